@@ -1,0 +1,39 @@
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "core/config.h"
+#include "core/files.h"
+#include "core/log.h"
+
+namespace moesim {
+
+void add_list(CLI::App& app, int& exit_code);
+
+namespace {
+// In the order of --help: from what a newcomer runs first to what they come to later.
+constexpr AddVerb kVerbs[] = {
+    add_list,
+};
+}  // namespace
+
+int command(int argc, char** argv) {
+  CLI::App app{"moesim: what a Mixture-of-Experts deployment does with real routing, before you rent it", "moesim"};
+  app.set_version_flag("--version", std::string(version()));
+  app.require_subcommand(1);
+  app.failure_message([](const CLI::App*, const CLI::Error& e) { return std::string(e.what()); });
+  int exit_code = 0;
+  for (const AddVerb add : kVerbs) add(app, exit_code);
+  watch_interrupts();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    throw ConfigError(
+        fmt::format("{} (see moesim {}--help)", e.what(),
+                    app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " "));
+  }
+  return exit_code;
+}
+}  // namespace moesim

@@ -1,0 +1,88 @@
+// A family is a table of interchangeable strategies (gates, placements, ...) that YAML picks from by `kind`.
+#pragma once
+#include <fmt/format.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/config.h"
+
+namespace moesim {
+
+/// Args: what every strategy of the family is built from besides its parameters, for example Engine&.
+template <class Interface, class... Args>
+struct Strategy {
+  std::string_view kind, summary;
+  std::function<std::unique_ptr<Interface>(const Config&, Args...)> make;
+  std::string parameters;  // one line each: key, default, help
+};
+
+/// One line of a family's table.  Impl has a nested `Params` with a field list and a constructor Impl(Params, Args...).
+template <class Impl, class Interface, class... Args>
+Strategy<Interface, Args...> strategy(std::string_view kind, std::string_view summary) {
+  using Params = typename Impl::Params;
+  return {kind, summary,
+          [](const Config& c, Args... args) -> std::unique_ptr<Interface> {
+            return std::make_unique<Impl>(c.is_scalar() ? Params{} : read<Params>(c), args...);
+          },
+          help_of<Params>()};
+}
+
+/// What `moesim list` needs of any family.
+struct FamilyHelp {
+  struct Entry {
+    std::string_view kind, summary;
+    std::string parameters;
+  };
+  std::string_view name;
+  std::vector<Entry> entries;
+};
+
+template <class Interface, class... Args>
+class Family {
+ public:
+  Family(std::string_view name, std::vector<Strategy<Interface, Args...>> table)
+      : name_(name), table_(std::move(table)) {}
+
+  /// Builds the strategy that `config` names: a map with `kind` and its parameters, or just the kind as a word (then
+  /// every parameter has its default).  Throws ConfigError, naming the nearest kind or listing all, if there is none.
+  std::unique_ptr<Interface> make(const Config& config, Args... args) const {
+    const Config kind = config.is_scalar() ? config : config.at("kind");
+    config.resolve(config.is_scalar() ? "" : "kind", kind.text());
+    return find(kind).make(config, args...);
+  }
+  /// The same with a kind to use when `parent` has no key `key`.
+  std::unique_ptr<Interface> make_or(const Config& parent, std::string_view key, std::string_view fallback,
+                                     Args... args) const {
+    const Config config = parent.at_or_empty(key);
+    if (parent.has(key) && (config.is_scalar() || config.has("kind"))) return make(config, args...);
+    config.resolve("kind", fallback);
+    for (const auto& s : table_)
+      if (s.kind == fallback) return s.make(config, args...);
+    throw std::logic_error(fmt::format("no {} is called \"{}\"", name_, fallback));
+  }
+  const std::vector<Strategy<Interface, Args...>>& table() const { return table_; }
+  std::string_view name() const { return name_; }
+  FamilyHelp help() const {
+    FamilyHelp out{name_, {}};
+    for (const auto& s : table_) out.entries.push_back({s.kind, s.summary, s.parameters});
+    return out;
+  }
+
+ private:
+  const Strategy<Interface, Args...>& find(const Config& kind) const {
+    std::vector<std::string_view> kinds;
+    const std::string word = kind.text();
+    for (const auto& s : table_) {
+      if (s.kind == word) return s;
+      kinds.push_back(s.kind);
+    }
+    kind.fail(fmt::format("no {} is called \"{}\"{}", name_, word, suggestion(word, kinds, "there are")));
+  }
+  std::string_view name_;
+  std::vector<Strategy<Interface, Args...>> table_;
+};
+}  // namespace moesim

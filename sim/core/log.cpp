@@ -1,0 +1,50 @@
+#include "core/log.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+namespace moesim {
+namespace {
+volatile std::sig_atomic_t g_interrupted = 0;  // the one mutable global: a signal handler has no other place to write
+constexpr auto kEraseLine = "\r\033[K";
+}  // namespace
+
+Progress::Progress(std::string_view what, std::uint64_t total)
+    : what_(what), total_(total), shown_(isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() {
+  if (shown_) std::fputs(kEraseLine, stderr);
+}
+
+void Progress::at(std::uint64_t done, std::string_view detail) {
+  if (!shown_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_) return;
+  next_ = now + std::chrono::milliseconds(100);
+  std::string line = fmt::format("{}{} ", kEraseLine, what_);
+  if (total_ > 0) {
+    constexpr int kWidth = 30;
+    const int filled = int(double(kWidth) * std::min(1.0, double(done) / double(total_)));
+    line += fmt::format("[{:=<{}}{:{}}] {}/{}", "", filled, "", kWidth - filled, done, total_);
+  } else {
+    line += fmt::to_string(done);
+  }
+  line += fmt::format(" {}", detail);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+void say(std::string_view line) { fmt::print(stderr, "{}{}\n", isatty(STDERR_FILENO) == 1 ? kEraseLine : "", line); }
+
+bool interrupted() { return g_interrupted != 0; }
+
+void watch_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { g_interrupted = 1; };
+  action.sa_flags = int(SA_RESETHAND);  // a second Ctrl-C ends the program at once
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+}  // namespace moesim
