@@ -1,0 +1,111 @@
+// The operations of one layer, generated from the model's shape: what runs, on how many bytes and FLOPs, as which
+// kernel.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "compute/kernel.h"
+#include "compute/kernel_model.h"
+#include "spec/model.h"
+
+namespace moesim {
+
+/// The parts of a layer that a schedule places on its own.  In forward order: `attention` (first norm to residual add),
+/// `gate` (second norm, router, top-k, cast for dispatch), `shared` (the shared expert or, in a dense layer, the whole
+/// FFN), `experts` (from received rows to rows sent back), `merge` (weighted sum of returned rows, residual add).
+enum class Part { embedding, attention, gate, shared, experts, merge, mtp, head };
+template <>
+struct EnumNames<Part> {
+  static constexpr std::pair<std::string_view, Part> table[] = {
+      {"embedding", Part::embedding}, {"attention", Part::attention}, {"gate", Part::gate}, {"shared", Part::shared},
+      {"experts", Part::experts},     {"merge", Part::merge},         {"mtp", Part::mtp},   {"head", Part::head}};
+};
+enum class Pass { forward, backward_input, weight_gradient };
+template <>
+struct EnumNames<Pass> {
+  static constexpr std::pair<std::string_view, Pass> table[] = {
+      {"forward", Pass::forward}, {"backward_input", Pass::backward_input}, {"weight_gradient", Pass::weight_gradient}};
+};
+
+/// The tokens of one pass on one GPU (on one tensor-parallel group, if attention is split over several).
+struct Batch {
+  std::int64_t tokens = 0;                      // rows of every linear layer
+  std::int64_t outputs = 0;                     // rows the head computes: all in training, one a sequence in prefill
+  AttentionWork prefill, decode;                // layers that attend to everything
+  AttentionWork window_prefill, window_decode;  // layers with a sliding or chunked window
+};
+/// Adds `count` sequences of `tokens` new tokens after `context` kept ones, attended causally, as prefill.
+void add_prefill(Batch& batch, const Model& model, std::int64_t tokens, std::int64_t context = 0,
+                 std::int64_t count = 1);
+/// Adds `count` sequences that decode: `queries` new tokens (1, or 1 + drafts) after `context` cached ones.
+void add_decode(Batch& batch, const Model& model, std::int64_t context, std::int64_t queries = 1,
+                std::int64_t count = 1);
+/// Whole sequences of a training micro-batch.
+Batch training_batch(const Model& model, std::int64_t sequence, std::int64_t count = 1);
+
+/// What the layer is computed in.
+struct Precisions {
+  Dtype linear = Dtype::bf16;     // GEMMs of attention projections, FFNs, experts; fp8 adds the casts around them
+  Dtype attention = Dtype::bf16;  // attention core
+  Dtype kv_cache = Dtype::bf16;
+  static void fields(auto& f, auto& p) {
+    f("linear", p.linear, "linear layers: bf16, fp8 (1x128 and 128x128 scales) or fp4");
+    f("attention", p.attention, "attention core");
+    f("kv_cache", p.kv_cache, "stored keys and values");
+  }
+};
+
+/// What the backward pass computes again instead of keeping.
+struct Recompute {
+  bool norms = false;           // RMSNorm outputs
+  bool up_projections = false;  // MLA q_b and kv_b and what follows up to the attention core
+  bool swiglu = false;          // the activation between the two FFN products
+  bool layer = false;           // everything: only each layer's input is kept
+  static void fields(auto& f, auto& p) {
+    f("norms", p.norms, "RMSNorm outputs");
+    f("up_projections", p.up_projections, "MLA up-projections (q_b, kv_b)");
+    f("swiglu", p.swiglu, "the FFN activation");
+    f("layer", p.layer, "the whole layer");
+  }
+};
+
+/// How a layer is computed on one GPU.
+struct LayerOptions {
+  Precisions precision;
+  Recompute recompute;
+  int tensor = 1;                  // GPUs that share attention heads, dense FFN and shared expert
+  int expert_tensor = 1;           // GPUs that share each routed expert's width
+  bool sequence_parallel = false;  // norms and residuals on tokens / tensor instead of on all
+  bool graphs = false;             // small kernels are replayed from CUDA graphs
+  GroupLayout layout = GroupLayout::contiguous;
+  bool training = false;  // keeps what backward needs: extra stores and casts in the forward pass
+};
+
+struct Operation {
+  std::string_view name;  // static text: "q_a", "grouped gate-up"
+  Part part = Part::attention;
+  Pass pass = Pass::forward;
+  bool recomputed = false;  // a forward operation done again in the backward pass
+  Kernel kernel;
+  Flops flops{};   // executed
+  Flops useful{};  // counted as model FLOPs: without recomputation, 2x forward for a whole backward pass
+  Bytes bytes{};
+};
+
+/// Appends the operations of one part and pass of one layer, in the order they run, for one GPU.
+///
+/// layer: the model's layer number (dense or MoE, window or not, follow from it); ignored by embedding, mtp (the MTP
+/// module's norms and projection; its transformer layer is asked for as layer `model.layers`) and head.
+/// rows: actual rows of each expert on this GPU, for Part::experts only; the operations refer to it, so it must outlive
+/// them.  Part::merge combines batch.tokens x top_k returned rows.
+/// Throws std::logic_error if the layer lacks the part, ConfigError if heads or widths do not divide.
+void append_operations(std::vector<Operation>& out, const Model& model, int layer, Part part, Pass pass,
+                       const Batch& batch, std::span<const std::int64_t> rows, const LayerOptions& options);
+/// The parts a layer has, in forward order.
+std::vector<Part> parts_of(const Model& model, int layer);
+
+/// Sum of the operations' times, one after the other on the same SMs.
+Time total_time(std::span<const Operation> operations, KernelCosts& costs, GpuShare share = {});
+}  // namespace moesim

@@ -1,0 +1,155 @@
+// What a GPU can be asked to compute, as plain shapes: one struct a kind of kernel, no times.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "core/units.h"
+#include "spec/model.h"
+
+namespace moesim {
+
+/// `batch` products (m, k) x (k, n) -> (m, n) of one shape.
+struct Gemm {
+  std::int64_t m = 0, n = 0, k = 0;
+  Dtype dtype = Dtype::bf16;     // of both inputs; fp8 has a scale per 1x128 of A and per 128x128 of B
+  Dtype out = Dtype::bf16;       // of the result
+  bool fp32_accumulate = false;  // a weight gradient: the result is added to an FP32 matrix that is read and written
+  std::int64_t batch = 1;        // MLA's per-head products
+  bool operator==(const Gemm&) const = default;
+};
+
+/// How the rows of a GPU's experts lie in memory.
+enum class GroupLayout {
+  contiguous,  ///< one after the other, each padded to whole tiles: training and prefill
+  masked       ///< a fixed buffer an expert, only the filled rows are computed: decode under CUDA graphs
+};
+template <>
+struct EnumNames<GroupLayout> {
+  static constexpr std::pair<std::string_view, GroupLayout> table[] = {{"contiguous", GroupLayout::contiguous},
+                                                                       {"masked", GroupLayout::masked}};
+};
+
+/// One product an expert held by the GPU, in one launch: (rows[e], k) x (k, n) -> (rows[e], n).  As a weight gradient:
+/// (n, rows[e]) x (rows[e], k), added to the expert's FP32 (n, k); n and k stay the forward product's.
+struct GroupedGemm {
+  std::span<const std::int64_t> rows;  // actual rows of each local expert; not owned: must outlive the kernel
+  std::int64_t n = 0, k = 0;
+  Dtype dtype = Dtype::bf16;
+  Dtype out = Dtype::bf16;
+  GroupLayout layout = GroupLayout::contiguous;
+  bool weight_gradient = false;
+};
+
+/// The heads one GPU computes.
+struct AttentionHeads {
+  AttentionKind kind = AttentionKind::mha;
+  int heads = 0;              // query heads on this GPU
+  int kv_heads = 0;           // 1 for absorbed MLA, `heads` for expanded MLA
+  int qk_dim = 0, v_dim = 0;  // as computed: 192/128 for V3 expanded, 576/512 absorbed
+  bool absorbed = false;      // MLA on the cached latent: K and V are the same memory
+  bool operator==(const AttentionHeads&) const = default;
+};
+
+/// The attention work of a set of sequences, summed: all that the equations need of ragged lengths.
+struct AttentionWork {
+  std::int64_t sequences = 0;
+  std::int64_t queries = 0;  // new tokens, all sequences together
+  std::int64_t keys = 0;     // tokens attended to (kept context and new ones), all sequences together
+  std::int64_t longest = 0;  // keys of the longest sequence
+  double pairs = 0;          // query-key pairs computed: half of them if causal, fewer under a window
+  bool operator==(const AttentionWork&) const = default;
+};
+
+/// Forward attention of whole prompts or chunks of them: queries against expanded keys and values.
+struct AttentionPrefill {
+  AttentionHeads heads;
+  AttentionWork work;
+  Dtype dtype = Dtype::bf16;
+  bool operator==(const AttentionPrefill&) const = default;
+};
+
+/// Backward of AttentionPrefill: recomputes the scores, gives dQ, dK, dV (its pre- and post-kernels included).
+struct AttentionBackward {
+  AttentionHeads heads;
+  AttentionWork work;
+  Dtype dtype = Dtype::bf16;
+  bool operator==(const AttentionBackward&) const = default;
+};
+
+/// Attention of a few new tokens a sequence (one, or several when speculating) against its cache.
+struct AttentionDecode {
+  AttentionHeads heads;
+  AttentionWork work;
+  Dtype dtype = Dtype::bf16;  // of the arithmetic
+  Dtype cache = Dtype::bf16;  // of the stored keys and values
+  bool operator==(const AttentionDecode&) const = default;
+};
+
+enum class MemoryKind {
+  norm,
+  norm_backward,
+  cast,
+  cast_transpose,
+  transpose,
+  swiglu,
+  swiglu_backward,
+  rope,
+  permute,
+  unpermute,
+  top_k,
+  copy,
+  add,
+  optimizer
+};
+template <>
+struct EnumNames<MemoryKind> {
+  static constexpr std::pair<std::string_view, MemoryKind> table[] = {{"norm", MemoryKind::norm},
+                                                                      {"norm_backward", MemoryKind::norm_backward},
+                                                                      {"cast", MemoryKind::cast},
+                                                                      {"cast_transpose", MemoryKind::cast_transpose},
+                                                                      {"transpose", MemoryKind::transpose},
+                                                                      {"swiglu", MemoryKind::swiglu},
+                                                                      {"swiglu_backward", MemoryKind::swiglu_backward},
+                                                                      {"rope", MemoryKind::rope},
+                                                                      {"permute", MemoryKind::permute},
+                                                                      {"unpermute", MemoryKind::unpermute},
+                                                                      {"top_k", MemoryKind::top_k},
+                                                                      {"copy", MemoryKind::copy},
+                                                                      {"add", MemoryKind::add},
+                                                                      {"optimizer", MemoryKind::optimizer}};
+};
+
+/// A kernel whose time is the bytes it reads and writes.
+struct MemoryOp {
+  MemoryKind kind = MemoryKind::copy;
+  Bytes bytes{};  // read and written
+  bool operator==(const MemoryOp&) const = default;
+};
+
+/// Kernels too small for bandwidth to matter, one after the other.
+struct SmallChain {
+  int count = 0;
+  bool graph = false;  // replayed from a CUDA graph
+  bool operator==(const SmallChain&) const = default;
+};
+
+using Kernel =
+    std::variant<Gemm, GroupedGemm, AttentionPrefill, AttentionBackward, AttentionDecode, MemoryOp, SmallChain>;
+
+/// Bytes of `elements` numbers with the scales that go with them: fp8 4 bytes per 128 (a 1x128 tile), fp4 1 byte
+/// per 16.
+Bytes tensor_bytes(std::int64_t elements, Dtype dtype);
+/// Bytes of a (n, k) weight with its scales: fp8 4 bytes per 128x128 block, blocks at the edges counted whole.
+Bytes weight_bytes(std::int64_t n, std::int64_t k, Dtype dtype);
+
+/// Arithmetic the kernel executes: 2 a multiply-add, actual rows (no padding), AttentionBackward's recomputed scores
+/// included; 0 for memory-bound kernels.
+Flops flops_of(const Kernel& kernel);
+/// The least HBM traffic of the kernel: each operand read once, each result written once.
+Bytes bytes_of(const Kernel& kernel);
+/// The kernel in words: "gemm 4096 x 7168 x 16384 fp8".
+std::string describe(const Kernel& kernel);
+}  // namespace moesim

@@ -1,0 +1,103 @@
+// How long a kernel takes on a GPU, and where that number comes from.
+#pragma once
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "compute/kernel.h"
+#include "core/family.h"
+#include "spec/hardware.h"
+
+namespace moesim {
+
+enum class Origin {
+  measured,      ///< this very shape is in a table
+  interpolated,  ///< between shapes of a table, or an equation inside the range it was fitted on
+  extrapolated,  ///< an equation outside the range it was fitted on
+  equation       ///< an equation nothing was fitted to
+};
+template <>
+struct EnumNames<Origin> {
+  static constexpr std::pair<std::string_view, Origin> table[] = {{"measured", Origin::measured},
+                                                                  {"interpolated", Origin::interpolated},
+                                                                  {"extrapolated", Origin::extrapolated},
+                                                                  {"equation", Origin::equation}};
+};
+
+struct Provenance {
+  Origin origin = Origin::equation;
+  float beyond = 1;       // how many times outside the fitted range, in the dimension that is furthest out; 1 inside
+  bool borrowed = false;  // efficiencies measured on another GPU generation
+};
+
+struct Cost {
+  Time time{};
+  Provenance from;
+};
+
+/// The part of a GPU a kernel has to itself while others run beside it.
+struct GpuShare {
+  int sms = 0;        // 0 means all
+  double memory = 1;  // share of the HBM bandwidth it may use, 0 < memory <= 1
+  bool operator==(const GpuShare&) const = default;
+};
+
+/// Times of kernels on one GPU.  Never below FLOPs over peak nor bytes over bandwidth; more SMs are never slower.
+class KernelModel {
+ public:
+  explicit KernelModel(Gpu gpu) : gpu_(std::move(gpu)) {}
+  virtual ~KernelModel() = default;
+  /// Throws ConfigError if the shape is empty, the GPU lacks the precision or the SMs.
+  virtual Cost cost(const Kernel& kernel, GpuShare share = {}) const = 0;
+  /// One line for reports: which calibration, measured on what, borrowed from whom.
+  virtual std::string source() const = 0;
+  const Gpu& gpu() const { return gpu_; }
+
+ private:
+  Gpu gpu_;
+};
+
+/// calibrated (default), roofline, table; `moesim list kernels`.
+const Family<KernelModel, const Gpu&>& kernel_models();
+/// The family member a scenario's `kernels:` names; calibrated if it names none.
+std::unique_ptr<KernelModel> make_kernel_model(const Config& scenario, const Gpu& gpu);
+
+/// Times of two kernels that run side by side on disjoint SMs for as long as both run: if together they ask for more
+/// than the HBM gives, each gets its fair share of it (max-min).
+struct TogetherCost {
+  Cost first, second;                // as if the other never ended
+  double first_share, second_share;  // of the HBM bandwidth
+};
+TogetherCost cost_together(const KernelModel& model, const Kernel& first, int first_sms, const Kernel& second,
+                           int second_sms);
+
+/// A kernel model with a memory: the same question costs a look-up.  One a run (not for several threads at once); also
+/// counts where the run's times came from.
+class KernelCosts {
+ public:
+  explicit KernelCosts(const KernelModel& model, std::size_t capacity = 1 << 16);
+  ~KernelCosts();
+  KernelCosts(const KernelCosts&) = delete;
+  KernelCosts& operator=(const KernelCosts&) = delete;
+
+  Cost cost(const Kernel& kernel, GpuShare share = {});
+  Time time(const Kernel& kernel, GpuShare share = {}) { return cost(kernel, share).time; }
+  const KernelModel& model() const { return model_; }
+
+  /// Shares of the time asked for so far.
+  struct Summary {
+    std::array<double, 4> share{};  // by Origin, of the summed time; all 0 if nothing was asked
+    double borrowed = 0;            // share from another generation's measurements
+    double beyond = 1;              // the largest extrapolation
+    std::string beyond_kernel;      // its shape in words; "" if none
+  };
+  Summary summary() const;
+
+ private:
+  const KernelModel& model_;
+  struct Cache;
+  std::unique_ptr<Cache> cache_;
+};
+
+}  // namespace moesim

@@ -1,0 +1,56 @@
+// What fills a GPU's memory: weights, gradients, optimiser, activations, KV cache, buffers.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "compute/inventory.h"
+#include "core/units.h"
+#include "spec/model.h"
+
+namespace moesim {
+
+/// The share of the model one GPU holds.
+struct HeldLayers {
+  std::vector<int> layers;  // model layer numbers; `model.layers` + i is the i-th MTP module's layer
+  bool embedding = false, head = false, mtp = false;
+  int experts = 0;  // slots of routed experts a MoE layer
+  int copies = 1;   // of the parameters: 2 for DualPipe
+};
+
+struct MemoryItem {
+  std::string name;
+  Bytes bytes{};
+};
+/// Peak memory and what it is made of, in a fixed order.
+struct MemoryUse {
+  std::vector<MemoryItem> items;
+  Bytes total() const;
+};
+
+/// Precisions of what training keeps.  Defaults: DeepSeek-V3's (FP32 master weights and gradients, BF16 moments).
+struct TrainingState {
+  Dtype weights = Dtype::bf16;  // the copy the kernels read
+  Dtype master = Dtype::fp32, gradients = Dtype::fp32, moments = Dtype::bf16;
+  int zero = 1;                  // ZeRO stage: 0 none, 1 optimiser state and master, 2 gradients too, 3 weights too
+  int data_parallel = 1;         // GPUs that share the dense part's optimiser state
+  int expert_parallel_data = 1;  // GPUs that share an expert's optimiser state
+};
+
+/// Bytes of the weights held, with scales.
+Bytes held_weights(const Model& model, const HeldLayers& held, Dtype dtype, const LayerOptions& options);
+/// Activations that one micro-batch keeps from forward to backward in one layer.
+/// rows: rows of routed tokens on this GPU.
+std::vector<MemoryItem> layer_activations(const Model& model, int layer, const Batch& batch, std::int64_t rows,
+                                          const LayerOptions& options);
+/// in_flight: micro-batches whose activations are held at the peak, per held layer.
+MemoryUse training_memory(const Model& model, const HeldLayers& held, const TrainingState& state, const Batch& batch,
+                          std::int64_t rows, double in_flight, const LayerOptions& options,
+                          Bytes communication_buffers);
+/// Bytes a cached token takes over the held layers, on one of `options.tensor` GPUs.  MLA with an fp8 cache: 656 a
+/// layer.
+Bytes kv_bytes_per_token(const Model& model, const HeldLayers& held, const LayerOptions& options);
+/// cached_tokens: capacity of the KV cache; batch: the largest step, for the workspace.
+MemoryUse serving_memory(const Model& model, const HeldLayers& held, std::int64_t cached_tokens, const Batch& batch,
+                         std::int64_t rows, const LayerOptions& options, Bytes communication_buffers);
+}  // namespace moesim
