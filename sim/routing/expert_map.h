@@ -1,0 +1,44 @@
+// Which expert each slot of an expert-parallel group holds, for one MoE layer.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace moesim {
+
+/// The GPUs of one expert-parallel group, numbered node by node: GPU g is on node g / gpus_per_node.
+struct GroupShape {
+  int gpus = 1;
+  int gpus_per_node = 8;
+  int nodes() const { return (gpus + gpus_per_node - 1) / gpus_per_node; }
+  int node_of(int gpu) const { return gpu / gpus_per_node; }
+};
+
+/// One layer's placement.  Slot s is on GPU s / slots_per_gpu; an expert in several slots is replicated.
+struct ExpertMap {
+  int experts = 0;
+  int gpus = 0;
+  int slots_per_gpu = 0;
+  std::vector<int> slot_to_expert;  // (gpus * slots_per_gpu); -1 is an empty slot
+
+  int slots() const { return gpus * slots_per_gpu; }
+  int gpu_of(int slot) const { return slot / slots_per_gpu; }
+  /// The slots that hold `expert`, ascending; O(slots).  Use ReplicaTable where it is asked often.
+  std::vector<int> replicas(int expert) const;
+  bool operator==(const ExpertMap&) const = default;
+};
+
+/// The slots of every expert, flat: those of expert e are slots[first[e]] .. slots[first[e + 1] - 1], ascending.
+struct ReplicaTable {
+  std::vector<int> first;  // (experts + 1)
+  std::vector<int> slots;
+};
+ReplicaTable replica_table(const ExpertMap& map);
+
+/// Expert e in slot e, consecutive experts on consecutive GPUs; with fewer GPUs than divide evenly the last GPUs have
+/// empty slots.  Throws std::logic_error unless experts and gpus are positive.
+ExpertMap contiguous_map(int experts, int gpus);
+
+/// Throws std::logic_error naming what is wrong: sizes that do not fit, an id outside [-1, experts), an expert without
+/// a slot.
+void check_map(const ExpertMap& map);
+}  // namespace moesim
