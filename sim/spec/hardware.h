@@ -18,6 +18,21 @@ struct Gpu {
   Bandwidth nvlink{};             // one direction
   Power power{};                  // board limit
   Price price{};                  // a GPU-hour
+
+  static void fields(auto& f, auto& p) {
+    f.skip("type");
+    f("title", p.title, "full name");
+    f.required("generation", p.generation, "ampere, hopper or blackwell; GPUs of one share kernel efficiencies");
+    f.required("sms", p.sms, "streaming multiprocessors");
+    f.required("memory", p.memory, "device memory");
+    f.required("memory_bandwidth", p.memory_bandwidth, "of the device memory");
+    f.required("bf16", p.bf16, "dense tensor rate");
+    f("fp8", p.fp8, "dense tensor rate; 0 if the GPU lacks it");
+    f("fp4", p.fp4, "dense tensor rate; 0 if the GPU lacks it");
+    f.required("nvlink", p.nvlink, "one direction");
+    f.required("power", p.power, "board limit");
+    f("price", p.price, "of a GPU-hour");
+  }
 };
 
 struct Node {
@@ -29,6 +44,18 @@ struct Node {
   Bandwidth pcie{};  // GPU to NIC or host, one direction
   Bytes host_memory{};
   Bandwidth host_bandwidth{};  // host memory to one GPU, one direction
+
+  static void fields(auto& f, auto& p) {
+    f.skip("type");
+    f("title", p.title, "full name");
+    f.skip("gpu");
+    f.required("gpus", p.gpus, "GPUs in one NVLink domain");
+    f.required("nics", p.nics, "network adapters");
+    f.required("nic", p.nic, "one adapter, one direction");
+    f("pcie", p.pcie, "GPU to adapter or host, one direction");
+    f("host_memory", p.host_memory, "of the CPUs");
+    f("host_bandwidth", p.host_bandwidth, "host memory to one GPU, one direction");
+  }
 };
 
 enum class FabricKind { rail_leaf_spine, three_level_fat_tree, multi_plane_fat_tree };
@@ -48,6 +75,18 @@ struct Fabric {
   double oversubscription = 1;                     // leaf downlink over uplink capacity
   Time same_leaf_latency{}, cross_leaf_latency{};  // 64-byte message, end to end
   Time nvlink_latency{};
+
+  static void fields(auto& f, auto& p) {
+    f.skip("type");
+    f("title", p.title, "full name");
+    f.required("kind", p.kind, "rail_leaf_spine, three_level_fat_tree or multi_plane_fat_tree");
+    f("switch_ports", p.switch_ports, "ports of one switch");
+    f("planes", p.planes, "separate networks that adapters are spread over");
+    f("oversubscription", p.oversubscription, "leaf downlink over uplink capacity");
+    f.required("same_leaf_latency", p.same_leaf_latency, "64-byte message through one switch, end to end");
+    f.required("cross_leaf_latency", p.cross_leaf_latency, "64-byte message through several switches, end to end");
+    f.required("nvlink_latency", p.nvlink_latency, "64-byte message inside an NVLink domain, end to end");
+  }
 };
 
 /// A cluster as a scenario writes it: a node type, how many, and what joins them.
@@ -55,6 +94,7 @@ struct Cluster {
   Node node;
   int nodes = 1;
   Fabric fabric;
+  std::string name, title;  // of a catalogue entry; "" for one that a scenario writes out
   int gpus() const { return node.gpus * nodes; }
 };
 }  // namespace moesim

@@ -63,6 +63,25 @@ struct AttentionShape {
   int sliding_window = 0;           // tokens; 0 means none
   std::vector<int> sliding_layers;  // the layers that use it, ascending
   bool chunked = false;             // the window is a fixed chunk instead of sliding (Llama-4)
+
+  static void fields(auto& f, auto& p) {
+    f("kind", p.kind, "MHA, GQA or MLA");
+    f("heads", p.heads, "query heads");
+    f("kv_heads", p.kv_heads, "key and value heads; equal to heads for MHA and MLA");
+    f("head_dim", p.head_dim, "width of a query or key head; nope + rope for MLA");
+    f("v_head_dim", p.v_head_dim, "width of a value head");
+    f("q_lora_rank", p.q_lora_rank, "MLA: width of the query latent; 0 if queries are not compressed");
+    f("kv_lora_rank", p.kv_lora_rank, "MLA: width of the key-value latent");
+    f("qk_nope_head_dim", p.qk_nope_head_dim, "MLA: part of a head without positions");
+    f("qk_rope_head_dim", p.qk_rope_head_dim, "MLA: part of a head that RoPE rotates; its key is shared by all heads");
+    f("qkv_bias", p.qkv_bias, "the query, key and value projections have biases");
+    f("o_bias", p.o_bias, "the output projection has a bias");
+    f("qk_norm", p.qk_norm, "queries and keys are normalised per head");
+    f("sinks", p.sinks, "one learned logit a head joins the softmax");
+    f("sliding_window", p.sliding_window, "tokens a windowed layer looks back; 0 for none");
+    f("sliding_layers", p.sliding_layers, "the windowed layers, ascending");
+    f("chunked", p.chunked, "the window is a fixed chunk of positions instead of sliding");
+  }
 };
 
 struct MoeShape {
@@ -82,6 +101,25 @@ struct MoeShape {
   bool router_linear_bias = false;
   bool expert_bias = false;
   double balance_loss = 0;  // coefficient of the auxiliary or sequence-wise loss
+
+  static void fields(auto& f, auto& p) {
+    f("expert_width", p.expert_width, "inner width of one routed expert");
+    f("experts", p.experts, "routed experts a layer");
+    f("shared_experts", p.shared_experts, "experts every token uses, stored as one of that many times the width");
+    f("top_k", p.top_k, "routed experts a token uses");
+    f("first_dense_layers", p.first_dense_layers, "layers before the first MoE layer");
+    f("layer_frequency", p.layer_frequency, "2: every second layer is MoE, the odd ones");
+    f("score", p.score, "softmax or sigmoid of the logits");
+    f("selection", p.selection, "how the top-k experts are chosen from the scores");
+    f("groups", p.groups, "groups of consecutive experts that selection is limited to");
+    f("groups_used", p.groups_used, "groups a token may use");
+    f("normalise", p.normalise, "gate weights are divided by their sum");
+    f("scale", p.scale, "factor on the gate weights");
+    f("selection_bias", p.selection_bias, "one bias an expert, used for choosing only");
+    f("router_linear_bias", p.router_linear_bias, "the gate's linear map has a bias");
+    f("expert_bias", p.expert_bias, "the experts' linear maps have biases");
+    f("balance_loss", p.balance_loss, "coefficient of the auxiliary loss in the published configuration");
+  }
 };
 
 struct RopeShape {
@@ -95,11 +133,43 @@ struct RopeShape {
   double local_theta = 0;  // theta of the sliding-window layers if different (Gemma-3); 0 means the same
   double partial = 1;      // share of each head that rotates (GLM-4.5: 0.5)
   int no_rope_every = 0;   // Llama-4: every 4th layer has no RoPE; 0 means all have
+
+  static void fields(auto& f, auto& p) {
+    f("theta", p.theta, "base of the rotation frequencies");
+    f("scaling", p.scaling, "none, yarn, llama3 or linear");
+    f("factor", p.factor, "how many times the original context is stretched");
+    f("original_positions", p.original_positions, "context before scaling");
+    f("beta_fast", p.beta_fast, "YaRN: rotations above which a frequency stays");
+    f("beta_slow", p.beta_slow, "YaRN: rotations below which a frequency is divided");
+    f("mscale", p.mscale, "YaRN: attention temperature of the rotated part");
+    f("mscale_all_dim", p.mscale_all_dim, "YaRN: attention temperature of the softmax scale");
+    f("low_freq_factor", p.low_freq_factor, "Llama 3: start of the blend");
+    f("high_freq_factor", p.high_freq_factor, "Llama 3: end of the blend");
+    f("truncate", p.truncate, "YaRN: round the correction range to whole dimensions");
+    f("local_theta", p.local_theta, "theta of the windowed layers if different; 0 means the same");
+    f("partial", p.partial, "share of each head that rotates");
+    f("no_rope_every", p.no_rope_every, "every n-th layer has no RoPE; 0 means all have");
+  }
+};
+
+/// What the publisher says, for comparison with what is counted.
+struct Published {
+  std::string total, active;      // in the publisher's words: "671B"
+  std::int64_t stored = 0;        // parameters in the released files; 0 if not known
+  bool stored_has_scales = true;  // that figure counts the FP8 scales
+
+  static void fields(auto& f, auto& p) {
+    f("total", p.total, "parameters in the publisher's words");
+    f("active", p.active, "parameters a token uses in the publisher's words");
+    f("stored", p.stored, "parameters in the released files");
+    f("stored_has_scales", p.stored_has_scales, "that figure counts the FP8 scales");
+  }
 };
 
 struct Model {
   std::string name;          // the catalogue's: deepseek-v3
   std::string title;         // DeepSeek-V3 (Dec 2024)
+  std::string family;        // DeepSeek: models that are listed together
   std::string architecture;  // deepseek, deepseek_v2, deepseek_v3, mixtral, mistral, qwen3_moe, qwen2, llama, llama4,
                              // gemma3, gpt_oss, glm4_moe
   std::string hugging_face;  // repository, "" if not released
@@ -117,6 +187,32 @@ struct Model {
   double swiglu_limit = 0;      // gpt-oss clamps at 7; 0 means no clamp
   Dtype weights = Dtype::bf16;  // as released
   std::string license, source;
+  Published published;
+
+  static void fields(auto& f, auto& p) {
+    f("title", p.title, "the model's full name");
+    f("family", p.family, "models that are listed together");
+    f.required("architecture", p.architecture, "whose layer structure and weight names it has");
+    f("hugging_face", p.hugging_face, "repository of the weights");
+    f("unpublished", p.unpublished, "why the structure is not known");
+    f.required("vocabulary", p.vocabulary, "rows of the embedding");
+    f.required("hidden", p.hidden, "width of the residual stream");
+    f.required("layers", p.layers, "transformer layers, MTP layers apart");
+    f("dense_width", p.dense_width, "inner width of the dense FFN; 0 if no layer has one");
+    f("attention", p.attention, "");
+    f("moe", p.moe, "mixture of experts; none for a dense model");
+    f("rope", p.rope, "");
+    f("tied_embeddings", p.tied_embeddings, "the LM head is the embedding");
+    f("mtp_layers", p.mtp_layers, "multi-token prediction layers");
+    f("max_positions", p.max_positions, "longest context in the published configuration");
+    f("norms_per_layer", p.norms_per_layer, "RMSNorms of the residual stream a layer");
+    f("norm_epsilon", p.norm_epsilon, "epsilon of the RMSNorms");
+    f("swiglu_limit", p.swiglu_limit, "clamp of the SwiGLU; 0 for none");
+    f("weights", p.weights, "number format of the released weights");
+    f("license", p.license, "licence of the weights");
+    f("source", p.source, "where the figures come from");
+    f("published", p.published, "");
+  }
 
   bool is_moe_layer(int layer) const {
     return moe && layer >= moe->first_dense_layers && (layer + 1) % moe->layer_frequency == 0;
