@@ -65,8 +65,9 @@ TEST(Layers, EachThirdPartyHeaderStaysInItsFolder) {
     std::ifstream file(entry.path());
     for (std::string line; std::getline(file, line);)
       for (const auto& [header, folders] : kThirdParty)
-        if (line.starts_with("#include <" + header))
+        if (line.starts_with("#include <" + header)) {
           EXPECT_TRUE(folders.contains(folder_of(entry.path()))) << entry.path() << ": " << line;
+        }
   }
 }
 }  // namespace
