@@ -31,9 +31,12 @@ void describe_tracks(const SpanLog& log, std::string& out) {
     if (!used[i]) continue;
     const SpanLog::Track& t = log.tracks()[i];
     const std::string process = t.gpu ? fmt::format("GPU {}", *t.gpu) : "links";
-    out += fmt::format(R"({{"ph":"M","name":"process_name","pid":{},"args":{{"name":{}}}}},)", process_of(t), quoted(process));
-    out += fmt::format(R"({{"ph":"M","name":"process_sort_index","pid":{},"args":{{"sort_index":{}}}}},)", process_of(t), process_of(t));
-    out += fmt::format(R"({{"ph":"M","name":"thread_name","pid":{},"tid":{},"args":{{"name":{}}}}},)", process_of(t), i, quoted(t.stream));
+    out += fmt::format(R"({{"ph":"M","name":"process_name","pid":{},"args":{{"name":{}}}}},)", process_of(t),
+                       quoted(process));
+    out += fmt::format(R"({{"ph":"M","name":"process_sort_index","pid":{},"args":{{"sort_index":{}}}}},)",
+                       process_of(t), process_of(t));
+    out += fmt::format(R"({{"ph":"M","name":"thread_name","pid":{},"tid":{},"args":{{"name":{}}}}},)", process_of(t), i,
+                       quoted(t.stream));
     out += '\n';
   }
 }
@@ -44,17 +47,17 @@ std::string perfetto_json(const SpanLog& log) {
   describe_tracks(log, out);
   for (const auto& s : log.spans()) {
     const SpanLog::Track& t = log.tracks()[index(s.track)];
-    out += fmt::format(R"({{"ph":"X","name":{},"pid":{},"tid":{},"ts":{},"dur":{})", quoted(log.text(s.name)), process_of(t),
-                       index(s.track), microseconds(s.start), microseconds(s.end - s.start));
+    out += fmt::format(R"({{"ph":"X","name":{},"pid":{},"tid":{},"ts":{},"dur":{})", quoted(log.text(s.name)),
+                       process_of(t), index(s.track), microseconds(s.start), microseconds(s.end - s.start));
     if (s.layer >= 0) out += fmt::format(R"(,"args":{{"layer":{}}})", s.layer);
     out += "},\n";
   }
   std::size_t id = 0;
   for (const auto& f : log.flows()) {
     const auto arrow = [&](const char* kind, TrackId track, Time when) {
-      out += fmt::format(R"({{"ph":"{}","cat":"flow","name":{},"id":{},"pid":{},"tid":{},"ts":{}{}}},)", kind, quoted(log.text(f.name)),
-                         id, process_of(log.tracks()[index(track)]), index(track), microseconds(when),
-                         *kind == 'f' ? R"(,"bp":"e")" : "");
+      out += fmt::format(R"({{"ph":"{}","cat":"flow","name":{},"id":{},"pid":{},"tid":{},"ts":{}{}}},)", kind,
+                         quoted(log.text(f.name)), id, process_of(log.tracks()[index(track)]), index(track),
+                         microseconds(when), *kind == 'f' ? R"(,"bp":"e")" : "");
       out += '\n';
     };
     arrow("s", f.from, f.leaves);
@@ -69,7 +72,8 @@ void store_spans(const SpanLog& log, Results& results) {
   for (const auto& s : log.spans()) {
     const SpanLog::Track& t = log.tracks()[index(s.track)];
     const Results::Value gpu = t.gpu ? Results::Value(index(*t.gpu)) : Results::null();
-    results.add(Table::span, {gpu, t.stream, log.text(s.name), s.layer < 0 ? Results::null() : Results::Value(s.layer), s.start, s.end});
+    results.add(Table::span, {gpu, t.stream, log.text(s.name), s.layer < 0 ? Results::null() : Results::Value(s.layer),
+                              s.start, s.end});
   }
 }
 }  // namespace moesim

@@ -32,7 +32,7 @@ class SpanLog {
   struct Span {
     TrackId track;
     NameId name;
-    std::int32_t layer;        // model layer number, -1 for none
+    std::int32_t layer;  // model layer number, -1 for none
     Time start, end;
   };
   /// An arrow between two spans, for example from a dispatch to the experts it feeds.

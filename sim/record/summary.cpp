@@ -14,8 +14,8 @@ struct Prefix {
   double scale;
   std::string_view text;
 };
-constexpr Prefix kSmallToLarge[] = {{1e-12, "p"}, {1e-9, "n"}, {1e-6, "u"}, {1e-3, "m"}, {1, ""},
-                                    {1e3, "k"},   {1e6, "M"},  {1e9, "G"},  {1e12, "T"}, {1e15, "P"}, {1e18, "E"}};
+constexpr Prefix kSmallToLarge[] = {{1e-12, "p"}, {1e-9, "n"}, {1e-6, "u"}, {1e-3, "m"}, {1, ""},    {1e3, "k"},
+                                    {1e6, "M"},   {1e9, "G"},  {1e12, "T"}, {1e15, "P"}, {1e18, "E"}};
 
 std::string digits(double v) {
   const double size = std::fabs(v);
@@ -46,12 +46,14 @@ std::string pretty(double value, std::string_view unit) {
   if (unit.empty()) return plain(value);
   if (unit == "s" && std::fabs(value) >= 120) {
     if (std::fabs(value) < 7200) return fmt::format("{} min", digits(value / 60));
-    return std::fabs(value) < 172800 ? fmt::format("{} h", digits(value / 3600)) : fmt::format("{} d", digits(value / 86400));
+    return std::fabs(value) < 172800 ? fmt::format("{} h", digits(value / 3600))
+                                     : fmt::format("{} d", digits(value / 86400));
   }
   if (!scales(unit)) return fmt::format("{} {}", plain(value), unit);
   const Prefix* best = value == 0 ? &kSmallToLarge[4] : &kSmallToLarge[0];
   for (const Prefix& p : kSmallToLarge)
-    if (std::fabs(value) >= p.scale * 0.9995 && (unit != "s" || p.scale <= 1) && (unit != "B" || p.scale >= 1)) best = &p;
+    if (std::fabs(value) >= p.scale * 0.9995 && (unit != "s" || p.scale <= 1) && (unit != "B" || p.scale >= 1))
+      best = &p;
   return fmt::format("{} {}{}", digits(value / best->scale), best->text, unit);
 }
 
@@ -69,7 +71,8 @@ std::string TextTable::text(int indent) const {
   for (const auto& row : rows_) {
     std::string line(std::size_t(indent), ' ');
     for (std::size_t c = 0; c < row.size(); ++c)
-      line += fmt::format(fmt::runtime(number[c] && c > 0 ? "{}{:>{}}" : "{}{:<{}}"), c == 0 ? "" : "  ", row[c], width[c]);
+      line +=
+          fmt::format(fmt::runtime(number[c] && c > 0 ? "{}{:>{}}" : "{}{:<{}}"), c == 0 ? "" : "  ", row[c], width[c]);
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + '\n';
   }
@@ -130,7 +133,8 @@ std::string summarise(const Database& db, const std::string& name) {
     Statement s = db.prepare(query);
     const std::string table = table_of(s);
     const std::size_t line_end = query.find('\n', title);
-    if (!table.empty()) out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", query.substr(title + 3, line_end - title - 3), table);
+    if (!table.empty())
+      out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", query.substr(title + 3, line_end - title - 3), table);
   }
   return out;
 }

@@ -49,9 +49,14 @@ TEST(Perfetto, WritesMicrosecondsWithEveryPicosecond) {
   log.add(link, log.name("dispatch"), 1_us, 2_us);
   log.add_flow(link, 1_us, compute, 2_us, log.name("tokens"));
   const std::string json = perfetto_json(log);
-  EXPECT_NE(json.find(R"("name":"say \"hi\"","pid":0,"tid":0,"ts":1.500001,"dur":1.000000,"args":{"layer":3})"), json.npos) << json;
-  EXPECT_NE(json.find(R"("ph":"s","cat":"flow","name":"tokens","id":0,"pid":1000000,"tid":1,"ts":1.000000)"), json.npos) << json;
-  EXPECT_NE(json.find(R"("ph":"f","cat":"flow","name":"tokens","id":0,"pid":0,"tid":0,"ts":2.000000,"bp":"e")"), json.npos) << json;
+  EXPECT_NE(json.find(R"("name":"say \"hi\"","pid":0,"tid":0,"ts":1.500001,"dur":1.000000,"args":{"layer":3})"),
+            json.npos)
+      << json;
+  EXPECT_NE(json.find(R"("ph":"s","cat":"flow","name":"tokens","id":0,"pid":1000000,"tid":1,"ts":1.000000)"), json.npos)
+      << json;
+  EXPECT_NE(json.find(R"("ph":"f","cat":"flow","name":"tokens","id":0,"pid":0,"tid":0,"ts":2.000000,"bp":"e")"),
+            json.npos)
+      << json;
 }
 }  // namespace
 }  // namespace moesim

@@ -1,0 +1,50 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <sstream>
+
+namespace moesim {
+
+std::vector<Config::Override> parse_overrides(const std::vector<std::string>& texts) {
+  std::vector<Config::Override> out;
+  for (const std::string& t : texts) {
+    const std::size_t equals = t.find('=');
+    if (equals == std::string::npos || equals == 0)
+      throw ConfigError(fmt::format("--set {}: expected key.path=value", t));
+    out.push_back({t.substr(0, equals), t.substr(equals + 1)});
+  }
+  return out;
+}
+
+std::pair<Time, Time> parse_window(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos)
+    throw ConfigError(fmt::format("--timeline-window: expected FROM:TO, for example 0ms:5ms, got \"{}\"", text));
+  const auto side = [&](const std::string& word, Time fallback) {
+    if (word.empty()) return fallback;
+    Time t{};
+    Config::from_text("\"" + word + "\"", "--timeline-window").parse(t);
+    return t;
+  };
+  return {side(text.substr(0, colon), {0}), side(text.substr(colon + 1), {INT64_MAX})};
+}
+
+std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view option) {
+  std::set<std::uint32_t> out;
+  std::istringstream words(text);
+  for (std::string word; std::getline(words, word, ',');) {
+    std::uint32_t first = 0, last = 0;
+    const char* end = word.data() + word.size();
+    auto [at, error] = std::from_chars(word.data(), end, first);
+    last = first;
+    if (error == std::errc{} && at != end && *at == '-')
+      std::tie(at, error) = std::pair(std::from_chars(at + 1, end, last).ptr, std::errc{});
+    if (error != std::errc{} || at != end || last < first || last - first > 100'000)
+      throw ConfigError(fmt::format("{}: expected numbers and ranges such as 0-7,16, got \"{}\"", option, text));
+    for (std::uint32_t i = first; i <= last; ++i) out.insert(i);
+  }
+  return out;
+}
+}  // namespace moesim

@@ -1,0 +1,20 @@
+// Option values that several verbs share.
+#pragma once
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/config.h"
+#include "core/units.h"
+
+namespace moesim {
+
+/// "key.path=value" each.  Throws ConfigError.
+std::vector<Config::Override> parse_overrides(const std::vector<std::string>& texts);
+/// "1ms:5ms"; either side may be empty.  Throws ConfigError.
+std::pair<Time, Time> parse_window(const std::string& text);
+/// "0-7,16" as a set.  Throws ConfigError naming `option`.
+std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view option);
+}  // namespace moesim

@@ -1,0 +1,43 @@
+// moesim run: one scenario from routing to results.
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "cli/command.h"
+#include "cli/options.h"
+#include "study/run.h"
+
+namespace moesim {
+
+void add_run(CLI::App& app, int& exit_code) {
+  struct Given {
+    RunOptions run;
+    std::vector<std::string> sets;
+    std::string window, gpus;
+    std::uint64_t seed = 0;
+  };
+  auto given = std::make_shared<Given>();
+  CLI::App* verb = app.add_subcommand("run", "simulate a scenario, print the summary, write the results database");
+  verb->add_option("scenario", given->run.scenario, "a YAML file, or a name from `moesim list scenarios`")->required();
+  verb->add_option("-o,--output", given->run.output, "results database to create (default: SCENARIO.db here)");
+  verb->add_option("--set", given->sets, "change one value: key.path=value (repeat for more)")
+      ->expected(1)
+      ->allow_extra_args(false);
+  CLI::Option* seed =
+      verb->add_option("--seed", given->seed, "seed of all random streams (default: the scenario's, else 1)");
+  verb->add_option("--timeline", given->run.timeline, "also write the timeline as Perfetto JSON");
+  verb->add_option("--timeline-window", given->window, "only this part of the simulated time, for example 0ms:5ms");
+  verb->add_option("--timeline-gpus", given->gpus, "only these GPUs, for example 0-7,16");
+  verb->add_flag("--json", given->run.json, "print one JSON object instead of tables");
+  verb->callback([given, seed, &exit_code] {
+    RunOptions options = given->run;
+    options.overrides = parse_overrides(given->sets);
+    if (seed->count() > 0) options.seed = given->seed;
+    if (!given->window.empty()) std::tie(options.spans.from, options.spans.to) = parse_window(given->window);
+    if (!given->gpus.empty()) options.spans.gpus = parse_ranges(given->gpus, "--timeline-gpus");
+    exit_code = run(options);
+  });
+}
+}  // namespace moesim

@@ -1,0 +1,18 @@
+// The studies a scenario can ask for, each by the section that describes it.
+#pragma once
+#include <span>
+#include <string_view>
+
+#include "record/study.h"
+
+namespace moesim {
+
+struct StudyEntry {
+  std::string_view section;  // the scenario's section, also the name of its summary in reports/
+  std::string_view summary;
+  Study run;
+};
+
+/// One line a study; a scenario has exactly one of these sections.
+std::span<const StudyEntry> studies();
+}  // namespace moesim
