@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Sets moesim up on Debian 12 and does one thing with it.  Safe to repeat: it installs only what is missing.
+#   sim/setup.sh          install the packages
+#   sim/setup.sh run      ... build, and run the quickstart scenario
+#   sim/setup.sh test     ... build, and run the tests
+#   sim/setup.sh strict   ... build with warnings as errors and sanitizers, and run the tests there
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Each with its reason in README.md, section "Built with".
+packages=(
+  g++ cmake ninja-build pkg-config
+  libboost-graph-dev libyaml-cpp-dev libsqlite3-dev libfmt-dev libopenblas-dev libcli11-dev
+  nlohmann-json3-dev libzstd-dev zlib1g-dev libglpk-dev
+)
+developer_packages=(libgtest-dev libbenchmark-dev clang-format ccache git sqlite3)
+
+install_missing() {
+  local missing=()
+  for p in "$@"; do
+    dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
+  done
+  if [ ${#missing[@]} -eq 0 ]; then
+    echo "setup: all $# packages are installed" >&2
+    return
+  fi
+  echo "setup: installing ${missing[*]}" >&2
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
+  "${as_root[@]}" apt-get update -qq >&2
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+# quietly LOG COMMAND...: shows the log only if the command fails.
+quietly() {
+  local log=$1
+  shift
+  if ! "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    exit 1
+  fi
+}
+
+build() {
+  local preset=$1 folder=$2
+  echo "setup: building $folder (a few minutes the first time)" >&2
+  mkdir -p "$folder"
+  quietly "$folder/configure.log" cmake --preset "$preset"
+  quietly "$folder/build.log" cmake --build --preset "$preset" "${@:3}"
+}
+
+case "${1:-install}" in
+  install) install_missing "${packages[@]}" ;;
+  run)
+    install_missing "${packages[@]}" libgtest-dev libbenchmark-dev
+    build release build --target moesim
+    rm -f quickstart.db
+    build/moesim run quickstart
+    ;;
+  test)
+    install_missing "${packages[@]}" "${developer_packages[@]}"
+    build release build
+    ctest --preset release
+    ;;
+  strict)
+    install_missing "${packages[@]}" "${developer_packages[@]}"
+    build strict build-strict
+    ctest --preset strict
+    ;;
+  *)
+    echo "usage: sim/setup.sh [install | run | test | strict]" >&2
+    exit 2
+    ;;
+esac
