@@ -1,0 +1,127 @@
+// One dispatch or combine of an expert-parallel group: who sends how much to whom, and when each GPU has all it needs.
+#pragma once
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/config.h"
+#include "core/ids.h"
+#include "core/units.h"
+#include "network/calibration.h"
+#include "network/topology.h"
+#include "routing/traffic.h"
+
+namespace moesim {
+
+class Network;
+
+enum class ExchangeKernel {
+  normal,      ///< SMs copy; between nodes one copy a node to the same-index GPU, forwarded over NVLink
+  low_latency  ///< adapters send each row straight to its GPU; takes no SMs
+};
+template <>
+struct EnumNames<ExchangeKernel> {
+  static constexpr std::pair<std::string_view, ExchangeKernel> table[] = {{"normal", ExchangeKernel::normal},
+                                                                          {"low_latency", ExchangeKernel::low_latency}};
+};
+enum class ExchangeDirection { dispatch, combine };
+
+/// How the bytes travel.
+struct ExchangeSpec {
+  ExchangeKernel kernel = ExchangeKernel::normal;
+  ExchangeDirection direction = ExchangeDirection::dispatch;
+  Bytes row{};         // payload of one token's row
+  int sms = 20;        // SMs that copy (normal kernel)
+  bool nvlink = true;  // low latency: NVLink inside the node; false: the adapters everywhere
+};
+
+/// One token's row of `hidden` values: FP8 with one 4-byte scale per 128 values and 16 bytes of metadata, or BF16
+/// alone.
+Bytes fp8_row(int hidden);
+Bytes bf16_row(int hidden);
+
+/// The GPUs of an expert-parallel group in the order of ExchangeLoad's rows, and what their ports are.
+/// Built once per group; every exchange of the group shares it.
+class ExchangeGroup {
+ public:
+  /// members: cluster GPUs, all of one node together, equally many a node (the load's node n holds members n * per_node
+  /// onwards).  Throws ConfigError if a member is not in the cluster, std::logic_error if nodes are mixed or uneven.
+  ExchangeGroup(const Topology& topology, std::vector<GpuId> members);
+  /// `count` consecutive GPUs from `first`.
+  ExchangeGroup(const Topology& topology, GpuId first, int count);
+
+  int gpus() const { return int(members_.size()); }
+  int nodes() const { return nodes_; }
+  int per_node() const { return per_node_; }
+  int node_of(int member) const { return member / per_node_; }
+  GpuId gpu(int member) const { return members_[std::size_t(member)]; }
+  /// Who on `node` takes in what `source` sends there between nodes: the member with the source's position.
+  int forwarder(int source, int node) const { return node * per_node_ + source % per_node_; }
+  /// Which adapter a member uses, numbered within the group (several members may share one).
+  int port(int member) const { return port_[std::size_t(member)]; }
+  int ports() const { return ports_; }
+  const Topology& topology() const { return *topology_; }
+
+ private:
+  const Topology* topology_;
+  std::vector<GpuId> members_;
+  std::vector<int> port_;
+  int nodes_ = 1, per_node_ = 1, ports_ = 0;
+};
+
+/// Throws ConfigError, prefixed with `where`, for a load that no exchange can carry: negative counts, sizes that do not
+/// fit the group, or more bytes than 2^62.
+void check_load(const ExchangeLoad& load, const ExchangeGroup& group, const ExchangeSpec& spec, std::string_view where);
+
+/// The bottleneck model's closed form: every port carries its bytes after the GPUs that use it are ready, and a GPU has
+/// all it needs when the slowest port on any of its inputs is done.  Never later than `fluid` by more than rounding.
+/// Keeps its buffers: calls allocate nothing.  64 GPUs cost under 50 us.  One per thread.
+class ExchangeTimes {
+ public:
+  ExchangeTimes(const ExchangeGroup& group, const NetworkCalibration& calibration, const ExchangeSpec& spec);
+
+  /// ready: (gpus) when each GPU starts to send.  arrival: (gpus), when each GPU has all it needs (dispatch: the rows
+  /// of its slots; combine: its tokens' results); at least the last ready time plus the kernel's fixed time, since
+  /// every GPU waits for the counts of all.  Throws std::logic_error if the load has another size.
+  void operator()(const ExchangeLoad& load, std::span<const Time> ready, std::span<Time> arrival);
+  /// The same from sums alone, all GPUs ready at 0, `tokens` in all: O(gpus).
+  void operator()(const ExchangeSums& sums, double tokens, std::span<Time> arrival);
+
+  const ExchangeSpec& spec() const { return spec_; }
+
+ private:
+  void low_latency(const ExchangeLoad& load, std::span<const Time> ready, std::span<Time> arrival);
+  void normal_dispatch(const ExchangeLoad& load, std::span<const Time> ready, std::span<Time> arrival);
+  void normal_combine(const ExchangeLoad& load, std::span<const Time> ready, std::span<Time> arrival);
+
+  const ExchangeGroup* group_;
+  NetworkCalibration::Kernel kernel_;
+  ExchangeSpec spec_;
+  double nvlink_ = 0, nic_ = 0;  // seconds per byte of payload
+  Time nvlink_latency_{}, nic_latency_{};
+  std::vector<int> order_;  // members by ready time
+  std::vector<double> out_, in_, a_, b_, c_;
+};
+
+/// Something every member of a group joins, and that tells each member when its part is done.
+class Rendezvous {
+ public:
+  virtual ~Rendezvous() = default;
+  /// The member is ready now.  Each member once, else std::logic_error.
+  virtual void join(int member) = 0;
+  /// Every member has been told.
+  virtual bool finished() const = 0;
+};
+
+/// Opens one exchange: GPUs join() when ready, and `arrived(member)` runs when all that the member needs is there.
+/// With a closed-form network the times are ExchangeTimes'; with fluid, flows start as members join:
+/// dispatch: a source's rows go to their nodes and GPUs at once; what a forwarder received crosses NVLink from when all
+/// its senders have joined, `forward_tail` of it after the last byte came in.  Combine is the mirror image.
+/// The load is read during the call only.  Destroy the object after finished(); not inside `arrived`.
+std::unique_ptr<Rendezvous> open_exchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec,
+                                          const ExchangeLoad& load, std::function<void(int member)> arrived);
+
+/// The family `replicas`: which copy of an expert computes a source's rows: nearest, round_robin, least_loaded.
+const Family<ReplicaChoice, const ExpertMap&, const GroupShape&>& replica_choices();
+}  // namespace moesim
