@@ -1,0 +1,39 @@
+#include "routing/trace.h"
+
+#include <algorithm>
+
+namespace moesim {
+namespace {
+constexpr std::int64_t kChunk = 1 << 16;  // tokens looked at together
+}  // namespace
+
+std::vector<TokenRange> select(const Trace& trace, const TraceFilter& filter) {
+  if (!filter.phase && !filter.domain && !filter.request) return {{0, trace.tokens()}};
+  std::vector<TokenRange> out;
+  std::vector<TraceToken> tokens;
+  for (std::int64_t first = 0; first < trace.tokens(); first += kChunk) {
+    trace.read_tokens(first, std::min(kChunk, trace.tokens() - first), tokens);
+    for (std::int64_t i = 0; i < std::int64_t(tokens.size()); ++i) {
+      const TraceToken& t = tokens[std::size_t(i)];
+      if ((filter.phase && t.phase != *filter.phase) || (filter.domain && t.domain != *filter.domain) ||
+          (filter.request && t.request != *filter.request))
+        continue;
+      if (out.empty() || out.back().end != first + i) out.push_back({first + i, first + i});
+      ++out.back().end;
+    }
+  }
+  return out;
+}
+
+std::vector<std::int64_t> selected_load(const Trace& trace, const TraceFilter& filter) {
+  const std::size_t experts = std::size_t(trace.header().experts);
+  const std::vector<TokenRange> ranges = select(trace, filter);
+  std::vector<std::int64_t> out(std::size_t(trace.layers()) * experts), one(experts);
+  for (int m = 0; m < trace.layers(); ++m)
+    for (const TokenRange& r : ranges) {
+      trace.load(m, r.first, r.end - r.first, one);
+      for (std::size_t e = 0; e < experts; ++e) out[std::size_t(m) * experts + e] += one[e];
+    }
+  return out;
+}
+}  // namespace moesim
