@@ -1,0 +1,91 @@
+// Counts what a model holds, stores, caches and computes, exactly, from its shape alone.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "core/units.h"
+#include "spec/model.h"
+
+namespace moesim {
+
+enum class Part { embedding, attention, dense, routed, shared, gate, norm, head };
+
+/// Equal weight matrices (or vectors, with one row) of a model.
+struct WeightShape {
+  Part part{};
+  std::int64_t rows = 0, columns = 0;  // output and input width
+  std::int64_t copies = 0;             // in the whole model
+  std::int64_t active = 0;             // copies that one token uses
+  bool linear = false;     // a layer's projection or FFN: what FP8 and FP4 releases quantise; false for gates too
+  bool mtp = false;        // belongs to a multi-token prediction layer
+  bool duplicate = false;  // the MTP layer's stored copy of the embedding or head
+  bool selection_bias = false;
+  std::int64_t each() const { return rows * columns; }
+};
+/// Every weight of the model, MTP layers last.
+std::vector<WeightShape> weight_shapes(const Model& model);
+
+/// Numbers of parameters.  total() and active leave the MTP layers out.
+struct Parameters {
+  std::int64_t embedding = 0, attention = 0, dense = 0, routed = 0, shared = 0;
+  std::int64_t gate = 0;  // with the selection bias
+  std::int64_t norms = 0, head = 0;
+  std::int64_t mtp = 0;                  // what the MTP layers add
+  std::int64_t mtp_stored = 0;           // the same with their stored copies of embedding and head
+  std::int64_t fp8_scales = 0;           // of 128 x 128 blocks, MTP included; 0 unless the release is FP8
+  std::int64_t active = 0;               // used by one token
+  std::int64_t active_no_embedding = 0;  // without the input embedding, which is looked up, not multiplied
+  std::int64_t total() const { return embedding + attention + dense + routed + shared + gate + norms + head; }
+  /// As the Hugging Face page counts the released files.
+  std::int64_t stored() const { return total() + mtp_stored + fp8_scales; }
+};
+Parameters count_parameters(const Model& model);
+
+std::int64_t expert_parameters(const Model& model);     // one routed expert in one layer; 0 for a dense model
+std::int64_t attention_parameters(const Model& model);  // one layer, with its latent and head norms
+std::int64_t gate_parameters(const Model& model);       // one layer, without the selection bias
+
+/// How weights are stored.  fp32, bf16, fp16: all of them so.  fp8: linear weights in 128 x 128 blocks with an FP32
+/// scale, selection biases FP32, the rest BF16 (DeepSeek-V3).  fp4: linear weights in blocks of 32 with an 8-bit scale,
+/// 4.25 bits each (MXFP4), the rest as for fp8.
+struct Storage {
+  Dtype dtype = Dtype::bf16;
+  bool experts_only = false;  // quantise routed experts alone (gpt-oss)
+};
+Storage released_storage(const Model& model);
+/// Bytes of the weights, MTP layers left out.
+Bytes weight_bytes(const Model& model, Storage storage);
+/// Bytes of the released files' weights: as released, with MTP layers and their duplicates.
+Bytes released_bytes(const Model& model);
+/// Bytes of the weights a decode step of `batch` tokens reads, each weight once; a token's experts are drawn
+/// independently and uniformly, so a layer's step reads experts x (1 - (1 - top_k/experts)^batch) of them on average.
+double weight_bytes_read(const Model& model, Storage storage, int batch);
+
+enum class CacheFormat {
+  bf16,    ///< two bytes an element
+  fp8,     ///< one byte an element
+  fp8_mla  ///< MLA: FP8 latent, an FP32 scale for each 128 of it, BF16 rope part (656 B for 512 + 64); else as fp8
+};
+template <>
+struct EnumNames<CacheFormat> {
+  static constexpr std::pair<std::string_view, CacheFormat> table[] = {
+      {"bf16", CacheFormat::bf16}, {"fp8", CacheFormat::fp8}, {"fp8_mla", CacheFormat::fp8_mla}};
+};
+/// Keys and values of one token in one layer.
+Bytes cache_bytes_per_layer(const Model& model, CacheFormat format);
+/// Keys and values of one token in all layers, windows not yet full.
+Bytes cache_bytes_per_token(const Model& model, CacheFormat format);
+/// Cache of one sequence of `context` tokens; a windowed layer keeps its window only.
+Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format);
+
+/// Operations of one token; 2 for each parameter in use (input embedding left out) plus attention over its context:
+/// 2 x heads x (QK width + V width) for each token attended to.  MTP layers left out.
+///
+/// decode: a token that attends to `context` tokens (its own included); MLA computes in the latent space (absorbed),
+/// widths kv_lora + rope and kv_lora.
+Flops decode_flops(const Model& model, std::int64_t context);
+/// prefill: mean over the tokens of a sequence of `length`, causal (half the square); MLA computes in full heads.
+Flops prefill_flops(const Model& model, std::int64_t length);
+/// training: three times the forward pass.  Non-causal counts the whole square, as many publications do.
+Flops training_flops(const Model& model, std::int64_t length, bool causal);
+}  // namespace moesim

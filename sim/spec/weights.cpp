@@ -1,0 +1,210 @@
+// The list of a model's weights, and the parameters and bytes that follow from it.
+#include <array>
+#include <cmath>
+
+#include "spec/count.h"
+
+namespace moesim {
+namespace {
+std::int64_t blocks(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
+
+/// Collects the weights that `copies` layers hold and `active` of them one token passes.
+struct Collector {
+  std::vector<WeightShape>& out;
+  std::int64_t copies = 0;
+  bool mtp = false;
+
+  void add(Part part, std::int64_t rows, std::int64_t columns, bool linear, std::int64_t each = 1,
+           std::int64_t active = 1) {
+    if (rows * columns * each * copies == 0) return;
+    out.push_back({part, rows, columns, copies * each, copies * active, linear, mtp, false, false});
+  }
+  void matrix(Part part, std::int64_t rows, std::int64_t columns) { add(part, rows, columns, true); }
+  void vector(Part part, std::int64_t width) { add(part, 1, width, false); }
+
+  void attention(const Model& m) {
+    const AttentionShape& a = m.attention;
+    const std::int64_t q = std::int64_t{a.heads} * a.head_dim, o = std::int64_t{a.heads} * a.v_head_dim;
+    if (a.kind == AttentionKind::mla) {
+      if (a.q_lora_rank > 0) {
+        matrix(Part::attention, a.q_lora_rank, m.hidden);
+        vector(Part::attention, a.q_lora_rank);
+      }
+      matrix(Part::attention, q, a.q_lora_rank > 0 ? a.q_lora_rank : m.hidden);
+      matrix(Part::attention, a.kv_lora_rank + a.qk_rope_head_dim, m.hidden);
+      vector(Part::attention, a.kv_lora_rank);
+      matrix(Part::attention, std::int64_t{a.heads} * (a.qk_nope_head_dim + a.v_head_dim), a.kv_lora_rank);
+    } else {
+      const std::int64_t k = std::int64_t{a.kv_heads} * a.head_dim, v = std::int64_t{a.kv_heads} * a.v_head_dim;
+      for (const std::int64_t rows : {q, k, v}) {
+        matrix(Part::attention, rows, m.hidden);
+        if (a.qkv_bias) vector(Part::attention, rows);
+      }
+      if (a.qk_norm) vector(Part::attention, 2 * std::int64_t{a.head_dim});
+    }
+    matrix(Part::attention, m.hidden, o);
+    if (a.o_bias) vector(Part::attention, m.hidden);
+    if (a.sinks) vector(Part::attention, a.heads);
+  }
+  void ffn(Part part, std::int64_t hidden, std::int64_t width, bool bias, std::int64_t each = 1,
+           std::int64_t active = 1) {
+    add(part, width, hidden, true, 2 * each, 2 * active);  // gate and up
+    add(part, hidden, width, true, each, active);          // down
+    if (!bias) return;
+    add(part, 1, 2 * width, false, each, active);
+    add(part, 1, hidden, false, each, active);
+  }
+  void mixture(const Model& m) {
+    const MoeShape& s = *m.moe;
+    ffn(Part::routed, m.hidden, s.expert_width, s.expert_bias, s.experts, s.top_k);
+    ffn(Part::shared, m.hidden, std::int64_t{s.shared_experts} * s.expert_width, false);
+    add(Part::gate, s.experts, m.hidden, false);
+    if (s.router_linear_bias) vector(Part::gate, s.experts);
+    if (s.selection_bias && copies > 0)
+      out.push_back({Part::gate, 1, s.experts, copies, copies, false, mtp, false, true});
+  }
+  void norms(const Model& m) { add(Part::norm, 1, m.hidden, false, m.norms_per_layer, m.norms_per_layer); }
+};
+
+/// Bytes of one copy.
+double stored_bytes(const WeightShape& w, Storage storage) {
+  const bool quantised = w.linear && (!storage.experts_only || w.part == Part::routed);
+  switch (storage.dtype) {
+    case Dtype::fp32:
+      return double(w.each()) * 4;
+    case Dtype::bf16:
+    case Dtype::fp16:
+      return double(w.each()) * 2;
+    case Dtype::fp8:
+      if (quantised) return double(w.each() + 4 * blocks(w.rows, 128) * blocks(w.columns, 128));
+      break;
+    case Dtype::fp4:
+      if (quantised) return double(w.rows * blocks(w.columns, 32) * 17);
+      break;
+  }
+  return double(w.each()) * (w.selection_bias ? 4 : 2);
+}
+
+std::int64_t& part_of(Parameters& p, Part part) {
+  switch (part) {
+    case Part::embedding:
+      return p.embedding;
+    case Part::attention:
+      return p.attention;
+    case Part::dense:
+      return p.dense;
+    case Part::routed:
+      return p.routed;
+    case Part::shared:
+      return p.shared;
+    case Part::gate:
+      return p.gate;
+    case Part::norm:
+      return p.norms;
+    case Part::head:
+      return p.head;
+  }
+  return p.norms;
+}
+}  // namespace
+
+std::vector<WeightShape> weight_shapes(const Model& m) {
+  std::vector<WeightShape> out;
+  const auto moe_layers = std::int64_t(m.moe_layers().size());
+  Collector once{out, 1, false}, all{out, m.layers, false}, dense{out, m.layers - moe_layers, false};
+  once.add(Part::embedding, m.vocabulary, m.hidden, false);
+  all.attention(m);
+  dense.ffn(Part::dense, m.hidden, m.dense_width, false);
+  if (m.moe) Collector{out, moe_layers, false}.mixture(m);
+  all.norms(m);
+  once.vector(Part::norm, m.hidden);
+  if (!m.tied_embeddings) once.add(Part::head, m.vocabulary, m.hidden, false);
+
+  if (m.mtp_layers == 0) return out;
+  // An MTP layer: norms of its two inputs and of its output, the map that joins them, then a layer like the last one;
+  // releases store its shared embedding and head again.
+  Collector mtp{out, m.mtp_layers, true};
+  mtp.add(Part::norm, 1, m.hidden, false, 3, 3);
+  mtp.add(Part::dense, m.hidden, 2 * std::int64_t{m.hidden}, false);
+  mtp.attention(m);
+  if (m.moe)
+    mtp.mixture(m);
+  else
+    mtp.ffn(Part::dense, m.hidden, m.dense_width, false);
+  mtp.norms(m);
+  for (const Part part : {Part::embedding, Part::head}) {
+    mtp.add(part, m.vocabulary, m.hidden, false);
+    out.back().duplicate = true;
+  }
+  return out;
+}
+
+Parameters count_parameters(const Model& model) {
+  Parameters p;
+  for (const WeightShape& w : weight_shapes(model)) {
+    const std::int64_t all = w.copies * w.each();
+    if (w.linear && model.weights == Dtype::fp8)
+      p.fp8_scales += w.copies * blocks(w.rows, 128) * blocks(w.columns, 128);
+    if (w.mtp) {
+      p.mtp_stored += all;
+      if (!w.duplicate) p.mtp += all;
+      continue;
+    }
+    part_of(p, w.part) += all;
+    p.active += w.active * w.each();
+  }
+  p.active_no_embedding = p.active - (model.tied_embeddings ? 0 : p.embedding);
+  return p;
+}
+
+std::int64_t expert_parameters(const Model& model) {
+  if (!model.moe) return 0;
+  std::vector<WeightShape> out;
+  Collector{out, 1, false}.ffn(Part::routed, model.hidden, model.moe->expert_width, model.moe->expert_bias);
+  std::int64_t sum = 0;
+  for (const WeightShape& w : out) sum += w.copies * w.each();
+  return sum;
+}
+
+std::int64_t attention_parameters(const Model& model) {
+  std::vector<WeightShape> out;
+  Collector{out, 1, false}.attention(model);
+  std::int64_t sum = 0;
+  for (const WeightShape& w : out) sum += w.each();
+  return sum;
+}
+
+std::int64_t gate_parameters(const Model& model) {
+  if (!model.moe) return 0;
+  return std::int64_t{model.moe->experts} * (model.hidden + (model.moe->router_linear_bias ? 1 : 0));
+}
+
+Storage released_storage(const Model& model) { return {model.weights, model.weights == Dtype::fp4}; }
+
+Bytes weight_bytes(const Model& model, Storage storage) {
+  double sum = 0;  // whole numbers below 2^53: exact
+  for (const WeightShape& w : weight_shapes(model))
+    if (!w.mtp) sum += double(w.copies) * stored_bytes(w, storage);
+  return {std::int64_t(sum)};
+}
+
+Bytes released_bytes(const Model& model) {
+  double sum = 0;
+  for (const WeightShape& w : weight_shapes(model)) sum += double(w.copies) * stored_bytes(w, released_storage(model));
+  return {std::int64_t(sum)};
+}
+
+double weight_bytes_read(const Model& model, Storage storage, int batch) {
+  double sum = 0;
+  for (const WeightShape& w : weight_shapes(model)) {
+    if (w.mtp) continue;
+    if (w.part == Part::embedding && !model.tied_embeddings) {
+      sum += stored_bytes({w.part, 1, w.columns, 1, 1}, storage) * batch;
+      continue;
+    }
+    const double share = double(w.active) / double(w.copies);
+    sum += double(w.copies) * (1 - std::pow(1 - share, batch)) * stored_bytes(w, storage);
+  }
+  return sum;
+}
+}  // namespace moesim
