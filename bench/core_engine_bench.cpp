@@ -15,7 +15,8 @@ struct Hold {
 
   explicit Hold(bool ties) : delays(1 << 16) {
     Random random(1, "hold");
-    for (Time& d : delays) d = ties ? Time{std::int64_t(random.below(8)) * 1'000'000} : Time{std::int64_t(random.exponential(1e9))};
+    for (Time& d : delays)
+      d = ties ? Time{std::int64_t(random.below(8)) * 1'000'000} : Time{std::int64_t(random.exponential(1e9))};
   }
   void one() {
     engine.after(delays[next++ & 0xffff], "hold", [this] {
@@ -37,6 +38,12 @@ void hold(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * std::int64_t(kBatch));
 }
-BENCHMARK(hold)->ArgNames({"pending", "ties"})->Args({100, 0})->Args({10'000, 0})->Args({1'000'000, 0})->Args({10'000, 1})->MinTime(1);
+BENCHMARK(hold)
+    ->ArgNames({"pending", "ties"})
+    ->Args({100, 0})
+    ->Args({10'000, 0})
+    ->Args({1'000'000, 0})
+    ->Args({10'000, 1})
+    ->MinTime(1);
 }  // namespace
 }  // namespace moesim

@@ -58,7 +58,8 @@ TEST(ConfigReject, SaysWhereAndWhatToWriteInstead) {
       {"replicas: 3\n", "a.yaml:1:1: missing key \"link\""},
       {"lnk: 1 GB/s\n", "a.yaml:1:1: missing key \"link\" (is \"lnk\" a typo?)"},
       {"link: 50\n",
-       "a.yaml:1:7: link: expected a bandwidth with a unit (B/s, MB/s, GB/s, TB/s, GiB/s, Mbps, Gbps, Tbps), got \"50\""},
+       "a.yaml:1:7: link: expected a bandwidth with a unit (B/s, MB/s, GB/s, TB/s, GiB/s, Mbps, Gbps, Tbps), got "
+       "\"50\""},
       {"link: -1 GB/s\n", "a.yaml:1:7: link: expected a bandwidth of 0 or more, got \"-1 GB/s\""},
       {"link: 1 GB/s\nreplicas: many\n", "a.yaml:2:11: replicas: expected an integer, got \"many\""},
       {"link: 1 GB/s\nreplicas: 99999999999\n", "a.yaml:2:11: replicas: the integer \"99999999999\" is too large"},
@@ -138,7 +139,8 @@ TEST(Family, UnknownKindsNameTheNearestOrAll) {
     return std::string("accepted");
   };
   EXPECT_EQ(error("kind: polgon"), "a.yaml:1:7: kind: no shape is called \"polgon\"; did you mean \"polygon\"?");
-  EXPECT_EQ(error("kind: simulated_annealing"), "a.yaml:1:7: kind: no shape is called \"simulated_annealing\"; there are: polygon");
+  EXPECT_EQ(error("kind: simulated_annealing"),
+            "a.yaml:1:7: kind: no shape is called \"simulated_annealing\"; there are: polygon");
   EXPECT_EQ(error("{kind: polygon, corner: 2}"), "a.yaml:1:17: unknown key \"corner\"; did you mean \"corners\"?");
 }
 }  // namespace
