@@ -43,6 +43,13 @@ struct GroupedGemm {
   bool weight_gradient = false;
 };
 
+/// All that matters of a grouped product's rows: sums over its experts.
+struct GroupRows {
+  std::int64_t rows = 0, used = 0;         // rows; experts with any
+  std::int64_t tiles64 = 0, tiles128 = 0;  // row tiles, each expert's last one counted whole
+};
+GroupRows group_rows(std::span<const std::int64_t> rows);
+
 /// The heads one GPU computes.
 struct AttentionHeads {
   AttentionKind kind = AttentionKind::mha;

@@ -46,17 +46,30 @@ struct GpuShare {
 /// Times of kernels on one GPU.  Never below FLOPs over peak nor bytes over bandwidth; more SMs are never slower.
 class KernelModel {
  public:
-  explicit KernelModel(Gpu gpu) : gpu_(std::move(gpu)) {}
+  explicit KernelModel(Gpu gpu);
   virtual ~KernelModel() = default;
-  /// Throws ConfigError if the shape is empty, the GPU lacks the precision or the SMs.
-  virtual Cost cost(const Kernel& kernel, GpuShare share = {}) const = 0;
+  /// Throws ConfigError if the shape is empty, or the GPU lacks the precision or the SMs.
+  Cost cost(const Kernel& kernel, GpuShare share = {}) const;
+  /// The least time the data sheet allows: FLOPs over peak or bytes over bandwidth, of the share.
+  Time bound(const Kernel& kernel, GpuShare share = {}) const;
   /// One line for reports: which calibration, measured on what, borrowed from whom.
   virtual std::string source() const = 0;
   const Gpu& gpu() const { return gpu_; }
 
+  /// A kernel model's answer before it is held to the bound.
+  struct Estimate {
+    double seconds = 0;
+    Provenance from;
+  };
+
+ protected:
+  virtual Estimate estimate(const Kernel& kernel, GpuShare share) const = 0;
+
  private:
   Gpu gpu_;
 };
+/// Tensor peak in a precision, data sheet; 0 if the GPU lacks it.
+FlopRate peak_of(const Gpu& gpu, Dtype dtype);
 
 /// calibrated (default), roofline, table; `moesim list kernels`.
 const Family<KernelModel, const Gpu&>& kernel_models();

@@ -1,0 +1,56 @@
+// Kernel model `calibrated`: the equations with parameters fitted to single-kernel measurements of a GPU generation.
+#include <fmt/format.h>
+
+#include "compute/equation_model.h"
+
+namespace moesim {
+namespace {
+class Calibrated final : public KernelModel {
+ public:
+  struct Params {
+    std::string calibration;
+    bool sustained = true;
+    static void fields(auto& f, auto& p) {
+      f("calibration", p.calibration, "entry or file; default kernels-GENERATION of the GPU");
+      f("sustained", p.sustained, "clock throttled by sustained tensor load; false: as in short measurements");
+    }
+  };
+  Calibrated(Params p, const Gpu& gpu) : Calibrated(load(p, gpu), p.sustained, gpu) {}
+  Calibrated(Calibration c, bool sustained, const Gpu& gpu)
+      : KernelModel(gpu), equations_(gpu, c, sustained ? c.sustained_clock : 1) {}
+
+  std::string source() const override {
+    const Calibration& c = equations_.calibration();
+    if (!borrowed()) return c.title;
+    return fmt::format("{} (nothing measured on {}: efficiencies of {})", c.title, gpu().generation, measured_on());
+  }
+
+ protected:
+  Estimate estimate(const Kernel& kernel, GpuShare share) const override {
+    const Equations::Reach reach = equations_.reach(kernel);
+    const Origin origin = !reach.fitted       ? Origin::equation
+                          : reach.beyond <= 1 ? Origin::interpolated
+                                              : Origin::extrapolated;
+    return {equations_.seconds(kernel, share), {origin, float(reach.beyond), borrowed()}};
+  }
+
+ private:
+  static Calibration load(const Params& p, const Gpu& gpu) {
+    return load_calibration(p.calibration.empty() ? "kernels-" + gpu.generation : p.calibration);
+  }
+  bool borrowed() const {
+    return equations_.calibration().borrowed || equations_.calibration().generation != gpu().generation;
+  }
+  std::string measured_on() const {
+    const Calibration& c = equations_.calibration();
+    return c.borrowed ? c.from : c.generation;
+  }
+  Equations equations_;
+};
+}  // namespace
+
+Strategy<KernelModel, const Gpu&> calibrated() {
+  return strategy<Calibrated, KernelModel, const Gpu&>("calibrated",
+                                                       "equations fitted to single kernels of the GPU's generation");
+}
+}  // namespace moesim

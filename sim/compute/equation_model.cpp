@@ -1,0 +1,79 @@
+#include "compute/equation_model.h"
+
+#include <algorithm>
+
+namespace moesim {
+namespace {
+double outside(double value, double low, double high) {
+  return std::max({1.0, value / std::max(high, 1e-9), low / std::max(value, 1e-9)});
+}
+Equations::Reach reach_of(const FittedRange& r, double m, double n, double k) {
+  if (r.m_max <= 0) return {};
+  double beyond = outside(m, r.m_min, r.m_max);
+  if (r.n_max > 0) beyond = std::max(beyond, outside(n, r.n_min, r.n_max));
+  if (r.k_max > 0) beyond = std::max(beyond, outside(k, r.k_min, r.k_max));
+  return {true, beyond};
+}
+Equations::Reach reach_of(const FittedRange& r, const AttentionHeads& h, const AttentionWork& w) {
+  return reach_of(r, double(w.queries), h.heads, double(w.keys) / double(w.sequences));
+}
+}  // namespace
+
+Equations::Equations(const Gpu& gpu, Calibration calibration, double clock)
+    : gpu_(gpu), calibration_(std::move(calibration)), clock_(clock) {}
+
+Machine Equations::machine(Dtype dtype, GpuShare share) const {
+  const double sms = share.sms > 0 ? share.sms : gpu_.sms, fill = sms / gpu_.sms;
+  const double hbm = gpu_.memory_bandwidth.v;
+  return {.sms = sms,
+          .tensor_per_sm = peak_of(gpu_, dtype).v * clock_ / gpu_.sms,
+          .hbm = hbm * std::min(share.memory, fill * calibration_.sm_bandwidth),
+          .hbm_of_gpu = hbm,
+          .fill = fill};
+}
+
+double Equations::seconds(const Kernel& kernel, GpuShare share) const {
+  const Calibration& c = calibration_;
+  struct Visit {
+    const Equations& self;
+    const Calibration& c;
+    GpuShare share;
+    double operator()(const Gemm& g) const { return gemm_seconds(g, c.gemm, self.machine(g.dtype, share)); }
+    double operator()(const GroupedGemm& g) const {
+      const GemmEquation& e = g.layout == GroupLayout::masked ? c.masked : c.contiguous;
+      return grouped_seconds(g, e, self.machine(g.dtype, share));
+    }
+    double operator()(const AttentionPrefill& a) const {
+      return prefill_seconds(a, c.prefill, self.machine(a.dtype, share));
+    }
+    double operator()(const AttentionBackward& a) const {
+      return backward_seconds(a, c.backward, c.memory, self.machine(a.dtype, share));
+    }
+    double operator()(const AttentionDecode& a) const {
+      return decode_seconds(a, c.decode, self.machine(a.dtype, share));
+    }
+    double operator()(const MemoryOp& m) const { return memory_seconds(m, c.memory, self.machine(Dtype::bf16, share)); }
+    double operator()(const SmallChain& s) const { return chain_seconds(s, c.memory); }
+  };
+  return std::visit(Visit{*this, c, share}, kernel);
+}
+
+Equations::Reach Equations::reach(const Kernel& kernel) const {
+  const Calibration& c = calibration_;
+  struct Visit {
+    const Calibration& c;
+    Reach operator()(const Gemm& g) const { return reach_of(c.gemm.fitted, double(g.m), double(g.n), double(g.k)); }
+    Reach operator()(const GroupedGemm& g) const {
+      const FittedRange& r = g.layout == GroupLayout::masked ? c.masked.fitted : c.contiguous.fitted;
+      const GroupRows rows = group_rows(g.rows);
+      return reach_of(r, double(rows.rows) / double(std::max<std::int64_t>(rows.used, 1)), double(g.n), double(g.k));
+    }
+    Reach operator()(const AttentionPrefill& a) const { return reach_of(c.prefill.fitted, a.heads, a.work); }
+    Reach operator()(const AttentionBackward& a) const { return reach_of(c.backward.fitted, a.heads, a.work); }
+    Reach operator()(const AttentionDecode& a) const { return reach_of(c.decode.fitted, a.heads, a.work); }
+    Reach operator()(const MemoryOp& m) const { return reach_of(c.memory.fitted, double(m.bytes.v), 0, 0); }
+    Reach operator()(const SmallChain&) const { return {c.memory.fitted.m_max > 0, 1}; }
+  };
+  return std::visit(Visit{c}, kernel);
+}
+}  // namespace moesim

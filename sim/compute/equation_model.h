@@ -1,0 +1,28 @@
+// A kernel model that is the equations with a calibration; shared by `calibrated` (fitted) and `roofline` (ideal).
+#pragma once
+#include "compute/calibration.h"
+#include "compute/equations.h"
+#include "compute/kernel_model.h"
+
+namespace moesim {
+
+/// Times by equation on `gpu`.  clock: of the tensor cores, relative to the data sheet's.
+class Equations {
+ public:
+  Equations(const Gpu& gpu, Calibration calibration, double clock);
+  double seconds(const Kernel& kernel, GpuShare share) const;
+  /// How far outside the fitted shapes the kernel is; `fitted` is false if nothing was fitted to its kind.
+  struct Reach {
+    bool fitted = false;
+    double beyond = 1;
+  };
+  Reach reach(const Kernel& kernel) const;
+  const Calibration& calibration() const { return calibration_; }
+
+ private:
+  Machine machine(Dtype dtype, GpuShare share) const;
+  Gpu gpu_;
+  Calibration calibration_;
+  double clock_;
+};
+}  // namespace moesim

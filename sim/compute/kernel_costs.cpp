@@ -1,0 +1,98 @@
+// The look-up before the equations: an open-addressing table keyed by a 128-bit fingerprint of the question.
+#include <bit>
+#include <vector>
+
+#include "compute/kernel_model.h"
+#include "core/check.h"
+
+namespace moesim {
+namespace {
+// Two multiplicative lanes; two questions share both with a chance of 2^-128 a pair.
+struct Fingerprint {
+  std::uint64_t a = 0x9e3779b97f4a7c15, b = 0xc2b2ae3d27d4eb4f;
+  void add(std::uint64_t v) {
+    a = std::rotl((a ^ v) * 0xff51afd7ed558ccd, 31);
+    b = std::rotl((b + v) * 0x9fb21c651e98df25, 29) ^ v;
+  }
+  void add(std::int64_t v) { add(std::uint64_t(v)); }
+  void add(int v) { add(std::uint64_t(v)); }
+  void add(bool v) { add(std::uint64_t(v)); }
+  void add(double v) { add(std::bit_cast<std::uint64_t>(v)); }
+  template <class E>
+  requires std::is_enum_v<E>
+  void add(E v) { add(std::uint64_t(v)); }
+  void add(const AttentionHeads& h) { all(h.kind, h.heads, h.kv_heads, h.qk_dim, h.v_dim, h.absorbed); }
+  void add(const AttentionWork& w) { all(w.sequences, w.queries, w.keys, w.longest, w.pairs); }
+  void add(const Gemm& g) { all(1, g.m, g.n, g.k, g.dtype, g.out, g.fp32_accumulate, g.batch); }
+  void add(const GroupedGemm& g) {
+    const GroupRows r = group_rows(g.rows);
+    all(2, g.rows.size(), r.rows, r.used, r.tiles64, r.tiles128, g.n, g.k, g.dtype, g.out, g.layout, g.weight_gradient);
+  }
+  void add(const AttentionPrefill& x) { all(3, x.heads, x.work, x.dtype); }
+  void add(const AttentionBackward& x) { all(4, x.heads, x.work, x.dtype); }
+  void add(const AttentionDecode& x) { all(5, x.heads, x.work, x.dtype, x.cache); }
+  void add(const MemoryOp& m) { all(6, m.kind, m.bytes.v); }
+  void add(const SmallChain& s) { all(7, s.count, s.graph); }
+  void all(const auto&... values) { (add(values), ...); }
+};
+}  // namespace
+
+struct KernelCosts::Cache {
+  struct Slot {
+    std::uint64_t a = 0, b = 0;  // both 0: empty
+    Cost cost;
+  };
+  std::vector<Slot> slots;
+  std::size_t used = 0;
+  std::array<double, 4> time{};  // seconds asked for, by Origin
+  double borrowed = 0, beyond = 1;
+  std::string beyond_kernel;
+
+  Slot& find(const Fingerprint& f) {
+    const std::size_t mask = slots.size() - 1;
+    for (std::size_t i = f.a & mask;; i = (i + 1) & mask)
+      if ((slots[i].a == f.a && slots[i].b == f.b) || (slots[i].a == 0 && slots[i].b == 0)) return slots[i];
+  }
+};
+
+KernelCosts::KernelCosts(const KernelModel& model, std::size_t capacity)
+    : model_(model), cache_(std::make_unique<Cache>()) {
+  check(capacity > 0, "a kernel cache of no entries");
+  cache_->slots.resize(std::bit_ceil(capacity * 2));
+}
+KernelCosts::~KernelCosts() = default;
+
+Cost KernelCosts::cost(const Kernel& kernel, GpuShare share) {
+  Fingerprint f;
+  std::visit([&](const auto& k) { f.add(k); }, kernel);
+  f.all(share.sms, share.memory);
+  Cache::Slot* slot = &cache_->find(f);
+  if (slot->a != f.a || slot->b != f.b) {
+    const Cost cost = model_.cost(kernel, share);
+    if (++cache_->used * 2 > cache_->slots.size()) {  // full: start afresh rather than choose what to forget
+      cache_->slots.assign(cache_->slots.size(), {});
+      cache_->used = 1;
+      slot = &cache_->find(f);
+    }
+    *slot = {f.a, f.b, cost};
+    if (cost.from.beyond > float(cache_->beyond)) {
+      cache_->beyond = cost.from.beyond;
+      cache_->beyond_kernel = describe(kernel);
+    }
+  }
+  const double time = seconds(slot->cost.time);
+  cache_->time[std::size_t(slot->cost.from.origin)] += time;
+  if (slot->cost.from.borrowed) cache_->borrowed += time;
+  return slot->cost;
+}
+
+KernelCosts::Summary KernelCosts::summary() const {
+  Summary out{.beyond = cache_->beyond, .beyond_kernel = cache_->beyond_kernel};
+  double total = 0;
+  for (const double t : cache_->time) total += t;
+  if (total <= 0) return out;
+  for (std::size_t i = 0; i < 4; ++i) out.share[i] = cache_->time[i] / total;
+  out.borrowed = cache_->borrowed / total;
+  return out;
+}
+}  // namespace moesim
