@@ -1,0 +1,144 @@
+// Request traces with one JSON object a line: Mooncake, Qwen-Bailian, LLMServingSim.
+#include "serving/recorded.h"
+#include "serving/trace_json.h"
+
+namespace moesim {
+namespace {
+class JsonLines : public Recorded {
+ public:
+  JsonLines(const Recording& recording, const WorkloadContext& context)
+      : Recorded(recording, context), rows_(trace_path(recording.file, context)) {}
+
+ protected:
+  [[noreturn]] void fail(std::string_view problem) const final { rows_.fail(problem); }
+  JsonRow::Fail failure() const {
+    return [this](std::string_view problem) { rows_.fail(problem); };
+  }
+  bool advance() {
+    if (!rows_.next()) return false;
+    object_ = nlohmann::json::parse(rows_.line(), nullptr, false);
+    if (object_.is_discarded()) fail("not valid JSON");
+    return true;
+  }
+  Row row(int input, int output, Moment when) const {
+    Row out{.request = {}, .when = when};
+    out.request.row = rows_.row();
+    out.request.input = input;
+    out.request.output = output;
+    return out;
+  }
+  /// hash_ids stand for ceil(input / block) blocks; the last, if partial, is not shared as a whole and is left out.
+  void hash(Row& row, const JsonRow& json, int block) const {
+    row.request.hashes = json.ids("hash_ids");
+    const std::size_t full = std::size_t(row.request.input / block),
+                      all = std::size_t((row.request.input + block - 1) / block);
+    if (row.request.hashes.size() > all)
+      fail(fmt::format("hash_ids: expected at most {} ids for {} tokens in blocks of {}, got {}", all,
+                       row.request.input, block, row.request.hashes.size()));
+    if (row.request.hashes.size() > full) row.request.hashes.resize(full);
+  }
+
+  RowFile rows_;
+  nlohmann::json object_;
+};
+
+class Mooncake final : public JsonLines {
+ public:
+  struct Params {
+    Recording recording;
+    int hash_block = 512;
+    static void fields(auto& f, auto& p) {
+      Recording::fields(f, p.recording);
+      f("hash_block", p.hash_block, "tokens of the block one hash id stands for");
+    }
+  };
+  Mooncake(const Params& p, const WorkloadContext& c) : JsonLines(p.recording, c), block_(p.hash_block) {
+    if (block_ < 1) throw ConfigError("workload.hash_block: must be above 0");
+  }
+  int hash_block() const override { return block_; }
+
+ protected:
+  std::optional<Row> read() override {
+    if (!advance()) return std::nullopt;
+    const JsonRow json(object_, failure());
+    Row out =
+        row(json.count("input_length"), json.count("output_length"), moment(json.not_negative("timestamp") / 1000));
+    hash(out, json, block_);
+    return out;
+  }
+
+ private:
+  int block_;
+};
+
+class Bailian final : public JsonLines {
+ public:
+  struct Params {
+    Recording recording;
+    static void fields(auto& f, auto& p) { Recording::fields(f, p.recording); }
+  };
+  Bailian(const Params& p, const WorkloadContext& c) : JsonLines(p.recording, c) {}
+  int hash_block() const override { return 16; }
+
+ protected:
+  std::optional<Row> read() override {
+    if (!advance()) return std::nullopt;
+    const JsonRow json(object_, failure());
+    Row out = row(json.count("input_length"), json.count("output_length"), moment(json.not_negative("timestamp")));
+    out.request.turn = json.has("turn") ? json.count("turn") - 1 : 0;
+    hash(out, json, hash_block());
+    return out;
+  }
+};
+
+/// One request a line, or one agent session a line whose sub-requests follow each other after a tool's time.
+class LlmServingSim final : public JsonLines {
+ public:
+  struct Params {
+    Recording recording;
+    static void fields(auto& f, auto& p) { Recording::fields(f, p.recording); }
+  };
+  LlmServingSim(const Params& p, const WorkloadContext& c) : JsonLines(p.recording, c) {}
+  std::optional<Request> follow_up(const Request& done, Time end) override {
+    std::int64_t row = done.row - 1;  // all turns of a session stand on one line
+    return sessions_.follow(done, end, row);
+  }
+
+ protected:
+  std::optional<Row> read() override {
+    if (!advance()) return std::nullopt;
+    const JsonRow json(object_, failure());
+    const Moment when = moment(json.not_negative("arrival_time_ns") * 1e-9);
+    if (!json.has("sub_requests")) return row(json.count("input_toks"), json.count("output_toks"), when);
+    if (!json.at("sub_requests").is_array() || json.at("sub_requests").empty())
+      fail("sub_requests: expected a list of at least one request");
+    std::vector<Turn> turns;
+    Time pause{};
+    for (const nlohmann::json& element : json.at("sub_requests")) {
+      const JsonRow sub(element, failure());
+      turns.push_back({.input = sub.count("input_toks"), .output = sub.count("output_toks"), .pause = pause});
+      pause = sub.has("tool_duration_ns") ? from_seconds(sub.not_negative("tool_duration_ns") * 1e-9) : Time{};
+    }
+    Row out = row(turns[0].input, turns[0].output, when);
+    turns.erase(turns.begin());
+    if (!turns.empty()) out.request.session = rows_.row();
+    sessions_.open(rows_.row(), {}, std::move(turns));
+    return out;
+  }
+
+ private:
+  Sessions sessions_;
+};
+
+template <class Impl>
+Strategy<Workload, const WorkloadContext&> entry(std::string_view kind, std::string_view summary) {
+  return strategy<Impl, Workload, const WorkloadContext&>(kind, summary);
+}
+}  // namespace
+
+std::vector<Strategy<Workload, const WorkloadContext&>> jsonl_traces() {
+  return {entry<Mooncake>("mooncake", "Mooncake JSONL: timestamp in ms, lengths, hash_ids of 512-token blocks"),
+          entry<Bailian>("bailian", "Qwen-Bailian JSONL: timestamp in s, lengths, hash_ids of 16-token blocks"),
+          entry<LlmServingSim>("llmservingsim", "LLMServingSim JSONL, single requests or agent sessions")};
+}
+}  // namespace moesim
