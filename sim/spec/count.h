@@ -8,11 +8,11 @@
 
 namespace moesim {
 
-enum class Part { embedding, attention, dense, routed, shared, gate, norm, head };
+enum class ParameterPart { embedding, attention, dense, routed, shared, gate, norm, head };
 
 /// Equal weight matrices (or vectors, with one row) of a model.
 struct WeightShape {
-  Part part{};
+  ParameterPart part{};
   std::int64_t rows = 0, columns = 0;  // output and input width
   std::int64_t copies = 0;             // in the whole model
   std::int64_t active = 0;             // copies that one token uses

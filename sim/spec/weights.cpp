@@ -14,39 +14,39 @@ struct Collector {
   std::int64_t copies = 0;
   bool mtp = false;
 
-  void add(Part part, std::int64_t rows, std::int64_t columns, bool linear, std::int64_t each = 1,
+  void add(ParameterPart part, std::int64_t rows, std::int64_t columns, bool linear, std::int64_t each = 1,
            std::int64_t active = 1) {
     if (rows * columns * each * copies == 0) return;
     out.push_back({part, rows, columns, copies * each, copies * active, linear, mtp, false, false});
   }
-  void matrix(Part part, std::int64_t rows, std::int64_t columns) { add(part, rows, columns, true); }
-  void vector(Part part, std::int64_t width) { add(part, 1, width, false); }
+  void matrix(ParameterPart part, std::int64_t rows, std::int64_t columns) { add(part, rows, columns, true); }
+  void vector(ParameterPart part, std::int64_t width) { add(part, 1, width, false); }
 
   void attention(const Model& m) {
     const AttentionShape& a = m.attention;
     const std::int64_t q = std::int64_t{a.heads} * a.head_dim, o = std::int64_t{a.heads} * a.v_head_dim;
     if (a.kind == AttentionKind::mla) {
       if (a.q_lora_rank > 0) {
-        matrix(Part::attention, a.q_lora_rank, m.hidden);
-        vector(Part::attention, a.q_lora_rank);
+        matrix(ParameterPart::attention, a.q_lora_rank, m.hidden);
+        vector(ParameterPart::attention, a.q_lora_rank);
       }
-      matrix(Part::attention, q, a.q_lora_rank > 0 ? a.q_lora_rank : m.hidden);
-      matrix(Part::attention, a.kv_lora_rank + a.qk_rope_head_dim, m.hidden);
-      vector(Part::attention, a.kv_lora_rank);
-      matrix(Part::attention, std::int64_t{a.heads} * (a.qk_nope_head_dim + a.v_head_dim), a.kv_lora_rank);
+      matrix(ParameterPart::attention, q, a.q_lora_rank > 0 ? a.q_lora_rank : m.hidden);
+      matrix(ParameterPart::attention, a.kv_lora_rank + a.qk_rope_head_dim, m.hidden);
+      vector(ParameterPart::attention, a.kv_lora_rank);
+      matrix(ParameterPart::attention, std::int64_t{a.heads} * (a.qk_nope_head_dim + a.v_head_dim), a.kv_lora_rank);
     } else {
       const std::int64_t k = std::int64_t{a.kv_heads} * a.head_dim, v = std::int64_t{a.kv_heads} * a.v_head_dim;
       for (const std::int64_t rows : {q, k, v}) {
-        matrix(Part::attention, rows, m.hidden);
-        if (a.qkv_bias) vector(Part::attention, rows);
+        matrix(ParameterPart::attention, rows, m.hidden);
+        if (a.qkv_bias) vector(ParameterPart::attention, rows);
       }
-      if (a.qk_norm) vector(Part::attention, 2 * std::int64_t{a.head_dim});
+      if (a.qk_norm) vector(ParameterPart::attention, 2 * std::int64_t{a.head_dim});
     }
-    matrix(Part::attention, m.hidden, o);
-    if (a.o_bias) vector(Part::attention, m.hidden);
-    if (a.sinks) vector(Part::attention, a.heads);
+    matrix(ParameterPart::attention, m.hidden, o);
+    if (a.o_bias) vector(ParameterPart::attention, m.hidden);
+    if (a.sinks) vector(ParameterPart::attention, a.heads);
   }
-  void ffn(Part part, std::int64_t hidden, std::int64_t width, bool bias, std::int64_t each = 1,
+  void ffn(ParameterPart part, std::int64_t hidden, std::int64_t width, bool bias, std::int64_t each = 1,
            std::int64_t active = 1) {
     add(part, width, hidden, true, 2 * each, 2 * active);  // gate and up
     add(part, hidden, width, true, each, active);          // down
@@ -56,19 +56,19 @@ struct Collector {
   }
   void mixture(const Model& m) {
     const MoeShape& s = *m.moe;
-    ffn(Part::routed, m.hidden, s.expert_width, s.expert_bias, s.experts, s.top_k);
-    ffn(Part::shared, m.hidden, std::int64_t{s.shared_experts} * s.expert_width, false);
-    add(Part::gate, s.experts, m.hidden, false);
-    if (s.router_linear_bias) vector(Part::gate, s.experts);
+    ffn(ParameterPart::routed, m.hidden, s.expert_width, s.expert_bias, s.experts, s.top_k);
+    ffn(ParameterPart::shared, m.hidden, std::int64_t{s.shared_experts} * s.expert_width, false);
+    add(ParameterPart::gate, s.experts, m.hidden, false);
+    if (s.router_linear_bias) vector(ParameterPart::gate, s.experts);
     if (s.selection_bias && copies > 0)
-      out.push_back({Part::gate, 1, s.experts, copies, copies, false, mtp, false, true});
+      out.push_back({ParameterPart::gate, 1, s.experts, copies, copies, false, mtp, false, true});
   }
-  void norms(const Model& m) { add(Part::norm, 1, m.hidden, false, m.norms_per_layer, m.norms_per_layer); }
+  void norms(const Model& m) { add(ParameterPart::norm, 1, m.hidden, false, m.norms_per_layer, m.norms_per_layer); }
 };
 
 /// Bytes of one copy.
 double stored_bytes(const WeightShape& w, Storage storage) {
-  const bool quantised = w.linear && (!storage.experts_only || w.part == Part::routed);
+  const bool quantised = w.linear && (!storage.experts_only || w.part == ParameterPart::routed);
   switch (storage.dtype) {
     case Dtype::fp32:
       return double(w.each()) * 4;
@@ -85,23 +85,23 @@ double stored_bytes(const WeightShape& w, Storage storage) {
   return double(w.each()) * (w.selection_bias ? 4 : 2);
 }
 
-std::int64_t& part_of(Parameters& p, Part part) {
+std::int64_t& part_of(Parameters& p, ParameterPart part) {
   switch (part) {
-    case Part::embedding:
+    case ParameterPart::embedding:
       return p.embedding;
-    case Part::attention:
+    case ParameterPart::attention:
       return p.attention;
-    case Part::dense:
+    case ParameterPart::dense:
       return p.dense;
-    case Part::routed:
+    case ParameterPart::routed:
       return p.routed;
-    case Part::shared:
+    case ParameterPart::shared:
       return p.shared;
-    case Part::gate:
+    case ParameterPart::gate:
       return p.gate;
-    case Part::norm:
+    case ParameterPart::norm:
       return p.norms;
-    case Part::head:
+    case ParameterPart::head:
       return p.head;
   }
   return p.norms;
@@ -112,27 +112,27 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   std::vector<WeightShape> out;
   const auto moe_layers = std::int64_t(m.moe_layers().size());
   Collector once{out, 1, false}, all{out, m.layers, false}, dense{out, m.layers - moe_layers, false};
-  once.add(Part::embedding, m.vocabulary, m.hidden, false);
+  once.add(ParameterPart::embedding, m.vocabulary, m.hidden, false);
   all.attention(m);
-  dense.ffn(Part::dense, m.hidden, m.dense_width, false);
+  dense.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
   if (m.moe) Collector{out, moe_layers, false}.mixture(m);
   all.norms(m);
-  once.vector(Part::norm, m.hidden);
-  if (!m.tied_embeddings) once.add(Part::head, m.vocabulary, m.hidden, false);
+  once.vector(ParameterPart::norm, m.hidden);
+  if (!m.tied_embeddings) once.add(ParameterPart::head, m.vocabulary, m.hidden, false);
 
   if (m.mtp_layers == 0) return out;
   // An MTP layer: norms of its two inputs and of its output, the map that joins them, then a layer like the last one;
   // releases store its shared embedding and head again.
   Collector mtp{out, m.mtp_layers, true};
-  mtp.add(Part::norm, 1, m.hidden, false, 3, 3);
-  mtp.add(Part::dense, m.hidden, 2 * std::int64_t{m.hidden}, false);
+  mtp.add(ParameterPart::norm, 1, m.hidden, false, 3, 3);
+  mtp.add(ParameterPart::dense, m.hidden, 2 * std::int64_t{m.hidden}, false);
   mtp.attention(m);
   if (m.moe)
     mtp.mixture(m);
   else
-    mtp.ffn(Part::dense, m.hidden, m.dense_width, false);
+    mtp.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
   mtp.norms(m);
-  for (const Part part : {Part::embedding, Part::head}) {
+  for (const ParameterPart part : {ParameterPart::embedding, ParameterPart::head}) {
     mtp.add(part, m.vocabulary, m.hidden, false);
     out.back().duplicate = true;
   }
@@ -160,7 +160,7 @@ Parameters count_parameters(const Model& model) {
 std::int64_t expert_parameters(const Model& model) {
   if (!model.moe) return 0;
   std::vector<WeightShape> out;
-  Collector{out, 1, false}.ffn(Part::routed, model.hidden, model.moe->expert_width, model.moe->expert_bias);
+  Collector{out, 1, false}.ffn(ParameterPart::routed, model.hidden, model.moe->expert_width, model.moe->expert_bias);
   std::int64_t sum = 0;
   for (const WeightShape& w : out) sum += w.copies * w.each();
   return sum;
@@ -198,7 +198,7 @@ double weight_bytes_read(const Model& model, Storage storage, int batch) {
   double sum = 0;
   for (const WeightShape& w : weight_shapes(model)) {
     if (w.mtp) continue;
-    if (w.part == Part::embedding && !model.tied_embeddings) {
+    if (w.part == ParameterPart::embedding && !model.tied_embeddings) {
       sum += stored_bytes({w.part, 1, w.columns, 1, 1}, storage) * batch;
       continue;
     }
