@@ -15,12 +15,17 @@ namespace moesim {
 /// The parts of a layer that a schedule places on its own.  In forward order: `attention` (first norm to residual add),
 /// `gate` (second norm, router, top-k, cast for dispatch), `shared` (the shared expert or, in a dense layer, the whole
 /// FFN), `experts` (from received rows to rows sent back), `merge` (weighted sum of returned rows, residual add).
-enum class Part { embedding, attention, gate, shared, experts, merge, mtp, head };
+enum class LayerPart { embedding, attention, gate, shared, experts, merge, mtp, head };
 template <>
-struct EnumNames<Part> {
-  static constexpr std::pair<std::string_view, Part> table[] = {
-      {"embedding", Part::embedding}, {"attention", Part::attention}, {"gate", Part::gate}, {"shared", Part::shared},
-      {"experts", Part::experts},     {"merge", Part::merge},         {"mtp", Part::mtp},   {"head", Part::head}};
+struct EnumNames<LayerPart> {
+  static constexpr std::pair<std::string_view, LayerPart> table[] = {{"embedding", LayerPart::embedding},
+                                                                     {"attention", LayerPart::attention},
+                                                                     {"gate", LayerPart::gate},
+                                                                     {"shared", LayerPart::shared},
+                                                                     {"experts", LayerPart::experts},
+                                                                     {"merge", LayerPart::merge},
+                                                                     {"mtp", LayerPart::mtp},
+                                                                     {"head", LayerPart::head}};
 };
 enum class Pass { forward, backward_input, weight_gradient };
 template <>
@@ -85,7 +90,7 @@ struct LayerOptions {
 
 struct Operation {
   std::string_view name;  // static text: "q_a", "grouped gate-up"
-  Part part = Part::attention;
+  LayerPart part = LayerPart::attention;
   Pass pass = Pass::forward;
   bool recomputed = false;  // a forward operation done again in the backward pass
   Kernel kernel;
@@ -98,13 +103,13 @@ struct Operation {
 ///
 /// layer: the model's layer number (dense or MoE, window or not, follow from it); ignored by embedding, mtp (the MTP
 /// module's norms and projection; its transformer layer is asked for as layer `model.layers`) and head.
-/// rows: actual rows of each expert on this GPU, for Part::experts only; the operations refer to it, so it must outlive
-/// them.  Part::merge combines batch.tokens x top_k returned rows.
-/// Throws std::logic_error if the layer lacks the part, ConfigError if heads or widths do not divide.
-void append_operations(std::vector<Operation>& out, const Model& model, int layer, Part part, Pass pass,
+/// rows: actual rows of each expert on this GPU, for LayerPart::experts only; the operations refer to it, so it must
+/// outlive them.  LayerPart::merge combines batch.tokens x top_k returned rows. Throws std::logic_error if the layer
+/// lacks the part, ConfigError if heads or widths do not divide.
+void append_operations(std::vector<Operation>& out, const Model& model, int layer, LayerPart part, Pass pass,
                        const Batch& batch, std::span<const std::int64_t> rows, const LayerOptions& options);
 /// The parts a layer has, in forward order.
-std::vector<Part> parts_of(const Model& model, int layer);
+std::vector<LayerPart> parts_of(const Model& model, int layer);
 
 /// Sum of the operations' times, one after the other on the same SMs.
 Time total_time(std::span<const Operation> operations, KernelCosts& costs, GpuShare share = {});
