@@ -1,0 +1,65 @@
+// Attention of one layer over a batch of sequences, each with its own cache: MHA, GQA and MLA in both forms.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "numerics/arithmetic.h"
+#include "numerics/rope.h"
+#include "spec/model.h"
+
+namespace moesim {
+
+/// Keys and values of one sequence at one layer, a row a token.
+/// MLA keeps the normed latent followed by the rotated shared key part, and no values.
+struct KvLayer {
+  std::vector<float> keys, values;
+};
+/// All layers of one sequence; the MTP modules' come after the model's.
+struct KvCache {
+  std::vector<KvLayer> layers;
+  int length = 0;  // tokens that all layers hold; the next token's position
+};
+
+/// Consecutive rows of a batch that continue one sequence.
+struct Segment {
+  KvCache* cache = nullptr;
+  int first_row = 0, rows = 0;
+};
+
+/// How MLA is computed: with keys and values expanded from the latent, or with the up-projections absorbed into query
+/// and output so that it attends to the latent itself.  Automatic: absorbed for single tokens, expanded for more.
+enum class MlaForm { automatic, expanded, absorbed };
+
+/// Which keys a query at position p may see: the last `window` ones (0: all), or those of its own chunk.
+struct Reach {
+  int window = 0;
+  bool chunked = false;
+  int first_key(int position) const {
+    if (window == 0) return 0;
+    if (chunked) return position / window * window;
+    return position < window ? 0 : position - window + 1;
+  }
+};
+Reach reach_of(const AttentionShape& shape, int layer);
+
+/// The innermost part: softmax(q k^T * scale) v for all heads of some consecutive rows of one sequence.
+struct AttentionCore {
+  const float* q = nullptr;  // (rows, heads, qk_dim), q_stride floats a row, heads qk_dim apart
+  const float* k = nullptr;  // (keys, kv_heads, qk_dim), k_stride floats a row, heads k_head_stride apart
+  const float* v = nullptr;  // (keys, kv_heads, v_dim)
+  std::int64_t q_stride = 0, k_stride = 0, k_head_stride = 0, v_stride = 0, v_head_stride = 0;
+  int rows = 0, first_position = 0;  // row r stands at first_position + r and sees keys up to itself
+  int heads = 0, kv_heads = 0, qk_dim = 0, v_dim = 0;
+  float scale = 1;
+  const float* sinks = nullptr;  // (heads)
+  Reach reach;
+  float* out = nullptr;  // (rows, heads, v_dim), out_stride floats a row
+  std::int64_t out_stride = 0;
+};
+void attend(Threads& threads, const AttentionCore& core);
+
+/// Runs one layer's attention: h (rows, hidden), already normed; appends to the caches; out (rows, hidden).
+/// Positions are the caches' lengths onward; the caller moves the lengths when all layers are done.
+void attention(const Machine& machine, const Model& model, int layer, const LayerWeights& w, const Rope& rope,
+               MlaForm form, std::span<const Segment> segments, const Matrix& h, Matrix& out);
+}  // namespace moesim

@@ -1,0 +1,193 @@
+#include "numerics/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "core/check.h"
+#include "numerics/number_formats.h"
+
+namespace moesim {
+namespace {
+constexpr int kScaleBlock = 128;
+
+/// Other spellings of the text model's names, as multimodal checkpoints have them.
+std::string canonical(const std::string& name) {
+  if (name.starts_with("model.language_model.")) return "model." + name.substr(21);
+  if (name.starts_with("language_model.")) return name.substr(15);
+  return name;
+}
+
+template <class Bits, class Convert>
+void convert_rows(const std::byte* bytes, const StoredPlace& place, const PartShape& shape, float* out,
+                  Convert convert) {
+  for (int r = 0; r < shape.rows; ++r)
+    for (int c = 0; c < shape.columns; ++c) {
+      Bits bits;
+      std::memcpy(&bits,
+                  bytes + sizeof(Bits) * std::size_t(place.offset + r * place.row_stride + c * place.column_stride),
+                  sizeof(Bits));
+      out[std::int64_t(r) * shape.columns + c] = convert(bits);
+    }
+}
+
+void apply_block_scales(const StoredTensor& scales, const PartShape& shape, float* out) {
+  const int across = (shape.columns + kScaleBlock - 1) / kScaleBlock;
+  for (int r = 0; r < shape.rows; ++r)
+    for (int c = 0; c < shape.columns; ++c) {
+      float scale = 0;
+      std::memcpy(
+          &scale,
+          scales.bytes.data() + 4 * (std::size_t(r / kScaleBlock) * std::size_t(across) + std::size_t(c / kScaleBlock)),
+          4);
+      out[std::int64_t(r) * shape.columns + c] *= scale;
+    }
+}
+}  // namespace
+
+Checkpoint::Checkpoint(const Model& model, const std::string& folder, Bytes keep)
+    : model_(model), folder_(folder), keep_(keep) {
+  for (const auto& [name, found] : folder_.tensors()) by_name_.emplace(canonical(name), found);
+  claim_all();
+  check_no_extras();
+  claimed_.clear();
+}
+
+void Checkpoint::claim_all() {
+  const auto claim_layer = [this](const std::vector<PartShape>& parts, int layer, bool experts) {
+    layer_base_.push_back(int(sources_.size()));
+    sources_.resize(sources_.size() + std::size_t(kFirstExpertPart));
+    for (const PartShape& p : parts) claim(p, layer, -1);
+    if (!experts) return;
+    const auto all = std::size_t(model_.moe->experts) * kExpertParts;
+    sources_.resize(sources_.size() + all);
+    for (int e = 0; e < model_.moe->experts; ++e)
+      for (const PartShape& p : expert_parts(model_)) claim(p, layer, e);
+  };
+  claim_layer(outer_parts(model_), -1, false);
+  for (int layer = 0; layer < model_.layers + model_.mtp_layers; ++layer)
+    claim_layer(layer_parts(model_, layer), layer, has_experts(model_, layer));
+}
+
+void Checkpoint::claim(const PartShape& shape, int layer, int expert) {
+  StoredPlace place = stored_place(model_, shape, layer, expert);
+  const auto at = by_name_.find(place.name);
+  if (at == by_name_.end())
+    throw ConfigError(fmt::format("{}: tensor {} is missing; {} needs it with shape {}", folder_.folder(), place.name,
+                                  model_.name.empty() ? "the model" : model_.name, shape_text(place.shape)));
+  const auto& [name, found] = *at;
+  const StoredTensor& tensor = *found.tensor;
+  const std::string where = fmt::format("{}: tensor {}", found.file->file(), name);
+  if (tensor.shape != place.shape)
+    throw ConfigError(fmt::format("{}: has shape {}, but the model's configuration says {}", where,
+                                  shape_text(tensor.shape), shape_text(place.shape)));
+  auto made = std::make_unique<Source>();
+  made->tensor = &tensor;
+  made->file = found.file;
+  switch (tensor.type) {
+    case StoredType::f32:
+    case StoredType::f16:
+    case StoredType::bf16:
+      break;
+    case StoredType::f8_e4m3: {
+      const auto scales = by_name_.find(name + "_scale_inv");
+      const std::vector<std::int64_t> expected{(shape.rows + kScaleBlock - 1) / kScaleBlock,
+                                               (shape.columns + kScaleBlock - 1) / kScaleBlock};
+      if (scales == by_name_.end())
+        throw ConfigError(fmt::format("{}: is FP8, but {}_scale_inv is missing", where, name));
+      if (scales->second.tensor->type != StoredType::f32 || scales->second.tensor->shape != expected)
+        throw ConfigError(fmt::format("{}: tensor {}: expected F32 {}, one scale a 128x128 block, got {} {}",
+                                      scales->second.file->file(), scales->first, shape_text(expected),
+                                      name_of(scales->second.tensor->type), shape_text(scales->second.tensor->shape)));
+      made->scales = scales->second.tensor;
+      claimed_.insert(scales->first);
+      break;
+    }
+    default:
+      throw ConfigError(fmt::format("{}: is stored as {}; expected F32, F16, BF16 or F8_E4M3 with weight_scale_inv",
+                                    where, name_of(tensor.type)));
+  }
+  made->place = std::move(place);
+  claimed_.insert(name);
+  const int slot = layer_base_.back() + (expert < 0 ? int(shape.part)
+                                                    : int(kFirstExpertPart) + expert * kExpertParts + int(shape.part) -
+                                                          int(kFirstExpertPart));
+  sources_[std::size_t(slot)] = std::move(made);
+}
+
+void Checkpoint::check_no_extras() const {
+  for (const auto& [name, found] : by_name_) {
+    if (claimed_.contains(name) || is_ignored_tensor(name)) continue;
+    const bool tied_head = name == "lm_head.weight" && model_.tied_embeddings;
+    if (tied_head) continue;
+    throw ConfigError(fmt::format("{}: tensor {} {} has no place in the model ({} layers, {} experts)",
+                                  found.file->file(), name, shape_text(found.tensor->shape), model_.layers,
+                                  model_.moe ? model_.moe->experts : 0));
+  }
+}
+
+Checkpoint::Source& Checkpoint::source(Part part, int layer, int expert) {
+  const int in_layer =
+      expert < 0 ? int(part) : int(kFirstExpertPart) + expert * kExpertParts + int(part) - int(kFirstExpertPart);
+  const auto& found = sources_.at(std::size_t(layer_base_.at(std::size_t(layer + 1)) + in_layer));
+  check(found != nullptr, "part {} of layer {} is not in the checkpoint", int(part), layer);
+  return *found;
+}
+
+const float* Checkpoint::get(const PartShape& shape, int layer, int expert, WeightScratch& scratch) {
+  Source& s = source(shape.part, layer, expert);
+  if (const float* ready = s.ready.load(std::memory_order_acquire)) return ready;
+  const bool plain = s.place.row_stride == shape.columns || shape.rows == 1;
+  const std::byte* first = s.tensor->bytes.data() + 4 * s.place.offset;
+  if (s.tensor->type == StoredType::f32 && plain && s.place.column_stride == 1 &&
+      reinterpret_cast<std::uintptr_t>(first) % alignof(float) == 0) {
+    const auto* values = reinterpret_cast<const float*>(first);
+    check_numbers(s, shape, values);
+    s.ready.store(values, std::memory_order_release);
+    return values;
+  }
+  const std::int64_t bytes = 4 * shape.size();
+  if (kept_bytes_.fetch_add(bytes) + bytes <= keep_.v) {
+    auto values = std::make_unique_for_overwrite<float[]>(std::size_t(shape.size()));
+    read(s, shape, values.get());
+    const std::lock_guard lock(mutex_);
+    s.ready.store(values.get(), std::memory_order_release);
+    kept_.push_back(std::move(values));
+    return kept_.back().get();
+  }
+  kept_bytes_.fetch_sub(bytes);
+  std::vector<float>& room = scratch[std::size_t(shape.part)];
+  room.resize(std::size_t(shape.size()));
+  read(s, shape, room.data());
+  return room.data();
+}
+
+void Checkpoint::read(const Source& s, const PartShape& shape, float* out) const {
+  const std::byte* bytes = s.tensor->bytes.data();
+  switch (s.tensor->type) {
+    case StoredType::f32:
+      convert_rows<float>(bytes, s.place, shape, out, [](float v) { return v; });
+      break;
+    case StoredType::f16:
+      convert_rows<std::uint16_t>(bytes, s.place, shape, out, from_fp16);
+      break;
+    case StoredType::bf16:
+      convert_rows<std::uint16_t>(bytes, s.place, shape, out, from_bf16);
+      break;
+    default: {
+      const auto& table = e4m3_table();
+      convert_rows<std::uint8_t>(bytes, s.place, shape, out, [&table](std::uint8_t v) { return table[v]; });
+      apply_block_scales(*s.scales, shape, out);
+    }
+  }
+  check_numbers(s, shape, out);
+}
+
+void Checkpoint::check_numbers(const Source& s, const PartShape& shape, const float* values) const {
+  for (std::int64_t i = 0; i < shape.size(); ++i)
+    if (!std::isfinite(values[i]))
+      throw ConfigError(fmt::format("{}: tensor {}: expected finite numbers, got {} at row {}, column {}",
+                                    s.file->file(), s.place.name, values[i], i / shape.columns, i % shape.columns));
+}
+}  // namespace moesim

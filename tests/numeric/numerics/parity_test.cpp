@@ -1,0 +1,89 @@
+// The forward pass against the choices, gate weights and logits that DeepSeek's own inference code gives in FP32.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "numeric/numerics/test_models.h"
+#include "numerics/checkpoint.h"
+#include "numerics/forward.h"
+#include "numerics/npy.h"
+
+namespace moesim {
+namespace {
+using Json = nlohmann::json;
+
+Json read_json(const std::string& file) { return Json::parse(std::ifstream(file)); }
+
+/// What one model gives for its reference tokens: choices by layer, then the logits of the last row of each call.
+struct Outcome {
+  std::map<int, Routing> routing;  // (sequences * tokens, top_k), sequence after sequence
+  std::vector<std::vector<float>> logits;
+};
+
+Outcome run_reference(const Model& model, Weights& weights, const IntegerArray& tokens, const std::vector<int>& starts,
+                      MlaForm form) {
+  Outcome out;
+  const int sequences = int(tokens.shape[0]), length = int(tokens.shape[1]);
+  Forward forward(model, weights, {.threads = 2, .mla = form});
+  for (int sequence = 0; sequence < sequences; ++sequence) {
+    KvCache cache = forward.new_cache();
+    for (std::size_t call = 0; call < starts.size(); ++call) {
+      const int begin = starts[call], end = call + 1 < starts.size() ? starts[call + 1] : length;
+      const auto first = tokens.values.begin() + sequence * length;
+      const std::vector<int> ids(first + begin, first + end);
+      const Segment segment{&cache, 0, int(ids.size())};
+      const Matrix hidden = forward.run(ids, {&segment, 1}, [&](int layer, const Routing& r) {
+        Routing& all = out.routing[layer];
+        all.top_k = r.top_k;
+        all.experts.insert(all.experts.end(), r.experts.begin(), r.experts.end());
+        all.weights.insert(all.weights.end(), r.weights.begin(), r.weights.end());
+      });
+      out.logits.push_back(forward.logits(hidden.view(hidden.rows - 1, 1)).values);
+    }
+  }
+  return out;
+}
+
+void expect_parity(const std::string& folder, const Model& model) {
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
+  const Json expected = read_json(folder + "/expected.json");
+  const IntegerArray tokens = read_npy_integers(folder + "/tokens.npy");
+  Checkpoint weights(model, folder);
+  std::vector<Outcome> outcomes;
+  for (const MlaForm form : {MlaForm::expanded, MlaForm::absorbed, MlaForm::automatic}) {
+    const auto starts = expected["call_starts"].get<std::vector<int>>();
+    outcomes.push_back(run_reference(model, weights, tokens, starts, form));
+    const Outcome& got = outcomes.back();
+    for (const auto& [layer, routing] : got.routing) {
+      std::size_t i = 0;
+      for (const Json& sequence : expected["gate_idx"][std::to_string(layer)])
+        for (const Json& token : sequence)
+          for (const Json& id : token) EXPECT_EQ(routing.experts[i++], id.get<int>()) << "layer " << layer;
+      i = 0;
+      for (const Json& sequence : expected["gate_w"][std::to_string(layer)])
+        for (const Json& token : sequence)
+          for (const Json& w : token) EXPECT_NEAR(routing.weights[i++], w.get<double>(), 1e-5) << "layer " << layer;
+      EXPECT_EQ(i, routing.weights.size());
+    }
+    EXPECT_EQ(got.routing.size(), expected["moe_layers"].size());
+    std::size_t row = 0;
+    for (const Json& sequence : expected["logits_last"])
+      for (const Json& call : sequence) {
+        for (std::size_t v = 0; v < call.size(); ++v) EXPECT_NEAR(got.logits[row][v], call[v].get<double>(), 1e-4);
+        ++row;
+      }
+    EXPECT_EQ(row, got.logits.size());
+  }
+  for (std::size_t row = 0; row < outcomes[0].logits.size(); ++row)
+    for (std::size_t v = 0; v < outcomes[0].logits[row].size(); ++v)
+      EXPECT_NEAR(outcomes[0].logits[row][v], outcomes[1].logits[row][v], 2e-5) << "the two forms of MLA";
+}
+
+const std::string kReference = std::string(SOURCE_DIR) + "/../shared/data/numerics/";
+
+TEST(Parity, DeepSeekV2LiteShape) { expect_parity(kReference + "v2lite_tiny", v2lite_tiny()); }
+TEST(Parity, DeepSeekV3Shape) { expect_parity(kReference + "v3_micro", v3_micro()); }
+}  // namespace
+}  // namespace moesim
