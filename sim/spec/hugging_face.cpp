@@ -1,0 +1,281 @@
+#include "spec/hugging_face.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "spec/check_model.h"
+#include "spec/json_values.h"
+
+namespace moesim {
+namespace {
+/// A checked field's path as config.json calls it.
+std::string_view key_of(std::string_view path) {
+  constexpr std::pair<std::string_view, std::string_view> table[] = {
+      {"vocabulary", "vocab_size"},
+      {"hidden", "hidden_size"},
+      {"layers", "num_hidden_layers"},
+      {"mtp_layers", "num_nextn_predict_layers"},
+      {"dense_width", "intermediate_size"},
+      {"attention.heads", "num_attention_heads"},
+      {"attention.kv_heads", "num_key_value_heads"},
+      {"moe.experts", "number of experts"},
+      {"moe.expert_width", "width of the experts"},
+      {"moe.shared_experts", "n_shared_experts"},
+      {"moe.top_k", "num_experts_per_tok"},
+      {"moe.first_dense_layers", "first_k_dense_replace"},
+      {"moe.groups", "n_group"},
+      {"moe.groups_used", "topk_group"},
+      {"rope.theta", "rope_theta"},
+      {"rope.partial", "partial_rotary_factor"}};
+  for (const auto& [field, key] : table)
+    if (field == path) return key;
+  return path.substr(path.rfind('.') + 1);
+}
+
+/// Every layer of `layers` that `picks` says so.
+template <class Picks>
+std::vector<int> layers_where(int layers, Picks picks) {
+  std::vector<int> out;
+  for (int layer = 0; layer < layers; ++layer)
+    if (picks(layer)) out.push_back(layer);
+  return out;
+}
+
+void read_latent_attention(const Values& v, AttentionShape& a) {
+  a.kind = AttentionKind::mla;
+  a.heads = a.kv_heads = v.whole("num_attention_heads");
+  a.q_lora_rank = v.whole_or("q_lora_rank", 0);
+  a.kv_lora_rank = v.whole("kv_lora_rank");
+  a.qk_nope_head_dim = v.whole("qk_nope_head_dim");
+  a.qk_rope_head_dim = v.whole("qk_rope_head_dim");
+  a.head_dim = a.qk_nope_head_dim + a.qk_rope_head_dim;
+  a.v_head_dim = v.whole("v_head_dim");
+}
+
+void read_head_attention(const Values& v, Model& m) {
+  AttentionShape& a = m.attention;
+  a.heads = v.whole("num_attention_heads");
+  a.kv_heads = v.whole_or("num_key_value_heads", a.heads);
+  if (a.heads == 0) v.fail("num_attention_heads", "must be more than 0, got 0");
+  if (!v.has("head_dim") && m.hidden % a.heads != 0)
+    v.fail("num_attention_heads",
+           fmt::format("must divide hidden_size {} when head_dim is missing, got {}", m.hidden, a.heads));
+  a.head_dim = a.v_head_dim = v.whole_or("head_dim", m.hidden / a.heads);
+  a.kind = a.kv_heads == a.heads ? AttentionKind::mha : AttentionKind::gqa;
+  // Qwen2 has biases on Q, K and V without a key that says so.
+  a.qkv_bias = m.architecture == "qwen2" || v.flag_or("attention_bias", false);
+  a.o_bias = a.qkv_bias && (m.architecture == "gpt_oss" || m.architecture == "llama");
+  a.qk_norm = m.architecture == "qwen3_moe" || m.architecture == "gemma3" || v.flag_or("use_qk_norm", false);
+  a.sinks = m.architecture == "gpt_oss";
+  if (m.architecture == "llama4") a.qk_norm = false;  // its QK norm has no weights
+}
+
+void read_windows(const Values& v, Model& m) {
+  AttentionShape& a = m.attention;
+  if (m.architecture == "llama4") {
+    a.sliding_window = v.whole_or("attention_chunk_size", 0);
+    m.rope.no_rope_every = v.has("no_rope_layer_interval") ? v.whole("no_rope_layer_interval") : 4;
+    if (a.sliding_window > 0)
+      a.sliding_layers = layers_where(m.layers, [&](int layer) { return (layer + 1) % m.rope.no_rope_every != 0; });
+    a.chunked = a.sliding_window > 0;
+    return;
+  }
+  if (!v.has("sliding_window") || !v.flag_or("use_sliding_window", true)) return;
+  a.sliding_window = v.whole("sliding_window");
+  if (v.has("layer_types")) {
+    const std::vector<std::string> kinds = v.words("layer_types");
+    if (int(kinds.size()) != m.layers)
+      v.fail("layer_types",
+             fmt::format("must have one entry for each of the {} layers, has {}", m.layers, kinds.size()));
+    a.sliding_layers =
+        layers_where(m.layers, [&](int layer) { return kinds[std::size_t(layer)] == "sliding_attention"; });
+  } else if (m.architecture == "gemma3") {
+    const int every = v.whole_or("sliding_window_pattern", 6);
+    if (every < 1) v.fail("sliding_window_pattern", "must be more than 0");
+    a.sliding_layers = layers_where(m.layers, [&](int layer) { return (layer + 1) % every != 0; });
+  } else if (m.architecture == "gpt_oss") {
+    a.sliding_layers = layers_where(m.layers, [](int layer) { return layer % 2 == 0; });
+  } else {
+    a.sliding_layers = layers_where(m.layers, [&](int layer) { return layer >= v.whole_or("max_window_layers", 0); });
+  }
+  if (a.sliding_layers.empty()) a.sliding_window = 0;
+}
+
+void read_rope(const Values& v, Model& m) {
+  RopeShape& r = m.rope;
+  const bool gemma = m.architecture == "gemma3";  // its config.json leaves the defaults of its class out
+  r.theta = v.number_or("rope_theta", gemma ? 1e6 : r.theta);
+  r.local_theta = v.number_or("rope_local_base_freq", gemma ? 1e4 : 0);
+  r.partial = v.number_or("partial_rotary_factor", 1);
+  if (!v.has("rope_scaling")) return;
+  const Values s = v.part("rope_scaling");
+  const std::string kind = s.text_or("rope_type", s.text_or("type", ""));
+  if (kind == "default") return;
+  if (kind != "yarn" && kind != "llama3" && kind != "linear")
+    s.fail("type", fmt::format("expected yarn, llama3, linear or default, got \"{}\"", kind));
+  r.scaling = kind;
+  r.factor = s.number_or("factor", 0);
+  if (!(r.factor >= 1)) s.fail("factor", fmt::format("must be 1 or more, got {}", r.factor));
+  r.original_positions = s.whole_or("original_max_position_embeddings", 0);
+  if (kind != "linear" && r.original_positions == 0) s.fail("original_max_position_embeddings", "is missing");
+  r.beta_fast = s.number_or("beta_fast", r.beta_fast);
+  r.beta_slow = s.number_or("beta_slow", r.beta_slow);
+  r.mscale = s.number_or("mscale", r.mscale);
+  r.mscale_all_dim = s.number_or("mscale_all_dim", r.mscale_all_dim);
+  r.low_freq_factor = s.number_or("low_freq_factor", r.low_freq_factor);
+  r.high_freq_factor = s.number_or("high_freq_factor", r.high_freq_factor);
+  r.truncate = s.flag_or("truncate", true);
+}
+
+/// DeepSeek's names; DeepSeekMoE-16B has no gate keys and behaves as softmax, greedy.
+MoeShape read_deepseek_moe(const Values& v, const Model& m) {
+  MoeShape s;
+  s.experts = v.whole("n_routed_experts");
+  s.expert_width = v.whole("moe_intermediate_size");
+  s.shared_experts = v.whole_or("n_shared_experts", 0);
+  s.top_k = v.whole("num_experts_per_tok");
+  s.first_dense_layers = v.whole_or("first_k_dense_replace", 0);
+  s.layer_frequency = v.whole_or("moe_layer_freq", 1);
+  const bool sigmoid_family = m.architecture == "deepseek_v3" || m.architecture == "glm4_moe";
+  const std::string score = v.text_or("scoring_func", sigmoid_family ? "sigmoid" : "softmax");
+  if (score != "softmax" && score != "sigmoid")
+    v.fail("scoring_func", fmt::format("expected softmax or sigmoid, got \"{}\"", score));
+  s.score = score == "sigmoid" ? Score::sigmoid : Score::softmax;
+  const std::string method = v.text_or("topk_method", sigmoid_family ? "noaux_tc" : "greedy");
+  if (method == "noaux_tc")
+    s.selection = Selection::noaux_tc;
+  else if (method == "group_limited_greedy")
+    s.selection = Selection::group_limited_greedy;
+  else if (method == "greedy")
+    s.selection = Selection::greedy;
+  else
+    v.fail("topk_method", fmt::format("expected greedy, group_limited_greedy or noaux_tc, got \"{}\"", method));
+  s.selection_bias = s.selection == Selection::noaux_tc;
+  s.groups = v.whole_or("n_group", 1);
+  s.groups_used = v.whole_or("topk_group", 1);
+  if (s.selection == Selection::greedy) s.groups = s.groups_used = 1;  // the keys are there but not used
+  s.normalise = v.flag_or("norm_topk_prob", sigmoid_family);
+  s.scale = v.number_or("routed_scaling_factor", 1);
+  s.balance_loss = v.number_or("aux_loss_alpha", 0);
+  return s;
+}
+
+MoeShape read_other_moe(const Values& v, const Model& m) {
+  MoeShape s;
+  s.experts = v.has("num_local_experts") ? v.whole("num_local_experts") : v.whole("num_experts");
+  s.expert_width = v.has("moe_intermediate_size") ? v.whole("moe_intermediate_size") : v.whole("intermediate_size");
+  s.top_k = v.whole_or("num_experts_per_tok", m.architecture == "llama4" ? 1 : 2);
+  s.balance_loss = v.number_or("router_aux_loss_coef", 0);
+  s.selection = Selection::topk_softmax;
+  s.normalise = true;
+  if (m.architecture == "qwen3_moe") {
+    s.selection = Selection::greedy;
+    s.normalise = v.flag_or("norm_topk_prob", false);
+    s.layer_frequency = v.whole_or("decoder_sparse_step", 1);
+    const std::vector<int> dense = v.has("mlp_only_layers") ? v.list("mlp_only_layers") : std::vector<int>{};
+    for (std::size_t i = 0; i < dense.size(); ++i)
+      if (dense[i] != int(i)) v.fail("mlp_only_layers", "only a run of layers from 0 on can be dense");
+    s.first_dense_layers = int(dense.size());
+  } else if (m.architecture == "gpt_oss") {
+    s.router_linear_bias = s.expert_bias = true;
+  } else if (m.architecture == "llama4") {
+    s.selection = Selection::top1_input;
+    s.score = Score::sigmoid;
+    s.normalise = false;
+    s.shared_experts = 1;
+    s.layer_frequency = v.whole_or("interleave_moe_layer_step", 1);
+    if (s.top_k != 1) v.fail("num_experts_per_tok", fmt::format("expected 1 for llama4, got {}", s.top_k));
+  }
+  return s;
+}
+
+void read_ffn(const Values& v, Model& m) {
+  const bool deepseek = m.architecture.starts_with("deepseek") || m.architecture == "glm4_moe";
+  const bool mixture = v.has("n_routed_experts") || v.has("num_local_experts") || v.has("num_experts");
+  const bool expected = deepseek || m.architecture == "mixtral" || m.architecture == "qwen3_moe" ||
+                        m.architecture == "gpt_oss" || m.architecture == "llama4";
+  if (expected && !mixture)
+    v.fail(deepseek                        ? "n_routed_experts"
+           : m.architecture == "qwen3_moe" ? "num_experts"
+                                           : "num_local_experts",
+           "is missing");
+  if (mixture && expected) m.moe = deepseek ? read_deepseek_moe(v, m) : read_other_moe(v, m);
+  if (int(m.moe_layers().size()) == m.layers) return;
+  m.dense_width = v.has("intermediate_size_mlp") ? v.whole("intermediate_size_mlp") : v.whole("intermediate_size");
+}
+
+Dtype read_dtype(const Values& root, const Values& v) {
+  if (root.has("quantization_config")) {
+    const Values q = root.part("quantization_config");
+    const std::string method = q.text_or("quant_method", "");
+    if (method == "fp8") return Dtype::fp8;
+    if (method == "mxfp4") return Dtype::fp4;
+    q.fail("quant_method", fmt::format("expected fp8 or mxfp4, got \"{}\"", method));
+  }
+  const std::string word = root.text_or("torch_dtype", v.text_or("torch_dtype", v.text_or("dtype", "bfloat16")));
+  if (word == "float32") return Dtype::fp32;
+  if (word == "float16") return Dtype::fp16;
+  if (word == "bfloat16") return Dtype::bf16;
+  root.fail("torch_dtype", fmt::format("expected float32, float16 or bfloat16, got \"{}\"", word));
+}
+
+/// model_type to the architecture whose layers it has.
+constexpr std::pair<std::string_view, std::string_view> kTypes[] = {{"deepseek", "deepseek"},
+                                                                    {"deepseek_v2", "deepseek_v2"},
+                                                                    {"deepseek_v3", "deepseek_v3"},
+                                                                    {"kimi_k2", "deepseek_v3"},
+                                                                    {"mixtral", "mixtral"},
+                                                                    {"mistral", "mistral"},
+                                                                    {"qwen3_moe", "qwen3_moe"},
+                                                                    {"qwen2", "qwen2"},
+                                                                    {"llama", "llama"},
+                                                                    {"llama4", "llama4"},
+                                                                    {"llama4_text", "llama4"},
+                                                                    {"gemma3", "gemma3"},
+                                                                    {"gemma3_text", "gemma3"},
+                                                                    {"gpt_oss", "gpt_oss"},
+                                                                    {"glm4_moe", "glm4_moe"}};
+
+std::string architecture_of(const Values& root) {
+  const std::string type = root.text_or("model_type", "");
+  if (type.empty()) root.fail("model_type", "is missing");
+  std::vector<std::string_view> known;
+  for (const auto& [word, architecture] : kTypes) {
+    if (word == type) return std::string(architecture);
+    known.push_back(word);
+  }
+  root.fail("model_type", fmt::format("\"{}\" is not known{}", type, suggestion(type, known, "known types")));
+}
+}  // namespace
+
+Model read_hugging_face(const std::string& file) {
+  const Values root = Values::load(file);
+  Model m;
+  m.architecture = architecture_of(root);
+  const Values v = root.has("text_config") ? root.part("text_config") : root;
+  m.vocabulary = v.has("vocab_size") || m.architecture != "gemma3" ? v.whole("vocab_size") : 262208;
+  m.hidden = v.whole("hidden_size");
+  m.layers = v.whole("num_hidden_layers");
+  if (m.architecture.starts_with("deepseek") && m.architecture != "deepseek")
+    read_latent_attention(v, m.attention);
+  else
+    read_head_attention(v, m);
+  read_ffn(v, m);
+  read_windows(v, m);
+  read_rope(v, m);
+  m.tied_embeddings = v.flag_or("tie_word_embeddings", m.architecture == "gemma3");
+  m.mtp_layers = v.whole_or("num_nextn_predict_layers", 0);
+  m.max_positions = v.whole_or("max_position_embeddings", m.architecture == "gemma3" ? 131072 : 0);
+  m.norms_per_layer = m.architecture == "gemma3" ? 4 : 2;
+  m.norm_epsilon = v.number_or("rms_norm_eps", m.norm_epsilon);
+  m.swiglu_limit = v.number_or("swiglu_limit", m.architecture == "gpt_oss" ? 7 : 0);
+  m.weights = read_dtype(root, v);
+  const std::filesystem::path where = std::filesystem::absolute(file);
+  m.name = where.filename() == "config.json" ? where.parent_path().filename().string() : where.stem().string();
+  m.title = m.name;
+  m.source = file;
+  check_model(m, [&](std::string_view path, std::string_view problem) { v.fail(key_of(path), problem); });
+  return m;
+}
+}  // namespace moesim
