@@ -3,20 +3,147 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/catalogue_text.h"
 #include "cli/command.h"
+#include "compute/kernel_model.h"
+#include "core/family.h"
 #include "core/files.h"
 
 namespace moesim {
 namespace {
-void list(const std::string& what) {
-  for (const std::string& name : catalogue_names(what)) fmt::print("{}\n", name);
+using Json = nlohmann::ordered_json;
+
+// One line a family; its folder's table says what is in it.
+std::vector<FamilyHelp> families() {
+  return {
+      kernel_models().help(),
+  };
+}
+
+struct Group {
+  std::string title;
+  struct Line {
+    std::string name, text, kind;
+  };
+  std::vector<Line> lines;
+};
+
+Group models() {
+  Group out{"models", {}};
+  for (const std::string& name : catalogue_names("models")) {
+    const Model m = load_model(name);
+    out.lines.push_back({name, summary(m), m.family});
+  }
+  return out;
+}
+Group hardware() {
+  Group out{"hardware", {}};
+  for (const HardwareEntry& e : hardware_entries()) out.lines.push_back({e.name, e.summary, e.type});
+  return out;
+}
+Group scenarios() {
+  Group out{"scenarios", {}};
+  for (const std::string& name : catalogue_names("scenarios")) {
+    const Config config = Config::load(catalogue_file("scenarios", name, "scenario"));
+    out.lines.push_back({name, config.is_map() && config.has("title") ? config.at("title").text() : "", ""});
+  }
+  return out;
+}
+
+/// Names under a heading; a blank line where the kind changes.
+void print(const Group& group) {
+  fmt::print("{}\n", group.title);
+  std::size_t width = 0;
+  for (const Group::Line& line : group.lines) width = std::max(width, line.name.size());
+  for (std::size_t i = 0; i < group.lines.size(); ++i) {
+    if (i > 0 && group.title == "hardware" && group.lines[i].kind != group.lines[i - 1].kind) fmt::print("\n");
+    fmt::print("  {:<{}}  {}\n", group.lines[i].name, width, group.lines[i].text);
+  }
+}
+void print(const FamilyHelp& family, bool parameters) {
+  fmt::print("{}\n", family.name);
+  std::size_t width = 0;
+  for (const auto& entry : family.entries) width = std::max(width, entry.kind.size());
+  for (const auto& entry : family.entries) {
+    if (!parameters) {
+      fmt::print("  {:<{}}  {}\n", entry.kind, width, entry.summary);
+      continue;
+    }
+    fmt::print("  {}: {}\n{}", entry.kind, entry.summary, entry.parameters);
+  }
+}
+
+Json json_of(const Group& group) {
+  Json out = Json::array();
+  for (const Group::Line& line : group.lines) {
+    Json entry = {{"name", line.name}, {"summary", line.text}};
+    if (!line.kind.empty()) entry[group.title == "models" ? "family" : "type"] = line.kind;
+    out.push_back(entry);
+  }
+  return out;
+}
+Json json_of(const FamilyHelp& family) {
+  Json out = Json::array();
+  for (const auto& entry : family.entries)
+    out.push_back({{"kind", entry.kind}, {"summary", entry.summary}, {"parameters", entry.parameters}});
+  return out;
+}
+
+/// "kernel models", "kernel-model" and "kernel_models" are the same word; the start of a family's name is enough.
+std::string plain(std::string_view name) {
+  std::string out(name);
+  std::ranges::replace(out, ' ', '-');
+  std::ranges::replace(out, '_', '-');
+  if (out.ends_with("s")) out.pop_back();
+  return out;
+}
+
+constexpr std::pair<std::string_view, Group (*)()> kCatalogues[] = {
+    {"models", models}, {"hardware", hardware}, {"scenarios", scenarios}};
+
+void list_all(bool json) {
+  Json all;
+  for (const auto& [name, make] : kCatalogues) {
+    const Group group = make();
+    if (json)
+      all[std::string(name)] = json_of(group);
+    else
+      print(group), fmt::print("\n");
+  }
+  if (!json) fmt::print("strategies (moesim list NAME shows their parameters)\n\n");
+  for (const FamilyHelp& family : families())
+    if (json)
+      all["families"][std::string(family.name)] = json_of(family);
+    else
+      print(family, false), fmt::print("\n");
+  if (json) fmt::print("{}\n", all.dump(2));
+}
+
+void list(const std::string& what, bool json) {
+  if (what.empty()) return list_all(json);
+  for (const auto& [name, make] : kCatalogues)
+    if (plain(name) == plain(what))
+      return json ? fmt::print("{}\n", Json{{std::string(name), json_of(make())}}.dump(2)) : print(make());
+  const std::vector<FamilyHelp> all = families();
+  for (const FamilyHelp& family : all)
+    if (plain(family.name).starts_with(plain(what)))
+      return json ? fmt::print("{}\n", Json{{std::string(family.name), json_of(family)}}.dump(2)) : print(family, true);
+  std::vector<std::string_view> names;
+  for (const auto& [name, make] : kCatalogues) names.push_back(name);
+  for (const FamilyHelp& family : all) names.push_back(family.name);
+  throw ConfigError(fmt::format("nothing called \"{}\" can be listed{}", what, suggestion(what, names, "there are")));
 }
 }  // namespace
 
 void add_list(CLI::App& app, int&) {
-  CLI::App* verb = app.add_subcommand("list", "models, hardware and scenarios by name");
+  CLI::App* verb = app.add_subcommand("list", "models, hardware, scenarios and strategies, with a line on each");
   auto what = std::make_shared<std::string>();
-  verb->add_option("what", *what, "models, hardware or scenarios")->required();
-  verb->callback([what] { list(*what); });
+  auto json = std::make_shared<bool>(false);
+  verb->add_option("what", *what, "models, hardware, scenarios, or a family of strategies (default: all)");
+  verb->add_flag("--json", *json, "print one JSON object");
+  verb->callback([what, json] { list(*what, *json); });
 }
 }  // namespace moesim
