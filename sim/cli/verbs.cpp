@@ -10,12 +10,14 @@
 namespace moesim {
 
 void add_run(CLI::App& app, int& exit_code);
+void add_schedule(CLI::App& app, int& exit_code);
 void add_list(CLI::App& app, int& exit_code);
 
 namespace {
 // In the order of --help: from what a newcomer runs first to what they come to later.
 constexpr AddVerb kVerbs[] = {
     add_run,
+    add_schedule,
     add_list,
 };
 }  // namespace

@@ -1,0 +1,73 @@
+// moesim schedule: writes, checks and draws a pipeline schedule.
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "core/files.h"
+#include "schedule/grid.h"
+
+namespace moesim {
+namespace {
+struct Options {
+  std::string kind, svg;
+  int stages = 0, micro_batches = 0, chunks = 0;
+  std::string forward = "1 s", input = "1 s", weight = "1 s", overlapped, send = "0 s";
+};
+
+Config scenario_of(const Options& o) {
+  const bool file = o.kind.find('.') != std::string::npos || o.kind.find('/') != std::string::npos;
+  std::string text = "schedule: {kind: " + (file ? "file, file: \"" + o.kind + "\"" : o.kind);
+  if (o.chunks > 0) text += fmt::format(", chunks: {}", o.chunks);
+  text += fmt::format("}}\nforward: {}\ninput: {}\nweight: {}\nsend: {}\n", o.forward, o.input, o.weight, o.send);
+  if (!o.overlapped.empty()) text += fmt::format("overlapped: {}\n", o.overlapped);
+  return Config::from_text(text, "command line");
+}
+
+void schedule(const Options& o) {
+  const Config config = scenario_of(o);
+  const auto policy = pipeline_schedules().make(config.at("schedule"));
+  const auto own = policy->only_shape();
+  const int stages = o.stages != 0 ? o.stages : own.ranks > 0 ? own.ranks : 8;
+  const int micro_batches = o.micro_batches != 0    ? o.micro_batches
+                            : own.micro_batches > 0 ? own.micro_batches
+                                                    : 2 * stages;
+  const Schedule s = build_schedule(*policy, config.at("schedule").at("kind").text(), stages, micro_batches);
+  ScheduleCosts costs;
+  config.at("forward").parse(costs.forward);
+  config.at("input").parse(costs.backward_input);
+  config.at("weight").parse(costs.weight);
+  config.at("send").parse(costs.send);
+  if (config.has("overlapped")) config.at("overlapped").parse(costs.overlapped);
+  std::vector<int> bounds;
+  for (int rank = 0; rank < s.ranks; ++rank) bounds.push_back(policy->in_flight_bound(s.ranks, micro_batches, rank));
+  if (const auto problems = schedule_problems(s, bounds); !problems.empty())
+    throw std::logic_error(fmt::format("schedule {}: {}", s.kind, problems[0]));
+  const ScheduleTiming timing = time_schedule(s, costs);
+  if (!o.svg.empty()) {
+    check_new_file(o.svg);
+    write_file(o.svg, schedule_svg(s, timing));
+  }
+  fmt::print("{}: {} stages on {} ranks, {} micro-batches, {} in all\n\n{}\n{}", s.kind, s.stages(), s.ranks,
+             s.micro_batches, to_text(timing.end), schedule_grid(s, timing), schedule_table(s, timing));
+}
+}  // namespace
+
+void add_schedule(CLI::App& app, int&) {
+  CLI::App* verb = app.add_subcommand("schedule", "write, check and draw a pipeline schedule");
+  auto o = std::make_shared<Options>();
+  verb->add_option("kind", o->kind, "gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_v, dualpipe, dualpipev, or a YAML file")
+      ->required();
+  verb->add_option("--stages", o->stages, "pipeline ranks; default 8, or the file's");
+  verb->add_option("--micro-batches", o->micro_batches,
+                   "micro-batches a step; default twice the stages, or the file's");
+  verb->add_option("--chunks", o->chunks, "chunks a rank (interleaved_1f1b)");
+  verb->add_option("--forward", o->forward, "duration of a chunk's forward")->capture_default_str();
+  verb->add_option("--input", o->input, "duration of a chunk's backward for inputs")->capture_default_str();
+  verb->add_option("--weight", o->weight, "duration of a chunk's backward for weights")->capture_default_str();
+  verb->add_option("--overlapped", o->overlapped, "duration of a forward and backward together; default their sum");
+  verb->add_option("--send", o->send, "duration of a transfer to another rank")->capture_default_str();
+  verb->add_option("--svg", o->svg, "also draw it here");
+  verb->callback([o] { schedule(*o); });
+}
+}  // namespace moesim
