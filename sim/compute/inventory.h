@@ -14,7 +14,8 @@ namespace moesim {
 
 /// The parts of a layer that a schedule places on its own.  In forward order: `attention` (first norm to residual add),
 /// `gate` (second norm, router, top-k, cast for dispatch), `shared` (the shared expert or, in a dense layer, the whole
-/// FFN), `experts` (from received rows to rows sent back), `merge` (weighted sum of returned rows, residual add).
+/// FFN with its norm and residual), `experts` (from received rows to rows sent back), `merge` (the sum of shared
+/// expert, combined routed rows and residual; the weighted sum over a token's experts is part of the combine exchange).
 enum class LayerPart { embedding, attention, gate, shared, experts, merge, mtp, head };
 template <>
 struct EnumNames<LayerPart> {
@@ -94,9 +95,10 @@ struct Operation {
   Pass pass = Pass::forward;
   bool recomputed = false;  // a forward operation done again in the backward pass
   Kernel kernel;
-  Flops flops{};   // executed
-  Flops useful{};  // counted as model FLOPs: without recomputation, 2x forward for a whole backward pass
-  Bytes bytes{};
+  Flops flops{};    // executed
+  Flops useful{};   // counted as model FLOPs: without recomputation, 2x forward for a whole backward pass
+  Bytes bytes{};    // least HBM traffic
+  Bytes weights{};  // of it, parameters read
 };
 
 /// Appends the operations of one part and pass of one layer, in the order they run, for one GPU.
@@ -104,7 +106,8 @@ struct Operation {
 /// layer: the model's layer number (dense or MoE, window or not, follow from it); ignored by embedding, mtp (the MTP
 /// module's norms and projection; its transformer layer is asked for as layer `model.layers`) and head.
 /// rows: actual rows of each expert on this GPU, for LayerPart::experts only; the operations refer to it, so it must
-/// outlive them.  LayerPart::merge combines batch.tokens x top_k returned rows. Throws std::logic_error if the layer
+/// outlive them.
+/// Throws std::logic_error if the layer
 /// lacks the part, ConfigError if heads or widths do not divide.
 void append_operations(std::vector<Operation>& out, const Model& model, int layer, LayerPart part, Pass pass,
                        const Batch& batch, std::span<const std::int64_t> rows, const LayerOptions& options);

@@ -1,0 +1,116 @@
+#include "compute/inventory.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compute/operation_list.h"
+#include "core/check.h"
+
+namespace moesim {
+namespace {
+// Pairs of `tokens` queries after `context` keys, causal: a square counts half (the model FLOPs of publications).
+double causal_pairs(double context, double tokens) { return context * tokens + tokens * tokens / 2; }
+
+// Pairs that a window leaves.  Sliding: at most `window` keys a query.  Chunked: only keys of the query's own chunk.
+double window_pairs(double context, double tokens, double window, bool chunked) {
+  if (chunked) {
+    const auto up_to = [&](double x) {
+      const double whole = std::floor(x / window), rest = x - whole * window;
+      return (whole * window * window + rest * rest) / 2;
+    };
+    return up_to(context + tokens) - up_to(context);
+  }
+  const double growing = std::clamp(window - context, 0.0, tokens);
+  return causal_pairs(context, growing) + (tokens - growing) * window;
+}
+
+void add_to(AttentionWork& work, std::int64_t queries, std::int64_t keys, double pairs, std::int64_t count) {
+  work.sequences += count;
+  work.queries += queries * count;
+  work.keys += keys * count;
+  work.longest = std::max(work.longest, keys);
+  work.pairs += pairs * double(count);
+}
+}  // namespace
+
+void add_prefill(Batch& batch, const Model& model, std::int64_t tokens, std::int64_t context, std::int64_t count) {
+  check(tokens > 0 && context >= 0 && count > 0, "prefill of {} x {} tokens after {}", count, tokens, context);
+  batch.tokens += tokens * count;
+  add_to(batch.prefill, tokens, context + tokens, causal_pairs(double(context), double(tokens)), count);
+  const AttentionShape& a = model.attention;
+  if (a.sliding_window == 0) return;
+  const std::int64_t kept = a.chunked ? context % a.sliding_window : std::min<std::int64_t>(context, a.sliding_window);
+  add_to(batch.window_prefill, tokens, kept + tokens,
+         window_pairs(double(context), double(tokens), a.sliding_window, a.chunked), count);
+}
+
+void add_decode(Batch& batch, const Model& model, std::int64_t context, std::int64_t queries, std::int64_t count) {
+  check(context >= 0 && queries > 0 && count > 0, "decode of {} x {} tokens after {}", count, queries, context);
+  batch.tokens += queries * count;
+  const auto triangle = [](std::int64_t kept, std::int64_t q) { return double(q * kept) + double(q * (q + 1)) / 2; };
+  add_to(batch.decode, queries, context + queries, triangle(context, queries), count);
+  const AttentionShape& a = model.attention;
+  if (a.sliding_window == 0) return;
+  const std::int64_t window = a.sliding_window;
+  const std::int64_t kept = a.chunked ? context % window : std::min(context, window - 1);
+  const double pairs = a.chunked || context + queries <= window
+                           ? triangle(kept, queries)
+                           : window_pairs(double(context), double(queries), double(window), false);
+  add_to(batch.window_decode, queries, kept + queries, pairs, count);
+}
+
+Batch training_batch(const Model& model, std::int64_t sequence, std::int64_t count) {
+  Batch batch;
+  add_prefill(batch, model, sequence, 0, count);
+  batch.outputs = batch.tokens;
+  return batch;
+}
+
+std::vector<LayerPart> parts_of(const Model& model, int layer) {
+  if (!layer_has_experts(model, layer)) return {LayerPart::attention, LayerPart::shared};
+  if (model.moe->shared_experts == 0)
+    return {LayerPart::attention, LayerPart::gate, LayerPart::experts, LayerPart::merge};
+  return {LayerPart::attention, LayerPart::gate, LayerPart::shared, LayerPart::experts, LayerPart::merge};
+}
+
+void append_operations(std::vector<Operation>& out, const Model& model, int layer, LayerPart part, Pass pass,
+                       const Batch& batch, std::span<const std::int64_t> rows, const LayerOptions& options) {
+  if (batch.tokens <= 0 && part != LayerPart::experts) throw ConfigError("a pass of no tokens");
+  check(options.training || pass == Pass::forward, "a backward pass of a batch that is not for training");
+  const LayerCall call{model, layer, batch, rows, options};
+  OperationList list(out, part, pass, options);
+  const bool again = options.recompute.layer && pass == Pass::backward_input;
+  if (again && part != LayerPart::embedding && part != LayerPart::head) {
+    LayerOptions once = options;
+    once.recompute = {};
+    const std::size_t first = out.size();
+    append_operations(out, model, layer, part, Pass::forward, batch, rows, once);
+    for (std::size_t i = first; i < out.size(); ++i) out[i].pass = pass, out[i].recomputed = true, out[i].useful = {};
+  }
+  switch (part) {
+    case LayerPart::attention:
+      if (pass == Pass::forward) return attention_forward(list, call);
+      return pass == Pass::backward_input ? attention_backward(list, call) : attention_weights(list, call);
+    case LayerPart::gate:
+      return gate_operations(list, call, pass);
+    case LayerPart::shared:
+      return shared_operations(list, call, pass);
+    case LayerPart::experts:
+      return expert_operations(list, call, pass);
+    case LayerPart::merge:
+      return merge_operations(list, call, pass);
+    case LayerPart::embedding:
+      return embedding_operations(list, call, pass);
+    case LayerPart::mtp:
+      return mtp_operations(list, call, pass);
+    case LayerPart::head:
+      return head_operations(list, call, pass);
+  }
+}
+
+Time total_time(std::span<const Operation> operations, KernelCosts& costs, GpuShare share) {
+  Time sum{};
+  for (const Operation& o : operations) sum += costs.time(o.kernel, share);
+  return sum;
+}
+}  // namespace moesim

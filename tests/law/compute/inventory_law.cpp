@@ -1,0 +1,136 @@
+// The inventory of every catalogue model adds up to the catalogue's own counts, to the last unit.
+#include "compute/inventory.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "core/files.h"
+#include "spec/catalogue.h"
+#include "spec/count.h"
+
+namespace moesim {
+namespace {
+std::vector<std::string> known_models() {
+  std::vector<std::string> out;
+  for (const std::string& name : catalogue_names("models"))
+    if (load_model(name).unpublished.empty()) out.push_back(name);
+  return out;
+}
+
+// Rows of the routed experts when one GPU holds them all: any split of tokens x top_k has the same FLOPs.
+std::vector<std::int64_t> all_rows(const Model& model, std::int64_t tokens) {
+  std::vector<std::int64_t> rows(std::size_t(model.moe ? model.moe->experts : 0), 0);
+  for (std::int64_t i = 0; model.moe && i < tokens * model.moe->top_k; ++i)
+    ++rows[std::size_t(i * i % model.moe->experts)];
+  return rows;
+}
+
+std::vector<Operation> whole_pass(const Model& model, const Batch& batch, const std::vector<std::int64_t>& rows,
+                                  const std::vector<Pass>& passes, const LayerOptions& options) {
+  std::vector<Operation> out;
+  for (const Pass pass : passes) {
+    append_operations(out, model, 0, LayerPart::embedding, pass, batch, {}, options);
+    for (int layer = 0; layer < model.layers; ++layer)
+      for (const LayerPart part : parts_of(model, layer))
+        append_operations(out, model, layer, part, pass, batch, rows, options);
+    append_operations(out, model, 0, LayerPart::head, pass, batch, {}, options);
+  }
+  return out;
+}
+
+double useful(const std::vector<Operation>& operations) {
+  double sum = 0;
+  for (const Operation& o : operations) sum += o.useful.v;
+  return sum;
+}
+
+class EveryModel : public testing::TestWithParam<std::string> {
+ protected:
+  Model model = load_model(GetParam());
+  // Whole windows or none, so that a mean over tokens is exact.
+  std::int64_t length() const { return model.attention.sliding_window > 0 ? 2 * model.attention.sliding_window : 512; }
+};
+
+TEST_P(EveryModel, PrefillFlopsAreTheCatalogues) {
+  Batch batch;
+  add_prefill(batch, model, length());
+  batch.outputs = batch.tokens;
+  const auto rows = all_rows(model, batch.tokens);
+  EXPECT_EQ(useful(whole_pass(model, batch, rows, {Pass::forward}, {})),
+            prefill_flops(model, length()).v * double(length()));
+}
+
+TEST_P(EveryModel, DecodeFlopsAreTheCatalogues) {
+  Batch batch;
+  add_decode(batch, model, length() - 1, 1, 4);
+  batch.outputs = batch.tokens;
+  const auto rows = all_rows(model, batch.tokens);
+  EXPECT_EQ(useful(whole_pass(model, batch, rows, {Pass::forward}, {})), decode_flops(model, length()).v * 4);
+}
+
+TEST_P(EveryModel, TrainingFlopsAreThreeForwardPassesWhateverIsRecomputed) {
+  const Batch batch = training_batch(model, length());
+  const auto rows = all_rows(model, batch.tokens);
+  LayerOptions options;
+  options.training = true;
+  for (const bool again : {false, true}) {
+    options.recompute = {again, again, again, again};
+    const auto operations =
+        whole_pass(model, batch, rows, {Pass::forward, Pass::backward_input, Pass::weight_gradient}, options);
+    EXPECT_EQ(useful(operations), training_flops(model, length(), true).v * double(length()));
+    double executed = 0;
+    for (const Operation& o : operations) executed += o.flops.v;
+    EXPECT_GT(executed, useful(operations) * (again ? 1.2 : 1));
+  }
+}
+
+// Every expert gets a row, so each weight but the looked-up embedding is read once.
+TEST_P(EveryModel, WeightsReadAreTheCatalogues) {
+  Batch batch;
+  add_prefill(batch, model, length());
+  batch.outputs = batch.tokens;
+  const std::vector<std::int64_t> rows(std::size_t(model.moe ? model.moe->experts : 0), 1);
+  std::int64_t read = 0;
+  for (const Operation& o : whole_pass(model, batch, rows, {Pass::forward}, {})) read += o.weights.v;
+  const std::int64_t embedding = model.tied_embeddings ? 0 : 2 * count_parameters(model).embedding;
+  EXPECT_EQ(read, weight_bytes(model, {.dtype = Dtype::bf16}).v - embedding);
+}
+
+TEST(Inventory, Fp8WeightsReadAreTheCatalogues) {
+  for (const char* name : {"deepseek-v3", "deepseek-v2", "kimi-k2"}) {
+    const Model model = load_model(name);
+    Batch batch;
+    add_prefill(batch, model, 64);
+    batch.outputs = 64;
+    const std::vector<std::int64_t> rows(std::size_t(model.moe->experts), 2);
+    LayerOptions options;
+    options.precision.linear = Dtype::fp8;
+    std::int64_t read = 0;
+    for (const Operation& o : whole_pass(model, batch, rows, {Pass::forward}, options)) read += o.weights.v;
+    EXPECT_EQ(read, weight_bytes(model, {.dtype = Dtype::fp8}).v - 2 * count_parameters(model).embedding) << name;
+  }
+}
+
+TEST_P(EveryModel, DecodingReadsTheCataloguesCache) {
+  const std::int64_t context = length();
+  Batch batch;
+  add_decode(batch, model, context - 1);
+  std::vector<Operation> operations;
+  std::int64_t read = 0;
+  for (int layer = 0; layer < model.layers; ++layer)
+    append_operations(operations, model, layer, LayerPart::attention, Pass::forward, batch, {}, {});
+  for (const Operation& o : operations)
+    if (const auto* a = std::get_if<AttentionDecode>(&o.kernel))
+      read += bytes_of(*a).v - 2 * a->heads.heads * (a->heads.qk_dim + a->heads.v_dim);
+  EXPECT_EQ(Bytes{read}, cache_bytes(model, context, CacheFormat::bf16));
+}
+
+INSTANTIATE_TEST_SUITE_P(Catalogue, EveryModel, testing::ValuesIn(known_models()), [](const auto& name) {
+  std::string word = name.param;
+  std::ranges::replace_if(
+      word, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
+  return word;
+});
+}  // namespace
+}  // namespace moesim
