@@ -1,0 +1,27 @@
+#include "placement/packing.h"
+
+namespace moesim {
+namespace {
+/// Experts in order, GPU after GPU; further slots start over with expert 0, as serving systems lay them out at start.
+class Contiguous final : public Placement {
+ public:
+  struct Params {
+    static void fields(auto&, auto&) {}
+  };
+  explicit Contiguous(Params) {}
+  std::vector<ExpertMap> place(const PlacementInput& input) const override {
+    const PlacementProblem& p = input.problem;
+    ExpertMap map = empty_map(input.loads.experts, p);
+    int next = 0;
+    for (int g = 0; g < p.gpus; ++g)
+      for (int i = 0; i < p.slots_on(g); ++i)
+        map.slot_to_expert[std::size_t(g * map.slots_per_gpu + i)] = next++ % input.loads.experts;
+    return std::vector<ExpertMap>(input.loads.rows(), map);
+  }
+};
+}  // namespace
+
+Strategy<Placement> contiguous() {
+  return strategy<Contiguous, Placement>("contiguous", "experts in order, GPU after GPU; copies start over with expert 0");
+}
+}  // namespace moesim

@@ -1,0 +1,33 @@
+#include "placement/loads.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+#include "core/config.h"
+
+namespace moesim {
+
+Loads loads_of_matrix(const std::string& source, int hidden_layers, int experts, std::vector<double> counts) {
+  check(hidden_layers > 0 && experts > 0 && counts.size() == std::size_t(hidden_layers) * std::size_t(experts),
+        "a load matrix of {} layers and {} experts has {} counts", hidden_layers, experts, counts.size());
+  Loads out;
+  out.experts = experts;
+  out.hidden_layers = hidden_layers;
+  for (int layer = 0; layer < hidden_layers; ++layer) {
+    const auto row = std::span(counts).subspan(std::size_t(layer) * std::size_t(experts), std::size_t(experts));
+    for (std::size_t e = 0; e < row.size(); ++e)
+      if (!(row[e] >= 0) || !std::isfinite(row[e]))
+        throw ConfigError(fmt::format("{}: layer {}, expert {}: a count must be a number of at least 0, got {}", source,
+                                      layer, e, row[e]));
+    if (std::ranges::all_of(row, [](double c) { return c == 0; })) {
+      out.skipped.push_back(layer);
+      continue;
+    }
+    out.layers.push_back(layer);
+    out.counts.insert(out.counts.end(), row.begin(), row.end());
+  }
+  if (out.layers.empty()) throw ConfigError(fmt::format("{}: every count is 0", source));
+  return out;
+}
+}  // namespace moesim

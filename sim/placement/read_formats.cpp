@@ -1,0 +1,255 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "placement/formats.h"
+
+namespace moesim {
+namespace {
+using Json = nlohmann::json;
+
+/// What a file says, before it is checked.
+struct Raw {
+  std::map<int, std::vector<int>> slots;  // by layer
+  int gpus = 0, experts = 0, hidden_layers = 0, nodes = 0;
+  bool moe_numbers = false;  // layers are counted from the first MoE layer
+  std::string strategy;
+};
+
+class Reader {
+ public:
+  Reader(const std::string& name, const PlacementExpectation& expected) : name_(name), expected_(expected) {}
+
+  ModelPlacement read(const std::string& text) const {
+    const std::size_t start = text.find_first_not_of(" \t\r\n");
+    if (start == std::string::npos) fail("is empty");
+    Raw raw;
+    if (text[start] == '{')
+      raw = from_json(text);
+    else if (text.compare(start, 6, "layer,") == 0)
+      raw = from_csv(text);
+    else
+      raw = from_yaml(text);
+    if (raw.slots.empty()) fail("places no layer");
+    if (raw.slots.begin()->first < 0) fail("layer {}: layers count from 0", raw.slots.begin()->first);
+    return checked(raw);
+  }
+
+ private:
+  template <class... Args>
+  [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
+    throw ConfigError(name_ + ": " + fmt::format(format, std::forward<Args>(args)...));
+  }
+  int integer(const Json& value, std::string_view where) const {
+    if (!value.is_number_integer()) fail("{}: expected an integer, got {}", where, value.dump());
+    const auto v = value.get<std::int64_t>();
+    if (v < -1 || v > 1'000'000) fail("{}: {} is out of range", where, v);
+    return int(v);
+  }
+  std::vector<int> integers(const Json& list, const std::string& where) const {
+    if (!list.is_array()) fail("{}: expected a list of integers", where);
+    std::vector<int> out;
+    for (const Json& value : list) out.push_back(integer(value, where));
+    return out;
+  }
+  const Json& member(const Json& object, const char* key, const std::string& where) const {
+    if (!object.is_object() || !object.contains(key)) fail("{}missing key \"{}\"", where, key);
+    return object[key];
+  }
+  const Json& list(const Json& object, const char* key, const std::string& where) const {
+    const Json& out = member(object, key, where);
+    if (!out.is_array()) fail("{}{}: expected a list", where, key);
+    return out;
+  }
+  int number(std::string_view text, std::string_view where) const {
+    int out = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (error != std::errc() || end != text.data() + text.size() || out < -1 || out > 1'000'000)
+      fail("{}: expected an integer, got \"{}\"", where, text);
+    return out;
+  }
+
+  Raw from_json(const std::string& text) const {
+    Json root;
+    try {
+      root = Json::parse(text);
+    } catch (const Json::parse_error& e) {
+      fail("is not JSON: byte {}", e.byte);
+    }
+    if (root.contains("physical_to_logical_map")) return from_sglang(root);
+    if (root.contains("layer_list")) return from_ascend(root);
+    if (root.contains("layers")) return from_plain(root);
+    fail(
+        "is no placement: expected the key \"layers\", \"physical_to_logical_map\" (SGLang) or \"layer_list\" "
+        "(vLLM-Ascend)");
+  }
+
+  Raw from_plain(const Json& root) const {
+    Raw out;
+    if (!root["layers"].is_object()) fail("layers: expected an object with a key a layer");
+    for (const auto& [key, layer] : root["layers"].items()) {
+      const std::string where = fmt::format("layer {}", key);
+      out.slots[number(key, "layers")] = integers(member(layer, "slots", where + ": "), where);
+    }
+    const int slots_per_gpu = integer(member(root, "slots_per_gpu", ""), "slots_per_gpu");
+    if (slots_per_gpu < 1) fail("slots_per_gpu: must be at least 1, got {}", slots_per_gpu);
+    for (const auto& [layer, slots] : out.slots) {
+      if (slots.size() % std::size_t(slots_per_gpu) != 0)
+        fail("layer {}: {} slots are no multiple of slots_per_gpu, {}", layer, slots.size(), slots_per_gpu);
+      out.gpus = int(slots.size()) / slots_per_gpu;
+    }
+    for (const auto& [key, value] : {std::pair("experts", &out.experts), std::pair("nodes", &out.nodes),
+                                     std::pair("hidden_layers", &out.hidden_layers)})
+      if (root.contains(key)) *value = integer(root[key], key);
+    if (root.contains("strategy") && root["strategy"].is_string()) out.strategy = root["strategy"];
+    return out;
+  }
+
+  Raw from_sglang(const Json& root) const {
+    Raw out;
+    int layer = 0;
+    for (const Json& row : list(root, "physical_to_logical_map", ""))
+      out.slots[layer] = integers(row, fmt::format("layer {}", layer)), ++layer;
+    out.hidden_layers = layer;
+    return out;
+  }
+
+  Raw from_ascend(const Json& root) const {
+    Raw out;
+    out.moe_numbers = true;
+    std::map<int, std::vector<std::vector<int>>> held;
+    std::size_t widest = 0;
+    for (const Json& layer : list(root, "layer_list", "")) {
+      const int id = integer(member(layer, "layer_id", "layer_list: "), "layer_id");
+      const std::string where = fmt::format("layer {}: ", id);
+      if (held.contains(id)) fail("{}appears twice", where);
+      const Json& devices = list(layer, "device_list", where);
+      auto& by_gpu = held[id];
+      by_gpu.resize(devices.size());
+      for (const Json& device : devices) {
+        const int gpu = integer(member(device, "device_id", where), where + "device_id");
+        if (gpu < 0 || gpu >= int(devices.size())) fail("{}device_id {} of {} devices", where, gpu, devices.size());
+        by_gpu[std::size_t(gpu)] = integers(member(device, "device_expert", where), where + "device_expert");
+        widest = std::max(widest, by_gpu[std::size_t(gpu)].size());
+      }
+      out.gpus = int(devices.size());
+    }
+    for (auto& [id, by_gpu] : held)
+      for (auto& experts : by_gpu) {
+        experts.resize(widest, -1);
+        out.slots[id].insert(out.slots[id].end(), experts.begin(), experts.end());
+      }
+    return out;
+  }
+
+  Raw from_yaml(const std::string& text) const {
+    Raw out;
+    const Config root = Config::from_text(text, name_);
+    if (!root.is_map() || !root.has("initial_global_assignments"))
+      fail(
+          "is no placement: expected JSON, CSV with the columns layer,gpu,slot,expert, or TensorRT-LLM's YAML with "
+          "\"initial_global_assignments\"");
+    const Config layers = root.at("initial_global_assignments");
+    int slots = 0;
+    if (root.has("num_slots")) root.at("num_slots").parse(slots);
+    if (root.has("ep_size")) root.at("ep_size").parse(out.gpus);
+    for (const std::string& key : layers.keys()) {
+      std::vector<int>& ids = out.slots[number(key, "initial_global_assignments")];
+      layers.at(key).parse(ids);
+      if (slots > 0 && int(ids.size()) != slots) fail("layer {}: {} slots, but num_slots is {}", key, ids.size(), slots);
+    }
+    return out;
+  }
+
+  Raw from_csv(const std::string& text) const {
+    Raw out;
+    std::map<std::pair<int, int>, int> gpu_of;  // by layer and slot
+    std::size_t at = 0;
+    for (int line = 1; at < text.size(); ++line) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      std::string_view rest = std::string_view(text).substr(at, end - at);
+      at = end + 1;
+      if (rest.ends_with('\r')) rest.remove_suffix(1);
+      if (line == 1 && rest != "layer,gpu,slot,expert") fail("1: expected the columns layer,gpu,slot,expert");
+      if (line == 1 || rest.empty()) continue;
+      std::vector<int> cells;
+      for (std::size_t comma = 0; comma != std::string_view::npos; rest.remove_prefix(comma + 1)) {
+        comma = rest.find(',');
+        cells.push_back(number(rest.substr(0, comma), std::to_string(line)));
+        if (comma == std::string_view::npos) break;
+      }
+      if (cells.size() != 4) fail("{}: expected 4 cells, got {}", line, cells.size());
+      std::vector<int>& slots = out.slots[cells[0]];
+      if (cells[2] != int(slots.size())) fail("{}: expected slot {} of layer {}, got {}", line, slots.size(), cells[0], cells[2]);
+      slots.push_back(cells[3]);
+      gpu_of[{cells[0], cells[2]}] = cells[1];
+      out.gpus = std::max(out.gpus, cells[1] + 1);
+    }
+    for (const auto& [where, gpu] : gpu_of) {
+      const std::size_t slots = out.slots[where.first].size();
+      if (slots % std::size_t(out.gpus) == 0 && gpu != where.second / int(slots / std::size_t(out.gpus)))
+        fail("layer {}: slot {} is on GPU {}, but every GPU has {} consecutive slots", where.first, where.second, gpu,
+             slots / std::size_t(out.gpus));
+    }
+    return out;
+  }
+
+  /// Gives the layers the model's numbers, keeps those asked for, and checks every map.
+  ModelPlacement checked(const Raw& raw) const {
+    const int gpus = raw.gpus ? raw.gpus : expected_.gpus;
+    if (gpus == 0) fail("does not say how many GPUs it is for");
+    if (expected_.gpus != 0 && gpus != expected_.gpus) fail("is for {} GPUs, not {}", gpus, expected_.gpus);
+    int experts = expected_.experts ? expected_.experts : raw.experts;
+    if (experts == 0)
+      for (const auto& [layer, slots] : raw.slots)
+        for (const int e : slots) experts = std::max(experts, e + 1);
+    ModelPlacement out;
+    out.hidden_layers = raw.hidden_layers;
+    out.nodes = raw.nodes;
+    out.strategy = raw.strategy;
+    std::vector<int> wanted = expected_.layers;
+    if (wanted.empty())
+      for (const auto& [layer, slots] : raw.slots) wanted.push_back(layer);
+    const bool count_from_moe = raw.moe_numbers && !expected_.layers.empty();
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const auto found = raw.slots.find(count_from_moe ? int(i) : wanted[i]);
+      if (found == raw.slots.end()) fail("layer {} is missing", wanted[i]);
+      out.layers.push_back(wanted[i]);
+      out.maps.push_back(map_of(wanted[i], found->second, gpus, experts));
+      if (out.maps[i].slots_per_gpu != out.maps[0].slots_per_gpu)
+        fail("layer {}: {} slots, but layer {} has {}", wanted[i], out.maps[i].slots(), wanted[0], out.maps[0].slots());
+    }
+    return out;
+  }
+
+  ExpertMap map_of(int layer, const std::vector<int>& slots, int gpus, int experts) const {
+    if (slots.empty() || slots.size() % std::size_t(gpus) != 0)
+      fail("layer {}: {} slots are no multiple of the {} GPUs", layer, slots.size(), gpus);
+    std::vector<bool> placed(std::size_t(experts), false);
+    for (std::size_t s = 0; s < slots.size(); ++s) {
+      if (slots[s] >= experts) fail("layer {}, slot {}: expert {} of {}", layer, s, slots[s], experts);
+      if (slots[s] >= 0) placed[std::size_t(slots[s])] = true;
+    }
+    for (int e = 0; e < experts; ++e)
+      if (!placed[std::size_t(e)]) fail("layer {}: expert {} has no slot", layer, e);
+    return {experts, gpus, int(slots.size()) / gpus, slots};
+  }
+
+  const std::string& name_;
+  const PlacementExpectation& expected_;
+};
+}  // namespace
+
+ModelPlacement placement_from_text(const std::string& text, const std::string& name,
+                                   const PlacementExpectation& expected) {
+  return Reader(name, expected).read(text);
+}
+
+ModelPlacement load_placement(const std::string& file, const PlacementExpectation& expected) {
+  return placement_from_text(read_file(file), file, expected);
+}
+}  // namespace moesim

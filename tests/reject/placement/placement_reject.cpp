@@ -1,0 +1,84 @@
+// What is wrong with a placement file or problem, in the words the user sees.
+#include <gtest/gtest.h>
+
+#include "placement/formats.h"
+#include "placement/placement.h"
+
+namespace moesim {
+namespace {
+
+std::string message(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const ConfigError& e) {
+    return e.what();
+  }
+  return "accepted";
+}
+std::string read_error(const std::string& text, const PlacementExpectation& expected = {.gpus = 2, .experts = 3}) {
+  return message([&] { placement_from_text(text, "p", expected); });
+}
+
+TEST(PlacementReject, FilesThatAreNoPlacement) {
+  EXPECT_EQ(read_error(" \n"), "p: is empty");
+  EXPECT_EQ(read_error("{\"a\":"), "p: is not JSON: byte 6");
+  EXPECT_EQ(read_error("{\"a\":1}"),
+            "p: is no placement: expected the key \"layers\", \"physical_to_logical_map\" (SGLang) or \"layer_list\" "
+            "(vLLM-Ascend)");
+  EXPECT_EQ(read_error("a: 1"),
+            "p: is no placement: expected JSON, CSV with the columns layer,gpu,slot,expert, or TensorRT-LLM's YAML with "
+            "\"initial_global_assignments\"");
+}
+
+TEST(PlacementReject, MapsThatDoNotFit) {
+  const auto sglang = [](const std::string& row) { return "{\"physical_to_logical_map\":[" + row + "]}"; };
+  EXPECT_EQ(read_error(sglang("[0,1,2]")), "p: layer 0: 3 slots are no multiple of the 2 GPUs");
+  EXPECT_EQ(read_error(sglang("[0,1,2,3]")), "p: layer 0, slot 3: expert 3 of 3");
+  EXPECT_EQ(read_error(sglang("[0,1,1,0]")), "p: layer 0: expert 2 has no slot");
+  EXPECT_EQ(read_error(sglang("[0,1,2,0],[0,1,2,0,1,2]")), "p: layer 1: 6 slots, but layer 0 has 4");
+  EXPECT_EQ(read_error(sglang("[0,1,2,0.5]")), "p: layer 0: expected an integer, got 0.5");
+  EXPECT_EQ(read_error(sglang("[0,1,2,99999999999]")), "p: layer 0: 99999999999 is out of range");
+  EXPECT_EQ(read_error(sglang("[0,1,2,0]"), {}), "p: does not say how many GPUs it is for");
+  EXPECT_EQ(read_error(sglang("[0,1,2,0]"), {.gpus = 2, .experts = 3, .layers = {0, 1}}), "p: layer 1 is missing");
+  EXPECT_EQ(read_error("{\"layers\":{\"3\":{\"slots\":[0,1,2]}},\"slots_per_gpu\":1}"), "p: is for 3 GPUs, not 2");
+  EXPECT_EQ(read_error("{\"layers\":{\"3\":{\"slots\":[0,1,2]}}}"), "p: missing key \"slots_per_gpu\"");
+  EXPECT_EQ(read_error("num_slots: 5\ninitial_global_assignments: {3: [0, 1, 2, 0]}"),
+            "p: layer 3: 4 slots, but num_slots is 5");
+  EXPECT_EQ(read_error("layer,gpu,slot,expert\n3,0,1,0\n"), "p: 2: expected slot 0 of layer 3, got 1");
+  EXPECT_EQ(read_error("layer,gpu,slot,expert\n3,0,0\n"), "p: 2: expected 4 cells, got 3");
+  EXPECT_EQ(read_error("layer,gpu,slot,expert\n3,0,0,0\n3,0,1,1\n3,0,2,2\n3,1,3,0\n"),
+            "p: layer 3: slot 2 is on GPU 0, but every GPU has 2 consecutive slots");
+  EXPECT_EQ(read_error("{\"layer_list\":[{\"layer_id\":0,\"device_list\":[{\"device_id\":2,\"device_expert\":[0]}]}]}"),
+            "p: layer 0: device_id 2 of 1 devices");
+}
+
+TEST(PlacementReject, ProblemsWithoutASolution) {
+  const auto error = [](const PlacementProblem& p) { return message([&] { checked(p, 8, "--gpus"); }); };
+  EXPECT_EQ(error({.gpus = 0}), "--gpus: gpus must be at least 1, got 0");
+  EXPECT_EQ(error({.gpus = 4, .nodes = 3}), "--gpus: nodes must divide the 4 GPUs, got 3");
+  EXPECT_EQ(error({.gpus = 4, .slots = 7}), "--gpus: slots must hold the 8 experts, got 7");
+  EXPECT_EQ(error({.gpus = 4, .groups = 3}), "--gpus: groups must divide the 8 experts, got 3");
+  EXPECT_EQ(error({.gpus = 2, .gpu_slots = {9, 1, 1}}), "--gpus: gpu_slots must list the 2 GPUs, got 3");
+  EXPECT_EQ(error({.gpus = 2, .gpu_speed = {1, 0}}), "--gpus: gpu_speed must be positive, got 0");
+  EXPECT_EQ(error({.gpus = 4, .nodes = 2, .groups = 1, .keep_groups = true}),
+            "--gpus: groups must be a multiple of the 2 nodes to be kept there, got 1");
+  EXPECT_EQ(error({.gpus = 2, .nodes = 2, .groups = 2, .keep_groups = true, .gpu_slots = {7, 3}}),
+            "--gpus: node 1 has 3 slots for the 4 experts of its groups");
+}
+
+TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
+  const Loads loads = loads_of_matrix("x", 1, 8, {1, 2, 3, 4, 5, 6, 7, 8});
+  const auto error = [&](const char* kind, const PlacementProblem& p) {
+    return message([&] { plan(*placements().make(Config::from_text(kind, "s")), {loads, p}); });
+  };
+  EXPECT_EQ(error("affinity", {.gpus = 4}),
+            "affinity: needs a trace (--trace): loads alone do not say which experts are used together");
+  EXPECT_EQ(error("eplb", {.gpus = 3, .slots = 8}), "eplb: slots must be a multiple of the 3 GPUs, got 8");
+  EXPECT_EQ(error("eplb_hierarchical", {.gpus = 4, .nodes = 2}),
+            "eplb_hierarchical: groups must be a multiple of the 2 nodes, got 1");
+  EXPECT_EQ(message([&] { loads_of_matrix("f", 2, 2, {1, 2, -1, 3}); }),
+            "f: layer 1, expert 0: a count must be a number of at least 0, got -1");
+  EXPECT_EQ(message([&] { loads_of_matrix("f", 1, 2, {0, 0}); }), "f: every count is 0");
+}
+}  // namespace
+}  // namespace moesim
