@@ -11,6 +11,7 @@
 #include "compute/kernel_model.h"
 #include "core/family.h"
 #include "core/files.h"
+#include "placement/placement.h"
 
 namespace moesim {
 namespace {
@@ -20,6 +21,7 @@ using Json = nlohmann::ordered_json;
 std::vector<FamilyHelp> families() {
   return {
       kernel_models().help(),
+      placements().help(),
   };
 }
 

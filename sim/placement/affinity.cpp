@@ -70,7 +70,8 @@ class Affinity final : public Placement {
     if (row + 1 < layers.size() && !layers[row + 1].part.empty())
       add_pull(pull, here, layers[row + 1], transitions(sample, row, experts), true);
     const UseGraph no_edges(here.copies.expert.size());
-    std::vector<int> part = partition(no_edges, {here.copies.weight, parts.room, parts.speed, here.copies.expert, pull, p_.tolerance});
+    std::vector<int> part =
+        partition(no_edges, {here.copies.weight, parts.room, parts.speed, here.copies.expert, pull, p_.tolerance});
     if (!here.part.empty() && kept(pull, part) <= kept(pull, here.part)) return;
     here.part = std::move(part);
   }

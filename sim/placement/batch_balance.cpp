@@ -36,8 +36,8 @@ std::vector<std::int32_t> balanced_slot_rows(const ExpertMap& map, std::span<con
   for (int g = 0; g < map.gpus; ++g) gpu_row.push_back(lp.add_row(-LinearProgram::kNone, 0));
   std::vector<int> column(out.size(), -1);
   for (std::size_t e = 0; e < rows.size(); ++e) {
-    const auto slots = std::span(table.slots).subspan(std::size_t(table.first[e]),
-                                                      std::size_t(table.first[e + 1] - table.first[e]));
+    const auto slots =
+        std::span(table.slots).subspan(std::size_t(table.first[e]), std::size_t(table.first[e + 1] - table.first[e]));
     if (slots.size() == 1) {
       out[std::size_t(slots[0])] = std::int32_t(rows[e]);
       fixed[std::size_t(map.gpu_of(slots[0]))] += double(rows[e]);

@@ -9,7 +9,9 @@ class CoActivation final : public Placement {
  public:
   struct Params {
     double tolerance = 0.1;
-    static void fields(auto& f, auto& p) { f("tolerance", p.tolerance, "share by which a node's load may exceed the mean"); }
+    static void fields(auto& f, auto& p) {
+      f("tolerance", p.tolerance, "share by which a node's load may exceed the mean");
+    }
   };
   explicit CoActivation(Params p) : p_(p) {}
   std::vector<ExpertMap> place(const PlacementInput& input) const override {

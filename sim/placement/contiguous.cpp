@@ -22,6 +22,7 @@ class Contiguous final : public Placement {
 }  // namespace
 
 Strategy<Placement> contiguous() {
-  return strategy<Contiguous, Placement>("contiguous", "experts in order, GPU after GPU; copies start over with expert 0");
+  return strategy<Contiguous, Placement>("contiguous",
+                                         "experts in order, GPU after GPU; copies start over with expert 0");
 }
 }  // namespace moesim

@@ -135,8 +135,8 @@ class EplbPlacement final : public Placement {
       throw ConfigError("eplb: gives every GPU the same slots and load; greedy and local_search know uneven GPUs");
     bool by_node = p.groups % p.nodes == 0;
     if (policy == Policy::hierarchical && !by_node)
-      throw ConfigError(fmt::format("eplb_hierarchical: groups must be a multiple of the {} nodes, got {}", p.nodes,
-                                    p.groups));
+      throw ConfigError(
+          fmt::format("eplb_hierarchical: groups must be a multiple of the {} nodes, got {}", p.nodes, p.groups));
     if (policy == Policy::global) by_node = false;
     Eplb eplb(input.loads.experts, p.slots, by_node ? p.groups : 1, by_node ? p.nodes : 1, p.gpus);
     std::vector<ExpertMap> out;

@@ -22,7 +22,7 @@ class Eplb {
   void replicate(int node);
 
   int experts_, replicas_, groups_, nodes_, gpus_;
-  std::vector<int> expert_at_;                 // (experts): experts in the order of their groups' nodes
+  std::vector<int> expert_at_;  // (experts): experts in the order of their groups' nodes
   std::vector<float> weight_, ratio_, group_weight_, item_weight_;
   std::vector<int> count_, item_, pack_of_, rank_of_, used_;
   std::vector<std::uint64_t> sorted_, heap_;

@@ -41,8 +41,8 @@ std::string placement_text(const ModelPlacement& placement, PlacementFormat form
 
 /// What is known before a placement file is read; 0 and empty where nothing is.
 struct PlacementExpectation {
-  int gpus = 0;             // SGLang and TensorRT-LLM files do not say it and need it
-  int experts = 0;          // unknown: the highest id found plus one
+  int gpus = 0;               // SGLang and TensorRT-LLM files do not say it and need it
+  int experts = 0;            // unknown: the highest id found plus one
   std::vector<int> layers{};  // the model's MoE layers: each must be there, further ones are left out
 };
 

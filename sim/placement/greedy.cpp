@@ -17,7 +17,8 @@ ExpertMap longest_first(std::span<const double> load, const PlacementProblem& pr
       items.push_back({load[std::size_t(e)] / copies[std::size_t(e)], e});
   std::ranges::stable_sort(items, std::greater(), &Item::load);
   Bins bins(int(load.size()), problem);
-  for (const Item& item : items) bins.add(bins.lightest(item.expert, item.load, 0, problem.gpus), item.expert, item.load);
+  for (const Item& item : items)
+    bins.add(bins.lightest(item.expert, item.load, 0, problem.gpus), item.expert, item.load);
   ExpertMap map = bins.take();
   separate_copies(map);
   return map;
@@ -41,6 +42,7 @@ class Greedy final : public Placement {
 }  // namespace
 
 Strategy<Placement> greedy() {
-  return strategy<Greedy, Placement>("greedy", "heaviest copy first onto the least loaded GPU (longest processing time)");
+  return strategy<Greedy, Placement>("greedy",
+                                     "heaviest copy first onto the least loaded GPU (longest processing time)");
 }
 }  // namespace moesim

@@ -10,7 +10,10 @@ namespace moesim {
 namespace {
 void set_row(glp_prob* p, int row, double low, double high) {
   const bool has_low = low != -LinearProgram::kNone, has_high = high != LinearProgram::kNone;
-  const int kind = has_low && has_high ? (low == high ? GLP_FX : GLP_DB) : has_low ? GLP_LO : has_high ? GLP_UP : GLP_FR;
+  const int kind = has_low && has_high ? (low == high ? GLP_FX : GLP_DB)
+                   : has_low           ? GLP_LO
+                   : has_high          ? GLP_UP
+                                       : GLP_FR;
   glp_set_row_bnds(p, row, kind, has_low ? low : 0, has_high ? high : 0);
 }
 }  // namespace

@@ -10,12 +10,12 @@ namespace moesim {
 
 /// Token counts of the MoE layers of one workload.
 struct Loads {
-  std::string name;           // the workload's: a file's stem
-  int experts = 0;            // routed experts of a layer
-  int hidden_layers = 0;      // rows of the source, dense layers included
-  std::vector<int> layers;    // model layer number of each row, ascending
-  std::vector<int> skipped;   // layers of the source left out because nothing was routed there (dense)
-  std::vector<double> counts; // (layers, experts) row-major, none negative
+  std::string name;            // the workload's: a file's stem
+  int experts = 0;             // routed experts of a layer
+  int hidden_layers = 0;       // rows of the source, dense layers included
+  std::vector<int> layers;     // model layer number of each row, ascending
+  std::vector<int> skipped;    // layers of the source left out because nothing was routed there (dense)
+  std::vector<double> counts;  // (layers, experts) row-major, none negative
 
   std::size_t rows() const { return layers.size(); }
   std::span<const double> row(std::size_t i) const {

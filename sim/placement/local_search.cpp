@@ -61,8 +61,8 @@ class Balancer {
     const double change = slot_load(s) - slot_load(t);
     if (change <= 0 || !may_use(t)) return;
     const std::size_t a = gpu_of(s), b = gpu_of(t);
-    const double after = std::max((sum_[a] - change) / problem_.speed_of(int(a)),
-                                  (sum_[b] + change) / problem_.speed_of(int(b)));
+    const double after =
+        std::max((sum_[a] - change) / problem_.speed_of(int(a)), (sum_[b] + change) / problem_.speed_of(int(b)));
     if (after >= best.after || holds(b, map_.slot_to_expert[s])) return;
     if (map_.slot_to_expert[t] >= 0 && holds(a, map_.slot_to_expert[t])) return;
     best = {after, s, t, false};
@@ -158,8 +158,7 @@ class LocalSearch final : public Placement {
     if (p_.start == "local_search") throw ConfigError("local_search: cannot start from itself");
     const auto start = placements().make(Config::from_text(p_.start, "local_search.start"));
     std::vector<ExpertMap> out = start->place(input);
-    for (std::size_t row = 0; row < out.size(); ++row)
-      balance(out[row], input.problem, input.loads.row(row), p_.steps);
+    for (std::size_t row = 0; row < out.size(); ++row) balance(out[row], input.problem, input.loads.row(row), p_.steps);
     return out;
   }
 

@@ -10,12 +10,13 @@ using UseGraph =
     boost::adjacency_matrix<boost::undirectedS, boost::no_property, boost::property<boost::edge_weight_t, double>>;
 
 struct PartitionProblem {
-  std::vector<double> weight;                   // (vertices) load
-  std::vector<int> room;                        // (parts) most vertices
-  std::vector<double> speed;                    // (parts) load a part can carry, relative
-  std::vector<int> expert;                      // (vertices): vertices of one expert repel each other
-  std::vector<std::vector<double>> attraction;  // (vertices, parts): weight of edges to vertices already placed; or empty
-  double tolerance = 0.05;                      // a part may carry this much more than its share
+  std::vector<double> weight;  // (vertices) load
+  std::vector<int> room;       // (parts) most vertices
+  std::vector<double> speed;   // (parts) load a part can carry, relative
+  std::vector<int> expert;     // (vertices): vertices of one expert repel each other
+  std::vector<std::vector<double>>
+      attraction;           // (vertices, parts): weight of edges to vertices already placed; or empty
+  double tolerance = 0.05;  // a part may carry this much more than its share
 };
 
 /// The part of each vertex.  Heaviest vertex first, to the part where its edges lead among those that keep within the

@@ -47,8 +47,8 @@ PlacementProblem checked(PlacementProblem p, int experts, const std::string& whe
   require(p.gpu_slots.empty() || p.slots == listed, "slots must be the {} that gpu_slots add up to, got {}", listed,
           p.slots);
   require(p.slots >= experts, "slots must hold the {} experts, got {}", experts, p.slots);
-  require(!p.keep_groups || p.groups % p.nodes == 0, "groups must be a multiple of the {} nodes to be kept there, got {}",
-          p.nodes, p.groups);
+  require(!p.keep_groups || p.groups % p.nodes == 0,
+          "groups must be a multiple of the {} nodes to be kept there, got {}", p.nodes, p.groups);
   for (int n = 0; p.keep_groups && n < p.nodes; ++n) {
     int room = 0;
     for (int g = n * p.gpus_per_node(); g < (n + 1) * p.gpus_per_node(); ++g) room += p.slots_on(g);
@@ -122,7 +122,8 @@ std::vector<ExpertMap> plan_by_node(const Placement& placement, const PlacementI
         const int e = inner.slot_to_expert[std::size_t(slot)];
         const int gpu = node * in.problem.gpus_per_node() + inner.gpu_of(slot);
         if (e >= 0)
-          map.slot_to_expert[std::size_t(gpu * map.slots_per_gpu + slot % inner.slots_per_gpu)] = part.expert[std::size_t(e)];
+          map.slot_to_expert[std::size_t(gpu * map.slots_per_gpu + slot % inner.slots_per_gpu)] =
+              part.expert[std::size_t(e)];
       }
     }
     out.push_back(std::move(map));

@@ -160,7 +160,8 @@ class Reader {
     for (const std::string& key : layers.keys()) {
       std::vector<int>& ids = out.slots[number(key, "initial_global_assignments")];
       layers.at(key).parse(ids);
-      if (slots > 0 && int(ids.size()) != slots) fail("layer {}: {} slots, but num_slots is {}", key, ids.size(), slots);
+      if (slots > 0 && int(ids.size()) != slots)
+        fail("layer {}: {} slots, but num_slots is {}", key, ids.size(), slots);
     }
     return out;
   }
@@ -184,7 +185,8 @@ class Reader {
       }
       if (cells.size() != 4) fail("{}: expected 4 cells, got {}", line, cells.size());
       std::vector<int>& slots = out.slots[cells[0]];
-      if (cells[2] != int(slots.size())) fail("{}: expected slot {} of layer {}, got {}", line, slots.size(), cells[0], cells[2]);
+      if (cells[2] != int(slots.size()))
+        fail("{}: expected slot {} of layer {}, got {}", line, slots.size(), cells[0], cells[2]);
       slots.push_back(cells[3]);
       gpu_of[{cells[0], cells[2]}] = cells[1];
       out.gpus = std::max(out.gpus, cells[1] + 1);

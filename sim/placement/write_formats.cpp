@@ -86,11 +86,16 @@ std::string placement_text(const ModelPlacement& p, PlacementFormat format) {
   check(!p.maps.empty() && p.maps.size() == p.layers.size(), "a placement of {} layers has {} maps", p.layers.size(),
         p.maps.size());
   switch (format) {
-    case PlacementFormat::json: return json(p);
-    case PlacementFormat::csv: return csv(p);
-    case PlacementFormat::sglang: return sglang(p);
-    case PlacementFormat::tensorrt_llm: return tensorrt_llm(p);
-    case PlacementFormat::vllm_ascend: return vllm_ascend(p);
+    case PlacementFormat::json:
+      return json(p);
+    case PlacementFormat::csv:
+      return csv(p);
+    case PlacementFormat::sglang:
+      return sglang(p);
+    case PlacementFormat::tensorrt_llm:
+      return tensorrt_llm(p);
+    case PlacementFormat::vllm_ascend:
+      return vllm_ascend(p);
   }
   throw std::logic_error("an unknown placement format");
 }

@@ -119,8 +119,7 @@ TEST_P(PlacementLaw, UsesUnevenGpusAsTheyAre) {
     SCOPED_TRACE(seed);
     const Loads loads = skewed_loads(2, 16, 1, seed);
     const RoutingSample sample = sample_tokens(loads, 100, 2, seed);
-    const PlacementProblem problem{
-        .gpus = 4, .nodes = 2, .gpu_slots = {8, 4, 3, 6}, .gpu_speed = {2, 1, 1, 1.5}};
+    const PlacementProblem problem{.gpus = 4, .nodes = 2, .gpu_slots = {8, 4, 3, 6}, .gpu_speed = {2, 1, 1, 1.5}};
     for (const ExpertMap& map : plan(*policy, {loads, problem, &sample})) {  // plan() checks the slots
       EXPECT_EQ(map.slots_per_gpu, 8);
       for (int g = 0; g < 4; ++g)

@@ -25,9 +25,10 @@ TEST(PlacementReject, FilesThatAreNoPlacement) {
   EXPECT_EQ(read_error("{\"a\":1}"),
             "p: is no placement: expected the key \"layers\", \"physical_to_logical_map\" (SGLang) or \"layer_list\" "
             "(vLLM-Ascend)");
-  EXPECT_EQ(read_error("a: 1"),
-            "p: is no placement: expected JSON, CSV with the columns layer,gpu,slot,expert, or TensorRT-LLM's YAML with "
-            "\"initial_global_assignments\"");
+  EXPECT_EQ(
+      read_error("a: 1"),
+      "p: is no placement: expected JSON, CSV with the columns layer,gpu,slot,expert, or TensorRT-LLM's YAML with "
+      "\"initial_global_assignments\"");
 }
 
 TEST(PlacementReject, MapsThatDoNotFit) {
@@ -76,7 +77,9 @@ TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
   EXPECT_EQ(error("eplb", {.gpus = 3, .slots = 8}), "eplb: slots must be a multiple of the 3 GPUs, got 8");
   EXPECT_EQ(error("eplb_hierarchical", {.gpus = 4, .nodes = 2}),
             "eplb_hierarchical: groups must be a multiple of the 2 nodes, got 1");
-  EXPECT_EQ(message([&] { loads_of_matrix("f", 2, 2, {1, 2, -1, 3}); }),
+  EXPECT_EQ(message([&] {
+              loads_of_matrix("f", 2, 2, {1, 2, -1, 3});
+            }),
             "f: layer 1, expert 0: a count must be a number of at least 0, got -1");
   EXPECT_EQ(message([&] { loads_of_matrix("f", 1, 2, {0, 0}); }), "f: every count is 0");
 }

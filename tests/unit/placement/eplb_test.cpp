@@ -120,8 +120,7 @@ TEST(Eplb, EqualsThePlainStepsOnRandomLoads) {
       std::vector<double> load(std::size_t(s.experts));
       // Odd seeds have few distinct values, so that ties are common.
       for (double& l : load) l = seed % 2 ? double(random.below(4)) : std::floor(random.log_normal(6, 1));
-      EXPECT_EQ(place(load, s.replicas, s.groups, s.nodes, s.gpus),
-                naive(load, s.replicas, s.groups, s.nodes, s.gpus));
+      EXPECT_EQ(place(load, s.replicas, s.groups, s.nodes, s.gpus), naive(load, s.replicas, s.groups, s.nodes, s.gpus));
     }
 }
 
