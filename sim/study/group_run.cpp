@@ -30,20 +30,20 @@ GroupRun::GroupRun(const Setup& setup, const Phase& phase)
   if (model.moe) expert_tokens_.resize(exchangers_.size() * std::size_t(model.moe->experts));
   for (int layer = 0; layer < model.layers; ++layer) {
     const bool moe = model.is_moe_layer(layer);
-    Time before = moe ? part_time(layer, {Part::attention, Part::gate}) : part_time(layer, {Part::attention});
-    if (layer == 0) before += part_time(layer, {Part::embedding});
+    Time before = moe ? part_time(layer, {LayerPart::attention, LayerPart::gate}) : part_time(layer, {LayerPart::attention});
+    if (layer == 0) before += part_time(layer, {LayerPart::embedding});
     before_.push_back(before);
     const bool has_shared = !moe || model.moe->shared_experts > 0;
-    shared_.push_back(has_shared ? part_time(layer, {Part::shared}) : Time{});
-    Time merge = moe ? part_time(layer, {Part::merge}) : Time{};
-    if (layer + 1 == model.layers) merge += part_time(layer, {Part::head});
+    shared_.push_back(has_shared ? part_time(layer, {LayerPart::shared}) : Time{});
+    Time merge = moe ? part_time(layer, {LayerPart::merge}) : Time{};
+    if (layer + 1 == model.layers) merge += part_time(layer, {LayerPart::head});
     merge_.push_back(merge);
   }
 }
 
-Time GroupRun::part_time(int layer, std::initializer_list<Part> parts) {
+Time GroupRun::part_time(int layer, std::initializer_list<LayerPart> parts) {
   operations_.clear();
-  for (Part part : parts) append_operations(operations_, s_.model, layer, part, Pass::forward, p_.batch, {}, p_.options);
+  for (LayerPart part : parts) append_operations(operations_, s_.model, layer, part, Pass::forward, p_.batch, {}, p_.options);
   return total_time(operations_, s_.costs, {p_.compute_sms, 1});
 }
 
@@ -56,7 +56,7 @@ Time GroupRun::expert_time(const LayerPass& pass, int gpu, int layer) {
   gpu_times_[std::size_t(gpu)].expert_rows += sum;
   if (sum == 0) return {};
   operations_.clear();
-  append_operations(operations_, s_.model, layer, Part::experts, Pass::forward, p_.batch, rows_, p_.options);
+  append_operations(operations_, s_.model, layer, LayerPart::experts, Pass::forward, p_.batch, rows_, p_.options);
   return total_time(operations_, s_.costs, {p_.compute_sms, 1});
 }
 
@@ -73,19 +73,19 @@ void GroupRun::compute(int gpu, Time t, Label label, const char* name, Action th
   engine.after(t, label, then);
 }
 
-void GroupRun::run() {
-  Progress progress(p_.name, std::uint64_t(p_.steps));
+bool GroupRun::run() {
   for (int g = 0; g < int(gpus_.size()) && p_.steps > 0; ++g) {
     gpus_[std::size_t(g)].step = 0;
     gpus_[std::size_t(g)].layer = 0;
     start_layer(g);
   }
   s_.network.engine().run();
-  check(passes_.empty(), "{} exchanges never finished", passes_.size());
+  check(passes_.empty() || interrupted(), "{} layers never finished", passes_.size());
   const double n = double(gpus_.size());
   for (LayerTime& t : layer_times_)
     for (Time* part : {&t.attention, &t.shared, &t.experts, &t.exchange}) part->v = std::llround(double(part->v) / n);
   for (Step& step : steps_) step.balancedness /= std::max(1.0, double(exchangers_.size()));
+  return passes_.empty();
 }
 
 void GroupRun::start_layer(int gpu) {
@@ -155,7 +155,7 @@ void GroupRun::maybe_start_experts(int gpu) {
   const Time t = scaled(expert_time(pass, gpu, g.layer), gpu);
   LayerTime& layer = layer_times_[std::size_t(g.layer)];
   layer.experts += t;
-  layer.slowest_experts = std::max(layer.slowest_experts, t);
+  pass.slowest_experts = std::max(pass.slowest_experts, t);
   const Time now = s_.network.engine().now();
   if (s_.spans.enabled()) s_.spans.add_flow(g.communication, now, g.compute, now, s_.spans.name("rows"));
   compute(gpu, t, "experts done", "experts", [this, gpu] { experts_done(gpu); });
@@ -178,12 +178,16 @@ void GroupRun::combine_arrived(int gpu) {
 
 void GroupRun::layer_done(int gpu) {
   Gpu& g = gpus_[std::size_t(gpu)];
-  if (const auto it = passes_.find({g.step, g.layer}); it != passes_.end() && --it->second.left == 0) passes_.erase(it);
+  if (const auto it = passes_.find({g.step, g.layer}); it != passes_.end() && --it->second.left == 0) {
+    layer_times_[std::size_t(g.layer)].slowest_experts += it->second.slowest_experts;
+    passes_.erase(it);
+  }
   const Time now = s_.network.engine().now();
   if (++g.layer == s_.model.layers) {
     steps_[std::size_t(g.step)].end = std::max(steps_[std::size_t(g.step)].end, now);
     g.layer = 0;
-    if (++g.step == p_.steps || interrupted()) return;
+    if (interrupted()) return s_.network.engine().stop();
+    if (++g.step == p_.steps) return;
   }
   start_layer(gpu);
 }
@@ -219,6 +223,7 @@ void GroupRun::draw(LayerPass& pass, int step, int layer) {
   }
   const double balancedness = most > 0 ? double(sum) / double(s_.group.gpus()) / double(most) : 1;
   layer_times_[std::size_t(layer)].balancedness += balancedness;
+  layer_times_[std::size_t(layer)].imbalance += 1 / balancedness - 1;
   steps_[std::size_t(step)].balancedness += balancedness;
 }
 }  // namespace moesim

@@ -31,8 +31,8 @@ struct GpuTime {
 /// Sums over the steps of one layer.
 struct LayerTime {
   Time attention{}, shared{}, experts{}, exchange{};  // means over GPUs, summed over steps
-  Time slowest_experts{};                             // of the slowest GPU
-  double balancedness = 0;                            // mean/max GPU rows, summed over steps
+  Time slowest_experts{};                             // of each step's slowest GPU, summed over steps
+  double balancedness = 0, imbalance = 0;             // mean/max GPU rows and max/mean - 1, summed over steps
 };
 
 class GroupRun {
@@ -57,8 +57,8 @@ class GroupRun {
   };
   GroupRun(const Setup& setup, const Phase& phase);
 
-  /// Runs the phase's steps from now on, until every GPU is through the last.
-  void run();
+  /// Runs the phase's steps from now on, until every GPU is through the last.  Returns false if the user stopped it.
+  bool run();
 
   /// Start and end of each step (first GPU in, last GPU out).
   struct Step {
@@ -88,6 +88,7 @@ class GroupRun {
     ExchangeLoad load;
     std::unique_ptr<Rendezvous> dispatch, combine;
     Time last_joined{};  // of the exchange under way
+    Time slowest_experts{};
     int left = 0;        // GPUs that have not finished the layer
   };
 
@@ -103,7 +104,7 @@ class GroupRun {
   LayerPass& pass_of(int step, int layer);
   void draw(LayerPass& pass, int step, int layer);
   void end_wait(int gpu, const LayerPass& pass);
-  Time part_time(int layer, std::initializer_list<Part> parts);
+  Time part_time(int layer, std::initializer_list<LayerPart> parts);
   Time expert_time(const LayerPass& pass, int gpu, int layer);
   Time scaled(Time t, int gpu) const;
   void compute(int gpu, Time t, Label label, const char* name, Action then);

@@ -1,0 +1,134 @@
+#include "study/passes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compute/kernel_model.h"
+#include "compute/memory.h"
+#include "core/check.h"
+#include "network/network.h"
+#include "spec/catalogue.h"
+#include "study/group_run.h"
+#include "study/pass_report.h"
+#include "study/place_section.h"
+#include "study/routing_section.h"
+
+namespace moesim {
+namespace {
+
+void check_shape(const Config& config, const PassesShape& shape, const Model& model, const Cluster& cluster) {
+  const int gpus = shape.expert_parallel;
+  if (gpus < 1 || gpus > cluster.gpus())
+    config.fail(fmt::format("expert_parallel: expected 1 to the cluster's {} GPUs, got {}", cluster.gpus(), gpus));
+  if (gpus > cluster.node.gpus && gpus % cluster.node.gpus != 0)
+    config.fail(fmt::format("expert_parallel: a group over several nodes takes whole nodes of {} GPUs, got {}", cluster.node.gpus, gpus));
+  if (model.moe && model.moe->experts % gpus != 0)
+    config.fail(fmt::format("expert_parallel: must divide the {} experts of {}, got {}; redundant experts need a placement with slots",
+                            model.moe->experts, model.name, gpus));
+  for (const auto& [name, phase] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
+    const Config here = config.at_or_empty(name);
+    if (phase.steps < 0 || phase.steps > 100'000) here.fail(fmt::format("steps: expected 0 to 100,000, got {}", phase.steps));
+    if (phase.sequences < 1 || phase.new_tokens < 1 || phase.context < 0)
+      here.fail("sequences and new_tokens must be at least 1, and context at least 0");
+    if (std::int64_t{phase.context} + phase.new_tokens > model.max_positions)
+      here.fail(fmt::format("context + new_tokens = {} exceeds the {} positions of {}", std::int64_t{phase.context} + phase.new_tokens,
+                            model.max_positions, model.name));
+    if (std::int64_t{phase.sequences} * phase.new_tokens > 4'000'000) here.fail("more than 4,000,000 tokens a GPU and pass");
+    if (phase.exchange_sms < 0 || phase.exchange_sms >= cluster.node.gpu.sms)
+      here.fail(fmt::format("exchange_sms: expected 0 to {}, got {}", cluster.node.gpu.sms - 1, phase.exchange_sms));
+  }
+  if (shape.prefill.steps + shape.decode.steps == 0) config.fail("both prefill and decode have 0 steps: there is nothing to run");
+}
+
+std::vector<double> speeds(const Config& config, const PassesShape& shape) {
+  std::vector<double> out(std::size_t(shape.expert_parallel), 1.0);
+  for (const SlowGpu& slow : shape.slow_gpus) {
+    if (slow.gpu < 0 || slow.gpu >= shape.expert_parallel)
+      config.at("slow_gpus").fail(fmt::format("GPU {} is not among the group's {}", slow.gpu, shape.expert_parallel));
+    if (!(slow.speed > 0 && slow.speed <= 1)) config.at("slow_gpus").fail(fmt::format("speed: expected above 0 and at most 1, got {}", slow.speed));
+    out[std::size_t(slow.gpu)] = slow.speed;
+  }
+  return out;
+}
+
+GroupRun::Phase make_phase(const std::string& name, const PhaseShape& shape, const PassesShape& passes, const Model& model,
+                           const Cluster& cluster) {
+  GroupRun::Phase phase;
+  phase.name = name;
+  phase.steps = shape.steps;
+  if (name == "decode")
+    add_decode(phase.batch, model, shape.context, shape.new_tokens, shape.sequences);
+  else
+    add_prefill(phase.batch, model, shape.new_tokens, shape.context, shape.sequences);
+  phase.options.precision = passes.precision;
+  phase.options.graphs = name == "decode";
+  phase.options.layout = name == "decode" ? GroupLayout::masked : GroupLayout::contiguous;
+  const bool fp8 = passes.precision.linear == Dtype::fp8;
+  const Bytes sent = fp8 ? fp8_row(model.hidden) : bf16_row(model.hidden);
+  phase.dispatch = {shape.exchange, ExchangeDirection::dispatch, sent, shape.exchange_sms, true};
+  phase.combine = {shape.exchange, ExchangeDirection::combine, bf16_row(model.hidden), shape.exchange_sms, true};
+  const bool copies = model.moe && shape.exchange == ExchangeKernel::normal;
+  phase.compute_sms = copies ? cluster.node.gpu.sms - shape.exchange_sms : 0;
+  return phase;
+}
+
+/// What one GPU holds, checked against its memory.
+MemoryUse memory_use(const Config& config, const Model& model, const GroupRun::Phase& phase, const PhaseShape& phase_shape, const Cluster& cluster, int slots) {
+  HeldLayers held;
+  for (int layer = 0; layer < model.layers; ++layer) held.layers.push_back(layer);
+  held.embedding = held.head = true;
+  held.experts = slots;
+  const std::int64_t cached = std::int64_t{phase_shape.sequences} * (phase_shape.context + phase_shape.new_tokens);
+  const std::int64_t rows = model.moe ? phase.batch.tokens * model.moe->top_k : 0;
+  const Bytes buffers = (phase.dispatch.row + phase.combine.row) * std::max<std::int64_t>(rows, 1);
+  const MemoryUse use = serving_memory(model, held, cached, phase.batch, rows, phase.options, buffers);
+  if (use.total() > cluster.node.gpu.memory)
+    config.fail(fmt::format("{}: a GPU needs {:.1f} GB ({}), but {} has {:.1f} GB; use more GPUs (expert_parallel), fewer sequences or a "
+                            "shorter context",
+                            phase.name, double(use.total().v) * 1e-9, largest_items(use), cluster.node.gpu.name,
+                            double(cluster.node.gpu.memory.v) * 1e-9));
+  return use;
+}
+}  // namespace
+
+StudyEnd run_passes(StudyRun& run) {
+  const Config config = run.scenario.at("passes");
+  const Model model = read_model(run.scenario.at("model"));
+  if (!model.unpublished.empty()) run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", model.name, model.unpublished));
+  const Cluster cluster = read_cluster(run.scenario.at("cluster"));
+  auto shape = read<PassesShape>(config);
+  if (shape.expert_parallel == 0) shape.expert_parallel = cluster.gpus();
+  check_shape(config, shape, model, cluster);
+
+  Engine engine;
+  const auto network = networks().make_or(run.scenario, "network", "bottleneck", engine, cluster);
+  const ExchangeGroup group(network->topology(), GpuId{0}, shape.expert_parallel);
+  const GroupShape group_shape{group.gpus(), group.per_node()};
+  const auto kernels = make_kernel_model(run.scenario, cluster.node.gpu);
+  KernelCosts costs(*kernels);
+  const std::vector<ExpertMap> placement = read_placement(run.scenario, model, group_shape);
+  const RoutingSection routing = read_routing(run, model);
+
+  PassReport report(run.results, model, cluster, group);
+  report.placement(placement);
+  StudyEnd end;
+  for (const auto& [name, phase_shape] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
+    if (phase_shape.steps == 0) continue;
+    GroupRun::Phase phase = make_phase(name, phase_shape, shape, model, cluster);
+    const int slots = placement.empty() ? 0 : placement.front().slots_per_gpu;
+    report.memory(name, memory_use(config, model, phase, phase_shape, cluster, slots));
+    const auto traffic = routing.traffic(group_shape, std::string(name) == "decode" ? TracePhase::decode : TracePhase::prefill);
+    phase.traffic = traffic.get();
+    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds(config, shape)}, phase);
+    end.interrupted = !group_run.run();
+    if (end.interrupted) break;
+    report.phase(phase, group_run);
+  }
+  if (!end.interrupted) report.whole(*network, costs);
+  end.fingerprint = engine.fingerprint();
+  end.events = engine.executed();
+  end.simulated_time = engine.now();
+  return end;
+}
+}  // namespace moesim

@@ -1,0 +1,20 @@
+#include "study/routing_section.h"
+
+#include <fmt/format.h>
+
+namespace moesim {
+
+std::unique_ptr<TrafficSource> RoutingSection::traffic(const GroupShape& group, TracePhase phase) const {
+  if (router.experts == 0) return nullptr;
+  return make_traffic(config, {router, group, seed, phase});
+}
+
+RoutingSection read_routing(StudyRun& run, const Model& model) {
+  RoutingSection out;
+  out.seed = run.seed;
+  out.config = run.scenario.at_or_empty("routing");
+  if (!model.moe) return out;
+  out.router = {model.moe->experts, model.moe->top_k, model.moe->groups, model.moe->groups_used};
+  return out;
+}
+}  // namespace moesim
