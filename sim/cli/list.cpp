@@ -12,6 +12,8 @@
 #include "core/family.h"
 #include "core/files.h"
 #include "placement/placement.h"
+#include "record/schema.h"
+#include "study/studies.h"
 
 namespace moesim {
 namespace {
@@ -126,6 +128,9 @@ void list_all(bool json) {
 
 void list(const std::string& what, bool json) {
   if (what.empty()) return list_all(json);
+  if (what == "schema") return fmt::print("{}", schema_markdown());
+  for (const StudyEntry& study : studies())
+    if (study.section == what) return fmt::print("{}: {}\n{}", study.section, study.summary, study.help());
   for (const auto& [name, make] : kCatalogues)
     if (plain(name) == plain(what))
       return json ? fmt::print("{}\n", Json{{std::string(name), json_of(make())}}.dump(2)) : print(make());
@@ -133,8 +138,9 @@ void list(const std::string& what, bool json) {
   for (const FamilyHelp& family : all)
     if (plain(family.name).starts_with(plain(what)))
       return json ? fmt::print("{}\n", Json{{std::string(family.name), json_of(family)}}.dump(2)) : print(family, true);
-  std::vector<std::string_view> names;
+  std::vector<std::string_view> names = {"schema"};
   for (const auto& [name, make] : kCatalogues) names.push_back(name);
+  for (const StudyEntry& study : studies()) names.push_back(study.section);
   for (const FamilyHelp& family : all) names.push_back(family.name);
   throw ConfigError(fmt::format("nothing called \"{}\" can be listed{}", what, suggestion(what, names, "there are")));
 }
@@ -144,7 +150,9 @@ void add_list(CLI::App& app, int&) {
   CLI::App* verb = app.add_subcommand("list", "models, hardware, scenarios and strategies, with a line on each");
   auto what = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
-  verb->add_option("what", *what, "models, hardware, scenarios, or a family of strategies (default: all)");
+  verb->add_option("what", *what,
+                   "models, hardware, scenarios, a family of strategies, a section of scenarios (passes, ...), or "
+                   "schema (default: all)");
   verb->add_flag("--json", *json, "print one JSON object");
   verb->callback([what, json] { list(*what, *json); });
 }

@@ -30,7 +30,8 @@ GroupRun::GroupRun(const Setup& setup, const Phase& phase)
   if (model.moe) expert_tokens_.resize(exchangers_.size() * std::size_t(model.moe->experts));
   for (int layer = 0; layer < model.layers; ++layer) {
     const bool moe = model.is_moe_layer(layer);
-    Time before = moe ? part_time(layer, {LayerPart::attention, LayerPart::gate}) : part_time(layer, {LayerPart::attention});
+    Time before =
+        moe ? part_time(layer, {LayerPart::attention, LayerPart::gate}) : part_time(layer, {LayerPart::attention});
     if (layer == 0) before += part_time(layer, {LayerPart::embedding});
     before_.push_back(before);
     const bool has_shared = !moe || model.moe->shared_experts > 0;
@@ -43,7 +44,8 @@ GroupRun::GroupRun(const Setup& setup, const Phase& phase)
 
 Time GroupRun::part_time(int layer, std::initializer_list<LayerPart> parts) {
   operations_.clear();
-  for (LayerPart part : parts) append_operations(operations_, s_.model, layer, part, Pass::forward, p_.batch, {}, p_.options);
+  for (LayerPart part : parts)
+    append_operations(operations_, s_.model, layer, part, Pass::forward, p_.batch, {}, p_.options);
   return total_time(operations_, s_.costs, {p_.compute_sms, 1});
 }
 
@@ -109,7 +111,8 @@ void GroupRun::attention_done(int gpu) {
     pass.dispatch->join(gpu);
   }
   // The shared expert (the whole FFN of a dense layer) needs no exchange, so it runs while the dispatch is under way.
-  if (shared > Time{}) return compute(gpu, shared, "shared expert done", moe ? "shared expert" : "ffn", [this, gpu] { shared_done(gpu); });
+  if (shared > Time{})
+    return compute(gpu, shared, "shared expert done", moe ? "shared expert" : "ffn", [this, gpu] { shared_done(gpu); });
   shared_done(gpu);
 }
 
@@ -139,7 +142,8 @@ void GroupRun::end_wait(int gpu, const LayerPass& pass) {
   times.exchanging += now - g.joined;
   layer_times_[std::size_t(g.layer)].exchange += now - g.joined;
   if (s_.spans.enabled())
-    s_.spans.add(g.communication, s_.spans.name(g.dispatched && g.waiting != Wait::combine ? "dispatch" : "combine"), g.joined, now, g.layer);
+    s_.spans.add(g.communication, s_.spans.name(g.dispatched && g.waiting != Wait::combine ? "dispatch" : "combine"),
+                 g.joined, now, g.layer);
   if (g.waiting == Wait::nothing) return;
   // Until the last GPU joins there is nothing the network could do faster: that part is the straggler's.
   const Time straggling = std::max(Time{}, std::min(now, pass.last_joined) - g.since);
@@ -173,7 +177,8 @@ void GroupRun::combine_arrived(int gpu) {
   Gpu& g = gpus_[std::size_t(gpu)];
   end_wait(gpu, pass_of(g.step, g.layer));
   const Time t = scaled(merge_[std::size_t(g.layer)], gpu);
-  compute(gpu, t, "layer done", g.layer + 1 == s_.model.layers ? "merge and head" : "merge", [this, gpu] { layer_done(gpu); });
+  compute(gpu, t, "layer done", g.layer + 1 == s_.model.layers ? "merge and head" : "merge",
+          [this, gpu] { layer_done(gpu); });
 }
 
 void GroupRun::layer_done(int gpu) {

@@ -47,12 +47,12 @@ class GroupRun {
     std::vector<double> speed;                // of each GPU
   };
   struct Phase {
-    std::string name;             // prefill, decode
+    std::string name;  // prefill, decode
     int steps = 0;
-    Batch batch;                  // of each GPU
+    Batch batch;  // of each GPU
     LayerOptions options;
     ExchangeSpec dispatch, combine;
-    int compute_sms = 0;          // 0: all
+    int compute_sms = 0;  // 0: all
     const TrafficSource* traffic = nullptr;
   };
   GroupRun(const Setup& setup, const Phase& phase);
@@ -89,7 +89,7 @@ class GroupRun {
     std::unique_ptr<Rendezvous> dispatch, combine;
     Time last_joined{};  // of the exchange under way
     Time slowest_experts{};
-    int left = 0;        // GPUs that have not finished the layer
+    int left = 0;  // GPUs that have not finished the layer
   };
 
   void start_layer(int gpu);
@@ -120,10 +120,10 @@ class GroupRun {
   Traffic traffic_;
   std::vector<std::int32_t> tokens_of_gpu_;
   std::vector<std::int64_t> expert_tokens_;
-  std::vector<Operation> operations_;  // scratch
-  std::vector<std::int64_t> rows_;     // scratch
+  std::vector<Operation> operations_;          // scratch
+  std::vector<std::int64_t> rows_;             // scratch
   std::vector<Time> before_, shared_, merge_;  // by model layer: attention and gate, shared expert, merge
-  std::vector<int> moe_ordinal_;       // by model layer, -1 for dense
+  std::vector<int> moe_ordinal_;               // by model layer, -1 for dense
   double node_copies_ = 0, tokens_ = 0;
 };
 }  // namespace moesim

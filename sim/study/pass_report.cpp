@@ -40,7 +40,8 @@ void PassReport::placement(const std::vector<ExpertMap>& maps) {
   const std::vector<int> layers = model_.moe_layers();
   for (std::size_t i = 0; i < maps.size(); ++i)
     for (int slot = 0; slot < maps[i].slots(); ++slot)
-      results_.add(Table::placement, {layers[i], slot, maps[i].gpu_of(slot), maps[i].slot_to_expert[std::size_t(slot)]});
+      results_.add(Table::placement,
+                   {layers[i], slot, maps[i].gpu_of(slot), maps[i].slot_to_expert[std::size_t(slot)]});
 }
 
 void PassReport::memory(const std::string& phase, const MemoryUse& use) {
@@ -53,8 +54,9 @@ void PassReport::phase(const GroupRun::Phase& phase, const GroupRun& run) {
   metrics(phase, run, b);
   layer_metrics(phase, run);
   for (const GroupRun::Step& s : run.steps())
-    results_.add(Table::step, {step_++, 0, phase.name, s.start, s.end, phase.batch.prefill.sequences + phase.batch.decode.sequences,
-                               phase.batch.tokens * group_.gpus(), s.balancedness});
+    results_.add(Table::step,
+                 {step_++, 0, phase.name, s.start, s.end, phase.batch.prefill.sequences + phase.batch.decode.sequences,
+                  phase.batch.tokens * group_.gpus(), s.balancedness});
   const std::vector<int> layers = model_.moe_layers();
   const std::size_t experts = model_.moe ? std::size_t(model_.moe->experts) : 0;
   for (std::size_t i = 0; i < run.expert_tokens().size(); ++i)
@@ -95,7 +97,9 @@ void PassReport::metrics(const GroupRun::Phase& phase, const GroupRun& run, cons
   const Time whole = run.steps().back().end - run.steps().front().start;
   const double step = seconds(whole) / double(phase.steps);
   const double gpus = double(group_.gpus());
-  const auto metric = [&](std::string_view name, double value, std::string_view unit) { results_.metric(name, value, unit, scope); };
+  const auto metric = [&](std::string_view name, double value, std::string_view unit) {
+    results_.metric(name, value, unit, scope);
+  };
   metric("step_time", step, "s");
   metric("layer_time", step / double(model_.layers), "s");
   metric("tokens_per_gpu_second", double(phase.batch.tokens) / step, "tokens/s");
@@ -116,7 +120,8 @@ void PassReport::metrics(const GroupRun::Phase& phase, const GroupRun& run, cons
   if (phase.name == "decode") {
     results_.metric("step_time_mean", step, "s");
     results_.metric("output_tokens_per_gpu_second", double(phase.batch.decode.sequences) / step, "tokens/s");
-    results_.metric("output_tokens_per_node_second", double(phase.batch.decode.sequences) * gpus / nodes / step, "tokens/s");
+    results_.metric("output_tokens_per_node_second", double(phase.batch.decode.sequences) * gpus / nodes / step,
+                    "tokens/s");
   } else {
     results_.metric("input_tokens_per_gpu_second", double(phase.batch.tokens) / step, "tokens/s");
     results_.metric("input_tokens_per_node_second", double(phase.batch.tokens) * gpus / nodes / step, "tokens/s");
@@ -170,8 +175,8 @@ void PassReport::whole(Network& network, const KernelCosts& costs) {
   for (std::size_t g = 0; g < gpus_.size(); ++g) {
     const GpuTime& t = gpus_[g];
     const GpuId gpu = group_.gpu(int(g));
-    results_.add(Table::gpu, {index(gpu), index(network.topology().node_of(gpu)), Results::null(), t.busy, t.exchanging, t.exposed,
-                              t.straggling, t.expert_rows, peak_});
+    results_.add(Table::gpu, {index(gpu), index(network.topology().node_of(gpu)), Results::null(), t.busy, t.exchanging,
+                              t.exposed, t.straggling, t.expert_rows, peak_});
   }
   const double elapsed = std::max(1e-12, seconds(network.engine().now()));
   const std::vector<LinkUse> use = network.link_use();
@@ -179,8 +184,8 @@ void PassReport::whole(Network& network, const KernelCosts& costs) {
     if (use[l].bytes == 0) continue;
     const Link& link = network.topology().links()[LinkId(l)];
     const double utilisation = double(use[l].bytes) / link.capacity.v / elapsed;
-    results_.add(Table::link, {l, network.topology().link_name(LinkId(l)), link.capacity.v, double(use[l].bytes), use[l].busy,
-                               utilisation, Results::null()});
+    results_.add(Table::link, {l, network.topology().link_name(LinkId(l)), link.capacity.v, double(use[l].bytes),
+                               use[l].busy, utilisation, Results::null()});
   }
 }
 }  // namespace moesim

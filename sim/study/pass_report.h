@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "compute/memory.h"
-#include "study/group_run.h"
 #include "record/results.h"
 #include "spec/hardware.h"
+#include "study/group_run.h"
 
 namespace moesim {
 

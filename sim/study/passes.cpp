@@ -22,23 +22,28 @@ void check_shape(const Config& config, const PassesShape& shape, const Model& mo
   if (gpus < 1 || gpus > cluster.gpus())
     config.fail(fmt::format("expert_parallel: expected 1 to the cluster's {} GPUs, got {}", cluster.gpus(), gpus));
   if (gpus > cluster.node.gpus && gpus % cluster.node.gpus != 0)
-    config.fail(fmt::format("expert_parallel: a group over several nodes takes whole nodes of {} GPUs, got {}", cluster.node.gpus, gpus));
+    config.fail(fmt::format("expert_parallel: a group over several nodes takes whole nodes of {} GPUs, got {}",
+                            cluster.node.gpus, gpus));
   if (model.moe && model.moe->experts % gpus != 0)
-    config.fail(fmt::format("expert_parallel: must divide the {} experts of {}, got {}; redundant experts need a placement with slots",
-                            model.moe->experts, model.name, gpus));
+    config.fail(fmt::format(
+        "expert_parallel: must divide the {} experts of {}, got {}; redundant experts need a placement with slots",
+        model.moe->experts, model.name, gpus));
   for (const auto& [name, phase] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
     const Config here = config.at_or_empty(name);
-    if (phase.steps < 0 || phase.steps > 100'000) here.fail(fmt::format("steps: expected 0 to 100,000, got {}", phase.steps));
+    if (phase.steps < 0 || phase.steps > 100'000)
+      here.fail(fmt::format("steps: expected 0 to 100,000, got {}", phase.steps));
     if (phase.sequences < 1 || phase.new_tokens < 1 || phase.context < 0)
       here.fail("sequences and new_tokens must be at least 1, and context at least 0");
     if (std::int64_t{phase.context} + phase.new_tokens > model.max_positions)
-      here.fail(fmt::format("context + new_tokens = {} exceeds the {} positions of {}", std::int64_t{phase.context} + phase.new_tokens,
-                            model.max_positions, model.name));
-    if (std::int64_t{phase.sequences} * phase.new_tokens > 4'000'000) here.fail("more than 4,000,000 tokens a GPU and pass");
+      here.fail(fmt::format("context + new_tokens = {} exceeds the {} positions of {}",
+                            std::int64_t{phase.context} + phase.new_tokens, model.max_positions, model.name));
+    if (std::int64_t{phase.sequences} * phase.new_tokens > 4'000'000)
+      here.fail("more than 4,000,000 tokens a GPU and pass");
     if (phase.exchange_sms < 0 || phase.exchange_sms >= cluster.node.gpu.sms)
       here.fail(fmt::format("exchange_sms: expected 0 to {}, got {}", cluster.node.gpu.sms - 1, phase.exchange_sms));
   }
-  if (shape.prefill.steps + shape.decode.steps == 0) config.fail("both prefill and decode have 0 steps: there is nothing to run");
+  if (shape.prefill.steps + shape.decode.steps == 0)
+    config.fail("both prefill and decode have 0 steps: there is nothing to run");
 }
 
 std::vector<double> speeds(const Config& config, const PassesShape& shape) {
@@ -46,14 +51,15 @@ std::vector<double> speeds(const Config& config, const PassesShape& shape) {
   for (const SlowGpu& slow : shape.slow_gpus) {
     if (slow.gpu < 0 || slow.gpu >= shape.expert_parallel)
       config.at("slow_gpus").fail(fmt::format("GPU {} is not among the group's {}", slow.gpu, shape.expert_parallel));
-    if (!(slow.speed > 0 && slow.speed <= 1)) config.at("slow_gpus").fail(fmt::format("speed: expected above 0 and at most 1, got {}", slow.speed));
+    if (!(slow.speed > 0 && slow.speed <= 1))
+      config.at("slow_gpus").fail(fmt::format("speed: expected above 0 and at most 1, got {}", slow.speed));
     out[std::size_t(slow.gpu)] = slow.speed;
   }
   return out;
 }
 
-GroupRun::Phase make_phase(const std::string& name, const PhaseShape& shape, const PassesShape& passes, const Model& model,
-                           const Cluster& cluster) {
+GroupRun::Phase make_phase(const std::string& name, const PhaseShape& shape, const PassesShape& passes,
+                           const Model& model, const Cluster& cluster) {
   GroupRun::Phase phase;
   phase.name = name;
   phase.steps = shape.steps;
@@ -74,7 +80,8 @@ GroupRun::Phase make_phase(const std::string& name, const PhaseShape& shape, con
 }
 
 /// What one GPU holds, checked against its memory.
-MemoryUse memory_use(const Config& config, const Model& model, const GroupRun::Phase& phase, const PhaseShape& phase_shape, const Cluster& cluster, int slots) {
+MemoryUse memory_use(const Config& config, const Model& model, const GroupRun::Phase& phase,
+                     const PhaseShape& phase_shape, const Cluster& cluster, int slots) {
   HeldLayers held;
   for (int layer = 0; layer < model.layers; ++layer) held.layers.push_back(layer);
   held.embedding = held.head = true;
@@ -84,10 +91,11 @@ MemoryUse memory_use(const Config& config, const Model& model, const GroupRun::P
   const Bytes buffers = (phase.dispatch.row + phase.combine.row) * std::max<std::int64_t>(rows, 1);
   const MemoryUse use = serving_memory(model, held, cached, phase.batch, rows, phase.options, buffers);
   if (use.total() > cluster.node.gpu.memory)
-    config.fail(fmt::format("{}: a GPU needs {:.1f} GB ({}), but {} has {:.1f} GB; use more GPUs (expert_parallel), fewer sequences or a "
-                            "shorter context",
-                            phase.name, double(use.total().v) * 1e-9, largest_items(use), cluster.node.gpu.name,
-                            double(cluster.node.gpu.memory.v) * 1e-9));
+    config.fail(fmt::format(
+        "{}: a GPU needs {:.1f} GB ({}), but {} has {:.1f} GB; use more GPUs (expert_parallel), fewer sequences or a "
+        "shorter context",
+        phase.name, double(use.total().v) * 1e-9, largest_items(use), cluster.node.gpu.name,
+        double(cluster.node.gpu.memory.v) * 1e-9));
   return use;
 }
 }  // namespace
@@ -95,7 +103,8 @@ MemoryUse memory_use(const Config& config, const Model& model, const GroupRun::P
 StudyEnd run_passes(StudyRun& run) {
   const Config config = run.scenario.at("passes");
   const Model model = read_model(run.scenario.at("model"));
-  if (!model.unpublished.empty()) run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", model.name, model.unpublished));
+  if (!model.unpublished.empty())
+    run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", model.name, model.unpublished));
   const Cluster cluster = read_cluster(run.scenario.at("cluster"));
   auto shape = read<PassesShape>(config);
   if (shape.expert_parallel == 0) shape.expert_parallel = cluster.gpus();
@@ -118,7 +127,8 @@ StudyEnd run_passes(StudyRun& run) {
     GroupRun::Phase phase = make_phase(name, phase_shape, shape, model, cluster);
     const int slots = placement.empty() ? 0 : placement.front().slots_per_gpu;
     report.memory(name, memory_use(config, model, phase, phase_shape, cluster, slots));
-    const auto traffic = routing.traffic(group_shape, std::string(name) == "decode" ? TracePhase::decode : TracePhase::prefill);
+    const auto traffic =
+        routing.traffic(group_shape, std::string(name) == "decode" ? TracePhase::decode : TracePhase::prefill);
     phase.traffic = traffic.get();
     GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds(config, shape)}, phase);
     end.interrupted = !group_run.run();

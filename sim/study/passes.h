@@ -26,9 +26,9 @@ struct SlowGpu {
 /// Forward passes of one kind.
 struct PhaseShape {
   int steps = 0;
-  int sequences = 1;      // on each GPU
-  int new_tokens = 1;     // of each sequence
-  int context = 0;        // cached tokens of each sequence before the pass
+  int sequences = 1;   // on each GPU
+  int new_tokens = 1;  // of each sequence
+  int context = 0;     // cached tokens of each sequence before the pass
   ExchangeKernel exchange = ExchangeKernel::normal;
   int exchange_sms = 20;
   static void fields(auto& f, auto& p) {

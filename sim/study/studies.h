@@ -1,6 +1,7 @@
 // The studies a scenario can ask for, each by the section that describes it.
 #pragma once
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "record/study.h"
@@ -11,6 +12,7 @@ struct StudyEntry {
   std::string_view section;  // the scenario's section, also the name of its summary in reports/
   std::string_view summary;
   Study run;
+  std::string (*help)();  // the section's keys, defaults and meaning
 };
 
 /// One line a study; a scenario has exactly one of these sections.

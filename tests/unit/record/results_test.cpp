@@ -7,6 +7,7 @@
 
 #include "core/config.h"
 #include "record/blob.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
@@ -14,15 +15,8 @@ namespace fs = std::filesystem;
 
 class ResultsTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("moesim_results_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-  std::string file(const char* name) const { return (folder_ / name).string(); }
-  fs::path folder_;
+  std::string file(const char* name) const { return folder_.file(name); }
+  TemporaryFolder folder_;
 };
 
 TEST_F(ResultsTest, KeepsRowsAndMarksTheRunComplete) {
@@ -44,7 +38,7 @@ TEST_F(ResultsTest, KeepsRowsAndMarksTheRunComplete) {
 
 TEST_F(ResultsTest, LeavesNothingWhenTheRunFails) {
   { Results results(file("a.db"), {}); }
-  EXPECT_TRUE(fs::is_empty(folder_));
+  EXPECT_TRUE(folder_.empty());
 }
 
 TEST_F(ResultsTest, RefusesAnExistingFile) {
