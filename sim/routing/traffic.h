@@ -30,10 +30,13 @@ struct Traffic {
   std::vector<std::int32_t> tokens;  // (sources)
   std::vector<std::int32_t> rows;    // (sources, experts) row-major
   /// Each token's experts, (sum of tokens, top_k), source by source, best first, absent = -1.  Empty when only counts
-  /// are known: then distinct destinations are estimated (see exchange_load).
+  /// are known: then distinct destinations are estimated (see Exchanger).
   std::vector<std::int16_t> choices;
-  /// Fan-out of traffic without lists: a token takes at most one row (or top_k / groups of them, if more) from each of
-  /// this many equal blocks of experts, so it reaches as many as it can.  0: the choices are independent.
+  /// Without lists: the experts of some typical tokens, (any number, top_k), from which the fan-out is measured.
+  /// Empty: it follows from the rows.
+  std::vector<std::int16_t> sample;
+  /// Without lists and sample: a token takes one row (top_k / spread_blocks of them, if more) from as many of this many
+  /// equal blocks of experts as it can.  0: only the router limits its choice.
   int spread_blocks = 0;
 
   bool has_lists() const { return !choices.empty(); }
@@ -66,6 +69,21 @@ class ReplicaChoice {
 /// copies share evenly, what does not divide starting at a copy that depends on the source.
 std::unique_ptr<ReplicaChoice> nearest_replica(const ExpertMap& map, const GroupShape& group);
 
+/// Where the mean token goes, from the rows of every slot.
+struct FanOut {
+  std::vector<double> gpu_reach;                   // (gpus): share of the tokens with at least one row on the GPU
+  std::vector<double> node_reach;                  // (nodes): the same for the node
+  double gpus_per_token = 0, nodes_per_token = 0;  // sums of the two
+  std::vector<double> group_share;  // (groups): share of the tokens that select the group; 1 without a limit
+  struct Part {
+    double rows = 0, miss = 1;
+  };
+  std::vector<Part> parts;  // scratch
+};
+/// slot_rows: (slots), all sources together; tokens: of all sources.  Estimated as described at Exchanger.
+void estimate_fan_out(std::span<const double> slot_rows, double tokens, const RouterShape& router, int spread_blocks,
+                      const ExpertMap& map, const GroupShape& group, FanOut& out);
+
 /// Turns traffic into exchange loads under one placement; keeps its tables and buffers, so the loop allocates nothing.
 class Exchanger {
  public:
@@ -73,10 +91,10 @@ class Exchanger {
   Exchanger(const ExpertMap& map, const GroupShape& group, std::unique_ptr<ReplicaChoice> choice = nullptr);
 
   /// Exact with token lists (a replicated expert's tokens go to its copies in turn); O(tokens * top_k).
-  /// Without: O(sources * (slots + gpus)), and the distinct counts are expectations: a token's rows are top_k draws
-  /// without replacement at the inclusion rates that the rows show, within groups_used groups if the router limits
-  /// them.  A set of slots with inclusion rates p_i, sum P, is missed by (1 - P/k)^k * prod (1 - p_i) e^(p_i): exact in
-  /// the limits of many equal experts (draws without replacement) and of one expert that every token takes.
+  /// Otherwise O(sources * (slots + gpus)): rows are exact, and the distinct counts are expectations.  A set of slots
+  /// with rows per token p_i, sum P, is missed by (1 - P/k)^k * prod (1 - p_i) e^(p_i) of the tokens: exact in the
+  /// limits of many equal experts (k draws without replacement) and of one expert that every token takes.  Under a
+  /// limit of groups this holds within a selected group, and groups are selected in the same way.
   void operator()(const Traffic& traffic, ExchangeLoad& out);
 
   const ExpertMap& map() const { return map_; }
@@ -90,26 +108,35 @@ class Exchanger {
   GroupShape group_;
   std::unique_ptr<ReplicaChoice> choice_;
   ReplicaTable replicas_;
-  std::vector<std::int32_t> by_slot_;  // (sources, slots)
-  std::vector<std::int32_t> turn_;     // scratch of exact(): rows left for each slot
-  std::vector<std::uint32_t> stamp_;   // scratch of exact(): last token seen by each GPU and node
-  std::vector<double> scratch_;
+  std::vector<std::int32_t> by_slot_;    // (sources, slots)
+  void measure(const Traffic& traffic);  // fan_out_ from traffic.sample
+
+  std::vector<std::uint32_t> stamp_;     // exact(), measure(): the last token that reached each GPU, then each node
+  std::vector<double> slot_total_;       // estimate(): (slots) rows of all sources, or per token of the sample
+  std::vector<double> node_total_;       // estimate(): (nodes) the same
+  std::vector<std::int32_t> node_rows_;  // estimate(): (nodes) of one source
+  FanOut fan_out_;                       // estimate(): of all sources together
+  struct Curve {
+    std::vector<float> scale, miss, power;
+  };
+  Curve gpu_curve_, node_curve_;  // (gpus), (nodes)
 };
 
 /// The same exchange by its sums alone, as expectations: for serving steps, where every layer must cost
-/// O(experts + gpus), and for groups of thousands of GPUs.  Every source holds the same number of tokens and sends them
-/// alike.  Numbers per token-holding source are means.
+/// O(experts + gpus), and for groups of thousands of GPUs.
 struct ExchangeSums {
-  std::vector<double> slot_rows;         // (slots): rows each slot computes
-  std::vector<double> gpu_rows;          // (gpus): rows each GPU computes
-  std::vector<double> gpu_tokens;        // (gpus): distinct tokens each GPU receives, its own included
-  std::vector<double> node_tokens;       // (nodes): distinct tokens with a row on the node, its own included
-  double tokens_to_gpus_per_token = 0;   // mean distinct GPUs a token goes to
-  double tokens_to_nodes_per_token = 0;  // mean distinct nodes a token goes to
+  std::vector<double> slot_rows;  // (slots): rows each slot computes
+  std::vector<double> gpu_rows;   // (gpus): rows each GPU computes
+  FanOut fan_out;
+  double tokens = 0;
+  /// Distinct tokens GPU g receives (and returns), those of its own included.
+  double gpu_tokens(int gpu) const { return tokens * fan_out.gpu_reach[std::size_t(gpu)]; }
+  /// Distinct tokens with a row on node n, those of its own included.
+  double node_tokens(int node) const { return tokens * fan_out.node_reach[std::size_t(node)]; }
 };
-/// shares: (experts), share of the rows each expert draws, sum 1.  tokens: of all sources together.  Copies of an
-/// expert share its rows evenly.  O(slots); `out`'s memory is reused.
-void exchange_sums(std::span<const double> shares, double tokens, const RouterShape& router, const ExpertMap& map,
+/// load: (experts), rows of each expert, all sources together.  tokens: of all sources.  Sources send alike, and the
+/// copies of an expert share its rows evenly.  O(slots); `out`'s memory is reused.
+void exchange_sums(std::span<const double> load, double tokens, const RouterShape& router, const ExpertMap& map,
                    const ReplicaTable& replicas, const GroupShape& group, ExchangeSums& out);
 
 /// Where traffic comes from: a distribution or a recorded trace.  One per run and thread: draws may use scratch memory
@@ -119,9 +146,12 @@ class TrafficSource {
   virtual ~TrafficSource() = default;
   /// Share of the rows each expert draws in `layer` (the model's number) at `step`; sums to 1.  O(experts).
   virtual void shares(int layer, std::int64_t step, std::span<double> out) const = 0;
+  /// Rows of each expert at that step for `tokens` tokens of all sources together, with their chance fluctuation;
+  /// whole numbers that add up to tokens * top_k (a trace: to what its window holds).  O(experts).
+  virtual void draw_load(int layer, std::int64_t step, std::int64_t tokens, std::span<double> out) const = 0;
   /// One step's traffic; `out`'s memory is reused.  tokens: (gpus) tokens each source GPU holds; a ragged distribution
   /// moves tokens between sources and keeps their sum.  step: any number that names the step (and micro-batch).
-  /// At most O(gpus * experts), or O(tokens * top_k) where token lists are drawn.
+  /// Small steps come with token lists, O(tokens * top_k); larger ones without, O(gpus * experts).
   virtual void draw(int layer, std::int64_t step, std::span<const std::int32_t> tokens, Traffic& out) const = 0;
 };
 

@@ -1,0 +1,55 @@
+#include "routing/traffic.h"
+
+#include <filesystem>
+
+#include "core/check.h"
+#include "routing/traffic_kinds.h"
+
+namespace moesim {
+
+void count_rows(const RouterShape& router, Traffic& out) {
+  out.router = router;
+  out.sources = int(out.tokens.size());
+  const std::size_t k = std::size_t(router.top_k), experts = std::size_t(router.experts);
+  out.rows.assign(out.tokens.size() * experts, 0);
+  std::size_t at = 0;
+  for (std::size_t source = 0; source < out.tokens.size(); ++source) {
+    const std::size_t end = at + std::size_t(out.tokens[source]) * k;
+    check(end <= out.choices.size(), "{} token choices are fewer than GPU {} needs", out.choices.size(), source);
+    for (; at < end; ++at) {
+      const int e = out.choices[at];
+      check(e >= -1 && e < router.experts, "expert id {} is outside 0 to {}", e, router.experts - 1);
+      if (e >= 0) ++out.rows[source * experts + std::size_t(e)];
+    }
+  }
+  check(at == out.choices.size(), "{} token choices are more than the tokens need", out.choices.size());
+}
+
+const Family<TrafficSource, const TrafficContext&>& traffics() {
+  static const Family<TrafficSource, const TrafficContext&> family(
+      "traffic", {balanced_traffic(), hot_experts_traffic(), hot_rank_traffic(), spread_traffic(),
+                  ragged_source_traffic(), zero_load_traffic(), rotating_hot_spot_traffic(), burst_traffic(),
+                  log_normal_traffic(), power_law_traffic(), trace_traffic()});
+  return family;
+}
+
+std::unique_ptr<TrafficSource> make_traffic(const Config& routing, const TrafficContext& context) {
+  if (routing.has("trace")) {
+    TraceTrafficParams params;
+    routing.only({"trace", "domain", "assign"});
+    params.file = routing.at("trace").text();
+    routing.resolve("trace", params.file);
+    if (routing.has("domain")) params.domain = routing.at("domain").text();
+    if (routing.has("assign")) routing.at("assign").parse(params.assign);
+    // A trace is looked for where the command runs, then beside the scenario.
+    namespace fs = std::filesystem;
+    std::error_code error;
+    const fs::path beside = fs::path(routing.file()).parent_path() / params.file;
+    if (!fs::exists(params.file, error) && fs::exists(beside, error)) params.file = beside.string();
+    return make_trace_traffic(params, context);
+  }
+  if (routing.has("kind")) return traffics().make(routing, context);
+  if (!routing.keys().empty()) routing.only({"kind", "trace"});
+  return traffics().make(Config::from_text("balanced", routing.file()), context);
+}
+}  // namespace moesim

@@ -1,0 +1,166 @@
+#include "routing/traffic_draw.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+
+#include "core/check.h"
+
+namespace moesim {
+namespace {
+/// The item of [first, end) at `u` of their weight.
+std::size_t pick(std::span<const double> cumulative, std::size_t first, std::size_t end, double u) {
+  const double low = first == 0 ? 0 : cumulative[first - 1], at = low + u * (cumulative[end - 1] - low);
+  const auto last = cumulative.begin() + std::ptrdiff_t(end - 1);
+  return std::size_t(std::upper_bound(cumulative.begin() + std::ptrdiff_t(first), last, at) - cumulative.begin());
+}
+
+/// Weights whose sequential draws without replacement include item i with about probability rate[i]: draws in
+/// continuous time at speed w include it by time 1 with 1 - e^-w.
+std::vector<double> inclusion_cumulative(std::span<const double> rate) {
+  std::vector<double> out(rate.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < rate.size(); ++i) out[i] = sum += -std::log1p(-std::min(rate[i], 0.9999));
+  return out;
+}
+}  // namespace
+
+NoiseBits::NoiseBits(std::uint64_t seed, std::uint64_t layer, std::uint64_t step, std::uint64_t stream) : state_(seed) {
+  for (const std::uint64_t part : {layer, step, stream}) state_ = (*this)() ^ part * 0xD1B54A32D192ED03;
+  state_ = (*this)();
+}
+
+ShareTables share_tables(std::span<const double> weights, const RouterShape& router) {
+  ShareTables out;
+  out.shares.assign(weights.begin(), weights.end());
+  const double most = 1.0 / router.top_k;
+  check(std::count_if(weights.begin(), weights.end(), [](double w) { return w > 0; }) >= router.top_k,
+        "traffic needs at least top-k {} experts with a load", router.top_k);
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  for (double& s : out.shares) s /= sum;
+  for (bool more = true; more;) {  // each round but the last cuts at least one more expert
+    double fixed = 0, free = 0;
+    for (const double s : out.shares) (s >= most ? fixed : free) += std::min(s, most);
+    more = false;
+    for (double& s : out.shares) {
+      const bool cut = s >= most;
+      s = cut ? most : s * (1 - fixed) / free;
+      more = more || (!cut && s > most * (1 + 1e-9));
+    }
+  }
+  std::vector<double> rate(out.shares.size());
+  for (std::size_t e = 0; e < rate.size(); ++e) {
+    rate[e] = std::min(1.0, out.shares[e] * router.top_k);
+    out.rate.push_back(float(rate[e]));
+    out.spread.push_back(float(std::sqrt(rate[e] * (1 - rate[e]))));
+  }
+  if (router.groups_used < router.groups) {
+    const std::size_t groups = std::size_t(router.groups), experts = rate.size();
+    std::vector<double> rows(groups), selected(groups);
+    for (std::size_t e = 0; e < experts; ++e) rows[e * groups / experts] += rate[e];
+    for (std::size_t g = 0; g < groups; ++g) {
+      selected[g] = std::clamp(rows[g] * router.groups_used / router.top_k, 1e-9, 1.0);
+      out.group_rows.push_back(rows[g] / selected[g]);
+    }
+    for (std::size_t e = 0; e < experts; ++e) rate[e] /= selected[e * groups / experts];
+    out.group_cumulative = inclusion_cumulative(selected);
+  }
+  out.cumulative = inclusion_cumulative(rate);
+  return out;
+}
+
+void draw_rows(const ShareTables& tables, int top_k, std::int64_t tokens, NoiseBits& bits, std::span<float> scratch,
+               std::span<std::int32_t> out) {
+  const std::size_t experts = tables.rate.size();
+  const float n = float(tokens), root = std::sqrt(n);
+  float sum = 0;
+  std::size_t last = 0;  // the last expert with any load: it takes what rounding leaves
+  for (std::size_t e = 0; e < experts; e += 2) {
+    // The sum of four random bytes is near enough to normal: mean 510, standard deviation 147.8.
+    const std::uint64_t x = bits();
+    const std::uint64_t pairs = (x & 0x00ff00ff00ff00ff) + ((x >> 8) & 0x00ff00ff00ff00ff);
+    const std::uint64_t fours = pairs + (pairs >> 16);
+    for (std::size_t i = e; i < std::min(e + 2, experts); ++i) {
+      const float z = (float(int((fours >> (32 * (i - e))) & 0x7ff)) - 510.0f) * (1 / 147.8f);
+      const float rows = n * tables.rate[i] + root * tables.spread[i] * z;
+      scratch[i] = rows < 0 ? 0 : rows;
+      sum += scratch[i];
+      if (scratch[i] > 0) last = i;
+    }
+  }
+  // Cumulative rounding from a random start: every row count is within one of its value, and the sum is exact.
+  const std::int64_t total = tokens * top_k;
+  const double scale = sum > 0 ? double(total) / double(sum) : 0, start = bits.uniform();
+  double at = start;
+  std::int64_t given = 0, over = 0;
+  for (std::size_t e = 0; e < experts; ++e) {
+    at += double(scratch[e]) * scale;
+    const std::int64_t upto = e >= last ? total : std::min(std::int64_t(at), total);
+    const std::int64_t rows = upto - given;
+    given = upto;
+    out[e] = std::int32_t(std::min(rows, tokens));
+    over += rows - out[e];
+  }
+  for (std::size_t e = 0; over > 0 && e < experts; ++e) {  // what did not fit goes where there is room
+    const std::int64_t room = tables.rate[e] > 0 ? std::min(over, tokens - out[e]) : 0;
+    out[e] += std::int32_t(room);
+    over -= room;
+  }
+}
+
+namespace {
+void draw_spread(const ShareTables& tables, int blocks, NoiseBits& bits, std::span<std::int16_t> out) {
+  const std::size_t k = out.size(), b = std::size_t(blocks), experts = tables.shares.size();
+  const std::size_t start = bits.below(std::uint32_t(b));
+  const std::size_t stride = k < b ? b / k : 1;  // fewer rows than blocks: every stride-th block
+  for (std::size_t j = 0; j < k; ++j) {
+    const std::size_t block = (start + j * stride) % b, first = block * experts / b, end = (block + 1) * experts / b;
+    do {
+      out[j] = std::int16_t(first + bits.below(std::uint32_t(end - first)));
+    } while (std::find(out.begin(), out.begin() + std::ptrdiff_t(j), out[j]) != out.begin() + std::ptrdiff_t(j));
+  }
+}
+}  // namespace
+
+void draw_token(const ShareTables& tables, const RouterShape& router, int spread_blocks, NoiseBits& bits,
+                std::span<std::int16_t> out) {
+  if (spread_blocks > 1) return draw_spread(tables, spread_blocks, bits, out);
+  const std::size_t experts = tables.shares.size(), groups = std::size_t(router.groups);
+  // A draw by weight fails often only when few experts (or groups) hold nearly everything; then any will do.
+  constexpr int kMostTries = 512;
+  int tries = 0;
+  const auto taken = [&](std::size_t e, std::size_t n) {
+    const auto end = out.begin() + std::ptrdiff_t(n);
+    return std::find(out.begin(), end, std::int16_t(e)) != end;
+  };
+  if (tables.group_cumulative.empty()) {
+    for (std::size_t j = 0; j < out.size();) {
+      const std::size_t e = tries++ < kMostTries ? pick(tables.cumulative, 0, experts, bits.uniform())
+                                                 : bits.below(std::uint32_t(experts));
+      if (!taken(e, j)) out[j++] = std::int16_t(e);
+    }
+    return;
+  }
+  std::array<std::uint16_t, 64> open{};  // the groups that this token selects
+  std::array<double, 64> upto{};         // their rows, cumulative
+  const std::size_t used = std::size_t(router.groups_used);
+  check(used <= open.size(), "a token of at most {} groups was drawn, got {}", open.size(), used);
+  for (std::size_t n = 0; n < used;) {
+    const std::size_t g = tries++ < kMostTries ? pick(tables.group_cumulative, 0, groups, bits.uniform())
+                                               : bits.below(std::uint32_t(groups));
+    if (std::find(open.begin(), open.begin() + std::ptrdiff_t(n), g) == open.begin() + std::ptrdiff_t(n))
+      open[n++] = std::uint16_t(g);
+  }
+  double rows = 0;
+  for (std::size_t n = 0; n < used; ++n) upto[n] = rows += tables.group_rows[open[n]];
+  tries = 0;
+  for (std::size_t j = 0; j < out.size();) {
+    const std::size_t g = open[pick({upto.data(), used}, 0, used, bits.uniform())];
+    const std::size_t first = g * experts / groups, end = (g + 1) * experts / groups;
+    const std::size_t e = tries++ < kMostTries ? pick(tables.cumulative, first, end, bits.uniform())
+                                               : first + bits.below(std::uint32_t(end - first));
+    if (!taken(e, j)) out[j++] = std::int16_t(e);
+  }
+}
+}  // namespace moesim

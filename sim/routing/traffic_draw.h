@@ -1,0 +1,52 @@
+// Draws rows and token lists from expert shares; what the synthetic traffic sources have in common.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/random.h"
+#include "routing/traffic.h"
+
+namespace moesim {
+
+/// Fast random bits for noise: splitmix64 on a counter.  The named streams of core/random.h take longer to set up than
+/// a whole layer's draw may last.
+class NoiseBits {
+ public:
+  NoiseBits(std::uint64_t seed, std::uint64_t layer, std::uint64_t step, std::uint64_t stream);
+  std::uint64_t operator()() {
+    std::uint64_t x = state_ += 0x9E3779B97F4A7C15;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+    return x ^ (x >> 31);
+  }
+  double uniform() { return double((*this)() >> 11) * 0x1p-53; }
+  std::uint32_t below(std::uint32_t n) { return std::uint32_t(((*this)() >> 32) * n >> 32); }
+
+ private:
+  std::uint64_t state_;
+};
+
+/// What a layer's shares turn into before drawing from them many times.
+struct ShareTables {
+  std::vector<double> shares;      // (experts), sum 1, none above 1 / top_k
+  std::vector<float> rate;         // (experts): rows per token
+  std::vector<float> spread;       // (experts): standard deviation of the rows of one token
+  std::vector<double> cumulative;  // (experts): of the weights that, drawn without replacement, give these rates
+  std::vector<double> group_rows;  // (groups): rows of a token in the group if it selects it; empty without a limit
+  std::vector<double> group_cumulative;  // (groups): of the weights that select groups; empty without a limit
+};
+/// weights: (experts), none negative, not all zero.  A share above 1 / top_k is cut to it (an expert gets a token at
+/// most once) and the rest raised in proportion.
+ShareTables share_tables(std::span<const double> weights, const RouterShape& router);
+
+/// Rows of one source with `tokens` tokens: normal fluctuation around tokens * rate, then rounded so that they add up
+/// to tokens * top_k, none above `tokens`.  scratch: (experts).  O(experts).
+void draw_rows(const ShareTables& tables, int top_k, std::int64_t tokens, NoiseBits& bits, std::span<float> scratch,
+               std::span<std::int32_t> out);
+
+/// Experts of one token, best first, all different; a limited router's within groups_used groups.
+/// spread_blocks: see Traffic.
+void draw_token(const ShareTables& tables, const RouterShape& router, int spread_blocks, NoiseBits& bits,
+                std::span<std::int16_t> out);
+}  // namespace moesim
