@@ -1,0 +1,69 @@
+// How long one step of an instance takes: the interface between what is batched and what it costs.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "compute/inventory.h"
+#include "core/units.h"
+
+namespace moesim {
+
+/// What every rank of an instance computes in one step.
+struct StepWork {
+  std::int64_t step = 0;     ///< number of the step of this instance
+  std::vector<Batch> ranks;  ///< (data-parallel ranks); 0 tokens where a rank has nothing to do
+  std::vector<double> domains;  ///< tokens of each routing domain; empty if there is one
+};
+
+/// Where a step's time goes, each second once: what the step was waiting for at that moment.
+enum class StepPart { attention, gate, shared, dispatch, experts, combine, tensor, head, launch, other };
+template <>
+struct EnumNames<StepPart> {
+  static constexpr std::pair<std::string_view, StepPart> table[] = {
+      {"attention", StepPart::attention}, {"gate", StepPart::gate},       {"shared", StepPart::shared},
+      {"dispatch", StepPart::dispatch},   {"experts", StepPart::experts}, {"combine", StepPart::combine},
+      {"tensor", StepPart::tensor},       {"head", StepPart::head},       {"launch", StepPart::launch},
+      {"other", StepPart::other}};
+};
+constexpr std::size_t kStepParts = 10;
+
+struct StepTimes {
+  std::vector<Time> stages;  ///< one after the other; a pipeline has several
+  Time total() const {
+    Time sum{};
+    for (Time t : stages) sum += t;
+    return sum;
+  }
+  std::array<double, kStepParts> parts{};  ///< seconds by StepPart; sum to the total
+  double balancedness = 1;                 ///< mean over MoE layers of mean / max GPU load
+  double waiting = 0;                      ///< seconds lost to GPUs slower than the mean, of the experts' part
+};
+
+class StepCost {
+ public:
+  virtual ~StepCost() = default;
+  /// `out` is overwritten; its memory is reused.
+  virtual void cost(const StepWork& work, StepTimes& out) = 0;
+};
+
+/// A step that costs so much, and so much for each token and sequence: for queueing theory and for systems of which only
+/// that is known.
+struct FixedStep {
+  Time step{}, prefill_token{}, decode_token{};
+  static void fields(auto& f, auto& p) {
+    f("step", p.step, "every step");
+    f("prefill_token", p.prefill_token, "for each prompt token of the busiest rank");
+    f("decode_token", p.decode_token, "for each decoding sequence of the busiest rank");
+  }
+};
+class FixedCost final : public StepCost {
+ public:
+  explicit FixedCost(const FixedStep& fixed) : fixed_(fixed) {}
+  void cost(const StepWork& work, StepTimes& out) override;
+
+ private:
+  FixedStep fixed_;
+};
+}  // namespace moesim
