@@ -74,10 +74,11 @@ class CacheAware final : public Balancer {
 
 const Family<Balancer>& balancers() {
   static const Family<Balancer> family(
-      "balancer", {strategy<LeastLoaded, Balancer>("least_loaded", "fewest prompt tokens waiting, then fewest requests"),
-                   strategy<RoundRobin, Balancer>("round_robin", "one after the other"),
-                   strategy<CacheAware, Balancer>("cache_aware", "longest cached prefix, within a tolerated imbalance"),
-                   strategy<KvAware, Balancer>("kv_aware", "smallest share of its KV cache in use")});
+      "balancer",
+      {strategy<LeastLoaded, Balancer>("least_loaded", "fewest prompt tokens waiting, then fewest requests"),
+       strategy<RoundRobin, Balancer>("round_robin", "one after the other"),
+       strategy<CacheAware, Balancer>("cache_aware", "longest cached prefix, within a tolerated imbalance"),
+       strategy<KvAware, Balancer>("kv_aware", "smallest share of its KV cache in use")});
   return family;
 }
 }  // namespace moesim

@@ -35,7 +35,8 @@ class Limited : public Batcher {
   Limits limits_;
 };
 
-/// Prompts first, whole; requests decode in the steps between (Orca's iteration-level scheduling, as vLLM first did it).
+/// Prompts first, whole; requests decode in the steps between (Orca's iteration-level scheduling, as vLLM first did
+/// it).
 class Continuous final : public Limited {
  public:
   using Params = Limits;

@@ -107,7 +107,8 @@ class Instance::Builder final : public StepBuilder {
   /// Blocks on their way up hold the step that uses them.
   void load_lower_tiers(const KvCache::Match& match) {
     const auto time = [&](int blocks, Bandwidth rate) {
-      return blocks > 0 && rate.v > 0 ? i_.shape_.kv_token * (std::int64_t(blocks) * cache().hash_block()) / rate : Time{};
+      return blocks > 0 && rate.v > 0 ? i_.shape_.kv_token * (std::int64_t(blocks) * cache().hash_block()) / rate
+                                      : Time{};
     };
     i_.stall_ += std::max(time(match.host + match.disk, i_.shape_.host), time(match.disk, i_.shape_.disk));
   }
@@ -122,7 +123,8 @@ class Instance::Builder final : public StepBuilder {
       work.keys += keys;
       work.longest = std::max(work.longest, keys);
       const std::int64_t full = std::max<std::int64_t>(0, std::min(n, reach - context));  // tokens that see all before
-      work.pairs += double(full) * double(context) + double(full) * double(full + 1) / 2 + double(n - full) * double(reach);
+      work.pairs +=
+          double(full) * double(context) + double(full) * double(full + 1) / 2 + double(n - full) * double(reach);
     };
     put(batch_.prefill, std::int64_t{1} << 40);
     if (w > 0) put(batch_.window_prefill, w);
@@ -159,7 +161,8 @@ void Instance::pull(int rank) {
   while (!queue.empty() && held_[std::size_t(rank)] < batcher_.max_requests()) {
     Live& l = live(queue.front());
     const std::int64_t need = kv.rounded(l.computed);
-    const std::int64_t spare = held_[std::size_t(rank)] == 0 ? 0 : std::int64_t(shape_.watermark * double(kv.capacity()));
+    const std::int64_t spare =
+        held_[std::size_t(rank)] == 0 ? 0 : std::int64_t(shape_.watermark * double(kv.capacity()));
     if (!l.remote || kv.available() < need + spare || !kv.take(need)) return;
     l.hold.taken = need;
     l.stage = Stage::transfer;
@@ -184,7 +187,9 @@ void Instance::received(std::uint32_t slot) {
   }
   std::size_t best = 0;  // the pipeline batch with the fewest requests
   for (std::size_t i = 1; i < lanes_.size(); ++i) {
-    const auto size = [&](std::size_t at) { return seat(at, l.hold.rank).decoding.size() + seat(at, l.hold.rank).arrived.size(); };
+    const auto size = [&](std::size_t at) {
+      return seat(at, l.hold.rank).decoding.size() + seat(at, l.hold.rank).arrived.size();
+    };
     if (size(i) < size(best)) best = i;
   }
   seat(best, l.hold.rank).arrived.push_back(slot);
@@ -214,13 +219,14 @@ void Instance::hold_until(Time moment) {
 void Instance::kick() {
   if (kicked_ || std::ranges::all_of(lanes_, &Lane::running)) return;
   kicked_ = true;
-  engine_.after({}, "step formed",
-                [this] {
-                  kicked_ = false;
-                  for (std::size_t l = 0; l < lanes_.size(); ++l)
-                    if (!lanes_[l].running) start(l);
-                },
-                Phase::decide);
+  engine_.after(
+      {}, "step formed",
+      [this] {
+        kicked_ = false;
+        for (std::size_t l = 0; l < lanes_.size(); ++l)
+          if (!lanes_[l].running) start(l);
+      },
+      Phase::decide);
 }
 
 void Instance::add_to_decode(std::uint32_t slot, Seat& to) {
@@ -368,7 +374,8 @@ void Instance::end(std::size_t lane_number) {
   Lane& lane = lanes_[lane_number];
   if (!lane.running) return;
   lane.running = false;
-  InstanceOwner::StepEnd report{.instance = shape_.number, .step = lane.step, .start = lane.started, .end = engine_.now(), .times = &lane.times};
+  InstanceOwner::StepEnd report{
+      .instance = shape_.number, .step = lane.step, .start = lane.started, .end = engine_.now(), .times = &lane.times};
   for (const Batch& b : lane.work.ranks) report.requests += int(b.prefill.sequences + b.decode.sequences);
   for (int r = 0; r < shape_.ranks; ++r) {
     if (down_[std::size_t(r)]) continue;

@@ -37,7 +37,7 @@ struct InstanceShape {
   KvShape kv;
   std::vector<std::int64_t> kv_capacity;  ///< of single ranks, where it differs (placements leave uneven memory)
   Bytes kv_token{};                       ///< of the KV cache of one token on a rank, all its GPUs together
-  Bandwidth host{}, disk{};               ///< to the GPU, for swapped blocks and lower tiers of the prefix cache; 0: free
+  Bandwidth host{}, disk{};  ///< to the GPU, for swapped blocks and lower tiers of the prefix cache; 0: free
   Preemption preemption = Preemption::recompute;
   double watermark = 0.01;  ///< share of the KV cache that admission leaves free
   int window = 0;           ///< of sliding-window layers; 0: none
@@ -110,7 +110,7 @@ class Instance {
     Time busy{};
   };
   const Totals& totals() const { return totals_; }
-  int running() const;  ///< requests decoding or computing their prompt
+  int running() const;      ///< requests decoding or computing their prompt
   double kv_share() const;  ///< of all ranks' capacity in use
 
  private:

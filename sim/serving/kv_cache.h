@@ -29,8 +29,8 @@ class KvCache {
 
   /// Leading blocks of `hashes` that some tier holds.
   struct Match {
-    int blocks = 0;           ///< in any tier
-    int host = 0, disk = 0;   ///< of these, not on the GPU
+    int blocks = 0;          ///< in any tier
+    int host = 0, disk = 0;  ///< of these, not on the GPU
   };
   Match match(std::span<const std::uint64_t> hashes) const;
   /// Holds the first `blocks` of `hashes` (all present) on the GPU until unpin(); all or nothing.

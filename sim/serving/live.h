@@ -24,8 +24,8 @@ struct Live {
   bool swapped = false;  ///< its KV cache lies in host memory
   bool remote = false;   ///< its prompt was computed by another instance, which still holds the KV cache
   std::int32_t cached = 0, preemptions = 0, retries = 0;
-  std::int32_t computed = 0;   ///< tokens whose KV exists
-  std::int32_t target = 0;     ///< tokens to have computed before the next token comes out
+  std::int32_t computed = 0;  ///< tokens whose KV exists
+  std::int32_t target = 0;    ///< tokens to have computed before the next token comes out
   std::int32_t generated = 0;
   Time start{}, first{}, last{}, arrival{};
   Hold hold, source;  ///< source: where a remote request's KV lies

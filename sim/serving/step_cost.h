@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,8 +13,8 @@ namespace moesim {
 
 /// What every rank of an instance computes in one step.
 struct StepWork {
-  std::int64_t step = 0;     ///< number of the step of this instance
-  std::vector<Batch> ranks;  ///< (data-parallel ranks); 0 tokens where a rank has nothing to do
+  std::int64_t step = 0;        ///< number of the step of this instance
+  std::vector<Batch> ranks;     ///< (data-parallel ranks); 0 tokens where a rank has nothing to do
   std::vector<double> domains;  ///< tokens of each routing domain; empty if there is one
 };
 
@@ -46,10 +47,26 @@ class StepCost {
   virtual ~StepCost() = default;
   /// `out` is overwritten; its memory is reused.
   virtual void cost(const StepWork& work, StepTimes& out) = 0;
+
+  /// GPUs of the instance that work at a share of their rate from now on; 1 is healthy.
+  virtual void slow_gpu(int /*gpu*/, double /*share*/) {}
+  virtual void slow_link(int /*gpu*/, double /*share*/) {}
+  /// What losing GPUs means for the experts on them.
+  struct Loss {
+    bool fatal = false;       ///< the instance cannot go on without them
+    Time reload{};            ///< until the lost experts are on other GPUs; 0 where copies or masking cover them
+    double masked_share = 0;  ///< of the token-expert rows that find no expert from now on
+    std::string answer = "redundancy";
+  };
+  virtual Loss lose_gpus(int /*first*/, int /*count*/, bool /*mask*/, bool /*restart*/) {
+    return {.fatal = true, .answer = "restart"};
+  }
+  /// All GPUs are back, and the experts where they were.
+  virtual void restore() {}
 };
 
-/// A step that costs so much, and so much for each token and sequence: for queueing theory and for systems of which only
-/// that is known.
+/// A step that costs so much, and so much for each token and sequence: for queueing theory and for systems of which
+/// only that is known.
 struct FixedStep {
   Time step{}, prefill_token{}, decode_token{};
   static void fields(auto& f, auto& p) {

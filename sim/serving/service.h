@@ -1,0 +1,212 @@
+// The deployment at work: requests arrive, a balancer sends them to instances, KV caches move, results add up.
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/engine.h"
+#include "serving/instance.h"
+#include "serving/outcome.h"
+#include "serving/workload.h"
+
+namespace moesim {
+
+/// Moves a KV cache from one GPU to another; GPUs are numbered over the whole deployment.
+class KvMover {
+ public:
+  virtual ~KvMover() = default;
+  virtual void move(int from_gpu, int to_gpu, Bytes bytes, Action done) = 0;
+};
+
+/// Equal instances.
+struct PoolShape {
+  std::string name = "pool";
+  Role role = Role::both;
+  int instances = 1;
+  int tensor = 1;          ///< GPUs of a rank and stage
+  int gpus = 1;            ///< of an instance
+  int first_gpu = 0;       ///< of the pool's first instance; the others follow
+  InstanceShape instance;  ///< its number is filled in
+  const Batcher* batcher = nullptr;
+  std::function<std::unique_ptr<StepCost>(int instance)> cost;
+  Time start_up{};
+  bool layerwise_transfer = true;  ///< the KV cache leaves layer by layer during prefill: only the last layer's is late
+  std::vector<double> curve;       ///< autoscaling: share of the instances wanted at equal distances over the period
+  Time period = 86400_s, curve_start{};
+  Time check_every = 60_s;
+};
+
+enum class FaultKind { gpu, nic, node, slow_gpu, slow_link };
+template <>
+struct EnumNames<FaultKind> {
+  static constexpr std::pair<std::string_view, FaultKind> table[] = {{"gpu", FaultKind::gpu},
+                                                                     {"nic", FaultKind::nic},
+                                                                     {"node", FaultKind::node},
+                                                                     {"slow_gpu", FaultKind::slow_gpu},
+                                                                     {"slow_link", FaultKind::slow_link}};
+};
+enum class FaultAnswer { redundancy, mask, replace, restart };
+template <>
+struct EnumNames<FaultAnswer> {
+  static constexpr std::pair<std::string_view, FaultAnswer> table[] = {{"redundancy", FaultAnswer::redundancy},
+                                                                       {"mask", FaultAnswer::mask},
+                                                                       {"replace", FaultAnswer::replace},
+                                                                       {"restart", FaultAnswer::restart}};
+};
+
+struct Fault {
+  FaultKind kind = FaultKind::gpu;
+  Time at{}, repair{};
+  std::string pool;
+  int instance = 0;  // of the pool
+  int gpu = 0;       // of the instance
+  double share = 0.5;
+  FaultAnswer answer = FaultAnswer::redundancy;
+  Time detect = 10_s;
+  static void fields(auto& f, auto& p) {
+    f("kind", p.kind, "gpu, nic, node: lost; slow_gpu, slow_link: work at a share of their rate");
+    f.required("at", p.at, "when it happens");
+    f("repair", p.repair, "how long until it works again; 0 s means never");
+    f("pool", p.pool, "name of the pool; the first one if empty");
+    f("instance", p.instance, "of the pool");
+    f("gpu", p.gpu, "of the instance");
+    f("share", p.share, "of its rate that is left (slow_gpu, slow_link, nic)");
+    f("answer", p.answer,
+      "to lost experts: redundancy (other copies serve, else as replace), mask (tokens do without), replace (other "
+      "GPUs "
+      "load them), restart (the whole instance starts anew)");
+    f("detect", p.detect, "the instance stands still so long before it answers");
+  }
+};
+
+struct ServiceShape {
+  std::vector<PoolShape> pools;
+  std::int64_t context = 0;  ///< longest request, input and output; 0: no limit
+  Time duration{INT64_MAX};  ///< no arrivals later; without `drain` the run ends here
+  bool drain = true;
+  Time warmup{};
+  Slo slo;
+  std::vector<Fault> faults;
+  int gpus_per_node = 8;
+  int layers = 1;  ///< of the model, for the layer-wise transfer
+  Time sample{};   ///< interval of the time series; 0 s: none
+};
+
+/// What a service reports as it goes, to be written or counted.
+class ServiceLog {
+ public:
+  virtual ~ServiceLog() = default;
+  struct RequestEnd {
+    const Live& live;
+    std::string_view state, reason;
+  };
+  virtual void request(const RequestEnd&) {}
+  virtual void step(int /*pool*/, const InstanceOwner::StepEnd&) {}
+  struct Sample {
+    Time at{};
+    int pool = 0, instances = 0, running = 0, waiting = 0;
+    double utilisation = 0, kv_share = 0, hit_rate = 0, output_rate = 0;
+  };
+  virtual void sample(const Sample&) {}
+};
+
+/// What happened to one fault.
+struct FaultReport {
+  Fault fault;
+  std::int64_t lost_tokens = 0;  ///< of KV cache that must be computed again
+  std::int64_t retried = 0;      ///< requests sent elsewhere
+  Time stalled{};                ///< the instance stood still
+  double masked_share = 0;       ///< of the token-expert rows that find no expert
+  std::string answer;            ///< what was done in the end
+};
+
+class Service final : public InstanceOwner {
+ public:
+  Service(Engine& engine, Workload& workload, const ServiceShape& shape, std::unique_ptr<Balancer> prompts,
+          std::unique_ptr<Balancer> decodes, KvMover* mover, ServiceLog& log, std::uint64_t seed);
+
+  /// Runs to the end: the duration, or until the last request has ended.  False if the user stopped it.
+  bool run();
+
+  const Outcome& outcome() const { return outcome_; }
+  Outcome& outcome() { return outcome_; }
+  std::int64_t running() const { return running_; }
+  std::int64_t waiting() const { return waiting_; }
+
+  struct PoolTotals {
+    Instance::Totals sum;
+    double on_time = 0;  ///< seconds of instances switched on
+    double busy = 0;     ///< of these, seconds stepping
+    int instances = 0;
+    std::array<double, kStepParts> parts{};  ///< seconds of steps by what they waited for
+    double balancedness = 0;                 ///< mean over steps, weighted by their time
+    double waiting = 0;                      ///< seconds lost to GPUs busier than the mean
+    std::int64_t sequences = 0;              ///< summed over steps
+    std::vector<float> step_times;
+    double kv_peak = 0;
+  };
+  const PoolTotals& pool(std::size_t p) const { return totals_[p]; }
+  std::size_t pools() const { return shape_.pools.size(); }
+  const PoolShape& pool_shape(std::size_t p) const { return shape_.pools[p]; }
+  Instance& instance(std::size_t i) { return *instances_[i].instance; }
+  std::size_t instances() const { return instances_.size(); }
+  const std::vector<FaultReport>& faults() const { return fault_reports_; }
+  Time ended() const { return ended_; }
+  std::int64_t live_output_tokens() const { return live_output_; }  ///< generated by requests that did not end
+
+  void first_token(std::uint32_t slot) override;
+  void finished(std::uint32_t slot) override;
+  void prefilled(std::uint32_t slot) override;
+  void fetch(std::uint32_t slot) override;
+  void homeless(std::uint32_t slot) override;
+  void stepped(const StepEnd& step) override;
+  void token_gap(Time gap, std::int64_t tokens) override;
+
+ private:
+  enum class Power { off, starting, on, draining };
+  struct Member {
+    std::unique_ptr<Instance> instance;
+    std::size_t pool = 0;
+    int first_gpu = 0;
+    Power power = Power::on;
+    Time since{};
+  };
+  void next_arrival();
+  void arrive(Request request);
+  std::string_view problem(const Request& request) const;
+  bool dispatch(std::uint32_t slot);
+  void empty_lobby();
+  int gpu_of(const Hold& hold) const;
+  void scale(std::size_t pool);
+  void set_power(Member& member, Power power);
+  void take_sample();
+  void fail(std::size_t fault);
+  void repair(std::size_t fault);
+  void close();
+  Member& member_of(const Fault& fault);
+
+  Engine& engine_;
+  Workload& workload_;
+  ServiceShape shape_;
+  std::unique_ptr<Balancer> prompts_, decodes_;
+  KvMover* mover_;
+  ServiceLog& log_;
+  Requests requests_;
+  std::vector<Member> instances_;
+  std::vector<PoolTotals> totals_;
+  std::vector<FaultReport> fault_reports_;
+  std::vector<std::uint32_t> lobby_;  // requests that no instance can take now
+  std::vector<RankLoad> loads_;       // scratch
+  std::vector<int> places_;           // scratch: rank of each load
+  Outcome outcome_;
+  std::optional<Request> next_;
+  std::map<std::int64_t, Request> followers_;
+  std::int64_t follower_ = 0, ids_ = 0, live_ = 0, running_ = 0, waiting_ = 0, live_output_ = 0;
+  std::vector<Instance::Totals> sampled_;  // per pool, at the last sample
+  std::vector<double> sampled_on_;
+  Time ended_{};
+};
+}  // namespace moesim

@@ -1,0 +1,210 @@
+// Laws of every deployment: no request is lost, no token invented, no cache overfilled, no time runs backwards; and
+// queues on unit hardware wait as theory says.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "serving/service.h"
+
+namespace moesim {
+namespace {
+/// Keeps every request's row and checks it.
+struct Watch final : ServiceLog {
+  std::int64_t rows = 0, rejected = 0, tokens = 0;
+  void request(const RequestEnd& end) override {
+    ++rows;
+    rejected += end.state == "rejected";
+    if (end.state != "finished") return;
+    tokens += end.live.generated;
+    EXPECT_LE(end.live.arrival, end.live.start);
+    EXPECT_LE(end.live.start, end.live.first);
+    EXPECT_LE(end.live.first, end.live.last);
+  }
+};
+
+struct Case {
+  std::string workload = "{kind: poisson, rate: 1}";
+  std::string batcher = "chunked", balancer = "least_loaded";
+  FixedStep step{.step = 1_ms, .prefill_token = 1_us, .decode_token = 1_us};
+  ServiceShape shape;
+  std::uint64_t seed = 1;
+};
+
+struct Ran {
+  Outcome outcome;
+  std::int64_t running = 0, waiting = 0;
+  Watch watch;
+  std::uint64_t fingerprint = 0;
+  double kv_peak = 0;
+  std::vector<FaultReport> faults;
+  Instance::Totals totals;
+};
+
+PoolShape pool(Role role, int instances, int ranks, std::int64_t kv) {
+  PoolShape out;
+  out.role = role;
+  out.instances = instances;
+  out.instance.ranks = ranks;
+  out.instance.kv.capacity = kv;
+  out.instance.kv.block = 16;
+  out.gpus = ranks;
+  return out;
+}
+
+Ran run(Case setup) {
+  Engine engine;
+  const auto batcher = batchers().make(Config::from_text(setup.batcher, "batcher"));
+  auto workload = workloads().make(Config::from_text(setup.workload, "workload"),
+                                   WorkloadContext{.seed = setup.seed, .duration = setup.shape.duration});
+  for (PoolShape& p : setup.shape.pools) {
+    p.batcher = batcher.get();
+    p.cost = [step = setup.step](int) { return std::make_unique<FixedCost>(step); };
+    if (p.instance.kv.hash_block == 0) p.instance.kv.hash_block = workload->hash_block();
+  }
+  setup.shape.sample = 1_s;
+  Ran out;
+  Service service(engine, *workload, setup.shape, balancers().make(Config::from_text(setup.balancer, "balancer")),
+                  balancers().make(Config::from_text("kv_aware", "balancer")), nullptr, out.watch, setup.seed);
+  service.run();
+  out.outcome = service.outcome();
+  out.running = service.running();
+  out.waiting = service.waiting();
+  out.fingerprint = engine.fingerprint();
+  out.faults = service.faults();
+  for (std::size_t i = 0; i < service.instances(); ++i)
+    for (int r = 0; r < service.instance(i).ranks(); ++r) {
+      const KvCache& kv = service.instance(i).cache(r);
+      EXPECT_LE(kv.in_use() + kv.cached(), kv.capacity());
+      EXPECT_TRUE(!setup.shape.drain || kv.in_use() == 0) << "instance " << i << " rank " << r;
+    }
+  for (std::size_t p = 0; p < service.pools(); ++p) out.totals.preemptions += service.pool(p).sum.preemptions;
+  return out;
+}
+
+void expect_laws(const Ran& ran) {
+  EXPECT_EQ(ran.outcome.arrived, ran.outcome.finished + ran.running + ran.waiting + ran.outcome.rejected);
+  EXPECT_EQ(ran.outcome.output_tokens, ran.outcome.asked_tokens);
+  EXPECT_EQ(ran.watch.tokens, ran.outcome.output_tokens);
+  EXPECT_EQ(ran.watch.rejected, ran.outcome.rejected);
+  EXPECT_EQ(ran.watch.rows, ran.outcome.arrived);
+}
+
+TEST(Requests, AreNeverLostWhateverThePolicies) {
+  Random random(7, "laws");
+  int preempted = 0;
+  for (const char* batcher : {"chunked", "continuous", "static"})
+    for (const char* balancer : {"least_loaded", "round_robin", "cache_aware", "kv_aware"})
+      for (const bool split : {false, true})
+        for (const bool drain : {false, true})
+          for (const Preemption preemption : {Preemption::recompute, Preemption::swap}) {
+            Case s;
+            s.seed = random.below(1000);
+            s.batcher = fmt::format("{{kind: {}, max_requests: 20, max_tokens: 300}}", batcher);
+            s.balancer = balancer;
+            s.workload =
+                "{kind: gamma, rate: 30, cv: 3, input: {mean: 150, max: 4000}, output: {mean: 60, max: 3000}, "
+                "prefixes: "
+                "{count: 5, tokens: 64, skew: 1}, sessions: {turns: 2, pause: 1 s}, hash_block: 32}";
+            s.shape.duration = 20_s;
+            s.shape.drain = drain;
+            s.shape.context = 3000;
+            if (split) {
+              s.shape.pools = {pool(Role::prefill, 2, 2, 4000), pool(Role::decode, 1, 3, 2500)};
+            } else {
+              s.shape.pools = {pool(Role::both, 2, 2, 2500)};
+            }
+            for (PoolShape& p : s.shape.pools) {
+              p.instance.preemption = preemption;
+              p.instance.kv.host = 1000;
+              p.instance.kv.disk = 500;
+              p.instance.stages = split ? 1 : 2;
+            }
+            s.step.decode_token = 100_us;
+            if (!split)
+              for (PoolShape& p : s.shape.pools) p.instance.stages = 1;
+            SCOPED_TRACE(fmt::format("{} {} split {} drain {} seed {}", batcher, balancer, split, drain, s.seed));
+            const Ran ran = run(s);
+            expect_laws(ran);
+            EXPECT_GT(ran.outcome.finished, 100);
+            EXPECT_TRUE(!drain || ran.running + ran.waiting == 0);
+            preempted += int(ran.totals.preemptions);
+          }
+  EXPECT_GT(preempted, 0) << "the caches are too large to test anything";
+}
+
+TEST(Requests, SameSeedSameRun) {
+  Case s;
+  s.workload = "{kind: poisson, rate: 50}";
+  s.shape.duration = 20_s;
+  s.shape.pools = {pool(Role::both, 2, 2, 40000)};
+  EXPECT_EQ(run(s).fingerprint, run(s).fingerprint);
+  Case other = s;
+  other.seed = 2;
+  EXPECT_NE(run(s).fingerprint, run(other).fingerprint);
+}
+
+TEST(Requests, TooLongOrEmptyOnesAreRejectedAndCounted) {
+  Case s;
+  s.workload =
+      "{kind: constant, rate: 0, limit: 10, input: {kind: table, values: [100, 5000]}, output: {kind: fixed, mean: "
+      "10}}";
+  s.shape.pools = {pool(Role::both, 1, 1, 1000)};
+  const Ran ran = run(s);
+  expect_laws(ran);
+  EXPECT_GT(ran.outcome.rejected, 0);
+  EXPECT_EQ(ran.outcome.reasons.begin()->first, "is longer than the KV cache can hold");
+}
+
+/// A server that takes one request at a time: the mean wait, from independent runs, within three standard errors of
+/// theory, and less than 3 % of it.
+void expect_wait(const std::string& input, double theory) {
+  std::vector<double> waits;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Case s;
+    s.seed = seed;
+    s.batcher = "{kind: continuous, max_requests: 1, max_tokens: 1000000}";
+    s.workload = "{kind: poisson, rate: 0.7, limit: 20000, input: " + input + ", output: {kind: fixed, mean: 1}}";
+    s.step = {.step = {}, .prefill_token = 1_us, .decode_token = {}};  // a mean of 10^6 tokens is one second
+    s.shape.pools = {pool(Role::both, 1, 1, 100'000'000)};
+    Ran ran = run(s);
+    expect_laws(ran);
+    waits.push_back(quantiles(ran.outcome.queue).mean);
+  }
+  double mean = 0, variance = 0;
+  for (double w : waits) mean += w / double(waits.size());
+  for (double w : waits) variance += (w - mean) * (w - mean) / double(waits.size() - 1);
+  const double error = std::sqrt(variance / double(waits.size()));
+  EXPECT_NEAR(mean, theory, 3 * error);
+  EXPECT_LT(error, 0.03 * theory) << "too few samples to say anything";
+}
+TEST(Queue, MD1WaitsAsPollaczekAndKhinchineSay) { expect_wait("{kind: fixed, mean: 1000000}", 0.7 / (2 * (1 - 0.7))); }
+TEST(Queue, MM1WaitsTwiceAsLong) { expect_wait("{kind: exponential, mean: 1000000, max: 90000000}", 0.7 / (1 - 0.7)); }
+
+TEST(Faults, EveryRequestEndsAfterALoss) {
+  for (const FaultAnswer answer : {FaultAnswer::redundancy, FaultAnswer::restart}) {
+    Case s;
+    s.workload = "{kind: poisson, rate: 20, output: {mean: 100}}";
+    s.shape.duration = 60_s;
+    s.shape.pools = {pool(Role::prefill, 1, 2, 40000), pool(Role::decode, 2, 2, 40000)};
+    s.shape.pools[0].name = "prefill";
+    s.shape.pools[1].name = "decode";
+    s.shape.pools[1].first_gpu = 2;
+    s.shape.pools[1].start_up = 5_s;
+    s.step.decode_token = 200_us;
+    s.shape.faults = {{.kind = FaultKind::gpu,
+                       .at = 20_s,
+                       .repair = 10_s,
+                       .pool = "decode",
+                       .instance = 1,
+                       .gpu = 0,
+                       .answer = answer}};
+    const Ran ran = run(s);
+    expect_laws(ran);
+    EXPECT_EQ(ran.running + ran.waiting, 0);
+    EXPECT_GT(ran.outcome.retries, 0);
+    EXPECT_GT(ran.faults.at(0).lost_tokens, 0);
+    EXPECT_EQ(ran.faults.at(0).stalled, 15_s);  // detection, then start-up
+  }
+}
+}  // namespace
+}  // namespace moesim
