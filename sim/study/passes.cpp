@@ -8,26 +8,27 @@
 #include "compute/memory.h"
 #include "core/check.h"
 #include "network/network.h"
+#include "placement/section.h"
 #include "spec/catalogue.h"
 #include "study/group_run.h"
 #include "study/pass_report.h"
-#include "study/place_section.h"
 #include "study/routing_section.h"
 
 namespace moesim {
 namespace {
 
-void check_shape(const Config& config, const PassesShape& shape, const Model& model, const Cluster& cluster) {
+void check_shape(const Config& config, const PassesShape& shape, const Model& model, const Cluster& cluster,
+                 bool placed) {
   const int gpus = shape.expert_parallel;
   if (gpus < 1 || gpus > cluster.gpus())
     config.fail(fmt::format("expert_parallel: expected 1 to the cluster's {} GPUs, got {}", cluster.gpus(), gpus));
   if (gpus > cluster.node.gpus && gpus % cluster.node.gpus != 0)
     config.fail(fmt::format("expert_parallel: a group over several nodes takes whole nodes of {} GPUs, got {}",
                             cluster.node.gpus, gpus));
-  if (model.moe && model.moe->experts % gpus != 0)
-    config.fail(fmt::format(
-        "expert_parallel: must divide the {} experts of {}, got {}; redundant experts need a placement with slots",
-        model.moe->experts, model.name, gpus));
+  if (model.moe && model.moe->experts % gpus != 0 && !placed)
+    config.fail(
+        fmt::format("expert_parallel: must divide the {} experts of {}, got {}; or give a placement with more slots",
+                    model.moe->experts, model.name, gpus));
   for (const auto& [name, phase] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
     const Config here = config.at_or_empty(name);
     if (phase.steps < 0 || phase.steps > 100'000)
@@ -108,7 +109,7 @@ StudyEnd run_passes(StudyRun& run) {
   const Cluster cluster = read_cluster(run.scenario.at("cluster"));
   auto shape = read<PassesShape>(config);
   if (shape.expert_parallel == 0) shape.expert_parallel = cluster.gpus();
-  check_shape(config, shape, model, cluster);
+  check_shape(config, shape, model, cluster, run.scenario.has("placement"));
 
   Engine engine;
   const auto network = networks().make_or(run.scenario, "network", "bottleneck", engine, cluster);
@@ -116,8 +117,8 @@ StudyEnd run_passes(StudyRun& run) {
   const GroupShape group_shape{group.gpus(), group.per_node()};
   const auto kernels = make_kernel_model(run.scenario, cluster.node.gpu);
   KernelCosts costs(*kernels);
-  const std::vector<ExpertMap> placement = read_placement(run.scenario, model, group_shape);
   const RoutingSection routing = read_routing(run, model);
+  const std::vector<ExpertMap> placement = routing.placement(run.scenario, model, group_shape).maps;
 
   PassReport report(run.results, model, cluster, group);
   report.placement(placement);

@@ -4,9 +4,15 @@
 
 namespace moesim {
 
-std::unique_ptr<TrafficSource> RoutingSection::traffic(const GroupShape& group, TracePhase phase) const {
+std::unique_ptr<TrafficSource> RoutingSection::traffic(const GroupShape& group, std::optional<TracePhase> phase) const {
   if (router.experts == 0) return nullptr;
   return make_traffic(config, {router, group, seed, phase});
+}
+
+ModelPlacement RoutingSection::placement(const Config& scenario, const Model& model, const GroupShape& group) const {
+  const std::unique_ptr<TrafficSource> source = traffic(group, std::nullopt);
+  return read_placement(scenario, model, group,
+                        [&](int layer, std::span<double> loads) { source->shares(layer, 0, loads); });
 }
 
 RoutingSection read_routing(StudyRun& run, const Model& model) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "placement/section.h"
 #include "record/study.h"
 #include "routing/traffic.h"
 #include "spec/model.h"
@@ -17,7 +18,9 @@ struct RoutingSection {
   std::uint64_t seed = 1;
 
   /// The source of one phase's traffic; a dense model has none (null).
-  std::unique_ptr<TrafficSource> traffic(const GroupShape& group, TracePhase phase) const;
+  std::unique_ptr<TrafficSource> traffic(const GroupShape& group, std::optional<TracePhase> phase) const;
+  /// The scenario's placement, planned on this routing's expected load.
+  ModelPlacement placement(const Config& scenario, const Model& model, const GroupShape& group) const;
 };
 
 /// `routing: {record: {...}}` runs the forward pass now and keeps the trace beside the results.

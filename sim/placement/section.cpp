@@ -1,0 +1,78 @@
+#include "placement/section.h"
+
+#include <fmt/format.h>
+
+#include "core/files.h"
+#include "placement/placement.h"
+
+namespace moesim {
+namespace {
+Loads planning_loads(const Model& model, const LayerLoads& loads) {
+  Loads out;
+  out.name = "routing";
+  out.experts = model.moe->experts;
+  out.hidden_layers = model.layers;
+  out.layers = model.moe_layers();
+  out.counts.resize(out.layers.size() * std::size_t(out.experts));
+  for (std::size_t i = 0; i < out.layers.size(); ++i)
+    loads(out.layers[i], std::span(out.counts).subspan(i * std::size_t(out.experts), std::size_t(out.experts)));
+  return out;
+}
+
+ModelPlacement from_file(const Config& config, const PlacementSection& section, const Model& model,
+                         const GroupShape& group) {
+  if (section.has_strategy || section.slots != 0 || section.groups != 0)
+    config.fail("a placement comes from a file or from a strategy, not from both");
+  const std::string file = catalogue_file("scenarios", section.file, "placement file", config.file());
+  ModelPlacement out = load_placement(file, {group.gpus, model.moe->experts, model.moe_layers()});
+  if (!out.maps.empty() && out.maps.front().gpus != group.gpus)
+    config.fail(fmt::format("{} places experts on {} GPUs, but the group has {}", section.file, out.maps.front().gpus,
+                            group.gpus));
+  return out;
+}
+}  // namespace
+
+ModelPlacement read_placement(const Config& scenario, const Model& model, const GroupShape& group,
+                              const LayerLoads& loads) {
+  ModelPlacement out;
+  const Config config = scenario.at_or_empty("placement");
+  PlacementSection section;
+  if (config.is_scalar()) {
+    section.strategy = config;
+    section.has_strategy = true;
+  } else {
+    config.parse(section);
+    section.has_strategy = config.has("strategy");
+  }
+  if (!model.moe) {
+    if (scenario.has("placement"))
+      config.fail(fmt::format("{} is a dense model: it has no experts to place", model.name));
+    return out;
+  }
+  if (!section.file.empty()) return from_file(config, section, model, group);
+
+  const int experts = model.moe->experts;
+  out.layers = model.moe_layers();
+  out.hidden_layers = model.layers;
+  out.nodes = group.nodes();
+  if (!section.has_strategy && section.slots == 0) {
+    out.strategy = "contiguous";
+    for ([[maybe_unused]] int layer : out.layers) out.maps.push_back(contiguous_map(experts, group.gpus));
+    return out;
+  }
+  PlacementProblem problem;
+  problem.gpus = group.gpus;
+  problem.nodes = group.nodes();
+  problem.slots = section.slots > 0 ? section.slots : std::max(experts, group.gpus);
+  problem.groups = section.groups > 0 ? section.groups : model.moe->groups;
+  problem = checked(problem, experts, config.path());
+  const auto strategy = section.has_strategy ? placements().make(section.strategy)
+                                             : placements().make_or(config, "strategy", "contiguous");
+  out.strategy = section.has_strategy
+                     ? (section.strategy.is_scalar() ? section.strategy.text() : section.strategy.at("kind").text())
+                     : "contiguous";
+  const Loads plan_on = planning_loads(model, loads);
+  out.maps = plan(*strategy, {plan_on, problem});
+  return out;
+}
+}  // namespace moesim
