@@ -13,6 +13,7 @@
 #include "core/files.h"
 #include "placement/placement.h"
 #include "record/schema.h"
+#include "schedule/pipeline.h"
 #include "study/studies.h"
 
 namespace moesim {
@@ -24,6 +25,7 @@ std::vector<FamilyHelp> families() {
   return {
       kernel_models().help(),
       placements().help(),
+      pipeline_schedules().help(),
   };
 }
 
