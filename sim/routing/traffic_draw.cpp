@@ -9,20 +9,37 @@
 
 namespace moesim {
 namespace {
-/// The item of [first, end) at `u` of their weight.
-std::size_t pick(std::span<const double> cumulative, std::size_t first, std::size_t end, double u) {
-  const double low = first == 0 ? 0 : cumulative[first - 1], at = low + u * (cumulative[end - 1] - low);
-  const auto last = cumulative.begin() + std::ptrdiff_t(end - 1);
-  return std::size_t(std::upper_bound(cumulative.begin() + std::ptrdiff_t(first), last, at) - cumulative.begin());
+using Alias = ShareTables::Alias;
+
+/// One draw: the high half of the bits picks an entry, the low half decides between the item and its alias.
+std::size_t pick(std::span<const Alias> table, std::uint64_t bits) {
+  const std::size_t i = std::size_t((bits >> 32) * table.size() >> 32);
+  return std::uint32_t(bits) < table[i].keep ? i : table[i].alias;
 }
 
-/// Weights whose sequential draws without replacement include item i with about probability rate[i]: draws in
-/// continuous time at speed w include it by time 1 with 1 - e^-w.
-std::vector<double> inclusion_cumulative(std::span<const double> rate) {
-  std::vector<double> out(rate.size());
+/// Appends the table of weights whose sequential draws without replacement include item i with about probability
+/// rate[i]: draws in continuous time at speed w include it by time 1 with 1 - e^-w.  (Vose 1991)
+void add_table(std::span<const double> rate, std::vector<Alias>& out) {
+  const std::size_t n = rate.size(), base = out.size();
+  std::vector<double> weight(n);
   double sum = 0;
-  for (std::size_t i = 0; i < rate.size(); ++i) out[i] = sum += -std::log1p(-std::min(rate[i], 0.9999));
-  return out;
+  for (std::size_t i = 0; i < n; ++i) sum += weight[i] = -std::log1p(-std::min(rate[i], 0.9999));
+  std::vector<std::size_t> small, large;
+  for (std::size_t i = 0; i < n; ++i) {
+    weight[i] = sum > 0 ? weight[i] / sum * double(n) : 1;
+    (weight[i] < 1 ? small : large).push_back(i);
+  }
+  const std::size_t heaviest = std::size_t(std::max_element(weight.begin(), weight.end()) - weight.begin());
+  out.resize(base + n, {UINT32_MAX, std::uint32_t(heaviest)});
+  while (!small.empty() && !large.empty()) {
+    const std::size_t s = small.back(), l = large.back();
+    small.pop_back();
+    out[base + s] = {std::uint32_t(weight[s] * 0x1p32), std::uint32_t(l)};
+    weight[l] -= 1 - weight[s];
+    if (weight[l] < 1) large.pop_back(), small.push_back(l);
+  }
+  for (const std::size_t s : small)  // only rounding leaves any; what nobody chooses must stay so
+    if (rate[s] <= 0) out[base + s].keep = 0;
 }
 }  // namespace
 
@@ -64,9 +81,14 @@ ShareTables share_tables(std::span<const double> weights, const RouterShape& rou
       out.group_rows.push_back(rows[g] / selected[g]);
     }
     for (std::size_t e = 0; e < experts; ++e) rate[e] /= selected[e * groups / experts];
-    out.group_cumulative = inclusion_cumulative(selected);
+    add_table(selected, out.groups);
+    for (std::size_t g = 0; g < groups; ++g) {
+      const std::size_t first = g * experts / groups;
+      add_table(std::span(rate).subspan(first, (g + 1) * experts / groups - first), out.experts);
+    }
+  } else {
+    add_table(rate, out.experts);
   }
-  out.cumulative = inclusion_cumulative(rate);
   return out;
 }
 
@@ -134,32 +156,32 @@ void draw_token(const ShareTables& tables, const RouterShape& router, int spread
     const auto end = out.begin() + std::ptrdiff_t(n);
     return std::find(out.begin(), end, std::int16_t(e)) != end;
   };
-  if (tables.group_cumulative.empty()) {
+  if (tables.groups.empty()) {
     for (std::size_t j = 0; j < out.size();) {
-      const std::size_t e = tries++ < kMostTries ? pick(tables.cumulative, 0, experts, bits.uniform())
-                                                 : bits.below(std::uint32_t(experts));
+      const std::size_t e = tries++ < kMostTries ? pick(tables.experts, bits()) : bits.below(std::uint32_t(experts));
       if (!taken(e, j)) out[j++] = std::int16_t(e);
     }
     return;
   }
   std::array<std::uint16_t, 64> open{};  // the groups that this token selects
-  std::array<double, 64> upto{};         // their rows, cumulative
+  std::array<float, 64> upto{};          // their rows, cumulative
   const std::size_t used = std::size_t(router.groups_used);
   check(used <= open.size(), "a token of at most {} groups was drawn, got {}", open.size(), used);
   for (std::size_t n = 0; n < used;) {
-    const std::size_t g = tries++ < kMostTries ? pick(tables.group_cumulative, 0, groups, bits.uniform())
-                                               : bits.below(std::uint32_t(groups));
+    const std::size_t g = tries++ < kMostTries ? pick(tables.groups, bits()) : bits.below(std::uint32_t(groups));
     if (std::find(open.begin(), open.begin() + std::ptrdiff_t(n), g) == open.begin() + std::ptrdiff_t(n))
       open[n++] = std::uint16_t(g);
   }
-  double rows = 0;
-  for (std::size_t n = 0; n < used; ++n) upto[n] = rows += tables.group_rows[open[n]];
+  float rows = 0;
+  for (std::size_t n = 0; n < used; ++n) upto[n] = rows += float(tables.group_rows[open[n]]);
   tries = 0;
   for (std::size_t j = 0; j < out.size();) {
-    const std::size_t g = open[pick({upto.data(), used}, 0, used, bits.uniform())];
-    const std::size_t first = g * experts / groups, end = (g + 1) * experts / groups;
-    const std::size_t e = tries++ < kMostTries ? pick(tables.cumulative, first, end, bits.uniform())
-                                               : first + bits.below(std::uint32_t(end - first));
+    const float at = float(bits.uniform()) * rows;
+    std::size_t n = 0;
+    while (n + 1 < used && at >= upto[n]) ++n;
+    const std::size_t g = open[n], first = g * experts / groups, size = (g + 1) * experts / groups - first;
+    const std::size_t e =
+        first + (tries++ < kMostTries ? pick({&tables.experts[first], size}, bits()) : bits.below(std::uint32_t(size)));
     if (!taken(e, j)) out[j++] = std::int16_t(e);
   }
 }

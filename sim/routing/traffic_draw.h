@@ -29,12 +29,19 @@ class NoiseBits {
 
 /// What a layer's shares turn into before drawing from them many times.
 struct ShareTables {
-  std::vector<double> shares;      // (experts), sum 1, none above 1 / top_k
-  std::vector<float> rate;         // (experts): rows per token
-  std::vector<float> spread;       // (experts): standard deviation of the rows of one token
-  std::vector<double> cumulative;  // (experts): of the weights that, drawn without replacement, give these rates
-  std::vector<double> group_rows;  // (groups): rows of a token in the group if it selects it; empty without a limit
-  std::vector<double> group_cumulative;  // (groups): of the weights that select groups; empty without a limit
+  std::vector<double> shares;  // (experts), sum 1, none above 1 / top_k
+  std::vector<float> rate;     // (experts): rows per token
+  std::vector<float> spread;   // (experts): standard deviation of the rows of one token
+  /// Walker's alias tables of the weights that, drawn without replacement, give these rates: one over all experts, or
+  /// one for each group if the router limits them.  Entry i stands for item i with probability keep[i], else for
+  /// alias[i].
+  struct Alias {
+    std::uint32_t keep = 0;  // of 2^32
+    std::uint32_t alias = 0;
+  };
+  std::vector<Alias> experts;
+  std::vector<Alias> groups;       // (groups): which groups a token selects; empty without a limit
+  std::vector<double> group_rows;  // (groups): rows of a token in the group if it selects it
 };
 /// weights: (experts), none negative, not all zero.  A share above 1 / top_k is cut to it (an expert gets a token at
 /// most once) and the rest raised in proportion.

@@ -35,7 +35,7 @@ struct LawBase {
 
 /// Up to this many rows a step comes as token lists: they are exact and no slower than drawing every count.
 inline std::int64_t most_listed_rows(const TrafficContext& c) {
-  return 2 * std::int64_t{c.group.gpus} * std::int64_t{c.router.experts};
+  return std::int64_t{c.group.gpus} * std::int64_t{c.router.experts};
 }
 
 /// A traffic source from a Law: expert weights that depend on the layer and an epoch of steps.  A Law has
