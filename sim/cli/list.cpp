@@ -13,6 +13,7 @@
 #include "core/files.h"
 #include "placement/placement.h"
 #include "record/schema.h"
+#include "routing/traffic.h"
 #include "schedule/pipeline.h"
 #include "study/studies.h"
 
@@ -26,6 +27,7 @@ std::vector<FamilyHelp> families() {
       kernel_models().help(),
       placements().help(),
       pipeline_schedules().help(),
+      traffics().help(),
   };
 }
 
