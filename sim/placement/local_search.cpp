@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "placement/exchange_cost.h"
 #include "placement/packing.h"
 
 namespace moesim {
@@ -141,16 +142,27 @@ void descend(ExpertMap& map, std::size_t row, const LayerCost& cost, int tries, 
   }
 }
 
+enum class Objective { balance, nodes, exchange };
+template <>
+struct EnumNames<Objective> {
+  static constexpr std::pair<std::string_view, Objective> table[] = {
+      {"balance", Objective::balance}, {"nodes", Objective::nodes}, {"exchange", Objective::exchange}};
+};
+
 namespace {
 /// Starts from another strategy's placement and improves it until no step helps.
 class LocalSearch final : public Placement {
  public:
   struct Params {
     std::string start = "greedy";
+    Objective objective = Objective::balance;
     int steps = 1000;
+    std::uint64_t seed = 1;
     static void fields(auto& f, auto& p) {
       f("start", p.start, "the strategy to start from");
+      f("objective", p.objective, "balance, nodes (a token visits) or exchange (time)");
       f("steps", p.steps, "at most, a layer");
+      f("seed", p.seed, "of the swaps tried");
     }
   };
   explicit LocalSearch(Params p) : p_(p) {}
@@ -158,11 +170,27 @@ class LocalSearch final : public Placement {
     if (p_.start == "local_search") throw ConfigError("local_search: cannot start from itself");
     const auto start = placements().make(Config::from_text(p_.start, "local_search.start"));
     std::vector<ExpertMap> out = start->place(input);
-    for (std::size_t row = 0; row < out.size(); ++row) balance(out[row], input.problem, input.loads.row(row), p_.steps);
+    Random random(p_.seed, "local_search");
+    const LayerCost cost = objective(input);
+    for (std::size_t row = 0; row < out.size(); ++row) {
+      if (cost)
+        descend(out[row], row, cost, p_.steps, random);
+      else
+        balance(out[row], input.problem, input.loads.row(row), p_.steps);
+    }
     return out;
   }
 
  private:
+  LayerCost objective(const PlacementInput& input) const {
+    if (p_.objective == Objective::balance) return nullptr;
+    if (p_.objective == Objective::exchange && input.cost) return input.cost;
+    if (!input.sample)
+      throw ConfigError(
+          "local_search: this objective needs a trace: loads do not say which experts a token uses together");
+    if (p_.objective == Objective::nodes) return node_visits_cost(*input.sample, input.loads, input.problem);
+    return exchange_cost(*input.sample, input.loads, input.problem, ExchangeRates{});
+  }
   Params p_;
 };
 }  // namespace

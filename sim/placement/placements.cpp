@@ -8,12 +8,12 @@ namespace moesim {
 
 // One per policy file.
 Strategy<Placement> contiguous(), round_robin(), random_placement(), greedy(), eplb(), eplb_hierarchical(),
-    eplb_global(), affinity(), coactivation(), local_search();
+    eplb_global(), affinity(), coactivation(), traffic_aware(), local_search();
 
 const Family<Placement>& placements() {
   static const Family<Placement> family(
       "placement", {contiguous(), round_robin(), random_placement(), greedy(), eplb(), eplb_hierarchical(),
-                    eplb_global(), affinity(), coactivation(), local_search()});
+                    eplb_global(), affinity(), coactivation(), traffic_aware(), local_search()});
   return family;
 }
 

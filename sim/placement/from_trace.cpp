@@ -1,0 +1,61 @@
+#include "placement/from_trace.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/check.h"
+
+namespace moesim {
+
+Loads loads_of_trace(const Trace& trace, TokenRange range) {
+  const TraceHeader& header = trace.header();
+  if (range.first < 0 || range.end > trace.tokens() || range.first >= range.end)
+    throw ConfigError(
+        fmt::format("{}: holds tokens 0 to {}, not {} to {}", trace.file(), trace.tokens(), range.first, range.end));
+  Loads out;
+  out.name = std::filesystem::path(trace.file()).stem().string();
+  out.experts = header.experts;
+  out.hidden_layers = header.hidden_layers;
+  std::vector<std::int64_t> counts(std::size_t(header.experts));
+  for (int ordinal = 0; ordinal < trace.layers(); ++ordinal) {
+    trace.load(ordinal, range.first, range.end - range.first, counts);
+    const int layer = header.layers[std::size_t(ordinal)];
+    if (std::ranges::all_of(counts, [](std::int64_t c) { return c == 0; })) {
+      out.skipped.push_back(layer);
+      continue;
+    }
+    out.layers.push_back(layer);
+    for (const std::int64_t c : counts) out.counts.push_back(double(c));
+  }
+  if (out.layers.empty()) throw ConfigError(fmt::format("{}: no token of the range has an expert", trace.file()));
+  return out;
+}
+
+RoutingSample sample_of_trace(const Trace& trace, TokenRange range, const Loads& loads, std::int64_t tokens) {
+  constexpr std::int64_t kRun = 256;  // neighbours: reading whole blocks for single tokens would cost as much
+  const std::int64_t all = range.end - range.first;
+  std::vector<TokenRange> runs;
+  if (tokens >= all) {
+    runs.push_back(range);
+  } else {
+    const std::int64_t count = std::max<std::int64_t>(tokens / kRun, 1), length = std::min(tokens, kRun);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t first = range.first + all / count * i;
+      runs.push_back({first, first + length});
+    }
+  }
+  RoutingSample out;
+  out.top_k = trace.header().top_k;
+  for (const TokenRange& run : runs) out.tokens += std::size_t(run.end - run.first);
+  std::vector<std::int16_t> experts;
+  for (const int layer : loads.layers) {
+    const int ordinal = trace.ordinal(layer);
+    check(ordinal >= 0, "layer {} is not in {}", layer, trace.file());
+    for (const TokenRange& run : runs) {
+      trace.read_experts(ordinal, run.first, run.end - run.first, experts);
+      out.ids.insert(out.ids.end(), experts.begin(), experts.end());
+    }
+  }
+  return out;
+}
+}  // namespace moesim

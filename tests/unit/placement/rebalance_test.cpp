@@ -1,0 +1,108 @@
+#include "placement/rebalance.h"
+
+#include <gtest/gtest.h>
+
+#include "../../law/placement/loads_for_tests.h"
+#include "placement/score.h"
+
+namespace moesim {
+namespace {
+
+const GroupShape kGroup{4, 2};
+
+TEST(Moves, NameWhatEachGpuLacks) {
+  const ExpertMap before{4, 4, 1, {0, 1, 2, 3}}, after{4, 4, 1, {1, 0, 2, 0}};
+  const std::vector<ExpertMove> got = moves(7, before, after, kGroup);
+  ASSERT_EQ(got.size(), 3u);
+  EXPECT_EQ(got[0].layer, 7);
+  EXPECT_EQ(std::tuple(got[0].expert, got[0].from, got[0].to), std::tuple(1, 1, 0));
+  EXPECT_EQ(std::tuple(got[1].expert, got[1].from, got[1].to), std::tuple(0, 0, 1));
+  EXPECT_EQ(std::tuple(got[2].expert, got[2].from, got[2].to), std::tuple(0, 0, 3));
+  // GPU 0 gives expert 0 to its neighbour and to the other node, where GPU 3 takes it in.
+  const MovePorts ports = busiest_ports(got, kGroup);
+  EXPECT_EQ(ports.most_inside, 1);
+  EXPECT_EQ(ports.most_between, 1);
+}
+
+TEST(Moves, CountNoChangeOfSlot) {
+  const ExpertMap before{4, 2, 2, {0, 1, 2, 3}}, after{4, 2, 2, {1, 0, 3, 2}};
+  EXPECT_TRUE(moves(0, before, after, {2, 2}).empty());
+}
+
+TEST(Aligned, PutsKnownCompanyBackInItsPlace) {
+  const ExpertMap before{8, 4, 2, {0, 1, 2, 3, 4, 5, 6, 7}};
+  const ExpertMap turned{8, 4, 2, {7, 6, 5, 4, 3, 2, 1, 0}};
+  EXPECT_EQ(aligned(before, turned, kGroup), before);
+  // Renumbering never makes more moves, and keeps each GPU's company.
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const Loads a = skewed_loads(1, 16, 1, seed), b = skewed_loads(1, 16, 1, seed + 50);
+    const PlacementProblem problem = checked({.gpus = 4, .nodes = 2, .slots = 24, .groups = 4}, 16, "test");
+    const auto eplb = placements().make(Config::from_text("eplb", "test"));
+    const ExpertMap old = plan(*eplb, {a, problem})[0], fresh = plan(*eplb, {b, problem})[0];
+    const ExpertMap kept = aligned(old, fresh, kGroup);
+    EXPECT_LE(moves(0, old, kept, kGroup).size(), moves(0, old, fresh, kGroup).size()) << "seed " << seed;
+    EXPECT_DOUBLE_EQ(score_layer(b.row(0), kept, problem).slowest, score_layer(b.row(0), fresh, problem).slowest);
+  }
+}
+
+constexpr int kLayers = 3, kExperts = 16;
+PlacementProblem problem() { return checked({.gpus = 4, .nodes = 2, .slots = 24}, kExperts, "test"); }
+Rebalancer rebalancer(const std::string& config) {
+  return make_rebalancer(Config::from_text(config, "test"), problem(), {3, 4, 5},
+                         plan(*placements().make(Config::from_text("contiguous", "test")),
+                              {skewed_loads(kLayers, kExperts, 1, 1), problem()}),
+                         {1000});
+}
+
+TEST(Rebalancer, PlansAtItsIntervalAndMovesAFewLayersAtATime) {
+  Rebalancer r = rebalancer(
+      "{trigger: {kind: periodic, interval: 4, first: 2}, strategy: eplb_global, "
+      "layers_at_a_time: 2, window: 3}");
+  const Loads loads = skewed_loads(kLayers, kExperts, 1, 9);
+  std::vector<std::size_t> changed;
+  for (int step = 1; step <= 7; ++step) {
+    r.observe(loads.counts);
+    const double before = r.balancedness();
+    const std::vector<LayerChange> changes = r.advance();
+    changed.push_back(changes.size());
+    for (const LayerChange& c : changes) {
+      EXPECT_EQ(c.layer, 3 + int(c.row));
+      EXPECT_EQ(c.bytes, Bytes{1000} * std::int64_t(c.moves.size()));
+      EXPECT_FALSE(c.moves.empty());
+    }
+    if (!changes.empty()) {
+      EXPECT_GT(r.balancedness(), before);
+    }
+  }
+  // First plan after step 2: two layers, then the third.  The second, after step 6, finds nothing to gain.
+  EXPECT_EQ(changed, (std::vector<std::size_t>{0, 2, 1, 0, 0, 0, 0}));
+  EXPECT_EQ(r.plans(), 2);
+  EXPECT_GT(r.balancedness(), 0.9);
+}
+
+TEST(Rebalancer, FollowsTheWindowOnly) {
+  Rebalancer r = rebalancer("{trigger: {kind: threshold, interval: 2, below: 0.99}, strategy: eplb_global, window: 2}");
+  const Loads old = skewed_loads(kLayers, kExperts, 1, 5), now = skewed_loads(kLayers, kExperts, 1, 6);
+  for (int i = 0; i < 6; ++i) r.observe(old.counts);
+  r.observe(now.counts);
+  r.observe(now.counts);
+  r.advance();
+  const std::vector<ExpertMap> expected =
+      plan(*placements().make(Config::from_text("eplb_global", "test")), {now, problem()});
+  for (std::size_t row = 0; row < expected.size(); ++row)
+    EXPECT_DOUBLE_EQ(score_layer(now.row(row), r.maps()[row], problem()).slowest,
+                     score_layer(now.row(row), expected[row], problem()).slowest);
+}
+
+TEST(Rebalancer, WaitsBelowNothing) {
+  Rebalancer never = rebalancer("{trigger: never}");
+  Rebalancer content = rebalancer("{trigger: {kind: threshold, interval: 1, below: 0.01}}");
+  for (int i = 0; i < 10; ++i) {
+    never.observe(skewed_loads(kLayers, kExperts, 1, 9).counts);
+    content.observe(skewed_loads(kLayers, kExperts, 1, 9).counts);
+    EXPECT_TRUE(never.advance().empty());
+    EXPECT_TRUE(content.advance().empty());
+  }
+}
+}  // namespace
+}  // namespace moesim
