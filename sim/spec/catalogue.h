@@ -20,6 +20,7 @@ Cluster load_cluster(const std::string& name, const std::string& beside = "");
 
 /// A scenario's value: a name as above, or a map that gives the fields, on top of `extends: NAME` if it has that.
 /// Every value in force is noted in `config` for its resolved form.
+/// A model may also be {name: NAME, scale: {...}} (spec/scale.h).
 Model read_model(const Config& config);
 Gpu read_gpu(const Config& config);
 Node read_node(const Config& config);

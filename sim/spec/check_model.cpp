@@ -60,6 +60,8 @@ class Checker {
     if (s.experts % s.groups != 0) fail("moe.groups", "must divide the {} experts, got {}", s.experts, s.groups);
     if (s.groups_used < 1 || s.groups_used > s.groups)
       fail("moe.groups_used", "must lie between 1 and the {} groups, got {}", s.groups, s.groups_used);
+    if (s.selection == Selection::noaux_tc && s.groups > 1 && s.experts / s.groups < 2)
+      fail("moe.groups", "must leave 2 experts a group, which noaux_tc ranks groups by, got {} groups of 1", s.groups);
     const int reachable = s.groups_used * (s.experts / s.groups);
     if (s.top_k > reachable)
       fail("moe.top_k", "must be at most {}, the experts of {} of {} groups, got {}", reachable, s.groups_used,

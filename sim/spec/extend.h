@@ -76,6 +76,7 @@ struct EntryKind {
   void (*forget)(T&);                               // clears what an extending entry does not inherit
   bool (*nothing_required)(const Config&);          // an entry that may leave all out
   void (*finish)(const Config&, T&, bool extends);  // reads what has no plain field, and checks
+  std::string_view also = "";                       // a key that finish() reads
 };
 
 template <class T>
@@ -101,6 +102,7 @@ T entry_from(const EntryKind<T>& kind, const Config& config, const std::vector<s
   }
   FieldReader reader(config, extends || kind.nothing_required(config));
   reader.skip("extends");
+  if (!kind.also.empty()) reader.skip(kind.also);
   T::fields(reader, out);
   reader.finish();
   kind.finish(config, out, extends);
@@ -121,22 +123,23 @@ T load_entry(const EntryKind<T>& kind, const std::string& name, const std::strin
   return out;
 }
 
-/// A scenario's value: a name, or a map in place.  Notes what is in force.
+/// A scenario's value: a name, or a map in place.
+template <class T>
+T entry_at(const EntryKind<T>& kind, const Config& config) {
+  if (config.is_map()) return entry_from(kind, config, {});
+  const std::string name = config.text();
+  config.resolve("", name);
+  try {
+    (void)catalogue_file(kind.catalogue, name, kind.what, config.file());
+  } catch (const ConfigError& e) {
+    config.fail(e.what());
+  }
+  return load_entry(kind, name, config.file());
+}
+/// The same, noting every value in force.
 template <class T>
 T read_entry(const EntryKind<T>& kind, const Config& config) {
-  T out{};
-  if (config.is_map()) {
-    out = entry_from(kind, config, {});
-  } else {
-    const std::string name = config.text();
-    config.resolve("", name);
-    try {
-      (void)catalogue_file(kind.catalogue, name, kind.what, config.file());
-    } catch (const ConfigError& e) {
-      config.fail(e.what());
-    }
-    out = load_entry(kind, name, config.file());
-  }
+  T out = entry_at(kind, config);
   note_fields(config, out);
   return out;
 }

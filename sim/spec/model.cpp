@@ -7,6 +7,7 @@
 #include "spec/check_model.h"
 #include "spec/extend.h"
 #include "spec/hugging_face.h"
+#include "spec/scale.h"
 
 namespace moesim {
 namespace {
@@ -20,13 +21,27 @@ void forget_release(Model& m) {
   m.published = {};
 }
 
+/// Scales `m` by the `scale` block of `config`; what is wrong is reported where it is written.
+void apply_scale(const Config& config, Model& m) {
+  const Scale scale = read<Scale>(config.at("scale"));
+  try {
+    m = scaled(m, scale);
+  } catch (const ConfigError& e) {
+    const std::string text = e.what();  // "scale.KEY: problem"
+    const std::size_t colon = text.find(": ");
+    fail_at(config, text.substr(0, colon), text.substr(colon + 2));
+  }
+}
+
 void finish_model(const Config& config, Model& m, bool extends) {
   if (!m.unpublished.empty()) return;
   if (!extends) (void)config.at("attention");
   check_model(m, [&](std::string_view key, std::string_view problem) { fail_at(config, key, problem); });
+  if (config.has("scale")) apply_scale(config, m);
 }
 
-constexpr EntryKind<Model> kModel = {"models", "model", forget_release, is_unpublished, finish_model};
+constexpr EntryKind<Model> kModel = {"models", "model", forget_release, is_unpublished, finish_model,
+                                     "scale"};
 }  // namespace
 
 std::vector<int> Model::moe_layers() const {
@@ -52,6 +67,21 @@ bool in_catalogue(const std::string& name) {
   const std::vector<std::string> names = catalogue_names("models");
   return std::ranges::find(names, name) != names.end();
 }
+/// What a scenario's value says, without noting it.
+Model model_at(const Config& config) {
+  if (config.is_map() && config.has("name")) {
+    config.only({"name", "scale"});
+    Model model = model_at(config.at("name"));
+    if (config.has("scale")) apply_scale(config, model);
+    return model;
+  }
+  if (config.is_map()) return entry_at(kModel, config);
+  const std::string name = config.text();
+  const std::string file = in_catalogue(name) ? "" : config_json(name, config.file());
+  if (file.empty()) return entry_at(kModel, config);
+  config.resolve("", name);
+  return read_hugging_face(file);
+}
 }  // namespace
 
 Model load_model(const std::string& name, const std::string& beside) {
@@ -60,12 +90,7 @@ Model load_model(const std::string& name, const std::string& beside) {
   return load_entry(kModel, name, beside);
 }
 Model read_model(const Config& config) {
-  if (config.is_map()) return read_entry(kModel, config);
-  const std::string name = config.text();
-  const std::string file = in_catalogue(name) ? "" : config_json(name, config.file());
-  if (file.empty()) return read_entry(kModel, config);
-  config.resolve("", name);
-  const Model model = read_hugging_face(file);
+  const Model model = model_at(config);
   note_fields(config, model);
   return model;
 }

@@ -1,0 +1,39 @@
+// Scales a model's widths down so that it computes on a laptop while it routes like the original: layers, experts,
+// groups and top-k stay.
+#pragma once
+#include <optional>
+
+#include "core/config.h"
+#include "spec/model.h"
+
+namespace moesim {
+
+struct Scale {
+  double factor = 1;
+  std::optional<int> hidden, expert_width, dense_width;
+  std::optional<int> heads, kv_heads, head_dim, v_head_dim;
+  std::optional<int> qk_nope_head_dim, qk_rope_head_dim, q_lora_rank, kv_lora_rank;
+  std::optional<int> vocabulary;
+
+  static void fields(auto& f, auto& p) {
+    f("factor", p.factor, "divides every width that is not given; heads first, then what a head holds");
+    f("hidden", p.hidden, "width of the residual stream");
+    f("expert_width", p.expert_width, "inner width of an expert");
+    f("dense_width", p.dense_width, "inner width of the dense FFN");
+    f("heads", p.heads, "query heads");
+    f("kv_heads", p.kv_heads, "key and value heads; for GQA");
+    f("head_dim", p.head_dim, "width of a head; not for MLA");
+    f("v_head_dim", p.v_head_dim, "width of a value head; for MLA");
+    f("qk_nope_head_dim", p.qk_nope_head_dim, "MLA: part of a head without positions");
+    f("qk_rope_head_dim", p.qk_rope_head_dim, "MLA: part of a head that RoPE rotates; even");
+    f("q_lora_rank", p.q_lora_rank, "MLA: width of the query latent");
+    f("kv_lora_rank", p.kv_lora_rank, "MLA: width of the key-value latent");
+    f("vocabulary", p.vocabulary, "rows of the embedding; factor leaves at least 256");
+  }
+};
+
+/// The model with smaller widths; what it would say of its release is dropped.  Widths from `factor` are rounded up, and
+/// to even numbers where RoPE rotates.  Throws ConfigError "scale.KEY: problem" if a value is larger than the model's,
+/// does not apply to its attention, or breaks a rule between values.
+Model scaled(const Model& model, const Scale& scale);
+}  // namespace moesim

@@ -1,0 +1,127 @@
+#include "cli/show.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "spec/catalogue.h"
+#include "spec/claims.h"
+
+namespace moesim {
+namespace {
+using Json = nlohmann::json;
+
+/// Runs a command line and returns what it prints; a ConfigError's text for a wrong one.
+std::string run_command(std::vector<std::string> words) {
+  words.insert(words.begin(), "moesim");
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  testing::internal::CaptureStdout();
+  try {
+    (void)command(int(arguments.size()), arguments.data());
+  } catch (const ConfigError& e) {
+    (void)testing::internal::GetCapturedStdout();
+    return e.what();
+  }
+  std::fflush(stdout);
+  return testing::internal::GetCapturedStdout();
+}
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST(Show, OneModelCarriesItsExactTotals) {
+  const std::string text = run_command({"show", "deepseek-v3"});
+  for (const char* part : {"671,026,419,200", "37,552,297,472", "36,625,618,432", "11,610,068,224", "13,463,426,304",
+                           "684,531,386,000", "70,272 B", "656 B a layer", "250 GFLOP", "281 GFLOP"})
+    EXPECT_TRUE(has(text, part)) << part << " is not in\n" << text;
+}
+
+TEST(Show, JsonHasTheSameFigures) {
+  const Json v3 = Json::parse(run_command({"show", "deepseek-v3", "--json"}));
+  EXPECT_EQ(v3.at("parameters").at("total"), 671'026'419'200);
+  EXPECT_EQ(v3.at("parameters").at("active_without_embedding"), 36'625'618'432);
+  EXPECT_EQ(v3.at("kv_bytes_per_token").at("bf16"), 70'272);
+  EXPECT_EQ(v3.at("kv_bytes_per_token").at("fp8_mla"), 61 * 656);
+  EXPECT_EQ(v3.at("flops_per_token").at("training_causal"), 250'456'015'872.0);
+  EXPECT_EQ(v3.at("weight_bytes").at("released_files"), 688'574'839'360);
+}
+
+TEST(Show, SeveralModelsAtTheContextAsked) {
+  const Json all = Json::parse(
+      run_command({"show", "deepseek-v2", "mixtral-8x7b", "qwen2.5-max", "--context", "128000", "--json"}));
+  const Json& v2 = all.at("models").at(0).at("one_user");
+  EXPECT_EQ(v2.at("kv_bytes"), 69'120LL * 128'000);
+  EXPECT_EQ(v2.at("users_per_gpu"), 9);  // 80 GB / 8.85 GB
+  EXPECT_EQ(v2.at("with").at("MHA").at("kv_bytes"), 60LL * 128 * 2 * 128 * 2 * 128'000);
+  EXPECT_EQ(v2.at("with").at("GQA").at("kv_bytes"), 60LL * 8 * 2 * 128 * 2 * 128'000);
+  EXPECT_EQ(all.at("models").at(1).at("gpus_for_weights").at("bf16"), 2);  // 93.4 GB on 80 GB each
+  EXPECT_EQ(all.at("models").at(1).at("gpus_for_weights").at("fp8"), 1);
+  EXPECT_TRUE(all.at("models").at(2).contains("unpublished"));
+  EXPECT_FALSE(all.at("models").at(2).contains("parameters"));
+  const std::string text = run_command({"show", "deepseek-v2", "mixtral-8x7b", "--context", "128000"});
+  EXPECT_TRUE(has(text, "503 GB")) << text;
+  EXPECT_TRUE(has(text, "31.5 GB")) << text;
+  EXPECT_TRUE(has(text, "8.85 GB")) << text;
+}
+
+TEST(Show, WhatIsNotPublishedIsSaidNotInvented) {
+  for (const char* name : {"gpt-4", "qwen2.5-max"}) {
+    const std::string text = run_command({"show", name});
+    EXPECT_TRUE(has(text, "not published")) << text;
+    EXPECT_FALSE(has(text, "total")) << text;
+  }
+}
+
+TEST(Show, HardwareInSiUnits) {
+  const Json gpu = Json::parse(run_command({"show", "h800", "--json"}));
+  EXPECT_EQ(gpu.at("memory"), 80'000'000'000);
+  EXPECT_EQ(gpu.at("nvlink"), 200e9);
+  const Json cluster = Json::parse(run_command({"show", "h800-32", "--json"}));
+  EXPECT_EQ(cluster.at("gpus"), 32);
+  EXPECT_EQ(cluster.at("total").at("price_per_hour"), 64);
+  EXPECT_EQ(cluster.at("fabric").at("same_leaf_latency"), 2.8e-6);
+  EXPECT_TRUE(has(run_command({"show", "h800", "b200"}), "NVIDIA B200"));
+}
+
+TEST(Show, EveryClaimIsWrongByTheFiguresItIsHeldAgainst) {
+  const std::vector<Claim> claims = popular_claims();
+  EXPECT_GE(claims.size(), 26u);
+  for (const Claim& c : claims) EXPECT_FALSE(c.holds) << c.claim;
+  const std::string text = run_command({"show", "--claims"});
+  // The cache of V2 at 128,000 tokens; V2's cut; V3's utilisation; Mixtral's size.
+  for (const char* part : {"503 / 31.5 / 8.85 GB, ratios 57 : 3.6 : 1", "82.2 %", "39 % of the BF16 peak", "46.70 B",
+                           "464 calls", "684.53 B", "1.9 times fewer"})
+    EXPECT_TRUE(has(text, part)) << part << " is not in\n" << text;
+  EXPECT_EQ(Json::parse(run_command({"show", "--claims", "--json"})).at("claims").size(), claims.size());
+}
+
+TEST(Show, WrongCommandsSayWhatToWrite) {
+  EXPECT_EQ(run_command({"show", "deepseek-v33"}),
+            "no model or hardware is called \"deepseek-v33\"; did you mean \"deepseek-v3\"?");
+  EXPECT_EQ(run_command({"show", "h80"}), "no model or hardware is called \"h80\"; did you mean \"h800\"?");
+  EXPECT_EQ(run_command({"show", "zzzzzzzzzzzz"}),
+            "no model or hardware is called \"zzzzzzzzzzzz\"; moesim list shows all");
+  EXPECT_EQ(run_command({"show", "deepseek-v3", "h800"}),
+            "deepseek-v3 is a model and h800 is hardware: show one or the other");
+  EXPECT_EQ(run_command({"show"}), "show needs a name (see moesim list) or --claims");
+  EXPECT_EQ(run_command({"show", "deepseek-v3", "--kv-dtype", "fp9"}),
+            "--kv-dtype: \"fp9\" is not known; did you mean \"fp8\"?");
+  EXPECT_EQ(run_command({"show", "deepseek-v3", "--context", "0"}),
+            "--context: expected 1 to 1000000000 tokens, got 0");
+  EXPECT_EQ(run_command({"show", "a", "deepseek-v3", "--gpu", "h80"}).substr(0, 30), "no model or hardware is called");
+  EXPECT_EQ(run_command({"show", "mixtral-8x7b", "deepseek-v3", "--gpu", "h80"}),
+            "no gpu is called \"h80\"; did you mean \"h800\"?");
+}
+
+TEST(List, EverythingInGroupsAndAsJson) {
+  const std::string text = run_command({"list"});
+  for (const char* part : {"deepseek-v3 ", "h800 ", "roofline", "models\n", "hardware\n", "scenarios\n"})
+    EXPECT_TRUE(has(text, part)) << part;
+  const Json all = Json::parse(run_command({"list", "--json"}));
+  EXPECT_GE(all.at("models").size(), 35u);
+  EXPECT_EQ(Json::parse(run_command({"list", "hardware", "--json"})).at("hardware").at(0).at("type"), "gpu");
+  EXPECT_TRUE(has(run_command({"list", "kernel-models"}), "launch"));
+  EXPECT_EQ(run_command({"list", "modles"}), "nothing called \"modles\" can be listed; did you mean \"models\"?");
+}
+}  // namespace
+}  // namespace moesim
