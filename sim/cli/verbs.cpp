@@ -12,14 +12,22 @@ namespace moesim {
 void add_run(CLI::App& app, int& exit_code);
 void add_schedule(CLI::App& app, int& exit_code);
 void add_list(CLI::App& app, int& exit_code);
+void add_show(CLI::App& app, int& exit_code);
 void add_diff(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
 
 namespace {
 // In the order of --help: from what a newcomer runs first to what they come to later.
+// clang-format off
 constexpr AddVerb kVerbs[] = {
-    add_run, add_schedule, add_list, add_compare, add_diff,
+    add_run,
+    add_schedule,
+    add_list,
+    add_show,
+    add_compare,
+    add_diff,
 };
+// clang-format on
 }  // namespace
 
 int command(int argc, char** argv) {

@@ -44,6 +44,21 @@ Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format) 
   return cache_bytes_per_layer(model, format) * std::int64_t(attended(model, context));
 }
 
+Bytes cache_bytes_as(const Model& model, AttentionKind kind, std::int64_t context, CacheFormat format) {
+  constexpr int kGroups = 8, kLatent = 512, kRope = 64;
+  Model other = model;
+  AttentionShape& a = other.attention;
+  if (kind != AttentionKind::mla) {
+    a.head_dim = a.v_head_dim;  // MLA's queries and keys carry the rope part besides
+    a.kv_heads = kind == AttentionKind::mha ? a.heads : kGroups;
+  } else if (a.kind != AttentionKind::mla) {
+    a.kv_lora_rank = kLatent;
+    a.qk_rope_head_dim = kRope;
+  }
+  a.kind = kind;
+  return cache_bytes(other, context, format);
+}
+
 Flops decode_flops(const Model& model, std::int64_t context) {
   const AttentionShape& a = model.attention;
   const double width =

@@ -78,6 +78,10 @@ Bytes cache_bytes_per_token(const Model& model, CacheFormat format);
 /// Cache of one sequence of `context` tokens; a windowed layer keeps its window only.
 Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format);
 
+/// The same if the model cached by another kind of attention: MHA a key and a value for each of its heads, GQA for 8 KV
+/// heads, MLA a latent of 512 and a rope part of 64 (its own if it is an MLA model).
+Bytes cache_bytes_as(const Model& model, AttentionKind kind, std::int64_t context, CacheFormat format);
+
 /// Operations of one token; 2 for each parameter in use (input embedding left out) plus attention over its context:
 /// 2 x heads x (QK width + V width) for each token attended to.  MTP layers left out.
 ///

@@ -40,8 +40,7 @@ void finish_model(const Config& config, Model& m, bool extends) {
   if (config.has("scale")) apply_scale(config, m);
 }
 
-constexpr EntryKind<Model> kModel = {"models", "model", forget_release, is_unpublished, finish_model,
-                                     "scale"};
+constexpr EntryKind<Model> kModel = {"models", "model", forget_release, is_unpublished, finish_model, "scale"};
 }  // namespace
 
 std::vector<int> Model::moe_layers() const {

@@ -49,9 +49,11 @@ void scale_attention(AttentionShape& a, const Scale& s) {
   // What the heads could not take of the factor.
   const double rest = std::max(1.0, s.factor * double(a.heads) / double(heads));
   if (a.kind != AttentionKind::mla) {
-    for (const auto& [key, given] :
-         {std::pair{"v_head_dim", s.v_head_dim}, {"qk_nope_head_dim", s.qk_nope_head_dim},
-          {"qk_rope_head_dim", s.qk_rope_head_dim}, {"q_lora_rank", s.q_lora_rank}, {"kv_lora_rank", s.kv_lora_rank}})
+    for (const auto& [key, given] : {std::pair{"v_head_dim", s.v_head_dim},
+                                     {"qk_nope_head_dim", s.qk_nope_head_dim},
+                                     {"qk_rope_head_dim", s.qk_rope_head_dim},
+                                     {"q_lora_rank", s.q_lora_rank},
+                                     {"kv_lora_rank", s.kv_lora_rank}})
       not_for(key, given, fmt::format("only MLA models have it, this one has {}", name_of(a.kind)));
     a.head_dim = a.v_head_dim = smaller("head_dim", s.head_dim, a.head_dim, rest, 2, 4);
     if (a.head_dim % 2 != 0) fail("head_dim", fmt::format("must be even for RoPE, got {}", a.head_dim));
@@ -82,9 +84,7 @@ Model scaled(const Model& model, const Scale& s) {
   else
     not_for("expert_width", s.expert_width, "a dense model has no experts");
   scale_attention(m.attention, s);
-  check_model(m, [](std::string_view key, std::string_view problem) {
-    fail(key.substr(key.rfind('.') + 1), problem);
-  });
+  check_model(m, [](std::string_view key, std::string_view problem) { fail(key.substr(key.rfind('.') + 1), problem); });
   m.title += ", scaled down";
   m.hugging_face = m.license = "";
   m.published = {};

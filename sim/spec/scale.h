@@ -32,8 +32,8 @@ struct Scale {
   }
 };
 
-/// The model with smaller widths; what it would say of its release is dropped.  Widths from `factor` are rounded up, and
-/// to even numbers where RoPE rotates.  Throws ConfigError "scale.KEY: problem" if a value is larger than the model's,
-/// does not apply to its attention, or breaks a rule between values.
+/// The model with smaller widths; what it would say of its release is dropped.  Widths from `factor` are rounded up,
+/// and to even numbers where RoPE rotates.  Throws ConfigError "scale.KEY: problem" if a value is larger than the
+/// model's, does not apply to its attention, or breaks a rule between values.
 Model scaled(const Model& model, const Scale& scale);
 }  // namespace moesim

@@ -72,8 +72,9 @@ TEST(RejectModel, ValuesThatContradictEachOther) {
             "m.yaml:2:15: moe.groups: must divide the 256 experts, got 7");
   EXPECT_EQ(model_error("extends: deepseek-v3\nmoe: {groups_used: 1, top_k: 33}\n"),
             "m.yaml:2:30: moe.top_k: must be at most 32, the experts of 1 of 8 groups, got 33");
-  EXPECT_EQ(model_error("extends: deepseek-v3\nmoe: {groups: 256, groups_used: 8}\n"),
-            "m.yaml:2:15: moe.groups: must leave 2 experts a group, which noaux_tc ranks groups by, got 256 groups of 1");
+  EXPECT_EQ(
+      model_error("extends: deepseek-v3\nmoe: {groups: 256, groups_used: 8}\n"),
+      "m.yaml:2:15: moe.groups: must leave 2 experts a group, which noaux_tc ranks groups by, got 256 groups of 1");
   EXPECT_EQ(model_error("extends: deepseek-v3\nmoe: {groups: 128, groups_used: 3}\n"),
             "m.yaml:2:6: moe: top_k: must be at most 6, the experts of 3 of 128 groups, got 8");
   EXPECT_EQ(model_error("extends: deepseek-v3\nmoe: {top_k: 300}\n"),
@@ -86,7 +87,8 @@ TEST(RejectModel, ValuesThatContradictEachOther) {
             "m.yaml:2:23: attention.head_dim: must be qk_nope_head_dim + qk_rope_head_dim = 192, got 128");
   EXPECT_EQ(model_error("extends: mistral-7b\nattention: {sliding_layers: [1, 1]}\n"),
             "m.yaml:2:29: attention.sliding_layers: must be ascending layer numbers from 0 to 31, got 1");
-  EXPECT_EQ(model_error("extends: llama-2-7b\ndense_width: 0\n"), "m.yaml:2:14: dense_width: must be more than 0, got 0");
+  EXPECT_EQ(model_error("extends: llama-2-7b\ndense_width: 0\n"),
+            "m.yaml:2:14: dense_width: must be more than 0, got 0");
 }
 
 TEST(RejectModel, AnEntryThatExtendsItselfOrNothing) {
@@ -133,9 +135,10 @@ TEST(RejectModel, ConfigJson) {
 }
 
 TEST(RejectHardware, WrongUnitsKindsAndCounts) {
-  EXPECT_EQ(cluster_error("cluster: {node: {extends: hgx-h800, nic: 400}, nodes: 4, fabric: ib-rail}"),
-            "s.yaml:1:42: cluster.node.nic: expected a bandwidth with a unit (B/s, MB/s, GB/s, TB/s, GiB/s, Mbps, Gbps, "
-            "Tbps), got \"400\"");
+  EXPECT_EQ(
+      cluster_error("cluster: {node: {extends: hgx-h800, nic: 400}, nodes: 4, fabric: ib-rail}"),
+      "s.yaml:1:42: cluster.node.nic: expected a bandwidth with a unit (B/s, MB/s, GB/s, TB/s, GiB/s, Mbps, Gbps, "
+      "Tbps), got \"400\"");
   EXPECT_NE(cluster_error("cluster: {node: h800, nodes: 4, fabric: ib-rail}").find("expected a node, got a gpu"),
             std::string::npos);
   EXPECT_EQ(cluster_error("cluster: {node: hgx-h800, nodes: 0, fabric: ib-rail}"),
@@ -154,9 +157,10 @@ TEST(RejectHardware, WrongUnitsKindsAndCounts) {
 TEST(RejectScale, WhatCannotBe) {
   EXPECT_EQ(model_error("{name: deepseek-v3, scale: {hidden: 9000}}"),
             "m.yaml:1:37: scale.hidden: must lie between 1 and the model's 7168, got 9000");
-  EXPECT_EQ(model_error("{name: deepseek-v3, scale: {layers: 4}}"),
-            "m.yaml:1:29: scale: unknown key \"layers\"; known keys: factor, hidden, expert_width, dense_width, heads, "
-            "kv_heads, head_dim, v_head_dim, qk_nope_head_dim, qk_rope_head_dim, q_lora_rank, kv_lora_rank, vocabulary");
+  EXPECT_EQ(
+      model_error("{name: deepseek-v3, scale: {layers: 4}}"),
+      "m.yaml:1:29: scale: unknown key \"layers\"; known keys: factor, hidden, expert_width, dense_width, heads, "
+      "kv_heads, head_dim, v_head_dim, qk_nope_head_dim, qk_rope_head_dim, q_lora_rank, kv_lora_rank, vocabulary");
   EXPECT_EQ(model_error("{name: deepseek-v3, scale: {head_dim: 8}}"),
             "m.yaml:1:39: scale.head_dim: for MLA give qk_nope_head_dim and qk_rope_head_dim");
   EXPECT_EQ(model_error("{name: mixtral-8x7b, scale: {kv_lora_rank: 8}}"),
@@ -165,7 +169,8 @@ TEST(RejectScale, WhatCannotBe) {
             "m.yaml:1:38: scale.factor: must be 1 or more, got 0.5");
   EXPECT_EQ(model_error("{name: mixtral-8x7b, scale: {heads: 6, kv_heads: 4}}"),
             "m.yaml:1:50: scale.kv_heads: must divide the 6 heads, got 4");
-  EXPECT_EQ(model_error("{name: gpt-4, scale: {factor: 2}}"), "m.yaml:1:31: scale.factor: nothing is published of gpt-4");
+  EXPECT_EQ(model_error("{name: gpt-4, scale: {factor: 2}}"),
+            "m.yaml:1:31: scale.factor: nothing is published of gpt-4");
 }
 }  // namespace
 }  // namespace moesim

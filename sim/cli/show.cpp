@@ -1,0 +1,139 @@
+// moesim show: a model, several side by side, a piece of hardware, or the table of claims.
+#include "cli/show.h"
+
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/catalogue_text.h"
+#include "cli/command.h"
+#include "core/files.h"
+#include "record/summary.h"
+#include "spec/claims.h"
+
+namespace moesim {
+namespace {
+using Json = nlohmann::ordered_json;
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+/// A name, YAML path, config.json or folder that stands for a model; false for hardware.  Throws ConfigError for
+/// neither.
+bool is_model(const std::string& name) {
+  namespace fs = std::filesystem;
+  const std::vector<std::string> models = catalogue_names("models"), hardware = catalogue_names("hardware");
+  if (contains(models, name)) return true;
+  if (contains(hardware, name)) return false;
+  std::error_code error;
+  if (fs::is_directory(name, error) || name.ends_with(".json")) return true;
+  if (fs::is_regular_file(name, error)) return hardware_type(name).empty();
+  if (name.find('/') != std::string::npos || name.ends_with(".yaml"))
+    throw ConfigError(fmt::format("{}: no such file", name));
+  std::vector<std::string_view> all(models.begin(), models.end());
+  all.insert(all.end(), hardware.begin(), hardware.end());
+  const std::string guess = nearest(name, all);
+  throw ConfigError(
+      fmt::format("no model or hardware is called \"{}\"{}", name,
+                  guess.empty() ? "; moesim list shows all" : fmt::format("; did you mean \"{}\"?", guess)));
+}
+
+std::string show_hardware(const std::string& name, bool json) {
+  const std::string file = catalogue_file("hardware", name, "hardware");
+  const std::string type = hardware_type(file);
+  if (type == "gpu") return show_gpu(load_gpu(name), json);
+  if (type == "node") return show_node(load_node(name), json);
+  if (type == "fabric") return show_fabric(load_fabric(name), json);
+  if (type == "cluster") return show_cluster(load_cluster(name), json);
+  const std::string text = read_file(file);  // another folder's measurements: their file says all
+  return json ? Json{{"name", name}, {"type", type}, {"file", text}}.dump(2) + "\n" : text;
+}
+
+std::string show(const std::vector<std::string>& names, const ShowOptions& options) {
+  std::vector<Model> models;
+  std::vector<std::string> hardware;
+  for (const std::string& name : names)
+    if (is_model(name))
+      models.push_back(load_model(name));
+    else
+      hardware.push_back(name);
+  if (!models.empty() && !hardware.empty())
+    throw ConfigError(
+        fmt::format("{} is a model and {} is hardware: show one or the other", models.front().name, hardware.front()));
+  if (models.size() == 1) return show_model(models.front(), options);
+  if (!models.empty()) return show_models(models, options);
+  if (hardware.size() == 1) return show_hardware(hardware.front(), options.json);
+  Json all = Json::array();
+  std::string out;
+  for (const std::string& name : hardware)
+    if (options.json)
+      all.push_back(Json::parse(show_hardware(name, true)));
+    else
+      out += (out.empty() ? "" : "\n") + show_hardware(name, false);
+  return options.json ? Json{{"hardware", all}}.dump(2) + "\n" : out;
+}
+
+CacheFormat cache_format(const std::string& word) {
+  std::vector<std::string_view> names;
+  for (const auto& [name, format] : EnumNames<CacheFormat>::table) {
+    if (name == word) return format;
+    names.push_back(name);
+  }
+  throw ConfigError(fmt::format("--kv-dtype: \"{}\" is not known{}", word, suggestion(word, names, "there are")));
+}
+}  // namespace
+
+std::string show_claims(bool json) {
+  const std::vector<Claim> claims = popular_claims();
+  if (json) {
+    Json out = Json::array();
+    for (const Claim& c : claims)
+      out.push_back(
+          {{"about", c.about}, {"claim", c.claim}, {"verdict", c.holds ? "right" : "wrong"}, {"fact", c.fact}});
+    return Json{{"claims", out}}.dump(2) + "\n";
+  }
+  std::string out;
+  for (const Claim& c : claims)
+    out += fmt::format("{}: {}\n  {}: {}\n", c.about, c.claim, c.holds ? "right" : "wrong", c.fact);
+  return out;
+}
+
+void add_show(CLI::App& app, int&) {
+  struct Given {
+    std::vector<std::string> names;
+    ShowOptions options;
+    std::string format = "bf16";
+    bool claims = false;
+  };
+  auto given = std::make_shared<Given>();
+  CLI::App* verb = app.add_subcommand(
+      "show", "count a model's parameters, cache and operations, compare several, or print a piece of hardware");
+  verb->add_option("names", given->names,
+                   "models (catalogue name, YAML file, config.json or its folder), or GPUs, nodes, fabrics, clusters");
+  verb->add_option("--context", given->options.context, "tokens of one user's cache and of a training sequence")
+      ->capture_default_str();
+  verb->add_option("--kv-dtype", given->format, "format of the KV cache: bf16, fp8, or fp8_mla (656 B a layer for MLA)")
+      ->capture_default_str();
+  verb->add_option("--batch", given->options.batch, "tokens of one decode step, which share the weights it reads")
+      ->capture_default_str();
+  verb->add_option("--gpu", given->options.gpu, "whose memory several models are fitted to")->capture_default_str();
+  verb->add_flag("--claims", given->claims, "popular claims about these models, and what their shapes give");
+  verb->add_flag("--json", given->options.json, "print one JSON object");
+  verb->callback([given] {
+    ShowOptions options = given->options;
+    if (given->claims == !given->names.empty())
+      throw ConfigError(given->claims ? "--claims stands alone, without names"
+                                      : "show needs a name (see moesim list) or --claims");
+    if (options.context < 1 || options.context > 1'000'000'000)
+      throw ConfigError(fmt::format("--context: expected 1 to 1000000000 tokens, got {}", options.context));
+    if (options.batch < 1) throw ConfigError(fmt::format("--batch: expected 1 or more, got {}", options.batch));
+    options.format = cache_format(given->format);
+    fmt::print("{}", given->claims ? show_claims(options.json) : show(given->names, options));
+  });
+}
+}  // namespace moesim

@@ -1,0 +1,27 @@
+// What `moesim show` prints, one function a kind of thing, as text or JSON.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "spec/count.h"
+#include "spec/hardware.h"
+
+namespace moesim {
+
+struct ShowOptions {
+  std::int64_t context = 4096;  // tokens of one user's cache; length of a training sequence
+  CacheFormat format = CacheFormat::bf16;
+  int batch = 1;  // tokens of one decode step
+  std::string gpu = "h800";
+  bool json = false;
+};
+
+/// Each returns text that ends with a newline.
+std::string show_model(const Model& model, const ShowOptions& options);
+std::string show_models(const std::vector<Model>& models, const ShowOptions& options);
+std::string show_claims(bool json);
+std::string show_gpu(const Gpu& gpu, bool json);
+std::string show_node(const Node& node, bool json);
+std::string show_fabric(const Fabric& fabric, bool json);
+std::string show_cluster(const Cluster& cluster, bool json);
+}  // namespace moesim

@@ -1,0 +1,198 @@
+// moesim show MODEL: one model, everything that follows from its shape.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/catalogue_text.h"
+#include "cli/show.h"
+#include "record/summary.h"
+
+namespace moesim {
+namespace {
+using Json = nlohmann::ordered_json;
+
+struct PartLine {
+  std::string_view name, key;
+  std::int64_t all = 0, active = 0;
+};
+std::vector<PartLine> parts(const Model& m) {
+  const Parameters p = count_parameters(m);
+  const auto routed = m.moe ? p.routed / m.moe->experts * m.moe->top_k : 0;
+  return {{"embedding", "embedding", p.embedding, p.embedding},
+          {"attention", "attention", p.attention, p.attention},
+          {"dense FFN", "dense_ffn", p.dense, p.dense},
+          {"routed experts", "routed_experts", p.routed, routed},
+          {"shared experts", "shared_experts", p.shared, p.shared},
+          {"gate", "gate", p.gate, p.gate},
+          {"norms", "norms", p.norms, p.norms},
+          {"LM head", "head", p.head, p.head}};
+}
+
+std::string percent(double part, double whole) { return fmt::format("{:.2f} %", 100 * part / whole); }
+
+std::string parameters_text(const Model& m) {
+  const Parameters p = count_parameters(m);
+  TextTable table({"parameters", "all", "share", "one token uses"});
+  for (const PartLine& line : parts(m))
+    if (line.all > 0)
+      table.add({std::string(line.name), long_count(line.all), percent(double(line.all), double(p.total())),
+                 long_count(line.active)});
+  table.add({"total", long_count(p.total()), "100 %", long_count(p.active)});
+  std::string out = table.text();
+  out += fmt::format("  without the input embedding one token uses {} ({} of all)\n", long_count(p.active_no_embedding),
+                     percent(double(p.active_no_embedding), double(p.total())));
+  if (p.mtp > 0)
+    out += fmt::format("  {} MTP layer{} more: {} of its own, {} as stored with copies of embedding and head\n",
+                       m.mtp_layers, m.mtp_layers > 1 ? "s" : "", long_count(p.mtp), long_count(p.mtp_stored));
+  const std::int64_t stored = p.stored() - (m.published.stored_has_scales ? 0 : p.fp8_scales);
+  out +=
+      fmt::format("  released files hold {}{}{}\n", long_count(stored),
+                  p.fp8_scales > 0 && m.published.stored_has_scales
+                      ? fmt::format(", {} FP8 scales among them", long_count(p.fp8_scales))
+                      : "",
+                  m.published.stored == 0        ? ""
+                  : m.published.stored == stored ? "; the hub counts the same"
+                                                 : fmt::format("; the hub counts {}", long_count(m.published.stored)));
+  if (!m.published.total.empty())
+    out += fmt::format("  published: {} in all, {} active\n", m.published.total, m.published.active);
+  return out;
+}
+
+std::string shape_text(const Model& m) {
+  std::string out = fmt::format("layers     {} of width {}", m.layers, long_count(m.hidden));
+  const std::size_t moe = m.moe_layers().size();
+  if (m.moe && int(moe) < m.layers)
+    out += fmt::format(": {} MoE, {} dense of FFN width {}", moe, m.layers - int(moe), long_count(m.dense_width));
+  else if (m.moe)
+    out += ", all MoE";
+  else
+    out += fmt::format(", FFN width {}", long_count(m.dense_width));
+  out += fmt::format("\nattention  {}\n", attention_text(m.attention));
+  if (m.moe) {
+    out += fmt::format("gate       {}\n", gate_text(*m.moe));
+    out += fmt::format("experts    width {}, {} parameters each{}\n", long_count(m.moe->expert_width),
+                       long_count(expert_parameters(m)),
+                       m.moe->shared_experts > 0
+                           ? fmt::format("; shared width {}", long_count(m.moe->shared_experts * m.moe->expert_width))
+                           : "");
+  }
+  return out + fmt::format("vocabulary {}, positions {}\n", long_count(m.vocabulary), long_count(m.max_positions));
+}
+
+std::string costs_text(const Model& m, const ShowOptions& o) {
+  const Storage released = released_storage(m);
+  const double read = weight_bytes_read(m, released, o.batch);
+  TextTable table({"one token", "", ""});
+  for (const auto& [name, format] : EnumNames<CacheFormat>::table) {
+    if (format == CacheFormat::fp8_mla && m.attention.kind != AttentionKind::mla) continue;
+    const Bytes bytes = cache_bytes_per_token(m, format);
+    table.add({fmt::format("KV cache, {}", name), long_count(bytes.v) + " B",
+               fmt::format("{} B a layer; {} for {} tokens", long_count(cache_bytes_per_layer(m, format).v),
+                           pretty(double(cache_bytes(m, o.context, format).v), "B"), long_count(o.context))});
+  }
+  const std::string at = fmt::format("{} tokens", long_count(o.context));
+  table.add({"training", pretty(training_flops(m, o.context, true).v, "FLOP"),
+             fmt::format("sequences of {}, causal; {} counting the whole square", at,
+                         pretty(training_flops(m, o.context, false).v, "FLOP"))});
+  table.add({"prefill", pretty(prefill_flops(m, o.context).v, "FLOP"), fmt::format("mean over a prompt of {}", at)});
+  table.add(
+      {"decode", pretty(decode_flops(m, o.context).v, "FLOP"),
+       fmt::format("at a context of {}{}", at, m.attention.kind == AttentionKind::mla ? ", in latent space" : "")});
+  table.add({"decode reads", pretty(read / o.batch, "B"),
+             fmt::format("of weights as released ({}), {} token{} a step", name_of(m.weights), o.batch,
+                         o.batch > 1 ? "s" : "")});
+  return table.text();
+}
+
+Json storage_json(const Model& m) {
+  Json out;
+  for (const Dtype dtype : {Dtype::bf16, Dtype::fp8, Dtype::fp4})
+    out[std::string(name_of(dtype))] = weight_bytes(m, {dtype, false}).v;
+  out["as_released"] = weight_bytes(m, released_storage(m)).v;
+  out["released_files"] = released_bytes(m).v;
+  return out;
+}
+
+Json shape_json(const Model& m) {
+  const AttentionShape& a = m.attention;
+  Json out = {{"vocabulary", m.vocabulary},
+              {"hidden", m.hidden},
+              {"layers", m.layers},
+              {"moe_layers", m.moe_layers().size()},
+              {"dense_width", m.dense_width}};
+  out["attention"] = {{"kind", name_of(a.kind)},
+                      {"heads", a.heads},
+                      {"kv_heads", a.kv_heads},
+                      {"head_dim", a.head_dim},
+                      {"v_head_dim", a.v_head_dim},
+                      {"q_lora_rank", a.q_lora_rank},
+                      {"kv_lora_rank", a.kv_lora_rank},
+                      {"qk_rope_head_dim", a.qk_rope_head_dim},
+                      {"sliding_window", a.sliding_window},
+                      {"sliding_layers", a.sliding_layers.size()}};
+  if (!m.moe) return out;
+  const MoeShape& s = *m.moe;
+  out["gate"] = {{"experts", s.experts},
+                 {"shared_experts", s.shared_experts},
+                 {"top_k", s.top_k},
+                 {"expert_width", s.expert_width},
+                 {"score", name_of(s.score)},
+                 {"selection", name_of(s.selection)},
+                 {"groups", s.groups},
+                 {"groups_used", s.groups_used},
+                 {"normalise", s.normalise},
+                 {"scale", s.scale},
+                 {"selection_bias", s.selection_bias}};
+  return out;
+}
+
+Json json_of(const Model& m, const ShowOptions& o) {
+  Json out = {{"name", m.name}, {"title", m.title}, {"family", m.family}};
+  if (!m.unpublished.empty()) {
+    out["unpublished"] = m.unpublished;
+    return out;
+  }
+  const Parameters p = count_parameters(m);
+  Json& counts = out["parameters"];
+  counts = {{"total", p.total()}, {"active", p.active}, {"active_without_embedding", p.active_no_embedding}};
+  for (const PartLine& line : parts(m)) counts[std::string(line.key)] = line.all;
+  counts["mtp"] = p.mtp;
+  counts["mtp_stored"] = p.mtp_stored;
+  counts["fp8_scales"] = p.fp8_scales;
+  counts["stored"] = p.stored() - (m.published.stored_has_scales ? 0 : p.fp8_scales);
+  counts["expert"] = expert_parameters(m);
+  counts["attention_per_layer"] = attention_parameters(m);
+  counts["gate_per_layer"] = gate_parameters(m);
+  out["published"] = {{"total", m.published.total}, {"active", m.published.active}, {"stored", m.published.stored}};
+  out["shape"] = shape_json(m);
+  for (const auto& [name, format] : EnumNames<CacheFormat>::table)
+    out["kv_bytes_per_token"][std::string(name)] = cache_bytes_per_token(m, format).v;
+  out["context"] = o.context;
+  for (const auto& [name, format] : EnumNames<CacheFormat>::table)
+    out["kv_bytes"][std::string(name)] = cache_bytes(m, o.context, format).v;
+  out["flops_per_token"] = {{"training_causal", training_flops(m, o.context, true).v},
+                            {"training_noncausal", training_flops(m, o.context, false).v},
+                            {"prefill", prefill_flops(m, o.context).v},
+                            {"decode", decode_flops(m, o.context).v}};
+  out["weight_bytes"] = storage_json(m);
+  out["batch"] = o.batch;
+  out["weight_bytes_read_per_step"] = weight_bytes_read(m, released_storage(m), o.batch);
+  out["weight_bytes_read_per_token"] = weight_bytes_read(m, released_storage(m), o.batch) / o.batch;
+  return out;
+}
+}  // namespace
+
+std::string show_model(const Model& model, const ShowOptions& options) {
+  if (options.json) return json_of(model, options).dump(2) + "\n";
+  std::string out = fmt::format("{} ({})\n", model.title, model.name);
+  if (!model.unpublished.empty())
+    return out + fmt::format("  not published: {}\n  so there is nothing to count\n", model.unpublished);
+  out += "\n" + shape_text(model) + "\n" + parameters_text(model) + "\n" + costs_text(model, options);
+  const Storage released = released_storage(model);
+  out += fmt::format("\nweights    {} as released ({}), {} in BF16\n",
+                     pretty(double(weight_bytes(model, released).v), "B"), name_of(model.weights),
+                     pretty(double(weight_bytes(model, {Dtype::bf16, false}).v), "B"));
+  if (!model.license.empty()) out += fmt::format("licence    {}\n", model.license);
+  return out + fmt::format("source     {}\n", model.source);
+}
+}  // namespace moesim

@@ -1,0 +1,15 @@
+// Popular statements about these models, held against what their published shapes give.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace moesim {
+
+struct Claim {
+  std::string about, claim;
+  std::string fact;    // every figure in it counted from the catalogue
+  bool holds = false;  // decided from the same figures
+};
+/// Reads the models and GPUs it needs from the catalogues.
+std::vector<Claim> popular_claims();
+}  // namespace moesim
