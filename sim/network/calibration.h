@@ -1,6 +1,7 @@
 // How far real kernels fall short of line rates: few physical parameters, fitted to single kernels and collectives.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "core/config.h"
 #include "core/units.h"
@@ -27,28 +28,28 @@ struct NetworkCalibration {
       f("forward_tail", p.forward_tail, "share of forwarded bytes not overlapped with receiving");
     }
   };
-  /// What library collectives reach.
-  struct Collectives {
-    double nvlink_share = 1, nic_share = 1;
-    Time launch{};  // fixed time of one call
-    Time step{};    // fixed time of one step of a ring or tree, besides the path's latency
+  /// How library collectives move data: the library takes whichever protocol is fastest for the size.
+  struct Protocol {
+    double nvlink_share = 1, nic_share = 1;  // of line rate that payload reaches
+    Time launch{};                           // fixed time of one call
+    Time step{};                             // one NVLink step of a ring or tree; 0: the link's latency
     static void fields(auto& f, auto& p) {
       f("nvlink_share", p.nvlink_share, "of the NVLink rate that payload reaches");
       f("nic_share", p.nic_share, "of the adapter's rate that payload reaches");
       f("launch", p.launch, "fixed time of one call");
-      f("step", p.step, "fixed time of one step, besides the latency of the links");
+      f("step", p.step, "one NVLink step of a ring or tree; 0: the link's latency");
     }
   };
 
   std::string name = "none", title = "line rates, no software costs";
   Kernel normal, low_latency;
-  Collectives collectives;
+  std::vector<Protocol> collectives{Protocol{}};
   static void fields(auto& f, auto& p) {
     f.skip("type");
     f("title", p.title, "what it was fitted to");
     f("normal", p.normal, "exchange kernels that copy with SMs");
     f("low_latency", p.low_latency, "exchange kernels driven by the adapters");
-    f("collectives", p.collectives, "library collectives");
+    f("collectives", p.collectives, "protocols of library collectives, from the smallest messages to the largest");
   }
 };
 

@@ -23,7 +23,7 @@ enum class CollectiveAlgorithm {
   ring,         ///< n - 1 steps round a ring (all-reduce twice that)
   tree,         ///< two binary trees, half of the bytes each (all-reduce)
   in_switch,    ///< the NVSwitch adds up (all-reduce in one NVLink domain)
-  direct,       ///< every pair at once (all-to-all, all-gather, reduce-scatter, point to point)
+  direct,       ///< every pair at once (all but all-reduce)
   hierarchical  ///< inside the nodes, then between same-position GPUs, then inside the nodes
 };
 template <>

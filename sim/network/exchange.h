@@ -3,9 +3,11 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/config.h"
+#include "core/family.h"
 #include "core/ids.h"
 #include "core/units.h"
 #include "network/calibration.h"
@@ -17,7 +19,7 @@ namespace moesim {
 class Network;
 
 enum class ExchangeKernel {
-  normal,      ///< SMs copy; between nodes one copy a node to the same-index GPU, forwarded over NVLink
+  normal,      ///< SMs copy; between nodes one copy a node to the same-position GPU, forwarded over NVLink
   low_latency  ///< adapters send each row straight to its GPU; takes no SMs
 };
 template <>
@@ -37,71 +39,98 @@ struct ExchangeSpec {
 };
 
 /// One token's row of `hidden` values: FP8 with one 4-byte scale per 128 values and 16 bytes of metadata, or BF16
-/// alone.
+/// alone. Source: DeepEP README, bytes of the low-latency kernels.
 Bytes fp8_row(int hidden);
 Bytes bf16_row(int hidden);
 
-/// The GPUs of an expert-parallel group in the order of ExchangeLoad's rows, and what their ports are.
-/// Built once per group; every exchange of the group shares it.
+/// The GPUs of an expert-parallel group in the order of ExchangeLoad's rows, and what their ports can do.
+/// Built once per group; every exchange of the group shares it.  Must not outlive its topology.
 class ExchangeGroup {
  public:
-  /// members: cluster GPUs, all of one node together, equally many a node (the load's node n holds members n * per_node
-  /// onwards).  Throws ConfigError if a member is not in the cluster, std::logic_error if nodes are mixed or uneven.
+  /// members: cluster GPUs, those of one node together, equally many a node: the load's node n holds members
+  /// n * per_node onwards.  Throws ConfigError if a member is not in the cluster, std::logic_error if nodes are mixed
+  /// or uneven.
   ExchangeGroup(const Topology& topology, std::vector<GpuId> members);
   /// `count` consecutive GPUs from `first`.
   ExchangeGroup(const Topology& topology, GpuId first, int count);
 
   int gpus() const { return int(members_.size()); }
-  int nodes() const { return nodes_; }
+  int nodes() const { return gpus() / per_node_; }
   int per_node() const { return per_node_; }
   int node_of(int member) const { return member / per_node_; }
   GpuId gpu(int member) const { return members_[std::size_t(member)]; }
   /// Who on `node` takes in what `source` sends there between nodes: the member with the source's position.
   int forwarder(int source, int node) const { return node * per_node_ + source % per_node_; }
-  /// Which adapter a member uses, numbered within the group (several members may share one).
-  int port(int member) const { return port_[std::size_t(member)]; }
-  int ports() const { return ports_; }
   const Topology& topology() const { return *topology_; }
 
+  /// The adapter of a member, numbered within the group (several members may share one), and how many there are.
+  int port(int member) const { return port_[std::size_t(member)]; }
+  int ports() const { return ports_; }
+  /// Line rates of the slowest adapter link (with PCIe) and the slowest NVLink, either direction, by port and member.
+  Bandwidth nic_rate(int port) const { return nic_rate_[std::size_t(port)]; }
+  Bandwidth nvlink_rate(int member) const { return nvlink_rate_[std::size_t(member)]; }
+  /// Latency over NVLink, and the longest over adapters: between any two members, and between those of one position.
+  Time nvlink_latency() const { return nvlink_latency_; }
+  Time any_latency() const { return any_latency_; }
+  Time rail_latency() const { return rail_latency_; }
+  /// How long the slowest of the counts takes that every member sends to all others; 0 for one member.
+  Time count_latency(const ExchangeSpec& spec) const;
+
  private:
+  void find_ports();
+  void find_latencies();
   const Topology* topology_;
   std::vector<GpuId> members_;
   std::vector<int> port_;
-  int nodes_ = 1, per_node_ = 1, ports_ = 0;
+  std::vector<Bandwidth> nic_rate_, nvlink_rate_;
+  int per_node_ = 1, ports_ = 0;
+  Time nvlink_latency_{}, any_latency_{}, rail_latency_{};
 };
 
 /// Throws ConfigError, prefixed with `where`, for a load that no exchange can carry: negative counts, sizes that do not
-/// fit the group, or more bytes than 2^62.
+/// fit the group, more than 2^62 bytes.
 void check_load(const ExchangeLoad& load, const ExchangeGroup& group, const ExchangeSpec& spec, std::string_view where);
 
+/// The rates one kernel reaches on one group: line rates, calibration and SMs put together.
+struct ExchangeRates {
+  ExchangeRates(const ExchangeGroup& group, const NetworkCalibration& calibration, const ExchangeSpec& spec);
+  NetworkCalibration::Kernel kernel;
+  double row = 0;                             // bytes that one row costs, messages included
+  std::vector<double> nic, nvlink;            // bytes per second of payload, by port and by member
+  std::vector<double> nic_work, nvlink_work;  // work (line-rate bytes) per byte of payload
+};
+
 /// The bottleneck model's closed form: every port carries its bytes after the GPUs that use it are ready, and a GPU has
-/// all it needs when the slowest port on any of its inputs is done.  Never later than `fluid` by more than rounding.
-/// Keeps its buffers: calls allocate nothing.  64 GPUs cost under 50 us.  One per thread.
+/// all it needs when the slowest port on any of its inputs is done.  On symmetric traffic never later than `fluid` by
+/// more than rounding.  Keeps its buffers: calls allocate nothing.  64 GPUs cost under 50 us.  One per thread.
 class ExchangeTimes {
  public:
+  /// Throws ConfigError if a port the group needs has failed: only `fluid` goes around.
   ExchangeTimes(const ExchangeGroup& group, const NetworkCalibration& calibration, const ExchangeSpec& spec);
 
-  /// ready: (gpus) when each GPU starts to send.  arrival: (gpus), when each GPU has all it needs (dispatch: the rows
-  /// of its slots; combine: its tokens' results); at least the last ready time plus the kernel's fixed time, since
-  /// every GPU waits for the counts of all.  Throws std::logic_error if the load has another size.
+  /// ready: (gpus) when each GPU starts to send.  arrival: (gpus) when each GPU has all it needs (dispatch: the rows of
+  /// its slots; combine: its tokens' results); at least the last ready time plus the kernel's fixed time and a latency,
+  /// since every GPU waits for the counts of all.  Throws std::logic_error if the load has another size.
   void operator()(const ExchangeLoad& load, std::span<const Time> ready, std::span<Time> arrival);
-  /// The same from sums alone, all GPUs ready at 0, `tokens` in all: O(gpus).
-  void operator()(const ExchangeSums& sums, double tokens, std::span<Time> arrival);
+  /// The same from sums alone, all GPUs ready at 0: O(gpus).
+  void operator()(const ExchangeSums& sums, std::span<Time> arrival);
 
   const ExchangeSpec& spec() const { return spec_; }
 
  private:
-  void low_latency(const ExchangeLoad& load, std::span<const Time> ready, std::span<Time> arrival);
-  void normal_dispatch(const ExchangeLoad& load, std::span<const Time> ready, std::span<Time> arrival);
-  void normal_combine(const ExchangeLoad& load, std::span<const Time> ready, std::span<Time> arrival);
+  double nic(int member) const { return per_nic_byte_[std::size_t(group_->port(member))]; }
+  void low_latency(const ExchangeLoad& load);
+  void normal_dispatch(const ExchangeLoad& load);
+  void normal_combine(const ExchangeLoad& load);
+  void finish(std::span<Time> arrival, Time origin) const;
 
   const ExchangeGroup* group_;
-  NetworkCalibration::Kernel kernel_;
   ExchangeSpec spec_;
-  double nvlink_ = 0, nic_ = 0;  // seconds per byte of payload
-  Time nvlink_latency_{}, nic_latency_{};
-  std::vector<int> order_;  // members by ready time
-  std::vector<double> out_, in_, a_, b_, c_;
+  ExchangeRates rates_;
+  double any_latency_ = 0, rail_latency_ = 0, nvlink_latency_ = 0;  // seconds, like all below
+  std::vector<double> per_nic_byte_, per_nvlink_byte_;              // by port, by member
+  std::vector<int> order_;                                          // members by ready time
+  std::vector<double> ready_, arrival_, nic_out_, nic_in_, nvlink_out_, nvlink_in_, gathered_, start_, forwarded_;
 };
 
 /// Something every member of a group joins, and that tells each member when its part is done.
@@ -115,10 +144,11 @@ class Rendezvous {
 };
 
 /// Opens one exchange: GPUs join() when ready, and `arrived(member)` runs when all that the member needs is there.
-/// With a closed-form network the times are ExchangeTimes'; with fluid, flows start as members join:
-/// dispatch: a source's rows go to their nodes and GPUs at once; what a forwarder received crosses NVLink from when all
-/// its senders have joined, `forward_tail` of it after the last byte came in.  Combine is the mirror image.
-/// The load is read during the call only.  Destroy the object after finished(); not inside `arrived`.
+/// With a closed-form network the times are ExchangeTimes'; with fluid, flows start as members join.  Dispatch: a
+/// source's rows leave at once; what a forwarder takes in crosses NVLink from when it and all its senders have joined,
+/// and `forward_tail` of it after the last byte came in.  Combine is the mirror image.
+/// The load is read during the call only; the group must live as long.  Destroy the object after finished(), not inside
+/// `arrived`.
 std::unique_ptr<Rendezvous> open_exchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec,
                                           const ExchangeLoad& load, std::function<void(int member)> arrived);
 

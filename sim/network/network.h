@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/engine.h"
@@ -17,7 +18,7 @@ namespace moesim {
 struct Transfer {
   GpuId from{}, to{};
   Bytes bytes{};              // payload, >= 0; 0 arrives after the latency alone
-  Bytes work{};               // what it costs the links: payload over the kernel's share of line rate; >= bytes
+  Bytes work{};               // what it costs the links: payload over the kernel's share of line rate; at least `bytes`
   std::uint32_t tag = 0;      // given back on arrival
   bool avoid_nvlink = false;  // cross the adapters even inside a node
 };
@@ -29,19 +30,37 @@ class Receiver {
   virtual void arrived(std::uint32_t tag) = 0;
 };
 
-/// What went over each link, in bytes of payload, and how long it was busy.
+/// What went over a link so far.
 struct LinkUse {
-  std::int64_t bytes = 0;
-  double busy = 0;     // seconds at full capacity that the work amounts to
-  Time saturated{};    // time spent with no capacity to spare: a hot spot's queue (fluid only)
-  int most_flows = 0;  // at once
+  std::int64_t bytes = 0;  // payload of the flows that have left
+  double busy = 0;         // seconds at full capacity that their work amounts to
+  double saturated = 0;    // seconds in which the link held back some flow: a hot spot
+  int most_flows = 0;      // at once; a hot spot's queue
+};
+
+/// Mean use of one link during one interval.
+struct UtilisationSample {
+  Time until{};
+  LinkId link{};
+  double share = 0;  // of capacity
+};
+
+/// What every network has besides its model.
+struct NetworkOptions {
+  std::string calibration = "auto";
+  std::vector<LinkFault> faults;
+  bool count_pairs = false;
+  Time sample_interval{};
 };
 
 class Network {
  public:
-  /// Builds the cluster's links (throws ConfigError, see Topology) with the calibration applied by senders.
-  Network(Engine& engine, const Cluster& cluster, NetworkCalibration calibration, std::span<const LinkFault> faults);
-  virtual ~Network() = default;
+  /// Builds the cluster's links and loads the calibration.  Throws ConfigError, see Topology and
+  /// load_network_calibration.
+  Network(Engine& engine, const Cluster& cluster, const NetworkOptions& options);
+  virtual ~Network();
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
 
   Engine& engine() const { return engine_; }
   const Topology& topology() const { return topology_; }
@@ -53,23 +72,21 @@ class Network {
   virtual void start(std::span<const Transfer> transfers, Receiver& receiver) = 0;
   /// True if exchanges and collectives are to use their closed forms instead of flows.
   virtual bool closed_form() const = 0;
+  /// From now on the link works at this share of its rate, above 0; flows on their way slow down or speed up.
+  virtual void set_share(LinkId link, double share) = 0;
 
   /// Per-link totals up to now.
   virtual std::vector<LinkUse> link_use() = 0;
-  /// Per-pair payload so far, (gpus, gpus) row-major; empty unless asked for before the first flow.
-  void count_pairs();
+  /// Payload per pair of GPUs, (gpus, gpus) row-major; empty unless options.count_pairs.
   const std::vector<std::int64_t>& pair_bytes() const { return pair_bytes_; }
-  /// Samples every link's utilisation once per `interval` from the next flow on; see utilisation().
-  virtual void sample_utilisation(Time interval) = 0;
-  struct UtilisationSample {
-    Time until{};
-    LinkId link{};
-    double share = 0;  // of capacity, mean over the interval; links without traffic in an interval have no sample
-  };
-  virtual const std::vector<UtilisationSample>& utilisation() = 0;
+  /// Every link's use per interval so far, links in order within an interval, idle ones left out; empty unless
+  /// options.sample_interval is above 0.
+  virtual std::vector<UtilisationSample> utilisation() = 0;
 
  protected:
-  void count(const Transfer& transfer);
+  /// Checks a transfer and counts its pair; returns its work in bytes.
+  double admit(const Transfer& transfer);
+  Route route_of(const Transfer& transfer) const;
 
  private:
   class Callbacks;
@@ -77,10 +94,11 @@ class Network {
   Topology topology_;
   NetworkCalibration calibration_;
   std::vector<std::int64_t> pair_bytes_;
-  std::shared_ptr<Callbacks> callbacks_;
+  std::unique_ptr<Callbacks> callbacks_;
 };
 
 /// The family `network`: bottleneck (closed forms, for sweeps) and fluid (max-min fair sharing).
-/// Both take `calibration:` (a name, "auto" or "none") and `faults:`; fluid also `tolerance:`.
+/// Both take `calibration:` (a name, "auto" or "none"), `faults:`, `count_pairs:` and `sample_interval:`; fluid also
+/// `tolerance:`.
 const Family<Network, Engine&, const Cluster&>& networks();
 }  // namespace moesim

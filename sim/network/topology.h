@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/ids.h"
@@ -16,25 +17,25 @@ enum class LinkKind : std::uint8_t {
   nvlink,  ///< GPU to NVSwitch, or back
   pcie,    ///< GPU to network adapter, or back; only where it can be slower than the adapter or adapters are shared
   nic,     ///< adapter to leaf switch, or back
-  leaf,    ///< leaf switch to spine or aggregation switch, or back: all cables between the two together
+  leaf,    ///< leaf switch to spine or aggregation switch, or back
   core     ///< aggregation switch to core switch, or back
 };
 std::string_view name_of(LinkKind kind);
 
 /// A point of the network: GPUs first (vertex g is GPU g), then NVSwitch domains, adapters, leaf, spine, core switches.
 enum class VertexKind : std::uint8_t { gpu, nvswitch, nic, leaf, spine, core };
+std::string_view name_of(VertexKind kind);
 struct Vertex {
   VertexKind kind{};
   int number = 0;  // among its kind
-  int plane = 0;
 };
 
-/// One direction of a cable (or of a bundle of equal cables between the same two points).
+/// One direction of a cable, or of a bundle of equal cables between the same two points.
 struct Link {
   LinkKind kind{};
   int from = 0, to = 0;  // vertices
-  Bandwidth capacity{};
-  Time latency{};  // a path's latency is the sum over its links
+  Bandwidth capacity{};  // all cables of the bundle
+  Time latency{};        // a path's latency is the sum over its links
   int cables = 1;
 };
 
@@ -46,10 +47,9 @@ class Route {
   const LinkId* end() const { return links_.data() + size_; }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  operator std::span<const LinkId>() const { return {links_.data(), size_}; }
 
  private:
-  std::array<LinkId, 14> links_{};  // PCIe, adapter, 2 x (leaf, core), adapter, PCIe and an NVLink hop at either end
+  std::array<LinkId, 14> links_{};  // PCIe, adapter, leaf, core; down again the same; an NVLink hop (2) at either end
   std::uint32_t size_ = 0;
 };
 
@@ -66,16 +66,22 @@ struct LinkFault {
 /// What `moesim show` prints of a cluster's network.
 struct TopologySummary {
   int gpus = 0, nvswitch_domains = 0, nics = 0, leaves = 0, spines = 0, cores = 0;
-  std::size_t links = 0;   // directed
-  std::size_t cables = 0;  // between switches and adapters, both directions together
-  Bandwidth bisection{};   // between the first and the second half of the nodes, one direction; 0 for one node
-  Bandwidth injection{};   // what one half's adapters could send
+  std::int64_t endpoint_cables = 0;  // adapter to leaf
+  std::int64_t switch_cables = 0;    // switch to switch
+  Bandwidth bisection{};             // largest flow from the first half of the nodes to the rest; 0 for one node
+  Bandwidth injection{};             // what the first half's adapters could send
+  double fabric_cost = 0;            // US dollars, switches and cables between them; see kSwitchCost
+  int switches() const { return leaves + spines + cores; }
 };
+/// Prices that reproduce the published costs of two- and three-level fat trees, slim fly and dragonfly within 2 %.
+/// Source: Insights into DeepSeek-V3 (ISCA 2025, arXiv 2505.09343), table 3, solved for switches and links.
+inline constexpr double kSwitchCost = 81'900, kSwitchCableCost = 550;
 
 class Topology {
  public:
   /// Throws ConfigError naming the cluster's field for what cannot be built: no bandwidth where there is traffic, nodes
-  /// without adapters, more nodes than the switches have ports for, counts that do not divide.
+  /// without adapters, more nodes than the switches have ports for, counts that do not divide, faults of links that are
+  /// not there.
   explicit Topology(const Cluster& cluster, std::span<const LinkFault> faults = {});
 
   const Cluster& cluster() const { return cluster_; }
@@ -85,8 +91,9 @@ class Topology {
   NodeId node_of(GpuId gpu) const { return NodeId(index(gpu) / std::size_t(cluster_.node.gpus)); }
   /// Position within the node.
   int local_index(GpuId gpu) const { return int(index(gpu) % std::size_t(cluster_.node.gpus)); }
-  /// The adapter a GPU sends through.
+  /// The adapter a GPU sends through, numbered over the cluster.  Only for several nodes.
   int nic_of(GpuId gpu) const;
+  int nics() const { return nics_per_node_ * cluster_.nodes; }
 
   const std::vector<Vertex>& vertices() const { return vertices_; }
   const IdVector<LinkId, Link>& links() const { return links_; }
@@ -94,54 +101,68 @@ class Topology {
   std::string link_name(LinkId link) const;
 
   /// NVLink inside a node; else over the adapters, with an NVLink hop at the source's node first if the two GPUs'
-  /// adapters are in planes that never meet.  Among equal paths a hash of (from, to) picks one (ECMP), so the same pair
-  /// always takes the same path.  O(1) without failed links.  Throws ConfigError if failed links leave no path,
+  /// adapters are in planes that never meet.  Among equal paths a hash of (from, to) picks one (ECMP), so a pair always
+  /// takes the same path.  O(1) without failed links.  Throws ConfigError if failed links leave no path,
   /// std::logic_error if a GPU is not in the cluster.
   Route route(GpuId from, GpuId to) const;
-  /// Over the adapters even inside a node (low-latency kernels without NVLink).
+  /// Over the adapters even inside a node (low-latency kernels without NVLink), where there are adapters.
   Route nic_route(GpuId from, GpuId to) const;
   Time latency(std::span<const LinkId> route) const;
+  /// The slowest link's capacity; infinite for an empty route.
+  Bandwidth capacity(std::span<const LinkId> route) const;
 
-  /// The NVLink of a GPU, outwards and inwards.  Only for nodes of several GPUs.
+  bool has_nvlink() const { return cluster_.node.gpus > 1; }
+  bool has_nics() const { return cluster_.nodes > 1; }
+  /// The NVLink of a GPU, outwards and inwards.  Only if has_nvlink().
   LinkId nvlink_out(GpuId gpu) const { return LinkId(2 * index(gpu)); }
   LinkId nvlink_in(GpuId gpu) const { return LinkId(2 * index(gpu) + 1); }
-  /// The cables of an adapter.  Only for several nodes.
+  /// An adapter's cables.  Only if has_nics().
   LinkId nic_out(int nic) const { return LinkId(first_nic_ + 2 * std::size_t(nic)); }
   LinkId nic_in(int nic) const { return LinkId(first_nic_ + 2 * std::size_t(nic) + 1); }
 
   TopologySummary summary() const;
 
  private:
-  struct Tier;  // how many switches of each level there are and what an uplink carries
+  int add_vertices(VertexKind kind, int count);
+  void add_pair(LinkKind kind, int below, int above, Bandwidth capacity, Time latency, int cables);
   void build_nodes();
-  void build_fabric();
+  void build_adapters();
+  void build_leaves();
+  void build_two_levels();
+  void build_three_levels();
   void apply(std::span<const LinkFault> faults);
-  int add_vertices(VertexKind kind, int count, int plane);
-  LinkId add_pair(LinkKind kind, int below, int above, Bandwidth capacity, Time latency, int cables);
-  Route fabric_route(int from_nic, int to_nic, std::uint64_t hash) const;
-  Route detour(int from_vertex, int to_vertex) const;
+
+  struct Port {  // where an adapter is plugged in
+    int plane, leaf;
+  };
+  Port port_of(int nic) const;
   bool works(std::span<const LinkId> route) const;
-  Route over_adapters(GpuId from, GpuId to) const;
+  Route over_adapters(GpuId from, GpuId to, std::uint64_t hash) const;
+  void climb(Route& route, Port from, Port to, std::uint64_t hash) const;
+  Route working(GpuId from, GpuId to, bool use_nvlink) const;
+  Route detour(GpuId from, GpuId to) const;
+  LinkId leaf_link(int leaf, int spine, bool down) const;
+  LinkId core_link(int aggregation, int core, bool down) const;
 
   Cluster cluster_;
   std::vector<Vertex> vertices_;
   IdVector<LinkId, Link> links_;
-  IdVector<LinkId, bool> failed_;
   bool any_failed_ = false;
   bool pcie_links_ = false;
-  int first_nvswitch_ = 0, first_nic_vertex_ = 0, first_leaf_vertex_ = 0;
-  std::size_t first_pcie_ = 0, first_nic_ = 0, first_leaf_ = 0, first_core_ = 0;
-  int nics_ = 0;        // in all
-  int planes_ = 1;      // fabrics that never meet
-  int down_ports_ = 0;  // adapters a leaf serves
-  int leaves_per_plane_ = 0;
-  int spines_per_plane_ = 0;  // three levels: aggregation switches a pod
-  int pods_ = 0, leaves_per_pod_ = 0, cores_per_group_ = 0;
+  int first_nvswitch_ = 0, first_nic_vertex_ = 0, first_leaf_vertex_ = 0, first_spine_ = 0, first_core_vertex_ = 0;
+  std::size_t first_pcie_ = 0, first_nic_ = 0, first_leaf_ = 0, first_core_ = 0;  // links
+  int nics_per_node_ = 0;
+  int planes_ = 1;                             // networks that never meet
+  int leaf_adapters_ = 0;                      // adapters a leaf serves
+  int leaf_uplinks_ = 0;                       // cables from a leaf upwards
+  int leaves_ = 0;                             // a plane
+  int spines_ = 0;                             // a plane; three levels: a pod
+  int pods_ = 1, pod_leaves_ = 0, cores_ = 0;  // three levels: cores each aggregation switch reaches
 };
 
-/// Graphviz text: every switch and every cable pair; GPUs of a node as one box.
+/// Graphviz text: every switch, adapter and GPU, one edge a cable pair.
 std::string topology_dot(const Topology& topology);
-/// The same as a self-contained SVG picture, levels from GPUs (bottom) to spines (top).  Nodes beyond the 16 first of a
-/// large cluster are left out and counted in the caption.
+/// A self-contained SVG picture, GPUs at the bottom and the highest switches at the top.  Of a large cluster the first
+/// 8 nodes are drawn, and the caption says so.
 std::string topology_svg(const Topology& topology);
 }  // namespace moesim

@@ -1,0 +1,74 @@
+// The fluid network: all pairs at once, equal and skewed, and one routed exchange of 64 GPUs.
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+
+#include "core/random.h"
+#include "network/fluid_links.h"
+#include "network/topology.h"
+
+namespace moesim {
+namespace {
+class Count final : public Receiver {
+ public:
+  void arrived(std::uint32_t) override { ++flows; }
+  std::size_t flows = 0;
+};
+
+Cluster h800_nodes(int nodes) {
+  Cluster c;
+  c.nodes = nodes;
+  c.node.gpu.nvlink = 200_GBps;
+  c.node.gpus = c.node.nics = 8;
+  c.node.nic = 400_Gbps;
+  c.fabric.same_leaf_latency = 2800_ns;
+  c.fabric.cross_leaf_latency = 3700_ns;
+  c.fabric.nvlink_latency = 3330_ns;
+  return c;
+}
+
+/// bytes(from, to) for every ordered pair.
+template <class Size>
+void all_pairs(benchmark::State& state, int gpus, double tolerance, Size bytes) {
+  const Topology topology(h800_nodes(gpus / 8));
+  for (auto _ : state) {
+    Engine engine;
+    FluidLinks fluid(engine, topology.links(), tolerance, {});
+    Count count;
+    for (int from = 0; from < gpus; ++from)
+      for (int to = 0; to < gpus; ++to) {
+        if (from == to) continue;
+        const Route route = topology.route(GpuId(from), GpuId(to));
+        const std::int64_t size = bytes(from, to);
+        fluid.start(route, {size}, double(size), topology.latency(route), count, 0);
+      }
+    engine.run();
+    state.counters["flows"] = double(count.flows);
+    state.counters["visits"] = double(fluid.visits());
+    state.counters["simulated_ms"] = seconds(engine.now()) * 1e3;
+    state.counters["events"] = double(engine.executed());
+  }
+}
+
+void equal(benchmark::State& state) {
+  all_pairs(state, int(state.range(0)), 0, [](int, int) { return std::int64_t(1) << 20; });
+}
+BENCHMARK(equal)->Arg(64)->Arg(256)->Unit(benchmark::kMillisecond);
+
+/// Destinations draw a log-normal share of the traffic, sigma 0.7: max over mean about 6 among 256, as recorded.
+void skewed(benchmark::State& state) {
+  Random random(1, "skew");
+  std::vector<double> heat;
+  for (int g = 0; g < state.range(0); ++g) heat.push_back(random.log_normal(0, 0.7));
+  all_pairs(state, int(state.range(0)), double(state.range(1)) * 1e-3, [&](int from, int to) {
+    return std::int64_t(1e5 * heat[std::size_t(to)] * (1 + 0.2 * std::sin(from * 12.9898 + to * 78.233)));
+  });
+}
+BENCHMARK(skewed)->Args({64, 0})->Args({64, 10})->Args({256, 10})->Unit(benchmark::kMillisecond);
+
+void equal_2048(benchmark::State& state) {
+  all_pairs(state, 2048, 0.01, [](int, int) { return std::int64_t(1) << 20; });
+}
+BENCHMARK(equal_2048)->Iterations(1)->Unit(benchmark::kSecond);
+}  // namespace
+}  // namespace moesim

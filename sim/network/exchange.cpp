@@ -1,0 +1,131 @@
+#include "network/exchange.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "core/check.h"
+#include "network/network.h"
+
+namespace moesim {
+
+Bytes fp8_row(int hidden) { return {hidden + (hidden + 127) / 128 * 4 + 16}; }
+Bytes bf16_row(int hidden) { return {std::int64_t(hidden) * 2}; }
+
+namespace {
+std::vector<GpuId> consecutive(GpuId first, int count) {
+  std::vector<GpuId> out;
+  for (int i = 0; i < count; ++i) out.push_back(GpuId{std::uint32_t(index(first)) + std::uint32_t(i)});
+  return out;
+}
+}  // namespace
+
+ExchangeGroup::ExchangeGroup(const Topology& topology, GpuId first, int count)
+    : ExchangeGroup(topology, consecutive(first, count)) {}
+
+ExchangeGroup::ExchangeGroup(const Topology& topology, std::vector<GpuId> members)
+    : topology_(&topology), members_(std::move(members)) {
+  check(!members_.empty(), "an exchange group without members");
+  for (const GpuId gpu : members_)
+    if (index(gpu) >= std::size_t(topology.gpus()))
+      throw ConfigError(fmt::format("an exchange group names GPU {}, but the cluster has {}", gpu, topology.gpus()));
+  while (per_node_ < gpus() && topology.node_of(gpu(per_node_)) == topology.node_of(gpu(0))) ++per_node_;
+  for (int m = 0; m < gpus(); ++m) {
+    const int first = node_of(m) * per_node_;
+    check(topology.node_of(gpu(m)) == topology.node_of(gpu(first)) && gpus() % per_node_ == 0 &&
+              (m != first || m == 0 || topology.node_of(gpu(m)) != topology.node_of(gpu(m - 1))),
+          "the {} members of an exchange group must lie on their nodes in equal runs, {} a node as on the first",
+          gpus(), per_node_);
+  }
+  find_ports();
+  find_latencies();
+}
+
+void ExchangeGroup::find_ports() {
+  const Topology& t = *topology_;
+  const double kFree = std::numeric_limits<double>::infinity();
+  std::vector<int> sharers;
+  for (int m = 0; m < gpus(); ++m) {
+    nvlink_rate_.push_back({kFree});
+    if (t.has_nvlink())
+      nvlink_rate_.back() = std::min(t.links()[t.nvlink_out(gpu(m))].capacity, t.links()[t.nvlink_in(gpu(m))].capacity);
+    const bool shared = t.has_nics() && m % per_node_ != 0 && t.nic_of(gpu(m)) == t.nic_of(gpu(m - 1));
+    if (!shared) {
+      ++ports_;
+      sharers.push_back(0);
+      nic_rate_.push_back({kFree});
+      if (t.has_nics()) {
+        const int nic = t.nic_of(gpu(m));
+        nic_rate_.back() = std::min(t.links()[t.nic_out(nic)].capacity, t.links()[t.nic_in(nic)].capacity);
+      }
+    }
+    port_.push_back(ports_ - 1);
+    ++sharers.back();
+  }
+  const Bandwidth pcie = t.cluster().node.pcie;
+  if (pcie.v > 0)
+    for (int p = 0; p < ports_; ++p)
+      nic_rate_[std::size_t(p)] = std::min(nic_rate_[std::size_t(p)], pcie * double(sharers[std::size_t(p)]));
+}
+
+void ExchangeGroup::find_latencies() {
+  const Topology& t = *topology_;
+  if (per_node_ > 1) nvlink_latency_ = t.latency(t.route(gpu(0), gpu(1)));
+  if (!t.has_nics()) return;
+  for (int a = 0; a < per_node_; ++a)
+    for (int m = 0; m < gpus(); ++m) {
+      if (m == a) continue;
+      const Time latency = t.latency(t.nic_route(gpu(a), gpu(m)));
+      any_latency_ = std::max(any_latency_, latency);
+      if (m % per_node_ == a) rail_latency_ = std::max(rail_latency_, latency);
+    }
+}
+
+Time ExchangeGroup::count_latency(const ExchangeSpec& spec) const {
+  const bool inside = nodes() == 1 && (spec.kernel == ExchangeKernel::normal || spec.nvlink || !topology_->has_nics());
+  if (inside) return nvlink_latency_;
+  return spec.kernel == ExchangeKernel::normal ? rail_latency_ : any_latency_;
+}
+
+ExchangeRates::ExchangeRates(const ExchangeGroup& group, const NetworkCalibration& calibration,
+                             const ExchangeSpec& spec)
+    : kernel(spec.kernel == ExchangeKernel::normal ? calibration.normal : calibration.low_latency),
+      row(double((spec.row + kernel.message).v)) {
+  check(spec.row.v > 0, "an exchange with rows of {} bytes", spec.row.v);
+  check(spec.kernel != ExchangeKernel::normal || spec.sms > 0, "a normal exchange kernel on {} SMs", spec.sms);
+  double copy = std::numeric_limits<double>::infinity();
+  if (spec.kernel == ExchangeKernel::normal && kernel.sm_rate.v > 0) copy = kernel.sm_rate.v * spec.sms;
+  for (int p = 0; p < group.ports(); ++p) {
+    nic.push_back(std::min(group.nic_rate(p).v * kernel.nic_share, copy));
+    nic_work.push_back(group.nic_rate(p).v / nic.back());
+  }
+  for (int m = 0; m < group.gpus(); ++m) {
+    nvlink.push_back(std::min(group.nvlink_rate(m).v * kernel.nvlink_share, copy));
+    nvlink_work.push_back(group.nvlink_rate(m).v / nvlink.back());
+  }
+}
+
+void check_load(const ExchangeLoad& load, const ExchangeGroup& group, const ExchangeSpec& spec,
+                std::string_view where) {
+  const auto refuse = [&](std::string_view problem) { throw ConfigError(fmt::format("{}: {}", where, problem)); };
+  if (load.gpus != group.gpus() || load.nodes != group.nodes())
+    refuse(fmt::format("traffic of {} GPUs on {} nodes, but the group has {} on {}", load.gpus, load.nodes,
+                       group.gpus(), group.nodes()));
+  const auto n = std::size_t(load.gpus);
+  if (load.copies.size() != n * n || load.tokens_to_gpu.size() != n * n ||
+      load.tokens_to_node.size() != n * std::size_t(load.nodes))
+    refuse(fmt::format("traffic of {} GPUs with {} pairs", load.gpus, load.copies.size()));
+  double bytes = 0;
+  const auto scan = [&](const std::vector<std::int32_t>& counts, std::size_t columns, std::string_view what) {
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      if (counts[i] < 0) refuse(fmt::format("{} rows from GPU {} to {} {}", counts[i], i / columns, what, i % columns));
+      bytes += double(counts[i]) * double(spec.row.v);
+    }
+  };
+  scan(load.copies, n, "GPU");
+  scan(load.tokens_to_gpu, n, "GPU");
+  scan(load.tokens_to_node, std::size_t(load.nodes), "node");
+  if (bytes > 0x1p62) refuse("traffic of more than 2^62 bytes");
+}
+}  // namespace moesim

@@ -1,0 +1,272 @@
+// Closed-form exchange times.  A port that serves work with release times is done at the end of its last busy period:
+// end = max(end, release) + work, in order of release.
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+#include "network/exchange.h"
+
+namespace moesim {
+namespace {
+void serve(double& end, double release, double work) { end = std::max(end, release) + work; }
+std::size_t at(int i) { return std::size_t(i); }
+}  // namespace
+
+ExchangeTimes::ExchangeTimes(const ExchangeGroup& group, const NetworkCalibration& calibration,
+                             const ExchangeSpec& spec)
+    : group_(&group),
+      spec_(spec),
+      rates_(group, calibration, spec),
+      any_latency_(seconds(group.any_latency())),
+      rail_latency_(seconds(group.rail_latency())),
+      nvlink_latency_(seconds(group.nvlink_latency())) {
+  spec_.nvlink = spec_.nvlink || !group.topology().has_nics();
+  const auto per_byte = [&](double rate, std::string_view what, int number) {
+    if (rate > 0) return 1 / rate;
+    throw ConfigError(
+        fmt::format("{} {} of the group has failed, and only network kind fluid goes around", what, number));
+  };
+  if (group.nodes() > 1 || !spec_.nvlink)
+    for (int p = 0; p < group.ports(); ++p) per_nic_byte_.push_back(per_byte(rates_.nic[at(p)], "adapter", p));
+  per_nic_byte_.resize(at(group.ports()));
+  for (int m = 0; m < group.gpus(); ++m)
+    per_nvlink_byte_.push_back(group.per_node() > 1 ? per_byte(rates_.nvlink[at(m)], "the NVLink of member", m) : 0);
+  const std::size_t n = at(group.gpus());
+  for (auto* v : {&ready_, &arrival_, &nic_out_, &nic_in_, &nvlink_out_, &nvlink_in_, &gathered_, &start_})
+    v->resize(n);
+  forwarded_.resize(n * at(group.per_node()));
+  order_.resize(n);
+}
+
+void ExchangeTimes::operator()(const ExchangeLoad& load, std::span<const Time> ready, std::span<Time> arrival) {
+  const std::size_t n = at(group_->gpus());
+  check(at(load.gpus) == n && load.nodes == group_->nodes() && ready.size() == n && arrival.size() == n &&
+            load.copies.size() == n * n && load.tokens_to_gpu.size() == n * n &&
+            load.tokens_to_node.size() == n * at(load.nodes),
+        "an exchange of {} GPUs on {} nodes with {} ready times, for a group of {} on {}", load.gpus, load.nodes,
+        ready.size(), n, group_->nodes());
+  const Time origin = *std::min_element(ready.begin(), ready.end());
+  for (std::size_t m = 0; m < n; ++m) {
+    ready_[m] = seconds(ready[m] - origin + rates_.kernel.launch);
+    order_[m] = int(m);
+  }
+  std::stable_sort(order_.begin(), order_.end(), [this](int a, int b) { return ready_[at(a)] < ready_[at(b)]; });
+  for (auto* v : {&nic_out_, &nic_in_, &nvlink_out_, &nvlink_in_, &gathered_, &start_}) std::ranges::fill(*v, 0.0);
+  // Every GPU waits for the counts of all others.
+  std::ranges::fill(arrival_, ready_[at(order_.back())] + seconds(group_->count_latency(spec_)));
+  if (spec_.kernel == ExchangeKernel::low_latency)
+    low_latency(load);
+  else if (spec_.direction == ExchangeDirection::dispatch)
+    normal_dispatch(load);
+  else
+    normal_combine(load);
+  finish(arrival, origin);
+}
+
+void ExchangeTimes::finish(std::span<Time> arrival, Time origin) const {
+  for (std::size_t m = 0; m < arrival_.size(); ++m) arrival[m] = origin + from_seconds(arrival_[m]);
+}
+
+/// Rows go straight from sender to receiver, NVLink and adapters side by side.
+void ExchangeTimes::low_latency(const ExchangeLoad& load) {
+  const int n = group_->gpus();
+  const bool dispatch = spec_.direction == ExchangeDirection::dispatch;
+  const double row = rates_.row;
+  for (const int from : order_) {
+    for (int to = 0; to < n; ++to) {
+      const std::int32_t rows = load.copies[dispatch ? at(from * n + to) : at(to * n + from)];
+      if (rows == 0 || to == from) continue;
+      const double bytes = rows * row;
+      if (spec_.nvlink && group_->node_of(from) == group_->node_of(to)) {
+        serve(nvlink_out_[at(from)], ready_[at(from)], bytes * per_nvlink_byte_[at(from)]);
+        serve(nvlink_in_[at(to)], ready_[at(from)], bytes * per_nvlink_byte_[at(to)]);
+      } else {
+        serve(nic_out_[at(group_->port(from))], ready_[at(from)], bytes * nic(from));
+        serve(nic_in_[at(group_->port(to))], ready_[at(from)], bytes * nic(to));
+      }
+    }
+  }
+  for (int from = 0; from < n; ++from) {
+    const double nvlink = nvlink_out_[at(from)] + nvlink_latency_,
+                 adapter = nic_out_[at(group_->port(from))] + any_latency_;
+    for (int to = 0; to < n; ++to) {
+      if (to == from || load.copies[dispatch ? at(from * n + to) : at(to * n + from)] == 0) continue;
+      const bool inside = spec_.nvlink && group_->node_of(from) == group_->node_of(to);
+      arrival_[at(to)] = std::max(arrival_[at(to)], inside ? nvlink : adapter);
+    }
+  }
+  for (int to = 0; to < n; ++to) {
+    if (nvlink_in_[at(to)] > 0) arrival_[at(to)] = std::max(arrival_[at(to)], nvlink_in_[at(to)] + nvlink_latency_);
+    const double in = nic_in_[at(group_->port(to))];
+    if (in > 0) arrival_[at(to)] = std::max(arrival_[at(to)], in + any_latency_);
+  }
+}
+
+/// Adapter to the same position on each node, then NVLink to the rest of the node while more comes in.
+void ExchangeTimes::normal_dispatch(const ExchangeLoad& load) {
+  const int n = group_->gpus(), nodes = group_->nodes(), per_node = group_->per_node();
+  const double row = rates_.row;
+  for (const int source : order_)
+    for (int node = 0; node < nodes; ++node) {
+      const std::int32_t tokens = load.tokens_to_node[at(source * nodes + node)];
+      if (node == group_->node_of(source) || tokens == 0) continue;
+      const int forwarder = group_->forwarder(source, node);
+      serve(nic_out_[at(group_->port(source))], ready_[at(source)], tokens * row * nic(source));
+      serve(nic_in_[at(group_->port(forwarder))], ready_[at(source)], tokens * row * nic(forwarder));
+      start_[at(forwarder)] = std::max(start_[at(forwarder)], ready_[at(source)]);
+    }
+  std::ranges::fill(forwarded_, 0.0);  // [forwarder][position on its node], bytes
+  for (int source = 0; source < n; ++source)
+    for (int node = 0; node < nodes; ++node) {
+      const std::int32_t tokens = load.tokens_to_node[at(source * nodes + node)];
+      if (node == group_->node_of(source) || tokens == 0) continue;
+      const int forwarder = group_->forwarder(source, node);
+      gathered_[at(forwarder)] = std::max({gathered_[at(forwarder)], nic_out_[at(group_->port(source))] + rail_latency_,
+                                           nic_in_[at(group_->port(forwarder))] + rail_latency_});
+      const std::int32_t* to = &load.tokens_to_gpu[at(source * n + node * per_node)];
+      double* sum = &forwarded_[at(forwarder * per_node)];
+      for (int i = 0; i < per_node; ++i) sum[i] += to[i] * row;
+    }
+  for (int node = 0; node < nodes; ++node) {
+    const int first = node * per_node;
+    for (int i = 0; i < per_node; ++i) start_[at(first + i)] = std::max(start_[at(first + i)], ready_[at(first + i)]);
+    // What NVLink carries, in order of release: own rows when a member is ready, forwarded rows from `start_`.
+    const auto pass = [&](bool own, int from) {
+      const double release = own ? ready_[at(from)] : start_[at(from)];
+      for (int i = 0; i < per_node; ++i) {
+        const int to = first + i;
+        const double bytes = own ? load.tokens_to_gpu[at(from * n + to)] * row : forwarded_[at(from * per_node + i)];
+        if (to == from || bytes == 0) continue;
+        serve(nvlink_out_[at(from)], release, bytes * per_nvlink_byte_[at(from)]);
+        serve(nvlink_in_[at(to)], release, bytes * per_nvlink_byte_[at(to)]);
+      }
+    };
+    for (const int from : order_)
+      if (group_->node_of(from) == node) pass(true, from);
+    for (const int from : order_)
+      if (group_->node_of(from) == node) pass(false, from);
+    for (int i = 0; i < per_node; ++i) {
+      const int to = first + i;
+      double done = std::max(arrival_[at(to)], gathered_[at(to)]);
+      if (nvlink_in_[at(to)] > 0) done = std::max(done, nvlink_in_[at(to)] + nvlink_latency_);
+      for (int from = first; from < first + per_node; ++from) {
+        if (from == to) continue;
+        const double later = forwarded_[at(from * per_node + i)];
+        if (later > 0)
+          done = std::max(done, gathered_[at(from)] + nvlink_latency_ +
+                                    rates_.kernel.forward_tail * later * per_nvlink_byte_[at(from)]);
+        if (later > 0 || load.tokens_to_gpu[at(from * n + to)] > 0)
+          done = std::max(done, nvlink_out_[at(from)] + nvlink_latency_);
+      }
+      arrival_[at(to)] = done;
+    }
+  }
+}
+
+/// The mirror image: NVLink to the source itself or to the member with its position, which adds up and sends on.
+void ExchangeTimes::normal_combine(const ExchangeLoad& load) {
+  const int n = group_->gpus(), nodes = group_->nodes(), per_node = group_->per_node();
+  const double row = rates_.row;
+  std::ranges::fill(forwarded_, 0.0);  // [collector][position of the expert's GPU], bytes: all rows that go there
+  for (int source = 0; source < n; ++source)
+    for (int node = 0; node < nodes; ++node) {
+      const std::int32_t* rows = &load.tokens_to_gpu[at(source * n + node * per_node)];
+      double* sum = &forwarded_[at(group_->forwarder(source, node) * per_node)];
+      for (int i = 0; i < per_node; ++i) sum[i] += rows[i] * row;
+    }
+  for (const int from : order_) {
+    const int first = from - from % per_node;
+    for (int collector = first; collector < first + per_node; ++collector) {
+      const double bytes = forwarded_[at(collector * per_node + from % per_node)];
+      if (bytes == 0) continue;
+      start_[at(collector)] = std::max(start_[at(collector)], ready_[at(from)]);
+      if (collector == from) continue;
+      serve(nvlink_out_[at(from)], ready_[at(from)], bytes * per_nvlink_byte_[at(from)]);
+      serve(nvlink_in_[at(collector)], ready_[at(from)], bytes * per_nvlink_byte_[at(collector)]);
+    }
+  }
+  for (int c = 0; c < n; ++c) {
+    const int first = c - c % per_node;
+    start_[at(c)] = std::max(start_[at(c)], ready_[at(c)]);
+    gathered_[at(c)] = start_[at(c)];
+    for (int from = first; from < first + per_node; ++from)
+      if (from != c && forwarded_[at(c * per_node + from % per_node)] > 0)
+        gathered_[at(c)] =
+            std::max({gathered_[at(c)], nvlink_out_[at(from)] + nvlink_latency_, nvlink_in_[at(c)] + nvlink_latency_});
+    arrival_[at(c)] = std::max(arrival_[at(c)], gathered_[at(c)]);
+  }
+  std::stable_sort(order_.begin(), order_.end(), [this](int a, int b) { return start_[at(a)] < start_[at(b)]; });
+  for (const int c : order_)
+    for (int node = 0; node < nodes; ++node) {
+      const int source = group_->forwarder(c, node);
+      const std::int32_t tokens = load.tokens_to_node[at(source * nodes + group_->node_of(c))];
+      if (node == group_->node_of(c) || tokens == 0) continue;
+      serve(nic_out_[at(group_->port(c))], start_[at(c)], tokens * row * nic(c));
+      serve(nic_in_[at(group_->port(source))], start_[at(c)], tokens * row * nic(source));
+    }
+  for (int source = 0; source < n; ++source)
+    for (int node = 0; node < nodes; ++node) {
+      const std::int32_t tokens = load.tokens_to_node[at(source * nodes + node)];
+      if (node == group_->node_of(source) || tokens == 0) continue;
+      const int c = group_->forwarder(source, node);
+      const double tail = rates_.kernel.forward_tail * tokens * row * nic(c);
+      arrival_[at(source)] =
+          std::max({arrival_[at(source)], nic_out_[at(group_->port(c))] + rail_latency_,
+                    nic_in_[at(group_->port(source))] + rail_latency_, gathered_[at(c)] + tail + rail_latency_});
+    }
+}
+
+void ExchangeTimes::operator()(const ExchangeSums& sums, std::span<Time> arrival) {
+  const int n = group_->gpus(), nodes = group_->nodes(), per_node = group_->per_node();
+  check(sums.gpu_rows.size() == at(n) && sums.fan_out.gpu_reach.size() == at(n) &&
+            sums.fan_out.node_reach.size() == at(nodes) && arrival.size() == at(n),
+        "sums of {} GPUs for a group of {}", sums.gpu_rows.size(), n);
+  const bool normal = spec_.kernel == ExchangeKernel::normal;
+  const bool dispatch = spec_.direction == ExchangeDirection::dispatch;
+  const double row = rates_.row / n;  // per source
+  const double sharers = double(n) / group_->ports();
+  // Bytes between two members' ports: `spread` leaves a source that takes part in all, `heap` meets at one member.
+  double all_rows = 0, all_nodes = 0;
+  for (const double rows : sums.gpu_rows) all_rows += rows;
+  for (int node = 0; node < nodes; ++node) all_nodes += sums.node_tokens(node);
+  double last_even = 0;  // end of what every source's own port carries: the same for the GPUs of a node
+  std::vector<double>& heap = arrival_;
+  for (int node = 0; node < nodes; ++node) {
+    double node_rows = 0, node_gpu_tokens = 0, fullest = 0;
+    for (int m = node * per_node; m < (node + 1) * per_node; ++m) {
+      node_rows += sums.gpu_rows[at(m)];
+      node_gpu_tokens += sums.gpu_tokens(m);
+    }
+    for (int m = node * per_node; m < (node + 1) * per_node; ++m) {
+      const bool all_nic = !spec_.nvlink && !normal;
+      // Heap: what the member's experts take in (dispatch) or give out (combine).
+      const double heap_nic =
+          normal ? sums.node_tokens(node) * (nodes - 1) : sums.gpu_rows[at(m)] * (all_nic ? n - 1 : n - per_node);
+      const double heap_nvlink = normal    ? sums.gpu_tokens(m) * nodes * (per_node - 1)
+                                 : all_nic ? 0
+                                           : sums.gpu_rows[at(m)] * (per_node - 1);
+      // Spread: what the member's own tokens send out (dispatch) or get back (combine), forwarding included.
+      const double even_nic =
+          normal ? all_nodes - sums.node_tokens(node) : all_rows - (all_nic ? sums.gpu_rows[at(m)] : node_rows);
+      const double even_nvlink = normal    ? (node_gpu_tokens - sums.gpu_tokens(m)) * nodes
+                                 : all_nic ? 0
+                                           : node_rows - sums.gpu_rows[at(m)];
+      const double nic_time = row * sharers * nic(m), nvlink_time = row * per_nvlink_byte_[at(m)];
+      heap[at(m)] = std::max(heap_nic * nic_time, heap_nvlink * nvlink_time);
+      fullest = std::max(fullest, heap[at(m)]);
+      last_even = std::max({last_even, even_nic * nic_time, even_nvlink * nvlink_time});
+      if (normal && nodes > 1) {
+        const double tail_bytes = dispatch ? sums.gpu_tokens(m) * (nodes - 1) : sums.node_tokens(node);
+        heap[at(m)] = std::max(heap[at(m)], heap_nic * nic_time + rates_.kernel.forward_tail * tail_bytes *
+                                                                      (dispatch ? nvlink_time : nic_time));
+      }
+    }
+  }
+  double most = 0;
+  for (const double h : heap) most = std::max(most, h);
+  const double latency = seconds(group_->count_latency(spec_)) + (normal && nodes > 1 ? nvlink_latency_ : 0);
+  // A combine's result needs every node's experts, so the fullest holds back all.
+  for (double& a : heap) a = seconds(rates_.kernel.launch) + std::max(dispatch ? a : most, last_even) + latency;
+  finish(arrival, {});
+}
+}  // namespace moesim

@@ -1,0 +1,92 @@
+// Max-min fair sharing of links, kept up to date as flows come and go: only what a change can reach is worked out
+// again.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/units.h"
+
+namespace moesim {
+
+/// Progressive filling (Bertsekas and Gallager, Data Networks, 2nd ed., section 6.5.2), with three savings that change
+/// no result: links are filled from a heap instead of by search; only flows connected to a change are looked at; and of
+/// those only the ones at least as fast as the slowest rate the change can touch, since filling below it runs the same.
+///
+/// Rates are whole multiples of a unit, 2^-61 or less of the largest capacity, so sums are exact and the order in which
+/// flows were added cannot matter.
+class FairShare {
+ public:
+  using Flow = std::uint32_t;  // slot of a flow, reused after remove()
+
+  /// Throws std::logic_error if a capacity is negative or not finite.  A link of capacity 0 carries nothing.
+  explicit FairShare(const IdVector<LinkId, Bandwidth>& capacity);
+
+  /// Adds a flow over at least one link, each once and with capacity.  It has no rate before the next solve().
+  Flow add(std::span<const LinkId> path);
+  void remove(Flow flow);
+  void set_capacity(LinkId link, Bandwidth capacity);
+  bool dirty() const { return !dirty_links_.empty(); }
+
+  /// Gives every flow its max-min fair rate.
+  void solve();
+  /// The flows whose rate the last solve() changed, and the links whose load it may have changed.
+  std::span<const Flow> changed_flows() const { return changed_; }
+  std::span<const std::uint32_t> changed_links() const { return links_found_; }
+  /// What changed_flows()' rates were before, in the same order.
+  std::span<const std::int64_t> rates_before() const { return before_; }
+
+  Bandwidth rate(Flow flow) const { return {double(flows_[flow].rate) * unit_}; }
+  double bytes_per_second(std::int64_t rate) const { return double(rate) * unit_; }
+  std::int64_t exact_rate(Flow flow) const { return flows_[flow].rate; }
+  std::span<const std::uint32_t> path(Flow flow) const { return {&paths_[flows_[flow].path], flows_[flow].length}; }
+  /// Capacity in use, and whether the link holds back any flow.
+  double used_share(std::uint32_t link) const;
+  bool saturated(std::uint32_t link) const { return links_[link].saturated; }
+  int flows_on(std::uint32_t link) const { return int(links_[link].members.size()); }
+  std::size_t slots() const { return flows_.size(); }
+  /// Flows looked at by all solves so far: the work that incremental solving saves or not.
+  std::uint64_t visits() const { return visits_; }
+
+ private:
+  struct State {
+    std::int64_t rate = 0;
+    std::uint32_t path = 0;   // into paths_
+    std::uint32_t stamp = 0;  // round_ - 1: found by this solve; round_: has its rate
+    std::uint8_t length = 0;
+    enum : std::uint8_t { free, fresh, running, gone } state = free;
+  };
+  struct LinkState {
+    std::int64_t capacity = 0, left = 0;
+    std::uint32_t waiting = 0;  // flows found that have no rate yet
+    std::uint32_t stamp = 0;
+    bool dirty = false, has_gone = false, has_fresh = false, saturated = false;
+    std::vector<Flow> members;
+  };
+  struct Level {
+    std::int64_t share;
+    std::uint32_t link;
+    bool operator>(const Level& b) const { return share != b.share ? share > b.share : link > b.link; }
+  };
+  void touch(std::uint32_t link);
+  std::int64_t units(Bandwidth capacity) const;
+  void sweep();  // drops flows that are gone from the links' lists
+  void find();   // everything a change can reach
+  void fill();
+
+  std::vector<LinkState> links_;
+  std::vector<State> flows_;
+  std::vector<std::uint32_t> paths_;
+  std::vector<Flow> free_, gone_;
+  std::vector<std::vector<std::uint32_t>> free_paths_;  // by length
+  std::vector<std::uint32_t> dirty_links_, links_found_;
+  std::vector<Flow> changed_;
+  std::vector<std::int64_t> before_;
+  std::vector<Level> heap_;
+  std::int64_t floor_ = INT64_MAX;  // rates below it stay
+  std::uint32_t round_ = 1;
+  std::uint64_t visits_ = 0;
+  double unit_ = 1;  // bytes per second
+};
+}  // namespace moesim

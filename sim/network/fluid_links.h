@@ -1,0 +1,69 @@
+// Flows over links that are shared max-min fairly at every instant, driven by the engine.  Knows paths, not GPUs.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "core/engine.h"
+#include "network/earliest.h"
+#include "network/fair_share.h"
+#include "network/link_meter.h"
+#include "network/network.h"
+
+namespace moesim {
+
+/// A flow's bytes leave at its fair rate from the instant it starts, and the last one arrives one path latency after it
+/// left.  Rates are worked out once per instant, after all its starts and ends.
+class FluidLinks {
+ public:
+  /// tolerance: in [0, 1).  Above 0, the bandwidth of flows that end is shared out anew only after up to a quarter of
+  /// this part of the time that the shortest of them took, so that one sharing serves many ends.
+  FluidLinks(Engine& engine, const IdVector<LinkId, Link>& links, double tolerance, Time sample_interval);
+
+  /// Starts a flow now: `work` is what the links spend on its `bytes`.  An empty path or no work: only the latency.
+  void start(std::span<const LinkId> path, Bytes bytes, double work, Time latency, Receiver& receiver,
+             std::uint32_t tag);
+  void set_capacity(LinkId link, Bandwidth capacity);
+  LinkMeter& meter() { return meter_; }
+  /// Flows on their way, and flows that sharing has looked at so far.
+  std::size_t active() const { return active_; }
+  std::uint64_t visits() const { return share_.visits(); }
+
+ private:
+  struct Cold {  // of a flow: what is looked at only when it starts and ends
+    Receiver* receiver = nullptr;
+    std::uint64_t order = 0;
+    Time latency{}, started{};
+    std::int64_t bytes = 0;
+    double work = 0;
+    std::uint32_t tag = 0;
+  };
+  struct Progress {
+    double left = 0;  // bytes of work
+    Time since{};
+  };
+  using Arrivals = std::vector<std::pair<Receiver*, std::uint32_t>>;
+
+  void share_by(Time when);
+  void reshare();
+  void expect_next();
+  void complete();
+  void deliver();
+  void arrive(std::uint32_t batch);
+
+  Engine& engine_;
+  double lag_;
+  FairShare share_;
+  LinkMeter meter_;
+  std::vector<Cold> cold_;          // by flow
+  std::vector<Progress> progress_;  // by flow
+  Earliest finish_;                 // by flow
+  std::vector<std::uint32_t> due_;
+  std::vector<Cold> sent_;         // to be delivered
+  std::vector<Arrivals> batches_;  // on their way through the latency
+  std::vector<std::uint32_t> free_batches_;
+  std::uint64_t started_ = 0;
+  std::size_t active_ = 0;
+  Time share_at_{INT64_MAX}, next_at_{INT64_MAX};
+  Engine::EventId share_event_{}, next_event_{};
+};
+}  // namespace moesim
