@@ -42,7 +42,7 @@ void grouped_attention(const Machine& machine, const Model& model, int layer, co
   if (a.qk_norm && !norm_after_rope) norm();
   resize(heads_out, h.rows, a.heads * a.v_head_dim);
   for (const Segment& s : segments) {
-    const int start = s.cache->length;
+    const int start = s.cache->layers.at(std::size_t(layer)).tokens;
     if (rope.active()) {
       each_block(machine, s.rows, 64, [&](int first, int count) {
         const int row = s.first_row + first;
@@ -62,13 +62,14 @@ void grouped_attention(const Machine& machine, const Model& model, int layer, co
     core.q = q.row(s.first_row), core.q_stride = q.columns;
     core.k = cache.keys.data(), core.k_stride = k.columns, core.k_head_stride = a.head_dim;
     core.v = cache.values.data(), core.v_stride = v.columns, core.v_head_stride = a.v_head_dim;
-    core.rows = s.rows, core.first_position = s.cache->length;
+    core.rows = s.rows, core.first_position = cache.tokens;
     core.heads = a.heads, core.kv_heads = a.kv_heads, core.qk_dim = a.head_dim, core.v_dim = a.v_head_dim;
     core.scale = softmax_scale(model);
     core.sinks = w.sinks;
     core.reach = reach_of(a, layer);
     core.out = heads_out.row(s.first_row), core.out_stride = heads_out.columns;
     attend(machine.threads, core);
+    cache.tokens += s.rows;
   }
 }
 }  // namespace

@@ -13,11 +13,12 @@ namespace moesim {
 /// MLA keeps the normed latent followed by the rotated shared key part, and no values.
 struct KvLayer {
   std::vector<float> keys, values;
+  int tokens = 0;  // held; the next token's position
 };
 /// All layers of one sequence; the MTP modules' come after the model's.
 struct KvCache {
   std::vector<KvLayer> layers;
-  int length = 0;  // tokens that all layers hold; the next token's position
+  int length() const { return layers.empty() ? 0 : layers.front().tokens; }
 };
 
 /// Consecutive rows of a batch that continue one sequence.
@@ -59,7 +60,7 @@ struct AttentionCore {
 void attend(Threads& threads, const AttentionCore& core);
 
 /// Runs one layer's attention: h (rows, hidden), already normed; appends to the caches; out (rows, hidden).
-/// Positions are the caches' lengths onward; the caller moves the lengths when all layers are done.
+/// Positions go on from what the layer's caches hold.
 void attention(const Machine& machine, const Model& model, int layer, const LayerWeights& w, const Rope& rope,
                MlaForm form, std::span<const Segment> segments, const Matrix& h, Matrix& out);
 }  // namespace moesim

@@ -9,7 +9,7 @@ struct Latents {
   Matrix kv;  // (rows, kv_lora + rope), latent normed, rope part rotated
 };
 
-Latents project(const Machine& machine, const Model& model, const LayerWeights& w, const Rope& rope,
+Latents project(const Machine& machine, const Model& model, int layer, const LayerWeights& w, const Rope& rope,
                 std::span<const Segment> segments, const Matrix& h) {
   const AttentionShape& a = model.attention;
   Latents l;
@@ -27,7 +27,7 @@ Latents project(const Machine& machine, const Model& model, const LayerWeights& 
   linear(machine, h.view(), w.kv_down, LinearRole::attention, l.kv);
   for (const Segment& s : segments)
     each_block(machine, s.rows, 64, [&](int first, int count) {
-      const int row = s.first_row + first, position = s.cache->length + first;
+      const int row = s.first_row + first, position = s.cache->layers.at(std::size_t(layer)).tokens + first;
       rms_norm(l.kv.row(row), l.kv.columns, count, a.kv_lora_rank, w.kv_down_norm, model.norm_epsilon, false,
                l.kv.row(row), l.kv.columns);
       rope.rotate(l.kv.row(row) + a.kv_lora_rank, count, l.kv.columns, 1, 0, position);
@@ -39,7 +39,7 @@ Latents project(const Machine& machine, const Model& model, const LayerWeights& 
 AttentionCore core_of(const Model& model, int layer, const Segment& s, const LayerWeights& w) {
   const AttentionShape& a = model.attention;
   AttentionCore core;
-  core.rows = s.rows, core.first_position = s.cache->length;
+  core.rows = s.rows, core.first_position = s.cache->layers[std::size_t(layer)].tokens;
   core.heads = a.heads;
   core.scale = softmax_scale(model);
   core.sinks = w.sinks;
@@ -52,7 +52,7 @@ void expanded(const Machine& machine, const Model& model, int layer, const Layer
               const Matrix& q, Matrix& out) {
   const AttentionShape& a = model.attention;
   const std::vector<float>& cache = s.cache->layers[std::size_t(layer)].keys;
-  const int width = a.kv_lora_rank + a.qk_rope_head_dim, keys = s.cache->length + s.rows;
+  const int width = a.kv_lora_rank + a.qk_rope_head_dim, keys = s.cache->layers[std::size_t(layer)].tokens + s.rows;
   const int nope = a.qk_nope_head_dim, head_kv = nope + a.v_head_dim;
   Matrix up;
   linear(machine, {cache.data(), keys, a.kv_lora_rank, width}, w.kv_up, LinearRole::attention, up);
@@ -106,16 +106,18 @@ void absorbed(const Machine& machine, const Model& model, int layer, const Layer
 
 void mla_attention(const Machine& machine, const Model& model, int layer, const LayerWeights& w, const Rope& rope,
                    MlaForm form, std::span<const Segment> segments, const Matrix& h, Matrix& heads_out) {
-  const Latents l = project(machine, model, w, rope, segments, h);
+  const Latents l = project(machine, model, layer, w, rope, segments, h);
   resize(heads_out, h.rows, model.attention.heads * model.attention.v_head_dim);
   for (const Segment& s : segments) {
-    std::vector<float>& cache = s.cache->layers.at(std::size_t(layer)).keys;
-    cache.insert(cache.end(), l.kv.row(s.first_row), l.kv.row(s.first_row) + std::int64_t(s.rows) * l.kv.columns);
+    KvLayer& cache = s.cache->layers[std::size_t(layer)];
+    cache.keys.insert(cache.keys.end(), l.kv.row(s.first_row),
+                      l.kv.row(s.first_row) + std::int64_t(s.rows) * l.kv.columns);
     const bool absorb = form == MlaForm::absorbed || (form == MlaForm::automatic && s.rows == 1);
     if (absorb)
       absorbed(machine, model, layer, w, s, l.q, heads_out);
     else
       expanded(machine, model, layer, w, s, l.q, heads_out);
+    cache.tokens += s.rows;
   }
 }
 }  // namespace moesim

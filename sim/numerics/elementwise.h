@@ -9,6 +9,8 @@ namespace moesim {
 /// exp(x), relative error below 2e-7; 0 below -87.  A fixed polynomial, so that every machine gives the same bits.
 float exp_of(float x);
 float sigmoid(float x);
+/// y[i] = sigmoid(x[i])
+void sigmoid(const float* x, int n, float* y);
 
 /// x[i] = exp(x[i] - m) / sum over i and the sink, m the largest of them; x holds `n` logits.
 /// sink: a logit that takes part in the sum and gets no entry (gpt-oss); nullptr for none.

@@ -28,14 +28,13 @@ Forward::Forward(const Model& model, Weights& weights, const ForwardOptions& opt
   for (int layer = 0; layer < model.layers + model.mtp_layers; ++layer) ropes_.emplace_back(model, layer);
 }
 
-KvCache Forward::new_cache() const { return {std::vector<KvLayer>(std::size_t(model_.layers + model_.mtp_layers)), 0}; }
+KvCache Forward::new_cache() const { return {std::vector<KvLayer>(std::size_t(model_.layers + model_.mtp_layers))}; }
 
 Matrix Forward::run(std::span<const int> tokens, std::span<const Segment> segments, const ObserveRouting& observe) {
   const PartShape embedding{Part::embedding, model_.vocabulary, model_.hidden};
   Matrix x = embed(tokens, weights_.get(embedding, -1, -1, layer_scratch_));
   for (int layer = 0; layer < model_.layers; ++layer)
     block(layer, layer_weights(model_, weights_, layer, layer_scratch_), segments, observe, x);
-  for (const Segment& s : segments) s.cache->length += s.rows;
   norm(x, weights_.get({Part::final_norm, 1, model_.hidden}, -1, -1, layer_scratch_), x);
   return x;
 }
@@ -110,7 +109,7 @@ void Forward::feed_forward_part(int layer, const LayerWeights& w, const ObserveR
   linear(machine(), h.view(), w.router, LinearRole::router, router);
   Routing routing;
   const Machine m = machine();
-  const GateInput in{m, moe, layer, router, w.selection_bias};
+  const GateInput in{m, moe, layer, h, router, w.selection_bias};
   if (gate_ != nullptr)
     gate_->choose(in, routing);
   else

@@ -37,7 +37,7 @@ class Forward {
   /// One pass of MTP module `depth` (0 is the first): joins the hidden states of the depth before (run()'s for the
   /// first) at each position with the embedding of the token `depth + 1` further on.  Its routing is observed as layer
   /// model.layers + depth.  Returns its hidden states after its head norm.
-  /// The segments' caches must hold the module's layer; their lengths are not moved.
+  /// The module has its own layer in the segments' caches.
   /// Source: DeepSeek-V3 technical report, section 2.2.
   Matrix run_mtp(int depth, const MatrixView& hidden, std::span<const int> next_tokens,
                  std::span<const Segment> segments, const ObserveRouting& observe = {});

@@ -11,17 +11,35 @@ namespace moesim {
 namespace {
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
-/// The indices of the k largest, best first, equal ones by lower index.  Values of kNever are never taken.
-void top_k(const float* values, int n, int k, int* out) {
-  int taken = 0;
-  for (int i = 0; i < n; ++i) {
-    const float v = values[i];
-    if (taken == k ? !(v > values[out[k - 1]]) : v == kNever) continue;
-    int at = taken < k ? taken++ : k - 1;
-    for (; at > 0 && v > values[out[at - 1]]; --at) out[at] = out[at - 1];
-    out[at] = i;
+constexpr int kBlock = 16;  // values whose largest is kept, so that each pick looks at two short rows
+
+/// Largest of at most kBlock values.
+float largest(const float* values, int n) {
+  float best = kNever;
+  for (int i = 0; i < n; ++i) best = values[i] > best ? values[i] : best;  // one instruction, no branch
+  return best;
+}
+
+/// The indices of the k largest, best first, equal ones by lower index.  Overwrites them with kNever, which is never
+/// taken.  maxima: room for n / kBlock + 1 values.
+void take_largest(float* values, int n, int k, std::vector<float>& maxima, int* out) {
+  const int blocks = (n + kBlock - 1) / kBlock;
+  maxima.resize(std::size_t(blocks));
+  const auto refresh = [&](int b) {
+    maxima[std::size_t(b)] = largest(values + b * kBlock, std::min(kBlock, n - b * kBlock));
+  };
+  for (int b = 0; b < blocks; ++b) refresh(b);
+  for (int taken = 0; taken < k; ++taken) {
+    const float best = *std::max_element(maxima.begin(), maxima.end());
+    check(best != kNever, "{} of {} experts can be chosen, {} are needed", taken, n, k);
+    int b = 0;
+    while (maxima[std::size_t(b)] != best) ++b;
+    int i = b * kBlock;
+    while (values[i] != best) ++i;
+    out[taken] = i;
+    values[i] = kNever;
+    refresh(b);
   }
-  check(taken == k, "{} of {} experts can be chosen, {} are needed", taken, n, k);
 }
 
 float group_score(const float* values, int n, bool two_best) {
@@ -34,16 +52,20 @@ float group_score(const float* values, int n, bool two_best) {
   return two_best && n > 1 ? best + second : best;
 }
 
+constexpr int kMostGroups = 64;
+
 /// Sets the values of all but the best groups to kNever.
-void keep_best_groups(const MoeShape& moe, float* values, std::vector<float>& scores, std::vector<int>& kept) {
+void keep_best_groups(const MoeShape& moe, float* values, std::vector<float>& maxima) {
+  check(moe.groups <= kMostGroups, "{} groups of experts", moe.groups);
   const int size = moe.experts / moe.groups;
-  scores.resize(std::size_t(moe.groups));
-  kept.resize(std::size_t(moe.groups_used));
+  float scores[kMostGroups];
+  int kept[kMostGroups];
   for (int g = 0; g < moe.groups; ++g)
-    scores[std::size_t(g)] = group_score(values + g * size, size, moe.selection == Selection::noaux_tc);
-  top_k(scores.data(), moe.groups, moe.groups_used, kept.data());
+    scores[g] = group_score(values + g * size, size, moe.selection == Selection::noaux_tc);
+  take_largest(scores, moe.groups, moe.groups_used, maxima, kept);
   for (int g = 0; g < moe.groups; ++g)
-    if (std::ranges::find(kept, g) == kept.end()) std::fill_n(values + g * size, size, kNever);
+    if (std::find(kept, kept + moe.groups_used, g) == kept + moe.groups_used)
+      std::fill_n(values + g * size, size, kNever);
 }
 
 void set_weights(const MoeShape& moe, const float* scores, const int* chosen, float* weights) {
@@ -59,10 +81,16 @@ bool is_grouped(const MoeShape& moe) {
 }
 }  // namespace
 
+void select_experts(const MoeShape& moe, float* values, int* experts) {
+  std::vector<float> maxima;
+  if (is_grouped(moe)) keep_best_groups(moe, values, maxima);
+  take_largest(values, moe.experts, moe.top_k, maxima, experts);
+}
+
 void gate_scores(const MoeShape& moe, const float* logits, float* scores) {
+  if (moe.score == Score::sigmoid) return sigmoid(logits, moe.experts, scores);
   std::copy_n(logits, moe.experts, scores);
-  if (moe.score == Score::softmax) return softmax(scores, moe.experts);
-  for (int i = 0; i < moe.experts; ++i) scores[i] = sigmoid(logits[i]);
+  softmax(scores, moe.experts);
 }
 
 Routing choose_experts(const MoeShape& moe, const float* logits, int tokens, const float* bias) {
@@ -76,13 +104,13 @@ void choose_experts(const MoeShape& moe, const float* logits, int tokens, const 
                     float* weights) {
   check(moe.top_k >= 1 && moe.top_k <= moe.experts, "{} experts are chosen of {}", moe.top_k, moe.experts);
   check(moe.groups >= 1 && moe.experts % moe.groups == 0, "{} experts in {} groups", moe.experts, moe.groups);
-  std::vector<float> scores(std::size_t(moe.experts)), values(scores.size()), group_scores;
-  std::vector<int> kept;
+  std::vector<float> scores(std::size_t(moe.experts)), values(scores.size());
   const bool on_logits = moe.selection == Selection::topk_softmax || moe.selection == Selection::top1_input;
   for (int t = 0; t < tokens; ++t, logits += moe.experts, chosen += moe.top_k, weights += moe.top_k) {
     for (int i = 0; i < moe.experts; ++i) check(!std::isnan(logits[i]), "the gate's logits are not numbers");
     if (on_logits) {
-      top_k(logits, moe.experts, moe.top_k, chosen);
+      std::copy_n(logits, moe.experts, values.data());
+      select_experts(moe, values.data(), chosen);
       for (int k = 0; k < moe.top_k; ++k) weights[k] = logits[chosen[k]];
       if (moe.selection == Selection::topk_softmax)
         softmax(weights, moe.top_k);
@@ -94,8 +122,7 @@ void choose_experts(const MoeShape& moe, const float* logits, int tokens, const 
     values = scores;
     if (moe.selection == Selection::noaux_tc && bias != nullptr)
       for (int i = 0; i < moe.experts; ++i) values[std::size_t(i)] += bias[i];
-    if (is_grouped(moe)) keep_best_groups(moe, values.data(), group_scores, kept);
-    top_k(values.data(), moe.experts, moe.top_k, chosen);
+    select_experts(moe, values.data(), chosen);
     set_weights(moe, scores.data(), chosen, weights);
   }
 }

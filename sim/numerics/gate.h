@@ -29,6 +29,9 @@ Routing choose_experts(const MoeShape& moe, const float* logits, int tokens, con
 void choose_experts(const MoeShape& moe, const float* logits, int tokens, const float* bias, int* experts,
                     float* weights);
 
+/// The ids alone, from scores that are already there (with the bias added, if any); `values` is overwritten.
+void select_experts(const MoeShape& moe, float* values, int* experts);
+
 /// scores[i] as the gate sees them: the softmax over all logits or each one's sigmoid.
 void gate_scores(const MoeShape& moe, const float* logits, float* scores);
 }  // namespace moesim

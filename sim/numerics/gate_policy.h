@@ -9,6 +9,7 @@ struct GateInput {
   const Machine& machine;
   const MoeShape& moe;
   int layer = 0;
+  const Matrix& hidden;         // (tokens, hidden), what the logits were made of
   const Matrix& logits;         // (tokens, experts)
   const float* bias = nullptr;  // (experts), the model's selection bias
 };
