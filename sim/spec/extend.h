@@ -126,7 +126,12 @@ T load_entry(const EntryKind<T>& kind, const std::string& name, const std::strin
 /// A scenario's value: a name, or a map in place.
 template <class T>
 T entry_at(const EntryKind<T>& kind, const Config& config) {
-  if (config.is_map()) return entry_from(kind, config, {});
+  if (config.is_map()) {
+    T out = entry_from(kind, config, {});
+    if (out.name.empty()) out.name = kind.what;
+    if (out.title.empty()) out.title = out.name;
+    return out;
+  }
   const std::string name = config.text();
   config.resolve("", name);
   try {

@@ -102,14 +102,7 @@ void read_windows(const Values& v, Model& m) {
   if (a.sliding_layers.empty()) a.sliding_window = 0;
 }
 
-void read_rope(const Values& v, Model& m) {
-  RopeShape& r = m.rope;
-  const bool gemma = m.architecture == "gemma3";  // its config.json leaves the defaults of its class out
-  r.theta = v.number_or("rope_theta", gemma ? 1e6 : r.theta);
-  r.local_theta = v.number_or("rope_local_base_freq", gemma ? 1e4 : 0);
-  r.partial = v.number_or("partial_rotary_factor", 1);
-  if (!v.has("rope_scaling")) return;
-  const Values s = v.part("rope_scaling");
+void read_rope_scaling(const Values& s, RopeShape& r) {
   const std::string kind = s.text_or("rope_type", s.text_or("type", ""));
   if (kind == "default") return;
   if (kind != "yarn" && kind != "llama3" && kind != "linear")
@@ -126,6 +119,26 @@ void read_rope(const Values& v, Model& m) {
   r.low_freq_factor = s.number_or("low_freq_factor", r.low_freq_factor);
   r.high_freq_factor = s.number_or("high_freq_factor", r.high_freq_factor);
   r.truncate = s.flag_or("truncate", true);
+}
+
+/// Up to transformers 4: rope_theta and rope_scaling; from 5 on: rope_parameters, one for each kind of layer if they
+/// differ.
+void read_rope(const Values& v, Model& m) {
+  RopeShape& r = m.rope;
+  const bool gemma = m.architecture == "gemma3";  // its config.json leaves the defaults of its class out
+  r.theta = v.number_or("rope_theta", gemma ? 1e6 : r.theta);
+  r.local_theta = v.number_or("rope_local_base_freq", gemma ? 1e4 : 0);
+  r.partial = v.number_or("partial_rotary_factor", 1);
+  if (v.has("rope_parameters")) {
+    Values p = v.part("rope_parameters");
+    if (p.has("sliding_attention")) r.local_theta = p.part("sliding_attention").number_or("rope_theta", r.local_theta);
+    if (p.has("full_attention")) p = p.part("full_attention");
+    r.theta = p.number_or("rope_theta", r.theta);
+    r.partial = p.number_or("partial_rotary_factor", r.partial);
+    read_rope_scaling(p, r);
+  } else if (v.has("rope_scaling")) {
+    read_rope_scaling(v.part("rope_scaling"), r);
+  }
 }
 
 /// DeepSeek's names; DeepSeekMoE-16B has no gate keys and behaves as softmax, greedy.

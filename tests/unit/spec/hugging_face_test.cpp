@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "spec/catalogue.h"
 #include "spec/count.h"
@@ -38,6 +39,19 @@ TEST(HuggingFace, AFolderOrAFileStandsForTheModelInIt) {
   const Config scenario = Config::from_text("model: config/mixtral-8x7b", SOURCE_DIR "/tests/unit/spec/s.yaml");
   EXPECT_EQ(read_model(scenario.at("model")).moe->experts, 8);
   EXPECT_NE(scenario.resolved().find("model.moe.experts: 8\n"), std::string::npos);
+}
+
+TEST(HuggingFace, RopeParametersOfTransformers5) {
+  const fs::path folder = fs::temp_directory_path() / "moesim_rope_parameters";
+  fs::create_directories(folder);
+  std::ofstream(folder / "config.json") << R"({"model_type": "llama", "vocab_size": 9, "hidden_size": 8,
+    "num_hidden_layers": 1, "intermediate_size": 8, "num_attention_heads": 2, "rope_parameters":
+    {"rope_type": "linear", "rope_theta": 500000.0, "factor": 4.0}})";
+  const RopeShape r = load_model(folder).rope;
+  EXPECT_EQ(r.theta, 500'000);
+  EXPECT_EQ(r.scaling, "linear");
+  EXPECT_EQ(r.factor, 4);
+  fs::remove_all(folder);
 }
 
 TEST(HuggingFace, TinyModelsForNumericChecksLoad) {
