@@ -10,6 +10,7 @@
 namespace moesim {
 
 void add_run(CLI::App& app, int& exit_code);
+void add_record(CLI::App& app, int& exit_code);
 void add_schedule(CLI::App& app, int& exit_code);
 void add_list(CLI::App& app, int& exit_code);
 void add_show(CLI::App& app, int& exit_code);
@@ -21,6 +22,7 @@ namespace {
 // clang-format off
 constexpr AddVerb kVerbs[] = {
     add_run,
+    add_record,
     add_schedule,
     add_list,
     add_show,

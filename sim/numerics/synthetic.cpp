@@ -27,6 +27,7 @@ std::vector<double> shares(const MoeShape& moe, const SyntheticOptions& options,
   const double sigma = options.skew * std::min(1.0, std::log2(double(moe.experts)) / 8);
   std::vector<double> out(std::size_t(moe.experts));
   for (double& s : out) s = random.log_normal(0, sigma);
+  for (std::size_t i = 0; i < out.size() / 64; ++i) out[i * 64 + random.below(64)] *= options.hot;
   const double sum = std::accumulate(out.begin(), out.end(), 0.0);
   for (double& s : out) s = std::min(s / sum, 0.7 / moe.top_k);
   const double clipped = std::accumulate(out.begin(), out.end(), 0.0);

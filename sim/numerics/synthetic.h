@@ -15,8 +15,9 @@ namespace moesim {
 
 struct SyntheticOptions {
   std::uint64_t seed = 1;
-  double skew = 0.45;         // sigma of the log-normal shares that the balancing rule aims at
-  double text = 4;            // strength of the heads that see the whole context
+  double skew = 0.4;          // sigma of the log-normal shares that the balancing rule aims at
+  double hot = 2.5;           // factor on the share of one expert in 64
+  double text = 2.5;          // strength of the heads that see the whole context
   double context = 0.6;       // strength of the heads that see the last few tokens
   double feed_forward = 0.5;  // strength of experts and dense networks
   double affinity = 0.7;      // correlation of an expert's router row with its predecessor's in the layer before
@@ -26,6 +27,7 @@ struct SyntheticOptions {
   static void fields(auto& f, auto& p) {
     f("seed", p.seed, "names the weights");
     f("skew", p.skew, "sigma of the log-normal expert shares that the balancing rule aims at; 0 for equal shares");
+    f("hot", p.hot, "factor on the share of one expert in 64; 1 for none");
     f("text", p.text, "how much the kind of text moves the routing");
     f("context", p.context, "how much the last few tokens move the routing");
     f("feed_forward", p.feed_forward, "how much experts and dense networks move the hidden state");

@@ -1,0 +1,49 @@
+// Recording: text or token ids through a forward pass into a routing trace.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "numerics/forward.h"
+#include "numerics/synthetic.h"
+#include "spec/scale.h"
+
+namespace moesim {
+
+/// One prompt and the kind of text it is.
+struct RecordRequest {
+  std::string source;  // for messages: the file, or "tokens.npy sequence 3"
+  std::string domain;
+  std::vector<int> tokens;
+};
+
+/// Each file is one request, its bytes the token ids; a folder gives one request a file in it, sorted by name, hidden
+/// ones left out.  Domain: the folder's name, or the file's without extension.  limit: of tokens a request; 0 for all.
+/// Throws ConfigError for a text that is missing, empty or binary (holds a zero byte), or if nothing is left.
+std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std::int64_t limit);
+/// A .npy file of integers [tokens] or [sequences, tokens]: one request a sequence.
+std::vector<RecordRequest> read_token_file(const std::string& file, std::int64_t limit);
+
+struct RecordOptions {
+  std::string output;        // trace to create
+  std::string source;        // what the trace says recorded it
+  int decode = 0;            // tokens continued greedily after each prompt, all requests side by side
+  int batch_tokens = 2048;   // most tokens of a prefill pass; longer prompts take several
+  bool gate_weights = true;  // stored beside the choices
+  bool mtp = false;          // run and record the MTP modules too, as layers after the model's
+};
+struct RecordResult {
+  std::int64_t prefill_tokens = 0, decode_tokens = 0, passes = 0;
+  int requests = 0, moe_layers = 0;
+  bool complete = true;  // false if interrupted
+};
+/// Runs all requests and writes the trace; nothing is left behind on error.
+/// Throws ConfigError if the output exists, the model has no MoE layer, a token id is outside the vocabulary (naming
+/// both), or a request is longer than the model's positions.
+RecordResult record_routing(Forward& forward, const std::vector<RecordRequest>& requests, const RecordOptions& options);
+
+/// A model small enough to compute with here, that routes like the original: hidden width 128, experts 32 wide, 4
+/// heads, byte vocabulary; parts that are smaller already stay.
+Scale laptop_scale(const Model& model);
+}  // namespace moesim

@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/files.h"
+#include "numerics/npy.h"
+#include "study/record.h"
+
+namespace moesim {
+namespace {
+namespace fs = std::filesystem;
+
+RecordRequest read_text(const std::string& file, const std::string& domain, std::int64_t limit) {
+  const std::string bytes = read_file(file);
+  if (bytes.empty()) throw ConfigError(fmt::format("{}: is empty, expected text", file));
+  if (const std::size_t at = bytes.find('\0'); at != std::string::npos)
+    throw ConfigError(fmt::format("{}: expected text, but byte {} is zero; token ids go in with --tokens", file, at));
+  RecordRequest r{file, domain, {}};
+  const std::size_t count = limit > 0 ? std::min(bytes.size(), std::size_t(limit)) : bytes.size();
+  for (std::size_t i = 0; i < count; ++i) r.tokens.push_back(int(static_cast<unsigned char>(bytes[i])));
+  return r;
+}
+
+std::vector<std::string> files_in(const std::string& folder) {
+  std::vector<std::string> out;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() && entry.path().filename().string().front() != '.')
+      out.push_back(entry.path().string());
+  std::ranges::sort(out);
+  if (out.empty()) throw ConfigError(fmt::format("{}: holds no files", folder));
+  return out;
+}
+}  // namespace
+
+std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std::int64_t limit) {
+  std::vector<RecordRequest> out;
+  for (const std::string& path : paths) {
+    if (!fs::is_directory(path)) {
+      out.push_back(read_text(path, fs::path(path).stem().string(), limit));
+      continue;
+    }
+    const fs::path folder = fs::absolute(path).lexically_normal();
+    const std::string domain = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+    for (const std::string& file : files_in(path)) out.push_back(read_text(file, domain, limit));
+  }
+  return out;
+}
+
+std::vector<RecordRequest> read_token_file(const std::string& file, std::int64_t limit) {
+  const IntegerArray array = read_npy_integers(file);
+  const std::int64_t sequences = array.shape.size() == 2 ? array.shape[0] : 1, length = array.shape.back();
+  if (sequences * length == 0) throw ConfigError(fmt::format("{}: holds no tokens", file));
+  const std::int64_t count = limit > 0 ? std::min(limit, length) : length;
+  std::vector<RecordRequest> out;
+  for (std::int64_t s = 0; s < sequences; ++s) {
+    RecordRequest r{sequences > 1 ? fmt::format("{} sequence {}", file, s) : file, fs::path(file).stem().string(), {}};
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t id = array.values[std::size_t(s * length + i)];
+      r.tokens.push_back(
+          int(std::clamp<std::int64_t>(id, -1, INT32_MAX)));  // ids that far out are refused by name later
+    }
+    out.push_back(std::move(r));
+  }
+  return out;
+}
+}  // namespace moesim
