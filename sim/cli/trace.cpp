@@ -38,9 +38,12 @@ void add_stats(CLI::App* trace) {
       "stats", "load, repetition, affinity, kinds of text and fan-out by layer, beside published figures");
   auto o = std::make_shared<Options>();
   verb->add_option("trace", o->file, "trace")->required();
-  verb->add_option("--gpus", o->gpus, "GPUs of the group that experts are placed on contiguously (default: 32, or an expert each)")
+  verb->add_option("--gpus", o->gpus,
+                   "GPUs of the group that experts are placed on contiguously (default: 32, or an expert each)")
       ->check(CLI::PositiveNumber);
-  verb->add_option("--gpus-per-node", o->gpus_per_node, "GPUs of a node")->check(CLI::PositiveNumber)->capture_default_str();
+  verb->add_option("--gpus-per-node", o->gpus_per_node, "GPUs of a node")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   verb->add_flag("--json", o->json, "print one JSON object");
   verb->callback([o] {
     const Trace t(o->file);
@@ -64,7 +67,8 @@ void export_to(const Exporter& format, const Trace& trace, const std::string& fi
   };
   try {
     format.write(trace, [&](std::string_view text) {
-      if (!out.write(text.data(), std::streamsize(text.size()))) throw ConfigError(fmt::format("{}: cannot be written", file));
+      if (!out.write(text.data(), std::streamsize(text.size())))
+        throw ConfigError(fmt::format("{}: cannot be written", file));
     });
   } catch (...) {
     remove();

@@ -14,6 +14,7 @@ void add_record(CLI::App& app, int& exit_code);
 void add_schedule(CLI::App& app, int& exit_code);
 void add_list(CLI::App& app, int& exit_code);
 void add_show(CLI::App& app, int& exit_code);
+void add_trace(CLI::App& app, int& exit_code);
 void add_diff(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
 
@@ -28,6 +29,7 @@ constexpr AddVerb kVerbs[] = {
     add_show,
     add_compare,
     add_diff,
+    add_run, add_trace, add_schedule, add_list, add_compare, add_diff,
 };
 // clang-format on
 }  // namespace

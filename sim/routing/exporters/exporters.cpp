@@ -10,10 +10,12 @@ namespace moesim {
 
 const std::vector<Exporter>& exporters() {
   static const std::vector<Exporter> table = {
-      {"jsonl", "one JSON object a token: sequence, position, token, phase, experts and weights by layer", export_jsonl},
+      {"jsonl", "one JSON object a token: sequence, position, token, phase, experts and weights by layer",
+       export_jsonl},
       {"csv", "one line a token and layer", export_csv},
       {"npy", "expert ids as a NumPy array [tokens, MoE layers, top-k] of int16, absent = -1", export_npy},
-      {"loads", "tokens per expert, {\"logical_count\": [layers][experts]}, as expert load balancers take", export_loads},
+      {"loads", "tokens per expert, {\"logical_count\": [layers][experts]}, as expert load balancers take",
+       export_loads},
   };
   return table;
 }
@@ -24,7 +26,8 @@ const Exporter& exporter(std::string_view name) {
     if (e.name == name) return e;
     names.push_back(e.name);
   }
-  throw ConfigError(fmt::format("--format: no export format is called \"{}\"{}", name, suggestion(name, names, "there are")));
+  throw ConfigError(
+      fmt::format("--format: no export format is called \"{}\"{}", name, suggestion(name, names, "there are")));
 }
 
 void for_each_piece(const Trace& trace, const std::function<void(const TracePiece&)>& use) {

@@ -88,8 +88,8 @@ void export_csv(const Trace& trace, const Sink& sink) {
     Buffer out;
     for (std::size_t t = 0; t < p.tokens.size(); ++t) {
       const TraceToken& token = p.tokens[t];
-      const std::string start = fmt::format("{},{},{},{},{},{},", token.pass, token.request, token.position, token.token,
-                                            name_of(token.phase), h.domains[token.domain]);
+      const std::string start = fmt::format("{},{},{},{},{},{},", token.pass, token.request, token.position,
+                                            token.token, name_of(token.phase), h.domains[token.domain]);
       for (std::size_t m = 0; m < p.experts.size(); ++m) {
         put(out, start);
         put(out, std::int64_t{h.layers[m]});
