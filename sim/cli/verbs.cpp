@@ -27,9 +27,9 @@ constexpr AddVerb kVerbs[] = {
     add_schedule,
     add_list,
     add_show,
+    add_trace,
     add_compare,
     add_diff,
-    add_run, add_trace, add_schedule, add_list, add_compare, add_diff,
 };
 // clang-format on
 }  // namespace
