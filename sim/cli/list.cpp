@@ -11,7 +11,7 @@
 #include "compute/kernel_model.h"
 #include "core/family.h"
 #include "core/files.h"
-#include "placement/placement.h"
+#include "placement/rebalance.h"
 #include "record/schema.h"
 #include "routing/traffic.h"
 #include "schedule/pipeline.h"
@@ -26,6 +26,7 @@ std::vector<FamilyHelp> families() {
   return {
       kernel_models().help(),
       placements().help(),
+      rebalance_triggers().help(),
       pipeline_schedules().help(),
       traffics().help(),
   };

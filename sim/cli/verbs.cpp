@@ -12,6 +12,7 @@ namespace moesim {
 void add_run(CLI::App& app, int& exit_code);
 void add_record(CLI::App& app, int& exit_code);
 void add_schedule(CLI::App& app, int& exit_code);
+void add_place(CLI::App& app, int& exit_code);
 void add_list(CLI::App& app, int& exit_code);
 void add_show(CLI::App& app, int& exit_code);
 void add_trace(CLI::App& app, int& exit_code);
@@ -24,6 +25,7 @@ namespace {
 constexpr AddVerb kVerbs[] = {
     add_run,
     add_record,
+    add_place,
     add_schedule,
     add_list,
     add_show,

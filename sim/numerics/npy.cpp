@@ -57,52 +57,82 @@ Header parse_header(const std::string& file, std::string_view bytes) {
   return h;
 }
 
-template <class T>
-std::vector<std::int64_t> values_of(const char* from, std::int64_t count) {
-  std::vector<std::int64_t> out(static_cast<std::size_t>(count));
+/// The file's header and the bytes of its values, checked against each other.
+struct Array {
+  std::string bytes;
+  Header header;
+  char kind = 'i';
+  int width = 8;  // bytes a value
+  std::int64_t count = 0;
+  const char* values() const { return bytes.data() + header.data; }
+};
+
+Array read_array(const std::string& file, std::string_view kinds, std::string_view expected) {
+  static_assert(std::endian::native == std::endian::little);
+  Array a;
+  a.bytes = read_file(file);
+  a.header = parse_header(file, a.bytes);
+  const Header& h = a.header;
+  const auto fail = [&](const std::string& problem) { throw ConfigError(fmt::format("{}: {}", file, problem)); };
+  a.kind = h.description[1];
+  a.width = h.description[2] - '0';
+  if (h.description[0] == '>' || kinds.find(a.kind) == std::string_view::npos || h.description.size() != 3)
+    fail(fmt::format("expected little-endian {}, got {}", expected, h.description));
+  if (h.fortran && h.shape.size() > 1) fail("expected C order, got Fortran order");
+  a.count = 1;
+  const auto room = std::int64_t(a.bytes.size() - h.data) / std::max(a.width, 1);
+  for (const std::int64_t size : h.shape) {
+    if (size > 0 && a.count > room / size)
+      fail(fmt::format("the header's shape needs more than the {} values that follow", room));
+    a.count *= size;
+  }
+  if (a.count != room) fail(fmt::format("the header's shape has {} values, but {} follow", a.count, room));
+  return a;
+}
+
+template <class T, class Out>
+std::vector<Out> values_of(const Array& a) {
+  std::vector<Out> out(static_cast<std::size_t>(a.count));
   for (std::size_t i = 0; i < out.size(); ++i) {
     T value;
-    std::memcpy(&value, from + i * sizeof(T), sizeof(T));
-    out[i] = std::int64_t(value);
+    std::memcpy(&value, a.values() + i * sizeof(T), sizeof(T));
+    out[i] = Out(value);
   }
   return out;
+}
+
+template <class Out>
+std::vector<Out> integers_of(const Array& a, const std::string& file) {
+  const bool is_signed = a.kind == 'i';
+  switch (a.width) {
+    case 1:
+      return is_signed ? values_of<std::int8_t, Out>(a) : values_of<std::uint8_t, Out>(a);
+    case 2:
+      return is_signed ? values_of<std::int16_t, Out>(a) : values_of<std::uint16_t, Out>(a);
+    case 4:
+      return is_signed ? values_of<std::int32_t, Out>(a) : values_of<std::uint32_t, Out>(a);
+    case 8:
+      return is_signed ? values_of<std::int64_t, Out>(a) : values_of<std::uint64_t, Out>(a);
+    default:
+      throw ConfigError(
+          fmt::format("{}: expected integers of 1, 2, 4 or 8 bytes, got {}", file, a.header.description));
+  }
 }
 }  // namespace
 
 IntegerArray read_npy_integers(const std::string& file) {
-  static_assert(std::endian::native == std::endian::little);
-  const std::string bytes = read_file(file);
-  const Header h = parse_header(file, bytes);
-  const auto fail = [&](const std::string& problem) { throw ConfigError(fmt::format("{}: {}", file, problem)); };
-  const char order = h.description[0], kind = h.description[1];
-  const int width = h.description[2] - '0';
-  if (order == '>' || (kind != 'i' && kind != 'u') || h.description.size() != 3)
-    fail(fmt::format("expected little-endian integers, got {}", h.description));
-  if (h.fortran && h.shape.size() > 1) fail("expected C order, got Fortran order");
-  if (h.shape.empty() || h.shape.size() > 2)
-    fail(fmt::format("expected [tokens] or [sequences, tokens], got {} dimensions", h.shape.size()));
-  std::int64_t count = 1;
-  const auto room = std::int64_t(bytes.size() - h.data) / std::max(width, 1);
-  for (const std::int64_t size : h.shape) {
-    if (size > 0 && count > room / size)
-      fail(fmt::format("the header's shape needs more than the {} values that follow", room));
-    count *= size;
-  }
-  if (count != room) fail(fmt::format("the header's shape has {} values, but {} follow", count, room));
-  const char* from = bytes.data() + h.data;
-  const bool is_signed = kind == 'i';
-  switch (width) {
-    case 1:
-      return {h.shape, is_signed ? values_of<std::int8_t>(from, count) : values_of<std::uint8_t>(from, count)};
-    case 2:
-      return {h.shape, is_signed ? values_of<std::int16_t>(from, count) : values_of<std::uint16_t>(from, count)};
-    case 4:
-      return {h.shape, is_signed ? values_of<std::int32_t>(from, count) : values_of<std::uint32_t>(from, count)};
-    case 8:
-      return {h.shape, is_signed ? values_of<std::int64_t>(from, count) : values_of<std::uint64_t>(from, count)};
-    default:
-      fail(fmt::format("expected integers of 1, 2, 4 or 8 bytes, got {}", h.description));
-  }
-  return {};
+  const Array a = read_array(file, "iu", "integers");
+  if (a.header.shape.empty() || a.header.shape.size() > 2)
+    throw ConfigError(fmt::format("{}: expected [tokens] or [sequences, tokens], got {} dimensions", file,
+                                  a.header.shape.size()));
+  return {a.header.shape, integers_of<std::int64_t>(a, file)};
+}
+
+NumberArray read_npy_numbers(const std::string& file) {
+  const Array a = read_array(file, "iuf", "numbers");
+  if (a.kind != 'f') return {a.header.shape, integers_of<double>(a, file)};
+  if (a.width == 4) return {a.header.shape, values_of<float, double>(a)};
+  if (a.width == 8) return {a.header.shape, values_of<double, double>(a)};
+  throw ConfigError(fmt::format("{}: expected floats of 4 or 8 bytes, got {}", file, a.header.description));
 }
 }  // namespace moesim

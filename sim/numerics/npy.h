@@ -1,4 +1,4 @@
-// Reads NumPy's .npy files of whole numbers.
+// Reads NumPy's .npy files of numbers.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -14,4 +14,11 @@ struct IntegerArray {
 /// Throws ConfigError naming the file and what was found for anything else, a truncated file included.
 /// Source: NumPy's format description, versions 1.0 to 3.0.
 IntegerArray read_npy_integers(const std::string& file);
+
+struct NumberArray {
+  std::vector<std::int64_t> shape;
+  std::vector<double> values;  // row-major
+};
+/// Integers of any width or floats of 4 or 8 bytes, any rank, C order.  Throws as above.
+NumberArray read_npy_numbers(const std::string& file);
 }  // namespace moesim

@@ -47,9 +47,9 @@ LayerScore score_layer(std::span<const double> load, const ExpertMap& map, const
   return out;
 }
 
-Score score(const Loads& loads, std::span<const ExpertMap> maps, const PlacementProblem& problem, Sharing sharing) {
+PlacementScore score(const Loads& loads, std::span<const ExpertMap> maps, const PlacementProblem& problem, Sharing sharing) {
   check(maps.size() == loads.rows(), "{} layers of load meet {} placed layers", loads.rows(), maps.size());
-  Score out;
+  PlacementScore out;
   double slowest = 0, bound = 0, balance = 0, imbalance = 0;
   for (std::size_t row = 0; row < maps.size(); ++row) {
     out.layers.push_back(score_layer(loads.row(row), maps[row], problem, sharing));

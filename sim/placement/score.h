@@ -22,14 +22,14 @@ struct LayerScore {
   double slowest = 0;    // the largest load over speed
   double bound = 0;      // lower_bound(): no placement has a lower `slowest`
 };
-struct Score {
+struct PlacementScore {
   std::vector<LayerScore> layers;
   double balancedness = 1;  // mean of `balance` over the layers
   double imbalance = 0;     // mean of `imbalance` over the layers
   double gap = 0;           // sum of `slowest` over sum of `bound`, minus 1: layers run one after the other
 };
 /// maps: one a row of `loads`.  Throws std::logic_error if they do not fit.
-Score score(const Loads& loads, std::span<const ExpertMap> maps, const PlacementProblem& problem,
+PlacementScore score(const Loads& loads, std::span<const ExpertMap> maps, const PlacementProblem& problem,
             Sharing sharing = Sharing::even);
 LayerScore score_layer(std::span<const double> load, const ExpertMap& map, const PlacementProblem& problem,
                        Sharing sharing = Sharing::even);

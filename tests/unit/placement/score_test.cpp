@@ -12,7 +12,7 @@ TEST(Score, IsMeanOverMax) {
   const Loads loads = loads_of_matrix("x", 1, 4, {6, 2, 3, 1});
   const PlacementProblem problem = checked({.gpus = 2}, 4, "test");
   const std::vector<ExpertMap> maps{{4, 2, 2, {0, 1, 2, 3}}};
-  const Score s = score(loads, maps, problem);
+  const PlacementScore s = score(loads, maps, problem);
   EXPECT_DOUBLE_EQ(s.balancedness, 6.0 / 8);
   EXPECT_DOUBLE_EQ(s.imbalance, 8.0 / 6 - 1);
   EXPECT_DOUBLE_EQ(s.layers[0].slowest, 8);
@@ -23,7 +23,7 @@ TEST(Score, IsMeanOverMax) {
 TEST(Score, AddsUpLayersForTheGapAndAveragesThemForTheBalance) {
   const Loads loads = loads_of_matrix("x", 2, 2, {1, 3, 10, 10});
   const PlacementProblem problem = checked({.gpus = 2}, 2, "test");
-  const Score s = score(loads, std::vector<ExpertMap>(2, {2, 2, 1, {0, 1}}), problem);
+  const PlacementScore s = score(loads, std::vector<ExpertMap>(2, {2, 2, 1, {0, 1}}), problem);
   EXPECT_DOUBLE_EQ(s.balancedness, (2.0 / 3 + 1) / 2);
   EXPECT_DOUBLE_EQ(s.gap, 0);  // an expert of 3 cannot be cut: 3 and 10 are the best there is
 }
@@ -33,7 +33,7 @@ TEST(Score, BalancedSharingIsNeverWorse) {
   const PlacementProblem problem = checked({.gpus = 8, .slots = 48}, 32, "test");
   const std::vector<ExpertMap> maps =
       plan(*placements().make(Config::from_text("eplb_global", "test")), {planned, problem});
-  const Score even = score(later, maps, problem), balanced = score(later, maps, problem, Sharing::balanced);
+  const PlacementScore even = score(later, maps, problem), balanced = score(later, maps, problem, Sharing::balanced);
   for (std::size_t row = 0; row < maps.size(); ++row) {
     EXPECT_LE(balanced.layers[row].slowest, even.layers[row].slowest * 1.0001);
     EXPECT_GE(balanced.layers[row].slowest, balanced.layers[row].bound * 0.9999);

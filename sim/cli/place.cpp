@@ -1,0 +1,181 @@
+// moesim place: plan expert placements, compare strategies, write the best for a serving system.
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/command.h"
+#include "cli/options.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "spec/catalogue.h"
+#include "study/place.h"
+
+namespace moesim {
+namespace {
+struct Given {
+  std::vector<std::string> traces, loads, evals, strategies, sets;
+  std::string window, eval_window, model, cluster, sharing = "even", from, output, database, format;
+  std::vector<int> slots, gpu_slots;
+  std::vector<double> gpu_speed;
+  int gpus = 0, nodes = 1, groups = 0, top_k = 0;
+  std::int64_t prefill_tokens = 4096, decode_tokens = 128, context = 4096, sample = 4096;
+  bool keep_groups = false, keep_places = false, by_layer = false, json = false;
+};
+
+/// "greedy,local_search" with `local_search.start=eplb` as {kind: local_search, start: eplb}.
+std::vector<StrategyChoice> strategies(const Given& given) {
+  std::vector<StrategyChoice> out;
+  const std::vector<Config::Override> sets = parse_overrides(given.sets);
+  for (const std::string& name : given.strategies) {
+    std::vector<Config::Override> own;
+    for (const Config::Override& s : sets)
+      if (s.path.starts_with(name + ".")) own.push_back({s.path.substr(name.size() + 1), s.value});
+    const Config config = Config::from_text(fmt::format("kind: \"{}\"", name), "--strategy", own);
+    (void)placements().make(config);  // unknown names before anything is read
+    out.push_back({name, config});
+  }
+  for (const Config::Override& s : sets) {
+    const std::string name = s.path.substr(0, s.path.find('.'));
+    if (std::ranges::find(given.strategies, name) == given.strategies.end())
+      throw ConfigError(fmt::format("--set {}: \"{}\" is not among the strategies", s.path, name));
+  }
+  return out;
+}
+
+/// The model named, else the trace's if the catalogue has it.
+std::optional<Model> model_of(const Given& given, const std::vector<Workload>& planned) {
+  if (!given.model.empty()) return load_model(given.model);
+  if (!planned[0].trace) return std::nullopt;
+  const std::string name = planned[0].trace->header().model;
+  const std::vector<std::string> known = catalogue_names("models");
+  if (std::ranges::find(known, name) == known.end()) return std::nullopt;
+  return load_model(name);
+}
+
+PlaceOptions options_of(const Given& given) {
+  PlaceOptions o;
+  o.strategies = strategies(given);
+  if (given.traces.empty() && given.loads.empty()) throw ConfigError("place: give --trace or --loads");
+  for (const std::string& file : given.traces) o.planned.push_back(read_workload(file, given.window));
+  for (const std::string& file : given.loads) o.planned.push_back(read_workload(file));
+  for (const std::string& file : given.evals) o.scored.push_back(read_workload(file, given.eval_window));
+  if (given.evals.empty() && !given.eval_window.empty())
+    for (const std::string& file : given.traces) o.scored.push_back(read_workload(file, given.eval_window));
+  o.model = model_of(given, o.planned);
+  if (!given.cluster.empty()) o.cluster = load_cluster(given.cluster);
+  o.problem.gpus = given.gpus;
+  o.problem.nodes = given.nodes;
+  o.problem.groups = given.groups;
+  if (given.groups == 0) {
+    o.problem.groups = 1;
+    if (o.planned[0].trace) o.problem.groups = o.planned[0].trace->header().groups;
+    if (o.model && o.model->moe) o.problem.groups = o.model->moe->groups;
+  }
+  o.problem.keep_groups = given.keep_groups;
+  o.problem.gpu_slots = given.gpu_slots;
+  o.problem.gpu_speed = given.gpu_speed;
+  o.slots = given.slots;
+  o.top_k = given.top_k;
+  Config::from_text(given.sharing, "--sharing").parse(o.sharing);
+  o.prefill_tokens = given.prefill_tokens;
+  o.decode_tokens = given.decode_tokens;
+  o.context = given.context;
+  o.sample = given.sample;
+  o.keep_places = given.keep_places;
+  if (!given.from.empty())
+    o.from = load_placement(given.from, {given.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
+  if (o.keep_places && !o.from) throw ConfigError("--keep-places: needs the placement in force, --from");
+  return o;
+}
+
+/// --format, else what the output's name ends in.
+PlacementFormat format_of(const Given& given) {
+  PlacementFormat out = PlacementFormat::json;
+  const std::string& file = given.output;
+  if (!given.format.empty())
+    Config::from_text(given.format, "--format").parse(out);
+  else if (file.ends_with(".csv"))
+    out = PlacementFormat::csv;
+  else if (file.ends_with(".yaml") || file.ends_with(".yml"))
+    out = PlacementFormat::tensorrt_llm;
+  return out;
+}
+
+void place_verb(Given given, const std::string& command_line) {
+  if (given.output.ends_with(".db") && given.format.empty()) std::swap(given.output, given.database);
+  const PlacementFormat format = format_of(given);
+  if (!given.output.empty()) check_new_file(given.output);
+  if (!given.database.empty()) check_new_file(given.database);
+  const PlaceOptions options = options_of(given);
+  const PlaceResult result = place(options);
+  const std::string best = placement_text(placement_of(options, result, result.best), format);
+  if (!given.output.empty()) {
+    write_file(given.output, best);
+    if (result.rows.size() > 1)
+      say(fmt::format("{} holds {}, {} slots", given.output, result.rows[result.best].strategy,
+                      result.rows[result.best].slots));
+  }
+  if (!given.database.empty()) {
+    Results results(given.database, {"place", "place", "", command_line, command_line, 1});
+    store(options, result, results);
+    results.finish({}, command_line);
+  }
+  if (given.json)
+    fmt::print("{}", place_json(options, result));
+  else if (!given.format.empty() && given.output.empty())
+    fmt::print("{}", best);
+  else
+    fmt::print("{}", place_text(options, result, given.by_layer));
+}
+}  // namespace
+
+void add_place(CLI::App& app, int&) {
+  auto given = std::make_shared<Given>();
+  CLI::App* verb = app.add_subcommand("place", "plan expert placements, compare strategies, export the best");
+  const auto list = [&](const char* name, auto& value, const char* help) {
+    return verb->add_option(name, value, help)->delimiter(',')->allow_extra_args(false);
+  };
+  list("--trace", given->traces, "recorded routing to plan from (see moesim trace)");
+  list("--loads", given->loads,
+       "counts to plan from: JSON {\"logical_count\": [[..]]} or a bare matrix, CSV, .npy; several give a cross table");
+  list("--strategy", given->strategies, "one or several of `moesim list placement`")->required();
+  list("--set", given->sets, "a strategy's parameter: local_search.start=eplb (repeat for more)");
+  verb->add_option("--gpus", given->gpus, "GPUs of the expert-parallel group")->required();
+  verb->add_option("--nodes", given->nodes, "nodes they are on")->capture_default_str();
+  list("--slots", given->slots, "slots of a layer, copies included; several are compared (default: one an expert)");
+  verb->add_option("--groups", given->groups, "expert groups of the router (default: the trace's or model's, else 1)");
+  verb->add_flag("--keep-groups", given->keep_groups, "every strategy keeps a group on one node");
+  list("--gpu-slots", given->gpu_slots, "slots of each GPU, where they differ");
+  list("--gpu-speed", given->gpu_speed, "relative speed of each GPU, where they differ");
+  list("--eval", given->evals, "traces or counts to score on (default: what was planned from)");
+  verb->add_option("--window", given->window, "plan from these tokens of the trace only: FIRST:END");
+  verb->add_option("--eval-window", given->eval_window, "score on these tokens of the trace only: FIRST:END");
+  verb->add_option("--sharing", given->sharing, "how copies share their expert's rows: even, or balanced (LP a batch)")
+      ->capture_default_str();
+  verb->add_option("--model", given->model, "for bytes, memory and times (default: the trace's)");
+  verb->add_option("--cluster", given->cluster, "for times: an entry of `moesim list hardware`, or a YAML file");
+  verb->add_option("--top-k", given->top_k, "choices of a token, where neither trace nor model says so");
+  verb->add_option("--prefill-tokens", given->prefill_tokens, "tokens a GPU in a prefill step")->capture_default_str();
+  verb->add_option("--decode-tokens", given->decode_tokens, "tokens a GPU in a decode step")->capture_default_str();
+  verb->add_option("--context", given->context, "tokens of a sequence when steps are timed")->capture_default_str();
+  verb->add_option("--sample", given->sample, "tokens of the trace that strategies look at")->capture_default_str();
+  verb->add_option("--from", given->from, "the placement in force, any format: counts what has to move");
+  verb->add_flag("--keep-places", given->keep_places, "renumber GPUs so that less moves from there");
+  verb->add_flag("--layers", given->by_layer, "also print every layer");
+  verb->add_option("-o,--output", given->output,
+                   "write the best placement here (.db: a results database with everything instead)");
+  verb->add_option("--db", given->database, "also write a results database");
+  verb->add_option("--format", given->format,
+                   "json, csv, sglang, tensorrt-llm or vllm-ascend (default: by the output's name, else json); without "
+                   "-o the placement is printed");
+  verb->add_flag("--json", given->json, "print one JSON object, plan_time included");
+  verb->callback([given, &app] {
+    std::string line = "moesim place";
+    (void)app;
+    for (const std::string& s : given->strategies) line += " --strategy " + s;
+    place_verb(*given, fmt::format("{} --gpus {} --nodes {}", line, given->gpus, given->nodes));
+  });
+}
+}  // namespace moesim

@@ -1,0 +1,147 @@
+#include "study/load_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/config.h"
+#include "core/files.h"
+#include "numerics/npy.h"
+
+namespace moesim {
+namespace {
+using Json = nlohmann::json;
+
+class Reader {
+ public:
+  explicit Reader(const std::string& file) : file_(file) {}
+
+  Loads read() {
+    const std::string text = read_file(file_);
+    const std::size_t start = text.find_first_not_of(" \t\r\n");
+    if (start == std::string::npos) fail("is empty");
+    if (text.starts_with("\x93NUMPY"))
+      from_npy();
+    else if (text[start] == '{' || text[start] == '[')
+      from_json(text);
+    else
+      from_csv(text);
+    if (counts_.empty()) fail("holds no layer");
+    const int layers = int(counts_.size()) / experts_;
+    return loads_of_matrix(file_, layers, experts_, std::move(counts_));
+  }
+
+ private:
+  template <class... Args>
+  [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
+    throw ConfigError(file_ + ": " + fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  void from_npy() {
+    const NumberArray array = read_npy_numbers(file_);
+    const std::size_t rank = array.shape.size();
+    if (rank != 2 && rank != 3)
+      fail("expected [layers, experts] or [steps, layers, experts], got {} dimensions", rank);
+    experts_ = int(std::min<std::int64_t>(array.shape.back(), 1 << 20));
+    const auto layer_size = std::size_t(array.shape[rank - 2]) * std::size_t(array.shape[rank - 1]);
+    if (layer_size == 0 || array.values.empty()) fail("holds no layer");
+    counts_.assign(layer_size, 0);
+    for (std::size_t i = 0; i < array.values.size(); ++i) counts_[i % layer_size] += array.values[i];
+  }
+
+  void from_json(const std::string& text) {
+    Json root;
+    try {
+      root = Json::parse(text);
+    } catch (const Json::parse_error& e) {
+      fail("is not JSON: byte {}", e.byte);
+    }
+    if (root.is_object() && !root.contains("logical_count")) fail("missing key \"logical_count\"");
+    const Json& matrix = root.is_object() ? root["logical_count"] : root;
+    if (!matrix.is_array() || matrix.empty() || !matrix[0].is_array() || matrix[0].empty())
+      fail("expected a matrix [layers][experts] or [steps][layers][experts]");
+    if (!matrix[0][0].is_array()) return add_step(matrix);
+    for (const Json& step : matrix) add_step(step);
+  }
+  void add_step(const Json& step) {
+    if (!step.is_array() || step.empty()) fail("expected a list of layers in every step");
+    const bool first = counts_.empty();
+    std::size_t at = 0;
+    for (std::size_t layer = 0; layer < step.size(); ++layer) {
+      const Json& row = step[layer];
+      if (!row.is_array()) fail("layer {}: expected a list of counts", layer);
+      if (first && layer == 0) experts_ = int(row.size());
+      if (row.size() != std::size_t(experts_)) fail("layer {} has {} experts, but layer 0 has {}", layer, row.size(), experts_);
+      for (const Json& count : row) {
+        if (!count.is_number()) fail("layer {}, expert {}: expected a number, got {}", layer, &count - &row[0], count.dump());
+        if (first)
+          counts_.push_back(count.get<double>());
+        else if (at < counts_.size())
+          counts_[at] += count.get<double>();
+        ++at;
+      }
+    }
+    if (at != counts_.size()) fail("a step has {} layers, but the first has {}", step.size(), counts_.size() / std::size_t(experts_));
+  }
+
+  double number(std::string_view cell, int line) const {
+    while (!cell.empty() && cell.front() == ' ') cell.remove_prefix(1);
+    while (!cell.empty() && (cell.back() == ' ' || cell.back() == '\r')) cell.remove_suffix(1);
+    double out = 0;
+    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), out);
+    if (error != std::errc() || end != cell.data() + cell.size()) fail("{}: expected a number, got \"{}\"", line, cell);
+    return out;
+  }
+  void from_csv(const std::string& text) {
+    bool numbered = false;
+    std::size_t at = 0;
+    for (int line = 1; at < text.size(); ++line) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      std::string_view rest = std::string_view(text).substr(at, end - at);
+      at = end + 1;
+      if (rest.ends_with('\r')) rest.remove_suffix(1);
+      if (rest.empty()) continue;
+      if (line == 1 && std::isalpha(static_cast<unsigned char>(rest[0]))) {
+        numbered = rest.substr(0, rest.find(',')) == "layer";
+        continue;
+      }
+      std::vector<double> cells;
+      for (;;) {
+        const std::size_t comma = rest.find(',');
+        cells.push_back(number(rest.substr(0, comma), line));
+        if (comma == std::string_view::npos) break;
+        rest.remove_prefix(comma + 1);
+      }
+      add_line(cells, numbered, line);
+    }
+  }
+  void add_line(std::vector<double>& cells, bool numbered, int line) {
+    const int experts = int(cells.size()) - numbered;
+    if (experts < 1) fail("{}: no counts", line);
+    if (experts_ == 0) experts_ = experts;
+    if (experts != experts_) fail("{}: {} experts, but the first layer has {}", line, experts, experts_);
+    if (numbered) {
+      const auto done = double(counts_.size() / std::size_t(experts_));
+      if (cells[0] != std::floor(cells[0]) || cells[0] < done || cells[0] > 10000)
+        fail("{}: expected a layer number of at least {}, got {}", line, done, cells[0]);
+      counts_.resize(std::size_t(cells[0]) * std::size_t(experts_), 0);  // layers left out are dense
+    }
+    counts_.insert(counts_.end(), cells.begin() + numbered, cells.end());
+  }
+
+  const std::string& file_;
+  int experts_ = 0;
+  std::vector<double> counts_;  // (layers, experts)
+};
+}  // namespace
+
+Loads read_loads(const std::string& file) {
+  Loads out = Reader(file).read();
+  out.name = std::filesystem::path(file).stem().string();
+  return out;
+}
+}  // namespace moesim

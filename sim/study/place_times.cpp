@@ -1,0 +1,151 @@
+#include "study/place_times.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "compute/inventory.h"
+#include "network/exchange.h"
+
+namespace moesim {
+
+struct PlaceTimes::State {
+  State(const PlaceOptions& o, const Workload& w, const RouterShape& r, StepPhase p)
+      : workload(w),
+        router(r),
+        model(*o.model),
+        tokens(p == StepPhase::prefill ? o.prefill_tokens : o.decode_tokens),
+        shape{o.problem.gpus, o.problem.gpus_per_node()},
+        kernels(make_kernel_model(Config::from_text("{}", "place"), o.cluster->node.gpu)),
+        costs(*kernels),
+        topology(*o.cluster),
+        group(topology, GpuId(0), o.problem.gpus),
+        calibration(network_calibration_for("auto", o.cluster->node.gpu)),
+        dispatch(group, calibration, exchange(p, ExchangeDirection::dispatch)),
+        combine(group, calibration, exchange(p, ExchangeDirection::combine)) {
+    options.precision.linear = model.weights;
+    options.graphs = p == StepPhase::decode;
+    options.layout = p == StepPhase::decode ? GroupLayout::masked : GroupLayout::contiguous;
+    if (p == StepPhase::prefill) {
+      const std::int64_t sequence = std::min(o.context, tokens);
+      batch.outputs = tokens / sequence;
+      add_prefill(batch, model, sequence, 0, batch.outputs);
+    } else {
+      batch.outputs = tokens;
+      add_decode(batch, model, o.context, 1, tokens);
+    }
+  }
+
+  ExchangeSpec exchange(StepPhase phase, ExchangeDirection direction) const {
+    ExchangeSpec out;
+    out.kernel = phase == StepPhase::prefill ? ExchangeKernel::normal : ExchangeKernel::low_latency;
+    out.direction = direction;
+    const bool small = direction == ExchangeDirection::dispatch && model.weights == Dtype::fp8;
+    out.row = small ? fp8_row(model.hidden) : bf16_row(model.hidden);
+    return out;
+  }
+
+  Time part_time(int layer, LayerPart part, std::span<const std::int64_t> held = {}) {
+    operations.clear();
+    append_operations(operations, model, layer, part, Pass::forward, batch, held, options);
+    return total_time(operations, costs);
+  }
+
+  /// A step's tokens of one layer, from the trace.
+  void draw(std::size_t row) {
+    const std::int64_t all = workload.range.end - workload.range.first, wanted = tokens * shape.gpus;
+    traffic.sources = shape.gpus;
+    traffic.tokens.assign(std::size_t(shape.gpus), std::int32_t(tokens));
+    workload.trace->read_experts(workload.trace->ordinal(workload.loads.layers[row]), workload.range.first,
+                                 std::min(all, wanted), block);
+    traffic.choices.clear();
+    const std::size_t need = std::size_t(wanted) * std::size_t(router.top_k);
+    while (traffic.choices.size() < need)
+      traffic.choices.insert(traffic.choices.end(), block.begin(),
+                             block.begin() + std::ptrdiff_t(std::min(block.size(), need - traffic.choices.size())));
+    count_rows(router, traffic);
+  }
+
+  Time layer(std::size_t row, const ExpertMap& map);
+
+  const Workload& workload;
+  RouterShape router;
+  const Model& model;
+  std::int64_t tokens;  // a GPU
+  GroupShape shape;
+  std::unique_ptr<KernelModel> kernels;
+  KernelCosts costs;
+  Topology topology;
+  ExchangeGroup group;
+  NetworkCalibration calibration;
+  ExchangeTimes dispatch, combine;
+  LayerOptions options;
+  Batch batch;
+  std::vector<Operation> operations;
+  std::vector<std::int16_t> block;
+  Traffic traffic;
+  std::size_t drawn = SIZE_MAX;  // row that `traffic` holds
+  ExchangeLoad load;
+  ExchangeSums sums;
+  std::vector<Time> ready, arrival;
+  std::vector<std::int64_t> rows;  // of the experts on one GPU
+  std::vector<double> expected;    // rows of each expert
+};
+
+Time PlaceTimes::State::layer(std::size_t row, const ExpertMap& map) {
+  const auto gpus = std::size_t(shape.gpus);
+  ready.assign(gpus, Time{});
+  arrival.assign(gpus, Time{});
+  const double all = double(tokens) * shape.gpus;
+  if (workload.trace) {
+    if (drawn != row) draw(row);
+    drawn = row;
+    Exchanger(map, shape)(traffic, load);
+    dispatch(load, ready, arrival);
+  } else {
+    expected.assign(workload.loads.row(row).begin(), workload.loads.row(row).end());
+    const double total = std::accumulate(expected.begin(), expected.end(), 0.0);
+    for (double& r : expected) r *= all * router.top_k / total;
+    exchange_sums(expected, all, router, map, replica_table(map), shape, sums);
+    dispatch(sums, arrival);
+  }
+  const auto width = std::size_t(map.slots_per_gpu);
+  for (std::size_t g = 0; g < gpus; ++g) {
+    rows.clear();
+    for (std::size_t s = g * width; s < (g + 1) * width; ++s)
+      if (map.slot_to_expert[s] >= 0)
+        rows.push_back(workload.trace ? load.slot_rows[s] : std::llround(sums.slot_rows[s]));
+    const bool idle = std::ranges::all_of(rows, [](std::int64_t r) { return r == 0; });
+    ready[g] = arrival[g] + (idle ? Time{} : part_time(workload.loads.layers[row], LayerPart::experts, rows));
+  }
+  if (workload.trace) {
+    combine(load, ready, arrival);
+    return std::ranges::max(arrival);
+  }
+  combine(sums, arrival);
+  return std::ranges::max(ready) + std::ranges::max(arrival);
+}
+
+PlaceTimes::PlaceTimes(const PlaceOptions& o, const Workload& w, const RouterShape& router, StepPhase phase) {
+  if (o.cluster->node.gpus != o.problem.gpus_per_node() && o.problem.nodes > 1)
+    throw ConfigError(fmt::format("the cluster's nodes have {} GPUs, but {} GPUs on {} nodes were asked for",
+                                  o.cluster->node.gpus, o.problem.gpus, o.problem.nodes));
+  if (o.cluster->gpus() < o.problem.gpus)
+    throw ConfigError(fmt::format("the cluster has {} GPUs, fewer than {}", o.cluster->gpus(), o.problem.gpus));
+  s_ = std::make_unique<State>(o, w, router, phase);
+}
+PlaceTimes::~PlaceTimes() = default;
+
+Time PlaceTimes::layer(std::size_t row, const ExpertMap& map) { return s_->layer(row, map); }
+
+PhaseTime PlaceTimes::operator()(std::span<const ExpertMap> maps) {
+  PhaseTime out;
+  for (std::size_t row = 0; row < maps.size(); ++row) out.layer += layer(row, maps[row]);
+  out.step = out.layer + s_->part_time(0, LayerPart::embedding) + s_->part_time(0, LayerPart::head);
+  for (int l = 0; l < s_->model.layers; ++l)
+    for (const LayerPart part : parts_of(s_->model, l))
+      if (part != LayerPart::experts) out.step += s_->part_time(l, part);
+  out.layer = out.layer / std::int64_t(maps.size());
+  return out;
+}
+}  // namespace moesim
