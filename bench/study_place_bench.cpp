@@ -57,8 +57,7 @@ void evaluate(benchmark::State& state) {
     const std::vector<ExpertMap> maps =
         plan(*placements().make(Config::from_text("eplb_global", "bench")), {workload.loads, problem});
     const std::vector<ExpertMap>* const all[] = {&maps};
-    for (auto _ : state)
-      benchmark::DoNotOptimize(traffic_shapes(workload, {256, 8, 1, 1}, all, {32, 8}));
+    for (auto _ : state) benchmark::DoNotOptimize(traffic_shapes(workload, {256, 8, 1, 1}, all, {32, 8}));
     state.counters["token_layers"] = benchmark::Counter(
         double(workload.trace->tokens()) * 4 * double(state.iterations()), benchmark::Counter::kIsRate);
     state.counters["peak_rss"] = double(peak_rss());

@@ -24,11 +24,8 @@ using Json = nlohmann::ordered_json;
 // One line a family; its folder's table says what is in it.
 std::vector<FamilyHelp> families() {
   return {
-      kernel_models().help(),
-      placements().help(),
-      rebalance_triggers().help(),
-      pipeline_schedules().help(),
-      traffics().help(),
+      kernel_models().help(),      placements().help(), rebalance_triggers().help(),
+      pipeline_schedules().help(), traffics().help(),
   };
 }
 

@@ -114,8 +114,7 @@ std::vector<Out> integers_of(const Array& a, const std::string& file) {
     case 8:
       return is_signed ? values_of<std::int64_t, Out>(a) : values_of<std::uint64_t, Out>(a);
     default:
-      throw ConfigError(
-          fmt::format("{}: expected integers of 1, 2, 4 or 8 bytes, got {}", file, a.header.description));
+      throw ConfigError(fmt::format("{}: expected integers of 1, 2, 4 or 8 bytes, got {}", file, a.header.description));
   }
 }
 }  // namespace
@@ -123,8 +122,8 @@ std::vector<Out> integers_of(const Array& a, const std::string& file) {
 IntegerArray read_npy_integers(const std::string& file) {
   const Array a = read_array(file, "iu", "integers");
   if (a.header.shape.empty() || a.header.shape.size() > 2)
-    throw ConfigError(fmt::format("{}: expected [tokens] or [sequences, tokens], got {} dimensions", file,
-                                  a.header.shape.size()));
+    throw ConfigError(
+        fmt::format("{}: expected [tokens] or [sequences, tokens], got {} dimensions", file, a.header.shape.size()));
   return {a.header.shape, integers_of<std::int64_t>(a, file)};
 }
 

@@ -20,7 +20,7 @@ class Never final : public RebalanceTrigger {
     static void fields(auto&, auto&) {}
   };
   explicit Never(Params) {}
-  bool due(std::int64_t, int, double) const override { return false; }
+  bool due(std::int64_t, int, const std::function<double()>&) const override { return false; }
 };
 
 /// Every so many steps.
@@ -37,7 +37,7 @@ class Periodic final : public RebalanceTrigger {
   explicit Periodic(Params p) : p_(p) {
     if (p.interval < 1) throw ConfigError(fmt::format("rebalance: interval must be at least 1, got {}", p.interval));
   }
-  bool due(std::int64_t steps, int plans, double) const override {
+  bool due(std::int64_t steps, int plans, const std::function<double()>&) const override {
     return steps >= (plans == 0 && p_.first > 0 ? p_.first : p_.interval);
   }
 
@@ -52,7 +52,7 @@ class Threshold final : public RebalanceTrigger {
     std::int64_t interval = 100;
     double below = 0.8;
     static void fields(auto& f, auto& p) {
-      f("interval", p.interval, "least steps between plans");
+      f("interval", p.interval, "steps between looks");
       f("below", p.below, "balancedness (mean over max GPU load) that calls for a plan");
     }
   };
@@ -61,8 +61,8 @@ class Threshold final : public RebalanceTrigger {
     if (!(p.below > 0 && p.below <= 1))
       throw ConfigError(fmt::format("rebalance: below must lie between 0 and 1, got {}", p.below));
   }
-  bool due(std::int64_t steps, int, double balancedness) const override {
-    return steps >= p_.interval && balancedness < p_.below;
+  bool due(std::int64_t steps, int, const std::function<double()>& balancedness) const override {
+    return steps > 0 && steps % p_.interval == 0 && balancedness() < p_.below;
   }
 
  private:
@@ -133,7 +133,7 @@ void Rebalancer::plan_anew() {
 }
 
 std::vector<LayerChange> Rebalancer::advance() {
-  if (!history_.empty() && targets_.empty() && trigger_->due(steps_, plans_, balancedness())) plan_anew();
+  if (!history_.empty() && targets_.empty() && trigger_->due(steps_, plans_, [this] { return balancedness(); })) plan_anew();
   std::vector<LayerChange> out;
   const std::size_t most = params_.layers_at_a_time == 0 ? targets_.size() : std::size_t(params_.layers_at_a_time);
   const GroupShape group{problem_.gpus, problem_.gpus_per_node()};

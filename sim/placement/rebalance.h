@@ -1,5 +1,6 @@
 // Re-plans placements while a system runs: when, from which loads, and which layers move at a time.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,9 +16,9 @@ namespace moesim {
 class RebalanceTrigger {
  public:
   virtual ~RebalanceTrigger() = default;
-  /// steps: since the last plan (or the start).  plans: made so far.  balancedness: of the placement in force on the
-  /// window's loads, mean over layers of mean over max GPU load.
-  virtual bool due(std::int64_t steps, int plans, double balancedness) const = 0;
+  /// steps: since the last plan (or the start).  plans: made so far.  balancedness: asks for that of the placement in
+  /// force on the window's loads, mean over layers of mean over max GPU load; it takes a while.
+  virtual bool due(std::int64_t steps, int plans, const std::function<double()>& balancedness) const = 0;
 };
 /// The family `rebalance`: never, periodic, threshold.
 const Family<RebalanceTrigger>& rebalance_triggers();

@@ -47,7 +47,8 @@ LayerScore score_layer(std::span<const double> load, const ExpertMap& map, const
   return out;
 }
 
-PlacementScore score(const Loads& loads, std::span<const ExpertMap> maps, const PlacementProblem& problem, Sharing sharing) {
+PlacementScore score(const Loads& loads, std::span<const ExpertMap> maps, const PlacementProblem& problem,
+                     Sharing sharing) {
   check(maps.size() == loads.rows(), "{} layers of load meet {} placed layers", loads.rows(), maps.size());
   PlacementScore out;
   double slowest = 0, bound = 0, balance = 0, imbalance = 0;

@@ -30,7 +30,7 @@ struct PlacementScore {
 };
 /// maps: one a row of `loads`.  Throws std::logic_error if they do not fit.
 PlacementScore score(const Loads& loads, std::span<const ExpertMap> maps, const PlacementProblem& problem,
-            Sharing sharing = Sharing::even);
+                     Sharing sharing = Sharing::even);
 LayerScore score_layer(std::span<const double> load, const ExpertMap& map, const PlacementProblem& problem,
                        Sharing sharing = Sharing::even);
 

@@ -44,8 +44,7 @@ class Reader {
   void from_npy() {
     const NumberArray array = read_npy_numbers(file_);
     const std::size_t rank = array.shape.size();
-    if (rank != 2 && rank != 3)
-      fail("expected [layers, experts] or [steps, layers, experts], got {} dimensions", rank);
+    if (rank != 2 && rank != 3) fail("expected [layers, experts] or [steps, layers, experts], got {} dimensions", rank);
     experts_ = int(std::min<std::int64_t>(array.shape.back(), 1 << 20));
     const auto layer_size = std::size_t(array.shape[rank - 2]) * std::size_t(array.shape[rank - 1]);
     if (layer_size == 0 || array.values.empty()) fail("holds no layer");
@@ -75,9 +74,11 @@ class Reader {
       const Json& row = step[layer];
       if (!row.is_array()) fail("layer {}: expected a list of counts", layer);
       if (first && layer == 0) experts_ = int(row.size());
-      if (row.size() != std::size_t(experts_)) fail("layer {} has {} experts, but layer 0 has {}", layer, row.size(), experts_);
+      if (row.size() != std::size_t(experts_))
+        fail("layer {} has {} experts, but layer 0 has {}", layer, row.size(), experts_);
       for (const Json& count : row) {
-        if (!count.is_number()) fail("layer {}, expert {}: expected a number, got {}", layer, &count - &row[0], count.dump());
+        if (!count.is_number())
+          fail("layer {}, expert {}: expected a number, got {}", layer, &count - &row[0], count.dump());
         if (first)
           counts_.push_back(count.get<double>());
         else if (at < counts_.size())
@@ -85,7 +86,8 @@ class Reader {
         ++at;
       }
     }
-    if (at != counts_.size()) fail("a step has {} layers, but the first has {}", step.size(), counts_.size() / std::size_t(experts_));
+    if (at != counts_.size())
+      fail("a step has {} layers, but the first has {}", step.size(), counts_.size() / std::size_t(experts_));
   }
 
   double number(std::string_view cell, int line) const {

@@ -92,8 +92,8 @@ void check_options(const PlaceOptions& o) {
   for (const auto* list : {&o.planned, &o.scored})
     for (const Workload& w : *list)
       if (w.loads.experts != experts)
-        throw ConfigError(fmt::format("{}: has {} experts, but {} has {}", w.name, w.loads.experts, o.planned[0].name,
-                                      experts));
+        throw ConfigError(
+            fmt::format("{}: has {} experts, but {} has {}", w.name, w.loads.experts, o.planned[0].name, experts));
   if (o.cluster && !o.model) throw ConfigError("--cluster: times need the model too, --model");
   if (!o.model) return;
   if (!o.model->moe) throw ConfigError(fmt::format("{}: has no experts to place", o.model->name));
@@ -102,7 +102,9 @@ void check_options(const PlaceOptions& o) {
                                   o.model->moe->experts));
 }
 
-std::string name_of(const PlaceOptions& o, const Workload& w) { return o.planned.size() + o.scored.size() > 1 ? w.name : ""; }
+std::string name_of(const PlaceOptions& o, const Workload& w) {
+  return o.planned.size() + o.scored.size() > 1 ? w.name : "";
+}
 
 void count_migration(const PlaceOptions& o, PlaceRow& row, std::span<const ExpertMap> maps, const GroupShape& group,
                      const Loads& loads) {
@@ -200,7 +202,8 @@ void add_rows(const PlaceOptions& o, const Workload& workload, std::span<const P
     if (!traffic.empty()) row.traffic = traffic[k];
     count_migration(o, row, p.maps, group, workload.loads);
     if (o.model) {
-      row.memory = expert_weight_bytes(*o.model) * std::int64_t(p.problem.slots_per_gpu()) * std::int64_t(p.maps.size());
+      row.memory =
+          expert_weight_bytes(*o.model) * std::int64_t(p.problem.slots_per_gpu()) * std::int64_t(p.maps.size());
       if (row.traffic) {
         const double tokens = double(o.prefill_tokens) * o.problem.gpus;
         const Bytes bytes = exchange_row_bytes(*o.model);
@@ -224,8 +227,8 @@ void add_rows(const PlaceOptions& o, const Workload& workload, std::span<const P
 Bytes expert_weight_bytes(const Model& model) {
   const Storage storage = released_storage(model);
   // Elements at the release's precision; FP8 adds an FP32 scale for 128 x 128 of them, FP4 an 8-bit one for 32.
-  const double each = storage.dtype == Dtype::fp8 ? 1 + 4.0 / (128 * 128)
-                      : storage.dtype == Dtype::fp4 ? 0.5 + 1.0 / 32
+  const double each = storage.dtype == Dtype::fp8    ? 1 + 4.0 / (128 * 128)
+                      : storage.dtype == Dtype::fp4  ? 0.5 + 1.0 / 32
                       : storage.dtype == Dtype::fp32 ? 4
                                                      : 2;
   return {std::int64_t(std::ceil(double(expert_parameters(model)) * each))};

@@ -1,5 +1,5 @@
-// moesim place: plans expert placements with several strategies, scores them on the same or other traffic, and hands the
-// best back in the form a serving system loads.
+// moesim place: plans expert placements with several strategies, scores them on the same or other traffic, and hands
+// the best back in the form a serving system loads.
 #pragma once
 #include <memory>
 #include <optional>
@@ -36,20 +36,20 @@ struct Workload {
 Workload read_workload(const std::string& file, const std::string& window = "");
 
 struct PlaceOptions {
-  std::vector<Workload> planned;      // to plan from
-  std::vector<Workload> scored;       // to score on; empty: each plan on what it was planned from
+  std::vector<Workload> planned;  // to plan from
+  std::vector<Workload> scored;   // to score on; empty: each plan on what it was planned from
   std::vector<StrategyChoice> strategies;
-  PlacementProblem problem;           // slots: those of the entry tried
-  std::vector<int> slots;             // to try; empty: one an expert
+  PlacementProblem problem;  // slots: those of the entry tried
+  std::vector<int> slots;    // to try; empty: one an expert
   Sharing sharing = Sharing::even;
-  std::optional<Model> model;         // for bytes, memory and times
-  std::optional<Cluster> cluster;     // for times
-  int top_k = 0;                      // choices a token makes, where neither trace nor model says so
+  std::optional<Model> model;      // for bytes, memory and times
+  std::optional<Cluster> cluster;  // for times
+  int top_k = 0;                   // choices a token makes, where neither trace nor model says so
   std::int64_t prefill_tokens = 4096, decode_tokens = 128;  // a GPU and step (DeepEP's measured cases)
-  std::int64_t context = 4096;        // tokens a sequence has when timed
-  std::int64_t sample = 4096;         // tokens that strategies look at
-  std::optional<ModelPlacement> from; // in force before
-  bool keep_places = false;           // renumber GPUs so that less moves from there
+  std::int64_t context = 4096;                              // tokens a sequence has when timed
+  std::int64_t sample = 4096;                               // tokens that strategies look at
+  std::optional<ModelPlacement> from;                       // in force before
+  bool keep_places = false;                                 // renumber GPUs so that less moves from there
 };
 
 /// What one layer's exchange carries, per token of the batch; "busiest" over all GPUs and both directions.

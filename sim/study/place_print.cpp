@@ -54,12 +54,14 @@ std::string main_table(const PlaceResult& result) {
     line.insert(line.end(), {fmt::format("{:.4f}", r.score.balancedness), fmt::format("{:.4f}", r.score.imbalance),
                              fmt::format("{:.4f}", worst), percent(r.score.gap)});
     if (any.traffic)
-      line.insert(line.end(), {fmt::format("{:.3f}", r.traffic->nodes_per_token), fmt::format("{:.3f}", r.traffic->crossings)});
+      line.insert(line.end(),
+                  {fmt::format("{:.3f}", r.traffic->nodes_per_token), fmt::format("{:.3f}", r.traffic->crossings)});
     if (any.nic_bytes.v > 0 || any.nvlink_bytes.v > 0)
       line.insert(line.end(), {pretty(double(r.nic_bytes.v), "B"), pretty(double(r.nvlink_bytes.v), "B")});
     if (any.memory.v > 0) line.push_back(pretty(double(r.memory.v), "B"));
     for (const auto* phase : {&r.prefill, &r.decode})
-      if (*phase) line.insert(line.end(), {pretty(seconds((*phase)->layer), "s"), pretty(seconds((*phase)->step), "s")});
+      if (*phase)
+        line.insert(line.end(), {pretty(seconds((*phase)->layer), "s"), pretty(seconds((*phase)->step), "s")});
     if (any.moves) line.push_back(fmt::to_string(*r.moves));
     if (any.migration.v > 0) line.push_back(pretty(double(r.migration.v), "B"));
     if (any.migration_time.v > 0) line.push_back(pretty(seconds(r.migration_time), "s"));
@@ -139,7 +141,8 @@ std::string place_text(const PlaceOptions& o, const PlaceResult& result, bool by
         lines.push_back(line);
         out += line;
       }
-  out += fmt::format("{} GPUs on {} nodes\n\n{}{}", o.problem.gpus, o.problem.nodes, main_table(result), staleness(result));
+  out += fmt::format("{} GPUs on {} nodes\n\n{}{}", o.problem.gpus, o.problem.nodes, main_table(result),
+                     staleness(result));
   if (by_layer)
     for (const PlaceRow& r : result.rows) out += layers_table(r);
   return out;
@@ -204,8 +207,8 @@ void store(const PlaceOptions& o, const PlaceResult& result, Results& results) {
   const std::vector<ExpertMap>& maps = result.maps[best.maps];
   for (std::size_t row = 0; row < maps.size(); ++row) {
     for (int slot = 0; slot < maps[row].slots(); ++slot)
-      results.add(Table::placement, {loads.layers[row], slot, maps[row].gpu_of(slot),
-                                     maps[row].slot_to_expert[std::size_t(slot)]});
+      results.add(Table::placement,
+                  {loads.layers[row], slot, maps[row].gpu_of(slot), maps[row].slot_to_expert[std::size_t(slot)]});
     for (int e = 0; e < loads.experts; ++e)
       results.add(Table::expert_load, {loads.layers[row], "", e, loads.row(row)[std::size_t(e)]});
   }

@@ -44,8 +44,7 @@ struct Ports {
     }
   }
   TrafficShape shape(double tokens) const {
-    return {visits / tokens, crossings / tokens,
-            std::max(std::ranges::max(nic_in), std::ranges::max(nic_out)) / tokens,
+    return {visits / tokens, crossings / tokens, std::max(std::ranges::max(nic_in), std::ranges::max(nic_out)) / tokens,
             std::max(std::ranges::max(nvlink_in), std::ranges::max(nvlink_out)) / tokens};
   }
 };

@@ -69,8 +69,10 @@ TEST_F(PlaceVerb, WritesAResultsDatabase) {
 }
 
 TEST_F(PlaceVerb, TakesParametersOfStrategies) {
-  const Printed p = moesim_prints("place --loads loads.json --strategy local_search --set local_search.start=eplb_global "
-                                  "--gpus 8 --slots 16 --layers", folder);
+  const Printed p = moesim_prints(
+      "place --loads loads.json --strategy local_search --set local_search.start=eplb_global "
+      "--gpus 8 --slots 16 --layers",
+      folder);
   EXPECT_EQ(p.exit_code, 0) << p.err;
 }
 

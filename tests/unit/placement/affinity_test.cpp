@@ -1,0 +1,53 @@
+// Strategies that look at which experts tokens use together, on routing whose structure is known.
+#include <gtest/gtest.h>
+
+#include "../../law/placement/loads_for_tests.h"
+#include "placement/exchange_cost.h"
+#include "placement/used_together.h"
+
+namespace moesim {
+namespace {
+
+std::vector<ExpertMap> placed(const std::string& kind, const Loads& loads, const RoutingSample& sample,
+                              const PlacementProblem& problem) {
+  return plan(*placements().make(Config::from_text(kind, "test")), {loads, problem, &sample});
+}
+
+TEST(UsedTogether, CountsPairsOfOneTokenAndOfTwoLayers) {
+  // One token: experts 0 and 2 in the first layer, 1 and nothing in the second.
+  const RoutingSample sample{1, 2, {0, 2, 1, -1}};
+  EXPECT_EQ(together(sample, 0, 3), (std::vector<double>{0, 0, 1, 0, 0, 0, 1, 0, 0}));
+  EXPECT_EQ(transitions(sample, 0, 3), (std::vector<double>{0, 1, 0, 0, 0, 0, 0, 1, 0}));
+}
+
+TEST(CoActivation, BringsTogetherWhatTokensUseTogether) {
+  // sample_tokens: even tokens use even experts, odd ones odd experts.
+  const Loads loads = skewed_loads(2, 16, 0.3, 1);
+  const RoutingSample sample = sample_tokens(loads, 500, 4, 1);
+  const PlacementProblem problem = checked({.gpus = 4, .nodes = 2}, 16, "test");
+  const LayerCost visits = node_visits_cost(sample, loads, problem);
+  const auto coactivation = placed("coactivation", loads, sample, problem),
+             greedy = placed("greedy", loads, sample, problem);
+  for (std::size_t row = 0; row < 2; ++row) EXPECT_LT(visits(row, coactivation[row]), visits(row, greedy[row]) - 0.3);
+}
+
+TEST(Affinity, KeepsTokensOnTheirNodeFromLayerToLayer) {
+  // A token that uses expert e in one layer uses 7 - e in the next.
+  const int experts = 8, layers = 4;
+  RoutingSample sample{800, 1, {}};
+  for (int layer = 0; layer < layers; ++layer)
+    for (int t = 0; t < 800; ++t) sample.ids.push_back(layer % 2 ? 7 - t % experts : t % experts);
+  const Loads loads = loads_of_matrix("x", layers, experts, std::vector<double>(std::size_t(layers * experts), 100));
+  for (const auto& [gpus, nodes] : {std::pair(4, 2), std::pair(2, 1)}) {
+    const PlacementProblem problem = checked({.gpus = gpus, .nodes = nodes}, experts, "test");
+    const std::vector<ExpertMap> maps = placed("affinity", loads, sample, problem);
+    const auto part = [&, per = nodes > 1 ? gpus / nodes : 1](int layer, int e) {
+      const ExpertMap& map = maps[std::size_t(layer)];
+      return map.gpu_of(map.replicas(e)[0]) / per;
+    };
+    for (int layer = 0; layer + 1 < layers; ++layer)
+      for (int e = 0; e < experts; ++e) EXPECT_EQ(part(layer, e), part(layer + 1, 7 - e)) << gpus << " GPUs";
+  }
+}
+}  // namespace
+}  // namespace moesim
