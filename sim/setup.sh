@@ -13,7 +13,7 @@ packages=(
   libboost-graph-dev libyaml-cpp-dev libsqlite3-dev libfmt-dev libopenblas-dev libcli11-dev
   nlohmann-json3-dev libzstd-dev zlib1g-dev libglpk-dev
 )
-developer_packages=(libgtest-dev libbenchmark-dev clang-format ccache git sqlite3 python3)
+developer_packages=(libgtest-dev libbenchmark-dev clang-format ccache mold git sqlite3 python3)
 
 install_missing() {
   local missing=()
