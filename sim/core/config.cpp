@@ -69,11 +69,14 @@ struct Config::Document {
   std::vector<std::string> order;
   std::map<std::string, std::string> values;
 
-  [[noreturn]] void fail_at(const YAML::Mark& mark, const std::string& path, std::string_view problem) const {
-    const std::string where = path.empty() ? "" : path + ": ";
+  /// path: of the value at fault; shown: the path the message names, if another.
+  [[noreturn]] void fail_at(const YAML::Mark& mark, const std::string& path, std::string_view problem,
+                            const std::string* shown = nullptr) const {
+    const std::string& name_of_value = shown != nullptr ? *shown : path;
+    const std::string where = name_of_value.empty() ? "" : name_of_value + ": ";
     for (const std::string& o : overridden)
       if (path == o || path.starts_with(o + ".") || path.starts_with(o + "["))
-        throw ConfigError(fmt::format("--set {}: {}{}", o, path == o ? "" : where, problem));
+        throw ConfigError(fmt::format("--set {}: {}{}", o, name_of_value == o ? "" : where, problem));
     if (mark.line < 0) throw ConfigError(fmt::format("{}: {}{}", name, where, problem));
     throw ConfigError(fmt::format("{}:{}:{}: {}{}", name, mark.line + 1, mark.column + 1, where, problem));
   }
@@ -193,8 +196,8 @@ void Config::only(const std::vector<std::string_view>& known) const {
     if (std::ranges::find(known, key) != known.end()) continue;
     std::vector<std::string_view> shown(known.begin(), known.end());
     if (shown.size() > 1 && shown.front() == "kind") shown.erase(shown.begin());
-    document_->fail_at(entry.first.Mark(), path_,
-                       fmt::format("unknown key \"{}\"{}", key, suggestion(key, shown, "known keys")));
+    document_->fail_at(entry.first.Mark(), child_path(key),
+                       fmt::format("unknown key \"{}\"{}", key, suggestion(key, shown, "known keys")), &path_);
   }
 }
 

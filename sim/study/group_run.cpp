@@ -107,7 +107,7 @@ void GroupRun::attention_done(int gpu) {
   layer_times_[std::size_t(g.layer)].shared += shared;
   if (moe) {
     LayerPass& pass = pass_of(g.step, g.layer);
-    g.joined = pass.last_joined = s_.network.engine().now();
+    g.joined = pass.dispatch_joined = s_.network.engine().now();
     pass.dispatch->join(gpu);
   }
   // The shared expert (the whole FFN of a dense layer) needs no exchange, so it runs while the dispatch is under way.
@@ -131,11 +131,11 @@ void GroupRun::dispatch_arrived(int gpu, int step, int layer) {
   Gpu& g = gpus_[std::size_t(gpu)];
   check(g.step == step && g.layer == layer, "GPU {} got a dispatch of another layer", gpu);
   g.dispatched = true;
-  end_wait(gpu, pass_of(step, layer));
+  end_wait(gpu, pass_of(step, layer).dispatch_joined);
   maybe_start_experts(gpu);
 }
 
-void GroupRun::end_wait(int gpu, const LayerPass& pass) {
+void GroupRun::end_wait(int gpu, Time last_joined) {
   Gpu& g = gpus_[std::size_t(gpu)];
   GpuTime& times = gpu_times_[std::size_t(gpu)];
   const Time now = s_.network.engine().now();
@@ -146,7 +146,7 @@ void GroupRun::end_wait(int gpu, const LayerPass& pass) {
                  g.joined, now, g.layer);
   if (g.waiting == Wait::nothing) return;
   // Until the last GPU joins there is nothing the network could do faster: that part is the straggler's.
-  const Time straggling = std::max(Time{}, std::min(now, pass.last_joined) - g.since);
+  const Time straggling = std::max(Time{}, std::min(now, last_joined) - g.since);
   times.straggling += straggling;
   times.exposed += now - g.since - straggling;
   g.waiting = Wait::nothing;
@@ -169,13 +169,13 @@ void GroupRun::experts_done(int gpu) {
   Gpu& g = gpus_[std::size_t(gpu)];
   LayerPass& pass = pass_of(g.step, g.layer);
   g.waiting = Wait::combine;
-  g.since = g.joined = pass.last_joined = s_.network.engine().now();
+  g.since = g.joined = pass.combine_joined = s_.network.engine().now();
   pass.combine->join(gpu);
 }
 
 void GroupRun::combine_arrived(int gpu) {
   Gpu& g = gpus_[std::size_t(gpu)];
-  end_wait(gpu, pass_of(g.step, g.layer));
+  end_wait(gpu, pass_of(g.step, g.layer).combine_joined);
   const Time t = scaled(merge_[std::size_t(g.layer)], gpu);
   compute(gpu, t, "layer done", g.layer + 1 == s_.model.layers ? "merge and head" : "merge",
           [this, gpu] { layer_done(gpu); });

@@ -87,7 +87,7 @@ class GroupRun {
   struct LayerPass {
     ExchangeLoad load;
     std::unique_ptr<Rendezvous> dispatch, combine;
-    Time last_joined{};  // of the exchange under way
+    Time dispatch_joined{}, combine_joined{};  // by the last GPU so far
     Time slowest_experts{};
     int left = 0;  // GPUs that have not finished the layer
   };
@@ -103,7 +103,7 @@ class GroupRun {
 
   LayerPass& pass_of(int step, int layer);
   void draw(LayerPass& pass, int step, int layer);
-  void end_wait(int gpu, const LayerPass& pass);
+  void end_wait(int gpu, Time last_joined);
   Time part_time(int layer, std::initializer_list<LayerPart> parts);
   Time expert_time(const LayerPass& pass, int gpu, int layer);
   Time scaled(Time t, int gpu) const;

@@ -19,16 +19,20 @@ namespace {
 
 void check_shape(const Config& config, const PassesShape& shape, const Model& model, const Cluster& cluster,
                  bool placed) {
+  const Config group = config.at_or_empty("expert_parallel");
   const int gpus = shape.expert_parallel;
   if (gpus < 1 || gpus > cluster.gpus())
-    config.fail(fmt::format("expert_parallel: expected 1 to the cluster's {} GPUs, got {}", cluster.gpus(), gpus));
+    group.fail(fmt::format("expected 1 to the cluster's {} GPUs, got {}", cluster.gpus(), gpus));
   if (gpus > cluster.node.gpus && gpus % cluster.node.gpus != 0)
-    config.fail(fmt::format("expert_parallel: a group over several nodes takes whole nodes of {} GPUs, got {}",
+    group.fail(fmt::format("a group over several nodes takes whole nodes of {} GPUs, got {}",
                             cluster.node.gpus, gpus));
   if (model.moe && model.moe->experts % gpus != 0 && !placed)
-    config.fail(
-        fmt::format("expert_parallel: must divide the {} experts of {}, got {}; or give a placement with more slots",
+    group.fail(
+        fmt::format("must divide the {} experts of {}, got {}; or give a placement with more slots",
                     model.moe->experts, model.name, gpus));
+  if (peak_of(cluster.node.gpu, shape.precision.linear).v == 0)
+    config.at_or_empty("precision").at_or_empty("linear").fail(
+        fmt::format("{} has no {} arithmetic", cluster.node.gpu.name, name_of(shape.precision.linear)));
   for (const auto& [name, phase] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
     const Config here = config.at_or_empty(name);
     if (phase.steps < 0 || phase.steps > 100'000)

@@ -3,12 +3,14 @@
 #include <vector>
 
 #include "study/place_study.h"
+#include "study/passes.h"
 
 namespace moesim {
 
 std::span<const StudyEntry> studies() {
   static const std::vector<StudyEntry> table = {
       {"place", "expert placements compared", run_place, place_help},
+      {"passes", "prefill passes and decode steps of one expert-parallel group", run_passes, help_of<PassesShape>},
   };
   return table;
 }
