@@ -11,6 +11,7 @@
 #include "record/perfetto.h"
 #include "record/summary.h"
 #include "study/expect.h"
+#include "study/recorded_routing.h"
 #include "study/studies.h"
 
 namespace moesim {
@@ -65,6 +66,12 @@ void print_json(Results& results, const RunIdentity& identity, const StudyEnd& e
   fmt::print("{}\n", out.dump(2));
 }
 
+/// The recorded trace stays beside the results: NAME.trace.db.
+std::string trace_file(const std::string& output) {
+  const std::filesystem::path path(output);
+  return (path.parent_path() / (path.stem().string() + ".trace.db")).string();
+}
+
 std::string output_file(const RunOptions& options, const std::string& scenario_file) {
   if (!options.output.empty()) return options.output;
   return std::filesystem::path(scenario_file).stem().string() + ".db";
@@ -74,7 +81,7 @@ std::string output_file(const RunOptions& options, const std::string& scenario_f
 int run(const RunOptions& options) {
   const auto started = std::chrono::steady_clock::now();
   const std::string file = catalogue_file("scenarios", options.scenario, "scenario");
-  const Config scenario = Config::load(file, options.overrides);
+  Config scenario = Config::load(file, options.overrides);
   const StudyEntry& study = study_of(scenario);
   const std::vector<Expectation> expectations = read_expectations(scenario);
 
@@ -89,6 +96,16 @@ int run(const RunOptions& options) {
 
   const std::string output = output_file(options, file);
   if (!options.timeline.empty()) check_new_file(options.timeline);
+  std::string settings, trace;
+  if (records_routing(scenario)) {
+    check_new_file(output);
+    trace = trace_file(output);
+    if (!record_for(scenario, trace)) throw ConfigError(fmt::format("interrupted while recording; {} holds what was recorded", trace));
+    settings = scenario.resolved();
+    std::vector<Config::Override> overrides = options.overrides;
+    overrides.push_back(replay_of(scenario, trace));
+    scenario = Config::load(file, overrides);
+  }
   Results results(output, identity);
   SpanFilter filter = options.spans;
   const bool store = value_or(scenario, "spans", false);
@@ -110,11 +127,10 @@ int run(const RunOptions& options) {
     print_json(results, identity, end, failed);
   } else {
     fmt::print("{}\n\n{}", identity.title, summarise(results.database(), identity.study));
-    fmt::print("\nfingerprint {:016x}, {} events, seed {}\nresults in {}{}\n", end.fingerprint, end.events,
-               identity.seed, output,
-               options.timeline.empty()
-                   ? ""
-                   : fmt::format(", timeline in {} (open it at https://ui.perfetto.dev)", options.timeline));
+    fmt::print("\nfingerprint {:016x}, {} events, seed {}\n", end.fingerprint, end.events, identity.seed);
+    if (!trace.empty()) fmt::print("recorded routing in {} (see moesim trace stats)\n", trace);
+    if (!options.timeline.empty()) fmt::print("timeline in {} (open it at https://ui.perfetto.dev)\n", options.timeline);
+    fmt::print("results in {}\n", output);
   }
   for (const std::string& f : failed) say(fmt::format("{}: {}", file, f));
   if (end.interrupted) say(fmt::format("interrupted: {} holds what was done until then", output));

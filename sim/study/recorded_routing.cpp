@@ -1,0 +1,69 @@
+#include "study/recorded_routing.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "numerics/checkpoint.h"
+#include "spec/catalogue.h"
+#include "study/record.h"
+
+namespace moesim {
+namespace {
+constexpr Bytes kCheckpointMemory = 8_GiB;  // converted weights kept at once; larger models page theirs
+
+std::vector<std::string> beside(const Config& scenario, const std::vector<std::string>& paths) {
+  const std::filesystem::path folder = std::filesystem::path(scenario.file()).parent_path();
+  std::vector<std::string> out;
+  for (const std::string& p : paths) out.push_back((folder / p).lexically_normal().string());
+  return out;
+}
+
+bool is_default(const Scale& scale) {
+  Scale none;
+  return to_text(scale.factor) == to_text(none.factor) && !scale.hidden && !scale.expert_width && !scale.dense_width &&
+         !scale.heads && !scale.vocabulary && !scale.kv_lora_rank && !scale.q_lora_rank;
+}
+}  // namespace
+
+bool records_routing(const Config& scenario) {
+  return scenario.has("routing") && scenario.at("routing").is_map() && scenario.at("routing").has("record");
+}
+
+bool record_for(const Config& scenario, const std::string& trace_file) {
+  const Config config = scenario.at("routing").at("record");
+  const auto section = read<RecordSection>(config);
+  if (section.text.empty()) config.at("text").fail("expected at least one file or folder");
+  if (section.limit < 0 || section.decode < 0) config.fail("limit and decode must not be negative");
+  Model model = read_model(scenario.at("model"));
+  if (!model.moe) config.fail(fmt::format("{} is a dense model: it has no routing to record", model.name));
+  const std::vector<RecordRequest> requests = read_texts(beside(scenario, section.text), section.limit);
+
+  RecordOptions options;
+  options.output = trace_file;
+  options.decode = section.decode;
+  std::unique_ptr<Weights> weights;
+  const std::string name = model.name;
+  if (section.weights.empty()) {
+    model = scaled(model, is_default(section.scale) ? laptop_scale(model) : section.scale);
+    model.name = name;
+    weights = std::make_unique<SyntheticWeights>(model, section.synthetic);
+    options.source = fmt::format("{}, synthetic weights, seed {}", scenario.file(), section.synthetic.seed);
+  } else {
+    weights = std::make_unique<Checkpoint>(model, beside(scenario, {section.weights}).front(), kCheckpointMemory);
+    options.source = fmt::format("{}, weights of {}", scenario.file(), section.weights);
+  }
+  Forward forward(model, *weights);
+  return record_routing(forward, requests, options).complete;
+}
+
+Config::Override replay_of(const Config& scenario, const std::string& trace_file) {
+  const Config routing = scenario.at("routing");
+  routing.only({"record", "domain", "assign"});
+  std::string yaml = fmt::format("{{trace: \"{}\"", trace_file);
+  for (const char* key : {"domain", "assign"})
+    if (routing.has(key)) yaml += fmt::format(", {}: \"{}\"", key, routing.at(key).text());
+  return {"routing", yaml + "}"};
+}
+}  // namespace moesim
