@@ -19,23 +19,25 @@ struct FittedRange {
   }
 };
 
-/// Products on tensor cores.  Tiles of rows x columns run in waves over the SMs; each step of 128 in K takes the longer
-/// of the tensor time and of the time to load both operands' slices from the L2 cache.
+/// Products on tensor cores.  Tiles of rows x columns run in waves over the SMs; each tile walks K in steps of 128
+/// bytes a row, and a step is its tensor time and a fixed time for barriers and for promoting FP8 partial sums.
 struct GemmEquation {
-  double tensor = 1;      // share of the data-sheet peak that a long run of steps reaches
-  Bandwidth sm_load{};    // bytes a second one SM loads from L2; 0 means without limit
-  Time tile{};            // filling and draining the pipeline of one tile, writing its result
-  double hbm = 1;         // share of the data-sheet bandwidth reached
-  Time launch{};          // launch and first load
+  double tensor = 1;      // share of the data-sheet peak within a step
+  Time step{};            // fixed time of a step
+  Time tile{};            // filling and draining the pipeline of one tile, storing its result
+  double hbm = 1;         // share of the data-sheet bandwidth reached by reads
+  double write = 1;       // bytes written, as bytes read that take as long
+  Time launch{};          // start of the kernel, first load
   double overlap = 64;    // p of the p-norm that joins tensor and HBM time: 1 adds them, large takes the longer
   double accumulate = 1;  // rate of a weight gradient that adds into FP32, over the same product without
   FittedRange fitted;
   static void fields(auto& f, auto& p) {
-    f("tensor", p.tensor, "share of the tensor peak reached by a long run of steps");
-    f("sm_load", p.sm_load, "L2 bandwidth of one SM; 0 means without limit");
+    f("tensor", p.tensor, "share of the tensor peak within a step");
+    f("step", p.step, "fixed time of one step of 128 bytes of K");
     f("tile", p.tile, "filling, draining and storing one tile");
-    f("hbm", p.hbm, "share of the HBM bandwidth reached");
-    f("launch", p.launch, "launch and first load");
+    f("hbm", p.hbm, "share of the HBM bandwidth reached by reads");
+    f("write", p.write, "bytes written, as bytes read that take as long");
+    f("launch", p.launch, "start of the kernel, first load");
     f("overlap", p.overlap, "p of the norm that joins tensor and HBM time (1 adds, large takes the longer)");
     f("accumulate", p.accumulate, "rate of weight gradients into FP32, relative");
     f("fitted", p.fitted, "shapes the parameters were fitted on");
@@ -45,18 +47,20 @@ struct GemmEquation {
 struct AttentionEquation {
   double tensor = 1;    // share of the data-sheet peak in full tiles
   double hbm = 1;       // share of the data-sheet bandwidth reached
-  Time launch{};        // launch, scheduling and combining of split sequences
-  Time sequence{};      // scheduling and tail of one sequence, shared by the SMs
+  Time launch{};        // start of the kernel, scheduling; decode: combining split sequences
+  Time tile{};          // start and end of one tile of queries of one head (decode: of one sequence)
   double overlap = 64;  // as above
-  double edge = 0;      // pairs computed and masked away along the diagonal, a query (half a tile)
+  double edge = 0;      // pairs computed and masked away: prefill a query, at the diagonal; decode a sequence
+  double chunk = 0;     // decode: keys of one sequence that one SM works through
   FittedRange fitted;
   static void fields(auto& f, auto& p) {
     f("tensor", p.tensor, "share of the tensor peak in full tiles");
     f("hbm", p.hbm, "share of the HBM bandwidth reached");
     f("launch", p.launch, "launch, scheduling, combining of split sequences");
-    f("sequence", p.sequence, "one SM's time to start and end one head tile of one sequence");
+    f("tile", p.tile, "start and end of one tile of queries of one head");
     f("overlap", p.overlap, "p of the norm that joins tensor and HBM time");
-    f("edge", p.edge, "pairs computed and masked away, a query");
+    f("edge", p.edge, "pairs computed and masked away, a query (decode: a sequence)");
+    f("chunk", p.chunk, "decode: keys of one sequence that one SM works through");
     f("fitted", p.fitted, "shapes the parameters were fitted on");
   }
 };
@@ -65,9 +69,10 @@ struct AttentionEquation {
 struct MemoryEquation {
   double norm = 1, norm_backward = 1, cast = 1, cast_transpose = 1, transpose = 1, swiglu = 1, swiglu_backward = 1;
   double rope = 1, permute = 1, unpermute = 1, top_k = 1, copy = 1, add = 1, optimizer = 1;
-  Time floor{};     // launch and latency of a kernel too small for bandwidth to matter
-  Time launched{};  // of a kernel in a chain launched one by one
-  Time replayed{};  // of a kernel in a chain replayed from a CUDA graph
+  double serving = 1;  // rate of a serving system's kernels over a training system's
+  Time floor{};        // launch and latency of a kernel too small for bandwidth to matter
+  Time launched{};     // of a kernel in a chain launched one by one
+  Time replayed{};     // of a kernel in a chain replayed from a CUDA graph
   FittedRange fitted;
   static void fields(auto& f, auto& p) {
     f("norm", p.norm, "RMSNorm"), f("norm_backward", p.norm_backward, "its backward");
@@ -77,6 +82,7 @@ struct MemoryEquation {
     f("rope", p.rope, "rotary embedding"), f("permute", p.permute, "rows to experts");
     f("unpermute", p.unpermute, "rows back, summed"), f("top_k", p.top_k, "expert choice");
     f("copy", p.copy, "plain copy"), f("add", p.add, "residual add"), f("optimizer", p.optimizer, "AdamW update");
+    f("serving", p.serving, "rate of serving systems' kernels, relative");
     f("floor", p.floor, "launch and latency of one kernel");
     f("launched", p.launched, "one small kernel of a chain, launched");
     f("replayed", p.replayed, "one small kernel of a chain, replayed from a CUDA graph");
@@ -90,6 +96,7 @@ struct Calibration {
   std::string generation;      // of the GPUs measured
   std::string from;            // another entry to take everything from: nothing was measured on this generation
   double sustained_clock = 1;  // clock under sustained tensor load over the clock of short measurements
+  Time gap{};                  // between two kernels of a stream
   double sm_bandwidth = 1;     // HBM bandwidth one SM can draw, over its even share of the GPU's
   GemmEquation gemm, contiguous, masked;
   AttentionEquation prefill, backward, decode;
@@ -101,6 +108,7 @@ struct Calibration {
     f.required("generation", p.generation, "GPU generation it is for");
     f("from", p.from, "entry to borrow from where nothing was measured");
     f("sustained_clock", p.sustained_clock, "clock under sustained tensor load, relative");
+    f("gap", p.gap, "between two kernels of a stream");
     f("sm_bandwidth", p.sm_bandwidth, "HBM bandwidth one SM can draw, over its even share");
     f("gemm", p.gemm, "dense products");
     f("contiguous", p.contiguous, "grouped products, rows one expert after the other");

@@ -55,7 +55,8 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
     double operator()(const MemoryOp& m) const { return memory_seconds(m, c.memory, self.machine(Dtype::bf16, share)); }
     double operator()(const SmallChain& s) const { return chain_seconds(s, c.memory); }
   };
-  return std::visit(Visit{*this, c, share}, kernel);
+  const bool chain = std::holds_alternative<SmallChain>(kernel);  // its gaps are part of its kernels' times
+  return std::visit(Visit{*this, c, share}, kernel) + (chain ? 0 : moesim::seconds(c.gap));
 }
 
 Equations::Reach Equations::reach(const Kernel& kernel) const {

@@ -132,9 +132,14 @@ struct EnumNames<MemoryKind> {
 /// A kernel whose time is the bytes it reads and writes.
 struct MemoryOp {
   MemoryKind kind = MemoryKind::copy;
-  Bytes bytes{};  // read and written
+  Bytes bytes{};         // read and written
+  bool serving = false;  // a serving system's kernel; false: a training system's
   bool operator==(const MemoryOp&) const = default;
 };
+/// Whether serving systems have a faster kernel of this kind; moving routed rows is the same work in both.
+constexpr bool is_tuned_for_serving(MemoryKind kind) {
+  return kind != MemoryKind::permute && kind != MemoryKind::unpermute;
+}
 
 /// Kernels too small for bandwidth to matter, one after the other.
 struct SmallChain {

@@ -31,7 +31,7 @@ struct Fingerprint {
   void add(const AttentionPrefill& x) { all(3, x.heads, x.work, x.dtype); }
   void add(const AttentionBackward& x) { all(4, x.heads, x.work, x.dtype); }
   void add(const AttentionDecode& x) { all(5, x.heads, x.work, x.dtype, x.cache); }
-  void add(const MemoryOp& m) { all(6, m.kind, m.bytes.v); }
+  void add(const MemoryOp& m) { all(6, m.kind, m.bytes.v, m.serving); }
   void add(const SmallChain& s) { all(7, s.count, s.graph); }
   void all(const auto&... values) { (add(values), ...); }
 };

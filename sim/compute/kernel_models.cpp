@@ -2,10 +2,10 @@
 #include "compute/kernel_model.h"
 
 namespace moesim {
-Strategy<KernelModel, const Gpu&> calibrated(), roofline();
+Strategy<KernelModel, const Gpu&> calibrated(), roofline(), table();
 
 const Family<KernelModel, const Gpu&>& kernel_models() {
-  static const Family<KernelModel, const Gpu&> family("kernel model", {calibrated(), roofline()});
+  static const Family<KernelModel, const Gpu&> family("kernels", {calibrated(), roofline(), table()});
   return family;
 }
 

@@ -56,7 +56,9 @@ void OperationList::weight(std::string_view name, std::int64_t m, std::int64_t n
 void OperationList::moved(std::string_view name, MemoryKind kind, std::int64_t read, Dtype in, std::int64_t write,
                           Dtype out, double parameters, std::int64_t tokens) {
   const Bytes bytes = tensor_bytes(read, in) + tensor_bytes(write, out);
-  if (bytes.v > 0) add(name, MemoryOp{kind, bytes}, parameters, tokens, {std::int64_t(2 * parameters)});
+  if (bytes.v > 0)
+    add(name, MemoryOp{kind, bytes, !options_.training && is_tuned_for_serving(kind)}, parameters, tokens,
+        {std::int64_t(2 * parameters)});
 }
 
 void OperationList::norm(std::string_view name, std::int64_t rows, std::int64_t width) {

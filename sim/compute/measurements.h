@@ -1,0 +1,62 @@
+// Reads tables of measured kernels and says which kernels each row timed, so that the equations can be held to them.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "compute/calibration.h"
+#include "compute/kernel.h"
+#include "spec/hardware.h"
+
+namespace moesim {
+
+/// What a row was timed around, besides the kernels.
+enum class Harness {
+  kernel,  ///< the profiler's time of one kernel
+  graph,   ///< kernels replayed from a CUDA graph
+  eager    ///< kernels launched one by one by a framework: never faster than the host issues them
+};
+
+/// One measured row.
+struct Sample {
+  std::string kind;   // "gemm", "contiguous", "masked", "expert decode", "expert prefill", "mla decode", "mla prefill"
+  std::string group;  // "uniform", "power law"; attention: the library
+  std::string shape;  // in words
+  double seconds = 0;
+  Harness harness = Harness::kernel;
+  std::int64_t sequences_in_batch = 0;
+  bool held_out = false;
+  /// Kernels one after the other; several lists if the row is a mean over draws of uneven loads.
+  std::vector<std::vector<Kernel>> sequences;
+  std::vector<std::vector<std::int64_t>> rows;  // what the grouped kernels' spans point to
+};
+
+/// What the harness behind a table adds: nuisance parameters, fitted beside the equations and used for nothing else.
+struct HarnessLimits {
+  double floor = 0;     // seconds the host needs to issue a sequence of kernels
+  double sequence = 0;  // seconds it needs more for each sequence of the batch
+  double offset = 0;    // seconds of kernels the row's list leaves out
+  double cached = 1;    // speed-up of traffic that stays in the L2 cache from one repetition to the next
+};
+
+/// Seconds the equations predict for a row.
+double predict(const Sample& sample, const Gpu& gpu, const Calibration& calibration, const HarnessLimits& harness);
+/// Seconds of the kernels alone, without the harness.
+double predict_device(const Sample& sample, const Gpu& gpu, const Calibration& calibration,
+                      const HarnessLimits& harness);
+
+/// Dense and grouped FP8 products: columns layout, groups, m_per_group, n, k, tflops.
+std::vector<Sample> read_gemm_table(const std::string& file);
+/// Expert layers of DeepSeek-V3 in SGLang on one GPU of an expert-parallel group: columns num_tokens (of the whole
+/// group), hidden_size, inter_size, topk, num_experts, moe_ep_size, distribution, latency (ms).
+/// Uniform prefill rows below a tile of 128 an expert were packed without padding: they touch one expert a tile.
+/// Power-law rows are the mean of five draws of the most loaded GPU, unknown; `draws` own draws of the same law stand
+/// in.
+std::vector<Sample> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed);
+/// MLA of DeepSeek-V3 in SGLang, from the latents to the output projection: columns kernel_source, num_heads,
+/// batch_size, isl, latency (ms).  The cache is BF16 whatever the label says: its bytes fit the bandwidth only so.
+std::vector<Sample> read_mla_table(const std::string& file, bool decode);
+
+/// Marks a seeded fifth of each kind.
+void hold_out(std::vector<Sample>& samples, std::uint64_t seed);
+}  // namespace moesim

@@ -1,0 +1,202 @@
+#include "compute/memory.h"
+
+#include <algorithm>
+
+#include "compute/operation_list.h"
+#include "core/check.h"
+
+namespace moesim {
+namespace {
+std::int64_t element_bytes(Dtype dtype) { return tensor_bytes(16, dtype).v / 16; }
+
+// The weights an operation list reads are the weights a GPU holds, when every expert has a row.
+Bytes weights_read(const Model& model, int layer, LayerPart part, int experts, const LayerOptions& options) {
+  const std::vector<std::int64_t> rows(std::size_t(std::max(experts, 0)), 1);
+  Batch batch;
+  add_prefill(batch, model, 1);
+  batch.outputs = 1;
+  std::vector<Operation> operations;
+  append_operations(operations, model, layer, part, Pass::forward, batch, rows, options);
+  Bytes sum{};
+  for (const Operation& o : operations) sum += o.weights;
+  return sum;
+}
+
+struct HeldBytes {
+  Bytes dense{}, experts{};
+};
+
+HeldBytes held_bytes(const Model& model, const HeldLayers& held, Dtype dtype, LayerOptions options) {
+  options.precision.linear = dtype;
+  options.training = false;
+  HeldBytes out;
+  for (const int layer : held.layers)
+    for (const LayerPart part : parts_of(model, layer)) {
+      const Bytes bytes = weights_read(model, layer, part, held.experts, options);
+      (part == LayerPart::experts ? out.experts : out.dense) += bytes;
+    }
+  const std::int64_t vocabulary = (model.vocabulary + options.tensor - 1) / options.tensor;
+  if (held.embedding) out.dense += Bytes{2 * vocabulary * model.hidden};
+  if (held.mtp) out.dense += weights_read(model, 0, LayerPart::mtp, 0, options) + Bytes{2 * model.hidden};
+  if (held.head) {
+    out.dense += weights_read(model, 0, LayerPart::head, 0, options);
+    if (held.embedding && model.tied_embeddings) out.dense -= Bytes{2 * vocabulary * model.hidden};
+  }
+  return out;
+}
+
+// Activations of one layer; each line says which backward operation needs them.
+struct Kept {
+  std::vector<MemoryItem> items;
+  Dtype linear;
+  void add(std::string name, std::int64_t elements, Dtype dtype) {
+    if (elements > 0) items.push_back({std::move(name), tensor_bytes(elements, dtype)});
+  }
+};
+
+void attention_kept(Kept& kept, const Model& model, std::int64_t tokens, std::int64_t rows, const LayerOptions& o) {
+  const AttentionShape& a = model.attention;
+  const std::int64_t heads = share_of(a.heads, o.tensor, "attention heads");
+  const bool mla = a.kind == AttentionKind::mla;
+  const std::int64_t kv_heads = mla ? heads : std::max<std::int64_t>(1, a.kv_heads / o.tensor);
+  kept.add("layer input", rows * model.hidden, Dtype::bf16);
+  if (!o.recompute.norms) kept.add("normed input", tokens * model.hidden, kept.linear);
+  if (mla) {
+    kept.add("latents", tokens * (a.q_lora_rank + a.kv_lora_rank + a.qk_rope_head_dim), Dtype::bf16);
+    if (!o.recompute.norms) kept.add("normed latents", tokens * (a.q_lora_rank + a.kv_lora_rank), kept.linear);
+  }
+  if (!mla || !o.recompute.up_projections)
+    kept.add("q, k, v", tokens * (heads * a.head_dim + kv_heads * (a.head_dim + a.v_head_dim)), Dtype::bf16);
+  const std::int64_t output = tokens * heads * a.v_head_dim;
+  if (kept.linear == Dtype::fp8)
+    kept.items.push_back({"attention output, 12 bits", {output * 3 / 2}});
+  else
+    kept.add("attention output", output, Dtype::bf16);
+  kept.add("softmax sums", tokens * heads, Dtype::fp32);
+}
+
+void ffn_kept(Kept& kept, const Model& model, int layer, std::int64_t tokens, std::int64_t rows, std::int64_t routed,
+              const LayerOptions& o) {
+  kept.add("attention residual", rows * model.hidden, Dtype::bf16);
+  const bool moe = layer_has_experts(model, layer);
+  if (!o.recompute.norms) kept.add("normed FFN input", tokens * model.hidden, kept.linear);
+  const auto middle = [&](const std::string& name, std::int64_t count, std::int64_t width) {
+    kept.add(name + " gate-up", count * 2 * width, kept.linear);
+    if (!o.recompute.swiglu) kept.add(name + " activation", count * width, kept.linear);
+  };
+  if (!moe) return middle("FFN", tokens, share_of(model.dense_width, o.tensor, "columns of a feed-forward layer"));
+  const MoeShape& m = *model.moe;
+  kept.add("gate scores", rows * m.experts, Dtype::fp32);
+  if (m.shared_experts > 0)
+    middle("shared", tokens, share_of(m.shared_experts * m.expert_width, o.tensor, "columns of the shared expert"));
+  kept.add("routed rows", routed * model.hidden, kept.linear);
+  middle("routed", routed, share_of(m.expert_width, o.expert_tensor, "columns of an expert"));
+}
+
+Bytes sum_of(const std::vector<MemoryItem>& items) {
+  Bytes sum{};
+  for (const MemoryItem& i : items) sum += i.bytes;
+  return sum;
+}
+
+// The largest operation's operands and result: what one layer needs for a moment beside everything that stays.
+Bytes workspace(const Model& model, const HeldLayers& held, const Batch& batch, std::int64_t rows,
+                const LayerOptions& options) {
+  Bytes most{};
+  const std::vector<std::int64_t> each(std::size_t(held.experts), held.experts > 0 ? rows / held.experts : 0);
+  for (const int layer : held.layers) {
+    std::vector<Operation> operations;
+    for (const LayerPart part : parts_of(model, layer))
+      append_operations(operations, model, layer, part, Pass::forward, batch, each, options);
+    for (const Operation& o : operations) most = std::max(most, o.bytes - o.weights);
+    if (layer > held.layers.front() + 8) break;  // layers repeat: dense and MoE, window and not, are among the first
+  }
+  return most;
+}
+
+Bytes logits(const Model& model, const HeldLayers& held, const Batch& batch, const LayerOptions& options) {
+  if (!held.head) return {};
+  return {batch.outputs * 4 * ((model.vocabulary + options.tensor - 1) / options.tensor)};
+}
+
+void add_item(MemoryUse& use, std::string name, Bytes bytes) {
+  if (bytes.v > 0) use.items.push_back({std::move(name), bytes});
+}
+}  // namespace
+
+Bytes MemoryUse::total() const { return sum_of(items); }
+
+Bytes held_weights(const Model& model, const HeldLayers& held, Dtype dtype, const LayerOptions& options) {
+  const HeldBytes bytes = held_bytes(model, held, dtype, options);
+  return (bytes.dense + bytes.experts) * held.copies;
+}
+
+std::vector<MemoryItem> layer_activations(const Model& model, int layer, const Batch& batch, std::int64_t rows,
+                                          const LayerOptions& options) {
+  const std::int64_t parts = options.sequence_parallel ? options.tensor : 1;
+  const std::int64_t own = (batch.tokens + parts - 1) / parts;
+  Kept kept{{}, options.precision.linear};
+  if (options.recompute.layer) {
+    kept.add("layer input", own * model.hidden, Dtype::bf16);
+    return kept.items;
+  }
+  attention_kept(kept, model, batch.tokens, own, options);
+  ffn_kept(kept, model, layer, batch.tokens, own, rows, options);
+  return kept.items;
+}
+
+MemoryUse training_memory(const Model& model, const HeldLayers& held, const TrainingState& state, const Batch& batch,
+                          std::int64_t rows, double in_flight, const LayerOptions& options,
+                          Bytes communication_buffers) {
+  check(state.zero >= 0 && state.zero <= 3, "ZeRO stage {}", state.zero);
+  const HeldBytes weights = held_bytes(model, held, state.weights, options);
+  const HeldBytes two_bytes = held_bytes(model, held, Dtype::bf16, options);
+  // Bytes of `size` a parameter, shared by the data-parallel GPUs if the ZeRO stage shards it.
+  const auto of_parameters = [&](std::int64_t size, bool sharded, int copies) {
+    const std::int64_t dense = two_bytes.dense.v / 2 * size, experts = two_bytes.experts.v / 2 * size;
+    const std::int64_t a = sharded ? state.data_parallel : 1, b = sharded ? state.expert_parallel_data : 1;
+    return Bytes{copies * ((dense + a - 1) / a + (experts + b - 1) / b)};
+  };
+  MemoryUse use;
+  if (state.zero >= 3)
+    add_item(use, "weights", of_parameters(element_bytes(state.weights), true, held.copies));
+  else
+    add_item(use, "weights", (weights.dense + weights.experts) * held.copies);
+  add_item(use, "gradients", of_parameters(element_bytes(state.gradients), state.zero >= 2, held.copies));
+  add_item(use, "master weights", of_parameters(element_bytes(state.master), state.zero >= 1, 1));
+  add_item(use, "optimizer moments", of_parameters(2 * element_bytes(state.moments), state.zero >= 1, 1));
+  Bytes activations{};
+  for (const int layer : held.layers) activations += sum_of(layer_activations(model, layer, batch, rows, options));
+  add_item(use, "activations", {std::int64_t(double(activations.v) * in_flight)});
+  add_item(use, "logits", logits(model, held, batch, options));
+  add_item(use, "workspace", workspace(model, held, batch, rows, options));
+  add_item(use, "communication buffers", communication_buffers);
+  return use;
+}
+
+Bytes kv_bytes_per_token(const Model& model, const HeldLayers& held, const LayerOptions& options) {
+  const AttentionShape& a = model.attention;
+  const Dtype dtype = options.precision.kv_cache;
+  Bytes layer{};
+  if (a.kind == AttentionKind::mla) {  // every GPU of the group keeps the latent
+    layer = dtype == Dtype::fp8 ? tensor_bytes(a.kv_lora_rank, dtype) + Bytes{2 * a.qk_rope_head_dim}
+                                : Bytes{(a.kv_lora_rank + a.qk_rope_head_dim) * element_bytes(dtype)};
+  } else {
+    const std::int64_t heads = std::max(1, a.kv_heads / options.tensor);
+    layer = Bytes{heads * (a.head_dim + a.v_head_dim) * element_bytes(dtype)};
+  }
+  return layer * std::int64_t(held.layers.size());
+}
+
+MemoryUse serving_memory(const Model& model, const HeldLayers& held, std::int64_t cached_tokens, const Batch& batch,
+                         std::int64_t rows, const LayerOptions& options, Bytes communication_buffers) {
+  MemoryUse use;
+  add_item(use, "weights", held_weights(model, held, options.precision.linear, options));
+  add_item(use, "kv cache", kv_bytes_per_token(model, held, options) * cached_tokens);
+  add_item(use, "hidden states", {4 * batch.tokens * model.hidden});  // BF16: the residual stream and a layer's result
+  add_item(use, "logits", logits(model, held, batch, options));
+  add_item(use, "workspace", workspace(model, held, batch, rows, options));
+  add_item(use, "communication buffers", communication_buffers);
+  return use;
+}
+}  // namespace moesim
