@@ -17,6 +17,7 @@ void add_list(CLI::App& app, int& exit_code);
 void add_show(CLI::App& app, int& exit_code);
 void add_trace(CLI::App& app, int& exit_code);
 void add_calibrate(CLI::App& app, int& exit_code);
+void add_explain(CLI::App& app, int& exit_code);
 void add_diff(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
 
@@ -31,6 +32,7 @@ constexpr AddVerb kVerbs[] = {
     add_list,
     add_show,
     add_trace,
+    add_explain,
     add_calibrate,
     add_compare,
     add_diff,
