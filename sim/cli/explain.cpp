@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
@@ -79,7 +80,7 @@ Subject direct(const Options& o) {
   return s;
 }
 
-void read_training(ExplainRequest& r, const Config& t) {
+void read_training(ExplainRequest& r, const Config& t, const Cluster& cluster) {
   set_phase(r, ExplainPhase::training);
   std::string recompute = "none";
   const Config parallel = t.at_or_empty("parallel"), state = t.at_or_empty("state");
@@ -93,6 +94,8 @@ void read_training(ExplainRequest& r, const Config& t) {
   read_if(parallel, "expert_tensor", r.options.expert_tensor);
   read_if(parallel, "zero", r.state.zero);
   r.options.sequence_parallel = r.options.tensor > 1;
+  r.state.data_parallel = std::max(1, cluster.gpus() / std::max(1, r.pipeline * r.options.tensor));
+  r.state.expert_parallel_data = std::max(1, cluster.gpus() / std::max(1, r.pipeline * r.expert_parallel));
   r.in_flight = r.pipeline;  // 1F1B's first stage, the fullest
   read_if(state, "weights", r.state.weights);
   read_if(state, "master", r.state.master);
@@ -147,7 +150,7 @@ Subject from_scenario(const Options& o) {
   const Cluster cluster = read_cluster(scenario.at("cluster"));
   s.gpu = cluster.node.gpu;
   if (scenario.has("training"))
-    read_training(s.request, scenario.at("training"));
+    read_training(s.request, scenario.at("training"), cluster);
   else if (scenario.has("serving"))
     read_serving(s.request, scenario.at("serving"), s.gpu);
   else if (scenario.has("passes"))

@@ -153,7 +153,7 @@ void note_ranges(CalibrationResult& result) {
         if (const auto* g = std::get_if<Gemm>(&kernel); g && g->dtype == Dtype::fp8)
           note_range(c.gemm.fitted, double(g->m), double(g->n), double(g->k));
         if (const auto* g = std::get_if<GroupedGemm>(&kernel)) {
-          const GroupRows rows = group_rows(g->rows);
+          const GroupRows rows = group_rows(*g);
           FittedRange& range = g->layout == GroupLayout::masked ? c.masked.fitted : c.contiguous.fitted;
           if (rows.used > 0) note_range(range, double(rows.rows) / double(rows.used), double(g->n), double(g->k));
         }

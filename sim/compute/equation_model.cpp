@@ -66,7 +66,7 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
     Reach operator()(const Gemm& g) const { return reach_of(c.gemm.fitted, double(g.m), double(g.n), double(g.k)); }
     Reach operator()(const GroupedGemm& g) const {
       const FittedRange& r = g.layout == GroupLayout::masked ? c.masked.fitted : c.contiguous.fitted;
-      const GroupRows rows = group_rows(g.rows);
+      const GroupRows rows = group_rows(g);
       return reach_of(r, double(rows.rows) / double(std::max<std::int64_t>(rows.used, 1)), double(g.n), double(g.k));
     }
     Reach operator()(const AttentionPrefill& a) const { return reach_of(c.prefill.fitted, a.heads, a.work); }

@@ -50,7 +50,7 @@ double gemm_seconds(const Gemm& g, const GemmEquation& e, const Machine& on) {
 // gradient has tiles of the (n, k) result, and walks the expert's rows.
 double grouped_seconds(const GroupedGemm& g, const GemmEquation& e, const Machine& on) {
   const double rate = on.tensor_per_sm * e.tensor * (g.weight_gradient ? e.accumulate : 1);
-  const GroupRows rows = group_rows(g.rows);
+  const GroupRows rows = group_rows(g);
   if (rows.used == 0) return 0;
   const double step = kStepBytes / element_bytes(g.dtype), used = double(rows.used);
   const double steps = std::ceil((g.weight_gradient ? double(rows.rows) / used : double(g.k)) / step);

@@ -1,6 +1,7 @@
 // What a GPU can be asked to compute, as plain shapes: one struct a kind of kernel, no times.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -32,6 +33,13 @@ struct EnumNames<GroupLayout> {
                                                                        {"masked", GroupLayout::masked}};
 };
 
+/// All that matters of a grouped product's rows: sums over its experts.
+struct GroupRows {
+  std::int64_t rows = 0, used = 0;         // rows; experts with any
+  std::int64_t tiles64 = 0, tiles128 = 0;  // row tiles, each expert's last one counted whole
+  bool negative = false;                   // an expert has fewer than no rows: nothing above means anything
+};
+
 /// One product an expert held by the GPU, in one launch: (rows[e], k) x (k, n) -> (rows[e], n).  As a weight gradient:
 /// (n, rows[e]) x (rows[e], k), added to the expert's FP32 (n, k); n and k stay the forward product's.
 struct GroupedGemm {
@@ -41,14 +49,10 @@ struct GroupedGemm {
   Dtype out = Dtype::bf16;
   GroupLayout layout = GroupLayout::contiguous;
   bool weight_gradient = false;
-};
-
-/// All that matters of a grouped product's rows: sums over its experts.
-struct GroupRows {
-  std::int64_t rows = 0, used = 0;         // rows; experts with any
-  std::int64_t tiles64 = 0, tiles128 = 0;  // row tiles, each expert's last one counted whole
+  std::optional<GroupRows> counted;  // of `rows`, where a cost model has counted them already; leave it empty
 };
 GroupRows group_rows(std::span<const std::int64_t> rows);
+inline GroupRows group_rows(const GroupedGemm& g) { return g.counted ? *g.counted : group_rows(g.rows); }
 
 /// The heads one GPU computes.
 struct AttentionHeads {

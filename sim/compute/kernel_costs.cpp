@@ -25,7 +25,7 @@ struct Fingerprint {
   void add(const AttentionWork& w) { all(w.sequences, w.queries, w.keys, w.longest, w.pairs); }
   void add(const Gemm& g) { all(1, g.m, g.n, g.k, g.dtype, g.out, g.fp32_accumulate, g.batch); }
   void add(const GroupedGemm& g) {
-    const GroupRows r = group_rows(g.rows);
+    const GroupRows r = group_rows(g);
     all(2, g.rows.size(), r.rows, r.used, r.tiles64, r.tiles128, g.n, g.k, g.dtype, g.out, g.layout, g.weight_gradient);
   }
   void add(const AttentionPrefill& x) { all(3, x.heads, x.work, x.dtype); }
@@ -62,7 +62,13 @@ KernelCosts::KernelCosts(const KernelModel& model, std::size_t capacity)
 }
 KernelCosts::~KernelCosts() = default;
 
-Cost KernelCosts::cost(const Kernel& kernel, GpuShare share) {
+Cost KernelCosts::cost(const Kernel& asked, GpuShare share) {
+  Kernel counted;
+  if (const auto* g = std::get_if<GroupedGemm>(&asked); g && !g->counted) {
+    counted = *g;
+    std::get<GroupedGemm>(counted).counted = group_rows(g->rows);
+  }
+  const Kernel& kernel = std::holds_alternative<GroupedGemm>(counted) ? counted : asked;
   Fingerprint f;
   std::visit([&](const auto& k) { f.add(k); }, kernel);
   f.all(share.sms, share.memory);

@@ -17,9 +17,7 @@ bool valid(const AttentionHeads& h, const AttentionWork& w) {
          w.keys > 0 && w.longest > 0 && w.pairs > 0;
 }
 bool valid(const Gemm& g) { return g.m > 0 && g.n > 0 && g.k > 0 && g.batch > 0; }
-bool valid(const GroupedGemm& g) {
-  return g.n > 0 && g.k > 0 && !g.rows.empty() && std::ranges::all_of(g.rows, [](auto r) { return r >= 0; });
-}
+bool valid(const GroupedGemm& g) { return g.n > 0 && g.k > 0 && !g.rows.empty() && !group_rows(g).negative; }
 bool valid(const AttentionPrefill& a) { return valid(a.heads, a.work); }
 bool valid(const AttentionBackward& a) { return valid(a.heads, a.work); }
 bool valid(const AttentionDecode& a) { return valid(a.heads, a.work); }
@@ -68,7 +66,7 @@ Cost KernelModel::cost(const Kernel& kernel, GpuShare share) const {
   check(share.memory > 0 && share.memory <= 1, "a share {} of the memory bandwidth", share.memory);
   const Dtype dtype = std::visit(ArithmeticDtype{}, kernel);
   if (peak_of(gpu_, dtype).v <= 0) refuse(kernel, fmt::format("{} has no {} arithmetic", gpu_.name, name_of(dtype)));
-  if (const auto* g = std::get_if<GroupedGemm>(&kernel); g && group_rows(g->rows).rows == 0) return {};
+  if (const auto* g = std::get_if<GroupedGemm>(&kernel); g && group_rows(*g).rows == 0) return {};
   const Estimate estimated = estimate(kernel, share);
   return {std::max(from_seconds(estimated.seconds), bound(kernel, share)), estimated.from};
 }

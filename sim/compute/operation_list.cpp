@@ -10,7 +10,7 @@ struct WeightsRead {
     return g.fp32_accumulate ? Bytes{} : g.batch * weight_bytes(g.n, g.k, g.dtype);
   }
   Bytes operator()(const GroupedGemm& g) const {
-    return g.weight_gradient ? Bytes{} : group_rows(g.rows).used * weight_bytes(g.n, g.k, g.dtype);
+    return g.weight_gradient ? Bytes{} : group_rows(g).used * weight_bytes(g.n, g.k, g.dtype);
   }
   Bytes operator()(const auto&) const { return {}; }
 };

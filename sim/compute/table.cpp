@@ -36,7 +36,7 @@ struct Point {
 using Curve = std::map<double, double>;  // size to seconds
 
 std::int64_t mean_rows(const GroupedGemm& g) {
-  const GroupRows rows = group_rows(g.rows);
+  const GroupRows rows = group_rows(g);
   return rows.used > 0 ? rows.rows / rows.used : 0;
 }
 
@@ -50,7 +50,7 @@ struct Find {
   std::optional<Point> operator()(const GroupedGemm& g) const {
     if (g.weight_gradient) return {};
     const std::string kind = fmt::format("grouped_{}", name_of(g.layout));
-    return Point{{kind, g.dtype, sms, {group_rows(g.rows).used, g.n, g.k}}, double(mean_rows(g))};
+    return Point{{kind, g.dtype, sms, {group_rows(g).used, g.n, g.k}}, double(mean_rows(g))};
   }
   std::optional<Point> operator()(const AttentionPrefill& a) const {
     return prompt("attention_prefill", a.heads, a.work, a.dtype);

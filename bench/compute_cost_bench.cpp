@@ -1,0 +1,56 @@
+// What one kernel cost takes: cached and not.
+#include <benchmark/benchmark.h>
+
+#include "compute/kernel_model.h"
+#include "spec/catalogue.h"
+
+namespace moesim {
+namespace {
+const KernelModel& model() {
+  static const std::unique_ptr<KernelModel> m =
+      kernel_models().make(Config::from_text("calibrated", "bench"), load_gpu("h800"));
+  return *m;
+}
+std::vector<std::int64_t> uneven(std::size_t experts) {
+  std::vector<std::int64_t> rows(experts);
+  for (std::size_t i = 0; i < experts; ++i) rows[i] = std::int64_t((i * 7919) % 997);
+  return rows;
+}
+const std::vector<std::int64_t>& nine() {
+  static const auto rows = uneven(9);
+  return rows;
+}
+const std::vector<std::int64_t>& many() {
+  static const auto rows = uneven(256);
+  return rows;
+}
+Kernel kernel(std::int64_t kind, std::int64_t i) {
+  GroupedGemm g;
+  g.n = 4096 + i, g.k = 7168, g.dtype = Dtype::fp8;
+  switch (kind) {
+    case 0:
+      return Gemm{.m = 4096 + i, .n = 7168, .k = 7168, .dtype = Dtype::fp8};
+    case 1:
+      return g.rows = nine(), g;
+    case 2:
+      return g.rows = many(), g;
+    case 3:
+      return AttentionDecode{{AttentionKind::mla, 128, 1, 576, 512, true}, {64, 64, 64 * 4096 + i, 4096, 64.0 * 4096}};
+    default:
+      return MemoryOp{MemoryKind::norm, {1'000'000 + i}};
+  }
+}
+void Cached(benchmark::State& state) {
+  KernelCosts costs(model());
+  const Kernel k = kernel(state.range(0), 0);
+  for (auto _ : state) benchmark::DoNotOptimize(costs.cost(k));
+}
+void NotCached(benchmark::State& state) {
+  KernelCosts costs(model());
+  std::int64_t i = 0;
+  for (auto _ : state) benchmark::DoNotOptimize(costs.cost(kernel(state.range(0), ++i)));
+}
+BENCHMARK(Cached)->DenseRange(0, 4)->ArgName("kind");
+BENCHMARK(NotCached)->DenseRange(0, 4)->ArgName("kind");
+}  // namespace
+}  // namespace moesim

@@ -1,0 +1,142 @@
+// Times on a GPU of 1 FLOP/s and 1 B/s, worked out in the head.
+#include <gtest/gtest.h>
+
+#include "compute/inventory.h"
+#include "compute/kernel_model.h"
+#include "compute/memory.h"
+#include "spec/catalogue.h"
+
+namespace moesim {
+namespace {
+Gpu unit_gpu(int sms) {
+  Gpu gpu;
+  gpu.name = "unit";
+  gpu.generation = "hopper";
+  gpu.sms = sms;
+  gpu.memory_bandwidth = 1_Bps;
+  gpu.bf16 = 1_FLOPS;
+  return gpu;
+}
+std::unique_ptr<KernelModel> roofline(const Gpu& gpu, const std::string& more = "") {
+  return kernel_models().make(Config::from_text("{kind: roofline" + more + "}", "test"), gpu);
+}
+
+TEST(Roofline, OneTileOfAProductTakesItsFlops) {
+  // 64 x 16 x 64 is one tile and one step: 2 x 64 x 16 x 64 = 131072 FLOPs at 1 FLOP/s.
+  EXPECT_EQ(roofline(unit_gpu(1))->cost(Gemm{.m = 64, .n = 16, .k = 64}).time, 131072_s);
+  EXPECT_EQ(roofline(unit_gpu(1), ", launch: 5 s")->cost(Gemm{.m = 64, .n = 16, .k = 64}).time, 131077_s);
+}
+
+TEST(Roofline, AThirdTileOnTwoSmsTakesAnotherWave) {
+  // Two SMs of half a FLOP/s: 3 tiles of 64 x 16 need two waves of 262144 s.  One wave of 64 x 32 (twice 262144 s) or
+  // any larger tile is no faster.
+  EXPECT_EQ(roofline(unit_gpu(2))->cost(Gemm{.m = 64, .n = 32, .k = 64}).time, 262144_s);
+  EXPECT_EQ(roofline(unit_gpu(2))->cost(Gemm{.m = 64, .n = 48, .k = 64}).time, 524288_s);
+}
+
+TEST(Roofline, AMoveTakesItsBytesAndHalfTheMemoryTwiceAsLong) {
+  const auto model = roofline(unit_gpu(4));
+  EXPECT_EQ(model->cost(MemoryOp{MemoryKind::copy, 7_B}).time, 7_s);
+  EXPECT_EQ(model->cost(MemoryOp{MemoryKind::copy, 7_B}, {0, 0.5}).time, 14_s);
+}
+
+TEST(Roofline, ExpertsWithoutRowsCostNothing) {
+  const std::vector<std::int64_t> none = {0, 0};
+  GroupedGemm g;
+  g.rows = none, g.n = 8, g.k = 8;
+  EXPECT_EQ(roofline(unit_gpu(1))->cost(g).time, 0_s);
+}
+
+TEST(Roofline, TwoMovesSideBySideShareTheMemory) {
+  const auto model = roofline(unit_gpu(2));
+  const Kernel move = MemoryOp{MemoryKind::copy, 6_B};
+  const TogetherCost both = cost_together(*model, move, 1, move, 1);
+  EXPECT_EQ(both.first.time, 12_s);
+  EXPECT_EQ(both.second.time, 12_s);
+  EXPECT_EQ(both.first_share, 0.5);
+}
+
+TEST(Batch, PairsOfPromptsWindowsAndDecoding) {
+  Model model;
+  model.attention.sliding_window = 4;
+  Batch batch;
+  add_prefill(batch, model, 8, 2);  // causal: 2 x 8 + 8 x 8 / 2
+  EXPECT_EQ(batch.prefill.pairs, 48);
+  EXPECT_EQ(batch.prefill.keys, 10);
+  // Window 4: the first two queries see 2..4 keys (half the square: 2 x 2 + 2), the other six 4 each.
+  EXPECT_EQ(batch.window_prefill.pairs, 6 + 24);
+  EXPECT_EQ(batch.window_prefill.keys, 10);
+  add_decode(batch, model, 9, 2, 3);  // three requests, two new tokens each: 10 + 11 keys
+  EXPECT_EQ(batch.decode.pairs, 63);
+  EXPECT_EQ(batch.decode.keys, 33);
+  EXPECT_EQ(batch.window_decode.pairs, 24);
+  EXPECT_EQ(batch.tokens, 8 + 6);
+}
+
+TEST(Memory, OneTokenOfCacheAndTheWeightsOfAWholeModel) {
+  const Model v3 = load_model("deepseek-v3");
+  HeldLayers held;
+  for (int i = 0; i < v3.layers; ++i) held.layers.push_back(i);
+  LayerOptions options;
+  EXPECT_EQ(kv_bytes_per_token(v3, held, options), Bytes{61 * 576 * 2});
+  options.precision.kv_cache = Dtype::fp8;
+  EXPECT_EQ(kv_bytes_per_token(v3, held, options), Bytes{61 * 656});
+  held.embedding = held.head = true;
+  held.experts = 256;
+  EXPECT_EQ(held_weights(v3, held, Dtype::bf16, options), Bytes{2 * 671026419200});  // parameters without MTP
+  held.copies = 2;
+  EXPECT_EQ(held_weights(v3, held, Dtype::bf16, options), Bytes{4 * 671026419200});
+}
+
+TEST(Memory, TrainingKeepsMasterGradientsAndMomentsByZeroStage) {
+  const Model m = load_model("mixtral-8x7b");
+  HeldLayers held;
+  held.layers = {0};
+  held.experts = 8;
+  const std::int64_t parameters = held_weights(m, held, Dtype::bf16, {}).v / 2;
+  LayerOptions options;
+  options.training = true;
+  TrainingState state;
+  state.zero = 0;
+  const Batch batch = training_batch(m, 64);
+  const auto item = [&](const MemoryUse& use, const std::string& name) {
+    for (const MemoryItem& i : use.items)
+      if (i.name == name) return i.bytes;
+    return Bytes{};
+  };
+  const MemoryUse whole = training_memory(m, held, state, batch, 128, 1, options, 0_B);
+  EXPECT_EQ(item(whole, "weights"), Bytes{2 * parameters});
+  EXPECT_EQ(item(whole, "gradients"), Bytes{4 * parameters});
+  EXPECT_EQ(item(whole, "master weights"), Bytes{4 * parameters});
+  EXPECT_EQ(item(whole, "optimizer moments"), Bytes{4 * parameters});
+  state.zero = 1, state.data_parallel = state.expert_parallel_data = 4;
+  EXPECT_NEAR(double(item(training_memory(m, held, state, batch, 128, 1, options, 0_B), "master weights").v),
+              double(parameters), 2);
+  const MemoryUse twice = training_memory(m, held, state, batch, 128, 2, options, 0_B);
+  EXPECT_EQ(item(twice, "activations"), item(whole, "activations") * 2);
+}
+
+TEST(Memory, EachRecomputationKeepsLess) {
+  const Model v3 = load_model("deepseek-v3");
+  LayerOptions options;
+  options.training = true;
+  options.precision.linear = Dtype::fp8;
+  const Batch batch = training_batch(v3, 4096);
+  const auto kept = [&] {
+    std::int64_t sum = 0;
+    for (const MemoryItem& i : layer_activations(v3, 10, batch, 32768, options)) sum += i.bytes.v;
+    return sum;
+  };
+  const std::int64_t everything = kept();
+  options.recompute.up_projections = true;
+  const std::int64_t no_up = kept();
+  options.recompute.norms = options.recompute.swiglu = true;
+  const std::int64_t selective = kept();
+  options.recompute.layer = true;
+  // q of 128 x 192, k of 128 x 192 and v of 128 x 128 in BF16 a token
+  EXPECT_EQ(everything - no_up, 4096 * 128 * (192 + 192 + 128) * 2);
+  EXPECT_LT(selective, no_up);
+  EXPECT_EQ(kept(), 4096 * 7168 * 2);
+}
+}  // namespace
+}  // namespace moesim

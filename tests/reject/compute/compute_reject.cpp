@@ -1,0 +1,138 @@
+// Wrong input: the exact message, one line.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+
+#include "compute/explain.h"
+#include "compute/kernel_model.h"
+#include "compute/measurements.h"
+#include "core/files.h"
+#include "spec/catalogue.h"
+
+namespace moesim {
+namespace {
+std::string message(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const ConfigError& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+class TableFile : public testing::Test {
+ protected:
+  std::string file =
+      (std::filesystem::temp_directory_path() / ("moesim_table_" + std::to_string(getpid()) + ".csv")).string();
+  void TearDown() override { std::filesystem::remove(file); }
+  std::string error(const std::string& rows, const std::string& header = "kernel,precision,shape,gpu,sms,time\n") {
+    write_file(file, header + rows);
+    std::string out = message([&] {
+      (void)kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), load_gpu("h800"));
+    });
+    for (std::size_t at; (at = out.find(file)) != std::string::npos;) out.replace(at, file.size(), "t.csv");
+    return out;
+  }
+};
+
+TEST_F(TableFile, MissingColumn) {
+  EXPECT_EQ(error("gemm,fp8,64x64x64,h800,9\n", "kernel,precision,shape,gpu,time\n"),
+            "t.csv:1: missing column \"sms\"; there are: kernel, precision, shape, gpu, time");
+}
+TEST_F(TableFile, CellsMissing) { EXPECT_EQ(error("gemm,fp8,64x64x64,h800\n"), "t.csv:2: expected 6 cells, found 4"); }
+TEST_F(TableFile, NoNumber) {
+  EXPECT_EQ(error("gemm,fp8,64x64x64,h800,132,soon\n"), "t.csv:2: time: expected a number, got \"soon\"");
+}
+TEST_F(TableFile, ShapeOfZero) {
+  EXPECT_EQ(error("gemm,fp8,0x64x64,h800,132,9\n"),
+            "t.csv:2: shape: expected sizes above 0 joined by x, got \"0x64x64\"");
+}
+TEST_F(TableFile, ShapeOfAnotherKernel) {
+  EXPECT_EQ(error("gemm,fp8,64x64,h800,132,9\n"), "t.csv:2: shape: gemm has 3 sizes, found 2");
+}
+TEST_F(TableFile, FasterThanTheDataSheet) {
+  EXPECT_EQ(error("gemm,fp8,4096x7168x16384,h800,132,100\n"),
+            "t.csv:2: time: 100 us is less than the data sheet of h800 allows, 486.165 us");
+}
+TEST_F(TableFile, RowsThatDisagree) {
+  EXPECT_EQ(error("gemm,fp8,4096x7168x16384,h800,132,700\ngemm,fp8,4096x7168x16384,h800,132,701\n"),
+            "t.csv:3: time: an earlier row gives 700 us for the same kernel, this one 701 us");
+}
+TEST_F(TableFile, PrecisionTheGpuLacks) {
+  EXPECT_EQ(error("gemm,fp4,64x64x64,h800,132,9\n"), "t.csv:2: gemm 64 x 64 x 64 fp4: h800 has no fp4 arithmetic");
+}
+TEST_F(TableFile, MoreSmsThanTheGpuHas) {
+  EXPECT_EQ(error("gemm,fp8,64x64x64,h800,133,9\n"), "t.csv:2: sms: h800 has 132, got 133");
+}
+TEST_F(TableFile, NothingForThisGpu) {
+  EXPECT_EQ(error("gemm,fp8,64x64x64,b200,132,9\n"), "t.csv: has no row for GPU h800");
+}
+TEST_F(TableFile, MeasuredIsExactBetweenIsInterpolatedOutsideIsTheEquation) {
+  write_file(file,
+             "kernel,precision,shape,gpu,sms,time\ngemm,fp8,1024x7168x7168,h800,132,150\n"
+             "gemm,fp8,4096x7168x7168,h800,132,500\n");
+  const Gpu gpu = load_gpu("h800");
+  const auto table = kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), gpu);
+  const auto equation = kernel_models().make(Config::from_text("calibrated", "s.yaml"), gpu);
+  const auto gemm = [](std::int64_t m) { return Gemm{.m = m, .n = 7168, .k = 7168, .dtype = Dtype::fp8}; };
+  EXPECT_NEAR(seconds(table->cost(gemm(1024)).time), 150e-6, 1e-11);
+  EXPECT_EQ(table->cost(gemm(1024)).from.origin, Origin::measured);
+  const Cost between = table->cost(gemm(2048));
+  EXPECT_EQ(between.from.origin, Origin::interpolated);
+  EXPECT_GT(between.time, table->cost(gemm(1024)).time);
+  EXPECT_LT(between.time, table->cost(gemm(4096)).time);
+  EXPECT_EQ(table->cost(gemm(8192)).time, equation->cost(gemm(8192)).time);
+}
+
+TEST(Costs, ShapesAndPrecisions) {
+  const auto on = [](const char* gpu) {
+    return kernel_models().make(Config::from_text("calibrated", "s.yaml"), load_gpu(gpu));
+  };
+  EXPECT_EQ(message([&] { (void)on("h800")->cost(Gemm{.m = 0, .n = 64, .k = 64}); }),
+            "gemm 0 x 64 x 64 bf16: a dimension is zero or negative");
+  EXPECT_EQ(message([&] { (void)on("a100")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = Dtype::fp8}); }),
+            "gemm 1 x 64 x 64 fp8: a100 has no fp8 arithmetic");
+  EXPECT_EQ(message([&] {
+              (void)on("h800")->cost(MemoryOp{MemoryKind::norm, 1_B}, {133, 1});
+            }),
+            "norm 1 B: asked for 133 SMs, h800 has 132");
+}
+
+TEST(Calibrations, FilesThatCannotBe) {
+  const std::string file =
+      (std::filesystem::temp_directory_path() / ("moesim_cal_" + std::to_string(getpid()) + ".yaml")).string();
+  const auto error = [&](const std::string& text) {
+    write_file(file, text);
+    std::string out = message([&] { (void)load_calibration(file); });
+    for (std::size_t at; (at = out.find(file)) != std::string::npos;) out.replace(at, file.size(), "c.yaml");
+    std::filesystem::remove(file);
+    return out;
+  };
+  EXPECT_EQ(error("type: gpu\n"), "c.yaml:1:7: type: expected kernel_calibration, got \"gpu\"");
+  EXPECT_EQ(error("type: kernel_calibration\ngeneration: hopper\ngemm: {tensor: 1.2}\n"),
+            "c.yaml:3:16: gemm.tensor: tensor must be a share in (0, 1], got 1.2");
+}
+
+TEST(Explain, BeyondTheModel) {
+  const Gpu gpu = load_gpu("h800");
+  const auto kernels = kernel_models().make(Config::from_text("calibrated", "s.yaml"), gpu);
+  ExplainRequest r;
+  r.model = load_model("mixtral-8x7b");
+  const auto error = [&](auto change) {
+    ExplainRequest wrong = r;
+    change(wrong);
+    return message([&] { (void)explain(wrong, *kernels); });
+  };
+  EXPECT_EQ(error([](auto& x) { x.tokens = 0; }), "tokens: expected at least 1, got 0");
+  EXPECT_EQ(error([](auto& x) { x.layer = 32; }), "layer: mixtral-8x7b has layers 0 to 31, got 32");
+  EXPECT_EQ(error([](auto& x) { x.context = 32768; }),
+            "context + tokens = 36864 is beyond the 32768 positions of mixtral-8x7b");
+  EXPECT_EQ(error([](auto& x) { x.expert_parallel = 3; }),
+            "expert parallelism: must divide the 8 experts of mixtral-8x7b, got 3");
+  EXPECT_EQ(error([](auto& x) { x.options.tensor = 5; }),
+            "32 attention heads cannot be shared by 5 tensor-parallel GPUs");
+}
+}  // namespace
+}  // namespace moesim
