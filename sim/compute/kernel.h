@@ -49,7 +49,7 @@ struct GroupedGemm {
   Dtype out = Dtype::bf16;
   GroupLayout layout = GroupLayout::contiguous;
   bool weight_gradient = false;
-  std::optional<GroupRows> counted;  // of `rows`, where a cost model has counted them already; leave it empty
+  std::optional<GroupRows> counted{};  // of `rows`, where a cost model has counted them already; leave it empty
 };
 GroupRows group_rows(std::span<const std::int64_t> rows);
 inline GroupRows group_rows(const GroupedGemm& g) { return g.counted ? *g.counted : group_rows(g.rows); }
