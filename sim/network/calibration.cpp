@@ -10,18 +10,23 @@ namespace {
 void check_share(const Config& config, std::string_view key, double share) {
   if (!(share > 0 && share <= 1)) fail_at(config, key, fmt::format("must lie above 0 and at most at 1, got {}", share));
 }
+void check_kernel(const Config& config, const std::string& key, const NetworkCalibration::Kernel& kernel) {
+  check_share(config, key + ".nvlink_share", kernel.nvlink_share);
+  check_share(config, key + ".nic_share", kernel.nic_share);
+  if (!(kernel.forward_tail >= 0 && kernel.forward_tail <= 1))
+    fail_at(config, key + ".forward_tail", fmt::format("must lie between 0 and 1, got {}", kernel.forward_tail));
+  if (!(kernel.overlap >= 1)) fail_at(config, key + ".overlap", fmt::format("must be at least 1, got {}", kernel.overlap));
+}
 void finish(const Config& config, NetworkCalibration& c, bool) {
-  check_share(config, "normal.nvlink_share", c.normal.nvlink_share);
-  check_share(config, "normal.nic_share", c.normal.nic_share);
-  check_share(config, "low_latency.nvlink_share", c.low_latency.nvlink_share);
-  check_share(config, "low_latency.nic_share", c.low_latency.nic_share);
+  check_kernel(config, "normal_dispatch", c.normal_dispatch);
+  check_kernel(config, "normal_combine", c.normal_combine);
+  check_kernel(config, "low_latency_dispatch", c.low_latency_dispatch);
+  check_kernel(config, "low_latency_combine", c.low_latency_combine);
   if (c.collectives.empty()) fail_at(config, "collectives", "must have at least one protocol");
   for (const NetworkCalibration::Protocol& p : c.collectives) {
     check_share(config, "collectives", p.nvlink_share);
     check_share(config, "collectives", p.nic_share);
   }
-  if (!(c.normal.forward_tail >= 0 && c.normal.forward_tail <= 1))
-    fail_at(config, "normal.forward_tail", fmt::format("must lie between 0 and 1, got {}", c.normal.forward_tail));
 }
 constexpr EntryKind<NetworkCalibration> kCalibration = {"hardware", "network_calibration",
                                                         [](NetworkCalibration& c) { c.title.clear(); },

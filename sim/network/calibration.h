@@ -11,20 +11,26 @@ namespace moesim {
 
 /// The default-constructed one is the uncalibrated machine: full line rates, no software latency.
 struct NetworkCalibration {
-  /// What one kind of exchange kernel reaches.
+  /// What one direction of one kind of exchange kernel reaches.
   struct Kernel {
     double nvlink_share = 1;  // of the GPU's NVLink rate that payload reaches
     double nic_share = 1;     // of the adapter's rate
-    Time launch{};            // from the call to the first byte, and from the last byte to the end
-    Bytes message{};          // payload-equivalent cost of one message
-    Bandwidth sm_rate{};      // what one SM copies; 0: the SMs never limit
-    double forward_tail = 0;  // share of the forwarded bytes that crosses NVLink only after the last arrived by adapter
+    Time launch{};            // of one call, whatever it moves
+    Bandwidth row_rate{};     // at which a row passes through one warp, once a call; 0: at once
+    Time count{};             // for each slot of the group: its count is sent to all
+    Bytes message{};          // what a row costs beside its bytes, as bytes
+    Bandwidth sm_rate{};      // what one SM copies; 0: the SMs never limit (and low-latency kernels use none)
+    double overlap = 8;       // of copying and sending: time = (copy^overlap + send^overlap)^(1/overlap); 1: one by one
+    double forward_tail = 0;  // share of the forwarded bytes that moves on only after the last has come in
     static void fields(auto& f, auto& p) {
       f("nvlink_share", p.nvlink_share, "of the NVLink rate that payload reaches");
       f("nic_share", p.nic_share, "of the adapter's rate that payload reaches");
-      f("launch", p.launch, "fixed time of one kernel");
-      f("message", p.message, "cost of one message, as bytes");
-      f("sm_rate", p.sm_rate, "bytes a second one SM copies; 0: SMs never limit");
+      f("launch", p.launch, "fixed time of one call");
+      f("row_rate", p.row_rate, "at which a row passes through one warp, once a call; 0: at once");
+      f("count", p.count, "for each expert slot of the group, whose counts are exchanged");
+      f("message", p.message, "what a row costs beside its bytes, as bytes");
+      f("sm_rate", p.sm_rate, "what one SM copies; 0: SMs never limit");
+      f("overlap", p.overlap, "exponent that joins copying and sending; 1: one after the other");
       f("forward_tail", p.forward_tail, "share of forwarded bytes not overlapped with receiving");
     }
   };
@@ -42,13 +48,15 @@ struct NetworkCalibration {
   };
 
   std::string name = "none", title = "line rates, no software costs";
-  Kernel normal, low_latency;
+  Kernel normal_dispatch, normal_combine, low_latency_dispatch, low_latency_combine;
   std::vector<Protocol> collectives{Protocol{}};
   static void fields(auto& f, auto& p) {
     f.skip("type");
     f("title", p.title, "what it was fitted to");
-    f("normal", p.normal, "exchange kernels that copy with SMs");
-    f("low_latency", p.low_latency, "exchange kernels driven by the adapters");
+    f("normal_dispatch", p.normal_dispatch, "exchange kernels that copy with SMs, tokens to experts");
+    f("normal_combine", p.normal_combine, "the same, experts to tokens");
+    f("low_latency_dispatch", p.low_latency_dispatch, "exchange kernels driven by the adapters, tokens to experts");
+    f("low_latency_combine", p.low_latency_combine, "the same, experts to tokens");
     f("collectives", p.collectives, "protocols of library collectives, from the smallest messages to the largest");
   }
 };

@@ -24,7 +24,9 @@ struct Stage {
 };
 
 Stage ring(Scope scope, int n, double bytes) { return {scope, Shape::ring, bytes * (n - 1) / n, n - 1}; }
-Stage pairs(Scope scope, int n, double bytes) { return {scope, Shape::pairs, bytes * (n - 1) / n, 1}; }
+/// Every member posts n - 1 messages, more of them at once the more there are.
+int post_steps(int n) { return 1 + int(std::bit_width(unsigned(n - 1))); }
+Stage pairs(Scope scope, int n, double bytes) { return {scope, Shape::pairs, bytes * (n - 1) / n, post_steps(n)}; }
 
 /// bytes as in collective_time().  Empty if the algorithm does not fit.
 std::vector<Stage> plan(const ExchangeGroup& group, Collective what, CollectiveAlgorithm algorithm, double bytes) {
@@ -37,9 +39,9 @@ std::vector<Stage> plan(const ExchangeGroup& group, Collective what, CollectiveA
       if (gather) return {ring(Scope::all, n, bytes)};
       if (what == Collective::all_reduce) return {{Scope::all, Shape::ring, 2 * bytes * (n - 1) / n, 2 * (n - 1)}};
       return {};
-    case A::tree:  // inner in one tree, leaf in the other: each member passes on its half twice, up and down
+    case A::tree:  // a chain in each node, and a tree of nodes; up and down
       if (what != Collective::all_reduce) return {};
-      return {{Scope::all, Shape::ring, 2 * bytes, 2 * int(std::bit_width(unsigned(n - 1)))}};
+      return {{Scope::all, Shape::ring, 2 * bytes, 2 * (p - 1 + int(std::bit_width(unsigned(nodes - 1))))}};
     case A::in_switch:  // every byte goes to the switch, and every n-th comes back to be sent on
       if (what != Collective::all_reduce || nodes > 1 || n == 2) return {};
       return {{Scope::inside, Shape::pairs, bytes * (n + 1) / n, 2}};
@@ -98,7 +100,8 @@ double step_time(const ExchangeGroup& group, const Stage& stage, const NetworkCa
   const double nvlink = seconds(protocol.step.v > 0 ? protocol.step : group.nvlink_latency());
   if (bytes.nic == 0) return nvlink * stage.steps;
   const double nic = seconds(group.rail_latency());
-  if (bytes.nvlink == 0 || stage.shape == Shape::pairs) return nic * stage.steps;
+  if (stage.shape == Shape::pairs) return nic + nvlink * (stage.steps - 1);
+  if (bytes.nvlink == 0) return nic * stage.steps;
   const double crossings = double(group.nodes()) / group.gpus();  // of a ring's steps
   return (nvlink * (1 - crossings) + nic * crossings) * stage.steps;
 }
@@ -126,6 +129,8 @@ Choice choose(const ExchangeGroup& group, const NetworkCalibration& calibration,
     const std::vector<Stage> stages = plan(group, what, candidate, bytes);
     if (stages.empty()) continue;
     for (const NetworkCalibration::Protocol& protocol : calibration.collectives) {
+      // Switches add up whole blocks only, as the protocol of the largest messages sends them.
+      if (candidate == CollectiveAlgorithm::in_switch && &protocol != &calibration.collectives.back()) continue;
       double time = seconds(protocol.launch);
       for (const Stage& stage : stages) time += stage_time(group, rates, stage, protocol);
       if (time < best.time) best = {time, stages, protocol};

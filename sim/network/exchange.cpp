@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "core/check.h"
@@ -88,20 +89,37 @@ Time ExchangeGroup::count_latency(const ExchangeSpec& spec) const {
   return spec.kernel == ExchangeKernel::normal ? rail_latency_ : any_latency_;
 }
 
+namespace {
+const NetworkCalibration::Kernel& kernel_of(const NetworkCalibration& c, const ExchangeSpec& spec) {
+  const bool dispatch = spec.direction == ExchangeDirection::dispatch;
+  if (spec.kernel == ExchangeKernel::normal) return dispatch ? c.normal_dispatch : c.normal_combine;
+  return dispatch ? c.low_latency_dispatch : c.low_latency_combine;
+}
+}  // namespace
+
 ExchangeRates::ExchangeRates(const ExchangeGroup& group, const NetworkCalibration& calibration,
                              const ExchangeSpec& spec)
-    : kernel(spec.kernel == ExchangeKernel::normal ? calibration.normal : calibration.low_latency),
-      row(double((spec.row + kernel.message).v)) {
+    : kernel(kernel_of(calibration, spec)), row(double(spec.row.v)) {
   check(spec.row.v > 0, "an exchange with rows of {} bytes", spec.row.v);
   check(spec.kernel != ExchangeKernel::normal || spec.sms > 0, "a normal exchange kernel on {} SMs", spec.sms);
-  double copy = std::numeric_limits<double>::infinity();
-  if (spec.kernel == ExchangeKernel::normal && kernel.sm_rate.v > 0) copy = kernel.sm_rate.v * spec.sms;
+  fixed = kernel.launch;
+  if (kernel.row_rate.v > 0) fixed += spec.row / kernel.row_rate;
+  const double whole = row + double(kernel.message.v);
+  // Bytes of payload a second: a row is sent at line rate and copied by the SMs, more or less at the same time.
+  const auto reached = [&](double line) {
+    if (spec.kernel != ExchangeKernel::normal) return line * row / whole;
+    if (kernel.sm_rate.v <= 0 || line <= 0) return line;
+    const double send = row / line, copy = whole / (kernel.sm_rate.v * spec.sms);
+    const double longest = std::max(send, copy);
+    return row / (longest * std::pow(std::pow(send / longest, kernel.overlap) + std::pow(copy / longest, kernel.overlap),
+                                     1 / kernel.overlap));
+  };
   for (int p = 0; p < group.ports(); ++p) {
-    nic.push_back(std::min(group.nic_rate(p).v * kernel.nic_share, copy));
+    nic.push_back(reached(group.nic_rate(p).v * kernel.nic_share));
     nic_work.push_back(group.nic_rate(p).v / nic.back());
   }
   for (int m = 0; m < group.gpus(); ++m) {
-    nvlink.push_back(std::min(group.nvlink_rate(m).v * kernel.nvlink_share, copy));
+    nvlink.push_back(reached(group.nvlink_rate(m).v * kernel.nvlink_share));
     nvlink_work.push_back(group.nvlink_rate(m).v / nvlink.back());
   }
 }

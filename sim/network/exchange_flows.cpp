@@ -86,6 +86,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
         missing_(at(group.gpus()), 1),  // the counts of all others
         unfinished_(group.gpus()) {
     check_load(load, group, spec, "exchange");
+    rates_.fixed += rates_.kernel.count * load.slots;
     if (spec.kernel == ExchangeKernel::low_latency)
       plan_low_latency(load);
     else if (spec.direction == ExchangeDirection::dispatch)
@@ -98,7 +99,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
 
   void join(int member) override {
     const bool last = members_.join(member);
-    network_.engine().after(rates_.kernel.launch, "exchange: launch", [this, member, last] { launch(member, last); });
+    network_.engine().after(rates_.fixed, "exchange: launch", [this, member, last] { launch(member, last); });
   }
   bool finished() const override { return unfinished_ == 0; }
 

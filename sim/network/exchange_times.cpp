@@ -46,8 +46,9 @@ void ExchangeTimes::operator()(const ExchangeLoad& load, std::span<const Time> r
         "an exchange of {} GPUs on {} nodes with {} ready times, for a group of {} on {}", load.gpus, load.nodes,
         ready.size(), n, group_->nodes());
   const Time origin = *std::min_element(ready.begin(), ready.end());
+  const Time fixed = rates_.fixed + rates_.kernel.count * load.slots;
   for (std::size_t m = 0; m < n; ++m) {
-    ready_[m] = seconds(ready[m] - origin + rates_.kernel.launch);
+    ready_[m] = seconds(ready[m] - origin + fixed);
     order_[m] = int(m);
   }
   std::stable_sort(order_.begin(), order_.end(), [this](int a, int b) { return ready_[at(a)] < ready_[at(b)]; });
@@ -266,7 +267,8 @@ void ExchangeTimes::operator()(const ExchangeSums& sums, std::span<Time> arrival
   for (const double h : heap) most = std::max(most, h);
   const double latency = seconds(group_->count_latency(spec_)) + (normal && nodes > 1 ? nvlink_latency_ : 0);
   // A combine's result needs every node's experts, so the fullest holds back all.
-  for (double& a : heap) a = seconds(rates_.kernel.launch) + std::max(dispatch ? a : most, last_even) + latency;
+  const Time fixed = rates_.fixed + rates_.kernel.count * std::int64_t(sums.slot_rows.size());
+  for (double& a : heap) a = seconds(fixed) + std::max(dispatch ? a : most, last_even) + latency;
   finish(arrival, {});
 }
 }  // namespace moesim

@@ -104,7 +104,6 @@ void FairShare::find() {
     LinkState& link = links_[links_found_[i]];
     link.left = link.capacity;
     link.waiting = 0;
-    link.saturated = false;
     visits_ += link.members.size();
     for (const Flow member : link.members) {
       State& f = flows_[member];
@@ -142,7 +141,6 @@ void FairShare::fill() {
       std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
       continue;
     }
-    link.saturated = true;
     for (const Flow member : link.members) {
       State& f = flows_[member];
       if (f.stamp != round_ - 1) continue;

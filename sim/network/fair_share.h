@@ -41,9 +41,9 @@ class FairShare {
   double bytes_per_second(std::int64_t rate) const { return double(rate) * unit_; }
   std::int64_t exact_rate(Flow flow) const { return flows_[flow].rate; }
   std::span<const std::uint32_t> path(Flow flow) const { return {&paths_[flows_[flow].path], flows_[flow].length}; }
-  /// Capacity in use, and whether the link holds back any flow.
+  /// Capacity in use, and whether all of it is: less is left than one unit a flow.
   double used_share(std::uint32_t link) const;
-  bool saturated(std::uint32_t link) const { return links_[link].saturated; }
+  bool saturated(std::uint32_t link) const { return links_[link].left < std::int64_t(links_[link].members.size()); }
   int flows_on(std::uint32_t link) const { return int(links_[link].members.size()); }
   std::size_t slots() const { return flows_.size(); }
   /// Flows looked at by all solves so far: the work that incremental solving saves or not.
@@ -61,7 +61,7 @@ class FairShare {
     std::int64_t capacity = 0, left = 0;
     std::uint32_t waiting = 0;  // flows found that have no rate yet
     std::uint32_t stamp = 0;
-    bool dirty = false, has_gone = false, has_fresh = false, saturated = false;
+    bool dirty = false, has_gone = false, has_fresh = false;
     std::vector<Flow> members;
   };
   struct Level {

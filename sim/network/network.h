@@ -34,7 +34,7 @@ class Receiver {
 struct LinkUse {
   std::int64_t bytes = 0;  // payload of the flows that have left
   double busy = 0;         // seconds at full capacity that their work amounts to
-  double saturated = 0;    // seconds in which the link held back some flow: a hot spot
+  double saturated = 0;    // seconds in which flows used all of it: a hot spot
   int most_flows = 0;      // at once; a hot spot's queue
 };
 

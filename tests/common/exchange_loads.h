@@ -1,0 +1,46 @@
+// Loads for exchange tests, from token lists that are drawn here.
+#pragma once
+#include <vector>
+
+#include "core/random.h"
+#include "routing/traffic.h"
+
+namespace moesim::test {
+
+/// Every source's tokens pick top_k experts with the given weights; experts lie in order, evenly, on the GPUs.
+inline ExchangeLoad drawn_load(const GroupShape& group, int tokens_per_source, int top_k,
+                               const std::vector<double>& weights, std::uint64_t seed) {
+  Random random(seed, "load");
+  const Discrete draw(weights);
+  Traffic traffic;
+  traffic.sources = group.gpus;
+  traffic.tokens.assign(std::size_t(group.gpus), tokens_per_source);
+  for (int t = 0; t < group.gpus * tokens_per_source; ++t) {
+    std::vector<std::int16_t> mine;
+    while (int(mine.size()) < top_k) {
+      const auto expert = std::int16_t(draw(random));
+      if (std::find(mine.begin(), mine.end(), expert) == mine.end()) mine.push_back(expert);
+    }
+    traffic.choices.insert(traffic.choices.end(), mine.begin(), mine.end());
+  }
+  const int experts = int(weights.size());
+  count_rows({experts, top_k, 1, 1}, traffic);
+  ExchangeLoad load;
+  Exchanger(contiguous_map(experts, group.gpus), group)(traffic, load);
+  return load;
+}
+
+/// Every source sends the same number of rows to every GPU; each of its tokens goes to exactly one GPU.
+inline ExchangeLoad even_load(const GroupShape& group, int rows) {
+  ExchangeLoad load;
+  load.gpus = group.gpus;
+  load.nodes = group.nodes();
+  load.slots = group.gpus;
+  const auto n = std::size_t(group.gpus);
+  load.copies.assign(n * n, rows);
+  load.tokens_to_gpu = load.copies;
+  load.tokens_to_node.assign(n * std::size_t(load.nodes), rows * group.gpus_per_node);
+  load.slot_rows.assign(n, rows * group.gpus);
+  return load;
+}
+}  // namespace moesim::test

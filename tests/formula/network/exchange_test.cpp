@@ -1,0 +1,128 @@
+// Exchanges on unit hardware: rows of 1 byte, 1 B/s ports.
+#include <gtest/gtest.h>
+
+#include "common/exchange_loads.h"
+#include "common/test_cluster.h"
+#include "network/exchange.h"
+
+namespace moesim {
+namespace {
+constexpr ExchangeSpec kNormal{ExchangeKernel::normal, ExchangeDirection::dispatch, 1_B, 20, true};
+
+/// Arrival of every member when all join at `ready`, under the network that `text` says.
+std::vector<Time> arrivals(const Cluster& cluster, const std::string& text, const ExchangeSpec& spec,
+                           const ExchangeLoad& load, const std::vector<Time>& ready) {
+  Engine engine;
+  const auto network = test::make_network(text, engine, cluster);
+  const ExchangeGroup group(network->topology(), GpuId{0}, load.gpus);
+  std::vector<Time> out(ready.size(), Time{-1});
+  const auto exchange =
+      open_exchange(*network, group, spec, load, [&](int member) { out[std::size_t(member)] = engine.now(); });
+  for (int m = 0; m < load.gpus; ++m)
+    engine.at(ready[std::size_t(m)], "join", [&exchange, m] { exchange->join(m); });
+  engine.run();
+  EXPECT_TRUE(exchange->finished());
+  return out;
+}
+
+std::vector<std::string> both() {
+  return {"{kind: fluid, calibration: none}", "{kind: bottleneck, calibration: none}"};
+}
+
+TEST(Exchange, OneNodeDispatchIsBoundByThePortWithMostRows) {
+  // GPU 0 sends 2 rows to GPU 1 and 1 to GPU 2; GPU 2 sends 2 rows to GPU 1: 4 rows go into GPU 1.
+  ExchangeLoad load = test::even_load({3, 3}, 0);
+  load.copies = load.tokens_to_gpu = {9, 2, 1, 0, 9, 0, 0, 2, 9};
+  for (const std::string& text : both()) {
+    const std::vector<Time> end = arrivals(test::unit_cluster(1, 3), text, kNormal, load, {{}, {}, {}});
+    EXPECT_EQ(end[0], 0_s) << text;  // nothing but the counts
+    EXPECT_EQ(end[1], 4_s) << text;
+  }
+}
+
+TEST(Exchange, ATokenCrossesTheAdapterOncePerNodeAndIsForwarded) {
+  // GPU 0 of node 0 sends 6 tokens to node 1, each to both GPUs there: 6 bytes over the adapter, 6 over NVLink.
+  ExchangeLoad load = test::even_load({4, 2}, 0);
+  load.copies[2] = load.copies[3] = load.tokens_to_gpu[2] = load.tokens_to_gpu[3] = 6;
+  load.tokens_to_node[1] = 6;
+  for (const std::string& text : both()) {
+    const std::vector<Time> end = arrivals(test::unit_cluster(2, 2), text, kNormal, load, {{}, {}, {}, {}});
+    EXPECT_EQ(end[2], 6_s) << text;
+    EXPECT_EQ(end[3], 6_s) << text;  // forwarded while it comes in
+  }
+  // Straight to each GPU: 12 bytes over the adapter.
+  ExchangeSpec direct = kNormal;
+  direct.kernel = ExchangeKernel::low_latency;
+  for (const std::string& text : both())
+    EXPECT_EQ(arrivals(test::unit_cluster(2, 2), text, direct, load, {{}, {}, {}, {}})[3], 12_s) << text;
+}
+
+TEST(Exchange, TheForwardedTailFollowsTheLastByte) {
+  ExchangeLoad load = test::even_load({4, 2}, 0);
+  load.copies[3] = load.tokens_to_gpu[3] = 8;  // GPU 0 to GPU 3, by way of GPU 2
+  load.tokens_to_node[1] = 8;
+  NetworkCalibration calibration;
+  calibration.normal_dispatch.forward_tail = calibration.normal_combine.forward_tail = 0.25;
+  const Topology topology(test::unit_cluster(2, 2));
+  const ExchangeGroup group(topology, GpuId{0}, 4);
+  std::vector<Time> ready(4), end(4);
+  ExchangeTimes(group, calibration, kNormal)(load, ready, end);
+  EXPECT_EQ(end[3], 10_s);  // 8 in, then a quarter of 8
+  EXPECT_EQ(end[2], 8_s);
+  ExchangeSpec combine = kNormal;
+  combine.direction = ExchangeDirection::combine;
+  ExchangeTimes(group, calibration, combine)(load, ready, end);
+  EXPECT_EQ(end[0], 10_s);  // the mirror image: 8 over NVLink, the last quarter then over the adapter
+}
+
+TEST(Exchange, CombineIsDispatchTheOtherWayRound) {
+  ExchangeLoad load = test::even_load({4, 2}, 0);
+  load.copies[2] = load.copies[3] = load.tokens_to_gpu[2] = load.tokens_to_gpu[3] = 6;
+  load.tokens_to_node[1] = 6;
+  ExchangeSpec combine = kNormal;
+  combine.direction = ExchangeDirection::combine;
+  for (const std::string& text : both()) {
+    const std::vector<Time> end = arrivals(test::unit_cluster(2, 2), text, combine, load, {{}, {}, {}, {}});
+    EXPECT_EQ(end[0], 6_s) << text;  // 6 sums of two come back
+  }
+}
+
+TEST(Exchange, NobodyIsDoneBeforeTheLastHasJoined) {
+  const ExchangeLoad load = test::even_load({4, 2}, 1);
+  const std::vector<Time> ready{5_s, 0_s, 0_s, 100_s};
+  for (const std::string& text : both())
+    for (const Time end : arrivals(test::unit_cluster(2, 2), text, kNormal, load, ready)) EXPECT_GE(end, 100_s) << text;
+}
+
+TEST(Exchange, AStragglerDelaysWhatItSends) {
+  // Rows between all pairs of one node of 3, 2 each way; GPU 2 joins 10 s late and then needs 4 s.
+  const ExchangeLoad load = test::even_load({3, 3}, 2);
+  for (const std::string& text : both()) {
+    const std::vector<Time> end = arrivals(test::unit_cluster(1, 3), text, kNormal, load, {0_s, 0_s, 10_s});
+    EXPECT_EQ(end[0], 14_s) << text;
+    EXPECT_EQ(end[1], 14_s) << text;
+    EXPECT_EQ(end[2], 10_s) << text;  // what it needs came long before
+  }
+}
+
+TEST(Exchange, RowsCarryScalesAndMetadata) {
+  EXPECT_EQ(fp8_row(7168), Bytes{7168 + 224 + 16});
+  EXPECT_EQ(bf16_row(7168), Bytes{14336});
+}
+
+TEST(Exchange, FewSmsCopySlower) {
+  NetworkCalibration calibration;
+  calibration.normal_dispatch.sm_rate = 0.125_GBps;
+  calibration.normal_dispatch.overlap = 64;  // copying alone counts, as it takes 200 times as long
+  Cluster cluster = test::h800_cluster(1);
+  const Topology topology(cluster);
+  const ExchangeGroup group(topology, GpuId{0}, 8);
+  ExchangeSpec spec = kNormal;
+  spec.row = 1'000'000_B;
+  std::vector<Time> ready(8), end(8);
+  spec.sms = 8;  // 1 GB/s: 7 rows of 1 MB take 7 ms, and the counts' latency
+  ExchangeTimes(group, calibration, spec)(test::even_load({8, 8}, 1), ready, end);
+  EXPECT_EQ(end[0], 7_ms + 3330_ns);
+}
+}  // namespace
+}  // namespace moesim

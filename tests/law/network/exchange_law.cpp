@@ -1,0 +1,176 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "common/exchange_loads.h"
+#include "common/test_cluster.h"
+#include "network/exchange.h"
+
+namespace moesim {
+namespace {
+struct Outcome {
+  std::vector<Time> end;
+  std::vector<LinkUse> use;
+  Time last() const { return *std::max_element(end.begin(), end.end()); }
+};
+
+Outcome run(const Cluster& cluster, const std::string& text, const ExchangeSpec& spec, const ExchangeLoad& load,
+            const std::vector<int>& join_order) {
+  Engine engine;
+  const auto network = test::make_network(text, engine, cluster);
+  const ExchangeGroup group(network->topology(), GpuId{0}, load.gpus);
+  Outcome out;
+  out.end.resize(std::size_t(load.gpus), Time{-1});
+  const auto exchange =
+      open_exchange(*network, group, spec, load, [&](int member) { out.end[std::size_t(member)] = engine.now(); });
+  for (const int m : join_order) exchange->join(m);
+  engine.run();
+  EXPECT_TRUE(exchange->finished());
+  out.use = network->link_use();
+  return out;
+}
+
+std::vector<int> in_order(int n) {
+  std::vector<int> out;
+  for (int i = 0; i < n; ++i) out.push_back(i);
+  return out;
+}
+
+std::vector<ExchangeSpec> specs() {
+  std::vector<ExchangeSpec> out;
+  for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
+    for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine})
+      for (const bool nvlink : {true, false})
+        if (nvlink || kernel == ExchangeKernel::low_latency) out.push_back({kernel, direction, 7408_B, 20, nvlink});
+  return out;
+}
+
+std::vector<double> log_normal_weights(int experts, double sigma, std::uint64_t seed) {
+  Random random(seed, "weights");
+  std::vector<double> out;
+  for (int e = 0; e < experts; ++e) out.push_back(random.log_normal(0, sigma));
+  return out;
+}
+
+TEST(ExchangeLaw, BytesInEqualBytesOutOnEveryNodeAndTotalWhatTheLoadSays) {
+  for (std::uint64_t seed = 0; seed < 6; ++seed)
+    for (const ExchangeSpec& spec : specs()) {
+      const Cluster cluster = test::h800_cluster(3);
+      const ExchangeLoad load = test::drawn_load({24, 8}, 20, 6, log_normal_weights(96, 1, seed), seed);
+      const Outcome out = run(cluster, "{kind: fluid, calibration: none}", spec, load, in_order(24));
+      const Topology topology(cluster);
+      std::int64_t sent = 0, received = 0, nvlink_out = 0, nvlink_in = 0, want_nic = 0, want_nvlink = 0;
+      for (int n = 0; n < 3; ++n) {
+        std::int64_t up = 0, down = 0;
+        for (int i = 0; i < 8; ++i) {
+          const auto gpu = GpuId(n * 8 + i);
+          sent += out.use[index(topology.nic_out(n * 8 + i))].bytes;
+          received += out.use[index(topology.nic_in(n * 8 + i))].bytes;
+          up += out.use[index(topology.nvlink_out(gpu))].bytes;
+          down += out.use[index(topology.nvlink_in(gpu))].bytes;
+        }
+        EXPECT_EQ(up, down) << "what enters a node's NVSwitch leaves it";
+        nvlink_out += up;
+        nvlink_in += down;
+      }
+      for (int s = 0; s < 24; ++s)
+        for (int d = 0; d < 24; ++d) {
+          const std::int64_t rows = load.copies[std::size_t(s * 24 + d)], once = load.tokens_to_gpu[std::size_t(s * 24 + d)];
+          const bool inside = s / 8 == d / 8;
+          if (spec.kernel == ExchangeKernel::normal) {
+            if (s % 8 != d % 8) want_nvlink += once;
+            if (d % 8 == 0 && !inside) want_nic += load.tokens_to_node[std::size_t(s * 3 + d / 8)];
+          } else if (s != d) {
+            (inside && spec.nvlink ? want_nvlink : want_nic) += rows;
+          }
+        }
+      EXPECT_EQ(sent, received);
+      EXPECT_EQ(sent, want_nic * 7408);
+      EXPECT_EQ(nvlink_out, want_nvlink * 7408);
+      EXPECT_EQ(nvlink_in, nvlink_out);
+    }
+}
+
+TEST(ExchangeLaw, BottleneckIsNeverAboveFluidOnSymmetricTraffic) {
+  for (const int nodes : {1, 2, 4})
+    for (const int rows : {1, 3, 64})
+      for (const ExchangeSpec& spec : specs())
+        for (const std::string calibration : {"none", "network-h800"}) {
+          const Cluster cluster = test::h800_cluster(nodes);
+          const ExchangeLoad load = test::even_load({nodes * 8, 8}, rows);
+          const auto with = [&](std::string_view kind) {
+            return run(cluster, fmt::format("{{kind: {}, calibration: {}}}", kind, calibration), spec, load,
+                       in_order(nodes * 8));
+          };
+          const Outcome fluid = with("fluid"), closed = with("bottleneck");
+          // Work is cut to whole bytes and every change rounds up to a picosecond.
+          EXPECT_LE(closed.last(), fluid.last() + 1_ns)
+              << nodes << " nodes, " << rows << " rows, " << name_of(spec.kernel) << " " << int(spec.direction);
+          EXPECT_GE(seconds(closed.last()), 0.7 * seconds(fluid.last()));
+        }
+}
+
+TEST(ExchangeLaw, TheLastArrivalOfTheClosedFormIsBelowFluidUnderSkewToo) {
+  double worst = 0;
+  for (std::uint64_t seed = 0; seed < 10; ++seed)
+    for (const ExchangeSpec& spec : specs()) {
+      const Cluster cluster = test::h800_cluster(4);
+      const ExchangeLoad load = test::drawn_load({32, 8}, 64, 8, log_normal_weights(256, 1, seed), seed);
+      const Outcome fluid = run(cluster, "{kind: fluid, calibration: network-h800}", spec, load, in_order(32));
+      const Outcome closed = run(cluster, "{kind: bottleneck, calibration: network-h800}", spec, load, in_order(32));
+      worst = std::max(worst, 1 - seconds(closed.last()) / seconds(fluid.last()));
+      EXPECT_LE(closed.last(), fluid.last() + 1_ns);
+    }
+  RecordProperty("worst_underestimate", std::to_string(worst));
+  EXPECT_LE(worst, 0.3);
+}
+
+TEST(ExchangeLaw, TheOrderOfJoiningAtOneInstantDoesNotMatter) {
+  const Cluster cluster = test::h800_cluster(2);
+  const ExchangeLoad load = test::drawn_load({16, 8}, 30, 8, log_normal_weights(64, 1, 3), 3);
+  for (const ExchangeSpec& spec : specs())
+    for (const std::string text : {"{kind: fluid}", "{kind: bottleneck}"}) {
+      std::vector<int> order = in_order(16);
+      const Outcome forwards = run(cluster, text, spec, load, order);
+      std::reverse(order.begin(), order.end());
+      EXPECT_EQ(run(cluster, text, spec, load, order).end, forwards.end);
+    }
+}
+
+TEST(ExchangeLaw, DelayingEveryoneDelaysEveryArrivalByTheSame) {
+  const Topology topology(test::h800_cluster(2));
+  const ExchangeGroup group(topology, GpuId{0}, 16);
+  const ExchangeLoad load = test::drawn_load({16, 8}, 30, 8, log_normal_weights(64, 1, 3), 3);
+  for (const ExchangeSpec& spec : specs()) {
+    ExchangeTimes times(group, load_network_calibration("network-h800"), spec);
+    std::vector<Time> ready, end(16), later(16);
+    for (int m = 0; m < 16; ++m) ready.push_back(Time{m * 1'000'003});
+    times(load, ready, end);
+    for (Time& t : ready) t += 3600_s;
+    times(load, ready, later);
+    for (std::size_t m = 0; m < 16; ++m) EXPECT_EQ(later[m], end[m] + 3600_s);
+  }
+}
+
+TEST(ExchangeLaw, SumsAgreeWithTheSymmetricLoadTheySum) {
+  for (const int nodes : {1, 2, 4})
+    for (const ExchangeSpec& spec : specs()) {
+      const int n = nodes * 8;
+      const Topology topology(test::h800_cluster(nodes));
+      const ExchangeGroup group(topology, GpuId{0}, n);
+      const ExchangeLoad load = test::even_load({n, 8}, 16);
+      ExchangeSums sums;
+      sums.tokens = 16.0 * n * n;
+      sums.gpu_rows.assign(std::size_t(n), 16.0 * n);
+      sums.fan_out.gpu_reach.assign(std::size_t(n), 1.0 / n);
+      sums.fan_out.node_reach.assign(std::size_t(nodes), 1.0 / nodes);
+      ExchangeTimes times(group, load_network_calibration("network-h800"), spec);
+      std::vector<Time> ready(static_cast<std::size_t>(n)), full(ready), quick(ready);
+      times(load, ready, full);
+      times(sums, quick);
+      for (std::size_t m = 0; m < quick.size(); ++m)
+        EXPECT_NEAR(seconds(quick[m]) / seconds(full[m]), 1, 0.05) << nodes << " nodes " << name_of(spec.kernel);
+    }
+}
+}  // namespace
+}  // namespace moesim
