@@ -223,52 +223,55 @@ void ExchangeTimes::operator()(const ExchangeSums& sums, std::span<Time> arrival
             sums.fan_out.node_reach.size() == at(nodes) && arrival.size() == at(n),
         "sums of {} GPUs for a group of {}", sums.gpu_rows.size(), n);
   const bool normal = spec_.kernel == ExchangeKernel::normal;
-  const bool dispatch = spec_.direction == ExchangeDirection::dispatch;
-  const double row = rates_.row / n;  // per source
-  const double sharers = double(n) / group_->ports();
-  // Bytes between two members' ports: `spread` leaves a source that takes part in all, `heap` meets at one member.
+  const bool all_nic = !spec_.nvlink && !normal;
   double all_rows = 0, all_nodes = 0;
   for (const double rows : sums.gpu_rows) all_rows += rows;
   for (int node = 0; node < nodes; ++node) all_nodes += sums.node_tokens(node);
-  double last_even = 0;  // end of what every source's own port carries: the same for the GPUs of a node
-  std::vector<double>& heap = arrival_;
+  // Every source sends a member an equal part of what it takes in.  nvlink_in_ and nic_in_: seconds that a member's ports
+  // spend on its experts' rows; `sources`: the most that ports spend on the rows of their own GPU's tokens.
+  double nvlink_sources = 0, nic_sources = 0, nvlink_experts = 0, nic_experts = 0;
   for (int node = 0; node < nodes; ++node) {
-    double node_rows = 0, node_gpu_tokens = 0, fullest = 0;
+    double node_rows = 0, node_copies = 0;
     for (int m = node * per_node; m < (node + 1) * per_node; ++m) {
       node_rows += sums.gpu_rows[at(m)];
-      node_gpu_tokens += sums.gpu_tokens(m);
+      node_copies += sums.gpu_tokens(m);
     }
     for (int m = node * per_node; m < (node + 1) * per_node; ++m) {
-      const bool all_nic = !spec_.nvlink && !normal;
-      // Heap: what the member's experts take in (dispatch) or give out (combine).
-      const double heap_nic =
-          normal ? sums.node_tokens(node) * (nodes - 1) : sums.gpu_rows[at(m)] * (all_nic ? n - 1 : n - per_node);
-      const double heap_nvlink = normal    ? sums.gpu_tokens(m) * nodes * (per_node - 1)
-                                 : all_nic ? 0
-                                           : sums.gpu_rows[at(m)] * (per_node - 1);
-      // Spread: what the member's own tokens send out (dispatch) or get back (combine), forwarding included.
-      const double even_nic =
-          normal ? all_nodes - sums.node_tokens(node) : all_rows - (all_nic ? sums.gpu_rows[at(m)] : node_rows);
-      const double even_nvlink = normal    ? (node_gpu_tokens - sums.gpu_tokens(m)) * nodes
-                                 : all_nic ? 0
-                                           : node_rows - sums.gpu_rows[at(m)];
-      const double nic_time = row * sharers * nic(m), nvlink_time = row * per_nvlink_byte_[at(m)];
-      heap[at(m)] = std::max(heap_nic * nic_time, heap_nvlink * nvlink_time);
-      fullest = std::max(fullest, heap[at(m)]);
-      last_even = std::max({last_even, even_nic * nic_time, even_nvlink * nvlink_time});
-      if (normal && nodes > 1) {
-        const double tail_bytes = dispatch ? sums.gpu_tokens(m) * (nodes - 1) : sums.node_tokens(node);
-        heap[at(m)] = std::max(heap[at(m)], heap_nic * nic_time + rates_.kernel.forward_tail * tail_bytes *
-                                                                      (dispatch ? nvlink_time : nic_time));
+      const double rows = sums.gpu_rows[at(m)], copies = sums.gpu_tokens(m);
+      const double nvlink_byte = rates_.row / n * per_nvlink_byte_[at(m)];
+      const double nic_byte = rates_.row / group_->ports() * nic(m);
+      if (normal) {
+        nvlink_in_[at(m)] = copies * nodes * (per_node - 1) * nvlink_byte;
+        nic_in_[at(m)] = sums.node_tokens(node) * (nodes - 1) * nic_byte;
+        nvlink_sources = std::max(nvlink_sources, (node_copies - copies) * nodes * nvlink_byte);
+        nic_sources = std::max(nic_sources, (all_nodes - sums.node_tokens(node)) * nic_byte);
+      } else {
+        nvlink_in_[at(m)] = all_nic ? 0 : rows * (per_node - 1) * nvlink_byte;
+        nic_in_[at(m)] = rows * (all_nic ? n - 1 : n - per_node) * nic_byte;
+        nvlink_sources = std::max(nvlink_sources, all_nic ? 0 : (node_rows - rows) * nvlink_byte);
+        nic_sources = std::max(nic_sources, (all_rows - (all_nic ? rows : node_rows)) * nic_byte);
       }
+      nvlink_experts = std::max(nvlink_experts, nvlink_in_[at(m)]);
+      nic_experts = std::max(nic_experts, nic_in_[at(m)]);
     }
   }
-  double most = 0;
-  for (const double h : heap) most = std::max(most, h);
-  const double latency = seconds(group_->count_latency(spec_)) + (normal && nodes > 1 ? nvlink_latency_ : 0);
-  // A combine's result needs every node's experts, so the fullest holds back all.
+  const bool dispatch = spec_.direction == ExchangeDirection::dispatch, relayed = normal && nodes > 1;
+  const double hop = normal ? rail_latency_ : any_latency_, tail = rates_.kernel.forward_tail;
+  const double least = seconds(group_->count_latency(spec_));
   const Time fixed = rates_.fixed + rates_.kernel.count * std::int64_t(sums.slot_rows.size());
-  for (double& a : heap) a = seconds(fixed) + std::max(dispatch ? a : most, last_even) + latency;
+  for (int m = 0; m < n; ++m) {
+    // A dispatch ends with what this member takes in; a combine's results need the fullest member's as well.
+    const double nvlink = std::max(dispatch ? nvlink_in_[at(m)] : nvlink_experts, nvlink_sources) + nvlink_latency_;
+    const double adapters = std::max(dispatch ? nic_in_[at(m)] : nic_experts, nic_sources);
+    double end = std::max(least, per_node > 1 && !all_nic ? nvlink : 0);
+    if (adapters > 0) end = std::max(end, adapters + hop);
+    if (relayed && dispatch && per_node > 1)
+      end = std::max(end, adapters + hop + nvlink_latency_ +
+                              tail * sums.gpu_tokens(m) * (nodes - 1) / n * rates_.row * per_nvlink_byte_[at(m)]);
+    if (relayed && !dispatch)
+      end = std::max(end, nvlink + hop + tail * sums.node_tokens(group_->node_of(m)) / n * rates_.row * nic(m));
+    arrival_[at(m)] = seconds(fixed) + end;
+  }
   finish(arrival, {});
 }
 }  // namespace moesim

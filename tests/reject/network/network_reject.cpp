@@ -1,0 +1,111 @@
+// What the user is told when a network cannot be built or used.
+#include <gtest/gtest.h>
+
+#include "common/exchange_loads.h"
+#include "common/test_cluster.h"
+#include "network/collective.h"
+#include "network/exchange.h"
+
+namespace moesim {
+namespace {
+template <class Act>
+std::string message(Act act) {
+  try {
+    act();
+  } catch (const ConfigError& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+std::string of(const Cluster& cluster, const std::vector<LinkFault>& faults = {}) {
+  return message([&] { Topology(cluster, faults); });
+}
+
+TEST(Reject, DisconnectedClusters) {
+  Cluster c = test::unit_cluster(2, 2);
+  c.node.nics = 0;
+  EXPECT_EQ(of(c), "cluster: node.nics: 2 nodes without network adapters are not connected");
+  c = test::unit_cluster(2, 1);
+  EXPECT_EQ(message([&] {
+              const Topology t(c, std::vector<LinkFault>{{"nic0>leaf0", 0}});
+              t.route(GpuId{0}, GpuId{1});
+            }),
+            "cluster: the failed links leave no path from GPU 0 to GPU 1");
+}
+TEST(Reject, ZeroBandwidth) {
+  Cluster c = test::unit_cluster(1, 2);
+  c.node.gpu.nvlink = {0};
+  EXPECT_EQ(of(c), "cluster: node.gpu.nvlink: must be above zero in a node of several GPUs");
+  c = test::unit_cluster(2, 1);
+  c.node.nic = {0};
+  c.name = "mine";
+  EXPECT_EQ(of(c), "cluster \"mine\": node.nic: must be above zero where there are several nodes");
+}
+TEST(Reject, CountsThatDoNotFit) {
+  Cluster c = test::unit_cluster(2, 4);
+  c.node.nics = 3;
+  EXPECT_EQ(of(c), "cluster: node.nics: 3 adapters cannot be shared evenly by 4 GPUs");
+  c = test::unit_cluster(2, 4);
+  c.fabric.planes = 3;
+  EXPECT_EQ(of(c), "cluster: fabric.planes: must divide the 4 adapters of a node, got 3");
+  c = test::unit_cluster(100, 1);
+  c.fabric.switch_ports = 4;
+  EXPECT_EQ(of(c),
+            "cluster: fabric: 100 nodes need 50 leaf switches a plane, but a spine has 4 ports; take switches with more "
+            "ports, more planes or a three_level_fat_tree");
+  c.fabric.oversubscription = 0.5;
+  EXPECT_EQ(of(c), "cluster: fabric.oversubscription: must lie between 1 and 3, got 0.5");
+}
+TEST(Reject, Faults) {
+  const Cluster c = test::unit_cluster(1, 2);
+  EXPECT_EQ(of(c, {{"gpu7>nvswitch0", 0.5}}), "cluster: fault: there is no link \"gpu7>nvswitch0\"");
+  EXPECT_EQ(of(c, {{"gpu0>nvswitch0", 2}}), "cluster: fault of gpu0>nvswitch0: share: must lie between 0 and 1, got 2");
+}
+TEST(Reject, NetworkParameters) {
+  Engine engine;
+  const Cluster c = test::unit_cluster(1, 2);
+  const auto with = [&](const std::string& text) { return message([&] { test::make_network(text, engine, c); }); };
+  EXPECT_EQ(with("{kind: fluid, calibration: none, tolerance: 1}"),
+            "network.tolerance: must be at least 0 and below 1, got 1");
+  EXPECT_EQ(with("{kind: fluyd}"), "network.yaml:1:8: kind: no network is called \"fluyd\"; did you mean \"fluid\"?");
+  EXPECT_NE(with("{kind: fluid, calibration: network-x1}").find("no network_calibration is called \"network-x1\""),
+            std::string::npos);
+}
+TEST(Reject, AGroupOrTransferThatNamesAMissingGpu) {
+  const Topology topology(test::unit_cluster(1, 4));
+  EXPECT_EQ(message([&] { ExchangeGroup(topology, GpuId{2}, 4); }),
+            "an exchange group names GPU 4, but the cluster has 4");
+  EXPECT_THROW((void)topology.route(GpuId{0}, GpuId{4}), std::logic_error);
+}
+TEST(Reject, LoadsNoExchangeCarries) {
+  const Topology topology(test::unit_cluster(1, 4));
+  const ExchangeGroup group(topology, GpuId{0}, 4);
+  const ExchangeSpec spec{ExchangeKernel::normal, ExchangeDirection::dispatch, 1000_B, 20, true};
+  ExchangeLoad load = test::even_load({4, 4}, 2);
+  const auto said = [&] { return message([&] { check_load(load, group, spec, "layer 3"); }); };
+  EXPECT_EQ(said(), "nothing was thrown");
+  load.copies[6] = -1;
+  EXPECT_EQ(said(), "layer 3: -1 rows from GPU 1 to GPU 2");
+  load = test::even_load({8, 4}, 2);
+  EXPECT_EQ(said(), "layer 3: traffic of 8 GPUs on 2 nodes, but the group has 4 on 1");
+  load = test::even_load({4, 4}, INT32_MAX);
+  ExchangeSpec wide = spec;
+  wide.row = {std::int64_t(1) << 40};
+  EXPECT_EQ(message([&] { check_load(load, group, wide, "layer 3"); }), "layer 3: traffic of more than 2^62 bytes");
+}
+TEST(Reject, ACollectiveThatDoesNotFit) {
+  const Topology topology(test::unit_cluster(2, 1));
+  const std::vector<GpuId> members{GpuId{0}, GpuId{1}};
+  EXPECT_EQ(message([&] {
+              (void)collective_time(topology, {}, Collective::all_reduce, CollectiveAlgorithm::in_switch, members, 8_B);
+            }),
+            "in_switch does not do all_reduce of 2 GPUs on 2 nodes");
+}
+TEST(Reject, AFailedPortInClosedForm) {
+  const Topology topology(test::unit_cluster(2, 1), std::vector<LinkFault>{{"nic1>leaf0", 0}});
+  const ExchangeGroup group(topology, GpuId{0}, 2);
+  EXPECT_EQ(message([&] { ExchangeTimes(group, {}, {ExchangeKernel::normal, ExchangeDirection::dispatch, 1_B}); }),
+            "adapter 1 of the group has failed, and only network kind fluid goes around");
+}
+}  // namespace
+}  // namespace moesim
