@@ -16,11 +16,11 @@ std::uint64_t mix(std::uint64_t x) {
 
 Topology::Port Topology::port_of(int nic) const {
   const int node = nic / nics_per_node_, rail = nic % nics_per_node_;
-  const int plane_adapters = nics_per_node_ / planes_;
+  const int plane_rails = nics_per_node_ / planes_;
   const int plane = rail % planes_, position = rail / planes_;
   if (cluster_.fabric.kind == FabricKind::rail_leaf_spine)
-    return {plane, node / leaf_adapters_ * plane_adapters + position};
-  return {plane, (node * plane_adapters + position) / leaf_adapters_};
+    return {plane, node / leaf_units_ * (plane_rails / leaf_rails_) + position / leaf_rails_};
+  return {plane, (node * plane_rails + position) / leaf_units_};
 }
 
 LinkId Topology::leaf_link(int leaf, int spine, bool down) const {

@@ -131,16 +131,21 @@ void Topology::build_leaves() {
   const int ports = fabric.switch_ports;
   planes_ = fabric.planes;
   const bool rails = fabric.kind == FabricKind::rail_leaf_spine;
-  const int plane_adapters = nics_per_node_ / planes_;           // of one node
-  const int units = rails ? nodes() : nodes() * plane_adapters;  // adapters that could share a leaf
-  const int switches = rails ? plane_adapters : 1;               // leaves that a full set of units needs
-  leaf_adapters_ = ports;
-  leaf_uplinks_ = 0;
-  if (units > ports || switches > 1) {  // several leaves: ports are split between down and up
-    leaf_adapters_ = std::min(units, int(std::floor(ports * fabric.oversubscription / (1 + fabric.oversubscription))));
-    leaf_uplinks_ = std::max(1, int(std::ceil(leaf_adapters_ / fabric.oversubscription - 1e-9)));
+  const int plane_rails = nics_per_node_ / planes_;              // adapters of one node in one plane
+  const int units = rails ? nodes() : nodes() * plane_rails;     // what the leaves share out among them
+  const int columns = rails ? plane_rails : 1;                   // sets of leaves that do so side by side
+  leaf_units_ = ports;
+  leaves_ = columns;
+  if (units > ports || columns > 1) {  // several leaves: their ports are split between down and up
+    const int down = int(std::floor(ports * fabric.oversubscription / (1 + fabric.oversubscription)));
+    // Rails share a leaf only where one leaf a rail would be more than a spine has ports for.
+    for (leaf_rails_ = 1;; leaf_rails_ = divisor_from(columns, leaf_rails_ + 1)) {
+      leaf_units_ = std::min(units, std::max(1, down / leaf_rails_));
+      leaves_ = ceil_div(units, leaf_units_) * (columns / leaf_rails_);
+      if (leaves_ <= ports || leaf_rails_ == columns || divisor_from(columns, leaf_rails_ + 1) > down) break;
+    }
+    leaf_uplinks_ = std::max(1, int(std::ceil(leaf_units_ * leaf_rails_ / fabric.oversubscription - 1e-9)));
   }
-  leaves_ = ceil_div(units, leaf_adapters_) * switches;
   first_leaf_vertex_ = add_vertices(VertexKind::leaf, leaves_ * planes_);
   first_nic_ = links_.size();
   const int cables = std::max(1, cluster_.node.nics / cluster_.node.gpus);

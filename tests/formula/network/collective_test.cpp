@@ -45,9 +45,9 @@ TEST(Collective, TimesAreThoseOfTheTextbook) {
       {C::all_to_all, A::direct, 1, 4, 4, 3_s},
       {C::point_to_point, A::direct, 1, 2, 5, 5_s},
       {C::point_to_point, A::direct, 2, 1, 5, 5_s},
-      {C::all_reduce, A::in_switch, 1, 4, 4, 5_s},    // all to the switch, a quarter comes back and goes out: (n + 1) / n
+      {C::all_reduce, A::in_switch, 1, 4, 12, 15_s},  // all to the switch, a quarter comes back and goes out: (n + 1) / n
       {C::all_reduce, A::ring, 4, 1, 4, 6_s},         // over adapters
-      {C::all_reduce, A::ring, 2, 2, 4, 6_s},         // two rings of half each: NVLink carries 6, an adapter 3
+      {C::all_reduce, A::ring, 2, 2, 4, 3_s},         // two rings of half each: 3 bytes on NVLink, 3 on the adapter
       {C::all_to_all, A::direct, 2, 2, 4, 2_s},       // one part inside, two over the adapter
       {C::all_gather, A::hierarchical, 2, 2, 4, 3_s}, // 1 over the adapter, then 2 inside
       {C::all_reduce, A::hierarchical, 2, 2, 4, 6_s}, // 2 inside, 2 over the adapter, 2 inside

@@ -87,7 +87,7 @@ TEST(Topology, RoutesAreChainsOfLinks) {
   for (const FabricKind kind :
        {FabricKind::rail_leaf_spine, FabricKind::three_level_fat_tree, FabricKind::multi_plane_fat_tree}) {
     Cluster c = with_fabric(20, kind, kind == FabricKind::multi_plane_fat_tree ? 4 : 1);
-    c.fabric.switch_ports = kind == FabricKind::three_level_fat_tree ? 8 : 32;
+    c.fabric.switch_ports = kind == FabricKind::three_level_fat_tree ? 16 : 32;
     const Topology t(c);
     std::set<std::size_t> uplinks;
     for (int from = 0; from < t.gpus(); ++from)
@@ -120,10 +120,26 @@ TEST(Topology, TenThousandGpusAreQuick) {
   EXPECT_LT(t.links().size(), 100'000u);
 }
 
+TEST(Topology, RailsShareALeafWhereASpineCouldNotReachThemAll) {
+  // 8 racks of 72: 72 rails of 8 adapters; 36 leaves with two rails each fit under 64-port spines, 72 would not.
+  Cluster c = test::h800_cluster(8);
+  c.node.gpus = c.node.nics = 72;
+  const Topology t(c);
+  const TopologySummary s = t.summary();
+  EXPECT_EQ(s.leaves, 36);
+  EXPECT_EQ(t.route(GpuId{0}, GpuId{72}).size(), 2u);
+  EXPECT_NEAR(s.bisection / s.injection, 1, 1e-4);
+}
+
 TEST(Topology, DrawsEveryPointOnce) {
   const std::string dot = topology_dot(Topology(test::h800_cluster(2)));
-  for (const char* name : {"gpu15", "nvswitch1", "nic15", "leaf7", "spine0"})
+  const std::string svg = topology_svg(Topology(test::h800_cluster(2)));
+  for (const char* name : {"gpu15", "nvswitch1", "nic15", "leaf7", "spine0"}) {
     EXPECT_NE(dot.find(fmt::format("  {}", name)), std::string::npos) << name;
+    EXPECT_NE(svg.find(fmt::format("<title>{}</title>", name)), std::string::npos) << name;
+  }
+  EXPECT_EQ(svg.substr(0, 4), "<svg");
+  EXPECT_NE(topology_svg(Topology(test::h800_cluster(40))).find("the first 8 of 40 nodes"), std::string::npos);
 }
 }  // namespace
 }  // namespace moesim

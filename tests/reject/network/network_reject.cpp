@@ -88,7 +88,7 @@ TEST(Reject, LoadsNoExchangeCarries) {
   EXPECT_EQ(said(), "layer 3: -1 rows from GPU 1 to GPU 2");
   load = test::even_load({8, 4}, 2);
   EXPECT_EQ(said(), "layer 3: traffic of 8 GPUs on 2 nodes, but the group has 4 on 1");
-  load = test::even_load({4, 4}, INT32_MAX);
+  load = test::even_load({4, 4}, 1 << 28);
   ExchangeSpec wide = spec;
   wide.row = {std::int64_t(1) << 40};
   EXPECT_EQ(message([&] { check_load(load, group, wide, "layer 3"); }), "layer 3: traffic of more than 2^62 bytes");
