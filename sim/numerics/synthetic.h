@@ -15,9 +15,9 @@ namespace moesim {
 
 struct SyntheticOptions {
   std::uint64_t seed = 1;
-  double skew = 0.4;          // sigma of the log-normal shares that the balancing rule aims at
-  double hot = 2.5;           // factor on the share of one expert in 64
-  double text = 2.5;          // strength of the heads that see the whole context
+  double skew = 0.35;         // sigma of the log-normal shares that the balancing rule aims at
+  double hot = 4;             // factor on the share of one expert in 64
+  double text = 3;            // strength of the heads that see the whole context
   double context = 0.6;       // strength of the heads that see the last few tokens
   double feed_forward = 0.5;  // strength of experts and dense networks
   double affinity = 0.7;      // correlation of an expert's router row with its predecessor's in the layer before
