@@ -49,7 +49,7 @@ double yarn_mscale(double factor, double m) { return factor <= 1 ? 1.0 : 0.1 * m
 float softmax_scale(const Model& model) {
   const AttentionShape& a = model.attention;
   const RopeShape& r = model.rope;
-  double scale = 1 / std::sqrt(double(a.head_dim));
+  double scale = 1 / std::sqrt(a.query_scalar > 0 ? a.query_scalar : double(a.head_dim));
   if (a.kind == AttentionKind::mla && r.scaling == "yarn" && r.mscale_all_dim > 0)
     scale *= std::pow(yarn_mscale(r.factor, r.mscale_all_dim), 2);
   return float(scale);

@@ -68,6 +68,7 @@ void read_head_attention(const Values& v, Model& m) {
   a.o_bias = a.qkv_bias && (m.architecture == "gpt_oss" || m.architecture == "llama");
   a.qk_norm = m.architecture == "qwen3_moe" || m.architecture == "gemma3" || v.flag_or("use_qk_norm", false);
   a.sinks = m.architecture == "gpt_oss";
+  a.query_scalar = v.number_or("query_pre_attn_scalar", m.architecture == "gemma3" ? 256 : 0);
   if (m.architecture == "llama4") a.qk_norm = false;  // its QK norm has no weights
 }
 

@@ -63,6 +63,7 @@ struct AttentionShape {
   int sliding_window = 0;           // tokens; 0 means none
   std::vector<int> sliding_layers;  // the layers that use it, ascending
   bool chunked = false;             // the window is a fixed chunk instead of sliding (Llama-4)
+  double query_scalar = 0;          // the softmax scale is 1/sqrt of it (Gemma-3); 0 means of head_dim
 
   static void fields(auto& f, auto& p) {
     f("kind", p.kind, "MHA, GQA or MLA");
@@ -81,6 +82,7 @@ struct AttentionShape {
     f("sliding_window", p.sliding_window, "tokens a windowed layer looks back; 0 for none");
     f("sliding_layers", p.sliding_layers, "the windowed layers, ascending");
     f("chunked", p.chunked, "the window is a fixed chunk of positions instead of sliding");
+    f("query_scalar", p.query_scalar, "the softmax scale is 1/sqrt of it; 0 means of head_dim");
   }
 };
 

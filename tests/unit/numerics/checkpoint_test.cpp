@@ -70,13 +70,15 @@ TEST_F(CheckpointFiles, NamesWhatDoesNotFitTheModel) {
             file() + ": tensor " + kGate + ": has shape [32, 16], but the model's configuration says [16, 32]");
   tensors_ = whole;
   tensors_["model.layers.9.mlp.gate.weight"] = whole.at("model.norm.weight");
-  EXPECT_EQ(error(), file() + ": tensor model.layers.9.mlp.gate.weight [32] has no place in the model (3 layers, 8 experts)");
+  EXPECT_EQ(error(),
+            file() + ": tensor model.layers.9.mlp.gate.weight [32] has no place in the model (3 layers, 8 experts)");
   tensors_ = whole;
   tensors_["model.layers.0.self_attn.rotary_emb.inv_freq"] = whole.at("model.norm.weight");  // of old releases
   EXPECT_EQ(error(), "no error");
   tensors_ = whole;
   tensors_[kGate].type = StoredType::i32;
-  EXPECT_EQ(error(), file() + ": tensor " + kGate + ": is stored as I32; expected F32, F16, BF16 or F8_E4M3 with weight_scale_inv");
+  EXPECT_EQ(error(), file() + ": tensor " + kGate +
+                         ": is stored as I32; expected F32, F16, BF16 or F8_E4M3 with weight_scale_inv");
 }
 
 TEST_F(CheckpointFiles, NamesWeightsThatAreNotNumbers) {
@@ -91,7 +93,8 @@ TEST_F(CheckpointFiles, Fp8NeedsOneScaleABlock) {
   EXPECT_EQ(error(), file() + ": tensor " + kGate + ": is FP8, but " + kGate + "_scale_inv is missing");
   std::vector<float> scales{0.5F, 2};
   tensors_[kGate + "_scale_inv"] = {StoredType::f32, {1, 2}, std::as_bytes(std::span(scales))};
-  EXPECT_EQ(error(), file() + ": tensor " + kGate + "_scale_inv: expected F32 [1, 1], one scale a 128x128 block, got F32 [1, 2]");
+  EXPECT_EQ(error(), file() + ": tensor " + kGate +
+                         "_scale_inv: expected F32 [1, 1], one scale a 128x128 block, got F32 [1, 2]");
   tensors_[kGate + "_scale_inv"] = {StoredType::f32, {1, 1}, std::as_bytes(std::span(scales).first(1))};
   EXPECT_EQ(error(), "no error");
   Checkpoint checkpoint(model_, folder_.string());

@@ -119,8 +119,7 @@ TEST_F(Safetensors, AFolderIsOneFileOrTheShardsOfItsIndex) {
   write_file(index, R"({"weight_map":{"a":"m-1.safetensors","c":"m-2.safetensors"}})");
   EXPECT_EQ(error(), path("m-2.safetensors") + ": tensor c should be here by " + index + ", but is not");
   write_file(index, R"({"weight_map":{"a":"../m-1.safetensors"}})");
-  EXPECT_EQ(error(),
-            index + ": weight_map.a: expected a file name in the same folder, got \"../m-1.safetensors\"");
+  EXPECT_EQ(error(), index + ": weight_map.a: expected a file name in the same folder, got \"../m-1.safetensors\"");
   write_file(index, R"({"weight_map":{"a":"m-1.safetensors","b":"m-3.safetensors"}})");
   EXPECT_EQ(error(), path("m-3.safetensors") + ": no such file");
   write_safetensors(path("m-3.safetensors"), {{"a", tensor}, {"b", tensor}});

@@ -1,0 +1,132 @@
+// Every architecture against an independent NumPy forward pass (reference/reference.py, in double precision): same
+// experts, weights within 1e-5, logits within 1e-4, in one prefill and in single steps from a cache.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <bit>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "numerics/checkpoint.h"
+#include "numerics/forward.h"
+#include "spec/catalogue.h"
+
+namespace moesim {
+namespace {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+std::uint32_t crc32(const std::string& text) {
+  std::uint32_t crc = 0xFFFFFFFF;
+  for (const char c : text) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xEDB88320U : 0U);
+  }
+  return ~crc;
+}
+
+/// The same values as weight() of reference.py.
+std::vector<float> values_of(const std::string& name, std::int64_t count) {
+  const std::uint32_t key = crc32(name);
+  std::vector<float> out(static_cast<std::size_t>(count));
+  for (std::uint32_t i = 0; i < std::uint32_t(count); ++i) {
+    std::uint32_t bits = (i * 2654435761U + key) * 2246822519U;
+    bits = (bits ^ (bits >> 15)) * 3266489917U;
+    const float value = (float(bits >> 24) - 128) / 256;
+    out[i] = name.find("norm") == std::string::npos ? value : 1 + value / 4;
+  }
+  return out;
+}
+
+/// A checkpoint folder of all the model's tensors, every other one as BF16 where that is exact.
+class Folder {
+ public:
+  explicit Folder(const Model& model) : model_(model) {
+    fs::create_directories(path_);
+    add(outer_parts(model), -1, -1);
+    for (int layer = 0; layer < model.layers; ++layer) {
+      add(layer_parts(model, layer), layer, -1);
+      for (int e = 0; has_experts(model, layer) && e < model.moe->experts; ++e) add(expert_parts(model), layer, e);
+    }
+    write_safetensors((path_ / "model.safetensors").string(), tensors_);
+  }
+  ~Folder() { fs::remove_all(path_); }
+  std::string path() const { return path_.string(); }
+
+ private:
+  void add(const std::vector<PartShape>& parts, int layer, int expert) {
+    for (const PartShape& p : parts) {
+      const StoredPlace place = stored_place(model_, p, layer, expert);
+      if (tensors_.contains(place.name)) continue;
+      std::int64_t count = 1;
+      for (const std::int64_t n : place.shape) count *= n;
+      std::vector<float>& values = floats_[place.name] = values_of(place.name, count);
+      if (tensors_.size() % 2 == 0 || place.name.find("norm") != std::string::npos) {
+        tensors_[place.name] = {StoredType::f32, place.shape, std::as_bytes(std::span(values))};
+      } else {
+        std::vector<std::uint16_t>& halves = halves_[place.name];
+        for (const float v : values) halves.push_back(std::uint16_t(std::bit_cast<std::uint32_t>(v) >> 16));
+        tensors_[place.name] = {StoredType::bf16, place.shape, std::as_bytes(std::span(halves))};
+      }
+    }
+  }
+  fs::path path_ = fs::temp_directory_path() / ("moesim_reference_" + std::to_string(::getpid()));
+  const Model& model_;
+  std::map<std::string, std::vector<float>> floats_;
+  std::map<std::string, std::vector<std::uint16_t>> halves_;
+  std::map<std::string, StoredTensor> tensors_;
+};
+
+class Architecture : public testing::TestWithParam<const char*> {};
+
+void expect_like_reference(const Model& model, Weights& weights, const Json& expected, const std::vector<int>& calls,
+                           MlaForm form) {
+  Forward forward(model, weights, {.threads = 2, .mla = form});
+  const auto tokens = expected["tokens"].get<std::vector<int>>();
+  KvCache cache = forward.new_cache();
+  int row = 0;
+  for (const int count : calls) {
+    const Segment segment{&cache, 0, count};
+    std::size_t layers = 0;
+    const Matrix hidden =
+        forward.run(std::span(tokens).subspan(std::size_t(row), std::size_t(count)), {&segment, 1},
+                    [&](int layer, const Routing& r) {
+                      ++layers;
+                      const Json& want = expected["layers"][std::to_string(layer)];
+                      for (int i = 0; i < count * r.top_k; ++i) {
+                        const auto token = std::size_t(row + i / r.top_k), k = std::size_t(i % r.top_k);
+                        EXPECT_EQ(r.experts[std::size_t(i)], want["experts"][token][k].get<int>()) << "layer " << layer;
+                        EXPECT_NEAR(r.weights[std::size_t(i)], want["weights"][token][k].get<double>(),
+                                    1e-5 * std::max(1.0, model.moe->scale))
+                            << "layer " << layer;
+                      }
+                    });
+    EXPECT_EQ(layers, expected["layers"].size());
+    const Matrix logits = forward.logits(hidden.view());
+    for (int r = 0; r < count; ++r)
+      for (int v = 0; v < logits.columns; ++v)
+        ASSERT_NEAR(logits.row(r)[v], expected["logits"][std::size_t(row + r)][std::size_t(v)].get<double>(), 1e-4)
+            << "token " << row + r;
+    row += count;
+  }
+  EXPECT_EQ(row, int(tokens.size()));
+}
+
+TEST_P(Architecture, AgreesWithNumPy) {
+  const std::string folder = std::string(SOURCE_DIR) + "/tests/numeric/numerics/reference/" + GetParam();
+  const Model model = load_model(folder);
+  const Json expected = Json::parse(std::ifstream(folder + "/expected.json"));
+  const Folder files(model);
+  Checkpoint weights(model, files.path());
+  expect_like_reference(model, weights, expected, {12}, MlaForm::expanded);
+  expect_like_reference(model, weights, expected, {7, 1, 1, 1, 1, 1}, MlaForm::automatic);
+  expect_like_reference(model, weights, expected, {5, 4, 3}, MlaForm::absorbed);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Architecture,
+                         testing::Values("llama", "mistral", "qwen2", "mixtral", "qwen3_moe", "deepseek", "deepseek_v2",
+                                         "deepseek_v3", "gemma3", "gpt_oss", "glm4_moe", "llama4"),
+                         [](const auto& model) { return model.param; });
+}  // namespace
+}  // namespace moesim
