@@ -41,15 +41,8 @@ struct Buffers {
 
 void run_task(const Machine& machine, const Model& model, const FfnWeights& w, const Task& task, const Routing& routing,
               const Matrix& x, Buffers& b, Matrix& results) {
-  const bool weight_on_input = model.moe->selection == Selection::top1_input;
   const int rows = int(task.choices.size()), hidden = x.columns, width = w.gate.matrix.rows;
-  resize(b.x, rows, hidden);
-  for (int r = 0; r < rows; ++r) {
-    const int choice = task.choices[std::size_t(r)];
-    const float* from = x.row(choice / routing.top_k);
-    const float scale = weight_on_input ? routing.weights[std::size_t(choice)] : 1.0F;
-    for (int i = 0; i < hidden; ++i) b.x.row(r)[i] = from[i] * scale;
-  }
+  gather(model, routing, task.choices, x, b.x);
   resize(b.gate, rows, width);
   resize(b.up, rows, width);
   resize(b.down, rows, hidden);
@@ -61,6 +54,31 @@ void run_task(const Machine& machine, const Model& model, const FfnWeights& w, c
   for (int r = 0; r < rows; ++r) std::copy_n(b.down.row(r), hidden, results.row(task.choices[std::size_t(r)]));
 }
 }  // namespace
+
+void gather(const Model& model, const Routing& routing, std::span<const int> choices, const Matrix& x, Matrix& rows) {
+  const bool weight_on_input = model.moe->selection == Selection::top1_input;
+  resize(rows, int(choices.size()), x.columns);
+  for (int r = 0; r < rows.rows; ++r) {
+    const int choice = choices[std::size_t(r)];
+    const float* from = x.row(choice / routing.top_k);
+    const float scale = weight_on_input ? routing.weights[std::size_t(choice)] : 1.0F;
+    for (int i = 0; i < x.columns; ++i) rows.row(r)[i] = from[i] * scale;
+  }
+}
+
+void combine(const Machine& machine, const Model& model, const Routing& routing, const Matrix& results, Matrix& out) {
+  const bool weight_on_input = model.moe->selection == Selection::top1_input;
+  each_block(machine, out.rows, 64, [&](int first, int count) {
+    for (int t = first; t < first + count; ++t)
+      for (int k = 0; k < routing.top_k; ++k) {
+        const int choice = t * routing.top_k + k;
+        if (routing.experts[std::size_t(choice)] < 0) continue;
+        const float weight = weight_on_input ? 1.0F : routing.weights[std::size_t(choice)];
+        const float* from = results.row(choice);
+        for (int i = 0; i < out.columns; ++i) out.row(t)[i] += weight * from[i];
+      }
+  });
+}
 
 void feed_forward(const Machine& machine, const FfnWeights& w, Activation activation, LinearRole role, const Matrix& x,
                   Matrix& out) {
@@ -84,16 +102,6 @@ void run_experts(const Machine& machine, const Model& model, Weights& weights, i
     const FfnWeights w = expert_weights(model, weights, layer, task.expert, scratch[std::size_t(worker)]);
     run_task(machine, model, w, task, routing, x, buffers[std::size_t(worker)], results);
   });
-  const bool weight_on_input = model.moe->selection == Selection::top1_input;
-  each_block(machine, x.rows, 64, [&](int first, int count) {
-    for (int t = first; t < first + count; ++t)
-      for (int k = 0; k < routing.top_k; ++k) {
-        const int choice = t * routing.top_k + k;
-        if (routing.experts[std::size_t(choice)] < 0) continue;
-        const float weight = weight_on_input ? 1.0F : routing.weights[std::size_t(choice)];
-        const float* from = results.row(choice);
-        for (int i = 0; i < x.columns; ++i) out.row(t)[i] += weight * from[i];
-      }
-  });
+  combine(machine, model, routing, results, out);
 }
 }  // namespace moesim

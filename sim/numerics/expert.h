@@ -1,5 +1,7 @@
 // The feed-forward networks of one layer: dense, shared, and the routed experts a token was sent to.
 #pragma once
+#include <span>
+
 #include "numerics/arithmetic.h"
 #include "numerics/elementwise.h"
 #include "numerics/gate.h"
@@ -16,4 +18,9 @@ void feed_forward(const Machine& machine, const FfnWeights& w, Activation activa
 /// scratch: one a thread.
 void run_experts(const Machine& machine, const Model& model, Weights& weights, int layer, const Routing& routing,
                  const Matrix& x, std::vector<WeightScratch>& scratch, Matrix& out);
+
+/// Its first and last steps.  gather: the rows of x behind `choices`, positions in the routing's (tokens, top_k) list.
+void gather(const Model& model, const Routing& routing, std::span<const int> choices, const Matrix& x, Matrix& rows);
+/// results: (tokens * top_k, hidden), a row a choice; adds their weighted sums to out (tokens, hidden).
+void combine(const Machine& machine, const Model& model, const Routing& routing, const Matrix& results, Matrix& out);
 }  // namespace moesim

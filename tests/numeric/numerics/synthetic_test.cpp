@@ -1,0 +1,184 @@
+// Synthetic weights route as trained models are known to: the ranges of the published measurements (README.md of
+// sim/numerics), on three kinds of text of this repository, with fewer layers than the real model to save time.
+#include "numerics/synthetic.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "core/files.h"
+#include "spec/catalogue.h"
+#include "spec/scale.h"
+
+namespace moesim {
+namespace {
+
+struct Recorded {
+  int experts = 0;
+  std::vector<std::vector<std::vector<double>>> load;  // [layer][kind of text][expert]
+  std::vector<std::vector<int>> first;                 // [layer][token], the first choice
+};
+
+Model small(const std::string& name, int layers) {
+  Scale scale;
+  Model m = load_model(name);
+  scale.hidden = 128, scale.expert_width = 32, scale.vocabulary = 256, scale.heads = 4;
+  if (m.dense_width > 0) scale.dense_width = 128;
+  if (m.attention.kind == AttentionKind::mla)
+    scale.qk_nope_head_dim = 16, scale.qk_rope_head_dim = 8, scale.v_head_dim = 16, scale.kv_lora_rank = 32,
+    scale.q_lora_rank = 48;
+  else
+    scale.kv_heads = 2, scale.head_dim = 32;
+  m = scaled(m, scale);
+  m.layers = layers;
+  m.mtp_layers = 0;
+  return m;
+}
+
+Recorded record(const Model& model, const SyntheticOptions& options) {
+  SyntheticWeights weights(model, options, 2);
+  Forward forward(model, weights, {.threads = 2});
+  Recorded out;
+  out.experts = model.moe->experts;
+  const std::string root = SOURCE_DIR;
+  const std::vector<std::string> files{root + "/sim/README.md", root + "/sim/core/config.cpp",
+                                       root + "/models/deepseek-v3.yaml"};
+  for (std::size_t kind = 0; kind < files.size(); ++kind) {
+    const std::string text = read_file(files[kind]).substr(0, 1500);
+    std::vector<int> ids;
+    for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
+    KvCache cache = forward.new_cache();
+    const Segment segment{&cache, 0, int(ids.size())};
+    std::size_t layer = 0;
+    forward.run(ids, {&segment, 1}, [&](int, const Routing& r) {
+      if (out.load.size() <= layer) out.load.emplace_back(), out.first.emplace_back();
+      auto& load = out.load[layer].emplace_back(std::size_t(out.experts));
+      for (const int e : r.experts) ++load[std::size_t(e)];
+      for (int t = 0; t < r.tokens; ++t) out.first[layer].push_back(r.experts[std::size_t(t * r.top_k)]);
+      ++layer;
+    });
+  }
+  return out;
+}
+
+double max_over_mean(const std::vector<double>& load) {
+  return *std::ranges::max_element(load) * double(load.size()) / std::accumulate(load.begin(), load.end(), 0.0);
+}
+double gini(std::vector<double> load) {
+  std::ranges::sort(load);
+  double sum = 0, weighted = 0;
+  for (std::size_t i = 0; i < load.size(); ++i) sum += load[i], weighted += double(i + 1) * load[i];
+  const auto n = double(load.size());
+  return 2 * weighted / (n * sum) - (n + 1) / n;
+}
+/// Mean over layers and kinds of text.
+template <class F>
+double mean_of(const Recorded& r, F f) {
+  double sum = 0;
+  int count = 0;
+  for (const auto& layer : r.load)
+    for (const auto& load : layer) sum += f(load), ++count;
+  return sum / count;
+}
+double correlation(const std::vector<double>& a, const std::vector<double>& b) {
+  const auto n = double(a.size());
+  const double ma = std::accumulate(a.begin(), a.end(), 0.0) / n, mb = std::accumulate(b.begin(), b.end(), 0.0) / n;
+  double ab = 0, aa = 0, bb = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    ab += (a[i] - ma) * (b[i] - mb), aa += (a[i] - ma) * (a[i] - ma), bb += (b[i] - mb) * (b[i] - mb);
+  return ab / std::sqrt(aa * bb);
+}
+/// Share of the transitions that go to the likeliest next-layer expert, mean over layers.
+double affinity(const Recorded& r) {
+  double sum = 0;
+  for (std::size_t layer = 1; layer < r.first.size(); ++layer) {
+    std::map<int, std::map<int, int>> next;
+    for (std::size_t t = 0; t < r.first[layer].size(); ++t) ++next[r.first[layer - 1][t]][r.first[layer][t]];
+    int likeliest = 0;
+    for (const auto& [e, counts] : next) {
+      int most = 0;
+      for (const auto& [to, count] : counts) most = std::max(most, count);
+      likeliest += most;
+    }
+    sum += double(likeliest) / double(r.first[layer].size());
+  }
+  return sum / double(r.first.size() - 1);
+}
+/// Share of consecutive tokens with the same first choice.
+double repetition(const Recorded& r) {
+  double sum = 0;
+  for (const auto& first : r.first) {
+    int same = 0;
+    for (std::size_t t = 1; t < first.size(); ++t) same += first[t] == first[t - 1];
+    sum += double(same) / double(first.size());
+  }
+  return sum / double(r.first.size());
+}
+
+TEST(Synthetic, DeepSeekV3sLoadIsAsSkewedAsMeasured) {
+  const Recorded r = record(small("deepseek-v3", 12), {});
+  EXPECT_GT(mean_of(r, max_over_mean), 4.5);  // measured 5.6 to 8 a layer
+  EXPECT_LT(mean_of(r, max_over_mean), 9);
+  EXPECT_GT(mean_of(r, gini), 0.30);  // measured 0.33 to 0.45
+  EXPECT_LT(mean_of(r, gini), 0.50);
+  EXPECT_GT(affinity(r), 0.24);  // measured 0.24 to 0.61, in a model of 64 experts
+  EXPECT_LT(affinity(r), 0.61);
+  double across = 0;
+  for (const auto& layer : r.load) across += correlation(layer[0], layer[1]) / double(r.load.size());
+  EXPECT_LT(across, 0.75);  // prose and code load different experts
+}
+
+TEST(Synthetic, MixtralRepeatsItsFirstChoiceAsOftenAsMeasured) {
+  const Recorded r = record(small("mixtral-8x7b", 12), {});
+  EXPECT_GT(repetition(r), 0.14);  // measured 0.14 to 0.28; by chance 0.125
+  EXPECT_LT(repetition(r), 0.28);
+  EXPECT_LT(mean_of(r, max_over_mean), 2.5);  // no expert of eight is left out
+}
+
+TEST(Synthetic, TheSeedNamesTheWeightsWhateverTheThreads) {
+  SyntheticOptions options;
+  options.warm_up_tokens = 256;
+  const Model model = small("deepseek-v3", 5);
+  std::vector<std::vector<float>> biases;
+  for (const auto& [seed, threads] : {std::pair{1, 1}, {1, 3}, {2, 1}}) {
+    options.seed = std::uint64_t(seed);
+    SyntheticWeights weights(model, options, threads);
+    WeightScratch scratch;
+    const float* bias = layer_weights(model, weights, 4, scratch).selection_bias;
+    biases.emplace_back(bias, bias + model.moe->experts);
+  }
+  EXPECT_EQ(biases[0], biases[1]);
+  EXPECT_NE(biases[0], biases[2]);
+}
+
+TEST(Synthetic, WithoutSkewTheWarmUpTextIsBalanced) {
+  Model model = small("deepseek-v3", 5);
+  SyntheticOptions options;
+  options.skew = 0, options.hot = 1, options.warm_up_tokens = 1024;
+  SyntheticWeights weights(model, options, 2);
+  Forward forward(model, weights, {.threads = 2});
+  std::vector<double> load(std::size_t(model.moe->experts));
+  for (const std::vector<int>& ids : warm_up_sequences(1024, model.vocabulary)) {
+    KvCache cache = forward.new_cache();
+    const Segment segment{&cache, 0, int(ids.size())};
+    forward.run(ids, {&segment, 1}, [&](int layer, const Routing& r) {
+      for (const int e : r.experts) load[std::size_t(e)] += layer == 3 ? 1 : 0;
+    });
+  }
+  EXPECT_LT(max_over_mean(load), 1.7);
+}
+
+TEST(Synthetic, RefusesAModelThatWouldNotFit) {
+  const Model v3 = load_model("deepseek-v3");
+  try {
+    const SyntheticWeights weights(v3, {});
+    FAIL() << "no error";
+  } catch (const ConfigError& e) {
+    EXPECT_NE(std::string(e.what()).find("scale the model down"), std::string::npos) << e.what();
+  }
+}
+}  // namespace
+}  // namespace moesim
