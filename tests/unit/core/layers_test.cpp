@@ -36,7 +36,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
 const std::map<std::string, std::set<std::string>> kThirdParty = {
     {"yaml-cpp/", {"core"}},   {"sqlite3.h", {"record"}}, {"zstd.h", {"record"}},
     {"cblas.h", {"numerics"}}, {"CLI/", {"cli"}},         {"boost/", {"network", "placement"}},
-    {"glpk.h", {"placement"}},
+    {"glpk.h", {"placement"}}, {"zlib.h", {"routing"}},
 };
 
 std::string folder_of(const fs::path& file) {

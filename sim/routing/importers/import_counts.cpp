@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/log.h"
+#include "core/random.h"
+#include "routing/importers/import_layers.h"
+
+namespace moesim {
+namespace {
+constexpr std::int64_t kPiece = 4096;
+
+double total(std::span<const double> counts) { return std::accumulate(counts.begin(), counts.end(), 0.0); }
+
+/// Whole numbers in proportion to `counts` that add up to `rows`, each at most `most`.
+std::vector<std::int64_t> whole_counts(std::span<const double> counts, std::int64_t rows, std::int64_t most,
+                                       const std::string& where) {
+  const double sum = total(counts);
+  std::vector<std::int64_t> out(counts.size());
+  double at = 0;
+  std::int64_t given = 0;
+  for (std::size_t e = 0; e < counts.size(); ++e) {
+    at += counts[e];
+    const auto upto = std::min(rows, std::int64_t(std::floor(at / sum * double(rows) + 0.5)));
+    out[e] = upto - given;
+    given = upto;
+  }
+  for (std::size_t e = 0; e < out.size(); ++e)
+    if (out[e] > most)
+      throw ConfigError(
+          fmt::format("{}: expert {} has {} choices of {} tokens; is top-k right", where, e, out[e], most));
+  return out;
+}
+
+/// One layer's choices of `tokens` tokens: (tokens, top_k).
+void deal(const std::vector<std::int64_t>& counts, std::int64_t tokens, std::size_t k, Random& random,
+          std::int16_t* out) {
+  std::vector<std::size_t> order(counts.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  random.shuffle<std::size_t>(order);
+  std::vector<std::int16_t> row(std::size_t(tokens) * k, -1);
+  std::size_t at = 0;
+  for (const std::size_t e : order)
+    for (std::int64_t i = 0; i < counts[e]; ++i) row[at++] = std::int16_t(e);
+  std::vector<std::size_t> place(static_cast<std::size_t>(tokens));
+  std::iota(place.begin(), place.end(), std::size_t{0});
+  random.shuffle<std::size_t>(place);
+  for (std::size_t t = 0; t < place.size(); ++t)
+    for (std::size_t j = 0; j < k; ++j) out[t * k + j] = row[j * std::size_t(tokens) + place[t]];
+}
+
+/// The tokens that a pass counted: of the layer with most, since a layer may have dropped some.
+double tokens_of(const CountedSource& s, const CountedPass& p, int top_k) {
+  double most = 0;
+  for (int a = 0; a < s.axis_size; ++a)
+    most = std::max(most, total(std::span(p.counts).subspan(std::size_t(a * s.experts), std::size_t(s.experts))));
+  return most / top_k;
+}
+}  // namespace
+
+void import_counts(const ImportContext& context, const CountedSource& s) {
+  std::vector<bool> used(std::size_t(s.axis_size), false);
+  for (const CountedPass& p : s.passes)
+    for (std::size_t i = 0; i < p.counts.size(); ++i) {
+      if (!(p.counts[i] >= 0 && p.counts[i] < 1e15))
+        throw ConfigError(fmt::format("{}: layer {}, expert {}: a count of {} cannot be", s.file,
+                                      i / std::size_t(s.experts), i % std::size_t(s.experts), p.counts[i]));
+      if (p.counts[i] > 0) used[i / std::size_t(s.experts)] = true;
+    }
+  if (std::find(used.begin(), used.end(), true) == used.end())
+    throw ConfigError(fmt::format("{}: every count is zero", s.file));
+  LayerPlan plan = plan_layers(context, s.file, s.axis, s.layers, used);
+  TraceHeader h;
+  h.source = s.name;
+  h.notes = s.notes;
+  h.notes.insert(h.notes.end(), plan.notes.begin(), plan.notes.end());
+  h.hidden_layers = plan.hidden_layers;
+  h.layers = plan.layers;
+  if (context.options.experts > 0 && context.options.experts != s.experts)
+    throw ConfigError(
+        fmt::format("--experts: {} counts {} experts, not {}", s.file, s.experts, context.options.experts));
+  h.experts = s.experts;
+  h.top_k = context.options.top_k > 0 ? context.options.top_k
+            : s.top_k > 0             ? s.top_k
+            : context.model           ? context.model->moe->top_k
+                                      : 1;
+  if (h.top_k == 1 && context.options.top_k == 0 && s.top_k == 0 && !context.model)
+    h.notes.push_back(
+        "how many experts a token uses is not known (give --model or --top-k): every counted choice is a token");
+  if (h.top_k > h.experts || h.experts > INT16_MAX)
+    throw ConfigError(fmt::format("{}: {} experts with top-{} cannot be", s.file, h.experts, h.top_k));
+  h.token_ids = h.requests = h.phases = false;
+  h.sampled = true;
+  h.notes.push_back("the tokens were drawn from counts: loads are right, which choices belong together is not known");
+  describe_model(context, s.file, h);
+
+  double counted = 0;
+  for (const CountedPass& p : s.passes) counted += tokens_of(s, p, h.top_k);
+  double scale = 1;
+  const double wanted =
+      context.options.tokens > 0 ? double(context.options.tokens) : std::min(counted, double(kMostSampled));
+  if (std::abs(wanted - counted) > 0.5) {
+    scale = wanted / counted;
+    h.notes.push_back(fmt::format("{:.0f} tokens stand for the {:.0f} that were counted", wanted, counted));
+  }
+  TraceWriter writer(context.options.output, h);
+  Progress progress("import", std::uint64_t(wanted));
+  Random random(context.options.seed, "tokens from counts");
+  const std::size_t k = std::size_t(h.top_k), layers = h.layers.size(), experts = std::size_t(s.experts);
+  double upto = 0;
+  std::int64_t given = 0;
+  for (std::size_t pass = 0; pass < s.passes.size(); ++pass) {
+    const CountedPass& p = s.passes[pass];
+    const double here = tokens_of(s, p, h.top_k);
+    upto += here * scale;
+    const std::int64_t tokens = scale == 1 ? std::int64_t(std::ceil(here - 1e-6)) : std::int64_t(upto + 0.5) - given;
+    given += tokens;
+    if (tokens == 0) continue;
+    std::vector<std::int16_t> ids(layers * std::size_t(tokens) * k);
+    for (std::size_t a = 0; a < used.size(); ++a) {
+      if (plan.ordinal[a] < 0) continue;
+      const auto counts = std::span(p.counts).subspan(a * experts, experts);
+      const double sum = total(counts);
+      const auto rows = scale == 1 ? std::int64_t(sum + 0.5)
+                                   : std::int64_t(sum / (here * double(k)) * double(tokens) * double(k) + 0.5);
+      std::vector<std::int64_t> whole(experts);
+      if (sum > 0)
+        whole = whole_counts(counts, rows, tokens,
+                             fmt::format("{}: layer {}", s.file, h.layers[std::size_t(plan.ordinal[a])]));
+      deal(whole, tokens, k, random, &ids[std::size_t(plan.ordinal[a]) * std::size_t(tokens) * k]);
+    }
+    for (std::int64_t first = 0; first < tokens; first += kPiece) {
+      if (interrupted()) throw ConfigError("interrupted; nothing was written");
+      const std::size_t n = std::size_t(std::min(kPiece, tokens - first));
+      const std::vector<TraceToken> meta(n, {std::int32_t(pass), -1, -1, -1, TracePhase::prefill, 0});
+      std::vector<std::int16_t> piece(layers * n * k);
+      for (std::size_t m = 0; m < layers; ++m)
+        std::copy_n(&ids[(m * std::size_t(tokens) + std::size_t(first)) * k], n * k, &piece[m * n * k]);
+      writer.add(meta, piece);
+      progress.at(std::uint64_t(writer.tokens()));
+    }
+  }
+  writer.finish();
+}
+}  // namespace moesim

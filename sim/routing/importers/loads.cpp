@@ -1,0 +1,109 @@
+// Expert loads as load balancers take them: {"logical_count": ...}, a bare JSON matrix, or CSV.
+#include <charconv>
+
+#include "routing/importers/import.h"
+#include "routing/importers/json_input.h"
+
+namespace moesim {
+namespace {
+/// One matrix: rows of equal length, appended to the pass.
+void add_matrix(const Json& matrix, const std::string& where, CountedSource& s) {
+  CountedPass pass;
+  if (!matrix.is_array() || matrix.empty() || matrix.size() > 10'000)
+    throw ConfigError(fmt::format("{}: expected rows of numbers, one a layer", where));
+  for (std::size_t l = 0; l < matrix.size(); ++l) {
+    std::vector<float> unused;
+    const Json& row = matrix[l];
+    if (!row.is_array()) throw ConfigError(fmt::format("{}: layer {}: expected a list of numbers", where, l));
+    if (s.experts == 0) s.experts = int(std::min<std::size_t>(row.size(), INT16_MAX + 1));
+    if (row.size() != std::size_t(s.experts) || row.empty())
+      throw ConfigError(fmt::format("{}: layer {} has {} experts, those before {}", where, l, row.size(), s.experts));
+    for (const Json& v : row) {
+      if (!v.is_number())
+        throw ConfigError(fmt::format("{}: layer {}: expected numbers, got {}", where, l, v.dump().substr(0, 40)));
+      pass.counts.push_back(v.get<double>());
+    }
+  }
+  if (s.axis_size == 0) s.axis_size = int(matrix.size());
+  if (int(matrix.size()) != s.axis_size)
+    throw ConfigError(fmt::format("{}: has {} layers, those before {}", where, matrix.size(), s.axis_size));
+  s.passes.push_back(std::move(pass));
+}
+
+void add_json(const std::string& file, CountedSource& s) {
+  const Json root = parse_json(read_file(file), file);
+  const Json* matrix = &root;
+  std::string where = file;
+  if (root.is_object()) {
+    if (!root.contains("logical_count"))
+      throw ConfigError(fmt::format("{}: expected \"logical_count\" or a matrix", file));
+    matrix = &root["logical_count"];
+    where += ": logical_count";
+  }
+  const bool steps = matrix->is_array() && !matrix->empty() && (*matrix)[0].is_array() && !(*matrix)[0].empty() &&
+                     (*matrix)[0][0].is_array();
+  if (!steps) return add_matrix(*matrix, where, s);
+  for (std::size_t i = 0; i < matrix->size(); ++i) add_matrix((*matrix)[i], fmt::format("{}[{}]", where, i), s);
+}
+
+void add_csv(const std::string& file, CountedSource& s) {
+  LineFile lines(file);
+  CountedPass pass;
+  int layers = 0;
+  for (std::string line; lines.next(line);) {
+    std::vector<double> row;
+    std::size_t bad = 0;
+    for (std::size_t at = 0; at <= line.size();) {
+      const std::size_t end = std::min(line.find_first_of(",;\t", at), line.size());
+      std::string_view cell = std::string_view(line).substr(at, end - at);
+      while (!cell.empty() && cell.front() == ' ') cell.remove_prefix(1);
+      while (!cell.empty() && cell.back() == ' ') cell.remove_suffix(1);
+      double v = 0;
+      const auto [stop, error] = std::from_chars(cell.data(), cell.data() + cell.size(), v);
+      bad += error != std::errc() || stop != cell.data() + cell.size();
+      row.push_back(v);
+      at = end + 1;
+    }
+    if (bad == row.size() && layers == 0) continue;  // a heading
+    if (bad > 0) lines.fail("expected numbers");
+    if (s.experts == 0) s.experts = int(std::min<std::size_t>(row.size(), INT16_MAX + 1));
+    if (row.size() != std::size_t(s.experts))
+      lines.fail(fmt::format("has {} numbers, the rows before {}", row.size(), s.experts));
+    pass.counts.insert(pass.counts.end(), row.begin(), row.end());
+    ++layers;
+  }
+  if (layers == 0) throw ConfigError(fmt::format("{}: holds no numbers", file));
+  if (s.axis_size == 0) s.axis_size = layers;
+  if (layers != s.axis_size)
+    throw ConfigError(fmt::format("{}: has {} layers, {} has {}", file, layers, s.file, s.axis_size));
+  s.passes.push_back(std::move(pass));
+}
+
+bool looks_like_json(std::string_view head) {
+  const std::size_t start = head.find_first_not_of(" \t\r\n");
+  return start != std::string_view::npos && (head[start] == '{' || head[start] == '[');
+}
+
+void read(const ImportContext& context) {
+  CountedSource s;
+  s.name = "expert loads";
+  s.file = context.files[0];
+  s.axis = LayerAxis::open;
+  for (const std::string& f : context.files) (looks_like_json(ByteFile(f).head(4096)) ? add_json : add_csv)(f, s);
+  import_counts(context, s);
+}
+
+bool recognise(const std::string& file, std::string_view head) {
+  if (head.find("\"logical_count\"") != std::string_view::npos) return true;
+  const std::size_t start = head.find_first_not_of(" \t\r\n");
+  if (start == std::string_view::npos) return false;
+  if (head[start] == '[') return head.find('{') == std::string_view::npos;
+  return file.ends_with(".csv") && head[start] != '{';
+}
+}  // namespace
+
+Importer loads_importer() {
+  return {"loads", "tokens by expert: {\"logical_count\": [layers][experts]}, a JSON matrix, or CSV, one row a layer",
+          recognise, read};
+}
+}  // namespace moesim

@@ -1,0 +1,213 @@
+// SGLang replies with routed experts: the plain tensor in meta_info, and the self-describing form.
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "routing/importers/import.h"
+#include "routing/importers/json_input.h"
+
+namespace moesim {
+namespace {
+constexpr std::int64_t kMost = 1 << 24;
+
+/// One request's rows: row p is the forward at position first + p.
+struct Request {
+  std::string where;
+  std::int64_t prompt = 0, first = 0;
+  std::vector<std::int32_t> ids;  // (rows, axis, top_k)
+  std::vector<std::int32_t> prompt_ids, output_ids;
+};
+struct Replies {
+  std::vector<Request> requests;
+  std::vector<int> layers;  // the rows' model layer numbers, or empty: all hidden layers
+  std::int64_t axis = 0, top_k = 0;
+  bool described = false;
+  std::vector<std::string> notes;
+};
+
+std::vector<std::int32_t> int32s(const Json& text, const std::string& where) {
+  if (!text.is_string()) throw ConfigError(fmt::format("{}: expected base64 text", where));
+  const std::string bytes = base64(text.get_ref<const std::string&>(), where);
+  if (bytes.size() % 4 != 0)
+    throw ConfigError(fmt::format("{}: {} bytes are not whole 32-bit integers", where, bytes.size()));
+  std::vector<std::int32_t> out(bytes.size() / 4);
+  std::memcpy(out.data(), bytes.data(), bytes.size());
+  return out;
+}
+
+/// The innermost object that holds `key`, looked for in the whole reply; nullptr if none does.
+const Json* holder(const Json& json, const char* key) {
+  if (json.is_object() && json.contains(key)) return &json;
+  if (json.is_structured())
+    for (const Json& part : json)
+      if (const Json* found = holder(part, key)) return found;
+  return nullptr;
+}
+
+void read_described(const Json& object, const std::string& where, Replies& out, Request& r) {
+  const Json& schema = object["expert_ids_schema"];
+  if (schema.value("dtype", "") != "int32" || schema.value("layout", "") != "row_major" ||
+      schema.value("id_space", "") != "logical_global")
+    throw ConfigError(fmt::format("{}: expert_ids_schema: expected row-major int32 with logical_global ids", where));
+  const std::int64_t axis = integer_at(schema, "num_layers", 1, 10'000, where),
+                     k = integer_at(schema, "top_k", 1, 64, where);
+  std::vector<std::int32_t> layers;
+  append_integers(schema.value("moe_layer_ids", Json::array()), 0, 10'000, where + ": moe_layer_ids", layers);
+  if (out.axis != 0 && (out.axis != axis || out.top_k != k))
+    throw ConfigError(fmt::format("{}: has another shape than the replies before", where));
+  out.axis = axis;
+  out.top_k = k;
+  out.described = true;
+  if (std::int64_t(layers.size()) == axis) out.layers.assign(layers.begin(), layers.end());
+  r.first = std::min(integer_at(schema, "input_start_position", 0, kMost, where),
+                     integer_at(schema, "output_start_position", 0, kMost, where));
+  r.prompt = integer_at(schema, "output_start_position", 0, kMost, where) + 1;
+  std::int64_t rows = 0;
+  for (const char* part : {"input", "output"}) {
+    const std::string key = fmt::format("{}_expert_ids", part);
+    if (!object.contains(key)) {
+      if (std::string_view(part) == "input") r.first = r.prompt - 1;
+      continue;
+    }
+    const std::int64_t n = integer_at(schema, fmt::format("{}_num_rows", part).c_str(), 0, kMost, where);
+    const std::vector<std::int32_t> ids = int32s(object[key], where + ": " + key);
+    if (std::int64_t(ids.size()) != n * axis * k)
+      throw ConfigError(fmt::format("{}: {}: {} rows of {} layers and top-{} need {} ids, got {}", where, key, n, axis,
+                                    k, n * axis * k, ids.size()));
+    r.ids.insert(r.ids.end(), ids.begin(), ids.end());
+    rows += n;
+  }
+  if (rows == 0) throw ConfigError(fmt::format("{}: holds no rows", where));
+}
+
+Replies read_replies(const ImportContext& context) {
+  Replies out;
+  for (const std::string& file : context.files) {
+    int index = 0;
+    for (const Json& reply : reply_documents(file)) {
+      Request r;
+      r.where = fmt::format("{}: reply {}", file, index++);
+      if (const Json* object = holder(reply, "expert_ids_schema")) {
+        read_described(*object, r.where, out, r);
+      } else if (const Json* meta = holder(reply, "routed_experts")) {
+        r.prompt = integer_at(*meta, "prompt_tokens", 1, kMost, r.where);
+        r.first = meta->contains("routed_experts_start_len")
+                      ? integer_at(*meta, "routed_experts_start_len", 0, r.prompt, r.where)
+                      : 0;
+        const std::int64_t rows = r.prompt + integer_at(*meta, "completion_tokens", 0, kMost, r.where) - 1 - r.first;
+        r.ids = int32s((*meta)["routed_experts"], r.where + ": routed_experts");
+        if (rows < 1 || r.ids.size() % std::size_t(rows) != 0)
+          throw ConfigError(fmt::format("{}: {} ids do not make {} rows of equal length", r.where, r.ids.size(), rows));
+        const std::int64_t row = std::int64_t(r.ids.size()) / rows;
+        if (out.axis != 0 && row != out.axis)
+          throw ConfigError(fmt::format("{}: has rows of {} ids, the replies before {}", r.where, row, out.axis));
+        out.axis = row;  // layers and top-k together, until they are told apart
+      } else {
+        continue;  // a piece of a stream without routing
+      }
+      if (reply.is_object() && reply.contains("output_ids"))
+        append_integers(reply["output_ids"], 0, INT32_MAX, r.where + ": output_ids", r.output_ids);
+      if (reply.is_object() && reply.contains("input_ids"))
+        append_integers(reply["input_ids"], 0, INT32_MAX, r.where + ": input_ids", r.prompt_ids);
+      out.requests.push_back(std::move(r));
+    }
+  }
+  if (out.requests.empty()) throw ConfigError(fmt::format("{}: no reply holds routed experts", context.files[0]));
+  return out;
+}
+
+/// True if rows of `k` can be: each choice names k different experts, or is a dense layer's zeros, the same layers
+/// always.
+bool fits(const Replies& replies, std::int64_t k) {
+  const std::int64_t axis = replies.axis / k;
+  std::vector<int> dense(std::size_t(axis), -1);
+  for (const Request& r : replies.requests)
+    for (std::size_t i = 0; i < r.ids.size(); i += std::size_t(k)) {
+      const auto first = r.ids.begin() + std::ptrdiff_t(i), end = first + std::ptrdiff_t(k);
+      const bool zeros = k > 1 && std::all_of(first, end, [](std::int32_t e) { return e == 0; });
+      int& d = dense[i / std::size_t(k) % std::size_t(axis)];
+      if (d >= 0 && d != int(zeros)) return false;
+      d = int(zeros);
+      if (!zeros && std::set<std::int32_t>(first, end).size() != std::size_t(k)) return false;
+    }
+  return true;
+}
+
+/// The plain tensor does not say its shape: the model does, or the one reading in which no token has an expert twice.
+void settle_shape(const ImportContext& c, Replies& replies) {
+  if (replies.described) return;
+  const std::int64_t row = replies.axis;
+  std::int64_t k = c.options.top_k > 0 ? c.options.top_k : c.model ? c.model->moe->top_k : 0;
+  if (k > 0 && (row % k != 0 || (c.model && row / k != c.model->layers)))
+    throw ConfigError(fmt::format(
+        "{}: a row has {} ids, which is not {} with top-{}", replies.requests[0].where, row,
+        c.model ? fmt::format("the {} layers of {}", c.model->layers, c.model->name) : "a number of layers", k));
+  if (k == 0) {
+    for (std::int64_t candidate = std::min<std::int64_t>(row, 64); candidate > 0 && k == 0; --candidate)
+      if (row % candidate == 0 && fits(replies, candidate)) k = candidate;
+    if (k < 2)
+      throw ConfigError(fmt::format("{}: the layers and top-k cannot be told apart; give --model or --top-k",
+                                    replies.requests[0].where));
+    replies.notes.push_back(
+        fmt::format("{} ids a row were read as {} layers with top-{}, the most in which no token has an expert twice",
+                    row, row / k, k));
+  }
+  replies.axis = row / k;
+  replies.top_k = k;
+}
+
+void read(const ImportContext& context) {
+  Replies replies = read_replies(context);
+  settle_shape(context, replies);
+  RoutedSource s;
+  s.name = replies.described ? "SGLang replies with expert_ids_schema" : "SGLang replies with routed_experts";
+  s.file = context.files[0];
+  s.axis = replies.layers.empty() ? LayerAxis::hidden : LayerAxis::numbered;
+  s.axis_size = int(replies.axis);
+  s.layers = replies.layers;
+  s.top_k = int(replies.top_k);
+  s.requests = s.phases = s.zero_is_empty = true;
+  s.notes = replies.notes;
+  s.notes.push_back(
+      "which requests shared a pass is not recorded: each request's prompt and each later token count as one");
+  bool some = false, all = true;
+  for (const Request& r : replies.requests) {
+    some = some || !r.output_ids.empty() || !r.prompt_ids.empty();
+    all = all && !r.prompt_ids.empty();
+  }
+  s.token_ids = some;
+  if (some && !all) s.notes.push_back("the replies do not hold the prompts' token ids");
+  s.blocks = [&](const auto& take) {
+    std::int32_t pass = -1;
+    for (std::size_t q = 0; q < replies.requests.size(); ++q) {
+      const Request& r = replies.requests[q];
+      TokenBlock b;
+      b.where = r.where;
+      b.ids = r.ids;
+      const std::int64_t rows = std::int64_t(r.ids.size()) / (replies.axis * replies.top_k);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const std::int64_t p = r.first + row;
+        const bool decode = p >= r.prompt;
+        const auto& list = decode ? r.output_ids : r.prompt_ids;
+        const auto at = std::size_t(decode ? p - r.prompt : p);
+        if (row == 0 || decode) ++pass;
+        b.tokens.push_back({pass, std::int32_t(q), std::int32_t(p), at < list.size() ? list[at] : -1,
+                            decode ? TracePhase::decode : TracePhase::prefill, 0});
+      }
+      take(b);
+    }
+  };
+  import_routing(context, s);
+}
+
+bool recognise(const std::string&, std::string_view head) {
+  const auto has = [&](std::string_view word) { return head.find(word) != std::string_view::npos; };
+  return has("\"expert_ids_schema\"") || (has("\"meta_info\"") && has("\"routed_experts\""));
+}
+}  // namespace
+
+Importer sglang_reply_importer() {
+  return {"sglang-reply", "SGLang replies with routed_experts or expert_ids_schema (JSON, JSON lines, streams)",
+          recognise, read};
+}
+}  // namespace moesim

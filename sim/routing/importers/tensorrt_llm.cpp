@@ -1,0 +1,203 @@
+// TensorRT-LLM expert statistics: a folder with meta_info.json and rank<r>.safetensors (counts) or
+// rank<r>_raw.safetensors (selections).
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <map>
+
+#include "numerics/safetensors.h"
+#include "routing/importers/array.h"
+#include "routing/importers/import.h"
+#include "routing/importers/json_input.h"
+
+namespace moesim {
+namespace {
+namespace fs = std::filesystem;
+
+struct Meta {
+  int experts = 0, top_k = 0;
+};
+/// Values by iteration and layer.
+struct Cell {
+  const StoredTensor* tensor;
+  const SafetensorsFile* file;
+  std::string key;
+};
+using Cells = std::map<int, std::map<int, std::vector<Cell>>>;
+
+std::vector<std::string> rank_files(const ImportContext& context, std::string& folder) {
+  std::vector<std::string> out;
+  for (const std::string& f : context.files) {
+    if (fs::path(f).filename() == "meta_info.json" || fs::is_directory(f)) {
+      folder = fs::is_directory(f) ? f : fs::path(f).parent_path().string();
+      if (folder.empty()) folder = ".";
+      std::vector<std::string> counts, raw;
+      for (const auto& entry : fs::directory_iterator(folder)) {
+        const std::string name = entry.path().filename().string();
+        if (!name.starts_with("rank") || !name.ends_with(".safetensors")) continue;
+        (name.ends_with("_raw.safetensors") ? raw : counts).push_back(entry.path().string());
+      }
+      const std::vector<std::string>& found = raw.empty() ? counts : raw;  // selections say all that counts say
+      out.insert(out.end(), found.begin(), found.end());
+    } else {
+      folder = fs::path(f).parent_path().string();
+      if (folder.empty()) folder = ".";
+      out.push_back(f);
+    }
+  }
+  std::sort(out.begin(), out.end());
+  if (out.empty()) throw ConfigError(fmt::format("{}: holds no rank<r>.safetensors", folder));
+  return out;
+}
+
+Meta read_meta(const std::string& folder) {
+  const std::string file = folder + "/meta_info.json";
+  const Json json = parse_json(read_file(file), file);
+  if (!json.is_object()) throw ConfigError(fmt::format("{}: expected an object", file));
+  return {int(integer_at(json, "num_experts", 1, INT16_MAX, file)),
+          int(integer_at(json, "num_experts_per_token", 1, 64, file))};
+}
+
+Cells cells_of(const std::vector<std::unique_ptr<SafetensorsFile>>& files) {
+  Cells out;
+  for (const auto& file : files)
+    for (const auto& [key, tensor] : file->tensors()) {
+      int iteration = -1, layer = -1;
+      const char *from = key.data(), *end = from + key.size();
+      auto [middle, error] = std::from_chars(from, end, iteration);
+      if (error == std::errc() && middle != end && *middle == '_') {
+        const auto [last, error2] = std::from_chars(middle + 1, end, layer);
+        if (error2 != std::errc() || last != end) layer = -1;
+      }
+      if (iteration < 0 || layer < 0 || layer > 10'000)
+        throw ConfigError(fmt::format("{}: tensor \"{}\": expected a name ITERATION_LAYER", file->file(), key));
+      out[iteration][layer].push_back({&tensor, file.get(), key});
+    }
+  if (out.empty()) throw ConfigError(fmt::format("{}: holds no tensor", files[0]->file()));
+  return out;
+}
+
+/// The numbers of a tensor of rank `rank`; row size checked.
+std::vector<std::int32_t> numbers(const Cell& c, std::size_t rank, std::int64_t row) {
+  const auto fail = [&](const std::string& expected) {
+    throw ConfigError(fmt::format("{}: tensor {}: expected {}, got {} {}", c.file->file(), c.key, expected,
+                                  name_of(c.tensor->type), shape_text(c.tensor->shape)));
+  };
+  if (c.tensor->shape.size() != rank || c.tensor->shape.back() != row)
+    fail(rank == 1 ? fmt::format("[{}]", row) : fmt::format("[tokens, {}]", row));
+  ElementType type = ElementType::i64;
+  if (c.tensor->type == StoredType::i32)
+    type = ElementType::i32;
+  else if (c.tensor->type == StoredType::i16)
+    type = ElementType::i16;
+  else if (c.tensor->type == StoredType::u8)
+    type = ElementType::u8;
+  else if (c.tensor->type != StoredType::i64)
+    fail("integers");
+  std::vector<std::int32_t> out;
+  const std::size_t width = std::size_t(element_bytes(type));
+  for (std::size_t at = 0; at < c.tensor->bytes.size(); at += width) {
+    const double v = element(type, reinterpret_cast<const char*>(c.tensor->bytes.data()) + at);
+    if (v < -1 || v > INT32_MAX)
+      throw ConfigError(fmt::format("{}: tensor {}: element {} is {}", c.file->file(), c.key, at / width, v));
+    out.push_back(std::int32_t(v));
+  }
+  return out;
+}
+
+std::vector<int> all_layers(const Cells& cells) {
+  std::vector<int> out;
+  for (const auto& [iteration, layers] : cells)
+    for (const auto& [layer, ranks] : layers) out.push_back(layer);
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+std::size_t row_of(const std::vector<int>& layers, int layer) {
+  return std::size_t(std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin());
+}
+
+void read_counts(const ImportContext& context, const Cells& cells, const Meta& meta, const std::string& file) {
+  CountedSource s;
+  s.name = "TensorRT-LLM expert statistics";
+  s.file = file;
+  s.axis = LayerAxis::numbered;
+  s.layers = all_layers(cells);
+  s.axis_size = int(s.layers.size());
+  s.experts = meta.experts;
+  s.top_k = meta.top_k;
+  for (const auto& [iteration, layers] : cells) {
+    CountedPass pass;
+    pass.counts.resize(s.layers.size() * std::size_t(meta.experts));
+    for (const auto& [layer, ranks] : layers)
+      for (const Cell& c : ranks) {
+        const std::vector<std::int32_t> counts = numbers(c, 1, meta.experts);
+        for (std::size_t e = 0; e < counts.size(); ++e)
+          pass.counts[row_of(s.layers, layer) * counts.size() + e] += counts[e];
+      }
+    if (std::any_of(pass.counts.begin(), pass.counts.end(), [](double n) { return n != 0; }))
+      s.passes.push_back(std::move(pass));
+  }
+  import_counts(context, s);
+}
+
+void read_raw(const ImportContext& context, const Cells& cells, const Meta& meta, const std::string& file) {
+  RoutedSource s;
+  s.name = "TensorRT-LLM raw expert selections";
+  s.file = file;
+  s.axis = LayerAxis::numbered;
+  s.layers = all_layers(cells);
+  s.axis_size = int(s.layers.size());
+  s.experts = meta.experts;
+  s.top_k = meta.top_k;
+  s.notes.push_back("requests, positions and phases are not in these files");
+  const std::size_t k = std::size_t(meta.top_k), axis = s.layers.size();
+  s.blocks = [&](const auto& take) {
+    std::int32_t pass = -1;
+    for (const auto& [iteration, layers] : cells) {
+      ++pass;
+      std::map<const SafetensorsFile*, TokenBlock> ranks;
+      for (const auto& [layer, list] : layers)
+        for (const Cell& c : list) {
+          const std::vector<std::int32_t> ids = numbers(c, 2, meta.top_k);
+          const std::size_t n = ids.size() / k;
+          TokenBlock& b = ranks[c.file];
+          if (b.where.empty()) {
+            b.where = fmt::format("{}: iteration {}", c.file->file(), iteration);
+            b.tokens.assign(n, {pass, -1, -1, -1, TracePhase::prefill, 0});
+            b.ids.assign(n * axis * k, -1);
+          }
+          if (n != b.tokens.size())
+            throw ConfigError(fmt::format("{}: tensor {}: has {} tokens, other layers of the iteration have {}",
+                                          c.file->file(), c.key, n, b.tokens.size()));
+          for (std::size_t t = 0; t < n; ++t)
+            std::copy_n(&ids[t * k], k, &b.ids[(t * axis + row_of(s.layers, layer)) * k]);
+        }
+      std::map<std::string, const TokenBlock*> by_name;
+      for (const auto& [f, b] : ranks) by_name[f->file()] = &b;
+      for (const auto& [name, b] : by_name) take(*b);
+    }
+  };
+  import_routing(context, s);
+}
+
+void read(const ImportContext& context) {
+  std::string folder;
+  std::vector<std::unique_ptr<SafetensorsFile>> files;
+  for (const std::string& f : rank_files(context, folder)) files.push_back(std::make_unique<SafetensorsFile>(f));
+  const Meta meta = read_meta(folder);
+  const Cells cells = cells_of(files);
+  const bool raw = cells.begin()->second.begin()->second.front().tensor->shape.size() == 2;
+  (raw ? read_raw : read_counts)(context, cells, meta, files[0]->file());
+}
+
+bool recognise(const std::string& file, std::string_view head) {
+  return head.empty() || fs::path(file).filename() == "meta_info.json" || file.ends_with(".safetensors");
+}
+}  // namespace
+
+Importer tensorrt_llm_importer() {
+  return {"tensorrt-llm", "TensorRT-LLM expert statistics: the folder with meta_info.json and rank files (safetensors)",
+          recognise, read};
+}
+}  // namespace moesim

@@ -1,0 +1,171 @@
+// JSON lines with one record a token and layer (speculative-moe), or a batch and layer (moe-balance).
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "routing/importers/import.h"
+#include "routing/importers/json_input.h"
+
+namespace moesim {
+namespace {
+/// What one line says: tokens of one layer.
+struct Record {
+  std::string group, domain;  // problem or batch
+  int layer = 0;
+  std::vector<std::int64_t> tokens;  // in the group
+  std::vector<std::int32_t> ids;     // (tokens, top_k)
+  std::vector<float> weights;        // the same, or empty
+  bool one_token = false;            // tokens are positions of one request
+};
+
+std::string text_of(const Json& json, const char* key) {
+  const auto at = json.find(key);
+  return at == json.end() ? "" : at->is_string() ? at->get<std::string>() : at->dump();
+}
+
+Record parse(const Json& json, const LineFile& file) {
+  const std::string where = fmt::format("{}:{}", file.file().name(), file.number());
+  Record r;
+  r.layer = int(integer_at(json, "layer", 0, 10'000, where));
+  r.one_token = json.contains("experts");
+  if (r.one_token) {
+    r.group = text_of(json, "problem_id");
+    r.domain = text_of(json, "dataset");
+    r.tokens = {integer_at(json, "token_idx", 0, INT32_MAX, where)};
+    append_integers(json["experts"], -1, INT16_MAX, where + ": experts", r.ids);
+    if (json.contains("gating_probs")) append_reals(json["gating_probs"], where + ": gating_probs", r.weights);
+  } else {
+    r.group = text_of(json, "batch_id");
+    r.domain = text_of(json, "source_file");
+    std::vector<std::int32_t> rows;
+    append_integers(json.value("origin_rows", Json()), 0, INT32_MAX, where + ": origin_rows", rows);
+    r.tokens.assign(rows.begin(), rows.end());
+    const auto list = json.find("topk_experts");
+    if (list == json.end() || !list->is_array() || list->size() != rows.size())
+      throw ConfigError(fmt::format("{}: topk_experts: expected {} lists, one a token", where, rows.size()));
+    const std::size_t k = list->empty() ? 0 : (*list)[0].size();
+    for (const Json& choice : *list) {
+      append_integers(choice, -1, INT16_MAX, where + ": topk_experts", r.ids);
+      if (choice.size() != k)
+        throw ConfigError(
+            fmt::format("{}: topk_experts: a token has {} choices, the others {}", where, choice.size(), k));
+    }
+    if (json.contains("topk_weights"))
+      for (const Json& w : json["topk_weights"]) append_reals(w, where + ": topk_weights", r.weights);
+  }
+  if (r.tokens.empty() || r.ids.empty() || (!r.weights.empty() && r.weights.size() != r.ids.size()))
+    throw ConfigError(fmt::format("{}: expected as many weights as experts, and at least one", where));
+  return r;
+}
+
+class TokenLayers {
+ public:
+  explicit TokenLayers(const ImportContext& context) : context_(context) {
+    std::set<int> layers;
+    for_each([&](const Record& r, const std::string& where) {
+      layers.insert(r.layer);
+      const int k = int(r.ids.size() / r.tokens.size());
+      if (s_.top_k == 0) s_.top_k = k, s_.weights = !r.weights.empty(), s_.requests = r.one_token;
+      if (k != s_.top_k) throw ConfigError(fmt::format("{}: has {} experts, the lines before {}", where, k, s_.top_k));
+      if (r.weights.empty() == s_.weights)
+        throw ConfigError(fmt::format("{}: weights must be on all lines or none", where));
+      if (domains_.emplace(r.domain, domains_.size()).second && domains_.size() > 256)
+        throw ConfigError(fmt::format("{}: more than 256 kinds of text", where));
+    });
+    if (layers.empty()) throw ConfigError(fmt::format("{}: is empty", context.files[0]));
+    s_.name = s_.requests ? "JSON lines by token and layer" : "JSON lines by batch and layer";
+    s_.file = context.files[0];
+    s_.axis = LayerAxis::numbered;
+    s_.layers.assign(layers.begin(), layers.end());
+    s_.axis_size = int(s_.layers.size());
+    s_.domains.resize(domains_.size());
+    for (const auto& [name, number] : domains_) s_.domains[number] = name;
+    s_.notes.push_back(s_.requests ? "prefill and decode are not told apart, and token ids are not recorded"
+                                   : "requests, positions, phases and token ids are not read from these files");
+  }
+
+  void import() {
+    s_.blocks = [this](const auto& take) {
+      group_.clear();
+      std::int32_t pass = 0;
+      std::string open;
+      for_each([&](const Record& r, const std::string& where) {
+        if (where_.empty() || r.group != open) {
+          flush(pass, take);
+          open = r.group;
+          where_ = where;
+        }
+        add(r, where);
+      });
+      flush(pass, take);
+    };
+    import_routing(context_, s_);
+  }
+
+ private:
+  template <class Use>
+  void for_each(Use&& use) const {
+    for (const std::string& f : context_.files) {
+      LineFile file(f);
+      for (std::string line; file.next(line);)
+        use(parse(parse_json_line(line, file), file), fmt::format("{}:{}", f, file.number()));
+    }
+  }
+  struct Row {
+    std::vector<std::int32_t> ids;
+    std::vector<float> weights;
+    std::uint8_t domain = 0;
+  };
+  void add(const Record& r, const std::string& where) {
+    const std::size_t k = std::size_t(s_.top_k),
+                      a = std::size_t(std::lower_bound(s_.layers.begin(), s_.layers.end(), r.layer) -
+                                      s_.layers.begin());
+    for (std::size_t t = 0; t < r.tokens.size(); ++t) {
+      Row& row = group_[r.tokens[t]];
+      if (row.ids.empty())
+        row = {std::vector<std::int32_t>(s_.layers.size() * k, -1),
+               std::vector<float>(s_.weights ? s_.layers.size() * k : 0), std::uint8_t(domains_.at(r.domain))};
+      if (row.ids[a * k] >= 0)
+        throw ConfigError(fmt::format("{}: token {} has layer {} a second time", where, r.tokens[t], r.layer));
+      std::copy_n(&r.ids[t * k], k, &row.ids[a * k]);
+      if (s_.weights) std::copy_n(&r.weights[t * k], k, &row.weights[a * k]);
+    }
+  }
+  /// A group is a pass; token_idx counts from 0 in a problem, which is a request.
+  void flush(std::int32_t& pass, const std::function<void(const TokenBlock&)>& take) {
+    if (group_.empty()) return;
+    TokenBlock b;
+    b.where = where_;
+    for (const auto& [token, row] : group_) {
+      b.tokens.push_back(
+          {pass, s_.requests ? pass : -1, s_.requests ? std::int32_t(token) : -1, -1, TracePhase::prefill, row.domain});
+      b.ids.insert(b.ids.end(), row.ids.begin(), row.ids.end());
+      b.weights.insert(b.weights.end(), row.weights.begin(), row.weights.end());
+    }
+    take(b);
+    group_.clear();
+    where_.clear();
+    ++pass;
+  }
+
+  const ImportContext& context_;
+  RoutedSource s_;
+  std::map<std::string, std::size_t> domains_;
+  std::map<std::int64_t, Row> group_;
+  std::string where_;
+};
+
+void read(const ImportContext& context) { TokenLayers(context).import(); }
+
+bool recognise(const std::string&, std::string_view head) {
+  const auto has = [&](std::string_view word) { return head.find(word) != std::string_view::npos; };
+  return has("\"layer\"") && ((has("\"experts\"") && has("\"token_idx\"")) || has("\"topk_experts\""));
+}
+}  // namespace
+
+Importer token_layer_importer() {
+  return {"token-layer",
+          "JSON lines by token and layer (layer, experts, token_idx), or by batch and layer (topk_experts)", recognise,
+          read};
+}
+}  // namespace moesim

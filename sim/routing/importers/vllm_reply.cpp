@@ -1,0 +1,183 @@
+// vLLM replies with routed experts, in three generations: nested lists, base64 of a .npy, plain 32-bit tensors as .npy.
+#include <algorithm>
+
+#include "routing/importers/array.h"
+#include "routing/importers/import.h"
+#include "routing/importers/json_input.h"
+
+namespace moesim {
+namespace {
+constexpr std::int64_t kMost = 1 << 24;
+
+/// Rows of choices: (rows, axis, top_k).
+struct Rows {
+  std::int64_t axis = 0, top_k = 0;
+  int bits = 32;
+  std::vector<std::int32_t> ids;
+  std::int64_t count() const { return axis * top_k > 0 ? std::int64_t(ids.size()) / (axis * top_k) : 0; }
+};
+
+Rows from_lists(const Json& rows, const std::string& where) {
+  Rows out;
+  out.bits = 16;
+  for (const Json& row : rows) {
+    if (!row.is_array() || row.empty()) throw ConfigError(fmt::format("{}: expected [tokens][layers][top-k]", where));
+    if (out.axis == 0) out.axis = std::int64_t(row.size());
+    if (std::int64_t(row.size()) != out.axis)
+      throw ConfigError(
+          fmt::format("{}: row {} has {} layers, the rows before {}", where, out.count(), row.size(), out.axis));
+    for (const Json& choice : row) {
+      const std::size_t before = out.ids.size();
+      append_integers(choice, -1, INT16_MAX, where, out.ids);
+      const auto k = std::int64_t(out.ids.size() - before);
+      if (out.top_k == 0) out.top_k = k;
+      if (k != out.top_k || k == 0)
+        throw ConfigError(fmt::format("{}: a choice has {} experts, those before {}", where, k, out.top_k));
+    }
+  }
+  return out;
+}
+
+Rows rows_of(const Json& value, const std::string& where) {
+  if (value.is_array()) return from_lists(value, where);
+  if (!value.is_string()) throw ConfigError(fmt::format("{}: expected lists or base64 text", where));
+  const std::string& text = value.get_ref<const std::string&>();
+  if (text.starts_with("nrlre1:"))
+    throw ConfigError(fmt::format("{}: the nrlre1 envelope is not read; ask the server for vLLM's own form", where));
+  const ArraySource a = npy_array(std::make_shared<const std::string>(base64(text, where)), where);
+  if (a.shape.size() != 3 || a.shape[1] < 1 || a.shape[2] < 1)
+    throw ConfigError(fmt::format("{}: expected [tokens, layers, top-k], got {}", where, a.shape_text()));
+  Rows out{a.shape[1], a.shape[2], element_bytes(a.type) * 8, {}};
+  a.read_integers(0, a.shape[0], out.ids);
+  return out;
+}
+
+struct Request {
+  std::string where;
+  std::int64_t prompt = -1;               // its tokens; -1 unknown
+  std::int64_t first = 0;                 // position of the first row
+  std::vector<std::int32_t> ids, tokens;  // tokens: of the prompt and what came of it, as far as known; -1 unknown
+};
+struct Replies {
+  std::vector<Request> requests;
+  Rows shape;
+  bool any_tokens = false, phases = true;
+};
+
+std::vector<std::int32_t> tokens_at(const Json& object, const char* key, const std::string& where) {
+  std::vector<std::int32_t> out;
+  if (object.contains(key) && object[key].is_array())
+    append_integers(object[key], 0, INT32_MAX, fmt::format("{}: {}", where, key), out);
+  return out;
+}
+
+void add(const Rows& rows, Request& r, Replies& out) {
+  if (rows.count() == 0) return;
+  if (out.shape.axis == 0) out.shape.axis = rows.axis, out.shape.top_k = rows.top_k, out.shape.bits = rows.bits;
+  if (rows.axis != out.shape.axis || rows.top_k != out.shape.top_k)
+    throw ConfigError(fmt::format("{}: has {} layers with top-{}, those before {} with top-{}", r.where, rows.axis,
+                                  rows.top_k, out.shape.axis, out.shape.top_k));
+  out.shape.bits = std::min(out.shape.bits, rows.bits);
+  r.ids.insert(r.ids.end(), rows.ids.begin(), rows.ids.end());
+}
+
+void read_choice(const Json& reply, const Json& choice, const std::string& where, bool alone, Replies& out) {
+  Request r;
+  r.where = where;
+  const Json& usage = reply.contains("usage") && reply["usage"].is_object() ? reply["usage"] : Json::object();
+  std::vector<std::int32_t> prompt = tokens_at(choice, "prompt_token_ids", where);
+  if (prompt.empty()) prompt = tokens_at(reply, "prompt_token_ids", where);
+  const std::vector<std::int32_t> generated = tokens_at(choice, "token_ids", where);
+  if (reply.contains("prompt_routed_experts")) {  // oldest form: the prompt's rows apart
+    const Rows rows = rows_of(reply["prompt_routed_experts"], where + ": prompt_routed_experts");
+    r.prompt = rows.count();
+    add(rows, r, out);
+  }
+  if (choice.contains("routed_experts_prompt_start"))
+    r.first = integer_at(choice, "routed_experts_prompt_start", 0, kMost, where);
+  if (choice.contains("routed_experts")) add(rows_of(choice["routed_experts"], where + ": routed_experts"), r, out);
+  if (r.ids.empty()) return;
+  const std::int64_t rows = std::int64_t(r.ids.size()) / (out.shape.axis * out.shape.top_k);
+  if (r.prompt < 0 && !prompt.empty()) r.prompt = std::int64_t(prompt.size());
+  if (r.prompt < 0 && !generated.empty()) r.prompt = r.first + rows + 1 - std::int64_t(generated.size());
+  if (r.prompt < 0 && alone && usage.contains("prompt_tokens"))
+    r.prompt = integer_at(usage, "prompt_tokens", 1, kMost, where);
+  if (!prompt.empty() && !generated.empty() && r.first + rows > std::int64_t(prompt.size() + generated.size()))
+    throw ConfigError(fmt::format("{}: {} rows from position {} are more than its {} tokens", where, rows, r.first,
+                                  prompt.size() + generated.size()));
+  out.phases = out.phases && r.prompt >= 0;
+  if (prompt.empty() && r.prompt > 0) prompt.assign(std::size_t(r.prompt), -1);
+  r.tokens = std::move(prompt);
+  r.tokens.insert(r.tokens.end(), generated.begin(), generated.end());
+  out.any_tokens =
+      out.any_tokens || std::any_of(r.tokens.begin(), r.tokens.end(), [](std::int32_t t) { return t >= 0; });
+  out.requests.push_back(std::move(r));
+}
+
+Replies read_replies(const ImportContext& context) {
+  Replies out;
+  for (const std::string& file : context.files) {
+    int index = 0;
+    for (const Json& reply : reply_documents(file)) {
+      const std::string where = fmt::format("{}: reply {}", file, index++);
+      if (!reply.is_object()) throw ConfigError(fmt::format("{}: expected an object", where));
+      if (!reply.contains("choices")) {  // the offline form: one object a request
+        read_choice(reply, reply, where, true, out);
+        continue;
+      }
+      const Json& choices = reply["choices"];
+      for (std::size_t i = 0; i < choices.size(); ++i)
+        read_choice(reply, choices[i], choices.size() > 1 ? fmt::format("{}: choice {}", where, i) : where,
+                    choices.size() == 1, out);
+    }
+  }
+  if (out.requests.empty()) throw ConfigError(fmt::format("{}: no reply holds routed_experts", context.files[0]));
+  return out;
+}
+
+void read(const ImportContext& context) {
+  const Replies replies = read_replies(context);
+  RoutedSource s;
+  s.name = "vLLM replies with routed_experts";
+  s.file = context.files[0];
+  s.axis_size = int(replies.shape.axis);
+  s.top_k = int(replies.shape.top_k);
+  s.id_bits = replies.shape.bits;
+  s.requests = s.zero_is_empty = true;
+  s.phases = replies.phases;
+  s.token_ids = replies.any_tokens;
+  if (!replies.phases) s.notes.push_back("where the prompt ends is not known: all tokens count as prefill");
+  s.notes.push_back(
+      "which requests shared a pass is not recorded: each request's prompt and each later token count as one");
+  s.blocks = [&](const auto& take) {
+    std::int32_t pass = -1;
+    for (std::size_t q = 0; q < replies.requests.size(); ++q) {
+      const Request& r = replies.requests[q];
+      TokenBlock b;
+      b.where = r.where;
+      b.ids = r.ids;
+      const std::int64_t rows = std::int64_t(r.ids.size()) / (replies.shape.axis * replies.shape.top_k);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        const std::int64_t p = r.first + row;
+        const bool decode = r.prompt >= 0 && p >= r.prompt;
+        if (row == 0 || decode) ++pass;
+        b.tokens.push_back({pass, std::int32_t(q), std::int32_t(p),
+                            std::size_t(p) < r.tokens.size() ? r.tokens[std::size_t(p)] : -1,
+                            decode ? TracePhase::decode : TracePhase::prefill, 0});
+      }
+      take(b);
+    }
+  };
+  import_routing(context, s);
+}
+
+bool recognise(const std::string&, std::string_view head) {
+  const auto has = [&](std::string_view word) { return head.find(word) != std::string_view::npos; };
+  return has("\"prompt_routed_experts\"") || (has("\"routed_experts\"") && !has("\"meta_info\""));
+}
+}  // namespace
+
+Importer vllm_reply_importer() {
+  return {"vllm-reply", "vLLM replies with routed_experts: nested lists, or base64 of a .npy", recognise, read};
+}
+}  // namespace moesim
