@@ -4,6 +4,7 @@
 
 #include "study/place_study.h"
 #include "study/passes.h"
+#include "training/study.h"
 
 namespace moesim {
 
@@ -11,6 +12,7 @@ std::span<const StudyEntry> studies() {
   static const std::vector<StudyEntry> table = {
       {"place", "expert placements compared", run_place, place_help},
       {"passes", "prefill passes and decode steps of one expert-parallel group", run_passes, help_of<PassesShape>},
+      {"training", "steps of pretraining a model, and whole runs", run_training},
   };
   return table;
 }

@@ -1,0 +1,214 @@
+#include "training/campaign.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <queue>
+
+#include "core/random.h"
+
+namespace moesim {
+namespace {
+constexpr double kHour = 3600;
+
+/// When the next thing of a kind happens; rate in events a second, 0 for never.
+class Arrivals {
+ public:
+  Arrivals(double rate, std::uint64_t seed, std::string_view name) : rate_(rate), random_(seed, name) { draw(0); }
+  double next() const { return next_; }
+  void draw(double now) { next_ = rate_ > 0 ? now + random_.exponential(1 / rate_) : 1e300; }
+
+ private:
+  double rate_, next_ = 1e300;
+  Random random_;
+};
+
+double rate(int count, double mtbf_hours) { return mtbf_hours > 0 ? count / (mtbf_hours * kHour) : 0; }
+
+class Player {
+ public:
+  Player(const CampaignSection& section, int gpus, int nics, int nodes, double slow_factor, std::uint64_t seed)
+      : s_(section),
+        slow_factor_(slow_factor),
+        gpu_(rate(gpus, s_.failures.gpu_mtbf_hours), seed, "gpu failures"),
+        nic_(rate(nics, s_.failures.nic_mtbf_hours), seed, "nic failures"),
+        node_(rate(nodes, s_.failures.node_mtbf_hours), seed, "node failures"),
+        slow_(rate(gpus, s_.stragglers.gpu_mtbf_hours), seed, "stragglers"),
+        spares_(s_.failures.spare_nodes) {}
+
+  CampaignOutcome play(const std::vector<CampaignPart>& parts) {
+    for (const CampaignPart& part : parts) {
+      done_ = saved_ = 0;  // tokens of this part
+      save();              // parts begin from a checkpoint
+      while (done_ < part.tokens) step(part);
+      out_.tokens += done_;
+    }
+    out_.seconds = now_;
+    return out_;
+  }
+
+ private:
+  static int batch_at(const CampaignPart& part, double tokens) {
+    if (part.ramp_from <= 0 || tokens >= part.ramp_tokens) return part.batch;
+    return part.ramp_from + int((part.batch - part.ramp_from) * tokens / part.ramp_tokens);
+  }
+  void save() {
+    saved_ = done_;
+    unsaved_ = 0;
+  }
+
+  void step(const CampaignPart& part) {
+    const int batch = batch_at(part, done_);
+    const bool slow = now_ < slow_until_;
+    double takes = part.step.at(batch);
+    if (slow) out_.straggling += takes * (slow_factor_ - 1), takes *= slow_factor_;
+    const double fails = std::min({gpu_.next(), nic_.next(), node_.next()});
+    if (fails < now_ + takes) return fail(fails);
+    now_ += takes;
+    unsaved_ += takes;
+    out_.productive += part.step.at(batch);
+    done_ += double(batch) * part.sequence;
+    ++out_.steps;
+    if (!slow && slow_.next() <= now_) {
+      ++out_.stragglers;
+      slow_until_ = now_ + s_.stragglers.detect_hours * kHour;
+    }
+    if (slow && now_ >= slow_until_) {  // found: replaced from a checkpoint made for it
+      slow_.draw(now_);
+      checkpoint();
+      restart();
+    }
+    if (unsaved_ >= s_.checkpoint.interval_hours * kHour) checkpoint();
+  }
+  void checkpoint() {
+    now_ += s_.checkpoint.pause;
+    out_.checkpoints += s_.checkpoint.pause;
+    save();
+  }
+  void fail(double when) {
+    const double part_of_step = std::max(0.0, when - now_);
+    now_ = std::max(now_, when);
+    out_.lost += unsaved_ + part_of_step;
+    out_.productive -= std::min(out_.productive, unsaved_);
+    done_ = saved_;
+    unsaved_ = 0;
+    if (gpu_.next() <= now_) ++out_.gpu_failures, gpu_.draw(now_);
+    if (nic_.next() <= now_) ++out_.nic_failures, nic_.draw(now_);
+    if (node_.next() <= now_) ++out_.node_failures, node_.draw(now_);
+    restart();
+  }
+  /// Takes a spare node, waiting for a repair if there is none.
+  void restart() {
+    for (; !repaired_.empty() && repaired_.top() <= now_; repaired_.pop()) ++spares_;
+    repaired_.push(now_ + s_.failures.repair_hours * kHour);
+    if (spares_ > 0) {
+      --spares_;
+    } else {
+      out_.waiting += repaired_.top() - now_;
+      now_ = repaired_.top();
+      repaired_.pop();
+    }
+    now_ += s_.failures.restart_hours * kHour;
+    out_.restarting += s_.failures.restart_hours * kHour;
+    for (Arrivals* a : {&gpu_, &nic_, &node_})  // nothing breaks while nothing runs
+      if (a->next() <= now_) a->draw(now_);
+  }
+
+  const CampaignSection& s_;
+  double slow_factor_;
+  Arrivals gpu_, nic_, node_, slow_;
+  int spares_;
+  std::priority_queue<double, std::vector<double>, std::greater<>> repaired_;
+  double now_ = 0, done_ = 0, saved_ = 0, unsaved_ = 0, slow_until_ = -1;
+  CampaignOutcome out_;
+};
+
+void check_section(const Config& config, const CampaignSection& s) {
+  const auto positive = [&](std::string_view key, double value) {
+    if (!(value > 0)) config.at(key).fail(fmt::format("expected a number above 0, got {}", value));
+  };
+  positive("tokens", s.tokens);
+  if (!(s.checkpoint.interval_hours > 0) || s.checkpoint.pause < 0)
+    config.at("checkpoint").fail("interval_hours must be above 0 and pause at least 0");
+  const auto& f = s.failures;
+  if (f.gpu_mtbf_hours < 0 || f.nic_mtbf_hours < 0 || f.node_mtbf_hours < 0 || f.restart_hours < 0 ||
+      f.repair_hours < 0 || f.spare_nodes < 0)
+    config.at("failures").fail("expected numbers of at least 0");
+  if (!(s.stragglers.speed > 0 && s.stragglers.speed <= 1) || s.stragglers.detect_hours < 0)
+    config.at("stragglers").fail("speed must be above 0 and at most 1, detect_hours at least 0");
+  if (!(s.power_share > 0)) config.at("power_share").fail(fmt::format("expected above 0, got {}", s.power_share));
+  if (s.ramp.from < 0 || s.ramp.tokens < 0 || s.ramp.tokens > s.tokens)
+    config.at("ramp").fail("from must be at least 0, tokens between 0 and the run's");
+}
+
+double step_seconds(const Config& scenario, std::uint64_t seed, const PlanChange& change, StudyEnd& end) {
+  TrainingSetup setup(scenario, seed, change);
+  const StepOutcome step = setup.run(0, nullptr);
+  end.events += setup.engine().executed();
+  end.fingerprint = (end.fingerprint ^ setup.engine().fingerprint()) * 0x9E3779B97F4A7C15;
+  return seconds(step.step);
+}
+
+/// Half of the batch, if the schedule takes it: the second point of the line.
+StepLine line_of(StudyRun& run, const TrainingPlan& plan, int batch, int sequence, double step_time, StudyEnd& end) {
+  const int share = plan.data * plan.section.micro_batch;
+  const int half = batch / share / 2 / plan.schedule.ranks * plan.schedule.ranks * share;
+  const Config schedule = run.scenario.at("training").at_or_empty("schedule");
+  const auto policy = pipeline_schedules().make_or(run.scenario.at("training"), "schedule", "1f1b");
+  if (half <= 0 || half == batch || !policy->refusal(plan.schedule.ranks, half / share).empty()) return {step_time, 0};
+  const double other = step_seconds(run.scenario, run.seed, {half, sequence, {}}, end);
+  const double slope = (step_time - other) / (batch - half);
+  return {step_time - slope * batch, slope};
+}
+}  // namespace
+
+CampaignOutcome play_campaign(const std::vector<CampaignPart>& parts, const CampaignSection& section, int gpus,
+                              int nics, int nodes, double slow_factor, std::uint64_t seed) {
+  return Player(section, gpus, nics, nodes, slow_factor, seed).play(parts);
+}
+
+void run_campaign(StudyRun& run, TrainingSetup& setup, const StepFigures& figures, StudyEnd& end) {
+  const Config config = run.scenario.at("training").at("run");
+  const auto section = read<CampaignSection>(config);
+  check_section(config, section);
+  const TrainingPlan& plan = setup.plan();
+  std::vector<CampaignPart> parts;
+  CampaignPart& main = parts.emplace_back();
+  main = {section.tokens,    plan.section.sequence, plan.section.batch,
+          section.ramp.from, section.ramp.tokens,   {figures.step_time, 0}};
+  if (section.ramp.from > 0)
+    main.step = line_of(run, plan, plan.section.batch, plan.section.sequence, figures.step_time, end);
+  for (const SequencePhase& phase : section.phases) {
+    const double step = step_seconds(run.scenario, run.seed, {phase.batch, phase.sequence, {}}, end);
+    parts.push_back({phase.tokens, phase.sequence, phase.batch, 0, 0, {step, 0}});
+  }
+  double slow = 1;
+  if (section.stragglers.gpu_mtbf_hours > 0) {
+    const PlanChange change{0, 0, {{plan.gpus / 2, section.stragglers.speed}}};
+    slow = std::max(1.0, step_seconds(run.scenario, run.seed, change, end) / figures.step_time);
+    run.results.metric("straggler_step_factor", slow, "");
+  }
+  const Node& node = plan.cluster.node;
+  const int nodes = (plan.gpus + node.gpus - 1) / node.gpus;
+  const CampaignOutcome out = play_campaign(parts, section, plan.gpus, nodes * node.nics, nodes, slow, run.seed);
+  const double gpu_hours = out.seconds / kHour * plan.gpus;
+  Results& r = run.results;
+  r.metric("run_days", out.seconds / 86400, "days");
+  r.metric("run_steps", double(out.steps), "");
+  r.metric("run_tokens", out.tokens, "tokens");
+  r.metric("run_tokens_per_day", out.tokens / out.seconds * 86400, "tokens/day");
+  r.metric("run_goodput", out.productive / out.seconds, "");
+  r.metric("run_checkpoint_time", out.checkpoints, "s");
+  r.metric("run_lost_time", out.lost, "s");
+  r.metric("run_restart_time", out.restarting, "s");
+  r.metric("run_waiting_time", out.waiting, "s");
+  r.metric("run_straggling_time", out.straggling, "s");
+  r.metric("run_gpu_failures", double(out.gpu_failures), "");
+  r.metric("run_nic_failures", double(out.nic_failures), "");
+  r.metric("run_node_failures", double(out.node_failures), "");
+  r.metric("run_stragglers", double(out.stragglers), "");
+  r.metric("run_gpu_hours", gpu_hours, "h");
+  r.metric("run_cost", gpu_hours * node.gpu.price.v, "USD");
+  r.metric("run_energy", out.seconds * plan.gpus * node.gpu.power.v * section.power_share, "J");
+}
+}  // namespace moesim

@@ -1,0 +1,100 @@
+// A whole training run: many steps to a token target, with a batch ramp, longer sequences at the end, checkpoints,
+// failures, repairs and stragglers.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "core/config.h"
+#include "record/study.h"
+#include "training/iteration.h"
+
+namespace moesim {
+
+/// Tokens trained with another sequence length and batch, after the main part.
+struct SequencePhase {
+  int sequence = 0, batch = 0;
+  double tokens = 0;
+  static void fields(auto& f, auto& p) {
+    f.required("sequence", p.sequence, "tokens of a sequence");
+    f.required("batch", p.batch, "sequences of a step");
+    f.required("tokens", p.tokens, "tokens trained so");
+  }
+};
+
+struct CampaignSection {
+  double tokens = 0;
+  struct Ramp {
+    int from = 0;
+    double tokens = 0;
+    static void fields(auto& f, auto& p) {
+      f("from", p.from, "sequences of the first steps; 0: no ramp");
+      f("tokens", p.tokens, "tokens over which the batch grows to the full one, in proportion");
+    }
+  } ramp;
+  std::vector<SequencePhase> phases;
+  struct Checkpoint {
+    double interval_hours = 1, pause = 0;
+    static void fields(auto& f, auto& p) {
+      f("interval_hours", p.interval_hours, "hours between two checkpoints");
+      f("pause", p.pause, "seconds that training stands still for one");
+    }
+  } checkpoint;
+  struct Failures {
+    double gpu_mtbf_hours = 0, nic_mtbf_hours = 0, node_mtbf_hours = 0, restart_hours = 0.25, repair_hours = 24;
+    int spare_nodes = 0;
+    static void fields(auto& f, auto& p) {
+      f("gpu_mtbf_hours", p.gpu_mtbf_hours, "mean hours between failures of one GPU; 0: never");
+      f("nic_mtbf_hours", p.nic_mtbf_hours, "of one network adapter");
+      f("node_mtbf_hours", p.node_mtbf_hours, "of the rest of one node");
+      f("restart_hours", p.restart_hours, "from a failure until training goes on with a spare node");
+      f("repair_hours", p.repair_hours, "until a failed node is a spare again");
+      f("spare_nodes", p.spare_nodes, "nodes in waiting");
+    }
+  } failures;
+  struct Stragglers {
+    double gpu_mtbf_hours = 0, detect_hours = 1, speed = 0.8;
+    static void fields(auto& f, auto& p) {
+      f("gpu_mtbf_hours", p.gpu_mtbf_hours, "mean hours until one GPU turns slow; 0: never");
+      f("detect_hours", p.detect_hours, "until it is found and replaced (with a restart)");
+      f("speed", p.speed, "of a slow GPU's normal rate");
+    }
+  } stragglers;
+  double power_share = 1;
+  static void fields(auto& f, auto& p) {
+    f.required("tokens", p.tokens, "tokens to train");
+    f("ramp", p.ramp, "batch growth at the start");
+    f("phases", p.phases, "longer sequences at the end");
+    f("checkpoint", p.checkpoint, "saving");
+    f("failures", p.failures, "what breaks, and how it is mended");
+    f("stragglers", p.stragglers, "GPUs that turn slow");
+    f("power_share", p.power_share, "mean power of a GPU and its share of the node, over the board limit");
+  }
+};
+
+/// Seconds of a step by its batch: a line through two simulated steps.
+struct StepLine {
+  double fixed = 0, per_sequence = 0;
+  double at(int batch) const { return fixed + per_sequence * batch; }
+};
+
+/// One part of the run: tokens to train at one sequence length.
+struct CampaignPart {
+  double tokens = 0;
+  int sequence = 0, batch = 0, ramp_from = 0;
+  double ramp_tokens = 0;
+  StepLine step;
+};
+
+struct CampaignOutcome {
+  double seconds = 0, productive = 0, checkpoints = 0, lost = 0, restarting = 0, waiting = 0, straggling = 0;
+  double tokens = 0;
+  std::int64_t steps = 0, gpu_failures = 0, nic_failures = 0, node_failures = 0, stragglers = 0;
+};
+
+/// Plays the run step by step.  slow_factor: how much longer a step takes with one straggler.
+CampaignOutcome play_campaign(const std::vector<CampaignPart>& parts, const CampaignSection& section, int gpus,
+                              int nics, int nodes, double slow_factor, std::uint64_t seed);
+
+/// Simulates the steps that the run needs besides `figures`, plays it, writes its metrics (run_days, run_cost, ...).
+void run_campaign(StudyRun& run, TrainingSetup& setup, const StepFigures& figures, StudyEnd& end);
+}  // namespace moesim

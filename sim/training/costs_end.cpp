@@ -1,0 +1,174 @@
+// Parameters, memory that stays, and the end of a step: reduction, optimiser, gathering.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "spec/count.h"
+#include "training/costs.h"
+
+namespace moesim {
+namespace {
+double bytes_of(Dtype dtype) {
+  return dtype == Dtype::fp32 ? 4 : dtype == Dtype::fp8 ? 1 : dtype == Dtype::fp4 ? 0.5 : 2;
+}
+
+std::vector<GpuId> group_of(int first, int stride, int count) {
+  std::vector<GpuId> out;
+  for (int i = 0; i < count; ++i) out.push_back(GpuId(std::uint32_t(first + i * stride)));
+  return out;
+}
+}  // namespace
+
+BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& block) {
+  const Model& m = plan.model;
+  const ParallelSection& p = plan.section.parallel;
+  const double words = double(m.vocabulary) * m.hidden;
+  BlockParameters out;
+  switch (block.kind) {
+    case PlanBlock::Kind::embedding:
+      out.dense = words / p.tensor;
+      return out;
+    case PlanBlock::Kind::head:
+      out.dense = (words + m.hidden) / p.tensor;
+      return out;
+    case PlanBlock::Kind::mtp:  // its embedding and head are the model's, on the same rank if the schedule folds
+      out.dense = 2.0 * m.hidden * m.hidden + 2.0 * m.hidden;
+      if (plan.schedule.layout == Layout::straight) out.dense += words / p.tensor;
+      return out;
+    case PlanBlock::Kind::layer:
+      break;
+  }
+  out.dense = double(attention_parameters(m)) / p.tensor + double(m.norms_per_layer) * m.hidden;
+  if (!block.moe) {
+    out.dense += 3.0 * m.hidden * m.dense_width / p.tensor;
+    return out;
+  }
+  const MoeShape& moe = *m.moe;
+  out.dense += double(gate_parameters(m)) + 3.0 * m.hidden * moe.shared_experts * moe.expert_width / p.tensor;
+  out.experts = double(expert_parameters(m)) * moe.experts / p.expert / p.expert_tensor;
+  return out;
+}
+
+void TrainingCosts::price_end(const Network& network) {
+  const ParallelSection& p = plan_.section.parallel;
+  const StateSection& state = plan_.section.state;
+  const Schedule& s = plan_.schedule;
+  const bool sharded = p.zero >= 1;
+  const int dense_copies = plan_.gpus_per_stage / p.tensor, expert_copies = plan_.expert_data;
+  for (int rank = 0; rank < s.ranks; ++rank) {
+    const int first = rank * plan_.gpus_per_stage;
+    const std::vector<GpuId> dense = group_of(first, p.tensor, dense_copies);
+    const std::vector<GpuId> experts = group_of(first, p.expert * p.expert_tensor, expert_copies);
+    for (int chunk = 0; chunk < s.chunks; ++chunk) {
+      BlockParameters sum;
+      int heads = 0;
+      for (const PlanBlock& block : plan_.stages[std::size_t(s.stage_of(rank, chunk))]) {
+        if (block.kind == PlanBlock::Kind::head && heads++ > 0) continue;  // shared with the MTP module
+        const BlockParameters here = block_parameters(plan_, block);
+        sum.dense += here.dense;
+        sum.experts += here.experts;
+      }
+      ChunkEnd& end = ends_.emplace_back();
+      const Collective reduce = sharded ? Collective::reduce_scatter : Collective::all_reduce;
+      const double gradient = bytes_of(state.gradients), weight = bytes_of(state.weights);
+      end.reduction =
+          collective(reduce, dense, sum.dense * gradient) + collective(reduce, experts, sum.experts * gradient);
+      if (sharded)
+        end.gather = collective(Collective::all_gather, dense, sum.dense * weight) +
+                     collective(Collective::all_gather, experts, sum.experts * weight);
+      // Each parameter: gradient read, master and moments read and written, the kernels' copy written.
+      const double bytes = gradient + 2 * (bytes_of(state.master) + 2 * bytes_of(state.moments)) + weight;
+      end.update_bytes =
+          bytes * (sum.dense / (sharded ? dense_copies : 1) + sum.experts / (sharded ? expert_copies : 1));
+      if (p.zero >= 2) {
+        // Gradients leave after every micro-batch, parameters come back before every pass: beside the block's compute,
+        // or exposed.
+        const auto hidden = [&](Time moved, Time beside, Hiding hiding) {
+          return hiding == Hiding::overlapped ? std::max(Time{0}, moved - beside) : moved;
+        };
+        const int stage = s.stage_of(rank, chunk);
+        const double of_blocks = double(blocks(stage));
+        const Time reduced{std::int64_t(double(end.reduction.v) / of_blocks)};
+        const Time gathered{std::int64_t(double(end.gather.v) / of_blocks)};
+        for (int b = 0; b < blocks(stage); ++b)
+          for (bool beside : {false, true}) {
+            const Time forward = fixed(stage, b, Piece::attention, beside).busy;
+            const Time backward = fixed(stage, b, Piece::attention_back, beside).busy;
+            fixed(stage, b, Piece::attention_weight, beside).exposed +=
+                hidden(reduced, backward, plan_.section.gradient_reduction);
+            if (p.zero < 3) continue;
+            fixed(stage, b, Piece::attention, beside).exposed +=
+                hidden(gathered, forward, plan_.section.parameter_gathering);
+            fixed(stage, b, Piece::attention_back, beside).exposed +=
+                hidden(gathered, backward, plan_.section.parameter_gathering);
+          }
+        end.reduction = {};
+        if (p.zero == 3) end.gather = {};
+      }
+    }
+  }
+  const std::vector<GpuId> ranks = group_of(0, plan_.gpus_per_stage, s.ranks);
+  norm_ = collective_time(network.topology(), network.calibration(), Collective::all_reduce, CollectiveAlgorithm::best,
+                          ranks, {8});
+}
+
+Time TrainingCosts::reduction(int rank, int chunk) const {
+  return ends_[std::size_t(rank * plan_.schedule.chunks + chunk)].reduction;
+}
+Time TrainingCosts::gather(int rank, int chunk) const {
+  return ends_[std::size_t(rank * plan_.schedule.chunks + chunk)].gather;
+}
+
+Time TrainingCosts::optimizer(const GpuSeat& seat) const {
+  double bytes = 0;
+  for (int chunk = 0; chunk < plan_.schedule.chunks; ++chunk)
+    bytes += ends_[std::size_t(seat.rank * plan_.schedule.chunks + chunk)].update_bytes;
+  if (bytes < 1) return {};
+  const Time time = kernels_.time(MemoryOp{MemoryKind::optimizer, {std::int64_t(bytes)}});
+  return from_seconds(seconds(time) / speed(seat));
+}
+
+void TrainingCosts::find_resident() {
+  const ParallelSection& p = plan_.section.parallel;
+  const Schedule& s = plan_.schedule;
+  TrainingState state;
+  state.weights = plan_.section.state.weights;
+  state.master = plan_.section.state.master;
+  state.gradients = plan_.section.state.gradients;
+  state.moments = plan_.section.state.moments;
+  state.zero = p.zero;
+  state.data_parallel = plan_.gpus_per_stage / p.tensor;
+  state.expert_parallel_data = plan_.expert_data;
+  const std::int64_t rows = plan_.model.moe ? std::int64_t{plan_.tokens_per_member()} * plan_.model.moe->top_k : 0;
+  // Both directions of one dispatch and one combine, of two micro-batches when they overlap.
+  const Bytes buffers = plan_.model.moe ? bf16_row(plan_.model.hidden) * (4 * rows) : Bytes{};
+  for (int rank = 0; rank < s.ranks; ++rank) {
+    HeldLayers held;
+    held.experts = loads_ != nullptr ? loads_->slots_per_gpu() : 0;
+    for (int chunk = 0; chunk < s.chunks; ++chunk)
+      for (const PlanBlock& block : plan_.stages[std::size_t(s.stage_of(rank, chunk))]) switch (block.kind) {
+          case PlanBlock::Kind::embedding:
+            held.embedding = true;
+            break;
+          case PlanBlock::Kind::head:
+            held.head = true;
+            break;
+          case PlanBlock::Kind::mtp:
+            held.mtp = true;
+            break;
+          case PlanBlock::Kind::layer:
+            held.layers.push_back(block.layer);
+            break;
+        }
+    resident_.push_back(training_memory(plan_.model, held, state, plan_.batch, rows, 0, plan_.options, buffers));
+    const Bytes total = resident_.back().total();
+    if (total > memory())
+      throw ConfigError(
+          fmt::format("GPU {} (stage {}) does not fit before any micro-batch: it holds {:.1f} GB, {:.1f} "
+                      "GB more than its {:.1f} GB; more stages, more experts' GPUs or a higher ZeRO "
+                      "stage would help",
+                      gpu({0, rank, 0}), rank, double(total.v) * 1e-9, double((total - memory()).v) * 1e-9,
+                      double(memory().v) * 1e-9));
+  }
+}
+}  // namespace moesim

@@ -1,0 +1,93 @@
+#include "training/iteration.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "placement/section.h"
+#include "spec/count.h"
+#include "training/balance.h"
+
+namespace moesim {
+
+TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const PlanChange& change)
+    : plan_(read_plan(scenario, change)) {
+  network_ = networks().make_or(scenario, "network", "bottleneck", engine_, plan_.cluster);
+  kernel_model_ = make_kernel_model(scenario, plan_.cluster.node.gpu);
+  kernels_ = std::make_unique<KernelCosts>(*kernel_model_);
+  split_layers(plan_, scenario, [&](const PlanBlock& block) { return block_seconds(plan_, block, *kernels_); });
+  if (plan_.model.moe) {
+    const MoeShape& moe = *plan_.model.moe;
+    const int per_node = std::min(plan_.members, std::max(1, plan_.cluster.node.gpus / plan_.stride));
+    const TrafficContext context{
+        {moe.experts, moe.top_k, moe.groups, moe.groups_used}, {plan_.members, per_node}, seed, std::nullopt};
+    traffic_ = make_traffic(scenario.at_or_empty("routing"), context);
+    traffic_ = balanced_by_bias(scenario.at("training"), plan_, context, std::move(traffic_));
+    placement_ = read_placement(scenario, plan_.model, context.group, [&](int layer, std::span<double> loads) {
+                   traffic_->shares(layer, 0, loads);
+                 }).maps;
+    loads_ = std::make_unique<TrainingLoads>(plan_, *traffic_, placement_, context.group);
+  }
+  costs_ = std::make_unique<TrainingCosts>(plan_, *kernels_, *network_, loads_.get());
+}
+TrainingSetup::~TrainingSetup() = default;
+
+StepOutcome TrainingSetup::run(std::int64_t step, SpanLog* spans) {
+  if (loads_) loads_->begin_step(step);
+  Executor executor(
+      engine_, plan_.schedule, plan_.templates, {plan_.replicas, plan_.members}, *costs_,
+      [this](const GpuSeat& seat) { return costs_->gpu(seat); }, spans);
+  return executor.run();
+}
+
+std::string_view name_of(Spent what) {
+  switch (what) {
+    case Spent::forward:
+      return "forward";
+    case Spent::backward:
+      return "backward";
+    case Spent::weight:
+      return "weight";
+    case Spent::overlapped:
+      return "overlapped";
+    case Spent::bubble:
+      return "bubble";
+    case Spent::optimizer:
+      return "optimizer";
+    case Spent::exposed_communication:
+      return "exposed_communication";
+  }
+  throw std::logic_error("a kind of time has no name");
+}
+
+StepFigures figures_of(const TrainingPlan& plan, const std::vector<StepOutcome>& steps) {
+  StepFigures out;
+  out.stages.resize(std::size_t(plan.schedule.ranks));
+  for (const StepOutcome& step : steps) {
+    out.step_time += seconds(step.step) / double(steps.size());
+    const double gpus = double(step.gpus.size() * steps.size()), of_stage = gpus / plan.schedule.ranks;
+    for (const GpuOutcome& g : step.gpus) {
+      for (std::size_t k = 0; k < kSpent; ++k) {
+        out.spent[k] += seconds(g.spent[k]) / gpus;
+        out.stages[std::size_t(g.seat.rank)][k] += seconds(g.spent[k]) / of_stage;
+      }
+      out.peak_memory = std::max(out.peak_memory, g.peak_memory.v);
+    }
+  }
+  const double tokens = double(plan.tokens_per_step());
+  const Gpu& gpu = plan.cluster.node.gpu;
+  out.tokens_per_second = tokens / out.step_time;
+  const double per_gpu = out.tokens_per_second / plan.gpus;
+  const auto flops = [&](bool causal) { return training_flops(plan.model, plan.section.sequence, causal).v * per_gpu; };
+  out.tflops_causal = flops(true) * 1e-12;
+  out.tflops_noncausal = flops(false) * 1e-12;
+  out.mfu_bf16_causal = flops(true) / gpu.bf16.v;
+  out.mfu_bf16_noncausal = flops(false) / gpu.bf16.v;
+  if (gpu.fp8.v > 0) {
+    out.mfu_fp8_causal = flops(true) / gpu.fp8.v;
+    out.mfu_fp8_noncausal = flops(false) / gpu.fp8.v;
+  }
+  out.gpu_hours_per_trillion_tokens = plan.gpus * (1e12 / out.tokens_per_second) / 3600;
+  return out;
+}
+}  // namespace moesim

@@ -1,0 +1,63 @@
+// Training steps simulated GPU by GPU, and the figures that follow from them.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "compute/kernel_model.h"
+#include "network/network.h"
+#include "record/results.h"
+#include "record/span.h"
+#include "schedule/executor.h"
+#include "training/costs.h"
+#include "training/loads.h"
+#include "training/plan.h"
+
+namespace moesim {
+
+/// Everything that a scenario's steps need, in the order it is built.
+class TrainingSetup {
+ public:
+  /// Reads model, cluster, training, network, kernels, routing, placement.  Throws ConfigError for wrong input and for
+  /// what does not fit into the GPUs.
+  TrainingSetup(const Config& scenario, std::uint64_t seed, const PlanChange& change = {});
+  ~TrainingSetup();
+
+  const TrainingPlan& plan() const { return plan_; }
+  Network& network() { return *network_; }
+  TrainingCosts& costs() { return *costs_; }
+  KernelCosts& kernels() { return *kernels_; }
+  Engine& engine() { return engine_; }
+  const TrainingLoads* loads() const { return loads_.get(); }
+  const std::vector<ExpertMap>& placement() const { return placement_; }
+  const TrafficSource* traffic() const { return traffic_.get(); }
+
+  /// Runs step number `step` from the engine's now.
+  StepOutcome run(std::int64_t step, SpanLog* spans);
+
+ private:
+  TrainingPlan plan_;
+  Engine engine_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<KernelModel> kernel_model_;
+  std::unique_ptr<KernelCosts> kernels_;
+  std::unique_ptr<TrafficSource> traffic_;
+  std::vector<ExpertMap> placement_;
+  std::unique_ptr<TrainingLoads> loads_;
+  std::unique_ptr<TrainingCosts> costs_;
+};
+
+/// Means over the GPUs of some steps, in seconds.
+struct StepFigures {
+  double step_time = 0;
+  std::array<double, kSpent> spent{};              // adds up to step_time
+  std::vector<std::array<double, kSpent>> stages;  // (ranks)
+  double tokens_per_second = 0, tflops_causal = 0, tflops_noncausal = 0;
+  double mfu_bf16_causal = 0, mfu_bf16_noncausal = 0, mfu_fp8_causal = 0, mfu_fp8_noncausal = 0;
+  double gpu_hours_per_trillion_tokens = 0;
+  std::int64_t peak_memory = 0;
+};
+StepFigures figures_of(const TrainingPlan& plan, const std::vector<StepOutcome>& steps);
+
+/// The names of the seven times, in the order of Spent: forward_time, backward_time, ...
+std::string_view name_of(Spent what);
+}  // namespace moesim

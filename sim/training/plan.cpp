@@ -1,0 +1,271 @@
+#include "training/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "spec/catalogue.h"
+
+namespace moesim {
+namespace {
+/// The divisors of `n` nearest to `wanted`, for "would do" in refusals.
+std::string near_divisors(int n, int wanted) {
+  int below = 1, above = n;
+  for (int d = 1; d <= n; ++d) {
+    if (n % d != 0) continue;
+    if (d <= wanted) below = std::max(below, d);
+    if (d >= wanted) above = std::min(above, d);
+  }
+  return below == above ? fmt::format("{}", below) : fmt::format("{} or {}", below, above);
+}
+
+void at_least_one(const Config& parallel, std::string_view key, int value) {
+  if (value < 1) parallel.at(key).fail(fmt::format("expected at least 1, got {}", value));
+}
+
+void check_numbers(const Config& training, const TrainingSection& s, const Model& model) {
+  if (s.sequence < 1) training.at("sequence").fail(fmt::format("expected at least 1, got {}", s.sequence));
+  if (s.sequence > model.max_positions)
+    training.at("sequence")
+        .fail(fmt::format("{} has {} positions, so sequences of {} to {} tokens can be trained, got {}", model.name,
+                          model.max_positions, 1, model.max_positions, s.sequence));
+  if (s.batch < 1) training.at("batch").fail(fmt::format("expected at least 1 sequence, got {}", s.batch));
+  if (s.micro_batch < 1) training.at("micro_batch").fail(fmt::format("expected at least 1, got {}", s.micro_batch));
+  if (s.steps < 1) training.at("steps").fail(fmt::format("expected at least 1, got {}", s.steps));
+  if (!(s.beside_compute > 0 && s.beside_compute <= 1))
+    training.at("beside_compute").fail(fmt::format("expected above 0 and at most 1, got {}", s.beside_compute));
+  if (s.capacity.factor < 0)
+    training.at("capacity").at("factor").fail(fmt::format("expected at least 0, got {}", s.capacity.factor));
+}
+
+void check_parallel(const Config& parallel, const ParallelSection& p, const Model& model) {
+  at_least_one(parallel, "pipeline", p.pipeline);
+  at_least_one(parallel, "tensor", p.tensor);
+  at_least_one(parallel, "context", p.context);
+  at_least_one(parallel, "expert", p.expert);
+  at_least_one(parallel, "expert_tensor", p.expert_tensor);
+  if (p.zero < 0 || p.zero > 3) parallel.at("zero").fail(fmt::format("expected 0 to 3, got {}", p.zero));
+  if (model.attention.heads % p.tensor != 0)
+    parallel.at("tensor").fail(fmt::format("must divide the {} attention heads of {}, got {}; {} would do",
+                                           model.attention.heads, model.name, p.tensor,
+                                           near_divisors(model.attention.heads, p.tensor)));
+  if (!model.moe && p.expert * p.expert_tensor > 1)
+    parallel.at("expert").fail(
+        fmt::format("{} is a dense model: only 1 is possible, got {}", model.name, p.expert * p.expert_tensor));
+  if (!model.moe) return;
+  if (model.moe->experts % p.expert != 0)
+    parallel.at("expert").fail(fmt::format("must divide the {} experts of {}, got {}; {} would do", model.moe->experts,
+                                           model.name, p.expert, near_divisors(model.moe->experts, p.expert)));
+  if (model.moe->expert_width % p.expert_tensor != 0)
+    parallel.at("expert_tensor")
+        .fail(fmt::format("must divide the expert width {}, got {}; {} would do", model.moe->expert_width,
+                          p.expert_tensor, near_divisors(model.moe->expert_width, p.expert_tensor)));
+}
+
+/// Fills gpus, gpus_per_stage, data, expert_data.
+void form_groups(const Config& training, TrainingPlan& plan) {
+  const ParallelSection& p = plan.section.parallel;
+  const Config parallel = training.at_or_empty("parallel");
+  plan.gpus = plan.section.gpus > 0 ? plan.section.gpus : plan.cluster.gpus();
+  if (plan.gpus > plan.cluster.gpus())
+    training.at("gpus").fail(fmt::format("the cluster has {} GPUs, got {}", plan.cluster.gpus(), plan.gpus));
+  const auto fail = [&](std::string_view key, const std::string& problem) {
+    (parallel.has(key) ? parallel.at(key) : parallel).fail(problem);
+  };
+  if (plan.gpus % p.pipeline != 0)
+    fail("pipeline", fmt::format("{} stages do not divide {} GPUs; {} would do", p.pipeline, plan.gpus,
+                                 near_divisors(plan.gpus, p.pipeline)));
+  plan.gpus_per_stage = plan.gpus / p.pipeline;
+  const int dense = p.tensor * p.context, experts = p.expert * p.expert_tensor;
+  if (plan.gpus_per_stage % dense != 0)
+    fail(p.context > 1 ? "context" : "tensor",
+         fmt::format("tensor x context = {} does not divide the {} GPUs of a stage; {} would do", dense,
+                     plan.gpus_per_stage, near_divisors(plan.gpus_per_stage, dense)));
+  if (plan.gpus_per_stage % experts != 0)
+    fail("expert", fmt::format("expert-parallel groups of {} GPUs cannot be formed from the {} GPUs of a stage; {} "
+                               "would do",
+                               experts, plan.gpus_per_stage, near_divisors(plan.gpus_per_stage, experts)));
+  const int per_node = plan.cluster.node.gpus;
+  if (experts > per_node && experts % per_node != 0)
+    fail("expert", fmt::format("a group over several nodes takes whole nodes of {} GPUs, got {}", per_node, experts));
+  if (p.tensor > per_node)
+    fail("tensor", fmt::format("a tensor-parallel group stays within a node of {} GPUs, got {}", per_node, p.tensor));
+  plan.data = plan.gpus_per_stage / dense;
+  plan.expert_data = plan.gpus_per_stage / experts;
+}
+
+void count_micro_batches(const Config& training, TrainingPlan& plan) {
+  const TrainingSection& s = plan.section;
+  const int share = plan.data * s.micro_batch;
+  if (s.batch % share != 0)
+    training.at("batch").fail(fmt::format(
+        "{} sequences do not divide into micro-batches of {} on {} data-parallel replicas; {} or {} would "
+        "do",
+        s.batch, s.micro_batch, plan.data, std::max(1, s.batch / share) * share, (s.batch / share + 1) * share));
+  plan.micro_batches = s.batch / share;
+  const std::int64_t tokens = std::int64_t{s.micro_batch} * s.sequence;
+  if (s.sequence % (s.parallel.context * s.parallel.tensor) != 0 || tokens / s.parallel.tensor > 4'000'000)
+    training.at("sequence")
+        .fail(fmt::format("{} tokens do not divide among tensor x context = {} GPUs", s.sequence,
+                          s.parallel.context * s.parallel.tensor));
+}
+
+void choose_simulated(const Config& scenario, TrainingPlan& plan) {
+  const ParallelSection& p = plan.section.parallel;
+  std::string fold = "data";
+  if (scenario.has("fold")) fold = scenario.at("fold").text();
+  if (fold != "data" && fold != "none")
+    scenario.at("fold").fail(fmt::format("expected data (replicas fold to one) or none, got \"{}\"", fold));
+  scenario.resolve("fold", fold);
+  plan.folded = fold == "data";
+  plan.members = plan.model.moe ? p.expert : 1;
+  plan.stride = p.expert_tensor;
+  plan.replica_gpus = plan.model.moe ? p.expert * p.expert_tensor : p.tensor * p.context;
+  plan.replicas = plan.folded ? 1 : plan.gpus_per_stage / plan.replica_gpus;
+}
+
+Recompute recompute_of(RecomputeKind kind) {
+  Recompute out;
+  if (kind == RecomputeKind::selective) out.norms = out.up_projections = out.swiglu = true;
+  if (kind == RecomputeKind::full) out.layer = true;
+  return out;
+}
+
+/// The work of one micro-batch on one of `context` GPUs that share its sequences, causal work shared evenly.
+Batch micro_batch_of(const TrainingPlan& plan) {
+  const TrainingSection& s = plan.section;
+  Batch out = training_batch(plan.model, s.sequence, s.micro_batch);
+  const int parts = s.parallel.context;
+  out.tokens /= parts;
+  out.outputs /= parts;
+  for (AttentionWork* work : {&out.prefill, &out.window_prefill}) {
+    work->queries /= parts;
+    work->pairs /= parts;
+  }
+  return out;
+}
+}  // namespace
+
+TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
+  TrainingPlan plan;
+  plan.model = read_model(scenario.at("model"));
+  if (!plan.model.unpublished.empty())
+    scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", plan.model.name, plan.model.unpublished));
+  plan.cluster = read_cluster(scenario.at("cluster"));
+  const Config training = scenario.at("training");
+  plan.section = read<TrainingSection>(training);
+  if (change.batch > 0) plan.section.batch = change.batch;
+  if (change.sequence > 0) plan.section.sequence = change.sequence;
+  if (!change.stragglers.empty()) plan.section.stragglers = change.stragglers;
+  const TrainingSection& s = plan.section;
+  check_numbers(training, s, plan.model);
+  check_parallel(training.at_or_empty("parallel"), s.parallel, plan.model);
+  if (s.communication_sms < 1 || s.communication_sms >= plan.cluster.node.gpu.sms)
+    training.at("communication_sms")
+        .fail(fmt::format("expected 1 to {}, got {}", plan.cluster.node.gpu.sms - 1, s.communication_sms));
+  form_groups(training, plan);
+  count_micro_batches(training, plan);
+  choose_simulated(scenario, plan);
+  for (const Straggler& slow : s.stragglers) {
+    if (slow.gpu < 0 || slow.gpu >= plan.gpus)
+      training.at("stragglers").fail(fmt::format("expected GPU 0 to {}, got {}", plan.gpus - 1, slow.gpu));
+    if (!(slow.speed > 0 && slow.speed <= 1))
+      training.at("stragglers").fail(fmt::format("speed: expected above 0 and at most 1, got {}", slow.speed));
+  }
+
+  const auto policy = pipeline_schedules().make_or(training, "schedule", "1f1b");
+  const Config schedule = training.at_or_empty("schedule");
+  const std::string kind = !training.has("schedule") ? "1f1b"
+                           : schedule.is_scalar()    ? schedule.text()
+                                                     : schedule.at("kind").text();
+  if (const std::string why = policy->refusal(s.parallel.pipeline, plan.micro_batches); !why.empty())
+    schedule.fail(why);
+  plan.schedule = build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches);
+  plan.templates = read_block_templates(training, "overlap");
+  const int layers = plan.model.layers;
+  if (layers < plan.schedule.stages())
+    (training.at_or_empty("parallel").has("pipeline") ? training.at("parallel").at("pipeline") : training)
+        .fail(fmt::format("{} has {} layers, fewer than the {} stages of this schedule; at most {} ranks would do",
+                          plan.model.name, layers, plan.schedule.stages(),
+                          layers * plan.schedule.ranks / plan.schedule.stages()));
+
+  plan.options.precision = s.precision;
+  plan.options.recompute = recompute_of(s.recompute);
+  plan.options.tensor = s.parallel.tensor;
+  plan.options.expert_tensor = s.parallel.expert_tensor;
+  plan.options.sequence_parallel = s.parallel.tensor > 1;
+  plan.options.training = true;
+  plan.batch = micro_batch_of(plan);
+  return plan;
+}
+
+namespace {
+using Unit = std::vector<PlanBlock>;  // blocks that stay together
+
+std::vector<Unit> units_of(const Model& model) {
+  std::vector<Unit> units;
+  for (int layer = 0; layer < model.layers; ++layer)
+    units.push_back({{PlanBlock::Kind::layer, layer, model.is_moe_layer(layer)}});
+  units.front().insert(units.front().begin(), {PlanBlock::Kind::embedding, 0, false});
+  units.back().push_back({PlanBlock::Kind::head, 0, false});
+  for (int m = 0; m < model.mtp_layers; ++m) {
+    units.back().push_back({PlanBlock::Kind::mtp, 0, false});
+    units.back().push_back({PlanBlock::Kind::layer, model.layers, model.moe.has_value()});
+    units.back().push_back({PlanBlock::Kind::head, 0, false});
+  }
+  return units;
+}
+
+/// Cuts `cost` into `parts` runs so that the largest sum is least; the earliest stages take less where it is free.
+std::vector<int> even_cut(const std::vector<double>& cost, int parts) {
+  const int n = int(cost.size());
+  std::vector<double> sum(std::size_t(n) + 1);
+  for (int i = 0; i < n; ++i) sum[std::size_t(i) + 1] = sum[std::size_t(i)] + cost[std::size_t(i)];
+  const auto at = [n](int k, int i) { return std::size_t(k) * std::size_t(n + 1) + std::size_t(i); };
+  std::vector<double> best(std::size_t(parts + 1) * std::size_t(n + 1), 1e300);
+  std::vector<int> from(best.size());
+  best[at(0, 0)] = 0;
+  for (int k = 1; k <= parts; ++k)
+    for (int i = k; i <= n; ++i)
+      for (int j = k - 1; j < i; ++j) {
+        const double worst = std::max(best[at(k - 1, j)], sum[std::size_t(i)] - sum[std::size_t(j)]);
+        if (worst < best[at(k, i)]) best[at(k, i)] = worst, from[at(k, i)] = j;
+      }
+  std::vector<int> counts(static_cast<std::size_t>(parts));
+  for (int k = parts, i = n; k > 0; --k) {
+    counts[std::size_t(k) - 1] = i - from[at(k, i)];
+    i = from[at(k, i)];
+  }
+  return counts;
+}
+}  // namespace
+
+void split_layers(TrainingPlan& plan, const Config& scenario, const std::function<double(const PlanBlock&)>& cost) {
+  const std::vector<Unit> units = units_of(plan.model);
+  const int stages = plan.schedule.stages();
+  std::vector<int> counts = plan.section.layers;
+  if (counts.empty()) {
+    std::vector<double> costs;
+    for (const Unit& unit : units) {
+      double sum = 0;
+      for (const PlanBlock& block : unit) sum += cost(block);
+      costs.push_back(sum);
+    }
+    counts = even_cut(costs, stages);
+  }
+  int total = 0;
+  for (int count : counts) total += count;
+  if (int(counts.size()) != stages || total != plan.model.layers ||
+      std::ranges::any_of(counts, [](int c) { return c < 1; }))
+    scenario.at("training")
+        .at("layers")
+        .fail(fmt::format("expected {} numbers of at least 1 that add up to {} layers, got {} that add up to {}",
+                          stages, plan.model.layers, counts.size(), total));
+  plan.stages.clear();
+  std::size_t next = 0;
+  for (int count : counts) {
+    auto& stage = plan.stages.emplace_back();
+    for (int i = 0; i < count; ++i, ++next) stage.insert(stage.end(), units[next].begin(), units[next].end());
+  }
+}
+}  // namespace moesim

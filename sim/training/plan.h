@@ -1,0 +1,164 @@
+// What the `training:` section of a scenario says, checked, and the numbers that follow from it.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "compute/inventory.h"
+#include "compute/memory.h"
+#include "schedule/block.h"
+#include "schedule/pipeline.h"
+#include "spec/hardware.h"
+#include "spec/model.h"
+
+namespace moesim {
+
+enum class RecomputeKind { none, selective, full };
+template <>
+struct EnumNames<RecomputeKind> {
+  static constexpr std::pair<std::string_view, RecomputeKind> table[] = {
+      {"none", RecomputeKind::none}, {"selective", RecomputeKind::selective}, {"full", RecomputeKind::full}};
+};
+enum class Hiding { overlapped, exposed };
+template <>
+struct EnumNames<Hiding> {
+  static constexpr std::pair<std::string_view, Hiding> table[] = {{"overlapped", Hiding::overlapped},
+                                                                  {"exposed", Hiding::exposed}};
+};
+
+struct ParallelSection {
+  int pipeline = 1, tensor = 1, context = 1, expert = 1, expert_tensor = 1, zero = 1;
+  static void fields(auto& f, auto& p) {
+    f("pipeline", p.pipeline, "pipeline stages (ranks)");
+    f("tensor", p.tensor, "GPUs that share attention and dense layers, with sequence parallelism");
+    f("context", p.context, "GPUs that share a sequence");
+    f("expert", p.expert, "GPUs that share the experts; independent of tensor and context");
+    f("expert_tensor", p.expert_tensor, "GPUs that share each expert's width");
+    f("zero", p.zero, "ZeRO stage 0 to 3 over the data-parallel GPUs");
+  }
+};
+
+/// A GPU that computes slower than its data sheet says.
+struct Straggler {
+  int gpu = 0;
+  double speed = 1;
+  static void fields(auto& f, auto& p) {
+    f.required("gpu", p.gpu, "number in the cluster");
+    f.required("speed", p.speed, "of its normal rate, above 0, at most 1");
+  }
+};
+
+struct StateSection {
+  Dtype weights = Dtype::bf16, master = Dtype::fp32, gradients = Dtype::fp32, moments = Dtype::bf16;
+  static void fields(auto& f, auto& p) {
+    f("weights", p.weights, "the copy that kernels read");
+    f("master", p.master, "the optimiser's copy");
+    f("gradients", p.gradients, "accumulated and reduced in");
+    f("moments", p.moments, "AdamW's two moments");
+  }
+};
+
+enum class CapacityLevel { expert, device };
+template <>
+struct EnumNames<CapacityLevel> {
+  static constexpr std::pair<std::string_view, CapacityLevel> table[] = {{"expert", CapacityLevel::expert},
+                                                                         {"device", CapacityLevel::device}};
+};
+/// Rows above `factor` times the mean of an expert (or of a device's experts) are dropped.
+struct CapacitySection {
+  double factor = 0;
+  CapacityLevel level = CapacityLevel::device;
+  static void fields(auto& f, auto& p) {
+    f("factor", p.factor, "rows an expert or device takes, over the mean; 0 drops nothing");
+    f("level", p.level, "whose rows are limited: expert or device");
+  }
+};
+
+struct TrainingSection {
+  int sequence = 4096, batch = 0, micro_batch = 1, gpus = 0, steps = 1;
+  ParallelSection parallel;
+  Config schedule;
+  Config overlap;
+  std::vector<int> layers;
+  Precisions precision;
+  RecomputeKind recompute = RecomputeKind::none;
+  StateSection state;
+  Hiding gradient_reduction = Hiding::overlapped, parameter_gathering = Hiding::overlapped;
+  int communication_sms = 20;
+  double beside_compute = 1;
+  CapacitySection capacity;
+  std::vector<Straggler> stragglers;
+  Config balance, run, published;
+  static void fields(auto& f, auto& p) {
+    f("sequence", p.sequence, "tokens of a sequence");
+    f.required("batch", p.batch, "sequences of a step, all GPUs together");
+    f("micro_batch", p.micro_batch, "sequences that pass the pipeline together, per data-parallel replica");
+    f("gpus", p.gpus, "GPUs used; 0: the whole cluster");
+    f("steps", p.steps, "steps simulated GPU by GPU");
+    f("parallel", p.parallel, "how the GPUs share the work");
+    f("schedule", p.schedule, "pipeline schedule (moesim list schedule); default 1f1b");
+    f("overlap", p.overlap, "of a forward and a backward: dualpipe, none, or a table {compute, communication}");
+    f("layers", p.layers, "transformer layers of each stage; default: balanced by their time");
+    f("precision", p.precision, "number formats");
+    f("recompute", p.recompute, "none, selective (norms, MLA up-projections, SwiGLU) or full");
+    f("state", p.state, "number formats of weights, gradients and optimiser");
+    f("gradient_reduction", p.gradient_reduction, "beside the last backwards, or after them");
+    f("parameter_gathering", p.parameter_gathering, "beside the first forwards, or before them");
+    f("communication_sms", p.communication_sms, "SMs that exchanges take from compute beside them");
+    f("beside_compute", p.beside_compute, "rate an exchange keeps while the GPU computes beside it");
+    f("capacity", p.capacity, "token dropping");
+    f("stragglers", p.stragglers, "slow GPUs");
+    f("balance", p.balance, "bias balancing over many steps before the one simulated");
+    f("run", p.run, "the whole training run: ramps, checkpoints, failures");
+    f("published", p.published, "metrics as published, by name, to print beside the simulated ones");
+  }
+};
+
+/// One block of a stage: a transformer layer, or what stands before and after them.
+struct PlanBlock {
+  enum class Kind { embedding, layer, mtp, head } kind = Kind::layer;
+  int layer = 0;  // model layer number; model.layers for the MTP module's
+  bool moe = false;
+};
+
+/// Everything about one step that does not change while it runs.
+struct TrainingPlan {
+  Model model;
+  Cluster cluster;
+  TrainingSection section;
+  Schedule schedule;
+  BlockTemplates templates;
+  LayerOptions options;
+  Batch batch;                                 // of one micro-batch on one tensor-parallel group
+  std::vector<std::vector<PlanBlock>> stages;  // (stages)
+  int gpus = 0, gpus_per_stage = 0, micro_batches = 0;
+  int data = 1;          // replicas of the dense part: GPUs of a stage over tensor x context
+  int expert_data = 1;   // replicas of the experts
+  int members = 1;       // GPUs of a group simulated apart
+  int replicas = 1;      // simulated
+  int stride = 1;        // cluster GPUs between two members
+  int replica_gpus = 1;  // cluster GPUs between two replicas
+  bool folded = true;
+
+  std::int64_t tokens_per_step() const { return std::int64_t{section.batch} * section.sequence; }
+  /// Tokens that one member feeds into the exchange.
+  int tokens_per_member() const {
+    return int(std::int64_t{section.micro_batch} * section.sequence / section.parallel.tensor /
+               section.parallel.context);
+  }
+};
+
+/// What a whole run varies from step to step; 0 or empty leaves the scenario's value.
+struct PlanChange {
+  int batch = 0, sequence = 0;
+  std::vector<Straggler> stragglers{};
+};
+
+/// Reads model, cluster and training section and works the plan out; `layers` stay empty until split_layers().
+/// Throws ConfigError, saying what would be allowed, for what cannot be formed.
+TrainingPlan read_plan(const Config& scenario, const PlanChange& change = {});
+
+/// Cuts the model into stages: by section.layers if given, else so that the slowest stage is as fast as can be.
+/// cost: seconds of one block, forward and backward.
+void split_layers(TrainingPlan& plan, const Config& scenario, const std::function<double(const PlanBlock&)>& cost);
+}  // namespace moesim

@@ -1,0 +1,168 @@
+#include "training/study.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/log.h"
+#include "training/balance.h"
+#include "training/campaign.h"
+#include "training/iteration.h"
+
+namespace moesim {
+namespace {
+void write_figures(Results& results, const StepFigures& f, std::string_view scope = "run") {
+  results.metric("step_time", f.step_time, "s", scope);
+  for (std::size_t k = 0; k < kSpent; ++k)
+    results.metric(fmt::format("{}_time", name_of(Spent(k))), f.spent[k], "s", scope);
+  results.metric("tokens_per_day", f.tokens_per_second * 86400, "tokens/day", scope);
+  results.metric("tflops_causal", f.tflops_causal, "TFLOP/s", scope);
+  results.metric("tflops_noncausal", f.tflops_noncausal, "TFLOP/s", scope);
+  results.metric("mfu_bf16_causal", f.mfu_bf16_causal, "", scope);
+  results.metric("mfu_bf16_noncausal", f.mfu_bf16_noncausal, "", scope);
+  results.metric("mfu_fp8_causal", f.mfu_fp8_causal, "", scope);
+  results.metric("mfu_fp8_noncausal", f.mfu_fp8_noncausal, "", scope);
+  results.metric("gpu_hours_per_trillion_tokens", f.gpu_hours_per_trillion_tokens, "h", scope);
+  results.metric("peak_memory", double(f.peak_memory), "B", scope);
+}
+
+/// Figures others measured, only to be shown: nothing is computed from them.
+void write_published(const Config& training, Results& results) {
+  if (!training.has("published")) return;
+  const Config published = training.at("published");
+  for (const std::string& name : published.keys()) {
+    double value = 0;
+    published.at(name).parse(value);
+    if (!results.has_metric(name)) published.at(name).fail("is not a metric of a training run");
+    results.metric("published_" + name, value, "");
+  }
+}
+
+void write_stages(Results& results, const StepFigures& f) {
+  for (std::size_t stage = 0; stage < f.stages.size(); ++stage)
+    for (std::size_t k = 0; k < kSpent; ++k) {
+      results.add(Table::stage, {stage, name_of(Spent(k)), f.stages[stage][k]});
+      results.metric(fmt::format("{}_time", name_of(Spent(k))), f.stages[stage][k], "s",
+                     fmt::format("stage:{}", stage));
+    }
+}
+
+/// One row a simulated GPU, of the last step.
+void write_gpus(Results& results, TrainingSetup& setup, const StepOutcome& step) {
+  const TrainingPlan& plan = setup.plan();
+  for (const GpuOutcome& g : step.gpus) {
+    const auto spent = [&](Spent s) { return g.spent[std::size_t(s)]; };
+    const GpuId gpu = setup.costs().gpu(g.seat);
+    const Time idle = spent(Spent::bubble), exposed = spent(Spent::exposed_communication);
+    std::int64_t rows = 0;
+    if (setup.loads() != nullptr)
+      for (int chunk = 0; chunk < plan.schedule.chunks; ++chunk) {
+        const int stage = plan.schedule.stage_of(g.seat.rank, chunk);
+        rows += setup.loads()
+                    ->statistics()
+                    .gpu_rows[(std::size_t(g.seat.replica) * plan.stages.size() + std::size_t(stage)) *
+                                  std::size_t(plan.members) +
+                              std::size_t(g.seat.member)];
+      }
+    results.add(Table::gpu, {index(gpu), index(setup.network().topology().node_of(gpu)), g.seat.rank,
+                             step.step - idle - exposed, Results::null(), exposed, idle, rows, g.peak_memory});
+  }
+}
+
+void write_memory(Results& results, TrainingSetup& setup, const StepOutcome& step) {
+  for (int rank = 0; rank < setup.plan().schedule.ranks; ++rank) {
+    Bytes peak{};
+    for (const GpuOutcome& g : step.gpus)
+      if (g.seat.rank == rank) peak = std::max(peak, g.peak_memory);
+    const MemoryUse& use = setup.costs().resident_use(rank);
+    const std::string scope = fmt::format("stage:{}", rank);
+    for (const MemoryItem& item : use.items) results.add(Table::memory, {scope, item.name, item.bytes});
+    results.add(Table::memory, {scope, "activations in flight", peak - use.total()});
+    results.metric("peak_memory", double(peak.v), "B", scope);
+  }
+}
+
+void write_routing(Results& results, const TrainingLoads& loads) {
+  const TrainingLoads::Statistics& s = loads.statistics();
+  const double draws = std::max(1.0, s.draws);
+  results.metric("balancedness", s.balancedness / draws, "");
+  results.metric("imbalance", s.imbalance / draws, "");
+  results.metric("expert_load_max_over_mean", s.expert_max_over_mean / draws, "");
+  results.metric("expert_load_gini", s.expert_gini / std::min(256.0, draws), "");
+  results.metric("nodes_per_token", s.nodes_per_token / draws, "");
+  results.metric("tokens_dropped", s.rows > 0 ? double(s.dropped) / double(s.rows + s.dropped) : 0, "");
+  for (std::size_t row = 0; row < s.layers.size(); ++row)
+    for (std::size_t e = 0; e < s.tokens[row].size(); ++e)
+      results.add(Table::expert_load, {s.layers[row], "train", e, s.tokens[row][e]});
+}
+
+void write_plan(Results& results, const TrainingPlan& plan) {
+  results.metric("gpus", plan.gpus, "");
+  results.metric("simulated_gpus", double(plan.replicas) * plan.schedule.ranks * plan.members, "");
+  results.metric("data_parallel", plan.data, "");
+  results.metric("micro_batches", plan.micro_batches, "");
+  results.metric("batch_tokens", double(plan.tokens_per_step()), "tokens");
+  for (int rank = 0; rank < plan.schedule.ranks; ++rank) {
+    int layers = 0;
+    for (int chunk = 0; chunk < plan.schedule.chunks; ++chunk)
+      for (const PlanBlock& b : plan.stages[std::size_t(plan.schedule.stage_of(rank, chunk))])
+        layers += b.kind == PlanBlock::Kind::layer;
+    results.metric("layers", layers, "", fmt::format("stage:{}", rank));
+  }
+}
+
+void write_kernels(Results& results, KernelCosts& kernels) {
+  const KernelCosts::Summary s = kernels.summary();
+  for (const auto& [name, origin] : EnumNames<Origin>::table)
+    results.metric(fmt::format("kernel_time_{}_share", name), s.share[std::size_t(origin)], "");
+}
+
+void write_balance(Results& results, const StudyRun& run, const TrainingSetup& setup) {
+  const TrainingPlan& plan = setup.plan();
+  if (!plan.model.moe || !run.scenario.at("training").has("balance")) return;
+  const MoeShape& moe = *plan.model.moe;
+  const auto source =
+      make_traffic(run.scenario.at_or_empty("routing"), {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
+                                                         {plan.members, std::min(plan.members, plan.cluster.node.gpus)},
+                                                         run.seed,
+                                                         std::nullopt});
+  const BalanceHistory history = balance_history(run.scenario.at("training"), plan, *source);
+  for (std::size_t i = 0; i < history.steps.size(); ++i)
+    results.metric("expert_imbalance", history.imbalance[i], "", fmt::format("balance_step:{}", history.steps[i]));
+}
+}  // namespace
+
+StudyEnd run_training(StudyRun& run) {
+  TrainingSetup setup(run.scenario, run.seed);
+  const TrainingPlan& plan = setup.plan();
+  write_plan(run.results, plan);
+  std::vector<StepOutcome> steps;
+  StudyEnd end;
+  {
+    Progress progress("step", std::uint64_t(plan.section.steps));
+    for (int step = 0; step < plan.section.steps && !end.interrupted; ++step) {
+      const Time start = setup.engine().now();
+      steps.push_back(setup.run(step, &run.spans));
+      run.results.add(Table::step, {step, 0, "train", start, setup.engine().now(), plan.section.batch,
+                                    plan.tokens_per_step(), Results::null()});
+      progress.at(std::uint64_t(step) + 1);
+      end.interrupted = interrupted();
+    }
+  }
+  const StepFigures figures = figures_of(plan, steps);
+  write_figures(run.results, figures);
+  run.results.metric("tokens_per_gpu_second", figures.tokens_per_second / plan.gpus, "tokens/s");
+  write_published(run.scenario.at("training"), run.results);
+  write_stages(run.results, figures);
+  write_gpus(run.results, setup, steps.back());
+  write_memory(run.results, setup, steps.back());
+  if (setup.loads() != nullptr) write_routing(run.results, *setup.loads());
+  write_kernels(run.results, setup.kernels());
+  write_balance(run.results, run, setup);
+  end.fingerprint = setup.engine().fingerprint();
+  end.events = setup.engine().executed();
+  end.simulated_time = setup.engine().now();
+  if (run.scenario.at("training").has("run") && !end.interrupted) run_campaign(run, setup, figures, end);
+  return end;
+}
+}  // namespace moesim

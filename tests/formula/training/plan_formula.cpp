@@ -1,0 +1,135 @@
+// Plans and costs against numbers worked out by hand.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "spec/count.h"
+#include "training/campaign.h"
+#include "training/iteration.h"
+
+namespace moesim {
+namespace {
+Config scenario(const std::string& training, const std::string& model, const std::string& cluster,
+                const std::string& more = "") {
+  return Config::from_text("model: " + model + "\ncluster: " + cluster + "\n" + more + "training: {" + training + "}\n",
+                           "test.yaml");
+}
+
+TEST(Plan, DeepSeekV3HasTwoFoldedReplicasAnd120MicroBatches) {
+  const Config c =
+      scenario("batch: 15360, parallel: {pipeline: 16, expert: 64}, schedule: dualpipe", "deepseek-v3", "h800-2048");
+  TrainingPlan plan = read_plan(c);
+  EXPECT_EQ(plan.gpus_per_stage, 128);
+  EXPECT_EQ(plan.data, 128);
+  EXPECT_EQ(plan.expert_data, 2);
+  EXPECT_EQ(plan.micro_batches, 120);
+  EXPECT_EQ(plan.members, 64);
+  EXPECT_EQ(plan.replicas, 1);
+  EXPECT_EQ(plan.tokens_per_step(), 15360 * 4096);
+  // Equal costs: 61 layers over 16 stages, with the embedding before the first and head and MTP after the last.
+  split_layers(plan, c, [](const PlanBlock& b) { return b.kind == PlanBlock::Kind::layer ? 1.0 : 0.0; });
+  int layers = 0;
+  for (const auto& stage : plan.stages) {
+    const auto here = std::ranges::count_if(stage, [](const PlanBlock& b) { return b.kind == PlanBlock::Kind::layer; });
+    EXPECT_LE(here, 4);
+    layers += int(here);
+  }
+  EXPECT_EQ(layers, 62);  // the MTP module's among them
+  EXPECT_EQ(plan.stages.front().front().kind, PlanBlock::Kind::embedding);
+  EXPECT_EQ(plan.stages.back().back().kind, PlanBlock::Kind::head);
+}
+
+TEST(Plan, ParametersOfAllBlocksAddUpToTheModels) {
+  for (const char* model : {"deepseek-v2-lite", "mixtral-8x7b", "llama-2-7b", "qwen3-30b-a3b"}) {
+    const Config c = scenario("batch: 32, parallel: {expert: 1}", model, "h800-32");
+    TrainingPlan plan = read_plan(c);
+    split_layers(plan, c, [](const PlanBlock&) { return 1.0; });
+    double sum = 0;
+    for (const auto& stage : plan.stages)
+      for (const PlanBlock& b : stage) {
+        const BlockParameters p = block_parameters(plan, b);
+        sum += p.dense + p.experts;
+      }
+    EXPECT_NEAR(sum / double(count_parameters(plan.model).total()), 1, 1e-4) << model;
+  }
+}
+
+TEST(Plan, CutsSoThatTheSlowestStageIsFastest) {
+  const Config c = scenario("batch: 32, parallel: {pipeline: 4}", "llama-2-7b", "h800-32");
+  TrainingPlan plan = read_plan(c);
+  // 32 layers of 1 and a head of 4: 36 over 4 stages are 9 each.
+  split_layers(plan, c, [](const PlanBlock& b) {
+    return b.kind == PlanBlock::Kind::layer ? 1.0 : b.kind == PlanBlock::Kind::head ? 4.0 : 0.0;
+  });
+  std::vector<std::size_t> sizes;
+  for (const auto& stage : plan.stages) sizes.push_back(stage.size());
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{10, 9, 9, 6}));  // with embedding and head
+}
+
+CampaignSection quiet() {
+  CampaignSection s;
+  s.tokens = 1000;
+  s.checkpoint.interval_hours = 1e9;
+  return s;
+}
+
+TEST(Campaign, WithoutFailuresItTakesItsSteps) {
+  CampaignSection s = quiet();
+  const CampaignOutcome out = play_campaign({{1000, 10, 5, 0, 0, {2, 0}}}, s, 8, 8, 1, 1, 1);
+  EXPECT_EQ(out.steps, 20);  // 50 tokens a step
+  EXPECT_DOUBLE_EQ(out.seconds, 40);
+  EXPECT_DOUBLE_EQ(out.productive, 40);
+}
+
+TEST(Campaign, CheckpointsPauseAtTheirInterval) {
+  CampaignSection s = quiet();
+  s.checkpoint.interval_hours = 8.0 / 3600;  // every 4 steps of 2 s
+  s.checkpoint.pause = 3;
+  const CampaignOutcome out = play_campaign({{1000, 10, 5, 0, 0, {2, 0}}}, s, 8, 8, 1, 1, 1);
+  EXPECT_DOUBLE_EQ(out.seconds, 40 + 5 * 3);
+}
+
+TEST(Campaign, TheRampStartsSmallAndGrowsInProportion) {
+  CampaignSection s = quiet();
+  // Batches of 1 x 10 tokens at first; at 500 tokens and after, 5.
+  const CampaignOutcome out = play_campaign({{1000, 10, 5, 1, 500, {0, 1}}}, s, 8, 8, 1, 1, 1);
+  EXPECT_GT(out.steps, 20);
+  EXPECT_DOUBLE_EQ(out.seconds * 10, out.tokens);  // a second a sequence of 10 tokens
+}
+
+TEST(Campaign, FailuresCostWhatWasNotSavedAndTheRestart) {
+  CampaignSection s = quiet();
+  s.tokens = 1e7;
+  s.checkpoint.interval_hours = 0.1;
+  s.failures.gpu_mtbf_hours = 8 * 5;  // of 8 GPUs: one in 5 hours
+  s.failures.restart_hours = 0.5;
+  s.failures.spare_nodes = 1000;
+  const CampaignOutcome out = play_campaign({{1e7, 10, 5, 0, 0, {10, 0}}}, s, 8, 8, 1, 1, 7);
+  const double hours = out.seconds / 3600;
+  EXPECT_GT(out.gpu_failures, 5);
+  EXPECT_NEAR(double(out.gpu_failures), hours / 5, 4 * std::sqrt(hours / 5));
+  EXPECT_DOUBLE_EQ(out.restarting, double(out.gpu_failures) * 1800);
+  EXPECT_NEAR(out.seconds, out.productive + out.lost + out.restarting + out.checkpoints + out.waiting,
+              1e-6 * out.seconds);
+  EXPECT_LT(out.lost / double(out.gpu_failures), 360 + 10);  // never more than since the last checkpoint
+}
+
+TEST(Campaign, WithoutSparesItWaitsForRepairs) {
+  CampaignSection s = quiet();
+  s.tokens = 1e6;
+  s.failures.node_mtbf_hours = 10;
+  s.failures.repair_hours = 10;
+  s.checkpoint.interval_hours = 0.1;
+  const CampaignOutcome alone = play_campaign({{1e6, 10, 5, 0, 0, {10, 0}}}, s, 8, 8, 1, 1, 3);
+  s.failures.spare_nodes = 2;
+  const CampaignOutcome spared = play_campaign({{1e6, 10, 5, 0, 0, {10, 0}}}, s, 8, 8, 1, 1, 3);
+  EXPECT_GT(alone.node_failures, 0);
+  EXPECT_NEAR(alone.waiting, double(alone.node_failures) * 36000, 1);
+  EXPECT_LT(spared.seconds, alone.seconds);
+}
+}  // namespace
+}  // namespace moesim

@@ -1,0 +1,136 @@
+// What every training step must keep.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <numeric>
+
+#include "training/balance.h"
+#include "training/iteration.h"
+
+namespace moesim {
+namespace {
+struct Ran {
+  TrainingPlan plan;
+  StepOutcome step;
+  std::uint64_t fingerprint = 0;
+  StepFigures figures;
+  TrainingLoads::Statistics loads;
+};
+Ran run(const std::string& training, const std::string& more = "", const std::string& model = "deepseek-v2-lite") {
+  const Config scenario = Config::from_text(
+      "model: " + model + "\ncluster: h800-32\n" + more + "training: {" + training + "}\n", "law.yaml");
+  TrainingSetup setup(scenario, 3);
+  Ran out{setup.plan(), setup.run(0, nullptr), 0, {}, {}};
+  out.fingerprint = setup.engine().fingerprint();
+  out.figures = figures_of(out.plan, {out.step});
+  if (setup.loads() != nullptr) out.loads = setup.loads()->statistics();
+  return out;
+}
+const std::string kMoe = "sequence: 2048, batch: 128, recompute: selective, parallel: {pipeline: 2, expert: 8}";
+const std::string kSkew = "routing: {kind: log_normal, sigma: 0.5}\n";
+
+TEST(TrainingLaw, TheSevenTimesOfEveryGpuAddUpToTheStep) {
+  for (const std::string schedule : {"1f1b", "zb_v", "dualpipe", "dualpipev", "interleaved_1f1b"}) {
+    const Ran r = run(kMoe + ", schedule: " + schedule, kSkew);
+    for (const GpuOutcome& g : r.step.gpus)
+      EXPECT_EQ(std::accumulate(g.spent.begin(), g.spent.end(), Time{0}), r.step.step) << schedule;
+    EXPECT_NEAR(std::accumulate(r.figures.spent.begin(), r.figures.spent.end(), 0.0), r.figures.step_time, 1e-9);
+    EXPECT_GT(r.figures.mfu_bf16_causal, 0.01);
+    EXPECT_LT(r.figures.mfu_bf16_noncausal, 1);
+    EXPECT_LT(r.figures.tflops_causal, r.figures.tflops_noncausal);
+  }
+}
+
+TEST(TrainingLaw, SameSeedSameRun) {
+  const Ran a = run(kMoe + ", schedule: dualpipe", kSkew), b = run(kMoe + ", schedule: dualpipe", kSkew);
+  EXPECT_EQ(a.fingerprint, b.fingerprint);
+  EXPECT_EQ(a.step.step, b.step.step);
+}
+
+TEST(TrainingLaw, SkewSlowsTheStepAndShowsAsExposedCommunication) {
+  const Ran even = run(kMoe), skewed = run(kMoe, "routing: {kind: hot_rank, factor: 3}\n");
+  EXPECT_GT(skewed.step.step, even.step.step);
+  EXPECT_GT(skewed.loads.imbalance, even.loads.imbalance);
+}
+
+TEST(TrainingLaw, FoldedReplicasAgreeWithAllOfThem) {
+  const Ran folded = run(kMoe, kSkew), whole = run(kMoe, kSkew + "fold: none\n");
+  EXPECT_EQ(whole.step.gpus.size(), 2 * folded.step.gpus.size());
+  EXPECT_NEAR(seconds(whole.step.step) / seconds(folded.step.step), 1, 0.01);
+}
+
+TEST(TrainingLaw, AStragglerIsNeverFree) {
+  const Ran without = run(kMoe, kSkew), with = run(kMoe + ", stragglers: [{gpu: 3, speed: 0.5}]", kSkew);
+  EXPECT_GT(with.step.step, without.step.step);
+}
+
+TEST(TrainingLaw, OverlapHidesExchanges) {
+  const Ran hidden = run(kMoe + ", schedule: dualpipe"), bare = run(kMoe + ", schedule: dualpipe, overlap: none");
+  EXPECT_LT(hidden.figures.spent[std::size_t(Spent::exposed_communication)],
+            bare.figures.spent[std::size_t(Spent::exposed_communication)]);
+}
+
+TEST(TrainingLaw, RecomputationCostsTimeAndSavesMemory) {
+  const std::string shape = "sequence: 2048, batch: 128, parallel: {pipeline: 2, expert: 8}";
+  const Ran none = run(shape + ", recompute: none"), full = run(shape + ", recompute: full");
+  EXPECT_GT(full.step.step, none.step.step);
+  EXPECT_LT(full.figures.peak_memory, none.figures.peak_memory);
+}
+
+TEST(TrainingLaw, ZeroStagesSaveMemory) {
+  std::int64_t before = INT64_MAX;
+  for (int zero = 0; zero <= 3; ++zero) {
+    const Ran r =
+        run(fmt::format("sequence: 2048, batch: 64, parallel: {{tensor: 2, zero: {}}}", zero), "", "qwen2.5-7b");
+    EXPECT_LT(r.figures.peak_memory, before) << "ZeRO-" << zero;
+    before = r.figures.peak_memory;
+  }
+}
+
+TEST(TrainingLaw, DenseModelsTakeTensorAndContextParallelism) {
+  const std::string shape = "sequence: 4096, batch: 32, recompute: selective";
+  const Ran plain = run(shape + ", parallel: {pipeline: 2, tensor: 2}", "", "llama-2-7b");
+  const Ran split = run(shape + ", parallel: {pipeline: 2, tensor: 2, context: 2}", "", "llama-2-7b");
+  EXPECT_EQ(plain.plan.micro_batches * 2, split.plan.micro_batches);
+  EXPECT_LT(split.figures.peak_memory, plain.figures.peak_memory);
+  EXPECT_GT(plain.figures.spent[std::size_t(Spent::exposed_communication)], 0);
+}
+
+TEST(TrainingLaw, DroppedRowsAreThoseAboveTheCapacity) {
+  for (CapacityLevel level : {CapacityLevel::expert, CapacityLevel::device}) {
+    Traffic t;
+    t.router = {4, 2, 1, 1};
+    t.sources = 2;
+    t.tokens = {10, 10};
+    t.rows = {10, 6, 2, 2, 10, 4, 4, 2};  // experts: 20 10 6 4, mean 10
+    const std::int64_t dropped = drop_rows({1.2, level}, 2, t);
+    // expert: 20 -> 12; device: 30 -> 24.
+    EXPECT_EQ(dropped, level == CapacityLevel::expert ? 8 : 6);
+    EXPECT_EQ(std::accumulate(t.rows.begin(), t.rows.end(), 0) + dropped, 40);
+    for (std::int32_t rows : t.rows) EXPECT_GE(rows, 0);
+  }
+  const Ran whole = run(kMoe, kSkew), cut = run(kMoe + ", capacity: {factor: 1.0}", kSkew);
+  EXPECT_EQ(whole.loads.dropped, 0);
+  EXPECT_GT(cut.loads.dropped, 0);
+  EXPECT_EQ(cut.loads.rows + cut.loads.dropped, whole.loads.rows);
+}
+
+TEST(TrainingLaw, BiasBalancingEvensTheLoad) {
+  std::vector<double> popularity;
+  for (int e = 0; e < 64; ++e) popularity.push_back(1 + e % 7);
+  BiasBalancer balancer(popularity, {0, 0.001, 20});
+  const double before = balancer.imbalance();
+  for (int i = 0; i < 20; ++i) balancer.step();
+  const double between = balancer.imbalance();
+  for (int i = 0; i < 400; ++i) balancer.step();
+  EXPECT_LT(between, before);
+  EXPECT_LT(balancer.imbalance(), between);
+  EXPECT_LT(balancer.imbalance(), 0.05);
+  EXPECT_NEAR(std::accumulate(balancer.shares().begin(), balancer.shares().end(), 0.0), 1, 1e-12);
+  const Ran without = run(kMoe, kSkew), with = run(kMoe + ", balance: {steps: 500}", kSkew);
+  EXPECT_LT(with.loads.imbalance, without.loads.imbalance);
+  EXPECT_LT(with.step.step, without.step.step);
+}
+}  // namespace
+}  // namespace moesim

@@ -1,0 +1,82 @@
+// Exact messages for training scenarios that cannot be.
+#include <gtest/gtest.h>
+
+#include "training/iteration.h"
+
+namespace moesim {
+namespace {
+std::string refusal(const std::string& training, const std::string& model = "deepseek-v2-lite",
+                    const std::string& more = "") {
+  try {
+    const Config scenario = Config::from_text(
+        "model: " + model + "\ncluster: h800-32\n" + more + "training: {" + training + "}\n", "plan.yaml");
+    TrainingSetup setup(scenario, 1);
+  } catch (const ConfigError& e) {
+    const std::string text = e.what();
+    const std::size_t key = text.find("training");
+    return key == std::string::npos ? text : text.substr(key);
+  }
+  return "no error";
+}
+
+TEST(TrainingReject, StagesThatDoNotDivideTheGpus) {
+  EXPECT_EQ(refusal("batch: 64, parallel: {pipeline: 3}"),
+            "training.parallel.pipeline: 3 stages do not divide 32 GPUs; 2 or 4 would do");
+}
+TEST(TrainingReject, LayersFewerThanStages) {
+  EXPECT_EQ(refusal("batch: 64, parallel: {pipeline: 32}"),
+            "training.parallel.pipeline: deepseek-v2-lite has 27 layers, fewer than the 32 stages of this schedule; at "
+            "most 27 ranks would do");
+}
+TEST(TrainingReject, ExpertGroupsThatCannotBeFormed) {
+  EXPECT_EQ(refusal("batch: 64, parallel: {pipeline: 8, expert: 8}"),
+            "training.parallel.expert: expert-parallel groups of 8 GPUs cannot be formed from the 4 GPUs of a stage; 4 "
+            "would do");
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 12}"),
+            "training.parallel.expert: must divide the 64 experts of deepseek-v2-lite, got 12; 8 or 16 would do");
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}", "llama-2-7b"),
+            "training.parallel.expert: llama-2-7b is a dense model: only 1 is possible, got 8");
+}
+TEST(TrainingReject, SequencesLongerThanTheModelsPositions) {
+  EXPECT_EQ(refusal("batch: 64, sequence: 8192", "llama-2-7b"),
+            "training.sequence: llama-2-7b has 4096 positions, so sequences of 1 to 4096 tokens can be trained, got "
+            "8192");
+}
+TEST(TrainingReject, MicroBatchesThatTheScheduleCannotTake) {
+  EXPECT_EQ(refusal("batch: 72, parallel: {pipeline: 4, expert: 8}, schedule: dualpipe"),
+            "training.schedule: dualpipe needs an even number of micro-batches, got 9; 8 or 10 would do");
+  EXPECT_EQ(refusal("batch: 32, parallel: {pipeline: 4, expert: 8}, schedule: dualpipe"),
+            "training.schedule: dualpipe needs at least 2 x 4 stages = 8 micro-batches, got 4");
+  EXPECT_EQ(refusal("batch: 65, parallel: {expert: 8}"),
+            "training.batch: 65 sequences do not divide into micro-batches of 1 on 32 data-parallel replicas; 64 or 96 "
+            "would do");
+}
+TEST(TrainingReject, HeadsAndNumbersThatDoNotFit) {
+  EXPECT_EQ(refusal("batch: 64, parallel: {tensor: 3}"),
+            "training.parallel.tensor: must divide the 16 attention heads of deepseek-v2-lite, got 3; 2 or 4 would do");
+  EXPECT_EQ(refusal("batch: 64, parallel: {zero: 4}"), "training.parallel.zero: expected 0 to 3, got 4");
+  EXPECT_EQ(refusal("batch: 64, layers: [3, 4]"),
+            "training.layers: expected 1 numbers of at least 1 that add up to 27 layers, got 2 that add up to 7");
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, stragglers: [{gpu: 99, speed: 0.5}]"),
+            "training.stragglers: expected GPU 0 to 31, got 99");
+}
+TEST(TrainingReject, OverlapTablesThatCannotRun) {
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: maybe"),
+            "training.overlap: expected dualpipe, none, or a table of compute and communication, got \"maybe\"");
+  const std::string compute =
+      "[attention, shared, experts, merge, shared_back, experts_back, attention_back, experts_weight, shared_weight, "
+      "attention_weight]";
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: {compute: " + compute +
+                    ", communication: [dispatch, combine, combine_back]}"),
+            "training.overlap.communication: lacks dispatch_back");
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: {compute: " + compute +
+                    ", communication: [combine, dispatch, combine_back, dispatch_back]}"),
+            "training.overlap: the two streams wait for each other: this order never ends");
+}
+TEST(TrainingReject, WhatDoesNotFitNamesGpuStageAndExcess) {
+  const std::string problem = refusal("batch: 64, parallel: {expert: 8, zero: 0}", "deepseek-v2");
+  EXPECT_TRUE(problem.starts_with("GPU 0 (stage 0) does not fit before any micro-batch: it holds ")) << problem;
+  EXPECT_NE(problem.find(" GB more than its 80.0 GB"), std::string::npos) << problem;
+}
+}  // namespace
+}  // namespace moesim
