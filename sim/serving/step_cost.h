@@ -63,6 +63,8 @@ class StepCost {
   }
   /// All GPUs are back, and the experts where they were.
   virtual void restore() {}
+  /// Plans the experts' places anew from what was routed lately.  Returns how long the instance stands still for it.
+  virtual Time rebalance() { return {}; }
 };
 
 /// A step that costs so much, and so much for each token and sequence: for queueing theory and for systems of which

@@ -1,0 +1,248 @@
+#include "serving/expert_bank.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/check.h"
+
+namespace moesim {
+namespace {
+constexpr double kMostTokens = 1 << 24;
+constexpr int kSteps = 4;  // mixes of sources are rounded to quarters
+}  // namespace
+
+ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
+  const MoeShape& moe = *s_.model->moe;
+  router_ = {moe.experts, moe.top_k, moe.groups, moe.groups_used};
+  shape_ = {s_.gpus, std::min(s_.gpus, s_.gpus_per_node)};
+  check(s_.maps.size() == s_.layers.size(), "{} maps for {} layers", s_.maps.size(), s_.layers.size());
+  check(!s_.sources.empty(), "experts need a source of routing");
+  if (s_.settings.samples < 1) throw ConfigError("routing bank: samples must be at least 1");
+  if (!(s_.settings.ratio > 1)) throw ConfigError("routing bank: ratio must be above 1");
+  for (const ExpertMap& map : s_.maps) replicas_.push_back(replica_table(map));
+  if (s_.group != nullptr) {
+    dispatch_ = std::make_unique<ExchangeTimes>(*s_.group, s_.calibration, s_.dispatch);
+    combine_ = std::make_unique<ExchangeTimes>(*s_.group, s_.calibration, s_.combine);
+  }
+  buckets_ = int(std::ceil(std::log(kMostTokens) / std::log(s_.settings.ratio))) + 2;
+  uniform_.assign(std::size_t(moe.experts), 1.0 / moe.experts);
+  slow_gpu_.assign(std::size_t(s_.gpus), 1);
+  slow_link_ = slow_gpu_;
+  gpu_seconds_.assign(std::size_t(s_.gpus), 0);
+  tokens_seen_.assign(s_.sources.size(), 0);
+}
+
+void ExpertBank::shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights,
+                        std::vector<double>& out) const {
+  out.assign(std::size_t(router_.experts), 0);
+  std::vector<double> one(out.size());
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] <= 0) continue;
+    s_.sources[i]->shares(s_.layers[ordinal], step, one);
+    for (std::size_t e = 0; e < out.size(); ++e) out[e] += weights[i] * one[e];
+  }
+  if (masked_.empty() || masked_[ordinal].empty()) return;
+  for (int e : masked_[ordinal]) out[std::size_t(e)] = 0;
+  const double left = std::accumulate(out.begin(), out.end(), 0.0);
+  for (double& p : out) p = left > 0 ? p / left : 1.0 / double(out.size());
+}
+
+/// One draw of how many rows each expert gets: independent Poisson counts, scaled to their known sum.  A sum of
+/// thousands of tokens' choices without replacement varies slightly less than this.
+static void add_noise(Random& random, double rows, std::vector<double>& shares) {
+  double sum = 0;
+  for (double& p : shares) sum += p = double(random.poisson(p * rows));
+  if (sum <= 0) return void(std::ranges::fill(shares, 1.0 / double(shares.size())));
+  for (double& p : shares) p /= sum;
+}
+
+double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu) {
+  const std::size_t slots = std::size_t(slots_per_gpu);
+  rows_.clear();
+  double carried = 0;  // whole rows, their sum kept
+  for (std::size_t s = 0; s < slots; ++s) {
+    const double exact = slot_rows[std::size_t(gpu) * slots + s] + carried;
+    rows_.push_back(std::int64_t(std::floor(exact + 0.5)));
+    carried = exact - double(rows_.back());
+  }
+  if (std::accumulate(rows_.begin(), rows_.end(), std::int64_t{0}) == 0) return 0;
+  operations_.clear();
+  append_operations(operations_, *s_.model, s_.layers[0], LayerPart::experts, Pass::forward, {}, rows_, s_.options);
+  Time sum{};
+  for (const Operation& o : operations_) sum += s_.kernels->cost(o.kernel, s_.share).time;
+  return seconds(sum);
+}
+
+void ExpertBank::exchange(const ExchangeSums& sums, double tokens, Entry& out) {
+  const std::size_t n = std::size_t(s_.gpus);
+  out.arrival.assign(n, 0);
+  out.combine.assign(n, 0);
+  if (!dispatch_) return;
+  times_.assign(n, Time{});
+  (*dispatch_)(sums, tokens, times_);
+  for (std::size_t g = 0; g < n; ++g) out.arrival[g] = float(seconds(times_[g]));
+  (*combine_)(sums, tokens, times_);
+  for (std::size_t g = 0; g < n; ++g) out.combine[g] = float(seconds(times_[g]));
+}
+
+void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens,
+                      std::span<const double> weights, std::uint64_t stream) {
+  const std::size_t n = std::size_t(s_.gpus);
+  exchange_sums(uniform_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
+  exchange(sums_, tokens, out);
+  out.uniform_dispatch = double(std::ranges::max(out.arrival));
+  out.uniform_combine = double(std::ranges::max(out.combine));
+  shares(ordinal, step, weights, shares_);
+  if (s_.settings.noise) {
+    Random random(s_.seed, fmt::format("routing {} {}", s_.layers[ordinal], stream));
+    add_noise(random, tokens * router_.top_k, shares_);
+  }
+  exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
+  exchange(sums_, tokens, out);
+  out.compute.assign(n, 0);
+  for (std::size_t g = 0; g < n; ++g) out.compute[g] = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
+  out.mean = std::accumulate(out.compute.begin(), out.compute.end(), 0.0) / double(n);
+  const double most = std::ranges::max(sums_.gpu_rows);
+  out.balancedness = most > 0 ? std::accumulate(sums_.gpu_rows.begin(), sums_.gpu_rows.end(), 0.0) / double(n) / most : 1;
+  out.healthy = summary(out);
+  out.ready = true;
+}
+
+ExpertTimes ExpertBank::summary(const Entry& e) const {
+  ExpertTimes out{.mean_experts = e.mean, .balancedness = e.balancedness};
+  std::size_t last = 0;
+  double latest = -1;
+  for (std::size_t g = 0; g < e.arrival.size(); ++g) {
+    const double end = double(e.arrival[g]) / slow_link_[g] + double(e.compute[g]) / slow_gpu_[g];
+    if (end > latest) latest = end, last = g;
+    out.combine = std::max(out.combine, double(e.combine[g]) / slow_link_[g]);
+  }
+  out.dispatch = double(e.arrival[last]) / slow_link_[last];
+  out.experts = double(e.compute[last]) / slow_gpu_[last];
+  return out;
+}
+
+ExpertBank::Entry& ExpertBank::entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix,
+                                     std::span<const double> weights) {
+  std::size_t m = std::size_t(std::ranges::find(mixes_, mix) - mixes_.begin());
+  if (m == mixes_.size()) {
+    mixes_.push_back(mix);
+    bank_.emplace_back(s_.layers.size());
+  }
+  std::vector<Entry>& layer = bank_[m][ordinal];
+  if (layer.empty()) layer.resize(std::size_t(s_.settings.samples * buckets_));
+  Entry& e = layer[std::size_t(sample * buckets_ + bucket)];
+  if (!e.ready) {
+    const double tokens = std::pow(s_.settings.ratio, double(bucket));
+    const std::int64_t step = epoch_ * s_.settings.redraw + sample;
+    fill(e, ordinal, step, tokens, weights, std::uint64_t(epoch_) << 32 | std::uint64_t(sample * buckets_ + bucket));
+  }
+  return e;
+}
+
+ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro, double tokens, double most,
+                              std::span<const double> weights) {
+  if (tokens <= 0) return {};
+  if (s_.settings.redraw > 0 && step / s_.settings.redraw != epoch_) {
+    epoch_ = step / s_.settings.redraw;
+    bank_.clear();
+    mixes_.clear();
+  }
+  std::uint32_t mix = 0;
+  std::array<double, 16> rounded{};
+  check(weights.size() <= rounded.size(), "more than {} sources of routing", rounded.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const int part = int(weights[i] * kSteps + 0.5);
+    mix = mix * (kSteps + 1) + std::uint32_t(part);
+    sum += rounded[i] = part;
+    tokens_seen_[i] += weights[i] * tokens;
+  }
+  for (double& r : rounded) r /= sum > 0 ? sum : 1;
+  if (sum <= 0) rounded[0] = 1;
+  const double place = std::log(std::max(1.0, std::min(tokens, kMostTokens))) / std::log(s_.settings.ratio);
+  const int bucket = int(place);
+  const double low = std::pow(s_.settings.ratio, bucket), high = low * s_.settings.ratio;
+  const double upper = (std::min(tokens, kMostTokens) - low) / (high - low), lower = 1 - upper;
+  // Which draw a layer takes this step: a hash, so that steps are independent and runs repeat.
+  std::uint64_t h = std::uint64_t(step) * 0x9e3779b97f4a7c15 + ordinal * 0xbf58476d1ce4e5b9 + std::uint64_t(micro) * 0x94d049bb133111eb;
+  h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9;
+  const int sample = int((h >> 33) % std::uint64_t(s_.settings.samples));
+  const auto used = std::span(rounded).first(weights.size());
+  const Entry& a = entry(ordinal, sample, bucket, mix, used);
+  const Entry& b = entry(ordinal, sample, bucket + 1, mix, used);
+  const ExpertTimes x = times_of(a), y = times_of(b);
+  ExpertTimes out;
+  out.dispatch = lower * x.dispatch + upper * y.dispatch;
+  out.experts = lower * x.experts + upper * y.experts;
+  out.combine = lower * x.combine + upper * y.combine;
+  out.mean_experts = lower * x.mean_experts + upper * y.mean_experts;
+  out.balancedness = lower * x.balancedness + upper * y.balancedness;
+  for (std::size_t g = 0; g < gpu_seconds_.size(); ++g)
+    gpu_seconds_[g] += lower * double(a.compute[g]) + upper * double(b.compute[g]);
+  // The fullest GPU sends longer than the mean: by as much as balanced routing at its token count takes longer.
+  const double excess = tokens > 0 ? most * s_.gpus / tokens - 1 : 0;
+  if (excess > 1e-9) {
+    const double slope = std::max(0.0, b.uniform_dispatch - a.uniform_dispatch) / (high - low);
+    const double slope_back = std::max(0.0, b.uniform_combine - a.uniform_combine) / (high - low);
+    out.dispatch += slope * excess * tokens;
+    out.combine += slope_back * excess * tokens;
+  }
+  return out;
+}
+
+ExpertTimes ExpertBank::draw(std::size_t ordinal, std::int64_t step, double tokens, double most,
+                             std::span<const double> weights) {
+  Entry exact, more;
+  fill(exact, ordinal, step, tokens, weights, std::uint64_t(step));
+  ExpertTimes out = summary(exact);
+  if (most * s_.gpus > tokens * (1 + 1e-9)) {
+    fill(more, ordinal, step, most * s_.gpus, weights, std::uint64_t(step));
+    out.dispatch += std::max(0.0, more.uniform_dispatch - exact.uniform_dispatch);
+    out.combine += std::max(0.0, more.uniform_combine - exact.uniform_combine);
+  }
+  return out;
+}
+
+std::vector<double> ExpertBank::loads(std::int64_t step, int steps, std::span<const double> weights) const {
+  std::vector<double> out(s_.layers.size() * std::size_t(router_.experts));
+  std::vector<double> one;
+  for (std::size_t l = 0; l < s_.layers.size(); ++l)
+    for (int i = 0; i < steps; ++i) {
+      shares(l, step + i, weights, one);
+      for (std::size_t e = 0; e < one.size(); ++e) out[l * one.size() + e] += one[e] / steps;
+    }
+  return out;
+}
+
+void ExpertBank::mask(std::size_t ordinal, std::vector<int> experts) {
+  masked_.resize(s_.layers.size());
+  masked_[ordinal] = std::move(experts);
+}
+
+void ExpertBank::set_map(std::size_t ordinal, ExpertMap map) {
+  s_.maps[ordinal] = std::move(map);
+  replicas_[ordinal] = replica_table(s_.maps[ordinal]);
+  for (auto& mix : bank_) mix[ordinal].clear();
+}
+
+void ExpertBank::slow_gpu(int gpu, double share) {
+  slow_gpu_.at(std::size_t(gpu)) = share;
+  any_slow_ = true;
+}
+void ExpertBank::slow_link(int gpu, double share) {
+  slow_link_.at(std::size_t(gpu)) = share;
+  any_slow_ = true;
+}
+
+std::vector<double> ExpertBank::expert_rows() const {
+  std::vector<double> weights = tokens_seen_;
+  const double all = std::accumulate(weights.begin(), weights.end(), 0.0);
+  if (all <= 0) return std::vector<double>(s_.layers.size() * std::size_t(router_.experts), 0);
+  for (double& w : weights) w /= all;
+  std::vector<double> out = loads(0, s_.settings.samples, weights);
+  for (double& v : out) v *= all / double(s_.layers.size()) * router_.top_k;
+  return out;
+}
+}  // namespace moesim

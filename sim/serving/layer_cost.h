@@ -1,0 +1,117 @@
+// The cost of a step layer by layer: attention of the fullest rank, gate, dispatch, experts of the hottest GPU, shared
+// expert, combine, under the overlap in force.
+#pragma once
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "network/collective.h"
+#include "placement/placement.h"
+#include "serving/expert_bank.h"
+#include "serving/overlap.h"
+#include "serving/part_costs.h"
+#include "serving/speculation.h"
+#include "serving/step_cost.h"
+
+namespace moesim {
+
+/// How an instance splits the model over its GPUs: tensor x data x pipeline of them.
+struct Parallel {
+  int tensor = 1, data = 1, pipeline = 1;
+  bool experts_tensor = false;
+  static void fields(auto& f, auto& p) {
+    f("tensor", p.tensor, "GPUs that share a rank's attention heads, dense FFN and shared expert");
+    f("data", p.data, "attention ranks, each with requests of its own; experts are spread over tensor x data GPUs");
+    f("pipeline", p.pipeline, "stages of consecutive layers");
+    f("experts_tensor", p.experts_tensor, "every GPU holds a slice of all experts instead (tensor parallel; data 1)");
+  }
+  int stage_gpus() const { return tensor * data; }
+  int gpus() const { return tensor * data * pipeline; }
+};
+
+struct RebalanceSpec {
+  Time interval{};
+  std::int64_t window = 1000;
+  bool layerwise = false;
+  static void fields(auto& f, auto& p) {
+    f("interval", p.interval, "time between plans; 0 s: the placement stays as it is");
+    f("window", p.window, "steps whose routing a plan is made from");
+    f("layerwise", p.layerwise, "weights move one layer a step beside the work; false: the instance waits for all");
+  }
+};
+
+/// What rebalancing did over the run.
+struct RebalanceTotals {
+  std::int64_t plans = 0, moved_experts = 0;
+  double moved_bytes = 0, seconds = 0;        ///< time added to steps or stalls
+  double balance_before = 0, balance_after = 0;  ///< summed over plans: expected mean / max GPU load
+};
+
+class LayerCost final : public StepCost {
+ public:
+  struct Setup {
+    const Model* model = nullptr;
+    const KernelModel* kernels = nullptr;
+    const Topology* topology = nullptr;  ///< of this instance alone
+    NetworkCalibration calibration;
+    Parallel parallel;
+    LayerOptions options;
+    OverlapKind overlap = OverlapKind::none;
+    GpuShare share;       ///< of a GPU that compute has
+    Time overhead{};      ///< of every step: scheduling, sampling, launch
+    SpeculationSpec speculation;
+    std::optional<ExpertBank::Setup> experts;
+    const Placement* policy = nullptr;  ///< for rebalancing and replacement
+    PlacementProblem problem;
+    RebalanceSpec rebalance;
+  };
+  explicit LayerCost(Setup setup);
+
+  void cost(const StepWork& work, StepTimes& out) override;
+  void slow_gpu(int gpu, double share) override;
+  void slow_link(int gpu, double share) override;
+  Loss lose_gpus(int first, int count, bool mask, bool restart) override;
+  void restore() override;
+  Time rebalance() override;
+
+  /// Seconds of each layer's pieces, summed over steps: (layers), by Piece.
+  const std::vector<std::array<double, 6>>& layer_seconds() const { return layer_seconds_; }
+  const std::vector<double>& exposed() const { return exposed_; }
+  const std::vector<double>& layer_balance() const { return layer_balance_; }  ///< summed over steps
+  std::int64_t steps() const { return steps_; }
+  ExpertBank* bank() { return bank_.get(); }
+  const RebalanceTotals& rebalances() const { return rebalances_; }
+
+ private:
+  void pieces(const StepWork& work, int first, int last, StepTimes& out);
+  LayerPieces compute_pieces(int layer_class, std::span<const Batch> ranks);
+  Time tensor_time(std::int64_t tokens);
+  Time hop_time(std::int64_t tokens);
+  Time draft_time(const StepWork& work);
+  Time move_layer(std::size_t ordinal, const ExpertMap& to);
+  std::vector<ExpertMap> plan_maps(std::int64_t step, int steps);
+  double expected_balance(const std::vector<ExpertMap>& maps, std::span<const double> loads) const;
+
+  Setup s_;
+  PartCosts parts_;
+  std::unique_ptr<ExpertBank> bank_;
+  std::vector<ExpertMap> original_;
+  std::vector<int> ordinal_;  // of each layer among the MoE layers; -1
+  std::vector<GpuId> tensor_group_;
+  std::unordered_map<std::int64_t, Time> tensor_times_, hop_times_;  // looked up only
+  std::vector<std::array<double, 6>> layer_seconds_;
+  std::vector<double> exposed_, layer_balance_, rank_slow_, weights_;
+  std::vector<std::pair<std::size_t, ExpertMap>> to_move_;  // layer-wise rebalancing, last first
+  RebalanceTotals rebalances_;
+  std::int64_t steps_ = 0, step_ = 0;
+  bool any_slow_ = false;
+  // Scratch.
+  std::vector<std::vector<Batch>> micro_;
+  std::vector<LayerPieces> layers_;
+  double balance_sum_ = 0, balance_count_ = 0;
+};
+
+/// Part `micro` of `of` equal parts of a batch: sequences are dealt out, a single prompt is cut.
+Batch micro_batch(const Batch& batch, int micro, int of);
+}  // namespace moesim

@@ -1,0 +1,53 @@
+// Times of the compute parts of a layer on one GPU: everything but the routed experts.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "compute/inventory.h"
+#include "compute/kernel_model.h"
+
+namespace moesim {
+
+/// Layers that cost the same for the same batch share a class: dense or MoE, full or windowed attention.
+class PartCosts {
+ public:
+  PartCosts(const Model& model, const KernelModel& kernels, const LayerOptions& options, GpuShare share);
+
+  int classes() const { return int(representative_.size()); }
+  int class_of(int layer) const { return class_of_[std::size_t(layer)]; }
+
+  struct Attention {
+    Time in{}, core{};  ///< up to the attention core, and from there
+  };
+  /// Exact for any batch; batches that only decode cost a look-up and one kernel.
+  Attention attention(int layer_class, const Batch& batch);
+  Time gate(int layer_class, std::int64_t tokens) { return part(layer_class, LayerPart::gate, tokens); }
+  /// The shared expert with the sum of its result, the experts' and the residual; a dense layer's whole FFN.
+  Time shared(int layer_class, std::int64_t tokens);
+  Time embedding(std::int64_t tokens) { return part(0, LayerPart::embedding, tokens); }
+  Time head(std::int64_t tokens, std::int64_t outputs);
+  /// The norms and projection of a multi-token prediction module.
+  Time mtp(std::int64_t tokens) { return part(0, LayerPart::mtp, tokens); }
+
+ private:
+  Time part(int layer_class, LayerPart part, std::int64_t tokens, std::int64_t outputs = 0);
+  Time time(const Kernel& kernel) { return kernels_.cost(kernel, share_).time; }
+  void list(int layer_class, LayerPart part, const Batch& batch);
+
+  const Model& model_;
+  const KernelModel& kernels_;
+  LayerOptions options_;
+  GpuShare share_;
+  std::vector<int> class_of_, representative_;
+  std::vector<bool> windowed_;
+  std::vector<Operation> operations_;
+  struct DecodeShape {
+    Attention fixed;       // without the core
+    AttentionDecode core;  // its work is filled in
+  };
+  std::unordered_map<std::uint64_t, DecodeShape> decode_;  // looked up only
+  std::unordered_map<std::uint64_t, Time> parts_;          // looked up only
+};
+}  // namespace moesim
