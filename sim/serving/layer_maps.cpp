@@ -4,7 +4,7 @@
 
 #include "core/check.h"
 #include "compute/memory.h"
-#include "serving/layer_cost.h"
+#include "serving/layered_cost.h"
 
 namespace moesim {
 namespace {
@@ -43,7 +43,7 @@ ExpertMap without(const ExpertMap& map, int first, int last, const std::vector<i
 }
 }  // namespace
 
-StepCost::Loss LayerCost::lose_gpus(int first, int count, bool mask, bool restart) {
+StepCost::Loss LayeredCost::lose_gpus(int first, int count, bool mask, bool restart) {
   if (!bank_ || s_.parallel.experts_tensor || s_.parallel.tensor > 1 || restart || s_.parallel.pipeline > 1 ||
       count >= s_.parallel.stage_gpus())
     return {.fatal = true, .reload = {}, .masked_share = 0, .answer = "restart"};  // a broken tensor group or stage cannot go on
@@ -72,7 +72,7 @@ StepCost::Loss LayerCost::lose_gpus(int first, int count, bool mask, bool restar
   return out;
 }
 
-void LayerCost::restore() {
+void LayeredCost::restore() {
   if (!bank_) return;
   to_move_.clear();
   for (std::size_t l = 0; l < bank_->layers(); ++l) {
@@ -81,7 +81,7 @@ void LayerCost::restore() {
   }
 }
 
-std::vector<ExpertMap> LayerCost::plan_maps(std::int64_t step, int steps) {
+std::vector<ExpertMap> LayeredCost::plan_maps(std::int64_t step, int steps) {
   Loads loads;
   loads.experts = s_.model->moe->experts;
   loads.layers = bank_->setup().layers;
@@ -91,7 +91,7 @@ std::vector<ExpertMap> LayerCost::plan_maps(std::int64_t step, int steps) {
 }
 
 /// Mean over layers of mean / max GPU load if the rows were exactly in proportion to `loads`.
-double LayerCost::expected_balance(const std::vector<ExpertMap>& maps, std::span<const double> loads) const {
+double LayeredCost::expected_balance(const std::vector<ExpertMap>& maps, std::span<const double> loads) const {
   double sum = 0;
   for (std::size_t l = 0; l < maps.size(); ++l) {
     const ExpertMap& map = maps[l];
@@ -108,7 +108,7 @@ double LayerCost::expected_balance(const std::vector<ExpertMap>& maps, std::span
 }
 
 /// Time for the weights that change place in one layer: each GPU takes its new experts in through its adapter.
-Time LayerCost::move_layer(std::size_t ordinal, const ExpertMap& to) {
+Time LayeredCost::move_layer(std::size_t ordinal, const ExpertMap& to) {
   const ExpertMap& from = bank_->maps()[ordinal];
   int most = 0, moved = 0;
   for (int g = 0; g < to.gpus; ++g) {
@@ -131,7 +131,7 @@ Time LayerCost::move_layer(std::size_t ordinal, const ExpertMap& to) {
   return from_seconds(bytes * most / rate);
 }
 
-Time LayerCost::rebalance() {
+Time LayeredCost::rebalance() {
   if (!bank_ || s_.policy == nullptr || steps_ == 0 || weights_.empty()) return {};
   constexpr int kLooks = 16;  // steps of the window that are looked at, so that a plan costs O(experts) a layer
   const std::int64_t from = std::max<std::int64_t>(0, step_ - s_.rebalance.window);

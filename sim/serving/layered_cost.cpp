@@ -1,4 +1,4 @@
-#include "serving/layer_cost.h"
+#include "serving/layered_cost.h"
 
 #include <algorithm>
 #include <numeric>
@@ -35,7 +35,7 @@ Batch micro_batch(const Batch& batch, int micro, int of) {
   return out;
 }
 
-LayerCost::LayerCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, *s_.kernels, s_.options, s_.share) {
+LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, *s_.kernels, s_.options, s_.share) {
   const int layers = s_.model->layers;
   if (s_.experts) {
     bank_ = std::make_unique<ExpertBank>(*s_.experts);
@@ -51,7 +51,7 @@ LayerCost::LayerCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, *s_.
 }
 
 /// One all-reduce of the rank's tokens, or the reduce-scatter and all-gather that stand for it.
-Time LayerCost::tensor_time(std::int64_t tokens) {
+Time LayeredCost::tensor_time(std::int64_t tokens) {
   if (s_.parallel.tensor == 1 || tokens == 0) return {};
   const auto [entry, fresh] = tensor_times_.try_emplace(tokens);
   if (fresh)
@@ -61,7 +61,7 @@ Time LayerCost::tensor_time(std::int64_t tokens) {
 }
 
 /// Activations on their way to the next pipeline stage, split over the tensor group.
-Time LayerCost::hop_time(std::int64_t tokens) {
+Time LayeredCost::hop_time(std::int64_t tokens) {
   const auto [entry, fresh] = hop_times_.try_emplace(tokens);
   if (fresh) {
     const GpuId pair[] = {GpuId(0), GpuId(std::uint32_t(s_.parallel.stage_gpus()))};
@@ -72,7 +72,7 @@ Time LayerCost::hop_time(std::int64_t tokens) {
 }
 
 /// What the slowest rank needs for a layer of this class, without the routed experts.
-LayerPieces LayerCost::compute_pieces(int layer_class, std::span<const Batch> ranks) {
+LayerPieces LayeredCost::compute_pieces(int layer_class, std::span<const Batch> ranks) {
   LayerPieces out;
   Time most{-1};
   std::int64_t fullest = 0;
@@ -96,7 +96,7 @@ LayerPieces LayerCost::compute_pieces(int layer_class, std::span<const Batch> ra
 }
 
 /// Runs layers [first, last) and adds the stage to `out`.
-void LayerCost::pieces(const StepWork& work, int first, int last, StepTimes& out) {
+void LayeredCost::pieces(const StepWork& work, int first, int last, StepTimes& out) {
   const OverlapPlan& plan = overlap_plan(s_.overlap);
   const int micros = plan.micro_batches, classes = parts_.classes();
   std::vector<LayerPieces> by_class(std::size_t(classes * micros));
@@ -142,7 +142,7 @@ void LayerCost::pieces(const StepWork& work, int first, int last, StepTimes& out
 }
 
 /// The drafts of a step: for each, the extra module's projection, layer and head over one token a sequence.
-Time LayerCost::draft_time(const StepWork& work) {
+Time LayeredCost::draft_time(const StepWork& work) {
   if (s_.speculation.kind != DraftKind::mtp) return {};
   std::vector<Batch> ranks;
   std::int64_t sequences = 0;
@@ -170,7 +170,7 @@ Time LayerCost::draft_time(const StepWork& work) {
   return one * s_.speculation.drafts();
 }
 
-void LayerCost::cost(const StepWork& work, StepTimes& out) {
+void LayeredCost::cost(const StepWork& work, StepTimes& out) {
   out.stages.clear();
   out.parts.fill(0);
   out.waiting = 0;
@@ -226,14 +226,14 @@ void LayerCost::cost(const StepWork& work, StepTimes& out) {
   out.balancedness = balance_count_ > 0 ? balance_sum_ / balance_count_ : 1;
 }
 
-void LayerCost::slow_gpu(int gpu, double share) {
+void LayeredCost::slow_gpu(int gpu, double share) {
   const int local = gpu % s_.parallel.stage_gpus();
   rank_slow_[std::size_t(local / s_.parallel.tensor)] = share;
   any_slow_ = true;
   if (bank_ && !s_.parallel.experts_tensor) bank_->slow_gpu(local, share);
 }
 
-void LayerCost::slow_link(int gpu, double share) {
+void LayeredCost::slow_link(int gpu, double share) {
   if (bank_ && !s_.parallel.experts_tensor) bank_->slow_link(gpu % s_.parallel.stage_gpus(), share);
 }
 }  // namespace moesim

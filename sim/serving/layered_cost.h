@@ -48,7 +48,7 @@ struct RebalanceTotals {
   double balance_before = 0, balance_after = 0;  ///< summed over plans: expected mean / max GPU load
 };
 
-class LayerCost final : public StepCost {
+class LayeredCost final : public StepCost {
  public:
   struct Setup {
     const Model* model = nullptr;
@@ -66,7 +66,7 @@ class LayerCost final : public StepCost {
     PlacementProblem problem;
     RebalanceSpec rebalance;
   };
-  explicit LayerCost(Setup setup);
+  explicit LayeredCost(Setup setup);
 
   void cost(const StepWork& work, StepTimes& out) override;
   void slow_gpu(int gpu, double share) override;
