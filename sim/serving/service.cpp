@@ -50,6 +50,8 @@ bool Service::run() {
   if (shape_.sample.v > 0)
     engine_.at(
         shape_.sample, "sample", [this] { take_sample(); }, Phase::observe);
+  if (shape_.rebalance.v > 0) engine_.at(shape_.rebalance, "rebalance", [this] { rebalance(); }, Phase::decide);
+  if (shape_.warmup.v > 0) engine_.at(shape_.warmup, "warm", [this] { end_warmup(); }, Phase::observe);
   next_ = workload_.next();
   next_arrival();
   const bool timed = shape_.duration.v != INT64_MAX;
@@ -293,19 +295,49 @@ void Service::scale(std::size_t p) {
     engine_.after(pool.check_every, "autoscale", [this, p] { scale(p); });
 }
 
+/// New placements for every instance, from what each routed lately.
+void Service::rebalance() {
+  for (Member& m : instances_) {
+    const Time pause = m.instance->step_cost().rebalance();
+    if (pause.v > 0) m.instance->stall(pause);
+  }
+  if (next_ || live_ > 0) engine_.after(shape_.rebalance, "rebalance", [this] { rebalance(); }, Phase::decide);
+}
+
+Instance::Totals Service::pool_sum(std::size_t pool) const {
+  Instance::Totals sum;
+  for (const Member& m : instances_) {
+    if (m.pool != pool) continue;
+    const Instance::Totals& s = m.instance->totals();
+    sum.steps += s.steps;
+    sum.preemptions += s.preemptions;
+    sum.prefill_tokens += s.prefill_tokens;
+    sum.decode_tokens += s.decode_tokens;
+    sum.verified_tokens += s.verified_tokens;
+    sum.prompt_tokens += s.prompt_tokens;
+    sum.cached_tokens += s.cached_tokens;
+    sum.busy += s.busy;
+  }
+  return sum;
+}
+
+void Service::end_warmup() {
+  for (std::size_t p = 0; p < totals_.size(); ++p) {
+    totals_[p].warm = pool_sum(p);
+    totals_[p].warm_on = totals_[p].on_time;
+    for (const Member& m : instances_)
+      if (m.pool == p && m.power != Power::off) totals_[p].warm_on += seconds(engine_.now() - m.since);
+    totals_[p].step_times.clear();
+  }
+}
+
 void Service::take_sample() {
   for (std::size_t p = 0; p < shape_.pools.size(); ++p) {
     ServiceLog::Sample s{.at = engine_.now(), .pool = int(p)};
-    Instance::Totals sum;
+    const Instance::Totals sum = pool_sum(p);
     double kv = 0, on = totals_[p].on_time;
     for (const Member& m : instances_) {
-      if (m.pool != p) continue;
-      const Instance::Totals& t = m.instance->totals();
-      sum.busy += t.busy;
-      sum.decode_tokens += t.decode_tokens;
-      sum.prompt_tokens += t.prompt_tokens;
-      sum.cached_tokens += t.cached_tokens;
-      if (m.power == Power::off) continue;
+      if (m.pool != p || m.power == Power::off) continue;
       on += seconds(engine_.now() - m.since);
       ++s.instances;
       s.running += m.instance->running();
@@ -338,19 +370,11 @@ void Service::close() {
     (runs ? running_ : waiting_) += 1;
     log_.request({live, runs ? "running" : "waiting", ""});
   });
-  for (Member& m : instances_) {
-    PoolTotals& t = totals_[m.pool];
-    if (m.power != Power::off) t.on_time += seconds(ended_ - m.since);
-    const Instance::Totals& s = m.instance->totals();
-    t.sum.steps += s.steps;
-    t.sum.preemptions += s.preemptions;
-    t.sum.prefill_tokens += s.prefill_tokens;
-    t.sum.decode_tokens += s.decode_tokens;
-    t.sum.verified_tokens += s.verified_tokens;
-    t.sum.prompt_tokens += s.prompt_tokens;
-    t.sum.cached_tokens += s.cached_tokens;
-    t.sum.busy += s.busy;
-    t.busy += seconds(s.busy);
+  for (const Member& m : instances_)
+    if (m.power != Power::off) totals_[m.pool].on_time += seconds(ended_ - m.since);
+  for (std::size_t p = 0; p < totals_.size(); ++p) {
+    totals_[p].sum = pool_sum(p);
+    totals_[p].busy = seconds(totals_[p].sum.busy);
   }
 }
 }  // namespace moesim

@@ -1,0 +1,27 @@
+#include "serving/run_serving.h"
+
+#include "core/log.h"
+#include "serving/deployment.h"
+#include "serving/report.h"
+
+namespace moesim {
+
+StudyEnd run_serving(StudyRun& run) {
+  Engine engine;
+  const std::unique_ptr<Deployment> deployment = build_deployment(run, engine);
+  Deployment& d = *deployment;
+  ReportLog log(run.results, d);
+  const Config config = run.scenario.at("serving");
+  Service service(engine, *d.workload, d.shape, balancers().make_or(config, "balancer", "least_loaded"),
+                  balancers().make_or(config, "decode_balancer", "kv_aware"), d.mover.get(), log, run.seed);
+  StudyEnd end;
+  end.interrupted = !service.run();
+  report_service(run.results, d, service);
+  end.fingerprint = engine.fingerprint();
+  end.events = engine.executed();
+  end.simulated_time = service.ended();
+  for (const auto& [reason, count] : service.outcome().reasons)
+    say(fmt::format("{} requests rejected: {} (see the request table)", count, reason));
+  return end;
+}
+}  // namespace moesim
