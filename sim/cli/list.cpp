@@ -15,6 +15,9 @@
 #include "record/schema.h"
 #include "routing/traffic.h"
 #include "schedule/pipeline.h"
+#include "serving/balancer.h"
+#include "serving/batcher.h"
+#include "serving/workload.h"
 #include "study/studies.h"
 
 namespace moesim {
@@ -26,6 +29,13 @@ std::vector<FamilyHelp> families() {
   return {
       kernel_models().help(),      placements().help(), rebalance_triggers().help(),
       pipeline_schedules().help(), traffics().help(),
+      kernel_models().help(),
+      placements().help(),
+      pipeline_schedules().help(),
+      traffics().help(),
+      workloads().help(),
+      batchers().help(),
+      balancers().help(),
   };
 }
 

@@ -263,7 +263,9 @@ void fold(const Config& scenario, Deployment& d) {
   };
   for (auto& p : d.pools) p->simulated = std::max(1, int(std::ceil(double(p->described) / factor - 1e-9)));
   decode = part(true);
-  while ((prompt = part(false)) < decode)  // prompts must not be scarcer than decoding needs them
+  prompt = part(false);
+  if (prompt == 0) prompt = decode;  // prompts come from elsewhere
+  while (part(false) > 0 && (prompt = part(false)) < decode)  // prompts must not be scarcer than decoding needs them
     for (auto& p : d.pools)
       if (p->section.role != Role::decode && p->simulated < p->described) ++p->simulated;
   d.share = prompt;
@@ -287,17 +289,11 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
     if (d.section.speculation.kind == DraftKind::mtp && d.model.mtp_layers == 0)
       config.at("speculation").fail(fmt::format("{} has no multi-token prediction layer", d.model.name));
   }
-  bool prompts = false, decodes = false, hand_over = false;
   for (const PoolSection& p : d.section.pools) {
-    prompts = prompts || p.role != Role::decode;
-    decodes = decodes || p.role == Role::decode;
-    hand_over = hand_over || p.role == Role::prefill;
     d.pools.push_back(std::make_unique<BuiltPool>());
     d.pools.back()->section = p;
     d.pools.back()->described = p.instances;
   }
-  if (!prompts) config.at("pools").fail("no pool computes prompts: give one the role prefill or both");
-  if (hand_over != decodes) config.at("pools").fail("prefill and decode pools need each other");
   fold(run.scenario, d);
 
   WorkloadContext context{.seed = run.seed, .share = d.share, .outside = d.outside, .beside = run.scenario.file()};

@@ -74,32 +74,35 @@ double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per
   return seconds(sum);
 }
 
-void ExpertBank::exchange(const ExchangeSums& sums, double tokens, Entry& out) {
+void ExpertBank::exchange(const ExchangeSums& sums, Entry& out) {
   const std::size_t n = std::size_t(s_.gpus);
   out.arrival.assign(n, 0);
   out.combine.assign(n, 0);
   if (!dispatch_) return;
   times_.assign(n, Time{});
-  (*dispatch_)(sums, tokens, times_);
+  (*dispatch_)(sums, times_);
   for (std::size_t g = 0; g < n; ++g) out.arrival[g] = float(seconds(times_[g]));
-  (*combine_)(sums, tokens, times_);
+  (*combine_)(sums, times_);
   for (std::size_t g = 0; g < n; ++g) out.combine[g] = float(seconds(times_[g]));
 }
 
 void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens,
                       std::span<const double> weights, std::uint64_t stream) {
   const std::size_t n = std::size_t(s_.gpus);
-  exchange_sums(uniform_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
-  exchange(sums_, tokens, out);
+  const double rows = tokens * router_.top_k;
+  shares_.assign(uniform_.size(), rows / double(uniform_.size()));
+  exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
+  exchange(sums_, out);
   out.uniform_dispatch = double(std::ranges::max(out.arrival));
   out.uniform_combine = double(std::ranges::max(out.combine));
   shares(ordinal, step, weights, shares_);
   if (s_.settings.noise) {
     Random random(s_.seed, fmt::format("routing {} {}", s_.layers[ordinal], stream));
-    add_noise(random, tokens * router_.top_k, shares_);
+    add_noise(random, rows, shares_);
   }
+  for (double& share : shares_) share *= rows;
   exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
-  exchange(sums_, tokens, out);
+  exchange(sums_, out);
   out.compute.assign(n, 0);
   for (std::size_t g = 0; g < n; ++g) out.compute[g] = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
   out.mean = std::accumulate(out.compute.begin(), out.compute.end(), 0.0) / double(n);

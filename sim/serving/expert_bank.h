@@ -95,7 +95,7 @@ class ExpertBank {
   void fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens, std::span<const double> weights,
             std::uint64_t stream);
   void shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights, std::vector<double>& out) const;
-  void exchange(const ExchangeSums& sums, double tokens, Entry& out);
+  void exchange(const ExchangeSums& sums, Entry& out);
   double compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu);
   ExpertTimes summary(const Entry& e) const;
   ExpertTimes times_of(const Entry& e) const { return any_slow_ ? summary(e) : e.healthy; }

@@ -24,4 +24,8 @@ StudyEnd run_serving(StudyRun& run) {
     say(fmt::format("{} requests rejected: {} (see the request table)", count, reason));
   return end;
 }
+
+std::string serving_help() {
+  return help_of<ServingSection>() + "  each of pools:\n" + help_of<PoolSection>() + "  each of faults:\n" + help_of<Fault>();
+}
 }  // namespace moesim

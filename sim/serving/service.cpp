@@ -33,6 +33,9 @@ Service::Service(Engine& engine, Workload& workload, const ServiceShape& shape, 
                             {}});
     }
     totals_[p].instances = pool.instances;
+    prompters_ = prompters_ || pool.role == Role::prefill;
+    decoders_ = decoders_ || pool.role == Role::decode;
+    mixed_ = mixed_ || pool.role == Role::both;
   }
   for (const Fault& fault : shape_.faults) fault_reports_.push_back({.fault = fault, .answer = {}});
 }
@@ -89,7 +92,8 @@ std::string_view Service::problem(const Request& r) const {
   if (r.input < 1) return "has no input tokens";
   if (r.output < 1) return "asks for no output tokens";
   if (shape_.context > 0 && std::int64_t(r.input) + r.output > shape_.context) return "is longer than the context";
-  bool fits = false, decodes = false, fits_decode = false;
+  if (r.output > 1 && !decoders_ && !mixed_) return "asks for more than one token, and no instance decodes";
+  bool fits = !prompters_ && !mixed_, decodes = false, fits_decode = false;
   for (const Member& m : instances_) {
     const Instance& i = *m.instance;
     const std::int64_t largest = i.shape().kv.capacity / i.shape().kv.block * i.shape().kv.block;
@@ -119,8 +123,22 @@ void Service::arrive(Request request) {
     return;
   }
   ++live_;
+  if (!prompters_ && !mixed_) come_prefilled(live);
   const std::uint32_t slot = requests_.add(std::move(live));
+  if (requests_[slot].generated == requests_[slot].request.output) {  // the token that came with the prompt was all
+    Live& done = requests_[slot];
+    done.start = done.first = done.last = engine_.now();
+    return finished(slot);
+  }
   if (!dispatch(slot)) lobby_.push_back(slot);
+}
+
+/// Only decode instances are simulated: the prompt, and with it the first token, comes from elsewhere.
+void Service::come_prefilled(Live& live) {
+  live.generated = std::max(live.generated, 1);
+  live.computed = live.request.input + live.generated - 1;
+  live.remote = true;
+  live.source = {};
 }
 
 /// Sends a request to a rank that is up; false if there is none now.
@@ -214,7 +232,13 @@ int Service::gpu_of(const Hold& hold) const {
 }
 
 void Service::fetch(std::uint32_t slot) {
-  const Live& live = requests_[slot];
+  Live& live = requests_[slot];
+  if (live.source.instance < 0) {
+    if (!live.started) live.start = live.first = engine_.now();
+    live.started = true;
+    engine_.after({}, "kv here", [this, slot] { instances_[std::size_t(requests_[slot].hold.instance)].instance->received(slot); });
+    return;
+  }
   const Member& from = instances_[std::size_t(live.source.instance)];
   const PoolShape& pool = shape_.pools[from.pool];
   // A rank's GPUs send side by side; the flow of the first stands for all of them.
@@ -232,6 +256,7 @@ void Service::fetch(std::uint32_t slot) {
 }
 
 void Service::homeless(std::uint32_t slot) {
+  if (!prompters_ && !mixed_ && !requests_[slot].remote) come_prefilled(requests_[slot]);
   if (!dispatch(slot)) lobby_.push_back(slot);
 }
 

@@ -181,6 +181,7 @@ class Service final : public InstanceOwner {
   };
   void next_arrival();
   void arrive(Request request);
+  static void come_prefilled(Live& live);
   std::string_view problem(const Request& request) const;
   bool dispatch(std::uint32_t slot);
   void empty_lobby();
@@ -216,5 +217,6 @@ class Service final : public InstanceOwner {
   std::vector<Instance::Totals> sampled_;  // per pool, at the last sample
   std::vector<double> sampled_on_;
   Time ended_{};
+  bool prompters_ = false, decoders_ = false, mixed_ = false;  // which roles there are
 };
 }  // namespace moesim

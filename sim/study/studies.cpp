@@ -5,6 +5,7 @@
 #include "study/place_study.h"
 #include "study/passes.h"
 #include "training/study.h"
+#include "serving/run_serving.h"
 
 namespace moesim {
 
@@ -13,6 +14,8 @@ std::span<const StudyEntry> studies() {
       {"place", "expert placements compared", run_place, place_help},
       {"passes", "prefill passes and decode steps of one expert-parallel group", run_passes, help_of<PassesShape>},
       {"training", "steps of pretraining a model, and whole runs", run_training},
+      {"serving", "requests served by prefill and decode instances: latencies, throughput, cost", run_serving,
+       serving_help},
   };
   return table;
 }
