@@ -18,22 +18,28 @@ class RoundRobin final : public Balancer {
   std::size_t next_ = 0;
 };
 
+/// The least by `key`, the first of equals from place `start` on, round the end.
 template <class Key>
-std::size_t least(std::span<const RankLoad> ranks, Key key) {
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < ranks.size(); ++i)
+std::size_t least(std::span<const RankLoad> ranks, std::size_t start, Key key) {
+  std::size_t best = start % ranks.size();
+  for (std::size_t k = 1; k < ranks.size(); ++k) {
+    const std::size_t i = (start + k) % ranks.size();
     if (key(ranks[i]) < key(ranks[best])) best = i;
+  }
   return best;
 }
 
-/// Fewest prompt tokens to compute, then fewest requests.
+/// Fewest prompt tokens to compute, then fewest requests; equals in turn.
 class LeastLoaded final : public Balancer {
  public:
   using Params = None;
   explicit LeastLoaded(const Params&) {}
   std::size_t pick(const Request&, std::span<const RankLoad> ranks) override {
-    return least(ranks, [](const RankLoad& r) { return std::pair(r.tokens, r.requests); });
+    return least(ranks, turn_++, [](const RankLoad& r) { return std::pair(r.tokens, r.requests); });
   }
+
+ private:
+  std::size_t turn_ = 0;
 };
 
 /// Where the request's KV cache leaves the smallest share in use.
@@ -42,7 +48,7 @@ class KvAware final : public Balancer {
   using Params = None;
   explicit KvAware(const Params&) {}
   std::size_t pick(const Request&, std::span<const RankLoad> ranks) override {
-    return least(ranks, [](const RankLoad& r) {
+    return least(ranks, 0, [](const RankLoad& r) {
       return std::pair(double(r.kv_used) / double(std::max<std::int64_t>(r.kv_capacity, 1)), r.requests);
     });
   }
@@ -60,7 +66,7 @@ class CacheAware final : public Balancer {
   explicit CacheAware(const Params& p) : tolerance_(p.tolerance) {}
   bool asks_cache() const override { return true; }
   std::size_t pick(const Request&, std::span<const RankLoad> ranks) override {
-    const std::size_t idle = least(ranks, [](const RankLoad& r) { return std::pair(r.tokens, r.requests); });
+    const std::size_t idle = least(ranks, turn_++, [](const RankLoad& r) { return std::pair(r.tokens, r.requests); });
     std::size_t best = idle;
     for (std::size_t i = 0; i < ranks.size(); ++i)
       if (ranks[i].cached > ranks[best].cached && ranks[i].tokens <= ranks[idle].tokens + tolerance_) best = i;
@@ -69,6 +75,7 @@ class CacheAware final : public Balancer {
 
  private:
   std::int64_t tolerance_;
+  std::size_t turn_ = 0;
 };
 }  // namespace
 

@@ -56,6 +56,9 @@ HeldLayers held(const Model& model, const Parallel& p, int stage, int slots, boo
   return out;
 }
 
+/// Four-bit weights stay so in memory where kernels widen them as they read.
+Dtype stored(const Model& model, Dtype linear) { return model.weights == Dtype::fp4 ? Dtype::fp4 : linear; }
+
 /// Weights and KV cache on the fullest GPU of an instance.
 void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, const LayerOptions& options) {
   const PoolSection& s = pool.section;
@@ -64,7 +67,7 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
   for (int stage = 0; stage < s.parallel.pipeline; ++stage) {
     const bool drafts = d.section.speculation.kind == DraftKind::mtp && s.role != Role::prefill;
     const HeldLayers h = held(d.model, s.parallel, stage, pool.slots_per_gpu, drafts);
-    const Bytes weights = held_weights(d.model, h, options.precision.linear, options);
+    const Bytes weights = held_weights(d.model, h, stored(d.model, options.precision.linear), options);
     const Bytes token = kv_bytes_per_token(d.model, h, options);
     const double room = double(gpu.memory.v) * s.kv.memory_share - double(weights.v) - double(s.kv.buffers.v);
     if (room <= 0)
@@ -238,6 +241,22 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   };
 }
 
+/// An instance of a node or more takes whole nodes.
+int whole_nodes(int gpus, int per_node) {
+  return per_node > 0 && gpus >= per_node ? (gpus + per_node - 1) / per_node * per_node : std::max(1, gpus);
+}
+
+void check_gpus(const Config& pools, const Deployment& d) {
+  std::int64_t all = 0;
+  for (const auto& p : d.pools) {
+    const Parallel& s = p->section.parallel;
+    if (s.tensor < 1 || s.data < 1 || s.pipeline < 1) pools.fail("parallel: tensor, data and pipeline must be at least 1");
+    if (p->described < 1) pools.fail("instances must be at least 1");
+    all += std::int64_t{p->described} * whole_nodes(s.gpus(), d.cluster.node.gpus);
+  }
+  if (all > d.cluster.gpus()) pools.fail(fmt::format("the pools take {} GPUs, but the cluster has {}", all, d.cluster.gpus()));
+}
+
 /// How many instances of each pool stand for all of them, and how much of the load they get.
 void fold(const Config& scenario, Deployment& d) {
   int factor = 1;
@@ -261,7 +280,7 @@ void fold(const Config& scenario, Deployment& d) {
       if ((p->section.role == Role::decode) == decodes) all += p->described, simulated += p->simulated;
     return all > 0 ? double(simulated) / all : 0.0;
   };
-  for (auto& p : d.pools) p->simulated = std::max(1, int(std::ceil(double(p->described) / factor - 1e-9)));
+  for (auto& p : d.pools) p->simulated = std::max(1, p->described / factor);
   decode = part(true);
   prompt = part(false);
   if (prompt == 0) prompt = decode;  // prompts come from elsewhere
@@ -307,7 +326,8 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
     d.calibration = d.network->calibration();
     d.mover = std::make_unique<NetworkMover>(*d.network);
   }
-  int gpus = 0, described = 0;
+  if (hardware) check_gpus(config.at("pools"), d);
+  int gpus = 0;
   for (std::size_t i = 0; i < pools.size(); ++i) {
     BuiltPool& pool = *d.pools[i];
     if (!pool.section.fixed && !hardware) run.scenario.fail("missing key \"cluster\": steps are computed on its GPUs");
@@ -323,15 +343,10 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
     build_pool(run, pools[i], d, pool, shape);
     shape.instances = pool.simulated;
     shape.first_gpu = gpus;
-    const int per_node = std::max(1, pool.node.gpus);
-    const int each = shape.gpus >= per_node ? (shape.gpus + per_node - 1) / per_node * per_node : shape.gpus;
-    gpus += pool.simulated * each;
-    described += pool.described * each;
-    shape.gpus = each == 0 ? 1 : each;
+    shape.gpus = whole_nodes(shape.gpus, pool.node.gpus);
+    gpus += pool.simulated * shape.gpus;
     d.shape.pools.push_back(std::move(shape));
   }
-  if (hardware && described > d.cluster.gpus())
-    config.at("pools").fail(fmt::format("the pools take {} GPUs, but the cluster has {}", described, d.cluster.gpus()));
   ServiceShape& s = d.shape;
   s.context = d.section.context > 0 ? d.section.context : d.has_model ? d.model.max_positions : 0;
   s.duration = context.duration;

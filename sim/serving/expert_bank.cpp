@@ -26,6 +26,7 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
     combine_ = std::make_unique<ExchangeTimes>(*s_.group, s_.calibration, s_.combine);
   }
   buckets_ = int(std::ceil(std::log(kMostTokens) / std::log(s_.settings.ratio))) + 2;
+  for (int b = 0; b < buckets_; ++b) bucket_tokens_.push_back(std::pow(s_.settings.ratio, b));
   uniform_.assign(std::size_t(moe.experts), 1.0 / moe.experts);
   slow_gpu_.assign(std::size_t(s_.gpus), 1);
   slow_link_ = slow_gpu_;
@@ -137,7 +138,7 @@ ExpertBank::Entry& ExpertBank::entry(std::size_t ordinal, int sample, int bucket
   if (layer.empty()) layer.resize(std::size_t(s_.settings.samples * buckets_));
   Entry& e = layer[std::size_t(sample * buckets_ + bucket)];
   if (!e.ready) {
-    const double tokens = std::pow(s_.settings.ratio, double(bucket));
+    const double tokens = bucket_tokens_[std::size_t(bucket)];
     const std::int64_t step = epoch_ * s_.settings.redraw + sample;
     fill(e, ordinal, step, tokens, weights, std::uint64_t(epoch_) << 32 | std::uint64_t(sample * buckets_ + bucket));
   }
@@ -164,9 +165,9 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   }
   for (double& r : rounded) r /= sum > 0 ? sum : 1;
   if (sum <= 0) rounded[0] = 1;
-  const double place = std::log(std::max(1.0, std::min(tokens, kMostTokens))) / std::log(s_.settings.ratio);
-  const int bucket = int(place);
-  const double low = std::pow(s_.settings.ratio, bucket), high = low * s_.settings.ratio;
+  const auto above = std::ranges::upper_bound(bucket_tokens_, std::clamp(tokens, 1.0, kMostTokens));
+  const int bucket = int(above - bucket_tokens_.begin()) - 1;
+  const double low = bucket_tokens_[std::size_t(bucket)], high = bucket_tokens_[std::size_t(bucket) + 1];
   const double upper = (std::min(tokens, kMostTokens) - low) / (high - low), lower = 1 - upper;
   // Which draw a layer takes this step: a hash, so that steps are independent and runs repeat.
   std::uint64_t h = std::uint64_t(step) * 0x9e3779b97f4a7c15 + ordinal * 0xbf58476d1ce4e5b9 + std::uint64_t(micro) * 0x94d049bb133111eb;

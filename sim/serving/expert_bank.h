@@ -108,6 +108,7 @@ class ExpertBank {
   std::vector<std::vector<std::vector<Entry>>> bank_;  // [mix][ordinal][sample * buckets + bucket]
   std::vector<std::uint32_t> mixes_;
   int buckets_ = 0;
+  std::vector<double> bucket_tokens_;  // token counts that draws are made at
   std::int64_t epoch_ = 0;
   std::vector<std::vector<int>> masked_;  // by layer; empty: none
   std::vector<double> slow_gpu_, slow_link_;

@@ -294,7 +294,6 @@ void Instance::start(std::size_t lane_number) {
     at = std::max(at, stage_free_[s]) + lane.times.stages[s];
     stage_free_[s] = at;
   }
-  totals_.busy += lane.times.total() / std::int64_t(stage_free_.size());
   engine_.at(at, "step done", [this, lane_number] { end(lane_number); });
   if (stage_free_.size() > 1) kick();
 }
@@ -385,6 +384,7 @@ void Instance::end(std::size_t lane_number) {
     pull(r);
   }
   ++totals_.steps;
+  totals_.busy += lane.times.total() / std::int64_t(stage_free_.size());
   totals_.prefill_tokens += report.prefill;
   totals_.decode_tokens += report.decode;
   owner_.stepped(report);

@@ -71,8 +71,8 @@ Time LayeredCost::hop_time(std::int64_t tokens) {
   return entry->second;
 }
 
-/// What the slowest rank needs for a layer of this class, without the routed experts.
-LayerPieces LayeredCost::compute_pieces(int layer_class, std::span<const Batch> ranks) {
+/// The attention of the slowest rank in a layer of this class.
+LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const Batch> ranks) {
   LayerPieces out;
   Time most{-1};
   std::int64_t fullest = 0;
@@ -91,7 +91,6 @@ LayerPieces LayeredCost::compute_pieces(int layer_class, std::span<const Batch> 
   }
   if (fullest == 0) return out;
   out.tensor_core = tensor_time(fullest);
-  out[Piece::shared] = parts_.shared(layer_class, fullest);
   return out;
 }
 
@@ -103,7 +102,14 @@ void LayeredCost::pieces(const StepWork& work, int first, int last, StepTimes& o
   std::vector<double> tokens(std::size_t(micros), 0), most(std::size_t(micros), 0);
   for (int m = 0; m < micros; ++m) {
     const std::vector<Batch>& ranks = micro_[std::size_t(m)];
-    for (int c = 0; c < classes; ++c) by_class[std::size_t(c * micros + m)] = compute_pieces(c, ranks);
+    for (int c = 0; c < classes; ++c) {
+      LayerPieces& p = by_class[std::size_t(c * micros + m)];
+      const int same = parts_.attention_class(c);
+      p = same < c ? by_class[std::size_t(same * micros + m)] : attention_pieces(c, ranks);
+      std::int64_t fullest = 0;
+      for (const Batch& b : ranks) fullest = std::max(fullest, b.tokens);
+      p[Piece::shared] = parts_.shared(c, fullest);
+    }
     for (const Batch& b : ranks) {
       tokens[std::size_t(m)] += double(b.tokens);
       most[std::size_t(m)] = std::max(most[std::size_t(m)], double(b.tokens) / s_.parallel.tensor);
@@ -159,8 +165,8 @@ Time LayeredCost::draft_time(const StepWork& work) {
   }
   if (sequences == 0) return {};
   const int last = s_.model->layers - 1, c = parts_.class_of(last);
-  const LayerPieces p = compute_pieces(c, ranks);
-  Time one = p[Piece::attention_in] + p[Piece::attention_core] + p[Piece::shared] + p.tensor_core +
+  const LayerPieces p = attention_pieces(c, ranks);
+  Time one = p[Piece::attention_in] + p[Piece::attention_core] + parts_.shared(c, sequences) + p.tensor_core +
              parts_.mtp(sequences) + parts_.head(sequences, sequences);
   if (ordinal_[std::size_t(last)] >= 0) {
     const ExpertTimes e = bank_->times(std::size_t(ordinal_[std::size_t(last)]), work.step, 2, all,

@@ -85,7 +85,7 @@ class LayeredCost final : public StepCost {
 
  private:
   void pieces(const StepWork& work, int first, int last, StepTimes& out);
-  LayerPieces compute_pieces(int layer_class, std::span<const Batch> ranks);
+  LayerPieces attention_pieces(int layer_class, std::span<const Batch> ranks);
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
   Time draft_time(const StepWork& work);

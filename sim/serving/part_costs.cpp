@@ -30,6 +30,8 @@ PartCosts::PartCosts(const Model& model, const KernelModel& kernels, const Layer
     }
     class_of_.push_back(found);
   }
+  for (std::size_t c = 0; c < representative_.size(); ++c)
+    attention_class_.push_back(int(std::ranges::find(windowed_, windowed_[c]) - windowed_.begin()));
 }
 
 void PartCosts::list(int layer_class, LayerPart part, const Batch& batch) {

@@ -16,6 +16,8 @@ class PartCosts {
   PartCosts(const Model& model, const KernelModel& kernels, const LayerOptions& options, GpuShare share);
 
   int classes() const { return int(representative_.size()); }
+  /// The first class with the same attention: dense and MoE layers differ only after it.
+  int attention_class(int layer_class) const { return attention_class_[std::size_t(layer_class)]; }
   int class_of(int layer) const { return class_of_[std::size_t(layer)]; }
 
   struct Attention {
@@ -40,7 +42,7 @@ class PartCosts {
   const KernelModel& kernels_;
   LayerOptions options_;
   GpuShare share_;
-  std::vector<int> class_of_, representative_;
+  std::vector<int> class_of_, representative_, attention_class_;
   std::vector<bool> windowed_;
   std::vector<Operation> operations_;
   struct DecodeShape {

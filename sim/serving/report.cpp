@@ -29,7 +29,7 @@ PoolFigures figures(const Deployment& d, const Service& service, std::size_t p) 
   const BuiltPool& pool = *d.pools[p];
   PoolFigures f;
   f.on = t.on_time - t.warm_on;
-  f.busy = t.busy - seconds(t.warm.busy);
+  f.busy = std::min(f.on, t.busy - seconds(t.warm.busy));  // a step counts where it ends
   f.prefill = double(t.sum.prefill_tokens - t.warm.prefill_tokens);
   f.prompt = double(t.sum.prompt_tokens - t.warm.prompt_tokens);
   f.cached = double(t.sum.cached_tokens - t.warm.cached_tokens);

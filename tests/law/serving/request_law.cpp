@@ -180,6 +180,68 @@ void expect_wait(const std::string& input, double theory) {
 TEST(Queue, MD1WaitsAsPollaczekAndKhinchineSay) { expect_wait("{kind: fixed, mean: 1000000}", 0.7 / (2 * (1 - 0.7))); }
 TEST(Queue, MM1WaitsTwiceAsLong) { expect_wait("{kind: exponential, mean: 1000000, max: 90000000}", 0.7 / (1 - 0.7)); }
 
+/// Moves every KV cache in one second and remembers how much it was.
+struct OneSecondMover final : KvMover {
+  explicit OneSecondMover(Engine& e) : engine(e) {}
+  void move(int from, int to, Bytes bytes, Action done) override {
+    EXPECT_LT(from, 2);
+    EXPECT_GE(to, 2);
+    moved += bytes.v;
+    ++moves;
+    engine.after(1_s, "moved", done);
+  }
+  Engine& engine;
+  std::int64_t moved = 0, moves = 0;
+};
+
+TEST(Transfer, TokensWaitForTheirCacheAndNoByteIsLost) {
+  Engine engine;
+  const auto batcher = batchers().make(Config::from_text("chunked", "batcher"));
+  auto workload = workloads().make(Config::from_text("{kind: constant, rate: 0.1, limit: 10, input: {kind: fixed, mean: 1000}, "
+                                                     "output: {kind: fixed, mean: 5}}", "workload"),
+                                   WorkloadContext{});
+  ServiceShape shape;
+  shape.pools = {pool(Role::prefill, 1, 2, 40000), pool(Role::decode, 1, 2, 40000)};
+  shape.pools[1].first_gpu = 2;
+  shape.layers = 10;
+  for (PoolShape& p : shape.pools) {
+    p.batcher = batcher.get();
+    p.instance.kv_token = Bytes{100};
+    p.layerwise_transfer = true;
+    p.cost = [](int) { return std::make_unique<FixedCost>(FixedStep{.step = 1_ms, .prefill_token = {}, .decode_token = {}}); };
+  }
+  OneSecondMover mover(engine);
+  Watch watch;
+  Service service(engine, *workload, shape, balancers().make(Config::from_text("least_loaded", "b")),
+                  balancers().make(Config::from_text("kv_aware", "b")), &mover, watch, 1);
+  service.run();
+  Outcome& o = service.outcome();
+  EXPECT_EQ(o.finished, 10);
+  EXPECT_EQ(mover.moves, 10);
+  EXPECT_EQ(mover.moved, 10 * 1000 * 100 / 10);  // the last of ten layers; the others left during prefill
+  EXPECT_NEAR(quantiles(o.ttft).mean, 0.001, 1e-9);
+  EXPECT_NEAR(quantiles(o.e2e).mean, 0.001 + 1 + 4 * 0.001, 1e-6);
+}
+
+TEST(Speculation, YieldsWhatTheAcceptancesSay) {
+  const SpeculationSpec spec{.kind = DraftKind::ngram, .acceptance = {0.8, 0.5, 0.25}};
+  EXPECT_DOUBLE_EQ(spec.tokens_per_step(), 1 + 0.8 + 0.4 + 0.1);
+  Random random(1, "drafts");
+  double sum = 0;
+  for (int i = 0; i < 100000; ++i) sum += spec.draw(random);
+  EXPECT_NEAR(sum / 100000, 2.3, 0.01);  // three standard errors
+  Case s;
+  s.workload = "{kind: poisson, rate: 20, output: {mean: 100}}";
+  s.shape.duration = 30_s;
+  s.shape.pools = {pool(Role::both, 1, 2, 40000)};
+  const Ran plain = run(s);
+  s.shape.pools[0].instance.speculation = spec;
+  const Ran drafted = run(s);
+  expect_laws(drafted);  // never a token more than asked for
+  EXPECT_EQ(drafted.running + drafted.waiting, 0);
+  EXPECT_EQ(drafted.outcome.output_tokens, plain.outcome.output_tokens);
+}
+
 TEST(Faults, EveryRequestEndsAfterALoss) {
   for (const FaultAnswer answer : {FaultAnswer::redundancy, FaultAnswer::restart}) {
     Case s;

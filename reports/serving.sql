@@ -1,0 +1,39 @@
+-- Requests
+SELECT substr(name, 10) AS requests, CAST(value AS INTEGER) AS count FROM metric
+WHERE scope = 'run' AND name IN ('requests_arrived', 'requests_finished', 'requests_running', 'requests_waiting', 'requests_rejected', 'requests_retried')
+ORDER BY rowid;
+-- Latency
+SELECT a.what AS latency, mean.value AS "mean [s]", p50.value AS "p50 [s]", p90.value AS "p90 [s]", p95.value AS "p95 [s]", p99.value AS "p99 [s]", p999.value AS "p99.9 [s]"
+FROM (SELECT 1 AS place, 'ttft' AS what UNION SELECT 2, 'tpot' UNION SELECT 3, 'itl' UNION SELECT 4, 'e2e' UNION SELECT 5, 'queue' UNION SELECT 6, 'step_time') a
+JOIN metric mean ON mean.scope = 'run' AND mean.name = a.what || '_mean'
+JOIN metric p50 ON p50.scope = 'run' AND p50.name = a.what || '_p50'
+JOIN metric p90 ON p90.scope = 'run' AND p90.name = a.what || '_p90'
+JOIN metric p95 ON p95.scope = 'run' AND p95.name = a.what || '_p95'
+JOIN metric p99 ON p99.scope = 'run' AND p99.name = a.what || '_p99'
+JOIN metric p999 ON p999.scope = 'run' AND p999.name = a.what || '_p999'
+ORDER BY a.place;
+-- Throughput, cost and energy
+SELECT name, value, unit FROM metric WHERE scope = 'run' AND name IN ('goodput', 'goodput_share', 'input_tokens_per_node_second', 'output_tokens_per_node_second', 'output_tokens_per_gpu_second', 'kv_hit_rate', 'balancedness', 'cost_per_million_input_tokens', 'cost_per_million_output_tokens', 'energy_per_output_token')
+ORDER BY rowid;
+-- Pools
+SELECT substr(n.scope, 6) AS pool, CAST(n.value AS INTEGER) AS instances, u.value AS utilisation, b.value AS batch, k.value AS "KV peak", c.value AS "KV capacity [tokens]", s.value AS "step [s]", l.value AS balancedness
+FROM metric n
+JOIN metric u ON u.scope = n.scope AND u.name = 'utilisation'
+JOIN metric b ON b.scope = n.scope AND b.name = 'batch_mean'
+JOIN metric k ON k.scope = n.scope AND k.name = 'kv_peak'
+JOIN metric c ON c.scope = n.scope AND c.name = 'kv_capacity'
+JOIN metric s ON s.scope = n.scope AND s.name = 'step_time_mean'
+JOIN metric l ON l.scope = n.scope AND l.name = 'balancedness'
+WHERE n.name = 'instances' ORDER BY n.rowid;
+-- What limits each pool: share of its time spent on, or waiting for
+SELECT substr(scope, 6) AS pool, substr(name, 7) AS limit_by, value AS share FROM
+  (SELECT scope, name, value, rowid AS place, row_number() OVER (PARTITION BY scope ORDER BY value DESC) AS rank FROM metric WHERE name LIKE 'limit\_%' ESCAPE '\')
+WHERE rank <= 4 AND value > 0 ORDER BY scope, rank;
+-- Faults
+SELECT substr(scope, 7) AS fault, max(CASE name WHEN 'recovery_time' THEN value END) AS "recovery [s]", CAST(max(CASE name WHEN 'lost_tokens' THEN value END) AS INTEGER) AS "lost tokens", CAST(max(CASE name WHEN 'retried_requests' THEN value END) AS INTEGER) AS "retried", max(CASE name WHEN 'masked_share' THEN value END) AS "masked share"
+FROM metric WHERE scope LIKE 'fault:%' GROUP BY scope ORDER BY min(rowid);
+-- Rebalancing
+SELECT substr(scope, 6) AS pool, CAST(max(CASE name WHEN 'rebalances' THEN value END) AS INTEGER) AS plans, max(CASE name WHEN 'rebalance_bytes' THEN value END) AS "moved [B]", max(CASE name WHEN 'rebalance_time' THEN value END) AS "cost [s]", max(CASE name WHEN 'rebalance_balancedness_stale' THEN value END) AS stale, max(CASE name WHEN 'rebalance_balancedness_fresh' THEN value END) AS fresh
+FROM metric WHERE name LIKE 'rebalance%' GROUP BY scope ORDER BY min(rowid);
+-- Rejected requests, the first twenty
+SELECT request, reason, input_tokens AS input, output_tokens AS output FROM request WHERE state = 'rejected' ORDER BY request LIMIT 20;
