@@ -149,12 +149,14 @@ bool Service::dispatch(std::uint32_t slot) {
   loads_.clear();
   places_.clear();
   const std::int64_t need = std::int64_t(live.request.input) + live.request.output - 1;
-  for (std::size_t i = 0; i < instances_.size(); ++i) {
-    const Member& m = instances_[i];
-    const Role role = shape_.pools[m.pool].role;
-    if (m.power != Power::on || (decode ? role != Role::decode : role == Role::decode)) continue;
-    for (int r = 0; r < m.instance->ranks(); ++r) {
-      if (!m.instance->rank_up(r)) continue;
+  int most_ranks = 0;
+  for (const Member& m : instances_) most_ranks = std::max(most_ranks, m.instance->ranks());
+  for (int r = 0; r < most_ranks; ++r)  // neighbours in the list are on different instances, for balancers that rotate
+    for (std::size_t i = 0; i < instances_.size(); ++i) {
+      const Member& m = instances_[i];
+      const Role role = shape_.pools[m.pool].role;
+      if (m.power != Power::on || (decode ? role != Role::decode : role == Role::decode)) continue;
+      if (r >= m.instance->ranks() || !m.instance->rank_up(r)) continue;
       RankLoad load = m.instance->load(r);
       if ((role == Role::prefill ? live.target : need) > load.kv_capacity) continue;
       load.instance = int(i);
@@ -162,7 +164,6 @@ bool Service::dispatch(std::uint32_t slot) {
       loads_.push_back(load);
       places_.push_back(r);
     }
-  }
   if (loads_.empty()) return false;
   const std::size_t pick = balancer.pick(live.request, loads_);
   instances_[std::size_t(loads_[pick].instance)].instance->enqueue(slot, places_[pick]);
