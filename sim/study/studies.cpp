@@ -13,7 +13,7 @@ std::span<const StudyEntry> studies() {
   static const std::vector<StudyEntry> table = {
       {"place", "expert placements compared", run_place, place_help},
       {"passes", "prefill passes and decode steps of one expert-parallel group", run_passes, help_of<PassesShape>},
-      {"training", "steps of pretraining a model, and whole runs", run_training},
+      {"training", "steps of pretraining a model, and whole runs", run_training, training_help},
       {"serving", "requests served by prefill and decode instances: latencies, throughput, cost", run_serving,
        serving_help},
   };

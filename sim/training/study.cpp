@@ -132,6 +132,8 @@ void write_balance(Results& results, const StudyRun& run, const TrainingSetup& s
 }
 }  // namespace
 
+std::string training_help() { return help_of<TrainingSection>(); }
+
 StudyEnd run_training(StudyRun& run) {
   TrainingSetup setup(run.scenario, run.seed);
   const TrainingPlan& plan = setup.plan();
