@@ -11,6 +11,10 @@
 #include "compute/kernel_model.h"
 #include "core/family.h"
 #include "core/files.h"
+#include "network/exchange.h"
+#include "network/network.h"
+#include "numerics/gates.h"
+#include "placement/placement.h"
 #include "placement/rebalance.h"
 #include "record/schema.h"
 #include "routing/traffic.h"
@@ -26,17 +30,21 @@ using Json = nlohmann::ordered_json;
 
 // One line a family; its folder's table says what is in it.
 std::vector<FamilyHelp> families() {
+  // clang-format off: one line a family, so that two additions never meet
   return {
-      kernel_models().help(),      placements().help(), rebalance_triggers().help(),
-      pipeline_schedules().help(), traffics().help(),
-      kernel_models().help(),
-      placements().help(),
-      pipeline_schedules().help(),
+      gates().help(),
       traffics().help(),
+      placements().help(),
+      rebalance_triggers().help(),
+      networks().help(),
+      replica_choices().help(),
+      kernel_models().help(),
+      pipeline_schedules().help(),
       workloads().help(),
       batchers().help(),
       balancers().help(),
   };
+  // clang-format on
 }
 
 struct Group {
