@@ -44,15 +44,15 @@ bool record_for(const Config& scenario, const std::string& trace_file) {
   options.output = trace_file;
   options.decode = section.decode;
   std::unique_ptr<Weights> weights;
-  const std::string name = model.name;
+  const std::string name = model.name, stem = std::filesystem::path(scenario.file()).stem().string();
   if (section.weights.empty()) {
     model = scaled(model, is_default(section.scale) ? laptop_scale(model) : section.scale);
     model.name = name;
     weights = std::make_unique<SyntheticWeights>(model, section.synthetic);
-    options.source = fmt::format("{}, synthetic weights, seed {}", scenario.file(), section.synthetic.seed);
+    options.source = fmt::format("scenario {}, synthetic weights, seed {}", stem, section.synthetic.seed);
   } else {
     weights = std::make_unique<Checkpoint>(model, beside(scenario, {section.weights}).front(), kCheckpointMemory);
-    options.source = fmt::format("{}, weights of {}", scenario.file(), section.weights);
+    options.source = fmt::format("scenario {}, weights of {}", stem, section.weights);
   }
   Forward forward(model, *weights);
   return record_routing(forward, requests, options).complete;
