@@ -33,6 +33,12 @@ std::vector<FamilyHelp> families() {
   // clang-format off: one line a family, so that two additions never meet
   return {
       gates().help(),
+      kernel_models().help(),
+      networks().help(),
+      replica_choices().help(),
+      placements().help(),
+      rebalance_triggers().help(),
+      pipeline_schedules().help(),
       traffics().help(),
       placements().help(),
       rebalance_triggers().help(),

@@ -13,6 +13,7 @@
 #include "cli/command.h"
 #include "core/files.h"
 #include "record/summary.h"
+#include "network/topology.h"
 #include "spec/claims.h"
 
 namespace moesim {
@@ -43,9 +44,18 @@ bool is_model(const std::string& name) {
                   guess.empty() ? "; moesim list shows all" : fmt::format("; did you mean \"{}\"?", guess)));
 }
 
-std::string show_hardware(const std::string& name, bool json) {
+std::string draw_network(const std::string& name, const std::string& type, const std::string& format) {
+  if (type != "cluster") throw ConfigError(fmt::format("--draw: {} is a {}, not a cluster", name, type));
+  if (format == "dot") return topology_dot(Topology(load_cluster(name)));
+  if (format == "svg") return topology_svg(Topology(load_cluster(name)));
+  throw ConfigError(fmt::format("--draw: expected dot or svg, got \"{}\"", format));
+}
+
+std::string show_hardware(const std::string& name, const ShowOptions& options) {
+  const bool json = options.json;
   const std::string file = catalogue_file("hardware", name, "hardware");
   const std::string type = hardware_type(file);
+  if (!options.draw.empty()) return draw_network(name, type, options.draw);
   if (type == "gpu") return show_gpu(load_gpu(name), json);
   if (type == "node") return show_node(load_node(name), json);
   if (type == "fabric") return show_fabric(load_fabric(name), json);
@@ -67,14 +77,14 @@ std::string show(const std::vector<std::string>& names, const ShowOptions& optio
         fmt::format("{} is a model and {} is hardware: show one or the other", models.front().name, hardware.front()));
   if (models.size() == 1) return show_model(models.front(), options);
   if (!models.empty()) return show_models(models, options);
-  if (hardware.size() == 1) return show_hardware(hardware.front(), options.json);
+  if (hardware.size() == 1) return show_hardware(hardware.front(), options);
   Json all = Json::array();
   std::string out;
   for (const std::string& name : hardware)
     if (options.json)
-      all.push_back(Json::parse(show_hardware(name, true)));
+      all.push_back(Json::parse(show_hardware(name, options)));
     else
-      out += (out.empty() ? "" : "\n") + show_hardware(name, false);
+      out += (out.empty() ? "" : "\n") + show_hardware(name, options);
   return options.json ? Json{{"hardware", all}}.dump(2) + "\n" : out;
 }
 
@@ -122,6 +132,7 @@ void add_show(CLI::App& app, int&) {
   verb->add_option("--batch", given->options.batch, "tokens of one decode step, which share the weights it reads")
       ->capture_default_str();
   verb->add_option("--gpu", given->options.gpu, "whose memory several models are fitted to")->capture_default_str();
+  verb->add_option("--draw", given->options.draw, "print a cluster's network as a picture: dot (Graphviz) or svg");
   verb->add_flag("--claims", given->claims, "popular claims about these models, and what their shapes give");
   verb->add_flag("--json", given->options.json, "print one JSON object");
   verb->callback([given] {

@@ -13,6 +13,7 @@ struct ShowOptions {
   CacheFormat format = CacheFormat::bf16;
   int batch = 1;  // tokens of one decode step
   std::string gpu = "h800";
+  std::string draw;  // a cluster's network as dot or svg instead of text
   bool json = false;
 };
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/show.h"
+#include "network/topology.h"
 #include "record/summary.h"
 #include "spec/extend.h"
 
@@ -98,6 +99,7 @@ std::string show_fabric(const Fabric& fabric, bool json) {
 }
 
 std::string show_cluster(const Cluster& c, bool json) {
+  const TopologySummary net = Topology(c).summary();
   const double gpus = c.gpus();
   struct Sum {
     std::string_view name, key, unit;
@@ -115,12 +117,34 @@ std::string show_cluster(const Cluster& c, bool json) {
     for (const Sum& s : sums) out["total"][std::string(s.key)] = s.value;
     out["node"] = node_json(c.node);
     out["fabric"] = json_of(c.fabric, "fabric");
+    out["topology"] = {{"gpus", net.gpus},
+                       {"nvswitch_domains", net.nvswitch_domains},
+                       {"adapters", net.nics},
+                       {"leaf_switches", net.leaves},
+                       {"spine_switches", net.spines},
+                       {"core_switches", net.cores},
+                       {"endpoint_cables", net.endpoint_cables},
+                       {"switch_cables", net.switch_cables},
+                       {"bisection", net.bisection.v},
+                       {"injection", net.injection.v},
+                       {"fabric_cost", net.fabric_cost}};
     return out.dump(2) + "\n";
   }
   std::string out =
       fmt::format("{} ({}): {} GPUs in {} node{}\n", c.title, c.name, c.gpus(), c.nodes, c.nodes > 1 ? "s" : "");
   for (const Sum& s : sums)
     if (s.value > 0) out += fmt::format("  {:<18} {}\n", s.name, pretty(s.value, s.unit));
+  const auto line = [&](std::string_view name, const std::string& value) {
+    out += fmt::format("  {:<18} {}\n", name, value);
+  };
+  if (net.nvswitch_domains > 0) line("NVLink domains", fmt::format("{} of {} GPUs", net.nvswitch_domains, c.node.gpus));
+  if (net.switches() > 0) {
+    line("switches", fmt::format("{} leaf, {} spine, {} core", net.leaves, net.spines, net.cores));
+    line("cables", fmt::format("{} to adapters, {} between switches", net.endpoint_cables, net.switch_cables));
+    line("bisection", fmt::format("{}, {:.0f} % of what half of the adapters send", pretty(net.bisection.v, "B/s"),
+                                  100 * (net.bisection / net.injection)));
+    line("switch cost", fmt::format("{}, estimated", pretty(net.fabric_cost, "USD")));
+  }
   return out + "\n" + show_node(c.node, false) + "\n" + show_fabric(c.fabric, false);
 }
 }  // namespace moesim

@@ -80,6 +80,13 @@ TEST(Show, HardwareInSiUnits) {
   EXPECT_EQ(cluster.at("gpus"), 32);
   EXPECT_EQ(cluster.at("total").at("price_per_hour"), 64);
   EXPECT_EQ(cluster.at("fabric").at("same_leaf_latency"), 2.8e-6);
+  // 8 rails of 4 nodes: 8 leaves with 4 cables up, and one spine for all 32.
+  EXPECT_EQ(cluster.at("topology").at("leaf_switches"), 8);
+  EXPECT_EQ(cluster.at("topology").at("spine_switches"), 1);
+  EXPECT_EQ(cluster.at("topology").at("switch_cables"), 32);
+  EXPECT_TRUE(has(run_command({"show", "h800-32"}), "8 leaf, 1 spine, 0 core"));
+  EXPECT_TRUE(has(run_command({"show", "h800-32", "--draw", "dot"}), "leaf7 -- spine0"));
+  EXPECT_TRUE(has(run_command({"show", "h800-32", "--draw", "svg"}), "<title>leaf7>spine0"));
   EXPECT_TRUE(has(run_command({"show", "h800", "b200"}), "NVIDIA B200"));
 }
 
