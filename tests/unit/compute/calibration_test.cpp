@@ -1,0 +1,146 @@
+// The committed calibration against what it was fitted to, and against rates it was not fitted to.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "compute/calibrate.h"
+#include "compute/explain.h"
+#include "compute/fit.h"
+#include "spec/catalogue.h"
+
+namespace moesim {
+namespace {
+std::unique_ptr<KernelModel> calibrated(const Gpu& gpu, const char* more = "") {
+  return kernel_models().make(Config::from_text("{kind: calibrated" + std::string(more) + "}", "test"), gpu);
+}
+/// TFLOP/s of a kernel.
+double rate(const KernelModel& model, const Kernel& kernel, GpuShare share = {}) {
+  return flops_of(kernel).v / seconds(model.cost(kernel, share).time) * 1e-12;
+}
+Gemm fp8(std::int64_t m, std::int64_t n, std::int64_t k) { return {.m = m, .n = n, .k = k, .dtype = Dtype::fp8}; }
+
+// DeepGEMM README, 2025-03, H800: TFLOP/s.  A real kernel also waits for the one before, so short ones may be slower.
+TEST(Calibration, PublishedProductsOnH800) {
+  const auto model = calibrated(load_gpu("h800"), ", sustained: false");
+  EXPECT_NEAR(rate(*model, fp8(4096, 7168, 16384)), 1426, 0.12 * 1426);
+  EXPECT_NEAR(rate(*model, fp8(4096, 4096, 7168)), 1265, 0.05 * 1265);
+  EXPECT_NEAR(rate(*model, fp8(4096, 32768, 512)), 751, 0.05 * 751);
+  EXPECT_NEAR(rate(*model, fp8(64, 7168, 16384)), 336, 0.08 * 336);
+}
+
+// DeepSeek's published V3 training profile, 112 SMs: products 830-1100 TFLOP/s for large K, grouped ones 900-1100, FP32
+// weight gradients 620-670, attention forward 556 (causal).  Only the weight gradients were used to fit.
+TEST(Calibration, RatesOfTheV3TrainingProfile) {
+  const auto model = calibrated(load_gpu("h800"));
+  const GpuShare share{112, 1};
+  for (const Gemm& g : {fp8(4096, 7168, 16384), fp8(4096, 16384, 7168), fp8(4096, 4096, 7168)}) {
+    EXPECT_GT(rate(*model, g, share), 830) << describe(g);
+    EXPECT_LT(rate(*model, g, share), 1100) << describe(g);
+  }
+  const std::vector<std::int64_t> rows(4, 8192);
+  GroupedGemm grouped;
+  grouped.rows = rows, grouped.n = 4096, grouped.k = 7168, grouped.dtype = Dtype::fp8;
+  EXPECT_GT(rate(*model, grouped, share), 900);
+  EXPECT_LT(rate(*model, grouped, share), 1100);
+  const AttentionWork work{1, 4096, 4096, 4096, 4096.0 * 4096 / 2};
+  const AttentionHeads heads{AttentionKind::mla, 128, 128, 192, 128, false};
+  EXPECT_NEAR(rate(*model, AttentionPrefill{heads, work}, share), 556, 0.06 * 556);
+  Gemm gradient = fp8(7168, 16384, 4096);
+  gradient.fp32_accumulate = true;
+  EXPECT_NEAR(rate(*model, gradient, share), 645, 0.01 * 645);
+}
+
+// FlashMLA README: up to 660 TFLOP/s when bound by arithmetic, up to 3000 GB/s when bound by memory.
+TEST(Calibration, LatentDecodingStaysBelowItsPublishedBest) {
+  const auto model = calibrated(load_gpu("h800"));
+  const auto decode = [](int heads) {
+    return AttentionDecode{{AttentionKind::mla, heads, 1, 576, 512, true},
+                           {128, 128, 128 * 16384, 16384, 128.0 * 16384}};
+  };
+  EXPECT_LT(rate(*model, decode(128)), 660);
+  EXPECT_GT(rate(*model, decode(128)), 400);
+  const double bandwidth = double(bytes_of(decode(16)).v) / seconds(model->cost(decode(16)).time);
+  EXPECT_LT(bandwidth, 3.05e12);
+  EXPECT_GT(bandwidth, 2e12);
+}
+
+TEST(Calibration, OtherGenerationsBorrowAndSaySo) {
+  const auto b200 = calibrated(load_gpu("b200"));
+  EXPECT_TRUE(b200->cost(fp8(4096, 4096, 7168)).from.borrowed);
+  EXPECT_NE(b200->source().find("nothing measured on blackwell: efficiencies of hopper"), std::string::npos);
+  EXPECT_FALSE(calibrated(load_gpu("h20"))->cost(fp8(4096, 4096, 7168)).from.borrowed);
+}
+
+TEST(Calibration, SaysHowFarOutsideTheFittedShapesAKernelIs) {
+  const auto model = calibrated(load_gpu("h800"));
+  EXPECT_EQ(model->cost(fp8(4096, 4096, 7168)).from.origin, Origin::interpolated);
+  const Cost wide = model->cost(fp8(4096, 4096, 65536));  // fitted up to K = 16384
+  EXPECT_EQ(wide.from.origin, Origin::extrapolated);
+  EXPECT_FLOAT_EQ(wide.from.beyond, 4);
+  KernelCosts costs(*model);
+  (void)costs.cost(fp8(4096, 4096, 65536));
+  EXPECT_EQ(costs.summary().beyond_kernel, "gemm 4096 x 4096 x 65536 fp8");
+}
+
+// The shapes of one layer as seen in the published training profile: T = 4096, four experts of 8192 rows.
+TEST(Inventory, TheV3TrainingLayerHasThePublishedProducts) {
+  ExplainRequest r;
+  r.model = load_model("deepseek-v3");
+  r.phase = ExplainPhase::training;
+  r.expert_parallel = 64;
+  r.options.training = true;
+  r.options.precision.linear = Dtype::fp8;
+  r.options.recompute = {true, true, true, false};
+  const auto model = calibrated(load_gpu("h800"));
+  const Explanation e = explain(r, *model);
+  const auto has = [&](std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k) {
+    return std::ranges::any_of(e.operations, [&](const ExplainedOperation& x) {
+      const auto* g = std::get_if<Gemm>(&x.operation.kernel);
+      return x.operation.name == name && g && g->m == m && g->n == n && g->k == k;
+    });
+  };
+  EXPECT_TRUE(has("q_a", 4096, 1536, 7168));
+  EXPECT_TRUE(has("kv_a", 4096, 576, 7168));
+  EXPECT_TRUE(has("q_b", 4096, 24576, 1536));
+  EXPECT_TRUE(has("kv_b", 4096, 32768, 512));
+  EXPECT_TRUE(has("o_proj", 4096, 7168, 16384));
+  EXPECT_TRUE(has("router", 4096, 256, 7168));
+  EXPECT_TRUE(has("gate-up", 4096, 4096, 7168));
+  EXPECT_TRUE(has("down", 4096, 7168, 2048));
+  EXPECT_TRUE(has("o_proj dgrad", 4096, 16384, 7168));
+  EXPECT_TRUE(has("q_b dgrad", 4096, 1536, 24576));
+  EXPECT_TRUE(has("kv_b dgrad", 4096, 512, 32768));
+  EXPECT_TRUE(has("kv_a dgrad", 4096, 7168, 576));
+  EXPECT_TRUE(has("q_a dgrad", 4096, 7168, 1536));
+  EXPECT_TRUE(has("down dgrad", 4096, 2048, 7168));
+  EXPECT_TRUE(has("gate-up dgrad", 4096, 7168, 4096));
+  EXPECT_TRUE(has("o_proj wgrad", 7168, 16384, 4096));
+  EXPECT_EQ(e.rows, (std::vector<std::int64_t>{8192, 8192, 8192, 8192}));
+}
+
+TEST(Fit, FindsTheBottomOfAValley) {
+  const auto f = [](const std::vector<double>& x) {
+    return std::pow(1 - x[0], 2) + 100 * std::pow(x[1] - x[0] * x[0], 2);  // Rosenbrock's valley, lowest at (1, 1)
+  };
+  const std::vector<double> x = minimise(f, {-1.2, 1}, 0.5, 2000);
+  EXPECT_NEAR(x[0], 1, 1e-3);
+  EXPECT_NEAR(x[1], 1, 1e-3);
+}
+
+// The measurement tables are not part of the project; where they are, the committed calibration is held to them.
+TEST(Calibration, HoldsOnTheTableItWasFittedTo) {
+  const std::string table = SOURCE_DIR "/../shared/facts/gemm_fp8_h800.csv";
+  if (!std::filesystem::exists(table)) GTEST_SKIP() << "the measurement tables are not here";
+  const Gpu gpu = load_gpu("h800");
+  const Calibration calibration = load_calibration("kernels-hopper");
+  std::vector<std::pair<double, std::string>> errors;
+  for (const Sample& s : read_gemm_table(table))
+    errors.emplace_back(std::abs(predict(s, gpu, calibration, {}) / s.seconds - 1), s.shape);
+  const Residuals r = residuals_of(errors);
+  EXPECT_LT(r.median, 0.04);
+  EXPECT_LT(r.worst, 0.13) << r.worst_shape;
+}
+}  // namespace
+}  // namespace moesim
