@@ -145,22 +145,33 @@ void add_place(CLI::App& app, int&) {
   verb->add_option("--gpus", given->gpus, "GPUs of the expert-parallel group")->required();
   verb->add_option("--nodes", given->nodes, "nodes they are on")->capture_default_str();
   list("--slots", given->slots, "slots of a layer, copies included; several are compared (default: one an expert)");
-  verb->add_option("--groups", given->groups, "expert groups of the router (default: the trace's or model's, else 1)");
+  verb->add_option("--groups", given->groups, "expert groups of the router (default: the trace's or model's, else 1)")
+      ->check(CLI::Range(1, 65536));
   verb->add_flag("--keep-groups", given->keep_groups, "every strategy keeps a group on one node");
   list("--gpu-slots", given->gpu_slots, "slots of each GPU, where they differ");
   list("--gpu-speed", given->gpu_speed, "relative speed of each GPU, where they differ");
   list("--eval", given->evals, "traces or counts to score on (default: what was planned from)");
   verb->add_option("--window", given->window, "plan from these tokens of the trace only: FIRST:END");
   verb->add_option("--eval-window", given->eval_window, "score on these tokens of the trace only: FIRST:END");
-  verb->add_option("--sharing", given->sharing, "how copies share their expert's rows: even, or balanced (LP a batch)")
+  verb->add_option("--sharing", given->sharing,
+                   "how copies share rows when balance is scored: even, or balanced (by LP)")
       ->capture_default_str();
   verb->add_option("--model", given->model, "for bytes, memory and times (default: the trace's)");
   verb->add_option("--cluster", given->cluster, "for times: an entry of `moesim list hardware`, or a YAML file");
-  verb->add_option("--top-k", given->top_k, "choices of a token, where neither trace nor model says so");
-  verb->add_option("--prefill-tokens", given->prefill_tokens, "tokens a GPU in a prefill step")->capture_default_str();
-  verb->add_option("--decode-tokens", given->decode_tokens, "tokens a GPU in a decode step")->capture_default_str();
-  verb->add_option("--context", given->context, "tokens of a sequence when steps are timed")->capture_default_str();
-  verb->add_option("--sample", given->sample, "tokens of the trace that strategies look at")->capture_default_str();
+  verb->add_option("--top-k", given->top_k, "choices of a token, where neither trace nor model says so")
+      ->check(CLI::Range(1, 65536));
+  verb->add_option("--prefill-tokens", given->prefill_tokens, "tokens a GPU in a prefill step")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->capture_default_str();
+  verb->add_option("--decode-tokens", given->decode_tokens, "tokens a GPU in a decode step")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->capture_default_str();
+  verb->add_option("--context", given->context, "tokens of a sequence when steps are timed")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->capture_default_str();
+  verb->add_option("--sample", given->sample, "tokens of the trace that strategies look at")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->capture_default_str();
   verb->add_option("--from", given->from, "the placement in force, any format: counts what has to move");
   verb->add_flag("--keep-places", given->keep_places, "renumber GPUs so that less moves from there");
   verb->add_flag("--layers", given->by_layer, "also print every layer");

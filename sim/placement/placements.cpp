@@ -33,7 +33,10 @@ PlacementProblem checked(PlacementProblem p, int experts, const std::string& whe
   const auto require = [&]<class... Args>(bool holds, fmt::format_string<Args...> format, Args&&... args) {
     if (!holds) throw ConfigError(where + ": " + fmt::format(format, std::forward<Args>(args)...));
   };
+  constexpr int kMost = 1 << 16;  // GPUs and slots beyond any system's, below what memory holds
   require(p.gpus > 0, "gpus must be at least 1, got {}", p.gpus);
+  require(p.gpus <= kMost, "gpus must be at most {}, got {}", kMost, p.gpus);
+  require(p.slots <= kMost, "slots must be at most {}, got {}", kMost, p.slots);
   require(p.nodes > 0 && p.gpus % p.nodes == 0, "nodes must divide the {} GPUs, got {}", p.gpus, p.nodes);
   require(p.groups > 0 && experts % p.groups == 0, "groups must divide the {} experts, got {}", experts, p.groups);
   require(p.gpu_slots.empty() || p.gpu_slots.size() == std::size_t(p.gpus), "gpu_slots must list the {} GPUs, got {}",

@@ -94,6 +94,8 @@ void check_options(const PlaceOptions& o) {
       if (w.loads.experts != experts)
         throw ConfigError(
             fmt::format("{}: has {} experts, but {} has {}", w.name, w.loads.experts, o.planned[0].name, experts));
+  if (o.top_k > experts)
+    throw ConfigError(fmt::format("--top-k: a token chooses among {} experts, got {}", experts, o.top_k));
   if (o.cluster && !o.model) throw ConfigError("--cluster: times need the model too, --model");
   if (!o.model) return;
   if (!o.model->moe) throw ConfigError(fmt::format("{}: has no experts to place", o.model->name));

@@ -109,6 +109,9 @@ StudyEnd run_place(StudyRun& run) {
   o.problem.gpu_speed = section.gpu_speed;
   o.slots = section.slots;
   o.sharing = section.sharing;
+  for (const std::int64_t n : {section.prefill_tokens, section.decode_tokens, section.context, section.sample})
+    if (n < 1 || n > 1 << 24)
+      run.scenario.at("place").fail(fmt::format("token counts lie between 1 and {}, got {}", 1 << 24, n));
   o.prefill_tokens = section.prefill_tokens;
   o.decode_tokens = section.decode_tokens;
   o.context = section.context;

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "placement/formats.h"
-#include "placement/placement.h"
+#include "placement/rebalance.h"
 
 namespace moesim {
 namespace {
@@ -56,6 +56,7 @@ TEST(PlacementReject, MapsThatDoNotFit) {
 TEST(PlacementReject, ProblemsWithoutASolution) {
   const auto error = [](const PlacementProblem& p) { return message([&] { checked(p, 8, "--gpus"); }); };
   EXPECT_EQ(error({.gpus = 0}), "--gpus: gpus must be at least 1, got 0");
+  EXPECT_EQ(error({.gpus = 1 << 20}), "--gpus: gpus must be at most 65536, got 1048576");
   EXPECT_EQ(error({.gpus = 4, .nodes = 3}), "--gpus: nodes must divide the 4 GPUs, got 3");
   EXPECT_EQ(error({.gpus = 4, .slots = 7}), "--gpus: slots must hold the 8 experts, got 7");
   EXPECT_EQ(error({.gpus = 4, .groups = 3}), "--gpus: groups must divide the 8 experts, got 3");
@@ -65,6 +66,20 @@ TEST(PlacementReject, ProblemsWithoutASolution) {
             "--gpus: groups must be a multiple of the 2 nodes to be kept there, got 1");
   EXPECT_EQ(error({.gpus = 2, .nodes = 2, .groups = 2, .keep_groups = true, .gpu_slots = {7, 3}}),
             "--gpus: node 1 has 3 slots for the 4 experts of its groups");
+}
+
+TEST(PlacementReject, RebalancingThatMakesNoSense) {
+  const auto error = [](const std::string& config) {
+    return message([&] {
+      make_rebalancer(Config::from_text(config, "s"), checked({.gpus = 2}, 2, "s"), {0}, {{2, 2, 1, {0, 1}}}, {1});
+    });
+  };
+  EXPECT_EQ(error("window: 0"), "rebalance: window must be at least 1, got 0");
+  EXPECT_EQ(error("layers_at_a_time: -1"), "rebalance: layers_at_a_time must not be negative, got -1");
+  EXPECT_EQ(error("trigger: {kind: periodic, interval: 0}"), "rebalance: interval must be at least 1, got 0");
+  EXPECT_EQ(error("trigger: {kind: threshold, below: 2}"), "rebalance: below must lie between 0 and 1, got 2");
+  EXPECT_EQ(error("trigger: sometimes"),
+            "s:1:10: trigger: no rebalance is called \"sometimes\"; there are: never, periodic, threshold");
 }
 
 TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {

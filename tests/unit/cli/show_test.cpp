@@ -128,7 +128,7 @@ TEST(List, EverythingInGroupsAndAsJson) {
   const Json all = Json::parse(run_command({"list", "--json"}));
   EXPECT_GE(all.at("models").size(), 35u);
   EXPECT_EQ(Json::parse(run_command({"list", "hardware", "--json"})).at("hardware").at(0).at("type"), "gpu");
-  EXPECT_TRUE(has(run_command({"list", "kernel-models"}), "launch"));
+  EXPECT_TRUE(has(run_command({"list", "kernels"}), "launch"));
   EXPECT_EQ(run_command({"list", "modles"}), "nothing called \"modles\" can be listed; did you mean \"models\"?");
 }
 }  // namespace
