@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include "cli/command.h"
 #include "core/files.h"
 #include "routing/exporters/exporters.h"
+#include "routing/importers/import.h"
 #include "routing/statistics.h"
 
 namespace moesim {
@@ -99,6 +101,42 @@ void add_export(CLI::App* trace) {
     o->out.empty() ? format.write(t, print) : export_to(format, t, o->out);
   });
 }
+
+void add_import(CLI::App* trace) {
+  struct Options {
+    std::vector<std::string> files;
+    ImportOptions import;
+  };
+  std::string formats;
+  for (const Importer& i : importers()) formats += fmt::format("\n{:>16}: {}", i.name, i.summary);
+  CLI::App* verb = trace->add_subcommand("import", "a trace from what another program recorded");
+  auto o = std::make_shared<Options>();
+  verb->add_option("file", o->files, "files of one recording (one a rank where there are several), or their folder")
+      ->required();
+  verb->add_option("-o,--output", o->import.output, "trace to write; the first file's name with .db if not given");
+  verb->add_option("--format", o->import.format, "recognised if not given; one of:" + formats);
+  verb->add_option("--model", o->import.model, "model that was recorded: catalogue name, YAML or config.json");
+  verb->add_option("--layers", o->import.layers,
+                   "what the layer axis counts where the format leaves it open: hidden or moe");
+  verb->add_option("--experts", o->import.experts, "experts of a layer, if neither file nor model says")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--top-k", o->import.top_k, "experts of a token, if neither file nor model says")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--tokens", o->import.tokens,
+                   "tokens to draw from counts (default: as many as were counted, at most 65536)")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--seed", o->import.seed, "of that drawing")->capture_default_str();
+  verb->callback([o] {
+    ImportOptions& import = o->import;
+    if (import.output.empty()) {
+      std::filesystem::path file = o->files[0];
+      if (!file.has_filename()) file = file.parent_path();
+      import.output = file.replace_extension(".db").string();
+    }
+    const std::string_view format = import_trace(o->files, import);
+    fmt::print("imported {} as {}\n\n{}", o->files[0], format, info_text(Trace(import.output)));
+  });
+}
 }  // namespace
 
 void add_trace(CLI::App& app, int&) {
@@ -106,6 +144,7 @@ void add_trace(CLI::App& app, int&) {
   trace->require_subcommand(1);
   add_info(trace);
   add_stats(trace);
+  add_import(trace);
   add_export(trace);
 }
 }  // namespace moesim

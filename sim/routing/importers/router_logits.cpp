@@ -51,8 +51,8 @@ Logits read_logits(const std::string& file) {
     if (a.shape.back() != out.experts)
       throw ConfigError(fmt::format("{}: has {} experts, the layers before {}", a.where, a.shape.back(), out.experts));
     if (rank == 3) {  // the same numbers as one list of tokens
-      a.shape = {out.count, a.shape.back()};
       if (!a.row_major()) throw ConfigError(fmt::format("{}: expected C order", a.where));
+      a.shape = {out.count, a.shape.back()};
       a.strides = {a.shape.back(), 1};
     }
     out.layers.push_back(std::move(a));
