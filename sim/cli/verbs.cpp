@@ -11,6 +11,8 @@ namespace moesim {
 
 void add_run(CLI::App& app, int& exit_code);
 void add_record(CLI::App& app, int& exit_code);
+void add_sweep(CLI::App& app, int& exit_code);
+void add_merge(CLI::App& app, int& exit_code);
 void add_schedule(CLI::App& app, int& exit_code);
 void add_place(CLI::App& app, int& exit_code);
 void add_list(CLI::App& app, int& exit_code);
@@ -28,6 +30,8 @@ constexpr AddVerb kVerbs[] = {
     add_run,
     add_record,
     add_place,
+    add_sweep,
+    add_merge,
     add_schedule,
     add_list,
     add_show,

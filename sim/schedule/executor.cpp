@@ -339,9 +339,11 @@ void Executor::hold(int gpu, const PieceRef& piece) {
   g.peak = g.held;
   g.peak_at = engine_.now() - start_;
   if (g.peak > costs_.memory().v)
-    throw ConfigError(fmt::format("GPU {} (stage {}) runs out of memory after {}: it holds {}, {} more than its {}",
-                                  gpu_id_(g.seat), g.seat.rank, to_text(g.peak_at), to_text(Bytes{g.peak}),
-                                  to_text(Bytes{g.peak - costs_.memory().v}), to_text(costs_.memory())));
+    throw ConfigError(
+        fmt::format("GPU {} (stage {}) runs out of memory after {:.3g} s: it holds {:.4g} GB, {:.3g} GB more "
+                    "than its {:.4g} GB; recomputation, more stages or smaller micro-batches would help",
+                    gpu_id_(g.seat), g.seat.rank, seconds(g.peak_at), double(g.peak) * 1e-9,
+                    double(g.peak - costs_.memory().v) * 1e-9, double(costs_.memory().v) * 1e-9));
 }
 
 void Executor::add_span(const Gpu& g, std::string_view stream, const PieceRef& piece, Time start) {

@@ -92,8 +92,14 @@ void TrainingCosts::price_end(const Network& network) {
         const Time gathered{std::int64_t(double(end.gather.v) / of_blocks)};
         for (int b = 0; b < blocks(stage); ++b)
           for (bool beside : {false, true}) {
-            const Time forward = fixed(stage, b, Piece::attention, beside).busy;
-            const Time backward = fixed(stage, b, Piece::attention_back, beside).busy;
+            const auto busy = [&](std::initializer_list<Piece> pieces) {
+              Time total{};
+              for (Piece piece : pieces) total += fixed(stage, b, piece, beside).busy;
+              return total;
+            };
+            const Time forward = busy({Piece::attention, Piece::shared, Piece::merge});
+            const Time backward = busy({Piece::attention_back, Piece::shared_back, Piece::experts_back,
+                                        Piece::shared_weight, Piece::attention_weight});
             fixed(stage, b, Piece::attention_weight, beside).exposed +=
                 hidden(reduced, backward, plan_.section.gradient_reduction);
             if (p.zero < 3) continue;

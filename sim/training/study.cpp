@@ -154,7 +154,6 @@ StudyEnd run_training(StudyRun& run) {
   const StepFigures figures = figures_of(plan, steps);
   write_figures(run.results, figures);
   run.results.metric("tokens_per_gpu_second", figures.tokens_per_second / plan.gpus, "tokens/s");
-  write_published(run.scenario.at("training"), run.results);
   write_stages(run.results, figures);
   write_gpus(run.results, setup, steps.back());
   write_memory(run.results, setup, steps.back());
@@ -165,6 +164,7 @@ StudyEnd run_training(StudyRun& run) {
   end.events = setup.engine().executed();
   end.simulated_time = setup.engine().now();
   if (run.scenario.at("training").has("run") && !end.interrupted) run_campaign(run, setup, figures, end);
+  if (!end.interrupted) write_published(run.scenario.at("training"), run.results);
   return end;
 }
 }  // namespace moesim

@@ -1,0 +1,37 @@
+// moesim sweep and moesim merge: one scenario over a grid of values.
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/command.h"
+#include "study/sweep.h"
+
+namespace moesim {
+
+void add_sweep(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<SweepOptions>();
+  auto shard = std::make_shared<std::string>();
+  CLI::App* verb = app.add_subcommand("sweep", "run a scenario at every point of a grid");
+  verb->add_option("sweep", options->file, "a YAML file, or a name from `moesim list scenarios`")->required();
+  verb->add_option("-o,--output", options->output, "results database to create")->required();
+  verb->add_option("--jobs", options->jobs, "points run at the same time")->capture_default_str();
+  verb->add_option("--shard", *shard, "I/N: of N processes, this is the I-th");
+  verb->callback([options, shard, &exit_code] {
+    char rest = 0;
+    if (!shard->empty() && std::sscanf(shard->c_str(), "%d/%d%c", &options->shard, &options->shards, &rest) != 2)
+      throw ConfigError(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", *shard));
+    exit_code = sweep(*options);
+  });
+}
+
+void add_merge(CLI::App& app, int&) {
+  auto output = std::make_shared<std::string>();
+  auto shards = std::make_shared<std::vector<std::string>>();
+  CLI::App* verb = app.add_subcommand("merge", "put the shards of one sweep into one database");
+  verb->add_option("output", *output, "results database to create")->required();
+  verb->add_option("shards", *shards, "databases written by moesim sweep --shard")->required();
+  verb->callback([output, shards] { merge_sweeps(*output, *shards); });
+}
+}  // namespace moesim
