@@ -32,7 +32,7 @@ placement: {strategy: eplb_global, slots: 288}
 serving:
   duration: 3600 s
   drain: false
-  workload: {kind: poisson, rate: 240, input: {kind: log_normal, mean: 3800, max: 60000}, output: {kind: log_normal, mean: 1200, max: 16000}}
+  workload: {kind: poisson, rate: 170, input: {kind: log_normal, mean: 3800, max: 60000}, output: {kind: log_normal, mean: 1200, max: 16000}}
   pools: [{role: decode, parallel: {data: 144}, overlap: five_stage, graphs: true, overhead: 500 us}]
 )");
 }

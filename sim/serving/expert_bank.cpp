@@ -150,6 +150,8 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   if (tokens <= 0) return {};
   if (s_.settings.redraw > 0 && step / s_.settings.redraw != epoch_) {
     epoch_ = step / s_.settings.redraw;
+    for (const auto& of_mix : bank_)
+      for (const std::vector<Entry>& layer : of_mix) settle(layer, gpu_seconds_);
     bank_.clear();
     mixes_.clear();
   }
@@ -174,8 +176,8 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9;
   const int sample = int((h >> 33) % std::uint64_t(s_.settings.samples));
   const auto used = std::span(rounded).first(weights.size());
-  const Entry& a = entry(ordinal, sample, bucket, mix, used);
-  const Entry& b = entry(ordinal, sample, bucket + 1, mix, used);
+  Entry& a = entry(ordinal, sample, bucket, mix, used);
+  Entry& b = entry(ordinal, sample, bucket + 1, mix, used);
   const ExpertTimes x = times_of(a), y = times_of(b);
   ExpertTimes out;
   out.dispatch = lower * x.dispatch + upper * y.dispatch;
@@ -183,8 +185,8 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   out.combine = lower * x.combine + upper * y.combine;
   out.mean_experts = lower * x.mean_experts + upper * y.mean_experts;
   out.balancedness = lower * x.balancedness + upper * y.balancedness;
-  for (std::size_t g = 0; g < gpu_seconds_.size(); ++g)
-    gpu_seconds_[g] += lower * double(a.compute[g]) + upper * double(b.compute[g]);
+  a.used += lower;
+  b.used += upper;
   // The fullest GPU sends longer than the mean: by as much as balanced routing at its token count takes longer.
   const double excess = tokens > 0 ? most * s_.gpus / tokens - 1 : 0;
   if (excess > 1e-9) {
@@ -228,7 +230,23 @@ void ExpertBank::mask(std::size_t ordinal, std::vector<int> experts) {
 void ExpertBank::set_map(std::size_t ordinal, ExpertMap map) {
   s_.maps[ordinal] = std::move(map);
   replicas_[ordinal] = replica_table(s_.maps[ordinal]);
-  for (auto& mix : bank_) mix[ordinal].clear();
+  for (auto& mix : bank_) {
+    settle(mix[ordinal], gpu_seconds_);
+    mix[ordinal].clear();
+  }
+}
+
+void ExpertBank::settle(const std::vector<Entry>& layer, std::vector<double>& sum) {
+  for (const Entry& e : layer)
+    if (e.used > 0)
+      for (std::size_t g = 0; g < sum.size(); ++g) sum[g] += e.used * double(e.compute[g]);
+}
+
+std::vector<double> ExpertBank::gpu_seconds() const {
+  std::vector<double> out = gpu_seconds_;
+  for (const auto& of_mix : bank_)
+    for (const std::vector<Entry>& layer : of_mix) settle(layer, out);
+  return out;
 }
 
 void ExpertBank::slow_gpu(int gpu, double share) {

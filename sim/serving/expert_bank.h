@@ -78,14 +78,15 @@ class ExpertBank {
   void slow_gpu(int gpu, double share);
   void slow_link(int gpu, double share);
 
-  /// Seconds each GPU computed experts, and rows, summed over all calls of times().
-  const std::vector<double>& gpu_seconds() const { return gpu_seconds_; }
+  /// Seconds each GPU computed experts, summed over all calls of times().
+  std::vector<double> gpu_seconds() const;
   /// Rows of each expert, (layers, experts), expected over all calls.
   std::vector<double> expert_rows() const;
 
  private:
   struct Entry {
     bool ready = false;
+    double used = 0;  // times it was looked up, by weight
     double balancedness = 1, mean = 0;
     ExpertTimes healthy;  // its summary with no slow GPU or link
     double uniform_dispatch = 0, uniform_combine = 0;  // balanced routing at this token count
@@ -94,6 +95,7 @@ class ExpertBank {
   Entry& entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix, std::span<const double> weights);
   void fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens, std::span<const double> weights,
             std::uint64_t stream);
+  static void settle(const std::vector<Entry>& layer, std::vector<double>& sum);
   void shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights, std::vector<double>& out) const;
   void exchange(const ExchangeSums& sums, Entry& out);
   double compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu);

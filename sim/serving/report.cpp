@@ -100,8 +100,9 @@ void report_layers(Results& results, const Deployment& d, const Service& service
   ExpertBank& bank = *cost.bank();
   const double busy = seconds(service.pool(p).sum.busy) / service.pool(p).instances;
   const double exposed = std::accumulate(cost.exposed().begin(), cost.exposed().end(), 0.0);
-  for (std::size_t g = 0; g < bank.gpu_seconds().size(); ++g) {
-    const double own = compute + bank.gpu_seconds()[g];
+  const std::vector<double> expert_seconds = bank.gpu_seconds();
+  for (std::size_t g = 0; g < expert_seconds.size(); ++g) {
+    const double own = compute + expert_seconds[g];
     const Bytes memory = pool.weights + pool.kv_gpu_token * pool.capacity + pool.section.kv.buffers;
     results.add(Table::gpu, {first_gpu + int(g), (first_gpu + int(g)) / std::max(1, pool.node.gpus), Results::null(), own,
                              network, exposed, std::max(0.0, busy - own - exposed), Results::null(), memory});
