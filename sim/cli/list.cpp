@@ -15,6 +15,7 @@
 #include "network/network.h"
 #include "numerics/gates.h"
 #include "placement/placement.h"
+#include "numerics/gates.h"
 #include "placement/rebalance.h"
 #include "record/schema.h"
 #include "routing/traffic.h"
@@ -49,6 +50,7 @@ std::vector<FamilyHelp> families() {
       workloads().help(),
       batchers().help(),
       balancers().help(),
+      pipeline_schedules().help(), traffics().help(),   gates().help(),
   };
   // clang-format on
 }

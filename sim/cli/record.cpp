@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "core/files.h"
 #include "numerics/checkpoint.h"
+#include "numerics/gates.h"
 #include "spec/catalogue.h"
 #include "study/record.h"
 
@@ -18,7 +19,7 @@ struct Given {
   double scale = 0;
   SyntheticOptions options;
   std::int64_t limit = 0;
-  std::string memory = "8 GiB";
+  std::string memory = "8 GiB", gate = "published";
   RecordOptions record;
 };
 
@@ -56,8 +57,10 @@ void record(Given given) {
     weights = std::make_unique<Checkpoint>(model, given.weights, read_bytes(given.memory));
   given.record.source = given.synthetic ? fmt::format("moesim record, synthetic weights, seed {}", given.options.seed)
                                         : fmt::format("moesim record, weights of {}", given.weights);
+  if (given.gate != "published") given.record.source += ", gate " + given.gate;
   given.record.gate_weights = !given.no_weights;
-  Forward forward(model, *weights);
+  const std::unique_ptr<Gate> gate = gates().make(Config::from_text("gate: " + given.gate, "--gate").at("gate"));
+  Forward forward(model, *weights, {.gate = gate.get()});
   const RecordResult r = record_routing(forward, requests, given.record);
   fmt::print("{}: {} tokens of {} requests ({} prefill, {} decode), {} MoE layers, {} passes{}\n", given.record.output,
              r.prefill_tokens + r.decode_tokens, r.requests, r.prefill_tokens, r.decode_tokens, r.moe_layers, r.passes,
@@ -86,6 +89,8 @@ void add_record(CLI::App& app, int&) {
   verb->add_option("-o,--output", given->record.output, "trace to create")->required();
   verb->add_flag("--mtp", given->record.mtp, "run and record the multi-token-prediction modules too");
   verb->add_flag("--no-gate-weights", given->no_weights, "store the choices without their weights");
+  verb->add_option("--gate", given->gate,
+                   "how experts are chosen: a kind of `moesim list gate`, or {kind: ..., parameter: ...}");
   verb->add_option("--memory", given->memory, "converted weights of a checkpoint to keep in memory (default: 8 GiB)");
   verb->add_option("--seed", given->options.seed, "names the synthetic weights (default: 1)")->needs(synthetic);
   verb->add_option("--scale", given->scale, "divide the synthetic model's widths by this (default: a size for laptops)")
