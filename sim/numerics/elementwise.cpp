@@ -4,23 +4,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "numerics/lanes.h"
+
 namespace moesim {
 namespace {
-// Four numbers in one vector register, which every x86-64 and ARM core has; the compiler's own extension.
-constexpr int kLanes = 4;
-using Four = float __attribute__((vector_size(16)));
-using FourInt = int __attribute__((vector_size(16)));
-
-Four all(float x) { return Four{x, x, x, x}; }
-Four load(const float* x) {
-  Four v;
-  std::memcpy(&v, x, sizeof v);
-  return v;
-}
-void store(float* x, Four v) { std::memcpy(x, &v, sizeof v); }
-Four smaller(Four a, Four b) { return a < b ? a : b; }
-Four larger(Four a, Four b) { return a > b ? a : b; }
-
 /// Cephes' expf: x = n ln 2 + r, exp(r) by a polynomial of degree 6, times 2^n.  Source: S. Moshier, Cephes, expf.c.
 Four exp_of(Four x) {
   x = smaller(larger(x, all(-87.3F)), all(88.3F));
@@ -44,16 +31,8 @@ Four sigmoid_of(Four x) { return 1.0F / (1.0F + exp_of(-x)); }
 template <class F>
 void transform(float* x, const float* other, std::int64_t n, F f) {
   std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(x + i, f(load(x + i), load(other + i)));
+  for (; i + kLanes <= n; i += kLanes) store_four(x + i, f(load_four(x + i), load_four(other + i)));
   for (; i < n; ++i) x[i] = f(all(x[i]), all(other[i]))[0];
-}
-
-float largest(const float* x, int n) {
-  Four best = all(x[0]);
-  int i = 0;
-  for (; i + kLanes <= n; i += kLanes) best = larger(best, load(x + i));
-  for (; i < n; ++i) best = larger(best, all(x[i]));
-  return std::max(std::max(best[0], best[1]), std::max(best[2], best[3]));
 }
 
 /// Sums by lanes in double, then over lanes: the same order on every machine.

@@ -6,19 +6,13 @@
 
 #include "core/check.h"
 #include "numerics/elementwise.h"
+#include "numerics/lanes.h"
 
 namespace moesim {
 namespace {
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 constexpr int kBlock = 16;  // values whose largest is kept, so that each pick looks at two short rows
-
-/// Largest of at most kBlock values.
-float largest(const float* values, int n) {
-  float best = kNever;
-  for (int i = 0; i < n; ++i) best = values[i] > best ? values[i] : best;  // one instruction, no branch
-  return best;
-}
 
 /// The indices of the k largest, best first, equal ones by lower index.  Overwrites them with kNever, which is never
 /// taken.  maxima: room for n / kBlock + 1 values.
@@ -30,7 +24,7 @@ void take_largest(float* values, int n, int k, std::vector<float>& maxima, int* 
   };
   for (int b = 0; b < blocks; ++b) refresh(b);
   for (int taken = 0; taken < k; ++taken) {
-    const float best = *std::max_element(maxima.begin(), maxima.end());
+    const float best = largest(maxima.data(), blocks);
     check(best != kNever, "{} of {} experts can be chosen, {} are needed", taken, n, k);
     int b = 0;
     while (maxima[std::size_t(b)] != best) ++b;
@@ -43,13 +37,22 @@ void take_largest(float* values, int n, int k, std::vector<float>& maxima, int* 
 }
 
 float group_score(const float* values, int n, bool two_best) {
-  float best = kNever, second = kNever;
-  for (int i = 0; i < n; ++i) {
-    const float v = values[i];
-    second = std::max(second, std::min(best, v));
-    best = std::max(best, v);
+  if (!two_best || n == 1) return largest(values, n);
+  Four best = all(kNever), second = all(kNever);
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const Four v = load_four(values + i);
+    second = larger(second, smaller(best, v));
+    best = larger(best, v);
   }
-  return two_best && n > 1 ? best + second : best;
+  float top = kNever, next = kNever;
+  const auto take = [&](float v) {
+    next = std::max(next, std::min(top, v));
+    top = std::max(top, v);
+  };
+  for (int lane = 0; lane < kLanes; ++lane) take(best[lane]), take(second[lane]);
+  for (; i < n; ++i) take(values[i]);
+  return top + next;
 }
 
 constexpr int kMostGroups = 64;
