@@ -51,6 +51,11 @@ std::vector<FamilyHelp> families() {
       batchers().help(),
       balancers().help(),
       pipeline_schedules().help(), traffics().help(),   gates().help(),
+      kernel_models().help(),      placements().help(),         rebalance_triggers().help(),
+      pipeline_schedules().help(), traffics().help(),           kernel_models().help(),
+      placements().help(),         pipeline_schedules().help(), traffics().help(),
+      workloads().help(),          batchers().help(),           balancers().help(),
+      pipeline_schedules().help(), traffics().help(),           gates().help(),
   };
   // clang-format on
 }
