@@ -13,6 +13,7 @@ void add_run(CLI::App& app, int& exit_code);
 void add_record(CLI::App& app, int& exit_code);
 void add_sweep(CLI::App& app, int& exit_code);
 void add_merge(CLI::App& app, int& exit_code);
+void add_loss(CLI::App& app, int& exit_code);
 void add_schedule(CLI::App& app, int& exit_code);
 void add_place(CLI::App& app, int& exit_code);
 void add_list(CLI::App& app, int& exit_code);
@@ -32,6 +33,7 @@ constexpr AddVerb kVerbs[] = {
     add_place,
     add_sweep,
     add_merge,
+    add_loss,
     add_schedule,
     add_list,
     add_show,

@@ -57,6 +57,7 @@ class Recorder {
     h.groups = model_.moe->groups;
     h.groups_used = model_.moe->groups_used;
     h.weights = options_.gate_weights;
+    h.notes = options_.notes;
     h.domains.clear();
     for (const RecordRequest& r : requests)
       if (std::ranges::find(h.domains, r.domain) == h.domains.end()) h.domains.push_back(r.domain);
@@ -170,6 +171,7 @@ class Recorder {
   std::vector<std::int16_t> experts_;
   std::vector<float> weights_;
 };
+}  // namespace
 
 void check_requests(const Model& model, const std::vector<RecordRequest>& requests, int decode) {
   for (const RecordRequest& r : requests) {
@@ -183,7 +185,6 @@ void check_requests(const Model& model, const std::vector<RecordRequest>& reques
                                     model.name, model.max_positions));
   }
 }
-}  // namespace
 
 RecordResult record_routing(Forward& forward, const std::vector<RecordRequest>& requests,
                             const RecordOptions& options) {

@@ -32,6 +32,7 @@ struct RecordOptions {
   int batch_tokens = 2048;   // most tokens of a prefill pass; longer prompts take several
   bool gate_weights = true;  // stored beside the choices
   bool mtp = false;          // run and record the MTP modules too, as layers after the model's
+  std::vector<std::string> notes;  // for the trace's header
 };
 struct RecordResult {
   std::int64_t prefill_tokens = 0, decode_tokens = 0, passes = 0;
@@ -42,6 +43,10 @@ struct RecordResult {
 /// Throws ConfigError if the output exists, the model has no MoE layer, a token id is outside the vocabulary (naming
 /// both), or a request is longer than the model's positions.
 RecordResult record_routing(Forward& forward, const std::vector<RecordRequest>& requests, const RecordOptions& options);
+
+/// Throws ConfigError for a token id outside the vocabulary or a text that, with `decode` more tokens, is longer than the
+/// model's positions.
+void check_requests(const Model& model, const std::vector<RecordRequest>& requests, int decode);
 
 /// A model small enough to compute with here, that routes like the original: hidden width 128, experts 32 wide, 4
 /// heads, byte vocabulary; parts that are smaller already stay.

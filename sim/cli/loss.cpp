@@ -1,0 +1,48 @@
+// moesim loss: how well a model predicts a text, and what another precision changes.
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include "cli/command.h"
+#include "cli/model_input.h"
+#include "study/evaluate.h"
+
+namespace moesim {
+namespace {
+struct Given {
+  ModelInput input;
+  std::string compare;
+  double mtp_weight = 0.3;
+  bool json = false;
+};
+
+void loss(const Given& given) {
+  EvaluateOptions options;
+  options.precision = parse_precision(given.input.precision, "--precision");
+  if (!given.compare.empty()) options.compare = parse_precision(given.compare, "--compare");
+  options.mtp_weight = given.mtp_weight;
+  const std::vector<RecordRequest> requests = requests_of(given.input);
+  const Model model = model_of(given.input);
+  check_requests(model, requests, 0);
+  const std::unique_ptr<Weights> weights = weights_of(given.input, model);
+  const Evaluation e = evaluate(model, *weights, requests, options);
+  fmt::print("{}", given.json ? evaluation_json(e) : evaluation_text(e));
+}
+}  // namespace
+
+void add_loss(CLI::App& app, int&) {
+  auto given = std::make_shared<Given>();
+  CLI::App* verb =
+      app.add_subcommand("loss", "how well a model predicts a text, how evenly its gates spread it, and what another "
+                                 "precision changes");
+  add_model_input(*verb, given->input);
+  verb->add_option("--compare", given->compare, "precision to hold --precision against: choices, logits and losses");
+  verb->add_option("--mtp-weight", given->mtp_weight, "weight of multi-token prediction in the total (default: 0.3)")
+      ->check(CLI::NonNegativeNumber);
+  verb->add_flag("--json", given->json, "print one JSON object");
+  verb->callback([given] {
+    check_model_input(given->input, "loss");
+    loss(*given);
+  });
+}
+}  // namespace moesim

@@ -1,0 +1,40 @@
+// Options of the verbs that run a model over text: which model, whose weights, what text, in which precision.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "numerics/precision.h"
+#include "numerics/synthetic.h"
+#include "study/record.h"
+
+namespace CLI {
+class App;
+}
+
+namespace moesim {
+
+struct ModelInput {
+  std::string model, weights, tokens;
+  std::vector<std::string> texts;
+  bool synthetic = false;
+  double scale = 0;  // 0: a size for laptops
+  SyntheticOptions options;
+  std::int64_t limit = 0;
+  std::string memory = "8 GiB";
+  std::string precision = "fp32";
+};
+void add_model_input(CLI::App& verb, ModelInput& input);
+/// Throws ConfigError if weights or text are not given; the verb's name begins the message.
+void check_model_input(const ModelInput& input, std::string_view verb);
+
+std::vector<RecordRequest> requests_of(const ModelInput& input);
+/// The model in the size that is computed: as it is with a checkpoint, scaled down for synthetic weights.
+Model model_of(const ModelInput& input);
+/// model: must outlive the weights.
+std::unique_ptr<Weights> weights_of(const ModelInput& input, const Model& model);
+/// "synthetic weights, seed 1" or "weights of DIR", and the precision unless it is FP32.
+std::string source_of(const ModelInput& input);
+/// Throws ConfigError "OPTION: ..." listing the precisions.
+Precision parse_precision(const std::string& word, std::string_view option);
+}  // namespace moesim
