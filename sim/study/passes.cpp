@@ -103,17 +103,29 @@ MemoryUse memory_use(const Config& config, const Model& model, const GroupRun::P
         double(cluster.node.gpu.memory.v) * 1e-9));
   return use;
 }
+struct PassesInput {
+  Model model;
+  Cluster cluster;
+  PassesShape shape;
+};
+PassesInput read_input(const Config& scenario) {
+  const Config config = scenario.at("passes");
+  PassesInput in{read_model(scenario.at("model")), {}, {}};
+  if (!in.model.unpublished.empty())
+    scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", in.model.name, in.model.unpublished));
+  in.cluster = read_cluster(scenario.at("cluster"));
+  in.shape = read<PassesShape>(config);
+  if (in.shape.expert_parallel == 0) in.shape.expert_parallel = in.cluster.gpus();
+  check_shape(config, in.shape, in.model, in.cluster, scenario.has("placement"));
+  return in;
+}
 }  // namespace
+
+void check_passes(const Config& scenario) { (void)read_input(scenario); }
 
 StudyEnd run_passes(StudyRun& run) {
   const Config config = run.scenario.at("passes");
-  const Model model = read_model(run.scenario.at("model"));
-  if (!model.unpublished.empty())
-    run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", model.name, model.unpublished));
-  const Cluster cluster = read_cluster(run.scenario.at("cluster"));
-  auto shape = read<PassesShape>(config);
-  if (shape.expert_parallel == 0) shape.expert_parallel = cluster.gpus();
-  check_shape(config, shape, model, cluster, run.scenario.has("placement"));
+  const auto [model, cluster, shape] = read_input(run.scenario);
 
   Engine engine;
   const auto network = networks().make_or(run.scenario, "network", "bottleneck", engine, cluster);

@@ -58,4 +58,6 @@ struct PassesShape {
 
 /// The study: reads `passes`, `model`, `cluster`, `routing`, `placement`, `network`, `kernels`.
 StudyEnd run_passes(StudyRun& run);
+/// Throws what run_passes would about the sections themselves, before anything costly is done.
+void check_passes(const Config& scenario);
 }  // namespace moesim

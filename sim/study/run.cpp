@@ -99,6 +99,7 @@ int run(const RunOptions& options) {
   std::string settings, trace;
   if (records_routing(scenario)) {
     check_new_file(output);
+    if (study.check != nullptr) study.check(scenario);
     trace = trace_file(output);
     if (!record_for(scenario, trace)) throw ConfigError(fmt::format("interrupted while recording; {} holds what was recorded", trace));
     settings = scenario.resolved();

@@ -11,11 +11,12 @@ namespace moesim {
 
 std::span<const StudyEntry> studies() {
   static const std::vector<StudyEntry> table = {
-      {"place", "expert placements compared", run_place, place_help},
-      {"passes", "prefill passes and decode steps of one expert-parallel group", run_passes, help_of<PassesShape>},
-      {"training", "steps of pretraining a model, and whole runs", run_training, training_help},
+      {"place", "expert placements compared", run_place, place_help, nullptr},
+      {"passes", "prefill passes and decode steps of one expert-parallel group", run_passes, help_of<PassesShape>,
+       check_passes},
+      {"training", "steps of pretraining a model, and whole runs", run_training, training_help, nullptr},
       {"serving", "requests served by prefill and decode instances: latencies, throughput, cost", run_serving,
-       serving_help},
+       serving_help, nullptr},
   };
   return table;
 }

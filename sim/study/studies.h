@@ -13,6 +13,7 @@ struct StudyEntry {
   std::string_view summary;
   Study run;
   std::string (*help)();  // the section's keys, defaults and meaning
+  void (*check)(const Config& scenario) = nullptr;  // refuses wrong input before routing is recorded for it
 };
 
 /// One line a study; a scenario has exactly one of these sections.
