@@ -1,4 +1,4 @@
-// The earliest of many times that change in bulk: minima of blocks of 64, and of 64 blocks, found again when asked.
+// The earliest of many times that change in bulk: minima of blocks of 16, and of 16 blocks, found again when asked.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -41,7 +41,7 @@ class Earliest {
   }
 
  private:
-  static constexpr std::size_t kFan = 64;
+  static constexpr std::size_t kFan = 16;
   void grow(std::uint32_t slot) {
     const std::size_t least = slot / (kFan * kFan) + 1, blocks = std::max(least, upper_.size() * 3 / 2);
     when_.resize(blocks * kFan * kFan, INT64_MAX);
@@ -63,11 +63,13 @@ class Earliest {
       lower_[b] = least_of(when_, b);
       touched_[b] = 0;
     }
-    for (const std::size_t b : stale_) upper_[b / kFan] = least_of(lower_, b / kFan);
+    for (std::size_t i = 0; i < stale_.size(); ++i)
+      if (i == 0 || stale_[i] / kFan != stale_[i - 1] / kFan)
+        upper_[stale_[i] / kFan] = least_of(lower_, stale_[i] / kFan);
     stale_.clear();
   }
 
-  std::vector<std::int64_t> when_, lower_, upper_;  // minima of 1, 64 and 4096 slots
+  std::vector<std::int64_t> when_, lower_, upper_;  // minima of 1, 16 and 256 slots
   std::vector<std::uint8_t> touched_;               // blocks whose minimum is out of date
   std::vector<std::size_t> stale_;
 };

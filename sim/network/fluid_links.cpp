@@ -121,10 +121,11 @@ void FluidLinks::deliver() {
 }
 
 void FluidLinks::arrive(std::uint32_t batch) {
-  Arrivals arrivals;
-  arrivals.swap(batches_[batch]);
-  free_batches_.push_back(batch);
+  Arrivals arrivals = std::move(batches_[batch]);  // a receiver may start flows, and batches_ may grow
   active_ -= arrivals.size();
   for (const auto& [receiver, tag] : arrivals) receiver->arrived(tag);
+  arrivals.clear();
+  batches_[batch] = std::move(arrivals);
+  free_batches_.push_back(batch);
 }
 }  // namespace moesim
