@@ -2,6 +2,9 @@
 #include <benchmark/benchmark.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "core/random.h"
 #include "network/fluid_links.h"
@@ -55,13 +58,29 @@ void equal(benchmark::State& state) {
 }
 BENCHMARK(equal)->Arg(64)->Arg(256)->Unit(benchmark::kMillisecond);
 
-/// Destinations draw a log-normal share of the traffic, sigma 0.7: max over mean about 6 among 256, as recorded.
-void skewed(benchmark::State& state) {
+/// Every GPU's share of the traffic: one expert each, as recorded in production if the recordings are at hand, else
+/// log-normal with sigma 0.7.
+std::vector<double> skew(int gpus) {
+  std::vector<double> out;
+  const std::string file = SOURCE_DIR "/../shared/data/expert_load/deepseek_v3_prefill_in1024.json";
+  if (std::filesystem::exists(file)) {
+    std::ifstream in(file);
+    out = nlohmann::json::parse(in).at("logical_count").at(30).get<std::vector<double>>();
+    out.resize(std::size_t(gpus), 1);
+    double sum = 0;
+    for (const double x : out) sum += x;
+    for (double& x : out) x *= gpus / sum;
+    return out;
+  }
   Random random(1, "skew");
-  std::vector<double> heat;
-  for (int g = 0; g < state.range(0); ++g) heat.push_back(random.log_normal(0, 0.7));
+  for (int g = 0; g < gpus; ++g) out.push_back(random.log_normal(0, 0.7));
+  return out;
+}
+
+void skewed(benchmark::State& state) {
+  const std::vector<double> heat = skew(int(state.range(0)));
   all_pairs(state, int(state.range(0)), double(state.range(1)) * 1e-3, [&](int from, int to) {
-    return std::int64_t(1e5 * heat[std::size_t(to)] * (1 + 0.2 * std::sin(from * 12.9898 + to * 78.233)));
+    return std::int64_t(1 + 1e5 * heat[std::size_t(to)] * (1 + 0.2 * std::sin(from * 12.9898 + to * 78.233)));
   });
 }
 BENCHMARK(skewed)->Args({64, 0})->Args({64, 10})->Args({256, 10})->Unit(benchmark::kMillisecond);
