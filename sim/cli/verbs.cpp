@@ -14,6 +14,7 @@ void add_record(CLI::App& app, int& exit_code);
 void add_sweep(CLI::App& app, int& exit_code);
 void add_merge(CLI::App& app, int& exit_code);
 void add_loss(CLI::App& app, int& exit_code);
+void add_assemble(CLI::App& app, int& exit_code);
 void add_schedule(CLI::App& app, int& exit_code);
 void add_place(CLI::App& app, int& exit_code);
 void add_list(CLI::App& app, int& exit_code);
@@ -34,6 +35,7 @@ constexpr AddVerb kVerbs[] = {
     add_sweep,
     add_merge,
     add_loss,
+    add_assemble,
     add_schedule,
     add_list,
     add_show,

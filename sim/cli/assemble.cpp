@@ -1,0 +1,61 @@
+// moesim assemble: a hybrid checkpoint from parents with one architecture.
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "core/config.h"
+#include "numerics/assemble.h"
+
+namespace moesim {
+namespace {
+struct Given {
+  std::vector<std::string> parents;
+  std::string shard = "5 GB";
+  bool json = false;
+  AssemblyOptions options;
+};
+
+void run(Given given) {
+  for (const std::string& text : given.parents) given.options.parents.push_back(parse_parent(text));
+  Config::from_text(fmt::format("shard: \"{}\"", given.shard), "--shard").at("shard").parse(given.options.shard);
+  const AssemblyResult r = assemble(given.options);
+  if (given.json) {
+    const nlohmann::ordered_json out{{"output", given.options.output},
+                                     {"tensors", r.tensors},
+                                     {"merged", r.merged},
+                                     {"below_threshold", r.below},
+                                     {"bytes", r.bytes},
+                                     {"files", r.files},
+                                     {"largest_difference", r.largest_difference},
+                                     {"largest_difference_tensor", r.largest_name}};
+    return fmt::print("{}\n", out.dump(2));
+  }
+  fmt::print("{}: {} tensors, {} in {} file{}\n", given.options.output, r.tensors, to_text(Bytes{r.bytes}), r.files,
+             r.files == 1 ? "" : "s");
+  fmt::print("  {} merged, {} as in {}", r.merged, r.tensors - r.merged, given.options.parents.front().folder);
+  if (r.below > 0) fmt::print(", {} of them below the threshold", r.below);
+  fmt::print("\n");
+  if (r.largest_difference > 0) fmt::print("  largest difference {:.4g}: {}\n", r.largest_difference, r.largest_name);
+}
+}  // namespace
+
+void add_assemble(CLI::App& app, int&) {
+  auto given = std::make_shared<Given>();
+  CLI::App* verb = app.add_subcommand("assemble", "merge tensors of checkpoints with one architecture into a new one");
+  verb->add_option("--parent", given->parents,
+                   "Hugging Face folder, with a weight after a colon (default: 1); the first gives what is not merged")
+      ->required();
+  verb->add_option("--tensors", given->options.tensors,
+                   "what to merge: routed_experts, all, or a regular expression on names (default: routed_experts)");
+  verb->add_option("--threshold", given->options.threshold,
+                   "merge only tensors that differ by more, in Frobenius norm over the first parent's (default: 0)")
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--shard", given->shard, "size of the files written (default: 5 GB)");
+  verb->add_option("-o,--output", given->options.output, "folder to create")->required();
+  verb->add_flag("--json", given->json, "print one JSON object");
+  verb->callback([given] { run(*given); });
+}
+}  // namespace moesim

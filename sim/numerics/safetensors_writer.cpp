@@ -1,0 +1,82 @@
+#include "numerics/safetensors_writer.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "core/check.h"
+#include "core/files.h"
+
+namespace moesim {
+using Json = nlohmann::ordered_json;
+
+std::int64_t PlannedTensor::bytes() const {
+  std::int64_t n = stored_bytes(type);
+  for (const std::int64_t size : shape) n *= size;
+  return n;
+}
+
+SafetensorsWriter::SafetensorsWriter(std::string folder, std::vector<PlannedTensor> tensors, Bytes shard)
+    : folder_(std::move(folder)), tensors_(std::move(tensors)) {
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    const std::int64_t bytes = tensors_[i].bytes();
+    if (shards_.empty() || shards_.back().bytes + bytes > shard.v) shards_.push_back({"", i, i, 0});
+    shards_.back().end = i + 1;
+    shards_.back().bytes += bytes;
+  }
+  for (std::size_t s = 0; s < shards_.size(); ++s)
+    shards_[s].file = shards_.size() == 1 ? "model.safetensors"
+                                          : fmt::format("model-{:05}-of-{:05}.safetensors", s + 1, shards_.size());
+}
+
+void SafetensorsWriter::open(const Shard& shard) {
+  Json header = Json::object();
+  header["__metadata__"] = {{"format", "pt"}};
+  std::int64_t at = 0;
+  for (std::size_t i = shard.first; i < shard.end; ++i) {
+    const PlannedTensor& t = tensors_[i];
+    header[t.name] = {{"dtype", name_of(t.type)}, {"shape", t.shape}, {"data_offsets", {at, at + t.bytes()}}};
+    at += t.bytes();
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data is aligned
+  out_.open(folder_ + "/" + shard.file, std::ios::binary);
+  const std::uint64_t length = text.size();
+  out_.write(reinterpret_cast<const char*>(&length), 8);
+  out_ << text;
+  written_ = 0;
+}
+
+void SafetensorsWriter::close() {
+  out_.close();
+  if (!out_) throw ConfigError(fmt::format("{}/{}: cannot be written (disk full?)", folder_, shards_[at_].file));
+  written_ = -1;
+  ++at_;
+}
+
+void SafetensorsWriter::add(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    check(at_ < shards_.size(), "more bytes than planned for {}", folder_);
+    if (written_ < 0) open(shards_[at_]);
+    const auto count = std::min(std::int64_t(bytes.size()), shards_[at_].bytes - written_);
+    out_.write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(count));
+    if (!out_) throw ConfigError(fmt::format("{}/{}: cannot be written (disk full?)", folder_, shards_[at_].file));
+    written_ += count;
+    bytes = bytes.subspan(std::size_t(count));
+    if (written_ == shards_[at_].bytes) close();
+  }
+}
+
+void SafetensorsWriter::finish() {
+  check(at_ == shards_.size(), "{} of {} files of {} were filled", at_, shards_.size(), folder_);
+  if (shards_.size() == 1) return;
+  Json index{{"metadata", {{"total_size", 0}}}, {"weight_map", Json::object()}};
+  std::int64_t total = 0;
+  for (const Shard& s : shards_) {
+    total += s.bytes;
+    for (std::size_t i = s.first; i < s.end; ++i) index["weight_map"][tensors_[i].name] = s.file;
+  }
+  index["metadata"]["total_size"] = total;
+  write_file(folder_ + "/model.safetensors.index.json", index.dump(2) + "\n");
+}
+}  // namespace moesim
