@@ -9,6 +9,11 @@
 
 namespace moesim {
 namespace {
+/// Needs the Python package "tokenizers".
+constexpr std::string_view kTokenize =
+    "python3 -c 'import json,sys; from tokenizers import Tokenizer; t=Tokenizer.from_file(sys.argv[1]); "
+    "[print(json.dumps({\"tokens\": t.encode(open(f).read()).ids})) for f in sys.argv[2:]]'";
+
 Bytes read_bytes(const std::string& text) {
   Bytes out;
   Config::from_text(fmt::format("memory: \"{}\"", text), "--memory").at("memory").parse(out);
@@ -24,10 +29,13 @@ void add_model_input(CLI::App& verb, ModelInput& in) {
       verb.add_flag("--synthetic", in.synthetic, "weights made up from --seed, scaled down to fit a laptop");
   weights->excludes(synthetic);
   CLI::Option* text =
-      verb.add_option("--text", in.texts, "text files or folders, taken by bytes; each file is a request");
+      verb.add_option("--text", in.texts, "text files or folders, each byte a token; each file is a request.  For a model's own ids run "
+                     "its tokenizer first and give them with --tokens");
   CLI::Option* tokens =
-      verb.add_option("--tokens", in.tokens, "token ids instead: a .npy file, [tokens] or [sequences, tokens]");
+      verb.add_option("--tokens", in.tokens, "token ids instead: .npy or .safetensors, [tokens] or [sequences, tokens]; .json, lists "
+                      "of ids; .jsonl, {\"tokens\": [...]} a line");
   text->excludes(tokens);
+  verb.add_option("--tokenizer", in.tokenizer, "not read here: prints the command that makes ids of a text");
   verb.add_option("--limit", in.limit, "at most so many tokens of each text or sequence")->check(CLI::PositiveNumber);
   verb.add_option("--memory", in.memory, "converted weights of a checkpoint to keep in memory (default: 8 GiB)");
   verb.add_option("--seed", in.options.seed, "names the synthetic weights (default: 1)")->needs(synthetic);
@@ -40,6 +48,10 @@ void add_model_input(CLI::App& verb, ModelInput& in) {
 }
 
 void check_model_input(const ModelInput& in, std::string_view verb) {
+  if (!in.tokenizer.empty())
+    throw ConfigError(fmt::format("{0}: text is read by bytes; for the ids of {1} run first: {2} {1} TEXT... > ids.jsonl, "
+                                  "then {0} --tokens ids.jsonl",
+                                  verb, in.tokenizer, kTokenize));
   if (in.weights.empty() && !in.synthetic) throw ConfigError(fmt::format("{}: give --weights DIR or --synthetic", verb));
   if (in.texts.empty() && in.tokens.empty())
     throw ConfigError(fmt::format("{}: give --text PATH... or --tokens FILE", verb));

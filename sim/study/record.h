@@ -22,7 +22,11 @@ struct RecordRequest {
 /// ones left out.  Domain: the folder's name, or the file's without extension.  limit: of tokens a request; 0 for all.
 /// Throws ConfigError for a text that is missing, empty or binary (holds a zero byte), or if nothing is left.
 std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std::int64_t limit);
-/// A .npy file of integers [tokens] or [sequences, tokens]: one request a sequence.
+/// Token ids, one request a sequence, from a file by its ending:
+/// .npy, .safetensors with one tensor: integers [tokens] or [sequences, tokens];
+/// .json: a list of ids or a list of such lists; .jsonl: on each line a list of ids or {"tokens": [...]}, other keys
+/// ignored, empty lines skipped.
+/// Throws ConfigError naming file, place and what was found for anything else.
 std::vector<RecordRequest> read_token_file(const std::string& file, std::int64_t limit);
 
 struct RecordOptions {

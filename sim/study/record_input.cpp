@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "core/files.h"
-#include "numerics/npy.h"
 #include "study/record.h"
 
 namespace moesim {
@@ -43,24 +42,6 @@ std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std
     const fs::path folder = fs::absolute(path).lexically_normal();
     const std::string domain = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
     for (const std::string& file : files_in(path)) out.push_back(read_text(file, domain, limit));
-  }
-  return out;
-}
-
-std::vector<RecordRequest> read_token_file(const std::string& file, std::int64_t limit) {
-  const IntegerArray array = read_npy_integers(file);
-  const std::int64_t sequences = array.shape.size() == 2 ? array.shape[0] : 1, length = array.shape.back();
-  if (sequences * length == 0) throw ConfigError(fmt::format("{}: holds no tokens", file));
-  const std::int64_t count = limit > 0 ? std::min(limit, length) : length;
-  std::vector<RecordRequest> out;
-  for (std::int64_t s = 0; s < sequences; ++s) {
-    RecordRequest r{sequences > 1 ? fmt::format("{} sequence {}", file, s) : file, fs::path(file).stem().string(), {}};
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t id = array.values[std::size_t(s * length + i)];
-      r.tokens.push_back(
-          int(std::clamp<std::int64_t>(id, -1, INT32_MAX)));  // ids that far out are refused by name later
-    }
-    out.push_back(std::move(r));
   }
   return out;
 }
