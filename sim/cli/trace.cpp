@@ -111,7 +111,9 @@ void add_import(CLI::App* trace) {
   for (const Importer& i : importers()) formats += fmt::format("\n{:>16}: {}", i.name, i.summary);
   CLI::App* verb = trace->add_subcommand("import", "a trace from what another program recorded");
   auto o = std::make_shared<Options>();
-  verb->add_option("file", o->files, "files of one recording (one a rank where there are several), or their folder")
+  verb->add_option("file", o->files,
+                   "files of one recording (one a rank where there are several) or their folder; a last one that ends "
+                   "in .db is the trace")
       ->required();
   verb->add_option("-o,--output", o->import.output, "trace to write; the first file's name with .db if not given");
   verb->add_option("--format", o->import.format, "recognised if not given; one of:" + formats);
@@ -128,6 +130,10 @@ void add_import(CLI::App* trace) {
   verb->add_option("--seed", o->import.seed, "of that drawing")->capture_default_str();
   verb->callback([o] {
     ImportOptions& import = o->import;
+    if (import.output.empty() && o->files.size() > 1 && o->files.back().ends_with(".db")) {  // import FILE TRACE.db
+      import.output = o->files.back();
+      o->files.pop_back();
+    }
     if (import.output.empty()) {
       std::filesystem::path file = o->files[0];
       if (!file.has_filename()) file = file.parent_path();

@@ -11,8 +11,11 @@ namespace moesim {
 
 using Json = nlohmann::json;
 
+/// Throws ConfigError if brackets nest deeper than any recording's: functions that walk a document recurse.
+void check_depth(std::string_view text, const std::string& where);
 /// Throws ConfigError "WHERE: byte N: is not JSON".
 inline Json parse_json(std::string_view text, const std::string& where) {
+  check_depth(text, where);
   try {
     return Json::parse(text);
   } catch (const Json::parse_error& e) {
@@ -21,6 +24,7 @@ inline Json parse_json(std::string_view text, const std::string& where) {
 }
 /// A line of a file of JSON lines.
 inline Json parse_json_line(const std::string& line, const LineFile& file) {
+  check_depth(line, fmt::format("{}:{}", file.file().name(), file.number()));
   Json out = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!out.is_object()) file.fail("expected a JSON object");
   return out;

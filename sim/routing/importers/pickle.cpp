@@ -19,34 +19,39 @@ constexpr std::pair<std::string_view, ElementType> kStorages[] = {
     {"torch FloatStorage", ElementType::f32}, {"torch DoubleStorage", ElementType::f64}};
 constexpr std::string_view kRebuild = "torch._utils _rebuild_tensor_v2", kOrdered = "collections OrderedDict";
 
-Pickled make(Kind kind) {
-  Pickled out;
-  out.kind = kind;
-  if (kind == Kind::list || kind == Kind::tuple || kind == Kind::dictionary)
-    out.items = std::make_shared<std::vector<Pickled>>();
-  return out;
-}
-Pickled make_integer(std::int64_t v, Kind kind = Kind::integer) {
-  Pickled out = make(kind);
-  out.integer = v;
-  return out;
-}
-
 class Unpickler {
  public:
   Unpickler(std::string_view bytes, const std::string& where, std::uint64_t offset)
       : bytes_(bytes), where_(where), offset_(offset) {}
 
-  Pickled run() {
+  Unpickled run() {
     for (;;) {
       opcode_ = at_;
       const auto op = std::uint8_t(take(1)[0]);
-      if (op == '.') return pop();
-      step(op);
+      if (op != '.') {
+        step(op);
+        continue;
+      }
+      out_.root = pop();
+      stack_.clear();
+      memo_.clear();
+      return std::move(out_);
     }
   }
 
  private:
+  Pickled make(Kind kind) {
+    Pickled out;
+    out.kind = kind;
+    if (kind == Kind::list || kind == Kind::tuple || kind == Kind::dictionary)
+      out_.containers.push_back(out.items = std::make_shared<std::vector<Pickled>>());
+    return out;
+  }
+  Pickled make_integer(std::int64_t v, Kind kind = Kind::integer) {
+    Pickled out = make(kind);
+    out.integer = v;
+    return out;
+  }
   [[noreturn]] void fail(std::string_view problem) const {
     throw ConfigError(fmt::format("{}: byte {}: {}", where_, offset_ + opcode_, problem));
   }
@@ -278,6 +283,7 @@ class Unpickler {
     push(std::move(out));
   }
 
+  Unpickled out_;  // before what refers to it: freed last
   std::string_view bytes_;
   const std::string& where_;
   std::uint64_t offset_;
@@ -296,7 +302,11 @@ const Pickled* Pickled::find(std::string_view key) const {
   return out;
 }
 
-Pickled unpickle(std::string_view bytes, const std::string& where, std::uint64_t offset) {
+Unpickled::~Unpickled() {
+  for (const auto& items : containers) items->clear();  // what they hold is still held here
+}
+
+Unpickled unpickle(std::string_view bytes, const std::string& where, std::uint64_t offset) {
   return Unpickler(bytes, where, offset).run();
 }
 }  // namespace moesim

@@ -26,7 +26,18 @@ struct Pickled {
   const Pickled* find(std::string_view key) const;
 };
 
+/// All of a pickle.  It owns its containers, so that nesting of any depth, even within itself, is freed one by one.
+class Unpickled {
+ public:
+  Pickled root;
+  std::vector<std::shared_ptr<std::vector<Pickled>>> containers;
+  Unpickled() = default;
+  Unpickled(Unpickled&&) = default;
+  Unpickled& operator=(Unpickled&&) = default;
+  ~Unpickled();
+};
+
 /// Reads opcodes of protocol 2 as torch.save writes them.  `where`, `offset`: file and place of the first byte, for
 /// messages.  Throws ConfigError "FILE: byte N: ..." for any other opcode or global, and for what does not end.
-Pickled unpickle(std::string_view bytes, const std::string& where, std::uint64_t offset);
+Unpickled unpickle(std::string_view bytes, const std::string& where, std::uint64_t offset);
 }  // namespace moesim

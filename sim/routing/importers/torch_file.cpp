@@ -14,7 +14,7 @@ TorchFile::TorchFile(const std::string& file) : zip_(std::make_shared<const Byte
     throw ConfigError(fmt::format("{}: has no data.pkl; it is not a PyTorch file", file));
   if (zip_.entries().contains(folder_ + "byteorder") && zip_.read(folder_ + "byteorder", 100) != "little")
     throw ConfigError(fmt::format("{}: its numbers are big-endian, expected little-endian", file));
-  root_ = unpickle(zip_.read(pickle), file, zip_.entries().at(pickle).offset);
+  pickle_ = unpickle(zip_.read(pickle), file, zip_.entries().at(pickle).offset);
 }
 
 ArraySource TorchFile::array(const Pickled* value, const std::string& what) const {

@@ -10,7 +10,7 @@ class TorchFile {
   /// Throws ConfigError naming file and byte for a damaged ZIP, a pickle with anything but plain data and tensors,
   /// big-endian storages.
   explicit TorchFile(const std::string& file);
-  const Pickled& root() const { return root_; }
+  const Pickled& root() const { return pickle_.root; }
   const std::string& name() const { return zip_.file()->name(); }
   /// A tensor's numbers, read when asked for.  Throws ConfigError if the value is not a tensor or its storage is not
   /// there or shorter than it says; `what` names the value.
@@ -19,6 +19,6 @@ class TorchFile {
  private:
   ZipFile zip_;
   std::string folder_;  // entries are FOLDER/data.pkl, FOLDER/data/KEY
-  Pickled root_;
+  Unpickled pickle_;
 };
 }  // namespace moesim

@@ -213,6 +213,20 @@ TEST_F(ImportReject, UnknownFormats) {
             "--format: no import format is called \"megatrn\"; did you mean \"megatron\"?");
 }
 
+TEST_F(ImportReject, NestingHasALimit) {
+  // Each list is appended to the one before; and one list to itself.
+  std::string deep = "\x80\x02]";
+  for (int i = 0; i < 300'000; ++i) deep += "]";
+  for (int i = 0; i < 300'000; ++i) deep += "a";
+  EXPECT_EQ(refused("a.pt", zip({{"x/data.pkl", deep + "."}})), "a.pt: \"records\": expected a list");
+  EXPECT_EQ(refused("a.pt", zip({{"x/data.pkl", std::string("\x80\x02]q\0h\0a.", 9)}})),
+            "a.pt: \"records\": expected a list");
+  const std::string lists = std::string(100'000, '[');
+  EXPECT_EQ(refused("a.json", R"({"meta_info":{"routed_experts":)" + lists),
+            "a.json: byte 129: lists nest deeper than 100");
+  EXPECT_EQ(refused("a.json", lists + std::string(100'000, ']')), "a.json: byte 100: lists nest deeper than 100");
+}
+
 // Any single byte wrong, any cut: an error of ours or a trace, never a crash.
 TEST_F(ImportReject, DamageAnywhereIsAnErrorOrHarmless) {
   const std::string files[] = {
