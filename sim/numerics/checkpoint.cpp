@@ -73,6 +73,9 @@ void Checkpoint::claim_all() {
 void Checkpoint::claim(const PartShape& shape, int layer, int expert) {
   StoredPlace place = stored_place(model_, shape, layer, expert);
   const auto at = by_name_.find(place.name);
+  if (const auto packed = by_name_.find(place.name + "_blocks"); at == by_name_.end() && packed != by_name_.end())
+    throw ConfigError(fmt::format("{}: tensor {}: MXFP4 weights are not read; use a BF16 release of the model",
+                                  packed->second.file->file(), packed->first));
   if (at == by_name_.end())
     throw ConfigError(fmt::format("{}: tensor {} is missing; {} needs it with shape {}", folder_.folder(), place.name,
                                   model_.name.empty() ? "the model" : model_.name, shape_text(place.shape)));

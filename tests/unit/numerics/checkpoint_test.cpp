@@ -64,6 +64,9 @@ TEST_F(CheckpointFiles, NamesWhatDoesNotFitTheModel) {
   const auto whole = tensors_;
   tensors_.erase(kGate);
   EXPECT_EQ(error(), folder_.string() + ": tensor " + kGate + " is missing; v3_micro needs it with shape [16, 32]");
+  tensors_[kGate + "_blocks"] = whole.at(kGate);
+  EXPECT_EQ(error(),
+            file() + ": tensor " + kGate + "_blocks: MXFP4 weights are not read; use a BF16 release of the model");
   tensors_ = whole;
   tensors_[kGate].shape = {32, 16};
   EXPECT_EQ(error(),
