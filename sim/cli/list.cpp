@@ -34,12 +34,6 @@ std::vector<FamilyHelp> families() {
   // clang-format off: one line a family, so that two additions never meet
   return {
       gates().help(),
-      kernel_models().help(),
-      networks().help(),
-      replica_choices().help(),
-      placements().help(),
-      rebalance_triggers().help(),
-      pipeline_schedules().help(),
       traffics().help(),
       placements().help(),
       rebalance_triggers().help(),
@@ -50,12 +44,6 @@ std::vector<FamilyHelp> families() {
       workloads().help(),
       batchers().help(),
       balancers().help(),
-      pipeline_schedules().help(), traffics().help(),   gates().help(),
-      kernel_models().help(),      placements().help(),         rebalance_triggers().help(),
-      pipeline_schedules().help(), traffics().help(),           kernel_models().help(),
-      placements().help(),         pipeline_schedules().help(), traffics().help(),
-      workloads().help(),          batchers().help(),           balancers().help(),
-      pipeline_schedules().help(), traffics().help(),           gates().help(),
   };
   // clang-format on
 }

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 
 #include "record/diff.h"
 #include "support/program.h"
@@ -83,6 +84,22 @@ TEST_F(RunLaw, AFailedExpectationIsExitCodeOne) {
   const Printed printed = run("-o a.db");
   EXPECT_EQ(printed.exit_code, 1);
   EXPECT_TRUE(printed.err.starts_with("s.yaml: expected balancedness of at least 1.5, got 0.")) << printed.err;
+}
+
+TEST(ListLaw, NamesEachFamilyOnce) {
+  const TemporaryFolder folder;
+  const auto json = nlohmann::json::parse(moesim_prints("list --json", folder).out);
+  std::size_t named = 0;
+  std::istringstream lines(moesim_prints("list", folder).out);
+  for (std::string line; std::getline(lines, line);) named += json.at("families").contains(line);
+  EXPECT_EQ(named, json.at("families").size());
+}
+
+TEST_F(RunLaw, SetMayBeRepeatedAndStandsBeforeTheScenario) {
+  const Printed printed =
+      moesim_prints("run --set passes.decode.steps=1 --set passes.prefill.steps=0 s.yaml -o a.db", folder_);
+  ASSERT_EQ(printed.exit_code, 0) << printed.err;
+  EXPECT_EQ(open("a.db").value("SELECT count(*) FROM step"), "1");
 }
 
 TEST_F(RunLaw, ASlowGpuSlowsTheWholeGroup) {
