@@ -46,6 +46,16 @@ constexpr AddVerb kVerbs[] = {
     add_diff,
 };
 // clang-format on
+/// The parser would only say that a verb is missing.
+void refuse_unknown_verb(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) verbs.push_back(verb->get_name());
+  for (const std::string& verb : verbs)
+    if (verb == argv[1]) return;
+  throw ConfigError(fmt::format("no command is called \"{}\"{}", argv[1],
+                                suggestion(argv[1], {verbs.begin(), verbs.end()}, "there are")));
+}
 }  // namespace
 
 int command(int argc, char** argv) {
@@ -55,6 +65,7 @@ int command(int argc, char** argv) {
   app.failure_message([](const CLI::App*, const CLI::Error& e) { return std::string(e.what()); });
   int exit_code = 0;
   for (const AddVerb add : kVerbs) add(app, exit_code);
+  refuse_unknown_verb(app, argc, argv);
   watch_interrupts();
   try {
     app.parse(argc, argv);

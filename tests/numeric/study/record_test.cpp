@@ -128,6 +128,10 @@ TEST_F(Record, TheMtpModuleIsALayerAfterTheModels) {
 
 TEST_F(Record, RefusesWhatItCannotRecord) {
   write("empty.txt", "");
+  write("compressed.bin", "\x1f\x8b\x08\x01\x02\x03\x04\x05 text");
+  EXPECT_EQ(error_of([&] { read_texts({path("compressed.bin")}, 0); }),
+            path("compressed.bin") +
+                ": expected text, but 7 of its 13 bytes are control characters; token ids go in with --tokens");
   write("binary.bin", std::string("ab\0c", 4));
   EXPECT_EQ(error_of([&] { read_texts({path("empty.txt")}, 0); }), path("empty.txt") + ": is empty, expected text");
   EXPECT_EQ(error_of([&] { read_texts({path("binary.bin")}, 0); }),

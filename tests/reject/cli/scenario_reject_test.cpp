@@ -54,6 +54,7 @@ TEST(CommandReject, SaysWhatIsWrongWithTheCommand) {
       {"run quickstart --set passes.decode.stepz=3",
        "--set passes.decode.stepz: passes.decode: unknown key \"stepz\"; did you mean \"steps\"?\n"},
       {"diff taken.db taken.db", "taken.db: is not an SQLite database\n"},
+      {"shw deepseek-v3", "no command is called \"shw\"; did you mean \"show\"?\n"},
       {"list modls", "nothing called \"modls\" can be listed; did you mean \"models\"?\n"},
   };
   for (const auto& [arguments, expected] : cases) {
