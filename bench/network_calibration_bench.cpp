@@ -81,8 +81,9 @@ class ExchangeModel {
 };
 
 /// Lowest mean absolute log error plus a share of the worst one, by random steps along single axes that adapt.
-std::vector<double> fit(std::vector<double> best, const std::function<std::vector<double>(const std::vector<double>&)>& errors,
-                        int steps, double weight_of_worst) {
+std::vector<double> fit(std::vector<double> best,
+                        const std::function<std::vector<double>(const std::vector<double>&)>& errors, int steps,
+                        double weight_of_worst) {
   const auto cost = [&](const std::vector<double>& x) {
     double sum = 0, worst = 0;
     const std::vector<double> all = errors(x);
@@ -162,7 +163,8 @@ void print_yaml(std::string_view key, const Kernel& k, const Sources& from) {
 }
 
 ExchangeSpec spec_of(ExchangeKernel kernel, ExchangeDirection direction, int hidden, int sms, bool nvlink) {
-  return {kernel, direction, direction == ExchangeDirection::dispatch ? fp8_row(hidden) : bf16_row(hidden), sms, nvlink};
+  return {kernel, direction, direction == ExchangeDirection::dispatch ? fp8_row(hidden) : bf16_row(hidden), sms,
+          nvlink};
 }
 constexpr auto kDispatch = ExchangeDirection::dispatch, kCombine = ExchangeDirection::combine;
 
@@ -199,7 +201,8 @@ std::vector<ExchangeRow> h100_normal(const std::string& folder, ExchangeDirectio
     const double us = std::stod(r.at(direction == kDispatch ? "dispatch_transmit_us" : "combine_transmit_us"));
     out.push_back({fmt::format("hidden {} tokens {} top {} SMs {}", hidden, tokens, top_k, sms),
                    spec_of(ExchangeKernel::normal, direction, hidden, sms, true), 8, hidden, tokens, top_k,
-                   std::stoi(r.at("num_experts")), us * 1e-6, tokens >= 2048 && tokens <= 16384 && top_k >= 6 && sms >= 12});
+                   std::stoi(r.at("num_experts")), us * 1e-6,
+                   tokens >= 2048 && tokens <= 16384 && top_k >= 6 && sms >= 12});
   }
   return out;
 }
@@ -210,8 +213,9 @@ std::vector<ExchangeRow> h100_low_latency(const std::string& folder, ExchangeDir
     const double us = std::stod(r.at(direction == kDispatch ? "dispatch_avg_t_us" : "combine_avg_t_us"));
     const int tokens = std::stoi(r.at("num_token"));
     out.push_back({fmt::format("hidden {} tokens {} top {} of {}", hidden, tokens, r.at("num_topk"), experts),
-                   spec_of(ExchangeKernel::low_latency, direction, hidden, 1, true), 8, hidden,
-                   tokens, std::stoi(r.at("num_topk")), experts, us * 1e-6, experts >= 128 && tokens <= 256 && std::stoi(r.at("num_topk")) >= 4});
+                   spec_of(ExchangeKernel::low_latency, direction, hidden, 1, true), 8, hidden, tokens,
+                   std::stoi(r.at("num_topk")), experts, us * 1e-6,
+                   experts >= 128 && tokens <= 256 && std::stoi(r.at("num_topk")) >= 4});
   }
   return out;
 }
@@ -242,7 +246,8 @@ void report(std::string_view what, const ExchangeModel& model, const std::vector
   together.insert(together.end(), errors.begin(), errors.end());
   residuals(fmt::format("{}, predicted: {}", what, rest), relative(errors_of(model, only(rows, false), k)));
   std::vector<ExchangeRow> fitted = only(rows, true);
-  std::ranges::sort(fitted, std::greater<>(), [&](const ExchangeRow& row) { return std::abs(std::log(model(row, k) / row.measured)); });
+  std::ranges::sort(fitted, std::greater<>(),
+                    [&](const ExchangeRow& row) { return std::abs(std::log(model(row, k) / row.measured)); });
   for (std::size_t i = 0; i < std::min<std::size_t>(3, fitted.size()); ++i)
     fmt::print("    worst: {:<40} measured {:>9.1f} us  model {:>9.1f} us\n", fitted[i].name, fitted[i].measured * 1e6,
                model(fitted[i], k) * 1e6);
@@ -264,7 +269,8 @@ std::vector<CollectiveRow> nccl_rows(const std::string& folder) {
                                                    {"reduce_scatter", Collective::reduce_scatter}};
   std::vector<CollectiveRow> out;
   for (const auto& r : read_csv(folder + "/h100_nccl_one_node.csv"))
-    out.push_back({names.at(r.at("op_name")), std::stoi(r.at("num_gpus")),
+    out.push_back({names.at(r.at("op_name")),
+                   std::stoi(r.at("num_gpus")),
                    {std::stoll(r.at("message_size")) * (r.at("nccl_dtype") == "half" ? 2 : 1)},
                    std::stod(r.at("latency")) * 1e-3});
   return out;
@@ -325,8 +331,8 @@ std::vector<ExchangeRow> h800_low_latency() {
        {Published{8, 77, 114, 163, 318}, Published{16, 118, 195, 173, 329}, Published{32, 155, 273, 182, 350}})
     for (const bool nvlink : {true, false})
       for (const ExchangeDirection direction : {kDispatch, kCombine}) {
-        const double us = direction == kDispatch ? (nvlink ? p.dispatch : p.dispatch_rdma)
-                                                 : (nvlink ? p.combine : p.combine_rdma);
+        const double us =
+            direction == kDispatch ? (nvlink ? p.dispatch : p.dispatch_rdma) : (nvlink ? p.combine : p.combine_rdma);
         out.push_back({fmt::format("low latency {} EP{}{}", direction == kDispatch ? "dispatch" : "combine", p.gpus,
                                    nvlink ? "" : ", adapters only"),
                        spec_of(ExchangeKernel::low_latency, direction, 7168, 1, nvlink), p.gpus, 7168, 128, 8, 256,
@@ -377,7 +383,8 @@ std::vector<Kernel> fit_h800(Kernel normal_dispatch, Kernel normal_combine) {
       return k;
     };
   };
-  const std::vector<double> n = fit({0.7, 0.85, 0.05}, [&](const auto& x) { return model.errors(all, normal(x)); }, 3000, 0.5);
+  const std::vector<double> n = fit(
+      {0.7, 0.85, 0.05}, [&](const auto& x) { return model.errors(all, normal(x)); }, 3000, 0.5);
   std::vector<ExchangeRow> low = h800_low_latency();
   const auto low_latency = [](const std::vector<double>& x) {
     return [x](const ExchangeRow&) {
@@ -388,13 +395,13 @@ std::vector<Kernel> fit_h800(Kernel normal_dispatch, Kernel normal_combine) {
       return k;
     };
   };
-  const std::vector<double> l =
-      fit({0.8, 0.9, 20e-6}, [&](const auto& x) { return model.errors(low, low_latency(x)); }, 3000, 0.3);
+  const std::vector<double> l = fit(
+      {0.8, 0.9, 20e-6}, [&](const auto& x) { return model.errors(low, low_latency(x)); }, 3000, 0.3);
   std::vector<double> every;
   const auto rows = [&](const std::vector<ExchangeRow>& list, const std::vector<double>& errors) {
     for (std::size_t i = 0; i < list.size(); ++i)
-      fmt::print("  {:<44} measured {:>7.1f} us  model {:>7.1f} us  {:>+6.1f} %\n", list[i].name, list[i].measured * 1e6,
-                 list[i].measured * std::exp(errors[i]) * 1e6, 100 * (std::exp(errors[i]) - 1));
+      fmt::print("  {:<44} measured {:>7.1f} us  model {:>7.1f} us  {:>+6.1f} %\n", list[i].name,
+                 list[i].measured * 1e6, list[i].measured * std::exp(errors[i]) * 1e6, 100 * (std::exp(errors[i]) - 1));
     every.insert(every.end(), errors.begin(), errors.end());
   };
   fmt::print("\nH800, 3 parameters for the 6 normal rows, 3 for the 12 low-latency rows\n");
@@ -437,31 +444,35 @@ int run(const std::string& folder) {
     const std::string_view name = direction == kDispatch ? "dispatch" : "combine";
     const std::vector<ExchangeRow> rows = h100_normal(folder, direction);
     const std::vector<ExchangeRow> sample = some(only(rows, true), 160);
-    normal.push_back(normal_kernel(fit({0.72, 35e-6, 2e10, 1500, 4}, [&](const auto& x) {
-      return errors_of(h100, sample, normal_kernel(x));
-    }, 4000, 0.7)));
-    report(fmt::format("H100 normal {}", name), h100, rows, normal.back(), "< 2048 or > 16384 tokens, top-k < 6, < 12 SMs", together);
+    normal.push_back(normal_kernel(fit(
+        {0.72, 35e-6, 2e10, 1500, 4}, [&](const auto& x) { return errors_of(h100, sample, normal_kernel(x)); }, 4000,
+        0.7)));
+    report(fmt::format("H100 normal {}", name), h100, rows, normal.back(),
+           "< 2048 or > 16384 tokens, top-k < 6, < 12 SMs", together);
     const std::vector<ExchangeRow> ll = h100_low_latency(folder, direction);
     const std::vector<ExchangeRow> lls = only(ll, true);
-    low.push_back(low_latency_kernel(fit({0.55, 7e-6, 8e9, 100, 5e-9}, [&](const auto& x) {
-      return errors_of(h100, lls, low_latency_kernel(x));
-    }, 4000, 0.7)));
-    report(fmt::format("H100 low latency {}", name), h100, ll, low.back(), "> 256 tokens, < 128 experts, top-k < 4", together);
+    low.push_back(low_latency_kernel(fit(
+        {0.55, 7e-6, 8e9, 100, 5e-9}, [&](const auto& x) { return errors_of(h100, lls, low_latency_kernel(x)); }, 4000,
+        0.7)));
+    report(fmt::format("H100 low latency {}", name), h100, ll, low.back(), "> 256 tokens, < 128 experts, top-k < 4",
+           together);
   }
   residuals("H100 exchanges, all fitted rows", together);
   const Topology node(cluster_of(8, 450_GBps));
   const std::vector<CollectiveRow> collectives = nccl_rows(folder);
   std::vector<CollectiveRow> large;
-  for (const CollectiveRow& row : collectives) if (row.bytes >= 64_KiB) large.push_back(row);
-  const std::vector<double> x = fit({0.1, 4.5e-6, 0.8e-6, 0.4, 9e-6, 1e-6, 0.6, 20e-6, 1e-6, 0.8, 50e-6, 1e-6}, [&](const auto& v) {
-    return collective_errors(node, collectives, protocols(v));
-  }, 3000, 0.1);
+  for (const CollectiveRow& row : collectives)
+    if (row.bytes >= 64_KiB) large.push_back(row);
+  const std::vector<double> x = fit(
+      {0.1, 4.5e-6, 0.8e-6, 0.4, 9e-6, 1e-6, 0.6, 20e-6, 1e-6, 0.8, 50e-6, 1e-6},
+      [&](const auto& v) { return collective_errors(node, collectives, protocols(v)); }, 3000, 0.1);
   residuals("H100 collectives of one node, fitted", relative(collective_errors(node, collectives, protocols(x))));
   residuals("H100 collectives of one node, 64 KiB and more", relative(collective_errors(node, large, protocols(x))));
   for (const auto& [name, what] : EnumNames<Collective>::table)
     for (const int gpus : {2, 4, 8}) {
       std::vector<CollectiveRow> part;
-      for (const CollectiveRow& row : collectives) if (row.what == what && row.gpus == gpus) part.push_back(row);
+      for (const CollectiveRow& row : collectives)
+        if (row.what == what && row.gpus == gpus) part.push_back(row);
       residuals(fmt::format("  {} of {}", name, gpus), relative(collective_errors(node, part, protocols(x))));
     }
   print_files(fit_h800(normal[0], normal[1]), {normal[0], normal[1], low[0], low[1]}, protocols(x));

@@ -40,16 +40,19 @@ serving:
 /// The Azure conversation trace, if it is there, else as many generated requests, through a prefill and a decode unit;
 /// target 30 s.
 void BM_Conversation(benchmark::State& state) {
-  const std::string file = SOURCE_DIR "/../shared/data/requests/AzureLLMInferenceTrace_conv.csv";  // the measurement tables
-  const std::string workload = std::filesystem::exists(file)
-                                   ? "{kind: azure, file: " + file + "}"
-                                   : "{kind: poisson, rate: 5.5, limit: 19366, input: {mean: 1155}, output: {mean: 211}}";
+  const std::string file =
+      SOURCE_DIR "/../shared/data/requests/AzureLLMInferenceTrace_conv.csv";  // the measurement tables
+  const std::string workload =
+      std::filesystem::exists(file)
+          ? "{kind: azure, file: " + file + "}"
+          : "{kind: poisson, rate: 5.5, limit: 19366, input: {mean: 1155}, output: {mean: 211}}";
   serve(state, R"(
 model: deepseek-v3
 cluster: {node: hgx-h800, nodes: 22, fabric: ib-rail}
 routing: {kind: log_normal, sigma: 0.75}
 serving:
-  workload: )" + workload + R"(
+  workload: )" + workload +
+                   R"(
   pools:
     - {role: prefill, parallel: {data: 32}, placement: {strategy: eplb, slots: 288}, overlap: two_batch}
     - {role: decode, parallel: {data: 144}, placement: {strategy: eplb_global, slots: 288}, overlap: five_stage, graphs: true}

@@ -243,7 +243,8 @@ void add_explain(CLI::App& app, int&) {
   auto o = std::make_shared<Options>();
   ExplainRequest& r = o->request;
   verb->add_option("scenario", o->scenario, "a YAML file, or a name from `moesim list scenarios`");
-  verb->add_option("--set", o->sets, "change one value of the scenario: key.path=value (repeat for more)")->allow_extra_args(false);
+  verb->add_option("--set", o->sets, "change one value of the scenario: key.path=value (repeat for more)")
+      ->allow_extra_args(false);
   verb->add_option("--layer", r.layer, "model layer number (default: the first MoE layer)")
       ->check(CLI::NonNegativeNumber);
   verb->add_flag("--json", o->json, "print one JSON object");

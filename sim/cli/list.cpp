@@ -15,7 +15,6 @@
 #include "network/network.h"
 #include "numerics/gates.h"
 #include "placement/placement.h"
-#include "numerics/gates.h"
 #include "placement/rebalance.h"
 #include "record/schema.h"
 #include "routing/traffic.h"
@@ -33,17 +32,9 @@ using Json = nlohmann::ordered_json;
 std::vector<FamilyHelp> families() {
   // clang-format off: one line a family, so that two additions never meet
   return {
-      gates().help(),
-      traffics().help(),
-      placements().help(),
-      rebalance_triggers().help(),
-      networks().help(),
-      replica_choices().help(),
-      kernel_models().help(),
-      pipeline_schedules().help(),
-      workloads().help(),
-      batchers().help(),
-      balancers().help(),
+      gates().help(),     traffics().help(),        placements().help(),    rebalance_triggers().help(),
+      networks().help(),  replica_choices().help(), kernel_models().help(), pipeline_schedules().help(),
+      workloads().help(), batchers().help(),        balancers().help(),
   };
   // clang-format on
 }

@@ -33,8 +33,9 @@ void loss(const Given& given) {
 void add_loss(CLI::App& app, int&) {
   auto given = std::make_shared<Given>();
   CLI::App* verb =
-      app.add_subcommand("loss", "how well a model predicts a text, how evenly its gates spread it, and what another "
-                                 "precision changes");
+      app.add_subcommand("loss",
+                         "how well a model predicts a text, how evenly its gates spread it, and what another "
+                         "precision changes");
   add_model_input(*verb, given->input);
   verb->add_option("--compare", given->compare, "precision to hold --precision against: choices, logits and losses");
   verb->add_option("--mtp-weight", given->mtp_weight, "weight of multi-token prediction in the total (default: 0.3)")

@@ -29,10 +29,12 @@ void add_model_input(CLI::App& verb, ModelInput& in) {
       verb.add_flag("--synthetic", in.synthetic, "weights made up from --seed, scaled down to fit a laptop");
   weights->excludes(synthetic);
   CLI::Option* text =
-      verb.add_option("--text", in.texts, "text files or folders, each byte a token; each file is a request.  For a model's own ids run "
-                     "its tokenizer first and give them with --tokens");
+      verb.add_option("--text", in.texts,
+                      "text files or folders, each byte a token; each file is a request.  For a model's own ids run "
+                      "its tokenizer first and give them with --tokens");
   CLI::Option* tokens =
-      verb.add_option("--tokens", in.tokens, "token ids instead: .npy or .safetensors, [tokens] or [sequences, tokens]; .json, lists "
+      verb.add_option("--tokens", in.tokens,
+                      "token ids instead: .npy or .safetensors, [tokens] or [sequences, tokens]; .json, lists "
                       "of ids; .jsonl, {\"tokens\": [...]} a line");
   text->excludes(tokens);
   verb.add_option("--tokenizer", in.tokenizer, "not read here: prints the command that makes ids of a text");
@@ -49,10 +51,12 @@ void add_model_input(CLI::App& verb, ModelInput& in) {
 
 void check_model_input(const ModelInput& in, std::string_view verb) {
   if (!in.tokenizer.empty())
-    throw ConfigError(fmt::format("{0}: text is read by bytes; for the ids of {1} run first: {2} {1} TEXT... > ids.jsonl, "
-                                  "then {0} --tokens ids.jsonl",
-                                  verb, in.tokenizer, kTokenize));
-  if (in.weights.empty() && !in.synthetic) throw ConfigError(fmt::format("{}: give --weights DIR or --synthetic", verb));
+    throw ConfigError(
+        fmt::format("{0}: text is read by bytes; for the ids of {1} run first: {2} {1} TEXT... > ids.jsonl, "
+                    "then {0} --tokens ids.jsonl",
+                    verb, in.tokenizer, kTokenize));
+  if (in.weights.empty() && !in.synthetic)
+    throw ConfigError(fmt::format("{}: give --weights DIR or --synthetic", verb));
   if (in.texts.empty() && in.tokens.empty())
     throw ConfigError(fmt::format("{}: give --text PATH... or --tokens FILE", verb));
 }
@@ -93,7 +97,7 @@ Precision parse_precision(const std::string& word, std::string_view option) {
     if (name == word) return value;
     names.push_back(name);
   }
-  throw ConfigError(fmt::format("{}: no precision is called \"{}\"{}", option, word,
-                                suggestion(word, names, "there are")));
+  throw ConfigError(
+      fmt::format("{}: no precision is called \"{}\"{}", option, word, suggestion(word, names, "there are")));
 }
 }  // namespace moesim

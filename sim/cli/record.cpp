@@ -53,7 +53,8 @@ void record(Given given) {
     evaluation = evaluate(model, *weights, requests, options);
     if (const std::string note = acceptance_note(*evaluation); !note.empty()) given.record.notes.push_back(note);
   }
-  if (interrupted()) throw ConfigError(fmt::format("{}: interrupted before anything was recorded", given.record.output));
+  if (interrupted())
+    throw ConfigError(fmt::format("{}: interrupted before anything was recorded", given.record.output));
   given.record.source = "moesim record, " + source_of(given.input);
   if (given.gate != "published") given.record.source += ", gate " + given.gate;
   const std::unique_ptr<Gate> gate = gates().make(Config::from_text("gate: " + given.gate, "--gate").at("gate"));

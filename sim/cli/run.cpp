@@ -23,7 +23,7 @@ void add_run(CLI::App& app, int& exit_code) {
   verb->add_option("scenario", given->run.scenario, "a YAML file, or a name from `moesim list scenarios`")->required();
   verb->add_option("-o,--output", given->run.output, "results database to create (default: SCENARIO.db here)");
   verb->add_option("--set", given->sets, "change one value: key.path=value (repeat for more)")
-      
+
       ->allow_extra_args(false);
   CLI::Option* seed =
       verb->add_option("--seed", given->seed, "seed of all random streams (default: the scenario's, else 1)");

@@ -12,8 +12,8 @@
 #include "cli/catalogue_text.h"
 #include "cli/command.h"
 #include "core/files.h"
-#include "record/summary.h"
 #include "network/topology.h"
+#include "record/summary.h"
 #include "spec/claims.h"
 
 namespace moesim {

@@ -50,7 +50,8 @@ constexpr AddVerb kVerbs[] = {
 void refuse_unknown_verb(const CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return;
   std::vector<std::string> verbs;
-  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) verbs.push_back(verb->get_name());
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    verbs.push_back(verb->get_name());
   for (const std::string& verb : verbs)
     if (verb == argv[1]) return;
   throw ConfigError(fmt::format("no command is called \"{}\"{}", argv[1],

@@ -15,7 +15,8 @@ void check_kernel(const Config& config, const std::string& key, const NetworkCal
   check_share(config, key + ".nic_share", kernel.nic_share);
   if (!(kernel.forward_tail >= 0 && kernel.forward_tail <= 1))
     fail_at(config, key + ".forward_tail", fmt::format("must lie between 0 and 1, got {}", kernel.forward_tail));
-  if (!(kernel.overlap >= 1)) fail_at(config, key + ".overlap", fmt::format("must be at least 1, got {}", kernel.overlap));
+  if (!(kernel.overlap >= 1))
+    fail_at(config, key + ".overlap", fmt::format("must be at least 1, got {}", kernel.overlap));
 }
 void finish(const Config& config, NetworkCalibration& c, bool) {
   check_kernel(config, "normal_dispatch", c.normal_dispatch);

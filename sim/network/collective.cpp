@@ -80,7 +80,8 @@ PortBytes port_bytes(const ExchangeGroup& group, const Stage& stage) {
   const int n = group.gpus(), p = group.per_node();
   if (stage.scope == Scope::inside || group.nodes() == 1) return {stage.bytes, 0};
   if (stage.scope == Scope::across || p == 1) return {0, stage.bytes};
-  if (stage.shape == Shape::ring) return {stage.bytes * (p - 1) / p, stage.bytes / p};  // p rings, each leaves a node by another adapter
+  if (stage.shape == Shape::ring)
+    return {stage.bytes * (p - 1) / p, stage.bytes / p};  // p rings, each leaves a node by another adapter
   return {stage.bytes * (p - 1) / (n - 1), stage.bytes * (n - p) / (n - 1)};
 }
 

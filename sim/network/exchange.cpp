@@ -111,8 +111,9 @@ ExchangeRates::ExchangeRates(const ExchangeGroup& group, const NetworkCalibratio
     if (kernel.sm_rate.v <= 0 || line <= 0) return line;
     const double send = row / line, copy = whole / (kernel.sm_rate.v * spec.sms);
     const double longest = std::max(send, copy);
-    return row / (longest * std::pow(std::pow(send / longest, kernel.overlap) + std::pow(copy / longest, kernel.overlap),
-                                     1 / kernel.overlap));
+    return row /
+           (longest * std::pow(std::pow(send / longest, kernel.overlap) + std::pow(copy / longest, kernel.overlap),
+                               1 / kernel.overlap));
   };
   for (int p = 0; p < group.ports(); ++p) {
     nic.push_back(reached(group.nic_rate(p).v * kernel.nic_share));

@@ -95,8 +95,8 @@ void check_load(const ExchangeLoad& load, const ExchangeGroup& group, const Exch
 struct ExchangeRates {
   ExchangeRates(const ExchangeGroup& group, const NetworkCalibration& calibration, const ExchangeSpec& spec);
   NetworkCalibration::Kernel kernel;
-  Time fixed{};    // before the first byte moves
-  double row = 0;  // bytes of payload
+  Time fixed{};                               // before the first byte moves
+  double row = 0;                             // bytes of payload
   std::vector<double> nic, nvlink;            // bytes per second of payload, by port and by member
   std::vector<double> nic_work, nvlink_work;  // work (line-rate bytes) per byte of payload
 };

@@ -227,8 +227,8 @@ void ExchangeTimes::operator()(const ExchangeSums& sums, std::span<Time> arrival
   double all_rows = 0, all_nodes = 0;
   for (const double rows : sums.gpu_rows) all_rows += rows;
   for (int node = 0; node < nodes; ++node) all_nodes += sums.node_tokens(node);
-  // Every source sends a member an equal part of what it takes in.  nvlink_in_ and nic_in_: seconds that a member's ports
-  // spend on its experts' rows; `sources`: the most that ports spend on the rows of their own GPU's tokens.
+  // Every source sends a member an equal part of what it takes in.  nvlink_in_ and nic_in_: seconds that a member's
+  // ports spend on its experts' rows; `sources`: the most that ports spend on the rows of their own GPU's tokens.
   double nvlink_sources = 0, nic_sources = 0, nvlink_experts = 0, nic_experts = 0;
   for (int node = 0; node < nodes; ++node) {
     double node_rows = 0, node_copies = 0;

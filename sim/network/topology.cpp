@@ -131,9 +131,9 @@ void Topology::build_leaves() {
   const int ports = fabric.switch_ports;
   planes_ = fabric.planes;
   const bool rails = fabric.kind == FabricKind::rail_leaf_spine;
-  const int plane_rails = nics_per_node_ / planes_;              // adapters of one node in one plane
-  const int units = rails ? nodes() : nodes() * plane_rails;     // what the leaves share out among them
-  const int columns = rails ? plane_rails : 1;                   // sets of leaves that do so side by side
+  const int plane_rails = nics_per_node_ / planes_;           // adapters of one node in one plane
+  const int units = rails ? nodes() : nodes() * plane_rails;  // what the leaves share out among them
+  const int columns = rails ? plane_rails : 1;                // sets of leaves that do so side by side
   leaf_units_ = ports;
   leaves_ = columns;
   if (units > ports || columns > 1) {  // several leaves: their ports are split between down and up

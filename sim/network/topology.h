@@ -153,8 +153,8 @@ class Topology {
   std::size_t first_pcie_ = 0, first_nic_ = 0, first_leaf_ = 0, first_core_ = 0;  // links
   int nics_per_node_ = 0;
   int planes_ = 1;                             // networks that never meet
-  int leaf_units_ = 0;   // nodes (rails) or adapters (else) that share a leaf
-  int leaf_rails_ = 1;   // rails that share a leaf
+  int leaf_units_ = 0;                         // nodes (rails) or adapters (else) that share a leaf
+  int leaf_rails_ = 1;                         // rails that share a leaf
   int leaf_uplinks_ = 0;                       // cables from a leaf upwards
   int leaves_ = 0;                             // a plane
   int spines_ = 0;                             // a plane; three levels: a pod

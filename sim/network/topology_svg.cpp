@@ -20,24 +20,34 @@ bool drawn(const Topology& t, int vertex) {
   const Vertex& v = t.vertices()[std::size_t(vertex)];
   const int nodes = std::min(t.nodes(), kNodesDrawn);
   switch (v.kind) {
-    case VertexKind::gpu: return v.number < nodes * t.gpus_per_node();
-    case VertexKind::nvswitch: return v.number < nodes;
-    case VertexKind::nic: return v.number < nodes * (t.nics() / t.nodes());
+    case VertexKind::gpu:
+      return v.number < nodes * t.gpus_per_node();
+    case VertexKind::nvswitch:
+      return v.number < nodes;
+    case VertexKind::nic:
+      return v.number < nodes * (t.nics() / t.nodes());
     case VertexKind::leaf:
     case VertexKind::spine:
-    case VertexKind::core: return true;
+    case VertexKind::core:
+      return true;
   }
   return true;
 }
 
 std::string_view colour(VertexKind kind) {
   switch (kind) {
-    case VertexKind::gpu: return "#76b7b2";
-    case VertexKind::nvswitch: return "#59a14f";
-    case VertexKind::nic: return "#edc948";
-    case VertexKind::leaf: return "#4e79a7";
-    case VertexKind::spine: return "#f28e2b";
-    case VertexKind::core: return "#e15759";
+    case VertexKind::gpu:
+      return "#76b7b2";
+    case VertexKind::nvswitch:
+      return "#59a14f";
+    case VertexKind::nic:
+      return "#edc948";
+    case VertexKind::leaf:
+      return "#4e79a7";
+    case VertexKind::spine:
+      return "#f28e2b";
+    case VertexKind::core:
+      return "#e15759";
   }
   return "#000";
 }
@@ -49,8 +59,8 @@ std::string topology_svg(const Topology& t) {
     if (drawn(t, v)) levels[t.vertices()[std::size_t(v)].kind].push_back(v);
   // NVSwitches hang below the GPUs, so that the cables of the fabric go up.
   std::vector<VertexKind> rows;
-  for (const VertexKind kind : {VertexKind::core, VertexKind::spine, VertexKind::leaf, VertexKind::nic, VertexKind::gpu,
-                                VertexKind::nvswitch})
+  for (const VertexKind kind :
+       {VertexKind::core, VertexKind::spine, VertexKind::leaf, VertexKind::nic, VertexKind::gpu, VertexKind::nvswitch})
     if (levels.contains(kind)) rows.push_back(kind);
   const double height = kMargin * 2 + kRow * double(rows.size());
   std::map<int, Place> places;
@@ -67,23 +77,25 @@ std::string topology_svg(const Topology& t) {
     const Link& link = t.links()[LinkId(l)];
     if (!places.contains(link.from) || !places.contains(link.to)) continue;
     const Place a = places[link.from], b = places[link.to];
-    out += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\" stroke-width=\"0.6\">"
-                       "<title>{} {}</title></line>\n",
-                       a.x, a.y, b.x, b.y, link.capacity.v > 0 ? "#999" : "#d00", t.link_name(LinkId(l)),
-                       to_text(link.capacity));
+    out += fmt::format(
+        "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\" stroke-width=\"0.6\">"
+        "<title>{} {}</title></line>\n",
+        a.x, a.y, b.x, b.y, link.capacity.v > 0 ? "#999" : "#d00", t.link_name(LinkId(l)), to_text(link.capacity));
   }
   for (const VertexKind kind : rows) {
     const std::vector<int>& level = levels[kind];
     const double size = std::clamp(0.7 * (kWidth - 2 * kMargin) / double(level.size()), 2.0, 26.0);
     for (const int v : level)
-      out += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"14\" rx=\"2\" fill=\"{}\">"
-                         "<title>{}</title></rect>\n",
-                         places[v].x - size / 2, places[v].y - 7, size, colour(kind), t.vertex_name(v));
-    out += fmt::format("<text x=\"4\" y=\"{:.1f}\">{} {}</text>\n", places[level[0]].y - 20, level.size(),
-                       name_of(kind));
+      out += fmt::format(
+          "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"14\" rx=\"2\" fill=\"{}\">"
+          "<title>{}</title></rect>\n",
+          places[v].x - size / 2, places[v].y - 7, size, colour(kind), t.vertex_name(v));
+    out +=
+        fmt::format("<text x=\"4\" y=\"{:.1f}\">{} {}</text>\n", places[level[0]].y - 20, level.size(), name_of(kind));
   }
   if (t.nodes() > kNodesDrawn)
-    out += fmt::format("<text x=\"4\" y=\"{:.1f}\">the first {} of {} nodes</text>\n", height - 8, kNodesDrawn, t.nodes());
+    out +=
+        fmt::format("<text x=\"4\" y=\"{:.1f}\">the first {} of {} nodes</text>\n", height - 8, kNodesDrawn, t.nodes());
   return out + "</svg>\n";
 }
 }  // namespace moesim

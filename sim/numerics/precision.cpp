@@ -123,7 +123,7 @@ float limited_dot(const float* a, const float* b, int n) {
     const float to_steps = kCutBits / power_below(most);
     int steps = int(sum * to_steps);
     for (int i = 0; i < kGroup; ++i) steps += int(products[i] * to_steps);  // the cast cuts towards zero
-    const auto exact = float(steps);  // at most 20 bits
+    const auto exact = float(steps);                                        // at most 20 bits
     if (steps == 0) {
       sum = 0;
       continue;

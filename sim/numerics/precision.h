@@ -39,6 +39,7 @@ float limited_dot(const float* a, const float* b, int n);
 /// x (rows, columns) on the E4M3 grid in units of a scale a tile of 1x128: quantised (rows, columns) and
 /// scales (rows, ceil(columns / 128)); a tile of zeros has scale 1.
 void quantise_activations(const MatrixView& x, float* quantised, float* scales);
-/// The same for blocks of 128x128, the first beginning at w's first row: scales (ceil(rows / 128), ceil(columns / 128)).
+/// The same for blocks of 128x128, the first beginning at w's first row: scales (ceil(rows / 128), ceil(columns /
+/// 128)).
 void quantise_weights(const MatrixView& w, float* quantised, float* scales);
 }  // namespace moesim

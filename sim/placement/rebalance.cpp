@@ -133,7 +133,8 @@ void Rebalancer::plan_anew() {
 }
 
 std::vector<LayerChange> Rebalancer::advance() {
-  if (!history_.empty() && targets_.empty() && trigger_->due(steps_, plans_, [this] { return balancedness(); })) plan_anew();
+  if (!history_.empty() && targets_.empty() && trigger_->due(steps_, plans_, [this] { return balancedness(); }))
+    plan_anew();
   std::vector<LayerChange> out;
   const std::size_t most = params_.layers_at_a_time == 0 ? targets_.size() : std::size_t(params_.layers_at_a_time);
   const GroupShape group{problem_.gpus, problem_.gpus_per_node()};

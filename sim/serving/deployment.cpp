@@ -37,7 +37,8 @@ void check_parallel(const Config& config, const PoolSection& s, const Model& mod
   if (p.tensor < 1 || p.data < 1 || p.pipeline < 1) at.fail("tensor, data and pipeline must be at least 1");
   if (p.pipeline > model.layers)
     at.fail(fmt::format("pipeline: at most the {} layers of {}, got {}", model.layers, model.name, p.pipeline));
-  if (p.experts_tensor && p.data > 1) at.fail("experts_tensor: needs data 1, since every rank's tokens visit all experts");
+  if (p.experts_tensor && p.data > 1)
+    at.fail("experts_tensor: needs data 1, since every rank's tokens visit all experts");
   if (model.moe && !p.experts_tensor && p.data * p.tensor > 1 && model.moe->experts < 1)
     at.fail("the model has no experts to spread");
 }
@@ -45,7 +46,8 @@ void check_parallel(const Config& config, const PoolSection& s, const Model& mod
 /// What one GPU of a stage holds.
 HeldLayers held(const Model& model, const Parallel& p, int stage, int slots, bool drafts) {
   HeldLayers out;
-  for (int l = model.layers * stage / p.pipeline; l < model.layers * (stage + 1) / p.pipeline; ++l) out.layers.push_back(l);
+  for (int l = model.layers * stage / p.pipeline; l < model.layers * (stage + 1) / p.pipeline; ++l)
+    out.layers.push_back(l);
   out.embedding = stage == 0;
   out.head = stage + 1 == p.pipeline;
   out.experts = slots;
@@ -71,10 +73,11 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
     const Bytes token = kv_bytes_per_token(d.model, h, options);
     const double room = double(gpu.memory.v) * s.kv.memory_share - double(weights.v) - double(s.kv.buffers.v);
     if (room <= 0)
-      config.fail(fmt::format("the weights of {} take {:.1f} GB and the buffers {:.1f} GB of each GPU, but {:.0f} % of {} "
-                              "are {:.1f} GB; use more GPUs or a smaller precision",
-                              d.model.name, double(weights.v) * 1e-9, double(s.kv.buffers.v) * 1e-9,
-                              s.kv.memory_share * 100, gpu.name, double(gpu.memory.v) * s.kv.memory_share * 1e-9));
+      config.fail(
+          fmt::format("the weights of {} take {:.1f} GB and the buffers {:.1f} GB of each GPU, but {:.0f} % of {} "
+                      "are {:.1f} GB; use more GPUs or a smaller precision",
+                      d.model.name, double(weights.v) * 1e-9, double(s.kv.buffers.v) * 1e-9, s.kv.memory_share * 100,
+                      gpu.name, double(gpu.memory.v) * s.kv.memory_share * 1e-9));
     const std::int64_t tokens = token.v > 0 ? std::int64_t(room / double(token.v)) : INT64_MAX;
     if (tokens < least) {
       least = tokens;
@@ -167,7 +170,8 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   shape.check_every = s.autoscale.check;
   for (double v : shape.curve)
     if (!(v >= 0 && v <= 1)) config.at("autoscale").fail(fmt::format("curve: shares lie between 0 and 1, got {}", v));
-  pool.batcher = config.has("batcher") ? batchers().make(config.at("batcher")) : batchers().make_or(config, "batcher", "chunked");
+  pool.batcher =
+      config.has("batcher") ? batchers().make(config.at("batcher")) : batchers().make_or(config, "batcher", "chunked");
   shape.batcher = pool.batcher.get();
   InstanceShape& in = shape.instance;
   in.ranks = s.parallel.data;
@@ -190,7 +194,8 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
     shape.cost = [fixed = *s.fixed](int) { return std::make_unique<FixedCost>(fixed); };
     return;
   }
-  if (!d.has_model) run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
+  if (!d.has_model)
+    run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
   check_parallel(config, s, d.model);
   const Config precision = config.at_or_empty("precision");
   if (!precision.has("linear")) {
@@ -227,7 +232,8 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   in.window = d.model.attention.sliding_window;
   Bytes rank_token{};
   for (int stage = 0; stage < s.parallel.pipeline; ++stage)
-    rank_token += kv_bytes_per_token(d.model, held(d.model, s.parallel, stage, 0, false), cost.options) * s.parallel.tensor;
+    rank_token +=
+        kv_bytes_per_token(d.model, held(d.model, s.parallel, stage, 0, false), cost.options) * s.parallel.tensor;
   in.kv_token = rank_token;
   in.host = {pool.node.host_bandwidth.v * s.parallel.tensor};
   in.disk = {s.kv.disk_bandwidth.v * s.parallel.tensor};
@@ -250,11 +256,13 @@ void check_gpus(const Config& pools, const Deployment& d) {
   std::int64_t all = 0;
   for (const auto& p : d.pools) {
     const Parallel& s = p->section.parallel;
-    if (s.tensor < 1 || s.data < 1 || s.pipeline < 1) pools.fail("parallel: tensor, data and pipeline must be at least 1");
+    if (s.tensor < 1 || s.data < 1 || s.pipeline < 1)
+      pools.fail("parallel: tensor, data and pipeline must be at least 1");
     if (p->described < 1) pools.fail("instances must be at least 1");
     all += std::int64_t{p->described} * whole_nodes(s.gpus(), d.cluster.node.gpus);
   }
-  if (all > d.cluster.gpus()) pools.fail(fmt::format("the pools take {} GPUs, but the cluster has {}", all, d.cluster.gpus()));
+  if (all > d.cluster.gpus())
+    pools.fail(fmt::format("the pools take {} GPUs, but the cluster has {}", all, d.cluster.gpus()));
 }
 
 /// How many instances of each pool stand for all of them, and how much of the load they get.
@@ -283,7 +291,7 @@ void fold(const Config& scenario, Deployment& d) {
   for (auto& p : d.pools) p->simulated = std::max(1, p->described / factor);
   decode = part(true);
   prompt = part(false);
-  if (prompt == 0) prompt = decode;  // prompts come from elsewhere
+  if (prompt == 0) prompt = decode;                           // prompts come from elsewhere
   while (part(false) > 0 && (prompt = part(false)) < decode)  // prompts must not be scarcer than decoding needs them
     for (auto& p : d.pools)
       if (p->section.role != Role::decode && p->simulated < p->described) ++p->simulated;

@@ -16,17 +16,17 @@ struct BuiltPool {
   Node node;
   std::unique_ptr<Batcher> batcher;
   std::unique_ptr<KernelModel> kernels;
-  std::unique_ptr<Topology> topology;      // of a pool with nodes of its own
-  std::unique_ptr<ExchangeGroup> group;    // null: no exchange
+  std::unique_ptr<Topology> topology;    // of a pool with nodes of its own
+  std::unique_ptr<ExchangeGroup> group;  // null: no exchange
   std::vector<std::unique_ptr<TrafficSource>> sources;
-  std::unique_ptr<Placement> policy;       // for rebalancing
+  std::unique_ptr<Placement> policy;  // for rebalancing
   std::vector<ExpertMap> maps;
-  int described = 1;   // instances in the scenario; fewer are simulated under `fold`
+  int described = 1;  // instances in the scenario; fewer are simulated under `fold`
   int simulated = 1;
   int slots_per_gpu = 0;
-  Bytes weights{};     // on a GPU
-  Bytes kv_gpu_token{};  // bytes of a cached token on one GPU, the fullest stage
-  std::int64_t capacity = 0;  // tokens of KV cache of a rank
+  Bytes weights{};                  // on a GPU
+  Bytes kv_gpu_token{};             // bytes of a cached token on one GPU, the fullest stage
+  std::int64_t capacity = 0;        // tokens of KV cache of a rank
   std::vector<LayeredCost*> costs;  // by instance; empty for fixed steps
 };
 

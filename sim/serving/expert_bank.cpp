@@ -105,10 +105,12 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
   exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
   exchange(sums_, out);
   out.compute.assign(n, 0);
-  for (std::size_t g = 0; g < n; ++g) out.compute[g] = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
+  for (std::size_t g = 0; g < n; ++g)
+    out.compute[g] = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
   out.mean = std::accumulate(out.compute.begin(), out.compute.end(), 0.0) / double(n);
   const double most = std::ranges::max(sums_.gpu_rows);
-  out.balancedness = most > 0 ? std::accumulate(sums_.gpu_rows.begin(), sums_.gpu_rows.end(), 0.0) / double(n) / most : 1;
+  out.balancedness =
+      most > 0 ? std::accumulate(sums_.gpu_rows.begin(), sums_.gpu_rows.end(), 0.0) / double(n) / most : 1;
   out.healthy = summary(out);
   out.ready = true;
 }
@@ -172,7 +174,8 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   const double low = bucket_tokens_[std::size_t(bucket)], high = bucket_tokens_[std::size_t(bucket) + 1];
   const double upper = (std::min(tokens, kMostTokens) - low) / (high - low), lower = 1 - upper;
   // Which draw a layer takes this step: a hash, so that steps are independent and runs repeat.
-  std::uint64_t h = std::uint64_t(step) * 0x9e3779b97f4a7c15 + ordinal * 0xbf58476d1ce4e5b9 + std::uint64_t(micro) * 0x94d049bb133111eb;
+  std::uint64_t h = std::uint64_t(step) * 0x9e3779b97f4a7c15 + ordinal * 0xbf58476d1ce4e5b9 +
+                    std::uint64_t(micro) * 0x94d049bb133111eb;
   h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9;
   const int sample = int((h >> 33) % std::uint64_t(s_.settings.samples));
   const auto used = std::span(rounded).first(weights.size());

@@ -32,9 +32,9 @@ struct BankSettings {
 
 /// What a layer's experts cost in one step.
 struct ExpertTimes {
-  double dispatch = 0;  ///< s, until the GPU that ends last has its rows
-  double experts = 0;   ///< s, its products
-  double combine = 0;   ///< s, until every GPU has its results
+  double dispatch = 0;      ///< s, until the GPU that ends last has its rows
+  double experts = 0;       ///< s, its products
+  double combine = 0;       ///< s, until every GPU has its results
   double mean_experts = 0;  ///< s, mean over GPUs
   double balancedness = 1;  ///< mean over max rows of a GPU
 };
@@ -45,7 +45,7 @@ class ExpertBank {
     const Model* model = nullptr;
     const KernelModel* kernels = nullptr;
     LayerOptions options;
-    GpuShare share;               ///< of a GPU while experts compute
+    GpuShare share;                        ///< of a GPU while experts compute
     const ExchangeGroup* group = nullptr;  ///< null if the experts live on one GPU: no exchange
     int gpus = 1, gpus_per_node = 8;
     NetworkCalibration calibration;
@@ -88,7 +88,7 @@ class ExpertBank {
     bool ready = false;
     double used = 0;  // times it was looked up, by weight
     double balancedness = 1, mean = 0;
-    ExpertTimes healthy;  // its summary with no slow GPU or link
+    ExpertTimes healthy;                               // its summary with no slow GPU or link
     double uniform_dispatch = 0, uniform_combine = 0;  // balanced routing at this token count
     std::vector<float> arrival, compute, combine;      // (gpus), s
   };

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "core/check.h"
 #include "compute/memory.h"
+#include "core/check.h"
 #include "serving/layered_cost.h"
 
 namespace moesim {
@@ -46,7 +46,10 @@ ExpertMap without(const ExpertMap& map, int first, int last, const std::vector<i
 StepCost::Loss LayeredCost::lose_gpus(int first, int count, bool mask, bool restart) {
   if (!bank_ || s_.parallel.experts_tensor || s_.parallel.tensor > 1 || restart || s_.parallel.pipeline > 1 ||
       count >= s_.parallel.stage_gpus())
-    return {.fatal = true, .reload = {}, .masked_share = 0, .answer = "restart"};  // a broken tensor group or stage cannot go on
+    return {.fatal = true,
+            .reload = {},
+            .masked_share = 0,
+            .answer = "restart"};  // a broken tensor group or stage cannot go on
   Loss out;
   int most = 0;
   double masked = 0;
@@ -100,7 +103,8 @@ double LayeredCost::expected_balance(const std::vector<ExpertMap>& maps, std::sp
     for (int e = 0; e < map.experts; ++e) {
       const int a = table.first[std::size_t(e)], b = table.first[std::size_t(e) + 1];
       for (int i = a; i < b; ++i)
-        gpu[std::size_t(map.gpu_of(table.slots[std::size_t(i)]))] += loads[l * std::size_t(map.experts) + std::size_t(e)] / (b - a);
+        gpu[std::size_t(map.gpu_of(table.slots[std::size_t(i)]))] +=
+            loads[l * std::size_t(map.experts) + std::size_t(e)] / (b - a);
     }
     sum += std::accumulate(gpu.begin(), gpu.end(), 0.0) / double(map.gpus) / std::ranges::max(gpu);
   }
@@ -127,7 +131,8 @@ Time LayeredCost::move_layer(std::size_t ordinal, const ExpertMap& to) {
   rebalances_.moved_experts += moved;
   rebalances_.moved_bytes += bytes * moved;
   const Cluster& cluster = s_.topology->cluster();
-  const double rate = cluster.nodes > 1 ? cluster.node.nic.v * cluster.node.nics / cluster.node.gpus : cluster.node.gpu.nvlink.v;
+  const double rate =
+      cluster.nodes > 1 ? cluster.node.nic.v * cluster.node.nics / cluster.node.gpus : cluster.node.gpu.nvlink.v;
   return from_seconds(bytes * most / rate);
 }
 

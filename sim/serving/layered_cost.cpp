@@ -12,7 +12,8 @@ std::int64_t part_of(std::int64_t n, int micro, int of) { return (n + of - 1 - m
 AttentionWork micro_work(const AttentionWork& w, int micro, int of) {
   if (w.queries == 0) return {};
   AttentionWork out;
-  out.queries = w.sequences > 1 ? part_of(w.sequences, micro, of) * w.queries / w.sequences : part_of(w.queries, micro, of);
+  out.queries =
+      w.sequences > 1 ? part_of(w.sequences, micro, of) * w.queries / w.sequences : part_of(w.queries, micro, of);
   if (out.queries == 0) return {};
   const double share = double(out.queries) / double(w.queries);
   out.sequences = w.sequences > 1 ? part_of(w.sequences, micro, of) : 1;
@@ -128,7 +129,8 @@ void LayeredCost::pieces(const StepWork& work, int first, int last, StepTimes& o
       }
       if (ordinal >= 0 && tokens[std::size_t(m)] > 0) {
         p.gate = parts_.gate(c, fullest);
-        const ExpertTimes e = bank_->times(std::size_t(ordinal), work.step, m, tokens[std::size_t(m)], most[std::size_t(m)], weights_);
+        const ExpertTimes e =
+            bank_->times(std::size_t(ordinal), work.step, m, tokens[std::size_t(m)], most[std::size_t(m)], weights_);
         p[Piece::dispatch] = from_seconds(e.dispatch);
         p[Piece::experts] = from_seconds(e.experts);
         p[Piece::combine] = from_seconds(e.combine);
@@ -201,7 +203,9 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
     weights_.assign(sources, 0);
     const double domains = std::accumulate(work.domains.begin(), work.domains.end(), 0.0);
     for (std::size_t d = 0; 2 * d < sources; ++d) {
-      const double of = sources == 2 ? 1 : domains > 0 && d < work.domains.size() ? work.domains[d] / domains : 2.0 / double(sources);
+      const double of = sources == 2                             ? 1
+                        : domains > 0 && d < work.domains.size() ? work.domains[d] / domains
+                                                                 : 2.0 / double(sources);
       weights_[2 * d] = share * of;
       weights_[2 * d + 1] = (1 - share) * of;
     }

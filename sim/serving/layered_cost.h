@@ -44,7 +44,7 @@ struct RebalanceSpec {
 /// What rebalancing did over the run.
 struct RebalanceTotals {
   std::int64_t plans = 0, moved_experts = 0;
-  double moved_bytes = 0, seconds = 0;        ///< time added to steps or stalls
+  double moved_bytes = 0, seconds = 0;           ///< time added to steps or stalls
   double balance_before = 0, balance_after = 0;  ///< summed over plans: expected mean / max GPU load
 };
 
@@ -58,8 +58,8 @@ class LayeredCost final : public StepCost {
     Parallel parallel;
     LayerOptions options;
     OverlapKind overlap = OverlapKind::none;
-    GpuShare share;       ///< of a GPU that compute has
-    Time overhead{};      ///< of every step: scheduling, sampling, launch
+    GpuShare share;   ///< of a GPU that compute has
+    Time overhead{};  ///< of every step: scheduling, sampling, launch
     SpeculationSpec speculation;
     std::optional<ExpertBank::Setup> experts;
     const Placement* policy = nullptr;  ///< for rebalancing and replacement

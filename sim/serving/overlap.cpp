@@ -17,9 +17,9 @@ constexpr OverlapStep kTwoBatch[] = {{attention_in, 0, 0}, {attention_core, 0, 0
 // Each micro-batch: attention core and shared expert, wait for dispatch, experts, wait for combine, attention
 // projections of the next layer; the other is half a layer behind, so that each wait lies beside the other's work.
 // Source: DeepSeek's open-source week, day 6 (2025): a five-stage pipeline with attention cut in two.
-constexpr OverlapStep kFiveStage[] = {{attention_core, 0, 0}, {dispatch, 0, 0}, {shared, 0, 0}, {attention_in, 1, 0},
-                                      {experts, 0, 0},        {combine, 0, 0},  {attention_core, 1, 0}, {dispatch, 1, 0},
-                                      {shared, 1, 0},         {attention_in, 0, 1}, {experts, 1, 0}, {combine, 1, 0}};
+constexpr OverlapStep kFiveStage[] = {
+    {attention_core, 0, 0}, {dispatch, 0, 0}, {shared, 0, 0}, {attention_in, 1, 0}, {experts, 0, 0}, {combine, 0, 0},
+    {attention_core, 1, 0}, {dispatch, 1, 0}, {shared, 1, 0}, {attention_in, 0, 1}, {experts, 1, 0}, {combine, 1, 0}};
 constexpr OverlapPlan kPlans[] = {{1, 0, kNone}, {2, 0, kTwoBatch}, {2, -1, kFiveStage}, {1, 0, kSharedExpert}};
 
 /// The state of the walk: when each stream is free, and when the pieces of each micro-batch were done.
@@ -31,8 +31,8 @@ struct Walk {
 
 const OverlapPlan& overlap_plan(OverlapKind kind) { return kPlans[std::size_t(kind)]; }
 
-Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layers, std::array<double, kStepParts>& parts,
-                     std::span<double> exposed) {
+Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layers,
+                     std::array<double, kStepParts>& parts, std::span<double> exposed) {
   const int count = int(layers.size()) / plan.micro_batches;
   check(layers.size() == std::size_t(count * plan.micro_batches), "micro-batches of a layer are missing");
   Walk w;

@@ -12,10 +12,10 @@
 namespace moesim {
 
 enum class OverlapKind {
-  none,            ///< one batch, everything one after the other
-  two_batch,       ///< prefill: attention and shared experts of one micro-batch beside the exchanges of the other
-  five_stage,      ///< decode: a layer in five stages, two micro-batches half a layer apart
-  shared_expert    ///< one batch, the shared expert beside the dispatch
+  none,          ///< one batch, everything one after the other
+  two_batch,     ///< prefill: attention and shared experts of one micro-batch beside the exchanges of the other
+  five_stage,    ///< decode: a layer in five stages, two micro-batches half a layer apart
+  shared_expert  ///< one batch, the shared expert beside the dispatch
 };
 template <>
 struct EnumNames<OverlapKind> {
@@ -30,12 +30,12 @@ struct EnumNames<OverlapKind> {
 enum class Piece { attention_in, attention_core, shared, dispatch, experts, combine };
 struct OverlapStep {
   Piece piece;
-  int micro = 0;   ///< micro-batch
-  int layer = 0;   ///< relative to the layer of the round
+  int micro = 0;  ///< micro-batch
+  int layer = 0;  ///< relative to the layer of the round
 };
 struct OverlapPlan {
   int micro_batches = 1;
-  int first_round = 0;  ///< relative to layer 0: -1 where a round begins work on the next layer
+  int first_round = 0;                 ///< relative to layer 0: -1 where a round begins work on the next layer
   std::span<const OverlapStep> round;  ///< in the order in which pieces are issued, repeated for every layer
 };
 const OverlapPlan& overlap_plan(OverlapKind kind);
@@ -56,6 +56,6 @@ struct LayerPieces {
 /// layers: (layers * micro_batches), micro-batches of a layer together.
 /// parts: each second of the result is added to the part that kept the SMs busy, or that they waited for.
 /// exposed: (layers) seconds that the SMs waited for each layer's exchanges; may be empty.
-Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layers, std::array<double, kStepParts>& parts,
-                     std::span<double> exposed = {});
+Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layers,
+                     std::array<double, kStepParts>& parts, std::span<double> exposed = {});
 }  // namespace moesim

@@ -9,7 +9,8 @@ namespace moesim {
 namespace {
 std::string scope_of(const PoolShape& pool) { return fmt::format("pool:{}", pool.name); }
 
-void write(Results& results, std::string_view name, const Quantiles& q, std::string_view unit, std::string_view scope = "run") {
+void write(Results& results, std::string_view name, const Quantiles& q, std::string_view unit,
+           std::string_view scope = "run") {
   for (const auto& [suffix, value] : {std::pair("mean", q.mean), std::pair("p50", q.p50), std::pair("p90", q.p90),
                                       std::pair("p95", q.p95), std::pair("p99", q.p99), std::pair("p999", q.p999)})
     results.metric(fmt::format("{}_{}", name, suffix), value, unit, scope);
@@ -19,7 +20,7 @@ double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
 /// What one pool did from the warm-up to the end.
 struct PoolFigures {
-  double on = 0, busy = 0;                  // s of instances
+  double on = 0, busy = 0;                                            // s of instances
   double prefill = 0, prompt = 0, cached = 0, decode = 0, first = 0;  // tokens
   double gpus = 1, nodes = 1, price = 0, power = 0;
 };
@@ -62,11 +63,13 @@ void report_pool(Results& results, const Deployment& d, const Service& service, 
   results.metric("balancedness", ratio(t.balancedness, length), "", scope);
   results.metric("experts_waiting_share", ratio(t.waiting, length), "", scope);
   for (std::size_t i = 0; i < kStepParts; ++i)
-    results.metric(fmt::format("limit_{}", name_of(StepPart(i))), ratio(t.parts[i], length) * ratio(f.busy, f.on), "", scope);
+    results.metric(fmt::format("limit_{}", name_of(StepPart(i))), ratio(t.parts[i], length) * ratio(f.busy, f.on), "",
+                   scope);
   results.metric("limit_idle", 1 - ratio(f.busy, f.on), "", scope);
   if (t.sum.verified_tokens > 0) {
     const double drafts = shape.instance.speculation.drafts();
-    results.metric("tokens_per_step", ratio(double(t.sum.decode_tokens) * (1 + drafts), double(t.sum.verified_tokens)), "", scope);
+    results.metric("tokens_per_step", ratio(double(t.sum.decode_tokens) * (1 + drafts), double(t.sum.verified_tokens)),
+                   "", scope);
   }
   const double cost = f.on * f.gpus * f.price / 3600;
   results.metric("cost", cost, "USD", scope);
@@ -90,9 +93,11 @@ void report_layers(Results& results, const Deployment& d, const Service& service
   for (int l = 0; l < d.model.layers; ++l) {
     const auto& pieces = cost.layer_seconds()[std::size_t(l)];
     const std::string scope = fmt::format("pool:{},layer:{}", name, l);
-    for (std::size_t i = 0; i < pieces.size(); ++i) results.metric(fmt::format("{}_time", kPieces[i]), pieces[i] / steps, "s", scope);
+    for (std::size_t i = 0; i < pieces.size(); ++i)
+      results.metric(fmt::format("{}_time", kPieces[i]), pieces[i] / steps, "s", scope);
     results.metric("exposed_communication_time", cost.exposed()[std::size_t(l)] / steps, "s", scope);
-    if (d.model.is_moe_layer(l)) results.metric("balancedness", cost.layer_balance()[std::size_t(l)] / steps, "", scope);
+    if (d.model.is_moe_layer(l))
+      results.metric("balancedness", cost.layer_balance()[std::size_t(l)] / steps, "", scope);
     compute += pieces[0] + pieces[1] + pieces[2];
     network += pieces[3] + pieces[5];
   }
@@ -104,15 +109,16 @@ void report_layers(Results& results, const Deployment& d, const Service& service
   for (std::size_t g = 0; g < expert_seconds.size(); ++g) {
     const double own = compute + expert_seconds[g];
     const Bytes memory = pool.weights + pool.kv_gpu_token * pool.capacity + pool.section.kv.buffers;
-    results.add(Table::gpu, {first_gpu + int(g), (first_gpu + int(g)) / std::max(1, pool.node.gpus), Results::null(), own,
-                             network, exposed, std::max(0.0, busy - own - exposed), Results::null(), memory});
+    results.add(Table::gpu, {first_gpu + int(g), (first_gpu + int(g)) / std::max(1, pool.node.gpus), Results::null(),
+                             own, network, exposed, std::max(0.0, busy - own - exposed), Results::null(), memory});
   }
   const std::vector<double> rows = bank.expert_rows();
   const std::string phase = pool.section.role == Role::prefill ? "prefill" : "decode";
   for (std::size_t l = 0; l < bank.layers(); ++l) {
     const ExpertMap& map = bank.maps()[l];
     for (int e = 0; e < map.experts; ++e)
-      results.add(Table::expert_load, {bank.setup().layers[l], phase, e, rows[l * std::size_t(map.experts) + std::size_t(e)]});
+      results.add(Table::expert_load,
+                  {bank.setup().layers[l], phase, e, rows[l * std::size_t(map.experts) + std::size_t(e)]});
     for (int s = 0; s < map.slots(); ++s)
       results.add(Table::placement, {bank.setup().layers[l], s, map.gpu_of(s), map.slot_to_expert[std::size_t(s)]});
   }
@@ -165,21 +171,23 @@ void ReportLog::request(const RequestEnd& end) {
   const bool started = l.started, first = l.generated > 0;
   const std::string reason = end.reason.empty() ? "" : fmt::format("row {} {}", l.request.row, end.reason);
   using Value = Results::Value;
-  results_.add(Table::request,
-               {l.id, std::string(end.state), reason, l.hold.instance >= 0 ? Value(int(l.hold.instance)) : Results::null(),
-                l.arrival, started ? Value(l.start) : Results::null(), first ? Value(l.first) : Results::null(),
-                end.state == "finished" ? Value(l.last) : Results::null(), int(l.request.input), int(l.request.output),
-                int(l.cached), int(l.preemptions)});
+  results_.add(Table::request, {l.id, std::string(end.state), reason,
+                                l.hold.instance >= 0 ? Value(int(l.hold.instance)) : Results::null(), l.arrival,
+                                started ? Value(l.start) : Results::null(), first ? Value(l.first) : Results::null(),
+                                end.state == "finished" ? Value(l.last) : Results::null(), int(l.request.input),
+                                int(l.request.output), int(l.cached), int(l.preemptions)});
 }
 
 void ReportLog::step(int, const InstanceOwner::StepEnd& s) {
   if (steps_++ >= deployment_.section.record.steps) return;
   const char* phase = s.prefill == 0 ? "decode" : s.decode == 0 ? "prefill" : "mixed";
-  results_.add(Table::step, {s.step, s.instance, phase, s.start, s.end, s.requests, s.prefill + s.decode, s.times->balancedness});
+  results_.add(Table::step,
+               {s.step, s.instance, phase, s.start, s.end, s.requests, s.prefill + s.decode, s.times->balancedness});
 }
 
 void ReportLog::sample(const Sample& s) {
-  const std::string scope = fmt::format("pool:{},time:{:.6g}", deployment_.shape.pools[std::size_t(s.pool)].name, seconds(s.at));
+  const std::string scope =
+      fmt::format("pool:{},time:{:.6g}", deployment_.shape.pools[std::size_t(s.pool)].name, seconds(s.at));
   results_.metric("instances_on", s.instances, "", scope);
   results_.metric("running", s.running, "", scope);
   results_.metric("waiting", s.waiting, "", scope);

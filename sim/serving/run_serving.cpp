@@ -26,6 +26,7 @@ StudyEnd run_serving(StudyRun& run) {
 }
 
 std::string serving_help() {
-  return help_of<ServingSection>() + "  each of pools:\n" + help_of<PoolSection>() + "  each of faults:\n" + help_of<Fault>();
+  return help_of<ServingSection>() + "  each of pools:\n" + help_of<PoolSection>() + "  each of faults:\n" +
+         help_of<Fault>();
 }
 }  // namespace moesim

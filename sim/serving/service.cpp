@@ -53,8 +53,12 @@ bool Service::run() {
   if (shape_.sample.v > 0)
     engine_.at(
         shape_.sample, "sample", [this] { take_sample(); }, Phase::observe);
-  if (shape_.rebalance.v > 0) engine_.at(shape_.rebalance, "rebalance", [this] { rebalance(); }, Phase::decide);
-  if (shape_.warmup.v > 0) engine_.at(shape_.warmup, "warm", [this] { end_warmup(); }, Phase::observe);
+  if (shape_.rebalance.v > 0)
+    engine_.at(
+        shape_.rebalance, "rebalance", [this] { rebalance(); }, Phase::decide);
+  if (shape_.warmup.v > 0)
+    engine_.at(
+        shape_.warmup, "warm", [this] { end_warmup(); }, Phase::observe);
   next_ = workload_.next();
   next_arrival();
   const bool timed = shape_.duration.v != INT64_MAX;
@@ -237,7 +241,8 @@ void Service::fetch(std::uint32_t slot) {
   if (live.source.instance < 0) {
     if (!live.started) live.start = live.first = engine_.now();
     live.started = true;
-    engine_.after({}, "kv here", [this, slot] { instances_[std::size_t(requests_[slot].hold.instance)].instance->received(slot); });
+    engine_.after({}, "kv here",
+                  [this, slot] { instances_[std::size_t(requests_[slot].hold.instance)].instance->received(slot); });
     return;
   }
   const Member& from = instances_[std::size_t(live.source.instance)];
@@ -327,7 +332,9 @@ void Service::rebalance() {
     const Time pause = m.instance->step_cost().rebalance();
     if (pause.v > 0) m.instance->stall(pause);
   }
-  if (next_ || live_ > 0) engine_.after(shape_.rebalance, "rebalance", [this] { rebalance(); }, Phase::decide);
+  if (next_ || live_ > 0)
+    engine_.after(
+        shape_.rebalance, "rebalance", [this] { rebalance(); }, Phase::decide);
 }
 
 Instance::Totals Service::pool_sum(std::size_t pool) const {

@@ -28,21 +28,27 @@ std::string losses_text(const Evaluation& e) {
   std::string out = fmt::format("{:<34}", "");
   for (const Losses& l : e.losses) out += fmt::format(" {:>12}", name_of(l.precision));
   if (e.losses.size() > 1) out += fmt::format(" {:>12}", "change");
-  out += "\n" + row("next token", e, [](const Losses& l) { return l.next_token; }, "nats a token");
+  out += "\n" + row(
+                    "next token", e, [](const Losses& l) { return l.next_token; }, "nats a token");
   for (std::size_t d = 0; d < e.losses[0].drafts.size(); ++d) {
-    out += row(fmt::format("prediction {} further on", d + 2), e, [d](const Losses& l) { return l.drafts[d].loss; },
-               "nats a token");
-    out += row(fmt::format("draft {} accepted", d + 1), e, [d](const Losses& l) { return l.drafts[d].acceptance; },
-               d == 0 ? "of drafts" : "of drafts, those before it accepted");
+    out += row(
+        fmt::format("prediction {} further on", d + 2), e, [d](const Losses& l) { return l.drafts[d].loss; },
+        "nats a token");
+    out += row(
+        fmt::format("draft {} accepted", d + 1), e, [d](const Losses& l) { return l.drafts[d].acceptance; },
+        d == 0 ? "of drafts" : "of drafts, those before it accepted");
   }
   if (!e.losses[0].drafts.empty())
-    out += row(fmt::format("total, predictions weigh {}", e.mtp_weight), e, [](const Losses& l) { return l.total; },
-               "nats a token");
+    out += row(
+        fmt::format("total, predictions weigh {}", e.mtp_weight), e, [](const Losses& l) { return l.total; },
+        "nats a token");
   if (!e.losses[0].balance.empty()) {
-    out += row("balance of each text", e, [](const Losses& l) { return mean(l.balance, &LayerBalance::sequence); },
-               "mean of layers, 1 is even");
-    out += row("balance of all texts", e, [](const Losses& l) { return mean(l.balance, &LayerBalance::batch); },
-               "mean of layers, 1 is even");
+    out += row(
+        "balance of each text", e, [](const Losses& l) { return mean(l.balance, &LayerBalance::sequence); },
+        "mean of layers, 1 is even");
+    out += row(
+        "balance of all texts", e, [](const Losses& l) { return mean(l.balance, &LayerBalance::batch); },
+        "mean of layers, 1 is even");
   }
   return out;
 }
@@ -66,8 +72,9 @@ std::string change_text(const Evaluation& e) {
     out += fmt::format("{} of {} tokens ({:.2f} %) meet another expert somewhere\n", c.tokens_touched, e.tokens,
                        100 * share(c.tokens_touched, e.tokens));
   }
-  out += fmt::format("\nlogits: largest change {:.6g}, mean {:.6g}; the likeliest next token stays for {} of {} ({:.2f} %)\n",
-                     c.largest_logit, c.mean_logit, c.same_best, e.tokens, 100 * share(c.same_best, e.tokens));
+  out += fmt::format(
+      "\nlogits: largest change {:.6g}, mean {:.6g}; the likeliest next token stays for {} of {} ({:.2f} %)\n",
+      c.largest_logit, c.mean_logit, c.same_best, e.tokens, 100 * share(c.same_best, e.tokens));
   return out;
 }
 

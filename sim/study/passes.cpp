@@ -24,15 +24,14 @@ void check_shape(const Config& config, const PassesShape& shape, const Model& mo
   if (gpus < 1 || gpus > cluster.gpus())
     group.fail(fmt::format("expected 1 to the cluster's {} GPUs, got {}", cluster.gpus(), gpus));
   if (gpus > cluster.node.gpus && gpus % cluster.node.gpus != 0)
-    group.fail(fmt::format("a group over several nodes takes whole nodes of {} GPUs, got {}",
-                            cluster.node.gpus, gpus));
+    group.fail(fmt::format("a group over several nodes takes whole nodes of {} GPUs, got {}", cluster.node.gpus, gpus));
   if (model.moe && model.moe->experts % gpus != 0 && !placed)
-    group.fail(
-        fmt::format("must divide the {} experts of {}, got {}; or give a placement with more slots",
-                    model.moe->experts, model.name, gpus));
+    group.fail(fmt::format("must divide the {} experts of {}, got {}; or give a placement with more slots",
+                           model.moe->experts, model.name, gpus));
   if (peak_of(cluster.node.gpu, shape.precision.linear).v == 0)
-    config.at_or_empty("precision").at_or_empty("linear").fail(
-        fmt::format("{} has no {} arithmetic", cluster.node.gpu.name, name_of(shape.precision.linear)));
+    config.at_or_empty("precision")
+        .at_or_empty("linear")
+        .fail(fmt::format("{} has no {} arithmetic", cluster.node.gpu.name, name_of(shape.precision.linear)));
   for (const auto& [name, phase] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
     const Config here = config.at_or_empty(name);
     if (phase.steps < 0 || phase.steps > 100'000)

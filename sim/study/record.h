@@ -30,12 +30,12 @@ std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std
 std::vector<RecordRequest> read_token_file(const std::string& file, std::int64_t limit);
 
 struct RecordOptions {
-  std::string output;        // trace to create
-  std::string source;        // what the trace says recorded it
-  int decode = 0;            // tokens continued greedily after each prompt, all requests side by side
-  int batch_tokens = 2048;   // most tokens of a prefill pass; longer prompts take several
-  bool gate_weights = true;  // stored beside the choices
-  bool mtp = false;          // run and record the MTP modules too, as layers after the model's
+  std::string output;              // trace to create
+  std::string source;              // what the trace says recorded it
+  int decode = 0;                  // tokens continued greedily after each prompt, all requests side by side
+  int batch_tokens = 2048;         // most tokens of a prefill pass; longer prompts take several
+  bool gate_weights = true;        // stored beside the choices
+  bool mtp = false;                // run and record the MTP modules too, as layers after the model's
   std::vector<std::string> notes;  // for the trace's header
 };
 struct RecordResult {
@@ -48,8 +48,8 @@ struct RecordResult {
 /// both), or a request is longer than the model's positions.
 RecordResult record_routing(Forward& forward, const std::vector<RecordRequest>& requests, const RecordOptions& options);
 
-/// Throws ConfigError for a token id outside the vocabulary or a text that, with `decode` more tokens, is longer than the
-/// model's positions.
+/// Throws ConfigError for a token id outside the vocabulary or a text that, with `decode` more tokens, is longer than
+/// the model's positions.
 void check_requests(const Model& model, const std::vector<RecordRequest>& requests, int decode);
 
 /// A model small enough to compute with here, that routes like the original: hidden width 128, experts 32 wide, 4

@@ -21,10 +21,12 @@ RecordRequest read_text(const std::string& file, const std::string& domain, std:
   if (bytes.empty()) throw ConfigError(fmt::format("{}: is empty, expected text", file));
   if (const std::size_t at = bytes.find('\0'); at != std::string::npos)
     throw ConfigError(fmt::format("{}: expected text, but byte {} is zero; token ids go in with --tokens", file, at));
-  // Compressed or encrypted data may lack zeros; one control byte in fifty is more than any text has, and random bytes have one in nine.
+  // Compressed or encrypted data may lack zeros; one control byte in fifty is more than any text has, and random bytes
+  // have one in nine.
   if (const auto controls = std::ranges::count_if(bytes, is_control); std::size_t(controls) * 50 > bytes.size())
-    throw ConfigError(fmt::format("{}: expected text, but {} of its {} bytes are control characters; token ids go in with --tokens",
-                                  file, controls, bytes.size()));
+    throw ConfigError(
+        fmt::format("{}: expected text, but {} of its {} bytes are control characters; token ids go in with --tokens",
+                    file, controls, bytes.size()));
   RecordRequest r{file, domain, {}};
   const std::size_t count = limit > 0 ? std::min(bytes.size(), std::size_t(limit)) : bytes.size();
   for (std::size_t i = 0; i < count; ++i) r.tokens.push_back(int(static_cast<unsigned char>(bytes[i])));

@@ -101,7 +101,8 @@ int run(const RunOptions& options) {
     check_new_file(output);
     if (study.check != nullptr) study.check(scenario);
     trace = trace_file(output);
-    if (!record_for(scenario, trace)) throw ConfigError(fmt::format("interrupted while recording; {} holds what was recorded", trace));
+    if (!record_for(scenario, trace))
+      throw ConfigError(fmt::format("interrupted while recording; {} holds what was recorded", trace));
     settings = scenario.resolved();
     std::vector<Config::Override> overrides = options.overrides;
     overrides.push_back(replay_of(scenario, trace));
@@ -130,7 +131,8 @@ int run(const RunOptions& options) {
     fmt::print("{}\n\n{}", identity.title, summarise(results.database(), identity.study));
     fmt::print("\nfingerprint {:016x}, {} events, seed {}\n", end.fingerprint, end.events, identity.seed);
     if (!trace.empty()) fmt::print("recorded routing in {} (see moesim trace stats)\n", trace);
-    if (!options.timeline.empty()) fmt::print("timeline in {} (open it at https://ui.perfetto.dev)\n", options.timeline);
+    if (!options.timeline.empty())
+      fmt::print("timeline in {} (open it at https://ui.perfetto.dev)\n", options.timeline);
     fmt::print("results in {}\n", output);
   }
   for (const std::string& f : failed) say(fmt::format("{}: {}", file, f));

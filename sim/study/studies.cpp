@@ -2,10 +2,10 @@
 
 #include <vector>
 
-#include "study/place_study.h"
-#include "study/passes.h"
-#include "training/study.h"
 #include "serving/run_serving.h"
+#include "study/passes.h"
+#include "study/place_study.h"
+#include "training/study.h"
 
 namespace moesim {
 

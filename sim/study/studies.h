@@ -12,7 +12,7 @@ struct StudyEntry {
   std::string_view section;  // the scenario's section, also the name of its summary in reports/
   std::string_view summary;
   Study run;
-  std::string (*help)();  // the section's keys, defaults and meaning
+  std::string (*help)();                            // the section's keys, defaults and meaning
   void (*check)(const Config& scenario) = nullptr;  // refuses wrong input before routing is recorded for it
 };
 

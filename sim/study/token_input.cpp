@@ -47,7 +47,8 @@ std::vector<Ids> read_tensor(const std::string& file) {
     fail(file, fmt::format("expected one tensor of token ids, got {}", stored.tensors().size()));
   const auto& [name, tensor] = *stored.tensors().begin();
   if (tensor.shape.empty() || tensor.shape.size() > 2)
-    fail(file, fmt::format("tensor {}: expected [tokens] or [sequences, tokens], got {}", name, shape_text(tensor.shape)));
+    fail(file,
+         fmt::format("tensor {}: expected [tokens] or [sequences, tokens], got {}", name, shape_text(tensor.shape)));
   switch (tensor.type) {
     case StoredType::i64:
       return rows_of(tensor.shape, integers<std::int64_t>(tensor.bytes));
@@ -68,8 +69,9 @@ Ids ids_of(const std::string& where, const Json& list) {
   Ids out;
   for (const Json& id : list) {
     if (!id.is_number_integer()) fail(where, fmt::format("expected a token id, got {}", id.dump().substr(0, 40)));
-    out.push_back(id.is_number_unsigned() && id.get<std::uint64_t>() > std::uint64_t(INT64_MAX) ? INT64_MAX
-                                                                                                : id.get<std::int64_t>());
+    out.push_back(id.is_number_unsigned() && id.get<std::uint64_t>() > std::uint64_t(INT64_MAX)
+                      ? INT64_MAX
+                      : id.get<std::int64_t>());
   }
   return out;
 }
@@ -125,9 +127,8 @@ std::vector<RecordRequest> read_token_file(const std::string& file, std::int64_t
   std::vector<RecordRequest> out;
   for (std::size_t s = 0; s < sequences.size(); ++s) {
     const Ids& ids = sequences[s];
-    RecordRequest r{sequences.size() > 1 ? fmt::format("{} sequence {}", file, s) : file,
-                    fs::path(file).stem().string(),
-                    {}};
+    RecordRequest r{
+        sequences.size() > 1 ? fmt::format("{} sequence {}", file, s) : file, fs::path(file).stem().string(), {}};
     if (ids.empty()) fail(r.source, "holds no tokens");
     const std::size_t count = limit > 0 ? std::min(ids.size(), std::size_t(limit)) : ids.size();
     for (std::size_t i = 0; i < count; ++i)

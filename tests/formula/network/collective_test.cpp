@@ -18,8 +18,7 @@ Time simulated(const Cluster& cluster, Collective what, CollectiveAlgorithm algo
   Engine engine;
   const auto network = test::make_network("{kind: fluid, calibration: none}", engine, cluster);
   int told = 0;
-  const auto running =
-      open_collective(*network, what, algorithm, gpus(count), {bytes}, [&told](int) { ++told; });
+  const auto running = open_collective(*network, what, algorithm, gpus(count), {bytes}, [&told](int) { ++told; });
   for (int m = 0; m < count; ++m) running->join(m);
   engine.run();
   EXPECT_TRUE(running->finished());
@@ -38,20 +37,21 @@ TEST(Collective, TimesAreThoseOfTheTextbook) {
   using C = Collective;
   using A = CollectiveAlgorithm;
   const Case cases[] = {
-      {C::all_reduce, A::ring, 1, 4, 4, 6_s},         // 2 (n - 1) / n of 4 bytes
-      {C::all_gather, A::ring, 1, 4, 4, 3_s},         // (n - 1) / n
+      {C::all_reduce, A::ring, 1, 4, 4, 6_s},  // 2 (n - 1) / n of 4 bytes
+      {C::all_gather, A::ring, 1, 4, 4, 3_s},  // (n - 1) / n
       {C::reduce_scatter, A::ring, 1, 4, 4, 3_s},
       {C::all_gather, A::direct, 1, 4, 4, 3_s},
       {C::all_to_all, A::direct, 1, 4, 4, 3_s},
       {C::point_to_point, A::direct, 1, 2, 5, 5_s},
       {C::point_to_point, A::direct, 2, 1, 5, 5_s},
-      {C::all_reduce, A::in_switch, 1, 4, 12, 15_s},  // all to the switch, a quarter comes back and goes out: (n + 1) / n
-      {C::all_reduce, A::ring, 4, 1, 4, 6_s},         // over adapters
-      {C::all_reduce, A::ring, 2, 2, 4, 3_s},         // two rings of half each: 3 bytes on NVLink, 3 on the adapter
-      {C::all_to_all, A::direct, 2, 2, 4, 2_s},       // one part inside, two over the adapter
-      {C::all_gather, A::hierarchical, 2, 2, 4, 3_s}, // 1 over the adapter, then 2 inside
-      {C::all_reduce, A::hierarchical, 2, 2, 4, 6_s}, // 2 inside, 2 over the adapter, 2 inside
-      {C::all_to_all, A::hierarchical, 2, 2, 4, 4_s}, // 2 inside, 2 over the adapter
+      {C::all_reduce, A::in_switch, 1, 4, 12,
+       15_s},                                    // all to the switch, a quarter comes back and goes out: (n + 1) / n
+      {C::all_reduce, A::ring, 4, 1, 4, 6_s},    // over adapters
+      {C::all_reduce, A::ring, 2, 2, 4, 3_s},    // two rings of half each: 3 bytes on NVLink, 3 on the adapter
+      {C::all_to_all, A::direct, 2, 2, 4, 2_s},  // one part inside, two over the adapter
+      {C::all_gather, A::hierarchical, 2, 2, 4, 3_s},  // 1 over the adapter, then 2 inside
+      {C::all_reduce, A::hierarchical, 2, 2, 4, 6_s},  // 2 inside, 2 over the adapter, 2 inside
+      {C::all_to_all, A::hierarchical, 2, 2, 4, 4_s},  // 2 inside, 2 over the adapter
   };
   for (const Case& c : cases) {
     const Cluster cluster = test::unit_cluster(c.nodes, c.per_node);

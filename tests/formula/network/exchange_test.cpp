@@ -18,8 +18,7 @@ std::vector<Time> arrivals(const Cluster& cluster, const std::string& text, cons
   std::vector<Time> out(ready.size(), Time{-1});
   const auto exchange =
       open_exchange(*network, group, spec, load, [&](int member) { out[std::size_t(member)] = engine.now(); });
-  for (int m = 0; m < load.gpus; ++m)
-    engine.at(ready[std::size_t(m)], "join", [&exchange, m] { exchange->join(m); });
+  for (int m = 0; m < load.gpus; ++m) engine.at(ready[std::size_t(m)], "join", [&exchange, m] { exchange->join(m); });
   engine.run();
   EXPECT_TRUE(exchange->finished());
   return out;

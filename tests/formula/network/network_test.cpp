@@ -39,8 +39,8 @@ TEST(Fluid, TwoTransfersShareOneBytePerSecond) {
 TEST(Fluid, ALateTransferTakesItsShareOnlyFromWhenItStarts) {
   Sim run(unit_cluster(1, 3));
   Time first{}, second{};
-  run.send(0, 1, 3, &first);           // 2 bytes gone when the other starts; the last one takes 2 s
-  run.send(2, 1, 2, &second, 2_s);     // 1 byte by 4 s, and the other byte alone
+  run.send(0, 1, 3, &first);        // 2 bytes gone when the other starts; the last one takes 2 s
+  run.send(2, 1, 2, &second, 2_s);  // 1 byte by 4 s, and the other byte alone
   run.engine.run();
   EXPECT_EQ(first, 4_s);
   EXPECT_EQ(second, 5_s);
@@ -175,8 +175,7 @@ TEST(Fluid, CountsBytesBusyTimeAndHotSpots) {
   EXPECT_EQ(run.network->pair_bytes(), (std::vector<std::int64_t>{0, 3, 0, 0, 0, 0, 0, 1, 0}));
   std::vector<std::string> samples;
   for (const UtilisationSample& s : run.network->utilisation())
-    samples.push_back(
-        fmt::format("{}s {} {}", seconds(s.until), run.network->topology().link_name(s.link), s.share));
+    samples.push_back(fmt::format("{}s {} {}", seconds(s.until), run.network->topology().link_name(s.link), s.share));
   EXPECT_EQ(samples, (std::vector<std::string>{"2s gpu0>nvswitch0 0.5", "2s nvswitch0>gpu1 1", "2s gpu2>nvswitch0 0.5",
                                                "4s gpu0>nvswitch0 1", "4s nvswitch0>gpu1 1"}));
 }

@@ -67,7 +67,8 @@ TEST(Overlap, FiveStagesHideEveryExchangeBehindOneStage) {
   const double compute = 2 * 9 * 30;
   EXPECT_LT(seconds(r.total), compute + 10);  // only the ends are exposed
   const Result slow = run(OverlapKind::five_stage, layer(3_s, 2_s, 1_s, 9_s, 3_s, 9_s), 30);
-  EXPECT_GE(seconds(slow.total), 2 * 18 * 30);  // then the network is the limit, and rests only where the order makes it
+  EXPECT_GE(seconds(slow.total),
+            2 * 18 * 30);  // then the network is the limit, and rests only where the order makes it
   EXPECT_LT(seconds(slow.total), 1.2 * 2 * 18 * 30);
 }
 
@@ -100,9 +101,15 @@ Time ideal_exchange(std::int64_t row_bytes, ExchangeDirection direction) {
   cluster.fabric.switch_ports = 64;
   const Topology topology(cluster);
   const ExchangeGroup group(topology, GpuId{0}, 10);
-  ExchangeTimes times(group, NetworkCalibration{},
-                      {ExchangeKernel::low_latency, direction, Bytes{row_bytes}, 0, true});
-  ExchangeLoad load{.gpus = 10, .nodes = 10, .slots = 10, .copies = {}, .tokens_to_gpu = {}, .tokens_to_node = {}, .slot_rows = {}, .exact = true};
+  ExchangeTimes times(group, NetworkCalibration{}, {ExchangeKernel::low_latency, direction, Bytes{row_bytes}, 0, true});
+  ExchangeLoad load{.gpus = 10,
+                    .nodes = 10,
+                    .slots = 10,
+                    .copies = {},
+                    .tokens_to_gpu = {},
+                    .tokens_to_node = {},
+                    .slot_rows = {},
+                    .exact = true};
   for (int s = 0; s < 10; ++s)
     for (int d = 0; d < 10; ++d) load.copies.push_back(s == d ? 0 : 32);
   load.tokens_to_gpu = load.tokens_to_node = load.copies;
@@ -122,7 +129,8 @@ TEST(Overlap, PublishedDecodeLimitToTheLastDigit) {
   for (const OverlapKind kind : {OverlapKind::two_batch, OverlapKind::five_stage})
     EXPECT_EQ(run(kind, layer({}, {}, {}, dispatch, {}, combine), 61).total.v, std::int64_t{2} * 61 * 3 * 41'287'680);
   // The publication rounds 7168 to 7000 and prints 120.96 us and 14.76 ms.
-  const Time rounded = ideal_exchange(7000, ExchangeDirection::dispatch) + ideal_exchange(14000, ExchangeDirection::combine);
+  const Time rounded =
+      ideal_exchange(7000, ExchangeDirection::dispatch) + ideal_exchange(14000, ExchangeDirection::combine);
   EXPECT_EQ(rounded.v, 120'960'000);
   EXPECT_EQ((rounded * 2 * 61).v, 14'757'120'000);
 }

@@ -130,6 +130,7 @@ TEST_P(GroupRunFormula, ASlowGpuDelaysTheOthersThroughTheExchange) {
 
 TEST_P(GroupRunFormula, StepsFollowEachOther) { EXPECT_EQ(run_steps(GetParam(), {1, 1}, 3).end, 60_s); }
 
-INSTANTIATE_TEST_SUITE_P(Networks, GroupRunFormula, testing::Values("bottleneck", "fluid"), [](const auto& name) { return name.param; });
+INSTANTIATE_TEST_SUITE_P(Networks, GroupRunFormula, testing::Values("bottleneck", "fluid"),
+                         [](const auto& name) { return name.param; });
 }  // namespace
 }  // namespace moesim

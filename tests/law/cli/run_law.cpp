@@ -41,17 +41,23 @@ TEST_F(RunLaw, TheSameScenarioAndSeedGiveTheSameRowsAndBytes) {
 TEST_F(RunLaw, TimesOfEachGpuAddUpToTheRun) {
   ASSERT_EQ(run("-o a.db").exit_code, 0);
   const Database db = open("a.db");
-  // Every GPU computes, waits for bytes or waits for others from the first event to the last; the last layer ends within a
-  // step's exchange of the slowest GPU.
-  EXPECT_EQ(db.value("SELECT count(*) FROM gpu, run WHERE compute_time + exposed_time + idle_time > simulated_time * 1.000001"), "0");
-  EXPECT_EQ(db.value("SELECT count(*) FROM gpu, run WHERE compute_time + exposed_time + idle_time < simulated_time * 0.95"), "0");
+  // Every GPU computes, waits for bytes or waits for others from the first event to the last; the last layer ends
+  // within a step's exchange of the slowest GPU.
+  EXPECT_EQ(
+      db.value(
+          "SELECT count(*) FROM gpu, run WHERE compute_time + exposed_time + idle_time > simulated_time * 1.000001"),
+      "0");
+  EXPECT_EQ(
+      db.value("SELECT count(*) FROM gpu, run WHERE compute_time + exposed_time + idle_time < simulated_time * 0.95"),
+      "0");
 }
 
 TEST_F(RunLaw, EveryTokenReachesItsExperts) {
   ASSERT_EQ(run("-o a.db").exit_code, 0);
   const Database db = open("a.db");
   // 16 GPUs x (512 + 2 x 16) tokens x 6 experts in each of 26 MoE layers.
-  EXPECT_EQ(db.value("SELECT CAST(sum(tokens) AS INTEGER) FROM expert_load"), std::to_string(16 * (512 + 2 * 16) * 6 * 26));
+  EXPECT_EQ(db.value("SELECT CAST(sum(tokens) AS INTEGER) FROM expert_load"),
+            std::to_string(16 * (512 + 2 * 16) * 6 * 26));
   EXPECT_EQ(db.value("SELECT sum(expert_rows) FROM gpu"), std::to_string(16 * (512 + 2 * 16) * 6 * 26));
 }
 

@@ -27,8 +27,7 @@ class ReplicaLaw : public testing::TestWithParam<std::string> {
  protected:
   std::vector<std::int32_t> split(const Traffic& traffic) const {
     const ExpertMap map = copied_map();
-    const auto choice =
-        replica_choices().make(Config::from_text(GetParam(), "replicas.yaml"), map, GroupShape{8, 4});
+    const auto choice = replica_choices().make(Config::from_text(GetParam(), "replicas.yaml"), map, GroupShape{8, 4});
     std::vector<std::int32_t> out(std::size_t(8 * map.slots()));
     choice->split(traffic, out);
     return out;

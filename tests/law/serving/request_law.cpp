@@ -197,9 +197,11 @@ struct OneSecondMover final : KvMover {
 TEST(Transfer, TokensWaitForTheirCacheAndNoByteIsLost) {
   Engine engine;
   const auto batcher = batchers().make(Config::from_text("chunked", "batcher"));
-  auto workload = workloads().make(Config::from_text("{kind: constant, rate: 0.1, limit: 10, input: {kind: fixed, mean: 1000}, "
-                                                     "output: {kind: fixed, mean: 5}}", "workload"),
-                                   WorkloadContext{});
+  auto workload =
+      workloads().make(Config::from_text("{kind: constant, rate: 0.1, limit: 10, input: {kind: fixed, mean: 1000}, "
+                                         "output: {kind: fixed, mean: 5}}",
+                                         "workload"),
+                       WorkloadContext{});
   ServiceShape shape;
   shape.pools = {pool(Role::prefill, 1, 2, 40000), pool(Role::decode, 1, 2, 40000)};
   shape.pools[1].first_gpu = 2;
@@ -208,7 +210,9 @@ TEST(Transfer, TokensWaitForTheirCacheAndNoByteIsLost) {
     p.batcher = batcher.get();
     p.instance.kv_token = Bytes{100};
     p.layerwise_transfer = true;
-    p.cost = [](int) { return std::make_unique<FixedCost>(FixedStep{.step = 1_ms, .prefill_token = {}, .decode_token = {}}); };
+    p.cost = [](int) {
+      return std::make_unique<FixedCost>(FixedStep{.step = 1_ms, .prefill_token = {}, .decode_token = {}});
+    };
   }
   OneSecondMover mover(engine);
   Watch watch;

@@ -64,7 +64,8 @@ TEST_F(TokenInput, RefusesWhatIsNotTokens) {
   EXPECT_EQ(error_of(write("a.json", "[1, 2.5]")), ": expected a token id, got 2.5");
   EXPECT_EQ(error_of(write("a.json", "[[1], 2]")), " sequence 1: expected a list of token ids");
   EXPECT_EQ(error_of(write("a.json", "[[1], []]")), " sequence 1: holds no tokens");
-  EXPECT_EQ(error_of(write("a.jsonl", "[1]\n{\"ids\": [2]}\n")), ":2: expected {\"tokens\": [...]} or a list of token ids");
+  EXPECT_EQ(error_of(write("a.jsonl", "[1]\n{\"ids\": [2]}\n")),
+            ":2: expected {\"tokens\": [...]} or a list of token ids");
   EXPECT_EQ(error_of(write("a.jsonl", "\n")), ": holds no tokens");
   // Beyond 64 bits it is no integer any more; below, it is one that no vocabulary has.
   EXPECT_EQ(error_of(write("a.json", "[99999999999999999999]")), ": expected a token id, got 1e+20");

@@ -1,4 +1,5 @@
-// Every cases/NAME.yaml is a scenario with a mistake; cases/NAME.txt is the one line that `moesim run` must say about it.
+// Every cases/NAME.yaml is a scenario with a mistake; cases/NAME.txt is the one line that `moesim run` must say about
+// it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -36,7 +37,8 @@ TEST_P(ScenarioReject, SaysTheOneLineAndLeavesNothing) {
   fs::remove(folder.path() / "scenario.yaml");
   EXPECT_TRUE(folder.empty()) << "a failed run left files behind";
 }
-INSTANTIATE_TEST_SUITE_P(Cases, ScenarioReject, testing::ValuesIn(names()), [](const auto& name) { return name.param; });
+INSTANTIATE_TEST_SUITE_P(Cases, ScenarioReject, testing::ValuesIn(names()),
+                         [](const auto& name) { return name.param; });
 
 TEST(CommandReject, SaysWhatIsWrongWithTheCommand) {
   const TemporaryFolder folder;
@@ -47,7 +49,8 @@ TEST(CommandReject, SaysWhatIsWrongWithTheCommand) {
       {"run quickstrat", "no scenario is called \"quickstrat\"; did you mean \"quickstart\"?\n"},
       {"run quickstart -o taken.db", "taken.db: already exists; remove it or choose another name with -o\n"},
       {"run quickstart -o nowhere/out.db", "nowhere/out.db: the folder nowhere does not exist\n"},
-      {"run quickstart --timeline-window 5 --timeline t.json", "--timeline-window: expected FROM:TO, for example 0ms:5ms, got \"5\"\n"},
+      {"run quickstart --timeline-window 5 --timeline t.json",
+       "--timeline-window: expected FROM:TO, for example 0ms:5ms, got \"5\"\n"},
       {"run quickstart --timeline-gpus 7-3 --timeline t.json",
        "--timeline-gpus: expected numbers and ranges such as 0-7,16, got \"7-3\"\n"},
       {"run quickstart --set passes", "--set passes: expected key.path=value\n"},

@@ -50,9 +50,10 @@ TEST(Reject, CountsThatDoNotFit) {
   EXPECT_EQ(of(c), "cluster: fabric.planes: must divide the 4 adapters of a node, got 3");
   c = test::unit_cluster(100, 1);
   c.fabric.switch_ports = 4;
-  EXPECT_EQ(of(c),
-            "cluster: fabric: 100 nodes need 50 leaf switches a plane, but a spine has 4 ports; take switches with more "
-            "ports, more planes or a three_level_fat_tree");
+  EXPECT_EQ(
+      of(c),
+      "cluster: fabric: 100 nodes need 50 leaf switches a plane, but a spine has 4 ports; take switches with more "
+      "ports, more planes or a three_level_fat_tree");
   c.fabric.oversubscription = 0.5;
   EXPECT_EQ(of(c), "cluster: fabric.oversubscription: must lie between 1 and 3, got 0.5");
 }
@@ -104,7 +105,9 @@ TEST(Reject, ACollectiveThatDoesNotFit) {
 TEST(Reject, AFailedPortInClosedForm) {
   const Topology topology(test::unit_cluster(2, 1), std::vector<LinkFault>{{"nic1>leaf0", 0}});
   const ExchangeGroup group(topology, GpuId{0}, 2);
-  EXPECT_EQ(message([&] { ExchangeTimes(group, {}, {ExchangeKernel::normal, ExchangeDirection::dispatch, 1_B}); }),
+  EXPECT_EQ(message([&] {
+              ExchangeTimes(group, {}, {ExchangeKernel::normal, ExchangeDirection::dispatch, 1_B});
+            }),
             "adapter 1 of the group has failed, and only network kind fluid goes around");
 }
 }  // namespace

@@ -12,7 +12,7 @@ namespace moesim {
 namespace {
 TEST(Rounding, Bf16KeepsEightBitsTiesToEven) {
   EXPECT_EQ(round_to_bf16(1.0F), 1.0F);
-  EXPECT_EQ(round_to_bf16(1.0F + 0x1p-8F), 1.0F);             // half a step: down to the even 1
+  EXPECT_EQ(round_to_bf16(1.0F + 0x1p-8F), 1.0F);              // half a step: down to the even 1
   EXPECT_EQ(round_to_bf16(1.0F + 0x1.8p-7F), 1.0F + 0x1p-6F);  // one and a half: up to the even second step
   EXPECT_EQ(round_to_bf16(1.0F + 0x1.02p-8F), 1.0F + 0x1p-7F);
   EXPECT_EQ(round_to_bf16(-3.14159265F), -3.140625F);  // 1.5703125 * 2
@@ -21,15 +21,15 @@ TEST(Rounding, Bf16KeepsEightBitsTiesToEven) {
 
 TEST(Rounding, E4m3ByHand) {
   EXPECT_EQ(round_to_e4m3(1.0F), 1.0F);
-  EXPECT_EQ(round_to_e4m3(1.0625F), 1.0F);    // between 1 and 1.125: even is 1
-  EXPECT_EQ(round_to_e4m3(1.1875F), 1.25F);   // between 1.125 and 1.25: even is 1.25
+  EXPECT_EQ(round_to_e4m3(1.0625F), 1.0F);   // between 1 and 1.125: even is 1
+  EXPECT_EQ(round_to_e4m3(1.1875F), 1.25F);  // between 1.125 and 1.25: even is 1.25
   EXPECT_EQ(round_to_e4m3(1.07F), 1.125F);
   EXPECT_EQ(round_to_e4m3(447.0F), 448.0F);
   EXPECT_EQ(round_to_e4m3(432.0F), 416.0F + 32.0F);  // between 416 (odd) and 448 (even)
   EXPECT_EQ(round_to_e4m3(1e6F), 448.0F);
   EXPECT_EQ(round_to_e4m3(-1e6F), -448.0F);
-  EXPECT_EQ(round_to_e4m3(0x1p-9F), 0x1p-9F);   // the smallest
-  EXPECT_EQ(round_to_e4m3(0x1p-10F), 0.0F);     // half of it: even is 0
+  EXPECT_EQ(round_to_e4m3(0x1p-9F), 0x1p-9F);    // the smallest
+  EXPECT_EQ(round_to_e4m3(0x1p-10F), 0.0F);      // half of it: even is 0
   EXPECT_EQ(round_to_e4m3(0x1.8p-9F), 0x1p-8F);  // one and a half
   EXPECT_EQ(round_to_e4m3(0x1.fp-7F), 0x1p-6F);  // the largest subnormal is 7/8 of that
   EXPECT_EQ(to_e4m3(448.0F), 0x7E);

@@ -38,8 +38,8 @@ std::string message(const std::string& yaml) {
 std::string unit(const std::string& pool, const std::string& more = "", const std::string& load = "rate: 20") {
   return "model: deepseek-v2-lite\ncluster: {node: hgx-h800, nodes: 4, fabric: ib-rail}\n"
          "routing: {kind: log_normal, sigma: 0.7}\n"
-         "serving:\n  duration: 20 s\n  workload: {kind: poisson, " + load +
-         ", input: {kind: fixed, mean: 500}, output: {kind: fixed, mean: 50}}\n" + more + "  pools:\n" + pool;
+         "serving:\n  duration: 20 s\n  workload: {kind: poisson, " +
+         load + ", input: {kind: fixed, mean: 500}, output: {kind: fixed, mean: 50}}\n" + more + "  pools:\n" + pool;
 }
 const char* const kDecode = "    - {role: decode, parallel: {data: 16}, graphs: true}\n";
 
@@ -63,7 +63,8 @@ TEST(Serving, SameSeedSameFingerprint) {
 
 TEST(Serving, SkewSlowsEveryStepAndCopiesHelp) {
   const auto step = [](const std::string& routing, const std::string& placement) {
-    std::string yaml = unit("    - {role: decode, parallel: {data: 16}, " + placement + "}\n", "  drain: false\n", "rate: 3000");
+    std::string yaml =
+        unit("    - {role: decode, parallel: {data: 16}, " + placement + "}\n", "  drain: false\n", "rate: 3000");
     yaml.replace(yaml.find("20 s"), 4, "6 s");
     yaml.replace(yaml.find("log_normal, sigma: 0.7"), 22, routing);
     return run(yaml)["tpot_mean"];
@@ -75,10 +76,14 @@ TEST(Serving, SkewSlowsEveryStepAndCopiesHelp) {
 }
 
 TEST(Serving, DraftsSpeedUpInProportionToAcceptance) {
-  const std::string model = "model: deepseek-v3\ncluster: h800-144\nserving:\n  duration: 4 s\n  workload: {kind: poisson, "
-                            "rate: 20, input: {kind: fixed, mean: 500}, output: {kind: fixed, mean: 100}}\n";
-  const std::string pools = "  pools: [{role: decode, parallel: {data: 144}, placement: {strategy: round_robin, slots: 288}, bank: {samples: 2}}]\n";
-  const Ran plain = run(model + pools), drafted = run(model + "  speculation: {kind: mtp, acceptance: [0.85]}\n" + pools);
+  const std::string model =
+      "model: deepseek-v3\ncluster: h800-144\nserving:\n  duration: 4 s\n  workload: {kind: poisson, "
+      "rate: 20, input: {kind: fixed, mean: 500}, output: {kind: fixed, mean: 100}}\n";
+  const std::string pools =
+      "  pools: [{role: decode, parallel: {data: 144}, placement: {strategy: round_robin, slots: 288}, bank: {samples: "
+      "2}}]\n";
+  const Ran plain = run(model + pools),
+            drafted = run(model + "  speculation: {kind: mtp, acceptance: [0.85]}\n" + pools);
   EXPECT_NEAR(drafted.at("tokens_per_step", "pool:decode"), 1.85, 0.03);
   EXPECT_LT(drafted["tpot_mean"], plain["tpot_mean"]);
   EXPECT_GT(drafted["tpot_mean"], plain["tpot_mean"] / 1.85);  // the draft and the second query are not free
@@ -94,16 +99,19 @@ TEST(Serving, FaultsSlowDownAndRecover) {
   EXPECT_GE(lost.at("recovery_time", "fault:0,gpu,replace"), 1);
   const Ran masked = run(unit(kDecode, "  faults: [{kind: gpu, at: 5 s, gpu: 3, answer: mask, detect: 1 s}]\n"));
   EXPECT_GT(masked.at("masked_share", "fault:0,gpu,mask"), 0);
-  const Ran covered = run(unit("    - {role: decode, parallel: {data: 16}, placement: {strategy: round_robin, slots: 128}}\n",
-                               "  faults: [{kind: gpu, at: 5 s, gpu: 3, detect: 1 s}]\n"));
+  const Ran covered =
+      run(unit("    - {role: decode, parallel: {data: 16}, placement: {strategy: round_robin, slots: 128}}\n",
+               "  faults: [{kind: gpu, at: 5 s, gpu: 3, detect: 1 s}]\n"));
   EXPECT_EQ(covered.at("recovery_time", "fault:0,gpu,redundancy"), 1);  // detection only
 }
 
 TEST(Serving, RebalancingFollowsAMovingHotSpotAtACost) {
-  std::string yaml = unit("    - {role: decode, parallel: {data: 16}, placement: {strategy: eplb_global, slots: 96}, "
-                          "bank: {redraw: 200, samples: 4}}\n",
-                          "  rebalance: {interval: 4 s, window: 200, policy: eplb_global}\n");
-  yaml.replace(yaml.find("{kind: log_normal, sigma: 0.7}"), 30, "{kind: rotating_hot_spot, count: 4, factor: 6, every: 400, stride: 7}");
+  std::string yaml = unit(
+      "    - {role: decode, parallel: {data: 16}, placement: {strategy: eplb_global, slots: 96}, "
+      "bank: {redraw: 200, samples: 4}}\n",
+      "  rebalance: {interval: 4 s, window: 200, policy: eplb_global}\n");
+  yaml.replace(yaml.find("{kind: log_normal, sigma: 0.7}"), 30,
+               "{kind: rotating_hot_spot, count: 4, factor: 6, every: 400, stride: 7}");
   const Ran r = run(yaml);
   EXPECT_GT(r.at("rebalances", "pool:decode"), 3);
   EXPECT_GT(r.at("rebalance_bytes", "pool:decode"), 0);
@@ -113,27 +121,34 @@ TEST(Serving, RebalancingFollowsAMovingHotSpotAtACost) {
 
 TEST(Serving, FoldingKeepsLatencyAndThroughput) {
   const std::string base = "model: deepseek-v2-lite\ncluster: {node: hgx-h800, nodes: 8, fabric: ib-rail}\n";
-  const std::string rest = "serving:\n  duration: 20 s\n  warmup: 5 s\n  workload: {kind: poisson, rate: 200, input: {kind: fixed, "
-                           "mean: 500}, output: {kind: fixed, mean: 50}}\n  pools:\n    - {role: prefill, instances: 3, parallel: {data: 8}}\n"
-                           "    - {role: decode, instances: 4, parallel: {data: 8}}\n";
+  const std::string rest =
+      "serving:\n  duration: 20 s\n  warmup: 5 s\n  workload: {kind: poisson, rate: 200, input: {kind: fixed, "
+      "mean: 500}, output: {kind: fixed, mean: 50}}\n  pools:\n    - {role: prefill, instances: 3, parallel: {data: "
+      "8}}\n"
+      "    - {role: decode, instances: 4, parallel: {data: 8}}\n";
   const Ran full = run(base + rest), folded = run(base + "fold: data\n" + rest);
   EXPECT_LT(folded["requests_arrived"], full["requests_arrived"] / 2);
   EXPECT_NEAR(folded["tpot_mean"] / full["tpot_mean"], 1, 0.05);
   EXPECT_NEAR(folded["ttft_mean"] / full["ttft_mean"], 1, 0.2);  // one instance for three: nothing to choose from
-  EXPECT_NEAR(folded["output_tokens_per_node_second"] / full["output_tokens_per_node_second"], 1, 0.15);  // 750 requests
+  EXPECT_NEAR(folded["output_tokens_per_node_second"] / full["output_tokens_per_node_second"], 1,
+              0.15);  // 750 requests
 }
 
 TEST(Serving, PipelineStagesServeAllRequests) {
-  const Ran r = run("model: llama-2-7b\ncluster: h800-8\nserving:\n  duration: 20 s\n  workload: {kind: poisson, rate: 5, input: {kind: "
-                    "fixed, mean: 500}, output: {kind: fixed, mean: 50}}\n  pools: [{parallel: {pipeline: 4, tensor: 2}}]\n");
+  const Ran r =
+      run("model: llama-2-7b\ncluster: h800-8\nserving:\n  duration: 20 s\n  workload: {kind: poisson, rate: 5, input: "
+          "{kind: "
+          "fixed, mean: 500}, output: {kind: fixed, mean: 50}}\n  pools: [{parallel: {pipeline: 4, tensor: 2}}]\n");
   EXPECT_EQ(r["requests_arrived"], r["requests_finished"]);
   EXPECT_GT(r.at("limit_tensor", "pool:both"), 0);
 }
 
 TEST(Serving, AutoscalingFollowsTheCurve) {
-  const std::string yaml = "model: llama-2-7b\ncluster: h800-8\nserving:\n  duration: 100 s\n  sample: 10 s\n  workload: {kind: daily, peak_rate: 10, "
-                           "curve: [0.1, 1], period: 100 s, input: {kind: fixed, mean: 200}, output: {kind: fixed, mean: 20}}\n"
-                           "  pools: [{instances: 8, start_up: 2 s, autoscale: {curve: [0.1, 1], period: 100 s, check: 1 s}}]\n";
+  const std::string yaml =
+      "model: llama-2-7b\ncluster: h800-8\nserving:\n  duration: 100 s\n  sample: 10 s\n  workload: {kind: daily, "
+      "peak_rate: 10, "
+      "curve: [0.1, 1], period: 100 s, input: {kind: fixed, mean: 200}, output: {kind: fixed, mean: 20}}\n"
+      "  pools: [{instances: 8, start_up: 2 s, autoscale: {curve: [0.1, 1], period: 100 s, check: 1 s}}]\n";
   const Ran r = run(yaml);
   EXPECT_EQ(r["requests_arrived"], r["requests_finished"]);
   EXPECT_LT(r.at("instances_on", "pool:both,time:10"), r.at("instances_on", "pool:both,time:50"));
@@ -144,19 +159,24 @@ TEST(Serving, RefusesWhatCannotBeBuilt) {
   const auto has = [](const std::string& text, std::string_view part) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   };
-  has(message(unit("    - {role: decode, parallel: {data: 64}}\n")), "serving.pools: the pools take 64 GPUs, but the cluster has 32");
-  has(message("model: deepseek-v3\ncluster: h800-8\nserving: {workload: {kind: poisson, rate: 1}, pools: [{parallel: {data: 8}}]}\n"),
+  has(message(unit("    - {role: decode, parallel: {data: 64}}\n")),
+      "serving.pools: the pools take 64 GPUs, but the cluster has 32");
+  has(message("model: deepseek-v3\ncluster: h800-8\nserving: {workload: {kind: poisson, rate: 1}, pools: [{parallel: "
+              "{data: 8}}]}\n"),
       "the weights of deepseek-v3 take");
   has(message(unit("    - {role: decod}\n")), "did you mean \"decode\"?");
-  has(message(unit(kDecode, "  speculation: {kind: mtp, acceptance: [0.8]}\n")), "deepseek-v2-lite has no multi-token prediction layer");
+  has(message(unit(kDecode, "  speculation: {kind: mtp, acceptance: [0.8]}\n")),
+      "deepseek-v2-lite has no multi-token prediction layer");
   has(message(unit(kDecode, "  speculation: {kind: ngram, acceptance: [1.8]}\n")), "must lie between 0 and 1, got 1.8");
 }
 
 TEST(Serving, RejectsAndListsWhatIsTooLong) {
   const std::string file = testing::TempDir() + "/too_long.csv";
-  std::ofstream(file) << "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:00:00,100,10\n2023-11-16 18:00:01,200000,10\n"
-                         "2023-11-16 18:00:02,100,0\n";
-  const Ran r = run("model: llama-2-7b\ncluster: h800-8\nserving: {workload: {kind: azure, file: " + file + "}, pools: [{}]}\n");
+  std::ofstream(file)
+      << "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:00:00,100,10\n2023-11-16 18:00:01,200000,10\n"
+         "2023-11-16 18:00:02,100,0\n";
+  const Ran r =
+      run("model: llama-2-7b\ncluster: h800-8\nserving: {workload: {kind: azure, file: " + file + "}, pools: [{}]}\n");
   EXPECT_EQ(r["requests_rejected"], 2);
   EXPECT_EQ(r["requests_finished"], 1);
   Statement s = r.results->database().prepare("SELECT reason FROM request WHERE state = 'rejected' ORDER BY request");
@@ -175,7 +195,8 @@ TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
   const ExchangeGroup group(topology, GpuId{0}, 144);
   const auto kernels = kernel_models().make(Config::from_text("calibrated", "k"), cluster.node.gpu);
   const GroupShape shape{144, 8};
-  const auto source = make_traffic(Config::from_text("{kind: log_normal, sigma: 0.7}", "r"), {{256, 8, 8, 4}, shape, 1, std::nullopt});
+  const auto source =
+      make_traffic(Config::from_text("{kind: log_normal, sigma: 0.7}", "r"), {{256, 8, 8, 4}, shape, 1, std::nullopt});
   ExpertBank::Setup setup;
   setup.model = &model;
   setup.kernels = kernels.get();
