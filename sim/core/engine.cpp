@@ -74,6 +74,8 @@ void Engine::run(Time end) {
   while (!stopped_ && !queue_.empty() && queue_.top().when <= end.v) {
     const Key key = queue_.top();
     queue_.pop();
+    // The slots of ten thousand events do not fit the nearest cache: fetch the likely next one while this one runs.
+    if (!queue_.empty()) __builtin_prefetch(&slots_[queue_.top().slot()]);
     Slot& slot = slots_[key.slot()];
     Action action = slot.action;
     const Label label = slot.label;
