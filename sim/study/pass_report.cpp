@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "network/network.h"
+#include "routing/load_shape.h"
 
 namespace moesim {
 namespace {
@@ -13,17 +13,6 @@ double mean_over_gpus(const GroupRun& run, Time GpuTime::*part) {
   Time sum{};
   for (const GpuTime& g : run.gpus()) sum += g.*part;
   return seconds(sum) / double(run.gpus().size());
-}
-/// 0: all equal; towards 1: one has all.
-double gini(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  double sum = 0, weighted = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    sum += values[i];
-    weighted += double(i + 1) * values[i];
-  }
-  const double n = double(values.size());
-  return sum > 0 ? 2 * weighted / (n * sum) - (n + 1) / n : 0;
 }
 }  // namespace
 
@@ -85,8 +74,7 @@ PassReport::Balance PassReport::balance(const GroupRun::Phase& phase, const Grou
     out.imbalance += t.imbalance / double(phase.steps) / n;
     const auto first = run.expert_tokens().begin() + std::ptrdiff_t(i * experts);
     const std::vector<double> load(first, first + std::ptrdiff_t(experts));
-    const double sum = std::accumulate(load.begin(), load.end(), 0.0);
-    if (sum > 0) out.max_over_mean += *std::max_element(load.begin(), load.end()) * double(experts) / sum / n;
+    out.max_over_mean += max_over_mean(load) / n;
     out.gini += gini(load) / n;
   }
   return out;

@@ -19,12 +19,6 @@ std::vector<std::string> beside(const Config& scenario, const std::vector<std::s
   for (const std::string& p : paths) out.push_back((folder / p).lexically_normal().string());
   return out;
 }
-
-bool is_default(const Scale& scale) {
-  Scale none;
-  return to_text(scale.factor) == to_text(none.factor) && !scale.hidden && !scale.expert_width && !scale.dense_width &&
-         !scale.heads && !scale.vocabulary && !scale.kv_lora_rank && !scale.q_lora_rank;
-}
 }  // namespace
 
 bool records_routing(const Config& scenario) {
@@ -46,7 +40,7 @@ bool record_for(const Config& scenario, const std::string& trace_file) {
   std::unique_ptr<Weights> weights;
   const std::string name = model.name, stem = std::filesystem::path(scenario.file()).stem().string();
   if (section.weights.empty()) {
-    model = scaled(model, is_default(section.scale) ? laptop_scale(model) : section.scale);
+    model = scaled(model, section.scale ? *section.scale : laptop_scale(model));
     model.name = name;
     weights = std::make_unique<SyntheticWeights>(model, section.synthetic);
     options.source = fmt::format("scenario {}, synthetic weights, seed {}", stem, section.synthetic.seed);

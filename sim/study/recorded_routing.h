@@ -1,6 +1,7 @@
 // `routing: {record: ...}`: a forward pass over text, run before the simulation; its trace then feeds it.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ struct RecordSection {
   std::int64_t limit = 0;         // tokens of each file; 0: all
   int decode = 0;                 // tokens each request is continued by
   std::string weights;            // Hugging Face folder; empty: synthetic
-  Scale scale;                    // of the synthetic model
+  std::optional<Scale> scale;     // of the synthetic model; none: a size for laptops
   SyntheticOptions synthetic;
   static void fields(auto& f, auto& p) {
     f.required("text", p.text,
