@@ -143,6 +143,7 @@ class Instance {
   class Builder;
 
   void kick();
+  std::int64_t form(std::size_t lane);
   void start(std::size_t lane);
   void end(std::size_t lane);
   void end_prompts(Seat& seat, int rank, InstanceOwner::StepEnd& report);

@@ -31,6 +31,9 @@ struct Live {
   Hold hold, source;  ///< source: where a remote request's KV lies
 };
 
+/// Tokens of KV cache the request ends with: the last token generated needs none.
+inline std::int64_t kv_needed(const Live& live) { return std::int64_t(live.request.input) + live.request.output - 1; }
+
 /// All requests under way, in slots that are used again.
 class Requests {
  public:

@@ -1,0 +1,193 @@
+// The way of requests through the deployment: arrival, balancer, transfer of KV caches, end.
+#include "serving/service.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+
+namespace moesim {
+void Service::next_arrival() {
+  if (next_)
+    engine_.at(std::max(next_->arrival, engine_.now()), "arrival", [this] {
+      Request now = std::move(*next_);
+      next_ = workload_.next();
+      arrive(std::move(now));
+      next_arrival();
+    });
+}
+
+/// Why the request can never be served; empty if it can.
+std::string_view Service::problem(const Request& r) const {
+  if (r.input < 1) return "has no input tokens";
+  if (r.output < 1) return "asks for no output tokens";
+  if (shape_.context > 0 && std::int64_t(r.input) + r.output > shape_.context) return "is longer than the context";
+  if (r.output > 1 && !decoders_ && !mixed_) return "asks for more than one token, and no instance decodes";
+  bool fits = !prompters_ && !mixed_, decodes = false, fits_decode = false;
+  for (const Member& m : instances_) {
+    const Instance& i = *m.instance;
+    const std::int64_t largest = i.shape().kv.capacity / i.shape().kv.block * i.shape().kv.block;
+    if (shape_.pools[m.pool].role == Role::decode) {
+      decodes = true;
+      fits_decode = fits_decode || std::int64_t(r.input) + r.output - 1 <= largest;
+    } else {
+      const bool whole = shape_.pools[m.pool].role == Role::both;
+      fits = fits || (whole ? std::int64_t(r.input) + r.output - 1 : r.input) <= largest;
+    }
+  }
+  return fits && (fits_decode || !decodes) ? "" : "is longer than the KV cache can hold";
+}
+
+void Service::arrive(Request request) {
+  Live live;
+  live.id = ids_++;
+  live.arrival = engine_.now();
+  live.target = request.input;
+  live.request = std::move(request);
+  (live.request.outside ? outcome_.outside_arrived : outcome_.arrived) += 1;
+  if (const std::string_view why = problem(live.request); !why.empty()) {
+    live.stage = Stage::rejected;
+    if (!live.request.outside) ++outcome_.rejected;
+    ++outcome_.reasons[std::string(why)];
+    log_.request({live, "rejected", why});
+    return;
+  }
+  ++live_;
+  if (!prompters_ && !mixed_) come_prefilled(live);
+  const std::uint32_t slot = requests_.add(std::move(live));
+  if (requests_[slot].generated == requests_[slot].request.output) {  // the token that came with the prompt was all
+    Live& done = requests_[slot];
+    done.start = done.first = done.last = engine_.now();
+    return finished(slot);
+  }
+  if (!dispatch(slot)) lobby_.push_back(slot);
+}
+
+/// Only decode instances are simulated: the prompt, and with it the first token, comes from elsewhere.
+void Service::come_prefilled(Live& live) {
+  live.generated = std::max(live.generated, 1);
+  live.computed = live.request.input + live.generated - 1;
+  live.remote = true;
+  live.source = {};
+}
+
+/// Sends a request to a rank that is up; false if there is none now.
+bool Service::dispatch(std::uint32_t slot) {
+  const Live& live = requests_[slot];
+  const bool decode = live.remote;
+  Balancer& balancer = decode ? *decodes_ : *prompts_;
+  loads_.clear();
+  places_.clear();
+  const std::int64_t need = kv_needed(live);
+  int most_ranks = 0;
+  for (const Member& m : instances_) most_ranks = std::max(most_ranks, m.instance->ranks());
+  for (int r = 0; r < most_ranks; ++r)  // neighbours in the list are on different instances, for balancers that rotate
+    for (std::size_t i = 0; i < instances_.size(); ++i) {
+      const Member& m = instances_[i];
+      const Role role = shape_.pools[m.pool].role;
+      if (m.power != Power::on || (decode ? role != Role::decode : role == Role::decode)) continue;
+      if (r >= m.instance->ranks() || !m.instance->rank_up(r)) continue;
+      RankLoad load = m.instance->load(r);
+      if ((role == Role::prefill ? live.target : need) > load.kv_capacity) continue;
+      load.instance = int(i);
+      if (balancer.asks_cache()) load.cached = m.instance->cached_tokens(r, live.request);
+      loads_.push_back(load);
+      places_.push_back(r);
+    }
+  if (loads_.empty()) return false;
+  const std::size_t pick = balancer.pick(live.request, loads_);
+  instances_[std::size_t(loads_[pick].instance)].instance->enqueue(slot, places_[pick]);
+  return true;
+}
+
+void Service::empty_lobby() {
+  std::vector<std::uint32_t> still;
+  for (std::uint32_t slot : lobby_)
+    if (!dispatch(slot)) still.push_back(slot);
+  lobby_ = std::move(still);
+}
+
+void Service::first_token(std::uint32_t) {}
+
+void Service::finished(std::uint32_t slot) {
+  Live& live = requests_[slot];
+  live.stage = Stage::finished;
+  const Request& r = live.request;
+  check(live.generated == r.output, "request {} ended with {} of {} tokens", live.id, live.generated, r.output);
+  check(live.arrival <= live.start && live.start <= live.first && live.first <= live.last,
+        "request {} has times out of order", live.id);
+  outcome_.preemptions += live.preemptions;
+  outcome_.retries += live.retries;
+  if (r.outside) {
+    ++outcome_.outside_finished;
+  } else {
+    ++outcome_.finished;
+    outcome_.input_tokens += r.input;
+    outcome_.output_tokens += live.generated;
+    outcome_.asked_tokens += r.output;
+    outcome_.cached_tokens += live.cached;
+    const Time ttft = live.first - live.arrival, e2e = live.last - live.arrival;
+    const double tpot = r.output > 1 ? seconds(live.last - live.first) / double(r.output - 1) : 0;
+    const Slo& slo = shape_.slo;
+    outcome_.good += (slo.ttft.v == 0 || ttft <= slo.ttft) && (slo.e2e.v == 0 || e2e <= slo.e2e) &&
+                     (slo.tpot.v == 0 || tpot <= seconds(slo.tpot));
+    if (live.arrival >= shape_.warmup) {
+      outcome_.ttft.push_back(float(seconds(ttft)));
+      outcome_.e2e.push_back(float(seconds(e2e)));
+      outcome_.queue.push_back(float(seconds(live.start - live.arrival)));
+      if (r.output > 1) outcome_.tpot.push_back(float(tpot));
+    }
+    log_.request({live, "finished", ""});
+  }
+  if (std::optional<Request> next = workload_.follow_up(r, engine_.now())) {
+    const std::int64_t key = follower_++;
+    const Time at = next->arrival;
+    followers_.emplace(key, std::move(*next));
+    engine_.at(at, "next turn", [this, key] {
+      Request now = std::move(followers_.at(key));
+      followers_.erase(key);
+      arrive(std::move(now));
+    });
+  }
+  --live_;
+  requests_.remove(slot);
+}
+
+void Service::prefilled(std::uint32_t slot) {
+  if (!dispatch(slot)) lobby_.push_back(slot);
+}
+
+int Service::gpu_of(const Hold& hold) const {
+  const Member& m = instances_[std::size_t(hold.instance)];
+  return m.first_gpu + hold.rank * shape_.pools[m.pool].tensor;
+}
+
+void Service::fetch(std::uint32_t slot) {
+  Live& live = requests_[slot];
+  if (live.source.instance < 0) {
+    if (!live.started) live.start = live.first = engine_.now();
+    live.started = true;
+    engine_.after({}, "kv here",
+                  [this, slot] { instances_[std::size_t(requests_[slot].hold.instance)].instance->received(slot); });
+    return;
+  }
+  const Member& from = instances_[std::size_t(live.source.instance)];
+  const PoolShape& pool = shape_.pools[from.pool];
+  // A rank's GPUs send side by side; the flow of the first stands for all of them.
+  Bytes bytes = pool.instance.kv_token * live.computed / std::max(1, pool.tensor);
+  if (pool.layerwise_transfer) bytes = bytes / shape_.layers;
+  const auto done = [this, slot] {
+    Live& moved = requests_[slot];
+    instances_[std::size_t(moved.source.instance)].instance->release_source(slot);
+    instances_[std::size_t(moved.hold.instance)].instance->received(slot);
+  };
+  if (mover_ == nullptr || bytes.v == 0)
+    engine_.after({}, "kv moved", done);
+  else
+    mover_->move(gpu_of(live.source), gpu_of(live.hold), bytes, done);
+}
+
+void Service::homeless(std::uint32_t slot) {
+  if (!prompters_ && !mixed_ && !requests_[slot].remote) come_prefilled(requests_[slot]);
+  if (!dispatch(slot)) lobby_.push_back(slot);
+}
+}  // namespace moesim
