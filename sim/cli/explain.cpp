@@ -15,8 +15,8 @@
 namespace moesim {
 namespace {
 struct Options {
-  std::string scenario, model, gpu = "h800", phase = "prefill", linear, kv_cache, kernels = "calibrated",
-                               recompute = "none";
+  std::string scenario, model, gpu = "h800", phase = "prefill", linear, experts, expert_weights, kv_cache,
+                               kernels = "calibrated", recompute = "none";
   std::vector<std::string> sets;
   ExplainRequest request;
   bool json = false;
@@ -61,17 +61,17 @@ void read_if(const Config& config, std::string_view key, T& value) {
   if (config.has(key)) config.at(key).parse(value);
 }
 
-/// FP8 where the model is released in FP8 and the GPU has it, else BF16.
-Dtype default_linear(const Model& model, const Gpu& gpu) {
-  return model.weights == Dtype::fp8 && gpu.fp8.v > 0 ? Dtype::fp8 : Dtype::bf16;
-}
-
 Subject direct(const Options& o) {
   Subject s{o.request, load_gpu(o.gpu), nullptr, ""};
   s.request.model = load_model(o.model);
   set_phase(s.request, word<ExplainPhase>("--phase", o.phase));
   Precisions& p = s.request.options.precision;
-  p.linear = o.linear.empty() ? default_linear(s.request.model, s.gpu) : word<Dtype>("--precision", o.linear);
+  if (o.linear.empty())
+    p = released_precisions(s.request.model, s.gpu);
+  else
+    p.linear = word<Dtype>("--precision", o.linear);
+  if (!o.experts.empty()) p.experts = word<Dtype>("--experts", o.experts);
+  if (!o.expert_weights.empty()) p.expert_weights = word<Dtype>("--expert-weights", o.expert_weights);
   if (!o.kv_cache.empty()) p.kv_cache = word<Dtype>("--kv-cache", o.kv_cache);
   set_recompute(s.request.options.recompute, o.recompute, "--recompute");
   if (s.request.phase == ExplainPhase::decode && s.request.tokens == ExplainRequest{}.tokens) s.request.tokens = 1;
@@ -139,7 +139,7 @@ void read_serving(ExplainRequest& r, const Config& serving, const Gpu& gpu) {
   r.sequences = decode ? 64 : 1;
   r.tokens = decode ? 1 : 4096;
   r.context = decode ? 4096 : 0;
-  r.options.precision.linear = default_linear(r.model, gpu);
+  r.options.precision = released_precisions(r.model, gpu);
   if (pool.has("precision")) pool.at("precision").parse(r.options.precision);
 }
 
@@ -170,12 +170,19 @@ std::string origin(const Provenance& p) {
   return p.borrowed ? out + ", borrowed" : out;
 }
 
+/// ", experts fp8 of fp4 weights"; "" if they are as the other linear layers.
+std::string expert_precision(const Precisions& p) {
+  if (p.of_experts() == p.linear && !p.expert_weights) return "";
+  return fmt::format(", experts {}{}", name_of(p.of_experts()),
+                     p.expert_weights ? fmt::format(" of {} weights", name_of(*p.expert_weights)) : "");
+}
+
 void print_text(const Subject& s, const Explanation& e) {
   const ExplainRequest& r = s.request;
   if (!s.resolved.empty()) fmt::print("{}\n", s.resolved);
-  fmt::print("{}, layer {} of {}, {} on {}: {} x {} tokens after {}, linear layers {}\n", r.model.title, e.layer,
+  fmt::print("{}, layer {} of {}, {} on {}: {} x {} tokens after {}, linear layers {}{}\n", r.model.title, e.layer,
              r.model.layers, name_of(r.phase), s.gpu.title, r.sequences, r.tokens, r.context,
-             name_of(r.options.precision.linear));
+             name_of(r.options.precision.linear), expert_precision(r.options.precision));
   if (!e.rows.empty())
     fmt::print("{} routed experts here, {} rows each; experts shared by {} GPUs\n", e.rows.size(), e.rows.front(),
                r.expert_parallel);
@@ -258,6 +265,9 @@ void add_explain(CLI::App& app, int&) {
       ->group(group);
   verb->add_option("--context", r.context, "cached tokens of each sequence")->capture_default_str()->group(group);
   verb->add_option("--precision", o->linear, "of linear layers: bf16, fp8, fp4 (default: as released)")->group(group);
+  verb->add_option("--experts", o->experts, "of routed experts' products (default: as the linear layers)")
+      ->group(group);
+  verb->add_option("--expert-weights", o->expert_weights, "as stored, where narrower: fp4 for MXFP4")->group(group);
   verb->add_option("--kv-cache", o->kv_cache, "bf16 or fp8 (default bf16)")->group(group);
   verb->add_option("--tensor", r.options.tensor, "GPUs that share attention")->capture_default_str()->group(group);
   verb->add_option("--expert-parallel", r.expert_parallel, "GPUs that share the experts")

@@ -2,6 +2,7 @@
 // kernel.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -56,12 +57,22 @@ struct Precisions {
   Dtype linear = Dtype::bf16;     // GEMMs of attention projections, FFNs, experts; fp8 adds the casts around them
   Dtype attention = Dtype::bf16;  // attention core
   Dtype kv_cache = Dtype::bf16;
+  std::optional<Dtype> experts{};         // products of routed experts, if not as `linear`
+  std::optional<Dtype> expert_weights{};  // as stored, where narrower than computed (MXFP4): widened as they are read
+  Dtype of_experts() const { return experts.value_or(linear); }
+  Dtype stored_experts() const { return expert_weights.value_or(of_experts()); }
   static void fields(auto& f, auto& p) {
     f("linear", p.linear, "linear layers: bf16, fp8 (1x128 and 128x128 scales) or fp4");
     f("attention", p.attention, "attention core");
     f("kv_cache", p.kv_cache, "stored keys and values");
+    f("experts", p.experts, "products of the routed experts, if not as linear");
+    f("expert_weights", p.expert_weights, "routed experts as stored, where narrower than computed (fp4: MXFP4)");
   }
 };
+
+/// What a released model is computed in on a GPU: its released precision where the GPU has it, else BF16.  An fp4
+/// release quantises the routed experts alone, which stay in 4 bits in memory and are widened where the GPU lacks FP4.
+Precisions released_precisions(const Model& model, const Gpu& gpu);
 
 /// What the backward pass computes again instead of keeping.
 struct Recompute {

@@ -21,14 +21,6 @@ std::int64_t plain_bytes(std::int64_t elements, Dtype dtype) {
   return 0;
 }
 
-// MLA's latent cache: 512 compressed values and 64 rotary ones a token.  In fp8 the first get four FP32 scales and the
-// second stay BF16: 512 + 16 + 128 = 656 bytes (FlashMLA).
-std::int64_t cached_token_bytes(const AttentionHeads& h, Dtype cache) {
-  if (!h.absorbed) return plain_bytes(std::int64_t(h.kv_heads) * (h.qk_dim + h.v_dim), cache);
-  if (cache == Dtype::fp8) return tensor_bytes(h.v_dim, cache).v + 2 * (h.qk_dim - h.v_dim);
-  return plain_bytes(h.qk_dim, cache);
-}
-
 struct CountFlops {
   Flops operator()(const Gemm& g) const { return {2.0 * double(g.batch) * double(g.m) * double(g.n) * double(g.k)}; }
   Flops operator()(const GroupedGemm& g) const {
@@ -52,15 +44,16 @@ struct CountBytes {
   Bytes operator()(const Gemm& g) const {
     if (g.fp32_accumulate)
       return g.batch * (tensor_bytes(g.m * g.k, g.dtype) + tensor_bytes(g.n * g.k, g.dtype) + Bytes{8 * g.m * g.n});
-    return g.batch *
-           (tensor_bytes(g.m * g.k, g.dtype) + weight_bytes(g.n, g.k, g.dtype) + tensor_bytes(g.m * g.n, g.out));
+    return g.batch * (tensor_bytes(g.m * g.k, g.dtype) + weight_bytes(g.n, g.k, g.weights.value_or(g.dtype)) +
+                      tensor_bytes(g.m * g.n, g.out));
   }
   Bytes operator()(const GroupedGemm& g) const {
     const GroupRows counted = group_rows(g);
     const std::int64_t rows = counted.rows, used = counted.used;
     if (g.weight_gradient)
       return tensor_bytes(rows * g.n, g.dtype) + tensor_bytes(rows * g.k, g.dtype) + Bytes{8 * used * g.n * g.k};
-    return tensor_bytes(rows * g.k, g.dtype) + used * weight_bytes(g.n, g.k, g.dtype) + tensor_bytes(rows * g.n, g.out);
+    return tensor_bytes(rows * g.k, g.dtype) + used * weight_bytes(g.n, g.k, g.weights.value_or(g.dtype)) +
+           tensor_bytes(rows * g.n, g.out);
   }
   Bytes operator()(const AttentionPrefill& a) const {
     return tensor_bytes(a.work.queries * a.heads.heads * (a.heads.qk_dim + a.heads.v_dim), Dtype::bf16) +
@@ -75,7 +68,7 @@ struct CountBytes {
   }
   Bytes operator()(const AttentionDecode& a) const {
     return tensor_bytes(a.work.queries * a.heads.heads * (a.heads.qk_dim + a.heads.v_dim), Dtype::bf16) +
-           Bytes{a.work.keys * cached_token_bytes(a.heads, a.cache)};
+           a.work.keys * cached_token_bytes(a.heads, a.cache);
   }
   Bytes operator()(const MemoryOp& m) const { return m.bytes; }
   Bytes operator()(const SmallChain&) const { return {}; }
@@ -88,12 +81,13 @@ std::string heads_in_words(const AttentionHeads& h) {
 struct Describe {
   std::string operator()(const Gemm& g) const {
     const std::string batch = g.batch > 1 ? fmt::format("{} x ", g.batch) : "";
-    return fmt::format("gemm {}{} x {} x {} {}{}", batch, g.m, g.n, g.k, name_of(g.dtype),
+    return fmt::format("gemm {}{} x {} x {} {}{}{}", batch, g.m, g.n, g.k, name_of(g.dtype), stored(g.weights),
                        g.fp32_accumulate ? " into fp32" : "");
   }
   std::string operator()(const GroupedGemm& g) const {
-    return fmt::format("grouped gemm {} experts, {} rows x {} x {} {} {}{}", g.rows.size(), group_rows(g).rows, g.n,
-                       g.k, name_of(g.dtype), name_of(g.layout), g.weight_gradient ? " into fp32" : "");
+    return fmt::format("grouped gemm {} experts, {} rows x {} x {} {}{} {}{}", g.rows.size(), group_rows(g).rows, g.n,
+                       g.k, name_of(g.dtype), stored(g.weights), name_of(g.layout),
+                       g.weight_gradient ? " into fp32" : "");
   }
   std::string operator()(const AttentionPrefill& a) const { return attention("prefill", a.heads, a.work, a.dtype); }
   std::string operator()(const AttentionBackward& a) const { return attention("backward", a.heads, a.work, a.dtype); }
@@ -103,6 +97,9 @@ struct Describe {
     return fmt::format("{} small kernels{}", s.count, s.graph ? " in a graph" : "");
   }
 
+  static std::string stored(const std::optional<Dtype>& weights) {
+    return weights ? fmt::format(" of {} weights", name_of(*weights)) : "";
+  }
   static std::string attention(std::string_view what, const AttentionHeads& h, const AttentionWork& w, Dtype dtype) {
     return fmt::format("attention {} {}, {} sequences, {} queries, {} keys {}", what, heads_in_words(h), w.sequences,
                        w.queries, w.keys, name_of(dtype));
@@ -127,13 +124,22 @@ struct Describe {
 
 Bytes tensor_bytes(std::int64_t elements, Dtype dtype) {
   if (dtype == Dtype::fp8) return {elements + 4 * ceil_div(elements, 128)};
-  if (dtype == Dtype::fp4) return {ceil_div(elements, 2) + ceil_div(elements, 16)};
+  if (dtype == Dtype::fp4) return {ceil_div(elements, 2) + ceil_div(elements, 32)};
   return {plain_bytes(elements, dtype)};
 }
 
 Bytes weight_bytes(std::int64_t n, std::int64_t k, Dtype dtype) {
   if (dtype == Dtype::fp8) return {n * k + 4 * ceil_div(n, 128) * ceil_div(k, 128)};
+  if (dtype == Dtype::fp4) return {n * ceil_div(k, 32) * 17};
   return tensor_bytes(n * k, dtype);
+}
+
+// MLA's latent cache: 512 compressed values and 64 rotary ones a token.  In fp8 the first get four FP32 scales and the
+// second stay BF16: 512 + 16 + 128 = 656 bytes (FlashMLA).
+Bytes cached_token_bytes(const AttentionHeads& h, Dtype cache) {
+  if (!h.absorbed) return {plain_bytes(std::int64_t(h.kv_heads) * (h.qk_dim + h.v_dim), cache)};
+  if (cache == Dtype::fp8) return tensor_bytes(h.v_dim, cache) + Bytes{2 * (h.qk_dim - h.v_dim)};
+  return {plain_bytes(h.qk_dim, cache)};
 }
 
 Flops flops_of(const Kernel& kernel) { return std::visit(CountFlops{}, kernel); }

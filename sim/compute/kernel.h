@@ -15,10 +15,11 @@ namespace moesim {
 /// `batch` products (m, k) x (k, n) -> (m, n) of one shape.
 struct Gemm {
   std::int64_t m = 0, n = 0, k = 0;
-  Dtype dtype = Dtype::bf16;     // of both inputs; fp8 has a scale per 1x128 of A and per 128x128 of B
-  Dtype out = Dtype::bf16;       // of the result
-  bool fp32_accumulate = false;  // a weight gradient: the result is added to an FP32 matrix that is read and written
-  std::int64_t batch = 1;        // MLA's per-head products
+  Dtype dtype = Dtype::bf16;       // of both inputs; fp8 has a scale per 1x128 of A and per 128x128 of B
+  Dtype out = Dtype::bf16;         // of the result
+  bool fp32_accumulate = false;    // a weight gradient: the result is added to an FP32 matrix that is read and written
+  std::int64_t batch = 1;          // MLA's per-head products
+  std::optional<Dtype> weights{};  // of B as stored where narrower than `dtype`: widened on its way to the tensor cores
   bool operator==(const Gemm&) const = default;
 };
 
@@ -49,6 +50,7 @@ struct GroupedGemm {
   Dtype out = Dtype::bf16;
   GroupLayout layout = GroupLayout::contiguous;
   bool weight_gradient = false;
+  std::optional<Dtype> weights{};      // as of Gemm
   std::optional<GroupRows> counted{};  // of `rows`, where a cost model has counted them already; leave it empty
 };
 GroupRows group_rows(std::span<const std::int64_t> rows);
@@ -155,11 +157,14 @@ struct SmallChain {
 using Kernel =
     std::variant<Gemm, GroupedGemm, AttentionPrefill, AttentionBackward, AttentionDecode, MemoryOp, SmallChain>;
 
-/// Bytes of `elements` numbers with the scales that go with them: fp8 4 bytes per 128 (a 1x128 tile), fp4 1 byte
-/// per 16.
+/// Bytes of `elements` numbers with the scales that go with them: fp8 4 bytes per 128 (a 1x128 tile), fp4 1 byte per 32
+/// (MXFP4).
 Bytes tensor_bytes(std::int64_t elements, Dtype dtype);
-/// Bytes of a (n, k) weight with its scales: fp8 4 bytes per 128x128 block, blocks at the edges counted whole.
+/// Bytes of a (n, k) weight with its scales: fp8 4 bytes per 128x128 block, fp4 1 byte per 32 of a row; blocks at the
+/// edges counted whole.
 Bytes weight_bytes(std::int64_t n, std::int64_t k, Dtype dtype);
+/// Bytes of one token in a layer's cache for the KV heads here.  MLA's latent in fp8: 656 (FlashMLA).
+Bytes cached_token_bytes(const AttentionHeads& heads, Dtype cache);
 
 /// Arithmetic the kernel executes: 2 a multiply-add, actual rows (no padding), AttentionBackward's recomputed scores
 /// included; 0 for memory-bound kernels.

@@ -23,10 +23,13 @@ struct Fingerprint {
   void add(E v) { add(std::uint64_t(v)); }
   void add(const AttentionHeads& h) { all(h.kind, h.heads, h.kv_heads, h.qk_dim, h.v_dim, h.absorbed); }
   void add(const AttentionWork& w) { all(w.sequences, w.queries, w.keys, w.longest, w.pairs); }
-  void add(const Gemm& g) { all(1, g.m, g.n, g.k, g.dtype, g.out, g.fp32_accumulate, g.batch); }
+  void add(const Gemm& g) {
+    all(1, g.m, g.n, g.k, g.dtype, g.out, g.fp32_accumulate, g.batch, g.weights.value_or(g.dtype));
+  }
   void add(const GroupedGemm& g) {
     const GroupRows r = group_rows(g);
-    all(2, g.rows.size(), r.rows, r.used, r.tiles64, r.tiles128, g.n, g.k, g.dtype, g.out, g.layout, g.weight_gradient);
+    all(2, g.rows.size(), r.rows, r.used, r.tiles64, r.tiles128, g.n, g.k, g.dtype, g.out, g.layout, g.weight_gradient,
+        g.weights.value_or(g.dtype));
   }
   void add(const AttentionPrefill& x) { all(3, x.heads, x.work, x.dtype); }
   void add(const AttentionBackward& x) { all(4, x.heads, x.work, x.dtype); }

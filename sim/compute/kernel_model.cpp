@@ -24,6 +24,13 @@ bool valid(const AttentionDecode& a) { return valid(a.heads, a.work); }
 bool valid(const MemoryOp& m) { return m.bytes.v > 0; }
 bool valid(const SmallChain& s) { return s.count > 0; }
 
+int bits(Dtype dtype) { return dtype == Dtype::fp32 ? 32 : dtype == Dtype::fp4 ? 4 : dtype == Dtype::fp8 ? 8 : 16; }
+struct WiderWeights {
+  bool operator()(const Gemm& g) const { return g.weights && bits(*g.weights) > bits(g.dtype); }
+  bool operator()(const GroupedGemm& g) const { return g.weights && bits(*g.weights) > bits(g.dtype); }
+  bool operator()(const auto&) const { return false; }
+};
+
 struct ArithmeticDtype {
   Dtype operator()(const MemoryOp&) const { return Dtype::bf16; }
   Dtype operator()(const SmallChain&) const { return Dtype::bf16; }
@@ -61,6 +68,7 @@ Time KernelModel::bound(const Kernel& kernel, GpuShare share) const {
 
 Cost KernelModel::cost(const Kernel& kernel, GpuShare share) const {
   if (!std::visit([](const auto& k) { return valid(k); }, kernel)) refuse(kernel, "a dimension is zero or negative");
+  if (std::visit(WiderWeights{}, kernel)) refuse(kernel, "weights are stored wider than they are computed");
   if (share.sms < 0 || share.sms > gpu_.sms)
     refuse(kernel, fmt::format("asked for {} SMs, {} has {}", share.sms, gpu_.name, gpu_.sms));
   check(share.memory > 0 && share.memory <= 1, "a share {} of the memory bandwidth", share.memory);

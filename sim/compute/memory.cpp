@@ -28,6 +28,7 @@ struct HeldBytes {
 
 HeldBytes held_bytes(const Model& model, const HeldLayers& held, Dtype dtype, LayerOptions options) {
   options.precision.linear = dtype;
+  if (options.training) options.precision.experts.reset(), options.precision.expert_weights.reset();
   options.training = false;
   HeldBytes out;
   for (const int layer : held.layers)
@@ -176,16 +177,10 @@ MemoryUse training_memory(const Model& model, const HeldLayers& held, const Trai
 
 Bytes kv_bytes_per_token(const Model& model, const HeldLayers& held, const LayerOptions& options) {
   const AttentionShape& a = model.attention;
-  const Dtype dtype = options.precision.kv_cache;
-  Bytes layer{};
-  if (a.kind == AttentionKind::mla) {  // every GPU of the group keeps the latent
-    layer = dtype == Dtype::fp8 ? tensor_bytes(a.kv_lora_rank, dtype) + Bytes{2 * a.qk_rope_head_dim}
-                                : Bytes{(a.kv_lora_rank + a.qk_rope_head_dim) * element_bytes(dtype)};
-  } else {
-    const std::int64_t heads = std::max(1, a.kv_heads / options.tensor);
-    layer = Bytes{heads * (a.head_dim + a.v_head_dim) * element_bytes(dtype)};
-  }
-  return layer * std::int64_t(held.layers.size());
+  AttentionHeads heads{a.kind, a.heads, std::max(1, a.kv_heads / options.tensor), a.head_dim, a.v_head_dim, false};
+  if (a.kind == AttentionKind::mla)  // every GPU of the group keeps the latent
+    heads = {a.kind, a.heads, 1, a.kv_lora_rank + a.qk_rope_head_dim, a.kv_lora_rank, true};
+  return cached_token_bytes(heads, options.precision.kv_cache) * std::int64_t(held.layers.size());
 }
 
 MemoryUse serving_memory(const Model& model, const HeldLayers& held, std::int64_t cached_tokens, const Batch& batch,

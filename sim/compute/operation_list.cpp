@@ -7,10 +7,10 @@ namespace {
 // Of a matrix product: its second operand.  A weight gradient reads none.
 struct WeightsRead {
   Bytes operator()(const Gemm& g) const {
-    return g.fp32_accumulate ? Bytes{} : g.batch * weight_bytes(g.n, g.k, g.dtype);
+    return g.fp32_accumulate ? Bytes{} : g.batch * weight_bytes(g.n, g.k, g.weights.value_or(g.dtype));
   }
   Bytes operator()(const GroupedGemm& g) const {
-    return g.weight_gradient ? Bytes{} : group_rows(g).used * weight_bytes(g.n, g.k, g.dtype);
+    return g.weight_gradient ? Bytes{} : group_rows(g).used * weight_bytes(g.n, g.k, g.weights.value_or(g.dtype));
   }
   Bytes operator()(const auto&) const { return {}; }
 };

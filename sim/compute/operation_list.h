@@ -9,9 +9,14 @@ class OperationList {
   OperationList(std::vector<Operation>& out, LayerPart part, Pass pass, const LayerOptions& options)
       : out_(out), part_(part), pass_(pass), options_(options) {}
 
-  bool fp8() const { return options_.precision.linear == Dtype::fp8 || options_.precision.linear == Dtype::fp4; }
+  /// Whether products take scaled 8- or 4-bit operands, with casts before them.
+  bool fp8() const { return linear_dtype() == Dtype::fp8 || linear_dtype() == Dtype::fp4; }
   bool training() const { return options_.training; }
-  Dtype linear_dtype() const { return options_.precision.linear; }
+  /// Of this part's products; the gate casts what the experts compute with.
+  Dtype linear_dtype() const {
+    const bool experts = part_ == LayerPart::experts || part_ == LayerPart::gate;
+    return experts ? options_.precision.of_experts() : options_.precision.linear;
+  }
 
   /// Operations added while this is set are recomputation: executed, but not useful.
   bool recomputing = false;

@@ -40,15 +40,16 @@ std::int64_t mean_rows(const GroupedGemm& g) {
   return rows.used > 0 ? rows.rows / rows.used : 0;
 }
 
-/// Where a kernel would be in the table; nothing for kernels a table cannot hold (chains, weight gradients, windows).
+/// Where a kernel would be in the table; nothing for kernels a table cannot hold (chains, weight gradients,
+/// windows, weights narrower than the arithmetic).
 struct Find {
   int sms;
   std::optional<Point> operator()(const Gemm& g) const {
-    if (g.fp32_accumulate || g.batch != 1) return {};
+    if (g.fp32_accumulate || g.batch != 1 || g.weights) return {};
     return Point{{"gemm", g.dtype, sms, {g.n, g.k}}, double(g.m)};
   }
   std::optional<Point> operator()(const GroupedGemm& g) const {
-    if (g.weight_gradient) return {};
+    if (g.weight_gradient || g.weights) return {};
     const std::string kind = fmt::format("grouped_{}", name_of(g.layout));
     return Point{{kind, g.dtype, sms, {group_rows(g).used, g.n, g.k}}, double(mean_rows(g))};
   }

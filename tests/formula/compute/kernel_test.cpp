@@ -6,11 +6,12 @@
 
 namespace moesim {
 namespace {
-TEST(KernelBytes, Fp8CarriesFourBytesPer128) {
+TEST(KernelBytes, Fp8CarriesFourBytesPer128AndFp4OnePer32) {
   EXPECT_EQ(tensor_bytes(7168, Dtype::fp8), Bytes{7168 + 4 * 56});
   EXPECT_EQ(tensor_bytes(129, Dtype::fp8), Bytes{129 + 8});
   EXPECT_EQ(weight_bytes(576, 7168, Dtype::fp8), Bytes{576 * 7168 + 4 * 5 * 56});
-  EXPECT_EQ(tensor_bytes(32, Dtype::fp4), Bytes{16 + 2});
+  EXPECT_EQ(tensor_bytes(64, Dtype::fp4), Bytes{32 + 2});
+  EXPECT_EQ(weight_bytes(3, 33, Dtype::fp4), Bytes{3 * 2 * 17});
   EXPECT_EQ(tensor_bytes(10, Dtype::bf16), Bytes{20});
 }
 

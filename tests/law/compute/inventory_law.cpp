@@ -112,6 +112,23 @@ TEST(Inventory, Fp8WeightsReadAreTheCatalogues) {
   }
 }
 
+// MXFP4: the experts' weights alone, whatever the arithmetic.
+TEST(Inventory, Fp4ExpertsReadAreTheCatalogues) {
+  const Model model = load_model("gpt-oss-120b");
+  Batch batch;
+  add_prefill(batch, model, 64);
+  batch.outputs = 64;
+  const std::vector<std::int64_t> rows(std::size_t(model.moe->experts), 2);
+  for (const char* gpu : {"h800", "b200"}) {
+    LayerOptions options;
+    options.precision = released_precisions(model, load_gpu(gpu));
+    EXPECT_EQ(options.precision.stored_experts(), Dtype::fp4) << gpu;
+    std::int64_t read = 0;
+    for (const Operation& o : whole_pass(model, batch, rows, {Pass::forward}, options)) read += o.weights.v;
+    EXPECT_EQ(read, weight_bytes(model, released_storage(model)).v - 2 * count_parameters(model).embedding) << gpu;
+  }
+}
+
 TEST_P(EveryModel, DecodingReadsTheCataloguesCache) {
   const std::int64_t context = length();
   Batch batch;

@@ -95,6 +95,10 @@ TEST(Costs, ShapesAndPrecisions) {
   EXPECT_EQ(message([&] { (void)on("a100")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = Dtype::fp8}); }),
             "gemm 1 x 64 x 64 fp8: a100 has no fp8 arithmetic");
   EXPECT_EQ(message([&] {
+              (void)on("h800")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = Dtype::fp8, .weights = Dtype::bf16});
+            }),
+            "gemm 1 x 64 x 64 fp8 of bf16 weights: weights are stored wider than they are computed");
+  EXPECT_EQ(message([&] {
               (void)on("h800")->cost(MemoryOp{MemoryKind::norm, 1_B}, {133, 1});
             }),
             "norm 1 B: asked for 133 SMs, h800 has 132");

@@ -52,6 +52,23 @@ TEST(Calibration, RatesOfTheV3TrainingProfile) {
   EXPECT_NEAR(rate(*model, gradient, share), 645, 0.01 * 645);
 }
 
+// Weights in 4 bits: what is bound by reading them is faster, what is bound by arithmetic is not.
+TEST(Calibration, NarrowWeightsAreReadFasterAndComputedAsBefore) {
+  const auto model = calibrated(load_gpu("h800"));
+  const std::vector<std::int64_t> few(8, 4), many(8, 4096);
+  for (const auto& rows : {few, many}) {
+    GroupedGemm wide;
+    wide.rows = rows, wide.n = 5760, wide.k = 2880;
+    GroupedGemm narrow = wide;
+    narrow.weights = Dtype::fp4;
+    EXPECT_EQ(flops_of(narrow).v, flops_of(wide).v);
+    EXPECT_EQ(bytes_of(wide).v - bytes_of(narrow).v, 8 * 5760 * (2880 * 2 - 2880 / 32 * 17));
+    const double ratio = model->cost(wide).time / model->cost(narrow).time;
+    EXPECT_GE(ratio, rows[0] == 4 ? 1.5 : 1);
+    EXPECT_LE(ratio, rows[0] == 4 ? 3.77 : 1.05);  // 16 bits over 4.25
+  }
+}
+
 // FlashMLA README: up to 660 TFLOP/s when bound by arithmetic, up to 3000 GB/s when bound by memory.
 TEST(Calibration, LatentDecodingStaysBelowItsPublishedBest) {
   const auto model = calibrated(load_gpu("h800"));
