@@ -33,15 +33,19 @@ void add_to(AttentionWork& work, std::int64_t queries, std::int64_t keys, double
 }
 }  // namespace
 
+AttentionWindow window_of(const Model& model) { return {model.attention.sliding_window, model.attention.chunked}; }
+
 void add_prefill(Batch& batch, const Model& model, std::int64_t tokens, std::int64_t context, std::int64_t count) {
+  add_prefill(batch, window_of(model), tokens, context, count);
+}
+
+void add_prefill(Batch& batch, AttentionWindow window, std::int64_t tokens, std::int64_t context, std::int64_t count) {
   check(tokens > 0 && context >= 0 && count > 0, "prefill of {} x {} tokens after {}", count, tokens, context);
   batch.tokens += tokens * count;
   add_to(batch.prefill, tokens, context + tokens, causal_pairs(double(context), double(tokens)), count);
-  const AttentionShape& a = model.attention;
-  if (a.sliding_window == 0) return;
-  const std::int64_t kept = a.chunked ? context % a.sliding_window : std::min<std::int64_t>(context, a.sliding_window);
-  add_to(batch.window_prefill, tokens, kept + tokens,
-         window_pairs(double(context), double(tokens), a.sliding_window, a.chunked), count);
+  if (window.keys == 0) return;
+  add_to(batch.window_prefill, tokens, window.kept(context) + tokens,
+         window_pairs(double(context), double(tokens), double(window.keys), window.chunked), count);
 }
 
 void add_decode(Batch& batch, const Model& model, std::int64_t context, std::int64_t queries, std::int64_t count) {
@@ -49,13 +53,12 @@ void add_decode(Batch& batch, const Model& model, std::int64_t context, std::int
   batch.tokens += queries * count;
   const auto triangle = [](std::int64_t kept, std::int64_t q) { return double(q * kept) + double(q * (q + 1)) / 2; };
   add_to(batch.decode, queries, context + queries, triangle(context, queries), count);
-  const AttentionShape& a = model.attention;
-  if (a.sliding_window == 0) return;
-  const std::int64_t window = a.sliding_window;
-  const std::int64_t kept = a.chunked ? context % window : std::min(context, window - 1);
-  const double pairs = a.chunked || context + queries <= window
+  const AttentionWindow window = window_of(model);
+  if (window.keys == 0) return;
+  const std::int64_t kept = window.kept(context);
+  const double pairs = window.chunked || context + queries <= window.keys
                            ? triangle(kept, queries)
-                           : window_pairs(double(context), double(queries), double(window), false);
+                           : window_pairs(double(context), double(queries), double(window.keys), false);
   add_to(batch.window_decode, queries, kept + queries, pairs, count);
 }
 

@@ -13,16 +13,16 @@ class Instance::Builder final : public StepBuilder {
   int decoding() const override { return int(seat_.decoding.size()); }
   int queries() const override { return 1 + i_.shape_.speculation.drafts(); }
   void decode() override { seat_.decodes = !seat_.decoding.empty(); }
-  std::optional<int> started() const override {
+  std::optional<Piece> started() const override {
     for (const Prompt& p : seat_.prompts)
-      if (p.chunk == 0) return i_.live(p.slot).target - i_.live(p.slot).computed;
+      if (const Live& l = i_.live(p.slot); p.chunk == 0) return Piece{l.target - l.computed, l.computed};
     return std::nullopt;
   }
   void continue_prompt(int tokens) override {
     const auto found = std::ranges::find(seat_.prompts, 0, &Prompt::chunk);
     add(*found, tokens);
   }
-  std::optional<int> waiting() const override {
+  std::optional<Piece> waiting() const override {
     const auto& queue = i_.waiting_[std::size_t(rank_)];
     if (queue.empty() || i_.held_[std::size_t(rank_)] >= i_.batcher_.max_requests()) return std::nullopt;
     const std::size_t lanes = i_.lanes_.size();
@@ -30,7 +30,8 @@ class Instance::Builder final : public StepBuilder {
       return std::nullopt;
     const Live& live = i_.live(queue.front());
     if (live.remote || live.swapped) return std::nullopt;
-    return live.target - usable(live).blocks * cache().hash_block();
+    const int shared = usable(live).blocks * cache().hash_block();
+    return Piece{live.target - shared, shared};
   }
   bool admit(int tokens) override {
     const std::uint32_t slot = i_.waiting_[std::size_t(rank_)].front();
@@ -40,13 +41,13 @@ class Instance::Builder final : public StepBuilder {
     if (!cache().pin(live.request.hashes, match.blocks)) return false;
     const bool first = i_.held_[std::size_t(rank_)] == 0;  // alone it may use all
     const std::int64_t spare = first ? 0 : std::int64_t(i_.shape_.watermark * double(cache().capacity()));
-    const std::int64_t need = cache().rounded(live.target - shared);
+    const std::int64_t need = cache().space(live.target - shared);
     if (cache().available() < need + spare || !cache().take(need)) {
       cache().unpin(live.request.hashes, match.blocks);
       return false;
     }
     i_.waiting_[std::size_t(rank_)].pop_front();
-    i_.promised_[std::size_t(rank_)] -= kv_needed(live);
+    i_.promised_[std::size_t(rank_)] -= i_.shape_.kv.space(kv_needed(live));
     ++i_.held_[std::size_t(rank_)];
     live.hold = {i_.shape_.number, rank_, match.blocks, need};
     live.computed = std::int32_t(shared);
@@ -83,22 +84,9 @@ class Instance::Builder final : public StepBuilder {
   void add(Prompt& prompt, int tokens) {
     const Live& live = i_.live(prompt.slot);
     prompt.chunk = tokens;
-    const std::int64_t n = tokens, context = live.computed, w = i_.shape_.window;
-    const auto put = [&](AttentionWork& work, std::int64_t reach) {  // keys a token may look back on
-      work.sequences += 1;
-      work.queries += n;
-      const std::int64_t keys = std::min(context + n, reach + n);
-      work.keys += keys;
-      work.longest = std::max(work.longest, keys);
-      const std::int64_t full = std::max<std::int64_t>(0, std::min(n, reach - context));  // tokens that see all before
-      work.pairs +=
-          double(full) * double(context) + double(full) * double(full + 1) / 2 + double(n - full) * double(reach);
-    };
-    put(batch_.prefill, std::int64_t{1} << 40);
-    if (w > 0) put(batch_.window_prefill, w);
-    batch_.tokens += n;
+    add_prefill(batch_, i_.shape_.window, tokens, live.computed);
     batch_.outputs += live.computed + tokens == live.target;
-    if (!domains_.empty()) domains_[std::size_t(live.request.domain)] += double(n);
+    if (!domains_.empty()) domains_[std::size_t(live.request.domain)] += double(tokens);
   }
 
   Instance& i_;
@@ -138,7 +126,7 @@ void Instance::add_decoding(Seat& s, int rank, Batch& batch, std::vector<double>
   for (const Decoding& d : s.decoding) {
     contexts += d.context;
     longest = std::max<std::int64_t>(longest, d.context);
-    if (shape_.window > 0) in_window += std::min(d.context, shape_.window);
+    if (shape_.window.keys > 0) in_window += shape_.window.kept(d.context);
   }
   if (!domains.empty())
     for (const Decoding& d : s.decoding) domains[std::size_t(live(d.slot).request.domain)] += q;
@@ -151,7 +139,7 @@ void Instance::add_decoding(Seat& s, int rank, Batch& batch, std::vector<double>
   };
   if (n == 0) return void(s.decodes = false);
   put(batch.decode, contexts, longest);
-  if (shape_.window > 0) put(batch.window_decode, in_window, std::min<std::int64_t>(longest, shape_.window));
+  if (shape_.window.keys > 0) put(batch.window_decode, in_window, std::min(longest, shape_.window.keys - 1));
   batch.tokens += n * q;
   batch.outputs += n * q;
 }

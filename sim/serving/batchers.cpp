@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "serving/batcher.h"
 
@@ -25,9 +26,9 @@ class Limited : public Batcher {
   /// Starts waiting requests with whole prompts while the budget lasts; a prompt longer than it goes alone.
   bool start_whole(StepBuilder& rank, int budget) const {
     bool any = false;
-    while (const auto tokens = rank.waiting()) {
-      if ((any && *tokens > budget) || !rank.admit(*tokens)) break;
-      budget -= *tokens;
+    while (const auto prompt = rank.waiting()) {
+      if ((any && prompt->left > budget) || !rank.admit(prompt->left)) break;
+      budget -= prompt->left;
       any = true;
     }
     return any;
@@ -46,29 +47,52 @@ class Continuous final : public Limited {
   }
 };
 
-/// Every step decodes all and fills the token budget with pieces of prompts (Sarathi-Serve).
+/// Every step decodes all and fills the token budget with pieces of prompts (Sarathi-Serve).  With a budget of
+/// query-key pairs too, ranks that step together take equally long over their attention: the piece of a prompt far back
+/// is shorter.
 class Chunked final : public Limited {
  public:
-  using Params = Limits;
-  using Limited::Limited;
+  struct Params : Limits {
+    double max_pairs = 0;
+    static void fields(auto& f, auto& p) {
+      Limits::fields(f, p);
+      f("max_pairs", p.max_pairs, "most query-key pairs of a rank's prompts in a step, a layer and head; 0: no limit");
+    }
+  };
+  explicit Chunked(const Params& params) : Limited(params), max_pairs_(params.max_pairs) {
+    if (max_pairs_ < 0) throw ConfigError("batcher.max_pairs: must not be negative");
+  }
   void plan(StepBuilder& rank) const override {
     int budget = limits_.max_tokens - rank.decoding() * rank.queries();
+    double pairs = max_pairs_;
     rank.decode();
-    while (budget > 0) {
-      const auto left = rank.started();
-      if (!left) break;
-      const int tokens = std::min(budget, *left);
-      rank.continue_prompt(tokens);
+    bool any = false;
+    const auto take = [&](const StepBuilder::Piece& piece) {
+      int tokens = std::min(budget, piece.left);
+      if (max_pairs_ > 0) {  // n tokens after c: n c + n^2 / 2 pairs
+        const double c = piece.context, most = std::sqrt(c * c + 2 * std::max(0.0, pairs)) - c;
+        tokens = std::min(tokens, std::max(int(most), any ? 0 : 1));
+        pairs -= double(tokens) * (c + double(tokens) / 2);
+      }
       budget -= tokens;
+      any = true;
+      return tokens;
+    };
+    while (budget > 0) {
+      const auto piece = rank.started();
+      const int tokens = piece ? take(*piece) : 0;
+      if (tokens == 0) break;
+      rank.continue_prompt(tokens);
     }
     while (budget > 0) {
-      const auto next = rank.waiting();
-      if (!next) break;
-      const int tokens = std::min(budget, *next);
-      if (!rank.admit(tokens)) break;
-      budget -= tokens;
+      const auto piece = rank.waiting();
+      const int tokens = piece ? take(*piece) : 0;
+      if (tokens == 0 || !rank.admit(tokens)) break;
     }
   }
+
+ private:
+  double max_pairs_;
 };
 
 /// A batch is filled once and runs until its last request has ended.

@@ -33,6 +33,15 @@ LayerOptions options_of(const PoolSection& s) {
   return out;
 }
 
+/// What the scenario does not say of the precisions is as in the model's release.
+void take_released(const Config& given, const Precisions& released, Precisions& out) {
+  if (!given.has("linear")) {
+    out.linear = released.linear;
+    if (!given.has("experts")) out.experts = released.experts;
+  }
+  if (!given.has("expert_weights")) out.expert_weights = released.expert_weights;
+}
+
 ExchangeKernel exchange_of(const Config& config, const PoolSection& s) {
   if (s.exchange == "auto") return s.role == Role::decode ? ExchangeKernel::low_latency : ExchangeKernel::normal;
   ExchangeKernel out{};
@@ -66,7 +75,7 @@ ExpertBank::Setup experts_of(StudyRun& run, const Config& config, Deployment& d,
   out.gpus = gpus;
   out.gpus_per_node = pool.node.gpus;
   out.calibration = d.calibration;
-  const Bytes row = s.precision.linear == Dtype::fp8 ? fp8_row(d.model.hidden) : bf16_row(d.model.hidden);
+  const Bytes row = s.precision.of_experts() == Dtype::fp8 ? fp8_row(d.model.hidden) : bf16_row(d.model.hidden);
   const ExchangeKernel kernel = exchange_of(config, s);
   out.dispatch = {kernel, ExchangeDirection::dispatch, row, s.exchange_sms, true};
   out.combine = {kernel, ExchangeDirection::combine, bf16_row(d.model.hidden), s.exchange_sms, true};
@@ -130,12 +139,7 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   if (!d.has_model)
     run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
   check_parallel(config, s, d.model);
-  const Config precision = config.at_or_empty("precision");
-  if (!precision.has("linear")) {
-    const bool has_fp8 = pool.node.gpu.fp8.v > 0, has_fp4 = pool.node.gpu.fp4.v > 0;
-    if (d.model.weights == Dtype::fp8 && has_fp8) s.precision.linear = Dtype::fp8;
-    if (d.model.weights == Dtype::fp4) s.precision.linear = has_fp4 ? Dtype::fp4 : Dtype::bf16;
-  }
+  take_released(config.at_or_empty("precision"), released_precisions(d.model, pool.node.gpu), s.precision);
   pool.kernels = make_kernel_model(run.scenario, pool.node.gpu);
   LayeredCost::Setup cost;
   cost.model = &d.model;
@@ -162,7 +166,9 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   }
   fit_memory(config, d, pool, cost.options);
   in.kv.capacity = pool.capacity / in.kv.block * in.kv.block;
-  in.window = d.model.attention.sliding_window;
+  in.window = window_of(d.model);
+  in.kv.window = in.window.keys;
+  in.kv.beyond = pool.beyond_window;
   Bytes rank_token{};
   for (int stage = 0; stage < s.parallel.pipeline; ++stage)
     rank_token +=

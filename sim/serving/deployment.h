@@ -26,6 +26,7 @@ struct BuiltPool {
   int slots_per_gpu = 0;
   Bytes weights{};                  // on a GPU
   Bytes kv_gpu_token{};             // bytes of a cached token on one GPU, the fullest stage
+  double beyond_window = 1;         // of them, where sliding-window layers have let go of the token
   std::int64_t capacity = 0;        // tokens of KV cache of a rank
   std::vector<LayeredCost*> costs;  // by instance; empty for fixed steps
 };

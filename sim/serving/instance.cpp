@@ -38,7 +38,7 @@ void Instance::enqueue(std::uint32_t slot, int rank) {
   l.stage = Stage::waiting;
   l.hold = {shape_.number, rank, 0, 0};
   waiting_[std::size_t(rank)].push_back(slot);
-  promised_[std::size_t(rank)] += kv_needed(l);
+  promised_[std::size_t(rank)] += shape_.kv.space(kv_needed(l));
   if (l.remote)
     pull(rank);
   else

@@ -40,9 +40,11 @@ struct InstanceShape {
   Bandwidth host{}, disk{};  ///< to the GPU, for swapped blocks and lower tiers of the prefix cache; 0: free
   Preemption preemption = Preemption::recompute;
   double watermark = 0.01;  ///< share of the KV cache that admission leaves free
-  int window = 0;           ///< of sliding-window layers; 0: none
+  AttentionWindow window;   ///< of sliding-window layers
   int domains = 1;
   SpeculationSpec speculation;
+  /// Of a request's first `tokens`.
+  Bytes kv_bytes(std::int64_t tokens) const { return kv_token * kv.space(tokens); }
 };
 
 /// What an instance tells its deployment.

@@ -2,6 +2,7 @@
 // with a host and a disk tier below the GPU's memory.
 #pragma once
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <unordered_map>
@@ -9,18 +10,33 @@
 
 namespace moesim {
 
-/// All capacities in tokens.
+/// All capacities in tokens that all layers hold.
 struct KvShape {
   std::int64_t capacity = 0;  ///< of the GPU tier
   int block = 64;             ///< private blocks are whole
   int hash_block = 0;         ///< tokens of a prefix block; 0 turns the prefix cache off
   std::int64_t host = 0, disk = 0;
+  std::int64_t window = 0;  ///< tokens of a request that sliding-window layers keep; 0: there are no such layers
+  double beyond = 1;        ///< what a token takes that only the other layers keep
+
+  /// What `tokens` of one request take, and how many tokens fit into so much.
+  std::int64_t space(std::int64_t tokens) const {
+    if (window == 0 || tokens <= window) return tokens;
+    return window + std::int64_t(std::ceil(double(tokens - window) * beyond));
+  }
+  std::int64_t fits(std::int64_t space) const {
+    if (window == 0 || space <= window) return space;
+    return beyond > 0 ? window + std::int64_t(double(space - window) / beyond) : INT64_MAX / 4;
+  }
 };
 
 class KvCache {
  public:
   explicit KvCache(const KvShape& shape);
 
+  /// Private space that `tokens` of a request take, in whole blocks.
+  std::int64_t space(std::int64_t tokens) const { return rounded(shape_.space(tokens)); }
+  std::int64_t fits(std::int64_t space) const { return shape_.fits(space); }
   /// Takes `tokens` of private space, rounded up to whole blocks, evicting unused prefix blocks; all or nothing.
   bool take(std::int64_t tokens);
   /// Gives back what take() rounded to.

@@ -10,14 +10,14 @@ void Instance::pull(int rank) {
   KvCache& kv = kv_[std::size_t(rank)];
   while (!queue.empty() && held_[std::size_t(rank)] < batcher_.max_requests()) {
     Live& l = live(queue.front());
-    const std::int64_t need = kv.rounded(l.computed);
+    const std::int64_t need = kv.space(l.computed);
     const std::int64_t spare =
         held_[std::size_t(rank)] == 0 ? 0 : std::int64_t(shape_.watermark * double(kv.capacity()));
     if (!l.remote || kv.available() < need + spare || !kv.take(need)) return;
     l.hold.taken = need;
     l.stage = Stage::transfer;
     ++held_[std::size_t(rank)];
-    promised_[std::size_t(rank)] -= kv_needed(l);
+    promised_[std::size_t(rank)] -= shape_.kv.space(kv_needed(l));
     const std::uint32_t slot = queue.front();
     queue.pop_front();
     owner_.fetch(slot);
@@ -69,13 +69,13 @@ void Instance::prepare(Seat& to, int rank) {
   KvCache& kv = kv_[std::size_t(rank)];
   while (!queue.empty() && live(queue.front()).swapped && held_[std::size_t(rank)] < batcher_.max_requests()) {
     Live& l = live(queue.front());
-    const std::int64_t need = kv.rounded(l.computed + 1);
+    const std::int64_t need = kv.space(l.computed + 1);
     if (!kv.take(need)) return;
     l.hold.taken = need;
     l.swapped = false;
-    if (shape_.host.v > 0) stall_ += shape_.kv_token * l.computed / shape_.host;
+    if (shape_.host.v > 0) stall_ += shape_.kv_bytes(l.computed) / shape_.host;
     ++held_[std::size_t(rank)];
-    promised_[std::size_t(rank)] -= kv_needed(l);
+    promised_[std::size_t(rank)] -= shape_.kv.space(kv_needed(l));
     add_to_decode(queue.front(), to);
     queue.pop_front();
   }
@@ -96,8 +96,9 @@ bool Instance::grow(Seat& s, int rank, std::size_t at) {
     if (itself) return false;
     at = std::size_t(std::ranges::find(s.decoding, mine, &Decoding::slot) - s.decoding.begin());
   }
-  live(s.decoding[at].slot).hold.taken += more;
-  s.decoding[at].room += std::int32_t(more);
+  std::int64_t& taken = live(s.decoding[at].slot).hold.taken;
+  s.decoding[at].room += std::int32_t(std::min<std::int64_t>(kv.fits(taken + more) - kv.fits(taken), 1 << 30));
+  taken += more;
   return true;
 }
 
@@ -111,11 +112,11 @@ void Instance::preempt(Seat& s, int rank, std::size_t at) {
   ++l.preemptions;
   ++totals_.preemptions;
   --held_[std::size_t(rank)];
-  promised_[std::size_t(rank)] += kv_needed(l);
+  promised_[std::size_t(rank)] += shape_.kv.space(kv_needed(l));
   l.stage = Stage::waiting;
   if (shape_.preemption == Preemption::swap) {
     l.swapped = true;
-    if (shape_.host.v > 0) stall_ += shape_.kv_token * l.computed / shape_.host;
+    if (shape_.host.v > 0) stall_ += shape_.kv_bytes(l.computed) / shape_.host;
   } else {
     l.computed = 0;
     l.target = l.request.input + l.generated;
@@ -131,7 +132,12 @@ void Instance::publish(Live& l) {
   const int to = int(std::min<std::int64_t>(l.computed / kv.hash_block(), std::int64_t(l.request.hashes.size())));
   if (to <= l.hold.pinned) return;
   const std::int64_t moved = std::int64_t(to - l.hold.pinned) * kv.hash_block();
-  if (moved > l.hold.taken) return;
+  // A shared block is whole, also in layers that keep only a window of a request of its own.
+  const std::int64_t rest = kv.space(std::max<std::int64_t>(0, l.computed - std::int64_t(to) * kv.hash_block()));
+  if (const std::int64_t more = moved + rest - l.hold.taken; more > 0) {
+    if (!kv.take(more)) return;
+    l.hold.taken += kv.rounded(more);
+  }
   kv.publish(l.request.hashes, l.hold.pinned, to);
   l.hold.taken -= moved;
   l.hold.pinned = to;

@@ -10,7 +10,8 @@ namespace moesim {
 namespace {
 /// Bytes of one expert's weights.
 double expert_bytes(const Model& model, const LayerOptions& options) {
-  return double(weight_bytes(3 * std::int64_t{model.moe->expert_width}, model.hidden, options.precision.linear).v);
+  return double(
+      weight_bytes(3 * std::int64_t{model.moe->expert_width}, model.hidden, options.precision.stored_experts()).v);
 }
 
 /// Experts of a map that have no slot outside GPUs [first, last).

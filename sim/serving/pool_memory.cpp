@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace moesim {
 namespace {
-/// Four-bit weights stay so in memory where kernels widen them as they read.
-Dtype stored(const Model& model, Dtype linear) { return model.weights == Dtype::fp4 ? Dtype::fp4 : linear; }
+/// What a token beyond the window takes of one within it: only layers without a window keep it.
+double beyond_window(const Model& model, const HeldLayers& held) {
+  const auto slides = [&](int layer) { return std::ranges::binary_search(model.attention.sliding_layers, layer); };
+  if (model.attention.sliding_window == 0 || held.layers.empty()) return 1;
+  return 1 - double(std::ranges::count_if(held.layers, slides)) / double(held.layers.size());
+}
 }  // namespace
 
 HeldLayers held(const Model& model, const Parallel& p, int stage, int slots, bool drafts) {
@@ -29,7 +35,7 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
   for (int stage = 0; stage < s.parallel.pipeline; ++stage) {
     const bool drafts = d.section.speculation.kind == DraftKind::mtp && s.role != Role::prefill;
     const HeldLayers h = held(d.model, s.parallel, stage, pool.slots_per_gpu, drafts);
-    const Bytes weights = held_weights(d.model, h, stored(d.model, options.precision.linear), options);
+    const Bytes weights = held_weights(d.model, h, options.precision.linear, options);
     const Bytes token = kv_bytes_per_token(d.model, h, options);
     const double room = double(gpu.memory.v) * s.kv.memory_share - double(weights.v) - double(s.kv.buffers.v);
     if (room <= 0)
@@ -43,6 +49,7 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
       least = tokens;
       pool.weights = weights;
       pool.kv_gpu_token = token;
+      pool.beyond_window = beyond_window(d.model, h);
     }
   }
   pool.capacity = s.kv.capacity > 0 ? s.kv.capacity : least / s.kv.block * s.kv.block;

@@ -25,7 +25,7 @@ std::string_view Service::problem(const Request& r) const {
   bool fits = !prompters_ && !mixed_, decodes = false, fits_decode = false;
   for (const Member& m : instances_) {
     const Instance& i = *m.instance;
-    const std::int64_t largest = i.shape().kv.capacity / i.shape().kv.block * i.shape().kv.block;
+    const std::int64_t largest = i.shape().kv.fits(i.shape().kv.capacity / i.shape().kv.block * i.shape().kv.block);
     if (shape_.pools[m.pool].role == Role::decode) {
       decodes = true;
       fits_decode = fits_decode || std::int64_t(r.input) + r.output - 1 <= largest;
@@ -87,7 +87,7 @@ bool Service::dispatch(std::uint32_t slot) {
       if (m.power != Power::on || (decode ? role != Role::decode : role == Role::decode)) continue;
       if (r >= m.instance->ranks() || !m.instance->rank_up(r)) continue;
       RankLoad load = m.instance->load(r);
-      if ((role == Role::prefill ? live.target : need) > load.kv_capacity) continue;
+      if (m.instance->shape().kv.space(role == Role::prefill ? live.target : need) > load.kv_capacity) continue;
       load.instance = int(i);
       if (balancer.asks_cache()) load.cached = m.instance->cached_tokens(r, live.request);
       loads_.push_back(load);
@@ -173,7 +173,7 @@ void Service::fetch(std::uint32_t slot) {
   const Member& from = instances_[std::size_t(live.source.instance)];
   const PoolShape& pool = shape_.pools[from.pool];
   // A rank's GPUs send side by side; the flow of the first stands for all of them.
-  Bytes bytes = pool.instance.kv_token * live.computed / std::max(1, pool.tensor);
+  Bytes bytes = pool.instance.kv_bytes(live.computed) / std::max(1, pool.tensor);
   if (pool.layerwise_transfer) bytes = bytes / shape_.layers;
   const auto done = [this, slot] {
     Live& moved = requests_[slot];

@@ -10,8 +10,9 @@ void Instance::add_to_decode(std::uint32_t slot, Seat& to) {
   Live& l = live(slot);
   l.stage = Stage::decode;
   if (to.decoding.empty()) to.last_decode = engine_.now();
-  const std::int64_t held = std::int64_t(l.hold.pinned) * kv_[0].hash_block() + l.hold.taken;
-  to.decoding.push_back({slot, l.computed, l.request.output - l.generated, std::int32_t(held - l.computed)});
+  const std::int64_t held = std::int64_t(l.hold.pinned) * kv_[0].hash_block() + kv_[0].fits(l.hold.taken);
+  to.decoding.push_back({slot, l.computed, l.request.output - l.generated,
+                         std::int32_t(std::min<std::int64_t>(held - l.computed, 1 << 30))});
 }
 
 void Instance::start(std::size_t lane_number) {
