@@ -106,11 +106,10 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   shape.layerwise_transfer = d.section.layerwise_transfer;
   shape.tensor = s.parallel.tensor;
   shape.gpus = s.parallel.gpus();
-  shape.curve = s.autoscale.curve;
-  shape.period = s.autoscale.period;
-  shape.curve_start = s.autoscale.start;
-  shape.check_every = s.autoscale.check;
-  for (double v : shape.curve)
+  shape.autoscale = s.autoscale;
+  if (s.autoscale.period.v <= 0) config.at("autoscale").fail("period: must be above 0 s");
+  if (s.autoscale.check.v <= 0) config.at("autoscale").fail("check: must be above 0 s");
+  for (double v : shape.autoscale.curve)
     if (!(v >= 0 && v <= 1)) config.at("autoscale").fail(fmt::format("curve: shares lie between 0 and 1, got {}", v));
   pool.batcher =
       config.has("batcher") ? batchers().make(config.at("batcher")) : batchers().make_or(config, "batcher", "chunked");

@@ -64,7 +64,7 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
   }
   fold(run.scenario, d);
 
-  WorkloadContext context{.seed = run.seed, .share = d.share, .outside = d.outside, .beside = run.scenario.file()};
+  WorkloadContext context{.seed = run.seed, .shares = d.shares, .beside = run.scenario.file()};
   if (d.section.duration.v > 0) context.duration = d.section.duration;
   d.workload = workloads().make(config.at("workload"), context);
 
@@ -91,6 +91,7 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
     PoolShape shape;
     build_pool(run, pools[i], d, pool, shape);
     shape.instances = pool.simulated;
+    shape.described = pool.described;
     shape.first_gpu = gpus;
     shape.gpus = whole_nodes(shape.gpus, pool.node.gpus);
     gpus += pool.simulated * shape.gpus;

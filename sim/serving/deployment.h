@@ -42,7 +42,7 @@ struct Deployment {
   std::unique_ptr<Workload> workload;
   std::unique_ptr<KvMover> mover;
   ServiceShape shape;
-  double share = 1, outside = 0;  // of the described load, under `fold`
+  std::vector<LoadShare> shares;  // of the described load, under `fold`; empty: all of it
   int fold = 1;
 };
 

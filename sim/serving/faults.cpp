@@ -46,7 +46,7 @@ void Service::fail(std::size_t f) {
       Member& back = member_of(shape_.faults[f]);
       for (int r = 0; r < back.instance->ranks(); ++r) back.instance->restore_rank(r);
       back.instance->step_cost().restore();
-      back.power = Power::on;
+      if (back.power == Power::starting) back.power = Power::on;
       empty_lobby();
     });
   }

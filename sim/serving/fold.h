@@ -4,6 +4,7 @@
 
 namespace moesim {
 
-/// How many instances of each pool stand for all of them, and how much of the load they get.
+/// Decides how many instances of each pool are simulated, and which part of the load they get.  A simulated instance
+/// gets what each of the described ones in service at that moment gets.
 void fold(const Config& scenario, Deployment& d);
 }  // namespace moesim

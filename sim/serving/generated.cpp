@@ -20,6 +20,7 @@ double positive(double value, std::string_view key) {
 Generated::Generated(const Demand& demand, const WorkloadContext& context)
     : demand_(demand),
       context_(context),
+      thinning_(context.shares, context.seed),
       hashed_(demand.prefixes.count > 0 || demand.sessions.turns > 1),
       input_(demand.input, "input"),
       output_(demand.output, "output"),
@@ -41,18 +42,19 @@ Generated::Generated(const Demand& demand, const WorkloadContext& context)
 }
 
 std::optional<Request> Generated::next() {
-  if (demand_.limit > 0 && arrivals_ == demand_.limit) return std::nullopt;
-  const double at = next_time();
-  if (!(at < 9.2e6)) return std::nullopt;
   Request out;
-  out.arrival = from_seconds(at);
-  if (out.arrival > context_.duration) return std::nullopt;
-  out.row = ++rows_;
-  ++arrivals_;
+  do {
+    if (demand_.limit > 0 && arrivals_ == demand_.limit) return std::nullopt;
+    const double at = next_time();
+    if (!(at < 9.2e6)) return std::nullopt;
+    out.arrival = from_seconds(at);
+    if (out.arrival > context_.duration) return std::nullopt;
+    out.row = ++rows_;
+    ++arrivals_;
+  } while (!thinning_.take(out));
   out.input = input_(lengths_);
   out.output = output_(lengths_);
   if (domain_) out.domain = std::int32_t((*domain_)(shares_));
-  if (context_.outside > 0) out.outside = shares_.uniform() < context_.outside;
   if (out.outside) out.output = std::min(out.output, 1);
   if (hashed_) continue_session(out);
   return out;

@@ -49,7 +49,7 @@ struct Demand {
     f("sessions", p.sessions, "conversations");
     f("hash_block", p.hash_block, "tokens of a prefix block, where prefixes or sessions are used");
     f("domains", p.domains, "share of the requests in each routing domain; one domain if not given");
-    f("limit", p.limit, "stop after so many arrivals; 0 means no limit");
+    f("limit", p.limit, "stop after so many arrivals, before folding; 0 means no limit");
     f("rate_scale", p.rate_scale, "multiplies the rate");
   }
 };
@@ -66,7 +66,7 @@ class Generated : public Workload {
  protected:
   /// The next arrival in seconds, never before the last; infinity at the end.
   virtual double next_time() = 0;
-  double scale() const { return demand_.rate_scale * context_.share; }
+  double scale() const { return demand_.rate_scale; }
   Random& times() { return times_; }
 
  private:
@@ -74,6 +74,7 @@ class Generated : public Workload {
 
   Demand demand_;
   WorkloadContext context_;
+  Thinning thinning_;
   bool hashed_;
   Length input_, output_;
   std::optional<Discrete> domain_, prefix_;

@@ -25,7 +25,7 @@ Moment moment(double s) {
 }
 
 Recorded::Recorded(const Recording& recording, const WorkloadContext& context)
-    : recording_(recording), context_(context), shares_(context.seed, "workload shares") {
+    : recording_(recording), context_(context), thinning_(context.shares, context.seed) {
   if (!(recording.rate_scale > 0))
     throw ConfigError(fmt::format("workload.rate_scale: must be above 0, got {}", recording.rate_scale));
   if (recording.until.v != 0 && recording.until <= recording.from)
@@ -60,12 +60,9 @@ std::optional<Request> Recorded::next() {
     std::optional<Row> row = read();
     if (!row) break;
     if (!place(*row)) continue;
-    if (context_.share < 1 && shares_.uniform() >= context_.share) continue;
-    if (context_.outside > 0 && shares_.uniform() < context_.outside) {
-      row->request.outside = true;
-      row->request.output = std::min(row->request.output, 1);
-    }
     ++given_;
+    if (!thinning_.take(row->request)) continue;
+    if (row->request.outside) row->request.output = std::min(row->request.output, 1);
     return std::move(row->request);
   }
   ended_ = true;

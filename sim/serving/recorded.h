@@ -42,7 +42,7 @@ class Recorded : public Workload {
 
   Recording recording_;
   WorkloadContext context_;
-  Random shares_;
+  Thinning thinning_;
   std::optional<Moment> origin_, last_;
   std::int64_t given_ = 0;
   bool ended_ = false;

@@ -20,8 +20,9 @@ double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
 /// What one pool did from the warm-up to the end.
 struct PoolFigures {
-  double on = 0, busy = 0;                                            // s of instances
+  double on = 0, busy = 0;  // s of simulated instances; on: with their part of folded ones that start up or drain
   double prefill = 0, prompt = 0, cached = 0, decode = 0, first = 0;  // tokens
+  double all = 0;                                                     // s of instances, with those folded away
   double gpus = 1, nodes = 1, price = 0, power = 0;
 };
 
@@ -29,7 +30,8 @@ PoolFigures figures(const Deployment& d, const Service& service, std::size_t p) 
   const Service::PoolTotals& t = service.pool(p);
   const BuiltPool& pool = *d.pools[p];
   PoolFigures f;
-  f.on = t.on_time - t.warm_on;
+  f.on = (t.on_time - t.warm_on) / (t.all_time > 0 ? 1 - t.idle / t.all_time : 1);
+  f.all = t.all_time - t.warm_all;
   f.busy = std::min(f.on, t.busy - seconds(t.warm.busy));  // a step counts where it ends
   f.prefill = double(t.sum.prefill_tokens - t.warm.prefill_tokens);
   f.prompt = double(t.sum.prompt_tokens - t.warm.prompt_tokens);
@@ -71,9 +73,9 @@ void report_pool(Results& results, const Deployment& d, const Service& service, 
     results.metric("tokens_per_step", ratio(double(t.sum.decode_tokens) * (1 + drafts), double(t.sum.verified_tokens)),
                    "", scope);
   }
-  const double cost = f.on * f.gpus * f.price / 3600;
+  const double cost = f.all * f.gpus * f.price / 3600;
   results.metric("cost", cost, "USD", scope);
-  results.metric("gpu_hours", f.on * f.gpus / 3600, "h", scope);
+  results.metric("gpu_hours", f.all * f.gpus / 3600, "h", scope);
   if (!d.pools[p]->section.fixed) {
     results.add(Table::memory, {scope, "weights", d.pools[p]->weights});
     results.add(Table::memory, {scope, "kv_cache", d.pools[p]->kv_gpu_token * d.pools[p]->capacity});
@@ -232,7 +234,7 @@ void report_service(Results& results, const Deployment& d, Service& service) {
   results.metric("balancedness", balanced, "");
   results.metric("imbalance", balanced > 0 ? 1 / balanced - 1 : 0, "");
   results.metric("fold", d.fold, "");
-  results.metric("simulated_share", d.share, "");
+  results.metric("simulated_share", d.shares.empty() ? 1 : d.shares.front().prompt, "");
   report_faults(results, service);
 }
 }  // namespace moesim

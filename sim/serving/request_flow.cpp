@@ -148,6 +148,7 @@ void Service::finished(std::uint32_t slot) {
       arrive(std::move(now));
     });
   }
+  if (live.hold.instance >= 0) left(instances_[std::size_t(live.hold.instance)].pool, live);
   --live_;
   requests_.remove(slot);
 }
@@ -177,7 +178,9 @@ void Service::fetch(std::uint32_t slot) {
   if (pool.layerwise_transfer) bytes = bytes / shape_.layers;
   const auto done = [this, slot] {
     Live& moved = requests_[slot];
-    instances_[std::size_t(moved.source.instance)].instance->release_source(slot);
+    Member& source = instances_[std::size_t(moved.source.instance)];
+    source.instance->release_source(slot);
+    left(source.pool, moved);
     instances_[std::size_t(moved.hold.instance)].instance->received(slot);
   };
   if (mover_ == nullptr || bytes.v == 0)

@@ -34,17 +34,6 @@ struct KvSection {
   }
 };
 
-struct AutoscaleSection {
-  std::vector<double> curve;
-  Time period = 86400_s, start{}, check = 60_s;
-  static void fields(auto& f, auto& p) {
-    f("curve", p.curve, "share of the instances wanted at equal distances over the period; empty: always all");
-    f("period", p.period, "length of the curve");
-    f("start", p.start, "time of day at which the run begins");
-    f("check", p.check, "interval between decisions");
-  }
-};
-
 /// Equal instances that do the same job.
 struct PoolSection {
   std::string name;
@@ -61,7 +50,7 @@ struct PoolSection {
   Time overhead{}, start_up{};
   std::optional<FixedStep> fixed;
   BankSettings bank;
-  AutoscaleSection autoscale;
+  Autoscale autoscale;
   static void fields(auto& f, auto& p) {
     f("name", p.name, "in results; default: its role");
     f("role", p.role, "both, or prefill and decode in pools of their own");

@@ -17,6 +17,7 @@ Service::Service(Engine& engine, Workload& workload, const ServiceShape& shape, 
       mover_(mover),
       log_(log),
       totals_(shape.pools.size()),
+      twins_(shape.pools.size()),
       sampled_(shape.pools.size()),
       sampled_on_(shape.pools.size()) {
   for (std::size_t p = 0; p < shape_.pools.size(); ++p) {
@@ -32,6 +33,7 @@ Service::Service(Engine& engine, Workload& workload, const ServiceShape& shape, 
                             {}});
     }
     totals_[p].instances = pool.instances;
+    twins_[p].serving = twins_[p].powered = pool.all() - pool.instances;
     prompters_ = prompters_ || pool.role == Role::prefill;
     decoders_ = decoders_ || pool.role == Role::decode;
     mixed_ = mixed_ || pool.role == Role::both;
@@ -41,7 +43,7 @@ Service::Service(Engine& engine, Workload& workload, const ServiceShape& shape, 
 
 bool Service::run() {
   for (std::size_t p = 0; p < shape_.pools.size(); ++p)
-    if (!shape_.pools[p].curve.empty()) {
+    if (!shape_.pools[p].autoscale.curve.empty()) {
       scale(p);
       for (Member& m : instances_)
         if (m.pool == p && m.power == Power::starting)
@@ -100,9 +102,9 @@ void Service::close() {
     (runs ? running_ : waiting_) += 1;
     log_.request({live, runs ? "running" : "waiting", ""});
   });
-  for (const Member& m : instances_)
-    if (m.power != Power::off) totals_[m.pool].on_time += seconds(ended_ - m.since);
   for (std::size_t p = 0; p < totals_.size(); ++p) {
+    totals_[p].on_time = on_time(p, ended_);
+    totals_[p].all_time = totals_[p].on_time + twins_time(p, ended_);
     totals_[p].sum = pool_sum(p);
     totals_[p].busy = seconds(totals_[p].sum.busy);
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/engine.h"
+#include "serving/autoscale.h"
 #include "serving/instance.h"
 #include "serving/outcome.h"
 #include "serving/workload.h"
@@ -35,9 +36,9 @@ struct PoolShape {
   std::function<std::unique_ptr<StepCost>(int instance)> cost;
   Time start_up{};
   bool layerwise_transfer = true;  ///< the KV cache leaves layer by layer during prefill: only the last layer's is late
-  std::vector<double> curve;       ///< autoscaling: share of the instances wanted at equal distances over the period
-  Time period = 86400_s, curve_start{};
-  Time check_every = 60_s;
+  Autoscale autoscale;
+  int described = 0;  ///< instances that the simulated ones stand for; 0: themselves
+  int all() const { return std::max(described, instances); }
 };
 
 enum class FaultKind { gpu, nic, node, slow_gpu, slow_link };
@@ -140,8 +141,10 @@ class Service final : public InstanceOwner {
 
   struct PoolTotals {
     Instance::Totals sum;
-    double on_time = 0;  ///< seconds of instances switched on
-    double busy = 0;     ///< of these, seconds stepping
+    double on_time = 0;   ///< seconds of instances switched on
+    double all_time = 0;  ///< the same with those that the simulated ones stand for
+    double idle = 0;      ///< of these, seconds of folded instances that started up or drained
+    double busy = 0;      ///< of these, seconds stepping
     int instances = 0;
     std::array<double, kStepParts> parts{};  ///< seconds of steps by what they waited for
     double balancedness = 0;                 ///< mean over steps, weighted by their time
@@ -150,7 +153,7 @@ class Service final : public InstanceOwner {
     std::vector<float> step_times;
     double kv_peak = 0;
     Instance::Totals warm;  ///< at the end of the warm-up
-    double warm_on = 0;
+    double warm_on = 0, warm_all = 0;
   };
   const PoolTotals& pool(std::size_t p) const { return totals_[p]; }
   std::size_t pools() const { return shape_.pools.size(); }
@@ -181,6 +184,19 @@ class Service final : public InstanceOwner {
     Power power = Power::on;
     Time since{};
   };
+  /// Folded instances that were switched off while they served `left` requests, with ids below `before`.
+  struct Drain {
+    int instances = 0;
+    std::int64_t before = 0, left = 0;
+    Time since{};
+  };
+  /// The instances that the simulated ones of a pool stand for.
+  struct Twins {
+    int serving = 0, powered = 0;  // the others drain
+    double seconds = 0;            // of power, until `since`
+    Time since{};
+    std::vector<Drain> drains;
+  };
   void next_arrival();
   void arrive(Request request);
   static void come_prefilled(Live& live);
@@ -189,7 +205,14 @@ class Service final : public InstanceOwner {
   void empty_lobby();
   int gpu_of(const Hold& hold) const;
   void scale(std::size_t pool);
+  void start_up(std::size_t member);
   void set_power(Member& member, Power power);
+  int simulated_on(std::size_t pool) const;
+  double on_time(std::size_t pool, Time now) const;
+  double twins_time(std::size_t pool, Time now) const;
+  void power_twins(std::size_t pool, int change);
+  void drain_twins(std::size_t pool, int count);
+  void left(std::size_t pool, const Live& live);
   void take_sample();
   void rebalance();
   void end_warmup();
@@ -208,6 +231,7 @@ class Service final : public InstanceOwner {
   Requests requests_;
   std::vector<Member> instances_;
   std::vector<PoolTotals> totals_;
+  std::vector<Twins> twins_;  // by pool
   std::vector<FaultReport> fault_reports_;
   std::vector<std::uint32_t> lobby_;  // requests that no instance can take now
   std::vector<RankLoad> loads_;       // scratch

@@ -40,9 +40,8 @@ Instance::Totals Service::pool_sum(std::size_t pool) const {
 void Service::end_warmup() {
   for (std::size_t p = 0; p < totals_.size(); ++p) {
     totals_[p].warm = pool_sum(p);
-    totals_[p].warm_on = totals_[p].on_time;
-    for (const Member& m : instances_)
-      if (m.pool == p && m.power != Power::off) totals_[p].warm_on += seconds(engine_.now() - m.since);
+    totals_[p].warm_on = on_time(p, engine_.now());
+    totals_[p].warm_all = totals_[p].warm_on + twins_time(p, engine_.now());
     totals_[p].step_times.clear();
   }
 }
@@ -51,10 +50,10 @@ void Service::take_sample() {
   for (std::size_t p = 0; p < shape_.pools.size(); ++p) {
     ServiceLog::Sample s{.at = engine_.now(), .pool = int(p)};
     const Instance::Totals sum = pool_sum(p);
-    double kv = 0, on = totals_[p].on_time;
+    double kv = 0;
+    const double on = on_time(p, engine_.now());
     for (const Member& m : instances_) {
       if (m.pool != p || m.power == Power::off) continue;
-      on += seconds(engine_.now() - m.since);
       ++s.instances;
       s.running += m.instance->running();
       for (int r = 0; r < m.instance->ranks(); ++r) s.waiting += m.instance->load(r).requests;
@@ -62,6 +61,7 @@ void Service::take_sample() {
     }
     s.waiting -= s.running;
     s.kv_share = s.instances > 0 ? kv / s.instances : 0;
+    s.instances += twins_[p].powered;
     totals_[p].kv_peak = std::max(totals_[p].kv_peak, s.kv_share);
     const double span = on - sampled_on_[p];
     s.utilisation = span > 0 ? std::min(1.0, seconds(sum.busy - sampled_[p].busy) / span) : 0;

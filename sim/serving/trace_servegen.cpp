@@ -97,7 +97,8 @@ class ServeGen final : public Workload {
       f("limit", p.limit, "stop after so many requests; 0 means no limit");
     }
   };
-  ServeGen(const Params& p, const WorkloadContext& c) : p_(p), context_(c), lengths_(c.seed, "workload lengths") {
+  ServeGen(const Params& p, const WorkloadContext& c)
+      : p_(p), context_(c), thinning_(c.shares, c.seed), lengths_(c.seed, "workload lengths") {
     if (!(p.rate_scale > 0)) throw ConfigError("workload.rate_scale: must be above 0");
     const std::string folder = trace_path(p.folder, c);
     for (int i = 0;; ++i) {
@@ -115,26 +116,33 @@ class ServeGen final : public Workload {
   }
 
   std::optional<Request> next() override {
-    if (p_.limit > 0 && rows_ == p_.limit) return std::nullopt;
-    const auto first = std::ranges::min_element(clients_, {}, &Client::next);
-    const double at = first->next, start = seconds(p_.from);
-    if (!(at < 9.2e6) || (p_.until.v != 0 && at >= seconds(p_.until))) return std::nullopt;
-    Request out;
-    out.arrival = from_seconds(at - start);
-    if (out.arrival > context_.duration) return std::nullopt;
-    out.row = ++rows_;
-    auto found = first->lengths.upper_bound(at);
-    if (found != first->lengths.begin()) --found;
-    const auto& [input, output] = found->second;
-    out.input = std::max(1, input.values[(*input.pick)(lengths_)]);
-    out.output = std::max(1, output.values[(*output.pick)(lengths_)]);
-    if (context_.outside > 0 && lengths_.uniform() < context_.outside) out.outside = true, out.output = 1;
-    advance(std::size_t(first - clients_.begin()));
-    return out;
+    while (true) {
+      if (p_.limit > 0 && rows_ == p_.limit) return std::nullopt;
+      const auto first = std::ranges::min_element(clients_, {}, &Client::next);
+      const double at = first->next;
+      if (!(at < 9.2e6) || (p_.until.v != 0 && at >= seconds(p_.until))) return std::nullopt;
+      Request out;
+      out.arrival = from_seconds(at - seconds(p_.from));
+      if (out.arrival > context_.duration) return std::nullopt;
+      out.row = ++rows_;
+      const bool taken = thinning_.take(out);
+      if (taken) draw_lengths(*first, at, out);
+      advance(std::size_t(first - clients_.begin()));
+      if (taken) return out;
+    }
   }
 
  private:
   static constexpr double kWindow = 600;  // seconds, the step of the profiles
+
+  void draw_lengths(const Client& client, double at, Request& out) {
+    auto found = client.lengths.upper_bound(at);
+    if (found != client.lengths.begin()) --found;
+    const auto& [input, output] = found->second;
+    out.input = std::max(1, input.values[(*input.pick)(lengths_)]);
+    out.output = std::max(1, output.values[(*output.pick)(lengths_)]);
+    if (out.outside) out.output = 1;
+  }
 
   static Client read(const std::string& trace, const std::string& dataset) {
     Client out;
@@ -167,7 +175,7 @@ class ServeGen final : public Workload {
       const double end =
           client.window + 1 < client.windows.size() ? client.windows[client.window + 1].start : w.start + kWindow;
       client.next = std::max(client.next, w.start);
-      const double rate = w.rate * p_.rate_scale * context_.share;
+      const double rate = w.rate * p_.rate_scale;
       if (rate > 0) {
         const double at = client.next + gap(w, times_[i]) / rate;
         if (at < end) return void(client.next = at);
@@ -191,6 +199,7 @@ class ServeGen final : public Workload {
 
   Params p_;
   WorkloadContext context_;
+  Thinning thinning_;
   Random lengths_;
   std::vector<Client> clients_;
   std::vector<Random> times_;

@@ -26,6 +26,7 @@ class ShareGpt final : public Workload {
   ShareGpt(const Params& p, const WorkloadContext& c)
       : p_(p),
         context_(c),
+        thinning_(c.shares, c.seed),
         times_(c.seed, "workload times"),
         talks_(c.seed, "workload sessions"),
         sessions_(p.hash_block) {
@@ -37,19 +38,19 @@ class ShareGpt final : public Workload {
   int hash_block() const override { return p_.hash_block; }
 
   std::optional<Request> next() override {
-    if (given_ == talks_list_.size() || (p_.limit > 0 && std::int64_t(given_) == p_.limit)) return std::nullopt;
-    std::vector<Turn> turns = std::move(talks_list_[given_++]);
-    now_ += times_.exponential(1 / (p_.rate * context_.share));
-    Request out{.row = rows_[given_ - 1],
-                .session = -1,
-                .turn = 0,
-                .input = turns[0].input,
-                .output = turns[0].output,
-                .domain = 0,
-                .outside = false,
-                .arrival = from_seconds(now_),
-                .hashes = {}};
-    if (out.arrival > context_.duration) return std::nullopt;
+    std::vector<Turn> turns;
+    Request out;
+    do {
+      if (given_ == talks_list_.size() || (p_.limit > 0 && std::int64_t(given_) == p_.limit)) return std::nullopt;
+      turns = std::move(talks_list_[given_++]);
+      now_ += times_.exponential(1 / p_.rate);
+      out.arrival = from_seconds(now_);
+      if (out.arrival > context_.duration) return std::nullopt;
+    } while (!thinning_.take(out));
+    out.row = rows_[given_ - 1];
+    out.input = turns[0].input;
+    out.output = out.outside ? 1 : turns[0].output;
+    if (out.outside) turns.resize(1);
     const Sessions::Text text{.key = std::uint64_t(out.row) << 20, .shared_key = 0, .shared = 0};
     turns.erase(turns.begin());
     for (Turn& turn : turns) turn.pause = from_seconds(talks_.exponential(1) * seconds(p_.pause));
@@ -100,6 +101,7 @@ class ShareGpt final : public Workload {
 
   Params p_;
   WorkloadContext context_;
+  Thinning thinning_;
   Random times_, talks_;
   Sessions sessions_;
   std::vector<std::vector<Turn>> talks_list_;

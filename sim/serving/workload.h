@@ -7,16 +7,16 @@
 #include "core/family.h"
 #include "core/random.h"
 #include "serving/request.h"
+#include "serving/thinning.h"
 
 namespace moesim {
 
 /// What every workload is built from besides its parameters.
 struct WorkloadContext {
   std::uint64_t seed = 0;
-  double share = 1;          ///< of the described load: below 1 when replicas are folded
-  double outside = 0;        ///< part of the requests that belong to folded replicas once their prompt is computed
-  Time duration{INT64_MAX};  ///< no request arrives later; sessions end there too
-  std::string beside{};      ///< the scenario file; trace files are looked up beside it
+  std::vector<LoadShare> shares{};  ///< of the described load, where instances are folded; empty: all of it
+  Time duration{INT64_MAX};         ///< no request arrives later; sessions end there too
+  std::string beside{};             ///< the scenario file; trace files are looked up beside it
 };
 
 class Workload {

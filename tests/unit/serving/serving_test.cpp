@@ -129,9 +129,8 @@ TEST(Serving, FoldingKeepsLatencyAndThroughput) {
   const Ran full = run(base + rest), folded = run(base + "fold: data\n" + rest);
   EXPECT_LT(folded["requests_arrived"], full["requests_arrived"] / 2);
   EXPECT_NEAR(folded["tpot_mean"] / full["tpot_mean"], 1, 0.05);
-  EXPECT_NEAR(folded["ttft_mean"] / full["ttft_mean"], 1, 0.2);  // one instance for three: nothing to choose from
-  EXPECT_NEAR(folded["output_tokens_per_node_second"] / full["output_tokens_per_node_second"], 1,
-              0.15);  // 750 requests
+  EXPECT_NEAR(folded["ttft_mean"] / full["ttft_mean"], 1, 0.1);
+  EXPECT_NEAR(folded["output_tokens_per_node_second"] / full["output_tokens_per_node_second"], 1, 0.05);
 }
 
 TEST(Serving, PipelineStagesServeAllRequests) {
