@@ -8,8 +8,14 @@
 #include "core/check.h"
 #include "core/random.h"
 #include "routing/traffic_draw.h"
+#include "routing/traffic_kinds.h"
 
 namespace moesim {
+
+/// ConfigError at the parameter `key` of a law.
+[[noreturn]] inline void refuse_law(std::string_view key, std::string_view problem) {
+  throw ConfigError(fmt::format("routing.{}: {}", key, problem));
+}
 
 /// What most laws do alike.
 struct LawBase {
@@ -126,11 +132,15 @@ class Synthetic final : public TrafficSource {
 
   TrafficContext c_;
   Law law_;
-  mutable std::vector<Cached>
-      cached_;  // by layer: what follows from (seed, layer, epoch), kept because it is asked for often
+  mutable std::vector<Cached> cached_;  // by layer: what follows from (seed, layer, epoch)
   mutable std::vector<float> scratch_;
   mutable std::vector<std::int32_t> counts_;
   mutable std::vector<std::int16_t> token_;
 };
 
+/// The family's line of a law.
+template <class Law>
+TrafficStrategy law_strategy(std::string_view kind, std::string_view summary) {
+  return strategy<Synthetic<Law>, TrafficSource, const TrafficContext&>(kind, summary);
+}
 }  // namespace moesim

@@ -1,0 +1,25 @@
+#include "routing/laws/law.h"
+
+namespace moesim {
+namespace {
+struct ZeroLoad : LawBase {
+  struct Params {
+    double share = 0.25;
+    static void fields(auto& f, auto& p) { f("share", p.share, "share of a layer's experts that no token chooses"); }
+  };
+  Params p;
+  int cold = 0;
+  ZeroLoad(Params params, const TrafficContext& context) : LawBase(context), p(params) {
+    cold = int(p.share * c.router.experts + 0.5);
+    if (!(p.share >= 0) || c.router.experts - cold < c.router.top_k)
+      refuse_law("share", fmt::format("expected 0 to {:.4g}, so that top-k experts remain, got {}",
+                                      1 - double(c.router.top_k) / c.router.experts, p.share));
+  }
+  void weights(int layer, std::int64_t epoch, std::span<double> out) const {
+    for (const std::size_t e : some_experts(cold, "zero_load", layer, epoch)) out[e] = 0;
+  }
+};
+}  // namespace
+
+TrafficStrategy zero_load_traffic() { return law_strategy<ZeroLoad>("zero_load", "some experts get no token at all"); }
+}  // namespace moesim
