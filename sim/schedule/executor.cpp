@@ -9,22 +9,6 @@
 
 namespace moesim {
 namespace {
-Spent account_of(Op op) {
-  switch (op) {
-    case Op::forward:
-      return Spent::forward;
-    case Op::backward:
-    case Op::backward_input:
-      return Spent::backward;
-    case Op::weight:
-      return Spent::weight;
-    case Op::overlapped:
-      return Spent::overlapped;
-    case Op::optimizer:
-      return Spent::optimizer;
-  }
-  throw std::logic_error("an instruction has no operation");
-}
 bool has_forward(Op op) { return op == Op::forward || op == Op::overlapped; }
 bool has_backward(Op op) { return op != Op::forward && op != Op::optimizer; }
 }  // namespace
@@ -129,22 +113,39 @@ bool Executor::try_start(int gpu) {
   g.idle_since = now;
   g.waiting_for_gather = false;
   g.running = true;
-  const auto half = [&](int chunk, int micro_batch) {
-    const int stage = schedule_.stage_of(g.seat.rank, chunk);
-    return Half{stage, chunk, micro_batch, costs_.blocks(stage)};
-  };
   const bool pair = i.op == Op::overlapped;
-  g.forward = has_forward(i.op) ? half(i.chunk, i.micro_batch) : Half{};
-  g.backward = pair                 ? half(i.backward_chunk, i.backward_micro_batch)
-               : has_backward(i.op) ? half(i.chunk, i.micro_batch)
-                                    : Half{};
+  if (has_forward(i.op)) g.forward = {schedule_.stage_of(g.seat.rank, i.chunk), i.chunk, i.micro_batch};
+  if (pair)
+    g.backward = {schedule_.stage_of(g.seat.rank, i.backward_chunk), i.backward_chunk, i.backward_micro_batch};
+  else if (has_backward(i.op))
+    g.backward = {schedule_.stage_of(g.seat.rank, i.chunk), i.chunk, i.micro_batch};
+  const Alignment& beside =
+      alignment(has_forward(i.op) ? g.forward.stage : -1, has_backward(i.op) ? g.backward.stage : -1);
+  g.forward.blocks = has_forward(i.op) ? &beside.forward : nullptr;
+  g.backward.blocks = has_backward(i.op) ? &beside.backward : nullptr;
   g.table = &templates_.of(i.op);
   g.weights_only = i.op == Op::weight;
-  g.slots = std::max(g.forward.blocks, g.backward.blocks);
+  g.slots = int(beside.forward.size());
   g.compute = {};
   g.communication = {};
   g.done.fill(0);
   return true;
+}
+
+const Alignment& Executor::alignment(int forward_stage, int backward_stage) {
+  const auto [at, added] = alignments_.try_emplace({forward_stage, backward_stage});
+  if (!added) return at->second;
+  const auto traits = [this](int stage) {
+    std::vector<BlockTraits> out;
+    for (int block = 0; stage >= 0 && block < costs_.blocks(stage); ++block) out.push_back(costs_.traits(stage, block));
+    return out;
+  };
+  std::vector<BlockTraits> backward = traits(backward_stage);
+  std::ranges::reverse(backward);
+  at->second = align(traits(forward_stage), backward);
+  for (std::int16_t& block : at->second.backward)
+    if (block >= 0) block = std::int16_t(int(backward.size()) - 1 - block);
+  return at->second;
 }
 
 void Executor::advance(int gpu) {
@@ -170,117 +171,6 @@ void Executor::advance(int gpu) {
     }
   } while (g.again);
   g.advancing = false;
-}
-
-bool Executor::skip(const Gpu& g, const BlockStep& step, int slot) const {
-  return slot >= (is_forward(step.piece) ? g.forward.blocks : g.backward.blocks);
-}
-
-PieceRef Executor::ref(const Gpu& g, const BlockStep& step, int slot) const {
-  const bool forward = is_forward(step.piece);
-  const Half& half = forward ? g.forward : g.backward;
-  return {g.seat, half.stage, forward ? slot : half.blocks - 1 - slot, half.micro_batch, step.piece, step.beside};
-}
-
-void Executor::run_communication(int gpu) {
-  Gpu& g = gpus_[std::size_t(gpu)];
-  const auto& steps = g.table->communication;
-  while (!g.communication.busy && g.communication.slot < g.slots) {
-    if (g.communication.item == steps.size()) {
-      g.communication.item = 0;
-      ++g.communication.slot;
-      continue;
-    }
-    const BlockStep& step = steps[g.communication.item];
-    const int slot = g.communication.slot;
-    if (skip(g, step, slot)) {
-      ++g.communication.item;
-      continue;
-    }
-    if (!piece_ready(step.piece, slot, g.done, false)) return;
-    const PieceRef piece = ref(g, step, slot);
-    if (!costs_.has_exchanges(piece.stage, piece.block)) {
-      ++g.done[std::size_t(step.piece)];
-      ++g.communication.item;
-      continue;
-    }
-    g.communication.busy = true;
-    g.communication.since = engine_.now();
-    join(gpu, piece);
-  }
-}
-
-void Executor::join(int gpu, const PieceRef& piece) {
-  Gpu& g = gpus_[std::size_t(gpu)];
-  Cell& cell = cells_[std::size_t(g.cell)];
-  while (!cell.open.empty() && cell.open.front()->finished()) {
-    cell.open.pop_front();
-    ++cell.first;
-  }
-  const std::uint32_t number = g.exchanges++;
-  check(number >= cell.first && number - cell.first <= cell.open.size(), "exchange {} of group {} is out of turn",
-        number, g.cell);
-  if (number - cell.first == cell.open.size())
-    cell.open.push_back(costs_.exchange(piece, [this, c = g.cell](int member) { arrived(c, member); }));
-  cell.open[number - cell.first]->join(g.seat.member);
-}
-
-void Executor::arrived(int cell, int member) {
-  const int gpu = cell * shape_.members + member;
-  Gpu& g = gpus_[std::size_t(gpu)];
-  const BlockStep& step = g.table->communication[g.communication.item];
-  if (spans_ != nullptr) add_span(g, "communication", ref(g, step, g.communication.slot), g.communication.since);
-  g.communication.busy = false;
-  ++g.done[std::size_t(step.piece)];
-  ++g.communication.item;
-  advance(gpu);
-}
-
-void Executor::run_compute(int gpu) {
-  Gpu& g = gpus_[std::size_t(gpu)];
-  const auto& steps = g.table->compute;
-  while (!g.compute.busy && g.compute.slot < g.slots) {
-    if (g.compute.item == steps.size()) {
-      g.compute.item = 0;
-      ++g.compute.slot;
-      continue;
-    }
-    const BlockStep& step = steps[g.compute.item];
-    if (skip(g, step, g.compute.slot)) {
-      ++g.compute.item;
-      continue;
-    }
-    if (!piece_ready(step.piece, g.compute.slot, g.done, g.weights_only)) return;
-    const PieceRef piece = ref(g, step, g.compute.slot);
-    if (step.piece == Piece::attention || step.piece == Piece::experts) hold(gpu, piece);
-    g.now_running = costs_.compute(piece);
-    const Time takes = g.now_running.busy + g.now_running.exposed;
-    if (takes.v == 0) {
-      ++g.done[std::size_t(step.piece)];
-      ++g.compute.item;
-      run_communication(gpu);
-      continue;
-    }
-    const Time now = engine_.now();
-    g.account(Spent::exposed_communication) += now - g.idle_since;
-    g.idle_since = now;
-    g.compute.busy = true;
-    g.compute.since = now;
-    engine_.after(takes, "compute", [this, gpu] { compute_done(gpu); });
-  }
-}
-
-void Executor::compute_done(int gpu) {
-  Gpu& g = gpus_[std::size_t(gpu)];
-  const BlockStep& step = g.table->compute[g.compute.item];
-  g.account(account_of((*g.program)[g.next].op)) += g.now_running.busy;
-  g.account(Spent::exposed_communication) += g.now_running.exposed;
-  g.idle_since = engine_.now();
-  if (spans_ != nullptr) add_span(g, "compute", ref(g, step, g.compute.slot), g.compute.since);
-  g.compute.busy = false;
-  ++g.done[std::size_t(step.piece)];
-  ++g.compute.item;
-  advance(gpu);
 }
 
 void Executor::finish_instruction(int gpu) {
@@ -344,12 +234,5 @@ void Executor::hold(int gpu, const PieceRef& piece) {
                     "than its {:.4g} GB; recomputation, more stages or smaller micro-batches would help",
                     gpu_id_(g.seat), g.seat.rank, seconds(g.peak_at), double(g.peak) * 1e-9,
                     double(g.peak - costs_.memory().v) * 1e-9, double(costs_.memory().v) * 1e-9));
-}
-
-void Executor::add_span(const Gpu& g, std::string_view stream, const PieceRef& piece, Time start) {
-  const TrackId track = spans_->track(gpu_id_(g.seat), stream);
-  if (!spans_->wants(track, start, engine_.now())) return;
-  spans_->add(track, spans_->name(fmt::format("{} {}", name_of(piece.piece), piece.micro_batch)), start, engine_.now(),
-              costs_.layer(piece.stage, piece.block));
 }
 }  // namespace moesim

@@ -4,6 +4,7 @@
 #include <array>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "core/ids.h"
 #include "network/exchange.h"
 #include "record/span.h"
+#include "schedule/alignment.h"
 #include "schedule/block.h"
 #include "schedule/pipeline.h"
 
@@ -39,7 +41,7 @@ class StepCosts {
  public:
   virtual ~StepCosts() = default;
   virtual int blocks(int stage) const = 0;
-  virtual bool has_exchanges(int stage, int block) const = 0;
+  virtual BlockTraits traits(int stage, int block) const = 0;
   /// The model's layer number, for spans; -1 for none.
   virtual int layer(int /*stage*/, int /*block*/) const { return -1; }
   virtual PieceCost compute(const PieceRef& piece) = 0;
@@ -103,9 +105,10 @@ class Executor {
   void finish_instruction(int gpu);
   void finish_forward(int gpu, int chunk, int micro_batch);
   void finish_backward(int gpu, int chunk, int micro_batch, bool input, bool weight);
+  const Alignment& alignment(int forward_stage, int backward_stage);
   void run_communication(int gpu);
   void run_compute(int gpu);
-  bool skip(const Gpu& g, const BlockStep& step, int slot) const;
+  int block_at(const Gpu& g, const BlockStep& step, int slot) const;
   PieceRef ref(const Gpu& g, const BlockStep& step, int slot) const;
   void compute_done(int gpu);
   void arrived(int cell, int member);
@@ -128,7 +131,8 @@ class Executor {
   Time start_{};
   std::vector<Gpu> gpus_;
   std::deque<Cell> cells_;
-  std::vector<int> reductions_;  // (ranks, chunks, members): replicas that have joined
+  std::map<std::pair<int, int>, Alignment> alignments_;  // by forward and backward stage, -1 for none
+  std::vector<int> reductions_;                          // (ranks, chunks, members): replicas that have joined
   int at_norm_ = 0;
 };
 }  // namespace moesim

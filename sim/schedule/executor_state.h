@@ -6,7 +6,8 @@ namespace moesim {
 
 /// The forward or backward half of an instruction.
 struct Executor::Half {
-  int stage = 0, chunk = 0, micro_batch = 0, blocks = 0;
+  int stage = 0, chunk = 0, micro_batch = 0;
+  const std::vector<std::int16_t>* blocks = nullptr;  // (slots) block of the stage, -1: none; null: no such half
 };
 
 struct Executor::Gpu {

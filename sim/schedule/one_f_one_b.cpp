@@ -1,11 +1,7 @@
-#include <algorithm>
-
-#include "schedule/pipeline.h"
+#include "schedule/one_f_one_b.h"
 
 namespace moesim {
 namespace {
-/// As many forwards as there are ranks behind, then one forward and one backward in turn.
-/// Source: Narayanan et al., PipeDream, 2019 (the variant with a flush).
 class OneFOneB final : public PipelineSchedule {
  public:
   struct Params {
@@ -14,17 +10,9 @@ class OneFOneB final : public PipelineSchedule {
   explicit OneFOneB(Params) {}
   std::string refusal(int, int) const override { return ""; }
   std::vector<std::vector<Instruction>> programs(int ranks, int micro_batches) const override {
-    std::vector<std::vector<Instruction>> out(std::size_t(ranks), std::vector<Instruction>{});
-    for (int rank = 0; rank < ranks; ++rank) {
-      auto& program = out[std::size_t(rank)];
-      const int warm_up = std::min(ranks - 1 - rank, micro_batches);
-      for (int m = 0; m < warm_up; ++m) program.push_back({Op::forward, 0, 0, m});
-      for (int m = 0; m < micro_batches; ++m) {
-        if (m + warm_up < micro_batches) program.push_back({Op::forward, 0, 0, m + warm_up});
-        program.push_back({Op::backward, 0, 0, m});
-      }
-    }
-    return out;
+    return one_f_one_b_programs(ranks, micro_batches, [](std::vector<Instruction>& program, int, int m) {
+      program.push_back({Op::backward, 0, 0, m});
+    });
   }
   int in_flight_bound(int ranks, int micro_batches, int rank) const override {
     return std::min(ranks - rank, micro_batches);

@@ -1,6 +1,4 @@
-#include <algorithm>
-
-#include "schedule/pipeline.h"
+#include "schedule/one_f_one_b.h"
 
 namespace moesim {
 namespace {
@@ -15,22 +13,15 @@ class ZbH1 final : public PipelineSchedule {
   explicit ZbH1(Params) {}
   std::string refusal(int, int) const override { return ""; }
   std::vector<std::vector<Instruction>> programs(int ranks, int micro_batches) const override {
-    std::vector<std::vector<Instruction>> out(std::size_t(ranks), std::vector<Instruction>{});
-    for (int rank = 0; rank < ranks; ++rank) {
-      auto& program = out[std::size_t(rank)];
-      const int warm_up = std::min(ranks - 1 - rank, micro_batches);
-      int weights = 0;
-      for (int m = 0; m < micro_batches; ++m) {
-        if (m == 0)
-          for (int f = 0; f < warm_up; ++f) program.push_back({Op::forward, 0, 0, f});
-        if (m + warm_up < micro_batches) program.push_back({Op::forward, 0, 0, m + warm_up});
-        program.push_back({Op::backward_input, 0, 0, m});
-        // In the cool-down (no F left) W fills the wait for the next gradient.
-        if (m >= rank) program.push_back({Op::weight, 0, 0, weights++});
-      }
-      while (weights < micro_batches) program.push_back({Op::weight, 0, 0, weights++});
-    }
-    return out;
+    return one_f_one_b_programs(ranks, micro_batches,
+                                [micro_batches](std::vector<Instruction>& program, int rank, int m) {
+                                  program.push_back({Op::backward_input, 0, 0, m});
+                                  // In the cool-down (no F left) W fills the wait for the next gradient.
+                                  if (m >= rank) program.push_back({Op::weight, 0, 0, m - rank});
+                                  if (m + 1 == micro_batches)
+                                    for (int w = std::max(0, micro_batches - rank); w < micro_batches; ++w)
+                                      program.push_back({Op::weight, 0, 0, w});
+                                });
   }
   int in_flight_bound(int ranks, int micro_batches, int) const override { return std::min(ranks, micro_batches); }
 };

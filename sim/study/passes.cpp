@@ -50,18 +50,6 @@ void check_shape(const Config& config, const PassesShape& shape, const Model& mo
     config.fail("both prefill and decode have 0 steps: there is nothing to run");
 }
 
-std::vector<double> speeds(const Config& config, const PassesShape& shape) {
-  std::vector<double> out(std::size_t(shape.expert_parallel), 1.0);
-  for (const SlowGpu& slow : shape.slow_gpus) {
-    if (slow.gpu < 0 || slow.gpu >= shape.expert_parallel)
-      config.at("slow_gpus").fail(fmt::format("GPU {} is not among the group's {}", slow.gpu, shape.expert_parallel));
-    if (!(slow.speed > 0 && slow.speed <= 1))
-      config.at("slow_gpus").fail(fmt::format("speed: expected above 0 and at most 1, got {}", slow.speed));
-    out[std::size_t(slow.gpu)] = slow.speed;
-  }
-  return out;
-}
-
 GroupRun::Phase make_phase(const std::string& name, const PhaseShape& shape, const PassesShape& passes,
                            const Model& model, const Cluster& cluster) {
   GroupRun::Phase phase;
@@ -135,6 +123,9 @@ StudyEnd run_passes(StudyRun& run) {
   const RoutingSection routing = read_routing(run, model);
   const std::vector<ExpertMap> placement = routing.placement(run.scenario, model, group_shape).maps;
 
+  const std::vector<double> speeds =
+      gpu_speeds(config.at_or_empty("slow_gpus"), shape.slow_gpus, shape.expert_parallel);
+
   PassReport report(run.results, model, cluster, group);
   report.placement(placement);
   StudyEnd end;
@@ -146,7 +137,7 @@ StudyEnd run_passes(StudyRun& run) {
     const auto traffic =
         routing.traffic(group_shape, std::string(name) == "decode" ? TracePhase::decode : TracePhase::prefill);
     phase.traffic = traffic.get();
-    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds(config, shape)}, phase);
+    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds}, phase);
     end.interrupted = !group_run.run();
     if (end.interrupted) break;
     report.phase(phase, group_run);

@@ -10,18 +10,9 @@
 #include "routing/traffic.h"
 #include "spec/hardware.h"
 #include "spec/model.h"
+#include "spec/slow_gpu.h"
 
 namespace moesim {
-
-/// A GPU that computes slower than its data sheet says: thermal throttling, a bad board.
-struct SlowGpu {
-  int gpu = 0;
-  double speed = 1;
-  static void fields(auto& f, auto& p) {
-    f.required("gpu", p.gpu, "number in the group");
-    f.required("speed", p.speed, "of its normal rate, above 0, at most 1");
-  }
-};
 
 /// Forward passes of one kind.
 struct PhaseShape {

@@ -102,9 +102,7 @@ TrainingCosts::TrainingCosts(const TrainingPlan& plan, KernelCosts& kernels, Net
       kernels_(kernels),
       network_(network),
       loads_(loads),
-      send_times_(std::size_t(plan.schedule.ranks * plan.schedule.ranks), Time{-1}),
-      speed_(std::size_t(plan.cluster.gpus()), 1.0) {
-  for (const Straggler& s : plan_.section.stragglers) speed_[std::size_t(s.gpu)] = s.speed;
+      send_times_(std::size_t(plan.schedule.ranks * plan.schedule.ranks), Time{-1}) {
   const int hidden = plan_.model.hidden;
   message_ = bf16_row(hidden) * plan_.tokens_per_member();
   price_blocks(kernels);
@@ -206,8 +204,9 @@ void TrainingCosts::price_blocks(KernelCosts& kernels) {
   }
 }
 
-bool TrainingCosts::has_exchanges(int stage, int block) const {
-  return plan_.stages[std::size_t(stage)][std::size_t(block)].moe;
+BlockTraits TrainingCosts::traits(int stage, int block) const {
+  const PlanBlock& b = plan_.stages[std::size_t(stage)][std::size_t(block)];
+  return {b.moe, b.kind == PlanBlock::Kind::layer || b.kind == PlanBlock::Kind::head};
 }
 int TrainingCosts::layer(int stage, int block) const {
   const PlanBlock& b = plan_.stages[std::size_t(stage)][std::size_t(block)];
@@ -217,7 +216,7 @@ int TrainingCosts::layer(int stage, int block) const {
 PieceCost TrainingCosts::compute(const PieceRef& piece) {
   PieceCost cost = fixed(piece.stage, piece.block, piece.piece, piece.beside);
   if ((piece.piece == Piece::experts || piece.piece == Piece::experts_back || piece.piece == Piece::experts_weight) &&
-      has_exchanges(piece.stage, piece.block)) {
+      traits(piece.stage, piece.block).exchanges) {
     const PieceCost more = expert_piece(piece);
     cost.busy += more.busy;
     cost.exposed += more.exposed;
@@ -274,7 +273,7 @@ void TrainingCosts::send(const GpuSeat& from, int to_rank, bool, Action delivere
 Bytes TrainingCosts::kept(const PieceRef& piece) {
   const std::size_t block = first_block_[std::size_t(piece.stage)] + std::size_t(piece.block);
   if (piece.piece == Piece::attention) return kept_[block];
-  if (!has_exchanges(piece.stage, piece.block)) return {};
+  if (!traits(piece.stage, piece.block).exchanges) return {};
   const ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
   const std::size_t slots = std::size_t(load.slots / load.gpus);
   std::int64_t rows = 0;

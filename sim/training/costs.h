@@ -32,7 +32,7 @@ class TrainingCosts final : public StepCosts {
   ~TrainingCosts() override;
 
   int blocks(int stage) const override { return int(plan_.stages[std::size_t(stage)].size()); }
-  bool has_exchanges(int stage, int block) const override;
+  BlockTraits traits(int stage, int block) const override;
   int layer(int stage, int block) const override;
   PieceCost compute(const PieceRef& piece) override;
   std::unique_ptr<Rendezvous> exchange(const PieceRef& piece, std::function<void(int)> arrived) override;
@@ -64,7 +64,7 @@ class TrainingCosts final : public StepCosts {
   PieceCost expert_piece(const PieceRef& piece);
   Time expert_time(Piece piece, bool beside, int used, int tiles);
   Time collective(Collective what, const std::vector<GpuId>& members, double bytes) const;
-  double speed(const GpuSeat& seat) const { return speed_[index(gpu(seat))]; }
+  double speed(const GpuSeat& seat) const { return plan_.speeds[index(gpu(seat))]; }
 
   const TrainingPlan& plan_;
   KernelCosts& kernels_;
@@ -82,6 +82,5 @@ class TrainingCosts final : public StepCosts {
   std::vector<ChunkEnd> ends_;  // (ranks, chunks)
   Time norm_{};
   std::vector<MemoryUse> resident_;  // (ranks)
-  std::vector<double> speed_;        // (GPUs)
 };
 }  // namespace moesim

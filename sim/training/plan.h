@@ -10,6 +10,7 @@
 #include "schedule/pipeline.h"
 #include "spec/hardware.h"
 #include "spec/model.h"
+#include "spec/slow_gpu.h"
 
 namespace moesim {
 
@@ -26,6 +27,14 @@ struct EnumNames<Hiding> {
                                                                   {"exposed", Hiding::exposed}};
 };
 
+/// Where the heads of the model and of its MTP modules are: on the last stage, sharing one matrix, or cut like layers.
+enum class Heads { together, apart };
+template <>
+struct EnumNames<Heads> {
+  static constexpr std::pair<std::string_view, Heads> table[] = {{"together", Heads::together},
+                                                                 {"apart", Heads::apart}};
+};
+
 struct ParallelSection {
   int pipeline = 1, tensor = 1, context = 1, expert = 1, expert_tensor = 1, zero = 1;
   static void fields(auto& f, auto& p) {
@@ -35,16 +44,6 @@ struct ParallelSection {
     f("expert", p.expert, "GPUs that share the experts; independent of tensor and context");
     f("expert_tensor", p.expert_tensor, "GPUs that share each expert's width");
     f("zero", p.zero, "ZeRO stage 0 to 3 over the data-parallel GPUs");
-  }
-};
-
-/// A GPU that computes slower than its data sheet says.
-struct Straggler {
-  int gpu = 0;
-  double speed = 1;
-  static void fields(auto& f, auto& p) {
-    f.required("gpu", p.gpu, "number in the cluster");
-    f.required("speed", p.speed, "of its normal rate, above 0, at most 1");
   }
 };
 
@@ -80,6 +79,7 @@ struct TrainingSection {
   Config schedule;
   Config overlap;
   std::vector<int> layers;
+  Heads heads = Heads::together;
   Precisions precision;
   RecomputeKind recompute = RecomputeKind::none;
   StateSection state;
@@ -87,7 +87,7 @@ struct TrainingSection {
   int communication_sms = 20;
   double beside_compute = 1;
   CapacitySection capacity;
-  std::vector<Straggler> stragglers;
+  std::vector<SlowGpu> slow_gpus;
   Config balance, run, published;
   static void fields(auto& f, auto& p) {
     f("sequence", p.sequence, "tokens of a sequence");
@@ -99,6 +99,8 @@ struct TrainingSection {
     f("schedule", p.schedule, "pipeline schedule (moesim list schedule); default 1f1b");
     f("overlap", p.overlap, "of a forward and a backward: dualpipe, none, or a table {compute, communication}");
     f("layers", p.layers, "transformer layers of each stage; default: balanced by their time");
+    f("heads", p.heads,
+      "head and MTP modules: together on the last stage, or apart, on stages of their own if need be");
     f("precision", p.precision, "number formats");
     f("recompute", p.recompute, "none, selective (norms, MLA up-projections, SwiGLU) or full");
     f("state", p.state, "number formats of weights, gradients and optimiser");
@@ -107,7 +109,7 @@ struct TrainingSection {
     f("communication_sms", p.communication_sms, "SMs that exchanges take from compute beside them");
     f("beside_compute", p.beside_compute, "rate an exchange keeps while the GPU computes beside it");
     f("capacity", p.capacity, "token dropping");
-    f("stragglers", p.stragglers, "slow GPUs");
+    f("slow_gpus", p.slow_gpus, "GPUs slower than the others");
     f("balance", p.balance, "bias balancing over many steps before the one simulated");
     f("run", p.run, "the whole training run: ramps, checkpoints, failures");
     f("published", p.published, "metrics as published, by name, to print beside the simulated ones");
@@ -139,6 +141,7 @@ struct TrainingPlan {
   int stride = 1;        // cluster GPUs between two members
   int replica_gpus = 1;  // cluster GPUs between two replicas
   bool folded = true;
+  std::vector<double> speeds;  // of the GPUs used, over the normal rate
 
   std::int64_t tokens_per_step() const { return std::int64_t{section.batch} * section.sequence; }
   /// Tokens that one member feeds into the exchange.
@@ -151,7 +154,7 @@ struct TrainingPlan {
 /// What a whole run varies from step to step; 0 or empty leaves the scenario's value.
 struct PlanChange {
   int batch = 0, sequence = 0;
-  std::vector<Straggler> stragglers{};
+  std::vector<SlowGpu> slow_gpus{};
 };
 
 /// Reads model, cluster and training section and works the plan out; `layers` stay empty until split_layers().

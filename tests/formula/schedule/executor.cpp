@@ -41,7 +41,7 @@ struct UnitCosts final : StepCosts {
   Bytes kept_bytes{}, limit{INT64_MAX};
 
   int blocks(int) const override { return layers; }
-  bool has_exchanges(int, int) const override { return moe; }
+  BlockTraits traits(int, int) const override { return {moe, true}; }
   PieceCost compute(const PieceRef& p) override {
     const Time t = times[std::size_t(p.piece)];
     return {skew ? skew(p, t) : t, {}};

@@ -70,6 +70,24 @@ TEST(Plan, CutsSoThatTheSlowestStageIsFastest) {
   EXPECT_EQ(sizes, (std::vector<std::size_t>{10, 9, 9, 6}));  // with embedding and head
 }
 
+TEST(Plan, HeadsShareTheLastStageUnlessTheyAreToBeApart) {
+  // 4 layers of 1, two heads of 4, an MTP layer of 1: the heads together are 9, apart no stage needs more than 4.
+  const auto heads_of = [](const std::string& where) {
+    const Config c = scenario("batch: 32, parallel: {pipeline: 4}, heads: " + where, R"({extends: deepseek-v3, layers: 4})",
+                              "h800-32");
+    TrainingPlan plan = read_plan(c);
+    split_layers(plan, c, [](const PlanBlock& b) {
+      return b.kind == PlanBlock::Kind::layer ? 1.0 : b.kind == PlanBlock::Kind::head ? 4.0 : 0.0;
+    });
+    std::vector<std::ptrdiff_t> out;
+    for (const auto& stage : plan.stages)
+      out.push_back(std::ranges::count_if(stage, [](const PlanBlock& b) { return b.kind == PlanBlock::Kind::head; }));
+    return out;
+  };
+  EXPECT_EQ(heads_of("together"), (std::vector<std::ptrdiff_t>{0, 0, 0, 2}));
+  EXPECT_EQ(heads_of("apart"), (std::vector<std::ptrdiff_t>{0, 1, 0, 1}));
+}
+
 CampaignSection quiet() {
   CampaignSection s;
   s.tokens = 1000;

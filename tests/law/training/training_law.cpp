@@ -61,7 +61,7 @@ TEST(TrainingLaw, FoldedReplicasAgreeWithAllOfThem) {
 }
 
 TEST(TrainingLaw, AStragglerIsNeverFree) {
-  const Ran without = run(kMoe, kSkew), with = run(kMoe + ", stragglers: [{gpu: 3, speed: 0.5}]", kSkew);
+  const Ran without = run(kMoe, kSkew), with = run(kMoe + ", slow_gpus: [{gpu: 3, speed: 0.5}]", kSkew);
   EXPECT_GT(with.step.step, without.step.step);
 }
 
