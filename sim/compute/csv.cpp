@@ -8,43 +8,24 @@
 #include "core/check.h"
 #include "core/config.h"
 #include "core/files.h"
+#include "core/lines.h"
 
 namespace moesim {
-namespace {
-std::vector<std::string> split(std::string_view line) {
-  std::vector<std::string> out;
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  for (;;) {
-    const std::size_t comma = line.find(',');
-    std::string_view cell = line.substr(0, comma);
-    while (!cell.empty() && cell.front() == ' ') cell.remove_prefix(1);
-    while (!cell.empty() && cell.back() == ' ') cell.remove_suffix(1);
-    out.emplace_back(cell);
-    if (comma == std::string_view::npos) return out;
-    line.remove_prefix(comma + 1);
-  }
-}
-}  // namespace
-
 Csv::Csv(const std::string& file, const std::vector<std::string_view>& required) : file_(file) {
   const std::string text = read_file(file);
-  std::size_t number = 0;
-  for (std::string_view rest = text; !rest.empty();) {
-    const std::size_t end = rest.find('\n');
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    ++number;
-    if (line.empty() || line.front() == '#' || line == "\r") continue;
-    std::vector<std::string> cells = split(line);
+  for_each_line(text, [&](int number, std::string_view line) {
+    if (line.empty() || line.front() == '#') return;
+    const std::vector<std::string_view> views = split_cells(line);
+    std::vector<std::string> cells(views.begin(), views.end());
     if (header_.empty()) {
       header_ = std::move(cells);
-      continue;
+      return;
     }
     if (cells.size() != header_.size())
       throw ConfigError(fmt::format("{}:{}: expected {} cells, found {}", file, number, header_.size(), cells.size()));
     cells_.push_back(std::move(cells));
-    lines_.push_back(number);
-  }
+    lines_.push_back(std::size_t(number));
+  });
   if (header_.empty()) throw ConfigError(file + ": expected a header line with column names, the file is empty");
   for (const std::string_view column : required)
     if (std::find(header_.begin(), header_.end(), column) == header_.end())

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "core/lines.h"
 #include "placement/formats.h"
 
 namespace moesim {
@@ -169,20 +170,11 @@ class Reader {
   Raw from_csv(const std::string& text) const {
     Raw out;
     std::map<std::pair<int, int>, int> gpu_of;  // by layer and slot
-    std::size_t at = 0;
-    for (int line = 1; at < text.size(); ++line) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      std::string_view rest = std::string_view(text).substr(at, end - at);
-      at = end + 1;
-      if (rest.ends_with('\r')) rest.remove_suffix(1);
-      if (line == 1 && rest != "layer,gpu,slot,expert") fail("1: expected the columns layer,gpu,slot,expert");
-      if (line == 1 || rest.empty()) continue;
+    for_each_line(text, [&](int line, std::string_view row) {
+      if (line == 1 && row != "layer,gpu,slot,expert") fail("1: expected the columns layer,gpu,slot,expert");
+      if (line == 1 || row.empty()) return;
       std::vector<int> cells;
-      for (std::size_t comma = 0; comma != std::string_view::npos; rest.remove_prefix(comma + 1)) {
-        comma = rest.find(',');
-        cells.push_back(number(rest.substr(0, comma), std::to_string(line)));
-        if (comma == std::string_view::npos) break;
-      }
+      for (const std::string_view cell : split_cells(row)) cells.push_back(number(cell, std::to_string(line)));
       if (cells.size() != 4) fail("{}: expected 4 cells, got {}", line, cells.size());
       std::vector<int>& slots = out.slots[cells[0]];
       if (cells[2] != int(slots.size()))
@@ -190,7 +182,7 @@ class Reader {
       slots.push_back(cells[3]);
       gpu_of[{cells[0], cells[2]}] = cells[1];
       out.gpus = std::max(out.gpus, cells[1] + 1);
-    }
+    });
     for (const auto& [where, gpu] : gpu_of) {
       const std::size_t slots = out.slots[where.first].size();
       if (slots % std::size_t(out.gpus) == 0 && gpu != where.second / int(slots / std::size_t(out.gpus)))

@@ -10,6 +10,7 @@
 
 #include "core/config.h"
 #include "core/files.h"
+#include "core/lines.h"
 #include "numerics/npy.h"
 
 namespace moesim {
@@ -91,8 +92,6 @@ class Reader {
   }
 
   double number(std::string_view cell, int line) const {
-    while (!cell.empty() && cell.front() == ' ') cell.remove_prefix(1);
-    while (!cell.empty() && (cell.back() == ' ' || cell.back() == '\r')) cell.remove_suffix(1);
     double out = 0;
     const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), out);
     if (error != std::errc() || end != cell.data() + cell.size()) fail("{}: expected a number, got \"{}\"", line, cell);
@@ -100,26 +99,17 @@ class Reader {
   }
   void from_csv(const std::string& text) {
     bool numbered = false;
-    std::size_t at = 0;
-    for (int line = 1; at < text.size(); ++line) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      std::string_view rest = std::string_view(text).substr(at, end - at);
-      at = end + 1;
-      if (rest.ends_with('\r')) rest.remove_suffix(1);
-      if (rest.empty()) continue;
-      if (line == 1 && std::isalpha(static_cast<unsigned char>(rest[0]))) {
-        numbered = rest.substr(0, rest.find(',')) == "layer";
-        continue;
+    for_each_line(text, [&](int line, std::string_view row) {
+      if (row.empty()) return;
+      const std::vector<std::string_view> cells = split_cells(row);
+      if (line == 1 && std::isalpha(static_cast<unsigned char>(row[0]))) {
+        numbered = cells[0] == "layer";
+        return;
       }
-      std::vector<double> cells;
-      for (;;) {
-        const std::size_t comma = rest.find(',');
-        cells.push_back(number(rest.substr(0, comma), line));
-        if (comma == std::string_view::npos) break;
-        rest.remove_prefix(comma + 1);
-      }
-      add_line(cells, numbered, line);
-    }
+      std::vector<double> counts;
+      for (const std::string_view cell : cells) counts.push_back(number(cell, line));
+      add_line(counts, numbered, line);
+    });
   }
   void add_line(std::vector<double>& cells, bool numbered, int line) {
     const int experts = int(cells.size()) - numbered;

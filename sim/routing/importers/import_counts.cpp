@@ -72,12 +72,7 @@ void import_counts(const ImportContext& context, const CountedSource& s) {
   if (std::find(used.begin(), used.end(), true) == used.end())
     throw ConfigError(fmt::format("{}: every count is zero", s.file));
   LayerPlan plan = plan_layers(context, s.file, s.axis, s.layers, used);
-  TraceHeader h;
-  h.source = s.name;
-  h.notes = s.notes;
-  h.notes.insert(h.notes.end(), plan.notes.begin(), plan.notes.end());
-  h.hidden_layers = plan.hidden_layers;
-  h.layers = plan.layers;
+  TraceHeader h = begin_header(s.name, s.notes, plan);
   if (context.options.experts > 0 && context.options.experts != s.experts)
     throw ConfigError(
         fmt::format("--experts: {} counts {} experts, not {}", s.file, s.experts, context.options.experts));

@@ -78,6 +78,16 @@ LayerPlan plan_layers(const ImportContext& c, const std::string& file, LayerAxis
   return out;
 }
 
+TraceHeader begin_header(const std::string& source, const std::vector<std::string>& notes, const LayerPlan& plan) {
+  TraceHeader out;
+  out.source = source;
+  out.notes = notes;
+  out.notes.insert(out.notes.end(), plan.notes.begin(), plan.notes.end());
+  out.hidden_layers = plan.hidden_layers;
+  out.layers = plan.layers;
+  return out;
+}
+
 void describe_model(const ImportContext& c, const std::string& file, TraceHeader& h) {
   if (!c.model) return;
   const MoeShape& moe = *c.model->moe;

@@ -15,6 +15,8 @@ struct LayerPlan {
 /// said of it, or nothing is left.
 LayerPlan plan_layers(const ImportContext& context, const std::string& file, LayerAxis axis,
                       const std::vector<int>& numbers, const std::vector<bool>& used);
+/// A header with what both kinds of file tell: where it comes from, notes, layers.
+TraceHeader begin_header(const std::string& source, const std::vector<std::string>& notes, const LayerPlan& plan);
 /// The model's router limit and name, with checks of experts and top-k against the model.
 void describe_model(const ImportContext& context, const std::string& file, TraceHeader& header);
 }  // namespace moesim

@@ -98,12 +98,7 @@ void import_routing(const ImportContext& context, const RoutedSource& s) {
   const Survey survey = look(s);
   if (survey.tokens == 0) throw ConfigError(fmt::format("{}: holds no token", s.file));
   LayerPlan plan = plan_layers(context, s.file, s.axis, s.layers, survey.used);
-  TraceHeader h;
-  h.source = s.name;
-  h.notes = s.notes;
-  h.notes.insert(h.notes.end(), plan.notes.begin(), plan.notes.end());
-  h.hidden_layers = plan.hidden_layers;
-  h.layers = plan.layers;
+  TraceHeader h = begin_header(s.name, s.notes, plan);
   h.experts = settle_experts(context, s, survey, h);
   h.top_k = s.top_k;
   h.weights = s.weights;
