@@ -3,25 +3,12 @@
 
 #include <algorithm>
 
+#include "common/test_cluster.h"
 #include "core/random.h"
 #include "network/exchange.h"
-#include "network/network.h"
 
 namespace moesim {
 namespace {
-Cluster h800_nodes(int nodes) {
-  Cluster c;
-  c.nodes = nodes;
-  c.node.gpu.name = "h800";
-  c.node.gpu.nvlink = 200_GBps;
-  c.node.gpus = c.node.nics = 8;
-  c.node.nic = 400_Gbps;
-  c.fabric.same_leaf_latency = 2800_ns;
-  c.fabric.cross_leaf_latency = 3700_ns;
-  c.fabric.nvlink_latency = 3330_ns;
-  return c;
-}
-
 /// 256 tokens a GPU; experts draw log-normal shares, and a token's experts lie on 4 of the 8 nodes.
 ExchangeLoad node_limited_load() {
   Random random(1, "load");
@@ -55,7 +42,7 @@ ExchangeSpec spec_of(std::int64_t kernel) {
 
 void closed_form(benchmark::State& state) {
   const ExchangeLoad load = node_limited_load();
-  const Topology topology(h800_nodes(8));
+  const Topology topology(test::h800_cluster(8));
   const ExchangeGroup group(topology, GpuId{0}, 64);
   ExchangeTimes times(group, {}, spec_of(state.range(0)));
   std::vector<Time> ready(64), arrival(64);
@@ -73,7 +60,7 @@ void fluid(benchmark::State& state) {
   const std::string text =
       fmt::format("{{kind: fluid, calibration: none, tolerance: {}}}", double(state.range(1)) * 1e-3);
   Engine engine;
-  const auto network = networks().make(Config::from_text(text, "bench"), engine, h800_nodes(8));
+  const auto network = test::make_network(text, engine, test::h800_cluster(8));
   const ExchangeGroup group(network->topology(), GpuId{0}, 64);
   for (auto _ : state) {
     const Time start = engine.now();

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "common/test_cluster.h"
 #include "core/random.h"
 #include "network/fluid_links.h"
-#include "network/topology.h"
 
 namespace moesim {
 namespace {
@@ -18,22 +18,10 @@ class Count final : public Receiver {
   std::size_t flows = 0;
 };
 
-Cluster h800_nodes(int nodes) {
-  Cluster c;
-  c.nodes = nodes;
-  c.node.gpu.nvlink = 200_GBps;
-  c.node.gpus = c.node.nics = 8;
-  c.node.nic = 400_Gbps;
-  c.fabric.same_leaf_latency = 2800_ns;
-  c.fabric.cross_leaf_latency = 3700_ns;
-  c.fabric.nvlink_latency = 3330_ns;
-  return c;
-}
-
 /// bytes(from, to) for every ordered pair.
 template <class Size>
 void all_pairs(benchmark::State& state, int gpus, double tolerance, Size bytes) {
-  const Topology topology(h800_nodes(gpus / 8));
+  const Topology topology(test::h800_cluster(gpus / 8));
   for (auto _ : state) {
     Engine engine;
     FluidLinks fluid(engine, topology.links(), tolerance, {});

@@ -32,14 +32,14 @@ class FairShare {
   /// Gives every flow its max-min fair rate.
   void solve();
   /// The flows whose rate the last solve() changed, and the links whose load it may have changed.
-  std::span<const Flow> changed_flows() const { return changed_; }
+  std::span<const Flow> changed_flows() const { return {changed_.data(), changes_}; }
   std::span<const std::uint32_t> changed_links() const { return links_found_; }
   /// What changed_flows()' rates were before, in the same order.
-  std::span<const std::int64_t> rates_before() const { return before_; }
+  std::span<const std::int64_t> rates_before() const { return {before_.data(), changes_}; }
 
-  Bandwidth rate(Flow flow) const { return {double(flows_[flow].rate) * unit_}; }
+  Bandwidth rate(Flow flow) const { return {double(rates_[flow]) * unit_}; }
   double bytes_per_second(std::int64_t rate) const { return double(rate) * unit_; }
-  std::int64_t exact_rate(Flow flow) const { return flows_[flow].rate; }
+  std::int64_t exact_rate(Flow flow) const { return rates_[flow]; }
   std::span<const std::uint32_t> path(Flow flow) const { return {&paths_[flows_[flow].path], flows_[flow].length}; }
   /// Capacity in use, and whether all of it is: less is left than one unit a flow.
   double used_share(std::uint32_t link) const;
@@ -50,40 +50,52 @@ class FairShare {
   std::uint64_t visits() const { return visits_; }
 
  private:
+  static constexpr std::int64_t kNew = INT64_MAX;
   struct State {
-    std::int64_t rate = 0;
     std::uint32_t path = 0;   // into paths_
-    std::uint32_t stamp = 0;  // round_ - 1: found by this solve; round_: has its rate
+    std::uint32_t both = 0;   // of a flow over two links, as most are: one ^ other
+    std::uint32_t stamp = 0;  // round_ - 1: seen by this solve; round_: has its rate
     std::uint8_t length = 0;
-    enum : std::uint8_t { free, fresh, running, gone } state = free;
+    enum : std::uint8_t { free, used, gone } state = free;
   };
   struct LinkState {
     std::int64_t capacity = 0, left = 0;
-    std::uint32_t waiting = 0;  // flows found that have no rate yet
-    std::uint32_t stamp = 0;
+    std::uint32_t waiting = 0;          // flows found that have no rate yet
+    std::uint32_t first = 0, last = 0;  // of open_: flows found
     bool dirty = false, has_gone = false, has_fresh = false;
     std::vector<Flow> members;
   };
   struct Level {
     std::int64_t share;
-    std::uint32_t link;
-    bool operator>(const Level& b) const { return share != b.share ? share > b.share : link > b.link; }
+    std::uint64_t link;
+    // One comparison of both: which of two links fills first is a coin toss to the processor.
+    __extension__ typedef unsigned __int128 Key;
+    Key key() const { return Key(share) << 64 | link; }
+    bool operator<(const Level& b) const { return key() < b.key(); }
   };
   void touch(std::uint32_t link);
   std::int64_t units(Bandwidth capacity) const;
   void sweep();  // drops flows that are gone from the links' lists
-  void find();   // everything a change can reach
+  void find();
   void fill();
+  void give(std::uint32_t full, std::int64_t share);
+  void sink(std::size_t i);
 
   std::vector<LinkState> links_;
+  std::vector<std::uint32_t> stamps_;  // by link: the solve that found it last
   std::vector<State> flows_;
+  std::vector<std::int64_t> rates_;  // by flow; kNew: none yet
   std::vector<std::uint32_t> paths_;
   std::vector<Flow> free_, gone_;
+  std::vector<Flow> open_;                              // flows whose rate this solve works out, link by link
   std::vector<std::vector<std::uint32_t>> free_paths_;  // by length
   std::vector<std::uint32_t> dirty_links_, links_found_;
-  std::vector<Flow> changed_;
-  std::vector<std::int64_t> before_;
-  std::vector<Level> heap_;
+  std::vector<Flow> changed_;         // the first changes_ of it
+  std::vector<std::int64_t> before_;  // likewise
+  std::size_t changes_ = 0;
+  std::size_t waiting_ = 0;    // sum of the found links' waiting
+  std::vector<Level> levels_;  // heap of the links that are not yet full
+
   std::int64_t floor_ = INT64_MAX;  // rates below it stay
   std::uint32_t round_ = 1;
   std::uint64_t visits_ = 0;

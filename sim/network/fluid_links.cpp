@@ -64,12 +64,15 @@ void FluidLinks::reshare() {
     Progress& p = progress_[flow];
     p.left = std::max(0.0, p.left - share_.bytes_per_second(share_.rates_before()[i]) * seconds(now - p.since));
     p.since = now;
-    const double picoseconds = std::ceil(p.left / share_.rate(flow).v * 1e12);
+    const double picoseconds = p.left / share_.rate(flow).v * 1e12;
     check(picoseconds < 9.2e18, "a transfer would take longer than 106 days");
-    finish_.set(flow, now + Time{std::int64_t(picoseconds)});
+    const auto whole = std::int64_t(picoseconds);
+    finish_.set(flow, now + Time{whole + (double(whole) < picoseconds)});  // up; ceil() is a call
   }
   for (const std::uint32_t link : share_.changed_links())
-    meter_.change(link, now, share_.used_share(link), share_.saturated(link), share_.flows_on(link));
+    meter_.change(link, now, share_.saturated(link), share_.flows_on(link));
+  if (meter_.sampling())
+    for (const std::uint32_t link : share_.changed_links()) meter_.sample(link, now, share_.used_share(link));
   expect_next();
 }
 
@@ -96,7 +99,7 @@ void FluidLinks::complete() {
     share_.remove(flow);
   }
   share_by(now + Time{std::int64_t(double(shortest.v) * lag_)});
-  expect_next();
+  if (share_at_ > now) expect_next();  // else sharing does
   deliver();
 }
 

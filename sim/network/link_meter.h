@@ -1,5 +1,6 @@
 // What each link carried, how busy it was over time and where flows queued.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -17,30 +18,44 @@ class LinkMeter {
     use_[link].bytes += bytes;
     use_[link].busy += work / capacity_[link];
   }
-  /// From `now` on this share of the link is in use.
-  void change(std::uint32_t link, Time now, double used, bool saturated, int flows);
+  /// From `now` on the link is saturated or not, with so many flows.
+  void change(std::uint32_t link, Time now, bool saturated, int flows) {
+    State& s = state_[link];
+    if (s.saturated) s.saturated_for += now - s.saturated_since;
+    s.saturated_since = now;
+    s.saturated = saturated;
+    s.most_flows = std::max(s.most_flows, flows);
+  }
+  /// Whether samples are kept, and from `now` on this share of the link is in use.
+  bool sampling() const { return !samples_.empty(); }
+  void sample(std::uint32_t link, Time now, double used);
   /// Accounts for all links up to `now`.
   void settle(Time now);
 
+  /// Up to the last settle().
   const std::vector<LinkUse>& use() const { return use_; }
   std::vector<UtilisationSample> samples() const;
 
  private:
   struct State {
-    Time since{};
-    double used = 0;
+    Time saturated_for{}, saturated_since{};
+    int most_flows = 0;
     bool saturated = false;
   };
-  void account(std::uint32_t link, Time now);
+  struct Sample {
+    std::int64_t interval;
+    double used;  // picoseconds at full capacity
+  };
+  struct Samples {
+    Time since{};
+    double used = 0;
+    std::vector<Sample> taken;  // in order of time
+  };
 
   Time interval_;
   std::vector<double> capacity_;
   std::vector<LinkUse> use_;
   std::vector<State> state_;
-  struct Sample {
-    std::int64_t interval;
-    double used;  // picoseconds at full capacity
-  };
-  std::vector<std::vector<Sample>> samples_;  // by link, in order of time
+  std::vector<Samples> samples_;  // by link; empty without an interval
 };
 }  // namespace moesim
