@@ -22,10 +22,14 @@ class RoundRobin final : public Balancer {
 template <class Key>
 std::size_t least(std::span<const RankLoad> ranks, std::size_t start, Key key) {
   std::size_t best = start % ranks.size();
-  for (std::size_t k = 1; k < ranks.size(); ++k) {
-    const std::size_t i = (start + k) % ranks.size();
-    if (key(ranks[i]) < key(ranks[best])) best = i;
-  }
+  auto lowest = key(ranks[best]);
+  const auto look = [&](std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i)
+      if (auto k = key(ranks[i]); k < lowest) lowest = k, best = i;
+  };
+  const std::size_t first = best;
+  look(first + 1, ranks.size());
+  look(0, first);
   return best;
 }
 

@@ -60,6 +60,7 @@ class Instance::Builder final : public StepBuilder {
       i_.totals_.cached_tokens += live.computed;
     }
     i_.pending_[std::size_t(rank_)] -= shared;
+    i_.touch(rank_);
     load_lower_tiers(match);
     add(seat_.prompts.emplace_back(Prompt{slot, 0}), tokens);
     return true;
@@ -119,17 +120,18 @@ std::int64_t Instance::form(std::size_t lane_number) {
 /// Sums the attention of all decoding requests, after making sure that their next tokens fit.
 void Instance::add_decoding(Seat& s, int rank, Batch& batch, std::vector<double>& domains) {
   const int q = 1 + shape_.speculation.drafts();
-  for (std::size_t i = 0; i < s.decoding.size();)
-    if (s.decoding[i].room >= std::min(q, s.decoding[i].left) || grow(s, rank, i)) ++i;
-  const std::int64_t n = std::int64_t(s.decoding.size());
-  std::int64_t contexts = 0, longest = 0, in_window = 0;
-  for (const Decoding& d : s.decoding) {
-    contexts += d.context;
-    longest = std::max<std::int64_t>(longest, d.context);
-    if (shape_.window.keys > 0) in_window += shape_.window.kept(d.context);
+  DecodeSet& all = s.decoding;
+  if (all.may_lack_room(q)) {
+    for (std::size_t i = 0; i < all.size();)
+      if (all.room(i) >= std::min(q, all.left(i)) || grow(s, rank, i)) ++i;
+    all.recount();
   }
+  const std::int64_t n = std::int64_t(all.size()), contexts = all.contexts(), longest = all.longest();
+  std::int64_t in_window = 0;
+  if (shape_.window.keys > 0)
+    for (std::size_t i = 0; i < all.size(); ++i) in_window += shape_.window.kept(all.context(i));
   if (!domains.empty())
-    for (const Decoding& d : s.decoding) domains[std::size_t(live(d.slot).request.domain)] += q;
+    for (std::size_t i = 0; i < all.size(); ++i) domains[std::size_t(live(all.slot(i)).request.domain)] += q;
   const auto put = [&](AttentionWork& work, std::int64_t context, std::int64_t most) {
     work.sequences += n;
     work.queries += n * q;

@@ -123,7 +123,8 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   if (s.role != Role::prefill) in.speculation = d.section.speculation;
   in.kv.block = s.kv.block;
   if (s.kv.block < 1) config.at("kv").fail("block: must be at least 1");
-  const int hashes = s.kv.prefix_cache ? d.workload->hash_block() : 0;
+  // Decode pools get their KV caches over the network: a prefix cache would never be asked.
+  const int hashes = s.kv.prefix_cache && s.role != Role::decode ? d.workload->hash_block() : 0;
   if (hashes > 0) {
     in.kv.hash_block = hashes;
     in.kv.block = std::gcd(hashes, s.kv.block);

@@ -19,6 +19,7 @@ Instance::Instance(Engine& engine, Requests& requests, InstanceOwner& owner, con
       pending_(std::size_t(shape.ranks)),
       promised_(std::size_t(shape.ranks)),
       down_(std::size_t(shape.ranks)),
+      touched_(std::size_t(shape.ranks)),
       lanes_(std::size_t(shape.stages)),
       stage_free_(std::size_t(shape.stages)) {
   for (int r = 0; r < shape.ranks; ++r) {
@@ -37,6 +38,7 @@ void Instance::enqueue(std::uint32_t slot, int rank) {
   check(!down_[std::size_t(rank)], "a request is sent to rank {} of instance {}, which is down", rank, shape_.number);
   l.stage = Stage::waiting;
   l.hold = {shape_.number, rank, 0, 0};
+  touch(rank);
   waiting_[std::size_t(rank)].push_back(slot);
   promised_[std::size_t(rank)] += shape_.kv.space(kv_needed(l));
   if (l.remote)
@@ -73,6 +75,12 @@ RankLoad Instance::load(int rank) const {
           .kv_used = kv_[r].in_use() + promised_[r],
           .kv_capacity = kv_[r].capacity(),
           .cached = 0};
+}
+
+void Instance::take_changed(std::vector<int>& ranks) {
+  ranks.swap(changed_);
+  changed_.clear();
+  for (int r : ranks) touched_[std::size_t(r)] = false;
 }
 
 std::int64_t Instance::cached_tokens(int rank, const Request& request) const {

@@ -9,6 +9,7 @@
 #include "core/random.h"
 #include "serving/balancer.h"
 #include "serving/batcher.h"
+#include "serving/decode_set.h"
 #include "serving/kv_cache.h"
 #include "serving/live.h"
 #include "serving/speculation.h"
@@ -89,8 +90,11 @@ class Instance {
   int ranks() const { return shape_.ranks; }
   const InstanceShape& shape() const { return shape_; }
   bool rank_up(int rank) const { return !down_[std::size_t(rank)]; }
+  int ranks_down() const { return ranks_down_; }
   /// load.cached is left alone.
   RankLoad load(int rank) const;
+  /// Ranks whose load has changed since the last call, with duplicates left out.
+  void take_changed(std::vector<int>& ranks);
   std::int64_t cached_tokens(int rank, const Request& request) const;
   const KvCache& cache(int rank) const { return kv_[std::size_t(rank)]; }
   /// Most tokens of KV cache a request can have here; the ranks that are up.
@@ -116,19 +120,13 @@ class Instance {
   double kv_share() const;  ///< of all ranks' capacity in use
 
  private:
-  struct Decoding {
-    std::uint32_t slot;
-    std::int32_t context;  // tokens whose KV exists
-    std::int32_t left;     // tokens to generate
-    std::int32_t room;     // tokens that still fit into the blocks held
-  };
   struct Prompt {
     std::uint32_t slot;
     std::int32_t chunk;  // tokens in the step under way
   };
   /// What one pipeline batch holds of one rank.
   struct Seat {
-    std::vector<Decoding> decoding;
+    DecodeSet decoding;
     std::vector<Prompt> prompts;
     std::vector<std::uint32_t> arrived;  // remote requests that join at the next step
     bool decodes = false;                // in the step under way
@@ -143,11 +141,14 @@ class Instance {
     std::int64_t step = 0;
   };
   class Builder;
+  static constexpr std::int64_t kMostRoom = 1 << 29;  // tokens; in sliding-window layers more may fit than ever come
 
   void kick();
   std::int64_t form(std::size_t lane);
   void start(std::size_t lane);
   void end(std::size_t lane);
+  void end_request(DecodeSet& all, std::size_t at, int rank);
+  void tell_gaps();
   void end_prompts(Seat& seat, int rank, InstanceOwner::StepEnd& report);
   void end_decoding(Seat& seat, int rank, InstanceOwner::StepEnd& report);
   void prepare(Seat& seat, int rank);
@@ -156,7 +157,16 @@ class Instance {
   void preempt(Seat& seat, int rank, std::size_t at);
   void pull(int rank);
   void add_to_decode(std::uint32_t slot, Seat& seat);
+  void leave_decode(const DecodeSet& set, std::size_t at);
   void let_go(Hold& hold, const Request& request);
+  void set_down(int rank, bool down) {
+    ranks_down_ += int(down) - int(down_[std::size_t(rank)]);
+    down_[std::size_t(rank)] = down;
+  }
+  void touch(int rank) {
+    if (!touched_[std::size_t(rank)]) changed_.push_back(rank);
+    touched_[std::size_t(rank)] = true;
+  }
   void publish(Live& live);
   static void start_over(Live& live);
   Seat& seat(std::size_t lane, int rank) { return lanes_[lane].seats[std::size_t(rank)]; }
@@ -173,11 +183,15 @@ class Instance {
   std::vector<std::deque<std::uint32_t>> waiting_;  // (ranks)
   std::vector<int> held_;                           // (ranks) requests admitted
   std::vector<std::int64_t> pending_, promised_;    // (ranks) prompt tokens to compute; KV tokens of waiting requests
-  std::vector<bool> down_;
+  std::vector<bool> down_, touched_;
+  std::vector<int> changed_;  // ranks touched
+  int ranks_down_ = 0;
   std::vector<Lane> lanes_;
   std::vector<Time> stage_free_;
   Time stall_{}, not_before_{};
   bool kicked_ = false;
+  Time gap_{};  // between tokens, of `gap_tokens_` not yet told
+  std::int64_t gap_tokens_ = 0;
   std::int64_t steps_ = 0;
   Totals totals_;
 };

@@ -18,6 +18,7 @@ void Instance::pull(int rank) {
     l.stage = Stage::transfer;
     ++held_[std::size_t(rank)];
     promised_[std::size_t(rank)] -= shape_.kv.space(kv_needed(l));
+    touch(rank);
     const std::uint32_t slot = queue.front();
     queue.pop_front();
     owner_.fetch(slot);
@@ -52,6 +53,7 @@ void Instance::let_go(Hold& hold, const Request& request) {
   kv.unpin(request.hashes, hold.pinned);
   hold.taken = 0;
   hold.pinned = 0;
+  touch(hold.rank);
 }
 
 void Instance::release_source(std::uint32_t slot) {
@@ -76,6 +78,7 @@ void Instance::prepare(Seat& to, int rank) {
     if (shape_.host.v > 0) stall_ += shape_.kv_bytes(l.computed) / shape_.host;
     ++held_[std::size_t(rank)];
     promised_[std::size_t(rank)] -= shape_.kv.space(kv_needed(l));
+    touch(rank);
     add_to_decode(queue.front(), to);
     queue.pop_front();
   }
@@ -85,29 +88,27 @@ void Instance::prepare(Seat& to, int rank) {
 /// the request itself.
 bool Instance::grow(Seat& s, int rank, std::size_t at) {
   KvCache& kv = kv_[std::size_t(rank)];
+  DecodeSet& all = s.decoding;
   const std::int64_t more = kv.rounded(1 + shape_.speculation.drafts());
+  touch(rank);
   while (!kv.take(more)) {
     std::size_t youngest = 0;
-    for (std::size_t i = 1; i < s.decoding.size(); ++i)
-      if (live(s.decoding[i].slot).id > live(s.decoding[youngest].slot).id) youngest = i;
-    const std::uint32_t mine = s.decoding[at].slot;
-    const bool itself = youngest == at;
+    for (std::size_t i = 1; i < all.size(); ++i)
+      if (live(all.slot(i)).id > live(all.slot(youngest)).id) youngest = i;
     preempt(s, rank, youngest);
-    if (itself) return false;
-    at = std::size_t(std::ranges::find(s.decoding, mine, &Decoding::slot) - s.decoding.begin());
+    if (youngest == at) return false;
+    at -= youngest < at;
   }
-  std::int64_t& taken = live(s.decoding[at].slot).hold.taken;
-  s.decoding[at].room += std::int32_t(std::min<std::int64_t>(kv.fits(taken + more) - kv.fits(taken), 1 << 30));
-  taken += more;
+  const std::int64_t taken = all.taken(at), room = kv.fits(taken + more) - kv.fits(taken);
+  all.grow(at, std::int32_t(std::min<std::int64_t>(room, kMostRoom)), more);
   return true;
 }
 
 void Instance::preempt(Seat& s, int rank, std::size_t at) {
-  const std::uint32_t slot = s.decoding[at].slot;
+  const std::uint32_t slot = s.decoding.slot(at);
   Live& l = live(slot);
-  l.computed = s.decoding[at].context;
-  l.generated = l.request.output - s.decoding[at].left;
-  s.decoding.erase(s.decoding.begin() + std::ptrdiff_t(at));
+  leave_decode(s.decoding, at);
+  s.decoding.erase(at);
   let_go(l.hold, l.request);
   ++l.preemptions;
   ++totals_.preemptions;
@@ -139,6 +140,7 @@ void Instance::publish(Live& l) {
     l.hold.taken += kv.rounded(more);
   }
   kv.publish(l.request.hashes, l.hold.pinned, to);
+  touch(l.hold.rank);
   l.hold.taken -= moved;
   l.hold.pinned = to;
 }

@@ -16,11 +16,9 @@ std::int64_t Instance::lose_rank(int rank, bool stays_down) {
   std::vector<std::uint32_t> homeless;
   for (Lane& lane : lanes_) {
     Seat& s = lane.seats[std::size_t(rank)];
-    for (const Decoding& d : s.decoding) {
-      Live& l = live(d.slot);
-      l.generated = l.request.output - d.left;
-      l.computed = d.context;
-      homeless.push_back(d.slot);
+    for (std::size_t i = 0; i < s.decoding.size(); ++i) {
+      leave_decode(s.decoding, i);
+      homeless.push_back(s.decoding.slot(i));
     }
     for (const Prompt& p : s.prompts) homeless.push_back(p.slot);
     homeless.insert(homeless.end(), s.arrived.begin(), s.arrived.end());
@@ -35,7 +33,8 @@ std::int64_t Instance::lose_rank(int rank, bool stays_down) {
   homeless.insert(homeless.end(), queue.begin(), queue.end());
   pending_[std::size_t(rank)] = 0;
   promised_[std::size_t(rank)] = 0;
-  down_[std::size_t(rank)] = stays_down;
+  set_down(rank, stays_down);
+  touch(rank);
   std::ranges::sort(homeless, {}, [&](std::uint32_t slot) { return live(slot).id; });
   for (std::uint32_t slot : homeless) {
     Live& l = live(slot);
@@ -48,7 +47,7 @@ std::int64_t Instance::lose_rank(int rank, bool stays_down) {
 }
 
 void Instance::restore_rank(int rank) {
-  down_[std::size_t(rank)] = false;
+  set_down(rank, false);
   kick();
 }
 }  // namespace moesim

@@ -73,29 +73,33 @@ void Service::come_prefilled(Live& live) {
 /// Sends a request to a rank that is up; false if there is none now.
 bool Service::dispatch(std::uint32_t slot) {
   const Live& live = requests_[slot];
-  const bool decode = live.remote;
-  Balancer& balancer = decode ? *decodes_ : *prompts_;
-  loads_.clear();
-  places_.clear();
+  Balancer& balancer = live.remote ? *decodes_ : *prompts_;
+  LoadBoard& board = live.remote ? decode_board_ : prompt_board_;
   const std::int64_t need = kv_needed(live);
-  int most_ranks = 0;
-  for (const Member& m : instances_) most_ranks = std::max(most_ranks, m.instance->ranks());
-  for (int r = 0; r < most_ranks; ++r)  // neighbours in the list are on different instances, for balancers that rotate
-    for (std::size_t i = 0; i < instances_.size(); ++i) {
-      const Member& m = instances_[i];
-      const Role role = shape_.pools[m.pool].role;
-      if (m.power != Power::on || (decode ? role != Role::decode : role == Role::decode)) continue;
-      if (r >= m.instance->ranks() || !m.instance->rank_up(r)) continue;
-      RankLoad load = m.instance->load(r);
-      if (m.instance->shape().kv.space(role == Role::prefill ? live.target : need) > load.kv_capacity) continue;
-      load.instance = int(i);
-      if (balancer.asks_cache()) load.cached = m.instance->cached_tokens(r, live.request);
-      loads_.push_back(load);
-      places_.push_back(r);
+  board.refresh(instances_);
+  std::vector<int>* rows = nullptr;  // those of the board that can take it; null: all
+  if (!board.all_can_take(instances_, need)) {
+    rows = &eligible_;
+    rows->clear();
+    loads_.clear();
+    for (std::size_t i = 0; i < board.loads.size(); ++i) {
+      const Member& m = instances_[std::size_t(board.loads[i].instance)];
+      if (m.power != Power::on || !m.instance->rank_up(board.ranks[i])) continue;
+      const std::int64_t tokens = shape_.pools[m.pool].role == Role::prefill ? live.target : need;
+      if (m.instance->shape().kv.space(tokens) > board.loads[i].kv_capacity) continue;
+      rows->push_back(int(i));
+      loads_.push_back(board.loads[i]);
     }
-  if (loads_.empty()) return false;
-  const std::size_t pick = balancer.pick(live.request, loads_);
-  instances_[std::size_t(loads_[pick].instance)].instance->enqueue(slot, places_[pick]);
+    if (rows->empty()) return false;
+  }
+  const std::span<RankLoad> loads = rows != nullptr ? std::span(loads_) : std::span(board.loads);
+  const auto row = [&](std::size_t i) { return rows != nullptr ? std::size_t((*rows)[i]) : i; };
+  if (balancer.asks_cache())
+    for (std::size_t i = 0; i < loads.size(); ++i)
+      loads[i].cached =
+          instances_[std::size_t(loads[i].instance)].instance->cached_tokens(board.ranks[row(i)], live.request);
+  const std::size_t pick = balancer.pick(live.request, loads);
+  instances_[std::size_t(loads[pick].instance)].instance->enqueue(slot, board.ranks[row(pick)]);
   return true;
 }
 

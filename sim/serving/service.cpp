@@ -38,6 +38,8 @@ Service::Service(Engine& engine, Workload& workload, const ServiceShape& shape, 
     decoders_ = decoders_ || pool.role == Role::decode;
     mixed_ = mixed_ || pool.role == Role::both;
   }
+  prompt_board_.build(instances_, shape_.pools, false);
+  decode_board_.build(instances_, shape_.pools, true);
   for (const Fault& fault : shape_.faults) fault_reports_.push_back({.fault = fault, .answer = {}});
 }
 

@@ -197,6 +197,19 @@ class Service final : public InstanceOwner {
     Time since{};
     std::vector<Drain> drains;
   };
+  /// The ranks that prompts (or that decoding requests) may be sent to.
+  struct LoadBoard {
+    void build(const std::vector<Member>& instances, const std::vector<PoolShape>& pools, bool decodes);
+    void refresh(std::vector<Member>& instances);
+    /// True if every rank is up and can ever hold so many tokens.
+    bool all_can_take(const std::vector<Member>& instances, std::int64_t tokens) const;
+    std::vector<RankLoad> loads;
+    std::vector<int> ranks;                        // of each load
+    std::vector<std::size_t> members;              // service numbers of the instances
+    std::vector<std::vector<std::size_t>> places;  // (members, ranks) in `loads`
+    std::int64_t smallest = INT64_MAX;             // KV capacity of a rank
+    std::vector<int> changed;                      // scratch
+  };
   void next_arrival();
   void arrive(Request request);
   static void come_prefilled(Live& live);
@@ -234,8 +247,9 @@ class Service final : public InstanceOwner {
   std::vector<Twins> twins_;  // by pool
   std::vector<FaultReport> fault_reports_;
   std::vector<std::uint32_t> lobby_;  // requests that no instance can take now
-  std::vector<RankLoad> loads_;       // scratch
-  std::vector<int> places_;           // scratch: rank of each load
+  LoadBoard prompt_board_, decode_board_;
+  std::vector<RankLoad> loads_;  // scratch
+  std::vector<int> eligible_;    // scratch: places on a board
   Outcome outcome_;
   std::optional<Request> next_;
   std::map<std::int64_t, Request> followers_;

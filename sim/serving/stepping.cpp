@@ -11,8 +11,16 @@ void Instance::add_to_decode(std::uint32_t slot, Seat& to) {
   l.stage = Stage::decode;
   if (to.decoding.empty()) to.last_decode = engine_.now();
   const std::int64_t held = std::int64_t(l.hold.pinned) * kv_[0].hash_block() + kv_[0].fits(l.hold.taken);
-  to.decoding.push_back({slot, l.computed, l.request.output - l.generated,
-                         std::int32_t(std::min<std::int64_t>(held - l.computed, 1 << 30))});
+  to.decoding.add(slot, l.computed, l.request.output - l.generated,
+                  std::int32_t(std::min<std::int64_t>(held - l.computed, kMostRoom)), l.hold.taken);
+}
+
+/// Writes back what the set knows of a request that is about to leave it.
+void Instance::leave_decode(const DecodeSet& set, std::size_t at) {
+  Live& l = live(set.slot(at));
+  l.computed = set.context(at);
+  l.generated = l.request.output - set.left(at);
+  l.hold.taken = set.taken(at);
 }
 
 void Instance::start(std::size_t lane_number) {
@@ -55,6 +63,7 @@ void Instance::end(std::size_t lane_number) {
     end_prompts(s, r, report);
     pull(r);
   }
+  tell_gaps();
   ++totals_.steps;
   totals_.busy += lane.times.total() / std::int64_t(stage_free_.size());
   totals_.prefill_tokens += report.prefill;
@@ -64,37 +73,47 @@ void Instance::end(std::size_t lane_number) {
 }
 
 void Instance::end_decoding(Seat& s, int rank, InstanceOwner::StepEnd& report) {
-  const bool drafts = shape_.speculation.drafts() > 0;
-  const Time now = engine_.now();
-  std::int64_t tokens = 0;
-  const std::size_t before = s.decoding.size();
-  if (drafts) totals_.verified_tokens += std::int64_t(before) * (1 + shape_.speculation.drafts());
-  for (std::size_t i = 0; i < s.decoding.size();) {
-    Decoding& d = s.decoding[i];
-    const int some = drafts ? std::min(shape_.speculation.draw(random_), int(d.left)) : 1;
-    d.context += some;
-    d.left -= some;
-    d.room -= some;
-    tokens += some;
-    if (d.left > 0) {
-      ++i;
-      continue;
+  DecodeSet& all = s.decoding;
+  const int drafts = shape_.speculation.drafts();
+  std::int64_t tokens = std::int64_t(all.size());
+  all.advance();
+  if (drafts > 0) {
+    totals_.verified_tokens += tokens * (1 + drafts);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const int more = std::min(shape_.speculation.draw(random_) - 1, int(all.left(i)));
+      all.correct(i, more);
+      tokens += more;
     }
-    const std::uint32_t slot = d.slot;
-    Live& l = live(slot);
-    l.computed = d.context;
-    l.generated = l.request.output;
-    l.last = now;
-    publish(l);
-    let_go(l.hold, l.request);
-    --held_[std::size_t(rank)];
-    s.decoding[i] = s.decoding.back();
-    s.decoding.pop_back();
-    owner_.finished(slot);
+    all.recount();
   }
-  owner_.token_gap(now - s.last_decode, tokens);
-  s.last_decode = now;
+  if (all.may_have_ended()) {
+    for (std::size_t i = 0; i < all.size();) all.left(i) > 0 ? void(++i) : end_request(all, i, rank);
+    all.recount();
+  }
+  if (gap_tokens_ > 0 && gap_ != engine_.now() - s.last_decode) tell_gaps();
+  gap_ = engine_.now() - s.last_decode;
+  gap_tokens_ += tokens;
+  s.last_decode = engine_.now();
   report.decode += tokens;
+}
+
+/// The request at `at` has all its tokens.
+void Instance::end_request(DecodeSet& all, std::size_t at, int rank) {
+  const std::uint32_t slot = all.slot(at);
+  Live& l = live(slot);
+  leave_decode(all, at);
+  all.swap_out(at);
+  l.last = engine_.now();
+  publish(l);
+  let_go(l.hold, l.request);
+  --held_[std::size_t(rank)];
+  owner_.finished(slot);
+}
+
+/// Ranks that decode in step have the same gaps between tokens: they are told together.
+void Instance::tell_gaps() {
+  owner_.token_gap(gap_, gap_tokens_);
+  gap_tokens_ = 0;
 }
 
 void Instance::end_prompts(Seat& s, int rank, InstanceOwner::StepEnd& report) {
@@ -105,6 +124,7 @@ void Instance::end_prompts(Seat& s, int rank, InstanceOwner::StepEnd& report) {
     l.computed += p.chunk;
     report.prefill += p.chunk;
     pending_[std::size_t(rank)] -= p.chunk;
+    touch(rank);
     p.chunk = 0;
     if (l.computed < l.target) {
       ++i;
