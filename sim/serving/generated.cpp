@@ -78,7 +78,8 @@ void Generated::continue_session(Request& request) {
   }
   const bool repeated = !later.empty();
   if (repeated) request.session = request.row;
-  sessions_.hash(request, text, repeated ? request.input + request.output : request.input);
+  sessions_.hash(request, text, repeated ? request.input + request.output : text.shared);
+  if (!repeated) request.unique_blocks = request.input / demand_.hash_block - std::int32_t(request.hashes.size());
   if (repeated) sessions_.open(request.session, text, std::move(later));
 }
 

@@ -158,7 +158,7 @@ class Instance {
   void pull(int rank);
   void add_to_decode(std::uint32_t slot, Seat& seat);
   void leave_decode(const DecodeSet& set, std::size_t at);
-  void let_go(Hold& hold, const Request& request);
+  void let_go(Hold& hold, const Live& live);
   void set_down(int rank, bool down) {
     ranks_down_ += int(down) - int(down_[std::size_t(rank)]);
     down_[std::size_t(rank)] = down;

@@ -20,7 +20,7 @@ void KvCache::append(std::uint32_t block, std::uint8_t tier) {
   b.newer = kNone;
   (list.newest == kNone ? list.oldest : blocks_[list.newest].newer) = block;
   list.newest = block;
-  list.tokens += shape_.hash_block;
+  list.tokens += tokens(b);
 }
 
 void KvCache::remove(std::uint32_t block) {
@@ -28,22 +28,23 @@ void KvCache::remove(std::uint32_t block) {
   Tier& list = tier_[b.tier];
   (b.older == kNone ? list.oldest : blocks_[b.older].newer) = b.newer;
   (b.newer == kNone ? list.newest : blocks_[b.newer].older) = b.older;
-  list.tokens -= shape_.hash_block;
+  list.tokens -= tokens(b);
 }
 
 void KvCache::forget(std::uint32_t block) {
-  by_hash_.erase(blocks_[block].hash);
+  if (blocks_[block].unnamed == 0) by_hash_.erase(blocks_[block].hash);
   free_.push_back(block);
 }
 
 /// Moves an unused block one tier down, where the oldest makes place for it; off the last tier it is gone.
 void KvCache::demote(std::uint32_t block) {
   const std::uint8_t from = blocks_[block].tier;
+  const std::int64_t size = tokens(blocks_[block]);
   remove(block);
   for (std::uint8_t to = std::uint8_t(from + 1); to <= 2; ++to) {
     const std::int64_t capacity = to == 1 ? shape_.host : shape_.disk;
-    if (capacity < shape_.hash_block) continue;
-    while (tier_[to].tokens + shape_.hash_block > capacity) demote(tier_[to].oldest);
+    if (capacity < size) continue;
+    while (tier_[to].tokens + size > capacity) demote(tier_[to].oldest);
     return append(block, to);
   }
   forget(block);
@@ -104,10 +105,7 @@ void KvCache::publish(std::span<const std::uint64_t> hashes, int from, int to) {
     private_ -= shape_.hash_block;
     check(private_ >= 0, "a KV cache published more than was taken");
     if (fresh) {
-      if (free_.empty()) free_.push_back(std::uint32_t(blocks_.size())), blocks_.emplace_back();
-      entry->second = free_.back();
-      free_.pop_back();
-      blocks_[entry->second] = Block{.hash = entry->first, .older = kNone, .newer = kNone, .pins = 1, .tier = 0};
+      entry->second = new_block({.hash = entry->first, .pins = 1});
       pinned_ += shape_.hash_block;
       continue;
     }
@@ -118,6 +116,21 @@ void KvCache::publish(std::span<const std::uint64_t> hashes, int from, int to) {
       pinned_ += shape_.hash_block;
     }
   }
+}
+
+std::uint32_t KvCache::new_block(const Block& block) {
+  if (free_.empty()) {
+    blocks_.push_back(block);
+    return std::uint32_t(blocks_.size() - 1);
+  }
+  const std::uint32_t at = free_.back();
+  free_.pop_back();
+  blocks_[at] = block;
+  return at;
+}
+
+void KvCache::retire(std::int64_t blocks) {
+  if (blocks > 0 && make_room(blocks * shape_.hash_block)) append(new_block({.unnamed = std::int32_t(blocks)}), 0);
 }
 
 void KvCache::unpin(std::span<const std::uint64_t> hashes, int blocks) {

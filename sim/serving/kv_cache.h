@@ -1,6 +1,7 @@
 // The paged KV cache of one attention rank: private blocks of running requests, and prefix blocks that requests share,
 // with a host and a disk tier below the GPU's memory.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -56,6 +57,8 @@ class KvCache {
   void publish(std::span<const std::uint64_t> hashes, int from, int to);
   /// Lets go of the first `blocks`; they stay until their space is needed.
   void unpin(std::span<const std::uint64_t> hashes, int blocks);
+  /// Keeps `blocks` prefix blocks that nobody will ask for, until their space is needed: all at once.
+  void retire(std::int64_t blocks);
   /// Forgets everything: the GPU was lost.  What requests hold must have been given back.
   void clear();
 
@@ -73,12 +76,15 @@ class KvCache {
     std::uint64_t hash = 0;
     std::uint32_t older = kNone, newer = kNone;  // in its tier's list, while unpinned
     std::int32_t pins = 0;
-    std::uint8_t tier = 0;  // 0 GPU, 1 host, 2 disk
+    std::int32_t unnamed = 0;  // prefix blocks that it stands for and that have no hash; 0: one that has
+    std::uint8_t tier = 0;     // 0 GPU, 1 host, 2 disk
   };
   struct Tier {
     std::uint32_t oldest = kNone, newest = kNone;
     std::int64_t tokens = 0;
   };
+  std::int64_t tokens(const Block& block) const { return std::int64_t(shape_.hash_block) * std::max(1, block.unnamed); }
+  std::uint32_t new_block(const Block& block);
   void append(std::uint32_t block, std::uint8_t tier);
   void remove(std::uint32_t block);
   void forget(std::uint32_t block);

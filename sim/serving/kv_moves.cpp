@@ -31,7 +31,7 @@ void Instance::received(std::uint32_t slot) {
   l.stage = Stage::decode;
   if (down_[std::size_t(l.hold.rank)]) {  // lost on arrival
     const int rank = l.hold.rank;
-    let_go(l.hold, l.request);
+    let_go(l.hold, l);
     --held_[std::size_t(rank)];
     start_over(l);
     return owner_.homeless(slot);
@@ -47,10 +47,14 @@ void Instance::received(std::uint32_t slot) {
   kick();
 }
 
-void Instance::let_go(Hold& hold, const Request& request) {
+void Instance::let_go(Hold& hold, const Live& live) {
   KvCache& kv = kv_[std::size_t(hold.rank)];
   kv.give(hold.taken);
-  kv.unpin(request.hashes, hold.pinned);
+  kv.unpin(live.request.hashes, hold.pinned);
+  if (kv.hash_block() > 0 && live.request.unique_blocks > 0) {
+    const std::int64_t named = std::int64_t(live.request.hashes.size());
+    kv.retire(std::min<std::int64_t>(live.computed / kv.hash_block() - named, live.request.unique_blocks));
+  }
   hold.taken = 0;
   hold.pinned = 0;
   touch(hold.rank);
@@ -58,7 +62,7 @@ void Instance::let_go(Hold& hold, const Request& request) {
 
 void Instance::release_source(std::uint32_t slot) {
   Live& l = live(slot);
-  let_go(l.source, l.request);
+  let_go(l.source, l);
   kick();
 }
 
@@ -109,7 +113,7 @@ void Instance::preempt(Seat& s, int rank, std::size_t at) {
   Live& l = live(slot);
   leave_decode(s.decoding, at);
   s.decoding.erase(at);
-  let_go(l.hold, l.request);
+  let_go(l.hold, l);
   ++l.preemptions;
   ++totals_.preemptions;
   --held_[std::size_t(rank)];

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "serving/slowest_rank.h"
 
 namespace moesim {
 namespace {
@@ -77,14 +78,20 @@ LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const Batch
   LayerPieces out;
   Time most{-1};
   std::int64_t fullest = 0;
-  for (std::size_t r = 0; r < ranks.size(); ++r) {
+  if (any_slow_) {
+    slowest_.resize(ranks.size());
+    std::iota(slowest_.begin(), slowest_.end(), std::size_t{0});
+  } else {
+    may_be_slowest(ranks, parts_.windowed(layer_class), slowest_);
+  }
+  for (const Batch& b : ranks) fullest = std::max(fullest, b.tokens);
+  for (const std::size_t r : slowest_) {
     if (ranks[r].tokens == 0) continue;
     PartCosts::Attention a = parts_.attention(layer_class, ranks[r]);
     if (any_slow_) {
       a.in = Time{std::int64_t(double(a.in.v) / rank_slow_[r])};
       a.core = Time{std::int64_t(double(a.core.v) / rank_slow_[r])};
     }
-    fullest = std::max(fullest, ranks[r].tokens);
     if (a.in + a.core <= most) continue;
     most = a.in + a.core;
     out[Piece::attention_in] = a.in;

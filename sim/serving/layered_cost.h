@@ -109,6 +109,7 @@ class LayeredCost final : public StepCost {
   // Scratch.
   std::vector<std::vector<Batch>> micro_;
   std::vector<LayerPieces> layers_;
+  std::vector<std::size_t> slowest_;  // ranks that may be so in attention
   double balance_sum_ = 0, balance_count_ = 0;
 };
 

@@ -20,6 +20,7 @@ class PartCosts {
   int attention_class(int layer_class) const { return attention_class_[std::size_t(layer_class)]; }
   int class_of(int layer) const { return class_of_[std::size_t(layer)]; }
 
+  bool windowed(int layer_class) const { return windowed_[std::size_t(layer_class)]; }
   struct Attention {
     Time in{}, core{};  ///< up to the attention core, and from there
   };

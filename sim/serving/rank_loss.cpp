@@ -26,7 +26,7 @@ std::int64_t Instance::lose_rank(int rank, bool stays_down) {
   }
   for (std::uint32_t slot : homeless) {
     lost += live(slot).computed;
-    let_go(live(slot).hold, live(slot).request);
+    let_go(live(slot).hold, live(slot));
     --held_[std::size_t(rank)];
   }
   const std::deque<std::uint32_t> queue = std::exchange(waiting_[std::size_t(rank)], {});

@@ -19,5 +19,7 @@ struct Request {
   /// Ids of the full prefix blocks of the prompt, then of the output where a later turn repeats it.  Equal ids mean
   /// equal tokens from the start up to and including the block; every block has Workload::hash_block() tokens.
   std::vector<std::uint64_t> hashes;
+  /// Full prefix blocks after those, with tokens that no other request has: they fill prefix caches in vain.
+  std::int32_t unique_blocks = 0;
 };
 }  // namespace moesim

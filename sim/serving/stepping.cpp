@@ -105,7 +105,7 @@ void Instance::end_request(DecodeSet& all, std::size_t at, int rank) {
   all.swap_out(at);
   l.last = engine_.now();
   publish(l);
-  let_go(l.hold, l.request);
+  let_go(l.hold, l);
   --held_[std::size_t(rank)];
   owner_.finished(slot);
 }
@@ -139,7 +139,7 @@ void Instance::end_prompts(Seat& s, int rank, InstanceOwner::StepEnd& report) {
       owner_.first_token(slot);
     }
     if (l.generated == l.request.output) {
-      let_go(l.hold, l.request);
+      let_go(l.hold, l);
       --held_[std::size_t(rank)];
       owner_.finished(slot);
     } else if (shape_.role == Role::prefill) {
