@@ -67,7 +67,8 @@ class Network {
   const NetworkCalibration& calibration() const { return calibration_; }
 
   /// Starts sending `bytes` (>= 0) now; runs `done` when the last byte has arrived.  From a GPU to itself: now.
-  void send(GpuId from, GpuId to, Bytes bytes, Action done);
+  /// slowed: how many times their bytes the links work, for what crosses them that is not among the flows.
+  void send(GpuId from, GpuId to, Bytes bytes, Action done, double slowed = 1);
   /// Starts many flows now.  Throws std::logic_error for a GPU outside the cluster or negative bytes.
   virtual void start(std::span<const Transfer> transfers, Receiver& receiver) = 0;
   /// True if exchanges and collectives are to use their closed forms instead of flows.

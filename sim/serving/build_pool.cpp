@@ -156,8 +156,10 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
     cost.share = cost.experts->share;
     cost.rebalance = d.section.rebalance.spec;
     if (d.section.rebalance.spec.interval.v > 0) {
-      pool.policy = placements().make(Config::from_text(d.section.rebalance.policy, "serving.rebalance.policy"));
-      cost.policy = pool.policy.get();
+      cost.policy = [policy = d.section.rebalance.policy] {
+        return placements().make(Config::from_text(policy, "serving.rebalance.policy"));
+      };
+      cost.policy();  // a wrong name is found now
       cost.problem.gpus = cost.experts->gpus;
       cost.problem.nodes = std::max(1, cost.experts->gpus / pool.node.gpus);
       cost.problem.slots = pool.maps.front().slots();

@@ -14,8 +14,15 @@ namespace {
 class NetworkMover final : public KvMover {
  public:
   explicit NetworkMover(Network& network) : network_(network) {}
-  void move(int from, int to, Bytes bytes, Action done) override {
-    network_.send(GpuId(std::uint32_t(from)), GpuId(std::uint32_t(to)), bytes, done);
+  void move(int from, int to, Bytes bytes, double slowed, Action done) override {
+    network_.send(GpuId(std::uint32_t(from)), GpuId(std::uint32_t(to)), bytes, done, slowed);
+  }
+  void slow(int gpu, double share) override {
+    const Topology& t = network_.topology();
+    if (!t.has_nics()) return;
+    const int nic = t.nic_of(GpuId(std::uint32_t(gpu)));
+    network_.set_share(t.nic_out(nic), share);
+    network_.set_share(t.nic_in(nic), share);
   }
 
  private:

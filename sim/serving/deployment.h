@@ -19,7 +19,6 @@ struct BuiltPool {
   std::unique_ptr<Topology> topology;    // of a pool with nodes of its own
   std::unique_ptr<ExchangeGroup> group;  // null: no exchange
   std::vector<std::unique_ptr<TrafficSource>> sources;
-  std::unique_ptr<Placement> policy;  // for rebalancing
   std::vector<ExpertMap> maps;
   int described = 1;  // instances in the scenario; fewer are simulated under `fold`
   int simulated = 1;

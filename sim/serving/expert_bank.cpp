@@ -129,6 +129,19 @@ ExpertTimes ExpertBank::summary(const Entry& e) const {
   return out;
 }
 
+/// Ports that carry something else only take longer: the last GPU is the last of the others, or one of them.
+ExpertTimes ExpertBank::times_of(const Entry& e) const {
+  ExpertTimes out = any_slow_ ? summary(e) : e.healthy;
+  for (const PortUse::Left& port : sharing_) {
+    const std::size_t g = std::size_t(port.gpu);
+    const double left = slow_link_[g] * port.share, compute = double(e.compute[g]) / slow_gpu_[g];
+    const double arrival = double(e.arrival[g]) / left;
+    if (arrival + compute > out.dispatch + out.experts) out.dispatch = arrival, out.experts = compute;
+    out.combine = std::max(out.combine, double(e.combine[g]) / left);
+  }
+  return out;
+}
+
 ExpertBank::Entry& ExpertBank::entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix,
                                      std::span<const double> weights) {
   std::size_t m = std::size_t(std::ranges::find(mixes_, mix) - mixes_.begin());

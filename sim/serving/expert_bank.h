@@ -11,6 +11,7 @@
 #include "core/random.h"
 #include "network/exchange.h"
 #include "routing/traffic.h"
+#include "serving/port_use.h"
 #include "spec/model.h"
 
 namespace moesim {
@@ -77,6 +78,14 @@ class ExpertBank {
 
   void slow_gpu(int gpu, double share);
   void slow_link(int gpu, double share);
+  /// In the calls of times() from now on these ports keep only a share of their rate for the exchanges.  All of an
+  /// exchange counts as the port's: the most that it can lose.
+  void sharing(std::span<const PortUse::Left> ports) { sharing_.assign(ports.begin(), ports.end()); }
+  /// The step whose routing stands for that of `step`: draws are of `samples` steps until they are made anew.
+  std::int64_t drawn(std::int64_t step) const {
+    const std::int64_t first = s_.settings.redraw > 0 ? step / s_.settings.redraw * s_.settings.redraw : 0;
+    return first + step % s_.settings.samples;
+  }
 
   /// Seconds each GPU computed experts, summed over all calls of times().
   std::vector<double> gpu_seconds() const;
@@ -100,7 +109,7 @@ class ExpertBank {
   void exchange(const ExchangeSums& sums, Entry& out);
   double compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu);
   ExpertTimes summary(const Entry& e) const;
-  ExpertTimes times_of(const Entry& e) const { return any_slow_ ? summary(e) : e.healthy; }
+  ExpertTimes times_of(const Entry& e) const;
 
   Setup s_;
   RouterShape router_;
@@ -115,6 +124,7 @@ class ExpertBank {
   std::vector<std::vector<int>> masked_;  // by layer; empty: none
   std::vector<double> slow_gpu_, slow_link_;
   bool any_slow_ = false;
+  std::vector<PortUse::Left> sharing_;
   std::vector<double> gpu_seconds_, tokens_seen_;
   // Scratch.
   ExchangeSums sums_;

@@ -23,12 +23,20 @@ void Service::fail(std::size_t f) {
   const PoolShape& pool = shape_.pools[m.pool];
   if (fault.repair.v > 0) engine_.after(fault.repair, "repaired", [this, f] { repair(f); });
   StepCost& cost = instance.step_cost();
-  if (fault.kind == FaultKind::slow_gpu || fault.kind == FaultKind::slow_link || fault.kind == FaultKind::nic) {
+  if (fault.kind == FaultKind::slow_gpu || fault.kind == FaultKind::slow_link) {
     report.answer = "slower";
-    (fault.kind == FaultKind::slow_gpu) ? cost.slow_gpu(fault.gpu, fault.share)
-                                        : cost.slow_link(fault.gpu, fault.share);
+    if (fault.kind == FaultKind::slow_gpu) return cost.slow_gpu(fault.gpu, fault.share);
+    cost.slow_link(fault.gpu, fault.share);
+    if (mover_ != nullptr) mover_->slow(m.first_gpu + fault.gpu, fault.share);
     return;
   }
+  if (fault.kind == FaultKind::nic)
+    if (const double left = cost.set_adapter(fault.gpu, false); left > 0) {
+      report.answer = "reroute";
+      if (mover_ != nullptr) mover_->slow(m.first_gpu + fault.gpu, left);
+      report.stalled = fault.detect;
+      return instance.hold_until(engine_.now() + fault.detect);
+    }
   const int first = fault.kind == FaultKind::node ? fault.gpu / shape_.gpus_per_node * shape_.gpus_per_node : fault.gpu;
   const int count = fault.kind == FaultKind::node ? std::min(shape_.gpus_per_node, pool.gpus - first) : 1;
   const int per_stage = pool.tensor * instance.ranks();
@@ -67,7 +75,11 @@ void Service::repair(std::size_t f) {
   Member& m = member_of(fault);
   StepCost& cost = m.instance->step_cost();
   if (fault.kind == FaultKind::slow_gpu) return cost.slow_gpu(fault.gpu, 1);
-  if (fault.kind == FaultKind::slow_link || fault.kind == FaultKind::nic) return cost.slow_link(fault.gpu, 1);
+  if (mover_ != nullptr && (fault.kind == FaultKind::slow_link || fault.kind == FaultKind::nic))
+    mover_->slow(m.first_gpu + fault.gpu, 1);
+  if (fault.kind == FaultKind::slow_link) return cost.slow_link(fault.gpu, 1);
+  if (fault.kind == FaultKind::nic && cost.set_adapter(fault.gpu, true) > 0 && fault_reports_[f].answer == "reroute")
+    return;
   if (m.power == Power::starting) return;  // it comes back as a whole
   cost.restore();
   for (int r = 0; r < m.instance->ranks(); ++r) m.instance->restore_rank(r);

@@ -42,7 +42,14 @@ LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, 
   if (s_.experts) {
     bank_ = std::make_unique<ExpertBank>(*s_.experts);
     original_ = bank_->maps();
+    if (s_.experts->group != nullptr) ports_ = PortUse(*s_.experts->group, s_.calibration);
+    if (s_.policy)
+      rebalancing_ = std::make_unique<Rebalancing>(s_.rebalance, s_.policy, s_.problem,
+                                                   expert_bytes(*s_.model, s_.options), *bank_, ports_);
   }
+  slow_link_.assign(std::size_t(s_.parallel.stage_gpus()), 1);
+  adapter_ = slow_link_;
+  adapter_lost_.assign(slow_link_.size(), false);
   int next = 0;
   for (int l = 0; l < layers; ++l) ordinal_.push_back(s_.model->is_moe_layer(l) && bank_ ? next++ : -1);
   for (int g = 0; g < s_.parallel.tensor; ++g) tensor_group_.push_back(GpuId(g));
@@ -141,6 +148,7 @@ void LayeredCost::pieces(const StepWork& work, int first, int last, StepTimes& o
         p[Piece::dispatch] = from_seconds(e.dispatch);
         p[Piece::experts] = from_seconds(e.experts);
         p[Piece::combine] = from_seconds(e.combine);
+        exchanging_ += e.dispatch + e.combine;
         out.waiting += e.experts - e.mean_experts;
         balance_sum_ += e.balancedness;
         balance_count_ += 1;
@@ -189,7 +197,8 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
   out.stages.clear();
   out.parts.fill(0);
   out.waiting = 0;
-  balance_sum_ = balance_count_ = 0;
+  balance_sum_ = balance_count_ = exchanging_ = 0;
+  if (bank_) bank_->sharing(ports_.left());
   step_ = work.step;
   ++steps_;
   const int micros = overlap_plan(s_.overlap).micro_batches;
@@ -231,15 +240,10 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
   out.parts[std::size_t(StepPart::head)] += seconds(ends);
   out.stages.front() += s_.overhead;
   out.parts[std::size_t(StepPart::launch)] += seconds(s_.overhead);
-  if (!to_move_.empty()) {  // one layer's weights cross the links beside this step
-    auto [ordinal, map] = std::move(to_move_.back());
-    to_move_.pop_back();
-    const Time t = move_layer(ordinal, map);
-    bank_->set_map(ordinal, std::move(map));
-    out.stages.front() += t;
-    out.parts[std::size_t(StepPart::other)] += seconds(t);
-    rebalances_.seconds += seconds(t);
-  }
+  const double length = seconds(out.total());
+  ports_.stepped(length);
+  busy_ = length > 0 ? std::min(1.0, exchanging_ / length) : 0;
+  if (rebalancing_) rebalancing_->stepped(step_, weights_, length);
   out.balancedness = balance_count_ > 0 ? balance_sum_ / balance_count_ : 1;
 }
 
@@ -250,7 +254,13 @@ void LayeredCost::slow_gpu(int gpu, double share) {
   if (bank_ && !s_.parallel.experts_tensor) bank_->slow_gpu(local, share);
 }
 
-void LayeredCost::slow_link(int gpu, double share) {
-  if (bank_ && !s_.parallel.experts_tensor) bank_->slow_link(gpu % s_.parallel.stage_gpus(), share);
+Time LayeredCost::rebalance() {
+  return rebalancing_ && !weights_.empty() ? rebalancing_->plan(step_, weights_) : Time{};
 }
+
+void LayeredCost::crosses(int gpu, bool nvlink, Bytes bytes, Time lasts) {
+  if (nvlink == ports_.nvlink()) ports_.add(gpu % s_.parallel.stage_gpus(), double(bytes.v), seconds(lasts));
+}
+
+double LayeredCost::port_busy(bool nvlink) const { return nvlink == ports_.nvlink() ? busy_ : 0; }
 }  // namespace moesim

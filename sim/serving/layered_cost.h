@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "network/collective.h"
-#include "placement/placement.h"
 #include "serving/expert_bank.h"
 #include "serving/overlap.h"
 #include "serving/part_costs.h"
+#include "serving/port_use.h"
+#include "serving/rebalancing.h"
 #include "serving/speculation.h"
 #include "serving/step_cost.h"
 
@@ -30,24 +31,6 @@ struct Parallel {
   int gpus() const { return tensor * data * pipeline; }
 };
 
-struct RebalanceSpec {
-  Time interval{};
-  std::int64_t window = 1000;
-  bool layerwise = false;
-  static void fields(auto& f, auto& p) {
-    f("interval", p.interval, "time between plans; 0 s: the placement stays as it is");
-    f("window", p.window, "steps whose routing a plan is made from");
-    f("layerwise", p.layerwise, "weights move one layer a step beside the work; false: the instance waits for all");
-  }
-};
-
-/// What rebalancing did over the run.
-struct RebalanceTotals {
-  std::int64_t plans = 0, moved_experts = 0;
-  double moved_bytes = 0, seconds = 0;           ///< time added to steps or stalls
-  double balance_before = 0, balance_after = 0;  ///< summed over plans: expected mean / max GPU load
-};
-
 class LayeredCost final : public StepCost {
  public:
   struct Setup {
@@ -62,7 +45,7 @@ class LayeredCost final : public StepCost {
     Time overhead{};  ///< of every step: scheduling, sampling, launch
     SpeculationSpec speculation;
     std::optional<ExpertBank::Setup> experts;
-    const Placement* policy = nullptr;  ///< for rebalancing and replacement
+    Rebalancing::Policy policy;  ///< for rebalancing; none: the placement stays as it is
     PlacementProblem problem;
     RebalanceSpec rebalance;
   };
@@ -71,6 +54,9 @@ class LayeredCost final : public StepCost {
   void cost(const StepWork& work, StepTimes& out) override;
   void slow_gpu(int gpu, double share) override;
   void slow_link(int gpu, double share) override;
+  double set_adapter(int gpu, bool works) override;
+  void crosses(int gpu, bool nvlink, Bytes bytes, Time lasts) override;
+  double port_busy(bool nvlink) const override;
   Loss lose_gpus(int first, int count, bool mask, bool restart) override;
   void restore() override;
   Time rebalance() override;
@@ -81,7 +67,7 @@ class LayeredCost final : public StepCost {
   const std::vector<double>& layer_balance() const { return layer_balance_; }  ///< summed over steps
   std::int64_t steps() const { return steps_; }
   ExpertBank* bank() { return bank_.get(); }
-  const RebalanceTotals& rebalances() const { return rebalances_; }
+  const Rebalancing* rebalancing() const { return rebalancing_.get(); }
 
  private:
   void pieces(const StepWork& work, int first, int last, StepTimes& out);
@@ -89,21 +75,22 @@ class LayeredCost final : public StepCost {
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
   Time draft_time(const StepWork& work);
-  Time move_layer(std::size_t ordinal, const ExpertMap& to);
-  std::vector<ExpertMap> plan_maps(std::int64_t step, int steps);
-  double expected_balance(const std::vector<ExpertMap>& maps, std::span<const double> loads) const;
+  void set_link(int gpu);
 
   Setup s_;
   PartCosts parts_;
   std::unique_ptr<ExpertBank> bank_;
+  PortUse ports_;
+  std::unique_ptr<Rebalancing> rebalancing_;
   std::vector<ExpertMap> original_;
   std::vector<int> ordinal_;  // of each layer among the MoE layers; -1
   std::vector<GpuId> tensor_group_;
   std::unordered_map<std::int64_t, Time> tensor_times_, hop_times_;  // looked up only
   std::vector<std::array<double, 6>> layer_seconds_;
   std::vector<double> exposed_, layer_balance_, rank_slow_, weights_;
-  std::vector<std::pair<std::size_t, ExpertMap>> to_move_;  // layer-wise rebalancing, last first
-  RebalanceTotals rebalances_;
+  std::vector<double> slow_link_, adapter_;  // (GPUs of a stage): share of the port's rate; of an adapter's, rerouted
+  std::vector<bool> adapter_lost_;           // (GPUs of a stage)
+  double exchanging_ = 0, busy_ = 0;         // s of exchanges in the last step; share of it
   std::int64_t steps_ = 0, step_ = 0;
   bool any_slow_ = false;
   // Scratch.
@@ -112,6 +99,9 @@ class LayeredCost final : public StepCost {
   std::vector<std::size_t> slowest_;  // ranks that may be so in attention
   double balance_sum_ = 0, balance_count_ = 0;
 };
+
+/// One expert's weights in one layer, as stored.
+Bytes expert_bytes(const Model& model, const LayerOptions& options);
 
 /// Part `micro` of `of` equal parts of a batch: sequences are dealt out, a single prompt is cut.
 Batch micro_batch(const Batch& batch, int micro, int of);

@@ -83,6 +83,35 @@ void report_pool(Results& results, const Deployment& d, const Service& service, 
   }
 }
 
+/// Each plan with how old the loads were that it was made from, and what became of the balance.
+void report_rebalancing(Results& results, const std::string& pool, const Rebalancing& rebalancing) {
+  const std::vector<RebalancePlan>& plans = rebalancing.plans();
+  RebalancePlan sum;
+  double experts = 0;
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const RebalancePlan& p = plans[i];
+    const std::string scope = fmt::format("{},plan:{}", pool, i);
+    results.metric("rebalance_at", p.at, "s", scope);
+    results.metric("rebalance_load_age", p.age, "s", scope);
+    results.metric("rebalance_balancedness_before", p.before, "", scope);
+    results.metric("rebalance_balancedness_hoped", p.hoped, "", scope);
+    results.metric("rebalance_balancedness_after", p.after, "", scope);
+    results.metric("rebalance_bytes", p.moved_bytes, "B", scope);
+    sum.age += p.age, sum.before += p.before, sum.hoped += p.hoped, sum.after += p.after;
+    sum.seconds += p.seconds, sum.moved_bytes += p.moved_bytes;
+    experts += double(p.moved_experts);
+  }
+  const double n = std::max(1.0, double(plans.size()));
+  results.metric("rebalances", double(plans.size()), "", pool);
+  results.metric("rebalance_bytes", sum.moved_bytes, "B", pool);
+  results.metric("rebalance_experts", experts, "", pool);
+  results.metric("rebalance_time", sum.seconds, "s", pool);
+  results.metric("rebalance_load_age", sum.age / n, "s", pool);
+  results.metric("rebalance_balancedness_before", sum.before / n, "", pool);
+  results.metric("rebalance_balancedness_hoped", sum.hoped / n, "", pool);
+  results.metric("rebalance_balancedness_after", sum.after / n, "", pool);
+}
+
 /// Layer by layer, GPU by GPU and expert by expert, of the pool's first instance.
 void report_layers(Results& results, const Deployment& d, const Service& service, std::size_t p, int first_gpu) {
   const BuiltPool& pool = *d.pools[p];
@@ -124,14 +153,7 @@ void report_layers(Results& results, const Deployment& d, const Service& service
     for (int s = 0; s < map.slots(); ++s)
       results.add(Table::placement, {bank.setup().layers[l], s, map.gpu_of(s), map.slot_to_expert[std::size_t(s)]});
   }
-  const RebalanceTotals& r = cost.rebalances();
-  if (r.plans == 0) return;
-  const std::string scope = scope_of(service.pool_shape(p));
-  results.metric("rebalances", double(r.plans), "", scope);
-  results.metric("rebalance_bytes", r.moved_bytes, "B", scope);
-  results.metric("rebalance_time", r.seconds, "s", scope);
-  results.metric("rebalance_balancedness_stale", r.balance_before / double(r.plans), "", scope);
-  results.metric("rebalance_balancedness_fresh", r.balance_after / double(r.plans), "", scope);
+  if (cost.rebalancing() != nullptr) report_rebalancing(results, scope_of(service.pool_shape(p)), *cost.rebalancing());
 }
 
 void report_requests(Results& results, Service& service) {

@@ -6,6 +6,10 @@
 #include "core/check.h"
 
 namespace moesim {
+namespace {
+constexpr Time kOutside = 1_s;  // assumed: for so long a prompt from elsewhere was computed, and its cache comes
+}  // namespace
+
 void Service::next_arrival() {
   if (next_)
     engine_.at(std::max(next_->arrival, engine_.now()), "arrival", [this] {
@@ -166,9 +170,20 @@ int Service::gpu_of(const Hold& hold) const {
   return m.first_gpu + hold.rank * shape_.pools[m.pool].tensor;
 }
 
+/// Charges a KV cache that comes or goes to the ports of the rank's GPUs.  Returns how busy these are with exchanges.
+double Service::share_ports(const Hold& hold, bool nvlink, Bytes bytes, Time lasts) {
+  const Member& m = instances_[std::size_t(hold.instance)];
+  StepCost& cost = m.instance->step_cost();
+  const int tensor = std::max(1, shape_.pools[m.pool].tensor);
+  for (int i = 0; i < tensor; ++i) cost.crosses(hold.rank * tensor + i, nvlink, bytes / tensor, lasts);
+  return cost.port_busy(nvlink);
+}
+
 void Service::fetch(std::uint32_t slot) {
   Live& live = requests_[slot];
+  const Bytes all = instances_[std::size_t(live.hold.instance)].instance->shape().kv_bytes(live.computed);
   if (live.source.instance < 0) {
+    share_ports(live.hold, false, all, kOutside);
     if (!live.started) live.start = live.first = engine_.now();
     live.started = true;
     engine_.after({}, "kv here",
@@ -180,6 +195,12 @@ void Service::fetch(std::uint32_t slot) {
   // A rank's GPUs send side by side; the flow of the first stands for all of them.
   Bytes bytes = pool.instance.kv_bytes(live.computed) / std::max(1, pool.tensor);
   if (pool.layerwise_transfer) bytes = bytes / shape_.layers;
+  const bool nvlink = gpu_of(live.source) / shape_.gpus_per_node == gpu_of(live.hold) / shape_.gpus_per_node;
+  // Layer by layer, a cache crosses as long as its prompt was computed: as much crosses now for prompts under way.
+  const Time lasts = pool.layerwise_transfer ? engine_.now() - live.start : Time{};
+  const double busy = std::max(share_ports(live.source, nvlink, pool.instance.kv_bytes(live.computed), lasts),
+                               share_ports(live.hold, nvlink, all, lasts));
+  const double slowed = 1 / (1 - std::min(busy, 0.5));  // two sides with data to send share a port evenly
   const auto done = [this, slot] {
     Live& moved = requests_[slot];
     Member& source = instances_[std::size_t(moved.source.instance)];
@@ -190,7 +211,7 @@ void Service::fetch(std::uint32_t slot) {
   if (mover_ == nullptr || bytes.v == 0)
     engine_.after({}, "kv moved", done);
   else
-    mover_->move(gpu_of(live.source), gpu_of(live.hold), bytes, done);
+    mover_->move(gpu_of(live.source), gpu_of(live.hold), bytes, slowed, done);
 }
 
 void Service::homeless(std::uint32_t slot) {

@@ -20,7 +20,10 @@ namespace moesim {
 class KvMover {
  public:
   virtual ~KvMover() = default;
-  virtual void move(int from_gpu, int to_gpu, Bytes bytes, Action done) = 0;
+  /// slowed: how many times the bytes the links work for it, since they carry exchanges too.
+  virtual void move(int from_gpu, int to_gpu, Bytes bytes, double slowed, Action done) = 0;
+  /// The GPU's adapter works at a share of its rate from now on.
+  virtual void slow(int /*gpu*/, double /*share*/) {}
 };
 
 /// Equal instances.
@@ -69,13 +72,15 @@ struct Fault {
   FaultAnswer answer = FaultAnswer::redundancy;
   Time detect = 10_s;
   static void fields(auto& f, auto& p) {
-    f("kind", p.kind, "gpu, nic, node: lost; slow_gpu, slow_link: work at a share of their rate");
+    f("kind", p.kind,
+      "gpu, node: lost; nic: lost, its traffic takes a neighbour's adapter, or the GPU is lost if there is none; "
+      "slow_gpu, slow_link: work at a share of their rate");
     f.required("at", p.at, "when it happens");
     f("repair", p.repair, "how long until it works again; 0 s means never");
     f("pool", p.pool, "name of the pool; the first one if empty");
     f("instance", p.instance, "of the pool");
     f("gpu", p.gpu, "of the instance");
-    f("share", p.share, "of its rate that is left (slow_gpu, slow_link, nic)");
+    f("share", p.share, "of its rate that is left (slow_gpu, slow_link)");
     f("answer", p.answer,
       "to lost experts: redundancy (other copies serve, else as replace), mask (tokens do without), replace (other "
       "GPUs "
@@ -217,6 +222,7 @@ class Service final : public InstanceOwner {
   bool dispatch(std::uint32_t slot);
   void empty_lobby();
   int gpu_of(const Hold& hold) const;
+  double share_ports(const Hold& hold, bool nvlink, Bytes bytes, Time lasts);
   void scale(std::size_t pool);
   void start_up(std::size_t member);
   void set_power(Member& member, Power power);

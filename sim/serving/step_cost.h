@@ -51,6 +51,14 @@ class StepCost {
   /// GPUs of the instance that work at a share of their rate from now on; 1 is healthy.
   virtual void slow_gpu(int /*gpu*/, double /*share*/) {}
   virtual void slow_link(int /*gpu*/, double /*share*/) {}
+  /// The GPU's adapter works (again) or not: without it, traffic goes over NVLink to a neighbour's, which both share.
+  /// Returns what is left of an adapter's rate; 0 if there is no other way, and the GPU is lost.
+  virtual double set_adapter(int /*gpu*/, bool /*works*/) { return 1; }
+  /// So many bytes begin to cross this GPU's port beside the exchanges, over NVLink or an adapter: evenly over `lasts`,
+  /// or (0 s) as fast as they can.
+  virtual void crosses(int /*gpu*/, bool /*nvlink*/, Bytes /*bytes*/, Time /*lasts*/) {}
+  /// Share of the last step in which exchanges used such ports.
+  virtual double port_busy(bool /*nvlink*/) const { return 0; }
   /// What losing GPUs means for the experts on them.
   struct Loss {
     bool fatal = false;       ///< the instance cannot go on without them

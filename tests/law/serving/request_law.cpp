@@ -183,7 +183,7 @@ TEST(Queue, MM1WaitsTwiceAsLong) { expect_wait("{kind: exponential, mean: 100000
 /// Moves every KV cache in one second and remembers how much it was.
 struct OneSecondMover final : KvMover {
   explicit OneSecondMover(Engine& e) : engine(e) {}
-  void move(int from, int to, Bytes bytes, Action done) override {
+  void move(int from, int to, Bytes bytes, double, Action done) override {
     EXPECT_LT(from, 2);
     EXPECT_GE(to, 2);
     moved += bytes.v;
