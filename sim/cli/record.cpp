@@ -9,6 +9,7 @@
 #include "cli/model_input.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "numerics/export.h"
 #include "numerics/gates.h"
 #include "study/evaluate.h"
 
@@ -16,7 +17,7 @@ namespace moesim {
 namespace {
 struct Given {
   ModelInput input;
-  std::string compare, gate = "published";
+  std::string compare, gate = "published", folder;
   bool no_weights = false, losses = false, json = false;
   RecordOptions record;
 };
@@ -48,6 +49,7 @@ void record(Given given) {
   const Model model = model_of(given.input);
   check_requests(model, requests, given.record.decode);
   const std::unique_ptr<Weights> weights = weights_of(given.input, model);
+  if (!given.folder.empty()) export_checkpoint(model, *weights, given.folder);
   std::optional<Evaluation> evaluation;
   if (given.losses || options.compare) {
     evaluation = evaluate(model, *weights, requests, options);
@@ -81,6 +83,7 @@ void add_record(CLI::App& app, int&) {
   verb->add_option("--gate", given->gate,
                    "how experts are chosen: a kind of `moesim list gate`, or {kind: ..., parameter: ...}");
   verb->add_flag("--losses", given->losses, "report losses of the prompts, as moesim loss does");
+  verb->add_option("--export", given->folder, "also write the weights, in FP32, as a Hugging Face folder");
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] {
     check_model_input(given->input, "record");

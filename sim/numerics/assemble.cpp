@@ -12,6 +12,7 @@
 
 #include "core/files.h"
 #include "core/log.h"
+#include "numerics/new_folder.h"
 #include "numerics/parents.h"
 #include "numerics/safetensors_writer.h"
 #include "numerics/tensor_values.h"
@@ -46,33 +47,6 @@ std::string pattern_of(const std::string& tensors) {
   if (tensors == "routed_experts") return "\\.experts\\.";
   return tensors;
 }
-
-/// The folder that is filled beside the output and renamed at the end; gone unless kept.
-class NewFolder {
- public:
-  explicit NewFolder(const std::string& output) : output_(output), path_(output + ".partial") {
-    check_new_file(output);
-    if (!fs::create_directory(path_))
-      throw ConfigError(fmt::format("{}: is left from another run; remove it first", path_));
-  }
-  ~NewFolder() {
-    std::error_code ignored;
-    if (!kept_) fs::remove_all(path_, ignored);
-  }
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
-  const std::string& path() const { return path_; }
-  void keep() {
-    std::error_code error;
-    fs::rename(path_, output_, error);
-    if (error) throw ConfigError(fmt::format("{}: cannot be written ({})", output_, error.message()));
-    kept_ = true;
-  }
-
- private:
-  std::string output_, path_;
-  bool kept_ = false;
-};
 
 class Assembler {
  public:

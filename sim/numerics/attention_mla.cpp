@@ -56,7 +56,8 @@ void expanded(const Machine& machine, const Model& model, int layer, const Layer
   const int nope = a.qk_nope_head_dim, head_kv = nope + a.v_head_dim;
   Matrix up;
   linear(machine, {cache.data(), keys, a.kv_lora_rank, width}, w.kv_up, LinearRole::attention, up);
-  Matrix k(keys, a.heads * a.head_dim);
+  Matrix k;
+  resize(k, keys, a.heads * a.head_dim);
   each_block(machine, keys, 64, [&](int first, int count) {
     for (int t = first; t < first + count; ++t)
       for (int head = 0; head < a.heads; ++head) {
@@ -81,7 +82,9 @@ void absorbed(const Machine& machine, const Model& model, int layer, const Layer
   const std::vector<float>& cache = s.cache->layers[std::size_t(layer)].keys;
   const int lora = a.kv_lora_rank, width = lora + a.qk_rope_head_dim;
   const int nope = a.qk_nope_head_dim, head_kv = nope + a.v_head_dim;
-  Matrix latent_q(s.rows, a.heads * width), latent_out(s.rows, a.heads * lora);
+  Matrix latent_q, latent_out;
+  resize(latent_q, s.rows, a.heads * width);
+  resize(latent_out, s.rows, a.heads * lora);
   machine.threads.each(a.heads, [&](int head, int) {
     const float* from = q.row(s.first_row) + head * a.head_dim;
     const MatrixView up{w.kv_up.matrix.data + std::int64_t(head) * head_kv * lora, nope, lora, lora};

@@ -1,38 +1,56 @@
 #include "numerics/elementwise.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstring>
 
 #include "numerics/lanes.h"
 
 namespace moesim {
 namespace {
+// The loops below are plain, so that the compiler makes them as wide as each kind of processor allows.  Products and
+// sums are never fused, so all of them give the same bits.
+
 /// Cephes' expf: x = n ln 2 + r, exp(r) by a polynomial of degree 6, times 2^n.  Source: S. Moshier, Cephes, expf.c.
-Four exp_of(Four x) {
-  x = smaller(larger(x, all(-87.3F)), all(88.3F));
-  const Four shifted = x * 1.44269504088896341F;
-  const FourInt n = __builtin_convertvector(shifted + (shifted < 0 ? all(-0.5F) : all(0.5F)), FourInt);
-  const Four whole = __builtin_convertvector(n, Four);
-  const Four r = (x - whole * 0.693359375F) + whole * 2.12194440e-4F;
-  Four p = r * 1.9875691500e-4F + 1.3981999507e-3F;
+inline float exp_between(float x) {
+  x = x > -87.3F ? x : -87.3F;
+  x = x < 88.3F ? x : 88.3F;
+  const float shifted = x * 1.44269504088896341F;
+  const int n = int(shifted + (shifted < 0 ? -0.5F : 0.5F));
+  const auto whole = float(n);
+  const float r = (x - whole * 0.693359375F) + whole * 2.12194440e-4F;
+  float p = r * 1.9875691500e-4F + 1.3981999507e-3F;
   p = p * r + 8.3334519073e-3F;
   p = p * r + 4.1665795894e-2F;
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
-  const FourInt power_bits = (n + 127) << 23;
-  Four power;
-  std::memcpy(&power, &power_bits, sizeof power);
-  return (p * r * r + r + 1.0F) * power;
+  return (p * r * r + r + 1.0F) * std::bit_cast<float>((n + 127) << 23);
 }
-Four sigmoid_of(Four x) { return 1.0F / (1.0F + exp_of(-x)); }
+inline float sigmoid_of(float x) { return 1.0F / (1.0F + exp_between(-x)); }
 
-/// x[i] = f(x[i], other[i]) for all i.
-template <class F>
-void transform(float* x, const float* other, std::int64_t n, F f) {
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store_four(x + i, f(load_four(x + i), load_four(other + i)));
-  for (; i < n; ++i) x[i] = f(all(x[i]), all(other[i]))[0];
+[[gnu::target_clones("avx512f", "avx2", "default")]] void exp_less(float* x, int n, float top) {
+  for (int i = 0; i < n; ++i) x[i] = exp_between(x[i] - top);
+}
+[[gnu::target_clones("avx512f", "avx2", "default")]] void sigmoids(const float* x, int n, float* y) {
+  for (int i = 0; i < n; ++i) y[i] = sigmoid_of(x[i]);
+}
+[[gnu::target_clones("avx512f", "avx2", "default")]] void swiglu(float* gate, const float* up, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) gate[i] = gate[i] * sigmoid_of(gate[i]) * up[i];
+}
+[[gnu::target_clones("avx512f", "avx2", "default")]] void clamped_swiglu(float* gate, const float* up, std::int64_t n,
+                                                                         float limit) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float g = gate[i] < limit ? gate[i] : limit;
+    const float low = up[i] > -limit ? up[i] : -limit;
+    const float u = low < limit ? low : limit;
+    gate[i] = g * sigmoid_of(g * 1.702F) * (u + 1.0F);
+  }
+}
+[[gnu::target_clones("avx512f", "avx2", "default")]] void geglu(float* gate, const float* up, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {  // gelu(g) = g/2 (1 + tanh z) = g sigmoid(2z)
+    const float g = gate[i], z = 0.7978845608028654F * (g + 0.044715F * g * g * g);
+    gate[i] = g * sigmoid_of(z * 2.0F) * up[i];
+  }
 }
 
 /// Sums by lanes in double, then over lanes: the same order on every machine.
@@ -48,20 +66,18 @@ double sum(const float* x, std::int64_t n, F f) {
 }
 }  // namespace
 
-float exp_of(float x) { return x < -87.3F ? 0.0F : exp_of(all(x))[0]; }
-float sigmoid(float x) { return sigmoid_of(all(x))[0]; }
-void sigmoid(const float* x, int n, float* y) {
-  transform(y, x, n, [](Four, Four v) { return sigmoid_of(v); });
-}
+float exp_of(float x) { return x < -87.3F ? 0.0F : exp_between(x); }
+float sigmoid(float x) { return sigmoid_of(x); }
+void sigmoid(const float* x, int n, float* y) { sigmoids(x, n, y); }
 
 void softmax(float* x, int n, const float* sink) {
   if (n == 0) return;
   const float top = sink == nullptr ? largest(x, n) : std::max(largest(x, n), *sink);
-  transform(x, x, n, [top](Four v, Four) { return exp_of(v - top); });
+  exp_less(x, n, top);
   double total = sum(x, n, [](double v) { return v; });
   if (sink != nullptr) total += double(exp_of(*sink - top));
   const auto scale = float(1.0 / total);
-  transform(x, x, n, [scale](Four v, Four) { return v * scale; });
+  for (int i = 0; i < n; ++i) x[i] *= scale;
 }
 
 Activation activation_of(const Model& model) {
@@ -73,20 +89,11 @@ Activation activation_of(const Model& model) {
 void activate(Activation activation, float* gate, const float* up, std::int64_t n) {
   switch (activation.kind) {
     case Activation::Kind::swiglu:
-      return transform(gate, up, n, [](Four g, Four u) { return g * sigmoid_of(g) * u; });
-    case Activation::Kind::clamped_swiglu: {
-      const Four limit = all(activation.limit);
-      return transform(gate, up, n, [limit](Four g, Four u) {
-        g = smaller(g, limit);
-        u = smaller(larger(u, -limit), limit);
-        return g * sigmoid_of(g * 1.702F) * (u + 1.0F);
-      });
-    }
-    case Activation::Kind::geglu:  // gelu(g) = g/2 (1 + tanh z) = g sigmoid(2z)
-      return transform(gate, up, n, [](Four g, Four u) {
-        const Four z = 0.7978845608028654F * (g + 0.044715F * g * g * g);
-        return g * sigmoid_of(z * 2.0F) * u;
-      });
+      return swiglu(gate, up, n);
+    case Activation::Kind::clamped_swiglu:
+      return clamped_swiglu(gate, up, n, activation.limit);
+    case Activation::Kind::geglu:
+      return geglu(gate, up, n);
   }
 }
 

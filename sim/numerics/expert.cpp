@@ -61,8 +61,11 @@ void gather(const Model& model, const Routing& routing, std::span<const int> cho
   for (int r = 0; r < rows.rows; ++r) {
     const int choice = choices[std::size_t(r)];
     const float* from = x.row(choice / routing.top_k);
-    const float scale = weight_on_input ? routing.weights[std::size_t(choice)] : 1.0F;
-    for (int i = 0; i < x.columns; ++i) rows.row(r)[i] = from[i] * scale;
+    float* to = rows.row(r);
+    std::copy_n(from, x.columns, to);
+    if (!weight_on_input) continue;
+    const float scale = routing.weights[std::size_t(choice)];
+    for (int i = 0; i < x.columns; ++i) to[i] *= scale;
   }
 }
 
@@ -75,7 +78,8 @@ void combine(const Machine& machine, const Model& model, const Routing& routing,
         if (routing.experts[std::size_t(choice)] < 0) continue;
         const float weight = weight_on_input ? 1.0F : routing.weights[std::size_t(choice)];
         const float* from = results.row(choice);
-        for (int i = 0; i < out.columns; ++i) out.row(t)[i] += weight * from[i];
+        float* to = out.row(t);
+        for (int i = 0; i < out.columns; ++i) to[i] += weight * from[i];
       }
   });
 }
@@ -95,7 +99,8 @@ void run_experts(const Machine& machine, const Model& model, Weights& weights, i
                  const Matrix& x, std::vector<WeightScratch>& scratch, Matrix& out) {
   std::vector<int> choices;
   const std::vector<Task> tasks = tasks_of(routing, model.moe->experts, choices);
-  Matrix results(routing.tokens * routing.top_k, x.columns);
+  Matrix results;
+  resize(results, routing.tokens * routing.top_k, x.columns);
   std::vector<Buffers> buffers(std::size_t(machine.threads.count()));
   machine.threads.each(int(tasks.size()), [&](int index, int worker) {
     const Task& task = tasks[std::size_t(index)];

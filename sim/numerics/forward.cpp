@@ -54,7 +54,8 @@ Matrix Forward::run_mtp(int depth, const MatrixView& hidden, std::span<const int
   const int layer = model_.layers + depth, width = model_.hidden;
   const LayerWeights w = layer_weights(model_, weights_, layer, layer_scratch_);
   const Matrix embedded = embed(next_tokens, w.mtp_embedding);
-  Matrix joined(hidden.rows, 2 * width), x;
+  Matrix joined, x;
+  resize(joined, hidden.rows, 2 * width);
   each_block(machine(), hidden.rows, 64, [&](int first, int count) {
     rms_norm(embedded.row(first), width, count, width, w.mtp_embedding_norm, model_.norm_epsilon, false,
              joined.row(first), 2 * width);
@@ -76,7 +77,8 @@ Matrix Forward::mtp_logits(int depth, const MatrixView& hidden) {
 }
 
 Matrix Forward::embed(std::span<const int> tokens, const float* table) {
-  Matrix x(int(tokens.size()), model_.hidden);
+  Matrix x;
+  resize(x, int(tokens.size()), model_.hidden);
   const float scale = model_.architecture == "gemma3" ? std::sqrt(float(model_.hidden)) : 1.0F;
   for (int t = 0; t < x.rows; ++t) {
     const int id = tokens[std::size_t(t)];

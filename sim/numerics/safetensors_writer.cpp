@@ -30,15 +30,16 @@ SafetensorsWriter::SafetensorsWriter(std::string folder, std::vector<PlannedTens
 }
 
 void SafetensorsWriter::open(const Shard& shard) {
-  Json header = Json::object();
-  header["__metadata__"] = {{"format", "pt"}};
+  // written piece by piece: an ordered JSON object would search all names for each of tens of thousands
+  std::string text = R"({"__metadata__":{"format":"pt"})";
   std::int64_t at = 0;
   for (std::size_t i = shard.first; i < shard.end; ++i) {
     const PlannedTensor& t = tensors_[i];
-    header[t.name] = {{"dtype", name_of(t.type)}, {"shape", t.shape}, {"data_offsets", {at, at + t.bytes()}}};
+    const Json entry{{"dtype", name_of(t.type)}, {"shape", t.shape}, {"data_offsets", {at, at + t.bytes()}}};
+    text += fmt::format(",{}:{}", Json(t.name).dump(), entry.dump());
     at += t.bytes();
   }
-  std::string text = header.dump();
+  text += "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data is aligned
   out_.open(folder_ + "/" + shard.file, std::ios::binary);
   const std::uint64_t length = text.size();
@@ -70,7 +71,7 @@ void SafetensorsWriter::add(std::span<const std::byte> bytes) {
 void SafetensorsWriter::finish() {
   check(at_ == shards_.size(), "{} of {} files of {} were filled", at_, shards_.size(), folder_);
   if (shards_.size() == 1) return;
-  Json index{{"metadata", {{"total_size", 0}}}, {"weight_map", Json::object()}};
+  nlohmann::json index{{"metadata", {{"total_size", 0}}}, {"weight_map", nlohmann::json::object()}};
   std::int64_t total = 0;
   for (const Shard& s : shards_) {
     total += s.bytes;

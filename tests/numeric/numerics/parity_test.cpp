@@ -40,7 +40,8 @@ Outcome run_reference(const Model& model, Weights& weights, const IntegerArray& 
         all.experts.insert(all.experts.end(), r.experts.begin(), r.experts.end());
         all.weights.insert(all.weights.end(), r.weights.begin(), r.weights.end());
       });
-      out.logits.push_back(forward.logits(hidden.view(hidden.rows - 1, 1)).values);
+      const Matrix logits = forward.logits(hidden.view(hidden.rows - 1, 1));
+      out.logits.emplace_back(logits.values.begin(), logits.values.end());
     }
   }
   return out;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/files.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
 #include "spec/extend.h"
@@ -30,6 +31,23 @@ TEST(HuggingFace, ConfigFilesGiveTheSameModelAsTheCatalogue) {
     ++checked;
   }
   EXPECT_EQ(checked, 15);
+}
+
+TEST(HuggingFace, WhatIsWrittenReadsAsTheSameModel) {
+  const fs::path folder = fs::temp_directory_path() / "moesim_hugging_face_json";
+  fs::create_directories(folder);
+  int checked = 0;
+  for (const std::string& name : catalogue_names("models")) {
+    Model model = load_model(name);
+    if (!model.unpublished.empty()) continue;
+    model.weights = Dtype::fp32;
+    std::ofstream(folder / "config.json") << hugging_face_json(model, "float32");
+    Model read = read_hugging_face(folder / "config.json");
+    EXPECT_EQ(all_fields(read), all_fields(model)) << name;
+    ++checked;
+  }
+  EXPECT_GT(checked, 25);
+  fs::remove_all(folder);
 }
 
 TEST(HuggingFace, AFolderOrAFileStandsForTheModelInIt) {

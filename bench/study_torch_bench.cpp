@@ -1,0 +1,105 @@
+// moesim's side of study_torch.py: writes the quickstart's model as a Hugging Face folder with tokens of real text,
+// then runs one pass for each line read and prints its seconds.  "results" writes what the last pass gave beside it.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include "core/files.h"
+#include "numerics/export.h"
+#include "numerics/safetensors.h"
+#include "spec/catalogue.h"
+#include "study/record.h"
+
+namespace moesim {
+namespace {
+using Clock = std::chrono::steady_clock;
+
+class Side {
+ public:
+  Side(const std::string& folder, int sequences, int length) : folder_(folder) {
+    model_ = load_model("deepseek-v3");
+    model_ = scaled(model_, laptop_scale(model_));
+    model_.mtp_layers = 0;  // the quickstart's pass does not run it
+    weights_ = std::make_unique<SyntheticWeights>(model_, SyntheticOptions{});
+    export_checkpoint(model_, *weights_, folder_);
+    read_tokens(sequences, length);
+    forward_ = std::make_unique<Forward>(model_, *weights_, ForwardOptions{.threads = 2});
+  }
+
+  double pass() {
+    const auto start = Clock::now();
+    std::vector<KvCache> caches(sequences_.size(), forward_->new_cache());
+    std::vector<Segment> segments;
+    std::vector<int> tokens;
+    for (std::size_t i = 0; i < sequences_.size(); ++i) {
+      segments.push_back({&caches[i], int(tokens.size()), int(sequences_[i].size())});
+      tokens.insert(tokens.end(), sequences_[i].begin(), sequences_[i].end());
+    }
+    routing_.clear();
+    const Matrix hidden = forward_->run(tokens, segments, [this](int, const Routing& r) { routing_.push_back(r); });
+    logits_ = forward_->logits(hidden.view());
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+
+  void write_results() const {
+    std::vector<std::int32_t> experts;
+    std::vector<float> weights;
+    for (const Routing& r : routing_) {
+      experts.insert(experts.end(), r.experts.begin(), r.experts.end());
+      weights.insert(weights.end(), r.weights.begin(), r.weights.end());
+    }
+    const std::vector<std::int64_t> shape{std::int64_t(routing_.size()), logits_.rows, model_.moe->top_k};
+    write_safetensors(
+        folder_ + "/results.safetensors",
+        {{"experts", {StoredType::i32, shape, std::as_bytes(std::span(experts))}},
+         {"weights", {StoredType::f32, shape, std::as_bytes(std::span(weights))}},
+         {"logits",
+          {StoredType::f32, {logits_.rows, logits_.columns}, std::as_bytes(std::span<const float>(logits_.values))}}});
+  }
+
+ private:
+  void read_tokens(int sequences, int length) {
+    std::string text;
+    for (const char* file : {"sim/README.md", "sim/core/config.cpp", "hardware/h800.yaml", "README.md"})
+      text += read_file(std::string(SOURCE_DIR "/") + file);
+    std::string json = "[";
+    for (int s = 0; s < sequences; ++s) {
+      std::vector<int>& ids = sequences_.emplace_back();
+      const std::size_t from = text.size() / std::size_t(sequences) * std::size_t(s);
+      for (std::size_t i = 0; i < std::size_t(length); ++i)
+        ids.push_back(static_cast<unsigned char>(text[(from + i) % text.size()]));
+      json += fmt::format("{}[{}]", s > 0 ? ", " : "", fmt::join(ids, ", "));
+    }
+    write_file(folder_ + "/tokens.json", json + "]\n");
+  }
+
+  std::string folder_;
+  Model model_;
+  std::unique_ptr<SyntheticWeights> weights_;
+  std::unique_ptr<Forward> forward_;
+  std::vector<std::vector<int>> sequences_;
+  std::vector<Routing> routing_;
+  Matrix logits_;
+};
+}  // namespace
+}  // namespace moesim
+
+int main(int count, char** words) {
+  if (count != 4) {
+    std::cerr << "usage: study_torch_bench FOLDER SEQUENCES LENGTH; lines to read: pass, results\n";
+    return 2;
+  }
+  moesim::Side side(words[1], std::stoi(words[2]), std::stoi(words[3]));
+  std::cout << "ready" << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    if (line == "results") {
+      side.write_results();
+      std::cout << "written" << std::endl;
+    } else {
+      std::cout << side.pass() << std::endl;
+    }
+  }
+}

@@ -1,0 +1,118 @@
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "spec/hugging_face.h"
+
+namespace moesim {
+namespace {
+using Json = nlohmann::ordered_json;
+
+std::string model_type(const Model& m) {
+  return m.architecture == "gemma3" || m.architecture == "llama4" ? m.architecture + "_text" : m.architecture;
+}
+
+void add_attention(const Model& m, Json& out) {
+  const AttentionShape& a = m.attention;
+  out["num_attention_heads"] = a.heads;
+  out["num_key_value_heads"] = a.kv_heads;
+  if (a.kind == AttentionKind::mla) {
+    out["q_lora_rank"] = a.q_lora_rank > 0 ? Json(a.q_lora_rank) : Json(nullptr);
+    out["kv_lora_rank"] = a.kv_lora_rank;
+    out["qk_nope_head_dim"] = a.qk_nope_head_dim;
+    out["qk_rope_head_dim"] = a.qk_rope_head_dim;
+    out["v_head_dim"] = a.v_head_dim;
+    return;
+  }
+  out["head_dim"] = a.head_dim;
+  out["attention_bias"] = a.qkv_bias;
+  if (m.architecture == "glm4_moe" || m.architecture == "llama4") out["use_qk_norm"] = a.qk_norm;
+  if (a.query_scalar > 0) out["query_pre_attn_scalar"] = a.query_scalar;
+  if (m.architecture == "llama4") {
+    out["attention_chunk_size"] = a.sliding_window;
+    out["no_rope_layer_interval"] = m.rope.no_rope_every;
+  } else if (a.sliding_window > 0) {
+    out["sliding_window"] = a.sliding_window;
+    std::vector<std::string> kinds(std::size_t(m.layers), "full_attention");
+    for (const int layer : a.sliding_layers) kinds[std::size_t(layer)] = "sliding_attention";
+    out["layer_types"] = kinds;
+  }
+}
+
+void add_rope(const RopeShape& r, Json& out) {
+  out["rope_theta"] = r.theta;
+  if (r.local_theta > 0) out["rope_local_base_freq"] = r.local_theta;
+  if (r.partial != 1) out["partial_rotary_factor"] = r.partial;
+  if (r.scaling == "none") return;
+  Json& s = out["rope_scaling"];
+  s["rope_type"] = s["type"] = r.scaling;  // the second is what remote code of older models reads
+  s["factor"] = r.factor;
+  if (r.original_positions > 0) s["original_max_position_embeddings"] = r.original_positions;
+  if (r.scaling == "yarn") {
+    s["beta_fast"] = r.beta_fast;
+    s["beta_slow"] = r.beta_slow;
+    if (r.mscale_all_dim > 0) s["mscale"] = r.mscale, s["mscale_all_dim"] = r.mscale_all_dim;
+    s["truncate"] = r.truncate;
+  } else if (r.scaling == "llama3") {
+    s["low_freq_factor"] = r.low_freq_factor;
+    s["high_freq_factor"] = r.high_freq_factor;
+  }
+}
+
+void add_deepseek_moe(const MoeShape& s, Json& out) {
+  out["n_routed_experts"] = s.experts;
+  out["moe_intermediate_size"] = s.expert_width;
+  out["n_shared_experts"] = s.shared_experts > 0 ? Json(s.shared_experts) : Json(nullptr);
+  out["num_experts_per_tok"] = s.top_k;
+  out["first_k_dense_replace"] = s.first_dense_layers;
+  out["moe_layer_freq"] = s.layer_frequency;
+  out["scoring_func"] = name_of(s.score);
+  out["topk_method"] = name_of(s.selection);
+  out["n_group"] = s.groups;
+  out["topk_group"] = s.groups_used;
+  out["norm_topk_prob"] = s.normalise;
+  out["routed_scaling_factor"] = s.scale;
+  out["aux_loss_alpha"] = s.balance_loss;
+}
+
+void add_moe(const Model& m, Json& out) {
+  const MoeShape& s = *m.moe;
+  if (m.architecture.starts_with("deepseek") || m.architecture == "glm4_moe") return add_deepseek_moe(s, out);
+  out["num_experts_per_tok"] = s.top_k;
+  out["router_aux_loss_coef"] = s.balance_loss;
+  if (m.architecture == "qwen3_moe") {
+    out["num_experts"] = s.experts;
+    out["moe_intermediate_size"] = s.expert_width;
+    out["norm_topk_prob"] = s.normalise;
+    out["decoder_sparse_step"] = s.layer_frequency;
+    std::vector<int> dense(static_cast<std::size_t>(s.first_dense_layers));
+    std::iota(dense.begin(), dense.end(), 0);
+    out["mlp_only_layers"] = dense;
+    return;
+  }
+  out["num_local_experts"] = s.experts;
+  out["intermediate_size"] = s.expert_width;
+  if (m.architecture == "llama4") {
+    out["intermediate_size_mlp"] = m.dense_width;
+    out["interleave_moe_layer_step"] = s.layer_frequency;
+  }
+}
+}  // namespace
+
+std::string hugging_face_json(const Model& m, std::string_view dtype) {
+  Json out{{"model_type", model_type(m)},
+           {"torch_dtype", dtype},
+           {"vocab_size", m.vocabulary},
+           {"hidden_size", m.hidden},
+           {"num_hidden_layers", m.layers}};
+  if (m.dense_width > 0) out["intermediate_size"] = m.dense_width;
+  add_attention(m, out);
+  if (m.moe) add_moe(m, out);
+  add_rope(m.rope, out);
+  if (m.swiglu_limit > 0) out["swiglu_limit"] = m.swiglu_limit;
+  out["rms_norm_eps"] = m.norm_epsilon;
+  out["max_position_embeddings"] = m.max_positions;
+  out["tie_word_embeddings"] = m.tied_embeddings;
+  if (m.mtp_layers > 0) out["num_nextn_predict_layers"] = m.mtp_layers;
+  return out.dump(2) + "\n";
+}
+}  // namespace moesim

@@ -1,0 +1,61 @@
+#include "numerics/export.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "numerics/checkpoint.h"
+#include "numerics/synthetic.h"
+#include "spec/catalogue.h"
+#include "spec/scale.h"
+#include "support/temporary_folder.h"
+
+namespace moesim {
+namespace {
+/// A small model of each way in which checkpoints store experts.
+class Export : public testing::TestWithParam<const char*> {};
+
+Model small(const char* name) {
+  Scale scale;
+  scale.factor = 64;
+  Model model = scaled(load_model(name), scale);
+  model.layers = std::min(model.layers, 4), model.mtp_layers = std::min(model.mtp_layers, 1);
+  std::erase_if(model.attention.sliding_layers, [&](int layer) { return layer >= model.layers; });
+  return model;
+}
+
+TEST_P(Export, ACheckpointOfSyntheticWeightsHoldsTheSameValues) {
+  const TemporaryFolder folder;
+  const Model model = small(GetParam());
+  SyntheticOptions options;
+  options.warm_up_tokens = 0;
+  SyntheticWeights weights(model, options, 1);
+  export_checkpoint(model, weights, folder.file("out"), Bytes{1 << 20});
+  const Model read = load_model(folder.file("out"));
+  Checkpoint checkpoint(read, folder.file("out"));
+  WeightScratch scratch, other;
+  const auto same = [&](const PartShape& p, int layer, int expert) {
+    const float* a = weights.get(p, layer, expert, scratch);
+    const float* b = checkpoint.get(p, layer, expert, other);
+    EXPECT_TRUE(std::equal(a, a + p.size(), b)) << "part " << int(p.part) << " of layer " << layer;
+  };
+  for (const PartShape& p : outer_parts(model)) same(p, -1, -1);
+  for (int layer = 0; layer < model.layers + model.mtp_layers; ++layer) {
+    for (const PartShape& p : layer_parts(model, layer)) same(p, layer, -1);
+    if (!has_experts(model, layer)) continue;
+    for (const int e : {0, model.moe->experts - 1})
+      for (const PartShape& p : expert_parts(model)) same(p, layer, e);
+  }
+  EXPECT_THROW(export_checkpoint(model, weights, folder.file("out")), ConfigError);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Export,
+                         testing::Values("deepseek-v3", "mixtral-8x7b", "gpt-oss-120b", "llama-4-maverick"),
+                         [](const auto& model) {
+                           std::string name = model.param;
+                           std::erase_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });
+                           return name;
+                         });
+}  // namespace
+}  // namespace moesim
