@@ -117,7 +117,12 @@ std::string to_text(std::int64_t v) { return fmt::to_string(v); }
 std::string to_text(std::uint64_t v) { return fmt::to_string(v); }
 std::string to_text(double v) { return fmt::format("{}", v); }
 std::string to_text(Time v) { return with_largest_unit(double(v.v), std::span(kTime).first(5)); }
-std::string to_text(Bytes v) { return with_largest_unit(double(v.v), std::span(kBytes).first(5)); }
+std::string to_text(Bytes v) {
+  // 80 GB and 80 GiB are both round numbers to someone: the shorter text is the one that was meant.
+  const std::string binary = with_largest_unit(double(v.v), std::span(kBytes).first(5));
+  const std::string decimal = with_largest_unit(double(v.v), std::span(kBytes).subspan(5));
+  return v.v < 1000 || binary.size() < decimal.size() ? binary : decimal;
+}
 std::string to_text(Bandwidth v) { return with_largest_unit(v.v, std::span(kBandwidth).first(4)); }
 std::string to_text(FlopRate v) { return with_largest_unit(v.v, kFlopRate); }
 std::string to_text(Power v) { return with_largest_unit(v.v, std::span(kPower).first(1)); }

@@ -57,6 +57,8 @@ TEST(Config, AnEntryThatExtendsOverwritesOnlyWhatItGives) {
 TEST(Config, QuantitiesPrintAsTheyCanBeReadAgain) {
   EXPECT_EQ(to_text(Time{1'500'000}), "1.5 us");
   EXPECT_EQ(to_text(80_GiB), "80 GiB");
+  EXPECT_EQ(to_text(Bytes{80'000'000'000}), "80 GB");
+  EXPECT_EQ(to_text(Bytes{512}), "512 B");
   EXPECT_EQ(to_text(400_Gbps), "50 GB/s");
   EXPECT_EQ(to_text(989_TFLOPS), "989 TFLOP/s");
   EXPECT_EQ(to_text(0_B), "0 B");
