@@ -14,12 +14,6 @@ JOIN metric f ON f.scope = 'run' AND f.name = 'mfu_fp8_causal'
 JOIN metric h ON h.scope = 'run' AND h.name = 'gpu_hours_per_trillion_tokens'
 WHERE s.scope = 'run' AND s.name = 'step_time';
 
--- Published beside simulated
-SELECT replace(substr(p.name, 11), '_', ' ') AS figure, p.value AS published, s.value AS simulated,
-  printf('%+.1f %%', 100 * (s.value / p.value - 1)) AS error
-FROM metric p JOIN metric s ON s.scope = 'run' AND s.name = substr(p.name, 11)
-WHERE p.scope = 'run' AND p.name LIKE 'published_%';
-
 -- Where the time of a GPU goes (mean)
 SELECT replace(replace(t.name, '_time', ''), '_', ' ') AS what, t.value AS "time [s]", printf('%.1f %%', 100 * t.value / s.value) AS share
 FROM metric t JOIN metric s ON s.scope = 'run' AND s.name = 'step_time'

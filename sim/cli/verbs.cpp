@@ -23,6 +23,7 @@ void add_trace(CLI::App& app, int& exit_code);
 void add_calibrate(CLI::App& app, int& exit_code);
 void add_explain(CLI::App& app, int& exit_code);
 void add_diff(CLI::App& app, int& exit_code);
+void add_validate(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
 
 namespace {
@@ -44,6 +45,7 @@ constexpr AddVerb kVerbs[] = {
     add_calibrate,
     add_compare,
     add_diff,
+    add_validate,
 };
 // clang-format on
 /// The parser would only say that a verb is missing.

@@ -113,6 +113,13 @@ constexpr Column kSpan[] = {
     {"start", "REAL", "s", ""},
     {"end", "REAL", "s", ""},
 };
+constexpr Column kPublished[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"name", "TEXT", "", "metric.name"},
+    {"scope", "TEXT", "", "metric.scope"},
+    {"value", "REAL", "", "as measured, in the metric's unit"},
+    {"source", "TEXT", "", "where it was published"},
+};
 constexpr Column kSweepPoint[] = {
     {"point", "INTEGER", "", "number of the point in the sweep's order"},
     {"run", "INTEGER", "", "run.run, or null if the point was infeasible"},
@@ -133,6 +140,7 @@ constexpr TableDefinition kTables[] = {
     {Table::placement, "placement", "Which expert each slot holds.", kPlacement},
     {Table::memory, "memory", "What memory is made of.", kMemory},
     {Table::span, "span", "Operations with their start and end; only with `spans: true`.", kSpan},
+    {Table::published, "published", "What others measured on the real system; no run computes with it.", kPublished},
     {Table::sweep_point, "sweep_point", "The values varied by a sweep.", kSweepPoint},
 };
 constexpr ViewDefinition kViews[] = {

@@ -9,7 +9,21 @@ namespace moesim {
 /// Raised when a table or column changes its meaning; stored as PRAGMA user_version.
 constexpr int kSchemaVersion = 1;
 
-enum class Table { run, metric, gpu, link, stage, request, step, expert_load, placement, memory, span, sweep_point };
+enum class Table {
+  run,
+  metric,
+  gpu,
+  link,
+  stage,
+  request,
+  step,
+  expert_load,
+  placement,
+  memory,
+  span,
+  published,
+  sweep_point
+};
 
 struct Column {
   std::string_view name, type, unit, help;  // type: INTEGER, REAL or TEXT; unit "" where there is none

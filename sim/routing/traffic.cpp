@@ -34,6 +34,7 @@ const Family<TrafficSource, const TrafficContext&>& traffics() {
 }
 
 std::unique_ptr<TrafficSource> make_traffic(const Config& routing, const TrafficContext& context) {
+  if (routing.is_scalar()) return traffics().make(routing, context);
   if (routing.has("trace")) {
     TraceTrafficParams params;
     routing.only({"trace", "domain", "assign"});

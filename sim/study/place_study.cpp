@@ -71,7 +71,7 @@ void read_workloads(const StudyRun& run, const PlaceSection& section, PlaceOptio
   for (const std::string& file : section.loads) o.planned.push_back(read_workload(beside(run.scenario, file)));
   for (const std::string& file : section.eval) o.scored.push_back(read_workload(beside(run.scenario, file)));
   const Config routing = run.scenario.at_or_empty("routing");
-  if (section.loads.empty() && routing.has("trace")) {
+  if (section.loads.empty() && routing.is_map() && routing.has("trace")) {
     o.planned.push_back(read_workload(beside(run.scenario, routing.at("trace").text())));
     return;
   }

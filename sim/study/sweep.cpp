@@ -2,24 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
-#include <exception>
 #include <map>
-#include <mutex>
-#include <thread>
 
 #include "core/files.h"
-#include "core/log.h"
-#include "record/results.h"
 #include "record/schema.h"
 #include "record/summary.h"
-#include "study/studies.h"
+#include "study/parallel.h"
+#include "study/scenario.h"
+#include "study/sweep_rows.h"
 
 namespace moesim {
 namespace {
-using Value = Results::Value;
-using Row = std::vector<Value>;
-
 struct Point {
   std::vector<std::string> values;               // one an axis
   std::string problem;                           // why it could not be run, or empty
@@ -39,51 +32,6 @@ std::string text_of(const Config& value) {
   return "{" + out + "}";
 }
 
-std::vector<Row> rows_of(const Database& db, std::string_view table, int run) {
-  std::vector<Row> out;
-  Statement s = db.prepare(fmt::format("SELECT * FROM {} ORDER BY rowid", table));
-  while (s.step()) {
-    Row& row = out.emplace_back();
-    for (int c = 0; c < s.columns(); ++c) {
-      const std::string name = s.column_name(c);
-      if (name == "run" && run > 0 && !s.is_null(c))
-        row.emplace_back(run);
-      else if (s.is_null(c) || (run > 0 && (name == "wall_time" || name == "peak_rss")))
-        row.push_back(Results::null());  // they differ from run to run
-      else if (s.is_integer(c))
-        row.emplace_back(s.integer(c));
-      else if (s.is_number(c))
-        row.emplace_back(s.real(c));
-      else
-        row.emplace_back(s.text(c));
-    }
-  }
-  return out;
-}
-
-void insert(Database& db, std::string_view table, const std::vector<Row>& rows) {
-  if (rows.empty()) return;
-  std::string marks;
-  for (std::size_t i = 0; i < rows.front().size(); ++i) marks += i == 0 ? "?" : ",?";
-  Statement s = db.prepare(fmt::format("INSERT INTO {} VALUES ({})", table, marks));
-  for (const Row& row : rows) {
-    for (int c = 0; c < int(row.size()); ++c) {
-      const Value& v = row[std::size_t(c)];
-      if (const auto* integer = std::get_if<std::int64_t>(&v))
-        s.bind(c, *integer);
-      else if (const auto* real = std::get_if<double>(&v))
-        s.bind(c, *real);
-      else if (const auto* text = std::get_if<std::string>(&v))
-        s.bind(c, std::string_view(*text));
-      else
-        s.bind_null(c);
-    }
-    s.run();
-  }
-}
-
-constexpr std::string_view kKept[] = {"run", "metric", "stage"};
-
 /// Runs one point; a ConfigError becomes its problem.
 void run_point(const SweepSection& section, const std::string& file, int number, Point& point) {
   try {
@@ -95,31 +43,18 @@ void run_point(const SweepSection& section, const std::string& file, int number,
     }
     for (std::size_t axis = 0; axis < section.vary.size(); ++axis)
       overrides.push_back({section.vary[axis].key, point.values[axis]});
-    const Config scenario = Config::load(file, overrides);
-    for (const StudyEntry& study : studies()) {
-      if (!scenario.has(study.section)) continue;
-      RunIdentity identity;
-      identity.title = scenario.has("title") ? scenario.at("title").text() : "";
-      identity.study = study.section;
-      identity.file = section.scenario;
-      if (scenario.has("seed")) scenario.at("seed").parse(identity.seed);
-      Results results(":memory:", identity);
-      SpanLog spans;
-      StudyRun run{scenario, identity.seed, results, spans};
-      const StudyEnd end = study.run(run);
-      results.finish({end.interrupted ? "interrupted" : "complete", end.fingerprint, end.events, end.simulated_time, 0},
-                     scenario.resolved());
-      for (std::string_view table : kKept)
-        point.rows[std::string(table)] = rows_of(results.database(), table, number + 1);
-      for (const std::string& name : section.show) {
-        const std::optional<std::string> unit =
-            results.database().value(fmt::format("SELECT unit FROM metric WHERE scope = 'run' AND name = '{}'", name));
-        if (!unit) throw ConfigError(fmt::format("show: the runs have no metric called \"{}\"", name));
-        point.shown.push_back(pretty(results.metric_value(name), *unit));
-      }
-      return;
+    const Scenario scenario = load_scenario(file, overrides);
+    Results results(":memory:", scenario.identity);
+    SpanLog spans;
+    simulate(scenario, results, spans);
+    for (std::string_view table : kSweptTables)
+      point.rows[std::string(table)] = rows_of(results.database(), table, number + 1);
+    for (const std::string& name : section.show) {
+      const std::optional<std::string> unit =
+          results.database().value(fmt::format("SELECT unit FROM metric WHERE scope = 'run' AND name = '{}'", name));
+      if (!unit) throw ConfigError(fmt::format("show: the runs have no metric called \"{}\"", name));
+      point.shown.push_back(pretty(results.metric_value(name), *unit));
     }
-    throw ConfigError(fmt::format("{}: has no section that says what to run", file));
   } catch (const ConfigError& e) {
     point.problem = e.what();
     point.rows.clear();
@@ -183,30 +118,9 @@ int sweep(const SweepOptions& options) {
   std::vector<Point> points = grid(section);
   std::vector<int> mine;
   for (int i = options.shard - 1; i < int(points.size()); i += options.shards) mine.push_back(i);
-  std::atomic<std::size_t> next{0}, done{0};
-  std::mutex mutex;
-  std::exception_ptr error;
-  {
-    Progress progress("point", mine.size());
-    const auto work = [&] {
-      for (std::size_t k; (k = next++) < mine.size() && !interrupted();) {
-        try {
-          run_point(section, file, mine[k], points[std::size_t(mine[k])]);
-        } catch (...) {
-          const std::lock_guard lock(mutex);
-          if (!error) error = std::current_exception();
-          return;
-        }
-        const std::lock_guard lock(mutex);
-        progress.at(++done);
-      }
-    };
-    std::vector<std::jthread> threads;
-    for (int j = 1; j < options.jobs; ++j) threads.emplace_back(work);
-    work();
-  }
-  if (error) std::rethrow_exception(error);
-  if (done < mine.size()) throw ConfigError("interrupted before all points were run; nothing was written");
+  const auto run_one = [&](std::size_t k) { run_point(section, file, mine[k], points[std::size_t(mine[k])]); };
+  if (!run_all("point", mine.size(), options.jobs, run_one))
+    throw ConfigError("interrupted before all points were run; nothing was written");
 
   Database db = Database::create(options.output);
   db.exec(schema_sql());
@@ -214,10 +128,10 @@ int sweep(const SweepOptions& options) {
   bool any = false;
   for (int number : mine) {
     Point& p = points[std::size_t(number)];
-    for (std::string_view table : kKept) insert(db, table, p.rows[std::string(table)]);
-    const Value run = p.problem.empty() ? Value(number + 1) : Results::null();
+    for (std::string_view table : kSweptTables) insert_rows(db, table, p.rows[std::string(table)]);
+    const Results::Value run = p.problem.empty() ? Results::Value(number + 1) : Results::null();
     for (std::size_t axis = 0; axis < section.vary.size(); ++axis)
-      insert(db, "sweep_point", {{number, run, section.vary[axis].key, p.values[axis], p.problem}});
+      insert_rows(db, "sweep_point", {{number, run, section.vary[axis].key, p.values[axis], p.problem}});
     any = any || p.problem.empty();
   }
   transaction.commit();
@@ -225,33 +139,5 @@ int sweep(const SweepOptions& options) {
   print(section, points, mine);
   fmt::print("results in {}\n", options.output);
   return any ? 0 : 1;
-}
-
-void merge_sweeps(const std::string& output, const std::vector<std::string>& shards) {
-  std::map<std::int64_t, std::pair<std::string, std::vector<Row>>> points;  // shard and sweep_point rows
-  std::map<std::string, std::map<std::int64_t, std::vector<Row>>> rows;     // table, run
-  for (const std::string& shard : shards) {
-    const Database db = Database::open(shard);
-    for (const Row& row : rows_of(db, "sweep_point", 0)) {
-      auto& [from, list] = points[std::get<std::int64_t>(row.front())];
-      if (!from.empty() && from != shard)
-        throw ConfigError(
-            fmt::format("{} and {} both hold point {}", from, shard, std::get<std::int64_t>(row.front())));
-      from = shard;
-      list.push_back(row);
-    }
-    for (std::string_view table : kKept)
-      for (const Row& row : rows_of(db, table, 0))
-        rows[std::string(table)][std::get<std::int64_t>(row.front())].push_back(row);
-  }
-  if (points.empty()) throw ConfigError("these databases hold no sweep");
-  Database db = Database::create(output);
-  db.exec(schema_sql());
-  Transaction transaction(db);
-  for (std::string_view table : kKept)
-    for (const auto& [run, list] : rows[std::string(table)]) insert(db, table, list);
-  for (const auto& [number, point] : points) insert(db, "sweep_point", point.second);
-  transaction.commit();
-  db.close();
 }
 }  // namespace moesim

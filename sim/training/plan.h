@@ -88,7 +88,7 @@ struct TrainingSection {
   double beside_compute = 1;
   CapacitySection capacity;
   std::vector<SlowGpu> slow_gpus;
-  Config balance, run, published;
+  Config balance, run;
   static void fields(auto& f, auto& p) {
     f("sequence", p.sequence, "tokens of a sequence");
     f.required("batch", p.batch, "sequences of a step, all GPUs together");
@@ -112,7 +112,6 @@ struct TrainingSection {
     f("slow_gpus", p.slow_gpus, "GPUs slower than the others");
     f("balance", p.balance, "bias balancing over many steps before the one simulated");
     f("run", p.run, "the whole training run: ramps, checkpoints, failures");
-    f("published", p.published, "metrics as published, by name, to print beside the simulated ones");
   }
 };
 

@@ -26,18 +26,6 @@ void write_figures(Results& results, const StepFigures& f, std::string_view scop
   results.metric("peak_memory", double(f.peak_memory), "B", scope);
 }
 
-/// Figures others measured, only to be shown: nothing is computed from them.
-void write_published(const Config& training, Results& results) {
-  if (!training.has("published")) return;
-  const Config published = training.at("published");
-  for (const std::string& name : published.keys()) {
-    double value = 0;
-    published.at(name).parse(value);
-    if (!results.has_metric(name)) published.at(name).fail("is not a metric of a training run");
-    results.metric("published_" + name, value, "");
-  }
-}
-
 void write_stages(Results& results, const StepFigures& f) {
   for (std::size_t stage = 0; stage < f.stages.size(); ++stage)
     for (std::size_t k = 0; k < kSpent; ++k) {
@@ -164,7 +152,6 @@ StudyEnd run_training(StudyRun& run) {
   end.events = setup.engine().executed();
   end.simulated_time = setup.engine().now();
   if (run.scenario.at("training").has("run") && !end.interrupted) run_campaign(run, setup, figures, end);
-  if (!end.interrupted) write_published(run.scenario.at("training"), run.results);
   return end;
 }
 }  // namespace moesim

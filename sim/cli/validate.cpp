@@ -1,0 +1,59 @@
+// moesim validate: published measurements beside simulated ones.
+#include <CLI/CLI.hpp>
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "record/summary.h"
+#include "study/validate.h"
+
+namespace moesim {
+namespace {
+constexpr std::string_view kNotFitted =
+    "Kernels and networks are fitted to measurements of single kernels and single collectives (moesim calibrate prints "
+    "the first); nothing is fitted to a figure above.";
+
+void print_text(const std::vector<ValidationRow>& rows) {
+  TextTable table({"scenario", "figure", "published", "simulated", "error", "source"});
+  for (const ValidationRow& r : rows) {
+    const std::string figure = r.scope == "run" ? r.metric : fmt::format("{} of {}", r.metric, r.scope);
+    table.add({r.scenario, figure, pretty(r.published, r.unit), pretty(r.simulated, r.unit),
+               fmt::format("{:+.1f} %", 100 * r.error()), r.source});
+  }
+  fmt::print("{}\n{}\n", table.text(), kNotFitted);
+}
+
+void print_json(const std::vector<ValidationRow>& rows) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const ValidationRow& r : rows)
+    list.push_back({{"scenario", r.scenario},
+                    {"metric", r.metric},
+                    {"scope", r.scope},
+                    {"unit", r.unit},
+                    {"published", r.published},
+                    {"simulated", r.simulated},
+                    {"error", r.error()},
+                    {"source", r.source}});
+  fmt::print("{}\n", nlohmann::ordered_json{{"validation", list}, {"fitted", kNotFitted}}.dump(2));
+}
+}  // namespace
+
+void add_validate(CLI::App& app, int&) {
+  struct Given {
+    std::vector<std::string> scenarios;
+    int jobs = 1;
+    bool json = false;
+  };
+  auto given = std::make_shared<Given>();
+  CLI::App* verb = app.add_subcommand("validate", "run the scenarios of published measurements and print both");
+  verb->add_option("scenarios", given->scenarios, "names or files (default: all that have published figures)");
+  verb->add_option("--jobs", given->jobs, "scenarios run at the same time")->capture_default_str();
+  verb->add_flag("--json", given->json, "print one JSON object");
+  verb->callback([given] {
+    const std::vector<ValidationRow> rows = validate(given->scenarios, given->jobs);
+    given->json ? print_json(rows) : print_text(rows);
+  });
+}
+}  // namespace moesim
