@@ -33,7 +33,7 @@ WHERE rank <= 4 AND value > 0 ORDER BY scope, rank;
 SELECT substr(scope, 7) AS fault, max(CASE name WHEN 'recovery_time' THEN value END) AS "recovery [s]", CAST(max(CASE name WHEN 'lost_tokens' THEN value END) AS INTEGER) AS "lost tokens", CAST(max(CASE name WHEN 'retried_requests' THEN value END) AS INTEGER) AS "retried", max(CASE name WHEN 'masked_share' THEN value END) AS "masked share"
 FROM metric WHERE scope LIKE 'fault:%' GROUP BY scope ORDER BY min(rowid);
 -- Rebalancing
-SELECT substr(scope, 6) AS pool, CAST(max(CASE name WHEN 'rebalances' THEN value END) AS INTEGER) AS plans, max(CASE name WHEN 'rebalance_bytes' THEN value END) AS "moved [B]", max(CASE name WHEN 'rebalance_time' THEN value END) AS "cost [s]", max(CASE name WHEN 'rebalance_balancedness_stale' THEN value END) AS stale, max(CASE name WHEN 'rebalance_balancedness_fresh' THEN value END) AS fresh
-FROM metric WHERE name LIKE 'rebalance%' GROUP BY scope ORDER BY min(rowid);
+SELECT substr(scope, 6) AS pool, CAST(max(CASE name WHEN 'rebalances' THEN value END) AS INTEGER) AS plans, max(CASE name WHEN 'rebalance_bytes' THEN value END) AS "moved [B]", max(CASE name WHEN 'rebalance_time' THEN value END) AS "standstill [s]", max(CASE name WHEN 'rebalance_load_age' THEN value END) AS "age of loads [s]", max(CASE name WHEN 'rebalance_balancedness_before' THEN value END) AS before, max(CASE name WHEN 'rebalance_balancedness_hoped' THEN value END) AS hoped, max(CASE name WHEN 'rebalance_balancedness_after' THEN value END) AS after
+FROM metric WHERE name LIKE 'rebalance%' AND scope NOT LIKE '%,plan:%' GROUP BY scope ORDER BY min(rowid);
 -- Rejected requests, the first twenty
 SELECT request, reason, input_tokens AS input, output_tokens AS output FROM request WHERE state = 'rejected' ORDER BY request LIMIT 20;

@@ -72,6 +72,7 @@ ExpertBank::Setup experts_of(StudyRun& run, const Config& config, Deployment& d,
   out.model = &d.model;
   out.kernels = pool.kernels.get();
   out.options = options_of(s);
+  out.any_layout = s.role == Role::both;
   out.gpus = gpus;
   out.gpus_per_node = pool.node.gpus;
   out.calibration = d.calibration;

@@ -71,7 +71,15 @@ double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per
   operations_.clear();
   append_operations(operations_, *s_.model, s_.layers[0], LayerPart::experts, Pass::forward, {}, rows_, s_.options);
   Time sum{};
-  for (const Operation& o : operations_) sum += s_.kernels->cost(o.kernel, s_.share).time;
+  for (const Operation& o : operations_) {
+    Time time = s_.kernels->cost(o.kernel, s_.share).time;
+    if (const auto* product = std::get_if<GroupedGemm>(&o.kernel); product != nullptr && s_.any_layout) {
+      GroupedGemm other = *product;
+      other.layout = GroupLayout::masked;
+      time = std::min(time, s_.kernels->cost(other, s_.share).time);
+    }
+    sum += time;
+  }
   return seconds(sum);
 }
 

@@ -46,6 +46,7 @@ class ExpertBank {
     const Model* model = nullptr;
     const KernelModel* kernels = nullptr;
     LayerOptions options;
+    bool any_layout = false;               ///< of products: each picks its kernel by its rows
     GpuShare share;                        ///< of a GPU while experts compute
     const ExchangeGroup* group = nullptr;  ///< null if the experts live on one GPU: no exchange
     int gpus = 1, gpus_per_node = 8;

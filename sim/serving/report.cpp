@@ -87,7 +87,7 @@ void report_pool(Results& results, const Deployment& d, const Service& service, 
 void report_rebalancing(Results& results, const std::string& pool, const Rebalancing& rebalancing) {
   const std::vector<RebalancePlan>& plans = rebalancing.plans();
   RebalancePlan sum;
-  double experts = 0;
+  double experts = 0, done = 0;
   for (std::size_t i = 0; i < plans.size(); ++i) {
     const RebalancePlan& p = plans[i];
     const std::string scope = fmt::format("{},plan:{}", pool, i);
@@ -97,11 +97,13 @@ void report_rebalancing(Results& results, const std::string& pool, const Rebalan
     results.metric("rebalance_balancedness_hoped", p.hoped, "", scope);
     results.metric("rebalance_balancedness_after", p.after, "", scope);
     results.metric("rebalance_bytes", p.moved_bytes, "B", scope);
-    sum.age += p.age, sum.before += p.before, sum.hoped += p.hoped, sum.after += p.after;
     sum.seconds += p.seconds, sum.moved_bytes += p.moved_bytes;
     experts += double(p.moved_experts);
+    if (p.after == 0) continue;  // its weights were still on their way
+    ++done;
+    sum.age += p.age, sum.before += p.before, sum.hoped += p.hoped, sum.after += p.after;
   }
-  const double n = std::max(1.0, double(plans.size()));
+  const double n = std::max(1.0, done);
   results.metric("rebalances", double(plans.size()), "", pool);
   results.metric("rebalance_bytes", sum.moved_bytes, "B", pool);
   results.metric("rebalance_experts", experts, "", pool);
@@ -168,6 +170,9 @@ void report_requests(Results& results, Service& service) {
   results.metric("requests_rejected", double(o.rejected), "");
   results.metric("requests_running", double(service.running()), "");
   results.metric("requests_waiting", double(service.waiting()), "");
+  const std::int64_t known = o.finished + o.rejected + service.running() + service.waiting();
+  results.metric("requests_unaccounted", double(o.arrived - known), "");
+  results.metric("tokens_unaccounted", double(o.asked_tokens - o.output_tokens), "tokens");
   results.metric("requests_outside", double(o.outside_arrived), "");
   results.metric("requests_retried", double(o.retries), "");
   results.metric("goodput", ratio(double(o.good), seconds(service.ended())), "requests/s");
