@@ -176,7 +176,9 @@ TEST(Serving, SlidingWindowsHoldOnlyTheirWindow) {
       "false\n  workload: {kind: poisson, rate: 1000, input: {kind: fixed, mean: 1100}, output: {kind: fixed, mean: "
       "2000}}\n  pools: [{batcher: {kind: chunked, max_requests: 10000}, graphs: true}]\n");
   const double space = 128 + (1100 - 128) / 2.0;  // in tokens that all layers keep
-  EXPECT_NEAR(r.at("running", "pool:both,time:4"), r.at("kv_capacity", "pool:both") / (space + 40), 6);
+  const double running = r.at("running", "pool:both,time:4"), capacity = r.at("kv_capacity", "pool:both");
+  EXPECT_LT(running, capacity / space);
+  EXPECT_GT(running, capacity / (space + 144));  // 80 for what 4 s of decoding add at most, 64 for the last block
 }
 
 TEST(Serving, FoldingKeepsLatencyAndThroughput) {
