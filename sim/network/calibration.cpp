@@ -1,7 +1,10 @@
 #include "network/calibration.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "core/check.h"
 #include "core/files.h"
 #include "spec/extend.h"
 
@@ -23,7 +26,10 @@ void finish(const Config& config, NetworkCalibration& c, bool) {
   check_kernel(config, "normal_combine", c.normal_combine);
   check_kernel(config, "low_latency_dispatch", c.low_latency_dispatch);
   check_kernel(config, "low_latency_combine", c.low_latency_combine);
-  if (c.collectives.empty()) fail_at(config, "collectives", "must have at least one protocol");
+  for (const CollectiveShape shape : {CollectiveShape::ring, CollectiveShape::pairs})
+    if (std::ranges::none_of(c.collectives,
+                             [&](const auto& p) { return NetworkCalibration::serves(p, shape, 0x1p62); }))
+      fail_at(config, "collectives", fmt::format("must have a protocol of shape {} without `most`", name_of(shape)));
   for (const NetworkCalibration::Protocol& p : c.collectives) {
     check_share(config, "collectives", p.nvlink_share);
     check_share(config, "collectives", p.nic_share);
@@ -33,6 +39,13 @@ constexpr EntryKind<NetworkCalibration> kCalibration = {"hardware", "network_cal
                                                         [](NetworkCalibration& c) { c.title.clear(); },
                                                         [](const Config&) { return true; }, finish};
 }  // namespace
+
+const NetworkCalibration::Protocol& NetworkCalibration::bulk() const {
+  const auto last = std::find_if(collectives.rbegin(), collectives.rend(),
+                                 [](const Protocol& p) { return serves(p, CollectiveShape::pairs, 0x1p62); });
+  check(last != collectives.rend(), "network calibration {} has no protocol for large messages", name);
+  return *last;
+}
 
 NetworkCalibration load_network_calibration(const std::string& name, const std::string& beside) {
   return name == "none" ? NetworkCalibration{} : load_entry(kCalibration, name, beside);

@@ -1,6 +1,8 @@
 // How far real kernels fall short of line rates: few physical parameters, fitted to single kernels and collectives.
 #pragma once
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/config.h"
@@ -8,6 +10,16 @@
 #include "spec/hardware.h"
 
 namespace moesim {
+
+/// What a protocol of library collectives serves: steps to a neighbour, every pair at once, or sums in the NVSwitch.
+enum class CollectiveShape { any, ring, pairs, in_switch };
+template <>
+struct EnumNames<CollectiveShape> {
+  static constexpr std::pair<std::string_view, CollectiveShape> table[] = {{"any", CollectiveShape::any},
+                                                                           {"ring", CollectiveShape::ring},
+                                                                           {"pairs", CollectiveShape::pairs},
+                                                                           {"in_switch", CollectiveShape::in_switch}};
+};
 
 /// The default-constructed one is the uncalibrated machine: full line rates, no software latency.
 struct NetworkCalibration {
@@ -34,18 +46,33 @@ struct NetworkCalibration {
       f("forward_tail", p.forward_tail, "share of forwarded bytes not overlapped with receiving");
     }
   };
-  /// How library collectives move data: the library takes whichever protocol is fastest for the size.
+  /// One way in which library collectives move data.  Of those that a message may take, it takes the fastest.
   struct Protocol {
+    CollectiveShape shape = CollectiveShape::any;
     double nvlink_share = 1, nic_share = 1;  // of line rate that payload reaches
     Time launch{};                           // fixed time of one call
     Time step{};                             // one NVLink step of a ring or tree; 0: the link's latency
+    Bandwidth part_rate{};                   // of one member's part of the data; 0: takes no time
+    Bytes most{};                            // sent by one member that go this way; 0: any
     static void fields(auto& f, auto& p) {
+      f("shape", p.shape, "what it is for: rings (and trees), pairs, in_switch sums, or any");
       f("nvlink_share", p.nvlink_share, "of the NVLink rate that payload reaches");
       f("nic_share", p.nic_share, "of the adapter's rate that payload reaches");
       f("launch", p.launch, "fixed time of one call");
       f("step", p.step, "one NVLink step of a ring or tree; 0: the link's latency");
+      f("part_rate", p.part_rate,
+        "rings: at which a member copies its own part, besides sending; pairs: that one pair reaches; 0: no limit");
+      f("most", p.most, "the library sends more bytes than this a member another way; 0: any number");
     }
   };
+
+  /// Whether the protocol serves the shape, of `bytes` that one member sends.
+  static bool serves(const Protocol& protocol, CollectiveShape shape, double bytes) {
+    return (protocol.shape == CollectiveShape::any || protocol.shape == shape) &&
+           (protocol.most.v == 0 || bytes <= double(protocol.most.v));
+  }
+  /// How the largest messages travel between pairs.
+  const Protocol& bulk() const;
 
   std::string name = "none", title = "line rates, no software costs";
   Kernel normal_dispatch, normal_combine, low_latency_dispatch, low_latency_combine;
@@ -57,7 +84,8 @@ struct NetworkCalibration {
     f("normal_combine", p.normal_combine, "the same, experts to tokens");
     f("low_latency_dispatch", p.low_latency_dispatch, "exchange kernels driven by the adapters, tokens to experts");
     f("low_latency_combine", p.low_latency_combine, "the same, experts to tokens");
-    f("collectives", p.collectives, "protocols of library collectives, from the smallest messages to the largest");
+    f("collectives", p.collectives,
+      "protocols of library collectives, each shape's from the smallest messages to the largest");
   }
 };
 

@@ -19,7 +19,7 @@ struct EnumNames<Collective> {
                                                                       {"point_to_point", Collective::point_to_point}};
 };
 enum class CollectiveAlgorithm {
-  best,         ///< the fastest that fits
+  best,         ///< the fastest that libraries have: all but direct gathers and scatters
   ring,         ///< n - 1 steps round a ring (all-reduce twice that)
   tree,         ///< two binary trees, half of the bytes each (all-reduce)
   in_switch,    ///< the NVSwitch adds up (all-reduce in one NVLink domain)

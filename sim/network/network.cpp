@@ -41,7 +41,7 @@ Network::Network(Engine& engine, const Cluster& cluster, const NetworkOptions& o
 Network::~Network() = default;
 
 void Network::send(GpuId from, GpuId to, Bytes bytes, Action done, double slowed) {
-  const NetworkCalibration::Protocol& bulk = calibration_.collectives.back();
+  const NetworkCalibration::Protocol& bulk = calibration_.bulk();
   const double share = topology_.node_of(from) == topology_.node_of(to) ? bulk.nvlink_share : bulk.nic_share;
   const Transfer transfer{from, to, bytes, {std::int64_t(double(bytes.v) * slowed / share)}, callbacks_->keep(done)};
   start({&transfer, 1}, *callbacks_);
