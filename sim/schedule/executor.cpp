@@ -77,7 +77,7 @@ StepOutcome Executor::run() {
                                          g.seat.replica, g.seat.rank, g.seat.member,
                                          to_text((*g.program)[g.next], schedule_.chunks)));
     g.account(Spent::bubble) += end - g.idle_since;
-    out.gpus.push_back({g.seat, g.spent, {g.peak}, g.peak_at});
+    out.gpus.push_back({g.seat, g.spent, {g.peak}, g.peak_at, g.communicating});
   }
   return out;
 }

@@ -75,6 +75,7 @@ struct GpuOutcome {
   std::array<Time, kSpent> spent{};
   Bytes peak_memory{};
   Time peak_at{};
+  Time communicating{};  // in an exchange, from joining it until everything has arrived
 };
 struct StepOutcome {
   Time step{};

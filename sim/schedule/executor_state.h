@@ -33,7 +33,7 @@ struct Executor::Gpu {
   std::uint32_t exchanges = 0;  // joined so far
   PieceCost now_running;
   // Accounts:
-  Time idle_since{};
+  Time idle_since{}, communicating{};
   std::array<Time, kSpent> spent{};
   std::int64_t held = 0, peak = 0;
   Time peak_at{};

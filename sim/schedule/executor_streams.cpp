@@ -83,6 +83,7 @@ void Executor::arrived(int cell, int member) {
   Gpu& g = gpus_[std::size_t(gpu)];
   const BlockStep& step = g.table->communication[g.communication.item];
   if (spans_ != nullptr) add_span(g, "communication", ref(g, step, g.communication.slot), g.communication.since);
+  g.communicating += engine_.now() - g.communication.since;
   g.communication.busy = false;
   ++g.done[std::size_t(step.piece)];
   ++g.communication.item;

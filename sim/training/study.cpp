@@ -53,7 +53,7 @@ void write_gpus(Results& results, TrainingSetup& setup, const StepOutcome& step)
                               std::size_t(g.seat.member)];
       }
     results.add(Table::gpu, {index(gpu), index(setup.network().topology().node_of(gpu)), g.seat.rank,
-                             step.step - idle - exposed, Results::null(), exposed, idle, rows, g.peak_memory});
+                             step.step - idle - exposed, g.communicating, exposed, idle, rows, g.peak_memory});
   }
 }
 
@@ -118,6 +118,23 @@ void write_balance(Results& results, const StudyRun& run, const TrainingSetup& s
   for (std::size_t i = 0; i < history.steps.size(); ++i)
     results.metric("expert_imbalance", history.imbalance[i], "", fmt::format("balance_step:{}", history.steps[i]));
 }
+/// The balancedness of each step, out of the sums that the loads keep.
+class StepBalance {
+ public:
+  explicit StepBalance(const TrainingLoads* loads) : loads_(loads) {}
+  Results::Value of_last_step() {
+    if (loads_ == nullptr) return Results::null();
+    const TrainingLoads::Statistics& s = loads_->statistics();
+    const double sum = s.balancedness - balancedness_, draws = s.draws - draws_;
+    balancedness_ = s.balancedness;
+    draws_ = s.draws;
+    return draws > 0 ? Results::Value(sum / draws) : Results::null();
+  }
+
+ private:
+  const TrainingLoads* loads_;
+  double balancedness_ = 0, draws_ = 0;
+};
 }  // namespace
 
 std::string training_help() { return help_of<TrainingSection>(); }
@@ -128,13 +145,14 @@ StudyEnd run_training(StudyRun& run) {
   write_plan(run.results, plan);
   std::vector<StepOutcome> steps;
   StudyEnd end;
+  StepBalance balance(setup.loads());
   {
     Progress progress("step", std::uint64_t(plan.section.steps));
     for (int step = 0; step < plan.section.steps && !end.interrupted; ++step) {
       const Time start = setup.engine().now();
       steps.push_back(setup.run(step, &run.spans));
       run.results.add(Table::step, {step, 0, "train", start, setup.engine().now(), plan.section.batch,
-                                    plan.tokens_per_step(), Results::null()});
+                                    plan.tokens_per_step(), balance.of_last_step()});
       progress.at(std::uint64_t(step) + 1);
       end.interrupted = interrupted();
     }

@@ -148,6 +148,8 @@ TEST(Executor, AStragglerHoldsItsGroupAtEveryExchange) {
   const StepOutcome out = run(make("gpipe", 1, 1), costs);
   // Member 1: attention 4, dispatch 1, experts 4, combine 1, two exchanges back 2.  The others wait 3 + 3 for it.
   EXPECT_EQ(out.step, 12_s);
+  EXPECT_EQ(out.gpus[1].communicating, 4_s);
+  EXPECT_EQ(out.gpus[0].communicating, 10_s);  // with 3 + 3 of waiting
   EXPECT_EQ(out.gpus[0].spent[std::size_t(Spent::exposed_communication)], 10_s);
   EXPECT_EQ(out.gpus[1].spent[std::size_t(Spent::exposed_communication)], 4_s);
 }
