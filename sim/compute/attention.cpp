@@ -44,17 +44,23 @@ double backward_seconds(const AttentionBackward& a, const AttentionEquation& e, 
          memory_seconds(before, memory, on) + memory_seconds(after, memory, on);
 }
 
-// Long sequences are split over the SMs in chunks of keys, and a chunk runs on one SM: the last one started adds its
-// own time to the mean (Graham's bound).  Heads that share keys fill tiles of 64 rows.
+// A sequence whole on one SM, or split into chunks over all SMs and joined by a second kernel that reads the parts'
+// FP32 results, whichever is faster.  Heads that share keys fill tiles of 64 rows.
 double decode_seconds(const AttentionDecode& a, const AttentionEquation& e, const Machine& on) {
   const AttentionHeads& h = a.heads;
   const AttentionWork& w = a.work;
   const double sharing = double(h.heads) / h.kv_heads * double(w.queries) / double(w.sequences);
   const double row_tiles = std::ceil(sharing / kRowTile) * h.kv_heads;
-  const double keys = double(w.keys) + double(w.sequences) * e.edge;
   const double key = 2.0 * kRowTile * (h.qk_dim + h.v_dim) / (on.tensor_per_sm * e.tensor);  // of one tile, on one SM
-  const double last = std::min(double(w.longest), e.chunk) * key;
-  const double tensor = row_tiles * (keys * key + double(w.sequences) * seconds(e.tile)) / on.sms + last;
-  return seconds(e.launch) + joined(tensor, double(bytes_of(a).v) / (on.hbm * e.hbm), e.overlap);
+  const double each = row_tiles *
+                      ((double(w.keys) + double(w.sequences) * e.edge) * key + double(w.sequences) * seconds(e.tile)) /
+                      on.sms;
+  const double longest = double(w.longest) * key, rate = on.hbm * e.hbm;
+  const double traffic = double(bytes_of(a).v) / rate;
+  const double whole = joined(std::max(each, longest), traffic, e.overlap);
+  const double parts = std::min(on.sms / on.fill, row_tiles * double(w.keys) / e.chunk) / row_tiles;
+  const double partial = parts * sharing * h.kv_heads * h.v_dim * 8 / rate;  // written and read
+  const double split = joined(std::max(each, std::min(longest, e.chunk * key)), traffic, e.overlap);
+  return seconds(e.launch) + std::min(whole, split + partial + seconds(e.combine)) + seconds(e.tile);
 }
 }  // namespace moesim

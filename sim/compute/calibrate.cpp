@@ -7,81 +7,10 @@
 #include <functional>
 
 #include "compute/equation_model.h"
-#include "compute/fit.h"
 #include "core/config.h"
 
 namespace moesim {
 namespace {
-/// A number being fitted, kept between two bounds.
-struct Knob {
-  double* value = nullptr;
-  Time* time = nullptr;
-  double low = 0, high = 1;
-
-  double get() const {
-    const double now = time ? seconds(*time) : *value, span = std::clamp((now - low) / (high - low), 0.01, 0.99);
-    return std::log(span / (1 - span));
-  }
-  void set(double x) const {
-    const double now = low + (high - low) / (1 + std::exp(-x));
-    if (time)
-      *time = from_seconds(now);
-    else
-      *value = now;
-  }
-};
-Knob knob(double& value, double low, double high) { return {&value, nullptr, low, high}; }
-Knob knob(Time& time, double low, double high) { return {nullptr, &time, low, high}; }
-
-class Fit {
- public:
-  Fit(const CalibrationInput& input, CalibrationResult& result) : input_(input), result_(result) {}
-
-  /// Fits the knobs to the rows that `use` picks, held-out ones left out, restarting once from the first optimum.
-  /// Relative errors to the power 2.5 (between typical and worst), cut at 50 % so that a row the equation cannot know
-  /// does not rule.
-  void run(const std::vector<Knob>& knobs, const std::function<bool(const Sample&)>& use) {
-    std::vector<const Sample*> rows;
-    for (const Sample& s : result_.samples)
-      if (!s.held_out && use(s)) rows.push_back(&s);
-    if (rows.empty()) return;
-    // One kernel timed alone says more about it than a row that adds up several: both kinds weigh the same in all.
-    const auto single = std::ranges::count_if(rows, [](const Sample* s) { return s->harness == Harness::kernel; });
-    const double alone = single > 0 ? std::max(1.0, double(std::ssize(rows) - single) / double(single)) : 1;
-    const auto set = [&](const std::vector<double>& x) {
-      for (std::size_t i = 0; i < knobs.size(); ++i) knobs[i].set(x[i]);
-    };
-    const auto error = [&](const std::vector<double>& x) {
-      set(x);
-      double sum = 0;
-      for (const Sample* s : rows)
-        sum += (s->harness == Harness::kernel ? alone : 1) *
-               std::pow(std::min(0.5, std::abs(std::log(predicted(*s) / s->seconds))), 2.5);
-      return sum;
-    };
-    std::vector<double> x;
-    for (const Knob& k : knobs) x.push_back(k.get());
-    for (int restart = 0; restart < 3; ++restart) x = minimise(error, x, 0.5, input_.evaluations);
-    set(x);
-  }
-  double predicted(const Sample& s) const {
-    return predict(s, input_.gpu, result_.calibration, result_.harness[s.kind]);
-  }
-
- private:
-  const CalibrationInput& input_;
-  CalibrationResult& result_;
-};
-
-std::vector<Knob> gemm_knobs(GemmEquation& e) {
-  return {knob(e.tensor, 0.5, 1), knob(e.step, 0, 0.3e-6), knob(e.tile, 0, 3e-6),   knob(e.hbm, 0.6, 0.95),
-          knob(e.write, 1, 3),    knob(e.launch, 0, 3e-6), knob(e.overlap, 1.3, 10)};
-}
-
-auto of_kind(std::string_view kind, std::string_view group = "") {
-  return [kind, group](const Sample& s) { return s.kind == kind && (group.empty() || s.group == group); };
-}
-
 // Rates in the published profile of DeepSeek-V3's training, on 112 of 132 SMs: middles of the ranges, TB/s.
 void set_memory_rates(MemoryEquation& m, const Gpu& gpu) {
   const auto share = [&](double terabytes) { return terabytes * 1e12 / gpu.memory_bandwidth.v * 132.0 / 112.0; };
@@ -146,7 +75,7 @@ void note_range(FittedRange& r, double m, double n, double k) {
 }
 
 void note_ranges(CalibrationResult& result) {
-  Calibration& c = result.calibration;
+  Calibration& c = result.fit.calibration;
   for (const Sample& s : result.samples)
     for (const auto& sequence : s.sequences)
       for (const Kernel& kernel : sequence) {
@@ -175,68 +104,6 @@ void read_tables(CalibrationResult& result, const CalibrationInput& in) {
   add(read_expert_table(in.folder + "/h100_expert_gemm_prefill.csv", false, in.draws, in.seed));
   add(read_mla_table(in.folder + "/h100_mla_decode.csv", true));
   add(read_mla_table(in.folder + "/h100_mla_prefill.csv", false));
-  hold_out(result.samples, in.seed);
-}
-
-void fit_mla_decode(Fit& fit, CalibrationResult& result) {
-  Calibration& c = result.calibration;
-  fit.run({knob(result.harness["mla decode"].cached, 1, 6), knob(c.gap, 0.8e-6, 1.6e-6),
-           knob(c.memory.floor, 0.5e-6, 5e-6), knob(c.decode.tensor, 0.4, 0.95), knob(c.decode.hbm, 0.7, 0.95),
-           knob(c.decode.tile, 0, 6e-6), knob(c.decode.launch, 0, 8e-6), knob(c.decode.overlap, 1.4, 8),
-           knob(c.decode.edge, 0, 128), knob(c.decode.chunk, 64, 1024)},
-          of_kind("mla decode", "fa3"));
-}
-
-void fit_mla_prefill(Fit& fit, CalibrationResult& result) {
-  Calibration& c = result.calibration;
-  HarnessLimits& harness = result.harness["mla prefill"];
-  fit.run({knob(harness.floor, 500e-6, 700e-6), knob(harness.sequence, 0, 5e-6), knob(harness.offset, 0, 500e-6),
-           knob(c.prefill.tensor, 0.4, 1), knob(c.prefill.tile, 0, 8e-6), knob(c.prefill.overlap, 1.3, 8),
-           knob(c.prefill.edge, 32, 192), knob(c.memory.serving, 1, 3)},
-          of_kind("mla prefill", "fa3"));
-}
-
-// A product timed alone beside whole expert layers, of which the harness adds an unknown constant.
-void fit_grouped(Fit& fit, GemmEquation& e, HarnessLimits& harness, bool eager, std::string_view alone,
-                 std::string_view layers) {
-  std::vector<Knob> knobs = gemm_knobs(e);
-  knobs.push_back(knob(harness.offset, 0, eager ? 300e-6 : 20e-6));
-  if (eager) knobs.push_back(knob(harness.floor, 300e-6, 450e-6));
-  fit.run(knobs, [=](const Sample& s) { return s.kind == alone || s.kind == layers; });
-}
-
-void fit_all(Fit& fit, CalibrationResult& result) {
-  Calibration& c = result.calibration;
-  const auto start = [](GemmEquation& e) {
-    e.tensor = 0.9, e.hbm = 0.8, e.write = 1.7, e.overlap = 4;
-    e.step = {100'000}, e.tile = {500'000}, e.launch = {600'000};
-  };
-  start(c.gemm);
-  fit.run(gemm_knobs(c.gemm), of_kind("gemm"));
-
-  for (AttentionEquation* e : {&c.decode, &c.prefill}) {
-    e->tensor = 0.8, e->hbm = 0.9, e->overlap = 3;
-    e->launch = {3'000'000}, e->tile = {1'000'000};
-  }
-  c.decode.edge = 16, c.decode.chunk = 300, c.prefill.edge = 64;
-  c.gap = {700'000};
-  c.memory.floor = {1'500'000};
-  c.memory.serving = 1.5;
-  result.harness["mla decode"].cached = 2;
-  HarnessLimits& prefill = result.harness["mla prefill"];
-  prefill.floor = 620e-6, prefill.sequence = 2e-6, prefill.offset = 200e-6;
-  for (int round = 0; round < 2; ++round) {  // they share the memory-bound kernels' rates and floor
-    fit_mla_decode(fit, result);
-    fit_mla_prefill(fit, result);
-  }
-
-  start(c.masked);
-  start(c.contiguous);
-  HarnessLimits& experts = result.harness["expert prefill"];
-  experts.floor = 390e-6, experts.offset = 50e-6;
-  result.harness["expert decode"].offset = 5e-6;
-  fit_grouped(fit, c.masked, result.harness["expert decode"], false, "masked", "expert decode");
-  fit_grouped(fit, c.contiguous, experts, true, "contiguous", "expert prefill");
 }
 
 void check_bounds(const CalibrationResult& result, const CalibrationInput& in) {
@@ -250,23 +117,49 @@ void check_bounds(const CalibrationResult& result, const CalibrationInput& in) {
   }
 }
 
-void evaluate(CalibrationResult& result, const CalibrationInput& in, const Fit& fit) {
-  std::map<std::string, std::vector<std::pair<double, std::string>>> fitted, held;
+using Errors = std::map<std::string, std::vector<std::pair<double, std::string>>>;
+
+/// Adds the relative errors of the rows that `use` picks.
+void add_errors(Errors& errors, const CalibrationResult& result, const Fitted& fit, const Gpu& gpu, auto use) {
   for (const Sample& s : result.samples) {
+    if (!use(s)) continue;
     const std::string key = s.kind + ", " + s.group;
-    const HarnessLimits& harness = result.harness[s.kind];
-    const double host = harness.floor + harness.sequence * double(s.sequences_in_batch);
-    if (s.harness == Harness::eager && predict_device(s, in.gpu, result.calibration, harness) < host) {
-      ++result.host_bound[key];
-      continue;
-    }
-    const std::pair<double, std::string> error{std::abs(fit.predicted(s) / s.seconds - 1), s.shape};
-    auto& side = s.held_out ? held : fitted;
-    side[key].push_back(error);
-    if (s.harness == Harness::kernel) side["all products alone"].push_back(error);
+    const std::pair<double, std::string> error{
+        std::abs(predict(s, gpu, fit.calibration, fit.harness.at(s.bench)) / s.seconds - 1), s.shape};
+    errors[key].push_back(error);
+    if (s.harness == Harness::kernel) errors["all products alone"].push_back(error);
   }
-  for (auto& [key, errors] : fitted) result.fitted[key] = residuals_of(std::move(errors));
-  for (auto& [key, errors] : held) result.held_out[key] = residuals_of(std::move(errors));
+}
+std::map<std::string, Residuals> residuals(Errors errors) {
+  std::map<std::string, Residuals> out;
+  for (auto& [key, of_key] : errors) out[key] = residuals_of(std::move(of_key));
+  return out;
+}
+
+/// Drops the rows whose time is the host's, by the fit to all rows.
+void drop_host_bound(CalibrationResult& result, const Gpu& gpu) {
+  std::erase_if(result.samples, [&](const Sample& s) {
+    const HarnessLimits& h = result.fit.harness.at(s.bench);
+    const bool host =
+        s.harness == Harness::eager && ((!s.known && s.kind == "mla prefill") ||
+                                        h.offset + predict_device(s, gpu, result.fit.calibration, h) < h.floor);
+    result.host_bound[s.kind + ", " + s.group] += host;
+    return host;
+  });
+}
+
+void cross_validate(CalibrationResult& result, const Fitted& start, const CalibrationInput& in) {
+  Errors fitted, held;
+  for (int round = 0; round < in.repeats; ++round) {
+    hold_out(result.samples, in.seed + std::uint64_t(round));
+    for (int fold = 0; fold < kFolds; ++fold) {
+      Fitted fit = start;
+      fit_kernels(fit, result.samples, in, fold);
+      add_errors(fitted, result, fit, in.gpu, [&](const Sample& s) { return s.fold != fold; });
+      add_errors(held, result, fit, in.gpu, [&](const Sample& s) { return s.fold == fold; });
+    }
+  }
+  result.fitted = residuals(std::move(fitted)), result.held_out = residuals(std::move(held));
 }
 }  // namespace
 
@@ -281,19 +174,25 @@ CalibrationResult calibrate(const CalibrationInput& input) {
   CalibrationResult result;
   read_tables(result, input);
   check_bounds(result, input);
-  Calibration& c = result.calibration;
-  c.generation = input.gpu.generation;
-  c.title = "single kernels on H800 and H100";
-  c.sustained_clock = 865 / 989.4;
-  c.sm_bandwidth = 2;
-  c.memory.launched = {5'000'000};
-  set_memory_rates(c.memory, input.gpu);
-  Fit fit(input, result);
-  fit_all(fit, result);
+  Fitted start;
+  start.calibration.generation = input.gpu.generation;
+  start.calibration.title = "single kernels on H800 and H100";
+  start.calibration.sustained_clock = 865 / 989.4;
+  start.calibration.sm_bandwidth = 2;
+  start.calibration.memory.launched = {5'000'000};
+  set_memory_rates(start.calibration.memory, input.gpu);
+  for (const Sample& s : result.samples) start.harness[s.bench] = {};
+  result.fit = start;
+  fit_kernels(result.fit, result.samples, input, -1);
+  Calibration& c = result.fit.calibration;
   c.memory.replayed = c.gap + c.memory.floor;
   set_training_rates(c, input.gpu);
   note_ranges(result);
-  evaluate(result, input, fit);
+  drop_host_bound(result, input.gpu);
+  Errors all;
+  add_errors(all, result, result.fit, input.gpu, [](const Sample&) { return true; });
+  result.all = residuals(std::move(all));
+  cross_validate(result, start, input);
   return result;
 }
 }  // namespace moesim

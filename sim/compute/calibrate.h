@@ -13,8 +13,9 @@ struct CalibrationInput {
   std::string gemm;    // table of single FP8 products
   std::string folder;  // of the expert and MLA tables: h100_{expert_gemm,mla}_{decode,prefill}.csv
   std::uint64_t seed = 1;
-  int draws = 16;          // of each power-law row's unknown loads
-  int evaluations = 1500;  // of each fit
+  int draws = 8;          // of each power-law row's unknown loads
+  int evaluations = 400;  // of each stage of a fit
+  int repeats = 1;        // rounds in which each fifth of the rows is held out once
 };
 
 /// Relative errors of one kind and group of rows: |predicted / measured - 1|.
@@ -25,18 +26,26 @@ struct Residuals {
 };
 Residuals residuals_of(std::vector<std::pair<double, std::string>> errors);
 
-struct CalibrationResult {
+/// What a fit finds: the equations' parameters, and what each harness adds.
+struct Fitted {
   Calibration calibration;
-  std::map<std::string, HarnessLimits> harness;  // by kind of row
+  std::map<std::string, HarnessLimits> harness;  // by bench
+};
+/// Fits to the known rows, the fold `without` left out (-1: none).
+void fit_kernels(Fitted& fitted, const std::vector<Sample>& samples, const CalibrationInput& input, int without);
+
+struct CalibrationResult {
+  Fitted fit;  // to all rows
   std::vector<Sample> samples;
-  /// By "kind, group": fitted rows, and held out ones.
-  std::map<std::string, Residuals> fitted, held_out;
+  /// By "kind, group": all rows under the fit to all; and over the fits that leave out a fifth, the rows each was
+  /// fitted to and the rows it left out.
+  std::map<std::string, Residuals> all, fitted, held_out;
   /// Rows of an eager harness that its host limits, not the GPU: left out of the residuals, counted by the same key.
   std::map<std::string, std::size_t> host_bound;
 };
 
-/// Reads the tables, holds out a seeded fifth of the rows, fits, and evaluates.  Throws ConfigError for a table that
-/// lacks columns, has no numbers, or holds a time below what the data sheet allows.
+/// Reads the tables, fits to all rows, and again to four fifths of them for each fifth in `repeats` seeded rounds.
+/// Throws ConfigError for a table that lacks columns, has no numbers, or holds a time below what the data sheet allows.
 CalibrationResult calibrate(const CalibrationInput& input);
 /// The catalogue file: every value with its source.
 std::string calibration_yaml(const CalibrationResult& result, const CalibrationInput& input);

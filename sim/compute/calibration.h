@@ -51,7 +51,8 @@ struct AttentionEquation {
   Time tile{};          // start and end of one tile of queries of one head (decode: of one sequence)
   double overlap = 64;  // as above
   double edge = 0;      // pairs computed and masked away: prefill a query, at the diagonal; decode a sequence
-  double chunk = 0;     // decode: keys of one sequence that one SM works through
+  double chunk = 0;     // decode: keys of the smallest part a sequence is split into
+  Time combine{};       // decode: joining the parts of split sequences
   FittedRange fitted;
   static void fields(auto& f, auto& p) {
     f("tensor", p.tensor, "share of the tensor peak in full tiles");
@@ -60,7 +61,8 @@ struct AttentionEquation {
     f("tile", p.tile, "start and end of one tile of queries of one head");
     f("overlap", p.overlap, "p of the norm that joins tensor and HBM time");
     f("edge", p.edge, "pairs computed and masked away, a query (decode: a sequence)");
-    f("chunk", p.chunk, "decode: keys of one sequence that one SM works through");
+    f("chunk", p.chunk, "decode: keys of the smallest part a sequence is split into");
+    f("combine", p.combine, "decode: joining the parts of split sequences");
     f("fitted", p.fitted, "shapes the parameters were fitted on");
   }
 };

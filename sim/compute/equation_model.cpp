@@ -29,7 +29,8 @@ Machine Equations::machine(Dtype dtype, GpuShare share) const {
           .tensor_per_sm = peak_of(gpu_, dtype).v * clock_ / gpu_.sms,
           .hbm = hbm * std::min(share.memory, fill * calibration_.sm_bandwidth),
           .hbm_of_gpu = hbm,
-          .fill = fill};
+          .fill = fill,
+          .boost = clock_ / calibration_.sustained_clock};
 }
 
 double Equations::seconds(const Kernel& kernel, GpuShare share) const {

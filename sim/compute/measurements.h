@@ -24,8 +24,11 @@ struct Sample {
   std::string shape;  // in words
   double seconds = 0;
   Harness harness = Harness::kernel;
-  std::int64_t sequences_in_batch = 0;
-  bool held_out = false;
+  std::string bench;                           // whose HarnessLimits: the kind, for attention with the library
+  double sequences_in_batch = 0, experts = 0;  // what the harness' own work grows with
+  int repeats = 1;    // runs back to back, warm-up included: long ones heat the GPU until its clock falls
+  bool known = true;  // false: the loads behind the row are not; left out of the fits
+  int fold = 0;       // of five, seeded: a draw of the held-out fifth
   /// Kernels one after the other; several lists if the row is a mean over draws of uneven loads.
   std::vector<std::vector<Kernel>> sequences;
   std::vector<std::vector<std::int64_t>> rows;  // what the grouped kernels' spans point to
@@ -34,9 +37,15 @@ struct Sample {
 /// What the harness behind a table adds: nuisance parameters, fitted beside the equations and used for nothing else.
 struct HarnessLimits {
   double floor = 0;     // seconds the host needs to issue a sequence of kernels
-  double sequence = 0;  // seconds it needs more for each sequence of the batch
+  double sequence = 0;  // seconds the GPU waits for it for each sequence of the batch
   double offset = 0;    // seconds of kernels the row's list leaves out
-  double cached = 1;    // speed-up of traffic that stays in the L2 cache from one repetition to the next
+  double expert = 0;    // seconds an expert held, with rows or without (blocks of the masked activation)
+  double cache = 50e6;  // bytes of the L2 cache that stay from one repetition to the next
+  double cached = 1;    // speed-up of traffic that hits them
+  double warm = 0;      // seconds that a kernel whose data is there starts sooner
+  double library = 1;   // speed of products in the library version measured, over that of the published table
+  double moves = 1;     // speed of its kernels that move routed rows, over the training profile's
+  double burst = 1e9;   // seconds of work before the clock falls to its sustained value
 };
 
 /// Seconds the equations predict for a row.
@@ -57,6 +66,7 @@ std::vector<Sample> read_expert_table(const std::string& file, bool decode, int 
 /// batch_size, isl, latency (ms).  The cache is BF16 whatever the label says: its bytes fit the bandwidth only so.
 std::vector<Sample> read_mla_table(const std::string& file, bool decode);
 
-/// Marks a seeded fifth of each kind.
+/// Deals the rows of each kind into five folds, seeded: each row is held out once.
+inline constexpr int kFolds = 5;
 void hold_out(std::vector<Sample>& samples, std::uint64_t seed);
 }  // namespace moesim

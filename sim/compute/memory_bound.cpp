@@ -40,9 +40,11 @@ double rate_of(MemoryKind kind, const MemoryEquation& e) {
 }
 }  // namespace
 
-// A kind below the full bandwidth is held back by its own instructions, so its rate follows the SMs it has.
+// A kind below the full bandwidth is held back by its own instructions, so its rate follows the SMs it has and their
+// clock.
 double memory_seconds(const MemoryOp& m, const MemoryEquation& e, const Machine& on) {
-  const double rate = std::min(on.hbm, on.hbm_of_gpu * rate_of(m.kind, e) * (m.serving ? e.serving : 1) * on.fill);
+  const double rate =
+      std::min(on.hbm, on.hbm_of_gpu * rate_of(m.kind, e) * (m.serving ? e.serving : 1) * on.fill * on.boost);
   return seconds(e.floor) + double(m.bytes.v) / rate;
 }
 

@@ -1,5 +1,6 @@
 // The committed calibration against what it was fitted to, and against rates it was not fitted to.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,6 +9,7 @@
 #include "compute/calibrate.h"
 #include "compute/explain.h"
 #include "compute/fit.h"
+#include "core/files.h"
 #include "spec/catalogue.h"
 
 namespace moesim {
@@ -146,6 +148,60 @@ TEST(Fit, FindsTheBottomOfAValley) {
   EXPECT_NEAR(x[1], 1, 1e-3);
 }
 
+TEST(Fit, DescendsToTheBottomAndStaysWithinBounds) {
+  const auto line = [](const std::vector<double>& x) {  // residuals of y = a + b t at t = 0, 1, 2 for a = 0.25, b = 0.5
+    return std::vector<double>{x[0] - 0.25, x[0] + x[1] - 0.75, x[0] + 2 * x[1] - 1.25};
+  };
+  const std::vector<double> x = descend(line, {0.9, 0.1}, 2.5, 500);
+  EXPECT_NEAR(x[0], 0.25, 1e-3);
+  EXPECT_NEAR(x[1], 0.5, 1e-3);
+  const auto far = [](const std::vector<double>& v) { return std::vector<double>{v[0] - 3, v[1] + 1}; };
+  EXPECT_EQ(descend(far, {0.5, 0.5}, 2, 200), (std::vector<double>{1, 0}));
+}
+
+TEST(Measurements, EachRowIsHeldOutOnce) {
+  std::vector<Sample> samples(23);
+  for (Sample& s : samples) s.kind = "gemm";
+  hold_out(samples, 7);
+  std::vector<int> rows(kFolds);
+  for (const Sample& s : samples) ++rows[std::size_t(s.fold)];
+  std::ranges::sort(rows);
+  EXPECT_EQ(rows, (std::vector<int>{4, 4, 5, 5, 5}));
+}
+
+TEST(Measurements, RowsThatWaitedForTheirHostAreKnown) {
+  const std::string file =
+      (std::filesystem::temp_directory_path() / ("moesim_mla_" + std::to_string(getpid()) + ".csv")).string();
+  write_file(file,
+             "kernel_source,num_heads,batch_size,isl,latency\nfa3,8,1,512,0.9\nfa3,8,1,1024,0.7\nfa3,8,1,2048,1.0\n"
+             "flashinfer,8,1,2048,0.8\n");
+  const std::vector<Sample> rows = read_mla_table(file, false);
+  std::filesystem::remove(file);
+  EXPECT_FALSE(rows[0].known);  // a longer prompt took less
+  EXPECT_TRUE(rows[1].known);
+  EXPECT_FALSE(rows[2].known);  // the same took less under the other library
+  EXPECT_TRUE(rows[3].known);
+}
+
+// 100 MB walked through again and again: none stays in a cache a tenth as large, all in one that holds them; and runs
+// beyond the burst are priced at the sustained clock.
+TEST(Measurements, HarnessKeepsDataInTheCacheAndHeatsTheGpu) {
+  const Gpu gpu = load_gpu("h800");
+  const Calibration c = load_calibration("kernels-hopper");
+  Sample s;
+  s.harness = Harness::graph;
+  s.sequences = {{MemoryOp{MemoryKind::copy, {100'000'000}}}};
+  const double cold = predict(s, gpu, c, {.cache = 10e6, .cached = 2});
+  EXPECT_NEAR(predict(s, gpu, c, {.cache = 10e6}), cold, cold * 1e-3);
+  EXPECT_LT(predict(s, gpu, c, {.cache = 200e6, .cached = 2}), 0.6 * cold);
+  s.harness = Harness::eager;
+  s.sequences = {{Gemm{.m = 8192, .n = 8192, .k = 8192, .dtype = Dtype::fp8}}};
+  s.repeats = 1000;
+  const double fresh = predict(s, gpu, c, {}), hot = predict(s, gpu, c, {.burst = 0});
+  EXPECT_GT(hot, 1.05 * fresh);
+  EXPECT_LT(hot, fresh / c.sustained_clock * 1.001);
+}
+
 // The measurement tables are not part of the project; where they are, the committed calibration is held to them.
 TEST(Calibration, HoldsOnTheTableItWasFittedTo) {
   const std::string table = SOURCE_DIR "/../shared/facts/gemm_fp8_h800.csv";
@@ -157,7 +213,7 @@ TEST(Calibration, HoldsOnTheTableItWasFittedTo) {
     errors.emplace_back(std::abs(predict(s, gpu, calibration, {}) / s.seconds - 1), s.shape);
   const Residuals r = residuals_of(errors);
   EXPECT_LT(r.median, 0.04);
-  EXPECT_LT(r.worst, 0.13) << r.worst_shape;
+  EXPECT_LT(r.worst, 0.12) << r.worst_shape;
 }
 }  // namespace
 }  // namespace moesim
