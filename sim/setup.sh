@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 packages=(
   g++ cmake ninja-build pkg-config
   libboost-graph-dev libyaml-cpp-dev libsqlite3-dev libfmt-dev libopenblas-dev libcli11-dev
-  nlohmann-json3-dev libzstd-dev zlib1g-dev libglpk-dev
+  nlohmann-json3-dev libzstd-dev zlib1g-dev libglpk-dev libpcre2-dev libutf8proc-dev
 )
 developer_packages=(libgtest-dev libbenchmark-dev clang-format ccache mold git sqlite3 python3)
 

@@ -4,15 +4,22 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "numerics/checkpoint.h"
 #include "spec/catalogue.h"
 
 namespace moesim {
 namespace {
-/// Needs the Python package "tokenizers".
-constexpr std::string_view kTokenize =
-    "python3 -c 'import json,sys; from tokenizers import Tokenizer; t=Tokenizer.from_file(sys.argv[1]); "
-    "[print(json.dumps({\"tokens\": t.encode(open(f).read()).ids})) for f in sys.argv[2:]]'";
+/// The tokenizer asked for, else that of the weights; none: bytes.
+std::unique_ptr<Tokenizer> tokenizer_for(const ModelInput& in) {
+  if (in.tokenizer == "bytes") return nullptr;
+  if (in.tokenizer.empty()) return in.weights.empty() ? nullptr : tokenizer_of(in.weights);
+  if (!std::filesystem::is_directory(in.tokenizer)) return std::make_unique<Tokenizer>(in.tokenizer);
+  auto found = tokenizer_of(in.tokenizer);
+  if (!found) throw ConfigError(fmt::format("--tokenizer: {} holds no tokenizer.json", in.tokenizer));
+  return found;
+}
 
 Bytes read_bytes(const std::string& text) {
   Bytes out;
@@ -30,14 +37,16 @@ void add_model_input(CLI::App& verb, ModelInput& in) {
   weights->excludes(synthetic);
   CLI::Option* text =
       verb.add_option("--text", in.texts,
-                      "text files or folders, each byte a token; each file is a request.  For a model's own ids run "
-                      "its tokenizer first and give them with --tokens");
+                      "text files or folders, each file a request; in tokens of the weights' tokenizer.json if it "
+                      "is there, else each byte a token");
   CLI::Option* tokens =
       verb.add_option("--tokens", in.tokens,
                       "token ids instead: .npy or .safetensors, [tokens] or [sequences, tokens]; .json, lists "
                       "of ids; .jsonl, {\"tokens\": [...]} a line");
   text->excludes(tokens);
-  verb.add_option("--tokenizer", in.tokenizer, "not read here: prints the command that makes ids of a text");
+  verb.add_option("--tokenizer", in.tokenizer,
+                  "tokenizer.json (byte-pair encoding) or a folder that holds one, for --text; or the word bytes")
+      ->excludes(tokens);
   verb.add_option("--limit", in.limit, "at most so many tokens of each text or sequence")->check(CLI::PositiveNumber);
   verb.add_option("--memory", in.memory, "converted weights of a checkpoint to keep in memory (default: 8 GiB)");
   verb.add_option("--seed", in.options.seed, "names the synthetic weights (default: 1)")->needs(synthetic);
@@ -50,11 +59,6 @@ void add_model_input(CLI::App& verb, ModelInput& in) {
 }
 
 void check_model_input(const ModelInput& in, std::string_view verb) {
-  if (!in.tokenizer.empty())
-    throw ConfigError(
-        fmt::format("{0}: text is read by bytes; for the ids of {1} run first: {2} {1} TEXT... > ids.jsonl, "
-                    "then {0} --tokens ids.jsonl",
-                    verb, in.tokenizer, kTokenize));
   if (in.weights.empty() && !in.synthetic)
     throw ConfigError(fmt::format("{}: give --weights DIR or --synthetic", verb));
   if (in.texts.empty() && in.tokens.empty())
@@ -62,7 +66,9 @@ void check_model_input(const ModelInput& in, std::string_view verb) {
 }
 
 std::vector<RecordRequest> requests_of(const ModelInput& in) {
-  return in.tokens.empty() ? read_texts(in.texts, in.limit) : read_token_file(in.tokens, in.limit);
+  if (!in.tokens.empty()) return read_token_file(in.tokens, in.limit);
+  const std::unique_ptr<Tokenizer> tokenizer = tokenizer_for(in);
+  return read_texts(in.texts, in.limit, tokenizer.get());
 }
 
 Model model_of(const ModelInput& in) {
@@ -73,7 +79,8 @@ Model model_of(const ModelInput& in) {
     scale.factor = in.scale;
   else
     scale = laptop_scale(model);
-  if (!in.tokens.empty()) scale.vocabulary = model.vocabulary;
+  const bool own_ids = !in.tokens.empty() || (!in.tokenizer.empty() && in.tokenizer != "bytes");
+  if (own_ids) scale.vocabulary = model.vocabulary;
   const std::string name = model.name;
   model = scaled(model, scale);
   model.name = name;

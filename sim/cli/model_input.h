@@ -25,7 +25,7 @@ struct ModelInput {
   std::string precision = "fp32";
 };
 void add_model_input(CLI::App& verb, ModelInput& input);
-/// Throws ConfigError if weights or text are not given, or a tokenizer is; the verb's name begins the message.
+/// Throws ConfigError if weights or text are not given; the verb's name begins the message.
 void check_model_input(const ModelInput& input, std::string_view verb);
 
 std::vector<RecordRequest> requests_of(const ModelInput& input);

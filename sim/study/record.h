@@ -1,12 +1,14 @@
 // Recording: text or token ids through a forward pass into a routing trace.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "numerics/forward.h"
 #include "numerics/synthetic.h"
+#include "numerics/tokenizer.h"
 #include "spec/scale.h"
 
 namespace moesim {
@@ -18,10 +20,14 @@ struct RecordRequest {
   std::vector<int> tokens;
 };
 
-/// Each file is one request, its bytes the token ids; a folder gives one request a file in it, sorted by name, hidden
-/// ones left out.  Domain: the folder's name, or the file's without extension.  limit: of tokens a request; 0 for all.
-/// Throws ConfigError for a text that is missing, empty or binary (holds a zero byte), or if nothing is left.
-std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std::int64_t limit);
+/// Each file is one request; a folder gives one request a file in it, sorted by name, hidden ones left out.  Domain:
+/// the folder's name, or the file's without extension.  Ids: the tokenizer's, or without one the bytes.  limit: of
+/// tokens a request; 0 for all.  Throws ConfigError for a text that is missing, empty or binary (holds a zero byte),
+/// or, for a tokenizer, not UTF-8, or if nothing is left.
+std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std::int64_t limit,
+                                      Tokenizer* tokenizer = nullptr);
+/// The tokenizer of a checkpoint: its tokenizer.json; none if it has no such file.
+std::unique_ptr<Tokenizer> tokenizer_of(const std::string& folder);
 /// Token ids, one request a sequence, from a file by its ending:
 /// .npy, .safetensors with one tensor: integers [tokens] or [sequences, tokens];
 /// .json: a list of ids or a list of such lists; .jsonl: on each line a list of ids or {"tokens": [...]}, other keys

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "core/files.h"
+#include "core/log.h"
 #include "study/record.h"
 
 namespace moesim {
@@ -16,7 +17,7 @@ bool is_control(char c) {
   return b == 0x7f || (b < 0x20 && b != '\t' && b != '\n' && b != '\r' && b != '\f' && b != 0x1b);
 }
 
-RecordRequest read_text(const std::string& file, const std::string& domain, std::int64_t limit) {
+RecordRequest read_text(const std::string& file, const std::string& domain, std::int64_t limit, Tokenizer* tokenizer) {
   const std::string bytes = read_file(file);
   if (bytes.empty()) throw ConfigError(fmt::format("{}: is empty, expected text", file));
   if (const std::size_t at = bytes.find('\0'); at != std::string::npos)
@@ -28,8 +29,14 @@ RecordRequest read_text(const std::string& file, const std::string& domain, std:
         fmt::format("{}: expected text, but {} of its {} bytes are control characters; token ids go in with --tokens",
                     file, controls, bytes.size()));
   RecordRequest r{file, domain, {}};
-  const std::size_t count = limit > 0 ? std::min(bytes.size(), std::size_t(limit)) : bytes.size();
-  for (std::size_t i = 0; i < count; ++i) r.tokens.push_back(int(static_cast<unsigned char>(bytes[i])));
+  if (tokenizer != nullptr) {
+    Progress progress("tokenizing", bytes.size());
+    r.tokens = tokenizer->encode(bytes, file, [&](std::size_t done) { progress.at(done, file); });
+  } else {
+    for (const char c : bytes) r.tokens.push_back(int(static_cast<unsigned char>(c)));
+  }
+  if (limit > 0 && r.tokens.size() > std::size_t(limit)) r.tokens.resize(std::size_t(limit));
+  if (r.tokens.empty()) throw ConfigError(fmt::format("{}: no token is left of it", file));
   return r;
 }
 
@@ -44,16 +51,21 @@ std::vector<std::string> files_in(const std::string& folder) {
 }
 }  // namespace
 
-std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std::int64_t limit) {
+std::unique_ptr<Tokenizer> tokenizer_of(const std::string& folder) {
+  const std::string file = (fs::path(folder) / "tokenizer.json").string();
+  return fs::exists(file) ? std::make_unique<Tokenizer>(file) : nullptr;
+}
+
+std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std::int64_t limit, Tokenizer* tokenizer) {
   std::vector<RecordRequest> out;
   for (const std::string& path : paths) {
     if (!fs::is_directory(path)) {
-      out.push_back(read_text(path, fs::path(path).stem().string(), limit));
+      out.push_back(read_text(path, fs::path(path).stem().string(), limit, tokenizer));
       continue;
     }
     const fs::path folder = fs::absolute(path).lexically_normal();
     const std::string domain = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
-    for (const std::string& file : files_in(path)) out.push_back(read_text(file, domain, limit));
+    for (const std::string& file : files_in(path)) out.push_back(read_text(file, domain, limit, tokenizer));
   }
   return out;
 }

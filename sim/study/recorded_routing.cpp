@@ -32,7 +32,10 @@ bool record_for(const Config& scenario, const std::string& trace_file) {
   if (section.limit < 0 || section.decode < 0) config.fail("limit and decode must not be negative");
   Model model = read_model(scenario.at("model"));
   if (!model.moe) config.fail(fmt::format("{} is a dense model: it has no routing to record", model.name));
-  const std::vector<RecordRequest> requests = read_texts(beside(scenario, section.text), section.limit);
+  const std::string folder = section.weights.empty() ? "" : beside(scenario, {section.weights}).front();
+  const std::unique_ptr<Tokenizer> tokenizer = folder.empty() ? nullptr : tokenizer_of(folder);
+  const std::vector<RecordRequest> requests =
+      read_texts(beside(scenario, section.text), section.limit, tokenizer.get());
 
   RecordOptions options;
   options.output = trace_file;
@@ -45,7 +48,7 @@ bool record_for(const Config& scenario, const std::string& trace_file) {
     weights = std::make_unique<SyntheticWeights>(model, section.synthetic);
     options.source = fmt::format("scenario {}, synthetic weights, seed {}", stem, section.synthetic.seed);
   } else {
-    weights = std::make_unique<Checkpoint>(model, beside(scenario, {section.weights}).front(), kCheckpointMemory);
+    weights = std::make_unique<Checkpoint>(model, folder, kCheckpointMemory);
     options.source = fmt::format("scenario {}, weights of {}", stem, section.weights);
   }
   Forward forward(model, *weights);

@@ -20,7 +20,9 @@ struct RecordSection {
   SyntheticOptions synthetic;
   static void fields(auto& f, auto& p) {
     f.required("text", p.text,
-               "text files or folders, taken by bytes; a file is a request, its folder the kind of text");
+               "text files or folders, in tokens of the weights' tokenizer.json, else bytes; a file is a request, its "
+               "folder the "
+               "kind of text");
     f("limit", p.limit, "at most so many tokens of each file; 0: all");
     f("decode", p.decode, "continue each request by so many tokens");
     f("weights", p.weights, "Hugging Face folder of safetensors; empty: synthetic weights");

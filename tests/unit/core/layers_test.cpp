@@ -34,9 +34,10 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
 
 // Third-party headers and the one folder (or the few) that may include them.
 const std::map<std::string, std::set<std::string>> kThirdParty = {
-    {"yaml-cpp/", {"core"}},   {"sqlite3.h", {"record"}}, {"zstd.h", {"record"}},
-    {"cblas.h", {"numerics"}}, {"CLI/", {"cli"}},         {"boost/", {"network", "placement"}},
-    {"glpk.h", {"placement"}}, {"zlib.h", {"routing"}},
+    {"yaml-cpp/", {"core"}},      {"sqlite3.h", {"record"}}, {"zstd.h", {"record"}},
+    {"cblas.h", {"numerics"}},    {"CLI/", {"cli"}},         {"boost/", {"network", "placement"}},
+    {"glpk.h", {"placement"}},    {"zlib.h", {"routing"}},   {"pcre2.h", {"numerics"}},
+    {"utf8proc.h", {"numerics"}},
 };
 
 std::string folder_of(const fs::path& file) {
