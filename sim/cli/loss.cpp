@@ -11,16 +11,12 @@ namespace moesim {
 namespace {
 struct Given {
   ModelInput input;
-  std::string compare;
-  double mtp_weight = 0.3;
+  Judgement judge;
   bool json = false;
 };
 
 void loss(const Given& given) {
-  EvaluateOptions options;
-  options.precision = parse_precision(given.input.precision, "--precision");
-  if (!given.compare.empty()) options.compare = parse_precision(given.compare, "--compare");
-  options.mtp_weight = given.mtp_weight;
+  const EvaluateOptions options = evaluate_options(given.judge, given.input);
   const std::vector<RecordRequest> requests = requests_of(given.input);
   const Model model = model_of(given.input);
   check_requests(model, requests, 0);
@@ -37,9 +33,7 @@ void add_loss(CLI::App& app, int&) {
                          "how well a model predicts a text, how evenly its gates spread it, and what another "
                          "precision changes");
   add_model_input(*verb, given->input);
-  verb->add_option("--compare", given->compare, "precision to hold --precision against: choices, logits and losses");
-  verb->add_option("--mtp-weight", given->mtp_weight, "weight of multi-token prediction in the total (default: 0.3)")
-      ->check(CLI::NonNegativeNumber);
+  add_judgement(*verb, given->judge);
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] {
     check_model_input(given->input, "loss");

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "numerics/checkpoint.h"
+#include "numerics/gates.h"
 #include "spec/catalogue.h"
 
 namespace moesim {
@@ -25,6 +26,15 @@ Bytes read_bytes(const std::string& text) {
   Bytes out;
   Config::from_text(fmt::format("memory: \"{}\"", text), "--memory").at("memory").parse(out);
   return out;
+}
+Precision parse_precision(const std::string& word, std::string_view option) {
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : EnumNames<Precision>::table) {
+    if (name == word) return value;
+    names.push_back(name);
+  }
+  throw ConfigError(
+      fmt::format("{}: no precision is called \"{}\"{}", option, word, suggestion(word, names, "there are")));
 }
 }  // namespace
 
@@ -98,13 +108,27 @@ std::string source_of(const ModelInput& in) {
          (in.precision == "fp32" ? "" : fmt::format(", {} products", in.precision));
 }
 
-Precision parse_precision(const std::string& word, std::string_view option) {
-  std::vector<std::string_view> names;
-  for (const auto& [name, value] : EnumNames<Precision>::table) {
-    if (name == word) return value;
-    names.push_back(name);
+void add_judgement(CLI::App& verb, Judgement& j) {
+  verb.add_option("--gate", j.gate,
+                  "how experts are chosen: a kind of `moesim list gate`, or {kind: ..., parameter: ...} (default: "
+                  "published)");
+  verb.add_option("--compare", j.compare, "precision to hold --precision against: choices, logits and losses");
+  verb.add_option("--compare-gate", j.compare_gate, "gate to hold --gate against, likewise");
+  verb.add_option("--mtp-weight", j.mtp_weight, "weight of multi-token prediction in the total loss (default: 0.3)")
+      ->check(CLI::NonNegativeNumber);
+}
+
+EvaluateOptions evaluate_options(const Judgement& j, const ModelInput& in) {
+  EvaluateOptions out;
+  out.precision = parse_precision(in.precision, "--precision");
+  if (!j.compare.empty()) out.compare = parse_precision(j.compare, "--compare");
+  out.gate = j.gate;
+  gate_from(j.gate, "--gate");  // refused before anything is computed
+  if (!j.compare_gate.empty()) {
+    out.compare_gate = j.compare_gate;
+    gate_from(j.compare_gate, "--compare-gate");
   }
-  throw ConfigError(
-      fmt::format("{}: no precision is called \"{}\"{}", option, word, suggestion(word, names, "there are")));
+  out.mtp_weight = j.mtp_weight;
+  return out;
 }
 }  // namespace moesim

@@ -6,6 +6,7 @@
 
 #include "numerics/precision.h"
 #include "numerics/synthetic.h"
+#include "study/evaluate.h"
 #include "study/record.h"
 
 namespace CLI {
@@ -35,6 +36,13 @@ Model model_of(const ModelInput& input);
 std::unique_ptr<Weights> weights_of(const ModelInput& input, const Model& model);
 /// "synthetic weights, seed 1" or "weights of DIR", and the precision unless it is FP32.
 std::string source_of(const ModelInput& input);
-/// Throws ConfigError "OPTION: ..." listing the precisions.
-Precision parse_precision(const std::string& word, std::string_view option);
+
+/// Options of how the text is judged: who chooses experts, and what precision and gate are held against.
+struct Judgement {
+  std::string gate = "published", compare, compare_gate;
+  double mtp_weight = 0.3;
+};
+void add_judgement(CLI::App& verb, Judgement& judgement);
+/// Throws ConfigError "OPTION: ..." listing the precisions or gates for an unknown one.
+EvaluateOptions evaluate_options(const Judgement& judgement, const ModelInput& input);
 }  // namespace moesim

@@ -17,7 +17,8 @@ namespace moesim {
 namespace {
 struct Given {
   ModelInput input;
-  std::string compare, gate = "published", folder;
+  Judgement judge;
+  std::string folder;
   bool no_weights = false, losses = false, json = false;
   RecordOptions record;
 };
@@ -42,24 +43,22 @@ void print_json(const RecordResult& r, const std::string& output, const std::opt
 
 void record(Given given) {
   check_new_file(given.record.output);
-  EvaluateOptions options;
-  options.precision = parse_precision(given.input.precision, "--precision");
-  if (!given.compare.empty()) options.compare = parse_precision(given.compare, "--compare");
+  const EvaluateOptions options = evaluate_options(given.judge, given.input);
   const std::vector<RecordRequest> requests = requests_of(given.input);
   const Model model = model_of(given.input);
   check_requests(model, requests, given.record.decode);
   const std::unique_ptr<Weights> weights = weights_of(given.input, model);
   if (!given.folder.empty()) export_checkpoint(model, *weights, given.folder);
   std::optional<Evaluation> evaluation;
-  if (given.losses || options.compare) {
+  if (given.losses || options.compare || options.compare_gate) {
     evaluation = evaluate(model, *weights, requests, options);
     if (const std::string note = acceptance_note(*evaluation); !note.empty()) given.record.notes.push_back(note);
   }
   if (interrupted())
     throw ConfigError(fmt::format("{}: interrupted before anything was recorded", given.record.output));
   given.record.source = "moesim record, " + source_of(given.input);
-  if (given.gate != "published") given.record.source += ", gate " + given.gate;
-  const std::unique_ptr<Gate> gate = gates().make(Config::from_text("gate: " + given.gate, "--gate").at("gate"));
+  if (options.gate != "published") given.record.source += ", gate " + options.gate;
+  const std::unique_ptr<Gate> gate = gate_from(options.gate, "--gate");
   given.record.gate_weights = !given.no_weights;
   Forward forward(model, *weights, {.arithmetic = &arithmetic_of(options.precision), .gate = gate.get()});
   const RecordResult r = record_routing(forward, requests, given.record);
@@ -78,10 +77,7 @@ void add_record(CLI::App& app, int&) {
   verb->add_option("-o,--output", given->record.output, "trace to create")->required();
   verb->add_flag("--mtp", given->record.mtp, "run and record the multi-token-prediction modules too");
   verb->add_flag("--no-gate-weights", given->no_weights, "store the choices without their weights");
-  verb->add_option("--compare", given->compare,
-                   "report which choices and logits the prompts have in this precision but not in --precision");
-  verb->add_option("--gate", given->gate,
-                   "how experts are chosen: a kind of `moesim list gate`, or {kind: ..., parameter: ...}");
+  add_judgement(*verb, given->judge);
   verb->add_flag("--losses", given->losses, "report losses of the prompts, as moesim loss does");
   verb->add_option("--export", given->folder, "also write the weights, in FP32, as a Hugging Face folder");
   verb->add_flag("--json", given->json, "print one JSON object");

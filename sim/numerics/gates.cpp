@@ -10,6 +10,10 @@ const Family<Gate>& gates() {
   return family;
 }
 
+std::unique_ptr<Gate> gate_from(const std::string& text, const std::string& option) {
+  return gates().make(Config::from_text("gate: " + text, option).at("gate"));
+}
+
 namespace {
 class PublishedGate final : public Gate {
  public:

@@ -1,11 +1,14 @@
 #include "study/balance_meter.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "core/check.h"
 
 namespace moesim {
 
 void BalanceMeter::choose(const GateInput& in, Routing& out) {
-  choose_as_published(in, out);
+  gate_->choose(in, out);
   if (in.layer >= layers_) return;
   check(int(texts_.size()) == in.logits.rows, "{} rows, {} were announced", in.logits.rows, texts_.size());
   Matrix scores(in.logits.rows, in.logits.columns);
@@ -58,8 +61,13 @@ void BalanceMeter::finish(int text) {
 std::vector<LayerBalance> BalanceMeter::balance() const {
   std::vector<LayerBalance> out;
   for (const auto& [number, layer] : by_layer_)
-    if (layer.sequences > 0)
-      out.push_back({number, layer.sequence_sum / layer.sequences, loss(layer.all, layer.top_k)});
+    if (layer.sequences > 0) {
+      const Sums& all = layer.all;
+      const double kept = std::accumulate(all.chosen.begin(), all.chosen.end(), 0.0);
+      const double asked = double(all.tokens) * layer.top_k, experts = double(all.chosen.size());
+      out.push_back({number, layer.sequence_sum / layer.sequences, loss(all, layer.top_k),
+                     *std::ranges::max_element(all.chosen) * experts / std::max(1.0, kept), 1 - kept / asked});
+    }
   return out;
 }
 }  // namespace moesim

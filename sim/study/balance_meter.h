@@ -1,6 +1,7 @@
-// Measures the balance losses while a forward pass chooses as published.
+// Measures balance losses and load while a forward pass runs.
 #pragma once
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "numerics/gate_policy.h"
@@ -8,11 +9,12 @@
 
 namespace moesim {
 
-/// A gate that chooses as published and adds up what the balance losses are made of, text by text.
+/// Lets a gate choose and adds up what the balance losses are made of, text by text: what the gate chose, and the
+/// model's own scores.
 class BalanceMeter final : public Gate {
  public:
-  /// layers: of the model without its MTP modules, which are left out.
-  explicit BalanceMeter(int layers) : layers_(layers) {}
+  /// layers: of the model without its MTP modules, which are left out; gate: who chooses.
+  BalanceMeter(int layers, std::unique_ptr<Gate> gate) : layers_(layers), gate_(std::move(gate)) {}
   /// texts: of each row of the next pass.
   void begin_pass(std::vector<int> texts) { texts_ = std::move(texts); }
   void choose(const GateInput& in, Routing& out) override;
@@ -35,6 +37,7 @@ class BalanceMeter final : public Gate {
   static double loss(const Sums& sums, int top_k);
   static void add(const Sums& from, Sums& to);
   int layers_;
+  std::unique_ptr<Gate> gate_;
   std::vector<int> texts_;
   std::map<int, Layer> by_layer_;
 };

@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "numerics/elementwise.h"
+#include "numerics/gates.h"
 #include "study/balance_meter.h"
 #include "study/precision_change.h"
 
@@ -37,17 +38,18 @@ Prediction predict(const float* logits, int n, int target) {
   return {std::log(sum) + double(logits[best]) - double(logits[target]), best};
 }
 
-/// One precision on its way through the texts.
+/// One precision and gate on its way through the texts.
 class Reader {
  public:
   Reader(const Model& model, Weights& weights, const std::vector<RecordRequest>& texts, Precision precision,
-         int threads)
+         const std::string& gate, int threads)
       : model_(model),
         texts_(texts),
-        meter_(model.layers),
+        meter_(model.layers, gate_from(gate, "--gate")),
         forward_(model, weights, {.threads = threads, .arithmetic = &arithmetic_of(precision), .gate = &meter_}),
         states_(texts.size()) {
     losses_.precision = precision;
+    losses_.gate = gate;
     losses_.drafts.resize(std::size_t(model.mtp_layers));
   }
 
@@ -213,11 +215,14 @@ Evaluation evaluate(const Model& model, Weights& weights, const std::vector<Reco
   if (!any) throw ConfigError("no text has two tokens, so there is nothing to predict");
 
   std::vector<std::unique_ptr<Reader>> readers;
-  readers.push_back(std::make_unique<Reader>(model, weights, requests, options.precision, options.threads));
+  const auto add = [&](Precision precision, const std::string& gate) {
+    readers.push_back(std::make_unique<Reader>(model, weights, requests, precision, gate, options.threads));
+  };
+  add(options.precision, options.gate);
   std::optional<PrecisionDifference> difference;
-  if (options.compare) {
-    readers.push_back(std::make_unique<Reader>(model, weights, requests, *options.compare, options.threads));
-    difference.emplace(*options.compare, options.precision);
+  if (options.compare || options.compare_gate) {
+    add(options.compare.value_or(options.precision), options.compare_gate.value_or(options.gate));
+    difference.emplace();
   }
   Evaluation out{model.name, 0, 0, options.mtp_weight, {}, {}};
   Progress progress("evaluating", total);

@@ -11,10 +11,12 @@ namespace moesim {
 
 struct EvaluateOptions {
   Precision precision = Precision::fp32;
-  std::optional<Precision> compare;  // the reference that `precision` is held against
-  double mtp_weight = 0.3;           // lambda; DeepSeek-V3: 0.3, then 0.1 for the last third of training
-  int batch_tokens = 2048;           // most tokens of a pass; longer texts take several
-  int threads = 0;                   // 0: one a core
+  std::string gate = "published";           // who chooses, as gate_from() reads it; MTP modules too
+  std::optional<Precision> compare;         // the reference that `precision` is held against, or
+  std::optional<std::string> compare_gate;  // the gate that `gate` is held against; the other stays as it is
+  double mtp_weight = 0.3;                  // lambda; DeepSeek-V3: 0.3, then 0.1 for the last third of training
+  int batch_tokens = 2048;                  // most tokens of a pass; longer texts take several
+  int threads = 0;                          // 0: one a core
 };
 
 /// Balance of one MoE layer: sum over experts of f * P, f the share of choices times experts, P the mean normalised
@@ -24,6 +26,8 @@ struct LayerBalance {
   int layer = 0;
   double sequence = 0;  // of each text, their mean
   double batch = 0;     // of all texts together
+  double hottest = 0;   // load of the hottest expert over the mean, all texts
+  double dropped = 0;   // share of choices that no expert took
 };
 /// Module `depth` of multi-token prediction (0 is the first) predicts the token depth + 2 further on.
 struct DraftQuality {
@@ -33,6 +37,7 @@ struct DraftQuality {
 };
 struct Losses {
   Precision precision = Precision::fp32;
+  std::string gate = "published";
   std::int64_t predicted = 0;
   double next_token = 0;             // mean over predicted tokens, nats
   std::vector<DraftQuality> drafts;  // one a module
@@ -44,9 +49,9 @@ struct LayerChange {
   std::int64_t experts = 0;  // tokens with another set of experts
   std::int64_t order = 0;    // tokens with the same set, ranked otherwise
 };
-/// What changes from the reference to the other precision; both read the same texts, whatever they would say next.
+/// What changes from the reference to the other precision or gate; both read the same texts, whatever they would say
+/// next.
 struct PrecisionChange {
-  Precision reference = Precision::fp32, precision = Precision::fp32;
   std::vector<LayerChange> layers;
   std::int64_t tokens_touched = 0;  // another set of experts in any layer
   double largest_logit = 0, mean_logit = 0;
@@ -57,7 +62,7 @@ struct Evaluation {
   std::int64_t tokens = 0;
   int requests = 0;
   double mtp_weight = 0.3;
-  std::vector<Losses> losses;  // of `precision`, then of `compare`
+  std::vector<Losses> losses;  // as asked, then of the reference
   std::optional<PrecisionChange> change;
 };
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "study/evaluate.h"
@@ -17,16 +18,24 @@ double mean(const std::vector<LayerBalance>& balance, double LayerBalance::*whic
   return balance.empty() ? 0 : sum / double(balance.size());
 }
 
+/// "fp8", or "fp8 capacity" for another gate than the model's own.
+std::string label(const Losses& l) {
+  std::string gate = l.gate == "published" ? "" : " " + l.gate;
+  std::erase_if(gate, [](char c) { return c == '{' || c == '}'; });
+  return std::string(name_of(l.precision)) + gate;
+}
+int width(const Losses& l) { return std::max(12, int(label(l).size())); }
+
 std::string row(const std::string& name, const Evaluation& e, const auto& value, const char* unit) {
   std::string out = fmt::format("{:<34}", name);
-  for (const Losses& l : e.losses) out += fmt::format(" {:>12.5f}", value(l));
+  for (const Losses& l : e.losses) out += fmt::format(" {:>{}.5f}", value(l), width(l));
   if (e.losses.size() > 1) out += fmt::format(" {:>+12.5f}", value(e.losses[0]) - value(e.losses[1]));
   return out + "  " + unit + "\n";
 }
 
 std::string losses_text(const Evaluation& e) {
   std::string out = fmt::format("{:<34}", "");
-  for (const Losses& l : e.losses) out += fmt::format(" {:>12}", name_of(l.precision));
+  for (const Losses& l : e.losses) out += fmt::format(" {:>{}}", label(l), width(l));
   if (e.losses.size() > 1) out += fmt::format(" {:>12}", "change");
   out += "\n" + row(
                     "next token", e, [](const Losses& l) { return l.next_token; }, "nats a token");
@@ -49,6 +58,12 @@ std::string losses_text(const Evaluation& e) {
     out += row(
         "balance of all texts", e, [](const Losses& l) { return mean(l.balance, &LayerBalance::batch); },
         "mean of layers, 1 is even");
+    out += row(
+        "hottest expert over the mean", e, [](const Losses& l) { return mean(l.balance, &LayerBalance::hottest); },
+        "mean of layers, 1 is even");
+    const auto dropped = [](const Losses& l) { return mean(l.balance, &LayerBalance::dropped); };
+    if (std::ranges::any_of(e.losses, [&](const Losses& l) { return dropped(l) > 0; }))
+      out += row("choices dropped", e, dropped, "of all choices");
   }
   return out;
 }
@@ -57,8 +72,8 @@ std::string change_text(const Evaluation& e) {
   const PrecisionChange& c = *e.change;
   std::string out;
   if (!c.layers.empty()) {
-    out += fmt::format("\nchoices that change from {} to {}\n{:>5}  {:>20}  {:>20}\n", name_of(c.reference),
-                       name_of(c.precision), "layer", "other experts", "only their order");
+    out += fmt::format("\nchoices that change from {} to {}\n{:>5}  {:>20}  {:>20}\n", label(e.losses[1]),
+                       label(e.losses[0]), "layer", "other experts", "only their order");
     LayerChange all;
     const auto line = [&](const std::string& name, const LayerChange& l, std::int64_t tokens) {
       out += fmt::format("{:>5}  {:>10} {:>7.2f} %  {:>10} {:>7.2f} %\n", name, l.experts,
@@ -79,14 +94,19 @@ std::string change_text(const Evaluation& e) {
 }
 
 Json losses_json(const Losses& l) {
-  Json out{{"precision", name_of(l.precision)}, {"predicted", l.predicted}, {"next_token", l.next_token}};
+  Json out{
+      {"precision", name_of(l.precision)}, {"gate", l.gate}, {"predicted", l.predicted}, {"next_token", l.next_token}};
   out["drafts"] = Json::array();
   for (const DraftQuality& q : l.drafts)
     out["drafts"].push_back({{"predicted", q.predicted}, {"loss", q.loss}, {"acceptance", q.acceptance}});
   out["total"] = l.total;
   out["balance"] = Json::array();
   for (const LayerBalance& b : l.balance)
-    out["balance"].push_back({{"layer", b.layer}, {"sequence", b.sequence}, {"batch", b.batch}});
+    out["balance"].push_back({{"layer", b.layer},
+                              {"sequence", b.sequence},
+                              {"batch", b.batch},
+                              {"hottest", b.hottest},
+                              {"dropped", b.dropped}});
   return out;
 }
 }  // namespace
@@ -110,8 +130,8 @@ std::string evaluation_json(const Evaluation& e) {
       experts += l.experts, order += l.order;
     }
     const std::int64_t choices = e.tokens * std::int64_t(c.layers.size());
-    out["change"] = {{"from", name_of(c.reference)},
-                     {"to", name_of(c.precision)},
+    out["change"] = {{"from", label(e.losses[1])},
+                     {"to", label(e.losses[0])},
                      {"layers", layers},
                      {"other_experts_share", share(experts, choices)},
                      {"other_order_share", share(order, choices)},

@@ -5,10 +5,6 @@
 
 namespace moesim {
 
-PrecisionDifference::PrecisionDifference(Precision reference, Precision precision) {
-  change_.reference = reference, change_.precision = precision;
-}
-
 void PrecisionDifference::add_choices(const std::map<int, Routing>& reference, const std::map<int, Routing>& other) {
   std::vector<bool> touched;
   for (const auto& [layer, a] : reference) {

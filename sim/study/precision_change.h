@@ -11,7 +11,6 @@ namespace moesim {
 /// Adds up the differences pass by pass.
 class PrecisionDifference {
  public:
-  PrecisionDifference(Precision reference, Precision precision);
   /// Choices of the same tokens by layer.
   void add_choices(const std::map<int, Routing>& reference, const std::map<int, Routing>& other);
   /// Logits (tokens, vocabulary) of the same tokens.

@@ -7,6 +7,7 @@
 
 #include "numeric/numerics/test_models.h"
 #include "numerics/checkpoint.h"
+#include "numerics/gates.h"
 #include "study/balance_meter.h"
 #include "support/temporary_folder.h"
 
@@ -117,6 +118,34 @@ TEST_F(Evaluate, NeitherPassesNorThreadsShow) {
             evaluation_json(run(Precision::fp8, Precision::fp32, 2048, 3)));
 }
 
+TEST_F(Evaluate, GatesAreJudgedByWhatTheyChoose) {
+  const auto with = [&](const std::string& gate) {
+    EvaluateOptions o;
+    o.batch_tokens = 60;  // the balancing rule moves between passes
+    o.gate = gate;
+    o.compare_gate = "published";
+    return evaluate(model_, weights_, texts(256), o);
+  };
+  const auto hottest = [](const Losses& l) {
+    double sum = 0;
+    for (const LayerBalance& b : l.balance) sum += b.hottest;
+    return sum / double(l.balance.size());
+  };
+  const Evaluation same = with("published");
+  EXPECT_EQ(experts_share(same), 0);
+  EXPECT_EQ(same.losses[0].next_token, same.losses[1].next_token);
+  EXPECT_EQ(same.losses[0].balance[0].dropped, 0);
+
+  const Evaluation capacity = with("{kind: capacity, factor: 1}");
+  EXPECT_GT(capacity.losses[0].balance[0].dropped, 0);
+  EXPECT_LT(hottest(capacity.losses[0]), hottest(capacity.losses[1]));
+  EXPECT_NE(capacity.losses[0].next_token, capacity.losses[1].next_token);
+  const Evaluation balanced = with("{kind: balanced, gamma: 0.01, window: 60}");
+  EXPECT_LT(hottest(balanced.losses[0]), hottest(balanced.losses[1]));
+  EXPECT_GT(experts_share(balanced), 0);
+  for (const char* gate : {"softmax", "noisy"}) EXPECT_GT(experts_share(with(gate)), 0) << gate;
+}
+
 TEST_F(Evaluate, RefusesTextsWithoutAnythingToPredict) {
   try {
     evaluate(model_, weights_, {{"a.txt", "a", {1}}}, {});
@@ -135,7 +164,7 @@ TEST(Balance, ByHand) {
   Matrix logits(4, 2), hidden(4, 1);
   const float l = std::log(3.0F);
   logits.values = {0, l, 0, l, l, 0, 0, l};
-  BalanceMeter meter(1);
+  BalanceMeter meter(1, gate_from("published", "gate"));
   meter.begin_pass({0, 0, 1, 1});
   Routing routing;
   meter.choose({machine, moe, 0, hidden, logits, nullptr}, routing);

@@ -20,9 +20,33 @@ TEST(Loss, ComparesPrecisionsAndSaysWhatIsWrong) {
 
   EXPECT_EQ(moesim_prints("loss " + input + "--precision fp9", folder).err,
             "--precision: no precision is called \"fp9\"; did you mean \"fp8\"?\n");
-  EXPECT_NE(moesim_prints("record " + input + "--tokenizer t.json -o t.db", folder).err.find("run first: python3"),
-            std::string::npos);
+  EXPECT_EQ(moesim_prints("record " + input + "--tokenizer t.json -o t.db", folder).err, "t.json: no such file\n");
   EXPECT_EQ(moesim_prints("loss --model mixtral-8x7b --text a.txt", folder).exit_code, 2);
+}
+
+TEST(Loss, HoldsGatesAgainstEachOther) {
+  const TemporaryFolder folder;
+  std::ofstream text(folder.file("a.txt"));
+  for (int i = 0; i < 12; ++i) text << "Experts choose tokens. Tokens choose experts, " << i << ".\n";
+  text.close();
+  const std::string input = "--model mixtral-8x7b --synthetic --text a.txt ";
+  const Printed loss =
+      moesim_prints("loss " + input + "--gate '{kind: capacity, factor: 1}' --compare-gate published --json", folder);
+  ASSERT_EQ(loss.exit_code, 0) << loss.err;
+  const auto json = nlohmann::json::parse(loss.out);
+  EXPECT_EQ(json["losses"][0]["gate"], "{kind: capacity, factor: 1}");
+  EXPECT_GT(json["losses"][0]["balance"][3]["dropped"], 0);
+  EXPECT_EQ(json["losses"][1]["balance"][3]["dropped"], 0);
+  EXPECT_NE(json["losses"][0]["next_token"], json["losses"][1]["next_token"]);
+  EXPECT_EQ(json["change"]["from"], "fp32");
+  EXPECT_EQ(json["change"]["to"], "fp32 kind: capacity, factor: 1");
+
+  // the trace of that gate shows what it did to the load
+  ASSERT_EQ(moesim_prints("record " + input + "--gate '{kind: capacity, factor: 1}' -o c.db", folder).exit_code, 0);
+  ASSERT_EQ(moesim_prints("record " + input + "-o p.db", folder).exit_code, 0);
+  EXPECT_NE(moesim_prints("trace stats c.db", folder).out, moesim_prints("trace stats p.db", folder).out);
+  EXPECT_EQ(moesim_prints("loss " + input + "--gate capcity", folder).err,
+            "--gate:1:7: gate: no gate is called \"capcity\"; did you mean \"capacity\"?\n");
 }
 }  // namespace
 }  // namespace moesim
