@@ -4,53 +4,29 @@
 #include <algorithm>
 #include <map>
 
-#include "core/check.h"
-#include "routing/importers/import.h"
-#include "routing/importers/torch_file.h"
+#include "routing/importers/sglang_dump.h"
 
 namespace moesim {
-namespace {
-constexpr int kMostLayers = 10'000;
 
-std::int64_t integer(const TorchFile& file, const Pickled& record, const char* key) {
+std::int64_t dump_integer(const TorchFile& file, const Pickled& record, const char* key) {
   const Pickled* v = record.find(key);
   if (v == nullptr || v->kind != Pickled::Kind::integer)
     throw ConfigError(fmt::format("{}: \"{}\": expected a whole number", file.name(), key));
   return v->integer;
 }
-std::vector<std::int32_t> integers(const TorchFile& file, const Pickled* list, const std::string& what,
-                                   std::size_t size) {
-  if (list == nullptr || (list->kind != Pickled::Kind::list && list->kind != Pickled::Kind::tuple))
-    throw ConfigError(fmt::format("{}: {}: expected a list of whole numbers", file.name(), what));
-  std::vector<std::int32_t> out;
-  for (const Pickled& v : *list->items) {
-    if (v.kind != Pickled::Kind::integer || v.integer < INT32_MIN || v.integer > INT32_MAX)
-      throw ConfigError(fmt::format("{}: {}: expected a list of whole numbers", file.name(), what));
-    out.push_back(std::int32_t(v.integer));
-  }
-  if (size != SIZE_MAX && out.size() != size)
-    throw ConfigError(
-        fmt::format("{}: {}: expected {} numbers, one a token, got {}", file.name(), what, size, out.size()));
-  return out;
-}
-ArraySource array(const TorchFile& file, const Pickled* value, const std::string& what, std::size_t rank) {
+
+ArraySource dump_array(const TorchFile& file, const Pickled* value, const std::string& what, std::size_t rank) {
   ArraySource a = file.array(value, what);
   if (a.shape.size() != rank)
     throw ConfigError(fmt::format("{}: expected {} dimensions, got {}", a.where, rank, a.shape_text()));
   return a;
 }
 
-/// Logical expert of every physical one: (layers, physical).
-struct PhysicalMap {
-  std::int64_t layers = 0, physical = 0;
-  std::vector<std::int32_t> logical;
-  int experts = 0;
-};
 PhysicalMap physical_map(const TorchFile& file) {
   const ArraySource a =
-      array(file, file.root().find("last_physical_to_logical_map"), "last_physical_to_logical_map", 2);
+      dump_array(file, file.root().find("last_physical_to_logical_map"), "last_physical_to_logical_map", 2);
   PhysicalMap out{a.shape[0], a.shape[1], {}, 0};
-  if (out.layers < 1 || out.layers > kMostLayers || out.physical < 1)
+  if (out.layers < 1 || out.layers > kMostDumpLayers || out.physical < 1)
     throw ConfigError(fmt::format("{}: expected [layers, physical experts], got {}", a.where, a.shape_text()));
   a.read_integers(0, out.layers, out.logical);
   for (const std::int32_t e : out.logical) {
@@ -60,11 +36,19 @@ PhysicalMap physical_map(const TorchFile& file) {
   return out;
 }
 
+const std::vector<Pickled>& dump_records(const TorchFile& file) {
+  const Pickled* list = file.root().find("records");
+  if (list == nullptr || list->kind != Pickled::Kind::list)
+    throw ConfigError(fmt::format("{}: \"records\": expected a list", file.name()));
+  return *list->items;
+}
+
+namespace {
 void read_stat(const ImportContext& context, const TorchFile& file) {
   if (context.files.size() > 1)
     throw ConfigError(fmt::format("{}: holds all ranks already; give one such file", context.files[1]));
-  const ArraySource a = array(file, file.root().find("logical_count"), "logical_count", 3);
-  if (a.shape[1] < 1 || a.shape[1] > kMostLayers || a.shape[2] < 1 || a.shape[2] > INT16_MAX)
+  const ArraySource a = dump_array(file, file.root().find("logical_count"), "logical_count", 3);
+  if (a.shape[1] < 1 || a.shape[1] > kMostDumpLayers || a.shape[2] < 1 || a.shape[2] > INT16_MAX)
     throw ConfigError(fmt::format("{}: expected [passes, layers, experts], got {}", a.where, a.shape_text()));
   CountedSource s;
   s.name = "SGLang expert distribution recorder, stat";
@@ -86,14 +70,7 @@ void read_stat(const ImportContext& context, const TorchFile& file) {
   import_counts(context, s);
 }
 
-const std::vector<Pickled>& records(const TorchFile& file) {
-  const Pickled* list = file.root().find("records");
-  if (list == nullptr || list->kind != Pickled::Kind::list)
-    throw ConfigError(fmt::format("{}: \"records\": expected a list", file.name()));
-  return *list->items;
-}
-
-void read_per_pass(const ImportContext& context, const std::vector<std::unique_ptr<TorchFile>>& files) {
+void read_per_pass(const ImportContext& context, const SglangDumps& files) {
   std::map<std::int64_t, CountedPass> passes;
   CountedSource s;
   s.name = "SGLang expert distribution recorder, per_pass";
@@ -104,12 +81,12 @@ void read_per_pass(const ImportContext& context, const std::vector<std::unique_p
     if (s.axis_size != map.layers || s.experts != map.experts)
       throw ConfigError(fmt::format("{}: has {} layers of {} experts, {} has {} of {}", file->name(), map.layers,
                                     map.experts, s.file, s.axis_size, s.experts));
-    for (const Pickled& record : records(*file)) {
-      const ArraySource a = array(*file, record.find("global_physical_count"), "global_physical_count", 2);
+    for (const Pickled& record : dump_records(*file)) {
+      const ArraySource a = dump_array(*file, record.find("global_physical_count"), "global_physical_count", 2);
       if (a.shape[0] != map.layers || a.shape[1] != map.physical)
         throw ConfigError(fmt::format("{}: expected [{}, {}] like the map, got {}", a.where, map.layers, map.physical,
                                       a.shape_text()));
-      CountedPass& pass = passes[integer(*file, record, "forward_pass_id")];
+      CountedPass& pass = passes[dump_integer(*file, record, "forward_pass_id")];
       pass.counts.resize(std::size_t(s.axis_size) * std::size_t(s.experts));
       std::vector<double> physical;
       a.read_reals(0, map.layers, physical);
@@ -124,202 +101,17 @@ void read_per_pass(const ImportContext& context, const std::vector<std::unique_p
   import_counts(context, s);
 }
 
-/// Finds which request a token continues from its position.  Unknown where two could be meant.
-class Requests {
- public:
-  /// Tokens of one rank's pass, in order.
-  void assign(std::vector<TraceToken>& tokens, const std::vector<std::int32_t>& extend) {
-    std::vector<std::size_t> starts;  // of the sequences in the pass
-    if (extend.empty())
-      for (std::size_t i = 0; i < tokens.size(); ++i) starts.push_back(i);
-    for (std::size_t i = 0, at = 0; i < extend.size(); at += std::size_t(extend[i++])) starts.push_back(at);
-    starts.push_back(tokens.size());
-    std::vector<std::int32_t> request(starts.size() - 1);
-    for (std::size_t q = 0; q + 1 < starts.size(); ++q)
-      request[q] = starts[q] < tokens.size() ? take(tokens[starts[q]].position) : -1;
-    for (std::size_t q = 0; q + 1 < starts.size(); ++q) {
-      for (std::size_t i = starts[q]; i < starts[q + 1]; ++i) tokens[i].request = request[q];
-      if (starts[q] < starts[q + 1]) open_.emplace(tokens[starts[q + 1] - 1].position + 1, request[q]);
-    }
-  }
-  bool all_known() const { return known_; }
-  explicit Requests(std::int32_t& next) : next_(next) {}
-
- private:
-  std::int32_t take(std::int32_t position) {
-    if (position == 0) return next_++;
-    const auto [first, end] = open_.equal_range(position);
-    if (first == end || std::next(first) != end) {  // a recording that began later, or two of equal length
-      known_ = false;
-      for (auto i = first; i != end; i = open_.erase(i)) {
-      }
-      return -1;
-    }
-    const std::int32_t out = first->second;
-    open_.erase(first);
-    return out;
-  }
-  std::multimap<std::int32_t, std::int32_t> open_;  // next position to request
-  std::int32_t& next_;
-  bool known_ = true;
-};
-
-/// One rank's tokens of one pass.
-struct RankPass {
-  const TorchFile* file;
-  const Pickled* record;
-  std::size_t rank;
-};
-
-class PerToken {
- public:
-  PerToken(const ImportContext& context, const std::vector<std::unique_ptr<TorchFile>>& files) : context_(context) {
-    for (std::size_t r = 0; r < files.size(); ++r) {
-      maps_.push_back(physical_map(*files[r]));
-      if (maps_[r].layers != maps_[0].layers || maps_[r].experts != maps_[0].experts)
-        throw ConfigError(fmt::format("{}: has {} layers of {} experts, {} has {} of {}", files[r]->name(),
-                                      maps_[r].layers, maps_[r].experts, files[0]->name(), maps_[0].layers,
-                                      maps_[0].experts));
-      for (const Pickled& record : records(*files[r]))
-        passes_[integer(*files[r], record, "forward_pass_id")].push_back({files[r].get(), &record, r});
-    }
-    survey();
-  }
-
-  void import() {
-    RoutedSource s;
-    s.name = "SGLang expert distribution recorder, per_token";
-    s.file = context_.files[0];
-    s.axis = LayerAxis::hidden;
-    s.axis_size = int(maps_[0].layers);
-    s.experts = maps_[0].experts;
-    s.top_k = top_k_;
-    s.token_ids = true;
-    s.requests = requests_known_;
-    s.phases = true;
-    s.zero_is_empty = false;
-    s.notes.push_back(
-        "physical experts were named by the last map; a rebalancing during the recording would misname earlier passes");
-    s.notes.push_back(requests_known_ ? "requests were told apart by the positions of their tokens"
-                                      : "not every token's request can be told from the positions");
-    s.blocks = [this](const auto& take) { blocks(take); };
-    import_routing(context_, s);
-  }
-
- private:
-  struct Tokens {
-    std::vector<std::int32_t> ids, positions, extend;
-    std::int64_t mode = 0;
-    ArraySource choices;
-  };
-  Tokens tokens(const RankPass& p) const {
-    Tokens out;
-    out.choices = array(*p.file, p.record->find("topk_ids_of_layer"), "topk_ids_of_layer", 3);
-    const auto n = std::size_t(out.choices.shape[1]);
-    if (out.choices.shape[0] != maps_[p.rank].layers || out.choices.shape[2] < 1 || out.choices.shape[2] > 64)
-      throw ConfigError(fmt::format("{}: expected [{}, tokens, choices], got {}", out.choices.where,
-                                    maps_[p.rank].layers, out.choices.shape_text()));
-    out.ids = integers(*p.file, p.record->find("input_ids"), "input_ids", n);
-    out.positions = integers(*p.file, p.record->find("positions"), "positions", n);
-    if (const Pickled* extend = p.record->find("extend_seq_lens");
-        extend != nullptr && extend->kind != Pickled::Kind::none) {
-      out.extend = integers(*p.file, extend, "extend_seq_lens", SIZE_MAX);
-      std::size_t sum = 0;
-      for (const std::int32_t length : out.extend) sum += length < 0 ? n + 1 : std::size_t(length);
-      if (sum != n)
-        throw ConfigError(
-            fmt::format("{}: extend_seq_lens add up to {}, but there are {} tokens", p.file->name(), sum, n));
-    }
-    out.mode = integer(*p.file, *p.record, "forward_mode");
-    return out;
-  }
-
-  /// Top-k is the widest choice: the file pads to a fixed width with -1.  Every rank's choices count.
-  void survey() {
-    bool known = true;
-    std::int32_t next = 0;
-    std::vector<Requests> requests(maps_.size(), Requests(next));
-    std::vector<std::int32_t> ids;
-    for (const auto& [id, ranks] : passes_)
-      for (const RankPass& p : ranks) {
-        const Tokens t = tokens(p);
-        t.choices.read_integers(0, t.choices.shape[0], ids);
-        const std::size_t width = std::size_t(t.choices.shape[2]);
-        for (std::size_t i = 0; i < ids.size(); i += width)
-          for (std::size_t j = 0; j < width; ++j)
-            if (ids[i + j] >= 0) top_k_ = std::max(top_k_, int(j) + 1);
-        std::vector<TraceToken> meta = meta_of(t, 0);
-        requests[p.rank].assign(meta, t.extend);
-        known = known && requests[p.rank].all_known();
-      }
-    if (top_k_ == 0) throw ConfigError(fmt::format("{}: holds no routing: every choice is absent", context_.files[0]));
-    requests_known_ = known;
-  }
-
-  static std::vector<TraceToken> meta_of(const Tokens& t, std::int32_t pass) {
-    std::vector<TraceToken> out;
-    // SGLang's ForwardMode: 1 extend, 2 decode, 3 mixed (one-token sequences decode).  Others verify or draft: decode.
-    std::vector<bool> one;
-    for (const std::int32_t length : t.extend) one.insert(one.end(), std::size_t(length), length == 1);
-    for (std::size_t i = 0; i < t.ids.size(); ++i) {
-      const bool decode = t.mode != 1 && (t.mode != 3 || one.empty() || one[i]);
-      out.push_back({pass, -1, t.positions[i], t.ids[i], decode ? TracePhase::decode : TracePhase::prefill, 0});
-    }
-    return out;
-  }
-
-  void blocks(const std::function<void(const TokenBlock&)>& take) const {
-    std::int32_t pass = 0, next = 0;
-    std::vector<Requests> requests(maps_.size(), Requests(next));
-    std::vector<std::int32_t> ids;
-    for (const auto& [id, ranks] : passes_) {
-      for (const RankPass& p : ranks) {
-        const Tokens t = tokens(p);
-        TokenBlock b;
-        b.where = fmt::format("{}: pass {}", p.file->name(), id);
-        b.tokens = meta_of(t, pass);
-        requests[p.rank].assign(b.tokens, t.extend);
-        t.choices.read_integers(0, t.choices.shape[0], ids);
-        logical(ids, t, maps_[p.rank], b);
-        take(b);
-      }
-      ++pass;
-    }
-  }
-  /// From (layers, tokens, width) physical to (tokens, layers, top_k) logical.
-  void logical(const std::vector<std::int32_t>& ids, const Tokens& t, const PhysicalMap& map, TokenBlock& b) const {
-    const std::size_t layers = std::size_t(map.layers), n = b.tokens.size(), width = std::size_t(t.choices.shape[2]),
-                      k = std::size_t(top_k_);
-    b.ids.assign(n * layers * k, -1);
-    for (std::size_t l = 0; l < layers; ++l)
-      for (std::size_t i = 0; i < n; ++i)
-        for (std::size_t j = 0; j < std::min(k, width); ++j) {
-          const std::int32_t e = ids[(l * n + i) * width + j];
-          if (e >= map.physical)
-            throw ConfigError(
-                fmt::format("{}: token {}, layer {}: names physical expert {} of {}", b.where, i, l, e, map.physical));
-          if (e >= 0) b.ids[(i * layers + l) * k + j] = map.logical[l * std::size_t(map.physical) + std::size_t(e)];
-        }
-  }
-
-  const ImportContext& context_;
-  std::vector<PhysicalMap> maps_;
-  std::map<std::int64_t, std::vector<RankPass>> passes_;
-  int top_k_ = 0;
-  bool requests_known_ = false;
-};
-
 bool recognise(const std::string&, std::string_view head) {
   return head.starts_with("PK\x03\x04") && head.substr(0, 512).find("data.pkl") != std::string_view::npos;
 }
 
 void read(const ImportContext& context) {
-  std::vector<std::unique_ptr<TorchFile>> files;
+  SglangDumps files;
   for (const std::string& f : context.files) files.push_back(std::make_unique<TorchFile>(f));
   if (files[0]->root().find("logical_count") != nullptr) return read_stat(context, *files[0]);
-  const std::vector<Pickled>& first = records(*files[0]);
+  const std::vector<Pickled>& first = dump_records(*files[0]);
   if (first.empty()) throw ConfigError(fmt::format("{}: holds no pass", context.files[0]));
-  if (first[0].find("topk_ids_of_layer") != nullptr) return PerToken(context, files).import();
+  if (first[0].find("topk_ids_of_layer") != nullptr) return read_sglang_per_token(context, files);
   if (first[0].find("global_physical_count") != nullptr) return read_per_pass(context, files);
   throw ConfigError(fmt::format("{}: its records are neither per_pass nor per_token", context.files[0]));
 }
