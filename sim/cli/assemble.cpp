@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "core/config.h"
+#include "core/words.h"
 #include "numerics/assemble.h"
 
 namespace moesim {
@@ -33,8 +34,8 @@ void run(Given given) {
                                      {"largest_difference_tensor", r.largest_name}};
     return fmt::print("{}\n", out.dump(2));
   }
-  fmt::print("{}: {} tensors, {} in {} file{}\n", given.options.output, r.tensors, to_text(Bytes{r.bytes}), r.files,
-             r.files == 1 ? "" : "s");
+  fmt::print("{}: {}, {} in {}\n", given.options.output, counted(r.tensors, "tensor"), to_text(Bytes{r.bytes}),
+             counted(r.files, "file"));
   fmt::print("  {} merged, {} as in {}", r.merged, r.tensors - r.merged, given.options.parents.front().folder);
   if (r.below > 0) fmt::print(", {} of them below the threshold", r.below);
   fmt::print("\n");

@@ -9,6 +9,7 @@
 #include "cli/model_input.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/words.h"
 #include "numerics/export.h"
 #include "numerics/gates.h"
 #include "study/evaluate.h"
@@ -24,8 +25,9 @@ struct Given {
 };
 
 void print(const RecordResult& r, const std::string& output) {
-  fmt::print("{}: {} tokens of {} requests ({} prefill, {} decode), {} MoE layers, {} passes{}\n", output,
-             r.prefill_tokens + r.decode_tokens, r.requests, r.prefill_tokens, r.decode_tokens, r.moe_layers, r.passes,
+  fmt::print("{}: {} of {} ({} prefill, {} decode), {}, {}{}\n", output,
+             counted(r.prefill_tokens + r.decode_tokens, "token"), counted(r.requests, "request"), r.prefill_tokens,
+             r.decode_tokens, counted(r.moe_layers, "MoE layer"), counted(r.passes, "pass"),
              r.complete ? "" : "; interrupted");
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/words.h"
 #include "routing/statistics.h"
 
 namespace moesim {
@@ -24,8 +25,9 @@ std::string ranges(const std::vector<int>& numbers) {
 }
 
 std::string router_text(const TraceHeader& h) {
-  std::string out = fmt::format("{} MoE layers ({}{}), {} experts, top-{}", h.layers.size(), ranges(h.layers),
-                                h.hidden_layers > 0 ? fmt::format(" of {}", h.hidden_layers) : "", h.experts, h.top_k);
+  std::string out =
+      fmt::format("{} ({}{}), {} experts, top-{}", counted(h.layers.size(), "MoE layer"), ranges(h.layers),
+                  h.hidden_layers > 0 ? fmt::format(" of {}", h.hidden_layers) : "", h.experts, h.top_k);
   if (h.groups_used < h.groups) out += fmt::format(", {} of {} groups a token", h.groups_used, h.groups);
   return out;
 }
@@ -118,8 +120,8 @@ std::string info_text(const Trace& trace) {
   line("source", h.source);
   line("state", trace.complete() ? "complete" : "incomplete: the recording was interrupted");
   line("router", router_text(h));
-  std::string tokens = fmt::format("{} in {} passes", trace.tokens(), trace.passes());
-  if (h.requests) tokens += fmt::format(" of {} requests", c.requests.size());
+  std::string tokens = fmt::format("{} in {}", trace.tokens(), counted(trace.passes(), "pass"));
+  if (h.requests) tokens += " of " + counted(c.requests.size(), "request");
   if (h.phases) tokens += fmt::format(": {} prefill, {} decode", c.prefill, c.decode);
   line("tokens", tokens);
   if (h.domains.size() > 1 || !h.domains[0].empty()) {
@@ -167,8 +169,8 @@ std::string info_json(const Trace& trace) {
 
 std::string statistics_text(const Trace& trace, const TraceStatistics& s) {
   const TraceHeader& h = trace.header();
-  std::string out = fmt::format("{}: {}, {} tokens; contiguous on {} GPUs, {} a node\n\n", trace.file(), router_text(h),
-                                s.tokens, s.group.gpus, s.group.gpus_per_node);
+  std::string out = fmt::format("{}: {}, {}; contiguous on {}, {} a node\n\n", trace.file(), router_text(h),
+                                counted(s.tokens, "token"), counted(s.group.gpus, "GPU"), s.group.gpus_per_node);
   out += fmt::format("{:>5} {:>8} {:>5} {:>5} {:>7} {:>7} {:>6} {:>14} {:>7} {:>6} {:>6} {:>6} {:>8}\n", "layer",
                      "max/mean", "CV", "Gini", "top 10%", "hottest", "repeat", "next (chance)", "domains", "groups",
                      "nodes", "GPUs", "mean/max");

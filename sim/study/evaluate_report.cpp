@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/words.h"
 #include "study/evaluate.h"
 
 namespace moesim {
@@ -112,7 +113,8 @@ Json losses_json(const Losses& l) {
 }  // namespace
 
 std::string evaluation_text(const Evaluation& e) {
-  std::string out = fmt::format("{}: {} tokens of {} texts\n\n", e.model, e.tokens, e.requests) + losses_text(e);
+  std::string out = fmt::format("{}: {} of {}\n\n", e.model, counted(e.tokens, "token"), counted(e.requests, "text")) +
+                    losses_text(e);
   if (e.change) out += change_text(e);
   return out;
 }

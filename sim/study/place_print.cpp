@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/words.h"
 #include "record/summary.h"
 #include "study/place.h"
 
@@ -18,8 +19,8 @@ bool several(const std::vector<PlaceRow>& rows, std::string PlaceRow::*name) {
 
 std::string workload_line(const Workload& w) {
   const Skew s = skew(w.loads);
-  std::string out = fmt::format("{}: {} MoE layers of {} experts, expert load max/mean {:.2f}, Gini {:.3f}", w.name,
-                                w.loads.rows(), w.loads.experts, s.max_over_mean, s.gini);
+  std::string out = fmt::format("{}: {} of {} experts, expert load max/mean {:.2f}, Gini {:.3f}", w.name,
+                                counted(w.loads.rows(), "MoE layer"), w.loads.experts, s.max_over_mean, s.gini);
   if (w.trace) out += fmt::format(", {} tokens", w.range.end - w.range.first);
   if (!w.loads.skipped.empty()) {
     out += "; skipped, no load:";
@@ -141,8 +142,8 @@ std::string place_text(const PlaceOptions& o, const PlaceResult& result, bool by
         lines.push_back(line);
         out += line;
       }
-  out += fmt::format("{} GPUs on {} nodes\n\n{}{}", o.problem.gpus, o.problem.nodes, main_table(result),
-                     staleness(result));
+  out += fmt::format("{} on {}\n\n{}{}", counted(o.problem.gpus, "GPU"), counted(o.problem.nodes, "node"),
+                     main_table(result), staleness(result));
   if (by_layer)
     for (const PlaceRow& r : result.rows) out += layers_table(r);
   return out;
