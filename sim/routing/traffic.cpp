@@ -33,20 +33,24 @@ const Family<TrafficSource, const TrafficContext&>& traffics() {
   return family;
 }
 
+std::string trace_file(const Config& routing) {
+  if (!routing.is_map() || !routing.has("trace")) return "";
+  const std::string file = routing.at("trace").text();
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path beside = fs::path(routing.file()).parent_path() / file;
+  return !fs::exists(file, error) && fs::exists(beside, error) ? beside.string() : file;
+}
+
 std::unique_ptr<TrafficSource> make_traffic(const Config& routing, const TrafficContext& context) {
   if (routing.is_scalar()) return traffics().make(routing, context);
   if (routing.has("trace")) {
     TraceTrafficParams params;
     routing.only({"trace", "domain", "assign"});
-    params.file = routing.at("trace").text();
-    routing.resolve("trace", params.file);
+    params.file = trace_file(routing);
+    routing.resolve("trace", routing.at("trace").text());
     if (routing.has("domain")) params.domain = routing.at("domain").text();
     if (routing.has("assign")) routing.at("assign").parse(params.assign);
-    // A trace is looked for where the command runs, then beside the scenario.
-    namespace fs = std::filesystem;
-    std::error_code error;
-    const fs::path beside = fs::path(routing.file()).parent_path() / params.file;
-    if (!fs::exists(params.file, error) && fs::exists(beside, error)) params.file = beside.string();
     return make_trace_traffic(params, context);
   }
   if (routing.has("kind")) return traffics().make(routing, context);

@@ -53,7 +53,11 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
   Deployment& d = *out;
   const Config config = run.scenario.at("serving");
   config.parse(d.section);
-  check_speculation(d.section.speculation);
+  SpeculationSpec& drafts = d.section.speculation;
+  if (drafts.kind == DraftKind::mtp && drafts.acceptance.empty())
+    if (const std::string file = trace_file(run.scenario.at_or_empty("routing")); !file.empty())
+      drafts.acceptance = measured_acceptance(Trace(file).header());
+  check_speculation(drafts);
   const std::vector<Config> pools = config.at("pools").items();
   if (pools.empty()) config.at("pools").fail("expected at least one pool");
   d.has_model = run.scenario.has("model");

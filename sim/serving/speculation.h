@@ -7,6 +7,7 @@
 
 #include "core/config.h"
 #include "core/random.h"
+#include "routing/trace.h"
 
 namespace moesim {
 
@@ -22,7 +23,9 @@ struct SpeculationSpec {
   std::vector<double> acceptance;  // of draft 1, 2, ... given that all before it were accepted
   static void fields(auto& f, auto& p) {
     f("kind", p.kind, "none; mtp: the model's own extra layer drafts; ngram: drafts from the text so far, for free");
-    f("acceptance", p.acceptance, "chance of each draft, given that those before it were accepted; one draft a value");
+    f("acceptance", p.acceptance,
+      "chance of each draft, given that those before it were accepted; one draft a value; mtp: default what the "
+      "routing's trace measured");
   }
   int drafts() const { return kind == DraftKind::none ? 0 : int(acceptance.size()); }
   /// Tokens a step yields on average: 1 + a1 + a1 a2 + ...
@@ -38,6 +41,9 @@ struct SpeculationSpec {
     return tokens;
   }
 };
+
+/// Acceptance by position that a trace's recording measured for the model's own drafts; empty if it has none.
+std::vector<double> measured_acceptance(const TraceHeader& trace);
 
 /// Throws ConfigError for a chance outside [0, 1] or drafts that are missing.
 inline void check_speculation(const SpeculationSpec& spec) {

@@ -6,6 +6,7 @@
 
 #include "serving/expert_bank.h"
 #include "serving/run_serving.h"
+#include "serving/speculation.h"
 #include "spec/catalogue.h"
 
 namespace moesim {
@@ -229,6 +230,49 @@ TEST(Serving, RefusesWhatCannotBeBuilt) {
   has(message(unit(kDecode, "  speculation: {kind: mtp, acceptance: [0.8]}\n")),
       "deepseek-v2-lite has no multi-token prediction layer");
   has(message(unit(kDecode, "  speculation: {kind: ngram, acceptance: [1.8]}\n")), "must lie between 0 and 1, got 1.8");
+}
+
+/// A recording of V2-Lite's shape: prompts choose experts 0 to 5, decoding 58 to 63.
+std::string recording(const std::vector<std::string>& notes) {
+  const std::string file = testing::TempDir() + "/serving.trace.db";
+  std::filesystem::remove(file);
+  TraceHeader header;
+  for (int l = 1; l < 27; ++l) header.layers.push_back(l);
+  header.experts = 64, header.top_k = 6, header.notes = notes;
+  TraceWriter writer(file, header);
+  for (const TracePhase phase : {TracePhase::prefill, TracePhase::decode}) {
+    const bool prompt = phase == TracePhase::prefill;
+    std::vector<TraceToken> tokens(100,
+                                   {.pass = prompt ? 0 : 1, .request = 0, .position = 0, .token = -1, .phase = phase});
+    std::vector<std::int16_t> experts;
+    for (int i = 0; i < 26 * 100 * 6; ++i) experts.push_back(std::int16_t(prompt ? i % 6 : 63 - i % 6));
+    for (int i = 0; i < 100; ++i) tokens[std::size_t(i)].position = (prompt ? 0 : 100) + i;
+    writer.add(tokens, experts);
+  }
+  writer.finish();
+  return file;
+}
+
+TEST(Serving, DecodingIsRoutedAsDecodingWasRecorded) {
+  std::string yaml = unit("    - {role: prefill, parallel: {data: 8}}\n    - {role: decode, parallel: {data: 16}}\n");
+  yaml.replace(yaml.find("{kind: log_normal, sigma: 0.7}"), 30, "{trace: " + recording({}) + "}");
+  const Ran r = run(yaml);
+  Statement s = r.results->database().prepare(
+      "SELECT phase, min(expert), max(expert) FROM expert_load WHERE tokens > 0 GROUP BY phase ORDER BY phase");
+  ASSERT_TRUE(s.step());
+  EXPECT_EQ(s.text(0), "decode");
+  EXPECT_EQ(s.integer(1), 58);
+  EXPECT_EQ(s.integer(2), 63);
+  ASSERT_TRUE(s.step());
+  EXPECT_EQ(s.text(0), "prefill");
+  EXPECT_EQ(s.integer(1), 0);
+  EXPECT_EQ(s.integer(2), 5);
+}
+
+TEST(Serving, DraftsAreAcceptedAsTheTraceMeasured) {
+  const Trace trace(recording({"layers 0 are dense", "drafts agree: speculation acceptance [0.8512, 0.5000]"}));
+  EXPECT_EQ(measured_acceptance(trace.header()), (std::vector<double>{0.8512, 0.5}));
+  EXPECT_TRUE(measured_acceptance(TraceHeader{}).empty());
 }
 
 TEST(Serving, RejectsAndListsWhatIsTooLong) {
