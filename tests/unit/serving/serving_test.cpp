@@ -90,15 +90,18 @@ TEST(Serving, DraftsSpeedUpInProportionToAcceptance) {
   EXPECT_GT(drafted["tpot_mean"], plain["tpot_mean"] / 1.85);  // the draft and the second query are not free
 }
 
+const char* const kBusy = "rate: 100";  // every GPU has a request at any time
+
 TEST(Serving, FaultsSlowDownAndRecover) {
-  const Ran healthy = run(unit(kDecode));
-  const Ran slow = run(unit(kDecode, "  faults: [{kind: slow_gpu, at: 5 s, gpu: 3, share: 0.3}]\n"));
+  const Ran healthy = run(unit(kDecode, "", kBusy));
+  const Ran slow = run(unit(kDecode, "  faults: [{kind: slow_gpu, at: 5 s, gpu: 3, share: 0.3}]\n", kBusy));
   EXPECT_GT(slow["tpot_mean"], healthy["tpot_mean"]);
-  const Ran lost = run(unit(kDecode, "  faults: [{kind: gpu, at: 5 s, gpu: 3, answer: replace, detect: 1 s}]\n"));
+  const Ran lost =
+      run(unit(kDecode, "  faults: [{kind: gpu, at: 5 s, gpu: 3, answer: replace, detect: 1 s}]\n", kBusy));
   EXPECT_EQ(lost["requests_arrived"], lost["requests_finished"]);
   EXPECT_GT(lost["requests_retried"], 0);
   EXPECT_GE(lost.at("recovery_time", "fault:0,gpu,replace"), 1);
-  const Ran masked = run(unit(kDecode, "  faults: [{kind: gpu, at: 5 s, gpu: 3, answer: mask, detect: 1 s}]\n"));
+  const Ran masked = run(unit(kDecode, "  faults: [{kind: gpu, at: 5 s, gpu: 3, answer: mask, detect: 1 s}]\n", kBusy));
   EXPECT_GT(masked.at("masked_share", "fault:0,gpu,mask"), 0);
   const Ran covered =
       run(unit("    - {role: decode, parallel: {data: 16}, placement: {strategy: round_robin, slots: 128}}\n",
@@ -131,11 +134,11 @@ TEST(Serving, RebalancingFollowsAMovingHotSpotAtACost) {
 
 TEST(Serving, ALostAdapterSharesItsNeighboursOrTheGpuIsLost) {
   const std::string fault = "  faults: [{kind: nic, at: 5 s, gpu: 3, detect: 1 s}]\n";
-  const Ran healthy = run(unit(kDecode)), rerouted = run(unit(kDecode, fault));
+  const Ran healthy = run(unit(kDecode, "", kBusy)), rerouted = run(unit(kDecode, fault, kBusy));
   EXPECT_EQ(rerouted.at("recovery_time", "fault:0,nic,reroute"), 1);
   EXPECT_EQ(rerouted["requests_retried"], 0);
   EXPECT_GT(rerouted["tpot_mean"], healthy["tpot_mean"]);
-  std::string yaml = unit(kDecode, fault);  // nodes of one GPU: no neighbour
+  std::string yaml = unit(kDecode, fault, kBusy);  // nodes of one GPU: no neighbour
   yaml.replace(yaml.find("{node: hgx-h800, nodes: 4"), 25,
                "{node: {gpu: h800, gpus: 1, nics: 1, nic: 50 GB/s}, nodes: 16");
   const Ran lost = run(yaml);
