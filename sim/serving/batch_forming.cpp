@@ -122,9 +122,10 @@ void Instance::add_decoding(Seat& s, int rank, Batch& batch, std::vector<double>
   const int q = 1 + shape_.speculation.drafts();
   DecodeSet& all = s.decoding;
   if (all.may_lack_room(q)) {
+    const std::size_t before = all.size();
     for (std::size_t i = 0; i < all.size();)
-      if (all.room(i) >= std::min(q, all.left(i)) || grow(s, rank, i)) ++i;
-    all.recount();
+      if (all.room(i) >= q || all.room(i) >= all.left(i) || grow(s, rank, i)) ++i;
+    all.size() == before ? all.recount_room() : all.recount();
   }
   const std::int64_t n = std::int64_t(all.size()), contexts = all.contexts(), longest = all.longest();
   std::int64_t in_window = 0;

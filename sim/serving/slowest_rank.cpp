@@ -1,7 +1,6 @@
 #include "serving/slowest_rank.h"
 
 #include <algorithm>
-#include <tuple>
 
 namespace moesim {
 
@@ -9,28 +8,29 @@ void may_be_slowest(std::span<const Batch> ranks, bool windowed, std::vector<std
   const auto work = [&](std::size_t r) -> const AttentionWork& {
     return windowed ? ranks[r].window_decode : ranks[r].decode;
   };
-  out.clear();
-  std::size_t mixed = 0;  // ranks with prompts stand first
-  for (std::size_t r = 0; r < ranks.size(); ++r) {
-    if (ranks[r].tokens == 0) continue;
-    out.push_back(r);
-    if (ranks[r].prefill.queries > 0) std::swap(out[mixed++], out.back());
-  }
-  const auto decoding = std::span(out).subspan(mixed);
-  const auto key = [&](std::size_t r) {
-    const AttentionWork& w = work(r);
-    return std::tuple(-ranks[r].tokens, -w.keys, -w.longest, r);
+  struct Decoding {
+    std::int64_t tokens, keys;
+    std::size_t rank;
   };
-  std::ranges::sort(decoding, {}, key);
-  std::size_t kept = mixed;
+  std::vector<Decoding> decoding;
+  decoding.reserve(ranks.size());
+  out.clear();
+  for (std::size_t r = 0; r < ranks.size(); ++r)
+    if (ranks[r].prefill.queries > 0)
+      out.push_back(r);
+    else if (ranks[r].tokens > 0)
+      decoding.push_back({ranks[r].tokens, work(r).keys, r});
+  std::sort(decoding.begin(), decoding.end(), [](const Decoding& a, const Decoding& b) {
+    if (a.tokens != b.tokens) return a.tokens > b.tokens;
+    return a.keys != b.keys ? a.keys > b.keys : a.rank < b.rank;
+  });
   std::int64_t tokens = -1, longest = -1;
-  for (const std::size_t r : decoding) {
-    if (ranks[r].tokens != tokens) tokens = ranks[r].tokens, longest = -1;
-    if (work(r).longest <= longest) continue;
-    longest = work(r).longest;
-    out[kept++] = r;
+  for (const Decoding& d : decoding) {
+    if (d.tokens != tokens) tokens = d.tokens, longest = -1;
+    if (work(d.rank).longest <= longest) continue;
+    longest = work(d.rank).longest;
+    out.push_back(d.rank);
   }
-  out.resize(kept);
   std::ranges::sort(out);
 }
 }  // namespace moesim
