@@ -29,6 +29,14 @@ WHERE n.name = 'instances' ORDER BY n.rowid;
 SELECT substr(scope, 6) AS pool, substr(name, 7) AS limit_by, value AS share FROM
   (SELECT scope, name, value, rowid AS place, row_number() OVER (PARTITION BY scope ORDER BY value DESC) AS rank FROM metric WHERE name LIKE 'limit\_%' ESCAPE '\')
 WHERE rank <= 4 AND value > 0 ORDER BY scope, rank;
+-- What limited throughput
+SELECT substr(scope, 6, instr(scope, ',limit:') - 6) AS pool, substr(scope, instr(scope, ',limit:') + 7) AS bottleneck, value AS "share of its time" FROM metric WHERE name = 'bottleneck';
+-- Over the run
+WITH moment AS (SELECT substr(scope, 6, instr(scope, ',time:') - 6) AS pool, CAST(substr(scope, instr(scope, ',time:') + 6) AS REAL) AS at, scope,
+  row_number() OVER (PARTITION BY substr(scope, 6, instr(scope, ',time:') - 6) ORDER BY rowid) AS place, count(*) OVER (PARTITION BY substr(scope, 6, instr(scope, ',time:') - 6)) AS n
+  FROM metric WHERE name = 'instances_on')
+SELECT pool, at AS "until [s]", max(CASE m.name WHEN 'instances_on' THEN CAST(value AS INTEGER) END) AS instances, CAST(max(CASE m.name WHEN 'running' THEN value END) AS INTEGER) AS running, CAST(max(CASE m.name WHEN 'waiting' THEN value END) AS INTEGER) AS waiting, max(CASE m.name WHEN 'utilisation' THEN value END) AS utilisation, max(CASE m.name WHEN 'kv_occupancy' THEN value END) AS "KV", max(CASE m.name WHEN 'kv_hit_rate' THEN value END) AS hits, max(CASE m.name WHEN 'output_tokens_per_second' THEN value END) AS "decoded [tokens/s]"
+FROM moment JOIN metric m ON m.scope = moment.scope WHERE place * 12 / n > (place - 1) * 12 / n GROUP BY moment.scope ORDER BY pool, at;
 -- Faults
 SELECT substr(scope, 7) AS fault, max(CASE name WHEN 'recovery_time' THEN value END) AS "recovery [s]", CAST(max(CASE name WHEN 'lost_tokens' THEN value END) AS INTEGER) AS "lost tokens", CAST(max(CASE name WHEN 'retried_requests' THEN value END) AS INTEGER) AS "retried", max(CASE name WHEN 'masked_share' THEN value END) AS "masked share"
 FROM metric WHERE scope LIKE 'fault:%' GROUP BY scope ORDER BY min(rowid);

@@ -78,6 +78,11 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
   WorkloadContext context{.seed = run.seed, .shares = d.shares, .beside = run.scenario.file()};
   if (d.section.duration.v > 0) context.duration = d.section.duration;
   d.workload = workloads().make(config.at("workload"), context);
+  if (const std::size_t described = std::max<std::size_t>(1, d.section.domains.size());
+      std::size_t(d.workload->domains()) > described)
+    config.at("workload")
+        .fail(fmt::format("domains: requests name {} domains, but serving.domains describes {}", d.workload->domains(),
+                          described));
 
   const bool hardware = run.scenario.has("cluster");
   if (hardware) {
@@ -115,6 +120,8 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
   if (!s.drain && d.section.duration.v == 0) config.fail("drain: false needs a duration");
   s.warmup = d.section.warmup;
   s.slo = d.section.slo;
+  if (s.slo.ttft.v > 0 && !d.has_prompts())
+    config.at("slo").fail("ttft: no pool computes prompts, so the time to their first token is not known");
   s.faults = d.section.faults;
   s.gpus_per_node = hardware ? d.cluster.node.gpus : 8;
   s.layers = d.has_model ? d.model.layers : 1;

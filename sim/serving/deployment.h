@@ -1,5 +1,6 @@
 // Builds what a scenario's `serving` section describes: network, kernels, routing, placements, pools, workload.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -41,6 +42,9 @@ struct Deployment {
   std::unique_ptr<Workload> workload;
   std::unique_ptr<KvMover> mover;
   ServiceShape shape;
+  bool has_prompts() const {
+    return std::ranges::any_of(pools, [](const auto& p) { return p->section.role != Role::decode; });
+  }
   std::vector<LoadShare> shares;  // of the described load, under `fold`; empty: all of it
   int fold = 1;
 };

@@ -62,6 +62,7 @@ class Generated : public Workload {
   std::optional<Request> follow_up(const Request& done, Time end) final;
   int hash_block() const final { return hashed_ ? demand_.hash_block : 0; }
   std::int64_t expected() const final { return demand_.limit; }
+  int domains() const final { return int(std::max<std::size_t>(1, demand_.domains.size())); }
 
  protected:
   /// The next arrival in seconds, never before the last; infinity at the end.

@@ -162,18 +162,13 @@ class Daily final : public Generated {
   Params p_;
   double top_ = 1, now_ = 0;
 };
-
-template <class Impl>
-Strategy<Workload, const WorkloadContext&> entry(std::string_view kind, std::string_view summary) {
-  return strategy<Impl, Workload, const WorkloadContext&>(kind, summary);
-}
 }  // namespace
 
 std::vector<Strategy<Workload, const WorkloadContext&>> generators() {
-  return {entry<Poisson>("poisson", "independent arrivals at a steady rate"),
-          entry<Gamma>("gamma", "steady rate with gaps more or less regular than Poisson"),
-          entry<Bursts>("bursts", "Poisson arrivals that switch between two rates"),
-          entry<Daily>("daily", "Poisson arrivals along a curve of the day"),
-          entry<Constant>("constant", "equal gaps, or all at once")};
+  return {workload_kind<Poisson>("poisson", "independent arrivals at a steady rate"),
+          workload_kind<Gamma>("gamma", "steady rate with gaps more or less regular than Poisson"),
+          workload_kind<Bursts>("bursts", "Poisson arrivals that switch between two rates"),
+          workload_kind<Daily>("daily", "Poisson arrivals along a curve of the day"),
+          workload_kind<Constant>("constant", "equal gaps, or all at once")};
 }
 }  // namespace moesim

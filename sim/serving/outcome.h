@@ -46,7 +46,7 @@ struct Outcome {
   std::int64_t outside_arrived = 0, outside_finished = 0;  ///< load of folded replicas
   std::int64_t input_tokens = 0, output_tokens = 0;        ///< of finished requests
   std::int64_t asked_tokens = 0;                           ///< output tokens that finished requests asked for
-  std::int64_t good = 0;                                   ///< finished within every target
+  std::int64_t good = 0;  ///< finished within every target, of those that arrived after the warm-up
   std::int64_t preemptions = 0, retries = 0, cached_tokens = 0;
   /// Of finished requests that arrived after the warm-up, s.
   std::vector<float> ttft, tpot, e2e, queue;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -30,6 +31,22 @@ Recorded::Recorded(const Recording& recording, const WorkloadContext& context)
     throw ConfigError(fmt::format("workload.rate_scale: must be above 0, got {}", recording.rate_scale));
   if (recording.until.v != 0 && recording.until <= recording.from)
     throw ConfigError("workload.until: must come after workload.from");
+}
+
+Recorded::Row Recorded::row_of(std::int64_t row, int input, int output, Moment when) {
+  Row out{.request = {}, .when = when};
+  out.request.row = row;
+  out.request.input = input;
+  out.request.output = output;
+  return out;
+}
+
+int Recorded::domain(const DomainNames& domains, std::string_view kind) const {
+  if (domains.names.empty()) return 0;
+  const auto found = std::ranges::find(domains.names, kind);
+  if (found == domains.names.end())
+    fail(fmt::format("is of kind \"{}\", but workload.domains lists {}", kind, fmt::join(domains.names, ", ")));
+  return int(found - domains.names.begin());
 }
 
 /// Turns the row's moment into an arrival; false if the row lies outside the window.

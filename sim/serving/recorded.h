@@ -19,6 +19,15 @@ struct Recording {
   }
 };
 
+/// Requests of one kind (of task, of model, ...) follow a routing domain of their own, where the trace names kinds.
+struct DomainNames {
+  std::vector<std::string> names;
+  static void fields(auto& f, auto& p) {
+    f("domains", p.names,
+      "values of the trace's kind of request, in the order of serving.domains; one domain if empty");
+  }
+};
+
 /// Applies window, rate and folding to rows that a derived class reads.
 class Recorded : public Workload {
  public:
@@ -35,7 +44,9 @@ class Recorded : public Workload {
   [[noreturn]] virtual void fail(std::string_view problem) const = 0;
   /// True where times are dates: the first request is then at time zero.
   virtual bool dated() const { return false; }
-  const WorkloadContext& context() const { return context_; }
+  static Row row_of(std::int64_t row, int input, int output, Moment when);
+  /// The place of a kind of request among the names.  Fails if there are names, but not this one.
+  int domain(const DomainNames& domains, std::string_view kind) const;
 
  private:
   bool place(Row& row);

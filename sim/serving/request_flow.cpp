@@ -136,9 +136,10 @@ void Service::finished(std::uint32_t slot) {
     const Time ttft = live.first - live.arrival, e2e = live.last - live.arrival;
     const double tpot = r.output > 1 ? seconds(live.last - live.first) / double(r.output - 1) : 0;
     const Slo& slo = shape_.slo;
-    outcome_.good += (slo.ttft.v == 0 || ttft <= slo.ttft) && (slo.e2e.v == 0 || e2e <= slo.e2e) &&
-                     (slo.tpot.v == 0 || tpot <= seconds(slo.tpot));
+    const bool good = (slo.ttft.v == 0 || ttft <= slo.ttft) && (slo.e2e.v == 0 || e2e <= slo.e2e) &&
+                      (slo.tpot.v == 0 || tpot <= seconds(slo.tpot));
     if (live.arrival >= shape_.warmup) {
+      outcome_.good += good;
       outcome_.ttft.push_back(float(seconds(ttft)));
       outcome_.e2e.push_back(float(seconds(e2e)));
       outcome_.queue.push_back(float(seconds(live.start - live.arrival)));

@@ -21,7 +21,7 @@ StudyEnd run_serving(StudyRun& run) {
   end.events = engine.executed();
   end.simulated_time = service.ended();
   for (const auto& [reason, count] : service.outcome().reasons)
-    say(fmt::format("{} requests rejected: {} (see the request table)", count, reason));
+    say(fmt::format("{} request{} rejected: {} (see the request table)", count, count == 1 ? "" : "s", reason));
   return end;
 }
 

@@ -12,6 +12,9 @@ void Service::stepped(const StepEnd& step) {
   t.balancedness += step.times->balancedness * length;
   t.waiting += step.times->waiting;
   t.sequences += step.requests;
+  const double prompts = double(step.prefill) / double(std::max<std::int64_t>(1, step.prefill + step.decode));
+  t.prompt_time += length * prompts;
+  t.decode_time += length * (1 - prompts);
   t.step_times.push_back(float(seconds(step.end - step.start)));
   Member& m = instances_[std::size_t(step.instance)];
   if (m.power == Power::draining && m.instance->empty()) set_power(m, Power::off);
@@ -43,6 +46,9 @@ void Service::end_warmup() {
     totals_[p].warm_on = on_time(p, engine_.now());
     totals_[p].warm_all = totals_[p].warm_on + twins_time(p, engine_.now());
     totals_[p].step_times.clear();
+    totals_[p].parts = {};
+    totals_[p].balancedness = totals_[p].waiting = totals_[p].prompt_time = totals_[p].decode_time = 0;
+    totals_[p].sequences = 0;
   }
 }
 

@@ -41,6 +41,16 @@ class JsonRow {
     if (value > 1e9) fail_(fmt::format("{}: is beyond 10^9, got {}", key, value));
     return int(value);
   }
+  std::int64_t integer(const char* key) const {
+    const nlohmann::json& value = at(key);
+    if (!value.is_number_integer()) fail_(fmt::format("{}: expected a whole number, got {}", key, shown(value)));
+    return value.get<std::int64_t>();
+  }
+  std::string text(const char* key) const {
+    const nlohmann::json& value = at(key);
+    if (!value.is_string()) fail_(fmt::format("{}: expected text, got {}", key, shown(value)));
+    return value.get<std::string>();
+  }
   /// A list of ids that are not negative; empty if the key is absent.
   std::vector<std::uint64_t> ids(const char* key) const {
     std::vector<std::uint64_t> out;

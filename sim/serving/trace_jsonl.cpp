@@ -1,4 +1,7 @@
 // Request traces with one JSON object a line: Mooncake, Qwen-Bailian, LLMServingSim.
+#include <algorithm>
+#include <map>
+
 #include "serving/recorded.h"
 #include "serving/trace_json.h"
 
@@ -20,13 +23,7 @@ class JsonLines : public Recorded {
     if (object_.is_discarded()) fail("not valid JSON");
     return true;
   }
-  Row row(int input, int output, Moment when) const {
-    Row out{.request = {}, .when = when};
-    out.request.row = rows_.row();
-    out.request.input = input;
-    out.request.output = output;
-    return out;
-  }
+  Row row(int input, int output, Moment when) const { return row_of(rows_.row(), input, output, when); }
   /// hash_ids stand for ceil(input / block) blocks; the last, if partial, is not shared as a whole and is left out.
   void hash(Row& row, const JsonRow& json, int block) const {
     row.request.hashes = json.ids("hash_ids");
@@ -44,15 +41,14 @@ class JsonLines : public Recorded {
 
 class Mooncake final : public JsonLines {
  public:
-  struct Params {
-    Recording recording;
+  struct Params : Recording {
     int hash_block = 512;
     static void fields(auto& f, auto& p) {
-      Recording::fields(f, p.recording);
+      Recording::fields(f, p);
       f("hash_block", p.hash_block, "tokens of the block one hash id stands for");
     }
   };
-  Mooncake(const Params& p, const WorkloadContext& c) : JsonLines(p.recording, c), block_(p.hash_block) {
+  Mooncake(const Params& p, const WorkloadContext& c) : JsonLines(p, c), block_(p.hash_block) {
     if (block_ < 1) throw ConfigError("workload.hash_block: must be above 0");
   }
   int hash_block() const override { return block_; }
@@ -71,13 +67,17 @@ class Mooncake final : public JsonLines {
   int block_;
 };
 
+/// Turns of a chat name the one before; their kind of task may name a routing domain.
 class Bailian final : public JsonLines {
  public:
-  struct Params {
-    Recording recording;
-    static void fields(auto& f, auto& p) { Recording::fields(f, p.recording); }
+  struct Params : Recording, DomainNames {
+    static void fields(auto& f, auto& p) {
+      Recording::fields(f, p);
+      DomainNames::fields(f, p);  // of the key type
+    }
   };
-  Bailian(const Params& p, const WorkloadContext& c) : JsonLines(p.recording, c) {}
+  Bailian(const Params& p, const WorkloadContext& c) : JsonLines(p, c), domains_(p) {}
+  int domains() const override { return std::max(1, int(domains_.names.size())); }
   int hash_block() const override { return 16; }
 
  protected:
@@ -86,19 +86,29 @@ class Bailian final : public JsonLines {
     const JsonRow json(object_, failure());
     Row out = row(json.count("input_length"), json.count("output_length"), moment(json.not_negative("timestamp")));
     out.request.turn = json.has("turn") ? json.count("turn") - 1 : 0;
+    if (json.has("chat_id")) out.request.session = chat(json);
+    if (!domains_.names.empty()) out.request.domain = domain(domains_, json.text("type"));
     hash(out, json, hash_block());
     return out;
   }
+
+ private:
+  /// The chat's first turn names the session.
+  std::int64_t chat(const JsonRow& json) {
+    const std::int64_t id = json.integer("chat_id");
+    const std::int64_t parent = json.has("parent_chat_id") ? json.integer("parent_chat_id") : -1;
+    const auto first = first_.find(parent);
+    return first_.try_emplace(id, first == first_.end() ? id : first->second).first->second;
+  }
+  DomainNames domains_;
+  std::map<std::int64_t, std::int64_t> first_;
 };
 
 /// One request a line, or one agent session a line whose sub-requests follow each other after a tool's time.
 class LlmServingSim final : public JsonLines {
  public:
-  struct Params {
-    Recording recording;
-    static void fields(auto& f, auto& p) { Recording::fields(f, p.recording); }
-  };
-  LlmServingSim(const Params& p, const WorkloadContext& c) : JsonLines(p.recording, c) {}
+  using Params = Recording;
+  LlmServingSim(const Params& p, const WorkloadContext& c) : JsonLines(p, c) {}
   std::optional<Request> follow_up(const Request& done, Time end) override {
     std::int64_t row = done.row - 1;  // all turns of a session stand on one line
     return sessions_.follow(done, end, row);
@@ -129,16 +139,11 @@ class LlmServingSim final : public JsonLines {
  private:
   Sessions sessions_;
 };
-
-template <class Impl>
-Strategy<Workload, const WorkloadContext&> entry(std::string_view kind, std::string_view summary) {
-  return strategy<Impl, Workload, const WorkloadContext&>(kind, summary);
-}
 }  // namespace
 
 std::vector<Strategy<Workload, const WorkloadContext&>> jsonl_traces() {
-  return {entry<Mooncake>("mooncake", "Mooncake JSONL: timestamp in ms, lengths, hash_ids of 512-token blocks"),
-          entry<Bailian>("bailian", "Qwen-Bailian JSONL: timestamp in s, lengths, hash_ids of 16-token blocks"),
-          entry<LlmServingSim>("llmservingsim", "LLMServingSim JSONL, single requests or agent sessions")};
+  return {workload_kind<Mooncake>("mooncake", "Mooncake JSONL: timestamp in ms, lengths, hash_ids of 512-token blocks"),
+          workload_kind<Bailian>("bailian", "Qwen-Bailian JSONL: timestamp in s, lengths, hash_ids of 16-token blocks"),
+          workload_kind<LlmServingSim>("llmservingsim", "LLMServingSim JSONL, single requests or agent sessions")};
 }
 }  // namespace moesim

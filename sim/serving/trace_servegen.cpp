@@ -208,7 +208,7 @@ class ServeGen final : public Workload {
 }  // namespace
 
 Strategy<Workload, const WorkloadContext&> servegen() {
-  return strategy<ServeGen, Workload, const WorkloadContext&>(
+  return workload_kind<ServeGen>(
       "servegen", "ServeGen client profiles: rate, burstiness and lengths of each client by the ten minutes");
 }
 }  // namespace moesim

@@ -112,7 +112,7 @@ class ShareGpt final : public Workload {
 }  // namespace
 
 Strategy<Workload, const WorkloadContext&> sharegpt() {
-  return strategy<ShareGpt, Workload, const WorkloadContext&>(
-      "sharegpt", "ShareGPT conversations with Poisson starts, lengths estimated from the text");
+  return workload_kind<ShareGpt>("sharegpt",
+                                 "ShareGPT conversations with Poisson starts, lengths estimated from the text");
 }
 }  // namespace moesim

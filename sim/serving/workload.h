@@ -29,11 +29,18 @@ class Workload {
   virtual std::optional<Request> follow_up(const Request& done, Time end);
   /// Tokens a prefix block holds; 0 if no request carries hashes.
   virtual int hash_block() const { return 0; }
+  /// Routing domains that its requests name; 1 if they name none.
+  virtual int domains() const { return 1; }
   /// Requests in the whole stream if known, for progress; 0 if not.
   virtual std::int64_t expected() const { return 0; }
 };
 
 const Family<Workload, const WorkloadContext&>& workloads();
+/// An entry of that family.
+template <class Impl>
+Strategy<Workload, const WorkloadContext&> workload_kind(std::string_view kind, std::string_view summary) {
+  return strategy<Impl, Workload, const WorkloadContext&>(kind, summary);
+}
 
 /// A length in tokens, drawn anew for every request.
 enum class LengthKind { fixed, uniform, exponential, log_normal, gamma, table };
