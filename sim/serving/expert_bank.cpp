@@ -85,14 +85,13 @@ double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per
 
 void ExpertBank::exchange(const ExchangeSums& sums, Entry& out) {
   const std::size_t n = std::size_t(s_.gpus);
-  out.arrival.assign(n, 0);
-  out.combine.assign(n, 0);
+  out.gpus.assign(n, {});
   if (!dispatch_) return;
   times_.assign(n, Time{});
   (*dispatch_)(sums, times_);
-  for (std::size_t g = 0; g < n; ++g) out.arrival[g] = float(seconds(times_[g]));
+  for (std::size_t g = 0; g < n; ++g) out.gpus[g].arrival = float(seconds(times_[g]));
   (*combine_)(sums, times_);
-  for (std::size_t g = 0; g < n; ++g) out.combine[g] = float(seconds(times_[g]));
+  for (std::size_t g = 0; g < n; ++g) out.gpus[g].combine = float(seconds(times_[g]));
 }
 
 void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens,
@@ -102,8 +101,8 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
   shares_.assign(uniform_.size(), rows / double(uniform_.size()));
   exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
   exchange(sums_, out);
-  out.uniform_dispatch = double(std::ranges::max(out.arrival));
-  out.uniform_combine = double(std::ranges::max(out.combine));
+  out.uniform_dispatch = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::arrival)->arrival);
+  out.uniform_combine = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::combine)->combine);
   shares(ordinal, step, weights, shares_);
   if (s_.settings.noise) {
     Random random(s_.seed, fmt::format("routing {} {}", s_.layers[ordinal], stream));
@@ -112,10 +111,11 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
   for (double& share : shares_) share *= rows;
   exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
   exchange(sums_, out);
-  out.compute.assign(n, 0);
   for (std::size_t g = 0; g < n; ++g)
-    out.compute[g] = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
-  out.mean = std::accumulate(out.compute.begin(), out.compute.end(), 0.0) / double(n);
+    out.gpus[g].compute = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
+  double sum = 0;
+  for (const Entry::Gpu& gpu : out.gpus) sum += double(gpu.compute);
+  out.mean = sum / double(n);
   const double most = std::ranges::max(sums_.gpu_rows);
   out.balancedness =
       most > 0 ? std::accumulate(sums_.gpu_rows.begin(), sums_.gpu_rows.end(), 0.0) / double(n) / most : 1;
@@ -127,26 +127,40 @@ ExpertTimes ExpertBank::summary(const Entry& e) const {
   ExpertTimes out{.mean_experts = e.mean, .balancedness = e.balancedness};
   std::size_t last = 0;
   double latest = -1;
-  for (std::size_t g = 0; g < e.arrival.size(); ++g) {
-    const double end = double(e.arrival[g]) / slow_link_[g] + double(e.compute[g]) / slow_gpu_[g];
+  for (std::size_t g = 0; g < e.gpus.size(); ++g) {
+    const double end = double(e.gpus[g].arrival) / slow_link_[g] + double(e.gpus[g].compute) / slow_gpu_[g];
     if (end > latest) latest = end, last = g;
-    out.combine = std::max(out.combine, double(e.combine[g]) / slow_link_[g]);
+    out.combine = std::max(out.combine, double(e.gpus[g].combine) / slow_link_[g]);
   }
-  out.dispatch = double(e.arrival[last]) / slow_link_[last];
-  out.experts = double(e.compute[last]) / slow_gpu_[last];
+  out.dispatch = double(e.gpus[last].arrival) / slow_link_[last];
+  out.experts = double(e.gpus[last].compute) / slow_gpu_[last];
   return out;
+}
+
+void ExpertBank::sharing(std::span<const PortUse::Left> ports) {
+  sharing_.clear();
+  for (const PortUse::Left& port : ports) {
+    const std::size_t g = std::size_t(port.gpu);
+    sharing_.push_back({g, float(1 / (slow_link_[g] * port.share)), float(1 / slow_gpu_[g])});
+  }
 }
 
 /// Ports that carry something else only take longer: the last GPU is the last of the others, or one of them.
 ExpertTimes ExpertBank::times_of(const Entry& e) const {
   ExpertTimes out = any_slow_ ? summary(e) : e.healthy;
-  for (const PortUse::Left& port : sharing_) {
-    const std::size_t g = std::size_t(port.gpu);
-    const double left = slow_link_[g] * port.share, compute = double(e.compute[g]) / slow_gpu_[g];
-    const double arrival = double(e.arrival[g]) / left;
-    if (arrival + compute > out.dispatch + out.experts) out.dispatch = arrival, out.experts = compute;
-    out.combine = std::max(out.combine, double(e.combine[g]) / left);
+  float latest = float(out.dispatch + out.experts), combine = float(out.combine);
+  const Sharing* last = nullptr;
+  for (const Sharing& s : sharing_) {
+    const Entry::Gpu& gpu = e.gpus[s.gpu];
+    const float end = gpu.arrival * s.link + gpu.compute * s.compute;
+    if (end > latest) latest = end, last = &s;
+    combine = std::max(combine, gpu.combine * s.link);
   }
+  if (last != nullptr) {
+    out.dispatch = double(e.gpus[last->gpu].arrival * last->link);
+    out.experts = double(e.gpus[last->gpu].compute * last->compute);
+  }
+  out.combine = std::max(out.combine, double(combine));
   return out;
 }
 
@@ -263,7 +277,7 @@ void ExpertBank::set_map(std::size_t ordinal, ExpertMap map) {
 void ExpertBank::settle(const std::vector<Entry>& layer, std::vector<double>& sum) {
   for (const Entry& e : layer)
     if (e.used > 0)
-      for (std::size_t g = 0; g < sum.size(); ++g) sum[g] += e.used * double(e.compute[g]);
+      for (std::size_t g = 0; g < sum.size(); ++g) sum[g] += e.used * double(e.gpus[g].compute);
 }
 
 std::vector<double> ExpertBank::gpu_seconds() const {

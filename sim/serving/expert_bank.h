@@ -81,7 +81,7 @@ class ExpertBank {
   void slow_link(int gpu, double share);
   /// In the calls of times() from now on these ports keep only a share of their rate for the exchanges.  All of an
   /// exchange counts as the port's: the most that it can lose.
-  void sharing(std::span<const PortUse::Left> ports) { sharing_.assign(ports.begin(), ports.end()); }
+  void sharing(std::span<const PortUse::Left> ports);
   /// The step whose routing stands for that of `step`: draws are of `samples` steps until they are made anew.
   std::int64_t drawn(std::int64_t step) const {
     const std::int64_t first = s_.settings.redraw > 0 ? step / s_.settings.redraw * s_.settings.redraw : 0;
@@ -100,7 +100,10 @@ class ExpertBank {
     double balancedness = 1, mean = 0;
     ExpertTimes healthy;                               // its summary with no slow GPU or link
     double uniform_dispatch = 0, uniform_combine = 0;  // balanced routing at this token count
-    std::vector<float> arrival, compute, combine;      // (gpus), s
+    struct Gpu {
+      float arrival, compute, combine;  // s
+    };
+    std::vector<Gpu> gpus;
   };
   Entry& entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix, std::span<const double> weights);
   void fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens, std::span<const double> weights,
@@ -125,7 +128,11 @@ class ExpertBank {
   std::vector<std::vector<int>> masked_;  // by layer; empty: none
   std::vector<double> slow_gpu_, slow_link_;
   bool any_slow_ = false;
-  std::vector<PortUse::Left> sharing_;
+  struct Sharing {
+    std::size_t gpu;
+    float link, compute;  // how many times longer its exchanges and products take
+  };
+  std::vector<Sharing> sharing_;
   std::vector<double> gpu_seconds_, tokens_seen_;
   // Scratch.
   ExchangeSums sums_;

@@ -317,18 +317,21 @@ TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
   setup.layers = {3, 20, 60};
   for (int i = 0; i < 3; ++i) setup.maps.push_back(contiguous_map(256, 144));
   setup.sources = {source.get(), source.get()};
-  ExpertBank bank(setup);
+  ExpertBank many(setup);
+  setup.settings.samples = 4;
+  ExpertBank few(setup);
   const std::vector<double> weights{0, 1};
   for (const double tokens : {700.0, 5000.0, 13000.0}) {
-    double kept = 0, fresh = 0;
+    double of_many = 0, of_few = 0, fresh = 0;
+    const auto time = [](const ExpertTimes& t) { return t.dispatch + t.experts + t.combine; };
     for (int i = 0; i < 300; ++i) {
       const std::size_t layer = std::size_t(i % 3);
-      const ExpertTimes a = bank.times(layer, i, 0, tokens, tokens / 144 * 1.1, weights);
-      const ExpertTimes b = bank.draw(layer, 1000 + i, tokens, tokens / 144 * 1.1, weights);
-      kept += a.dispatch + a.experts + a.combine;
-      fresh += b.dispatch + b.experts + b.combine;
+      of_many += time(many.times(layer, i, 0, tokens, tokens / 144 * 1.1, weights));
+      of_few += time(few.times(layer, i, 0, tokens, tokens / 144 * 1.1, weights));
+      fresh += time(many.draw(layer, 1000 + i, tokens, tokens / 144 * 1.1, weights));
     }
-    EXPECT_NEAR(kept / fresh, 1, 0.02) << tokens;
+    EXPECT_NEAR(of_many / fresh, 1, 0.02) << tokens;
+    EXPECT_NEAR(of_few / fresh, 1, 0.02) << tokens << ", four draws kept";
   }
 }
 }  // namespace
