@@ -1,5 +1,7 @@
 // Closed form: every link serves the flows in the order in which they start, and a flow is through when the slowest of
 // its links is.  Exact for the last of many symmetric flows; says nothing about who shares with whom meanwhile.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/check.h"
@@ -22,7 +24,12 @@ class Bottleneck final : public Network {
       : Network(engine, cluster, p.options),
         free_at_(topology().links().size()),
         share_(topology().links().size(), 1),
-        meter_(topology().links(), {}) {}
+        meter_(topology().links(), {}) {
+    for (const LinkFault& fault : p.options.faults)
+      if (fault.at.v > 0)
+        throw ConfigError(fmt::format("network.faults: {} at {}: only kind: fluid has flows for a later fault to meet",
+                                      fault.link, to_text(fault.at)));
+  }
 
   void start(std::span<const Transfer> transfers, Receiver& receiver) override {
     for (const Transfer& t : transfers) {

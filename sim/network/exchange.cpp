@@ -115,13 +115,20 @@ ExchangeRates::ExchangeRates(const ExchangeGroup& group, const NetworkCalibratio
            (longest * std::pow(std::pow(send / longest, kernel.overlap) + std::pow(copy / longest, kernel.overlap),
                                1 / kernel.overlap));
   };
+  // What must go around a failed port is paced like the rest: its own line says nothing of the links it will take.
+  Bandwidth best_nic{}, best_nvlink{};
+  for (int p = 0; p < group.ports(); ++p) best_nic = std::max(best_nic, group.nic_rate(p));
+  for (int m = 0; m < group.gpus(); ++m) best_nvlink = std::max(best_nvlink, group.nvlink_rate(m));
+  const auto line_of = [](Bandwidth own, Bandwidth best) { return own.v > 0 ? own.v : best.v; };
   for (int p = 0; p < group.ports(); ++p) {
-    nic.push_back(reached(group.nic_rate(p).v * kernel.nic_share));
-    nic_work.push_back(group.nic_rate(p).v / nic.back());
+    const double line = line_of(group.nic_rate(p), best_nic);
+    nic.push_back(reached(line * kernel.nic_share));
+    nic_work.push_back(line / nic.back());
   }
   for (int m = 0; m < group.gpus(); ++m) {
-    nvlink.push_back(reached(group.nvlink_rate(m).v * kernel.nvlink_share));
-    nvlink_work.push_back(group.nvlink_rate(m).v / nvlink.back());
+    const double line = line_of(group.nvlink_rate(m), best_nvlink);
+    nvlink.push_back(reached(line * kernel.nvlink_share));
+    nvlink_work.push_back(line / nvlink.back());
   }
 }
 

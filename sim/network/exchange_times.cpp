@@ -21,16 +21,18 @@ ExchangeTimes::ExchangeTimes(const ExchangeGroup& group, const NetworkCalibratio
       rail_latency_(seconds(group.rail_latency())),
       nvlink_latency_(seconds(group.nvlink_latency())) {
   spec_.nvlink = spec_.nvlink || !group.topology().has_nics();
-  const auto per_byte = [&](double rate, std::string_view what, int number) {
-    if (rate > 0) return 1 / rate;
+  const auto per_byte = [&](double rate, Bandwidth line, std::string_view what, int number) {
+    if (line.v > 0) return 1 / rate;
     throw ConfigError(
         fmt::format("{} {} of the group has failed, and only network kind fluid goes around", what, number));
   };
   if (group.nodes() > 1 || !spec_.nvlink)
-    for (int p = 0; p < group.ports(); ++p) per_nic_byte_.push_back(per_byte(rates_.nic[at(p)], "adapter", p));
+    for (int p = 0; p < group.ports(); ++p)
+      per_nic_byte_.push_back(per_byte(rates_.nic[at(p)], group.nic_rate(p), "adapter", p));
   per_nic_byte_.resize(at(group.ports()));
   for (int m = 0; m < group.gpus(); ++m)
-    per_nvlink_byte_.push_back(group.per_node() > 1 ? per_byte(rates_.nvlink[at(m)], "the NVLink of member", m) : 0);
+    per_nvlink_byte_.push_back(
+        group.per_node() > 1 ? per_byte(rates_.nvlink[at(m)], group.nvlink_rate(m), "the NVLink of member", m) : 0);
   const std::size_t n = at(group.gpus());
   for (auto* v : {&ready_, &arrival_, &nic_out_, &nic_in_, &nvlink_out_, &nvlink_in_, &gathered_, &start_})
     v->resize(n);

@@ -37,6 +37,7 @@ class FairShare {
   /// What changed_flows()' rates were before, in the same order.
   std::span<const std::int64_t> rates_before() const { return {before_.data(), changes_}; }
 
+  bool has_rate(Flow flow) const { return rates_[flow] != kNew; }
   Bandwidth rate(Flow flow) const { return {double(rates_[flow]) * unit_}; }
   double bytes_per_second(std::int64_t rate) const { return double(rate) * unit_; }
   std::int64_t exact_rate(Flow flow) const { return rates_[flow]; }
@@ -44,6 +45,7 @@ class FairShare {
   /// Capacity in use, and whether all of it is: less is left than one unit a flow.
   double used_share(std::uint32_t link) const;
   bool saturated(std::uint32_t link) const { return links_[link].left < std::int64_t(links_[link].members.size()); }
+  std::span<const Flow> members(std::uint32_t link) const { return links_[link].members; }
   int flows_on(std::uint32_t link) const { return int(links_[link].members.size()); }
   std::size_t slots() const { return flows_.size(); }
   /// Flows looked at by all solves so far: the work that incremental solving saves or not.

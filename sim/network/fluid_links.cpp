@@ -22,8 +22,8 @@ FluidLinks::FluidLinks(Engine& engine, const IdVector<LinkId, Link>& links, doub
 }
 
 void FluidLinks::start(std::span<const LinkId> path, Bytes bytes, double work, Time latency, Receiver& receiver,
-                       std::uint32_t tag) {
-  const Cold flow{&receiver, ++started_, latency, engine_.now(), bytes.v, work, tag};
+                       std::uint32_t tag, FlowEnds ends) {
+  const Cold flow{&receiver, ++started_, latency, engine_.now(), bytes.v, work, tag, ends};
   ++active_;
   if (path.empty() || work <= 0) {
     sent_.push_back(flow);
@@ -43,6 +43,37 @@ void FluidLinks::start(std::span<const LinkId> path, Bytes bytes, double work, T
 void FluidLinks::set_capacity(LinkId link, Bandwidth capacity) {
   share_.set_capacity(link, capacity);
   share_by(engine_.now());
+}
+
+/// Bytes of work.
+double FluidLinks::left_now(FairShare::Flow flow) const {
+  const Progress& p = progress_[flow];
+  const double rate = share_.has_rate(flow) ? share_.rate(flow).v : 0;
+  return std::max(0.0, p.left - rate * seconds(engine_.now() - p.since));
+}
+
+std::vector<FluidLinks::Stranded> FluidLinks::cut(LinkId link) {
+  std::vector<FairShare::Flow> flows;
+  for (const FairShare::Flow flow : share_.members(std::uint32_t(index(link)))) {
+    const bool sent = share_.has_rate(flow) && left_now(flow) <= share_.rate(flow).v * 1e-12;  // ends at this instant
+    const bool gone = cold_[flow].receiver == nullptr;
+    if (!sent && !gone) flows.push_back(flow);
+  }
+  std::ranges::sort(flows, {}, [this](FairShare::Flow flow) { return cold_[flow].order; });
+  std::vector<Stranded> out;
+  for (const FairShare::Flow flow : flows) {
+    Cold& c = cold_[flow];
+    Stranded stranded{c.ends, {}, left_now(flow), c.receiver, c.tag};
+    stranded.bytes = {std::min(c.bytes, std::int64_t(std::ceil(double(c.bytes) * stranded.work / c.work)))};
+    for (const std::uint32_t l : share_.path(flow))
+      meter_.carried(l, c.bytes - stranded.bytes.v, c.work - stranded.work);
+    share_.remove(flow);
+    finish_.set(flow, kNever);
+    c.receiver = nullptr;
+    --active_;
+    out.push_back(stranded);
+  }
+  return out;
 }
 
 /// Makes sure that rates are worked out anew at `when` or earlier.
@@ -97,6 +128,7 @@ void FluidLinks::complete() {
     for (const std::uint32_t link : share_.path(flow)) meter_.carried(link, c.bytes, c.work);
     sent_.push_back(c);
     share_.remove(flow);
+    cold_[flow].receiver = nullptr;
   }
   share_by(now + Time{std::int64_t(double(shortest.v) * lag_)});
   if (share_at_ > now) expect_next();  // else sharing does
@@ -130,5 +162,6 @@ void FluidLinks::arrive(std::uint32_t batch) {
   arrivals.clear();
   batches_[batch] = std::move(arrivals);
   free_batches_.push_back(batch);
+  if (active_ == 0 && idle_) idle_();
 }
 }  // namespace moesim

@@ -88,6 +88,8 @@ class Network {
   /// Checks a transfer and counts its pair; returns its work in bytes.
   double admit(const Transfer& transfer);
   Route route_of(const Transfer& transfer) const;
+  /// Takes effect for all routes from now on.
+  void apply(LinkId link, double share) { topology_.set_share(link, share); }
 
  private:
   class Callbacks;

@@ -101,8 +101,8 @@ int Topology::add_vertices(VertexKind kind, int count) {
 /// Two links, `below` to `above` and back, that share `latency` between them as two halves of a path.
 void Topology::add_pair(LinkKind kind, int below, int above, Bandwidth capacity, Time latency, int cables) {
   const Time up{latency.v / 2};
-  links_.push_back({kind, below, above, capacity, up, cables});
-  links_.push_back({kind, above, below, capacity, latency - up, cables});
+  links_.push_back({kind, below, above, capacity, up, cables, capacity});
+  links_.push_back({kind, above, below, capacity, latency - up, cables, capacity});
 }
 
 void Topology::build_nodes() {
@@ -216,14 +216,20 @@ void Topology::apply(std::span<const LinkFault> faults) {
   for (const LinkFault& fault : faults) {
     if (!(fault.share >= 0 && fault.share <= 1))
       refuse(cluster_, fmt::format("fault of {}: share: must lie between 0 and 1, got {}", fault.link, fault.share));
-    std::size_t found = links_.size();
-    for (std::size_t l = 0; l < links_.size() && found == links_.size(); ++l)
-      if (link_name(LinkId(l)) == fault.link) found = l;
-    if (found == links_.size()) refuse(cluster_, fmt::format("fault: there is no link \"{}\"", fault.link));
-    Link& link = links_[LinkId(found)];
-    link.capacity = link.capacity * fault.share;
-    any_failed_ = any_failed_ || fault.share == 0;
+    const LinkId link = link_called(fault.link);
+    if (fault.at.v == 0) set_share(link, fault.share);
   }
+}
+
+LinkId Topology::link_called(std::string_view name) const {
+  for (std::size_t l = 0; l < links_.size(); ++l)
+    if (link_name(LinkId(l)) == name) return LinkId(l);
+  refuse(cluster_, fmt::format("fault: there is no link \"{}\"", name));
+}
+
+void Topology::set_share(LinkId link, double share) {
+  links_[link].capacity = links_[link].built * share;
+  any_failed_ = any_failed_ || share == 0;
 }
 
 int Topology::nic_of(GpuId gpu) const {

@@ -37,6 +37,7 @@ struct Link {
   Bandwidth capacity{};  // all cables of the bundle
   Time latency{};        // a path's latency is the sum over its links
   int cables = 1;
+  Bandwidth built{};  // capacity before any fault
 };
 
 /// The links from one GPU to another, in order; empty from a GPU to itself.
@@ -53,13 +54,16 @@ class Route {
   std::uint32_t size_ = 0;
 };
 
-/// A link that works at a share of its rate; 0 is a failed link, which routes go around.
+/// A link that works at a share of its rate; 0 is a failed link, which routes go around.  From `at` on; a later fault
+/// of the same link takes its place.
 struct LinkFault {
   std::string link;  // as Topology::link_name() prints it
   double share = 0;
+  Time at{};
   static void fields(auto& f, auto& p) {
     f.required("link", p.link, "FROM>TO, for example nic3>leaf0 or gpu5>nvswitch0");
     f.required("share", p.share, "of its rate that is left; 0 has failed");
+    f("at", p.at, "when it happens: flows on their way slow down or go around (kind: fluid)");
   }
 };
 
@@ -73,12 +77,14 @@ struct TopologySummary {
   double fabric_cost = 0;            // US dollars, switches and cables between them; see kSwitchCost
   int switches() const { return leaves + spines + cores; }
 };
-/// Prices that reproduce the published costs of two- and three-level fat trees, slim fly and dragonfly within 2 %.
+/// Prices that reproduce the published costs of two- and three-level fat trees, slim fly and dragonfly within 2 %: for
+/// example 72 M$ for 768 switches and 16,384 cables, 491 M$ for 5,120 and 131,072.  Adapters come with the GPUs.
 /// Source: Insights into DeepSeek-V3 (ISCA 2025, arXiv 2505.09343), table 3, solved for switches and links.
 inline constexpr double kSwitchCost = 81'900, kSwitchCableCost = 550;
 
 class Topology {
  public:
+  /// Faults at time 0 are in force from the start; of the others only the names and shares are checked.
   /// Throws ConfigError naming the cluster's field for what cannot be built: no bandwidth where there is traffic, nodes
   /// without adapters, more nodes than the switches have ports for, counts that do not divide, faults of links that are
   /// not there.
@@ -99,6 +105,12 @@ class Topology {
   const IdVector<LinkId, Link>& links() const { return links_; }
   std::string vertex_name(int vertex) const;
   std::string link_name(LinkId link) const;
+  /// Throws ConfigError if no link is called so.
+  LinkId link_called(std::string_view name) const;
+  /// From now on the link works at this share, in [0, 1], of the rate it was built with.
+  void set_share(LinkId link, double share);
+  /// The vertex of an adapter.  Only if has_nics().
+  int nic_vertex(int nic) const { return first_nic_vertex_ + nic; }
 
   /// NVLink inside a node; else over the adapters, with an NVLink hop at the source's node first if the two GPUs'
   /// adapters are in planes that never meet.  Among equal paths a hash of (from, to) picks one (ECMP), so a pair always
@@ -113,6 +125,8 @@ class Topology {
 
   bool has_nvlink() const { return cluster_.node.gpus > 1; }
   bool has_nics() const { return cluster_.nodes > 1; }
+  /// Whether PCIe can hold back an adapter: else a GPU and its adapter are one end of a path.
+  bool has_pcie_links() const { return pcie_links_; }
   /// The NVLink of a GPU, outwards and inwards.  Only if has_nvlink().
   LinkId nvlink_out(GpuId gpu) const { return LinkId(2 * index(gpu)); }
   LinkId nvlink_in(GpuId gpu) const { return LinkId(2 * index(gpu) + 1); }
@@ -161,7 +175,7 @@ class Topology {
   int pods_ = 1, pod_leaves_ = 0, cores_ = 0;  // three levels: cores each aggregation switch reaches
 };
 
-/// Graphviz text: every switch, adapter and GPU, one edge a cable pair.
+/// Graphviz text: every switch, adapter and GPU, one edge a cable pair, dotted from each GPU to its adapter.
 std::string topology_dot(const Topology& topology);
 /// A self-contained SVG picture, GPUs at the bottom and the highest switches at the top.  Of a large cluster the first
 /// 8 nodes are drawn, and the caption says so.

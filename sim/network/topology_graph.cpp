@@ -136,6 +136,9 @@ std::string topology_dot(const Topology& t) {
     text << fmt::format("  {} -- {} [label=\"{}\"{}];\n", t.vertex_name(link.from), t.vertex_name(link.to),
                         to_text(link.capacity), link.capacity.v > 0 ? "" : " style=dashed");
   }
+  if (t.has_nics() && !t.has_pcie_links())
+    for (int g = 0; g < t.gpus(); ++g)
+      text << fmt::format("  gpu{} -- {} [style=dotted];\n", g, t.vertex_name(t.nic_vertex(t.nic_of(GpuId(g)))));
   text << "}\n";
   return text.str();
 }

@@ -82,6 +82,13 @@ std::string topology_svg(const Topology& t) {
         "<title>{} {}</title></line>\n",
         a.x, a.y, b.x, b.y, link.capacity.v > 0 ? "#999" : "#d00", t.link_name(LinkId(l)), to_text(link.capacity));
   }
+  for (int g = 0; t.has_nics() && !t.has_pcie_links() && g < t.gpus() && places.contains(g); ++g) {
+    const Place a = places[g], b = places[t.nic_vertex(t.nic_of(GpuId(g)))];
+    out += fmt::format(
+        "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#ccc\" stroke-width=\"0.6\" "
+        "stroke-dasharray=\"2 2\"/>\n",
+        a.x, a.y, b.x, b.y);
+  }
   for (const VertexKind kind : rows) {
     const std::vector<int>& level = levels[kind];
     const double size = std::clamp(0.7 * (kWidth - 2 * kMargin) / double(level.size()), 2.0, 26.0);

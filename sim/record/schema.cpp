@@ -44,12 +44,26 @@ constexpr Column kGpu[] = {
 constexpr Column kLink[] = {
     {"run", "INTEGER", "", "run.run"},
     {"link", "INTEGER", "", "number of the link"},
-    {"name", "TEXT", "", "for example nic:12:out, nvlink:3:in, leaf0-spine2"},
+    {"name", "TEXT", "", "from>to, for example gpu3>nvswitch0, nic12>leaf4, leaf0>spine2"},
     {"capacity", "REAL", "B/s", "in one direction"},
     {"bytes", "REAL", "B", "moved over the run"},
-    {"busy_time", "REAL", "s", "time with at least one byte under way"},
+    {"busy_time", "REAL", "s", "time at full capacity that its bytes amount to, kernels' losses included"},
     {"utilisation", "REAL", "", "bytes over capacity x simulated time"},
-    {"peak_utilisation", "REAL", "", "the same in its busiest interval"},
+    {"peak_utilisation", "REAL", "", "largest share of capacity in a sample; null without `network.sample_interval`"},
+    {"saturated_time", "REAL", "s", "time in which flows used all of it, a hot spot; null in closed forms"},
+    {"most_flows", "INTEGER", "", "flows that shared it at once; null in closed forms"},
+};
+constexpr Column kLinkUse[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"link", "INTEGER", "", "link.link"},
+    {"until", "REAL", "s", "end of the interval"},
+    {"share", "REAL", "", "mean share of capacity in use"},
+};
+constexpr Column kPair[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"source", "INTEGER", "", "GPU that sent"},
+    {"destination", "INTEGER", "", "GPU that received; forwarding GPUs appear in their own right"},
+    {"bytes", "INTEGER", "B", "payload"},
 };
 constexpr Column kStage[] = {
     {"run", "INTEGER", "", "run.run"},
@@ -133,6 +147,9 @@ constexpr TableDefinition kTables[] = {
     {Table::metric, "metric", "Every figure of a run, one row each.", kMetric},
     {Table::gpu, "gpu", "Where each GPU's time and memory went.", kGpu},
     {Table::link, "link", "What each link carried.", kLink},
+    {Table::link_use, "link_use", "Links in use over time; only with `network: {kind: fluid, sample_interval: ...}`.",
+     kLinkUse},
+    {Table::pair, "pair", "Bytes between each two GPUs; only with `network: {count_pairs: true}` and flows.", kPair},
     {Table::stage, "stage", "Where each pipeline stage's time went.", kStage},
     {Table::request, "request", "Each request served, waiting or rejected.", kRequest},
     {Table::step, "step", "Each forward pass of an instance, or training iteration.", kStep},

@@ -14,6 +14,8 @@ enum class Table {
   metric,
   gpu,
   link,
+  link_use,
+  pair,
   stage,
   request,
   step,

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "network/network.h"
+#include "network/network_report.h"
 #include "routing/load_shape.h"
 
 namespace moesim {
@@ -166,14 +166,6 @@ void PassReport::whole(Network& network, const KernelCosts& costs) {
     results_.add(Table::gpu, {index(gpu), index(network.topology().node_of(gpu)), Results::null(), t.busy, t.exchanging,
                               t.exposed, t.straggling, t.expert_rows, peak_});
   }
-  const double elapsed = std::max(1e-12, seconds(network.engine().now()));
-  const std::vector<LinkUse> use = network.link_use();
-  for (std::size_t l = 0; l < use.size(); ++l) {
-    if (use[l].bytes == 0) continue;
-    const Link& link = network.topology().links()[LinkId(l)];
-    const double utilisation = double(use[l].bytes) / link.capacity.v / elapsed;
-    results_.add(Table::link, {l, network.topology().link_name(LinkId(l)), link.capacity.v, double(use[l].bytes),
-                               use[l].busy, utilisation, Results::null()});
-  }
+  write_network(results_, network);
 }
 }  // namespace moesim

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/log.h"
+#include "network/network_report.h"
 #include "training/balance.h"
 #include "training/campaign.h"
 #include "training/iteration.h"
@@ -163,6 +164,7 @@ StudyEnd run_training(StudyRun& run) {
   write_stages(run.results, figures);
   write_gpus(run.results, setup, steps.back());
   write_memory(run.results, setup, steps.back());
+  write_network(run.results, setup.network());
   if (setup.loads() != nullptr) write_routing(run.results, *setup.loads());
   write_kernels(run.results, setup.kernels());
   write_balance(run.results, run, setup);

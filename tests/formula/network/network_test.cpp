@@ -150,6 +150,37 @@ TEST(Fluid, ADegradedLinkCarriesItsShareAndAFailedOneNothing) {
   EXPECT_EQ(usual, 6_s);
 }
 
+TEST(Fluid, ALinkThatFailsOnTheWaySendsItsFlowsAround) {
+  // Two spines join the leaves; the cable in use fails at 2 s, when 2 of 5 bytes are through: the rest takes the other.
+  Cluster c = unit_cluster(8, 1);
+  c.fabric.switch_ports = 4;
+  const Topology topology(c);
+  const Route route = topology.route(GpuId{0}, GpuId{7});
+  ASSERT_EQ(topology.links()[route.begin()[1]].kind, LinkKind::leaf);
+  const std::string cable = topology.link_name(route.begin()[1]);
+  Sim sim(c, fmt::format("{{kind: fluid, calibration: none, faults: [{{link: {}, share: 0, at: 2 s}}]}}", cable));
+  Time end{};
+  sim.send(0, 7, 5, &end);
+  sim.engine.run();
+  EXPECT_EQ(end, 5_s);
+  const std::vector<LinkUse> use = sim.network->link_use();
+  EXPECT_EQ(use[index(route.begin()[1])].bytes, 2) << "on the failed cable";
+  EXPECT_EQ(use[index(topology.nic_out(0))].bytes, 5) << "on the adapter, which both paths cross";
+}
+
+TEST(Fluid, AFaultAfterTheLastFlowDoesNotKeepTheSimulationRunning) {
+  Sim sim(unit_cluster(1, 2),
+          "{kind: fluid, calibration: none, faults: [{link: gpu0>nvswitch0, share: 0.5, at: 3 s}]}");
+  Time first{}, second{};
+  sim.send(0, 1, 2, &first);
+  sim.engine.run();
+  EXPECT_EQ(sim.engine.now(), 2_s);
+  sim.send(0, 1, 2, &second, 10_s);
+  sim.engine.run();
+  EXPECT_EQ(first, 2_s);
+  EXPECT_EQ(second, 14_s) << "2 bytes at half of the rate, from 10 s on";
+}
+
 TEST(Fluid, ALinkMaySlowDownOnTheWay) {
   Sim run(unit_cluster(1, 2));
   Time end{};

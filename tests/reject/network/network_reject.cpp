@@ -62,6 +62,19 @@ TEST(Reject, Faults) {
   EXPECT_EQ(of(c, {{"gpu7>nvswitch0", 0.5}}), "cluster: fault: there is no link \"gpu7>nvswitch0\"");
   EXPECT_EQ(of(c, {{"gpu0>nvswitch0", 2}}), "cluster: fault of gpu0>nvswitch0: share: must lie between 0 and 1, got 2");
 }
+TEST(Reject, ALinkThatFailsWhereThereIsNoOtherPath) {
+  Engine engine;
+  const auto network =
+      test::make_network("{kind: fluid, calibration: none, faults: [{link: nic1>leaf0, share: 0, at: 1 s}]}", engine,
+                         test::unit_cluster(2, 1));
+  network->send(GpuId{1}, GpuId{0}, 5_B, [] {});
+  EXPECT_EQ(message([&] { engine.run(); }), "cluster: the failed links leave no path from GPU 1 to GPU 0");
+  EXPECT_EQ(message([&] {
+              test::make_network("{kind: bottleneck, faults: [{link: nic1>leaf0, share: 0, at: 1 s}]}", engine,
+                                 test::unit_cluster(2, 1));
+            }),
+            "network.faults: nic1>leaf0 at 1 s: only kind: fluid has flows for a later fault to meet");
+}
 TEST(Reject, NetworkParameters) {
   Engine engine;
   const Cluster c = test::unit_cluster(1, 2);

@@ -1,0 +1,32 @@
+#include "network/network_report.h"
+
+#include <algorithm>
+
+namespace moesim {
+
+void write_network(Results& results, Network& network) {
+  const Topology& topology = network.topology();
+  const std::vector<LinkUse> use = network.link_use();
+  const std::vector<UtilisationSample> samples = network.utilisation();
+  std::vector<double> peak(use.size(), -1);
+  for (const UtilisationSample& s : samples) {
+    peak[index(s.link)] = std::max(peak[index(s.link)], s.share);
+    results.add(Table::link_use, {index(s.link), s.until, s.share});
+  }
+  const double elapsed = std::max(1e-12, seconds(network.engine().now()));
+  for (std::size_t l = 0; l < use.size(); ++l) {
+    if (use[l].bytes == 0) continue;
+    const Link& link = topology.links()[LinkId(l)];
+    const bool flows = use[l].most_flows > 0;  // closed forms do not know who shares with whom
+    results.add(Table::link, {l, topology.link_name(LinkId(l)), link.capacity.v, double(use[l].bytes), use[l].busy,
+                              double(use[l].bytes) / link.capacity.v / elapsed,
+                              peak[l] >= 0 ? Results::Value(peak[l]) : Results::null(),
+                              flows ? Results::Value(use[l].saturated) : Results::null(),
+                              flows ? Results::Value(use[l].most_flows) : Results::null()});
+  }
+  const std::vector<std::int64_t>& pairs = network.pair_bytes();
+  const auto gpus = std::size_t(topology.gpus());
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    if (pairs[i] > 0) results.add(Table::pair, {i / gpus, i % gpus, pairs[i]});
+}
+}  // namespace moesim
