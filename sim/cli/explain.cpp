@@ -204,8 +204,8 @@ void print_text(const Subject& s, const Explanation& e) {
              double(bytes.v) * 1e-6, seconds(e.total) * 1e6);
   fmt::print("memory of the GPU{}\n", r.phase == ExplainPhase::training && r.pipeline > 1 ? " (a late stage)" : "");
   for (const MemoryItem& i : e.memory.items) fmt::print("  {:<28} {:>10.3f} GB\n", i.name, double(i.bytes.v) * 1e-9);
-  fmt::print("  {:<28} {:>10.3f} GB of {:.3f} GB\n", "sum", double(e.memory.total().v) * 1e-9,
-             double(s.gpu.memory.v) * 1e-9);
+  fmt::print("  {:<28} {:>10.3f} GB of {:.3f} GB{}\n", "sum", double(e.memory.total().v) * 1e-9,
+             double(s.gpu.memory.v) * 1e-9, e.memory.total() > s.gpu.memory ? ": does not fit" : "");
 }
 
 void print_json(const Subject& s, const Explanation& e) {
@@ -278,7 +278,9 @@ void add_explain(CLI::App& app, int&) {
       ->capture_default_str()
       ->group(group);
   verb->add_option("--sms", r.share.sms, "SMs to compute on; 0: all")->capture_default_str()->group(group);
-  verb->add_option("--kernels", o->kernels, "calibrated, roofline")->capture_default_str()->group(group);
+  verb->add_option("--kernels", o->kernels, "calibrated, roofline or \"table, file: FILE.csv\"")
+      ->capture_default_str()
+      ->group(group);
   verb->callback([o] { run(*o); });
 }
 }  // namespace moesim

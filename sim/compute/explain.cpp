@@ -64,7 +64,8 @@ MemoryUse memory_of(const ExplainRequest& r, const Batch& batch, int slots, std:
   held.embedding = held.head = r.pipeline == 1;
   const Bytes buffers{2 * rows * r.model.hidden * 2};  // BF16 rows, dispatched and combined
   if (training) return training_memory(r.model, held, r.state, batch, rows, r.in_flight, r.options, buffers);
-  return serving_memory(r.model, held, r.sequences * (r.context + r.tokens), batch, rows, r.options, buffers);
+  return serving_memory(r.model, held, cached_tokens(r.model, r.sequences, r.context + r.tokens), batch, rows,
+                        r.options, buffers);
 }
 }  // namespace
 

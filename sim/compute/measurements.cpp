@@ -104,6 +104,8 @@ std::vector<Sample> read_gemm_table(const std::string& file) {
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     const std::int64_t groups = csv.integer(r, "groups"), m = csv.integer(r, "m_per_group"), n = csv.integer(r, "n"),
                        k = csv.integer(r, "k");
+    if (groups < 1 || m < 1 || n < 1 || k < 1) csv.fail(r, "expected groups, m_per_group, n and k above 0");
+    if (!(csv.number(r, "tflops") > 0)) csv.fail(r, "tflops: expected a rate above 0");
     const std::string& layout = csv.text(r, "layout");
     Sample s;
     s.kind = s.bench = layout == "dense" ? "gemm" : layout;

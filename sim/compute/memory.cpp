@@ -183,11 +183,24 @@ Bytes kv_bytes_per_token(const Model& model, const HeldLayers& held, const Layer
   return cached_token_bytes(heads, options.precision.kv_cache) * std::int64_t(held.layers.size());
 }
 
-MemoryUse serving_memory(const Model& model, const HeldLayers& held, std::int64_t cached_tokens, const Batch& batch,
+CachedTokens cached_tokens(const Model& model, std::int64_t sequences, std::int64_t length) {
+  const std::int64_t window = model.attention.sliding_window;
+  return {sequences * length, sequences * (window > 0 ? std::min(window, length) : length)};
+}
+
+MemoryUse serving_memory(const Model& model, const HeldLayers& held, CachedTokens cached, const Batch& batch,
                          std::int64_t rows, const LayerOptions& options, Bytes communication_buffers) {
   MemoryUse use;
   add_item(use, "weights", held_weights(model, held, options.precision.linear, options));
-  add_item(use, "kv cache", kv_bytes_per_token(model, held, options) * cached_tokens);
+  HeldLayers windowed, whole;
+  for (const int layer : held.layers) {
+    const bool has =
+        model.attention.sliding_window > 0 && std::ranges::binary_search(model.attention.sliding_layers, layer);
+    (has ? windowed : whole).layers.push_back(layer);
+  }
+  add_item(use, "kv cache",
+           kv_bytes_per_token(model, whole, options) * cached.all +
+               kv_bytes_per_token(model, windowed, options) * cached.windowed);
   add_item(use, "hidden states", {4 * batch.tokens * model.hidden});  // BF16: the residual stream and a layer's result
   add_item(use, "logits", logits(model, held, batch, options));
   add_item(use, "workspace", workspace(model, held, batch, rows, options));

@@ -50,7 +50,13 @@ MemoryUse training_memory(const Model& model, const HeldLayers& held, const Trai
 /// Bytes a cached token takes over the held layers, on one of `options.tensor` GPUs.  MLA with an fp8 cache: 656 a
 /// layer.
 Bytes kv_bytes_per_token(const Model& model, const HeldLayers& held, const LayerOptions& options);
-/// cached_tokens: capacity of the KV cache; batch: the largest step, for the workspace.
-MemoryUse serving_memory(const Model& model, const HeldLayers& held, std::int64_t cached_tokens, const Batch& batch,
+/// Tokens in the KV cache: in layers that attend to everything, and in those with a window.
+struct CachedTokens {
+  std::int64_t all = 0, windowed = 0;
+};
+/// Of `sequences` of `length` tokens.
+CachedTokens cached_tokens(const Model& model, std::int64_t sequences, std::int64_t length);
+/// batch: the largest step, for the workspace.
+MemoryUse serving_memory(const Model& model, const HeldLayers& held, CachedTokens cached, const Batch& batch,
                          std::int64_t rows, const LayerOptions& options, Bytes communication_buffers);
 }  // namespace moesim

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compute/provenance.h"
 #include "network/network_report.h"
 #include "routing/load_shape.h"
 
@@ -154,11 +155,7 @@ void PassReport::whole(Network& network, const KernelCosts& costs) {
     results_.metric("nodes_per_token", nodes, "");
   }
   results_.metric("peak_memory", double(peak_.v), "B");
-  const KernelCosts::Summary from = costs.summary();
-  for (const auto& [name, origin] : EnumNames<Origin>::table)
-    results_.metric(fmt::format("kernel_time_{}_share", name), from.share[std::size_t(origin)], "");
-  results_.metric("kernel_time_borrowed_share", from.borrowed, "");
-  results_.metric("largest_extrapolation", from.beyond, "");
+  write_provenance(results_, costs.summary());
 
   for (std::size_t g = 0; g < gpus_.size(); ++g) {
     const GpuTime& t = gpus_[g];

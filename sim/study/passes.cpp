@@ -78,7 +78,8 @@ MemoryUse memory_use(const Config& config, const Model& model, const GroupRun::P
   for (int layer = 0; layer < model.layers; ++layer) held.layers.push_back(layer);
   held.embedding = held.head = true;
   held.experts = slots;
-  const std::int64_t cached = std::int64_t{phase_shape.sequences} * (phase_shape.context + phase_shape.new_tokens);
+  const CachedTokens cached =
+      cached_tokens(model, phase_shape.sequences, std::int64_t{phase_shape.context} + phase_shape.new_tokens);
   const std::int64_t rows = model.moe ? phase.batch.tokens * model.moe->top_k : 0;
   const Bytes buffers = (phase.dispatch.row + phase.combine.row) * std::max<std::int64_t>(rows, 1);
   const MemoryUse use = serving_memory(model, held, cached, phase.batch, rows, phase.options, buffers);

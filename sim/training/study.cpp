@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compute/provenance.h"
 #include "core/log.h"
 #include "network/network_report.h"
 #include "training/balance.h"
@@ -100,12 +101,6 @@ void write_plan(Results& results, const TrainingPlan& plan) {
   }
 }
 
-void write_kernels(Results& results, KernelCosts& kernels) {
-  const KernelCosts::Summary s = kernels.summary();
-  for (const auto& [name, origin] : EnumNames<Origin>::table)
-    results.metric(fmt::format("kernel_time_{}_share", name), s.share[std::size_t(origin)], "");
-}
-
 void write_balance(Results& results, const StudyRun& run, const TrainingSetup& setup) {
   const TrainingPlan& plan = setup.plan();
   if (!plan.model.moe || !run.scenario.at("training").has("balance")) return;
@@ -166,7 +161,7 @@ StudyEnd run_training(StudyRun& run) {
   write_memory(run.results, setup, steps.back());
   write_network(run.results, setup.network());
   if (setup.loads() != nullptr) write_routing(run.results, *setup.loads());
-  write_kernels(run.results, setup.kernels());
+  write_provenance(run.results, setup.kernels().summary());
   write_balance(run.results, run, setup);
   end.fingerprint = setup.engine().fingerprint();
   end.events = setup.engine().executed();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "compute/memory.h"
 #include "core/files.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
@@ -141,6 +142,18 @@ TEST_P(EveryModel, DecodingReadsTheCataloguesCache) {
     if (const auto* a = std::get_if<AttentionDecode>(&o.kernel))
       read += bytes_of(*a).v - 2 * a->heads.heads * (a->heads.qk_dim + a->heads.v_dim);
   EXPECT_EQ(Bytes{read}, cache_bytes(model, context, CacheFormat::bf16));
+}
+
+TEST_P(EveryModel, MemoryHoldsTheCataloguesCache) {
+  HeldLayers held;
+  for (int layer = 0; layer < model.layers; ++layer) held.layers.push_back(layer);
+  held.experts = model.moe ? model.moe->experts : 0;
+  Batch batch;
+  add_decode(batch, model, length() - 1, 1, 3);
+  const MemoryUse use = serving_memory(model, held, cached_tokens(model, 3, length()), batch, 3, {}, {});
+  const auto cache = std::ranges::find(use.items, "kv cache", &MemoryItem::name);
+  ASSERT_NE(cache, use.items.end());
+  EXPECT_EQ(cache->bytes, 3 * cache_bytes(model, length(), CacheFormat::bf16));
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalogue, EveryModel, testing::ValuesIn(known_models()), [](const auto& name) {

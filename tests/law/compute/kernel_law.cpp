@@ -144,8 +144,7 @@ TEST_P(EveryKernelModel, CuttingABatchIntoEqualPartsGainsNothing) {
 }
 
 // Unequal parts may choose different tiles.  What that gains is a part of the whole's last, partly empty wave, as on a
-// real GPU: DeepGEMM takes 122.9 us for 4096 x 2112 x 7168 in five waves, and four full waves with 128 rows apart would
-// take less.
+// real GPU: sim/compute/README.md gives the measured rows.
 TEST_P(EveryKernelModel, CuttingABatchUnequallyGainsLessThanAWave) {
   Random random(4, "cut");
   for (int i = 0; i < 2000; ++i) {

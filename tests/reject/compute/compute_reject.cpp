@@ -1,10 +1,12 @@
 // Wrong input: the exact message, one line.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <functional>
 
+#include "compute/calibrate.h"
 #include "compute/explain.h"
 #include "compute/kernel_model.h"
 #include "compute/measurements.h"
@@ -117,6 +119,39 @@ TEST(Calibrations, FilesThatCannotBe) {
   EXPECT_EQ(error("type: gpu\n"), "c.yaml:1:7: type: expected kernel_calibration, got \"gpu\"");
   EXPECT_EQ(error("type: kernel_calibration\ngeneration: hopper\ngemm: {tensor: 1.2}\n"),
             "c.yaml:3:16: gemm.tensor: tensor must be a share in (0, 1], got 1.2");
+}
+
+TEST(Calibrate, TablesThatCannotBe) {
+  const auto folder = std::filesystem::temp_directory_path() / ("moesim_tables_" + std::to_string(getpid()));
+  std::filesystem::create_directory(folder);
+  const std::string experts = "num_tokens,hidden_size,inter_size,topk,num_experts,moe_ep_size,distribution,latency\n";
+  const std::string mla = "kernel_source,num_heads,batch_size,isl,latency\n";
+  for (const char* phase : {"decode", "prefill"}) {
+    write_file((folder / fmt::format("h100_expert_gemm_{}.csv", phase)).string(), experts);
+    write_file((folder / fmt::format("h100_mla_{}.csv", phase)).string(), mla + "fa3,128,1,4096,9\n");
+  }
+  const std::string gemm = (folder / "gemm.csv").string(), header = "layout,groups,m_per_group,n,k,tflops\n";
+  const auto error = [&](const std::string& rows) {
+    write_file(gemm, rows);
+    CalibrationInput input{load_gpu("h800"), gemm, folder.string()};
+    std::string out = message([&] { (void)calibrate(input); });
+    for (std::size_t at; (at = out.find(folder.string())) != std::string::npos;)
+      out.replace(at, folder.string().size() + 1, "");
+    return out;
+  };
+  EXPECT_EQ(error("layout,groups,n,k,tflops\ndense,1,64,64,9\n"),
+            "gemm.csv:1: missing column \"m_per_group\"; there are: layout, groups, n, k, tflops");
+  EXPECT_EQ(error(header + "dense,1,0,64,64,9\n"), "gemm.csv:2: expected groups, m_per_group, n and k above 0");
+  EXPECT_EQ(error(header + "dense,1,64,64,64,0\n"), "gemm.csv:2: tflops: expected a rate above 0");
+  EXPECT_EQ(error(header + "dense,1,64,64,64,5000\n"),
+            "gemm 1 x 64 x 64 x 64: 5000 TFLOP/s is above the FP8 peak of h800");
+  EXPECT_EQ(error(header + "dense,1,64,64,64,10\ndense,1,64,64,64,90\n"),
+            "gemm 1 x 64 x 64 x 64: an earlier row gives 0.05243 us, this one 0.005825 us");
+  EXPECT_EQ(error(header + "dense,1,64,64,64,10\n"), "gemm.csv: has no contiguous rows");
+  write_file((folder / "h100_mla_prefill.csv").string(), mla + "fa3,128,1,16384,0.9\n");
+  EXPECT_EQ(error(header + "dense,1,64,64,64,10\n"),
+            "mla prefill 128 heads, 1 sequences of 16384, fa3: 18478 TFLOP/s is above the FP8 peak of h800");
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Explain, BeyondTheModel) {
