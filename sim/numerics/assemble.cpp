@@ -85,6 +85,9 @@ class Assembler {
   void check_choice() const {
     for (const auto& [name, found] : parents_.first().tensors()) {
       if (!chosen(name)) continue;
+      if (found.tensor->type == StoredType::u8 && name.ends_with("_blocks"))
+        throw ConfigError(fmt::format("{}: tensor {} is MXFP4, which cannot be merged; use a BF16 release",
+                                      found.file->file(), name));
       if (is_real(found.tensor->type)) return;
     }
     throw ConfigError(

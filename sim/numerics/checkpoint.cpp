@@ -32,6 +32,24 @@ void convert_rows(const std::byte* bytes, const StoredPlace& place, const PartSh
     }
 }
 
+constexpr std::int64_t kPackedBlock = 32;  // MXFP4 values that share a scale
+
+/// MXFP4 as gpt-oss stores it: rows are outputs, two values a byte, the lower four bits first.  `place` is where the
+/// part lies in the same tensor unpacked, (experts, inputs, outputs).
+void read_mxfp4(const StoredTensor& blocks, const StoredTensor& scales, const StoredPlace& place,
+                const PartShape& shape, float* out) {
+  const std::int64_t inputs = place.shape[1], outputs = place.shape[2];
+  const std::int64_t first = place.offset / (inputs * outputs) * outputs + place.offset % (inputs * outputs);
+  for (int r = 0; r < shape.rows; ++r) {
+    const std::int64_t row = first + r * place.row_stride;
+    for (std::int64_t c = 0; c < inputs; ++c) {
+      const auto pair = std::uint8_t(blocks.bytes[std::size_t((row * inputs + c) / 2)]);
+      const auto scale = std::uint8_t(scales.bytes[std::size_t((row * inputs + c) / kPackedBlock)]);
+      *out++ = kE2m1[c % 2 == 0 ? pair & 15U : pair >> 4U] * from_e8m0(scale);
+    }
+  }
+}
+
 void apply_block_scales(const StoredTensor& scales, const PartShape& shape, float* out) {
   const int across = (shape.columns + kScaleBlock - 1) / kScaleBlock;
   for (int r = 0; r < shape.rows; ++r)
@@ -73,9 +91,15 @@ void Checkpoint::claim_all() {
 void Checkpoint::claim(const PartShape& shape, int layer, int expert) {
   StoredPlace place = stored_place(model_, shape, layer, expert);
   const auto at = by_name_.find(place.name);
-  if (const auto packed = by_name_.find(place.name + "_blocks"); at == by_name_.end() && packed != by_name_.end())
-    throw ConfigError(fmt::format("{}: tensor {}: MXFP4 weights are not read; use a BF16 release of the model",
-                                  packed->second.file->file(), packed->first));
+  auto made = std::make_unique<Source>();
+  const int slot = layer_base_.back() + (expert < 0 ? int(shape.part)
+                                                    : int(kFirstExpertPart) + expert * kExpertParts + int(shape.part) -
+                                                          int(kFirstExpertPart));
+  if (at == by_name_.end() && claim_mxfp4(place, *made)) {
+    made->place = std::move(place);
+    sources_[std::size_t(slot)] = std::move(made);
+    return;
+  }
   if (at == by_name_.end())
     throw ConfigError(fmt::format("{}: tensor {} is missing; {} needs it with shape {}", folder_.folder(), place.name,
                                   model_.name.empty() ? "the model" : model_.name, shape_text(place.shape)));
@@ -85,7 +109,6 @@ void Checkpoint::claim(const PartShape& shape, int layer, int expert) {
   if (tensor.shape != place.shape)
     throw ConfigError(fmt::format("{}: has shape {}, but the model's configuration says {}", where,
                                   shape_text(tensor.shape), shape_text(place.shape)));
-  auto made = std::make_unique<Source>();
   made->tensor = &tensor;
   made->file = found.file;
   switch (tensor.type) {
@@ -108,15 +131,40 @@ void Checkpoint::claim(const PartShape& shape, int layer, int expert) {
       break;
     }
     default:
-      throw ConfigError(fmt::format("{}: is stored as {}; expected F32, F16, BF16 or F8_E4M3 with weight_scale_inv",
-                                    where, name_of(tensor.type)));
+      throw ConfigError(
+          fmt::format("{}: is stored as {}; expected F32, F16, BF16, F8_E4M3 with weight_scale_inv, or MXFP4 experts",
+                      where, name_of(tensor.type)));
   }
   made->place = std::move(place);
   claimed_.insert(name);
-  const int slot = layer_base_.back() + (expert < 0 ? int(shape.part)
-                                                    : int(kFirstExpertPart) + expert * kExpertParts + int(shape.part) -
-                                                          int(kFirstExpertPart));
   sources_[std::size_t(slot)] = std::move(made);
+}
+
+/// Experts packed as NAME_blocks and NAME_scales; false if there is no such tensor.
+bool Checkpoint::claim_mxfp4(const StoredPlace& place, Source& made) {
+  const auto blocks = by_name_.find(place.name + "_blocks"), scales = by_name_.find(place.name + "_scales");
+  if (blocks == by_name_.end() || place.shape.size() != 3) return false;
+  if (scales == by_name_.end())
+    throw ConfigError(fmt::format("{}: tensor {}: is MXFP4, but {}_scales is missing", blocks->second.file->file(),
+                                  blocks->first, place.name));
+  const std::int64_t experts = place.shape[0], inputs = place.shape[1], outputs = place.shape[2];
+  if (inputs % kPackedBlock != 0)
+    throw ConfigError(fmt::format("{}: tensor {}: is MXFP4 in blocks of {}, which do not divide {} inputs",
+                                  blocks->second.file->file(), blocks->first, kPackedBlock, inputs));
+  std::vector<std::int64_t> expected{experts, outputs, inputs / kPackedBlock};
+  for (const auto& at : {scales, blocks}) {
+    const StoredTensor& t = *at->second.tensor;
+    if (at == blocks) expected.push_back(kPackedBlock / 2);
+    if (t.type != StoredType::u8 || t.shape != expected)
+      throw ConfigError(fmt::format("{}: tensor {}: expected U8 {} by the model's configuration, got {} {}",
+                                    at->second.file->file(), at->first, shape_text(expected), name_of(t.type),
+                                    shape_text(t.shape)));
+    claimed_.insert(at->first);
+  }
+  made.tensor = blocks->second.tensor;
+  made.file = blocks->second.file;
+  made.scales = scales->second.tensor;
+  return true;
 }
 
 void Checkpoint::check_no_extras() const {
@@ -177,6 +225,9 @@ void Checkpoint::read(const Source& s, const PartShape& shape, float* out) const
       break;
     case StoredType::bf16:
       convert_rows<std::uint16_t>(bytes, s.place, shape, out, from_bf16);
+      break;
+    case StoredType::u8:
+      read_mxfp4(*s.tensor, *s.scales, s.place, shape, out);
       break;
     default: {
       const auto& table = e4m3_table();

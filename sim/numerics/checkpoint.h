@@ -28,12 +28,13 @@ class Checkpoint final : public Weights {
   struct Source {
     const StoredTensor* tensor = nullptr;
     const SafetensorsFile* file = nullptr;
-    const StoredTensor* scales = nullptr;  // of 128x128 blocks of an FP8 matrix
+    const StoredTensor* scales = nullptr;  // of 128x128 blocks of an FP8 matrix, or of 32 MXFP4 values each
     StoredPlace place;
     std::atomic<const float*> ready{nullptr};  // values that can be used in place
   };
   void claim_all();
   void claim(const PartShape& shape, int layer, int expert);
+  bool claim_mxfp4(const StoredPlace& place, Source& made);
   void check_no_extras() const;
   Source& source(Part part, int layer, int expert);
   void read(const Source& source, const PartShape& shape, float* out) const;

@@ -39,4 +39,11 @@ inline const std::array<float, 256>& e4m3_table() {
   }();
   return table;
 }
+
+/// FP4 E2M1, by its four bits.  Source: OCP microscaling formats specification, revision 1.0, table 5.
+inline constexpr std::array<float, 16> kE2m1{0, 0.5F, 1, 1.5F, 2, 3, 4, 6, -0.0F, -0.5F, -1, -1.5F, -2, -3, -4, -6};
+/// The scale of a microscaling block: E8M0, 255 is NaN.
+inline float from_e8m0(std::uint8_t bits) {
+  return bits == 255 ? std::numeric_limits<float>::quiet_NaN() : std::ldexp(1.0F, int(bits) - 127);
+}
 }  // namespace moesim
