@@ -11,6 +11,7 @@ std::string scope_of(const PoolShape& pool) { return fmt::format("pool:{}", pool
 
 void write_quantiles(Results& results, std::string_view name, const Quantiles& q, std::string_view unit,
                      std::string_view scope) {
+  if (q.count == 0) return;
   for (const auto& [suffix, value] : {std::pair("mean", q.mean), std::pair("p50", q.p50), std::pair("p90", q.p90),
                                       std::pair("p95", q.p95), std::pair("p99", q.p99), std::pair("p999", q.p999)})
     results.metric(fmt::format("{}_{}", name, suffix), value, unit, scope);

@@ -25,7 +25,7 @@ void report_pool(Results& results, const Deployment& deployment, const Service& 
 /// Layer by layer, GPU by GPU and expert by expert, of the pool's first instance.
 void report_layers(Results& results, const Deployment& deployment, const Service& service, std::size_t pool);
 
-/// mean, p50, ... p999 as metrics of their own.
+/// mean, p50, ... p999 as metrics of their own; none if there is no value.
 void write_quantiles(Results& results, std::string_view name, const Quantiles& q, std::string_view unit,
                      std::string_view scope = "run");
 /// 0 where b is 0.
