@@ -31,6 +31,12 @@ SELECT substr(scope, 6) AS pool, substr(name, 7) AS limit_by, value AS share FRO
 WHERE rank <= 4 AND value > 0 ORDER BY scope, rank;
 -- What limited throughput
 SELECT substr(scope, 6, instr(scope, ',limit:') - 6) AS pool, substr(scope, instr(scope, ',limit:') + 7) AS bottleneck, value AS "share of its time" FROM metric WHERE name = 'bottleneck';
+-- Where kernel times come from, each kernel counted as often as it was priced
+SELECT substr(scope, 6) AS pool, replace(replace(name, 'kernel_time_', ''), '_share', '') AS origin, printf('%.0f %%', 100 * value) AS share
+FROM metric WHERE scope LIKE 'pool:%' AND name LIKE 'kernel_time_%_share' AND value > 0 ORDER BY rowid;
+-- Farthest outside the fitted range
+SELECT substr(scope, 6, instr(scope, ',') - 6) AS pool, substr(scope, instr(scope, ',') + 8) AS kernel, printf('%.3g x', value) AS "beyond the range"
+FROM metric WHERE name = 'largest_extrapolation' AND scope LIKE 'pool:%,kernel:%' ORDER BY rowid;
 -- Over the run
 WITH moment AS (SELECT substr(scope, 6, instr(scope, ',time:') - 6) AS pool, CAST(substr(scope, instr(scope, ',time:') + 6) AS REAL) AS at, scope,
   row_number() OVER (PARTITION BY substr(scope, 6, instr(scope, ',time:') - 6) ORDER BY rowid) AS place, count(*) OVER (PARTITION BY substr(scope, 6, instr(scope, ',time:') - 6)) AS n

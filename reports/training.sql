@@ -56,3 +56,7 @@ SELECT replace(substr(name, 5), '_', ' ') AS what, value, unit FROM metric WHERE
 -- Where kernel times come from
 SELECT replace(replace(name, 'kernel_time_', ''), '_share', '') AS origin, printf('%.0f %%', 100 * value) AS share
 FROM metric WHERE scope = 'run' AND name LIKE 'kernel_time_%_share' AND value > 0;
+
+-- Farthest outside the fitted range
+SELECT substr(scope, 8) AS kernel, printf('%.3g x', value) AS "beyond the range" FROM metric
+WHERE name = 'largest_extrapolation' AND scope LIKE 'kernel:%';

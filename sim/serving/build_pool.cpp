@@ -141,7 +141,8 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
     run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
   check_parallel(config, s, d.model);
   take_released(config.at_or_empty("precision"), released_precisions(d.model, pool.node.gpu), s.precision);
-  pool.kernels = make_kernel_model(run.scenario, pool.node.gpu);
+  pool.kernel_model = make_kernel_model(run.scenario, pool.node.gpu);
+  pool.kernels = std::make_unique<KernelCosts>(*pool.kernel_model);
   LayeredCost::Setup cost;
   cost.model = &d.model;
   cost.kernels = pool.kernels.get();

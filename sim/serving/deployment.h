@@ -16,7 +16,8 @@ struct BuiltPool {
   PoolSection section;
   Node node;
   std::unique_ptr<Batcher> batcher;
-  std::unique_ptr<KernelModel> kernels;
+  std::unique_ptr<KernelModel> kernel_model;
+  std::unique_ptr<KernelCosts> kernels;  // null: steps of a fixed length
   std::unique_ptr<Topology> topology;    // of a pool with nodes of its own
   std::unique_ptr<ExchangeGroup> group;  // null: no exchange
   std::vector<std::unique_ptr<TrafficSource>> sources;

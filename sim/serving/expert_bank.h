@@ -44,7 +44,7 @@ class ExpertBank {
  public:
   struct Setup {
     const Model* model = nullptr;
-    const KernelModel* kernels = nullptr;
+    KernelCosts* kernels = nullptr;
     LayerOptions options;
     bool any_layout = false;               ///< of products: each picks its kernel by its rows
     GpuShare share;                        ///< of a GPU while experts compute

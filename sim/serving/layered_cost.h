@@ -35,7 +35,7 @@ class LayeredCost final : public StepCost {
  public:
   struct Setup {
     const Model* model = nullptr;
-    const KernelModel* kernels = nullptr;
+    KernelCosts* kernels = nullptr;
     const Topology* topology = nullptr;  ///< of this instance alone
     NetworkCalibration calibration;
     Parallel parallel;

@@ -16,7 +16,7 @@ bool is_core(const Kernel& kernel) {
 constexpr std::size_t kMostEntries = 1 << 20;
 }  // namespace
 
-PartCosts::PartCosts(const Model& model, const KernelModel& kernels, const LayerOptions& options, GpuShare share)
+PartCosts::PartCosts(const Model& model, KernelCosts& kernels, const LayerOptions& options, GpuShare share)
     : model_(model), kernels_(kernels), options_(options), share_(share) {
   for (int l = 0; l < model.layers; ++l) {
     const bool window = is_windowed(model, l);

@@ -13,7 +13,7 @@ namespace moesim {
 /// Layers that cost the same for the same batch share a class: dense or MoE, full or windowed attention.
 class PartCosts {
  public:
-  PartCosts(const Model& model, const KernelModel& kernels, const LayerOptions& options, GpuShare share);
+  PartCosts(const Model& model, KernelCosts& kernels, const LayerOptions& options, GpuShare share);
 
   int classes() const { return int(representative_.size()); }
   /// The first class with the same attention: dense and MoE layers differ only after it.
@@ -36,11 +36,11 @@ class PartCosts {
 
  private:
   Time part(int layer_class, LayerPart part, std::int64_t tokens, std::int64_t outputs = 0);
-  Time time(const Kernel& kernel) { return kernels_.cost(kernel, share_).time; }
+  Time time(const Kernel& kernel) { return kernels_.time(kernel, share_); }
   void list(int layer_class, LayerPart part, const Batch& batch);
 
   const Model& model_;
-  const KernelModel& kernels_;
+  KernelCosts& kernels_;
   LayerOptions options_;
   GpuShare share_;
   std::vector<int> class_of_, representative_, attention_class_;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compute/provenance.h"
+
 namespace moesim {
 
 std::string scope_of(const PoolShape& pool) { return fmt::format("pool:{}", pool.name); }
@@ -73,6 +75,7 @@ void report_pool(Results& results, const Deployment& d, const Service& service, 
   results.metric("energy", f.energy() * fold, "J", scope);
   results.metric("gpu_hours", f.all * f.gpus / 3600, "h", scope);
   if (!d.pools[p]->section.fixed) {
+    write_provenance(results, d.pools[p]->kernels->summary(), scope);
     results.add(Table::memory, {scope, "weights", d.pools[p]->weights});
     results.add(Table::memory, {scope, "kv_cache", d.pools[p]->kv_gpu_token * d.pools[p]->capacity});
     results.add(Table::memory, {scope, "buffers", d.pools[p]->section.kv.buffers});

@@ -23,7 +23,7 @@ struct PlaceTimes::State {
         calibration(network_calibration_for("auto", o.cluster->node.gpu)),
         dispatch(group, calibration, exchange(p, ExchangeDirection::dispatch)),
         combine(group, calibration, exchange(p, ExchangeDirection::combine)) {
-    options.precision.linear = model.weights;
+    options.precision = released_precisions(model, o.cluster->node.gpu);
     options.graphs = p == StepPhase::decode;
     options.layout = p == StepPhase::decode ? GroupLayout::masked : GroupLayout::contiguous;
     if (p == StepPhase::prefill) {

@@ -301,13 +301,14 @@ TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
   const Cluster cluster = load_cluster("h800-144");
   const Topology topology(cluster);
   const ExchangeGroup group(topology, GpuId{0}, 144);
-  const auto kernels = kernel_models().make(Config::from_text("calibrated", "k"), cluster.node.gpu);
+  const auto kernel_model = kernel_models().make(Config::from_text("calibrated", "k"), cluster.node.gpu);
+  KernelCosts kernels(*kernel_model);
   const GroupShape shape{144, 8};
   const auto source =
       make_traffic(Config::from_text("{kind: log_normal, sigma: 0.7}", "r"), {{256, 8, 8, 4}, shape, 1, std::nullopt});
   ExpertBank::Setup setup;
   setup.model = &model;
-  setup.kernels = kernels.get();
+  setup.kernels = &kernels;
   setup.options.precision.linear = Dtype::fp8;
   setup.options.layout = GroupLayout::masked;
   setup.group = &group;
