@@ -10,9 +10,9 @@ void mla_attention(const Machine& machine, const Model& model, int layer, const 
 
 namespace {
 /// Llama-4 sharpens the queries of its layers without rotation as the text gets long.
-/// Source: transformers modeling_llama4.py, attn_temperature_tuning, floor_scale 8192, attn_scale 0.1.
-void tune_temperature(float* q, int n, int position) {
-  const auto scale = float(std::log1p(std::floor((position + 1.0) / 8192)) * 0.1 + 1);
+/// Source: transformers modeling_llama4.py, attn_temperature_tuning.
+void tune_temperature(const AttentionShape& a, float* q, int n, int position) {
+  const auto scale = float(std::log1p(std::floor((position + 1.0) / a.temperature_floor)) * a.temperature_scale + 1);
   for (int i = 0; i < n; ++i) q[i] *= scale;
 }
 
@@ -34,6 +34,7 @@ void grouped_attention(const Machine& machine, const Model& model, int layer, co
   linear(machine, h.view(), w.query, LinearRole::attention, q);
   linear(machine, h.view(), w.key, LinearRole::attention, k);
   linear(machine, h.view(), w.value, LinearRole::attention, v);
+  // Source: transformers modeling_llama4.py, Llama4TextL2Norm.
   const bool norm_after_rope = model.architecture == "llama4";
   const auto norm = [&] {
     norm_heads(machine, q, a.heads, a.head_dim, w.query_norm, model);
@@ -49,8 +50,8 @@ void grouped_attention(const Machine& machine, const Model& model, int layer, co
         rope.rotate(q.row(row), count, q.columns, a.heads, a.head_dim, start + first);
         rope.rotate(k.row(row), count, k.columns, a.kv_heads, a.head_dim, start + first);
       });
-    } else if (model.architecture == "llama4") {
-      for (int r = 0; r < s.rows; ++r) tune_temperature(q.row(s.first_row + r), q.columns, start + r);
+    } else if (a.temperature_scale > 0) {
+      for (int r = 0; r < s.rows; ++r) tune_temperature(a, q.row(s.first_row + r), q.columns, start + r);
     }
   }
   if (a.qk_norm && norm_after_rope && rope.active()) norm();

@@ -27,7 +27,7 @@ void add_attention(const Model& model, std::vector<PartShape>& out) {
       out.push_back({Part::key_bias, 1, a.kv_heads * a.head_dim});
       out.push_back({Part::value_bias, 1, a.kv_heads * a.v_head_dim});
     }
-    if (a.qk_norm && model.architecture != "llama4") {  // Llama-4's has no weights
+    if (model.has_qk_norm_weights()) {
       out.push_back({Part::query_norm, 1, a.head_dim});
       out.push_back({Part::key_norm, 1, a.head_dim});
     }

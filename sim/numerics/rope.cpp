@@ -58,7 +58,7 @@ float softmax_scale(const Model& model) {
 Rope::Rope(const Model& model, int layer) {
   const RopeShape& r = model.rope;
   const AttentionShape& a = model.attention;
-  if (r.no_rope_every > 0 && (layer + 1) % r.no_rope_every == 0) return;
+  if (!r.rotates(layer)) return;
   const bool mla = a.kind == AttentionKind::mla;
   const int dims = mla ? a.qk_rope_head_dim : int(a.head_dim * r.partial);
   const bool local = r.local_theta > 0 && is_local(model, layer);

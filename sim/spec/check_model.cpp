@@ -29,6 +29,10 @@ class Checker {
     if (a.kind != AttentionKind::gqa && a.kv_heads != a.heads)
       fail("attention.kv_heads", "must equal the {} heads for {}, got {}", a.heads, name_of(a.kind), a.kv_heads);
     if (a.kind == AttentionKind::mla) latent();
+    if (!(a.temperature_scale >= 0))
+      fail("attention.temperature_scale", "must be 0 or more, got {}", a.temperature_scale);
+    if (a.temperature_scale > 0 && !(a.temperature_floor > 0))
+      fail("attention.temperature_floor", "must be more than 0, got {}", a.temperature_floor);
     if (!a.sliding_layers.empty()) positive("attention.sliding_window", a.sliding_window);
     int last = -1;
     for (const int layer : a.sliding_layers) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "spec/check_model.h"
+#include "spec/hugging_face_attention.h"
 #include "spec/json_values.h"
 
 namespace moesim {
@@ -19,6 +20,8 @@ std::string_view key_of(std::string_view path) {
       {"dense_width", "intermediate_size"},
       {"attention.heads", "num_attention_heads"},
       {"attention.kv_heads", "num_key_value_heads"},
+      {"attention.temperature_floor", "floor_scale"},
+      {"attention.temperature_scale", "attn_scale"},
       {"moe.experts", "number of experts"},
       {"moe.expert_width", "width of the experts"},
       {"moe.shared_experts", "n_shared_experts"},
@@ -31,115 +34,6 @@ std::string_view key_of(std::string_view path) {
   for (const auto& [field, key] : table)
     if (field == path) return key;
   return path.substr(path.rfind('.') + 1);
-}
-
-/// Every layer of `layers` that `picks` says so.
-template <class Picks>
-std::vector<int> layers_where(int layers, Picks picks) {
-  std::vector<int> out;
-  for (int layer = 0; layer < layers; ++layer)
-    if (picks(layer)) out.push_back(layer);
-  return out;
-}
-
-void read_latent_attention(const Values& v, AttentionShape& a) {
-  a.kind = AttentionKind::mla;
-  a.heads = a.kv_heads = v.whole("num_attention_heads");
-  a.q_lora_rank = v.whole_or("q_lora_rank", 0);
-  a.kv_lora_rank = v.whole("kv_lora_rank");
-  a.qk_nope_head_dim = v.whole("qk_nope_head_dim");
-  a.qk_rope_head_dim = v.whole("qk_rope_head_dim");
-  a.head_dim = a.qk_nope_head_dim + a.qk_rope_head_dim;
-  a.v_head_dim = v.whole("v_head_dim");
-}
-
-void read_head_attention(const Values& v, Model& m) {
-  AttentionShape& a = m.attention;
-  a.heads = v.whole("num_attention_heads");
-  a.kv_heads = v.whole_or("num_key_value_heads", a.heads);
-  if (a.heads == 0) v.fail("num_attention_heads", "must be more than 0, got 0");
-  if (!v.has("head_dim") && m.hidden % a.heads != 0)
-    v.fail("num_attention_heads",
-           fmt::format("must divide hidden_size {} when head_dim is missing, got {}", m.hidden, a.heads));
-  a.head_dim = a.v_head_dim = v.whole_or("head_dim", m.hidden / a.heads);
-  a.kind = a.kv_heads == a.heads ? AttentionKind::mha : AttentionKind::gqa;
-  // Qwen2 has biases on Q, K and V without a key that says so.
-  a.qkv_bias = m.architecture == "qwen2" || v.flag_or("attention_bias", false);
-  a.o_bias = a.qkv_bias && (m.architecture == "gpt_oss" || m.architecture == "llama");
-  a.qk_norm = m.architecture == "qwen3_moe" || m.architecture == "gemma3" || v.flag_or("use_qk_norm", false);
-  a.sinks = m.architecture == "gpt_oss";
-  a.query_scalar = v.number_or("query_pre_attn_scalar", m.architecture == "gemma3" ? 256 : 0);
-  if (m.architecture == "llama4") a.qk_norm = false;  // its QK norm has no weights
-}
-
-void read_windows(const Values& v, Model& m) {
-  AttentionShape& a = m.attention;
-  if (m.architecture == "llama4") {
-    a.sliding_window = v.whole_or("attention_chunk_size", 0);
-    m.rope.no_rope_every = v.has("no_rope_layer_interval") ? v.whole("no_rope_layer_interval") : 4;
-    if (a.sliding_window > 0)
-      a.sliding_layers = layers_where(m.layers, [&](int layer) { return (layer + 1) % m.rope.no_rope_every != 0; });
-    a.chunked = a.sliding_window > 0;
-    return;
-  }
-  if (!v.has("sliding_window") || !v.flag_or("use_sliding_window", true)) return;
-  a.sliding_window = v.whole("sliding_window");
-  if (v.has("layer_types")) {
-    const std::vector<std::string> kinds = v.words("layer_types");
-    if (int(kinds.size()) != m.layers)
-      v.fail("layer_types",
-             fmt::format("must have one entry for each of the {} layers, has {}", m.layers, kinds.size()));
-    a.sliding_layers =
-        layers_where(m.layers, [&](int layer) { return kinds[std::size_t(layer)] == "sliding_attention"; });
-  } else if (m.architecture == "gemma3") {
-    const int every = v.whole_or("sliding_window_pattern", 6);
-    if (every < 1) v.fail("sliding_window_pattern", "must be more than 0");
-    a.sliding_layers = layers_where(m.layers, [&](int layer) { return (layer + 1) % every != 0; });
-  } else if (m.architecture == "gpt_oss") {
-    a.sliding_layers = layers_where(m.layers, [](int layer) { return layer % 2 == 0; });
-  } else {
-    a.sliding_layers = layers_where(m.layers, [&](int layer) { return layer >= v.whole_or("max_window_layers", 0); });
-  }
-  if (a.sliding_layers.empty()) a.sliding_window = 0;
-}
-
-void read_rope_scaling(const Values& s, RopeShape& r) {
-  const std::string kind = s.text_or("rope_type", s.text_or("type", ""));
-  if (kind == "default") return;
-  if (kind != "yarn" && kind != "llama3" && kind != "linear")
-    s.fail("type", fmt::format("expected yarn, llama3, linear or default, got \"{}\"", kind));
-  r.scaling = kind;
-  r.factor = s.number_or("factor", 0);
-  if (!(r.factor >= 1)) s.fail("factor", fmt::format("must be 1 or more, got {}", r.factor));
-  r.original_positions = s.whole_or("original_max_position_embeddings", 0);
-  if (kind != "linear" && r.original_positions == 0) s.fail("original_max_position_embeddings", "is missing");
-  r.beta_fast = s.number_or("beta_fast", r.beta_fast);
-  r.beta_slow = s.number_or("beta_slow", r.beta_slow);
-  r.mscale = s.number_or("mscale", r.mscale);
-  r.mscale_all_dim = s.number_or("mscale_all_dim", r.mscale_all_dim);
-  r.low_freq_factor = s.number_or("low_freq_factor", r.low_freq_factor);
-  r.high_freq_factor = s.number_or("high_freq_factor", r.high_freq_factor);
-  r.truncate = s.flag_or("truncate", true);
-}
-
-/// Up to transformers 4: rope_theta and rope_scaling; from 5 on: rope_parameters, one for each kind of layer if they
-/// differ.
-void read_rope(const Values& v, Model& m) {
-  RopeShape& r = m.rope;
-  const bool gemma = m.architecture == "gemma3";  // its config.json leaves the defaults of its class out
-  r.theta = v.number_or("rope_theta", gemma ? 1e6 : r.theta);
-  r.local_theta = v.number_or("rope_local_base_freq", gemma ? 1e4 : 0);
-  r.partial = v.number_or("partial_rotary_factor", 1);
-  if (v.has("rope_parameters")) {
-    Values p = v.part("rope_parameters");
-    if (p.has("sliding_attention")) r.local_theta = p.part("sliding_attention").number_or("rope_theta", r.local_theta);
-    if (p.has("full_attention")) p = p.part("full_attention");
-    r.theta = p.number_or("rope_theta", r.theta);
-    r.partial = p.number_or("partial_rotary_factor", r.partial);
-    read_rope_scaling(p, r);
-  } else if (v.has("rope_scaling")) {
-    read_rope_scaling(v.part("rope_scaling"), r);
-  }
 }
 
 /// DeepSeek's names; DeepSeekMoE-16B has no gate keys and behaves as softmax, greedy.
@@ -271,13 +165,9 @@ Model read_hugging_face(const std::string& file) {
   m.vocabulary = v.has("vocab_size") || m.architecture != "gemma3" ? v.whole("vocab_size") : 262208;
   m.hidden = v.whole("hidden_size");
   m.layers = v.whole("num_hidden_layers");
-  if (m.architecture.starts_with("deepseek") && m.architecture != "deepseek")
-    read_latent_attention(v, m.attention);
-  else
-    read_head_attention(v, m);
-  read_ffn(v, m);
-  read_windows(v, m);
   read_rope(v, m);
+  read_attention(v, m);
+  read_ffn(v, m);
   m.tied_embeddings = v.flag_or("tie_word_embeddings", m.architecture == "gemma3");
   m.mtp_layers = v.whole_or("num_nextn_predict_layers", 0);
   m.max_positions = v.whole_or("max_position_embeddings", m.architecture == "gemma3" ? 131072 : 0);

@@ -29,7 +29,9 @@ void add_attention(const Model& m, Json& out) {
   if (a.query_scalar > 0) out["query_pre_attn_scalar"] = a.query_scalar;
   if (m.architecture == "llama4") {
     out["attention_chunk_size"] = a.sliding_window;
-    out["no_rope_layer_interval"] = m.rope.no_rope_every;
+    for (int layer = 0; layer < m.layers; ++layer) out["no_rope_layers"].push_back(m.rope.rotates(layer) ? 1 : 0);
+    out["attn_temperature_tuning"] = a.temperature_scale > 0;
+    if (a.temperature_scale > 0) out["attn_scale"] = a.temperature_scale, out["floor_scale"] = a.temperature_floor;
   } else if (a.sliding_window > 0) {
     out["sliding_window"] = a.sliding_window;
     std::vector<std::string> kinds(std::size_t(m.layers), "full_attention");

@@ -56,6 +56,8 @@ double Values::number_or(const char* key, double fallback) const {
   return at(key).get<double>();
 }
 
+bool Values::has_number(const char* key) const { return has(key) && at(key).is_number(); }
+
 bool Values::flag_or(const char* key, bool fallback) const {
   if (!has(key)) return fallback;
   if (!at(key).is_boolean()) fail(key, fmt::format("expected true or false, got {}", at(key).dump()));

@@ -20,6 +20,7 @@ class Values {
   int whole(const char* key) const;  // 0 to 2^30
   int whole_or(const char* key, int fallback) const { return has(key) ? whole(key) : fallback; }
   double number_or(const char* key, double fallback) const;
+  bool has_number(const char* key) const;
   bool flag_or(const char* key, bool fallback) const;
   std::string text_or(const char* key, const std::string& fallback) const;
   std::vector<int> list(const char* key) const;

@@ -58,12 +58,14 @@ struct AttentionShape {
   int qk_rope_head_dim = 0;  // MLA
   bool qkv_bias = false;
   bool o_bias = false;
-  bool qk_norm = false;
+  bool qk_norm = false;             // in Llama-4 without weights, after RoPE and only where there is RoPE
   bool sinks = false;               // one learned logit a head (gpt-oss)
   int sliding_window = 0;           // tokens; 0 means none
   std::vector<int> sliding_layers;  // the layers that use it, ascending
   bool chunked = false;             // the window is a fixed chunk instead of sliding (Llama-4)
   double query_scalar = 0;          // the softmax scale is 1/sqrt of it (Gemma-3); 0 means of head_dim
+  double temperature_scale = 0;     // attn_scale (Llama-4), for layers without RoPE; 0 means no tuning
+  double temperature_floor = 0;     // floor_scale
 
   static void fields(auto& f, auto& p) {
     f("kind", p.kind, "MHA, GQA or MLA");
@@ -83,6 +85,9 @@ struct AttentionShape {
     f("sliding_layers", p.sliding_layers, "the windowed layers, ascending");
     f("chunked", p.chunked, "the window is a fixed chunk of positions instead of sliding");
     f("query_scalar", p.query_scalar, "the softmax scale is 1/sqrt of it; 0 means of head_dim");
+    f("temperature_scale", p.temperature_scale,
+      "how much queries of layers without RoPE grow with the position; 0: not");
+    f("temperature_floor", p.temperature_floor, "positions a step of that growth");
   }
 };
 
@@ -152,6 +157,8 @@ struct RopeShape {
     f("partial", p.partial, "share of each head that rotates");
     f("no_rope_every", p.no_rope_every, "every n-th layer has no RoPE; 0 means all have");
   }
+
+  bool rotates(int layer) const { return no_rope_every == 0 || (layer + 1) % no_rope_every != 0; }
 };
 
 /// What the publisher says, for comparison with what is counted.
@@ -219,6 +226,7 @@ struct Model {
   bool is_moe_layer(int layer) const {
     return moe && layer >= moe->first_dense_layers && (layer + 1) % moe->layer_frequency == 0;
   }
+  bool has_qk_norm_weights() const { return attention.qk_norm && architecture != "llama4"; }
   /// Model layer numbers of the MoE layers, ascending.
   std::vector<int> moe_layers() const;
 };

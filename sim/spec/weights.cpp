@@ -40,7 +40,7 @@ struct Collector {
         matrix(ParameterPart::attention, rows, m.hidden);
         if (a.qkv_bias) vector(ParameterPart::attention, rows);
       }
-      if (a.qk_norm) vector(ParameterPart::attention, 2 * std::int64_t{a.head_dim});
+      if (m.has_qk_norm_weights()) vector(ParameterPart::attention, 2 * std::int64_t{a.head_dim});
     }
     matrix(ParameterPart::attention, m.hidden, o);
     if (a.o_bias) vector(ParameterPart::attention, m.hidden);

@@ -126,7 +126,7 @@ TEST_P(Architecture, AgreesWithNumPy) {
 
 INSTANTIATE_TEST_SUITE_P(All, Architecture,
                          testing::Values("llama", "mistral", "qwen2", "mixtral", "qwen3_moe", "deepseek", "deepseek_v2",
-                                         "deepseek_v3", "gemma3", "gpt_oss", "glm4_moe", "llama4"),
+                                         "deepseek_v3", "gemma3", "gpt_oss", "glm4_moe", "llama4", "llama4_scout"),
                          [](const auto& model) { return model.param; });
 }  // namespace
 }  // namespace moesim

@@ -9,6 +9,7 @@
 #include "spec/catalogue.h"
 #include "spec/count.h"
 #include "spec/extend.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
@@ -48,6 +49,40 @@ TEST(HuggingFace, WhatIsWrittenReadsAsTheSameModel) {
   }
   EXPECT_GT(checked, 25);
   fs::remove_all(folder);
+}
+
+TEST(HuggingFace, Llama4NormAndTemperature) {
+  const TemporaryFolder folder;
+  const auto read = [&](const std::string& keys) {
+    write_file(folder.file("config.json"), R"({"model_type": "llama4_text", "vocab_size": 9, "hidden_size": 8,
+      "num_hidden_layers": 5, "intermediate_size": 4, "intermediate_size_mlp": 6, "num_attention_heads": 2,
+      "num_local_experts": 4)" + keys + "}");
+    return read_hugging_face(folder.file("config.json"));
+  };
+  const Model scout = read(R"(, "use_qk_norm": true, "attn_temperature_tuning": 4, "floor_scale": 100,
+    "attn_scale": 0.25, "no_rope_layers": [1, 1, 0, 1, 1])");
+  EXPECT_TRUE(scout.attention.qk_norm);
+  EXPECT_EQ(scout.attention.temperature_scale, 0.25);
+  EXPECT_EQ(scout.attention.temperature_floor, 100);
+  EXPECT_EQ(scout.rope.no_rope_every, 3);
+  const Model plain =
+      read(R"(, "use_qk_norm": false, "attn_temperature_tuning": false, "no_rope_layers": [1, 1, 1, 1, 1])");
+  EXPECT_FALSE(plain.attention.qk_norm);
+  EXPECT_EQ(plain.attention.temperature_scale, 0);
+  EXPECT_EQ(plain.rope.no_rope_every, 0);
+  EXPECT_EQ(count_parameters(scout).total(), count_parameters(plain).total());  // the norm has no weights
+  const Model missing = read("");
+  EXPECT_TRUE(missing.attention.qk_norm);
+  EXPECT_EQ(missing.attention.temperature_scale, 0.1);
+  EXPECT_EQ(missing.attention.temperature_floor, 8192);
+  EXPECT_EQ(missing.rope.no_rope_every, 4);
+  for (Model model : {scout, plain, missing}) {
+    write_file(folder.file("config.json"), hugging_face_json(model, "bfloat16"));
+    EXPECT_EQ(all_fields(read_hugging_face(folder.file("config.json"))), all_fields(model));
+  }
+  EXPECT_THROW(read(R"(, "no_rope_layers": [1, 0, 0, 1, 1])"), ConfigError);
+  EXPECT_THROW(read(R"(, "no_rope_layer_interval": 0)"), ConfigError);
+  EXPECT_THROW(read(R"(, "floor_scale": 0)"), ConfigError);
 }
 
 TEST(HuggingFace, AFolderOrAFileStandsForTheModelInIt) {

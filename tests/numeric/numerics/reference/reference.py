@@ -150,17 +150,23 @@ class Reference:
         q = self.linear(x, p + "q_proj", heads * d, bias).reshape(-1, heads, d)
         k = self.linear(x, p + "k_proj", groups * d, bias).reshape(-1, groups, d)
         v = self.linear(x, p + "v_proj", groups * d, bias).reshape(-1, groups, d)
-        if self.kind in ("qwen3_moe", "gemma3_text") or c.get("use_qk_norm"):
+        llama4 = self.kind == "llama4_text"
+        if self.kind in ("qwen3_moe", "gemma3_text") or (c.get("use_qk_norm") and not llama4):
             q, k = self.norm(q, p + "q_norm"), self.norm(k, p + "k_norm")
         local = self.kind == "gemma3_text" and self.window(layer)
         theta = c["rope_local_base_freq"] if local else c["rope_theta"]
         f, magnitude = frequencies(c, int(d * c.get("partial_rotary_factor", 1)), theta, not local)
-        if not (self.kind == "llama4_text" and (layer + 1) % 4 == 0):
+        if not (llama4 and (layer + 1) % 4 == 0):
             for t in range(len(x)):
                 for h in range(heads):
-                    q[t, h] = rotate(q[t, h], t, f, magnitude, self.kind == "llama4_text")
+                    q[t, h] = rotate(q[t, h], t, f, magnitude, llama4)
                 for h in range(groups):
-                    k[t, h] = rotate(k[t, h], t, f, magnitude, self.kind == "llama4_text")
+                    k[t, h] = rotate(k[t, h], t, f, magnitude, llama4)
+            if llama4 and c["use_qk_norm"]:  # no weights, after the rotation
+                q, k = rms(q, 1, c["rms_norm_eps"]), rms(k, 1, c["rms_norm_eps"])
+        elif c["attn_temperature_tuning"]:
+            for t in range(len(x)):
+                q[t] *= 1 + c["attn_scale"] * math.log(1 + (t + 1) // c["floor_scale"])
         scale = c.get("query_pre_attn_scalar", d) ** -0.5
         sinks = self.w(p + "sinks", heads) if self.kind == "gpt_oss" else None
         out = np.zeros((len(x), heads, d))
@@ -345,7 +351,13 @@ MODELS = {
                  "norm_topk_prob": True, "routed_scaling_factor": 2.5},
     "llama4": {"model_type": "llama4_text", "num_hidden_layers": 4, "num_local_experts": 4, "num_experts_per_tok": 1,
                "interleave_moe_layer_step": 2, "intermediate_size": 6, "intermediate_size_mlp": 12,
-               "attention_chunk_size": 5, "no_rope_layer_interval": 4, "rope_theta": 500000.0},
+               "attention_chunk_size": 5, "no_rope_layer_interval": 4, "rope_theta": 500000.0, "use_qk_norm": False,
+               "attn_temperature_tuning": False},
+    "llama4_scout": {"model_type": "llama4_text", "num_hidden_layers": 5, "num_local_experts": 4,
+                     "num_experts_per_tok": 1, "interleave_moe_layer_step": 1, "intermediate_size": 6,
+                     "intermediate_size_mlp": 12, "attention_chunk_size": 5, "no_rope_layers": [1, 1, 1, 0, 1],
+                     "rope_theta": 500000.0, "use_qk_norm": True, "attn_temperature_tuning": True, "floor_scale": 3,
+                     "attn_scale": 0.7},
 }
 
 
