@@ -31,7 +31,7 @@ class Pattern {
     if (error == 0) return;
     char message[200];
     ::regerror(error, &compiled_, message, sizeof message);
-    throw ConfigError(fmt::format("--tensors: \"{}\" is not a regular expression: {}", text, message));
+    throw ConfigError(fmt::format("--tensors: \"{}\" is not a valid pattern: {}", text, message));
   }
   ~Pattern() { ::regfree(&compiled_); }
   Pattern(const Pattern&) = delete;

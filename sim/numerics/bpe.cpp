@@ -117,7 +117,7 @@ void Bpe::merge(std::vector<int>& symbols) const {
   std::erase(symbols, -1);
 }
 
-void Bpe::encode(const std::string& word, std::vector<int>& ids) {
+void Bpe::encode(const std::string& word, std::vector<int>& ids, const std::function<void(std::size_t)>& progress) {
   if (word.size() <= kKnownLength || options_.ignore_merges) return encode_part(word, ids);
   // No merge crosses a seam that no merge has, so the parts between such seams are words of their own.
   std::size_t begin = 0, at = length_of(word[0]);
@@ -127,6 +127,7 @@ void Bpe::encode(const std::string& word, std::vector<int>& ids) {
     if (!seams_.contains(left + right) && vocabulary_.contains(left) && vocabulary_.contains(right)) {
       encode_part(word.substr(begin, at - begin), ids);
       begin = at;
+      if (progress) progress(at);
     }
     before = at;
     at = next;

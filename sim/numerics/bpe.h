@@ -1,6 +1,7 @@
 // Byte-pair encoding of one word: a vocabulary and the merges that were learnt, in their order.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,7 +28,8 @@ class Bpe {
 
   /// Appends the ids of `word`, valid UTF-8: of all adjacent pairs the merge of the lowest rank first, the leftmost of
   /// equal ones, until none is left.  Throws ConfigError for a character without a token.
-  void encode(const std::string& word, std::vector<int>& ids);
+  /// progress: told of the bytes of the word that are done, now and then.
+  void encode(const std::string& word, std::vector<int>& ids, const std::function<void(std::size_t)>& progress = {});
 
  private:
   struct Merge {

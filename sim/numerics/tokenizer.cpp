@@ -11,6 +11,7 @@
 namespace moesim {
 namespace {
 using Json = nlohmann::json;
+constexpr std::size_t kTold = 1 << 15;  // bytes of words from one report of progress to the next; visible bytes double
 
 [[noreturn]] void fail(const std::string& file, const std::string& problem) {
   throw ConfigError(fmt::format("{}: {}", file, problem));
@@ -127,7 +128,10 @@ std::vector<int> Tokenizer::encode(std::string_view text, const std::string& nam
   for (std::size_t at = 0; at < text.size();) {
     const Added* found = nullptr;
     const std::size_t stop = find(text, at, raw_, found);
-    if (stop > at) encode_plain(text.substr(at, stop - at), at == 0, ids);
+    if (stop > at)
+      encode_plain(text.substr(at, stop - at), at == 0, ids, [&](double share) {
+        if (progress) progress(at + std::size_t(share * double(stop - at)));
+      });
     at = stop;
     if (found != nullptr) {
       ids.push_back(found->id);
@@ -139,12 +143,14 @@ std::vector<int> Tokenizer::encode(std::string_view text, const std::string& nam
   return ids;
 }
 
-void Tokenizer::encode_plain(std::string_view text, bool first, std::vector<int>& ids) {
+void Tokenizer::encode_plain(std::string_view text, bool first, std::vector<int>& ids, const Share& share) {
   const std::string normal = normalise_(std::string(text));
   for (std::size_t at = 0; at < normal.size();) {
     const Added* found = nullptr;
     const std::size_t stop = find(normal, at, normalised_, found);
-    if (stop > at) encode_normalised(normal.substr(at, stop - at), first && at == 0, ids);
+    if (stop > at)
+      encode_normalised(normal.substr(at, stop - at), first && at == 0, ids,
+                        [&](double part) { share((double(at) + part * double(stop - at)) / double(normal.size())); });
     at = stop;
     if (found != nullptr) {
       ids.push_back(found->id);
@@ -153,8 +159,20 @@ void Tokenizer::encode_plain(std::string_view text, bool first, std::vector<int>
   }
 }
 
-void Tokenizer::encode_normalised(const std::string& text, bool first, std::vector<int>& ids) {
-  for (const TextPiece& word : cut_({{text, first}}))
-    if (!word.text.empty()) bpe_->encode(word.text, ids);
+void Tokenizer::encode_normalised(const std::string& text, bool first, std::vector<int>& ids, const Share& share) {
+  const std::vector<TextPiece> words = cut_({{text, first}});
+  std::size_t all = 0, before = 0, told = 0;
+  for (const TextPiece& word : words) all += word.text.size();
+  for (const TextPiece& word : words) {
+    if (word.text.empty()) continue;
+    const auto tell = [&](std::size_t within) {
+      if (before + within < told + kTold) return;
+      told = before + within;
+      share(double(told) / double(all));
+    };
+    bpe_->encode(word.text, ids, tell);
+    tell(word.text.size());
+    before += word.text.size();
+  }
 }
 }  // namespace moesim

@@ -20,7 +20,8 @@ class Tokenizer {
 
   /// Added tokens are matched first, the leftmost and longest, as in the original; then what is between them is
   /// normalised, cut into words and encoded; the template's special tokens come around it all (Llama's <s>).
-  /// text: throws ConfigError "NAME: ..." with the offset if it is not UTF-8.  progress: told of bytes done.
+  /// text: throws ConfigError "NAME: ..." with the offset if it is not UTF-8.  progress: told of bytes done, ascending;
+  /// within plain text they are estimated from the words done, each 64 KiB or less apart once it is cut into words.
   /// Source: the tokenizers library, tokenizer/mod.rs and added_vocabulary.rs.
   std::vector<int> encode(std::string_view text, const std::string& name,
                           const std::function<void(std::size_t)>& progress = {});
@@ -32,8 +33,9 @@ class Tokenizer {
     std::string text;
     int id = 0;
   };
-  void encode_plain(std::string_view text, bool first, std::vector<int>& ids);
-  void encode_normalised(const std::string& text, bool first, std::vector<int>& ids);
+  using Share = std::function<void(double)>;  // told which share of a text is done
+  void encode_plain(std::string_view text, bool first, std::vector<int>& ids, const Share& share);
+  void encode_normalised(const std::string& text, bool first, std::vector<int>& ids, const Share& share);
   static std::size_t find(std::string_view text, std::size_t from, const std::vector<Added>& tokens,
                           const Added*& found);
 

@@ -199,7 +199,7 @@ TEST_F(Assemble, NamesTheFirstDifferenceAndLeavesNothing) {
                 p.tensors = "(";
                 return p;
               }())
-                  .starts_with("--tensors: \"(\" is not a regular expression: "));
+                  .starts_with("--tensors: \"(\" is not a valid pattern: "));
   EXPECT_EQ(error_of(options(0, 0, "c")), "--parent: the weights are all zero");
 
   fs::copy_file(b, path("kept"));

@@ -45,7 +45,7 @@ class Folder {
   explicit Folder(const Model& model) : model_(model) {
     fs::create_directories(path_);
     add(outer_parts(model), -1, -1);
-    for (int layer = 0; layer < model.layers; ++layer) {
+    for (int layer = 0; layer < model.layers + model.mtp_layers; ++layer) {
       add(layer_parts(model, layer), layer, -1);
       for (int e = 0; has_experts(model, layer) && e < model.moe->experts; ++e) add(expert_parts(model), layer, e);
     }
@@ -80,6 +80,24 @@ class Folder {
 
 class Architecture : public testing::TestWithParam<const char*> {};
 
+/// Routing of the rows of a pass, which begins at row `first` of the expected ones.
+void expect_routing(const Model& model, const Routing& r, const Json& expected, int layer, int first) {
+  const Json& want = expected["layers"][std::to_string(layer)];
+  for (std::size_t i = 0; i < r.experts.size(); ++i) {
+    const std::size_t token = std::size_t(first) + i / std::size_t(r.top_k), k = i % std::size_t(r.top_k);
+    EXPECT_EQ(r.experts[i], want["experts"][token][k].get<int>()) << "layer " << layer;
+    EXPECT_NEAR(r.weights[i], want["weights"][token][k].get<double>(), 1e-5 * std::max(1.0, model.moe->scale))
+        << "layer " << layer;
+  }
+}
+
+void expect_logits(const Matrix& logits, const Json& want, int first) {
+  for (int r = 0; r < logits.rows; ++r)
+    for (int v = 0; v < logits.columns; ++v)
+      ASSERT_NEAR(logits.row(r)[v], want[std::size_t(first + r)][std::size_t(v)].get<double>(), 1e-4)
+          << "token " << first + r;
+}
+
 void expect_like_reference(const Model& model, Weights& weights, const Json& expected, const std::vector<int>& calls,
                            MlaForm form) {
   Forward forward(model, weights, {.threads = 2, .mla = form});
@@ -89,32 +107,22 @@ void expect_like_reference(const Model& model, Weights& weights, const Json& exp
   for (const int count : calls) {
     const Segment segment{&cache, 0, count};
     std::size_t layers = 0;
-    const Matrix hidden =
-        forward.run(std::span(tokens).subspan(std::size_t(row), std::size_t(count)), {&segment, 1},
-                    [&](int layer, const Routing& r) {
-                      ++layers;
-                      const Json& want = expected["layers"][std::to_string(layer)];
-                      for (int i = 0; i < count * r.top_k; ++i) {
-                        const auto token = std::size_t(row + i / r.top_k), k = std::size_t(i % r.top_k);
-                        EXPECT_EQ(r.experts[std::size_t(i)], want["experts"][token][k].get<int>()) << "layer " << layer;
-                        EXPECT_NEAR(r.weights[std::size_t(i)], want["weights"][token][k].get<double>(),
-                                    1e-5 * std::max(1.0, model.moe->scale))
-                            << "layer " << layer;
-                      }
-                    });
+    const Matrix hidden = forward.run(std::span(tokens).subspan(std::size_t(row), std::size_t(count)), {&segment, 1},
+                                      [&](int layer, const Routing& r) {
+                                        ++layers;
+                                        expect_routing(model, r, expected, layer, row);
+                                      });
     EXPECT_EQ(layers, expected["layers"].size());
-    const Matrix logits = forward.logits(hidden.view());
-    for (int r = 0; r < count; ++r)
-      for (int v = 0; v < logits.columns; ++v)
-        ASSERT_NEAR(logits.row(r)[v], expected["logits"][std::size_t(row + r)][std::size_t(v)].get<double>(), 1e-4)
-            << "token " << row + r;
+    expect_logits(forward.logits(hidden.view()), expected["logits"], row);
     row += count;
   }
   EXPECT_EQ(row, int(tokens.size()));
 }
 
+const std::string kReference = SOURCE_DIR "/tests/numeric/numerics/reference/";
+
 TEST_P(Architecture, AgreesWithNumPy) {
-  const std::string folder = std::string(SOURCE_DIR) + "/tests/numeric/numerics/reference/" + GetParam();
+  const std::string folder = kReference + GetParam();
   const Model model = load_model(folder);
   const Json expected = Json::parse(std::ifstream(folder + "/expected.json"));
   const Folder files(model);
@@ -128,5 +136,47 @@ INSTANTIATE_TEST_SUITE_P(All, Architecture,
                          testing::Values("llama", "mistral", "qwen2", "mixtral", "qwen3_moe", "deepseek", "deepseek_v2",
                                          "deepseek_v3", "gemma3", "gpt_oss", "glm4_moe", "llama4", "llama4_scout"),
                          [](const auto& model) { return model.param; });
+
+/// Two MTP modules in a chain over the whole text, whose caches grow in passes of `count` tokens.
+void expect_mtp_like_reference(const Model& model, Weights& weights, const Json& expected, int count, MlaForm form) {
+  Forward forward(model, weights, {.threads = 2, .mla = form});
+  const auto tokens = expected["tokens"].get<std::vector<int>>();
+  const int n = int(tokens.size());
+  KvCache cache = forward.new_cache();
+  const Segment all{&cache, 0, n};
+  Matrix before = forward.run(tokens, {&all, 1});
+  for (int depth = 0; depth < model.mtp_layers; ++depth) {
+    const int rows = n - depth - 1;
+    Matrix hidden(rows, model.hidden);
+    int observed = 0;
+    for (int first = 0; first < rows; first += count) {
+      const int now = std::min(count, rows - first);
+      const Segment segment{&cache, 0, now};
+      const Matrix out = forward.run_mtp(depth, {before.row(first), now, before.columns, before.columns},
+                                         std::span(tokens).subspan(std::size_t(first + depth + 1), std::size_t(now)),
+                                         {&segment, 1}, [&](int layer, const Routing& r) {
+                                           EXPECT_EQ(layer, model.layers + depth);
+                                           expect_routing(model, r, expected, layer, first);
+                                           observed += now;
+                                         });
+      expect_logits(forward.mtp_logits(depth, out.view()), expected["mtp_logits"][std::size_t(depth)], first);
+      std::copy(out.values.begin(), out.values.end(), hidden.row(first));
+    }
+    EXPECT_EQ(observed, rows);
+    before = std::move(hidden);
+  }
+}
+
+TEST(MtpModules, AgreeWithNumPy) {
+  const Model model = load_model(kReference + "mtp");
+  ASSERT_EQ(model.mtp_layers, 2);
+  const Json expected = Json::parse(std::ifstream(kReference + "mtp/expected.json"));
+  ASSERT_EQ(expected["mtp_logits"].size(), 2U);
+  const Folder files(model);
+  Checkpoint weights(model, files.path());
+  expect_mtp_like_reference(model, weights, expected, 12, MlaForm::expanded);
+  expect_mtp_like_reference(model, weights, expected, 1, MlaForm::automatic);
+  expect_mtp_like_reference(model, weights, expected, 4, MlaForm::absorbed);
+}
 }  // namespace
 }  // namespace moesim

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +42,20 @@ TEST(Tokenizer, LongWordsAreCutOnlyWhereNoMergeJoins) {
     expected.insert(expected.end(), ids.begin() + 1, ids.end());
   }
   EXPECT_EQ(tokenizer.encode(text, "text"), expected);
+}
+
+/// Of many words, and of one that is never cut: the bytes told of rise in small steps to the whole.
+TEST(Tokenizer, ProgressMovesWithinPlainText) {
+  for (const char* file : {"gpt2.json", "fallback.json"}) {
+    Tokenizer tokenizer(kFolder + file);
+    std::string text;
+    while (text.size() < 1'000'000) text += "the other theory is here\n";
+    std::vector<std::size_t> told{0};
+    tokenizer.encode(text, "text", [&](std::size_t done) { told.push_back(done); });
+    EXPECT_TRUE(std::ranges::is_sorted(told));
+    EXPECT_EQ(told.back(), text.size());
+    for (std::size_t i = 1; i < told.size(); ++i) EXPECT_LE(told[i] - told[i - 1], 65'536U) << file;
+  }
 }
 
 TEST(Tokenizer, TextThatIsNotUtf8IsRefusedWithItsOffset) {

@@ -4,7 +4,7 @@
     python3 reference.py        (needs python3-numpy; run from anywhere, writes beside itself)
 
 Each folder gets config.json, as Hugging Face has it, and expected.json: tokens, and per layer the choices and gate
-weights, and the logits of every position.  Weights are not stored: both sides make them from the tensor's name, see
+weights, and the logits of every position; with MTP modules, the same of each.  Weights are not stored: both sides make them from the tensor's name, see
 weight().  Written from the papers and model descriptions, in double precision, one sequence, no cache, loops over
 heads and tokens; nothing is shared with the C++ code.
 """
@@ -307,10 +307,25 @@ class Reference:
         x = table[tokens] * (math.sqrt(HIDDEN) if self.kind == "gemma3_text" else 1)
         for layer in range(self.c["num_hidden_layers"]):
             x = self.block(x, layer)
-        x = self.norm(x, "model.norm")
+        self.hidden = self.norm(x, "model.norm")
         if self.c.get("tie_word_embeddings"):
-            return x @ table.T
-        return self.linear(x, "lm_head", VOCABULARY)
+            return self.hidden @ table.T
+        return self.linear(self.hidden, "lm_head", VOCABULARY)
+
+    def run_mtp(self, depth, tokens):
+        """Module `depth` after run() and the modules before: predicts token t + depth + 2 at position t.
+
+        DeepSeek-V3 technical report, section 2.2; the released eh_proj takes the embedding first, and each module's
+        shared_head.norm comes before the shared head.
+        """
+        layer = self.c["num_hidden_layers"] + depth
+        p = f"model.layers.{layer}."
+        ahead = tokens[depth + 1:]
+        embedded = self.w(p + "embed_tokens.weight", VOCABULARY, HIDDEN)[ahead]
+        both = [self.norm(embedded, p + "enorm"), self.norm(self.hidden[: len(ahead)], p + "hnorm")]
+        x = self.block(self.linear(np.concatenate(both, axis=1), p + "eh_proj", HIDDEN), layer)
+        self.hidden = self.norm(x, p + "shared_head.norm")
+        return self.linear(self.hidden, p + "shared_head.head", VOCABULARY)
 
 
 COMMON = {"vocab_size": VOCABULARY, "hidden_size": HIDDEN, "num_hidden_layers": 2, "intermediate_size": 12,
@@ -338,6 +353,8 @@ MODELS = {
     "deepseek_v3": {**MLA, "model_type": "deepseek_v3", "q_lora_rank": 10, "scoring_func": "sigmoid",
                     "topk_method": "noaux_tc", "norm_topk_prob": True, "routed_scaling_factor": 2.5,
                     "n_shared_experts": 1, "rope_scaling": {**YARN, "mscale": 1.0, "mscale_all_dim": 1.0}},
+    "mtp": {**MLA, "model_type": "deepseek_v3", "q_lora_rank": 10, "scoring_func": "sigmoid", "topk_method": "noaux_tc",
+            "norm_topk_prob": True, "routed_scaling_factor": 2.5, "n_shared_experts": 1, "num_nextn_predict_layers": 2},
     "gemma3": {"model_type": "gemma3_text", "num_hidden_layers": 3, "sliding_window": 4, "sliding_window_pattern": 3,
                "rope_theta": 1000000.0, "rope_local_base_freq": 10000.0, "query_pre_attn_scalar": 6,
                "rope_scaling": {"rope_type": "linear", "factor": 8.0}, "tie_word_embeddings": True},
@@ -366,8 +383,11 @@ def main():
     for name, own in MODELS.items():
         config = {**COMMON, **own}
         model = Reference(config)
-        logits = model.run(TOKENS)
-        expected = {"tokens": TOKENS, "layers": {}, "logits": [[round(float(v), 7) for v in row] for row in logits]}
+        rounded = lambda logits: [[round(float(v), 7) for v in row] for row in logits]
+        expected = {"tokens": TOKENS, "layers": {}, "logits": rounded(model.run(TOKENS))}
+        modules = range(config.get("num_nextn_predict_layers", 0))
+        if modules:
+            expected["mtp_logits"] = [rounded(model.run_mtp(depth, TOKENS)) for depth in modules]
         for layer, (ids, weights) in sorted(model.routing.items()):
             expected["layers"][str(layer)] = {"experts": ids, "weights": [[round(v, 8) for v in r] for r in weights]}
         folder = os.path.join(here, name)
