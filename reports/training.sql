@@ -53,6 +53,10 @@ SELECT substr(scope, 14) AS step, value AS "max/mean - 1" FROM metric WHERE name
 -- The whole run
 SELECT replace(substr(name, 5), '_', ' ') AS what, value, unit FROM metric WHERE scope = 'run' AND name LIKE 'run\_%' ESCAPE '\';
 
+-- Links that were full longest
+SELECT name AS link, bytes AS "carried [B]", printf('%.0f %%', 100 * utilisation) AS "in use", CASE WHEN peak_utilisation IS NULL THEN '-' ELSE printf('%.0f %%', 100 * peak_utilisation) END AS peak, saturated_time AS "full [s]", most_flows AS "flows at once"
+FROM link ORDER BY saturated_time DESC, bytes DESC, link LIMIT 5;
+
 -- Where kernel times come from
 SELECT replace(replace(name, 'kernel_time_', ''), '_share', '') AS origin, printf('%.0f %%', 100 * value) AS share
 FROM metric WHERE scope = 'run' AND name LIKE 'kernel_time_%_share' AND value > 0;
