@@ -49,6 +49,19 @@ void Service::drain_twins(std::size_t pool, int count) {
   twins_[pool].drains.push_back(drain);
 }
 
+/// Switches folded instances on: first those that still drain, the youngest first; the others have to start.
+void Service::start_twins(std::size_t pool, int count) {
+  std::vector<Drain>& drains = twins_[pool].drains;
+  for (auto d = drains.rbegin(); d != drains.rend() && count > 0; ++d) {
+    const int back = std::min(count, d->instances);
+    d->instances -= back;
+    count -= back;
+  }
+  std::erase_if(drains, [](const Drain& d) { return d.instances == 0; });
+  power_twins(pool, count);
+  if (engine_.now().v > 0) totals_[pool].idle += count * seconds(shape_.pools[pool].start_up);
+}
+
 /// A request has left the instances of a pool.
 void Service::left(std::size_t pool, const Live& live) {
   std::vector<Drain>& drains = twins_[pool].drains;
@@ -67,10 +80,7 @@ void Service::scale(std::size_t p) {
             want = std::min(all, pool.instances);
   Twins& twins = twins_[p];
   const int others = all - want, more = others - twins.serving;
-  if (more > 0) {
-    power_twins(p, more);
-    if (engine_.now().v > 0) totals_[p].idle += more * seconds(pool.start_up);
-  }
+  if (more > 0) start_twins(p, more);
   if (more < 0) drain_twins(p, -more);
   twins.serving = others;
   int have = simulated_on(p);

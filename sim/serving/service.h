@@ -236,6 +236,7 @@ class Service final : public InstanceOwner {
   double twins_time(std::size_t pool, Time now) const;
   void power_twins(std::size_t pool, int change);
   void drain_twins(std::size_t pool, int count);
+  void start_twins(std::size_t pool, int count);
   void left(std::size_t pool, const Live& live);
   void take_sample();
   void rebalance();
