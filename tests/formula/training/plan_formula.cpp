@@ -73,8 +73,8 @@ TEST(Plan, CutsSoThatTheSlowestStageIsFastest) {
 TEST(Plan, HeadsShareTheLastStageUnlessTheyAreToBeApart) {
   // 4 layers of 1, two heads of 4, an MTP layer of 1: the heads together are 9, apart no stage needs more than 4.
   const auto heads_of = [](const std::string& where) {
-    const Config c = scenario("batch: 32, parallel: {pipeline: 4}, heads: " + where, R"({extends: deepseek-v3, layers: 4})",
-                              "h800-32");
+    const Config c = scenario("batch: 32, parallel: {pipeline: 4}, heads: " + where,
+                              R"({extends: deepseek-v3, layers: 4})", "h800-32");
     TrainingPlan plan = read_plan(c);
     split_layers(plan, c, [](const PlanBlock& b) {
       return b.kind == PlanBlock::Kind::layer ? 1.0 : b.kind == PlanBlock::Kind::head ? 4.0 : 0.0;
