@@ -121,7 +121,7 @@ void FairShare::find() {
     const std::size_t first = used, members = link.members.size();
     visits_ += members;
     if (open_.size() < used + members) open_.resize(std::max(used + members, open_.size() * 2));
-    Flow* open = &open_[used];
+    Flow* open = open_.data() + used;
     std::int64_t left = link.capacity;
     for (const Flow member : link.members) {  // no branch: the floor divides them as chance has it
       const std::int64_t rate = rates[member];
@@ -135,7 +135,7 @@ void FairShare::find() {
     link.first = std::uint32_t(first);
     link.last = std::uint32_t(used);
     link.waiting = std::uint32_t(used - first);
-    for (const Flow* member = &open_[first]; member != open; ++member) {
+    for (const Flow* member = open_.data() + first; member != open; ++member) {
       State& f = flows[*member];
       if (f.length == 2) {
         reach(f.both ^ here);
