@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/files.h"
+#include "core/lines.h"
 #include "numerics/npy.h"
 #include "numerics/safetensors.h"
 #include "study/record.h"
@@ -93,19 +94,15 @@ std::vector<Ids> read_json(const std::string& file) {
 std::vector<Ids> read_json_lines(const std::string& file) {
   const std::string text = read_file(file);
   std::vector<Ids> out;
-  int number = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string line = text.substr(at, end - at);
-    at = end + 1;
-    const std::string where = fmt::format("{}:{}", file, ++number);
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+  for_each_line(text, [&](int number, std::string_view line) {
+    const std::string where = fmt::format("{}:{}", file, number);
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return;
     Json json = Json::parse(line, nullptr, false);
     if (json.is_discarded()) fail(where, "is not JSON");
     if (json.is_object() && json.contains("tokens")) json = Json(json["tokens"]);
     if (!json.is_array()) fail(where, "expected {\"tokens\": [...]} or a list of token ids");
     out.push_back(ids_of(where, json));
-  }
+  });
   return out;
 }
 
