@@ -88,13 +88,6 @@ std::int64_t Instance::cached_tokens(int rank, const Request& request) const {
   return std::int64_t(kv.match(request.hashes).blocks) * kv.hash_block();
 }
 
-std::int64_t Instance::largest_request() const {
-  std::int64_t out = 0;
-  for (int r = 0; r < shape_.ranks; ++r)
-    if (!down_[std::size_t(r)]) out = std::max(out, kv_[std::size_t(r)].capacity());
-  return out / shape_.kv.block * shape_.kv.block;
-}
-
 bool Instance::empty() const {
   for (std::size_t r = 0; r < held_.size(); ++r)
     if (held_[r] > 0 || !waiting_[r].empty()) return false;

@@ -97,8 +97,6 @@ class Instance {
   void take_changed(std::vector<int>& ranks);
   std::int64_t cached_tokens(int rank, const Request& request) const;
   const KvCache& cache(int rank) const { return kv_[std::size_t(rank)]; }
-  /// Most tokens of KV cache a request can have here; the ranks that are up.
-  std::int64_t largest_request() const;
 
   StepCost& step_cost() { return *cost_; }
   /// Adds a delay to the next step (weights that move, an expert group that regroups).
