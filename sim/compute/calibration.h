@@ -29,7 +29,7 @@ struct GemmEquation {
   double write = 1;       // bytes written, as bytes read that take as long
   Time launch{};          // start of the kernel, first load
   double overlap = 64;    // p of the p-norm that joins tensor and HBM time: 1 adds them, large takes the longer
-  double accumulate = 1;  // rate of a weight gradient that adds into FP32, over the same product without
+  double accumulate = 1;  // FP8 and FP4: rate of a weight gradient that adds into FP32, over the same product without
   FittedRange fitted;
   static void fields(auto& f, auto& p) {
     f("tensor", p.tensor, "share of the tensor peak within a step");
@@ -39,7 +39,7 @@ struct GemmEquation {
     f("write", p.write, "bytes written, as bytes read that take as long");
     f("launch", p.launch, "start of the kernel, first load");
     f("overlap", p.overlap, "p of the norm that joins tensor and HBM time (1 adds, large takes the longer)");
-    f("accumulate", p.accumulate, "rate of weight gradients into FP32, relative");
+    f("accumulate", p.accumulate, "rate of FP8 and FP4 weight gradients into FP32, relative");
     f("fitted", p.fitted, "shapes the parameters were fitted on");
   }
 };

@@ -12,7 +12,14 @@ constexpr std::int64_t kRows[] = {64, 128};
 constexpr std::int64_t kColumns[] = {16, 32, 48, 64, 80, 96, 112, 128};
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+bool block_scaled(Dtype d) { return d == Dtype::fp8 || d == Dtype::fp4; }
 double element_bytes(Dtype d) { return d == Dtype::fp32 ? 4 : d == Dtype::fp8 ? 1 : d == Dtype::fp4 ? 0.5 : 2; }
+
+// FLOP/s of one SM.  A weight gradient of scaled blocks rescales its sums as it walks K, for both operands; BF16 has no
+// scales, and tensor cores add its products up in FP32 at full rate.
+double tensor_rate(Dtype d, bool weight_gradient, const GemmEquation& e, const Machine& on) {
+  return on.tensor_per_sm * e.tensor * (weight_gradient && block_scaled(d) ? e.accumulate : 1);
+}
 
 // Seconds of one tile of rows x columns in `steps` steps.
 double tile_seconds(std::int64_t rows, std::int64_t columns, double steps, double step_elements, double rate,
@@ -34,7 +41,7 @@ double joined(double a, double b, double p) {
 }
 
 double gemm_seconds(const Gemm& g, const GemmEquation& e, const Machine& on) {
-  const double rate = on.tensor_per_sm * e.tensor * (g.fp32_accumulate ? e.accumulate : 1);
+  const double rate = tensor_rate(g.dtype, g.fp32_accumulate, e, on);
   const double step = kStepBytes / element_bytes(g.dtype), steps = std::ceil(double(g.k) / step);
   double best = std::numeric_limits<double>::infinity();
   for (const std::int64_t rows : kRows)
@@ -49,7 +56,7 @@ double gemm_seconds(const Gemm& g, const GemmEquation& e, const Machine& on) {
 // An expert's rows fill whole tiles: of 128 rows in the contiguous layout, of 64 or 128 in the masked one.  A weight
 // gradient has tiles of the (n, k) result, and walks the expert's rows.
 double grouped_seconds(const GroupedGemm& g, const GemmEquation& e, const Machine& on) {
-  const double rate = on.tensor_per_sm * e.tensor * (g.weight_gradient ? e.accumulate : 1);
+  const double rate = tensor_rate(g.dtype, g.weight_gradient, e, on);
   const GroupRows rows = group_rows(g);
   if (rows.used == 0) return 0;
   const double step = kStepBytes / element_bytes(g.dtype), used = double(rows.used);

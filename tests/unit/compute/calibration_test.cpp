@@ -54,6 +54,19 @@ TEST(Calibration, RatesOfTheV3TrainingProfile) {
   EXPECT_NEAR(rate(*model, gradient, share), 645, 0.01 * 645);
 }
 
+// What slows FP8 weight gradients down is rescaling blocks; a BF16 one only writes wider results.
+TEST(Calibration, WeightGradientsInBf16KeepTheRateOfTheirProduct) {
+  const auto model = calibrated(load_gpu("h100"));
+  for (const Dtype dtype : {Dtype::bf16, Dtype::fp8}) {
+    const Gemm product{.m = 13312, .n = 16384, .k = 8192, .dtype = dtype};
+    Gemm gradient = product;
+    gradient.fp32_accumulate = true;
+    const double ratio = rate(*model, gradient) / rate(*model, product);
+    EXPECT_LT(ratio, dtype == Dtype::bf16 ? 1 : 0.75);
+    EXPECT_GT(ratio, dtype == Dtype::bf16 ? 0.9 : 0.5);
+  }
+}
+
 // Weights in 4 bits: what is bound by reading them is faster, what is bound by arithmetic is not.
 TEST(Calibration, NarrowWeightsAreReadFasterAndComputedAsBefore) {
   const auto model = calibrated(load_gpu("h800"));
