@@ -71,17 +71,21 @@ void Results::add(Table table, const std::vector<Value>& values) { insert(table,
 void Results::metric(std::string_view name, double value, std::string_view unit, std::string_view scope) {
   check(std::isfinite(value), "metric {} of {} is {}", name, scope, value);
   add(Table::metric, {name, value, unit, scope});
-  metrics_[{std::string(scope), std::string(name)}] = value;
+  metrics_[{std::string(scope), std::string(name)}] = {value, std::string(unit)};
 }
 
 bool Results::has_metric(std::string_view name, std::string_view scope) const {
   return metrics_.contains({std::string(scope), std::string(name)});
 }
 
-double Results::metric_value(std::string_view name, std::string_view scope) const {
+const Results::Figure& Results::figure(std::string_view name, std::string_view scope) const {
   const auto it = metrics_.find({std::string(scope), std::string(name)});
   check(it != metrics_.end(), "no metric {} of {}", name, scope);
   return it->second;
+}
+double Results::metric_value(std::string_view name, std::string_view scope) const { return figure(name, scope).value; }
+const std::string& Results::metric_unit(std::string_view name, std::string_view scope) const {
+  return figure(name, scope).unit;
 }
 
 void Results::flush() {

@@ -50,6 +50,7 @@ class Results {
   void metric(std::string_view name, double value, std::string_view unit, std::string_view scope = "run");
   /// The figure as stored, for expectations and summaries.  Throws std::logic_error if absent.
   double metric_value(std::string_view name, std::string_view scope = "run") const;
+  const std::string& metric_unit(std::string_view name, std::string_view scope = "run") const;
   bool has_metric(std::string_view name, std::string_view scope = "run") const;
 
   struct Ending {
@@ -71,7 +72,12 @@ class Results {
   std::string file_;
   Database db_;
   std::map<Table, Statement> inserts_;
-  std::map<std::pair<std::string, std::string>, double> metrics_;  // (scope, name)
+  struct Figure {
+    double value;
+    std::string unit;
+  };
+  const Figure& figure(std::string_view name, std::string_view scope) const;
+  std::map<std::pair<std::string, std::string>, Figure> metrics_;  // (scope, name)
   int pending_ = 0;
   bool finished_ = false;
 };

@@ -50,10 +50,9 @@ void run_point(const SweepSection& section, const std::string& file, int number,
     for (std::string_view table : kSweptTables)
       point.rows[std::string(table)] = rows_of(results.database(), table, number + 1);
     for (const std::string& name : section.show) {
-      const std::optional<std::string> unit =
-          results.database().value(fmt::format("SELECT unit FROM metric WHERE scope = 'run' AND name = '{}'", name));
-      if (!unit) throw ConfigError(fmt::format("show: the runs have no metric called \"{}\"", name));
-      point.shown.push_back(pretty(results.metric_value(name), *unit));
+      if (!results.has_metric(name))
+        throw ConfigError(fmt::format("show: the runs have no metric called \"{}\"", name));
+      point.shown.push_back(pretty(results.metric_value(name), results.metric_unit(name)));
     }
   } catch (const ConfigError& e) {
     point.problem = e.what();

@@ -26,12 +26,9 @@ std::vector<ValidationRow> rows_of(const std::string& name) {
   std::vector<ValidationRow> out;
   if (const auto missing = unmatched(scenario.published, results); !missing.empty())
     throw ConfigError(fmt::format("{}: {}", scenario.file, missing.front()));
-  for (const PublishedFigure& f : scenario.published) {
-    const auto unit = results.database().value(
-        fmt::format("SELECT unit FROM metric WHERE name = '{}' AND scope = '{}'", f.metric, f.scope));
-    out.push_back(
-        {name, f.metric, f.scope, unit.value_or(""), f.source, f.value, results.metric_value(f.metric, f.scope)});
-  }
+  for (const PublishedFigure& f : scenario.published)
+    out.push_back({name, f.metric, f.scope, results.metric_unit(f.metric, f.scope), f.source, f.value,
+                   results.metric_value(f.metric, f.scope)});
   return out;
 }
 }  // namespace
