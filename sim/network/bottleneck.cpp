@@ -18,13 +18,14 @@ class Bottleneck final : public Network {
       f("calibration", p.options.calibration, "a network calibration's name, auto (by GPU) or none");
       f("faults", p.options.faults, "degraded and failed links");
       f("count_pairs", p.options.count_pairs, "keep bytes per pair of GPUs");
+      f("sample_interval", p.options.sample_interval, "sample the links' use this often; 0: never");
     }
   };
   Bottleneck(const Params& p, Engine& engine, const Cluster& cluster)
       : Network(engine, cluster, p.options),
         free_at_(topology().links().size()),
         share_(topology().links().size(), 1),
-        meter_(topology().links(), {}) {
+        meter_(topology().links(), p.options.sample_interval) {
     for (const LinkFault& fault : p.options.faults)
       if (fault.at.v > 0)
         throw ConfigError(fmt::format("network.faults: {} at {}: only kind: fluid has flows for a later fault to meet",
@@ -42,8 +43,8 @@ class Bottleneck final : public Network {
           const Bandwidth rate = topology().links()[l].capacity * share_[index(l)];
           free = std::max(free, engine().now()) + from_seconds(work / rate.v);
           sent = std::max(sent, free);
-          meter_.carried(std::uint32_t(index(l)), t.bytes.v, work);
         }
+      for (const LinkId l : route) meter_.moved(std::uint32_t(index(l)), t.bytes.v, work, engine().now(), sent);
       engine().at(sent + topology().latency(route), "network: arrived",
                   [receiver = &receiver, tag = t.tag] { receiver->arrived(tag); });
     }
@@ -53,10 +54,10 @@ class Bottleneck final : public Network {
     check(share > 0 && share <= 1, "a working link's share must lie in (0, 1], got {}", share);
     share_.at(index(link)) = share;
   }
-  std::vector<LinkUse> link_use() override { return meter_.use(); }
-  std::vector<UtilisationSample> utilisation() override { return {}; }
 
  private:
+  LinkMeter& meter() override { return meter_; }
+
   std::vector<Time> free_at_;
   std::vector<double> share_;
   LinkMeter meter_;

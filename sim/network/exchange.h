@@ -36,6 +36,10 @@ struct ExchangeSpec {
   Bytes row{};         // payload of one token's row
   int sms = 20;        // SMs that copy (normal kernel)
   bool nvlink = true;  // low latency: NVLink inside the node; false: the adapters everywhere
+  Bytes payload{};     // of a row that only takes as long as `row` bytes do; 0: the row itself
+  /// What a row counts on links.
+  Bytes carried() const { return payload.v > 0 ? payload : row; }
+  bool operator==(const ExchangeSpec&) const = default;
 };
 
 /// One token's row of `hidden` values: FP8 with one 4-byte scale per 128 values and 16 bytes of metadata, or BF16
@@ -59,6 +63,7 @@ class ExchangeGroup {
   int per_node() const { return per_node_; }
   int node_of(int member) const { return member / per_node_; }
   GpuId gpu(int member) const { return members_[std::size_t(member)]; }
+  const std::vector<GpuId>& members() const { return members_; }
   /// Who on `node` takes in what `source` sends there between nodes: the member with the source's position.
   int forwarder(int source, int node) const { return node * per_node_ + source % per_node_; }
   const Topology& topology() const { return *topology_; }

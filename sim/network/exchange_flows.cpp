@@ -33,7 +33,8 @@ class ClosedExchange final : public Rendezvous {
  public:
   ClosedExchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeLoad& load,
                  std::function<void(int)> arrived)
-      : engine_(network.engine()),
+      : network_(network),
+        group_(group),
         times_(group, network.calibration(), spec),
         load_(load),
         members_(group.gpus()),
@@ -43,12 +44,13 @@ class ClosedExchange final : public Rendezvous {
 
   void join(int member) override {
     const bool last = members_.join(member);
-    ready_[at(member)] = engine_.now();
+    ready_[at(member)] = network_.engine().now();
     if (!last) return;
     std::vector<Time> arrival(ready_.size());
     times_(load_, ready_, arrival);
+    network_.count(group_, times_.spec(), load_, std::ranges::min(ready_), std::ranges::max(arrival));
     for (int m = 0; at(m) < arrival.size(); ++m)
-      engine_.at(arrival[at(m)], "exchange: arrived", [this, m] {
+      network_.engine().at(arrival[at(m)], "exchange: arrived", [this, m] {
         --missing_;
         arrived_(m);
       });
@@ -56,7 +58,8 @@ class ClosedExchange final : public Rendezvous {
   bool finished() const override { return missing_ == 0; }
 
  private:
-  Engine& engine_;
+  Network& network_;
+  const ExchangeGroup& group_;
   ExchangeTimes times_;
   ExchangeLoad load_;
   Members members_;
@@ -112,7 +115,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
   Transfer transfer(int from, int to, std::int64_t rows, bool nvlink, std::uint32_t tag) const {
     const double slow = nvlink ? rates_.nvlink_work[at(from)] : rates_.nic_work[at(group_.port(from))];
     const double work = double(rows) * rates_.row * slow;
-    return {group_.gpu(from), group_.gpu(to), spec_.row * rows, {std::int64_t(work)}, tag, !nvlink};
+    return {group_.gpu(from), group_.gpu(to), spec_.carried() * rows, {std::int64_t(work)}, tag, !nvlink};
   }
   std::uint32_t relay_tag(int member) const { return std::uint32_t(member); }
   std::uint32_t final_tag(int member) const { return std::uint32_t(group_.gpus() + member); }

@@ -49,16 +49,10 @@ class Fluid final : public Network {
     check(share > 0 && share <= 1, "a working link's share must lie in (0, 1], got {}", share);
     links_.set_capacity(link, topology().links()[link].capacity * share);
   }
-  std::vector<LinkUse> link_use() override {
-    links_.meter().settle(engine().now());
-    return links_.meter().use();
-  }
-  std::vector<UtilisationSample> utilisation() override {
-    links_.meter().settle(engine().now());
-    return links_.meter().samples();
-  }
 
  private:
+  LinkMeter& meter() override { return links_.meter(); }
+
   struct Later {
     Time at{};
     LinkId link{};

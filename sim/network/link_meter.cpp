@@ -22,6 +22,19 @@ void LinkMeter::sample(std::uint32_t link, Time now, double used) {
   s.used = used;
 }
 
+void LinkMeter::moved(std::uint32_t link, std::int64_t bytes, double work, Time from, Time until) {
+  carried(link, bytes, work);
+  if (!sampling() || work <= 0) return;
+  const double used = work / capacity_[link] * 1e12;  // picoseconds
+  if (from >= until) return void(moved_[{from.v / interval_.v, link}] += used);
+  for (Time at = from; at < until;) {
+    const std::int64_t interval = at.v / interval_.v;
+    const Time end = std::min(until, Time{(interval + 1) * interval_.v});
+    moved_[{interval, link}] += used * (double((end - at).v) / double((until - from).v));
+    at = end;
+  }
+}
+
 void LinkMeter::settle(Time now) {
   for (std::uint32_t l = 0; l < state_.size(); ++l) {
     const State& s = state_[l];
@@ -33,13 +46,12 @@ void LinkMeter::settle(Time now) {
 }
 
 std::vector<UtilisationSample> LinkMeter::samples() const {
+  auto used = moved_;
+  for (std::uint32_t l = 0; l < samples_.size(); ++l)
+    for (const Sample& s : samples_[l].taken) used[{s.interval, l}] += s.used;
   std::vector<UtilisationSample> out;
-  for (std::size_t l = 0; l < samples_.size(); ++l)
-    for (const Sample& s : samples_[l].taken)
-      out.push_back({{(s.interval + 1) * interval_.v}, LinkId(l), s.used / double(interval_.v)});
-  std::sort(out.begin(), out.end(), [](const UtilisationSample& a, const UtilisationSample& b) {
-    return a.until != b.until ? a.until < b.until : a.link < b.link;
-  });
+  for (const auto& [at, share] : used)
+    out.push_back({{(at.first + 1) * interval_.v}, LinkId(at.second), share / double(interval_.v)});
   return out;
 }
 }  // namespace moesim

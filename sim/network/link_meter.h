@@ -2,6 +2,8 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "network/network.h"
@@ -18,6 +20,8 @@ class LinkMeter {
     use_[link].bytes += bytes;
     use_[link].busy += work / capacity_[link];
   }
+  /// The same for what a closed form moved, evenly between these moments.
+  void moved(std::uint32_t link, std::int64_t bytes, double work, Time from, Time until);
   /// From `now` on the link is saturated or not, with so many flows.
   void change(std::uint32_t link, Time now, bool saturated, int flows) {
     State& s = state_[link];
@@ -56,6 +60,7 @@ class LinkMeter {
   std::vector<double> capacity_;
   std::vector<LinkUse> use_;
   std::vector<State> state_;
-  std::vector<Samples> samples_;  // by link; empty without an interval
+  std::vector<Samples> samples_;                                    // by link; empty without an interval
+  std::map<std::pair<std::int64_t, std::uint32_t>, double> moved_;  // by interval and link: as Sample::used
 };
 }  // namespace moesim

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "network/link_meter.h"
+#include "network/moved_rows.h"
 
 namespace moesim {
 
@@ -34,16 +36,22 @@ Network::Network(Engine& engine, const Cluster& cluster, const NetworkOptions& o
     : engine_(engine),
       topology_(cluster, options.faults),
       calibration_(network_calibration_for(options.calibration, cluster.node.gpu)),
+      sampling_(options.sample_interval.v > 0),
       callbacks_(std::make_unique<Callbacks>()) {
   if (options.count_pairs) pair_bytes_.resize(std::size_t(cluster.gpus()) * std::size_t(cluster.gpus()));
 }
 
 Network::~Network() = default;
 
-void Network::send(GpuId from, GpuId to, Bytes bytes, Action done, double slowed) {
+Transfer Network::bulk(GpuId from, GpuId to, Bytes bytes, double slowed) const {
   const NetworkCalibration::Protocol& bulk = calibration_.bulk();
   const double share = topology_.node_of(from) == topology_.node_of(to) ? bulk.nvlink_share : bulk.nic_share;
-  const Transfer transfer{from, to, bytes, {std::int64_t(double(bytes.v) * slowed / share)}, callbacks_->keep(done)};
+  return {from, to, bytes, {std::int64_t(double(bytes.v) * slowed / share)}};
+}
+
+void Network::send(GpuId from, GpuId to, Bytes bytes, Action done, double slowed) {
+  Transfer transfer = bulk(from, to, bytes, slowed);
+  transfer.tag = callbacks_->keep(done);
   start({&transfer, 1}, *callbacks_);
 }
 
@@ -53,6 +61,56 @@ double Network::admit(const Transfer& t) {
         "a transfer from GPU {} to GPU {}, but the cluster has {}", t.from, t.to, topology_.gpus());
   if (!pair_bytes_.empty()) pair_bytes_[index(t.from) * std::size_t(topology_.gpus()) + index(t.to)] += t.bytes.v;
   return double(std::max(t.bytes, t.work).v);
+}
+
+MovedRows& Network::moved(const ExchangeGroup& group, const ExchangeSpec& spec) {
+  for (MovedRows& rows : moved_)
+    if (rows.of(group, spec)) return rows;
+  return moved_.emplace_back(group, spec);
+}
+
+/// Puts what was moved on its links.
+void Network::lay(MovedRows& rows, Time from, Time until) {
+  rows.take(calibration_, [&](const Transfer& t) { count({&t, 1}, from, until); });
+}
+
+void Network::count(const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeLoad& load, Time from,
+                    Time until) {
+  MovedRows& rows = moved(group, spec);
+  rows.add(load);
+  if (sampling_) lay(rows, from, until);
+}
+
+void Network::count(const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeSums& sums, Time from,
+                    Time until) {
+  MovedRows& rows = moved(group, spec);
+  rows.add(sums);
+  if (sampling_) lay(rows, from, until);
+}
+
+void Network::count(std::span<const Transfer> transfers, Time from, Time until) {
+  for (const Transfer& t : transfers) {
+    const double work = admit(t);
+    for (const LinkId l : route_of(t)) meter().moved(std::uint32_t(index(l)), t.bytes.v, work, from, until);
+  }
+}
+
+void Network::count_arrival(GpuId to, Bytes bytes, Time from, Time until) {
+  if (!topology_.has_nics()) return;
+  const LinkId link = topology_.nic_in(topology_.nic_of(to));
+  meter().moved(std::uint32_t(index(link)), bytes.v, double(bytes.v), from, until);
+}
+
+LinkMeter& Network::settled() {
+  for (MovedRows& rows : moved_) lay(rows, {}, engine_.now());
+  meter().settle(engine_.now());
+  return meter();
+}
+std::vector<LinkUse> Network::link_use() { return settled().use(); }
+std::vector<UtilisationSample> Network::utilisation() { return settled().samples(); }
+const std::vector<std::int64_t>& Network::pair_bytes() {
+  settled();
+  return pair_bytes_;
 }
 
 Route Network::route_of(const Transfer& t) const {

@@ -10,6 +10,7 @@
 #include "core/family.h"
 #include "core/ids.h"
 #include "network/calibration.h"
+#include "network/exchange.h"
 #include "network/topology.h"
 
 namespace moesim {
@@ -53,6 +54,9 @@ struct NetworkOptions {
   Time sample_interval{};
 };
 
+class LinkMeter;
+class MovedRows;
+
 class Network {
  public:
   /// Builds the cluster's links and loads the calibration.  Throws ConfigError, see Topology and
@@ -69,6 +73,8 @@ class Network {
   /// Starts sending `bytes` (>= 0) now; runs `done` when the last byte has arrived.  From a GPU to itself: now.
   /// slowed: how many times their bytes the links work, for what crosses them that is not among the flows.
   void send(GpuId from, GpuId to, Bytes bytes, Action done, double slowed = 1);
+  /// What send() puts on the links.
+  Transfer bulk(GpuId from, GpuId to, Bytes bytes, double slowed = 1) const;
   /// Starts many flows now.  Throws std::logic_error for a GPU outside the cluster or negative bytes.
   virtual void start(std::span<const Transfer> transfers, Receiver& receiver) = 0;
   /// True if exchanges and collectives are to use their closed forms instead of flows.
@@ -76,16 +82,26 @@ class Network {
   /// From now on the link works at this share of its rate, above 0; flows on their way slow down or speed up.
   virtual void set_share(LinkId link, double share) = 0;
 
+  /// What a closed form moves without flows, evenly between `from` and `until`: on the links that flows would take,
+  /// byte for byte what they would carry.  Sums of many exchanges count as if every source sent alike.
+  void count(const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeLoad& load, Time from, Time until);
+  void count(const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeSums& sums, Time from, Time until);
+  void count(std::span<const Transfer> transfers, Time from, Time until);
+  /// Bytes from outside the cluster to a GPU: on the adapter alone.
+  void count_arrival(GpuId to, Bytes bytes, Time from, Time until);
+
   /// Per-link totals up to now.
-  virtual std::vector<LinkUse> link_use() = 0;
+  std::vector<LinkUse> link_use();
   /// Payload per pair of GPUs, (gpus, gpus) row-major; empty unless options.count_pairs.
-  const std::vector<std::int64_t>& pair_bytes() const { return pair_bytes_; }
+  const std::vector<std::int64_t>& pair_bytes();
   /// Every link's use per interval so far, links in order within an interval, idle ones left out; empty unless
   /// options.sample_interval is above 0.
-  virtual std::vector<UtilisationSample> utilisation() = 0;
+  std::vector<UtilisationSample> utilisation();
+  bool sampling() const { return sampling_; }
 
  protected:
-  /// Checks a transfer and counts its pair; returns its work in bytes.
+  virtual LinkMeter& meter() = 0;
+  /// Checks a transfer and counts it with its pair of GPUs; returns its work in bytes.
   double admit(const Transfer& transfer);
   Route route_of(const Transfer& transfer) const;
   /// Takes effect for all routes from now on.
@@ -93,10 +109,15 @@ class Network {
 
  private:
   class Callbacks;
+  MovedRows& moved(const ExchangeGroup& group, const ExchangeSpec& spec);
+  void lay(MovedRows& rows, Time from, Time until);
+  LinkMeter& settled();
   Engine& engine_;
   Topology topology_;
   NetworkCalibration calibration_;
   std::vector<std::int64_t> pair_bytes_;
+  std::vector<MovedRows> moved_;  // in the order of their first exchange
+  bool sampling_ = false;
   std::unique_ptr<Callbacks> callbacks_;
 };
 

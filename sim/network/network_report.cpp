@@ -18,8 +18,8 @@ void write_network(Results& results, Network& network) {
     if (use[l].bytes == 0) continue;
     const Link& link = topology.links()[LinkId(l)];
     const bool flows = use[l].most_flows > 0;  // closed forms do not know who shares with whom
-    results.add(Table::link, {l, topology.link_name(LinkId(l)), link.capacity.v, double(use[l].bytes), use[l].busy,
-                              double(use[l].bytes) / link.capacity.v / elapsed,
+    results.add(Table::link, {l, topology.link_name(LinkId(l)), name_of(link.kind), link.capacity.v,
+                              double(use[l].bytes), use[l].busy, double(use[l].bytes) / link.capacity.v / elapsed,
                               peak[l] >= 0 ? Results::Value(peak[l]) : Results::null(),
                               flows ? Results::Value(use[l].saturated) : Results::null(),
                               flows ? Results::Value(use[l].most_flows) : Results::null()});

@@ -125,6 +125,7 @@ TrainingCosts::TrainingCosts(const TrainingPlan& plan, KernelCosts& kernels, Net
       spec.row = out ? sent : bf16_row(hidden);
       spec.sms = plan_.section.communication_sms;
       // Beside compute it takes as long as one with that many more bytes.
+      spec.payload = spec.row;
       if (side == 1) spec.row = Bytes{std::int64_t(double(spec.row.v) / plan_.section.beside_compute)};
     }
 }
@@ -267,6 +268,9 @@ void TrainingCosts::send(const GpuSeat& from, int to_rank, bool, Action delivere
   if (!network_.closed_form()) return network_.send(gpu(from), gpu(to), message_, delivered);
   Time& takes = send_times_[std::size_t(from.rank * plan_.schedule.ranks + to_rank)];
   if (takes.v < 0) takes = collective(Collective::point_to_point, {gpu(from), gpu(to)}, double(message_.v));
+  const Time now = network_.engine().now();
+  const Transfer message = network_.bulk(gpu(from), gpu(to), message_);
+  network_.count({&message, 1}, now, now + takes);
   network_.engine().after(takes, "send", delivered);
 }
 

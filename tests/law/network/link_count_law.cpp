@@ -1,0 +1,163 @@
+// Both network models count the same bytes on the same links and between the same GPUs.
+#include <gtest/gtest.h>
+
+#include "common/exchange_loads.h"
+#include "common/test_cluster.h"
+#include "network/exchange.h"
+
+namespace moesim {
+namespace {
+struct Counts {
+  std::vector<LinkUse> use;
+  std::vector<std::int64_t> pairs;
+  std::vector<UtilisationSample> samples;
+};
+
+/// Three exchanges one after the other, a lone transfer beside the first.
+Counts run(const std::string& kind, const Cluster& cluster, const ExchangeSpec& spec,
+           const std::vector<ExchangeLoad>& loads, const std::string& more = "") {
+  Engine engine;
+  const auto network = test::make_network(
+      fmt::format("{{kind: {}, calibration: network-h800, count_pairs: true{}}}", kind, more), engine, cluster);
+  const ExchangeGroup group(network->topology(), GpuId{0}, loads.front().gpus);
+  network->send(GpuId{1}, GpuId(loads.front().gpus - 2), 12345_B, [] {});
+  for (const ExchangeLoad& load : loads) {
+    const auto exchange = open_exchange(*network, group, spec, load, [](int) {});
+    for (int m = 0; m < load.gpus; ++m) exchange->join(m);
+    engine.run();
+    EXPECT_TRUE(exchange->finished());
+  }
+  return {network->link_use(), network->pair_bytes(), network->utilisation()};
+}
+
+std::vector<ExchangeSpec> specs() {
+  std::vector<ExchangeSpec> out;
+  for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
+    for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine})
+      for (const bool nvlink : {true, false})
+        if (nvlink || kernel == ExchangeKernel::low_latency) out.push_back({kernel, direction, 7408_B, 20, nvlink});
+  out.push_back({ExchangeKernel::normal, ExchangeDirection::dispatch, 9000_B, 20, true, 7408_B});
+  return out;
+}
+
+/// Rails; adapters shared over PCIe and an oversubscribed tree; planes that meet only inside the nodes; one node.
+std::vector<Cluster> clusters() {
+  std::vector<Cluster> out(4, test::h800_cluster(4));
+  out[1].node.nics = 4;
+  out[1].fabric.kind = FabricKind::three_level_fat_tree;
+  out[1].fabric.switch_ports = 6;
+  out[1].fabric.oversubscription = 2;
+  out[2].fabric.kind = FabricKind::multi_plane_fat_tree;
+  out[2].fabric.planes = 4;
+  out[3] = test::h800_cluster(1);
+  return out;
+}
+
+std::vector<ExchangeLoad> loads_of(const Cluster& cluster) {
+  std::vector<ExchangeLoad> out;
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    std::vector<double> weights;
+    Random random(seed, "weights");
+    for (int e = 0; e < 64; ++e) weights.push_back(random.log_normal(0, 1));
+    out.push_back(test::drawn_load({cluster.gpus(), 8}, 20, 6, weights, seed));
+  }
+  return out;
+}
+
+TEST(LinkCountLaw, FluidAndBottleneckAgreeOnTheBytesOfEveryLinkAndPair) {
+  for (const Cluster& cluster : clusters())
+    for (const ExchangeSpec& spec : specs()) {
+      const std::vector<ExchangeLoad> loads = loads_of(cluster);
+      const Counts fluid = run("fluid", cluster, spec, loads), closed = run("bottleneck", cluster, spec, loads);
+      ASSERT_EQ(fluid.use.size(), closed.use.size());
+      std::int64_t all = 0;
+      for (std::size_t l = 0; l < fluid.use.size(); ++l) {
+        ASSERT_EQ(fluid.use[l].bytes, closed.use[l].bytes) << "link " << l;
+        // Work is cut to whole bytes: once for each of a link's hundreds of flows, or once for all.
+        ASSERT_NEAR(fluid.use[l].busy, closed.use[l].busy, 2e-8) << "link " << l;
+        all += closed.use[l].bytes;
+      }
+      EXPECT_GT(all, 0);
+      EXPECT_EQ(fluid.pairs, closed.pairs);
+    }
+}
+
+TEST(LinkCountLaw, AnExchangeCountsTheBytesOfItsTraffic) {
+  const Cluster cluster = test::h800_cluster(4);
+  const std::vector<ExchangeLoad> loads = loads_of(cluster);
+  const Topology t(cluster);
+  for (const ExchangeSpec& spec : specs()) {
+    const Counts counts = run("bottleneck", cluster, spec, loads);
+    std::int64_t up = 0, down = 0, want = 0;
+    for (int nic = 0; nic < t.nics(); ++nic) {
+      up += counts.use[index(t.nic_out(nic))].bytes;
+      down += counts.use[index(t.nic_in(nic))].bytes;
+    }
+    for (const ExchangeLoad& load : loads)
+      for (int s = 0; s < 32; ++s) {
+        for (int n = 0; n < 4 && spec.kernel == ExchangeKernel::normal; ++n)
+          if (n != s / 8) want += load.tokens_to_node[std::size_t(s * 4 + n)];
+        for (int d = 0; d < 32 && spec.kernel == ExchangeKernel::low_latency; ++d)
+          if (s != d && (!spec.nvlink || s / 8 != d / 8)) want += load.copies[std::size_t(s * 32 + d)];
+      }
+    EXPECT_EQ(up, want * 7408 + 12345);
+    EXPECT_EQ(down, up);
+  }
+}
+
+TEST(LinkCountLaw, SamplesAddUpToTheTimeThatLinksWereBusy) {
+  const Cluster cluster = test::h800_cluster(2);
+  for (const std::string kind : {"fluid", "bottleneck"})
+    for (const ExchangeSpec& spec : specs()) {
+      const Counts counts = run(kind, cluster, spec, loads_of(cluster), ", sample_interval: 3 us");
+      std::vector<double> sum(counts.use.size());
+      Time last{};
+      for (const UtilisationSample& s : counts.samples) {
+        sum[index(s.link)] += s.share * 3e-6;
+        EXPECT_GE(s.until, last) << "in order of time";
+        EXPECT_EQ(s.until.v % 3'000'000, 0);
+        last = s.until;
+      }
+      for (std::size_t l = 0; l < sum.size(); ++l)
+        EXPECT_NEAR(sum[l], counts.use[l].busy, 1e-9 + 1e-3 * counts.use[l].busy) << kind << " link " << l;
+    }
+}
+
+TEST(LinkCountLaw, SumsCountWhatTheSymmetricLoadTheySumDoes) {
+  const Cluster cluster = test::h800_cluster(2);
+  Engine engine;
+  for (const ExchangeSpec& spec : specs()) {
+    const auto by_load = test::make_network("{kind: bottleneck}", engine, cluster),
+               by_sums = test::make_network("{kind: bottleneck}", engine, cluster);
+    const ExchangeGroup group(by_load->topology(), GpuId{0}, 16), same(by_sums->topology(), GpuId{0}, 16);
+    const ExchangeLoad load = test::even_load({16, 8}, 5);
+    ExchangeSums sums;
+    for (int d = 0; d < 16; ++d) {
+      sums.gpu_rows.push_back(0);
+      sums.fan_out.gpu_reach.push_back(0);
+      for (int s = 0; s < 16; ++s) {
+        sums.gpu_rows.back() += load.copies[std::size_t(s * 16 + d)];
+        sums.fan_out.gpu_reach.back() += load.tokens_to_gpu[std::size_t(s * 16 + d)];
+      }
+    }
+    sums.tokens = 1;
+    sums.fan_out.node_reach.assign(2, 0);
+    for (std::size_t i = 0; i < load.tokens_to_node.size(); ++i)
+      sums.fan_out.node_reach[i % 2] += load.tokens_to_node[i];
+    by_load->count(group, spec, load, {}, 1_us);
+    by_sums->count(same, spec, sums, {}, 1_us);
+    const auto want = by_load->link_use(), got = by_sums->link_use();
+    for (std::size_t l = 0; l < want.size(); ++l) EXPECT_EQ(want[l].bytes, got[l].bytes) << "link " << l;
+  }
+}
+
+TEST(LinkCountLaw, WhatComesFromOutsideCrossesTheAdapterAlone) {
+  Engine engine;
+  const auto network = test::make_network("{kind: bottleneck, calibration: none}", engine, test::unit_cluster(2, 2));
+  network->count_arrival(GpuId{3}, 7_B, {}, 7_s);
+  const auto use = network->link_use();
+  for (std::size_t l = 0; l < use.size(); ++l)
+    EXPECT_EQ(use[l].bytes, LinkId(l) == network->topology().nic_in(3) ? 7 : 0);
+}
+}  // namespace
+}  // namespace moesim
