@@ -1,6 +1,4 @@
 // Operations of a layer's attention part: norm, projections, rotary embedding, core, output, residual.
-#include <algorithm>
-
 #include "compute/operation_list.h"
 
 namespace moesim {
@@ -13,6 +11,9 @@ struct Shape {
   std::int64_t q, o;    // widths of the queries and of the output of the heads here
   const AttentionWork& prefill;
   const AttentionWork& decode;
+  bool rotates, norms_heads;  // RoPE; norms of each query and key head
+  double head_norms;          // their parameters
+  std::int64_t rotated;       // columns of queries and keys here that RoPE turns
 
   explicit Shape(const LayerCall& c)
       : a(c.model.attention),
@@ -24,8 +25,14 @@ struct Shape {
         kv_heads(c.options.tensor > a.kv_heads ? 1 : share_of(a.kv_heads, c.options.tensor, "KV heads")),
         q(std::int64_t{heads} * a.head_dim),
         o(std::int64_t{heads} * a.v_head_dim),
-        prefill(windowed(c) ? c.batch.window_prefill : c.batch.prefill),
-        decode(windowed(c) ? c.batch.window_decode : c.batch.decode) {}
+        prefill(has_window(c.model, c.layer) ? c.batch.window_prefill : c.batch.prefill),
+        decode(has_window(c.model, c.layer) ? c.batch.window_decode : c.batch.decode),
+        rotates(c.model.rope.rotates(c.layer)),
+        norms_heads(moesim::norms_heads(c.model, c.layer)),
+        head_norms(c.model.has_qk_norm_weights() ? 2.0 * a.head_dim : 0),
+        rotated(!rotates                       ? 0
+                : a.kind == AttentionKind::mla ? std::int64_t{heads + 1} * a.qk_rope_head_dim
+                                               : std::int64_t(double(q + k()) * c.model.rope.partial)) {}
   std::int64_t kv_down() const { return a.kv_lora_rank + a.qk_rope_head_dim; }
   std::int64_t kv_up() const { return std::int64_t{heads} * (a.qk_nope_head_dim + a.v_head_dim); }
   std::int64_t k() const { return std::int64_t{kv_heads} * a.head_dim; }
@@ -37,11 +44,11 @@ struct Shape {
   AttentionHeads absorbed() const {
     return {a.kind, heads, 1, a.kv_lora_rank + a.qk_rope_head_dim, a.kv_lora_rank, true};
   }
-  static bool windowed(const LayerCall& c) {
-    const std::vector<int>& layers = c.model.attention.sliding_layers;
-    return c.model.attention.sliding_window > 0 && std::binary_search(layers.begin(), layers.end(), c.layer);
-  }
 };
+
+void rotate(OperationList& list, const Shape& s, std::string_view name) {
+  list.moved(name, MemoryKind::rope, s.tokens * s.rotated, Dtype::bf16, s.tokens * s.rotated, Dtype::bf16);
+}
 
 // q_b, kv_b, rotary embedding and the copies that assemble K and V: what `recompute.up_projections` does again.
 void mla_up(OperationList& list, const Shape& s) {
@@ -54,8 +61,7 @@ void mla_up(OperationList& list, const Shape& s) {
     list.cast("cast kv latent", keys * s.a.kv_lora_rank);
     list.linear("kv_b", keys, s.kv_up(), s.a.kv_lora_rank);
   }
-  const std::int64_t rotated = s.tokens * (s.heads + 1) * s.a.qk_rope_head_dim;
-  list.moved("rope", MemoryKind::rope, rotated, Dtype::bf16, rotated, Dtype::bf16);
+  rotate(list, s, "rope");
   if (keys > 0)
     list.moved("assemble k, v", MemoryKind::copy, keys * (s.kv_up() + s.a.qk_rope_head_dim), Dtype::bf16,
                keys * (s.q + s.o), Dtype::bf16);
@@ -66,6 +72,7 @@ void mla_projections(OperationList& list, const Shape& s) {
     list.linear("q_a", s.tokens, s.a.q_lora_rank, s.hidden);
   else
     list.linear("q", s.tokens, s.q, s.hidden);
+  if (list.training()) list.cast("cast for kv_a", s.tokens * s.hidden);  // each product casts its own input
   list.linear("kv_a", s.tokens, s.kv_down(), s.hidden);
 }
 
@@ -74,19 +81,16 @@ void mla_latent_norms(OperationList& list, const Shape& s) {
   list.norm("norm kv latent", s.tokens, s.a.kv_lora_rank);
 }
 
-void gqa_projections(OperationList& list, const Shape& s) {
-  const std::int64_t width = s.q + s.k() + s.v();
+// Projections, norms of heads and rotary embedding; where a layer without RoPE grows its queries with the position
+// (Llama-4), one more pass over them.
+void gqa_up(OperationList& list, const LayerCall& c, const Shape& s) {
+  const std::int64_t width = s.q + s.k() + s.v(), elements = s.tokens * (s.q + s.k());
   list.linear("qkv", s.tokens, width, s.hidden, s.a.qkv_bias ? double(width) : 0);
-  if (s.a.qk_norm) {
-    const std::int64_t elements = s.tokens * (s.q + s.k());
-    list.moved("norm q, k", MemoryKind::norm, elements, Dtype::bf16, elements, Dtype::bf16, 2.0 * s.a.head_dim,
-               s.tokens);
-  }
-}
-
-void gqa_rope(OperationList& list, const Shape& s) {
-  const std::int64_t rotated = s.tokens * (s.q + s.k());
-  list.moved("rope", MemoryKind::rope, rotated, Dtype::bf16, rotated, Dtype::bf16);
+  if (s.norms_heads)
+    list.moved("norm q, k", MemoryKind::norm, elements, Dtype::bf16, elements, Dtype::bf16, s.head_norms, s.tokens);
+  rotate(list, s, "rope");
+  if (!s.rotates && c.model.attention.temperature_scale > 0)
+    list.moved("scale q", MemoryKind::copy, s.tokens * s.q, Dtype::bf16, s.tokens * s.q, Dtype::bf16);
 }
 
 void cores(OperationList& list, const LayerCall& c, const Shape& s) {
@@ -123,8 +127,7 @@ void attention_forward(OperationList& list, const LayerCall& c) {
     mla_latent_norms(list, s);
     mla_up(list, s);
   } else {
-    gqa_projections(list, s);
-    gqa_rope(list, s);
+    gqa_up(list, c, s);
   }
   if (!c.options.training) store_cache(list, c, s);
   cores(list, c, s);
@@ -143,6 +146,7 @@ void attention_backward(OperationList& list, const LayerCall& c) {
   if (c.model.norms_per_layer == 4) list.norm_backward("norm after backward", s.rows, s.hidden);
   if (list.fp8()) list.add("restore output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
   list.cast("cast gradient", s.tokens * s.hidden);
+  list.transpose_scales("transpose scales", s.tokens * s.hidden);
   list.linear("o_proj dgrad", s.tokens, s.o, s.hidden, s.a.o_bias ? 2.0 * double(s.hidden) : 0);
   list.cast_transpose("cast output for weights", s.tokens * s.o);
   list.cast_transpose("cast gradient for weights", s.tokens * s.hidden);
@@ -153,9 +157,8 @@ void attention_backward(OperationList& list, const LayerCall& c) {
   if (s.prefill.queries > 0)
     list.add_attention_backward("attention backward", {s.expanded(), s.prefill, c.options.precision.attention},
                                 s.a.sinks ? s.heads : 0);
+  rotate(list, s, "rope backward");
   if (mla) {
-    const std::int64_t rotated = s.tokens * (s.heads + 1) * s.a.qk_rope_head_dim;
-    list.moved("rope backward", MemoryKind::rope, rotated, Dtype::bf16, rotated, Dtype::bf16);
     if (latent) {
       list.cast("cast dq", s.tokens * s.q);
       list.linear("q_b dgrad", s.tokens, s.a.q_lora_rank, s.q);
@@ -172,13 +175,10 @@ void attention_backward(OperationList& list, const LayerCall& c) {
       list.norm_backward("norm q latent backward", s.tokens, s.a.q_lora_rank);
     }
     list.norm_backward("norm kv latent backward", s.tokens, s.a.kv_lora_rank);
-  } else {
-    gqa_rope(list, s);
-    if (s.a.qk_norm) {
-      const std::int64_t elements = s.tokens * (s.q + s.k());
-      list.moved("norm q, k backward", MemoryKind::norm_backward, 2 * elements, Dtype::bf16, elements, Dtype::bf16,
-                 4.0 * s.a.head_dim, s.tokens);
-    }
+  } else if (s.norms_heads) {
+    const std::int64_t elements = s.tokens * (s.q + s.k());
+    list.moved("norm q, k backward", MemoryKind::norm_backward, 2 * elements, Dtype::bf16, elements, Dtype::bf16,
+               2 * s.head_norms, s.tokens);
   }
   list.recomputing = true;
   if (again.norms) list.norm("norm again", s.rows, s.hidden);

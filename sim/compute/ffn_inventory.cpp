@@ -55,6 +55,9 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
       list.small("gate backward", grouped_gate(m) ? kGateBackwardKernels : kPlainGateBackwardKernels);
       list.add("router dgrad", Gemm{.m = rows, .n = hidden, .k = m.experts}, 2 * bias, rows, {});
       list.add_rows("add dgrads", rows * hidden, 3);  // through the gate, the routed and the shared experts
+      list.recomputing = true;
+      if (m.shared_experts == 0 && c.options.recompute.norms) list.norm("norm again", rows, hidden);
+      list.recomputing = false;
       list.norm_backward("norm backward", rows, hidden);
       list.add_rows("residual", rows * hidden);
       return;
@@ -77,6 +80,7 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
       list.linear("gate-up", tokens, 2 * w, hidden);
       swiglu(list, "swiglu", tokens, w);
       list.linear("down", tokens, hidden, w);
+      if (f.moe && list.training()) list.cast("cast kept for backward", tokens * hidden);
       if (f.moe) return;
       if (c.model.norms_per_layer == 4) list.norm("norm after", rows, hidden);
       list.add_rows("residual", rows * hidden);
@@ -84,6 +88,10 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
     case Pass::backward_input:
       if (!f.moe && c.model.norms_per_layer == 4) list.norm_backward("norm after backward", rows, hidden);
       list.cast("cast gradient", tokens * hidden);
+      if (list.fp8())
+        list.moved("restore gate-up", MemoryKind::cast, tokens * 2 * w, list.linear_dtype(), tokens * 2 * w,
+                   Dtype::bf16);
+      list.transpose_scales("transpose scales", tokens * hidden);
       list.linear("down dgrad", tokens, w, hidden);
       list.recomputing = true;
       if (again.swiglu) swiglu(list, "swiglu again", tokens, w);
@@ -91,7 +99,8 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
       swiglu_backward(list, "swiglu backward", tokens, w);
       list.cast_transpose("cast for weights, down", tokens * (w + hidden));
       list.recomputing = true;
-      if (!f.moe && again.norms) list.norm("norm again", rows, hidden);
+      if (again.norms) list.norm("norm again", rows, hidden);
+      if (again.norms && f.moe) list.cast("cast again", tokens * hidden);
       list.recomputing = false;
       list.cast("cast gate-up gradient", tokens * 2 * w);
       list.linear("gate-up dgrad", tokens, hidden, 2 * w);
@@ -133,6 +142,7 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
       grouped("grouped down", hidden, w, false, bias * double(hidden));
       if (contiguous)
         list.moved("un-permute", MemoryKind::unpermute, rows * hidden, Dtype::bf16, rows * hidden, Dtype::bf16);
+      if (list.training()) list.cast("cast kept for backward", rows * hidden);
       return;
     case Pass::backward_input:
       list.moved("permute gradient", MemoryKind::permute, rows * hidden, dtype, rows * hidden, dtype);

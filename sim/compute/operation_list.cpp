@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace moesim {
 namespace {
 // Of a matrix product: its second operand.  A weight gradient reads none.
@@ -79,6 +81,10 @@ void OperationList::cast_transpose(std::string_view name, std::int64_t elements)
   if (fp8()) moved(name, MemoryKind::cast_transpose, elements, Dtype::bf16, elements, linear_dtype());
 }
 
+void OperationList::transpose_scales(std::string_view name, std::int64_t elements) {
+  if (fp8()) moved(name, MemoryKind::transpose, elements / 128, Dtype::fp32, elements / 128, Dtype::fp32);
+}
+
 void OperationList::add_rows(std::string_view name, std::int64_t elements, int inputs) {
   moved(name, MemoryKind::add, inputs * elements, Dtype::bf16, elements, Dtype::bf16);
 }
@@ -94,6 +100,15 @@ int share_of(int total, int parts, std::string_view what) {
 std::int64_t replicated_rows(const LayerCall& call) {
   const std::int64_t parts = call.options.sequence_parallel ? call.options.tensor : 1;
   return (call.batch.tokens + parts - 1) / parts;
+}
+
+bool norms_heads(const Model& model, int layer) {
+  return model.attention.qk_norm && (model.has_qk_norm_weights() || model.rope.rotates(layer));
+}
+
+bool has_window(const Model& model, int layer) {
+  const AttentionShape& a = model.attention;
+  return a.sliding_window > 0 && std::ranges::binary_search(a.sliding_layers, layer);
 }
 
 // An MTP module's layer is built like the model's last one.

@@ -41,6 +41,8 @@ class OperationList {
   void cast(std::string_view name, std::int64_t elements);
   /// The same, stored transposed for the weight gradient.
   void cast_transpose(std::string_view name, std::int64_t elements);
+  /// The FP32 scales of that many cast numbers into the layout products read them in.
+  void transpose_scales(std::string_view name, std::int64_t elements);
   void add_rows(std::string_view name, std::int64_t elements, int inputs = 2);
   void small(std::string_view name, int count);
 
@@ -76,6 +78,10 @@ void head_operations(OperationList& list, const LayerCall& call, Pass pass);
 int share_of(int total, int parts, std::string_view what);
 /// Rows of norms and residuals on this GPU.
 std::int64_t replicated_rows(const LayerCall& call);
+/// Whether the layer's query and key heads are normalised: in Llama-4 (no weights) only where they rotate.
+bool norms_heads(const Model& model, int layer);
+/// Whether the layer's tokens look back on a sliding or chunked window alone.
+bool has_window(const Model& model, int layer);
 /// Whether the layer (or MTP layer) has experts.
 bool layer_has_experts(const Model& model, int layer);
 }  // namespace moesim
