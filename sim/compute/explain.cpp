@@ -4,91 +4,173 @@
 
 #include <algorithm>
 
+#include "compute/operation_list.h"
+
 namespace moesim {
 namespace {
-void check_request(const ExplainRequest& r) {
-  const auto refuse = [](const std::string& why) { throw ConfigError(why); };
-  if (!r.model.unpublished.empty())
-    refuse(fmt::format("{} has no published shape: {}", r.model.name, r.model.unpublished));
-  if (r.sequences < 1) refuse(fmt::format("sequences: expected at least 1, got {}", r.sequences));
-  if (r.tokens < 1) refuse(fmt::format("tokens: expected at least 1, got {}", r.tokens));
-  if (r.context < 0) refuse(fmt::format("context: expected at least 0, got {}", r.context));
-  if (r.model.max_positions > 0 && r.context + r.tokens > r.model.max_positions)
-    refuse(fmt::format("context + tokens = {} is beyond the {} positions of {}", r.context + r.tokens,
-                       r.model.max_positions, r.model.name));
-  if (r.sequences > 100'000'000 / r.tokens) refuse("sequences x tokens: expected at most 100,000,000");
-  if (r.layer >= r.model.layers)
-    refuse(fmt::format("layer: {} has layers 0 to {}, got {}", r.model.name, r.model.layers - 1, r.layer));
-  if (r.pipeline < 1 || r.pipeline > r.model.layers)
-    refuse(
-        fmt::format("pipeline: expected 1 to the {} layers of {}, got {}", r.model.layers, r.model.name, r.pipeline));
-  const int experts = r.model.moe ? r.model.moe->experts : 1;
-  if (r.expert_parallel < 1 || (r.slots == 0 && experts % r.expert_parallel != 0 && r.model.moe))
-    refuse(fmt::format("expert parallelism: must divide the {} experts of {}, got {}", experts, r.model.name,
+[[noreturn]] void refuse(const std::string& why) { throw ConfigError(why); }
+
+void at_least(std::string_view what, std::int64_t least, std::int64_t value) {
+  if (value < least) refuse(fmt::format("{}: expected at least {}, got {}", what, least, value));
+}
+
+std::vector<SequenceGroup> groups_of(const ExplainRequest& r) {
+  if (!r.lengths.empty()) return r.lengths;
+  return {{r.sequences, r.phase == ExplainPhase::decode ? r.context : r.tokens}};
+}
+
+void check_sequences(const ExplainRequest& r) {
+  const bool decode = r.phase == ExplainPhase::decode;
+  at_least("sequences", 1, r.sequences);
+  at_least("tokens", 1, r.tokens);
+  at_least("context", 0, r.context);
+  if (r.phase == ExplainPhase::training && r.context > 0) refuse("context: training has none cached");
+  std::int64_t all = 0;
+  for (const SequenceGroup& g : groups_of(r)) {
+    at_least("lengths: sequences", 1, g.count);
+    at_least("lengths: tokens", decode ? 0 : 1, g.length);
+    const std::int64_t added = decode ? r.tokens : r.context, positions = r.model.max_positions;
+    if (positions > 0 && g.length > positions - added)
+      refuse(fmt::format("context + tokens = {} is beyond the {} positions of {}", g.length + added, positions,
+                         r.model.name));
+    const std::int64_t each = decode ? r.tokens : g.length;
+    if (g.count > 100'000'000 / each - all) refuse("sequences x tokens: expected at most 100,000,000");
+    all += g.count * each;
+  }
+}
+
+void check_precisions(const ExplainRequest& r, const Gpu& gpu) {
+  const Precisions& p = r.options.precision;
+  for (const auto& [what, dtype] : {std::pair("linear layers", p.linear), std::pair("experts", p.of_experts()),
+                                    std::pair("attention", p.attention)})
+    if (peak_of(gpu, dtype).v <= 0)
+      refuse(fmt::format("precision of {}: {} has no {} arithmetic", what, gpu.name, name_of(dtype)));
+  if (p.kv_cache != Dtype::bf16 && p.kv_cache != Dtype::fp8)
+    refuse(fmt::format("precision of the KV cache: expected bf16 or fp8, got {}", name_of(p.kv_cache)));
+}
+
+void check_request(const ExplainRequest& r, const Gpu& gpu) {
+  const Model& m = r.model;
+  if (!m.unpublished.empty()) refuse(fmt::format("{} has no published shape: {}", m.name, m.unpublished));
+  if (r.layer && (*r.layer < 0 || *r.layer >= m.layers))
+    refuse(fmt::format("layer: {} has layers 0 to {}, got {}", m.name, m.layers - 1, *r.layer));
+  if (!r.batch) check_sequences(r);
+  if (!m.moe && r.expert_parallel != 1)
+    refuse(fmt::format("expert parallelism: {} is a dense model, got {}", m.name, r.expert_parallel));
+  if (m.moe && (r.expert_parallel < 1 || (r.slots == 0 && m.moe->experts % r.expert_parallel != 0)))
+    refuse(fmt::format("expert parallelism: must divide the {} experts of {}, got {}", m.moe->experts, m.name,
                        r.expert_parallel));
+  if (r.share.sms < 0 || r.share.sms > gpu.sms)
+    refuse(fmt::format("SMs: {} has {}, got {}", gpu.name, gpu.sms, r.share.sms));
+  if (!r.beside.empty() && (r.share.sms == 0 || r.share.sms == gpu.sms))
+    refuse(fmt::format("beside: {} needs SMs of its own; leave it some of the {}", r.beside, gpu.sms));
+  check_precisions(r, gpu);
 }
 
 int layer_of(const ExplainRequest& r) {
-  if (r.layer >= 0) return r.layer;
+  if (r.layer) return *r.layer;
   const std::vector<int> moe = r.model.moe_layers();
   return moe.empty() ? 0 : moe.front();
 }
 
+// Every token attends to every other of its sequence.
+void uncover(AttentionWork& work, const ExplainRequest& r) {
+  work.pairs = 0;
+  for (const SequenceGroup& g : groups_of(r))
+    work.pairs += double(g.count) * double(g.length) * double(g.length + r.context);
+}
+
 Batch batch_of(const ExplainRequest& r) {
-  if (r.phase == ExplainPhase::training) return training_batch(r.model, r.tokens, r.sequences);
+  if (r.batch) return *r.batch;
   Batch batch;
-  if (r.phase == ExplainPhase::decode)
-    add_decode(batch, r.model, r.context, r.tokens, r.sequences);
-  else
-    add_prefill(batch, r.model, r.tokens, r.context, r.sequences);
-  batch.outputs = r.sequences * (r.phase == ExplainPhase::decode ? r.tokens : 1);
+  for (const SequenceGroup& g : groups_of(r)) {
+    if (r.phase == ExplainPhase::decode)
+      add_decode(batch, r.model, g.length, r.tokens, g.count);
+    else
+      add_prefill(batch, r.model, g.length, r.context, g.count);
+    batch.outputs += g.count * (r.phase == ExplainPhase::decode ? r.tokens : 1);
+  }
+  if (r.phase == ExplainPhase::training) batch.outputs = batch.tokens;
+  if (!r.causal && r.phase != ExplainPhase::decode) uncover(batch.prefill, r);
   return batch;
+}
+
+CachedTokens cached_by(const ExplainRequest& r) {
+  CachedTokens out;
+  for (const SequenceGroup& g : groups_of(r)) {
+    const CachedTokens these =
+        cached_tokens(r.model, g.count, g.length + (r.phase == ExplainPhase::decode ? r.tokens : r.context));
+    out.all += these.all, out.windowed += these.windowed;
+  }
+  return out;
 }
 
 // The GPU's even part: what it sends out is what it receives.
 std::vector<std::int64_t> even_rows(const ExplainRequest& r, std::int64_t tokens, int slots) {
   std::vector<std::int64_t> rows(std::size_t(slots), 0);
-  const std::int64_t all = tokens * r.model.moe->top_k / std::max(1, r.options.tensor);
+  const std::int64_t all = tokens * r.model.moe->top_k * r.options.expert_tensor / std::max(1, r.options.tensor);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = all / slots + (std::int64_t(i) < all % slots);
   return rows;
 }
 
-MemoryUse memory_of(const ExplainRequest& r, const Batch& batch, int slots, std::int64_t rows) {
+HeldLayers held_by(const ExplainRequest& r, int slots) {
+  if (r.held) return *r.held;
   HeldLayers held;
+  for (int layer = 0; layer < r.model.layers; ++layer) held.layers.push_back(layer);
+  held.embedding = held.head = true;
   held.experts = slots;
-  const bool training = r.phase == ExplainPhase::training;
-  const int layers = training ? (r.model.layers + r.pipeline - 1) / r.pipeline : r.model.layers;
-  // A middle stage holds neither the first layers nor the ends; one stage holds everything.
-  const int first = r.pipeline > 1 ? r.model.layers - layers : 0;
-  for (int i = 0; i < layers; ++i) held.layers.push_back(first + i);
-  held.embedding = held.head = r.pipeline == 1;
-  const Bytes buffers{2 * rows * r.model.hidden * 2};  // BF16 rows, dispatched and combined
-  if (training) return training_memory(r.model, held, r.state, batch, rows, r.in_flight, r.options, buffers);
-  return serving_memory(r.model, held, cached_tokens(r.model, r.sequences, r.context + r.tokens), batch, rows,
-                        r.options, buffers);
+  return held;
+}
+
+void add_memory(Explanation& out, const ExplainRequest& r, int slots) {
+  std::int64_t rows = 0;
+  for (const std::int64_t x : out.rows) rows += x;
+  const HeldLayers held = held_by(r, slots);
+  const Dtype sent = r.options.precision.of_experts() == Dtype::fp8 ? Dtype::fp8 : Dtype::bf16;
+  const Bytes row = tensor_bytes(r.model.hidden, sent) + tensor_bytes(r.model.hidden, Dtype::bf16);
+  const Bytes buffers = r.buffers.value_or(row * rows);
+  if (r.phase != ExplainPhase::training) {
+    out.memory = serving_memory(r.model, held, cached_by(r), out.batch, rows, r.options, buffers);
+    return;
+  }
+  out.layer_activations = layer_activations(r.model, out.layer, out.batch, rows, r.options);
+  const std::vector<double> in_flight = r.in_flight.empty() ? std::vector(held.layers.size(), 1.0) : r.in_flight;
+  out.activations = held_activations(r.model, held, out.batch, rows, in_flight, r.options);
+  out.activations.insert(out.activations.end(), r.other_activations.begin(), r.other_activations.end());
+  out.memory = training_memory(r.model, held, r.state, out.batch, rows, sum_of(out.activations), r.options, buffers);
+}
+
+// Each operation's time next to `beside`, which runs on the other SMs without end.
+void slow_down(Explanation& out, const ExplainRequest& r, const KernelModel& kernels) {
+  std::vector<std::string_view> names;
+  for (const ExplainedOperation& o : out.operations) names.push_back(o.operation.name);
+  const auto at = std::ranges::find(names, r.beside);
+  if (at == names.end())
+    refuse(fmt::format("beside: no operation is called \"{}\"{}", r.beside, suggestion(r.beside, names, "there are")));
+  const Kernel other = out.operations[std::size_t(at - names.begin())].operation.kernel;
+  for (ExplainedOperation& o : out.operations)
+    o.cost = cost_together(kernels, o.operation.kernel, r.share.sms, other, kernels.gpu().sms - r.share.sms).first;
 }
 }  // namespace
 
 Explanation explain(const ExplainRequest& r, const KernelModel& kernels) {
-  check_request(r);
+  check_request(r, kernels.gpu());
   Explanation out;
   out.layer = layer_of(r);
-  const Batch batch = batch_of(r);
+  out.batch = batch_of(r);
+  if (has_window(r.model, out.layer)) out.window = r.model.attention.sliding_window;
   const int slots = r.model.moe ? (r.slots > 0 ? r.slots : r.model.moe->experts / r.expert_parallel) : 0;
-  if (slots > 0) out.rows = even_rows(r, batch.tokens, slots);
+  if (slots > 0) out.rows = even_rows(r, out.batch.tokens, slots);
   std::vector<Operation> operations;
   std::vector<Pass> passes{Pass::forward};
   if (r.phase == ExplainPhase::training) passes = {Pass::forward, Pass::backward_input, Pass::weight_gradient};
   for (const Pass pass : passes)
     for (const LayerPart part : parts_of(r.model, out.layer))
-      append_operations(operations, r.model, out.layer, part, pass, batch, out.rows, r.options);
-  for (const Operation& o : operations) {
-    out.operations.push_back({o, kernels.cost(o.kernel, r.share)});
-    out.total += out.operations.back().cost.time;
-  }
-  std::int64_t rows = 0;
-  for (const std::int64_t x : out.rows) rows += x;
-  out.memory = memory_of(r, batch, slots, rows);
+      append_operations(operations, r.model, out.layer, part, pass, out.batch, out.rows, r.options);
+  for (const Operation& o : operations) out.operations.push_back({o, kernels.cost(o.kernel, r.share)});
+  if (!r.beside.empty()) slow_down(out, r, kernels);
+  for (const ExplainedOperation& o : out.operations) out.total += o.cost.time;
+  add_memory(out, r, slots);
   return out;
 }
 }  // namespace moesim

@@ -46,60 +46,6 @@ HeldBytes held_bytes(const Model& model, const HeldLayers& held, Dtype dtype, La
   return out;
 }
 
-// Activations of one layer; each line says which backward operation needs them.
-struct Kept {
-  std::vector<MemoryItem> items;
-  Dtype linear;
-  void add(std::string name, std::int64_t elements, Dtype dtype) {
-    if (elements > 0) items.push_back({std::move(name), tensor_bytes(elements, dtype)});
-  }
-};
-
-void attention_kept(Kept& kept, const Model& model, std::int64_t tokens, std::int64_t rows, const LayerOptions& o) {
-  const AttentionShape& a = model.attention;
-  const std::int64_t heads = share_of(a.heads, o.tensor, "attention heads");
-  const bool mla = a.kind == AttentionKind::mla;
-  const std::int64_t kv_heads = mla ? heads : std::max<std::int64_t>(1, a.kv_heads / o.tensor);
-  kept.add("layer input", rows * model.hidden, Dtype::bf16);
-  if (!o.recompute.norms) kept.add("normed input", tokens * model.hidden, kept.linear);
-  if (mla) {
-    kept.add("latents", tokens * (a.q_lora_rank + a.kv_lora_rank + a.qk_rope_head_dim), Dtype::bf16);
-    if (!o.recompute.norms) kept.add("normed latents", tokens * (a.q_lora_rank + a.kv_lora_rank), kept.linear);
-  }
-  if (!mla || !o.recompute.up_projections)
-    kept.add("q, k, v", tokens * (heads * a.head_dim + kv_heads * (a.head_dim + a.v_head_dim)), Dtype::bf16);
-  const std::int64_t output = tokens * heads * a.v_head_dim;
-  if (kept.linear == Dtype::fp8)
-    kept.items.push_back({"attention output, 12 bits", {output * 3 / 2}});
-  else
-    kept.add("attention output", output, Dtype::bf16);
-  kept.add("softmax sums", tokens * heads, Dtype::fp32);
-}
-
-void ffn_kept(Kept& kept, const Model& model, int layer, std::int64_t tokens, std::int64_t rows, std::int64_t routed,
-              const LayerOptions& o) {
-  kept.add("attention residual", rows * model.hidden, Dtype::bf16);
-  const bool moe = layer_has_experts(model, layer);
-  if (!o.recompute.norms) kept.add("normed FFN input", tokens * model.hidden, kept.linear);
-  const auto middle = [&](const std::string& name, std::int64_t count, std::int64_t width) {
-    kept.add(name + " gate-up", count * 2 * width, kept.linear);
-    if (!o.recompute.swiglu) kept.add(name + " activation", count * width, kept.linear);
-  };
-  if (!moe) return middle("FFN", tokens, share_of(model.dense_width, o.tensor, "columns of a feed-forward layer"));
-  const MoeShape& m = *model.moe;
-  kept.add("gate scores", rows * m.experts, Dtype::fp32);
-  if (m.shared_experts > 0)
-    middle("shared", tokens, share_of(m.shared_experts * m.expert_width, o.tensor, "columns of the shared expert"));
-  kept.add("routed rows", routed * model.hidden, kept.linear);
-  middle("routed", routed, share_of(m.expert_width, o.expert_tensor, "columns of an expert"));
-}
-
-Bytes sum_of(const std::vector<MemoryItem>& items) {
-  Bytes sum{};
-  for (const MemoryItem& i : items) sum += i.bytes;
-  return sum;
-}
-
 // The largest operation's operands and result: what one layer needs for a moment beside everything that stays.
 Bytes workspace(const Model& model, const HeldLayers& held, const Batch& batch, std::int64_t rows,
                 const LayerOptions& options) {
@@ -125,6 +71,11 @@ void add_item(MemoryUse& use, std::string name, Bytes bytes) {
 }
 }  // namespace
 
+Bytes sum_of(std::span<const MemoryItem> items) {
+  Bytes sum{};
+  for (const MemoryItem& i : items) sum += i.bytes;
+  return sum;
+}
 Bytes MemoryUse::total() const { return sum_of(items); }
 
 Bytes held_weights(const Model& model, const HeldLayers& held, Dtype dtype, const LayerOptions& options) {
@@ -132,22 +83,8 @@ Bytes held_weights(const Model& model, const HeldLayers& held, Dtype dtype, cons
   return (bytes.dense + bytes.experts) * held.copies;
 }
 
-std::vector<MemoryItem> layer_activations(const Model& model, int layer, const Batch& batch, std::int64_t rows,
-                                          const LayerOptions& options) {
-  const std::int64_t parts = options.sequence_parallel ? options.tensor : 1;
-  const std::int64_t own = (batch.tokens + parts - 1) / parts;
-  Kept kept{{}, options.precision.linear};
-  if (options.recompute.layer) {
-    kept.add("layer input", own * model.hidden, Dtype::bf16);
-    return kept.items;
-  }
-  attention_kept(kept, model, batch.tokens, own, options);
-  ffn_kept(kept, model, layer, batch.tokens, own, rows, options);
-  return kept.items;
-}
-
 MemoryUse training_memory(const Model& model, const HeldLayers& held, const TrainingState& state, const Batch& batch,
-                          std::int64_t rows, double in_flight, const LayerOptions& options,
+                          std::int64_t rows, Bytes activations, const LayerOptions& options,
                           Bytes communication_buffers) {
   check(state.zero >= 0 && state.zero <= 3, "ZeRO stage {}", state.zero);
   const HeldBytes weights = held_bytes(model, held, state.weights, options);
@@ -166,9 +103,7 @@ MemoryUse training_memory(const Model& model, const HeldLayers& held, const Trai
   add_item(use, "gradients", of_parameters(element_bytes(state.gradients), state.zero >= 2, held.copies));
   add_item(use, "master weights", of_parameters(element_bytes(state.master), state.zero >= 1, 1));
   add_item(use, "optimizer moments", of_parameters(2 * element_bytes(state.moments), state.zero >= 1, 1));
-  Bytes activations{};
-  for (const int layer : held.layers) activations += sum_of(layer_activations(model, layer, batch, rows, options));
-  add_item(use, "activations", {std::int64_t(double(activations.v) * in_flight)});
+  add_item(use, "activations", activations);
   add_item(use, "logits", logits(model, held, batch, options));
   add_item(use, "workspace", workspace(model, held, batch, rows, options));
   add_item(use, "communication buffers", communication_buffers);
@@ -194,9 +129,7 @@ MemoryUse serving_memory(const Model& model, const HeldLayers& held, CachedToken
   add_item(use, "weights", held_weights(model, held, options.precision.linear, options));
   HeldLayers windowed, whole;
   for (const int layer : held.layers) {
-    const bool has =
-        model.attention.sliding_window > 0 && std::ranges::binary_search(model.attention.sliding_layers, layer);
-    (has ? windowed : whole).layers.push_back(layer);
+    (has_window(model, layer) ? windowed : whole).layers.push_back(layer);
   }
   add_item(use, "kv cache",
            kv_bytes_per_token(model, whole, options) * cached.all +

@@ -1,7 +1,9 @@
 // What fills a GPU's memory: weights, gradients, optimiser, activations, KV cache, buffers.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compute/inventory.h"
@@ -21,7 +23,9 @@ struct HeldLayers {
 struct MemoryItem {
   std::string name;
   Bytes bytes{};
+  std::string_view needed_by{};  // of activations: the operation of the backward pass that reads it
 };
+Bytes sum_of(std::span<const MemoryItem> items);
 /// Peak memory and what it is made of, in a fixed order.
 struct MemoryUse {
   std::vector<MemoryItem> items;
@@ -39,13 +43,18 @@ struct TrainingState {
 
 /// Bytes of the weights held, with scales.
 Bytes held_weights(const Model& model, const HeldLayers& held, Dtype dtype, const LayerOptions& options);
-/// Activations that one micro-batch keeps from forward to backward in one layer.
+/// Activations that one micro-batch keeps from forward to backward in one layer, by what is kept and which operation
+/// needs it.  What `options.recompute` does again is not among them.
 /// rows: rows of routed tokens on this GPU.
 std::vector<MemoryItem> layer_activations(const Model& model, int layer, const Batch& batch, std::int64_t rows,
                                           const LayerOptions& options);
-/// in_flight: micro-batches whose activations are held at the peak, per held layer.
+/// The same of all held layers, by name.  in_flight: micro-batches that each of `held.layers` keeps them of.
+std::vector<MemoryItem> held_activations(const Model& model, const HeldLayers& held, const Batch& batch,
+                                         std::int64_t rows, std::span<const double> in_flight,
+                                         const LayerOptions& options);
+/// activations: of the micro-batches in flight at the peak.
 MemoryUse training_memory(const Model& model, const HeldLayers& held, const TrainingState& state, const Batch& batch,
-                          std::int64_t rows, double in_flight, const LayerOptions& options,
+                          std::int64_t rows, Bytes activations, const LayerOptions& options,
                           Bytes communication_buffers);
 /// Bytes a cached token takes over the held layers, on one of `options.tensor` GPUs.  MLA with an fp8 cache: 656 a
 /// layer.

@@ -22,26 +22,6 @@ void check_parallel(const Config& config, const PoolSection& s, const Model& mod
     at.fail("the model has no experts to spread");
 }
 
-LayerOptions options_of(const PoolSection& s) {
-  LayerOptions out;
-  out.precision = s.precision;
-  out.tensor = s.parallel.tensor;
-  out.expert_tensor = s.parallel.experts_tensor ? s.parallel.tensor : 1;
-  out.sequence_parallel = s.parallel.tensor > 1 && !s.parallel.experts_tensor;
-  out.graphs = s.graphs;
-  out.layout = s.role == Role::decode ? GroupLayout::masked : GroupLayout::contiguous;
-  return out;
-}
-
-/// What the scenario does not say of the precisions is as in the model's release.
-void take_released(const Config& given, const Precisions& released, Precisions& out) {
-  if (!given.has("linear")) {
-    out.linear = released.linear;
-    if (!given.has("experts")) out.experts = released.experts;
-  }
-  if (!given.has("expert_weights")) out.expert_weights = released.expert_weights;
-}
-
 ExchangeKernel exchange_of(const Config& config, const PoolSection& s) {
   if (s.exchange == "auto") return s.role == Role::decode ? ExchangeKernel::low_latency : ExchangeKernel::normal;
   ExchangeKernel out{};
@@ -96,6 +76,25 @@ ExpertBank::Setup experts_of(StudyRun& run, const Config& config, Deployment& d,
   return out;
 }
 }  // namespace
+
+LayerOptions options_of(const PoolSection& s) {
+  LayerOptions out;
+  out.precision = s.precision;
+  out.tensor = s.parallel.tensor;
+  out.expert_tensor = s.parallel.experts_tensor ? s.parallel.tensor : 1;
+  out.sequence_parallel = s.parallel.tensor > 1 && !s.parallel.experts_tensor;
+  out.graphs = s.graphs;
+  out.layout = s.role == Role::decode ? GroupLayout::masked : GroupLayout::contiguous;
+  return out;
+}
+
+void take_released(const Config& given, const Precisions& released, Precisions& out) {
+  if (!given.has("linear")) {
+    out.linear = released.linear;
+    if (!given.has("experts")) out.experts = released.experts;
+  }
+  if (!given.has("expert_weights")) out.expert_weights = released.expert_weights;
+}
 
 void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape) {
   PoolSection& s = pool.section;

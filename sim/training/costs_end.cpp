@@ -5,6 +5,7 @@
 
 #include "spec/count.h"
 #include "training/costs.h"
+#include "training/rank_holds.h"
 
 namespace moesim {
 namespace {
@@ -135,38 +136,10 @@ Time TrainingCosts::optimizer(const GpuSeat& seat) const {
 }
 
 void TrainingCosts::find_resident() {
-  const ParallelSection& p = plan_.section.parallel;
-  const Schedule& s = plan_.schedule;
-  TrainingState state;
-  state.weights = plan_.section.state.weights;
-  state.master = plan_.section.state.master;
-  state.gradients = plan_.section.state.gradients;
-  state.moments = plan_.section.state.moments;
-  state.zero = p.zero;
-  state.data_parallel = plan_.gpus_per_stage / p.tensor;
-  state.expert_parallel_data = plan_.expert_data;
-  const std::int64_t rows = plan_.model.moe ? std::int64_t{plan_.tokens_per_member()} * plan_.model.moe->top_k : 0;
-  // Both directions of one dispatch and one combine, of two micro-batches when they overlap.
-  const Bytes buffers = plan_.model.moe ? bf16_row(plan_.model.hidden) * (4 * rows) : Bytes{};
-  for (int rank = 0; rank < s.ranks; ++rank) {
-    HeldLayers held;
-    held.experts = loads_ != nullptr ? loads_->slots_per_gpu() : 0;
-    for (int chunk = 0; chunk < s.chunks; ++chunk)
-      for (const PlanBlock& block : plan_.stages[std::size_t(s.stage_of(rank, chunk))]) switch (block.kind) {
-          case PlanBlock::Kind::embedding:
-            held.embedding = true;
-            break;
-          case PlanBlock::Kind::head:
-            held.head = true;
-            break;
-          case PlanBlock::Kind::mtp:
-            held.mtp = true;
-            break;
-          case PlanBlock::Kind::layer:
-            held.layers.push_back(block.layer);
-            break;
-        }
-    resident_.push_back(training_memory(plan_.model, held, state, plan_.batch, rows, 0, plan_.options, buffers));
+  for (int rank = 0; rank < plan_.schedule.ranks; ++rank) {
+    const RankHolds holds = rank_holds(plan_, rank, loads_ != nullptr ? loads_->slots_per_gpu() : 0);
+    resident_.push_back(training_memory(plan_.model, holds.layers, holds.state, plan_.batch, holds.rows, {},
+                                        plan_.options, holds.buffers));
     const Bytes total = resident_.back().total();
     if (total > memory())
       throw ConfigError(

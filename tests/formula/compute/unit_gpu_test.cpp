@@ -104,15 +104,18 @@ TEST(Memory, TrainingKeepsMasterGradientsAndMomentsByZeroStage) {
       if (i.name == name) return i.bytes;
     return Bytes{};
   };
-  const MemoryUse whole = training_memory(m, held, state, batch, 128, 1, options, 0_B);
+  const auto kept = [&](double in_flight) {
+    return sum_of(held_activations(m, held, batch, 128, std::vector{in_flight}, options));
+  };
+  const MemoryUse whole = training_memory(m, held, state, batch, 128, kept(1), options, 0_B);
   EXPECT_EQ(item(whole, "weights"), Bytes{2 * parameters});
   EXPECT_EQ(item(whole, "gradients"), Bytes{4 * parameters});
   EXPECT_EQ(item(whole, "master weights"), Bytes{4 * parameters});
   EXPECT_EQ(item(whole, "optimizer moments"), Bytes{4 * parameters});
   state.zero = 1, state.data_parallel = state.expert_parallel_data = 4;
-  EXPECT_NEAR(double(item(training_memory(m, held, state, batch, 128, 1, options, 0_B), "master weights").v),
+  EXPECT_NEAR(double(item(training_memory(m, held, state, batch, 128, {}, options, 0_B), "master weights").v),
               double(parameters), 2);
-  const MemoryUse twice = training_memory(m, held, state, batch, 128, 2, options, 0_B);
+  const MemoryUse twice = training_memory(m, held, state, batch, 128, kept(2), options, 0_B);
   EXPECT_EQ(item(twice, "activations"), item(whole, "activations") * 2);
 }
 

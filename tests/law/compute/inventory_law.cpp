@@ -98,6 +98,110 @@ TEST_P(EveryModel, WeightsReadAreTheCatalogues) {
   EXPECT_EQ(read, weight_bytes(model, {.dtype = Dtype::bf16}).v - embedding);
 }
 
+TEST_P(EveryModel, TrainingFlopsWithoutAMaskAreTheCatalogues) {
+  if (model.attention.sliding_window > 0) GTEST_SKIP() << "a window is always a mask";
+  Batch batch = training_batch(model, length());
+  batch.prefill.pairs *= 2;
+  LayerOptions options;
+  options.training = true;
+  const auto rows = all_rows(model, batch.tokens);
+  EXPECT_EQ(
+      useful(whole_pass(model, batch, rows, {Pass::forward, Pass::backward_input, Pass::weight_gradient}, options)),
+      training_flops(model, length(), false).v * double(length()));
+}
+
+// Every matrix gets a gradient in FP32, of its own size.
+TEST_P(EveryModel, WeightGradientsAreOfTheCataloguesMatrices) {
+  const Batch batch = training_batch(model, 8);
+  const std::vector<std::int64_t> rows(std::size_t(model.moe ? model.moe->experts : 0), 1);
+  LayerOptions options;
+  options.training = true;
+  std::int64_t elements = 0, expected = model.tied_embeddings ? count_parameters(model).embedding : 0;
+  for (const Operation& o : whole_pass(model, batch, rows, {Pass::weight_gradient}, options)) {
+    if (const auto* g = std::get_if<Gemm>(&o.kernel)) elements += g->m * g->n;
+    if (const auto* g = std::get_if<GroupedGemm>(&o.kernel)) elements += group_rows(*g).used * g->n * g->k;
+  }
+  for (const WeightShape& w : weight_shapes(model))
+    if (w.rows > 1 && !w.mtp && w.part != ParameterPart::embedding) expected += w.each() * w.copies;
+  EXPECT_EQ(elements, expected);
+}
+
+// What forward keeps is read by an operation of the backward pass, and nothing is kept that backward computes again.
+TEST_P(EveryModel, ActivationsAreKeptForAnOperationOfTheBackwardPass) {
+  const Batch batch = training_batch(model, length());
+  const std::vector<std::int64_t> rows(std::size_t(model.moe ? model.moe->experts : 0), 4);
+  LayerOptions options;
+  options.training = true;
+  for (const Dtype linear : {Dtype::bf16, Dtype::fp8})
+    for (int bits = 0; bits < 16; ++bits) {
+      options.precision.linear = linear;
+      options.recompute = {bool(bits & 1), bool(bits & 2), bool(bits & 4), bool(bits & 8)};
+      for (const int layer : {0, 1, 2, 3, model.layers - 1}) {
+        std::vector<Operation> operations;
+        for (const Pass pass : {Pass::backward_input, Pass::weight_gradient})
+          for (const LayerPart part : parts_of(model, layer))
+            append_operations(operations, model, layer, part, pass, batch, rows, options);
+        for (const MemoryItem& kept : layer_activations(model, layer, batch, std::int64_t(rows.size()) * 4, options))
+          EXPECT_TRUE(std::ranges::any_of(operations, [&](const Operation& o) { return o.name == kept.needed_by; }))
+              << kept.name << " for " << kept.needed_by << " in layer " << layer << ", recomputed " << bits;
+      }
+    }
+}
+
+TEST_P(EveryModel, ActivationsByNameSumToTheTotal) {
+  const Batch batch = training_batch(model, length());
+  LayerOptions options;
+  options.training = true;
+  HeldLayers held;
+  std::vector<double> in_flight;
+  Bytes each{};
+  for (int layer = 0; layer < model.layers; ++layer) {
+    held.layers.push_back(layer), in_flight.push_back(1 + layer % 3);
+    each += sum_of(layer_activations(model, layer, batch, 100, options)) * (1 + layer % 3);
+  }
+  EXPECT_EQ(sum_of(held_activations(model, held, batch, 100, in_flight, options)), each);
+}
+
+TEST(Inventory, Llama4NormalisesHeadsOnlyWhereTheyRotate) {
+  Model model = load_model("llama-4-maverick");
+  model.attention.qk_norm = true;  // as Scout
+  const Batch batch = training_batch(model, 64);
+  LayerOptions options;
+  options.training = true;
+  const auto names = [&](int layer) {
+    std::vector<Operation> operations;
+    for (const Pass pass : {Pass::forward, Pass::backward_input})
+      append_operations(operations, model, layer, LayerPart::attention, pass, batch, {}, options);
+    std::vector<std::string_view> out;
+    for (const Operation& o : operations) {
+      out.push_back(o.name);
+      if (o.name == "norm q, k") {
+        EXPECT_EQ(o.weights, 0_B);
+      }
+    }
+    return out;
+  };
+  const auto has = [](const std::vector<std::string_view>& all, std::string_view name) {
+    return std::ranges::find(all, name) != all.end();
+  };
+  for (const char* name : {"rope", "norm q, k", "rope backward", "norm q, k backward"}) {
+    EXPECT_TRUE(has(names(2), name)) << name;
+    EXPECT_FALSE(has(names(3), name)) << name;
+  }
+  EXPECT_FALSE(has(names(2), "scale q"));
+  EXPECT_TRUE(has(names(3), "scale q"));
+}
+
+// GLM-4.5 turns half of each head.
+TEST(Inventory, RotaryEmbeddingMovesOnlyWhatRotates) {
+  const Model model = load_model("glm-4.5");
+  std::vector<Operation> operations;
+  append_operations(operations, model, 5, LayerPart::attention, Pass::forward, training_batch(model, 64), {}, {});
+  const auto at = std::ranges::find(operations, "rope", &Operation::name);
+  ASSERT_NE(at, operations.end());
+  EXPECT_EQ(at->bytes, Bytes{2 * 2 * 64 * (96 + 8) * 128 / 2});  // in and out, BF16, 96 + 8 heads of 128
+}
+
 TEST(Inventory, Fp8WeightsReadAreTheCatalogues) {
   for (const char* name : {"deepseek-v3", "deepseek-v2", "kimi-k2"}) {
     const Model model = load_model(name);

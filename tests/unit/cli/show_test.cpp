@@ -4,29 +4,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/command.h"
 #include "spec/catalogue.h"
 #include "spec/claims.h"
+#include "support/command.h"
 
 namespace moesim {
 namespace {
 using Json = nlohmann::json;
 
-/// Runs a command line and returns what it prints; a ConfigError's text for a wrong one.
-std::string run_command(std::vector<std::string> words) {
-  words.insert(words.begin(), "moesim");
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  testing::internal::CaptureStdout();
-  try {
-    (void)command(int(arguments.size()), arguments.data());
-  } catch (const std::exception& e) {
-    (void)testing::internal::GetCapturedStdout();
-    return e.what();
-  }
-  std::fflush(stdout);
-  return testing::internal::GetCapturedStdout();
-}
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(Show, OneModelCarriesItsExactTotals) {

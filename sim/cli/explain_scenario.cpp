@@ -1,0 +1,73 @@
+// A scenario's layer: what one GPU of it computes in one step, and holds.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/explain_scenario.h"
+#include "cli/options.h"
+#include "placement/section.h"
+#include "spec/catalogue.h"
+#include "study/passes.h"
+#include "study/scenario.h"
+
+namespace moesim {
+namespace {
+void read_passes(const ExplainOptions& o, const Scenario& scenario, ExplainSubject& s) {
+  only_step_options(o, "passes", {"--phase"});
+  check_passes(scenario.config);
+  const PassesShape shape = read<PassesShape>(scenario.config.at("passes"));
+  const Cluster cluster = read_cluster(scenario.config.at("cluster"));
+  ExplainRequest& r = s.request;
+  r.model = read_model(scenario.config.at("model"));
+  if (!o.phase.empty() && o.phase != "prefill" && o.phase != "decode")
+    throw ConfigError(fmt::format("--phase: expected prefill or decode, got \"{}\"", o.phase));
+  const bool decode = o.phase.empty() ? shape.prefill.steps == 0 : o.phase == "decode";
+  const PhaseShape& phase = decode ? shape.decode : shape.prefill;
+  set_phase(r, decode ? ExplainPhase::decode : ExplainPhase::prefill);
+  r.sequences = phase.sequences, r.tokens = phase.new_tokens, r.context = phase.context;
+  r.options.precision = shape.precision;
+  const int gpus = shape.expert_parallel > 0 ? shape.expert_parallel : cluster.gpus();
+  r.expert_parallel = r.model.moe ? gpus : 1;
+  r.slots = slots_of(scenario.config, r.model, gpus);
+  s.gpu = cluster.node.gpu;
+  s.exchange_sms = r.model.moe && phase.exchange == ExchangeKernel::normal ? phase.exchange_sms : 0;
+  s.kernels = make_kernel_model(scenario.config, s.gpu);
+}
+
+}  // namespace
+
+void only_step_options(const ExplainOptions& o, std::string_view section, std::initializer_list<std::string_view> may) {
+  const std::pair<std::string_view, bool> given[] = {
+      {"--phase", !o.phase.empty()},      {"--pool", !o.pool.empty()},  {"--stage", o.stage >= 0},
+      {"--sequences", bool(o.sequences)}, {"--tokens", bool(o.tokens)}, {"--context", bool(o.context)},
+      {"--lengths", !o.lengths.empty()}};
+  for (const auto& [name, is] : given)
+    if (is && std::ranges::find(may, name) == may.end())
+      throw ConfigError(fmt::format("{}: the scenario's section {} says it; change that with --set", name, section));
+}
+
+int slots_of(const Config& placed, const Model& model, int gpus) {
+  if (!model.moe) return 0;
+  int slots = 0;
+  if (placed.has("placement") && placed.at("placement").is_map())
+    slots = read<PlacementSection>(placed.at("placement")).slots;
+  return (std::max(slots, model.moe->experts) + gpus - 1) / gpus;
+}
+
+ExplainSubject subject_of_scenario(const ExplainOptions& o) {
+  Scenario scenario = load_scenario(o.scenario, parse_overrides(o.sets));
+  scenario.config = Config::load(scenario.file, parse_overrides(o.sets));  // notes only what is read from here on
+  ExplainSubject s{o.request, {}, nullptr, "", ""};
+  if (scenario.study->section == "training")
+    explain_training(o, scenario, s);
+  else if (scenario.study->section == "serving")
+    explain_serving(o, scenario, s);
+  else if (scenario.study->section == "passes")
+    read_passes(o, scenario, s);
+  else
+    throw ConfigError(
+        fmt::format("{}: expected a section training, serving or passes: there is no layer to explain", scenario.file));
+  s.resolved = scenario.config.resolved();
+  return s;
+}
+}  // namespace moesim

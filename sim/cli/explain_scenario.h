@@ -1,0 +1,20 @@
+// How `moesim explain` reads each kind of scenario.
+#pragma once
+#include <initializer_list>
+#include <string_view>
+
+#include "cli/explain_input.h"
+#include "study/scenario.h"
+
+namespace moesim {
+
+/// Each fills the subject's request, GPU and kernel times.
+void explain_training(const ExplainOptions& options, const Scenario& scenario, ExplainSubject& subject);
+void explain_serving(const ExplainOptions& options, const Scenario& scenario, ExplainSubject& subject);
+
+/// Throws if an option is given that the scenario's section answers itself.  may: those that it does not.
+void only_step_options(const ExplainOptions& options, std::string_view section,
+                       std::initializer_list<std::string_view> may);
+/// Expert slots of one of `gpus`: as the placement in `placed` says, else one an expert.
+int slots_of(const Config& placed, const Model& model, int gpus);
+}  // namespace moesim

@@ -1,0 +1,172 @@
+// An explanation as tables and as JSON.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/explain_input.h"
+#include "core/words.h"
+#include "record/summary.h"
+
+namespace moesim {
+namespace {
+std::string origin(const Provenance& p) {
+  std::string out(name_of(p.origin));
+  if (p.origin == Origin::extrapolated) out += fmt::format(" {:.2g}x", p.beyond);
+  return p.borrowed ? out + ", borrowed" : out;
+}
+
+std::string_view short_name(Pass pass) {
+  return pass == Pass::forward ? "forward" : pass == Pass::backward_input ? "backward" : "weights";
+}
+
+std::string precisions(const Precisions& p) {
+  std::string out = fmt::format("linear layers {}", name_of(p.linear));
+  if (p.of_experts() != p.linear || p.expert_weights) out += fmt::format(", experts {}", name_of(p.of_experts()));
+  if (p.expert_weights) out += fmt::format(" of {} weights", name_of(*p.expert_weights));
+  return out + fmt::format(", attention {}, cache {}", name_of(p.attention), name_of(p.kv_cache));
+}
+
+std::string sequences(const ExplainRequest& r) {
+  const bool decode = r.phase == ExplainPhase::decode;
+  const auto of = [&](std::int64_t count, std::int64_t tokens, std::int64_t context) {
+    return fmt::format("{} of {}{}", counted(count, "sequence"), counted(tokens, decode ? "new token" : "token"),
+                       context > 0 || decode ? fmt::format(" after {} cached", context) : "");
+  };
+  if (r.lengths.empty()) return of(r.sequences, r.tokens, r.context);
+  std::string out;
+  for (const SequenceGroup& g : r.lengths)
+    out += (out.empty() ? "" : ", ") + (decode ? of(g.count, r.tokens, g.length) : of(g.count, g.length, r.context));
+  return out;
+}
+
+std::string heading(const ExplainSubject& s, const Explanation& e) {
+  const ExplainRequest& r = s.request;
+  std::string out = fmt::format("{}, layer {} of {}, {} on {}\n", r.model.title, e.layer, r.model.layers,
+                                name_of(r.phase), s.gpu.title);
+  out += fmt::format("  tokens: {}{}{}\n", sequences(r), r.causal ? "" : ", each attending to all",
+                     e.window > 0 ? fmt::format("; this layer looks back on {} {}", e.window,
+                                                r.model.attention.chunked ? "at most, its chunk" : "tokens")
+                                  : "");
+  if (!e.rows.empty())
+    out += fmt::format("  experts: {} here, {} rows each: {} tokens x top-{}{}, spread evenly\n", e.rows.size(),
+                       e.rows.front(), e.batch.tokens, r.model.moe->top_k,
+                       r.expert_parallel > 1 ? fmt::format(" from each of {} GPUs", r.expert_parallel) : "");
+  out += fmt::format("  numbers: {}\n", precisions(r.options.precision));
+  out += fmt::format("  kernel times: {}; on {} of {} SMs{}\n", s.kernels->source(),
+                     r.share.sms > 0 ? r.share.sms : s.gpu.sms, s.gpu.sms,
+                     r.beside.empty() ? "" : fmt::format(", beside {} on the others", r.beside));
+  if (s.exchange_sms > 0 && r.share.sms == 0)
+    out += fmt::format("  beside exchanges, which take {} SMs, these take as long as with --sms {}\n", s.exchange_sms,
+                       s.gpu.sms - s.exchange_sms);
+  return out;
+}
+
+/// FLOPs, bytes and time of some operations.
+struct Sums {
+  double flops = 0, bytes = 0;
+  Time time{};
+  void add(const ExplainedOperation& o) {
+    flops += o.operation.flops.v, bytes += double(o.operation.bytes.v), time += o.cost.time;
+  }
+};
+
+/// The cells of GFLOP, MB, us, share, TFLOP/s and TB/s.
+std::vector<std::string> cells(const Sums& s, Time total) {
+  const double time = seconds(s.time);
+  return {s.flops > 0 ? fmt::format("{:.3f}", s.flops * 1e-9) : "",
+          s.bytes > 0 ? fmt::format("{:.3f}", s.bytes * 1e-6) : "",
+          fmt::format("{:.2f}", time * 1e6),
+          fmt::format("{:.1f} %", 100 * (s.time / total)),
+          s.flops > 0 ? fmt::format("{:.0f}", s.flops / time * 1e-12) : "",
+          s.bytes > 0 ? fmt::format("{:.2f}", s.bytes / time * 1e-12) : ""};
+}
+
+std::string operations_text(const Explanation& e) {
+  std::string out = fmt::format("{:<9} {:<9} {:<27} {:>10} {:>10} {:>9} {:>7} {:>8} {:>6}  {:<20} {}\n", "pass", "part",
+                                "operation", "GFLOP", "MB", "us", "share", "TFLOP/s", "TB/s", "from", "kernel");
+  const auto line = [&](std::string_view pass, std::string_view part, std::string_view name, const Sums& s,
+                        const std::string& from, const std::string& kernel) {
+    const std::vector<std::string> c = cells(s, e.total);
+    out += fmt::format("{:<9} {:<9} {:<27} {:>10} {:>10} {:>9} {:>7} {:>8} {:>6}  {:<20} {}", pass, part, name, c[0],
+                       c[1], c[2], c[3], c[4], c[5], from, kernel);
+    out.erase(out.find_last_not_of(' ') + 1);
+    out += '\n';
+  };
+  Sums all;
+  std::vector<std::pair<LayerPart, Sums>> parts;
+  for (const ExplainedOperation& o : e.operations) {
+    Sums one;
+    one.add(o), all.add(o);
+    if (parts.empty() || std::ranges::find(parts, o.operation.part, &std::pair<LayerPart, Sums>::first) == parts.end())
+      parts.emplace_back(o.operation.part, Sums{});
+    std::ranges::find(parts, o.operation.part, &std::pair<LayerPart, Sums>::first)->second.add(o);
+    line(short_name(o.operation.pass), name_of(o.operation.part), o.operation.name, one, origin(o.cost.from),
+         describe(o.operation.kernel) + (o.operation.recomputed ? " (again)" : ""));
+  }
+  out += '\n';
+  for (const auto& [part, sum] : parts) line("sum", name_of(part), "", sum, "", "");
+  line("sum", "all", "one after the other", all, "", "");
+  return out;
+}
+
+std::string memory_text(const ExplainSubject& s, const Explanation& e) {
+  TextTable table({s.memory.empty() ? "memory of the GPU" : fmt::format("memory of a GPU, {}", s.memory), "size"});
+  for (const MemoryItem& i : e.memory.items) {
+    table.add({i.name, pretty(double(i.bytes.v), "B")});
+    if (i.name == "activations")
+      for (const MemoryItem& a : e.activations)
+        if (a.bytes.v > 0) table.add({"  " + a.name, pretty(double(a.bytes.v), "B")});
+  }
+  const Bytes total = e.memory.total();
+  table.add({"sum", pretty(double(total.v), "B")});
+  std::string out = table.text();
+  out += fmt::format("  of {}{}\n", pretty(double(s.gpu.memory.v), "B"),
+                     total > s.gpu.memory
+                         ? fmt::format(": does not fit, {} too much", pretty(double((total - s.gpu.memory).v), "B"))
+                         : "");
+  if (e.layer_activations.empty()) return out;
+  TextTable kept({"kept by one micro-batch in this layer", "size", "needed by"});
+  for (const MemoryItem& a : e.layer_activations)
+    kept.add({a.name, pretty(double(a.bytes.v), "B"), std::string(a.needed_by)});
+  kept.add({"sum", pretty(double(sum_of(e.layer_activations).v), "B"), ""});
+  return out + "\n" + kept.text();
+}
+}  // namespace
+
+std::string explanation_text(const ExplainSubject& s, const Explanation& e) {
+  return (s.resolved.empty() ? "" : s.resolved + "\n") + heading(s, e) + "\n" + operations_text(e) + "\n" +
+         memory_text(s, e);
+}
+
+std::string explanation_json(const ExplainSubject& s, const Explanation& e) {
+  using Json = nlohmann::ordered_json;
+  Json out{{"model", s.request.model.name},
+           {"gpu", s.gpu.name},
+           {"layer", e.layer},
+           {"phase", name_of(s.request.phase)},
+           {"source", s.kernels->source()},
+           {"time", seconds(e.total)}};
+  for (const auto& [o, cost] : e.operations)
+    out["operations"].push_back({{"name", o.name},
+                                 {"part", name_of(o.part)},
+                                 {"pass", name_of(o.pass)},
+                                 {"recomputed", o.recomputed},
+                                 {"kernel", describe(o.kernel)},
+                                 {"flops", o.flops.v},
+                                 {"useful_flops", o.useful.v},
+                                 {"bytes", o.bytes.v},
+                                 {"weights", o.weights.v},
+                                 {"time", seconds(cost.time)},
+                                 {"share", cost.time / e.total},
+                                 {"origin", name_of(cost.from.origin)},
+                                 {"beyond", cost.from.beyond},
+                                 {"borrowed", cost.from.borrowed}});
+  for (const MemoryItem& i : e.memory.items) out["memory"][i.name] = i.bytes.v;
+  out["memory_total"] = e.memory.total().v;
+  for (const MemoryItem& i : e.activations) out["activations"][i.name] = i.bytes.v;
+  for (const MemoryItem& i : e.layer_activations)
+    out["layer_activations"].push_back({{"name", i.name}, {"bytes", i.bytes.v}, {"needed_by", i.needed_by}});
+  return out.dump(2) + "\n";
+}
+}  // namespace moesim

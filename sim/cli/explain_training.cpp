@@ -1,0 +1,43 @@
+// A training scenario's layer: one micro-batch on one GPU, and what the fullest pipeline stage holds.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/explain_scenario.h"
+#include "training/costs.h"
+#include "training/rank_holds.h"
+
+namespace moesim {
+void explain_training(const ExplainOptions& o, const Scenario& scenario, ExplainSubject& s) {
+  only_step_options(o, "training", {"--stage"});
+  TrainingPlan plan = read_plan(scenario.config);
+  ExplainRequest& r = s.request;
+  set_phase(r, ExplainPhase::training);
+  r.model = plan.model;
+  r.batch = plan.batch;
+  r.options = plan.options;
+  r.expert_parallel = plan.model.moe ? plan.section.parallel.expert : 1;
+  r.slots = slots_of(scenario.config, r.model, r.expert_parallel);
+  r.sequences = plan.section.micro_batch, r.tokens = plan.section.sequence;
+  s.gpu = plan.cluster.node.gpu;
+  s.kernels = make_kernel_model(scenario.config, s.gpu);
+  s.exchange_sms = plan.section.communication_sms;
+  KernelCosts costs(*s.kernels);
+  split_layers(plan, scenario.config, [&](const PlanBlock& block) { return block_seconds(plan, block, costs); });
+  if (o.stage >= plan.schedule.ranks)
+    throw ConfigError(fmt::format("--stage: expected 0 to {}, got {}", plan.schedule.ranks - 1, o.stage));
+  Bytes most{-1};
+  for (int rank = std::max(0, o.stage); rank < (o.stage < 0 ? plan.schedule.ranks : o.stage + 1); ++rank) {
+    const RankHolds holds = rank_holds(plan, rank, r.slots);
+    std::vector<MemoryItem> activations =
+        held_activations(r.model, holds.layers, plan.batch, holds.rows, holds.in_flight, r.options);
+    const MemoryUse use = training_memory(r.model, holds.layers, holds.state, plan.batch, holds.rows,
+                                          sum_of(activations) + holds.other.bytes, r.options, holds.buffers);
+    if (use.total() <= most) continue;
+    most = use.total();
+    if (plan.schedule.ranks > 1) s.memory = fmt::format("pipeline stage {} at its fullest", rank);
+    r.held = holds.layers, r.state = holds.state, r.in_flight = holds.in_flight, r.buffers = holds.buffers;
+    r.other_activations = {holds.other};
+  }
+}
+}  // namespace moesim

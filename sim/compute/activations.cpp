@@ -1,0 +1,111 @@
+// What the forward pass of training keeps for the backward pass, item by item.
+#include <algorithm>
+
+#include "compute/memory.h"
+#include "compute/operation_list.h"
+#include "core/check.h"
+
+namespace moesim {
+namespace {
+struct Kept {
+  std::vector<MemoryItem> items;
+  Dtype linear;
+  void add(std::string name, std::string_view needed_by, std::int64_t elements, Dtype dtype) {
+    if (elements > 0) items.push_back({std::move(name), tensor_bytes(elements, dtype), needed_by});
+  }
+};
+
+void mla_kept(Kept& kept, const AttentionShape& a, std::int64_t tokens, std::int64_t heads, const Recompute& again) {
+  kept.add("latents", "norm kv latent backward", tokens * (a.q_lora_rank + a.kv_lora_rank + a.qk_rope_head_dim),
+           Dtype::bf16);
+  if (!again.norms) kept.add("normed latents", "kv_b wgrad", tokens * (a.q_lora_rank + a.kv_lora_rank), kept.linear);
+  if (!again.up_projections)
+    kept.add("q, k, v", "attention backward", tokens * heads * (2 * a.head_dim + a.v_head_dim), Dtype::bf16);
+}
+
+void attention_kept(Kept& kept, const Model& model, int layer, std::int64_t tokens, std::int64_t rows,
+                    const LayerOptions& o) {
+  const AttentionShape& a = model.attention;
+  const std::int64_t heads = share_of(a.heads, o.tensor, "attention heads");
+  const bool mla = a.kind == AttentionKind::mla;
+  kept.add("layer input", "norm backward", rows * model.hidden, Dtype::bf16);
+  if (!o.recompute.norms)
+    kept.add("normed input",
+             !mla                ? "qkv wgrad"
+             : a.q_lora_rank > 0 ? "q_a, kv_a wgrad"
+                                 : "q, kv_a wgrad",
+             tokens * model.hidden, kept.linear);
+  if (mla) {
+    mla_kept(kept, a, tokens, heads, o.recompute);
+  } else {
+    const std::int64_t kv_heads = std::max(1, a.kv_heads / o.tensor), k = kv_heads * a.head_dim;
+    if (norms_heads(model, layer))
+      kept.add("q, k before norm", "norm q, k backward", tokens * (heads * a.head_dim + k), Dtype::bf16);
+    kept.add("q, k, v", "attention backward", tokens * (heads * a.head_dim + k + kv_heads * a.v_head_dim), Dtype::bf16);
+  }
+  const std::int64_t output = tokens * heads * a.v_head_dim;
+  if (kept.linear == Dtype::fp8)
+    kept.items.push_back({"attention output, 12 bits", {output * 3 / 2}, "o_proj wgrad"});
+  else
+    kept.add("attention output", "o_proj wgrad", output, Dtype::bf16);
+  kept.add("softmax sums", "attention backward", tokens * heads, Dtype::fp32);
+  if (model.norms_per_layer == 4) kept.add("o_proj output", "norm after backward", rows * model.hidden, Dtype::bf16);
+}
+
+// Between the two products of an FFN.  down_gradient: the operation that gives the second one's weight gradient.
+void middle_kept(Kept& kept, const std::string& of, std::string_view down_gradient, std::int64_t rows,
+                 std::int64_t width, const Recompute& again) {
+  kept.add(of + " gate-up", "swiglu backward", rows * 2 * width, kept.linear);
+  if (!again.swiglu) kept.add(of + " activation", down_gradient, rows * width, kept.linear);
+}
+
+void ffn_kept(Kept& kept, const Model& model, int layer, std::int64_t tokens, std::int64_t rows, std::int64_t routed,
+              const LayerOptions& o) {
+  const bool moe = layer_has_experts(model, layer);
+  kept.add("attention residual", "norm backward", rows * model.hidden, Dtype::bf16);
+  if (!o.recompute.norms)
+    kept.add("normed FFN input", moe ? "router wgrad" : "gate-up wgrad", tokens * model.hidden, kept.linear);
+  if (model.norms_per_layer == 4) kept.add("FFN output", "norm after backward", rows * model.hidden, Dtype::bf16);
+  if (!moe)
+    return middle_kept(kept, "FFN", "down wgrad", tokens,
+                       share_of(model.dense_width, o.tensor, "columns of a feed-forward layer"), o.recompute);
+  const MoeShape& m = *model.moe;
+  kept.add("gate scores", "gate backward", rows * m.experts, Dtype::fp32);
+  if (m.shared_experts > 0)
+    middle_kept(kept, "shared", "down wgrad", tokens,
+                share_of(m.shared_experts * m.expert_width, o.tensor, "columns of the shared expert"), o.recompute);
+  kept.add("routed rows", "grouped gate-up wgrad", routed * model.hidden, kept.linear);
+  middle_kept(kept, "routed", "grouped down wgrad", routed,
+              share_of(m.expert_width, o.expert_tensor, "columns of an expert"), o.recompute);
+}
+}  // namespace
+
+std::vector<MemoryItem> layer_activations(const Model& model, int layer, const Batch& batch, std::int64_t rows,
+                                          const LayerOptions& options) {
+  const std::int64_t parts = options.sequence_parallel ? options.tensor : 1;
+  const std::int64_t own = (batch.tokens + parts - 1) / parts;
+  Kept kept{{}, options.precision.linear};
+  if (options.recompute.layer) {
+    kept.add("layer input", "norm", own * model.hidden, Dtype::bf16);
+    return kept.items;
+  }
+  attention_kept(kept, model, layer, batch.tokens, own, options);
+  ffn_kept(kept, model, layer, batch.tokens, own, rows, options);
+  return kept.items;
+}
+
+std::vector<MemoryItem> held_activations(const Model& model, const HeldLayers& held, const Batch& batch,
+                                         std::int64_t rows, std::span<const double> in_flight,
+                                         const LayerOptions& options) {
+  check(in_flight.size() == held.layers.size(), "{} counts of micro-batches for {} layers", in_flight.size(),
+        held.layers.size());
+  std::vector<MemoryItem> sum;
+  for (std::size_t i = 0; i < held.layers.size(); ++i)
+    for (const MemoryItem& item : layer_activations(model, held.layers[i], batch, rows, options)) {
+      auto at = std::ranges::find(sum, item.name, &MemoryItem::name);
+      if (at == sum.end()) at = sum.insert(sum.end(), {item.name, {}, item.needed_by});
+      at->bytes += Bytes{std::int64_t(double(item.bytes.v) * in_flight[i])};
+    }
+  return sum;
+}
+}  // namespace moesim

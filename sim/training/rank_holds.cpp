@@ -1,0 +1,92 @@
+#include "training/rank_holds.h"
+
+namespace moesim {
+namespace {
+/// One chunk of a rank: its layers, what a micro-batch keeps in them and in what is no layer.
+struct Chunk {
+  std::vector<int> layers;
+  Bytes of_layers{}, of_others{};
+};
+
+void add_block(const TrainingPlan& plan, const PlanBlock& block, RankHolds& out, Chunk& chunk) {
+  switch (block.kind) {
+    case PlanBlock::Kind::embedding:
+      out.layers.embedding = true;
+      break;
+    case PlanBlock::Kind::head:
+      out.layers.head = true;
+      break;
+    case PlanBlock::Kind::mtp:
+      out.layers.mtp = true;
+      break;
+    case PlanBlock::Kind::layer:
+      out.layers.layers.push_back(block.layer);
+      chunk.layers.push_back(block.layer);
+      chunk.of_layers += sum_of(layer_activations(plan.model, block.layer, plan.batch, out.rows, plan.options));
+      return;
+  }
+  chunk.of_others += Bytes{plan.batch.tokens / plan.section.parallel.tensor * plan.model.hidden * 2};
+}
+
+/// Micro-batches that each chunk keeps when the rank keeps most: from the start of a forward to the end of the
+/// backward or weight gradient.  An overlapped pair holds both.
+std::vector<int> kept_at_peak(const Schedule& schedule, int rank, const std::vector<Chunk>& chunks) {
+  std::vector<int> now(chunks.size(), 0), at_peak = now;
+  double most = 0;
+  const auto forward = [&](int chunk) {
+    ++now[std::size_t(chunk)];
+    double bytes = 0;
+    for (std::size_t c = 0; c < chunks.size(); ++c)
+      bytes += double(now[c]) * double((chunks[c].of_layers + chunks[c].of_others).v);
+    if (bytes > most) most = bytes, at_peak = now;
+  };
+  for (const Instruction& i : schedule.programs[std::size_t(rank)]) switch (i.op) {
+      case Op::forward:
+        forward(i.chunk);
+        break;
+      case Op::overlapped:
+        forward(i.chunk);
+        --now[std::size_t(i.backward_chunk)];
+        break;
+      case Op::backward:
+      case Op::weight:
+        --now[std::size_t(i.chunk)];
+        break;
+      case Op::backward_input:
+      case Op::optimizer:
+        break;
+    }
+  return at_peak;
+}
+}  // namespace
+
+RankHolds rank_holds(const TrainingPlan& plan, int rank, int slots) {
+  const Schedule& s = plan.schedule;
+  const StateSection& state = plan.section.state;
+  RankHolds out;
+  out.state = {.weights = state.weights,
+               .master = state.master,
+               .gradients = state.gradients,
+               .moments = state.moments,
+               .zero = plan.section.parallel.zero,
+               .data_parallel = plan.gpus_per_stage / plan.section.parallel.tensor,
+               .expert_parallel_data = plan.expert_data};
+  out.layers.experts = slots;
+  if (plan.model.moe) {
+    out.rows = std::int64_t{plan.tokens_per_member()} * plan.model.moe->top_k;
+    // Both directions of one dispatch and one combine, of two micro-batches when they overlap.
+    out.buffers = Bytes{2 * plan.model.hidden} * (4 * out.rows);
+  }
+  std::vector<Chunk> chunks(std::size_t(s.chunks));
+  for (int c = 0; c < s.chunks; ++c)
+    for (const PlanBlock& block : plan.stages[std::size_t(s.stage_of(rank, c))])
+      add_block(plan, block, out, chunks[std::size_t(c)]);
+  const std::vector<int> kept = kept_at_peak(s, rank, chunks);
+  out.other = {"embedding, heads, MTP", {}, "head dgrad"};
+  for (std::size_t c = 0; c < chunks.size(); ++c) {
+    out.in_flight.insert(out.in_flight.end(), chunks[c].layers.size(), kept[c]);
+    out.other.bytes += kept[c] * chunks[c].of_others;
+  }
+  return out;
+}
+}  // namespace moesim

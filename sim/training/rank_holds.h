@@ -1,0 +1,20 @@
+// What the GPUs of one pipeline rank hold, from the plan alone: before anything runs, and at the fullest moment.
+#pragma once
+#include <vector>
+
+#include "compute/memory.h"
+#include "training/plan.h"
+
+namespace moesim {
+
+struct RankHolds {
+  HeldLayers layers;
+  TrainingState state;
+  std::int64_t rows = 0;          // routed to a GPU from one micro-batch, evenly
+  Bytes buffers{};                // of exchanges
+  std::vector<double> in_flight;  // by held layer: micro-batches whose activations are kept when the rank keeps most
+  MemoryItem other;               // activations of embedding, heads and MTP projections then
+};
+/// plan: with its layers split.  slots: routed experts on a GPU in a MoE layer.
+RankHolds rank_holds(const TrainingPlan& plan, int rank, int slots);
+}  // namespace moesim

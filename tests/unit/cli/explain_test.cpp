@@ -1,0 +1,169 @@
+#include "compute/explain.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/files.h"
+#include "spec/catalogue.h"
+#include "support/command.h"
+#include "support/temporary_folder.h"
+
+namespace moesim {
+namespace {
+using Json = nlohmann::json;
+
+Json explained(std::vector<std::string> words) {
+  words.insert(words.begin(), "explain");
+  words.push_back("--json");
+  const std::string text = run_command(words);
+  return Json::accept(text) ? Json::parse(text) : Json(text);
+}
+Json operation(const Json& explained, const std::string& name) {
+  for (const Json& o : explained.at("operations"))
+    if (o.at("name") == name) return o;
+  return {};
+}
+std::string refusal(std::vector<std::string> words) {
+  words.insert(words.begin(), "explain");
+  return run_command(words);
+}
+
+TEST(Explain, EveryModelInEveryPhase) {
+  for (const std::string& name : catalogue_names("models")) {
+    if (!load_model(name).unpublished.empty()) continue;
+    for (const char* phase : {"prefill", "decode", "training"}) {
+      std::vector<std::string> words{"--model", name, "--phase", phase};
+      if (std::string(phase) != "decode") words.insert(words.end(), {"--tokens", "512"});
+      const Json e = explained(words);
+      ASSERT_TRUE(e.is_object()) << name << ": " << e;
+      double share = 0;
+      for (const Json& o : e.at("operations")) {
+        EXPECT_GT(o.at("time").get<double>(), 0) << name << ": " << o;
+        share += o.at("share").get<double>();
+      }
+      EXPECT_NEAR(share, 1, 1e-9) << name;
+    }
+  }
+}
+
+TEST(Explain, EveryScenarioWithLayers) {
+  for (const std::string& name : catalogue_names("scenarios")) {
+    if (name.starts_with("sweep-") || name.starts_with("place-")) continue;
+    const Json e = explained({name});
+    ASSERT_TRUE(e.is_object()) << name << ": " << e;
+    std::int64_t sum = 0;
+    for (const auto& [part, bytes] : e.at("memory").items()) sum += bytes.get<std::int64_t>();
+    EXPECT_EQ(sum, e.at("memory_total")) << name;
+  }
+}
+
+// 4096 tokens, products in FP8: worked out by hand in 2 m n k, and one byte an element with its scales.
+TEST(Explain, LinesOfDeepSeekV3CheckedByHand) {
+  const Json e = explained({"--model", "deepseek-v3", "--expert-parallel", "32"});
+  EXPECT_EQ(operation(e, "q_a").at("flops"), 2.0 * 4096 * 1536 * 7168);
+  EXPECT_EQ(operation(e, "q_a").at("bytes"), 4096 * 7168 + 4 * 4096 * 56 + 1536 * 7168 + 4 * 12 * 56 + 2 * 4096 * 1536);
+  EXPECT_EQ(operation(e, "attention").at("flops"), 2.0 * 128 * (4096.0 * 4096 / 2) * (192 + 128));
+  EXPECT_EQ(operation(e, "grouped down").at("flops"), 2.0 * 32768 * 7168 * 2048);
+  EXPECT_EQ(operation(e, "residual").at("bytes"), 3 * 4096 * 7168 * 2);
+  EXPECT_EQ(e.at("memory").at("kv cache"), 4096LL * 70272);  // 576 x 2 B x 61 layers a token
+}
+
+TEST(Explain, DecodingOfSeveralQueriesRaggedLengthsAndAnFp8Cache) {
+  const Json e = explained({"--model", "kimi-k2", "--phase", "decode", "--tokens", "3", "--lengths", "2x1000,7",
+                            "--kv-cache", "fp8", "--expert-parallel", "384"});
+  const Json attention = operation(e, "attention decode");
+  // Pairs: 3 x length + 1 + 2 + 3 a sequence; 64 heads on a latent of 576 and 512.
+  EXPECT_EQ(attention.at("flops"), 2.0 * 64 * (2 * 3006 + 27) * (576 + 512));
+  EXPECT_EQ(attention.at("bytes"), 656 * (2 * 1003 + 10) + 2 * 9 * 64 * (576 + 512));
+  EXPECT_EQ(e.at("memory").at("kv cache"), 61 * 656 * (2 * 1003 + 10));
+}
+
+TEST(Explain, WindowsOfAlternatingLayers) {
+  const auto flops = [](const char* layer) {
+    return operation(explained({"--model", "gpt-oss-120b", "--phase", "decode", "--context", "4095", "--layer", layer}),
+                     "attention decode")
+        .at("flops");
+  };
+  EXPECT_EQ(flops("0"), 2.0 * 64 * 128 * (64 + 64) + 2 * 64);   // 128 keys; a sink a head
+  EXPECT_EQ(flops("1"), 2.0 * 64 * 4096 * (64 + 64) + 2 * 64);  // all
+}
+
+TEST(Explain, NotCausalIsTwiceTheAttention) {
+  const auto flops = [](std::vector<std::string> words, const char* name) {
+    for (const char* w : {"--model", "llama-3.1-405b", "--phase", "training", "--tokens", "2048"}) words.push_back(w);
+    return operation(explained(words), name).at("flops").get<double>();
+  };
+  for (const char* name : {"attention", "attention backward"})
+    EXPECT_EQ(flops({"--whole"}, name), 2 * flops({}, name)) << name;
+}
+
+TEST(Explain, GraphsClockAndSharedBandwidthAreVisible) {
+  const std::vector<std::string> words{"--model", "deepseek-v3", "--phase", "decode", "--expert-parallel", "64"};
+  const auto time = [&](std::vector<std::string> more, const char* name) {
+    more.insert(more.begin(), words.begin(), words.end());
+    return operation(explained(more), name).at("time").get<double>();
+  };
+  EXPECT_GT(time({"--no-graphs"}, "gate"), time({}, "gate"));
+  EXPECT_GT(time({"--sequences", "4096"}, "o_proj"),
+            time({"--sequences", "4096", "--kernels", "calibrated, sustained: false"}, "o_proj"));
+  // Half of the SMs for each; both read weights as fast as they can.
+  EXPECT_GT(time({"--sms", "66", "--beside", "o_proj"}, "o_proj"), 1.2 * time({"--sms", "66"}, "o_proj"));
+  EXPECT_EQ(time({"--sms", "66", "--beside", "norm"}, "gate"), time({"--sms", "66"}, "gate"));
+}
+
+TEST(Explain, ActivationsByNameSumToTheirPartOfTheMemory) {
+  for (const char* scenario : {"train-deepseek-v3", "train-gemma-3-27b"}) {
+    const Json e = explained({scenario});
+    std::int64_t sum = 0;
+    for (const auto& [name, bytes] : e.at("activations").items()) sum += bytes.get<std::int64_t>();
+    EXPECT_EQ(sum, e.at("memory").at("activations")) << scenario;
+    for (const Json& kept : e.at("layer_activations"))
+      EXPECT_FALSE(operation(e, kept.at("needed_by")).is_null()) << kept;
+  }
+}
+
+TEST(Explain, MeasuredTimesComeFromTheUsersTable) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("mine.csv");
+  std::ofstream(file) << "kernel,precision,shape,gpu,sms,time\n"
+                         "gemm,fp8,1024x7168x16384,h800,132,250\n"
+                         "gemm,fp8,4096x7168x16384,h800,132,850\n";
+  const auto origin = [&](const char* tokens) {
+    return operation(explained({"--model", "deepseek-v3", "--tokens", tokens, "--kernels", "table, file: " + file}),
+                     "o_proj");
+  };
+  EXPECT_EQ(origin("4096").at("origin"), "measured");
+  EXPECT_NEAR(origin("4096").at("time").get<double>(), 850e-6, 1e-9);
+  EXPECT_EQ(origin("2048").at("origin"), "interpolated");
+  EXPECT_EQ(origin("8192").at("time"),
+            operation(explained({"--model", "deepseek-v3", "--tokens", "8192"}), "o_proj").at("time"));
+}
+
+TEST(Explain, RefusesWhatCannotBe) {
+  const std::string v3 = "deepseek-v3";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--model", v3, "--tokens", "0"}, "tokens: expected at least 1, got 0"},
+      {{"--model", v3, "--context", "163840"},
+       "context + tokens = 167936 is beyond the 163840 positions of deepseek-v3"},
+      {{"--model", v3, "--tensor", "3"}, "128 attention heads cannot be shared by 3 tensor-parallel GPUs"},
+      {{"--model", v3, "--layer", "61"}, "layer: deepseek-v3 has layers 0 to 60, got 61"},
+      {{"--model", v3, "--precision", "fp4"}, "precision of linear layers: h800 has no fp4 arithmetic"},
+      {{"--model", v3, "--gpu", "a100", "--attention", "fp8"}, "precision of attention: a100 has no fp8 arithmetic"},
+      {{"--model", v3, "--kv-cache", "fp4"}, "precision of the KV cache: expected bf16 or fp8, got fp4"},
+      {{"--model", v3, "--sms", "133"}, "SMs: h800 has 132, got 133"},
+      {{"--model", v3, "--beside", "norm"}, "beside: norm needs SMs of its own; leave it some of the 132"},
+      {{"--model", v3, "--lengths", "4x"},
+       "--lengths: expected tokens or sequences x tokens, as in 4x8192,64x512, got \"4x\""},
+      {{"--model", v3, "--recompute", "full"}, "--recompute: only training keeps or recomputes; add --phase training"},
+      {{"--model", v3, "--set", "a=1"}, "--set: changes a scenario, and none is given"},
+      {{"--model", "llama-2-7b", "--expert-parallel", "8"}, "expert parallelism: llama-2-7b is a dense model, got 8"},
+      {{"train-deepseek-v3", "--gpu", "b200"}, "--gpu: the scenario says it; change that with --set"},
+      {{"train-deepseek-v3", "--tokens", "5"},
+       "--tokens: the scenario's section training says it; change that with --set"},
+      {{"serve-mixtral-8x7b", "--pool", "fast"}, "--pool: no pool is called \"fast\"; there are: both"}};
+  for (const auto& [words, expected] : cases) EXPECT_EQ(refusal(words), expected);
+}
+}  // namespace
+}  // namespace moesim
