@@ -31,15 +31,29 @@ void print_yaml(std::string_view key, const Kernel& k, const Sources& from) {
   if (k.sm_rate.v > 0) line("overlap", fmt::format("{:.2f}", k.overlap), from.copy);
   if (k.forward_tail > 0) line("forward_tail", fmt::format("{:.3f}", k.forward_tail), from.nic);
 }
+/// One line of what is fitted, one of what is known, one of what the library thinks, each with its source.
 void print_protocols(const std::vector<Protocol>& protocols, std::string_view source) {
-  fmt::print("collectives:  # {}\n", source);
+  fmt::print("collectives:  # Of a shape's protocols the library takes the one with the least `estimate`.\n");
+  const auto us = [](Time t) { return seconds(t) * 1e6; };
   for (const Protocol& p : protocols) {
-    std::string line =
-        fmt::format("shape: {}, nvlink_share: {:.3f}, nic_share: {:.3f}, launch: {:.2f} us, step: {:.3f} us",
-                    name_of(p.shape), p.nvlink_share, p.nic_share, seconds(p.launch) * 1e6, seconds(p.step) * 1e6);
-    if (p.part_rate.v > 0) line += fmt::format(", part_rate: {:.1f} GB/s", p.part_rate.v / 1e9);
-    if (p.most.v > 0) line += fmt::format(", most: {} B", p.most.v);
-    fmt::print("  - {{{}}}\n", line);
+    std::string fitted = fmt::format("shape: {}, nvlink_share: {:.3f}, launch: {:.2f} us, step: {:.3f} us",
+                                     name_of(p.shape), p.nvlink_share, us(p.launch), us(p.step));
+    if (p.part_rate.v > 0) fitted += fmt::format(", part_rate: {:.1f} GB/s", p.part_rate.v / 1e9);
+    if (p.channel_rate.v > 0) fitted += fmt::format(", channel_rate: {:.2f} GB/s", p.channel_rate.v / 1e9);
+    fmt::print("  - {{{},  # {}\n", fitted, source);
+    std::string known = fmt::format("nic_share: {:.3f}", p.nic_share);
+    if (p.channels > 1) known += fmt::format(", channels: {}, grain: {} B", p.channels, p.grain.v);
+    known += p.estimate.share > 0 ? ",  # assumed: " : "}  # assumed: ";
+    known += p.nic_share < kNicShare ? "as in bulk, less the flags sent with the data" : "as DeepEP's kernels on H800";
+    if (p.channels > 1) known += "; NCCL 2.29.2: 24 channels of 512 threads that move 8 bytes";
+    fmt::print("     {}\n", known);
+    if (p.estimate.share <= 0) continue;
+    const NetworkCalibration::Estimate& e = p.estimate;
+    std::string thought = fmt::format("share: {:.3f}, launch: {:.1f} us, step: {:.1f} us, nic_step: {:.1f} us", e.share,
+                                      us(e.launch), us(e.step), us(e.nic_step));
+    if (e.most.v > 0)
+      thought += fmt::format(", most: {:.1f} GB/s, nic_most: {:.1f} GB/s", e.most.v / 1e9, e.nic_most.v / 1e9);
+    fmt::print("     estimate: {{{}}}}}  # NCCL 2.29.2, src/graph/tuning.cc\n", thought);
   }
 }
 
@@ -140,25 +154,30 @@ std::vector<Kernel> fit_h800(Kernel normal_dispatch, Kernel normal_combine) {
 std::vector<Protocol> fit_collectives(const std::string& folder) {
   const Topology node(cluster_of(8, 450_GBps));
   const std::vector<CollectiveRow> rows = nccl_rows(folder);
-  std::vector<double> x = first_guess();
+  const FirstGuess guess = first_guess();
+  std::vector<double> x;
+  append(x, guess.rings);
+  append(x, guess.pairs);
+  append(x, guess.in_switch);
   // The three shapes share no parameter: each is fitted to its own rows, which takes fewer steps than all at once.
-  const auto fit_part = [&](std::size_t first, std::size_t last, auto&& belongs) {
+  std::size_t first = 0;
+  const auto fit_part = [&](const std::vector<double>& part, auto&& belongs) {
     std::vector<CollectiveRow> mine;
     for (const CollectiveRow& row : only(rows, Use::fitted))
       if (belongs(row)) mine.push_back(row);
-    const auto with = [&](const std::vector<double>& part) {
+    const auto with = [&](const std::vector<double>& values) {
       std::vector<double> all = x;
-      std::ranges::copy(part, all.begin() + std::ptrdiff_t(first));
+      std::ranges::copy(values, all.begin() + std::ptrdiff_t(first));
       return all;
     };
     x = with(fit(
-        std::vector(x.begin() + std::ptrdiff_t(first), x.begin() + std::ptrdiff_t(last)),
-        [&](const auto& part) { return collective_errors(node, mine, protocols(with(part))); }, 4000, 0.6));
+        part, [&](const auto& values) { return collective_errors(node, mine, protocols(with(values))); }, 4000, 0.6));
+    first += part.size();
   };
   const auto pairs = [](const CollectiveRow& row) { return row.what == Collective::all_to_all; };
-  fit_part(0, 14, [&](const CollectiveRow& row) { return !pairs(row); });
-  fit_part(14, 21, pairs);
-  fit_part(21, 23, [](const CollectiveRow& row) { return row.what == Collective::all_reduce && row.half; });
+  fit_part(guess.rings, [&](const CollectiveRow& row) { return !pairs(row); });
+  fit_part(guess.pairs, pairs);
+  fit_part(guess.in_switch, [](const CollectiveRow& row) { return row.what == Collective::all_reduce && row.half; });
   const std::vector<Protocol> out = protocols(x);
   const auto tell = [&](std::string_view what, const std::vector<CollectiveRow>& some) {
     residuals(what, collective_errors(node, some, out));
@@ -182,7 +201,7 @@ void print_files(const std::vector<Kernel>& h800, std::vector<Kernel> h100, cons
                                         "low_latency_combine"};
   constexpr std::string_view kReadme = "fitted: DeepEP README, normal and low-latency kernels on H800",
                              kTables = "fitted: aiconfigurator tables, DeepEP on one node of H100",
-                             kNccl = "fitted: aiconfigurator tables, NCCL on one node of H100; nic_share as on H800";
+                             kNccl = "fitted: aiconfigurator tables, NCCL on one node of H100";
   fmt::print("\n# hardware/network-h800.yaml\n");
   for (std::size_t i = 0; i < 4; ++i)
     print_yaml(kKeys[i], h800[i], {kReadme, kReadme, i < 2 ? kTables : kReadme, kTables});

@@ -1,7 +1,6 @@
 // Measured library collectives of one node, and what the closed forms say of them.
 #pragma once
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <map>
 #include <string>
@@ -55,28 +54,50 @@ inline std::vector<CollectiveRow> nccl_rows(const std::string& folder) {
 /// The tables have no second node.  Bulk: what normal kernels reach through the same adapters on H800.  The library's
 /// LL protocol sends 4 bytes of data with 4 bytes of flags, LL128 120 bytes with 8.  Source: NCCL,
 /// src/device/prims_ll.h and prims_ll128.h.
-constexpr double kNicShare = 0.884, kNicShareLl = kNicShare / 2, kNicShareLl128 = kNicShare * 120 / 128;
+constexpr double kNicShare = 0.884, kLl = 0.5, kLl128 = 120.0 / 128;
+
+/// What the library thinks of its rings on Hopper: 24 channels of 15 GB/s, which is 0.8 of 450 GB/s.  Source: NCCL
+/// 2.29.2, src/graph/tuning.cc: base latencies, latencies a step over NVLink and network, LL's greatest rates.
+inline constexpr NetworkCalibration::Estimate kThoughtOfLl = {0.4, 6600_ns, 600_ns, 2700_ns, {141e9}, {20.4e9}},
+                                              kThoughtOfLl128 = {0.736, 14_us, 1900_ns, 4_us, {}, {}},
+                                              kThoughtOfBulk = {0.8, 8400_ns, 3400_ns, 14_us, {}, {}};
 
 /// From what is fitted: rings by LL, LL128 and in bulk, pairs by LL, in bulk and in bulk with more channels, the
-/// NVSwitch.
+/// NVSwitch.  LL moves 8 bytes at a time with each of the 512 threads of a channel.  Source: NCCL, src/include/comm.h
+/// and device.h.
 inline std::vector<Protocol> protocols(const std::vector<double>& x) {
   using S = CollectiveShape;
-  const auto share = [](double v) { return std::min(1.0, v); };
   const auto us = [](double v) { return std::max(1_ns, from_seconds(v * 1e-6)); };
-  const auto bytes = [](double v) { return Bytes{std::int64_t(v)}; };
-  return {{S::ring, share(x[0]), kNicShareLl, us(x[1]), us(x[2]), {x[3] * 1e9}, bytes(x[4])},
-          {S::ring, share(x[5]), kNicShareLl128, us(x[6]), us(x[7]), {x[8] * 1e9}, bytes(x[9])},
-          {S::ring, share(x[10]), kNicShare, us(x[11]), us(x[12]), {x[13] * 1e9}, {}},
-          {S::pairs, 1, kNicShareLl, us(x[14]), us(x[15]), {x[16] * 1e9}, {}},
-          {S::pairs, share(x[17]), kNicShare, us(x[18]), 1_ns, {}, {}},
-          {S::pairs, share(x[19]), kNicShare, us(x[20]), 1_ns, {}, {}},
-          {S::in_switch, share(x[21]), kNicShare, us(x[22]), 1_ns, {}, {}}};
+  const double bulk = std::min(1.0, x[7]);
+  const Bandwidth stores{x[8] * 1e9};
+  const auto ring = [&](double payload, double launch, double step, const NetworkCalibration::Estimate& thought) {
+    Protocol p{S::ring, bulk * payload, kNicShare * payload, us(launch), us(step), stores};
+    p.estimate = thought;
+    return p;
+  };
+  Protocol ll = ring(kLl, x[0], x[1], kThoughtOfLl);
+  ll.channel_rate = {x[2] * 1e9};
+  ll.channels = 24;
+  ll.grain = 4096_B;
+  const auto pairs = [&](double share, double nic_share, double launch, Time step) {
+    return Protocol{S::pairs, std::min(1.0, share), nic_share, us(launch), step};
+  };
+  Protocol pairs_ll = pairs(1, kNicShare * kLl, x[9], us(x[10]));
+  pairs_ll.channel_rate = {x[11] * 1e9};
+  return {ll,
+          ring(kLl128, x[3], x[4], kThoughtOfLl128),
+          ring(1, x[5], x[6], kThoughtOfBulk),
+          pairs_ll,
+          pairs(x[12], kNicShare, x[13], 1_ns),
+          pairs(x[14], kNicShare, x[15], 1_ns),
+          {S::in_switch, std::min(1.0, x[16]), kNicShare, us(x[17]), 1_ns}};
 }
-/// Where the search starts: line rates, launches and switch points as the tables' curves show them.
-inline std::vector<double> first_guess() {
-  return {0.04, 4.6, 0.8, 25,   24e3, 0.6,  5.2, 1, 160, 2e6, 0.77, 19, 0.6, 800,  // rings
-          6,    0.4, 6,   0.54, 13,   0.66, 26,                                    // pairs
-          0.66, 70};                                                               // the NVSwitch
+/// Where the search starts: line rates and launches as the tables' curves show them, the steps that the library thinks.
+struct FirstGuess {
+  std::vector<double> rings, pairs, in_switch;
+};
+inline FirstGuess first_guess() {
+  return {{4.6, 0.6, 9, 14, 1.9, 8.4, 3.4, 0.8, 800}, {6, 0.4, 6, 0.54, 13, 0.66, 26}, {0.66, 70}};
 }
 
 inline std::vector<double> collective_errors(const Topology& topology, const std::vector<CollectiveRow>& rows,

@@ -21,19 +21,24 @@ void check_kernel(const Config& config, const std::string& key, const NetworkCal
   if (!(kernel.overlap >= 1))
     fail_at(config, key + ".overlap", fmt::format("must be at least 1, got {}", kernel.overlap));
 }
+void check_protocol(const Config& config, const NetworkCalibration::Protocol& p) {
+  check_share(config, "nvlink_share", p.nvlink_share);
+  check_share(config, "nic_share", p.nic_share);
+  if (p.channels < 1) fail_at(config, "channels", fmt::format("must be at least 1, got {}", p.channels));
+  if (!(p.estimate.share >= 0 && p.estimate.share <= 1))
+    fail_at(config, "estimate.share", fmt::format("must lie between 0 and 1, got {}", p.estimate.share));
+}
 void finish(const Config& config, NetworkCalibration& c, bool) {
   check_kernel(config, "normal_dispatch", c.normal_dispatch);
   check_kernel(config, "normal_combine", c.normal_combine);
   check_kernel(config, "low_latency_dispatch", c.low_latency_dispatch);
   check_kernel(config, "low_latency_combine", c.low_latency_combine);
   for (const CollectiveShape shape : {CollectiveShape::ring, CollectiveShape::pairs})
-    if (std::ranges::none_of(c.collectives,
-                             [&](const auto& p) { return NetworkCalibration::serves(p, shape, 0x1p62); }))
-      fail_at(config, "collectives", fmt::format("must have a protocol of shape {} without `most`", name_of(shape)));
-  for (const NetworkCalibration::Protocol& p : c.collectives) {
-    check_share(config, "collectives", p.nvlink_share);
-    check_share(config, "collectives", p.nic_share);
-  }
+    if (std::ranges::none_of(c.collectives, [&](const auto& p) { return NetworkCalibration::serves(p, shape); }))
+      fail_at(config, "collectives", fmt::format("must have a protocol of shape {}", name_of(shape)));
+  if (!config.has("collectives")) return;  // checked in the entry it extends
+  const std::vector<Config> written = config.at("collectives").items();
+  for (std::size_t i = 0; i < written.size(); ++i) check_protocol(written[i], c.collectives[i]);
 }
 constexpr EntryKind<NetworkCalibration> kCalibration = {"hardware", "network_calibration",
                                                         [](NetworkCalibration& c) { c.title.clear(); },
@@ -42,7 +47,7 @@ constexpr EntryKind<NetworkCalibration> kCalibration = {"hardware", "network_cal
 
 const NetworkCalibration::Protocol& NetworkCalibration::bulk() const {
   const auto last = std::find_if(collectives.rbegin(), collectives.rend(),
-                                 [](const Protocol& p) { return serves(p, CollectiveShape::pairs, 0x1p62); });
+                                 [](const Protocol& p) { return serves(p, CollectiveShape::pairs); });
   check(last != collectives.rend(), "network calibration {} has no protocol for large messages", name);
   return *last;
 }

@@ -46,30 +46,50 @@ struct NetworkCalibration {
       f("forward_tail", p.forward_tail, "share of forwarded bytes not overlapped with receiving");
     }
   };
-  /// One way in which library collectives move data.  Of those that a message may take, it takes the fastest.
+  /// What a library thinks a protocol takes, by which it chooses; published constants, and not what is true.
+  struct Estimate {
+    double share = 0;         // of line rate, on NVLink and adapters; 0: the library knows the true time
+    Time launch{};            // fixed time of one call
+    Time step{}, nic_step{};  // one step of a ring or tree inside a node, and between nodes
+    Bandwidth most{},
+        nic_most{};  // what one member sends at most, in a group inside a node and of several; 0: any rate
+    static void fields(auto& f, auto& p) {
+      f("share", p.share, "of line rate that payload is thought to reach; 0: the library knows the true time");
+      f("launch", p.launch, "fixed time of one call");
+      f("step", p.step, "one step of a ring or tree inside a node");
+      f("nic_step", p.nic_step, "one step between nodes");
+      f("most", p.most, "what one member sends at most in a group inside a node; 0: no limit");
+      f("nic_most", p.nic_most, "the same in a group of several nodes");
+    }
+  };
+  /// One way in which library collectives move data.  Of those for a shape it takes the one it thinks fastest.
   struct Protocol {
     CollectiveShape shape = CollectiveShape::any;
     double nvlink_share = 1, nic_share = 1;  // of line rate that payload reaches
     Time launch{};                           // fixed time of one call
     Time step{};                             // one NVLink step of a ring or tree; 0: the link's latency
-    Bandwidth part_rate{};                   // of one member's part of the data; 0: takes no time
-    Bytes most{};                            // sent by one member that go this way; 0: any
+    Bandwidth part_rate{};     // rings: at which a member stores what it keeps and no sending hides; 0: takes no time
+    Bandwidth channel_rate{};  // at which one channel copies, beside the links; 0: channels never limit
+    int channels = 1;          // at most, of a ring; a pair has one
+    Bytes grain{};             // that a channel moves at a time, and that fill it before another opens; 0: any number
+    Estimate estimate{};
     static void fields(auto& f, auto& p) {
       f("shape", p.shape, "what it is for: rings (and trees), pairs, in_switch sums, or any");
       f("nvlink_share", p.nvlink_share, "of the NVLink rate that payload reaches");
       f("nic_share", p.nic_share, "of the adapter's rate that payload reaches");
       f("launch", p.launch, "fixed time of one call");
       f("step", p.step, "one NVLink step of a ring or tree; 0: the link's latency");
-      f("part_rate", p.part_rate,
-        "rings: at which a member copies its own part, besides sending; pairs: that one pair reaches; 0: no limit");
-      f("most", p.most, "the library sends more bytes than this a member another way; 0: any number");
+      f("part_rate", p.part_rate, "rings: at which a member stores its own part (with channels: all parts it keeps)");
+      f("channel_rate", p.channel_rate, "at which one channel copies what it sends; 0: channels never limit");
+      f("channels", p.channels, "of a ring, all open once each has a grain to move; a pair has one");
+      f("grain", p.grain, "bytes that a channel moves at a time; 0: any number");
+      f("estimate", p.estimate, "what the library thinks it takes, by which it chooses among protocols");
     }
   };
 
-  /// Whether the protocol serves the shape, of `bytes` that one member sends.
-  static bool serves(const Protocol& protocol, CollectiveShape shape, double bytes) {
-    return (protocol.shape == CollectiveShape::any || protocol.shape == shape) &&
-           (protocol.most.v == 0 || bytes <= double(protocol.most.v));
+  /// Whether the protocol is for the shape.
+  static bool serves(const Protocol& protocol, CollectiveShape shape) {
+    return protocol.shape == CollectiveShape::any || protocol.shape == shape;
   }
   /// How the largest messages travel between pairs.
   const Protocol& bulk() const;
@@ -90,7 +110,8 @@ struct NetworkCalibration {
 };
 
 /// `name`: a catalogue entry of hardware/ with `type: network_calibration`, a YAML path, or "none".
-/// Throws ConfigError for an unknown name, a share outside (0, 1], a tail outside [0, 1].
+/// Throws ConfigError for an unknown name, a share outside (0, 1], a tail outside [0, 1], no channels, or no protocol
+/// for rings or pairs.
 NetworkCalibration load_network_calibration(const std::string& name, const std::string& beside = "");
 /// "auto": network-<the GPU's name> if there is one, else the calibration of its nearest kin; see `moesim show`.
 NetworkCalibration network_calibration_for(const std::string& name, const Gpu& gpu, const std::string& beside = "");

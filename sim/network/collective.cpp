@@ -51,7 +51,7 @@ class RunningCollective final : public Rendezvous, private Receiver {
     if (network_.closed_form() || plan_.stages.empty())
       network_.engine().after(from_seconds(plan_.time), "collective: done", [this] { finish(); });
     else
-      network_.engine().after(plan_.protocol.launch, "collective: launch", [this] { next_stage(); });
+      network_.engine().after(before_flows(), "collective: launch", [this] { next_stage(); });
   }
   bool finished() const override { return finished_; }
 
@@ -59,9 +59,28 @@ class RunningCollective final : public Rendezvous, private Receiver {
   void next_stage() {
     if (stage_ == plan_.stages.size()) return finish();
     const CollectiveStage& stage = plan_.stages[stage_++];
+    const std::vector<Transfer> transfers = transfers_of(stage);
+    const Time beside = from_seconds(beside_ports(group_, stage, plan_.protocol));
+    after_flows_ = std::max(Time{}, beside - longest_latency(transfers));  // flows bring one latency themselves
+    in_flight_ = transfers.size();
+    network_.start(transfers, *this);
+  }
+  /// The launch, less what the first flows' latency is longer than the measured steps it stands for.
+  Time before_flows() const {
+    const CollectiveStage& first = plan_.stages.front();
+    const Time beside = from_seconds(beside_ports(group_, first, plan_.protocol));
+    const Time longer = std::max(Time{}, longest_latency(transfers_of(first)) - beside);
+    return std::max(Time{}, plan_.protocol.launch - longer);
+  }
+  Time longest_latency(const std::vector<Transfer>& transfers) const {
+    Time longest{};
+    for (const Transfer& t : transfers)
+      longest = std::max(longest, network_.topology().latency(network_.topology().route(t.from, t.to)));
+    return longest;
+  }
+  std::vector<Transfer> transfers_of(const CollectiveStage& stage) const {
     std::vector<Transfer> transfers;
     const int n = group_.gpus(), p = group_.per_node();
-    Time longest{};
     for (int m = 0; m < n; ++m) {
       const int node = group_.node_of(m), position = m % p;
       if (stage.shape == CollectiveShape::ring) {
@@ -85,12 +104,7 @@ class RunningCollective final : public Rendezvous, private Receiver {
         if (to != m) add(transfers, m, to, stage.bytes / (count - 1));
       }
     }
-    for (const Transfer& t : transfers)
-      longest = std::max(longest, network_.topology().latency(network_.topology().route(t.from, t.to)));
-    const double beside = beside_ports(group_, stage, plan_.protocol);
-    after_flows_ = from_seconds(std::max(0.0, beside - seconds(longest)));  // flows bring one latency themselves
-    in_flight_ = transfers.size();
-    network_.start(transfers, *this);
+    return transfers;
   }
   void add(std::vector<Transfer>& transfers, int from, int to, double bytes) const {
     const bool inside = group_.node_of(from) == group_.node_of(to);

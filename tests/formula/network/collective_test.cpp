@@ -76,23 +76,86 @@ TEST(Collective, OneMemberOrNoBytesTakeNoTime) {
   EXPECT_EQ(simulated(cluster, Collective::all_reduce, CollectiveAlgorithm::best, 4, 0), 0_s);
 }
 
-TEST(Collective, ProtocolsServeTheirShapeUpToTheirSize) {
-  using S = CollectiveShape;
-  const Topology topology(test::unit_cluster(1, 4));
+using S = CollectiveShape;
+using C = Collective;
+using A = CollectiveAlgorithm;
+using Protocols = std::vector<NetworkCalibration::Protocol>;
+
+/// Seconds, of the four GPUs of a node.
+double time_with(const Protocols& protocols, Collective what, CollectiveAlgorithm algorithm, std::int64_t bytes) {
   NetworkCalibration c;
-  c.collectives = {{S::ring, 1, 1, 1_s, 1_ns, {}, 3_B},     // up to 3 bytes a member
-                   {S::ring, 1, 1, 5_s, 1_ns, {1}, {}},     // copies the own part at 1 B/s
-                   {S::pairs, 1, 1, 2_s, 1_ns, {0.5}, {}},  // a pair reaches half of the link
-                   {S::in_switch, 1, 1, 20_s, 1_ns, {}, {}}};
-  const auto time = [&](Collective what, CollectiveAlgorithm algorithm, std::int64_t bytes) {
-    return seconds(collective_time(topology, c, what, algorithm, gpus(4), {bytes}));
-  };
-  using C = Collective;
-  using A = CollectiveAlgorithm;
-  EXPECT_NEAR(time(C::all_gather, A::ring, 4), 1 + 3, 1e-6);
-  EXPECT_NEAR(time(C::all_gather, A::ring, 8), 5 + 6 + 2, 1e-6);
-  EXPECT_NEAR(time(C::all_to_all, A::direct, 4), 2 + 3, 1e-6) << "three pairs together fill the link";
-  EXPECT_NEAR(time(C::all_reduce, A::best, 16), 5 + 24 + 4, 1e-6) << "in the switch 20 + 16 x 5/4";
+  c.collectives = protocols;
+  return seconds(collective_time(Topology(test::unit_cluster(1, 4)), c, what, algorithm, gpus(4), {bytes}));
+}
+
+TEST(Collective, ProtocolsServeTheirShape) {
+  Protocols p = {{S::ring, 1, 1, 5_s, 1_ns, {1}},  // copies the own part at 1 B/s
+                 {S::pairs, 1, 1, 2_s, 1_ns},
+                 {S::in_switch, 1, 1, 20_s, 1_ns}};
+  p[1].channel_rate = {0.5};  // a pair reaches half of the link
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 8), 5 + 6 + 2, 1e-6);
+  EXPECT_NEAR(time_with(p, C::all_to_all, A::direct, 4), 2 + 3, 1e-6) << "three pairs together fill the link";
+  EXPECT_NEAR(time_with(p, C::all_reduce, A::best, 16), 5 + 24 + 4, 1e-6) << "in the switch 20 + 16 x 5/4";
+}
+
+TEST(Collective, TheLibraryTakesTheProtocolThatItThinksFastest) {
+  Protocols p = {{S::ring, 1, 1, 3_s, 1_ns}, {S::ring, 1, 1, 1_s, 1_ns}};
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 8), 1 + 6, 1e-6) << "without estimates it knows";
+  p[0].estimate = {1, 3_s, 1_s, 0_s, {1}, {}};   // thinks 3 + 3 steps + 6 = 12
+  p[1].estimate = {0.5, 1_s, 1_s, 0_s, {}, {}};  // thinks 1 + 3 steps + 12 = 16
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 8), 3 + 6, 1e-6);
+  p[0].estimate.most = {0.5};  // thinks 3 + 3 + 12 = 18
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 8), 1 + 6, 1e-6);
+  p[0].estimate.most = {0.6};  // thinks 3 + 3 + 10 = 16: the first of equals
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 8), 3 + 6, 1e-6);
+}
+
+TEST(Collective, ChannelsOpenOneByOneAndMoveWholeGrains) {
+  Protocols p = {{S::ring, 1, 1, 0_s, 1_ns}};
+  p[0].channel_rate = {0.5};  // slower than the link
+  p[0].channels = 2;
+  p[0].grain = 4_B;
+  // A member moves four parts of a quarter each: three that it sends and one that it only receives.
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 8), 4 * 2 / 0.5, 1e-6) << "one channel, parts of half a grain";
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 16), 4 * 4 / 0.5, 1e-6) << "one channel, a grain";
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 32), 4 * 4 / 0.5, 1e-6) << "two channels, a grain each";
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 36), 4 * 8 / 0.5, 1e-6) << "one byte more: two grains";
+  p[0].part_rate = {1};  // both channels together: a grain in 8 s
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 32), 4 * 8 + 4 * 8, 1e-6) << "keeps all four parts";
+  EXPECT_NEAR(time_with(p, C::reduce_scatter, A::ring, 32), 4 * 8 + 8, 1e-6) << "keeps one";
+  EXPECT_NEAR(time_with(p, C::all_reduce, A::ring, 32), 7 * 8 + 4 * 8, 1e-6) << "round twice";
+  // A tree of four is a chain of three steps up and down: seven grains fill it, then the rest of 2 x 64 bytes streams.
+  EXPECT_NEAR(time_with(p, C::all_reduce, A::tree, 64), 7 * 8 + (128 - 6 * 8) + 64, 1e-6);
+  p[0].channel_rate = {2};
+  p[0].part_rate = {};
+  EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 32), 24, 1e-6) << "the link is slower than the channels";
+}
+
+TEST(Collective, FlowsTakeWhatTheClosedFormSays) {
+  int compared = 0;
+  for (const int nodes : {1, 2, 4})
+    for (const auto& [what_name, what] : EnumNames<Collective>::table)
+      for (const auto& [name, algorithm] : EnumNames<CollectiveAlgorithm>::table)
+        for (const std::int64_t bytes : {4'000, 1'000'000, 30'000'000}) {
+          Engine engine;
+          const auto network =
+              test::make_network("{kind: fluid, calibration: network-h800}", engine, test::h800_cluster(nodes));
+          const int count = what == C::point_to_point ? 2 : 8 * nodes;
+          std::unique_ptr<Rendezvous> running;
+          try {
+            running = open_collective(*network, what, algorithm, gpus(count), {bytes}, [](int) {});
+          } catch (const ConfigError&) {
+            continue;  // this algorithm does not do it
+          }
+          for (int m = 0; m < count; ++m) running->join(m);
+          engine.run();
+          const Time closed =
+              collective_time(network->topology(), network->calibration(), what, algorithm, gpus(count), {bytes});
+          EXPECT_NEAR(seconds(engine.now()) / seconds(closed), 1, 1e-3)
+              << what_name << " " << name << " of " << count << ", " << bytes << " bytes";
+          ++compared;
+        }
+  EXPECT_GT(compared, 90);
 }
 
 TEST(Collective, BestIsNeverSlowerThanAnyThatLibrariesHave) {

@@ -1,10 +1,13 @@
 // What the user is told when a network cannot be built or used.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "common/exchange_loads.h"
 #include "common/test_cluster.h"
 #include "network/collective.h"
 #include "network/exchange.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
@@ -114,6 +117,32 @@ TEST(Reject, ACollectiveThatDoesNotFit) {
               (void)collective_time(topology, {}, Collective::all_reduce, CollectiveAlgorithm::in_switch, members, 8_B);
             }),
             "in_switch does not do all_reduce of 2 GPUs on 2 nodes");
+}
+TEST(Reject, CollectiveProtocols) {
+  const TemporaryFolder folder;
+  const auto with = [&](const std::string& protocols) {
+    const std::string file = folder.file("mine.yaml");
+    std::ofstream(file) << "type: network_calibration\ntitle: mine\ncollectives:\n" << protocols;
+    return message([&] { (void)load_network_calibration(file); }).substr(file.size());
+  };
+  const std::string pairs = "  - {shape: pairs}\n";
+  EXPECT_EQ(with("  - {shape: ring}\n"), ":4:3: collectives: must have a protocol of shape pairs");
+  EXPECT_EQ(with("  - {shape: ring, nvlink_share: 1.5}\n" + pairs),
+            ":4:33: collectives[0].nvlink_share: must lie above 0 and at most at 1, got 1.5");
+  EXPECT_EQ(with(pairs + "  - {shape: ring, channels: 0}\n"),
+            ":5:29: collectives[1].channels: must be at least 1, got 0");
+  EXPECT_EQ(with("  - {estimate: {share: -1}}\n"),
+            ":4:24: collectives[0].estimate.share: must lie between 0 and 1, got -1");
+  EXPECT_EQ(with("  - {launch: -1 us}\n"), ":4:14: collectives[0].launch: expected a time of 0 or more, got \"-1 us\"");
+  EXPECT_EQ(with("  - {shape: rings}\n"),
+            ":4:13: collectives[0].shape: \"rings\" is not known here; did you mean \"ring\"?");
+  EXPECT_EQ(with("  - {channel_rate: 5}\n"),
+            ":4:20: collectives[0].channel_rate: expected a bandwidth with a unit (B/s, MB/s, GB/s, TB/s, GiB/s, Mbps, "
+            "Gbps, Tbps), got \"5\"");
+  EXPECT_EQ(with("  - {most: 5 B}\n"),
+            ":4:6: collectives[0]: unknown key \"most\"; known keys: shape, nvlink_share, nic_share, launch, step, "
+            "part_rate, channel_rate, channels, grain, estimate");
+  EXPECT_EQ(with("  shape: ring\n"), ":4:3: collectives: expected a list");
 }
 TEST(Reject, AFailedPortInClosedForm) {
   const Topology topology(test::unit_cluster(2, 1), std::vector<LinkFault>{{"nic1>leaf0", 0}});
