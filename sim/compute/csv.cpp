@@ -13,12 +13,17 @@
 namespace moesim {
 Csv::Csv(const std::string& file, const std::vector<std::string_view>& required) : file_(file) {
   const std::string text = read_file(file);
+  int header_line = 1;
   for_each_line(text, [&](int number, std::string_view line) {
     if (line.empty() || line.front() == '#') return;
     const std::vector<std::string_view> views = split_cells(line);
     std::vector<std::string> cells(views.begin(), views.end());
     if (header_.empty()) {
       header_ = std::move(cells);
+      header_line = number;
+      for (const std::string& column : header_)
+        if (std::ranges::count(header_, column) > 1)
+          throw ConfigError(fmt::format("{}:{}: column \"{}\" appears twice", file, number, column));
       return;
     }
     if (cells.size() != header_.size())
@@ -29,8 +34,8 @@ Csv::Csv(const std::string& file, const std::vector<std::string_view>& required)
   if (header_.empty()) throw ConfigError(file + ": expected a header line with column names, the file is empty");
   for (const std::string_view column : required)
     if (std::find(header_.begin(), header_.end(), column) == header_.end())
-      throw ConfigError(
-          fmt::format("{}:1: missing column \"{}\"; there are: {}", file, column, fmt::join(header_, ", ")));
+      throw ConfigError(fmt::format("{}:{}: missing column \"{}\"; there are: {}", file, header_line, column,
+                                    fmt::join(header_, ", ")));
 }
 
 std::size_t Csv::find(std::string_view column) const {

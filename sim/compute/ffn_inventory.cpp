@@ -10,6 +10,17 @@ constexpr int kPlainGateKernels = 12, kPlainGateBackwardKernels = 10;  // assume
 constexpr int kFusedGateKernels = 2;  // assumed: serving systems fuse scores, groups and top-k, then write ids
 constexpr int kCountingKernels = 4;   // assumed: rows an expert, offsets, maps between rows and tokens
 
+// Parts of K that a library computes side by side, adding their FP32 sums afterwards, where a product has fewer tiles
+// than the GPU has SMs: the most that fill the GPU once and leave each part ten steps of 64 (SGLang's rule, pull
+// request 33222).  cuBLAS does so for routers in decode (openinfer, pull request 664).
+std::int64_t router_parts(std::int64_t rows, std::int64_t experts, std::int64_t hidden) {
+  constexpr std::int64_t kSms = 128, kTile = 128, kStep = 64, kSteps = 10;  // SMs: of a data-centre GPU, about
+  const std::int64_t tiles = ((rows + kTile - 1) / kTile) * ((experts + kTile - 1) / kTile);
+  for (const std::int64_t parts : {8, 4})
+    if (tiles * parts <= kSms && hidden % parts == 0 && hidden >= parts * kSteps * kStep) return parts;
+  return 1;
+}
+
 bool grouped_gate(const MoeShape& m) { return m.groups > 1; }
 
 struct Ffn {
@@ -43,7 +54,12 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
   switch (pass) {
     case Pass::forward: {
       list.norm("norm", rows, hidden);
-      list.add("router", Gemm{.m = rows, .n = m.experts, .k = hidden, .out = Dtype::fp32}, bias, rows, vectors);
+      const std::int64_t parts = list.training() ? 1 : router_parts(rows, m.experts, hidden);
+      list.add("router", Gemm{.m = rows, .n = m.experts, .k = hidden / parts, .out = Dtype::fp32, .batch = parts}, bias,
+               rows, vectors);
+      if (parts > 1)
+        list.moved("sum router parts", MemoryKind::add, parts * rows * m.experts, Dtype::fp32, rows * m.experts,
+                   Dtype::fp32);
       list.small("gate", !list.training() ? kFusedGateKernels : grouped_gate(m) ? kGateKernels : kPlainGateKernels);
       const int gathers = list.training() && grouped_gate(m) ? 2 : 1;
       list.moved("top-k", MemoryKind::top_k, gathers * rows * m.experts, Dtype::fp32, gathers * rows * m.top_k,

@@ -1,10 +1,14 @@
 // Times on a GPU of 1 FLOP/s and 1 B/s, worked out in the head.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "compute/inventory.h"
 #include "compute/kernel_model.h"
 #include "compute/memory.h"
+#include "core/files.h"
 #include "spec/catalogue.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
@@ -54,6 +58,44 @@ TEST(Roofline, TwoMovesSideBySideShareTheMemory) {
   EXPECT_EQ(both.first.time, 12_s);
   EXPECT_EQ(both.second.time, 12_s);
   EXPECT_EQ(both.first_share, 0.5);
+}
+
+// A GPU of 1 FLOP/s whose clock halves under load, and whose kernels take a second at least.
+class Fitted : public testing::Test {
+ protected:
+  Fitted() {
+    write_file(file,
+               "type: kernel_calibration\ngeneration: hopper\nsustained_clock: 0.5\n"
+               "memory: {norm: 0.5, floor: 1 s, launched: 5 s, replayed: 2 s}\n");
+  }
+  Time time(const Kernel& kernel, const std::string& sustained = "true") const {
+    return kernel_models()
+        .make(Config::from_text("{kind: calibrated, calibration: " + file + ", sustained: " + sustained + "}", "test"),
+              unit_gpu(2))
+        ->cost(kernel)
+        .time;
+  }
+  const TemporaryFolder folder;
+  const std::string file = folder.file("unit.yaml");
+};
+
+TEST_F(Fitted, AMoveTakesAFloorAndItsBytesAtItsKindsRate) {
+  EXPECT_EQ(time(MemoryOp{MemoryKind::copy, 7_B}), 8_s);
+  EXPECT_EQ(time(MemoryOp{MemoryKind::norm, 7_B}), 15_s);          // half the bandwidth
+  EXPECT_EQ(time(MemoryOp{MemoryKind::norm, 7_B}, "false"), 8_s);  // its instructions run at twice the clock
+  for (const auto& [name, kind] : EnumNames<MemoryKind>::table)
+    EXPECT_EQ(time(MemoryOp{kind, 4_B}), kind == MemoryKind::norm ? 9_s : 5_s) << name;
+}
+
+TEST_F(Fitted, SmallKernelsTakeTheirLaunchesOrTheirReplay) {
+  EXPECT_EQ(time(SmallChain{3, false}), 15_s);
+  EXPECT_EQ(time(SmallChain{3, true}), 6_s);
+}
+
+TEST_F(Fitted, ProductsRunAtTheClockUnderLoad) {
+  const Gemm tile{.m = 64, .n = 16, .k = 64};  // on one of two SMs: 131,072 FLOPs at half a FLOP/s
+  EXPECT_EQ(time(tile, "false"), 262144_s);
+  EXPECT_EQ(time(tile, "true"), 524288_s);
 }
 
 TEST(Batch, PairsOfPromptsWindowsAndDecoding) {
@@ -117,6 +159,36 @@ TEST(Memory, TrainingKeepsMasterGradientsAndMomentsByZeroStage) {
               double(parameters), 2);
   const MemoryUse twice = training_memory(m, held, state, batch, 128, kept(2), options, 0_B);
   EXPECT_EQ(item(twice, "activations"), item(whole, "activations") * 2);
+}
+
+// A token of one GQA layer in BF16: Llama-3.1-405B has 128 + 8 heads of 128, hidden 16,384 and an FFN of 53,248.
+TEST(Memory, ActivationsOfADenseLayerCountedByHand) {
+  const Model model = load_model("llama-3.1-405b");
+  LayerOptions options;
+  options.training = true;
+  const auto kept = [&] { return sum_of(layer_activations(model, 0, training_batch(model, 1), 0, options)).v; };
+  const std::int64_t attention = 16384 + 16384 + (128 + 8 + 8) * 128 + 16384;  // input, normed, q k v, output
+  const std::int64_t ffn = 16384 + 16384 + 2 * 53248 + 53248;                  // residual, normed, gate-up, activation
+  EXPECT_EQ(kept(), 2 * (attention + ffn) + 4 * 128);                          // and a softmax sum a head
+  options.recompute.swiglu = options.recompute.norms = true;
+  EXPECT_EQ(kept(), 2 * (attention + ffn - 2 * 16384 - 53248) + 4 * 128);
+}
+
+// DeepSeek-V3's moments in BF16: 2 x 2 bytes of each parameter, over the GPUs that share them.
+TEST(Memory, MomentsAreTwoBytesTwice) {
+  const Model v3 = load_model("deepseek-v3");
+  HeldLayers held;
+  for (int i = 0; i < v3.layers; ++i) held.layers.push_back(i);
+  held.embedding = held.head = true;
+  held.experts = 256;
+  LayerOptions options;
+  options.training = true;
+  TrainingState state;
+  state.zero = 0;
+  const MemoryUse use = training_memory(v3, held, state, training_batch(v3, 64), 64, {}, options, {});
+  const auto moments = std::ranges::find(use.items, "optimizer moments", &MemoryItem::name);
+  ASSERT_NE(moments, use.items.end());
+  EXPECT_EQ(moments->bytes, Bytes{4 * 671026419200});
 }
 
 TEST(Memory, EachRecomputationKeepsLess) {

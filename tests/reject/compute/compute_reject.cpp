@@ -68,6 +68,36 @@ TEST_F(TableFile, PrecisionTheGpuLacks) {
 TEST_F(TableFile, MoreSmsThanTheGpuHas) {
   EXPECT_EQ(error("gemm,fp8,64x64x64,h800,133,9\n"), "t.csv:2: sms: h800 has 132, got 133");
 }
+TEST_F(TableFile, EmptyFileAndNoRows) {
+  EXPECT_EQ(error("", ""), "t.csv: expected a header line with column names, the file is empty");
+  EXPECT_EQ(error(""), "t.csv: has no row for GPU h800");
+  EXPECT_EQ(error("gemm,fp8,64x64x64,h800,132,9,9\n", "kernel,precision,shape,gpu,sms,time,time\n"),
+            "t.csv:1: column \"time\" appears twice");
+}
+TEST_F(TableFile, TimesThatCannotBe) {
+  for (const char* time : {"nan", "inf", "1e300", "-5", "0"})
+    EXPECT_EQ(error(fmt::format("gemm,fp8,64x64x64,h800,132,{}\n", time)),
+              fmt::format("t.csv:2: time: expected microseconds above 0, got {}", time));
+}
+TEST_F(TableFile, UnknownWords) {
+  EXPECT_EQ(error("gem,fp8,64x64x64,h800,132,9\n"),
+            "t.csv:2: kernel: no kernel is called \"gem\"; did you mean \"gemm\"?");
+  EXPECT_EQ(error("gemm,int8,64x64x64,h800,132,9\n"),
+            "t.csv:2: precision: \"int8\" is not known; there are: fp32, bf16, fp16, fp8, fp4");
+  EXPECT_EQ(error("gemm,fp8,64x64x64,h801,132,9\n"),
+            "t.csv:2: gpu: \"h801\" is neither h800 nor in the hardware catalogue");
+  EXPECT_EQ(error("attention_decode,fp4,8x1x576x512x1x4096,h800,132,9\n"),
+            "t.csv:2: precision: of a cache is bf16 or fp8, got fp4");
+  EXPECT_EQ(error("norm,fp8,4096,h800,132,9\n"), "t.csv:2: precision: norm is a memory-bound kind, expected bf16");
+}
+TEST_F(TableFile, ShapesBeyondReason) {
+  EXPECT_EQ(error("gemm,fp8,9999999999x9999999999x16384,h800,132,9\n"),
+            "t.csv:2: shape: too large, got \"9999999999x9999999999x16384\"");
+  EXPECT_EQ(error("grouped_masked,fp8,9999999999x1x64x64,h800,132,9\n"),
+            "t.csv:2: shape: expected at most 100000 experts, got 9999999999");
+  EXPECT_EQ(error("attention_decode,bf16,64x7x128x128x1x4096,h800,132,9\n"),
+            "t.csv:2: shape: heads must be a multiple of the KV heads, and these and widths at most 100000");
+}
 TEST_F(TableFile, NothingForThisGpu) {
   EXPECT_EQ(error("gemm,fp8,64x64x64,b200,132,9\n"), "t.csv: has no row for GPU h800");
 }
@@ -86,6 +116,31 @@ TEST_F(TableFile, MeasuredIsExactBetweenIsInterpolatedOutsideIsTheEquation) {
   EXPECT_GT(between.time, table->cost(gemm(1024)).time);
   EXPECT_LT(between.time, table->cost(gemm(4096)).time);
   EXPECT_EQ(table->cost(gemm(8192)).time, equation->cost(gemm(8192)).time);
+}
+
+// A table's shape says neither the result's number format nor whose kernel it was, but KV heads and the time: a
+// measured one is that time.  Experts with unequal rows are more than a shape with a mean can say.
+TEST_F(TableFile, MeasuredTimesAreTheTables) {
+  write_file(file,
+             "kernel,precision,shape,gpu,sms,time\nadd,bf16,176160768,h800,132,80\n"
+             "gemm,bf16,4096x256x7168,h800,132,40\ngrouped_masked,fp8,2x64x4096x7168,h800,132,50\n"
+             "attention_decode,bf16,64x8x128x128x16x4096,h800,132,200\n");
+  const auto table =
+      kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), load_gpu("h800"));
+  const auto microseconds = [&](const Kernel& kernel) {
+    const Cost cost = table->cost(kernel);
+    return cost.from.origin == Origin::measured ? seconds(cost.time) * 1e6 : -1;
+  };
+  EXPECT_NEAR(microseconds(MemoryOp{MemoryKind::add, {176160768}, true}), 80, 1e-5);
+  EXPECT_NEAR(microseconds(Gemm{.m = 4096, .n = 256, .k = 7168, .out = Dtype::fp32}), 40, 1e-5);
+  const AttentionWork work{16, 16, 16 * 4096, 4096, 16 * 4096};
+  EXPECT_NEAR(microseconds(AttentionDecode{{AttentionKind::gqa, 64, 8, 128, 128, false}, work}), 200, 1e-5);
+  EXPECT_EQ(microseconds(AttentionDecode{{AttentionKind::gqa, 64, 4, 128, 128, false}, work}), -1);
+  std::vector<std::int64_t> rows{64, 64};
+  GroupedGemm g{.rows = rows, .n = 4096, .k = 7168, .dtype = Dtype::fp8, .layout = GroupLayout::masked};
+  EXPECT_NEAR(microseconds(g), 50, 1e-5);
+  rows = {1, 127};
+  EXPECT_EQ(table->cost(g).from.origin, Origin::interpolated);
 }
 
 TEST(Costs, ShapesAndPrecisions) {
