@@ -27,6 +27,60 @@ Time collective_time(const Topology& topology, const NetworkCalibration& calibra
 }
 
 namespace {
+void add(std::vector<Transfer>& transfers, const ExchangeGroup& group, const NetworkCalibration::Protocol& protocol,
+         int from, int to, double bytes) {
+  const bool inside = group.node_of(from) == group.node_of(to);
+  const double share = inside ? protocol.nvlink_share : protocol.nic_share;
+  const double whole = std::ceil(bytes);
+  transfers.push_back({group.gpu(from), group.gpu(to), {std::int64_t(whole)}, {std::int64_t(whole / share)}, 0, false});
+}
+
+/// What one stage's members send each other.
+std::vector<Transfer> stage_transfers(const ExchangeGroup& group, const CollectiveStage& stage,
+                                      const NetworkCalibration::Protocol& protocol) {
+  std::vector<Transfer> out;
+  const int n = group.gpus(), p = group.per_node();
+  for (int m = 0; m < n; ++m) {
+    const int node = group.node_of(m), position = m % p;
+    if (stage.shape == CollectiveShape::ring) {
+      if (stage.scope == CollectiveScope::inside || group.nodes() == 1) {
+        add(out, group, protocol, m, node * p + (position + 1) % p, stage.bytes);
+      } else if (stage.scope == CollectiveScope::across || p == 1) {
+        add(out, group, protocol, m, (m + p) % n, stage.bytes);
+      } else {  // p rings of a p-th each: one step of each leaves the node, through its own adapter
+        add(out, group, protocol, m, node * p + (position + 1) % p, stage.bytes * (p - 1) / p);
+        add(out, group, protocol, m, (m + p) % n, stage.bytes / p);
+      }
+      continue;
+    }
+    const int count = stage.scope == CollectiveScope::inside   ? p
+                      : stage.scope == CollectiveScope::across ? group.nodes()
+                                                               : n;
+    for (int k = 0; k < count; ++k) {
+      const int to = stage.scope == CollectiveScope::inside   ? node * p + k
+                     : stage.scope == CollectiveScope::across ? k * p + position
+                                                              : k;
+      if (to != m) add(out, group, protocol, m, to, stage.bytes / (count - 1));
+    }
+  }
+  return out;
+}
+}  // namespace
+
+std::vector<Transfer> collective_transfers(const Topology& topology, const NetworkCalibration& calibration,
+                                           Collective what, CollectiveAlgorithm algorithm,
+                                           std::span<const GpuId> members, Bytes bytes) {
+  check_call(what, members, bytes);
+  if (members.size() < 2 || bytes.v == 0) return {};
+  const ExchangeGroup group(topology, std::vector<GpuId>(members.begin(), members.end()));
+  const CollectivePlan plan = plan_collective(group, calibration, what, algorithm, double(bytes.v));
+  std::vector<Transfer> out;
+  for (const CollectiveStage& stage : plan.stages)
+    for (const Transfer& t : stage_transfers(group, stage, plan.protocol)) out.push_back(t);
+  return out;
+}
+
+namespace {
 /// Starts when the last member has joined; one stage's flows start when those of the stage before have arrived.
 class RunningCollective final : public Rendezvous, private Receiver {
  public:
@@ -48,10 +102,11 @@ class RunningCollective final : public Rendezvous, private Receiver {
           member);
     joined_[at(member)] = 1;
     if (--waiting_ > 0) return;
-    if (network_.closed_form() || plan_.stages.empty())
-      network_.engine().after(from_seconds(plan_.time), "collective: done", [this] { finish(); });
-    else
-      network_.engine().after(before_flows(), "collective: launch", [this] { next_stage(); });
+    const Time now = network_.engine().now(), takes = from_seconds(plan_.time);
+    if (!network_.closed_form() && !plan_.stages.empty())
+      return void(network_.engine().after(before_flows(), "collective: launch", [this] { next_stage(); }));
+    for (const CollectiveStage& stage : plan_.stages) network_.count(transfers_of(stage), now, now + takes);
+    network_.engine().after(takes, "collective: done", [this] { finish(); });
   }
   bool finished() const override { return finished_; }
 
@@ -79,39 +134,7 @@ class RunningCollective final : public Rendezvous, private Receiver {
     return longest;
   }
   std::vector<Transfer> transfers_of(const CollectiveStage& stage) const {
-    std::vector<Transfer> transfers;
-    const int n = group_.gpus(), p = group_.per_node();
-    for (int m = 0; m < n; ++m) {
-      const int node = group_.node_of(m), position = m % p;
-      if (stage.shape == CollectiveShape::ring) {
-        if (stage.scope == CollectiveScope::inside || group_.nodes() == 1) {
-          add(transfers, m, node * p + (position + 1) % p, stage.bytes);
-        } else if (stage.scope == CollectiveScope::across || p == 1) {
-          add(transfers, m, (m + p) % n, stage.bytes);
-        } else {  // p rings of a p-th each: one step of each leaves the node, through its own adapter
-          add(transfers, m, node * p + (position + 1) % p, stage.bytes * (p - 1) / p);
-          add(transfers, m, (m + p) % n, stage.bytes / p);
-        }
-        continue;
-      }
-      const int count = stage.scope == CollectiveScope::inside   ? p
-                        : stage.scope == CollectiveScope::across ? group_.nodes()
-                                                                 : n;
-      for (int k = 0; k < count; ++k) {
-        const int to = stage.scope == CollectiveScope::inside   ? node * p + k
-                       : stage.scope == CollectiveScope::across ? k * p + position
-                                                                : k;
-        if (to != m) add(transfers, m, to, stage.bytes / (count - 1));
-      }
-    }
-    return transfers;
-  }
-  void add(std::vector<Transfer>& transfers, int from, int to, double bytes) const {
-    const bool inside = group_.node_of(from) == group_.node_of(to);
-    const double share = inside ? plan_.protocol.nvlink_share : plan_.protocol.nic_share;
-    const double whole = std::ceil(bytes);
-    transfers.push_back(
-        {group_.gpu(from), group_.gpu(to), {std::int64_t(whole)}, {std::int64_t(whole / share)}, 0, false});
+    return stage_transfers(group_, stage, plan_.protocol);
   }
   void arrived(std::uint32_t) override {
     if (--in_flight_ == 0) network_.engine().after(after_flows_, "collective: stage", [this] { next_stage(); });

@@ -9,6 +9,8 @@
 
 namespace moesim {
 
+struct Transfer;
+
 enum class Collective { all_reduce, all_gather, reduce_scatter, all_to_all, point_to_point };
 template <>
 struct EnumNames<Collective> {
@@ -42,6 +44,11 @@ struct EnumNames<CollectiveAlgorithm> {
 /// group. Source: Thakur, Rabenseifner and Gropp, Optimization of Collective Communication Operations in MPICH, 2005.
 Time collective_time(const Topology& topology, const NetworkCalibration& calibration, Collective what,
                      CollectiveAlgorithm algorithm, std::span<const GpuId> members, Bytes bytes);
+
+/// What its members send each other in all, one transfer a pair and stage: for Network::count().
+std::vector<Transfer> collective_transfers(const Topology& topology, const NetworkCalibration& calibration,
+                                           Collective what, CollectiveAlgorithm algorithm,
+                                           std::span<const GpuId> members, Bytes bytes);
 
 /// The same as a rendezvous: flows where the network has them (ring and direct steps as bulk flows between neighbours
 /// or pairs plus the steps' latency), closed form else.  `done(member)` runs once for each member.

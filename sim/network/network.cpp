@@ -1,12 +1,20 @@
 #include "network/network.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/check.h"
 #include "network/link_meter.h"
 #include "network/moved_rows.h"
 
 namespace moesim {
+
+Transfer Transfer::times(double n) const {
+  Transfer out = *this;
+  out.bytes = {std::llround(double(bytes.v) * n)};
+  out.work = {std::llround(double(work.v) * n)};
+  return out;
+}
 
 /// The actions of single sends, kept until their flow arrives.
 class Network::Callbacks final : public Receiver {
@@ -95,9 +103,10 @@ void Network::count(std::span<const Transfer> transfers, Time from, Time until) 
   }
 }
 
-void Network::count_arrival(GpuId to, Bytes bytes, Time from, Time until) {
+void Network::count_outside(GpuId gpu, bool out, Bytes bytes, Time from, Time until) {
   if (!topology_.has_nics()) return;
-  const LinkId link = topology_.nic_in(topology_.nic_of(to));
+  const int nic = topology_.nic_of(gpu);
+  const LinkId link = out ? topology_.nic_out(nic) : topology_.nic_in(nic);
   meter().moved(std::uint32_t(index(link)), bytes.v, double(bytes.v), from, until);
 }
 

@@ -22,6 +22,8 @@ struct Transfer {
   Bytes work{};               // what it costs the links: payload over the kernel's share of line rate; at least `bytes`
   std::uint32_t tag = 0;      // given back on arrival
   bool avoid_nvlink = false;  // cross the adapters even inside a node
+  /// So many of them, as one.
+  Transfer times(double n) const;
 };
 
 /// Who is told when a flow has arrived.  Must live until all its flows have.
@@ -87,8 +89,8 @@ class Network {
   void count(const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeLoad& load, Time from, Time until);
   void count(const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeSums& sums, Time from, Time until);
   void count(std::span<const Transfer> transfers, Time from, Time until);
-  /// Bytes from outside the cluster to a GPU: on the adapter alone.
-  void count_arrival(GpuId to, Bytes bytes, Time from, Time until);
+  /// Bytes to or from somewhere outside what is simulated: on the GPU's adapter alone.
+  void count_outside(GpuId gpu, bool out, Bytes bytes, Time from, Time until);
 
   /// Per-link totals up to now.
   std::vector<LinkUse> link_use();

@@ -1,10 +1,20 @@
 #include "network/network_report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace moesim {
 
-void write_network(Results& results, Network& network) {
+LinkTotals link_totals(Network& network) {
+  LinkTotals out{};
+  const std::vector<LinkUse> use = network.link_use();
+  for (std::size_t l = 0; l < use.size(); ++l)
+    out[std::size_t(network.topology().links()[LinkId(l)].kind)] += double(use[l].bytes);
+  return out;
+}
+
+void write_network(Results& results, Network& network, std::optional<LinkTotals> all) {
   const Topology& topology = network.topology();
   const std::vector<LinkUse> use = network.link_use();
   const std::vector<UtilisationSample> samples = network.utilisation();
@@ -24,6 +34,9 @@ void write_network(Results& results, Network& network) {
                               flows ? Results::Value(use[l].saturated) : Results::null(),
                               flows ? Results::Value(use[l].most_flows) : Results::null()});
   }
+  const LinkTotals totals = all ? *all : link_totals(network);
+  for (std::size_t k = 0; k < totals.size(); ++k)
+    if (totals[k] > 0) results.metric("link_bytes", totals[k], "B", fmt::format("links:{}", name_of(LinkKind(k))));
   const std::vector<std::int64_t>& pairs = network.pair_bytes();
   const auto gpus = std::size_t(topology.gpus());
   for (std::size_t i = 0; i < pairs.size(); ++i)

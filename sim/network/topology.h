@@ -20,6 +20,7 @@ enum class LinkKind : std::uint8_t {
   leaf,    ///< leaf switch to spine or aggregation switch, or back
   core     ///< aggregation switch to core switch, or back
 };
+inline constexpr std::size_t kLinkKinds = 5;
 std::string_view name_of(LinkKind kind);
 
 /// A point of the network: GPUs first (vertex g is GPU g), then NVSwitch domains, adapters, leaf, spine, core switches.

@@ -51,6 +51,9 @@ struct Executor::Gpu {
 
 struct Executor::Cell {
   std::deque<std::unique_ptr<Rendezvous>> open;
+  // Finished, but one of them may be what called: kept until time goes on.
+  std::vector<std::unique_ptr<Rendezvous>> past;
+  Time past_at{};
   std::uint32_t first = 0;              // number of open[0]
   std::vector<std::uint16_t> finished;  // (chunks, micro-batches): members that have done with it
 };

@@ -66,7 +66,10 @@ void Executor::run_communication(int gpu) {
 void Executor::join(int gpu, const PieceRef& piece) {
   Gpu& g = gpus_[std::size_t(gpu)];
   Cell& cell = cells_[std::size_t(g.cell)];
+  if (cell.past_at < engine_.now()) cell.past.clear();
   while (!cell.open.empty() && cell.open.front()->finished()) {
+    cell.past.push_back(std::move(cell.open.front()));
+    cell.past_at = engine_.now();
     cell.open.pop_front();
     ++cell.first;
   }

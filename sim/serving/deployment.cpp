@@ -10,25 +10,6 @@
 
 namespace moesim {
 namespace {
-/// Sends KV caches over the deployment's network.
-class NetworkMover final : public KvMover {
- public:
-  explicit NetworkMover(Network& network) : network_(network) {}
-  void move(int from, int to, Bytes bytes, double slowed, Action done) override {
-    network_.send(GpuId(std::uint32_t(from)), GpuId(std::uint32_t(to)), bytes, done, slowed);
-  }
-  void slow(int gpu, double share) override {
-    const Topology& t = network_.topology();
-    if (!t.has_nics()) return;
-    const int nic = t.nic_of(GpuId(std::uint32_t(gpu)));
-    network_.set_share(t.nic_out(nic), share);
-    network_.set_share(t.nic_in(nic), share);
-  }
-
- private:
-  Network& network_;
-};
-
 /// An instance of a node or more takes whole nodes.
 int whole_nodes(int gpus, int per_node) {
   return per_node > 0 && gpus >= per_node ? (gpus + per_node - 1) / per_node * per_node : std::max(1, gpus);
@@ -89,7 +70,7 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
     d.cluster = read_cluster(run.scenario.at("cluster"));
     d.network = networks().make_or(run.scenario, "network", "bottleneck", engine, d.cluster);
     d.calibration = d.network->calibration();
-    d.mover = std::make_unique<NetworkMover>(*d.network);
+    d.use = std::make_unique<NetworkUse>(d, *d.network);
   }
   if (hardware) check_gpus(config.at("pools"), d);
   int gpus = 0;

@@ -7,6 +7,7 @@
 #include "core/engine.h"
 #include "network/network.h"
 #include "record/study.h"
+#include "serving/network_use.h"
 #include "serving/section.h"
 
 namespace moesim {
@@ -41,7 +42,7 @@ struct Deployment {
   NetworkCalibration calibration;
   std::vector<std::unique_ptr<BuiltPool>> pools;
   std::unique_ptr<Workload> workload;
-  std::unique_ptr<KvMover> mover;
+  std::unique_ptr<NetworkUse> use;  // null without a cluster
   ServiceShape shape;
   bool has_prompts() const {
     return std::ranges::any_of(pools, [](const auto& p) { return p->section.role != Role::decode; });

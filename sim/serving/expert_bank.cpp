@@ -31,6 +31,7 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   slow_gpu_.assign(std::size_t(s_.gpus), 1);
   slow_link_ = slow_gpu_;
   gpu_seconds_.assign(std::size_t(s_.gpus), 0);
+  moved_.assign(s_.layers.size(), std::vector<double>(2 * std::size_t(s_.gpus) + std::size_t(shape_.nodes())));
   tokens_seen_.assign(s_.sources.size(), 0);
 }
 
@@ -113,6 +114,10 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
   exchange(sums_, out);
   for (std::size_t g = 0; g < n; ++g)
     out.gpus[g].compute = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
+  out.moved.clear();
+  for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_rows[g]));
+  for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_tokens(int(g))));
+  for (int node = 0; node < shape_.nodes(); ++node) out.moved.push_back(float(sums_.node_tokens(node)));
   double sum = 0;
   for (const Entry::Gpu& gpu : out.gpus) sum += double(gpu.compute);
   out.mean = sum / double(n);
@@ -183,12 +188,11 @@ ExpertBank::Entry& ExpertBank::entry(std::size_t ordinal, int sample, int bucket
 }
 
 ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro, double tokens, double most,
-                              std::span<const double> weights) {
+                              std::span<const double> weights, double repeats) {
   if (tokens <= 0) return {};
   if (s_.settings.redraw > 0 && step / s_.settings.redraw != epoch_) {
     epoch_ = step / s_.settings.redraw;
-    for (const auto& of_mix : bank_)
-      for (const std::vector<Entry>& layer : of_mix) settle(layer, gpu_seconds_);
+    settle();
     bank_.clear();
     mixes_.clear();
   }
@@ -223,8 +227,8 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   out.combine = lower * x.combine + upper * y.combine;
   out.mean_experts = lower * x.mean_experts + upper * y.mean_experts;
   out.balancedness = lower * x.balancedness + upper * y.balancedness;
-  a.used += lower;
-  b.used += upper;
+  a.used += repeats * lower;
+  b.used += repeats * upper;
   // The fullest GPU sends longer than the mean: by as much as balanced routing at its token count takes longer.
   const double excess = tokens > 0 ? most * s_.gpus / tokens - 1 : 0;
   if (excess > 1e-9) {
@@ -269,21 +273,47 @@ void ExpertBank::set_map(std::size_t ordinal, ExpertMap map) {
   s_.maps[ordinal] = std::move(map);
   replicas_[ordinal] = replica_table(s_.maps[ordinal]);
   for (auto& mix : bank_) {
-    settle(mix[ordinal], gpu_seconds_);
+    settle(mix[ordinal], ordinal);
     mix[ordinal].clear();
   }
 }
 
-void ExpertBank::settle(const std::vector<Entry>& layer, std::vector<double>& sum) {
-  for (const Entry& e : layer)
-    if (e.used > 0)
-      for (std::size_t g = 0; g < sum.size(); ++g) sum[g] += e.used * double(e.gpus[g].compute);
+void ExpertBank::settle(std::vector<Entry>& layer, std::size_t ordinal) {
+  std::vector<double>& moved = moved_[ordinal];
+  for (Entry& e : layer) {
+    if (e.used <= 0) continue;
+    for (std::size_t g = 0; g < gpu_seconds_.size(); ++g) gpu_seconds_[g] += e.used * double(e.gpus[g].compute);
+    for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += e.used * double(e.moved[i]);
+    e.used = 0;
+  }
 }
 
-std::vector<double> ExpertBank::gpu_seconds() const {
-  std::vector<double> out = gpu_seconds_;
-  for (const auto& of_mix : bank_)
-    for (const std::vector<Entry>& layer : of_mix) settle(layer, out);
+void ExpertBank::settle() {
+  for (auto& of_mix : bank_)
+    for (std::size_t ordinal = 0; ordinal < of_mix.size(); ++ordinal) settle(of_mix[ordinal], ordinal);
+}
+
+const std::vector<double>& ExpertBank::gpu_seconds() {
+  settle();
+  return gpu_seconds_;
+}
+
+ExchangeSums ExpertBank::take_moved(std::size_t first, std::size_t last) {
+  settle();
+  ExchangeSums out;
+  const std::size_t n = std::size_t(s_.gpus);
+  std::vector<double> sum(moved_.front().size());
+  for (std::size_t ordinal = first; ordinal < last; ++ordinal) {
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += moved_[ordinal][i];
+    std::ranges::fill(moved_[ordinal], 0.0);
+  }
+  const auto part = [&](std::size_t from, std::size_t count) {
+    return std::vector(sum.begin() + std::ptrdiff_t(from), sum.begin() + std::ptrdiff_t(from + count));
+  };
+  out.gpu_rows = part(0, n);
+  out.fan_out.gpu_reach = part(n, n);
+  out.fan_out.node_reach = part(2 * n, sum.size() - 2 * n);
+  out.tokens = 1;
   return out;
 }
 

@@ -62,9 +62,9 @@ class ExpertBank {
   explicit ExpertBank(Setup setup);
 
   /// tokens: of the whole group; most: of the fullest GPU.  weights: share of the tokens from each source (sums to 1);
-  /// rounded to quarters for the draws.
+  /// rounded to quarters for the draws.  repeats: how often the layer runs like this.
   ExpertTimes times(std::size_t ordinal, std::int64_t step, int micro, double tokens, double most,
-                    std::span<const double> weights);
+                    std::span<const double> weights, double repeats = 1);
   /// The same without memory: a draw at exactly these tokens.
   ExpertTimes draw(std::size_t ordinal, std::int64_t step, double tokens, double most, std::span<const double> weights);
 
@@ -89,14 +89,17 @@ class ExpertBank {
   }
 
   /// Seconds each GPU computed experts, summed over all calls of times().
-  std::vector<double> gpu_seconds() const;
+  const std::vector<double>& gpu_seconds();
+  /// Adds up what the exchanges of MoE layers [first, last) moved in calls of times() since the last take_moved(), and
+  /// forgets it: rows and (with `tokens` 1) distinct tokens by GPU and node; slot rows stay empty.
+  ExchangeSums take_moved(std::size_t first, std::size_t last);
   /// Rows of each expert, (layers, experts), expected over all calls.
   std::vector<double> expert_rows() const;
 
  private:
   struct Entry {
     bool ready = false;
-    double used = 0;  // times it was looked up, by weight
+    double used = 0;  // times it was looked up, by weight, since it was settled
     double balancedness = 1, mean = 0;
     ExpertTimes healthy;                               // its summary with no slow GPU or link
     double uniform_dispatch = 0, uniform_combine = 0;  // balanced routing at this token count
@@ -104,11 +107,13 @@ class ExpertBank {
       float arrival, compute, combine;  // s
     };
     std::vector<Gpu> gpus;
+    std::vector<float> moved;  // by an exchange: rows (gpus), distinct tokens (gpus), of nodes (nodes)
   };
   Entry& entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix, std::span<const double> weights);
   void fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens, std::span<const double> weights,
             std::uint64_t stream);
-  static void settle(const std::vector<Entry>& layer, std::vector<double>& sum);
+  void settle(std::vector<Entry>& layer, std::size_t ordinal);
+  void settle();
   void shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights, std::vector<double>& out) const;
   void exchange(const ExchangeSums& sums, Entry& out);
   double compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu);
@@ -134,6 +139,7 @@ class ExpertBank {
   };
   std::vector<Sharing> sharing_;
   std::vector<double> gpu_seconds_, tokens_seen_;
+  std::vector<std::vector<double>> moved_;  // by layer, as Entry::moved
   // Scratch.
   ExchangeSums sums_;
   std::vector<double> shares_, part_, uniform_;

@@ -56,6 +56,7 @@ LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, 
   layer_seconds_.resize(std::size_t(layers));
   exposed_.resize(std::size_t(layers));
   layer_balance_.resize(std::size_t(layers));
+  sent_.hop_tokens.resize(std::size_t(s_.parallel.pipeline * s_.parallel.data));
   rank_slow_.assign(std::size_t(s_.parallel.data), 1);
 }
 
@@ -131,8 +132,10 @@ void LayeredCost::pieces(const StepWork& work, int first, int last, StepTimes& o
     }
   }
   layers_.clear();
+  int all_reduces = last - first;
   for (int l = first; l < last; ++l) {
     const int c = parts_.class_of(l), ordinal = ordinal_[std::size_t(l)];
+    all_reduces += ordinal < 0 || s_.parallel.experts_tensor;
     std::array<double, 6>& books = layer_seconds_[std::size_t(l)];
     for (int m = 0; m < micros; ++m) {
       LayerPieces p = by_class[std::size_t(c * micros + m)];
@@ -161,7 +164,41 @@ void LayeredCost::pieces(const StepWork& work, int first, int last, StepTimes& o
   }
   const Time total = overlapped_time(plan, layers_, out.parts,
                                      std::span(exposed_).subspan(std::size_t(first), std::size_t(last - first)));
+  count_ranks(int(out.stages.size()), all_reduces);
   out.stages.push_back(total);
+}
+
+/// Every rank sums up its own tokens so often, and hands them on to the next stage.
+void LayeredCost::count_ranks(int stage, int all_reduces) {
+  if (s_.parallel.tensor == 1 && s_.parallel.pipeline == 1) return;
+  for (const std::vector<Batch>& ranks : micro_)
+    for (std::size_t r = 0; r < ranks.size(); ++r) {
+      const std::size_t place = std::size_t(stage * s_.parallel.data) + r;
+      if (ranks[r].tokens == 0) continue;
+      if (s_.parallel.tensor > 1) sent_.all_reduces[{int(place), ranks[r].tokens}] += all_reduces;
+      if (stage > 0) sent_.hop_tokens[place] += double(ranks[r].tokens);
+    }
+}
+
+LayeredCost::Sent LayeredCost::take_sent() {
+  Sent out;
+  std::swap(out.all_reduces, sent_.all_reduces);
+  out.hop_tokens = std::exchange(sent_.hop_tokens, std::vector<double>(sent_.hop_tokens.size()));
+  const int stages = s_.parallel.pipeline, layers = s_.model->layers;
+  const auto first_of = [&](int stage) {  // MoE layers before this stage
+    int count = 0;
+    for (int l = 0; l < layers * stage / stages; ++l) count += ordinal_[std::size_t(l)] >= 0;
+    return std::size_t(count);
+  };
+  for (int stage = 0; bank_ && stage < stages; ++stage)
+    out.exchanges.push_back(bank_->take_moved(first_of(stage), first_of(stage + 1)));
+  if (rebalancing_)
+    for (const auto& [row, move] : rebalancing_->take_moves()) {
+      int stage = 0;
+      while (first_of(stage + 1) <= row) ++stage;
+      out.experts.emplace_back(stage, move);
+    }
+  return out;
 }
 
 /// The drafts of a step: for each, the extra module's projection, layer and head over one token a sequence.
@@ -187,9 +224,13 @@ Time LayeredCost::draft_time(const StepWork& work) {
              parts_.mtp(sequences) + parts_.head(sequences, sequences);
   if (ordinal_[std::size_t(last)] >= 0) {
     const ExpertTimes e = bank_->times(std::size_t(ordinal_[std::size_t(last)]), work.step, 2, all,
-                                       double(sequences) / s_.parallel.tensor, weights_);
+                                       double(sequences) / s_.parallel.tensor, weights_, s_.speculation.drafts());
     one += parts_.gate(c, sequences) + from_seconds(e.dispatch + e.experts + e.combine);
   }
+  for (std::size_t r = 0; r < ranks.size() && s_.parallel.tensor > 1; ++r)
+    if (ranks[r].tokens > 0)
+      sent_.all_reduces[{(s_.parallel.pipeline - 1) * s_.parallel.data + int(r), ranks[r].tokens}] +=
+          s_.speculation.drafts();
   return one * s_.speculation.drafts();
 }
 

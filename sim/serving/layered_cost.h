@@ -1,6 +1,7 @@
 // The cost of a step layer by layer: attention of the fullest rank, gate, dispatch, experts of the hottest GPU, shared
 // expert, combine, under the overlap in force.
 #pragma once
+#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -61,6 +62,16 @@ class LayeredCost final : public StepCost {
   void restore() override;
   Time rebalance() override;
 
+  /// What the instance's GPUs have sent each other since the last call.
+  struct Sent {
+    std::vector<ExchangeSums> exchanges;                         ///< (stages), dispatches and as many combines
+    std::map<std::pair<int, std::int64_t>, double> all_reduces;  ///< by rank (stage by stage) and tokens: how many
+    std::vector<double> hop_tokens;                              ///< (stages x ranks) that came from the stage before
+    std::vector<std::pair<int, ExpertMove>> experts;             ///< stage; GPUs of the stage
+  };
+  Sent take_sent();
+  const Setup& setup() const { return s_; }
+
   /// Seconds of each layer's pieces, summed over steps: (layers), by Piece.
   const std::vector<std::array<double, 6>>& layer_seconds() const { return layer_seconds_; }
   const std::vector<double>& exposed() const { return exposed_; }
@@ -76,6 +87,7 @@ class LayeredCost final : public StepCost {
   Time hop_time(std::int64_t tokens);
   Time draft_time(const StepWork& work);
   void set_link(int gpu);
+  void count_ranks(int stage, int all_reduces);
 
   Setup s_;
   PartCosts parts_;
@@ -84,6 +96,7 @@ class LayeredCost final : public StepCost {
   std::unique_ptr<Rebalancing> rebalancing_;
   std::vector<ExpertMap> original_;
   std::vector<int> ordinal_;  // of each layer among the MoE layers; -1
+  Sent sent_;
   std::vector<GpuId> tensor_group_;
   std::unordered_map<std::int64_t, Time> tensor_times_, hop_times_;  // looked up only
   std::vector<std::array<double, 6>> layer_seconds_;

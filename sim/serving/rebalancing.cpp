@@ -140,6 +140,7 @@ void Rebalancing::apply(const LayerChange& change) {
   RebalancePlan& plan = plans_.back();
   plan.moved_experts += std::int64_t(change.moves.size());
   plan.moved_bytes += double(change.bytes.v);
+  for (const ExpertMove& move : change.moves) moves_.emplace_back(change.row, move);
   bank_.set_map(change.row, rebalancer_->maps()[change.row]);
 }
 

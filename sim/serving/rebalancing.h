@@ -48,6 +48,8 @@ class Rebalancing {
   void restart(bool lost);
 
   const std::vector<RebalancePlan>& plans() const { return plans_; }
+  /// Experts whose weights have moved since the last call, each with its row among the MoE layers.
+  std::vector<std::pair<std::size_t, ExpertMove>> take_moves() { return std::exchange(moves_, {}); }
 
  private:
   void apply(const LayerChange& change);
@@ -68,5 +70,6 @@ class Rebalancing {
   double now_ = 0;             // s worked
   std::vector<double> looks_;  // s, when the loads of the window were seen
   std::vector<RebalancePlan> plans_;
+  std::vector<std::pair<std::size_t, ExpertMove>> moves_;
 };
 }  // namespace moesim

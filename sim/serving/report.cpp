@@ -86,6 +86,8 @@ void ReportLog::sample(const Sample& s) {
   results_.metric("kv_occupancy", s.kv_share, "", scope);
   results_.metric("kv_hit_rate", s.hit_rate, "", scope);
   results_.metric("output_tokens_per_second", s.output_rate, "tokens/s", scope);
+  const bool last = std::size_t(s.pool) + 1 == deployment_.shape.pools.size();
+  if (last && deployment_.use && deployment_.network->sampling()) deployment_.use->settle(s.at);
 }
 
 void report_service(Results& results, const Deployment& d, Service& service) {

@@ -127,6 +127,10 @@ void Service::finished(std::uint32_t slot) {
   outcome_.retries += live.retries;
   if (r.outside) {
     ++outcome_.outside_finished;
+    if (decoders_ && live.hold.instance >= 0)
+      count_outside(live.hold, true,
+                    instances_[std::size_t(live.hold.instance)].instance->shape().kv_bytes(live.computed), live.start,
+                    engine_.now());
   } else {
     ++outcome_.finished;
     outcome_.input_tokens += r.input;
@@ -166,9 +170,36 @@ void Service::prefilled(std::uint32_t slot) {
   if (!dispatch(slot)) lobby_.push_back(slot);
 }
 
-int Service::gpu_of(const Hold& hold) const {
+/// The GPU that holds part `part` of `of` equal parts of a rank's KV cache: its stages' layers, their heads.
+int Service::gpu_of(const Hold& hold, int part, int of) const {
   const Member& m = instances_[std::size_t(hold.instance)];
-  return m.first_gpu + hold.rank * shape_.pools[m.pool].tensor;
+  const PoolShape& pool = shape_.pools[m.pool];
+  const int tensor = std::max(1, pool.tensor), place = part * tensor * pool.instance.stages / of;
+  return m.first_gpu + (place / tensor * pool.instance.ranks + hold.rank) * tensor + place % tensor;
+}
+
+/// Counts what of a KV cache crosses beside the flow that stands for all: other GPUs of the ranks, layers before.
+void Service::count_cache(const Live& live, Bytes flow, Time lasts) {
+  const auto gpus = [&](const Hold& hold) {
+    const PoolShape& pool = shape_.pools[instances_[std::size_t(hold.instance)].pool];
+    return std::max(1, pool.tensor) * pool.instance.stages;
+  };
+  const InstanceShape& source = instances_[std::size_t(live.source.instance)].instance->shape();
+  const Bytes all = source.kv_bytes(live.computed);
+  const int parts = std::max(gpus(live.source), gpus(live.hold));
+  for (int i = 0; i < parts; ++i) {
+    const Bytes part = all * (i + 1) / parts - all * i / parts - (i == 0 ? flow : Bytes{});
+    if (part.v > 0)
+      mover_->count(gpu_of(live.source, i, parts), gpu_of(live.hold, i, parts), part, engine_.now() - lasts,
+                    engine_.now());
+  }
+}
+
+void Service::count_outside(const Hold& hold, bool out, Bytes bytes, Time from, Time until) {
+  const PoolShape& pool = shape_.pools[instances_[std::size_t(hold.instance)].pool];
+  const int parts = std::max(1, pool.tensor) * pool.instance.stages;
+  for (int i = 0; mover_ != nullptr && i < parts; ++i)
+    mover_->count_outside(gpu_of(hold, i, parts), out, bytes * (i + 1) / parts - bytes * i / parts, from, until);
 }
 
 /// Charges a KV cache that comes or goes to the ports of the rank's GPUs.  Returns how busy these are with exchanges.
@@ -185,6 +216,7 @@ void Service::fetch(std::uint32_t slot) {
   const Bytes all = instances_[std::size_t(live.hold.instance)].instance->shape().kv_bytes(live.computed);
   if (live.source.instance < 0) {
     share_ports(live.hold, false, all, kOutside);
+    count_outside(live.hold, false, all, engine_.now(), engine_.now() + kOutside);
     if (!live.started) live.start = live.first = engine_.now();
     live.started = true;
     engine_.after({}, "kv here",
@@ -211,8 +243,10 @@ void Service::fetch(std::uint32_t slot) {
   };
   if (mover_ == nullptr || bytes.v == 0)
     engine_.after({}, "kv moved", done);
-  else
+  else {
+    count_cache(live, bytes, lasts);
     mover_->move(gpu_of(live.source), gpu_of(live.hold), bytes, slowed, done);
+  }
 }
 
 void Service::homeless(std::uint32_t slot) {

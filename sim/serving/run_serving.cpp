@@ -13,10 +13,11 @@ StudyEnd run_serving(StudyRun& run) {
   ReportLog log(run.results, d);
   const Config config = run.scenario.at("serving");
   Service service(engine, *d.workload, d.shape, balancers().make_or(config, "balancer", "least_loaded"),
-                  balancers().make_or(config, "decode_balancer", "kv_aware"), d.mover.get(), log, run.seed);
+                  balancers().make_or(config, "decode_balancer", "kv_aware"), d.use.get(), log, run.seed);
   StudyEnd end;
   end.interrupted = !service.run();
   report_service(run.results, d, service);
+  if (d.use) d.use->report(run.results, service);
   end.fingerprint = engine.fingerprint();
   end.events = engine.executed();
   end.simulated_time = service.ended();

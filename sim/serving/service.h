@@ -22,6 +22,10 @@ class KvMover {
   virtual ~KvMover() = default;
   /// slowed: how many times the bytes the links work for it, since they carry exchanges too.
   virtual void move(int from_gpu, int to_gpu, Bytes bytes, double slowed, Action done) = 0;
+  /// Bytes that cross beside what is moved, evenly between these moments: counted only.
+  virtual void count(int /*from_gpu*/, int /*to_gpu*/, Bytes, Time /*from*/, Time /*until*/) {}
+  /// The same between a GPU and instances that are not simulated.
+  virtual void count_outside(int /*gpu*/, bool /*out*/, Bytes, Time /*from*/, Time /*until*/) {}
   /// The GPU's adapter works at a share of its rate from now on.
   virtual void slow(int /*gpu*/, double /*share*/) {}
 };
@@ -226,7 +230,9 @@ class Service final : public InstanceOwner {
   std::string_view problem(const Request& request) const;
   bool dispatch(std::uint32_t slot);
   void empty_lobby();
-  int gpu_of(const Hold& hold) const;
+  int gpu_of(const Hold& hold, int part = 0, int of = 1) const;
+  void count_cache(const Live& live, Bytes flow, Time lasts);
+  void count_outside(const Hold& hold, bool out, Bytes bytes, Time from, Time until);
   double share_ports(const Hold& hold, bool nvlink, Bytes bytes, Time lasts);
   void scale(std::size_t pool);
   void start_up(std::size_t member);

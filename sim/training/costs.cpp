@@ -155,16 +155,20 @@ void TrainingCosts::price_blocks(KernelCosts& kernels) {
   for (int i = 0; i < p.context; ++i) context_group.push_back(GpuId(std::uint32_t(i * p.tensor)));
   // Sequence parallelism: gather a layer part's input, scatter its output, and the same going backward.
   const double activations = double(plan_.batch.tokens) * model.hidden * 2;
+  activations_ = activations;
   const Time tensor_pair = collective(Collective::all_gather, tensor_group, activations) +
                            collective(Collective::reduce_scatter, tensor_group, activations);
   // Context parallelism: keys and values of the whole sequence come to every GPU beside the attention core.
   const AttentionShape& a = model.attention;
   const double keys =
       double(plan_.batch.tokens) * p.context * std::max(1, a.kv_heads / p.tensor) * (a.head_dim + a.v_head_dim) * 2;
+  keys_ = keys;
   const Time ring = collective(Collective::all_gather, context_group, keys);
 
   for (const auto& stage : plan_.stages) {
     first_block_.push_back(fixed_.size() / kPieces / kSides);
+    tensor_pairs_.push_back(0);
+    context_rings_.push_back(0);
     for (const PlanBlock& block : stage) {
       fixed_.resize(fixed_.size() + std::size_t(kPieces) * kSides);
       PieceCost* costs = &fixed_[fixed_.size() - std::size_t(kPieces) * kSides];
@@ -176,9 +180,12 @@ void TrainingCosts::price_blocks(KernelCosts& kernels) {
           cost.busy = total_time(operations, kernels, share);
           if (piece.pass == Pass::weight_gradient || operations.empty()) continue;
           const bool attention = piece.piece == Piece::attention || piece.piece == Piece::attention_back;
-          if (attention || piece.piece == Piece::shared || piece.piece == Piece::shared_back)
+          if (attention || piece.piece == Piece::shared || piece.piece == Piece::shared_back) {
             cost.exposed += tensor_pair;
+            tensor_pairs_.back() += side == 0;
+          }
           if (!attention || block.kind != PlanBlock::Kind::layer) continue;
+          if (side == 0) context_rings_.back() += piece.piece == Piece::attention ? 1 : 2;
           Time core{};
           for (const Operation& o : operations)
             if (std::holds_alternative<AttentionPrefill>(o.kernel) ||
@@ -245,6 +252,12 @@ PieceCost TrainingCosts::expert_piece(const PieceRef& piece) {
     const double bytes = double(tiles) * 128 * plan_.model.hidden * 2;
     out.exposed =
         collective(Collective::all_gather, group, bytes) + collective(Collective::reduce_scatter, group, bytes);
+    const Time now = network_.engine().now();
+    for (GpuId& member : group) member = GpuId(index(gpu(piece.seat)) + index(member));
+    for (const Collective what : {Collective::all_gather, Collective::reduce_scatter})
+      network_.count(collective_transfers(network_.topology(), network_.calibration(), what, CollectiveAlgorithm::best,
+                                          group, {std::int64_t(bytes)}),
+                     now, now + out.exposed);
   }
   return out;
 }

@@ -49,6 +49,8 @@ class TrainingCosts final : public StepCosts {
   Time optimizer(const GpuSeat& seat) const override;
 
   GpuId gpu(const GpuSeat& seat) const;
+  /// Counts a step's collectives on the links, all GPUs of the plan: they are priced, not run.
+  void count_collectives(Time start, Time end);
   /// What a rank's GPUs hold before any micro-batch.
   const MemoryUse& resident_use(int rank) const { return resident_[std::size_t(rank)]; }
 
@@ -57,6 +59,14 @@ class TrainingCosts final : public StepCosts {
     Time reduction{}, gather{};
     double update_bytes = 0;
   };
+  /// A collective of a step and its equals: `copies` groups, each `shift` GPUs on.
+  struct Call {
+    Collective what;
+    std::vector<GpuId> members;
+    double bytes = 0, times = 0;
+    int copies = 1, shift = 0;
+  };
+  void list_calls(int rank, int stage);
   void price_blocks(KernelCosts& kernels);
   void price_end(const Network& network);
   void find_resident();
@@ -82,5 +92,8 @@ class TrainingCosts final : public StepCosts {
   std::vector<ChunkEnd> ends_;  // (ranks, chunks)
   Time norm_{};
   std::vector<MemoryUse> resident_;  // (ranks)
+  std::vector<Call> calls_;
+  std::vector<int> tensor_pairs_, context_rings_;  // (stages), of one micro-batch: gathers and scatters, gathers
+  double activations_ = 0, keys_ = 0;              // bytes of these
 };
 }  // namespace moesim

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "spec/count.h"
 #include "training/costs.h"
@@ -77,6 +78,15 @@ void TrainingCosts::price_end(const Network& network) {
       if (sharded)
         end.gather = collective(Collective::all_gather, dense, sum.dense * weight) +
                      collective(Collective::all_gather, experts, sum.experts * weight);
+      // From ZeRO 2 on gradients leave after every micro-batch; with 3 parameters come back before every pass.
+      const int micro = plan_.micro_batches, part = p.expert * p.expert_tensor;
+      const double reductions = p.zero >= 2 ? micro : 1, gathers = !sharded ? 0 : p.zero == 3 ? 2 * micro : 1;
+      for (const auto& [group, parameters, copies] :
+           {std::tuple{dense, sum.dense, p.tensor}, std::tuple{experts, sum.experts, part}}) {
+        calls_.push_back({reduce, group, parameters * gradient, reductions, copies, 1});
+        calls_.push_back({Collective::all_gather, group, parameters * weight, gathers, copies, 1});
+      }
+      list_calls(rank, s.stage_of(rank, chunk));
       // Each parameter: gradient read, master and moments read and written, the kernels' copy written.
       const double bytes = gradient + 2 * (bytes_of(state.master) + 2 * bytes_of(state.moments)) + weight;
       end.update_bytes =
@@ -117,6 +127,35 @@ void TrainingCosts::price_end(const Network& network) {
   const std::vector<GpuId> ranks = group_of(0, plan_.gpus_per_stage, s.ranks);
   norm_ = collective_time(network.topology(), network.calibration(), Collective::all_reduce, CollectiveAlgorithm::best,
                           ranks, {8});
+  calls_.push_back({Collective::all_reduce, ranks, 8, 1, plan_.gpus_per_stage, 1});
+}
+
+/// Tensor and context parallelism of a stage's GPUs, all micro-batches.
+void TrainingCosts::list_calls(int rank, int stage) {
+  const ParallelSection& p = plan_.section.parallel;
+  const int first = rank * plan_.gpus_per_stage, micro = plan_.micro_batches, wide = p.tensor * p.context;
+  for (const Collective what : {Collective::all_gather, Collective::reduce_scatter})
+    calls_.push_back({what, group_of(first, 1, p.tensor), activations_,
+                      double(tensor_pairs_[std::size_t(stage)]) * micro, plan_.gpus_per_stage / p.tensor, p.tensor});
+  for (int i = 0; i < p.tensor; ++i)
+    calls_.push_back({Collective::all_gather, group_of(first + i, p.tensor, p.context), keys_,
+                      double(context_rings_[std::size_t(stage)]) * micro, plan_.gpus_per_stage / wide, wide});
+}
+
+void TrainingCosts::count_collectives(Time start, Time end) {
+  for (const Call& c : calls_) {
+    if (c.members.size() < 2 || c.bytes < 1 || c.times <= 0) continue;
+    const std::vector<Transfer> first =
+        collective_transfers(network_.topology(), network_.calibration(), c.what, CollectiveAlgorithm::best, c.members,
+                             {std::int64_t(c.bytes)});
+    for (int copy = 0; copy < c.copies; ++copy)
+      for (const Transfer& t : first) {
+        Transfer moved = t.times(c.times);
+        moved.from = GpuId(index(t.from) + std::size_t(copy * c.shift));
+        moved.to = GpuId(index(t.to) + std::size_t(copy * c.shift));
+        network_.count({&moved, 1}, start, end);
+      }
+  }
 }
 
 Time TrainingCosts::reduction(int rank, int chunk) const {

@@ -37,7 +37,23 @@ StepOutcome TrainingSetup::run(std::int64_t step, SpanLog* spans) {
   Executor executor(
       engine_, plan_.schedule, plan_.templates, {plan_.replicas, plan_.members}, *costs_,
       [this](const GpuSeat& seat) { return costs_->gpu(seat); }, spans);
-  return executor.run();
+  const Time start = engine_.now();
+  StepOutcome out = executor.run();
+  const bool all = gpus_a_simulated_one() == 1;
+  const LinkTotals before = all ? LinkTotals{} : link_totals(*network_);
+  costs_->count_collectives(start, engine_.now());
+  if (!all) {
+    const LinkTotals after = link_totals(*network_);
+    for (std::size_t k = 0; k < after.size(); ++k) collectives_[k] += after[k] - before[k];
+  }
+  return out;
+}
+
+LinkTotals TrainingSetup::link_totals_of_all() {
+  LinkTotals out = link_totals(*network_);
+  for (std::size_t k = 0; k < out.size(); ++k)
+    out[k] = (out[k] - collectives_[k]) * gpus_a_simulated_one() + collectives_[k];
+  return out;
 }
 
 std::string_view name_of(Spent what) {

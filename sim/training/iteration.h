@@ -5,6 +5,7 @@
 
 #include "compute/kernel_model.h"
 #include "network/network.h"
+#include "network/network_report.h"
 #include "record/results.h"
 #include "record/span.h"
 #include "schedule/executor.h"
@@ -31,10 +32,15 @@ class TrainingSetup {
   const std::vector<ExpertMap>& placement() const { return placement_; }
   const TrafficSource* traffic() const { return traffic_.get(); }
 
+  /// Bytes by kind of link of all GPUs, those that simulated ones stand for included.
+  LinkTotals link_totals_of_all();
+
   /// Runs step number `step` from the engine's now.
   StepOutcome run(std::int64_t step, SpanLog* spans);
 
  private:
+  int gpus_a_simulated_one() const { return plan_.gpus_per_stage / (plan_.replicas * plan_.members); }
+
   TrainingPlan plan_;
   Engine engine_;
   std::unique_ptr<Network> network_;
@@ -44,6 +50,7 @@ class TrainingSetup {
   std::vector<ExpertMap> placement_;
   std::unique_ptr<TrainingLoads> loads_;
   std::unique_ptr<TrainingCosts> costs_;
+  LinkTotals collectives_{};  // of all GPUs; kept only where simulated GPUs stand for others
 };
 
 /// Means over the GPUs of some steps, in seconds.

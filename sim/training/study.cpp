@@ -159,7 +159,7 @@ StudyEnd run_training(StudyRun& run) {
   write_stages(run.results, figures);
   write_gpus(run.results, setup, steps.back());
   write_memory(run.results, setup, steps.back());
-  write_network(run.results, setup.network());
+  write_network(run.results, setup.network(), setup.link_totals_of_all());
   if (setup.loads() != nullptr) write_routing(run.results, *setup.loads());
   write_provenance(run.results, setup.kernels().summary());
   write_balance(run.results, run, setup);

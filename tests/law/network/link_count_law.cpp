@@ -154,10 +154,13 @@ TEST(LinkCountLaw, SumsCountWhatTheSymmetricLoadTheySumDoes) {
 TEST(LinkCountLaw, WhatComesFromOutsideCrossesTheAdapterAlone) {
   Engine engine;
   const auto network = test::make_network("{kind: bottleneck, calibration: none}", engine, test::unit_cluster(2, 2));
-  network->count_arrival(GpuId{3}, 7_B, {}, 7_s);
+  network->count_outside(GpuId{3}, false, 7_B, {}, 7_s);
+  network->count_outside(GpuId{2}, true, 5_B, {}, 7_s);
   const auto use = network->link_use();
   for (std::size_t l = 0; l < use.size(); ++l)
-    EXPECT_EQ(use[l].bytes, LinkId(l) == network->topology().nic_in(3) ? 7 : 0);
+    EXPECT_EQ(use[l].bytes, LinkId(l) == network->topology().nic_in(3)    ? 7
+                            : LinkId(l) == network->topology().nic_out(2) ? 5
+                                                                          : 0);
 }
 }  // namespace
 }  // namespace moesim

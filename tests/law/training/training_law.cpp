@@ -132,5 +132,49 @@ TEST(TrainingLaw, BiasBalancingEvensTheLoad) {
   EXPECT_LT(with.loads.imbalance, without.loads.imbalance);
   EXPECT_LT(with.step.step, without.step.step);
 }
+
+std::vector<std::int64_t> link_bytes(const std::string& training, const std::string& more) {
+  const Config scenario = Config::from_text(
+      "model: deepseek-v2-lite\ncluster: h800-32\n" + more + "training: {" + training + "}\n", "l.yaml");
+  TrainingSetup setup(scenario, 3);
+  setup.run(0, nullptr);
+  std::vector<std::int64_t> out;
+  for (const LinkUse& use : setup.network().link_use()) out.push_back(use.bytes);
+  return out;
+}
+
+TEST(TrainingLaw, BothNetworkModelsCountTheSameBytesOnEveryLink) {
+  const std::string with = kMoe + ", overlap: dualpipe, schedule: dualpipe, beside_compute: 0.6";
+  EXPECT_EQ(link_bytes(with, kSkew + "network: fluid\n"), link_bytes(with, kSkew + "network: bottleneck\n"));
+}
+
+TEST(TrainingLaw, FoldedReplicasCarryWhatTheFullOnesDo) {
+  const auto totals = [](const std::string& fold) {
+    const Config scenario = Config::from_text(
+        "model: deepseek-v2-lite\ncluster: h800-32\n" + kSkew + fold + "training: {" + kMoe + "}\n", "l.yaml");
+    TrainingSetup setup(scenario, 3);
+    setup.run(0, nullptr);
+    return setup.link_totals_of_all();
+  };
+  const LinkTotals folded = totals(""), whole = totals("fold: none\n");
+  for (const LinkKind kind : {LinkKind::nvlink, LinkKind::nic})
+    EXPECT_NEAR(folded[std::size_t(kind)] / whole[std::size_t(kind)], 1, 0.01) << name_of(kind);
+}
+
+TEST(TrainingLaw, ReductionAndGatheringCarryTheirParameters) {
+  // 8 replicas on one node, each with all parameters: 7/8 of the gradients (4 bytes) and of the weights (2) go out of
+  // every GPU, and come in.
+  const Config scenario = Config::from_text(
+      "model: qwen2.5-7b\ncluster: {node: hgx-h800, nodes: 1, fabric: ib-rail}\ntraining: {sequence: 2048, batch: 8, "
+      "recompute: full, state: {gradients: fp32, weights: bf16, master: bf16}}\n",
+      "l.yaml");
+  TrainingSetup setup(scenario, 3);
+  setup.run(0, nullptr);
+  double parameters = 0;
+  for (const PlanBlock& block : setup.plan().stages.front()) parameters += block_parameters(setup.plan(), block).dense;
+  const LinkTotals all = setup.link_totals_of_all();
+  EXPECT_NEAR(all[std::size_t(LinkKind::nvlink)] / (2 * 8 * 7.0 / 8 * parameters * (4 + 2)), 1, 1e-6);
+  EXPECT_EQ(all[std::size_t(LinkKind::nic)], 0);
+}
 }  // namespace
 }  // namespace moesim
