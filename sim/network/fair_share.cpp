@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/check.h"
 
@@ -15,15 +16,16 @@ FairShare::FairShare(const IdVector<LinkId, Bandwidth>& capacity)
     most = std::max(most, c.v);
   }
   if (most > 0) unit_ = std::ldexp(1.0, std::ilogb(most) + 1 - 61);
-  for (std::size_t l = 0; l < links_.size(); ++l) links_[l].capacity = units(capacity[LinkId(l)]);
+  for (std::size_t l = 0; l < links_.size(); ++l) links_[l].capacity = links_[l].left = units(capacity[LinkId(l)]);
 }
 
 std::int64_t FairShare::units(Bandwidth capacity) const { return std::int64_t(capacity.v / unit_); }
 
-void FairShare::touch(std::uint32_t link) {
-  if (links_[link].dirty) return;
-  links_[link].dirty = true;
-  dirty_links_.push_back(link);
+FairShare::LinkState& FairShare::touch(std::uint32_t l) {
+  LinkState& link = links_[l];
+  if (!link.touched) touched_.push_back(l);
+  link.touched = true;
+  return link;
 }
 
 FairShare::Flow FairShare::add(std::span<const LinkId> path) {
@@ -31,7 +33,7 @@ FairShare::Flow FairShare::add(std::span<const LinkId> path) {
   Flow flow = Flow(flows_.size());
   if (free_.empty()) {
     flows_.emplace_back();
-    rates_.push_back(kNew);
+    rates_.emplace_back();
   } else {
     flow = free_.back();
     free_.pop_back();
@@ -47,105 +49,132 @@ FairShare::Flow FairShare::add(std::span<const LinkId> path) {
     f.path = std::uint32_t(paths_.size());
     paths_.resize(paths_.size() + path.size());
   }
-  f.both = std::uint32_t(index(path.front()) ^ index(path.back()));
-  rates_[flow] = kNew;
-  f.state = State::used;
+  rates_[flow].units = kNew;
+  f.used = true;
   for (std::size_t i = 0; i < path.size(); ++i) {
     const auto link = std::uint32_t(index(path[i]));
     check(links_.at(link).capacity > 0, "a flow over link {}, which has no capacity", link);
     paths_[f.path + i] = link;
-    links_[link].members.push_back(flow);
-    links_[link].has_fresh = true;
-    touch(link);
+    links_[link].members.push_back({flow, path.size() == 2 ? std::uint32_t(index(path[1 - i])) : kMany});
+    touch(link).has_fresh = true;
   }
+  fresh_.push_back(flow);
   return flow;
 }
 
 void FairShare::remove(Flow flow) {
   State& f = flows_[flow];
-  check(f.state == State::used, "flow {} is removed twice", flow);
-  floor_ = std::min(floor_, rates_[flow]);
-  f.state = State::gone;
+  check(f.used, "flow {} is removed twice", flow);
+  const std::int64_t rate = std::exchange(rates_[flow].units, kGone);
+  floor_ = std::min(floor_, rate);
+  f.used = false;
   gone_.push_back(flow);
   for (const std::uint32_t l : path(flow)) {
-    links_[l].has_gone = true;
-    touch(l);
+    LinkState& link = touch(l);
+    link.has_gone = true;
+    link.spreads = link.spreads || link.full();
+    if (rate != kNew) link.left += rate;
   }
 }
 
 void FairShare::set_capacity(LinkId link, Bandwidth capacity) {
   check(capacity.v >= 0 && capacity.v / unit_ <= 0x1p61, "link {} cannot grow to {} B/s", link, capacity.v);
-  links_.at(index(link)).capacity = units(capacity);
+  LinkState& l = touch(std::uint32_t(index(link)));
+  l.left += units(capacity) - l.capacity;
+  l.capacity = units(capacity);
+  l.spreads = true;
   floor_ = 0;
-  touch(std::uint32_t(index(link)));
 }
 
 void FairShare::sweep() {
-  for (const std::uint32_t l : dirty_links_) {
+  for (const std::uint32_t l : touched_) {
     LinkState& link = links_[l];
-    link.dirty = false;
-    if (link.has_gone) std::erase_if(link.members, [this](Flow f) { return flows_[f].state == State::gone; });
+    link.touched = false;
+    if (link.has_gone) std::erase_if(link.members, [this](Member m) { return rates_[m.flow].units == kGone; });
     // A new flow's rate, and so the lowest level that it changes, is at least an equal share of its tightest link.
     if (link.has_fresh && !link.members.empty())
       floor_ = std::min(floor_, link.capacity / std::int64_t(link.members.size()));
     link.has_gone = link.has_fresh = false;
   }
+}
+
+void FairShare::reach(std::uint32_t l) {
+  stamps_[l] = round_;
+  links_found_.push_back(l);
+  LinkState& link = links_[l];
+  link.waiting = 0;
+  link.expanded = false;
+  if (link.spreads || link.full()) queue_.push_back(l);
+  link.spreads = false;
+}
+
+/// Works the flow's rate out again, and gives back to its links what it has.
+void FairShare::include(Flow flow) {
+  Rate& rate = rates_[flow];
+  rate.stamp = round_ - 1;
+  ++waiting_;
+  for (const std::uint32_t l : path(flow)) give_back(l, rate);
+}
+
+void FairShare::give_back(std::uint32_t l, const Rate& rate) {
+  if (stamps_[l] != round_) reach(l);
+  LinkState& link = links_[l];
+  link.left += rate.units == kNew ? 0 : rate.units;
+  ++link.waiting;
+}
+
+/// Lists in open_ the link's flows that are not slower than `floor`.
+void FairShare::expand(std::uint32_t l, std::int64_t floor) {
+  LinkState& link = links_[l];
+  if (link.expanded) return;
+  link.expanded = true;
+  visits_ += link.members.size();
+  if (open_.size() < opened_ + link.members.size())
+    open_.resize(std::max(opened_ + link.members.size(), open_.size() * 2));
+  Member* open = open_.data() + opened_;
+  Rate* const rates = rates_.data();
+  const std::uint32_t round = round_, found = round_ - 1;
+  for (const Member member : link.members) {
+    Rate& rate = rates[member.flow];
+    if (rate.stamp == round) continue;
+    if (rate.stamp != found) {
+      if (rate.units < floor) continue;
+      if (member.other == kMany) {
+        include(member.flow);
+      } else {
+        rate.stamp = found;
+        ++waiting_;
+        ++link.waiting;
+        link.left += rate.units;
+        give_back(member.other, rate);
+      }
+    }
+    *open++ = member;
+  }
+  link.first = std::uint32_t(opened_);
+  opened_ = std::size_t(open - open_.data());
+  link.last = std::uint32_t(opened_);
+}
+
+void FairShare::expand_all(std::int64_t floor) {
+  for (std::size_t i = 0; i < queue_.size(); ++i) expand(queue_[i], floor);
+  queue_.clear();
+}
+
+/// Finds the links that a change can reach, and the flows on them that are not slower than it reaches.
+void FairShare::find() {
+  opened_ = 0;
+  for (const std::uint32_t l : touched_) reach(l);
+  touched_.clear();
+  for (const Flow flow : fresh_)
+    if (rates_[flow].units == kNew) include(flow);
+  fresh_.clear();
   for (const Flow f : gone_) {
-    flows_[f].state = State::free;
     free_.push_back(f);
     free_paths_[flows_[f].length].push_back(flows_[f].path);
   }
   gone_.clear();
-}
-
-/// Finds the links that a change can reach, and lists in open_ the flows on them that are not slower than it reaches.
-void FairShare::find() {
-  const std::uint32_t found = round_ - 1;
-  links_found_.assign(dirty_links_.begin(), dirty_links_.end());
-  dirty_links_.clear();
-  for (const std::uint32_t l : links_found_) stamps_[l] = found;
-  const std::int64_t floor = floor_, *const rates = rates_.data();
-  LinkState* const links = links_.data();
-  State* const flows = flows_.data();
-  std::uint32_t* const stamps = stamps_.data();
-  const std::uint32_t* const paths = paths_.data();
-  std::size_t used = 0;
-  const auto reach = [&](std::uint32_t link) {
-    if (stamps[link] == found) return;
-    stamps[link] = found;
-    links_found_.push_back(link);
-  };
-  for (std::size_t i = 0; i < links_found_.size(); ++i) {
-    const std::uint32_t here = links_found_[i];
-    LinkState& link = links[here];
-    const std::size_t first = used, members = link.members.size();
-    visits_ += members;
-    if (open_.size() < used + members) open_.resize(std::max(used + members, open_.size() * 2));
-    Flow* open = open_.data() + used;
-    std::int64_t left = link.capacity;
-    for (const Flow member : link.members) {  // no branch: the floor divides them as chance has it
-      const std::int64_t rate = rates[member];
-      const bool stays = rate < floor;
-      left -= stays ? rate : 0;
-      *open = member;
-      open += !stays;
-    }
-    used = std::size_t(open - open_.data());
-    link.left = left;
-    link.first = std::uint32_t(first);
-    link.last = std::uint32_t(used);
-    link.waiting = std::uint32_t(used - first);
-    for (const Flow* member = open_.data() + first; member != open; ++member) {
-      State& f = flows[*member];
-      if (f.length == 2) {
-        reach(f.both ^ here);
-      } else if (f.stamp != found) {
-        f.stamp = found;
-        for (std::uint32_t k = 0; k < f.length; ++k) reach(paths[f.path + k]);
-      }
-    }
-  }
-  waiting_ = used;
+  expand_all(floor_);
 }
 
 /// Restores the heap's order below i.
@@ -161,61 +190,80 @@ void FairShare::sink(std::size_t i) {
   heap[i] = level;
 }
 
-/// Gives every link's open flows an equal share of what is left of it, the links with the lowest share first.
-void FairShare::fill() {
+/// When a link's turn comes at the earliest: a link that is not expanded shares among too few, and a rounding more.
+std::int64_t FairShare::level_of(const LinkState& link) const {
+  const std::int64_t share = link.left / link.waiting;
+  return link.expanded ? share : std::max<std::int64_t>(0, share - std::int64_t(link.members.size()));
+}
+
+void FairShare::order() {
   levels_.clear();
   for (const std::uint32_t l : links_found_)
-    if (links_[l].waiting > 0) levels_.push_back({links_[l].left / links_[l].waiting, l});
+    if (links_[l].waiting > 0) levels_.push_back({level_of(links_[l]), l});
   for (std::size_t i = levels_.size() / 2; i-- > 0;) sink(i);
-  if (changed_.size() < waiting_) {
-    changed_.resize(open_.size());
-    before_.resize(open_.size());
+  if (changed_.size() < changes_ + waiting_) {
+    changed_.resize((changes_ + waiting_) * 2);
+    before_.resize(changed_.size());
   }
+}
+
+/// Gives every link's open flows an equal share of what is left of it, the links with the lowest share first.
+void FairShare::fill() {
+  order();
   while (waiting_ > 0) {
     Level& level = levels_[0];
-    const LinkState& link = links_[level.link];
-    const std::int64_t share = link.waiting > 0 ? link.left / link.waiting : level.share;
-    if (share > level.share) {  // shares only grow as others are filled: look again later
-      level.share = share;
-    } else {
-      if (link.waiting > 0) give(std::uint32_t(level.link), share);
-      level = levels_.back();
-      levels_.pop_back();
+    const auto here = std::uint32_t(level.link);
+    const LinkState& link = links_[here];
+    if (link.waiting > 0) {
+      const std::int64_t share = level_of(link);
+      if (share > level.share) {  // shares only grow as others are filled: look again later
+        level.share = share;
+        sink(0);
+        continue;
+      }
+      if (!link.expanded) {
+        const std::size_t before = waiting_;
+        expand(here, share);
+        expand_all(share);
+        if (waiting_ > before) order();
+        continue;
+      }
+      give(here, share);
     }
+    level = levels_.back();
+    levels_.pop_back();
     sink(0);
   }
 }
 
-/// Gives the open flows of a link this rate, and takes it from the other links on their paths.
+/// Gives the open flows of a link this rate, and takes it from the links on their paths.
 void FairShare::give(std::uint32_t full, std::int64_t share) {
   const std::uint32_t round = round_;
   LinkState* const links = links_.data();
+  std::size_t changes = changes_;
   LinkState& link = links[full];
-  const auto take = [&](std::uint32_t other) {
-    links[other].left -= share;
-    --links[other].waiting;
-    --waiting_;
-  };
   waiting_ -= link.waiting;
   link.left -= share * link.waiting;
   link.waiting = 0;
-  std::size_t changes = changes_;
   for (std::uint32_t k = link.first, last = link.last; k < last; ++k) {
-    const Flow member = open_[k];
-    State& f = flows_[member];
-    if (f.stamp == round) continue;
-    f.stamp = round;
-    const std::int64_t rate = rates_[member];
-    changed_[changes] = member;
-    before_[changes] = rate == kNew ? 0 : rate;
-    changes += rate != share;
-    rates_[member] = share;
-    if (f.length == 2) {
-      take(f.both ^ full);
+    const Member member = open_[k];
+    Rate& rate = rates_[member.flow];
+    if (rate.stamp == round) continue;
+    rate.stamp = round;
+    changed_[changes] = member.flow;
+    before_[changes] = rate.units == kNew ? 0 : rate.units;
+    changes += rate.units != share;
+    rate.units = share;
+    if (member.other != kMany) {
+      links[member.other].left -= share;
+      --links[member.other].waiting;
       continue;
     }
-    for (const std::uint32_t other : path(member))
-      if (other != full) take(other);
+    for (const std::uint32_t other : path(member.flow)) {
+      if (other == full) continue;
+      links[other].left -= share;
+      --links[other].waiting;
+    }
   }
   changes_ = changes;
 }
@@ -223,7 +271,7 @@ void FairShare::give(std::uint32_t full, std::int64_t share) {
 void FairShare::solve() {
   changes_ = 0;
   links_found_.clear();
-  if (dirty_links_.empty()) return;
+  if (touched_.empty()) return;
   check(round_ < UINT32_MAX - 2, "more than two thousand million changes of a network");
   round_ += 2;
   sweep();

@@ -54,7 +54,7 @@ double FluidLinks::left_now(FairShare::Flow flow) const {
 
 std::vector<FluidLinks::Stranded> FluidLinks::cut(LinkId link) {
   std::vector<FairShare::Flow> flows;
-  for (const FairShare::Flow flow : share_.members(std::uint32_t(index(link)))) {
+  for (const auto& [flow, other] : share_.members(std::uint32_t(index(link)))) {
     const bool sent = share_.has_rate(flow) && left_now(flow) <= share_.rate(flow).v * 1e-12;  // ends at this instant
     const bool gone = cold_[flow].receiver == nullptr;
     if (!sent && !gone) flows.push_back(flow);

@@ -109,6 +109,77 @@ TEST(FairShareLaw, IncrementalEqualsFromScratchExactlyInAnyOrder) {
   }
 }
 
+/// The same where most links have capacity to spare at times: pairs of 6 senders and 6 receivers, whose capacities
+/// change.
+TEST(FairShareLaw, IncrementalEqualsFromScratchExactlyBetweenPairsOfChangingCapacity) {
+  for (unsigned seed = 0; seed < 100; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    std::vector<double> capacity;
+    for (int l = 0; l < 12; ++l) capacity.push_back(double(1 + random() % 6));
+    capacity.push_back(6);  // rates count in units of the largest capacity
+    FairShare share(bandwidths(capacity));
+    std::map<std::uint32_t, naive::Path> active;
+    for (int step = 0; step < 60; ++step) {
+      for (std::size_t k = random() % 6; k > 0; --k) {
+        const naive::Path path = {int(random() % 6), int(6 + random() % 6)};
+        active[share.add(ids(path))] = path;
+      }
+      for (std::size_t k = random() % 6; k > 0 && !active.empty(); --k) {
+        const auto victim = std::next(active.begin(), std::ptrdiff_t(random() % active.size()));
+        share.remove(victim->first);
+        active.erase(victim);
+      }
+      if (random() % 4 == 0) {
+        const std::size_t link = random() % 12;
+        capacity[link] = double(1 + random() % 6);
+        share.set_capacity(LinkId(link), {capacity[link]});
+      }
+      share.solve();
+      FairShare fresh(bandwidths(capacity));
+      std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;
+      for (auto it = active.rbegin(); it != active.rend(); ++it)
+        pairs.emplace_back(it->first, fresh.add(ids(it->second)));
+      fresh.solve();
+      for (const auto& [slot, twin] : pairs)
+        ASSERT_EQ(share.exact_rate(slot), fresh.exact_rate(twin)) << "step " << step;
+    }
+  }
+}
+
+/// One sender of 10 B/s and two receivers of 1 B/s with two flows each: an end at one receiver is no matter of the
+/// other.
+TEST(FairShareLaw, AChangeStopsAtALinkWithCapacityToSpare) {
+  FairShare share(bandwidths({10, 1, 1}));
+  const std::uint32_t ends = share.add(ids({0, 1})), stays = share.add(ids({0, 1}));
+  share.add(ids({0, 2}));
+  share.add(ids({0, 2}));
+  share.solve();
+  const std::uint64_t visits = share.visits();
+  share.remove(ends);
+  share.solve();
+  EXPECT_EQ(share.visits(), visits + 1);
+  ASSERT_EQ(share.changed_flows().size(), 1u);
+  EXPECT_EQ(share.changed_flows()[0], stays);
+  EXPECT_DOUBLE_EQ(share.rate(stays).v, 1);
+}
+
+/// The sender of 2 B/s has capacity to spare until one of its receivers grows from 1 to 4 B/s: then its flows share it.
+TEST(FairShareLaw, ALinkThatRunsOutOfCapacityIsSharedAfterAll) {
+  FairShare share(bandwidths({2, 1, 0.5}));
+  const std::uint32_t fast = share.add(ids({0, 1})), slow = share.add(ids({0, 2}));
+  share.solve();
+  EXPECT_DOUBLE_EQ(share.rate(fast).v, 1);
+  share.set_capacity(LinkId{1}, {4});
+  share.solve();
+  EXPECT_DOUBLE_EQ(share.rate(fast).v, 1.5);
+  EXPECT_DOUBLE_EQ(share.rate(slow).v, 0.5);
+  share.set_capacity(LinkId{2}, {4});
+  share.solve();
+  EXPECT_DOUBLE_EQ(share.rate(fast).v, 1);
+  EXPECT_DOUBLE_EQ(share.rate(slow).v, 1);
+}
+
 class Stopwatch final : public Receiver {
  public:
   Stopwatch(Engine& engine, std::size_t flows) : end(flows, Time{-1}), engine_(engine) {}
