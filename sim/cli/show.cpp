@@ -56,6 +56,10 @@ std::string show_hardware(const std::string& name, const ShowOptions& options) {
   const std::string file = catalogue_file("hardware", name, "hardware");
   const std::string type = hardware_type(file);
   if (!options.draw.empty()) return draw_network(name, type, options.draw);
+  if (options.collectives) {
+    if (type != "cluster") throw ConfigError(fmt::format("--collectives: {} is a {}, not a cluster", name, type));
+    return show_collectives(load_cluster(name), json);
+  }
   if (type == "gpu") return show_gpu(load_gpu(name), json);
   if (type == "node") return show_node(load_node(name), json);
   if (type == "fabric") return show_fabric(load_fabric(name), json);
@@ -133,6 +137,8 @@ void add_show(CLI::App& app, int&) {
       ->capture_default_str();
   verb->add_option("--gpu", given->options.gpu, "whose memory several models are fitted to")->capture_default_str();
   verb->add_option("--draw", given->options.draw, "print a cluster's network as a picture: dot (Graphviz) or svg");
+  verb->add_flag("--collectives", given->options.collectives,
+                 "what all-reduce, all-gather and their like take on a cluster, by algorithm and bytes");
   verb->add_flag("--claims", given->claims, "popular claims about these models, and what their shapes give");
   verb->add_flag("--json", given->options.json, "print one JSON object");
   verb->callback([given] {
@@ -143,6 +149,8 @@ void add_show(CLI::App& app, int&) {
     if (options.context < 1 || options.context > 1'000'000'000)
       throw ConfigError(fmt::format("--context: expected 1 to 1000000000 tokens, got {}", options.context));
     if (options.batch < 1) throw ConfigError(fmt::format("--batch: expected 1 or more, got {}", options.batch));
+    if (options.collectives && !options.draw.empty())
+      throw ConfigError("show --draw and --collectives do not go together");
     options.format = cache_format(given->format);
     fmt::print("{}", given->claims ? show_claims(options.json) : show(given->names, options));
   });

@@ -13,7 +13,8 @@ struct ShowOptions {
   CacheFormat format = CacheFormat::bf16;
   int batch = 1;  // tokens of one decode step
   std::string gpu = "h800";
-  std::string draw;  // a cluster's network as dot or svg instead of text
+  std::string draw;          // a cluster's network as dot or svg instead of text
+  bool collectives = false;  // what they take on a cluster instead
   bool json = false;
 };
 
@@ -25,4 +26,6 @@ std::string show_gpu(const Gpu& gpu, bool json);
 std::string show_node(const Node& node, bool json);
 std::string show_fabric(const Fabric& fabric, bool json);
 std::string show_cluster(const Cluster& cluster, bool json);
+/// What each algorithm takes inside a node and on all nodes, in closed form, by bytes.
+std::string show_collectives(const Cluster& cluster, bool json);
 }  // namespace moesim

@@ -24,7 +24,7 @@ enum class CollectiveAlgorithm {
   best,         ///< the fastest that libraries have: all but direct gathers and scatters
   ring,         ///< n - 1 steps round a ring (all-reduce twice that)
   tree,         ///< two binary trees, half of the bytes each (all-reduce)
-  in_switch,    ///< the NVSwitch adds up (all-reduce in one NVLink domain)
+  in_switch,    ///< the NVSwitch adds up (all-reduce in one NVLink domain, Hopper or later)
   direct,       ///< every pair at once (all but all-reduce)
   hierarchical  ///< inside the nodes, then between same-position GPUs, then inside the nodes
 };

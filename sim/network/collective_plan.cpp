@@ -37,6 +37,9 @@ Stage pairs(Scope scope, int n, double bytes) {
 /// Libraries gather and scatter round rings, even where every pair at once would be faster.
 bool rings_only(Collective what) { return what == Collective::all_gather || what == Collective::reduce_scatter; }
 
+/// NVSwitches add up since Hopper's.  Source: NVIDIA H100 Tensor Core GPU Architecture, 2022: NVLink SHARP.
+bool switch_adds_up(const ExchangeGroup& group) { return group.topology().cluster().node.gpu.generation != "ampere"; }
+
 /// bytes as in collective_time().  Empty if the algorithm does not fit.
 std::vector<Stage> plan(const ExchangeGroup& group, Collective what, CollectiveAlgorithm algorithm, double bytes) {
   using A = CollectiveAlgorithm;
@@ -52,7 +55,7 @@ std::vector<Stage> plan(const ExchangeGroup& group, Collective what, CollectiveA
       if (what != Collective::all_reduce) return {};
       return {tree(p, nodes, bytes)};
     case A::in_switch:  // every byte goes to the switch, and every n-th comes back to be sent on
-      if (what != Collective::all_reduce || nodes > 1 || n == 2) return {};
+      if (what != Collective::all_reduce || nodes > 1 || n == 2 || !switch_adds_up(group)) return {};
       return {{Scope::inside, Shape::in_switch, bytes * (n + 1) / n, 2}};
     case A::direct:
       if (what == Collective::all_reduce) return {};

@@ -62,6 +62,15 @@ TEST(Collective, TimesAreThoseOfTheTextbook) {
   }
 }
 
+TEST(Collective, SwitchesAddUpSinceHopper) {
+  Cluster cluster = test::unit_cluster(1, 4);
+  cluster.node.gpu.generation = "ampere";
+  EXPECT_THROW(closed(cluster, Collective::all_reduce, CollectiveAlgorithm::in_switch, 4, 12), ConfigError);
+  EXPECT_EQ(closed(cluster, Collective::all_reduce, CollectiveAlgorithm::best, 4, 12), 18_s) << "the ring";
+  cluster.node.gpu.generation = "hopper";
+  EXPECT_EQ(closed(cluster, Collective::all_reduce, CollectiveAlgorithm::best, 4, 12), 15_s);
+}
+
 TEST(Collective, StepsCostLatency) {
   Cluster cluster = test::unit_cluster(1, 4);
   cluster.fabric.nvlink_latency = 1_s;

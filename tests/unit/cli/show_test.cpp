@@ -75,6 +75,23 @@ TEST(Show, HardwareInSiUnits) {
   EXPECT_TRUE(has(run_command({"show", "h800", "b200"}), "NVIDIA B200"));
 }
 
+TEST(Show, CollectivesOfAClusterByEveryAlgorithm) {
+  const Json all = Json::parse(run_command({"show", "h800-32", "--collectives", "--json"})).at("collectives");
+  const auto takes = [&](const std::string& what, const std::string& algorithm, int gpus) {
+    for (const Json& one : all)
+      if (one.at("collective") == what && one.at("algorithm") == algorithm && one.at("gpus") == gpus)
+        return one.at("seconds").at("1000000000").get<double>();
+    return -1.0;
+  };
+  EXPECT_GT(takes("all_reduce", "ring", 8), 1e9 * 2 * 7 / 8 / 200e9);
+  EXPECT_GT(takes("all_reduce", "tree", 32), takes("all_reduce", "best", 32));
+  EXPECT_GT(takes("all_gather", "hierarchical", 32), 0);
+  EXPECT_GT(takes("point_to_point", "direct", 2), 1e9 / 200e9);
+  EXPECT_EQ(takes("all_reduce", "hierarchical", 8), -1) << "a node has no levels";
+  EXPECT_EQ(takes("all_reduce", "in_switch", 32), -1) << "the NVSwitch adds up inside a node only";
+  EXPECT_TRUE(has(run_command({"show", "h800-32", "--collectives"}), "in_switch"));
+}
+
 TEST(Show, EveryClaimIsWrongByTheFiguresItIsHeldAgainst) {
   const std::vector<Claim> claims = popular_claims();
   EXPECT_GE(claims.size(), 26u);
@@ -95,6 +112,9 @@ TEST(Show, WrongCommandsSayWhatToWrite) {
             "no model or hardware is called \"zzzzzzzzzzzz\"; moesim list shows all");
   EXPECT_EQ(run_command({"show", "deepseek-v3", "h800"}),
             "deepseek-v3 is a model and h800 is hardware: show one or the other");
+  EXPECT_EQ(run_command({"show", "h800", "--collectives"}), "--collectives: h800 is a gpu, not a cluster");
+  EXPECT_EQ(run_command({"show", "h800-32", "--collectives", "--draw", "dot"}),
+            "show --draw and --collectives do not go together");
   EXPECT_EQ(run_command({"show"}), "show needs a name (see moesim list) or --claims");
   EXPECT_EQ(run_command({"show", "deepseek-v3", "--kv-dtype", "fp9"}),
             "--kv-dtype: \"fp9\" is not known; did you mean \"fp8\"?");
