@@ -9,7 +9,7 @@ constexpr double kLeast = 0.01;  // less is not worth the time
 }  // namespace
 
 PortUse::PortUse(const ExchangeGroup& group, const NetworkCalibration& calibration) : nvlink_(group.nodes() == 1) {
-  const NetworkCalibration::Protocol& bulk = calibration.collectives.back();
+  const NetworkCalibration::Protocol& bulk = calibration.bulk();
   std::vector<int> users(std::size_t(group.ports()));
   for (int g = 0; g < group.gpus(); ++g) ++users[std::size_t(group.port(g))];
   for (int g = 0; g < group.gpus(); ++g)
