@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "cli/explain_input.h"
 #include "core/words.h"
@@ -49,9 +50,10 @@ std::string heading(const ExplainSubject& s, const Explanation& e) {
                                                 r.model.attention.chunked ? "at most, its chunk" : "tokens")
                                   : "");
   if (!e.rows.empty())
-    out += fmt::format("  experts: {} here, {} rows each: {} tokens x top-{}{}, spread evenly\n", e.rows.size(),
-                       e.rows.front(), e.batch.tokens, r.model.moe->top_k,
-                       r.expert_parallel > 1 ? fmt::format(" from each of {} GPUs", r.expert_parallel) : "");
+    out +=
+        fmt::format("  experts: {} here, {} rows spread evenly: {} tokens x top-{}{}\n", e.rows.size(),
+                    std::accumulate(e.rows.begin(), e.rows.end(), std::int64_t{0}), e.batch.tokens, r.model.moe->top_k,
+                    r.expert_parallel > 1 ? fmt::format(" from each of {} GPUs", r.expert_parallel) : "");
   out += fmt::format("  numbers: {}\n", precisions(r.options.precision));
   out += fmt::format("  kernel times: {}; on {} of {} SMs{}\n", s.kernels->source(),
                      r.share.sms > 0 ? r.share.sms : s.gpu.sms, s.gpu.sms,
@@ -80,6 +82,14 @@ std::vector<std::string> cells(const Sums& s, Time total) {
           fmt::format("{:.1f} %", 100 * (s.time / total)),
           s.flops > 0 ? fmt::format("{:.0f}", s.flops / time * 1e-12) : "",
           s.bytes > 0 ? fmt::format("{:.2f}", s.bytes / time * 1e-12) : ""};
+}
+
+std::string pass_text(const ExplainSubject& s, const Explanation& e) {
+  const double tokens = double(e.batch.tokens);
+  return fmt::format("{} on {}: {}, {} a token, {} of traffic, {} without exchanges\n", counted(e.pass.layers, "layer"),
+                     s.memory.empty() ? "the GPU, embedding and head with them" : "this stage's GPU",
+                     pretty(e.pass.flops.v, "FLOP"), pretty(e.pass.flops.v / tokens, "FLOP"),
+                     pretty(double(e.pass.bytes.v), "B"), pretty(seconds(e.pass.time), "s"));
 }
 
 std::string operations_text(const Explanation& e) {
@@ -135,8 +145,8 @@ std::string memory_text(const ExplainSubject& s, const Explanation& e) {
 }  // namespace
 
 std::string explanation_text(const ExplainSubject& s, const Explanation& e) {
-  return (s.resolved.empty() ? "" : s.resolved + "\n") + heading(s, e) + "\n" + operations_text(e) + "\n" +
-         memory_text(s, e);
+  return (s.resolved.empty() ? "" : s.resolved + "\n") + heading(s, e) + "\n" + operations_text(e) + pass_text(s, e) +
+         "\n" + memory_text(s, e);
 }
 
 std::string explanation_json(const ExplainSubject& s, const Explanation& e) {
@@ -162,6 +172,8 @@ std::string explanation_json(const ExplainSubject& s, const Explanation& e) {
                                  {"origin", name_of(cost.from.origin)},
                                  {"beyond", cost.from.beyond},
                                  {"borrowed", cost.from.borrowed}});
+  out["pass"] = {{"layers", e.pass.layers},         {"tokens", e.batch.tokens}, {"flops", e.pass.flops.v},
+                 {"useful_flops", e.pass.useful.v}, {"bytes", e.pass.bytes.v},  {"time", seconds(e.pass.time)}};
   for (const MemoryItem& i : e.memory.items) out["memory"][i.name] = i.bytes.v;
   out["memory_total"] = e.memory.total().v;
   for (const MemoryItem& i : e.activations) out["activations"][i.name] = i.bytes.v;

@@ -122,10 +122,33 @@ HeldLayers held_by(const ExplainRequest& r, int slots) {
   return held;
 }
 
-void add_memory(Explanation& out, const ExplainRequest& r, int slots) {
+std::vector<Pass> passes_of(const ExplainRequest& r) {
+  if (r.phase != ExplainPhase::training) return {Pass::forward};
+  return {Pass::forward, Pass::backward_input, Pass::weight_gradient};
+}
+
+void add_pass(Explanation& out, const ExplainRequest& r, const HeldLayers& held, const KernelModel& kernels) {
+  std::vector<Operation> operations;
+  for (const Pass pass : passes_of(r)) {
+    const auto append = [&](int layer, LayerPart part) {
+      append_operations(operations, r.model, layer, part, pass, out.batch, out.rows, r.options);
+    };
+    if (held.embedding) append(0, LayerPart::embedding);
+    for (const int layer : held.layers)
+      for (const LayerPart part : parts_of(r.model, layer)) append(layer, part);
+    if (held.mtp) append(0, LayerPart::mtp);
+    if (held.head) append(0, LayerPart::head);
+  }
+  KernelCosts costs(kernels, 1024);
+  out.pass.layers = int(held.layers.size());
+  out.pass.time = total_time(operations, costs, r.share);
+  for (const Operation& o : operations)
+    out.pass.flops += o.flops, out.pass.useful += o.useful, out.pass.bytes += o.bytes;
+}
+
+void add_memory(Explanation& out, const ExplainRequest& r, const HeldLayers& held) {
   std::int64_t rows = 0;
   for (const std::int64_t x : out.rows) rows += x;
-  const HeldLayers held = held_by(r, slots);
   const Dtype sent = r.options.precision.of_experts() == Dtype::fp8 ? Dtype::fp8 : Dtype::bf16;
   const Bytes row = tensor_bytes(r.model.hidden, sent) + tensor_bytes(r.model.hidden, Dtype::bf16);
   const Bytes buffers = r.buffers.value_or(row * rows);
@@ -162,15 +185,15 @@ Explanation explain(const ExplainRequest& r, const KernelModel& kernels) {
   const int slots = r.model.moe ? (r.slots > 0 ? r.slots : r.model.moe->experts / r.expert_parallel) : 0;
   if (slots > 0) out.rows = even_rows(r, out.batch.tokens, slots);
   std::vector<Operation> operations;
-  std::vector<Pass> passes{Pass::forward};
-  if (r.phase == ExplainPhase::training) passes = {Pass::forward, Pass::backward_input, Pass::weight_gradient};
-  for (const Pass pass : passes)
+  for (const Pass pass : passes_of(r))
     for (const LayerPart part : parts_of(r.model, out.layer))
       append_operations(operations, r.model, out.layer, part, pass, out.batch, out.rows, r.options);
   for (const Operation& o : operations) out.operations.push_back({o, kernels.cost(o.kernel, r.share)});
   if (!r.beside.empty()) slow_down(out, r, kernels);
   for (const ExplainedOperation& o : out.operations) out.total += o.cost.time;
-  add_memory(out, r, slots);
+  const HeldLayers held = held_by(r, slots);
+  add_pass(out, r, held, kernels);
+  add_memory(out, r, held);
   return out;
 }
 }  // namespace moesim

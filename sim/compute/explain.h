@@ -49,6 +49,14 @@ struct ExplainedOperation {
   Cost cost;
 };
 
+/// All layers the GPU holds, with embedding, MTP projection and head where it holds them.
+struct WholePass {
+  int layers = 0;
+  Flops flops{}, useful{};
+  Bytes bytes{};
+  Time time{};  // one operation after the other, nothing beside
+};
+
 struct Explanation {
   int layer = 0;
   Batch batch;
@@ -56,6 +64,7 @@ struct Explanation {
   std::vector<std::int64_t> rows;  // of each local expert; the operations refer to them
   std::vector<ExplainedOperation> operations;
   Time total{};
+  WholePass pass;
   MemoryUse memory;
   std::vector<MemoryItem> layer_activations;  // training: what one micro-batch keeps in this layer
   std::vector<MemoryItem> activations;        // training: all that is kept, summing to `memory`'s item "activations"

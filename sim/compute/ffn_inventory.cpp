@@ -70,7 +70,7 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
     case Pass::backward_input:
       list.small("gate backward", grouped_gate(m) ? kGateBackwardKernels : kPlainGateBackwardKernels);
       list.add("router dgrad", Gemm{.m = rows, .n = hidden, .k = m.experts}, 2 * bias, rows, {});
-      list.add_rows("add dgrads", rows * hidden, 3);  // through the gate, the routed and the shared experts
+      list.add_rows("add dgrads", rows * hidden, m.shared_experts > 0 ? 3 : 2);  // through gate and experts
       list.recomputing = true;
       if (m.shared_experts == 0 && c.options.recompute.norms) list.norm("norm again", rows, hidden);
       list.recomputing = false;

@@ -7,6 +7,7 @@
 
 #include "core/files.h"
 #include "spec/catalogue.h"
+#include "spec/count.h"
 #include "support/command.h"
 #include "support/temporary_folder.h"
 
@@ -45,6 +46,16 @@ TEST(Explain, EveryModelInEveryPhase) {
       }
       EXPECT_NEAR(share, 1, 1e-9) << name;
     }
+  }
+}
+
+TEST(Explain, AWholePassHasTheCataloguesOperations) {
+  for (const char* name : {"deepseek-v3", "kimi-k2", "qwen3-235b-a22b", "mixtral-8x7b", "gpt-oss-120b",
+                           "llama-3.1-405b", "llama-4-maverick", "gemma-3-27b"}) {
+    const Json e = explained({"--model", name, "--phase", "decode", "--sequences", "4", "--context", "2047"});
+    EXPECT_EQ(e.at("pass").at("flops"), decode_flops(load_model(name), 2048).v * 4) << name;
+    const Json t = explained({"--model", name, "--phase", "training", "--tokens", "8192"});
+    EXPECT_EQ(t.at("pass").at("useful_flops"), training_flops(load_model(name), 8192, true).v * 8192) << name;
   }
 }
 
