@@ -125,6 +125,7 @@ std::string show_cluster(const Cluster& c, bool json) {
                        {"core_switches", net.cores},
                        {"endpoint_cables", net.endpoint_cables},
                        {"switch_cables", net.switch_cables},
+                       {"domain_bisection", net.domain_bisection.v},
                        {"bisection", net.bisection.v},
                        {"injection", net.injection.v},
                        {"fabric_cost", net.fabric_cost}};
@@ -137,7 +138,11 @@ std::string show_cluster(const Cluster& c, bool json) {
   const auto line = [&](std::string_view name, const std::string& value) {
     out += fmt::format("  {:<18} {}\n", name, value);
   };
-  if (net.nvswitch_domains > 0) line("NVLink domains", fmt::format("{} of {} GPUs", net.nvswitch_domains, c.node.gpus));
+  line("endpoints",
+       net.nics > 0 ? fmt::format("{} GPUs, {} adapters", net.gpus, net.nics) : fmt::format("{} GPUs", net.gpus));
+  if (net.nvswitch_domains > 0)
+    line("NVLink domains", fmt::format("{} of {} GPUs, bisection of one {}", net.nvswitch_domains, c.node.gpus,
+                                       pretty(net.domain_bisection.v, "B/s")));
   if (net.switches() > 0) {
     line("switches", fmt::format("{} leaf, {} spine, {} core", net.leaves, net.spines, net.cores));
     line("cables", fmt::format("{} to adapters, {} between switches", net.endpoint_cables, net.switch_cables));

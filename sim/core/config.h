@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/config_error.h"
 #include "core/units.h"
 
 namespace YAML {
@@ -16,11 +17,6 @@ class Node;
 }
 
 namespace moesim {
-
-/// Thrown for anything wrong in a user's file or command; what() is "file:line:column: key.path: problem".
-struct ConfigError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 /// The names of an enum's values in YAML: specialise with  static constexpr std::pair<std::string_view, E> table[] =
 /// {...};

@@ -42,6 +42,7 @@ void Engine::KeyHeap::pop() {
 }
 
 Engine::EventId Engine::at(Time when, Label label, Action action, Phase phase) {
+  if (when.v < 0) beyond_the_clock();  // a sum that overflowed
   check(when >= now_, "event \"{}\" scheduled at {} ps, before now = {} ps", label.text, when.v, now_.v);
   if (free_.empty()) {
     check(slots_.size() < std::size_t{1} << Key::kSlotBits, "more than {} events are pending", slots_.size());
@@ -61,7 +62,7 @@ Engine::EventId Engine::at(Time when, Label label, Action action, Phase phase) {
 }
 
 Engine::EventId Engine::after(Time delay, Label label, Action action, Phase phase) {
-  check(delay.v <= INT64_MAX - now_.v, "event \"{}\" lies more than 106 days after the start", label.text);
+  if (delay.v > INT64_MAX - now_.v) beyond_the_clock();
   return at(now_ + delay, label, action, phase);
 }
 

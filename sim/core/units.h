@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <stdexcept>
 
+#include "core/config_error.h"
+
 namespace moesim {
 
 template <class Tag, class Rep>
@@ -31,10 +33,17 @@ using Price = Quantity<struct PriceTag, double>;          // US dollars per hour
 
 constexpr double seconds(Time t) { return double(t.v) * 1e-12; }
 
+[[noreturn]] inline void beyond_the_clock() {
+  throw ConfigError(
+      "something takes longer than the 106 days that the simulated clock counts: a rate is too low or a "
+      "size too large");
+}
+
 /// Rounds up to a whole picosecond, so work never finishes early.
-/// Throws std::logic_error unless 0 <= s < 9.2e6 (106 days).
+/// Throws std::logic_error unless s >= 0, ConfigError from 9.2e6 on (106 days).
 inline Time from_seconds(double s) {
-  if (!(s >= 0 && s < 9.2e6)) throw std::logic_error("a duration must lie between 0 s and 106 days");
+  if (!(s >= 0)) throw std::logic_error("a duration must not be negative");
+  if (s >= 9.2e6) beyond_the_clock();
   return {std::int64_t(std::ceil(s * 1e12))};
 }
 inline Time operator/(Bytes b, Bandwidth r) { return from_seconds(double(b.v) / r.v); }

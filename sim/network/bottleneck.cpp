@@ -41,7 +41,9 @@ class Bottleneck final : public Network {
         for (const LinkId l : route) {
           Time& free = free_at_[index(l)];
           const Bandwidth rate = topology().links()[l].capacity * share_[index(l)];
-          free = std::max(free, engine().now()) + from_seconds(work / rate.v);
+          const Time begin = std::max(free, engine().now()), takes = from_seconds(work / rate.v);
+          if (takes.v > INT64_MAX - begin.v) beyond_the_clock();
+          free = begin + takes;
           sent = std::max(sent, free);
         }
       for (const LinkId l : route) meter_.moved(std::uint32_t(index(l)), t.bytes.v, work, engine().now(), sent);

@@ -67,7 +67,11 @@ void ExchangeTimes::operator()(const ExchangeLoad& load, std::span<const Time> r
 }
 
 void ExchangeTimes::finish(std::span<Time> arrival, Time origin) const {
-  for (std::size_t m = 0; m < arrival_.size(); ++m) arrival[m] = origin + from_seconds(arrival_[m]);
+  for (std::size_t m = 0; m < arrival_.size(); ++m) {
+    const Time takes = from_seconds(arrival_[m]);
+    if (takes.v > INT64_MAX - origin.v) beyond_the_clock();
+    arrival[m] = origin + takes;
+  }
 }
 
 /// Rows go straight from sender to receiver, NVLink and adapters side by side.

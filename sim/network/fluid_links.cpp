@@ -96,7 +96,7 @@ void FluidLinks::reshare() {
     p.left = std::max(0.0, p.left - share_.bytes_per_second(share_.rates_before()[i]) * seconds(now - p.since));
     p.since = now;
     const double picoseconds = p.left / share_.rate(flow).v * 1e12;
-    check(picoseconds < 9.2e18, "a transfer would take longer than 106 days");
+    if (!(picoseconds < double(INT64_MAX - now.v))) beyond_the_clock();
     const auto whole = std::int64_t(picoseconds);
     finish_.set(flow, now + Time{whole + (double(whole) < picoseconds)});  // up; ceil() is a call
   }

@@ -1,5 +1,7 @@
 #include "network/network.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -46,6 +48,9 @@ Network::Network(Engine& engine, const Cluster& cluster, const NetworkOptions& o
       calibration_(network_calibration_for(options.calibration, cluster.node.gpu)),
       sampling_(options.sample_interval.v > 0),
       callbacks_(std::make_unique<Callbacks>()) {
+  if (options.sample_interval.v > 0 && options.sample_interval < 1_us)
+    throw ConfigError(
+        fmt::format("network.sample_interval: must be 0 s or at least 1 us, got {}", to_text(options.sample_interval)));
   if (options.count_pairs) pair_bytes_.resize(std::size_t(cluster.gpus()) * std::size_t(cluster.gpus()));
 }
 

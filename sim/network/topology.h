@@ -73,6 +73,7 @@ struct TopologySummary {
   int gpus = 0, nvswitch_domains = 0, nics = 0, leaves = 0, spines = 0, cores = 0;
   std::int64_t endpoint_cables = 0;  // adapter to leaf
   std::int64_t switch_cables = 0;    // switch to switch
+  Bandwidth domain_bisection{};      // of NVLink in one node: half of its GPUs to the rest
   Bandwidth bisection{};             // largest flow from the first half of the nodes to the rest; 0 for one node
   Bandwidth injection{};             // what the first half's adapters could send
   double fabric_cost = 0;            // US dollars, switches and cables between them; see kSwitchCost

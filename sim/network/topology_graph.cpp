@@ -104,6 +104,7 @@ TopologySummary Topology::summary() const {
   TopologySummary out;
   out.gpus = gpus();
   out.nvswitch_domains = has_nvlink() ? nodes() : 0;
+  if (has_nvlink()) out.domain_bisection = cluster_.node.gpu.nvlink * double(cluster_.node.gpus / 2);
   out.nics = has_nics() ? cluster_.node.nics * nodes() : 0;
   for (const Vertex& v : vertices_) {
     out.leaves += v.kind == VertexKind::leaf;

@@ -73,6 +73,11 @@ std::string topology_svg(const Topology& t) {
   std::string out = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\" font-size=\"12\">\n",
       kWidth, height);
+  std::size_t lines = 0;
+  for (const Link& link : t.links()) lines += places.contains(link.from) && places.contains(link.to);
+  // Of many lines each is fainter, so that bundles show and do not become one grey.
+  const double opacity = std::clamp(2000 / double(std::max<std::size_t>(1, lines)), 0.1, 1.0);
+  out += fmt::format("<g stroke-opacity=\"{:.2f}\">\n", opacity);
   for (std::size_t l = 0; l < t.links().size(); l += 2) {
     const Link& link = t.links()[LinkId(l)];
     if (!places.contains(link.from) || !places.contains(link.to)) continue;
@@ -89,16 +94,19 @@ std::string topology_svg(const Topology& t) {
         "stroke-dasharray=\"2 2\"/>\n",
         a.x, a.y, b.x, b.y);
   }
+  out += "</g>\n";
   for (const VertexKind kind : rows) {
     const std::vector<int>& level = levels[kind];
+    const auto all = std::ranges::count(t.vertices(), kind, &Vertex::kind);
+    const std::string count =
+        all == std::ptrdiff_t(level.size()) ? fmt::format("{}", all) : fmt::format("{} of {}", level.size(), all);
     const double size = std::clamp(0.7 * (kWidth - 2 * kMargin) / double(level.size()), 2.0, 26.0);
     for (const int v : level)
       out += fmt::format(
           "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"14\" rx=\"2\" fill=\"{}\">"
           "<title>{}</title></rect>\n",
           places[v].x - size / 2, places[v].y - 7, size, colour(kind), t.vertex_name(v));
-    out +=
-        fmt::format("<text x=\"4\" y=\"{:.1f}\">{} {}</text>\n", places[level[0]].y - 20, level.size(), name_of(kind));
+    out += fmt::format("<text x=\"4\" y=\"{:.1f}\">{} {}</text>\n", places[level[0]].y - 20, count, name_of(kind));
   }
   if (t.nodes() > kNodesDrawn)
     out +=

@@ -35,8 +35,11 @@ struct RoutingSample {
   }
 };
 
+/// Throws ConfigError starting with `source` for a count that is negative, not finite or above 2^53, where whole
+/// numbers are no longer told apart.
+void check_count(const std::string& source, int layer, int expert, double count);
+
 /// Makes Loads of a matrix with one row a hidden layer: all-zero rows are skipped and named.
-/// counts: (hidden_layers, experts).  Throws ConfigError starting with `source` if a count is negative or not finite,
-/// or all are zero.
+/// counts: (hidden_layers, experts).  Throws ConfigError as check_count() does, or if all are zero.
 Loads loads_of_matrix(const std::string& source, int hidden_layers, int experts, std::vector<double> counts);
 }  // namespace moesim

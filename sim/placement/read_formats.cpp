@@ -80,6 +80,8 @@ class Reader {
       root = Json::parse(text);
     } catch (const Json::parse_error& e) {
       fail("is not JSON: byte {}", e.byte);
+    } catch (const Json::out_of_range&) {
+      fail("is not JSON: a number is too large");
     }
     if (root.contains("physical_to_logical_map")) return from_sglang(root);
     if (root.contains("layer_list")) return from_ascend(root);
@@ -131,6 +133,9 @@ class Reader {
       const Json& devices = list(layer, "device_list", where);
       auto& by_gpu = held[id];
       by_gpu.resize(devices.size());
+      if (layer.contains("device_count") &&
+          integer(layer["device_count"], where + "device_count") != int(devices.size()))
+        fail("{}device_count {}, but {} devices", where, layer["device_count"].dump(), devices.size());
       for (const Json& device : devices) {
         const int gpu = integer(member(device, "device_id", where), where + "device_id");
         if (gpu < 0 || gpu >= int(devices.size())) fail("{}device_id {} of {} devices", where, gpu, devices.size());

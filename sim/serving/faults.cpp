@@ -6,11 +6,18 @@
 namespace moesim {
 
 Service::Member& Service::member_of(const Fault& fault) {
+  if (!(fault.share > 0 && fault.share <= 1))
+    throw ConfigError(fmt::format("serving.faults: share: must be above 0 and at most 1, got {}", fault.share));
   for (std::size_t p = 0; p < shape_.pools.size(); ++p) {
     if (!fault.pool.empty() && shape_.pools[p].name != fault.pool) continue;
     int number = fault.instance;
     for (Member& m : instances_)
-      if (m.pool == p && number-- == 0) return m;
+      if (m.pool == p && number-- == 0) {
+        const int gpus = shape_.pools[p].gpus;
+        if (fault.gpu < 0 || fault.gpu >= gpus)
+          throw ConfigError(fmt::format("serving.faults: there is no GPU {} in an instance of {}", fault.gpu, gpus));
+        return m;
+      }
   }
   throw ConfigError(fmt::format("serving.faults: there is no instance {} in pool \"{}\"", fault.instance, fault.pool));
 }

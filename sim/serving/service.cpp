@@ -40,7 +40,10 @@ Service::Service(Engine& engine, Workload& workload, const ServiceShape& shape, 
   }
   prompt_board_.build(instances_, shape_.pools, false);
   decode_board_.build(instances_, shape_.pools, true);
-  for (const Fault& fault : shape_.faults) fault_reports_.push_back({.fault = fault, .answer = {}});
+  for (const Fault& fault : shape_.faults) {
+    (void)member_of(fault);  // what is not there is named before anything runs
+    fault_reports_.push_back({.fault = fault, .answer = {}});
+  }
 }
 
 bool Service::run() {

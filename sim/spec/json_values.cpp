@@ -21,6 +21,8 @@ Values Values::load(const std::string& file) {
     json = Json::parse(read_file(file));
   } catch (const Json::parse_error& e) {
     throw ConfigError(fmt::format("{}: not valid JSON at byte {}", file, e.byte));
+  } catch (const Json::out_of_range&) {
+    throw ConfigError(fmt::format("{}: not valid JSON: a number is too large", file));
   }
   if (!json.is_object()) throw ConfigError(fmt::format("{}: expected a JSON object", file));
   return {file, std::make_shared<const Json>(std::move(json)), ""};

@@ -42,6 +42,12 @@ class Reader {
     throw ConfigError(file_ + ": " + fmt::format(format, std::forward<Args>(args)...));
   }
 
+  /// Adds a step's count.
+  void add(std::size_t at, double count) {
+    check_count(file_, int(at) / experts_, int(at) % experts_, count);
+    counts_[at] += count;
+  }
+
   void from_npy() {
     const NumberArray array = read_npy_numbers(file_);
     const std::size_t rank = array.shape.size();
@@ -50,7 +56,7 @@ class Reader {
     const auto layer_size = std::size_t(array.shape[rank - 2]) * std::size_t(array.shape[rank - 1]);
     if (layer_size == 0 || array.values.empty()) fail("holds no layer");
     counts_.assign(layer_size, 0);
-    for (std::size_t i = 0; i < array.values.size(); ++i) counts_[i % layer_size] += array.values[i];
+    for (std::size_t i = 0; i < array.values.size(); ++i) add(i % layer_size, array.values[i]);
   }
 
   void from_json(const std::string& text) {
@@ -59,6 +65,8 @@ class Reader {
       root = Json::parse(text);
     } catch (const Json::parse_error& e) {
       fail("is not JSON: byte {}", e.byte);
+    } catch (const Json::out_of_range&) {
+      fail("is not JSON: a number is too large");
     }
     if (root.is_object() && !root.contains("logical_count")) fail("missing key \"logical_count\"");
     const Json& matrix = root.is_object() ? root["logical_count"] : root;
@@ -80,10 +88,8 @@ class Reader {
       for (const Json& count : row) {
         if (!count.is_number())
           fail("layer {}, expert {}: expected a number, got {}", layer, &count - &row[0], count.dump());
-        if (first)
-          counts_.push_back(count.get<double>());
-        else if (at < counts_.size())
-          counts_[at] += count.get<double>();
+        if (first) counts_.push_back(0);
+        if (at < counts_.size()) add(at, count.get<double>());
         ++at;
       }
     }

@@ -20,6 +20,8 @@ inline Json parse_json(std::string_view text, const std::string& where) {
     return Json::parse(text);
   } catch (const Json::parse_error& e) {
     throw ConfigError(fmt::format("{}: byte {}: is not JSON", where, e.byte));
+  } catch (const Json::out_of_range&) {
+    throw ConfigError(fmt::format("{}: is not JSON: a number is too large", where));
   }
 }
 /// A line of a file of JSON lines.

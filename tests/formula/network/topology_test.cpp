@@ -54,6 +54,58 @@ TEST(Topology, OversubscriptionCutsTheBisection) {
   EXPECT_EQ(s.injection.v, 2);
 }
 
+TEST(Topology, ThreeLevelFatTreeOf10000Gpus) {
+  // 32 adapters below a leaf: 313 leaves in 10 pods of 32, each with 32 aggregation switches; each of these has 32
+  // cables up, in equal bundles to 8 cores (5 would have the ports, but 32 do not divide by 5).
+  const TopologySummary s = Topology(with_fabric(1250, FabricKind::three_level_fat_tree, 1)).summary();
+  EXPECT_EQ(s.leaves, 313);
+  EXPECT_EQ(s.spines, 320);
+  EXPECT_EQ(s.cores, 32 * 8);
+  EXPECT_EQ(s.endpoint_cables, 10'000);
+  EXPECT_EQ(s.switch_cables, 313 * 32 + 320 * 32);
+  EXPECT_NEAR(s.bisection / s.injection, 1, 1e-4);
+  EXPECT_NEAR(s.fabric_cost, (313 + 320 + 256) * kSwitchCost + 20'256 * kSwitchCableCost, 1);
+}
+
+TEST(Topology, OversubscribedRailsOf2304Gpus) {
+  // Three to one on 64 ports: 48 down, 16 up; 288 nodes are 6 full leaves a rail, half of them 3.
+  Cluster c = with_fabric(288, FabricKind::rail_leaf_spine, 1);
+  c.fabric.oversubscription = 3;
+  const TopologySummary s = Topology(c).summary();
+  EXPECT_EQ(s.leaves, 48);
+  EXPECT_EQ(s.spines, 16);
+  EXPECT_EQ(s.switch_cables, 48 * 16);
+  EXPECT_NEAR(s.bisection / s.injection, 1.0 / 3, 1e-4);
+  // Of 256 nodes the halves meet on a leaf: 96 of a rail's 128 adapters share 32 cables, 32 have 16 more and 16
+  // neighbours from the other half.
+  c.nodes = 256;
+  EXPECT_NEAR(Topology(c).summary().bisection.v / 50e9 / 8, 16 + 16 + 16 + 16, 0.01);
+}
+
+TEST(Topology, GpusShareAnAdapterOverPcie) {
+  Cluster c = test::h800_cluster(4);
+  c.node.nics = 2;
+  const Topology t(c);
+  const TopologySummary s = t.summary();
+  EXPECT_EQ(s.nics, 8);
+  EXPECT_EQ(s.leaves, 2);
+  EXPECT_EQ(s.bisection.v, 2 * 2 * 50e9);
+  EXPECT_EQ(s.domain_bisection.v, 4 * 200e9);
+  std::string names;
+  for (const LinkId l : t.route(GpuId{1}, GpuId{14})) names += t.link_name(l) + " ";
+  EXPECT_EQ(names, "gpu1>nic0 nic0>leaf0 leaf0>spine0 spine0>leaf1 leaf1>nic3 nic3>gpu14 ");
+}
+
+TEST(Topology, OneDomainOf72HasNoFabric) {
+  Cluster c = test::h800_cluster(1);
+  c.node.gpus = 72;
+  const TopologySummary s = Topology(c).summary();
+  EXPECT_EQ(s.nvswitch_domains, 1);
+  EXPECT_EQ(s.domain_bisection.v, 36 * 200e9);
+  EXPECT_EQ(s.switches() + s.nics, 0);
+  EXPECT_EQ(s.fabric_cost, 0);
+}
+
 TEST(Topology, OneLeafNeedsNoSpine) {
   const TopologySummary s = Topology(test::unit_cluster(4, 1)).summary();
   EXPECT_EQ(s.leaves, 1);

@@ -84,9 +84,28 @@ TEST(Reject, NetworkParameters) {
   const auto with = [&](const std::string& text) { return message([&] { test::make_network(text, engine, c); }); };
   EXPECT_EQ(with("{kind: fluid, calibration: none, tolerance: 1}"),
             "network.tolerance: must be at least 0 and below 1, got 1");
+  EXPECT_EQ(with("{kind: bottleneck, sample_interval: 999 ns}"),
+            "network.sample_interval: must be 0 s or at least 1 us, got 999 ns");
   EXPECT_EQ(with("{kind: fluyd}"), "network.yaml:1:8: kind: no network is called \"fluyd\"; did you mean \"fluid\"?");
   EXPECT_NE(with("{kind: fluid, calibration: network-x1}").find("no network_calibration is called \"network-x1\""),
             std::string::npos);
+}
+TEST(Reject, TransfersThatNoClockCanTime) {
+  const std::string said =
+      "something takes longer than the 106 days that the simulated clock counts: a rate is too low or a size too large";
+  for (const std::string kind : {"fluid", "bottleneck"}) {
+    Engine engine;
+    const auto network =
+        test::make_network("{kind: " + kind + ", calibration: none}", engine, test::unit_cluster(2, 1));
+    const auto send = [&](std::int64_t bytes) {
+      return message([&] {
+        network->send(GpuId{0}, GpuId{1}, {bytes}, [] {});
+        engine.run();
+      });
+    };
+    EXPECT_EQ(send(9'000'000), "nothing was thrown") << "1 B/s";
+    EXPECT_EQ(send(9'000'000), said) << "and as long again";
+  }
 }
 TEST(Reject, AGroupOrTransferThatNamesAMissingGpu) {
   const Topology topology(test::unit_cluster(1, 4));

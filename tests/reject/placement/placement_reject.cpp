@@ -96,6 +96,10 @@ TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
               loads_of_matrix("f", 2, 2, {1, 2, -1, 3});
             }),
             "f: layer 1, expert 0: a count must be a number of at least 0, got -1");
+  EXPECT_EQ(message([&] {
+              loads_of_matrix("f", 1, 2, {0x1p53, 1e17});
+            }),
+            "f: layer 0, expert 1: a count must be at most 2^53, got 1e+17");
   EXPECT_EQ(message([&] { loads_of_matrix("f", 1, 2, {0, 0}); }), "f: every count is 0");
 }
 }  // namespace

@@ -220,6 +220,19 @@ TEST(Serving, AutoscalingFollowsTheCurve) {
   EXPECT_LT(r.at("gpu_hours", "pool:both"), 8 * 100 / 3600.0 * 0.8);
 }
 
+TEST(Serving, RefusesFaultsOfWhatIsNotThere) {
+  const auto with = [](const std::string& fault) {
+    return message(unit(kDecode, "  faults: [{at: 1 s, " + fault + "}]\n"));
+  };
+  EXPECT_EQ(with("gpu: 999"), "serving.faults: there is no GPU 999 in an instance of 16");
+  EXPECT_EQ(with("gpu: 16"), "serving.faults: there is no GPU 16 in an instance of 16");
+  EXPECT_EQ(with("gpu: 15"), "accepted");
+  EXPECT_EQ(with("gpu: -1"), "serving.faults: there is no GPU -1 in an instance of 16");
+  EXPECT_EQ(with("instance: 1"), "serving.faults: there is no instance 1 in pool \"\"");
+  EXPECT_EQ(with("kind: slow_link, share: 0"), "serving.faults: share: must be above 0 and at most 1, got 0");
+  EXPECT_EQ(with("kind: slow_link, share: 2"), "serving.faults: share: must be above 0 and at most 1, got 2");
+}
+
 TEST(Serving, RefusesWhatCannotBeBuilt) {
   const auto has = [](const std::string& text, std::string_view part) {
     EXPECT_NE(text.find(part), std::string::npos) << text;

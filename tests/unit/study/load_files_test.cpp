@@ -69,6 +69,23 @@ TEST_F(LoadFiles, RefuseWhatDoesNotFit) {
   EXPECT_EQ(error("x", "1,2\n3\n"), ": 2: 1 experts, but the first layer has 2");
   EXPECT_EQ(error("x", "1,2\n3,many\n"), ": 2: expected a number, got \"many\"");
   EXPECT_EQ(error("x", "1,nan\n"), ": layer 0, expert 1: a count must be a number of at least 0, got nan");
+  EXPECT_EQ(error("x", "[[1,1e23]]"), ": layer 0, expert 1: a count must be at most 2^53, got 1e+23");
+  EXPECT_EQ(error("x", "[[1,1e400]]"), ": is not JSON: a number is too large");
+  EXPECT_EQ(error("x", "[[1,NaN]]"), ": is not JSON: byte 5");
+  EXPECT_EQ(error("x", "[[1,null]]"), ": layer 0, expert 1: expected a number, got null");
+  EXPECT_EQ(error("x", "[[[1,5]],[[1,-2]]]"), ": layer 0, expert 1: a count must be a number of at least 0, got -2")
+      << "though the steps' sum is positive";
+  EXPECT_EQ(error("x", "[[[9007199254740992]],[[2]]]"),
+            ": layer 0, expert 0: a count must be at most 2^53, got 9007199254740994");
+  EXPECT_EQ(error("x", "1,1e23\n"), ": layer 0, expert 1: a count must be at most 2^53, got 1e+23");
+  EXPECT_EQ(error("x", "1,inf\n"), ": layer 0, expert 1: a count must be a number of at least 0, got inf");
+  const double wrong[] = {1, -3};
+  const auto of = [](const auto& values) { return std::string(reinterpret_cast<const char*>(values), sizeof values); };
+  EXPECT_EQ(error("x", npy("<f8", "1, 2", of(wrong))),
+            ": layer 0, expert 1: a count must be a number of at least 0, got -3");
+  const std::uint64_t many[] = {1, ~std::uint64_t{0}};
+  EXPECT_EQ(error("x", npy("<u8", "1, 2", of(many))),
+            ": layer 0, expert 1: a count must be at most 2^53, got 1.8446744073709552e+19");
   EXPECT_EQ(error("x", "0,0\n"), ": every count is 0");
   EXPECT_EQ(error("x", npy("<i4", "3, 2", "1234")), ": the header's shape needs more than the 1 values that follow");
   EXPECT_EQ(error("x", npy("<i4", "1", "1234")),

@@ -1,0 +1,64 @@
+// How far the closed form is from fluid flows on expert loads recorded in production: every layer of every recording in
+// ../shared/data/expert_load, 64 tokens a GPU.  A plain program; prints the table of sim/network/README.md.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "common/exchange_loads.h"
+#include "common/test_cluster.h"
+#include "network/exchange.h"
+
+namespace moesim {
+namespace {
+Time last_arrival(const std::string& kind, const ExchangeSpec& spec, const ExchangeLoad& load) {
+  Engine engine;
+  const auto network =
+      test::make_network("{kind: " + kind + ", calibration: network-h800}", engine, test::h800_cluster(load.nodes));
+  const ExchangeGroup group(network->topology(), GpuId{0}, load.gpus);
+  Time last{};
+  const auto exchange = open_exchange(*network, group, spec, load, [&](int) { last = engine.now(); });
+  for (int m = 0; m < load.gpus; ++m) exchange->join(m);
+  engine.run();
+  return last;
+}
+
+void compare(int gpus, ExchangeKernel kernel, ExchangeDirection direction,
+             const std::vector<std::vector<double>>& layers) {
+  std::vector<double> errors;
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    const ExchangeLoad load = test::drawn_load({gpus, 8}, 64, 8, layers[layer], layer);
+    const ExchangeSpec spec{kernel, direction,
+                            direction == ExchangeDirection::dispatch ? fp8_row(7168) : bf16_row(7168), 24, true};
+    errors.push_back(seconds(last_arrival("bottleneck", spec, load)) / seconds(last_arrival("fluid", spec, load)) - 1);
+  }
+  std::vector<double> sizes;
+  for (const double e : errors) sizes.push_back(std::abs(e));
+  std::ranges::sort(sizes);
+  fmt::print("| {} | {} {} | {} | {:.2f} % | {:+.2f} % | {:+.2f} % |\n", gpus, name_of(kernel),
+             direction == ExchangeDirection::dispatch ? "dispatch" : "combine", errors.size(),
+             100 * sizes[sizes.size() / 2], 100 * std::ranges::min(errors), 100 * std::ranges::max(errors));
+}
+}  // namespace
+}  // namespace moesim
+
+int main() {
+  using namespace moesim;
+  std::vector<std::vector<double>> layers;
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(SOURCE_DIR "/../shared/data/expert_load"))
+    if (entry.path().extension() == ".json") files.push_back(entry.path().string());
+  std::ranges::sort(files);
+  for (const std::string& file : files) {
+    std::ifstream in(file);
+    for (auto& row : nlohmann::json::parse(in).at("logical_count").get<std::vector<std::vector<double>>>())
+      if (std::ranges::count_if(row, [](double c) { return c > 0; }) >= 8) layers.push_back(row);
+  }
+  fmt::print("| GPUs | exchange | layers | median | most below fluid | most above |\n|---|---|---|---|---|---|\n");
+  for (const int gpus : {32, 64})
+    for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
+      for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine})
+        compare(gpus, kernel, direction, layers);
+}
