@@ -55,11 +55,12 @@ std::vector<SequenceGroup> parse_lengths(const std::string& text) {
   return out;
 }
 
-void set_precisions(const ExplainOptions& o, const Gpu& gpu, const Model& model, Precisions& p) {
-  if (o.linear.empty())
-    p = released_precisions(model, gpu);
-  else
+// FP4 releases are quantised after training.
+void set_precisions(const ExplainOptions& o, const Gpu& gpu, const ExplainRequest& r, Precisions& p) {
+  if (!o.linear.empty())
     p.linear = word<Dtype>("--precision", o.linear);
+  else if (r.phase != ExplainPhase::training || r.model.weights != Dtype::fp4)
+    p = released_precisions(r.model, gpu);
   if (!o.attention.empty()) p.attention = word<Dtype>("--attention", o.attention);
   if (!o.experts.empty()) p.experts = word<Dtype>("--experts", o.experts);
   if (!o.expert_weights.empty()) p.expert_weights = word<Dtype>("--expert-weights", o.expert_weights);
@@ -102,7 +103,7 @@ ExplainSubject explain_subject(const ExplainOptions& o) {
   if (o.launched) r.options.graphs = false;
   r.causal = !o.whole;
   if (o.whole && r.phase == ExplainPhase::decode) throw ConfigError("--whole: decoding has nothing to mask");
-  set_precisions(o, s.gpu, r.model, r.options.precision);
+  set_precisions(o, s.gpu, r, r.options.precision);
   const std::string kernels = o.kernels.empty() ? "calibrated" : o.kernels;
   s.kernels =
       kernel_models().make(Config::from_text("kernels: {kind: " + kernels + "}", "--kernels").at("kernels"), s.gpu);

@@ -17,6 +17,13 @@ Equations::Reach reach_of(const FittedRange& r, double m, double n, double k) {
 Equations::Reach reach_of(const FittedRange& r, const AttentionHeads& h, const AttentionWork& w) {
   return reach_of(r, double(w.queries), h.heads, double(w.keys) / double(w.sequences));
 }
+// A few rows against widened weights: the tensor cores' time is that of blocks smaller than a tile of 64 rows.
+GroupedGemm in_small_blocks(GroupedGemm g) {
+  GroupRows rows = group_rows(g);
+  rows.tiles64 = (row_blocks(g.rows, kWideningRows) * kWideningRows + 63) / 64;
+  g.counted = rows;
+  return g;
+}
 }  // namespace
 
 Equations::Equations(const Gpu& gpu, Calibration calibration, double clock)
@@ -42,7 +49,7 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
     double operator()(const Gemm& g) const { return gemm_seconds(g, c.gemm, self.machine(g.dtype, share)); }
     double operator()(const GroupedGemm& g) const {
       const GemmEquation& e = g.layout == GroupLayout::masked ? c.masked : c.contiguous;
-      return grouped_seconds(g, e, self.machine(g.dtype, share));
+      return grouped_seconds(g.weights ? in_small_blocks(g) : g, e, self.machine(g.dtype, share));
     }
     double operator()(const AttentionPrefill& a) const {
       return prefill_seconds(a, c.prefill, self.machine(a.dtype, share));

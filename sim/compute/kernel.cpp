@@ -122,6 +122,12 @@ struct Describe {
   return {std::int64_t(sum), std::int64_t(used), std::int64_t(tiles64), std::int64_t(tiles128), signs > kMost};
 }
 
+std::int64_t row_blocks(std::span<const std::int64_t> rows, std::int64_t size) {
+  std::int64_t sum = 0;
+  for (const std::int64_t r : rows) sum += ceil_div(r, size);
+  return sum;
+}
+
 Bytes tensor_bytes(std::int64_t elements, Dtype dtype) {
   if (dtype == Dtype::fp8) return {elements + 4 * ceil_div(elements, 128)};
   if (dtype == Dtype::fp4) return {ceil_div(elements, 2) + ceil_div(elements, 32)};

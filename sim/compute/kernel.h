@@ -54,6 +54,11 @@ struct GroupedGemm {
   std::optional<GroupRows> counted{};  // of `rows`, where a cost model has counted them already; leave it empty
 };
 GroupRows group_rows(std::span<const std::int64_t> rows);
+/// Blocks of `size` rows, each expert's last one counted whole.
+std::int64_t row_blocks(std::span<const std::int64_t> rows, std::int64_t size);
+/// Rows of a block where weights are widened as they are read: one multiplication of the tensor cores (Marlin's MoE
+/// kernel, vLLM, takes blocks of 8 to 64).
+inline constexpr std::int64_t kWideningRows = 16;
 inline GroupRows group_rows(const GroupedGemm& g) { return g.counted ? *g.counted : group_rows(g.rows); }
 
 /// The heads one GPU computes.

@@ -51,6 +51,16 @@ TEST(Roofline, ExpertsWithoutRowsCostNothing) {
   EXPECT_EQ(roofline(unit_gpu(1))->cost(g).time, 0_s);
 }
 
+// One row of each of four experts: four tiles of 64 rows x 16 columns and one step of K, 131,072 FLOPs each; against
+// widened weights blocks of 16 rows, a quarter of that.
+TEST(Roofline, WidenedWeightsTakeSmallerBlocksOfRows) {
+  const std::vector<std::int64_t> rows = {1, 1, 1, 1};
+  GroupedGemm g{.rows = rows, .n = 16, .k = 64, .layout = GroupLayout::masked};
+  EXPECT_EQ(roofline(unit_gpu(1))->cost(g).time, 524288_s);
+  g.weights = Dtype::fp4;
+  EXPECT_EQ(roofline(unit_gpu(1))->cost(g).time, 131072_s);
+}
+
 TEST(Roofline, TwoMovesSideBySideShareTheMemory) {
   const auto model = roofline(unit_gpu(2));
   const Kernel move = MemoryOp{MemoryKind::copy, 6_B};

@@ -110,6 +110,17 @@ TEST(Explain, NotCausalIsTwiceTheAttention) {
     EXPECT_EQ(flops({"--whole"}, name), 2 * flops({}, name)) << name;
 }
 
+TEST(Explain, Fp4WhereTheGpuHasItAndOnlyAfterTraining) {
+  const auto kernel = [](const char* gpu, const char* phase) {
+    return operation(explained({"--model", "gpt-oss-120b", "--gpu", gpu, "--phase", phase}), "grouped gate-up")
+        .at("kernel")
+        .get<std::string>();
+  };
+  EXPECT_NE(kernel("h800", "decode").find("bf16 of fp4 weights masked"), std::string::npos);
+  EXPECT_NE(kernel("b200", "prefill").find("fp4 contiguous"), std::string::npos);
+  EXPECT_NE(kernel("b200", "training").find("bf16 contiguous"), std::string::npos);
+}
+
 TEST(Explain, GraphsClockAndSharedBandwidthAreVisible) {
   const std::vector<std::string> words{"--model", "deepseek-v3", "--phase", "decode", "--expert-parallel", "64"};
   const auto time = [&](std::vector<std::string> more, const char* name) {
