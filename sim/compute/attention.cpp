@@ -6,17 +6,19 @@
 
 namespace moesim {
 namespace {
-constexpr double kTile = 128;    // queries, and keys, of a tile of whole prompts
 constexpr double kRowTile = 64;  // rows (heads x queries that share keys) of a decode tile
 
 // Tiles of a prompt are whole: a last one that is half empty costs as much, and the causal diagonal cuts tiles in two.
+// Sums over sequences: two batches together take no more than one after the other.
 struct PromptWork {
   double pairs, longest, tiles;  // pairs computed over all heads; of the tile with most keys; query tiles
   PromptWork(const AttentionHeads& h, const AttentionWork& w, double edge) {
-    const double queries = double(w.queries) / double(w.sequences);
-    const double each = std::ceil(queries / kTile), padding = each * kTile / queries;
-    tiles = double(h.heads) * double(w.sequences) * each;
-    pairs = double(h.heads) * padding * (w.pairs + double(w.queries) * edge);
+    constexpr double kTile = kQueryTile;
+    const double each = std::ceil(double(w.queries) / double(w.sequences) / kTile) * double(w.sequences);
+    const double of_head = w.tiles > 0 ? w.tiles : each;
+    const double tiled = w.tiles > 0 ? w.tiled_pairs : w.pairs * each * kTile / double(w.queries);
+    tiles = double(h.heads) * of_head;
+    pairs = double(h.heads) * (tiled + of_head * kTile * edge);
     longest = std::min(kTile * double(w.longest), pairs);
   }
 };

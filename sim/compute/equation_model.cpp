@@ -37,7 +37,8 @@ Machine Equations::machine(Dtype dtype, GpuShare share) const {
           .hbm = hbm * std::min(share.memory, fill * calibration_.sm_bandwidth),
           .hbm_of_gpu = hbm,
           .fill = fill,
-          .boost = clock_ / calibration_.sustained_clock};
+          .boost = clock_ / calibration_.sustained_clock,
+          .gap = moesim::seconds(calibration_.gap)};
 }
 
 double Equations::seconds(const Kernel& kernel, GpuShare share) const {

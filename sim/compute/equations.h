@@ -13,6 +13,7 @@ struct Machine {
   double hbm_of_gpu = 0;     // bytes/s of the whole GPU, data sheet
   double fill = 1;           // its SMs over the GPU's
   double boost = 1;          // its clock over the clock under sustained load, at which memory-bound rates were measured
+  double gap = 0;            // seconds between two kernels of a stream
 };
 
 double gemm_seconds(const Gemm& g, const GemmEquation& e, const Machine& on);

@@ -8,26 +8,25 @@
 
 namespace moesim {
 namespace {
-/// A number being fitted, kept between two bounds; `also` moves with it.
+/// A number being fitted, kept between two bounds; several that are one number move together.
 struct Knob {
-  double* value = nullptr;
-  double* also = nullptr;
-  Time* time = nullptr;
+  std::vector<double*> values;
+  std::vector<Time*> times;
   double low = 0, high = 1;
 
-  double get() const { return std::clamp(((time ? seconds(*time) : *value) - low) / (high - low), 0.0, 1.0); }
+  double get() const {
+    const double now = times.empty() ? *values[0] : seconds(*times[0]);
+    return std::clamp((now - low) / (high - low), 0.0, 1.0);
+  }
   void set(double x) const {
     const double now = low + (high - low) * std::clamp(x, 0.0, 1.0);
-    if (time)
-      *time = from_seconds(now);
-    else
-      *value = now;
-    if (also) *also = now;
+    for (Time* t : times) *t = from_seconds(now);
+    for (double* v : values) *v = now;
   }
 };
-Knob knob(double& value, double low, double high) { return {&value, nullptr, nullptr, low, high}; }
-Knob knob(double& value, double& also, double low, double high) { return {&value, &also, nullptr, low, high}; }
-Knob knob(Time& time, double low, double high) { return {nullptr, nullptr, &time, low, high}; }
+Knob knob(double& value, double low, double high) { return {{&value}, {}, low, high}; }
+Knob knob(double& value, double& also, double low, double high) { return {{&value, &also}, {}, low, high}; }
+Knob knob(Time& time, double low, double high) { return {{}, {&time}, low, high}; }
 
 class Fit {
  public:
@@ -82,13 +81,18 @@ class Fit {
 };
 
 // Of products few rows are far off, and those for reasons no parameter has; of attention the extreme shapes are.
-constexpr double kProductPower = 2.5, kAttentionPower = 4;
+constexpr double kDensePower = 3.5, kGroupedPower = 3, kAttentionPower = 4;
 
 // Within a step the tensor cores run at their peak, what is lost is the step's fixed time; the norm is fixed too.
 // Fitted as well, both let rows left out of the fit fall further behind than the rows in it.
-std::vector<Knob> gemm_knobs(GemmEquation& e) {
-  return {knob(e.step, 0, 0.3e-6), knob(e.tile, 0, 3e-6), knob(e.hbm, 0.6, 0.95), knob(e.write, 1, 2),
-          knob(e.launch, 0, 8e-6)};
+std::vector<Knob> gemm_knobs(std::vector<GemmEquation*> equations) {
+  Knob step{{}, {}, 0, 0.3e-6}, tile{{}, {}, 0, 3e-6}, hbm{{}, {}, 0.6, 0.95}, write{{}, {}, 1, 2},
+      launch{{}, {}, 0, 8e-6};
+  for (GemmEquation* e : equations) {
+    step.times.push_back(&e->step), tile.times.push_back(&e->tile), launch.times.push_back(&e->launch);
+    hbm.values.push_back(&e->hbm), write.values.push_back(&e->write);
+  }
+  return {step, tile, hbm, write, launch};
 }
 
 auto of_kind(std::string_view kind, std::string_view group = "") {
@@ -119,27 +123,26 @@ void fit_mla_prefill(Fit& fit) {
           kAttentionPower, of_kind("mla prefill"));
 }
 
-// A product timed alone beside whole expert layers, of which the harness adds an unknown constant.
-void fit_grouped(Fit& fit, GemmEquation& e, HarnessLimits& harness, bool eager, std::string_view alone,
-                 std::string_view layers) {
-  std::vector<Knob> knobs = gemm_knobs(e);
-  knobs.push_back(knob(harness.offset, 0, eager ? 300e-6 : 20e-6));
-  if (eager) {
-    knobs.push_back(knob(harness.floor, 300e-6, 450e-6));
-    knobs.push_back(knob(harness.library, 1, 1.4));
-    knobs.push_back(knob(harness.moves, 0.7, 1.6));
-    knobs.push_back(knob(harness.burst, 0, 1));
-  } else {
-    knobs.push_back(knob(harness.expert, 0, 1e-6));
-  }
-  fit.run(knobs, kProductPower, [=](const Sample& s) { return s.kind == alone || s.kind == layers; });
+// Contiguous and masked products are one kernel with two ways of finding its tiles, so they share their parameters.
+// Products timed alone are fitted beside whole expert layers, to which the harness adds an unknown constant.
+void fit_grouped(Fit& fit) {
+  Calibration& c = fit.fitted().calibration;
+  HarnessLimits &decode = fit.fitted().harness["expert decode"], &prefill = fit.fitted().harness["expert prefill"];
+  std::vector<Knob> knobs = gemm_knobs({&c.contiguous, &c.masked});
+  for (const Knob& k : {knob(prefill.offset, 0, 300e-6), knob(prefill.floor, 300e-6, 450e-6),
+                        knob(prefill.library, 1, 1.4), knob(prefill.moves, 0.7, 1.6), knob(prefill.burst, 0, 1),
+                        knob(decode.offset, 0, 20e-6), knob(decode.expert, 0, 1e-6)})
+    knobs.push_back(k);
+  fit.run(knobs, kGroupedPower, [](const Sample& s) {
+    return s.kind == "contiguous" || s.kind == "masked" || s.kind == "expert decode" || s.kind == "expert prefill";
+  });
 }
 
 // Where the searches start: roughly right values, the same whatever rows are left out.
 void set_starts(Fitted& f) {
   Calibration& c = f.calibration;
   for (GemmEquation* e : {&c.gemm, &c.contiguous, &c.masked}) {
-    e->tensor = 1, e->hbm = 0.8, e->write = 1.7, e->overlap = 4;
+    e->tensor = 1, e->hbm = 0.8, e->write = 1.7, e->overlap = e == &c.gemm ? 5 : 2.5;
     e->step = {100'000}, e->tile = {500'000}, e->launch = {600'000};
   }
   for (AttentionEquation* e : {&c.decode, &c.prefill}) {
@@ -167,12 +170,11 @@ void fit_kernels(Fitted& fitted, const std::vector<Sample>& samples, const Calib
   set_starts(fitted);
   Calibration& c = fitted.calibration;
   Fit fit(fitted, samples, input, without);
-  fit.run(gemm_knobs(c.gemm), kProductPower, of_kind("gemm"));
-  for (int round = 0; round < 2; ++round) {  // they share the memory-bound kernels' rates and floor
+  for (int round = 0; round < 2; ++round) {  // they share the gap, and the memory-bound kernels' rates and floor
+    fit.run(gemm_knobs({&c.gemm}), kDensePower, of_kind("gemm"));
     fit_mla_decode(fit);
     fit_mla_prefill(fit);
   }
-  fit_grouped(fit, c.masked, fitted.harness["expert decode"], false, "masked", "expert decode");
-  fit_grouped(fit, c.contiguous, fitted.harness["expert prefill"], true, "contiguous", "expert prefill");
+  fit_grouped(fit);
 }
 }  // namespace moesim

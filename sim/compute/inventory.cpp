@@ -30,6 +30,9 @@ void add_to(AttentionWork& work, std::int64_t queries, std::int64_t keys, double
   work.keys += keys * count;
   work.longest = std::max(work.longest, keys);
   work.pairs += pairs * double(count);
+  const auto tiles = double((queries + kQueryTile - 1) / kQueryTile);
+  work.tiles += tiles * double(count);
+  work.tiled_pairs += pairs * double(count) * tiles * double(kQueryTile) / double(queries);
 }
 }  // namespace
 

@@ -71,6 +71,8 @@ struct AttentionHeads {
   bool operator==(const AttentionHeads&) const = default;
 };
 
+inline constexpr std::int64_t kQueryTile = 128;  // queries a tile of whole prompts computes at a time
+
 /// The attention work of a set of sequences, summed: all that the equations need of ragged lengths.
 struct AttentionWork {
   std::int64_t sequences = 0;
@@ -78,6 +80,8 @@ struct AttentionWork {
   std::int64_t keys = 0;     // tokens attended to (kept context and new ones), all sequences together
   std::int64_t longest = 0;  // keys of the longest sequence
   double pairs = 0;          // query-key pairs computed: half of them if causal, fewer under a window
+  double tiles = 0;          // of 128 queries, each sequence's last one counted whole; 0: as if all were as long
+  double tiled_pairs = 0;    // pairs if those tiles were full; 0 with `tiles`
   bool operator==(const AttentionWork&) const = default;
 };
 

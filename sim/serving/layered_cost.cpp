@@ -21,6 +21,8 @@ AttentionWork micro_work(const AttentionWork& w, int micro, int of) {
   out.keys = std::max(out.queries, std::int64_t(double(w.keys) * share));
   out.longest = std::min(w.longest, out.keys);
   out.pairs = w.pairs * share;
+  out.tiles = w.tiles * share;
+  out.tiled_pairs = w.tiled_pairs * share;
   return out;
 }
 }  // namespace

@@ -141,6 +141,8 @@ Batch micro_batch_of(const TrainingPlan& plan) {
   for (AttentionWork* work : {&out.prefill, &out.window_prefill}) {
     work->queries /= parts;
     work->pairs /= parts;
+    work->tiles /= parts;
+    work->tiled_pairs /= parts;
   }
   return out;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compute/equations.h"
 #include "compute/inventory.h"
 #include "compute/kernel_model.h"
 #include "compute/memory.h"
@@ -31,11 +32,54 @@ TEST(Roofline, OneTileOfAProductTakesItsFlops) {
   EXPECT_EQ(roofline(unit_gpu(1), ", launch: 5 s")->cost(Gemm{.m = 64, .n = 16, .k = 64}).time, 131077_s);
 }
 
-TEST(Roofline, AThirdTileOnTwoSmsTakesAnotherWave) {
-  // Two SMs of half a FLOP/s: 3 tiles of 64 x 16 need two waves of 262144 s.  One wave of 64 x 32 (twice 262144 s) or
-  // any larger tile is no faster.
+TEST(Roofline, ThreeBlocksOnTwoSmsAreDealtOutEvenly) {
+  // Two SMs of half a FLOP/s: a block of 64 x 16 takes 262144 s on one of them, three take both as long as 1.5.
+  EXPECT_EQ(roofline(unit_gpu(2))->cost(Gemm{.m = 64, .n = 16, .k = 64}).time, 262144_s);
   EXPECT_EQ(roofline(unit_gpu(2))->cost(Gemm{.m = 64, .n = 32, .k = 64}).time, 262144_s);
-  EXPECT_EQ(roofline(unit_gpu(2))->cost(Gemm{.m = 64, .n = 48, .k = 64}).time, 524288_s);
+  EXPECT_EQ(roofline(unit_gpu(2))->cost(Gemm{.m = 64, .n = 48, .k = 64}).time, 393216_s);
+}
+
+// Two SMs on which a block of 64 x 16 takes a second for each step of 64 elements of K, so a tile of 128 x 128 takes
+// 16; 10 s a tile besides, 2 s a launch, 3 s between two kernels.
+constexpr Machine kTwoSms{.sms = 2, .tensor_per_sm = 2.0 * 64 * 16 * 64, .hbm = 1e30, .hbm_of_gpu = 1e30, .gap = 3};
+GemmEquation tiles_of_ten_seconds() {
+  GemmEquation e;
+  e.tile = 10_s, e.launch = 2_s;
+  return e;
+}
+
+TEST(Products, AFullWaveTakesWholeTiles) {
+  const GemmEquation e = tiles_of_ten_seconds();
+  EXPECT_EQ(gemm_seconds({.m = 128, .n = 256, .k = 64}, e, kTwoSms), 2 + 10 + 16);
+  EXPECT_EQ(gemm_seconds({.m = 256, .n = 256, .k = 64}, e, kTwoSms), 2 + 2 * (10 + 16));
+  EXPECT_EQ(gemm_seconds({.m = 256, .n = 256, .k = 65}, e, kTwoSms), 2 + 2 * (10 + 2 * 16));  // a second step
+}
+
+TEST(Products, LessThanAWaveIsDealtOutToAllSms) {
+  EXPECT_EQ(gemm_seconds({.m = 128, .n = 128, .k = 64}, tiles_of_ten_seconds(), kTwoSms), 2 + 10 + 8);
+}
+
+// A third tile on two SMs: 8 s for each of them if it is cut off, and a second launch; or two waves of whole tiles.
+TEST(Products, TheLastWaveIsCutOffOrRunsWhole) {
+  GemmEquation e = tiles_of_ten_seconds();
+  const Gemm three{.m = 128 * 3, .n = 128, .k = 64};
+  EXPECT_EQ(gemm_seconds(three, e, kTwoSms), 2 + 2 * 10 + 16 + 8 + (3 + 2));
+  e.launch = 4_s;
+  EXPECT_EQ(gemm_seconds(three, e, kTwoSms), 4 + 2 * 10 + 16 + 8 + (3 + 4));
+  e.launch = 6_s;
+  EXPECT_EQ(gemm_seconds(three, e, kTwoSms), 6 + 2 * 10 + 16 + 16);
+}
+
+TEST(Products, EachExpertsRowsFillTiles) {
+  const GemmEquation e = tiles_of_ten_seconds();
+  const std::vector<std::int64_t> rows{1, 0, 65};
+  GroupedGemm g;
+  g.rows = rows, g.n = 128, g.k = 64;
+  EXPECT_EQ(grouped_seconds(g, e, kTwoSms), 2 + 10 + 16);  // two tiles of 128 x 128
+  g.layout = GroupLayout::masked;
+  EXPECT_EQ(grouped_seconds(g, e, kTwoSms), 2 + 10 + 12);  // 64 + 128 rows: 24 blocks on two SMs
+  g.weight_gradient = true;  // two tiles, of one and of two slices of 64 rows: three steps on two SMs
+  EXPECT_EQ(grouped_seconds(g, e, kTwoSms), 2 + 10 + 2 * 16);
 }
 
 TEST(Roofline, AMoveTakesItsBytesAndHalfTheMemoryTwiceAsLong) {

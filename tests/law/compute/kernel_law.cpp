@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "compute/inventory.h"
 #include "compute/kernel_model.h"
 #include "core/random.h"
 #include "spec/catalogue.h"
@@ -15,10 +16,42 @@ std::int64_t log_uniform(Random& random, double low, double high) {
   return std::int64_t(std::exp(std::log(low) + random.uniform() * std::log(high / low)));
 }
 
+constexpr double kRounding = 2e-12;  // times are whole picoseconds, rounded up
+
+Dtype any_dtype(Random& random) { return random.below(2) ? Dtype::bf16 : Dtype::fp8; }
+/// Part of n, at least 1 and less than n; every second one whole tiles.
+std::int64_t any_cut(Random& random, std::int64_t n) {
+  const std::int64_t part = 1 + std::int64_t(random.below(std::uint64_t(n - 1)));
+  return random.below(2) && part > 128 ? part / 128 * 128 : part;
+}
+
+/// New tokens and kept context of each sequence.
+using Sequences = std::vector<std::pair<std::int64_t, std::int64_t>>;
+Sequences any_sequences(Random& random, std::int64_t fewest) {
+  Sequences out(std::size_t(log_uniform(random, double(fewest), 129)));
+  const std::int64_t same = random.below(2) ? log_uniform(random, 1, 16384) : 0;
+  for (auto& [queries, context] : out)
+    queries = same > 0 ? same : log_uniform(random, 1, 16384),
+    context = random.below(2) ? log_uniform(random, 1, 8192) : 0;
+  return out;
+}
+AttentionWork work_of(const Sequences& sequences) {
+  Batch batch;
+  for (const auto& [queries, context] : sequences) add_prefill(batch, AttentionWindow{}, queries, context);
+  return batch.prefill;
+}
+AttentionHeads latent(Random& random) {
+  return {AttentionKind::mla, int(log_uniform(random, 8, 129)), 1, 576, 512, true};
+}
+AttentionHeads any_heads(Random& random) {
+  return random.below(2) ? AttentionHeads{AttentionKind::gqa, 32, 8, 128, 128, false}
+                         : AttentionHeads{AttentionKind::mla, 128, 128, 192, 128, false};
+}
+
 /// A random kernel of any kind; `rows` keeps a grouped product's rows.
 Kernel random_kernel(Random& random, Rows& rows) {
   const auto size = [&](double low, double high) { return log_uniform(random, low, high); };
-  const Dtype dtype = random.below(2) ? Dtype::bf16 : Dtype::fp8;
+  const Dtype dtype = any_dtype(random);
   const std::int64_t n = size(1, 64), tokens = size(1, 8192);
   const AttentionHeads heads{AttentionKind::gqa, 32, 8, 128, 128, false};
   const AttentionWork prompt{n, n * tokens, n * tokens, tokens, double(n) * double(tokens * tokens) / 2};
@@ -67,14 +100,16 @@ TEST_P(EveryKernelModel, NeverBeatsTheDataSheet) {
   for (int i = 0; i < 2000; ++i) {
     const Kernel kernel = random_kernel(random, rows);
     const GpuShare share{int(1 + random.below(std::uint64_t(gpu.sms))), 0.1 + 0.9 * random.uniform()};
-    const double peak =
-        (describe(kernel).find("fp8") != std::string::npos && std::get_if<AttentionDecode>(&kernel) == nullptr
-             ? gpu.fp8.v
-             : gpu.bf16.v) *
-        share.sms / gpu.sms;
+    const auto* g = std::get_if<Gemm>(&kernel);
+    const auto* grouped = std::get_if<GroupedGemm>(&kernel);
+    const bool fp8 = (g && g->dtype == Dtype::fp8) || (grouped && grouped->dtype == Dtype::fp8);
+    const double peak = (fp8 ? gpu.fp8.v : gpu.bf16.v) * share.sms / gpu.sms;
     const double t = time(kernel, share);
     EXPECT_GE(t * peak, flops_of(kernel).v * (1 - 1e-12)) << describe(kernel);
     EXPECT_GE(t * gpu.memory_bandwidth.v * share.memory, double(bytes_of(kernel).v) * (1 - 1e-12)) << describe(kernel);
+    if (GetParam().kind == "calibrated") {  // of its own, not only held to it
+      EXPECT_GT(model->cost(kernel, share).time, model->bound(kernel, share)) << describe(kernel);
+    }
   }
 }
 
@@ -113,7 +148,12 @@ TEST_P(EveryKernelModel, OnlyActualRowsOfExpertsCost) {
 TEST_P(EveryKernelModel, LargerProductsAreNeverFaster) {
   Random random(3, "larger");
   for (int i = 0; i < 2000; ++i) {
-    const Gemm g{.m = log_uniform(random, 1, 1e5), .n = log_uniform(random, 8, 4e4), .k = log_uniform(random, 8, 2e4)};
+    const Gemm g{.m = log_uniform(random, 1, 1e5),
+                 .n = log_uniform(random, 8, 4e4),
+                 .k = log_uniform(random, 8, 2e4),
+                 .dtype = any_dtype(random),
+                 .fp32_accumulate = random.below(4) == 0,
+                 .batch = 1 + std::int64_t(random.below(3))};
     Gemm larger = g;
     std::int64_t& grown = i % 3 == 0 ? larger.m : i % 3 == 1 ? larger.n : larger.k;
     grown += log_uniform(random, 1, 1e4);
@@ -121,40 +161,89 @@ TEST_P(EveryKernelModel, LargerProductsAreNeverFaster) {
   }
 }
 
-// Equal parts choose the same tiles as the whole could, so nothing is gained by cutting a batch.
-TEST_P(EveryKernelModel, CuttingABatchIntoEqualPartsGainsNothing) {
-  Random random(4, "cut");
-  for (int i = 0; i < 2000; ++i) {
-    const std::int64_t parts = 2 + std::int64_t(random.below(3)), part = log_uniform(random, 1, 4e4);
-    Gemm g{.m = part, .n = log_uniform(random, 8, 4e4), .k = log_uniform(random, 8, 2e4)};
-    const double of_part = time(g);
-    g.m = part * parts;
-    EXPECT_GE(of_part * double(parts), time(g) * (1 - 1e-9)) << describe(g) << " in " << parts;
-
-    const std::int64_t n = 1 + std::int64_t(random.below(64)), tokens = log_uniform(random, 1, 8192);
-    const AttentionHeads heads{AttentionKind::gqa, 32, 8, 128, 128, false};
-    const auto prompts = [&](std::int64_t count) {
-      return AttentionPrefill{
-          heads, {count, count * tokens, count * tokens, tokens, double(count) * double(tokens * tokens) / 2}};
-    };
-    EXPECT_GE(time(prompts(n)) * double(parts), time(prompts(n * parts)) * (1 - 1e-9)) << describe(prompts(n));
-    const MemoryOp move{MemoryKind::cast, {log_uniform(random, 1, 1e9)}}, all{move.kind, move.bytes * parts};
-    EXPECT_GE(time(move) * double(parts), time(all) * (1 - 1e-9));
+TEST_P(EveryKernelModel, MoreWorkOfAnyOtherKindIsNeverFaster) {
+  Random random(8, "larger");
+  for (int i = 0; i < 1000; ++i) {
+    const Sequences s = any_sequences(random, 2);
+    Sequences longer = s;
+    auto& [queries, context] = longer[std::size_t(random.below(longer.size()))];
+    (random.below(2) ? queries : context) += log_uniform(random, 1, 5000);
+    const AttentionHeads heads = any_heads(random);
+    EXPECT_GE(time(AttentionPrefill{heads, work_of(longer)}), time(AttentionPrefill{heads, work_of(s)}));
+    EXPECT_GE(time(AttentionBackward{heads, work_of(longer)}), time(AttentionBackward{heads, work_of(s)}));
+    Sequences one = s, further;
+    for (auto& [q, c] : one) q = 1;
+    further = one;
+    further[0].second += log_uniform(random, 1, 5000);
+    const AttentionHeads absorbed = latent(random);
+    EXPECT_GE(time(AttentionDecode{absorbed, work_of(further)}), time(AttentionDecode{absorbed, work_of(one)}));
+    const MemoryOp move{MemoryKind(random.below(14)), {log_uniform(random, 1, 1e9)}};
+    EXPECT_GE(time(MemoryOp{move.kind, move.bytes + Bytes{log_uniform(random, 1, 1e8)}}), time(move));
+    EXPECT_GE(time(SmallChain{i + 2, i % 2 == 0}), time(SmallChain{i + 1, i % 2 == 0}));
   }
 }
 
-// Unequal parts may choose different tiles.  What that gains is a part of the whole's last, partly empty wave, as on a
-// real GPU: sim/compute/README.md gives the measured rows.
-TEST_P(EveryKernelModel, CuttingABatchUnequallyGainsLessThanAWave) {
+// No cut of a batch, however uneven, is faster than the whole.
+TEST_P(EveryKernelModel, CuttingTheRowsOfAProductGainsNothing) {
   Random random(4, "cut");
+  for (int i = 0; i < 4000; ++i) {
+    Gemm whole{.m = log_uniform(random, 2, 1e5),
+               .n = log_uniform(random, 8, 4e4),
+               .k = log_uniform(random, 8, 2e4),
+               .dtype = any_dtype(random),
+               .batch = random.below(4) ? 1 : log_uniform(random, 1, 128)};
+    whole.fp32_accumulate = random.below(4) == 0;  // a weight gradient's rows are its K
+    Gemm first = whole, second = whole;
+    const auto rows = [](Gemm& g) -> std::int64_t& { return g.fp32_accumulate ? g.k : g.m; };
+    rows(first) = any_cut(random, rows(whole));
+    rows(second) = rows(whole) - rows(first);
+    EXPECT_GE(time(first) + time(second), time(whole) - kRounding) << describe(first) << " and " << describe(second);
+  }
+}
+
+TEST_P(EveryKernelModel, CuttingTheRowsOfExpertsGainsNothing) {
+  Random random(9, "cut");
   for (int i = 0; i < 2000; ++i) {
-    const Gemm whole{
-        .m = log_uniform(random, 2, 1e5), .n = log_uniform(random, 8, 4e4), .k = log_uniform(random, 8, 2e4)};
-    Gemm first = whole, second = whole, wave = whole;
-    first.m = 1 + std::int64_t(random.below(std::uint64_t(whole.m - 1)));
-    second.m = whole.m - first.m;
-    wave.m = 128 * gpu.sms, wave.n = 128;
-    EXPECT_GE(time(first) + time(second) + time(wave), time(whole)) << describe(first) << " and " << describe(second);
+    Rows rows{2}, first{1}, second{1};
+    for (std::int64_t expert = 0, count = log_uniform(random, 1, 65); expert < count; ++expert) {
+      rows.push_back(random.below(4) ? log_uniform(random, 1, 5000) : 0);
+      first.push_back(std::int64_t(random.below(std::uint64_t(rows.back() + 1))));
+      second.push_back(rows.back() - first.back());
+    }
+    GroupedGemm g;
+    g.n = log_uniform(random, 64, 1e4), g.k = log_uniform(random, 64, 1e4), g.dtype = any_dtype(random);
+    g.layout = random.below(2) ? GroupLayout::masked : GroupLayout::contiguous;
+    g.weight_gradient = random.below(3) == 0;
+    const auto of = [&](const Rows& r) {
+      g.rows = r;
+      return time(g);
+    };
+    const double parts = of(first) + of(second);
+    EXPECT_GE(parts, of(rows) - kRounding) << describe(g);
+  }
+}
+
+TEST_P(EveryKernelModel, CuttingABatchOfSequencesGainsNothing) {
+  Random random(10, "cut");
+  for (int i = 0; i < 1000; ++i) {
+    const Sequences whole = any_sequences(random, 2);
+    const std::size_t cut = 1 + random.below(whole.size() - 1);
+    const Sequences parts[] = {{whole.begin(), whole.begin() + std::ptrdiff_t(cut)},
+                               {whole.begin() + std::ptrdiff_t(cut), whole.end()}};
+    const AttentionHeads heads = any_heads(random), absorbed = latent(random);
+    const auto holds = [&](auto kernel_of) {
+      const double apart = time(kernel_of(parts[0])) + time(kernel_of(parts[1]));
+      EXPECT_GE(apart, time(kernel_of(whole)) - kRounding) << describe(kernel_of(whole)) << " at " << cut;
+    };
+    holds([&](const Sequences& s) { return AttentionPrefill{heads, work_of(s)}; });
+    holds([&](const Sequences& s) { return AttentionBackward{heads, work_of(s)}; });
+    holds([&](Sequences s) {
+      for (auto& [queries, context] : s) queries = 1;
+      return AttentionDecode{absorbed, work_of(s)};
+    });
+    const MemoryOp move{MemoryKind(random.below(14)), {log_uniform(random, 2, 1e9)}};
+    const Bytes some{any_cut(random, move.bytes.v)};
+    EXPECT_GE(time(MemoryOp{move.kind, some}) + time(MemoryOp{move.kind, move.bytes - some}), time(move) - kRounding);
   }
 }
 
