@@ -33,12 +33,21 @@ nlohmann::json to_json(const Residuals& r) {
       {"rows", r.rows}, {"median", r.median}, {"p90", r.ninetieth}, {"worst", r.worst}, {"worst_shape", r.worst_shape}};
 }
 
-void print_json(const CalibrationResult& result) {
+void print_json(const CalibrationResult& result, const Gpu& gpu) {
   nlohmann::json out;
   for (const auto& [key, r] : result.all) out[key]["all"] = to_json(r);
   for (const auto& [key, r] : result.fitted) out[key]["fitted"] = to_json(r);
   for (const auto& [key, r] : result.held_out) out[key]["held_out"] = to_json(r);
   for (const auto& [key, n] : result.host_bound) out[key]["host_bound"] = n;
+  for (const RateCheck& r : published_rates(result.fit.calibration, gpu))
+    out["published rates"].push_back({{"source", r.source},
+                                      {"use", r.use},
+                                      {"kernel", r.kernel},
+                                      {"low", r.low},
+                                      {"high", r.high},
+                                      {"predicted", r.predicted},
+                                      {"unit", r.unit},
+                                      {"error", r.error()}});
   fmt::print("{}\n", out.dump(2));
 }
 
@@ -71,16 +80,25 @@ void print_harnesses(const CalibrationResult& result) {
   }
 }
 
+void print_rates(const std::vector<RateCheck>& rates) {
+  fmt::print("\n{:<24} {:<9} {:<70} {:>11} {:>9} {:>8} {:>8}\n", "published rates", "use", "kernel", "published",
+             "predicted", "", "error");
+  for (const RateCheck& r : rates)
+    fmt::print("{:<24} {:<9} {:<70} {:>11} {:>9.0f} {:>8} {:>+7.1f}%\n", r.source, r.use, r.kernel,
+               r.low == r.high ? fmt::format("{:.0f}", r.high) : fmt::format("{:.0f}-{:.0f}", r.low, r.high),
+               r.predicted, r.unit, r.error() * 100);
+}
+
 void run(Options& o) {
   if (!o.out.empty()) check_new_file(o.out);
   o.input.gpu = load_gpu(o.gpu);
   CalibrationResult result = calibrate(o.input);
   if (o.json)
-    print_json(result);
+    print_json(result, o.input.gpu);
   else if (o.rows)
     print_rows(o.input, result);
   else
-    print_table(result), print_harnesses(result);
+    print_table(result), print_harnesses(result), print_rates(published_rates(result.fit.calibration, o.input.gpu));
   if (!o.out.empty()) write_file(o.out, calibration_yaml(result, o.input));
 }
 }  // namespace

@@ -14,6 +14,7 @@ namespace {
 std::string origin(const Provenance& p) {
   std::string out(name_of(p.origin));
   if (p.origin == Origin::extrapolated) out += fmt::format(" {:.2g}x", p.beyond);
+  if (p.lender != Lender::none) out += fmt::format(", as {}", name_of(p.lender));
   return p.borrowed ? out + ", borrowed" : out;
 }
 
@@ -171,7 +172,8 @@ std::string explanation_json(const ExplainSubject& s, const Explanation& e) {
                                  {"share", cost.time / e.total},
                                  {"origin", name_of(cost.from.origin)},
                                  {"beyond", cost.from.beyond},
-                                 {"borrowed", cost.from.borrowed}});
+                                 {"borrowed", cost.from.borrowed},
+                                 {"lender", name_of(cost.from.lender)}});
   out["pass"] = {{"layers", e.pass.layers},         {"tokens", e.batch.tokens}, {"flops", e.pass.flops.v},
                  {"useful_flops", e.pass.useful.v}, {"bytes", e.pass.bytes.v},  {"time", seconds(e.pass.time)}};
   for (const MemoryItem& i : e.memory.items) out["memory"][i.name] = i.bytes.v;

@@ -90,9 +90,11 @@ void note_ranges(CalibrationResult& result) {
           note_range(c.prefill.fitted, double(a->work.queries), a->heads.heads, double(a->work.longest));
         if (const auto* a = std::get_if<AttentionDecode>(&kernel))
           note_range(c.decode.fitted, double(a->work.queries), a->heads.heads, double(a->work.longest));
+        if (const auto* m = std::get_if<MemoryOp>(&kernel); m && m->bytes.v > 0)
+          note_range(c.memory.fitted, double(m->bytes.v), 0, 0);
       }
   note_range(c.backward.fitted, 4096, 128, 4096);
-  c.memory.fitted = {.m_min = 1e6, .m_max = 1e9};  // activations of 4096 tokens in the profile
+  note_range(c.memory.fitted, 1e9, 0, 0);  // activations of 4096 tokens in the profile
 }
 
 void read_tables(CalibrationResult& result, const CalibrationInput& in) {

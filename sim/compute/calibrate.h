@@ -47,6 +47,19 @@ struct CalibrationResult {
 /// Reads the tables, fits to all rows, and again to four fifths of them for each fifth in `repeats` seeded rounds.
 /// Throws ConfigError for a table that lacks columns, has no numbers, or holds a time below what the data sheet allows.
 CalibrationResult calibrate(const CalibrationInput& input);
+/// A published rate of one kernel, and what a calibration gives for it.
+struct RateCheck {
+  std::string source;
+  std::string use;  // "solved" or "set": a parameter comes from it; "compared", "at most": none does
+  std::string kernel;
+  double low = 0, high = 0, predicted = 0;  // in `unit`
+  std::string unit;
+  double error() const;  // relative, from the nearer end of the published range; 0 inside
+};
+/// The rates of products, attention and memory-bound kernels in DeepSeek's training profile, FlashMLA's best, and
+/// FlashAttention-3 on other heads than MLA's.
+std::vector<RateCheck> published_rates(const Calibration& calibration, const Gpu& gpu);
+
 /// The catalogue file: every value with its source.
 std::string calibration_yaml(const CalibrationResult& result, const CalibrationInput& input);
 }  // namespace moesim

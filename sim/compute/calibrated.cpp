@@ -31,7 +31,7 @@ class Calibrated final : public KernelModel {
     const Origin origin = !reach.fitted       ? Origin::equation
                           : reach.beyond <= 1 ? Origin::interpolated
                                               : Origin::extrapolated;
-    return {equations_.seconds(kernel, share), {origin, float(reach.beyond), borrowed()}};
+    return {equations_.seconds(kernel, share), {origin, float(reach.beyond), borrowed(), reach.lender}};
   }
 
  private:

@@ -14,6 +14,19 @@ Equations::Reach reach_of(const FittedRange& r, double m, double n, double k) {
   if (r.k_max > 0) beyond = std::max(beyond, outside(k, r.k_min, r.k_max));
   return {true, beyond};
 }
+// The other kinds' rates are assumed to be like those of kinds with one.
+bool has_published_rate(MemoryKind kind) {
+  switch (kind) {
+    case MemoryKind::transpose:
+    case MemoryKind::swiglu_backward:
+    case MemoryKind::rope:
+    case MemoryKind::add:
+    case MemoryKind::optimizer:
+      return false;
+    default:
+      return true;
+  }
+}
 Equations::Reach reach_of(const FittedRange& r, const AttentionHeads& h, const AttentionWork& w) {
   return reach_of(r, double(w.queries), h.heads, double(w.keys) / double(w.sequences));
 }
@@ -72,17 +85,36 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
   const Calibration& c = calibration_;
   struct Visit {
     const Calibration& c;
-    Reach operator()(const Gemm& g) const { return reach_of(c.gemm.fitted, double(g.m), double(g.n), double(g.k)); }
+    Reach operator()(const Gemm& g) const {
+      if (g.dtype != Dtype::fp8) return lent(c.gemm.fitted, Lender::fp8_products);
+      return reach_of(c.gemm.fitted, double(g.m), double(g.n), double(g.k));
+    }
     Reach operator()(const GroupedGemm& g) const {
       const FittedRange& r = g.layout == GroupLayout::masked ? c.masked.fitted : c.contiguous.fitted;
+      if (g.dtype != Dtype::fp8) return lent(r, Lender::fp8_products);
       const GroupRows rows = group_rows(g);
       return reach_of(r, double(rows.rows) / double(std::max<std::int64_t>(rows.used, 1)), double(g.n), double(g.k));
     }
-    Reach operator()(const AttentionPrefill& a) const { return reach_of(c.prefill.fitted, a.heads, a.work); }
-    Reach operator()(const AttentionBackward& a) const { return reach_of(c.backward.fitted, a.heads, a.work); }
-    Reach operator()(const AttentionDecode& a) const { return reach_of(c.decode.fitted, a.heads, a.work); }
-    Reach operator()(const MemoryOp& m) const { return reach_of(c.memory.fitted, double(m.bytes.v), 0, 0); }
+    Reach operator()(const AttentionPrefill& a) const {
+      return expanded(a.heads) ? reach_of(c.prefill.fitted, a.heads, a.work)
+                               : lent(c.prefill.fitted, Lender::latent_attention);
+    }
+    Reach operator()(const AttentionBackward& a) const {
+      return expanded(a.heads) ? reach_of(c.backward.fitted, a.heads, a.work)
+                               : lent(c.backward.fitted, Lender::latent_attention);
+    }
+    Reach operator()(const AttentionDecode& a) const {
+      return a.heads.absorbed && a.cache == Dtype::bf16 ? reach_of(c.decode.fitted, a.heads, a.work)
+                                                        : lent(c.decode.fitted, Lender::latent_attention);
+    }
+    Reach operator()(const MemoryOp& m) const {
+      return has_published_rate(m.kind) ? reach_of(c.memory.fitted, double(m.bytes.v), 0, 0)
+                                        : lent(c.memory.fitted, Lender::other_moves);
+    }
     Reach operator()(const SmallChain&) const { return {c.memory.fitted.m_max > 0, 1}; }
+
+    static bool expanded(const AttentionHeads& h) { return h.kind == AttentionKind::mla && !h.absorbed; }
+    static Reach lent(const FittedRange& r, Lender lender) { return {false, 1, r.m_max > 0 ? lender : Lender::none}; }
   };
   return std::visit(Visit{c}, kernel);
 }

@@ -11,10 +11,12 @@ class Equations {
  public:
   Equations(const Gpu& gpu, Calibration calibration, double clock);
   double seconds(const Kernel& kernel, GpuShare share) const;
-  /// How far outside the fitted shapes the kernel is; `fitted` is false if nothing was fitted to its kind.
+  /// How far outside the fitted shapes the kernel is; `fitted` is false if nothing was fitted to its kind, and the
+  /// lender who its efficiencies come from instead, if anyone.
   struct Reach {
     bool fitted = false;
     double beyond = 1;
+    Lender lender = Lender::none;
   };
   Reach reach(const Kernel& kernel) const;
   const Calibration& calibration() const { return calibration_; }

@@ -40,16 +40,41 @@ struct Fingerprint {
 };
 }  // namespace
 
+namespace {
+/// Kinds of kernel that extrapolations are told apart by.
+constexpr std::size_t kKinds = 9 + std::size(EnumNames<MemoryKind>::table);
+std::uint8_t kind_of(const Kernel& kernel) {
+  struct Visit {
+    int operator()(const Gemm& g) const { return g.fp32_accumulate; }
+    int operator()(const GroupedGemm& g) const { return g.weight_gradient ? 2 : 3 + int(g.layout); }
+    int operator()(const AttentionPrefill&) const { return 5; }
+    int operator()(const AttentionBackward&) const { return 6; }
+    int operator()(const AttentionDecode&) const { return 7; }
+    int operator()(const SmallChain&) const { return 8; }
+    int operator()(const MemoryOp& m) const { return 9 + int(m.kind); }
+  };
+  return std::uint8_t(std::visit(Visit{}, kernel));
+}
+}  // namespace
+
 struct KernelCosts::Cache {
   struct Slot {
     std::uint64_t a = 0, b = 0;  // both 0: empty
     Cost cost;
+    std::uint8_t kind = 0;
+  };
+  /// Kernels of one kind outside the range their equation was fitted on.
+  struct Outside {
+    double time = 0;  // seconds asked for
+    float beyond = 1;
+    std::string furthest;
   };
   std::vector<Slot> slots;
   std::size_t used = 0;
   std::array<double, 4> time{};  // seconds asked for, by Origin
-  double borrowed = 0, beyond = 1;
-  std::string beyond_kernel;
+  std::array<double, 4> lent{};  // likewise, by Lender
+  std::array<Outside, kKinds> outside{};
+  double borrowed = 0;
 
   Slot& find(const Fingerprint& f) {
     const std::size_t mask = slots.size() - 1;
@@ -83,24 +108,35 @@ Cost KernelCosts::cost(const Kernel& asked, GpuShare share) {
       cache_->used = 1;
       slot = &cache_->find(f);
     }
-    *slot = {f.a, f.b, cost};
-    if (cost.from.beyond > float(cache_->beyond)) {
-      cache_->beyond = cost.from.beyond;
-      cache_->beyond_kernel = describe(kernel);
+    *slot = {f.a, f.b, cost, kind_of(kernel)};
+    Cache::Outside& outside = cache_->outside[slot->kind];
+    if (cost.from.origin == Origin::extrapolated && cost.from.beyond > outside.beyond) {
+      outside.beyond = cost.from.beyond;
+      outside.furthest = describe(kernel);
     }
   }
   const double time = seconds(slot->cost.time);
-  cache_->time[std::size_t(slot->cost.from.origin)] += time;
-  if (slot->cost.from.borrowed) cache_->borrowed += time;
+  const Provenance& from = slot->cost.from;
+  cache_->time[std::size_t(from.origin)] += time;
+  cache_->lent[std::size_t(from.lender)] += time;
+  if (from.origin == Origin::extrapolated) cache_->outside[slot->kind].time += time;
+  if (from.borrowed) cache_->borrowed += time;
   return slot->cost;
 }
 
 KernelCosts::Summary KernelCosts::summary() const {
-  Summary out{.beyond = cache_->beyond, .beyond_kernel = cache_->beyond_kernel};
+  constexpr double kMatters = 0.01;
+  Summary out;
   double total = 0;
   for (const double t : cache_->time) total += t;
   if (total <= 0) return out;
-  for (std::size_t i = 0; i < 4; ++i) out.share[i] = cache_->time[i] / total;
+  for (std::size_t i = 0; i < out.share.size(); ++i) out.share[i] = cache_->time[i] / total;
+  for (std::size_t i = 1; i < out.lent.size(); ++i) out.lent[i] = cache_->lent[i] / total;
+  for (const Cache::Outside& o : cache_->outside) {
+    const bool matters = o.time >= kMatters * total, before = out.beyond_share >= kMatters;
+    if (o.beyond <= 1 || (before && !matters) || (before == matters && o.beyond <= out.beyond)) continue;
+    out.beyond = o.beyond, out.beyond_kernel = o.furthest, out.beyond_share = o.time / total;
+  }
   out.borrowed = cache_->borrowed / total;
   return out;
 }

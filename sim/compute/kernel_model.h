@@ -15,7 +15,7 @@ enum class Origin {
   measured,      ///< this very shape is in a table
   interpolated,  ///< between shapes of a table, or an equation inside the range it was fitted on
   extrapolated,  ///< an equation outside the range it was fitted on
-  equation       ///< an equation nothing was fitted to
+  equation       ///< an equation fitted to nothing, or to another kind of kernel: its Lender
 };
 template <>
 struct EnumNames<Origin> {
@@ -25,10 +25,26 @@ struct EnumNames<Origin> {
                                                                   {"equation", Origin::equation}};
 };
 
+/// Measured kernels whose efficiencies an equation takes where none of its own kind was measured.
+enum class Lender {
+  none,              ///< its own kind was measured, or nothing at all
+  fp8_products,      ///< of products in other precisions
+  latent_attention,  ///< MLA over a BF16 cache: of attention of other kinds and caches
+  other_moves        ///< memory-bound kernels of known rates: of those whose own rate is assumed
+};
+template <>
+struct EnumNames<Lender> {
+  static constexpr std::pair<std::string_view, Lender> table[] = {{"none", Lender::none},
+                                                                  {"fp8 products", Lender::fp8_products},
+                                                                  {"latent attention", Lender::latent_attention},
+                                                                  {"other moves", Lender::other_moves}};
+};
+
 struct Provenance {
   Origin origin = Origin::equation;
   float beyond = 1;       // how many times outside the fitted range, in the dimension that is furthest out; 1 inside
   bool borrowed = false;  // efficiencies measured on another GPU generation
+  Lender lender = Lender::none;  // of the efficiencies, if another kind of kernel
 };
 
 struct Cost {
@@ -101,9 +117,12 @@ class KernelCosts {
   /// Shares of the time asked for so far.
   struct Summary {
     std::array<double, 4> share{};  // by Origin, of the summed time; all 0 if nothing was asked
+    std::array<double, 4> lent{};   // by Lender: shares with another kind's efficiencies
     double borrowed = 0;            // share from another generation's measurements
-    double beyond = 1;              // the largest extrapolation
+    double beyond = 1;              // the largest extrapolation among kinds of kernel that take at least 1 % outside
+                                    // their range, or of all if none does
     std::string beyond_kernel;      // its shape in words; "" if none
+    double beyond_share = 0;        // share of all kernels of its kind outside their range
   };
   Summary summary() const;
 

@@ -114,6 +114,68 @@ TEST(Calibration, SaysHowFarOutsideTheFittedShapesAKernelIs) {
   KernelCosts costs(*model);
   (void)costs.cost(fp8(4096, 4096, 65536));
   EXPECT_EQ(costs.summary().beyond_kernel, "gemm 4096 x 4096 x 65536 fp8");
+  EXPECT_EQ(costs.summary().beyond_share, 1);
+}
+
+// A product four times outside its range for all of the run, and once a copy a hundred times outside: the product
+// counts.
+TEST(Calibration, NamesTheExtrapolationThatTakesTime) {
+  const auto model = calibrated(load_gpu("h800"));
+  KernelCosts costs(*model);
+  const MemoryOp tiny{MemoryKind::copy, {2}};
+  ASSERT_GT(model->cost(tiny).from.beyond, 100);
+  (void)costs.cost(tiny);
+  EXPECT_EQ(costs.summary().beyond_kernel, describe(tiny));
+  for (int i = 0; i < 1000; ++i) (void)costs.cost(fp8(4096, 4096, 65536));
+  const KernelCosts::Summary s = costs.summary();
+  EXPECT_EQ(s.beyond_kernel, "gemm 4096 x 4096 x 65536 fp8");
+  EXPECT_EQ(s.beyond, 4);
+  EXPECT_GT(s.beyond_share, 0.99);
+}
+
+// What no table holds says whose efficiencies it takes.
+TEST(Calibration, SaysWhoseEfficienciesItTakes) {
+  const auto model = calibrated(load_gpu("h800"));
+  const auto lender = [&](const Kernel& k) {
+    const Provenance from = model->cost(k).from;
+    EXPECT_EQ(from.origin == Origin::equation, from.lender != Lender::none) << describe(k);
+    return from.lender;
+  };
+  EXPECT_EQ(lender(fp8(4096, 4096, 7168)), Lender::none);
+  EXPECT_EQ(lender(Gemm{.m = 4096, .n = 4096, .k = 7168}), Lender::fp8_products);
+  const std::vector<std::int64_t> rows(4, 256);
+  GroupedGemm grouped;
+  grouped.rows = rows, grouped.n = 4096, grouped.k = 7168, grouped.dtype = Dtype::fp8;
+  EXPECT_EQ(lender(grouped), Lender::none);
+  grouped.dtype = Dtype::bf16;
+  EXPECT_EQ(lender(grouped), Lender::fp8_products);
+  const AttentionHeads expanded{AttentionKind::mla, 128, 128, 192, 128, false},
+      gqa{AttentionKind::gqa, 32, 8, 128, 128}, absorbed{AttentionKind::mla, 128, 1, 576, 512, true};
+  const AttentionWork prompt{1, 4096, 4096, 4096, 4096.0 * 4096 / 2}, step{64, 64, 64 * 4096, 4096, 64 * 4096.0};
+  EXPECT_EQ(lender(AttentionPrefill{expanded, prompt}), Lender::none);
+  EXPECT_EQ(lender(AttentionPrefill{gqa, prompt}), Lender::latent_attention);
+  EXPECT_EQ(lender(AttentionBackward{expanded, prompt}), Lender::none);
+  EXPECT_EQ(lender(AttentionBackward{gqa, prompt}), Lender::latent_attention);
+  EXPECT_EQ(lender(AttentionDecode{absorbed, step}), Lender::none);
+  EXPECT_EQ(lender(AttentionDecode{absorbed, step, Dtype::bf16, Dtype::fp8}), Lender::latent_attention);
+  EXPECT_EQ(lender(AttentionDecode{gqa, step}), Lender::latent_attention);
+  EXPECT_EQ(lender(MemoryOp{MemoryKind::norm, {10'000'000}}), Lender::none);
+  EXPECT_EQ(lender(MemoryOp{MemoryKind::optimizer, {10'000'000}}), Lender::other_moves);
+  KernelCosts costs(*model);
+  (void)costs.cost(Gemm{.m = 4096, .n = 4096, .k = 7168});
+  EXPECT_EQ(costs.summary().lent[std::size_t(Lender::fp8_products)], 1);
+  EXPECT_EQ(costs.summary().share[std::size_t(Origin::equation)], 1);
+}
+
+// Rates that no parameter comes from, of the committed calibration: README.md gives the list.
+TEST(Calibration, PublishedRatesAreNear) {
+  const std::vector<RateCheck> rates = published_rates(load_calibration("kernels-hopper"), load_gpu("h800"));
+  EXPECT_GE(rates.size(), 25u);
+  for (const RateCheck& r : rates) {
+    EXPECT_GT(r.predicted, 0) << r.kernel;
+    const double most = r.use == "compared" ? 0.25 : r.use == "set" ? 0.03 : 0.01;
+    EXPECT_NEAR(r.error(), 0, most) << r.source << ": " << r.kernel;
+  }
 }
 
 // The shapes of one layer as seen in the published training profile: T = 4096, four experts of 8192 rows.
