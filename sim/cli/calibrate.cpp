@@ -81,10 +81,10 @@ void print_harnesses(const CalibrationResult& result) {
 }
 
 void print_rates(const std::vector<RateCheck>& rates) {
-  fmt::print("\n{:<24} {:<9} {:<70} {:>11} {:>9} {:>8} {:>8}\n", "published rates", "use", "kernel", "published",
+  fmt::print("\n{:<24} {:<9} {:<98} {:>11} {:>9} {:>8} {:>8}\n", "published rates", "use", "kernel", "published",
              "predicted", "", "error");
   for (const RateCheck& r : rates)
-    fmt::print("{:<24} {:<9} {:<70} {:>11} {:>9.0f} {:>8} {:>+7.1f}%\n", r.source, r.use, r.kernel,
+    fmt::print("{:<24} {:<9} {:<98} {:>11} {:>9.0f} {:>8} {:>+7.1f}%\n", r.source, r.use, r.kernel,
                r.low == r.high ? fmt::format("{:.0f}", r.high) : fmt::format("{:.0f}-{:.0f}", r.low, r.high),
                r.predicted, r.unit, r.error() * 100);
 }

@@ -115,7 +115,7 @@ TEST(Serving, RebalancingFollowsAMovingHotSpotAtACost) {
       "bank: {redraw: 200, samples: 4}}\n",
       "  rebalance: {interval: 4 s, window: 200, policy: eplb_global}\n");
   yaml.replace(yaml.find("{kind: log_normal, sigma: 0.7}"), 30,
-               "{kind: rotating_hot_spot, count: 4, factor: 6, every: 400, stride: 7}");
+               "{kind: rotating_hot_spot, count: 4, factor: 6, every: 200, stride: 7}");  // moves once a window
   const std::string pool = "pool:decode";
   const Ran waits = run(yaml);
   EXPECT_GT(waits.at("rebalances", pool), 3);
