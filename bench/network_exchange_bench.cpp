@@ -54,6 +54,17 @@ void closed_form(benchmark::State& state) {
 }
 BENCHMARK(closed_form)->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
 
+/// What counting its bytes for the link tables adds to a closed form.
+void counting(benchmark::State& state) {
+  const ExchangeLoad load = node_limited_load();
+  Engine engine;
+  const auto network = test::make_network("{kind: bottleneck, calibration: none}", engine, test::h800_cluster(8));
+  const ExchangeGroup group(network->topology(), GpuId{0}, 64);
+  for (auto _ : state) network->count(group, spec_of(state.range(0)), load, {}, 1_us);
+  benchmark::DoNotOptimize(network->link_use().data());
+}
+BENCHMARK(counting)->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
+
 /// range(0): kernel; range(1): tolerance in thousandths.
 void fluid(benchmark::State& state) {
   const ExchangeLoad load = node_limited_load();

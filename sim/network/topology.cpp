@@ -224,7 +224,12 @@ void Topology::apply(std::span<const LinkFault> faults) {
 LinkId Topology::link_called(std::string_view name) const {
   for (std::size_t l = 0; l < links_.size(); ++l)
     if (link_name(LinkId(l)) == name) return LinkId(l);
-  refuse(cluster_, fmt::format("fault: there is no link \"{}\"", name));
+  std::string others;  // from the same point
+  const std::string_view from = name.substr(0, name.find('>'));
+  for (std::size_t l = 0, found = 0; l < links_.size() && found < 8; ++l)
+    if (vertex_name(links_[LinkId(l)].from) == from)
+      others += fmt::format("{}{}", found++ > 0 ? ", " : "; there are: ", link_name(LinkId(l)));
+  refuse(cluster_, fmt::format("fault: there is no link \"{}\"{}", name, others));
 }
 
 void Topology::set_share(LinkId link, double share) {

@@ -105,6 +105,32 @@ TEST(LinkCountLaw, AnExchangeCountsTheBytesOfItsTraffic) {
   }
 }
 
+/// Whatever enters a switch leaves it, and what a GPU's adapter takes from the fabric is what others sent there.
+TEST(LinkCountLaw, BytesInEqualBytesOutOnEverySwitch) {
+  for (const Cluster& cluster : clusters())
+    for (const std::string kind : {"fluid", "bottleneck"})
+      for (const ExchangeSpec& spec : specs()) {
+        const Topology t(cluster);
+        const Counts counts = run(kind, cluster, spec, loads_of(cluster));
+        std::vector<std::int64_t> in(t.vertices().size()), out(in);
+        for (std::size_t l = 0; l < counts.use.size(); ++l) {
+          in[std::size_t(t.links()[LinkId(l)].to)] += counts.use[l].bytes;
+          out[std::size_t(t.links()[LinkId(l)].from)] += counts.use[l].bytes;
+        }
+        std::int64_t switched = 0;
+        for (std::size_t v = 0; v < in.size(); ++v) {
+          const VertexKind what = t.vertices()[v].kind;
+          if (what == VertexKind::gpu || what == VertexKind::nic) continue;  // ends of flows
+          ASSERT_EQ(in[v], out[v]) << kind << " " << t.vertex_name(int(v));
+          switched += in[v];
+        }
+        std::int64_t moved = 0;  // no pair of GPUs is nearer than one switch
+        for (const std::int64_t bytes : counts.pairs) moved += bytes;
+        EXPECT_GE(switched, moved);
+        EXPECT_GT(moved, 0);
+      }
+}
+
 TEST(LinkCountLaw, SamplesAddUpToTheTimeThatLinksWereBusy) {
   const Cluster cluster = test::h800_cluster(2);
   for (const std::string kind : {"fluid", "bottleneck"})

@@ -63,6 +63,8 @@ TEST(Reject, CountsThatDoNotFit) {
 TEST(Reject, Faults) {
   const Cluster c = test::unit_cluster(1, 2);
   EXPECT_EQ(of(c, {{"gpu7>nvswitch0", 0.5}}), "cluster: fault: there is no link \"gpu7>nvswitch0\"");
+  EXPECT_EQ(of(test::unit_cluster(2, 2), {{"nic1>leaf7", 0.5}}),
+            "cluster: fault: there is no link \"nic1>leaf7\"; there are: nic1>leaf1");
   EXPECT_EQ(of(c, {{"gpu0>nvswitch0", 2}}), "cluster: fault of gpu0>nvswitch0: share: must lie between 0 and 1, got 2");
 }
 TEST(Reject, ALinkThatFailsWhereThereIsNoOtherPath) {
