@@ -75,7 +75,7 @@ int layer_of(const ExplainRequest& r) {
 
 // Every token attends to every other of its sequence.
 void uncover(AttentionWork& work, const ExplainRequest& r) {
-  work.pairs = 0;
+  work = {.sequences = work.sequences, .queries = work.queries, .keys = work.keys, .longest = work.longest};
   for (const SequenceGroup& g : groups_of(r))
     work.pairs += double(g.count) * double(g.length) * double(g.length + r.context);
 }
