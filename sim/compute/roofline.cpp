@@ -15,7 +15,7 @@ class Roofline final : public KernelModel {
     }
   };
   Roofline(Params p, const Gpu& gpu) : KernelModel(gpu), p_(p), equations_(gpu, ideal(p), 1) {}
-  std::string source() const override { return "data-sheet roofline with tiles and waves; nothing measured"; }
+  std::string source() const override { return "data-sheet roofline with whole tiles; nothing measured"; }
 
  protected:
   Estimate estimate(const Kernel& kernel, GpuShare share) const override {
@@ -40,7 +40,6 @@ class Roofline final : public KernelModel {
 }  // namespace
 
 Strategy<KernelModel, const Gpu&> roofline() {
-  return strategy<Roofline, KernelModel, const Gpu&>("roofline",
-                                                     "data-sheet peaks with tiles and waves, nothing fitted");
+  return strategy<Roofline, KernelModel, const Gpu&>("roofline", "data-sheet peaks with whole tiles, nothing fitted");
 }
 }  // namespace moesim
