@@ -31,6 +31,11 @@ struct NetworkCalibration {
     Bandwidth row_rate{};     // at which a row passes through one warp, once a call; 0: at once
     Time count{};             // for each slot of the group: its count is sent to all
     Bytes message{};          // what a row costs beside its bytes, as bytes
+    Bytes token{};            // what a token costs the SMs on each node it reaches, beside its rows, as bytes
+    double token_rows = 0;    // the same in rows
+    double lead = 0;          // tokens an SM handles with nothing else to do: the first one's way through
+    double fill = 0;          // tokens besides, once there are many: until all queues are full
+    double fill_at = 1;       // tokens an SM at which that is half reached
     Bandwidth sm_rate{};      // what one SM copies; 0: the SMs never limit (and low-latency kernels use none)
     double overlap = 8;       // of copying and sending: time = (copy^overlap + send^overlap)^(1/overlap); 1: one by one
     double forward_tail = 0;  // share of the forwarded bytes that moves on only after the last has come in
@@ -41,6 +46,11 @@ struct NetworkCalibration {
       f("row_rate", p.row_rate, "at which a row passes through one warp, once a call; 0: at once");
       f("count", p.count, "for each expert slot of the group, whose counts are exchanged");
       f("message", p.message, "what a row costs beside its bytes, as bytes");
+      f("token", p.token, "what a token costs the SMs on each node it reaches, beside its rows, as bytes");
+      f("token_rows", p.token_rows, "the same in rows");
+      f("lead", p.lead, "tokens an SM handles with nothing else to do, however few there are");
+      f("fill", p.fill, "the same besides, once there are many");
+      f("fill_at", p.fill_at, "tokens an SM at which half of `fill` is reached");
       f("sm_rate", p.sm_rate, "what one SM copies; 0: SMs never limit");
       f("overlap", p.overlap, "exponent that joins copying and sending; 1: one after the other");
       f("forward_tail", p.forward_tail, "share of forwarded bytes not overlapped with receiving");

@@ -97,24 +97,28 @@ const NetworkCalibration::Kernel& kernel_of(const NetworkCalibration& c, const E
 }
 }  // namespace
 
+ExchangeMix mix_of(const ExchangeLoad& load, const ExchangeGroup& group) {
+  ExchangeMix mix;
+  for (const std::int32_t tokens : load.tokens_to_node) mix.tokens += tokens;
+  for (const std::int32_t copies : load.tokens_to_gpu) mix.copies += copies;
+  mix.crossing = mix.copies;
+  for (int source = 0; source < group.gpus(); ++source)
+    for (int node = 0; node < group.nodes(); ++node)
+      mix.crossing -= load.tokens_to_gpu[std::size_t(source * group.gpus() + group.forwarder(source, node))];
+  return mix;
+}
+
 ExchangeRates::ExchangeRates(const ExchangeGroup& group, const NetworkCalibration& calibration,
                              const ExchangeSpec& spec)
-    : kernel(kernel_of(calibration, spec)), row(double(spec.row.v)) {
+    : kernel(kernel_of(calibration, spec)),
+      row(double(spec.row.v)),
+      sms(spec.kernel == ExchangeKernel::normal ? spec.sms : 0) {
   check(spec.row.v > 0, "an exchange with rows of {} bytes", spec.row.v);
   check(spec.kernel != ExchangeKernel::normal || spec.sms > 0, "a normal exchange kernel on {} SMs", spec.sms);
-  fixed = kernel.launch;
-  if (kernel.row_rate.v > 0) fixed += spec.row / kernel.row_rate;
+  called = kernel.launch;
+  if (kernel.row_rate.v > 0) called += spec.row / kernel.row_rate;
+  fixed = called;
   const double whole = row + double(kernel.message.v);
-  // Bytes of payload a second: a row is sent at line rate and copied by the SMs, more or less at the same time.
-  const auto reached = [&](double line) {
-    if (spec.kernel != ExchangeKernel::normal) return line * row / whole;
-    if (kernel.sm_rate.v <= 0 || line <= 0) return line;
-    const double send = row / line, copy = whole / (kernel.sm_rate.v * spec.sms);
-    const double longest = std::max(send, copy);
-    return row /
-           (longest * std::pow(std::pow(send / longest, kernel.overlap) + std::pow(copy / longest, kernel.overlap),
-                               1 / kernel.overlap));
-  };
   // What must go around a failed port is paced like the rest: its own line says nothing of the links it will take.
   Bandwidth best_nic{}, best_nvlink{};
   for (int p = 0; p < group.ports(); ++p) best_nic = std::max(best_nic, group.nic_rate(p));
@@ -122,13 +126,40 @@ ExchangeRates::ExchangeRates(const ExchangeGroup& group, const NetworkCalibratio
   const auto line_of = [](Bandwidth own, Bandwidth best) { return own.v > 0 ? own.v : best.v; };
   for (int p = 0; p < group.ports(); ++p) {
     const double line = line_of(group.nic_rate(p), best_nic);
-    nic.push_back(reached(line * kernel.nic_share));
+    nic.push_back(reached(line * kernel.nic_share, whole));
     nic_work.push_back(line / nic.back());
   }
   for (int m = 0; m < group.gpus(); ++m) {
-    const double line = line_of(group.nvlink_rate(m), best_nvlink);
-    nvlink.push_back(reached(line * kernel.nvlink_share));
-    nvlink_work.push_back(line / nvlink.back());
+    nvlink_line.push_back(line_of(group.nvlink_rate(m), best_nvlink));
+    nvlink.push_back(reached(nvlink_line.back() * kernel.nvlink_share, whole));
+    nvlink_work.push_back(nvlink_line.back() / nvlink.back());
+  }
+}
+
+/// Bytes of payload a second: a row is sent at line rate, and the SMs copy so many bytes for it, more or less at the
+/// same time.
+double ExchangeRates::reached(double line, double copied) const {
+  if (sms == 0) return line * row / copied;
+  if (kernel.sm_rate.v <= 0 || line <= 0) return line;
+  const double send = row / line, copy = copied / (kernel.sm_rate.v * sms);
+  const double longest = std::max(send, copy);
+  return row / (longest * std::pow(std::pow(send / longest, kernel.overlap) + std::pow(copy / longest, kernel.overlap),
+                                   1 / kernel.overlap));
+}
+
+void ExchangeRates::carry(const ExchangeMix& mix) {
+  fixed = called;
+  if (!uses_sms() || mix.tokens <= 0) return;
+  const double copied =
+      mix.copies * (row + double(kernel.message.v)) + mix.tokens * (double(kernel.token.v) + kernel.token_rows * row);
+  const double one = copied / mix.tokens / kernel.sm_rate.v;  // seconds in which one SM handles a token
+  const double each = mix.tokens / (double(nvlink_line.size()) * sms);
+  fixed += from_seconds(one * (kernel.lead + kernel.fill * each / (each + kernel.fill_at)));
+  if (mix.crossing <= 0) return;
+  for (std::size_t m = 0; m < nvlink.size(); ++m) {
+    const bool as_before = m > 0 && nvlink_line[m] == nvlink_line[m - 1];
+    nvlink[m] = as_before ? nvlink[m - 1] : reached(nvlink_line[m] * kernel.nvlink_share, copied / mix.crossing);
+    nvlink_work[m] = nvlink_line[m] / nvlink[m];
   }
 }
 

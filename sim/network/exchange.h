@@ -96,14 +96,33 @@ class ExchangeGroup {
 /// fit the group, more than 2^62 bytes.
 void check_load(const ExchangeLoad& load, const ExchangeGroup& group, const ExchangeSpec& spec, std::string_view where);
 
+/// What the SMs of all members handle in one exchange.
+struct ExchangeMix {
+  double tokens = 0;    // each on every node it reaches
+  double copies = 0;    // one of a token for each GPU it reaches, its own among them
+  double crossing = 0;  // of them, those that cross NVLink
+};
+ExchangeMix mix_of(const ExchangeLoad& load, const ExchangeGroup& group);
+
 /// The rates one kernel reaches on one group: line rates, calibration and SMs put together.
 struct ExchangeRates {
+  /// Until carry(): as if rows were all that SMs handle.
   ExchangeRates(const ExchangeGroup& group, const NetworkCalibration& calibration, const ExchangeSpec& spec);
+  /// Puts into `fixed` and the NVLink rates what SMs spend on this mix; low-latency kernels use none.
+  void carry(const ExchangeMix& mix);
+  bool uses_sms() const { return sms > 0 && kernel.sm_rate.v > 0; }
+
   NetworkCalibration::Kernel kernel;
   Time fixed{};                               // before the first byte moves
   double row = 0;                             // bytes of payload
   std::vector<double> nic, nvlink;            // bytes per second of payload, by port and by member
   std::vector<double> nic_work, nvlink_work;  // work (line-rate bytes) per byte of payload
+
+ private:
+  double reached(double line, double copied) const;
+  Time called{};                    // fixed time of a call, whatever it moves
+  int sms = 0;                      // that copy; 0: none
+  std::vector<double> nvlink_line;  // bytes per second, by member
 };
 
 /// The bottleneck model's closed form: every port carries its bytes after the GPUs that use it are ready, and a GPU has
@@ -125,6 +144,7 @@ class ExchangeTimes {
 
  private:
   double nic(int member) const { return per_nic_byte_[std::size_t(group_->port(member))]; }
+  void carry(const ExchangeMix& mix);
   void low_latency(const ExchangeLoad& load);
   void normal_dispatch(const ExchangeLoad& load);
   void normal_combine(const ExchangeLoad& load);

@@ -89,6 +89,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
         missing_(at(group.gpus()), 1),  // the counts of all others
         unfinished_(group.gpus()) {
     check_load(load, group, spec, "exchange");
+    rates_.carry(mix_of(load, group));
     rates_.fixed += rates_.kernel.count * load.slots;
     if (spec.kernel == ExchangeKernel::low_latency)
       plan_low_latency(load);

@@ -47,6 +47,7 @@ void ExchangeTimes::operator()(const ExchangeLoad& load, std::span<const Time> r
             load.tokens_to_node.size() == n * at(load.nodes),
         "an exchange of {} GPUs on {} nodes with {} ready times, for a group of {} on {}", load.gpus, load.nodes,
         ready.size(), n, group_->nodes());
+  carry(mix_of(load, *group_));
   const Time origin = *std::min_element(ready.begin(), ready.end());
   const Time fixed = rates_.fixed + rates_.kernel.count * load.slots;
   for (std::size_t m = 0; m < n; ++m) {
@@ -64,6 +65,12 @@ void ExchangeTimes::operator()(const ExchangeLoad& load, std::span<const Time> r
   else
     normal_combine(load);
   finish(arrival, origin);
+}
+
+void ExchangeTimes::carry(const ExchangeMix& mix) {
+  if (!rates_.uses_sms()) return;
+  rates_.carry(mix);
+  for (int m = 0; m < group_->gpus() && group_->per_node() > 1; ++m) per_nvlink_byte_[at(m)] = 1 / rates_.nvlink[at(m)];
 }
 
 void ExchangeTimes::finish(std::span<Time> arrival, Time origin) const {
@@ -230,9 +237,11 @@ void ExchangeTimes::operator()(const ExchangeSums& sums, std::span<Time> arrival
         "sums of {} GPUs for a group of {}", sums.gpu_rows.size(), n);
   const bool normal = spec_.kernel == ExchangeKernel::normal;
   const bool all_nic = !spec_.nvlink && !normal;
-  double all_rows = 0, all_nodes = 0;
+  double all_rows = 0, all_copies = 0, all_nodes = 0;
   for (const double rows : sums.gpu_rows) all_rows += rows;
+  for (int m = 0; m < n; ++m) all_copies += sums.gpu_tokens(m);
   for (int node = 0; node < nodes; ++node) all_nodes += sums.node_tokens(node);
+  carry({all_nodes, all_copies, all_copies * (per_node - 1) / per_node});
   // Every source sends a member an equal part of what it takes in.  nvlink_in_ and nic_in_: seconds that a member's
   // ports spend on its experts' rows; `sources`: the most that ports spend on the rows of their own GPU's tokens.
   double nvlink_sources = 0, nic_sources = 0, nvlink_experts = 0, nic_experts = 0;

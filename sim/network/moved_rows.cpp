@@ -78,9 +78,23 @@ void MovedRows::relayed(const Pair& pair) const {
     }
 }
 
+ExchangeMix MovedRows::mix() const {
+  ExchangeMix sum;
+  for (int source = 0; source < group_.gpus(); ++source) {
+    for (int node = 0; node < group_.nodes(); ++node) sum.tokens += tokens_to(source, node);
+    for (int member = 0; member < group_.gpus(); ++member) {
+      const bool stays = group_.forwarder(source, group_.node_of(member)) == member;
+      sum.copies += rows_to(source, member);
+      sum.crossing += stays ? 0 : rows_to(source, member);
+    }
+  }
+  return sum;
+}
+
 void MovedRows::take(const NetworkCalibration& calibration, const std::function<void(const Transfer&)>& each) {
   if (!used_) return;
-  const ExchangeRates rates(group_, calibration, spec_);
+  ExchangeRates rates(group_, calibration, spec_);
+  if (rates.uses_sms()) rates.carry(mix());
   const bool back = spec_.direction == ExchangeDirection::combine;
   const Pair pair = [&](int from, int to, double rows, bool nvlink) {
     if (rows <= 0) return;

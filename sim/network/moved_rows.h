@@ -26,6 +26,7 @@ class MovedRows {
   using Pair = std::function<void(int from, int to, double rows, bool nvlink)>;
   double rows_to(int source, int member) const;
   double tokens_to(int source, int node) const;
+  ExchangeMix mix() const;
   void relayed(const Pair& pair) const;
   void straight(const Pair& pair) const;
 

