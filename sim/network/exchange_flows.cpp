@@ -210,12 +210,36 @@ class FlowExchange final : public Rendezvous, private Receiver {
   }
 
   void launch(int member, bool last) {
-    start(on_join_[at(member)]);
-    for (const int relay : listeners_[at(member)])
-      if (--relay_waits_[at(relay)] == 0) start(on_relay_[at(relay)]);
+    if (starting_.empty()) network_.engine().after({}, "exchange: start", [this] { start(); });
+    starting_.push_back(member);
     if (!last) return;
     network_.engine().after(group_.count_latency(spec_), "exchange: counts", [this] {
       for (int m = 0; m < group_.gpus(); ++m) one_less(m);
+    });
+  }
+  /// Everything that can start at this instant.
+  void start() {
+    std::vector<int> relays;
+    for (const int member : starting_)
+      for (const int relay : listeners_[at(member)])
+        if (--relay_waits_[at(relay)] == 0) relays.push_back(relay);
+    for (const int relay : relays) join_queues(relay);
+    for (const int member : starting_) start(on_join_[at(member)]);
+    for (const int relay : relays) start(on_relay_[at(relay)]);
+    starting_.clear();
+  }
+  /// A relay's own rows and those it hands on to the same GPU stand in one queue if they can start together.  Both
+  /// lists are in the order of tags.
+  void join_queues(int relay) {
+    std::vector<Transfer>& own = on_join_[at(relay)];
+    auto next = own.begin();
+    std::erase_if(on_relay_[at(relay)], [&](const Transfer& later) {
+      while (next != own.end() && next->tag < later.tag) ++next;
+      if (next == own.end() || next->tag != later.tag) return false;
+      next->bytes += later.bytes;
+      next->work += later.work;
+      --missing_[at(int(later.tag) % group_.gpus())];
+      return true;
     });
   }
   void start(std::vector<Transfer>& transfers) {
@@ -245,6 +269,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
   std::function<void(int)> arrived_;
   std::vector<std::vector<Transfer>> on_join_, on_relay_;  // by member that sends
   std::vector<std::vector<int>> listeners_;                // by member: relays that wait for it to join
+  std::vector<int> starting_;                              // members that start at this instant
   std::vector<int> relay_waits_, relay_in_;                // joins, flows that a relay waits for
   std::vector<std::vector<Tail>> tails_;                   // by relay
   std::vector<int> missing_;                               // what each member waits for

@@ -38,9 +38,8 @@ void LinkMeter::moved(std::uint32_t link, std::int64_t bytes, double work, Time 
 void LinkMeter::settle(Time now) {
   for (std::uint32_t l = 0; l < state_.size(); ++l) {
     const State& s = state_[l];
-    change(l, now, s.saturated, s.most_flows);
     if (sampling()) sample(l, now, samples_[l].used);
-    use_[l].saturated = seconds(s.saturated_for);
+    use_[l].saturated = seconds(s.saturated_for + (s.saturated ? now - s.saturated_since : Time{}));
     use_[l].most_flows = s.most_flows;
   }
 }

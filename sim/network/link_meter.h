@@ -25,10 +25,13 @@ class LinkMeter {
   /// From `now` on the link is saturated or not, with so many flows.
   void change(std::uint32_t link, Time now, bool saturated, int flows) {
     State& s = state_[link];
-    if (s.saturated) s.saturated_for += now - s.saturated_since;
-    s.saturated_since = now;
-    s.saturated = saturated;
     s.most_flows = std::max(s.most_flows, flows);
+    if (s.saturated == saturated) return;
+    if (saturated)
+      s.saturated_since = now;
+    else
+      s.saturated_for += now - s.saturated_since;
+    s.saturated = saturated;
   }
   /// Whether samples are kept, and from `now` on this share of the link is in use.
   bool sampling() const { return !samples_.empty(); }

@@ -104,6 +104,36 @@ TEST(Exchange, AStragglerDelaysWhatItSends) {
   }
 }
 
+TEST(Exchange, AStragglerDelaysWhatIsForwardedForIt) {
+  // GPU 0 joins 10 s late and sends 6 tokens to GPU 3 of the other node: 6 s by adapter, 12 s by half as fast an
+  // NVLink.
+  ExchangeLoad load = test::even_load({4, 2}, 0);
+  load.copies[3] = load.tokens_to_gpu[3] = 6;
+  load.tokens_to_node[1] = 6;
+  Cluster cluster = test::unit_cluster(2, 2);
+  cluster.node.gpu.nvlink = {0.5};
+  for (const std::string& text : both())
+    EXPECT_EQ(arrivals(cluster, text, kNormal, load, {10_s, 0_s, 0_s, 0_s})[3], 22_s) << text;
+}
+
+TEST(Exchange, ARelaysOwnRowsAndThoseItHandsOnStandInOneQueue) {
+  // GPU 0 has 2 rows of its own and 4 of GPU 3 on the other node for GPU 1, and 6 for GPU 2.
+  ExchangeLoad load = test::even_load({6, 3}, 0);
+  load.copies[1] = load.tokens_to_gpu[1] = 2;
+  load.copies[2] = load.tokens_to_gpu[2] = 6;
+  load.copies[3 * 6 + 1] = load.tokens_to_gpu[3 * 6 + 1] = load.tokens_to_node[3 * 2] = 4;
+  const std::string fluid = both().front();
+  // Two queues of 6 rows share the NVLink evenly; as three flows, 4 rows would be through after 10 s.
+  const std::vector<Time> together = arrivals(test::unit_cluster(2, 3), fluid, kNormal, load, std::vector<Time>(6));
+  EXPECT_EQ(together[1], 12_s);
+  EXPECT_EQ(together[2], 12_s);
+  // Own rows do not wait for a source that is late.
+  const std::vector<Time> late =
+      arrivals(test::unit_cluster(2, 3), fluid, kNormal, load, {0_s, 0_s, 0_s, 100_s, 0_s, 0_s});
+  EXPECT_EQ(late[1], 104_s);
+  EXPECT_EQ(late[2], 100_s);  // the counts
+}
+
 TEST(Exchange, RowsCarryScalesAndMetadata) {
   EXPECT_EQ(fp8_row(7168), Bytes{7168 + 224 + 16});
   EXPECT_EQ(bf16_row(7168), Bytes{14336});

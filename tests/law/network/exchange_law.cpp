@@ -209,5 +209,48 @@ TEST(ExchangeLaw, MoreTokensOrChoicesTakeLongerAndMoreSmsNever) {
           EXPECT_LE(calibrated(direction, tokens, choices, sms + 4), time);
         }
 }
+
+/// What all sources send together, as if they sent alike.
+ExchangeSums sums_of(const ExchangeLoad& load, double tokens) {
+  const auto n = std::size_t(load.gpus), nodes = std::size_t(load.nodes), slots = std::size_t(load.slots) / n;
+  ExchangeSums out;
+  out.tokens = tokens;
+  for (const std::int32_t rows : load.slot_rows) out.slot_rows.push_back(rows);
+  for (std::size_t m = 0; m < n; ++m) {
+    double rows = 0, reached = 0;
+    for (std::size_t k = 0; k < slots; ++k) rows += load.slot_rows[m * slots + k];
+    for (std::size_t source = 0; source < n; ++source) reached += load.tokens_to_gpu[source * n + m];
+    out.gpu_rows.push_back(rows);
+    out.fan_out.gpu_reach.push_back(reached / tokens);
+  }
+  for (std::size_t node = 0; node < nodes; ++node) {
+    double reached = 0;
+    for (std::size_t source = 0; source < n; ++source) reached += load.tokens_to_node[source * nodes + node];
+    out.fan_out.node_reach.push_back(reached / tokens);
+  }
+  return out;
+}
+
+// Sources that draw alike differ only by chance, whether NVLink or the adapters hold them up.
+TEST(ExchangeLaw, SumsStayNearTheSkewedLoadTheySum) {
+  for (const int nodes : {1, 2, 4})
+    for (const Bandwidth nvlink : {200_GBps, 5_GBps})
+      for (const ExchangeSpec& spec : specs()) {
+        Cluster cluster = test::h800_cluster(nodes);
+        cluster.node.gpu.nvlink = nvlink;
+        const int n = nodes * 8;
+        const Topology topology(cluster);
+        const ExchangeGroup group(topology, GpuId{0}, n);
+        const ExchangeLoad load = test::drawn_load({n, 8}, 2000, 2, log_normal_weights(n, 0.7, 5), 5);
+        ExchangeTimes times(group, load_network_calibration("network-h800"), spec);
+        std::vector<Time> ready(static_cast<std::size_t>(n)), full(ready), quick(ready);
+        times(load, ready, full);
+        times(sums_of(load, 2000.0 * n), quick);
+        SCOPED_TRACE(fmt::format("{} nodes {} {} {} B/s", nodes, name_of(spec.kernel), int(spec.direction), nvlink.v));
+        EXPECT_NEAR(seconds(std::ranges::max(quick)) / seconds(std::ranges::max(full)), 1, 0.05);
+        // A member may have less to wait for than the sums know: the fullest member need not wait for itself.
+        for (std::size_t m = 0; m < quick.size(); ++m) EXPECT_GE(quick[m] / full[m], 0.95) << m;
+      }
+}
 }  // namespace
 }  // namespace moesim
