@@ -13,18 +13,6 @@
 
 namespace moesim {
 namespace {
-Time last_arrival(const std::string& kind, const ExchangeSpec& spec, const ExchangeLoad& load) {
-  Engine engine;
-  const auto network =
-      test::make_network("{kind: " + kind + ", calibration: network-h800}", engine, test::h800_cluster(load.nodes));
-  const ExchangeGroup group(network->topology(), GpuId{0}, load.gpus);
-  Time last{};
-  const auto exchange = open_exchange(*network, group, spec, load, [&](int) { last = engine.now(); });
-  for (int m = 0; m < load.gpus; ++m) exchange->join(m);
-  engine.run();
-  return last;
-}
-
 void compare(int gpus, ExchangeKernel kernel, ExchangeDirection direction,
              const std::vector<std::vector<double>>& layers) {
   std::vector<double> errors;
@@ -32,7 +20,8 @@ void compare(int gpus, ExchangeKernel kernel, ExchangeDirection direction,
     const ExchangeLoad load = test::drawn_load({gpus, 8}, 64, 8, layers[layer], layer);
     const ExchangeSpec spec{kernel, direction,
                             direction == ExchangeDirection::dispatch ? fp8_row(7168) : bf16_row(7168), 24, true};
-    errors.push_back(seconds(last_arrival("bottleneck", spec, load)) / seconds(last_arrival("fluid", spec, load)) - 1);
+    errors.push_back(
+        seconds(test::last_arrival("bottleneck", spec, load)) / seconds(test::last_arrival("fluid", spec, load)) - 1);
   }
   std::vector<double> sizes;
   for (const double e : errors) sizes.push_back(std::abs(e));

@@ -35,99 +35,6 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   tokens_seen_.assign(s_.sources.size(), 0);
 }
 
-void ExpertBank::shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights,
-                        std::vector<double>& out) const {
-  out.assign(std::size_t(router_.experts), 0);
-  std::vector<double> one(out.size());
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] <= 0) continue;
-    s_.sources[i]->shares(s_.layers[ordinal], step, one);
-    for (std::size_t e = 0; e < out.size(); ++e) out[e] += weights[i] * one[e];
-  }
-  if (masked_.empty() || masked_[ordinal].empty()) return;
-  for (int e : masked_[ordinal]) out[std::size_t(e)] = 0;
-  const double left = std::accumulate(out.begin(), out.end(), 0.0);
-  for (double& p : out) p = left > 0 ? p / left : 1.0 / double(out.size());
-}
-
-/// One draw of how many rows each expert gets: independent Poisson counts, scaled to their known sum.  A sum of
-/// thousands of tokens' choices without replacement varies slightly less than this.
-static void add_noise(Random& random, double rows, std::vector<double>& shares) {
-  double sum = 0;
-  for (double& p : shares) sum += p = double(random.poisson(p * rows));
-  if (sum <= 0) return void(std::ranges::fill(shares, 1.0 / double(shares.size())));
-  for (double& p : shares) p /= sum;
-}
-
-double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu) {
-  const std::size_t slots = std::size_t(slots_per_gpu);
-  rows_.clear();
-  double carried = 0;  // whole rows, their sum kept
-  for (std::size_t s = 0; s < slots; ++s) {
-    const double exact = slot_rows[std::size_t(gpu) * slots + s] + carried;
-    rows_.push_back(std::int64_t(std::floor(exact + 0.5)));
-    carried = exact - double(rows_.back());
-  }
-  if (std::accumulate(rows_.begin(), rows_.end(), std::int64_t{0}) == 0) return 0;
-  operations_.clear();
-  append_operations(operations_, *s_.model, s_.layers[0], LayerPart::experts, Pass::forward, {}, rows_, s_.options);
-  Time sum{};
-  for (const Operation& o : operations_) {
-    Time time = s_.kernels->cost(o.kernel, s_.share).time;
-    if (const auto* product = std::get_if<GroupedGemm>(&o.kernel); product != nullptr && s_.any_layout) {
-      GroupedGemm other = *product;
-      other.layout = GroupLayout::masked;
-      time = std::min(time, s_.kernels->cost(other, s_.share).time);
-    }
-    sum += time;
-  }
-  return seconds(sum);
-}
-
-void ExpertBank::exchange(const ExchangeSums& sums, Entry& out) {
-  const std::size_t n = std::size_t(s_.gpus);
-  out.gpus.assign(n, {});
-  if (!dispatch_) return;
-  times_.assign(n, Time{});
-  (*dispatch_)(sums, times_);
-  for (std::size_t g = 0; g < n; ++g) out.gpus[g].arrival = float(seconds(times_[g]));
-  (*combine_)(sums, times_);
-  for (std::size_t g = 0; g < n; ++g) out.gpus[g].combine = float(seconds(times_[g]));
-}
-
-void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens,
-                      std::span<const double> weights, std::uint64_t stream) {
-  const std::size_t n = std::size_t(s_.gpus);
-  const double rows = tokens * router_.top_k;
-  shares_.assign(uniform_.size(), rows / double(uniform_.size()));
-  exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
-  exchange(sums_, out);
-  out.uniform_dispatch = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::arrival)->arrival);
-  out.uniform_combine = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::combine)->combine);
-  shares(ordinal, step, weights, shares_);
-  if (s_.settings.noise) {
-    Random random(s_.seed, fmt::format("routing {} {}", s_.layers[ordinal], stream));
-    add_noise(random, rows, shares_);
-  }
-  for (double& share : shares_) share *= rows;
-  exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
-  exchange(sums_, out);
-  for (std::size_t g = 0; g < n; ++g)
-    out.gpus[g].compute = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
-  out.moved.clear();
-  for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_rows[g]));
-  for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_tokens(int(g))));
-  for (int node = 0; node < shape_.nodes(); ++node) out.moved.push_back(float(sums_.node_tokens(node)));
-  double sum = 0;
-  for (const Entry::Gpu& gpu : out.gpus) sum += double(gpu.compute);
-  out.mean = sum / double(n);
-  const double most = std::ranges::max(sums_.gpu_rows);
-  out.balancedness =
-      most > 0 ? std::accumulate(sums_.gpu_rows.begin(), sums_.gpu_rows.end(), 0.0) / double(n) / most : 1;
-  out.healthy = summary(out);
-  out.ready = true;
-}
-
 ExpertTimes ExpertBank::summary(const Entry& e) const {
   ExpertTimes out{.mean_experts = e.mean, .balancedness = e.balancedness};
   std::size_t last = 0;
@@ -187,6 +94,27 @@ ExpertBank::Entry& ExpertBank::entry(std::size_t ordinal, int sample, int bucket
   return e;
 }
 
+ExpertBank::Mix ExpertBank::rounded(std::span<const double> weights) {
+  Mix out;
+  check(weights.size() <= out.weights.size(), "more than {} sources of routing", out.weights.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const int part = int(weights[i] * kSteps + 0.5);
+    out.id = out.id * (kSteps + 1) + std::uint32_t(part);
+    sum += out.weights[i] = part;
+  }
+  for (double& w : out.weights) w /= sum > 0 ? sum : 1;
+  if (sum <= 0) out.weights[0] = 1;
+  return out;
+}
+
+int ExpertBank::sample_of(std::size_t ordinal, std::int64_t step, int micro) const {
+  std::uint64_t h = std::uint64_t(step) * 0x9e3779b97f4a7c15 + ordinal * 0xbf58476d1ce4e5b9 +
+                    std::uint64_t(micro) * 0x94d049bb133111eb;
+  h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9;
+  return int((h >> 33) % std::uint64_t(s_.settings.samples));
+}
+
 ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro, double tokens, double most,
                               std::span<const double> weights, double repeats) {
   if (tokens <= 0) return {};
@@ -196,30 +124,16 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
     bank_.clear();
     mixes_.clear();
   }
-  std::uint32_t mix = 0;
-  std::array<double, 16> rounded{};
-  check(weights.size() <= rounded.size(), "more than {} sources of routing", rounded.size());
-  double sum = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const int part = int(weights[i] * kSteps + 0.5);
-    mix = mix * (kSteps + 1) + std::uint32_t(part);
-    sum += rounded[i] = part;
-    tokens_seen_[i] += weights[i] * tokens;
-  }
-  for (double& r : rounded) r /= sum > 0 ? sum : 1;
-  if (sum <= 0) rounded[0] = 1;
+  for (std::size_t i = 0; i < weights.size(); ++i) tokens_seen_[i] += weights[i] * tokens;
+  const Mix mix = rounded(weights);
   const auto above = std::ranges::upper_bound(bucket_tokens_, std::clamp(tokens, 1.0, kMostTokens));
   const int bucket = int(above - bucket_tokens_.begin()) - 1;
   const double low = bucket_tokens_[std::size_t(bucket)], high = bucket_tokens_[std::size_t(bucket) + 1];
   const double upper = (std::min(tokens, kMostTokens) - low) / (high - low), lower = 1 - upper;
-  // Which draw a layer takes this step: a hash, so that steps are independent and runs repeat.
-  std::uint64_t h = std::uint64_t(step) * 0x9e3779b97f4a7c15 + ordinal * 0xbf58476d1ce4e5b9 +
-                    std::uint64_t(micro) * 0x94d049bb133111eb;
-  h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9;
-  const int sample = int((h >> 33) % std::uint64_t(s_.settings.samples));
-  const auto used = std::span(rounded).first(weights.size());
-  Entry& a = entry(ordinal, sample, bucket, mix, used);
-  Entry& b = entry(ordinal, sample, bucket + 1, mix, used);
+  const int sample = sample_of(ordinal, step, micro);
+  const auto used = std::span(mix.weights).first(weights.size());
+  Entry& a = entry(ordinal, sample, bucket, mix.id, used);
+  Entry& b = entry(ordinal, sample, bucket + 1, mix.id, used);
   const ExpertTimes x = times_of(a), y = times_of(b);
   ExpertTimes out;
   out.dispatch = lower * x.dispatch + upper * y.dispatch;
@@ -237,30 +151,6 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
     out.dispatch += slope * excess * tokens;
     out.combine += slope_back * excess * tokens;
   }
-  return out;
-}
-
-ExpertTimes ExpertBank::draw(std::size_t ordinal, std::int64_t step, double tokens, double most,
-                             std::span<const double> weights) {
-  Entry exact, more;
-  fill(exact, ordinal, step, tokens, weights, std::uint64_t(step));
-  ExpertTimes out = summary(exact);
-  if (most * s_.gpus > tokens * (1 + 1e-9)) {
-    fill(more, ordinal, step, most * s_.gpus, weights, std::uint64_t(step));
-    out.dispatch += std::max(0.0, more.uniform_dispatch - exact.uniform_dispatch);
-    out.combine += std::max(0.0, more.uniform_combine - exact.uniform_combine);
-  }
-  return out;
-}
-
-std::vector<double> ExpertBank::loads(std::int64_t step, int steps, std::span<const double> weights) const {
-  std::vector<double> out(s_.layers.size() * std::size_t(router_.experts));
-  std::vector<double> one;
-  for (std::size_t l = 0; l < s_.layers.size(); ++l)
-    for (int i = 0; i < steps; ++i) {
-      shares(l, step + i, weights, one);
-      for (std::size_t e = 0; e < one.size(); ++e) out[l * one.size() + e] += one[e] / steps;
-    }
   return out;
 }
 

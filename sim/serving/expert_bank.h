@@ -109,6 +109,14 @@ class ExpertBank {
     std::vector<Gpu> gpus;
     std::vector<float> moved;  // by an exchange: rows (gpus), distinct tokens (gpus), of nodes (nodes)
   };
+  struct Mix {
+    std::uint32_t id = 0;
+    std::array<double, 16> weights{};
+  };
+  /// The mix of sources that stands for these weights.
+  static Mix rounded(std::span<const double> weights);
+  /// Which draw a layer takes this step: a hash, so that steps are independent and runs repeat.
+  int sample_of(std::size_t ordinal, std::int64_t step, int micro) const;
   Entry& entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix, std::span<const double> weights);
   void fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens, std::span<const double> weights,
             std::uint64_t stream);
@@ -142,7 +150,7 @@ class ExpertBank {
   std::vector<std::vector<double>> moved_;  // by layer, as Entry::moved
   // Scratch.
   ExchangeSums sums_;
-  std::vector<double> shares_, part_, uniform_;
+  std::vector<double> shares_, uniform_;
   std::vector<Time> times_;
   std::vector<std::int64_t> rows_;
   std::vector<Operation> operations_;

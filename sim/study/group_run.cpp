@@ -7,6 +7,13 @@
 #include "core/log.h"
 
 namespace moesim {
+namespace {
+/// Sums over GPUs may outlast the clock where no single time does.
+void add_up(Time& sum, Time more) {
+  if (more.v > INT64_MAX - sum.v) beyond_the_clock();
+  sum += more;
+}
+}  // namespace
 
 GroupRun::GroupRun(const Setup& setup, const Phase& phase)
     : s_(setup),
@@ -96,7 +103,7 @@ void GroupRun::start_layer(int gpu) {
   const Time now = s_.network.engine().now();
   if (g.layer == 0) steps_[std::size_t(g.step)].start = std::min(steps_[std::size_t(g.step)].start, now);
   const Time t = scaled(before_[std::size_t(g.layer)], gpu);
-  layer_times_[std::size_t(g.layer)].attention += t;
+  add_up(layer_times_[std::size_t(g.layer)].attention, t);
   compute(gpu, t, "attention done", "attention", [this, gpu] { attention_done(gpu); });
 }
 
@@ -104,7 +111,7 @@ void GroupRun::attention_done(int gpu) {
   Gpu& g = gpus_[std::size_t(gpu)];
   const bool moe = moe_ordinal_[std::size_t(g.layer)] >= 0;
   const Time shared = scaled(shared_[std::size_t(g.layer)], gpu);
-  layer_times_[std::size_t(g.layer)].shared += shared;
+  add_up(layer_times_[std::size_t(g.layer)].shared, shared);
   if (moe) {
     LayerPass& pass = pass_of(g.step, g.layer);
     g.joined = pass.dispatch_joined = s_.network.engine().now();
@@ -140,7 +147,7 @@ void GroupRun::end_wait(int gpu, Time last_joined) {
   GpuTime& times = gpu_times_[std::size_t(gpu)];
   const Time now = s_.network.engine().now();
   times.exchanging += now - g.joined;
-  layer_times_[std::size_t(g.layer)].exchange += now - g.joined;
+  add_up(layer_times_[std::size_t(g.layer)].exchange, now - g.joined);
   if (s_.spans.enabled())
     s_.spans.add(g.communication, s_.spans.name(g.dispatched && g.waiting != Wait::combine ? "dispatch" : "combine"),
                  g.joined, now, g.layer);
@@ -158,7 +165,7 @@ void GroupRun::maybe_start_experts(int gpu) {
   LayerPass& pass = pass_of(g.step, g.layer);
   const Time t = scaled(expert_time(pass, gpu, g.layer), gpu);
   LayerTime& layer = layer_times_[std::size_t(g.layer)];
-  layer.experts += t;
+  add_up(layer.experts, t);
   pass.slowest_experts = std::max(pass.slowest_experts, t);
   const Time now = s_.network.engine().now();
   if (s_.spans.enabled()) s_.spans.add_flow(g.communication, now, g.compute, now, s_.spans.name("rows"));

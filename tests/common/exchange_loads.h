@@ -1,8 +1,11 @@
-// Loads for exchange tests, from token lists that are drawn here.
+// Exchanges for tests: loads from token lists that are drawn here, kernels, how long one takes.
 #pragma once
+#include <string>
 #include <vector>
 
+#include "common/test_cluster.h"
 #include "core/random.h"
+#include "network/exchange.h"
 #include "routing/traffic.h"
 
 namespace moesim::test {
@@ -42,5 +45,28 @@ inline ExchangeLoad even_load(const GroupShape& group, int rows) {
   load.tokens_to_node.assign(n * std::size_t(load.nodes), rows * group.gpus_per_node);
   load.slot_rows.assign(n, rows * group.gpus);
   return load;
+}
+
+/// When the last member of one exchange on H800 nodes has all it needs, under a `kind` of network.
+inline Time last_arrival(const std::string& kind, const ExchangeSpec& spec, const ExchangeLoad& load) {
+  Engine engine;
+  const auto network =
+      make_network("{kind: " + kind + ", calibration: network-h800}", engine, h800_cluster(load.nodes));
+  const ExchangeGroup group(network->topology(), GpuId{0}, load.gpus);
+  Time last{};
+  const auto exchange = open_exchange(*network, group, spec, load, [&](int) { last = engine.now(); });
+  for (int m = 0; m < load.gpus; ++m) exchange->join(m);
+  engine.run();
+  return last;
+}
+
+/// Both kernels, both directions, with NVLink and without where a kernel can do without; rows of V3 in FP8.
+inline std::vector<ExchangeSpec> exchange_specs() {
+  std::vector<ExchangeSpec> out;
+  for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
+    for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine})
+      for (const bool nvlink : {true, false})
+        if (nvlink || kernel == ExchangeKernel::low_latency) out.push_back({kernel, direction, 7408_B, 20, nvlink});
+  return out;
 }
 }  // namespace moesim::test

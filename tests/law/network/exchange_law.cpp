@@ -36,15 +36,6 @@ std::vector<int> in_order(int n) {
   return out;
 }
 
-std::vector<ExchangeSpec> specs() {
-  std::vector<ExchangeSpec> out;
-  for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
-    for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine})
-      for (const bool nvlink : {true, false})
-        if (nvlink || kernel == ExchangeKernel::low_latency) out.push_back({kernel, direction, 7408_B, 20, nvlink});
-  return out;
-}
-
 std::vector<double> log_normal_weights(int experts, double sigma, std::uint64_t seed) {
   Random random(seed, "weights");
   std::vector<double> out;
@@ -54,7 +45,7 @@ std::vector<double> log_normal_weights(int experts, double sigma, std::uint64_t 
 
 TEST(ExchangeLaw, BytesInEqualBytesOutOnEveryNodeAndTotalWhatTheLoadSays) {
   for (std::uint64_t seed = 0; seed < 6; ++seed)
-    for (const ExchangeSpec& spec : specs()) {
+    for (const ExchangeSpec& spec : test::exchange_specs()) {
       const Cluster cluster = test::h800_cluster(3);
       const ExchangeLoad load = test::drawn_load({24, 8}, 20, 6, log_normal_weights(96, 1, seed), seed);
       const Outcome out = run(cluster, "{kind: fluid, calibration: none}", spec, load, in_order(24));
@@ -95,7 +86,7 @@ TEST(ExchangeLaw, BytesInEqualBytesOutOnEveryNodeAndTotalWhatTheLoadSays) {
 TEST(ExchangeLaw, BottleneckIsNeverAboveFluidOnSymmetricTraffic) {
   for (const int nodes : {1, 2, 4})
     for (const int rows : {1, 3, 64})
-      for (const ExchangeSpec& spec : specs())
+      for (const ExchangeSpec& spec : test::exchange_specs())
         for (const std::string calibration : {"none", "network-h800"}) {
           const Cluster cluster = test::h800_cluster(nodes);
           const ExchangeLoad load = test::even_load({nodes * 8, 8}, rows);
@@ -114,7 +105,7 @@ TEST(ExchangeLaw, BottleneckIsNeverAboveFluidOnSymmetricTraffic) {
 TEST(ExchangeLaw, TheClosedFormStaysNearFluidUnderSkew) {
   double above = 0, below = 0;
   for (std::uint64_t seed = 0; seed < 5; ++seed)
-    for (const ExchangeSpec& spec : specs()) {
+    for (const ExchangeSpec& spec : test::exchange_specs()) {
       const Cluster cluster = test::h800_cluster(4);
       const ExchangeLoad load = test::drawn_load({32, 8}, 64, 8, log_normal_weights(256, 1, seed), seed);
       const Outcome fluid = run(cluster, "{kind: fluid, calibration: network-h800}", spec, load, in_order(32));
@@ -132,7 +123,7 @@ TEST(ExchangeLaw, TheClosedFormStaysNearFluidUnderSkew) {
 TEST(ExchangeLaw, TheOrderOfJoiningAtOneInstantDoesNotMatter) {
   const Cluster cluster = test::h800_cluster(2);
   const ExchangeLoad load = test::drawn_load({16, 8}, 30, 8, log_normal_weights(64, 1, 3), 3);
-  for (const ExchangeSpec& spec : specs())
+  for (const ExchangeSpec& spec : test::exchange_specs())
     for (const std::string text : {"{kind: fluid}", "{kind: bottleneck}"}) {
       std::vector<int> order = in_order(16);
       const Outcome forwards = run(cluster, text, spec, load, order);
@@ -145,7 +136,7 @@ TEST(ExchangeLaw, DelayingEveryoneDelaysEveryArrivalByTheSame) {
   const Topology topology(test::h800_cluster(2));
   const ExchangeGroup group(topology, GpuId{0}, 16);
   const ExchangeLoad load = test::drawn_load({16, 8}, 30, 8, log_normal_weights(64, 1, 3), 3);
-  for (const ExchangeSpec& spec : specs()) {
+  for (const ExchangeSpec& spec : test::exchange_specs()) {
     ExchangeTimes times(group, load_network_calibration("network-h800"), spec);
     std::vector<Time> ready, end(16), later(16);
     for (int m = 0; m < 16; ++m) ready.push_back(Time{m * 1'000'003});
@@ -158,7 +149,7 @@ TEST(ExchangeLaw, DelayingEveryoneDelaysEveryArrivalByTheSame) {
 
 TEST(ExchangeLaw, SumsAgreeWithTheSymmetricLoadTheySum) {
   for (const int nodes : {1, 2, 4})
-    for (const ExchangeSpec& spec : specs()) {
+    for (const ExchangeSpec& spec : test::exchange_specs()) {
       const int n = nodes * 8;
       const Topology topology(test::h800_cluster(nodes));
       const ExchangeGroup group(topology, GpuId{0}, n);
@@ -235,7 +226,7 @@ ExchangeSums sums_of(const ExchangeLoad& load, double tokens) {
 TEST(ExchangeLaw, SumsStayNearTheSkewedLoadTheySum) {
   for (const int nodes : {1, 2, 4})
     for (const Bandwidth nvlink : {200_GBps, 5_GBps})
-      for (const ExchangeSpec& spec : specs()) {
+      for (const ExchangeSpec& spec : test::exchange_specs()) {
         Cluster cluster = test::h800_cluster(nodes);
         cluster.node.gpu.nvlink = nvlink;
         const int n = nodes * 8;

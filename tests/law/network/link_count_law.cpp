@@ -31,11 +31,7 @@ Counts run(const std::string& kind, const Cluster& cluster, const ExchangeSpec& 
 }
 
 std::vector<ExchangeSpec> specs() {
-  std::vector<ExchangeSpec> out;
-  for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
-    for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine})
-      for (const bool nvlink : {true, false})
-        if (nvlink || kernel == ExchangeKernel::low_latency) out.push_back({kernel, direction, 7408_B, 20, nvlink});
+  std::vector<ExchangeSpec> out = test::exchange_specs();
   out.push_back({ExchangeKernel::normal, ExchangeDirection::dispatch, 9000_B, 20, true, 7408_B});
   return out;
 }

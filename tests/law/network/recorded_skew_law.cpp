@@ -11,18 +11,6 @@
 
 namespace moesim {
 namespace {
-Time last_arrival(const std::string& kind, const ExchangeSpec& spec, const ExchangeLoad& load) {
-  Engine engine;
-  const auto network =
-      test::make_network("{kind: " + kind + ", calibration: network-h800}", engine, test::h800_cluster(load.nodes));
-  const ExchangeGroup group(network->topology(), GpuId{0}, load.gpus);
-  Time last{};
-  const auto exchange = open_exchange(*network, group, spec, load, [&](int) { last = engine.now(); });
-  for (int m = 0; m < load.gpus; ++m) exchange->join(m);
-  engine.run();
-  return last;
-}
-
 TEST(RecordedSkew, TheClosedFormStaysWithinTwoPercentOfFluid) {
   const std::string file = SOURCE_DIR "/../shared/data/expert_load/deepseek_v3_prefill_in1024.json";
   if (!std::filesystem::exists(file)) GTEST_SKIP() << "no recorded loads; log-normal ones are tested elsewhere";
@@ -34,13 +22,14 @@ TEST(RecordedSkew, TheClosedFormStaysWithinTwoPercentOfFluid) {
     for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
       for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine}) {
         const ExchangeSpec spec{kernel, direction, fp8_row(7168), 24, true};
-        const Time fluid = last_arrival("fluid", spec, load), closed = last_arrival("bottleneck", spec, load);
+        const Time fluid = test::last_arrival("fluid", spec, load),
+                   closed = test::last_arrival("bottleneck", spec, load);
         const double error = seconds(closed) / seconds(fluid) - 1;
         above = std::max(above, error);
         below = std::max(below, -error);
         const std::vector<double> even(256, 1);
         const ExchangeLoad balanced = test::drawn_load({32, 8}, 256, 8, even, layer);
-        slowdown = std::max(slowdown, seconds(fluid) / seconds(last_arrival("fluid", spec, balanced)));
+        slowdown = std::max(slowdown, seconds(fluid) / seconds(test::last_arrival("fluid", spec, balanced)));
       }
   }
   RecordProperty("above", std::to_string(above));
