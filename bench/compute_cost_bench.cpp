@@ -36,6 +36,8 @@ Kernel kernel(std::int64_t kind, std::int64_t i) {
       return g.rows = many(), g;
     case 3:
       return AttentionDecode{{AttentionKind::mla, 128, 1, 576, 512, true}, {64, 64, 64 * 4096 + i, 4096, 64.0 * 4096}};
+    case 4:  // gpt-oss-120b's experts on one GPU
+      return g.rows = std::span(many()).first(128), g.dtype = Dtype::bf16, g.weights = Dtype::fp4, g;
     default:
       return MemoryOp{MemoryKind::norm, {1'000'000 + i}};
   }
@@ -50,7 +52,7 @@ void NotCached(benchmark::State& state) {
   std::int64_t i = 0;
   for (auto _ : state) benchmark::DoNotOptimize(costs.cost(kernel(state.range(0), ++i)));
 }
-BENCHMARK(Cached)->DenseRange(0, 4)->ArgName("kind");
-BENCHMARK(NotCached)->DenseRange(0, 4)->ArgName("kind");
+BENCHMARK(Cached)->DenseRange(0, 5)->ArgName("kind");
+BENCHMARK(NotCached)->DenseRange(0, 5)->ArgName("kind");
 }  // namespace
 }  // namespace moesim

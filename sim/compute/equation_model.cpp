@@ -30,10 +30,11 @@ bool has_published_rate(MemoryKind kind) {
 Equations::Reach reach_of(const FittedRange& r, const AttentionHeads& h, const AttentionWork& w) {
   return reach_of(r, double(w.queries), h.heads, double(w.keys) / double(w.sequences));
 }
-// A few rows against widened weights: the tensor cores' time is that of blocks smaller than a tile of 64 rows.
+// A few rows against widened weights: blocks of one multiplication of the tensor cores, smaller than a tile of 64 rows
+// (Marlin's MoE kernel, vLLM, takes blocks of 8 to 64).
 GroupedGemm in_small_blocks(GroupedGemm g) {
   GroupRows rows = group_rows(g);
-  rows.tiles64 = (row_blocks(g.rows, kWideningRows) * kWideningRows + 63) / 64;
+  rows.tiles64 = (rows.blocks16 * 16 + 63) / 64;
   g.counted = rows;
   return g;
 }

@@ -108,24 +108,25 @@ struct Describe {
 }  // namespace
 
 // Rows are counted millions of times a run; unsigned arithmetic without branches lets the compiler count two at once.
-[[gnu::optimize("O3")]] GroupRows group_rows(std::span<const std::int64_t> rows) {
+template <bool kBlocks>
+[[gnu::optimize("O3")]] static GroupRows count(std::span<const std::int64_t> rows) {
   constexpr std::uint64_t kMost = 0x7fff'ffff'ffff'ffff;
-  std::uint64_t sum = 0, used = 0, tiles64 = 0, tiles128 = 0, signs = 0;
+  std::uint64_t sum = 0, used = 0, tiles64 = 0, tiles128 = 0, blocks16 = 0, signs = 0;
   for (const std::int64_t signed_rows : rows) {
     const auto r = std::uint64_t(signed_rows);
     sum += r;
     used += (r + kMost) >> 63;
     tiles64 += (r + 63) >> 6;
     tiles128 += (r + 127) >> 7;
+    if constexpr (kBlocks) blocks16 += (r + 15) >> 4;
     signs |= r;
   }
-  return {std::int64_t(sum), std::int64_t(used), std::int64_t(tiles64), std::int64_t(tiles128), signs > kMost};
+  return {std::int64_t(sum),      std::int64_t(used),     std::int64_t(tiles64),
+          std::int64_t(tiles128), std::int64_t(blocks16), signs > kMost};
 }
 
-std::int64_t row_blocks(std::span<const std::int64_t> rows, std::int64_t size) {
-  std::int64_t sum = 0;
-  for (const std::int64_t r : rows) sum += ceil_div(r, size);
-  return sum;
+GroupRows group_rows(std::span<const std::int64_t> rows, bool with_blocks) {
+  return with_blocks ? count<true>(rows) : count<false>(rows);
 }
 
 Bytes tensor_bytes(std::int64_t elements, Dtype dtype) {

@@ -38,6 +38,7 @@ struct EnumNames<GroupLayout> {
 struct GroupRows {
   std::int64_t rows = 0, used = 0;         // rows; experts with any
   std::int64_t tiles64 = 0, tiles128 = 0;  // row tiles, each expert's last one counted whole
+  std::int64_t blocks16 = 0;               // the same in blocks of 16 rows, if asked for
   bool negative = false;                   // an expert has fewer than no rows: nothing above means anything
 };
 
@@ -53,13 +54,10 @@ struct GroupedGemm {
   std::optional<Dtype> weights{};      // as of Gemm
   std::optional<GroupRows> counted{};  // of `rows`, where a cost model has counted them already; leave it empty
 };
-GroupRows group_rows(std::span<const std::int64_t> rows);
-/// Blocks of `size` rows, each expert's last one counted whole.
-std::int64_t row_blocks(std::span<const std::int64_t> rows, std::int64_t size);
-/// Rows of a block where weights are widened as they are read: one multiplication of the tensor cores (Marlin's MoE
-/// kernel, vLLM, takes blocks of 8 to 64).
-inline constexpr std::int64_t kWideningRows = 16;
-inline GroupRows group_rows(const GroupedGemm& g) { return g.counted ? *g.counted : group_rows(g.rows); }
+GroupRows group_rows(std::span<const std::int64_t> rows, bool with_blocks = false);
+inline GroupRows group_rows(const GroupedGemm& g) {
+  return g.counted ? *g.counted : group_rows(g.rows, g.weights.has_value());
+}
 
 /// The heads one GPU computes.
 struct AttentionHeads {

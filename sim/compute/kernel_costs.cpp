@@ -28,8 +28,8 @@ struct Fingerprint {
   }
   void add(const GroupedGemm& g) {
     const GroupRows r = group_rows(g);
-    all(2, g.rows.size(), r.rows, r.used, r.tiles64, r.tiles128, g.n, g.k, g.dtype, g.out, g.layout, g.weight_gradient,
-        g.weights.value_or(g.dtype), g.weights ? row_blocks(g.rows, kWideningRows) : 0);
+    all(2, g.rows.size(), r.rows, r.used, r.tiles64, r.tiles128, r.blocks16, g.n, g.k, g.dtype, g.out, g.layout,
+        g.weight_gradient, g.weights.value_or(g.dtype));
   }
   void add(const AttentionPrefill& x) { all(3, x.heads, x.work, x.dtype); }
   void add(const AttentionBackward& x) { all(4, x.heads, x.work, x.dtype); }
@@ -94,7 +94,7 @@ Cost KernelCosts::cost(const Kernel& asked, GpuShare share) {
   Kernel counted;
   if (const auto* g = std::get_if<GroupedGemm>(&asked); g && !g->counted) {
     counted = *g;
-    std::get<GroupedGemm>(counted).counted = group_rows(g->rows);
+    std::get<GroupedGemm>(counted).counted = group_rows(*g);
   }
   const Kernel& kernel = std::holds_alternative<GroupedGemm>(counted) ? counted : asked;
   Fingerprint f;
