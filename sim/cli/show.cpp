@@ -44,8 +44,14 @@ bool is_model(const std::string& name) {
                   guess.empty() ? "; moesim list shows all" : fmt::format("; did you mean \"{}\"?", guess)));
 }
 
-std::string draw_network(const std::string& name, const std::string& type, const std::string& format) {
-  if (type != "cluster") throw ConfigError(fmt::format("--draw: {} is a {}, not a cluster", name, type));
+/// Some options are for clusters alone.
+void check_cluster(const std::string& name, std::string_view type, const ShowOptions& options) {
+  const std::string_view option = options.collectives ? "collectives" : options.draw.empty() ? "" : "draw";
+  if (!option.empty() && type != "cluster")
+    throw ConfigError(fmt::format("--{}: {} is a {}, not a cluster", option, name, type));
+}
+
+std::string draw_network(const std::string& name, const std::string& format) {
   if (format == "dot") return topology_dot(Topology(load_cluster(name)));
   if (format == "svg") return topology_svg(Topology(load_cluster(name)));
   throw ConfigError(fmt::format("--draw: expected dot or svg, got \"{}\"", format));
@@ -55,11 +61,9 @@ std::string show_hardware(const std::string& name, const ShowOptions& options) {
   const bool json = options.json;
   const std::string file = catalogue_file("hardware", name, "hardware");
   const std::string type = hardware_type(file);
-  if (!options.draw.empty()) return draw_network(name, type, options.draw);
-  if (options.collectives) {
-    if (type != "cluster") throw ConfigError(fmt::format("--collectives: {} is a {}, not a cluster", name, type));
-    return show_collectives(load_cluster(name), json);
-  }
+  check_cluster(name, type, options);
+  if (!options.draw.empty()) return draw_network(name, options.draw);
+  if (options.collectives) return show_collectives(load_cluster(name), json);
   if (type == "gpu") return show_gpu(load_gpu(name), json);
   if (type == "node") return show_node(load_node(name), json);
   if (type == "fabric") return show_fabric(load_fabric(name), json);
@@ -79,6 +83,7 @@ std::string show(const std::vector<std::string>& names, const ShowOptions& optio
   if (!models.empty() && !hardware.empty())
     throw ConfigError(
         fmt::format("{} is a model and {} is hardware: show one or the other", models.front().name, hardware.front()));
+  if (!models.empty()) check_cluster(models.front().name, "model", options);
   if (models.size() == 1) return show_model(models.front(), options);
   if (!models.empty()) return show_models(models, options);
   if (hardware.size() == 1) return show_hardware(hardware.front(), options);

@@ -113,6 +113,7 @@ TEST(Show, WrongCommandsSayWhatToWrite) {
   EXPECT_EQ(run_command({"show", "deepseek-v3", "h800"}),
             "deepseek-v3 is a model and h800 is hardware: show one or the other");
   EXPECT_EQ(run_command({"show", "h800", "--collectives"}), "--collectives: h800 is a gpu, not a cluster");
+  EXPECT_EQ(run_command({"show", "deepseek-v3", "--draw", "dot"}), "--draw: deepseek-v3 is a model, not a cluster");
   EXPECT_EQ(run_command({"show", "h800-32", "--collectives", "--draw", "dot"}),
             "show --draw and --collectives do not go together");
   EXPECT_EQ(run_command({"show"}), "show needs a name (see moesim list) or --claims");
