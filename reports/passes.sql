@@ -32,19 +32,3 @@ WHERE hot <= 2 OR cold <= 1 ORDER BY compute_time DESC, gpu;
 
 -- Memory of a GPU
 SELECT substr(scope, 7) AS phase, part, bytes AS "size [B]" FROM memory WHERE bytes >= 1e8 ORDER BY scope DESC, bytes DESC;
-
--- Busiest links of each kind (busy: share of the run that its bytes take at full rate; full: in which flows used all of it)
-SELECT kind, name AS link, bytes AS "carried [B]", printf('%.1f %%', 100 * load) AS busy,
-  CASE WHEN peak_utilisation IS NULL THEN '-' ELSE printf('%.0f %%', 100 * peak_utilisation) END AS peak,
-  CASE WHEN saturated_time IS NULL THEN '-' ELSE printf('%.1f %%', 100 * saturated_time * load / busy_time) END AS full, coalesce(most_flows, '-') AS "flows at once"
-FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY coalesce(saturated_time, 0) DESC, busy_time DESC, link) AS place
-  FROM (SELECT *, busy_time * utilisation * capacity / bytes AS load FROM link))
-WHERE place <= 2 ORDER BY max(load) OVER (PARTITION BY kind) DESC, place;
-
--- Where kernel times come from
-SELECT replace(replace(name, 'kernel_time_', ''), '_share', '') AS origin, printf('%.0f %%', 100 * value) AS share
-FROM metric WHERE scope = 'run' AND name LIKE 'kernel_time_%_share' AND value > 0;
-
--- Farthest outside the fitted range
-SELECT substr(scope, 8) AS kernel, printf('%.3g x', value) AS "beyond the range" FROM metric
-WHERE name = 'largest_extrapolation' AND scope LIKE 'kernel:%';

@@ -43,13 +43,6 @@ WITH moment AS (SELECT substr(scope, 6, instr(scope, ',time:') - 6) AS pool, CAS
   FROM metric WHERE name = 'instances_on')
 SELECT pool, at AS "until [s]", max(CASE m.name WHEN 'instances_on' THEN CAST(value AS INTEGER) END) AS instances, CAST(max(CASE m.name WHEN 'running' THEN value END) AS INTEGER) AS running, CAST(max(CASE m.name WHEN 'waiting' THEN value END) AS INTEGER) AS waiting, max(CASE m.name WHEN 'utilisation' THEN value END) AS utilisation, max(CASE m.name WHEN 'kv_occupancy' THEN value END) AS "KV", max(CASE m.name WHEN 'kv_hit_rate' THEN value END) AS hits, max(CASE m.name WHEN 'output_tokens_per_second' THEN value END) AS "decoded [tokens/s]"
 FROM moment JOIN metric m ON m.scope = moment.scope WHERE place * 12 / n > (place - 1) * 12 / n GROUP BY moment.scope ORDER BY pool, at;
--- Busiest links of each kind (busy: share of the run that its bytes take at full rate; full: in which flows used all of it)
-SELECT kind, name AS link, bytes AS "carried [B]", printf('%.1f %%', 100 * load) AS busy,
-  CASE WHEN peak_utilisation IS NULL THEN '-' ELSE printf('%.0f %%', 100 * peak_utilisation) END AS peak,
-  CASE WHEN saturated_time IS NULL THEN '-' ELSE printf('%.1f %%', 100 * saturated_time * load / busy_time) END AS full, coalesce(most_flows, '-') AS "flows at once"
-FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY coalesce(saturated_time, 0) DESC, busy_time DESC, link) AS place
-  FROM (SELECT *, busy_time * utilisation * capacity / bytes AS load FROM link))
-WHERE place <= 2 ORDER BY max(load) OVER (PARTITION BY kind) DESC, place;
 -- Bytes on links, of all instances
 SELECT substr(scope, 7) AS kind, value AS "carried [B]" FROM metric WHERE name = 'link_bytes' ORDER BY rowid;
 -- Faults

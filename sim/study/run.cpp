@@ -80,8 +80,9 @@ int run(const RunOptions& options) {
   if (options.json) {
     print_json(results, scenario.identity, end, failed);
   } else {
-    fmt::print("{}\n\n{}", scenario.identity.title, summarise(results.database(), scenario.identity.study));
-    if (!scenario.published.empty()) fmt::print("\n{}", summarise(results.database(), "published"));
+    fmt::print("{}\n", scenario.identity.title);
+    for (const std::string& report : std::vector<std::string>{scenario.identity.study, "links", "kernels", "published"})
+      if (const std::string tables = summarise(results.database(), report); !tables.empty()) fmt::print("\n{}", tables);
     fmt::print("\nfingerprint {:016x}, {} events, seed {}\n", end.fingerprint, end.events, scenario.identity.seed);
     if (!trace.empty()) fmt::print("recorded routing in {} (see moesim trace stats)\n", trace);
     if (!options.timeline.empty())
