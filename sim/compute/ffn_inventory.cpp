@@ -1,5 +1,6 @@
 // Operations of a layer's second half: gate, shared expert or dense FFN, routed experts, merging; and the layers'
 // neighbours: embedding, MTP projection, head.
+#include "compute/ceil_div.h"
 #include "compute/operation_list.h"
 
 namespace moesim {
@@ -15,7 +16,7 @@ constexpr int kCountingKernels = 4;   // assumed: rows an expert, offsets, maps 
 // request 33222).  cuBLAS does so for routers in decode (openinfer, pull request 664).
 std::int64_t router_parts(std::int64_t rows, std::int64_t experts, std::int64_t hidden) {
   constexpr std::int64_t kSms = 128, kTile = 128, kStep = 64, kSteps = 10;  // SMs: of a data-centre GPU, about
-  const std::int64_t tiles = ((rows + kTile - 1) / kTile) * ((experts + kTile - 1) / kTile);
+  const std::int64_t tiles = ceil_div(rows, kTile) * ceil_div(experts, kTile);
   for (const std::int64_t parts : {8, 4})
     if (tiles * parts <= kSms && hidden % parts == 0 && hidden >= parts * kSteps * kStep) return parts;
   return 1;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compute/ceil_div.h"
 #include "compute/equations.h"
 
 namespace moesim {
@@ -10,7 +11,6 @@ constexpr double kStepBytes = 128;  // of K a tile loads at a time: the widest s
 constexpr std::int64_t kTile = 128, kBlockRows = 64, kBlockColumns = 16;  // of the result: whole tiles, smallest ones
 constexpr std::int64_t kBlocksPerTile = kTile / kBlockRows * (kTile / kBlockColumns);
 
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 bool block_scaled(Dtype d) { return d == Dtype::fp8 || d == Dtype::fp4; }
 double element_bytes(Dtype d) { return d == Dtype::fp32 ? 4 : d == Dtype::fp8 ? 1 : d == Dtype::fp4 ? 0.5 : 2; }
 double step_elements(Dtype d) { return kStepBytes / element_bytes(d); }

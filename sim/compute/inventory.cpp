@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compute/ceil_div.h"
 #include "compute/operation_list.h"
 #include "core/check.h"
 
@@ -30,7 +31,7 @@ void add_to(AttentionWork& work, std::int64_t queries, std::int64_t keys, double
   work.keys += keys * count;
   work.longest = std::max(work.longest, keys);
   work.pairs += pairs * double(count);
-  const auto tiles = double((queries + kQueryTile - 1) / kQueryTile);
+  const auto tiles = double(ceil_div(queries, kQueryTile));
   work.tiles += tiles * double(count);
   work.tiled_pairs += pairs * double(count) * tiles * double(kQueryTile) / double(queries);
 }

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "compute/ceil_div.h"
+
 namespace moesim {
 namespace {
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 std::int64_t plain_bytes(std::int64_t elements, Dtype dtype) {
   switch (dtype) {
     case Dtype::fp32:

@@ -139,25 +139,23 @@ TEST(Reject, ACollectiveThatDoesNotFit) {
             }),
             "in_switch does not do all_reduce of 2 GPUs on 2 nodes");
 }
-TEST(Reject, ExchangeKernels) {
+/// What a calibration of these lines, from the third on, is refused with: behind the file's name.
+std::string calibration_refusal(const std::string& lines) {
   const TemporaryFolder folder;
-  const auto with = [&](const std::string& kernel) {
-    const std::string file = folder.file("mine.yaml");
-    std::ofstream(file) << "type: network_calibration\ntitle: mine\nnormal_combine:\n" << kernel;
-    return message([&] { (void)load_network_calibration(file); }).substr(file.size());
-  };
+  const std::string file = folder.file("mine.yaml");
+  std::ofstream(file) << "type: network_calibration\ntitle: mine\n" << lines;
+  return message([&] { (void)load_network_calibration(file); }).substr(file.size());
+}
+
+TEST(Reject, ExchangeKernels) {
+  const auto with = [](const std::string& kernel) { return calibration_refusal("normal_combine:\n" + kernel); };
   EXPECT_EQ(with("  lead: -1\n"), ":4:9: normal_combine.lead: must be at least 0, got -1");
   EXPECT_EQ(with("  token_rows: -0.5\n"), ":4:15: normal_combine.token_rows: must be at least 0, got -0.5");
   EXPECT_EQ(with("  nvlink_share: 2\n"),
             ":4:17: normal_combine.nvlink_share: must lie above 0 and at most at 1, got 2");
 }
 TEST(Reject, CollectiveProtocols) {
-  const TemporaryFolder folder;
-  const auto with = [&](const std::string& protocols) {
-    const std::string file = folder.file("mine.yaml");
-    std::ofstream(file) << "type: network_calibration\ntitle: mine\ncollectives:\n" << protocols;
-    return message([&] { (void)load_network_calibration(file); }).substr(file.size());
-  };
+  const auto with = [](const std::string& protocols) { return calibration_refusal("collectives:\n" + protocols); };
   const std::string pairs = "  - {shape: pairs}\n";
   EXPECT_EQ(with("  - {shape: ring}\n"), ":4:3: collectives: must have a protocol of shape pairs");
   EXPECT_EQ(with("  - {shape: ring, nvlink_share: 1.5}\n" + pairs),
