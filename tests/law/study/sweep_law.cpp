@@ -1,22 +1,17 @@
 // A sweep's rows do not depend on how many threads ran it, nor on how it was cut into shards.
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 #include "core/files.h"
 #include "record/store.h"
 #include "study/sweep.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
-namespace fs = std::filesystem;
 
 class Sweep : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("moesim_sweep_" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
     write_file(file("base.yaml"),
                "title: small\nmodel: deepseek-v2-lite\ncluster: h800-32\nrouting: {kind: log_normal, sigma: 0.4}\n"
                "training: {sequence: 1024, batch: 128, recompute: selective, parallel: {pipeline: 2, expert: 8}}\n");
@@ -25,8 +20,7 @@ class Sweep : public testing::Test {
                "  - {key: training.schedule, values: [1f1b, dualpipe, \"{kind: interleaved_1f1b, chunks: 2}\"]}\n"
                "  - {key: training.micro_batch, values: [1, 3]}\n");
   }
-  void TearDown() override { fs::remove_all(folder_); }
-  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+  std::string file(const std::string& name) const { return folder_.file(name); }
   static std::string contents(const std::string& db) {
     std::string out;
     const Database database = Database::open(db);
@@ -37,7 +31,7 @@ class Sweep : public testing::Test {
     }
     return out;
   }
-  fs::path folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(Sweep, GivesTheSameRowsForAnyThreadsAndShards) {

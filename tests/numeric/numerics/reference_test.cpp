@@ -1,20 +1,18 @@
 // Every architecture against an independent NumPy forward pass (reference/reference.py, in double precision): same
 // experts, weights within 1e-5, logits within 1e-4, in one prefill and in single steps from a cache.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <bit>
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "numerics/checkpoint.h"
 #include "numerics/forward.h"
 #include "spec/catalogue.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
-namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 std::uint32_t crc32(const std::string& text) {
@@ -43,16 +41,14 @@ std::vector<float> values_of(const std::string& name, std::int64_t count) {
 class Folder {
  public:
   explicit Folder(const Model& model) : model_(model) {
-    fs::create_directories(path_);
     add(outer_parts(model), -1, -1);
     for (int layer = 0; layer < model.layers + model.mtp_layers; ++layer) {
       add(layer_parts(model, layer), layer, -1);
       for (int e = 0; has_experts(model, layer) && e < model.moe->experts; ++e) add(expert_parts(model), layer, e);
     }
-    write_safetensors((path_ / "model.safetensors").string(), tensors_);
+    write_safetensors(folder_.file("model.safetensors"), tensors_);
   }
-  ~Folder() { fs::remove_all(path_); }
-  std::string path() const { return path_.string(); }
+  std::string path() const { return folder_.path().string(); }
 
  private:
   void add(const std::vector<PartShape>& parts, int layer, int expert) {
@@ -71,7 +67,7 @@ class Folder {
       }
     }
   }
-  fs::path path_ = fs::temp_directory_path() / ("moesim_reference_" + std::to_string(::getpid()));
+  TemporaryFolder folder_;
   const Model& model_;
   std::map<std::string, std::vector<float>> floats_;
   std::map<std::string, std::vector<std::uint16_t>> halves_;

@@ -2,14 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <filesystem>
-#include <fstream>
 #include <functional>
 
 #include "numeric/numerics/test_models.h"
 #include "routing/trace.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
@@ -18,8 +16,7 @@ namespace fs = std::filesystem;
 class Record : public testing::Test {
  protected:
   Record() {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_ / "prose");
+    fs::create_directory(folder_.path() / "prose");
     write("prose/a.txt", "The quick brown fox jumps over the lazy dog.");
     write("prose/b.txt", "Pack my box with five dozen jugs.");
     write("code.cpp", "int main() { return 0; }");
@@ -27,9 +24,8 @@ class Record : public testing::Test {
     model_.vocabulary = 256;
     model_.max_positions = 64;
   }
-  ~Record() override { fs::remove_all(folder_); }
-  void write(const std::string& name, const std::string& bytes) { std::ofstream(folder_ / name) << bytes; }
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  void write(const std::string& name, const std::string& bytes) { folder_.write(name, bytes); }
+  std::string path(const std::string& name) const { return folder_.file(name); }
   SyntheticOptions small() const {
     SyntheticOptions o;
     o.warm_up_tokens = 128;
@@ -43,7 +39,7 @@ class Record : public testing::Test {
     }
     return "no error";
   }
-  fs::path folder_ = fs::temp_directory_path() / ("moesim_record_" + std::to_string(::getpid()));
+  TemporaryFolder folder_;
   Model model_;
 };
 

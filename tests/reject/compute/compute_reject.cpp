@@ -1,7 +1,6 @@
 // Wrong input: the exact message, one line.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <functional>
@@ -12,6 +11,7 @@
 #include "compute/measurements.h"
 #include "core/files.h"
 #include "spec/catalogue.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
@@ -26,9 +26,7 @@ std::string message(const std::function<void()>& f) {
 
 class TableFile : public testing::Test {
  protected:
-  std::string file =
-      (std::filesystem::temp_directory_path() / ("moesim_table_" + std::to_string(getpid()) + ".csv")).string();
-  void TearDown() override { std::filesystem::remove(file); }
+  std::string file = testing::TempDir() + "table.csv";
   std::string error(const std::string& rows, const std::string& header = "kernel,precision,shape,gpu,sms,time\n") {
     write_file(file, header + rows);
     std::string out = message([&] {
@@ -162,13 +160,11 @@ TEST(Costs, ShapesAndPrecisions) {
 }
 
 TEST(Calibrations, FilesThatCannotBe) {
-  const std::string file =
-      (std::filesystem::temp_directory_path() / ("moesim_cal_" + std::to_string(getpid()) + ".yaml")).string();
+  const std::string file = testing::TempDir() + "calibration.yaml";
   const auto error = [&](const std::string& text) {
     write_file(file, text);
     std::string out = message([&] { (void)load_calibration(file); });
     for (std::size_t at; (at = out.find(file)) != std::string::npos;) out.replace(at, file.size(), "c.yaml");
-    std::filesystem::remove(file);
     return out;
   };
   EXPECT_EQ(error("type: gpu\n"), "c.yaml:1:7: type: expected kernel_calibration, got \"gpu\"");
@@ -177,8 +173,8 @@ TEST(Calibrations, FilesThatCannotBe) {
 }
 
 TEST(Calibrate, TablesThatCannotBe) {
-  const auto folder = std::filesystem::temp_directory_path() / ("moesim_tables_" + std::to_string(getpid()));
-  std::filesystem::create_directory(folder);
+  const TemporaryFolder tables;
+  const std::filesystem::path& folder = tables.path();
   const std::string experts = "num_tokens,hidden_size,inter_size,topk,num_experts,moe_ep_size,distribution,latency\n";
   const std::string mla = "kernel_source,num_heads,batch_size,isl,latency\n";
   for (const char* phase : {"decode", "prefill"}) {
@@ -206,7 +202,6 @@ TEST(Calibrate, TablesThatCannotBe) {
   write_file((folder / "h100_mla_prefill.csv").string(), mla + "fa3,128,1,16384,0.9\n");
   EXPECT_EQ(error(header + "dense,1,64,64,64,10\n"),
             "mla prefill 128 heads, 1 sequences of 16384, fa3: 18478 TFLOP/s is above the FP8 peak of h800");
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Explain, BeyondTheModel) {

@@ -5,6 +5,7 @@
 
 #include "core/random.h"
 #include "routing/importers/import.h"
+#include "support/temporary_folder.h"
 #include "unit/routing/byte_builders.h"
 
 namespace moesim {
@@ -13,12 +14,12 @@ using namespace bytes;
 
 class ImportReject : public ::testing::Test {
  protected:
-  Folder folder{"import_reject_"};
+  TemporaryFolder folder;
 
   /// The message without the folder; checks that no output appeared.
   std::string refused(const std::string& name, const std::string& content, ImportOptions options = {}) const {
     const std::string file = folder.write(name, content);
-    options.output = (folder.path / "out.db").string();
+    options.output = folder.file("out.db");
     std::string message = "no error";
     try {
       import_trace({file}, options);
@@ -26,12 +27,12 @@ class ImportReject : public ::testing::Test {
       message = e.what();
     }
     std::filesystem::remove(file);
-    for (const auto& entry : std::filesystem::directory_iterator(folder.path))
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
       EXPECT_FALSE(entry.path().filename().string().starts_with("out"))
           << entry.path() << " was left behind: " << message;
     std::filesystem::remove(options.output);
     EXPECT_EQ(message.find('\n'), std::string::npos);
-    const std::string start = folder.path.string() + "/";
+    const std::string start = folder.path().string() + "/";
     return message.starts_with(start) ? message.substr(start.size()) : message;
   }
 };
@@ -243,7 +244,7 @@ TEST_F(ImportReject, DamageAnywhereIsAnErrorOrHarmless) {
       if (round % 3 == 0) bad.resize(random.below(bad.size()));
       const std::string file = folder.write("a.bin", bad);
       ImportOptions options;
-      options.output = (folder.path / "out.db").string();
+      options.output = folder.file("out.db");
       options.top_k = 1;
       try {
         import_trace({file}, options);

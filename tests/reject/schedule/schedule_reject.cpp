@@ -1,9 +1,7 @@
 // Exact messages for schedules that cannot be.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <functional>
 
 #include "core/files.h"
@@ -51,8 +49,7 @@ TEST(ScheduleReject, UnknownKindsNameTheNearest) {
 
 class ScheduleFile : public testing::Test {
  protected:
-  std::string file_ = testing::TempDir() + "moesim_schedule_" + std::to_string(::getpid()) + ".yaml";
-  void TearDown() override { std::filesystem::remove(file_); }
+  std::string file_ = testing::TempDir() + "schedule.yaml";
   std::string refused(const std::string& text, int ranks = 2, int micro_batches = 2) {
     write_file(file_, text);
     std::string out = refusal("{kind: file, file: \"" + file_ + "\"}", ranks, micro_batches);

@@ -9,7 +9,7 @@ namespace moesim {
 namespace {
 /// The message without the folder of the file.
 std::string message(const std::string& kind, const std::string& text, const std::string& more = "") {
-  const std::string file = testing::TempDir() + "/reject_trace";
+  const std::string file = testing::TempDir() + "trace";
   std::ofstream(file, std::ios::binary) << text;
   try {
     auto source = workloads().make(Config::from_text("{kind: " + kind + ", file: " + file + more + "}", "test.yaml"),

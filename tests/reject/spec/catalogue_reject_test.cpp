@@ -1,15 +1,12 @@
 // Wrong models and hardware: the exact line a user reads.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-
 #include "spec/catalogue.h"
 #include "spec/scale.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
-namespace fs = std::filesystem;
 
 template <class F>
 std::string message(F f) {
@@ -26,24 +23,6 @@ std::string model_error(const std::string& text) {
 std::string cluster_error(const std::string& text) {
   return message([&] { (void)read_cluster(Config::from_text(text, "s.yaml").at("cluster")); });
 }
-
-/// A folder of files that goes away with the test.
-class Folder {
- public:
-  Folder() { fs::create_directories(path_); }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string add(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name) << text;
-    return path_ / name;
-  }
-  std::string operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  fs::path path_ = fs::temp_directory_path() /
-                   (std::string("moesim_") + testing::UnitTest::GetInstance()->current_test_info()->name());
-};
 
 TEST(RejectModel, UnknownNames) {
   EXPECT_EQ(message([] { (void)load_model("deepsek-v3"); }),
@@ -92,19 +71,19 @@ TEST(RejectModel, ValuesThatContradictEachOther) {
 }
 
 TEST(RejectModel, AnEntryThatExtendsItselfOrNothing) {
-  const Folder folder;
-  const std::string a = folder.add("a.yaml", "extends: b\ntitle: A\n");
-  folder.add("b.yaml", "extends: a\ntitle: B\n");
-  EXPECT_EQ(message([&] { (void)load_model(a); }), (folder / "b.yaml") + ":1:10: extends: \"a\" extends itself");
-  const std::string lost = folder.add("lost.yaml", "extends: deepseek-v5\n");
+  const TemporaryFolder folder;
+  const std::string a = folder.write("a.yaml", "extends: b\ntitle: A\n");
+  folder.write("b.yaml", "extends: a\ntitle: B\n");
+  EXPECT_EQ(message([&] { (void)load_model(a); }), folder.file("b.yaml") + ":1:10: extends: \"a\" extends itself");
+  const std::string lost = folder.write("lost.yaml", "extends: deepseek-v5\n");
   EXPECT_EQ(message([&] { (void)load_model(lost); }),
             lost + ":1:10: extends: no model is called \"deepseek-v5\"; did you mean \"deepseek-v2\"?");
 }
 
 TEST(RejectModel, ConfigJson) {
-  const Folder folder;
+  const TemporaryFolder folder;
   const auto error = [&](const std::string& text) {
-    const std::string file = folder.add("config.json", text);
+    const std::string file = folder.write("config.json", text);
     const std::string out = message([&] { (void)load_model(file); });
     return out.starts_with(file + ": ") ? out.substr(file.size() + 2) : out;
   };
@@ -129,9 +108,9 @@ TEST(RejectModel, ConfigJson) {
             "rope_scaling.original_max_position_embeddings: is missing");
   EXPECT_EQ(error(R"({"model_type": "gemma3", "text_config": {"hidden_size": 8}})"),
             "text_config.num_hidden_layers: is missing");
-  const Folder empty;
-  EXPECT_EQ(message([&] { (void)load_model(fs::temp_directory_path()); }),
-            fs::temp_directory_path().string() + ": this folder has no config.json");
+  const TemporaryFolder empty;
+  EXPECT_EQ(message([&] { (void)load_model(empty.path()); }),
+            empty.path().string() + ": this folder has no config.json");
 }
 
 TEST(RejectHardware, WrongUnitsKindsAndCounts) {

@@ -1,6 +1,5 @@
 // The committed calibration against what it was fitted to, and against rates it was not fitted to.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -245,13 +244,11 @@ TEST(Measurements, EachRowIsHeldOutOnce) {
 }
 
 TEST(Measurements, RowsThatWaitedForTheirHostAreKnown) {
-  const std::string file =
-      (std::filesystem::temp_directory_path() / ("moesim_mla_" + std::to_string(getpid()) + ".csv")).string();
+  const std::string file = testing::TempDir() + "mla.csv";
   write_file(file,
              "kernel_source,num_heads,batch_size,isl,latency\nfa3,8,1,512,0.9\nfa3,8,1,1024,0.7\nfa3,8,1,2048,1.0\n"
              "flashinfer,8,1,2048,0.8\n");
   const std::vector<Sample> rows = read_mla_table(file, false);
-  std::filesystem::remove(file);
   EXPECT_FALSE(rows[0].known);  // a longer prompt took less
   EXPECT_TRUE(rows[1].known);
   EXPECT_FALSE(rows[2].known);  // the same took less under the other library

@@ -1,31 +1,27 @@
 #include "numerics/checkpoint.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
-#include <filesystem>
 #include <functional>
 
 #include "numeric/numerics/test_models.h"
 #include "numerics/number_formats.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
-namespace fs = std::filesystem;
 
 /// All tensors of a tiny DeepSeek-V3 in memory, to be damaged one at a time and written out.
 class CheckpointFiles : public testing::Test {
  protected:
   CheckpointFiles() : model_(v3_micro()) {
-    fs::create_directories(folder_);
     add(outer_parts(model_), -1, -1);
     for (int layer = 0; layer < model_.layers; ++layer) {
       add(layer_parts(model_, layer), layer, -1);
       for (int e = 0; has_experts(model_, layer) && e < model_.moe->experts; ++e) add(expert_parts(model_), layer, e);
     }
   }
-  ~CheckpointFiles() override { fs::remove_all(folder_); }
 
   void add(const std::vector<PartShape>& parts, int layer, int expert) {
     for (const PartShape& p : parts) {
@@ -36,12 +32,12 @@ class CheckpointFiles : public testing::Test {
       tensors_[place.name] = {StoredType::f32, place.shape, std::as_bytes(std::span(values))};
     }
   }
-  std::string file() const { return (folder_ / "model.safetensors").string(); }
+  std::string file() const { return folder_.file("model.safetensors"); }
   void write() { write_safetensors(file(), tensors_); }
   std::string error() {
     write();
     try {
-      Checkpoint checkpoint(model_, folder_.string());
+      Checkpoint checkpoint(model_, folder_.path().string());
       WeightScratch scratch;
       for (int layer = 0; layer < model_.layers; ++layer) layer_weights(model_, checkpoint, layer, scratch);
       expert_weights(model_, checkpoint, 1, 3, scratch);
@@ -51,7 +47,7 @@ class CheckpointFiles : public testing::Test {
     return "no error";
   }
 
-  fs::path folder_ = fs::temp_directory_path() / ("moesim_checkpoint_" + std::to_string(::getpid()));
+  TemporaryFolder folder_;
   Model model_;
   std::map<std::string, std::vector<float>> values_;
   std::map<std::string, StoredTensor> tensors_;
@@ -63,7 +59,8 @@ TEST_F(CheckpointFiles, NamesWhatDoesNotFitTheModel) {
   EXPECT_EQ(error(), "no error");
   const auto whole = tensors_;
   tensors_.erase(kGate);
-  EXPECT_EQ(error(), folder_.string() + ": tensor " + kGate + " is missing; v3_micro needs it with shape [16, 32]");
+  EXPECT_EQ(error(),
+            folder_.path().string() + ": tensor " + kGate + " is missing; v3_micro needs it with shape [16, 32]");
   tensors_ = whole;
   tensors_[kGate].shape = {32, 16};
   EXPECT_EQ(error(),
@@ -98,7 +95,7 @@ TEST_F(CheckpointFiles, Fp8NeedsOneScaleABlock) {
                          "_scale_inv: expected F32 [1, 1], one scale a 128x128 block, got F32 [1, 2]");
   tensors_[kGate + "_scale_inv"] = {StoredType::f32, {1, 1}, std::as_bytes(std::span(scales).first(1))};
   EXPECT_EQ(error(), "no error");
-  Checkpoint checkpoint(model_, folder_.string());
+  Checkpoint checkpoint(model_, folder_.path().string());
   WeightScratch scratch;
   const FfnWeights w = expert_weights(model_, checkpoint, 1, 3, scratch);
   EXPECT_EQ(w.gate.matrix.data[0], 0.5F);
@@ -110,7 +107,7 @@ TEST_F(CheckpointFiles, WhatDoesNotFitTheMemoryIsConvertedAnew) {
   for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = std::uint16_t(0x3F80 + i % 5);
   tensors_[kGate] = {StoredType::bf16, {16, 32}, std::as_bytes(std::span(bits))};
   write();
-  Checkpoint none(model_, folder_.string(), Bytes{0}), plenty(model_, folder_.string());
+  Checkpoint none(model_, folder_.path().string(), Bytes{0}), plenty(model_, folder_.path().string());
   WeightScratch scratch;
   const float* converted = expert_weights(model_, none, 1, 3, scratch).gate.matrix.data;
   const float* kept = expert_weights(model_, plenty, 1, 3, scratch).gate.matrix.data;

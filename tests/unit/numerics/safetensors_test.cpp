@@ -1,23 +1,19 @@
 #include "numerics/safetensors.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 
 #include "core/files.h"
+#include "support/temporary_folder.h"
 
 namespace moesim {
 namespace {
-namespace fs = std::filesystem;
 
 class Safetensors : public testing::Test {
  protected:
-  Safetensors() { fs::create_directories(folder_); }
-  ~Safetensors() override { fs::remove_all(folder_); }
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string path(const std::string& name) const { return folder_.file(name); }
   /// A file of this header, followed by `data` zero bytes.
   std::string file_of(const std::string& header, std::size_t data, std::uint64_t length = 0) {
     const std::string file = path("x.safetensors");
@@ -38,7 +34,7 @@ class Safetensors : public testing::Test {
     }
     return "no error";
   }
-  fs::path folder_ = fs::temp_directory_path() / ("moesim_safetensors_" + std::to_string(::getpid()));
+  TemporaryFolder folder_;
 };
 
 TEST_F(Safetensors, ReadsBackWhatItWrites) {
@@ -94,19 +90,19 @@ TEST_F(Safetensors, RefusesFilesThatAreNone) {
   EXPECT_EQ(error_of(path("nowhere")), "no such file");
   std::ofstream(path("short")) << "abc";
   EXPECT_EQ(error_of(path("short")), "not a safetensors file: expected at least 8 bytes, got 3");
-  EXPECT_EQ(error_of(folder_.string()), "is not a file");
+  EXPECT_EQ(error_of(folder_.path().string()), "is not a file");
 }
 
 TEST_F(Safetensors, AFolderIsOneFileOrTheShardsOfItsIndex) {
   const auto error = [&] {
     try {
-      const SafetensorsFolder read(folder_.string());
+      const SafetensorsFolder read(folder_.path().string());
     } catch (const ConfigError& e) {
       return std::string(e.what());
     }
     return std::string("no error");
   };
-  EXPECT_EQ(error(), folder_.string() + ": holds neither model.safetensors nor model.safetensors.index.json");
+  EXPECT_EQ(error(), folder_.path().string() + ": holds neither model.safetensors nor model.safetensors.index.json");
   const std::vector<float> a{1, 2};
   const StoredTensor tensor{StoredType::f32, {2}, std::as_bytes(std::span(a))};
   write_safetensors(path("m-1.safetensors"), {{"a", tensor}});
@@ -114,8 +110,8 @@ TEST_F(Safetensors, AFolderIsOneFileOrTheShardsOfItsIndex) {
   const std::string index = path("model.safetensors.index.json");
   write_file(index, R"({"weight_map":{"a":"m-1.safetensors","b":"m-2.safetensors"}})");
   EXPECT_EQ(error(), "no error");
-  EXPECT_EQ(SafetensorsFolder(folder_.string()).find("b").file->file(), path("m-2.safetensors"));
-  EXPECT_EQ(SafetensorsFolder(folder_.string()).find("c").tensor, nullptr);
+  EXPECT_EQ(SafetensorsFolder(folder_.path().string()).find("b").file->file(), path("m-2.safetensors"));
+  EXPECT_EQ(SafetensorsFolder(folder_.path().string()).find("c").tensor, nullptr);
   write_file(index, R"({"weight_map":{"a":"m-1.safetensors","c":"m-2.safetensors"}})");
   EXPECT_EQ(error(), path("m-2.safetensors") + ": tensor c should be here by " + index + ", but is not");
   write_file(index, R"({"weight_map":{"a":"../m-1.safetensors"}})");

@@ -18,7 +18,7 @@ const std::string kFolder = SOURCE_DIR "/../shared/data/importer_fixtures/";
 class Fixtures : public ::testing::Test {
  protected:
   Json truth;
-  std::string out = ::testing::TempDir() + "fixture_" + std::to_string(::getpid()) + ".db";
+  std::string out = ::testing::TempDir() + "fixture.db";
 
   void SetUp() override {
     if (!fs::exists(kFolder + "ground_truth.json")) GTEST_SKIP() << "the measurement fixtures are not here";
@@ -138,7 +138,7 @@ TEST_F(Fixtures, ExflowArrayInFortranOrder) {
 // The recording's selection bias is not in the logits, so that not every choice can be found again; what the logits say
 // is: the gate's choice among them.
 TEST_F(Fixtures, RouterLogitsByTheModelsGate) {
-  const std::string model = ::testing::TempDir() + "fixture_model_" + std::to_string(::getpid()) + ".json";
+  const std::string model = ::testing::TempDir() + "model.json";
   std::ofstream(model)
       << R"({"architectures":["DeepseekV3ForCausalLM"],"model_type":"deepseek_v3","vocab_size":512,"hidden_size":64,
     "num_hidden_layers":4,"intermediate_size":128,"num_attention_heads":4,"num_key_value_heads":4,"q_lora_rank":32,"kv_lora_rank":16,
@@ -149,7 +149,6 @@ TEST_F(Fixtures, RouterLogitsByTheModelsGate) {
   ImportOptions options;
   options.model = model;
   const Trace t = import({"hf_router_logits.npz"}, options);
-  fs::remove(model);
   ASSERT_EQ(t.tokens(), 60);
   EXPECT_EQ(t.header().layers, (std::vector<int>{1, 2, 3}));
   std::vector<TraceToken> tokens;

@@ -7,6 +7,7 @@
 
 #include "core/random.h"
 #include "routing/exporters/exporters.h"
+#include "support/temporary_folder.h"
 #include "unit/routing/byte_builders.h"
 
 namespace moesim {
@@ -15,8 +16,8 @@ using namespace bytes;
 
 class Import : public ::testing::Test {
  protected:
-  Folder folder{"import_test_"};
-  std::string out = (folder.path / "out.db").string();
+  TemporaryFolder folder;
+  std::string out = folder.file("out.db");
 
   Trace run(const std::vector<std::string>& files, ImportOptions options = {}) const {
     std::filesystem::remove(out);
@@ -212,13 +213,13 @@ TEST_F(Import, TensorRtCountsAndSelections) {
                                                  {"100_4", "I64", "[4]", raw<std::int64_t>({1, 1, 1, 1})}}));
   folder.write("rank1.safetensors", safetensors({{"100_3", "I64", "[4]", raw<std::int64_t>({0, 1, 0, 1})},
                                                  {"100_4", "I64", "[4]", raw<std::int64_t>({1, 0, 1, 0})}}));
-  const Trace counts = run({folder.path.string()});
+  const Trace counts = run({folder.path().string()});
   EXPECT_EQ(counts.header().layers, (std::vector<int>{3, 4}));
   EXPECT_EQ(counts.tokens(), 3);
   EXPECT_EQ(load(counts, 0), (std::vector<std::int64_t>{2, 2, 1, 1}));
   folder.write("rank0_raw.safetensors", safetensors({{"100_3", "I32", "[2, 2]", raw<std::int32_t>({0, 1, 2, 3})},
                                                      {"100_4", "I32", "[2, 2]", raw<std::int32_t>({3, 0, 1, 2})}}));
-  const Trace raw_trace = run({(folder.path / "meta_info.json").string()});
+  const Trace raw_trace = run({folder.file("meta_info.json")});
   EXPECT_FALSE(raw_trace.header().sampled);
   EXPECT_EQ(choices(raw_trace, 1), (std::vector<int>{3, 0, 1, 2}));
 }
@@ -298,7 +299,7 @@ TEST_F(Import, WhatWasExportedComesBack) {
     ids.insert(ids.end(), {std::int16_t(e), std::int16_t((e + 3) % 16)});
     weights.insert(weights.end(), {float(random.uniform()), float(random.uniform())});
   }
-  const std::string file = (folder.path / "t.db").string();
+  const std::string file = folder.file("t.db");
   {
     TraceWriter writer(file, h);
     writer.add(tokens, ids, weights);

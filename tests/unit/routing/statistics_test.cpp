@@ -33,7 +33,7 @@ TEST(LoadShape, OfLoadsThatCanBeWorkedOut) {
 }
 
 struct TraceFile {
-  std::string file = ::testing::TempDir() + "statistics_" + std::to_string(::getpid()) + ".db";
+  std::string file = ::testing::TempDir() + "statistics.db";
   TraceFile(const TraceHeader& h, const std::vector<TraceToken>& tokens, const std::vector<std::int16_t>& ids,
             const std::vector<float>& weights = {}) {
     fs::remove(file);

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string temporary(const std::string& name) {
-  const std::string file = ::testing::TempDir() + "trace_test_" + name + std::to_string(::getpid()) + ".db";
+  const std::string file = ::testing::TempDir() + name + ".db";
   fs::remove(file);
   return file;
 }

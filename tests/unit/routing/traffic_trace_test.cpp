@@ -18,7 +18,7 @@ constexpr RouterShape kRouter{kExperts, kTopK, 1, 1};
 class TraceTrafficTest : public ::testing::Test {
  protected:
   static constexpr int kTokens = 700;
-  std::string file = ::testing::TempDir() + "traffic_trace_" + std::to_string(::getpid()) + ".db";
+  std::string file = ::testing::TempDir() + "traffic.db";
   std::vector<TraceToken> tokens;
   std::vector<std::int16_t> ids;  // (layers, tokens, top_k)
 

@@ -250,7 +250,7 @@ TEST(Serving, RefusesWhatCannotBeBuilt) {
 
 /// A recording of V2-Lite's shape: prompts choose experts 0 to 5, decoding 58 to 63.
 std::string recording(const std::vector<std::string>& notes) {
-  const std::string file = testing::TempDir() + "/serving.trace.db";
+  const std::string file = testing::TempDir() + "serving.trace.db";
   std::filesystem::remove(file);
   TraceHeader header;
   for (int l = 1; l < 27; ++l) header.layers.push_back(l);
@@ -292,7 +292,7 @@ TEST(Serving, DraftsAreAcceptedAsTheTraceMeasured) {
 }
 
 TEST(Serving, RejectsAndListsWhatIsTooLong) {
-  const std::string file = testing::TempDir() + "/too_long.csv";
+  const std::string file = testing::TempDir() + "too_long.csv";
   std::ofstream(file)
       << "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:00:00,100,10\n2023-11-16 18:00:01,200000,10\n"
          "2023-11-16 18:00:02,100,0\n";

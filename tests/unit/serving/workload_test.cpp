@@ -11,7 +11,7 @@
 namespace moesim {
 namespace {
 std::string write(const std::string& name, const std::string& text) {
-  const std::string file = testing::TempDir() + "/serving_" + name;
+  const std::string file = testing::TempDir() + name;
   std::ofstream(file, std::ios::binary) << text;
   return file;
 }
@@ -122,7 +122,7 @@ TEST(ShareGpt, TurnsRepeatWhatCameBefore) {
 }
 
 TEST(ServeGen, RateWeightedMeans) {
-  const std::string folder = testing::TempDir() + "/serving_servegen";
+  const std::string folder = testing::TempDir() + "servegen";
   std::filesystem::create_directories(folder);
   std::ofstream(folder + "/chunk-0-trace.csv") << "0,2.0,1.5,Gamma,0.44,1.1\n600,0.0,0,,,\n1200,1.0,1,Weibull,0.8,1\n";
   std::ofstream(folder + "/chunk-0-dataset.json")

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "core/files.h"
 #include "spec/catalogue.h"
@@ -35,20 +34,17 @@ TEST(HuggingFace, ConfigFilesGiveTheSameModelAsTheCatalogue) {
 }
 
 TEST(HuggingFace, WhatIsWrittenReadsAsTheSameModel) {
-  const fs::path folder = fs::temp_directory_path() / "moesim_hugging_face_json";
-  fs::create_directories(folder);
+  const TemporaryFolder folder;
   int checked = 0;
   for (const std::string& name : catalogue_names("models")) {
     Model model = load_model(name);
     if (!model.unpublished.empty()) continue;
     model.weights = Dtype::fp32;
-    std::ofstream(folder / "config.json") << hugging_face_json(model, "float32");
-    Model read = read_hugging_face(folder / "config.json");
+    Model read = read_hugging_face(folder.write("config.json", hugging_face_json(model, "float32")));
     EXPECT_EQ(all_fields(read), all_fields(model)) << name;
     ++checked;
   }
   EXPECT_GT(checked, 25);
-  fs::remove_all(folder);
 }
 
 TEST(HuggingFace, Llama4NormAndTemperature) {
@@ -95,16 +91,14 @@ TEST(HuggingFace, AFolderOrAFileStandsForTheModelInIt) {
 }
 
 TEST(HuggingFace, RopeParametersOfTransformers5) {
-  const fs::path folder = fs::temp_directory_path() / "moesim_rope_parameters";
-  fs::create_directories(folder);
-  std::ofstream(folder / "config.json") << R"({"model_type": "llama", "vocab_size": 9, "hidden_size": 8,
+  const TemporaryFolder folder;
+  folder.write("config.json", R"({"model_type": "llama", "vocab_size": 9, "hidden_size": 8,
     "num_hidden_layers": 1, "intermediate_size": 8, "num_attention_heads": 2, "rope_parameters":
-    {"rope_type": "linear", "rope_theta": 500000.0, "factor": 4.0}})";
-  const RopeShape r = load_model(folder).rope;
+    {"rope_type": "linear", "rope_theta": 500000.0, "factor": 4.0}})");
+  const RopeShape r = load_model(folder.path()).rope;
   EXPECT_EQ(r.theta, 500'000);
   EXPECT_EQ(r.scaling, "linear");
   EXPECT_EQ(r.factor, 4);
-  fs::remove_all(folder);
 }
 
 TEST(HuggingFace, TinyModelsForNumericChecksLoad) {
