@@ -4,6 +4,8 @@
 #   sim/setup.sh run      ... build, and run the quickstart scenario
 #   sim/setup.sh test     ... build, and run the tests
 #   sim/setup.sh strict   ... build with warnings as errors and sanitizers, and run the tests there
+#   sim/setup.sh debug    ... build the program without optimisation, and run one small scenario of each study
+#   sim/setup.sh odr      ... look for types and functions that are defined twice
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -67,8 +69,18 @@ case "${1:-install}" in
     build strict build-strict
     ctest --preset strict
     ;;
+  debug)
+    install_missing "${packages[@]}" "${developer_packages[@]}"
+    build debug build-debug
+    ctest --preset debug
+    ;;
+  odr)
+    install_missing "${packages[@]}" "${developer_packages[@]}"
+    build debug build-debug --target odr
+    echo "setup: nothing in sim/ is defined twice" >&2
+    ;;
   *)
-    echo "usage: sim/setup.sh [install | run | test | strict]" >&2
+    echo "usage: sim/setup.sh [install | run | test | strict | debug | odr]" >&2
     exit 2
     ;;
 esac
