@@ -12,8 +12,8 @@ int main(int argc, char** argv) {
   const fs::path started_in = fs::current_path();
   const fs::path folder = moesim::new_folder(fs::temp_directory_path());
   for (const char* name : {"TMPDIR", "TEST_TMPDIR"}) setenv(name, folder.c_str(), 1);  // gtest reads the second
-  fs::current_path(folder);
-  testing::InitGoogleTest(&argc, argv);  // only now: it makes the parameters of parametrised tests
+  testing::InitGoogleTest(&argc, argv);  // after the variables, since it makes the parameters of parametrised tests;
+  fs::current_path(folder);              // before this, since --gtest_output is relative to where the user stands
   const int status = RUN_ALL_TESTS();
   fs::current_path(started_in);
   std::error_code ignored;
