@@ -10,7 +10,7 @@
 int main(int argc, char** argv) {
   namespace fs = std::filesystem;
   const fs::path started_in = fs::current_path();
-  const fs::path folder = moesim::new_folder(fs::temp_directory_path());
+  const fs::path folder = fs::canonical(moesim::new_folder(fs::temp_directory_path()));
   for (const char* name : {"TMPDIR", "TEST_TMPDIR"}) setenv(name, folder.c_str(), 1);  // gtest reads the second
   testing::InitGoogleTest(&argc, argv);  // after the variables, since it makes the parameters of parametrised tests;
   fs::current_path(folder);              // before this, since --gtest_output is relative to where the user stands
