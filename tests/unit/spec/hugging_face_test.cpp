@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "core/files.h"
+#include "core/paths.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
 #include "spec/extend.h"
