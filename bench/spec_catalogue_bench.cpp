@@ -1,7 +1,7 @@
 // Reading each entry of the catalogues; a user waits for it at every start, so under 10 ms.
 #include <benchmark/benchmark.h>
 
-#include "core/files.h"
+#include "core/paths.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
 

@@ -1,7 +1,7 @@
 // One step of DeepSeek-V3's published training: 16 stages x 64 expert-parallel GPUs, 120 micro-batches, skewed routing.
 #include <benchmark/benchmark.h>
 
-#include "core/files.h"
+#include "core/paths.h"
 #include "record/results.h"
 #include "training/iteration.h"
 
@@ -9,7 +9,7 @@ namespace moesim {
 namespace {
 void step(benchmark::State& state, std::vector<Config::Override> overrides) {
   const Config scenario =
-      Config::load(catalogue_file("scenarios", "train-deepseek-v3", "scenario", SOURCE_DIR), overrides);
+      Config::load(catalogue_file("scenarios", "train-deepseek-v3", "scenario", {SOURCE_DIR}), overrides);
   for (auto _ : state) {
     TrainingSetup setup(scenario, 1);
     const StepOutcome out = setup.run(0, nullptr);

@@ -21,7 +21,7 @@ struct Given {
 
 void run(Given given) {
   for (const std::string& text : given.parents) given.options.parents.push_back(parse_parent(text));
-  Config::from_text(fmt::format("shard: \"{}\"", given.shard), "--shard").at("shard").parse(given.options.shard);
+  Config::from_option("--shard", fmt::format("\"{}\"", given.shard)).parse(given.options.shard);
   const AssemblyResult r = assemble(given.options);
   if (given.json) {
     const nlohmann::ordered_json out{{"output", given.options.output},

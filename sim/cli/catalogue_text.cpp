@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/files.h"
+#include "core/paths.h"
 #include "record/summary.h"
 #include "spec/count.h"
 

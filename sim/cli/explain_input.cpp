@@ -22,19 +22,20 @@ E word(std::string_view option, const std::string& text) {
 
 void set_recompute(Recompute& r, const ExplainOptions& o) {
   if (o.recompute.empty()) return;
-  if (o.phase != "training") throw ConfigError("--recompute: only training keeps or recomputes; add --phase training");
+  if (o.phase != "training")
+    throw ConfigError::placed("--recompute: only training keeps or recomputes; add --phase training");
   if (o.recompute == "selective")
     r.norms = r.up_projections = r.swiglu = true;
   else if (o.recompute == "full")
     r.layer = true;
   else if (o.recompute != "none")
-    throw ConfigError(fmt::format("--recompute: expected none, selective or full, got \"{}\"", o.recompute));
+    throw ConfigError::placed(fmt::format("--recompute: expected none, selective or full, got \"{}\"", o.recompute));
 }
 
 // "4x8192,64x512": sequences x tokens; a number alone is one sequence.
 std::vector<SequenceGroup> parse_lengths(const std::string& text) {
   const auto fail = [&] {
-    throw ConfigError(
+    throw ConfigError::placed(
         fmt::format("--lengths: expected tokens or sequences x tokens, as in 4x8192,64x512, got \"{}\"", text));
   };
   std::vector<SequenceGroup> out;
@@ -78,7 +79,8 @@ void set_phase(ExplainRequest& r, ExplainPhase phase) {
 void set_sequences(const ExplainOptions& o, ExplainRequest& r) {
   if (!o.lengths.empty()) {
     if (o.sequences || (r.phase == ExplainPhase::decode ? o.context : o.tokens))
-      throw ConfigError("--lengths: says how many sequences there are and how long they are; leave those options out");
+      throw ConfigError::placed(
+          "--lengths: says how many sequences there are and how long they are; leave those options out");
     r.lengths = parse_lengths(o.lengths);
   }
   r.sequences = o.sequences.value_or(r.sequences);
@@ -89,9 +91,10 @@ void set_sequences(const ExplainOptions& o, ExplainRequest& r) {
 ExplainSubject explain_subject(const ExplainOptions& o) {
   if (o.scenario.empty() == o.model.empty()) throw ConfigError("explain: expected a scenario, or --model with --gpu");
   if (!o.scenario.empty()) return subject_of_scenario(o);
-  if (!o.sets.empty()) throw ConfigError("--set: changes a scenario, and none is given");
+  if (!o.sets.empty()) throw ConfigError::placed("--set: changes a scenario, and none is given");
   if (!o.pool.empty() || o.stage >= 0)
-    throw ConfigError(fmt::format("--{}: is part of a scenario, and none is given", o.pool.empty() ? "stage" : "pool"));
+    throw ConfigError::placed(
+        fmt::format("--{}: is part of a scenario, and none is given", o.pool.empty() ? "stage" : "pool"));
   ExplainSubject s{o.request, load_gpu(o.gpu.empty() ? "h800" : o.gpu), nullptr, "", ""};
   ExplainRequest& r = s.request;
   r.model = load_model(o.model);
@@ -102,11 +105,10 @@ ExplainSubject explain_subject(const ExplainOptions& o) {
   r.options.sequence_parallel = r.options.training && r.options.tensor > 1;
   if (o.launched) r.options.graphs = false;
   r.causal = !o.whole;
-  if (o.whole && r.phase == ExplainPhase::decode) throw ConfigError("--whole: decoding has nothing to mask");
+  if (o.whole && r.phase == ExplainPhase::decode) throw ConfigError::placed("--whole: decoding has nothing to mask");
   set_precisions(o, s.gpu, r, r.options.precision);
   const std::string kernels = o.kernels.empty() ? "calibrated" : o.kernels;
-  s.kernels =
-      kernel_models().make(Config::from_text("kernels: {kind: " + kernels + "}", "--kernels").at("kernels"), s.gpu);
+  s.kernels = kernel_models().make(Config::from_option("--kernels", "{kind: " + kernels + "}"), s.gpu);
   return s;
 }
 }  // namespace moesim

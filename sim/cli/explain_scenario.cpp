@@ -5,6 +5,7 @@
 
 #include "cli/explain_scenario.h"
 #include "cli/options.h"
+#include "core/ceil_div.h"
 #include "placement/section.h"
 #include "spec/catalogue.h"
 #include "study/passes.h"
@@ -20,7 +21,7 @@ void read_passes(const ExplainOptions& o, const Scenario& scenario, ExplainSubje
   ExplainRequest& r = s.request;
   r.model = read_model(scenario.config.at("model"));
   if (!o.phase.empty() && o.phase != "prefill" && o.phase != "decode")
-    throw ConfigError(fmt::format("--phase: expected prefill or decode, got \"{}\"", o.phase));
+    throw ConfigError::placed(fmt::format("--phase: expected prefill or decode, got \"{}\"", o.phase));
   const bool decode = o.phase.empty() ? shape.prefill.steps == 0 : o.phase == "decode";
   const PhaseShape& phase = decode ? shape.decode : shape.prefill;
   set_phase(r, decode ? ExplainPhase::decode : ExplainPhase::prefill);
@@ -51,7 +52,7 @@ int slots_of(const Config& placed, const Model& model, int gpus) {
   int slots = 0;
   if (placed.has("placement") && placed.at("placement").is_map())
     slots = read<PlacementSection>(placed.at("placement")).slots;
-  return (std::max(slots, model.moe->experts) + gpus - 1) / gpus;
+  return ceil_div(std::max(slots, model.moe->experts), gpus);
 }
 
 ExplainSubject subject_of_scenario(const ExplainOptions& o) {

@@ -18,16 +18,17 @@ Config pool_of(const ExplainOptions& o, const Config& serving) {
     if (o.pool.empty() || names.back() == o.pool) return pool;
   }
   const std::vector<std::string_view> views(names.begin(), names.end());
-  throw ConfigError(fmt::format("--pool: no pool is called \"{}\"{}", o.pool, suggestion(o.pool, views, "there are")));
+  throw ConfigError::placed(
+      fmt::format("--pool: no pool is called \"{}\"{}", o.pool, suggestion(o.pool, views, "there are")));
 }
 
 // Requests come and go, so a step has no one size: the options', or 64 sequences of half a window of 8,192.
 void set_step(const ExplainOptions& o, const Scenario& scenario, Role role, ExplainRequest& r) {
   const std::string words[] = {"prefill", "decode"};
   if (!o.phase.empty() && std::ranges::find(words, o.phase) == std::end(words))
-    throw ConfigError(fmt::format("--phase: expected prefill or decode, got \"{}\"", o.phase));
+    throw ConfigError::placed(fmt::format("--phase: expected prefill or decode, got \"{}\"", o.phase));
   if ((role == Role::prefill && o.phase == "decode") || (role == Role::decode && o.phase == "prefill"))
-    throw ConfigError(fmt::format("--phase: this pool's role is {}", name_of(role)));
+    throw ConfigError::placed(fmt::format("--phase: this pool's role is {}", name_of(role)));
   const bool decode = role == Role::decode || (role == Role::both && o.phase != "prefill");
   const GroupLayout layout = r.options.layout;
   const bool graphs = r.options.graphs;
@@ -63,7 +64,7 @@ void explain_serving(const ExplainOptions& o, const Scenario& scenario, ExplainS
   r.slots = slots_of(config.has("placement") ? config : scenario.config, r.model, r.expert_parallel);
   set_step(o, scenario, pool.role, r);
   if (o.stage >= p.pipeline)
-    throw ConfigError(fmt::format("--stage: expected 0 to {}, got {}", p.pipeline - 1, o.stage));
+    throw ConfigError::placed(fmt::format("--stage: expected 0 to {}, got {}", p.pipeline - 1, o.stage));
   const int stage = std::max(0, o.stage);
   r.held = held(r.model, p, stage, r.slots, false);
   if (p.pipeline > 1) s.memory = fmt::format("pipeline stage {}", stage);

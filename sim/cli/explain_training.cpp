@@ -25,7 +25,7 @@ void explain_training(const ExplainOptions& o, const Scenario& scenario, Explain
   KernelCosts costs(*s.kernels);
   split_layers(plan, scenario.config, [&](const PlanBlock& block) { return block_seconds(plan, block, costs); });
   if (o.stage >= plan.schedule.ranks)
-    throw ConfigError(fmt::format("--stage: expected 0 to {}, got {}", plan.schedule.ranks - 1, o.stage));
+    throw ConfigError::placed(fmt::format("--stage: expected 0 to {}, got {}", plan.schedule.ranks - 1, o.stage));
   Bytes most{-1};
   for (int rank = std::max(0, o.stage); rank < (o.stage < 0 ? plan.schedule.ranks : o.stage + 1); ++rank) {
     const RankHolds holds = rank_holds(plan, rank, r.slots);

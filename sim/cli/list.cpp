@@ -10,7 +10,7 @@
 #include "cli/command.h"
 #include "compute/kernel_model.h"
 #include "core/family.h"
-#include "core/files.h"
+#include "core/paths.h"
 #include "network/exchange.h"
 #include "network/network.h"
 #include "numerics/gates.h"

@@ -18,13 +18,13 @@ std::unique_ptr<Tokenizer> tokenizer_for(const ModelInput& in) {
   if (in.tokenizer.empty()) return in.weights.empty() ? nullptr : tokenizer_of(in.weights);
   if (!std::filesystem::is_directory(in.tokenizer)) return std::make_unique<Tokenizer>(in.tokenizer);
   auto found = tokenizer_of(in.tokenizer);
-  if (!found) throw ConfigError(fmt::format("--tokenizer: {} holds no tokenizer.json", in.tokenizer));
+  if (!found) throw ConfigError::placed(fmt::format("--tokenizer: {} holds no tokenizer.json", in.tokenizer));
   return found;
 }
 
 Bytes read_bytes(const std::string& text) {
   Bytes out;
-  Config::from_text(fmt::format("memory: \"{}\"", text), "--memory").at("memory").parse(out);
+  Config::from_option("--memory", fmt::format("\"{}\"", text)).parse(out);
   return out;
 }
 Precision parse_precision(const std::string& word, std::string_view option) {

@@ -12,7 +12,7 @@ std::vector<Config::Override> parse_overrides(const std::vector<std::string>& te
   for (const std::string& t : texts) {
     const std::size_t equals = t.find('=');
     if (equals == std::string::npos || equals == 0)
-      throw ConfigError(fmt::format("--set {}: expected key.path=value", t));
+      throw ConfigError::placed(fmt::format("--set {}: expected key.path=value", t));
     out.push_back({t.substr(0, equals), t.substr(equals + 1)});
   }
   return out;
@@ -21,11 +21,12 @@ std::vector<Config::Override> parse_overrides(const std::vector<std::string>& te
 std::pair<Time, Time> parse_window(const std::string& text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string::npos)
-    throw ConfigError(fmt::format("--timeline-window: expected FROM:TO, for example 0ms:5ms, got \"{}\"", text));
+    throw ConfigError::placed(
+        fmt::format("--timeline-window: expected FROM:TO, for example 0ms:5ms, got \"{}\"", text));
   const auto side = [&](const std::string& word, Time fallback) {
     if (word.empty()) return fallback;
     Time t{};
-    Config::from_text("\"" + word + "\"", "--timeline-window").parse(t);
+    Config::from_option("--timeline-window", "\"" + word + "\"").parse(t);
     return t;
   };
   return {side(text.substr(0, colon), {0}), side(text.substr(colon + 1), {INT64_MAX})};

@@ -1,5 +1,6 @@
 // Option values that several verbs share.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -17,4 +18,16 @@ std::vector<Config::Override> parse_overrides(const std::vector<std::string>& te
 std::pair<Time, Time> parse_window(const std::string& text);
 /// "0-7,16" as a set.  Throws ConfigError naming `option`.
 std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view option);
+/// Runs f, which uses what options say; a ConfigError of f at key "gpu_slots" becomes one of "--gpu-slots".
+template <class F>
+decltype(auto) as_options(F&& f) {
+  try {
+    return std::forward<F>(f)();
+  } catch (const ConfigError& e) {
+    if (e.has_place() || e.key().empty()) throw;
+    std::string option = "--" + e.key();
+    std::replace(option.begin(), option.end(), '_', '-');
+    throw ConfigError::placed(option + ": " + e.problem());
+  }
+}
 }  // namespace moesim

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/paths.h"
 #include "spec/catalogue.h"
 #include "study/place.h"
 
@@ -32,14 +33,14 @@ std::vector<StrategyChoice> strategies(const Given& given) {
     std::vector<Config::Override> own;
     for (const Config::Override& s : sets)
       if (s.path.starts_with(name + ".")) own.push_back({s.path.substr(name.size() + 1), s.value});
-    const Config config = Config::from_text(fmt::format("kind: \"{}\"", name), "--strategy", own);
+    const Config config = Config::from_option("--strategy", fmt::format("kind: \"{}\"", name), own);
     (void)placements().make(config);  // unknown names before anything is read
     out.push_back({name, config});
   }
   for (const Config::Override& s : sets) {
     const std::string name = s.path.substr(0, s.path.find('.'));
     if (std::ranges::find(given.strategies, name) == given.strategies.end())
-      throw ConfigError(fmt::format("--set {}: \"{}\" is not among the strategies", s.path, name));
+      throw ConfigError::placed(fmt::format("--set {}: \"{}\" is not among the strategies", s.path, name));
   }
   return out;
 }
@@ -78,7 +79,7 @@ PlaceOptions options_of(const Given& given) {
   o.problem.gpu_speed = given.gpu_speed;
   o.slots = given.slots;
   o.top_k = given.top_k;
-  Config::from_text(given.sharing, "--sharing").parse(o.sharing);
+  Config::from_option("--sharing", given.sharing).parse(o.sharing);
   o.prefill_tokens = given.prefill_tokens;
   o.decode_tokens = given.decode_tokens;
   o.context = given.context;
@@ -86,7 +87,7 @@ PlaceOptions options_of(const Given& given) {
   o.keep_places = given.keep_places;
   if (!given.from.empty())
     o.from = load_placement(given.from, {given.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
-  if (o.keep_places && !o.from) throw ConfigError("--keep-places: needs the placement in force, --from");
+  if (o.keep_places && !o.from) throw ConfigError::placed("--keep-places: needs the placement in force, --from");
   return o;
 }
 
@@ -95,7 +96,7 @@ PlacementFormat format_of(const Given& given) {
   PlacementFormat out = PlacementFormat::json;
   const std::string& file = given.output;
   if (!given.format.empty())
-    Config::from_text(given.format, "--format").parse(out);
+    Config::from_option("--format", given.format).parse(out);
   else if (file.ends_with(".csv"))
     out = PlacementFormat::csv;
   else if (file.ends_with(".yaml") || file.ends_with(".yml"))
@@ -109,7 +110,7 @@ void place_verb(Given given, const std::string& command_line) {
   if (!given.output.empty()) check_new_file(given.output);
   if (!given.database.empty()) check_new_file(given.database);
   const PlaceOptions options = options_of(given);
-  const PlaceResult result = place(options);
+  const PlaceResult result = as_options([&] { return place(options); });
   const std::string best = placement_text(placement_of(options, result, result.best), format);
   if (!given.output.empty()) {
     write_file(given.output, best);

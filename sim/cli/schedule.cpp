@@ -15,30 +15,34 @@ struct Options {
   std::string forward = "1 s", input = "1 s", weight = "1 s", overlapped, send = "0 s";
 };
 
-Config scenario_of(const Options& o) {
+Config schedule_of(const Options& o) {
   const bool file = o.kind.find('.') != std::string::npos || o.kind.find('/') != std::string::npos;
-  std::string text = "schedule: {kind: " + (file ? "file, file: \"" + o.kind + "\"" : o.kind);
+  std::string text = "{kind: " + (file ? "file, file: \"" + o.kind + "\"" : o.kind);
   if (o.chunks > 0) text += fmt::format(", chunks: {}", o.chunks);
-  text += fmt::format("}}\nforward: {}\ninput: {}\nweight: {}\nsend: {}\n", o.forward, o.input, o.weight, o.send);
-  if (!o.overlapped.empty()) text += fmt::format("overlapped: {}\n", o.overlapped);
-  return Config::from_text(text, "command line");
+  return Config::from_option("schedule", text + "}");
+}
+
+ScheduleCosts costs_of(const Options& o) {
+  ScheduleCosts out;
+  Config::from_option("--forward", o.forward).parse(out.forward);
+  Config::from_option("--input", o.input).parse(out.backward_input);
+  Config::from_option("--weight", o.weight).parse(out.weight);
+  Config::from_option("--send", o.send).parse(out.send);
+  if (!o.overlapped.empty()) Config::from_option("--overlapped", o.overlapped).parse(out.overlapped);
+  return out;
 }
 
 void schedule(const Options& o) {
-  const Config config = scenario_of(o);
-  const auto policy = pipeline_schedules().make(config.at("schedule"));
+  const Config config = schedule_of(o);
+  const auto policy = pipeline_schedules().make(config);
   const auto own = policy->only_shape();
   const int stages = o.stages != 0 ? o.stages : own.ranks > 0 ? own.ranks : 8;
   const int micro_batches = o.micro_batches != 0    ? o.micro_batches
                             : own.micro_batches > 0 ? own.micro_batches
                                                     : 2 * stages;
-  const Schedule s = build_schedule(*policy, config.at("schedule").at("kind").text(), stages, micro_batches);
-  ScheduleCosts costs;
-  config.at("forward").parse(costs.forward);
-  config.at("input").parse(costs.backward_input);
-  config.at("weight").parse(costs.weight);
-  config.at("send").parse(costs.send);
-  if (config.has("overlapped")) config.at("overlapped").parse(costs.overlapped);
+  const Schedule s =
+      config.placed([&] { return build_schedule(*policy, config.at("kind").text(), stages, micro_batches); });
+  const ScheduleCosts costs = costs_of(o);
   std::vector<int> bounds;
   for (int rank = 0; rank < s.ranks; ++rank) bounds.push_back(policy->in_flight_bound(s.ranks, micro_batches, rank));
   if (const auto problems = schedule_problems(s, bounds); !problems.empty())

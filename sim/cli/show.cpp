@@ -12,6 +12,7 @@
 #include "cli/catalogue_text.h"
 #include "cli/command.h"
 #include "core/files.h"
+#include "core/paths.h"
 #include "network/topology.h"
 #include "record/summary.h"
 #include "spec/claims.h"
@@ -48,13 +49,17 @@ bool is_model(const std::string& name) {
 void check_cluster(const std::string& name, std::string_view type, const ShowOptions& options) {
   const std::string_view option = options.collectives ? "collectives" : options.draw.empty() ? "" : "draw";
   if (!option.empty() && type != "cluster")
-    throw ConfigError(fmt::format("--{}: {} is a {}, not a cluster", option, name, type));
+    throw ConfigError::placed(fmt::format("--{}: {} is a {}, not a cluster", option, name, type));
+}
+
+Topology topology_of(const std::string& name) {
+  return at_place(name, [&] { return Topology(load_cluster(name)); });
 }
 
 std::string draw_network(const std::string& name, const std::string& format) {
-  if (format == "dot") return topology_dot(Topology(load_cluster(name)));
-  if (format == "svg") return topology_svg(Topology(load_cluster(name)));
-  throw ConfigError(fmt::format("--draw: expected dot or svg, got \"{}\"", format));
+  if (format == "dot") return topology_dot(topology_of(name));
+  if (format == "svg") return topology_svg(topology_of(name));
+  throw ConfigError::placed(fmt::format("--draw: expected dot or svg, got \"{}\"", format));
 }
 
 std::string show_hardware(const std::string& name, const ShowOptions& options) {
@@ -103,7 +108,8 @@ CacheFormat cache_format(const std::string& word) {
     if (name == word) return format;
     names.push_back(name);
   }
-  throw ConfigError(fmt::format("--kv-dtype: \"{}\" is not known{}", word, suggestion(word, names, "there are")));
+  throw ConfigError::placed(
+      fmt::format("--kv-dtype: \"{}\" is not known{}", word, suggestion(word, names, "there are")));
 }
 }  // namespace
 
@@ -152,8 +158,8 @@ void add_show(CLI::App& app, int&) {
       throw ConfigError(given->claims ? "--claims stands alone, without names"
                                       : "show needs a name (see moesim list) or --claims");
     if (options.context < 1 || options.context > 1'000'000'000)
-      throw ConfigError(fmt::format("--context: expected 1 to 1000000000 tokens, got {}", options.context));
-    if (options.batch < 1) throw ConfigError(fmt::format("--batch: expected 1 or more, got {}", options.batch));
+      throw ConfigError::placed(fmt::format("--context: expected 1 to 1000000000 tokens, got {}", options.context));
+    if (options.batch < 1) throw ConfigError::placed(fmt::format("--batch: expected 1 or more, got {}", options.batch));
     if (options.collectives && !options.draw.empty())
       throw ConfigError("show --draw and --collectives do not go together");
     options.format = cache_format(given->format);

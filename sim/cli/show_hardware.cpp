@@ -99,7 +99,7 @@ std::string show_fabric(const Fabric& fabric, bool json) {
 }
 
 std::string show_cluster(const Cluster& c, bool json) {
-  const TopologySummary net = Topology(c).summary();
+  const TopologySummary net = at_place(c.name, [&] { return Topology(c).summary(); });
   const double gpus = c.gpus();
   struct Sum {
     std::string_view name, key, unit;

@@ -5,6 +5,7 @@
 
 #include "cli/catalogue_text.h"
 #include "cli/show.h"
+#include "core/ceil_div.h"
 #include "record/summary.h"
 #include "spec/catalogue.h"
 
@@ -15,7 +16,7 @@ constexpr AttentionKind kKinds[] = {AttentionKind::mha, AttentionKind::gqa, Atte
 constexpr Dtype kDtypes[] = {Dtype::bf16, Dtype::fp8, Dtype::fp4};
 
 std::int64_t users(const Gpu& gpu, Bytes cache) { return gpu.memory.v / cache.v; }
-std::int64_t gpus_for(const Gpu& gpu, Bytes weights) { return (weights.v + gpu.memory.v - 1) / gpu.memory.v; }
+std::int64_t gpus_for(const Gpu& gpu, Bytes weights) { return ceil_div(weights.v, gpu.memory.v); }
 std::string bytes_text(Bytes b) { return pretty(double(b.v), "B"); }
 
 std::string sizes(const std::vector<Model>& models) {

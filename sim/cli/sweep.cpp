@@ -21,7 +21,7 @@ void add_sweep(CLI::App& app, int& exit_code) {
   verb->callback([options, shard, &exit_code] {
     char rest = 0;
     if (!shard->empty() && std::sscanf(shard->c_str(), "%d/%d%c", &options->shard, &options->shards, &rest) != 2)
-      throw ConfigError(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", *shard));
+      throw ConfigError::placed(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", *shard));
     exit_code = sweep(*options);
   });
 }

@@ -3,6 +3,7 @@
 
 #include "compute/memory.h"
 #include "compute/operation_list.h"
+#include "core/ceil_div.h"
 #include "core/check.h"
 
 namespace moesim {
@@ -83,7 +84,7 @@ void ffn_kept(Kept& kept, const Model& model, int layer, std::int64_t tokens, st
 std::vector<MemoryItem> layer_activations(const Model& model, int layer, const Batch& batch, std::int64_t rows,
                                           const LayerOptions& options) {
   const std::int64_t parts = options.sequence_parallel ? options.tensor : 1;
-  const std::int64_t own = (batch.tokens + parts - 1) / parts;
+  const std::int64_t own = ceil_div(batch.tokens, parts);
   Kept kept{{}, options.precision.linear};
   if (options.recompute.layer) {
     kept.add("layer input", "norm", own * model.hidden, Dtype::bf16);

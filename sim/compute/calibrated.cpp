@@ -36,7 +36,8 @@ class Calibrated final : public KernelModel {
 
  private:
   static Calibration load(const Params& p, const Gpu& gpu) {
-    return load_calibration(p.calibration.empty() ? "kernels-" + gpu.generation : p.calibration);
+    if (p.calibration.empty()) return load_calibration("kernels-" + gpu.generation);
+    return at_key("calibration", [&] { return load_calibration(p.calibration); });
   }
   bool borrowed() const {
     return equations_.calibration().borrowed || equations_.calibration().generation != gpu().generation;
@@ -48,6 +49,10 @@ class Calibrated final : public KernelModel {
   Equations equations_;
 };
 }  // namespace
+
+std::unique_ptr<KernelModel> make_calibrated(const std::string& calibration, bool sustained, const Gpu& gpu) {
+  return std::make_unique<Calibrated>(Calibrated::Params{calibration, sustained}, gpu);
+}
 
 Strategy<KernelModel, const Gpu&> calibrated() {
   return strategy<Calibrated, KernelModel, const Gpu&>("calibrated",

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "core/files.h"
+#include "core/paths.h"
 
 namespace moesim {
 namespace {
@@ -50,7 +50,7 @@ void check_values(const Config& config, const Calibration& c) {
 }  // namespace
 
 Calibration load_calibration(const std::string& name, const std::string& beside) {
-  const std::string file = catalogue_file("hardware", name, "kernel calibration", beside);
+  const std::string file = catalogue_file("hardware", name, "kernel calibration", {beside});
   const Config config = Config::load(file);
   if (config.at("type").text() != "kernel_calibration")
     config.at("type").fail("expected kernel_calibration, got \"" + config.at("type").text() + "\"");

@@ -23,19 +23,21 @@ Csv::Csv(const std::string& file, const std::vector<std::string_view>& required)
       header_line = number;
       for (const std::string& column : header_)
         if (std::ranges::count(header_, column) > 1)
-          throw ConfigError(fmt::format("{}:{}: column \"{}\" appears twice", file, number, column));
+          throw ConfigError::placed(fmt::format("{}:{}: column \"{}\" appears twice", file, number, column));
       return;
     }
     if (cells.size() != header_.size())
-      throw ConfigError(fmt::format("{}:{}: expected {} cells, found {}", file, number, header_.size(), cells.size()));
+      throw ConfigError::placed(
+          fmt::format("{}:{}: expected {} cells, found {}", file, number, header_.size(), cells.size()));
     cells_.push_back(std::move(cells));
     lines_.push_back(std::size_t(number));
   });
-  if (header_.empty()) throw ConfigError(file + ": expected a header line with column names, the file is empty");
+  if (header_.empty())
+    throw ConfigError::placed(file + ": expected a header line with column names, the file is empty");
   for (const std::string_view column : required)
     if (std::find(header_.begin(), header_.end(), column) == header_.end())
-      throw ConfigError(fmt::format("{}:{}: missing column \"{}\"; there are: {}", file, header_line, column,
-                                    fmt::join(header_, ", ")));
+      throw ConfigError::placed(fmt::format("{}:{}: missing column \"{}\"; there are: {}", file, header_line, column,
+                                            fmt::join(header_, ", ")));
 }
 
 std::size_t Csv::find(std::string_view column) const {
@@ -65,6 +67,6 @@ std::int64_t Csv::integer(std::size_t row, std::string_view column) const {
 }
 
 void Csv::fail(std::size_t row, std::string_view problem) const {
-  throw ConfigError(fmt::format("{}:{}: {}", file_, lines_.at(row), problem));
+  throw ConfigError::placed(fmt::format("{}:{}: {}", file_, lines_.at(row), problem));
 }
 }  // namespace moesim

@@ -27,4 +27,7 @@ class Equations {
   Calibration calibration_;
   double clock_;
 };
+
+/// The kernel model `calibrated`.  calibration: an entry or file; "" for that of the GPU's generation.
+std::unique_ptr<KernelModel> make_calibrated(const std::string& calibration, bool sustained, const Gpu& gpu);
 }  // namespace moesim

@@ -1,7 +1,7 @@
 // Operations of a layer's second half: gate, shared expert or dense FFN, routed experts, merging; and the layers'
 // neighbours: embedding, MTP projection, head.
-#include "compute/ceil_div.h"
 #include "compute/operation_list.h"
+#include "core/ceil_div.h"
 
 namespace moesim {
 namespace {
@@ -228,7 +228,7 @@ void mtp_operations(OperationList& list, const LayerCall& c, Pass pass) {
 
 void head_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const std::int64_t rows = c.batch.outputs, hidden = c.model.hidden;
-  const std::int64_t vocabulary = (c.model.vocabulary + c.options.tensor - 1) / c.options.tensor;
+  const std::int64_t vocabulary = ceil_div(c.model.vocabulary, c.options.tensor);
   if (rows == 0) return;
   switch (pass) {
     case Pass::forward:

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compute/ceil_div.h"
 #include "compute/equations.h"
+#include "core/ceil_div.h"
 
 namespace moesim {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compute/ceil_div.h"
 #include "compute/operation_list.h"
+#include "core/ceil_div.h"
 #include "core/check.h"
 
 namespace moesim {

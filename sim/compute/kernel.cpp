@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "compute/ceil_div.h"
+#include "core/ceil_div.h"
 
 namespace moesim {
 namespace {

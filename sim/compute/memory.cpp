@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compute/operation_list.h"
+#include "core/ceil_div.h"
 #include "core/check.h"
 
 namespace moesim {
@@ -36,7 +37,7 @@ HeldBytes held_bytes(const Model& model, const HeldLayers& held, Dtype dtype, La
       const Bytes bytes = weights_read(model, layer, part, held.experts, options);
       (part == LayerPart::experts ? out.experts : out.dense) += bytes;
     }
-  const std::int64_t vocabulary = (model.vocabulary + options.tensor - 1) / options.tensor;
+  const std::int64_t vocabulary = ceil_div(model.vocabulary, options.tensor);
   if (held.embedding) out.dense += Bytes{2 * vocabulary * model.hidden};
   if (held.mtp) out.dense += weights_read(model, 0, LayerPart::mtp, 0, options) + Bytes{2 * model.hidden};
   if (held.head) {
@@ -63,7 +64,7 @@ Bytes workspace(const Model& model, const HeldLayers& held, const Batch& batch, 
 
 Bytes logits(const Model& model, const HeldLayers& held, const Batch& batch, const LayerOptions& options) {
   if (!held.head) return {};
-  return {batch.outputs * 4 * ((model.vocabulary + options.tensor - 1) / options.tensor)};
+  return {batch.outputs * 4 * ceil_div(model.vocabulary, options.tensor)};
 }
 
 void add_item(MemoryUse& use, std::string name, Bytes bytes) {
@@ -93,7 +94,7 @@ MemoryUse training_memory(const Model& model, const HeldLayers& held, const Trai
   const auto of_parameters = [&](std::int64_t size, bool sharded, int copies) {
     const std::int64_t dense = two_bytes.dense.v / 2 * size, experts = two_bytes.experts.v / 2 * size;
     const std::int64_t a = sharded ? state.data_parallel : 1, b = sharded ? state.expert_parallel_data : 1;
-    return Bytes{copies * ((dense + a - 1) / a + (experts + b - 1) / b)};
+    return Bytes{copies * (ceil_div(dense, a) + ceil_div(experts, b))};
   };
   MemoryUse use;
   if (state.zero >= 3)

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
+
 namespace moesim {
 namespace {
 // Of a matrix product: its second operand.  A weight gradient reads none.
@@ -99,7 +101,7 @@ int share_of(int total, int parts, std::string_view what) {
 
 std::int64_t replicated_rows(const LayerCall& call) {
   const std::int64_t parts = call.options.sequence_parallel ? call.options.tensor : 1;
-  return (call.batch.tokens + parts - 1) / parts;
+  return ceil_div(call.batch.tokens, parts);
 }
 
 bool norms_heads(const Model& model, int layer) {

@@ -26,8 +26,8 @@ class Roofline final : public KernelModel {
 
  private:
   static Calibration ideal(const Params& p) {
-    if (!(p.tensor > 0 && p.tensor <= 1)) throw ConfigError("kernels.tensor: expected a share in (0, 1]");
-    if (!(p.hbm > 0 && p.hbm <= 1)) throw ConfigError("kernels.hbm: expected a share in (0, 1]");
+    if (!(p.tensor > 0 && p.tensor <= 1)) throw ConfigError("tensor", "expected a share in (0, 1]");
+    if (!(p.hbm > 0 && p.hbm <= 1)) throw ConfigError("hbm", "expected a share in (0, 1]");
     Calibration c;
     c.sm_bandwidth = 1e9;
     for (GemmEquation* e : {&c.gemm, &c.contiguous, &c.masked}) e->tensor = p.tensor, e->hbm = p.hbm;

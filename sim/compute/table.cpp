@@ -8,16 +8,16 @@
 #include <cmath>
 #include <map>
 
-#include "compute/kernel_model.h"
+#include "compute/equation_model.h"
 #include "compute/table_rows.h"
-#include "core/files.h"
+#include "core/paths.h"
 
 namespace moesim {
 namespace {
 class Table final : public KernelModel {
  public:
   struct Params {
-    std::string file;
+    DataFile file;
     std::string calibration;
     bool sustained = true;
     static void fields(auto& f, auto& p) {
@@ -30,7 +30,10 @@ class Table final : public KernelModel {
       f("sustained", p.sustained, "clock of the equations outside the table, as for calibrated");
     }
   };
-  Table(Params p, const Gpu& gpu) : KernelModel(gpu), file_(p.file), equation_(fallback(p, gpu)) { read(); }
+  Table(Params p, const Gpu& gpu)
+      : KernelModel(gpu), file_(p.file.path), equation_(make_calibrated(p.calibration, p.sustained, gpu)) {
+    read();
+  }
   std::string source() const override {
     return fmt::format("{} rows of {}; elsewhere: {}", rows_, file_, equation_->source());
   }
@@ -66,11 +69,6 @@ class Table final : public KernelModel {
   };
   using Curve = std::map<double, Measured>;  // by size
 
-  static std::unique_ptr<KernelModel> fallback(const Params& p, const Gpu& gpu) {
-    const std::string calibration = p.calibration.empty() ? "" : ", calibration: " + p.calibration;
-    return kernel_models().make(
-        Config::from_text(fmt::format("{{kind: calibrated{}, sustained: {}}}", calibration, p.sustained), p.file), gpu);
-  }
   void read() {
     const Csv csv(file_, {"kernel", "precision", "shape", "gpu", "sms", "time"});
     const std::vector<std::string> catalogue = catalogue_names("hardware");
@@ -81,7 +79,7 @@ class Table final : public KernelModel {
       else if (std::ranges::find(catalogue, row.gpu) == catalogue.end())
         csv.fail(r, fmt::format("gpu: \"{}\" is neither {} nor in the hardware catalogue", row.gpu, gpu().name));
     }
-    if (rows_ == 0) throw ConfigError(fmt::format("{}: has no row for GPU {}", file_, gpu().name));
+    if (rows_ == 0) throw ConfigError::placed(fmt::format("{}: has no row for GPU {}", file_, gpu().name));
   }
   void take(const Csv& csv, std::size_t r, const MeasuredKernel& row) {
     if (row.sms > gpu().sms) csv.fail(r, fmt::format("sms: {} has {}, got {}", gpu().name, gpu().sms, row.sms));

@@ -18,18 +18,20 @@
 #include "core/files.h"
 
 namespace moesim {
-namespace {
-constexpr std::size_t kMostNodes = 4'000'000;  // an alias bomb grows a small file to billions of nodes
-
-struct Segment {
+/// One step of a key path: "kv", or "1" of "pools[1]".
+struct Config::Segment {
   std::string key;
   bool is_index = false;
 };
 
+namespace {
+using Segment = Config::Segment;
+constexpr std::size_t kMostNodes = 4'000'000;  // an alias bomb grows a small file to billions of nodes
+
 /// "a.b[1].c" as its steps.  Throws ConfigError on an empty step.
 std::vector<Segment> split(const std::string& path) {
   if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos)
-    throw ConfigError(fmt::format("--set {}: expected key.path=value", path));
+    throw ConfigError::placed(fmt::format("--set {}: expected key.path=value", path));
   std::vector<Segment> out;
   std::string word;
   for (char c : path + ".") {
@@ -50,13 +52,13 @@ void put(YAML::Node node, std::span<const Segment> steps, const YAML::Node& valu
     std::size_t i = 0;
     const auto [end, error] = std::from_chars(step.key.data(), step.key.data() + step.key.size(), i);
     if (error != std::errc{} || !step.is_index || i >= node.size())
-      throw ConfigError(
+      throw ConfigError::placed(
           fmt::format("--set {}: the list has elements 0 to {}, got \"{}\"", path, node.size() - 1, step.key));
     if (last) return void(node[i] = value);
     return put(node[i], steps.subspan(1), value, path);
   }
   if (node.IsScalar())
-    throw ConfigError(
+    throw ConfigError::placed(
         fmt::format("--set {}: \"{}\" is a single value there and has no key \"{}\"", path, node.Scalar(), step.key));
   if (last) return void(node[step.key] = value);
   put(node[step.key], steps.subspan(1), value, path);
@@ -65,20 +67,29 @@ void put(YAML::Node node, std::span<const Segment> steps, const YAML::Node& valu
 
 struct Config::Document {
   std::string name;
-  std::set<std::string> overridden;
-  std::vector<std::string> order;
-  std::map<std::string, std::string> values;
+  bool option = false;  // `name` is a command's option, and the text its value
+  std::set<std::string> overridden{};
+  std::vector<std::string> order{};
+  std::map<std::string, std::string> values{};
 
   /// path: of the value at fault; shown: the path the message names, if another.
   [[noreturn]] void fail_at(const YAML::Mark& mark, const std::string& path, std::string_view problem,
                             const std::string* shown = nullptr) const {
     const std::string& name_of_value = shown != nullptr ? *shown : path;
     const std::string where = name_of_value.empty() ? "" : name_of_value + ": ";
+    if (const std::string* set = override_of(path))
+      throw ConfigError::placed(fmt::format("--set {}: {}{}", *set, name_of_value == *set ? "" : where, problem));
+    throw ConfigError::placed(fmt::format("{}: {}{}", at(mark), where, problem));
+  }
+  /// "file:line:column", or the option.
+  std::string at(const YAML::Mark& mark) const {
+    return option || mark.line < 0 ? name : fmt::format("{}:{}:{}", name, mark.line + 1, mark.column + 1);
+  }
+  /// The path of the --set that gave the value at `path`, or none.
+  const std::string* override_of(const std::string& path) const {
     for (const std::string& o : overridden)
-      if (path == o || path.starts_with(o + ".") || path.starts_with(o + "["))
-        throw ConfigError(fmt::format("--set {}: {}{}", o, name_of_value == o ? "" : where, problem));
-    if (mark.line < 0) throw ConfigError(fmt::format("{}: {}{}", name, where, problem));
-    throw ConfigError(fmt::format("{}:{}:{}: {}{}", name, mark.line + 1, mark.column + 1, where, problem));
+      if (path == o || path.starts_with(o + ".") || path.starts_with(o + "[")) return &o;
+    return nullptr;
   }
   /// Duplicate keys are legal to the parser and a trap to the reader, who sees only one of them.
   void check_keys(const YAML::Node& node, const std::string& path, std::size_t& budget) const {
@@ -106,19 +117,31 @@ Config Config::load(const std::string& file, const std::vector<Override>& overri
   return from_text(read_file(file), file, overrides);
 }
 
-Config Config::from_text(const std::string& text, const std::string& name, const std::vector<Override>& overrides) try {
-  const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-  if (documents.empty() || documents[0].IsNull()) throw ConfigError(fmt::format("{}: is empty", name));
-  if (documents.size() > 1)
-    throw ConfigError(fmt::format("{}: holds {} YAML documents, expected one", name, documents.size()));
-  return from_root(documents[0], name, overrides);
-} catch (const YAML::ParserException& e) {
-  throw ConfigError(fmt::format("{}:{}:{}: not valid YAML: {}", name, e.mark.line + 1, e.mark.column + 1, e.msg));
+Config Config::from_text(const std::string& text, const std::string& name, const std::vector<Override>& overrides) {
+  return from_document(text, {.name = name}, overrides);
 }
 
-Config Config::from_root(const YAML::Node& root, const std::string& name, const std::vector<Override>& overrides) {
-  auto document = std::make_shared<Document>();
-  document->name = name;
+Config Config::from_option(const std::string& option, const std::string& text, const std::vector<Override>& overrides) {
+  return from_document(text, {.name = option, .option = true}, overrides);
+}
+
+Config Config::from_document(const std::string& text, Document description, const std::vector<Override>& overrides) {
+  auto document = std::make_shared<Document>(std::move(description));
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.empty() || documents[0].IsNull())
+      throw ConfigError::placed(fmt::format("{}: is empty", document->name));
+    if (documents.size() > 1)
+      throw ConfigError::placed(
+          fmt::format("{}: holds {} YAML documents, expected one", document->name, documents.size()));
+    return from_root(documents[0], document, overrides);
+  } catch (const YAML::ParserException& e) {
+    throw ConfigError::placed(fmt::format("{}: not valid YAML: {}", document->at(e.mark), e.msg));
+  }
+}
+
+Config Config::from_root(const YAML::Node& root, std::shared_ptr<Document> document,
+                         const std::vector<Override>& overrides) {
   std::size_t budget = kMostNodes;
   document->check_keys(root, "", budget);
   for (const Override& o : overrides) {
@@ -127,7 +150,7 @@ Config Config::from_root(const YAML::Node& root, const std::string& name, const 
     try {
       value = YAML::Load(o.value);
     } catch (const YAML::ParserException& e) {
-      throw ConfigError(fmt::format("--set {}: \"{}\" is not valid YAML: {}", o.path, o.value, e.msg));
+      throw ConfigError::placed(fmt::format("--set {}: \"{}\" is not valid YAML: {}", o.path, o.value, e.msg));
     }
     put(root, steps, value, o.path);
     document->overridden.insert(o.path);
@@ -136,11 +159,36 @@ Config Config::from_root(const YAML::Node& root, const std::string& name, const 
 }
 
 const std::string& Config::file() const { return document_->name; }
+NamedBy Config::named_by() const {
+  if (document_->option) return {};
+  return {document_->name, document_->override_of(path_) != nullptr};
+}
 bool Config::is_map() const { return node_->IsMap(); }
 bool Config::is_list() const { return node_->IsSequence(); }
 bool Config::is_scalar() const { return node_->IsScalar() || node_->IsNull(); }
 
 void Config::fail(std::string_view problem) const { document_->fail_at(node_->Mark(), path_, problem); }
+
+void Config::fail_below(std::string_view key, std::string_view problem) const {
+  if (key.empty()) fail(problem);
+  std::optional<Config> given = *this;  // what is written at the path so far
+  YAML::Mark mark = node_->Mark();
+  std::string path = path_;
+  for (const Segment& step : split(std::string(key))) {
+    path += step.is_index ? fmt::format("[{}]", step.key) : (path.empty() ? "" : ".") + step.key;
+    if (given) given = given->written_at(step);
+    if (given) mark = given->node_->Mark();
+  }
+  document_->fail_at(mark, path, problem);
+}
+
+std::optional<Config> Config::written_at(const Segment& step) const {
+  if (is_map() && has(step.key)) return at(step.key);
+  if (!is_list() || !step.is_index) return std::nullopt;
+  const std::vector<Config> all = items();
+  const std::size_t i = std::stoul(step.key);
+  return i < all.size() ? std::optional(all[i]) : std::nullopt;
+}
 
 std::string Config::child_path(std::string_view key) const {
   if (path_.empty() || key.empty()) return key.empty() ? path_ : std::string(key);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/config_error.h"
+#include "core/paths.h"
 #include "core/units.h"
 
 namespace YAML {
@@ -43,6 +44,7 @@ concept FieldList = std::is_class_v<T> && requires {
 /// A YAML value, the file it came from and the key path that leads to it.  Copies are cheap handles.
 class Config {
  public:
+  struct Segment;      // one step of a key path
   Config() = default;  // holds nothing; only to be assigned to
 
   /// `--set key.path=value`: replaces or adds one value; a list element is `key[1]` or `key.1`.
@@ -54,6 +56,9 @@ class Config {
   /// The same from text; `name` stands for the file in messages.
   static Config from_text(const std::string& text, const std::string& name,
                           const std::vector<Override>& overrides = {});
+  /// The value of a command's option: messages name the option instead of a place in a file.
+  static Config from_option(const std::string& option, const std::string& text,
+                            const std::vector<Override>& overrides = {});
 
   bool has(std::string_view key) const;
   Config at(std::string_view key) const;  // throws ConfigError if absent
@@ -66,6 +71,7 @@ class Config {
   bool is_scalar() const;
   const std::string& path() const { return path_; }
   const std::string& file() const;  // as given to load()
+  NamedBy named_by() const;         // who names the paths written here
 
   std::string text() const;  // throws ConfigError if not a scalar
   void parse(std::string& out) const { out = text(); }
@@ -80,6 +86,7 @@ class Config {
   void parse(FlopRate& out) const;                // "989 TFLOP/s"
   void parse(Power& out) const;                   // "700 W"
   void parse(Price& out) const;                   // "2 USD/h"
+  void parse(DataFile& out) const;                // "" names nothing; anything else must be there
   void parse(Config& out) const { out = *this; }  // kept raw, for a family to read later
   template <class T>
   void parse(std::optional<T>& out) const;
@@ -93,6 +100,12 @@ class Config {
 
   /// Throws ConfigError at this value.
   [[noreturn]] void fail(std::string_view problem) const;
+  /// The same at the value that `key` ("kv.block") leads to from here, or as near to it as something is written.
+  [[noreturn]] void fail_below(std::string_view key, std::string_view problem) const;
+  /// Runs f, which uses what was described here, and returns what it returns.  A ConfigError without a place that
+  /// leaves f is one of this value from then on, or of the value at the error's key below it.
+  template <class F>
+  decltype(auto) placed(F&& f) const;
   /// Throws ConfigError if a key is not among `known`, naming the nearest one.
   void only(const std::vector<std::string_view>& known) const;
   /// Notes the value in force for `key`, given or default, for resolved().
@@ -103,8 +116,11 @@ class Config {
  private:
   struct Document;
   Config(const YAML::Node& node, std::shared_ptr<Document> document, std::string path);
-  static Config from_root(const YAML::Node& root, const std::string& name, const std::vector<Override>& overrides);
+  static Config from_document(const std::string& text, Document description, const std::vector<Override>& overrides);
+  static Config from_root(const YAML::Node& root, std::shared_ptr<Document> document,
+                          const std::vector<Override>& overrides);
   std::string child_path(std::string_view key) const;
+  std::optional<Config> written_at(const Segment& step) const;
 
   std::shared_ptr<const YAML::Node> node_;  // const: reading a missing key must not create it
   std::shared_ptr<Document> document_;
@@ -112,6 +128,7 @@ class Config {
 };
 
 std::string to_text(const std::string& v);
+inline std::string to_text(const DataFile& v) { return v.name; }
 std::string to_text(bool v);
 std::string to_text(int v);
 std::string to_text(std::int64_t v);
@@ -236,6 +253,16 @@ std::string help_of() {
   const T defaults{};
   T::fields(printer, defaults);
   return printer.text();
+}
+
+template <class F>
+decltype(auto) Config::placed(F&& f) const {
+  try {
+    return std::forward<F>(f)();
+  } catch (const ConfigError& e) {
+    if (e.has_place() || !node_) throw;
+    fail_below(e.key(), e.problem());
+  }
 }
 
 template <class T>

@@ -103,6 +103,10 @@ void Config::parse(bool& out) const {
   if (s != "true" && s != "false") fail(fmt::format("expected true or false, got \"{}\"", s));
   out = s == "true";
 }
+void Config::parse(DataFile& out) const {
+  out = {text(), ""};
+  if (!out.name.empty()) out.path = placed([&] { return find_path(out.name, named_by()); });
+}
 void Config::parse(Time& out) const { out = {std::llround(with_unit(*this, "a time", kTime, kMostInt64))}; }
 void Config::parse(Bytes& out) const { out = {std::llround(with_unit(*this, "a size", kBytes, kMostInt64))}; }
 void Config::parse(Bandwidth& out) const { out = {with_unit(*this, "a bandwidth", kBandwidth, kMostDouble)}; }

@@ -49,10 +49,12 @@ class Family {
 
   /// Builds the strategy that `config` names: a map with `kind` and its parameters, or just the kind as a word (then
   /// every parameter has its default).  Throws ConfigError, naming the nearest kind or listing all, if there is none.
+  /// What the strategy's constructor refuses is said at `config`.
   std::unique_ptr<Interface> make(const Config& config, Args... args) const {
     const Config kind = config.is_scalar() ? config : config.at("kind");
     config.resolve(config.is_scalar() ? "" : "kind", kind.text());
-    return find(kind).make(config, args...);
+    const auto& entry = kind.placed([&]() -> decltype(auto) { return find(kind.text()); });
+    return config.placed([&] { return entry.make(config, args...); });
   }
   /// The same with a kind to use when `parent` has no key `key`.
   std::unique_ptr<Interface> make_or(const Config& parent, std::string_view key, std::string_view fallback,
@@ -60,9 +62,12 @@ class Family {
     const Config config = parent.at_or_empty(key);
     if (parent.has(key) && (config.is_scalar() || config.has("kind"))) return make(config, args...);
     config.resolve("kind", fallback);
-    for (const auto& s : table_)
-      if (s.kind == fallback) return s.make(config, args...);
-    throw std::logic_error(fmt::format("no {} is called \"{}\"", name_, fallback));
+    return config.placed([&] { return find(fallback).make(config, args...); });
+  }
+  /// The strategy of this kind with every parameter at its default, for strategies that build on others.  Throws
+  /// ConfigError without a place if there is none.
+  std::unique_ptr<Interface> of_kind(const std::string& kind, Args... args) const {
+    return find(kind).make(Config::from_option(std::string(name_), kind), args...);
   }
   const std::vector<Strategy<Interface, Args...>>& table() const { return table_; }
   std::string_view name() const { return name_; }
@@ -73,14 +78,13 @@ class Family {
   }
 
  private:
-  const Strategy<Interface, Args...>& find(const Config& kind) const {
+  const Strategy<Interface, Args...>& find(std::string_view kind) const {
     std::vector<std::string_view> kinds;
-    const std::string word = kind.text();
     for (const auto& s : table_) {
-      if (s.kind == word) return s;
+      if (s.kind == kind) return s;
       kinds.push_back(s.kind);
     }
-    kind.fail(fmt::format("no {} is called \"{}\"{}", name_, word, suggestion(word, kinds, "there are")));
+    throw ConfigError(fmt::format("no {} is called \"{}\"{}", name_, kind, suggestion(kind, kinds, "there are")));
   }
   std::string_view name_;
   std::vector<Strategy<Interface, Args...>> table_;

@@ -6,15 +6,14 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/splitmix.h"
 
 namespace moesim {
 namespace {
 std::uint64_t mix(std::uint64_t seed, std::string_view name) {
-  std::uint64_t h = 0xcbf29ce484222325 ^ (seed * 0x9E3779B97F4A7C15);
+  std::uint64_t h = 0xcbf29ce484222325 ^ (seed * kSplitMixStep);
   for (char c : name) h = (h ^ std::uint8_t(c)) * 0x100000001b3;
-  h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9;  // splitmix64's finaliser: nearby seeds give unlike streams
-  h = (h ^ (h >> 27)) * 0x94d049bb133111eb;
-  return h ^ (h >> 31);
+  return split_mix(h);  // nearby seeds give unlike streams
 }
 }  // namespace
 

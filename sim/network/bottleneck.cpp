@@ -28,8 +28,8 @@ class Bottleneck final : public Network {
         meter_(topology().links(), p.options.sample_interval) {
     for (const LinkFault& fault : p.options.faults)
       if (fault.at.v > 0)
-        throw ConfigError(fmt::format("network.faults: {} at {}: only kind: fluid has flows for a later fault to meet",
-                                      fault.link, to_text(fault.at)));
+        throw ConfigError("faults", fmt::format("{} at {}: only kind: fluid has flows for a later fault to meet",
+                                                fault.link, to_text(fault.at)));
   }
 
   void start(std::span<const Transfer> transfers, Receiver& receiver) override {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "core/files.h"
+#include "core/paths.h"
 #include "spec/extend.h"
 
 namespace moesim {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/units.h"
 
 namespace moesim {
@@ -44,7 +45,7 @@ class Earliest {
   Times& minima(std::size_t level) { return level == 0 ? first_ : upper_[level - 1]; }
 
   void grow(std::size_t slot) {
-    const auto blocks = [](std::size_t n) { return (n + kFan - 1) / kFan; };
+    const auto blocks = [](std::size_t n) { return ceil_div(n, kFan); };
     std::size_t size = blocks(std::max(slot + 1, when_.size() * 3 / 2));
     when_.resize(size * kFan, INT64_MAX);
     touched_.resize(size, 0);

@@ -88,7 +88,7 @@ class Fluid final : public Network {
   }
   static double checked(double tolerance) {
     if (tolerance >= 0 && tolerance < 1) return tolerance;
-    throw ConfigError(fmt::format("network.tolerance: must be at least 0 and below 1, got {}", tolerance));
+    throw ConfigError("tolerance", fmt::format("must be at least 0 and below 1, got {}", tolerance));
   }
   FluidLinks links_;
   std::vector<Later> later_;  // by time

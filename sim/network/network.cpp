@@ -49,8 +49,8 @@ Network::Network(Engine& engine, const Cluster& cluster, const NetworkOptions& o
       sampling_(options.sample_interval.v > 0),
       callbacks_(std::make_unique<Callbacks>()) {
   if (options.sample_interval.v > 0 && options.sample_interval < 1_us)
-    throw ConfigError(
-        fmt::format("network.sample_interval: must be 0 s or at least 1 us, got {}", to_text(options.sample_interval)));
+    throw ConfigError("sample_interval",
+                      fmt::format("must be 0 s or at least 1 us, got {}", to_text(options.sample_interval)));
   if (options.count_pairs) pair_bytes_.resize(std::size_t(cluster.gpus()) * std::size_t(cluster.gpus()));
 }
 

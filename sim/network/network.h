@@ -127,4 +127,7 @@ class Network {
 /// Both take `calibration:` (a name, "auto" or "none"), `faults:`, `count_pairs:` and `sample_interval:`; fluid also
 /// `tolerance:`.
 const Family<Network, Engine&, const Cluster&>& networks();
+/// The network that a scenario's `network` describes, else bottleneck, of the cluster read from its `cluster`.
+/// Throws ConfigError at the section that is wrong.
+std::unique_ptr<Network> make_network(const Config& scenario, Engine& engine, const Cluster& cluster);
 }  // namespace moesim

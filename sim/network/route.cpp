@@ -2,18 +2,10 @@
 #include <limits>
 
 #include "core/check.h"
+#include "core/splitmix.h"
 #include "network/topology.h"
 
 namespace moesim {
-namespace {
-/// Spreads pairs over equal paths.  Source: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
-std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-}  // namespace
-
 Topology::Port Topology::port_of(int nic) const {
   const int node = nic / nics_per_node_, rail = nic % nics_per_node_;
   const int plane_rails = nics_per_node_ / planes_;
@@ -83,7 +75,7 @@ Route Topology::working(GpuId from, GpuId to, bool use_nvlink) const {
     route.add(nvlink_in(to));
     return works(route) ? route : detour(from, to);
   }
-  const std::uint64_t hash = mix(index(from) << 32 | index(to));
+  const std::uint64_t hash = split_mix(index(from) << 32 | index(to));
   const Route first = over_adapters(from, to, hash);
   if (!any_failed_ || works(first)) return first;
   const int equals = std::max(1, spines_) * std::max(1, cores_);

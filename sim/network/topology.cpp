@@ -5,39 +5,37 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ceil_div.h"
 #include "core/check.h"
 
 namespace moesim {
 namespace {
-[[noreturn]] void refuse(const Cluster& cluster, std::string_view problem) {
-  throw ConfigError(
-      fmt::format("cluster{}: {}", cluster.name.empty() ? "" : fmt::format(" \"{}\"", cluster.name), problem));
-}
+[[noreturn]] void refuse(const std::string& key, const std::string& problem) { throw ConfigError(key, problem); }
 
 void check_cluster(const Cluster& c) {
   const Node& node = c.node;
-  if (c.nodes < 1) refuse(c, fmt::format("nodes: must be at least 1, got {}", c.nodes));
-  if (node.gpus < 1) refuse(c, fmt::format("node.gpus: must be at least 1, got {}", node.gpus));
+  if (c.nodes < 1) refuse("nodes", fmt::format("must be at least 1, got {}", c.nodes));
+  if (node.gpus < 1) refuse("node.gpus", fmt::format("must be at least 1, got {}", node.gpus));
   if (std::int64_t(c.nodes) * node.gpus > 1'000'000)
-    refuse(c, fmt::format("{} nodes of {} GPUs are more than 1 million GPUs", c.nodes, node.gpus));
+    refuse("nodes", fmt::format("{} nodes of {} GPUs are more than 1 million GPUs", c.nodes, node.gpus));
   if (node.gpus > 1 && !(node.gpu.nvlink.v > 0))
-    refuse(c, "node.gpu.nvlink: must be above zero in a node of several GPUs");
+    refuse("node.gpu.nvlink", "must be above zero in a node of several GPUs");
   if (c.nodes == 1) return;
-  if (node.nics < 1) refuse(c, fmt::format("node.nics: {} nodes without network adapters are not connected", c.nodes));
-  if (!(node.nic.v > 0)) refuse(c, "node.nic: must be above zero where there are several nodes");
+  if (node.nics < 1) refuse("node.nics", fmt::format("{} nodes without network adapters are not connected", c.nodes));
+  if (!(node.nic.v > 0)) refuse("node.nic", "must be above zero where there are several nodes");
   if (node.gpus % node.nics != 0 && node.nics % node.gpus != 0)
-    refuse(c, fmt::format("node.nics: {} adapters cannot be shared evenly by {} GPUs", node.nics, node.gpus));
+    refuse("node.nics", fmt::format("{} adapters cannot be shared evenly by {} GPUs", node.nics, node.gpus));
   const Fabric& fabric = c.fabric;
   if (fabric.switch_ports < 2)
-    refuse(c, fmt::format("fabric.switch_ports: must be at least 2, got {}", fabric.switch_ports));
+    refuse("fabric.switch_ports", fmt::format("must be at least 2, got {}", fabric.switch_ports));
   if (!(fabric.oversubscription >= 1 && fabric.oversubscription <= fabric.switch_ports - 1))
-    refuse(c, fmt::format("fabric.oversubscription: must lie between 1 and {}, got {}", fabric.switch_ports - 1,
-                          fabric.oversubscription));
+    refuse("fabric.oversubscription",
+           fmt::format("must lie between 1 and {}, got {}", fabric.switch_ports - 1, fabric.oversubscription));
   const int adapters = std::min(node.nics, node.gpus);
   if (fabric.planes < 1 || adapters % fabric.planes != 0)
-    refuse(c, fmt::format("fabric.planes: must divide the {} adapters of a node, got {}", adapters, fabric.planes));
+    refuse("fabric.planes", fmt::format("must divide the {} adapters of a node, got {}", adapters, fabric.planes));
   if (fabric.cross_leaf_latency < fabric.same_leaf_latency)
-    refuse(c, "fabric.cross_leaf_latency: must not be below same_leaf_latency");
+    refuse("fabric.cross_leaf_latency", "must not be below same_leaf_latency");
 }
 
 /// The smallest divisor of n that is at least `least`: bundles of equal size.
@@ -45,7 +43,6 @@ int divisor_from(int n, int least) {
   while (n % least != 0) ++least;
   return least;
 }
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 }  // namespace
 
 std::string_view name_of(LinkKind kind) {
@@ -166,7 +163,7 @@ void Topology::build_leaves() {
 void Topology::build_two_levels() {
   const Fabric& fabric = cluster_.fabric;
   if (leaves_ > fabric.switch_ports)
-    refuse(cluster_, fmt::format("fabric: {} nodes need {} leaf switches a plane, but a spine has {} ports; take "
+    refuse("fabric", fmt::format("{} nodes need {} leaf switches a plane, but a spine has {} ports; take "
                                  "switches with more ports, more planes or a three_level_fat_tree",
                                  nodes(), leaves_, fabric.switch_ports));
   spines_ = divisor_from(leaf_uplinks_, ceil_div(leaves_ * leaf_uplinks_, fabric.switch_ports));
@@ -186,7 +183,7 @@ void Topology::build_three_levels() {
   pod_leaves_ = leaves_ > ports ? std::max(1, ports / 2) : leaves_;  // one pod's aggregation may use all its ports
   pods_ = ceil_div(leaves_, pod_leaves_);
   if (pods_ > ports)
-    refuse(cluster_, fmt::format("fabric: {} nodes need {} pods, but a core switch has {} ports; take switches with "
+    refuse("fabric", fmt::format("{} nodes need {} pods, but a core switch has {} ports; take switches with "
                                  "more ports or more planes",
                                  nodes(), pods_, ports));
   spines_ = pods_ > 1 ? leaf_uplinks_ : divisor_from(leaf_uplinks_, ceil_div(leaves_ * leaf_uplinks_, ports));
@@ -215,7 +212,7 @@ void Topology::build_three_levels() {
 void Topology::apply(std::span<const LinkFault> faults) {
   for (const LinkFault& fault : faults) {
     if (!(fault.share >= 0 && fault.share <= 1))
-      refuse(cluster_, fmt::format("fault of {}: share: must lie between 0 and 1, got {}", fault.link, fault.share));
+      refuse("faults", fmt::format("{}: share: must lie between 0 and 1, got {}", fault.link, fault.share));
     const LinkId link = link_called(fault.link);
     if (fault.at.v == 0) set_share(link, fault.share);
   }
@@ -229,7 +226,7 @@ LinkId Topology::link_called(std::string_view name) const {
   for (std::size_t l = 0, found = 0; l < links_.size() && found < 8; ++l)
     if (vertex_name(links_[LinkId(l)].from) == from)
       others += fmt::format("{}{}", found++ > 0 ? ", " : "; there are: ", link_name(LinkId(l)));
-  refuse(cluster_, fmt::format("fault: there is no link \"{}\"{}", name, others));
+  refuse("faults", fmt::format("there is no link \"{}\"{}", name, others));
 }
 
 void Topology::set_share(LinkId link, double share) {

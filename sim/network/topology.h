@@ -87,7 +87,7 @@ inline constexpr double kSwitchCost = 81'900, kSwitchCableCost = 550;
 class Topology {
  public:
   /// Faults at time 0 are in force from the start; of the others only the names and shares are checked.
-  /// Throws ConfigError naming the cluster's field for what cannot be built: no bandwidth where there is traffic, nodes
+  /// Throws ConfigError at the cluster's key for what cannot be built: no bandwidth where there is traffic, nodes
   /// without adapters, more nodes than the switches have ports for, counts that do not divide, faults of links that are
   /// not there.
   explicit Topology(const Cluster& cluster, std::span<const LinkFault> faults = {});

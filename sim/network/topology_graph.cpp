@@ -92,7 +92,7 @@ Route Topology::detour(GpuId from, GpuId to) const {
   std::vector<LinkId> back;
   for (std::size_t v = index(to); v != index(from); v = parent[v]) {
     if (parent[v] == v)
-      throw ConfigError(fmt::format("cluster: the failed links leave no path from GPU {} to GPU {}", from, to));
+      throw ConfigError(fmt::format("the failed links leave no path from GPU {} to GPU {}", from, to));
     if (graph[by[v]].link != kNoLink) back.push_back(LinkId(graph[by[v]].link));
   }
   Route route;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
+
 namespace moesim {
 namespace {
 class Fp32 final : public Arithmetic {
@@ -41,8 +43,8 @@ void linear(const Machine& machine, const MatrixView& x, const LinearWeights& w,
   // few rows: shares of the outputs; else both ways
   const int tile_outputs = work < kWorthSharing ? outputs : std::min(kTileOutputs, (outputs / 2 + 127) / 128 * 128);
   const int tile_rows = work < kWorthSharing ? x.rows : std::min(kTileRows, std::max(64, (x.rows + 1) / 2));
-  const int across = tile_outputs == 0 ? 0 : (outputs + tile_outputs - 1) / tile_outputs;
-  const int down = tile_rows == 0 ? 0 : (x.rows + tile_rows - 1) / tile_rows;
+  const int across = tile_outputs == 0 ? 0 : ceil_div(outputs, tile_outputs);
+  const int down = tile_rows == 0 ? 0 : ceil_div(x.rows, tile_rows);
   machine.threads.each(across * down, [&](int index, int) {
     const int row = index / across * tile_rows, output = index % across * tile_outputs;
     const int rows = std::min(tile_rows, x.rows - row), count = std::min(tile_outputs, outputs - output);
@@ -58,7 +60,7 @@ void resize(Matrix& m, int rows, int columns) {
 }
 
 void each_block(const Machine& machine, int rows, int block, const std::function<void(int, int)>& body) {
-  machine.threads.each((rows + block - 1) / block,
+  machine.threads.each(ceil_div(rows, block),
                        [&](int index, int) { body(index * block, std::min(block, rows - index * block)); });
 }
 }  // namespace moesim

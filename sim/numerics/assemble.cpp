@@ -31,7 +31,7 @@ class Pattern {
     if (error == 0) return;
     char message[200];
     ::regerror(error, &compiled_, message, sizeof message);
-    throw ConfigError(fmt::format("--tensors: \"{}\" is not a valid pattern: {}", text, message));
+    throw ConfigError::placed(fmt::format("--tensors: \"{}\" is not a valid pattern: {}", text, message));
   }
   ~Pattern() { ::regfree(&compiled_); }
   Pattern(const Pattern&) = delete;
@@ -90,7 +90,7 @@ class Assembler {
                                       found.file->file(), name));
       if (is_real(found.tensor->type)) return;
     }
-    throw ConfigError(
+    throw ConfigError::placed(
         fmt::format("--tensors: no tensor of {} matches \"{}\"", parents_.first().folder(), options_.tensors));
   }
 
@@ -216,8 +216,8 @@ AssemblyParent parse_parent(const std::string& text) {
     const auto [at, error] = std::from_chars(text.data() + colon + 1, end, weight);
     if (error == std::errc{} && at == end) {
       if (!(weight >= 0) || std::isinf(weight))
-        throw ConfigError(fmt::format("--parent: the weight of {} must not be negative, got {}", text.substr(0, colon),
-                                      text.substr(colon + 1)));
+        throw ConfigError::placed(fmt::format("--parent: the weight of {} must not be negative, got {}",
+                                              text.substr(0, colon), text.substr(colon + 1)));
       return {text.substr(0, colon), weight};
     }
   }
@@ -227,7 +227,7 @@ AssemblyParent parse_parent(const std::string& text) {
 AssemblyResult assemble(const AssemblyOptions& options) {
   double sum = 0;
   for (const AssemblyParent& p : options.parents) sum += p.weight;
-  if (!(sum > 0)) throw ConfigError("--parent: the weights are all zero");
+  if (!(sum > 0)) throw ConfigError::placed("--parent: the weights are all zero");
   NewFolder folder(options.output);
   std::vector<std::string> folders;
   for (const AssemblyParent& p : options.parents) folders.push_back(p.folder);

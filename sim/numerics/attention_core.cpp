@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "numerics/attention.h"
 #include "numerics/elementwise.h"
 
@@ -36,7 +37,7 @@ Reach reach_of(const AttentionShape& shape, int layer) {
 }
 
 void attend(Threads& threads, const AttentionCore& core) {
-  const int blocks = (core.rows + kQueryBlock - 1) / kQueryBlock;
+  const int blocks = ceil_div(core.rows, kQueryBlock);
   std::vector<std::vector<float>> logits(std::size_t(threads.count()));
   threads.each(blocks * core.heads, [&](int index, int worker) {
     const int first = (blocks - 1 - index / core.heads) * kQueryBlock;  // the longest first

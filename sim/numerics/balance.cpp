@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
+
 namespace moesim {
 namespace {
 /// Load of each expert under a bias on the scores the choice is made on; counted by blocks of tokens, then summed.
@@ -9,7 +11,7 @@ std::vector<double> load_of(const Machine& machine, const MoeShape& moe, const M
                             const std::vector<float>& bias) {
   constexpr int kBlock = 128;
   const auto experts = std::size_t(moe.experts);
-  const auto blocks = static_cast<std::size_t>((scores.rows + kBlock - 1) / kBlock);
+  const auto blocks = static_cast<std::size_t>(ceil_div(scores.rows, kBlock));
   std::vector<std::vector<int>> counts(blocks, std::vector<int>(experts));
   each_block(machine, scores.rows, kBlock, [&](int first, int count) {
     std::vector<float> values(experts);

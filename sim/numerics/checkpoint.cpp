@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/ceil_div.h"
 #include "core/check.h"
 #include "numerics/number_formats.h"
 
@@ -51,7 +52,7 @@ void read_mxfp4(const StoredTensor& blocks, const StoredTensor& scales, const St
 }
 
 void apply_block_scales(const StoredTensor& scales, const PartShape& shape, float* out) {
-  const int across = (shape.columns + kScaleBlock - 1) / kScaleBlock;
+  const int across = ceil_div(shape.columns, kScaleBlock);
   for (int r = 0; r < shape.rows; ++r)
     for (int c = 0; c < shape.columns; ++c) {
       float scale = 0;
@@ -118,8 +119,7 @@ void Checkpoint::claim(const PartShape& shape, int layer, int expert) {
       break;
     case StoredType::f8_e4m3: {
       const auto scales = by_name_.find(name + "_scale_inv");
-      const std::vector<std::int64_t> expected{(shape.rows + kScaleBlock - 1) / kScaleBlock,
-                                               (shape.columns + kScaleBlock - 1) / kScaleBlock};
+      const std::vector<std::int64_t> expected{ceil_div(shape.rows, kScaleBlock), ceil_div(shape.columns, kScaleBlock)};
       if (scales == by_name_.end())
         throw ConfigError(fmt::format("{}: is FP8, but {}_scale_inv is missing", where, name));
       if (scales->second.tensor->type != StoredType::f32 || scales->second.tensor->shape != expected)

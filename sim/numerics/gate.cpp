@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/ceil_div.h"
 #include "core/check.h"
 #include "numerics/elementwise.h"
 #include "numerics/lanes.h"
@@ -17,7 +18,7 @@ constexpr int kBlock = 16;  // values whose largest is kept, so that each pick l
 /// The indices of the k largest, best first, equal ones by lower index.  Overwrites them with kNever, which is never
 /// taken.  maxima: room for n / kBlock + 1 values.
 void take_largest(float* values, int n, int k, std::vector<float>& maxima, int* out) {
-  const int blocks = (n + kBlock - 1) / kBlock;
+  const int blocks = ceil_div(n, kBlock);
   maxima.resize(std::size_t(blocks));
   const auto refresh = [&](int b) {
     maxima[std::size_t(b)] = largest(values + b * kBlock, std::min(kBlock, n - b * kBlock));

@@ -11,7 +11,7 @@ const Family<Gate>& gates() {
 }
 
 std::unique_ptr<Gate> gate_from(const std::string& text, const std::string& option) {
-  return gates().make(Config::from_text("gate: " + text, option).at("gate"));
+  return gates().make(Config::from_option(option, text));
 }
 
 namespace {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/ceil_div.h"
 #include "core/files.h"
 
 namespace moesim {
@@ -79,7 +80,7 @@ void Parents::check_scales(const SafetensorsFolder& folder) const {
     if (t.shape.size() != 2 || scales == nullptr)
       throw ConfigError(
           fmt::format("{}: tensor {}, {}, has no {}{}", found.file->file(), name, describe(t), name, kScale));
-    const std::vector<std::int64_t> expected{(t.shape[0] + kBlock - 1) / kBlock, (t.shape[1] + kBlock - 1) / kBlock};
+    const std::vector<std::int64_t> expected{ceil_div(t.shape[0], kBlock), ceil_div(t.shape[1], kBlock)};
     if (scales->type != StoredType::f32 || scales->shape != expected)
       throw ConfigError(fmt::format("{}: tensor {}{}: expected F32 {}, one scale a 128x128 block, got {}",
                                     found.file->file(), name, kScale, shape_text(expected), describe(*scales)));

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/check.h"
 #include "numerics/rounding.h"
 
@@ -14,7 +15,7 @@ constexpr int kTile = 128;
 constexpr int kGroup = 32;
 constexpr float kCutBits = 0x1p13F;  // 14 bits: one before the point and 13 after it, at the largest exponent
 
-int tiles(int n) { return (n + kTile - 1) / kTile; }
+int tiles(int n) { return ceil_div(n, kTile); }
 
 /// Room that a thread keeps from product to product.
 struct Room {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/splitmix.h"
 #include "numerics/synthetic.h"
 
 namespace moesim {
@@ -12,21 +13,15 @@ namespace moesim {
 class Noise {
  public:
   Noise(std::uint64_t seed, Part part, int layer, int expert)
-      : key_(mix(mix(seed + 1) ^ (std::uint64_t(part) << 56) ^ (std::uint64_t(std::uint32_t(layer + 1)) << 32) ^
-                 std::uint64_t(std::uint32_t(expert + 1)))) {}
+      : key_(split_mix(split_mix(seed + 1) ^ (std::uint64_t(part) << 56) ^
+                       (std::uint64_t(std::uint32_t(layer + 1)) << 32) ^ std::uint64_t(std::uint32_t(expert + 1)))) {}
   float at(std::int64_t i) const {
-    const std::uint64_t bits = mix(key_ + std::uint64_t(i) * 0x9E3779B97F4A7C15ULL);
+    const std::uint64_t bits = split_mix(key_ + std::uint64_t(i) * kSplitMixStep);
     const std::uint64_t sum = (bits & 0xFFFF) + ((bits >> 16) & 0xFFFF) + ((bits >> 32) & 0xFFFF) + (bits >> 48);
     return (float(sum) - 131070.0F) * (1.7320508F / 65536.0F);  // four uniforms have variance 1/3
   }
 
  private:
-  /// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
-  static std::uint64_t mix(std::uint64_t z) {
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31);
-  }
   std::uint64_t key_;
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/ceil_div.h"
 #include "core/check.h"
 #include "numerics/number_formats.h"
 #include "numerics/rounding.h"
@@ -75,7 +76,7 @@ void write_values(StoredType type, std::span<const double> values, std::vector<s
 
 void read_scaled(const StoredTensor& matrix, const StoredTensor& scales, std::int64_t first, std::int64_t rows,
                  std::vector<double>& out) {
-  const std::int64_t columns = matrix.shape.at(1), across = (columns + kBlock - 1) / kBlock;
+  const std::int64_t columns = matrix.shape.at(1), across = ceil_div(columns, kBlock);
   out.resize(std::size_t(rows * columns));
   read_values(matrix, first * columns, out);
   std::vector<double> row_scales(static_cast<std::size_t>(across));

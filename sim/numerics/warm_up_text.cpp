@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "core/ceil_div.h"
 #include "numerics/synthetic.h"
 
 namespace moesim {
@@ -53,7 +54,7 @@ constexpr std::string_view kPassages[] = {
 std::vector<std::vector<int>> warm_up_sequences(int tokens, int vocabulary) {
   std::vector<std::vector<int>> out;
   constexpr int kinds = int(std::size(kPassages));
-  const int share = std::max(1, (tokens + kinds - 1) / kinds);  // so that no kind is left out
+  const int share = std::max(1, ceil_div(tokens, kinds));  // so that no kind is left out
   for (int kind = 0; tokens > 0; ++kind) {
     const std::string_view passage = kPassages[kind % kinds];
     const int count = std::min({tokens, share, int(passage.size())});

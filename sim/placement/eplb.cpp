@@ -130,13 +130,12 @@ class EplbPlacement final : public Placement {
   std::vector<ExpertMap> place(const PlacementInput& input) const override {
     const PlacementProblem& p = input.problem;
     if (p.gpu_slots.empty() && p.slots % p.gpus != 0)
-      throw ConfigError(fmt::format("eplb: slots must be a multiple of the {} GPUs, got {}", p.gpus, p.slots));
+      throw ConfigError(fmt::format("slots must be a multiple of the {} GPUs, got {}", p.gpus, p.slots));
     if (!p.even())
-      throw ConfigError("eplb: gives every GPU the same slots and load; greedy and local_search know uneven GPUs");
+      throw ConfigError("gives every GPU the same slots and load; greedy and local_search know uneven GPUs");
     bool by_node = p.groups % p.nodes == 0;
     if (policy == Policy::hierarchical && !by_node)
-      throw ConfigError(
-          fmt::format("eplb_hierarchical: groups must be a multiple of the {} nodes, got {}", p.nodes, p.groups));
+      throw ConfigError(fmt::format("groups must be a multiple of the {} nodes, got {}", p.nodes, p.groups));
     if (policy == Policy::global) by_node = false;
     Eplb eplb(input.loads.experts, p.slots, by_node ? p.groups : 1, by_node ? p.nodes : 1, p.gpus);
     std::vector<ExpertMap> out;

@@ -10,7 +10,7 @@ namespace moesim {
 Loads loads_of_trace(const Trace& trace, TokenRange range) {
   const TraceHeader& header = trace.header();
   if (range.first < 0 || range.end > trace.tokens() || range.first >= range.end)
-    throw ConfigError(
+    throw ConfigError::placed(
         fmt::format("{}: holds tokens 0 to {}, not {} to {}", trace.file(), trace.tokens(), range.first, range.end));
   Loads out;
   out.name = std::filesystem::path(trace.file()).stem().string();
@@ -27,7 +27,8 @@ Loads loads_of_trace(const Trace& trace, TokenRange range) {
     out.layers.push_back(layer);
     for (const std::int64_t c : counts) out.counts.push_back(double(c));
   }
-  if (out.layers.empty()) throw ConfigError(fmt::format("{}: no token of the range has an expert", trace.file()));
+  if (out.layers.empty())
+    throw ConfigError::placed(fmt::format("{}: no token of the range has an expert", trace.file()));
   return out;
 }
 

@@ -10,7 +10,7 @@ namespace moesim {
 
 void check_count(const std::string& source, int layer, int expert, double count) {
   const auto refuse = [&](std::string_view bound) {
-    throw ConfigError(
+    throw ConfigError::placed(
         fmt::format("{}: layer {}, expert {}: a count must be {}, got {}", source, layer, expert, bound, count));
   };
   if (!(count >= 0) || !std::isfinite(count)) refuse("a number of at least 0");
@@ -33,7 +33,7 @@ Loads loads_of_matrix(const std::string& source, int hidden_layers, int experts,
     out.layers.push_back(layer);
     out.counts.insert(out.counts.end(), row.begin(), row.end());
   }
-  if (out.layers.empty()) throw ConfigError(fmt::format("{}: every count is 0", source));
+  if (out.layers.empty()) throw ConfigError::placed(fmt::format("{}: every count is 0", source));
   return out;
 }
 }  // namespace moesim

@@ -165,11 +165,11 @@ class LocalSearch final : public Placement {
       f("seed", p.seed, "of the swaps tried");
     }
   };
-  explicit LocalSearch(Params p) : p_(p) {}
+  explicit LocalSearch(Params p) : p_(p) {
+    if (p_.start == "local_search") throw ConfigError("start", "cannot start from itself");
+  }
   std::vector<ExpertMap> place(const PlacementInput& input) const override {
-    if (p_.start == "local_search") throw ConfigError("local_search: cannot start from itself");
-    const auto start = placements().make(Config::from_text(p_.start, "local_search.start"));
-    std::vector<ExpertMap> out = start->place(input);
+    std::vector<ExpertMap> out = at_key("start", [&] { return placements().of_kind(p_.start)->place(input); });
     Random random(p_.seed, "local_search");
     const LayerCost cost = objective(input);
     for (std::size_t row = 0; row < out.size(); ++row) {
@@ -186,8 +186,7 @@ class LocalSearch final : public Placement {
     if (p_.objective == Objective::balance) return nullptr;
     if (p_.objective == Objective::exchange && input.cost) return input.cost;
     if (!input.sample)
-      throw ConfigError(
-          "local_search: this objective needs a trace: loads do not say which experts a token uses together");
+      throw ConfigError("objective", "needs a trace: loads do not say which experts a token uses together");
     if (p_.objective == Objective::nodes) return node_visits_cost(*input.sample, input.loads, input.problem);
     return exchange_cost(*input.sample, input.loads, input.problem, ExchangeRates{});
   }

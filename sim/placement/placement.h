@@ -57,7 +57,7 @@ std::vector<ExpertMap> plan(const Placement& placement, const PlacementInput& in
 /// Every way to place, in the order `moesim list placement` shows.
 const Family<Placement>& placements();
 
-/// Fills in defaults (slots) and throws ConfigError starting with `where` if the experts cannot be placed: too few
+/// Fills in defaults (slots) and throws ConfigError at its key ("slots") if the experts cannot be placed: too few
 /// slots, nodes that do not divide the GPUs, groups that do not divide the experts, ...
-PlacementProblem checked(PlacementProblem problem, int experts, const std::string& where);
+PlacementProblem checked(PlacementProblem problem, int experts);
 }  // namespace moesim

@@ -29,33 +29,34 @@ bool PlacementProblem::even() const {
   return true;
 }
 
-PlacementProblem checked(PlacementProblem p, int experts, const std::string& where) {
-  const auto require = [&]<class... Args>(bool holds, fmt::format_string<Args...> format, Args&&... args) {
-    if (!holds) throw ConfigError(where + ": " + fmt::format(format, std::forward<Args>(args)...));
+PlacementProblem checked(PlacementProblem p, int experts) {
+  const auto require = [&]<class... Args>(bool holds, const char* key, fmt::format_string<Args...> format,
+                                          Args&&... args) {
+    if (!holds) throw ConfigError(key, fmt::format(format, std::forward<Args>(args)...));
   };
   constexpr int kMost = 1 << 16;  // GPUs and slots beyond any system's, below what memory holds
-  require(p.gpus > 0, "gpus must be at least 1, got {}", p.gpus);
-  require(p.gpus <= kMost, "gpus must be at most {}, got {}", kMost, p.gpus);
-  require(p.slots <= kMost, "slots must be at most {}, got {}", kMost, p.slots);
-  require(p.nodes > 0 && p.gpus % p.nodes == 0, "nodes must divide the {} GPUs, got {}", p.gpus, p.nodes);
-  require(p.groups > 0 && experts % p.groups == 0, "groups must divide the {} experts, got {}", experts, p.groups);
-  require(p.gpu_slots.empty() || p.gpu_slots.size() == std::size_t(p.gpus), "gpu_slots must list the {} GPUs, got {}",
-          p.gpus, p.gpu_slots.size());
-  require(p.gpu_speed.empty() || p.gpu_speed.size() == std::size_t(p.gpus), "gpu_speed must list the {} GPUs, got {}",
-          p.gpus, p.gpu_speed.size());
-  for (const int n : p.gpu_slots) require(n >= 0, "gpu_slots must not be negative, got {}", n);
-  for (const double s : p.gpu_speed) require(s > 0, "gpu_speed must be positive, got {}", s);
+  require(p.gpus > 0, "gpus", "must be at least 1, got {}", p.gpus);
+  require(p.gpus <= kMost, "gpus", "must be at most {}, got {}", kMost, p.gpus);
+  require(p.slots <= kMost, "slots", "must be at most {}, got {}", kMost, p.slots);
+  require(p.nodes > 0 && p.gpus % p.nodes == 0, "nodes", "must divide the {} GPUs, got {}", p.gpus, p.nodes);
+  require(p.groups > 0 && experts % p.groups == 0, "groups", "must divide the {} experts, got {}", experts, p.groups);
+  require(p.gpu_slots.empty() || p.gpu_slots.size() == std::size_t(p.gpus), "gpu_slots",
+          "must list the {} GPUs, got {}", p.gpus, p.gpu_slots.size());
+  require(p.gpu_speed.empty() || p.gpu_speed.size() == std::size_t(p.gpus), "gpu_speed",
+          "must list the {} GPUs, got {}", p.gpus, p.gpu_speed.size());
+  for (const int n : p.gpu_slots) require(n >= 0, "gpu_slots", "must not be negative, got {}", n);
+  for (const double s : p.gpu_speed) require(s > 0, "gpu_speed", "must be positive, got {}", s);
   const int listed = std::accumulate(p.gpu_slots.begin(), p.gpu_slots.end(), 0);
   if (p.slots == 0) p.slots = p.gpu_slots.empty() ? experts : listed;
-  require(p.gpu_slots.empty() || p.slots == listed, "slots must be the {} that gpu_slots add up to, got {}", listed,
+  require(p.gpu_slots.empty() || p.slots == listed, "slots", "must be the {} that gpu_slots add up to, got {}", listed,
           p.slots);
-  require(p.slots >= experts, "slots must hold the {} experts, got {}", experts, p.slots);
-  require(!p.keep_groups || p.groups % p.nodes == 0,
-          "groups must be a multiple of the {} nodes to be kept there, got {}", p.nodes, p.groups);
+  require(p.slots >= experts, "slots", "must hold the {} experts, got {}", experts, p.slots);
+  require(!p.keep_groups || p.groups % p.nodes == 0, "groups",
+          "must be a multiple of the {} nodes to be kept there, got {}", p.nodes, p.groups);
   for (int n = 0; p.keep_groups && n < p.nodes; ++n) {
     int room = 0;
     for (int g = n * p.gpus_per_node(); g < (n + 1) * p.gpus_per_node(); ++g) room += p.slots_on(g);
-    require(room >= experts / p.nodes, "node {} has {} slots for the {} experts of its groups", n, room,
+    require(room >= experts / p.nodes, "keep_groups", "node {} has {} slots for the {} experts of its groups", n, room,
             experts / p.nodes);
   }
   return p;
@@ -136,7 +137,7 @@ std::vector<ExpertMap> plan_by_node(const Placement& placement, const PlacementI
 }  // namespace
 
 std::vector<ExpertMap> plan(const Placement& placement, const PlacementInput& input) {
-  const PlacementProblem problem = checked(input.problem, input.loads.experts, "placement");
+  const PlacementProblem problem = checked(input.problem, input.loads.experts);
   const PlacementInput whole{input.loads, problem, input.sample, input.cost};
   const bool by_node = problem.keep_groups && problem.nodes > 1;
   std::vector<ExpertMap> maps = by_node ? plan_by_node(placement, whole) : placement.place(whole);

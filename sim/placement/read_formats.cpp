@@ -43,7 +43,7 @@ class Reader {
  private:
   template <class... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
-    throw ConfigError(name_ + ": " + fmt::format(format, std::forward<Args>(args)...));
+    throw ConfigError::placed(name_ + ": " + fmt::format(format, std::forward<Args>(args)...));
   }
   int integer(const Json& value, std::string_view where) const {
     if (!value.is_number_integer()) fail("{}: expected an integer, got {}", where, value.dump());

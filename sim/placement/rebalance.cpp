@@ -35,7 +35,7 @@ class Periodic final : public RebalanceTrigger {
     }
   };
   explicit Periodic(Params p) : p_(p) {
-    if (p.interval < 1) throw ConfigError(fmt::format("rebalance: interval must be at least 1, got {}", p.interval));
+    if (p.interval < 1) throw ConfigError("interval", fmt::format("must be at least 1, got {}", p.interval));
   }
   bool due(std::int64_t steps, int plans, const std::function<double()>&) const override {
     return steps >= (plans == 0 && p_.first > 0 ? p_.first : p_.interval);
@@ -57,9 +57,9 @@ class Threshold final : public RebalanceTrigger {
     }
   };
   explicit Threshold(Params p) : p_(p) {
-    if (p.interval < 1) throw ConfigError(fmt::format("rebalance: interval must be at least 1, got {}", p.interval));
+    if (p.interval < 1) throw ConfigError("interval", fmt::format("must be at least 1, got {}", p.interval));
     if (!(p.below > 0 && p.below <= 1))
-      throw ConfigError(fmt::format("rebalance: below must lie between 0 and 1, got {}", p.below));
+      throw ConfigError("below", fmt::format("must lie between 0 and 1, got {}", p.below));
   }
   bool due(std::int64_t steps, int, const std::function<double()>& balancedness) const override {
     return steps > 0 && steps % p_.interval == 0 && balancedness() < p_.below;
@@ -88,11 +88,9 @@ Rebalancer::Rebalancer(RebalanceParams params, std::unique_ptr<RebalanceTrigger>
       maps_(std::move(maps)),
       expert_bytes_(expert_bytes) {
   check(!maps_.empty() && layers.size() == maps_.size(), "{} layers have {} placements", layers.size(), maps_.size());
-  if (params_.window < 1)
-    throw ConfigError(fmt::format("rebalance: window must be at least 1, got {}", params_.window));
+  if (params_.window < 1) throw ConfigError("window", fmt::format("must be at least 1, got {}", params_.window));
   if (params_.layers_at_a_time < 0)
-    throw ConfigError(
-        fmt::format("rebalance: layers_at_a_time must not be negative, got {}", params_.layers_at_a_time));
+    throw ConfigError("layers_at_a_time", fmt::format("must not be negative, got {}", params_.layers_at_a_time));
   window_.experts = maps_[0].experts;
   window_.layers = std::move(layers);
   window_.counts.assign(maps_.size() * std::size_t(window_.experts), 0);
@@ -152,12 +150,14 @@ std::vector<LayerChange> Rebalancer::advance() {
 
 Rebalancer make_rebalancer(const Config& config, PlacementProblem problem, std::vector<int> layers,
                            std::vector<ExpertMap> maps, Bytes expert_bytes) {
-  return {read<RebalanceParams>(config),
-          rebalance_triggers().make_or(config, "trigger", "never"),
-          placements().make_or(config, "strategy", "eplb"),
-          std::move(problem),
-          std::move(layers),
-          std::move(maps),
-          expert_bytes};
+  return config.placed([&]() -> Rebalancer {
+    return {read<RebalanceParams>(config),
+            rebalance_triggers().make_or(config, "trigger", "never"),
+            placements().make_or(config, "strategy", "eplb"),
+            std::move(problem),
+            std::move(layers),
+            std::move(maps),
+            expert_bytes};
+  });
 }
 }  // namespace moesim

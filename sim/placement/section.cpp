@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "core/files.h"
+#include "core/paths.h"
 #include "placement/placement.h"
 
 namespace moesim {
@@ -23,7 +23,9 @@ ModelPlacement from_file(const Config& config, const PlacementSection& section, 
                          const GroupShape& group) {
   if (section.has_strategy || section.slots != 0 || section.groups != 0)
     config.fail("a placement comes from a file or from a strategy, not from both");
-  const std::string file = catalogue_file("scenarios", section.file, "placement file", config.file());
+  const Config named = config.at("file");
+  const std::string file =
+      named.placed([&] { return catalogue_file("scenarios", section.file, "placement file", named.named_by()); });
   ModelPlacement out = load_placement(file, {group.gpus, model.moe->experts, model.moe_layers()});
   if (!out.maps.empty() && out.maps.front().gpus != group.gpus)
     config.fail(fmt::format("{} places experts on {} GPUs, but the group has {}", section.file, out.maps.front().gpus,
@@ -65,14 +67,15 @@ ModelPlacement read_placement(const Config& scenario, const Model& model, const 
   problem.nodes = group.nodes();
   problem.slots = section.slots > 0 ? section.slots : std::max(experts, group.gpus);
   problem.groups = section.groups > 0 ? section.groups : model.moe->groups;
-  problem = checked(problem, experts, config.path());
+  problem = config.placed([&] { return checked(problem, experts); });
   const auto strategy = section.has_strategy ? placements().make(section.strategy)
                                              : placements().make_or(config, "strategy", "contiguous");
   out.strategy = section.has_strategy
                      ? (section.strategy.is_scalar() ? section.strategy.text() : section.strategy.at("kind").text())
                      : "contiguous";
   const Loads plan_on = planning_loads(model, loads);
-  out.maps = plan(*strategy, {plan_on, problem});
+  const Config& chosen = section.has_strategy ? section.strategy : config;
+  out.maps = chosen.placed([&] { return plan(*strategy, {plan_on, problem}); });
   return out;
 }
 }  // namespace moesim

@@ -24,7 +24,7 @@ class TrafficAware final : public Placement {
     std::vector<std::vector<ExpertMap>> starts;
     for (const char* start : {"greedy", "coactivation"})
       if (input.sample || std::string_view(start) != "coactivation")
-        starts.push_back(placements().make(Config::from_text(start, "traffic"))->place(input));
+        starts.push_back(placements().of_kind(start)->place(input));
     Random random(p_.seed, "traffic placement");
     std::vector<ExpertMap> out;
     for (std::size_t row = 0; row < input.loads.rows(); ++row) {

@@ -16,8 +16,8 @@ namespace {
   const std::string message = sqlite3_errmsg(db);
   if (code == SQLITE_ERROR || code == SQLITE_RANGE || code == SQLITE_MISUSE || code == SQLITE_CONSTRAINT)
     throw std::logic_error(fmt::format("{}: {}: {}", file, what, message));
-  if (code == SQLITE_NOTADB) throw ConfigError(fmt::format("{}: is not an SQLite database", file));
-  throw ConfigError(fmt::format("{}: {}", file, message));
+  if (code == SQLITE_NOTADB) throw ConfigError::placed(fmt::format("{}: is not an SQLite database", file));
+  throw ConfigError::placed(fmt::format("{}: {}", file, message));
 }
 }  // namespace
 

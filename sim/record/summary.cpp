@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/files.h"
+#include "core/paths.h"
 
 namespace moesim {
 namespace {

@@ -1,5 +1,6 @@
 #include "routing/expert_map.h"
 
+#include "core/ceil_div.h"
 #include "core/check.h"
 
 namespace moesim {
@@ -27,7 +28,7 @@ ReplicaTable replica_table(const ExpertMap& map) {
 
 ExpertMap contiguous_map(int experts, int gpus) {
   check(experts > 0 && gpus > 0, "a placement needs experts and GPUs, got {} and {}", experts, gpus);
-  ExpertMap out{experts, gpus, (experts + gpus - 1) / gpus, {}};
+  ExpertMap out{experts, gpus, ceil_div(experts, gpus), {}};
   out.slot_to_expert.assign(std::size_t(out.slots()), -1);
   for (int e = 0; e < experts; ++e) out.slot_to_expert[std::size_t(e)] = e;
   return out;

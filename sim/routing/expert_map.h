@@ -3,13 +3,15 @@
 #include <string>
 #include <vector>
 
+#include "core/ceil_div.h"
+
 namespace moesim {
 
 /// The GPUs of one expert-parallel group, numbered node by node: GPU g is on node g / gpus_per_node.
 struct GroupShape {
   int gpus = 1;
   int gpus_per_node = 8;
-  int nodes() const { return (gpus + gpus_per_node - 1) / gpus_per_node; }
+  int nodes() const { return ceil_div(gpus, gpus_per_node); }
   int node_of(int gpu) const { return gpu / gpus_per_node; }
 };
 

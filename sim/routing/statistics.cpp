@@ -209,9 +209,10 @@ double TraceStatistics::mean(double LayerStatistics::*member) const {
 TraceStatistics trace_statistics(const Trace& trace, const GroupShape& group) {
   const TraceHeader& h = trace.header();
   if (group.gpus < 1 || group.gpus > h.experts)
-    throw ConfigError(fmt::format("--gpus: expected 1 to the trace's {} experts, got {}", h.experts, group.gpus));
+    throw ConfigError::placed(
+        fmt::format("--gpus: expected 1 to the trace's {} experts, got {}", h.experts, group.gpus));
   if (group.gpus_per_node < 1)
-    throw ConfigError(fmt::format("--gpus-per-node: expected at least 1, got {}", group.gpus_per_node));
+    throw ConfigError::placed(fmt::format("--gpus-per-node: expected at least 1, got {}", group.gpus_per_node));
   Counts c{h.layers.size(), std::size_t(h.experts), h.domains.size(), {}, {}, 0, {}, {}, {}, {}, {}, {}};
   c.load.resize(c.domains * c.layers * c.experts);
   c.follow.resize((c.layers - 1) * c.experts * c.experts);

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "core/ceil_div.h"
 #include "core/check.h"
 #include "record/blob.h"
 #include "record/store.h"
@@ -41,7 +42,7 @@ struct Trace::State {
         get_experts(db.prepare("SELECT width, ids, weights FROM trace_experts WHERE id = ?")),
         get_load(db.prepare("SELECT counts FROM trace_load WHERE id = ?")) {
     read_header();
-    blocks = (tokens + kBlock - 1) / kBlock;
+    blocks = ceil_div(tokens, kBlock);
     last.resize(header.layers.size());
     counts.resize(header.layers.size());
   }
@@ -49,13 +50,13 @@ struct Trace::State {
   static Database open(const std::string& f) {
     Database db = Database::open(f);
     if (!db.has_table("trace") || !db.has_table("trace_experts"))
-      throw ConfigError(
+      throw ConfigError::placed(
           fmt::format("{}: is not a routing trace{}", f, db.has_table("metric") ? " but a results database" : ""));
     return db;
   }
 
   [[noreturn]] void damaged(std::string_view what) const {
-    throw ConfigError(fmt::format("{}: the trace is damaged: {}", file, what));
+    throw ConfigError::placed(fmt::format("{}: the trace is damaged: {}", file, what));
   }
   std::string text(const char* key) const {
     Statement get = db.prepare("SELECT value FROM trace WHERE key = ?");
@@ -78,7 +79,7 @@ struct Trace::State {
   }
   void read_header() {
     if (const std::int64_t version = number("version", 0, INT32_MAX); version != kVersion)
-      throw ConfigError(fmt::format("{}: is a trace of version {}, expected {}", file, version, kVersion));
+      throw ConfigError::placed(fmt::format("{}: is a trace of version {}, expected {}", file, version, kVersion));
     complete = text("state") == "complete";
     tokens = number("tokens", 1, std::int64_t{1} << 40);
     passes = number("passes", 1, tokens);

@@ -1,7 +1,5 @@
 #include "routing/traffic.h"
 
-#include <filesystem>
-
 #include "core/check.h"
 #include "routing/traffic_kinds.h"
 
@@ -35,11 +33,7 @@ const Family<TrafficSource, const TrafficContext&>& traffics() {
 
 std::string trace_file(const Config& routing) {
   if (!routing.is_map() || !routing.has("trace")) return "";
-  const std::string file = routing.at("trace").text();
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::path beside = fs::path(routing.file()).parent_path() / file;
-  return !fs::exists(file, error) && fs::exists(beside, error) ? beside.string() : file;
+  return read<DataFile>(routing.at("trace")).path;
 }
 
 std::unique_ptr<TrafficSource> make_traffic(const Config& routing, const TrafficContext& context) {
@@ -47,14 +41,14 @@ std::unique_ptr<TrafficSource> make_traffic(const Config& routing, const Traffic
   if (routing.has("trace")) {
     TraceTrafficParams params;
     routing.only({"trace", "domain", "assign"});
-    params.file = trace_file(routing);
+    routing.at("trace").parse(params.file);
     routing.resolve("trace", routing.at("trace").text());
     if (routing.has("domain")) params.domain = routing.at("domain").text();
     if (routing.has("assign")) routing.at("assign").parse(params.assign);
-    return make_trace_traffic(params, context);
+    return routing.placed([&] { return make_trace_traffic(params, context); });
   }
   if (routing.has("kind")) return traffics().make(routing, context);
   if (!routing.keys().empty()) routing.only({"kind", "trace"});
-  return traffics().make(Config::from_text("balanced", routing.file()), context);
+  return routing.placed([&] { return traffics().of_kind("balanced", context); });
 }
 }  // namespace moesim

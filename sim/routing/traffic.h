@@ -168,6 +168,6 @@ const Family<TrafficSource, const TrafficContext&>& traffics();
 /// The source a scenario's `routing:` names: `trace: FILE` stands for {kind: trace, file: FILE}, `kind: ...` for the
 /// family, nothing for balanced.
 std::unique_ptr<TrafficSource> make_traffic(const Config& routing, const TrafficContext& context);
-/// The file of a section with `trace:`, looked for where the command runs, then beside the scenario; "" without.
+/// Where the file of a section with `trace:` lies; "" without.  Throws ConfigError if it is not there.
 std::string trace_file(const Config& routing);
 }  // namespace moesim

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/random.h"
+#include "core/splitmix.h"
 #include "routing/traffic.h"
 
 namespace moesim {
@@ -14,12 +15,7 @@ namespace moesim {
 class NoiseBits {
  public:
   NoiseBits(std::uint64_t seed, std::uint64_t layer, std::uint64_t step, std::uint64_t stream);
-  std::uint64_t operator()() {
-    std::uint64_t x = state_ += 0x9E3779B97F4A7C15;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-    return x ^ (x >> 31);
-  }
+  std::uint64_t operator()() { return split_mix(state_ += kSplitMixStep); }
   double uniform() { return double((*this)() >> 11) * 0x1p-53; }
   std::uint32_t below(std::uint32_t n) { return std::uint32_t(((*this)() >> 32) * n >> 32); }
 

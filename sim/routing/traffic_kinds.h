@@ -24,7 +24,7 @@ struct EnumNames<TraceAssign> {
       {"chunk", TraceAssign::chunk}, {"request", TraceAssign::request}, {"round_robin", TraceAssign::round_robin}};
 };
 struct TraceTrafficParams {
-  std::string file;
+  DataFile file;
   std::string domain;  // "" for all
   TraceAssign assign = TraceAssign::chunk;
   static void fields(auto& f, auto& p) {

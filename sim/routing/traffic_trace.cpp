@@ -14,20 +14,21 @@ constexpr std::int64_t kMostMemory = 512'000'000;  // bytes of choices and count
 /// The selected tokens of a trace as one endless stream: position p is token p modulo their number.
 class TokenStream {
  public:
-  TokenStream(const TraceTrafficParams& p, const TrafficContext& c) : trace_(p.file) {
+  TokenStream(const TraceTrafficParams& p, const TrafficContext& c) : trace_(p.file.path) {
     const TraceHeader& h = trace_.header();
     TraceFilter filter;
     if (h.phases) filter.phase = c.phase;
     if (!p.domain.empty()) {
       const auto at = std::find(h.domains.begin(), h.domains.end(), p.domain);
       if (at == h.domains.end())
-        throw ConfigError(fmt::format("{}: the trace has no domain \"{}\"{}", p.file, p.domain,
+        throw ConfigError("domain",
+                          fmt::format("{}: the trace has no domain \"{}\"{}", p.file.path, p.domain,
                                       suggestion(p.domain, {h.domains.begin(), h.domains.end()}, "there are")));
       filter.domain = int(at - h.domains.begin());
     }
     ranges_ = select(trace_, filter);
     if (ranges_.empty())
-      throw ConfigError(fmt::format("{}: the trace has no {}token{}", p.file,
+      throw ConfigError(fmt::format("{}: the trace has no {}token{}", p.file.path,
                                     filter.phase ? fmt::format("{} ", name_of(*filter.phase)) : "",
                                     p.domain.empty() ? "" : fmt::format(" of domain \"{}\"", p.domain)));
     for (const TokenRange& r : ranges_) {
@@ -81,10 +82,11 @@ class TokenStream {
   void order_by_request() {
     if (!trace_.header().requests)
       throw ConfigError(
+          "assign",
           fmt::format("{}: the trace does not say which request a token belongs to; use assign: chunk", trace_.file()));
     if (!in_memory_)
       throw ConfigError(
-          fmt::format("{}: the trace is too large to order by request; use assign: chunk", trace_.file()));
+          "assign", fmt::format("{}: the trace is too large to order by request; use assign: chunk", trace_.file()));
     std::vector<TraceToken> tokens;
     std::vector<std::int32_t> request;
     for (const TokenRange& r : ranges_) {
@@ -175,7 +177,7 @@ class TraceTraffic final : public TrafficSource {
   TraceTraffic(const Params& p, const TrafficContext& context) : p_(p), c_(context), stream_(p, context) {
     const TraceHeader& h = stream_.trace().header();
     if (h.experts != c_.router.experts || h.top_k != c_.router.top_k)
-      throw ConfigError(fmt::format("{}: the trace has {} experts and top-{}, the model {} and top-{}", p.file,
+      throw ConfigError(fmt::format("{}: the trace has {} experts and top-{}, the model {} and top-{}", p.file.path,
                                     h.experts, h.top_k, c_.router.experts, c_.router.top_k));
     load_.resize(std::size_t(h.experts));
   }
@@ -244,8 +246,9 @@ class TraceTraffic final : public TrafficSource {
     if (layer > trace.header().layers.back()) return trace.layers() - 1;
     const int m = trace.ordinal(layer);
     if (m < 0)
-      throw ConfigError(fmt::format("{}: the trace has no layer {}; it has {} layers from {} to {}", p_.file, layer,
-                                    trace.layers(), trace.header().layers.front(), trace.header().layers.back()));
+      throw ConfigError(fmt::format("{}: the trace has no layer {}; it has {} layers from {} to {}", p_.file.path,
+                                    layer, trace.layers(), trace.header().layers.front(),
+                                    trace.header().layers.back()));
     return m;
   }
 

@@ -85,7 +85,7 @@ struct FileHead {
 class FileSchedule final : public PipelineSchedule {
  public:
   struct Params {
-    std::string file;
+    DataFile file;
     static void fields(auto& f, auto& p) {
       f.required("file", p.file, "YAML with layout, chunks, micro_batches, programs");
     }
@@ -125,23 +125,13 @@ class FileSchedule final : public PipelineSchedule {
   Schedule schedule_;
   std::vector<int> bounds_;
 };
-
-/// The file as named, or beside the file that names it.
-std::string find(const std::string& name, const std::string& beside) {
-  namespace fs = std::filesystem;
-  if (fs::path(name).is_relative() && !fs::exists(name)) {
-    const fs::path near = fs::path(beside).parent_path() / name;
-    if (fs::exists(near)) return near.string();
-  }
-  return name;
-}
 }  // namespace
 
 Strategy<PipelineSchedule> file_schedule() {
   return {"file", "a schedule of your own",
           [](const Config& c) -> std::unique_ptr<PipelineSchedule> {
             if (c.is_scalar()) c.fail("a schedule of your own needs {kind: file, file: FILE}");
-            return std::make_unique<FileSchedule>(find(read<FileSchedule::Params>(c).file, c.file()));
+            return std::make_unique<FileSchedule>(read<FileSchedule::Params>(c).file.path);
           },
           help_of<FileSchedule::Params>()};
 }

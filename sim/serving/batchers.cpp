@@ -17,8 +17,8 @@ struct Limits {
 class Limited : public Batcher {
  public:
   explicit Limited(const Limits& limits) : limits_(limits) {
-    if (limits.max_requests < 1) throw ConfigError("batcher.max_requests: must be at least 1");
-    if (limits.max_tokens < 1) throw ConfigError("batcher.max_tokens: must be at least 1");
+    if (limits.max_requests < 1) throw ConfigError("max_requests", "must be at least 1");
+    if (limits.max_tokens < 1) throw ConfigError("max_tokens", "must be at least 1");
   }
   int max_requests() const final { return limits_.max_requests; }
 
@@ -60,7 +60,7 @@ class Chunked final : public Limited {
     }
   };
   explicit Chunked(const Params& params) : Limited(params), max_pairs_(params.max_pairs) {
-    if (max_pairs_ < 0) throw ConfigError("batcher.max_pairs: must not be negative");
+    if (max_pairs_ < 0) throw ConfigError("max_pairs", "must not be negative");
   }
   void plan(StepBuilder& rank) const override {
     int budget = limits_.max_tokens - rank.decoding() * rank.queries();

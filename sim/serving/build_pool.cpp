@@ -157,8 +157,10 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
     cost.share = cost.experts->share;
     cost.rebalance = d.section.rebalance.spec;
     if (d.section.rebalance.spec.interval.v > 0) {
-      cost.policy = [policy = d.section.rebalance.policy] {
-        return placements().make(Config::from_text(policy, "serving.rebalance.policy"));
+      const Config rebalance = run.scenario.at("serving").at("rebalance");
+      if (d.section.rebalance.spec.window < 1) rebalance.fail_below("window", "must be at least 1");
+      cost.policy = [policy = rebalance.at_or_empty("policy"), kind = d.section.rebalance.policy] {
+        return policy.placed([&] { return placements().of_kind(kind); });
       };
       cost.policy();  // a wrong name is found now
       cost.problem.gpus = cost.experts->gpus;
@@ -182,8 +184,8 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   const std::int64_t per_gpu = std::max<std::int64_t>(1, rank_token.v / s.parallel.tensor);
   in.kv.host = s.kv.host.v / per_gpu;
   in.kv.disk = s.kv.disk.v / per_gpu;
-  shape.cost = [cost, &pool](int) {
-    auto out = std::make_unique<LayeredCost>(cost);
+  shape.cost = [cost, config, &pool](int) {
+    auto out = config.placed([&] { return std::make_unique<LayeredCost>(cost); });
     pool.costs.push_back(out.get());
     return out;
   };

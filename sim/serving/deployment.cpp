@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "serving/build_pool.h"
 #include "serving/fold.h"
 #include "spec/catalogue.h"
@@ -12,7 +13,7 @@ namespace moesim {
 namespace {
 /// An instance of a node or more takes whole nodes.
 int whole_nodes(int gpus, int per_node) {
-  return per_node > 0 && gpus >= per_node ? (gpus + per_node - 1) / per_node * per_node : std::max(1, gpus);
+  return per_node > 0 && gpus >= per_node ? ceil_div(gpus, per_node) * per_node : std::max(1, gpus);
 }
 
 void check_gpus(const Config& pools, const Deployment& d) {
@@ -38,7 +39,7 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
   if (drafts.kind == DraftKind::mtp && drafts.acceptance.empty())
     if (const std::string file = trace_file(run.scenario.at_or_empty("routing")); !file.empty())
       drafts.acceptance = measured_acceptance(Trace(file).header());
-  check_speculation(drafts);
+  config.at_or_empty("speculation").placed([&] { check_speculation(drafts); });
   const std::vector<Config> pools = config.at("pools").items();
   if (pools.empty()) config.at("pools").fail("expected at least one pool");
   d.has_model = run.scenario.has("model");
@@ -56,7 +57,7 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
   }
   fold(run.scenario, d);
 
-  WorkloadContext context{.seed = run.seed, .shares = d.shares, .beside = run.scenario.file()};
+  WorkloadContext context{.seed = run.seed, .shares = d.shares};
   if (d.section.duration.v > 0) context.duration = d.section.duration;
   d.workload = workloads().make(config.at("workload"), context);
   if (const std::size_t described = std::max<std::size_t>(1, d.section.domains.size());
@@ -68,7 +69,7 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
   const bool hardware = run.scenario.has("cluster");
   if (hardware) {
     d.cluster = read_cluster(run.scenario.at("cluster"));
-    d.network = networks().make_or(run.scenario, "network", "bottleneck", engine, d.cluster);
+    d.network = make_network(run.scenario, engine, d.cluster);
     d.calibration = d.network->calibration();
     d.use = std::make_unique<NetworkUse>(d, *d.network);
   }
@@ -82,7 +83,7 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
       pool.node = read_node(pools[i].at("node"));
       Cluster own = d.cluster;
       own.node = pool.node;
-      own.nodes = std::max(1, (pool.section.parallel.gpus() + own.node.gpus - 1) / own.node.gpus);
+      own.nodes = std::max(1, ceil_div(pool.section.parallel.gpus(), own.node.gpus));
       pool.topology = std::make_unique<Topology>(own);
     }
     PoolShape shape;

@@ -18,8 +18,8 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   shape_ = {s_.gpus, std::min(s_.gpus, s_.gpus_per_node)};
   check(s_.maps.size() == s_.layers.size(), "{} maps for {} layers", s_.maps.size(), s_.layers.size());
   check(!s_.sources.empty(), "experts need a source of routing");
-  if (s_.settings.samples < 1) throw ConfigError("routing bank: samples must be at least 1");
-  if (!(s_.settings.ratio > 1)) throw ConfigError("routing bank: ratio must be above 1");
+  if (s_.settings.samples < 1) throw ConfigError("bank.samples", "must be at least 1");
+  if (!(s_.settings.ratio > 1)) throw ConfigError("bank.ratio", "must be above 1");
   for (const ExpertMap& map : s_.maps) replicas_.push_back(replica_table(map));
   if (s_.group != nullptr) {
     dispatch_ = std::make_unique<ExchangeTimes>(*s_.group, s_.calibration, s_.dispatch);

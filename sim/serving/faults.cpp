@@ -7,7 +7,7 @@ namespace moesim {
 
 Service::Member& Service::member_of(const Fault& fault) {
   if (!(fault.share > 0 && fault.share <= 1))
-    throw ConfigError(fmt::format("serving.faults: share: must be above 0 and at most 1, got {}", fault.share));
+    throw ConfigError("faults", fmt::format("share: must be above 0 and at most 1, got {}", fault.share));
   for (std::size_t p = 0; p < shape_.pools.size(); ++p) {
     if (!fault.pool.empty() && shape_.pools[p].name != fault.pool) continue;
     int number = fault.instance;
@@ -15,11 +15,11 @@ Service::Member& Service::member_of(const Fault& fault) {
       if (m.pool == p && number-- == 0) {
         const int gpus = shape_.pools[p].gpus;
         if (fault.gpu < 0 || fault.gpu >= gpus)
-          throw ConfigError(fmt::format("serving.faults: there is no GPU {} in an instance of {}", fault.gpu, gpus));
+          throw ConfigError("faults", fmt::format("there is no GPU {} in an instance of {}", fault.gpu, gpus));
         return m;
       }
   }
-  throw ConfigError(fmt::format("serving.faults: there is no instance {} in pool \"{}\"", fault.instance, fault.pool));
+  throw ConfigError("faults", fmt::format("there is no instance {} in pool \"{}\"", fault.instance, fault.pool));
 }
 
 void Service::fail(std::size_t f) {

@@ -13,7 +13,7 @@ std::vector<double> zipf(int count, double skew) {
 
 double positive(double value, std::string_view key) {
   if (!(value > 0) || !std::isfinite(value))
-    throw ConfigError(fmt::format("workload.{}: must be above 0, got {}", key, value));
+    throw ConfigError(std::string(key), fmt::format("must be above 0, got {}", value));
   return value;
 }
 
@@ -32,11 +32,11 @@ Generated::Generated(const Demand& demand, const WorkloadContext& context)
   positive(demand.rate_scale, "rate_scale");
   positive(demand.hash_block, "hash_block");
   if (!(demand.sessions.turns >= 1))
-    throw ConfigError(fmt::format("workload.sessions.turns: must be at least 1, got {}", demand.sessions.turns));
+    throw ConfigError("sessions.turns", fmt::format("must be at least 1, got {}", demand.sessions.turns));
   if (!(demand.prefixes.share >= 0 && demand.prefixes.share <= 1))
-    throw ConfigError(fmt::format("workload.prefixes.share: must lie between 0 and 1, got {}", demand.prefixes.share));
+    throw ConfigError("prefixes.share", fmt::format("must lie between 0 and 1, got {}", demand.prefixes.share));
   for (double d : demand.domains)
-    if (!(d >= 0)) throw ConfigError(fmt::format("workload.domains: a share must not be negative, got {}", d));
+    if (!(d >= 0)) throw ConfigError("domains", fmt::format("a share must not be negative, got {}", d));
   if (!demand.domains.empty()) domain_.emplace(demand.domains);
   if (demand.prefixes.count > 0) prefix_.emplace(zipf(demand.prefixes.count, demand.prefixes.skew));
 }

@@ -18,8 +18,8 @@ class Constant final : public Generated {
     }
   };
   Constant(const Params& p, const WorkloadContext& c) : Generated(p.demand, c), rate_(p.rate * scale()) {
-    if (!(p.rate >= 0)) throw ConfigError(fmt::format("workload.rate: must not be negative, got {}", p.rate));
-    if (p.rate == 0 && p.demand.limit == 0) throw ConfigError("workload.limit: is needed where the rate is 0");
+    if (!(p.rate >= 0)) throw ConfigError("rate", fmt::format("must not be negative, got {}", p.rate));
+    if (p.rate == 0 && p.demand.limit == 0) throw ConfigError("limit", "is needed where the rate is 0");
   }
 
  protected:
@@ -93,8 +93,7 @@ class Bursts final : public Generated {
     positive(p.rate_on, "rate_on");
     positive(seconds(p.on), "on");
     positive(seconds(p.off), "off");
-    if (!(p.rate_off >= 0))
-      throw ConfigError(fmt::format("workload.rate_off: must not be negative, got {}", p.rate_off));
+    if (!(p.rate_off >= 0)) throw ConfigError("rate_off", fmt::format("must not be negative, got {}", p.rate_off));
     until_ = times().exponential(seconds(p_.off));
   }
 
@@ -136,9 +135,9 @@ class Daily final : public Generated {
   Daily(const Params& p, const WorkloadContext& c) : Generated(p.demand, c), p_(p) {
     positive(p.peak_rate, "peak_rate");
     positive(seconds(p.period), "period");
-    if (p.curve.empty()) throw ConfigError("workload.curve: needs at least one value");
+    if (p.curve.empty()) throw ConfigError("curve", "needs at least one value");
     for (double v : p.curve)
-      if (!(v >= 0)) throw ConfigError(fmt::format("workload.curve: values must not be negative, got {}", v));
+      if (!(v >= 0)) throw ConfigError("curve", fmt::format("values must not be negative, got {}", v));
     top_ = std::ranges::max(p.curve);
     positive(top_, "curve");
   }

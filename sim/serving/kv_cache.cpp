@@ -1,5 +1,6 @@
 #include "serving/kv_cache.h"
 
+#include "core/ceil_div.h"
 #include "core/check.h"
 
 namespace moesim {
@@ -8,9 +9,7 @@ KvCache::KvCache(const KvShape& shape) : shape_(shape) {
   check(shape.block > 0 && shape.hash_block >= 0, "a KV cache needs blocks of at least one token");
 }
 
-std::int64_t KvCache::rounded(std::int64_t tokens) const {
-  return (tokens + shape_.block - 1) / shape_.block * shape_.block;
-}
+std::int64_t KvCache::rounded(std::int64_t tokens) const { return ceil_div(tokens, shape_.block) * shape_.block; }
 
 void KvCache::append(std::uint32_t block, std::uint8_t tier) {
   Tier& list = tier_[tier];

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "compute/memory.h"
+#include "core/ceil_div.h"
 #include "core/check.h"
 #include "serving/layered_cost.h"
 
@@ -23,7 +24,7 @@ std::vector<int> uncovered(const ExpertMap& map, int first, int last) {
 /// The map without GPUs [first, last); experts that were only there get a slot more on each of the other GPUs in turn.
 ExpertMap without(const ExpertMap& map, int first, int last, const std::vector<int>& homeless) {
   const int alive = map.gpus - (last - first);
-  const int more = alive > 0 ? (int(homeless.size()) + alive - 1) / alive : 0;
+  const int more = alive > 0 ? ceil_div(int(homeless.size()), alive) : 0;
   ExpertMap out{map.experts, map.gpus, map.slots_per_gpu + more, {}};
   std::size_t next = 0;
   for (int g = 0; g < map.gpus; ++g) {

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/splitmix.h"
 #include "serving/workload.h"
 
 namespace moesim {
 namespace {
 [[noreturn]] void wrong(std::string_view what, std::string_view problem) {
-  throw ConfigError(fmt::format("workload.{}: {}", what, problem));
+  throw ConfigError(std::string(what), std::string(problem));
 }
 }  // namespace
 
@@ -58,9 +59,6 @@ int Length::operator()(Random& random) const {
 }
 
 std::uint64_t block_hash(std::uint64_t key, std::uint64_t k) {
-  std::uint64_t z = key * 0x9e3779b97f4a7c15 + k + 0x632be59bd9b4e019;  // splitmix64's finaliser
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return z ^ (z >> 31);
+  return split_mix(key * kSplitMixStep + k + 0x632be59bd9b4e019);
 }
 }  // namespace moesim

@@ -48,7 +48,7 @@ Rebalancing::Rebalancing(const RebalanceSpec& spec, Policy policy, PlacementProb
       expert_bytes_(expert_bytes),
       bank_(bank),
       ports_(ports) {
-  if (spec.window < 1) throw ConfigError("serving.rebalance.window: must be at least 1");
+  check(spec.window >= 1, "a window of {} steps", spec.window);
   restart(false);
 }
 

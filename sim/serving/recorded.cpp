@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 namespace moesim {
 namespace {
@@ -15,11 +14,6 @@ double difference(const Moment& a, const Moment& b) {
 }
 }  // namespace
 
-std::string trace_path(const std::string& file, const WorkloadContext& context) {
-  const std::filesystem::path beside = std::filesystem::path(context.beside).parent_path() / file;
-  return !context.beside.empty() && std::filesystem::exists(beside) ? beside.string() : file;
-}
-
 Moment moment(double s) {
   const double whole = std::floor(s);
   return {std::int64_t(whole), std::int64_t(std::llround((s - whole) * 1e12))};
@@ -28,9 +22,9 @@ Moment moment(double s) {
 Recorded::Recorded(const Recording& recording, const WorkloadContext& context)
     : recording_(recording), context_(context), thinning_(context.shares, context.seed) {
   if (!(recording.rate_scale > 0))
-    throw ConfigError(fmt::format("workload.rate_scale: must be above 0, got {}", recording.rate_scale));
+    throw ConfigError("rate_scale", fmt::format("must be above 0, got {}", recording.rate_scale));
   if (recording.until.v != 0 && recording.until <= recording.from)
-    throw ConfigError("workload.until: must come after workload.from");
+    throw ConfigError("until", "must come after workload.from");
 }
 
 Recorded::Row Recorded::row_of(std::int64_t row, int input, int output, Moment when) {

@@ -6,7 +6,7 @@
 namespace moesim {
 
 struct Recording {
-  std::string file;
+  DataFile file;
   double rate_scale = 1;
   Time from{}, until{};
   std::int64_t limit = 0;
@@ -59,8 +59,6 @@ class Recorded : public Workload {
   bool ended_ = false;
 };
 
-/// The trace file as a path: beside the scenario if it is there, else as written.
-std::string trace_path(const std::string& file, const WorkloadContext& context);
 /// The same moment from seconds.
 Moment moment(double seconds);
 }  // namespace moesim

@@ -76,7 +76,8 @@ bool zone(std::string_view text, std::int64_t& offset) {
 RowFile::RowFile(const std::string& file) : file_(file), in_(file, std::ios::binary) {
   if (!in_ || in_.peek() == std::ifstream::traits_type::eof()) {
     in_.clear();
-    throw ConfigError(fmt::format("{}: {}", file, std::ifstream(file) ? "is empty or not a file" : "no such file"));
+    throw ConfigError::placed(
+        fmt::format("{}: {}", file, std::ifstream(file) ? "is empty or not a file" : "no such file"));
   }
 }
 
@@ -90,7 +91,7 @@ bool RowFile::next() {
 }
 
 void RowFile::fail(std::string_view problem) const {
-  throw ConfigError(fmt::format("{}:{}: {}", file_, row_, problem));
+  throw ConfigError::placed(fmt::format("{}:{}: {}", file_, row_, problem));
 }
 
 CsvFile::CsvFile(const std::string& file) : rows_(file) {

@@ -48,9 +48,8 @@ std::vector<double> measured_acceptance(const TraceHeader& trace);
 /// Throws ConfigError for a chance outside [0, 1] or drafts that are missing.
 inline void check_speculation(const SpeculationSpec& spec) {
   for (double a : spec.acceptance)
-    if (!(a >= 0 && a <= 1))
-      throw ConfigError(fmt::format("speculation.acceptance: must lie between 0 and 1, got {}", a));
+    if (!(a >= 0 && a <= 1)) throw ConfigError("acceptance", fmt::format("must lie between 0 and 1, got {}", a));
   if (spec.kind != DraftKind::none && spec.acceptance.empty())
-    throw ConfigError("speculation.acceptance: needs a value for each draft");
+    throw ConfigError("acceptance", "needs a value for each draft");
 }
 }  // namespace moesim

@@ -9,7 +9,7 @@ namespace {
 class Csv : public Recorded {
  public:
   Csv(const Recording& recording, const WorkloadContext& context)
-      : Recorded(recording, context), csv_(trace_path(recording.file, context)) {}
+      : Recorded(recording, context), csv_(recording.file.path) {}
 
  protected:
   [[noreturn]] void fail(std::string_view problem) const final { csv_.rows().fail(problem); }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/ceil_div.h"
 #include "serving/recorded.h"
 #include "serving/trace_json.h"
 
@@ -10,7 +11,7 @@ namespace {
 class JsonLines : public Recorded {
  public:
   JsonLines(const Recording& recording, const WorkloadContext& context)
-      : Recorded(recording, context), rows_(trace_path(recording.file, context)) {}
+      : Recorded(recording, context), rows_(recording.file.path) {}
 
  protected:
   [[noreturn]] void fail(std::string_view problem) const final { rows_.fail(problem); }
@@ -28,7 +29,7 @@ class JsonLines : public Recorded {
   void hash(Row& row, const JsonRow& json, int block) const {
     row.request.hashes = json.ids("hash_ids");
     const std::size_t full = std::size_t(row.request.input / block),
-                      all = std::size_t((row.request.input + block - 1) / block);
+                      all = std::size_t(ceil_div(row.request.input, block));
     if (row.request.hashes.size() > all)
       fail(fmt::format("hash_ids: expected at most {} ids for {} tokens in blocks of {}, got {}", all,
                        row.request.input, block, row.request.hashes.size()));
@@ -49,7 +50,7 @@ class Mooncake final : public JsonLines {
     }
   };
   Mooncake(const Params& p, const WorkloadContext& c) : JsonLines(p, c), block_(p.hash_block) {
-    if (block_ < 1) throw ConfigError("workload.hash_block: must be above 0");
+    if (block_ < 1) throw ConfigError("hash_block", "must be above 0");
   }
   int hash_block() const override { return block_; }
 

@@ -36,18 +36,19 @@ Lengths parse_lengths(std::string_view text, const std::string& file) {
     while (at < end && std::string_view("{}, :'\"").find(*at) != std::string_view::npos) ++at;
     if (at == end) return false;
     const auto [rest, error] = std::from_chars(at, end, value);
-    if (error != std::errc{}) throw ConfigError(fmt::format("{}: expected \"{{length: weight, ...}}\"", file));
+    if (error != std::errc{}) throw ConfigError::placed(fmt::format("{}: expected \"{{length: weight, ...}}\"", file));
     at = rest;
     return true;
   };
   for (double length = 0, weight = 0; number(length);) {
-    if (!number(weight)) throw ConfigError(fmt::format("{}: a length has no weight", file));
+    if (!number(weight)) throw ConfigError::placed(fmt::format("{}: a length has no weight", file));
     if (length < 0 || !(weight >= 0))
-      throw ConfigError(fmt::format("{}: lengths and weights must not be negative", file));
+      throw ConfigError::placed(fmt::format("{}: lengths and weights must not be negative", file));
     out.values.push_back(int(length));
     weights.push_back(weight);
   }
-  if (out.values.empty() || std::ranges::max(weights) <= 0) throw ConfigError(fmt::format("{}: has no lengths", file));
+  if (out.values.empty() || std::ranges::max(weights) <= 0)
+    throw ConfigError::placed(fmt::format("{}: has no lengths", file));
   out.pick.emplace(weights);
   return out;
 }
@@ -85,7 +86,7 @@ std::vector<Window> read_windows(const std::string& file) {
 class ServeGen final : public Workload {
  public:
   struct Params {
-    std::string folder;
+    DataFile folder;
     double rate_scale = 1;
     Time from{}, until{};
     std::int64_t limit = 0;
@@ -99,8 +100,8 @@ class ServeGen final : public Workload {
   };
   ServeGen(const Params& p, const WorkloadContext& c)
       : p_(p), context_(c), thinning_(c.shares, c.seed), lengths_(c.seed, "workload lengths") {
-    if (!(p.rate_scale > 0)) throw ConfigError("workload.rate_scale: must be above 0");
-    const std::string folder = trace_path(p.folder, c);
+    if (!(p.rate_scale > 0)) throw ConfigError("rate_scale", "must be above 0");
+    const std::string folder = p.folder.path;
     for (int i = 0;; ++i) {
       const std::string trace = fmt::format("{}/chunk-{}-trace.csv", folder, i);
       if (!std::filesystem::exists(trace)) break;
@@ -112,7 +113,7 @@ class ServeGen final : public Workload {
         ++client.window;
       advance(std::size_t(i));
     }
-    if (clients_.empty()) throw ConfigError(fmt::format("{}: holds no chunk-0-trace.csv", folder));
+    if (clients_.empty()) throw ConfigError("folder", fmt::format("{}: holds no chunk-0-trace.csv", folder));
   }
 
   std::optional<Request> next() override {
@@ -149,10 +150,10 @@ class ServeGen final : public Workload {
     out.windows = read_windows(trace);
     const nlohmann::json all = nlohmann::json::parse(read_file(dataset), nullptr, false);
     if (all.is_discarded() || !all.is_object() || all.empty())
-      throw ConfigError(fmt::format("{}: expected a JSON object of windows", dataset));
+      throw ConfigError::placed(fmt::format("{}: expected a JSON object of windows", dataset));
     for (const auto& [key, value] : all.items()) {
       const auto fail = [&](std::string_view problem) {
-        throw ConfigError(fmt::format("{}: window \"{}\": {}", dataset, key, problem));
+        throw ConfigError::placed(fmt::format("{}: window \"{}\": {}", dataset, key, problem));
       };
       double start = 0;
       if (std::from_chars(key.data(), key.data() + key.size(), start).ec != std::errc{})

@@ -8,7 +8,7 @@ namespace {
 class ShareGpt final : public Workload {
  public:
   struct Params {
-    std::string file;
+    DataFile file;
     double rate = 0;
     Time pause = 10_s;
     double tokens_per_character = 0.25;
@@ -30,10 +30,10 @@ class ShareGpt final : public Workload {
         times_(c.seed, "workload times"),
         talks_(c.seed, "workload sessions"),
         sessions_(p.hash_block) {
-    if (!(p.rate > 0)) throw ConfigError("workload.rate: must be above 0");
-    if (!(p.tokens_per_character > 0)) throw ConfigError("workload.tokens_per_character: must be above 0");
-    if (p.hash_block < 1) throw ConfigError("workload.hash_block: must be above 0");
-    read(trace_path(p.file, c));
+    if (!(p.rate > 0)) throw ConfigError("rate", "must be above 0");
+    if (!(p.tokens_per_character > 0)) throw ConfigError("tokens_per_character", "must be above 0");
+    if (p.hash_block < 1) throw ConfigError("hash_block", "must be above 0");
+    read(p.file.path);
   }
   int hash_block() const override { return p_.hash_block; }
 
@@ -74,10 +74,10 @@ class ShareGpt final : public Workload {
   /// Conversations without a question that is answered are left out, as there is nothing to serve.
   void read(const std::string& file) {
     const nlohmann::json all = nlohmann::json::parse(read_file(file), nullptr, false);
-    if (all.is_discarded() || !all.is_array()) throw ConfigError(fmt::format("{}: expected a JSON list", file));
+    if (all.is_discarded() || !all.is_array()) throw ConfigError::placed(fmt::format("{}: expected a JSON list", file));
     for (std::size_t i = 0; i < all.size(); ++i) {
       const auto fail = [&](std::string_view problem) {
-        throw ConfigError(fmt::format("{}: conversation {}: {}", file, i + 1, problem));
+        throw ConfigError::placed(fmt::format("{}: conversation {}: {}", file, i + 1, problem));
       };
       const JsonRow row(all[i], fail);
       if (!row.at("conversations").is_array()) fail("conversations: expected a list");

@@ -16,7 +16,6 @@ struct WorkloadContext {
   std::uint64_t seed = 0;
   std::vector<LoadShare> shares{};  ///< of the described load, where instances are folded; empty: all of it
   Time duration{INT64_MAX};         ///< no request arrives later; sessions end there too
-  std::string beside{};             ///< the scenario file; trace files are looked up beside it
 };
 
 class Workload {
@@ -71,7 +70,7 @@ struct LengthSpec {
   }
 };
 
-/// Draws from a LengthSpec.  Throws ConfigError at `where` if the numbers contradict each other.
+/// Draws from a LengthSpec.  Throws ConfigError at key `what` if the numbers contradict each other.
 class Length {
  public:
   explicit Length(const LengthSpec& spec, std::string_view what);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/config.h"
-#include "core/files.h"
+#include "core/paths.h"
 
 namespace moesim {
 
@@ -90,12 +90,8 @@ T entry_from(const EntryKind<T>& kind, const Config& config, const std::vector<s
   const bool extends = config.has("extends");
   if (extends) {
     const Config base = config.at("extends");
-    std::string file;
-    try {
-      file = catalogue_file(kind.catalogue, base.text(), kind.what, config.file());
-    } catch (const ConfigError& e) {
-      base.fail(e.what());
-    }
+    const std::string file =
+        base.placed([&] { return catalogue_file(kind.catalogue, base.text(), kind.what, base.named_by()); });
     if (std::ranges::find(chain, file) != chain.end()) base.fail(fmt::format("\"{}\" extends itself", base.text()));
     out = load_entry(kind, file, "", chain);
     kind.forget(out);
@@ -112,7 +108,7 @@ T entry_from(const EntryKind<T>& kind, const Config& config, const std::vector<s
 template <class T>
 T load_entry(const EntryKind<T>& kind, const std::string& name, const std::string& beside,
              std::vector<std::string> chain) {
-  const std::string file = catalogue_file(kind.catalogue, name, kind.what, beside);
+  const std::string file = catalogue_file(kind.catalogue, name, kind.what, {beside});
   const Config config = Config::load(file);
   if (config.has("type") && config.at("type").text() != kind.what)
     config.at("type").fail(fmt::format("expected a {}, got a {}", kind.what, config.at("type").text()));
@@ -134,12 +130,9 @@ T entry_at(const EntryKind<T>& kind, const Config& config) {
   }
   const std::string name = config.text();
   config.resolve("", name);
-  try {
-    (void)catalogue_file(kind.catalogue, name, kind.what, config.file());
-  } catch (const ConfigError& e) {
-    config.fail(e.what());
-  }
-  return load_entry(kind, name, config.file());
+  const std::string file =
+      config.placed([&] { return catalogue_file(kind.catalogue, name, kind.what, config.named_by()); });
+  return load_entry(kind, file, "");
 }
 /// The same, noting every value in force.
 template <class T>

@@ -20,11 +20,11 @@ Values Values::load(const std::string& file) {
   try {
     json = Json::parse(read_file(file));
   } catch (const Json::parse_error& e) {
-    throw ConfigError(fmt::format("{}: not valid JSON at byte {}", file, e.byte));
+    throw ConfigError::placed(fmt::format("{}: not valid JSON at byte {}", file, e.byte));
   } catch (const Json::out_of_range&) {
-    throw ConfigError(fmt::format("{}: not valid JSON: a number is too large", file));
+    throw ConfigError::placed(fmt::format("{}: not valid JSON: a number is too large", file));
   }
-  if (!json.is_object()) throw ConfigError(fmt::format("{}: expected a JSON object", file));
+  if (!json.is_object()) throw ConfigError::placed(fmt::format("{}: expected a JSON object", file));
   return {file, std::make_shared<const Json>(std::move(json)), ""};
 }
 
@@ -34,7 +34,7 @@ Values Values::part(const char* key) const {
 }
 
 void Values::fail(std::string_view key, std::string_view problem) const {
-  throw ConfigError(fmt::format("{}: {}{}: {}", file_, prefix_, key, problem));
+  throw ConfigError::placed(fmt::format("{}: {}{}: {}", file_, prefix_, key, problem));
 }
 
 bool Values::has(const char* key) const { return json_->contains(key) && !json_->at(key).is_null(); }

@@ -24,13 +24,7 @@ void forget_release(Model& m) {
 /// Scales `m` by the `scale` block of `config`; what is wrong is reported where it is written.
 void apply_scale(const Config& config, Model& m) {
   const Scale scale = read<Scale>(config.at("scale"));
-  try {
-    m = scaled(m, scale);
-  } catch (const ConfigError& e) {
-    const std::string text = e.what();  // "scale.KEY: problem"
-    const std::size_t colon = text.find(": ");
-    fail_at(config, text.substr(0, colon), text.substr(colon + 2));
-  }
+  m = config.placed([&] { return scaled(m, scale); });
 }
 
 void finish_model(const Config& config, Model& m, bool extends) {
@@ -55,7 +49,7 @@ namespace {
 std::string config_json(const std::string& name, const std::string& beside) {
   namespace fs = std::filesystem;
   std::error_code error;
-  for (const fs::path& path : {fs::path(name), fs::path(beside).parent_path() / name}) {
+  for (const fs::path path : candidate_paths(name, {beside})) {
     if (name.ends_with(".json") && fs::is_regular_file(path, error)) return path.string();
     if (fs::is_regular_file(path / "config.json", error)) return (path / "config.json").string();
   }

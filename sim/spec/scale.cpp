@@ -10,7 +10,7 @@
 namespace moesim {
 namespace {
 [[noreturn]] void fail(std::string_view key, std::string_view problem) {
-  throw ConfigError(fmt::format("scale.{}: {}", key, problem));
+  throw ConfigError(fmt::format("scale.{}", key), std::string(problem));
 }
 
 /// The given value, or the old one divided by `factor`, rounded up to a multiple of `unit`, at least `least`.

@@ -2,11 +2,12 @@
 #include <array>
 #include <cmath>
 
+#include "core/ceil_div.h"
 #include "spec/count.h"
 
 namespace moesim {
 namespace {
-std::int64_t blocks(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
+std::int64_t blocks(std::int64_t n, std::int64_t size) { return ceil_div(n, size); }
 
 /// Collects the weights that `copies` layers hold and `active` of them one token passes.
 struct Collector {

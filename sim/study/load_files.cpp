@@ -39,7 +39,7 @@ class Reader {
  private:
   template <class... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
-    throw ConfigError(file_ + ": " + fmt::format(format, std::forward<Args>(args)...));
+    throw ConfigError::placed(file_ + ": " + fmt::format(format, std::forward<Args>(args)...));
   }
 
   /// Adds a step's count.

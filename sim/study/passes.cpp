@@ -116,8 +116,9 @@ StudyEnd run_passes(StudyRun& run) {
   const auto [model, cluster, shape] = read_input(run.scenario);
 
   Engine engine;
-  const auto network = networks().make_or(run.scenario, "network", "bottleneck", engine, cluster);
-  const ExchangeGroup group(network->topology(), GpuId{0}, shape.expert_parallel);
+  const auto network = make_network(run.scenario, engine, cluster);
+  const ExchangeGroup group = run.scenario.at_or_empty("network").placed(
+      [&, gpus = shape.expert_parallel] { return ExchangeGroup(network->topology(), GpuId{0}, gpus); });
   const GroupShape group_shape{group.gpus(), group.per_node()};
   const auto kernels = make_kernel_model(run.scenario, cluster.node.gpu);
   KernelCosts costs(*kernels);

@@ -95,8 +95,8 @@ void check_options(const PlaceOptions& o) {
         throw ConfigError(
             fmt::format("{}: has {} experts, but {} has {}", w.name, w.loads.experts, o.planned[0].name, experts));
   if (o.top_k > experts)
-    throw ConfigError(fmt::format("--top-k: a token chooses among {} experts, got {}", experts, o.top_k));
-  if (o.cluster && !o.model) throw ConfigError("--cluster: times need the model too, --model");
+    throw ConfigError::placed(fmt::format("--top-k: a token chooses among {} experts, got {}", experts, o.top_k));
+  if (o.cluster && !o.model) throw ConfigError::placed("--cluster: times need the model too, --model");
   if (!o.model) return;
   if (!o.model->moe) throw ConfigError(fmt::format("{}: has no experts to place", o.model->name));
   if (o.model->moe->experts != experts)
@@ -135,16 +135,17 @@ struct Planned {
 
 /// Nothing of an interrupted comparison is worth keeping.
 void stop_if_interrupted() {
-  if (interrupted()) throw ConfigError("interrupted: nothing was written");
+  if (interrupted()) throw ConfigError::placed("interrupted: nothing was written");
 }
 
 Planned plan_one(const PlaceOptions& o, std::size_t workload, std::size_t strategy, const PlacementProblem& problem,
                  const RoutingSample* sample, const LayerCost& cost) {
   const Loads& loads = o.planned[workload].loads;
-  const auto policy = placements().make(o.strategies[strategy].config);
+  const Config& config = o.strategies[strategy].config;
+  const auto policy = placements().make(config);
   Planned out{workload, strategy, problem, {}, 0};
   const auto start = std::chrono::steady_clock::now();
-  out.maps = plan(*policy, {loads, problem, sample, cost});
+  out.maps = config.placed([&] { return plan(*policy, {loads, problem, sample, cost}); });
   out.plan_time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (o.from && o.keep_places && problem.even()) {
     const GroupShape group{problem.gpus, problem.gpus_per_node()};
@@ -172,7 +173,7 @@ std::vector<Planned> plan_all(const PlaceOptions& o) {
     for (const int n : slots) {
       PlacementProblem problem = o.problem;
       problem.slots = n;
-      problem = checked(problem, workload.loads.experts, "place");
+      problem = checked(problem, workload.loads.experts);
       for (std::size_t s = 0; s < o.strategies.size(); ++s, stop_if_interrupted())
         out.push_back(plan_one(o, w, s, problem, sample ? &*sample : nullptr, cost));
     }

@@ -1,18 +1,14 @@
 // The `place` section of a scenario.
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "spec/catalogue.h"
 #include "study/place.h"
 #include "study/place_study.h"
 
 namespace moesim {
 namespace {
-namespace fs = std::filesystem;
-
 struct PlaceSection {
-  std::vector<std::string> loads, eval;
+  std::vector<DataFile> loads, eval;
   std::vector<Config> strategies;
   std::vector<int> slots, drift;
   int gpus = 0, groups = 0;
@@ -20,7 +16,7 @@ struct PlaceSection {
   Sharing sharing = Sharing::even;
   bool times = true;
   std::int64_t prefill_tokens = 4096, decode_tokens = 128, context = 4096, sample = 4096;
-  std::string from;
+  DataFile from;
   std::vector<int> gpu_slots;
   std::vector<double> gpu_speed;
   static void fields(auto& f, auto& p) {
@@ -45,12 +41,6 @@ struct PlaceSection {
   }
 };
 
-/// A file named in the scenario: beside it if it is there, else as written.
-std::string beside(const Config& scenario, const std::string& file) {
-  const fs::path near = fs::path(scenario.file()).parent_path() / file;
-  return fs::exists(near) ? near.string() : file;
-}
-
 /// What the routing expects at one step, as counts of a million rows a layer.
 Workload expected_workload(const TrafficSource& source, const Model& model, std::int64_t step) {
   Workload out;
@@ -68,11 +58,11 @@ Workload expected_workload(const TrafficSource& source, const Model& model, std:
 }
 
 void read_workloads(const StudyRun& run, const PlaceSection& section, PlaceOptions& o) {
-  for (const std::string& file : section.loads) o.planned.push_back(read_workload(beside(run.scenario, file)));
-  for (const std::string& file : section.eval) o.scored.push_back(read_workload(beside(run.scenario, file)));
+  for (const DataFile& file : section.loads) o.planned.push_back(read_workload(file.path));
+  for (const DataFile& file : section.eval) o.scored.push_back(read_workload(file.path));
   const Config routing = run.scenario.at_or_empty("routing");
   if (section.loads.empty() && routing.is_map() && routing.has("trace")) {
-    o.planned.push_back(read_workload(beside(run.scenario, routing.at("trace").text())));
+    o.planned.push_back(routing.placed([&] { return read_workload(trace_file(routing)); }));
     return;
   }
   if (!section.loads.empty() && section.drift.empty()) return;
@@ -120,9 +110,8 @@ StudyEnd run_place(StudyRun& run) {
     o.strategies.push_back({c.is_scalar() ? c.text() : c.at("kind").text(), c});
   read_workloads(run, section, o);
   o.keep_places = section.keep_places;
-  if (!section.from.empty())
-    o.from = load_placement(beside(run.scenario, section.from),
-                            {o.problem.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
+  if (!section.from.name.empty())
+    o.from = load_placement(section.from.path, {o.problem.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
   store(o, place(o), run.results);
   return {};
 }

@@ -13,12 +13,8 @@ namespace moesim {
 namespace {
 constexpr Bytes kCheckpointMemory = 8_GiB;  // converted weights kept at once; larger models page theirs
 
-std::vector<std::string> beside(const Config& scenario, const std::vector<std::string>& paths) {
-  const std::filesystem::path folder = std::filesystem::path(scenario.file()).parent_path();
-  std::vector<std::string> out;
-  for (const std::string& p : paths) out.push_back((folder / p).lexically_normal().string());
-  return out;
-}
+/// Without "." and "..", since texts are named by their folders.
+std::string plain(const DataFile& file) { return std::filesystem::path(file.path).lexically_normal().string(); }
 }  // namespace
 
 bool records_routing(const Config& scenario) {
@@ -32,24 +28,25 @@ bool record_for(const Config& scenario, const std::string& trace_file) {
   if (section.limit < 0 || section.decode < 0) config.fail("limit and decode must not be negative");
   Model model = read_model(scenario.at("model"));
   if (!model.moe) config.fail(fmt::format("{} is a dense model: it has no routing to record", model.name));
-  const std::string folder = section.weights.empty() ? "" : beside(scenario, {section.weights}).front();
+  const std::string folder = section.weights.name.empty() ? "" : plain(section.weights);
   const std::unique_ptr<Tokenizer> tokenizer = folder.empty() ? nullptr : tokenizer_of(folder);
-  const std::vector<RecordRequest> requests =
-      read_texts(beside(scenario, section.text), section.limit, tokenizer.get());
+  std::vector<std::string> texts;
+  for (const DataFile& text : section.text) texts.push_back(plain(text));
+  const std::vector<RecordRequest> requests = read_texts(texts, section.limit, tokenizer.get());
 
   RecordOptions options;
   options.output = trace_file;
   options.decode = section.decode;
   std::unique_ptr<Weights> weights;
   const std::string name = model.name, stem = std::filesystem::path(scenario.file()).stem().string();
-  if (section.weights.empty()) {
+  if (section.weights.name.empty()) {
     model = scaled(model, section.scale ? *section.scale : laptop_scale(model));
     model.name = name;
     weights = std::make_unique<SyntheticWeights>(model, section.synthetic);
     options.source = fmt::format("scenario {}, synthetic weights, seed {}", stem, section.synthetic.seed);
   } else {
     weights = std::make_unique<Checkpoint>(model, folder, kCheckpointMemory);
-    options.source = fmt::format("scenario {}, weights of {}", stem, section.weights);
+    options.source = fmt::format("scenario {}, weights of {}", stem, section.weights.name);
   }
   Forward forward(model, *weights);
   return record_routing(forward, requests, options).complete;

@@ -12,11 +12,11 @@
 namespace moesim {
 
 struct RecordSection {
-  std::vector<std::string> text;  // files or folders, from the scenario's folder
-  std::int64_t limit = 0;         // tokens of each file; 0: all
-  int decode = 0;                 // tokens each request is continued by
-  std::string weights;            // Hugging Face folder; empty: synthetic
-  std::optional<Scale> scale;     // of the synthetic model; none: a size for laptops
+  std::vector<DataFile> text;  // files or folders, from the scenario's folder
+  std::int64_t limit = 0;      // tokens of each file; 0: all
+  int decode = 0;              // tokens each request is continued by
+  DataFile weights;            // Hugging Face folder; empty: synthetic
+  std::optional<Scale> scale;  // of the synthetic model; none: a size for laptops
   SyntheticOptions synthetic;
   static void fields(auto& f, auto& p) {
     f.required("text", p.text,

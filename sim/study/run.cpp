@@ -56,10 +56,11 @@ int run(const RunOptions& options) {
   std::string trace;
   if (records_routing(scenario.config)) {
     check_new_file(output);
-    if (scenario.study->check != nullptr) scenario.study->check(scenario.config);
+    if (scenario.study->check != nullptr)
+      scenario.config.at(scenario.study->section).placed([&] { scenario.study->check(scenario.config); });
     trace = trace_file(output);
-    if (!record_for(scenario.config, trace))
-      throw ConfigError(fmt::format("interrupted while recording; {} holds what was recorded", trace));
+    if (!scenario.config.at("routing").at("record").placed([&] { return record_for(scenario.config, trace); }))
+      throw ConfigError::placed(fmt::format("interrupted while recording; {} holds what was recorded", trace));
     std::vector<Config::Override> overrides = options.overrides;
     overrides.push_back(replay_of(scenario.config, trace));
     scenario = load_scenario(options.scenario, overrides, options.seed);

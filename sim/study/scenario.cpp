@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/files.h"
+#include "core/paths.h"
 #include "record/perfetto.h"
 
 namespace moesim {
@@ -35,7 +36,7 @@ const StudyEntry& study_of(const Config& scenario) {
 
 Scenario load_scenario(const std::string& name, const std::vector<Config::Override>& overrides,
                        std::optional<std::uint64_t> seed, const std::string& beside) {
-  const std::string file = catalogue_file("scenarios", name, "scenario", beside);
+  const std::string file = catalogue_file("scenarios", name, "scenario", {beside});
   Scenario out{file, Config::load(file, overrides), nullptr, {}, {}, {}};
   out.study = &study_of(out.config);
   out.expectations = read_expectations(out.config);
@@ -53,7 +54,7 @@ Scenario load_scenario(const std::string& name, const std::vector<Config::Overri
 StudyEnd simulate(const Scenario& scenario, Results& results, SpanLog& spans, bool keep_spans,
                   std::chrono::steady_clock::time_point started) {
   StudyRun run{scenario.config, scenario.identity.seed, results, spans};
-  const StudyEnd end = scenario.study->run(run);
+  const StudyEnd end = scenario.config.at(scenario.study->section).placed([&] { return scenario.study->run(run); });
   if (!end.interrupted) store_published(scenario.published, results);
   if (keep_spans) store_spans(spans, results);
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/files.h"
+#include "core/paths.h"
 #include "record/schema.h"
 #include "record/summary.h"
 #include "study/parallel.h"
@@ -38,7 +39,8 @@ void run_point(const SweepSection& section, const std::string& file, int number,
     std::vector<Config::Override> overrides;
     for (const std::string& text : section.set) {
       const std::size_t equals = text.find('=');
-      if (equals == std::string::npos) throw ConfigError(fmt::format("set: expected key.path=value, got \"{}\"", text));
+      if (equals == std::string::npos)
+        throw ConfigError("set", fmt::format("expected key.path=value, got \"{}\"", text));
       overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
     }
     for (std::size_t axis = 0; axis < section.vary.size(); ++axis)
@@ -51,7 +53,7 @@ void run_point(const SweepSection& section, const std::string& file, int number,
       point.rows[std::string(table)] = rows_of(results.database(), table, number + 1);
     for (const std::string& name : section.show) {
       if (!results.has_metric(name))
-        throw ConfigError(fmt::format("show: the runs have no metric called \"{}\"", name));
+        throw ConfigError("show", fmt::format("the runs have no metric called \"{}\"", name));
       point.shown.push_back(pretty(results.metric_value(name), results.metric_unit(name)));
     }
   } catch (const ConfigError& e) {
@@ -106,12 +108,13 @@ void print(const SweepSection& section, const std::vector<Point>& points, const 
 }  // namespace
 
 int sweep(const SweepOptions& options) {
-  if (options.jobs < 1) throw ConfigError(fmt::format("--jobs: expected at least 1, got {}", options.jobs));
+  if (options.jobs < 1) throw ConfigError::placed(fmt::format("--jobs: expected at least 1, got {}", options.jobs));
   if (options.shards < 1 || options.shard < 1 || options.shard > options.shards)
-    throw ConfigError(fmt::format("--shard: expected I/N with 1 <= I <= N, got {}/{}", options.shard, options.shards));
+    throw ConfigError::placed(
+        fmt::format("--shard: expected I/N with 1 <= I <= N, got {}/{}", options.shard, options.shards));
   const std::string sweep_file = catalogue_file("scenarios", options.file, "sweep");
   const SweepSection section = read_sweep(sweep_file);
-  const std::string file = catalogue_file("scenarios", section.scenario, "scenario", sweep_file);
+  const std::string file = catalogue_file("scenarios", section.scenario, "scenario", {sweep_file});
   check_new_file(options.output);
 
   std::vector<Point> points = grid(section);

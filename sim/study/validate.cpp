@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "core/files.h"
+#include "core/paths.h"
 #include "study/parallel.h"
 #include "study/scenario.h"
 
@@ -34,7 +34,7 @@ std::vector<ValidationRow> rows_of(const std::string& name) {
 }  // namespace
 
 std::vector<ValidationRow> validate(std::vector<std::string> scenarios, int jobs) {
-  if (jobs < 1) throw ConfigError(fmt::format("--jobs: expected at least 1, got {}", jobs));
+  if (jobs < 1) throw ConfigError::placed(fmt::format("--jobs: expected at least 1, got {}", jobs));
   if (scenarios.empty()) scenarios = with_published_figures();
   std::vector<std::vector<ValidationRow>> parts(scenarios.size());
   if (!run_all("scenario", scenarios.size(), jobs, [&](std::size_t k) { parts[k] = rows_of(scenarios[k]); }))

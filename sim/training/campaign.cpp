@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <queue>
 
+#include "core/ceil_div.h"
 #include "core/random.h"
 
 namespace moesim {
@@ -189,7 +190,7 @@ void run_campaign(StudyRun& run, TrainingSetup& setup, const StepFigures& figure
     run.results.metric("straggler_step_factor", slow, "");
   }
   const Node& node = plan.cluster.node;
-  const int nodes = (plan.gpus + node.gpus - 1) / node.gpus;
+  const int nodes = ceil_div(plan.gpus, node.gpus);
   const CampaignOutcome out = play_campaign(parts, section, plan.gpus, nodes * node.nics, nodes, slow, run.seed);
   const double gpu_hours = out.seconds / kHour * plan.gpus;
   Results& r = run.results;

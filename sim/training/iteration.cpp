@@ -12,7 +12,7 @@ namespace moesim {
 
 TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const PlanChange& change)
     : plan_(read_plan(scenario, change)) {
-  network_ = networks().make_or(scenario, "network", "bottleneck", engine_, plan_.cluster);
+  network_ = make_network(scenario, engine_, plan_.cluster);
   kernel_model_ = make_kernel_model(scenario, plan_.cluster.node.gpu);
   kernels_ = std::make_unique<KernelCosts>(*kernel_model_);
   split_layers(plan_, scenario, [&](const PlanBlock& block) { return block_seconds(plan_, block, *kernels_); });

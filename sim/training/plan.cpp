@@ -175,9 +175,8 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
   const std::string kind = !training.has("schedule") ? "1f1b"
                            : schedule.is_scalar()    ? schedule.text()
                                                      : schedule.at("kind").text();
-  if (const std::string why = policy->refusal(s.parallel.pipeline, plan.micro_batches); !why.empty())
-    schedule.fail(why);
-  plan.schedule = build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches);
+  plan.schedule =
+      schedule.placed([&] { return build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches); });
   plan.templates = read_block_templates(training, "overlap");
   const int layers = plan.model.layers;
   if (layers < plan.schedule.stages())

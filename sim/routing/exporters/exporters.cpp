@@ -26,7 +26,7 @@ const Exporter& exporter(std::string_view name) {
     if (e.name == name) return e;
     names.push_back(e.name);
   }
-  throw ConfigError(
+  throw ConfigError::placed(
       fmt::format("--format: no export format is called \"{}\"{}", name, suggestion(name, names, "there are")));
 }
 
@@ -37,7 +37,7 @@ void for_each_piece(const Trace& trace, const std::function<void(const TracePiec
   p.weights.resize(p.experts.size());
   Progress progress("export", std::uint64_t(trace.tokens()));
   for (std::int64_t at = 0; at < trace.tokens(); at += piece) {
-    if (interrupted()) throw ConfigError("interrupted");
+    if (interrupted()) throw ConfigError::placed("interrupted");
     const std::int64_t n = std::min(piece, trace.tokens() - at);
     trace.read_tokens(at, n, p.tokens);
     for (int m = 0; m < trace.layers(); ++m) {

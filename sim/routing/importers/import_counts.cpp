@@ -74,7 +74,7 @@ void import_counts(const ImportContext& context, const CountedSource& s) {
   LayerPlan plan = plan_layers(context, s.file, s.axis, s.layers, used);
   TraceHeader h = begin_header(s.name, s.notes, plan);
   if (context.options.experts > 0 && context.options.experts != s.experts)
-    throw ConfigError(
+    throw ConfigError::placed(
         fmt::format("--experts: {} counts {} experts, not {}", s.file, s.experts, context.options.experts));
   h.experts = s.experts;
   h.top_k = context.options.top_k > 0 ? context.options.top_k

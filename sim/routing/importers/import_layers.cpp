@@ -19,8 +19,8 @@ LayerAxis settle(const ImportContext& c, const std::string& file, LayerAxis axis
                          : c.options.layers == "moe"  ? LayerAxis::moe
                                                       : LayerAxis::open;
   if (axis != LayerAxis::open && said != LayerAxis::open && said != axis)
-    throw ConfigError(fmt::format("--layers: {} holds {} layers by its format, not {}", file,
-                                  axis == LayerAxis::hidden ? "all hidden" : "only MoE", c.options.layers));
+    throw ConfigError::placed(fmt::format("--layers: {} holds {} layers by its format, not {}", file,
+                                          axis == LayerAxis::hidden ? "all hidden" : "only MoE", c.options.layers));
   if (said != LayerAxis::open) return said;
   if (axis != LayerAxis::open) return axis;
   if (c.model) {

@@ -38,7 +38,8 @@ Survey look(const RoutedSource& s) {
 
 int settle_experts(const ImportContext& c, const RoutedSource& s, const Survey& survey, TraceHeader& h) {
   if (c.options.experts > 0 && s.experts > 0 && c.options.experts != s.experts)
-    throw ConfigError(fmt::format("--experts: {} says {} experts, not {}", s.file, s.experts, c.options.experts));
+    throw ConfigError::placed(
+        fmt::format("--experts: {} says {} experts, not {}", s.file, s.experts, c.options.experts));
   const int told = c.options.experts > 0 ? c.options.experts
                    : s.experts > 0       ? s.experts
                    : c.model             ? c.model->moe->experts
@@ -93,7 +94,7 @@ class Arrange {
 
 void import_routing(const ImportContext& context, const RoutedSource& s) {
   if (context.options.top_k > 0 && context.options.top_k != s.top_k)
-    throw ConfigError(
+    throw ConfigError::placed(
         fmt::format("--top-k: {} has {} choices a token, not {}", s.file, s.top_k, context.options.top_k));
   const Survey survey = look(s);
   if (survey.tokens == 0) throw ConfigError(fmt::format("{}: holds no token", s.file));

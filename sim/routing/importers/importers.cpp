@@ -20,7 +20,7 @@ const Importer& choose(const std::vector<std::string>& files, const std::string&
     names.push_back(i.name);
   }
   if (!format.empty())
-    throw ConfigError(
+    throw ConfigError::placed(
         fmt::format("--format: no import format is called \"{}\"{}", format, suggestion(format, names, "there are")));
   const std::string& file = files[0];
   const std::string head = std::filesystem::is_directory(file) ? "" : ByteFile(file).head(kHead);
@@ -44,14 +44,14 @@ const std::vector<Importer>& importers() {
 
 std::string_view import_trace(const std::vector<std::string>& files, const ImportOptions& options) {
   if (!options.layers.empty() && options.layers != "hidden" && options.layers != "moe")
-    throw ConfigError(fmt::format("--layers: expected hidden or moe, got \"{}\"", options.layers));
+    throw ConfigError::placed(fmt::format("--layers: expected hidden or moe, got \"{}\"", options.layers));
   if (options.tokens < 0 || options.tokens > 1'000'000)
-    throw ConfigError(fmt::format("--tokens: expected 1 to 1000000, got {}", options.tokens));
+    throw ConfigError::placed(fmt::format("--tokens: expected 1 to 1000000, got {}", options.tokens));
   check_new_file(options.output);
   ImportContext context{files, options, {}};
   if (!options.model.empty()) {
     context.model = load_model(options.model);
-    if (!context.model->moe) throw ConfigError(fmt::format("--model: {} has no experts", context.model->name));
+    if (!context.model->moe) throw ConfigError::placed(fmt::format("--model: {} has no experts", context.model->name));
   }
   const Importer& importer = choose(files, options.format);
   importer.read(context);

@@ -81,7 +81,8 @@ MoeShape gate_of(const ImportContext& c, const Logits& logits, std::vector<std::
     throw ConfigError(
         fmt::format("{}: logits do not say how many experts a token uses; give --model or --top-k", c.files[0]));
   if (c.options.top_k > logits.experts)
-    throw ConfigError(fmt::format("--top-k: expected at most the {} experts, got {}", logits.experts, c.options.top_k));
+    throw ConfigError::placed(
+        fmt::format("--top-k: expected at most the {} experts, got {}", logits.experts, c.options.top_k));
   out.experts = logits.experts;
   out.top_k = c.options.top_k;
   notes.push_back(fmt::format("experts are the {} largest logits with their softmax as weights, for no model was given",

@@ -14,7 +14,7 @@ namespace moesim {
 
 /// ConfigError at the parameter `key` of a law.
 [[noreturn]] inline void refuse_law(std::string_view key, std::string_view problem) {
-  throw ConfigError(fmt::format("routing.{}: {}", key, problem));
+  throw ConfigError(std::string(key), std::string(problem));
 }
 
 /// What most laws do alike.

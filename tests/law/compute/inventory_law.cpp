@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "compute/memory.h"
-#include "core/files.h"
+#include "core/paths.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
 

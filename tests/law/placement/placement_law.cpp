@@ -16,7 +16,7 @@ constexpr Shape kShapes[] = {{8, 4, 2, 8, 2},    {8, 8, 2, 16, 4},   {16, 4, 1, 
                              {32, 32, 4, 64, 8}, {60, 12, 3, 72, 6}, {16, 16, 4, 32, 4}, {128, 32, 4, 160, 8}};
 
 PlacementProblem problem_of(const Shape& s) {
-  return checked({.gpus = s.gpus, .nodes = s.nodes, .slots = s.slots, .groups = s.groups}, s.experts, "test");
+  return checked({.gpus = s.gpus, .nodes = s.nodes, .slots = s.slots, .groups = s.groups}, s.experts);
 }
 
 class PlacementLaw : public testing::TestWithParam<std::string> {
@@ -111,7 +111,7 @@ TEST_P(PlacementLaw, RenamedExpertsGetThePlacesOfTheirOldNames) {
 TEST_P(PlacementLaw, UsesUnevenGpusAsTheyAre) {
   if (is_eplb()) {
     const Loads loads = skewed_loads(1, 8, 1, 1);
-    const PlacementProblem problem = checked({.gpus = 2, .gpu_slots = {5, 3}}, 8, "test");
+    const PlacementProblem problem = checked({.gpus = 2, .gpu_slots = {5, 3}}, 8);
     EXPECT_THROW(policy->place({loads, problem}), ConfigError);
     return;
   }

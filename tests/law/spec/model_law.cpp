@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "core/files.h"
+#include "core/paths.h"
 #include "core/random.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/files.h"
+#include "core/paths.h"
 #include "spec/catalogue.h"
 
 namespace moesim {

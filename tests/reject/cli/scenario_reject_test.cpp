@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
+#include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "support/program.h"
@@ -40,12 +43,73 @@ TEST_P(ScenarioReject, SaysTheOneLineAndLeavesNothing) {
 INSTANTIATE_TEST_SUITE_P(Cases, ScenarioReject, testing::ValuesIn(names()),
                          [](const auto& name) { return name.param; });
 
+/// "scenario.yaml:LINE:COLUMN: key.path: problem", each part there.
+bool names_its_place(std::string_view line) {
+  const auto skip = [&](std::string_view word) {
+    const bool there = line.starts_with(word);
+    if (there) line.remove_prefix(word.size());
+    return there;
+  };
+  const auto skip_number = [&] {
+    const std::size_t digits = std::min(line.find_first_not_of("0123456789"), line.size());
+    line.remove_prefix(digits);
+    return digits > 0;
+  };
+  if (!skip("scenario.yaml:") || !skip_number() || !skip(":") || !skip_number() || !skip(": ")) return false;
+  const std::size_t colon = line.find(": ");
+  return colon != std::string_view::npos && colon > 0 && line.substr(0, colon).find(' ') == std::string_view::npos;
+}
+
+TEST(ScenarioRejectCases, EveryLineNamesItsPlace) {
+  const std::map<std::string, std::string> without = {{"unknown_key", "a key at the top has no path above it"}};
+  for (const std::string& name : names())
+    EXPECT_NE(names_its_place(contents(kCases / (name + ".txt"))), without.contains(name))
+        << name << ": " << contents(kCases / (name + ".txt"));
+  EXPECT_FALSE(names_its_place("nowhere.db: no such file"));
+  EXPECT_FALSE(names_its_place("scenario.yaml:3: routing.trace: no such file"));
+  EXPECT_FALSE(names_its_place("scenario.yaml:3:18: no such file"));
+  EXPECT_TRUE(names_its_place("scenario.yaml:3:18: pools[0].kv: no such file"));
+}
+
+TEST(ScenarioRejectCases, EveryFamilyHasOne) {
+  const std::map<std::string, std::string> of_family = {
+      {"placement", "placement_of_uneven_slots"},
+      {"traffic", "traffic_too_skewed"},
+      {"network", "network_of_no_tolerance"},
+      {"kernels", "kernels_too_good"},
+      {"schedule", "schedule_of_uneven_micro_batches"},
+      {"workload", "workload_of_no_rate"},
+      {"batcher", "batcher_of_no_tokens"},
+      {"balancer", "unknown_balancer"},
+  };
+  const std::map<std::string, std::string> elsewhere = {
+      {"gate", "an option's, see CommandReject"},
+      {"rebalance", "no section names a trigger, see PlacementReject"},
+      {"replica choice", "no section names one, and none refuses anything"},
+  };
+  const TemporaryFolder folder;
+  std::istringstream lines(moesim_prints("list", folder).out);
+  int families = 0;
+  bool listed = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("strategies (")) {
+      listed = true;
+    } else if (listed && !line.empty() && line.front() != ' ') {
+      ++families;
+      const auto found = of_family.find(line);
+      EXPECT_TRUE(found != of_family.end() || elsewhere.contains(line)) << line << " has no case of a refusal";
+      if (found != of_family.end()) EXPECT_TRUE(fs::exists(kCases / (found->second + ".yaml"))) << found->second;
+    }
+  }
+  EXPECT_GE(families, 11);
+}
+
 TEST(CommandReject, SaysWhatIsWrongWithTheCommand) {
   const TemporaryFolder folder;
   std::ofstream(folder.file("taken.db")) << "precious";
   const std::pair<std::string, std::string> cases[] = {
       {"run no_such_scenario", "no scenario is called \"no_such_scenario\""},
-      {"run missing.yaml", "missing.yaml: no such file\n"},
+      {"run missing.yaml", "missing.yaml: no such file; looked in the working folder, "},
       {"run quickstrat", "no scenario is called \"quickstrat\"; did you mean \"quickstart\"?\n"},
       {"run quickstart -o taken.db", "taken.db: already exists; remove it or choose another name with -o\n"},
       {"run quickstart -o nowhere/out.db", "nowhere/out.db: the folder nowhere does not exist\n"},
@@ -57,6 +121,11 @@ TEST(CommandReject, SaysWhatIsWrongWithTheCommand) {
       {"run quickstart --set passes.decode.stepz=3",
        "--set passes.decode.stepz: passes.decode: unknown key \"stepz\"; did you mean \"steps\"?\n"},
       {"diff taken.db taken.db", "taken.db: is not an SQLite database\n"},
+      {"explain --model deepseek-v2-lite --kernels rooflin",
+       "--kernels: kind: no kernels is called \"rooflin\"; did you mean \"roofline\"?\n"},
+      {"schedule dualpip", "schedule: kind: no schedule is called \"dualpip\"; did you mean \"dualpipe\"?\n"},
+      {"schedule dualpipe --stages 7", "schedule: dualpipe needs an even number of stages, got 7; 6 or 8 would do\n"},
+      {"schedule 1f1b --forward 3", "--forward: expected a time with a unit "},
       {"shw deepseek-v3", "no command is called \"shw\"; did you mean \"show\"?\n"},
       {"list modls", "nothing called \"modls\" can be listed; did you mean \"models\"?\n"},
   };

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "core/config.h"
 #include "core/family.h"
 
@@ -102,6 +104,59 @@ TEST(ConfigReject, AnAliasBombIsRefusedBeforeItGrows) {
   EXPECT_NE(message(bomb).find("more than 4000000 values"), std::string::npos);
 }
 
+/// What f, which uses what `config` describes, is refused with.
+std::string refusal_at(const Config& config, const std::function<void()>& f) {
+  try {
+    config.placed(f);
+  } catch (const ConfigError& e) {
+    return e.what();
+  }
+  return "accepted";
+}
+
+TEST(ConfigPlaced, GivesAPlaceToWhatHasNone) {
+  const Config c = Config::from_text("a: 1\npools:\n  - kv: {block: 3}\n", "a.yaml");
+  const Config pools = c.at("pools");
+  EXPECT_EQ(refusal_at(pools, [] { throw ConfigError("too few"); }), "a.yaml:3:3: pools: too few");
+  EXPECT_EQ(refusal_at(pools, [] { throw ConfigError("[0].kv.block", "odd"); }), "a.yaml:3:17: pools[0].kv.block: odd");
+  EXPECT_EQ(refusal_at(c, [] { throw ConfigError("pools[0].kv.host", "none"); }), "a.yaml:3:9: pools[0].kv.host: none")
+      << "the nearest that is written";
+  EXPECT_EQ(refusal_at(c, [] { throw ConfigError("b.a", "odd"); }), "a.yaml:1:1: b.a: odd")
+      << "a key that is written elsewhere";
+  EXPECT_EQ(refusal_at(pools, [&] { c.at("a").fail("odd"); }), "a.yaml:1:4: a: odd") << "it has a place";
+  EXPECT_EQ(refusal_at(pools, [] { throw ConfigError::placed("b.csv:7: odd"); }), "b.csv:7: odd");
+  EXPECT_EQ(refusal_at(Config(), [] { throw ConfigError("odd"); }), "odd") << "there is no place to give";
+  EXPECT_EQ(pools.placed([] { return 7; }), 7);
+}
+
+TEST(ConfigPlaced, AValueOfTheCommandLineNamesItsOption) {
+  const Config set = Config::from_text("a: {b: 1}\n", "a.yaml", {{"a.b", "2"}});
+  EXPECT_EQ(refusal_at(set.at("a"), [] { throw ConfigError("b", "odd"); }), "--set a.b: odd");
+  const Config option = Config::from_option("--gate", "{kind: noisy, noise: 1}");
+  EXPECT_EQ(refusal_at(option, [] { throw ConfigError("noise", "odd"); }), "--gate: noise: odd");
+  EXPECT_EQ(refusal_at(option, [] { throw ConfigError("odd"); }), "--gate: odd");
+}
+
+TEST(ConfigPlaced, KeysAndPlacesAreAddedFromWithinToWithout) {
+  const auto thrown = [](const std::function<void()>& f) -> std::string {
+    try {
+      f();
+    } catch (const ConfigError& e) {
+      return e.what();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(thrown([] { at_key("a", [] { at_key("b", [] { throw ConfigError("odd"); }); }); }), "a.b: odd");
+  EXPECT_EQ(thrown([] { at_place("--slots", [] { throw ConfigError("odd"); }); }), "--slots: odd");
+  EXPECT_EQ(thrown([] { at_place("x", [] { at_key("a", [] { throw ConfigError::placed("y: odd"); }); }); }), "y: odd");
+}
+
+TEST(ConfigReject, AFileThatIsNotThereIsRefusedWhereItIsNamed) {
+  const Config c = Config::from_text("data: nowhere.csv\n", "folder/a.yaml");
+  EXPECT_EQ(refusal_at(c, [&] { (void)read<DataFile>(c.at("data")); }),
+            "folder/a.yaml:1:7: data: nowhere.csv: no such file; looked in folder, the working folder");
+}
+
 class Shape {
  public:
   virtual ~Shape() = default;
@@ -113,7 +168,10 @@ class Polygon final : public Shape {
     int corners = 3;
     static void fields(auto& f, auto& p) { f("corners", p.corners, "how many"); }
   };
-  explicit Polygon(Params p) : p_(p) {}
+  explicit Polygon(Params p) : p_(p) {
+    if (p.corners < 3) throw ConfigError("corners", fmt::format("must be at least 3, got {}", p.corners));
+    if (p.corners > 9) throw ConfigError("is a circle to the eye");
+  }
   int corners() const override { return p_.corners; }
 
  private:
@@ -141,6 +199,8 @@ TEST(Family, UnknownKindsNameTheNearestOrAll) {
   EXPECT_EQ(error("kind: polgon"), "a.yaml:1:7: kind: no shape is called \"polgon\"; did you mean \"polygon\"?");
   EXPECT_EQ(error("kind: simulated_annealing"),
             "a.yaml:1:7: kind: no shape is called \"simulated_annealing\"; there are: polygon");
+  EXPECT_EQ(error("{kind: polygon, corners: 2}"), "a.yaml:1:26: corners: must be at least 3, got 2");
+  EXPECT_EQ(error("{kind: polygon, corners: 10}"), "a.yaml:1:1: is a circle to the eye");
   EXPECT_EQ(error("{kind: polygon, corner: 2}"), "a.yaml:1:17: unknown key \"corner\"; did you mean \"corners\"?");
 }
 }  // namespace

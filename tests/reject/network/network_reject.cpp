@@ -27,45 +27,43 @@ std::string of(const Cluster& cluster, const std::vector<LinkFault>& faults = {}
 TEST(Reject, DisconnectedClusters) {
   Cluster c = test::unit_cluster(2, 2);
   c.node.nics = 0;
-  EXPECT_EQ(of(c), "cluster: node.nics: 2 nodes without network adapters are not connected");
+  EXPECT_EQ(of(c), "node.nics: 2 nodes without network adapters are not connected");
   c = test::unit_cluster(2, 1);
   EXPECT_EQ(message([&] {
               const Topology t(c, std::vector<LinkFault>{{"nic0>leaf0", 0}});
               t.route(GpuId{0}, GpuId{1});
             }),
-            "cluster: the failed links leave no path from GPU 0 to GPU 1");
+            "the failed links leave no path from GPU 0 to GPU 1");
 }
 TEST(Reject, ZeroBandwidth) {
   Cluster c = test::unit_cluster(1, 2);
   c.node.gpu.nvlink = {0};
-  EXPECT_EQ(of(c), "cluster: node.gpu.nvlink: must be above zero in a node of several GPUs");
+  EXPECT_EQ(of(c), "node.gpu.nvlink: must be above zero in a node of several GPUs");
   c = test::unit_cluster(2, 1);
   c.node.nic = {0};
-  c.name = "mine";
-  EXPECT_EQ(of(c), "cluster \"mine\": node.nic: must be above zero where there are several nodes");
+  EXPECT_EQ(of(c), "node.nic: must be above zero where there are several nodes");
 }
 TEST(Reject, CountsThatDoNotFit) {
   Cluster c = test::unit_cluster(2, 4);
   c.node.nics = 3;
-  EXPECT_EQ(of(c), "cluster: node.nics: 3 adapters cannot be shared evenly by 4 GPUs");
+  EXPECT_EQ(of(c), "node.nics: 3 adapters cannot be shared evenly by 4 GPUs");
   c = test::unit_cluster(2, 4);
   c.fabric.planes = 3;
-  EXPECT_EQ(of(c), "cluster: fabric.planes: must divide the 4 adapters of a node, got 3");
+  EXPECT_EQ(of(c), "fabric.planes: must divide the 4 adapters of a node, got 3");
   c = test::unit_cluster(100, 1);
   c.fabric.switch_ports = 4;
-  EXPECT_EQ(
-      of(c),
-      "cluster: fabric: 100 nodes need 50 leaf switches a plane, but a spine has 4 ports; take switches with more "
-      "ports, more planes or a three_level_fat_tree");
+  EXPECT_EQ(of(c),
+            "fabric: 100 nodes need 50 leaf switches a plane, but a spine has 4 ports; take switches with more "
+            "ports, more planes or a three_level_fat_tree");
   c.fabric.oversubscription = 0.5;
-  EXPECT_EQ(of(c), "cluster: fabric.oversubscription: must lie between 1 and 3, got 0.5");
+  EXPECT_EQ(of(c), "fabric.oversubscription: must lie between 1 and 3, got 0.5");
 }
 TEST(Reject, Faults) {
   const Cluster c = test::unit_cluster(1, 2);
-  EXPECT_EQ(of(c, {{"gpu7>nvswitch0", 0.5}}), "cluster: fault: there is no link \"gpu7>nvswitch0\"");
+  EXPECT_EQ(of(c, {{"gpu7>nvswitch0", 0.5}}), "faults: there is no link \"gpu7>nvswitch0\"");
   EXPECT_EQ(of(test::unit_cluster(2, 2), {{"nic1>leaf7", 0.5}}),
-            "cluster: fault: there is no link \"nic1>leaf7\"; there are: nic1>leaf1");
-  EXPECT_EQ(of(c, {{"gpu0>nvswitch0", 2}}), "cluster: fault of gpu0>nvswitch0: share: must lie between 0 and 1, got 2");
+            "faults: there is no link \"nic1>leaf7\"; there are: nic1>leaf1");
+  EXPECT_EQ(of(c, {{"gpu0>nvswitch0", 2}}), "faults: gpu0>nvswitch0: share: must lie between 0 and 1, got 2");
 }
 TEST(Reject, ALinkThatFailsWhereThereIsNoOtherPath) {
   Engine engine;
@@ -73,21 +71,21 @@ TEST(Reject, ALinkThatFailsWhereThereIsNoOtherPath) {
       test::make_network("{kind: fluid, calibration: none, faults: [{link: nic1>leaf0, share: 0, at: 1 s}]}", engine,
                          test::unit_cluster(2, 1));
   network->send(GpuId{1}, GpuId{0}, 5_B, [] {});
-  EXPECT_EQ(message([&] { engine.run(); }), "cluster: the failed links leave no path from GPU 1 to GPU 0");
+  EXPECT_EQ(message([&] { engine.run(); }), "the failed links leave no path from GPU 1 to GPU 0");
   EXPECT_EQ(message([&] {
               test::make_network("{kind: bottleneck, faults: [{link: nic1>leaf0, share: 0, at: 1 s}]}", engine,
                                  test::unit_cluster(2, 1));
             }),
-            "network.faults: nic1>leaf0 at 1 s: only kind: fluid has flows for a later fault to meet");
+            "network.yaml:1:28: faults: nic1>leaf0 at 1 s: only kind: fluid has flows for a later fault to meet");
 }
 TEST(Reject, NetworkParameters) {
   Engine engine;
   const Cluster c = test::unit_cluster(1, 2);
   const auto with = [&](const std::string& text) { return message([&] { test::make_network(text, engine, c); }); };
   EXPECT_EQ(with("{kind: fluid, calibration: none, tolerance: 1}"),
-            "network.tolerance: must be at least 0 and below 1, got 1");
+            "network.yaml:1:45: tolerance: must be at least 0 and below 1, got 1");
   EXPECT_EQ(with("{kind: bottleneck, sample_interval: 999 ns}"),
-            "network.sample_interval: must be 0 s or at least 1 us, got 999 ns");
+            "network.yaml:1:37: sample_interval: must be 0 s or at least 1 us, got 999 ns");
   EXPECT_EQ(with("{kind: fluyd}"), "network.yaml:1:8: kind: no network is called \"fluyd\"; did you mean \"fluid\"?");
   EXPECT_NE(with("{kind: fluid, calibration: network-x1}").find("no network_calibration is called \"network-x1\""),
             std::string::npos);

@@ -54,30 +54,30 @@ TEST(PlacementReject, MapsThatDoNotFit) {
 }
 
 TEST(PlacementReject, ProblemsWithoutASolution) {
-  const auto error = [](const PlacementProblem& p) { return message([&] { checked(p, 8, "--gpus"); }); };
-  EXPECT_EQ(error({.gpus = 0}), "--gpus: gpus must be at least 1, got 0");
-  EXPECT_EQ(error({.gpus = 1 << 20}), "--gpus: gpus must be at most 65536, got 1048576");
-  EXPECT_EQ(error({.gpus = 4, .nodes = 3}), "--gpus: nodes must divide the 4 GPUs, got 3");
-  EXPECT_EQ(error({.gpus = 4, .slots = 7}), "--gpus: slots must hold the 8 experts, got 7");
-  EXPECT_EQ(error({.gpus = 4, .groups = 3}), "--gpus: groups must divide the 8 experts, got 3");
-  EXPECT_EQ(error({.gpus = 2, .gpu_slots = {9, 1, 1}}), "--gpus: gpu_slots must list the 2 GPUs, got 3");
-  EXPECT_EQ(error({.gpus = 2, .gpu_speed = {1, 0}}), "--gpus: gpu_speed must be positive, got 0");
+  const auto error = [](const PlacementProblem& p) { return message([&] { checked(p, 8); }); };
+  EXPECT_EQ(error({.gpus = 0}), "gpus: must be at least 1, got 0");
+  EXPECT_EQ(error({.gpus = 1 << 20}), "gpus: must be at most 65536, got 1048576");
+  EXPECT_EQ(error({.gpus = 4, .nodes = 3}), "nodes: must divide the 4 GPUs, got 3");
+  EXPECT_EQ(error({.gpus = 4, .slots = 7}), "slots: must hold the 8 experts, got 7");
+  EXPECT_EQ(error({.gpus = 4, .groups = 3}), "groups: must divide the 8 experts, got 3");
+  EXPECT_EQ(error({.gpus = 2, .gpu_slots = {9, 1, 1}}), "gpu_slots: must list the 2 GPUs, got 3");
+  EXPECT_EQ(error({.gpus = 2, .gpu_speed = {1, 0}}), "gpu_speed: must be positive, got 0");
   EXPECT_EQ(error({.gpus = 4, .nodes = 2, .groups = 1, .keep_groups = true}),
-            "--gpus: groups must be a multiple of the 2 nodes to be kept there, got 1");
+            "groups: must be a multiple of the 2 nodes to be kept there, got 1");
   EXPECT_EQ(error({.gpus = 2, .nodes = 2, .groups = 2, .keep_groups = true, .gpu_slots = {7, 3}}),
-            "--gpus: node 1 has 3 slots for the 4 experts of its groups");
+            "keep_groups: node 1 has 3 slots for the 4 experts of its groups");
 }
 
 TEST(PlacementReject, RebalancingThatMakesNoSense) {
   const auto error = [](const std::string& config) {
     return message([&] {
-      make_rebalancer(Config::from_text(config, "s"), checked({.gpus = 2}, 2, "s"), {0}, {{2, 2, 1, {0, 1}}}, {1});
+      make_rebalancer(Config::from_text(config, "s"), checked({.gpus = 2}, 2), {0}, {{2, 2, 1, {0, 1}}}, {1});
     });
   };
-  EXPECT_EQ(error("window: 0"), "rebalance: window must be at least 1, got 0");
-  EXPECT_EQ(error("layers_at_a_time: -1"), "rebalance: layers_at_a_time must not be negative, got -1");
-  EXPECT_EQ(error("trigger: {kind: periodic, interval: 0}"), "rebalance: interval must be at least 1, got 0");
-  EXPECT_EQ(error("trigger: {kind: threshold, below: 2}"), "rebalance: below must lie between 0 and 1, got 2");
+  EXPECT_EQ(error("window: 0"), "s:1:9: window: must be at least 1, got 0");
+  EXPECT_EQ(error("layers_at_a_time: -1"), "s:1:19: layers_at_a_time: must not be negative, got -1");
+  EXPECT_EQ(error("trigger: {kind: periodic, interval: 0}"), "s:1:37: trigger.interval: must be at least 1, got 0");
+  EXPECT_EQ(error("trigger: {kind: threshold, below: 2}"), "s:1:35: trigger.below: must lie between 0 and 1, got 2");
   EXPECT_EQ(error("trigger: sometimes"),
             "s:1:10: trigger: no rebalance is called \"sometimes\"; there are: never, periodic, threshold");
 }
@@ -85,13 +85,17 @@ TEST(PlacementReject, RebalancingThatMakesNoSense) {
 TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
   const Loads loads = loads_of_matrix("x", 1, 8, {1, 2, 3, 4, 5, 6, 7, 8});
   const auto error = [&](const char* kind, const PlacementProblem& p) {
-    return message([&] { plan(*placements().make(Config::from_text(kind, "s")), {loads, p}); });
+    const Config config = Config::from_text(kind, "s");
+    return message([&] { config.placed([&] { plan(*placements().make(config), {loads, p}); }); });
   };
   EXPECT_EQ(error("affinity", {.gpus = 4}),
-            "affinity: needs a trace (--trace): loads alone do not say which experts are used together");
-  EXPECT_EQ(error("eplb", {.gpus = 3, .slots = 8}), "eplb: slots must be a multiple of the 3 GPUs, got 8");
+            "s:1:1: affinity: needs a trace (--trace): loads alone do not say which experts are used together");
+  EXPECT_EQ(error("eplb", {.gpus = 3, .slots = 8}), "s:1:1: slots must be a multiple of the 3 GPUs, got 8");
   EXPECT_EQ(error("eplb_hierarchical", {.gpus = 4, .nodes = 2}),
-            "eplb_hierarchical: groups must be a multiple of the 2 nodes, got 1");
+            "s:1:1: groups must be a multiple of the 2 nodes, got 1");
+  EXPECT_EQ(error("{kind: local_search, start: local_search}", {.gpus = 4}), "s:1:29: start: cannot start from itself");
+  EXPECT_EQ(error("{kind: local_search, start: gredy}", {.gpus = 4}),
+            "s:1:29: start: no placement is called \"gredy\"; did you mean \"greedy\"?");
   EXPECT_EQ(message([&] {
               loads_of_matrix("f", 2, 2, {1, 2, -1, 3});
             }),

@@ -20,31 +20,38 @@ std::string message(const std::function<void()>& call) {
 std::string refusal(const std::string& schedule, int ranks, int micro_batches) {
   return message([&] {
     const Config config = Config::from_text("schedule: " + schedule, "plan.yaml");
-    build_schedule(*pipeline_schedules().make(config.at("schedule")), "x", ranks, micro_batches);
+    config.at("schedule").placed([&] {
+      build_schedule(*pipeline_schedules().make(config.at("schedule")), "x", ranks, micro_batches);
+    });
   });
 }
 
 TEST(ScheduleReject, DualPipeNeedsEvenAndEnoughMicroBatchesAndEvenStages) {
-  EXPECT_EQ(refusal("dualpipe", 8, 21), "dualpipe needs an even number of micro-batches, got 21; 20 or 22 would do");
-  EXPECT_EQ(refusal("dualpipe", 8, 15), "dualpipe needs at least 2 x 8 stages = 16 micro-batches, got 15");
+  EXPECT_EQ(refusal("dualpipe", 8, 21),
+            "plan.yaml:1:11: schedule: dualpipe needs an even number of micro-batches, got 21; 20 or 22 would do");
+  EXPECT_EQ(refusal("dualpipe", 8, 15),
+            "plan.yaml:1:11: schedule: dualpipe needs at least 2 x 8 stages = 16 micro-batches, got 15");
   EXPECT_EQ(refusal("dualpipe", 8, 16), "no error");
-  EXPECT_EQ(refusal("dualpipe", 7, 20), "dualpipe needs an even number of stages, got 7; 6 or 8 would do");
-  EXPECT_EQ(refusal("dualpipev", 4, 7), "dualpipev needs at least 2 x 4 ranks = 8 micro-batches, got 7");
+  EXPECT_EQ(refusal("dualpipe", 7, 20),
+            "plan.yaml:1:11: schedule: dualpipe needs an even number of stages, got 7; 6 or 8 would do");
+  EXPECT_EQ(refusal("dualpipev", 4, 7),
+            "plan.yaml:1:11: schedule: dualpipev needs at least 2 x 4 ranks = 8 micro-batches, got 7");
   EXPECT_EQ(refusal("dualpipev", 4, 8), "no error");
 }
 
 TEST(ScheduleReject, InterleavedNeedsGroupsOfAsManyMicroBatchesAsStages) {
   EXPECT_EQ(refusal("interleaved_1f1b", 4, 10),
-            "interleaved_1f1b needs a multiple of the 4 stages as micro-batches, got 10; 12 would do");
+            "plan.yaml:1:11: schedule: interleaved_1f1b needs a multiple of the 4 stages as micro-batches, got 10; 12 "
+            "would do");
   EXPECT_EQ(refusal("{kind: interleaved_1f1b, chunks: 1}", 4, 8),
-            "interleaved_1f1b needs at least 2 chunks a rank, got 1; with 1 it is 1f1b");
+            "plan.yaml:1:11: schedule: interleaved_1f1b needs at least 2 chunks a rank, got 1; with 1 it is 1f1b");
 }
 
 TEST(ScheduleReject, UnknownKindsNameTheNearest) {
   EXPECT_EQ(refusal("dualpip", 4, 8),
             "plan.yaml:1:11: schedule: no schedule is called \"dualpip\"; did you mean \"dualpipe\"?");
-  EXPECT_EQ(refusal("1f1b", 0, 8), "a pipeline needs at least 1 stage, got 0");
-  EXPECT_EQ(refusal("1f1b", 4, 0), "a step needs at least 1 micro-batch, got 0");
+  EXPECT_EQ(refusal("1f1b", 0, 8), "plan.yaml:1:11: schedule: a pipeline needs at least 1 stage, got 0");
+  EXPECT_EQ(refusal("1f1b", 4, 0), "plan.yaml:1:11: schedule: a step needs at least 1 micro-batch, got 0");
 }
 
 class ScheduleFile : public testing::Test {
@@ -70,7 +77,7 @@ TEST_F(ScheduleFile, IsChecked) {
   EXPECT_EQ(refused("micro_batches: 2\nprograms:\n  - F0 F1 B0 F1.1\n  - F0 B0 F1 B1\n"),
             ":3:3: programs: rank 0 has F1, but there are 2 micro-batches and 1 chunks (and 1 more)");
   EXPECT_EQ(refused("micro_batches: 2\nprograms:\n  - F0 F1 B0 B1\n  - F0 B0 F1 B1\n", 4, 2),
-            "the schedule file is for 2 stages and 2 micro-batches, not 4 and 2");
+            "plan.yaml:1:11: schedule: the schedule file is for 2 stages and 2 micro-batches, not 4 and 2");
 }
 
 TEST_F(ScheduleFile, ReportsADeadlockWithWhoWaitsForWhom) {

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "core/files.h"
+#include "core/paths.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
 #include "support/command.h"

@@ -46,7 +46,7 @@ TEST(Loss, HoldsGatesAgainstEachOther) {
   ASSERT_EQ(moesim_prints("record " + input + "-o p.db", folder).exit_code, 0);
   EXPECT_NE(moesim_prints("trace stats c.db", folder).out, moesim_prints("trace stats p.db", folder).out);
   EXPECT_EQ(moesim_prints("loss " + input + "--gate capcity", folder).err,
-            "--gate:1:7: gate: no gate is called \"capcity\"; did you mean \"capacity\"?\n");
+            "--gate: no gate is called \"capcity\"; did you mean \"capacity\"?\n");
 }
 }  // namespace
 }  // namespace moesim

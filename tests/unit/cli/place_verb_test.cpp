@@ -86,14 +86,14 @@ TEST_F(PlaceVerb, SaysInOneLineWhatIsWrong) {
   const std::string loads = "--loads loads.json --gpus 8 --nodes 2 ";
   EXPECT_EQ(error("--loads no.json --strategy eplb --gpus 8"), "no.json: no such file\n");
   EXPECT_EQ(error(loads + "--strategy gredy"),
-            "--strategy:1:7: kind: no placement is called \"gredy\"; did you mean \"greedy\"?\n");
-  EXPECT_EQ(error(loads + "--strategy greedy --slots 11"), "place: slots must hold the 12 experts, got 11\n");
+            "--strategy: kind: no placement is called \"gredy\"; did you mean \"greedy\"?\n");
+  EXPECT_EQ(error(loads + "--strategy greedy --slots 11"), "--slots: must hold the 12 experts, got 11\n");
   EXPECT_EQ(error(loads + "--strategy greedy --set eplb.x=1"), "--set eplb.x: \"eplb\" is not among the strategies\n");
   EXPECT_EQ(error("--strategy greedy --gpus 8"), "place: give --trace or --loads\n");
   EXPECT_EQ(error(loads + "--strategy affinity"),
-            "affinity: needs a trace (--trace): loads alone do not say which experts are used together\n");
+            "--strategy: affinity: needs a trace (--trace): loads alone do not say which experts are used together\n");
   EXPECT_EQ(error(loads + "--strategy eplb_hierarchical --slots 16 --groups 3"),
-            "eplb_hierarchical: groups must be a multiple of the 2 nodes, got 3\n");
+            "--strategy: groups must be a multiple of the 2 nodes, got 3\n");
   EXPECT_EQ(error(loads + "--strategy eplb --slots 16 --keep-places"),
             "--keep-places: needs the placement in force, --from\n");
 }

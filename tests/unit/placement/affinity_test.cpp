@@ -24,7 +24,7 @@ TEST(CoActivation, BringsTogetherWhatTokensUseTogether) {
   // sample_tokens: even tokens use even experts, odd ones odd experts.
   const Loads loads = skewed_loads(2, 16, 0.3, 1);
   const RoutingSample sample = sample_tokens(loads, 500, 4, 1);
-  const PlacementProblem problem = checked({.gpus = 4, .nodes = 2}, 16, "test");
+  const PlacementProblem problem = checked({.gpus = 4, .nodes = 2}, 16);
   const LayerCost visits = node_visits_cost(sample, loads, problem);
   const auto coactivation = placed("coactivation", loads, sample, problem),
              greedy = placed("greedy", loads, sample, problem);
@@ -39,7 +39,7 @@ TEST(Affinity, KeepsTokensOnTheirNodeFromLayerToLayer) {
     for (int t = 0; t < 800; ++t) sample.ids.push_back(layer % 2 ? 7 - t % experts : t % experts);
   const Loads loads = loads_of_matrix("x", layers, experts, std::vector<double>(std::size_t(layers * experts), 100));
   for (const auto& [gpus, nodes] : {std::pair(4, 2), std::pair(2, 1)}) {
-    const PlacementProblem problem = checked({.gpus = gpus, .nodes = nodes}, experts, "test");
+    const PlacementProblem problem = checked({.gpus = gpus, .nodes = nodes}, experts);
     const std::vector<ExpertMap> maps = placed("affinity", loads, sample, problem);
     const auto part = [&, per = nodes > 1 ? gpus / nodes : 1](int layer, int e) {
       const ExpertMap& map = maps[std::size_t(layer)];

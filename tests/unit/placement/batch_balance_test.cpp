@@ -74,7 +74,7 @@ TEST(BatchBalance, EqualsTheMaximalFlowWithinTheRounding) {
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
     SCOPED_TRACE(seed);
     const Loads planned = skewed_loads(1, 16, 1, seed), batch = skewed_loads(1, 16, 0.7, seed + 100);
-    const PlacementProblem problem = checked({.gpus = 4, .slots = 24}, 16, "test");
+    const PlacementProblem problem = checked({.gpus = 4, .slots = 24}, 16);
     const ExpertMap map = longest_first(planned.row(0), problem);
     std::vector<std::int64_t> rows;
     for (const double l : batch.row(0)) rows.push_back(std::int64_t(l) / 16);
@@ -92,7 +92,7 @@ TEST(BatchBalance, EqualsTheMaximalFlowWithinTheRounding) {
 
 TEST(BatchBalance, SplitsEverySourcesRows) {
   const Loads loads = skewed_loads(1, 16, 1, 1);
-  const PlacementProblem problem = checked({.gpus = 4, .nodes = 2, .slots = 24}, 16, "test");
+  const PlacementProblem problem = checked({.gpus = 4, .nodes = 2, .slots = 24}, 16);
   const ExpertMap map = longest_first(loads.row(0), problem);
   Traffic traffic;
   traffic.router = {16, 2, 1, 1};

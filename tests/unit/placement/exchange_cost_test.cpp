@@ -16,7 +16,7 @@ TEST(ExchangeCost, AddsTheBusiestPortAndTheSlowestGpu) {
   // computes four rows: 2 s + 4 s.
   const RoutingSample all_to_one{4, 1, {0, 0, 0, 0}};
   const Loads loads = loads_of_matrix("x", 1, 2, {4, 1});
-  const PlacementProblem problem = checked({.gpus = 2, .nodes = 2}, 2, "test");
+  const PlacementProblem problem = checked({.gpus = 2, .nodes = 2}, 2);
   const ExpertMap map{2, 2, 1, {0, 1}};
   EXPECT_DOUBLE_EQ(exchange_cost(all_to_one, loads, problem, kUnit)(0, map), 6);
   // Each GPU's tokens want its own expert: nothing moves, two rows each.
@@ -32,7 +32,7 @@ TEST(ExchangeCost, SendsATokenToANodeOnceAndForwardsItInside) {
   // over GPU 0's adapter to GPU 2, which forwards it to GPU 3; one row each: 1 s + 1 s.
   const RoutingSample one{1, 2, {2, 3}};
   const Loads loads = loads_of_matrix("x", 1, 4, {1, 1, 1, 1});
-  const PlacementProblem problem = checked({.gpus = 4, .nodes = 2}, 4, "test");
+  const PlacementProblem problem = checked({.gpus = 4, .nodes = 2}, 4);
   EXPECT_DOUBLE_EQ(exchange_cost(one, loads, problem, kUnit)(0, {4, 4, 1, {0, 1, 2, 3}}), 2);
   EXPECT_DOUBLE_EQ(node_visits_cost(one, loads, problem)(0, {4, 4, 1, {0, 1, 2, 3}}), 1 + 1);
   EXPECT_DOUBLE_EQ(node_visits_cost(one, loads, problem)(0, {4, 4, 1, {2, 0, 3, 1}}), 2 + 1);
@@ -42,7 +42,7 @@ TEST(ExchangeCost, FallsUnderStrategiesThatMinimiseIt) {
   for (std::uint64_t seed = 0; seed < 5; ++seed) {
     const Loads loads = skewed_loads(2, 32, 0.5, seed);
     const RoutingSample sample = sample_tokens(loads, 400, 4, seed);
-    const PlacementProblem problem = checked({.gpus = 8, .nodes = 4}, 32, "test");
+    const PlacementProblem problem = checked({.gpus = 8, .nodes = 4}, 32);
     const LayerCost cost = exchange_cost(sample, loads, problem, ExchangeRates{});
     const auto placed = [&](const std::string& config) {
       return plan(*placements().make(Config::from_text(config, "test")), {loads, problem, &sample});

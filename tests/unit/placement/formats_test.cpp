@@ -10,7 +10,7 @@ namespace {
 ModelPlacement example() {
   Loads loads = skewed_loads(4, 8, 1, 1);
   loads.layers = {3, 4, 5, 6};
-  const PlacementProblem problem = checked({.gpus = 4, .nodes = 2, .slots = 12, .groups = 2}, 8, "test");
+  const PlacementProblem problem = checked({.gpus = 4, .nodes = 2, .slots = 12, .groups = 2}, 8);
   return {loads.layers, plan(*placements().make(Config::from_text("eplb", "test")), {loads, problem}), 8, 2, "eplb"};
 }
 

@@ -42,7 +42,7 @@ TEST(MeasuredLoads, GiveThePublishedBalanceUnderEachPolicy) {
     SCOPED_TRACE(loads.name);
     EXPECT_EQ(loads.skipped, (std::vector{0, 1, 2}));
     const auto balance = [&](const char* kind, int slots) {
-      const PlacementProblem p = checked({.gpus = 32, .nodes = 4, .slots = slots, .groups = 8}, 256, "test");
+      const PlacementProblem p = checked({.gpus = 32, .nodes = 4, .slots = slots, .groups = 8}, 256);
       return score(loads, placed(kind, loads, p), p).balancedness;
     };
     const double plain = balance("contiguous", 256), hierarchical = balance("eplb_hierarchical", 288),
@@ -59,7 +59,7 @@ TEST(MeasuredLoads, GiveThePublishedBalanceUnderEachPolicy) {
 TEST(MeasuredLoads, GoStaleAcrossWorkloads) {
   const std::vector<Loads> all = measured_loads();
   if (all.empty()) GTEST_SKIP() << "the measured loads are not here";
-  const PlacementProblem p = checked({.gpus = 72, .nodes = 9, .slots = 288}, 256, "test");
+  const PlacementProblem p = checked({.gpus = 72, .nodes = 9, .slots = 288}, 256);
   for (const Loads& planned : all) {
     const std::vector<ExpertMap> maps = placed("eplb_global", planned, p);
     for (const Loads& scored : all) {

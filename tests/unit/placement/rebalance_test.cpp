@@ -36,7 +36,7 @@ TEST(Aligned, PutsKnownCompanyBackInItsPlace) {
   // Renumbering never makes more moves, and keeps each GPU's company.
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     const Loads a = skewed_loads(1, 16, 1, seed), b = skewed_loads(1, 16, 1, seed + 50);
-    const PlacementProblem problem = checked({.gpus = 4, .nodes = 2, .slots = 24, .groups = 4}, 16, "test");
+    const PlacementProblem problem = checked({.gpus = 4, .nodes = 2, .slots = 24, .groups = 4}, 16);
     const auto eplb = placements().make(Config::from_text("eplb", "test"));
     const ExpertMap old = plan(*eplb, {a, problem})[0], fresh = plan(*eplb, {b, problem})[0];
     const ExpertMap kept = aligned(old, fresh, kGroup);
@@ -46,7 +46,7 @@ TEST(Aligned, PutsKnownCompanyBackInItsPlace) {
 }
 
 constexpr int kLayers = 3, kExperts = 16;
-PlacementProblem problem() { return checked({.gpus = 4, .nodes = 2, .slots = 24}, kExperts, "test"); }
+PlacementProblem problem() { return checked({.gpus = 4, .nodes = 2, .slots = 24}, kExperts); }
 Rebalancer rebalancer(const std::string& config) {
   return make_rebalancer(Config::from_text(config, "test"), problem(), {3, 4, 5},
                          plan(*placements().make(Config::from_text("contiguous", "test")),

@@ -10,7 +10,7 @@ namespace {
 TEST(Score, IsMeanOverMax) {
   // GPU 0 holds A (6) and B (2), GPU 1 holds C (3) and D (1): 8 and 4.
   const Loads loads = loads_of_matrix("x", 1, 4, {6, 2, 3, 1});
-  const PlacementProblem problem = checked({.gpus = 2}, 4, "test");
+  const PlacementProblem problem = checked({.gpus = 2}, 4);
   const std::vector<ExpertMap> maps{{4, 2, 2, {0, 1, 2, 3}}};
   const PlacementScore s = score(loads, maps, problem);
   EXPECT_DOUBLE_EQ(s.balancedness, 6.0 / 8);
@@ -22,7 +22,7 @@ TEST(Score, IsMeanOverMax) {
 
 TEST(Score, AddsUpLayersForTheGapAndAveragesThemForTheBalance) {
   const Loads loads = loads_of_matrix("x", 2, 2, {1, 3, 10, 10});
-  const PlacementProblem problem = checked({.gpus = 2}, 2, "test");
+  const PlacementProblem problem = checked({.gpus = 2}, 2);
   const PlacementScore s = score(loads, std::vector<ExpertMap>(2, {2, 2, 1, {0, 1}}), problem);
   EXPECT_DOUBLE_EQ(s.balancedness, (2.0 / 3 + 1) / 2);
   EXPECT_DOUBLE_EQ(s.gap, 0);  // an expert of 3 cannot be cut: 3 and 10 are the best there is
@@ -30,7 +30,7 @@ TEST(Score, AddsUpLayersForTheGapAndAveragesThemForTheBalance) {
 
 TEST(Score, BalancedSharingIsNeverWorse) {
   const Loads planned = skewed_loads(3, 32, 1, 1), later = skewed_loads(3, 32, 1, 2);
-  const PlacementProblem problem = checked({.gpus = 8, .slots = 48}, 32, "test");
+  const PlacementProblem problem = checked({.gpus = 8, .slots = 48}, 32);
   const std::vector<ExpertMap> maps =
       plan(*placements().make(Config::from_text("eplb_global", "test")), {planned, problem});
   const PlacementScore even = score(later, maps, problem), balanced = score(later, maps, problem, Sharing::balanced);
@@ -43,7 +43,7 @@ TEST(Score, BalancedSharingIsNeverWorse) {
 
 TEST(Score, WeighsSpeeds) {
   const Loads loads = loads_of_matrix("x", 1, 2, {4, 2});
-  const PlacementProblem problem = checked({.gpus = 2, .gpu_speed = {2, 1}}, 2, "test");
+  const PlacementProblem problem = checked({.gpus = 2, .gpu_speed = {2, 1}}, 2);
   EXPECT_DOUBLE_EQ(score(loads, std::vector<ExpertMap>{{2, 2, 1, {0, 1}}}, problem).balancedness, 1);
   EXPECT_DOUBLE_EQ(score(loads, std::vector<ExpertMap>{{2, 2, 1, {1, 0}}}, problem).balancedness, 0.5);
 }
@@ -59,7 +59,7 @@ TEST(Skew, KnowsEqualAndConcentratedLoads) {
 TEST(Score, RanksThePublishedPoliciesOnSkewedTraffic) {
   const Loads loads = skewed_loads(6, 256, 0.75, 1);
   const auto balance = [&](const char* kind, int slots) {
-    const PlacementProblem problem = checked({.gpus = 32, .nodes = 4, .slots = slots, .groups = 8}, 256, "test");
+    const PlacementProblem problem = checked({.gpus = 32, .nodes = 4, .slots = slots, .groups = 8}, 256);
     return score(loads, plan(*placements().make(Config::from_text(kind, "test")), {loads, problem}), problem)
         .balancedness;
   };

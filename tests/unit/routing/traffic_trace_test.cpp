@@ -121,11 +121,11 @@ TEST_F(TraceTrafficTest, WhatDoesNotFitIsRefused) {
   EXPECT_EQ(message_of([&] {
               make("", {}, {32, 3, 1, 1});
             }),
-            file + ": the trace has 24 experts and top-3, the model 32 and top-3");
+            "test.yaml:1:1: " + file + ": the trace has 24 experts and top-3, the model 32 and top-3");
   EXPECT_EQ(message_of([&] { make("domain: prosa"); }),
-            file + ": the trace has no domain \"prosa\"; did you mean \"prose\"?");
+            "test.yaml:2:9: domain: " + file + ": the trace has no domain \"prosa\"; did you mean \"prose\"?");
   EXPECT_EQ(message_of([&] { make("domain: code", TracePhase::decode); }),
-            file + ": the trace has no decode token of domain \"code\"");
+            "test.yaml:1:1: " + file + ": the trace has no decode token of domain \"code\"");
   Traffic t;
   EXPECT_EQ(message_of([&] { make()->draw(0, 0, std::vector<std::int32_t>(4, 1), t); }),
             file + ": the trace has no layer 0; it has 2 layers from 1 to 2");

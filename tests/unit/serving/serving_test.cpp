@@ -23,7 +23,7 @@ Ran run(const std::string& yaml, std::uint64_t seed = 1) {
   out.results = std::make_unique<Results>(":memory:", RunIdentity{});
   SpanLog spans;
   StudyRun study{scenario, seed, *out.results, spans};
-  out.end = run_serving(study);
+  out.end = scenario.at("serving").placed([&] { return run_serving(study); });
   return out;
 }
 std::string message(const std::string& yaml) {
@@ -222,15 +222,19 @@ TEST(Serving, AutoscalingFollowsTheCurve) {
 
 TEST(Serving, RefusesFaultsOfWhatIsNotThere) {
   const auto with = [](const std::string& fault) {
-    return message(unit(kDecode, "  faults: [{at: 1 s, " + fault + "}]\n"));
+    const std::string text = message(unit(kDecode, "  faults: [{at: 1 s, " + fault + "}]\n"));
+    const std::size_t place = text.find("test.yaml:");
+    return place == std::string::npos ? text : text.substr(place);
   };
-  EXPECT_EQ(with("gpu: 999"), "serving.faults: there is no GPU 999 in an instance of 16");
-  EXPECT_EQ(with("gpu: 16"), "serving.faults: there is no GPU 16 in an instance of 16");
+  EXPECT_EQ(with("gpu: 999"), "test.yaml:7:11: serving.faults: there is no GPU 999 in an instance of 16");
+  EXPECT_EQ(with("gpu: 16"), "test.yaml:7:11: serving.faults: there is no GPU 16 in an instance of 16");
   EXPECT_EQ(with("gpu: 15"), "accepted");
-  EXPECT_EQ(with("gpu: -1"), "serving.faults: there is no GPU -1 in an instance of 16");
-  EXPECT_EQ(with("instance: 1"), "serving.faults: there is no instance 1 in pool \"\"");
-  EXPECT_EQ(with("kind: slow_link, share: 0"), "serving.faults: share: must be above 0 and at most 1, got 0");
-  EXPECT_EQ(with("kind: slow_link, share: 2"), "serving.faults: share: must be above 0 and at most 1, got 2");
+  EXPECT_EQ(with("gpu: -1"), "test.yaml:7:11: serving.faults: there is no GPU -1 in an instance of 16");
+  EXPECT_EQ(with("instance: 1"), "test.yaml:7:11: serving.faults: there is no instance 1 in pool \"\"");
+  EXPECT_EQ(with("kind: slow_link, share: 0"),
+            "test.yaml:7:11: serving.faults: share: must be above 0 and at most 1, got 0");
+  EXPECT_EQ(with("kind: slow_link, share: 2"),
+            "test.yaml:7:11: serving.faults: share: must be above 0 and at most 1, got 2");
 }
 
 TEST(Serving, RefusesWhatCannotBeBuilt) {

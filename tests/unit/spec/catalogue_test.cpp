@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/files.h"
+#include "core/paths.h"
 
 namespace moesim {
 namespace {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/files.h"
+#include "core/paths.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
 #include "spec/extend.h"
