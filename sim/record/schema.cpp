@@ -24,10 +24,18 @@ constexpr Column kRun[] = {
 };
 constexpr Column kMetric[] = {
     {"run", "INTEGER", "", "run.run"},
-    {"name", "TEXT", "", "what was measured"},
+    {"name", "TEXT", "", "what was measured: metrics.md"},
     {"value", "REAL", "", "in the unit beside it, SI"},
     {"unit", "TEXT", "", "s, B, tokens/s, FLOP/s, J, USD, ... or empty for a ratio or count"},
-    {"scope", "TEXT", "", "run, or a part of it: stage:3, gpu:17, layer:9, phase:decode, instance:0"},
+    {"scope", "TEXT", "", "run, or a part of it: stage:3, layer:9, phase:decode, pool:both, \"pool:both,layer:9\""},
+};
+constexpr Column kSeries[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"name", "TEXT", "", "what was measured: metrics.md, scope .../time"},
+    {"scope", "TEXT", "", "the part of the run, as in `metric`: pool:both"},
+    {"time", "REAL", "s", "when, from the start of the run; of a rate, the end of its interval"},
+    {"value", "REAL", "", "in the unit beside it, SI"},
+    {"unit", "TEXT", "", "as in `metric`"},
 };
 constexpr Column kGpu[] = {
     {"run", "INTEGER", "", "run.run"},
@@ -146,6 +154,7 @@ constexpr Column kSweepPoint[] = {
 constexpr TableDefinition kTables[] = {
     {Table::run, "run", "One row a simulation: what was asked, what was in force, how it ended.", kRun},
     {Table::metric, "metric", "Every figure of a run, one row each.", kMetric},
+    {Table::series, "series", "Figures over time: metrics whose scope in metrics.md ends in /time.", kSeries},
     {Table::gpu, "gpu", "Where each GPU's time and memory went.", kGpu},
     {Table::link, "link", "What each link that is simulated carried.", kLink},
     {Table::link_use, "link_use", "Links in use over time; only with `network: {sample_interval: ...}`.", kLinkUse},
