@@ -26,7 +26,7 @@ WHERE place <= 2 ORDER BY phase DESC, place;
 
 -- Busiest and idlest GPUs
 SELECT gpu, node, expert_rows AS "expert rows", compute_time AS "computing [s]", exposed_time AS "exposed communication [s]",
-  idle_time AS "waiting for slower GPUs [s]"
+  straggler_time AS "waiting for slower GPUs [s]"
 FROM (SELECT *, row_number() OVER (ORDER BY compute_time DESC, gpu) AS hot, row_number() OVER (ORDER BY compute_time, gpu) AS cold FROM gpu)
 WHERE hot <= 2 OR cold <= 1 ORDER BY compute_time DESC, gpu;
 

@@ -38,11 +38,9 @@ FROM metric WHERE scope LIKE 'pool:%' AND name LIKE 'kernel_time_%_share' AND va
 SELECT substr(scope, 6, instr(scope, ',') - 6) AS pool, substr(scope, instr(scope, ',') + 8) AS kernel, printf('%.3g x', value) AS "beyond the range"
 FROM metric WHERE name = 'largest_extrapolation' AND scope LIKE 'pool:%,kernel:%' ORDER BY rowid;
 -- Over the run
-WITH moment AS (SELECT substr(scope, 6, instr(scope, ',time:') - 6) AS pool, CAST(substr(scope, instr(scope, ',time:') + 6) AS REAL) AS at, scope,
-  row_number() OVER (PARTITION BY substr(scope, 6, instr(scope, ',time:') - 6) ORDER BY rowid) AS place, count(*) OVER (PARTITION BY substr(scope, 6, instr(scope, ',time:') - 6)) AS n
-  FROM metric WHERE name = 'instances_on')
-SELECT pool, at AS "until [s]", max(CASE m.name WHEN 'instances_on' THEN CAST(value AS INTEGER) END) AS instances, CAST(max(CASE m.name WHEN 'running' THEN value END) AS INTEGER) AS running, CAST(max(CASE m.name WHEN 'waiting' THEN value END) AS INTEGER) AS waiting, max(CASE m.name WHEN 'utilisation' THEN value END) AS utilisation, max(CASE m.name WHEN 'kv_occupancy' THEN value END) AS "KV", max(CASE m.name WHEN 'kv_hit_rate' THEN value END) AS hits, max(CASE m.name WHEN 'output_tokens_per_second' THEN value END) AS "decoded [tokens/s]"
-FROM moment JOIN metric m ON m.scope = moment.scope WHERE place * 12 / n > (place - 1) * 12 / n GROUP BY moment.scope ORDER BY pool, at;
+WITH moment AS (SELECT scope, time, row_number() OVER (PARTITION BY scope ORDER BY rowid) AS place, count(*) OVER (PARTITION BY scope) AS n FROM series WHERE name = 'instances_on')
+SELECT substr(scope, 6) AS pool, time AS "until [s]", max(CASE name WHEN 'instances_on' THEN CAST(value AS INTEGER) END) AS instances, CAST(max(CASE name WHEN 'running' THEN value END) AS INTEGER) AS running, CAST(max(CASE name WHEN 'waiting' THEN value END) AS INTEGER) AS waiting, max(CASE name WHEN 'utilisation' THEN value END) AS utilisation, max(CASE name WHEN 'kv_occupancy' THEN value END) AS "KV", max(CASE name WHEN 'kv_hit_rate' THEN value END) AS hits, max(CASE name WHEN 'output_tokens_per_second' THEN value END) AS "decoded [tokens/s]"
+FROM moment JOIN series USING (scope, time) WHERE place * 12 / n > (place - 1) * 12 / n GROUP BY scope, time ORDER BY pool, time;
 -- Bytes on links, of all instances
 SELECT substr(scope, 7) AS kind, value AS "carried [B]" FROM metric WHERE name = 'link_bytes' ORDER BY rowid;
 -- Faults

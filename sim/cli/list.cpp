@@ -16,6 +16,7 @@
 #include "numerics/gates.h"
 #include "placement/placement.h"
 #include "placement/rebalance.h"
+#include "record/metrics.h"
 #include "record/schema.h"
 #include "routing/traffic.h"
 #include "schedule/pipeline.h"
@@ -108,6 +109,20 @@ Json json_of(const FamilyHelp& family) {
   return out;
 }
 
+/// Every metric under its full name.
+Json metrics_json() {
+  Json out = Json::array();
+  for (const MetricSection& section : metric_sections())
+    for (const MetricDefinition& m : section.metrics)
+      for (const std::string& name : full_names(m))
+        out.push_back({{"name", name},
+                       {"unit", m.unit},
+                       {"better", name_of(m.better)},
+                       {"scopes", m.scopes},
+                       {"meaning", m.meaning}});
+  return Json{{"metrics", out}};
+}
+
 /// "kernel models", "kernel-model" and "kernel_models" are the same word; the start of a family's name is enough.
 std::string plain(std::string_view name) {
   std::string out(name);
@@ -141,6 +156,7 @@ void list_all(bool json) {
 void list(const std::string& what, bool json) {
   if (what.empty()) return list_all(json);
   if (what == "schema") return fmt::print("{}", schema_markdown());
+  if (what == "metrics") return fmt::print("{}", json ? metrics_json().dump(2) + "\n" : metrics_markdown());
   for (const StudyEntry& study : studies())
     if (study.section == what) return fmt::print("{}: {}\n{}", study.section, study.summary, study.help());
   for (const auto& [name, make] : kCatalogues)
@@ -150,7 +166,7 @@ void list(const std::string& what, bool json) {
   for (const FamilyHelp& family : all)
     if (plain(family.name).starts_with(plain(what)))
       return json ? fmt::print("{}\n", Json{{std::string(family.name), json_of(family)}}.dump(2)) : print(family, true);
-  std::vector<std::string_view> names = {"schema"};
+  std::vector<std::string_view> names = {"schema", "metrics"};
   for (const auto& [name, make] : kCatalogues) names.push_back(name);
   for (const StudyEntry& study : studies()) names.push_back(study.section);
   for (const FamilyHelp& family : all) names.push_back(family.name);
@@ -163,8 +179,8 @@ void add_list(CLI::App& app, int&) {
   auto what = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
   verb->add_option("what", *what,
-                   "models, hardware, scenarios, a family of strategies, a section of scenarios (passes, ...), or "
-                   "schema (default: all)");
+                   "models, hardware, scenarios, a family of strategies, a section of scenarios (passes, ...), metrics "
+                   "(every figure with unit, better way and meaning), or schema (default: all but the last two)");
   verb->add_flag("--json", *json, "print one JSON object");
   verb->callback([what, json] { list(*what, *json); });
 }

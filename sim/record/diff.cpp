@@ -8,17 +8,13 @@
 #include <optional>
 #include <sstream>
 
-#include "core/config.h"
+#include "record/metrics.h"
+#include "record/results.h"
 #include "record/schema.h"
 #include "record/summary.h"
 
 namespace moesim {
 namespace {
-void check_results(const Database& db) {
-  if (!db.has_table("run") || !db.has_table("metric"))
-    throw ConfigError(fmt::format("{}: is not a results database (it has no tables run and metric)", db.file()));
-}
-
 std::map<std::string, std::string> settings(const Database& db) {
   std::map<std::string, std::string> out;
   std::istringstream lines(db.value("SELECT resolved FROM run").value_or(""));
@@ -87,6 +83,12 @@ double size_of(const MetricChange& c) {
   if (c.only_a || c.only_b) return 1e300;
   return std::fabs(c.b - c.a) / std::max({std::fabs(c.a), std::fabs(c.b), 1e-300});
 }
+/// "better" or "worse", or nothing where a figure is neither or the table of definitions does not know it.
+std::string verdict(const MetricChange& c) {
+  const MetricDefinition* metric = find_metric(c.name);
+  if (c.only_a || c.only_b || metric == nullptr || metric->better == Better::neither) return "";
+  return (c.b > c.a) == (metric->better == Better::more) ? "better" : "worse";
+}
 }  // namespace
 
 RunDifference difference(const Database& a, const Database& b) {
@@ -111,12 +113,13 @@ std::string difference_text(const RunDifference& d, const std::string& a, const 
   std::ranges::stable_sort(sorted, [](const MetricChange& x, const MetricChange& y) {
     return std::pair(x.scope != "run", -size_of(x)) < std::pair(y.scope != "run", -size_of(y));
   });
-  TextTable table({"metric", "scope", a, b, "change"});
+  TextTable table({"metric", "scope", a, b, "change", ""});
   constexpr std::size_t kMost = 40;
   for (std::size_t i = 0; i < std::min(kMost, sorted.size()); ++i) {
     const MetricChange& c = sorted[i];
     table.add({c.name, c.scope, c.only_b ? "absent" : pretty(c.a, c.unit), c.only_a ? "absent" : pretty(c.b, c.unit),
-               c.only_a || c.only_b || c.a == 0 ? "" : fmt::format("{:+.3g} %", 100 * (c.b - c.a) / std::fabs(c.a))});
+               c.only_a || c.only_b || c.a == 0 ? "" : fmt::format("{:+.3g} %", 100 * (c.b - c.a) / std::fabs(c.a)),
+               verdict(c)});
   }
   if (!table.empty()) out += "\nMetrics\n" + table.text(2);
   if (sorted.size() > kMost) out += fmt::format("  ... and {} more\n", sorted.size() - kMost);

@@ -21,8 +21,8 @@ struct RunDifference {
 };
 
 /// Wall time, memory of the program and file names do not count.  Throws ConfigError if a file is not a results
-/// database.
+/// database of this schema version.
 RunDifference difference(const Database& a, const Database& b);
-/// As text: settings, then the largest changes first.
+/// As text: settings, then the largest changes first, each with whether it is for the better (metrics.h).
 std::string difference_text(const RunDifference& d, const std::string& a, const std::string& b);
 }  // namespace moesim

@@ -7,7 +7,9 @@
 #include <filesystem>
 
 #include "core/check.h"
+#include "core/config.h"
 #include "core/files.h"
+#include "record/metrics.h"
 
 namespace moesim {
 namespace {
@@ -69,9 +71,16 @@ void Results::add(Table table, std::initializer_list<Value> values) { insert(tab
 void Results::add(Table table, const std::vector<Value>& values) { insert(table, values.data(), values.size()); }
 
 void Results::metric(std::string_view name, double value, std::string_view unit, std::string_view scope) {
+  check_metric(name, unit, scope, false);
   check(std::isfinite(value), "metric {} of {} is {}", name, scope, value);
   add(Table::metric, {name, value, unit, scope});
   metrics_[{std::string(scope), std::string(name)}] = {value, std::string(unit)};
+}
+
+void Results::sample(std::string_view name, Time at, double value, std::string_view unit, std::string_view scope) {
+  check_metric(name, unit, scope, true);
+  check(std::isfinite(value), "metric {} of {} is {} at {} s", name, scope, value, seconds(at));
+  add(Table::series, {name, scope, at, value, unit});
 }
 
 bool Results::has_metric(std::string_view name, std::string_view scope) const {
@@ -108,6 +117,16 @@ void Results::finish(const Ending& e, const std::string& resolved) {
   inserts_.clear();
   if (file_ != ":memory:") db_.exec("PRAGMA journal_mode = DELETE");  // one file holds everything
   finished_ = true;
+}
+
+void check_results(const Database& db) {
+  if (!db.has_table("run") || !db.has_table("metric"))
+    throw ConfigError(fmt::format("{}: is not a results database (it has no tables run and metric)", db.file()));
+  const std::string found = db.value("PRAGMA user_version").value_or("0");
+  if (found != fmt::to_string(kSchemaVersion))
+    throw ConfigError(
+        fmt::format("{}: is a results database of schema version {}, this program reads version {}; run it again",
+                    db.file(), found, kSchemaVersion));
 }
 
 std::int64_t peak_rss() {

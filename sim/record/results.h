@@ -46,8 +46,11 @@ class Results {
   /// Appends a row: the table's columns in order, without the leading `run`.
   void add(Table table, std::initializer_list<Value> values);
   void add(Table table, const std::vector<Value>& values);
-  /// A figure of the whole run, or of `scope` ("stage:3").  Throws std::logic_error if it is not finite.
+  /// A figure of the whole run, or of `scope` ("stage:3").  Throws std::logic_error if it is not finite, or is not
+  /// defined in this unit for such a scope (metrics.h).
   void metric(std::string_view name, double value, std::string_view unit, std::string_view scope = "run");
+  /// A figure at a moment, for a row of the table `series`.  Throws as metric() does.
+  void sample(std::string_view name, Time at, double value, std::string_view unit, std::string_view scope);
   /// The figure as stored, for expectations and summaries.  Throws std::logic_error if absent.
   double metric_value(std::string_view name, std::string_view scope = "run") const;
   const std::string& metric_unit(std::string_view name, std::string_view scope = "run") const;
@@ -81,6 +84,9 @@ class Results {
   int pending_ = 0;
   bool finished_ = false;
 };
+
+/// Throws ConfigError unless `db` is a results database of this schema version.
+void check_results(const Database& db);
 
 /// The most memory this process has held, in bytes.
 std::int64_t peak_rss();

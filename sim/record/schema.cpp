@@ -24,10 +24,18 @@ constexpr Column kRun[] = {
 };
 constexpr Column kMetric[] = {
     {"run", "INTEGER", "", "run.run"},
-    {"name", "TEXT", "", "what was measured"},
+    {"name", "TEXT", "", "what was measured: metrics.md"},
     {"value", "REAL", "", "in the unit beside it, SI"},
     {"unit", "TEXT", "", "s, B, tokens/s, FLOP/s, J, USD, ... or empty for a ratio or count"},
-    {"scope", "TEXT", "", "run, or a part of it: stage:3, gpu:17, layer:9, phase:decode, instance:0"},
+    {"scope", "TEXT", "", "run, or a part of it: stage:3, layer:9, phase:decode, pool:both, \"pool:both,layer:9\""},
+};
+constexpr Column kSeries[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"name", "TEXT", "", "what was measured: metrics.md, scope .../time"},
+    {"scope", "TEXT", "", "the part of the run, as in `metric`: pool:both"},
+    {"time", "REAL", "s", "when, from the start of the run; of a rate, the end of its interval"},
+    {"value", "REAL", "", "in the unit beside it, SI"},
+    {"unit", "TEXT", "", "as in `metric`"},
 };
 constexpr Column kGpu[] = {
     {"run", "INTEGER", "", "run.run"},
@@ -36,8 +44,12 @@ constexpr Column kGpu[] = {
     {"stage", "INTEGER", "", "pipeline stage, or null"},
     {"compute_time", "REAL", "s", "compute stream busy"},
     {"communication_time", "REAL", "s", "communication streams busy"},
-    {"exposed_time", "REAL", "s", "waiting for communication with nothing to compute"},
-    {"idle_time", "REAL", "s", "neither computing nor waiting for communication"},
+    {"exposed_time", "REAL", "s",
+     "waiting for bytes under way with nothing to compute; in training, for slower GPUs of the exchange too"},
+    {"idle_time", "REAL", "s",
+     "the rest of its steps, neither computing nor so waiting: pipeline bubbles, slower GPUs, work outside layers"},
+    {"straggler_time", "REAL", "s",
+     "of idle_time, waiting for slower GPUs of its group to join an exchange; null where not told apart"},
     {"expert_rows", "INTEGER", "", "token-expert rows its experts computed"},
     {"peak_memory", "INTEGER", "B", "most memory in use"},
 };
@@ -146,6 +158,7 @@ constexpr Column kSweepPoint[] = {
 constexpr TableDefinition kTables[] = {
     {Table::run, "run", "One row a simulation: what was asked, what was in force, how it ended.", kRun},
     {Table::metric, "metric", "Every figure of a run, one row each.", kMetric},
+    {Table::series, "series", "Figures over time: metrics whose scope in metrics.md ends in /time.", kSeries},
     {Table::gpu, "gpu", "Where each GPU's time and memory went.", kGpu},
     {Table::link, "link", "What each link that is simulated carried.", kLink},
     {Table::link_use, "link_use", "Links in use over time; only with `network: {sample_interval: ...}`.", kLinkUse},

@@ -7,11 +7,12 @@
 namespace moesim {
 
 /// Raised when a table or column changes its meaning; stored as PRAGMA user_version.
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 
 enum class Table {
   run,
   metric,
+  series,
   gpu,
   link,
   link_use,

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/files.h"
 #include "core/paths.h"
+#include "record/metrics.h"
 
 namespace moesim {
 namespace {
@@ -25,9 +26,8 @@ std::string digits(double v) {
   return fmt::format("{:.{}f}", v, size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3);
 }
 bool scales(std::string_view unit) {
-  for (std::string_view u : {"s", "B", "B/s", "FLOP/s", "FLOP", "J", "W", "Wh"})
-    if (u == unit) return true;
-  return false;
+  const UnitDefinition* known = find_unit(unit);
+  return known != nullptr && known->scales;
 }
 std::string plain(double v) {
   if (v == std::floor(v) && std::fabs(v) < 1e15) {

@@ -77,15 +77,17 @@ void ReportLog::step(int, const InstanceOwner::StepEnd& s) {
 }
 
 void ReportLog::sample(const Sample& s) {
-  const std::string scope =
-      fmt::format("pool:{},time:{:.6g}", deployment_.shape.pools[std::size_t(s.pool)].name, seconds(s.at));
-  results_.metric("instances_on", s.instances, "", scope);
-  results_.metric("running", s.running, "", scope);
-  results_.metric("waiting", s.waiting, "", scope);
-  results_.metric("utilisation", s.utilisation, "", scope);
-  results_.metric("kv_occupancy", s.kv_share, "", scope);
-  results_.metric("kv_hit_rate", s.hit_rate, "", scope);
-  results_.metric("output_tokens_per_second", s.output_rate, "tokens/s", scope);
+  const std::string scope = scope_of(deployment_.shape.pools[std::size_t(s.pool)]);
+  const auto sample = [&](std::string_view name, double value, std::string_view unit = "") {
+    results_.sample(name, s.at, value, unit, scope);
+  };
+  sample("instances_on", s.instances);
+  sample("running", s.running);
+  sample("waiting", s.waiting);
+  sample("utilisation", s.utilisation);
+  sample("kv_occupancy", s.kv_share);
+  sample("kv_hit_rate", s.hit_rate);
+  sample("output_tokens_per_second", s.output_rate, "tokens/s");
   const bool last = std::size_t(s.pool) + 1 == deployment_.shape.pools.size();
   if (last && deployment_.use && deployment_.network->sampling()) deployment_.use->settle(s.at);
 }

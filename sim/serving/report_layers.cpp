@@ -68,8 +68,9 @@ void report_layers(Results& results, const Deployment& d, const Service& service
   for (std::size_t g = 0; g < expert_seconds.size(); ++g) {
     const double own = compute + expert_seconds[g];
     const Bytes memory = pool.weights + pool.kv_gpu_token * pool.capacity + pool.section.kv.buffers;
-    results.add(Table::gpu, {first_gpu + int(g), (first_gpu + int(g)) / std::max(1, pool.node.gpus), Results::null(),
-                             own, network, exposed, std::max(0.0, busy - own - exposed), Results::null(), memory});
+    results.add(Table::gpu,
+                {first_gpu + int(g), (first_gpu + int(g)) / std::max(1, pool.node.gpus), Results::null(), own, network,
+                 exposed, std::max(0.0, busy - own - exposed), Results::null(), Results::null(), memory});
   }
   const std::vector<double> rows = bank.expert_rows();
   const std::string phase = pool.section.role == Role::prefill ? "prefill" : "decode";

@@ -161,7 +161,7 @@ void PassReport::whole(Network& network, const KernelCosts& costs) {
     const GpuTime& t = gpus_[g];
     const GpuId gpu = group_.gpu(int(g));
     results_.add(Table::gpu, {index(gpu), index(network.topology().node_of(gpu)), Results::null(), t.busy, t.exchanging,
-                              t.exposed, t.straggling, t.expert_rows, peak_});
+                              t.exposed, t.straggling, t.straggling, t.expert_rows, peak_});
   }
   write_network(results_, network);
 }

@@ -32,6 +32,13 @@ void print_json(Results& results, const RunIdentity& identity, const StudyEnd& e
     else
       out["scopes"][s.text(0)][s.text(1)] = std::move(value);
   }
+  Statement series = results.database().prepare("SELECT scope, name, unit, time, value FROM series ORDER BY rowid");
+  while (series.step()) {
+    auto& one = out["series"][series.text(0)][series.text(1)];
+    one["unit"] = series.text(2);
+    one["time"].push_back(series.real(3));
+    one["value"].push_back(series.real(4));
+  }
   out["failed_expectations"] = failed;
   fmt::print("{}\n", out.dump(2));
 }

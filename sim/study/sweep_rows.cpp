@@ -57,6 +57,7 @@ void merge_sweeps(const std::string& output, const std::vector<std::string>& sha
   std::map<std::string, std::map<std::int64_t, std::vector<Row>>> rows;     // table, run
   for (const std::string& shard : shards) {
     const Database db = Database::open(shard);
+    check_results(db);
     for (const Row& row : rows_of(db, "sweep_point", 0)) {
       auto& [from, list] = points[std::get<std::int64_t>(row.front())];
       if (!from.empty() && from != shard)

@@ -54,8 +54,9 @@ void write_gpus(Results& results, TrainingSetup& setup, const StepOutcome& step)
                                   std::size_t(plan.members) +
                               std::size_t(g.seat.member)];
       }
-    results.add(Table::gpu, {index(gpu), index(setup.network().topology().node_of(gpu)), g.seat.rank,
-                             step.step - idle - exposed, g.communicating, exposed, idle, rows, g.peak_memory});
+    results.add(Table::gpu,
+                {index(gpu), index(setup.network().topology().node_of(gpu)), g.seat.rank, step.step - idle - exposed,
+                 g.communicating, exposed, idle, Results::null(), rows, g.peak_memory});
   }
 }
 

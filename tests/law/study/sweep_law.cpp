@@ -24,7 +24,7 @@ class Sweep : public testing::Test {
   static std::string contents(const std::string& db) {
     std::string out;
     const Database database = Database::open(db);
-    for (const char* table : {"run", "metric", "stage", "sweep_point"}) {
+    for (const char* table : {"run", "metric", "series", "stage", "sweep_point"}) {
       Statement s = database.prepare(std::string("SELECT * FROM ") + table + " ORDER BY rowid");
       while (s.step())
         for (int c = 0; c < s.columns(); ++c) out += s.text(c) + "|";
@@ -49,6 +49,8 @@ TEST_F(Sweep, GivesTheSameRowsForAnyThreadsAndShards) {
   // 128 sequences do not divide into micro-batches of 3: a row with the reason, not an error.
   EXPECT_NE(shown.find("point 1 cannot be run: "), std::string::npos);
   EXPECT_THROW(merge_sweeps(file("twice.db"), {file("a.db"), file("one.db")}), ConfigError);
+  Database::open_to_write(file("b.db")).exec("PRAGMA user_version = 1");
+  EXPECT_THROW(merge_sweeps(file("old.db"), {file("b.db"), file("a.db")}), ConfigError);
 }
 }  // namespace
 }  // namespace moesim

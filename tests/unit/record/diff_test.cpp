@@ -41,5 +41,24 @@ TEST_F(DiffTest, RefusesAnotherKindOfDatabase) {
   const Database other = Database::open(file);
   EXPECT_THROW(difference(other, other), ConfigError);
 }
+
+TEST_F(DiffTest, RefusesAnotherSchemaVersion) {
+  run("old.db", 1, "", 5);
+  Database::open_to_write(folder_.file("old.db")).exec("PRAGMA user_version = 1");
+  try {
+    difference(run("new.db", 1, "", 5), Database::open(folder_.file("old.db")));
+    FAIL();
+  } catch (const ConfigError& e) {
+    EXPECT_EQ(e.what(), folder_.file("old.db") +
+                            ": is a results database of schema version 1, this program reads version 2; run it again");
+  }
+}
+
+TEST_F(DiffTest, SaysWhichWayAChangeIsBetter) {
+  const RunDifference d = difference(run("a.db", 2, "", 5), run("b.db", 1, "", 5));
+  EXPECT_NE(difference_text(d, "a", "b").find("-50 %  better\n"), std::string::npos) << difference_text(d, "a", "b");
+  const RunDifference back = difference(run("c.db", 1, "", 5), run("d.db", 2, "", 5));
+  EXPECT_NE(difference_text(back, "a", "b").find("+100 %  worse\n"), std::string::npos);
+}
 }  // namespace
 }  // namespace moesim

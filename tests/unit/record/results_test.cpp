@@ -23,9 +23,9 @@ TEST_F(ResultsTest, KeepsRowsAndMarksTheRunComplete) {
   {
     Results results(file("a.db"), {"title", "passes", "a.yaml", "text", "", 7});
     results.metric("step_time", 0.5, "s");
-    results.metric("step_time", 0.25, "s", "layer:3");
+    results.metric("step_time", 0.25, "s", "phase:decode");
     results.add(Table::expert_load, {3, "decode", 17, 42.0});
-    EXPECT_EQ(results.metric_value("step_time", "layer:3"), 0.25);
+    EXPECT_EQ(results.metric_value("step_time", "phase:decode"), 0.25);
     results.finish({"complete", 0xabcdef, 10, 2_s, 0.1}, "seed: 7\n");
   }
   const Database db = Database::open(file("a.db"));
@@ -50,7 +50,17 @@ TEST_F(ResultsTest, RefusesAnExistingFile) {
 TEST_F(ResultsTest, RefusesARowOfTheWrongWidthAndAMetricThatIsNoNumber) {
   Results results(":memory:", {});
   EXPECT_THROW(results.add(Table::expert_load, {3, "decode"}), std::logic_error);
-  EXPECT_THROW(results.metric("x", std::nan(""), "s"), std::logic_error);
+  EXPECT_THROW(results.metric("step_time", std::nan(""), "s"), std::logic_error);
+  EXPECT_THROW(results.sample("running", 1_s, std::nan(""), "", "pool:a"), std::logic_error);
+}
+
+TEST_F(ResultsTest, KeepsSeriesApartFromMetrics) {
+  Results results(":memory:", {});
+  results.sample("utilisation", 1500_ms, 0.25, "", "pool:a");
+  EXPECT_FALSE(results.has_metric("utilisation", "pool:a"));
+  EXPECT_EQ(results.database().value("SELECT name || ' ' || scope || ' ' || time || ' ' || value FROM series"),
+            "utilisation pool:a 1.5 0.25");
+  EXPECT_EQ(results.database().value("SELECT count(*) FROM metric"), "0");
 }
 
 TEST_F(ResultsTest, OpeningSomethingElseSaysSo) {
