@@ -8,6 +8,7 @@
 #include "core/paths.h"
 #include "record/summary.h"
 #include "spec/count.h"
+#include "spec/layer_shape.h"
 
 namespace moesim {
 namespace {
@@ -23,6 +24,19 @@ std::string summary_of(const std::string& name, const std::string& type, const s
   const Config config = Config::load(file);
   return config.has("title") ? config.at("title").text() : "";
 }
+std::string heads_text(const AttentionShape& a) {
+  switch (a.kind) {
+    case AttentionKind::mha:
+    case AttentionKind::gqa:
+      return fmt::format("{}, {} heads of {}, {} KV heads", name_of(a.kind), a.heads, a.head_dim, a.kv_heads);
+    case AttentionKind::mla:
+      return fmt::format(
+          "MLA, {} heads of {} + {}, latent {} + {}{}", a.heads, a.qk_nope_head_dim, a.qk_rope_head_dim, a.kv_lora_rank,
+          a.qk_rope_head_dim,
+          a.q_lora_rank > 0 ? fmt::format(", query latent {}", a.q_lora_rank) : ", queries not compressed");
+  }
+  return "";
+}
 }  // namespace
 
 std::string short_count(double n) {
@@ -33,17 +47,14 @@ std::string short_count(double n) {
 }
 std::string long_count(std::int64_t n) { return pretty(double(n), ""); }
 
-std::string attention_text(const AttentionShape& a) {
-  std::string out;
-  if (a.kind == AttentionKind::mla)
-    out = fmt::format("MLA, {} heads of {} + {}, latent {} + {}{}", a.heads, a.qk_nope_head_dim, a.qk_rope_head_dim,
-                      a.kv_lora_rank, a.qk_rope_head_dim,
-                      a.q_lora_rank > 0 ? fmt::format(", query latent {}", a.q_lora_rank) : ", queries not compressed");
-  else
-    out = fmt::format("{}, {} heads of {}, {} KV heads", name_of(a.kind), a.heads, a.head_dim, a.kv_heads);
-  if (!a.sliding_layers.empty())
-    out += fmt::format(", {} of {} tokens on {} layers", a.chunked ? "chunks" : "window", a.sliding_window,
-                       a.sliding_layers.size());
+std::string attention_text(const Model& m) {
+  const AttentionShape& a = m.attention;
+  std::string out = heads_text(a);
+  if (const int layers = windowed_layers(m); layers > 0) {
+    const KeysRead reads = windowed_read(m);
+    out += fmt::format(", {} of {} tokens on {} layers", reads.span == KeysRead::Span::chunk ? "chunks" : "window",
+                       reads.width, layers);
+  }
   for (const auto& [has, text] :
        {std::pair{a.qkv_bias, "QKV bias"}, {a.o_bias, "output bias"}, {a.qk_norm, "QK norm"}, {a.sinks, "sinks"}})
     if (has) out += fmt::format(", {}", text);

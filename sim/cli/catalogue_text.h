@@ -13,7 +13,7 @@ std::string short_count(double n);
 /// "671,026,419,200".
 std::string long_count(std::int64_t n);
 /// "9 heads of 128", "MLA, ..." and so on.
-std::string attention_text(const AttentionShape& a);
+std::string attention_text(const Model& m);
 std::string gate_text(const MoeShape& s);
 
 std::string summary(const Model& model);

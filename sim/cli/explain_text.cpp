@@ -42,14 +42,24 @@ std::string sequences(const ExplainRequest& r) {
   return out;
 }
 
+std::string looks_back(const KeysRead& reads) {
+  switch (reads.span) {
+    case KeysRead::Span::all:
+      return "";
+    case KeysRead::Span::sliding:
+      return fmt::format("; this layer looks back on {} tokens", reads.width);
+    case KeysRead::Span::chunk:
+      return fmt::format("; this layer looks back on {} at most, its chunk", reads.width);
+  }
+  return "";
+}
+
 std::string heading(const ExplainSubject& s, const Explanation& e) {
   const ExplainRequest& r = s.request;
   std::string out = fmt::format("{}, layer {} of {}, {} on {}\n", r.model.title, e.layer, r.model.layers,
                                 name_of(r.phase), s.gpu.title);
-  out += fmt::format("  tokens: {}{}{}\n", sequences(r), r.causal ? "" : ", each attending to all",
-                     e.window > 0 ? fmt::format("; this layer looks back on {} {}", e.window,
-                                                r.model.attention.chunked ? "at most, its chunk" : "tokens")
-                                  : "");
+  out +=
+      fmt::format("  tokens: {}{}{}\n", sequences(r), r.causal ? "" : ", each attending to all", looks_back(e.reads));
   if (!e.rows.empty())
     out +=
         fmt::format("  experts: {} here, {} rows spread evenly: {} tokens x top-{}{}\n", e.rows.size(),

@@ -6,6 +6,7 @@
 #include "cli/catalogue_text.h"
 #include "cli/show.h"
 #include "record/summary.h"
+#include "spec/layer_shape.h"
 
 namespace moesim {
 namespace {
@@ -67,7 +68,7 @@ std::string shape_text(const Model& m) {
     out += ", all MoE";
   else
     out += fmt::format(", FFN width {}", long_count(m.dense_width));
-  out += fmt::format("\nattention  {}\n", attention_text(m.attention));
+  out += fmt::format("\nattention  {}\n", attention_text(m));
   if (m.moe) {
     out += fmt::format("gate       {}\n", gate_text(*m.moe));
     out += fmt::format("experts    width {}, {} parameters each{}\n", long_count(m.moe->expert_width),
@@ -84,7 +85,7 @@ std::string costs_text(const Model& m, const ShowOptions& o) {
   const double read = weight_bytes_read(m, released, o.batch);
   TextTable table({"one token", "", ""});
   for (const auto& [name, format] : EnumNames<CacheFormat>::table) {
-    if (format == CacheFormat::fp8_mla && m.attention.kind != AttentionKind::mla) continue;
+    if (format == CacheFormat::fp8_mla && !caches_latent(m)) continue;
     const Bytes bytes = cache_bytes_per_token(m, format);
     table.add({fmt::format("KV cache, {}", name), long_count(bytes.v) + " B",
                fmt::format("{} B a layer; {} for {} tokens", long_count(cache_bytes_per_layer(m, format).v),
@@ -95,9 +96,8 @@ std::string costs_text(const Model& m, const ShowOptions& o) {
              fmt::format("sequences of {}, causal; {} counting the whole square", at,
                          pretty(training_flops(m, o.context, false).v, "FLOP"))});
   table.add({"prefill", pretty(prefill_flops(m, o.context).v, "FLOP"), fmt::format("mean over a prompt of {}", at)});
-  table.add(
-      {"decode", pretty(decode_flops(m, o.context).v, "FLOP"),
-       fmt::format("at a context of {}{}", at, m.attention.kind == AttentionKind::mla ? ", in latent space" : "")});
+  table.add({"decode", pretty(decode_flops(m, o.context).v, "FLOP"),
+             fmt::format("at a context of {}{}", at, caches_latent(m) ? ", in latent space" : "")});
   table.add({"decode reads", pretty(read / o.batch, "B"),
              fmt::format("of weights as released ({}), {} token{} a step", name_of(m.weights), o.batch,
                          o.batch > 1 ? "s" : "")});
@@ -128,8 +128,8 @@ Json shape_json(const Model& m) {
                       {"q_lora_rank", a.q_lora_rank},
                       {"kv_lora_rank", a.kv_lora_rank},
                       {"qk_rope_head_dim", a.qk_rope_head_dim},
-                      {"sliding_window", a.sliding_window},
-                      {"sliding_layers", a.sliding_layers.size()}};
+                      {"sliding_window", windowed_read(m).width},
+                      {"sliding_layers", windowed_layers(m)}};
   if (!m.moe) return out;
   const MoeShape& s = *m.moe;
   out["gate"] = {{"experts", s.experts},

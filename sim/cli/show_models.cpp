@@ -12,7 +12,6 @@
 namespace moesim {
 namespace {
 using Json = nlohmann::ordered_json;
-constexpr AttentionKind kKinds[] = {AttentionKind::mha, AttentionKind::gqa, AttentionKind::mla};
 constexpr Dtype kDtypes[] = {Dtype::bf16, Dtype::fp8, Dtype::fp4};
 
 std::int64_t users(const Gpu& gpu, Bytes cache) { return gpu.memory.v / cache.v; }
@@ -50,7 +49,7 @@ std::string caches(const std::vector<Model>& models, const ShowOptions& o, const
     std::vector<std::string> row = {m.name, std::string(name_of(m.attention.kind)),
                                     bytes_text(cache_bytes_per_token(m, o.format)), bytes_text(own),
                                     long_count(users(gpu, own))};
-    for (const AttentionKind kind : kKinds) {
+    for (const auto& [name, kind] : EnumNames<AttentionKind>::table) {
       const Bytes other = cache_bytes_as(m, kind, o.context, o.format);
       row.push_back(bytes_text(other));
       row.push_back(long_count(users(gpu, other)));
@@ -93,9 +92,9 @@ Json json_of(const Model& m, const ShowOptions& o, const Gpu& gpu) {
   Json& user = out["one_user"];
   user = {
       {"context", o.context}, {"kv_dtype", name_of(o.format)}, {"kv_bytes", own.v}, {"users_per_gpu", users(gpu, own)}};
-  for (const AttentionKind kind : kKinds) {
+  for (const auto& [name, kind] : EnumNames<AttentionKind>::table) {
     const Bytes other = cache_bytes_as(m, kind, o.context, o.format);
-    user["with"][std::string(name_of(kind))] = {{"kv_bytes", other.v}, {"users_per_gpu", users(gpu, other)}};
+    user["with"][std::string(name)] = {{"kv_bytes", other.v}, {"users_per_gpu", users(gpu, other)}};
   }
   for (const Dtype dtype : kDtypes)
     out["gpus_for_weights"][std::string(name_of(dtype))] = gpus_for(gpu, weight_bytes(m, {dtype, false}));

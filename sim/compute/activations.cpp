@@ -1,49 +1,20 @@
 // What the forward pass of training keeps for the backward pass, item by item.
 #include <algorithm>
 
-#include "compute/memory.h"
-#include "compute/operation_list.h"
+#include "compute/attention_inventory.h"
 #include "core/ceil_div.h"
 #include "core/check.h"
 
 namespace moesim {
 namespace {
-struct Kept {
-  std::vector<MemoryItem> items;
-  Dtype linear;
-  void add(std::string name, std::string_view needed_by, std::int64_t elements, Dtype dtype) {
-    if (elements > 0) items.push_back({std::move(name), tensor_bytes(elements, dtype), needed_by});
-  }
-};
-
-void mla_kept(Kept& kept, const AttentionShape& a, std::int64_t tokens, std::int64_t heads, const Recompute& again) {
-  kept.add("latents", "norm kv latent backward", tokens * (a.q_lora_rank + a.kv_lora_rank + a.qk_rope_head_dim),
-           Dtype::bf16);
-  if (!again.norms) kept.add("normed latents", "kv_b wgrad", tokens * (a.q_lora_rank + a.kv_lora_rank), kept.linear);
-  if (!again.up_projections)
-    kept.add("q, k, v", "attention backward", tokens * heads * (2 * a.head_dim + a.v_head_dim), Dtype::bf16);
-}
-
 void attention_kept(Kept& kept, const Model& model, int layer, std::int64_t tokens, std::int64_t rows,
                     const LayerOptions& o) {
   const AttentionShape& a = model.attention;
   const std::int64_t heads = share_of(a.heads, o.tensor, "attention heads");
-  const bool mla = a.kind == AttentionKind::mla;
+  const AttentionInventory& kind = inventory_of(layer_shape(model, layer).attention.kind);
   kept.add("layer input", "norm backward", rows * model.hidden, Dtype::bf16);
-  if (!o.recompute.norms)
-    kept.add("normed input",
-             !mla                ? "qkv wgrad"
-             : a.q_lora_rank > 0 ? "q_a, kv_a wgrad"
-                                 : "q, kv_a wgrad",
-             tokens * model.hidden, kept.linear);
-  if (mla) {
-    mla_kept(kept, a, tokens, heads, o.recompute);
-  } else {
-    const std::int64_t kv_heads = std::max(1, a.kv_heads / o.tensor), k = kv_heads * a.head_dim;
-    if (norms_heads(model, layer))
-      kept.add("q, k before norm", "norm q, k backward", tokens * (heads * a.head_dim + k), Dtype::bf16);
-    kept.add("q, k, v", "attention backward", tokens * (heads * a.head_dim + k + kv_heads * a.v_head_dim), Dtype::bf16);
-  }
+  if (!o.recompute.norms) kept.add("normed input", kind.input_needed_by(a), tokens * model.hidden, kept.linear);
+  kind.keep(kept, {model, layer, tokens, heads, o});
   const std::int64_t output = tokens * heads * a.v_head_dim;
   if (kept.linear == Dtype::fp8)
     kept.items.push_back({"attention output, 12 bits", {output * 3 / 2}, "o_proj wgrad"});
@@ -62,7 +33,7 @@ void middle_kept(Kept& kept, const std::string& of, std::string_view down_gradie
 
 void ffn_kept(Kept& kept, const Model& model, int layer, std::int64_t tokens, std::int64_t rows, std::int64_t routed,
               const LayerOptions& o) {
-  const bool moe = layer_has_experts(model, layer);
+  const bool moe = has_experts(model, layer);
   kept.add("attention residual", "norm backward", rows * model.hidden, Dtype::bf16);
   if (!o.recompute.norms)
     kept.add("normed FFN input", moe ? "router wgrad" : "gate-up wgrad", tokens * model.hidden, kept.linear);

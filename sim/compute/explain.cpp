@@ -181,7 +181,7 @@ Explanation explain(const ExplainRequest& r, const KernelModel& kernels) {
   Explanation out;
   out.layer = layer_of(r);
   out.batch = batch_of(r);
-  if (has_window(r.model, out.layer)) out.window = r.model.attention.sliding_window;
+  out.reads = layer_shape(r.model, out.layer).attention.reads;
   const int slots = r.model.moe ? (r.slots > 0 ? r.slots : r.model.moe->experts / r.expert_parallel) : 0;
   if (slots > 0) out.rows = even_rows(r, out.batch.tokens, slots);
   std::vector<Operation> operations;

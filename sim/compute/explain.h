@@ -60,7 +60,7 @@ struct WholePass {
 struct Explanation {
   int layer = 0;
   Batch batch;
-  std::int64_t window = 0;         // tokens the layer looks back on; 0: all
+  KeysRead reads;                  // which tokens the layer looks back on
   std::vector<std::int64_t> rows;  // of each local expert; the operations refer to them
   std::vector<ExplainedOperation> operations;
   Time total{};

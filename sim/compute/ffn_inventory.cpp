@@ -29,7 +29,7 @@ struct Ffn {
   double bias;         // parameters of biases: gate-up, and hidden for down
   bool moe;            // shared expert of a MoE layer; false: a dense layer's FFN
 
-  explicit Ffn(const LayerCall& c) : width(0), bias(0), moe(layer_has_experts(c.model, c.layer)) {
+  explicit Ffn(const LayerCall& c) : width(0), bias(0), moe(has_experts(c.model, c.layer)) {
     const int whole = moe ? c.model.moe->shared_experts * c.model.moe->expert_width : c.model.dense_width;
     width = share_of(whole, c.options.tensor, "columns of a feed-forward layer");
   }

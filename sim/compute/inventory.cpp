@@ -12,17 +12,25 @@ namespace {
 // Pairs of `tokens` queries after `context` keys, causal: a square counts half (the model FLOPs of publications).
 double causal_pairs(double context, double tokens) { return context * tokens + tokens * tokens / 2; }
 
-// Pairs that a window leaves.  Sliding: at most `window` keys a query.  Chunked: only keys of the query's own chunk.
-double window_pairs(double context, double tokens, double window, bool chunked) {
-  if (chunked) {
-    const auto up_to = [&](double x) {
-      const double whole = std::floor(x / window), rest = x - whole * window;
-      return (whole * window * window + rest * rest) / 2;
-    };
-    return up_to(context + tokens) - up_to(context);
+// Pairs that a window leaves: at most its width of keys a query, or only keys of the query's own chunk.
+double window_pairs(double context, double tokens, const KeysRead& window) {
+  const auto width = double(window.width);
+  switch (window.span) {
+    case KeysRead::Span::all:
+      break;
+    case KeysRead::Span::sliding: {
+      const double growing = std::clamp(width - context, 0.0, tokens);
+      return causal_pairs(context, growing) + (tokens - growing) * width;
+    }
+    case KeysRead::Span::chunk: {
+      const auto up_to = [&](double x) {
+        const double whole = std::floor(x / width), rest = x - whole * width;
+        return (whole * width * width + rest * rest) / 2;
+      };
+      return up_to(context + tokens) - up_to(context);
+    }
   }
-  const double growing = std::clamp(window - context, 0.0, tokens);
-  return causal_pairs(context, growing) + (tokens - growing) * window;
+  return causal_pairs(context, tokens);
 }
 
 void add_to(AttentionWork& work, std::int64_t queries, std::int64_t keys, double pairs, std::int64_t count) {
@@ -37,19 +45,17 @@ void add_to(AttentionWork& work, std::int64_t queries, std::int64_t keys, double
 }
 }  // namespace
 
-AttentionWindow window_of(const Model& model) { return {model.attention.sliding_window, model.attention.chunked}; }
-
 void add_prefill(Batch& batch, const Model& model, std::int64_t tokens, std::int64_t context, std::int64_t count) {
-  add_prefill(batch, window_of(model), tokens, context, count);
+  add_prefill(batch, windowed_read(model), tokens, context, count);
 }
 
-void add_prefill(Batch& batch, AttentionWindow window, std::int64_t tokens, std::int64_t context, std::int64_t count) {
+void add_prefill(Batch& batch, KeysRead window, std::int64_t tokens, std::int64_t context, std::int64_t count) {
   check(tokens > 0 && context >= 0 && count > 0, "prefill of {} x {} tokens after {}", count, tokens, context);
   batch.tokens += tokens * count;
   add_to(batch.prefill, tokens, context + tokens, causal_pairs(double(context), double(tokens)), count);
-  if (window.keys == 0) return;
-  add_to(batch.window_prefill, tokens, window.kept(context) + tokens,
-         window_pairs(double(context), double(tokens), double(window.keys), window.chunked), count);
+  if (!window.bounded()) return;
+  add_to(batch.window_prefill, tokens, window.seen(context) + tokens,
+         window_pairs(double(context), double(tokens), window), count);
 }
 
 void add_decode(Batch& batch, const Model& model, std::int64_t context, std::int64_t queries, std::int64_t count) {
@@ -57,12 +63,12 @@ void add_decode(Batch& batch, const Model& model, std::int64_t context, std::int
   batch.tokens += queries * count;
   const auto triangle = [](std::int64_t kept, std::int64_t q) { return double(q * kept) + double(q * (q + 1)) / 2; };
   add_to(batch.decode, queries, context + queries, triangle(context, queries), count);
-  const AttentionWindow window = window_of(model);
-  if (window.keys == 0) return;
-  const std::int64_t kept = window.kept(context);
-  const double pairs = window.chunked || context + queries <= window.keys
-                           ? triangle(kept, queries)
-                           : window_pairs(double(context), double(queries), double(window.keys), false);
+  const KeysRead window = windowed_read(model);
+  if (!window.bounded()) return;
+  const std::int64_t kept = window.seen(context);
+  // A few drafts do not outgrow a chunk; a window that fills drops a key for each.
+  const bool grows = window.span == KeysRead::Span::chunk || context + queries <= window.width;
+  const double pairs = grows ? triangle(kept, queries) : window_pairs(double(context), double(queries), window);
   add_to(batch.window_decode, queries, kept + queries, pairs, count);
 }
 
@@ -84,7 +90,7 @@ Precisions released_precisions(const Model& model, const Gpu& gpu) {
 }
 
 std::vector<LayerPart> parts_of(const Model& model, int layer) {
-  if (!layer_has_experts(model, layer)) return {LayerPart::attention, LayerPart::shared};
+  if (!has_experts(model, layer)) return {LayerPart::attention, LayerPart::shared};
   if (model.moe->shared_experts == 0)
     return {LayerPart::attention, LayerPart::gate, LayerPart::experts, LayerPart::merge};
   return {LayerPart::attention, LayerPart::gate, LayerPart::shared, LayerPart::experts, LayerPart::merge};

@@ -9,7 +9,7 @@
 
 #include "compute/kernel.h"
 #include "compute/kernel_model.h"
-#include "spec/model.h"
+#include "spec/layer_shape.h"
 
 namespace moesim {
 
@@ -43,20 +43,9 @@ struct Batch {
   AttentionWork prefill, decode;                // layers that attend to everything
   AttentionWork window_prefill, window_decode;  // layers with a sliding or chunked window
 };
-/// On how many keys the tokens of window layers look back; 0: there are no such layers.
-struct AttentionWindow {
-  std::int64_t keys = 0;
-  bool chunked = false;  // only on keys of the token's own chunk of so many
-  /// Of `context` cached keys, those that the next token looks back on.
-  std::int64_t kept(std::int64_t context) const {
-    return chunked ? context % keys : context < keys ? context : keys - 1;
-  }
-};
-AttentionWindow window_of(const Model& model);
-
 /// Adds `count` sequences of `tokens` new tokens after `context` kept ones, attended causally, as prefill.
-void add_prefill(Batch& batch, AttentionWindow window, std::int64_t tokens, std::int64_t context = 0,
-                 std::int64_t count = 1);
+/// window: what the layers read that do not read everything.
+void add_prefill(Batch& batch, KeysRead window, std::int64_t tokens, std::int64_t context = 0, std::int64_t count = 1);
 void add_prefill(Batch& batch, const Model& model, std::int64_t tokens, std::int64_t context = 0,
                  std::int64_t count = 1);
 /// Adds `count` sequences that decode: `queries` new tokens (1, or 1 + drafts) after `context` cached ones.

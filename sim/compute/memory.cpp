@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compute/attention_inventory.h"
 #include "compute/operation_list.h"
 #include "core/ceil_div.h"
 #include "core/check.h"
@@ -112,16 +113,17 @@ MemoryUse training_memory(const Model& model, const HeldLayers& held, const Trai
 }
 
 Bytes kv_bytes_per_token(const Model& model, const HeldLayers& held, const LayerOptions& options) {
-  const AttentionShape& a = model.attention;
-  AttentionHeads heads{a.kind, a.heads, std::max(1, a.kv_heads / options.tensor), a.head_dim, a.v_head_dim, false};
-  if (a.kind == AttentionKind::mla)  // every GPU of the group keeps the latent
-    heads = {a.kind, a.heads, 1, a.kv_lora_rank + a.qk_rope_head_dim, a.kv_lora_rank, true};
-  return cached_token_bytes(heads, options.precision.kv_cache) * std::int64_t(held.layers.size());
+  Bytes sum{};
+  for (const int layer : held.layers) {
+    const AttentionKind kind = layer_shape(model, layer).attention.kind;
+    sum += cached_token_bytes(inventory_of(kind).cached_heads(model.attention, options.tensor),
+                              options.precision.kv_cache);
+  }
+  return sum;
 }
 
 CachedTokens cached_tokens(const Model& model, std::int64_t sequences, std::int64_t length) {
-  const std::int64_t window = model.attention.sliding_window;
-  return {sequences * length, sequences * (window > 0 ? std::min(window, length) : length)};
+  return {sequences * length, sequences * windowed_keep(model).of(length)};
 }
 
 MemoryUse serving_memory(const Model& model, const HeldLayers& held, CachedTokens cached, const Batch& batch,
@@ -130,7 +132,7 @@ MemoryUse serving_memory(const Model& model, const HeldLayers& held, CachedToken
   add_item(use, "weights", held_weights(model, held, options.precision.linear, options));
   HeldLayers windowed, whole;
   for (const int layer : held.layers) {
-    (has_window(model, layer) ? windowed : whole).layers.push_back(layer);
+    (layer_shape(model, layer).attention.keeps.bounded() ? windowed : whole).layers.push_back(layer);
   }
   add_item(use, "kv cache",
            kv_bytes_per_token(model, whole, options) * cached.all +

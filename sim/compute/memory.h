@@ -59,7 +59,7 @@ MemoryUse training_memory(const Model& model, const HeldLayers& held, const Trai
 /// Bytes a cached token takes over the held layers, on one of `options.tensor` GPUs.  MLA with an fp8 cache: 656 a
 /// layer.
 Bytes kv_bytes_per_token(const Model& model, const HeldLayers& held, const LayerOptions& options);
-/// Tokens in the KV cache: in layers that attend to everything, and in those with a window.
+/// Tokens in the KV cache: in layers that keep everything, and in those that keep a window.
 struct CachedTokens {
   std::int64_t all = 0, windowed = 0;
 };

@@ -103,18 +103,4 @@ std::int64_t replicated_rows(const LayerCall& call) {
   const std::int64_t parts = call.options.sequence_parallel ? call.options.tensor : 1;
   return ceil_div(call.batch.tokens, parts);
 }
-
-bool norms_heads(const Model& model, int layer) {
-  return model.attention.qk_norm && (model.has_qk_norm_weights() || model.rope.rotates(layer));
-}
-
-bool has_window(const Model& model, int layer) {
-  const AttentionShape& a = model.attention;
-  return a.sliding_window > 0 && std::ranges::binary_search(a.sliding_layers, layer);
-}
-
-// An MTP module's layer is built like the model's last one.
-bool layer_has_experts(const Model& model, int layer) {
-  return layer < model.layers ? model.is_moe_layer(layer) : bool(model.moe);
-}
 }  // namespace moesim

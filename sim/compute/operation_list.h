@@ -78,10 +78,4 @@ void head_operations(OperationList& list, const LayerCall& call, Pass pass);
 int share_of(int total, int parts, std::string_view what);
 /// Rows of norms and residuals on this GPU.
 std::int64_t replicated_rows(const LayerCall& call);
-/// Whether the layer's query and key heads are normalised: in Llama-4 (no weights) only where they rotate.
-bool norms_heads(const Model& model, int layer);
-/// Whether the layer's tokens look back on a sliding or chunked window alone.
-bool has_window(const Model& model, int layer);
-/// Whether the layer (or MTP layer) has experts.
-bool layer_has_experts(const Model& model, int layer);
 }  // namespace moesim

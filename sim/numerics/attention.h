@@ -5,7 +5,7 @@
 
 #include "numerics/arithmetic.h"
 #include "numerics/rope.h"
-#include "spec/model.h"
+#include "spec/layer_shape.h"
 
 namespace moesim {
 
@@ -31,18 +31,6 @@ struct Segment {
 /// and output so that it attends to the latent itself.  Automatic: absorbed for single tokens, expanded for more.
 enum class MlaForm { automatic, expanded, absorbed };
 
-/// Which keys a query at position p may see: the last `window` ones (0: all), or those of its own chunk.
-struct Reach {
-  int window = 0;
-  bool chunked = false;
-  int first_key(int position) const {
-    if (window == 0) return 0;
-    if (chunked) return position / window * window;
-    return position < window ? 0 : position - window + 1;
-  }
-};
-Reach reach_of(const AttentionShape& shape, int layer);
-
 /// The innermost part: softmax(q k^T * scale) v for all heads of some consecutive rows of one sequence.
 struct AttentionCore {
   const float* q = nullptr;  // (rows, heads, qk_dim), q_stride floats a row, heads qk_dim apart
@@ -53,7 +41,7 @@ struct AttentionCore {
   int heads = 0, kv_heads = 0, qk_dim = 0, v_dim = 0;
   float scale = 1;
   const float* sinks = nullptr;  // (heads)
-  Reach reach;
+  KeysRead reads;
   float* out = nullptr;  // (rows, heads, v_dim), out_stride floats a row
   std::int64_t out_stride = 0;
 };

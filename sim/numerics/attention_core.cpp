@@ -11,7 +11,7 @@ constexpr int kQueryBlock = 64;
 /// One head, `rows` queries from row `first`: logits against every key that any of them may see, one softmax a row.
 void attend_block(const AttentionCore& c, int head, int first, int rows, std::vector<float>& logits) {
   const int position = c.first_position + first;
-  const int from = c.reach.first_key(position), to = position + rows;  // keys [from, to)
+  const int from = int(c.reads.first_key(position)), to = position + rows;  // keys [from, to)
   const int keys = to - from;
   const int kv_head = head / (c.heads / c.kv_heads);
   logits.resize(std::size_t(rows) * std::size_t(keys));
@@ -22,7 +22,7 @@ void attend_block(const AttentionCore& c, int head, int first, int rows, std::ve
   const float* sink = c.sinks == nullptr ? nullptr : c.sinks + head;
   for (int r = 0; r < rows; ++r) {
     float* row = logits.data() + std::int64_t(r) * keys;
-    const int begin = c.reach.first_key(position + r) - from, end = position + r + 1 - from;
+    const int begin = int(c.reads.first_key(position + r)) - from, end = position + r + 1 - from;
     std::fill(row, row + begin, 0.0F);
     softmax(row + begin, end - begin, sink);
     std::fill(row + end, row + keys, 0.0F);
@@ -30,11 +30,6 @@ void attend_block(const AttentionCore& c, int head, int first, int rows, std::ve
   multiply({logits.data(), rows, keys, keys}, v, c.out + first * c.out_stride + head * c.v_dim, c.out_stride);
 }
 }  // namespace
-
-Reach reach_of(const AttentionShape& shape, int layer) {
-  if (shape.sliding_window == 0 || !std::ranges::binary_search(shape.sliding_layers, layer)) return {};
-  return {shape.sliding_window, shape.chunked};
-}
 
 void attend(Threads& threads, const AttentionCore& core) {
   const int blocks = ceil_div(core.rows, kQueryBlock);

@@ -1,5 +1,7 @@
 // Multi-head latent attention.  Source: DeepSeek-V2 paper, section 2.1 and appendix B; DeepSeek's inference code.
-#include "numerics/attention.h"
+#include <cmath>
+
+#include "numerics/attention_math.h"
 #include "numerics/elementwise.h"
 
 namespace moesim {
@@ -43,7 +45,7 @@ AttentionCore core_of(const Model& model, int layer, const Segment& s, const Lay
   core.heads = a.heads;
   core.scale = softmax_scale(model);
   core.sinks = w.sinks;
-  core.reach = reach_of(a, layer);
+  core.reads = layer_shape(model, layer).attention.reads;
   return core;
 }
 
@@ -105,22 +107,51 @@ void absorbed(const Machine& machine, const Model& model, int layer, const Layer
                         out.row(s.first_row) + head * a.v_head_dim, out.columns);
   });
 }
+class LatentMath final : public AttentionMath {
+ public:
+  void add_parts(const Model& model, std::vector<PartShape>& out) const override {
+    const AttentionShape& a = model.attention;
+    const int hidden = model.hidden;
+    if (a.q_lora_rank > 0) {
+      out.push_back({Part::query_down, a.q_lora_rank, hidden});
+      out.push_back({Part::query_down_norm, 1, a.q_lora_rank});
+      out.push_back({Part::query_up, a.heads * a.head_dim, a.q_lora_rank});
+    } else {
+      out.push_back({Part::query, a.heads * a.head_dim, hidden});
+    }
+    out.push_back({Part::kv_down, a.kv_lora_rank + a.qk_rope_head_dim, hidden});
+    out.push_back({Part::kv_down_norm, 1, a.kv_lora_rank});
+    out.push_back({Part::kv_up, a.heads * (a.qk_nope_head_dim + a.v_head_dim), a.kv_lora_rank});
+  }
+
+  void run(const Machine& machine, const Model& model, int layer, const LayerWeights& w, const Rope& rope, MlaForm form,
+           std::span<const Segment> segments, const Matrix& h, Matrix& heads_out) const override {
+    const Latents l = project(machine, model, layer, w, rope, segments, h);
+    resize(heads_out, h.rows, model.attention.heads * model.attention.v_head_dim);
+    for (const Segment& s : segments) {
+      KvLayer& cache = s.cache->layers[std::size_t(layer)];
+      cache.keys.insert(cache.keys.end(), l.kv.row(s.first_row),
+                        l.kv.row(s.first_row) + std::int64_t(s.rows) * l.kv.columns);
+      const bool absorb = form == MlaForm::absorbed || (form == MlaForm::automatic && s.rows == 1);
+      if (absorb)
+        absorbed(machine, model, layer, w, s, l.q, heads_out);
+      else
+        expanded(machine, model, layer, w, s, l.q, heads_out);
+      cache.tokens += s.rows;
+    }
+  }
+
+  /// DeepSeek's configs keep YaRN's temperature out of the rotation and square it into the softmax.
+  double softmax_factor(const Model& model) const override {
+    const RopeShape& r = model.rope;
+    if (r.scaling != "yarn" || !(r.mscale_all_dim > 0)) return 1;
+    return std::pow(yarn_mscale(r.factor, r.mscale_all_dim), 2);
+  }
+};
 }  // namespace
 
-void mla_attention(const Machine& machine, const Model& model, int layer, const LayerWeights& w, const Rope& rope,
-                   MlaForm form, std::span<const Segment> segments, const Matrix& h, Matrix& heads_out) {
-  const Latents l = project(machine, model, layer, w, rope, segments, h);
-  resize(heads_out, h.rows, model.attention.heads * model.attention.v_head_dim);
-  for (const Segment& s : segments) {
-    KvLayer& cache = s.cache->layers[std::size_t(layer)];
-    cache.keys.insert(cache.keys.end(), l.kv.row(s.first_row),
-                      l.kv.row(s.first_row) + std::int64_t(s.rows) * l.kv.columns);
-    const bool absorb = form == MlaForm::absorbed || (form == MlaForm::automatic && s.rows == 1);
-    if (absorb)
-      absorbed(machine, model, layer, w, s, l.q, heads_out);
-    else
-      expanded(machine, model, layer, w, s, l.q, heads_out);
-    cache.tokens += s.rows;
-  }
+const AttentionMath& latent_math() {
+  static const LatentMath math;
+  return math;
 }
 }  // namespace moesim

@@ -81,8 +81,12 @@ void softmax(float* x, int n, const float* sink) {
 }
 
 Activation activation_of(const Model& model) {
-  if (model.architecture == "gemma3") return {Activation::Kind::geglu, 0};
-  if (model.swiglu_limit > 0) return {Activation::Kind::clamped_swiglu, float(model.swiglu_limit)};
+  switch (traits_of(model.architecture).gating) {
+    case Gating::gelu:
+      return {Activation::Kind::geglu, 0};
+    case Gating::silu:
+      if (model.swiglu_limit > 0) return {Activation::Kind::clamped_swiglu, float(model.swiglu_limit)};
+  }
   return {};
 }
 

@@ -79,7 +79,7 @@ Matrix Forward::mtp_logits(int depth, const MatrixView& hidden) {
 Matrix Forward::embed(std::span<const int> tokens, const float* table) {
   Matrix x;
   resize(x, int(tokens.size()), model_.hidden);
-  const float scale = model_.architecture == "gemma3" ? std::sqrt(float(model_.hidden)) : 1.0F;
+  const float scale = traits_of(model_.architecture).scales_embedding ? std::sqrt(float(model_.hidden)) : 1.0F;
   for (int t = 0; t < x.rows; ++t) {
     const int id = tokens[std::size_t(t)];
     check(id >= 0 && id < model_.vocabulary, "token {} is not among the {} of the vocabulary", id, model_.vocabulary);
@@ -129,8 +129,8 @@ void Forward::feed_forward_part(int layer, const LayerWeights& w, const ObserveR
 void Forward::norm(const Matrix& x, const float* weight, Matrix& y) {
   if (&x != &y) resize(y, x.rows, x.columns);
   each_block(machine(), x.rows, 64, [&](int first, int count) {
-    rms_norm(x.row(first), x.columns, count, x.columns, weight, model_.norm_epsilon, model_.architecture == "gemma3",
-             y.row(first), y.columns);
+    rms_norm(x.row(first), x.columns, count, x.columns, weight, model_.norm_epsilon,
+             traits_of(model_.architecture).norms_from_one, y.row(first), y.columns);
   });
 }
 }  // namespace moesim

@@ -1,40 +1,16 @@
 #include "numerics/layout.h"
 
 #include "core/check.h"
+#include "numerics/attention_math.h"
+#include "spec/layer_shape.h"
 
 namespace moesim {
 namespace {
-void add_attention(const Model& model, std::vector<PartShape>& out) {
+void add_attention(const Model& model, int layer, std::vector<PartShape>& out) {
   const AttentionShape& a = model.attention;
-  const int hidden = model.hidden;
-  if (a.kind == AttentionKind::mla) {
-    if (a.q_lora_rank > 0) {
-      out.push_back({Part::query_down, a.q_lora_rank, hidden});
-      out.push_back({Part::query_down_norm, 1, a.q_lora_rank});
-      out.push_back({Part::query_up, a.heads * a.head_dim, a.q_lora_rank});
-    } else {
-      out.push_back({Part::query, a.heads * a.head_dim, hidden});
-    }
-    out.push_back({Part::kv_down, a.kv_lora_rank + a.qk_rope_head_dim, hidden});
-    out.push_back({Part::kv_down_norm, 1, a.kv_lora_rank});
-    out.push_back({Part::kv_up, a.heads * (a.qk_nope_head_dim + a.v_head_dim), a.kv_lora_rank});
-  } else {
-    out.push_back({Part::query, a.heads * a.head_dim, hidden});
-    out.push_back({Part::key, a.kv_heads * a.head_dim, hidden});
-    out.push_back({Part::value, a.kv_heads * a.v_head_dim, hidden});
-    if (a.qkv_bias) {
-      out.push_back({Part::query_bias, 1, a.heads * a.head_dim});
-      out.push_back({Part::key_bias, 1, a.kv_heads * a.head_dim});
-      out.push_back({Part::value_bias, 1, a.kv_heads * a.v_head_dim});
-    }
-    if (model.has_qk_norm_weights()) {
-      out.push_back({Part::query_norm, 1, a.head_dim});
-      out.push_back({Part::key_norm, 1, a.head_dim});
-    }
-    if (a.sinks) out.push_back({Part::sinks, 1, a.heads});
-  }
-  out.push_back({Part::output, hidden, a.heads * a.v_head_dim});
-  if (a.o_bias) out.push_back({Part::output_bias, 1, hidden});
+  math_of(layer_shape(model, layer).attention.kind).add_parts(model, out);
+  out.push_back({Part::output, model.hidden, a.heads * a.v_head_dim});
+  if (a.o_bias) out.push_back({Part::output_bias, 1, model.hidden});
 }
 
 void add_ffn(std::vector<PartShape>& out, Part gate, int width, int hidden) {
@@ -50,10 +26,6 @@ std::vector<PartShape> outer_parts(const Model& model) {
   return out;
 }
 
-bool has_experts(const Model& model, int layer) {
-  return layer < model.layers ? model.is_moe_layer(layer) : model.moe.has_value();
-}
-
 std::vector<PartShape> layer_parts(const Model& model, int layer) {
   check(layer >= 0 && layer < model.layers + model.mtp_layers, "layer {} of {}", layer,
         model.layers + model.mtp_layers);
@@ -63,7 +35,7 @@ std::vector<PartShape> layer_parts(const Model& model, int layer) {
     out.push_back({Part::attention_out_norm, 1, hidden});
     out.push_back({Part::ffn_out_norm, 1, hidden});
   }
-  add_attention(model, out);
+  add_attention(model, layer, out);
   if (has_experts(model, layer)) {
     const MoeShape& moe = *model.moe;
     out.push_back({Part::router, moe.experts, hidden});

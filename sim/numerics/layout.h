@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "spec/model.h"
+#include "spec/layer_shape.h"
 
 namespace moesim {
 
@@ -72,8 +72,6 @@ std::vector<PartShape> outer_parts(const Model& model);
 std::vector<PartShape> layer_parts(const Model& model, int layer);
 /// One routed expert's.
 std::vector<PartShape> expert_parts(const Model& model);
-/// Whether `layer` has routed experts; MTP modules have them if the model is a mixture at all.
-bool has_experts(const Model& model, int layer);
 
 /// Where element (row, column) of a part lies in a stored tensor: offset + row * row_stride + column * column_stride.
 struct StoredPlace {

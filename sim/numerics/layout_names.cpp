@@ -1,6 +1,8 @@
-// Hugging Face's tensor names, one table for what all architectures share and the exceptions by architecture.
+// Hugging Face's tensor names: what all families share, and a row of exceptions for each family that has any.
 // Source: the modeling files of transformers for each model_type, and the released checkpoints' indices.
 #include <fmt/format.h>
+
+#include <span>
 
 #include "core/check.h"
 #include "numerics/layout.h"
@@ -104,34 +106,62 @@ std::string_view common_name(Part part) {
   throw std::logic_error("a part without a name");
 }
 
-std::string layer_name(const Model& model, Part part) {
-  const std::string& kind = model.architecture;
-  if (kind == "mixtral" && part == Part::router) return "block_sparse_moe.gate.weight";
-  if (kind == "gemma3" && part == Part::ffn_norm) return "pre_feedforward_layernorm.weight";
-  if (kind == "gpt_oss" && part == Part::router) return "mlp.router.weight";
-  if (kind == "gpt_oss" && part == Part::router_bias) return "mlp.router.bias";
-  if (kind == "llama4") {
-    if (part == Part::router) return "feed_forward.router.weight";
-    std::string name(common_name(part));
-    if (name.starts_with("mlp.shared_experts.")) return "feed_forward.shared_expert." + name.substr(19);
-    if (name.starts_with("mlp.")) return "feed_forward." + name.substr(4);
-    return name;
-  }
-  return std::string(common_name(part));
+/// How a family stores its routed experts.
+enum class ExpertStorage {
+  apart,        ///< a tensor an expert and matrix
+  in_turn,      ///< one tensor for all of a layer, inputs before outputs, columns of gate and up in turn
+  side_by_side  ///< the same, all of gate before all of up
+};
+struct PartName {
+  Part part;
+  std::string_view name;
+};
+/// A family whose names are not all the common ones.
+struct FamilyNames {
+  Architecture of;
+  std::span<const PartName> names;
+  std::string_view experts = "mlp.experts.";
+  ExpertStorage storage = ExpertStorage::apart;
+};
+
+constexpr PartName kMixtral[] = {{Part::router, "block_sparse_moe.gate.weight"},
+                                 {Part::expert_gate, "w1.weight"},
+                                 {Part::expert_up, "w3.weight"},
+                                 {Part::expert_down, "w2.weight"}};
+constexpr PartName kGemma3[] = {{Part::ffn_norm, "pre_feedforward_layernorm.weight"}};
+constexpr PartName kGptOss[] = {{Part::router, "mlp.router.weight"}, {Part::router_bias, "mlp.router.bias"}};
+constexpr PartName kLlama4[] = {{Part::router, "feed_forward.router.weight"},
+                                {Part::dense_gate, "feed_forward.gate_proj.weight"},
+                                {Part::dense_up, "feed_forward.up_proj.weight"},
+                                {Part::dense_down, "feed_forward.down_proj.weight"},
+                                {Part::shared_gate, "feed_forward.shared_expert.gate_proj.weight"},
+                                {Part::shared_up, "feed_forward.shared_expert.up_proj.weight"},
+                                {Part::shared_down, "feed_forward.shared_expert.down_proj.weight"}};
+constexpr FamilyNames kFamilies[] = {
+    {Architecture::mixtral, kMixtral, "block_sparse_moe.experts."},
+    {Architecture::gemma3, kGemma3},
+    {Architecture::gpt_oss, kGptOss, "mlp.experts.", ExpertStorage::in_turn},
+    {Architecture::llama4, kLlama4, "feed_forward.experts.", ExpertStorage::side_by_side}};
+constexpr FamilyNames kCommon{Architecture::llama, {}};
+
+const FamilyNames& names_of(const Model& model) {
+  for (const FamilyNames& family : kFamilies)
+    if (family.of == model.architecture) return family;
+  return kCommon;
 }
 
-std::string expert_name(const Model& model, Part part, int expert) {
-  if (model.architecture != "mixtral") return fmt::format("mlp.experts.{}.{}", expert, common_name(part));
-  const char* name = part == Part::expert_gate ? "w1" : part == Part::expert_up ? "w3" : "w2";
-  return fmt::format("block_sparse_moe.experts.{}.{}.weight", expert, name);
+std::string_view part_name(const FamilyNames& family, Part part) {
+  for (const PartName& own : family.names)
+    if (own.part == part) return own.name;
+  return common_name(part);
 }
 
-/// gpt-oss and Llama-4 store all experts of a layer in one tensor, inputs before outputs; gpt-oss has gate and up
-/// columns in turn, Llama-4 side by side.
+/// Of a family that stores all experts of a layer in one tensor.
 StoredPlace fused_expert(const Model& model, const PartShape& shape, const std::string& prefix, int expert) {
-  const bool interleaved = model.architecture == "gpt_oss";
+  const FamilyNames& family = names_of(model);
+  const bool interleaved = family.storage == ExpertStorage::in_turn;
   const std::int64_t experts = model.moe->experts, width = model.moe->expert_width, hidden = model.hidden, e = expert;
-  const std::string folder = prefix + (interleaved ? "mlp.experts." : "feed_forward.experts.");
+  const std::string folder = prefix + std::string(family.experts);
   const std::int64_t step = interleaved ? 2 : 1, up_offset = interleaved ? 1 : width;
   switch (shape.part) {
     case Part::expert_gate:
@@ -159,15 +189,16 @@ StoredPlace fused_expert(const Model& model, const PartShape& shape, const std::
 StoredPlace stored_place(const Model& model, const PartShape& shape, int layer, int expert) {
   const bool outer = shape.part == Part::embedding || shape.part == Part::final_norm || shape.part == Part::head;
   const std::string prefix = outer ? "model." : fmt::format("model.layers.{}.", layer);
-  if (shape.part >= kFirstExpertPart && (model.architecture == "gpt_oss" || model.architecture == "llama4"))
+  const FamilyNames& family = names_of(model);
+  if (shape.part >= kFirstExpertPart && family.storage != ExpertStorage::apart)
     return fused_expert(model, shape, prefix, expert);
   StoredPlace place;
   if (shape.part == Part::head)
     place.name = "lm_head.weight";
   else if (shape.part >= kFirstExpertPart)
-    place.name = prefix + expert_name(model, shape.part, expert);
+    place.name = fmt::format("{}{}{}.{}", prefix, family.experts, expert, part_name(family, shape.part));
   else
-    place.name = prefix + layer_name(model, shape.part);
+    place.name = prefix + std::string(part_name(family, shape.part));
   place.row_stride = shape.columns;
   if (shape.rows == 1)
     place.shape = {shape.columns};

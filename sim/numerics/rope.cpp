@@ -4,13 +4,12 @@
 #include <cmath>
 #include <numbers>
 
+#include "numerics/attention_math.h"
+#include "spec/layer_shape.h"
+
 namespace moesim {
 namespace {
 constexpr double kTwoPi = 2 * std::numbers::pi;
-
-bool is_local(const Model& model, int layer) {
-  return std::ranges::binary_search(model.attention.sliding_layers, layer);
-}
 
 /// Dims 0..low rotate as trained, from high on they are slowed by the factor, with a ramp between.
 void scale_yarn(const RopeShape& r, int dims, std::vector<double>& frequencies) {
@@ -48,24 +47,18 @@ double yarn_mscale(double factor, double m) { return factor <= 1 ? 1.0 : 0.1 * m
 
 float softmax_scale(const Model& model) {
   const AttentionShape& a = model.attention;
-  const RopeShape& r = model.rope;
-  double scale = 1 / std::sqrt(a.query_scalar > 0 ? a.query_scalar : double(a.head_dim));
-  if (a.kind == AttentionKind::mla && r.scaling == "yarn" && r.mscale_all_dim > 0)
-    scale *= std::pow(yarn_mscale(r.factor, r.mscale_all_dim), 2);
-  return float(scale);
+  const double scale = 1 / std::sqrt(a.query_scalar > 0 ? a.query_scalar : double(a.head_dim));
+  return float(scale * math_of(a.kind).softmax_factor(model));
 }
 
 Rope::Rope(const Model& model, int layer) {
   const RopeShape& r = model.rope;
-  const AttentionShape& a = model.attention;
-  if (!r.rotates(layer)) return;
-  const bool mla = a.kind == AttentionKind::mla;
-  const int dims = mla ? a.qk_rope_head_dim : int(a.head_dim * r.partial);
-  const bool local = r.local_theta > 0 && is_local(model, layer);
+  const LayerRope shape = layer_shape(model, layer).attention.rope;
+  if (!shape.active) return;
+  const int dims = shape.dims;
   std::vector<double> frequencies(std::size_t(dims / 2));
-  for (std::size_t i = 0; i < frequencies.size(); ++i)
-    frequencies[i] = std::pow(local ? r.local_theta : r.theta, -2.0 * double(i) / dims);
-  if (!local) {  // Gemma-3's local layers are not scaled
+  for (std::size_t i = 0; i < frequencies.size(); ++i) frequencies[i] = std::pow(shape.theta, -2.0 * double(i) / dims);
+  if (shape.stretched) {
     if (r.scaling == "linear")
       for (double& f : frequencies) f /= r.factor;
     if (r.scaling == "yarn") {
@@ -75,7 +68,7 @@ Rope::Rope(const Model& model, int layer) {
     if (r.scaling == "llama3") scale_llama3(r, frequencies);
   }
   frequencies_.assign(frequencies.begin(), frequencies.end());
-  interleaved_ = mla || model.architecture == "llama4";
+  interleaved_ = shape.interleaved;
 }
 
 void Rope::rotate(float* x, int rows, std::int64_t row_stride, int heads, std::int64_t head_stride, int first) const {

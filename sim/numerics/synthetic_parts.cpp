@@ -35,10 +35,8 @@ float local_constant(const Model& model) { return float(std::sqrt(kLocalPeak / d
 
 /// Sets the constant in the first two rotating pairs of every head for which `wanted`.
 template <class Wanted>
-void add_constants(Filler& f, const Model& model, int head_dim, int first, Wanted wanted) {
-  const AttentionShape& a = model.attention;
-  const bool interleaved = a.kind == AttentionKind::mla || model.architecture == "llama4";
-  const int second = interleaved ? 2 : 1;
+void add_constants(Filler& f, const Model& model, const LayerRope& rope, int head_dim, int first, Wanted wanted) {
+  const int second = rope.interleaved ? 2 : 1;
   for (int head = 0; head * head_dim < f.shape.rows; ++head)
     if (wanted(head))
       for (const int d : {0, second})
@@ -58,7 +56,7 @@ void fill_output(Filler& f, const Model& model, const SyntheticOptions& o, int l
 
 void fill_attention(Filler& f, const Model& model, const SyntheticOptions& o, int layer) {
   const AttentionShape& a = model.attention;
-  const bool mla = a.kind == AttentionKind::mla;
+  const LayerRope rope = layer_shape(model, layer).attention.rope;
   const auto local = [layer](int head) { return is_local_head(head, layer); };
   const auto always = [](int) { return true; };
   switch (f.shape.part) {
@@ -66,11 +64,11 @@ void fill_attention(Filler& f, const Model& model, const SyntheticOptions& o, in
     case Part::query_up:
       f.fill_matrix(kContent);
       f.clear_column_zero();
-      return add_constants(f, model, a.head_dim, mla ? a.qk_nope_head_dim : 0, local);
+      return add_constants(f, model, rope, a.head_dim, rope.first, local);
     case Part::key:
       f.fill_matrix(kContent);
       f.clear_column_zero();
-      return add_constants(f, model, a.head_dim, 0, always);
+      return add_constants(f, model, rope, a.head_dim, 0, always);
     case Part::query_down:  // its coordinate 0 carries the constant on
       f.fill_matrix(1);
       f.clear_row_zero();
@@ -80,7 +78,7 @@ void fill_attention(Filler& f, const Model& model, const SyntheticOptions& o, in
     case Part::kv_down:
       f.fill_matrix(1);
       f.clear_column_zero();
-      return add_constants(f, model, f.shape.rows, a.kv_lora_rank, always);
+      return add_constants(f, model, rope, f.shape.rows, a.kv_lora_rank, always);
     case Part::output:
       return fill_output(f, model, o, layer);
     default:  // values, and keys and values from the latent
@@ -111,7 +109,7 @@ std::vector<float> synthetic_part(const Model& model, const SyntheticOptions& o,
     case Part::mtp_embedding_norm:
     case Part::mtp_hidden_norm:
     case Part::mtp_head_norm:
-      f.values.assign(std::size_t(shape.size()), model.architecture == "gemma3" ? 0.0F : 1.0F);
+      f.values.assign(std::size_t(shape.size()), traits_of(model.architecture).norms_from_one ? 0.0F : 1.0F);
       break;
     case Part::query:
     case Part::key:

@@ -129,8 +129,8 @@ void Instance::add_decoding(Seat& s, int rank, Batch& batch, std::vector<double>
   }
   const std::int64_t n = std::int64_t(all.size()), contexts = all.contexts(), longest = all.longest();
   std::int64_t in_window = 0;
-  if (shape_.window.keys > 0)
-    for (std::size_t i = 0; i < all.size(); ++i) in_window += shape_.window.kept(all.context(i));
+  if (shape_.window.bounded())
+    for (std::size_t i = 0; i < all.size(); ++i) in_window += shape_.window.seen(all.context(i));
   if (!domains.empty())
     for (std::size_t i = 0; i < all.size(); ++i) domains[std::size_t(live(all.slot(i)).request.domain)] += q;
   const auto put = [&](AttentionWork& work, std::int64_t context, std::int64_t most) {
@@ -142,7 +142,7 @@ void Instance::add_decoding(Seat& s, int rank, Batch& batch, std::vector<double>
   };
   if (n == 0) return void(s.decodes = false);
   put(batch.decode, contexts, longest);
-  if (shape_.window.keys > 0) put(batch.window_decode, in_window, std::min(longest, shape_.window.keys - 1));
+  if (shape_.window.bounded()) put(batch.window_decode, in_window, std::min(longest, shape_.window.width - 1));
   batch.tokens += n * q;
   batch.outputs += n * q;
 }

@@ -171,8 +171,8 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   }
   fit_memory(config, d, pool, cost.options);
   in.kv.capacity = pool.capacity / in.kv.block * in.kv.block;
-  in.window = window_of(d.model);
-  in.kv.window = in.window.keys;
+  in.window = windowed_read(d.model);
+  in.kv.window = windowed_keep(d.model).last;
   in.kv.beyond = pool.beyond_window;
   Bytes rank_token{};
   for (int stage = 0; stage < s.parallel.pipeline; ++stage)

@@ -41,7 +41,7 @@ struct InstanceShape {
   Bandwidth host{}, disk{};  ///< to the GPU, for swapped blocks and lower tiers of the prefix cache; 0: free
   Preemption preemption = Preemption::recompute;
   double watermark = 0.01;  ///< share of the KV cache that admission leaves free
-  AttentionWindow window;   ///< of sliding-window layers
+  KeysRead window;          ///< of sliding-window layers
   int domains = 1;
   SpeculationSpec speculation;
   /// Of a request's first `tokens`.

@@ -6,10 +6,6 @@
 
 namespace moesim {
 namespace {
-bool is_windowed(const Model& model, int layer) {
-  const std::vector<int>& layers = model.attention.sliding_layers;
-  return model.attention.sliding_window > 0 && std::ranges::binary_search(layers, layer);
-}
 bool is_core(const Kernel& kernel) {
   return std::holds_alternative<AttentionPrefill>(kernel) || std::holds_alternative<AttentionDecode>(kernel);
 }
@@ -19,19 +15,17 @@ constexpr std::size_t kMostEntries = 1 << 20;
 PartCosts::PartCosts(const Model& model, KernelCosts& kernels, const LayerOptions& options, GpuShare share)
     : model_(model), kernels_(kernels), options_(options), share_(share) {
   for (int l = 0; l < model.layers; ++l) {
-    const bool window = is_windowed(model, l);
-    int found = -1;
-    for (std::size_t c = 0; c < representative_.size(); ++c)
-      if (windowed_[c] == window && model.is_moe_layer(representative_[c]) == model.is_moe_layer(l)) found = int(c);
-    if (found < 0) {
-      found = int(representative_.size());
-      representative_.push_back(l);
-      windowed_.push_back(window);
-    }
-    class_of_.push_back(found);
+    const LayerShape shape = layer_shape(model, l);
+    const auto found = std::ranges::find(shapes_, shape);
+    class_of_.push_back(int(found - shapes_.begin()));
+    if (found != shapes_.end()) continue;
+    representative_.push_back(l);
+    shapes_.push_back(shape);
   }
-  for (std::size_t c = 0; c < representative_.size(); ++c)
-    attention_class_.push_back(int(std::ranges::find(windowed_, windowed_[c]) - windowed_.begin()));
+  check(shapes_.size() <= 16, "{} shapes of layers", shapes_.size());  // part() has four bits for them
+  for (const LayerShape& shape : shapes_)
+    attention_class_.push_back(
+        int(std::ranges::find(shapes_, shape.attention, &LayerShape::attention) - shapes_.begin()));
 }
 
 void PartCosts::list(int layer_class, LayerPart part, const Batch& batch) {
@@ -57,8 +51,7 @@ Time PartCosts::part(int layer_class, LayerPart part, std::int64_t tokens, std::
 }
 
 Time PartCosts::shared(int layer_class, std::int64_t tokens) {
-  const int layer = representative_[std::size_t(layer_class)];
-  if (!model_.is_moe_layer(layer)) return part(layer_class, LayerPart::shared, tokens);
+  if (!shapes_[std::size_t(layer_class)].has_experts()) return part(layer_class, LayerPart::shared, tokens);
   const Time merge = part(layer_class, LayerPart::merge, tokens);
   return model_.moe->shared_experts > 0 ? part(layer_class, LayerPart::shared, tokens) + merge : merge;
 }
@@ -69,8 +62,7 @@ Time PartCosts::head(std::int64_t tokens, std::int64_t outputs) {
 
 PartCosts::Attention PartCosts::attention(int layer_class, const Batch& batch) {
   if (batch.tokens == 0) return {};
-  const bool windowed = windowed_[std::size_t(layer_class)];
-  const AttentionWork& decode = windowed ? batch.window_decode : batch.decode;
+  const AttentionWork& decode = windowed(layer_class) ? batch.window_decode : batch.decode;
   const bool only_decodes = batch.prefill.queries == 0 && batch.decode.queries > 0;
   const std::uint64_t key = (std::uint64_t(layer_class) << 56) | std::uint64_t(batch.tokens);
   if (only_decodes) {

@@ -10,7 +10,7 @@
 
 namespace moesim {
 
-/// Layers that cost the same for the same batch share a class: dense or MoE, full or windowed attention.
+/// Layers of one shape cost the same for the same batch: they share a class.
 class PartCosts {
  public:
   PartCosts(const Model& model, KernelCosts& kernels, const LayerOptions& options, GpuShare share);
@@ -20,7 +20,7 @@ class PartCosts {
   int attention_class(int layer_class) const { return attention_class_[std::size_t(layer_class)]; }
   int class_of(int layer) const { return class_of_[std::size_t(layer)]; }
 
-  bool windowed(int layer_class) const { return windowed_[std::size_t(layer_class)]; }
+  bool windowed(int layer_class) const { return shapes_[std::size_t(layer_class)].attention.reads.bounded(); }
   struct Attention {
     Time in{}, core{};  ///< up to the attention core, and from there
   };
@@ -44,7 +44,7 @@ class PartCosts {
   LayerOptions options_;
   GpuShare share_;
   std::vector<int> class_of_, representative_, attention_class_;
-  std::vector<bool> windowed_;
+  std::vector<LayerShape> shapes_;  // a class
   std::vector<Operation> operations_;
   struct DecodeShape {
     Attention fixed;       // without the core

@@ -4,13 +4,15 @@
 
 #include <algorithm>
 
+#include "spec/layer_shape.h"
+
 namespace moesim {
 namespace {
-/// What a token beyond the window takes of one within it: only layers without a window keep it.
+/// What a token beyond the window takes of one within it: only layers that keep everything keep it.
 double beyond_window(const Model& model, const HeldLayers& held) {
-  const auto slides = [&](int layer) { return std::ranges::binary_search(model.attention.sliding_layers, layer); };
-  if (model.attention.sliding_window == 0 || held.layers.empty()) return 1;
-  return 1 - double(std::ranges::count_if(held.layers, slides)) / double(held.layers.size());
+  if (held.layers.empty()) return 1;
+  const auto lets_go = [&](int layer) { return layer_shape(model, layer).attention.keeps.bounded(); };
+  return 1 - double(std::ranges::count_if(held.layers, lets_go)) / double(held.layers.size());
 }
 }  // namespace
 

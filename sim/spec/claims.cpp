@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "spec/attention_rules.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
+#include "spec/layer_shape.h"
 
 namespace moesim {
 namespace {
@@ -111,7 +113,8 @@ void about_routing(const Catalogue& c, std::vector<Claim>& out) {
   out.push_back({"DeepSeek-V3", "attention is dense in every third layer",
                  fmt::format("MLA in all {} layers; only the FFN of layers 0 to {} is dense, of width {}", c.v3.layers,
                              c.v3.moe->first_dense_layers - 1, c.v3.dense_width),
-                 c.v3.attention.kind != AttentionKind::mla});
+                 std::ranges::any_of(layer_shapes(c.v3),
+                                     [&](const LayerShape& l) { return l.attention.kind != c.v3.attention.kind; })});
   std::string units;
   std::vector<int> sizes;
   for (const char* name : {"h800-32", "h800-144", "h800-320"}) {
@@ -129,7 +132,7 @@ void about_routing(const Catalogue& c, std::vector<Claim>& out) {
 
 void about_caches(const Catalogue& c, std::vector<Claim>& out) {
   const AttentionShape& a = c.v3.attention;
-  const auto cached = a.kv_lora_rank + a.qk_rope_head_dim;
+  const int cached = rules_of(a.kind).latent_width(a);
   out.push_back(
       {"DeepSeek-V3", "MLA caches only the latent of 512",
        fmt::format("{} + {} = {} values a token and layer: {} B a token for V3, {} B for V2 in BF16; without "
@@ -194,13 +197,13 @@ void about_sizes(const Catalogue& c, std::vector<Claim>& out) {
                  fmt::format("{} layers + {} MTP and {} heads; {} active", c.glm.layers, c.glm.mtp_layers,
                              c.glm.attention.heads, billions(double(count_parameters(c.glm).active))),
                  c.glm.layers == 96});
-  const auto windowed = c.gemma.attention.sliding_layers.size();
-  const auto first_full =
-      std::ranges::adjacent_find(c.gemma.attention.sliding_layers, [](int a, int b) { return b != a + 1; });
-  const int every = first_full == c.gemma.attention.sliding_layers.end() ? 1 : *first_full + 2;
+  const std::vector<LayerShape> gemma = layer_shapes(c.gemma);
+  const auto windowed = std::ranges::count_if(gemma, [](const LayerShape& l) { return l.attention.reads.bounded(); });
+  const auto first_full = std::ranges::find_if(gemma, [](const LayerShape& l) { return !l.attention.reads.bounded(); });
+  const auto every = first_full - gemma.begin() + 1;
   out.push_back({"Gemma-3", "full attention in every 5th layer",
                  fmt::format("in every {}th: {} windowed layers, {} full ones of {}", every, windowed,
-                             std::size_t(c.gemma.layers) - windowed, c.gemma.layers),
+                             c.gemma.layers - windowed, c.gemma.layers),
                  every == 5});
 }
 

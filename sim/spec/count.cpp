@@ -2,23 +2,55 @@
 #include "spec/count.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "spec/attention_rules.h"
+#include "spec/layer_shape.h"
 
 namespace moesim {
 namespace {
-/// Tokens kept or attended to, summed over layers, by a token with `context` tokens up to and with itself.
-double attended(const Model& m, std::int64_t context) {
-  const auto windowed = std::int64_t(m.attention.sliding_layers.size());
-  const std::int64_t near = std::min<std::int64_t>(context, m.attention.sliding_window);
-  return double((m.layers - windowed) * context + windowed * near);
+/// Tokens kept, summed over layers, of a sequence of `tokens`.
+std::int64_t kept(const Model& m, std::int64_t tokens) {
+  std::int64_t sum = 0;
+  for (const LayerShape& layer : layer_shapes(m)) sum += layer.attention.keeps.of(tokens);
+  return sum;
 }
-/// Mean over the tokens of a sequence, by half the square (causal) or the whole square.
-double mean_attended(const Model& m, std::int64_t length, bool causal) {
-  const auto windowed = double(m.attention.sliding_layers.size());
-  const auto whole = double(length), window = double(std::min<std::int64_t>(length, m.attention.sliding_window));
-  if (!causal) return (double(m.layers) - windowed) * whole + windowed * window;
-  // Of a window's tokens, the first ones of the sequence see fewer; a chunk is a short sequence of its own.
-  const double near = m.attention.chunked ? window / 2 : window - window * window / (2 * whole);
-  return (double(m.layers) - windowed) * whole / 2 + windowed * near;
+/// Tokens attended to by a query, up to and with itself.  A chunk counts as full: what a long text has at most.
+std::int64_t attended(const KeysRead& reads, std::int64_t context) {
+  return reads.bounded() ? std::min(context, reads.width) : context;
+}
+/// Mean over the tokens of a sequence, by half the square (causal).
+double mean_attended(const KeysRead& reads, double length) {
+  const double width = std::min(length, double(reads.width));
+  switch (reads.span) {
+    case KeysRead::Span::all:
+      return length / 2;
+    case KeysRead::Span::sliding:  // the first tokens of the sequence see fewer
+      return width - width * width / (2 * length);
+    case KeysRead::Span::chunk:  // a short sequence of its own
+      return width / 2;
+  }
+  return length / 2;
+}
+/// `of(reads)` summed over the layers: once for each kind of reading, times the layers that read so.
+template <class Of>
+double over_layers(const Model& m, Of of) {
+  std::vector<std::pair<KeysRead, int>> kinds;
+  for (const LayerShape& layer : layer_shapes(m)) {
+    const auto at = std::ranges::find(kinds, layer.attention.reads, &std::pair<KeysRead, int>::first);
+    if (at == kinds.end())
+      kinds.emplace_back(layer.attention.reads, 1);
+    else
+      ++at->second;
+  }
+  double sum = 0;
+  for (const auto& [reads, layers] : kinds) sum += layers * of(reads);
+  return sum;
+}
+double over_prompt(const Model& m, std::int64_t length, bool causal) {
+  return over_layers(m, [&](const KeysRead& reads) {
+    return causal ? mean_attended(reads, double(length)) : double(attended(reads, length));
+  });
 }
 double forward(const Model& m, double tokens, double width) {
   return 2 * double(count_parameters(m).active_no_embedding) + 2 * double(m.attention.heads) * width * tokens;
@@ -26,14 +58,10 @@ double forward(const Model& m, double tokens, double width) {
 double full_width(const Model& m) { return double(m.attention.head_dim + m.attention.v_head_dim); }
 }  // namespace
 
+bool caches_latent(const Model& model) { return rules_of(model.attention.kind).latent_width(model.attention) > 0; }
+
 Bytes cache_bytes_per_layer(const Model& model, CacheFormat format) {
-  const AttentionShape& a = model.attention;
-  const bool mla = a.kind == AttentionKind::mla;
-  const std::int64_t elements =
-      mla ? std::int64_t{a.kv_lora_rank} + a.qk_rope_head_dim : std::int64_t{a.kv_heads} * (a.head_dim + a.v_head_dim);
-  if (format == CacheFormat::bf16) return {2 * elements};
-  if (format == CacheFormat::fp8 || !mla) return {elements};
-  return {a.kv_lora_rank + 4 * ((a.kv_lora_rank + 127) / 128) + 2 * a.qk_rope_head_dim};
+  return rules_of(model.attention.kind).cached_bytes(model.attention, format);
 }
 
 Bytes cache_bytes_per_token(const Model& model, CacheFormat format) {
@@ -41,36 +69,25 @@ Bytes cache_bytes_per_token(const Model& model, CacheFormat format) {
 }
 
 Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format) {
-  return cache_bytes_per_layer(model, format) * std::int64_t(attended(model, context));
+  return cache_bytes_per_layer(model, format) * kept(model, context);
 }
 
 Bytes cache_bytes_as(const Model& model, AttentionKind kind, std::int64_t context, CacheFormat format) {
-  constexpr int kGroups = 8, kLatent = 512, kRope = 64;
   Model other = model;
-  AttentionShape& a = other.attention;
-  if (kind != AttentionKind::mla) {
-    a.head_dim = a.v_head_dim;  // MLA's queries and keys carry the rope part besides
-    a.kv_heads = kind == AttentionKind::mha ? a.heads : kGroups;
-  } else if (a.kind != AttentionKind::mla) {
-    a.kv_lora_rank = kLatent;
-    a.qk_rope_head_dim = kRope;
-  }
-  a.kind = kind;
+  other.attention = rules_of(kind).instead_of(model.attention);
   return cache_bytes(other, context, format);
 }
 
 Flops decode_flops(const Model& model, std::int64_t context) {
-  const AttentionShape& a = model.attention;
-  const double width =
-      a.kind == AttentionKind::mla ? double(2 * a.kv_lora_rank + a.qk_rope_head_dim) : full_width(model);
-  return {forward(model, attended(model, context), width)};
+  const double attends = over_layers(model, [&](const KeysRead& reads) { return double(attended(reads, context)); });
+  return {forward(model, attends, double(rules_of(model.attention.kind).decode_width(model.attention)))};
 }
 
 Flops prefill_flops(const Model& model, std::int64_t length) {
-  return {forward(model, mean_attended(model, length, true), full_width(model))};
+  return {forward(model, over_prompt(model, length, true), full_width(model))};
 }
 
 Flops training_flops(const Model& model, std::int64_t length, bool causal) {
-  return {3 * forward(model, mean_attended(model, length, causal), full_width(model))};
+  return {3 * forward(model, over_prompt(model, length, causal), full_width(model))};
 }
 }  // namespace moesim

@@ -71,6 +71,8 @@ struct EnumNames<CacheFormat> {
   static constexpr std::pair<std::string_view, CacheFormat> table[] = {
       {"bf16", CacheFormat::bf16}, {"fp8", CacheFormat::fp8}, {"fp8_mla", CacheFormat::fp8_mla}};
 };
+/// Whether the cache holds a latent instead of keys and values, and decoding attends to that.
+bool caches_latent(const Model& model);
 /// Keys and values of one token in one layer.
 Bytes cache_bytes_per_layer(const Model& model, CacheFormat format);
 /// Keys and values of one token in all layers, windows not yet full.

@@ -45,7 +45,7 @@ MoeShape read_deepseek_moe(const Values& v, const Model& m) {
   s.top_k = v.whole("num_experts_per_tok");
   s.first_dense_layers = v.whole_or("first_k_dense_replace", 0);
   s.layer_frequency = v.whole_or("moe_layer_freq", 1);
-  const bool sigmoid_family = m.architecture == "deepseek_v3" || m.architecture == "glm4_moe";
+  const bool sigmoid_family = traits_of(m.architecture).missing.sigmoid_gate;
   const std::string score = v.text_or("scoring_func", sigmoid_family ? "sigmoid" : "softmax");
   if (score != "softmax" && score != "sigmoid")
     v.fail("scoring_func", fmt::format("expected softmax or sigmoid, got \"{}\"", score));
@@ -69,25 +69,30 @@ MoeShape read_deepseek_moe(const Values& v, const Model& m) {
   return s;
 }
 
+/// Which layers have experts; a run of dense ones from the first on is all that can be said.
+void read_qwen_layers(const Values& v, MoeShape& s) {
+  s.layer_frequency = v.whole_or("decoder_sparse_step", 1);
+  const std::vector<int> dense = v.has("mlp_only_layers") ? v.list("mlp_only_layers") : std::vector<int>{};
+  for (std::size_t i = 0; i < dense.size(); ++i)
+    if (dense[i] != int(i)) v.fail("mlp_only_layers", "only a run of layers from 0 on can be dense");
+  s.first_dense_layers = int(dense.size());
+}
+
 MoeShape read_other_moe(const Values& v, const Model& m) {
+  const ArchitectureTraits& family = traits_of(m.architecture);
   MoeShape s;
   s.experts = v.has("num_local_experts") ? v.whole("num_local_experts") : v.whole("num_experts");
   s.expert_width = v.has("moe_intermediate_size") ? v.whole("moe_intermediate_size") : v.whole("intermediate_size");
-  s.top_k = v.whole_or("num_experts_per_tok", m.architecture == "llama4" ? 1 : 2);
+  s.top_k = v.whole_or("num_experts_per_tok", family.missing.top_k);
   s.balance_loss = v.number_or("router_aux_loss_coef", 0);
   s.selection = Selection::topk_softmax;
   s.normalise = true;
-  if (m.architecture == "qwen3_moe") {
+  s.router_linear_bias = s.expert_bias = family.biased_experts;
+  if (family.moe == MoeKeys::qwen) {
     s.selection = Selection::greedy;
     s.normalise = v.flag_or("norm_topk_prob", false);
-    s.layer_frequency = v.whole_or("decoder_sparse_step", 1);
-    const std::vector<int> dense = v.has("mlp_only_layers") ? v.list("mlp_only_layers") : std::vector<int>{};
-    for (std::size_t i = 0; i < dense.size(); ++i)
-      if (dense[i] != int(i)) v.fail("mlp_only_layers", "only a run of layers from 0 on can be dense");
-    s.first_dense_layers = int(dense.size());
-  } else if (m.architecture == "gpt_oss") {
-    s.router_linear_bias = s.expert_bias = true;
-  } else if (m.architecture == "llama4") {
+    read_qwen_layers(v, s);
+  } else if (family.moe == MoeKeys::llama4) {
     s.selection = Selection::top1_input;
     s.score = Score::sigmoid;
     s.normalise = false;
@@ -98,17 +103,28 @@ MoeShape read_other_moe(const Values& v, const Model& m) {
   return s;
 }
 
+/// The key that no config.json of a mixture may lack.
+const char* experts_key(MoeKeys keys) {
+  switch (keys) {
+    case MoeKeys::none:
+    case MoeKeys::local_experts:
+    case MoeKeys::llama4:
+      return "num_local_experts";
+    case MoeKeys::qwen:
+      return "num_experts";
+    case MoeKeys::deepseek:
+      return "n_routed_experts";
+  }
+  return "num_local_experts";
+}
+
 void read_ffn(const Values& v, Model& m) {
-  const bool deepseek = m.architecture.starts_with("deepseek") || m.architecture == "glm4_moe";
-  const bool mixture = v.has("n_routed_experts") || v.has("num_local_experts") || v.has("num_experts");
-  const bool expected = deepseek || m.architecture == "mixtral" || m.architecture == "qwen3_moe" ||
-                        m.architecture == "gpt_oss" || m.architecture == "llama4";
-  if (expected && !mixture)
-    v.fail(deepseek                        ? "n_routed_experts"
-           : m.architecture == "qwen3_moe" ? "num_experts"
-                                           : "num_local_experts",
-           "is missing");
-  if (mixture && expected) m.moe = deepseek ? read_deepseek_moe(v, m) : read_other_moe(v, m);
+  const MoeKeys keys = traits_of(m.architecture).moe;
+  if (keys != MoeKeys::none) {
+    if (!v.has("n_routed_experts") && !v.has("num_local_experts") && !v.has("num_experts"))
+      v.fail(experts_key(keys), "is missing");
+    m.moe = keys == MoeKeys::deepseek ? read_deepseek_moe(v, m) : read_other_moe(v, m);
+  }
   if (int(m.moe_layers().size()) == m.layers) return;
   m.dense_width = v.has("intermediate_size_mlp") ? v.whole("intermediate_size_mlp") : v.whole("intermediate_size");
 }
@@ -128,30 +144,15 @@ Dtype read_dtype(const Values& root, const Values& v) {
   root.fail("torch_dtype", fmt::format("expected float32, float16 or bfloat16, got \"{}\"", word));
 }
 
-/// model_type to the architecture whose layers it has.
-constexpr std::pair<std::string_view, std::string_view> kTypes[] = {{"deepseek", "deepseek"},
-                                                                    {"deepseek_v2", "deepseek_v2"},
-                                                                    {"deepseek_v3", "deepseek_v3"},
-                                                                    {"kimi_k2", "deepseek_v3"},
-                                                                    {"mixtral", "mixtral"},
-                                                                    {"mistral", "mistral"},
-                                                                    {"qwen3_moe", "qwen3_moe"},
-                                                                    {"qwen2", "qwen2"},
-                                                                    {"llama", "llama"},
-                                                                    {"llama4", "llama4"},
-                                                                    {"llama4_text", "llama4"},
-                                                                    {"gemma3", "gemma3"},
-                                                                    {"gemma3_text", "gemma3"},
-                                                                    {"gpt_oss", "gpt_oss"},
-                                                                    {"glm4_moe", "glm4_moe"}};
-
-std::string architecture_of(const Values& root) {
+/// The family that `model_type` names.
+Architecture architecture_of(const Values& root) {
   const std::string type = root.text_or("model_type", "");
   if (type.empty()) root.fail("model_type", "is missing");
   std::vector<std::string_view> known;
-  for (const auto& [word, architecture] : kTypes) {
-    if (word == type) return std::string(architecture);
-    known.push_back(word);
+  for (const ArchitectureTraits& family : architectures()) {
+    if (type == name_of(family.of) || type == family.also_read) return family.of;
+    known.push_back(name_of(family.of));
+    if (!family.also_read.empty()) known.push_back(family.also_read);
   }
   root.fail("model_type", fmt::format("\"{}\" is not known{}", type, suggestion(type, known, "known types")));
 }
@@ -162,18 +163,20 @@ Model read_hugging_face(const std::string& file) {
   Model m;
   m.architecture = architecture_of(root);
   const Values v = root.has("text_config") ? root.part("text_config") : root;
-  m.vocabulary = v.has("vocab_size") || m.architecture != "gemma3" ? v.whole("vocab_size") : 262208;
+  const ArchitectureTraits& family = traits_of(m.architecture);
+  const ConfigDefaults& missing = family.missing;
+  m.vocabulary = missing.vocabulary > 0 ? v.whole_or("vocab_size", missing.vocabulary) : v.whole("vocab_size");
   m.hidden = v.whole("hidden_size");
   m.layers = v.whole("num_hidden_layers");
   read_rope(v, m);
   read_attention(v, m);
   read_ffn(v, m);
-  m.tied_embeddings = v.flag_or("tie_word_embeddings", m.architecture == "gemma3");
+  m.tied_embeddings = v.flag_or("tie_word_embeddings", missing.tied_embeddings);
   m.mtp_layers = v.whole_or("num_nextn_predict_layers", 0);
-  m.max_positions = v.whole_or("max_position_embeddings", m.architecture == "gemma3" ? 131072 : 0);
-  m.norms_per_layer = m.architecture == "gemma3" ? 4 : 2;
+  m.max_positions = v.whole_or("max_position_embeddings", missing.max_positions);
+  m.norms_per_layer = family.norms_per_layer;
   m.norm_epsilon = v.number_or("rms_norm_eps", m.norm_epsilon);
-  m.swiglu_limit = v.number_or("swiglu_limit", m.architecture == "gpt_oss" ? 7 : 0);
+  m.swiglu_limit = v.number_or("swiglu_limit", missing.swiglu_limit);
   m.weights = read_dtype(root, v);
   const std::filesystem::path where = std::filesystem::absolute(file);
   m.name = where.filename() == "config.json" ? where.parent_path().filename().string() : where.stem().string();

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "spec/layer_shape.h"
+
 namespace moesim {
 namespace {
 /// Every layer of `layers` that `picks` says so.
@@ -46,21 +48,47 @@ void read_head_attention(const Values& v, Model& m) {
            fmt::format("must divide hidden_size {} when head_dim is missing, got {}", m.hidden, a.heads));
   a.head_dim = a.v_head_dim = v.whole_or("head_dim", m.hidden / a.heads);
   a.kind = a.kv_heads == a.heads ? AttentionKind::mha : AttentionKind::gqa;
-  // Qwen2 has biases on Q, K and V without a key that says so.
-  a.qkv_bias = m.architecture == "qwen2" || v.flag_or("attention_bias", false);
-  a.o_bias = a.qkv_bias && (m.architecture == "gpt_oss" || m.architecture == "llama");
-  a.qk_norm = m.architecture == "qwen3_moe" || m.architecture == "gemma3" ||
-              v.flag_or("use_qk_norm", m.architecture == "llama4");
-  a.sinks = m.architecture == "gpt_oss";
-  a.query_scalar = v.number_or("query_pre_attn_scalar", m.architecture == "gemma3" ? 256 : 0);
-  if (m.architecture == "llama4") read_temperature(v, a);
+  const ArchitectureTraits& family = traits_of(m.architecture);
+  a.qkv_bias = family.qkv_bias || v.flag_or("attention_bias", false);
+  a.o_bias = a.qkv_bias && family.output_takes_bias;
+  a.qk_norm = family.qk_norm || v.flag_or("use_qk_norm", family.missing.qk_norm);
+  a.sinks = family.sinks;
+  a.query_scalar = v.number_or("query_pre_attn_scalar", family.missing.query_scalar);
+  if (family.chunk_keys) read_temperature(v, a);
+}
+
+/// The windowed layers of a config.json that does not list them.
+std::vector<int> usual_windowed_layers(const Values& v, const Model& m) {
+  switch (traits_of(m.architecture).windowed) {
+    case WindowedLayers::from_one_on:
+      return layers_where(m.layers, [&](int layer) { return layer >= v.whole_or("max_window_layers", 0); });
+    case WindowedLayers::even:
+      return layers_where(m.layers, [](int layer) { return layer % 2 == 0; });
+    case WindowedLayers::but_every_nth: {
+      const int every = v.whole_or("sliding_window_pattern", 6);
+      if (every < 1) v.fail("sliding_window_pattern", "must be more than 0");
+      return layers_where(m.layers, [&](int layer) { return (layer + 1) % every != 0; });
+    }
+  }
+  return {};
+}
+
+void read_widths(const Values& v, Model& m) {
+  switch (traits_of(m.architecture).attention) {
+    case AttentionKind::mha:
+    case AttentionKind::gqa:
+      return read_head_attention(v, m);
+    case AttentionKind::mla:
+      return read_latent_attention(v, m.attention);
+  }
 }
 
 void read_windows(const Values& v, Model& m) {
   AttentionShape& a = m.attention;
-  if (m.architecture == "llama4") {
+  if (traits_of(m.architecture).chunk_keys) {
     a.sliding_window = v.whole_or("attention_chunk_size", 0);
-    if (a.sliding_window > 0) a.sliding_layers = layers_where(m.layers, [&](int i) { return m.rope.rotates(i); });
+    if (a.sliding_window > 0)
+      a.sliding_layers = layers_where(m.layers, [&](int layer) { return has_rope(m.rope, layer); });
     a.chunked = a.sliding_window > 0;
     return;
   }
@@ -73,14 +101,8 @@ void read_windows(const Values& v, Model& m) {
              fmt::format("must have one entry for each of the {} layers, has {}", m.layers, kinds.size()));
     a.sliding_layers =
         layers_where(m.layers, [&](int layer) { return kinds[std::size_t(layer)] == "sliding_attention"; });
-  } else if (m.architecture == "gemma3") {
-    const int every = v.whole_or("sliding_window_pattern", 6);
-    if (every < 1) v.fail("sliding_window_pattern", "must be more than 0");
-    a.sliding_layers = layers_where(m.layers, [&](int layer) { return (layer + 1) % every != 0; });
-  } else if (m.architecture == "gpt_oss") {
-    a.sliding_layers = layers_where(m.layers, [](int layer) { return layer % 2 == 0; });
   } else {
-    a.sliding_layers = layers_where(m.layers, [&](int layer) { return layer >= v.whole_or("max_window_layers", 0); });
+    a.sliding_layers = usual_windowed_layers(v, m);
   }
   if (a.sliding_layers.empty()) a.sliding_window = 0;
 }
@@ -119,7 +141,7 @@ int read_no_rope(const Values& v, int layers) {
   const auto first = std::find(rotating.begin(), rotating.begin() + layers, 0) - rotating.begin();
   if (first < layers) shape.no_rope_every = int(first) + 1;
   for (int layer = 0; layer < layers; ++layer)
-    if ((rotating[std::size_t(layer)] != 0) != shape.rotates(layer))
+    if ((rotating[std::size_t(layer)] != 0) != has_rope(shape, layer))
       v.fail("no_rope_layers", "only every n-th layer can be without RoPE");
   return shape.no_rope_every;
 }
@@ -129,9 +151,9 @@ int read_no_rope(const Values& v, int layers) {
 /// differ.
 void read_rope(const Values& v, Model& m) {
   RopeShape& r = m.rope;
-  const bool gemma = m.architecture == "gemma3";  // its config.json leaves the defaults of its class out
-  r.theta = v.number_or("rope_theta", gemma ? 1e6 : r.theta);
-  r.local_theta = v.number_or("rope_local_base_freq", gemma ? 1e4 : 0);
+  const ArchitectureTraits& family = traits_of(m.architecture);
+  r.theta = v.number_or("rope_theta", family.missing.rope_theta);
+  r.local_theta = v.number_or("rope_local_base_freq", family.missing.local_theta);
   r.partial = v.number_or("partial_rotary_factor", 1);
   if (v.has("rope_parameters")) {
     Values p = v.part("rope_parameters");
@@ -143,14 +165,11 @@ void read_rope(const Values& v, Model& m) {
   } else if (v.has("rope_scaling")) {
     read_rope_scaling(v.part("rope_scaling"), r);
   }
-  if (m.architecture == "llama4") r.no_rope_every = read_no_rope(v, m.layers);
+  if (family.chunk_keys) r.no_rope_every = read_no_rope(v, m.layers);
 }
 
 void read_attention(const Values& v, Model& m) {
-  if (m.architecture.starts_with("deepseek") && m.architecture != "deepseek")
-    read_latent_attention(v, m.attention);
-  else
-    read_head_attention(v, m);
+  read_widths(v, m);
   read_windows(v, m);
 }
 }  // namespace moesim

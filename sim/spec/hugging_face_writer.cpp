@@ -2,41 +2,58 @@
 #include <numeric>
 
 #include "spec/hugging_face.h"
+#include "spec/layer_shape.h"
 
 namespace moesim {
 namespace {
 using Json = nlohmann::ordered_json;
 
-std::string model_type(const Model& m) {
-  return m.architecture == "gemma3" || m.architecture == "llama4" ? m.architecture + "_text" : m.architecture;
+std::string_view model_type(const Model& m) {
+  const ArchitectureTraits& family = traits_of(m.architecture);
+  return family.written_type.empty() ? name_of(family.of) : family.written_type;
+}
+
+void add_latents(const AttentionShape& a, Json& out) {
+  out["q_lora_rank"] = a.q_lora_rank > 0 ? Json(a.q_lora_rank) : Json(nullptr);
+  out["kv_lora_rank"] = a.kv_lora_rank;
+  out["qk_nope_head_dim"] = a.qk_nope_head_dim;
+  out["qk_rope_head_dim"] = a.qk_rope_head_dim;
+  out["v_head_dim"] = a.v_head_dim;
+}
+
+/// Llama-4's chunks, its layers without positions and how they sharpen their queries.
+void add_chunks(const Model& m, const std::vector<LayerShape>& layers, Json& out) {
+  const AttentionShape& a = m.attention;
+  out["attention_chunk_size"] = windowed_read(m).width;
+  for (const LayerShape& layer : layers) out["no_rope_layers"].push_back(layer.attention.rope.active ? 1 : 0);
+  out["attn_temperature_tuning"] = a.temperature_scale > 0;
+  if (a.temperature_scale > 0) out["attn_scale"] = a.temperature_scale, out["floor_scale"] = a.temperature_floor;
+}
+
+void add_heads(const Model& m, Json& out) {
+  const AttentionShape& a = m.attention;
+  const ArchitectureTraits& family = traits_of(m.architecture);
+  const std::vector<LayerShape> layers = layer_shapes(m);
+  out["head_dim"] = a.head_dim;
+  out["attention_bias"] = a.qkv_bias;
+  if (family.qk_norm_key) out["use_qk_norm"] = a.qk_norm;
+  if (a.query_scalar > 0) out["query_pre_attn_scalar"] = a.query_scalar;
+  if (family.chunk_keys) return add_chunks(m, layers, out);
+  if (!windowed_read(m).bounded()) return;
+  out["sliding_window"] = windowed_read(m).width;
+  for (const LayerShape& layer : layers)
+    out["layer_types"].push_back(layer.attention.reads.bounded() ? "sliding_attention" : "full_attention");
 }
 
 void add_attention(const Model& m, Json& out) {
-  const AttentionShape& a = m.attention;
-  out["num_attention_heads"] = a.heads;
-  out["num_key_value_heads"] = a.kv_heads;
-  if (a.kind == AttentionKind::mla) {
-    out["q_lora_rank"] = a.q_lora_rank > 0 ? Json(a.q_lora_rank) : Json(nullptr);
-    out["kv_lora_rank"] = a.kv_lora_rank;
-    out["qk_nope_head_dim"] = a.qk_nope_head_dim;
-    out["qk_rope_head_dim"] = a.qk_rope_head_dim;
-    out["v_head_dim"] = a.v_head_dim;
-    return;
-  }
-  out["head_dim"] = a.head_dim;
-  out["attention_bias"] = a.qkv_bias;
-  if (m.architecture == "glm4_moe" || m.architecture == "llama4") out["use_qk_norm"] = a.qk_norm;
-  if (a.query_scalar > 0) out["query_pre_attn_scalar"] = a.query_scalar;
-  if (m.architecture == "llama4") {
-    out["attention_chunk_size"] = a.sliding_window;
-    for (int layer = 0; layer < m.layers; ++layer) out["no_rope_layers"].push_back(m.rope.rotates(layer) ? 1 : 0);
-    out["attn_temperature_tuning"] = a.temperature_scale > 0;
-    if (a.temperature_scale > 0) out["attn_scale"] = a.temperature_scale, out["floor_scale"] = a.temperature_floor;
-  } else if (a.sliding_window > 0) {
-    out["sliding_window"] = a.sliding_window;
-    std::vector<std::string> kinds(std::size_t(m.layers), "full_attention");
-    for (const int layer : a.sliding_layers) kinds[std::size_t(layer)] = "sliding_attention";
-    out["layer_types"] = kinds;
+  out["num_attention_heads"] = m.attention.heads;
+  out["num_key_value_heads"] = m.attention.kv_heads;
+  switch (m.attention.kind) {
+    case AttentionKind::mha:
+    case AttentionKind::gqa:
+      return add_heads(m, out);
+    case AttentionKind::mla:
+      return add_latents(m.attention, out);
   }
 }
 
@@ -76,26 +93,39 @@ void add_deepseek_moe(const MoeShape& s, Json& out) {
   out["aux_loss_alpha"] = s.balance_loss;
 }
 
-void add_moe(const Model& m, Json& out) {
-  const MoeShape& s = *m.moe;
-  if (m.architecture.starts_with("deepseek") || m.architecture == "glm4_moe") return add_deepseek_moe(s, out);
+void add_qwen_moe(const MoeShape& s, Json& out) {
   out["num_experts_per_tok"] = s.top_k;
   out["router_aux_loss_coef"] = s.balance_loss;
-  if (m.architecture == "qwen3_moe") {
-    out["num_experts"] = s.experts;
-    out["moe_intermediate_size"] = s.expert_width;
-    out["norm_topk_prob"] = s.normalise;
-    out["decoder_sparse_step"] = s.layer_frequency;
-    std::vector<int> dense(static_cast<std::size_t>(s.first_dense_layers));
-    std::iota(dense.begin(), dense.end(), 0);
-    out["mlp_only_layers"] = dense;
-    return;
-  }
+  out["num_experts"] = s.experts;
+  out["moe_intermediate_size"] = s.expert_width;
+  out["norm_topk_prob"] = s.normalise;
+  out["decoder_sparse_step"] = s.layer_frequency;
+  std::vector<int> dense(static_cast<std::size_t>(s.first_dense_layers));
+  std::iota(dense.begin(), dense.end(), 0);
+  out["mlp_only_layers"] = dense;
+}
+
+void add_local_moe(const MoeShape& s, Json& out) {
+  out["num_experts_per_tok"] = s.top_k;
+  out["router_aux_loss_coef"] = s.balance_loss;
   out["num_local_experts"] = s.experts;
   out["intermediate_size"] = s.expert_width;
-  if (m.architecture == "llama4") {
-    out["intermediate_size_mlp"] = m.dense_width;
-    out["interleave_moe_layer_step"] = s.layer_frequency;
+}
+
+void add_moe(const Model& m, Json& out) {
+  const MoeShape& s = *m.moe;
+  switch (traits_of(m.architecture).moe) {
+    case MoeKeys::deepseek:
+      return add_deepseek_moe(s, out);
+    case MoeKeys::qwen:
+      return add_qwen_moe(s, out);
+    case MoeKeys::none:
+    case MoeKeys::local_experts:
+      return add_local_moe(s, out);
+    case MoeKeys::llama4:
+      add_local_moe(s, out);
+      out["intermediate_size_mlp"] = m.dense_width;
+      out["interleave_moe_layer_step"] = s.layer_frequency;
   }
 }
 }  // namespace

@@ -35,16 +35,7 @@ void finish_model(const Config& config, Model& m, bool extends) {
 }
 
 constexpr EntryKind<Model> kModel = {"models", "model", forget_release, is_unpublished, finish_model, "scale"};
-}  // namespace
 
-std::vector<int> Model::moe_layers() const {
-  std::vector<int> out;
-  for (int layer = 0; layer < layers; ++layer)
-    if (is_moe_layer(layer)) out.push_back(layer);
-  return out;
-}
-
-namespace {
 /// The config.json that `name` stands for, or "".
 std::string config_json(const std::string& name, const std::string& beside) {
   namespace fs = std::filesystem;

@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "core/config.h"
+#include "spec/architecture.h"
+#include "spec/attention_kind.h"
 
 namespace moesim {
 
-enum class AttentionKind { mha, gqa, mla };
 enum class Score { softmax, sigmoid };
 /// How a token's experts are selected from their scores.
 enum class Selection {
@@ -21,11 +22,6 @@ enum class Selection {
 };
 enum class Dtype { fp32, bf16, fp16, fp8, fp4 };
 
-template <>
-struct EnumNames<AttentionKind> {
-  static constexpr std::pair<std::string_view, AttentionKind> table[] = {
-      {"MHA", AttentionKind::mha}, {"GQA", AttentionKind::gqa}, {"MLA", AttentionKind::mla}};
-};
 template <>
 struct EnumNames<Score> {
   static constexpr std::pair<std::string_view, Score> table[] = {{"softmax", Score::softmax},
@@ -58,7 +54,7 @@ struct AttentionShape {
   int qk_rope_head_dim = 0;  // MLA
   bool qkv_bias = false;
   bool o_bias = false;
-  bool qk_norm = false;             // in Llama-4 without weights, after RoPE and only where there is RoPE
+  bool qk_norm = false;
   bool sinks = false;               // one learned logit a head (gpt-oss)
   int sliding_window = 0;           // tokens; 0 means none
   std::vector<int> sliding_layers;  // the layers that use it, ascending
@@ -157,8 +153,6 @@ struct RopeShape {
     f("partial", p.partial, "share of each head that rotates");
     f("no_rope_every", p.no_rope_every, "every n-th layer has no RoPE; 0 means all have");
   }
-
-  bool rotates(int layer) const { return no_rope_every == 0 || (layer + 1) % no_rope_every != 0; }
 };
 
 /// What the publisher says, for comparison with what is counted.
@@ -176,11 +170,10 @@ struct Published {
 };
 
 struct Model {
-  std::string name;          // the catalogue's: deepseek-v3
-  std::string title;         // DeepSeek-V3 (Dec 2024)
-  std::string family;        // DeepSeek: models that are listed together
-  std::string architecture;  // deepseek, deepseek_v2, deepseek_v3, mixtral, mistral, qwen3_moe, qwen2, llama, llama4,
-                             // gemma3, gpt_oss, glm4_moe
+  std::string name;    // the catalogue's: deepseek-v3
+  std::string title;   // DeepSeek-V3 (Dec 2024)
+  std::string family;  // DeepSeek: models that are listed together
+  Architecture architecture = Architecture::llama;
   std::string hugging_face;  // repository, "" if not released
   std::string unpublished;   // why nothing below is known; "" for all others
   int vocabulary = 0, hidden = 0, layers = 0;
@@ -223,10 +216,9 @@ struct Model {
     f("published", p.published, "");
   }
 
-  bool is_moe_layer(int layer) const {
-    return moe && layer >= moe->first_dense_layers && (layer + 1) % moe->layer_frequency == 0;
-  }
-  bool has_qk_norm_weights() const { return attention.qk_norm && architecture != "llama4"; }
+  // What differs from layer to layer is in spec/layer_shape.h, and so are these.
+  bool is_moe_layer(int layer) const;
+  bool has_qk_norm_weights() const;
   /// Model layer numbers of the MoE layers, ascending.
   std::vector<int> moe_layers() const;
 };

@@ -5,76 +5,43 @@
 #include <algorithm>
 #include <cmath>
 
+#include "spec/attention_rules.h"
 #include "spec/check_model.h"
+#include "spec/scale_steps.h"
 
 namespace moesim {
-namespace {
-[[noreturn]] void fail(std::string_view key, std::string_view problem) {
+void fail_scale(std::string_view key, std::string_view problem) {
   throw ConfigError(fmt::format("scale.{}", key), std::string(problem));
 }
 
-/// The given value, or the old one divided by `factor`, rounded up to a multiple of `unit`, at least `least`.
-int smaller(std::string_view key, const std::optional<int>& given, int old, double factor, int unit = 1,
-            int least = 1) {
+int smaller(std::string_view key, const std::optional<int>& given, int old, double factor, int unit, int least) {
   if (!given) {
     const int down = unit * int(std::ceil(double(old) / factor / unit));
     return std::min(old, std::max(down, least));
   }
-  if (old == 0) fail(key, "the model has none");
-  if (*given < 1 || *given > old) fail(key, fmt::format("must lie between 1 and the model's {}, got {}", old, *given));
+  if (old == 0) fail_scale(key, "the model has none");
+  if (*given < 1 || *given > old)
+    fail_scale(key, fmt::format("must lie between 1 and the model's {}, got {}", old, *given));
   return *given;
 }
 
-void not_for(std::string_view key, const std::optional<int>& given, std::string_view what) {
-  if (given) fail(key, what);
+void not_for(std::string_view key, const std::optional<int>& given, std::string_view why) {
+  if (given) fail_scale(key, why);
 }
 
-/// Query heads; as many as divide evenly among the KV heads.
-void scale_heads(AttentionShape& a, const Scale& s) {
-  const int ratio = a.heads / a.kv_heads;
-  if (a.kind == AttentionKind::gqa) {
-    a.kv_heads = smaller("kv_heads", s.kv_heads, a.kv_heads, s.heads ? 1 : s.factor);
-    if (s.heads && !s.kv_heads) a.kv_heads = std::max(1, *s.heads / ratio);
-    const int unit = a.kv_heads;
-    a.heads = smaller("heads", s.heads, a.heads, s.factor, unit, unit);
-    return;
-  }
+void scale_equal_heads(AttentionShape& a, const Scale& s) {
   not_for("kv_heads", s.kv_heads, fmt::format("{} has as many as heads; give heads", name_of(a.kind)));
   a.heads = a.kv_heads = smaller("heads", s.heads, a.heads, s.factor);
 }
 
-void scale_attention(AttentionShape& a, const Scale& s) {
-  const int heads = a.heads;
-  scale_heads(a, s);
-  // What the heads could not take of the factor.
-  const double rest = std::max(1.0, s.factor * double(a.heads) / double(heads));
-  if (a.kind != AttentionKind::mla) {
-    for (const auto& [key, given] : {std::pair{"v_head_dim", s.v_head_dim},
-                                     {"qk_nope_head_dim", s.qk_nope_head_dim},
-                                     {"qk_rope_head_dim", s.qk_rope_head_dim},
-                                     {"q_lora_rank", s.q_lora_rank},
-                                     {"kv_lora_rank", s.kv_lora_rank}})
-      not_for(key, given, fmt::format("only MLA models have it, this one has {}", name_of(a.kind)));
-    a.head_dim = a.v_head_dim = smaller("head_dim", s.head_dim, a.head_dim, rest, 2, 4);
-    if (a.head_dim % 2 != 0) fail("head_dim", fmt::format("must be even for RoPE, got {}", a.head_dim));
-    return;
-  }
-  not_for("head_dim", s.head_dim, "for MLA give qk_nope_head_dim and qk_rope_head_dim");
-  a.qk_nope_head_dim = smaller("qk_nope_head_dim", s.qk_nope_head_dim, a.qk_nope_head_dim, rest, 2, 4);
-  a.qk_rope_head_dim = smaller("qk_rope_head_dim", s.qk_rope_head_dim, a.qk_rope_head_dim, rest, 2, 4);
-  if (a.qk_rope_head_dim % 2 != 0)
-    fail("qk_rope_head_dim", fmt::format("must be even for RoPE, got {}", a.qk_rope_head_dim));
-  a.v_head_dim = smaller("v_head_dim", s.v_head_dim, a.v_head_dim, rest, 2, 4);
-  a.q_lora_rank = smaller("q_lora_rank", s.q_lora_rank, a.q_lora_rank, s.factor, 1, 4);
-  a.kv_lora_rank = smaller("kv_lora_rank", s.kv_lora_rank, a.kv_lora_rank, s.factor, 1, 4);
-  a.head_dim = a.qk_nope_head_dim + a.qk_rope_head_dim;
+double left_of_factor(const AttentionShape& a, const Scale& s, int before) {
+  return std::max(1.0, s.factor * double(a.heads) / double(before));
 }
-}  // namespace
 
 Model scaled(const Model& model, const Scale& s) {
   constexpr int kLeastVocabulary = 256;  // so that any text can be read byte by byte
-  if (!model.unpublished.empty()) fail("factor", fmt::format("nothing is published of {}", model.name));
-  if (!(s.factor >= 1 && s.factor <= 1e6)) fail("factor", fmt::format("must be 1 or more, got {}", s.factor));
+  if (!model.unpublished.empty()) fail_scale("factor", fmt::format("nothing is published of {}", model.name));
+  if (!(s.factor >= 1 && s.factor <= 1e6)) fail_scale("factor", fmt::format("must be 1 or more, got {}", s.factor));
   Model m = model;
   m.hidden = smaller("hidden", s.hidden, m.hidden, s.factor, 2, 4);
   m.dense_width = smaller("dense_width", s.dense_width, m.dense_width, s.factor, 1, 4);
@@ -83,11 +50,24 @@ Model scaled(const Model& model, const Scale& s) {
     m.moe->expert_width = smaller("expert_width", s.expert_width, m.moe->expert_width, s.factor, 1, 4);
   else
     not_for("expert_width", s.expert_width, "a dense model has no experts");
-  scale_attention(m.attention, s);
-  check_model(m, [](std::string_view key, std::string_view problem) { fail(key.substr(key.rfind('.') + 1), problem); });
+  rules_of(m.attention.kind).scale(m.attention, s);
+  check_model(
+      m, [](std::string_view key, std::string_view problem) { fail_scale(key.substr(key.rfind('.') + 1), problem); });
   m.title += ", scaled down";
   m.hugging_face = m.license = "";
   m.published = {};
   return m;
+}
+
+Scale laptop_scale(const Model& model) {
+  Scale s;
+  const AttentionShape& a = model.attention;
+  s.hidden = std::min(128, model.hidden);
+  if (model.dense_width > 0) s.dense_width = std::min(256, model.dense_width);
+  if (model.moe) s.expert_width = std::min(32, model.moe->expert_width);
+  s.heads = std::min(4, a.heads);
+  s.vocabulary = std::min(256, model.vocabulary);
+  rules_of(a.kind).fit_laptop(a, s);
+  return s;
 }
 }  // namespace moesim

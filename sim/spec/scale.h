@@ -36,4 +36,8 @@ struct Scale {
 /// and to even numbers where RoPE rotates.  Throws ConfigError "scale.KEY: problem" if a value is larger than the
 /// model's, does not apply to its attention, or breaks a rule between values.
 Model scaled(const Model& model, const Scale& scale);
+
+/// A model small enough to compute with here, that routes like the original: hidden width 128, experts 32 wide, 4
+/// heads, byte vocabulary; parts that are smaller already stay.
+Scale laptop_scale(const Model& model);
 }  // namespace moesim

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/ceil_div.h"
+#include "spec/attention_rules.h"
 #include "spec/count.h"
 
 namespace moesim {
@@ -20,30 +21,13 @@ struct Collector {
     if (rows * columns * each * copies == 0) return;
     out.push_back({part, rows, columns, copies * each, copies * active, linear, mtp, false, false});
   }
-  void matrix(ParameterPart part, std::int64_t rows, std::int64_t columns) { add(part, rows, columns, true); }
   void vector(ParameterPart part, std::int64_t width) { add(part, 1, width, false); }
 
   void attention(const Model& m) {
     const AttentionShape& a = m.attention;
-    const std::int64_t q = std::int64_t{a.heads} * a.head_dim, o = std::int64_t{a.heads} * a.v_head_dim;
-    if (a.kind == AttentionKind::mla) {
-      if (a.q_lora_rank > 0) {
-        matrix(ParameterPart::attention, a.q_lora_rank, m.hidden);
-        vector(ParameterPart::attention, a.q_lora_rank);
-      }
-      matrix(ParameterPart::attention, q, a.q_lora_rank > 0 ? a.q_lora_rank : m.hidden);
-      matrix(ParameterPart::attention, a.kv_lora_rank + a.qk_rope_head_dim, m.hidden);
-      vector(ParameterPart::attention, a.kv_lora_rank);
-      matrix(ParameterPart::attention, std::int64_t{a.heads} * (a.qk_nope_head_dim + a.v_head_dim), a.kv_lora_rank);
-    } else {
-      const std::int64_t k = std::int64_t{a.kv_heads} * a.head_dim, v = std::int64_t{a.kv_heads} * a.v_head_dim;
-      for (const std::int64_t rows : {q, k, v}) {
-        matrix(ParameterPart::attention, rows, m.hidden);
-        if (a.qkv_bias) vector(ParameterPart::attention, rows);
-      }
-      if (m.has_qk_norm_weights()) vector(ParameterPart::attention, 2 * std::int64_t{a.head_dim});
-    }
-    matrix(ParameterPart::attention, m.hidden, o);
+    for (const AttentionWeight& w : rules_of(a.kind).weights(m))
+      add(ParameterPart::attention, w.rows, w.columns, w.matrix);
+    add(ParameterPart::attention, m.hidden, std::int64_t{a.heads} * a.v_head_dim, true);
     if (a.o_bias) vector(ParameterPart::attention, m.hidden);
     if (a.sinks) vector(ParameterPart::attention, a.heads);
   }

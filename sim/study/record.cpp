@@ -194,25 +194,4 @@ RecordResult record_routing(Forward& forward, const std::vector<RecordRequest>& 
   check_new_file(options.output);
   return Recorder(forward, requests, options).run();
 }
-
-Scale laptop_scale(const Model& model) {
-  Scale s;
-  const AttentionShape& a = model.attention;
-  s.hidden = std::min(128, model.hidden);
-  if (model.dense_width > 0) s.dense_width = std::min(256, model.dense_width);
-  if (model.moe) s.expert_width = std::min(32, model.moe->expert_width);
-  s.heads = std::min(4, a.heads);
-  s.vocabulary = std::min(256, model.vocabulary);
-  if (a.kind == AttentionKind::mla) {
-    s.qk_nope_head_dim = std::min(16, a.qk_nope_head_dim);
-    s.qk_rope_head_dim = std::min(8, a.qk_rope_head_dim);
-    s.v_head_dim = std::min(16, a.v_head_dim);
-    s.kv_lora_rank = std::min(32, a.kv_lora_rank);
-    if (a.q_lora_rank > 0) s.q_lora_rank = std::min(48, a.q_lora_rank);
-  } else {
-    if (a.kind == AttentionKind::gqa) s.kv_heads = std::min(2, a.kv_heads);
-    s.head_dim = std::min(32, a.head_dim);
-  }
-  return s;
-}
 }  // namespace moesim

@@ -57,8 +57,4 @@ RecordResult record_routing(Forward& forward, const std::vector<RecordRequest>& 
 /// Throws ConfigError for a token id outside the vocabulary or a text that, with `decode` more tokens, is longer than
 /// the model's positions.
 void check_requests(const Model& model, const std::vector<RecordRequest>& requests, int decode);
-
-/// A model small enough to compute with here, that routes like the original: hidden width 128, experts 32 wide, 4
-/// heads, byte vocabulary; parts that are smaller already stay.
-Scale laptop_scale(const Model& model);
 }  // namespace moesim

@@ -37,7 +37,7 @@ Sequences any_sequences(Random& random, std::int64_t fewest) {
 }
 AttentionWork work_of(const Sequences& sequences) {
   Batch batch;
-  for (const auto& [queries, context] : sequences) add_prefill(batch, AttentionWindow{}, queries, context);
+  for (const auto& [queries, context] : sequences) add_prefill(batch, KeysRead{}, queries, context);
   return batch.prefill;
 }
 AttentionHeads latent(Random& random) {

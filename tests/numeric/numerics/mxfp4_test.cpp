@@ -11,7 +11,7 @@ namespace moesim {
 namespace {
 Model tiny() {
   Model m;
-  m.name = "tiny", m.architecture = "gpt_oss";
+  m.name = "tiny", m.architecture = Architecture::gpt_oss;
   m.vocabulary = 8, m.hidden = 64, m.layers = 1, m.swiglu_limit = 7;
   m.attention.heads = m.attention.kv_heads = 1, m.attention.head_dim = m.attention.v_head_dim = 4;
   MoeShape moe;

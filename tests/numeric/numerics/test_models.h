@@ -6,7 +6,7 @@ namespace moesim {
 
 inline Model v2lite_tiny() {
   Model m;
-  m.name = "v2lite_tiny", m.architecture = "deepseek_v2";
+  m.name = "v2lite_tiny", m.architecture = Architecture::deepseek_v2;
   m.vocabulary = 512, m.hidden = 64, m.layers = 4, m.dense_width = 172, m.max_positions = 64;
   AttentionShape& a = m.attention;
   a.kind = AttentionKind::mla;
@@ -20,7 +20,7 @@ inline Model v2lite_tiny() {
 
 inline Model v3_micro() {
   Model m;
-  m.name = "v3_micro", m.architecture = "deepseek_v3";
+  m.name = "v3_micro", m.architecture = Architecture::deepseek_v3;
   m.vocabulary = 64, m.hidden = 32, m.layers = 3, m.dense_width = 48, m.max_positions = 32;
   AttentionShape& a = m.attention;
   a.kind = AttentionKind::mla;

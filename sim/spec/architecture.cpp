@@ -1,0 +1,70 @@
+// The table of families.  Sources: the modeling and configuration files of transformers for each model_type, the
+// publishers' own code for DeepSeek, and the released config.json files.
+#include "spec/architecture.h"
+
+#include <array>
+#include <cstddef>
+
+namespace moesim {
+namespace {
+constexpr std::array kFamilies = {
+    ArchitectureTraits{.of = Architecture::deepseek, .moe = MoeKeys::deepseek},
+    ArchitectureTraits{.of = Architecture::deepseek_v2, .attention = AttentionKind::mla, .moe = MoeKeys::deepseek},
+    ArchitectureTraits{.of = Architecture::deepseek_v3,
+                       .attention = AttentionKind::mla,
+                       .also_read = "kimi_k2",
+                       .moe = MoeKeys::deepseek,
+                       .missing = {.sigmoid_gate = true}},
+    ArchitectureTraits{.of = Architecture::mixtral, .moe = MoeKeys::local_experts},
+    ArchitectureTraits{.of = Architecture::mistral},
+    ArchitectureTraits{.of = Architecture::qwen3_moe, .qk_norm = true, .moe = MoeKeys::qwen},
+    ArchitectureTraits{.of = Architecture::qwen2, .qkv_bias = true},
+    ArchitectureTraits{.of = Architecture::llama, .output_takes_bias = true},
+    ArchitectureTraits{.of = Architecture::llama4,
+                       .interleaved_rope = true,
+                       .weightless_head_norm = true,
+                       .also_read = "llama4_text",
+                       .written_type = "llama4_text",
+                       .moe = MoeKeys::llama4,
+                       .chunk_keys = true,
+                       .qk_norm_key = true,
+                       .missing = {.qk_norm = true, .top_k = 1}},
+    ArchitectureTraits{.of = Architecture::gemma3,
+                       .gating = Gating::gelu,
+                       .norms_from_one = true,
+                       .scales_embedding = true,
+                       .norms_per_layer = 4,
+                       .qk_norm = true,
+                       .also_read = "gemma3_text",
+                       .written_type = "gemma3_text",
+                       .windowed = WindowedLayers::but_every_nth,
+                       .missing = {.vocabulary = 262208,
+                                   .max_positions = 131072,
+                                   .tied_embeddings = true,
+                                   .query_scalar = 256,
+                                   .rope_theta = 1e6,
+                                   .local_theta = 1e4}},
+    ArchitectureTraits{.of = Architecture::gpt_oss,
+                       .sinks = true,
+                       .biased_experts = true,
+                       .output_takes_bias = true,
+                       .moe = MoeKeys::local_experts,
+                       .windowed = WindowedLayers::even,
+                       .missing = {.swiglu_limit = 7}},
+    ArchitectureTraits{.of = Architecture::glm4_moe,
+                       .moe = MoeKeys::deepseek,
+                       .qk_norm_key = true,
+                       .missing = {.sigmoid_gate = true}}};
+
+constexpr bool in_enum_order() {
+  for (std::size_t i = 0; i < kFamilies.size(); ++i)
+    if (kFamilies[i].of != Architecture(i) || EnumNames<Architecture>::table[i].second != Architecture(i)) return false;
+  return true;
+}
+static_assert(kFamilies.size() == std::size(EnumNames<Architecture>::table), "a row a family, and a name");
+static_assert(in_enum_order());
+}  // namespace
+
+std::span<const ArchitectureTraits> architectures() { return kFamilies; }
+const ArchitectureTraits& traits_of(Architecture architecture) { return kFamilies.at(std::size_t(architecture)); }
+}  // namespace moesim

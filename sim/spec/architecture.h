@@ -1,0 +1,109 @@
+// The families of models, and what tells one from another: a row each in spec/architecture.cpp, which the code asks
+// instead of the family's name.
+#pragma once
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "spec/attention_kind.h"
+
+namespace moesim {
+
+/// Whose layer structure and weight names a model has.
+enum class Architecture {
+  deepseek,
+  deepseek_v2,
+  deepseek_v3,
+  mixtral,
+  mistral,
+  qwen3_moe,
+  qwen2,
+  llama,
+  llama4,
+  gemma3,
+  gpt_oss,
+  glm4_moe
+};
+template <>
+struct EnumNames<Architecture> {
+  static constexpr std::pair<std::string_view, Architecture> table[] = {{"deepseek", Architecture::deepseek},
+                                                                        {"deepseek_v2", Architecture::deepseek_v2},
+                                                                        {"deepseek_v3", Architecture::deepseek_v3},
+                                                                        {"mixtral", Architecture::mixtral},
+                                                                        {"mistral", Architecture::mistral},
+                                                                        {"qwen3_moe", Architecture::qwen3_moe},
+                                                                        {"qwen2", Architecture::qwen2},
+                                                                        {"llama", Architecture::llama},
+                                                                        {"llama4", Architecture::llama4},
+                                                                        {"gemma3", Architecture::gemma3},
+                                                                        {"gpt_oss", Architecture::gpt_oss},
+                                                                        {"glm4_moe", Architecture::glm4_moe}};
+};
+
+/// What the gate product of a feed-forward network goes through.
+enum class Gating { silu, gelu };
+
+/// How a config.json describes the mixture.
+enum class MoeKeys {
+  none,           ///< a dense family
+  deepseek,       ///< n_routed_experts, first_k_dense_replace, topk_method ...
+  local_experts,  ///< num_local_experts; every layer is MoE
+  qwen,           ///< num_experts, decoder_sparse_step, mlp_only_layers
+  llama4          ///< num_local_experts, interleave_moe_layer_step; one shared expert
+};
+
+/// Which layers a config.json without layer_types gives its window to.
+enum class WindowedLayers {
+  from_one_on,   ///< those from max_window_layers on
+  even,          ///< every second, from the first on
+  but_every_nth  ///< all but every n-th, n in sliding_window_pattern
+};
+
+/// What a config.json means that leaves a key out: the defaults of the family's class in transformers.
+struct ConfigDefaults {
+  int vocabulary = 0;  // 0: the key must be there
+  int max_positions = 0;
+  bool tied_embeddings = false;
+  bool qk_norm = false;
+  bool sigmoid_gate = false;  // scoring_func sigmoid, topk_method noaux_tc, norm_topk_prob true
+  int top_k = 2;
+  double swiglu_limit = 0;
+  double query_scalar = 0;
+  double rope_theta = 10000;
+  double local_theta = 0;
+};
+
+/// One family.  A field left out of its row is as in Llama.
+struct ArchitectureTraits {
+  Architecture of{};
+
+  // The forward pass
+  Gating gating = Gating::silu;
+  bool norms_from_one = false;        // norm weights are stored less 1
+  bool scales_embedding = false;      // by the square root of the width
+  bool interleaved_rope = false;      // RoPE turns neighbours; false: columns half a head apart.  MLA always does
+  bool weightless_head_norm = false;  // QK norm has no weights, comes after RoPE, and only where there is RoPE
+
+  // What its config.json does not say
+  AttentionKind attention = AttentionKind::gqa;  // whose keys it has; gqa: MHA if there are as many KV heads as heads
+  int norms_per_layer = 2;
+  bool qkv_bias = false;
+  bool qk_norm = false;
+  bool sinks = false;
+  bool biased_experts = false;     // router and experts
+  bool output_takes_bias = false;  // attention_bias is about the output projection too
+
+  // Keys of config.json
+  std::string_view also_read{};     // a second model_type that means this family; the first is its name
+  std::string_view written_type{};  // "": its name
+  MoeKeys moe = MoeKeys::none;
+  WindowedLayers windowed = WindowedLayers::from_one_on;
+  bool chunk_keys = false;   // attention_chunk_size, no_rope_layers, attn_temperature_tuning (Llama-4)
+  bool qk_norm_key = false;  // use_qk_norm is written
+  ConfigDefaults missing{};
+};
+
+/// Every family, in the order of the enum.
+std::span<const ArchitectureTraits> architectures();
+const ArchitectureTraits& traits_of(Architecture architecture);
+}  // namespace moesim

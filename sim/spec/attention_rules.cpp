@@ -1,0 +1,15 @@
+#include "spec/attention_rules.h"
+
+namespace moesim {
+const AttentionRules& rules_of(AttentionKind kind) {
+  switch (kind) {
+    case AttentionKind::mha:
+      return multi_head_rules();
+    case AttentionKind::gqa:
+      return grouped_rules();
+    case AttentionKind::mla:
+      return latent_rules();
+  }
+  throw std::logic_error("a kind of attention without rules");
+}
+}  // namespace moesim

@@ -1,0 +1,54 @@
+// What each kind of attention makes of an AttentionShape: its checks, weights, cache and widths.  A file a kind:
+// attention_heads.cpp (MHA, GQA), attention_latent.cpp (MLA).
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "spec/count.h"
+#include "spec/field_checks.h"
+#include "spec/model.h"
+#include "spec/scale.h"
+
+namespace moesim {
+
+/// One weight of a layer's attention; a vector (norm, bias) has one row.
+struct AttentionWeight {
+  std::int64_t rows = 0, columns = 0;
+  bool matrix = true;
+};
+/// The columns of a query head that RoPE turns.
+struct RotatedColumns {
+  int first = 0, count = 0;
+  bool interleaved = false;  // in pairs of neighbours; false: pairs half of them apart
+};
+
+class AttentionRules {
+ public:
+  virtual ~AttentionRules() = default;
+  /// The rules between the fields that this kind uses; all kinds' are checked before.
+  virtual void check(const AttentionShape& a, const FieldChecks& checks) const = 0;
+  /// All weights of a layer but the output projection, its bias, and sinks.
+  virtual std::vector<AttentionWeight> weights(const Model& m) const = 0;
+  virtual RotatedColumns rotated_columns(const Model& m) const = 0;
+
+  /// Keys and values of one token in one layer.
+  virtual Bytes cached_bytes(const AttentionShape& a, CacheFormat format) const = 0;
+  /// Width of the latent that is cached instead of keys and values; 0 if those are.
+  virtual int latent_width(const AttentionShape& a) const = 0;
+  /// Columns multiplied for each query head and key in decoding: of the logits and of the sum of values.
+  virtual std::int64_t decode_width(const AttentionShape& a) const = 0;
+  /// The attention of a model that cached by this kind instead of its own.
+  virtual AttentionShape instead_of(AttentionShape own) const = 0;
+
+  /// Applies the widths of `s` that are about attention; throws ConfigError as scaled() does.
+  virtual void scale(AttentionShape& a, const Scale& s) const = 0;
+  /// Sets the widths of heads that a laptop computes quickly, none larger than the model's.
+  virtual void fit_laptop(const AttentionShape& a, Scale& s) const = 0;
+};
+const AttentionRules& rules_of(AttentionKind kind);
+
+// One a file; for rules_of().
+const AttentionRules& multi_head_rules();
+const AttentionRules& grouped_rules();
+const AttentionRules& latent_rules();
+}  // namespace moesim

@@ -1,0 +1,33 @@
+// Refusing a model's values one by one, with the path of the field: what the checks of spec/ share.
+#pragma once
+#include <fmt/format.h>
+
+#include <functional>
+#include <stdexcept>
+#include <string_view>
+
+namespace moesim {
+
+/// Told of the field's path ("moe.top_k") and the problem; must throw.
+using Refuse = std::function<void(std::string_view key, std::string_view problem)>;
+
+class FieldChecks {
+ public:
+  explicit FieldChecks(const Refuse& refuse) : refuse_(refuse) {}
+
+  template <class... Args>
+  [[noreturn]] void fail(std::string_view key, fmt::format_string<Args...> problem, Args&&... args) const {
+    refuse_(key, fmt::format(problem, std::forward<Args>(args)...));
+    throw std::logic_error("check_model: the handler of a broken rule returned");
+  }
+  void positive(std::string_view key, int value) const {
+    if (value <= 0) fail(key, "must be more than 0, got {}", value);
+  }
+  void not_negative(std::string_view key, int value) const {
+    if (value < 0) fail(key, "must be 0 or more, got {}", value);
+  }
+
+ private:
+  const Refuse& refuse_;
+};
+}  // namespace moesim

@@ -1,0 +1,87 @@
+#include "spec/layer_shape.h"
+
+#include <algorithm>
+
+#include "spec/attention_rules.h"
+
+namespace moesim {
+namespace {
+bool is_windowed(const AttentionShape& a, int layer) {
+  return a.sliding_window > 0 && std::ranges::binary_search(a.sliding_layers, layer);
+}
+
+bool is_mixture(const Model& m, int layer) {
+  return m.moe && layer >= m.moe->first_dense_layers && (layer + 1) % m.moe->layer_frequency == 0;
+}
+
+LayerRope rope_of(const Model& m, int layer) {
+  const RotatedColumns columns = rules_of(m.attention.kind).rotated_columns(m);
+  LayerRope out;
+  out.active = has_rope(m.rope, layer);
+  // Gemma-3's windowed layers have frequencies of their own, which are not scaled to longer contexts.
+  const bool local = m.rope.local_theta > 0 && std::ranges::binary_search(m.attention.sliding_layers, layer);
+  out.theta = local ? m.rope.local_theta : m.rope.theta;
+  out.stretched = !local;
+  out.interleaved = columns.interleaved;
+  out.first = columns.first;
+  out.dims = columns.count;
+  return out;
+}
+
+HeadNorm head_norm_of(const Model& m, bool rotates) {
+  if (!m.attention.qk_norm) return HeadNorm::none;
+  if (m.has_qk_norm_weights()) return HeadNorm::before_rope;
+  return rotates ? HeadNorm::after_rope : HeadNorm::none;
+}
+}  // namespace
+
+bool has_rope(const RopeShape& rope, int layer) {
+  return rope.no_rope_every == 0 || (layer + 1) % rope.no_rope_every != 0;
+}
+
+KeysRead windowed_read(const Model& model) {
+  const AttentionShape& a = model.attention;
+  if (a.sliding_window == 0) return {};
+  return {a.chunked ? KeysRead::Span::chunk : KeysRead::Span::sliding, a.sliding_window};
+}
+
+// A chunk's keys could go when the next one begins; like a window's, the last ones stay.
+KeysKept windowed_keep(const Model& model) { return {model.attention.sliding_window}; }
+
+int windowed_layers(const Model& model) {
+  return model.attention.sliding_window > 0 ? int(model.attention.sliding_layers.size()) : 0;
+}
+
+LayerShape layer_shape(const Model& model, int layer) {
+  LayerShape out;
+  out.attention.kind = model.attention.kind;
+  if (is_windowed(model.attention, layer)) {
+    out.attention.reads = windowed_read(model);
+    out.attention.keeps = windowed_keep(model);
+  }
+  out.attention.rope = rope_of(model, layer);
+  out.attention.head_norm = head_norm_of(model, out.attention.rope.active);
+  if (layer < model.layers ? is_mixture(model, layer) : model.moe.has_value())
+    out.ffn = {FfnKind::experts, model.moe->expert_width};
+  else
+    out.ffn = {FfnKind::dense, model.dense_width};
+  return out;
+}
+
+std::vector<LayerShape> layer_shapes(const Model& model) {
+  std::vector<LayerShape> out;
+  for (int layer = 0; layer < model.layers; ++layer) out.push_back(layer_shape(model, layer));
+  return out;
+}
+
+bool Model::has_qk_norm_weights() const { return attention.qk_norm && !traits_of(architecture).weightless_head_norm; }
+
+bool Model::is_moe_layer(int layer) const { return is_mixture(*this, layer); }
+
+std::vector<int> Model::moe_layers() const {
+  std::vector<int> out;
+  for (int layer = 0; layer < layers; ++layer)
+    if (is_mixture(*this, layer)) out.push_back(layer);
+  return out;
+}
+}  // namespace moesim

@@ -1,0 +1,99 @@
+// What must hold for the layers of every model of the catalogue.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "core/files.h"
+#include "core/random.h"
+#include "spec/catalogue.h"
+#include "spec/count.h"
+#include "spec/layer_shape.h"
+#include "spec/scale.h"
+
+namespace moesim {
+namespace {
+std::vector<Model> published() {
+  std::vector<Model> out;
+  for (const std::string& name : catalogue_names("models"))
+    if (Model m = load_model(name); m.unpublished.empty()) out.push_back(m);
+  return out;
+}
+
+/// Parameters of one layer's feed-forward network, gate and biases with it.
+std::int64_t ffn_parameters(const Model& m, const LayerShape& layer) {
+  const std::int64_t dense = 3 * std::int64_t{m.hidden} * layer.ffn.width;
+  if (!layer.has_experts()) return dense;
+  const std::int64_t bias = m.moe->selection_bias ? m.moe->experts : 0;
+  return m.moe->experts * expert_parameters(m) + m.moe->shared_experts * dense + gate_parameters(m) + bias;
+}
+
+TEST(LayerShapeLaw, TheLayersAddUpToTheModel) {
+  for (const Model& m : published()) {
+    SCOPED_TRACE(m.name);
+    const Parameters p = count_parameters(m);
+    std::int64_t sum = p.embedding + p.head + m.hidden;  // the last norm
+    for (const LayerShape& layer : layer_shapes(m))
+      sum += attention_parameters(m) + ffn_parameters(m, layer) + std::int64_t{m.norms_per_layer} * m.hidden;
+    EXPECT_EQ(sum, p.total());
+  }
+}
+
+TEST(LayerShapeLaw, TheCacheIsWhatTheLayersKeep) {
+  Random random(3, "contexts");
+  for (const Model& m : published()) {
+    SCOPED_TRACE(m.name);
+    const Bytes token = cache_bytes_per_layer(m, CacheFormat::bf16);
+    for (int round = 0; round < 20; ++round) {
+      const auto context = std::int64_t(1 + random.below(200'000));
+      Bytes sum{};
+      for (const LayerShape& layer : layer_shapes(m)) sum += token * layer.attention.keeps.of(context);
+      EXPECT_EQ(sum, cache_bytes(m, context, CacheFormat::bf16)) << context;
+    }
+  }
+}
+
+TEST(LayerShapeLaw, ALayerReadsOnlyWhatItKeeps) {
+  Random random(4, "positions");
+  for (const Model& m : published())
+    for (const LayerShape& layer : layer_shapes(m)) {
+      const LayerAttention& a = layer.attention;
+      for (int round = 0; round < 20; ++round) {
+        const auto position = std::int64_t(random.below(200'000));
+        const std::int64_t first = a.reads.first_key(position), read = position + 1 - first;
+        ASSERT_GE(first, 0) << m.name;
+        ASSERT_GE(read, 1) << m.name;  // itself
+        ASSERT_LE(read, a.keeps.of(position + 1)) << m.name << " at " << position;
+        ASSERT_EQ(a.reads.seen(position), read - 1) << m.name << " at " << position;
+      }
+    }
+}
+
+TEST(LayerShapeLaw, DecodingAttendsToWhatTheLayersRead) {
+  for (const Model& m : published()) {
+    SCOPED_TRACE(m.name);
+    // One more token of context costs each layer that still grows the same, and the others nothing.
+    const auto grows = std::ranges::count_if(layer_shapes(m), [](const LayerShape& l) {
+      return !l.attention.reads.bounded() || l.attention.reads.width > 1000;
+    });
+    const double one = decode_flops(m, 1000).v - decode_flops(m, 999).v,
+                 all = decode_flops(m, 2).v - decode_flops(m, 1).v;
+    EXPECT_NEAR(one / all, double(grows) / m.layers, 1e-9);
+  }
+}
+
+TEST(LayerShapeLaw, ScalingKeepsWhatLayersReadAndKeep) {
+  for (const Model& m : published()) {
+    const Model small = scaled(m, laptop_scale(m));
+    for (int layer = 0; layer < m.layers; ++layer) {
+      const LayerShape a = layer_shape(m, layer), b = layer_shape(small, layer);
+      EXPECT_EQ(a.attention.kind, b.attention.kind);
+      EXPECT_EQ(a.attention.reads, b.attention.reads);
+      EXPECT_EQ(a.attention.keeps, b.attention.keeps);
+      EXPECT_EQ(a.ffn.kind, b.ffn.kind);
+      EXPECT_EQ(a.attention.rope.active, b.attention.rope.active);
+      EXPECT_GT(b.attention.rope.dims, 0);
+    }
+  }
+}
+}  // namespace
+}  // namespace moesim

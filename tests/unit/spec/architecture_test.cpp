@@ -1,0 +1,60 @@
+#include "spec/architecture.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "core/files.h"
+#include "spec/catalogue.h"
+#include "spec/hugging_face.h"
+
+namespace moesim {
+namespace {
+TEST(Architecture, EveryFamilyIsFoundByItsNameAndHasOneRow) {
+  EXPECT_EQ(architectures().size(), 12u);
+  for (const auto& [name, architecture] : EnumNames<Architecture>::table) {
+    EXPECT_EQ(traits_of(architecture).of, architecture) << name;
+    const Config config = Config::from_text("a: " + std::string(name), "m.yaml");
+    Architecture read{};
+    config.at("a").parse(read);
+    EXPECT_EQ(read, architecture) << name;
+  }
+}
+
+TEST(Architecture, NoTwoFamiliesReadOneModelType) {
+  std::set<std::string_view> types;
+  for (const ArchitectureTraits& family : architectures()) {
+    EXPECT_TRUE(types.insert(name_of(family.of)).second);
+    EXPECT_TRUE(family.also_read.empty() || types.insert(family.also_read).second) << family.also_read;
+    EXPECT_TRUE(family.written_type.empty() || types.contains(family.written_type)) << family.written_type;
+  }
+  EXPECT_EQ(types.size(), 15u);
+}
+
+TEST(Architecture, TheCatalogueAgreesWithTheRows) {
+  for (const std::string& name : catalogue_names("models")) {
+    const Model m = load_model(name);
+    if (!m.unpublished.empty()) continue;
+    const ArchitectureTraits& family = traits_of(m.architecture);
+    EXPECT_EQ(m.norms_per_layer, family.norms_per_layer) << name;
+    EXPECT_EQ(m.attention.sinks, family.sinks) << name;
+    EXPECT_EQ(m.moe.has_value(), family.moe != MoeKeys::none) << name;
+    EXPECT_EQ(m.attention.kind == AttentionKind::mla, family.attention == AttentionKind::mla) << name;
+    EXPECT_EQ(m.attention.chunked, family.chunk_keys) << name;
+    EXPECT_EQ(m.moe && m.moe->expert_bias, family.biased_experts) << name;
+  }
+}
+
+TEST(Architecture, WhatOnlyOneFamilyDoes) {
+  for (const ArchitectureTraits& family : architectures()) {
+    const bool gemma = family.of == Architecture::gemma3, llama4 = family.of == Architecture::llama4;
+    EXPECT_EQ(family.gating == Gating::gelu, gemma);
+    EXPECT_EQ(family.norms_from_one, gemma);
+    EXPECT_EQ(family.scales_embedding, gemma);
+    EXPECT_EQ(family.weightless_head_norm, llama4);
+    EXPECT_EQ(family.interleaved_rope, llama4);
+  }
+}
+}  // namespace
+}  // namespace moesim

@@ -1,0 +1,147 @@
+#include "spec/layer_shape.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "core/files.h"
+#include "spec/catalogue.h"
+
+namespace moesim {
+namespace {
+using Span = KeysRead::Span;
+
+/// What the publishers say of a model's layers: how many there are, have experts, read a window, have no RoPE.
+struct Layers {
+  int all = 0, experts = 0, windowed = 0, no_rope = 0;
+  bool operator==(const Layers&) const = default;
+};
+Layers layers_of(const Model& m) {
+  Layers out;
+  for (const LayerShape& l : layer_shapes(m)) {
+    ++out.all;
+    out.experts += l.has_experts();
+    out.windowed += l.attention.reads.bounded();
+    out.no_rope += !l.attention.rope.active;
+  }
+  return out;
+}
+void PrintTo(const Layers& l, std::ostream* out) {
+  *out << l.all << " layers, " << l.experts << " with experts, " << l.windowed << " windowed, " << l.no_rope
+       << " without RoPE";
+}
+
+TEST(LayerShape, EveryModelOfTheCatalogueHasItsPublishedLayers) {
+  const std::map<std::string, Layers> published = {{"deepseek-coder-v2", {60, 59}},
+                                                   {"deepseek-coder-v2-lite", {27, 26}},
+                                                   {"deepseek-llm-67b", {95}},
+                                                   {"deepseek-llm-7b", {30}},
+                                                   {"deepseek-r1", {61, 58}},
+                                                   {"deepseek-r1-0528", {61, 58}},
+                                                   {"deepseek-r1-distill-qwen-7b", {28}},
+                                                   {"deepseek-r1-zero", {61, 58}},
+                                                   {"deepseek-r1t-chimera", {61, 58}},
+                                                   {"deepseek-r1t2-chimera", {61, 58}},
+                                                   {"deepseek-v2", {60, 59}},
+                                                   {"deepseek-v2-lite", {27, 26}},
+                                                   {"deepseek-v3", {61, 58}},
+                                                   {"deepseek-v3-0324", {61, 58}},
+                                                   {"deepseek-v3.1", {61, 58}},
+                                                   {"deepseekmoe-145b", {62, 61}},
+                                                   {"deepseekmoe-16b", {28, 27}},
+                                                   {"deepseekmoe-2b", {9, 9}},
+                                                   {"gemma-3-27b", {62, 0, 52}},
+                                                   {"glm-4.5", {92, 89}},
+                                                   {"gpt-oss-120b", {36, 36, 18}},
+                                                   {"kimi-k2", {61, 60}},
+                                                   {"llama-2-70b", {80}},
+                                                   {"llama-2-7b", {32}},
+                                                   {"llama-3.1-405b", {126}},
+                                                   {"llama-4-maverick", {48, 24, 36, 12}},
+                                                   {"mistral-7b", {32, 0, 32}},
+                                                   {"mixtral-8x22b", {56, 56}},
+                                                   {"mixtral-8x7b", {32, 32}},
+                                                   {"qwen2.5-72b", {80}},
+                                                   {"qwen2.5-7b", {28}},
+                                                   {"qwen3-235b-a22b", {94, 94}},
+                                                   {"qwen3-30b-a3b", {48, 48}}};
+  for (const std::string& name : catalogue_names("models")) {
+    const Model m = load_model(name);
+    if (!m.unpublished.empty()) continue;
+    ASSERT_TRUE(published.contains(name)) << name;
+    EXPECT_EQ(layers_of(m), published.at(name)) << name;
+  }
+}
+
+TEST(LayerShape, Gemma3HasFiveLocalLayersToOneGlobal) {
+  const Model m = load_model("gemma-3-27b");
+  for (int layer = 0; layer < m.layers; ++layer) {
+    const LayerAttention a = layer_shape(m, layer).attention;
+    const bool global = layer % 6 == 5;
+    EXPECT_EQ(a.reads, global ? KeysRead{} : (KeysRead{Span::sliding, 1024})) << layer;
+    EXPECT_EQ(a.keeps.last, global ? 0 : 1024) << layer;
+    EXPECT_EQ(a.rope.theta, global ? 1e6 : 1e4) << layer;
+    EXPECT_EQ(a.rope.stretched, global) << layer;
+    EXPECT_EQ(a.head_norm, HeadNorm::before_rope);
+  }
+}
+
+TEST(LayerShape, GptOssAlternatesFromASlidingLayerOn) {
+  const Model m = load_model("gpt-oss-120b");
+  for (int layer = 0; layer < m.layers; ++layer)
+    EXPECT_EQ(layer_shape(m, layer).attention.reads, layer % 2 == 0 ? (KeysRead{Span::sliding, 128}) : KeysRead{})
+        << layer;
+}
+
+TEST(LayerShape, Llama4ReadsChunksWhereItHasPositions) {
+  const Model m = load_model("llama-4-maverick");
+  for (int layer = 0; layer < m.layers; ++layer) {
+    const LayerShape l = layer_shape(m, layer);
+    const bool global = layer % 4 == 3;
+    EXPECT_EQ(l.attention.rope.active, !global) << layer;
+    EXPECT_TRUE(l.attention.rope.interleaved);
+    EXPECT_EQ(l.attention.reads, global ? KeysRead{} : (KeysRead{Span::chunk, 8192})) << layer;
+    EXPECT_EQ(l.attention.keeps.last, global ? 0 : 8192) << layer;
+    EXPECT_EQ(l.ffn, layer % 2 == 1 ? (LayerFfn{FfnKind::experts, 8192}) : (LayerFfn{FfnKind::dense, 16384})) << layer;
+  }
+}
+
+TEST(LayerShape, MlaTurnsTheLastColumnsOfAHead) {
+  const LayerRope rope = layer_shape(load_model("deepseek-v3"), 0).attention.rope;
+  EXPECT_EQ(rope.first, 128);
+  EXPECT_EQ(rope.dims, 64);
+  EXPECT_TRUE(rope.interleaved);
+  EXPECT_EQ(layer_shape(load_model("glm-4.5"), 0).attention.rope.dims, 64);  // half of 128
+}
+
+TEST(LayerShape, AnMtpModuleIsAnMoeLayerThatReadsEverything) {
+  const Model v3 = load_model("deepseek-v3");
+  EXPECT_FALSE(layer_shape(v3, 0).has_experts());
+  EXPECT_TRUE(layer_shape(v3, v3.layers).has_experts());
+  EXPECT_FALSE(layer_shape(v3, v3.layers).attention.reads.bounded());
+}
+
+TEST(LayerShape, FollowsWhatIsDoneToTheModel) {
+  Model m = load_model("gpt-oss-120b");
+  m.attention.sliding_layers = {1};
+  EXPECT_FALSE(layer_shape(m, 0).attention.reads.bounded());
+  EXPECT_TRUE(layer_shape(m, 1).attention.reads.bounded());
+  EXPECT_EQ(windowed_layers(m), 1);
+}
+
+TEST(KeysRead, FirstKeys) {
+  const KeysRead all, sliding{Span::sliding, 4}, chunk{Span::chunk, 4};
+  EXPECT_EQ(all.first_key(9), 0);
+  EXPECT_EQ(sliding.first_key(3), 0);
+  EXPECT_EQ(sliding.first_key(4), 1);  // 1, 2, 3 and itself
+  EXPECT_EQ(chunk.first_key(3), 0);
+  EXPECT_EQ(chunk.first_key(4), 4);  // itself alone
+  EXPECT_EQ(sliding.seen(100), 3);
+  EXPECT_EQ(chunk.seen(102), 2);
+  EXPECT_EQ(KeysKept{4}.of(3), 3);
+  EXPECT_EQ(KeysKept{4}.of(5), 4);
+  EXPECT_EQ(KeysKept{}.of(5), 5);
+}
+}  // namespace
+}  // namespace moesim
