@@ -1,16 +1,14 @@
 // moesim show A B C: models side by side.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/catalogue_text.h"
 #include "cli/show.h"
+#include "formats/json.h"
 #include "record/summary.h"
 #include "spec/catalogue.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
 constexpr AttentionKind kKinds[] = {AttentionKind::mha, AttentionKind::gqa, AttentionKind::mla};
 constexpr Dtype kDtypes[] = {Dtype::bf16, Dtype::fp8, Dtype::fp4};
 

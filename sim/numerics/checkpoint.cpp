@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "core/check.h"
-#include "numerics/number_formats.h"
+#include "formats/number_formats.h"
 
 namespace moesim {
 namespace {

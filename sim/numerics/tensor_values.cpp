@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "core/check.h"
-#include "numerics/number_formats.h"
+#include "formats/number_formats.h"
 #include "numerics/rounding.h"
 
 namespace moesim {

@@ -4,9 +4,9 @@
 
 #include <filesystem>
 
+#include "formats/json.h"
 #include "spec/check_model.h"
 #include "spec/hugging_face_attention.h"
-#include "spec/json_values.h"
 
 namespace moesim {
 namespace {
@@ -37,7 +37,7 @@ std::string_view key_of(std::string_view path) {
 }
 
 /// DeepSeek's names; DeepSeekMoE-16B has no gate keys and behaves as softmax, greedy.
-MoeShape read_deepseek_moe(const Values& v, const Model& m) {
+MoeShape read_deepseek_moe(const JsonObject& v, const Model& m) {
   MoeShape s;
   s.experts = v.whole("n_routed_experts");
   s.expert_width = v.whole("moe_intermediate_size");
@@ -69,7 +69,7 @@ MoeShape read_deepseek_moe(const Values& v, const Model& m) {
   return s;
 }
 
-MoeShape read_other_moe(const Values& v, const Model& m) {
+MoeShape read_other_moe(const JsonObject& v, const Model& m) {
   MoeShape s;
   s.experts = v.has("num_local_experts") ? v.whole("num_local_experts") : v.whole("num_experts");
   s.expert_width = v.has("moe_intermediate_size") ? v.whole("moe_intermediate_size") : v.whole("intermediate_size");
@@ -98,24 +98,23 @@ MoeShape read_other_moe(const Values& v, const Model& m) {
   return s;
 }
 
-void read_ffn(const Values& v, Model& m) {
+void read_ffn(const JsonObject& v, Model& m) {
   const bool deepseek = m.architecture.starts_with("deepseek") || m.architecture == "glm4_moe";
   const bool mixture = v.has("n_routed_experts") || v.has("num_local_experts") || v.has("num_experts");
   const bool expected = deepseek || m.architecture == "mixtral" || m.architecture == "qwen3_moe" ||
                         m.architecture == "gpt_oss" || m.architecture == "llama4";
   if (expected && !mixture)
-    v.fail(deepseek                        ? "n_routed_experts"
-           : m.architecture == "qwen3_moe" ? "num_experts"
-                                           : "num_local_experts",
-           "is missing");
+    v.fail(fmt::format("missing key \"{}\"", deepseek                        ? "n_routed_experts"
+                                             : m.architecture == "qwen3_moe" ? "num_experts"
+                                                                             : "num_local_experts"));
   if (mixture && expected) m.moe = deepseek ? read_deepseek_moe(v, m) : read_other_moe(v, m);
   if (int(m.moe_layers().size()) == m.layers) return;
   m.dense_width = v.has("intermediate_size_mlp") ? v.whole("intermediate_size_mlp") : v.whole("intermediate_size");
 }
 
-Dtype read_dtype(const Values& root, const Values& v) {
+Dtype read_dtype(const JsonObject& root, const JsonObject& v) {
   if (root.has("quantization_config")) {
-    const Values q = root.part("quantization_config");
+    const JsonObject q = root.part("quantization_config");
     const std::string method = q.text_or("quant_method", "");
     if (method == "fp8") return Dtype::fp8;
     if (method == "mxfp4") return Dtype::fp4;
@@ -145,9 +144,8 @@ constexpr std::pair<std::string_view, std::string_view> kTypes[] = {{"deepseek",
                                                                     {"gpt_oss", "gpt_oss"},
                                                                     {"glm4_moe", "glm4_moe"}};
 
-std::string architecture_of(const Values& root) {
-  const std::string type = root.text_or("model_type", "");
-  if (type.empty()) root.fail("model_type", "is missing");
+std::string architecture_of(const JsonObject& root) {
+  const std::string type = root.text("model_type");
   std::vector<std::string_view> known;
   for (const auto& [word, architecture] : kTypes) {
     if (word == type) return std::string(architecture);
@@ -158,10 +156,11 @@ std::string architecture_of(const Values& root) {
 }  // namespace
 
 Model read_hugging_face(const std::string& file) {
-  const Values root = Values::load(file);
+  const JsonValue document = read_json(file);
+  const JsonObject root(document, file);
   Model m;
   m.architecture = architecture_of(root);
-  const Values v = root.has("text_config") ? root.part("text_config") : root;
+  const JsonObject v = root.has("text_config") ? root.part("text_config") : root;
   m.vocabulary = v.has("vocab_size") || m.architecture != "gemma3" ? v.whole("vocab_size") : 262208;
   m.hidden = v.whole("hidden_size");
   m.layers = v.whole("num_hidden_layers");

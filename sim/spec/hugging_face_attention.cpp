@@ -15,7 +15,7 @@ std::vector<int> layers_where(int layers, Picks picks) {
   return out;
 }
 
-void read_latent_attention(const Values& v, AttentionShape& a) {
+void read_latent_attention(const JsonObject& v, AttentionShape& a) {
   a.kind = AttentionKind::mla;
   a.heads = a.kv_heads = v.whole("num_attention_heads");
   a.q_lora_rank = v.whole_or("q_lora_rank", 0);
@@ -28,7 +28,7 @@ void read_latent_attention(const Values& v, AttentionShape& a) {
 
 /// What a missing key means is in Llama4TextConfig of transformers' configuration_llama4.py.  Its first version took
 /// a number for the flag, 4, where any but 0 means true.
-void read_temperature(const Values& v, AttentionShape& a) {
+void read_temperature(const JsonObject& v, AttentionShape& a) {
   const bool tuned = v.has_number("attn_temperature_tuning") ? v.number_or("attn_temperature_tuning", 0) != 0
                                                              : v.flag_or("attn_temperature_tuning", true);
   if (!tuned) return;
@@ -36,7 +36,7 @@ void read_temperature(const Values& v, AttentionShape& a) {
   a.temperature_floor = v.number_or("floor_scale", 8192);
 }
 
-void read_head_attention(const Values& v, Model& m) {
+void read_head_attention(const JsonObject& v, Model& m) {
   AttentionShape& a = m.attention;
   a.heads = v.whole("num_attention_heads");
   a.kv_heads = v.whole_or("num_key_value_heads", a.heads);
@@ -56,7 +56,7 @@ void read_head_attention(const Values& v, Model& m) {
   if (m.architecture == "llama4") read_temperature(v, a);
 }
 
-void read_windows(const Values& v, Model& m) {
+void read_windows(const JsonObject& v, Model& m) {
   AttentionShape& a = m.attention;
   if (m.architecture == "llama4") {
     a.sliding_window = v.whole_or("attention_chunk_size", 0);
@@ -85,7 +85,7 @@ void read_windows(const Values& v, Model& m) {
   if (a.sliding_layers.empty()) a.sliding_window = 0;
 }
 
-void read_rope_scaling(const Values& s, RopeShape& r) {
+void read_rope_scaling(const JsonObject& s, RopeShape& r) {
   const std::string kind = s.text_or("rope_type", s.text_or("type", ""));
   if (kind == "default") return;
   if (kind != "yarn" && kind != "llama3" && kind != "linear")
@@ -94,7 +94,7 @@ void read_rope_scaling(const Values& s, RopeShape& r) {
   r.factor = s.number_or("factor", 0);
   if (!(r.factor >= 1)) s.fail("factor", fmt::format("must be 1 or more, got {}", r.factor));
   r.original_positions = s.whole_or("original_max_position_embeddings", 0);
-  if (kind != "linear" && r.original_positions == 0) s.fail("original_max_position_embeddings", "is missing");
+  if (kind != "linear" && r.original_positions == 0) s.fail("missing key \"original_max_position_embeddings\"");
   r.beta_fast = s.number_or("beta_fast", r.beta_fast);
   r.beta_slow = s.number_or("beta_slow", r.beta_slow);
   r.mscale = s.number_or("mscale", r.mscale);
@@ -105,7 +105,7 @@ void read_rope_scaling(const Values& s, RopeShape& r) {
 }
 
 /// Llama-4: a 1 or 0 for each layer, or every how many layers one has no RoPE.
-int read_no_rope(const Values& v, int layers) {
+int read_no_rope(const JsonObject& v, int layers) {
   const std::vector<int> rotating = v.has("no_rope_layers") ? v.list("no_rope_layers") : std::vector<int>{};
   if (rotating.empty()) {
     const int every = v.whole_or("no_rope_layer_interval", 4);
@@ -127,14 +127,14 @@ int read_no_rope(const Values& v, int layers) {
 
 /// Up to transformers 4: rope_theta and rope_scaling; from 5 on: rope_parameters, one for each kind of layer if they
 /// differ.
-void read_rope(const Values& v, Model& m) {
+void read_rope(const JsonObject& v, Model& m) {
   RopeShape& r = m.rope;
   const bool gemma = m.architecture == "gemma3";  // its config.json leaves the defaults of its class out
   r.theta = v.number_or("rope_theta", gemma ? 1e6 : r.theta);
   r.local_theta = v.number_or("rope_local_base_freq", gemma ? 1e4 : 0);
   r.partial = v.number_or("partial_rotary_factor", 1);
   if (v.has("rope_parameters")) {
-    Values p = v.part("rope_parameters");
+    JsonObject p = v.part("rope_parameters");
     if (p.has("sliding_attention")) r.local_theta = p.part("sliding_attention").number_or("rope_theta", r.local_theta);
     if (p.has("full_attention")) p = p.part("full_attention");
     r.theta = p.number_or("rope_theta", r.theta);
@@ -146,7 +146,7 @@ void read_rope(const Values& v, Model& m) {
   if (m.architecture == "llama4") r.no_rope_every = read_no_rope(v, m.layers);
 }
 
-void read_attention(const Values& v, Model& m) {
+void read_attention(const JsonObject& v, Model& m) {
   if (m.architecture.starts_with("deepseek") && m.architecture != "deepseek")
     read_latent_attention(v, m.attention);
   else

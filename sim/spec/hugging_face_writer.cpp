@@ -1,12 +1,10 @@
-#include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "formats/json.h"
 #include "spec/hugging_face.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
-
 std::string model_type(const Model& m) {
   return m.architecture == "gemma3" || m.architecture == "llama4" ? m.architecture + "_text" : m.architecture;
 }

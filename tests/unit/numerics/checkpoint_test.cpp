@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <functional>
 
+#include "formats/number_formats.h"
 #include "numeric/numerics/test_models.h"
-#include "numerics/number_formats.h"
 
 namespace moesim {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "core/random.h"
 #include "routing/exporters/exporters.h"
-#include "unit/routing/byte_builders.h"
+#include "support/byte_builders.h"
 
 namespace moesim {
 namespace {
