@@ -8,8 +8,8 @@
 #include <iostream>
 
 #include "core/files.h"
+#include "formats/safetensors_writer.h"
 #include "numerics/export.h"
-#include "numerics/safetensors.h"
 #include "spec/catalogue.h"
 #include "study/record.h"
 

@@ -3,11 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/command.h"
 #include "core/config.h"
 #include "core/words.h"
+#include "formats/json.h"
 #include "numerics/assemble.h"
 
 namespace moesim {
@@ -24,14 +23,14 @@ void run(Given given) {
   Config::from_option("--shard", fmt::format("\"{}\"", given.shard)).parse(given.options.shard);
   const AssemblyResult r = assemble(given.options);
   if (given.json) {
-    const nlohmann::ordered_json out{{"output", given.options.output},
-                                     {"tensors", r.tensors},
-                                     {"merged", r.merged},
-                                     {"below_threshold", r.below},
-                                     {"bytes", r.bytes},
-                                     {"files", r.files},
-                                     {"largest_difference", r.largest_difference},
-                                     {"largest_difference_tensor", r.largest_name}};
+    const Json out{{"output", given.options.output},
+                   {"tensors", r.tensors},
+                   {"merged", r.merged},
+                   {"below_threshold", r.below},
+                   {"bytes", r.bytes},
+                   {"files", r.files},
+                   {"largest_difference", r.largest_difference},
+                   {"largest_difference_tensor", r.largest_name}};
     return fmt::print("{}\n", out.dump(2));
   }
   fmt::print("{}: {}, {} in {}\n", given.options.output, counted(r.tensors, "tensor"), to_text(Bytes{r.bytes}),

@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "cli/command.h"
 #include "compute/calibrate.h"
 #include "core/files.h"
+#include "formats/json.h"
 #include "spec/catalogue.h"
 
 namespace moesim {
@@ -28,13 +28,13 @@ void print_rows(const CalibrationInput& input, CalibrationResult& result) {
   }
 }
 
-nlohmann::json to_json(const Residuals& r) {
+JsonValue to_json(const Residuals& r) {
   return {
       {"rows", r.rows}, {"median", r.median}, {"p90", r.ninetieth}, {"worst", r.worst}, {"worst_shape", r.worst_shape}};
 }
 
 void print_json(const CalibrationResult& result, const Gpu& gpu) {
-  nlohmann::json out;
+  JsonValue out;  // keys sorted
   for (const auto& [key, r] : result.all) out[key]["all"] = to_json(r);
   for (const auto& [key, r] : result.fitted) out[key]["fitted"] = to_json(r);
   for (const auto& [key, r] : result.held_out) out[key]["held_out"] = to_json(r);

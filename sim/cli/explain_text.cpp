@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "cli/explain_input.h"
 #include "core/words.h"
+#include "formats/json.h"
 #include "record/summary.h"
 
 namespace moesim {
@@ -161,7 +161,6 @@ std::string explanation_text(const ExplainSubject& s, const Explanation& e) {
 }
 
 std::string explanation_json(const ExplainSubject& s, const Explanation& e) {
-  using Json = nlohmann::ordered_json;
   Json out{{"model", s.request.model.name},
            {"gpu", s.gpu.name},
            {"layer", e.layer},

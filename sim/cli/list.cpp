@@ -4,13 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "cli/catalogue_text.h"
 #include "cli/command.h"
 #include "compute/kernel_model.h"
 #include "core/family.h"
+#include "core/files.h"
 #include "core/paths.h"
+#include "formats/json.h"
 #include "network/exchange.h"
 #include "network/network.h"
 #include "numerics/gates.h"
@@ -27,8 +28,6 @@
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
-
 // One line a family; its folder's table says what is in it.
 std::vector<FamilyHelp> families() {
   // clang-format off: one line a family, so that two additions never meet

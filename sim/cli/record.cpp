@@ -3,13 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/command.h"
 #include "cli/model_input.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/words.h"
+#include "formats/json.h"
 #include "numerics/export.h"
 #include "numerics/gates.h"
 #include "study/evaluate.h"
@@ -32,14 +31,14 @@ void print(const RecordResult& r, const std::string& output) {
 }
 
 void print_json(const RecordResult& r, const std::string& output, const std::optional<Evaluation>& evaluation) {
-  nlohmann::ordered_json out{{"trace", output},
-                             {"requests", r.requests},
-                             {"prefill_tokens", r.prefill_tokens},
-                             {"decode_tokens", r.decode_tokens},
-                             {"moe_layers", r.moe_layers},
-                             {"passes", r.passes},
-                             {"complete", r.complete}};
-  if (evaluation) out["evaluation"] = nlohmann::ordered_json::parse(evaluation_json(*evaluation));
+  Json out{{"trace", output},
+           {"requests", r.requests},
+           {"prefill_tokens", r.prefill_tokens},
+           {"decode_tokens", r.decode_tokens},
+           {"moe_layers", r.moe_layers},
+           {"passes", r.passes},
+           {"complete", r.complete}};
+  if (evaluation) out["evaluation"] = Json::parse(evaluation_json(*evaluation));
   fmt::print("{}\n", out.dump(2));
 }
 

@@ -7,20 +7,18 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "cli/catalogue_text.h"
 #include "cli/command.h"
 #include "core/files.h"
 #include "core/paths.h"
+#include "formats/json.h"
 #include "network/topology.h"
 #include "record/summary.h"
 #include "spec/claims.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
-
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }

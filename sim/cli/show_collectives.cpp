@@ -1,17 +1,16 @@
 // moesim show CLUSTER --collectives: what library collectives take on it, by every algorithm.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "cli/catalogue_text.h"
 #include "cli/show.h"
+#include "formats/json.h"
 #include "network/collective.h"
 #include "record/summary.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
 constexpr std::int64_t kSizes[] = {10'000, 100'000, 1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
 
 /// GPUs that run collectives together: a node's, and all of the cluster.

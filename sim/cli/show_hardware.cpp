@@ -1,17 +1,14 @@
 // moesim show GPU, NODE, FABRIC or CLUSTER: its data-sheet figures.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/show.h"
+#include "formats/json.h"
 #include "network/topology.h"
 #include "record/summary.h"
 #include "spec/extend.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
-
 /// Visits a field list as JSON: quantities in SI units.
 class JsonWriter {
  public:

@@ -1,17 +1,14 @@
 // moesim show MODEL: one model, everything that follows from its shape.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/catalogue_text.h"
 #include "cli/show.h"
+#include "formats/json.h"
 #include "record/summary.h"
 #include "spec/layer_shape.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
-
 struct PartLine {
   std::string_view name, key;
   std::int64_t all = 0, active = 0;

@@ -1,17 +1,15 @@
 // moesim show A B C: models side by side.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/catalogue_text.h"
 #include "cli/show.h"
 #include "core/ceil_div.h"
+#include "formats/json.h"
 #include "record/summary.h"
 #include "spec/catalogue.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
 constexpr Dtype kDtypes[] = {Dtype::bf16, Dtype::fp8, Dtype::fp4};
 
 std::int64_t users(const Gpu& gpu, Bytes cache) { return gpu.memory.v / cache.v; }

@@ -3,9 +3,8 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/command.h"
+#include "formats/json.h"
 #include "record/summary.h"
 #include "study/validate.h"
 
@@ -26,7 +25,7 @@ void print_text(const std::vector<ValidationRow>& rows) {
 }
 
 void print_json(const std::vector<ValidationRow>& rows) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  Json list = Json::array();
   for (const ValidationRow& r : rows)
     list.push_back({{"scenario", r.scenario},
                     {"metric", r.metric},
@@ -36,7 +35,7 @@ void print_json(const std::vector<ValidationRow>& rows) {
                     {"simulated", r.simulated},
                     {"error", r.error()},
                     {"source", r.source}});
-  fmt::print("{}\n", nlohmann::ordered_json{{"validation", list}, {"fitted", kNotFitted}}.dump(2));
+  fmt::print("{}\n", Json{{"validation", list}, {"fitted", kNotFitted}}.dump(2));
 }
 }  // namespace
 

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <map>
 
-#include "compute/csv.h"
 #include "core/random.h"
+#include "formats/csv.h"
 
 namespace moesim {
 namespace {
@@ -99,7 +99,7 @@ std::vector<Kernel> prefill_sequence(const ExpertShape& s, std::span<const std::
 }  // namespace
 
 std::vector<Sample> read_gemm_table(const std::string& file) {
-  const Csv csv(file, {"layout", "groups", "m_per_group", "n", "k", "tflops"});
+  const CsvTable csv(file, {"layout", "groups", "m_per_group", "n", "k", "tflops"});
   std::vector<Sample> out;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     const std::int64_t groups = csv.integer(r, "groups"), m = csv.integer(r, "m_per_group"), n = csv.integer(r, "n"),
@@ -126,8 +126,8 @@ std::vector<Sample> read_gemm_table(const std::string& file) {
 }
 
 std::vector<Sample> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed) {
-  const Csv csv(file, {"num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_ep_size", "distribution",
-                       "latency"});
+  const CsvTable csv(file, {"num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_ep_size",
+                            "distribution", "latency"});
   std::vector<Sample> out;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     const ExpertShape s{csv.integer(r, "num_tokens"), csv.integer(r, "hidden_size"), csv.integer(r, "inter_size"),
@@ -189,7 +189,7 @@ void forget_stalls(std::vector<Sample>& rows, const std::vector<MlaShape>& shape
 
 std::vector<Sample> read_mla_table(const std::string& file, bool decode) {
   constexpr std::int64_t kHidden = 7168, kQ = 1536, kRank = 512, kRope = 64, kNope = 128, kV = 128;
-  const Csv csv(file, {"kernel_source", "num_heads", "batch_size", "isl", "latency"});
+  const CsvTable csv(file, {"kernel_source", "num_heads", "batch_size", "isl", "latency"});
   std::vector<Sample> out;
   std::vector<MlaShape> shapes;
   for (std::size_t r = 0; r < csv.rows(); ++r) {

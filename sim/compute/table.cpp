@@ -70,7 +70,7 @@ class Table final : public KernelModel {
   using Curve = std::map<double, Measured>;  // by size
 
   void read() {
-    const Csv csv(file_, {"kernel", "precision", "shape", "gpu", "sms", "time"});
+    const CsvTable csv(file_, {"kernel", "precision", "shape", "gpu", "sms", "time"});
     const std::vector<std::string> catalogue = catalogue_names("hardware");
     for (std::size_t r = 0; r < csv.rows(); ++r) {
       const MeasuredKernel row = measured_kernel(csv, r);
@@ -81,7 +81,7 @@ class Table final : public KernelModel {
     }
     if (rows_ == 0) throw ConfigError::placed(fmt::format("{}: has no row for GPU {}", file_, gpu().name));
   }
-  void take(const Csv& csv, std::size_t r, const MeasuredKernel& row) {
+  void take(const CsvTable& csv, std::size_t r, const MeasuredKernel& row) {
     if (row.sms > gpu().sms) csv.fail(r, fmt::format("sms: {} has {}, got {}", gpu().name, gpu().sms, row.sms));
     const GpuShare share{row.sms, 1};
     const double equation = equation_or_fail(csv, r, row.kernel, share);
@@ -95,7 +95,7 @@ class Table final : public KernelModel {
                               at->second.seconds * 1e6, row.seconds * 1e6));
     rows_ += fresh;
   }
-  double equation_or_fail(const Csv& csv, std::size_t r, const Kernel& kernel, GpuShare share) const {
+  double equation_or_fail(const CsvTable& csv, std::size_t r, const Kernel& kernel, GpuShare share) const {
     try {
       return seconds(equation_->cost(kernel, share).time);
     } catch (const ConfigError& e) {

@@ -67,7 +67,7 @@ struct PointOf {
 /// One row's cells.
 class Cells {
  public:
-  Cells(const Csv& csv, std::size_t row) : csv_(csv), row_(row), kind_(csv.text(row, "kernel")) {
+  Cells(const CsvTable& csv, std::size_t row) : csv_(csv), row_(row), kind_(csv.text(row, "kernel")) {
     read_sizes();
     const std::string& word = csv.text(row, "precision");
     std::vector<std::string_view> names;
@@ -158,7 +158,7 @@ class Cells {
     if (kind_.starts_with("attention_")) work *= double(s_[5]) / double(std::min(s_[2], s_[3]) * s_[1]);
     if (work > kMostWork) fail(fmt::format("shape: too large, got \"{}\"", csv_.text(row_, "shape")));
   }
-  const Csv& csv_;
+  const CsvTable& csv_;
   std::size_t row_;
   std::string kind_;
   std::vector<std::int64_t> s_;
@@ -176,7 +176,7 @@ Kernel as_in_table(const Kernel& kernel) {
   return out;
 }
 
-MeasuredKernel measured_kernel(const Csv& csv, std::size_t row) {
+MeasuredKernel measured_kernel(const CsvTable& csv, std::size_t row) {
   const Cells cells(csv, row);
   MeasuredKernel out;
   out.kernel = cells.kernel(out.rows);

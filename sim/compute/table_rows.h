@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "compute/csv.h"
 #include "compute/kernel.h"
+#include "formats/csv.h"
 
 namespace moesim {
 
@@ -36,5 +36,5 @@ struct MeasuredKernel {
   std::vector<std::int64_t> rows;  // of a grouped kernel, which refers to them
 };
 /// Throws ConfigError "FILE:LINE: problem" for a kernel, precision, shape, number of SMs or time that cannot be.
-MeasuredKernel measured_kernel(const Csv& csv, std::size_t row);
+MeasuredKernel measured_kernel(const CsvTable& csv, std::size_t row);
 }  // namespace moesim

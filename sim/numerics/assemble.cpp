@@ -8,13 +8,12 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "core/files.h"
 #include "core/log.h"
+#include "formats/safetensors_writer.h"
 #include "numerics/new_folder.h"
 #include "numerics/parents.h"
-#include "numerics/safetensors_writer.h"
 #include "numerics/tensor_values.h"
 
 namespace moesim {

@@ -7,7 +7,7 @@
 
 #include "core/ceil_div.h"
 #include "core/check.h"
-#include "numerics/number_formats.h"
+#include "formats/number_formats.h"
 
 namespace moesim {
 namespace {

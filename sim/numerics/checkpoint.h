@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "numerics/safetensors.h"
+#include "formats/safetensors.h"
 #include "numerics/weights.h"
 
 namespace moesim {

@@ -6,8 +6,8 @@
 
 #include "core/files.h"
 #include "core/log.h"
+#include "formats/safetensors_writer.h"
 #include "numerics/new_folder.h"
-#include "numerics/safetensors_writer.h"
 #include "spec/hugging_face.h"
 
 namespace moesim {

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "core/ceil_div.h"
 #include "core/files.h"
+#include "formats/json.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::json;
 constexpr std::int64_t kBlock = 128;
 constexpr std::string_view kScale = "_scale_inv";
 
@@ -23,16 +22,16 @@ bool is_incidental(const std::string& key) {
   return key.starts_with("_");
 }
 
-Json read_config(const std::string& folder) {
+JsonValue read_config(const std::string& folder) {
   const std::string file = folder + "/config.json";
-  Json json = Json::parse(read_file(file), nullptr, false);
+  JsonValue json = read_json(file);
   if (!json.is_object()) throw ConfigError(fmt::format("{}: expected a JSON object", file));
   return json;
 }
 
 void compare_configs(const std::string& first, const std::string& other) {
-  const Json a = read_config(first), b = read_config(other);
-  const auto text = [](const Json& json, const std::string& key) {
+  const JsonValue a = read_config(first), b = read_config(other);
+  const auto text = [](const JsonValue& json, const std::string& key) {
     return json.contains(key) ? json[key].dump().substr(0, 120) : std::string("absent");
   };
   const auto compare = [&](const std::string& key) {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "numerics/safetensors.h"
+#include "formats/safetensors.h"
 
 namespace moesim {
 

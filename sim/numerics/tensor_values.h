@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "numerics/safetensors.h"
+#include "formats/safetensors.h"
 
 namespace moesim {
 

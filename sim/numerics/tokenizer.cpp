@@ -3,26 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "core/config.h"
-#include "core/files.h"
+#include "formats/json.h"
+#include "numerics/tokenizer_steps.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::json;
 constexpr std::size_t kTold = 1 << 15;  // bytes of words from one report of progress to the next; visible bytes double
 
 [[noreturn]] void fail(const std::string& file, const std::string& problem) {
   throw ConfigError(fmt::format("{}: {}", file, problem));
 }
-bool is_on(const Json& json, const char* key) { return json.contains(key) && json[key].is_boolean() && json[key]; }
-bool is_given(const Json& json, const char* key) {
-  return json.contains(key) && !json[key].is_null() && json[key] != "" && json[key] != 0.0;
+bool is_given(const JsonObject& json, const char* key) {
+  return json.has(key) && json.at(key) != "" && json.at(key) != 0.0;
 }
 
 /// "a b", or ["a", "b"] where tokens hold spaces.
-std::pair<std::string, std::string> merge_of(const Json& json, std::size_t rank, const std::string& file) {
+std::pair<std::string, std::string> merge_of(const JsonValue& json, std::size_t rank, const std::string& file) {
   if (json.is_array() && json.size() == 2 && json[0].is_string() && json[1].is_string()) return {json[0], json[1]};
   if (json.is_string()) {
     const std::string text = json;
@@ -30,76 +28,79 @@ std::pair<std::string, std::string> merge_of(const Json& json, std::size_t rank,
     if (space != std::string::npos && text.find(' ', space + 1) == std::string::npos)
       return {text.substr(0, space), text.substr(space + 1)};
   }
-  fail(file, fmt::format("merge {}: expected two tokens, got {}", rank, json.dump().substr(0, 60)));
+  fail(file, fmt::format("merge {}: expected two tokens, got {}", rank, shown(json)));
 }
 
-std::unique_ptr<Bpe> bpe_of(const Json& model, const std::string& file) {
-  const std::string type = model.is_object() ? model.value("type", "BPE") : "";
+std::unique_ptr<Bpe> bpe_of(const JsonObject& model) {
+  const std::string& file = model.where();
+  const std::string type = model.text_or("type", "BPE");
   if (type != "BPE") fail(file, fmt::format("model {} is not implemented; only BPE is", type));
   for (const char* key : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"})
     if (is_given(model, key)) fail(file, fmt::format("{} of a model is not implemented", key));
   std::unordered_map<std::string, int> vocabulary;
-  if (!model.contains("vocab") || !model["vocab"].is_object()) fail(file, "has no vocabulary of tokens and ids");
-  for (const auto& [token, id] : model["vocab"].items()) {
-    if (!id.is_number_integer()) fail(file, fmt::format("the id of token \"{}\" is {}", token, id.dump()));
+  if (!model.has("vocab") || !model.at("vocab").is_object()) fail(file, "has no vocabulary of tokens and ids");
+  for (const auto& [token, id] : model.at("vocab").items()) {
+    if (!id.is_number_integer()) fail(file, fmt::format("the id of token \"{}\" is {}", token, shown(id)));
     vocabulary[token] = id;
   }
   std::vector<std::pair<std::string, std::string>> merges;
-  if (model.contains("merges"))
-    for (const Json& merge : model["merges"]) merges.push_back(merge_of(merge, merges.size(), file));
+  if (model.has("merges"))
+    for (const JsonValue& merge : model.list_at("merges")) merges.push_back(merge_of(merge, merges.size(), file));
   BpeOptions options;
-  if (is_given(model, "unk_token")) options.unknown = model["unk_token"].get<std::string>();
-  options.fuse_unknown = is_on(model, "fuse_unk");
-  options.byte_fallback = is_on(model, "byte_fallback");
-  options.ignore_merges = is_on(model, "ignore_merges");
+  if (is_given(model, "unk_token")) options.unknown = model.text("unk_token");
+  options.fuse_unknown = model.flag_or("fuse_unk", false);
+  options.byte_fallback = model.flag_or("byte_fallback", false);
+  options.ignore_merges = model.flag_or("ignore_merges", false);
   return std::make_unique<Bpe>(std::move(vocabulary), merges, options, file);
 }
 
 /// What a post-processor puts before and after one text.
-void read_template(const Json& json, const std::string& file, std::vector<int>& before, std::vector<int>& after) {
-  if (json.is_null()) return;
-  const std::string type = json.is_object() ? json.value("type", "") : "";
+void read_template(const JsonObject& json, std::vector<int>& before, std::vector<int>& after) {
+  const std::string& file = json.where();
+  const std::string type = json.text("type");
   if (type == "ByteLevel") return;  // moves offsets only
   if (type == "Sequence") {
-    for (const Json& step : json.value("processors", Json::array())) read_template(step, file, before, after);
+    for (const JsonValue& step : json.list_at("processors")) read_template({step, file}, before, after);
     return;
   }
   if (type != "TemplateProcessing") fail(file, fmt::format("post_processor {} is not implemented", type));
   bool text_seen = false;
-  for (const Json& piece : json.at("single")) {
-    if (piece.contains("Sequence")) {
+  for (const JsonValue& element : json.list_at("single")) {
+    const JsonObject piece(element, file);
+    if (piece.has("Sequence")) {
       text_seen = true;
       continue;
     }
-    const std::string name = piece.at("SpecialToken").at("id");
-    for (const Json& id : json.at("special_tokens").at(name).at("ids")) (text_seen ? after : before).push_back(id);
+    const std::string name = piece.part("SpecialToken").text("id");
+    for (const int id : json.part("special_tokens").part(name.c_str()).list("ids"))
+      (text_seen ? after : before).push_back(id);
   }
 }
 }  // namespace
 
 Tokenizer::Tokenizer(const std::string& file) : file_(file) {
-  Json json = Json::parse(read_file(file), nullptr, false);
-  if (!json.is_object()) fail(file, "is not a JSON object");
+  const JsonValue document = read_json(file);
+  const JsonObject json(document, file);
   for (const char* key : {"truncation", "padding"})
     if (is_given(json, key)) fail(file, fmt::format("{} is not implemented", key));
-  normalise_ = normaliser_of(json.value("normalizer", Json()).dump(), file);
-  cut_ = cutter_of(json.value("pre_tokenizer", Json()).dump(), file);
-  bpe_ = bpe_of(json.value("model", Json()), file);
-  try {
-    read_template(json.value("post_processor", Json()), file, before_, after_);
-    for (const Json& token : json.value("added_tokens", Json::array())) {
-      const std::string text = token.at("content");
+  normalise_ = normaliser_of(json.has("normalizer") ? json.at("normalizer") : JsonValue(), file);
+  cut_ = cutter_of(json.has("pre_tokenizer") ? json.at("pre_tokenizer") : JsonValue(), file);
+  bpe_ = bpe_of(json.part("model"));
+  if (json.has("post_processor")) read_template(json.part("post_processor"), before_, after_);
+  if (json.has("added_tokens"))
+    for (const JsonValue& element : json.list_at("added_tokens")) {
+      const JsonObject token(element, file + ": added_tokens");
+      const std::string text = token.text("content");
       for (const char* key : {"single_word", "lstrip", "rstrip"})
-        if (is_on(token, key)) fail(file, fmt::format("{} of added token \"{}\" is not implemented", key, text));
+        if (token.flag_or(key, false))
+          fail(file, fmt::format("{} of added token \"{}\" is not implemented", key, text));
       if (text.empty()) continue;
-      if (is_on(token, "normalized"))
-        normalised_.push_back({normalise_(text), token.at("id")});
+      const int id = int(token.integer("id", INT32_MIN, INT32_MAX));
+      if (token.flag_or("normalized", false))
+        normalised_.push_back({normalise_(text), id});
       else
-        raw_.push_back({text, token.at("id")});
+        raw_.push_back({text, id});
     }
-  } catch (const Json::exception& e) {
-    fail(file, fmt::format("an added token or the template is not as expected: {}", e.what()));
-  }
   for (std::vector<Added>* tokens : {&raw_, &normalised_})
     std::ranges::stable_sort(*tokens, std::greater{}, [](const Added& t) { return t.text.size(); });
 }

@@ -4,45 +4,31 @@
 #include <utf8proc.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "core/config.h"
+#include "formats/json.h"
 #include "numerics/text_pattern.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::json;
-
 /// GPT-2's words.  Source: tokenizers, pre_tokenizers/byte_level.rs; GPT-2's encoder.py.
 constexpr const char* kWords = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 [[noreturn]] void refuse(const std::string& where, std::string_view kind, const std::string& what) {
   throw ConfigError(fmt::format("{}: {} {} is not implemented", where, kind, what));
 }
-std::string type_of(const Json& json, const std::string& where, std::string_view kind) {
+std::string type_of(const JsonValue& json, const std::string& where, std::string_view kind) {
   if (!json.is_object() || !json.contains("type") || !json["type"].is_string())
-    throw ConfigError(
-        fmt::format("{}: {}: expected an object with a type, got {}", where, kind, json.dump().substr(0, 60)));
+    throw ConfigError(fmt::format("{}: {}: expected an object with a type, got {}", where, kind, shown(json)));
   return json["type"].get<std::string>();
-}
-template <class T>
-T value_or(const Json& json, const char* key, T fallback, const std::string& where) {
-  if (!json.contains(key) || json[key].is_null()) return fallback;
-  try {
-    return json[key].get<T>();
-  } catch (const Json::exception&) {
-    throw ConfigError(fmt::format("{}: {}: got {}", where, key, json[key].dump().substr(0, 60)));
-  }
 }
 
 /// {"String": "..."} or {"Regex": "..."}.
-TextPattern pattern_of(const Json& json, const std::string& where) {
-  if (json.is_object() && json.contains("String") && json["String"].is_string())
-    return {escaped_pattern(json["String"].get<std::string>()), where};
-  if (json.is_object() && json.contains("Regex") && json["Regex"].is_string())
-    return {json["Regex"].get<std::string>(), where};
-  throw ConfigError(
-      fmt::format("{}: expected a pattern, a String or a Regex, got {}", where, json.dump().substr(0, 60)));
+TextPattern pattern_of(const JsonObject& step, const std::string& where) {
+  const JsonObject pattern = step.part("pattern");
+  if (pattern.has("String")) return {escaped_pattern(pattern.text("String")), where};
+  if (pattern.has("Regex")) return {pattern.text("Regex"), where};
+  pattern.fail("expected a String or a Regex");
 }
 
 std::string normal_form(const std::string& text, int options, const std::string& where) {
@@ -133,9 +119,8 @@ const std::array<std::string, 256>& visible_bytes() {
   return table;
 }
 
-CutUp byte_level(const Json& json, const std::string& where) {
-  const bool prefix = value_or(json, "add_prefix_space", true, where);
-  const bool regex = value_or(json, "use_regex", true, where);
+CutUp byte_level(const JsonObject& json, const std::string& where) {
+  const bool prefix = json.flag_or("add_prefix_space", true), regex = json.flag_or("use_regex", true);
   const CutUp words = split_by(std::make_shared<const TextPattern>(kWords, where), Behaviour::isolated, false);
   return [=](std::vector<TextPiece> pieces) {
     if (prefix)
@@ -151,12 +136,12 @@ CutUp byte_level(const Json& json, const std::string& where) {
   };
 }
 
-CutUp metaspace(const Json& json, const std::string& where) {
-  const std::string mark = value_or<std::string>(json, "replacement", "\xE2\x96\x81", where);
-  const bool legacy = value_or(json, "add_prefix_space", true, where);
-  const std::string scheme = value_or<std::string>(json, "prepend_scheme", legacy ? "always" : "never", where);
+CutUp metaspace(const JsonObject& json, const std::string& where) {
+  const std::string mark = json.text_or("replacement", "\xE2\x96\x81");
+  const bool legacy = json.flag_or("add_prefix_space", true);
+  const std::string scheme = json.text_or("prepend_scheme", legacy ? "always" : "never");
   if (scheme != "always" && scheme != "never" && scheme != "first") refuse(where, "prepend_scheme", scheme);
-  const bool cut = value_or(json, "split", true, where);
+  const bool cut = json.flag_or("split", true);
   const CutUp words =
       split_by(std::make_shared<const TextPattern>(escaped_pattern(mark), where), Behaviour::merged_with_next, false);
   const auto spaces = std::make_shared<const TextPattern>(" ", where);
@@ -171,29 +156,24 @@ CutUp metaspace(const Json& json, const std::string& where) {
 }
 }  // namespace
 
-Normalise normaliser_of(const std::string& text, const std::string& where) {
-  const Json json = Json::parse(text);
-  if (json.is_null()) return [](std::string s) { return s; };
-  const std::string type = type_of(json, where, "normalizer");
+Normalise normaliser_of(const JsonValue& value, const std::string& where) {
+  if (value.is_null()) return [](std::string s) { return s; };
+  const std::string type = type_of(value, where, "normalizer");
+  const JsonObject json(value, where);
   for (const auto& [name, options] : {std::pair<const char*, int>{"NFC", UTF8PROC_COMPOSE},
                                       {"NFD", UTF8PROC_DECOMPOSE},
                                       {"NFKC", UTF8PROC_COMPOSE | UTF8PROC_COMPAT},
                                       {"NFKD", UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT}})
     if (type == name) return [where, o = options](const std::string& s) { return normal_form(s, o, where); };
   if (type == "Prepend")
-    return
-        [p = value_or<std::string>(json, "prepend", "", where)](const std::string& s) { return s.empty() ? s : p + s; };
+    return [p = json.text_or("prepend", "")](const std::string& s) { return s.empty() ? s : p + s; };
   if (type == "Replace") {
-    const auto pattern =
-        std::make_shared<const TextPattern>(pattern_of(json.value("pattern", Json()), where + ": Replace"));
-    return [pattern, by = value_or<std::string>(json, "content", "", where)](const std::string& s) {
-      return replace_all(s, *pattern, by);
-    };
+    const auto pattern = std::make_shared<const TextPattern>(pattern_of(json, where + ": Replace"));
+    return [pattern, by = json.text_or("content", "")](const std::string& s) { return replace_all(s, *pattern, by); };
   }
   if (type == "Sequence") {
     std::vector<Normalise> steps;
-    for (const Json& step : json.value("normalizers", Json::array()))
-      steps.push_back(normaliser_of(step.dump(), where));
+    for (const JsonValue& step : json.list_at("normalizers")) steps.push_back(normaliser_of(step, where));
     return [steps](std::string s) {
       for (const Normalise& step : steps) s = step(std::move(s));
       return s;
@@ -202,26 +182,25 @@ Normalise normaliser_of(const std::string& text, const std::string& where) {
   refuse(where, "normalizer", type);
 }
 
-CutUp cutter_of(const std::string& text, const std::string& where) {
-  const Json json = Json::parse(text);
-  if (json.is_null()) return [](std::vector<TextPiece> pieces) { return pieces; };
-  const std::string type = type_of(json, where, "pre_tokenizer");
+CutUp cutter_of(const JsonValue& value, const std::string& where) {
+  if (value.is_null()) return [](std::vector<TextPiece> pieces) { return pieces; };
+  const std::string type = type_of(value, where, "pre_tokenizer");
+  const JsonObject json(value, where);
+  const auto split_at = [&](const char* pattern, Behaviour behaviour) {
+    return split_by(std::make_shared<const TextPattern>(pattern, where), behaviour, false);
+  };
   if (type == "ByteLevel") return byte_level(json, where);
   if (type == "Metaspace") return metaspace(json, where);
   if (type == "Split")
-    return split_by(std::make_shared<const TextPattern>(pattern_of(json.value("pattern", Json()), where + ": Split")),
-                    behaviour_of(value_or<std::string>(json, "behavior", "", where), where),
-                    value_or(json, "invert", false, where));
+    return split_by(std::make_shared<const TextPattern>(pattern_of(json, where + ": Split")),
+                    behaviour_of(json.text_or("behavior", ""), where), json.flag_or("invert", false));
   if (type == "Digits")
-    return split_by(std::make_shared<const TextPattern>(
-                        value_or(json, "individual_digits", false, where) ? R"(\p{N})" : R"(\p{N}+)", where),
-                    Behaviour::isolated, false);
+    return split_at(json.flag_or("individual_digits", false) ? R"(\p{N})" : R"(\p{N}+)", Behaviour::isolated);
   if (type == "Punctuation")
-    return split_by(std::make_shared<const TextPattern>(R"([!-/:-@\[-`{-~\p{P}])", where),
-                    behaviour_of(value_or<std::string>(json, "behavior", "Isolated", where), where), false);
+    return split_at(R"([!-/:-@\[-`{-~\p{P}])", behaviour_of(json.text_or("behavior", "Isolated"), where));
   if (type == "Sequence") {
     std::vector<CutUp> steps;
-    for (const Json& step : json.value("pretokenizers", Json::array())) steps.push_back(cutter_of(step.dump(), where));
+    for (const JsonValue& step : json.list_at("pretokenizers")) steps.push_back(cutter_of(step, where));
     return [steps](std::vector<TextPiece> pieces) {
       for (const CutUp& step : steps) pieces = step(std::move(pieces));
       return pieces;

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/json_object.h"
+
 namespace moesim {
 
 /// A word on its way; `first` if it begins where the whole text does.
@@ -16,11 +18,11 @@ struct TextPiece {
 using Normalise = std::function<std::string(std::string)>;
 using CutUp = std::function<std::vector<TextPiece>(std::vector<TextPiece>)>;
 
-/// json: the value of "normalizer" or "pre_tokenizer"; where: the file, begins messages.
+/// json: the value of "normalizer" or "pre_tokenizer", null for none; where: the file, begins messages.
 /// NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence.  Throws ConfigError naming what is not implemented.
-Normalise normaliser_of(const std::string& json, const std::string& where);
+Normalise normaliser_of(const JsonValue& json, const std::string& where);
 /// Split, ByteLevel, Digits, Punctuation, Metaspace, Sequence.  Likewise.
-CutUp cutter_of(const std::string& json, const std::string& where);
+CutUp cutter_of(const JsonValue& json, const std::string& where);
 
 /// The offset of the first byte that is not UTF-8, npos if there is none.
 std::size_t not_utf8(std::string_view text);

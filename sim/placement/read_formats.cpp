@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "core/files.h"
-#include "core/lines.h"
+#include "formats/csv.h"
+#include "formats/json.h"
 #include "placement/formats.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::json;
+constexpr int kLow = -1, kHigh = 1'000'000;  // of any number in such a file
 
 /// What a file says, before it is checked.
 struct Raw {
@@ -45,60 +45,40 @@ class Reader {
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
     throw ConfigError::placed(name_ + ": " + fmt::format(format, std::forward<Args>(args)...));
   }
-  int integer(const Json& value, std::string_view where) const {
-    if (!value.is_number_integer()) fail("{}: expected an integer, got {}", where, value.dump());
-    const auto v = value.get<std::int64_t>();
-    if (v < -1 || v > 1'000'000) fail("{}: {} is out of range", where, v);
-    return int(v);
-  }
-  std::vector<int> integers(const Json& list, const std::string& where) const {
-    if (!list.is_array()) fail("{}: expected a list of integers", where);
+  static std::vector<int> integers(const JsonObject& object, const char* key, const std::string& where) {
     std::vector<int> out;
-    for (const Json& value : list) out.push_back(integer(value, where));
+    append_integers(object.at(key), kLow, kHigh, where, out);
     return out;
   }
-  const Json& member(const Json& object, const char* key, const std::string& where) const {
-    if (!object.is_object() || !object.contains(key)) fail("{}missing key \"{}\"", where, key);
-    return object[key];
-  }
-  const Json& list(const Json& object, const char* key, const std::string& where) const {
-    const Json& out = member(object, key, where);
-    if (!out.is_array()) fail("{}{}: expected a list", where, key);
-    return out;
-  }
+  static int integer(const JsonObject& object, const char* key) { return int(object.integer(key, kLow, kHigh)); }
+  /// A key that stands for a number.
   int number(std::string_view text, std::string_view where) const {
     int out = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-    if (error != std::errc() || end != text.data() + text.size() || out < -1 || out > 1'000'000)
+    if (error != std::errc() || end != text.data() + text.size() || out < kLow || out > kHigh)
       fail("{}: expected an integer, got \"{}\"", where, text);
     return out;
   }
 
   Raw from_json(const std::string& text) const {
-    Json root;
-    try {
-      root = Json::parse(text);
-    } catch (const Json::parse_error& e) {
-      fail("is not JSON: byte {}", e.byte);
-    } catch (const Json::out_of_range&) {
-      fail("is not JSON: a number is too large");
-    }
-    if (root.contains("physical_to_logical_map")) return from_sglang(root);
-    if (root.contains("layer_list")) return from_ascend(root);
-    if (root.contains("layers")) return from_plain(root);
+    const JsonValue document = parse_json(text, name_);
+    const JsonObject root(document, name_);
+    if (root.has("physical_to_logical_map")) return from_sglang(root);
+    if (root.has("layer_list")) return from_ascend(root);
+    if (root.has("layers")) return from_plain(root);
     fail(
         "is no placement: expected the key \"layers\", \"physical_to_logical_map\" (SGLang) or \"layer_list\" "
         "(vLLM-Ascend)");
   }
 
-  Raw from_plain(const Json& root) const {
+  Raw from_plain(const JsonObject& root) const {
     Raw out;
-    if (!root["layers"].is_object()) fail("layers: expected an object with a key a layer");
-    for (const auto& [key, layer] : root["layers"].items()) {
-      const std::string where = fmt::format("layer {}", key);
-      out.slots[number(key, "layers")] = integers(member(layer, "slots", where + ": "), where);
+    if (!root.at("layers").is_object()) fail("layers: expected an object with a key a layer");
+    for (const auto& [key, layer] : root.at("layers").items()) {
+      const std::string where = fmt::format("{}: layer {}", name_, key);
+      out.slots[number(key, "layers")] = integers({layer, where}, "slots", where);
     }
-    const int slots_per_gpu = integer(member(root, "slots_per_gpu", ""), "slots_per_gpu");
+    const int slots_per_gpu = integer(root, "slots_per_gpu");
     if (slots_per_gpu < 1) fail("slots_per_gpu: must be at least 1, got {}", slots_per_gpu);
     for (const auto& [layer, slots] : out.slots) {
       if (slots.size() % std::size_t(slots_per_gpu) != 0)
@@ -107,39 +87,42 @@ class Reader {
     }
     for (const auto& [key, value] : {std::pair("experts", &out.experts), std::pair("nodes", &out.nodes),
                                      std::pair("hidden_layers", &out.hidden_layers)})
-      if (root.contains(key)) *value = integer(root[key], key);
-    if (root.contains("strategy") && root["strategy"].is_string()) out.strategy = root["strategy"];
+      if (root.has(key)) *value = integer(root, key);
+    if (root.has("strategy") && root.at("strategy").is_string()) out.strategy = root.text("strategy");
     return out;
   }
 
-  Raw from_sglang(const Json& root) const {
+  Raw from_sglang(const JsonObject& root) const {
     Raw out;
     int layer = 0;
-    for (const Json& row : list(root, "physical_to_logical_map", ""))
-      out.slots[layer] = integers(row, fmt::format("layer {}", layer)), ++layer;
+    for (const JsonValue& row : root.list_at("physical_to_logical_map")) {
+      append_integers(row, kLow, kHigh, fmt::format("{}: layer {}", name_, layer), out.slots[layer]);
+      ++layer;
+    }
     out.hidden_layers = layer;
     return out;
   }
 
-  Raw from_ascend(const Json& root) const {
+  Raw from_ascend(const JsonObject& root) const {
     Raw out;
     out.moe_numbers = true;
     std::map<int, std::vector<std::vector<int>>> held;
     std::size_t widest = 0;
-    for (const Json& layer : list(root, "layer_list", "")) {
-      const int id = integer(member(layer, "layer_id", "layer_list: "), "layer_id");
-      const std::string where = fmt::format("layer {}: ", id);
-      if (held.contains(id)) fail("{}appears twice", where);
-      const Json& devices = list(layer, "device_list", where);
+    for (const JsonValue& element : root.list_at("layer_list")) {
+      const int id = integer({element, name_ + ": layer_list"}, "layer_id");
+      const JsonObject layer(element, fmt::format("{}: layer {}", name_, id));
+      if (held.contains(id)) layer.fail("appears twice");
+      const JsonValue& devices = layer.list_at("device_list");
       auto& by_gpu = held[id];
       by_gpu.resize(devices.size());
-      if (layer.contains("device_count") &&
-          integer(layer["device_count"], where + "device_count") != int(devices.size()))
-        fail("{}device_count {}, but {} devices", where, layer["device_count"].dump(), devices.size());
-      for (const Json& device : devices) {
-        const int gpu = integer(member(device, "device_id", where), where + "device_id");
-        if (gpu < 0 || gpu >= int(devices.size())) fail("{}device_id {} of {} devices", where, gpu, devices.size());
-        by_gpu[std::size_t(gpu)] = integers(member(device, "device_expert", where), where + "device_expert");
+      if (layer.has("device_count") && integer(layer, "device_count") != int(devices.size()))
+        layer.fail(fmt::format("device_count {}, but {} devices", integer(layer, "device_count"), devices.size()));
+      for (const JsonValue& one : devices) {
+        const JsonObject device(one, layer.where());
+        const int gpu = integer(device, "device_id");
+        if (gpu < 0 || gpu >= int(devices.size()))
+          device.fail(fmt::format("device_id {} of {} devices", gpu, devices.size()));
+        by_gpu[std::size_t(gpu)] = integers(device, "device_expert", device.where() + ": device_expert");
         widest = std::max(widest, by_gpu[std::size_t(gpu)].size());
       }
       out.gpus = int(devices.size());
@@ -175,19 +158,25 @@ class Reader {
   Raw from_csv(const std::string& text) const {
     Raw out;
     std::map<std::pair<int, int>, int> gpu_of;  // by layer and slot
-    for_each_line(text, [&](int line, std::string_view row) {
-      if (line == 1 && row != "layer,gpu,slot,expert") fail("1: expected the columns layer,gpu,slot,expert");
-      if (line == 1 || row.empty()) return;
-      std::vector<int> cells;
-      for (const std::string_view cell : split_cells(row)) cells.push_back(number(cell, std::to_string(line)));
-      if (cells.size() != 4) fail("{}: expected 4 cells, got {}", line, cells.size());
-      std::vector<int>& slots = out.slots[cells[0]];
-      if (cells[2] != int(slots.size()))
-        fail("{}: expected slot {} of layer {}, got {}", line, slots.size(), cells[0], cells[2]);
-      slots.push_back(cells[3]);
-      gpu_of[{cells[0], cells[2]}] = cells[1];
-      out.gpus = std::max(out.gpus, cells[1] + 1);
-    });
+    CsvFile csv(LineFile::of_text(text, name_));
+    csv.read_names();
+    if (csv.names() != std::vector<std::string>{"layer", "gpu", "slot", "expert"})
+      csv.fail("expected the columns layer,gpu,slot,expert");
+    const auto cell = [&](std::size_t column) {
+      const std::int64_t v = csv.integer(column);
+      if (v < kLow || v > kHigh)
+        csv.fail(fmt::format("{}: expected {} to {}, got {}", csv.name(column), kLow, kHigh, v));
+      return int(v);
+    };
+    while (csv.next()) {
+      const int layer = cell(0), gpu = cell(1), slot = cell(2);
+      std::vector<int>& slots = out.slots[layer];
+      if (slot != int(slots.size()))
+        csv.fail(fmt::format("expected slot {} of layer {}, got {}", slots.size(), layer, slot));
+      slots.push_back(cell(3));
+      gpu_of[{layer, slot}] = gpu;
+      out.gpus = std::max(out.gpus, gpu + 1);
+    }
     for (const auto& [where, gpu] : gpu_of) {
       const std::size_t slots = out.slots[where.first].size();
       if (slots % std::size_t(out.gpus) == 0 && gpu != where.second / int(slots / std::size_t(out.gpus)))

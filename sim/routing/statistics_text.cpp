@@ -1,16 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/words.h"
+#include "formats/json.h"
 #include "routing/statistics.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
-
 /// "3-60" or "1, 3, 5".
 std::string ranges(const std::vector<int>& numbers) {
   std::string out;

@@ -1,6 +1,6 @@
 // What all recorded traces share: the file, the window of it that is used, and how fast it is played.
 #pragma once
-#include "serving/row_file.h"
+#include "serving/moment.h"
 #include "serving/sessions.h"
 
 namespace moesim {

@@ -1,7 +1,10 @@
 // Request traces with one CSV line a request: Azure, BurstGPT, splitwise-sim, Vidur.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
+#include "formats/csv.h"
 #include "serving/recorded.h"
 
 namespace moesim {
@@ -9,12 +12,14 @@ namespace {
 class Csv : public Recorded {
  public:
   Csv(const Recording& recording, const WorkloadContext& context)
-      : Recorded(recording, context), csv_(recording.file.path) {}
+      : Recorded(recording, context), csv_(recording.file.path) {
+    csv_.read_names();
+  }
 
  protected:
-  [[noreturn]] void fail(std::string_view problem) const final { csv_.rows().fail(problem); }
+  [[noreturn]] void fail(std::string_view problem) const final { csv_.fail(problem); }
   Row row(std::size_t input, std::size_t output, Moment when) const {
-    return row_of(csv_.rows().row(), csv_.count(input), csv_.count(output), when);
+    return row_of(std::int64_t(csv_.lines().number()), csv_.count(input), csv_.count(output), when);
   }
   CsvFile csv_;
 };
@@ -111,7 +116,7 @@ class Vidur final : public Csv {
     if (csv_.has("arrived_at"))
       time_ = csv_.column("arrived_at");
     else if (!(rate_ > 0))
-      csv_.rows().fail("has no column \"arrived_at\", so the scenario must give workload.rate above 0");
+      csv_.fail("has no column \"arrived_at\", so the scenario must give workload.rate above 0");
   }
 
  protected:

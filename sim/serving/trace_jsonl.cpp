@@ -1,43 +1,46 @@
 // Request traces with one JSON object a line: Mooncake, Qwen-Bailian, LLMServingSim.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
 #include "core/ceil_div.h"
+#include "formats/json.h"
 #include "serving/recorded.h"
-#include "serving/trace_json.h"
 
 namespace moesim {
 namespace {
 class JsonLines : public Recorded {
  public:
   JsonLines(const Recording& recording, const WorkloadContext& context)
-      : Recorded(recording, context), rows_(recording.file.path) {}
+      : Recorded(recording, context), rows_(recording.file.path) {
+    if (rows_.empty()) throw ConfigError::placed(fmt::format("{}: is empty", rows_.name()));
+  }
 
  protected:
   [[noreturn]] void fail(std::string_view problem) const final { rows_.fail(problem); }
-  JsonRow::Fail failure() const {
-    return [this](std::string_view problem) { rows_.fail(problem); };
+  /// The next line's object, valid until the next call; nothing at the end.
+  std::optional<JsonObject> advance() {
+    if (!rows_.next()) return std::nullopt;
+    line_ = parse_json(rows_);
+    return JsonObject(line_, rows_.where());
   }
-  bool advance() {
-    if (!rows_.next()) return false;
-    object_ = nlohmann::json::parse(rows_.line(), nullptr, false);
-    if (object_.is_discarded()) fail("not valid JSON");
-    return true;
-  }
-  Row row(int input, int output, Moment when) const { return row_of(rows_.row(), input, output, when); }
+  std::int64_t line() const { return std::int64_t(rows_.number()); }
+  Row row(int input, int output, Moment when) const { return row_of(line(), input, output, when); }
   /// hash_ids stand for ceil(input / block) blocks; the last, if partial, is not shared as a whole and is left out.
-  void hash(Row& row, const JsonRow& json, int block) const {
+  static void hash(Row& row, const JsonObject& json, int block) {
     row.request.hashes = json.ids("hash_ids");
     const std::size_t full = std::size_t(row.request.input / block),
                       all = std::size_t(ceil_div(row.request.input, block));
     if (row.request.hashes.size() > all)
-      fail(fmt::format("hash_ids: expected at most {} ids for {} tokens in blocks of {}, got {}", all,
-                       row.request.input, block, row.request.hashes.size()));
+      json.fail("hash_ids", fmt::format("expected at most {} ids for {} tokens in blocks of {}, got {}", all,
+                                        row.request.input, block, row.request.hashes.size()));
     if (row.request.hashes.size() > full) row.request.hashes.resize(full);
   }
 
-  RowFile rows_;
-  nlohmann::json object_;
+ private:
+  LineFile rows_;
+  JsonValue line_;
 };
 
 class Mooncake final : public JsonLines {
@@ -56,8 +59,9 @@ class Mooncake final : public JsonLines {
 
  protected:
   std::optional<Row> read() override {
-    if (!advance()) return std::nullopt;
-    const JsonRow json(object_, failure());
+    const auto object = advance();
+    if (!object) return std::nullopt;
+    const JsonObject& json = *object;
     Row out =
         row(json.count("input_length"), json.count("output_length"), moment(json.not_negative("timestamp") / 1000));
     hash(out, json, block_);
@@ -83,8 +87,9 @@ class Bailian final : public JsonLines {
 
  protected:
   std::optional<Row> read() override {
-    if (!advance()) return std::nullopt;
-    const JsonRow json(object_, failure());
+    const auto object = advance();
+    if (!object) return std::nullopt;
+    const JsonObject& json = *object;
     Row out = row(json.count("input_length"), json.count("output_length"), moment(json.not_negative("timestamp")));
     out.request.turn = json.has("turn") ? json.count("turn") - 1 : 0;
     if (json.has("chat_id")) out.request.session = chat(json);
@@ -95,7 +100,7 @@ class Bailian final : public JsonLines {
 
  private:
   /// The chat's first turn names the session.
-  std::int64_t chat(const JsonRow& json) {
+  std::int64_t chat(const JsonObject& json) {
     const std::int64_t id = json.integer("chat_id");
     const std::int64_t parent = json.has("parent_chat_id") ? json.integer("parent_chat_id") : -1;
     const auto first = first_.find(parent);
@@ -117,23 +122,24 @@ class LlmServingSim final : public JsonLines {
 
  protected:
   std::optional<Row> read() override {
-    if (!advance()) return std::nullopt;
-    const JsonRow json(object_, failure());
+    const auto object = advance();
+    if (!object) return std::nullopt;
+    const JsonObject& json = *object;
     const Moment when = moment(json.not_negative("arrival_time_ns") * 1e-9);
     if (!json.has("sub_requests")) return row(json.count("input_toks"), json.count("output_toks"), when);
-    if (!json.at("sub_requests").is_array() || json.at("sub_requests").empty())
-      fail("sub_requests: expected a list of at least one request");
+    const JsonValue& list = json.list_at("sub_requests");
+    if (list.empty()) json.fail("sub_requests", "expected a list of at least one request");
     std::vector<Turn> turns;
     Time pause{};
-    for (const nlohmann::json& element : json.at("sub_requests")) {
-      const JsonRow sub(element, failure());
+    for (const JsonValue& element : list) {
+      const JsonObject sub(element, json.where());
       turns.push_back({.input = sub.count("input_toks"), .output = sub.count("output_toks"), .pause = pause});
       pause = sub.has("tool_duration_ns") ? from_seconds(sub.not_negative("tool_duration_ns") * 1e-9) : Time{};
     }
     Row out = row(turns[0].input, turns[0].output, when);
     turns.erase(turns.begin());
-    if (!turns.empty()) out.request.session = rows_.row();
-    sessions_.open(rows_.row(), {}, std::move(turns));
+    if (!turns.empty()) out.request.session = line();
+    sessions_.open(line(), {}, std::move(turns));
     return out;
   }
 

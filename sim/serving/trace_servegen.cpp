@@ -1,13 +1,16 @@
 // ServeGen client profiles: each client has a rate, burstiness and length distributions for every ten minutes.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <map>
 
-#include "core/files.h"
+#include "formats/csv.h"
+#include "formats/json.h"
 #include "serving/recorded.h"
-#include "serving/trace_json.h"
 
 namespace moesim {
 namespace {
@@ -53,33 +56,34 @@ Lengths parse_lengths(std::string_view text, const std::string& file) {
   return out;
 }
 
+/// The next line: start, rate, CV, kind, shape, scale.
+Window read_window(const CsvFile& csv) {
+  if (csv.cells() < 4)
+    csv.fail(fmt::format("expected window start, rate, CV, kind, shape, scale; got {} fields", csv.cells()));
+  const auto number = [&](std::size_t i) {
+    if (csv.is_number(i) && csv.number(i) >= 0) return csv.number(i);
+    csv.fail(fmt::format("field {}: expected a number that is not negative, got \"{}\"", i + 1, csv.text(i)));
+  };
+  Window w{.start = number(0), .rate = number(1), .shape = 1, .gaps = Window::Gaps::poisson};
+  const std::string_view kind = csv.text(3);
+  if (kind.empty()) return w;
+  if (kind != "Gamma" && kind != "Weibull")
+    csv.fail(fmt::format("expected Gamma, Weibull or nothing, got \"{}\"", kind));
+  if (csv.cells() < 5) csv.fail("a Gamma or Weibull window needs a shape");
+  w.gaps = kind == "Gamma" ? Window::Gaps::gamma : Window::Gaps::weibull;
+  w.shape = number(4);
+  if (!(w.shape > 0)) csv.fail("the shape must be above 0");
+  return w;
+}
+
 std::vector<Window> read_windows(const std::string& file) {
   std::vector<Window> out;
-  RowFile rows(file);
-  while (rows.next()) {
-    std::vector<std::string> fields(1);
-    for (char c : rows.line()) c == ',' ? void(fields.emplace_back()) : void(fields.back() += c);
-    if (fields.size() < 4)
-      rows.fail(fmt::format("expected window start, rate, CV, kind, shape, scale; got {} fields", fields.size()));
-    const auto number = [&](std::size_t i) {
-      double value = 0;
-      const auto [end, error] = std::from_chars(fields[i].data(), fields[i].data() + fields[i].size(), value);
-      if (error != std::errc{} || !(value >= 0))
-        rows.fail(fmt::format("field {}: expected a number that is not negative, got \"{}\"", i + 1, fields[i]));
-      return value;
-    };
-    Window w{.start = number(0), .rate = number(1), .shape = 1, .gaps = Window::Gaps::poisson};
-    if (!out.empty() && w.start <= out.back().start) rows.fail("windows must be sorted by their start");
-    if (fields[3] == "Gamma" || fields[3] == "Weibull") {
-      if (fields.size() < 5) rows.fail("a Gamma or Weibull window needs a shape");
-      w.gaps = fields[3] == "Gamma" ? Window::Gaps::gamma : Window::Gaps::weibull;
-      w.shape = number(4);
-      if (!(w.shape > 0)) rows.fail("the shape must be above 0");
-    } else if (!fields[3].empty()) {
-      rows.fail(fmt::format("expected Gamma, Weibull or nothing, got \"{}\"", fields[3]));
-    }
+  for (CsvFile csv(file); csv.next();) {
+    const Window w = read_window(csv);
+    if (!out.empty() && w.start <= out.back().start) csv.fail("windows must be sorted by their start");
     out.push_back(w);
   }
+  if (out.empty()) throw ConfigError(fmt::format("{}: holds no window", file));
   return out;
 }
 
@@ -148,19 +152,16 @@ class ServeGen final : public Workload {
   static Client read(const std::string& trace, const std::string& dataset) {
     Client out;
     out.windows = read_windows(trace);
-    const nlohmann::json all = nlohmann::json::parse(read_file(dataset), nullptr, false);
-    if (all.is_discarded() || !all.is_object() || all.empty())
+    const JsonValue all = read_json(dataset);
+    if (!all.is_object() || all.empty())
       throw ConfigError::placed(fmt::format("{}: expected a JSON object of windows", dataset));
     for (const auto& [key, value] : all.items()) {
-      const auto fail = [&](std::string_view problem) {
-        throw ConfigError::placed(fmt::format("{}: window \"{}\": {}", dataset, key, problem));
-      };
+      const JsonObject window(value, fmt::format("{}: window \"{}\"", dataset, key));
       double start = 0;
       if (std::from_chars(key.data(), key.data() + key.size(), start).ec != std::errc{})
-        fail("expected its start in seconds as key");
-      const JsonRow row(value, fail);
+        window.fail("expected its start in seconds as key");
       const auto lengths = [&](const char* name) {
-        const nlohmann::json& cell = row.at(name);
+        const JsonValue& cell = window.at(name);
         return parse_lengths(cell.is_string() ? cell.get<std::string>() : cell.dump(), dataset);
       };
       out.lengths.emplace(start, std::pair(lengths("input_tokens"), lengths("output_tokens")));

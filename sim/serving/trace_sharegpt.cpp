@@ -1,7 +1,10 @@
 // ShareGPT conversations: texts without times; tokens are estimated from characters, sessions start at random.
-#include "core/files.h"
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "formats/json.h"
 #include "serving/recorded.h"
-#include "serving/trace_json.h"
 
 namespace moesim {
 namespace {
@@ -73,30 +76,29 @@ class ShareGpt final : public Workload {
   }
   /// Conversations without a question that is answered are left out, as there is nothing to serve.
   void read(const std::string& file) {
-    const nlohmann::json all = nlohmann::json::parse(read_file(file), nullptr, false);
-    if (all.is_discarded() || !all.is_array()) throw ConfigError::placed(fmt::format("{}: expected a JSON list", file));
+    const JsonValue all = read_json(file);
+    if (!all.is_array()) throw ConfigError::placed(fmt::format("{}: expected a JSON list", file));
     for (std::size_t i = 0; i < all.size(); ++i) {
-      const auto fail = [&](std::string_view problem) {
-        throw ConfigError::placed(fmt::format("{}: conversation {}: {}", file, i + 1, problem));
-      };
-      const JsonRow row(all[i], fail);
-      if (!row.at("conversations").is_array()) fail("conversations: expected a list");
-      int total = 0;
-      bool asked = false;
-      std::vector<Turn> turns;
-      for (const nlohmann::json& element : row.at("conversations")) {
-        const JsonRow message(element, fail);
-        if (!message.at("from").is_string() || !message.at("value").is_string()) fail("from and value must be text");
-        const int length = tokens(message.at("value").get<std::string>());
-        const bool answer = message.at("from") == "gpt" || message.at("from") == "assistant";
-        if (answer && asked) turns.push_back({.input = total, .output = length, .pause = {}});
-        asked = !answer;
-        total += length;
-      }
+      std::vector<Turn> turns = turns_of({all[i], fmt::format("{}: conversation {}", file, i + 1)});
       if (turns.empty()) continue;
       talks_list_.push_back(std::move(turns));
       rows_.push_back(std::int64_t(i) + 1);
     }
+  }
+  std::vector<Turn> turns_of(const JsonObject& conversation) const {
+    int total = 0;
+    bool asked = false;
+    std::vector<Turn> out;
+    for (const JsonValue& element : conversation.list_at("conversations")) {
+      const JsonObject message(element, conversation.where());
+      const int length = tokens(message.text("value"));
+      const std::string from = message.text("from");
+      const bool answer = from == "gpt" || from == "assistant";
+      if (answer && asked) out.push_back({.input = total, .output = length, .pause = {}});
+      asked = !answer;
+      total += length;
+    }
+    return out;
   }
 
   Params p_;

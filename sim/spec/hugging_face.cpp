@@ -4,9 +4,9 @@
 
 #include <filesystem>
 
+#include "formats/json.h"
 #include "spec/check_model.h"
 #include "spec/hugging_face_attention.h"
-#include "spec/json_values.h"
 
 namespace moesim {
 namespace {
@@ -37,7 +37,7 @@ std::string_view key_of(std::string_view path) {
 }
 
 /// DeepSeek's names; DeepSeekMoE-16B has no gate keys and behaves as softmax, greedy.
-MoeShape read_deepseek_moe(const Values& v, const Model& m) {
+MoeShape read_deepseek_moe(const JsonObject& v, const Model& m) {
   MoeShape s;
   s.experts = v.whole("n_routed_experts");
   s.expert_width = v.whole("moe_intermediate_size");
@@ -70,7 +70,7 @@ MoeShape read_deepseek_moe(const Values& v, const Model& m) {
 }
 
 /// Which layers have experts; a run of dense ones from the first on is all that can be said.
-void read_qwen_layers(const Values& v, MoeShape& s) {
+void read_qwen_layers(const JsonObject& v, MoeShape& s) {
   s.layer_frequency = v.whole_or("decoder_sparse_step", 1);
   const std::vector<int> dense = v.has("mlp_only_layers") ? v.list("mlp_only_layers") : std::vector<int>{};
   for (std::size_t i = 0; i < dense.size(); ++i)
@@ -78,7 +78,7 @@ void read_qwen_layers(const Values& v, MoeShape& s) {
   s.first_dense_layers = int(dense.size());
 }
 
-MoeShape read_other_moe(const Values& v, const Model& m) {
+MoeShape read_other_moe(const JsonObject& v, const Model& m) {
   const ArchitectureTraits& family = traits_of(m.architecture);
   MoeShape s;
   s.experts = v.has("num_local_experts") ? v.whole("num_local_experts") : v.whole("num_experts");
@@ -118,20 +118,20 @@ const char* experts_key(MoeKeys keys) {
   return "num_local_experts";
 }
 
-void read_ffn(const Values& v, Model& m) {
+void read_ffn(const JsonObject& v, Model& m) {
   const MoeKeys keys = traits_of(m.architecture).moe;
   if (keys != MoeKeys::none) {
     if (!v.has("n_routed_experts") && !v.has("num_local_experts") && !v.has("num_experts"))
-      v.fail(experts_key(keys), "is missing");
+      v.fail(fmt::format("missing key \"{}\"", experts_key(keys)));
     m.moe = keys == MoeKeys::deepseek ? read_deepseek_moe(v, m) : read_other_moe(v, m);
   }
   if (int(m.moe_layers().size()) == m.layers) return;
   m.dense_width = v.has("intermediate_size_mlp") ? v.whole("intermediate_size_mlp") : v.whole("intermediate_size");
 }
 
-Dtype read_dtype(const Values& root, const Values& v) {
+Dtype read_dtype(const JsonObject& root, const JsonObject& v) {
   if (root.has("quantization_config")) {
-    const Values q = root.part("quantization_config");
+    const JsonObject q = root.part("quantization_config");
     const std::string method = q.text_or("quant_method", "");
     if (method == "fp8") return Dtype::fp8;
     if (method == "mxfp4") return Dtype::fp4;
@@ -145,9 +145,8 @@ Dtype read_dtype(const Values& root, const Values& v) {
 }
 
 /// The family that `model_type` names.
-Architecture architecture_of(const Values& root) {
-  const std::string type = root.text_or("model_type", "");
-  if (type.empty()) root.fail("model_type", "is missing");
+Architecture architecture_of(const JsonObject& root) {
+  const std::string type = root.text("model_type");
   std::vector<std::string_view> known;
   for (const ArchitectureTraits& family : architectures()) {
     if (type == name_of(family.of) || type == family.also_read) return family.of;
@@ -159,10 +158,11 @@ Architecture architecture_of(const Values& root) {
 }  // namespace
 
 Model read_hugging_face(const std::string& file) {
-  const Values root = Values::load(file);
+  const JsonValue document = read_json(file);
+  const JsonObject root(document, file);
   Model m;
   m.architecture = architecture_of(root);
-  const Values v = root.has("text_config") ? root.part("text_config") : root;
+  const JsonObject v = root.has("text_config") ? root.part("text_config") : root;
   const ArchitectureTraits& family = traits_of(m.architecture);
   const ConfigDefaults& missing = family.missing;
   m.vocabulary = missing.vocabulary > 0 ? v.whole_or("vocab_size", missing.vocabulary) : v.whole("vocab_size");

@@ -1,12 +1,12 @@
 // Attention and positions as a Hugging Face config.json says; part of read_hugging_face().
 #pragma once
-#include "spec/json_values.h"
+#include "formats/json_object.h"
 #include "spec/model.h"
 
 namespace moesim {
 
 /// Both need the model's architecture, width and number of layers; attention also its rope.
 /// They throw ConfigError "FILE: key: problem".
-void read_rope(const Values& v, Model& m);
-void read_attention(const Values& v, Model& m);
+void read_rope(const JsonObject& v, Model& m);
+void read_attention(const JsonObject& v, Model& m);
 }  // namespace moesim

@@ -1,13 +1,11 @@
-#include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "formats/json.h"
 #include "spec/hugging_face.h"
 #include "spec/layer_shape.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
-
 std::string_view model_type(const Model& m) {
   const ArchitectureTraits& family = traits_of(m.architecture);
   return family.written_type.empty() ? name_of(family.of) : family.written_type;

@@ -1,15 +1,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "core/words.h"
+#include "formats/json.h"
 #include "study/evaluate.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
-
 double share(std::int64_t part, std::int64_t all) { return all == 0 ? 0 : double(part) / double(all); }
 
 /// The mean over layers of a loss.

@@ -1,16 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "core/words.h"
+#include "formats/json.h"
 #include "record/summary.h"
 #include "study/place.h"
 
 namespace moesim {
 namespace {
-using Json = nlohmann::ordered_json;
-
 std::string percent(double share) { return fmt::format("{:.2f} %", share * 100); }
 
 bool several(const std::vector<PlaceRow>& rows, std::string PlaceRow::*name) {

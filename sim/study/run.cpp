@@ -4,10 +4,10 @@
 
 #include <chrono>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "core/files.h"
 #include "core/log.h"
+#include "formats/json.h"
 #include "record/perfetto.h"
 #include "record/summary.h"
 #include "study/recorded_routing.h"
@@ -17,7 +17,7 @@ namespace moesim {
 namespace {
 void print_json(Results& results, const RunIdentity& identity, const StudyEnd& end,
                 const std::vector<std::string>& failed) {
-  nlohmann::ordered_json out;
+  Json out;
   out["title"] = identity.title;
   out["study"] = identity.study;
   out["seed"] = identity.seed;
@@ -26,7 +26,7 @@ void print_json(Results& results, const RunIdentity& identity, const StudyEnd& e
   out["events"] = end.events;
   Statement s = results.database().prepare("SELECT scope, name, value, unit FROM metric ORDER BY rowid");
   while (s.step()) {
-    nlohmann::ordered_json value = {{"value", s.real(2)}, {"unit", s.text(3)}};
+    Json value = {{"value", s.real(2)}, {"unit", s.text(3)}};
     if (s.text(0) == "run")
       out["metrics"][s.text(1)] = std::move(value);
     else

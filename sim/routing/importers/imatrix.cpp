@@ -6,7 +6,7 @@
 #include <map>
 #include <numeric>
 
-#include "routing/importers/gguf.h"
+#include "formats/gguf.h"
 #include "routing/importers/import.h"
 
 namespace moesim {

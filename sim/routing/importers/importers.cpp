@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "core/files.h"
-#include "routing/importers/byte_file.h"
+#include "formats/byte_file.h"
 #include "routing/importers/import.h"
 #include "spec/catalogue.h"
 

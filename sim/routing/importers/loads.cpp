@@ -1,26 +1,27 @@
 // Expert loads as load balancers take them: {"logical_count": ...}, a bare JSON matrix, or CSV.
-#include <charconv>
+#include <fmt/format.h>
 
+#include <algorithm>
+
+#include "formats/csv.h"
+#include "formats/json.h"
 #include "routing/importers/import.h"
-#include "routing/importers/json_input.h"
 
 namespace moesim {
 namespace {
 /// One matrix: rows of equal length, appended to the pass.
-void add_matrix(const Json& matrix, const std::string& where, CountedSource& s) {
+void add_matrix(const JsonValue& matrix, const std::string& where, CountedSource& s) {
   CountedPass pass;
   if (!matrix.is_array() || matrix.empty() || matrix.size() > 10'000)
     throw ConfigError(fmt::format("{}: expected rows of numbers, one a layer", where));
   for (std::size_t l = 0; l < matrix.size(); ++l) {
-    std::vector<float> unused;
-    const Json& row = matrix[l];
+    const JsonValue& row = matrix[l];
     if (!row.is_array()) throw ConfigError(fmt::format("{}: layer {}: expected a list of numbers", where, l));
     if (s.experts == 0) s.experts = int(std::min<std::size_t>(row.size(), INT16_MAX + 1));
     if (row.size() != std::size_t(s.experts) || row.empty())
       throw ConfigError(fmt::format("{}: layer {} has {} experts, those before {}", where, l, row.size(), s.experts));
-    for (const Json& v : row) {
-      if (!v.is_number())
-        throw ConfigError(fmt::format("{}: layer {}: expected numbers, got {}", where, l, v.dump().substr(0, 40)));
+    for (const JsonValue& v : row) {
+      if (!v.is_number()) throw ConfigError(fmt::format("{}: layer {}: expected numbers, got {}", where, l, shown(v)));
       pass.counts.push_back(v.get<double>());
     }
   }
@@ -31,8 +32,8 @@ void add_matrix(const Json& matrix, const std::string& where, CountedSource& s) 
 }
 
 void add_json(const std::string& file, CountedSource& s) {
-  const Json root = parse_json(read_file(file), file);
-  const Json* matrix = &root;
+  const JsonValue root = read_json(file);
+  const JsonValue* matrix = &root;
   std::string where = file;
   if (root.is_object()) {
     if (!root.contains("logical_count"))
@@ -46,30 +47,19 @@ void add_json(const std::string& file, CountedSource& s) {
   for (std::size_t i = 0; i < matrix->size(); ++i) add_matrix((*matrix)[i], fmt::format("{}[{}]", where, i), s);
 }
 
+/// Rows of numbers, after a heading of words if there is one.
 void add_csv(const std::string& file, CountedSource& s) {
-  LineFile lines(file);
+  CsvFile csv(file, ",;\t");
   CountedPass pass;
   int layers = 0;
-  for (std::string line; lines.next(line);) {
-    std::vector<double> row;
-    std::size_t bad = 0;
-    for (std::size_t at = 0; at <= line.size();) {
-      const std::size_t end = std::min(line.find_first_of(",;\t", at), line.size());
-      std::string_view cell = std::string_view(line).substr(at, end - at);
-      while (!cell.empty() && cell.front() == ' ') cell.remove_prefix(1);
-      while (!cell.empty() && cell.back() == ' ') cell.remove_suffix(1);
-      double v = 0;
-      const auto [stop, error] = std::from_chars(cell.data(), cell.data() + cell.size(), v);
-      bad += error != std::errc() || stop != cell.data() + cell.size();
-      row.push_back(v);
-      at = end + 1;
-    }
-    if (bad == row.size() && layers == 0) continue;  // a heading
-    if (bad > 0) lines.fail("expected numbers");
-    if (s.experts == 0) s.experts = int(std::min<std::size_t>(row.size(), INT16_MAX + 1));
-    if (row.size() != std::size_t(s.experts))
-      lines.fail(fmt::format("has {} numbers, the rows before {}", row.size(), s.experts));
-    pass.counts.insert(pass.counts.end(), row.begin(), row.end());
+  while (csv.next()) {
+    std::size_t numbers = 0;
+    for (std::size_t c = 0; c < csv.cells(); ++c) numbers += csv.is_number(c);
+    if (numbers == 0 && layers == 0) continue;
+    if (s.experts == 0) s.experts = int(std::min<std::size_t>(csv.cells(), INT16_MAX + 1));
+    if (csv.cells() != std::size_t(s.experts))
+      csv.fail(fmt::format("has {} numbers, the rows before {}", csv.cells(), s.experts));
+    for (std::size_t c = 0; c < csv.cells(); ++c) pass.counts.push_back(csv.number(c));
     ++layers;
   }
   if (layers == 0) throw ConfigError(fmt::format("{}: holds no numbers", file));

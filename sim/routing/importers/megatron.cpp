@@ -1,10 +1,12 @@
 // Megatron-Core router traces: JSON lines, one record a step and layer, one file a rank.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
 
+#include "formats/json.h"
 #include "routing/importers/import.h"
-#include "routing/importers/json_input.h"
 
 namespace moesim {
 namespace {
@@ -37,33 +39,32 @@ class RankFile {
     return out;
   }
   std::int64_t skipped() const { return skipped_; }
-  const std::string& name() const { return lines_.file().name(); }
+  const std::string& name() const { return lines_.name(); }
 
  private:
   void advance() {
-    std::string line;
-    while ((waiting_ = lines_.next(line))) {
-      record_ = parse(parse_json_line(line, lines_));
+    while ((waiting_ = lines_.next())) {
+      const JsonValue json = parse_json(lines_);
+      record_ = parse({json, lines_.where()});
       if (record_.decoder) return;
       ++skipped_;
     }
   }
-  Record parse(const Json& json) const {
-    const std::string where = fmt::format("{}:{}", lines_.file().name(), lines_.number());
+  static Record parse(const JsonObject& json) {
     Record r;
-    r.step = integer_at(json, "step", 0, INT32_MAX, where);
-    r.layer = int(integer_at(json, "layer", 0, 10'000, where));
-    r.tokens = integer_at(json, "num_tokens", 0, 1 << 26, where);
-    r.top_k = integer_at(json, "topk", 1, 64, where);
-    r.decoder = json.value("block", "decoder") == "decoder";
-    const auto list = json.find("top_indices");
-    if (list == json.end() || !list->is_array() || std::int64_t(list->size()) != r.tokens)
-      throw ConfigError(fmt::format("{}: \"top_indices\": expected {} lists, one a token", where, r.tokens));
-    for (const Json& choice : *list) {
-      append_integers(choice, -1, INT16_MAX, where + ": top_indices", r.ids);
+    r.step = json.integer("step", 0, INT32_MAX);
+    r.layer = int(json.integer("layer", 0, 10'000));
+    r.tokens = json.integer("num_tokens", 0, 1 << 26);
+    r.top_k = json.integer("topk", 1, 64);
+    r.decoder = json.text_or("block", "decoder") == "decoder";
+    const JsonValue& list = json.list_at("top_indices");
+    if (std::int64_t(list.size()) != r.tokens)
+      json.fail("top_indices", fmt::format("expected {} lists, one a token", r.tokens));
+    const std::string where = json.where() + ": top_indices";
+    for (const JsonValue& choice : list) {
+      append_integers(choice, -1, INT16_MAX, where, r.ids);
       if (std::int64_t(choice.size()) != r.top_k)
-        throw ConfigError(
-            fmt::format("{}: \"top_indices\": a token has {} choices, expected {}", where, choice.size(), r.top_k));
+        json.fail("top_indices", fmt::format("a token has {} choices, expected {}", choice.size(), r.top_k));
     }
     return r;
   }

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "routing/importers/array.h"
+#include "formats/npy.h"
 #include "routing/importers/import.h"
 
 namespace moesim {
@@ -12,7 +12,7 @@ constexpr std::int64_t kPiece = 4096;
 
 void read_ids(const ImportContext& context) {
   std::vector<ArraySource> arrays;
-  for (const std::string& f : context.files) arrays.push_back(npy_array(std::make_shared<const ByteFile>(f)));
+  for (const std::string& f : context.files) arrays.push_back(npy_array(f));
   RoutedSource s;
   s.name = "NumPy array of expert ids";
   s.file = context.files[0];
@@ -56,7 +56,7 @@ void read_loads(const ImportContext& context) {
   s.file = context.files[0];
   s.axis = LayerAxis::open;
   for (const std::string& f : context.files) {
-    const ArraySource a = npy_array(std::make_shared<const ByteFile>(f));
+    const ArraySource a = npy_array(f);
     const std::size_t rank = a.shape.size();
     if ((rank != 2 && rank != 3) || a.shape[rank - 2] > 10'000 || a.shape[rank - 1] > INT16_MAX || a.elements() < 1)
       throw ConfigError(fmt::format("{}: expected loads [layers, experts] or [steps, layers, experts], got {}", a.where,
@@ -76,12 +76,11 @@ void read_loads(const ImportContext& context) {
 
 /// Loads: floats, or a matrix with more columns (experts) than rows (layers).  Top-1 ids have more tokens than layers.
 bool is_loads(const std::string& file) {
-  const ArraySource a = npy_array(std::make_shared<const ByteFile>(file));
+  const ArraySource a = npy_array(file);
   return !is_integer(a.type) || (a.shape.size() == 2 && a.shape[0] <= a.shape[1]);
 }
-bool recognise_npy(std::string_view head) { return head.starts_with("\x93NUMPY"); }
-bool recognise_ids(const std::string& file, std::string_view head) { return recognise_npy(head) && !is_loads(file); }
-bool recognise_loads(const std::string& file, std::string_view head) { return recognise_npy(head) && is_loads(file); }
+bool recognise_ids(const std::string& file, std::string_view head) { return is_npy(head) && !is_loads(file); }
+bool recognise_loads(const std::string& file, std::string_view head) { return is_npy(head) && is_loads(file); }
 }  // namespace
 
 Importer npy_importer() {

@@ -1,10 +1,12 @@
 // The JSON lines that `moesim trace export --format jsonl` writes: one object a token.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <set>
 
+#include "formats/json.h"
 #include "routing/importers/import.h"
-#include "routing/importers/json_input.h"
 
 namespace moesim {
 namespace {
@@ -13,12 +15,11 @@ constexpr std::size_t kPiece = 1024;
 template <class Use>
 void for_each(const std::vector<std::string>& files, Use&& use) {
   for (const std::string& f : files) {
-    LineFile file(f);
-    for (std::string line; file.next(line);) {
-      const Json json = parse_json_line(line, file);
-      const auto layers = json.find("layers");
-      if (layers == json.end() || !layers->is_object()) file.fail("\"layers\": expected an object");
-      use(json, *layers, fmt::format("{}:{}", f, file.number()));
+    for (LineFile file(f); file.next();) {
+      const JsonValue json = parse_json(file);
+      const JsonObject object(json, file.where());
+      if (!object.at("layers").is_object()) object.fail("layers", "expected an object");
+      use(object, json["layers"]);
     }
   }
 }
@@ -29,9 +30,8 @@ int layer_number(const std::string& key, const std::string& where) {
     throw ConfigError(fmt::format("{}: expected a layer number, got \"{}\"", where, key));
   return out;
 }
-std::int32_t known(const Json& json, const char* key, const std::string& where) {
-  const auto at = json.find(key);
-  return at == json.end() || at->is_null() ? -1 : std::int32_t(integer_at(json, key, -1, INT32_MAX, where));
+std::int32_t known(const JsonObject& json, const char* key) {
+  return json.has(key) ? std::int32_t(json.integer(key, -1, INT32_MAX)) : -1;
 }
 
 void read(const ImportContext& context) {
@@ -41,7 +41,8 @@ void read(const ImportContext& context) {
   s.axis = LayerAxis::numbered;
   s.token_ids = s.requests = s.phases = true;
   std::set<int> layers;
-  for_each(context.files, [&](const Json& json, const Json& list, const std::string& where) {
+  for_each(context.files, [&](const JsonObject& json, const JsonValue& list) {
+    const std::string& where = json.where();
     for (const auto& [key, value] : list.items()) {
       layers.insert(layer_number(key, where));
       if (!value.is_object() || !value.contains("experts") || !value["experts"].is_array())
@@ -51,9 +52,9 @@ void read(const ImportContext& context) {
       if (k != s.top_k || k == 0)
         throw ConfigError(fmt::format("{}: layer {} has {} experts, the lines before {}", where, key, k, s.top_k));
     }
-    s.token_ids = s.token_ids && known(json, "token", where) >= 0;
-    s.requests = s.requests && known(json, "sequence", where) >= 0 && known(json, "position", where) >= 0;
-    s.phases = s.phases && json.contains("phase");
+    s.token_ids = s.token_ids && known(json, "token") >= 0;
+    s.requests = s.requests && known(json, "sequence") >= 0 && known(json, "position") >= 0;
+    s.phases = s.phases && json.has("phase");
   });
   if (layers.empty()) throw ConfigError(fmt::format("{}: holds no routing", s.file));
   s.layers.assign(layers.begin(), layers.end());
@@ -62,14 +63,14 @@ void read(const ImportContext& context) {
   const std::size_t k = std::size_t(s.top_k), axis = s.layers.size();
   s.blocks = [&](const auto& take) {
     TokenBlock b;
-    for_each(context.files, [&](const Json& json, const Json& list, const std::string& where) {
+    for_each(context.files, [&](const JsonObject& json, const JsonValue& list) {
+      const std::string& where = json.where();
       if (b.tokens.empty()) b.where = where;
-      const std::string phase = json.value("phase", "prefill");
+      const std::string phase = json.text_or("phase", "prefill");
       if (phase != "prefill" && phase != "decode")
-        throw ConfigError(fmt::format("{}: \"phase\": expected prefill or decode, got \"{}\"", where, phase));
-      b.tokens.push_back({0, known(json, "sequence", where), known(json, "position", where),
-                          known(json, "token", where), phase == "decode" ? TracePhase::decode : TracePhase::prefill,
-                          0});
+        json.fail("phase", fmt::format("expected prefill or decode, got \"{}\"", phase));
+      b.tokens.push_back({0, known(json, "sequence"), known(json, "position"), known(json, "token"),
+                          phase == "decode" ? TracePhase::decode : TracePhase::prefill, 0});
       const std::size_t at = b.ids.size();
       b.ids.resize(at + axis * k, -1);
       if (s.weights) b.weights.resize(b.ids.size(), 0);
@@ -81,7 +82,7 @@ void read(const ImportContext& context) {
         std::copy(ids.begin(), ids.end(), b.ids.begin() + std::ptrdiff_t(at + a * k));
         if (!s.weights) continue;
         std::vector<float> weights;
-        append_reals(value.value("weights", Json()), where + ": weights", weights);
+        append_reals(value.value("weights", JsonValue()), where + ": weights", weights);
         if (weights.size() != k)
           throw ConfigError(fmt::format("{}: layer {}: expected {} weights, got {}", where, key, k, weights.size()));
         std::copy(weights.begin(), weights.end(), b.weights.begin() + std::ptrdiff_t(at + a * k));

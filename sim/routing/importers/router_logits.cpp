@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "formats/npy.h"
+#include "formats/zip.h"
 #include "numerics/gate.h"
-#include "routing/importers/array.h"
 #include "routing/importers/import.h"
-#include "routing/importers/zip.h"
 
 namespace moesim {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "formats/torch_file.h"
 #include "routing/importers/import.h"
-#include "routing/importers/torch_file.h"
 
 namespace moesim {
 

@@ -1,10 +1,14 @@
 // SGLang replies with routed experts: the plain tensor in meta_info, and the self-describing form.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <set>
 
+#include "formats/base64.h"
+#include "formats/json.h"
 #include "routing/importers/import.h"
-#include "routing/importers/json_input.h"
+#include "routing/importers/reply_documents.h"
 
 namespace moesim {
 namespace {
@@ -25,7 +29,7 @@ struct Replies {
   std::vector<std::string> notes;
 };
 
-std::vector<std::int32_t> int32s(const Json& text, const std::string& where) {
+std::vector<std::int32_t> int32s(const JsonValue& text, const std::string& where) {
   if (!text.is_string()) throw ConfigError(fmt::format("{}: expected base64 text", where));
   const std::string bytes = base64(text.get_ref<const std::string&>(), where);
   if (bytes.size() % 4 != 0)
@@ -36,41 +40,42 @@ std::vector<std::int32_t> int32s(const Json& text, const std::string& where) {
 }
 
 /// The innermost object that holds `key`, looked for in the whole reply; nullptr if none does.
-const Json* holder(const Json& json, const char* key) {
+const JsonValue* holder(const JsonValue& json, const char* key) {
   if (json.is_object() && json.contains(key)) return &json;
   if (json.is_structured())
-    for (const Json& part : json)
-      if (const Json* found = holder(part, key)) return found;
+    for (const JsonValue& part : json)
+      if (const JsonValue* found = holder(part, key)) return found;
   return nullptr;
 }
 
-void read_described(const Json& object, const std::string& where, Replies& out, Request& r) {
-  const Json& schema = object["expert_ids_schema"];
-  if (schema.value("dtype", "") != "int32" || schema.value("layout", "") != "row_major" ||
-      schema.value("id_space", "") != "logical_global")
-    throw ConfigError(fmt::format("{}: expert_ids_schema: expected row-major int32 with logical_global ids", where));
-  const std::int64_t axis = integer_at(schema, "num_layers", 1, 10'000, where),
-                     k = integer_at(schema, "top_k", 1, 64, where);
+void read_described(const JsonObject& object, Replies& out, Request& r) {
+  const std::string& where = object.where();
+  const JsonObject schema = object.part("expert_ids_schema");
+  if (schema.text("dtype") != "int32" || schema.text("layout") != "row_major" ||
+      schema.text("id_space") != "logical_global")
+    object.fail("expert_ids_schema", "expected row-major int32 with logical_global ids");
+  const std::int64_t axis = schema.integer("num_layers", 1, 10'000), k = schema.integer("top_k", 1, 64);
   std::vector<std::int32_t> layers;
-  append_integers(schema.value("moe_layer_ids", Json::array()), 0, 10'000, where + ": moe_layer_ids", layers);
+  if (schema.has("moe_layer_ids"))
+    append_integers(schema.at("moe_layer_ids"), 0, 10'000, where + ": moe_layer_ids", layers);
   if (out.axis != 0 && (out.axis != axis || out.top_k != k))
     throw ConfigError(fmt::format("{}: has another shape than the replies before", where));
   out.axis = axis;
   out.top_k = k;
   out.described = true;
   if (std::int64_t(layers.size()) == axis) out.layers.assign(layers.begin(), layers.end());
-  r.first = std::min(integer_at(schema, "input_start_position", 0, kMost, where),
-                     integer_at(schema, "output_start_position", 0, kMost, where));
-  r.prompt = integer_at(schema, "output_start_position", 0, kMost, where) + 1;
+  r.first =
+      std::min(schema.integer("input_start_position", 0, kMost), schema.integer("output_start_position", 0, kMost));
+  r.prompt = schema.integer("output_start_position", 0, kMost) + 1;
   std::int64_t rows = 0;
   for (const char* part : {"input", "output"}) {
     const std::string key = fmt::format("{}_expert_ids", part);
-    if (!object.contains(key)) {
+    if (!object.has(key.c_str())) {
       if (std::string_view(part) == "input") r.first = r.prompt - 1;
       continue;
     }
-    const std::int64_t n = integer_at(schema, fmt::format("{}_num_rows", part).c_str(), 0, kMost, where);
-    const std::vector<std::int32_t> ids = int32s(object[key], where + ": " + key);
+    const std::int64_t n = schema.integer(fmt::format("{}_num_rows", part).c_str(), 0, kMost);
+    const std::vector<std::int32_t> ids = int32s(object.at(key.c_str()), where + ": " + key);
     if (std::int64_t(ids.size()) != n * axis * k)
       throw ConfigError(fmt::format("{}: {}: {} rows of {} layers and top-{} need {} ids, got {}", where, key, n, axis,
                                     k, n * axis * k, ids.size()));
@@ -80,35 +85,41 @@ void read_described(const Json& object, const std::string& where, Replies& out, 
   if (rows == 0) throw ConfigError(fmt::format("{}: holds no rows", where));
 }
 
+/// The plain tensor: rows whose layers and top-k are not told apart.
+void read_plain(const JsonObject& meta, Replies& out, Request& r) {
+  const std::string& where = meta.where();
+  r.prompt = meta.integer("prompt_tokens", 1, kMost);
+  if (meta.has("routed_experts_start_len")) r.first = meta.integer("routed_experts_start_len", 0, r.prompt);
+  const std::int64_t rows = r.prompt + meta.integer("completion_tokens", 0, kMost) - 1 - r.first;
+  r.ids = int32s(meta.at("routed_experts"), where + ": routed_experts");
+  if (rows < 1 || r.ids.size() % std::size_t(rows) != 0)
+    throw ConfigError(fmt::format("{}: {} ids do not make {} rows of equal length", where, r.ids.size(), rows));
+  const std::int64_t row = std::int64_t(r.ids.size()) / rows;
+  if (out.axis != 0 && row != out.axis)
+    throw ConfigError(fmt::format("{}: has rows of {} ids, the replies before {}", where, row, out.axis));
+  out.axis = row;
+}
+
+void read_token_ids(const JsonValue& reply, const char* key, const std::string& where, std::vector<std::int32_t>& out) {
+  if (reply.is_object() && reply.contains(key))
+    append_integers(reply[key], 0, INT32_MAX, fmt::format("{}: {}", where, key), out);
+}
+
 Replies read_replies(const ImportContext& context) {
   Replies out;
   for (const std::string& file : context.files) {
     int index = 0;
-    for (const Json& reply : reply_documents(file)) {
+    for (const JsonValue& reply : reply_documents(file)) {
       Request r;
       r.where = fmt::format("{}: reply {}", file, index++);
-      if (const Json* object = holder(reply, "expert_ids_schema")) {
-        read_described(*object, r.where, out, r);
-      } else if (const Json* meta = holder(reply, "routed_experts")) {
-        r.prompt = integer_at(*meta, "prompt_tokens", 1, kMost, r.where);
-        r.first = meta->contains("routed_experts_start_len")
-                      ? integer_at(*meta, "routed_experts_start_len", 0, r.prompt, r.where)
-                      : 0;
-        const std::int64_t rows = r.prompt + integer_at(*meta, "completion_tokens", 0, kMost, r.where) - 1 - r.first;
-        r.ids = int32s((*meta)["routed_experts"], r.where + ": routed_experts");
-        if (rows < 1 || r.ids.size() % std::size_t(rows) != 0)
-          throw ConfigError(fmt::format("{}: {} ids do not make {} rows of equal length", r.where, r.ids.size(), rows));
-        const std::int64_t row = std::int64_t(r.ids.size()) / rows;
-        if (out.axis != 0 && row != out.axis)
-          throw ConfigError(fmt::format("{}: has rows of {} ids, the replies before {}", r.where, row, out.axis));
-        out.axis = row;  // layers and top-k together, until they are told apart
-      } else {
+      if (const JsonValue* object = holder(reply, "expert_ids_schema"))
+        read_described({*object, r.where}, out, r);
+      else if (const JsonValue* meta = holder(reply, "routed_experts"))
+        read_plain({*meta, r.where}, out, r);
+      else
         continue;  // a piece of a stream without routing
-      }
-      if (reply.is_object() && reply.contains("output_ids"))
-        append_integers(reply["output_ids"], 0, INT32_MAX, r.where + ": output_ids", r.output_ids);
-      if (reply.is_object() && reply.contains("input_ids"))
-        append_integers(reply["input_ids"], 0, INT32_MAX, r.where + ": input_ids", r.prompt_ids);
+      read_token_ids(reply, "output_ids", r.where, r.output_ids);
+      read_token_ids(reply, "input_ids", r.where, r.prompt_ids);
       out.requests.push_back(std::move(r));
     }
   }

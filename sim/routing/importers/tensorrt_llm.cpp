@@ -1,14 +1,15 @@
 // TensorRT-LLM expert statistics: a folder with meta_info.json and rank<r>.safetensors (counts) or
 // rank<r>_raw.safetensors (selections).
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <map>
 
-#include "numerics/safetensors.h"
-#include "routing/importers/array.h"
+#include "formats/json.h"
+#include "formats/safetensors.h"
 #include "routing/importers/import.h"
-#include "routing/importers/json_input.h"
 
 namespace moesim {
 namespace {
@@ -52,10 +53,9 @@ std::vector<std::string> rank_files(const ImportContext& context, std::string& f
 
 Meta read_meta(const std::string& folder) {
   const std::string file = folder + "/meta_info.json";
-  const Json json = parse_json(read_file(file), file);
-  if (!json.is_object()) throw ConfigError(fmt::format("{}: expected an object", file));
-  return {int(integer_at(json, "num_experts", 1, INT16_MAX, file)),
-          int(integer_at(json, "num_experts_per_token", 1, 64, file))};
+  const JsonValue document = read_json(file);
+  const JsonObject json(document, file);
+  return {int(json.integer("num_experts", 1, INT16_MAX)), int(json.integer("num_experts_per_token", 1, 64))};
 }
 
 Cells cells_of(const std::vector<std::unique_ptr<SafetensorsFile>>& files) {
@@ -85,23 +85,12 @@ std::vector<std::int32_t> numbers(const Cell& c, std::size_t rank, std::int64_t 
   };
   if (c.tensor->shape.size() != rank || c.tensor->shape.back() != row)
     fail(rank == 1 ? fmt::format("[{}]", row) : fmt::format("[tokens, {}]", row));
-  ElementType type = ElementType::i64;
-  if (c.tensor->type == StoredType::i32)
-    type = ElementType::i32;
-  else if (c.tensor->type == StoredType::i16)
-    type = ElementType::i16;
-  else if (c.tensor->type == StoredType::u8)
-    type = ElementType::u8;
-  else if (c.tensor->type != StoredType::i64)
-    fail("integers");
+  const ArraySource array = array_of(*c.tensor, fmt::format("{}: tensor {}", c.file->file(), c.key));
+  if (!is_integer(array.type)) fail("integers");
   std::vector<std::int32_t> out;
-  const std::size_t width = std::size_t(element_bytes(type));
-  for (std::size_t at = 0; at < c.tensor->bytes.size(); at += width) {
-    const double v = element(type, reinterpret_cast<const char*>(c.tensor->bytes.data()) + at);
-    if (v < -1 || v > INT32_MAX)
-      throw ConfigError(fmt::format("{}: tensor {}: element {} is {}", c.file->file(), c.key, at / width, v));
-    out.push_back(std::int32_t(v));
-  }
+  array.read_integers(0, array.shape[0], out);
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (out[i] < -1) throw ConfigError(fmt::format("{}: element {} is {}", array.where, i, out[i]));
   return out;
 }
 

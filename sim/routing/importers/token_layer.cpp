@@ -1,10 +1,12 @@
 // JSON lines with one record a token and layer (speculative-moe), or a batch and layer (moe-balance).
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
 
+#include "formats/json.h"
 #include "routing/importers/import.h"
-#include "routing/importers/json_input.h"
 
 namespace moesim {
 namespace {
@@ -18,40 +20,39 @@ struct Record {
   bool one_token = false;            // tokens are positions of one request
 };
 
-std::string text_of(const Json& json, const char* key) {
-  const auto at = json.find(key);
-  return at == json.end() ? "" : at->is_string() ? at->get<std::string>() : at->dump();
+std::string text_of(const JsonObject& json, const char* key) {
+  if (!json.has(key)) return "";
+  return json.at(key).is_string() ? json.text(key) : json.at(key).dump();
 }
 
-Record parse(const Json& json, const LineFile& file) {
-  const std::string where = fmt::format("{}:{}", file.file().name(), file.number());
+Record parse(const JsonObject& json) {
+  const std::string& where = json.where();
   Record r;
-  r.layer = int(integer_at(json, "layer", 0, 10'000, where));
-  r.one_token = json.contains("experts");
+  r.layer = int(json.integer("layer", 0, 10'000));
+  r.one_token = json.has("experts");
   if (r.one_token) {
     r.group = text_of(json, "problem_id");
     r.domain = text_of(json, "dataset");
-    r.tokens = {integer_at(json, "token_idx", 0, INT32_MAX, where)};
-    append_integers(json["experts"], -1, INT16_MAX, where + ": experts", r.ids);
-    if (json.contains("gating_probs")) append_reals(json["gating_probs"], where + ": gating_probs", r.weights);
+    r.tokens = {json.integer("token_idx", 0, INT32_MAX)};
+    append_integers(json.at("experts"), -1, INT16_MAX, where + ": experts", r.ids);
+    if (json.has("gating_probs")) append_reals(json.at("gating_probs"), where + ": gating_probs", r.weights);
   } else {
     r.group = text_of(json, "batch_id");
     r.domain = text_of(json, "source_file");
     std::vector<std::int32_t> rows;
-    append_integers(json.value("origin_rows", Json()), 0, INT32_MAX, where + ": origin_rows", rows);
+    append_integers(json.at("origin_rows"), 0, INT32_MAX, where + ": origin_rows", rows);
     r.tokens.assign(rows.begin(), rows.end());
-    const auto list = json.find("topk_experts");
-    if (list == json.end() || !list->is_array() || list->size() != rows.size())
-      throw ConfigError(fmt::format("{}: topk_experts: expected {} lists, one a token", where, rows.size()));
-    const std::size_t k = list->empty() ? 0 : (*list)[0].size();
-    for (const Json& choice : *list) {
+    const JsonValue& list = json.list_at("topk_experts");
+    if (list.size() != rows.size())
+      json.fail("topk_experts", fmt::format("expected {} lists, one a token", rows.size()));
+    const std::size_t k = list.empty() ? 0 : list[0].size();
+    for (const JsonValue& choice : list) {
       append_integers(choice, -1, INT16_MAX, where + ": topk_experts", r.ids);
       if (choice.size() != k)
-        throw ConfigError(
-            fmt::format("{}: topk_experts: a token has {} choices, the others {}", where, choice.size(), k));
+        json.fail("topk_experts", fmt::format("a token has {} choices, the others {}", choice.size(), k));
     }
-    if (json.contains("topk_weights"))
-      for (const Json& w : json["topk_weights"]) append_reals(w, where + ": topk_weights", r.weights);
+    if (json.has("topk_weights"))
+      for (const JsonValue& w : json.list_at("topk_weights")) append_reals(w, where + ": topk_weights", r.weights);
   }
   if (r.tokens.empty() || r.ids.empty() || (!r.weights.empty() && r.weights.size() != r.ids.size()))
     throw ConfigError(fmt::format("{}: expected as many weights as experts, and at least one", where));
@@ -106,9 +107,11 @@ class TokenLayers {
   template <class Use>
   void for_each(Use&& use) const {
     for (const std::string& f : context_.files) {
-      LineFile file(f);
-      for (std::string line; file.next(line);)
-        use(parse(parse_json_line(line, file), file), fmt::format("{}:{}", f, file.number()));
+      for (LineFile file(f); file.next();) {
+        const JsonValue json = parse_json(file);
+        const std::string where = file.where();
+        use(parse({json, where}), where);
+      }
     }
   }
   struct Row {

@@ -1,9 +1,13 @@
 // vLLM replies with routed experts, in three generations: nested lists, base64 of a .npy, plain 32-bit tensors as .npy.
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "routing/importers/array.h"
+#include "formats/base64.h"
+#include "formats/json.h"
+#include "formats/npy.h"
 #include "routing/importers/import.h"
-#include "routing/importers/json_input.h"
+#include "routing/importers/reply_documents.h"
 
 namespace moesim {
 namespace {
@@ -17,16 +21,16 @@ struct Rows {
   std::int64_t count() const { return axis * top_k > 0 ? std::int64_t(ids.size()) / (axis * top_k) : 0; }
 };
 
-Rows from_lists(const Json& rows, const std::string& where) {
+Rows from_lists(const JsonValue& rows, const std::string& where) {
   Rows out;
   out.bits = 16;
-  for (const Json& row : rows) {
+  for (const JsonValue& row : rows) {
     if (!row.is_array() || row.empty()) throw ConfigError(fmt::format("{}: expected [tokens][layers][top-k]", where));
     if (out.axis == 0) out.axis = std::int64_t(row.size());
     if (std::int64_t(row.size()) != out.axis)
       throw ConfigError(
           fmt::format("{}: row {} has {} layers, the rows before {}", where, out.count(), row.size(), out.axis));
-    for (const Json& choice : row) {
+    for (const JsonValue& choice : row) {
       const std::size_t before = out.ids.size();
       append_integers(choice, -1, INT16_MAX, where, out.ids);
       const auto k = std::int64_t(out.ids.size() - before);
@@ -38,7 +42,7 @@ Rows from_lists(const Json& rows, const std::string& where) {
   return out;
 }
 
-Rows rows_of(const Json& value, const std::string& where) {
+Rows rows_of(const JsonValue& value, const std::string& where) {
   if (value.is_array()) return from_lists(value, where);
   if (!value.is_string()) throw ConfigError(fmt::format("{}: expected lists or base64 text", where));
   const std::string& text = value.get_ref<const std::string&>();
@@ -64,10 +68,10 @@ struct Replies {
   bool any_tokens = false, phases = true;
 };
 
-std::vector<std::int32_t> tokens_at(const Json& object, const char* key, const std::string& where) {
+std::vector<std::int32_t> tokens_at(const JsonObject& object, const char* key) {
   std::vector<std::int32_t> out;
-  if (object.contains(key) && object[key].is_array())
-    append_integers(object[key], 0, INT32_MAX, fmt::format("{}: {}", where, key), out);
+  if (object.has(key) && object.at(key).is_array())
+    append_integers(object.at(key), 0, INT32_MAX, fmt::format("{}: {}", object.where(), key), out);
   return out;
 }
 
@@ -81,27 +85,27 @@ void add(const Rows& rows, Request& r, Replies& out) {
   r.ids.insert(r.ids.end(), rows.ids.begin(), rows.ids.end());
 }
 
-void read_choice(const Json& reply, const Json& choice, const std::string& where, bool alone, Replies& out) {
+/// alone: the reply's counts of tokens are this choice's.
+void read_choice(const JsonObject& reply, const JsonObject& choice, bool alone, Replies& out) {
+  const std::string& where = choice.where();
   Request r;
   r.where = where;
-  const Json& usage = reply.contains("usage") && reply["usage"].is_object() ? reply["usage"] : Json::object();
-  std::vector<std::int32_t> prompt = tokens_at(choice, "prompt_token_ids", where);
-  if (prompt.empty()) prompt = tokens_at(reply, "prompt_token_ids", where);
-  const std::vector<std::int32_t> generated = tokens_at(choice, "token_ids", where);
-  if (reply.contains("prompt_routed_experts")) {  // oldest form: the prompt's rows apart
-    const Rows rows = rows_of(reply["prompt_routed_experts"], where + ": prompt_routed_experts");
+  std::vector<std::int32_t> prompt = tokens_at(choice, "prompt_token_ids");
+  if (prompt.empty()) prompt = tokens_at(reply, "prompt_token_ids");
+  const std::vector<std::int32_t> generated = tokens_at(choice, "token_ids");
+  if (reply.has("prompt_routed_experts")) {  // oldest form: the prompt's rows apart
+    const Rows rows = rows_of(reply.at("prompt_routed_experts"), where + ": prompt_routed_experts");
     r.prompt = rows.count();
     add(rows, r, out);
   }
-  if (choice.contains("routed_experts_prompt_start"))
-    r.first = integer_at(choice, "routed_experts_prompt_start", 0, kMost, where);
-  if (choice.contains("routed_experts")) add(rows_of(choice["routed_experts"], where + ": routed_experts"), r, out);
+  if (choice.has("routed_experts_prompt_start")) r.first = choice.integer("routed_experts_prompt_start", 0, kMost);
+  if (choice.has("routed_experts")) add(rows_of(choice.at("routed_experts"), where + ": routed_experts"), r, out);
   if (r.ids.empty()) return;
   const std::int64_t rows = std::int64_t(r.ids.size()) / (out.shape.axis * out.shape.top_k);
   if (r.prompt < 0 && !prompt.empty()) r.prompt = std::int64_t(prompt.size());
   if (r.prompt < 0 && !generated.empty()) r.prompt = r.first + rows + 1 - std::int64_t(generated.size());
-  if (r.prompt < 0 && alone && usage.contains("prompt_tokens"))
-    r.prompt = integer_at(usage, "prompt_tokens", 1, kMost, where);
+  if (r.prompt < 0 && alone && reply.has("usage") && reply.part("usage").has("prompt_tokens"))
+    r.prompt = reply.part("usage").integer("prompt_tokens", 1, kMost);
   if (!prompt.empty() && !generated.empty() && r.first + rows > std::int64_t(prompt.size() + generated.size()))
     throw ConfigError(fmt::format("{}: {} rows from position {} are more than its {} tokens", where, rows, r.first,
                                   prompt.size() + generated.size()));
@@ -118,17 +122,18 @@ Replies read_replies(const ImportContext& context) {
   Replies out;
   for (const std::string& file : context.files) {
     int index = 0;
-    for (const Json& reply : reply_documents(file)) {
+    for (const JsonValue& reply : reply_documents(file)) {
       const std::string where = fmt::format("{}: reply {}", file, index++);
-      if (!reply.is_object()) throw ConfigError(fmt::format("{}: expected an object", where));
-      if (!reply.contains("choices")) {  // the offline form: one object a request
-        read_choice(reply, reply, where, true, out);
+      const JsonObject object(reply, where);
+      if (!object.has("choices")) {  // the offline form: one object a request
+        read_choice(object, object, true, out);
         continue;
       }
-      const Json& choices = reply["choices"];
-      for (std::size_t i = 0; i < choices.size(); ++i)
-        read_choice(reply, choices[i], choices.size() > 1 ? fmt::format("{}: choice {}", where, i) : where,
-                    choices.size() == 1, out);
+      const JsonValue& choices = object.list_at("choices");
+      for (std::size_t i = 0; i < choices.size(); ++i) {
+        const std::string place = choices.size() > 1 ? fmt::format("{}: choice {}", where, i) : where;
+        read_choice(object, {choices[i], place}, choices.size() == 1, out);
+      }
     }
   }
   if (out.requests.empty()) throw ConfigError(fmt::format("{}: no reply holds routed_experts", context.files[0]));

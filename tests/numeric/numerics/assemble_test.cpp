@@ -8,11 +8,11 @@
 #include <fstream>
 #include <functional>
 
+#include "formats/safetensors_writer.h"
 #include "numeric/numerics/test_models.h"
 #include "numerics/checkpoint.h"
 #include "numerics/forward.h"
 #include "numerics/rounding.h"
-#include "numerics/safetensors_writer.h"
 #include "numerics/synthetic.h"
 #include "numerics/tensor_values.h"
 #include "spec/hugging_face.h"

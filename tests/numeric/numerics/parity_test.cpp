@@ -5,13 +5,16 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "formats/npy.h"
 #include "numeric/numerics/test_models.h"
 #include "numerics/checkpoint.h"
 #include "numerics/forward.h"
-#include "numerics/npy.h"
 
 namespace moesim {
 namespace {
+struct IntegerArray {
+  std::vector<std::int64_t> shape, values;
+};
 using Json = nlohmann::json;
 
 Json read_json(const std::string& file) { return Json::parse(std::ifstream(file)); }
@@ -50,7 +53,9 @@ Outcome run_reference(const Model& model, Weights& weights, const IntegerArray& 
 void expect_parity(const std::string& folder, const Model& model) {
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
   const Json expected = read_json(folder + "/expected.json");
-  const IntegerArray tokens = read_npy_integers(folder + "/tokens.npy");
+  const ArraySource array = npy_array(folder + "/tokens.npy");
+  IntegerArray tokens{array.shape, {}};
+  array.read_integers(0, array.shape[0], tokens.values);
   Checkpoint weights(model, folder);
   std::vector<Outcome> outcomes;
   for (const MlaForm form : {MlaForm::expanded, MlaForm::absorbed, MlaForm::automatic}) {

@@ -2,7 +2,7 @@
 
 #include <fstream>
 
-#include "numerics/safetensors.h"
+#include "formats/safetensors_writer.h"
 #include "study/record.h"
 #include "support/temporary_folder.h"
 
@@ -51,24 +51,24 @@ TEST_F(TokenInput, TensorsOfIntegers) {
   };
   EXPECT_EQ(tokens(write_ids({2, 3}, StoredType::i32)), (Sequences{{5, 6, 7}, {-1, 9, 10}}));
   EXPECT_EQ(tokens(write_ids({6}, StoredType::i32)), (Sequences{{5, 6, 7, -1, 9, 10}}));
-  EXPECT_EQ(error_of(write_ids({6}, StoredType::f32)), ": tensor ids: expected integers, got F32");
+  EXPECT_EQ(error_of(write_ids({6}, StoredType::f32)), ": tensor ids: expected integers, got float32");
   EXPECT_EQ(error_of(write_ids({1, 2, 3}, StoredType::i32)),
             ": tensor ids: expected [tokens] or [sequences, tokens], got [1, 2, 3]");
 }
 
 TEST_F(TokenInput, RefusesWhatIsNotTokens) {
   EXPECT_EQ(error_of(write("a.txt", "1 2 3")), ": expected token ids in a .npy, .safetensors, .json or .jsonl file");
-  EXPECT_EQ(error_of(write("a.json", "[1, 2")), ": is not JSON");
+  EXPECT_EQ(error_of(write("a.json", "[1, 2")), ": is not JSON: byte 6");
   EXPECT_EQ(error_of(write("a.json", "{}")), ": expected a list of token ids, or a list of such lists");
   EXPECT_EQ(error_of(write("a.json", "[]")), ": holds no tokens");
-  EXPECT_EQ(error_of(write("a.json", "[1, 2.5]")), ": expected a token id, got 2.5");
+  EXPECT_EQ(error_of(write("a.json", "[1, 2.5]")), ": expected an integer, got 2.5");
   EXPECT_EQ(error_of(write("a.json", "[[1], 2]")), " sequence 1: expected a list of token ids");
   EXPECT_EQ(error_of(write("a.json", "[[1], []]")), " sequence 1: holds no tokens");
   EXPECT_EQ(error_of(write("a.jsonl", "[1]\n{\"ids\": [2]}\n")),
             ":2: expected {\"tokens\": [...]} or a list of token ids");
   EXPECT_EQ(error_of(write("a.jsonl", "\n")), ": holds no tokens");
   // Beyond 64 bits it is no integer any more; below, it is one that no vocabulary has.
-  EXPECT_EQ(error_of(write("a.json", "[99999999999999999999]")), ": expected a token id, got 1e+20");
+  EXPECT_EQ(error_of(write("a.json", "[99999999999999999999]")), ": expected an integer, got 1e+20");
   EXPECT_EQ(tokens(write("big.json", "[9999999999999999999]")), (Sequences{{INT32_MAX}}));
 }
 }  // namespace

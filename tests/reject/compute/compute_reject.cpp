@@ -41,7 +41,9 @@ TEST_F(TableFile, MissingColumn) {
   EXPECT_EQ(error("gemm,fp8,64x64x64,h800,9\n", "kernel,precision,shape,gpu,time\n"),
             "t.csv:1: missing column \"sms\"; there are: kernel, precision, shape, gpu, time");
 }
-TEST_F(TableFile, CellsMissing) { EXPECT_EQ(error("gemm,fp8,64x64x64,h800\n"), "t.csv:2: expected 6 cells, found 4"); }
+TEST_F(TableFile, CellsMissing) {
+  EXPECT_EQ(error("gemm,fp8,64x64x64,h800\n"), "t.csv:2: expected 6 cells as in the header, got 4");
+}
 TEST_F(TableFile, NoNumber) {
   EXPECT_EQ(error("gemm,fp8,64x64x64,h800,132,soon\n"), "t.csv:2: time: expected a number, got \"soon\"");
 }

@@ -38,15 +38,15 @@ TEST(PlacementReject, MapsThatDoNotFit) {
   EXPECT_EQ(read_error(sglang("[0,1,1,0]")), "p: layer 0: expert 2 has no slot");
   EXPECT_EQ(read_error(sglang("[0,1,2,0],[0,1,2,0,1,2]")), "p: layer 1: 6 slots, but layer 0 has 4");
   EXPECT_EQ(read_error(sglang("[0,1,2,0.5]")), "p: layer 0: expected an integer, got 0.5");
-  EXPECT_EQ(read_error(sglang("[0,1,2,99999999999]")), "p: layer 0: 99999999999 is out of range");
+  EXPECT_EQ(read_error(sglang("[0,1,2,99999999999]")), "p: layer 0: expected -1 to 1000000, got 99999999999");
   EXPECT_EQ(read_error(sglang("[0,1,2,0]"), {}), "p: does not say how many GPUs it is for");
   EXPECT_EQ(read_error(sglang("[0,1,2,0]"), {.gpus = 2, .experts = 3, .layers = {0, 1}}), "p: layer 1 is missing");
   EXPECT_EQ(read_error("{\"layers\":{\"3\":{\"slots\":[0,1,2]}},\"slots_per_gpu\":1}"), "p: is for 3 GPUs, not 2");
   EXPECT_EQ(read_error("{\"layers\":{\"3\":{\"slots\":[0,1,2]}}}"), "p: missing key \"slots_per_gpu\"");
   EXPECT_EQ(read_error("num_slots: 5\ninitial_global_assignments: {3: [0, 1, 2, 0]}"),
             "p: layer 3: 4 slots, but num_slots is 5");
-  EXPECT_EQ(read_error("layer,gpu,slot,expert\n3,0,1,0\n"), "p: 2: expected slot 0 of layer 3, got 1");
-  EXPECT_EQ(read_error("layer,gpu,slot,expert\n3,0,0\n"), "p: 2: expected 4 cells, got 3");
+  EXPECT_EQ(read_error("layer,gpu,slot,expert\n3,0,1,0\n"), "p:2: expected slot 0 of layer 3, got 1");
+  EXPECT_EQ(read_error("layer,gpu,slot,expert\n3,0,0\n"), "p:2: expected 4 cells as in the header, got 3");
   EXPECT_EQ(read_error("layer,gpu,slot,expert\n3,0,0,0\n3,0,1,1\n3,0,2,2\n3,1,3,0\n"),
             "p: layer 3: slot 2 is on GPU 0, but every GPU has 2 consecutive slots");
   EXPECT_EQ(read_error("{\"layer_list\":[{\"layer_id\":0,\"device_list\":[{\"device_id\":2,\"device_expert\":[0]}]}]}"),

@@ -35,19 +35,19 @@ TEST(RejectTrace, NamesTheRow) {
             ":2: ContextTokens: must not be negative, got -12");
   EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,1.5,3\n"),
             ":2: ContextTokens: expected a whole number, got \"1.5\"");
-  EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,12\n"), ":2: expected 3 fields as in the header, got 2");
+  EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,12\n"), ":2: expected 3 cells as in the header, got 2");
   EXPECT_EQ(message("burstgpt", "Timestamp,Model,Request tokens,Response tokens\n-1,a,2,3\n"),
             ":2: Timestamp: a time must not be negative, got -1");
   EXPECT_EQ(message("mooncake", "{\"timestamp\": 1, \"input_length\": 5}\n"), ":1: missing key \"output_length\"");
   EXPECT_EQ(message("mooncake", "{\"timestamp\": -1, \"input_length\": 5, \"output_length\": 2}\n"),
             ":1: timestamp: a time must not be negative, got -1");
-  EXPECT_EQ(message("mooncake", "{\"timestamp\": 1, \n"), ":1: not valid JSON");
+  EXPECT_EQ(message("mooncake", "{\"timestamp\": 1, \n"), ":1: is not JSON: byte 18");
   EXPECT_EQ(message("mooncake", R"({"timestamp": 1, "input_length": 5, "output_length": 2, "hash_ids": [1, 2]})"),
             ":1: hash_ids: expected at most 1 ids for 5 tokens in blocks of 512, got 2");
   EXPECT_EQ(message("vidur", "num_prefill_tokens,num_decode_tokens\n1,2\n"),
             ":1: has no column \"arrived_at\", so the scenario must give workload.rate above 0");
   EXPECT_EQ(message("sharegpt", "[{}]", ", rate: 1"), ": conversation 1: missing key \"conversations\"");
-  EXPECT_EQ(message("azure", ""), ": is empty or not a file");
+  EXPECT_EQ(message("azure", ""), ": expected a header line with column names, the file is empty");
 }
 
 TEST(RejectGenerator, NamesTheKey) {

@@ -10,34 +10,35 @@ namespace {
 namespace fs = std::filesystem;
 
 // The folders of sim/ and what each may include; sim/README.md shows the same table.
-const std::set<std::string> kModels = {"routing", "spec", "record", "core"};
+const std::set<std::string> kModels = {"routing", "spec", "record", "formats", "core"};
 const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"core", {}},
-    {"spec", {"core"}},
+    {"formats", {"core"}},
+    {"spec", {"formats", "core"}},
     {"record", {"core"}},
-    {"numerics", {"spec", "record", "core"}},
-    {"routing", {"numerics", "spec", "record", "core"}},
+    {"numerics", {"spec", "record", "formats", "core"}},
+    {"routing", {"numerics", "spec", "record", "formats", "core"}},
     {"placement", kModels},
-    {"network", kModels},
+    {"network", {"routing", "spec", "record", "core"}},
     {"compute", kModels},
     {"schedule", {"placement", "network", "compute", "routing", "spec", "record", "core"}},
     {"training", {"schedule", "placement", "network", "compute", "routing", "spec", "record", "core"}},
-    {"serving", {"schedule", "placement", "network", "compute", "routing", "spec", "record", "core"}},
+    {"serving", {"schedule", "placement", "network", "compute", "routing", "spec", "record", "formats", "core"}},
     {"study",
      {"training", "serving", "schedule", "placement", "network", "compute", "routing", "numerics", "spec", "record",
-      "core"}},
+      "formats", "core"}},
     {"report", {"record", "core"}},
     {"cli",
      {"report", "study", "training", "serving", "schedule", "placement", "network", "compute", "routing", "numerics",
-      "spec", "record", "core"}},
+      "spec", "record", "formats", "core"}},
 };
 
 // Third-party headers and the one folder (or the few) that may include them.
 const std::map<std::string, std::set<std::string>> kThirdParty = {
-    {"yaml-cpp/", {"core"}},      {"sqlite3.h", {"record"}}, {"zstd.h", {"record"}},
-    {"cblas.h", {"numerics"}},    {"CLI/", {"cli"}},         {"boost/", {"network", "placement"}},
-    {"glpk.h", {"placement"}},    {"zlib.h", {"routing"}},   {"pcre2.h", {"numerics"}},
-    {"utf8proc.h", {"numerics"}},
+    {"yaml-cpp/", {"core"}},      {"sqlite3.h", {"record"}},  {"zstd.h", {"record"}},
+    {"cblas.h", {"numerics"}},    {"CLI/", {"cli"}},          {"boost/", {"network", "placement"}},
+    {"glpk.h", {"placement"}},    {"zlib.h", {"formats"}},    {"pcre2.h", {"numerics"}},
+    {"utf8proc.h", {"numerics"}}, {"nlohmann/", {"formats"}},
 };
 
 std::string folder_of(const fs::path& file) {

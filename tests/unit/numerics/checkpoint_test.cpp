@@ -5,8 +5,8 @@
 #include <cmath>
 #include <functional>
 
+#include "formats/number_formats.h"
 #include "numeric/numerics/test_models.h"
-#include "numerics/number_formats.h"
 #include "support/temporary_folder.h"
 
 namespace moesim {

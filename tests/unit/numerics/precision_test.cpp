@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/random.h"
-#include "numerics/number_formats.h"
+#include "formats/number_formats.h"
 #include "numerics/rounding.h"
 
 namespace moesim {

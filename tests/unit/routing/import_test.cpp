@@ -7,8 +7,8 @@
 
 #include "core/random.h"
 #include "routing/exporters/exporters.h"
+#include "support/byte_builders.h"
 #include "support/temporary_folder.h"
-#include "unit/routing/byte_builders.h"
 
 namespace moesim {
 namespace {

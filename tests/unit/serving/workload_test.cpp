@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "serving/row_file.h"
+#include "serving/moment.h"
 
 namespace moesim {
 namespace {

@@ -66,8 +66,8 @@ TEST_F(LoadFiles, RefuseWhatDoesNotFit) {
   EXPECT_EQ(error("x", "{\"counts\":[[1]]}"), ": missing key \"logical_count\"");
   EXPECT_EQ(error("x", "[[1,2"), ": is not JSON: byte 6");
   EXPECT_EQ(error("x", "[[[1,2]],[[1,2],[3,4]]]"), ": a step has 2 layers, but the first has 1");
-  EXPECT_EQ(error("x", "1,2\n3\n"), ": 2: 1 experts, but the first layer has 2");
-  EXPECT_EQ(error("x", "1,2\n3,many\n"), ": 2: expected a number, got \"many\"");
+  EXPECT_EQ(error("x", "1,2\n3\n"), ":2: 1 experts, but the first layer has 2");
+  EXPECT_EQ(error("x", "1,2\n3,many\n"), ":2: expected a number, got \"many\"");
   EXPECT_EQ(error("x", "1,nan\n"), ": layer 0, expert 1: a count must be a number of at least 0, got nan");
   EXPECT_EQ(error("x", "[[1,1e23]]"), ": layer 0, expert 1: a count must be at most 2^53, got 1e+23");
   EXPECT_EQ(error("x", "[[1,1e400]]"), ": is not JSON: a number is too large");
@@ -87,10 +87,12 @@ TEST_F(LoadFiles, RefuseWhatDoesNotFit) {
   EXPECT_EQ(error("x", npy("<u8", "1, 2", of(many))),
             ": layer 0, expert 1: a count must be at most 2^53, got 1.8446744073709552e+19");
   EXPECT_EQ(error("x", "0,0\n"), ": every count is 0");
-  EXPECT_EQ(error("x", npy("<i4", "3, 2", "1234")), ": the header's shape needs more than the 1 values that follow");
+  EXPECT_EQ(error("x", npy("<i4", "3, 2", "1234")),
+            ": byte 70: an array [3, 2] of int32 needs more bytes, but 4 follow");
   EXPECT_EQ(error("x", npy("<i4", "1", "1234")),
             ": expected [layers, experts] or [steps, layers, experts], got 1 dimensions");
-  EXPECT_EQ(error("x", npy("<c8", "1, 1", "12345678")), ": expected little-endian numbers, got <c8");
+  EXPECT_EQ(error("x", npy("<c8", "1, 1", "12345678")),
+            ": byte 0: expected little-endian integers or floats, got dtype \"<c8\"");
 }
 }  // namespace
 }  // namespace moesim

@@ -1,0 +1,24 @@
+// JSON read and written; a large header, included by .cpp files only (others do with json_object.h).
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "formats/json_object.h"
+#include "formats/line_file.h"
+
+namespace moesim {
+
+/// JSON to be written: objects keep their keys in the order they were set.
+using Json = nlohmann::ordered_json;
+
+/// Every document of others is read by this one function.  where: begins messages.
+/// Throws ConfigError "WHERE: is not JSON: byte N", or if lists nest deeper than 100: functions that walk a document
+/// recurse.
+JsonValue parse_json(std::string_view text, const std::string& where);
+JsonValue read_json(const std::string& file);
+/// The line at hand of a file of JSON lines.
+JsonValue parse_json(const LineFile& line);
+/// Whether parse_json would take it.
+bool is_json(std::string_view text);
+}  // namespace moesim
