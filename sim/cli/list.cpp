@@ -11,7 +11,7 @@
 #include "compute/kernel_model.h"
 #include "core/family.h"
 #include "core/files.h"
-#include "network/exchange.h"
+#include "exchange/replica_choice.h"
 #include "network/network.h"
 #include "numerics/gates.h"
 #include "placement/placement.h"

@@ -10,33 +10,34 @@ namespace {
 namespace fs = std::filesystem;
 
 // The folders of sim/ and what each may include; sim/README.md shows the same table.
-const std::set<std::string> kModels = {"routing", "spec", "record", "core"};
+const std::set<std::string> kModels = {"exchange", "routing", "spec", "record", "core"};
 const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"core", {}},
     {"spec", {"core"}},
     {"record", {"core"}},
     {"numerics", {"spec", "record", "core"}},
     {"routing", {"numerics", "spec", "record", "core"}},
+    {"exchange", {"routing", "spec", "record", "core"}},
     {"placement", kModels},
     {"network", kModels},
     {"compute", kModels},
-    {"schedule", {"placement", "network", "compute", "routing", "spec", "record", "core"}},
-    {"training", {"schedule", "placement", "network", "compute", "routing", "spec", "record", "core"}},
-    {"serving", {"schedule", "placement", "network", "compute", "routing", "spec", "record", "core"}},
+    {"schedule", {"placement", "network", "compute", "exchange", "routing", "spec", "record", "core"}},
+    {"training", {"schedule", "placement", "network", "compute", "exchange", "routing", "spec", "record", "core"}},
+    {"serving", {"schedule", "placement", "network", "compute", "exchange", "routing", "spec", "record", "core"}},
     {"study",
-     {"training", "serving", "schedule", "placement", "network", "compute", "routing", "numerics", "spec", "record",
-      "core"}},
+     {"training", "serving", "schedule", "placement", "network", "compute", "exchange", "routing", "numerics", "spec",
+      "record", "core"}},
     {"report", {"record", "core"}},
     {"cli",
-     {"report", "study", "training", "serving", "schedule", "placement", "network", "compute", "routing", "numerics",
-      "spec", "record", "core"}},
+     {"report", "study", "training", "serving", "schedule", "placement", "network", "compute", "exchange", "routing",
+      "numerics", "spec", "record", "core"}},
 };
 
 // Third-party headers and the one folder (or the few) that may include them.
 const std::map<std::string, std::set<std::string>> kThirdParty = {
     {"yaml-cpp/", {"core"}},      {"sqlite3.h", {"record"}}, {"zstd.h", {"record"}},
     {"cblas.h", {"numerics"}},    {"CLI/", {"cli"}},         {"boost/", {"network", "placement"}},
-    {"glpk.h", {"placement"}},    {"zlib.h", {"routing"}},   {"pcre2.h", {"numerics"}},
+    {"glpk.h", {"exchange"}},     {"zlib.h", {"routing"}},   {"pcre2.h", {"numerics"}},
     {"utf8proc.h", {"numerics"}},
 };
 

@@ -1,4 +1,4 @@
-#include "placement/batch_balance.h"
+#include "exchange/batch_balance.h"
 
 #include <gtest/gtest.h>
 
@@ -104,7 +104,7 @@ TEST(BatchBalance, SplitsEverySourcesRows) {
     rows[i % 16] += traffic.rows.back();
   }
   std::vector<std::int32_t> by_slot(4 * 24, 0), total(24, 0);
-  balanced_replica(map, {4, 2})->split(traffic, by_slot);
+  replica_choices().make(Config::from_text("balanced", "test"), map, {4, 2})->split(traffic, by_slot);
   for (std::size_t source = 0; source < 4; ++source)
     for (int e = 0; e < 16; ++e) {
       std::int32_t sum = 0;
