@@ -118,11 +118,12 @@ StudyEnd run_passes(StudyRun& run) {
   Engine engine;
   const auto network = networks().make_or(run.scenario, "network", "bottleneck", engine, cluster);
   const ExchangeGroup group(network->topology(), GpuId{0}, shape.expert_parallel);
-  const GroupShape group_shape{group.gpus(), group.per_node()};
+  const GroupShape group_shape = group.shape();
   const auto kernels = make_kernel_model(run.scenario, cluster.node.gpu);
   KernelCosts costs(*kernels);
   const RoutingSection routing = read_routing(run, model);
   const std::vector<ExpertMap> placement = routing.placement(run.scenario, model, group_shape).maps;
+  const ReplicaSpec replicas = read_replica_choice(run.scenario);
 
   const std::vector<double> speeds =
       gpu_speeds(config.at_or_empty("slow_gpus"), shape.slow_gpus, shape.expert_parallel);
@@ -138,7 +139,7 @@ StudyEnd run_passes(StudyRun& run) {
     const auto traffic =
         routing.traffic(group_shape, std::string(name) == "decode" ? TracePhase::decode : TracePhase::prefill);
     phase.traffic = traffic.get();
-    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds}, phase);
+    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds, replicas}, phase);
     end.interrupted = !group_run.run();
     if (end.interrupted) break;
     report.phase(phase, group_run);
