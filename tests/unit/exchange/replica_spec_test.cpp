@@ -23,7 +23,7 @@ TEST(ReplicaSpec, RefusesWhatIsNoChoiceWhereItStands) {
             "s.yaml:2:19: placement.replica_choice: no replica choice is called \"round_robbin\"; did you mean "
             "\"round_robin\"?");
   EXPECT_EQ(message([] { ReplicaSpec{choice("{kind: nearest, far: 1}")}; }),
-            "s.yaml:2:35: placement.replica_choice: unknown key \"far\"");
+            "s.yaml:2:35: placement.replica_choice: unknown key \"far\"; known keys: kind");
   EXPECT_EQ(message([] { ReplicaSpec{choice("{kind: balanced}")}; }), "accepted");
 }
 
