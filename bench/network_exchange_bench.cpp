@@ -5,6 +5,7 @@
 
 #include "common/test_cluster.h"
 #include "core/random.h"
+#include "exchange/exchanger.h"
 #include "network/exchange.h"
 
 namespace moesim {

@@ -1,5 +1,4 @@
-// Drawing traffic and turning it into exchange loads: 64 GPUs, 256 experts, as in one stage of a DeepSeek-V3 training
-// run.
+// Drawing traffic: 64 GPUs, 256 experts, as in one stage of a DeepSeek-V3 training run.
 #include <benchmark/benchmark.h>
 
 #include "routing/traffic.h"
@@ -8,11 +7,6 @@ namespace moesim {
 namespace {
 constexpr RouterShape kV3{256, 8, 8, 4};
 
-ExpertMap with_replicas(int gpus, int slots) {
-  ExpertMap map{256, gpus, slots / gpus, {}};
-  for (int s = 0; s < map.slots(); ++s) map.slot_to_expert.push_back(s % 256);
-  return map;
-}
 std::unique_ptr<TrafficSource> log_normal(const GroupShape& group) {
   return make_traffic(Config::from_text("kind: log_normal", "bench.yaml"), {kV3, group, 1, {}});
 }
@@ -26,36 +20,5 @@ void draw(benchmark::State& state) {
   for (auto _ : state) source->draw(3, step++, tokens, traffic);
 }
 BENCHMARK(draw)->ArgName("tokens")->Arg(4096)->Arg(64)->Unit(benchmark::kMicrosecond);
-
-void exchange(benchmark::State& state) {
-  const GroupShape group{64, 8};
-  const std::vector<std::int32_t> tokens(64, std::int32_t(state.range(0)));
-  Traffic traffic;
-  log_normal(group)->draw(3, 0, tokens, traffic);
-  Exchanger exchanger(state.range(1) == 256 ? contiguous_map(256, 64) : with_replicas(64, int(state.range(1))), group);
-  ExchangeLoad load;
-  for (auto _ : state) exchanger(traffic, load);
-}
-BENCHMARK(exchange)
-    ->ArgNames({"tokens", "slots"})
-    ->Args({4096, 256})
-    ->Args({4096, 320})
-    ->Args({64, 256})
-    ->Unit(benchmark::kMicrosecond);
-
-void serving_layer(benchmark::State& state) {
-  const GroupShape group{144, 8};
-  const auto source = log_normal(group);
-  const ExpertMap map = with_replicas(144, 288);
-  const ReplicaTable replicas = replica_table(map);
-  std::vector<double> load(256);
-  ExchangeSums sums;
-  std::int64_t step = 0;
-  for (auto _ : state) {
-    source->draw_load(3, step++, 144 * 90, load);
-    exchange_sums(load, 144 * 90, kV3, map, replicas, group, sums);
-  }
-}
-BENCHMARK(serving_layer)->Unit(benchmark::kMicrosecond);
 }  // namespace
 }  // namespace moesim

@@ -17,7 +17,7 @@ namespace moesim {
 namespace {
 struct Given {
   std::vector<std::string> traces, loads, evals, strategies, sets;
-  std::string window, eval_window, model, cluster, sharing = "even", from, output, database, format;
+  std::string window, eval_window, model, cluster, sharing = "even", replica_choice, from, output, database, format;
   std::vector<int> slots, gpu_slots;
   std::vector<double> gpu_speed;
   int gpus = 0, nodes = 1, groups = 0, top_k = 0;
@@ -80,6 +80,8 @@ PlaceOptions options_of(const Given& given) {
   o.slots = given.slots;
   o.top_k = given.top_k;
   Config::from_option("--sharing", given.sharing).parse(o.sharing);
+  if (!given.replica_choice.empty())
+    o.replicas = ReplicaSpec(Config::from_option("--replica-choice", given.replica_choice));
   o.prefill_tokens = given.prefill_tokens;
   o.decode_tokens = given.decode_tokens;
   o.context = given.context;
@@ -157,6 +159,9 @@ void add_place(CLI::App& app, int&) {
   verb->add_option("--sharing", given->sharing,
                    "how copies share rows when balance is scored: even, or balanced (by LP)")
       ->capture_default_str();
+  verb->add_option("--replica-choice", given->replica_choice,
+                   "which copy of an expert computes a source's rows of a trace: one of `moesim list replica_choice` "
+                   "(default: nearest)");
   verb->add_option("--model", given->model, "for bytes, memory and times (default: the trace's)");
   verb->add_option("--cluster", given->cluster, "for times: an entry of `moesim list hardware`, or a YAML file");
   verb->add_option("--top-k", given->top_k, "choices of a token, where neither trace nor model says so")

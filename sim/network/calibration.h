@@ -38,7 +38,7 @@ struct NetworkCalibration {
     double fill_at = 1;       // tokens an SM at which that is half reached
     Bandwidth sm_rate{};      // what one SM copies; 0: the SMs never limit (and low-latency kernels use none)
     double overlap = 8;       // of copying and sending: time = (copy^overlap + send^overlap)^(1/overlap); 1: one by one
-    double forward_tail = 0;  // share of the forwarded bytes that moves on only after the last has come in
+    double forward_tail = 0;  // share of what relays hand on that moves only after the last has come in
     static void fields(auto& f, auto& p) {
       f("nvlink_share", p.nvlink_share, "of the NVLink rate that payload reaches");
       f("nic_share", p.nic_share, "of the adapter's rate that payload reaches");
@@ -53,7 +53,7 @@ struct NetworkCalibration {
       f("fill_at", p.fill_at, "tokens an SM at which half of `fill` is reached");
       f("sm_rate", p.sm_rate, "what one SM copies; 0: SMs never limit");
       f("overlap", p.overlap, "exponent that joins copying and sending; 1: one after the other");
-      f("forward_tail", p.forward_tail, "share of forwarded bytes not overlapped with receiving");
+      f("forward_tail", p.forward_tail, "share of what relays hand on that is not overlapped with receiving");
     }
   };
   /// What a library thinks a protocol takes, by which it chooses; published constants, and not what is true.

@@ -26,18 +26,19 @@ ExchangeGroup::ExchangeGroup(const Topology& topology, GpuId first, int count)
     : ExchangeGroup(topology, consecutive(first, count)) {}
 
 ExchangeGroup::ExchangeGroup(const Topology& topology, std::vector<GpuId> members)
-    : topology_(&topology), members_(std::move(members)) {
+    : topology_(&topology), members_(std::move(members)), shape_{int(members_.size()), 1} {
   check(!members_.empty(), "an exchange group without members");
   for (const GpuId gpu : members_)
     if (index(gpu) >= std::size_t(topology.gpus()))
       throw ConfigError(fmt::format("an exchange group names GPU {}, but the cluster has {}", gpu, topology.gpus()));
-  while (per_node_ < gpus() && topology.node_of(gpu(per_node_)) == topology.node_of(gpu(0))) ++per_node_;
+  int& per_node = shape_.gpus_per_node;
+  while (per_node < gpus() && topology.node_of(gpu(per_node)) == topology.node_of(gpu(0))) ++per_node;
   for (int m = 0; m < gpus(); ++m) {
-    const int first = node_of(m) * per_node_;
-    check(topology.node_of(gpu(m)) == topology.node_of(gpu(first)) && gpus() % per_node_ == 0 &&
+    const int first = shape_.first_of(node_of(m));
+    check(topology.node_of(gpu(m)) == topology.node_of(gpu(first)) && gpus() % per_node == 0 &&
               (m != first || m == 0 || topology.node_of(gpu(m)) != topology.node_of(gpu(m - 1))),
           "the {} members of an exchange group must lie on their nodes in equal runs, {} a node as on the first",
-          gpus(), per_node_);
+          gpus(), per_node);
   }
   find_ports();
   find_latencies();
@@ -51,7 +52,7 @@ void ExchangeGroup::find_ports() {
     nvlink_rate_.push_back({kFree});
     if (t.has_nvlink())
       nvlink_rate_.back() = std::min(t.links()[t.nvlink_out(gpu(m))].capacity, t.links()[t.nvlink_in(gpu(m))].capacity);
-    const bool shared = t.has_nics() && m % per_node_ != 0 && t.nic_of(gpu(m)) == t.nic_of(gpu(m - 1));
+    const bool shared = t.has_nics() && m % per_node() != 0 && t.nic_of(gpu(m)) == t.nic_of(gpu(m - 1));
     if (!shared) {
       ++ports_;
       sharers.push_back(0);
@@ -72,14 +73,14 @@ void ExchangeGroup::find_ports() {
 
 void ExchangeGroup::find_latencies() {
   const Topology& t = *topology_;
-  if (per_node_ > 1) nvlink_latency_ = t.latency(t.route(gpu(0), gpu(1)));
+  if (per_node() > 1) nvlink_latency_ = t.latency(t.route(gpu(0), gpu(1)));
   if (!t.has_nics()) return;
-  for (int a = 0; a < per_node_; ++a)
+  for (int a = 0; a < per_node(); ++a)
     for (int m = 0; m < gpus(); ++m) {
       if (m == a) continue;
       const Time latency = t.latency(t.nic_route(gpu(a), gpu(m)));
       any_latency_ = std::max(any_latency_, latency);
-      if (m % per_node_ == a) rail_latency_ = std::max(rail_latency_, latency);
+      if (m % per_node() == a) rail_latency_ = std::max(rail_latency_, latency);
     }
 }
 
@@ -104,7 +105,7 @@ ExchangeMix mix_of(const ExchangeLoad& load, const ExchangeGroup& group) {
   mix.crossing = mix.copies;
   for (int source = 0; source < group.gpus(); ++source)
     for (int node = 0; node < group.nodes(); ++node)
-      mix.crossing -= load.tokens_to_gpu[std::size_t(source * group.gpus() + group.forwarder(source, node))];
+      mix.crossing -= load.tokens_to_gpu[std::size_t(source * group.gpus() + relay_of(group.shape(), source, node))];
   return mix;
 }
 

@@ -7,19 +7,20 @@
 #include <vector>
 
 #include "core/config.h"
-#include "core/family.h"
 #include "core/ids.h"
 #include "core/units.h"
+#include "exchange/exchange_load.h"
+#include "exchange/fan_out.h"
+#include "exchange/relay.h"
 #include "network/calibration.h"
 #include "network/topology.h"
-#include "routing/traffic.h"
 
 namespace moesim {
 
 class Network;
 
 enum class ExchangeKernel {
-  normal,      ///< SMs copy; between nodes one copy a node to the same-position GPU, forwarded over NVLink
+  normal,      ///< SMs copy; between nodes one copy a node, by way of the relay there (exchange/relay.h)
   low_latency  ///< adapters send each row straight to its GPU; takes no SMs
 };
 template <>
@@ -59,13 +60,12 @@ class ExchangeGroup {
   ExchangeGroup(const Topology& topology, GpuId first, int count);
 
   int gpus() const { return int(members_.size()); }
-  int nodes() const { return gpus() / per_node_; }
-  int per_node() const { return per_node_; }
-  int node_of(int member) const { return member / per_node_; }
+  const GroupShape& shape() const { return shape_; }
+  int nodes() const { return gpus() / per_node(); }
+  int per_node() const { return shape_.gpus_per_node; }
+  int node_of(int member) const { return shape_.node_of(member); }
   GpuId gpu(int member) const { return members_[std::size_t(member)]; }
   const std::vector<GpuId>& members() const { return members_; }
-  /// Who on `node` takes in what `source` sends there between nodes: the member with the source's position.
-  int forwarder(int source, int node) const { return node * per_node_ + source % per_node_; }
   const Topology& topology() const { return *topology_; }
 
   /// The adapter of a member, numbered within the group (several members may share one), and how many there are.
@@ -88,7 +88,8 @@ class ExchangeGroup {
   std::vector<GpuId> members_;
   std::vector<int> port_;
   std::vector<Bandwidth> nic_rate_, nvlink_rate_;
-  int per_node_ = 1, ports_ = 0;
+  GroupShape shape_;  // nodes of one size
+  int ports_ = 0;
   Time nvlink_latency_{}, any_latency_{}, rail_latency_{};
 };
 
@@ -156,7 +157,7 @@ class ExchangeTimes {
   double any_latency_ = 0, rail_latency_ = 0, nvlink_latency_ = 0;  // seconds, like all below
   std::vector<double> per_nic_byte_, per_nvlink_byte_;              // by port, by member
   std::vector<int> order_;                                          // members by ready time
-  std::vector<double> ready_, arrival_, nic_out_, nic_in_, nvlink_out_, nvlink_in_, gathered_, start_, forwarded_;
+  std::vector<double> ready_, arrival_, nic_out_, nic_in_, nvlink_out_, nvlink_in_, gathered_, start_, handed_on_;
 };
 
 /// Something every member of a group joins, and that tells each member when its part is done.
@@ -171,13 +172,10 @@ class Rendezvous {
 
 /// Opens one exchange: GPUs join() when ready, and `arrived(member)` runs when all that the member needs is there.
 /// With a closed-form network the times are ExchangeTimes'; with fluid, flows start as members join.  Dispatch: a
-/// source's rows leave at once; what a forwarder takes in crosses NVLink from when it and all its senders have joined,
+/// source's rows leave at once; what a relay takes in crosses NVLink from when it and all its senders have joined,
 /// and `forward_tail` of it after the last byte came in.  Combine is the mirror image.
 /// The load is read during the call only; the group must live as long.  Destroy the object after finished(), not inside
 /// `arrived`.
 std::unique_ptr<Rendezvous> open_exchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec,
                                           const ExchangeLoad& load, std::function<void(int member)> arrived);
-
-/// The family `replicas`: which copy of an expert computes a source's rows: nearest, round_robin, least_loaded.
-const Family<ReplicaChoice, const ExpertMap&, const GroupShape&>& replica_choices();
 }  // namespace moesim

@@ -68,8 +68,8 @@ class ClosedExchange final : public Rendezvous {
   int missing_;
 };
 
-/// Flows in up to two stages.  Stage one ends at a relay (dispatch: what a forwarder takes in by adapter; combine: what
-/// a collector takes in by NVLink) and stage two at the member that needs it.
+/// Flows in up to two stages.  Stage one ends at a relay (dispatch: what it takes in by adapter; combine: what it takes
+/// in by NVLink) and stage two at the member that needs it.
 class FlowExchange final : public Rendezvous, private Receiver {
  public:
   FlowExchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeLoad& load,
@@ -136,25 +136,23 @@ class FlowExchange final : public Rendezvous, private Receiver {
 
   void plan_dispatch(const ExchangeLoad& load) {
     const int n = group_.gpus(), nodes = group_.nodes(), per_node = group_.per_node();
-    std::vector<std::int64_t> forwarded(at(n) * at(per_node));
+    const GroupShape shape = group_.shape();
+    std::vector<std::int64_t> handed_on(at(n) * at(per_node));  // what came from other nodes
     for (int source = 0; source < n; ++source)
-      for (int node = 0; node < nodes; ++node) {
-        const std::int32_t tokens = load.tokens_to_node[at(source * nodes + node)];
-        if (node == group_.node_of(source) || tokens == 0) continue;
-        const int relay = group_.forwarder(source, node);
-        on_join_[at(source)].push_back(transfer(source, relay, tokens, false, relay_tag(relay)));
-        ++relay_in_[at(relay)];
-        listen(source, relay);
-        for (int i = 0; i < per_node; ++i)
-          forwarded[at(relay * per_node + i)] += load.tokens_to_gpu[at(source * n + node * per_node + i)];
-      }
+      each_crossing(
+          shape, source, &load.tokens_to_node[at(source * nodes)], [&](int node, int relay, std::int32_t tokens) {
+            on_join_[at(source)].push_back(transfer(source, relay, tokens, false, relay_tag(relay)));
+            ++relay_in_[at(relay)];
+            listen(source, relay);
+            add_handed_on(shape, node, relay, &load.tokens_to_gpu[at(source * n)], std::int64_t{1}, handed_on.data());
+          });
     for (int from = 0; from < n; ++from) {
       listen(from, from);
       const int first = from - from % per_node;
       for (int to = first; to < first + per_node; ++to) {
         if (to == from) continue;
         const std::int64_t own = load.tokens_to_gpu[at(from * n + to)];
-        const std::int64_t later = forwarded[at(from * per_node + to - first)];
+        const std::int64_t later = handed_on[at(from * per_node + to - first)];
         if (own > 0) final_flow(on_join_, from, to, own, true);
         if (later == 0) continue;
         final_flow(on_relay_, from, to, later, true);
@@ -165,17 +163,17 @@ class FlowExchange final : public Rendezvous, private Receiver {
 
   void plan_combine(const ExchangeLoad& load) {
     const int n = group_.gpus(), nodes = group_.nodes(), per_node = group_.per_node();
-    std::vector<std::int64_t> collected(at(n) * at(per_node));
+    const GroupShape shape = group_.shape();
+    std::vector<std::int64_t> gathered(at(n) * at(per_node));  // what relays add up, from their own node's GPUs
     for (int source = 0; source < n; ++source)
       for (int node = 0; node < nodes; ++node)
-        for (int i = 0; i < per_node; ++i)
-          collected[at(group_.forwarder(source, node) * per_node + i)] +=
-              load.tokens_to_gpu[at(source * n + node * per_node + i)];
+        add_handed_on(shape, node, relay_of(shape, source, node), &load.tokens_to_gpu[at(source * n)], std::int64_t{1},
+                      gathered.data());
     for (int relay = 0; relay < n; ++relay) {
       listen(relay, relay);
       const int first = relay - relay % per_node;
       for (int from = first; from < first + per_node; ++from) {
-        const std::int64_t rows = collected[at(relay * per_node + from - first)];
+        const std::int64_t rows = gathered[at(relay * per_node + from - first)];
         if (from == relay || rows == 0) continue;
         on_join_[at(from)].push_back(transfer(from, relay, rows, true, relay_tag(relay)));
         ++relay_in_[at(relay)];
@@ -183,13 +181,10 @@ class FlowExchange final : public Rendezvous, private Receiver {
       }
     }
     for (int source = 0; source < n; ++source)
-      for (int node = 0; node < nodes; ++node) {
-        const std::int32_t tokens = load.tokens_to_node[at(source * nodes + node)];
-        if (node == group_.node_of(source) || tokens == 0) continue;
-        const int relay = group_.forwarder(source, node);
+      each_crossing(shape, source, &load.tokens_to_node[at(source * nodes)], [&](int, int relay, std::int32_t tokens) {
         final_flow(on_relay_, relay, source, tokens, false);
         tail(relay, source, tokens, rates_.nic[at(group_.port(relay))], group_.rail_latency());
-      }
+      });
   }
 
   /// The relay's second stage waits for `member` to join.

@@ -36,7 +36,7 @@ ExchangeTimes::ExchangeTimes(const ExchangeGroup& group, const NetworkCalibratio
   const std::size_t n = at(group.gpus());
   for (auto* v : {&ready_, &arrival_, &nic_out_, &nic_in_, &nvlink_out_, &nvlink_in_, &gathered_, &start_})
     v->resize(n);
-  forwarded_.resize(n * at(group.per_node()));
+  handed_on_.resize(n * at(group.per_node()));
   order_.resize(n);
 }
 
@@ -116,40 +116,33 @@ void ExchangeTimes::low_latency(const ExchangeLoad& load) {
   }
 }
 
-/// Adapter to the same position on each node, then NVLink to the rest of the node while more comes in.
+/// Adapter to the relay on each node, then NVLink to the rest of the node while more comes in.
 void ExchangeTimes::normal_dispatch(const ExchangeLoad& load) {
   const int n = group_->gpus(), nodes = group_->nodes(), per_node = group_->per_node();
+  const GroupShape shape = group_->shape();
   const double row = rates_.row;
   for (const int source : order_)
-    for (int node = 0; node < nodes; ++node) {
-      const std::int32_t tokens = load.tokens_to_node[at(source * nodes + node)];
-      if (node == group_->node_of(source) || tokens == 0) continue;
-      const int forwarder = group_->forwarder(source, node);
+    each_crossing(shape, source, &load.tokens_to_node[at(source * nodes)], [&](int, int relay, std::int32_t tokens) {
       serve(nic_out_[at(group_->port(source))], ready_[at(source)], tokens * row * nic(source));
-      serve(nic_in_[at(group_->port(forwarder))], ready_[at(source)], tokens * row * nic(forwarder));
-      start_[at(forwarder)] = std::max(start_[at(forwarder)], ready_[at(source)]);
-    }
-  std::ranges::fill(forwarded_, 0.0);  // [forwarder][position on its node], bytes
+      serve(nic_in_[at(group_->port(relay))], ready_[at(source)], tokens * row * nic(relay));
+      start_[at(relay)] = std::max(start_[at(relay)], ready_[at(source)]);
+    });
+  std::ranges::fill(handed_on_, 0.0);  // [relay][position on its node], bytes from other nodes
   for (int source = 0; source < n; ++source)
-    for (int node = 0; node < nodes; ++node) {
-      const std::int32_t tokens = load.tokens_to_node[at(source * nodes + node)];
-      if (node == group_->node_of(source) || tokens == 0) continue;
-      const int forwarder = group_->forwarder(source, node);
-      gathered_[at(forwarder)] = std::max({gathered_[at(forwarder)], nic_out_[at(group_->port(source))] + rail_latency_,
-                                           nic_in_[at(group_->port(forwarder))] + rail_latency_});
-      const std::int32_t* to = &load.tokens_to_gpu[at(source * n + node * per_node)];
-      double* sum = &forwarded_[at(forwarder * per_node)];
-      for (int i = 0; i < per_node; ++i) sum[i] += to[i] * row;
-    }
+    each_crossing(shape, source, &load.tokens_to_node[at(source * nodes)], [&](int node, int relay, std::int32_t) {
+      gathered_[at(relay)] = std::max({gathered_[at(relay)], nic_out_[at(group_->port(source))] + rail_latency_,
+                                       nic_in_[at(group_->port(relay))] + rail_latency_});
+      add_handed_on(shape, node, relay, &load.tokens_to_gpu[at(source * n)], row, handed_on_.data());
+    });
   for (int node = 0; node < nodes; ++node) {
     const int first = node * per_node;
     for (int i = 0; i < per_node; ++i) start_[at(first + i)] = std::max(start_[at(first + i)], ready_[at(first + i)]);
-    // What NVLink carries, in order of release: own rows when a member is ready, forwarded rows from `start_`.
+    // What NVLink carries, in order of release: own rows when a member is ready, those it hands on from `start_`.
     const auto pass = [&](bool own, int from) {
       const double release = own ? ready_[at(from)] : start_[at(from)];
       for (int i = 0; i < per_node; ++i) {
         const int to = first + i;
-        const double bytes = own ? load.tokens_to_gpu[at(from * n + to)] * row : forwarded_[at(from * per_node + i)];
+        const double bytes = own ? load.tokens_to_gpu[at(from * n + to)] * row : handed_on_[at(from * per_node + i)];
         if (to == from || bytes == 0) continue;
         serve(nvlink_out_[at(from)], release, bytes * per_nvlink_byte_[at(from)]);
         serve(nvlink_in_[at(to)], release, bytes * per_nvlink_byte_[at(to)]);
@@ -165,7 +158,7 @@ void ExchangeTimes::normal_dispatch(const ExchangeLoad& load) {
       if (nvlink_in_[at(to)] > 0) done = std::max(done, nvlink_in_[at(to)] + nvlink_latency_);
       for (int from = first; from < first + per_node; ++from) {
         if (from == to) continue;
-        const double later = forwarded_[at(from * per_node + i)];
+        const double later = handed_on_[at(from * per_node + i)];
         if (later > 0)
           done = std::max(done, gathered_[at(from)] + nvlink_latency_ +
                                     rates_.kernel.forward_tail * later * per_nvlink_byte_[at(from)]);
@@ -177,57 +170,53 @@ void ExchangeTimes::normal_dispatch(const ExchangeLoad& load) {
   }
 }
 
-/// The mirror image: NVLink to the source itself or to the member with its position, which adds up and sends on.
+/// The mirror image: NVLink to the source itself or to its relay, which adds up and sends on.
 void ExchangeTimes::normal_combine(const ExchangeLoad& load) {
   const int n = group_->gpus(), nodes = group_->nodes(), per_node = group_->per_node();
+  const GroupShape shape = group_->shape();
   const double row = rates_.row;
-  std::ranges::fill(forwarded_, 0.0);  // [collector][position of the expert's GPU], bytes: all rows that go there
+  std::ranges::fill(handed_on_, 0.0);  // [relay][position of the expert's GPU], bytes: all rows that go there
   for (int source = 0; source < n; ++source)
-    for (int node = 0; node < nodes; ++node) {
-      const std::int32_t* rows = &load.tokens_to_gpu[at(source * n + node * per_node)];
-      double* sum = &forwarded_[at(group_->forwarder(source, node) * per_node)];
-      for (int i = 0; i < per_node; ++i) sum[i] += rows[i] * row;
-    }
+    for (int node = 0; node < nodes; ++node)
+      add_handed_on(shape, node, relay_of(shape, source, node), &load.tokens_to_gpu[at(source * n)], row,
+                    handed_on_.data());
   for (const int from : order_) {
     const int first = from - from % per_node;
-    for (int collector = first; collector < first + per_node; ++collector) {
-      const double bytes = forwarded_[at(collector * per_node + from % per_node)];
+    for (int relay = first; relay < first + per_node; ++relay) {
+      const double bytes = handed_on_[at(relay * per_node + from % per_node)];
       if (bytes == 0) continue;
-      start_[at(collector)] = std::max(start_[at(collector)], ready_[at(from)]);
-      if (collector == from) continue;
+      start_[at(relay)] = std::max(start_[at(relay)], ready_[at(from)]);
+      if (relay == from) continue;
       serve(nvlink_out_[at(from)], ready_[at(from)], bytes * per_nvlink_byte_[at(from)]);
-      serve(nvlink_in_[at(collector)], ready_[at(from)], bytes * per_nvlink_byte_[at(collector)]);
+      serve(nvlink_in_[at(relay)], ready_[at(from)], bytes * per_nvlink_byte_[at(relay)]);
     }
   }
-  for (int c = 0; c < n; ++c) {
-    const int first = c - c % per_node;
-    start_[at(c)] = std::max(start_[at(c)], ready_[at(c)]);
-    gathered_[at(c)] = start_[at(c)];
+  for (int relay = 0; relay < n; ++relay) {
+    const int first = relay - relay % per_node;
+    double& gathered = gathered_[at(relay)];
+    start_[at(relay)] = std::max(start_[at(relay)], ready_[at(relay)]);
+    gathered = start_[at(relay)];
     for (int from = first; from < first + per_node; ++from)
-      if (from != c && forwarded_[at(c * per_node + from % per_node)] > 0)
-        gathered_[at(c)] =
-            std::max({gathered_[at(c)], nvlink_out_[at(from)] + nvlink_latency_, nvlink_in_[at(c)] + nvlink_latency_});
-    arrival_[at(c)] = std::max(arrival_[at(c)], gathered_[at(c)]);
+      if (from != relay && handed_on_[at(relay * per_node + from % per_node)] > 0)
+        gathered =
+            std::max({gathered, nvlink_out_[at(from)] + nvlink_latency_, nvlink_in_[at(relay)] + nvlink_latency_});
+    arrival_[at(relay)] = std::max(arrival_[at(relay)], gathered);
   }
   std::stable_sort(order_.begin(), order_.end(), [this](int a, int b) { return start_[at(a)] < start_[at(b)]; });
-  for (const int c : order_)
-    for (int node = 0; node < nodes; ++node) {
-      const int source = group_->forwarder(c, node);
-      const std::int32_t tokens = load.tokens_to_node[at(source * nodes + group_->node_of(c))];
-      if (node == group_->node_of(c) || tokens == 0) continue;
-      serve(nic_out_[at(group_->port(c))], start_[at(c)], tokens * row * nic(c));
-      serve(nic_in_[at(group_->port(source))], start_[at(c)], tokens * row * nic(source));
-    }
+  for (const int relay : order_)
+    each_relayed(shape, relay, [&](int source) {
+      const std::int32_t tokens = load.tokens_to_node[at(source * nodes + group_->node_of(relay))];
+      if (tokens == 0) return;
+      serve(nic_out_[at(group_->port(relay))], start_[at(relay)], tokens * row * nic(relay));
+      serve(nic_in_[at(group_->port(source))], start_[at(relay)], tokens * row * nic(source));
+    });
   for (int source = 0; source < n; ++source)
-    for (int node = 0; node < nodes; ++node) {
-      const std::int32_t tokens = load.tokens_to_node[at(source * nodes + node)];
-      if (node == group_->node_of(source) || tokens == 0) continue;
-      const int c = group_->forwarder(source, node);
-      const double tail = rates_.kernel.forward_tail * tokens * row * nic(c);
+    each_crossing(shape, source, &load.tokens_to_node[at(source * nodes)], [&](int, int relay, std::int32_t tokens) {
+      const double tail = rates_.kernel.forward_tail * tokens * row * nic(relay);
       arrival_[at(source)] =
-          std::max({arrival_[at(source)], nic_out_[at(group_->port(c))] + rail_latency_,
-                    nic_in_[at(group_->port(source))] + rail_latency_, gathered_[at(c)] + tail + rail_latency_});
-    }
+          std::max({arrival_[at(source)], nic_out_[at(group_->port(relay))] + rail_latency_,
+                    nic_in_[at(group_->port(source))] + rail_latency_, gathered_[at(relay)] + tail + rail_latency_});
+    });
 }
 
 void ExchangeTimes::operator()(const ExchangeSums& sums, std::span<Time> arrival) {
@@ -242,8 +231,9 @@ void ExchangeTimes::operator()(const ExchangeSums& sums, std::span<Time> arrival
   for (int m = 0; m < n; ++m) all_copies += sums.gpu_tokens(m);
   for (int node = 0; node < nodes; ++node) all_nodes += sums.node_tokens(node);
   carry({all_nodes, all_copies, all_copies * (per_node - 1) / per_node});
-  // Every source sends a member an equal part of what it takes in.  nvlink_in_ and nic_in_: seconds that a member's
-  // ports spend on its experts' rows; `sources`: the most that ports spend on the rows of their own GPU's tokens.
+  // Every source sends a member an equal part of what it takes in, and a relay hands on for one source a node.
+  // nvlink_in_ and nic_in_: seconds that a member's ports spend on its experts' rows; `sources`: the most that ports
+  // spend on the rows of their own GPU's tokens.
   double nvlink_sources = 0, nic_sources = 0, nvlink_experts = 0, nic_experts = 0;
   for (int node = 0; node < nodes; ++node) {
     double node_rows = 0, node_copies = 0;

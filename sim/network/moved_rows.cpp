@@ -61,16 +61,20 @@ void MovedRows::straight(const Pair& pair) const {
       if (from != to) pair(from, to, rows_to(from, to), spec_.nvlink && group_.node_of(from) == group_.node_of(to));
 }
 
-/// The same for one copy a node, which the member with the source's position hands on (or has collected).
+/// The same for one copy a node, which the relay there hands on (or has added up).
 void MovedRows::relayed(const Pair& pair) const {
   const int n = group_.gpus(), nodes = group_.nodes(), per_node = group_.per_node();
+  const GroupShape shape = group_.shape();
   std::vector<double> handed_on(at(n) * at(per_node));  // [relay][position on its node]
-  for (int source = 0; source < n; ++source)
-    for (int node = 0; node < nodes; ++node) {
-      const int relay = group_.forwarder(source, node);
-      if (relay != source) pair(source, relay, tokens_to(source, node), false);
-      for (int i = 0; i < per_node; ++i) handed_on[at(relay * per_node + i)] += rows_to(source, node * per_node + i);
-    }
+  std::vector<double> to_node(at(nodes)), to_member(at(n));
+  for (int source = 0; source < n; ++source) {
+    for (int node = 0; node < nodes; ++node) to_node[at(node)] = tokens_to(source, node);
+    for (int member = 0; member < n; ++member) to_member[at(member)] = rows_to(source, member);
+    each_crossing(shape, source, to_node.data(),
+                  [&](int, int relay, double tokens) { pair(source, relay, tokens, false); });
+    for (int node = 0; node < nodes; ++node)
+      add_handed_on(shape, node, relay_of(shape, source, node), to_member.data(), 1.0, handed_on.data());
+  }
   for (int relay = 0; relay < n; ++relay)
     for (int i = 0; i < per_node; ++i) {
       const int to = relay - relay % per_node + i;
@@ -83,7 +87,7 @@ ExchangeMix MovedRows::mix() const {
   for (int source = 0; source < group_.gpus(); ++source) {
     for (int node = 0; node < group_.nodes(); ++node) sum.tokens += tokens_to(source, node);
     for (int member = 0; member < group_.gpus(); ++member) {
-      const bool stays = group_.forwarder(source, group_.node_of(member)) == member;
+      const bool stays = relay_of(group_.shape(), source, group_.node_of(member)) == member;
       sum.copies += rows_to(source, member);
       sum.crossing += stays ? 0 : rows_to(source, member);
     }

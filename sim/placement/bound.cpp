@@ -6,7 +6,7 @@
 #include <map>
 #include <numeric>
 
-#include "placement/linear_program.h"
+#include "exchange/linear_program.h"
 #include "placement/packing.h"
 
 namespace moesim {

@@ -1,13 +1,14 @@
 // Closed-form costs of one layer's exchange, computed from a sample of tokens.
 #pragma once
 #include "core/units.h"
+#include "exchange/exchange_load.h"
 #include "placement/placement.h"
 #include "routing/traffic.h"
 
 namespace moesim {
 
 /// What the closed form weighs: bytes over a GPU's ports, and rows through its experts.
-struct ExchangeRates {
+struct PortRates {
   Bandwidth nvlink = 160_GBps;      // H800, reached (DeepEP README)
   Bandwidth nic = 40_GBps;          // 400 Gb/s InfiniBand, reached by small messages (DeepEP README)
   Bytes row = {3 * 7168};           // FP8 there, BF16 back, hidden 7168 (DeepSeek-V3)
@@ -24,15 +25,15 @@ struct ExchangeRates {
 /// The sample's tokens in one layer, spread over the GPUs in turn.
 Traffic sample_traffic(const RoutingSample& sample, std::size_t row, int experts, int gpus);
 
-/// Seconds of one layer for the sample's tokens: the busiest port plus the slowest GPU's experts.  A token crosses to
-/// each other node once, over its own GPU's NIC to the GPU of the same index there, and reaches that node's GPUs over
-/// NVLink.
+/// Seconds of one layer for the sample's tokens: the busiest port under the relay rule (exchange/relay.h) plus the
+/// slowest GPU's experts.  replicas: who computes the rows of an expert with copies.
 LayerCost exchange_cost(const RoutingSample& sample, const Loads& loads, const PlacementProblem& problem,
-                        const ExchangeRates& rates);
+                        const PortRates& rates, const ReplicaSpec& replicas = {});
 /// The same from the exchange itself: seconds of the busiest port.
-double busiest_port(const ExchangeLoad& load, const GroupShape& group, const ExchangeRates& rates);
+double busiest_port(const ExchangeLoad& load, const GroupShape& group, const PortRates& rates);
 
 /// Nodes a token visits, on average over the sample, plus the slowest GPU's load over the mean, so that balance is not
 /// given up for it.
-LayerCost node_visits_cost(const RoutingSample& sample, const Loads& loads, const PlacementProblem& problem);
+LayerCost node_visits_cost(const RoutingSample& sample, const Loads& loads, const PlacementProblem& problem,
+                           const ReplicaSpec& replicas = {});
 }  // namespace moesim

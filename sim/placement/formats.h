@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/config.h"
-#include "routing/expert_map.h"
+#include "exchange/expert_map.h"
 
 namespace moesim {
 

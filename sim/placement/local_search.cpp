@@ -187,8 +187,9 @@ class LocalSearch final : public Placement {
     if (p_.objective == Objective::exchange && input.cost) return input.cost;
     if (!input.sample)
       throw ConfigError("objective", "needs a trace: loads do not say which experts a token uses together");
-    if (p_.objective == Objective::nodes) return node_visits_cost(*input.sample, input.loads, input.problem);
-    return exchange_cost(*input.sample, input.loads, input.problem, ExchangeRates{});
+    if (p_.objective == Objective::nodes)
+      return node_visits_cost(*input.sample, input.loads, input.problem, input.replicas);
+    return exchange_cost(*input.sample, input.loads, input.problem, PortRates{}, input.replicas);
   }
   Params p_;
 };

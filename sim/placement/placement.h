@@ -4,8 +4,9 @@
 #include <vector>
 
 #include "core/family.h"
+#include "exchange/expert_map.h"
+#include "exchange/replica_choice.h"
 #include "placement/loads.h"
-#include "routing/expert_map.h"
 
 namespace moesim {
 
@@ -38,6 +39,7 @@ struct PlacementInput {
   const PlacementProblem& problem;
   const RoutingSample* sample = nullptr;  // none when only loads are known
   LayerCost cost = nullptr;               // what `traffic` and `local_search` minimise; none: their own closed form
+  ReplicaSpec replicas{};                 // who computes an expert's rows in that closed form
 };
 
 /// Decides which GPUs hold each expert.

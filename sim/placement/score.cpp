@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "core/check.h"
-#include "placement/batch_balance.h"
+#include "exchange/batch_balance.h"
 #include "placement/bound.h"
 #include "placement/packing.h"
 

@@ -34,6 +34,11 @@ ModelPlacement from_file(const Config& config, const PlacementSection& section, 
 }
 }  // namespace
 
+ReplicaSpec read_replica_choice(const Config& scenario) {
+  const Config config = scenario.at_or_empty("placement");
+  return config.is_map() && config.has("replica_choice") ? ReplicaSpec(config.at("replica_choice")) : ReplicaSpec();
+}
+
 ModelPlacement read_placement(const Config& scenario, const Model& model, const GroupShape& group,
                               const LayerLoads& loads) {
   ModelPlacement out;
@@ -75,7 +80,9 @@ ModelPlacement read_placement(const Config& scenario, const Model& model, const 
                      : "contiguous";
   const Loads plan_on = planning_loads(model, loads);
   const Config& chosen = section.has_strategy ? section.strategy : config;
-  out.maps = chosen.placed([&] { return plan(*strategy, {plan_on, problem}); });
+  out.maps = chosen.placed([&] {
+    return plan(*strategy, {.loads = plan_on, .problem = problem, .replicas = read_replica_choice(scenario)});
+  });
   return out;
 }
 }  // namespace moesim

@@ -5,30 +5,37 @@
 #include <string>
 
 #include "core/config.h"
+#include "exchange/replica_choice.h"
 #include "placement/formats.h"
-#include "routing/expert_map.h"
 #include "spec/model.h"
 
 namespace moesim {
 
 /// `placement: WORD`, or a map of these.
 struct PlacementSection {
-  std::string file;  // a placement that a system or `moesim place` wrote; then nothing else is given
-  Config strategy;   // a kind, or {kind: ..., its parameters}; empty: contiguous
-  int slots = 0;     // slots of a layer, copies included; 0: one an expert
-  int groups = 0;    // of consecutive experts, for hierarchical policies; 0: the router's
+  std::string file;       // a placement that a system or `moesim place` wrote; then nothing else is given
+  Config strategy;        // a kind, or {kind: ..., its parameters}; empty: contiguous
+  int slots = 0;          // slots of a layer, copies included; 0: one an expert
+  int groups = 0;         // of consecutive experts, for hierarchical policies; 0: the router's
+  Config replica_choice;  // a kind, or {kind: ..., its parameters}; empty: the study's own
   bool has_strategy = false;
   static void fields(auto& f, auto& p) {
     f("file", p.file, "placement file to use as it is (JSON, CSV, SGLang, TensorRT-LLM, vLLM-Ascend)");
     f("strategy", p.strategy,
       "kind of placement (moesim list placement), or a map with its parameters; default contiguous");
     f("slots", p.slots, "slots of a layer, copies of experts included; 0: one an expert");
+    f("replica_choice", p.replica_choice,
+      "which copy of an expert computes a source's rows (moesim list replica_choice); default nearest");
     f("groups", p.groups, "groups of consecutive experts, for hierarchical policies; 0: the router's");
   }
 };
 
 /// Tokens (or shares of them) that each expert of a model's MoE layer receives: what a strategy plans from.
 using LayerLoads = std::function<void(int layer, std::span<double> loads)>;
+
+/// Which copy of an expert computes a source's rows: the key `replica_choice` of `placement`.
+/// Throws ConfigError if that is no choice.
+ReplicaSpec read_replica_choice(const Config& scenario);
 
 /// One map a MoE layer, in order.  Empty for a dense model.  strategies plan on `loads`.
 /// Throws ConfigError if the section is wrong, or the placement does not fit the model or the group.

@@ -10,7 +10,7 @@ class TrafficAware final : public Placement {
   struct Params {
     int swaps = 300;
     std::uint64_t seed = 1;
-    ExchangeRates rates;
+    PortRates rates;
     static void fields(auto& f, auto& p) {
       f("swaps", p.swaps, "tried a layer");
       f("seed", p.seed, "of the swaps tried");
@@ -20,7 +20,8 @@ class TrafficAware final : public Placement {
   explicit TrafficAware(Params p) : p_(p) {}
   std::vector<ExpertMap> place(const PlacementInput& input) const override {
     const LayerCost cost =
-        input.cost ? input.cost : exchange_cost(sample_of(input, "traffic"), input.loads, input.problem, p_.rates);
+        input.cost ? input.cost
+                   : exchange_cost(sample_of(input, "traffic"), input.loads, input.problem, p_.rates, input.replicas);
     std::vector<std::vector<ExpertMap>> starts;
     for (const char* start : {"greedy", "coactivation"})
       if (input.sample || std::string_view(start) != "coactivation")

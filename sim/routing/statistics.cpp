@@ -72,17 +72,17 @@ class Previous {
 };
 
 void count_fan_out(const std::vector<std::int16_t>& ids, std::size_t k, std::size_t m, const TraceHeader& h,
-                   const GroupShape& group, const ExpertMap& map, Counts& out) {
+                   const GroupShape& group, int per_gpu, Counts& out) {
   const int group_size = std::max(1, h.experts / h.groups);
   for (std::size_t t = 0; t < ids.size(); t += k) {
     std::uint32_t n[3] = {0, 0, 0};
     for (std::size_t j = 0; j < k; ++j) {
       if (ids[t + j] < 0) continue;
-      const int gpu = map.gpu_of(ids[t + j]), node = group.node_of(gpu), g = ids[t + j] / group_size;
+      const int gpu = ids[t + j] / per_gpu, node = group.node_of(gpu), g = ids[t + j] / group_size;
       bool fresh[3] = {true, true, true};
       for (std::size_t i = 0; i < j; ++i) {
         if (ids[t + i] < 0) continue;
-        const int other = map.gpu_of(ids[t + i]);
+        const int other = ids[t + i] / per_gpu;
         fresh[0] = fresh[0] && ids[t + i] / group_size != g;
         fresh[1] = fresh[1] && group.node_of(other) != node;
         fresh[2] = fresh[2] && other != gpu;
@@ -99,7 +99,7 @@ void count_fan_out(const std::vector<std::int16_t>& ids, std::size_t k, std::siz
 std::int64_t count(const Trace& trace, const GroupShape& group, Counts& out) {
   const TraceHeader& h = trace.header();
   const std::size_t k = std::size_t(h.top_k), layers = out.layers, e = out.experts;
-  const ExpertMap map = contiguous_map(h.experts, group.gpus);
+  const int per_gpu = contiguous_experts(h.experts, group.gpus);
   Progress progress("statistics", std::uint64_t(trace.tokens()));
   Previous previous;
   std::vector<TraceToken> tokens;
@@ -123,7 +123,7 @@ std::int64_t count(const Trace& trace, const GroupShape& group, Counts& out) {
         out.same[m] += then >= 0 && then == first[m * n + t];
         out.pairs += m == 0;
       }
-      count_fan_out(ids, k, m, h, group, map, out);
+      count_fan_out(ids, k, m, h, group, per_gpu, out);
       if (m == 0) continue;
       for (std::size_t t = 0; t < n; ++t) {
         const std::int16_t here = first[(m - 1) * n + t], next = first[m * n + t],
@@ -167,13 +167,14 @@ double domain_correlation(const Counts& c, std::size_t m) {
   return pairs > 0 ? sum / pairs : 0;
 }
 
-LayerStatistics layer_statistics(const Counts& c, std::size_t m, const TraceHeader& h, const ExpertMap& map) {
+LayerStatistics layer_statistics(const Counts& c, std::size_t m, const TraceHeader& h, const GroupShape& group) {
   LayerStatistics s;
   s.layer = h.layers[m];
-  std::vector<double> load(c.experts), gpu(std::size_t(map.gpus));
+  const int per_gpu = contiguous_experts(h.experts, group.gpus);
+  std::vector<double> load(c.experts), gpu(std::size_t(group.gpus));
   for (std::size_t d = 0; d < c.domains; ++d)
     for (std::size_t e = 0; e < c.experts; ++e) load[e] += c.load[(d * c.layers + m) * c.experts + e];
-  for (std::size_t e = 0; e < c.experts; ++e) gpu[std::size_t(map.gpu_of(int(e)))] += load[e];
+  for (std::size_t e = 0; e < c.experts; ++e) gpu[e / std::size_t(per_gpu)] += load[e];
   s.max_over_mean = max_over_mean(load);
   s.variation = variation(load);
   s.gini = gini(load);
@@ -226,8 +227,7 @@ TraceStatistics trace_statistics(const Trace& trace, const GroupShape& group) {
     out.domains +=
         std::any_of(c.load.begin() + std::ptrdiff_t(d * c.layers * c.experts),
                     c.load.begin() + std::ptrdiff_t((d + 1) * c.layers * c.experts), [](double x) { return x > 0; });
-  const ExpertMap map = contiguous_map(h.experts, group.gpus);
-  for (std::size_t m = 0; m < c.layers; ++m) out.layers.push_back(layer_statistics(c, m, h, map));
+  for (std::size_t m = 0; m < c.layers; ++m) out.layers.push_back(layer_statistics(c, m, h, group));
   return out;
 }
 }  // namespace moesim

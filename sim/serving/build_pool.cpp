@@ -48,6 +48,9 @@ ExpertBank::Setup experts_of(StudyRun& run, const Config& config, Deployment& d,
                 pool.sources[main]->shares(layer, 0, loads);
               }).maps;
   pool.slots_per_gpu = pool.maps.front().slots_per_gpu;
+  // Rebalancing may fill spare slots with copies.
+  const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
+  read_replica_choice(placed).only_even("serving", rebalances || std::ranges::any_of(pool.maps, has_copies));
   ExpertBank::Setup out;
   out.model = &d.model;
   out.kernels = pool.kernels.get();

@@ -9,6 +9,7 @@
 #include "compute/inventory.h"
 #include "compute/kernel_model.h"
 #include "core/random.h"
+#include "exchange/fan_out.h"
 #include "network/exchange.h"
 #include "routing/traffic.h"
 #include "serving/port_use.h"

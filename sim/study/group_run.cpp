@@ -29,10 +29,11 @@ GroupRun::GroupRun(const Setup& setup, const Phase& phase)
     gpus_[std::size_t(g)].compute = s_.spans.track(s_.group.gpu(g), "compute");
     gpus_[std::size_t(g)].communication = s_.spans.track(s_.group.gpu(g), "communication");
   }
-  const GroupShape shape{s_.group.gpus(), s_.group.per_node()};
+  const GroupShape shape = s_.group.shape();
   for (int layer : model.moe_layers()) {
     moe_ordinal_[std::size_t(layer)] = int(exchangers_.size());
-    exchangers_.emplace_back(s_.placement.at(exchangers_.size()), shape);
+    const ExpertMap& map = s_.placement.at(exchangers_.size());
+    exchangers_.emplace_back(map, shape, s_.replicas.make(map, shape));
   }
   if (model.moe) expert_tokens_.resize(exchangers_.size() * std::size_t(model.moe->experts));
   for (int layer = 0; layer < model.layers; ++layer) {
@@ -223,7 +224,7 @@ void GroupRun::draw(LayerPass& pass, int step, int layer) {
   for (int source = 0; source < traffic_.sources; ++source)
     for (int e = 0; e < experts; ++e)
       expert_tokens_[std::size_t(ordinal * experts + e)] += traffic_.rows[std::size_t(source * experts + e)];
-  for (std::int32_t n : pass.load.tokens_to_node) node_copies_ += n;
+  node_copies_ += double(node_visits(pass.load));
   for (std::int32_t n : traffic_.tokens) tokens_ += n;
   const int slots = s_.placement.front().slots_per_gpu;
   std::int64_t sum = 0, most = 0;

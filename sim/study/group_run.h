@@ -11,6 +11,7 @@
 #include "compute/inventory.h"
 #include "compute/kernel_model.h"
 #include "core/engine.h"
+#include "exchange/exchanger.h"
 #include "network/exchange.h"
 #include "network/network.h"
 #include "record/span.h"
@@ -45,6 +46,7 @@ class GroupRun {
     SpanLog& spans;
     const std::vector<ExpertMap>& placement;  // one a MoE layer, in order
     std::vector<double> speed;                // of each GPU
+    ReplicaSpec replicas{};
   };
   struct Phase {
     std::string name;  // prefill, decode

@@ -119,11 +119,12 @@ StudyEnd run_passes(StudyRun& run) {
   const auto network = make_network(run.scenario, engine, cluster);
   const ExchangeGroup group = run.scenario.at_or_empty("network").placed(
       [&, gpus = shape.expert_parallel] { return ExchangeGroup(network->topology(), GpuId{0}, gpus); });
-  const GroupShape group_shape{group.gpus(), group.per_node()};
+  const GroupShape group_shape = group.shape();
   const auto kernels = make_kernel_model(run.scenario, cluster.node.gpu);
   KernelCosts costs(*kernels);
   const RoutingSection routing = read_routing(run, model);
   const std::vector<ExpertMap> placement = routing.placement(run.scenario, model, group_shape).maps;
+  const ReplicaSpec replicas = read_replica_choice(run.scenario);
 
   const std::vector<double> speeds =
       gpu_speeds(config.at_or_empty("slow_gpus"), shape.slow_gpus, shape.expert_parallel);
@@ -139,7 +140,7 @@ StudyEnd run_passes(StudyRun& run) {
     const auto traffic =
         routing.traffic(group_shape, std::string(name) == "decode" ? TracePhase::decode : TracePhase::prefill);
     phase.traffic = traffic.get();
-    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds}, phase);
+    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds, replicas}, phase);
     end.interrupted = !group_run.run();
     if (end.interrupted) break;
     report.phase(phase, group_run);

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 
 #include "core/check.h"
 #include "core/log.h"
@@ -96,6 +97,10 @@ void check_options(const PlaceOptions& o) {
             fmt::format("{}: has {} experts, but {} has {}", w.name, w.loads.experts, o.planned[0].name, experts));
   if (o.top_k > experts)
     throw ConfigError::placed(fmt::format("--top-k: a token chooses among {} experts, got {}", experts, o.top_k));
+  const int slots = std::max(o.slots.empty() ? o.problem.slots : std::ranges::max(o.slots),
+                             std::accumulate(o.problem.gpu_slots.begin(), o.problem.gpu_slots.end(), 0));
+  for (const auto* list : {&o.planned, &o.scored})
+    for (const Workload& w : *list) o.replicas.only_even(w.name, !w.trace && slots > experts);
   if (o.cluster && !o.model) throw ConfigError::placed("--cluster: times need the model too, --model");
   if (!o.model) return;
   if (!o.model->moe) throw ConfigError(fmt::format("{}: has no experts to place", o.model->name));
@@ -145,7 +150,7 @@ Planned plan_one(const PlaceOptions& o, std::size_t workload, std::size_t strate
   const auto policy = placements().make(config);
   Planned out{workload, strategy, problem, {}, 0};
   const auto start = std::chrono::steady_clock::now();
-  out.maps = config.placed([&] { return plan(*policy, {loads, problem, sample, cost}); });
+  out.maps = config.placed([&] { return plan(*policy, {loads, problem, sample, cost, o.replicas}); });
   out.plan_time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (o.from && o.keep_places && problem.even()) {
     const GroupShape group{problem.gpus, problem.gpus_per_node()};
@@ -189,7 +194,7 @@ void add_rows(const PlaceOptions& o, const Workload& workload, std::span<const P
   std::vector<const std::vector<ExpertMap>*> maps;
   for (const std::size_t i : chosen) maps.push_back(&plans[i].maps);
   std::vector<TrafficShape> traffic;
-  if (router.top_k > 0) traffic = traffic_shapes(workload, router, maps, group);
+  if (router.top_k > 0) traffic = traffic_shapes(workload, router, maps, group, o.replicas);
   for (std::size_t k = 0; k < chosen.size(); ++k) {
     stop_if_interrupted();
     const Planned& p = plans[chosen[k]];

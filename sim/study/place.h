@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/units.h"
+#include "exchange/replica_choice.h"
 #include "placement/formats.h"
 #include "placement/placement.h"
 #include "placement/score.h"
@@ -42,6 +43,7 @@ struct PlaceOptions {
   PlacementProblem problem;  // slots: those of the entry tried
   std::vector<int> slots;    // to try; empty: one an expert
   Sharing sharing = Sharing::even;
+  ReplicaSpec replicas;            // of exchanges
   std::optional<Model> model;      // for bytes, memory and times
   std::optional<Cluster> cluster;  // for times
   int top_k = 0;                   // choices a token makes, where neither trace nor model says so
@@ -93,7 +95,8 @@ Bytes expert_weight_bytes(const Model& model);
 /// A token's row to one GPU and back: FP8 (with scales) there if the model is released in FP8, else BF16; BF16 back.
 Bytes exchange_row_bytes(const Model& model);
 
-/// Throws ConfigError for workloads that do not fit together or strategies that cannot do it.
+/// Throws ConfigError for workloads that do not fit together, strategies that cannot do it, or a replica choice that
+/// needs to know where rows come from where only counts are known.
 PlaceResult place(const PlaceOptions& options);
 
 /// The tables for people, and one JSON object for scripts.

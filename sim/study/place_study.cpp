@@ -14,6 +14,7 @@ struct PlaceSection {
   int gpus = 0, groups = 0;
   bool keep_groups = false, keep_places = false;
   Sharing sharing = Sharing::even;
+  Config replica_choice;
   bool times = true;
   std::int64_t prefill_tokens = 4096, decode_tokens = 128, context = 4096, sample = 4096;
   DataFile from;
@@ -31,6 +32,8 @@ struct PlaceSection {
     f("gpu_slots", p.gpu_slots, "slots of each GPU, where they differ");
     f("gpu_speed", p.gpu_speed, "relative speed of each GPU, where they differ");
     f("sharing", p.sharing, "how copies share their expert's rows: even, or balanced (a linear programme a batch)");
+    f("replica_choice", p.replica_choice,
+      "which copy of an expert computes a source's rows of a trace (moesim list replica_choice); default nearest");
     f("times", p.times, "simulate layers and steps");
     f("prefill_tokens", p.prefill_tokens, "tokens a GPU in a prefill step");
     f("decode_tokens", p.decode_tokens, "tokens a GPU in a decode step");
@@ -99,6 +102,7 @@ StudyEnd run_place(StudyRun& run) {
   o.problem.gpu_speed = section.gpu_speed;
   o.slots = section.slots;
   o.sharing = section.sharing;
+  if (run.scenario.at("place").has("replica_choice")) o.replicas = ReplicaSpec(section.replica_choice);
   for (const std::int64_t n : {section.prefill_tokens, section.decode_tokens, section.context, section.sample})
     if (n < 1 || n > 1 << 24)
       run.scenario.at("place").fail(fmt::format("token counts lie between 1 and {}, got {}", 1 << 24, n));

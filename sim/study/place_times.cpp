@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "compute/inventory.h"
+#include "exchange/exchanger.h"
 #include "network/exchange.h"
 
 namespace moesim {
@@ -14,6 +15,7 @@ struct PlaceTimes::State {
       : workload(w),
         router(r),
         model(*o.model),
+        replicas(o.replicas),
         tokens(p == StepPhase::prefill ? o.prefill_tokens : o.decode_tokens),
         shape{o.problem.gpus, o.problem.gpus_per_node()},
         kernels(make_kernel_model(Config::from_text("{}", "place"), o.cluster->node.gpu)),
@@ -71,6 +73,7 @@ struct PlaceTimes::State {
   const Workload& workload;
   RouterShape router;
   const Model& model;
+  ReplicaSpec replicas;
   std::int64_t tokens;  // a GPU
   GroupShape shape;
   std::unique_ptr<KernelModel> kernels;
@@ -100,7 +103,7 @@ Time PlaceTimes::State::layer(std::size_t row, const ExpertMap& map) {
   if (workload.trace) {
     if (drawn != row) draw(row);
     drawn = row;
-    Exchanger(map, shape)(traffic, load);
+    Exchanger(map, shape, replicas.make(map, shape))(traffic, load);
     dispatch(load, ready, arrival);
   } else {
     expected.assign(workload.loads.row(row).begin(), workload.loads.row(row).end());

@@ -9,8 +9,8 @@ namespace moesim {
 
 /// One result a placement, averaged over the layers.  With a trace: exact, every token of the range, read in blocks, so
 /// memory does not grow with the trace; tokens are spread over the GPUs evenly.  With counts: expectations, choices
-/// independent (routing/traffic.h).  router.top_k 0: none.
+/// independent (exchange/fan_out.h).  router.top_k 0: none.
 std::vector<TrafficShape> traffic_shapes(const Workload& workload, const RouterShape& router,
                                          std::span<const std::vector<ExpertMap>* const> placements,
-                                         const GroupShape& group);
+                                         const GroupShape& group, const ReplicaSpec& replicas = {});
 }  // namespace moesim

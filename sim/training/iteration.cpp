@@ -26,7 +26,8 @@ TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const P
     placement_ = read_placement(scenario, plan_.model, context.group, [&](int layer, std::span<double> loads) {
                    traffic_->shares(layer, 0, loads);
                  }).maps;
-    loads_ = std::make_unique<TrainingLoads>(plan_, *traffic_, placement_, context.group);
+    loads_ =
+        std::make_unique<TrainingLoads>(plan_, *traffic_, placement_, context.group, read_replica_choice(scenario));
   }
   costs_ = std::make_unique<TrainingCosts>(plan_, *kernels_, *network_, loads_.get());
 }

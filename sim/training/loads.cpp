@@ -64,7 +64,7 @@ std::int64_t drop_rows(const CapacitySection& capacity, int experts_per_device, 
 }
 
 TrainingLoads::TrainingLoads(const TrainingPlan& plan, const TrafficSource& source, const std::vector<ExpertMap>& maps,
-                             const GroupShape& group)
+                             const GroupShape& group, const ReplicaSpec& replicas)
     : plan_(plan),
       source_(source),
       tokens_(std::size_t(plan.members), plan.tokens_per_member()),
@@ -73,7 +73,7 @@ TrainingLoads::TrainingLoads(const TrainingPlan& plan, const TrafficSource& sour
       expert_rows_(std::size_t(plan.model.moe->experts)) {
   const bool same = std::ranges::all_of(maps, [&](const ExpertMap& m) { return m == maps.front(); });
   for (const ExpertMap& map : maps) {
-    exchangers_.push_back(std::make_unique<Exchanger>(map, group));
+    exchangers_.push_back(std::make_unique<Exchanger>(map, group, replicas.make(map, group)));
     if (same) break;
   }
   for (const auto& stage : plan_.stages)
@@ -153,8 +153,6 @@ void TrainingLoads::note(int replica, int stage, int layer_row, const ExchangeLo
                std::size_t(g)] += rows;
     most = std::max(most, rows);
   }
-  std::int64_t reached = 0;
-  for (const std::int32_t t : load.tokens_to_node) reached += t;
   std::int64_t tokens = 0;
   for (const std::int32_t t : traffic_.tokens) tokens += t;
   ++s.draws;
@@ -162,7 +160,7 @@ void TrainingLoads::note(int replica, int stage, int layer_row, const ExchangeLo
   s.balancedness += most > 0 ? mean / double(most) : 1;
   s.imbalance += mean > 0 ? double(most) / mean - 1 : 0;
   s.expert_max_over_mean += sum > 0 ? std::ranges::max(expert_rows_) * double(experts) / sum : 0;
-  s.nodes_per_token += tokens > 0 ? double(reached) / double(tokens) : 0;
+  s.nodes_per_token += tokens > 0 ? double(node_visits(load)) / double(tokens) : 0;
   if (s.draws <= 256) s.expert_gini += gini(expert_rows_);  // a sort a draw is too much for a step's thousands
 }
 }  // namespace moesim

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "exchange/exchanger.h"
 #include "routing/traffic.h"
 #include "training/plan.h"
 
@@ -19,7 +20,7 @@ class TrainingLoads {
  public:
   /// maps: one a MoE layer in order, for layers from layer_numbers; the MTP module's layer uses the last one's.
   TrainingLoads(const TrainingPlan& plan, const TrafficSource& source, const std::vector<ExpertMap>& maps,
-                const GroupShape& group);
+                const GroupShape& group, const ReplicaSpec& replicas = {});
 
   /// Draws it if it is the first to ask.  Valid until release().
   const ExchangeLoad& of(int replica, int stage, int block, int micro_batch);

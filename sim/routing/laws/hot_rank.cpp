@@ -20,10 +20,10 @@ struct HotRank : LawBase {
     check_hot(int(hot().size()), p.factor, c);
   }
   std::vector<std::size_t> hot() const {
-    const ExpertMap map = contiguous_map(c.router.experts, c.group.gpus);
+    const int per_gpu = contiguous_experts(c.router.experts, c.group.gpus);
     std::vector<std::size_t> out;
-    for (int s = p.rank * map.slots_per_gpu; s < (p.rank + 1) * map.slots_per_gpu; ++s)
-      if (map.slot_to_expert[std::size_t(s)] >= 0) out.push_back(std::size_t(map.slot_to_expert[std::size_t(s)]));
+    for (int e = p.rank * per_gpu; e < std::min((p.rank + 1) * per_gpu, c.router.experts); ++e)
+      out.push_back(std::size_t(e));
     return out;
   }
   void weights(int, std::int64_t, std::span<double> out) const { heat(hot(), p.factor, out); }

@@ -54,6 +54,18 @@ TEST(TrainingLaw, SkewSlowsTheStepAndShowsAsExposedCommunication) {
   EXPECT_GT(skewed.loads.imbalance, even.loads.imbalance);
 }
 
+TEST(TrainingLaw, ChoicesOfCopiesThatSpreadOverNodesReachMoreOfThem) {
+  const std::string shape = "sequence: 2048, batch: 128, recompute: selective, parallel: {pipeline: 2, expert: 16}";
+  const auto with = [&](const std::string& choice) {
+    return run(shape, kSkew + "placement: {strategy: eplb, slots: 96" + choice + "}\n");
+  };
+  const Ran unnamed = with(""), near = with(", replica_choice: nearest"),
+            spread = with(", replica_choice: round_robin");
+  EXPECT_EQ(unnamed.fingerprint, near.fingerprint);
+  EXPECT_LT(near.loads.nodes_per_token, spread.loads.nodes_per_token);
+  EXPECT_GT(with(", replica_choice: balanced").loads.balancedness, near.loads.balancedness);
+}
+
 TEST(TrainingLaw, FoldedReplicasAgreeWithAllOfThem) {
   const Ran folded = run(kMoe, kSkew), whole = run(kMoe, kSkew + "fold: none\n");
   EXPECT_EQ(whole.step.gpus.size(), 2 * folded.step.gpus.size());

@@ -9,7 +9,7 @@ namespace moesim {
 namespace {
 
 // Two nodes of one GPU, one expert each; 1 byte a row, 1 byte a second on every port, 1 row a second.
-const ExchangeRates kUnit{{1}, {1}, {1}, 1};
+const PortRates kUnit{{1}, {1}, {1}, 1};
 
 TEST(ExchangeCost, AddsTheBusiestPortAndTheSlowestGpu) {
   // Four tokens, two a GPU (0 and 2, 1 and 3).  All want expert 0: GPU 1 sends two tokens over its adapter, GPU 0
@@ -43,7 +43,7 @@ TEST(ExchangeCost, FallsUnderStrategiesThatMinimiseIt) {
     const Loads loads = skewed_loads(2, 32, 0.5, seed);
     const RoutingSample sample = sample_tokens(loads, 400, 4, seed);
     const PlacementProblem problem = checked({.gpus = 8, .nodes = 4}, 32);
-    const LayerCost cost = exchange_cost(sample, loads, problem, ExchangeRates{});
+    const LayerCost cost = exchange_cost(sample, loads, problem, PortRates{});
     const auto placed = [&](const std::string& config) {
       return plan(*placements().make(Config::from_text(config, "test")), {loads, problem, &sample});
     };

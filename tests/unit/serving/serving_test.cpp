@@ -63,6 +63,22 @@ TEST(Serving, PrefillAndDecodeServeAllRequests) {
   EXPECT_LE(r["balancedness"], 1);
 }
 
+TEST(Serving, CopiesShareAnExpertsRowsEvenlyAndNoOtherChoiceIsTaken) {
+  const auto decode = [](const std::string& placement) {
+    return unit("    - {role: prefill, parallel: {data: 8}}\n    - {role: decode, parallel: {data: 16}, placement: {" +
+                placement + "}}\n");
+  };
+  const Ran unnamed = run(decode("strategy: eplb, slots: 96")),
+            even = run(decode("strategy: eplb, slots: 96, replica_choice: round_robin"));
+  EXPECT_EQ(unnamed.end.fingerprint, even.end.fingerprint);
+  const std::string refused = message(decode("strategy: eplb, slots: 96, replica_choice: nearest"));
+  EXPECT_NE(refused.find("serving.pools[1].placement.replica_choice: serving does not know which source an expert's "
+                         "rows come from"),
+            std::string::npos)
+      << refused;
+  EXPECT_EQ(message(decode("strategy: greedy, replica_choice: nearest")), "accepted") << "no expert has copies";
+}
+
 TEST(Serving, SameSeedSameFingerprint) {
   EXPECT_EQ(run(unit(kDecode)).end.fingerprint, run(unit(kDecode)).end.fingerprint);
   EXPECT_NE(run(unit(kDecode)).end.fingerprint, run(unit(kDecode), 2).end.fingerprint);

@@ -138,6 +138,34 @@ TEST(Place, KnowsFromATraceWhichExpertsBelongTogether) {
   for (const PlaceRow& row : r.rows) EXPECT_DOUBLE_EQ(row.score.balancedness, 1);
 }
 
+TEST(Place, AChoiceOfCopiesThatSpreadsOverNodesCrossesThem) {
+  const TemporaryFolder folder;
+  PlaceOptions o;
+  o.planned = {recorded(folder.file("trace.db"), 400)};
+  o.problem.gpus = 2;
+  o.problem.nodes = 2;
+  o.slots = {8};  // every GPU holds every expert
+  o.strategies = {strategy_named("eplb_global")};
+  const TrafficShape near = *place(o).rows[0].traffic;
+  EXPECT_DOUBLE_EQ(near.nodes_per_token, 1);
+  EXPECT_DOUBLE_EQ(near.busiest_nic, 0);
+  o.replicas = ReplicaSpec(Config::from_text("round_robin", "test"));
+  const TrafficShape spread = *place(o).rows[0].traffic;
+  EXPECT_GT(spread.crossings, 0.4);  // half the rows are computed on the other node
+  EXPECT_GT(spread.busiest_nic, 0);
+}
+
+TEST(Place, RefusesAChoiceOfCopiesThatCountsCannotTell) {
+  PlaceOptions o = small();  // counts, 24 slots for 16 experts
+  o.replicas = ReplicaSpec(Config::from_text("least_loaded", "test"));
+  EXPECT_THROW(place(o), ConfigError);
+  o.slots = {16};  // no copies
+  EXPECT_NO_THROW(place(o));
+  o.slots = {24};
+  o.replicas = ReplicaSpec(Config::from_text("round_robin", "test"));
+  EXPECT_NO_THROW(place(o));
+}
+
 TEST(Place, PlansOnOneWindowAndScoresOnTheNext) {
   const TemporaryFolder folder;
   const std::string file = folder.file("trace.db");

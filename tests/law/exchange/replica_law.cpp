@@ -1,8 +1,11 @@
 // What every replica choice of the family keeps.
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "core/random.h"
-#include "network/exchange.h"
+#include "exchange/exchanger.h"
+#include "exchange/port_load.h"
 
 namespace moesim {
 namespace {
@@ -50,7 +53,12 @@ TEST_P(ReplicaLaw, EveryRowIsComputedOnceBySomeCopyOfItsExpert) {
     ASSERT_EQ(split(traffic), by_slot) << "the same again";
   }
 }
-INSTANTIATE_TEST_SUITE_P(All, ReplicaLaw, testing::Values("nearest", "round_robin", "least_loaded"));
+std::vector<std::string> kinds() {
+  std::vector<std::string> out;
+  for (const auto& choice : replica_choices().table()) out.emplace_back(choice.kind);
+  return out;
+}
+INSTANTIATE_TEST_SUITE_P(All, ReplicaLaw, testing::ValuesIn(kinds()));
 
 std::int64_t fullest(const std::string& kind, const Traffic& traffic) {
   const ExpertMap map = copied_map();
@@ -62,15 +70,35 @@ std::int64_t fullest(const std::string& kind, const Traffic& traffic) {
   return *std::max_element(gpu.begin(), gpu.end());
 }
 TEST(Replicas, LeastLoadedFillsNoGpuMoreThanTheOthersDoOnAverage) {
-  std::int64_t least = 0, turns = 0, near = 0;
+  std::int64_t least = 0, turns = 0, near = 0, balanced = 0;
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
     const Traffic traffic = random_traffic(seed);
     least += fullest("least_loaded", traffic);
     turns += fullest("round_robin", traffic);
     near += fullest("nearest", traffic);
+    balanced += fullest("balanced", traffic);
   }
   EXPECT_LT(least, turns);
   EXPECT_LT(least, near);
+  EXPECT_LT(balanced, turns);
+  EXPECT_LT(balanced, near);
+}
+
+TEST(Replicas, ChoicesThatSpreadOverNodesSendMoreOverAdapters) {
+  const ExpertMap map = copied_map();
+  const GroupShape group{8, 4};
+  const auto crossing = [&](const std::string& kind, const Traffic& traffic) {
+    Exchanger exchange(map, group, replica_choices().make(Config::from_text(kind, "replicas.yaml"), map, group));
+    ExchangeLoad load;
+    exchange(traffic, load);
+    PortLoad ports(group.gpus);
+    ports.add(load, group);
+    return std::accumulate(ports.nic_out.begin(), ports.nic_out.end(), 0.0);
+  };
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    const Traffic traffic = random_traffic(seed);
+    EXPECT_LT(crossing("nearest", traffic), crossing("round_robin", traffic)) << "seed " << seed;
+  }
 }
 }  // namespace
 }  // namespace moesim

@@ -1,11 +1,12 @@
-#include "placement/batch_balance.h"
+#include "exchange/batch_balance.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "core/check.h"
-#include "placement/linear_program.h"
+#include "exchange/linear_program.h"
+#include "exchange/replica_kinds.h"
 
 namespace moesim {
 namespace {
@@ -74,10 +75,12 @@ std::vector<std::int32_t> balanced_slot_rows(const ExpertMap& map, std::span<con
 }
 
 namespace {
-class BalancedReplica final : public ReplicaChoice {
+/// After the totals of the slots, sources fill their own GPU's and node's copies first.
+class Balanced final : public ReplicaChoice {
  public:
-  BalancedReplica(ExpertMap map, const GroupShape& group)
-      : map_(std::move(map)), group_(group), table_(replica_table(map_)) {}
+  using Params = NoParams;
+  Balanced(Params, const ExpertMap& map, const GroupShape& group)
+      : map_(map), group_(group), table_(replica_table(map_)) {}
 
   void split(const Traffic& traffic, std::span<std::int32_t> by_slot) const override {
     const auto experts = std::size_t(map_.experts), slots = std::size_t(map_.slots());
@@ -109,7 +112,7 @@ class BalancedReplica final : public ReplicaChoice {
 };
 }  // namespace
 
-std::unique_ptr<ReplicaChoice> balanced_replica(const ExpertMap& map, const GroupShape& group) {
-  return std::make_unique<BalancedReplica>(map, group);
+ReplicaStrategy choose_balanced() {
+  return replica_choice<Balanced>("balanced", "least rows on the fullest GPU, by a linear programme an exchange");
 }
 }  // namespace moesim

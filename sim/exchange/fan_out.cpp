@@ -1,8 +1,9 @@
+#include "exchange/fan_out.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/check.h"
-#include "routing/traffic.h"
 
 namespace moesim {
 namespace {

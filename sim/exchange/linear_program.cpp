@@ -1,4 +1,4 @@
-#include "placement/linear_program.h"
+#include "exchange/linear_program.h"
 
 #include <glpk.h>
 

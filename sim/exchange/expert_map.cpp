@@ -1,4 +1,6 @@
-#include "routing/expert_map.h"
+#include "exchange/expert_map.h"
+
+#include <algorithm>
 
 #include "core/ceil_div.h"
 #include "core/check.h"
@@ -10,6 +12,10 @@ std::vector<int> ExpertMap::replicas(int expert) const {
   for (int slot = 0; slot < slots(); ++slot)
     if (slot_to_expert[std::size_t(slot)] == expert) out.push_back(slot);
   return out;
+}
+
+bool has_copies(const ExpertMap& map) {
+  return std::ranges::count_if(map.slot_to_expert, [](int e) { return e >= 0; }) > map.experts;
 }
 
 ReplicaTable replica_table(const ExpertMap& map) {

@@ -1,12 +1,12 @@
-#include "placement/batch_balance.h"
+#include "exchange/batch_balance.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <numeric>
 
-#include "../../law/placement/loads_for_tests.h"
-#include "placement/packing.h"
+#include "core/random.h"
+#include "exchange/replica_choice.h"
 
 namespace moesim {
 namespace {
@@ -15,6 +15,14 @@ std::int64_t slowest(const ExpertMap& map, std::span<const std::int32_t> slot_ro
   std::vector<std::int64_t> gpu(std::size_t(map.gpus), 0);
   for (std::size_t s = 0; s < slot_rows.size(); ++s) gpu[s / std::size_t(map.slots_per_gpu)] += slot_rows[s];
   return std::ranges::max(gpu);
+}
+
+/// 16 experts on four GPUs of six slots; experts 0 to 7 have two copies, at random places.
+ExpertMap copied_map(Random& random) {
+  ExpertMap map{16, 4, 6, {}};
+  for (int slot = 0; slot < 24; ++slot) map.slot_to_expert.push_back(slot % 16);
+  random.shuffle<int>(map.slot_to_expert);
+  return map;
 }
 
 TEST(BatchBalance, EvensOutWhatEvenSharingCannot) {
@@ -73,11 +81,10 @@ std::int64_t least_by_flow(const ExpertMap& map, std::span<const std::int64_t> r
 TEST(BatchBalance, EqualsTheMaximalFlowWithinTheRounding) {
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
     SCOPED_TRACE(seed);
-    const Loads planned = skewed_loads(1, 16, 1, seed), batch = skewed_loads(1, 16, 0.7, seed + 100);
-    const PlacementProblem problem = checked({.gpus = 4, .slots = 24}, 16);
-    const ExpertMap map = longest_first(planned.row(0), problem);
+    Random random(seed, "batch");
+    const ExpertMap map = copied_map(random);
     std::vector<std::int64_t> rows;
-    for (const double l : batch.row(0)) rows.push_back(std::int64_t(l) / 16);
+    for (int e = 0; e < 16; ++e) rows.push_back(std::int64_t(1000 * random.log_normal(0, 0.7)));
     const std::vector<std::int32_t> got = balanced_slot_rows(map, rows);
     for (int e = 0; e < 16; ++e) {
       std::int64_t sum = 0;
@@ -91,20 +98,18 @@ TEST(BatchBalance, EqualsTheMaximalFlowWithinTheRounding) {
 }
 
 TEST(BatchBalance, SplitsEverySourcesRows) {
-  const Loads loads = skewed_loads(1, 16, 1, 1);
-  const PlacementProblem problem = checked({.gpus = 4, .nodes = 2, .slots = 24}, 16);
-  const ExpertMap map = longest_first(loads.row(0), problem);
+  Random random(1, "rows");
+  const ExpertMap map = copied_map(random);
   Traffic traffic;
   traffic.router = {16, 2, 1, 1};
   traffic.sources = 4;
-  Random random(1, "rows");
   std::vector<std::int64_t> rows(16, 0);
   for (std::size_t i = 0; i < 64; ++i) {
     traffic.rows.push_back(std::int32_t(random.below(50)));
     rows[i % 16] += traffic.rows.back();
   }
   std::vector<std::int32_t> by_slot(4 * 24, 0), total(24, 0);
-  balanced_replica(map, {4, 2})->split(traffic, by_slot);
+  replica_choices().make(Config::from_text("balanced", "test"), map, {4, 2})->split(traffic, by_slot);
   for (std::size_t source = 0; source < 4; ++source)
     for (int e = 0; e < 16; ++e) {
       std::int32_t sum = 0;

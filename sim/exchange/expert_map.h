@@ -1,19 +1,10 @@
 // Which expert each slot of an expert-parallel group holds, for one MoE layer.
 #pragma once
-#include <string>
 #include <vector>
 
-#include "core/ceil_div.h"
+#include "spec/group_shape.h"
 
 namespace moesim {
-
-/// The GPUs of one expert-parallel group, numbered node by node: GPU g is on node g / gpus_per_node.
-struct GroupShape {
-  int gpus = 1;
-  int gpus_per_node = 8;
-  int nodes() const { return ceil_div(gpus, gpus_per_node); }
-  int node_of(int gpu) const { return gpu / gpus_per_node; }
-};
 
 /// One layer's placement.  Slot s is on GPU s / slots_per_gpu; an expert in several slots is replicated.
 struct ExpertMap {
@@ -28,6 +19,9 @@ struct ExpertMap {
   std::vector<int> replicas(int expert) const;
   bool operator==(const ExpertMap&) const = default;
 };
+
+/// Some expert is in more than one slot.
+bool has_copies(const ExpertMap& map);
 
 /// The slots of every expert, flat: those of expert e are slots[first[e]] .. slots[first[e + 1] - 1], ascending.
 struct ReplicaTable {

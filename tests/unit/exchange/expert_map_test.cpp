@@ -1,4 +1,4 @@
-#include "routing/expert_map.h"
+#include "exchange/expert_map.h"
 
 #include <gtest/gtest.h>
 

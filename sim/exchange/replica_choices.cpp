@@ -1,0 +1,30 @@
+#include <fmt/format.h>
+
+#include "exchange/replica_kinds.h"
+
+namespace moesim {
+
+const Family<ReplicaChoice, const ExpertMap&, const GroupShape&>& replica_choices() {
+  static const Family<ReplicaChoice, const ExpertMap&, const GroupShape&> family(
+      "replica choice", {choose_nearest(), choose_round_robin(), choose_least_loaded(), choose_balanced()});
+  return family;
+}
+
+ReplicaSpec::ReplicaSpec(const Config& config) : config_(config) {
+  make(contiguous_map(1, 1), {1, 1});  // a wrong name or parameter is found now
+}
+
+std::unique_ptr<ReplicaChoice> ReplicaSpec::make(const ExpertMap& map, const GroupShape& group) const {
+  return config_ ? replica_choices().make(*config_, map, group) : nearest_replica(map, group);
+}
+
+void ReplicaSpec::only_even(std::string_view who, bool copies) const {
+  if (!config_ || !copies) return;
+  const std::string kind = config_->is_scalar() ? config_->text() : config_->at("kind").text();
+  if (kind == "round_robin") return;
+  config_->fail(
+      fmt::format("{} does not know which source an expert's rows come from, so its copies share them evenly "
+                  "(round_robin), got {}",
+                  who, kind));
+}
+}  // namespace moesim

@@ -1,0 +1,30 @@
+// The replica choices that replica_choices.cpp lists, and what they share.
+#pragma once
+#include "exchange/replica_choice.h"
+
+namespace moesim {
+
+ReplicaStrategy choose_nearest(), choose_round_robin(), choose_least_loaded(), choose_balanced();
+
+/// Of choices without parameters.
+struct NoParams {
+  static void fields(auto&, auto&) {}
+};
+
+template <class Choice>
+ReplicaStrategy replica_choice(std::string_view kind, std::string_view summary) {
+  return strategy<Choice, ReplicaChoice, const ExpertMap&, const GroupShape&>(kind, summary);
+}
+
+/// Calls use(source, rows, the slots of the expert) for every source and expert with rows, in that order.
+template <class Use>
+void each_share(const Traffic& traffic, const ReplicaTable& replicas, Use use) {
+  const auto experts = std::size_t(traffic.router.experts);
+  for (std::size_t source = 0; source < std::size_t(traffic.sources); ++source)
+    for (std::size_t e = 0; e < experts; ++e) {
+      const std::int32_t rows = traffic.rows[source * experts + e];
+      const auto first = std::size_t(replicas.first[e]), last = std::size_t(replicas.first[e + 1]);
+      if (rows > 0) use(source, rows, std::span(replicas.slots).subspan(first, last - first));
+    }
+}
+}  // namespace moesim

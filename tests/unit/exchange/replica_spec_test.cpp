@@ -1,0 +1,56 @@
+#include <gtest/gtest.h>
+
+#include "exchange/replica_choice.h"
+
+namespace moesim {
+namespace {
+Config choice(const std::string& text) {
+  return Config::from_text("placement:\n  replica_choice: " + text + "\n", "s.yaml")
+      .at("placement")
+      .at("replica_choice");
+}
+std::string message(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const ConfigError& e) {
+    return e.what();
+  }
+  return "accepted";
+}
+
+TEST(ReplicaSpec, RefusesWhatIsNoChoiceWhereItStands) {
+  EXPECT_EQ(message([] { ReplicaSpec{choice("round_robbin")}; }),
+            "s.yaml:2:19: placement.replica_choice: no replica choice is called \"round_robbin\"; did you mean "
+            "\"round_robin\"?");
+  EXPECT_EQ(message([] { ReplicaSpec{choice("{kind: nearest, far: 1}")}; }),
+            "s.yaml:2:35: placement.replica_choice: unknown key \"far\"; known keys: kind");
+  EXPECT_EQ(message([] { ReplicaSpec{choice("{kind: balanced}")}; }), "accepted");
+}
+
+TEST(ReplicaSpec, UnnamedIsNearest) {
+  // One expert in both slots of two GPUs.
+  const ExpertMap map{1, 2, 1, {0, 0}};
+  Traffic traffic;
+  traffic.tokens = {4, 2};
+  traffic.choices.assign(6, 0);
+  count_rows({1, 1, 1, 1}, traffic);
+  const auto split = [&](const ReplicaSpec& spec) {
+    std::vector<std::int32_t> out(4);
+    spec.make(map, {2, 1})->split(traffic, out);
+    return out;
+  };
+  EXPECT_EQ(split({}), (std::vector<std::int32_t>{4, 0, 0, 2}));
+  EXPECT_EQ(split(ReplicaSpec{choice("nearest")}), split({}));
+  EXPECT_EQ(split(ReplicaSpec{choice("round_robin")}), (std::vector<std::int32_t>{2, 2, 1, 1}));
+}
+
+TEST(ReplicaSpec, ClosedFormsTakeOnlyEvenSharesWhereThereIsAChoice) {
+  EXPECT_EQ(message([] { ReplicaSpec{choice("least_loaded")}.only_even("serving", true); }),
+            "s.yaml:2:19: placement.replica_choice: serving does not know which source an expert's rows come from, so "
+            "its copies share them evenly (round_robin), got least_loaded");
+  EXPECT_EQ(message([] { ReplicaSpec{choice("least_loaded")}.only_even("serving", false); }), "accepted");
+  EXPECT_EQ(message([] { ReplicaSpec{choice("round_robin")}.only_even("serving", true); }), "accepted");
+  EXPECT_EQ(message([] { ReplicaSpec{}.only_even("serving", true); }), "accepted");
+}
+}  // namespace
+}  // namespace moesim
