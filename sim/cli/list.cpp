@@ -19,9 +19,9 @@
 #include "record/schema.h"
 #include "routing/traffic.h"
 #include "schedule/pipeline.h"
-#include "serving/balancer.h"
-#include "serving/batcher.h"
-#include "serving/workload.h"
+#include "serving/instance/batcher.h"
+#include "serving/requests/workload.h"
+#include "serving/service/balancer.h"
 #include "study/studies.h"
 
 namespace moesim {

@@ -1,8 +1,8 @@
 #include "serving/run_serving.h"
 
 #include "core/log.h"
-#include "serving/deployment.h"
-#include "serving/report.h"
+#include "serving/deployment/deployment.h"
+#include "serving/report/report.h"
 
 namespace moesim {
 

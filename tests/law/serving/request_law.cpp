@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "serving/service.h"
+#include "serving/service/service.h"
 
 namespace moesim {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-#include "serving/workload.h"
+#include "serving/requests/workload.h"
 
 namespace moesim {
 namespace {

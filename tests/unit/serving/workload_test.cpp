@@ -1,4 +1,4 @@
-#include "serving/workload.h"
+#include "serving/requests/workload.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "serving/row_file.h"
+#include "serving/traces/row_file.h"
 
 namespace moesim {
 namespace {

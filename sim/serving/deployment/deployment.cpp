@@ -1,0 +1,113 @@
+#include "serving/deployment/deployment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "serving/deployment/build_pool.h"
+#include "serving/deployment/fold.h"
+#include "spec/catalogue.h"
+
+namespace moesim {
+namespace {
+/// An instance of a node or more takes whole nodes.
+int whole_nodes(int gpus, int per_node) {
+  return per_node > 0 && gpus >= per_node ? (gpus + per_node - 1) / per_node * per_node : std::max(1, gpus);
+}
+
+void check_gpus(const Config& pools, const Deployment& d) {
+  std::int64_t all = 0;
+  for (const auto& p : d.pools) {
+    const Parallel& s = p->section.parallel;
+    if (s.tensor < 1 || s.data < 1 || s.pipeline < 1)
+      pools.fail("parallel: tensor, data and pipeline must be at least 1");
+    if (p->described < 1) pools.fail("instances must be at least 1");
+    all += std::int64_t{p->described} * whole_nodes(s.gpus(), d.cluster.node.gpus);
+  }
+  if (all > d.cluster.gpus())
+    pools.fail(fmt::format("the pools take {} GPUs, but the cluster has {}", all, d.cluster.gpus()));
+}
+}  // namespace
+
+std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
+  auto out = std::make_unique<Deployment>();
+  Deployment& d = *out;
+  const Config config = run.scenario.at("serving");
+  config.parse(d.section);
+  SpeculationSpec& drafts = d.section.speculation;
+  if (drafts.kind == DraftKind::mtp && drafts.acceptance.empty())
+    if (const std::string file = trace_file(run.scenario.at_or_empty("routing")); !file.empty())
+      drafts.acceptance = measured_acceptance(Trace(file).header());
+  check_speculation(drafts);
+  const std::vector<Config> pools = config.at("pools").items();
+  if (pools.empty()) config.at("pools").fail("expected at least one pool");
+  d.has_model = run.scenario.has("model");
+  if (d.has_model) {
+    d.model = read_model(run.scenario.at("model"));
+    if (!d.model.unpublished.empty())
+      run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", d.model.name, d.model.unpublished));
+    if (d.section.speculation.kind == DraftKind::mtp && d.model.mtp_layers == 0)
+      config.at("speculation").fail(fmt::format("{} has no multi-token prediction layer", d.model.name));
+  }
+  for (const PoolSection& p : d.section.pools) {
+    d.pools.push_back(std::make_unique<BuiltPool>());
+    d.pools.back()->section = p;
+    d.pools.back()->described = p.instances;
+  }
+  fold(run.scenario, d);
+
+  WorkloadContext context{.seed = run.seed, .shares = d.shares, .beside = run.scenario.file()};
+  if (d.section.duration.v > 0) context.duration = d.section.duration;
+  d.workload = workloads().make(config.at("workload"), context);
+  if (const std::size_t described = std::max<std::size_t>(1, d.section.domains.size());
+      std::size_t(d.workload->domains()) > described)
+    config.at("workload")
+        .fail(fmt::format("domains: requests name {} domains, but serving.domains describes {}", d.workload->domains(),
+                          described));
+
+  const bool hardware = run.scenario.has("cluster");
+  if (hardware) {
+    d.cluster = read_cluster(run.scenario.at("cluster"));
+    d.network = networks().make_or(run.scenario, "network", "bottleneck", engine, d.cluster);
+    d.calibration = d.network->calibration();
+    d.use = std::make_unique<NetworkUse>(d, *d.network);
+  }
+  if (hardware) check_gpus(config.at("pools"), d);
+  int gpus = 0;
+  for (std::size_t i = 0; i < pools.size(); ++i) {
+    BuiltPool& pool = *d.pools[i];
+    if (!pool.section.fixed && !hardware) run.scenario.fail("missing key \"cluster\": steps are computed on its GPUs");
+    pool.node = d.cluster.node;
+    if (pools[i].has("node")) {
+      pool.node = read_node(pools[i].at("node"));
+      Cluster own = d.cluster;
+      own.node = pool.node;
+      own.nodes = std::max(1, (pool.section.parallel.gpus() + own.node.gpus - 1) / own.node.gpus);
+      pool.topology = std::make_unique<Topology>(own);
+    }
+    PoolShape shape;
+    build_pool(run, pools[i], d, pool, shape);
+    shape.instances = pool.simulated;
+    shape.described = pool.described;
+    shape.first_gpu = gpus;
+    shape.gpus = whole_nodes(shape.gpus, pool.node.gpus);
+    gpus += pool.simulated * shape.gpus;
+    d.shape.pools.push_back(std::move(shape));
+  }
+  ServiceShape& s = d.shape;
+  s.context = d.section.context > 0 ? d.section.context : d.has_model ? d.model.max_positions : 0;
+  s.duration = context.duration;
+  s.drain = d.section.drain;
+  if (!s.drain && d.section.duration.v == 0) config.fail("drain: false needs a duration");
+  s.warmup = d.section.warmup;
+  s.slo = d.section.slo;
+  if (s.slo.ttft.v > 0 && !d.has_prompts())
+    config.at("slo").fail("ttft: no pool computes prompts, so the time to their first token is not known");
+  s.faults = d.section.faults;
+  s.gpus_per_node = hardware ? d.cluster.node.gpus : 8;
+  s.layers = d.has_model ? d.model.layers : 1;
+  s.sample = d.section.sample.v > 0 ? d.section.sample : d.section.duration.v > 0 ? d.section.duration / 100 : 60_s;
+  s.rebalance = d.section.rebalance.spec.interval;
+  return out;
+}
+}  // namespace moesim
