@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "cli/explain_scenario.h"
-#include "serving/deployment/build_pool.h"
+#include "serving/deployment/pool_choices.h"
 #include "serving/deployment/pool_memory.h"
 #include "spec/catalogue.h"
 

@@ -19,9 +19,9 @@
 #include "record/schema.h"
 #include "routing/traffic.h"
 #include "schedule/pipeline.h"
+#include "serving/fleet/balancer.h"
 #include "serving/instance/batcher.h"
-#include "serving/requests/workload.h"
-#include "serving/service/balancer.h"
+#include "serving/traces/workloads.h"
 #include "study/studies.h"
 
 namespace moesim {

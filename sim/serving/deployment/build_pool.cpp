@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "placement/section.h"
+#include "serving/deployment/pool_choices.h"
+#include "serving/deployment/pool_experts.h"
 #include "serving/deployment/pool_memory.h"
 
 namespace moesim {
@@ -22,84 +23,19 @@ void check_parallel(const Config& config, const PoolSection& s, const Model& mod
     at.fail("the model has no experts to spread");
 }
 
-ExchangeKernel exchange_of(const Config& config, const PoolSection& s) {
-  if (s.exchange == "auto") return s.role == Role::decode ? ExchangeKernel::low_latency : ExchangeKernel::normal;
-  ExchangeKernel out{};
-  config.at("exchange").parse(out);
-  return out;
+void check_autoscale(const Config& config, const Autoscale& autoscale) {
+  if (autoscale.period.v <= 0) config.at("autoscale").fail("period: must be above 0 s");
+  if (autoscale.check.v <= 0) config.at("autoscale").fail("check: must be above 0 s");
+  for (double v : autoscale.curve)
+    if (!(v >= 0 && v <= 1)) config.at("autoscale").fail(fmt::format("curve: shares lie between 0 and 1, got {}", v));
 }
 
-/// Experts, their places and the routing of one pool.
-ExpertBank::Setup experts_of(StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool) {
-  const PoolSection& s = pool.section;
-  const int gpus = s.parallel.experts_tensor ? 1 : s.parallel.stage_gpus();
-  const GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
-  const MoeShape& moe = *d.model.moe;
-  const RouterShape router{moe.experts, moe.top_k, moe.groups, moe.groups_used};
-  const std::size_t domains = std::max<std::size_t>(1, d.section.domains.size());
-  for (std::size_t i = 0; i < domains; ++i)
-    for (const TracePhase phase : {TracePhase::prefill, TracePhase::decode}) {
-      const Config routing = d.section.domains.empty() ? run.scenario.at_or_empty("routing") : d.section.domains[i];
-      pool.sources.push_back(make_traffic(routing, {router, shape, run.seed, phase}));
-    }
-  const Config& placed = config.has("placement") ? config : run.scenario;
-  const std::size_t main = s.role == Role::prefill ? 0 : 1;
-  pool.maps = read_placement(placed, d.model, shape, [&](int layer, std::span<double> loads) {
-                pool.sources[main]->shares(layer, 0, loads);
-              }).maps;
-  pool.slots_per_gpu = pool.maps.front().slots_per_gpu;
-  ExpertBank::Setup out;
-  out.model = &d.model;
-  out.kernels = pool.kernels.get();
-  out.options = options_of(s);
-  out.any_layout = s.role == Role::both;
-  out.gpus = gpus;
-  out.gpus_per_node = pool.node.gpus;
-  out.calibration = d.calibration;
-  const Bytes row = s.precision.of_experts() == Dtype::fp8 ? fp8_row(d.model.hidden) : bf16_row(d.model.hidden);
-  const ExchangeKernel kernel = exchange_of(config, s);
-  out.dispatch = {kernel, ExchangeDirection::dispatch, row, s.exchange_sms, true};
-  out.combine = {kernel, ExchangeDirection::combine, bf16_row(d.model.hidden), s.exchange_sms, true};
-  out.layers = d.model.moe_layers();
-  out.maps = pool.maps;
-  for (const auto& source : pool.sources) out.sources.push_back(source.get());
-  out.settings = s.bank;
-  out.seed = run.seed;
-  if (gpus > 1) {
-    const Topology& topology = pool.topology ? *pool.topology : d.network->topology();
-    pool.group = std::make_unique<ExchangeGroup>(topology, GpuId{0}, gpus);
-    out.group = pool.group.get();
-  }
-  // Exchanges that copy with SMs leave the others to what runs beside them.
-  const bool shares = s.overlap != OverlapKind::none && kernel == ExchangeKernel::normal && gpus > 1;
-  if (shares) out.share.sms = pool.node.gpu.sms - s.exchange_sms;
-  return out;
-}
-}  // namespace
-
-LayerOptions options_of(const PoolSection& s) {
-  LayerOptions out;
-  out.precision = s.precision;
-  out.tensor = s.parallel.tensor;
-  out.expert_tensor = s.parallel.experts_tensor ? s.parallel.tensor : 1;
-  out.sequence_parallel = s.parallel.tensor > 1 && !s.parallel.experts_tensor;
-  out.graphs = s.graphs;
-  out.layout = s.role == Role::decode ? GroupLayout::masked : GroupLayout::contiguous;
-  return out;
-}
-
-void take_released(const Config& given, const Precisions& released, Precisions& out) {
-  if (!given.has("linear")) {
-    out.linear = released.linear;
-    if (!given.has("experts")) out.experts = released.experts;
-  }
-  if (!given.has("expert_weights")) out.expert_weights = released.expert_weights;
-}
-
-void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape) {
+/// The pool but for its instances.
+void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolShape& shape) {
   PoolSection& s = pool.section;
   if (s.name.empty()) s.name = std::string(name_of(s.role));
   if (s.instances < 1) config.at("instances").fail("must be at least 1");
+  check_autoscale(config, s.autoscale);
   shape.name = s.name;
   shape.role = s.role;
   shape.start_up = s.start_up;
@@ -107,38 +43,42 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   shape.tensor = s.parallel.tensor;
   shape.gpus = s.parallel.gpus();
   shape.autoscale = s.autoscale;
-  if (s.autoscale.period.v <= 0) config.at("autoscale").fail("period: must be above 0 s");
-  if (s.autoscale.check.v <= 0) config.at("autoscale").fail("check: must be above 0 s");
-  for (double v : shape.autoscale.curve)
-    if (!(v >= 0 && v <= 1)) config.at("autoscale").fail(fmt::format("curve: shares lie between 0 and 1, got {}", v));
   pool.batcher =
       config.has("batcher") ? batchers().make(config.at("batcher")) : batchers().make_or(config, "batcher", "chunked");
   shape.batcher = pool.batcher.get();
-  InstanceShape& in = shape.instance;
-  in.ranks = s.parallel.data;
-  in.stages = s.parallel.pipeline;
-  in.preemption = s.kv.preemption;
-  in.watermark = s.kv.watermark;
-  in.domains = int(std::max<std::size_t>(1, d.section.domains.size()));
-  if (s.role != Role::prefill) in.speculation = d.section.speculation;
-  in.kv.block = s.kv.block;
+}
+
+/// An instance but for its memory.
+void fill_instance(const Config& config, const Deployment& d, const PoolSection& s, InstanceShape& shape) {
+  shape.ranks = s.parallel.data;
+  shape.stages = s.parallel.pipeline;
+  shape.preemption = s.kv.preemption;
+  shape.watermark = s.kv.watermark;
+  shape.domains = int(std::max<std::size_t>(1, d.section.domains.size()));
+  if (s.role != Role::prefill) shape.speculation = d.section.speculation;
+  shape.kv.block = s.kv.block;
   if (s.kv.block < 1) config.at("kv").fail("block: must be at least 1");
   // Decode pools get their KV caches over the network: a prefix cache would never be asked.
   const int hashes = s.kv.prefix_cache && s.role != Role::decode ? d.workload->hash_block() : 0;
   if (hashes > 0) {
-    in.kv.hash_block = hashes;
-    in.kv.block = std::gcd(hashes, s.kv.block);
+    shape.kv.hash_block = hashes;
+    shape.kv.block = std::gcd(hashes, s.kv.block);
   }
-  if (s.fixed) {
-    if (s.kv.capacity < 1) config.fail("kv.capacity: is needed where steps have a fixed cost");
-    if (s.parallel.pipeline > 1) config.fail("parallel.pipeline: a fixed step has one stage");
-    in.kv.capacity = pool.capacity = s.kv.capacity / in.kv.block * in.kv.block;
-    shape.cost = [fixed = *s.fixed](int) { return std::make_unique<FixedCost>(fixed); };
-    return;
-  }
-  if (!d.has_model)
-    run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
-  check_parallel(config, s, d.model);
+}
+
+/// Steps of a fixed cost, and a KV cache of a given size.
+void fill_fixed(const Config& config, BuiltPool& pool, PoolShape& shape) {
+  const PoolSection& s = pool.section;
+  KvShape& kv = shape.instance.kv;
+  if (s.kv.capacity < 1) config.fail("kv.capacity: is needed where steps have a fixed cost");
+  if (s.parallel.pipeline > 1) config.fail("parallel.pipeline: a fixed step has one stage");
+  kv.capacity = pool.capacity = s.kv.capacity / kv.block * kv.block;
+  shape.cost = [fixed = *s.fixed](int) { return std::make_unique<FixedCost>(fixed); };
+}
+
+/// How long a step takes, layer by layer.
+LayeredCost::Setup set_up_cost(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
+  PoolSection& s = pool.section;
   take_released(config.at_or_empty("precision"), released_precisions(d.model, pool.node.gpu), s.precision);
   pool.kernel_model = make_kernel_model(run.scenario, pool.node.gpu);
   pool.kernels = std::make_unique<KernelCosts>(*pool.kernel_model);
@@ -153,35 +93,42 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   cost.overhead = s.overhead;
   if (s.role != Role::prefill) cost.speculation = d.section.speculation;
   if (d.model.moe) {
-    cost.experts = experts_of(run, config, d, pool);
+    cost.experts = set_up_experts(run, config, d, pool);
     cost.share = cost.experts->share;
-    cost.rebalance = d.section.rebalance.spec;
-    if (d.section.rebalance.spec.interval.v > 0) {
-      cost.policy = [policy = d.section.rebalance.policy] {
-        return placements().make(Config::from_text(policy, "serving.rebalance.policy"));
-      };
-      cost.policy();  // a wrong name is found now
-      cost.problem.gpus = cost.experts->gpus;
-      cost.problem.nodes = std::max(1, cost.experts->gpus / pool.node.gpus);
-      cost.problem.slots = pool.maps.front().slots();
-      cost.problem.groups = d.model.moe->groups;
-    }
+    set_up_rebalancing(d, pool, cost);
   }
-  fit_memory(config, d, pool, cost.options);
-  in.kv.capacity = pool.capacity / in.kv.block * in.kv.block;
-  in.window = window_of(d.model);
-  in.kv.window = in.window.keys;
-  in.kv.beyond = pool.beyond_window;
+  return cost;
+}
+
+/// What an instance's ranks hold of the KV cache, and how fast it comes from below.
+void fill_memory(const Model& model, const BuiltPool& pool, const LayerOptions& options, InstanceShape& shape) {
+  const PoolSection& s = pool.section;
+  shape.kv.capacity = pool.capacity / shape.kv.block * shape.kv.block;
+  shape.window = window_of(model);
+  shape.kv.window = shape.window.keys;
+  shape.kv.beyond = pool.beyond_window;
   Bytes rank_token{};
   for (int stage = 0; stage < s.parallel.pipeline; ++stage)
-    rank_token +=
-        kv_bytes_per_token(d.model, held(d.model, s.parallel, stage, 0, false), cost.options) * s.parallel.tensor;
-  in.kv_token = rank_token;
-  in.host = {pool.node.host_bandwidth.v * s.parallel.tensor};
-  in.disk = {s.kv.disk_bandwidth.v * s.parallel.tensor};
+    rank_token += kv_bytes_per_token(model, held(model, s.parallel, stage, 0, false), options) * s.parallel.tensor;
+  shape.kv_token = rank_token;
+  shape.host = {pool.node.host_bandwidth.v * s.parallel.tensor};
+  shape.disk = {s.kv.disk_bandwidth.v * s.parallel.tensor};
   const std::int64_t per_gpu = std::max<std::int64_t>(1, rank_token.v / s.parallel.tensor);
-  in.kv.host = s.kv.host.v / per_gpu;
-  in.kv.disk = s.kv.disk.v / per_gpu;
+  shape.kv.host = s.kv.host.v / per_gpu;
+  shape.kv.disk = s.kv.disk.v / per_gpu;
+}
+}  // namespace
+
+void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape) {
+  fill_pool(config, d, pool, shape);
+  fill_instance(config, d, pool.section, shape.instance);
+  if (pool.section.fixed) return fill_fixed(config, pool, shape);
+  if (!d.has_model)
+    run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
+  check_parallel(config, pool.section, d.model);
+  const LayeredCost::Setup cost = set_up_cost(run, config, d, pool);
+  fit_memory(config, d, pool, cost.options);
+  fill_memory(d.model, pool, cost.options, shape.instance);
   shape.cost = [cost, &pool](int) {
     auto out = std::make_unique<LayeredCost>(cost);
     pool.costs.push_back(out.get());

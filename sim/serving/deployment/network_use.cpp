@@ -93,10 +93,10 @@ void NetworkUse::settle(Time until) {
 }
 
 void NetworkUse::report(Results& results, const Service& service) {
-  settle(service.ended());
+  settle(service.end().at);
   // Of every second that a simulated instance of a pool is on, so many seconds of the pool's instances.
   const auto stands_for = [&](std::size_t p) {
-    const Service::PoolTotals& t = service.pool(p);
+    const PoolTotals& t = service.pool(p);
     return t.on_time > 0 ? t.all_time / t.on_time : 1;
   };
   LinkTotals caches = link_totals(network_), all{};

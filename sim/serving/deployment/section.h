@@ -90,7 +90,8 @@ struct EnergySection {
   }
 };
 
-struct RecordSection {
+/// Rows that the tables keep.
+struct TableLimits {
   std::int64_t requests = 20000, steps = 5000;
   static void fields(auto& f, auto& p) {
     f("requests", p.requests, "rows of the request table, from the first on; rejected requests are always listed");
@@ -110,7 +111,7 @@ struct ServingSection {
   RebalanceSection rebalance;
   Slo slo;
   EnergySection energy;
-  RecordSection record;
+  TableLimits record;
   static void fields(auto& f, auto& p) {
     f.required("workload", p.workload, "where requests come from (moesim list workload)");
     f("duration", p.duration, "requests arrive until then; 0 s: until the workload ends");

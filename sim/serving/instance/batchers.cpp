@@ -67,7 +67,7 @@ class Chunked final : public Limited {
     double pairs = max_pairs_;
     rank.decode();
     bool any = false;
-    const auto take = [&](const StepBuilder::Piece& piece) {
+    const auto take = [&](const PromptPiece& piece) {
       int tokens = std::min(budget, piece.left);
       if (max_pairs_ > 0) {  // n tokens after c: n c + n^2 / 2 pairs
         const double c = piece.context, most = std::sqrt(c * c + 2 * std::max(0.0, pairs)) - c;

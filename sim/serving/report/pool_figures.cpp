@@ -22,7 +22,7 @@ void write_quantiles(Results& results, std::string_view name, const Quantiles& q
 double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
 PoolFigures pool_figures(const Deployment& d, const Service& service, std::size_t p) {
-  const Service::PoolTotals& t = service.pool(p);
+  const PoolTotals& t = service.pool(p);
   const BuiltPool& pool = *d.pools[p];
   PoolFigures f;
   f.on = (t.on_time - t.warm_on) / (t.all_time > 0 ? 1 - t.idle / t.all_time : 1);
@@ -41,8 +41,8 @@ PoolFigures pool_figures(const Deployment& d, const Service& service, std::size_
 }
 
 void report_pool(Results& results, const Deployment& d, const Service& service, std::size_t p, const PoolFigures& f) {
-  const Service::PoolTotals& t = service.pool(p);
-  const PoolShape& shape = service.pool_shape(p);
+  const PoolTotals& t = service.pool(p);
+  const PoolShape& shape = service.fleet().pools()[p];
   const std::string scope = scope_of(shape);
   std::vector<float> steps = t.step_times;
   write_quantiles(results, "step_time", quantiles(steps), "s", scope);

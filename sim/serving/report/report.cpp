@@ -11,7 +11,7 @@ namespace moesim {
 namespace {
 void report_requests(Results& results, Service& service) {
   Outcome& o = service.outcome();
-  if (service.has_prompts()) write_quantiles(results, "ttft", quantiles(o.ttft), "s");
+  if (service.fleet().has_prompts()) write_quantiles(results, "ttft", quantiles(o.ttft), "s");
   write_quantiles(results, "tpot", quantiles(o.tpot), "s");
   write_quantiles(results, "itl", o.itl.quantiles(), "s");
   write_quantiles(results, "e2e", quantiles(o.e2e), "s");
@@ -19,9 +19,9 @@ void report_requests(Results& results, Service& service) {
   results.metric("requests_arrived", double(o.arrived), "");
   results.metric("requests_finished", double(o.finished), "");
   results.metric("requests_rejected", double(o.rejected), "");
-  results.metric("requests_running", double(service.running()), "");
-  results.metric("requests_waiting", double(service.waiting()), "");
-  const std::int64_t known = o.finished + o.rejected + service.running() + service.waiting();
+  results.metric("requests_running", double(service.end().running), "");
+  results.metric("requests_waiting", double(service.end().waiting), "");
+  const std::int64_t known = o.finished + o.rejected + service.end().running + service.end().waiting;
   results.metric("requests_unaccounted", double(o.arrived - known), "");
   results.metric("tokens_unaccounted", double(o.asked_tokens - o.output_tokens), "tokens");
   results.metric("requests_outside", double(o.outside_arrived), "");
@@ -30,7 +30,7 @@ void report_requests(Results& results, Service& service) {
   results.metric("goodput_share", ratio(double(o.good), double(o.e2e.size())), "");
   results.metric("input_tokens", double(o.input_tokens), "tokens");
   results.metric("output_tokens", double(o.output_tokens), "tokens");
-  results.metric("request_rate", ratio(double(o.finished), seconds(service.ended())), "requests/s");
+  results.metric("request_rate", ratio(double(o.finished), seconds(service.end().at)), "requests/s");
 }
 
 /// What the pool with the least time to spare spends most of its time on, or "load" if it mostly waits for requests.
@@ -41,7 +41,7 @@ void report_bottleneck(Results& results, const Service& service, std::size_t poo
   const bool idle = 1 - utilisation > share;
   results.metric(
       "bottleneck", idle ? 1 - utilisation : share, "",
-      fmt::format("{},limit:{}", scope_of(service.pool_shape(pool)), idle ? "load" : name_of(StepPart(most))));
+      fmt::format("{},limit:{}", scope_of(service.fleet().pools()[pool]), idle ? "load" : name_of(StepPart(most))));
 }
 
 void report_faults(Results& results, const Service& service) {
@@ -96,11 +96,11 @@ void report_service(Results& results, const Deployment& d, Service& service) {
   double prompt_nodes = 0, decode_nodes = 0, decode_gpus = 0;
   std::size_t main = 0, fullest = 0;
   double worst = -1;
-  for (std::size_t p = 0; p < service.pools(); ++p) {
+  for (std::size_t p = 0; p < service.fleet().pools().size(); ++p) {
     const PoolFigures f = pool_figures(d, service, p);
     report_pool(results, d, service, p, f);
     report_layers(results, d, service, p);
-    const Role role = service.pool_shape(p).role;
+    const Role role = service.fleet().pools()[p].role;
     if (role != Role::decode) prompt += f.prompt, cached += f.cached, prompt_nodes += f.on * f.nodes;
     if (role != Role::prefill) decode_nodes += f.on * f.nodes, decode_gpus += f.on * f.gpus;
     decode += f.decode;
@@ -110,7 +110,7 @@ void report_service(Results& results, const Deployment& d, Service& service) {
     if (role != Role::prefill) main = p;
     if (const double busy = ratio(f.busy, f.on); busy > worst) worst = busy, fullest = p;
   }
-  const double output = double(service.outcome().output_tokens + service.live_output_tokens()) * service.warm_share();
+  const double output = double(service.outcome().output_tokens + service.end().output_tokens) * service.warm_share();
   results.metric("input_tokens_per_node_second", ratio(prompt, prompt_nodes), "tokens/s");
   results.metric("output_tokens_per_node_second", ratio(decode, decode_nodes), "tokens/s");
   results.metric("output_tokens_per_gpu_second", ratio(decode, decode_gpus), "tokens/s");
@@ -122,7 +122,7 @@ void report_service(Results& results, const Deployment& d, Service& service) {
     results.metric("cost_per_million_output_tokens", ratio(output_cost, std::max(output, decode)) * 1e6, "USD");
   if (input_cost > 0) results.metric("cost_per_million_input_tokens", ratio(input_cost, prompt) * 1e6, "USD");
   results.metric("energy_per_output_token", ratio(joules, std::max(output, decode)), "J");
-  const Service::PoolTotals& t = service.pool(main);
+  const PoolTotals& t = service.pool(main);
   const double length = std::accumulate(t.parts.begin(), t.parts.end(), 0.0);
   const double balanced = ratio(t.balancedness, length);
   results.metric("balancedness", balanced, "");

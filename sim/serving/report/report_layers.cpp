@@ -41,11 +41,11 @@ void report_rebalancing(Results& results, const std::string& pool, const Rebalan
 }  // namespace
 
 void report_layers(Results& results, const Deployment& d, const Service& service, std::size_t p) {
-  const int first_gpu = service.pool_shape(p).first_gpu;
+  const int first_gpu = service.fleet().pools()[p].first_gpu;
   const BuiltPool& pool = *d.pools[p];
   if (pool.costs.empty() || pool.costs[0]->steps() == 0) return;
   LayeredCost& cost = *pool.costs[0];
-  const std::string name = service.pool_shape(p).name;
+  const std::string name = service.fleet().pools()[p].name;
   const double steps = double(cost.steps());
   constexpr std::string_view kPieces[] = {"attention_in", "attention_core", "shared", "dispatch", "experts", "combine"};
   double compute = 0, network = 0;
@@ -81,6 +81,7 @@ void report_layers(Results& results, const Deployment& d, const Service& service
     for (int s = 0; s < map.slots(); ++s)
       results.add(Table::placement, {bank.setup().layers[l], s, map.gpu_of(s), map.slot_to_expert[std::size_t(s)]});
   }
-  if (cost.rebalancing() != nullptr) report_rebalancing(results, scope_of(service.pool_shape(p)), *cost.rebalancing());
+  if (cost.rebalancing() != nullptr)
+    report_rebalancing(results, scope_of(service.fleet().pools()[p]), *cost.rebalancing());
 }
 }  // namespace moesim

@@ -7,7 +7,7 @@
 
 namespace moesim {
 
-enum class Stage : std::uint8_t { waiting, prompt, transfer, decode, finished, rejected };
+enum class RequestState : std::uint8_t { waiting, prompt, transfer, decode, finished, rejected };
 
 /// The KV cache a request holds on one rank.
 struct Hold {
@@ -19,7 +19,7 @@ struct Hold {
 struct Live {
   Request request;
   std::int64_t id = 0;  ///< in order of arrival, from 0
-  Stage stage = Stage::waiting;
+  RequestState state = RequestState::waiting;
   bool started = false;
   bool swapped = false;  ///< its KV cache lies in host memory
   bool remote = false;   ///< its prompt was computed by another instance, which still holds the KV cache
@@ -56,7 +56,9 @@ class Requests {
     used_[slot] = false;
     free_.push_back(slot);
   }
-  /// Slots in use, ascending.
+  /// Requests under way.
+  std::size_t size() const { return slots_.size() - free_.size(); }
+  /// Those in use, by slot, ascending.
   template <class F>
   void each(F f) const {
     for (std::uint32_t s = 0; s < slots_.size(); ++s)

@@ -14,7 +14,7 @@ struct Request {
   std::int32_t input = 0;     ///< tokens of the prompt, all earlier turns included
   std::int32_t output = 0;    ///< tokens to generate; the first comes out of prefill
   std::int32_t domain = 0;    ///< which routing distribution its tokens follow
-  bool outside = false;       ///< load from a replica that is folded away: it queues and computes, but is not counted
+  bool outside = false;       ///< load of an instance that is folded away: it queues and computes, but is not counted
   Time arrival{};
   /// Ids of the full prefix blocks of the prompt, then of the output where a later turn repeats it.  Equal ids mean
   /// equal tokens from the start up to and including the block; every block has Workload::hash_block() tokens.

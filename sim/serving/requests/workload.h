@@ -35,8 +35,7 @@ class Workload {
   virtual std::int64_t expected() const { return 0; }
 };
 
-const Family<Workload, const WorkloadContext&>& workloads();
-/// An entry of that family.
+/// An entry of the family `workload`.
 template <class Impl>
 Strategy<Workload, const WorkloadContext&> workload_kind(std::string_view kind, std::string_view summary) {
   return strategy<Impl, Workload, const WorkloadContext&>(kind, summary);

@@ -1,19 +1,33 @@
-// What a service does when a GPU, an adapter or a node fails or slows down.
-#include <algorithm>
+#include "serving/service/faults.h"
 
-#include "serving/service/service.h"
+#include <fmt/format.h>
+
+#include <algorithm>
 
 namespace moesim {
 
-Service::Member& Service::member_of(const Fault& fault) {
+Faults::Faults(Engine& engine, Fleet& fleet, Dispatcher& dispatcher, KvMover* mover, const std::vector<Fault>& faults,
+               int gpus_per_node)
+    : engine_(engine), fleet_(fleet), dispatcher_(dispatcher), mover_(mover), gpus_per_node_(gpus_per_node) {
+  for (const Fault& fault : faults) {
+    (void)member_of(fault);  // what is not there is named before anything runs
+    reports_.push_back({.fault = fault, .answer = {}});
+  }
+}
+
+void Faults::start() {
+  for (std::size_t f = 0; f < reports_.size(); ++f) engine_.at(reports_[f].fault.at, "fault", [this, f] { happen(f); });
+}
+
+Fleet::Member& Faults::member_of(const Fault& fault) {
   if (!(fault.share > 0 && fault.share <= 1))
     throw ConfigError(fmt::format("serving.faults: share: must be above 0 and at most 1, got {}", fault.share));
-  for (std::size_t p = 0; p < shape_.pools.size(); ++p) {
-    if (!fault.pool.empty() && shape_.pools[p].name != fault.pool) continue;
+  for (std::size_t p = 0; p < fleet_.pools().size(); ++p) {
+    if (!fault.pool.empty() && fleet_.pools()[p].name != fault.pool) continue;
     int number = fault.instance;
-    for (Member& m : instances_)
+    for (Fleet::Member& m : fleet_)
       if (m.pool == p && number-- == 0) {
-        const int gpus = shape_.pools[p].gpus;
+        const int gpus = fleet_.pools()[p].gpus;
         if (fault.gpu < 0 || fault.gpu >= gpus)
           throw ConfigError(fmt::format("serving.faults: there is no GPU {} in an instance of {}", fault.gpu, gpus));
         return m;
@@ -22,74 +36,88 @@ Service::Member& Service::member_of(const Fault& fault) {
   throw ConfigError(fmt::format("serving.faults: there is no instance {} in pool \"{}\"", fault.instance, fault.pool));
 }
 
-void Service::fail(std::size_t f) {
-  const Fault& fault = shape_.faults[f];
-  FaultReport& report = fault_reports_[f];
-  Member& m = member_of(fault);
-  Instance& instance = *m.instance;
-  const PoolShape& pool = shape_.pools[m.pool];
-  if (fault.repair.v > 0) engine_.after(fault.repair, "repaired", [this, f] { repair(f); });
-  StepCost& cost = instance.step_cost();
-  if (fault.kind == FaultKind::slow_gpu || fault.kind == FaultKind::slow_link) {
-    report.answer = "slower";
-    if (fault.kind == FaultKind::slow_gpu) return cost.slow_gpu(fault.gpu, fault.share);
-    cost.slow_link(fault.gpu, fault.share);
-    if (mover_ != nullptr) mover_->slow(m.first_gpu + fault.gpu, fault.share);
-    return;
-  }
-  if (fault.kind == FaultKind::nic)
-    if (const double left = cost.set_adapter(fault.gpu, false); left > 0) {
-      report.answer = "reroute";
-      if (mover_ != nullptr) mover_->slow(m.first_gpu + fault.gpu, left);
-      report.stalled = fault.detect;
-      return instance.hold_until(engine_.now() + fault.detect);
-    }
-  const int first = fault.kind == FaultKind::node ? fault.gpu / shape_.gpus_per_node * shape_.gpus_per_node : fault.gpu;
-  const int count = fault.kind == FaultKind::node ? std::min(shape_.gpus_per_node, pool.gpus - first) : 1;
-  const int per_stage = pool.tensor * instance.ranks();
-  const StepCost::Loss loss =
-      cost.lose_gpus(first, count, fault.answer == FaultAnswer::mask, fault.answer == FaultAnswer::restart);
-  const bool whole = fault.answer == FaultAnswer::restart || loss.fatal;
-  Time stalled = fault.detect + loss.reload;
-  std::vector<bool> lost(std::size_t(instance.ranks()), whole);
-  for (int g = first; g < first + count; ++g) lost[std::size_t(g % per_stage / pool.tensor)] = true;
-  std::int64_t retried = 0;
-  if (whole) {
-    stalled = fault.detect + pool.start_up;
-    m.power = Power::starting;
-    engine_.after(stalled, "instance up", [this, f] {
-      Member& back = member_of(shape_.faults[f]);
-      for (int r = 0; r < back.instance->ranks(); ++r) back.instance->restore_rank(r);
-      back.instance->step_cost().restore();
-      if (back.power == Power::starting) back.power = Power::on;
-      empty_lobby();
-    });
-  }
-  for (int r = 0; r < instance.ranks(); ++r)
-    if (lost[std::size_t(r)]) {
-      retried += instance.load(r).requests;
-      report.lost_tokens += instance.lose_rank(r, true);
-    }
-  instance.hold_until(engine_.now() + stalled);
-  report.retried = retried;
-  report.stalled = stalled;
-  report.masked_share = loss.masked_share;
-  report.answer = whole ? "restart" : loss.answer;
+void Faults::slow_adapter(const Fault& fault, const Fleet::Member& member, double share) {
+  if (mover_ != nullptr) mover_->slow(member.first_gpu + fault.gpu, share);
 }
 
-void Service::repair(std::size_t f) {
-  const Fault& fault = shape_.faults[f];
-  Member& m = member_of(fault);
-  StepCost& cost = m.instance->step_cost();
-  if (fault.kind == FaultKind::slow_gpu) return cost.slow_gpu(fault.gpu, 1);
-  if (mover_ != nullptr && (fault.kind == FaultKind::slow_link || fault.kind == FaultKind::nic))
-    mover_->slow(m.first_gpu + fault.gpu, 1);
-  if (fault.kind == FaultKind::slow_link) return cost.slow_link(fault.gpu, 1);
-  if (fault.kind == FaultKind::nic && cost.set_adapter(fault.gpu, true) > 0 && fault_reports_[f].answer == "reroute")
-    return;
-  if (m.power == Power::starting) return;  // it comes back as a whole
-  cost.restore();
+void Faults::slow_down(const Fault& fault, Fleet::Member& member, double share) {
+  StepModel& model = member.instance->step_model();
+  if (fault.kind == FaultKind::slow_gpu) return model.slow_gpu(fault.gpu, share);
+  model.slow_link(fault.gpu, share);
+  slow_adapter(fault, member, share);
+}
+
+void Faults::happen(std::size_t f) {
+  FaultReport& report = reports_[f];
+  const Fault& fault = report.fault;
+  Fleet::Member& m = member_of(fault);
+  if (fault.repair.v > 0) engine_.after(fault.repair, "repaired", [this, f] { repair(f); });
+  if (fault.kind == FaultKind::slow_gpu || fault.kind == FaultKind::slow_link) {
+    report.answer = "slower";
+    return slow_down(fault, m, fault.share);
+  }
+  if (fault.kind == FaultKind::nic)
+    if (const double left = m.instance->step_model().set_adapter(fault.gpu, false); left > 0) {
+      report.answer = "reroute";
+      slow_adapter(fault, m, left);
+      report.stalled = fault.detect;
+      return m.instance->hold_until(engine_.now() + fault.detect);
+    }
+  lose_gpus(f);
+}
+
+/// The fault's GPU or node is gone, with the ranks on it; or the whole instance, where it cannot go on without.
+void Faults::lose_gpus(std::size_t f) {
+  FaultReport& report = reports_[f];
+  const Fault& fault = report.fault;
+  Fleet::Member& m = member_of(fault);
+  Instance& instance = *m.instance;
+  const PoolShape& pool = fleet_.pool_of(m);
+  const bool node = fault.kind == FaultKind::node;
+  const int first = node ? fault.gpu / gpus_per_node_ * gpus_per_node_ : fault.gpu;
+  const int count = node ? std::min(gpus_per_node_, pool.gpus - first) : 1;
+  const StepModel::Loss loss = instance.step_model().lose_gpus(first, count, fault.answer == FaultAnswer::mask,
+                                                               fault.answer == FaultAnswer::restart);
+  const bool whole = fault.answer == FaultAnswer::restart || loss.fatal;
+  report.masked_share = loss.masked_share;
+  report.answer = whole ? "restart" : loss.answer;
+  report.stalled = fault.detect + (whole ? pool.start_up : loss.reload);
+  if (whole) restart(f, report.stalled);
+  const int per_stage = pool.tensor * instance.ranks();
+  std::vector<bool> lost(std::size_t(instance.ranks()), whole);
+  for (int g = first; g < first + count; ++g) lost[std::size_t(g % per_stage / pool.tensor)] = true;
+  for (int r = 0; r < instance.ranks(); ++r)
+    if (lost[std::size_t(r)]) {
+      report.retried += instance.load(r).requests;
+      report.lost_tokens += instance.lose_rank(r, true);
+    }
+  instance.hold_until(engine_.now() + report.stalled);
+}
+
+/// The instance starts anew, with all its ranks and its experts where they were.
+void Faults::restart(std::size_t f, Time after) {
+  member_of(reports_[f].fault).power = PowerState::starting;
+  engine_.after(after, "instance up", [this, f] {
+    Fleet::Member& back = member_of(reports_[f].fault);
+    for (int r = 0; r < back.instance->ranks(); ++r) back.instance->restore_rank(r);
+    back.instance->step_model().restore();
+    if (back.power == PowerState::starting) back.power = PowerState::on;
+    dispatcher_.empty_lobby();
+  });
+}
+
+void Faults::repair(std::size_t f) {
+  const Fault& fault = reports_[f].fault;
+  Fleet::Member& m = member_of(fault);
+  StepModel& model = m.instance->step_model();
+  if (fault.kind == FaultKind::slow_gpu || fault.kind == FaultKind::slow_link) return slow_down(fault, m, 1);
+  if (fault.kind == FaultKind::nic) {
+    slow_adapter(fault, m, 1);
+    if (model.set_adapter(fault.gpu, true) > 0 && reports_[f].answer == "reroute") return;
+  }
+  if (m.power == PowerState::starting) return;  // it comes back as a whole
+  model.restore();
   for (int r = 0; r < m.instance->ranks(); ++r) m.instance->restore_rank(r);
-  empty_lobby();
+  dispatcher_.empty_lobby();
 }
 }  // namespace moesim

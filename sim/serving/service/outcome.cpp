@@ -56,4 +56,30 @@ Quantiles WeightedBins::quantiles() const {
   set(out, at);
   return out;
 }
+
+void Outcome::add_rejected(const Live& live, std::string_view reason) {
+  if (!live.request.outside) ++rejected;
+  ++reasons[std::string(reason)];
+}
+
+void Outcome::add_finished(const Live& live, const Slo& slo, Time warmup) {
+  const Request& r = live.request;
+  preemptions += live.preemptions;
+  retries += live.retries;
+  if (r.outside) return void(++outside_finished);
+  ++finished;
+  input_tokens += r.input;
+  output_tokens += live.generated;
+  asked_tokens += r.output;
+  cached_tokens += live.cached;
+  if (live.arrival < warmup) return;
+  const Time first = live.first - live.arrival, whole = live.last - live.arrival;
+  const double per_token = r.output > 1 ? seconds(live.last - live.first) / double(r.output - 1) : 0;
+  good += (slo.ttft.v == 0 || first <= slo.ttft) && (slo.e2e.v == 0 || whole <= slo.e2e) &&
+          (slo.tpot.v == 0 || per_token <= seconds(slo.tpot));
+  ttft.push_back(float(seconds(first)));
+  e2e.push_back(float(seconds(whole)));
+  queue.push_back(float(seconds(live.start - live.arrival)));
+  if (r.output > 1) tpot.push_back(float(per_token));
+}
 }  // namespace moesim

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/units.h"
+#include "serving/requests/live.h"
 
 namespace moesim {
 
@@ -43,7 +45,7 @@ struct Slo {
 
 struct Outcome {
   std::int64_t arrived = 0, finished = 0, rejected = 0;
-  std::int64_t outside_arrived = 0, outside_finished = 0;  ///< load of folded replicas
+  std::int64_t outside_arrived = 0, outside_finished = 0;  ///< load of folded instances
   std::int64_t input_tokens = 0, output_tokens = 0;        ///< of finished requests
   std::int64_t asked_tokens = 0;                           ///< output tokens that finished requests asked for
   std::int64_t good = 0;  ///< finished within every target, of those that arrived after the warm-up
@@ -52,5 +54,10 @@ struct Outcome {
   std::vector<float> ttft, tpot, e2e, queue;
   WeightedBins itl;
   std::map<std::string, std::int64_t> reasons;  ///< of rejections, with counts
+
+  void add_arrival(const Live& live) { (live.request.outside ? outside_arrived : arrived) += 1; }
+  void add_rejected(const Live& live, std::string_view reason);
+  /// Latencies count of requests that arrived after the warm-up; of requests from outside, nothing but their number.
+  void add_finished(const Live& live, const Slo& slo, Time warmup);
 };
 }  // namespace moesim

@@ -1,12 +1,16 @@
-// What a service counts as it goes: steps, time series, the state at the end of the warm-up.
-#include "serving/service/service.h"
+#include "serving/service/pool_totals.h"
 
 #include <algorithm>
 
 namespace moesim {
-void Service::stepped(const StepEnd& step) {
-  const std::size_t p = instances_[std::size_t(step.instance)].pool;
-  PoolTotals& t = totals_[p];
+
+PoolBooks::PoolBooks(const Fleet& fleet, const PowerControl& power)
+    : fleet_(fleet), power_(power), totals_(fleet.pools().size()), sampled_(fleet.pools().size()) {
+  for (std::size_t p = 0; p < totals_.size(); ++p) totals_[p].instances = fleet.pools()[p].instances;
+}
+
+void PoolBooks::add(const InstanceOwner::StepEnd& step) {
+  PoolTotals& t = totals_[fleet_[std::size_t(step.instance)].pool];
   const double length = seconds(step.times->total());
   for (std::size_t i = 0; i < kStepParts; ++i) t.parts[i] += step.times->parts[i];
   t.balancedness += step.times->balancedness * length;
@@ -16,50 +20,38 @@ void Service::stepped(const StepEnd& step) {
   t.prompt_time += length * prompts;
   t.decode_time += length * (1 - prompts);
   t.step_times.push_back(float(seconds(step.end - step.start)));
-  Member& m = instances_[std::size_t(step.instance)];
-  if (m.power == Power::draining && m.instance->empty()) set_power(m, Power::off);
-  log_.step(int(p), step);
 }
 
-void Service::token_gap(Time gap, std::int64_t tokens) { outcome_.itl.add(seconds(gap), tokens); }
-
-Instance::Totals Service::pool_sum(std::size_t pool) const {
-  Instance::Totals sum;
-  for (const Member& m : instances_) {
-    if (m.pool != pool) continue;
-    const Instance::Totals& s = m.instance->totals();
-    sum.steps += s.steps;
-    sum.preemptions += s.preemptions;
-    sum.prefill_tokens += s.prefill_tokens;
-    sum.decode_tokens += s.decode_tokens;
-    sum.verified_tokens += s.verified_tokens;
-    sum.prompt_tokens += s.prompt_tokens;
-    sum.cached_tokens += s.cached_tokens;
-    sum.busy += s.busy;
-  }
+InstanceTotals PoolBooks::sum_of(std::size_t pool) const {
+  InstanceTotals sum;
+  for (const Fleet::Member& m : fleet_)
+    if (m.pool == pool) sum += m.instance->totals();
   return sum;
 }
 
-void Service::end_warmup() {
+double PoolBooks::all_time(std::size_t pool, Time now) const {
+  return power_.on_time(pool, now) + power_.folded_time(pool, now);
+}
+
+void PoolBooks::end_warmup(Time now) {
   for (std::size_t p = 0; p < totals_.size(); ++p) {
-    totals_[p].warm = pool_sum(p);
-    totals_[p].warm_on = on_time(p, engine_.now());
-    totals_[p].warm_all = totals_[p].warm_on + twins_time(p, engine_.now());
-    totals_[p].step_times.clear();
-    totals_[p].parts = {};
-    totals_[p].balancedness = totals_[p].waiting = totals_[p].prompt_time = totals_[p].decode_time = 0;
-    totals_[p].sequences = 0;
+    PoolTotals& t = totals_[p];
+    t.warm = sum_of(p);
+    t.warm_on = power_.on_time(p, now);
+    t.warm_all = all_time(p, now);
+    t.step_times.clear();
+    t.parts = {};
+    t.balancedness = t.waiting = t.prompt_time = t.decode_time = 0;
+    t.sequences = 0;
   }
 }
 
-void Service::take_sample() {
-  for (std::size_t p = 0; p < shape_.pools.size(); ++p) {
-    ServiceLog::Sample s{.at = engine_.now(), .pool = int(p)};
-    const Instance::Totals sum = pool_sum(p);
+void PoolBooks::sample(Time now, Time interval, ServiceLog& log) {
+  for (std::size_t p = 0; p < totals_.size(); ++p) {
+    ServiceLog::Sample s{.at = now, .pool = int(p)};
     double kv = 0;
-    const double on = on_time(p, engine_.now());
-    for (const Member& m : instances_) {
-      if (m.pool != p || m.power == Power::off) continue;
+    for (const Fleet::Member& m : fleet_) {
+      if (m.pool != p || m.power == PowerState::off) continue;
       ++s.instances;
       s.running += m.instance->running();
       for (int r = 0; r < m.instance->ranks(); ++r) s.waiting += m.instance->load(r).requests;
@@ -67,19 +59,27 @@ void Service::take_sample() {
     }
     s.waiting -= s.running;
     s.kv_share = s.instances > 0 ? kv / s.instances : 0;
-    s.instances += twins_[p].powered;
+    s.instances += power_.folded_on(p);
     totals_[p].kv_peak = std::max(totals_[p].kv_peak, s.kv_share);
-    const double span = on - sampled_on_[p];
-    s.utilisation = span > 0 ? std::min(1.0, seconds(sum.busy - sampled_[p].busy) / span) : 0;
-    const double asked = double(sum.prompt_tokens - sampled_[p].prompt_tokens);
-    s.hit_rate = asked > 0 ? double(sum.cached_tokens - sampled_[p].cached_tokens) / asked : 0;
-    s.output_rate = double(sum.decode_tokens - sampled_[p].decode_tokens) / seconds(shape_.sample);
-    sampled_[p] = sum;
-    sampled_on_[p] = on;
-    log_.sample(s);
+    const LastSample here{sum_of(p), power_.on_time(p, now)}, &last = sampled_[p];
+    const double span = here.on_time - last.on_time;
+    s.utilisation = span > 0 ? std::min(1.0, seconds(here.sum.busy - last.sum.busy) / span) : 0;
+    const double asked = double(here.sum.prompt_tokens - last.sum.prompt_tokens);
+    s.hit_rate = asked > 0 ? double(here.sum.cached_tokens - last.sum.cached_tokens) / asked : 0;
+    s.output_rate = double(here.sum.decode_tokens - last.sum.decode_tokens) / seconds(interval);
+    sampled_[p] = here;
+    log.sample(s);
   }
-  if (next_ || live_ > 0 || !followers_.empty())
-    engine_.after(
-        shape_.sample, "sample", [this] { take_sample(); }, Phase::observe);
+}
+
+void PoolBooks::close(Time now) {
+  for (std::size_t p = 0; p < totals_.size(); ++p) {
+    PoolTotals& t = totals_[p];
+    t.on_time = power_.on_time(p, now);
+    t.all_time = all_time(p, now);
+    t.idle = power_.idle_time(p);
+    t.sum = sum_of(p);
+    t.busy = seconds(t.sum.busy);
+  }
 }
 }  // namespace moesim

@@ -4,40 +4,10 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "serving/step/micro_batch.h"
 #include "serving/step/slowest_rank.h"
 
 namespace moesim {
-namespace {
-std::int64_t part_of(std::int64_t n, int micro, int of) { return (n + of - 1 - micro) / of; }
-
-AttentionWork micro_work(const AttentionWork& w, int micro, int of) {
-  if (w.queries == 0) return {};
-  AttentionWork out;
-  out.queries =
-      w.sequences > 1 ? part_of(w.sequences, micro, of) * w.queries / w.sequences : part_of(w.queries, micro, of);
-  if (out.queries == 0) return {};
-  const double share = double(out.queries) / double(w.queries);
-  out.sequences = w.sequences > 1 ? part_of(w.sequences, micro, of) : 1;
-  out.keys = std::max(out.queries, std::int64_t(double(w.keys) * share));
-  out.longest = std::min(w.longest, out.keys);
-  out.pairs = w.pairs * share;
-  out.tiles = w.tiles * share;
-  out.tiled_pairs = w.tiled_pairs * share;
-  return out;
-}
-}  // namespace
-
-Batch micro_batch(const Batch& batch, int micro, int of) {
-  if (of == 1) return batch;
-  Batch out;
-  out.prefill = micro_work(batch.prefill, micro, of);
-  out.decode = micro_work(batch.decode, micro, of);
-  out.window_prefill = micro_work(batch.window_prefill, micro, of);
-  out.window_decode = micro_work(batch.window_decode, micro, of);
-  out.tokens = out.prefill.queries + out.decode.queries;
-  out.outputs = part_of(batch.outputs, micro, of);
-  return out;
-}
 
 LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, *s_.kernels, s_.options, s_.share) {
   const int layers = s_.model->layers;
@@ -60,6 +30,11 @@ LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, 
   layer_balance_.resize(std::size_t(layers));
   sent_.hop_tokens.resize(std::size_t(s_.parallel.pipeline * s_.parallel.data));
   rank_slow_.assign(std::size_t(s_.parallel.data), 1);
+  const std::size_t micros = std::size_t(overlap_plan(s_.overlap).micro_batches);
+  micro_.resize(micros);
+  tokens_.resize(micros);
+  most_.resize(micros);
+  by_class_.resize(std::size_t(parts_.classes()) * micros);
 }
 
 /// One all-reduce of the rank's tokens, or the reduce-scatter and all-gather that stand for it.
@@ -112,95 +87,69 @@ LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const Batch
   return out;
 }
 
-/// Runs layers [first, last) and adds the stage to `out`.
-void LayeredCost::pieces(const StepWork& work, int first, int last, StepTimes& out) {
-  const OverlapPlan& plan = overlap_plan(s_.overlap);
-  const int micros = plan.micro_batches, classes = parts_.classes();
-  std::vector<LayerPieces> by_class(std::size_t(classes * micros));
-  std::vector<double> tokens(std::size_t(micros), 0), most(std::size_t(micros), 0);
-  for (int m = 0; m < micros; ++m) {
-    const std::vector<Batch>& ranks = micro_[std::size_t(m)];
-    for (int c = 0; c < classes; ++c) {
-      LayerPieces& p = by_class[std::size_t(c * micros + m)];
-      const int same = parts_.attention_class(c);
-      p = same < c ? by_class[std::size_t(same * micros + m)] : attention_pieces(c, ranks);
-      std::int64_t fullest = 0;
-      for (const Batch& b : ranks) fullest = std::max(fullest, b.tokens);
-      p[Piece::shared] = parts_.shared(c, fullest);
-    }
-    for (const Batch& b : ranks) {
-      tokens[std::size_t(m)] += double(b.tokens);
-      most[std::size_t(m)] = std::max(most[std::size_t(m)], double(b.tokens) / s_.parallel.tensor);
-    }
+/// What a micro-batch of a step costs in a layer, before its routed experts; and how much of it there is.
+void LayeredCost::price_micro_batch(int micro) {
+  const int micros = int(micro_.size()), classes = parts_.classes();
+  const std::vector<Batch>& ranks = micro_[std::size_t(micro)];
+  std::int64_t fullest = 0;
+  double tokens = 0, most = 0;
+  for (const Batch& b : ranks) {
+    fullest = std::max(fullest, b.tokens);
+    tokens += double(b.tokens);
+    most = std::max(most, double(b.tokens) / s_.parallel.tensor);
   }
+  tokens_[std::size_t(micro)] = tokens;
+  most_[std::size_t(micro)] = most;
+  for (int c = 0; c < classes; ++c) {
+    LayerPieces& p = by_class_[std::size_t(c * micros + micro)];
+    const int same = parts_.attention_class(c);
+    p = same < c ? by_class_[std::size_t(same * micros + micro)] : attention_pieces(c, ranks);
+    p[Piece::shared] = parts_.shared(c, fullest);
+  }
+}
+
+/// The pieces of one layer for one micro-batch, and what they add to the books.
+LayerPieces LayeredCost::layer_pieces(const StepWork& work, int layer, int micro, StepTimes& out) {
+  const std::size_t m = std::size_t(micro);
+  const int micros = int(micro_.size()), c = parts_.class_of(layer), ordinal = ordinal_[std::size_t(layer)];
+  LayerPieces p = by_class_[std::size_t(c * micros + micro)];
+  const std::int64_t fullest = std::int64_t(most_[m] * s_.parallel.tensor);
+  if (ordinal < 0 || s_.parallel.experts_tensor) {
+    p.tensor_shared = tensor_time(fullest);
+    p[Piece::shared] += p.tensor_shared;
+  }
+  if (ordinal >= 0 && tokens_[m] > 0) {
+    p.gate = parts_.gate(c, fullest);
+    const ExpertTimes e = bank_->times(std::size_t(ordinal), work.step, micro, tokens_[m], most_[m], weights_);
+    p[Piece::dispatch] = from_seconds(e.dispatch);
+    p[Piece::experts] = from_seconds(e.experts);
+    p[Piece::combine] = from_seconds(e.combine);
+    exchanging_ += e.dispatch + e.combine;
+    out.waiting += e.experts - e.mean_experts;
+    balance_sum_ += e.balancedness;
+    balance_count_ += 1;
+    layer_balance_[std::size_t(layer)] += e.balancedness / micros;
+  }
+  p[Piece::attention_core] += p.gate + p.tensor_core;
+  std::array<double, 6>& books = layer_seconds_[std::size_t(layer)];
+  for (std::size_t i = 0; i < books.size(); ++i) books[i] += seconds(p.time[i]);
+  return p;
+}
+
+/// Runs layers [first, last) and adds the stage to `out`.
+void LayeredCost::run_stage(const StepWork& work, int first, int last, StepTimes& out) {
+  const OverlapPlan& plan = overlap_plan(s_.overlap);
+  for (int m = 0; m < plan.micro_batches; ++m) price_micro_batch(m);
   layers_.clear();
   int all_reduces = last - first;
   for (int l = first; l < last; ++l) {
-    const int c = parts_.class_of(l), ordinal = ordinal_[std::size_t(l)];
-    all_reduces += ordinal < 0 || s_.parallel.experts_tensor;
-    std::array<double, 6>& books = layer_seconds_[std::size_t(l)];
-    for (int m = 0; m < micros; ++m) {
-      LayerPieces p = by_class[std::size_t(c * micros + m)];
-      const std::int64_t fullest = std::int64_t(most[std::size_t(m)] * s_.parallel.tensor);
-      if (ordinal < 0 || s_.parallel.experts_tensor) {
-        p.tensor_shared = tensor_time(fullest);
-        p[Piece::shared] += p.tensor_shared;
-      }
-      if (ordinal >= 0 && tokens[std::size_t(m)] > 0) {
-        p.gate = parts_.gate(c, fullest);
-        const ExpertTimes e =
-            bank_->times(std::size_t(ordinal), work.step, m, tokens[std::size_t(m)], most[std::size_t(m)], weights_);
-        p[Piece::dispatch] = from_seconds(e.dispatch);
-        p[Piece::experts] = from_seconds(e.experts);
-        p[Piece::combine] = from_seconds(e.combine);
-        exchanging_ += e.dispatch + e.combine;
-        out.waiting += e.experts - e.mean_experts;
-        balance_sum_ += e.balancedness;
-        balance_count_ += 1;
-        layer_balance_[std::size_t(l)] += e.balancedness / micros;
-      }
-      p[Piece::attention_core] += p.gate + p.tensor_core;
-      for (std::size_t i = 0; i < books.size(); ++i) books[i] += seconds(p.time[i]);
-      layers_.push_back(p);
-    }
+    all_reduces += ordinal_[std::size_t(l)] < 0 || s_.parallel.experts_tensor;
+    for (int m = 0; m < plan.micro_batches; ++m) layers_.push_back(layer_pieces(work, l, m, out));
   }
   const Time total = overlapped_time(plan, layers_, out.parts,
                                      std::span(exposed_).subspan(std::size_t(first), std::size_t(last - first)));
   count_ranks(int(out.stages.size()), all_reduces);
   out.stages.push_back(total);
-}
-
-/// Every rank sums up its own tokens so often, and hands them on to the next stage.
-void LayeredCost::count_ranks(int stage, int all_reduces) {
-  if (s_.parallel.tensor == 1 && s_.parallel.pipeline == 1) return;
-  for (const std::vector<Batch>& ranks : micro_)
-    for (std::size_t r = 0; r < ranks.size(); ++r) {
-      const std::size_t place = std::size_t(stage * s_.parallel.data) + r;
-      if (ranks[r].tokens == 0) continue;
-      if (s_.parallel.tensor > 1) sent_.all_reduces[{int(place), ranks[r].tokens}] += all_reduces;
-      if (stage > 0) sent_.hop_tokens[place] += double(ranks[r].tokens);
-    }
-}
-
-LayeredCost::Sent LayeredCost::take_sent() {
-  Sent out;
-  std::swap(out.all_reduces, sent_.all_reduces);
-  out.hop_tokens = std::exchange(sent_.hop_tokens, std::vector<double>(sent_.hop_tokens.size()));
-  const int stages = s_.parallel.pipeline, layers = s_.model->layers;
-  const auto first_of = [&](int stage) {  // MoE layers before this stage
-    int count = 0;
-    for (int l = 0; l < layers * stage / stages; ++l) count += ordinal_[std::size_t(l)] >= 0;
-    return std::size_t(count);
-  };
-  for (int stage = 0; bank_ && stage < stages; ++stage)
-    out.exchanges.push_back(bank_->take_moved(first_of(stage), first_of(stage + 1)));
-  if (rebalancing_)
-    for (const auto& [row, move] : rebalancing_->take_moves()) {
-      int stage = 0;
-      while (first_of(stage + 1) <= row) ++stage;
-      out.experts.emplace_back(stage, move);
-    }
-  return out;
 }
 
 /// The drafts of a step: for each, the extra module's projection, layer and head over one token a sequence.
@@ -236,42 +185,54 @@ Time LayeredCost::draft_time(const StepWork& work) {
   return one * s_.speculation.drafts();
 }
 
+/// Shares of the sources of routing, which come in the order prefill, decode of each domain.
+void LayeredCost::weigh_sources(const StepWork& work) {
+  double prefill = 0, all = 0;
+  for (const Batch& b : work.ranks) {
+    prefill += double(b.prefill.queries);
+    all += double(b.tokens);
+  }
+  const std::size_t sources = bank_->setup().sources.size();
+  const double share = all > 0 ? prefill / all : 0;
+  weights_.assign(sources, 0);
+  const double domains = std::accumulate(work.domains.begin(), work.domains.end(), 0.0);
+  for (std::size_t d = 0; 2 * d < sources; ++d) {
+    const double of = sources == 2                             ? 1
+                      : domains > 0 && d < work.domains.size() ? work.domains[d] / domains
+                                                               : 2.0 / double(sources);
+    weights_[2 * d] = share * of;
+    weights_[2 * d + 1] = (1 - share) * of;
+  }
+}
+
+/// Deals out every rank's batch to the micro-batches.
+void LayeredCost::deal_out(const StepWork& work) {
+  const int micros = int(micro_.size());
+  for (auto& m : micro_) m.clear();
+  for (const Batch& b : work.ranks)
+    for (int m = 0; m < micros; ++m) micro_[std::size_t(m)].push_back(micro_batch(b, m, micros));
+}
+
 void LayeredCost::cost(const StepWork& work, StepTimes& out) {
   out.stages.clear();
   out.parts.fill(0);
   out.waiting = 0;
   balance_sum_ = balance_count_ = exchanging_ = 0;
-  if (bank_) bank_->sharing(ports_.left());
   step_ = work.step;
   ++steps_;
-  const int micros = overlap_plan(s_.overlap).micro_batches;
-  micro_.resize(std::size_t(micros));
+  deal_out(work);
+  if (bank_) {
+    bank_->sharing(ports_.left());
+    weigh_sources(work);
+  }
   std::int64_t fullest = 0, outputs = 0;
-  double prefill = 0, all = 0;
-  for (auto& m : micro_) m.clear();
   for (const Batch& b : work.ranks) {
     fullest = std::max(fullest, b.tokens);
     outputs = std::max(outputs, b.outputs);
-    prefill += double(b.prefill.queries);
-    all += double(b.tokens);
-    for (int m = 0; m < micros; ++m) micro_[std::size_t(m)].push_back(micro_batch(b, m, micros));
-  }
-  if (bank_) {  // sources in the order prefill, decode of each domain
-    const std::size_t sources = bank_->setup().sources.size();
-    const double share = all > 0 ? prefill / all : 0;
-    weights_.assign(sources, 0);
-    const double domains = std::accumulate(work.domains.begin(), work.domains.end(), 0.0);
-    for (std::size_t d = 0; 2 * d < sources; ++d) {
-      const double of = sources == 2                             ? 1
-                        : domains > 0 && d < work.domains.size() ? work.domains[d] / domains
-                                                                 : 2.0 / double(sources);
-      weights_[2 * d] = share * of;
-      weights_[2 * d + 1] = (1 - share) * of;
-    }
   }
   const int stages = s_.parallel.pipeline, layers = s_.model->layers;
   for (int stage = 0; stage < stages; ++stage) {
-    pieces(work, layers * stage / stages, layers * (stage + 1) / stages, out);
+    run_stage(work, layers * stage / stages, layers * (stage + 1) / stages, out);
     if (stage > 0) {
       const Time hop = hop_time(fullest);
       out.stages.back() += hop;

@@ -10,6 +10,7 @@
 #include "network/collective.h"
 #include "serving/step/expert_bank.h"
 #include "serving/step/overlap.h"
+#include "serving/step/parallel.h"
 #include "serving/step/part_costs.h"
 #include "serving/step/port_use.h"
 #include "serving/step/rebalancing.h"
@@ -18,21 +19,7 @@
 
 namespace moesim {
 
-/// How an instance splits the model over its GPUs: tensor x data x pipeline of them.
-struct Parallel {
-  int tensor = 1, data = 1, pipeline = 1;
-  bool experts_tensor = false;
-  static void fields(auto& f, auto& p) {
-    f("tensor", p.tensor, "GPUs that share a rank's attention heads, dense FFN and shared expert");
-    f("data", p.data, "attention ranks, each with requests of its own; experts are spread over tensor x data GPUs");
-    f("pipeline", p.pipeline, "stages of consecutive layers");
-    f("experts_tensor", p.experts_tensor, "every GPU holds a slice of all experts instead (tensor parallel; data 1)");
-  }
-  int stage_gpus() const { return tensor * data; }
-  int gpus() const { return tensor * data * pipeline; }
-};
-
-class LayeredCost final : public StepCost {
+class LayeredCost final : public StepModel {
  public:
   struct Setup {
     const Model* model = nullptr;
@@ -81,7 +68,11 @@ class LayeredCost final : public StepCost {
   const Rebalancing* rebalancing() const { return rebalancing_.get(); }
 
  private:
-  void pieces(const StepWork& work, int first, int last, StepTimes& out);
+  void deal_out(const StepWork& work);
+  void weigh_sources(const StepWork& work);
+  void run_stage(const StepWork& work, int first, int last, StepTimes& out);
+  void price_micro_batch(int micro);
+  LayerPieces layer_pieces(const StepWork& work, int layer, int micro, StepTimes& out);
   LayerPieces attention_pieces(int layer_class, std::span<const Batch> ranks);
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
@@ -107,7 +98,9 @@ class LayeredCost final : public StepCost {
   std::int64_t steps_ = 0, step_ = 0;
   bool any_slow_ = false;
   // Scratch.
-  std::vector<std::vector<Batch>> micro_;
+  std::vector<std::vector<Batch>> micro_;  // (micro-batches, ranks)
+  std::vector<double> tokens_, most_;      // (micro-batches): of the whole group; of the fullest GPU
+  std::vector<LayerPieces> by_class_;      // (layer classes x micro-batches), without the routed experts
   std::vector<LayerPieces> layers_;
   std::vector<std::size_t> slowest_;  // ranks that may be so in attention
   double balance_sum_ = 0, balance_count_ = 0;
@@ -115,7 +108,4 @@ class LayeredCost final : public StepCost {
 
 /// One expert's weights in one layer, as stored.
 Bytes expert_bytes(const Model& model, const LayerOptions& options);
-
-/// Part `micro` of `of` equal parts of a batch: sequences are dealt out, a single prompt is cut.
-Batch micro_batch(const Batch& batch, int micro, int of);
 }  // namespace moesim

@@ -41,7 +41,7 @@ Bytes expert_bytes(const Model& model, const LayerOptions& options) {
   return weight_bytes(3 * std::int64_t{model.moe->expert_width}, model.hidden, options.precision.stored_experts());
 }
 
-StepCost::Loss LayeredCost::lose_gpus(int first, int count, bool mask, bool restart) {
+StepModel::Loss LayeredCost::lose_gpus(int first, int count, bool mask, bool restart) {
   if (!bank_ || s_.parallel.experts_tensor || s_.parallel.tensor > 1 || restart || s_.parallel.pipeline > 1 ||
       count >= s_.parallel.stage_gpus())
     return {.fatal = true,

@@ -42,9 +42,9 @@ struct StepTimes {
   double waiting = 0;                      ///< seconds lost to GPUs slower than the mean, of the experts' part
 };
 
-class StepCost {
+class StepModel {
  public:
-  virtual ~StepCost() = default;
+  virtual ~StepModel() = default;
   /// `out` is overwritten; its memory is reused.
   virtual void cost(const StepWork& work, StepTimes& out) = 0;
 
@@ -85,7 +85,7 @@ struct FixedStep {
     f("decode_token", p.decode_token, "for each decoding sequence of the busiest rank");
   }
 };
-class FixedCost final : public StepCost {
+class FixedCost final : public StepModel {
  public:
   explicit FixedCost(const FixedStep& fixed) : fixed_(fixed) {}
   void cost(const StepWork& work, StepTimes& out) override;

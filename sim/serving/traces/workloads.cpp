@@ -1,8 +1,10 @@
-// The table of workloads.
-#include "serving/requests/workload.h"
+#include "serving/traces/workloads.h"
 
 namespace moesim {
+namespace {
 using Entry = Strategy<Workload, const WorkloadContext&>;
+}  // namespace
+
 std::vector<Entry> generators(), csv_traces(), jsonl_traces();
 Entry sharegpt(), servegen();
 

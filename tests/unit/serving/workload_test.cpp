@@ -1,4 +1,4 @@
-#include "serving/requests/workload.h"
+#include "serving/traces/workloads.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "serving/service/autoscale.h"
+#include "serving/fleet/autoscale.h"
 
 #include <algorithm>
 #include <cmath>

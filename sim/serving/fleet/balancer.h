@@ -5,19 +5,10 @@
 #include <span>
 
 #include "core/family.h"
+#include "serving/instance/rank_load.h"
 #include "serving/requests/request.h"
 
 namespace moesim {
-
-/// A rank as a balancer sees it.
-struct RankLoad {
-  int instance = 0;
-  int requests = 0;          ///< waiting and running
-  std::int64_t tokens = 0;   ///< prompt tokens still to be computed
-  std::int64_t kv_used = 0;  ///< tokens held, and those promised to requests that wait
-  std::int64_t kv_capacity = 1;
-  std::int64_t cached = 0;  ///< prompt tokens of this request in its prefix cache; filled if the balancer asks
-};
 
 class Balancer {
  public:

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "serving/service/balancer.h"
+#include "serving/fleet/balancer.h"
 
 namespace moesim {
 namespace {
