@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "cli/explain_scenario.h"
-#include "serving/build_pool.h"
-#include "serving/pool_memory.h"
+#include "serving/deployment/pool_choices.h"
+#include "serving/deployment/pool_memory.h"
 #include "spec/catalogue.h"
 
 namespace moesim {

@@ -21,9 +21,9 @@
 #include "record/schema.h"
 #include "routing/traffic.h"
 #include "schedule/pipeline.h"
-#include "serving/balancer.h"
-#include "serving/batcher.h"
-#include "serving/workload.h"
+#include "serving/fleet/balancer.h"
+#include "serving/instance/batcher.h"
+#include "serving/traces/workloads.h"
 #include "study/studies.h"
 
 namespace moesim {

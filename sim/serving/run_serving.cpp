@@ -1,8 +1,8 @@
 #include "serving/run_serving.h"
 
 #include "core/log.h"
-#include "serving/deployment.h"
-#include "serving/report.h"
+#include "serving/deployment/deployment.h"
+#include "serving/report/report.h"
 
 namespace moesim {
 
@@ -20,7 +20,7 @@ StudyEnd run_serving(StudyRun& run) {
   if (d.use) d.use->report(run.results, service);
   end.fingerprint = engine.fingerprint();
   end.events = engine.executed();
-  end.simulated_time = service.ended();
+  end.simulated_time = service.end().at;
   for (const auto& [reason, count] : service.outcome().reasons)
     say(fmt::format("{} request{} rejected: {} (see the request table)", count, count == 1 ? "" : "s", reason));
   return end;

@@ -3,7 +3,7 @@
 
 #include "core/random.h"
 #include "network/exchange.h"
-#include "serving/overlap.h"
+#include "serving/step/overlap.h"
 
 namespace moesim {
 namespace {

@@ -1,5 +1,5 @@
 // Sharing of ports by bytes a step, against flows that share them fairly.
-#include "serving/port_use.h"
+#include "serving/step/port_use.h"
 
 #include <gtest/gtest.h>
 

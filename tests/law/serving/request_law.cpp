@@ -4,7 +4,8 @@
 
 #include <cmath>
 
-#include "serving/service.h"
+#include "serving/service/service.h"
+#include "serving/traces/workloads.h"
 
 namespace moesim {
 namespace {
@@ -37,7 +38,7 @@ struct Ran {
   std::uint64_t fingerprint = 0;
   double kv_peak = 0;
   std::vector<FaultReport> faults;
-  Instance::Totals totals;
+  InstanceTotals totals;
 };
 
 PoolShape pool(Role role, int instances, int ranks, std::int64_t kv) {
@@ -67,17 +68,18 @@ Ran run(Case setup) {
                   balancers().make(Config::from_text("kv_aware", "balancer")), nullptr, out.watch, setup.seed);
   service.run();
   out.outcome = service.outcome();
-  out.running = service.running();
-  out.waiting = service.waiting();
+  out.running = service.end().running;
+  out.waiting = service.end().waiting;
   out.fingerprint = engine.fingerprint();
   out.faults = service.faults();
-  for (std::size_t i = 0; i < service.instances(); ++i)
-    for (int r = 0; r < service.instance(i).ranks(); ++r) {
-      const KvCache& kv = service.instance(i).cache(r);
+  for (std::size_t i = 0; i < service.fleet().size(); ++i)
+    for (int r = 0; r < service.fleet()[i].instance->ranks(); ++r) {
+      const KvCache& kv = service.fleet()[i].instance->cache(r);
       EXPECT_LE(kv.in_use() + kv.cached(), kv.capacity());
       EXPECT_TRUE(!setup.shape.drain || kv.in_use() == 0) << "instance " << i << " rank " << r;
     }
-  for (std::size_t p = 0; p < service.pools(); ++p) out.totals.preemptions += service.pool(p).sum.preemptions;
+  for (std::size_t p = 0; p < service.fleet().pools().size(); ++p)
+    out.totals.preemptions += service.pool(p).sum.preemptions;
   return out;
 }
 

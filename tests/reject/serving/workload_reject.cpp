@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-#include "serving/workload.h"
+#include "serving/traces/workloads.h"
 
 namespace moesim {
 namespace {

@@ -33,6 +33,21 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
       "spec", "record", "formats", "core"}},
 };
 
+// Rooms inside a folder, and what each may include of that folder besides itself; a file that lies in none is the
+// folder's door and may include all of them.
+using Rooms = std::map<std::string, std::set<std::string>>;
+const std::map<std::string, Rooms> kRooms = {
+    {"serving",
+     {{"requests", {}},
+      {"traces", {"requests"}},
+      {"step", {}},
+      {"instance", {"requests", "step"}},
+      {"fleet", {"requests", "step", "instance"}},
+      {"service", {"requests", "step", "instance", "fleet"}},
+      {"deployment", {"requests", "traces", "step", "instance", "fleet", "service"}},
+      {"report", {"requests", "traces", "step", "instance", "fleet", "service", "deployment"}}}},
+};
+
 // Third-party headers and the one folder (or the few) that may include them.
 const std::map<std::string, std::set<std::string>> kThirdParty = {
     {"yaml-cpp/", {"core"}},      {"sqlite3.h", {"record"}},  {"zstd.h", {"record"}},
@@ -58,6 +73,34 @@ TEST(Layers, FoldersIncludeOnlyTheFoldersBelowThem) {
       EXPECT_TRUE(other == folder || kMayInclude.at(folder).contains(other)) << entry.path() << ": " << line;
     }
   }
+}
+
+TEST(Layers, RoomsIncludeOnlyTheRoomsBelowThem) {
+  for (const auto& [folder, rooms] : kRooms) {
+    const fs::path root = fs::path(SOURCE_DIR) / "sim" / folder;
+    const std::string own = "#include \"" + folder + "/";
+    for (const auto& entry : fs::recursive_directory_iterator(root)) {
+      const std::string extension = entry.path().extension().string();
+      if ((extension != ".h" && extension != ".cpp") || entry.path().parent_path() == root) continue;
+      const std::string room = fs::relative(entry.path(), root).begin()->string();
+      ASSERT_TRUE(rooms.contains(room)) << folder << "/" << room << " is not in the table";
+      std::ifstream file(entry.path());
+      for (std::string line; std::getline(file, line);) {
+        if (!line.starts_with(own)) continue;
+        const std::string other = line.substr(own.size(), line.find('/', own.size()) - own.size());
+        EXPECT_TRUE(other == room || rooms.at(room).contains(other)) << entry.path() << ": " << line;
+      }
+    }
+  }
+}
+
+TEST(Layers, NoRoomIncludesOneThatIncludesIt) {
+  for (const auto& [folder, rooms] : kRooms)
+    for (const auto& [room, below] : rooms)
+      for (const std::string& other : below) {
+        ASSERT_TRUE(rooms.contains(other)) << folder << "/" << other << " is not in the table";
+        EXPECT_FALSE(rooms.at(other).contains(room)) << room << " and " << other << " include each other";
+      }
 }
 
 TEST(Layers, EachThirdPartyHeaderStaysInItsFolder) {

@@ -1,4 +1,4 @@
-#include "serving/kv_cache.h"
+#include "serving/instance/kv_cache.h"
 
 #include <gtest/gtest.h>
 

@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "serving/expert_bank.h"
 #include "serving/run_serving.h"
-#include "serving/speculation.h"
+#include "serving/step/expert_bank.h"
+#include "serving/step/speculation.h"
 #include "spec/catalogue.h"
 
 namespace moesim {

@@ -1,4 +1,4 @@
-#include "serving/workload.h"
+#include "serving/traces/workloads.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "serving/moment.h"
+#include "serving/traces/moment.h"
 
 namespace moesim {
 namespace {

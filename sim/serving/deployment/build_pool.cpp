@@ -1,0 +1,138 @@
+#include "serving/deployment/build_pool.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "serving/deployment/pool_choices.h"
+#include "serving/deployment/pool_experts.h"
+#include "serving/deployment/pool_memory.h"
+
+namespace moesim {
+namespace {
+void check_parallel(const Config& config, const PoolSection& s, const Model& model) {
+  const Parallel& p = s.parallel;
+  const Config at = config.at_or_empty("parallel");
+  if (p.tensor < 1 || p.data < 1 || p.pipeline < 1) at.fail("tensor, data and pipeline must be at least 1");
+  if (p.pipeline > model.layers)
+    at.fail(fmt::format("pipeline: at most the {} layers of {}, got {}", model.layers, model.name, p.pipeline));
+  if (p.experts_tensor && p.data > 1)
+    at.fail("experts_tensor: needs data 1, since every rank's tokens visit all experts");
+  if (model.moe && !p.experts_tensor && p.data * p.tensor > 1 && model.moe->experts < 1)
+    at.fail("the model has no experts to spread");
+}
+
+void check_autoscale(const Config& config, const Autoscale& autoscale) {
+  if (autoscale.period.v <= 0) config.at("autoscale").fail("period: must be above 0 s");
+  if (autoscale.check.v <= 0) config.at("autoscale").fail("check: must be above 0 s");
+  for (double v : autoscale.curve)
+    if (!(v >= 0 && v <= 1)) config.at("autoscale").fail(fmt::format("curve: shares lie between 0 and 1, got {}", v));
+}
+
+/// The pool but for its instances.
+void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolShape& shape) {
+  PoolSection& s = pool.section;
+  if (s.name.empty()) s.name = std::string(name_of(s.role));
+  if (s.instances < 1) config.at("instances").fail("must be at least 1");
+  check_autoscale(config, s.autoscale);
+  shape.name = s.name;
+  shape.role = s.role;
+  shape.start_up = s.start_up;
+  shape.layerwise_transfer = d.section.layerwise_transfer;
+  shape.tensor = s.parallel.tensor;
+  shape.gpus = s.parallel.gpus();
+  shape.autoscale = s.autoscale;
+  pool.batcher =
+      config.has("batcher") ? batchers().make(config.at("batcher")) : batchers().make_or(config, "batcher", "chunked");
+  shape.batcher = pool.batcher.get();
+}
+
+/// An instance but for its memory.
+void fill_instance(const Config& config, const Deployment& d, const PoolSection& s, InstanceShape& shape) {
+  shape.ranks = s.parallel.data;
+  shape.stages = s.parallel.pipeline;
+  shape.preemption = s.kv.preemption;
+  shape.watermark = s.kv.watermark;
+  shape.domains = int(std::max<std::size_t>(1, d.section.domains.size()));
+  if (s.role != Role::prefill) shape.speculation = d.section.speculation;
+  shape.kv.block = s.kv.block;
+  if (s.kv.block < 1) config.at("kv").fail("block: must be at least 1");
+  // Decode pools get their KV caches over the network: a prefix cache would never be asked.
+  const int hashes = s.kv.prefix_cache && s.role != Role::decode ? d.workload->hash_block() : 0;
+  if (hashes > 0) {
+    shape.kv.hash_block = hashes;
+    shape.kv.block = std::gcd(hashes, s.kv.block);
+  }
+}
+
+/// Steps of a fixed cost, and a KV cache of a given size.
+void fill_fixed(const Config& config, BuiltPool& pool, PoolShape& shape) {
+  const PoolSection& s = pool.section;
+  KvShape& kv = shape.instance.kv;
+  if (s.kv.capacity < 1) config.fail("kv.capacity: is needed where steps have a fixed cost");
+  if (s.parallel.pipeline > 1) config.fail("parallel.pipeline: a fixed step has one stage");
+  kv.capacity = pool.capacity = s.kv.capacity / kv.block * kv.block;
+  shape.cost = [fixed = *s.fixed](int) { return std::make_unique<FixedCost>(fixed); };
+}
+
+/// How long a step takes, layer by layer.
+LayeredCost::Setup set_up_cost(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
+  PoolSection& s = pool.section;
+  take_released(config.at_or_empty("precision"), released_precisions(d.model, pool.node.gpu), s.precision);
+  pool.kernel_model = make_kernel_model(run.scenario, pool.node.gpu);
+  pool.kernels = std::make_unique<KernelCosts>(*pool.kernel_model);
+  LayeredCost::Setup cost;
+  cost.model = &d.model;
+  cost.kernels = pool.kernels.get();
+  cost.topology = pool.topology ? pool.topology.get() : &d.network->topology();
+  cost.calibration = d.calibration;
+  cost.parallel = s.parallel;
+  cost.options = options_of(s);
+  cost.overlap = s.overlap;
+  cost.overhead = s.overhead;
+  if (s.role != Role::prefill) cost.speculation = d.section.speculation;
+  if (d.model.moe) {
+    cost.experts = set_up_experts(run, config, d, pool);
+    cost.share = cost.experts->share;
+    set_up_rebalancing(run, d, pool, cost);
+  }
+  return cost;
+}
+
+/// What an instance's ranks hold of the KV cache, and how fast it comes from below.
+void fill_memory(const Model& model, const BuiltPool& pool, const LayerOptions& options, InstanceShape& shape) {
+  const PoolSection& s = pool.section;
+  shape.kv.capacity = pool.capacity / shape.kv.block * shape.kv.block;
+  shape.window = windowed_read(model);
+  shape.kv.window = windowed_keep(model).last;
+  shape.kv.beyond = pool.beyond_window;
+  Bytes rank_token{};
+  for (int stage = 0; stage < s.parallel.pipeline; ++stage)
+    rank_token += kv_bytes_per_token(model, held(model, s.parallel, stage, 0, false), options) * s.parallel.tensor;
+  shape.kv_token = rank_token;
+  shape.host = {pool.node.host_bandwidth.v * s.parallel.tensor};
+  shape.disk = {s.kv.disk_bandwidth.v * s.parallel.tensor};
+  const std::int64_t per_gpu = std::max<std::int64_t>(1, rank_token.v / s.parallel.tensor);
+  shape.kv.host = s.kv.host.v / per_gpu;
+  shape.kv.disk = s.kv.disk.v / per_gpu;
+}
+}  // namespace
+
+void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape) {
+  fill_pool(config, d, pool, shape);
+  fill_instance(config, d, pool.section, shape.instance);
+  if (pool.section.fixed) return fill_fixed(config, pool, shape);
+  if (!d.has_model)
+    run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
+  check_parallel(config, pool.section, d.model);
+  const LayeredCost::Setup cost = set_up_cost(run, config, d, pool);
+  fit_memory(config, d, pool, cost.options);
+  fill_memory(d.model, pool, cost.options, shape.instance);
+  shape.cost = [cost, config, &pool](int) {
+    auto out = config.placed([&] { return std::make_unique<LayeredCost>(cost); });
+    pool.costs.push_back(out.get());
+    return out;
+  };
+}
+}  // namespace moesim

@@ -1,0 +1,138 @@
+#include "serving/deployment/deployment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/ceil_div.h"
+#include "serving/deployment/build_pool.h"
+#include "serving/deployment/fold.h"
+#include "serving/traces/workloads.h"
+#include "spec/catalogue.h"
+
+namespace moesim {
+namespace {
+/// An instance of a node or more takes whole nodes.
+int whole_nodes(int gpus, int per_node) {
+  return per_node > 0 && gpus >= per_node ? ceil_div(gpus, per_node) * per_node : std::max(1, gpus);
+}
+
+void check_gpus(const Config& pools, const Deployment& d) {
+  std::int64_t all = 0;
+  for (const auto& p : d.pools) {
+    const Parallel& s = p->section.parallel;
+    if (s.tensor < 1 || s.data < 1 || s.pipeline < 1)
+      pools.fail("parallel: tensor, data and pipeline must be at least 1");
+    if (p->described < 1) pools.fail("instances must be at least 1");
+    all += std::int64_t{p->described} * whole_nodes(s.gpus(), d.cluster.node.gpus);
+  }
+  if (all > d.cluster.gpus())
+    pools.fail(fmt::format("the pools take {} GPUs, but the cluster has {}", all, d.cluster.gpus()));
+}
+
+void read_section(const StudyRun& run, const Config& config, ServingSection& section) {
+  config.parse(section);
+  SpeculationSpec& drafts = section.speculation;
+  if (drafts.kind == DraftKind::mtp && drafts.acceptance.empty())
+    if (const std::string file = trace_file(run.scenario.at_or_empty("routing")); !file.empty())
+      drafts.acceptance = measured_acceptance(Trace(file).header());
+  config.at_or_empty("speculation").placed([&] { check_speculation(drafts); });
+}
+
+void take_model(const StudyRun& run, const Config& config, Deployment& d) {
+  d.has_model = run.scenario.has("model");
+  if (!d.has_model) return;
+  d.model = read_model(run.scenario.at("model"));
+  if (!d.model.unpublished.empty())
+    run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", d.model.name, d.model.unpublished));
+  if (d.section.speculation.kind == DraftKind::mtp && d.model.mtp_layers == 0)
+    config.at("speculation").fail(fmt::format("{} has no multi-token prediction layer", d.model.name));
+}
+
+void make_workload(const StudyRun& run, const Config& config, Deployment& d) {
+  WorkloadContext context{.seed = run.seed, .shares = d.shares};
+  if (d.section.duration.v > 0) context.duration = d.section.duration;
+  d.workload = workloads().make(config.at("workload"), context);
+  const std::size_t described = std::max<std::size_t>(1, d.section.domains.size());
+  if (std::size_t(d.workload->domains()) > described)
+    config.at("workload")
+        .fail(fmt::format("domains: requests name {} domains, but serving.domains describes {}", d.workload->domains(),
+                          described));
+}
+
+void take_cluster(const StudyRun& run, const Config& config, Engine& engine, Deployment& d) {
+  if (!run.scenario.has("cluster")) return;
+  d.cluster = read_cluster(run.scenario.at("cluster"));
+  d.network = make_network(run.scenario, engine, d.cluster);
+  d.calibration = d.network->calibration();
+  d.use = std::make_unique<NetworkUse>(d, *d.network);
+  check_gpus(config.at("pools"), d);
+}
+
+/// The pool's nodes: the cluster's, or some of its own.
+void find_nodes(const StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
+  if (!pool.section.fixed && !d.network) run.scenario.fail("missing key \"cluster\": steps are computed on its GPUs");
+  pool.node = d.cluster.node;
+  if (!config.has("node")) return;
+  pool.node = read_node(config.at("node"));
+  Cluster own = d.cluster;
+  own.node = pool.node;
+  own.nodes = std::max(1, ceil_div(pool.section.parallel.gpus(), own.node.gpus));
+  pool.topology = std::make_unique<Topology>(own);
+}
+
+/// One pool after the other, each from where the one before ends.
+void build_pools(StudyRun& run, const std::vector<Config>& pools, Deployment& d) {
+  int gpus = 0;
+  for (std::size_t i = 0; i < pools.size(); ++i) {
+    BuiltPool& pool = *d.pools[i];
+    find_nodes(run, pools[i], d, pool);
+    PoolShape shape;
+    build_pool(run, pools[i], d, pool, shape);
+    shape.instances = pool.simulated;
+    shape.described = pool.described;
+    shape.first_gpu = gpus;
+    shape.gpus = whole_nodes(shape.gpus, pool.node.gpus);
+    gpus += pool.simulated * shape.gpus;
+    d.shape.pools.push_back(std::move(shape));
+  }
+}
+
+void fill_service(const Config& config, const Deployment& d, ServiceShape& s) {
+  s.context = d.section.context > 0 ? d.section.context : d.has_model ? d.model.max_positions : 0;
+  if (d.section.duration.v > 0) s.duration = d.section.duration;
+  s.drain = d.section.drain;
+  if (!s.drain && d.section.duration.v == 0) config.fail("drain: false needs a duration");
+  s.warmup = d.section.warmup;
+  s.slo = d.section.slo;
+  if (s.slo.ttft.v > 0 && !d.has_prompts())
+    config.at("slo").fail("ttft: no pool computes prompts, so the time to their first token is not known");
+  s.faults = d.section.faults;
+  s.gpus_per_node = d.network ? d.cluster.node.gpus : 8;
+  s.layers = d.has_model ? d.model.layers : 1;
+  s.sample = d.section.sample.v > 0 ? d.section.sample : d.section.duration.v > 0 ? d.section.duration / 100 : 60_s;
+  s.rebalance = d.section.rebalance.spec.interval;
+}
+}  // namespace
+
+std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
+  auto out = std::make_unique<Deployment>();
+  Deployment& d = *out;
+  const Config config = run.scenario.at("serving");
+  read_section(run, config, d.section);
+  const std::vector<Config> pools = config.at("pools").items();
+  if (pools.empty()) config.at("pools").fail("expected at least one pool");
+  take_model(run, config, d);
+  for (const PoolSection& p : d.section.pools) {
+    d.pools.push_back(std::make_unique<BuiltPool>());
+    d.pools.back()->section = p;
+    d.pools.back()->described = p.instances;
+  }
+  fold(run.scenario, d);
+  make_workload(run, config, d);
+  take_cluster(run, config, engine, d);
+  build_pools(run, pools, d);
+  fill_service(config, d, d.shape);
+  return out;
+}
+}  // namespace moesim

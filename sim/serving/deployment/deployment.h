@@ -1,0 +1,56 @@
+// Builds what a scenario's `serving` section describes: network, kernels, routing, placements, pools, workload.
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "core/engine.h"
+#include "network/network.h"
+#include "record/study.h"
+#include "serving/deployment/network_use.h"
+#include "serving/deployment/section.h"
+
+namespace moesim {
+
+/// A pool as built; instances hold pointers into it.
+struct BuiltPool {
+  PoolSection section;
+  Node node;
+  std::unique_ptr<Batcher> batcher;
+  std::unique_ptr<KernelModel> kernel_model;
+  std::unique_ptr<KernelCosts> kernels;  // null: steps of a fixed length
+  std::unique_ptr<Topology> topology;    // of a pool with nodes of its own
+  std::unique_ptr<ExchangeGroup> group;  // null: no exchange
+  std::vector<std::unique_ptr<TrafficSource>> sources;
+  std::vector<ExpertMap> maps;
+  int described = 1;  // instances in the scenario; fewer are simulated under `fold`
+  int simulated = 1;
+  int slots_per_gpu = 0;
+  Bytes weights{};                  // on a GPU
+  Bytes kv_gpu_token{};             // bytes of a cached token on one GPU, the fullest stage
+  double beyond_window = 1;         // of them, where sliding-window layers have let go of the token
+  std::int64_t capacity = 0;        // tokens of KV cache of a rank
+  std::vector<LayeredCost*> costs;  // by instance; empty for fixed steps
+};
+
+struct Deployment {
+  Model model;
+  bool has_model = false;
+  Cluster cluster;
+  ServingSection section;
+  std::unique_ptr<Network> network;  // null without a cluster
+  NetworkCalibration calibration;
+  std::vector<std::unique_ptr<BuiltPool>> pools;
+  std::unique_ptr<Workload> workload;
+  std::unique_ptr<NetworkUse> use;  // null without a cluster
+  ServiceShape shape;
+  bool has_prompts() const {
+    return std::ranges::any_of(pools, [](const auto& p) { return p->section.role != Role::decode; });
+  }
+  std::vector<LoadShare> shares;  // of the described load, under `fold`; empty: all of it
+  int fold = 1;
+};
+
+/// Throws ConfigError for what cannot be built: GPUs that the cluster lacks, weights that do not fit, ...
+std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine);
+}  // namespace moesim

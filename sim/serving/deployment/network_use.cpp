@@ -1,0 +1,115 @@
+#include "serving/deployment/network_use.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "network/collective.h"
+#include "serving/deployment/deployment.h"
+
+namespace moesim {
+namespace {
+GpuId gpu_id(int gpu) { return GpuId(std::uint32_t(gpu)); }
+
+/// Where a group of `gpus` from `first` on lies: within a node, or from a node's first GPU on.
+int aligned(int first, int gpus, int per_node) {
+  const int position = first % per_node;
+  return gpus > per_node || position + gpus > per_node ? first - position : first;
+}
+}  // namespace
+
+void NetworkUse::move(int from, int to, Bytes bytes, double slowed, Action done) {
+  network_.send(gpu_id(from), gpu_id(to), bytes, done, slowed);
+}
+
+void NetworkUse::count(int from, int to, Bytes bytes, Time start, Time until) {
+  const Transfer transfer = network_.bulk(gpu_id(from), gpu_id(to), bytes);
+  network_.count({&transfer, 1}, start, until);
+}
+
+void NetworkUse::count_outside(int gpu, bool out, Bytes bytes, Time start, Time until) {
+  network_.count_outside(gpu_id(gpu), out, bytes, start, until);
+  if (out) departed_ += double(bytes.v);
+}
+
+void NetworkUse::slow(int gpu, double share) {
+  const Topology& t = network_.topology();
+  if (!t.has_nics()) return;
+  const int nic = t.nic_of(gpu_id(gpu));
+  network_.set_share(t.nic_out(nic), share);
+  network_.set_share(t.nic_in(nic), share);
+}
+
+void NetworkUse::add(std::vector<Transfer>& transfers, int from, int to, double bytes) const {
+  transfers.push_back(network_.bulk(gpu_id(from), gpu_id(to), {std::llround(bytes)}));
+}
+
+void NetworkUse::count_instance(std::size_t p, int instance, LayeredCost& cost, Time until) {
+  const Topology& topology = network_.topology();
+  const LayeredCost::Setup& s = cost.setup();
+  const PoolShape& shape = d_.shape.pools[p];
+  const int tensor = s.parallel.tensor, data = s.parallel.data, per_node = topology.gpus_per_node();
+  const int first = aligned(shape.first_gpu + instance * shape.gpus, s.parallel.gpus(), per_node);
+  const LayeredCost::Sent sent = cost.take_sent();
+  std::vector<Transfer> transfers;
+  for (const auto& [of, times] : sent.all_reduces) {
+    std::vector<GpuId> members;
+    for (int i = 0; i < tensor; ++i)
+      members.push_back(gpu_id(aligned(first + of.first * tensor, tensor, per_node) + i));
+    for (const Transfer& t :
+         collective_transfers(topology, d_.calibration, Collective::all_reduce, CollectiveAlgorithm::best, members,
+                              Bytes{of.second * s.model->hidden * 2}))
+      transfers.push_back(t.times(times));
+  }
+  for (std::size_t place = std::size_t(data); place < sent.hop_tokens.size(); ++place)
+    for (int i = 0; i < tensor && sent.hop_tokens[place] > 0; ++i)
+      add(transfers, first + (int(place) - data) * tensor + i, first + int(place) * tensor + i,
+          sent.hop_tokens[place] * s.model->hidden * 2 / tensor);
+  const double expert = double(expert_bytes(*s.model, s.options).v);
+  for (const auto& [stage, move] : sent.experts) {
+    const int gpu = first + stage * s.parallel.stage_gpus();
+    add(transfers, gpu + move.from, gpu + move.to, expert);
+  }
+  network_.count(transfers, since_, until);
+  if (cost.bank() == nullptr || cost.bank()->setup().group == nullptr) return;
+  for (std::size_t stage = 0; stage < sent.exchanges.size(); ++stage) {
+    const int gpus = s.parallel.stage_gpus();
+    const ExchangeGroup group(topology, gpu_id(aligned(first + int(stage) * gpus, gpus, per_node)), gpus);
+    for (const ExchangeSpec& spec : {cost.bank()->setup().dispatch, cost.bank()->setup().combine})
+      network_.count(group, spec, sent.exchanges[stage], since_, until);
+  }
+}
+
+void NetworkUse::settle(Time until) {
+  pools_.resize(d_.pools.size());
+  for (std::size_t p = 0; p < d_.pools.size(); ++p) {
+    const BuiltPool& pool = *d_.pools[p];
+    if (pool.topology) continue;
+    const LinkTotals before = link_totals(network_);
+    for (std::size_t i = 0; i < pool.costs.size(); ++i) count_instance(p, int(i), *pool.costs[i], until);
+    const LinkTotals after = link_totals(network_);
+    for (std::size_t k = 0; k < after.size(); ++k) pools_[p][k] += after[k] - before[k];
+  }
+  since_ = until;
+}
+
+void NetworkUse::report(Results& results, const Service& service) {
+  settle(service.end().at);
+  // Of every second that a simulated instance of a pool is on, so many seconds of the pool's instances.
+  const auto stands_for = [&](std::size_t p) {
+    const PoolTotals& t = service.pool(p);
+    return t.on_time > 0 ? t.all_time / t.on_time : 1;
+  };
+  LinkTotals caches = link_totals(network_), all{};
+  caches[std::size_t(LinkKind::nic)] -= departed_;
+  std::size_t decode = 0;  // KV caches come as often as they are decoded
+  for (std::size_t p = 0; p < pools_.size(); ++p) {
+    if (d_.pools[p]->section.role == Role::decode) decode = p;
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      caches[k] -= pools_[p][k];
+      all[k] += pools_[p][k] * stands_for(p);
+    }
+  }
+  for (std::size_t k = 0; k < all.size(); ++k) all[k] += std::max(0.0, caches[k]) * stands_for(decode);
+  write_network(results, network_, all);
+}
+}  // namespace moesim

@@ -1,0 +1,78 @@
+#include "serving/deployment/pool_experts.h"
+
+#include <algorithm>
+
+#include "placement/section.h"
+#include "serving/deployment/pool_choices.h"
+
+namespace moesim {
+namespace {
+/// Sources of routing, prefill and decode of each domain, and the experts' places, planned on the pool's own.
+void place_experts(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool, int gpus) {
+  const GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
+  const MoeShape& moe = *d.model.moe;
+  const RouterShape router{moe.experts, moe.top_k, moe.groups, moe.groups_used};
+  const std::size_t domains = std::max<std::size_t>(1, d.section.domains.size());
+  for (std::size_t i = 0; i < domains; ++i)
+    for (const TracePhase phase : {TracePhase::prefill, TracePhase::decode}) {
+      const Config routing = d.section.domains.empty() ? run.scenario.at_or_empty("routing") : d.section.domains[i];
+      pool.sources.push_back(make_traffic(routing, {router, shape, run.seed, phase}));
+    }
+  const Config& placed = config.has("placement") ? config : run.scenario;
+  const std::size_t main = pool.section.role == Role::prefill ? 0 : 1;
+  pool.maps = read_placement(placed, d.model, shape, [&](int layer, std::span<double> loads) {
+                pool.sources[main]->shares(layer, 0, loads);
+              }).maps;
+  // Rebalancing may fill spare slots with copies.
+  const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
+  read_replica_choice(placed).only_even("serving", rebalances || std::ranges::any_of(pool.maps, has_copies));
+  pool.slots_per_gpu = pool.maps.front().slots_per_gpu;
+}
+}  // namespace
+
+ExpertBank::Setup set_up_experts(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
+  const PoolSection& s = pool.section;
+  const int gpus = s.parallel.experts_tensor ? 1 : s.parallel.stage_gpus();
+  place_experts(run, config, d, pool, gpus);
+  ExpertBank::Setup out;
+  out.model = &d.model;
+  out.kernels = pool.kernels.get();
+  out.options = options_of(s);
+  out.any_layout = s.role == Role::both;
+  out.gpus = gpus;
+  out.gpus_per_node = pool.node.gpus;
+  out.calibration = d.calibration;
+  const ExchangeChoices exchanges = exchanges_of(config, s, d.model.hidden);
+  out.dispatch = exchanges.dispatch;
+  out.combine = exchanges.combine;
+  out.layers = d.model.moe_layers();
+  out.maps = pool.maps;
+  for (const auto& source : pool.sources) out.sources.push_back(source.get());
+  out.settings = s.bank;
+  out.seed = run.seed;
+  if (gpus > 1) {
+    const Topology& topology = pool.topology ? *pool.topology : d.network->topology();
+    pool.group = std::make_unique<ExchangeGroup>(topology, GpuId{0}, gpus);
+    out.group = pool.group.get();
+  }
+  // Exchanges that copy with SMs leave the others to what runs beside them.
+  const bool shares = s.overlap != OverlapKind::none && out.dispatch.kernel == ExchangeKernel::normal && gpus > 1;
+  if (shares) out.share.sms = pool.node.gpu.sms - s.exchange_sms;
+  return out;
+}
+
+void set_up_rebalancing(const StudyRun& run, const Deployment& d, const BuiltPool& pool, LayeredCost::Setup& cost) {
+  cost.rebalance = d.section.rebalance.spec;
+  if (cost.rebalance.interval.v <= 0) return;
+  const Config rebalance = run.scenario.at("serving").at("rebalance");
+  if (d.section.rebalance.spec.window < 1) rebalance.fail_below("window", "must be at least 1");
+  cost.policy = [policy = rebalance.at_or_empty("policy"), kind = d.section.rebalance.policy] {
+    return policy.placed([&] { return placements().of_kind(kind); });
+  };
+  cost.policy();  // a wrong name is found now
+  cost.problem.gpus = cost.experts->gpus;
+  cost.problem.nodes = std::max(1, cost.experts->gpus / pool.node.gpus);
+  cost.problem.slots = pool.maps.front().slots();
+  cost.problem.groups = d.model.moe->groups;
+}
+}  // namespace moesim

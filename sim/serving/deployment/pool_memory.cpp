@@ -1,0 +1,60 @@
+#include "serving/deployment/pool_memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "spec/layer_shape.h"
+
+namespace moesim {
+namespace {
+/// What a token beyond the window takes of one within it: only layers that keep everything keep it.
+double beyond_window(const Model& model, const HeldLayers& held) {
+  if (held.layers.empty()) return 1;
+  const auto lets_go = [&](int layer) { return layer_shape(model, layer).attention.keeps.bounded(); };
+  return 1 - double(std::ranges::count_if(held.layers, lets_go)) / double(held.layers.size());
+}
+}  // namespace
+
+HeldLayers held(const Model& model, const Parallel& p, int stage, int slots, bool drafts) {
+  HeldLayers out;
+  for (int l = model.layers * stage / p.pipeline; l < model.layers * (stage + 1) / p.pipeline; ++l)
+    out.layers.push_back(l);
+  out.embedding = stage == 0;
+  out.head = stage + 1 == p.pipeline;
+  out.experts = slots;
+  if (out.head && drafts && model.mtp_layers > 0) {
+    out.layers.push_back(model.layers);
+    out.mtp = true;
+  }
+  return out;
+}
+
+void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, const LayerOptions& options) {
+  const PoolSection& s = pool.section;
+  const Gpu& gpu = pool.node.gpu;
+  std::int64_t least = INT64_MAX;
+  for (int stage = 0; stage < s.parallel.pipeline; ++stage) {
+    const bool drafts = d.section.speculation.kind == DraftKind::mtp && s.role != Role::prefill;
+    const HeldLayers h = held(d.model, s.parallel, stage, pool.slots_per_gpu, drafts);
+    const Bytes weights = held_weights(d.model, h, options.precision.linear, options);
+    const Bytes token = kv_bytes_per_token(d.model, h, options);
+    const double room = double(gpu.memory.v) * s.kv.memory_share - double(weights.v) - double(s.kv.buffers.v);
+    if (room <= 0)
+      config.fail(
+          fmt::format("the weights of {} take {:.1f} GB and the buffers {:.1f} GB of each GPU, but {:.0f} % of {} "
+                      "are {:.1f} GB; use more GPUs or a smaller precision",
+                      d.model.name, double(weights.v) * 1e-9, double(s.kv.buffers.v) * 1e-9, s.kv.memory_share * 100,
+                      gpu.name, double(gpu.memory.v) * s.kv.memory_share * 1e-9));
+    const std::int64_t tokens = token.v > 0 ? std::int64_t(room / double(token.v)) : INT64_MAX;
+    if (tokens < least) {
+      least = tokens;
+      pool.weights = weights;
+      pool.kv_gpu_token = token;
+      pool.beyond_window = beyond_window(d.model, h);
+    }
+  }
+  pool.capacity = s.kv.capacity > 0 ? s.kv.capacity : least / s.kv.block * s.kv.block;
+  if (pool.capacity < s.kv.block) config.fail("the KV cache does not hold a single block");
+}
+}  // namespace moesim

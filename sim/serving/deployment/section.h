@@ -1,0 +1,135 @@
+// The `serving` section of a scenario.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "compute/inventory.h"
+#include "network/exchange.h"
+#include "serving/service/service.h"
+#include "serving/step/layered_cost.h"
+
+namespace moesim {
+
+struct KvSection {
+  double memory_share = 0.92;
+  Bytes buffers = 4_GiB;
+  std::int64_t capacity = 0;
+  int block = 64;
+  bool prefix_cache = true;
+  Bytes host{}, disk{};
+  Bandwidth disk_bandwidth = 6_GBps;
+  Preemption preemption = Preemption::recompute;
+  double watermark = 0.01;
+  static void fields(auto& f, auto& p) {
+    f("memory_share", p.memory_share, "part of the GPU's memory that weights, buffers and KV cache may fill");
+    f("buffers", p.buffers, "of it, what activations and communication take on each GPU");
+    f("capacity", p.capacity, "tokens a rank can hold; 0: what the memory leaves");
+    f("block", p.block, "tokens of a page");
+    f("prefix_cache", p.prefix_cache, "keeps prompts for requests that begin alike (if the workload says which do)");
+    f("host", p.host, "host memory for each GPU's evicted prefixes");
+    f("disk", p.disk, "disk space for each GPU's prefixes evicted from there");
+    f("disk_bandwidth", p.disk_bandwidth, "from disk to a GPU");
+    f("preemption", p.preemption, "of the youngest request when the cache is full: recompute or swap");
+    f("watermark", p.watermark, "share of the cache that starting requests leave free");
+  }
+};
+
+/// Equal instances that do the same job.
+struct PoolSection {
+  std::string name;
+  Role role = Role::both;
+  int instances = 1;
+  Parallel parallel;
+  Config batcher, node, placement;
+  KvSection kv;
+  Precisions precision{.linear = Dtype::bf16, .attention = Dtype::bf16, .kv_cache = Dtype::bf16};
+  OverlapKind overlap = OverlapKind::none;
+  std::string exchange = "auto";
+  int exchange_sms = 20;
+  bool graphs = false;
+  Time overhead{}, start_up{};
+  std::optional<FixedStep> fixed;
+  BankSettings bank;
+  Autoscale autoscale;
+  static void fields(auto& f, auto& p) {
+    f("name", p.name, "in results; default: its role");
+    f("role", p.role, "both, or prefill and decode in pools of their own");
+    f("instances", p.instances, "copies of the model");
+    f("parallel", p.parallel, "how an instance splits the model");
+    f("batcher", p.batcher, "what a rank computes in a step (moesim list batcher); default chunked");
+    f("node", p.node, "nodes of this pool, if they are not the cluster's");
+    f("placement", p.placement, "of this pool's experts, if it is not the scenario's");
+    f("kv", p.kv, "KV cache");
+    f("precision", p.precision, "linear defaults to the model's released weights where the GPU has that precision");
+    f("overlap", p.overlap, "none, shared_expert, two_batch (prefill), five_stage (decode)");
+    f("exchange", p.exchange, "normal, low_latency, or auto: low_latency for decode pools, else normal");
+    f("exchange_sms", p.exchange_sms, "SMs that a normal exchange takes from compute where both overlap");
+    f("graphs", p.graphs, "small kernels replayed from CUDA graphs");
+    f("overhead", p.overhead, "of every step on the host: scheduling, sampling, launch");
+    f("start_up", p.start_up, "until a new or restarted instance serves");
+    f("fixed", p.fixed, "a step costs this instead of being computed layer by layer");
+    f("bank", p.bank, "how routing is drawn");
+    f("autoscale", p.autoscale, "instances over the day");
+  }
+};
+
+struct RebalanceSection {
+  RebalanceSpec spec;
+  std::string policy = "eplb";
+  static void fields(auto& f, auto& p) {
+    RebalanceSpec::fields(f, p.spec);
+    f("policy", p.policy, "kind of placement (moesim list placement)");
+  }
+};
+
+struct EnergySection {
+  double busy = 1, idle = 0.15;
+  static void fields(auto& f, auto& p) {
+    f("busy", p.busy, "share of the board limit drawn in a step; assumed, an upper bound");
+    f("idle", p.idle, "share drawn between steps; assumed");
+  }
+};
+
+/// Rows that the tables keep.
+struct TableLimits {
+  std::int64_t requests = 20000, steps = 5000;
+  static void fields(auto& f, auto& p) {
+    f("requests", p.requests, "rows of the request table, from the first on; rejected requests are always listed");
+    f("steps", p.steps, "rows of the step table, from the first on");
+  }
+};
+
+struct ServingSection {
+  Config workload, balancer, decode_balancer;
+  Time duration{}, warmup{}, sample{};
+  bool drain = true, layerwise_transfer = true;
+  std::int64_t context = 0;
+  std::vector<PoolSection> pools;
+  SpeculationSpec speculation;
+  std::vector<Config> domains;
+  std::vector<Fault> faults;
+  RebalanceSection rebalance;
+  Slo slo;
+  EnergySection energy;
+  TableLimits record;
+  static void fields(auto& f, auto& p) {
+    f.required("workload", p.workload, "where requests come from (moesim list workload)");
+    f("duration", p.duration, "requests arrive until then; 0 s: until the workload ends");
+    f("drain", p.drain, "goes on until the last request has ended; false: stops at the duration");
+    f("warmup", p.warmup, "requests that arrive before, and throughput before, are left out of the figures");
+    f("sample", p.sample, "interval of the time series; 0 s: a hundredth of the duration");
+    f("context", p.context, "longest request, input and output; 0: the model's positions");
+    f.required("pools", p.pools, "instances");
+    f("balancer", p.balancer, "sends requests to ranks (moesim list balancer); default least_loaded");
+    f("decode_balancer", p.decode_balancer, "sends them on from prefill to decode; default kv_aware");
+    f("layerwise_transfer", p.layerwise_transfer, "KV caches leave layer by layer during prefill");
+    f("speculation", p.speculation, "drafts");
+    f("domains", p.domains, "a routing section for each domain of the workload; default: the scenario's for all");
+    f("faults", p.faults, "failures and slow parts");
+    f("rebalance", p.rebalance, "new placements during the run");
+    f("slo", p.slo, "latency targets for goodput");
+    f("energy", p.energy, "power over the board limit");
+    f("record", p.record, "rows kept");
+  }
+};
+}  // namespace moesim

@@ -1,0 +1,32 @@
+// What a pool of equal instances is built from.
+#pragma once
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "serving/fleet/autoscale.h"
+#include "serving/instance/batcher.h"
+#include "serving/instance/instance_shape.h"
+#include "serving/step/step_model.h"
+
+namespace moesim {
+
+/// Equal instances.
+struct PoolShape {
+  std::string name = "pool";
+  Role role = Role::both;
+  int instances = 1;
+  int tensor = 1;          ///< GPUs of a rank and stage
+  int gpus = 1;            ///< of an instance
+  int first_gpu = 0;       ///< of the pool's first instance; the others follow
+  InstanceShape instance;  ///< its number is filled in
+  const Batcher* batcher = nullptr;
+  std::function<std::unique_ptr<StepModel>(int instance)> cost;
+  Time start_up{};
+  bool layerwise_transfer = true;  ///< the KV cache leaves layer by layer during prefill: only the last layer's is late
+  Autoscale autoscale;
+  int described = 0;  ///< instances that the simulated ones stand for; 0: themselves
+  int all() const { return std::max(described, instances); }
+};
+}  // namespace moesim

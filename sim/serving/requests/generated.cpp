@@ -1,0 +1,93 @@
+#include "serving/requests/generated.h"
+
+#include <cmath>
+
+namespace moesim {
+namespace {
+std::vector<double> zipf(int count, double skew) {
+  std::vector<double> out;
+  for (int i = 1; i <= count; ++i) out.push_back(std::pow(double(i), -skew));
+  return out;
+}
+}  // namespace
+
+double positive(double value, std::string_view key) {
+  if (!(value > 0) || !std::isfinite(value))
+    throw ConfigError(std::string(key), fmt::format("must be above 0, got {}", value));
+  return value;
+}
+
+Generated::Generated(const Demand& demand, const WorkloadContext& context)
+    : demand_(demand),
+      context_(context),
+      thinning_(context.shares, context.seed),
+      hashed_(demand.prefixes.count > 0 || demand.sessions.turns > 1),
+      input_(demand.input, "input"),
+      output_(demand.output, "output"),
+      sessions_(hashed_ ? demand.hash_block : 0),
+      times_(context.seed, "workload times"),
+      lengths_(context.seed, "workload lengths"),
+      shares_(context.seed, "workload shares"),
+      talks_(context.seed, "workload sessions") {
+  positive(demand.rate_scale, "rate_scale");
+  positive(demand.hash_block, "hash_block");
+  if (!(demand.sessions.turns >= 1))
+    throw ConfigError("sessions.turns", fmt::format("must be at least 1, got {}", demand.sessions.turns));
+  if (!(demand.prefixes.share >= 0 && demand.prefixes.share <= 1))
+    throw ConfigError("prefixes.share", fmt::format("must lie between 0 and 1, got {}", demand.prefixes.share));
+  for (double d : demand.domains)
+    if (!(d >= 0)) throw ConfigError("domains", fmt::format("a share must not be negative, got {}", d));
+  if (!demand.domains.empty()) domain_.emplace(demand.domains);
+  if (demand.prefixes.count > 0) prefix_.emplace(zipf(demand.prefixes.count, demand.prefixes.skew));
+}
+
+std::optional<Request> Generated::next() {
+  Request out;
+  do {
+    if (demand_.limit > 0 && arrivals_ == demand_.limit) return std::nullopt;
+    const double at = next_time();
+    if (!(at < 9.2e6)) return std::nullopt;
+    out.arrival = from_seconds(at);
+    if (out.arrival > context_.duration) return std::nullopt;
+    out.row = ++rows_;
+    ++arrivals_;
+  } while (!thinning_.take(out));
+  out.input = input_(lengths_);
+  out.output = output_(lengths_);
+  if (domain_) out.domain = std::int32_t((*domain_)(shares_));
+  if (out.outside) out.output = std::min(out.output, 1);
+  if (hashed_) continue_session(out);
+  return out;
+}
+
+void Generated::continue_session(Request& request) {
+  Sessions::Text text{.key = std::uint64_t(request.row) << 20, .shared_key = 0, .shared = 0};
+  if (prefix_ && shares_.uniform() < demand_.prefixes.share) {
+    text.shared_key = (*prefix_)(shares_) + 1;
+    text.shared = demand_.prefixes.tokens;
+    request.input = std::max(request.input, demand_.prefixes.tokens + 1);
+  }
+  std::vector<Turn> later;
+  int total = request.input + request.output;
+  const double again = 1 - 1 / demand_.sessions.turns;
+  while (!request.outside && talks_.uniform() < again) {
+    Turn turn{.input = total + input_(lengths_), .output = output_(lengths_), .pause = {}};
+    turn.pause = from_seconds(talks_.exponential(1) * seconds(demand_.sessions.pause));
+    total = turn.input + turn.output;
+    later.push_back(turn);
+  }
+  const bool repeated = !later.empty();
+  if (repeated) request.session = request.row;
+  sessions_.hash(request, text, repeated ? request.input + request.output : text.shared);
+  if (!repeated) request.unique_blocks = request.input / demand_.hash_block - std::int32_t(request.hashes.size());
+  if (repeated) sessions_.open(request.session, text, std::move(later));
+}
+
+std::optional<Request> Generated::follow_up(const Request& done, Time end) {
+  std::optional<Request> out = sessions_.follow(done, end, rows_);
+  if (out && out->arrival > context_.duration) out.reset();
+  return out;
+}
+
+std::optional<Request> Workload::follow_up(const Request&, Time) { return std::nullopt; }
+}  // namespace moesim

@@ -1,0 +1,89 @@
+// What all generators of requests share: lengths, shared prefixes, sessions and the length of the stream.
+#pragma once
+#include "serving/requests/sessions.h"
+
+namespace moesim {
+
+struct PrefixSpec {
+  int count = 0;     // different shared prefixes; 0 means none
+  int tokens = 0;    // length of each
+  double share = 1;  // of the requests that start with one
+  double skew = 0;   // Zipf exponent of their popularity; 0 is uniform
+  static void fields(auto& f, auto& p) {
+    f("count", p.count, "different prefixes that requests share; 0 means none");
+    f("tokens", p.tokens, "length of each, inside the input length");
+    f("share", p.share, "part of the requests that start with one");
+    f("skew", p.skew, "Zipf exponent of their popularity; 0 is uniform");
+  }
+};
+
+struct SessionSpec {
+  double turns = 1;  // mean; geometric, at least 1
+  Time pause{};      // mean, exponential
+  static void fields(auto& f, auto& p) {
+    f("turns", p.turns, "mean turns of a conversation (geometric); 1 means single requests");
+    f("pause", p.pause, "mean time from an answer to the next question (exponential)");
+  }
+};
+
+inline LengthSpec log_normal(double mean) {
+  LengthSpec out;
+  out.kind = LengthKind::log_normal;
+  out.mean = mean;
+  return out;
+}
+
+/// What is asked for, apart from when.
+struct Demand {
+  LengthSpec input = log_normal(1000), output = log_normal(200);
+  PrefixSpec prefixes;
+  SessionSpec sessions;
+  int hash_block = 64;
+  std::vector<double> domains;
+  std::int64_t limit = 0;
+  double rate_scale = 1;
+  static void fields(auto& f, auto& p) {
+    f("input", p.input, "tokens of a prompt; of a session's later turns: the new part");
+    f("output", p.output, "tokens of an answer");
+    f("prefixes", p.prefixes, "system prompts and the like");
+    f("sessions", p.sessions, "conversations");
+    f("hash_block", p.hash_block, "tokens of a prefix block, where prefixes or sessions are used");
+    f("domains", p.domains, "share of the requests in each routing domain; one domain if not given");
+    f("limit", p.limit, "stop after so many arrivals, before folding; 0 means no limit");
+    f("rate_scale", p.rate_scale, "multiplies the rate");
+  }
+};
+
+/// Draws requests; derived classes draw the times.
+class Generated : public Workload {
+ public:
+  Generated(const Demand& demand, const WorkloadContext& context);
+  std::optional<Request> next() final;
+  std::optional<Request> follow_up(const Request& done, Time end) final;
+  int hash_block() const final { return hashed_ ? demand_.hash_block : 0; }
+  std::int64_t expected() const final { return demand_.limit; }
+  int domains() const final { return int(std::max<std::size_t>(1, demand_.domains.size())); }
+
+ protected:
+  /// The next arrival in seconds, never before the last; infinity at the end.
+  virtual double next_time() = 0;
+  double scale() const { return demand_.rate_scale; }
+  Random& times() { return times_; }
+
+ private:
+  void continue_session(Request& request);
+
+  Demand demand_;
+  WorkloadContext context_;
+  Thinning thinning_;
+  bool hashed_;
+  Length input_, output_;
+  std::optional<Discrete> domain_, prefix_;
+  Sessions sessions_;
+  Random times_, lengths_, shares_, talks_;
+  std::int64_t rows_ = 0, arrivals_ = 0;
+};
+
+/// Throws ConfigError unless value > 0.
+double positive(double value, std::string_view key);
+}  // namespace moesim

@@ -1,0 +1,64 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/splitmix.h"
+#include "serving/requests/workload.h"
+
+namespace moesim {
+namespace {
+[[noreturn]] void wrong(std::string_view what, std::string_view problem) {
+  throw ConfigError(std::string(what), std::string(problem));
+}
+}  // namespace
+
+Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
+  if (spec.min < 1) wrong(what, fmt::format("min must be at least 1, got {}", spec.min));
+  if (spec.max < spec.min) wrong(what, fmt::format("max must be at least min = {}, got {}", spec.min, spec.max));
+  if (spec.kind == LengthKind::table) {
+    if (spec.values.empty()) wrong(what, "a table needs values");
+    if (std::ranges::min(spec.values) < 1) wrong(what, "every value must be at least 1");
+    std::vector<double> weights = spec.weights;
+    if (weights.empty()) weights.assign(spec.values.size(), 1);
+    if (weights.size() != spec.values.size())
+      wrong(what, fmt::format("{} weights for {} values", weights.size(), spec.values.size()));
+    if (std::ranges::min(weights) < 0 || std::ranges::max(weights) <= 0)
+      wrong(what, "weights must not be negative, nor all 0");
+    pick_.emplace(weights);
+  } else if (!(spec.mean > 0)) {
+    wrong(what, fmt::format("mean must be above 0, got {}", spec.mean));
+  }
+  if (!(spec.cv >= 0)) wrong(what, fmt::format("cv must not be negative, got {}", spec.cv));
+  sigma_ = std::sqrt(std::log1p(spec.cv * spec.cv));  // of a log-normal with this mean and cv
+  mu_ = spec.mean > 0 ? std::log(spec.mean) - sigma_ * sigma_ / 2 : 0;
+}
+
+int Length::operator()(Random& random) const {
+  const auto draw = [&]() -> double {
+    switch (spec_.kind) {
+      case LengthKind::fixed:
+        return spec_.mean;
+      case LengthKind::uniform:
+        return double(spec_.min) + double(random.below(std::uint64_t(spec_.max - spec_.min) + 1));
+      case LengthKind::exponential:
+        return random.exponential(spec_.mean);
+      case LengthKind::log_normal:
+        return random.log_normal(mu_, sigma_);
+      case LengthKind::gamma: {
+        if (spec_.cv == 0) return spec_.mean;
+        const double shape = 1 / (spec_.cv * spec_.cv);
+        return random.gamma(shape) * spec_.mean / shape;
+      }
+      case LengthKind::table:
+        return spec_.values[(*pick_)(random)];
+    }
+    return 0;
+  };
+  return int(std::clamp(std::round(draw()), double(spec_.min), double(spec_.max)));
+}
+
+std::uint64_t block_hash(std::uint64_t key, std::uint64_t k) {
+  return split_mix(key * kSplitMixStep + k + 0x632be59bd9b4e019);
+}
+}  // namespace moesim

@@ -1,0 +1,38 @@
+#include "serving/requests/sessions.h"
+
+namespace moesim {
+
+void Sessions::open(std::int64_t session, Text text, std::vector<Turn> later) {
+  if (!later.empty()) open_[session] = {text, std::move(later)};
+}
+
+void Sessions::hash(Request& request, const Text& text, int covered) const {
+  if (hash_block_ == 0) return;
+  const int blocks = covered / hash_block_, shared = text.shared / hash_block_;
+  request.hashes.reserve(std::size_t(blocks));
+  for (int k = 0; k < blocks; ++k)
+    request.hashes.push_back(block_hash(k < shared ? text.shared_key : text.key, std::uint64_t(k)));
+}
+
+std::optional<Request> Sessions::follow(const Request& done, Time end, std::int64_t& row) {
+  const auto found = open_.find(done.session);
+  if (done.session < 0 || found == open_.end()) return std::nullopt;
+  Open& open = found->second;
+  const Turn turn = open.later.front();
+  Request out{.row = ++row,
+              .session = done.session,
+              .turn = done.turn + 1,
+              .input = turn.input,
+              .output = turn.output,
+              .domain = done.domain,
+              .outside = done.outside,
+              .arrival = end + turn.pause,
+              .hashes = {}};
+  open.later.erase(open.later.begin());
+  const Text text = open.text;
+  const bool last = open.later.empty();
+  if (last) open_.erase(found);
+  hash(out, text, last ? out.input : out.input + out.output);
+  return out;
+}
+}  // namespace moesim

@@ -1,0 +1,86 @@
+// Where requests come from: generators and recorded traces, one stream in order of arrival.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/family.h"
+#include "core/random.h"
+#include "serving/requests/request.h"
+#include "serving/requests/thinning.h"
+
+namespace moesim {
+
+/// What every workload is built from besides its parameters.
+struct WorkloadContext {
+  std::uint64_t seed = 0;
+  std::vector<LoadShare> shares{};  ///< of the described load, where instances are folded; empty: all of it
+  Time duration{INT64_MAX};         ///< no request arrives later; sessions end there too
+};
+
+class Workload {
+ public:
+  virtual ~Workload() = default;
+  /// The next request; arrivals never decrease.  Nothing once the stream has ended.
+  /// Throws ConfigError "FILE:ROW: problem" at a row that is not a request.
+  virtual std::optional<Request> next() = 0;
+  /// The request that follows `done` in its session now that it has ended, if any; its arrival is >= end.
+  virtual std::optional<Request> follow_up(const Request& done, Time end);
+  /// Tokens a prefix block holds; 0 if no request carries hashes.
+  virtual int hash_block() const { return 0; }
+  /// Routing domains that its requests name; 1 if they name none.
+  virtual int domains() const { return 1; }
+  /// Requests in the whole stream if known, for progress; 0 if not.
+  virtual std::int64_t expected() const { return 0; }
+};
+
+/// An entry of the family `workload`.
+template <class Impl>
+Strategy<Workload, const WorkloadContext&> workload_kind(std::string_view kind, std::string_view summary) {
+  return strategy<Impl, Workload, const WorkloadContext&>(kind, summary);
+}
+
+/// A length in tokens, drawn anew for every request.
+enum class LengthKind { fixed, uniform, exponential, log_normal, gamma, table };
+template <>
+struct EnumNames<LengthKind> {
+  static constexpr std::pair<std::string_view, LengthKind> table[] = {{"fixed", LengthKind::fixed},
+                                                                      {"uniform", LengthKind::uniform},
+                                                                      {"exponential", LengthKind::exponential},
+                                                                      {"log_normal", LengthKind::log_normal},
+                                                                      {"gamma", LengthKind::gamma},
+                                                                      {"table", LengthKind::table}};
+};
+struct LengthSpec {
+  LengthKind kind = LengthKind::fixed;
+  double mean = 1;
+  double cv = 1;  // standard deviation over mean, before clipping
+  int min = 1, max = 1'000'000;
+  std::vector<int> values;      // table
+  std::vector<double> weights;  // table; all equal if empty
+  static void fields(auto& f, auto& p) {
+    f("kind", p.kind, "fixed, uniform (min to max), exponential, log_normal, gamma, table");
+    f("mean", p.mean, "tokens, of all kinds but uniform and table");
+    f("cv", p.cv, "standard deviation over mean, of log_normal and gamma");
+    f("min", p.min, "shorter draws are lengthened to this");
+    f("max", p.max, "longer draws are cut to this");
+    f("values", p.values, "lengths of a table");
+    f("weights", p.weights, "their weights; equal if not given");
+  }
+};
+
+/// Draws from a LengthSpec.  Throws ConfigError at key `what` if the numbers contradict each other.
+class Length {
+ public:
+  explicit Length(const LengthSpec& spec, std::string_view what);
+  int operator()(Random& random) const;
+
+ private:
+  LengthSpec spec_;
+  std::optional<Discrete> pick_;
+  double mu_ = 0, sigma_ = 0;
+};
+
+/// The id of block `k` of the token sequence that `key` names.
+std::uint64_t block_hash(std::uint64_t key, std::uint64_t k);
+}  // namespace moesim

@@ -1,0 +1,39 @@
+// Requests as they come: the workload's stream, and the later turns of its conversations.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+
+#include "core/engine.h"
+#include "serving/requests/workload.h"
+
+namespace moesim {
+
+class Arrivals {
+ public:
+  /// Called at each arrival with the request's number in order of arrival, from 0.
+  using Arrive = std::function<void(std::int64_t id, Request request)>;
+  Arrivals(Engine& engine, Workload& workload, Arrive arrive)
+      : engine_(engine), workload_(workload), arrive_(std::move(arrive)) {}
+
+  /// Puts the first request on its way; each one that arrives brings the next.
+  void start();
+  /// A request has ended now: the next turn of its conversation, if there is one, comes when the workload says.
+  void follow(const Request& done);
+
+  std::int64_t count() const { return count_; }  ///< arrived so far
+  bool streaming() const { return next_.has_value(); }
+  bool awaiting_turns() const { return !turns_.empty(); }
+
+ private:
+  void expect_next();
+
+  Engine& engine_;
+  Workload& workload_;
+  Arrive arrive_;
+  std::optional<Request> next_;
+  std::map<std::int64_t, Request> turns_;  // by the order in which they were announced
+  std::int64_t announced_ = 0, count_ = 0;
+};
+}  // namespace moesim

@@ -1,0 +1,27 @@
+// What a service reports as it goes, to be written or counted.
+#pragma once
+#include <string_view>
+
+#include "core/units.h"
+#include "serving/instance/instance_owner.h"
+#include "serving/requests/live.h"
+
+namespace moesim {
+
+class ServiceLog {
+ public:
+  virtual ~ServiceLog() = default;
+  struct RequestEnd {
+    const Live& live;
+    std::string_view state, reason;
+  };
+  virtual void request(const RequestEnd&) {}
+  virtual void step(int /*pool*/, const InstanceOwner::StepEnd&) {}
+  struct Sample {
+    Time at{};
+    int pool = 0, instances = 0, running = 0, waiting = 0;
+    double utilisation = 0, kv_share = 0, hit_rate = 0, output_rate = 0;
+  };
+  virtual void sample(const Sample&) {}
+};
+}  // namespace moesim

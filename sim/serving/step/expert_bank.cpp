@@ -1,0 +1,228 @@
+#include "serving/step/expert_bank.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/check.h"
+
+namespace moesim {
+namespace {
+constexpr double kMostTokens = 1 << 24;
+constexpr int kSteps = 4;  // mixes of sources are rounded to quarters
+}  // namespace
+
+ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
+  const MoeShape& moe = *s_.model->moe;
+  router_ = {moe.experts, moe.top_k, moe.groups, moe.groups_used};
+  shape_ = {s_.gpus, std::min(s_.gpus, s_.gpus_per_node)};
+  check(s_.maps.size() == s_.layers.size(), "{} maps for {} layers", s_.maps.size(), s_.layers.size());
+  check(!s_.sources.empty(), "experts need a source of routing");
+  if (s_.settings.samples < 1) throw ConfigError("bank.samples", "must be at least 1");
+  if (!(s_.settings.ratio > 1)) throw ConfigError("bank.ratio", "must be above 1");
+  for (const ExpertMap& map : s_.maps) replicas_.push_back(replica_table(map));
+  if (s_.group != nullptr) {
+    dispatch_ = std::make_unique<ExchangeTimes>(*s_.group, s_.calibration, s_.dispatch);
+    combine_ = std::make_unique<ExchangeTimes>(*s_.group, s_.calibration, s_.combine);
+  }
+  buckets_ = int(std::ceil(std::log(kMostTokens) / std::log(s_.settings.ratio))) + 2;
+  for (int b = 0; b < buckets_; ++b) bucket_tokens_.push_back(std::pow(s_.settings.ratio, b));
+  uniform_.assign(std::size_t(moe.experts), 1.0 / moe.experts);
+  slow_gpu_.assign(std::size_t(s_.gpus), 1);
+  slow_link_ = slow_gpu_;
+  gpu_seconds_.assign(std::size_t(s_.gpus), 0);
+  moved_.assign(s_.layers.size(), std::vector<double>(2 * std::size_t(s_.gpus) + std::size_t(shape_.nodes())));
+  tokens_seen_.assign(s_.sources.size(), 0);
+}
+
+ExpertTimes ExpertBank::summary(const Entry& e) const {
+  ExpertTimes out{.mean_experts = e.mean, .balancedness = e.balancedness};
+  std::size_t last = 0;
+  double latest = -1;
+  for (std::size_t g = 0; g < e.gpus.size(); ++g) {
+    const double end = double(e.gpus[g].arrival) / slow_link_[g] + double(e.gpus[g].compute) / slow_gpu_[g];
+    if (end > latest) latest = end, last = g;
+    out.combine = std::max(out.combine, double(e.gpus[g].combine) / slow_link_[g]);
+  }
+  out.dispatch = double(e.gpus[last].arrival) / slow_link_[last];
+  out.experts = double(e.gpus[last].compute) / slow_gpu_[last];
+  return out;
+}
+
+void ExpertBank::sharing(std::span<const PortUse::Left> ports) {
+  sharing_.clear();
+  for (const PortUse::Left& port : ports) {
+    const std::size_t g = std::size_t(port.gpu);
+    sharing_.push_back({g, float(1 / (slow_link_[g] * port.share)), float(1 / slow_gpu_[g])});
+  }
+}
+
+/// Ports that carry something else only take longer: the last GPU is the last of the others, or one of them.
+ExpertTimes ExpertBank::times_of(const Entry& e) const {
+  ExpertTimes out = any_slow_ ? summary(e) : e.healthy;
+  float latest = float(out.dispatch + out.experts), combine = float(out.combine);
+  const Sharing* last = nullptr;
+  for (const Sharing& s : sharing_) {
+    const Entry::Gpu& gpu = e.gpus[s.gpu];
+    const float end = gpu.arrival * s.link + gpu.compute * s.compute;
+    if (end > latest) latest = end, last = &s;
+    combine = std::max(combine, gpu.combine * s.link);
+  }
+  if (last != nullptr) {
+    out.dispatch = double(e.gpus[last->gpu].arrival * last->link);
+    out.experts = double(e.gpus[last->gpu].compute * last->compute);
+  }
+  out.combine = std::max(out.combine, double(combine));
+  return out;
+}
+
+ExpertBank::Entry& ExpertBank::entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix,
+                                     std::span<const double> weights) {
+  std::size_t m = std::size_t(std::ranges::find(mixes_, mix) - mixes_.begin());
+  if (m == mixes_.size()) {
+    mixes_.push_back(mix);
+    bank_.emplace_back(s_.layers.size());
+  }
+  std::vector<Entry>& layer = bank_[m][ordinal];
+  if (layer.empty()) layer.resize(std::size_t(s_.settings.samples * buckets_));
+  Entry& e = layer[std::size_t(sample * buckets_ + bucket)];
+  if (!e.ready) {
+    const double tokens = bucket_tokens_[std::size_t(bucket)];
+    const std::int64_t step = epoch_ * s_.settings.redraw + sample;
+    fill(e, ordinal, step, tokens, weights, std::uint64_t(epoch_) << 32 | std::uint64_t(sample * buckets_ + bucket));
+  }
+  return e;
+}
+
+ExpertBank::Mix ExpertBank::rounded(std::span<const double> weights) {
+  Mix out;
+  check(weights.size() <= out.weights.size(), "more than {} sources of routing", out.weights.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const int part = int(weights[i] * kSteps + 0.5);
+    out.id = out.id * (kSteps + 1) + std::uint32_t(part);
+    sum += out.weights[i] = part;
+  }
+  for (double& w : out.weights) w /= sum > 0 ? sum : 1;
+  if (sum <= 0) out.weights[0] = 1;
+  return out;
+}
+
+int ExpertBank::sample_of(std::size_t ordinal, std::int64_t step, int micro) const {
+  std::uint64_t h = std::uint64_t(step) * 0x9e3779b97f4a7c15 + ordinal * 0xbf58476d1ce4e5b9 +
+                    std::uint64_t(micro) * 0x94d049bb133111eb;
+  h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9;
+  return int((h >> 33) % std::uint64_t(s_.settings.samples));
+}
+
+ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro, double tokens, double most,
+                              std::span<const double> weights, double repeats) {
+  if (tokens <= 0) return {};
+  if (s_.settings.redraw > 0 && step / s_.settings.redraw != epoch_) {
+    epoch_ = step / s_.settings.redraw;
+    settle();
+    bank_.clear();
+    mixes_.clear();
+  }
+  for (std::size_t i = 0; i < weights.size(); ++i) tokens_seen_[i] += weights[i] * tokens;
+  const Mix mix = rounded(weights);
+  const auto above = std::ranges::upper_bound(bucket_tokens_, std::clamp(tokens, 1.0, kMostTokens));
+  const int bucket = int(above - bucket_tokens_.begin()) - 1;
+  const double low = bucket_tokens_[std::size_t(bucket)], high = bucket_tokens_[std::size_t(bucket) + 1];
+  const double upper = (std::min(tokens, kMostTokens) - low) / (high - low), lower = 1 - upper;
+  const int sample = sample_of(ordinal, step, micro);
+  const auto used = std::span(mix.weights).first(weights.size());
+  Entry& a = entry(ordinal, sample, bucket, mix.id, used);
+  Entry& b = entry(ordinal, sample, bucket + 1, mix.id, used);
+  const ExpertTimes x = times_of(a), y = times_of(b);
+  ExpertTimes out;
+  out.dispatch = lower * x.dispatch + upper * y.dispatch;
+  out.experts = lower * x.experts + upper * y.experts;
+  out.combine = lower * x.combine + upper * y.combine;
+  out.mean_experts = lower * x.mean_experts + upper * y.mean_experts;
+  out.balancedness = lower * x.balancedness + upper * y.balancedness;
+  a.used += repeats * lower;
+  b.used += repeats * upper;
+  // The fullest GPU sends longer than the mean: by as much as balanced routing at its token count takes longer.
+  const double excess = tokens > 0 ? most * s_.gpus / tokens - 1 : 0;
+  if (excess > 1e-9) {
+    const double slope = std::max(0.0, b.uniform_dispatch - a.uniform_dispatch) / (high - low);
+    const double slope_back = std::max(0.0, b.uniform_combine - a.uniform_combine) / (high - low);
+    out.dispatch += slope * excess * tokens;
+    out.combine += slope_back * excess * tokens;
+  }
+  return out;
+}
+
+void ExpertBank::mask(std::size_t ordinal, std::vector<int> experts) {
+  masked_.resize(s_.layers.size());
+  masked_[ordinal] = std::move(experts);
+}
+
+void ExpertBank::set_map(std::size_t ordinal, ExpertMap map) {
+  s_.maps[ordinal] = std::move(map);
+  replicas_[ordinal] = replica_table(s_.maps[ordinal]);
+  for (auto& mix : bank_) {
+    settle(mix[ordinal], ordinal);
+    mix[ordinal].clear();
+  }
+}
+
+void ExpertBank::settle(std::vector<Entry>& layer, std::size_t ordinal) {
+  std::vector<double>& moved = moved_[ordinal];
+  for (Entry& e : layer) {
+    if (e.used <= 0) continue;
+    for (std::size_t g = 0; g < gpu_seconds_.size(); ++g) gpu_seconds_[g] += e.used * double(e.gpus[g].compute);
+    for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += e.used * double(e.moved[i]);
+    e.used = 0;
+  }
+}
+
+void ExpertBank::settle() {
+  for (auto& of_mix : bank_)
+    for (std::size_t ordinal = 0; ordinal < of_mix.size(); ++ordinal) settle(of_mix[ordinal], ordinal);
+}
+
+const std::vector<double>& ExpertBank::gpu_seconds() {
+  settle();
+  return gpu_seconds_;
+}
+
+ExchangeSums ExpertBank::take_moved(std::size_t first, std::size_t last) {
+  settle();
+  ExchangeSums out;
+  const std::size_t n = std::size_t(s_.gpus);
+  std::vector<double> sum(moved_.front().size());
+  for (std::size_t ordinal = first; ordinal < last; ++ordinal) {
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += moved_[ordinal][i];
+    std::ranges::fill(moved_[ordinal], 0.0);
+  }
+  const auto part = [&](std::size_t from, std::size_t count) {
+    return std::vector(sum.begin() + std::ptrdiff_t(from), sum.begin() + std::ptrdiff_t(from + count));
+  };
+  out.gpu_rows = part(0, n);
+  out.fan_out.gpu_reach = part(n, n);
+  out.fan_out.node_reach = part(2 * n, sum.size() - 2 * n);
+  out.tokens = 1;
+  return out;
+}
+
+void ExpertBank::slow_gpu(int gpu, double share) {
+  slow_gpu_.at(std::size_t(gpu)) = share;
+  any_slow_ = true;
+}
+void ExpertBank::slow_link(int gpu, double share) {
+  slow_link_.at(std::size_t(gpu)) = share;
+  any_slow_ = true;
+}
+
+std::vector<double> ExpertBank::expert_rows() const {
+  std::vector<double> weights = tokens_seen_;
+  const double all = std::accumulate(weights.begin(), weights.end(), 0.0);
+  if (all <= 0) return std::vector<double>(s_.layers.size() * std::size_t(router_.experts), 0);
+  for (double& w : weights) w /= all;
+  std::vector<double> out = loads(0, s_.settings.samples, weights);
+  for (double& v : out) v *= all / double(s_.layers.size()) * router_.top_k;
+  return out;
+}
+}  // namespace moesim

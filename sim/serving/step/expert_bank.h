@@ -1,0 +1,159 @@
+// The routed experts of every layer: dispatch, expert products and combine, drawn from the routing and kept.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "compute/inventory.h"
+#include "compute/kernel_model.h"
+#include "core/random.h"
+#include "exchange/fan_out.h"
+#include "network/exchange.h"
+#include "routing/traffic.h"
+#include "serving/step/port_use.h"
+#include "spec/model.h"
+
+namespace moesim {
+
+/// How the layers are drawn.  A step's layer time is taken from one of `samples` draws of that layer, between draws for
+/// token counts `ratio` apart; draws are made when first needed.
+struct BankSettings {
+  int samples = 16;
+  double ratio = 1.25;
+  bool noise = true;  // tokens choose by chance; false: exactly the shares
+  std::int64_t redraw = 0;
+  static void fields(auto& f, auto& p) {
+    f("samples", p.samples, "draws kept for each layer and token count; a step takes one of them");
+    f("ratio", p.ratio, "between the token counts of neighbouring draws; steps between are interpolated");
+    f("noise", p.noise, "tokens choose their experts by chance; false: exactly in proportion to the loads");
+    f("redraw", p.redraw, "steps after which all draws are made anew, for routing that drifts; 0 means never");
+  }
+};
+
+/// What a layer's experts cost in one step.
+struct ExpertTimes {
+  double dispatch = 0;      ///< s, until the GPU that ends last has its rows
+  double experts = 0;       ///< s, its products
+  double combine = 0;       ///< s, until every GPU has its results
+  double mean_experts = 0;  ///< s, mean over GPUs
+  double balancedness = 1;  ///< mean over max rows of a GPU
+};
+
+class ExpertBank {
+ public:
+  struct Setup {
+    const Model* model = nullptr;
+    KernelCosts* kernels = nullptr;
+    LayerOptions options;
+    bool any_layout = false;               ///< of products: each picks its kernel by its rows
+    GpuShare share;                        ///< of a GPU while experts compute
+    const ExchangeGroup* group = nullptr;  ///< null if the experts live on one GPU: no exchange
+    int gpus = 1, gpus_per_node = 8;
+    NetworkCalibration calibration;
+    ExchangeSpec dispatch, combine;
+    std::vector<int> layers;      ///< model numbers of the MoE layers
+    std::vector<ExpertMap> maps;  ///< one each
+    /// Sources of routing: [0] prefill, [1] decode, or two for each domain.
+    std::vector<const TrafficSource*> sources;
+    BankSettings settings;
+    std::uint64_t seed = 0;
+  };
+  explicit ExpertBank(Setup setup);
+
+  /// tokens: of the whole group; most: of the fullest GPU.  weights: share of the tokens from each source (sums to 1);
+  /// rounded to quarters for the draws.  repeats: how often the layer runs like this.
+  ExpertTimes times(std::size_t ordinal, std::int64_t step, int micro, double tokens, double most,
+                    std::span<const double> weights, double repeats = 1);
+  /// The same without memory: a draw at exactly these tokens.
+  ExpertTimes draw(std::size_t ordinal, std::int64_t step, double tokens, double most, std::span<const double> weights);
+
+  /// Mean load of each expert as the policies see it: (layers, experts), over `steps` draws from `step` on.
+  std::vector<double> loads(std::int64_t step, int steps, std::span<const double> weights) const;
+  const std::vector<ExpertMap>& maps() const { return s_.maps; }
+  void set_map(std::size_t ordinal, ExpertMap map);
+  /// Experts that no token is sent to any more; its other experts take their place.
+  void mask(std::size_t ordinal, std::vector<int> experts);
+  std::size_t layers() const { return s_.layers.size(); }
+  const Setup& setup() const { return s_; }
+
+  void slow_gpu(int gpu, double share);
+  void slow_link(int gpu, double share);
+  /// In the calls of times() from now on these ports keep only a share of their rate for the exchanges.  All of an
+  /// exchange counts as the port's: the most that it can lose.
+  void sharing(std::span<const PortUse::Left> ports);
+  /// The step whose routing stands for that of `step`: draws are of `samples` steps until they are made anew.
+  std::int64_t drawn(std::int64_t step) const {
+    const std::int64_t first = s_.settings.redraw > 0 ? step / s_.settings.redraw * s_.settings.redraw : 0;
+    return first + step % s_.settings.samples;
+  }
+
+  /// Seconds each GPU computed experts, summed over all calls of times().
+  const std::vector<double>& gpu_seconds();
+  /// Adds up what the exchanges of MoE layers [first, last) moved in calls of times() since the last take_moved(), and
+  /// forgets it: rows and (with `tokens` 1) distinct tokens by GPU and node; slot rows stay empty.
+  ExchangeSums take_moved(std::size_t first, std::size_t last);
+  /// Rows of each expert, (layers, experts), expected over all calls.
+  std::vector<double> expert_rows() const;
+
+ private:
+  struct Entry {
+    bool ready = false;
+    double used = 0;  // times it was looked up, by weight, since it was settled
+    double balancedness = 1, mean = 0;
+    ExpertTimes healthy;                               // its summary with no slow GPU or link
+    double uniform_dispatch = 0, uniform_combine = 0;  // balanced routing at this token count
+    struct Gpu {
+      float arrival, compute, combine;  // s
+    };
+    std::vector<Gpu> gpus;
+    std::vector<float> moved;  // by an exchange: rows (gpus), distinct tokens (gpus), of nodes (nodes)
+  };
+  struct Mix {
+    std::uint32_t id = 0;
+    std::array<double, 16> weights{};
+  };
+  /// The mix of sources that stands for these weights.
+  static Mix rounded(std::span<const double> weights);
+  /// Which draw a layer takes this step: a hash, so that steps are independent and runs repeat.
+  int sample_of(std::size_t ordinal, std::int64_t step, int micro) const;
+  Entry& entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix, std::span<const double> weights);
+  void fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens, std::span<const double> weights,
+            std::uint64_t stream);
+  void settle(std::vector<Entry>& layer, std::size_t ordinal);
+  void settle();
+  void shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights, std::vector<double>& out) const;
+  void exchange(const ExchangeSums& sums, Entry& out);
+  double compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu);
+  ExpertTimes summary(const Entry& e) const;
+  ExpertTimes times_of(const Entry& e) const;
+
+  Setup s_;
+  RouterShape router_;
+  GroupShape shape_;
+  std::vector<ReplicaTable> replicas_;
+  std::unique_ptr<ExchangeTimes> dispatch_, combine_;
+  std::vector<std::vector<std::vector<Entry>>> bank_;  // [mix][ordinal][sample * buckets + bucket]
+  std::vector<std::uint32_t> mixes_;
+  int buckets_ = 0;
+  std::vector<double> bucket_tokens_;  // token counts that draws are made at
+  std::int64_t epoch_ = 0;
+  std::vector<std::vector<int>> masked_;  // by layer; empty: none
+  std::vector<double> slow_gpu_, slow_link_;
+  bool any_slow_ = false;
+  struct Sharing {
+    std::size_t gpu;
+    float link, compute;  // how many times longer its exchanges and products take
+  };
+  std::vector<Sharing> sharing_;
+  std::vector<double> gpu_seconds_, tokens_seen_;
+  std::vector<std::vector<double>> moved_;  // by layer, as Entry::moved
+  // Scratch.
+  ExchangeSums sums_;
+  std::vector<double> shares_, uniform_;
+  std::vector<Time> times_;
+  std::vector<std::int64_t> rows_;
+  std::vector<Operation> operations_;
+};
+}  // namespace moesim

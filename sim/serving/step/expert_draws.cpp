@@ -1,0 +1,128 @@
+// One draw of routing: who gets how many rows, and what they cost to exchange and to compute.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/check.h"
+#include "serving/step/expert_bank.h"
+
+namespace moesim {
+namespace {
+/// One draw of how many rows each expert gets: independent Poisson counts, scaled to their known sum.  A sum of
+/// thousands of tokens' choices without replacement varies slightly less than this.
+void add_noise(Random& random, double rows, std::vector<double>& shares) {
+  double sum = 0;
+  for (double& p : shares) sum += p = double(random.poisson(p * rows));
+  if (sum <= 0) return void(std::ranges::fill(shares, 1.0 / double(shares.size())));
+  for (double& p : shares) p /= sum;
+}
+}  // namespace
+
+void ExpertBank::shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights,
+                        std::vector<double>& out) const {
+  out.assign(std::size_t(router_.experts), 0);
+  std::vector<double> one(out.size());
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] <= 0) continue;
+    s_.sources[i]->shares(s_.layers[ordinal], step, one);
+    for (std::size_t e = 0; e < out.size(); ++e) out[e] += weights[i] * one[e];
+  }
+  if (masked_.empty() || masked_[ordinal].empty()) return;
+  for (int e : masked_[ordinal]) out[std::size_t(e)] = 0;
+  const double left = std::accumulate(out.begin(), out.end(), 0.0);
+  for (double& p : out) p = left > 0 ? p / left : 1.0 / double(out.size());
+}
+
+double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu) {
+  const std::size_t slots = std::size_t(slots_per_gpu);
+  rows_.clear();
+  double carried = 0;  // whole rows, their sum kept
+  for (std::size_t s = 0; s < slots; ++s) {
+    const double exact = slot_rows[std::size_t(gpu) * slots + s] + carried;
+    rows_.push_back(std::int64_t(std::floor(exact + 0.5)));
+    carried = exact - double(rows_.back());
+  }
+  if (std::accumulate(rows_.begin(), rows_.end(), std::int64_t{0}) == 0) return 0;
+  operations_.clear();
+  append_operations(operations_, *s_.model, s_.layers[0], LayerPart::experts, Pass::forward, {}, rows_, s_.options);
+  Time sum{};
+  for (const Operation& o : operations_) {
+    Time time = s_.kernels->cost(o.kernel, s_.share).time;
+    if (const auto* product = std::get_if<GroupedGemm>(&o.kernel); product != nullptr && s_.any_layout) {
+      GroupedGemm other = *product;
+      other.layout = GroupLayout::masked;
+      time = std::min(time, s_.kernels->cost(other, s_.share).time);
+    }
+    sum += time;
+  }
+  return seconds(sum);
+}
+
+void ExpertBank::exchange(const ExchangeSums& sums, Entry& out) {
+  const std::size_t n = std::size_t(s_.gpus);
+  out.gpus.assign(n, {});
+  if (!dispatch_) return;
+  times_.assign(n, Time{});
+  (*dispatch_)(sums, times_);
+  for (std::size_t g = 0; g < n; ++g) out.gpus[g].arrival = float(seconds(times_[g]));
+  (*combine_)(sums, times_);
+  for (std::size_t g = 0; g < n; ++g) out.gpus[g].combine = float(seconds(times_[g]));
+}
+
+void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens,
+                      std::span<const double> weights, std::uint64_t stream) {
+  const std::size_t n = std::size_t(s_.gpus);
+  const double rows = tokens * router_.top_k;
+  shares_.assign(uniform_.size(), rows / double(uniform_.size()));
+  exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
+  exchange(sums_, out);
+  out.uniform_dispatch = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::arrival)->arrival);
+  out.uniform_combine = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::combine)->combine);
+  shares(ordinal, step, weights, shares_);
+  if (s_.settings.noise) {
+    Random random(s_.seed, fmt::format("routing {} {}", s_.layers[ordinal], stream));
+    add_noise(random, rows, shares_);
+  }
+  for (double& share : shares_) share *= rows;
+  exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
+  exchange(sums_, out);
+  for (std::size_t g = 0; g < n; ++g)
+    out.gpus[g].compute = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
+  out.moved.clear();
+  for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_rows[g]));
+  for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_tokens(int(g))));
+  for (int node = 0; node < shape_.nodes(); ++node) out.moved.push_back(float(sums_.node_tokens(node)));
+  double sum = 0;
+  for (const Entry::Gpu& gpu : out.gpus) sum += double(gpu.compute);
+  out.mean = sum / double(n);
+  const double most = std::ranges::max(sums_.gpu_rows);
+  out.balancedness =
+      most > 0 ? std::accumulate(sums_.gpu_rows.begin(), sums_.gpu_rows.end(), 0.0) / double(n) / most : 1;
+  out.healthy = summary(out);
+  out.ready = true;
+}
+
+ExpertTimes ExpertBank::draw(std::size_t ordinal, std::int64_t step, double tokens, double most,
+                             std::span<const double> weights) {
+  Entry exact, more;
+  fill(exact, ordinal, step, tokens, weights, std::uint64_t(step));
+  ExpertTimes out = summary(exact);
+  if (most * s_.gpus > tokens * (1 + 1e-9)) {
+    fill(more, ordinal, step, most * s_.gpus, weights, std::uint64_t(step));
+    out.dispatch += std::max(0.0, more.uniform_dispatch - exact.uniform_dispatch);
+    out.combine += std::max(0.0, more.uniform_combine - exact.uniform_combine);
+  }
+  return out;
+}
+
+std::vector<double> ExpertBank::loads(std::int64_t step, int steps, std::span<const double> weights) const {
+  std::vector<double> out(s_.layers.size() * std::size_t(router_.experts));
+  std::vector<double> one;
+  for (std::size_t l = 0; l < s_.layers.size(); ++l)
+    for (int i = 0; i < steps; ++i) {
+      shares(l, step + i, weights, one);
+      for (std::size_t e = 0; e < one.size(); ++e) out[l * one.size() + e] += one[e] / steps;
+    }
+  return out;
+}
+}  // namespace moesim

@@ -1,0 +1,270 @@
+#include "serving/step/layered_cost.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/check.h"
+#include "serving/step/micro_batch.h"
+#include "serving/step/slowest_rank.h"
+
+namespace moesim {
+
+LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, *s_.kernels, s_.options, s_.share) {
+  const int layers = s_.model->layers;
+  if (s_.experts) {
+    bank_ = std::make_unique<ExpertBank>(*s_.experts);
+    original_ = bank_->maps();
+    if (s_.experts->group != nullptr) ports_ = PortUse(*s_.experts->group, s_.calibration);
+    if (s_.policy)
+      rebalancing_ = std::make_unique<Rebalancing>(s_.rebalance, s_.policy, s_.problem,
+                                                   expert_bytes(*s_.model, s_.options), *bank_, ports_);
+  }
+  slow_link_.assign(std::size_t(s_.parallel.stage_gpus()), 1);
+  adapter_ = slow_link_;
+  adapter_lost_.assign(slow_link_.size(), false);
+  int next = 0;
+  for (int l = 0; l < layers; ++l) ordinal_.push_back(s_.model->is_moe_layer(l) && bank_ ? next++ : -1);
+  for (int g = 0; g < s_.parallel.tensor; ++g) tensor_group_.push_back(GpuId(g));
+  layer_seconds_.resize(std::size_t(layers));
+  exposed_.resize(std::size_t(layers));
+  layer_balance_.resize(std::size_t(layers));
+  sent_.hop_tokens.resize(std::size_t(s_.parallel.pipeline * s_.parallel.data));
+  rank_slow_.assign(std::size_t(s_.parallel.data), 1);
+  const std::size_t micros = std::size_t(overlap_plan(s_.overlap).micro_batches);
+  micro_.resize(micros);
+  tokens_.resize(micros);
+  most_.resize(micros);
+  by_class_.resize(std::size_t(parts_.classes()) * micros);
+}
+
+/// One all-reduce of the rank's tokens, or the reduce-scatter and all-gather that stand for it.
+Time LayeredCost::tensor_time(std::int64_t tokens) {
+  if (s_.parallel.tensor == 1 || tokens == 0) return {};
+  const auto [entry, fresh] = tensor_times_.try_emplace(tokens);
+  if (fresh)
+    entry->second = collective_time(*s_.topology, s_.calibration, Collective::all_reduce, CollectiveAlgorithm::best,
+                                    tensor_group_, Bytes{tokens * s_.model->hidden * 2});
+  return entry->second;
+}
+
+/// Activations on their way to the next pipeline stage, split over the tensor group.
+Time LayeredCost::hop_time(std::int64_t tokens) {
+  const auto [entry, fresh] = hop_times_.try_emplace(tokens);
+  if (fresh) {
+    const GpuId pair[] = {GpuId(0), GpuId(std::uint32_t(s_.parallel.stage_gpus()))};
+    entry->second = collective_time(*s_.topology, s_.calibration, Collective::point_to_point, CollectiveAlgorithm::best,
+                                    pair, Bytes{tokens * s_.model->hidden * 2 / s_.parallel.tensor});
+  }
+  return entry->second;
+}
+
+/// The attention of the slowest rank in a layer of this class.
+LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const Batch> ranks) {
+  LayerPieces out;
+  Time most{-1};
+  std::int64_t fullest = 0;
+  if (any_slow_) {
+    slowest_.resize(ranks.size());
+    std::iota(slowest_.begin(), slowest_.end(), std::size_t{0});
+  } else {
+    may_be_slowest(ranks, parts_.windowed(layer_class), slowest_);
+  }
+  for (const Batch& b : ranks) fullest = std::max(fullest, b.tokens);
+  for (const std::size_t r : slowest_) {
+    if (ranks[r].tokens == 0) continue;
+    PartCosts::Attention a = parts_.attention(layer_class, ranks[r]);
+    if (any_slow_) {
+      a.in = Time{std::int64_t(double(a.in.v) / rank_slow_[r])};
+      a.core = Time{std::int64_t(double(a.core.v) / rank_slow_[r])};
+    }
+    if (a.in + a.core <= most) continue;
+    most = a.in + a.core;
+    out[Piece::attention_in] = a.in;
+    out[Piece::attention_core] = a.core;
+  }
+  if (fullest == 0) return out;
+  out.tensor_core = tensor_time(fullest);
+  return out;
+}
+
+/// What a micro-batch of a step costs in a layer, before its routed experts; and how much of it there is.
+void LayeredCost::price_micro_batch(int micro) {
+  const int micros = int(micro_.size()), classes = parts_.classes();
+  const std::vector<Batch>& ranks = micro_[std::size_t(micro)];
+  std::int64_t fullest = 0;
+  double tokens = 0, most = 0;
+  for (const Batch& b : ranks) {
+    fullest = std::max(fullest, b.tokens);
+    tokens += double(b.tokens);
+    most = std::max(most, double(b.tokens) / s_.parallel.tensor);
+  }
+  tokens_[std::size_t(micro)] = tokens;
+  most_[std::size_t(micro)] = most;
+  for (int c = 0; c < classes; ++c) {
+    LayerPieces& p = by_class_[std::size_t(c * micros + micro)];
+    const int same = parts_.attention_class(c);
+    p = same < c ? by_class_[std::size_t(same * micros + micro)] : attention_pieces(c, ranks);
+    p[Piece::shared] = parts_.shared(c, fullest);
+  }
+}
+
+/// The pieces of one layer for one micro-batch, and what they add to the books.
+LayerPieces LayeredCost::layer_pieces(const StepWork& work, int layer, int micro, StepTimes& out) {
+  const std::size_t m = std::size_t(micro);
+  const int micros = int(micro_.size()), c = parts_.class_of(layer), ordinal = ordinal_[std::size_t(layer)];
+  LayerPieces p = by_class_[std::size_t(c * micros + micro)];
+  const std::int64_t fullest = std::int64_t(most_[m] * s_.parallel.tensor);
+  if (ordinal < 0 || s_.parallel.experts_tensor) {
+    p.tensor_shared = tensor_time(fullest);
+    p[Piece::shared] += p.tensor_shared;
+  }
+  if (ordinal >= 0 && tokens_[m] > 0) {
+    p.gate = parts_.gate(c, fullest);
+    const ExpertTimes e = bank_->times(std::size_t(ordinal), work.step, micro, tokens_[m], most_[m], weights_);
+    p[Piece::dispatch] = from_seconds(e.dispatch);
+    p[Piece::experts] = from_seconds(e.experts);
+    p[Piece::combine] = from_seconds(e.combine);
+    exchanging_ += e.dispatch + e.combine;
+    out.waiting += e.experts - e.mean_experts;
+    balance_sum_ += e.balancedness;
+    balance_count_ += 1;
+    layer_balance_[std::size_t(layer)] += e.balancedness / micros;
+  }
+  p[Piece::attention_core] += p.gate + p.tensor_core;
+  std::array<double, 6>& books = layer_seconds_[std::size_t(layer)];
+  for (std::size_t i = 0; i < books.size(); ++i) books[i] += seconds(p.time[i]);
+  return p;
+}
+
+/// Runs layers [first, last) and adds the stage to `out`.
+void LayeredCost::run_stage(const StepWork& work, int first, int last, StepTimes& out) {
+  const OverlapPlan& plan = overlap_plan(s_.overlap);
+  for (int m = 0; m < plan.micro_batches; ++m) price_micro_batch(m);
+  layers_.clear();
+  int all_reduces = last - first;
+  for (int l = first; l < last; ++l) {
+    all_reduces += ordinal_[std::size_t(l)] < 0 || s_.parallel.experts_tensor;
+    for (int m = 0; m < plan.micro_batches; ++m) layers_.push_back(layer_pieces(work, l, m, out));
+  }
+  const Time total = overlapped_time(plan, layers_, out.parts,
+                                     std::span(exposed_).subspan(std::size_t(first), std::size_t(last - first)));
+  count_ranks(int(out.stages.size()), all_reduces);
+  out.stages.push_back(total);
+}
+
+/// The drafts of a step: for each, the extra module's projection, layer and head over one token a sequence.
+Time LayeredCost::draft_time(const StepWork& work) {
+  if (s_.speculation.kind != DraftKind::mtp) return {};
+  std::vector<Batch> ranks;
+  std::int64_t sequences = 0;
+  double all = 0;
+  for (const Batch& b : work.ranks) {
+    Batch one;
+    one.decode = b.decode;
+    one.decode.queries = one.decode.sequences;
+    one.decode.pairs = double(one.decode.keys);
+    one.tokens = one.decode.sequences;
+    sequences = std::max(sequences, one.tokens);
+    all += double(one.tokens);
+    ranks.push_back(one);
+  }
+  if (sequences == 0) return {};
+  const int last = s_.model->layers - 1, c = parts_.class_of(last);
+  const LayerPieces p = attention_pieces(c, ranks);
+  Time one = p[Piece::attention_in] + p[Piece::attention_core] + parts_.shared(c, sequences) + p.tensor_core +
+             parts_.mtp(sequences) + parts_.head(sequences, sequences);
+  if (ordinal_[std::size_t(last)] >= 0) {
+    const ExpertTimes e = bank_->times(std::size_t(ordinal_[std::size_t(last)]), work.step, 2, all,
+                                       double(sequences) / s_.parallel.tensor, weights_, s_.speculation.drafts());
+    one += parts_.gate(c, sequences) + from_seconds(e.dispatch + e.experts + e.combine);
+  }
+  for (std::size_t r = 0; r < ranks.size() && s_.parallel.tensor > 1; ++r)
+    if (ranks[r].tokens > 0)
+      sent_.all_reduces[{(s_.parallel.pipeline - 1) * s_.parallel.data + int(r), ranks[r].tokens}] +=
+          s_.speculation.drafts();
+  return one * s_.speculation.drafts();
+}
+
+/// Shares of the sources of routing, which come in the order prefill, decode of each domain.
+void LayeredCost::weigh_sources(const StepWork& work) {
+  double prefill = 0, all = 0;
+  for (const Batch& b : work.ranks) {
+    prefill += double(b.prefill.queries);
+    all += double(b.tokens);
+  }
+  const std::size_t sources = bank_->setup().sources.size();
+  const double share = all > 0 ? prefill / all : 0;
+  weights_.assign(sources, 0);
+  const double domains = std::accumulate(work.domains.begin(), work.domains.end(), 0.0);
+  for (std::size_t d = 0; 2 * d < sources; ++d) {
+    const double of = sources == 2                             ? 1
+                      : domains > 0 && d < work.domains.size() ? work.domains[d] / domains
+                                                               : 2.0 / double(sources);
+    weights_[2 * d] = share * of;
+    weights_[2 * d + 1] = (1 - share) * of;
+  }
+}
+
+/// Deals out every rank's batch to the micro-batches.
+void LayeredCost::deal_out(const StepWork& work) {
+  const int micros = int(micro_.size());
+  for (auto& m : micro_) m.clear();
+  for (const Batch& b : work.ranks)
+    for (int m = 0; m < micros; ++m) micro_[std::size_t(m)].push_back(micro_batch(b, m, micros));
+}
+
+void LayeredCost::cost(const StepWork& work, StepTimes& out) {
+  out.stages.clear();
+  out.parts.fill(0);
+  out.waiting = 0;
+  balance_sum_ = balance_count_ = exchanging_ = 0;
+  step_ = work.step;
+  ++steps_;
+  deal_out(work);
+  if (bank_) {
+    bank_->sharing(ports_.left());
+    weigh_sources(work);
+  }
+  std::int64_t fullest = 0, outputs = 0;
+  for (const Batch& b : work.ranks) {
+    fullest = std::max(fullest, b.tokens);
+    outputs = std::max(outputs, b.outputs);
+  }
+  const int stages = s_.parallel.pipeline, layers = s_.model->layers;
+  for (int stage = 0; stage < stages; ++stage) {
+    run_stage(work, layers * stage / stages, layers * (stage + 1) / stages, out);
+    if (stage > 0) {
+      const Time hop = hop_time(fullest);
+      out.stages.back() += hop;
+      out.parts[std::size_t(StepPart::tensor)] += seconds(hop);
+    }
+  }
+  const Time ends = parts_.embedding(fullest) + parts_.head(fullest, outputs) + draft_time(work);
+  out.stages.back() += ends;
+  out.parts[std::size_t(StepPart::head)] += seconds(ends);
+  out.stages.front() += s_.overhead;
+  out.parts[std::size_t(StepPart::launch)] += seconds(s_.overhead);
+  const double length = seconds(out.total());
+  ports_.stepped(length);
+  busy_ = length > 0 ? std::min(1.0, exchanging_ / length) : 0;
+  if (rebalancing_) rebalancing_->stepped(step_, weights_, length);
+  out.balancedness = balance_count_ > 0 ? balance_sum_ / balance_count_ : 1;
+}
+
+void LayeredCost::slow_gpu(int gpu, double share) {
+  const int local = gpu % s_.parallel.stage_gpus();
+  rank_slow_[std::size_t(local / s_.parallel.tensor)] = share;
+  any_slow_ = true;
+  if (bank_ && !s_.parallel.experts_tensor) bank_->slow_gpu(local, share);
+}
+
+Time LayeredCost::rebalance() {
+  return rebalancing_ && !weights_.empty() ? rebalancing_->plan(step_, weights_) : Time{};
+}
+
+void LayeredCost::crosses(int gpu, bool nvlink, Bytes bytes, Time lasts) {
+  if (nvlink == ports_.nvlink()) ports_.add(gpu % s_.parallel.stage_gpus(), double(bytes.v), seconds(lasts));
+}
+
+double LayeredCost::port_busy(bool nvlink) const { return nvlink == ports_.nvlink() ? busy_ : 0; }
+}  // namespace moesim

@@ -1,0 +1,111 @@
+// The cost of a step layer by layer: attention of the fullest rank, gate, dispatch, experts of the hottest GPU, shared
+// expert, combine, under the overlap in force.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "network/collective.h"
+#include "serving/step/expert_bank.h"
+#include "serving/step/overlap.h"
+#include "serving/step/parallel.h"
+#include "serving/step/part_costs.h"
+#include "serving/step/port_use.h"
+#include "serving/step/rebalancing.h"
+#include "serving/step/speculation.h"
+#include "serving/step/step_model.h"
+
+namespace moesim {
+
+class LayeredCost final : public StepModel {
+ public:
+  struct Setup {
+    const Model* model = nullptr;
+    KernelCosts* kernels = nullptr;
+    const Topology* topology = nullptr;  ///< of this instance alone
+    NetworkCalibration calibration;
+    Parallel parallel;
+    LayerOptions options;
+    OverlapKind overlap = OverlapKind::none;
+    GpuShare share;   ///< of a GPU that compute has
+    Time overhead{};  ///< of every step: scheduling, sampling, launch
+    SpeculationSpec speculation;
+    std::optional<ExpertBank::Setup> experts;
+    Rebalancing::Policy policy;  ///< for rebalancing; none: the placement stays as it is
+    PlacementProblem problem;
+    RebalanceSpec rebalance;
+  };
+  explicit LayeredCost(Setup setup);
+
+  void cost(const StepWork& work, StepTimes& out) override;
+  void slow_gpu(int gpu, double share) override;
+  void slow_link(int gpu, double share) override;
+  double set_adapter(int gpu, bool works) override;
+  void crosses(int gpu, bool nvlink, Bytes bytes, Time lasts) override;
+  double port_busy(bool nvlink) const override;
+  Loss lose_gpus(int first, int count, bool mask, bool restart) override;
+  void restore() override;
+  Time rebalance() override;
+
+  /// What the instance's GPUs have sent each other since the last call.
+  struct Sent {
+    std::vector<ExchangeSums> exchanges;                         ///< (stages), dispatches and as many combines
+    std::map<std::pair<int, std::int64_t>, double> all_reduces;  ///< by rank (stage by stage) and tokens: how many
+    std::vector<double> hop_tokens;                              ///< (stages x ranks) that came from the stage before
+    std::vector<std::pair<int, ExpertMove>> experts;             ///< stage; GPUs of the stage
+  };
+  Sent take_sent();
+  const Setup& setup() const { return s_; }
+
+  /// Seconds of each layer's pieces, summed over steps: (layers), by Piece.
+  const std::vector<std::array<double, 6>>& layer_seconds() const { return layer_seconds_; }
+  const std::vector<double>& exposed() const { return exposed_; }
+  const std::vector<double>& layer_balance() const { return layer_balance_; }  ///< summed over steps
+  std::int64_t steps() const { return steps_; }
+  ExpertBank* bank() { return bank_.get(); }
+  const Rebalancing* rebalancing() const { return rebalancing_.get(); }
+
+ private:
+  void deal_out(const StepWork& work);
+  void weigh_sources(const StepWork& work);
+  void run_stage(const StepWork& work, int first, int last, StepTimes& out);
+  void price_micro_batch(int micro);
+  LayerPieces layer_pieces(const StepWork& work, int layer, int micro, StepTimes& out);
+  LayerPieces attention_pieces(int layer_class, std::span<const Batch> ranks);
+  Time tensor_time(std::int64_t tokens);
+  Time hop_time(std::int64_t tokens);
+  Time draft_time(const StepWork& work);
+  void set_link(int gpu);
+  void count_ranks(int stage, int all_reduces);
+
+  Setup s_;
+  PartCosts parts_;
+  std::unique_ptr<ExpertBank> bank_;
+  PortUse ports_;
+  std::unique_ptr<Rebalancing> rebalancing_;
+  std::vector<ExpertMap> original_;
+  std::vector<int> ordinal_;  // of each layer among the MoE layers; -1
+  Sent sent_;
+  std::vector<GpuId> tensor_group_;
+  std::unordered_map<std::int64_t, Time> tensor_times_, hop_times_;  // looked up only
+  std::vector<std::array<double, 6>> layer_seconds_;
+  std::vector<double> exposed_, layer_balance_, rank_slow_, weights_;
+  std::vector<double> slow_link_, adapter_;  // (GPUs of a stage): share of the port's rate; of an adapter's, rerouted
+  std::vector<bool> adapter_lost_;           // (GPUs of a stage)
+  double exchanging_ = 0, busy_ = 0;         // s of exchanges in the last step; share of it
+  std::int64_t steps_ = 0, step_ = 0;
+  bool any_slow_ = false;
+  // Scratch.
+  std::vector<std::vector<Batch>> micro_;  // (micro-batches, ranks)
+  std::vector<double> tokens_, most_;      // (micro-batches): of the whole group; of the fullest GPU
+  std::vector<LayerPieces> by_class_;      // (layer classes x micro-batches), without the routed experts
+  std::vector<LayerPieces> layers_;
+  std::vector<std::size_t> slowest_;  // ranks that may be so in attention
+  double balance_sum_ = 0, balance_count_ = 0;
+};
+
+/// One expert's weights in one layer, as stored.
+Bytes expert_bytes(const Model& model, const LayerOptions& options);
+}  // namespace moesim

@@ -1,0 +1,38 @@
+// What an instance's GPUs have sent each other, for the links' books.
+#include "serving/step/layered_cost.h"
+
+namespace moesim {
+
+/// Every rank sums up its own tokens so often, and hands them on to the next stage.
+void LayeredCost::count_ranks(int stage, int all_reduces) {
+  if (s_.parallel.tensor == 1 && s_.parallel.pipeline == 1) return;
+  for (const std::vector<Batch>& ranks : micro_)
+    for (std::size_t r = 0; r < ranks.size(); ++r) {
+      const std::size_t place = std::size_t(stage * s_.parallel.data) + r;
+      if (ranks[r].tokens == 0) continue;
+      if (s_.parallel.tensor > 1) sent_.all_reduces[{int(place), ranks[r].tokens}] += all_reduces;
+      if (stage > 0) sent_.hop_tokens[place] += double(ranks[r].tokens);
+    }
+}
+
+LayeredCost::Sent LayeredCost::take_sent() {
+  Sent out;
+  std::swap(out.all_reduces, sent_.all_reduces);
+  out.hop_tokens = std::exchange(sent_.hop_tokens, std::vector<double>(sent_.hop_tokens.size()));
+  const int stages = s_.parallel.pipeline, layers = s_.model->layers;
+  const auto first_of = [&](int stage) {  // MoE layers before this stage
+    int count = 0;
+    for (int l = 0; l < layers * stage / stages; ++l) count += ordinal_[std::size_t(l)] >= 0;
+    return std::size_t(count);
+  };
+  for (int stage = 0; bank_ && stage < stages; ++stage)
+    out.exchanges.push_back(bank_->take_moved(first_of(stage), first_of(stage + 1)));
+  if (rebalancing_)
+    for (const auto& [row, move] : rebalancing_->take_moves()) {
+      int stage = 0;
+      while (first_of(stage + 1) <= row) ++stage;
+      out.experts.emplace_back(stage, move);
+    }
+  return out;
+}
+}  // namespace moesim

@@ -1,0 +1,85 @@
+#include "serving/step/overlap.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+
+namespace moesim {
+namespace {
+using enum Piece;
+constexpr OverlapStep kNone[] = {{attention_in}, {attention_core}, {shared}, {dispatch}, {experts}, {combine}};
+constexpr OverlapStep kSharedExpert[] = {{attention_in}, {attention_core}, {dispatch}, {shared}, {experts}, {combine}};
+// ATTN-0, SHARED-1 of the layer before, ATTN-1, MLP-0, MLP-1, SHARED-0; beside them run COMBINE-1 of the layer before,
+// DISPATCH-0, DISPATCH-1, COMBINE-0.  Source: DeepSeek's published prefill profile (profile-data, 2025).
+constexpr OverlapStep kTwoBatch[] = {{attention_in, 0, 0}, {attention_core, 0, 0}, {dispatch, 0, 0}, {shared, 1, -1},
+                                     {attention_in, 1, 0}, {attention_core, 1, 0}, {dispatch, 1, 0}, {experts, 0, 0},
+                                     {combine, 0, 0},      {experts, 1, 0},        {combine, 1, 0},  {shared, 0, 0}};
+// Each micro-batch: attention core and shared expert, wait for dispatch, experts, wait for combine, attention
+// projections of the next layer; the other is half a layer behind, so that each wait lies beside the other's work.
+// Source: DeepSeek's open-source week, day 6 (2025): a five-stage pipeline with attention cut in two.
+constexpr OverlapStep kFiveStage[] = {
+    {attention_core, 0, 0}, {dispatch, 0, 0}, {shared, 0, 0}, {attention_in, 1, 0}, {experts, 0, 0}, {combine, 0, 0},
+    {attention_core, 1, 0}, {dispatch, 1, 0}, {shared, 1, 0}, {attention_in, 0, 1}, {experts, 1, 0}, {combine, 1, 0}};
+constexpr OverlapPlan kPlans[] = {{1, 0, kNone}, {2, 0, kTwoBatch}, {2, -1, kFiveStage}, {1, 0, kSharedExpert}};
+
+/// The state of the walk: when each stream is free, and when the pieces of each micro-batch were done.
+struct Walk {
+  Time compute{}, network{};
+  std::array<Time, 2> dispatched{}, combined{};
+};
+}  // namespace
+
+const OverlapPlan& overlap_plan(OverlapKind kind) { return kPlans[std::size_t(kind)]; }
+
+Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layers,
+                     std::array<double, kStepParts>& parts, std::span<double> exposed) {
+  const int count = int(layers.size()) / plan.micro_batches;
+  check(layers.size() == std::size_t(count * plan.micro_batches), "micro-batches of a layer are missing");
+  Walk w;
+  const auto add = [&](StepPart part, Time t) { parts[std::size_t(part)] += seconds(t); };
+  const auto wait = [&](Time until, StepPart part, int layer) {
+    if (until <= w.compute) return;
+    add(part, until - w.compute);
+    if (!exposed.empty()) exposed[std::size_t(layer)] += seconds(until - w.compute);
+    w.compute = until;
+  };
+  for (int round = plan.first_round; round <= count; ++round)
+    for (const OverlapStep& step : plan.round) {
+      const int layer = round + step.layer;
+      if (layer < 0 || layer >= count) continue;
+      const LayerPieces& l = layers[std::size_t(layer * plan.micro_batches + step.micro)];
+      const std::size_t m = std::size_t(step.micro);
+      const Time t = l[step.piece];
+      switch (step.piece) {
+        case attention_in:
+          wait(w.combined[m], StepPart::combine, std::max(0, layer - 1));
+          add(StepPart::attention, t);
+          break;
+        case attention_core:
+          add(StepPart::attention, t - l.gate - l.tensor_core);
+          add(StepPart::gate, l.gate);
+          add(StepPart::tensor, l.tensor_core);
+          break;
+        case shared:
+          add(StepPart::shared, t - l.tensor_shared);
+          add(StepPart::tensor, l.tensor_shared);
+          break;
+        case dispatch:
+          w.dispatched[m] = w.compute;
+          if (t.v > 0) w.dispatched[m] = w.network = std::max(w.network, w.compute) + t;
+          continue;
+        case experts:
+          wait(w.dispatched[m], StepPart::dispatch, layer);
+          add(StepPart::experts, t);
+          break;
+        case combine:
+          w.combined[m] = w.compute;
+          if (t.v > 0) w.combined[m] = w.network = std::max(w.network, w.compute) + t;
+          continue;
+      }
+      w.compute += t;
+    }
+  for (const Time t : w.combined) wait(t, StepPart::combine, count - 1);
+  return w.compute;
+}
+}  // namespace moesim

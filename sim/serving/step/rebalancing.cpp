@@ -1,0 +1,155 @@
+#include "serving/step/rebalancing.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace moesim {
+namespace {
+constexpr std::int64_t kLooks = 16;  // at the routing of a window, so that a step costs O(experts) a layer
+
+/// Due when the service asks, if the balance calls for it.
+class Asked final : public RebalanceTrigger {
+ public:
+  Asked(bool& asked, double below) : asked_(asked), below_(below) {}
+  bool due(std::int64_t, int, const std::function<double()>& balancedness) const override {
+    return std::exchange(asked_, false) && (below_ >= 1 || balancedness() < below_);
+  }
+
+ private:
+  bool& asked_;
+  double below_;
+};
+
+/// Mean over layers of mean / max GPU load, where every expert's copies share its load evenly.
+double balance_of(const std::vector<ExpertMap>& maps, std::span<const double> loads) {
+  double sum = 0;
+  std::vector<double> gpu;
+  for (std::size_t l = 0; l < maps.size(); ++l) {
+    const ExpertMap& map = maps[l];
+    const ReplicaTable table = replica_table(map);
+    gpu.assign(std::size_t(map.gpus), 0);
+    for (int e = 0; e < map.experts; ++e) {
+      const int first = table.first[std::size_t(e)], last = table.first[std::size_t(e) + 1];
+      for (int i = first; i < last; ++i)
+        gpu[std::size_t(map.gpu_of(table.slots[std::size_t(i)]))] +=
+            loads[l * std::size_t(map.experts) + std::size_t(e)] / (last - first);
+    }
+    sum += std::accumulate(gpu.begin(), gpu.end(), 0.0) / double(map.gpus) / std::ranges::max(gpu);
+  }
+  return sum / double(maps.size());
+}
+}  // namespace
+
+Rebalancing::Rebalancing(const RebalanceSpec& spec, Policy policy, PlacementProblem problem, Bytes expert_bytes,
+                         ExpertBank& bank, PortUse& ports)
+    : spec_(spec),
+      policy_(std::move(policy)),
+      problem_(std::move(problem)),
+      expert_bytes_(expert_bytes),
+      bank_(bank),
+      ports_(ports) {
+  check(spec.window >= 1, "a window of {} steps", spec.window);
+  restart(false);
+}
+
+void Rebalancing::restart(bool lost) {
+  lost_ = lost;
+  moving_.reset();
+  looks_.clear();
+  if (lost) return void(rebalancer_.reset());
+  RebalanceParams params;
+  params.window = std::min(kLooks, spec_.window);
+  params.layers_at_a_time = spec_.layerwise ? 1 : 0;
+  rebalancer_.emplace(params, std::make_unique<Asked>(asked_, spec_.below), policy_(), problem_, bank_.setup().layers,
+                      bank_.maps(), expert_bytes_);
+}
+
+void Rebalancing::stepped(std::int64_t step, std::span<const double> weights, double seconds) {
+  now_ += seconds;
+  if (lost_) return;
+  if (moving_) {
+    to_send_ -= seconds * ports_.rate(0) / 2;  // a port gives the weights at most half
+    if (to_send_ <= 0) {
+      apply(*moving_);
+      moving_.reset();
+      send_next();
+      if (!moving_) finish(bank_.loads(bank_.drawn(step), 1, weights));
+    }
+  }
+  if (step % std::max<std::int64_t>(1, spec_.window / kLooks) != 0) return;
+  rebalancer_->observe(bank_.loads(bank_.drawn(step), 1, weights));
+  looks_.push_back(now_);
+  if (std::int64_t(looks_.size()) > kLooks) looks_.erase(looks_.begin());
+}
+
+Time Rebalancing::plan(std::int64_t step, std::span<const double> weights) {
+  if (lost_ || looks_.empty() || moving_) return {};
+  const int before = rebalancer_->plans();
+  const std::vector<double> loads = bank_.loads(bank_.drawn(step), 1, weights);
+  RebalancePlan record{.at = now_, .before = balance_of(bank_.maps(), loads)};
+  record.age = now_ - std::accumulate(looks_.begin(), looks_.end(), 0.0) / double(looks_.size());
+  asked_ = true;
+  const std::vector<LayerChange> changes = rebalancer_->advance();
+  asked_ = false;
+  if (rebalancer_->plans() == before) return {};
+  plans_.push_back(record);
+  if (spec_.layerwise) {
+    if (!changes.empty()) moving_ = changes.front();
+    send_next();
+    if (!moving_) finish(loads);
+    return {};
+  }
+  Time pause{};
+  for (const LayerChange& change : changes) {
+    pause += standstill(change);
+    apply(change);
+  }
+  plans_.back().seconds = seconds(pause);
+  finish(loads);
+  return pause;
+}
+
+/// All of a plan is in force: what it was to give, and what it gives now.
+void Rebalancing::finish(std::span<const double> loads) {
+  plans_.back().hoped = rebalancer_->balancedness();
+  plans_.back().after = balance_of(bank_.maps(), loads);
+}
+
+/// Puts the weights of the layer that is next on their way.
+void Rebalancing::send_next() {
+  if (!moving_ && rebalancer_->pending() > 0)
+    if (const std::vector<LayerChange> changes = rebalancer_->advance(); !changes.empty()) moving_ = changes.front();
+  if (!moving_) return;
+  const GroupShape group{problem_.gpus, problem_.gpus_per_node()};
+  std::vector<double> out(std::size_t(group.gpus)), in = out;
+  for (const ExpertMove& m : moving_->moves) {
+    if (!ports_.nvlink() && m.from / group.gpus_per_node == m.to / group.gpus_per_node) continue;  // NVLink is free
+    out[std::size_t(m.from)] += double(expert_bytes_.v);
+    in[std::size_t(m.to)] += double(expert_bytes_.v);
+  }
+  to_send_ = 0;
+  for (int g = 0; g < group.gpus; ++g) {
+    const double bytes = std::max(out[std::size_t(g)], in[std::size_t(g)]);
+    ports_.add(g, bytes);
+    to_send_ = std::max(to_send_, bytes);
+  }
+}
+
+/// The layer's new places are in force.
+void Rebalancing::apply(const LayerChange& change) {
+  RebalancePlan& plan = plans_.back();
+  plan.moved_experts += std::int64_t(change.moves.size());
+  plan.moved_bytes += double(change.bytes.v);
+  for (const ExpertMove& move : change.moves) moves_.emplace_back(change.row, move);
+  bank_.set_map(change.row, rebalancer_->maps()[change.row]);
+}
+
+/// How long the busiest port needs for a layer's weights, nothing else on it.
+Time Rebalancing::standstill(const LayerChange& change) const {
+  const GroupShape group{problem_.gpus, problem_.gpus_per_node()};
+  const MovePorts busiest = busiest_ports(change.moves, group);
+  const int most = ports_.nvlink() ? busiest.most_inside : busiest.most_between;
+  const double rate = ports_.rate(0);
+  return rate > 0 ? from_seconds(double(expert_bytes_.v) * most / rate) : Time{};
+}
+}  // namespace moesim

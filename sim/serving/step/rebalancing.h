@@ -1,0 +1,75 @@
+// New places for an instance's experts while it serves: looks at what was routed, has the plans made, and moves the
+// weights over the ports that its exchanges use.
+#pragma once
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "placement/rebalance.h"
+#include "serving/step/expert_bank.h"
+#include "serving/step/port_use.h"
+
+namespace moesim {
+
+struct RebalanceSpec {
+  Time interval{};
+  std::int64_t window = 1000;
+  bool layerwise = false;
+  double below = 1;
+  static void fields(auto& f, auto& p) {
+    f("interval", p.interval, "time between plans; 0 s: the placement stays as it is");
+    f("window", p.window, "steps whose routing a plan is made from, looked at 16 times");
+    f("layerwise", p.layerwise, "weights move layer by layer beside the work; false: the instance waits for all");
+    f("below", p.below, "plans only if mean over max GPU load has fallen below this");
+  }
+};
+
+/// One plan: mean over layers of mean over max GPU load, if rows were exactly in proportion to the loads.
+struct RebalancePlan {
+  double at = 0;                 ///< s the instance had worked
+  double age = 0;                ///< s since the loads that it is made from, on average
+  double before = 0, hoped = 0;  ///< of the old placement on the loads of the moment; of the new on its own loads
+  double after = 0;              ///< of the new placement on the loads of the moment
+  double seconds = 0, moved_bytes = 0;  ///< time the instance stood still; weights moved
+  std::int64_t moved_experts = 0;
+};
+
+class Rebalancing {
+ public:
+  using Policy = std::function<std::unique_ptr<Placement>()>;
+  Rebalancing(const RebalanceSpec& spec, Policy policy, PlacementProblem problem, Bytes expert_bytes, ExpertBank& bank,
+              PortUse& ports);
+
+  /// A step is over: looks at its routing when a look is due, and lets a layer whose weights have come take effect.
+  void stepped(std::int64_t step, std::span<const double> weights, double seconds);
+  /// Plans now.  Returns how long the instance stands still for it; 0 if the weights move beside the work.
+  Time plan(std::int64_t step, std::span<const double> weights);
+  /// Begins anew from the placement in force; while `lost`, nothing is planned.
+  void restart(bool lost);
+
+  const std::vector<RebalancePlan>& plans() const { return plans_; }
+  /// Experts whose weights have moved since the last call, each with its row among the MoE layers.
+  std::vector<std::pair<std::size_t, ExpertMove>> take_moves() { return std::exchange(moves_, {}); }
+
+ private:
+  void apply(const LayerChange& change);
+  void send_next();
+  Time standstill(const LayerChange& change) const;
+  void finish(std::span<const double> loads);
+
+  RebalanceSpec spec_;
+  Policy policy_;
+  PlacementProblem problem_;
+  Bytes expert_bytes_;
+  ExpertBank& bank_;
+  PortUse& ports_;
+  bool asked_ = false, lost_ = false;
+  std::optional<Rebalancer> rebalancer_;
+  std::optional<LayerChange> moving_;
+  double to_send_ = 0;         // bytes of `moving_` that the busiest port has still to carry
+  double now_ = 0;             // s worked
+  std::vector<double> looks_;  // s, when the loads of the window were seen
+  std::vector<RebalancePlan> plans_;
+  std::vector<std::pair<std::size_t, ExpertMove>> moves_;
+};
+}  // namespace moesim

@@ -1,0 +1,82 @@
+#include "serving/traces/recorded.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace moesim {
+namespace {
+constexpr std::int64_t kSecond = 1'000'000'000'000;
+
+double difference(const Moment& a, const Moment& b) {
+  return double(a.second - b.second) + double(a.picosecond - b.picosecond) * 1e-12;
+}
+}  // namespace
+
+Moment moment(double s) {
+  const double whole = std::floor(s);
+  return {std::int64_t(whole), std::int64_t(std::llround((s - whole) * 1e12))};
+}
+
+Recorded::Recorded(const Recording& recording, const WorkloadContext& context)
+    : recording_(recording), context_(context), thinning_(context.shares, context.seed) {
+  if (!(recording.rate_scale > 0))
+    throw ConfigError("rate_scale", fmt::format("must be above 0, got {}", recording.rate_scale));
+  if (recording.until.v != 0 && recording.until <= recording.from)
+    throw ConfigError("until", "must come after workload.from");
+}
+
+Recorded::Row Recorded::row_of(std::int64_t row, int input, int output, Moment when) {
+  Row out{.request = {}, .when = when};
+  out.request.row = row;
+  out.request.input = input;
+  out.request.output = output;
+  return out;
+}
+
+int Recorded::domain(const DomainNames& domains, std::string_view kind) const {
+  if (domains.names.empty()) return 0;
+  const auto found = std::ranges::find(domains.names, kind);
+  if (found == domains.names.end())
+    fail(fmt::format("is of kind \"{}\", but workload.domains lists {}", kind, fmt::join(domains.names, ", ")));
+  return int(found - domains.names.begin());
+}
+
+/// Turns the row's moment into an arrival; false if the row lies outside the window.
+bool Recorded::place(Row& row) {
+  if (!origin_) origin_ = dated() ? row.when : Moment{};
+  if (last_ && difference(row.when, *last_) < 0)
+    fail(fmt::format("requests must be sorted by time, but this one comes {:.6g} s before the one above it",
+                     difference(*last_, row.when)));
+  last_ = row.when;
+  const double at = difference(row.when, *origin_), start = seconds(recording_.from);
+  if (at < 0) fail(fmt::format("a time must not be negative, got {} s", at));
+  if (at < start) return false;
+  if (recording_.until.v != 0 && at >= seconds(recording_.until)) return ended_ = true, false;
+  if ((at - start) / recording_.rate_scale >= 9.2e6)
+    fail("lies more than 106 days after the start; choose a part with workload.from and workload.until");
+  if (recording_.rate_scale == 1) {  // whole picoseconds, no rounding
+    const Time exact{(row.when.second - origin_->second) * kSecond + row.when.picosecond - origin_->picosecond};
+    row.request.arrival = exact - recording_.from;
+  } else {
+    row.request.arrival = from_seconds((at - start) / recording_.rate_scale);
+  }
+  if (row.request.arrival > context_.duration) return ended_ = true, false;
+  return true;
+}
+
+std::optional<Request> Recorded::next() {
+  while (!ended_ && (recording_.limit == 0 || given_ < recording_.limit)) {
+    std::optional<Row> row = read();
+    if (!row) break;
+    if (!place(*row)) continue;
+    ++given_;
+    if (!thinning_.take(row->request)) continue;
+    if (row->request.outside) row->request.output = std::min(row->request.output, 1);
+    return std::move(row->request);
+  }
+  ended_ = true;
+  return std::nullopt;
+}
+}  // namespace moesim

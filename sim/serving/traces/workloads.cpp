@@ -1,0 +1,20 @@
+#include "serving/traces/workloads.h"
+
+namespace moesim {
+namespace {
+using Entry = Strategy<Workload, const WorkloadContext&>;
+}  // namespace
+
+std::vector<Entry> generators(), csv_traces(), jsonl_traces();
+Entry sharegpt(), servegen();
+
+const Family<Workload, const WorkloadContext&>& workloads() {
+  static const Family<Workload, const WorkloadContext&> family("workload", [] {
+    std::vector<Entry> all = generators();
+    for (auto part : {csv_traces(), jsonl_traces(), {sharegpt(), servegen()}})
+      all.insert(all.end(), part.begin(), part.end());
+    return all;
+  }());
+  return family;
+}
+}  // namespace moesim

@@ -1,0 +1,156 @@
+// The parts of a service by themselves: arrivals, dispatcher, power, the figures of a request.
+#include <gtest/gtest.h>
+
+#include "serving/service/outcome.h"
+#include "serving/service/power.h"
+
+namespace moesim {
+namespace {
+/// Three requests a second apart; the second has another turn two seconds after its end.
+struct Three final : Workload {
+  int given = 0;
+  std::optional<Request> next() override {
+    if (given == 3) return std::nullopt;
+    Request out{.row = ++given, .input = 10, .output = 1, .hashes = {}};
+    out.arrival = 1_s * given;
+    return out;
+  }
+  std::optional<Request> follow_up(const Request& done, Time end) override {
+    if (done.row != 2) return std::nullopt;
+    Request out{.row = 4, .input = 20, .output = 1, .hashes = {}};
+    out.arrival = end + 2_s;
+    return out;
+  }
+};
+
+TEST(Arrivals, NumbersRequestsAndTurnsInTheOrderInWhichTheyCome) {
+  Engine engine;
+  Three workload;
+  std::vector<std::pair<std::int64_t, std::int64_t>> seen;  // number, row
+  Arrivals* self = nullptr;
+  Arrivals arrivals(engine, workload, [&](std::int64_t id, Request request) {
+    seen.emplace_back(id, request.row);
+    self->follow(request);
+  });
+  self = &arrivals;
+  arrivals.start();
+  engine.run(2_s);
+  EXPECT_TRUE(arrivals.streaming());
+  EXPECT_TRUE(arrivals.awaiting_turns());
+  engine.run(3_s);
+  EXPECT_FALSE(arrivals.streaming());
+  engine.run(4_s);
+  EXPECT_FALSE(arrivals.awaiting_turns());
+  EXPECT_EQ(seen, (std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 1}, {1, 2}, {2, 3}, {3, 4}}));
+  EXPECT_EQ(arrivals.count(), 4);
+}
+
+struct Silent final : InstanceOwner {
+  void finished(std::uint32_t) override {}
+  void prefilled(std::uint32_t) override {}
+  void fetch(std::uint32_t) override {}
+  void homeless(std::uint32_t) override {}
+  void stepped(const StepEnd&) override {}
+  void token_gap(Time, std::int64_t) override {}
+};
+
+/// One simulated instance of one rank, which stands for four.
+struct House {
+  Engine engine;
+  Requests requests;
+  Silent owner;
+  std::unique_ptr<Batcher> batcher = batchers().make(Config::from_text("chunked", "batcher"));
+  Three workload;
+  Fleet fleet{engine, requests, owner, {pool()}, 1};
+  Dispatcher dispatcher{fleet, requests, balancers().make(Config::from_text("least_loaded", "b")),
+                        balancers().make(Config::from_text("kv_aware", "b"))};
+  Arrivals arrivals{engine, workload, [](std::int64_t, Request) {}};
+  PowerControl power{engine, fleet, requests, arrivals, dispatcher, 100_s};
+
+  PoolShape pool() const {
+    PoolShape out;
+    out.batcher = batcher.get();
+    out.instance.kv.capacity = 1024;
+    out.described = 4;
+    out.cost = [](int) {
+      return std::make_unique<FixedCost>(FixedStep{.step = 1_s, .prefill_token = {}, .decode_token = {}});
+    };
+    return out;
+  }
+  std::uint32_t request(int input, int output) {
+    Live live;
+    live.target = live.request.input = input;
+    live.request.output = output;
+    return requests.add(live);
+  }
+  int sent() const { return fleet[0].instance->load(0).requests; }
+};
+
+TEST(Dispatcher, KeepsInTheLobbyWhatNoRankCanTakeNow) {
+  House house;
+  house.fleet[0].power = PowerState::starting;
+  house.dispatcher.send(house.request(100, 10));
+  EXPECT_FALSE(house.dispatcher.lobby_empty());
+  EXPECT_EQ(house.sent(), 0);
+  house.fleet[0].power = PowerState::on;
+  house.dispatcher.empty_lobby();
+  EXPECT_TRUE(house.dispatcher.lobby_empty());
+  EXPECT_EQ(house.sent(), 1);
+}
+
+TEST(Fleet, RefusesWhatCanNeverBeServed) {
+  const House house;
+  EXPECT_EQ(refusal(house.fleet, {.input = 1000, .output = 25, .hashes = {}}, 0), "");  // its last token needs no room
+  EXPECT_EQ(refusal(house.fleet, {.input = 1000, .output = 26, .hashes = {}}, 0),
+            "is longer than the KV cache can hold");
+  EXPECT_EQ(refusal(house.fleet, {.input = 100, .output = 10, .hashes = {}}, 110), "");
+  EXPECT_EQ(refusal(house.fleet, {.input = 100, .output = 10, .hashes = {}}, 109), "is longer than the context");
+  EXPECT_EQ(refusal(house.fleet, {.input = 0, .output = 10, .hashes = {}}, 0), "has no input tokens");
+}
+
+TEST(Power, FoldedInstancesDrawItBesideTheSimulatedOne) {
+  House house;
+  EXPECT_EQ(house.power.folded_on(0), 3);
+  EXPECT_DOUBLE_EQ(house.power.on_time(0, 10_s), 10);
+  EXPECT_DOUBLE_EQ(house.power.folded_time(0, 10_s), 30);
+}
+
+Live ended(Time first, Time last) {
+  Live out;
+  out.arrival = 10_s;
+  out.start = 10_s;
+  out.first = first;
+  out.last = last;
+  out.generated = out.request.output = 11;
+  out.request.input = 5;
+  return out;
+}
+
+TEST(Outcome, ARequestIsGoodWithinEveryTargetAndNotJustBeyond) {
+  const Slo slo{.ttft = 1_s, .tpot = 1_s, .e2e = 11_s};
+  Outcome o;
+  o.add_finished(ended(11_s, 21_s), slo, {});
+  EXPECT_EQ(o.good, 1);
+  o.add_finished(ended(11_s + Time{1}, 21_s), slo, {});  // the first token
+  o.add_finished(ended(11_s, 21_s + Time{1}), slo, {});  // the whole
+  o.add_finished(ended(10_s, 21_s), slo, {});            // eleven seconds for ten tokens
+  EXPECT_EQ(o.good, 1);
+  EXPECT_EQ(o.finished, 4);
+  EXPECT_EQ(o.ttft.size(), 4u);
+}
+
+TEST(Outcome, WarmUpHasNoLatenciesAndOutsideNothingButItsNumber) {
+  Outcome o;
+  o.add_finished(ended(11_s, 21_s), {}, 10_s + Time{1});
+  EXPECT_EQ(o.finished, 1);
+  EXPECT_EQ(o.output_tokens, 11);
+  EXPECT_TRUE(o.e2e.empty());
+  Live outside = ended(11_s, 21_s);
+  outside.request.outside = true;
+  o.add_finished(outside, {}, {});
+  EXPECT_EQ(o.finished, 1);
+  EXPECT_EQ(o.outside_finished, 1);
+  EXPECT_EQ(o.output_tokens, 11);
+}
+}  // namespace
+}  // namespace moesim
