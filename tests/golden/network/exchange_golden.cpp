@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "common/test_cluster.h"
+#include "exchange/exchanger.h"
 #include "network/exchange.h"
 #include "network/network.h"
 
