@@ -11,6 +11,7 @@ constexpr int kSchemaVersion = 1;
 
 enum class Table {
   run,
+  assumption,
   metric,
   gpu,
   link,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "forward/precision.h"
 #include "placement/section.h"
 #include "serving/pool_memory.h"
 
@@ -22,15 +23,21 @@ void check_parallel(const Config& config, const PoolSection& s, const Model& mod
     at.fail("the model has no experts to spread");
 }
 
-ExchangeKernel exchange_of(const Config& config, const PoolSection& s) {
-  if (s.exchange == "auto") return s.role == Role::decode ? ExchangeKernel::low_latency : ExchangeKernel::normal;
+std::optional<StepPhase> phase_of(Role role) {
+  if (role == Role::both) return std::nullopt;
+  return role == Role::decode ? StepPhase::decode : StepPhase::prefill;
+}
+
+std::optional<ExchangeKernel> exchange_of(const Config& config, const PoolSection& s) {
+  if (s.exchange == "auto") return std::nullopt;
   ExchangeKernel out{};
   config.at("exchange").parse(out);
   return out;
 }
 
 /// Experts, their places and the routing of one pool.
-ExpertBank::Setup experts_of(StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool) {
+ExpertBank::Setup experts_of(StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool,
+                             const StepSetup& setup) {
   const PoolSection& s = pool.section;
   const int gpus = s.parallel.experts_tensor ? 1 : s.parallel.stage_gpus();
   const GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
@@ -51,15 +58,13 @@ ExpertBank::Setup experts_of(StudyRun& run, const Config& config, Deployment& d,
   ExpertBank::Setup out;
   out.model = &d.model;
   out.kernels = pool.kernels.get();
-  out.options = options_of(s);
-  out.any_layout = s.role == Role::both;
+  out.options = setup.options;
+  out.any_layout = setup.any_layout;
   out.gpus = gpus;
   out.gpus_per_node = pool.node.gpus;
   out.calibration = d.calibration;
-  const Bytes row = s.precision.of_experts() == Dtype::fp8 ? fp8_row(d.model.hidden) : bf16_row(d.model.hidden);
-  const ExchangeKernel kernel = exchange_of(config, s);
-  out.dispatch = {kernel, ExchangeDirection::dispatch, row, s.exchange_sms, true};
-  out.combine = {kernel, ExchangeDirection::combine, bf16_row(d.model.hidden), s.exchange_sms, true};
+  out.dispatch = setup.dispatch;
+  out.combine = setup.combine;
   out.layers = d.model.moe_layers();
   out.maps = pool.maps;
   for (const auto& source : pool.sources) out.sources.push_back(source.get());
@@ -70,30 +75,28 @@ ExpertBank::Setup experts_of(StudyRun& run, const Config& config, Deployment& d,
     pool.group = std::make_unique<ExchangeGroup>(topology, GpuId{0}, gpus);
     out.group = pool.group.get();
   }
-  // Exchanges that copy with SMs leave the others to what runs beside them.
-  const bool shares = s.overlap != OverlapKind::none && kernel == ExchangeKernel::normal && gpus > 1;
-  if (shares) out.share.sms = pool.node.gpu.sms - s.exchange_sms;
+  out.share = setup.beside;
   return out;
 }
 }  // namespace
 
-LayerOptions options_of(const PoolSection& s) {
-  LayerOptions out;
-  out.precision = s.precision;
-  out.tensor = s.parallel.tensor;
-  out.expert_tensor = s.parallel.experts_tensor ? s.parallel.tensor : 1;
-  out.sequence_parallel = s.parallel.tensor > 1 && !s.parallel.experts_tensor;
-  out.graphs = s.graphs;
-  out.layout = s.role == Role::decode ? GroupLayout::masked : GroupLayout::contiguous;
-  return out;
-}
-
-void take_released(const Config& given, const Precisions& released, Precisions& out) {
-  if (!given.has("linear")) {
-    out.linear = released.linear;
-    if (!given.has("experts")) out.experts = released.experts;
-  }
-  if (!given.has("expert_weights")) out.expert_weights = released.expert_weights;
+StepSetup setup_of(const Config& config, const PoolSection& s, const Model& model, const Gpu& gpu) {
+  const Parallel& p = s.parallel;
+  const std::optional<StepPhase> phase = phase_of(s.role);
+  const ChosenPrecision precision = choose_precision(s.precision, model, gpu, phase, Unsaid::as_released);
+  check_precision(config, precision.formats, gpu);
+  const bool exchanges = model.moe && !p.experts_tensor && p.stage_gpus() > 1;
+  return set_up({.model = model,
+                 .gpu = gpu,
+                 .phase = phase,
+                 .precision = precision,
+                 .tensor = p.tensor,
+                 .expert_tensor = p.experts_tensor ? p.tensor : 1,
+                 .whole_tokens = p.experts_tensor,
+                 .graphs = s.graphs,
+                 .exchange = exchange_of(config, s),
+                 .exchange_sms = s.exchange_sms,
+                 .overlapped = exchanges && s.overlap != OverlapKind::none});
 }
 
 void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape) {
@@ -139,7 +142,8 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   if (!d.has_model)
     run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
   check_parallel(config, s, d.model);
-  take_released(config.at_or_empty("precision"), released_precisions(d.model, pool.node.gpu), s.precision);
+  const StepSetup setup = setup_of(config, s, d.model, pool.node.gpu);
+  write_assumptions(run.results, "pool:" + s.name, setup);
   pool.kernel_model = make_kernel_model(run.scenario, pool.node.gpu);
   pool.kernels = std::make_unique<KernelCosts>(*pool.kernel_model);
   LayeredCost::Setup cost;
@@ -148,12 +152,12 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
   cost.topology = pool.topology ? pool.topology.get() : &d.network->topology();
   cost.calibration = d.calibration;
   cost.parallel = s.parallel;
-  cost.options = options_of(s);
+  cost.options = setup.options;
   cost.overlap = s.overlap;
   cost.overhead = s.overhead;
   if (s.role != Role::prefill) cost.speculation = d.section.speculation;
   if (d.model.moe) {
-    cost.experts = experts_of(run, config, d, pool);
+    cost.experts = experts_of(run, config, d, pool, setup);
     cost.share = cost.experts->share;
     cost.rebalance = d.section.rebalance.spec;
     if (d.section.rebalance.spec.interval.v > 0) {

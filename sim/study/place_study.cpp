@@ -6,6 +6,7 @@
 #include "spec/catalogue.h"
 #include "study/place.h"
 #include "study/place_study.h"
+#include "study/place_times.h"
 
 namespace moesim {
 namespace {
@@ -123,7 +124,9 @@ StudyEnd run_place(StudyRun& run) {
   if (!section.from.empty())
     o.from = load_placement(beside(run.scenario, section.from),
                             {o.problem.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
-  store(o, place(o), run.results);
+  const PlaceResult result = place(o);
+  if (o.cluster) write_assumptions(run.results, "run", place_setup(*o.model, o.cluster->node.gpu, StepPhase::prefill));
+  store(o, result, run.results);
   return {};
 }
 }  // namespace moesim
