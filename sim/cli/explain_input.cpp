@@ -6,6 +6,8 @@
 #include <charconv>
 #include <sstream>
 
+#include "forward/precision.h"
+#include "forward/setup.h"
 #include "spec/catalogue.h"
 
 namespace moesim {
@@ -56,29 +58,35 @@ std::vector<SequenceGroup> parse_lengths(const std::string& text) {
   return out;
 }
 
-// FP4 releases are quantised after training.
-void set_precisions(const ExplainOptions& o, const Gpu& gpu, const ExplainRequest& r, Precisions& p) {
-  if (!o.linear.empty())
-    p.linear = word<Dtype>("--precision", o.linear);
-  else if (r.phase != ExplainPhase::training || r.model.weights != Dtype::fp4)
-    p = released_precisions(r.model, gpu);
-  if (!o.attention.empty()) p.attention = word<Dtype>("--attention", o.attention);
-  if (!o.experts.empty()) p.experts = word<Dtype>("--experts", o.experts);
-  if (!o.expert_weights.empty()) p.expert_weights = word<Dtype>("--expert-weights", o.expert_weights);
-  if (!o.kv_cache.empty()) p.kv_cache = word<Dtype>("--kv-cache", o.kv_cache);
+AskedPrecision asked_precision(const ExplainOptions& o) {
+  AskedPrecision out;
+  const auto ask = [](std::optional<Dtype>& asked, std::string_view option, const std::string& text) {
+    if (!text.empty()) asked = word<Dtype>(option, text);
+  };
+  ask(out.linear, "--precision", o.linear);
+  ask(out.attention, "--attention", o.attention);
+  ask(out.experts, "--experts", o.experts);
+  ask(out.expert_weights, "--expert-weights", o.expert_weights);
+  ask(out.kv_cache, "--kv-cache", o.kv_cache);
+  return out;
+}
+
+LayerOptions layer_options(const ExplainOptions& o, const Gpu& gpu, const ExplainRequest& r) {
+  const bool training = r.phase == StepPhase::training;
+  StepQuestion question{.model = r.model, .gpu = gpu, .phase = r.phase};
+  question.precision = choose_precision(asked_precision(o), r.model, gpu, r.phase,
+                                        o.linear.empty() ? Unsaid::as_released : Unsaid::bf16);
+  set_recompute(question.recompute, o);
+  question.tensor = r.options.tensor;
+  question.whole_tokens = !training;
+  if (o.launched) question.graphs = false;
+  return set_up(question).options;
 }
 }  // namespace
 
-void set_phase(ExplainRequest& r, ExplainPhase phase) {
-  r.phase = phase;
-  r.options.training = phase == ExplainPhase::training;
-  r.options.graphs = phase == ExplainPhase::decode;
-  r.options.layout = phase == ExplainPhase::decode ? GroupLayout::masked : GroupLayout::contiguous;
-}
-
 void set_sequences(const ExplainOptions& o, ExplainRequest& r) {
   if (!o.lengths.empty()) {
-    if (o.sequences || (r.phase == ExplainPhase::decode ? o.context : o.tokens))
+    if (o.sequences || (r.phase == StepPhase::decode ? o.context : o.tokens))
       throw ConfigError::placed(
           "--lengths: says how many sequences there are and how long they are; leave those options out");
     r.lengths = parse_lengths(o.lengths);
@@ -98,15 +106,12 @@ ExplainSubject explain_subject(const ExplainOptions& o) {
   ExplainSubject s{o.request, load_gpu(o.gpu.empty() ? "h800" : o.gpu), nullptr, "", ""};
   ExplainRequest& r = s.request;
   r.model = load_model(o.model);
-  set_phase(r, o.phase.empty() ? ExplainPhase::prefill : word<ExplainPhase>("--phase", o.phase));
-  if (r.phase == ExplainPhase::decode) r.tokens = 1;
+  r.phase = o.phase.empty() ? StepPhase::prefill : word<StepPhase>("--phase", o.phase);
+  if (r.phase == StepPhase::decode) r.tokens = 1;
   set_sequences(o, r);
-  set_recompute(r.options.recompute, o);
-  r.options.sequence_parallel = r.options.training && r.options.tensor > 1;
-  if (o.launched) r.options.graphs = false;
+  r.options = layer_options(o, s.gpu, r);
   r.causal = !o.whole;
-  if (o.whole && r.phase == ExplainPhase::decode) throw ConfigError::placed("--whole: decoding has nothing to mask");
-  set_precisions(o, s.gpu, r, r.options.precision);
+  if (o.whole && r.phase == StepPhase::decode) throw ConfigError::placed("--whole: decoding has nothing to mask");
   const std::string kernels = o.kernels.empty() ? "calibrated" : o.kernels;
   s.kernels = kernel_models().make(Config::from_option("--kernels", "{kind: " + kernels + "}"), s.gpu);
   return s;

@@ -32,7 +32,6 @@ struct ExplainSubject {
 /// Throws ConfigError for words that are not known, and for an option that the scenario answers itself.
 ExplainSubject explain_subject(const ExplainOptions& options);
 ExplainSubject subject_of_scenario(const ExplainOptions& options);
-void set_phase(ExplainRequest& request, ExplainPhase phase);
 /// --sequences, --tokens, --context, --lengths over what `request` has.
 void set_sequences(const ExplainOptions& options, ExplainRequest& request);
 

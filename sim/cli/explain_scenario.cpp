@@ -23,15 +23,14 @@ void read_passes(const ExplainOptions& o, const Scenario& scenario, ExplainSubje
   if (!o.phase.empty() && o.phase != "prefill" && o.phase != "decode")
     throw ConfigError::placed(fmt::format("--phase: expected prefill or decode, got \"{}\"", o.phase));
   const bool decode = o.phase.empty() ? shape.prefill.steps == 0 : o.phase == "decode";
-  const PhaseShape& phase = decode ? shape.decode : shape.prefill;
-  set_phase(r, decode ? ExplainPhase::decode : ExplainPhase::prefill);
+  r.phase = decode ? StepPhase::decode : StepPhase::prefill;
+  const PhaseShape& phase = shape.of(r.phase);
   r.sequences = phase.sequences, r.tokens = phase.new_tokens, r.context = phase.context;
-  r.options.precision = shape.precision;
   const int gpus = shape.expert_parallel > 0 ? shape.expert_parallel : cluster.gpus();
   r.expert_parallel = r.model.moe ? gpus : 1;
   r.slots = slots_of(scenario.config, r.model, gpus);
   s.gpu = cluster.node.gpu;
-  s.exchange_sms = r.model.moe && phase.exchange == ExchangeKernel::normal ? phase.exchange_sms : 0;
+  take_setup(setup_of(shape, r.phase, r.model, s.gpu), s);
   s.kernels = make_kernel_model(scenario.config, s.gpu);
 }
 
@@ -45,6 +44,11 @@ void only_step_options(const ExplainOptions& o, std::string_view section, std::i
   for (const auto& [name, is] : given)
     if (is && std::ranges::find(may, name) == may.end())
       throw ConfigError(fmt::format("{}: the scenario's section {} says it; change that with --set", name, section));
+}
+
+void take_setup(const StepSetup& setup, ExplainSubject& s) {
+  s.request.options = setup.options;
+  s.exchange_sms = setup.beside.sms > 0 ? s.gpu.sms - setup.beside.sms : 0;
 }
 
 int slots_of(const Config& placed, const Model& model, int gpus) {

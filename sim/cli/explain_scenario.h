@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "cli/explain_input.h"
+#include "forward/setup.h"
 #include "study/scenario.h"
 
 namespace moesim {
@@ -15,6 +16,8 @@ void explain_serving(const ExplainOptions& options, const Scenario& scenario, Ex
 /// Throws if an option is given that the scenario's section answers itself.  may: those that it does not.
 void only_step_options(const ExplainOptions& options, std::string_view section,
                        std::initializer_list<std::string_view> may);
+/// How the subject's GPU, which is known, computes its step, and the SMs that exchanges beside it take.
+void take_setup(const StepSetup& setup, ExplainSubject& subject);
 /// Expert slots of one of `gpus`: as the placement in `placed` says, else one an expert.
 int slots_of(const Config& placed, const Model& model, int gpus);
 }  // namespace moesim

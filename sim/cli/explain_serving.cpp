@@ -30,11 +30,8 @@ void set_step(const ExplainOptions& o, const Scenario& scenario, Role role, Expl
   if ((role == Role::prefill && o.phase == "decode") || (role == Role::decode && o.phase == "prefill"))
     throw ConfigError::placed(fmt::format("--phase: this pool's role is {}", name_of(role)));
   const bool decode = role == Role::decode || (role == Role::both && o.phase != "prefill");
-  const GroupLayout layout = r.options.layout;
-  const bool graphs = r.options.graphs;
-  set_phase(r, decode ? ExplainPhase::decode : ExplainPhase::prefill);
-  if (role != Role::both || !decode) r.options.layout = layout;
-  r.options.graphs = graphs;
+  r.phase = decode ? StepPhase::decode : StepPhase::prefill;
+  if (decode) r.options.layout = GroupLayout::masked;  // the faster for few rows, where a pool may take either
   const ServingSection section = read<ServingSection>(scenario.config.at("serving"));
   const std::int64_t positions = section.context > 0 ? section.context : r.model.max_positions;
   const std::int64_t tokens = std::max<std::int64_t>(1, std::min<std::int64_t>(4096, positions / 2));
@@ -55,11 +52,10 @@ void explain_serving(const ExplainOptions& o, const Scenario& scenario, ExplainS
   ExplainRequest& r = s.request;
   r.model = read_model(scenario.config.at("model"));
   s.gpu = (config.has("node") ? read_node(config.at("node")) : read_cluster(scenario.config.at("cluster")).node).gpu;
-  take_released(config.at_or_empty("precision"), released_precisions(r.model, s.gpu), pool.precision);
-  r.options = options_of(pool);
   const Parallel& p = pool.parallel;
   if (p.tensor < 1 || p.data < 1 || p.pipeline < 1)
     config.at("parallel").fail("tensor, data and pipeline must be at least 1");
+  take_setup(setup_of(config, pool, r.model, s.gpu), s);
   r.expert_parallel = r.model.moe && !p.experts_tensor ? p.stage_gpus() : 1;
   r.slots = slots_of(config.has("placement") ? config : scenario.config, r.model, r.expert_parallel);
   set_step(o, scenario, pool.role, r);
@@ -68,8 +64,6 @@ void explain_serving(const ExplainOptions& o, const Scenario& scenario, ExplainS
   const int stage = std::max(0, o.stage);
   r.held = held(r.model, p, stage, r.slots, false);
   if (p.pipeline > 1) s.memory = fmt::format("pipeline stage {}", stage);
-  const bool normal = pool.exchange == "normal" || (pool.exchange == "auto" && pool.role != Role::decode);
-  s.exchange_sms = r.expert_parallel > 1 && normal && pool.overlap != OverlapKind::none ? pool.exchange_sms : 0;
   s.kernels = make_kernel_model(scenario.config, s.gpu);
 }
 }  // namespace moesim

@@ -30,7 +30,7 @@ std::string precisions(const Precisions& p) {
 }
 
 std::string sequences(const ExplainRequest& r) {
-  const bool decode = r.phase == ExplainPhase::decode;
+  const bool decode = r.phase == StepPhase::decode;
   const auto of = [&](std::int64_t count, std::int64_t tokens, std::int64_t context) {
     return fmt::format("{} of {}{}", counted(count, "sequence"), counted(tokens, decode ? "new token" : "token"),
                        context > 0 || decode ? fmt::format(" after {} cached", context) : "");

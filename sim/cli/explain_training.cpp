@@ -12,16 +12,15 @@ void explain_training(const ExplainOptions& o, const Scenario& scenario, Explain
   only_step_options(o, "training", {"--stage"});
   TrainingPlan plan = read_plan(scenario.config);
   ExplainRequest& r = s.request;
-  set_phase(r, ExplainPhase::training);
+  r.phase = StepPhase::training;
   r.model = plan.model;
   r.batch = plan.batch;
-  r.options = plan.options;
   r.expert_parallel = plan.model.moe ? plan.section.parallel.expert : 1;
   r.slots = slots_of(scenario.config, r.model, r.expert_parallel);
   r.sequences = plan.section.micro_batch, r.tokens = plan.section.sequence;
   s.gpu = plan.cluster.node.gpu;
   s.kernels = make_kernel_model(scenario.config, s.gpu);
-  s.exchange_sms = plan.section.communication_sms;
+  take_setup(plan.setup, s);
   KernelCosts costs(*s.kernels);
   split_layers(plan, scenario.config, [&](const PlanBlock& block) { return block_seconds(plan, block, costs); });
   if (o.stage >= plan.schedule.ranks)

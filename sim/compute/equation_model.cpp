@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "spec/arithmetic.h"
+
 namespace moesim {
 namespace {
 double outside(double value, double low, double high) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compute/operation_list.h"
+#include "spec/arithmetic.h"
 
 namespace moesim {
 namespace {
@@ -16,15 +17,15 @@ void at_least(std::string_view what, std::int64_t least, std::int64_t value) {
 
 std::vector<SequenceGroup> groups_of(const ExplainRequest& r) {
   if (!r.lengths.empty()) return r.lengths;
-  return {{r.sequences, r.phase == ExplainPhase::decode ? r.context : r.tokens}};
+  return {{r.sequences, r.phase == StepPhase::decode ? r.context : r.tokens}};
 }
 
 void check_sequences(const ExplainRequest& r) {
-  const bool decode = r.phase == ExplainPhase::decode;
+  const bool decode = r.phase == StepPhase::decode;
   at_least("sequences", 1, r.sequences);
   at_least("tokens", 1, r.tokens);
   at_least("context", 0, r.context);
-  if (r.phase == ExplainPhase::training && r.context > 0) refuse("context: training has none cached");
+  if (r.phase == StepPhase::training && r.context > 0) refuse("context: training has none cached");
   std::int64_t all = 0;
   for (const SequenceGroup& g : groups_of(r)) {
     at_least("lengths: sequences", 1, g.count);
@@ -43,7 +44,7 @@ void check_precisions(const ExplainRequest& r, const Gpu& gpu) {
   const Precisions& p = r.options.precision;
   for (const auto& [what, dtype] : {std::pair("linear layers", p.linear), std::pair("experts", p.of_experts()),
                                     std::pair("attention", p.attention)})
-    if (peak_of(gpu, dtype).v <= 0)
+    if (!computes_in(gpu, dtype))
       refuse(fmt::format("precision of {}: {} has no {} arithmetic", what, gpu.name, name_of(dtype)));
   if (p.kv_cache != Dtype::bf16 && p.kv_cache != Dtype::fp8)
     refuse(fmt::format("precision of the KV cache: expected bf16 or fp8, got {}", name_of(p.kv_cache)));
@@ -84,14 +85,14 @@ Batch batch_of(const ExplainRequest& r) {
   if (r.batch) return *r.batch;
   Batch batch;
   for (const SequenceGroup& g : groups_of(r)) {
-    if (r.phase == ExplainPhase::decode)
+    if (r.phase == StepPhase::decode)
       add_decode(batch, r.model, g.length, r.tokens, g.count);
     else
       add_prefill(batch, r.model, g.length, r.context, g.count);
-    batch.outputs += g.count * (r.phase == ExplainPhase::decode ? r.tokens : 1);
+    batch.outputs += g.count * (r.phase == StepPhase::decode ? r.tokens : 1);
   }
-  if (r.phase == ExplainPhase::training) batch.outputs = batch.tokens;
-  if (!r.causal && r.phase != ExplainPhase::decode) uncover(batch.prefill, r);
+  if (r.phase == StepPhase::training) batch.outputs = batch.tokens;
+  if (!r.causal && r.phase != StepPhase::decode) uncover(batch.prefill, r);
   return batch;
 }
 
@@ -99,7 +100,7 @@ CachedTokens cached_by(const ExplainRequest& r) {
   CachedTokens out;
   for (const SequenceGroup& g : groups_of(r)) {
     const CachedTokens these =
-        cached_tokens(r.model, g.count, g.length + (r.phase == ExplainPhase::decode ? r.tokens : r.context));
+        cached_tokens(r.model, g.count, g.length + (r.phase == StepPhase::decode ? r.tokens : r.context));
     out.all += these.all, out.windowed += these.windowed;
   }
   return out;
@@ -123,7 +124,7 @@ HeldLayers held_by(const ExplainRequest& r, int slots) {
 }
 
 std::vector<Pass> passes_of(const ExplainRequest& r) {
-  if (r.phase != ExplainPhase::training) return {Pass::forward};
+  if (r.phase != StepPhase::training) return {Pass::forward};
   return {Pass::forward, Pass::backward_input, Pass::weight_gradient};
 }
 
@@ -149,10 +150,10 @@ void add_pass(Explanation& out, const ExplainRequest& r, const HeldLayers& held,
 void add_memory(Explanation& out, const ExplainRequest& r, const HeldLayers& held) {
   std::int64_t rows = 0;
   for (const std::int64_t x : out.rows) rows += x;
-  const Dtype sent = r.options.precision.of_experts() == Dtype::fp8 ? Dtype::fp8 : Dtype::bf16;
-  const Bytes row = tensor_bytes(r.model.hidden, sent) + tensor_bytes(r.model.hidden, Dtype::bf16);
+  const Bytes row =
+      tensor_bytes(r.model.hidden, r.options.precision.dispatched()) + tensor_bytes(r.model.hidden, Dtype::bf16);
   const Bytes buffers = r.buffers.value_or(row * rows);
-  if (r.phase != ExplainPhase::training) {
+  if (r.phase != StepPhase::training) {
     out.memory = serving_memory(r.model, held, cached_by(r), out.batch, rows, r.options, buffers);
     return;
   }

@@ -6,15 +6,9 @@
 
 #include "compute/inventory.h"
 #include "compute/memory.h"
+#include "compute/step_phase.h"
 
 namespace moesim {
-
-enum class ExplainPhase { prefill, decode, training };
-template <>
-struct EnumNames<ExplainPhase> {
-  static constexpr std::pair<std::string_view, ExplainPhase> table[] = {
-      {"prefill", ExplainPhase::prefill}, {"decode", ExplainPhase::decode}, {"training", ExplainPhase::training}};
-};
 
 /// `count` sequences of one length: new tokens of each (decode: cached ones).
 struct SequenceGroup {
@@ -24,7 +18,7 @@ struct SequenceGroup {
 /// What one GPU computes.
 struct ExplainRequest {
   Model model;
-  ExplainPhase phase = ExplainPhase::prefill;
+  StepPhase phase = StepPhase::prefill;
   std::optional<int> layer;            // none: the first MoE layer, or the first of a dense model
   std::int64_t sequences = 1;          // on this GPU (on its tensor-parallel group)
   std::int64_t tokens = 4096;          // new ones of each sequence

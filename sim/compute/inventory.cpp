@@ -79,16 +79,6 @@ Batch training_batch(const Model& model, std::int64_t sequence, std::int64_t cou
   return batch;
 }
 
-Precisions released_precisions(const Model& model, const Gpu& gpu) {
-  Precisions out;
-  if (model.weights == Dtype::fp8 && gpu.fp8.v > 0) out.linear = Dtype::fp8;
-  if (model.weights == Dtype::fp4) {
-    out.experts = gpu.fp4.v > 0 ? Dtype::fp4 : out.linear;
-    if (gpu.fp4.v <= 0) out.expert_weights = Dtype::fp4;
-  }
-  return out;
-}
-
 std::vector<LayerPart> parts_of(const Model& model, int layer) {
   if (!has_experts(model, layer)) return {LayerPart::attention, LayerPart::shared};
   if (model.moe->shared_experts == 0)

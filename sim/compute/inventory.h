@@ -63,18 +63,10 @@ struct Precisions {
   std::optional<Dtype> expert_weights{};  // as stored, where narrower than computed (MXFP4): widened as they are read
   Dtype of_experts() const { return experts.value_or(linear); }
   Dtype stored_experts() const { return expert_weights.value_or(of_experts()); }
-  static void fields(auto& f, auto& p) {
-    f("linear", p.linear, "linear layers: bf16, fp8 (1x128 and 128x128 scales) or fp4");
-    f("attention", p.attention, "attention core");
-    f("kv_cache", p.kv_cache, "stored keys and values");
-    f("experts", p.experts, "products of the routed experts, if not as linear");
-    f("expert_weights", p.expert_weights, "routed experts as stored, where narrower than computed (fp4: MXFP4)");
-  }
+  /// Of a token's row on its way to an expert.
+  Dtype dispatched() const { return of_experts() == Dtype::fp8 ? Dtype::fp8 : Dtype::bf16; }
+  bool operator==(const Precisions&) const = default;
 };
-
-/// What a released model is computed in on a GPU: its released precision where the GPU has it, else BF16.  An fp4
-/// release quantises the routed experts alone, which stay in 4 bits in memory and are widened where the GPU lacks FP4.
-Precisions released_precisions(const Model& model, const Gpu& gpu);
 
 /// What the backward pass computes again instead of keeping.
 struct Recompute {

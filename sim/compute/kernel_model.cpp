@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "spec/arithmetic.h"
 
 namespace moesim {
 namespace {
@@ -38,21 +39,6 @@ struct ArithmeticDtype {
 };
 }  // namespace
 
-FlopRate peak_of(const Gpu& gpu, Dtype dtype) {
-  switch (dtype) {
-    case Dtype::fp32:
-      return {};  // tensor cores take no FP32 operands; a router in FP32 runs as BF16 with FP32 sums
-    case Dtype::bf16:
-    case Dtype::fp16:
-      return gpu.bf16;
-    case Dtype::fp8:
-      return gpu.fp8;
-    case Dtype::fp4:
-      return gpu.fp4;
-  }
-  return {};
-}
-
 KernelModel::KernelModel(Gpu gpu) : gpu_(std::move(gpu)) {
   check(gpu_.sms > 0 && gpu_.memory_bandwidth.v > 0 && gpu_.bf16.v > 0, "GPU {} lacks SMs, bandwidth or a BF16 peak",
         gpu_.name);
@@ -73,7 +59,7 @@ Cost KernelModel::cost(const Kernel& kernel, GpuShare share) const {
     refuse(kernel, fmt::format("asked for {} SMs, {} has {}", share.sms, gpu_.name, gpu_.sms));
   check(share.memory > 0 && share.memory <= 1, "a share {} of the memory bandwidth", share.memory);
   const Dtype dtype = std::visit(ArithmeticDtype{}, kernel);
-  if (peak_of(gpu_, dtype).v <= 0) refuse(kernel, fmt::format("{} has no {} arithmetic", gpu_.name, name_of(dtype)));
+  if (!computes_in(gpu_, dtype)) refuse(kernel, fmt::format("{} has no {} arithmetic", gpu_.name, name_of(dtype)));
   if (const auto* g = std::get_if<GroupedGemm>(&kernel); g && group_rows(*g).rows == 0) return {};
   const Estimate estimated = estimate(kernel, share);
   return {std::max(from_seconds(estimated.seconds), bound(kernel, share)), estimated.from};

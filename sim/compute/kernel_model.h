@@ -84,8 +84,6 @@ class KernelModel {
  private:
   Gpu gpu_;
 };
-/// Tensor peak in a precision, data sheet; 0 if the GPU lacks it.
-FlopRate peak_of(const Gpu& gpu, Dtype dtype);
 
 /// calibrated (default), roofline, table; `moesim list kernels`.
 const Family<KernelModel, const Gpu&>& kernel_models();

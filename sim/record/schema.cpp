@@ -22,6 +22,13 @@ constexpr Column kRun[] = {
     {"wall_time", "REAL", "s", "time the program took; differs from run to run"},
     {"peak_rss", "INTEGER", "B", "most memory the program held; differs from run to run"},
 };
+constexpr Column kAssumption[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"scope", "TEXT", "", "run, or the part of it that this holds for: pool:prefill"},
+    {"name", "TEXT", "", "what was decided: precision"},
+    {"value", "TEXT", "", "what was taken"},
+    {"reason", "TEXT", "", "why: as asked, as released, or what stood in the way of that"},
+};
 constexpr Column kMetric[] = {
     {"run", "INTEGER", "", "run.run"},
     {"name", "TEXT", "", "what was measured: metrics.md"},
@@ -157,6 +164,7 @@ constexpr Column kSweepPoint[] = {
 
 constexpr TableDefinition kTables[] = {
     {Table::run, "run", "One row a simulation: what was asked, what was in force, how it ended.", kRun},
+    {Table::assumption, "assumption", "What was taken where a scenario may leave it open.", kAssumption},
     {Table::metric, "metric", "Every figure of a run, one row each.", kMetric},
     {Table::series, "series", "Figures over time: metrics whose scope in metrics.md ends in /time.", kSeries},
     {Table::gpu, "gpu", "Where each GPU's time and memory went.", kGpu},

@@ -11,6 +11,7 @@ constexpr int kSchemaVersion = 2;
 
 enum class Table {
   run,
+  assumption,
   metric,
   series,
   gpu,

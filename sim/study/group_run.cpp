@@ -53,8 +53,8 @@ GroupRun::GroupRun(const Setup& setup, const Phase& phase)
 Time GroupRun::part_time(int layer, std::initializer_list<LayerPart> parts) {
   operations_.clear();
   for (LayerPart part : parts)
-    append_operations(operations_, s_.model, layer, part, Pass::forward, p_.batch, {}, p_.options);
-  return total_time(operations_, s_.costs, {p_.compute_sms, 1});
+    append_operations(operations_, s_.model, layer, part, Pass::forward, p_.batch, {}, p_.setup.options);
+  return total_time(operations_, s_.costs, p_.setup.beside);
 }
 
 Time GroupRun::expert_time(const LayerPass& pass, int gpu, int layer) {
@@ -66,8 +66,8 @@ Time GroupRun::expert_time(const LayerPass& pass, int gpu, int layer) {
   gpu_times_[std::size_t(gpu)].expert_rows += sum;
   if (sum == 0) return {};
   operations_.clear();
-  append_operations(operations_, s_.model, layer, LayerPart::experts, Pass::forward, p_.batch, rows_, p_.options);
-  return total_time(operations_, s_.costs, {p_.compute_sms, 1});
+  append_operations(operations_, s_.model, layer, LayerPart::experts, Pass::forward, p_.batch, rows_, p_.setup.options);
+  return total_time(operations_, s_.costs, p_.setup.beside);
 }
 
 Time GroupRun::scaled(Time t, int gpu) const {
@@ -216,9 +216,10 @@ void GroupRun::draw(LayerPass& pass, int step, int layer) {
   p_.traffic->draw(layer, step, tokens_of_gpu_, traffic_);
   exchangers_[std::size_t(ordinal)](traffic_, pass.load);
   pass.left = s_.group.gpus();
-  pass.dispatch = open_exchange(s_.network, s_.group, p_.dispatch, pass.load,
+  pass.dispatch = open_exchange(s_.network, s_.group, p_.setup.dispatch, pass.load,
                                 [this, step, layer](int gpu) { dispatch_arrived(gpu, step, layer); });
-  pass.combine = open_exchange(s_.network, s_.group, p_.combine, pass.load, [this](int gpu) { combine_arrived(gpu); });
+  pass.combine =
+      open_exchange(s_.network, s_.group, p_.setup.combine, pass.load, [this](int gpu) { combine_arrived(gpu); });
 
   const int experts = traffic_.router.experts;
   for (int source = 0; source < traffic_.sources; ++source)

@@ -8,10 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "compute/inventory.h"
-#include "compute/kernel_model.h"
 #include "core/engine.h"
 #include "exchange/exchanger.h"
+#include "forward/setup.h"
 #include "network/exchange.h"
 #include "network/network.h"
 #include "record/span.h"
@@ -52,9 +51,7 @@ class GroupRun {
     std::string name;  // prefill, decode
     int steps = 0;
     Batch batch;  // of each GPU
-    LayerOptions options;
-    ExchangeSpec dispatch, combine;
-    int compute_sms = 0;  // 0: all
+    StepSetup setup;
     const TrafficSource* traffic = nullptr;
   };
   GroupRun(const Setup& setup, const Phase& phase);

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "compute/kernel_model.h"
 #include "compute/memory.h"
 #include "core/check.h"
+#include "forward/precision.h"
 #include "network/network.h"
 #include "placement/section.h"
 #include "spec/catalogue.h"
@@ -28,10 +28,8 @@ void check_shape(const Config& config, const PassesShape& shape, const Model& mo
   if (model.moe && model.moe->experts % gpus != 0 && !placed)
     group.fail(fmt::format("must divide the {} experts of {}, got {}; or give a placement with more slots",
                            model.moe->experts, model.name, gpus));
-  if (peak_of(cluster.node.gpu, shape.precision.linear).v == 0)
-    config.at_or_empty("precision")
-        .at_or_empty("linear")
-        .fail(fmt::format("{} has no {} arithmetic", cluster.node.gpu.name, name_of(shape.precision.linear)));
+  check_precision(config, setup_of(shape, StepPhase::prefill, model, cluster.node.gpu).options.precision,
+                  cluster.node.gpu);
   for (const auto& [name, phase] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
     const Config here = config.at_or_empty(name);
     if (phase.steps < 0 || phase.steps > 100'000)
@@ -45,29 +43,23 @@ void check_shape(const Config& config, const PassesShape& shape, const Model& mo
       here.fail("more than 4,000,000 tokens a GPU and pass");
     if (phase.exchange_sms < 0 || phase.exchange_sms >= cluster.node.gpu.sms)
       here.fail(fmt::format("exchange_sms: expected 0 to {}, got {}", cluster.node.gpu.sms - 1, phase.exchange_sms));
+    if (phase.exchange == ExchangeKernel::normal && model.moe && phase.exchange_sms == 0)
+      here.fail("exchange_sms: a normal exchange takes at least 1 SM");
   }
   if (shape.prefill.steps + shape.decode.steps == 0)
     config.fail("both prefill and decode have 0 steps: there is nothing to run");
 }
 
-GroupRun::Phase make_phase(const std::string& name, const PhaseShape& shape, const PassesShape& passes,
-                           const Model& model, const Cluster& cluster) {
+GroupRun::Phase make_phase(StepPhase kind, const PassesShape& passes, const Model& model, const Gpu& gpu) {
+  const PhaseShape& shape = passes.of(kind);
   GroupRun::Phase phase;
-  phase.name = name;
+  phase.name = name_of(kind);
   phase.steps = shape.steps;
-  if (name == "decode")
+  if (kind == StepPhase::decode)
     add_decode(phase.batch, model, shape.context, shape.new_tokens, shape.sequences);
   else
     add_prefill(phase.batch, model, shape.new_tokens, shape.context, shape.sequences);
-  phase.options.precision = passes.precision;
-  phase.options.graphs = name == "decode";
-  phase.options.layout = name == "decode" ? GroupLayout::masked : GroupLayout::contiguous;
-  const bool fp8 = passes.precision.linear == Dtype::fp8;
-  const Bytes sent = fp8 ? fp8_row(model.hidden) : bf16_row(model.hidden);
-  phase.dispatch = {shape.exchange, ExchangeDirection::dispatch, sent, shape.exchange_sms, true};
-  phase.combine = {shape.exchange, ExchangeDirection::combine, bf16_row(model.hidden), shape.exchange_sms, true};
-  const bool copies = model.moe && shape.exchange == ExchangeKernel::normal;
-  phase.compute_sms = copies ? cluster.node.gpu.sms - shape.exchange_sms : 0;
+  phase.setup = setup_of(passes, kind, model, gpu);
   return phase;
 }
 
@@ -81,8 +73,8 @@ MemoryUse memory_use(const Config& config, const Model& model, const GroupRun::P
   const CachedTokens cached =
       cached_tokens(model, phase_shape.sequences, std::int64_t{phase_shape.context} + phase_shape.new_tokens);
   const std::int64_t rows = model.moe ? phase.batch.tokens * model.moe->top_k : 0;
-  const Bytes buffers = (phase.dispatch.row + phase.combine.row) * std::max<std::int64_t>(rows, 1);
-  const MemoryUse use = serving_memory(model, held, cached, phase.batch, rows, phase.options, buffers);
+  const Bytes buffers = (phase.setup.dispatch.row + phase.setup.combine.row) * std::max<std::int64_t>(rows, 1);
+  const MemoryUse use = serving_memory(model, held, cached, phase.batch, rows, phase.setup.options, buffers);
   if (use.total() > cluster.node.gpu.memory)
     config.fail(fmt::format(
         "{}: a GPU needs {:.1f} GB ({}), but {} has {:.1f} GB; use more GPUs (expert_parallel), fewer sequences or a "
@@ -109,6 +101,17 @@ PassesInput read_input(const Config& scenario) {
 }
 }  // namespace
 
+StepSetup setup_of(const PassesShape& shape, StepPhase phase, const Model& model, const Gpu& gpu) {
+  const PhaseShape& of = shape.of(phase);
+  return set_up({.model = model,
+                 .gpu = gpu,
+                 .phase = phase,
+                 .precision = choose_precision(shape.precision, model, gpu, phase, Unsaid::bf16),
+                 .exchange = of.exchange,
+                 .exchange_sms = of.exchange_sms,
+                 .overlapped = model.moe.has_value()});
+}
+
 void check_passes(const Config& scenario) { (void)read_input(scenario); }
 
 StudyEnd run_passes(StudyRun& run) {
@@ -131,14 +134,15 @@ StudyEnd run_passes(StudyRun& run) {
 
   PassReport report(run.results, model, cluster, group);
   report.placement(placement);
+  write_assumptions(run.results, "run", setup_of(shape, StepPhase::prefill, model, cluster.node.gpu));
   StudyEnd end;
-  for (const auto& [name, phase_shape] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
-    if (phase_shape.steps == 0) continue;
-    GroupRun::Phase phase = make_phase(name, phase_shape, shape, model, cluster);
+  for (const StepPhase kind : {StepPhase::prefill, StepPhase::decode}) {
+    if (shape.of(kind).steps == 0) continue;
+    GroupRun::Phase phase = make_phase(kind, shape, model, cluster.node.gpu);
     const int slots = placement.empty() ? 0 : placement.front().slots_per_gpu;
-    report.memory(name, memory_use(config, model, phase, phase_shape, cluster, slots));
+    report.memory(phase.name, memory_use(config, model, phase, shape.of(kind), cluster, slots));
     const auto traffic =
-        routing.traffic(group_shape, std::string(name) == "decode" ? TracePhase::decode : TracePhase::prefill);
+        routing.traffic(group_shape, kind == StepPhase::decode ? TracePhase::decode : TracePhase::prefill);
     phase.traffic = traffic.get();
     GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds, replicas}, phase);
     end.interrupted = !group_run.run();

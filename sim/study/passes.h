@@ -1,11 +1,12 @@
 // Prefill passes and decode steps of one expert-parallel group, layer by layer, every GPU on its own.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "compute/inventory.h"
-#include "network/exchange.h"
+#include "forward/asked_precision.h"
+#include "forward/setup.h"
 #include "record/study.h"
 #include "routing/traffic.h"
 #include "spec/hardware.h"
@@ -20,24 +21,26 @@ struct PhaseShape {
   int sequences = 1;   // on each GPU
   int new_tokens = 1;  // of each sequence
   int context = 0;     // cached tokens of each sequence before the pass
-  ExchangeKernel exchange = ExchangeKernel::normal;
+  std::optional<ExchangeKernel> exchange{};
   int exchange_sms = 20;
   static void fields(auto& f, auto& p) {
     f("steps", p.steps, "passes to simulate");
     f("sequences", p.sequences, "sequences (requests) on each GPU");
     f("new_tokens", p.new_tokens, "tokens of each sequence in the pass: its prompt, or 1 in decode");
     f("context", p.context, "tokens of each sequence already cached");
-    f("exchange", p.exchange, "kernel of dispatch and combine: normal or low_latency");
+    f("exchange", p.exchange,
+      "kernel of dispatch and combine: normal or low_latency; none: normal for prefill, low_latency for decode");
     f("exchange_sms", p.exchange_sms, "SMs the normal kernel takes from compute");
   }
 };
 
 struct PassesShape {
   int expert_parallel = 0;  // GPUs of the group; 0: all of the cluster
-  PhaseShape prefill{1, 4, 1024, 0, ExchangeKernel::normal, 20};
-  PhaseShape decode{4, 64, 1, 1024, ExchangeKernel::low_latency, 0};
-  Precisions precision;
+  PhaseShape prefill{.steps = 1, .sequences = 4, .new_tokens = 1024};
+  PhaseShape decode{.steps = 4, .sequences = 64, .context = 1024};
+  AskedPrecision precision;
   std::vector<SlowGpu> slow_gpus;
+  const PhaseShape& of(StepPhase phase) const { return phase == StepPhase::decode ? decode : prefill; }
   static void fields(auto& f, auto& p) {
     f("expert_parallel", p.expert_parallel, "GPUs that share the experts; 0: all of the cluster");
     f("prefill", p.prefill, "passes over prompts");
@@ -46,6 +49,9 @@ struct PassesShape {
     f("slow_gpus", p.slow_gpus, "GPUs slower than the others");
   }
 };
+
+/// How each GPU of the group computes a prefill pass or decode step and exchanges rows.
+StepSetup setup_of(const PassesShape& shape, StepPhase phase, const Model& model, const Gpu& gpu);
 
 /// The study: reads `passes`, `model`, `cluster`, `routing`, `placement`, `network`, `kernels`.
 StudyEnd run_passes(StudyRun& run);

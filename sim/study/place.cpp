@@ -12,6 +12,7 @@
 
 #include "core/check.h"
 #include "core/log.h"
+#include "forward/precision.h"
 #include "network/exchange.h"
 #include "placement/from_trace.h"
 #include "placement/migration.h"
@@ -214,7 +215,7 @@ void add_rows(const PlaceOptions& o, const Workload& workload, std::span<const P
           expert_weight_bytes(*o.model) * std::int64_t(p.problem.slots_per_gpu()) * std::int64_t(p.maps.size());
       if (row.traffic) {
         const double tokens = double(o.prefill_tokens) * o.problem.gpus;
-        const Bytes bytes = exchange_row_bytes(*o.model);
+        const Bytes bytes = exchange_row_bytes(o);
         row.nic_bytes = {std::int64_t(row.traffic->busiest_nic * tokens * double(bytes.v))};
         row.nvlink_bytes = {std::int64_t(row.traffic->busiest_nvlink * tokens * double(bytes.v))};
       }
@@ -242,9 +243,12 @@ Bytes expert_weight_bytes(const Model& model) {
   return {std::int64_t(std::ceil(double(expert_parameters(model)) * each))};
 }
 
-Bytes exchange_row_bytes(const Model& model) {
-  const Bytes back = bf16_row(model.hidden);
-  return (model.weights == Dtype::fp8 ? fp8_row(model.hidden) : back) + back;
+Bytes exchange_row_bytes(const PlaceOptions& o) {
+  const Model& model = *o.model;
+  const auto phase = StepPhase::prefill;
+  const Precisions precision =
+      o.cluster ? released_precision(model, o.cluster->node.gpu, phase) : released_precision(model, phase);
+  return dispatched_row(model.hidden, precision) + combined_row(model.hidden);
 }
 
 PlaceResult place(const PlaceOptions& o) {

@@ -92,8 +92,9 @@ struct PlaceResult {
 
 /// Weights of one routed expert in one layer, as released.
 Bytes expert_weight_bytes(const Model& model);
-/// A token's row to one GPU and back: FP8 (with scales) there if the model is released in FP8, else BF16; BF16 back.
-Bytes exchange_row_bytes(const Model& model);
+/// A token's row to one GPU and back, in the formats of the model's release where the cluster, if one is given, has
+/// them.
+Bytes exchange_row_bytes(const PlaceOptions& options);
 
 /// Throws ConfigError for workloads that do not fit together, strategies that cannot do it, or a replica choice that
 /// needs to know where rows come from where only counts are known.

@@ -4,6 +4,7 @@
 #include "spec/catalogue.h"
 #include "study/place.h"
 #include "study/place_study.h"
+#include "study/place_times.h"
 
 namespace moesim {
 namespace {
@@ -116,7 +117,9 @@ StudyEnd run_place(StudyRun& run) {
   o.keep_places = section.keep_places;
   if (!section.from.name.empty())
     o.from = load_placement(section.from.path, {o.problem.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
-  store(o, place(o), run.results);
+  const PlaceResult result = place(o);
+  if (o.cluster) write_assumptions(run.results, "run", place_setup(*o.model, o.cluster->node.gpu, StepPhase::prefill));
+  store(o, result, run.results);
   return {};
 }
 }  // namespace moesim

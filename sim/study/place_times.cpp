@@ -4,11 +4,18 @@
 #include <cmath>
 #include <numeric>
 
-#include "compute/inventory.h"
 #include "exchange/exchanger.h"
+#include "forward/precision.h"
 #include "network/exchange.h"
 
 namespace moesim {
+
+StepSetup place_setup(const Model& model, const Gpu& gpu, StepPhase phase) {
+  return set_up({.model = model,
+                 .gpu = gpu,
+                 .phase = phase,
+                 .precision = choose_precision({}, model, gpu, phase, Unsaid::as_released)});
+}
 
 struct PlaceTimes::State {
   State(const PlaceOptions& o, const Workload& w, const RouterShape& r, StepPhase p)
@@ -23,11 +30,9 @@ struct PlaceTimes::State {
         topology(*o.cluster),
         group(topology, GpuId(0), o.problem.gpus),
         calibration(network_calibration_for("auto", o.cluster->node.gpu)),
-        dispatch(group, calibration, exchange(p, ExchangeDirection::dispatch)),
-        combine(group, calibration, exchange(p, ExchangeDirection::combine)) {
-    options.precision = released_precisions(model, o.cluster->node.gpu);
-    options.graphs = p == StepPhase::decode;
-    options.layout = p == StepPhase::decode ? GroupLayout::masked : GroupLayout::contiguous;
+        setup(place_setup(model, o.cluster->node.gpu, p)),
+        dispatch(group, calibration, setup.dispatch),
+        combine(group, calibration, setup.combine) {
     if (p == StepPhase::prefill) {
       const std::int64_t sequence = std::min(o.context, tokens);
       batch.outputs = tokens / sequence;
@@ -38,18 +43,9 @@ struct PlaceTimes::State {
     }
   }
 
-  ExchangeSpec exchange(StepPhase phase, ExchangeDirection direction) const {
-    ExchangeSpec out;
-    out.kernel = phase == StepPhase::prefill ? ExchangeKernel::normal : ExchangeKernel::low_latency;
-    out.direction = direction;
-    const bool small = direction == ExchangeDirection::dispatch && model.weights == Dtype::fp8;
-    out.row = small ? fp8_row(model.hidden) : bf16_row(model.hidden);
-    return out;
-  }
-
   Time part_time(int layer, LayerPart part, std::span<const std::int64_t> held = {}) {
     operations.clear();
-    append_operations(operations, model, layer, part, Pass::forward, batch, held, options);
+    append_operations(operations, model, layer, part, Pass::forward, batch, held, setup.options);
     return total_time(operations, costs);
   }
 
@@ -81,8 +77,8 @@ struct PlaceTimes::State {
   Topology topology;
   ExchangeGroup group;
   NetworkCalibration calibration;
+  StepSetup setup;
   ExchangeTimes dispatch, combine;
-  LayerOptions options;
   Batch batch;
   std::vector<Operation> operations;
   std::vector<std::int16_t> block;

@@ -3,11 +3,13 @@
 #include <memory>
 #include <span>
 
+#include "forward/setup.h"
 #include "study/place.h"
 
 namespace moesim {
 
-enum class StepPhase { prefill, decode };
+/// A step of a placement study: in the formats of the model's release, nothing overlapped.
+StepSetup place_setup(const Model& model, const Gpu& gpu, StepPhase phase);
 
 /// Times layers of one workload on one cluster.  The expert-parallel group is the first GPUs of the cluster, attention
 /// is data parallel.  Prefill uses the exchange that copies with SMs, decode the one driven by the adapters; experts

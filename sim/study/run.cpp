@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
@@ -39,8 +40,38 @@ void print_json(Results& results, const RunIdentity& identity, const StudyEnd& e
     one["time"].push_back(series.real(3));
     one["value"].push_back(series.real(4));
   }
+  Statement assumed = results.database().prepare("SELECT scope, name, value, reason FROM assumption");
+  while (assumed.step())
+    out["assumptions"].push_back({{"scope", assumed.text(0)},
+                                  {"name", assumed.text(1)},
+                                  {"value", assumed.text(2)},
+                                  {"reason", assumed.text(3)}});
   out["failed_expectations"] = failed;
   fmt::print("{}\n", out.dump(2));
+}
+
+/// "precision  fp8 (as released)", a line each; with its part of the run where parts differ.
+std::string assumptions(Results& results) {
+  struct Line {
+    std::string name, text, scopes;
+  };
+  std::vector<Line> lines;
+  Statement s = results.database().prepare("SELECT scope, name, value || ' (' || reason || ')' FROM assumption");
+  while (s.step()) {
+    const std::string scope = s.text(0), part = scope.substr(scope.find(':') + 1);
+    const auto same =
+        std::ranges::find_if(lines, [&](const Line& l) { return l.name == s.text(1) && l.text == s.text(2); });
+    if (same != lines.end())
+      same->scopes += ", " + part;
+    else
+      lines.push_back({s.text(1), s.text(2), part});
+  }
+  std::string out;
+  for (const Line& l : lines) {
+    const bool differs = std::ranges::count(lines, l.name, &Line::name) > 1;
+    out += fmt::format("{}{}  {}\n", l.name, differs ? " of " + l.scopes : "", l.text);
+  }
+  return out;
 }
 
 /// The recorded trace stays beside the results: NAME.trace.db.
@@ -88,7 +119,7 @@ int run(const RunOptions& options) {
   if (options.json) {
     print_json(results, scenario.identity, end, failed);
   } else {
-    fmt::print("{}\n", scenario.identity.title);
+    fmt::print("{}\n{}", scenario.identity.title, assumptions(results));
     for (const std::string& report : std::vector<std::string>{scenario.identity.study, "links", "kernels", "published"})
       if (const std::string tables = summarise(results.database(), report); !tables.empty()) fmt::print("\n{}", tables);
     fmt::print("\nfingerprint {:016x}, {} events, seed {}\n", end.fingerprint, end.events, scenario.identity.seed);

@@ -9,7 +9,7 @@ namespace moesim {
 
 using Row = std::vector<Results::Value>;
 /// What a sweep keeps of each run.
-constexpr std::string_view kSweptTables[] = {"run", "metric", "series", "stage"};
+constexpr std::string_view kSweptTables[] = {"run", "assumption", "metric", "series", "stage"};
 
 /// All rows of a table.  run > 0: with this number for the run, and without what differs each time (wall time, memory).
 std::vector<Row> rows_of(const Database& db, std::string_view table, int run);

@@ -55,6 +55,7 @@ class TrainingCosts final : public StepCosts {
   const MemoryUse& resident_use(int rank) const { return resident_[std::size_t(rank)]; }
 
  private:
+  static constexpr int kSides = 2;  // alone, beside the other stream
   struct ChunkEnd {
     Time reduction{}, gather{};
     double update_bytes = 0;
@@ -68,6 +69,9 @@ class TrainingCosts final : public StepCosts {
   };
   void list_calls(int rank, int stage);
   void price_blocks(KernelCosts& kernels);
+  void price_block(KernelCosts& kernels, const PlanBlock& block, Time tensor_pair, Time ring);
+  Bytes kept_bytes(const PlanBlock& block, std::int64_t rows) const;
+  void open_exchanges();
   void price_end(const Network& network);
   void find_resident();
   PieceCost& fixed(int stage, int block, Piece piece, bool beside);

@@ -178,7 +178,7 @@ void TrainingCosts::find_resident() {
   for (int rank = 0; rank < plan_.schedule.ranks; ++rank) {
     const RankHolds holds = rank_holds(plan_, rank, loads_ != nullptr ? loads_->slots_per_gpu() : 0);
     resident_.push_back(training_memory(plan_.model, holds.layers, holds.state, plan_.batch, holds.rows, {},
-                                        plan_.options, holds.buffers));
+                                        plan_.setup.options, holds.buffers));
     const Bytes total = resident_.back().total();
     if (total > memory())
       throw ConfigError(

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "placement/section.h"
+#include "spec/arithmetic.h"
 #include "spec/count.h"
 #include "training/balance.h"
 
@@ -100,7 +101,7 @@ StepFigures figures_of(const TrainingPlan& plan, const std::vector<StepOutcome>&
   out.tflops_noncausal = flops(false) * 1e-12;
   out.mfu_bf16_causal = flops(true) / gpu.bf16.v;
   out.mfu_bf16_noncausal = flops(false) / gpu.bf16.v;
-  if (gpu.fp8.v > 0) {
+  if (computes_in(gpu, Dtype::fp8)) {
     out.mfu_fp8_causal = flops(true) / gpu.fp8.v;
     out.mfu_fp8_noncausal = flops(false) / gpu.fp8.v;
   }

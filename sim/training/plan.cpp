@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "forward/precision.h"
 #include "spec/catalogue.h"
 
 namespace moesim {
@@ -131,6 +132,22 @@ Recompute recompute_of(RecomputeKind kind) {
   return out;
 }
 
+StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
+  const TrainingSection& s = plan.section;
+  const Gpu& gpu = plan.cluster.node.gpu;
+  const ChosenPrecision precision = choose_precision(s.precision, plan.model, gpu, StepPhase::training, Unsaid::bf16);
+  check_precision(training, precision.formats, gpu);
+  return set_up({.model = plan.model,
+                 .gpu = gpu,
+                 .phase = StepPhase::training,
+                 .precision = precision,
+                 .recompute = recompute_of(s.recompute),
+                 .tensor = s.parallel.tensor,
+                 .expert_tensor = s.parallel.expert_tensor,
+                 .exchange_sms = s.communication_sms,
+                 .overlapped = true});
+}
+
 /// The work of one micro-batch on one of `context` GPUs that share its sequences, causal work shared evenly.
 Batch micro_batch_of(const TrainingPlan& plan) {
   const TrainingSection& s = plan.section;
@@ -185,12 +202,7 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
                           plan.model.name, layers, plan.schedule.stages(),
                           layers * plan.schedule.ranks / plan.schedule.stages()));
 
-  plan.options.precision = s.precision;
-  plan.options.recompute = recompute_of(s.recompute);
-  plan.options.tensor = s.parallel.tensor;
-  plan.options.expert_tensor = s.parallel.expert_tensor;
-  plan.options.sequence_parallel = s.parallel.tensor > 1;
-  plan.options.training = true;
+  plan.setup = setup_of(training, plan);
   plan.batch = micro_batch_of(plan);
   return plan;
 }

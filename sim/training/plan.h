@@ -4,8 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "compute/inventory.h"
 #include "compute/memory.h"
+#include "forward/asked_precision.h"
+#include "forward/setup.h"
 #include "schedule/block.h"
 #include "schedule/pipeline.h"
 #include "spec/hardware.h"
@@ -80,7 +81,7 @@ struct TrainingSection {
   Config overlap;
   std::vector<int> layers;
   Heads heads = Heads::together;
-  Precisions precision;
+  AskedPrecision precision;
   RecomputeKind recompute = RecomputeKind::none;
   StateSection state;
   Hiding gradient_reduction = Hiding::overlapped, parameter_gathering = Hiding::overlapped;
@@ -129,7 +130,7 @@ struct TrainingPlan {
   TrainingSection section;
   Schedule schedule;
   BlockTemplates templates;
-  LayerOptions options;
+  StepSetup setup;
   Batch batch;                                 // of one micro-batch on one tensor-parallel group
   std::vector<std::vector<PlanBlock>> stages;  // (stages)
   int gpus = 0, gpus_per_stage = 0, micro_batches = 0;

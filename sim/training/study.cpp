@@ -140,6 +140,7 @@ StudyEnd run_training(StudyRun& run) {
   TrainingSetup setup(run.scenario, run.seed);
   const TrainingPlan& plan = setup.plan();
   write_plan(run.results, plan);
+  write_assumptions(run.results, "run", plan.setup);
   std::vector<StepOutcome> steps;
   StudyEnd end;
   StepBalance balance(setup.loads());

@@ -78,8 +78,9 @@ void fill_fixed(const Config& config, BuiltPool& pool, PoolShape& shape) {
 
 /// How long a step takes, layer by layer.
 LayeredCost::Setup set_up_cost(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
-  PoolSection& s = pool.section;
-  take_released(config.at_or_empty("precision"), released_precisions(d.model, pool.node.gpu), s.precision);
+  const PoolSection& s = pool.section;
+  const StepSetup setup = setup_of(config, s, d.model, pool.node.gpu);
+  write_assumptions(run.results, "pool:" + s.name, setup);
   pool.kernel_model = make_kernel_model(run.scenario, pool.node.gpu);
   pool.kernels = std::make_unique<KernelCosts>(*pool.kernel_model);
   LayeredCost::Setup cost;
@@ -88,12 +89,12 @@ LayeredCost::Setup set_up_cost(StudyRun& run, const Config& config, const Deploy
   cost.topology = pool.topology ? pool.topology.get() : &d.network->topology();
   cost.calibration = d.calibration;
   cost.parallel = s.parallel;
-  cost.options = options_of(s);
+  cost.options = setup.options;
   cost.overlap = s.overlap;
   cost.overhead = s.overhead;
   if (s.role != Role::prefill) cost.speculation = d.section.speculation;
   if (d.model.moe) {
-    cost.experts = set_up_experts(run, config, d, pool);
+    cost.experts = set_up_experts(run, config, d, pool, setup);
     cost.share = cost.experts->share;
     set_up_rebalancing(run, d, pool, cost);
   }

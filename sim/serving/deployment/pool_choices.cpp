@@ -1,38 +1,38 @@
 #include "serving/deployment/pool_choices.h"
 
+#include "forward/precision.h"
+
 namespace moesim {
 namespace {
-ExchangeKernel exchange_of(const Config& config, const PoolSection& s) {
-  if (s.exchange == "auto") return s.role == Role::decode ? ExchangeKernel::low_latency : ExchangeKernel::normal;
+std::optional<StepPhase> phase_of(Role role) {
+  if (role == Role::both) return std::nullopt;
+  return role == Role::decode ? StepPhase::decode : StepPhase::prefill;
+}
+
+std::optional<ExchangeKernel> exchange_of(const Config& config, const PoolSection& s) {
+  if (s.exchange == "auto") return std::nullopt;
   ExchangeKernel out{};
   config.at("exchange").parse(out);
   return out;
 }
 }  // namespace
 
-void take_released(const Config& given, const Precisions& released, Precisions& out) {
-  if (!given.has("linear")) {
-    out.linear = released.linear;
-    if (!given.has("experts")) out.experts = released.experts;
-  }
-  if (!given.has("expert_weights")) out.expert_weights = released.expert_weights;
-}
-
-LayerOptions options_of(const PoolSection& s) {
-  LayerOptions out;
-  out.precision = s.precision;
-  out.tensor = s.parallel.tensor;
-  out.expert_tensor = s.parallel.experts_tensor ? s.parallel.tensor : 1;
-  out.sequence_parallel = s.parallel.tensor > 1 && !s.parallel.experts_tensor;
-  out.graphs = s.graphs;
-  out.layout = s.role == Role::decode ? GroupLayout::masked : GroupLayout::contiguous;
-  return out;
-}
-
-ExchangeChoices exchanges_of(const Config& config, const PoolSection& s, int hidden) {
-  const Bytes row = s.precision.of_experts() == Dtype::fp8 ? fp8_row(hidden) : bf16_row(hidden);
-  const ExchangeKernel kernel = exchange_of(config, s);
-  return {.dispatch = {kernel, ExchangeDirection::dispatch, row, s.exchange_sms, true},
-          .combine = {kernel, ExchangeDirection::combine, bf16_row(hidden), s.exchange_sms, true}};
+StepSetup setup_of(const Config& config, const PoolSection& s, const Model& model, const Gpu& gpu) {
+  const Parallel& p = s.parallel;
+  const std::optional<StepPhase> phase = phase_of(s.role);
+  const ChosenPrecision precision = choose_precision(s.precision, model, gpu, phase, Unsaid::as_released);
+  check_precision(config, precision.formats, gpu);
+  const bool exchanges = model.moe && !p.experts_tensor && p.stage_gpus() > 1;
+  return set_up({.model = model,
+                 .gpu = gpu,
+                 .phase = phase,
+                 .precision = precision,
+                 .tensor = p.tensor,
+                 .expert_tensor = p.experts_tensor ? p.tensor : 1,
+                 .whole_tokens = p.experts_tensor,
+                 .graphs = s.graphs,
+                 .exchange = exchange_of(config, s),
+                 .exchange_sms = s.exchange_sms,
+                 .overlapped = exchanges && s.overlap != OverlapKind::none});
 }
 }  // namespace moesim

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "placement/section.h"
-#include "serving/deployment/pool_choices.h"
 
 namespace moesim {
 namespace {
@@ -30,21 +29,21 @@ void place_experts(StudyRun& run, const Config& config, const Deployment& d, Bui
 }
 }  // namespace
 
-ExpertBank::Setup set_up_experts(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
+ExpertBank::Setup set_up_experts(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool,
+                                 const StepSetup& setup) {
   const PoolSection& s = pool.section;
   const int gpus = s.parallel.experts_tensor ? 1 : s.parallel.stage_gpus();
   place_experts(run, config, d, pool, gpus);
   ExpertBank::Setup out;
   out.model = &d.model;
   out.kernels = pool.kernels.get();
-  out.options = options_of(s);
-  out.any_layout = s.role == Role::both;
+  out.options = setup.options;
+  out.any_layout = setup.any_layout;
   out.gpus = gpus;
   out.gpus_per_node = pool.node.gpus;
   out.calibration = d.calibration;
-  const ExchangeChoices exchanges = exchanges_of(config, s, d.model.hidden);
-  out.dispatch = exchanges.dispatch;
-  out.combine = exchanges.combine;
+  out.dispatch = setup.dispatch;
+  out.combine = setup.combine;
   out.layers = d.model.moe_layers();
   out.maps = pool.maps;
   for (const auto& source : pool.sources) out.sources.push_back(source.get());
@@ -55,9 +54,7 @@ ExpertBank::Setup set_up_experts(StudyRun& run, const Config& config, const Depl
     pool.group = std::make_unique<ExchangeGroup>(topology, GpuId{0}, gpus);
     out.group = pool.group.get();
   }
-  // Exchanges that copy with SMs leave the others to what runs beside them.
-  const bool shares = s.overlap != OverlapKind::none && out.dispatch.kernel == ExchangeKernel::normal && gpus > 1;
-  if (shares) out.share.sms = pool.node.gpu.sms - s.exchange_sms;
+  out.share = setup.beside;
   return out;
 }
 

@@ -1,11 +1,13 @@
 // The routed experts of a pool: the routing of its tokens, the experts' places, their exchanges, new places on the way.
 #pragma once
+#include "forward/setup.h"
 #include "serving/deployment/deployment.h"
 
 namespace moesim {
 
 /// Fills pool.sources, pool.maps and pool.group, and returns what refers to them.
-ExpertBank::Setup set_up_experts(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool);
+ExpertBank::Setup set_up_experts(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool,
+                                 const StepSetup& setup);
 /// How the instances plan new places; nothing if the scenario does not ask for it.
 void set_up_rebalancing(const StudyRun& run, const Deployment& d, const BuiltPool& pool, LayeredCost::Setup& cost);
 }  // namespace moesim

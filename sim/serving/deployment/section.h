@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "compute/inventory.h"
+#include "forward/asked_precision.h"
 #include "network/exchange.h"
 #include "serving/service/service.h"
 #include "serving/step/layered_cost.h"
@@ -42,7 +42,7 @@ struct PoolSection {
   Parallel parallel;
   Config batcher, node, placement;
   KvSection kv;
-  Precisions precision{.linear = Dtype::bf16, .attention = Dtype::bf16, .kv_cache = Dtype::bf16};
+  AskedPrecision precision;
   OverlapKind overlap = OverlapKind::none;
   std::string exchange = "auto";
   int exchange_sms = 20;
@@ -60,7 +60,7 @@ struct PoolSection {
     f("node", p.node, "nodes of this pool, if they are not the cluster's");
     f("placement", p.placement, "of this pool's experts, if it is not the scenario's");
     f("kv", p.kv, "KV cache");
-    f("precision", p.precision, "linear defaults to the model's released weights where the GPU has that precision");
+    f("precision", p.precision, "number formats");
     f("overlap", p.overlap, "none, shared_expert, two_batch (prefill), five_stage (decode)");
     f("exchange", p.exchange, "normal, low_latency, or auto: low_latency for decode pools, else normal");
     f("exchange_sms", p.exchange_sms, "SMs that a normal exchange takes from compute where both overlap");

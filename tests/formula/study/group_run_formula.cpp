@@ -98,8 +98,8 @@ Outcome run_steps(const std::string& network_kind, std::vector<double> speed, in
   phase.name = "decode";
   phase.steps = steps;
   add_decode(phase.batch, model, 1, 1, 4);
-  phase.dispatch = {ExchangeKernel::normal, ExchangeDirection::dispatch, 1_B, 1, true};
-  phase.combine = {ExchangeKernel::normal, ExchangeDirection::combine, 1_B, 1, true};
+  phase.setup.dispatch = {ExchangeKernel::normal, ExchangeDirection::dispatch, 1_B, 1, true};
+  phase.setup.combine = {ExchangeKernel::normal, ExchangeDirection::combine, 1_B, 1, true};
   phase.traffic = &traffic;
   GroupRun run({model, group, costs, *network, spans, placement, std::move(speed)}, phase);
   EXPECT_TRUE(run.run());

@@ -224,13 +224,14 @@ TEST(Inventory, Fp4ExpertsReadAreTheCatalogues) {
   add_prefill(batch, model, 64);
   batch.outputs = 64;
   const std::vector<std::int64_t> rows(std::size_t(model.moe->experts), 2);
-  for (const char* gpu : {"h800", "b200"}) {
+  const Precisions widened{.experts = Dtype::bf16, .expert_weights = Dtype::fp4}, as_stored{.experts = Dtype::fp4};
+  for (const Precisions& precision : {widened, as_stored}) {
     LayerOptions options;
-    options.precision = released_precisions(model, load_gpu(gpu));
-    EXPECT_EQ(options.precision.stored_experts(), Dtype::fp4) << gpu;
+    options.precision = precision;
     std::int64_t read = 0;
     for (const Operation& o : whole_pass(model, batch, rows, {Pass::forward}, options)) read += o.weights.v;
-    EXPECT_EQ(read, weight_bytes(model, released_storage(model)).v - 2 * count_parameters(model).embedding) << gpu;
+    EXPECT_EQ(read, weight_bytes(model, released_storage(model)).v - 2 * count_parameters(model).embedding)
+        << name_of(precision.of_experts());
   }
 }
 

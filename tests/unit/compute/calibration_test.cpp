@@ -181,7 +181,7 @@ TEST(Calibration, PublishedRatesAreNear) {
 TEST(Inventory, TheV3TrainingLayerHasThePublishedProducts) {
   ExplainRequest r;
   r.model = load_model("deepseek-v3");
-  r.phase = ExplainPhase::training;
+  r.phase = StepPhase::training;
   r.expert_parallel = 64;
   r.options.training = true;
   r.options.precision.linear = Dtype::fp8;

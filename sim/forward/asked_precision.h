@@ -1,0 +1,29 @@
+// The number formats that a scenario asks for, and those that are chosen.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "compute/inventory.h"
+#include "core/config.h"
+#include "spec/model.h"
+
+namespace moesim {
+
+/// The `precision` of a scenario; what is not given follows the model's release.
+struct AskedPrecision {
+  std::optional<Dtype> linear{}, attention{}, kv_cache{}, experts{}, expert_weights{};
+  static void fields(auto& f, auto& p) {
+    f("linear", p.linear, "linear layers: bf16, fp8 (1x128 and 128x128 scales) or fp4; none: as released");
+    f("attention", p.attention, "attention core; none: bf16");
+    f("kv_cache", p.kv_cache, "stored keys and values; none: bf16");
+    f("experts", p.experts, "products of the routed experts; none: as linear, or as released if that is not given");
+    f("expert_weights", p.expert_weights, "routed experts as stored, where narrower than computed; none: as released");
+  }
+};
+
+/// The formats of a step, and why these: "as released", "released in fp8, which a100 lacks".
+struct ChosenPrecision {
+  Precisions formats;
+  std::string reason;
+};
+}  // namespace moesim
