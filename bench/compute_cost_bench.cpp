@@ -1,14 +1,14 @@
 // What one kernel cost takes: cached and not.
 #include <benchmark/benchmark.h>
 
-#include "compute/kernel_model.h"
+#include "compute/kernels/kernel_model.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::compute {
 namespace {
-const KernelModel& model() {
-  static const std::unique_ptr<KernelModel> m =
-      kernel_models().make(Config::from_text("calibrated", "bench"), load_gpu("h800"));
+const compute::KernelModel& model() {
+  static const std::unique_ptr<compute::KernelModel> m =
+      compute::kernel_models().make(Config::from_text("calibrated", "bench"), spec::load_gpu("h800"));
   return *m;
 }
 std::vector<std::int64_t> uneven(std::size_t experts) {
@@ -24,35 +24,35 @@ const std::vector<std::int64_t>& many() {
   static const auto rows = uneven(256);
   return rows;
 }
-Kernel kernel(std::int64_t kind, std::int64_t i) {
-  GroupedGemm g;
-  g.n = 4096 + i, g.k = 7168, g.dtype = Dtype::fp8;
+compute::Kernel kernel(std::int64_t kind, std::int64_t i) {
+  compute::GroupedGemm g;
+  g.n = 4096 + i, g.k = 7168, g.dtype = spec::Dtype::fp8;
   switch (kind) {
     case 0:
-      return Gemm{.m = 4096 + i, .n = 7168, .k = 7168, .dtype = Dtype::fp8};
+      return compute::Gemm{.m = 4096 + i, .n = 7168, .k = 7168, .dtype = spec::Dtype::fp8};
     case 1:
       return g.rows = nine(), g;
     case 2:
       return g.rows = many(), g;
     case 3:
-      return AttentionDecode{{AttentionKind::mla, 128, 1, 576, 512, true}, {64, 64, 64 * 4096 + i, 4096, 64.0 * 4096}};
+      return compute::AttentionDecode{{spec::AttentionKind::mla, 128, 1, 576, 512, true}, {64, 64, 64 * 4096 + i, 4096, 64.0 * 4096}};
     case 4:  // gpt-oss-120b's experts on one GPU
-      return g.rows = std::span(many()).first(128), g.dtype = Dtype::bf16, g.weights = Dtype::fp4, g;
+      return g.rows = std::span(many()).first(128), g.dtype = spec::Dtype::bf16, g.weights = spec::Dtype::fp4, g;
     default:
-      return MemoryOp{MemoryKind::norm, {1'000'000 + i}};
+      return compute::MemoryOp{compute::MemoryKind::norm, {1'000'000 + i}};
   }
 }
 void Cached(benchmark::State& state) {
-  KernelCosts costs(model());
-  const Kernel k = kernel(state.range(0), 0);
+  compute::KernelCosts costs(model());
+  const compute::Kernel k = kernel(state.range(0), 0);
   for (auto _ : state) benchmark::DoNotOptimize(costs.cost(k));
 }
 void NotCached(benchmark::State& state) {
-  KernelCosts costs(model());
+  compute::KernelCosts costs(model());
   std::int64_t i = 0;
   for (auto _ : state) benchmark::DoNotOptimize(costs.cost(kernel(state.range(0), ++i)));
 }
 BENCHMARK(Cached)->DenseRange(0, 5)->ArgName("kind");
 BENCHMARK(NotCached)->DenseRange(0, 5)->ArgName("kind");
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::compute

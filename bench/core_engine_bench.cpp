@@ -4,7 +4,7 @@
 #include "core/engine.h"
 #include "core/random.h"
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 
 struct Hold {
@@ -46,4 +46,4 @@ BENCHMARK(hold)
     ->Args({10'000, 1})
     ->MinTime(1);
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::core

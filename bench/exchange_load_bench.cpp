@@ -3,26 +3,26 @@
 
 #include "exchange/exchanger.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
-constexpr RouterShape kV3{256, 8, 8, 4};
+constexpr routing::RouterShape kV3{256, 8, 8, 4};
 
-ExpertMap with_replicas(int gpus, int slots) {
-  ExpertMap map{256, gpus, slots / gpus, {}};
+exchange::ExpertMap with_replicas(int gpus, int slots) {
+  exchange::ExpertMap map{256, gpus, slots / gpus, {}};
   for (int s = 0; s < map.slots(); ++s) map.slot_to_expert.push_back(s % 256);
   return map;
 }
-std::unique_ptr<TrafficSource> log_normal(const GroupShape& group) {
-  return make_traffic(Config::from_text("kind: log_normal", "bench.yaml"), {kV3, group, 1, {}});
+std::unique_ptr<routing::TrafficSource> log_normal(const spec::GroupShape& group) {
+  return routing::make_traffic(Config::from_text("kind: log_normal", "bench.yaml"), {kV3, group, 1, {}});
 }
 
 void exchange(benchmark::State& state) {
-  const GroupShape group{64, 8};
+  const spec::GroupShape group{64, 8};
   const std::vector<std::int32_t> tokens(64, std::int32_t(state.range(0)));
-  Traffic traffic;
+  routing::Traffic traffic;
   log_normal(group)->draw(3, 0, tokens, traffic);
-  Exchanger exchanger(state.range(1) == 256 ? contiguous_map(256, 64) : with_replicas(64, int(state.range(1))), group);
-  ExchangeLoad load;
+  exchange::Exchanger exchanger(state.range(1) == 256 ? exchange::contiguous_map(256, 64) : with_replicas(64, int(state.range(1))), group);
+  exchange::ExchangeLoad load;
   for (auto _ : state) exchanger(traffic, load);
 }
 BENCHMARK(exchange)
@@ -33,18 +33,18 @@ BENCHMARK(exchange)
     ->Unit(benchmark::kMicrosecond);
 
 void serving_layer(benchmark::State& state) {
-  const GroupShape group{144, 8};
+  const spec::GroupShape group{144, 8};
   const auto source = log_normal(group);
-  const ExpertMap map = with_replicas(144, 288);
-  const ReplicaTable replicas = replica_table(map);
+  const exchange::ExpertMap map = with_replicas(144, 288);
+  const exchange::ReplicaTable replicas = exchange::replica_table(map);
   std::vector<double> load(256);
-  ExchangeSums sums;
+  exchange::ExchangeSums sums;
   std::int64_t step = 0;
   for (auto _ : state) {
     source->draw_load(3, step++, 144 * 90, load);
-    exchange_sums(load, 144 * 90, kV3, map, replicas, group, sums);
+    exchange::exchange_sums(load, 144 * 90, kV3, map, replicas, group, sums);
   }
 }
 BENCHMARK(serving_layer)->Unit(benchmark::kMicrosecond);
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::exchange

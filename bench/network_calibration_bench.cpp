@@ -53,7 +53,7 @@ void print_protocols(const std::vector<Protocol>& protocols, std::string_view so
     if (p.channels > 1) known += "; NCCL 2.29.2: 24 channels of 512 threads that move 8 bytes";
     fmt::print("     {}\n", known);
     if (p.estimate.share <= 0) continue;
-    const NetworkCalibration::Estimate& e = p.estimate;
+    const network::NetworkCalibration::Estimate& e = p.estimate;
     std::string thought = fmt::format("share: {:.3f}, launch: {:.1f} us, step: {:.1f} us, nic_step: {:.1f} us", e.share,
                                       us(e.launch), us(e.step), us(e.nic_step));
     if (e.most.v > 0)
@@ -80,7 +80,7 @@ constexpr double kReached = 0.8;
 
 /// A dispatch costs the SMs a fixed time a token (which GPUs does it go to?), a combine further rows (the sum's), and
 /// its first token a way through.
-Kernel normal_kernel(ExchangeDirection direction, const std::vector<double>& x) {
+Kernel normal_kernel(network::ExchangeDirection direction, const std::vector<double>& x) {
   Kernel k;
   k.nvlink_share = std::min(kReached, x[0]);
   k.launch = from_seconds(x[1]);
@@ -170,7 +170,7 @@ std::vector<Kernel> fit_h800(Kernel normal_dispatch, Kernel normal_combine) {
 }
 
 std::vector<Protocol> fit_collectives(const std::string& folder) {
-  const Topology node(cluster_of(8, 450_GBps));
+  const network::Topology node(cluster_of(8, 450_GBps));
   const std::vector<CollectiveRow> rows = nccl_rows(folder);
   const FirstGuess guess = first_guess();
   std::vector<double> x;
@@ -192,10 +192,10 @@ std::vector<Protocol> fit_collectives(const std::string& folder) {
         part, [&](const auto& values) { return collective_errors(node, mine, protocols(with(values))); }, 4000, 0.6));
     first += part.size();
   };
-  const auto pairs = [](const CollectiveRow& row) { return row.what == Collective::all_to_all; };
+  const auto pairs = [](const CollectiveRow& row) { return row.what == network::Collective::all_to_all; };
   fit_part(guess.rings, [&](const CollectiveRow& row) { return !pairs(row); });
   fit_part(guess.pairs, pairs);
-  fit_part(guess.in_switch, [](const CollectiveRow& row) { return row.what == Collective::all_reduce && row.half; });
+  fit_part(guess.in_switch, [](const CollectiveRow& row) { return row.what == network::Collective::all_reduce && row.half; });
   const std::vector<Protocol> out = protocols(x);
   const auto tell = [&](std::string_view what, const std::vector<CollectiveRow>& some) {
     residuals(what, collective_errors(node, some, out));
@@ -204,7 +204,7 @@ std::vector<Protocol> fit_collectives(const std::string& folder) {
   tell("collectives, fitted", only(rows, Use::fitted));
   tell("collectives, held out", only(rows, Use::held_out));
   tell("collectives, disturbed: a larger message was faster", only(rows, Use::out_of_range));
-  for (const auto& [name, what] : EnumNames<Collective>::table)
+  for (const auto& [name, what] : enum_names(network::Collective{}))
     for (const int gpus : {2, 4, 8}) {
       std::vector<CollectiveRow> part;
       for (const CollectiveRow& row : rows)
@@ -237,7 +237,7 @@ int run(const std::string& folder) {
   const ExchangeModel h100(450_GBps);
   std::vector<Kernel> normal, low;
   Together together;
-  for (const ExchangeDirection direction : {kDispatch, kCombine}) {
+  for (const network::ExchangeDirection direction : {kDispatch, kCombine}) {
     const std::string_view name = direction == kDispatch ? "dispatch" : "combine";
     const std::vector<ExchangeRow> rows = h100_normal(folder, direction);
     const std::vector<ExchangeRow> sample = some(only(rows, Use::fitted), 500);

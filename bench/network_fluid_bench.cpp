@@ -8,11 +8,11 @@
 
 #include "common/test_cluster.h"
 #include "core/random.h"
-#include "network/fluid_links.h"
+#include "network/sharing/fluid_links.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
-class Count final : public Receiver {
+class Count final : public network::Receiver {
  public:
   void arrived(std::uint32_t) override { ++flows; }
   std::size_t flows = 0;
@@ -21,15 +21,15 @@ class Count final : public Receiver {
 /// bytes(from, to) for every ordered pair.
 template <class Size>
 void all_pairs(benchmark::State& state, int gpus, double tolerance, Size bytes) {
-  const Topology topology(test::h800_cluster(gpus / 8));
+  const network::Topology topology(test::h800_cluster(gpus / 8));
   for (auto _ : state) {
     Engine engine;
-    FluidLinks fluid(engine, topology.links(), tolerance, {});
+    network::FluidLinks fluid(engine, topology.links(), tolerance, {});
     Count count;
     for (int from = 0; from < gpus; ++from)
       for (int to = 0; to < gpus; ++to) {
         if (from == to) continue;
-        const Route route = topology.route(GpuId(from), GpuId(to));
+        const network::Route route = topology.route(GpuId(from), GpuId(to));
         const std::int64_t size = bytes(from, to);
         fluid.start(route, {size}, double(size), topology.latency(route), count, 0);
       }
@@ -78,4 +78,4 @@ void equal_2048(benchmark::State& state) {
 }
 BENCHMARK(equal_2048)->Iterations(1)->Unit(benchmark::kSecond);
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

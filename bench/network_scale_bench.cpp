@@ -5,43 +5,43 @@
 #include <chrono>
 
 #include "common/test_cluster.h"
-#include "network/collective.h"
-#include "network/exchange.h"
-#include "record/results.h"
+#include "network/collectives/collective.h"
+#include "network/exchanges/exchange.h"
+#include "results/results.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 template <class Act>
 void timed(std::string_view what, Act act) {
   const auto start = std::chrono::steady_clock::now();
   act();
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-  fmt::print("{:<58} {:>9.1f} ms, {:>6.0f} MB held at most\n", what, took.count(), double(peak_rss()) / 1e6);
+  fmt::print("{:<58} {:>9.1f} ms, {:>6.0f} MB held at most\n", what, took.count(), double(results::peak_rss()) / 1e6);
 }
 
 int run() {
   constexpr int kNodes = 1280, kGpus = kNodes * 8, kGroupNodes = 16;
-  Cluster cluster = test::h800_cluster(kNodes);
-  cluster.fabric.kind = FabricKind::three_level_fat_tree;
-  std::unique_ptr<Topology> topology;
-  timed("topology of 10,240 GPUs, three-level fat tree", [&] { topology = std::make_unique<Topology>(cluster); });
+  spec::Cluster cluster = test::h800_cluster(kNodes);
+  cluster.fabric.kind = spec::FabricKind::three_level_fat_tree;
+  std::unique_ptr<network::Topology> topology;
+  timed("topology of 10,240 GPUs, three-level fat tree", [&] { topology = std::make_unique<network::Topology>(cluster); });
   timed("its summary, with the bisection", [&] { (void)topology->summary(); });
-  std::unique_ptr<ExchangeGroup> group;
+  std::unique_ptr<network::ExchangeGroup> group;
   timed("one expert-parallel group of all",
-        [&] { group = std::make_unique<ExchangeGroup>(*topology, GpuId{0}, kGpus); });
-  const NetworkCalibration calibration = load_network_calibration("network-h800");
-  const ExchangeSpec spec{ExchangeKernel::normal, ExchangeDirection::dispatch, fp8_row(7168), 24, true};
+        [&] { group = std::make_unique<network::ExchangeGroup>(*topology, GpuId{0}, kGpus); });
+  const network::NetworkCalibration calibration = network::load_network_calibration("network-h800");
+  const network::ExchangeSpec spec{network::ExchangeKernel::normal, network::ExchangeDirection::dispatch, network::fp8_row(7168), 24, true};
   std::vector<Time> arrival(kGpus);
   timed("dispatch of all, from sums", [&] {
-    ExchangeSums sums;
+    exchange::ExchangeSums sums;
     sums.tokens = 128.0 * kGpus;
     sums.gpu_rows.assign(kGpus, 128.0 * 8);
     sums.fan_out.gpu_reach.assign(kGpus, 8.0 / kGpus);
     sums.fan_out.node_reach.assign(kNodes, 8.0 / kNodes);
-    ExchangeTimes(*group, calibration, spec)(sums, arrival);
+    network::ExchangeTimes(*group, calibration, spec)(sums, arrival);
   });
   timed("dispatch in 80 groups of 128, pair by pair", [&] {
-    ExchangeLoad load;
+    exchange::ExchangeLoad load;
     load.gpus = kGroupNodes * 8;
     load.nodes = kGroupNodes;
     load.slots = load.gpus;
@@ -52,20 +52,20 @@ int run() {
     load.slot_rows.assign(n, 8 * load.gpus);
     std::vector<Time> ready(n), end(n);
     for (int first = 0; first < kGpus; first += load.gpus) {
-      const ExchangeGroup part(*topology, GpuId(first), load.gpus);
-      ExchangeTimes(part, calibration, spec)(load, ready, end);
+      const network::ExchangeGroup part(*topology, GpuId(first), load.gpus);
+      network::ExchangeTimes(part, calibration, spec)(load, ready, end);
     }
   });
   timed("all-reduce of 1 GB in each of the 80 groups", [&] {
     for (int first = 0; first < kGpus; first += kGroupNodes * 8) {
       std::vector<GpuId> members;
       for (int g = 0; g < kGroupNodes * 8; ++g) members.push_back(GpuId(first + g));
-      (void)collective_time(*topology, calibration, Collective::all_reduce, CollectiveAlgorithm::best, members,
+      (void)network::collective_time(*topology, calibration, network::Collective::all_reduce, network::CollectiveAlgorithm::best, members,
                             {1'000'000'000});
     }
   });
   Engine engine;
-  std::unique_ptr<Network> fluid;
+  std::unique_ptr<network::Network> fluid;
   timed("the fluid network", [&] { fluid = test::make_network("{kind: fluid}", engine, cluster); });
   timed("a ring of flows through all 10,240 GPUs", [&] {
     for (int g = 0; g < kGpus; ++g) fluid->send(GpuId(g), GpuId((g + 8) % kGpus), {1'000'000}, [] {});
@@ -74,6 +74,6 @@ int run() {
   return 0;
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network
 
 int main() { return moesim::run(); }

@@ -7,10 +7,10 @@
 #include <simgrid/s4u.hpp>
 
 #include "core/random.h"
-#include "network/fluid_links.h"
-#include "network/topology.h"
+#include "network/sharing/fluid_links.h"
+#include "network/topology/topology.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 namespace sg4 = simgrid::s4u;
 using Clock = std::chrono::steady_clock;
@@ -23,8 +23,8 @@ struct Flow {
 
 /// Eight GPUs a node, 200 GB/s NVLink, 400 Gb/s adapters on rails, no latency: SimGrid starts a flow after its latency,
 /// we end it after.
-Cluster nodes_of_eight(int nodes) {
-  Cluster c;
+spec::Cluster nodes_of_eight(int nodes) {
+  spec::Cluster c;
   c.nodes = nodes;
   c.node.gpu.nvlink = 200_GBps;
   c.node.gpus = c.node.nics = 8;
@@ -37,7 +37,7 @@ struct Outcome {
   double wall = 0;
 };
 
-class Ends final : public Receiver {
+class Ends final : public network::Receiver {
  public:
   Ends(Engine& engine, std::size_t flows) : end(flows), engine_(engine) {}
   void arrived(std::uint32_t tag) override { end[tag] = seconds(engine_.now()); }
@@ -47,10 +47,10 @@ class Ends final : public Receiver {
   Engine& engine_;
 };
 
-Outcome here(const Topology& topology, const std::vector<Flow>& flows) {
+Outcome here(const network::Topology& topology, const std::vector<Flow>& flows) {
   const auto start = Clock::now();
   Engine engine;
-  FluidLinks fluid(engine, topology.links(), 0, {});
+  network::FluidLinks fluid(engine, topology.links(), 0, {});
   Ends ends(engine, flows.size());
   for (std::uint32_t i = 0; i < flows.size(); ++i)
     fluid.start(topology.route(GpuId(flows[i].from), GpuId(flows[i].to)), {flows[i].bytes}, double(flows[i].bytes), {},
@@ -60,7 +60,7 @@ Outcome here(const Topology& topology, const std::vector<Flow>& flows) {
 }
 
 /// One platform a process: SimGrid's engine cannot be made twice, so a second case continues the clock of the first.
-Outcome simgrid(const Topology& topology, const std::vector<Flow>& flows, sg4::Engine& engine,
+Outcome simgrid(const network::Topology& topology, const std::vector<Flow>& flows, sg4::Engine& engine,
                 const std::string& name) {
   auto* zone = sg4::create_full_zone(name);
   std::vector<sg4::Host*> hosts;
@@ -111,7 +111,7 @@ std::vector<Flow> all_pairs(int gpus, bool skewed) {
 }
 
 bool compare(sg4::Engine& engine, const std::string& name, int gpus, bool skewed) {
-  const Topology topology(nodes_of_eight(gpus / 8));
+  const network::Topology topology(nodes_of_eight(gpus / 8));
   const std::vector<Flow> flows = all_pairs(gpus, skewed);
   const Outcome ours = here(topology, flows), theirs = simgrid(topology, flows, engine, name);
   double worst = 0;
@@ -121,7 +121,7 @@ bool compare(sg4::Engine& engine, const std::string& name, int gpus, bool skewed
   return worst < 0.01;
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network
 
 int main(int argc, char** argv) {
   const std::string which = argc > 1 ? argv[1] : "small";

@@ -9,17 +9,17 @@
 
 #include "common/exchange_loads.h"
 #include "common/test_cluster.h"
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
-void compare(int gpus, ExchangeKernel kernel, ExchangeDirection direction,
+void compare(int gpus, network::ExchangeKernel kernel, network::ExchangeDirection direction,
              const std::vector<std::vector<double>>& layers) {
   std::vector<double> errors;
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    const ExchangeLoad load = test::drawn_load({gpus, 8}, 64, 8, layers[layer], layer);
-    const ExchangeSpec spec{kernel, direction,
-                            direction == ExchangeDirection::dispatch ? fp8_row(7168) : bf16_row(7168), 24, true};
+    const exchange::ExchangeLoad load = test::drawn_load({gpus, 8}, 64, 8, layers[layer], layer);
+    const network::ExchangeSpec spec{kernel, direction,
+                            direction == network::ExchangeDirection::dispatch ? network::fp8_row(7168) : network::bf16_row(7168), 24, true};
     errors.push_back(
         seconds(test::last_arrival("bottleneck", spec, load)) / seconds(test::last_arrival("fluid", spec, load)) - 1);
   }
@@ -27,11 +27,11 @@ void compare(int gpus, ExchangeKernel kernel, ExchangeDirection direction,
   for (const double e : errors) sizes.push_back(std::abs(e));
   std::ranges::sort(sizes);
   fmt::print("| {} | {} {} | {} | {:.2f} % | {:+.2f} % | {:+.2f} % |\n", gpus, name_of(kernel),
-             direction == ExchangeDirection::dispatch ? "dispatch" : "combine", errors.size(),
+             direction == network::ExchangeDirection::dispatch ? "dispatch" : "combine", errors.size(),
              100 * sizes[sizes.size() / 2], 100 * std::ranges::min(errors), 100 * std::ranges::max(errors));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network
 
 int main() {
   using namespace moesim;
@@ -47,7 +47,7 @@ int main() {
   }
   fmt::print("| GPUs | exchange | layers | median | most below fluid | most above |\n|---|---|---|---|---|---|\n");
   for (const int gpus : {32, 64})
-    for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
-      for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine})
+    for (const network::ExchangeKernel kernel : {network::ExchangeKernel::normal, network::ExchangeKernel::low_latency})
+      for (const network::ExchangeDirection direction : {network::ExchangeDirection::dispatch, network::ExchangeDirection::combine})
         compare(gpus, kernel, direction, layers);
 }

@@ -5,14 +5,14 @@
 #include <chrono>
 #include <functional>
 
-#include "numerics/expert.h"
-#include "numerics/forward.h"
-#include "numerics/gate_policy.h"
-#include "numerics/synthetic.h"
+#include "numerics/pass/expert.h"
+#include "numerics/pass/forward.h"
+#include "numerics/pass/gate_policy.h"
+#include "numerics/synthetic/synthetic.h"
 #include "spec/catalogue.h"
 #include "spec/scale.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 using Clock = std::chrono::steady_clock;
 
@@ -43,71 +43,71 @@ double sgemm_seconds(const std::vector<Product>& products) {
   }
   const std::vector<float> x(a, 0.5F), w(b, 0.25F);
   std::vector<float> y(c);
-  set_blas_threads(2);
+  numerics::set_blas_threads(2);
   const double time = least(3, [&] {
     for (const Product& p : products)
-      multiply_transposed({x.data(), p.rows, p.inner, p.inner}, {w.data(), p.outputs, p.inner, p.inner}, y.data(),
+      numerics::multiply_transposed({x.data(), p.rows, p.inner, p.inner}, {w.data(), p.outputs, p.inner, p.inner}, y.data(),
                           p.outputs);
   });
-  set_blas_threads(1);
+  numerics::set_blas_threads(1);
   return time;
 }
 
 /// DeepSeek-V2-Lite with one dense and one MoE layer in full width.
-Model v2_lite_layers() {
-  Model m = load_model("deepseek-v2-lite");
+spec::Model v2_lite_layers() {
+  spec::Model m = spec::load_model("deepseek-v2-lite");
   m.layers = 2;
   m.vocabulary = 512;
   return m;
 }
 
-SyntheticOptions without_warm_up() {
-  SyntheticOptions o;
+numerics::SyntheticOptions without_warm_up() {
+  numerics::SyntheticOptions o;
   o.warm_up_tokens = 0;
   return o;
 }
 
 /// Random hidden states of unit size.
-Matrix hidden_states(int rows, int columns) {
-  Matrix h(rows, columns);
+numerics::Matrix hidden_states(int rows, int columns) {
+  numerics::Matrix h(rows, columns);
   std::uint32_t state = 1;
   for (float& v : h.values) v = float(int((state = state * 1664525U + 1013904223U) >> 8)) * 0x1p-23F - 1;
   return h;
 }
 
 /// What run_experts does besides multiplying: every choice's row gathered, every token's rows combined.
-void move_tokens(const Machine& machine, const Model& model, const Routing& routing, const Matrix& h, Matrix& out) {
-  static std::vector<Matrix> rows(8);
-  static Matrix results;
-  resize(results, routing.tokens * routing.top_k, h.columns);
+void move_tokens(const numerics::Machine& machine, const spec::Model& model, const numerics::Routing& routing, const numerics::Matrix& h, numerics::Matrix& out) {
+  static std::vector<numerics::Matrix> rows(8);
+  static numerics::Matrix results;
+  numerics::resize(results, routing.tokens * routing.top_k, h.columns);
   std::vector<int> choices(routing.experts.size());
   for (std::size_t i = 0; i < choices.size(); ++i) choices[i] = int(i);
-  each_block(machine, int(choices.size()), 96, [&](int first, int count) {
-    gather(model, routing, std::span(choices).subspan(std::size_t(first), std::size_t(count)), h,
+  numerics::each_block(machine, int(choices.size()), 96, [&](int first, int count) {
+    numerics::gather(model, routing, std::span(choices).subspan(std::size_t(first), std::size_t(count)), h,
            rows[std::size_t(first / 96 % 8)]);
   });
-  combine(machine, model, routing, results, out);
+  numerics::combine(machine, model, routing, results, out);
 }
 
 void moe_layer(benchmark::State& state) {
   const int tokens = 1024, layer = 1;
-  const Model model = v2_lite_layers();
-  const MoeShape& moe = *model.moe;
-  SyntheticWeights weights(model, without_warm_up());
-  Threads threads(2);
-  const Machine machine{threads, fp32_arithmetic()};
-  WeightScratch scratch;
-  std::vector<WeightScratch> worker_scratch(2);
-  const LayerWeights w = layer_weights(model, weights, layer, scratch);
-  const Matrix h = hidden_states(tokens, model.hidden);
-  Matrix logits, out;
-  Routing routing;
+  const spec::Model model = v2_lite_layers();
+  const spec::MoeShape& moe = *model.moe;
+  numerics::SyntheticWeights weights(model, without_warm_up());
+  numerics::Threads threads(2);
+  const numerics::Machine machine{threads, numerics::fp32_arithmetic()};
+  numerics::WeightScratch scratch;
+  std::vector<numerics::WeightScratch> worker_scratch(2);
+  const numerics::LayerWeights w = numerics::layer_weights(model, weights, layer, scratch);
+  const numerics::Matrix h = hidden_states(tokens, model.hidden);
+  numerics::Matrix logits, out;
+  numerics::Routing routing;
   const auto choose = [&] {
-    linear(machine, h.view(), w.router, LinearRole::router, logits);
-    choose_as_published({machine, moe, layer, h, logits, nullptr}, routing);
+    numerics::linear(machine, h.view(), w.router, numerics::LinearRole::router, logits);
+    numerics::choose_as_published({machine, moe, layer, h, logits, nullptr}, routing);
   };
   choose();
-  run_experts(machine, model, weights, layer, routing, h, worker_scratch, out = Matrix(tokens, model.hidden));
+  numerics::run_experts(machine, model, weights, layer, routing, h, worker_scratch, out = numerics::Matrix(tokens, model.hidden));
   std::vector<Product> products(3, {tokens, model.hidden, moe.shared_experts * moe.expert_width});
   std::vector<int> load(std::size_t(moe.experts));
   for (const int e : routing.experts) ++load[std::size_t(e)];
@@ -119,8 +119,8 @@ void moe_layer(benchmark::State& state) {
   for (auto _ : state) {
     const double gate = seconds_of(choose);
     const double experts = seconds_of([&] {
-      feed_forward(machine, w.shared, {}, LinearRole::shared, h, out);
-      run_experts(machine, model, weights, layer, routing, h, worker_scratch, out);
+      numerics::feed_forward(machine, w.shared, {}, numerics::LinearRole::shared, h, out);
+      numerics::run_experts(machine, model, weights, layer, routing, h, worker_scratch, out);
     });
     gate_time = std::min(gate_time, gate);
     layer_time = std::min(layer_time, gate + experts);
@@ -137,11 +137,11 @@ BENCHMARK(moe_layer)
     ->UseRealTime();
 
 /// All products of a pass over one sequence, attention by its 64-row blocks.
-std::vector<Product> products_of(const Model& m, int tokens, const std::vector<std::vector<int>>& loads) {
+std::vector<Product> products_of(const spec::Model& m, int tokens, const std::vector<std::vector<int>>& loads) {
   std::vector<Product> out;
-  const AttentionShape& a = m.attention;
+  const spec::AttentionShape& a = m.attention;
   for (int layer = 0; layer < m.layers; ++layer) {
-    for (const PartShape& p : layer_parts(m, layer))
+    for (const numerics::PartShape& p : numerics::layer_parts(m, layer))
       if (p.rows > 1) out.push_back({tokens, p.columns, p.rows});
     for (int head = 0; head < a.heads; ++head)
       for (int first = 0; first < tokens; first += 64) {
@@ -157,16 +157,16 @@ std::vector<Product> products_of(const Model& m, int tokens, const std::vector<s
   return out;
 }
 
-void forward_pass(benchmark::State& state, Model model, int tokens) {
-  SyntheticWeights weights(model, without_warm_up());
-  Forward forward(model, weights, {.threads = 2});
+void forward_pass(benchmark::State& state, spec::Model model, int tokens) {
+  numerics::SyntheticWeights weights(model, without_warm_up());
+  numerics::Forward forward(model, weights, {.threads = 2});
   std::vector<int> ids(static_cast<std::size_t>(tokens));
   for (int i = 0; i < tokens; ++i) ids[std::size_t(i)] = 'a' + i * i % 26;
   std::vector<std::vector<int>> loads;
   const auto pass = [&](bool observe) {
-    KvCache cache = forward.new_cache();
-    const Segment segment{&cache, 0, tokens};
-    forward.run(ids, {&segment, 1}, [&](int, const Routing& r) {
+    numerics::KvCache cache = forward.new_cache();
+    const numerics::Segment segment{&cache, 0, tokens};
+    forward.run(ids, {&segment, 1}, [&](int, const numerics::Routing& r) {
       if (!observe) return;
       loads.emplace_back(std::size_t(model.moe->experts));
       for (const int e : r.experts) ++loads.back()[std::size_t(e)];
@@ -184,9 +184,9 @@ void forward_pass(benchmark::State& state, Model model, int tokens) {
 }
 void v2_lite_pass(benchmark::State& state) { forward_pass(state, v2_lite_layers(), 1024); }
 void scaled_v3_pass(benchmark::State& state) {
-  Scale scale;
+  spec::Scale scale;
   scale.factor = 16;
-  Model model = scaled(load_model("deepseek-v3"), scale);
+  spec::Model model = spec::scaled(spec::load_model("deepseek-v3"), scale);
   model.layers = 12;  // nine MoE layers
   model.mtp_layers = 0;
   forward_pass(state, model, 1024);
@@ -202,4 +202,4 @@ BENCHMARK(scaled_v3_pass)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

@@ -4,25 +4,25 @@
 #include <cmath>
 
 #include "core/random.h"
-#include "placement/eplb.h"
+#include "placement/policies/eplb.h"
 #include "placement/placement.h"
 
 namespace {
 using namespace moesim;
 
-Loads loads_of_v3() {
+placement::Loads loads_of_v3() {
   Random random(1, "bench");
   std::vector<double> counts;
   for (int i = 0; i < 58 * 256; ++i) counts.push_back(std::floor(random.log_normal(8, 0.8)));
-  return loads_of_matrix("bench", 58, 256, counts);
+  return placement::loads_of_matrix("bench", 58, 256, counts);
 }
 
 /// 288 slots; range(0) groups on range(1) nodes of range(2) GPUs in all.
 void plan_layers(benchmark::State& state) {
-  const Loads loads = loads_of_v3();
+  const placement::Loads loads = loads_of_v3();
   std::vector<int> slots(288);
   for (auto _ : state) {
-    Eplb eplb(256, 288, int(state.range(0)), int(state.range(1)), int(state.range(2)));
+    placement::Eplb eplb(256, 288, int(state.range(0)), int(state.range(1)), int(state.range(2)));
     for (std::size_t row = 0; row < loads.rows(); ++row) eplb.place(loads.row(row), slots);
     benchmark::DoNotOptimize(slots.data());
   }
@@ -31,14 +31,14 @@ BENCHMARK(plan_layers)->Name("eplb_hierarchical_32_gpus")->Args({8, 4, 32})->Uni
 BENCHMARK(plan_layers)->Name("eplb_global_144_gpus")->Args({1, 1, 144})->Unit(benchmark::kMillisecond);
 
 void plan_by(benchmark::State& state, const char* kind) {
-  const Loads loads = loads_of_v3();
-  PlacementProblem problem;
+  const placement::Loads loads = loads_of_v3();
+  placement::PlacementProblem problem;
   problem.gpus = 32;
   problem.nodes = 4;
   problem.slots = 288;
   problem.groups = 8;
-  const auto policy = placements().make(Config::from_text(kind, "bench"));
-  for (auto _ : state) benchmark::DoNotOptimize(plan(*policy, {loads, problem}));
+  const auto policy = placement::placements().make(Config::from_text(kind, "bench"));
+  for (auto _ : state) benchmark::DoNotOptimize(placement::plan(*policy, {loads, problem}));
 }
 BENCHMARK_CAPTURE(plan_by, eplb, "eplb")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(plan_by, greedy, "greedy")->Unit(benchmark::kMillisecond);

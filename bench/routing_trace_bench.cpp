@@ -9,7 +9,7 @@
 #include "routing/statistics.h"
 #include "routing/trace.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr int kLayers = 58, kTopK = 8;
 const std::string kFile = (std::filesystem::temp_directory_path() / "routing_trace_bench").string();
@@ -32,26 +32,26 @@ void write_array(std::int64_t tokens) {
 
 void import(benchmark::State& state) {
   write_array(state.range(0));
-  ImportOptions options;
+  routing::ImportOptions options;
   options.output = kFile + ".db";
   options.experts = 256;
   for (auto _ : state) {
     std::filesystem::remove(options.output);
-    import_trace({kFile + ".npy"}, options);
+    routing::import_trace({kFile + ".npy"}, options);
   }
   state.SetItemsProcessed(state.iterations() * state.range(0) * kLayers);
 }
 BENCHMARK(import)->ArgName("tokens")->Arg(100'000)->Unit(benchmark::kMillisecond);
 
 void statistics(benchmark::State& state) {  // of the trace that import wrote
-  const Trace trace(kFile + ".db");
-  for (auto _ : state) benchmark::DoNotOptimize(trace_statistics(trace, {32, 8}).tokens);
+  const routing::Trace trace(kFile + ".db");
+  for (auto _ : state) benchmark::DoNotOptimize(routing::trace_statistics(trace, {32, 8}).tokens);
   state.SetItemsProcessed(state.iterations() * trace.tokens() * kLayers);
 }
 BENCHMARK(statistics)->Unit(benchmark::kMillisecond);
 
 void window_load(benchmark::State& state) {
-  const Trace trace(kFile + ".db");
+  const routing::Trace trace(kFile + ".db");
   std::vector<std::int64_t> load(256);
   Random random(2, "windows");
   for (auto _ : state) {
@@ -62,4 +62,4 @@ void window_load(benchmark::State& state) {
 }
 BENCHMARK(window_load)->Unit(benchmark::kMicrosecond);
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -7,18 +7,18 @@
 #include "core/config.h"
 #include "serving/run_serving.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 void serve(benchmark::State& state, const std::string& yaml) {
   for (auto _ : state) {
     const Config scenario = Config::from_text(yaml, std::string(SOURCE_DIR) + "/scenarios/bench.yaml");
-    Results results(":memory:", RunIdentity{});
-    SpanLog spans;
-    StudyRun run{scenario, 1, results, spans};
-    const StudyEnd end = run_serving(run);
+    results::Results results(":memory:", results::RunIdentity{});
+    results::SpanLog spans;
+    results::StudyRun run{scenario, 1, results, spans};
+    const results::StudyEnd end = serving::run_serving(run);
     state.counters["simulated_s"] = seconds(end.simulated_time);
     state.counters["requests"] = results.metric_value("requests_finished");
-    state.counters["peak_rss_MB"] = double(peak_rss()) * 1e-6;
+    state.counters["peak_rss_MB"] = double(results::peak_rss()) * 1e-6;
   }
 }
 
@@ -74,4 +74,4 @@ BENCHMARK(BM_DecodeUnitHour)->Unit(benchmark::kSecond)->Iterations(1);
 BENCHMARK(BM_Conversation)->Unit(benchmark::kSecond)->Iterations(1);
 BENCHMARK(BM_MillionShortRequests)->Unit(benchmark::kSecond)->Iterations(1);
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -5,7 +5,7 @@
 #include "spec/catalogue.h"
 #include "spec/count.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 template <class Load>
 void time_reading(const std::string& name, Load load) {
@@ -20,7 +20,7 @@ void time_reading(const std::string& name, Load load) {
 const bool registered = [] {
   for (const std::string& name : catalogue_names("models")) time_reading(name, load_model);
   for (const std::string& name : catalogue_names("hardware")) {
-    const std::string type = hardware_type(catalogue_file("hardware", name, "hardware"));
+    const std::string type = spec::hardware_type(catalogue_file("hardware", name, "hardware"));
     if (type == "gpu") time_reading(name, load_gpu);
     if (type == "node") time_reading(name, load_node);
     if (type == "fabric") time_reading(name, load_fabric);
@@ -31,9 +31,9 @@ const bool registered = [] {
 }();
 
 void count(benchmark::State& state) {
-  const Model model = load_model("deepseek-v3");
-  for (auto _ : state) benchmark::DoNotOptimize(count_parameters(model));
+  const spec::Model model = spec::load_model("deepseek-v3");
+  for (auto _ : state) benchmark::DoNotOptimize(spec::count_parameters(model));
 }
 BENCHMARK(count)->Unit(benchmark::kMicrosecond);
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -2,21 +2,21 @@
 #include <benchmark/benchmark.h>
 
 #include "core/paths.h"
-#include "record/results.h"
+#include "results/results.h"
 #include "training/iteration.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
 void step(benchmark::State& state, std::vector<Config::Override> overrides) {
   const Config scenario =
       Config::load(catalogue_file("scenarios", "train-deepseek-v3", "scenario", {SOURCE_DIR}), overrides);
   for (auto _ : state) {
-    TrainingSetup setup(scenario, 1);
-    const StepOutcome out = setup.run(0, nullptr);
+    training::TrainingSetup setup(scenario, 1);
+    const schedule::StepOutcome out = setup.run(0, nullptr);
     benchmark::DoNotOptimize(out.step);
     state.counters["events"] = double(setup.engine().executed());
     state.counters["simulated_s"] = seconds(out.step);
-    state.counters["peak_MB"] = double(peak_rss()) * 1e-6;
+    state.counters["peak_MB"] = double(results::peak_rss()) * 1e-6;
   }
 }
 void Bottleneck(benchmark::State& state) { step(state, {}); }
@@ -27,4 +27,4 @@ BENCHMARK(Bottleneck)->Unit(benchmark::kSecond)->Iterations(1);
 BENCHMARK(Fluid)->Unit(benchmark::kSecond)->Iterations(1);
 BENCHMARK(Unfolded)->Unit(benchmark::kSecond)->Iterations(1);
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::training

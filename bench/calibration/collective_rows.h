@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "calibration/fit.h"
-#include "network/collective.h"
+#include "network/collectives/collective.h"
 
 namespace moesim::calibration {
-using Protocol = NetworkCalibration::Protocol;
+using Protocol = network::NetworkCalibration::Protocol;
 
 struct CollectiveRow {
-  Collective what;
+  network::Collective what;
   int gpus;
   Bytes bytes;
   bool half;  // else int8, which NVSwitches do not add up
@@ -32,10 +32,10 @@ inline void set_disturbed_apart(std::vector<CollectiveRow>& rows) {
 
 /// A message's size is in elements: of half, 2 bytes; of int8, 1.
 inline std::vector<CollectiveRow> nccl_rows(const std::string& folder) {
-  const std::map<std::string, Collective> names = {{"all_gather", Collective::all_gather},
-                                                   {"all_reduce", Collective::all_reduce},
-                                                   {"alltoall", Collective::all_to_all},
-                                                   {"reduce_scatter", Collective::reduce_scatter}};
+  const std::map<std::string, network::Collective> names = {{"all_gather", network::Collective::all_gather},
+                                                   {"all_reduce", network::Collective::all_reduce},
+                                                   {"alltoall", network::Collective::all_to_all},
+                                                   {"reduce_scatter", network::Collective::reduce_scatter}};
   Random draw(1, "held out");
   std::vector<CollectiveRow> out;
   for (const auto& r : read_csv(folder + "/h100_nccl_one_node.csv")) {
@@ -58,7 +58,7 @@ constexpr double kNicShare = 0.884, kLl = 0.5, kLl128 = 120.0 / 128;
 
 /// What the library thinks of its rings on Hopper: 24 channels of 15 GB/s, which is 0.8 of 450 GB/s.  Source: NCCL
 /// 2.29.2, src/graph/tuning.cc: base latencies, latencies a step over NVLink and network, LL's greatest rates.
-inline constexpr NetworkCalibration::Estimate kThoughtOfLl = {0.4, 6600_ns, 600_ns, 2700_ns, {141e9}, {20.4e9}},
+inline constexpr network::NetworkCalibration::Estimate kThoughtOfLl = {0.4, 6600_ns, 600_ns, 2700_ns, {141e9}, {20.4e9}},
                                               kThoughtOfLl128 = {0.736, 14_us, 1900_ns, 4_us, {}, {}},
                                               kThoughtOfBulk = {0.8, 8400_ns, 3400_ns, 14_us, {}, {}};
 
@@ -66,11 +66,11 @@ inline constexpr NetworkCalibration::Estimate kThoughtOfLl = {0.4, 6600_ns, 600_
 /// NVSwitch.  LL moves 8 bytes at a time with each of the 512 threads of a channel.  Source: NCCL, src/include/comm.h
 /// and device.h.
 inline std::vector<Protocol> protocols(const std::vector<double>& x) {
-  using S = CollectiveShape;
+  using S = network::CollectiveShape;
   const auto us = [](double v) { return std::max(1_ns, from_seconds(v * 1e-6)); };
   const double bulk = std::min(1.0, x[7]);
   const Bandwidth stores{x[8] * 1e9};
-  const auto ring = [&](double payload, double launch, double step, const NetworkCalibration::Estimate& thought) {
+  const auto ring = [&](double payload, double launch, double step, const network::NetworkCalibration::Estimate& thought) {
     Protocol p{S::ring, bulk * payload, kNicShare * payload, us(launch), us(step), stores};
     p.estimate = thought;
     return p;
@@ -100,17 +100,17 @@ inline FirstGuess first_guess() {
   return {{4.6, 0.6, 9, 14, 1.9, 8.4, 3.4, 0.8, 800}, {6, 0.4, 6, 0.54, 13, 0.66, 26}, {0.66, 70}};
 }
 
-inline std::vector<double> collective_errors(const Topology& topology, const std::vector<CollectiveRow>& rows,
+inline std::vector<double> collective_errors(const network::Topology& topology, const std::vector<CollectiveRow>& rows,
                                              const std::vector<Protocol>& p) {
-  NetworkCalibration c;
+  network::NetworkCalibration c;
   c.collectives = p;
   std::vector<double> out;
   std::vector<GpuId> members;
   for (std::uint32_t g = 0; g < 8; ++g) members.push_back(GpuId{g});
   for (const CollectiveRow& row : rows) {
-    const bool rings_only = row.what == Collective::all_reduce && !row.half;
+    const bool rings_only = row.what == network::Collective::all_reduce && !row.half;
     const Time t =
-        collective_time(topology, c, row.what, rings_only ? CollectiveAlgorithm::ring : CollectiveAlgorithm::best,
+        network::collective_time(topology, c, row.what, rings_only ? network::CollectiveAlgorithm::ring : network::CollectiveAlgorithm::best,
                         std::span(members).first(std::size_t(row.gpus)), row.bytes);
     out.push_back(std::log(seconds(t) / row.measured));
   }

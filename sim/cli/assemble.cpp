@@ -7,23 +7,23 @@
 #include "core/config.h"
 #include "core/words.h"
 #include "formats/json.h"
-#include "numerics/assemble.h"
+#include "numerics/weights/assemble.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 struct Given {
   std::vector<std::string> parents;
   std::string shard = "5 GB";
   bool json = false;
-  AssemblyOptions options;
+  numerics::AssemblyOptions options;
 };
 
 void run(Given given) {
-  for (const std::string& text : given.parents) given.options.parents.push_back(parse_parent(text));
+  for (const std::string& text : given.parents) given.options.parents.push_back(numerics::parse_parent(text));
   Config::from_option("--shard", fmt::format("\"{}\"", given.shard)).parse(given.options.shard);
-  const AssemblyResult r = assemble(given.options);
+  const numerics::AssemblyResult r = numerics::assemble(given.options);
   if (given.json) {
-    const Json out{{"output", given.options.output},
+    const formats::Json out{{"output", given.options.output},
                    {"tensors", r.tensors},
                    {"merged", r.merged},
                    {"below_threshold", r.below},
@@ -58,4 +58,4 @@ void add_assemble(CLI::App& app, int&) {
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] { run(*given); });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -6,40 +6,40 @@
 #include <cmath>
 
 #include "cli/command.h"
-#include "compute/calibrate.h"
+#include "compute/fitting/calibrate.h"
 #include "core/files.h"
 #include "formats/json.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 struct Options {
-  CalibrationInput input;
+  compute::CalibrationInput input;
   std::string gpu = "h800", out;
   bool rows = false, json = false;
 };
 
-void print_rows(const CalibrationInput& input, CalibrationResult& result) {
+void print_rows(const compute::CalibrationInput& input, compute::CalibrationResult& result) {
   fmt::print("{:<16} {:<64} {:>12} {:>12} {:>8}\n", "kind", "shape", "measured us", "predicted us", "error");
-  for (const Sample& s : result.samples) {
-    const double time = predict(s, input.gpu, result.fit.calibration, result.fit.harness[s.bench]);
+  for (const compute::Sample& s : result.samples) {
+    const double time = compute::predict(s, input.gpu, result.fit.calibration, result.fit.harness[s.bench]);
     fmt::print("{:<16} {:<64} {:>12.2f} {:>12.2f} {:>+7.1f}%{}\n", s.kind, s.shape, s.seconds * 1e6, time * 1e6,
                (time / s.seconds - 1) * 100, s.known ? "" : " not fitted");
   }
 }
 
-JsonValue to_json(const Residuals& r) {
+formats::JsonValue to_json(const compute::Residuals& r) {
   return {
       {"rows", r.rows}, {"median", r.median}, {"p90", r.ninetieth}, {"worst", r.worst}, {"worst_shape", r.worst_shape}};
 }
 
-void print_json(const CalibrationResult& result, const Gpu& gpu) {
-  JsonValue out;  // keys sorted
+void print_json(const compute::CalibrationResult& result, const spec::Gpu& gpu) {
+  formats::JsonValue out;  // keys sorted
   for (const auto& [key, r] : result.all) out[key]["all"] = to_json(r);
   for (const auto& [key, r] : result.fitted) out[key]["fitted"] = to_json(r);
   for (const auto& [key, r] : result.held_out) out[key]["held_out"] = to_json(r);
   for (const auto& [key, n] : result.host_bound) out[key]["host_bound"] = n;
-  for (const RateCheck& r : published_rates(result.fit.calibration, gpu))
+  for (const compute::RateCheck& r : compute::published_rates(result.fit.calibration, gpu))
     out["published rates"].push_back({{"source", r.source},
                                       {"use", r.use},
                                       {"kernel", r.kernel},
@@ -52,7 +52,7 @@ void print_json(const CalibrationResult& result, const Gpu& gpu) {
 }
 
 /// The fit to all rows; and the medians of the fits to four fifths: over the rows fitted, and over those left out.
-void print_table(const CalibrationResult& result) {
+void print_table(const compute::CalibrationResult& result) {
   fmt::print("{:<26} {:>28}  {:>24}  {:>10}\n", "", "fit to all rows", "each fifth held out", "host-bound");
   fmt::print("{:<26} {:>7}{:>7}{:>7}{:>7}  {:>8}{:>8}{:>8}  {:>10}\n", "kind, group", "rows", "median", "p90", "worst",
              "fitted", "left", "ratio", "rows");
@@ -69,7 +69,7 @@ void print_table(const CalibrationResult& result) {
 }
 
 /// What the harness of each table adds, in us and MB.
-void print_harnesses(const CalibrationResult& result) {
+void print_harnesses(const compute::CalibrationResult& result) {
   fmt::print("\n{:<26} {:>7} {:>9} {:>7} {:>7} {:>6} {:>7} {:>6} {:>8} {:>6} {:>8}\n", "harness, us and MB", "floor",
              "sequence", "offset", "expert", "cache", "cached", "warm", "library", "moves", "burst");
   for (const auto& [name, h] : result.fit.harness) {
@@ -80,10 +80,10 @@ void print_harnesses(const CalibrationResult& result) {
   }
 }
 
-void print_rates(const std::vector<RateCheck>& rates) {
+void print_rates(const std::vector<compute::RateCheck>& rates) {
   fmt::print("\n{:<24} {:<9} {:<98} {:>11} {:>9} {:>8} {:>8}\n", "published rates", "use", "kernel", "published",
              "predicted", "", "error");
-  for (const RateCheck& r : rates)
+  for (const compute::RateCheck& r : rates)
     fmt::print("{:<24} {:<9} {:<98} {:>11} {:>9.0f} {:>8} {:>+7.1f}%\n", r.source, r.use, r.kernel,
                r.low == r.high ? fmt::format("{:.0f}", r.high) : fmt::format("{:.0f}-{:.0f}", r.low, r.high),
                r.predicted, r.unit, r.error() * 100);
@@ -91,15 +91,15 @@ void print_rates(const std::vector<RateCheck>& rates) {
 
 void run(Options& o) {
   if (!o.out.empty()) check_new_file(o.out);
-  o.input.gpu = load_gpu(o.gpu);
-  CalibrationResult result = calibrate(o.input);
+  o.input.gpu = spec::load_gpu(o.gpu);
+  compute::CalibrationResult result = compute::calibrate(o.input);
   if (o.json)
     print_json(result, o.input.gpu);
   else if (o.rows)
     print_rows(o.input, result);
   else
-    print_table(result), print_harnesses(result), print_rates(published_rates(result.fit.calibration, o.input.gpu));
-  if (!o.out.empty()) write_file(o.out, calibration_yaml(result, o.input));
+    print_table(result), print_harnesses(result), print_rates(compute::published_rates(result.fit.calibration, o.input.gpu));
+  if (!o.out.empty()) write_file(o.out, compute::calibration_yaml(result, o.input));
 }
 }  // namespace
 
@@ -127,4 +127,4 @@ void add_calibrate(CLI::App& app, int&) {
   verb->add_flag("--json", o->json, "print one JSON object");
   verb->callback([o] { run(*o); });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -5,11 +5,11 @@ namespace CLI {
 class App;
 }
 
-namespace moesim {
+namespace moesim::cli {
 
 /// Parses and runs one command.  Returns the exit code; throws ConfigError for a wrong command or input.
 int command(int argc, char** argv);
 
 /// One per verb file: adds the verb with its options and help to `app`; its callback writes the exit code.
 using AddVerb = void (*)(CLI::App& app, int& exit_code);
-}  // namespace moesim
+}  // namespace moesim::cli

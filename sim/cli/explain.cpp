@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "cli/explain_input.h"
+#include "cli/explaining/explain_input.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 constexpr const char* kOwn = "Without a scenario";
 
@@ -15,7 +15,7 @@ void run(const CLI::App& verb, const ExplainOptions& o) {
     if (!o.scenario.empty() && option->get_group() == kOwn && option->count() > 0 && option->get_name() != "--model")
       throw ConfigError(fmt::format("{}: the scenario says it; change that with --set", option->get_name()));
   const ExplainSubject s = explain_subject(o);
-  const Explanation e = explain(s.request, *s.kernels);
+  const compute::Explanation e = compute::explain(s.request, *s.kernels);
   fmt::print("{}", o.json ? explanation_json(s, e) : explanation_text(s, e));
 }
 
@@ -38,7 +38,7 @@ void add_step(CLI::App& verb, ExplainOptions& o) {
 }
 
 void add_own(CLI::App& verb, ExplainOptions& o) {
-  ExplainRequest& r = o.request;
+  compute::ExplainRequest& r = o.request;
   verb.add_option("--model", o.model, "catalogue name, YAML path or config.json")->group(kOwn);
   verb.add_option("--gpu", o.gpu, "catalogue name or YAML path (default h800)")->group(kOwn);
   verb.add_option("--precision", o.linear, "of linear layers: bf16, fp8, fp4 (default: as released)")->group(kOwn);
@@ -65,7 +65,7 @@ void add_explain(CLI::App& app, int&) {
   CLI::App* verb =
       app.add_subcommand("explain", "a layer's operations with FLOPs, bytes and times, and a GPU's memory");
   auto o = std::make_shared<ExplainOptions>();
-  ExplainRequest& r = o->request;
+  compute::ExplainRequest& r = o->request;
   verb->add_option("scenario", o->scenario, "a YAML file, or a name from `moesim list scenarios`");
   verb->add_option("--set", o->sets, "change one value of the scenario: key.path=value (repeat for more)")
       ->allow_extra_args(false);
@@ -79,4 +79,4 @@ void add_explain(CLI::App& app, int&) {
   add_own(*verb, *o);
   verb->callback([verb, o] { run(*verb, *o); });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -5,36 +5,36 @@
 
 #include <algorithm>
 
-#include "cli/catalogue_text.h"
+#include "cli/showing/catalogue_text.h"
 #include "cli/command.h"
-#include "compute/kernel_model.h"
+#include "compute/kernels/kernel_model.h"
 #include "core/family.h"
 #include "core/files.h"
 #include "core/paths.h"
 #include "exchange/replica_choice.h"
 #include "formats/json.h"
 #include "network/network.h"
-#include "numerics/gates.h"
+#include "numerics/pass/gates.h"
 #include "placement/placement.h"
-#include "placement/rebalance.h"
-#include "record/metrics.h"
-#include "record/schema.h"
+#include "placement/rebalancing/rebalance.h"
+#include "results/metrics.h"
+#include "results/schema.h"
 #include "routing/traffic.h"
-#include "schedule/pipeline.h"
+#include "schedule/pipelines/pipeline.h"
 #include "serving/fleet/balancer.h"
 #include "serving/instance/batcher.h"
 #include "serving/traces/workloads.h"
-#include "study/studies.h"
+#include "runs/studies.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 // One line a family; its folder's table says what is in it.
 std::vector<FamilyHelp> families() {
   // clang-format off: one line a family, so that two additions never meet
   return {
-      gates().help(),     traffics().help(),        placements().help(),    rebalance_triggers().help(),
-      networks().help(),  replica_choices().help(), kernel_models().help(), pipeline_schedules().help(),
-      workloads().help(), batchers().help(),        balancers().help(),
+      numerics::gates().help(),     routing::traffics().help(),        placement::placements().help(),    placement::rebalance_triggers().help(),
+      network::networks().help(),  exchange::replica_choices().help(), compute::kernel_models().help(), schedule::pipeline_schedules().help(),
+      serving::workloads().help(), serving::batchers().help(),        serving::balancers().help(),
   };
   // clang-format on
 }
@@ -50,7 +50,7 @@ struct Group {
 Group models() {
   Group out{"models", {}};
   for (const std::string& name : catalogue_names("models")) {
-    const Model m = load_model(name);
+    const spec::Model m = spec::load_model(name);
     out.lines.push_back({name, summary(m), m.family});
   }
   return out;
@@ -92,34 +92,34 @@ void print(const FamilyHelp& family, bool parameters) {
   }
 }
 
-Json json_of(const Group& group) {
-  Json out = Json::array();
+formats::Json json_of(const Group& group) {
+  formats::Json out = formats::Json::array();
   for (const Group::Line& line : group.lines) {
-    Json entry = {{"name", line.name}, {"summary", line.text}};
+    formats::Json entry = {{"name", line.name}, {"summary", line.text}};
     if (!line.kind.empty()) entry[group.title == "models" ? "family" : "type"] = line.kind;
     out.push_back(entry);
   }
   return out;
 }
-Json json_of(const FamilyHelp& family) {
-  Json out = Json::array();
+formats::Json json_of(const FamilyHelp& family) {
+  formats::Json out = formats::Json::array();
   for (const auto& entry : family.entries)
     out.push_back({{"kind", entry.kind}, {"summary", entry.summary}, {"parameters", entry.parameters}});
   return out;
 }
 
 /// Every metric under its full name.
-Json metrics_json() {
-  Json out = Json::array();
-  for (const MetricSection& section : metric_sections())
-    for (const MetricDefinition& m : section.metrics)
-      for (const std::string& name : full_names(m))
+formats::Json metrics_json() {
+  formats::Json out = formats::Json::array();
+  for (const results::MetricSection& section : results::metric_sections())
+    for (const results::MetricDefinition& m : section.metrics)
+      for (const std::string& name : results::full_names(m))
         out.push_back({{"name", name},
                        {"unit", m.unit},
-                       {"better", name_of(m.better)},
+                       {"better", formats::name_of(m.better)},
                        {"scopes", m.scopes},
                        {"meaning", m.meaning}});
-  return Json{{"metrics", out}};
+  return formats::Json{{"metrics", out}};
 }
 
 /// "kernel models", "kernel-model" and "kernel_models" are the same word; the start of a family's name is enough.
@@ -135,7 +135,7 @@ constexpr std::pair<std::string_view, Group (*)()> kCatalogues[] = {
     {"models", models}, {"hardware", hardware}, {"scenarios", scenarios}};
 
 void list_all(bool json) {
-  Json all;
+  formats::Json all;
   for (const auto& [name, make] : kCatalogues) {
     const Group group = make();
     if (json)
@@ -154,20 +154,20 @@ void list_all(bool json) {
 
 void list(const std::string& what, bool json) {
   if (what.empty()) return list_all(json);
-  if (what == "schema") return fmt::print("{}", schema_markdown());
-  if (what == "metrics") return fmt::print("{}", json ? metrics_json().dump(2) + "\n" : metrics_markdown());
-  for (const StudyEntry& study : studies())
+  if (what == "schema") return fmt::print("{}", results::schema_markdown());
+  if (what == "metrics") return fmt::print("{}", json ? metrics_json().dump(2) + "\n" : results::metrics_markdown());
+  for (const runs::StudyEntry& study : runs::studies())
     if (study.section == what) return fmt::print("{}: {}\n{}", study.section, study.summary, study.help());
   for (const auto& [name, make] : kCatalogues)
     if (plain(name) == plain(what))
-      return json ? fmt::print("{}\n", Json{{std::string(name), json_of(make())}}.dump(2)) : print(make());
+      return json ? fmt::print("{}\n", formats::Json{{std::string(name), json_of(make())}}.dump(2)) : print(make());
   const std::vector<FamilyHelp> all = families();
   for (const FamilyHelp& family : all)
     if (plain(family.name).starts_with(plain(what)))
-      return json ? fmt::print("{}\n", Json{{std::string(family.name), json_of(family)}}.dump(2)) : print(family, true);
+      return json ? fmt::print("{}\n", formats::Json{{std::string(family.name), json_of(family)}}.dump(2)) : print(family, true);
   std::vector<std::string_view> names = {"schema", "metrics"};
   for (const auto& [name, make] : kCatalogues) names.push_back(name);
-  for (const StudyEntry& study : studies()) names.push_back(study.section);
+  for (const runs::StudyEntry& study : runs::studies()) names.push_back(study.section);
   for (const FamilyHelp& family : all) names.push_back(family.name);
   throw ConfigError(fmt::format("nothing called \"{}\" can be listed{}", what, suggestion(what, names, "there are")));
 }
@@ -183,4 +183,4 @@ void add_list(CLI::App& app, int&) {
   verb->add_flag("--json", *json, "print one JSON object");
   verb->callback([what, json] { list(*what, *json); });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

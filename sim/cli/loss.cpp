@@ -5,9 +5,9 @@
 
 #include "cli/command.h"
 #include "cli/model_input.h"
-#include "study/evaluate.h"
+#include "recording/evaluate.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 struct Given {
   ModelInput input;
@@ -16,13 +16,13 @@ struct Given {
 };
 
 void loss(const Given& given) {
-  const EvaluateOptions options = evaluate_options(given.judge, given.input);
-  const std::vector<RecordRequest> requests = requests_of(given.input);
-  const Model model = model_of(given.input);
-  check_requests(model, requests, 0);
-  const std::unique_ptr<Weights> weights = weights_of(given.input, model);
-  const Evaluation e = evaluate(model, *weights, requests, options);
-  fmt::print("{}", given.json ? evaluation_json(e) : evaluation_text(e));
+  const recording::EvaluateOptions options = evaluate_options(given.judge, given.input);
+  const std::vector<recording::RecordRequest> requests = requests_of(given.input);
+  const spec::Model model = model_of(given.input);
+  recording::check_requests(model, requests, 0);
+  const std::unique_ptr<numerics::Weights> weights = weights_of(given.input, model);
+  const recording::Evaluation e = recording::evaluate(model, *weights, requests, options);
+  fmt::print("{}", given.json ? recording::evaluation_json(e) : recording::evaluation_text(e));
 }
 }  // namespace
 
@@ -40,4 +40,4 @@ void add_loss(CLI::App& app, int&) {
     loss(*given);
   });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -6,18 +6,18 @@
 
 #include <filesystem>
 
-#include "numerics/checkpoint.h"
-#include "numerics/gates.h"
+#include "numerics/weights/checkpoint.h"
+#include "numerics/pass/gates.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 /// The tokenizer asked for, else that of the weights; none: bytes.
-std::unique_ptr<Tokenizer> tokenizer_for(const ModelInput& in) {
+std::unique_ptr<numerics::Tokenizer> tokenizer_for(const ModelInput& in) {
   if (in.tokenizer == "bytes") return nullptr;
-  if (in.tokenizer.empty()) return in.weights.empty() ? nullptr : tokenizer_of(in.weights);
-  if (!std::filesystem::is_directory(in.tokenizer)) return std::make_unique<Tokenizer>(in.tokenizer);
-  auto found = tokenizer_of(in.tokenizer);
+  if (in.tokenizer.empty()) return in.weights.empty() ? nullptr : recording::tokenizer_of(in.weights);
+  if (!std::filesystem::is_directory(in.tokenizer)) return std::make_unique<numerics::Tokenizer>(in.tokenizer);
+  auto found = recording::tokenizer_of(in.tokenizer);
   if (!found) throw ConfigError::placed(fmt::format("--tokenizer: {} holds no tokenizer.json", in.tokenizer));
   return found;
 }
@@ -27,9 +27,9 @@ Bytes read_bytes(const std::string& text) {
   Config::from_option("--memory", fmt::format("\"{}\"", text)).parse(out);
   return out;
 }
-Precision parse_precision(const std::string& word, std::string_view option) {
+numerics::Precision parse_precision(const std::string& word, std::string_view option) {
   std::vector<std::string_view> names;
-  for (const auto& [name, value] : EnumNames<Precision>::table) {
+  for (const auto& [name, value] : enum_names(numerics::Precision{})) {
     if (name == word) return value;
     names.push_back(name);
   }
@@ -75,31 +75,31 @@ void check_model_input(const ModelInput& in, std::string_view verb) {
     throw ConfigError(fmt::format("{}: give --text PATH... or --tokens FILE", verb));
 }
 
-std::vector<RecordRequest> requests_of(const ModelInput& in) {
-  if (!in.tokens.empty()) return read_token_file(in.tokens, in.limit);
-  const std::unique_ptr<Tokenizer> tokenizer = tokenizer_for(in);
-  return read_texts(in.texts, in.limit, tokenizer.get());
+std::vector<recording::RecordRequest> requests_of(const ModelInput& in) {
+  if (!in.tokens.empty()) return recording::read_token_file(in.tokens, in.limit);
+  const std::unique_ptr<numerics::Tokenizer> tokenizer = tokenizer_for(in);
+  return recording::read_texts(in.texts, in.limit, tokenizer.get());
 }
 
-Model model_of(const ModelInput& in) {
-  Model model = load_model(in.model);
+spec::Model model_of(const ModelInput& in) {
+  spec::Model model = spec::load_model(in.model);
   if (!in.synthetic) return model;
-  Scale scale;
+  spec::Scale scale;
   if (in.scale > 0)
     scale.factor = in.scale;
   else
-    scale = laptop_scale(model);
+    scale = spec::laptop_scale(model);
   const bool own_ids = !in.tokens.empty() || (!in.tokenizer.empty() && in.tokenizer != "bytes");
   if (own_ids) scale.vocabulary = model.vocabulary;
   const std::string name = model.name;
-  model = scaled(model, scale);
+  model = spec::scaled(model, scale);
   model.name = name;
   return model;
 }
 
-std::unique_ptr<Weights> weights_of(const ModelInput& in, const Model& model) {
-  if (in.synthetic) return std::make_unique<SyntheticWeights>(model, in.options);
-  return std::make_unique<Checkpoint>(model, in.weights, read_bytes(in.memory));
+std::unique_ptr<numerics::Weights> weights_of(const ModelInput& in, const spec::Model& model) {
+  if (in.synthetic) return std::make_unique<numerics::SyntheticWeights>(model, in.options);
+  return std::make_unique<numerics::Checkpoint>(model, in.weights, read_bytes(in.memory));
 }
 
 std::string source_of(const ModelInput& in) {
@@ -118,17 +118,17 @@ void add_judgement(CLI::App& verb, Judgement& j) {
       ->check(CLI::NonNegativeNumber);
 }
 
-EvaluateOptions evaluate_options(const Judgement& j, const ModelInput& in) {
-  EvaluateOptions out;
+recording::EvaluateOptions evaluate_options(const Judgement& j, const ModelInput& in) {
+  recording::EvaluateOptions out;
   out.precision = parse_precision(in.precision, "--precision");
   if (!j.compare.empty()) out.compare = parse_precision(j.compare, "--compare");
   out.gate = j.gate;
-  gate_from(j.gate, "--gate");  // refused before anything is computed
+  numerics::gate_from(j.gate, "--gate");  // refused before anything is computed
   if (!j.compare_gate.empty()) {
     out.compare_gate = j.compare_gate;
-    gate_from(j.compare_gate, "--compare-gate");
+    numerics::gate_from(j.compare_gate, "--compare-gate");
   }
   out.mtp_weight = j.mtp_weight;
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::cli

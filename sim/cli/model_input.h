@@ -4,23 +4,23 @@
 #include <string>
 #include <vector>
 
-#include "numerics/precision.h"
-#include "numerics/synthetic.h"
-#include "study/evaluate.h"
-#include "study/record.h"
+#include "numerics/pass/precision.h"
+#include "numerics/synthetic/synthetic.h"
+#include "recording/evaluate.h"
+#include "recording/record.h"
 
 namespace CLI {
 class App;
 }
 
-namespace moesim {
+namespace moesim::cli {
 
 struct ModelInput {
   std::string model, weights, tokens, tokenizer;
   std::vector<std::string> texts;
   bool synthetic = false;
   double scale = 0;  // 0: a size for laptops
-  SyntheticOptions options;
+  numerics::SyntheticOptions options;
   std::int64_t limit = 0;
   std::string memory = "8 GiB";
   std::string precision = "fp32";
@@ -29,11 +29,11 @@ void add_model_input(CLI::App& verb, ModelInput& input);
 /// Throws ConfigError if weights or text are not given; the verb's name begins the message.
 void check_model_input(const ModelInput& input, std::string_view verb);
 
-std::vector<RecordRequest> requests_of(const ModelInput& input);
+std::vector<recording::RecordRequest> requests_of(const ModelInput& input);
 /// The model in the size that is computed: as it is with a checkpoint, scaled down for synthetic weights.
-Model model_of(const ModelInput& input);
+spec::Model model_of(const ModelInput& input);
 /// model: must outlive the weights.
-std::unique_ptr<Weights> weights_of(const ModelInput& input, const Model& model);
+std::unique_ptr<numerics::Weights> weights_of(const ModelInput& input, const spec::Model& model);
 /// "synthetic weights, seed 1" or "weights of DIR", and the precision unless it is FP32.
 std::string source_of(const ModelInput& input);
 
@@ -44,5 +44,5 @@ struct Judgement {
 };
 void add_judgement(CLI::App& verb, Judgement& judgement);
 /// Throws ConfigError "OPTION: ..." listing the precisions or gates for an unknown one.
-EvaluateOptions evaluate_options(const Judgement& judgement, const ModelInput& input);
-}  // namespace moesim
+recording::EvaluateOptions evaluate_options(const Judgement& judgement, const ModelInput& input);
+}  // namespace moesim::cli

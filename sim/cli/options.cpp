@@ -5,7 +5,7 @@
 #include <charconv>
 #include <sstream>
 
-namespace moesim {
+namespace moesim::cli {
 
 std::vector<Config::Override> parse_overrides(const std::vector<std::string>& texts) {
   std::vector<Config::Override> out;
@@ -48,4 +48,4 @@ std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view o
   }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::cli

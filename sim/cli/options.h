@@ -10,7 +10,7 @@
 #include "core/config.h"
 #include "core/units.h"
 
-namespace moesim {
+namespace moesim::cli {
 
 /// "key.path=value" each.  Throws ConfigError.
 std::vector<Config::Override> parse_overrides(const std::vector<std::string>& texts);
@@ -30,4 +30,4 @@ decltype(auto) as_options(F&& f) {
     throw ConfigError::placed(option + ": " + e.problem());
   }
 }
-}  // namespace moesim
+}  // namespace moesim::cli

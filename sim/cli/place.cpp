@@ -11,9 +11,9 @@
 #include "core/log.h"
 #include "core/paths.h"
 #include "spec/catalogue.h"
-#include "study/place.h"
+#include "placing/place.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 struct Given {
   std::vector<std::string> traces, loads, evals, strategies, sets;
@@ -26,15 +26,15 @@ struct Given {
 };
 
 /// "greedy,local_search" with `local_search.start=eplb` as {kind: local_search, start: eplb}.
-std::vector<StrategyChoice> strategies(const Given& given) {
-  std::vector<StrategyChoice> out;
+std::vector<placing::StrategyChoice> strategies(const Given& given) {
+  std::vector<placing::StrategyChoice> out;
   const std::vector<Config::Override> sets = parse_overrides(given.sets);
   for (const std::string& name : given.strategies) {
     std::vector<Config::Override> own;
     for (const Config::Override& s : sets)
       if (s.path.starts_with(name + ".")) own.push_back({s.path.substr(name.size() + 1), s.value});
     const Config config = Config::from_option("--strategy", fmt::format("kind: \"{}\"", name), own);
-    (void)placements().make(config);  // unknown names before anything is read
+    (void)placement::placements().make(config);  // unknown names before anything is read
     out.push_back({name, config});
   }
   for (const Config::Override& s : sets) {
@@ -46,26 +46,26 @@ std::vector<StrategyChoice> strategies(const Given& given) {
 }
 
 /// The model named, else the trace's if the catalogue has it.
-std::optional<Model> model_of(const Given& given, const std::vector<Workload>& planned) {
-  if (!given.model.empty()) return load_model(given.model);
+std::optional<spec::Model> model_of(const Given& given, const std::vector<placing::Workload>& planned) {
+  if (!given.model.empty()) return spec::load_model(given.model);
   if (!planned[0].trace) return std::nullopt;
   const std::string name = planned[0].trace->header().model;
   const std::vector<std::string> known = catalogue_names("models");
   if (std::ranges::find(known, name) == known.end()) return std::nullopt;
-  return load_model(name);
+  return spec::load_model(name);
 }
 
-PlaceOptions options_of(const Given& given) {
-  PlaceOptions o;
+placing::PlaceOptions options_of(const Given& given) {
+  placing::PlaceOptions o;
   o.strategies = strategies(given);
   if (given.traces.empty() && given.loads.empty()) throw ConfigError("place: give --trace or --loads");
-  for (const std::string& file : given.traces) o.planned.push_back(read_workload(file, given.window));
-  for (const std::string& file : given.loads) o.planned.push_back(read_workload(file));
-  for (const std::string& file : given.evals) o.scored.push_back(read_workload(file, given.eval_window));
+  for (const std::string& file : given.traces) o.planned.push_back(placing::read_workload(file, given.window));
+  for (const std::string& file : given.loads) o.planned.push_back(placing::read_workload(file));
+  for (const std::string& file : given.evals) o.scored.push_back(placing::read_workload(file, given.eval_window));
   if (given.evals.empty() && !given.eval_window.empty())
-    for (const std::string& file : given.traces) o.scored.push_back(read_workload(file, given.eval_window));
+    for (const std::string& file : given.traces) o.scored.push_back(placing::read_workload(file, given.eval_window));
   o.model = model_of(given, o.planned);
-  if (!given.cluster.empty()) o.cluster = load_cluster(given.cluster);
+  if (!given.cluster.empty()) o.cluster = spec::load_cluster(given.cluster);
   o.problem.gpus = given.gpus;
   o.problem.nodes = given.nodes;
   o.problem.groups = given.groups;
@@ -81,39 +81,39 @@ PlaceOptions options_of(const Given& given) {
   o.top_k = given.top_k;
   Config::from_option("--sharing", given.sharing).parse(o.sharing);
   if (!given.replica_choice.empty())
-    o.replicas = ReplicaSpec(Config::from_option("--replica-choice", given.replica_choice));
+    o.replicas = exchange::ReplicaSpec(Config::from_option("--replica-choice", given.replica_choice));
   o.prefill_tokens = given.prefill_tokens;
   o.decode_tokens = given.decode_tokens;
   o.context = given.context;
   o.sample = given.sample;
   o.keep_places = given.keep_places;
   if (!given.from.empty())
-    o.from = load_placement(given.from, {given.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
+    o.from = placement::load_placement(given.from, {given.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
   if (o.keep_places && !o.from) throw ConfigError::placed("--keep-places: needs the placement in force, --from");
   return o;
 }
 
 /// --format, else what the output's name ends in.
-PlacementFormat format_of(const Given& given) {
-  PlacementFormat out = PlacementFormat::json;
+placement::PlacementFormat format_of(const Given& given) {
+  placement::PlacementFormat out = placement::PlacementFormat::json;
   const std::string& file = given.output;
   if (!given.format.empty())
     Config::from_option("--format", given.format).parse(out);
   else if (file.ends_with(".csv"))
-    out = PlacementFormat::csv;
+    out = placement::PlacementFormat::csv;
   else if (file.ends_with(".yaml") || file.ends_with(".yml"))
-    out = PlacementFormat::tensorrt_llm;
+    out = placement::PlacementFormat::tensorrt_llm;
   return out;
 }
 
 void place_verb(Given given, const std::string& command_line) {
   if (given.output.ends_with(".db") && given.format.empty()) std::swap(given.output, given.database);
-  const PlacementFormat format = format_of(given);
+  const placement::PlacementFormat format = format_of(given);
   if (!given.output.empty()) check_new_file(given.output);
   if (!given.database.empty()) check_new_file(given.database);
-  const PlaceOptions options = options_of(given);
-  const PlaceResult result = as_options([&] { return place(options); });
-  const std::string best = placement_text(placement_of(options, result, result.best), format);
+  const placing::PlaceOptions options = options_of(given);
+  const placing::PlaceResult result = as_options([&] { return placing::place(options); });
+  const std::string best = placement::placement_text(placing::placement_of(options, result, result.best), format);
   if (!given.output.empty()) {
     write_file(given.output, best);
     if (result.rows.size() > 1)
@@ -121,16 +121,16 @@ void place_verb(Given given, const std::string& command_line) {
                       result.rows[result.best].slots));
   }
   if (!given.database.empty()) {
-    Results results(given.database, {"place", "place", "", command_line, command_line, 1});
-    store(options, result, results);
+    results::Results results(given.database, {"place", "place", "", command_line, command_line, 1});
+    placing::store(options, result, results);
     results.finish({}, command_line);
   }
   if (given.json)
-    fmt::print("{}", place_json(options, result));
+    fmt::print("{}", placing::place_json(options, result));
   else if (!given.format.empty() && given.output.empty())
     fmt::print("{}", best);
   else
-    fmt::print("{}", place_text(options, result, given.by_layer));
+    fmt::print("{}", placing::place_text(options, result, given.by_layer));
 }
 }  // namespace
 
@@ -195,4 +195,4 @@ void add_place(CLI::App& app, int&) {
     place_verb(*given, fmt::format("{} --gpus {} --nodes {}", line, given->gpus, given->nodes));
   });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

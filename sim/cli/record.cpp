@@ -9,63 +9,63 @@
 #include "core/log.h"
 #include "core/words.h"
 #include "formats/json.h"
-#include "numerics/export.h"
-#include "numerics/gates.h"
-#include "study/evaluate.h"
+#include "numerics/weights/export.h"
+#include "numerics/pass/gates.h"
+#include "recording/evaluate.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 struct Given {
   ModelInput input;
   Judgement judge;
   std::string folder;
   bool no_weights = false, losses = false, json = false;
-  RecordOptions record;
+  recording::RecordOptions record;
 };
 
-void print(const RecordResult& r, const std::string& output) {
+void print(const recording::RecordResult& r, const std::string& output) {
   fmt::print("{}: {} of {} ({} prefill, {} decode), {}, {}{}\n", output,
              counted(r.prefill_tokens + r.decode_tokens, "token"), counted(r.requests, "request"), r.prefill_tokens,
              r.decode_tokens, counted(r.moe_layers, "MoE layer"), counted(r.passes, "pass"),
              r.complete ? "" : "; interrupted");
 }
 
-void print_json(const RecordResult& r, const std::string& output, const std::optional<Evaluation>& evaluation) {
-  Json out{{"trace", output},
+void print_json(const recording::RecordResult& r, const std::string& output, const std::optional<recording::Evaluation>& evaluation) {
+  formats::Json out{{"trace", output},
            {"requests", r.requests},
            {"prefill_tokens", r.prefill_tokens},
            {"decode_tokens", r.decode_tokens},
            {"moe_layers", r.moe_layers},
            {"passes", r.passes},
            {"complete", r.complete}};
-  if (evaluation) out["evaluation"] = Json::parse(evaluation_json(*evaluation));
+  if (evaluation) out["evaluation"] = formats::Json::parse(recording::evaluation_json(*evaluation));
   fmt::print("{}\n", out.dump(2));
 }
 
 void record(Given given) {
   check_new_file(given.record.output);
-  const EvaluateOptions options = evaluate_options(given.judge, given.input);
-  const std::vector<RecordRequest> requests = requests_of(given.input);
-  const Model model = model_of(given.input);
-  check_requests(model, requests, given.record.decode);
-  const std::unique_ptr<Weights> weights = weights_of(given.input, model);
-  if (!given.folder.empty()) export_checkpoint(model, *weights, given.folder);
-  std::optional<Evaluation> evaluation;
+  const recording::EvaluateOptions options = evaluate_options(given.judge, given.input);
+  const std::vector<recording::RecordRequest> requests = requests_of(given.input);
+  const spec::Model model = model_of(given.input);
+  recording::check_requests(model, requests, given.record.decode);
+  const std::unique_ptr<numerics::Weights> weights = weights_of(given.input, model);
+  if (!given.folder.empty()) numerics::export_checkpoint(model, *weights, given.folder);
+  std::optional<recording::Evaluation> evaluation;
   if (given.losses || options.compare || options.compare_gate) {
-    evaluation = evaluate(model, *weights, requests, options);
-    if (const std::string note = acceptance_note(*evaluation); !note.empty()) given.record.notes.push_back(note);
+    evaluation = recording::evaluate(model, *weights, requests, options);
+    if (const std::string note = recording::acceptance_note(*evaluation); !note.empty()) given.record.notes.push_back(note);
   }
   if (interrupted())
     throw ConfigError(fmt::format("{}: interrupted before anything was recorded", given.record.output));
   given.record.source = "moesim record, " + source_of(given.input);
   if (options.gate != "published") given.record.source += ", gate " + options.gate;
-  const std::unique_ptr<Gate> gate = gate_from(options.gate, "--gate");
+  const std::unique_ptr<numerics::Gate> gate = numerics::gate_from(options.gate, "--gate");
   given.record.gate_weights = !given.no_weights;
-  Forward forward(model, *weights, {.arithmetic = &arithmetic_of(options.precision), .gate = gate.get()});
-  const RecordResult r = record_routing(forward, requests, given.record);
+  numerics::Forward forward(model, *weights, {.arithmetic = &numerics::arithmetic_of(options.precision), .gate = gate.get()});
+  const recording::RecordResult r = recording::record_routing(forward, requests, given.record);
   if (given.json) return print_json(r, given.record.output, evaluation);
   print(r, given.record.output);
-  if (evaluation) fmt::print("\n{}", evaluation_text(*evaluation));
+  if (evaluation) fmt::print("\n{}", recording::evaluation_text(*evaluation));
 }
 }  // namespace
 
@@ -87,4 +87,4 @@ void add_record(CLI::App& app, int&) {
     record(*given);
   });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

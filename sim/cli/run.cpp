@@ -7,13 +7,13 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
-#include "study/run.h"
+#include "runs/run.h"
 
-namespace moesim {
+namespace moesim::cli {
 
 void add_run(CLI::App& app, int& exit_code) {
   struct Given {
-    RunOptions run;
+    runs::RunOptions run;
     std::vector<std::string> sets;
     std::string window, gpus;
     std::uint64_t seed = 0;
@@ -32,7 +32,7 @@ void add_run(CLI::App& app, int& exit_code) {
   verb->add_option("--timeline-gpus", given->gpus, "only these GPUs, for example 0-7,16");
   verb->add_flag("--json", given->run.json, "print one JSON object instead of tables");
   verb->callback([given, seed, &exit_code] {
-    RunOptions options = given->run;
+    runs::RunOptions options = given->run;
     options.overrides = parse_overrides(given->sets);
     if (seed->count() > 0) options.seed = given->seed;
     if (!given->window.empty()) std::tie(options.spans.from, options.spans.to) = parse_window(given->window);
@@ -40,4 +40,4 @@ void add_run(CLI::App& app, int& exit_code) {
     exit_code = run(options);
   });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -5,9 +5,9 @@
 
 #include "cli/command.h"
 #include "core/files.h"
-#include "schedule/grid.h"
+#include "schedule/pipelines/grid.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 struct Options {
   std::string kind, svg;
@@ -22,8 +22,8 @@ Config schedule_of(const Options& o) {
   return Config::from_option("schedule", text + "}");
 }
 
-ScheduleCosts costs_of(const Options& o) {
-  ScheduleCosts out;
+schedule::ScheduleCosts costs_of(const Options& o) {
+  schedule::ScheduleCosts out;
   Config::from_option("--forward", o.forward).parse(out.forward);
   Config::from_option("--input", o.input).parse(out.backward_input);
   Config::from_option("--weight", o.weight).parse(out.weight);
@@ -34,26 +34,26 @@ ScheduleCosts costs_of(const Options& o) {
 
 void schedule(const Options& o) {
   const Config config = schedule_of(o);
-  const auto policy = pipeline_schedules().make(config);
+  const auto policy = schedule::pipeline_schedules().make(config);
   const auto own = policy->only_shape();
   const int stages = o.stages != 0 ? o.stages : own.ranks > 0 ? own.ranks : 8;
   const int micro_batches = o.micro_batches != 0    ? o.micro_batches
                             : own.micro_batches > 0 ? own.micro_batches
                                                     : 2 * stages;
-  const Schedule s =
-      config.placed([&] { return build_schedule(*policy, config.at("kind").text(), stages, micro_batches); });
-  const ScheduleCosts costs = costs_of(o);
+  const schedule::Schedule s =
+      config.placed([&] { return schedule::build_schedule(*policy, config.at("kind").text(), stages, micro_batches); });
+  const schedule::ScheduleCosts costs = costs_of(o);
   std::vector<int> bounds;
   for (int rank = 0; rank < s.ranks; ++rank) bounds.push_back(policy->in_flight_bound(s.ranks, micro_batches, rank));
-  if (const auto problems = schedule_problems(s, bounds); !problems.empty())
+  if (const auto problems = schedule::schedule_problems(s, bounds); !problems.empty())
     throw std::logic_error(fmt::format("schedule {}: {}", s.kind, problems[0]));
-  const ScheduleTiming timing = time_schedule(s, costs);
+  const schedule::ScheduleTiming timing = schedule::time_schedule(s, costs);
   if (!o.svg.empty()) {
     check_new_file(o.svg);
-    write_file(o.svg, schedule_svg(s, timing));
+    write_file(o.svg, schedule::schedule_svg(s, timing));
   }
   fmt::print("{}: {} stages on {} ranks, {} micro-batches, {} in all\n\n{}\n{}", s.kind, s.stages(), s.ranks,
-             s.micro_batches, to_text(timing.end), schedule_grid(s, timing), schedule_table(s, timing));
+             s.micro_batches, to_text(timing.end), schedule::schedule_grid(s, timing), schedule::schedule_table(s, timing));
 }
 }  // namespace
 
@@ -74,4 +74,4 @@ void add_schedule(CLI::App& app, int&) {
   verb->add_option("--svg", o->svg, "also draw it here");
   verb->callback([o] { schedule(*o); });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -8,16 +8,16 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "cli/catalogue_text.h"
+#include "cli/showing/catalogue_text.h"
 #include "cli/command.h"
 #include "core/files.h"
 #include "core/paths.h"
 #include "formats/json.h"
-#include "network/topology.h"
-#include "record/summary.h"
+#include "network/topology/topology.h"
+#include "results/summary.h"
 #include "spec/claims.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
@@ -32,7 +32,7 @@ bool is_model(const std::string& name) {
   if (contains(hardware, name)) return false;
   std::error_code error;
   if (fs::is_directory(name, error) || name.ends_with(".json")) return true;
-  if (fs::is_regular_file(name, error)) return hardware_type(name).empty();
+  if (fs::is_regular_file(name, error)) return spec::hardware_type(name).empty();
   if (name.find('/') != std::string::npos || name.ends_with(".yaml"))
     throw ConfigError(fmt::format("{}: no such file", name));
   std::vector<std::string_view> all(models.begin(), models.end());
@@ -50,37 +50,37 @@ void check_cluster(const std::string& name, std::string_view type, const ShowOpt
     throw ConfigError::placed(fmt::format("--{}: {} is a {}, not a cluster", option, name, type));
 }
 
-Topology topology_of(const std::string& name) {
-  return at_place(name, [&] { return Topology(load_cluster(name)); });
+network::Topology topology_of(const std::string& name) {
+  return at_place(name, [&] { return network::Topology(spec::load_cluster(name)); });
 }
 
 std::string draw_network(const std::string& name, const std::string& format) {
-  if (format == "dot") return topology_dot(topology_of(name));
-  if (format == "svg") return topology_svg(topology_of(name));
+  if (format == "dot") return network::topology_dot(topology_of(name));
+  if (format == "svg") return network::topology_svg(topology_of(name));
   throw ConfigError::placed(fmt::format("--draw: expected dot or svg, got \"{}\"", format));
 }
 
 std::string show_hardware(const std::string& name, const ShowOptions& options) {
   const bool json = options.json;
   const std::string file = catalogue_file("hardware", name, "hardware");
-  const std::string type = hardware_type(file);
+  const std::string type = spec::hardware_type(file);
   check_cluster(name, type, options);
   if (!options.draw.empty()) return draw_network(name, options.draw);
-  if (options.collectives) return show_collectives(load_cluster(name), json);
-  if (type == "gpu") return show_gpu(load_gpu(name), json);
-  if (type == "node") return show_node(load_node(name), json);
-  if (type == "fabric") return show_fabric(load_fabric(name), json);
-  if (type == "cluster") return show_cluster(load_cluster(name), json);
+  if (options.collectives) return show_collectives(spec::load_cluster(name), json);
+  if (type == "gpu") return show_gpu(spec::load_gpu(name), json);
+  if (type == "node") return show_node(spec::load_node(name), json);
+  if (type == "fabric") return show_fabric(spec::load_fabric(name), json);
+  if (type == "cluster") return show_cluster(spec::load_cluster(name), json);
   const std::string text = read_file(file);  // another folder's measurements: their file says all
-  return json ? Json{{"name", name}, {"type", type}, {"file", text}}.dump(2) + "\n" : text;
+  return json ? formats::Json{{"name", name}, {"type", type}, {"file", text}}.dump(2) + "\n" : text;
 }
 
 std::string show(const std::vector<std::string>& names, const ShowOptions& options) {
-  std::vector<Model> models;
+  std::vector<spec::Model> models;
   std::vector<std::string> hardware;
   for (const std::string& name : names)
     if (is_model(name))
-      models.push_back(load_model(name));
+      models.push_back(spec::load_model(name));
     else
       hardware.push_back(name);
   if (!models.empty() && !hardware.empty())
@@ -90,19 +90,19 @@ std::string show(const std::vector<std::string>& names, const ShowOptions& optio
   if (models.size() == 1) return show_model(models.front(), options);
   if (!models.empty()) return show_models(models, options);
   if (hardware.size() == 1) return show_hardware(hardware.front(), options);
-  Json all = Json::array();
+  formats::Json all = formats::Json::array();
   std::string out;
   for (const std::string& name : hardware)
     if (options.json)
-      all.push_back(Json::parse(show_hardware(name, options)));
+      all.push_back(formats::Json::parse(show_hardware(name, options)));
     else
       out += (out.empty() ? "" : "\n") + show_hardware(name, options);
-  return options.json ? Json{{"hardware", all}}.dump(2) + "\n" : out;
+  return options.json ? formats::Json{{"hardware", all}}.dump(2) + "\n" : out;
 }
 
-CacheFormat cache_format(const std::string& word) {
+spec::CacheFormat cache_format(const std::string& word) {
   std::vector<std::string_view> names;
-  for (const auto& [name, format] : EnumNames<CacheFormat>::table) {
+  for (const auto& [name, format] : enum_names(spec::CacheFormat{})) {
     if (name == word) return format;
     names.push_back(name);
   }
@@ -112,16 +112,16 @@ CacheFormat cache_format(const std::string& word) {
 }  // namespace
 
 std::string show_claims(bool json) {
-  const std::vector<Claim> claims = popular_claims();
+  const std::vector<spec::Claim> claims = spec::popular_claims();
   if (json) {
-    Json out = Json::array();
-    for (const Claim& c : claims)
+    formats::Json out = formats::Json::array();
+    for (const spec::Claim& c : claims)
       out.push_back(
           {{"about", c.about}, {"claim", c.claim}, {"verdict", c.holds ? "right" : "wrong"}, {"fact", c.fact}});
-    return Json{{"claims", out}}.dump(2) + "\n";
+    return formats::Json{{"claims", out}}.dump(2) + "\n";
   }
   std::string out;
-  for (const Claim& c : claims)
+  for (const spec::Claim& c : claims)
     out += fmt::format("{}: {}\n  {}: {}\n", c.about, c.claim, c.holds ? "right" : "wrong", c.fact);
   return out;
 }
@@ -164,4 +164,4 @@ void add_show(CLI::App& app, int&) {
     fmt::print("{}", given->claims ? show_claims(options.json) : show(given->names, options));
   });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

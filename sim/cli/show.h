@@ -6,11 +6,11 @@
 #include "spec/count.h"
 #include "spec/hardware.h"
 
-namespace moesim {
+namespace moesim::cli {
 
 struct ShowOptions {
   std::int64_t context = 4096;  // tokens of one user's cache; length of a training sequence
-  CacheFormat format = CacheFormat::bf16;
+  spec::CacheFormat format = spec::CacheFormat::bf16;
   int batch = 1;  // tokens of one decode step
   std::string gpu = "h800";
   std::string draw;          // a cluster's network as dot or svg instead of text
@@ -19,13 +19,13 @@ struct ShowOptions {
 };
 
 /// Each returns text that ends with a newline.
-std::string show_model(const Model& model, const ShowOptions& options);
-std::string show_models(const std::vector<Model>& models, const ShowOptions& options);
+std::string show_model(const spec::Model& model, const ShowOptions& options);
+std::string show_models(const std::vector<spec::Model>& models, const ShowOptions& options);
 std::string show_claims(bool json);
-std::string show_gpu(const Gpu& gpu, bool json);
-std::string show_node(const Node& node, bool json);
-std::string show_fabric(const Fabric& fabric, bool json);
-std::string show_cluster(const Cluster& cluster, bool json);
+std::string show_gpu(const spec::Gpu& gpu, bool json);
+std::string show_node(const spec::Node& node, bool json);
+std::string show_fabric(const spec::Fabric& fabric, bool json);
+std::string show_cluster(const spec::Cluster& cluster, bool json);
 /// What each algorithm takes inside a node and on all nodes, in closed form, by bytes.
-std::string show_collectives(const Cluster& cluster, bool json);
-}  // namespace moesim
+std::string show_collectives(const spec::Cluster& cluster, bool json);
+}  // namespace moesim::cli

@@ -6,12 +6,12 @@
 #include <cstdio>
 
 #include "cli/command.h"
-#include "study/sweep.h"
+#include "runs/sweep.h"
 
-namespace moesim {
+namespace moesim::cli {
 
 void add_sweep(CLI::App& app, int& exit_code) {
-  auto options = std::make_shared<SweepOptions>();
+  auto options = std::make_shared<runs::SweepOptions>();
   auto shard = std::make_shared<std::string>();
   CLI::App* verb = app.add_subcommand("sweep", "run a scenario at every point of a grid");
   verb->add_option("sweep", options->file, "a YAML file, or a name from `moesim list scenarios`")->required();
@@ -22,7 +22,7 @@ void add_sweep(CLI::App& app, int& exit_code) {
     char rest = 0;
     if (!shard->empty() && std::sscanf(shard->c_str(), "%d/%d%c", &options->shard, &options->shards, &rest) != 2)
       throw ConfigError::placed(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", *shard));
-    exit_code = sweep(*options);
+    exit_code = runs::sweep(*options);
   });
 }
 
@@ -32,6 +32,6 @@ void add_merge(CLI::App& app, int&) {
   CLI::App* verb = app.add_subcommand("merge", "put the shards of one sweep into one database");
   verb->add_option("output", *output, "results database to create")->required();
   verb->add_option("shards", *shards, "databases written by moesim sweep --shard")->required();
-  verb->callback([output, shards] { merge_sweeps(*output, *shards); });
+  verb->callback([output, shards] { runs::merge_sweeps(*output, *shards); });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -13,7 +13,7 @@
 #include "routing/importers/import.h"
 #include "routing/statistics.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 void add_info(CLI::App* trace) {
   struct Options {
@@ -25,8 +25,8 @@ void add_info(CLI::App* trace) {
   verb->add_option("trace", o->file, "trace")->required();
   verb->add_flag("--json", o->json, "print one JSON object");
   verb->callback([o] {
-    const Trace t(o->file);
-    fmt::print("{}", o->json ? info_json(t) : info_text(t));
+    const routing::Trace t(o->file);
+    fmt::print("{}", o->json ? routing::info_json(t) : routing::info_text(t));
   });
 }
 
@@ -48,17 +48,17 @@ void add_stats(CLI::App* trace) {
       ->capture_default_str();
   verb->add_flag("--json", o->json, "print one JSON object");
   verb->callback([o] {
-    const Trace t(o->file);
+    const routing::Trace t(o->file);
     const int gpus = o->gpus > 0 ? o->gpus : std::min(32, t.header().experts);
-    const TraceStatistics s = trace_statistics(t, {gpus, o->gpus_per_node});
-    fmt::print("{}", o->json ? statistics_json(t, s) : statistics_text(t, s));
+    const routing::TraceStatistics s = routing::trace_statistics(t, {gpus, o->gpus_per_node});
+    fmt::print("{}", o->json ? routing::statistics_json(t, s) : routing::statistics_text(t, s));
   });
 }
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 /// Into a file that appears when it is whole.
-void export_to(const Exporter& format, const Trace& trace, const std::string& file) {
+void export_to(const routing::Exporter& format, const routing::Trace& trace, const std::string& file) {
   check_new_file(file);
   const std::string part = file + ".part";
   std::ofstream out(part, std::ios::binary);
@@ -89,15 +89,15 @@ void add_export(CLI::App* trace) {
     std::string file, format = "jsonl", out;
   };
   std::string formats;
-  for (const Exporter& e : exporters()) formats += fmt::format("\n{:>12}: {}", e.name, e.summary);
+  for (const routing::Exporter& e : routing::exporters()) formats += fmt::format("\n{:>12}: {}", e.name, e.summary);
   CLI::App* verb = trace->add_subcommand("export", "a trace in a plain form");
   auto o = std::make_shared<Options>();
   verb->add_option("trace", o->file, "trace")->required();
   verb->add_option("--format", o->format, "one of:" + formats)->capture_default_str();
   verb->add_option("-o,--output", o->out, "file to write; standard output if not given");
   verb->callback([o] {
-    const Exporter& format = exporter(o->format);
-    const Trace t(o->file);
+    const routing::Exporter& format = routing::exporter(o->format);
+    const routing::Trace t(o->file);
     o->out.empty() ? format.write(t, print) : export_to(format, t, o->out);
   });
 }
@@ -105,10 +105,10 @@ void add_export(CLI::App* trace) {
 void add_import(CLI::App* trace) {
   struct Options {
     std::vector<std::string> files;
-    ImportOptions import;
+    routing::ImportOptions import;
   };
   std::string formats;
-  for (const Importer& i : importers()) formats += fmt::format("\n{:>16}: {}", i.name, i.summary);
+  for (const routing::Importer& i : routing::importers()) formats += fmt::format("\n{:>16}: {}", i.name, i.summary);
   CLI::App* verb = trace->add_subcommand("import", "a trace from what another program recorded");
   auto o = std::make_shared<Options>();
   verb->add_option("file", o->files,
@@ -129,7 +129,7 @@ void add_import(CLI::App* trace) {
       ->check(CLI::PositiveNumber);
   verb->add_option("--seed", o->import.seed, "of that drawing")->capture_default_str();
   verb->callback([o] {
-    ImportOptions& import = o->import;
+    routing::ImportOptions& import = o->import;
     if (import.output.empty() && o->files.size() > 1 && o->files.back().ends_with(".db")) {  // import FILE TRACE.db
       import.output = o->files.back();
       o->files.pop_back();
@@ -139,8 +139,8 @@ void add_import(CLI::App* trace) {
       if (!file.has_filename()) file = file.parent_path();
       import.output = file.replace_extension(".db").string();
     }
-    const std::string_view format = import_trace(o->files, import);
-    fmt::print("imported {} as {}\n\n{}", o->files[0], format, info_text(Trace(import.output)));
+    const std::string_view format = routing::import_trace(o->files, import);
+    fmt::print("imported {} as {}\n\n{}", o->files[0], format, routing::info_text(routing::Trace(import.output)));
   });
 }
 }  // namespace
@@ -153,4 +153,4 @@ void add_trace(CLI::App& app, int&) {
   add_import(trace);
   add_export(trace);
 }
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -5,28 +5,28 @@
 
 #include "cli/command.h"
 #include "formats/json.h"
-#include "record/summary.h"
-#include "study/validate.h"
+#include "results/summary.h"
+#include "runs/validate.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 constexpr std::string_view kNotFitted =
     "Kernels and networks are fitted to measurements of single kernels and single collectives (moesim calibrate prints "
     "the first); nothing is fitted to a figure above.";
 
-void print_text(const std::vector<ValidationRow>& rows) {
-  TextTable table({"scenario", "figure", "published", "simulated", "error", "source"});
-  for (const ValidationRow& r : rows) {
+void print_text(const std::vector<runs::ValidationRow>& rows) {
+  results::TextTable table({"scenario", "figure", "published", "simulated", "error", "source"});
+  for (const runs::ValidationRow& r : rows) {
     const std::string figure = r.scope == "run" ? r.metric : fmt::format("{} of {}", r.metric, r.scope);
-    table.add({r.scenario, figure, pretty(r.published, r.unit), pretty(r.simulated, r.unit),
+    table.add({r.scenario, figure, results::pretty(r.published, r.unit), results::pretty(r.simulated, r.unit),
                fmt::format("{:+.1f} %", 100 * r.error()), r.source});
   }
   fmt::print("{}\n{}\n", table.text(), kNotFitted);
 }
 
-void print_json(const std::vector<ValidationRow>& rows) {
-  Json list = Json::array();
-  for (const ValidationRow& r : rows)
+void print_json(const std::vector<runs::ValidationRow>& rows) {
+  formats::Json list = formats::Json::array();
+  for (const runs::ValidationRow& r : rows)
     list.push_back({{"scenario", r.scenario},
                     {"metric", r.metric},
                     {"scope", r.scope},
@@ -35,7 +35,7 @@ void print_json(const std::vector<ValidationRow>& rows) {
                     {"simulated", r.simulated},
                     {"error", r.error()},
                     {"source", r.source}});
-  fmt::print("{}\n", Json{{"validation", list}, {"fitted", kNotFitted}}.dump(2));
+  fmt::print("{}\n", formats::Json{{"validation", list}, {"fitted", kNotFitted}}.dump(2));
 }
 }  // namespace
 
@@ -51,8 +51,8 @@ void add_validate(CLI::App& app, int&) {
   verb->add_option("--jobs", given->jobs, "scenarios run at the same time")->capture_default_str();
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] {
-    const std::vector<ValidationRow> rows = validate(given->scenarios, given->jobs);
+    const std::vector<runs::ValidationRow> rows = runs::validate(given->scenarios, given->jobs);
     given->json ? print_json(rows) : print_text(rows);
   });
 }
-}  // namespace moesim
+}  // namespace moesim::cli

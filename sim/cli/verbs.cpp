@@ -7,7 +7,7 @@
 #include "core/files.h"
 #include "core/log.h"
 
-namespace moesim {
+namespace moesim::cli {
 
 void add_run(CLI::App& app, int& exit_code);
 void add_record(CLI::App& app, int& exit_code);
@@ -80,4 +80,4 @@ int command(int argc, char** argv) {
   }
   return exit_code;
 }
-}  // namespace moesim
+}  // namespace moesim::cli

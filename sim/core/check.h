@@ -5,7 +5,9 @@
 #include <stdexcept>
 #include <string_view>
 
-namespace moesim {
+#include "core/names.h"
+
+namespace moesim::core {
 
 /// Throws std::logic_error with `what` unless `holds`.  Always on: a wrong result costs more than a branch.
 inline void check(bool holds, std::string_view what) {
@@ -18,4 +20,4 @@ requires(sizeof...(Args) > 0) void check(bool holds, fmt::format_string<Args...>
   if (!holds) [[unlikely]]
     throw std::logic_error(fmt::format(format, std::forward<Args>(args)...));
 }
-}  // namespace moesim
+}  // namespace moesim::core

@@ -17,7 +17,7 @@
 
 #include "core/files.h"
 
-namespace moesim {
+namespace moesim::core {
 /// One step of a key path: "kv", or "1" of "pools[1]".
 struct Config::Segment {
   std::string key;
@@ -265,4 +265,4 @@ std::string Config::text() const {
   if (!node_->IsScalar()) fail("expected a single value");
   return node_->Scalar();
 }
-}  // namespace moesim
+}  // namespace moesim::core

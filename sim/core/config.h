@@ -1,6 +1,7 @@
 // Reads YAML into structs.  A struct lists its fields once; parsing, defaults, unknown-key errors,
 // help text and the resolved configuration all come from that one list.
 #pragma once
+#include <array>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "core/config_error.h"
+#include "core/names.h"
 #include "core/paths.h"
 #include "core/units.h"
 
@@ -17,19 +19,17 @@ namespace YAML {
 class Node;
 }
 
-namespace moesim {
+namespace moesim::core {
 
-/// The names of an enum's values in YAML: specialise with  static constexpr std::pair<std::string_view, E> table[] =
-/// {...};
+/// An enum whose values have names in YAML.  Beside it stands
+///   constexpr auto enum_names(E) { return std::to_array<std::pair<std::string_view, E>>({{"name", E::value}, ...}); }
 template <class E>
-struct EnumNames;
-template <class E>
-concept NamedEnum = requires {
-  EnumNames<E>::table;
+concept NamedEnum = std::is_enum_v<E> && requires {
+  enum_names(E{});
 };
 template <NamedEnum E>
 std::string_view name_of(E value) {
-  for (const auto& [name, v] : EnumNames<E>::table)
+  for (const auto& [name, v] : enum_names(E{}))
     if (v == value) return name;
   throw std::logic_error("an enum value has no name");
 }
@@ -280,7 +280,7 @@ template <NamedEnum E>
 void Config::parse(E& out) const {
   const std::string word = text();
   std::vector<std::string_view> names;
-  for (const auto& [name, value] : EnumNames<E>::table) {
+  for (const auto& [name, value] : enum_names(E{})) {
     if (name == word) return void(out = value);
     names.push_back(name);
   }
@@ -293,4 +293,4 @@ void Config::parse(T& out) const {
   T::fields(reader, out);
   reader.finish();
 }
-}  // namespace moesim
+}  // namespace moesim::core

@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
-namespace moesim {
+#include "core/names.h"
+
+namespace moesim::core {
 
 /// Thrown for anything wrong in a user's file or command; what() is "file:line:column: key.path: problem".
 ///
@@ -54,4 +56,4 @@ decltype(auto) at_place(const std::string& place, F&& f) {
     throw ConfigError::placed(place + ": " + e.what());
   }
 }
-}  // namespace moesim
+}  // namespace moesim::core

@@ -11,7 +11,7 @@
 
 #include "core/config.h"
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 struct Unit {
   std::string_view name;
@@ -135,4 +135,4 @@ std::string to_text(Price v) { return with_largest_unit(v.v, kPrice); }
 void FieldPrinter::line(std::string_view key, std::string_view value, std::string_view help) {
   text_ += fmt::format("{:{}}{:<{}} {:<24} {}\n", "", indent_, key, std::max(1, 26 - indent_), value, help);
 }
-}  // namespace moesim
+}  // namespace moesim::core

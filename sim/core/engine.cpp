@@ -2,7 +2,7 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::core {
 
 void Engine::KeyHeap::push(Key key) {
   std::size_t i = keys_.size();
@@ -90,4 +90,4 @@ void Engine::run(Time end) {
     action();
   }
 }
-}  // namespace moesim
+}  // namespace moesim::core

@@ -7,9 +7,10 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/names.h"
 #include "core/units.h"
 
-namespace moesim {
+namespace moesim::core {
 
 /// Order among events at the same instant: arrivals and completions, then decisions, then measurements.
 enum class Phase : std::uint8_t { deliver, decide, observe };
@@ -106,4 +107,4 @@ class Engine {
   bool stopped_ = false;
   Watch watch_;
 };
-}  // namespace moesim
+}  // namespace moesim::core

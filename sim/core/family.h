@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/names.h"
 
-namespace moesim {
+namespace moesim::core {
 
 /// Args: what every strategy of the family is built from besides its parameters, for example Engine&.
 template <class Interface, class... Args>
@@ -89,4 +90,4 @@ class Family {
   std::string_view name_;
   std::vector<Strategy<Interface, Args...>> table_;
 };
-}  // namespace moesim
+}  // namespace moesim::core

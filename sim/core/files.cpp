@@ -12,7 +12,7 @@
 
 namespace fs = std::filesystem;
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 constexpr std::uintmax_t kMostBytes = std::uintmax_t{1} << 30;
 std::string folder_of(const std::string& file) {
@@ -63,4 +63,4 @@ void check_new_file(const std::string& file) {
 }
 
 std::string_view version() { return MOESIM_VERSION; }
-}  // namespace moesim
+}  // namespace moesim::core

@@ -3,7 +3,9 @@
 #include <string>
 #include <string_view>
 
-namespace moesim {
+#include "core/names.h"
+
+namespace moesim::core {
 
 /// The file's bytes.  Throws ConfigError "FILE: no such file" / "is a folder" / "cannot be read" / "is larger than
 /// ...".
@@ -16,4 +18,4 @@ void check_new_file(const std::string& file);
 
 /// The program's version.
 std::string_view version();
-}  // namespace moesim
+}  // namespace moesim::core

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace moesim {
+#include "core/names.h"
+
+namespace moesim::core {
 
 enum class GpuId : std::uint32_t {};
 enum class NodeId : std::uint32_t {};
@@ -48,4 +50,4 @@ class IdVector {
  private:
   std::vector<T> v_;
 };
-}  // namespace moesim
+}  // namespace moesim::core

@@ -6,7 +6,7 @@
 #include <csignal>
 #include <cstdio>
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 volatile std::sig_atomic_t g_interrupted = 0;  // the one mutable global: a signal handler has no other place to write
 constexpr auto kEraseLine = "\r\033[K";
@@ -47,4 +47,4 @@ void watch_interrupts() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 }
-}  // namespace moesim
+}  // namespace moesim::core

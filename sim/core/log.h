@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace moesim {
+#include "core/names.h"
+
+namespace moesim::core {
 
 /// A bar on a terminal, nothing elsewhere.  Redraws at most ten times a second; erased when it goes.
 class Progress {
@@ -33,4 +35,4 @@ void say(std::string_view line);
 /// cleanly.
 bool interrupted();
 void watch_interrupts();
-}  // namespace moesim
+}  // namespace moesim::core

@@ -12,7 +12,7 @@
 
 namespace fs = std::filesystem;
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 constexpr std::string_view kHere = ".";
 
@@ -106,4 +106,4 @@ std::vector<std::string> catalogue_names(std::string_view catalogue) {
       if (entry.path().extension() == ".yaml") names.insert(entry.path().stem().string());
   return {names.begin(), names.end()};
 }
-}  // namespace moesim
+}  // namespace moesim::core

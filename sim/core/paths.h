@@ -12,7 +12,9 @@
 #include <string_view>
 #include <vector>
 
-namespace moesim {
+#include "core/names.h"
+
+namespace moesim::core {
 
 /// Who names a path.
 struct NamedBy {
@@ -41,4 +43,4 @@ std::string catalogue_file(std::string_view catalogue, const std::string& name, 
                            const NamedBy& by = {});
 /// Names of all entries (file names without .yaml), sorted, each once.
 std::vector<std::string> catalogue_names(std::string_view catalogue);
-}  // namespace moesim
+}  // namespace moesim::core

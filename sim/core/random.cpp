@@ -8,7 +8,7 @@
 #include "core/check.h"
 #include "core/splitmix.h"
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 std::uint64_t mix(std::uint64_t seed, std::string_view name) {
   std::uint64_t h = 0xcbf29ce484222325 ^ (seed * kSplitMixStep);
@@ -110,4 +110,4 @@ std::size_t Discrete::operator()(Random& random) const {
   const auto i = std::size_t(u);
   return u - double(i) < keep_[i] ? i : alias_[i];
 }
-}  // namespace moesim
+}  // namespace moesim::core

@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace moesim {
+#include "core/names.h"
+
+namespace moesim::core {
 
 /// A stream fixed by (seed, name).  The distributions are ours because the standard's differ between libraries.
 class Random {
@@ -45,4 +47,4 @@ class Discrete {
   std::vector<double> keep_;
   std::vector<std::uint32_t> alias_;
 };
-}  // namespace moesim
+}  // namespace moesim::core

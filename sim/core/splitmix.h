@@ -2,7 +2,9 @@
 #pragma once
 #include <cstdint>
 
-namespace moesim {
+#include "core/names.h"
+
+namespace moesim::core {
 
 /// What SplitMix64 adds to its state before each number: 2^64 over the golden ratio, odd.
 inline constexpr std::uint64_t kSplitMixStep = 0x9e3779b97f4a7c15;
@@ -15,4 +17,4 @@ constexpr std::uint64_t split_mix(std::uint64_t x) {
   x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
   return x ^ (x >> 31);
 }
-}  // namespace moesim
+}  // namespace moesim::core

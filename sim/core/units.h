@@ -6,8 +6,9 @@
 #include <stdexcept>
 
 #include "core/config_error.h"
+#include "core/names.h"
 
-namespace moesim {
+namespace moesim::core {
 
 template <class Tag, class Rep>
 struct Quantity {
@@ -68,4 +69,4 @@ consteval FlopRate operator""_FLOPS(unsigned long long n) { return {double(n)}; 
 consteval FlopRate operator""_TFLOPS(unsigned long long n) { return {double(n) * 1e12}; }
 consteval FlopRate operator""_TFLOPS(long double n) { return {double(n) * 1e12}; }
 }  // namespace literals
-}  // namespace moesim
+}  // namespace moesim::core

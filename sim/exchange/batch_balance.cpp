@@ -8,7 +8,7 @@
 #include "exchange/linear_program.h"
 #include "exchange/replica_kinds.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 /// Shares `rows` in the ratio of `ideal`, largest remainders rounded up, the first of equals.
 std::vector<std::int32_t> whole_rows(std::span<const double> ideal, std::int64_t rows) {
@@ -79,10 +79,10 @@ namespace {
 class Balanced final : public ReplicaChoice {
  public:
   using Params = NoParams;
-  Balanced(Params, const ExpertMap& map, const GroupShape& group)
+  Balanced(Params, const ExpertMap& map, const spec::GroupShape& group)
       : map_(map), group_(group), table_(replica_table(map_)) {}
 
-  void split(const Traffic& traffic, std::span<std::int32_t> by_slot) const override {
+  void split(const routing::Traffic& traffic, std::span<std::int32_t> by_slot) const override {
     const auto experts = std::size_t(map_.experts), slots = std::size_t(map_.slots());
     std::vector<std::int64_t> rows(experts, 0);
     for (std::size_t source = 0; source < std::size_t(traffic.sources); ++source)
@@ -107,7 +107,7 @@ class Balanced final : public ReplicaChoice {
 
  private:
   ExpertMap map_;
-  GroupShape group_;
+  spec::GroupShape group_;
   ReplicaTable table_;
 };
 }  // namespace
@@ -115,4 +115,4 @@ class Balanced final : public ReplicaChoice {
 ReplicaStrategy choose_balanced() {
   return replica_choice<Balanced>("balanced", "least rows on the fullest GPU, by a linear programme an exchange");
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace moesim {
+namespace moesim::exchange {
 
 /// A dispatch, and a combine the other way round.  Own GPU and own node are included everywhere; which ports carry it
 /// says exchange/relay.h.
@@ -22,4 +22,4 @@ inline std::int64_t node_visits(const ExchangeLoad& load) {
   for (const std::int32_t tokens : load.tokens_to_node) sum += tokens;
   return sum;
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -5,7 +5,7 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 /// Fits reach(rows) = 1 - (1 - scale rows)^picks through the mean source's point: sources differ little from the mean,
 /// and the curve bends as theirs does.
@@ -15,7 +15,7 @@ float curve_scale(double rows, double reach, int picks) {
 }
 }  // namespace
 
-Exchanger::Exchanger(const ExpertMap& map, const GroupShape& group, std::unique_ptr<ReplicaChoice> choice)
+Exchanger::Exchanger(const ExpertMap& map, const spec::GroupShape& group, std::unique_ptr<ReplicaChoice> choice)
     : map_(map), group_(group), choice_(std::move(choice)) {
   check_map(map_);
   check(group.gpus == map.gpus && group.gpus_per_node > 0, "a placement on {} GPUs does not fit a group of {}",
@@ -24,7 +24,7 @@ Exchanger::Exchanger(const ExpertMap& map, const GroupShape& group, std::unique_
   replicas_ = replica_table(map_);
 }
 
-void Exchanger::operator()(const Traffic& traffic, ExchangeLoad& out) {
+void Exchanger::operator()(const routing::Traffic& traffic, ExchangeLoad& out) {
   const std::size_t gpus = std::size_t(group_.gpus), slots = std::size_t(map_.slots());
   check(traffic.sources == group_.gpus, "traffic of {} sources does not fit a group of {} GPUs", traffic.sources,
         group_.gpus);
@@ -54,7 +54,7 @@ void Exchanger::operator()(const Traffic& traffic, ExchangeLoad& out) {
   out.exact ? exact(traffic, out) : estimate(traffic, out);
 }
 
-void Exchanger::exact(const Traffic& traffic, ExchangeLoad& out) {
+void Exchanger::exact(const routing::Traffic& traffic, ExchangeLoad& out) {
   const std::size_t gpus = std::size_t(out.gpus), nodes = std::size_t(out.nodes), slots = std::size_t(out.slots);
   const std::size_t k = std::size_t(traffic.router.top_k);
   stamp_.assign(gpus + nodes, 0);
@@ -84,7 +84,7 @@ void Exchanger::exact(const Traffic& traffic, ExchangeLoad& out) {
   }
 }
 
-void Exchanger::measure(const Traffic& traffic) {
+void Exchanger::measure(const routing::Traffic& traffic) {
   const std::size_t gpus = std::size_t(group_.gpus), k = std::size_t(traffic.router.top_k);
   fan_out_.gpu_reach.assign(gpus, 0);
   fan_out_.node_reach.assign(std::size_t(group_.nodes()), 0);
@@ -130,7 +130,7 @@ void reach_row(std::span<const std::int32_t> rows, float tokens, int picks, std:
 }
 }  // namespace
 
-void Exchanger::estimate(const Traffic& traffic, ExchangeLoad& out) {
+void Exchanger::estimate(const routing::Traffic& traffic, ExchangeLoad& out) {
   const std::size_t gpus = std::size_t(out.gpus), nodes = std::size_t(out.nodes);
   const int picks = traffic.router.top_k;
   double tokens = 0;
@@ -179,4 +179,4 @@ void Exchanger::estimate(const Traffic& traffic, ExchangeLoad& out) {
     }
   }
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

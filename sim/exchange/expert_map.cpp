@@ -5,7 +5,7 @@
 #include "core/ceil_div.h"
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::exchange {
 
 std::vector<int> ExpertMap::replicas(int expert) const {
   std::vector<int> out;
@@ -53,4 +53,4 @@ void check_map(const ExpertMap& map) {
   }
   for (std::size_t e = 0; e < placed.size(); ++e) check(placed[e], "expert {} has no slot", e);
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

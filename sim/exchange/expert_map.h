@@ -4,7 +4,7 @@
 
 #include "spec/group_shape.h"
 
-namespace moesim {
+namespace moesim::exchange {
 
 /// One layer's placement.  Slot s is on GPU s / slots_per_gpu; an expert in several slots is replicated.
 struct ExpertMap {
@@ -37,4 +37,4 @@ ExpertMap contiguous_map(int experts, int gpus);
 /// Throws std::logic_error naming what is wrong: sizes that do not fit, an id outside [-1, experts), an expert without
 /// a slot.
 void check_map(const ExpertMap& map);
-}  // namespace moesim
+}  // namespace moesim::exchange

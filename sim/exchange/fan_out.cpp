@@ -5,7 +5,7 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 double power(double x, int n) {
   double out = 1;
@@ -23,7 +23,7 @@ struct Rule {
   int groups = 1, selected = 1, picks = 1;
   bool limited = false;  // groups are selected with the shares that their rows show; else every token may use all
 };
-Rule rule_of(const RouterShape& r, int spread_blocks) {
+Rule rule_of(const routing::RouterShape& r, int spread_blocks) {
   if (spread_blocks > 1) return {spread_blocks, std::min(r.top_k, spread_blocks), std::max(1, r.top_k / spread_blocks)};
   if (r.groups_used < r.groups) return {r.groups, r.groups_used, r.top_k, true};
   return {1, 1, r.top_k};
@@ -49,8 +49,8 @@ double set_hit(std::span<const Part> parts, const Rule& rule, std::span<const do
 }
 }  // namespace
 
-void estimate_fan_out(std::span<const double> slot_rows, double tokens, const RouterShape& router, int spread_blocks,
-                      const ExpertMap& map, const GroupShape& group, FanOut& out) {
+void estimate_fan_out(std::span<const double> slot_rows, double tokens, const routing::RouterShape& router, int spread_blocks,
+                      const ExpertMap& map, const spec::GroupShape& group, FanOut& out) {
   check(slot_rows.size() == std::size_t(map.slots()), "{} slots have {} row counts", map.slots(), slot_rows.size());
   const Rule rule = rule_of(router, spread_blocks);
   const std::size_t groups = std::size_t(rule.groups);
@@ -96,8 +96,8 @@ void estimate_fan_out(std::span<const double> slot_rows, double tokens, const Ro
   }
 }
 
-void exchange_sums(std::span<const double> load, double tokens, const RouterShape& router, const ExpertMap& map,
-                   const ReplicaTable& replicas, const GroupShape& group, ExchangeSums& out) {
+void exchange_sums(std::span<const double> load, double tokens, const routing::RouterShape& router, const ExpertMap& map,
+                   const ReplicaTable& replicas, const spec::GroupShape& group, ExchangeSums& out) {
   check(load.size() == std::size_t(map.experts), "{} experts have {} loads", map.experts, load.size());
   check(map.gpus == group.gpus, "a placement on {} GPUs does not fit a group of {}", map.gpus, group.gpus);
   out.tokens = tokens;
@@ -112,4 +112,4 @@ void exchange_sums(std::span<const double> load, double tokens, const RouterShap
     for (int i = 0; i < map.slots_per_gpu; ++i) out.gpu_rows[gpu] += out.slot_rows[slot++];
   estimate_fan_out(out.slot_rows, tokens, router, 0, map, group, out.fan_out);
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -2,15 +2,15 @@
 
 #include "exchange/replica_kinds.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 /// Source by source, the copies on the GPUs with the fewest rows so far are filled up to one level first.
 /// Experts without copies are counted beforehand, since nothing can move them.
 class LeastLoaded final : public ReplicaChoice {
  public:
   using Params = NoParams;
-  LeastLoaded(Params, const ExpertMap& map, const GroupShape&) : map_(map), replicas_(replica_table(map)) {}
-  void split(const Traffic& traffic, std::span<std::int32_t> by_slot) const override {
+  LeastLoaded(Params, const ExpertMap& map, const spec::GroupShape&) : map_(map), replicas_(replica_table(map)) {}
+  void split(const routing::Traffic& traffic, std::span<std::int32_t> by_slot) const override {
     std::vector<std::int64_t> load(std::size_t(map_.gpus));
     const auto take = [&](std::size_t source, int slot, std::int64_t rows) {
       by_slot[source * std::size_t(map_.slots()) + std::size_t(slot)] += std::int32_t(rows);
@@ -46,4 +46,4 @@ class LeastLoaded final : public ReplicaChoice {
 ReplicaStrategy choose_least_loaded() {
   return replica_choice<LeastLoaded>("least_loaded", "the copies on the GPUs with the fewest rows so far");
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

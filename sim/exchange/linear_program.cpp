@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 void set_row(glp_prob* p, int row, double low, double high) {
   const bool has_low = low != -LinearProgram::kNone, has_high = high != LinearProgram::kNone;
@@ -48,4 +48,4 @@ std::vector<double> solve(const LinearProgram& program, const std::string& what)
   for (std::size_t j = 0; j < program.cost.size(); ++j) out.push_back(glp_get_col_prim(p.get(), int(j) + 1));
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace moesim {
+namespace moesim::exchange {
 
 /// minimise sum cost[j] x[j]  subject to  lower[i] <= row i <= upper[i],  x >= 0.
 struct LinearProgram {
@@ -23,4 +23,4 @@ struct LinearProgram {
 /// The values of x at an optimum; simplex, so the same every time.  Throws std::logic_error, naming `what`, if there is
 /// none.
 std::vector<double> solve(const LinearProgram& program, const std::string& what);
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -2,13 +2,13 @@
 
 #include "exchange/replica_kinds.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 /// Copies of an expert that are equally near a source share its rows.
 class Nearest final : public ReplicaChoice {
  public:
   using Params = NoParams;
-  Nearest(Params, const ExpertMap& map, const GroupShape& group)
+  Nearest(Params, const ExpertMap& map, const spec::GroupShape& group)
       : experts_(std::size_t(map.experts)), slots_(std::size_t(map.slots())) {
     const ReplicaTable table = replica_table(map);
     for (int e = 0; e < map.experts; ++e) {
@@ -29,7 +29,7 @@ class Nearest final : public ReplicaChoice {
                 std::all_of(single_.begin(), single_.end(), [](Single s) { return s.expert == s.slot; });
   }
 
-  void split(const Traffic& traffic, std::span<std::int32_t> by_slot) const override {
+  void split(const routing::Traffic& traffic, std::span<std::int32_t> by_slot) const override {
     if (identity_) return void(std::copy(traffic.rows.begin(), traffic.rows.end(), by_slot.begin()));
     for (std::size_t source = 0; source < std::size_t(traffic.sources); ++source) {
       const std::int32_t* const rows = &traffic.rows[source * experts_];
@@ -49,7 +49,7 @@ class Nearest final : public ReplicaChoice {
   struct Single {
     int expert, slot;
   };
-  void add_nearest(const ExpertMap& map, const GroupShape& group, int source, std::span<const int> all) {
+  void add_nearest(const ExpertMap& map, const spec::GroupShape& group, int source, std::span<const int> all) {
     const auto distance = [&](int slot) {
       const int gpu = map.gpu_of(slot);
       return gpu == source ? 0 : group.node_of(gpu) == group.node_of(source) ? 1 : 2;
@@ -68,11 +68,11 @@ class Nearest final : public ReplicaChoice {
 };
 }  // namespace
 
-std::unique_ptr<ReplicaChoice> nearest_replica(const ExpertMap& map, const GroupShape& group) {
+std::unique_ptr<ReplicaChoice> nearest_replica(const ExpertMap& map, const spec::GroupShape& group) {
   return std::make_unique<Nearest>(NoParams{}, map, group);
 }
 
 ReplicaStrategy choose_nearest() {
   return replica_choice<Nearest>("nearest", "copies on the own GPU, else on the own node, else all, evenly");
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

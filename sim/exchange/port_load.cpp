@@ -4,11 +4,11 @@
 
 #include "exchange/relay.h"
 
-namespace moesim {
+namespace moesim::exchange {
 
 PortLoad::PortLoad(int gpus) : nic_out(std::size_t(gpus)), nic_in(nic_out), nvlink_out(nic_out), nvlink_in(nic_out) {}
 
-void PortLoad::add(const ExchangeLoad& load, const GroupShape& group) {
+void PortLoad::add(const ExchangeLoad& load, const spec::GroupShape& group) {
   for (int source = 0; source < group.gpus; ++source) {
     const auto from = std::size_t(source);
     each_crossing(group, source, &load.tokens_to_node[from * std::size_t(load.nodes)],
@@ -26,7 +26,7 @@ void PortLoad::add(const ExchangeLoad& load, const GroupShape& group) {
   }
 }
 
-void PortLoad::add(const ExchangeSums& sums, const GroupShape& group) {
+void PortLoad::add(const ExchangeSums& sums, const spec::GroupShape& group) {
   const double gpus = group.gpus;
   for (int g = 0; g < group.gpus; ++g) {
     const int relayed = relayed_sources(group, g);
@@ -37,4 +37,4 @@ void PortLoad::add(const ExchangeSums& sums, const GroupShape& group) {
 
 double PortLoad::busiest_nic() const { return std::max(std::ranges::max(nic_in), std::ranges::max(nic_out)); }
 double PortLoad::busiest_nvlink() const { return std::max(std::ranges::max(nvlink_in), std::ranges::max(nvlink_out)); }
-}  // namespace moesim
+}  // namespace moesim::exchange

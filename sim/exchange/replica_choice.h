@@ -11,7 +11,7 @@
 #include "exchange/expert_map.h"
 #include "routing/traffic.h"
 
-namespace moesim {
+namespace moesim::exchange {
 
 /// Decides which copy of an expert computes a source's rows.
 class ReplicaChoice {
@@ -19,15 +19,15 @@ class ReplicaChoice {
   virtual ~ReplicaChoice() = default;
   /// by_slot: (sources, slots), already sized and zeroed: how many rows of each source each slot computes.  For every
   /// source and expert the slots holding the expert must add up to traffic.rows.  Same input, same result.
-  virtual void split(const Traffic& traffic, std::span<std::int32_t> by_slot) const = 0;
+  virtual void split(const routing::Traffic& traffic, std::span<std::int32_t> by_slot) const = 0;
 };
 
 /// The family: nearest, round_robin, least_loaded, balanced.
-const Family<ReplicaChoice, const ExpertMap&, const GroupShape&>& replica_choices();
+const Family<ReplicaChoice, const ExpertMap&, const spec::GroupShape&>& replica_choices();
 
 /// The default: the copies on the source's own GPU if there are any, else those on its node, else all; equally near
 /// copies share evenly, what does not divide starting at a copy that depends on the source.
-std::unique_ptr<ReplicaChoice> nearest_replica(const ExpertMap& map, const GroupShape& group);
+std::unique_ptr<ReplicaChoice> nearest_replica(const ExpertMap& map, const spec::GroupShape& group);
 
 /// A replica choice as the user names it, to be built for each layer's map.
 class ReplicaSpec {
@@ -37,7 +37,7 @@ class ReplicaSpec {
   /// A kind, or a map with `kind` and its parameters.  Throws ConfigError, with its place, if that is no choice.
   explicit ReplicaSpec(const Config& config);
 
-  std::unique_ptr<ReplicaChoice> make(const ExpertMap& map, const GroupShape& group) const;
+  std::unique_ptr<ReplicaChoice> make(const ExpertMap& map, const spec::GroupShape& group) const;
   /// For closed forms that know an expert's rows but not whose they are, and let its copies share them evenly: throws
   /// ConfigError, saying that `who` does so, if another choice is named and `copies` (some expert has more than one).
   void only_even(std::string_view who, bool copies) const;
@@ -46,5 +46,5 @@ class ReplicaSpec {
   std::optional<Config> config_;
 };
 
-using ReplicaStrategy = Strategy<ReplicaChoice, const ExpertMap&, const GroupShape&>;
-}  // namespace moesim
+using ReplicaStrategy = Strategy<ReplicaChoice, const ExpertMap&, const spec::GroupShape&>;
+}  // namespace moesim::exchange

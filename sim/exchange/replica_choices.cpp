@@ -2,10 +2,10 @@
 
 #include "exchange/replica_kinds.h"
 
-namespace moesim {
+namespace moesim::exchange {
 
-const Family<ReplicaChoice, const ExpertMap&, const GroupShape&>& replica_choices() {
-  static const Family<ReplicaChoice, const ExpertMap&, const GroupShape&> family(
+const Family<ReplicaChoice, const ExpertMap&, const spec::GroupShape&>& replica_choices() {
+  static const Family<ReplicaChoice, const ExpertMap&, const spec::GroupShape&> family(
       "replica choice", {choose_nearest(), choose_round_robin(), choose_least_loaded(), choose_balanced()});
   return family;
 }
@@ -14,7 +14,7 @@ ReplicaSpec::ReplicaSpec(const Config& config) : config_(config) {
   make(contiguous_map(1, 1), {1, 1});  // a wrong name or parameter is found now
 }
 
-std::unique_ptr<ReplicaChoice> ReplicaSpec::make(const ExpertMap& map, const GroupShape& group) const {
+std::unique_ptr<ReplicaChoice> ReplicaSpec::make(const ExpertMap& map, const spec::GroupShape& group) const {
   return config_ ? replica_choices().make(*config_, map, group) : nearest_replica(map, group);
 }
 
@@ -27,4 +27,4 @@ void ReplicaSpec::only_even(std::string_view who, bool copies) const {
                   "(round_robin), got {}",
                   who, kind));
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -2,7 +2,7 @@
 #pragma once
 #include "exchange/replica_choice.h"
 
-namespace moesim {
+namespace moesim::exchange {
 
 ReplicaStrategy choose_nearest(), choose_round_robin(), choose_least_loaded(), choose_balanced();
 
@@ -13,12 +13,12 @@ struct NoParams {
 
 template <class Choice>
 ReplicaStrategy replica_choice(std::string_view kind, std::string_view summary) {
-  return strategy<Choice, ReplicaChoice, const ExpertMap&, const GroupShape&>(kind, summary);
+  return strategy<Choice, ReplicaChoice, const ExpertMap&, const spec::GroupShape&>(kind, summary);
 }
 
 /// Calls use(source, rows, the slots of the expert) for every source and expert with rows, in that order.
 template <class Use>
-void each_share(const Traffic& traffic, const ReplicaTable& replicas, Use use) {
+void each_share(const routing::Traffic& traffic, const ReplicaTable& replicas, Use use) {
   const auto experts = std::size_t(traffic.router.experts);
   for (std::size_t source = 0; source < std::size_t(traffic.sources); ++source)
     for (std::size_t e = 0; e < experts; ++e) {
@@ -27,4 +27,4 @@ void each_share(const Traffic& traffic, const ReplicaTable& replicas, Use use) {
       if (rows > 0) use(source, rows, std::span(replicas.slots).subspan(first, last - first));
     }
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -1,13 +1,13 @@
 #include "exchange/replica_kinds.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 /// Copies take turns, wherever they are: even shares of every source, the first of them differing by source.
 class RoundRobin final : public ReplicaChoice {
  public:
   using Params = NoParams;
-  RoundRobin(Params, const ExpertMap& map, const GroupShape&) : replicas_(replica_table(map)), slots_(map.slots()) {}
-  void split(const Traffic& traffic, std::span<std::int32_t> by_slot) const override {
+  RoundRobin(Params, const ExpertMap& map, const spec::GroupShape&) : replicas_(replica_table(map)), slots_(map.slots()) {}
+  void split(const routing::Traffic& traffic, std::span<std::int32_t> by_slot) const override {
     each_share(traffic, replicas_, [&](std::size_t source, std::int32_t rows, std::span<const int> copies) {
       const auto n = std::int32_t(copies.size());
       for (std::int32_t i = 0; i < n; ++i) {
@@ -26,4 +26,4 @@ class RoundRobin final : public ReplicaChoice {
 ReplicaStrategy choose_round_robin() {
   return replica_choice<RoundRobin>("round_robin", "all copies in turn, wherever they are");
 }
-}  // namespace moesim
+}  // namespace moesim::exchange

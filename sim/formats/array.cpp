@@ -11,7 +11,7 @@
 #include "core/config_error.h"
 #include "formats/number_formats.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 constexpr std::pair<std::string_view, int> kTypes[] = {{"uint8", 1},   {"uint16", 2},   {"uint32", 4},  {"uint64", 8},
                                                        {"int8", 1},    {"int16", 2},    {"int32", 4},   {"int64", 8},
@@ -157,4 +157,4 @@ std::vector<std::int64_t> packed_strides(const std::vector<std::int64_t>& shape,
   }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::formats

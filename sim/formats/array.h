@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace moesim {
+namespace moesim::formats {
 
 enum class ElementType { u8, u16, u32, u64, i8, i16, i32, i64, f16, bf16, f32, f64 };
 int element_bytes(ElementType type);
@@ -34,4 +34,4 @@ struct ArraySource {
 
 /// The strides of an array in C order, or in Fortran order.
 std::vector<std::int64_t> packed_strides(const std::vector<std::int64_t>& shape, bool fortran = false);
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -7,7 +7,7 @@
 
 #include "core/config_error.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 std::string base64(std::string_view text, const std::string& where) {
   static constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -35,4 +35,4 @@ std::string base64(std::string_view text, const std::string& where) {
   if (held >= 6) throw ConfigError::placed(fmt::format("{}: is not base64: it ends within a byte", where));
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::formats

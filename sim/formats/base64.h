@@ -3,8 +3,8 @@
 #include <string>
 #include <string_view>
 
-namespace moesim {
+namespace moesim::formats {
 
 /// Base64 with or without padding and line breaks.  Throws ConfigError "WHERE: ...".
 std::string base64(std::string_view text, const std::string& where);
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace moesim {
+namespace moesim::formats {
 
 ByteFile::ByteFile(const std::string& file) : name_(file), descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
   if (descriptor_ < 0)
@@ -51,4 +51,4 @@ std::string ByteFile::read(std::uint64_t offset, std::uint64_t count, std::strin
 }
 
 std::string ByteFile::head(std::uint64_t count) const { return read(0, std::min(count, size_), "the beginning"); }
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -6,7 +6,7 @@
 
 #include "core/config.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 class ByteFile {
  public:
@@ -39,4 +39,4 @@ class ByteFile {
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
 };
-}  // namespace moesim
+}  // namespace moesim::formats

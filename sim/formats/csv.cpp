@@ -9,7 +9,7 @@
 #include "core/check.h"
 #include "core/config.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 std::string_view trimmed(std::string_view cell) {
   while (cell.starts_with(' ')) cell.remove_prefix(1);
@@ -146,4 +146,4 @@ std::int64_t CsvTable::integer(std::size_t row, std::string_view column) const {
 void CsvTable::fail(std::size_t row, std::string_view problem) const {
   throw ConfigError::placed(fmt::format("{}:{}: {}", file_, rows_.at(row).line, problem));
 }
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -7,7 +7,7 @@
 
 #include "formats/line_file.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 /// A table read line by line; not to be moved once reading has begun.  Spaces around cells and lines that begin with
 /// '#' mean nothing; a cell in double quotes may hold separators, and a doubled quote in it stays doubled.
@@ -71,4 +71,4 @@ class CsvTable {
   std::vector<std::string> names_;
   std::vector<Row> rows_;
 };
-}  // namespace moesim
+}  // namespace moesim::formats

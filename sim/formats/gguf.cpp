@@ -8,7 +8,7 @@
 
 #include "formats/byte_file.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 constexpr std::uint64_t kMostName = 1 << 16, kMostText = 1 << 24;
 
@@ -141,4 +141,4 @@ GgufFile read_gguf(const std::string& file) {
     if (f.type == 0) out.tensors[f.name] = array_of(f, in.file(), data);  // others are not F32: nothing of ours
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -7,7 +7,7 @@
 
 #include "formats/array.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 struct GgufFile {
   std::map<std::string, std::string> values;   // numbers and texts, as text; arrays are left out
@@ -16,4 +16,4 @@ struct GgufFile {
 /// Throws ConfigError naming the byte: truncated, another version than 2 or 3, tensors outside the file.
 /// Source: ggml's GGUF description, version 3.
 GgufFile read_gguf(const std::string& file);
-}  // namespace moesim
+}  // namespace moesim::formats

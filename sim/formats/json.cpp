@@ -5,7 +5,7 @@
 #include "core/config_error.h"
 #include "core/files.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 constexpr int kMostDepth = 100;
 
@@ -42,4 +42,4 @@ JsonValue read_json(const std::string& file) { return parse_json(read_file(file)
 JsonValue parse_json(const LineFile& line) { return parse_json(line.line(), line.where()); }
 
 bool is_json(std::string_view text) { return too_deep(text) == std::string_view::npos && JsonValue::accept(text); }
-}  // namespace moesim
+}  // namespace moesim::formats

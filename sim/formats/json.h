@@ -7,7 +7,7 @@
 #include "formats/json_object.h"
 #include "formats/line_file.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 /// JSON to be written: objects keep their keys in the order they were set.
 using Json = nlohmann::ordered_json;
@@ -21,4 +21,4 @@ JsonValue read_json(const std::string& file);
 JsonValue parse_json(const LineFile& line);
 /// Whether parse_json would take it.
 bool is_json(std::string_view text);
-}  // namespace moesim
+}  // namespace moesim::formats

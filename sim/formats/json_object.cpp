@@ -8,7 +8,7 @@
 
 #include "core/config_error.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 [[noreturn]] void refuse(std::string_view where, std::string_view expected, const JsonValue& value) {
   throw ConfigError::placed(fmt::format("{}: expected {}, got {}", where, expected, shown(value)));
@@ -153,4 +153,4 @@ std::vector<std::uint64_t> JsonObject::ids(const char* key) const {
   }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace moesim {
+namespace moesim::formats {
 
 /// A value of a document that was read; objects keep their keys sorted and find them fast.
 using JsonValue = nlohmann::json;
@@ -59,4 +59,4 @@ std::int64_t integer_of(const JsonValue& value, std::int64_t low, std::int64_t h
 void append_integers(const JsonValue& list, std::int64_t low, std::int64_t high, std::string_view where,
                      std::vector<std::int32_t>& out);
 void append_reals(const JsonValue& list, std::string_view where, std::vector<float>& out);
-}  // namespace moesim
+}  // namespace moesim::formats

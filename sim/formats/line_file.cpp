@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 constexpr std::size_t kPiece = 1 << 20, kLongest = std::size_t{64} << 20;
 }
@@ -49,4 +49,4 @@ bool LineFile::next() {
 std::string LineFile::where() const { return fmt::format("{}:{}", name_, number_); }
 
 void LineFile::fail(std::string_view problem) const { throw ConfigError::placed(fmt::format("{}: {}", where(), problem)); }
-}  // namespace moesim
+}  // namespace moesim::formats

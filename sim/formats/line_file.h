@@ -7,7 +7,7 @@
 
 #include "formats/byte_file.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 /// Lines without their ends (LF or CRLF); lines of spaces are skipped but counted, a UTF-8 byte-order mark is ignored.
 class LineFile {
@@ -40,4 +40,4 @@ class LineFile {
   std::uint64_t read_ = 0, end_ = 0;  // bytes of the file: in the buffer so far, all
   std::uint64_t number_ = 0;
 };
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -9,7 +9,7 @@
 
 #include "core/config_error.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 constexpr std::string_view kMagic = "\x93NUMPY";
 
@@ -124,4 +124,4 @@ ArraySource npy_array(std::shared_ptr<const std::string> bytes, const std::strin
   const auto read = [bytes](std::uint64_t at, void* out, std::uint64_t n) { std::memcpy(out, bytes->data() + at, n); };
   return NpyParser(where, 0, bytes->size(), read).parse();
 }
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -6,7 +6,7 @@
 #include "formats/array.h"
 #include "formats/byte_file.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 /// Whether a file that begins so is a .npy array.
 bool is_npy(std::string_view head);
@@ -18,4 +18,4 @@ ArraySource npy_array(std::shared_ptr<const ByteFile> file, std::uint64_t offset
 ArraySource npy_array(const std::string& file);
 /// The same from bytes in memory; `where` stands for the file in messages.
 ArraySource npy_array(std::shared_ptr<const std::string> bytes, const std::string& where);
-}  // namespace moesim
+}  // namespace moesim::formats

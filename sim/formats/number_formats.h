@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace moesim {
+namespace moesim::formats {
 
 inline float from_bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
 
@@ -46,4 +46,4 @@ inline constexpr std::array<float, 16> kE2m1{0, 0.5F, 1, 1.5F, 2, 3, 4, 6, -0.0F
 inline float from_e8m0(std::uint8_t bits) {
   return bits == 255 ? std::numeric_limits<float>::quiet_NaN() : std::ldexp(1.0F, int(bits) - 127);
 }
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -7,7 +7,7 @@
 #include "formats/pickle_input.h"
 #include "formats/pickle_tensors.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 using Kind = Pickled::Kind;
 
@@ -224,4 +224,4 @@ Unpickled::~Unpickled() {
 Unpickled unpickle(std::string_view bytes, const std::string& where, std::uint64_t offset) {
   return Unpickler(bytes, where, offset).run();
 }
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -9,7 +9,7 @@
 
 #include "formats/array.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 /// One unpickled value.
 struct Pickled {
@@ -40,4 +40,4 @@ class Unpickled {
 /// Reads opcodes of protocol 2 as torch.save writes them.  `where`, `offset`: file and place of the first byte, for
 /// messages.  Throws ConfigError "FILE: byte N: ..." for any other opcode or global, and for what does not end.
 Unpickled unpickle(std::string_view bytes, const std::string& where, std::uint64_t offset);
-}  // namespace moesim
+}  // namespace moesim::formats

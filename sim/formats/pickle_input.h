@@ -10,7 +10,7 @@
 
 #include "core/config_error.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 class PickleInput {
  public:
@@ -68,4 +68,4 @@ class PickleInput {
   std::uint64_t offset_;
   std::size_t at_ = 0, opcode_ = 0;
 };
-}  // namespace moesim
+}  // namespace moesim::formats

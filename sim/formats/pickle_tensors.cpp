@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 using Kind = Pickled::Kind;
 
@@ -79,4 +79,4 @@ Pickled tensor_of(const std::vector<Pickled>& part, const PickleInput& in) {
   check_extent(out, part[0].integer, in);
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::formats

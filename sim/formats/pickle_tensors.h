@@ -4,7 +4,7 @@
 #include "formats/pickle.h"
 #include "formats/pickle_input.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 /// "module name", read from the pickle.  Throws ConfigError for any that plain data and tensors do not need.
 std::string read_global(PickleInput& in);
@@ -14,4 +14,4 @@ bool is_tensor_maker(const Pickled& global);
 Pickled storage_of(const Pickled& id, const PickleInput& in);
 /// The tensor that arguments name: (storage, offset, size, stride, ...); it lies within its storage.
 Pickled tensor_of(const std::vector<Pickled>& arguments, const PickleInput& in);
-}  // namespace moesim
+}  // namespace moesim::formats

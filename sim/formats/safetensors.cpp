@@ -13,7 +13,7 @@
 
 #include "formats/json.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 constexpr std::int64_t kLargestHeader = 100'000'000;  // the format's own limit
 
@@ -68,7 +68,7 @@ class Entry {
   }
   void read_type(const JsonValue& dtype) {
     bool known = false;
-    for (const auto& [word, type] : EnumNames<StoredType>::table)
+    for (const auto& [word, type] : enum_names(StoredType{}))
       if (dtype.is_string() && dtype.get_ref<const std::string&>() == word) known = true, tensor.type = type;
     if (!known) wrong(fmt::format("unknown dtype {}", shown(dtype)));
   }
@@ -205,4 +205,4 @@ void SafetensorsFile::check_coverage(std::int64_t data_bytes) const {
   }
   if (at != data_bytes) fail(file_, fmt::format("the tensors end at byte {} of {} bytes of data", at, data_bytes));
 }
-}  // namespace moesim
+}  // namespace moesim::formats

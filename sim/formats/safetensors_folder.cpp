@@ -5,7 +5,7 @@
 #include "formats/json.h"
 #include "formats/safetensors.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 namespace fs = std::filesystem;
 }  // namespace
@@ -54,4 +54,4 @@ SafetensorsFolder::Found SafetensorsFolder::find(const std::string& name) const 
   const auto at = tensors_.find(name);
   return at == tensors_.end() ? Found{} : at->second;
 }
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -6,7 +6,7 @@
 #include "core/files.h"
 #include "formats/json.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 void write_header(std::ofstream& out, std::string text) {
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data is aligned
@@ -105,4 +105,4 @@ void SafetensorsWriter::finish() {
   index["metadata"]["total_size"] = total;
   write_file(folder_ + "/model.safetensors.index.json", index.dump(2) + "\n");
 }
-}  // namespace moesim
+}  // namespace moesim::formats

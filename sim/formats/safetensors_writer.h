@@ -8,7 +8,7 @@
 #include "core/units.h"
 #include "formats/safetensors.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 /// Writes a safetensors file, tensors in name order.  Throws ConfigError if it cannot be written.
 void write_safetensors(const std::string& file, const std::map<std::string, StoredTensor>& tensors,
@@ -49,4 +49,4 @@ class SafetensorsWriter {
   std::int64_t written_ = -1;  // bytes of it; -1: not open
   std::ofstream out_;
 };
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-namespace moesim {
+namespace moesim::formats {
 
 TorchFile::TorchFile(const std::string& file) : zip_(std::make_shared<const ByteFile>(file)) {
   for (const auto& [name, entry] : zip_.entries())
@@ -49,4 +49,4 @@ ArraySource TorchFile::array(const Pickled* value, const std::string& what) cons
   };
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::formats

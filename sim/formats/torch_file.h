@@ -3,7 +3,7 @@
 #include "formats/pickle.h"
 #include "formats/zip.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 class TorchFile {
  public:
@@ -21,4 +21,4 @@ class TorchFile {
   std::string folder_;  // entries are FOLDER/data.pkl, FOLDER/data/KEY
   Unpickled pickle_;
 };
-}  // namespace moesim
+}  // namespace moesim::formats

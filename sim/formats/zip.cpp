@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 constexpr std::uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50,
                         kLocator64 = 0x07064b50;
@@ -116,4 +116,4 @@ std::string ZipFile::inflated(const std::string& name, const Entry& e) const {
                 fmt::format("ZIP entry \"{}\" is damaged: {} of {} bytes can be unpacked", name, out.size(), e.size));
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -6,7 +6,7 @@
 
 #include "formats/byte_file.h"
 
-namespace moesim {
+namespace moesim::formats {
 
 class ZipFile {
  public:
@@ -32,4 +32,4 @@ class ZipFile {
   std::shared_ptr<const ByteFile> file_;
   std::map<std::string, Entry> entries_;
 };
-}  // namespace moesim
+}  // namespace moesim::formats

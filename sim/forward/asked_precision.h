@@ -3,15 +3,15 @@
 #include <optional>
 #include <string>
 
-#include "compute/inventory.h"
+#include "compute/layers/inventory.h"
 #include "core/config.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::forward {
 
 /// The `precision` of a scenario; what is not given follows the model's release.
 struct AskedPrecision {
-  std::optional<Dtype> linear{}, attention{}, kv_cache{}, experts{}, expert_weights{};
+  std::optional<spec::Dtype> linear{}, attention{}, kv_cache{}, experts{}, expert_weights{};
   static void fields(auto& f, auto& p) {
     f("linear", p.linear, "linear layers: bf16, fp8 (1x128 and 128x128 scales) or fp4; none: as released");
     f("attention", p.attention, "attention core; none: bf16");
@@ -23,7 +23,7 @@ struct AskedPrecision {
 
 /// The formats of a step, and why these: "as released", "released in fp8, which a100 lacks".
 struct ChosenPrecision {
-  Precisions formats;
+  compute::Precisions formats;
   std::string reason;
 };
-}  // namespace moesim
+}  // namespace moesim::forward

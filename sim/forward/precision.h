@@ -3,32 +3,32 @@
 #include <optional>
 #include <string>
 
-#include "compute/step_phase.h"
+#include "compute/layers/step_phase.h"
 #include "core/config.h"
 #include "forward/asked_precision.h"
 #include "spec/hardware.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::forward {
 
 /// What a released model is computed in on a GPU: its released format where the GPU has it, else BF16.  An FP4 release
 /// quantises the routed experts alone, after training: a training step computes them in BF16; elsewhere they stay in
 /// 4 bits in memory and are widened where the GPU lacks FP4.
 /// phase: none for a step of prompts and next tokens.
-Precisions released_precision(const Model& model, const Gpu& gpu, std::optional<StepPhase> phase);
+compute::Precisions released_precision(const spec::Model& model, const spec::Gpu& gpu, std::optional<compute::StepPhase> phase);
 /// On a GPU that has every format.
-Precisions released_precision(const Model& model, std::optional<StepPhase> phase);
+compute::Precisions released_precision(const spec::Model& model, std::optional<compute::StepPhase> phase);
 
 /// What a scenario leaves open of the formats is as released, or BF16.
 enum class Unsaid { as_released, bf16 };
 
 /// The formats of a step.  Experts follow linear layers whose format is given.
-ChosenPrecision choose_precision(const AskedPrecision& asked, const Model& model, const Gpu& gpu,
-                                 std::optional<StepPhase> phase, Unsaid unsaid);
+ChosenPrecision choose_precision(const AskedPrecision& asked, const spec::Model& model, const spec::Gpu& gpu,
+                                 std::optional<compute::StepPhase> phase, Unsaid unsaid);
 
 /// Throws ConfigError at the key of `section` whose format the GPU has no arithmetic for.
-void check_precision(const Config& section, const Precisions& precision, const Gpu& gpu);
+void check_precision(const Config& section, const compute::Precisions& precision, const spec::Gpu& gpu);
 
 /// "fp8", "bf16, expert weights fp4, cache fp8": that of linear layers, and what differs from it.
-std::string formats_text(const Precisions& precision);
-}  // namespace moesim
+std::string formats_text(const compute::Precisions& precision);
+}  // namespace moesim::forward

@@ -4,41 +4,41 @@
 #include <optional>
 #include <string>
 
-#include "compute/inventory.h"
-#include "compute/kernel_model.h"
-#include "compute/step_phase.h"
+#include "compute/layers/inventory.h"
+#include "compute/kernels/kernel_model.h"
+#include "compute/layers/step_phase.h"
 #include "forward/asked_precision.h"
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 #include "spec/hardware.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::forward {
 
 class Results;
 
 /// What is known of a step before it is set up.
 struct StepQuestion {
-  const Model& model;
-  const Gpu& gpu;
-  std::optional<StepPhase> phase{};  // none: prompts and next tokens at once
+  const spec::Model& model;
+  const spec::Gpu& gpu;
+  std::optional<compute::StepPhase> phase{};  // none: prompts and next tokens at once
   ChosenPrecision precision{};
-  Recompute recompute{};
+  compute::Recompute recompute{};
   int tensor = 1;                            // GPUs that share attention heads, dense FFN and shared expert
   int expert_tensor = 1;                     // GPUs that share each routed expert's width
   bool whole_tokens = false;                 // every GPU of the tensor group has all its tokens, instead of its part
   std::optional<bool> graphs{};              // small kernels replayed from CUDA graphs; none: in decode
-  std::optional<ExchangeKernel> exchange{};  // none: the phase's
+  std::optional<network::ExchangeKernel> exchange{};  // none: the phase's
   int exchange_sms = 20;                     // that a normal exchange takes
   bool overlapped = false;                   // exchanges run beside compute
 };
 
 /// How every GPU of the group computes the step and exchanges rows.
 struct StepSetup {
-  LayerOptions options;
+  compute::LayerOptions options;
   std::string precision_reason;
   bool any_layout = false;  // of the experts' products: each takes the faster of both for its rows
-  ExchangeSpec dispatch, combine;
-  GpuShare beside;  // what computes while an exchange is under way; all of the GPU unless both overlap
+  network::ExchangeSpec dispatch, combine;
+  compute::GpuShare beside;  // what computes while an exchange is under way; all of the GPU unless both overlap
 };
 
 /// Decoding is replayed from graphs, has expert products on masked rows (their counts are not known to the host) and
@@ -49,9 +49,9 @@ StepSetup set_up(const StepQuestion& question);
 void write_assumptions(Results& results, std::string_view scope, const StepSetup& setup);
 
 /// The exchange of a phase that asks for none.
-ExchangeKernel exchange_kernel(std::optional<StepPhase> phase);
+network::ExchangeKernel exchange_kernel(std::optional<compute::StepPhase> phase);
 /// One token's row on its way to an expert: FP8 where the experts compute in it, else BF16.
-Bytes dispatched_row(int hidden, const Precisions& precision);
+Bytes dispatched_row(int hidden, const compute::Precisions& precision);
 /// And back: BF16, since results are summed.
 Bytes combined_row(int hidden);
-}  // namespace moesim
+}  // namespace moesim::forward

@@ -8,30 +8,30 @@
 #include "core/paths.h"
 #include "spec/extend.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 void check_share(const Config& config, std::string_view key, double share) {
-  if (!(share > 0 && share <= 1)) fail_at(config, key, fmt::format("must lie above 0 and at most at 1, got {}", share));
+  if (!(share > 0 && share <= 1)) spec::fail_at(config, key, fmt::format("must lie above 0 and at most at 1, got {}", share));
 }
 void check_kernel(const Config& config, const std::string& key, const NetworkCalibration::Kernel& kernel) {
   check_share(config, key + ".nvlink_share", kernel.nvlink_share);
   check_share(config, key + ".nic_share", kernel.nic_share);
   if (!(kernel.forward_tail >= 0 && kernel.forward_tail <= 1))
-    fail_at(config, key + ".forward_tail", fmt::format("must lie between 0 and 1, got {}", kernel.forward_tail));
+    spec::fail_at(config, key + ".forward_tail", fmt::format("must lie between 0 and 1, got {}", kernel.forward_tail));
   if (!(kernel.overlap >= 1))
-    fail_at(config, key + ".overlap", fmt::format("must be at least 1, got {}", kernel.overlap));
+    spec::fail_at(config, key + ".overlap", fmt::format("must be at least 1, got {}", kernel.overlap));
   const std::pair<std::string_view, double> tokens[] = {
       {"token_rows", kernel.token_rows}, {"lead", kernel.lead}, {"fill", kernel.fill}, {"fill_at", kernel.fill_at}};
   for (const auto& [name, value] : tokens)
     if (!(value >= 0))
-      fail_at(config, fmt::format("{}.{}", key, name), fmt::format("must be at least 0, got {}", value));
+      spec::fail_at(config, fmt::format("{}.{}", key, name), fmt::format("must be at least 0, got {}", value));
 }
 void check_protocol(const Config& config, const NetworkCalibration::Protocol& p) {
   check_share(config, "nvlink_share", p.nvlink_share);
   check_share(config, "nic_share", p.nic_share);
-  if (p.channels < 1) fail_at(config, "channels", fmt::format("must be at least 1, got {}", p.channels));
+  if (p.channels < 1) spec::fail_at(config, "channels", fmt::format("must be at least 1, got {}", p.channels));
   if (!(p.estimate.share >= 0 && p.estimate.share <= 1))
-    fail_at(config, "estimate.share", fmt::format("must lie between 0 and 1, got {}", p.estimate.share));
+    spec::fail_at(config, "estimate.share", fmt::format("must lie between 0 and 1, got {}", p.estimate.share));
 }
 void finish(const Config& config, NetworkCalibration& c, bool) {
   check_kernel(config, "normal_dispatch", c.normal_dispatch);
@@ -40,12 +40,12 @@ void finish(const Config& config, NetworkCalibration& c, bool) {
   check_kernel(config, "low_latency_combine", c.low_latency_combine);
   for (const CollectiveShape shape : {CollectiveShape::ring, CollectiveShape::pairs})
     if (std::ranges::none_of(c.collectives, [&](const auto& p) { return NetworkCalibration::serves(p, shape); }))
-      fail_at(config, "collectives", fmt::format("must have a protocol of shape {}", name_of(shape)));
+      spec::fail_at(config, "collectives", fmt::format("must have a protocol of shape {}", name_of(shape)));
   if (!config.has("collectives")) return;  // checked in the entry it extends
   const std::vector<Config> written = config.at("collectives").items();
   for (std::size_t i = 0; i < written.size(); ++i) check_protocol(written[i], c.collectives[i]);
 }
-constexpr EntryKind<NetworkCalibration> kCalibration = {"hardware", "network_calibration",
+constexpr spec::EntryKind<NetworkCalibration> kCalibration = {"hardware", "network_calibration",
                                                         [](NetworkCalibration& c) { c.title.clear(); },
                                                         [](const Config&) { return true; }, finish};
 }  // namespace
@@ -58,14 +58,14 @@ const NetworkCalibration::Protocol& NetworkCalibration::bulk() const {
 }
 
 NetworkCalibration load_network_calibration(const std::string& name, const std::string& beside) {
-  return name == "none" ? NetworkCalibration{} : load_entry(kCalibration, name, beside);
+  return name == "none" ? NetworkCalibration{} : spec::load_entry(kCalibration, name, beside);
 }
 
-NetworkCalibration network_calibration_for(const std::string& name, const Gpu& gpu, const std::string& beside) {
+NetworkCalibration network_calibration_for(const std::string& name, const spec::Gpu& gpu, const std::string& beside) {
   if (name != "auto") return load_network_calibration(name, beside);
   const std::vector<std::string> names = catalogue_names("hardware");
   for (const std::string& candidate : {"network-" + gpu.name, std::string("network-h100")})
     if (std::ranges::find(names, candidate) != names.end()) return load_network_calibration(candidate, beside);
   return {};
 }
-}  // namespace moesim
+}  // namespace moesim::network

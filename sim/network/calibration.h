@@ -9,17 +9,16 @@
 #include "core/units.h"
 #include "spec/hardware.h"
 
-namespace moesim {
+namespace moesim::network {
 
 /// What a protocol of library collectives serves: steps to a neighbour, every pair at once, or sums in the NVSwitch.
 enum class CollectiveShape { any, ring, pairs, in_switch };
-template <>
-struct EnumNames<CollectiveShape> {
-  static constexpr std::pair<std::string_view, CollectiveShape> table[] = {{"any", CollectiveShape::any},
+constexpr auto enum_names(CollectiveShape) {
+  return std::to_array<std::pair<std::string_view, CollectiveShape>>({{"any", CollectiveShape::any},
                                                                            {"ring", CollectiveShape::ring},
                                                                            {"pairs", CollectiveShape::pairs},
-                                                                           {"in_switch", CollectiveShape::in_switch}};
-};
+                                                                           {"in_switch", CollectiveShape::in_switch}});
+}
 
 /// The default-constructed one is the uncalibrated machine: full line rates, no software latency.
 struct NetworkCalibration {
@@ -124,5 +123,5 @@ struct NetworkCalibration {
 /// for rings or pairs.
 NetworkCalibration load_network_calibration(const std::string& name, const std::string& beside = "");
 /// "auto": network-<the GPU's name> if there is one, else the calibration of its nearest kin; see `moesim show`.
-NetworkCalibration network_calibration_for(const std::string& name, const Gpu& gpu, const std::string& beside = "");
-}  // namespace moesim
+NetworkCalibration network_calibration_for(const std::string& name, const spec::Gpu& gpu, const std::string& beside = "");
+}  // namespace moesim::network

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::network {
 
 LinkMeter::LinkMeter(const IdVector<LinkId, Link>& links, Time interval)
     : interval_(interval), use_(links.size()), state_(links.size()), samples_(interval.v > 0 ? links.size() : 0) {
@@ -53,4 +53,4 @@ std::vector<UtilisationSample> LinkMeter::samples() const {
     out.push_back({{(at.first + 1) * interval_.v}, LinkId(at.second), share / double(interval_.v)});
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::network

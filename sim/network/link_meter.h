@@ -8,7 +8,7 @@
 
 #include "network/network.h"
 
-namespace moesim {
+namespace moesim::network {
 
 class LinkMeter {
  public:
@@ -66,4 +66,4 @@ class LinkMeter {
   std::vector<Samples> samples_;                                    // by link; empty without an interval
   std::map<std::pair<std::int64_t, std::uint32_t>, double> moved_;  // by interval and link: as Sample::used
 };
-}  // namespace moesim
+}  // namespace moesim::network

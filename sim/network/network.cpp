@@ -7,9 +7,9 @@
 
 #include "core/check.h"
 #include "network/link_meter.h"
-#include "network/moved_rows.h"
+#include "network/exchanges/moved_rows.h"
 
-namespace moesim {
+namespace moesim::network {
 
 Transfer Transfer::times(double n) const {
   Transfer out = *this;
@@ -42,7 +42,7 @@ class Network::Callbacks final : public Receiver {
   std::vector<std::uint32_t> free_;
 };
 
-Network::Network(Engine& engine, const Cluster& cluster, const NetworkOptions& options)
+Network::Network(Engine& engine, const spec::Cluster& cluster, const NetworkOptions& options)
     : engine_(engine),
       topology_(cluster, options.faults),
       calibration_(network_calibration_for(options.calibration, cluster.node.gpu)),
@@ -87,14 +87,14 @@ void Network::lay(MovedRows& rows, Time from, Time until) {
   rows.take(calibration_, [&](const Transfer& t) { count({&t, 1}, from, until); });
 }
 
-void Network::count(const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeLoad& load, Time from,
+void Network::count(const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeLoad& load, Time from,
                     Time until) {
   MovedRows& rows = moved(group, spec);
   rows.add(load);
   if (sampling_) lay(rows, from, until);
 }
 
-void Network::count(const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeSums& sums, Time from,
+void Network::count(const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeSums& sums, Time from,
                     Time until) {
   MovedRows& rows = moved(group, spec);
   rows.add(sums);
@@ -130,4 +130,4 @@ const std::vector<std::int64_t>& Network::pair_bytes() {
 Route Network::route_of(const Transfer& t) const {
   return t.avoid_nvlink ? topology_.nic_route(t.from, t.to) : topology_.route(t.from, t.to);
 }
-}  // namespace moesim
+}  // namespace moesim::network

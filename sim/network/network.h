@@ -10,10 +10,10 @@
 #include "core/family.h"
 #include "core/ids.h"
 #include "network/calibration.h"
-#include "network/exchange.h"
-#include "network/topology.h"
+#include "network/exchanges/exchange.h"
+#include "network/topology/topology.h"
 
-namespace moesim {
+namespace moesim::network {
 
 /// One flow of bytes.
 struct Transfer {
@@ -63,7 +63,7 @@ class Network {
  public:
   /// Builds the cluster's links and loads the calibration.  Throws ConfigError, see Topology and
   /// load_network_calibration.
-  Network(Engine& engine, const Cluster& cluster, const NetworkOptions& options);
+  Network(Engine& engine, const spec::Cluster& cluster, const NetworkOptions& options);
   virtual ~Network();
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
@@ -86,8 +86,8 @@ class Network {
 
   /// What a closed form moves without flows, evenly between `from` and `until`: on the links that flows would take,
   /// byte for byte what they would carry.  Sums of many exchanges count as if every source sent alike.
-  void count(const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeLoad& load, Time from, Time until);
-  void count(const ExchangeGroup& group, const ExchangeSpec& spec, const ExchangeSums& sums, Time from, Time until);
+  void count(const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeLoad& load, Time from, Time until);
+  void count(const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeSums& sums, Time from, Time until);
   void count(std::span<const Transfer> transfers, Time from, Time until);
   /// Bytes to or from somewhere outside what is simulated: on the GPU's adapter alone.
   void count_outside(GpuId gpu, bool out, Bytes bytes, Time from, Time until);
@@ -126,8 +126,8 @@ class Network {
 /// The family `network`: bottleneck (closed forms, for sweeps) and fluid (max-min fair sharing).
 /// Both take `calibration:` (a name, "auto" or "none"), `faults:`, `count_pairs:` and `sample_interval:`; fluid also
 /// `tolerance:`.
-const Family<Network, Engine&, const Cluster&>& networks();
+const Family<Network, Engine&, const spec::Cluster&>& networks();
 /// The network that a scenario's `network` describes, else bottleneck, of the cluster read from its `cluster`.
 /// Throws ConfigError at the section that is wrong.
-std::unique_ptr<Network> make_network(const Config& scenario, Engine& engine, const Cluster& cluster);
-}  // namespace moesim
+std::unique_ptr<Network> make_network(const Config& scenario, Engine& engine, const spec::Cluster& cluster);
+}  // namespace moesim::network

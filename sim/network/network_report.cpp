@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::network {
 
 LinkTotals link_totals(Network& network) {
   LinkTotals out{};
@@ -14,25 +14,25 @@ LinkTotals link_totals(Network& network) {
   return out;
 }
 
-void write_network(Results& results, Network& network, std::optional<LinkTotals> all) {
+void write_network(results::Results& results, Network& network, std::optional<LinkTotals> all) {
   const Topology& topology = network.topology();
   const std::vector<LinkUse> use = network.link_use();
   const std::vector<UtilisationSample> samples = network.utilisation();
   std::vector<double> peak(use.size(), -1);
   for (const UtilisationSample& s : samples) {
     peak[index(s.link)] = std::max(peak[index(s.link)], s.share);
-    results.add(Table::link_use, {index(s.link), s.until, s.share});
+    results.add(results::Table::link_use, {index(s.link), s.until, s.share});
   }
   const double elapsed = std::max(1e-12, seconds(network.engine().now()));
   for (std::size_t l = 0; l < use.size(); ++l) {
     if (use[l].bytes == 0) continue;
     const Link& link = topology.links()[LinkId(l)];
     const bool flows = use[l].most_flows > 0;  // closed forms do not know who shares with whom
-    results.add(Table::link, {l, topology.link_name(LinkId(l)), name_of(link.kind), link.capacity.v,
+    results.add(results::Table::link, {l, topology.link_name(LinkId(l)), name_of(link.kind), link.capacity.v,
                               double(use[l].bytes), use[l].busy, double(use[l].bytes) / link.capacity.v / elapsed,
-                              peak[l] >= 0 ? Results::Value(peak[l]) : Results::null(),
-                              flows ? Results::Value(use[l].saturated) : Results::null(),
-                              flows ? Results::Value(use[l].most_flows) : Results::null()});
+                              peak[l] >= 0 ? results::Results::Value(peak[l]) : results::Results::null(),
+                              flows ? results::Results::Value(use[l].saturated) : results::Results::null(),
+                              flows ? results::Results::Value(use[l].most_flows) : results::Results::null()});
   }
   const LinkTotals totals = all ? *all : link_totals(network);
   for (std::size_t k = 0; k < totals.size(); ++k)
@@ -40,6 +40,6 @@ void write_network(Results& results, Network& network, std::optional<LinkTotals>
   const std::vector<std::int64_t>& pairs = network.pair_bytes();
   const auto gpus = std::size_t(topology.gpus());
   for (std::size_t i = 0; i < pairs.size(); ++i)
-    if (pairs[i] > 0) results.add(Table::pair, {i / gpus, i % gpus, pairs[i]});
+    if (pairs[i] > 0) results.add(results::Table::pair, {i / gpus, i % gpus, pairs[i]});
 }
-}  // namespace moesim
+}  // namespace moesim::network

@@ -5,10 +5,10 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::placement {
 
-Loads loads_of_trace(const Trace& trace, TokenRange range) {
-  const TraceHeader& header = trace.header();
+Loads loads_of_trace(const routing::Trace& trace, routing::TokenRange range) {
+  const routing::TraceHeader& header = trace.header();
   if (range.first < 0 || range.end > trace.tokens() || range.first >= range.end)
     throw ConfigError::placed(
         fmt::format("{}: holds tokens 0 to {}, not {} to {}", trace.file(), trace.tokens(), range.first, range.end));
@@ -32,10 +32,10 @@ Loads loads_of_trace(const Trace& trace, TokenRange range) {
   return out;
 }
 
-RoutingSample sample_of_trace(const Trace& trace, TokenRange range, const Loads& loads, std::int64_t tokens) {
+RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange range, const Loads& loads, std::int64_t tokens) {
   constexpr std::int64_t kRun = 256;  // neighbours: reading whole blocks for single tokens would cost as much
   const std::int64_t all = range.end - range.first;
-  std::vector<TokenRange> runs;
+  std::vector<routing::TokenRange> runs;
   if (tokens >= all) {
     runs.push_back(range);
   } else {
@@ -47,16 +47,16 @@ RoutingSample sample_of_trace(const Trace& trace, TokenRange range, const Loads&
   }
   RoutingSample out;
   out.top_k = trace.header().top_k;
-  for (const TokenRange& run : runs) out.tokens += std::size_t(run.end - run.first);
+  for (const routing::TokenRange& run : runs) out.tokens += std::size_t(run.end - run.first);
   std::vector<std::int16_t> experts;
   for (const int layer : loads.layers) {
     const int ordinal = trace.ordinal(layer);
     check(ordinal >= 0, "layer {} is not in {}", layer, trace.file());
-    for (const TokenRange& run : runs) {
+    for (const routing::TokenRange& run : runs) {
       trace.read_experts(ordinal, run.first, run.end - run.first, experts);
       out.ids.insert(out.ids.end(), experts.begin(), experts.end());
     }
   }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::placement

@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "core/config.h"
 
-namespace moesim {
+namespace moesim::placement {
 
 void check_count(const std::string& source, int layer, int expert, double count) {
   const auto refuse = [&](std::string_view bound) {
@@ -36,4 +36,4 @@ Loads loads_of_matrix(const std::string& source, int hidden_layers, int experts,
   if (out.layers.empty()) throw ConfigError::placed(fmt::format("{}: every count is 0", source));
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::placement

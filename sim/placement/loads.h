@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace moesim {
+namespace moesim::placement {
 
 /// Token counts of the MoE layers of one workload.
 struct Loads {
@@ -42,4 +42,4 @@ void check_count(const std::string& source, int layer, int expert, double count)
 /// Makes Loads of a matrix with one row a hidden layer: all-zero rows are skipped and named.
 /// counts: (hidden_layers, experts).  Throws ConfigError as check_count() does, or if all are zero.
 Loads loads_of_matrix(const std::string& source, int hidden_layers, int experts, std::vector<double> counts);
-}  // namespace moesim
+}  // namespace moesim::placement

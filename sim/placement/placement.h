@@ -8,7 +8,7 @@
 #include "exchange/replica_choice.h"
 #include "placement/loads.h"
 
-namespace moesim {
+namespace moesim::placement {
 
 /// Where the experts of each layer may go.
 struct PlacementProblem {
@@ -32,14 +32,14 @@ struct PlacementProblem {
 };
 
 /// What a placement of the row-th layer costs; lower is better.  Called from one thread, many times.
-using LayerCost = std::function<double(std::size_t row, const ExpertMap&)>;
+using LayerCost = std::function<double(std::size_t row, const exchange::ExpertMap&)>;
 
 struct PlacementInput {
   const Loads& loads;
   const PlacementProblem& problem;
   const RoutingSample* sample = nullptr;  // none when only loads are known
   LayerCost cost = nullptr;               // what `traffic` and `local_search` minimise; none: their own closed form
-  ReplicaSpec replicas{};                 // who computes an expert's rows in that closed form
+  exchange::ReplicaSpec replicas{};                 // who computes an expert's rows in that closed form
 };
 
 /// Decides which GPUs hold each expert.
@@ -49,12 +49,12 @@ class Placement {
   /// One map a row of input.loads.  Every expert gets at least one slot, no GPU more than its slots, copies of one
   /// expert lie on different GPUs where the policy can choose.  Same input, same result; equal loads go by lower id.
   /// The input has passed check_problem().  Throws ConfigError for what this policy cannot do.
-  virtual std::vector<ExpertMap> place(const PlacementInput& input) const = 0;
+  virtual std::vector<exchange::ExpertMap> place(const PlacementInput& input) const = 0;
 };
 
 /// Runs a policy the way everything outside this folder should: checks the problem, keeps groups on nodes if asked
 /// (the policy then runs inside each node), and holds the policy to its promises (throws std::logic_error).
-std::vector<ExpertMap> plan(const Placement& placement, const PlacementInput& input);
+std::vector<exchange::ExpertMap> plan(const Placement& placement, const PlacementInput& input);
 
 /// Every way to place, in the order `moesim list placement` shows.
 const Family<Placement>& placements();
@@ -62,4 +62,4 @@ const Family<Placement>& placements();
 /// Fills in defaults (slots) and throws ConfigError at its key ("slots") if the experts cannot be placed: too few
 /// slots, nodes that do not divide the GPUs, groups that do not divide the experts, ...
 PlacementProblem checked(PlacementProblem problem, int experts);
-}  // namespace moesim
+}  // namespace moesim::placement

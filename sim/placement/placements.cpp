@@ -2,9 +2,9 @@
 #include <numeric>
 
 #include "core/check.h"
-#include "placement/packing.h"
+#include "placement/planning/packing.h"
 
-namespace moesim {
+namespace moesim::placement {
 
 // One per policy file.
 Strategy<Placement> contiguous(), round_robin(), random_placement(), greedy(), eplb(), eplb_hierarchical(),
@@ -113,14 +113,14 @@ NodeProblem node_problem(const PlacementInput& in, std::size_t row, int node, st
   return out;
 }
 
-std::vector<ExpertMap> plan_by_node(const Placement& placement, const PlacementInput& in) {
-  std::vector<ExpertMap> out;
+std::vector<exchange::ExpertMap> plan_by_node(const Placement& placement, const PlacementInput& in) {
+  std::vector<exchange::ExpertMap> out;
   for (std::size_t row = 0; row < in.loads.rows(); ++row) {
-    ExpertMap map = empty_map(in.loads.experts, in.problem);
+    exchange::ExpertMap map = empty_map(in.loads.experts, in.problem);
     const auto groups = groups_of_nodes(in.loads.row(row), in.problem);
     for (int node = 0; node < in.problem.nodes; ++node) {
       const NodeProblem part = node_problem(in, row, node, groups[std::size_t(node)]);
-      const ExpertMap inner =
+      const exchange::ExpertMap inner =
           placement.place({part.loads, part.problem, in.sample ? &part.sample : nullptr, nullptr}).at(0);
       for (int slot = 0; slot < inner.slots(); ++slot) {
         const int e = inner.slot_to_expert[std::size_t(slot)];
@@ -136,18 +136,18 @@ std::vector<ExpertMap> plan_by_node(const Placement& placement, const PlacementI
 }
 }  // namespace
 
-std::vector<ExpertMap> plan(const Placement& placement, const PlacementInput& input) {
+std::vector<exchange::ExpertMap> plan(const Placement& placement, const PlacementInput& input) {
   const PlacementProblem problem = checked(input.problem, input.loads.experts);
   const PlacementInput whole{input.loads, problem, input.sample, input.cost};
   const bool by_node = problem.keep_groups && problem.nodes > 1;
-  std::vector<ExpertMap> maps = by_node ? plan_by_node(placement, whole) : placement.place(whole);
+  std::vector<exchange::ExpertMap> maps = by_node ? plan_by_node(placement, whole) : placement.place(whole);
   check(maps.size() == input.loads.rows(), "a placement of {} layers has {} maps", input.loads.rows(), maps.size());
-  for (const ExpertMap& map : maps) {
-    check_map(map);
+  for (const exchange::ExpertMap& map : maps) {
+    exchange::check_map(map);
     for (int slot = 0; slot < map.slots(); ++slot)
       check(map.slot_to_expert[std::size_t(slot)] < 0 || slot % map.slots_per_gpu < problem.slots_on(map.gpu_of(slot)),
             "GPU {} holds more than its {} slots", map.gpu_of(slot), problem.slots_on(map.gpu_of(slot)));
   }
   return maps;
 }
-}  // namespace moesim
+}  // namespace moesim::placement

@@ -5,9 +5,9 @@
 #include "core/paths.h"
 #include "placement/placement.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
-Loads planning_loads(const Model& model, const LayerLoads& loads) {
+Loads planning_loads(const spec::Model& model, const LayerLoads& loads) {
   Loads out;
   out.name = "routing";
   out.experts = model.moe->experts;
@@ -19,8 +19,8 @@ Loads planning_loads(const Model& model, const LayerLoads& loads) {
   return out;
 }
 
-ModelPlacement from_file(const Config& config, const PlacementSection& section, const Model& model,
-                         const GroupShape& group) {
+ModelPlacement from_file(const Config& config, const PlacementSection& section, const spec::Model& model,
+                         const spec::GroupShape& group) {
   if (section.has_strategy || section.slots != 0 || section.groups != 0)
     config.fail("a placement comes from a file or from a strategy, not from both");
   const Config named = config.at("file");
@@ -34,12 +34,12 @@ ModelPlacement from_file(const Config& config, const PlacementSection& section, 
 }
 }  // namespace
 
-ReplicaSpec read_replica_choice(const Config& scenario) {
+exchange::ReplicaSpec read_replica_choice(const Config& scenario) {
   const Config config = scenario.at_or_empty("placement");
-  return config.is_map() && config.has("replica_choice") ? ReplicaSpec(config.at("replica_choice")) : ReplicaSpec();
+  return config.is_map() && config.has("replica_choice") ? exchange::ReplicaSpec(config.at("replica_choice")) : exchange::ReplicaSpec();
 }
 
-ModelPlacement read_placement(const Config& scenario, const Model& model, const GroupShape& group,
+ModelPlacement read_placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group,
                               const LayerLoads& loads) {
   ModelPlacement out;
   const Config config = scenario.at_or_empty("placement");
@@ -64,7 +64,7 @@ ModelPlacement read_placement(const Config& scenario, const Model& model, const 
   out.nodes = group.nodes();
   if (!section.has_strategy && section.slots == 0) {
     out.strategy = "contiguous";
-    for ([[maybe_unused]] int layer : out.layers) out.maps.push_back(contiguous_map(experts, group.gpus));
+    for ([[maybe_unused]] int layer : out.layers) out.maps.push_back(exchange::contiguous_map(experts, group.gpus));
     return out;
   }
   PlacementProblem problem;
@@ -85,4 +85,4 @@ ModelPlacement read_placement(const Config& scenario, const Model& model, const 
   });
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::placement

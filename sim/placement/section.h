@@ -6,10 +6,10 @@
 
 #include "core/config.h"
 #include "exchange/replica_choice.h"
-#include "placement/formats.h"
+#include "placement/files/formats.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::placement {
 
 /// `placement: WORD`, or a map of these.
 struct PlacementSection {
@@ -35,10 +35,10 @@ using LayerLoads = std::function<void(int layer, std::span<double> loads)>;
 
 /// Which copy of an expert computes a source's rows: the key `replica_choice` of `placement`.
 /// Throws ConfigError if that is no choice.
-ReplicaSpec read_replica_choice(const Config& scenario);
+exchange::ReplicaSpec read_replica_choice(const Config& scenario);
 
 /// One map a MoE layer, in order.  Empty for a dense model.  strategies plan on `loads`.
 /// Throws ConfigError if the section is wrong, or the placement does not fit the model or the group.
-ModelPlacement read_placement(const Config& scenario, const Model& model, const GroupShape& group,
+ModelPlacement read_placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group,
                               const LayerLoads& loads);
-}  // namespace moesim
+}  // namespace moesim::placement

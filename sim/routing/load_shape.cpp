@@ -8,7 +8,7 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 double sum_of(std::span<const double> load) { return std::accumulate(load.begin(), load.end(), 0.0); }
 }  // namespace
@@ -66,4 +66,4 @@ double correlation(std::span<const double> a, std::span<const double> b) {
   }
   return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
 }
-}  // namespace moesim
+}  // namespace moesim::routing

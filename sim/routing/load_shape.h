@@ -2,7 +2,7 @@
 #pragma once
 #include <span>
 
-namespace moesim {
+namespace moesim::routing {
 
 // Loads: none negative.  Where all are zero, or there is none, nothing is unequal: ratios are 1, the rest 0.
 double max_over_mean(std::span<const double> load);
@@ -18,4 +18,4 @@ double share_of_largest(std::span<const double> load, std::size_t n);
 double effective_number(std::span<const double> load);
 /// Pearson's correlation of two lists of equal length; 0 if one of them does not vary.
 double correlation(std::span<const double> a, std::span<const double> b);
-}  // namespace moesim
+}  // namespace moesim::routing

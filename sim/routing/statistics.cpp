@@ -9,7 +9,7 @@
 #include "core/log.h"
 #include "routing/load_shape.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr std::int64_t kPiece = 1 << 14;  // tokens looked at together
 
@@ -72,7 +72,7 @@ class Previous {
 };
 
 void count_fan_out(const std::vector<std::int16_t>& ids, std::size_t k, std::size_t m, const TraceHeader& h,
-                   const GroupShape& group, int per_gpu, Counts& out) {
+                   const spec::GroupShape& group, int per_gpu, Counts& out) {
   const int group_size = std::max(1, h.experts / h.groups);
   for (std::size_t t = 0; t < ids.size(); t += k) {
     std::uint32_t n[3] = {0, 0, 0};
@@ -96,10 +96,10 @@ void count_fan_out(const std::vector<std::int16_t>& ids, std::size_t k, std::siz
   }
 }
 
-std::int64_t count(const Trace& trace, const GroupShape& group, Counts& out) {
+std::int64_t count(const Trace& trace, const spec::GroupShape& group, Counts& out) {
   const TraceHeader& h = trace.header();
   const std::size_t k = std::size_t(h.top_k), layers = out.layers, e = out.experts;
-  const int per_gpu = contiguous_experts(h.experts, group.gpus);
+  const int per_gpu = spec::contiguous_experts(h.experts, group.gpus);
   Progress progress("statistics", std::uint64_t(trace.tokens()));
   Previous previous;
   std::vector<TraceToken> tokens;
@@ -167,10 +167,10 @@ double domain_correlation(const Counts& c, std::size_t m) {
   return pairs > 0 ? sum / pairs : 0;
 }
 
-LayerStatistics layer_statistics(const Counts& c, std::size_t m, const TraceHeader& h, const GroupShape& group) {
+LayerStatistics layer_statistics(const Counts& c, std::size_t m, const TraceHeader& h, const spec::GroupShape& group) {
   LayerStatistics s;
   s.layer = h.layers[m];
-  const int per_gpu = contiguous_experts(h.experts, group.gpus);
+  const int per_gpu = spec::contiguous_experts(h.experts, group.gpus);
   std::vector<double> load(c.experts), gpu(std::size_t(group.gpus));
   for (std::size_t d = 0; d < c.domains; ++d)
     for (std::size_t e = 0; e < c.experts; ++e) load[e] += c.load[(d * c.layers + m) * c.experts + e];
@@ -207,7 +207,7 @@ double TraceStatistics::mean(double LayerStatistics::*member) const {
   return n > 0 ? sum / double(n) : 0;
 }
 
-TraceStatistics trace_statistics(const Trace& trace, const GroupShape& group) {
+TraceStatistics trace_statistics(const Trace& trace, const spec::GroupShape& group) {
   const TraceHeader& h = trace.header();
   if (group.gpus < 1 || group.gpus > h.experts)
     throw ConfigError::placed(
@@ -230,4 +230,4 @@ TraceStatistics trace_statistics(const Trace& trace, const GroupShape& group) {
   for (std::size_t m = 0; m < c.layers; ++m) out.layers.push_back(layer_statistics(c, m, h, group));
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::routing

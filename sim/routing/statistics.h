@@ -8,7 +8,7 @@
 #include "routing/trace.h"
 #include "routing/traffic.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 struct LayerStatistics {
   int layer = 0;                   // the model's number
@@ -32,7 +32,7 @@ struct LayerStatistics {
 /// more.
 struct TraceStatistics {
   std::int64_t tokens = 0;
-  GroupShape group;
+  spec::GroupShape group;
   std::vector<LayerStatistics> layers;
   std::int64_t consecutive = 0;  // pairs of consecutive tokens that were seen
   int domains = 0;               // with at least one token
@@ -43,7 +43,7 @@ struct TraceStatistics {
 
 /// group: for the fan-out and the GPU balance; gpus at most the experts (throws ConfigError).  One pass over the trace
 /// in pieces: memory does not grow with it.  Stops early, with what was seen, when the user interrupts.
-TraceStatistics trace_statistics(const Trace& trace, const GroupShape& group);
+TraceStatistics trace_statistics(const Trace& trace, const spec::GroupShape& group);
 
 /// A table: layers, means, what was published of such systems, and what is wrong (cold experts, collapse).
 std::string statistics_text(const Trace& trace, const TraceStatistics& s);
@@ -51,4 +51,4 @@ std::string statistics_json(const Trace& trace, const TraceStatistics& s);
 /// What the trace is, has and lacks.
 std::string info_text(const Trace& trace);
 std::string info_json(const Trace& trace);
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -7,7 +7,7 @@
 #include "formats/json.h"
 #include "routing/statistics.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 /// "3-60" or "1, 3, 5".
 std::string ranges(const std::vector<int>& numbers) {
@@ -143,7 +143,7 @@ std::string info_text(const Trace& trace) {
 std::string info_json(const Trace& trace) {
   const TraceHeader& h = trace.header();
   const Census c = census(trace);
-  Json out;
+  formats::Json out;
   out["file"] = trace.file();
   out["model"] = h.model;
   out["source"] = h.source;
@@ -208,8 +208,8 @@ std::string statistics_json(const Trace& trace, const TraceStatistics& s) {
   double imbalance = 0;
   for (const L& l : s.layers) imbalance += (1 / l.balance - 1) / double(s.layers.size());
   const bool ordered = !h.sampled && s.consecutive > 0;
-  const auto known = [](bool there, double value) { return there ? Json(value) : Json(nullptr); };
-  Json out;
+  const auto known = [](bool there, double value) { return there ? formats::Json(value) : formats::Json(nullptr); };
+  formats::Json out;
   out["file"] = trace.file();
   out["tokens"] = s.tokens;
   out["gpus"] = s.group.gpus;
@@ -250,4 +250,4 @@ std::string statistics_json(const Trace& trace, const TraceStatistics& s) {
   out["problems"] = problems(s);
   return out.dump(2) + "\n";
 }
-}  // namespace moesim
+}  // namespace moesim::routing

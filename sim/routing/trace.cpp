@@ -8,11 +8,11 @@
 
 #include "core/ceil_div.h"
 #include "core/check.h"
-#include "record/blob.h"
-#include "record/store.h"
+#include "results/blob.h"
+#include "results/store.h"
 #include "routing/trace_layout.h"
 
-namespace moesim {
+namespace moesim::routing {
 using namespace trace_layout;
 
 namespace {
@@ -22,11 +22,11 @@ constexpr std::size_t kMostCountBytes = std::size_t{256} << 20;
 
 struct Trace::State {
   std::string file;
-  Database db;
+  results::Database db;
   TraceHeader header;
   std::int64_t tokens = 0, passes = 0, blocks = 0;
   bool complete = false;
-  Statement get_tokens, get_experts, get_load;
+  results::Statement get_tokens, get_experts, get_load;
   struct Cached {
     std::int64_t block = -1;
     std::vector<std::int16_t> ids;
@@ -47,8 +47,8 @@ struct Trace::State {
     counts.resize(header.layers.size());
   }
 
-  static Database open(const std::string& f) {
-    Database db = Database::open(f);
+  static results::Database open(const std::string& f) {
+    results::Database db = results::Database::open(f);
     if (!db.has_table("trace") || !db.has_table("trace_experts"))
       throw ConfigError::placed(
           fmt::format("{}: is not a routing trace{}", f, db.has_table("metric") ? " but a results database" : ""));
@@ -59,7 +59,7 @@ struct Trace::State {
     throw ConfigError::placed(fmt::format("{}: the trace is damaged: {}", file, what));
   }
   std::string text(const char* key) const {
-    Statement get = db.prepare("SELECT value FROM trace WHERE key = ?");
+    results::Statement get = db.prepare("SELECT value FROM trace WHERE key = ?");
     if (!get.bind(0, std::string_view(key)).step()) damaged(fmt::format("\"{}\" is missing", key));
     return get.text(0);
   }
@@ -73,7 +73,7 @@ struct Trace::State {
   }
   std::vector<std::string> list(const char* table) const {
     std::vector<std::string> out;
-    for (Statement get = db.prepare(fmt::format("SELECT * FROM {} ORDER BY 1", table)); get.step();)
+    for (results::Statement get = db.prepare(fmt::format("SELECT * FROM {} ORDER BY 1", table)); get.step();)
       out.push_back(get.text(1));
     return out;
   }
@@ -96,7 +96,7 @@ struct Trace::State {
     h.requests = number("requests", 0, 1) != 0;
     h.phases = number("phases", 0, 1) != 0;
     h.sampled = number("sampled", 0, 1) != 0;
-    for (Statement get = db.prepare("SELECT layer FROM trace_layer ORDER BY ordinal"); get.step();)
+    for (results::Statement get = db.prepare("SELECT layer FROM trace_layer ORDER BY ordinal"); get.step();)
       h.layers.push_back(int(get.integer(0)));
     if (h.layers.empty()) damaged("it lists no layer");
     h.domains = list("trace_domain");
@@ -110,7 +110,7 @@ struct Trace::State {
   }
   std::vector<std::byte> unpack(std::span<const std::byte> blob, std::size_t size, const char* what) const {
     try {
-      std::vector<std::byte> out = decompress(blob, size);
+      std::vector<std::byte> out = results::decompress(blob, size);
       if (out.size() == size) return out;
     } catch (const ConfigError&) {  // says nothing of the file; damaged() does
     }
@@ -264,4 +264,4 @@ void Trace::load(int ordinal, std::int64_t first, std::int64_t count, std::span<
   s_->add_load_before(ordinal, first + count, 1, out);
   s_->add_load_before(ordinal, first, -1, out);
 }
-}  // namespace moesim
+}  // namespace moesim::routing

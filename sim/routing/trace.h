@@ -9,14 +9,13 @@
 
 #include "core/config.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 enum class TracePhase : std::uint8_t { prefill, decode };
-template <>
-struct EnumNames<TracePhase> {
-  static constexpr std::pair<std::string_view, TracePhase> table[] = {{"prefill", TracePhase::prefill},
-                                                                      {"decode", TracePhase::decode}};
-};
+constexpr auto enum_names(TracePhase) {
+  return std::to_array<std::pair<std::string_view, TracePhase>>({{"prefill", TracePhase::prefill},
+                                                                      {"decode", TracePhase::decode}});
+}
 
 /// What a trace says about itself.
 struct TraceHeader {
@@ -120,4 +119,4 @@ struct TokenRange {
 std::vector<TokenRange> select(const Trace& trace, const TraceFilter& filter);
 /// Tokens per expert, (layers, experts), of the selected tokens.
 std::vector<std::int64_t> selected_load(const Trace& trace, const TraceFilter& filter);
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace moesim::trace_layout {
+namespace moesim::routing::trace_layout {
 namespace {
 template <class T, class Member>
 std::byte* pack_column(std::span<const TraceToken> tokens, Member TraceToken::*member, std::byte* out) {
@@ -67,4 +67,4 @@ void unpack_ids(std::span<const std::byte> bytes, int width, std::span<std::int1
     std::transform(bytes.begin(), bytes.begin() + std::ptrdiff_t(out.size()), out.begin(),
                    [](std::byte b) { return std::int16_t(b); });
 }
-}  // namespace moesim::trace_layout
+}  // namespace moesim::routing::trace_layout

@@ -8,7 +8,7 @@
 
 #include "routing/trace.h"
 
-namespace moesim::trace_layout {
+namespace moesim::routing::trace_layout {
 
 static_assert(std::endian::native == std::endian::little, "blobs hold little-endian integers as they lie in memory");
 
@@ -42,4 +42,4 @@ int id_width(int experts, std::span<const std::int16_t> ids);
 std::vector<std::byte> pack_ids(std::span<const std::int16_t> ids, int width);
 /// bytes: out.size() * width.
 void unpack_ids(std::span<const std::byte> bytes, int width, std::span<std::int16_t> out);
-}  // namespace moesim::trace_layout
+}  // namespace moesim::routing::trace_layout

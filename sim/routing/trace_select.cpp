@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr std::int64_t kChunk = 1 << 16;  // tokens looked at together
 }  // namespace
@@ -36,4 +36,4 @@ std::vector<std::int64_t> selected_load(const Trace& trace, const TraceFilter& f
     }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -5,12 +5,12 @@
 
 #include "core/check.h"
 #include "core/files.h"
-#include "record/blob.h"
-#include "record/store.h"
+#include "results/blob.h"
+#include "results/store.h"
 #include "routing/trace.h"
 #include "routing/trace_layout.h"
 
-namespace moesim {
+namespace moesim::routing {
 using namespace trace_layout;
 
 namespace {
@@ -34,8 +34,8 @@ void remove_database(const std::string& file) {
 struct TraceWriter::State {
   std::string file, part;
   TraceHeader header;
-  Database db;
-  Statement add_tokens, add_experts, add_load;
+  results::Database db;
+  results::Statement add_tokens, add_experts, add_load;
   std::vector<TraceToken> tokens;                  // of the block being filled
   std::vector<std::vector<std::int16_t>> experts;  // by layer
   std::vector<std::vector<float>> weights;         // by layer
@@ -58,9 +58,9 @@ struct TraceWriter::State {
     db.exec("BEGIN");
   }
 
-  static Database create(const std::string& part) {
+  static results::Database create(const std::string& part) {
     remove_database(part);  // left by a program that was killed
-    Database db = Database::create(part);
+    results::Database db = results::Database::create(part);
     db.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");  // nobody reads it before it is renamed
     db.exec(kSchema);
     return db;
@@ -70,20 +70,20 @@ struct TraceWriter::State {
     const std::size_t layers = header.layers.size(), e = std::size_t(header.experts);
     for (std::size_t m = 0; m < layers; ++m)
       add_load.bind(0, blocks * std::int64_t(layers) + std::int64_t(m))
-          .bind(1, compress(std::as_bytes(std::span(counts).subspan(m * e, e)), 1))
+          .bind(1, results::compress(std::as_bytes(std::span(counts).subspan(m * e, e)), 1))
           .run();
   }
 
   void flush() {
     if (tokens.empty()) return;
     add_running_counts();
-    add_tokens.bind(0, blocks).bind(1, std::int64_t(tokens.size())).bind(2, compress(pack_tokens(tokens), 1)).run();
+    add_tokens.bind(0, blocks).bind(1, std::int64_t(tokens.size())).bind(2, results::compress(pack_tokens(tokens), 1)).run();
     const std::size_t layers = header.layers.size();
     for (std::size_t m = 0; m < layers; ++m) {
       const int width = id_width(header.experts, experts[m]);
       add_experts.bind(0, blocks * std::int64_t(layers) + std::int64_t(m)).bind(1, width);
-      add_experts.bind(2, compress(pack_ids(experts[m], width), 1));
-      header.weights ? add_experts.bind(3, compress(std::as_bytes(std::span(weights[m])), 1))
+      add_experts.bind(2, results::compress(pack_ids(experts[m], width), 1));
+      header.weights ? add_experts.bind(3, results::compress(std::as_bytes(std::span(weights[m])), 1))
                      : add_experts.bind_null(3);
       add_experts.run();
       std::uint32_t* const count = &counts[m * std::size_t(header.experts)];
@@ -100,7 +100,7 @@ struct TraceWriter::State {
     db.prepare("INSERT INTO trace VALUES(?, ?)").bind(0, std::string_view(key)).bind(1, std::string_view(value)).run();
   }
   void put_list(const char* table, const std::vector<std::string>& list) {
-    Statement add = db.prepare(fmt::format("INSERT INTO {} VALUES(?, ?)", table));
+    results::Statement add = db.prepare(fmt::format("INSERT INTO {} VALUES(?, ?)", table));
     for (std::size_t i = 0; i < list.size(); ++i) add.bind(0, std::int64_t(i)).bind(1, std::string_view(list[i])).run();
   }
   void write_header(std::int64_t total, bool complete) {
@@ -121,7 +121,7 @@ struct TraceWriter::State {
                                                    {"phases", header.phases},
                                                    {"sampled", header.sampled}};
     for (const auto& [key, value] : numbers) put(key, fmt::to_string(value));
-    Statement add = db.prepare("INSERT INTO trace_layer VALUES(?, ?)");
+    results::Statement add = db.prepare("INSERT INTO trace_layer VALUES(?, ?)");
     for (std::size_t m = 0; m < header.layers.size(); ++m) add.bind(0, std::int64_t(m)).bind(1, header.layers[m]).run();
     put_list("trace_domain", header.domains);
     put_list("trace_note", header.notes);
@@ -191,4 +191,4 @@ void TraceWriter::finish(bool complete) {
   if (error) throw ConfigError(fmt::format("{}: cannot be written: {}", s.file, error.message()));
   s.finished = true;
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -3,7 +3,7 @@
 #include "core/check.h"
 #include "routing/traffic_kinds.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 void count_rows(const RouterShape& router, Traffic& out) {
   out.router = router;
@@ -51,4 +51,4 @@ std::unique_ptr<TrafficSource> make_traffic(const Config& routing, const Traffic
   if (!routing.keys().empty()) routing.only({"kind", "trace"});
   return routing.placed([&] { return traffics().of_kind("balanced", context); });
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -12,7 +12,7 @@
 #include "routing/trace.h"
 #include "spec/group_shape.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 /// What of the model's router shapes the traffic: its experts, and how a token's experts are limited.
 struct RouterShape {
@@ -65,7 +65,7 @@ class TrafficSource {
 /// What every traffic source is built from besides its parameters.
 struct TrafficContext {
   RouterShape router;
-  GroupShape group;  // "hot rank" and "spread" need to know who holds what
+  spec::GroupShape group;  // "hot rank" and "spread" need to know who holds what
   std::uint64_t seed = 0;
   std::optional<TracePhase> phase;  // of a trace use only these tokens; unset: all
 };
@@ -77,4 +77,4 @@ const Family<TrafficSource, const TrafficContext&>& traffics();
 std::unique_ptr<TrafficSource> make_traffic(const Config& routing, const TrafficContext& context);
 /// Where the file of a section with `trace:` lies; "" without.  Throws ConfigError if it is not there.
 std::string trace_file(const Config& routing);
-}  // namespace moesim
+}  // namespace moesim::routing

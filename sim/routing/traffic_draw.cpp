@@ -7,7 +7,7 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 using Alias = ShareTables::Alias;
 
@@ -185,4 +185,4 @@ void draw_token(const ShareTables& tables, const RouterShape& router, int spread
     if (!taken(e, j)) out[j++] = std::int16_t(e);
   }
 }
-}  // namespace moesim
+}  // namespace moesim::routing

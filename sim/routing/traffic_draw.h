@@ -8,7 +8,7 @@
 #include "core/splitmix.h"
 #include "routing/traffic.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 /// Fast random bits for noise: splitmix64 on a counter.  The named streams of core/random.h take longer to set up than
 /// a whole layer's draw may last.
@@ -52,4 +52,4 @@ void draw_rows(const ShareTables& tables, int top_k, std::int64_t tokens, NoiseB
 /// spread_blocks: see Traffic.
 void draw_token(const ShareTables& tables, const RouterShape& router, int spread_blocks, NoiseBits& bits,
                 std::span<std::int16_t> out);
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -5,7 +5,7 @@
 
 #include "routing/traffic.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 using TrafficStrategy = Strategy<TrafficSource, const TrafficContext&>;
 TrafficStrategy balanced_traffic(), hot_experts_traffic(), hot_rank_traffic(), spread_traffic(),
@@ -18,11 +18,10 @@ enum class TraceAssign {
   request,     ///< consecutive tokens of one request after the other
   round_robin  ///< token i to GPU i modulo the GPUs
 };
-template <>
-struct EnumNames<TraceAssign> {
-  static constexpr std::pair<std::string_view, TraceAssign> table[] = {
-      {"chunk", TraceAssign::chunk}, {"request", TraceAssign::request}, {"round_robin", TraceAssign::round_robin}};
-};
+constexpr auto enum_names(TraceAssign) {
+  return std::to_array<std::pair<std::string_view, TraceAssign>>({
+      {"chunk", TraceAssign::chunk}, {"request", TraceAssign::request}, {"round_robin", TraceAssign::round_robin}});
+}
 struct TraceTrafficParams {
   DataFile file;
   std::string domain;  // "" for all
@@ -34,4 +33,4 @@ struct TraceTrafficParams {
   }
 };
 std::unique_ptr<TrafficSource> make_trace_traffic(const TraceTrafficParams& params, const TrafficContext& context);
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -4,7 +4,7 @@
 #include "core/check.h"
 #include "routing/traffic_kinds.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr std::int64_t kMostListed = 16'384;       // tokens of a step that come as lists
 constexpr std::int64_t kSample = 1'024;            // tokens that stand for a larger step's fan-out
@@ -266,4 +266,4 @@ TrafficStrategy trace_traffic() {
 std::unique_ptr<TrafficSource> make_trace_traffic(const TraceTrafficParams& params, const TrafficContext& context) {
   return std::make_unique<TraceTraffic>(params, context);
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -4,9 +4,9 @@
 #include "serving/deployment/deployment.h"
 #include "serving/report/report.h"
 
-namespace moesim {
+namespace moesim::serving {
 
-StudyEnd run_serving(StudyRun& run) {
+results::StudyEnd run_serving(results::StudyRun& run) {
   Engine engine;
   const std::unique_ptr<Deployment> deployment = build_deployment(run, engine);
   Deployment& d = *deployment;
@@ -14,7 +14,7 @@ StudyEnd run_serving(StudyRun& run) {
   const Config config = run.scenario.at("serving");
   Service service(engine, *d.workload, d.shape, balancers().make_or(config, "balancer", "least_loaded"),
                   balancers().make_or(config, "decode_balancer", "kv_aware"), d.use.get(), log, run.seed);
-  StudyEnd end;
+  results::StudyEnd end;
   end.interrupted = !service.run();
   report_service(run.results, d, service);
   if (d.use) d.use->report(run.results, service);
@@ -30,4 +30,4 @@ std::string serving_help() {
   return help_of<ServingSection>() + "  each of pools:\n" + help_of<PoolSection>() + "  each of faults:\n" +
          help_of<Fault>();
 }
-}  // namespace moesim
+}  // namespace moesim::serving

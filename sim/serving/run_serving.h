@@ -2,12 +2,12 @@
 #pragma once
 #include <string>
 
-#include "record/study.h"
+#include "results/study.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// Serves the scenario's requests and writes what came of them.
-StudyEnd run_serving(StudyRun& run);
+results::StudyEnd run_serving(results::StudyRun& run);
 /// The section's keys, defaults and meaning, and those of a pool.
 std::string serving_help();
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -5,7 +5,7 @@
 #include <array>
 #include <cstddef>
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 constexpr std::array kFamilies = {
     ArchitectureTraits{.of = Architecture::deepseek, .moe = MoeKeys::deepseek},
@@ -58,13 +58,13 @@ constexpr std::array kFamilies = {
 
 constexpr bool in_enum_order() {
   for (std::size_t i = 0; i < kFamilies.size(); ++i)
-    if (kFamilies[i].of != Architecture(i) || EnumNames<Architecture>::table[i].second != Architecture(i)) return false;
+    if (kFamilies[i].of != Architecture(i) || enum_names(Architecture{})[i].second != Architecture(i)) return false;
   return true;
 }
-static_assert(kFamilies.size() == std::size(EnumNames<Architecture>::table), "a row a family, and a name");
+static_assert(kFamilies.size() == std::size(enum_names(Architecture{})), "a row a family, and a name");
 static_assert(in_enum_order());
 }  // namespace
 
 std::span<const ArchitectureTraits> architectures() { return kFamilies; }
 const ArchitectureTraits& traits_of(Architecture architecture) { return kFamilies.at(std::size_t(architecture)); }
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -7,7 +7,7 @@
 
 #include "spec/attention_kind.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 /// Whose layer structure and weight names a model has.
 enum class Architecture {
@@ -24,9 +24,8 @@ enum class Architecture {
   gpt_oss,
   glm4_moe
 };
-template <>
-struct EnumNames<Architecture> {
-  static constexpr std::pair<std::string_view, Architecture> table[] = {{"deepseek", Architecture::deepseek},
+constexpr auto enum_names(Architecture) {
+  return std::to_array<std::pair<std::string_view, Architecture>>({{"deepseek", Architecture::deepseek},
                                                                         {"deepseek_v2", Architecture::deepseek_v2},
                                                                         {"deepseek_v3", Architecture::deepseek_v3},
                                                                         {"mixtral", Architecture::mixtral},
@@ -37,8 +36,8 @@ struct EnumNames<Architecture> {
                                                                         {"llama4", Architecture::llama4},
                                                                         {"gemma3", Architecture::gemma3},
                                                                         {"gpt_oss", Architecture::gpt_oss},
-                                                                        {"glm4_moe", Architecture::glm4_moe}};
-};
+                                                                        {"glm4_moe", Architecture::glm4_moe}});
+}
 
 /// What the gate product of a feed-forward network goes through.
 enum class Gating { silu, gelu };
@@ -106,4 +105,4 @@ struct ArchitectureTraits {
 /// Every family, in the order of the enum.
 std::span<const ArchitectureTraits> architectures();
 const ArchitectureTraits& traits_of(Architecture architecture);
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -1,6 +1,6 @@
 #include "spec/arithmetic.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 FlopRate peak_of(const Gpu& gpu, Dtype dtype) {
   switch (dtype) {
@@ -18,4 +18,4 @@ FlopRate peak_of(const Gpu& gpu, Dtype dtype) {
 }
 
 bool computes_in(const Gpu& gpu, Dtype dtype) { return peak_of(gpu, dtype).v > 0; }
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -3,9 +3,9 @@
 #include "spec/hardware.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 /// Tensor peak in a format, data sheet; 0 if the GPU lacks it.
 FlopRate peak_of(const Gpu& gpu, Dtype dtype);
 bool computes_in(const Gpu& gpu, Dtype dtype);
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -4,7 +4,7 @@
 #include "spec/attention_rules.h"
 #include "spec/scale_steps.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 /// GQA's KV heads where it stands in for another kind.
 constexpr int kUsualGroups = 8;
@@ -92,4 +92,4 @@ const AttentionRules& grouped_rules() {
   static const HeadRules rules(true);
   return rules;
 }
-}  // namespace moesim
+}  // namespace moesim::spec

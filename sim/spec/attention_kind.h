@@ -6,12 +6,11 @@
 
 #include "core/config.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 enum class AttentionKind { mha, gqa, mla };
-template <>
-struct EnumNames<AttentionKind> {
-  static constexpr std::pair<std::string_view, AttentionKind> table[] = {
-      {"MHA", AttentionKind::mha}, {"GQA", AttentionKind::gqa}, {"MLA", AttentionKind::mla}};
-};
-}  // namespace moesim
+constexpr auto enum_names(AttentionKind) {
+  return std::to_array<std::pair<std::string_view, AttentionKind>>({
+      {"MHA", AttentionKind::mha}, {"GQA", AttentionKind::gqa}, {"MLA", AttentionKind::mla}});
+}
+}  // namespace moesim::spec

@@ -5,7 +5,7 @@
 #include "spec/attention_rules.h"
 #include "spec/scale_steps.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 /// DeepSeek's widths, where MLA stands in for another kind.
 constexpr int kUsualLatent = 512, kUsualRope = 64;
@@ -94,4 +94,4 @@ const AttentionRules& latent_rules() {
   static const LatentRules rules;
   return rules;
 }
-}  // namespace moesim
+}  // namespace moesim::spec

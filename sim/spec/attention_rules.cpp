@@ -1,6 +1,6 @@
 #include "spec/attention_rules.h"
 
-namespace moesim {
+namespace moesim::spec {
 const AttentionRules& rules_of(AttentionKind kind) {
   switch (kind) {
     case AttentionKind::mha:
@@ -12,4 +12,4 @@ const AttentionRules& rules_of(AttentionKind kind) {
   }
   throw std::logic_error("a kind of attention without rules");
 }
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -9,7 +9,7 @@
 #include "spec/model.h"
 #include "spec/scale.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 /// One weight of a layer's attention; a vector (norm, bias) has one row.
 struct AttentionWeight {
@@ -51,4 +51,4 @@ const AttentionRules& rules_of(AttentionKind kind);
 const AttentionRules& multi_head_rules();
 const AttentionRules& grouped_rules();
 const AttentionRules& latent_rules();
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -7,7 +7,7 @@
 #include "spec/hardware.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 /// `name`: a catalogue name, a YAML path, a Hugging Face config.json, or a folder that holds one.
 /// `beside`: the file that names it, "" for the command line; its folder is searched first.
@@ -30,4 +30,4 @@ Cluster read_cluster(const Config& config);
 
 /// The `type` key of a file in hardware/: gpu, node, fabric, cluster, or another folder's; "" if it has none.
 std::string hardware_type(const std::string& file);
-}  // namespace moesim
+}  // namespace moesim::spec

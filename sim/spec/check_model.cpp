@@ -2,7 +2,7 @@
 
 #include "spec/attention_rules.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 class Checker {
  public:
@@ -93,4 +93,4 @@ void check_model(const Model& model, const Refuse& refuse) {
   checker.attention();
   checker.rope();
 }
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -3,8 +3,8 @@
 #include "spec/field_checks.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 /// Calls `refuse` for the first rule broken.
 void check_model(const Model& model, const Refuse& refuse);
-}  // namespace moesim
+}  // namespace moesim::spec

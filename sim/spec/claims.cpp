@@ -10,7 +10,7 @@
 #include "spec/count.h"
 #include "spec/layer_shape.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 constexpr double kGB = 1e9;
 
@@ -244,4 +244,4 @@ std::vector<Claim> popular_claims() {
   about_training(catalogue, out);
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::spec

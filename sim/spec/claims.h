@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-namespace moesim {
+namespace moesim::spec {
 
 struct Claim {
   std::string about, claim;
@@ -12,4 +12,4 @@ struct Claim {
 };
 /// Reads the models and GPUs it needs from the catalogues.
 std::vector<Claim> popular_claims();
-}  // namespace moesim
+}  // namespace moesim::spec

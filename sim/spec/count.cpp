@@ -7,7 +7,7 @@
 #include "spec/attention_rules.h"
 #include "spec/layer_shape.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 /// Tokens kept, summed over layers, of a sequence of `tokens`.
 std::int64_t kept(const Model& m, std::int64_t tokens) {
@@ -90,4 +90,4 @@ Flops prefill_flops(const Model& model, std::int64_t length) {
 Flops training_flops(const Model& model, std::int64_t length, bool causal) {
   return {3 * forward(model, over_prompt(model, length, causal), full_width(model))};
 }
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -6,7 +6,7 @@
 #include "core/units.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 enum class ParameterPart { embedding, attention, dense, routed, shared, gate, norm, head };
 
@@ -66,11 +66,10 @@ enum class CacheFormat {
   fp8,     ///< one byte an element
   fp8_mla  ///< MLA: FP8 latent, an FP32 scale for each 128 of it, BF16 rope part (656 B for 512 + 64); else as fp8
 };
-template <>
-struct EnumNames<CacheFormat> {
-  static constexpr std::pair<std::string_view, CacheFormat> table[] = {
-      {"bf16", CacheFormat::bf16}, {"fp8", CacheFormat::fp8}, {"fp8_mla", CacheFormat::fp8_mla}};
-};
+constexpr auto enum_names(CacheFormat) {
+  return std::to_array<std::pair<std::string_view, CacheFormat>>({
+      {"bf16", CacheFormat::bf16}, {"fp8", CacheFormat::fp8}, {"fp8_mla", CacheFormat::fp8_mla}});
+}
 /// Whether the cache holds a latent instead of keys and values, and decoding attends to that.
 bool caches_latent(const Model& model);
 /// Keys and values of one token in one layer.
@@ -94,4 +93,4 @@ Flops decode_flops(const Model& model, std::int64_t context);
 Flops prefill_flops(const Model& model, std::int64_t length);
 /// training: three times the forward pass.  Non-causal counts the whole square, as many publications do.
 Flops training_flops(const Model& model, std::int64_t length, bool causal);
-}  // namespace moesim
+}  // namespace moesim::spec

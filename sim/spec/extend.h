@@ -11,7 +11,7 @@
 #include "core/config.h"
 #include "core/paths.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 /// Notes every field of `value`, nested ones as `key.field`, in the resolved form of `config`.
 class FieldNoter {
@@ -141,4 +141,4 @@ T read_entry(const EntryKind<T>& kind, const Config& config) {
   note_fields(config, out);
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string_view>
 
-namespace moesim {
+namespace moesim::spec {
 
 /// Told of the field's path ("moe.top_k") and the problem; must throw.
 using Refuse = std::function<void(std::string_view key, std::string_view problem)>;
@@ -30,4 +30,4 @@ class FieldChecks {
  private:
   const Refuse& refuse_;
 };
-}  // namespace moesim
+}  // namespace moesim::spec

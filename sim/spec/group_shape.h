@@ -4,7 +4,7 @@
 
 #include "core/ceil_div.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 /// Numbered node by node: GPU g is on node g / gpus_per_node.  The last node may have fewer.
 struct GroupShape {
@@ -20,4 +20,4 @@ struct GroupShape {
 /// Experts of each GPU where they lie in order: expert e on GPU e / contiguous_experts(experts, gpus).  The last GPUs
 /// have fewer if it does not divide.
 inline int contiguous_experts(int experts, int gpus) { return ceil_div(experts, gpus); }
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -3,7 +3,7 @@
 #include "spec/catalogue.h"
 #include "spec/extend.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 bool never(const Config&) { return false; }
 template <class T>
@@ -99,4 +99,4 @@ std::string hardware_type(const std::string& file) {
   const Config config = Config::load(file);
   return config.is_map() && config.has("type") ? config.at("type").text() : "";
 }
-}  // namespace moesim
+}  // namespace moesim::spec

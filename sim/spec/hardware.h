@@ -6,7 +6,7 @@
 #include "core/config.h"
 #include "core/units.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 struct Gpu {
   std::string name, title;
@@ -59,13 +59,12 @@ struct Node {
 };
 
 enum class FabricKind { rail_leaf_spine, three_level_fat_tree, multi_plane_fat_tree };
-template <>
-struct EnumNames<FabricKind> {
-  static constexpr std::pair<std::string_view, FabricKind> table[] = {
+constexpr auto enum_names(FabricKind) {
+  return std::to_array<std::pair<std::string_view, FabricKind>>({
       {"rail_leaf_spine", FabricKind::rail_leaf_spine},
       {"three_level_fat_tree", FabricKind::three_level_fat_tree},
-      {"multi_plane_fat_tree", FabricKind::multi_plane_fat_tree}};
-};
+      {"multi_plane_fat_tree", FabricKind::multi_plane_fat_tree}});
+}
 
 struct Fabric {
   std::string name, title;
@@ -97,4 +96,4 @@ struct Cluster {
   std::string name, title;  // of a catalogue entry; "" for one that a scenario writes out
   int gpus() const { return node.gpus * nodes; }
 };
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -8,7 +8,7 @@
 #include "spec/check_model.h"
 #include "spec/hugging_face_attention.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 /// A checked field's path as config.json calls it.
 std::string_view key_of(std::string_view path) {
@@ -37,7 +37,7 @@ std::string_view key_of(std::string_view path) {
 }
 
 /// DeepSeek's names; DeepSeekMoE-16B has no gate keys and behaves as softmax, greedy.
-MoeShape read_deepseek_moe(const JsonObject& v, const Model& m) {
+MoeShape read_deepseek_moe(const formats::JsonObject& v, const Model& m) {
   MoeShape s;
   s.experts = v.whole("n_routed_experts");
   s.expert_width = v.whole("moe_intermediate_size");
@@ -70,7 +70,7 @@ MoeShape read_deepseek_moe(const JsonObject& v, const Model& m) {
 }
 
 /// Which layers have experts; a run of dense ones from the first on is all that can be said.
-void read_qwen_layers(const JsonObject& v, MoeShape& s) {
+void read_qwen_layers(const formats::JsonObject& v, MoeShape& s) {
   s.layer_frequency = v.whole_or("decoder_sparse_step", 1);
   const std::vector<int> dense = v.has("mlp_only_layers") ? v.list("mlp_only_layers") : std::vector<int>{};
   for (std::size_t i = 0; i < dense.size(); ++i)
@@ -78,7 +78,7 @@ void read_qwen_layers(const JsonObject& v, MoeShape& s) {
   s.first_dense_layers = int(dense.size());
 }
 
-MoeShape read_other_moe(const JsonObject& v, const Model& m) {
+MoeShape read_other_moe(const formats::JsonObject& v, const Model& m) {
   const ArchitectureTraits& family = traits_of(m.architecture);
   MoeShape s;
   s.experts = v.has("num_local_experts") ? v.whole("num_local_experts") : v.whole("num_experts");
@@ -118,7 +118,7 @@ const char* experts_key(MoeKeys keys) {
   return "num_local_experts";
 }
 
-void read_ffn(const JsonObject& v, Model& m) {
+void read_ffn(const formats::JsonObject& v, Model& m) {
   const MoeKeys keys = traits_of(m.architecture).moe;
   if (keys != MoeKeys::none) {
     if (!v.has("n_routed_experts") && !v.has("num_local_experts") && !v.has("num_experts"))
@@ -129,9 +129,9 @@ void read_ffn(const JsonObject& v, Model& m) {
   m.dense_width = v.has("intermediate_size_mlp") ? v.whole("intermediate_size_mlp") : v.whole("intermediate_size");
 }
 
-Dtype read_dtype(const JsonObject& root, const JsonObject& v) {
+Dtype read_dtype(const formats::JsonObject& root, const formats::JsonObject& v) {
   if (root.has("quantization_config")) {
-    const JsonObject q = root.part("quantization_config");
+    const formats::JsonObject q = root.part("quantization_config");
     const std::string method = q.text_or("quant_method", "");
     if (method == "fp8") return Dtype::fp8;
     if (method == "mxfp4") return Dtype::fp4;
@@ -145,12 +145,12 @@ Dtype read_dtype(const JsonObject& root, const JsonObject& v) {
 }
 
 /// The family that `model_type` names.
-Architecture architecture_of(const JsonObject& root) {
+Architecture architecture_of(const formats::JsonObject& root) {
   const std::string type = root.text("model_type");
   std::vector<std::string_view> known;
   for (const ArchitectureTraits& family : architectures()) {
-    if (type == name_of(family.of) || type == family.also_read) return family.of;
-    known.push_back(name_of(family.of));
+    if (type == formats::name_of(family.of) || type == family.also_read) return family.of;
+    known.push_back(formats::name_of(family.of));
     if (!family.also_read.empty()) known.push_back(family.also_read);
   }
   root.fail("model_type", fmt::format("\"{}\" is not known{}", type, suggestion(type, known, "known types")));
@@ -158,11 +158,11 @@ Architecture architecture_of(const JsonObject& root) {
 }  // namespace
 
 Model read_hugging_face(const std::string& file) {
-  const JsonValue document = read_json(file);
-  const JsonObject root(document, file);
+  const formats::JsonValue document = formats::read_json(file);
+  const formats::JsonObject root(document, file);
   Model m;
   m.architecture = architecture_of(root);
-  const JsonObject v = root.has("text_config") ? root.part("text_config") : root;
+  const formats::JsonObject v = root.has("text_config") ? root.part("text_config") : root;
   const ArchitectureTraits& family = traits_of(m.architecture);
   const ConfigDefaults& missing = family.missing;
   m.vocabulary = missing.vocabulary > 0 ? v.whole_or("vocab_size", missing.vocabulary) : v.whole("vocab_size");
@@ -185,4 +185,4 @@ Model read_hugging_face(const std::string& file) {
   check_model(m, [&](std::string_view path, std::string_view problem) { v.fail(key_of(path), problem); });
   return m;
 }
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -6,7 +6,7 @@
 
 #include "spec/layer_shape.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 /// Every layer of `layers` that `picks` says so.
 template <class Picks>
@@ -17,7 +17,7 @@ std::vector<int> layers_where(int layers, Picks picks) {
   return out;
 }
 
-void read_latent_attention(const JsonObject& v, AttentionShape& a) {
+void read_latent_attention(const formats::JsonObject& v, AttentionShape& a) {
   a.kind = AttentionKind::mla;
   a.heads = a.kv_heads = v.whole("num_attention_heads");
   a.q_lora_rank = v.whole_or("q_lora_rank", 0);
@@ -30,7 +30,7 @@ void read_latent_attention(const JsonObject& v, AttentionShape& a) {
 
 /// What a missing key means is in Llama4TextConfig of transformers' configuration_llama4.py.  Its first version took
 /// a number for the flag, 4, where any but 0 means true.
-void read_temperature(const JsonObject& v, AttentionShape& a) {
+void read_temperature(const formats::JsonObject& v, AttentionShape& a) {
   const bool tuned = v.has_number("attn_temperature_tuning") ? v.number_or("attn_temperature_tuning", 0) != 0
                                                              : v.flag_or("attn_temperature_tuning", true);
   if (!tuned) return;
@@ -38,7 +38,7 @@ void read_temperature(const JsonObject& v, AttentionShape& a) {
   a.temperature_floor = v.number_or("floor_scale", 8192);
 }
 
-void read_head_attention(const JsonObject& v, Model& m) {
+void read_head_attention(const formats::JsonObject& v, Model& m) {
   AttentionShape& a = m.attention;
   a.heads = v.whole("num_attention_heads");
   a.kv_heads = v.whole_or("num_key_value_heads", a.heads);
@@ -58,7 +58,7 @@ void read_head_attention(const JsonObject& v, Model& m) {
 }
 
 /// The windowed layers of a config.json that does not list them.
-std::vector<int> usual_windowed_layers(const JsonObject& v, const Model& m) {
+std::vector<int> usual_windowed_layers(const formats::JsonObject& v, const Model& m) {
   switch (traits_of(m.architecture).windowed) {
     case WindowedLayers::from_one_on:
       return layers_where(m.layers, [&](int layer) { return layer >= v.whole_or("max_window_layers", 0); });
@@ -73,7 +73,7 @@ std::vector<int> usual_windowed_layers(const JsonObject& v, const Model& m) {
   return {};
 }
 
-void read_widths(const JsonObject& v, Model& m) {
+void read_widths(const formats::JsonObject& v, Model& m) {
   switch (traits_of(m.architecture).attention) {
     case AttentionKind::mha:
     case AttentionKind::gqa:
@@ -83,7 +83,7 @@ void read_widths(const JsonObject& v, Model& m) {
   }
 }
 
-void read_windows(const JsonObject& v, Model& m) {
+void read_windows(const formats::JsonObject& v, Model& m) {
   AttentionShape& a = m.attention;
   if (traits_of(m.architecture).chunk_keys) {
     a.sliding_window = v.whole_or("attention_chunk_size", 0);
@@ -107,7 +107,7 @@ void read_windows(const JsonObject& v, Model& m) {
   if (a.sliding_layers.empty()) a.sliding_window = 0;
 }
 
-void read_rope_scaling(const JsonObject& s, RopeShape& r) {
+void read_rope_scaling(const formats::JsonObject& s, RopeShape& r) {
   const std::string kind = s.text_or("rope_type", s.text_or("type", ""));
   if (kind == "default") return;
   if (kind != "yarn" && kind != "llama3" && kind != "linear")
@@ -127,7 +127,7 @@ void read_rope_scaling(const JsonObject& s, RopeShape& r) {
 }
 
 /// Llama-4: a 1 or 0 for each layer, or every how many layers one has no RoPE.
-int read_no_rope(const JsonObject& v, int layers) {
+int read_no_rope(const formats::JsonObject& v, int layers) {
   const std::vector<int> rotating = v.has("no_rope_layers") ? v.list("no_rope_layers") : std::vector<int>{};
   if (rotating.empty()) {
     const int every = v.whole_or("no_rope_layer_interval", 4);
@@ -149,14 +149,14 @@ int read_no_rope(const JsonObject& v, int layers) {
 
 /// Up to transformers 4: rope_theta and rope_scaling; from 5 on: rope_parameters, one for each kind of layer if they
 /// differ.
-void read_rope(const JsonObject& v, Model& m) {
+void read_rope(const formats::JsonObject& v, Model& m) {
   RopeShape& r = m.rope;
   const ArchitectureTraits& family = traits_of(m.architecture);
   r.theta = v.number_or("rope_theta", family.missing.rope_theta);
   r.local_theta = v.number_or("rope_local_base_freq", family.missing.local_theta);
   r.partial = v.number_or("partial_rotary_factor", 1);
   if (v.has("rope_parameters")) {
-    JsonObject p = v.part("rope_parameters");
+    formats::JsonObject p = v.part("rope_parameters");
     if (p.has("sliding_attention")) r.local_theta = p.part("sliding_attention").number_or("rope_theta", r.local_theta);
     if (p.has("full_attention")) p = p.part("full_attention");
     r.theta = p.number_or("rope_theta", r.theta);
@@ -168,8 +168,8 @@ void read_rope(const JsonObject& v, Model& m) {
   if (family.chunk_keys) r.no_rope_every = read_no_rope(v, m.layers);
 }
 
-void read_attention(const JsonObject& v, Model& m) {
+void read_attention(const formats::JsonObject& v, Model& m) {
   read_widths(v, m);
   read_windows(v, m);
 }
-}  // namespace moesim
+}  // namespace moesim::spec

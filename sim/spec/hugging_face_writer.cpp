@@ -4,15 +4,15 @@
 #include "spec/hugging_face.h"
 #include "spec/layer_shape.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 std::string_view model_type(const Model& m) {
   const ArchitectureTraits& family = traits_of(m.architecture);
-  return family.written_type.empty() ? name_of(family.of) : family.written_type;
+  return family.written_type.empty() ? formats::name_of(family.of) : family.written_type;
 }
 
-void add_latents(const AttentionShape& a, Json& out) {
-  out["q_lora_rank"] = a.q_lora_rank > 0 ? Json(a.q_lora_rank) : Json(nullptr);
+void add_latents(const AttentionShape& a, formats::Json& out) {
+  out["q_lora_rank"] = a.q_lora_rank > 0 ? formats::Json(a.q_lora_rank) : formats::Json(nullptr);
   out["kv_lora_rank"] = a.kv_lora_rank;
   out["qk_nope_head_dim"] = a.qk_nope_head_dim;
   out["qk_rope_head_dim"] = a.qk_rope_head_dim;
@@ -20,7 +20,7 @@ void add_latents(const AttentionShape& a, Json& out) {
 }
 
 /// Llama-4's chunks, its layers without positions and how they sharpen their queries.
-void add_chunks(const Model& m, const std::vector<LayerShape>& layers, Json& out) {
+void add_chunks(const Model& m, const std::vector<LayerShape>& layers, formats::Json& out) {
   const AttentionShape& a = m.attention;
   out["attention_chunk_size"] = windowed_read(m).width;
   for (const LayerShape& layer : layers) out["no_rope_layers"].push_back(layer.attention.rope.active ? 1 : 0);
@@ -28,7 +28,7 @@ void add_chunks(const Model& m, const std::vector<LayerShape>& layers, Json& out
   if (a.temperature_scale > 0) out["attn_scale"] = a.temperature_scale, out["floor_scale"] = a.temperature_floor;
 }
 
-void add_heads(const Model& m, Json& out) {
+void add_heads(const Model& m, formats::Json& out) {
   const AttentionShape& a = m.attention;
   const ArchitectureTraits& family = traits_of(m.architecture);
   const std::vector<LayerShape> layers = layer_shapes(m);
@@ -43,7 +43,7 @@ void add_heads(const Model& m, Json& out) {
     out["layer_types"].push_back(layer.attention.reads.bounded() ? "sliding_attention" : "full_attention");
 }
 
-void add_attention(const Model& m, Json& out) {
+void add_attention(const Model& m, formats::Json& out) {
   out["num_attention_heads"] = m.attention.heads;
   out["num_key_value_heads"] = m.attention.kv_heads;
   switch (m.attention.kind) {
@@ -55,12 +55,12 @@ void add_attention(const Model& m, Json& out) {
   }
 }
 
-void add_rope(const RopeShape& r, Json& out) {
+void add_rope(const RopeShape& r, formats::Json& out) {
   out["rope_theta"] = r.theta;
   if (r.local_theta > 0) out["rope_local_base_freq"] = r.local_theta;
   if (r.partial != 1) out["partial_rotary_factor"] = r.partial;
   if (r.scaling == "none") return;
-  Json& s = out["rope_scaling"];
+  formats::Json& s = out["rope_scaling"];
   s["rope_type"] = s["type"] = r.scaling;  // the second is what remote code of older models reads
   s["factor"] = r.factor;
   if (r.original_positions > 0) s["original_max_position_embeddings"] = r.original_positions;
@@ -75,15 +75,15 @@ void add_rope(const RopeShape& r, Json& out) {
   }
 }
 
-void add_deepseek_moe(const MoeShape& s, Json& out) {
+void add_deepseek_moe(const MoeShape& s, formats::Json& out) {
   out["n_routed_experts"] = s.experts;
   out["moe_intermediate_size"] = s.expert_width;
-  out["n_shared_experts"] = s.shared_experts > 0 ? Json(s.shared_experts) : Json(nullptr);
+  out["n_shared_experts"] = s.shared_experts > 0 ? formats::Json(s.shared_experts) : formats::Json(nullptr);
   out["num_experts_per_tok"] = s.top_k;
   out["first_k_dense_replace"] = s.first_dense_layers;
   out["moe_layer_freq"] = s.layer_frequency;
-  out["scoring_func"] = name_of(s.score);
-  out["topk_method"] = name_of(s.selection);
+  out["scoring_func"] = formats::name_of(s.score);
+  out["topk_method"] = formats::name_of(s.selection);
   out["n_group"] = s.groups;
   out["topk_group"] = s.groups_used;
   out["norm_topk_prob"] = s.normalise;
@@ -91,7 +91,7 @@ void add_deepseek_moe(const MoeShape& s, Json& out) {
   out["aux_loss_alpha"] = s.balance_loss;
 }
 
-void add_qwen_moe(const MoeShape& s, Json& out) {
+void add_qwen_moe(const MoeShape& s, formats::Json& out) {
   out["num_experts_per_tok"] = s.top_k;
   out["router_aux_loss_coef"] = s.balance_loss;
   out["num_experts"] = s.experts;
@@ -103,14 +103,14 @@ void add_qwen_moe(const MoeShape& s, Json& out) {
   out["mlp_only_layers"] = dense;
 }
 
-void add_local_moe(const MoeShape& s, Json& out) {
+void add_local_moe(const MoeShape& s, formats::Json& out) {
   out["num_experts_per_tok"] = s.top_k;
   out["router_aux_loss_coef"] = s.balance_loss;
   out["num_local_experts"] = s.experts;
   out["intermediate_size"] = s.expert_width;
 }
 
-void add_moe(const Model& m, Json& out) {
+void add_moe(const Model& m, formats::Json& out) {
   const MoeShape& s = *m.moe;
   switch (traits_of(m.architecture).moe) {
     case MoeKeys::deepseek:
@@ -129,7 +129,7 @@ void add_moe(const Model& m, Json& out) {
 }  // namespace
 
 std::string hugging_face_json(const Model& m, std::string_view dtype) {
-  Json out{{"model_type", model_type(m)},
+  formats::Json out{{"model_type", model_type(m)},
            {"torch_dtype", dtype},
            {"vocab_size", m.vocabulary},
            {"hidden_size", m.hidden},
@@ -145,4 +145,4 @@ std::string hugging_face_json(const Model& m, std::string_view dtype) {
   if (m.mtp_layers > 0) out["num_nextn_predict_layers"] = m.mtp_layers;
   return out.dump(2) + "\n";
 }
-}  // namespace moesim
+}  // namespace moesim::spec

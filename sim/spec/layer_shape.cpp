@@ -4,7 +4,7 @@
 
 #include "spec/attention_rules.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 bool is_windowed(const AttentionShape& a, int layer) {
   return a.sliding_window > 0 && std::ranges::binary_search(a.sliding_layers, layer);
@@ -84,4 +84,4 @@ std::vector<int> Model::moe_layers() const {
     if (is_mixture(*this, layer)) out.push_back(layer);
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::spec

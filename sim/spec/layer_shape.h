@@ -6,7 +6,7 @@
 
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 /// The keys a query sees: up to its own, from first_key() on.
 struct KeysRead {
@@ -101,4 +101,4 @@ int windowed_layers(const Model& model);
 
 /// Whether a layer has RoPE by RopeShape::no_rope_every.
 bool has_rope(const RopeShape& rope, int layer);
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -9,7 +9,7 @@
 #include "spec/hugging_face.h"
 #include "spec/scale.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 bool is_unpublished(const Config& config) { return config.has("unpublished"); }
 
@@ -78,4 +78,4 @@ Model read_model(const Config& config) {
   note_fields(config, model);
   return model;
 }
-}  // namespace moesim
+}  // namespace moesim::spec

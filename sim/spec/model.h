@@ -9,7 +9,7 @@
 #include "spec/architecture.h"
 #include "spec/attention_kind.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 enum class Score { softmax, sigmoid };
 /// How a token's experts are selected from their scores.
@@ -22,25 +22,22 @@ enum class Selection {
 };
 enum class Dtype { fp32, bf16, fp16, fp8, fp4 };
 
-template <>
-struct EnumNames<Score> {
-  static constexpr std::pair<std::string_view, Score> table[] = {{"softmax", Score::softmax},
-                                                                 {"sigmoid", Score::sigmoid}};
-};
-template <>
-struct EnumNames<Selection> {
-  static constexpr std::pair<std::string_view, Selection> table[] = {
+constexpr auto enum_names(Score) {
+  return std::to_array<std::pair<std::string_view, Score>>({{"softmax", Score::softmax},
+                                                                 {"sigmoid", Score::sigmoid}});
+}
+constexpr auto enum_names(Selection) {
+  return std::to_array<std::pair<std::string_view, Selection>>({
       {"greedy", Selection::greedy},
       {"group_limited_greedy", Selection::group_limited_greedy},
       {"noaux_tc", Selection::noaux_tc},
       {"topk_softmax", Selection::topk_softmax},
-      {"top1_input", Selection::top1_input}};
-};
-template <>
-struct EnumNames<Dtype> {
-  static constexpr std::pair<std::string_view, Dtype> table[] = {
-      {"fp32", Dtype::fp32}, {"bf16", Dtype::bf16}, {"fp16", Dtype::fp16}, {"fp8", Dtype::fp8}, {"fp4", Dtype::fp4}};
-};
+      {"top1_input", Selection::top1_input}});
+}
+constexpr auto enum_names(Dtype) {
+  return std::to_array<std::pair<std::string_view, Dtype>>({
+      {"fp32", Dtype::fp32}, {"bf16", Dtype::bf16}, {"fp16", Dtype::fp16}, {"fp8", Dtype::fp8}, {"fp4", Dtype::fp4}});
+}
 
 struct AttentionShape {
   AttentionKind kind = AttentionKind::mha;
@@ -222,4 +219,4 @@ struct Model {
   /// Model layer numbers of the MoE layers, ascending.
   std::vector<int> moe_layers() const;
 };
-}  // namespace moesim
+}  // namespace moesim::spec

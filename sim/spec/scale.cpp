@@ -9,7 +9,7 @@
 #include "spec/check_model.h"
 #include "spec/scale_steps.h"
 
-namespace moesim {
+namespace moesim::spec {
 void fail_scale(std::string_view key, std::string_view problem) {
   throw ConfigError(fmt::format("scale.{}", key), std::string(problem));
 }
@@ -70,4 +70,4 @@ Scale laptop_scale(const Model& model) {
   rules_of(a.kind).fit_laptop(a, s);
   return s;
 }
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -6,7 +6,7 @@
 #include "core/config.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 struct Scale {
   double factor = 1;
@@ -40,4 +40,4 @@ Model scaled(const Model& model, const Scale& scale);
 /// A model small enough to compute with here, that routes like the original: hidden width 128, experts 32 wide, 4
 /// heads, byte vocabulary; parts that are smaller already stay.
 Scale laptop_scale(const Model& model);
-}  // namespace moesim
+}  // namespace moesim::spec

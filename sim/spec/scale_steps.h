@@ -5,7 +5,7 @@
 
 #include "spec/scale.h"
 
-namespace moesim {
+namespace moesim::spec {
 
 /// Throws ConfigError "scale.KEY: problem".
 [[noreturn]] void fail_scale(std::string_view key, std::string_view problem);
@@ -19,4 +19,4 @@ void not_for(std::string_view key, const std::optional<int>& given, std::string_
 void scale_equal_heads(AttentionShape& a, const Scale& s);
 /// What scaling the `before` heads left of the factor, for what a head holds.
 double left_of_factor(const AttentionShape& a, const Scale& s, int before);
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace moesim {
+namespace moesim::spec {
 
 std::vector<double> gpu_speeds(const Config& list, const std::vector<SlowGpu>& slow_gpus, int gpus) {
   std::vector<double> out(std::size_t(gpus), 1.0);
@@ -14,4 +14,4 @@ std::vector<double> gpu_speeds(const Config& list, const std::vector<SlowGpu>& s
   }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::spec

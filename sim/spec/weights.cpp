@@ -6,7 +6,7 @@
 #include "spec/attention_rules.h"
 #include "spec/count.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 std::int64_t blocks(std::int64_t n, std::int64_t size) { return ceil_div(n, size); }
 
@@ -192,4 +192,4 @@ double weight_bytes_read(const Model& model, Storage storage, int batch) {
   }
   return sum;
 }
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -8,7 +8,7 @@
 
 #include "routing/traffic_draw.h"
 
-namespace moesim {
+namespace moesim::training {
 
 BiasBalancer::BiasBalancer(std::vector<double> popularity, const BalanceSection& section)
     : popularity_(std::move(popularity)), bias_(popularity_.size()), shares_(popularity_.size()), section_(section) {
@@ -32,17 +32,17 @@ void BiasBalancer::step() {
 double BiasBalancer::imbalance() const { return std::ranges::max(shares_) * double(shares_.size()) - 1; }
 
 namespace {
-BiasBalancer balanced(const TrafficSource& source, const BalanceSection& section, int layer, int experts) {
+BiasBalancer balanced(const routing::TrafficSource& source, const BalanceSection& section, int layer, int experts) {
   std::vector<double> popularity(static_cast<std::size_t>(experts));
   source.shares(layer, 0, popularity);
   return BiasBalancer(std::move(popularity), section);
 }
 
 /// Draws from the balanced shares; the same at every step.
-class Balanced final : public TrafficSource {
+class Balanced final : public routing::TrafficSource {
  public:
-  Balanced(const TrainingPlan& plan, const TrafficContext& context, const BalanceSection& section,
-           std::unique_ptr<TrafficSource> source)
+  Balanced(const TrainingPlan& plan, const routing::TrafficContext& context, const BalanceSection& section,
+           std::unique_ptr<routing::TrafficSource> source)
       : context_(context), source_(std::move(source)), first_(plan.model.layers) {
     for (int layer = 0; layer < plan.model.layers; ++layer) {
       if (!plan.model.is_moe_layer(layer)) continue;
@@ -50,7 +50,7 @@ class Balanced final : public TrafficSource {
       BiasBalancer balancer = balanced(*source_, section, layer, context.router.experts);
       for (int i = 0; i < section.steps; ++i) balancer.step();
       row_.resize(std::size_t(layer) + 1, tables_.size());
-      tables_.push_back(share_tables(balancer.shares(), context.router));
+      tables_.push_back(routing::share_tables(balancer.shares(), context.router));
     }
     scratch_.resize(std::size_t(context.router.experts));
   }
@@ -58,12 +58,12 @@ class Balanced final : public TrafficSource {
     std::ranges::copy(table(layer).shares, out.begin());
   }
   void draw_load(int layer, std::int64_t step, std::int64_t tokens, std::span<double> out) const override {
-    NoiseBits bits(context_.seed, std::uint64_t(layer), std::uint64_t(step), 1);
+    routing::NoiseBits bits(context_.seed, std::uint64_t(layer), std::uint64_t(step), 1);
     std::vector<std::int32_t> rows(out.size());
-    draw_rows(table(layer), context_.router.top_k, tokens, bits, scratch_, rows);
+    routing::draw_rows(table(layer), context_.router.top_k, tokens, bits, scratch_, rows);
     std::ranges::copy(rows, out.begin());
   }
-  void draw(int layer, std::int64_t step, std::span<const std::int32_t> tokens, Traffic& out) const override {
+  void draw(int layer, std::int64_t step, std::span<const std::int32_t> tokens, routing::Traffic& out) const override {
     const std::size_t experts = std::size_t(context_.router.experts);
     out.router = context_.router;
     out.sources = int(tokens.size());
@@ -73,27 +73,27 @@ class Balanced final : public TrafficSource {
     out.sample.clear();
     out.spread_blocks = 0;
     for (std::size_t s = 0; s < tokens.size(); ++s) {
-      NoiseBits bits(context_.seed, std::uint64_t(layer), std::uint64_t(step), s + 2);
-      draw_rows(table(layer), context_.router.top_k, tokens[s], bits, scratch_,
+      routing::NoiseBits bits(context_.seed, std::uint64_t(layer), std::uint64_t(step), s + 2);
+      routing::draw_rows(table(layer), context_.router.top_k, tokens[s], bits, scratch_,
                 std::span(out.rows).subspan(s * experts, experts));
     }
   }
 
  private:
-  const ShareTables& table(int layer) const {
+  const routing::ShareTables& table(int layer) const {
     return tables_[row_[std::min(std::size_t(std::max(layer, first_)), row_.size() - 1)]];
   }
-  TrafficContext context_;
-  std::unique_ptr<TrafficSource> source_;
+  routing::TrafficContext context_;
+  std::unique_ptr<routing::TrafficSource> source_;
   int first_;
   std::vector<std::size_t> row_;  // (layers): which table; a dense layer has the one before
-  std::vector<ShareTables> tables_;
+  std::vector<routing::ShareTables> tables_;
   mutable std::vector<float> scratch_;
 };
 }  // namespace
 
-std::unique_ptr<TrafficSource> balanced_by_bias(const Config& training, const TrainingPlan& plan,
-                                                const TrafficContext& context, std::unique_ptr<TrafficSource> source) {
+std::unique_ptr<routing::TrafficSource> balanced_by_bias(const Config& training, const TrainingPlan& plan,
+                                                const routing::TrafficContext& context, std::unique_ptr<routing::TrafficSource> source) {
   if (!training.has("balance")) return source;
   const Config config = training.at("balance");
   const auto section = read<BalanceSection>(config);
@@ -105,7 +105,7 @@ std::unique_ptr<TrafficSource> balanced_by_bias(const Config& training, const Tr
   return std::make_unique<Balanced>(plan, context, section, std::move(source));
 }
 
-BalanceHistory balance_history(const Config& training, const TrainingPlan& plan, const TrafficSource& source) {
+BalanceHistory balance_history(const Config& training, const TrainingPlan& plan, const routing::TrafficSource& source) {
   BalanceHistory out;
   const auto section = read<BalanceSection>(training.at("balance"));
   std::vector<BiasBalancer> layers;
@@ -123,4 +123,4 @@ BalanceHistory balance_history(const Config& training, const TrainingPlan& plan,
   }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::training

@@ -3,11 +3,11 @@
 #include <memory>
 #include <vector>
 
-#include "record/results.h"
+#include "results/results.h"
 #include "routing/traffic.h"
 #include "training/plan.h"
 
-namespace moesim {
+namespace moesim::training {
 
 struct BalanceSection {
   int steps = 0;
@@ -38,8 +38,8 @@ class BiasBalancer {
 
 /// The source as it is after `balance.steps` steps of balancing; `source` itself if the section asks for none.
 /// Throws ConfigError for numbers that make no sense.
-std::unique_ptr<TrafficSource> balanced_by_bias(const Config& training, const TrainingPlan& plan,
-                                                const TrafficContext& context, std::unique_ptr<TrafficSource> source);
+std::unique_ptr<routing::TrafficSource> balanced_by_bias(const Config& training, const TrainingPlan& plan,
+                                                const routing::TrafficContext& context, std::unique_ptr<routing::TrafficSource> source);
 
 /// Imbalance of the expert shares, mean over layers, after 0, 1, 2, 4, ... steps.
 struct BalanceHistory {
@@ -47,5 +47,5 @@ struct BalanceHistory {
   std::vector<double> imbalance;
 };
 /// source: the one before balancing.
-BalanceHistory balance_history(const Config& training, const TrainingPlan& plan, const TrafficSource& source);
-}  // namespace moesim
+BalanceHistory balance_history(const Config& training, const TrainingPlan& plan, const routing::TrafficSource& source);
+}  // namespace moesim::training

@@ -8,7 +8,7 @@
 #include "core/ceil_div.h"
 #include "core/random.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
 constexpr double kHour = 3600;
 
@@ -142,20 +142,20 @@ void check_section(const Config& config, const CampaignSection& s) {
     config.at("ramp").fail("from must be at least 0, tokens between 0 and the run's");
 }
 
-double step_seconds(const Config& scenario, std::uint64_t seed, const PlanChange& change, StudyEnd& end) {
+double step_seconds(const Config& scenario, std::uint64_t seed, const PlanChange& change, results::StudyEnd& end) {
   TrainingSetup setup(scenario, seed, change);
-  const StepOutcome step = setup.run(0, nullptr);
+  const schedule::StepOutcome step = setup.run(0, nullptr);
   end.events += setup.engine().executed();
   end.fingerprint = (end.fingerprint ^ setup.engine().fingerprint()) * 0x9E3779B97F4A7C15;
   return seconds(step.step);
 }
 
 /// Half of the batch, if the schedule takes it: the second point of the line.
-StepLine line_of(StudyRun& run, const TrainingPlan& plan, int batch, int sequence, double step_time, StudyEnd& end) {
+StepLine line_of(results::StudyRun& run, const TrainingPlan& plan, int batch, int sequence, double step_time, results::StudyEnd& end) {
   const int share = plan.data * plan.section.micro_batch;
   const int half = batch / share / 2 / plan.schedule.ranks * plan.schedule.ranks * share;
   const Config schedule = run.scenario.at("training").at_or_empty("schedule");
-  const auto policy = pipeline_schedules().make_or(run.scenario.at("training"), "schedule", "1f1b");
+  const auto policy = schedule::pipeline_schedules().make_or(run.scenario.at("training"), "schedule", "1f1b");
   if (half <= 0 || half == batch || !policy->refusal(plan.schedule.ranks, half / share).empty()) return {step_time, 0};
   const double other = step_seconds(run.scenario, run.seed, {half, sequence, {}}, end);
   const double slope = (step_time - other) / (batch - half);
@@ -168,7 +168,7 @@ CampaignOutcome play_campaign(const std::vector<CampaignPart>& parts, const Camp
   return Player(section, gpus, nics, nodes, slow_factor, seed).play(parts);
 }
 
-void run_campaign(StudyRun& run, TrainingSetup& setup, const StepFigures& figures, StudyEnd& end) {
+void run_campaign(results::StudyRun& run, TrainingSetup& setup, const StepFigures& figures, results::StudyEnd& end) {
   const Config config = run.scenario.at("training").at("run");
   const auto section = read<CampaignSection>(config);
   check_section(config, section);
@@ -189,11 +189,11 @@ void run_campaign(StudyRun& run, TrainingSetup& setup, const StepFigures& figure
     slow = std::max(1.0, step_seconds(run.scenario, run.seed, change, end) / figures.step_time);
     run.results.metric("straggler_step_factor", slow, "");
   }
-  const Node& node = plan.cluster.node;
+  const spec::Node& node = plan.cluster.node;
   const int nodes = ceil_div(plan.gpus, node.gpus);
   const CampaignOutcome out = play_campaign(parts, section, plan.gpus, nodes * node.nics, nodes, slow, run.seed);
   const double gpu_hours = out.seconds / kHour * plan.gpus;
-  Results& r = run.results;
+  results::Results& r = run.results;
   r.metric("run_days", out.seconds / 86400, "days");
   r.metric("run_steps", double(out.steps), "");
   r.metric("run_tokens", out.tokens, "tokens");
@@ -212,4 +212,4 @@ void run_campaign(StudyRun& run, TrainingSetup& setup, const StepFigures& figure
   r.metric("run_cost", gpu_hours * node.gpu.price.v, "USD");
   r.metric("run_energy", out.seconds * plan.gpus * node.gpu.power.v * section.power_share, "J");
 }
-}  // namespace moesim
+}  // namespace moesim::training

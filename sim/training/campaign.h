@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "core/config.h"
-#include "record/study.h"
+#include "results/study.h"
 #include "training/iteration.h"
 
-namespace moesim {
+namespace moesim::training {
 
 /// Tokens trained with another sequence length and batch, after the main part.
 struct SequencePhase {
@@ -96,5 +96,5 @@ CampaignOutcome play_campaign(const std::vector<CampaignPart>& parts, const Camp
                               int nics, int nodes, double slow_factor, std::uint64_t seed);
 
 /// Simulates the steps that the run needs besides `figures`, plays it, writes its metrics (run_days, run_cost, ...).
-void run_campaign(StudyRun& run, TrainingSetup& setup, const StepFigures& figures, StudyEnd& end);
-}  // namespace moesim
+void run_campaign(results::StudyRun& run, TrainingSetup& setup, const StepFigures& figures, results::StudyEnd& end);
+}  // namespace moesim::training

@@ -2,15 +2,15 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::training {
 
-TrainingCosts::TrainingCosts(const TrainingPlan& plan, KernelCosts& kernels, Network& network, TrainingLoads* loads)
+TrainingCosts::TrainingCosts(const TrainingPlan& plan, compute::KernelCosts& kernels, network::Network& network, TrainingLoads* loads)
     : plan_(plan),
       kernels_(kernels),
       network_(network),
       loads_(loads),
       send_times_(std::size_t(plan.schedule.ranks * plan.schedule.ranks), Time{-1}) {
-  message_ = bf16_row(plan_.model.hidden) * plan_.tokens_per_member();
+  message_ = network::bf16_row(plan_.model.hidden) * plan_.tokens_per_member();
   price_blocks(kernels);
   price_end(network);
   find_resident();
@@ -23,13 +23,13 @@ void TrainingCosts::open_exchanges() {
     for (int rank = 0; rank < plan_.schedule.ranks; ++rank) {
       std::vector<GpuId> members;
       for (int m = 0; m < plan_.members; ++m) members.push_back(gpu({replica, rank, m}));
-      groups_.push_back(std::make_unique<ExchangeGroup>(network_.topology(), std::move(members)));
+      groups_.push_back(std::make_unique<network::ExchangeGroup>(network_.topology(), std::move(members)));
     }
-  specs_.resize(std::size_t(kPieces) * kSides);
+  specs_.resize(std::size_t(schedule::kPieces) * kSides);
   for (int side = 0; side < kSides; ++side)
-    for (Piece piece : {Piece::dispatch, Piece::combine, Piece::combine_back, Piece::dispatch_back}) {
-      const bool out = piece == Piece::dispatch || piece == Piece::combine_back;
-      ExchangeSpec& spec = specs_[std::size_t(piece) * kSides + std::size_t(side)];
+    for (schedule::Piece piece : {schedule::Piece::dispatch, schedule::Piece::combine, schedule::Piece::combine_back, schedule::Piece::dispatch_back}) {
+      const bool out = piece == schedule::Piece::dispatch || piece == schedule::Piece::combine_back;
+      network::ExchangeSpec& spec = specs_[std::size_t(piece) * kSides + std::size_t(side)];
       spec = out ? plan_.setup.dispatch : plan_.setup.combine;
       // Beside compute it takes as long as one with that many more bytes.
       spec.payload = spec.row;
@@ -37,23 +37,23 @@ void TrainingCosts::open_exchanges() {
     }
 }
 
-GpuId TrainingCosts::gpu(const GpuSeat& seat) const {
+GpuId TrainingCosts::gpu(const schedule::GpuSeat& seat) const {
   return GpuId(
       std::uint32_t(seat.rank * plan_.gpus_per_stage + seat.replica * plan_.replica_gpus + seat.member * plan_.stride));
 }
 
-PieceCost& TrainingCosts::fixed(int stage, int block, Piece piece, bool beside) {
-  return fixed_[((first_block_[std::size_t(stage)] + std::size_t(block)) * kPieces + std::size_t(piece)) * kSides +
+schedule::PieceCost& TrainingCosts::fixed(int stage, int block, schedule::Piece piece, bool beside) {
+  return fixed_[((first_block_[std::size_t(stage)] + std::size_t(block)) * schedule::kPieces + std::size_t(piece)) * kSides +
                 beside];
 }
 
-Time TrainingCosts::collective(Collective what, const std::vector<GpuId>& members, double bytes) const {
+Time TrainingCosts::collective(network::Collective what, const std::vector<GpuId>& members, double bytes) const {
   if (members.size() < 2 || bytes <= 0) return {};
-  return collective_time(network_.topology(), network_.calibration(), what, CollectiveAlgorithm::best, members,
+  return network::collective_time(network_.topology(), network_.calibration(), what, network::CollectiveAlgorithm::best, members,
                          {std::int64_t(bytes)});
 }
 
-BlockTraits TrainingCosts::traits(int stage, int block) const {
+schedule::BlockTraits TrainingCosts::traits(int stage, int block) const {
   const PlanBlock& b = plan_.stages[std::size_t(stage)][std::size_t(block)];
   return {b.moe, b.kind == PlanBlock::Kind::layer || b.kind == PlanBlock::Kind::head};
 }
@@ -62,11 +62,11 @@ int TrainingCosts::layer(int stage, int block) const {
   return b.kind == PlanBlock::Kind::layer ? b.layer : -1;
 }
 
-PieceCost TrainingCosts::compute(const PieceRef& piece) {
-  PieceCost cost = fixed(piece.stage, piece.block, piece.piece, piece.beside);
-  if ((piece.piece == Piece::experts || piece.piece == Piece::experts_back || piece.piece == Piece::experts_weight) &&
+schedule::PieceCost TrainingCosts::compute(const schedule::PieceRef& piece) {
+  schedule::PieceCost cost = fixed(piece.stage, piece.block, piece.piece, piece.beside);
+  if ((piece.piece == schedule::Piece::experts || piece.piece == schedule::Piece::experts_back || piece.piece == schedule::Piece::experts_weight) &&
       traits(piece.stage, piece.block).exchanges) {
-    const PieceCost more = expert_piece(piece);
+    const schedule::PieceCost more = expert_piece(piece);
     cost.busy += more.busy;
     cost.exposed += more.exposed;
   }
@@ -74,8 +74,8 @@ PieceCost TrainingCosts::compute(const PieceRef& piece) {
   return cost;
 }
 
-PieceCost TrainingCosts::expert_piece(const PieceRef& piece) {
-  const ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
+schedule::PieceCost TrainingCosts::expert_piece(const schedule::PieceRef& piece) {
+  const exchange::ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
   const std::size_t slots = std::size_t(load.slots / load.gpus);
   int used = 0, tiles = 0;
   for (std::size_t k = 0; k < slots; ++k) {
@@ -84,47 +84,47 @@ PieceCost TrainingCosts::expert_piece(const PieceRef& piece) {
     tiles += (rows + 127) / 128;
   }
   if (used == 0) return {};
-  PieceCost out{expert_time(piece.piece, piece.beside, used, tiles), {}};
+  schedule::PieceCost out{expert_time(piece.piece, piece.beside, used, tiles), {}};
   const int parts = plan_.section.parallel.expert_tensor;
-  if (parts > 1 && !is_weight(piece.piece)) {
+  if (parts > 1 && !schedule::is_weight(piece.piece)) {
     // Each GPU of the expert's tensor group needs all rows, and their partial results are added up.
     std::vector<GpuId> group;
     for (int i = 0; i < parts; ++i) group.push_back(GpuId(std::uint32_t(i)));
     const double bytes = double(tiles) * 128 * plan_.model.hidden * 2;
     out.exposed =
-        collective(Collective::all_gather, group, bytes) + collective(Collective::reduce_scatter, group, bytes);
+        collective(network::Collective::all_gather, group, bytes) + collective(network::Collective::reduce_scatter, group, bytes);
     const Time now = network_.engine().now();
     for (GpuId& member : group) member = GpuId(index(gpu(piece.seat)) + index(member));
-    for (const Collective what : {Collective::all_gather, Collective::reduce_scatter})
-      network_.count(collective_transfers(network_.topology(), network_.calibration(), what, CollectiveAlgorithm::best,
+    for (const network::Collective what : {network::Collective::all_gather, network::Collective::reduce_scatter})
+      network_.count(network::collective_transfers(network_.topology(), network_.calibration(), what, network::CollectiveAlgorithm::best,
                                           group, {std::int64_t(bytes)}),
                      now, now + out.exposed);
   }
   return out;
 }
 
-std::unique_ptr<Rendezvous> TrainingCosts::exchange(const PieceRef& piece, std::function<void(int)> arrived) {
-  const ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
-  return open_exchange(network_, *groups_[std::size_t(piece.seat.replica * plan_.schedule.ranks + piece.seat.rank)],
+std::unique_ptr<network::Rendezvous> TrainingCosts::exchange(const schedule::PieceRef& piece, std::function<void(int)> arrived) {
+  const exchange::ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
+  return network::open_exchange(network_, *groups_[std::size_t(piece.seat.replica * plan_.schedule.ranks + piece.seat.rank)],
                        specs_[std::size_t(piece.piece) * kSides + piece.beside], load, std::move(arrived));
 }
 
-void TrainingCosts::send(const GpuSeat& from, int to_rank, bool, Action delivered) {
-  const GpuSeat to{from.replica, to_rank, from.member};
+void TrainingCosts::send(const schedule::GpuSeat& from, int to_rank, bool, Action delivered) {
+  const schedule::GpuSeat to{from.replica, to_rank, from.member};
   if (!network_.closed_form()) return network_.send(gpu(from), gpu(to), message_, delivered);
   Time& takes = send_times_[std::size_t(from.rank * plan_.schedule.ranks + to_rank)];
-  if (takes.v < 0) takes = collective(Collective::point_to_point, {gpu(from), gpu(to)}, double(message_.v));
+  if (takes.v < 0) takes = collective(network::Collective::point_to_point, {gpu(from), gpu(to)}, double(message_.v));
   const Time now = network_.engine().now();
-  const Transfer message = network_.bulk(gpu(from), gpu(to), message_);
+  const network::Transfer message = network_.bulk(gpu(from), gpu(to), message_);
   network_.count({&message, 1}, now, now + takes);
   network_.engine().after(takes, "send", delivered);
 }
 
-Bytes TrainingCosts::kept(const PieceRef& piece) {
+Bytes TrainingCosts::kept(const schedule::PieceRef& piece) {
   const std::size_t block = first_block_[std::size_t(piece.stage)] + std::size_t(piece.block);
-  if (piece.piece == Piece::attention) return kept_[block];
+  if (piece.piece == schedule::Piece::attention) return kept_[block];
   if (!traits(piece.stage, piece.block).exchanges) return {};
-  const ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
+  const exchange::ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
   const std::size_t slots = std::size_t(load.slots / load.gpus);
   std::int64_t rows = 0;
   for (std::size_t k = 0; k < slots; ++k) rows += load.slot_rows[std::size_t(piece.seat.member) * slots + k];
@@ -134,4 +134,4 @@ Bytes TrainingCosts::kept(const PieceRef& piece) {
 void TrainingCosts::finished(int replica, int stage, int micro_batch) {
   if (loads_ != nullptr) loads_->release(replica, stage, micro_batch);
 }
-}  // namespace moesim
+}  // namespace moesim::training

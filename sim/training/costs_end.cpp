@@ -8,10 +8,10 @@
 #include "training/costs.h"
 #include "training/rank_holds.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
-double bytes_of(Dtype dtype) {
-  return dtype == Dtype::fp32 ? 4 : dtype == Dtype::fp8 ? 1 : dtype == Dtype::fp4 ? 0.5 : 2;
+double bytes_of(spec::Dtype dtype) {
+  return dtype == spec::Dtype::fp32 ? 4 : dtype == spec::Dtype::fp8 ? 1 : dtype == spec::Dtype::fp4 ? 0.5 : 2;
 }
 
 std::vector<GpuId> group_of(int first, int stride, int count) {
@@ -22,7 +22,7 @@ std::vector<GpuId> group_of(int first, int stride, int count) {
 }  // namespace
 
 BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& block) {
-  const Model& m = plan.model;
+  const spec::Model& m = plan.model;
   const ParallelSection& p = plan.section.parallel;
   const double words = double(m.vocabulary) * m.hidden;
   BlockParameters out;
@@ -35,26 +35,26 @@ BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& bloc
       return out;
     case PlanBlock::Kind::mtp:  // its embedding and head are the model's, on the same rank if the schedule folds
       out.dense = 2.0 * m.hidden * m.hidden + 2.0 * m.hidden;
-      if (plan.schedule.layout == Layout::straight) out.dense += words / p.tensor;
+      if (plan.schedule.layout == schedule::Layout::straight) out.dense += words / p.tensor;
       return out;
     case PlanBlock::Kind::layer:
       break;
   }
-  out.dense = double(attention_parameters(m)) / p.tensor + double(m.norms_per_layer) * m.hidden;
+  out.dense = double(spec::attention_parameters(m)) / p.tensor + double(m.norms_per_layer) * m.hidden;
   if (!block.moe) {
     out.dense += 3.0 * m.hidden * m.dense_width / p.tensor;
     return out;
   }
-  const MoeShape& moe = *m.moe;
-  out.dense += double(gate_parameters(m)) + 3.0 * m.hidden * moe.shared_experts * moe.expert_width / p.tensor;
-  out.experts = double(expert_parameters(m)) * moe.experts / p.expert / p.expert_tensor;
+  const spec::MoeShape& moe = *m.moe;
+  out.dense += double(spec::gate_parameters(m)) + 3.0 * m.hidden * moe.shared_experts * moe.expert_width / p.tensor;
+  out.experts = double(spec::expert_parameters(m)) * moe.experts / p.expert / p.expert_tensor;
   return out;
 }
 
-void TrainingCosts::price_end(const Network& network) {
+void TrainingCosts::price_end(const network::Network& network) {
   const ParallelSection& p = plan_.section.parallel;
   const StateSection& state = plan_.section.state;
-  const Schedule& s = plan_.schedule;
+  const schedule::Schedule& s = plan_.schedule;
   const bool sharded = p.zero >= 1;
   const int dense_copies = plan_.gpus_per_stage / p.tensor, expert_copies = plan_.expert_data;
   for (int rank = 0; rank < s.ranks; ++rank) {
@@ -71,20 +71,20 @@ void TrainingCosts::price_end(const Network& network) {
         sum.experts += here.experts;
       }
       ChunkEnd& end = ends_.emplace_back();
-      const Collective reduce = sharded ? Collective::reduce_scatter : Collective::all_reduce;
+      const network::Collective reduce = sharded ? network::Collective::reduce_scatter : network::Collective::all_reduce;
       const double gradient = bytes_of(state.gradients), weight = bytes_of(state.weights);
       end.reduction =
           collective(reduce, dense, sum.dense * gradient) + collective(reduce, experts, sum.experts * gradient);
       if (sharded)
-        end.gather = collective(Collective::all_gather, dense, sum.dense * weight) +
-                     collective(Collective::all_gather, experts, sum.experts * weight);
+        end.gather = collective(network::Collective::all_gather, dense, sum.dense * weight) +
+                     collective(network::Collective::all_gather, experts, sum.experts * weight);
       // From ZeRO 2 on gradients leave after every micro-batch; with 3 parameters come back before every pass.
       const int micro = plan_.micro_batches, part = p.expert * p.expert_tensor;
       const double reductions = p.zero >= 2 ? micro : 1, gathers = !sharded ? 0 : p.zero == 3 ? 2 * micro : 1;
       for (const auto& [group, parameters, copies] :
            {std::tuple{dense, sum.dense, p.tensor}, std::tuple{experts, sum.experts, part}}) {
         calls_.push_back({reduce, group, parameters * gradient, reductions, copies, 1});
-        calls_.push_back({Collective::all_gather, group, parameters * weight, gathers, copies, 1});
+        calls_.push_back({network::Collective::all_gather, group, parameters * weight, gathers, copies, 1});
       }
       list_calls(rank, s.stage_of(rank, chunk));
       // Each parameter: gradient read, master and moments read and written, the kernels' copy written.
@@ -103,20 +103,20 @@ void TrainingCosts::price_end(const Network& network) {
         const Time gathered{std::int64_t(double(end.gather.v) / of_blocks)};
         for (int b = 0; b < blocks(stage); ++b)
           for (bool beside : {false, true}) {
-            const auto busy = [&](std::initializer_list<Piece> pieces) {
+            const auto busy = [&](std::initializer_list<schedule::Piece> pieces) {
               Time total{};
-              for (Piece piece : pieces) total += fixed(stage, b, piece, beside).busy;
+              for (schedule::Piece piece : pieces) total += fixed(stage, b, piece, beside).busy;
               return total;
             };
-            const Time forward = busy({Piece::attention, Piece::shared, Piece::merge});
-            const Time backward = busy({Piece::attention_back, Piece::shared_back, Piece::experts_back,
-                                        Piece::shared_weight, Piece::attention_weight});
-            fixed(stage, b, Piece::attention_weight, beside).exposed +=
+            const Time forward = busy({schedule::Piece::attention, schedule::Piece::shared, schedule::Piece::merge});
+            const Time backward = busy({schedule::Piece::attention_back, schedule::Piece::shared_back, schedule::Piece::experts_back,
+                                        schedule::Piece::shared_weight, schedule::Piece::attention_weight});
+            fixed(stage, b, schedule::Piece::attention_weight, beside).exposed +=
                 hidden(reduced, backward, plan_.section.gradient_reduction);
             if (p.zero < 3) continue;
-            fixed(stage, b, Piece::attention, beside).exposed +=
+            fixed(stage, b, schedule::Piece::attention, beside).exposed +=
                 hidden(gathered, forward, plan_.section.parameter_gathering);
-            fixed(stage, b, Piece::attention_back, beside).exposed +=
+            fixed(stage, b, schedule::Piece::attention_back, beside).exposed +=
                 hidden(gathered, backward, plan_.section.parameter_gathering);
           }
         end.reduction = {};
@@ -125,32 +125,32 @@ void TrainingCosts::price_end(const Network& network) {
     }
   }
   const std::vector<GpuId> ranks = group_of(0, plan_.gpus_per_stage, s.ranks);
-  norm_ = collective_time(network.topology(), network.calibration(), Collective::all_reduce, CollectiveAlgorithm::best,
+  norm_ = network::collective_time(network.topology(), network.calibration(), network::Collective::all_reduce, network::CollectiveAlgorithm::best,
                           ranks, {8});
-  calls_.push_back({Collective::all_reduce, ranks, 8, 1, plan_.gpus_per_stage, 1});
+  calls_.push_back({network::Collective::all_reduce, ranks, 8, 1, plan_.gpus_per_stage, 1});
 }
 
 /// Tensor and context parallelism of a stage's GPUs, all micro-batches.
 void TrainingCosts::list_calls(int rank, int stage) {
   const ParallelSection& p = plan_.section.parallel;
   const int first = rank * plan_.gpus_per_stage, micro = plan_.micro_batches, wide = p.tensor * p.context;
-  for (const Collective what : {Collective::all_gather, Collective::reduce_scatter})
+  for (const network::Collective what : {network::Collective::all_gather, network::Collective::reduce_scatter})
     calls_.push_back({what, group_of(first, 1, p.tensor), activations_,
                       double(tensor_pairs_[std::size_t(stage)]) * micro, plan_.gpus_per_stage / p.tensor, p.tensor});
   for (int i = 0; i < p.tensor; ++i)
-    calls_.push_back({Collective::all_gather, group_of(first + i, p.tensor, p.context), keys_,
+    calls_.push_back({network::Collective::all_gather, group_of(first + i, p.tensor, p.context), keys_,
                       double(context_rings_[std::size_t(stage)]) * micro, plan_.gpus_per_stage / wide, wide});
 }
 
 void TrainingCosts::count_collectives(Time start, Time end) {
   for (const Call& c : calls_) {
     if (c.members.size() < 2 || c.bytes < 1 || c.times <= 0) continue;
-    const std::vector<Transfer> first =
-        collective_transfers(network_.topology(), network_.calibration(), c.what, CollectiveAlgorithm::best, c.members,
+    const std::vector<network::Transfer> first =
+        network::collective_transfers(network_.topology(), network_.calibration(), c.what, network::CollectiveAlgorithm::best, c.members,
                              {std::int64_t(c.bytes)});
     for (int copy = 0; copy < c.copies; ++copy)
-      for (const Transfer& t : first) {
-        Transfer moved = t.times(c.times);
+      for (const network::Transfer& t : first) {
+        network::Transfer moved = t.times(c.times);
         moved.from = GpuId(index(t.from) + std::size_t(copy * c.shift));
         moved.to = GpuId(index(t.to) + std::size_t(copy * c.shift));
         network_.count({&moved, 1}, start, end);
@@ -165,19 +165,19 @@ Time TrainingCosts::gather(int rank, int chunk) const {
   return ends_[std::size_t(rank * plan_.schedule.chunks + chunk)].gather;
 }
 
-Time TrainingCosts::optimizer(const GpuSeat& seat) const {
+Time TrainingCosts::optimizer(const schedule::GpuSeat& seat) const {
   double bytes = 0;
   for (int chunk = 0; chunk < plan_.schedule.chunks; ++chunk)
     bytes += ends_[std::size_t(seat.rank * plan_.schedule.chunks + chunk)].update_bytes;
   if (bytes < 1) return {};
-  const Time time = kernels_.time(MemoryOp{MemoryKind::optimizer, {std::int64_t(bytes)}});
+  const Time time = kernels_.time(compute::MemoryOp{compute::MemoryKind::optimizer, {std::int64_t(bytes)}});
   return from_seconds(seconds(time) / speed(seat));
 }
 
 void TrainingCosts::find_resident() {
   for (int rank = 0; rank < plan_.schedule.ranks; ++rank) {
     const RankHolds holds = rank_holds(plan_, rank, loads_ != nullptr ? loads_->slots_per_gpu() : 0);
-    resident_.push_back(training_memory(plan_.model, holds.layers, holds.state, plan_.batch, holds.rows, {},
+    resident_.push_back(compute::training_memory(plan_.model, holds.layers, holds.state, plan_.batch, holds.rows, {},
                                         plan_.setup.options, holds.buffers));
     const Bytes total = resident_.back().total();
     if (total > memory())
@@ -189,4 +189,4 @@ void TrainingCosts::find_resident() {
                       double(memory().v) * 1e-9));
   }
 }
-}  // namespace moesim
+}  // namespace moesim::training

@@ -9,83 +9,63 @@
 #include "spec/count.h"
 #include "training/balance.h"
 
-namespace moesim {
+namespace moesim::training {
 
 TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const PlanChange& change)
     : plan_(read_plan(scenario, change)) {
-  network_ = make_network(scenario, engine_, plan_.cluster);
-  kernel_model_ = make_kernel_model(scenario, plan_.cluster.node.gpu);
-  kernels_ = std::make_unique<KernelCosts>(*kernel_model_);
+  network_ = network::make_network(scenario, engine_, plan_.cluster);
+  kernel_model_ = compute::make_kernel_model(scenario, plan_.cluster.node.gpu);
+  kernels_ = std::make_unique<compute::KernelCosts>(*kernel_model_);
   split_layers(plan_, scenario, [&](const PlanBlock& block) { return block_seconds(plan_, block, *kernels_); });
   if (plan_.model.moe) {
-    const MoeShape& moe = *plan_.model.moe;
+    const spec::MoeShape& moe = *plan_.model.moe;
     const int per_node = std::min(plan_.members, std::max(1, plan_.cluster.node.gpus / plan_.stride));
-    const TrafficContext context{
+    const routing::TrafficContext context{
         {moe.experts, moe.top_k, moe.groups, moe.groups_used}, {plan_.members, per_node}, seed, std::nullopt};
-    traffic_ = make_traffic(scenario.at_or_empty("routing"), context);
+    traffic_ = routing::make_traffic(scenario.at_or_empty("routing"), context);
     traffic_ = balanced_by_bias(scenario.at("training"), plan_, context, std::move(traffic_));
-    placement_ = read_placement(scenario, plan_.model, context.group, [&](int layer, std::span<double> loads) {
+    placement_ = placement::read_placement(scenario, plan_.model, context.group, [&](int layer, std::span<double> loads) {
                    traffic_->shares(layer, 0, loads);
                  }).maps;
     loads_ =
-        std::make_unique<TrainingLoads>(plan_, *traffic_, placement_, context.group, read_replica_choice(scenario));
+        std::make_unique<TrainingLoads>(plan_, *traffic_, placement_, context.group, placement::read_replica_choice(scenario));
   }
   costs_ = std::make_unique<TrainingCosts>(plan_, *kernels_, *network_, loads_.get());
 }
 TrainingSetup::~TrainingSetup() = default;
 
-StepOutcome TrainingSetup::run(std::int64_t step, SpanLog* spans) {
+schedule::StepOutcome TrainingSetup::run(std::int64_t step, results::SpanLog* spans) {
   if (loads_) loads_->begin_step(step);
-  Executor executor(
+  schedule::Executor executor(
       engine_, plan_.schedule, plan_.templates, {plan_.replicas, plan_.members}, *costs_,
-      [this](const GpuSeat& seat) { return costs_->gpu(seat); }, spans);
+      [this](const schedule::GpuSeat& seat) { return costs_->gpu(seat); }, spans);
   const Time start = engine_.now();
-  StepOutcome out = executor.run();
+  schedule::StepOutcome out = executor.run();
   const bool all = gpus_a_simulated_one() == 1;
-  const LinkTotals before = all ? LinkTotals{} : link_totals(*network_);
+  const network::LinkTotals before = all ? network::LinkTotals{} : network::link_totals(*network_);
   costs_->count_collectives(start, engine_.now());
   if (!all) {
-    const LinkTotals after = link_totals(*network_);
+    const network::LinkTotals after = network::link_totals(*network_);
     for (std::size_t k = 0; k < after.size(); ++k) collectives_[k] += after[k] - before[k];
   }
   return out;
 }
 
-LinkTotals TrainingSetup::link_totals_of_all() {
-  LinkTotals out = link_totals(*network_);
+network::LinkTotals TrainingSetup::link_totals_of_all() {
+  network::LinkTotals out = network::link_totals(*network_);
   for (std::size_t k = 0; k < out.size(); ++k)
     out[k] = (out[k] - collectives_[k]) * gpus_a_simulated_one() + collectives_[k];
   return out;
 }
 
-std::string_view name_of(Spent what) {
-  switch (what) {
-    case Spent::forward:
-      return "forward";
-    case Spent::backward:
-      return "backward";
-    case Spent::weight:
-      return "weight";
-    case Spent::overlapped:
-      return "overlapped";
-    case Spent::bubble:
-      return "bubble";
-    case Spent::optimizer:
-      return "optimizer";
-    case Spent::exposed_communication:
-      return "exposed_communication";
-  }
-  throw std::logic_error("a kind of time has no name");
-}
-
-StepFigures figures_of(const TrainingPlan& plan, const std::vector<StepOutcome>& steps) {
+StepFigures figures_of(const TrainingPlan& plan, const std::vector<schedule::StepOutcome>& steps) {
   StepFigures out;
   out.stages.resize(std::size_t(plan.schedule.ranks));
-  for (const StepOutcome& step : steps) {
+  for (const schedule::StepOutcome& step : steps) {
     out.step_time += seconds(step.step) / double(steps.size());
     const double gpus = double(step.gpus.size() * steps.size()), of_stage = gpus / plan.schedule.ranks;
-    for (const GpuOutcome& g : step.gpus) {
-      for (std::size_t k = 0; k < kSpent; ++k) {
+    for (const schedule::GpuOutcome& g : step.gpus) {
+      for (std::size_t k = 0; k < schedule::kSpent; ++k) {
         out.spent[k] += seconds(g.spent[k]) / gpus;
         out.stages[std::size_t(g.seat.rank)][k] += seconds(g.spent[k]) / of_stage;
       }
@@ -93,19 +73,19 @@ StepFigures figures_of(const TrainingPlan& plan, const std::vector<StepOutcome>&
     }
   }
   const double tokens = double(plan.tokens_per_step());
-  const Gpu& gpu = plan.cluster.node.gpu;
+  const spec::Gpu& gpu = plan.cluster.node.gpu;
   out.tokens_per_second = tokens / out.step_time;
   const double per_gpu = out.tokens_per_second / plan.gpus;
-  const auto flops = [&](bool causal) { return training_flops(plan.model, plan.section.sequence, causal).v * per_gpu; };
+  const auto flops = [&](bool causal) { return spec::training_flops(plan.model, plan.section.sequence, causal).v * per_gpu; };
   out.tflops_causal = flops(true) * 1e-12;
   out.tflops_noncausal = flops(false) * 1e-12;
   out.mfu_bf16_causal = flops(true) / gpu.bf16.v;
   out.mfu_bf16_noncausal = flops(false) / gpu.bf16.v;
-  if (computes_in(gpu, Dtype::fp8)) {
+  if (spec::computes_in(gpu, spec::Dtype::fp8)) {
     out.mfu_fp8_causal = flops(true) / gpu.fp8.v;
     out.mfu_fp8_noncausal = flops(false) / gpu.fp8.v;
   }
   out.gpu_hours_per_trillion_tokens = plan.gpus * (1e12 / out.tokens_per_second) / 3600;
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::training

@@ -3,17 +3,17 @@
 #include <memory>
 #include <vector>
 
-#include "compute/kernel_model.h"
+#include "compute/kernels/kernel_model.h"
 #include "network/network.h"
 #include "network/network_report.h"
-#include "record/results.h"
-#include "record/span.h"
-#include "schedule/executor.h"
+#include "results/results.h"
+#include "results/span.h"
+#include "schedule/executor/executor.h"
 #include "training/costs.h"
 #include "training/loads.h"
 #include "training/plan.h"
 
-namespace moesim {
+namespace moesim::training {
 
 /// Everything that a scenario's steps need, in the order it is built.
 class TrainingSetup {
@@ -24,47 +24,45 @@ class TrainingSetup {
   ~TrainingSetup();
 
   const TrainingPlan& plan() const { return plan_; }
-  Network& network() { return *network_; }
+  network::Network& network() { return *network_; }
   TrainingCosts& costs() { return *costs_; }
-  KernelCosts& kernels() { return *kernels_; }
+  compute::KernelCosts& kernels() { return *kernels_; }
   Engine& engine() { return engine_; }
   const TrainingLoads* loads() const { return loads_.get(); }
-  const std::vector<ExpertMap>& placement() const { return placement_; }
-  const TrafficSource* traffic() const { return traffic_.get(); }
+  const std::vector<exchange::ExpertMap>& placement() const { return placement_; }
+  const routing::TrafficSource* traffic() const { return traffic_.get(); }
 
   /// Bytes by kind of link of all GPUs, those that simulated ones stand for included.
-  LinkTotals link_totals_of_all();
+  network::LinkTotals link_totals_of_all();
 
   /// Runs step number `step` from the engine's now.
-  StepOutcome run(std::int64_t step, SpanLog* spans);
+  schedule::StepOutcome run(std::int64_t step, results::SpanLog* spans);
 
  private:
   int gpus_a_simulated_one() const { return plan_.gpus_per_stage / (plan_.replicas * plan_.members); }
 
   TrainingPlan plan_;
   Engine engine_;
-  std::unique_ptr<Network> network_;
-  std::unique_ptr<KernelModel> kernel_model_;
-  std::unique_ptr<KernelCosts> kernels_;
-  std::unique_ptr<TrafficSource> traffic_;
-  std::vector<ExpertMap> placement_;
+  std::unique_ptr<network::Network> network_;
+  std::unique_ptr<compute::KernelModel> kernel_model_;
+  std::unique_ptr<compute::KernelCosts> kernels_;
+  std::unique_ptr<routing::TrafficSource> traffic_;
+  std::vector<exchange::ExpertMap> placement_;
   std::unique_ptr<TrainingLoads> loads_;
   std::unique_ptr<TrainingCosts> costs_;
-  LinkTotals collectives_{};  // of all GPUs; kept only where simulated GPUs stand for others
+  network::LinkTotals collectives_{};  // of all GPUs; kept only where simulated GPUs stand for others
 };
 
 /// Means over the GPUs of some steps, in seconds.
 struct StepFigures {
   double step_time = 0;
-  std::array<double, kSpent> spent{};              // adds up to step_time
-  std::vector<std::array<double, kSpent>> stages;  // (ranks)
+  std::array<double, schedule::kSpent> spent{};              // adds up to step_time
+  std::vector<std::array<double, schedule::kSpent>> stages;  // (ranks)
   double tokens_per_second = 0, tflops_causal = 0, tflops_noncausal = 0;
   double mfu_bf16_causal = 0, mfu_bf16_noncausal = 0, mfu_fp8_causal = 0, mfu_fp8_noncausal = 0;
   double gpu_hours_per_trillion_tokens = 0;
   std::int64_t peak_memory = 0;
 };
-StepFigures figures_of(const TrainingPlan& plan, const std::vector<StepOutcome>& steps);
+StepFigures figures_of(const TrainingPlan& plan, const std::vector<schedule::StepOutcome>& steps);
 
-/// The names of the seven times, in the order of Spent: forward_time, backward_time, ...
-std::string_view name_of(Spent what);
-}  // namespace moesim
+}  // namespace moesim::training

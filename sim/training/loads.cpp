@@ -5,10 +5,10 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
 /// Lowers the rows of `experts` (ids first..end) to `limit` in all; sources lose in proportion, rounded in turn.
-std::int64_t cut(Traffic& t, int first, int end, std::int64_t limit) {
+std::int64_t cut(routing::Traffic& t, int first, int end, std::int64_t limit) {
   const std::size_t experts = std::size_t(t.router.experts);
   std::int64_t total = 0;
   for (int s = 0; s < t.sources; ++s)
@@ -28,7 +28,7 @@ std::int64_t cut(Traffic& t, int first, int end, std::int64_t limit) {
 }
 
 /// The same on token lists: the last tokens' choices are taken away.
-std::int64_t cut_lists(Traffic& t, int first, int end, std::int64_t limit) {
+std::int64_t cut_lists(routing::Traffic& t, int first, int end, std::int64_t limit) {
   std::int64_t kept = 0, dropped = 0;
   for (std::int16_t& e : t.choices) {
     if (e < first || e >= end) continue;
@@ -48,7 +48,7 @@ double gini(std::vector<double> values) {
 }
 }  // namespace
 
-std::int64_t drop_rows(const CapacitySection& capacity, int experts_per_device, Traffic& traffic) {
+std::int64_t drop_rows(const CapacitySection& capacity, int experts_per_device, routing::Traffic& traffic) {
   if (capacity.factor <= 0) return 0;
   const std::int64_t tokens = std::accumulate(traffic.tokens.begin(), traffic.tokens.end(), std::int64_t{0});
   const int width = capacity.level == CapacityLevel::device ? experts_per_device : 1;
@@ -59,21 +59,21 @@ std::int64_t drop_rows(const CapacitySection& capacity, int experts_per_device, 
     const int end = std::min(first + width, traffic.router.experts);
     dropped += traffic.has_lists() ? cut_lists(traffic, first, end, limit) : cut(traffic, first, end, limit);
   }
-  if (traffic.has_lists() && dropped > 0) count_rows(traffic.router, traffic);
+  if (traffic.has_lists() && dropped > 0) routing::count_rows(traffic.router, traffic);
   return dropped;
 }
 
-TrainingLoads::TrainingLoads(const TrainingPlan& plan, const TrafficSource& source, const std::vector<ExpertMap>& maps,
-                             const GroupShape& group, const ReplicaSpec& replicas)
+TrainingLoads::TrainingLoads(const TrainingPlan& plan, const routing::TrafficSource& source, const std::vector<exchange::ExpertMap>& maps,
+                             const spec::GroupShape& group, const exchange::ReplicaSpec& replicas)
     : plan_(plan),
       source_(source),
       tokens_(std::size_t(plan.members), plan.tokens_per_member()),
       flight_of_(std::size_t(plan.replicas) * plan.stages.size() * std::size_t(plan.micro_batches), -1),
       row_of_layer_(std::size_t(plan.model.layers) + 1, -1),
       expert_rows_(std::size_t(plan.model.moe->experts)) {
-  const bool same = std::ranges::all_of(maps, [&](const ExpertMap& m) { return m == maps.front(); });
-  for (const ExpertMap& map : maps) {
-    exchangers_.push_back(std::make_unique<Exchanger>(map, group, replicas.make(map, group)));
+  const bool same = std::ranges::all_of(maps, [&](const exchange::ExpertMap& m) { return m == maps.front(); });
+  for (const exchange::ExpertMap& map : maps) {
+    exchangers_.push_back(std::make_unique<exchange::Exchanger>(map, group, replicas.make(map, group)));
     if (same) break;
   }
   for (const auto& stage : plan_.stages)
@@ -91,7 +91,7 @@ std::size_t TrainingLoads::key(int replica, int stage, int micro_batch) const {
          std::size_t(micro_batch);
 }
 
-const ExchangeLoad& TrainingLoads::of(int replica, int stage, int block, int micro_batch) {
+const exchange::ExchangeLoad& TrainingLoads::of(int replica, int stage, int block, int micro_batch) {
   std::int32_t& number = flight_of_[key(replica, stage, micro_batch)];
   if (number < 0) {
     if (free_.empty()) {
@@ -121,20 +121,20 @@ void TrainingLoads::release(int replica, int stage, int micro_batch) {
   number = -1;
 }
 
-void TrainingLoads::draw(int replica, int stage, int block, int micro_batch, ExchangeLoad& out) {
+void TrainingLoads::draw(int replica, int stage, int block, int micro_batch, exchange::ExchangeLoad& out) {
   const int layer = plan_.stages[std::size_t(stage)][std::size_t(block)].layer;
   const int row = row_of_layer_[std::size_t(layer)];
   // Replicas see other tokens: their micro-batches are other steps of the same source.
   const std::int64_t all = std::int64_t{plan_.expert_data} * plan_.micro_batches;
   const std::int64_t number = step_ * all + std::int64_t{replica} * plan_.micro_batches + micro_batch;
   source_.draw(std::min(layer, plan_.model.layers - 1), number, tokens_, traffic_);
-  Exchanger& exchanger = *exchangers_[exchangers_.size() == 1 ? 0 : std::min(std::size_t(row), exchangers_.size() - 1)];
+  exchange::Exchanger& exchanger = *exchangers_[exchangers_.size() == 1 ? 0 : std::min(std::size_t(row), exchangers_.size() - 1)];
   statistics_.dropped += drop_rows(plan_.section.capacity, exchanger.map().slots_per_gpu, traffic_);
   exchanger(traffic_, out);
   note(replica, stage, row, out);
 }
 
-void TrainingLoads::note(int replica, int stage, int layer_row, const ExchangeLoad& load) {
+void TrainingLoads::note(int replica, int stage, int layer_row, const exchange::ExchangeLoad& load) {
   Statistics& s = statistics_;
   const std::size_t experts = expert_rows_.size();
   std::ranges::fill(expert_rows_, 0);
@@ -160,7 +160,7 @@ void TrainingLoads::note(int replica, int stage, int layer_row, const ExchangeLo
   s.balancedness += most > 0 ? mean / double(most) : 1;
   s.imbalance += mean > 0 ? double(most) / mean - 1 : 0;
   s.expert_max_over_mean += sum > 0 ? std::ranges::max(expert_rows_) * double(experts) / sum : 0;
-  s.nodes_per_token += tokens > 0 ? double(node_visits(load)) / double(tokens) : 0;
+  s.nodes_per_token += tokens > 0 ? double(exchange::node_visits(load)) / double(tokens) : 0;
   if (s.draws <= 256) s.expert_gini += gini(expert_rows_);  // a sort a draw is too much for a step's thousands
 }
-}  // namespace moesim
+}  // namespace moesim::training

@@ -9,21 +9,21 @@
 #include "routing/traffic.h"
 #include "training/plan.h"
 
-namespace moesim {
+namespace moesim::training {
 
 /// Rows above the capacity do not reach their expert.  Returns how many were dropped.
 /// Of an overfull expert every source loses the same share, of a token list the last tokens lose theirs.
-std::int64_t drop_rows(const CapacitySection& capacity, int experts_per_device, Traffic& traffic);
+std::int64_t drop_rows(const CapacitySection& capacity, int experts_per_device, routing::Traffic& traffic);
 
 /// The exchange loads of the micro-batches in flight.
 class TrainingLoads {
  public:
   /// maps: one a MoE layer in order, for layers from layer_numbers; the MTP module's layer uses the last one's.
-  TrainingLoads(const TrainingPlan& plan, const TrafficSource& source, const std::vector<ExpertMap>& maps,
-                const GroupShape& group, const ReplicaSpec& replicas = {});
+  TrainingLoads(const TrainingPlan& plan, const routing::TrafficSource& source, const std::vector<exchange::ExpertMap>& maps,
+                const spec::GroupShape& group, const exchange::ReplicaSpec& replicas = {});
 
   /// Draws it if it is the first to ask.  Valid until release().
-  const ExchangeLoad& of(int replica, int stage, int block, int micro_batch);
+  const exchange::ExchangeLoad& of(int replica, int stage, int block, int micro_batch);
   void release(int replica, int stage, int micro_batch);
   /// Which training step the micro-batches belong to: other steps, other draws.
   void begin_step(std::int64_t step) { step_ = step; }
@@ -41,24 +41,24 @@ class TrainingLoads {
 
  private:
   struct Flight {
-    std::vector<ExchangeLoad> loads;  // by block
+    std::vector<exchange::ExchangeLoad> loads;  // by block
     std::vector<bool> drawn;
   };
   std::size_t key(int replica, int stage, int micro_batch) const;
-  void draw(int replica, int stage, int block, int micro_batch, ExchangeLoad& out);
-  void note(int replica, int stage, int layer_row, const ExchangeLoad& load);
+  void draw(int replica, int stage, int block, int micro_batch, exchange::ExchangeLoad& out);
+  void note(int replica, int stage, int layer_row, const exchange::ExchangeLoad& load);
 
   const TrainingPlan& plan_;
-  const TrafficSource& source_;
-  std::vector<std::unique_ptr<Exchanger>> exchangers_;  // one, or one a MoE layer
+  const routing::TrafficSource& source_;
+  std::vector<std::unique_ptr<exchange::Exchanger>> exchangers_;  // one, or one a MoE layer
   std::vector<std::int32_t> tokens_;                    // (members) that each feeds in
   std::vector<std::int32_t> flight_of_;                 // (replicas, stages, micro-batches), -1 for none
   std::vector<std::unique_ptr<Flight>> flights_;
   std::vector<std::int32_t> free_;
   std::vector<int> row_of_layer_;  // (model layers + 1): index among MoE layers, -1 for none
-  Traffic traffic_;
+  routing::Traffic traffic_;
   std::vector<double> expert_rows_;
   std::int64_t step_ = 0;
   Statistics statistics_;
 };
-}  // namespace moesim
+}  // namespace moesim::training

@@ -7,7 +7,7 @@
 #include "forward/precision.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
 /// The divisors of `n` nearest to `wanted`, for "would do" in refusals.
 std::string near_divisors(int n, int wanted) {
@@ -24,7 +24,7 @@ void at_least_one(const Config& parallel, std::string_view key, int value) {
   if (value < 1) parallel.at(key).fail(fmt::format("expected at least 1, got {}", value));
 }
 
-void check_numbers(const Config& training, const TrainingSection& s, const Model& model) {
+void check_numbers(const Config& training, const TrainingSection& s, const spec::Model& model) {
   if (s.sequence < 1) training.at("sequence").fail(fmt::format("expected at least 1, got {}", s.sequence));
   if (s.sequence > model.max_positions)
     training.at("sequence")
@@ -39,7 +39,7 @@ void check_numbers(const Config& training, const TrainingSection& s, const Model
     training.at("capacity").at("factor").fail(fmt::format("expected at least 0, got {}", s.capacity.factor));
 }
 
-void check_parallel(const Config& parallel, const ParallelSection& p, const Model& model) {
+void check_parallel(const Config& parallel, const ParallelSection& p, const spec::Model& model) {
   at_least_one(parallel, "pipeline", p.pipeline);
   at_least_one(parallel, "tensor", p.tensor);
   at_least_one(parallel, "context", p.context);
@@ -125,21 +125,21 @@ void choose_simulated(const Config& scenario, TrainingPlan& plan) {
   plan.replicas = plan.folded ? 1 : plan.gpus_per_stage / plan.replica_gpus;
 }
 
-Recompute recompute_of(RecomputeKind kind) {
-  Recompute out;
+compute::Recompute recompute_of(RecomputeKind kind) {
+  compute::Recompute out;
   if (kind == RecomputeKind::selective) out.norms = out.up_projections = out.swiglu = true;
   if (kind == RecomputeKind::full) out.layer = true;
   return out;
 }
 
-StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
+forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
   const TrainingSection& s = plan.section;
-  const Gpu& gpu = plan.cluster.node.gpu;
-  const ChosenPrecision precision = choose_precision(s.precision, plan.model, gpu, StepPhase::training, Unsaid::bf16);
-  check_precision(training, precision.formats, gpu);
-  return set_up({.model = plan.model,
+  const spec::Gpu& gpu = plan.cluster.node.gpu;
+  const forward::ChosenPrecision precision = forward::choose_precision(s.precision, plan.model, gpu, compute::StepPhase::training, forward::Unsaid::bf16);
+  forward::check_precision(training, precision.formats, gpu);
+  return forward::set_up({.model = plan.model,
                  .gpu = gpu,
-                 .phase = StepPhase::training,
+                 .phase = compute::StepPhase::training,
                  .precision = precision,
                  .recompute = recompute_of(s.recompute),
                  .tensor = s.parallel.tensor,
@@ -149,13 +149,13 @@ StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
 }
 
 /// The work of one micro-batch on one of `context` GPUs that share its sequences, causal work shared evenly.
-Batch micro_batch_of(const TrainingPlan& plan) {
+compute::Batch micro_batch_of(const TrainingPlan& plan) {
   const TrainingSection& s = plan.section;
-  Batch out = training_batch(plan.model, s.sequence, s.micro_batch);
+  compute::Batch out = compute::training_batch(plan.model, s.sequence, s.micro_batch);
   const int parts = s.parallel.context;
   out.tokens /= parts;
   out.outputs /= parts;
-  for (AttentionWork* work : {&out.prefill, &out.window_prefill}) {
+  for (compute::AttentionWork* work : {&out.prefill, &out.window_prefill}) {
     work->queries /= parts;
     work->pairs /= parts;
     work->tiles /= parts;
@@ -167,10 +167,10 @@ Batch micro_batch_of(const TrainingPlan& plan) {
 
 TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
   TrainingPlan plan;
-  plan.model = read_model(scenario.at("model"));
+  plan.model = spec::read_model(scenario.at("model"));
   if (!plan.model.unpublished.empty())
     scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", plan.model.name, plan.model.unpublished));
-  plan.cluster = read_cluster(scenario.at("cluster"));
+  plan.cluster = spec::read_cluster(scenario.at("cluster"));
   const Config training = scenario.at("training");
   plan.section = read<TrainingSection>(training);
   if (change.batch > 0) plan.section.batch = change.batch;
@@ -185,16 +185,16 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
   form_groups(training, plan);
   count_micro_batches(training, plan);
   choose_simulated(scenario, plan);
-  plan.speeds = gpu_speeds(training.at_or_empty("slow_gpus"), s.slow_gpus, plan.gpus);
+  plan.speeds = spec::gpu_speeds(training.at_or_empty("slow_gpus"), s.slow_gpus, plan.gpus);
 
-  const auto policy = pipeline_schedules().make_or(training, "schedule", "1f1b");
+  const auto policy = schedule::pipeline_schedules().make_or(training, "schedule", "1f1b");
   const Config schedule = training.at_or_empty("schedule");
   const std::string kind = !training.has("schedule") ? "1f1b"
                            : schedule.is_scalar()    ? schedule.text()
                                                      : schedule.at("kind").text();
   plan.schedule =
-      schedule.placed([&] { return build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches); });
-  plan.templates = read_block_templates(training, "overlap");
+      schedule.placed([&] { return schedule::build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches); });
+  plan.templates = schedule::read_block_templates(training, "overlap");
   const int layers = plan.model.layers;
   if (layers < plan.schedule.stages())
     (training.at_or_empty("parallel").has("pipeline") ? training.at("parallel").at("pipeline") : training)
@@ -206,4 +206,4 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
   plan.batch = micro_batch_of(plan);
   return plan;
 }
-}  // namespace moesim
+}  // namespace moesim::training

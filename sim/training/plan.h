@@ -4,37 +4,34 @@
 #include <string>
 #include <vector>
 
-#include "compute/memory.h"
+#include "compute/layers/memory.h"
 #include "forward/asked_precision.h"
 #include "forward/setup.h"
-#include "schedule/block.h"
-#include "schedule/pipeline.h"
+#include "schedule/executor/block.h"
+#include "schedule/pipelines/pipeline.h"
 #include "spec/hardware.h"
 #include "spec/model.h"
 #include "spec/slow_gpu.h"
 
-namespace moesim {
+namespace moesim::training {
 
 enum class RecomputeKind { none, selective, full };
-template <>
-struct EnumNames<RecomputeKind> {
-  static constexpr std::pair<std::string_view, RecomputeKind> table[] = {
-      {"none", RecomputeKind::none}, {"selective", RecomputeKind::selective}, {"full", RecomputeKind::full}};
-};
+constexpr auto enum_names(RecomputeKind) {
+  return std::to_array<std::pair<std::string_view, RecomputeKind>>({
+      {"none", RecomputeKind::none}, {"selective", RecomputeKind::selective}, {"full", RecomputeKind::full}});
+}
 enum class Hiding { overlapped, exposed };
-template <>
-struct EnumNames<Hiding> {
-  static constexpr std::pair<std::string_view, Hiding> table[] = {{"overlapped", Hiding::overlapped},
-                                                                  {"exposed", Hiding::exposed}};
-};
+constexpr auto enum_names(Hiding) {
+  return std::to_array<std::pair<std::string_view, Hiding>>({{"overlapped", Hiding::overlapped},
+                                                                  {"exposed", Hiding::exposed}});
+}
 
 /// Where the heads of the model and of its MTP modules are: on the last stage, sharing one matrix, or cut like layers.
 enum class Heads { together, apart };
-template <>
-struct EnumNames<Heads> {
-  static constexpr std::pair<std::string_view, Heads> table[] = {{"together", Heads::together},
-                                                                 {"apart", Heads::apart}};
-};
+constexpr auto enum_names(Heads) {
+  return std::to_array<std::pair<std::string_view, Heads>>({{"together", Heads::together},
+                                                                 {"apart", Heads::apart}});
+}
 
 struct ParallelSection {
   int pipeline = 1, tensor = 1, context = 1, expert = 1, expert_tensor = 1, zero = 1;
@@ -49,7 +46,7 @@ struct ParallelSection {
 };
 
 struct StateSection {
-  Dtype weights = Dtype::bf16, master = Dtype::fp32, gradients = Dtype::fp32, moments = Dtype::bf16;
+  spec::Dtype weights = spec::Dtype::bf16, master = spec::Dtype::fp32, gradients = spec::Dtype::fp32, moments = spec::Dtype::bf16;
   static void fields(auto& f, auto& p) {
     f("weights", p.weights, "the copy that kernels read");
     f("master", p.master, "the optimiser's copy");
@@ -59,11 +56,10 @@ struct StateSection {
 };
 
 enum class CapacityLevel { expert, device };
-template <>
-struct EnumNames<CapacityLevel> {
-  static constexpr std::pair<std::string_view, CapacityLevel> table[] = {{"expert", CapacityLevel::expert},
-                                                                         {"device", CapacityLevel::device}};
-};
+constexpr auto enum_names(CapacityLevel) {
+  return std::to_array<std::pair<std::string_view, CapacityLevel>>({{"expert", CapacityLevel::expert},
+                                                                         {"device", CapacityLevel::device}});
+}
 /// Rows above `factor` times the mean of an expert (or of a device's experts) are dropped.
 struct CapacitySection {
   double factor = 0;
@@ -81,14 +77,14 @@ struct TrainingSection {
   Config overlap;
   std::vector<int> layers;
   Heads heads = Heads::together;
-  AskedPrecision precision;
+  forward::AskedPrecision precision;
   RecomputeKind recompute = RecomputeKind::none;
   StateSection state;
   Hiding gradient_reduction = Hiding::overlapped, parameter_gathering = Hiding::overlapped;
   int communication_sms = 20;
   double beside_compute = 1;
   CapacitySection capacity;
-  std::vector<SlowGpu> slow_gpus;
+  std::vector<spec::SlowGpu> slow_gpus;
   Config balance, run;
   static void fields(auto& f, auto& p) {
     f("sequence", p.sequence, "tokens of a sequence");
@@ -125,13 +121,13 @@ struct PlanBlock {
 
 /// Everything about one step that does not change while it runs.
 struct TrainingPlan {
-  Model model;
-  Cluster cluster;
+  spec::Model model;
+  spec::Cluster cluster;
   TrainingSection section;
-  Schedule schedule;
-  BlockTemplates templates;
-  StepSetup setup;
-  Batch batch;                                 // of one micro-batch on one tensor-parallel group
+  schedule::Schedule schedule;
+  schedule::BlockTemplates templates;
+  forward::StepSetup setup;
+  compute::Batch batch;                                 // of one micro-batch on one tensor-parallel group
   std::vector<std::vector<PlanBlock>> stages;  // (stages)
   int gpus = 0, gpus_per_stage = 0, micro_batches = 0;
   int data = 1;          // replicas of the dense part: GPUs of a stage over tensor x context
@@ -154,7 +150,7 @@ struct TrainingPlan {
 /// What a whole run varies from step to step; 0 or empty leaves the scenario's value.
 struct PlanChange {
   int batch = 0, sequence = 0;
-  std::vector<SlowGpu> slow_gpus{};
+  std::vector<spec::SlowGpu> slow_gpus{};
 };
 
 /// Reads model, cluster and training section and works the plan out; `layers` stay empty until split_layers().
@@ -164,4 +160,4 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change = {});
 /// Cuts the model into stages: by section.layers if given, else so that the slowest stage is as fast as can be.
 /// cost: seconds of one block, forward and backward.
 void split_layers(TrainingPlan& plan, const Config& scenario, const std::function<double(const PlanBlock&)>& cost);
-}  // namespace moesim
+}  // namespace moesim::training

@@ -5,13 +5,13 @@
 
 #include "training/plan.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
 using Unit = std::vector<PlanBlock>;  // blocks that stay together
 
 /// Head and MTP modules are one unit (heads together), several (apart), or part of the last layer's (`counts_given`:
 /// what the user counts is layers).
-std::vector<Unit> units_of(const Model& model, Heads heads, bool counts_given) {
+std::vector<Unit> units_of(const spec::Model& model, Heads heads, bool counts_given) {
   std::vector<Unit> units;
   for (int layer = 0; layer < model.layers; ++layer)
     units.push_back({{PlanBlock::Kind::layer, layer, model.is_moe_layer(layer)}});
@@ -94,4 +94,4 @@ void split_layers(TrainingPlan& plan, const Config& scenario, const std::functio
     for (int i = 0; i < count; ++i, ++next) stage.insert(stage.end(), units[next].begin(), units[next].end());
   }
 }
-}  // namespace moesim
+}  // namespace moesim::training

@@ -1,6 +1,6 @@
 #include "training/rank_holds.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
 /// One chunk of a rank: its layers, what a micro-batch keeps in them and in what is no layer.
 struct Chunk {
@@ -22,7 +22,7 @@ void add_block(const TrainingPlan& plan, const PlanBlock& block, RankHolds& out,
     case PlanBlock::Kind::layer:
       out.layers.layers.push_back(block.layer);
       chunk.layers.push_back(block.layer);
-      chunk.of_layers += sum_of(layer_activations(plan.model, block.layer, plan.batch, out.rows, plan.setup.options));
+      chunk.of_layers += compute::sum_of(compute::layer_activations(plan.model, block.layer, plan.batch, out.rows, plan.setup.options));
       return;
   }
   chunk.of_others += Bytes{plan.batch.tokens / plan.section.parallel.tensor * plan.model.hidden * 2};
@@ -30,7 +30,7 @@ void add_block(const TrainingPlan& plan, const PlanBlock& block, RankHolds& out,
 
 /// Micro-batches that each chunk keeps when the rank keeps most: from the start of a forward to the end of the
 /// backward or weight gradient.  An overlapped pair holds both.
-std::vector<int> kept_at_peak(const Schedule& schedule, int rank, const std::vector<Chunk>& chunks) {
+std::vector<int> kept_at_peak(const schedule::Schedule& schedule, int rank, const std::vector<Chunk>& chunks) {
   std::vector<int> now(chunks.size(), 0), at_peak = now;
   double most = 0;
   const auto forward = [&](int chunk) {
@@ -40,20 +40,20 @@ std::vector<int> kept_at_peak(const Schedule& schedule, int rank, const std::vec
       bytes += double(now[c]) * double((chunks[c].of_layers + chunks[c].of_others).v);
     if (bytes > most) most = bytes, at_peak = now;
   };
-  for (const Instruction& i : schedule.programs[std::size_t(rank)]) switch (i.op) {
-      case Op::forward:
+  for (const schedule::Instruction& i : schedule.programs[std::size_t(rank)]) switch (i.op) {
+      case schedule::Op::forward:
         forward(i.chunk);
         break;
-      case Op::overlapped:
+      case schedule::Op::overlapped:
         forward(i.chunk);
         --now[std::size_t(i.backward_chunk)];
         break;
-      case Op::backward:
-      case Op::weight:
+      case schedule::Op::backward:
+      case schedule::Op::weight:
         --now[std::size_t(i.chunk)];
         break;
-      case Op::backward_input:
-      case Op::optimizer:
+      case schedule::Op::backward_input:
+      case schedule::Op::optimizer:
         break;
     }
   return at_peak;
@@ -61,7 +61,7 @@ std::vector<int> kept_at_peak(const Schedule& schedule, int rank, const std::vec
 }  // namespace
 
 RankHolds rank_holds(const TrainingPlan& plan, int rank, int slots) {
-  const Schedule& s = plan.schedule;
+  const schedule::Schedule& s = plan.schedule;
   const StateSection& state = plan.section.state;
   RankHolds out;
   out.state = {.weights = state.weights,
@@ -89,4 +89,4 @@ RankHolds rank_holds(const TrainingPlan& plan, int rank, int slots) {
   }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::training

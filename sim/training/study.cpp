@@ -4,19 +4,19 @@
 
 #include <algorithm>
 
-#include "compute/provenance.h"
+#include "compute/kernels/provenance.h"
 #include "core/log.h"
 #include "network/network_report.h"
 #include "training/balance.h"
 #include "training/campaign.h"
 #include "training/iteration.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
-void write_figures(Results& results, const StepFigures& f, std::string_view scope = "run") {
+void write_figures(results::Results& results, const StepFigures& f, std::string_view scope = "run") {
   results.metric("step_time", f.step_time, "s", scope);
-  for (std::size_t k = 0; k < kSpent; ++k)
-    results.metric(fmt::format("{}_time", name_of(Spent(k))), f.spent[k], "s", scope);
+  for (std::size_t k = 0; k < schedule::kSpent; ++k)
+    results.metric(fmt::format("{}_time", name_of(schedule::Spent(k))), f.spent[k], "s", scope);
   results.metric("tokens_per_day", f.tokens_per_second * 86400, "tokens/day", scope);
   results.metric("tflops_causal", f.tflops_causal, "TFLOP/s", scope);
   results.metric("tflops_noncausal", f.tflops_noncausal, "TFLOP/s", scope);
@@ -28,22 +28,22 @@ void write_figures(Results& results, const StepFigures& f, std::string_view scop
   results.metric("peak_memory", double(f.peak_memory), "B", scope);
 }
 
-void write_stages(Results& results, const StepFigures& f) {
+void write_stages(results::Results& results, const StepFigures& f) {
   for (std::size_t stage = 0; stage < f.stages.size(); ++stage)
-    for (std::size_t k = 0; k < kSpent; ++k) {
-      results.add(Table::stage, {stage, name_of(Spent(k)), f.stages[stage][k]});
-      results.metric(fmt::format("{}_time", name_of(Spent(k))), f.stages[stage][k], "s",
+    for (std::size_t k = 0; k < schedule::kSpent; ++k) {
+      results.add(results::Table::stage, {stage, name_of(schedule::Spent(k)), f.stages[stage][k]});
+      results.metric(fmt::format("{}_time", name_of(schedule::Spent(k))), f.stages[stage][k], "s",
                      fmt::format("stage:{}", stage));
     }
 }
 
 /// One row a simulated GPU, of the last step.
-void write_gpus(Results& results, TrainingSetup& setup, const StepOutcome& step) {
+void write_gpus(results::Results& results, TrainingSetup& setup, const schedule::StepOutcome& step) {
   const TrainingPlan& plan = setup.plan();
-  for (const GpuOutcome& g : step.gpus) {
-    const auto spent = [&](Spent s) { return g.spent[std::size_t(s)]; };
+  for (const schedule::GpuOutcome& g : step.gpus) {
+    const auto spent = [&](schedule::Spent s) { return g.spent[std::size_t(s)]; };
     const GpuId gpu = setup.costs().gpu(g.seat);
-    const Time idle = spent(Spent::bubble), exposed = spent(Spent::exposed_communication);
+    const Time idle = spent(schedule::Spent::bubble), exposed = spent(schedule::Spent::exposed_communication);
     std::int64_t rows = 0;
     if (setup.loads() != nullptr)
       for (int chunk = 0; chunk < plan.schedule.chunks; ++chunk) {
@@ -54,26 +54,26 @@ void write_gpus(Results& results, TrainingSetup& setup, const StepOutcome& step)
                                   std::size_t(plan.members) +
                               std::size_t(g.seat.member)];
       }
-    results.add(Table::gpu,
+    results.add(results::Table::gpu,
                 {index(gpu), index(setup.network().topology().node_of(gpu)), g.seat.rank, step.step - idle - exposed,
-                 g.communicating, exposed, idle, Results::null(), rows, g.peak_memory});
+                 g.communicating, exposed, idle, results::Results::null(), rows, g.peak_memory});
   }
 }
 
-void write_memory(Results& results, TrainingSetup& setup, const StepOutcome& step) {
+void write_memory(results::Results& results, TrainingSetup& setup, const schedule::StepOutcome& step) {
   for (int rank = 0; rank < setup.plan().schedule.ranks; ++rank) {
     Bytes peak{};
-    for (const GpuOutcome& g : step.gpus)
+    for (const schedule::GpuOutcome& g : step.gpus)
       if (g.seat.rank == rank) peak = std::max(peak, g.peak_memory);
-    const MemoryUse& use = setup.costs().resident_use(rank);
+    const compute::MemoryUse& use = setup.costs().resident_use(rank);
     const std::string scope = fmt::format("stage:{}", rank);
-    for (const MemoryItem& item : use.items) results.add(Table::memory, {scope, item.name, item.bytes});
-    results.add(Table::memory, {scope, "activations in flight", peak - use.total()});
+    for (const compute::MemoryItem& item : use.items) results.add(results::Table::memory, {scope, item.name, item.bytes});
+    results.add(results::Table::memory, {scope, "activations in flight", peak - use.total()});
     results.metric("peak_memory", double(peak.v), "B", scope);
   }
 }
 
-void write_routing(Results& results, const TrainingLoads& loads) {
+void write_routing(results::Results& results, const TrainingLoads& loads) {
   const TrainingLoads::Statistics& s = loads.statistics();
   const double draws = std::max(1.0, s.draws);
   results.metric("balancedness", s.balancedness / draws, "");
@@ -84,10 +84,10 @@ void write_routing(Results& results, const TrainingLoads& loads) {
   results.metric("tokens_dropped", s.rows > 0 ? double(s.dropped) / double(s.rows + s.dropped) : 0, "");
   for (std::size_t row = 0; row < s.layers.size(); ++row)
     for (std::size_t e = 0; e < s.tokens[row].size(); ++e)
-      results.add(Table::expert_load, {s.layers[row], "train", e, s.tokens[row][e]});
+      results.add(results::Table::expert_load, {s.layers[row], "train", e, s.tokens[row][e]});
 }
 
-void write_plan(Results& results, const TrainingPlan& plan) {
+void write_plan(results::Results& results, const TrainingPlan& plan) {
   results.metric("gpus", plan.gpus, "");
   results.metric("simulated_gpus", double(plan.replicas) * plan.schedule.ranks * plan.members, "");
   results.metric("data_parallel", plan.data, "");
@@ -102,12 +102,12 @@ void write_plan(Results& results, const TrainingPlan& plan) {
   }
 }
 
-void write_balance(Results& results, const StudyRun& run, const TrainingSetup& setup) {
+void write_balance(results::Results& results, const results::StudyRun& run, const TrainingSetup& setup) {
   const TrainingPlan& plan = setup.plan();
   if (!plan.model.moe || !run.scenario.at("training").has("balance")) return;
-  const MoeShape& moe = *plan.model.moe;
+  const spec::MoeShape& moe = *plan.model.moe;
   const auto source =
-      make_traffic(run.scenario.at_or_empty("routing"), {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
+      routing::make_traffic(run.scenario.at_or_empty("routing"), {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
                                                          {plan.members, std::min(plan.members, plan.cluster.node.gpus)},
                                                          run.seed,
                                                          std::nullopt});
@@ -119,13 +119,13 @@ void write_balance(Results& results, const StudyRun& run, const TrainingSetup& s
 class StepBalance {
  public:
   explicit StepBalance(const TrainingLoads* loads) : loads_(loads) {}
-  Results::Value of_last_step() {
-    if (loads_ == nullptr) return Results::null();
+  results::Results::Value of_last_step() {
+    if (loads_ == nullptr) return results::Results::null();
     const TrainingLoads::Statistics& s = loads_->statistics();
     const double sum = s.balancedness - balancedness_, draws = s.draws - draws_;
     balancedness_ = s.balancedness;
     draws_ = s.draws;
-    return draws > 0 ? Results::Value(sum / draws) : Results::null();
+    return draws > 0 ? results::Results::Value(sum / draws) : results::Results::null();
   }
 
  private:
@@ -136,20 +136,20 @@ class StepBalance {
 
 std::string training_help() { return help_of<TrainingSection>(); }
 
-StudyEnd run_training(StudyRun& run) {
+results::StudyEnd run_training(results::StudyRun& run) {
   TrainingSetup setup(run.scenario, run.seed);
   const TrainingPlan& plan = setup.plan();
   write_plan(run.results, plan);
-  write_assumptions(run.results, "run", plan.setup);
-  std::vector<StepOutcome> steps;
-  StudyEnd end;
+  forward::write_assumptions(run.results, "run", plan.setup);
+  std::vector<schedule::StepOutcome> steps;
+  results::StudyEnd end;
   StepBalance balance(setup.loads());
   {
     Progress progress("step", std::uint64_t(plan.section.steps));
     for (int step = 0; step < plan.section.steps && !end.interrupted; ++step) {
       const Time start = setup.engine().now();
       steps.push_back(setup.run(step, &run.spans));
-      run.results.add(Table::step, {step, 0, "train", start, setup.engine().now(), plan.section.batch,
+      run.results.add(results::Table::step, {step, 0, "train", start, setup.engine().now(), plan.section.batch,
                                     plan.tokens_per_step(), balance.of_last_step()});
       progress.at(std::uint64_t(step) + 1);
       end.interrupted = interrupted();
@@ -161,9 +161,9 @@ StudyEnd run_training(StudyRun& run) {
   write_stages(run.results, figures);
   write_gpus(run.results, setup, steps.back());
   write_memory(run.results, setup, steps.back());
-  write_network(run.results, setup.network(), setup.link_totals_of_all());
+  network::write_network(run.results, setup.network(), setup.link_totals_of_all());
   if (setup.loads() != nullptr) write_routing(run.results, *setup.loads());
-  write_provenance(run.results, setup.kernels().summary());
+  compute::write_provenance(run.results, setup.kernels().summary());
   write_balance(run.results, run, setup);
   end.fingerprint = setup.engine().fingerprint();
   end.events = setup.engine().executed();
@@ -171,4 +171,4 @@ StudyEnd run_training(StudyRun& run) {
   if (run.scenario.at("training").has("run") && !end.interrupted) run_campaign(run, setup, figures, end);
   return end;
 }
-}  // namespace moesim
+}  // namespace moesim::training

@@ -2,12 +2,12 @@
 #pragma once
 #include <string>
 
-#include "record/study.h"
+#include "results/study.h"
 
-namespace moesim {
+namespace moesim::training {
 
 /// Simulates the scenario's steps GPU by GPU, writes tables and metrics; with `training.run` also the whole run.
-StudyEnd run_training(StudyRun& run);
+results::StudyEnd run_training(results::StudyRun& run);
 /// The section's keys, one line each.
 std::string training_help();
-}  // namespace moesim
+}  // namespace moesim::training

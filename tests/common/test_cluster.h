@@ -11,8 +11,8 @@
 namespace moesim::test {
 
 /// NVLink 1 B/s a GPU, adapters 1 B/s, no latency, one adapter a GPU, 64-port switches.
-inline Cluster unit_cluster(int nodes, int gpus_per_node) {
-  Cluster c;
+inline spec::Cluster unit_cluster(int nodes, int gpus_per_node) {
+  spec::Cluster c;
   c.nodes = nodes;
   c.node.gpus = c.node.nics = gpus_per_node;
   c.node.gpu.nvlink = {1};
@@ -21,8 +21,8 @@ inline Cluster unit_cluster(int nodes, int gpus_per_node) {
 }
 
 /// Eight H800 a node, 400 Gb/s adapters, rails.
-inline Cluster h800_cluster(int nodes) {
-  Cluster c;
+inline spec::Cluster h800_cluster(int nodes) {
+  spec::Cluster c;
   c.nodes = nodes;
   c.node.gpu.name = "h800";
   c.node.gpu.nvlink = 200_GBps;
@@ -36,7 +36,7 @@ inline Cluster h800_cluster(int nodes) {
 }
 
 /// text: what a scenario's `network:` says, for example "{kind: fluid, calibration: none}".
-inline std::unique_ptr<Network> make_network(const std::string& text, Engine& engine, const Cluster& cluster) {
-  return networks().make(Config::from_text(text, "network.yaml"), engine, cluster);
+inline std::unique_ptr<network::Network> make_network(const std::string& text, Engine& engine, const spec::Cluster& cluster) {
+  return network::networks().make(Config::from_text(text, "network.yaml"), engine, cluster);
 }
 }  // namespace moesim::test

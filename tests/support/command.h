@@ -17,7 +17,7 @@ inline std::string run_command(std::vector<std::string> words) {
   for (std::string& word : words) arguments.push_back(word.data());
   testing::internal::CaptureStdout();
   try {
-    (void)command(int(arguments.size()), arguments.data());
+    (void)cli::command(int(arguments.size()), arguments.data());
   } catch (const std::exception& e) {
     (void)testing::internal::GetCapturedStdout();
     return e.what();

@@ -6,7 +6,7 @@
 
 #include "core/log.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 const std::vector<Exporter>& exporters() {
   static const std::vector<Exporter> table = {
@@ -48,4 +48,4 @@ void for_each_piece(const Trace& trace, const std::function<void(const TracePiec
     progress.at(std::uint64_t(at + n));
   }
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -6,7 +6,7 @@
 
 #include "routing/trace.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 /// Takes the output piece by piece.
 using Sink = std::function<void(std::string_view)>;
@@ -33,4 +33,4 @@ struct TracePiece {
 };
 /// Calls `use` for one piece after the other; throws ConfigError if the user interrupts.
 void for_each_piece(const Trace& trace, const std::function<void(const TracePiece&)>& use);
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -4,7 +4,7 @@
 
 #include "routing/exporters/exporters.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 using Buffer = fmt::memory_buffer;
 
@@ -137,4 +137,4 @@ void export_loads(const Trace& trace, const Sink& sink) {
   }
   sink(out + "]}\n");
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -9,7 +9,7 @@
 #include "formats/gguf.h"
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 /// The layer of "blk.<l>.ffn_<part>_exps.weight.counts", or -1.
 int layer_of(std::string_view name) {
@@ -21,7 +21,7 @@ int layer_of(std::string_view name) {
   return error == std::errc() && *end == '.' && out >= 0 && out < 10'000 ? out : -1;
 }
 
-double number(const GgufFile& file, const char* key) {
+double number(const formats::GgufFile& file, const char* key) {
   const auto at = file.values.find(key);
   return at == file.values.end() ? 0 : std::strtod(at->second.c_str(), nullptr);
 }
@@ -29,10 +29,10 @@ double number(const GgufFile& file, const char* key) {
 void read(const ImportContext& context) {
   if (context.files.size() > 1) throw ConfigError(fmt::format("{}: expected one importance matrix", context.files[1]));
   const std::string& name = context.files[0];
-  const GgufFile file = read_gguf(name);
+  const formats::GgufFile file = formats::read_gguf(name);
   if (const auto type = file.values.find("general.type"); type == file.values.end() || type->second != "imatrix")
     throw ConfigError(fmt::format("{}: is a GGUF file but no importance matrix (general.type)", name));
-  std::map<int, const ArraySource*> counts;
+  std::map<int, const formats::ArraySource*> counts;
   for (const auto& [tensor, array] :
        file.tensors)  // gate, up and down count alike; the first in name order stands for them
     if (const int layer = layer_of(tensor); layer >= 0) counts.emplace(layer, &array);
@@ -66,4 +66,4 @@ bool recognise(const std::string&, std::string_view head) { return head.starts_w
 Importer imatrix_importer() {
   return {"imatrix", "llama.cpp importance matrix (GGUF): tokens by expert", recognise, read};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -11,7 +11,7 @@
 #include "routing/trace.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 struct ImportOptions {
   std::string format;  // "" to recognise it
@@ -30,7 +30,7 @@ inline constexpr std::int64_t kMostSampled = 65'536;
 struct ImportContext {
   std::vector<std::string> files;
   ImportOptions options;
-  std::optional<Model> model;
+  std::optional<spec::Model> model;
 };
 
 /// How the rows along a file's layer axis are numbered.
@@ -102,4 +102,4 @@ std::string_view import_trace(const std::vector<std::string>& files, const Impor
 Importer sglang_recorder_importer(), tensorrt_llm_importer(), imatrix_importer(), router_logits_importer(),
     npy_importer(), npy_loads_importer(), sglang_reply_importer(), vllm_reply_importer(), megatron_importer(),
     token_layer_importer(), plain_tokens_importer(), loads_importer();
-}  // namespace moesim
+}  // namespace moesim::routing

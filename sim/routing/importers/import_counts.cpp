@@ -8,7 +8,7 @@
 #include "core/random.h"
 #include "routing/importers/import_layers.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr std::int64_t kPiece = 4096;
 
@@ -139,4 +139,4 @@ void import_counts(const ImportContext& context, const CountedSource& s) {
   }
   writer.finish();
 }
-}  // namespace moesim
+}  // namespace moesim::routing

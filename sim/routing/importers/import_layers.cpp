@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 std::vector<int> counting(int n) {
   std::vector<int> out;
@@ -90,7 +90,7 @@ TraceHeader begin_header(const std::string& source, const std::vector<std::strin
 
 void describe_model(const ImportContext& c, const std::string& file, TraceHeader& h) {
   if (!c.model) return;
-  const MoeShape& moe = *c.model->moe;
+  const spec::MoeShape& moe = *c.model->moe;
   h.model = c.options.model;
   if (h.experts != moe.experts)
     throw ConfigError(
@@ -101,4 +101,4 @@ void describe_model(const ImportContext& c, const std::string& file, TraceHeader
   h.groups = moe.groups;
   h.groups_used = moe.groups_used;
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -2,7 +2,7 @@
 #pragma once
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 /// Where each row of a file's layer axis goes.
 struct LayerPlan {
@@ -19,4 +19,4 @@ LayerPlan plan_layers(const ImportContext& context, const std::string& file, Lay
 TraceHeader begin_header(const std::string& source, const std::vector<std::string>& notes, const LayerPlan& plan);
 /// The model's router limit and name, with checks of experts and top-k against the model.
 void describe_model(const ImportContext& context, const std::string& file, TraceHeader& header);
-}  // namespace moesim
+}  // namespace moesim::routing

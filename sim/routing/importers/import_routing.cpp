@@ -5,7 +5,7 @@
 #include "core/log.h"
 #include "routing/importers/import_layers.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 /// What a first look at all tokens shows.
 struct Survey {
@@ -121,4 +121,4 @@ void import_routing(const ImportContext& context, const RoutedSource& s) {
   });
   writer.finish();
 }
-}  // namespace moesim
+}  // namespace moesim::routing

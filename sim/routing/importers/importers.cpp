@@ -9,7 +9,7 @@
 #include "routing/importers/import.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr std::uint64_t kHead = 1 << 20;
 
@@ -23,7 +23,7 @@ const Importer& choose(const std::vector<std::string>& files, const std::string&
     throw ConfigError::placed(
         fmt::format("--format: no import format is called \"{}\"{}", format, suggestion(format, names, "there are")));
   const std::string& file = files[0];
-  const std::string head = std::filesystem::is_directory(file) ? "" : ByteFile(file).head(kHead);
+  const std::string head = std::filesystem::is_directory(file) ? "" : formats::ByteFile(file).head(kHead);
   if (head.empty() && !std::filesystem::is_directory(file)) throw ConfigError(fmt::format("{}: is empty", file));
   if (head.starts_with("SQLite format 3"))
     throw ConfigError(fmt::format("{}: is an SQLite database; a trace needs no import", file));
@@ -50,11 +50,11 @@ std::string_view import_trace(const std::vector<std::string>& files, const Impor
   check_new_file(options.output);
   ImportContext context{files, options, {}};
   if (!options.model.empty()) {
-    context.model = load_model(options.model);
+    context.model = spec::load_model(options.model);
     if (!context.model->moe) throw ConfigError::placed(fmt::format("--model: {} has no experts", context.model->name));
   }
   const Importer& importer = choose(files, options.format);
   importer.read(context);
   return importer.name;
 }
-}  // namespace moesim
+}  // namespace moesim::routing

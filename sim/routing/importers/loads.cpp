@@ -7,21 +7,21 @@
 #include "formats/json.h"
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 /// One matrix: rows of equal length, appended to the pass.
-void add_matrix(const JsonValue& matrix, const std::string& where, CountedSource& s) {
+void add_matrix(const formats::JsonValue& matrix, const std::string& where, CountedSource& s) {
   CountedPass pass;
   if (!matrix.is_array() || matrix.empty() || matrix.size() > 10'000)
     throw ConfigError(fmt::format("{}: expected rows of numbers, one a layer", where));
   for (std::size_t l = 0; l < matrix.size(); ++l) {
-    const JsonValue& row = matrix[l];
+    const formats::JsonValue& row = matrix[l];
     if (!row.is_array()) throw ConfigError(fmt::format("{}: layer {}: expected a list of numbers", where, l));
     if (s.experts == 0) s.experts = int(std::min<std::size_t>(row.size(), INT16_MAX + 1));
     if (row.size() != std::size_t(s.experts) || row.empty())
       throw ConfigError(fmt::format("{}: layer {} has {} experts, those before {}", where, l, row.size(), s.experts));
-    for (const JsonValue& v : row) {
-      if (!v.is_number()) throw ConfigError(fmt::format("{}: layer {}: expected numbers, got {}", where, l, shown(v)));
+    for (const formats::JsonValue& v : row) {
+      if (!v.is_number()) throw ConfigError(fmt::format("{}: layer {}: expected numbers, got {}", where, l, formats::shown(v)));
       pass.counts.push_back(v.get<double>());
     }
   }
@@ -32,8 +32,8 @@ void add_matrix(const JsonValue& matrix, const std::string& where, CountedSource
 }
 
 void add_json(const std::string& file, CountedSource& s) {
-  const JsonValue root = read_json(file);
-  const JsonValue* matrix = &root;
+  const formats::JsonValue root = formats::read_json(file);
+  const formats::JsonValue* matrix = &root;
   std::string where = file;
   if (root.is_object()) {
     if (!root.contains("logical_count"))
@@ -49,7 +49,7 @@ void add_json(const std::string& file, CountedSource& s) {
 
 /// Rows of numbers, after a heading of words if there is one.
 void add_csv(const std::string& file, CountedSource& s) {
-  CsvFile csv(file, ",;\t");
+  formats::CsvFile csv(file, ",;\t");
   CountedPass pass;
   int layers = 0;
   while (csv.next()) {
@@ -79,7 +79,7 @@ void read(const ImportContext& context) {
   s.name = "expert loads";
   s.file = context.files[0];
   s.axis = LayerAxis::open;
-  for (const std::string& f : context.files) (looks_like_json(ByteFile(f).head(4096)) ? add_json : add_csv)(f, s);
+  for (const std::string& f : context.files) (looks_like_json(formats::ByteFile(f).head(4096)) ? add_json : add_csv)(f, s);
   import_counts(context, s);
 }
 
@@ -96,4 +96,4 @@ Importer loads_importer() {
   return {"loads", "tokens by expert: {\"logical_count\": [layers][experts]}, a JSON matrix, or CSV, one row a layer",
           recognise, read};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -8,7 +8,7 @@
 #include "formats/json.h"
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct Record {
   std::int64_t step = 0, tokens = 0, top_k = 0;
@@ -44,31 +44,31 @@ class RankFile {
  private:
   void advance() {
     while ((waiting_ = lines_.next())) {
-      const JsonValue json = parse_json(lines_);
+      const formats::JsonValue json = formats::parse_json(lines_);
       record_ = parse({json, lines_.where()});
       if (record_.decoder) return;
       ++skipped_;
     }
   }
-  static Record parse(const JsonObject& json) {
+  static Record parse(const formats::JsonObject& json) {
     Record r;
     r.step = json.integer("step", 0, INT32_MAX);
     r.layer = int(json.integer("layer", 0, 10'000));
     r.tokens = json.integer("num_tokens", 0, 1 << 26);
     r.top_k = json.integer("topk", 1, 64);
     r.decoder = json.text_or("block", "decoder") == "decoder";
-    const JsonValue& list = json.list_at("top_indices");
+    const formats::JsonValue& list = json.list_at("top_indices");
     if (std::int64_t(list.size()) != r.tokens)
       json.fail("top_indices", fmt::format("expected {} lists, one a token", r.tokens));
     const std::string where = json.where() + ": top_indices";
-    for (const JsonValue& choice : list) {
-      append_integers(choice, -1, INT16_MAX, where, r.ids);
+    for (const formats::JsonValue& choice : list) {
+      formats::append_integers(choice, -1, INT16_MAX, where, r.ids);
       if (std::int64_t(choice.size()) != r.top_k)
         json.fail("top_indices", fmt::format("a token has {} choices, expected {}", choice.size(), r.top_k));
     }
     return r;
   }
-  LineFile lines_;
+  formats::LineFile lines_;
   Record record_;
   bool waiting_ = false;
   std::int64_t skipped_ = 0;
@@ -144,4 +144,4 @@ bool recognise(const std::string&, std::string_view head) {
 Importer megatron_importer() {
   return {"megatron", "Megatron-Core router_trace JSON lines (one file a rank)", recognise, read};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -6,21 +6,21 @@
 #include "formats/npy.h"
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr std::int64_t kPiece = 4096;
 
 void read_ids(const ImportContext& context) {
-  std::vector<ArraySource> arrays;
-  for (const std::string& f : context.files) arrays.push_back(npy_array(f));
+  std::vector<formats::ArraySource> arrays;
+  for (const std::string& f : context.files) arrays.push_back(formats::npy_array(f));
   RoutedSource s;
   s.name = "NumPy array of expert ids";
   s.file = context.files[0];
-  for (const ArraySource& a : arrays) {
+  for (const formats::ArraySource& a : arrays) {
     const std::size_t rank = a.shape.size();
-    if ((rank != 2 && rank != 3) || !is_integer(a.type) || a.elements() < 1)
+    if ((rank != 2 && rank != 3) || !formats::is_integer(a.type) || a.elements() < 1)
       throw ConfigError(fmt::format("{}: expected integers [tokens, layers, top-k] or [tokens, layers], got {} {}",
-                                    a.where, name_of(a.type), a.shape_text()));
+                                    a.where, formats::name_of(a.type), a.shape_text()));
     const std::int64_t k = rank == 3 ? a.shape[2] : 1;
     if (a.shape[1] > 10'000 || k > 64)
       throw ConfigError(fmt::format("{}: expected up to 10000 layers and top-64, got {}", a.where, a.shape_text()));
@@ -28,14 +28,14 @@ void read_ids(const ImportContext& context) {
     if (a.shape[1] != s.axis_size || k != s.top_k)
       throw ConfigError(fmt::format("{}: expected [tokens, {}, {}] like {}, got {}", a.where, s.axis_size, s.top_k,
                                     s.file, a.shape_text()));
-    s.id_bits = std::min(s.id_bits, element_bytes(a.type) * 8);
+    s.id_bits = std::min(s.id_bits, formats::element_bytes(a.type) * 8);
   }
   s.zero_is_empty = true;
   s.notes.push_back("the array holds expert ids alone: no token ids, requests, positions or phases");
   s.blocks = [&](const auto& take) {
     TokenBlock b;
     for (std::size_t f = 0; f < arrays.size(); ++f) {
-      const ArraySource& a = arrays[f];
+      const formats::ArraySource& a = arrays[f];
       // Gathering a column-major array piece by piece would read it once a piece.
       const std::int64_t piece = a.row_major() ? kPiece : std::min<std::int64_t>(a.shape[0], 1 << 16);
       for (std::int64_t first = 0; first < a.shape[0]; first += piece) {
@@ -56,7 +56,7 @@ void read_loads(const ImportContext& context) {
   s.file = context.files[0];
   s.axis = LayerAxis::open;
   for (const std::string& f : context.files) {
-    const ArraySource a = npy_array(f);
+    const formats::ArraySource a = formats::npy_array(f);
     const std::size_t rank = a.shape.size();
     if ((rank != 2 && rank != 3) || a.shape[rank - 2] > 10'000 || a.shape[rank - 1] > INT16_MAX || a.elements() < 1)
       throw ConfigError(fmt::format("{}: expected loads [layers, experts] or [steps, layers, experts], got {}", a.where,
@@ -76,11 +76,11 @@ void read_loads(const ImportContext& context) {
 
 /// Loads: floats, or a matrix with more columns (experts) than rows (layers).  Top-1 ids have more tokens than layers.
 bool is_loads(const std::string& file) {
-  const ArraySource a = npy_array(file);
-  return !is_integer(a.type) || (a.shape.size() == 2 && a.shape[0] <= a.shape[1]);
+  const formats::ArraySource a = formats::npy_array(file);
+  return !formats::is_integer(a.type) || (a.shape.size() == 2 && a.shape[0] <= a.shape[1]);
 }
-bool recognise_ids(const std::string& file, std::string_view head) { return is_npy(head) && !is_loads(file); }
-bool recognise_loads(const std::string& file, std::string_view head) { return is_npy(head) && is_loads(file); }
+bool recognise_ids(const std::string& file, std::string_view head) { return formats::is_npy(head) && !is_loads(file); }
+bool recognise_loads(const std::string& file, std::string_view head) { return formats::is_npy(head) && is_loads(file); }
 }  // namespace
 
 Importer npy_importer() {
@@ -91,4 +91,4 @@ Importer npy_loads_importer() {
   return {"npy-loads", "tokens by expert [layers, experts] or [steps, layers, experts] (.npy)", recognise_loads,
           read_loads};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

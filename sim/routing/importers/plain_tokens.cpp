@@ -8,16 +8,16 @@
 #include "formats/json.h"
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr std::size_t kPiece = 1024;
 
 template <class Use>
 void for_each(const std::vector<std::string>& files, Use&& use) {
   for (const std::string& f : files) {
-    for (LineFile file(f); file.next();) {
-      const JsonValue json = parse_json(file);
-      const JsonObject object(json, file.where());
+    for (formats::LineFile file(f); file.next();) {
+      const formats::JsonValue json = formats::parse_json(file);
+      const formats::JsonObject object(json, file.where());
       if (!object.at("layers").is_object()) object.fail("layers", "expected an object");
       use(object, json["layers"]);
     }
@@ -30,7 +30,7 @@ int layer_number(const std::string& key, const std::string& where) {
     throw ConfigError(fmt::format("{}: expected a layer number, got \"{}\"", where, key));
   return out;
 }
-std::int32_t known(const JsonObject& json, const char* key) {
+std::int32_t known(const formats::JsonObject& json, const char* key) {
   return json.has(key) ? std::int32_t(json.integer(key, -1, INT32_MAX)) : -1;
 }
 
@@ -41,7 +41,7 @@ void read(const ImportContext& context) {
   s.axis = LayerAxis::numbered;
   s.token_ids = s.requests = s.phases = true;
   std::set<int> layers;
-  for_each(context.files, [&](const JsonObject& json, const JsonValue& list) {
+  for_each(context.files, [&](const formats::JsonObject& json, const formats::JsonValue& list) {
     const std::string& where = json.where();
     for (const auto& [key, value] : list.items()) {
       layers.insert(layer_number(key, where));
@@ -63,7 +63,7 @@ void read(const ImportContext& context) {
   const std::size_t k = std::size_t(s.top_k), axis = s.layers.size();
   s.blocks = [&](const auto& take) {
     TokenBlock b;
-    for_each(context.files, [&](const JsonObject& json, const JsonValue& list) {
+    for_each(context.files, [&](const formats::JsonObject& json, const formats::JsonValue& list) {
       const std::string& where = json.where();
       if (b.tokens.empty()) b.where = where;
       const std::string phase = json.text_or("phase", "prefill");
@@ -78,11 +78,11 @@ void read(const ImportContext& context) {
         const std::size_t a = std::size_t(std::lower_bound(s.layers.begin(), s.layers.end(), layer_number(key, where)) -
                                           s.layers.begin());
         std::vector<std::int32_t> ids;
-        append_integers(value["experts"], -1, INT16_MAX, where + ": experts", ids);
+        formats::append_integers(value["experts"], -1, INT16_MAX, where + ": experts", ids);
         std::copy(ids.begin(), ids.end(), b.ids.begin() + std::ptrdiff_t(at + a * k));
         if (!s.weights) continue;
         std::vector<float> weights;
-        append_reals(value.value("weights", JsonValue()), where + ": weights", weights);
+        formats::append_reals(value.value("weights", formats::JsonValue()), where + ": weights", weights);
         if (weights.size() != k)
           throw ConfigError(fmt::format("{}: layer {}: expected {} weights, got {}", where, key, k, weights.size()));
         std::copy(weights.begin(), weights.end(), b.weights.begin() + std::ptrdiff_t(at + a * k));
@@ -104,4 +104,4 @@ bool recognise(const std::string&, std::string_view head) {
 Importer plain_tokens_importer() {
   return {"jsonl", "JSON lines by token, as trace export writes them", recognise, read};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

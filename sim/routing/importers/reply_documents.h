@@ -5,8 +5,8 @@
 
 #include "formats/json_object.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 /// A list's elements, one object, JSON lines, or the "data:" lines of a stream.  Throws ConfigError if it is none.
-std::vector<JsonValue> reply_documents(const std::string& file);
-}  // namespace moesim
+std::vector<formats::JsonValue> reply_documents(const std::string& file);
+}  // namespace moesim::routing

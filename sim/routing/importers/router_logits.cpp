@@ -6,34 +6,34 @@
 
 #include "formats/npy.h"
 #include "formats/zip.h"
-#include "numerics/gate.h"
+#include "numerics/pass/gate.h"
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr std::int64_t kPiece = 1024;
 
 struct Logits {
-  std::vector<ArraySource> layers;  // (tokens, experts) or (batch, sequence, experts)
+  std::vector<formats::ArraySource> layers;  // (tokens, experts) or (batch, sequence, experts)
   std::vector<std::int32_t> tokens;
   std::int64_t count = 0, sequence = 0;  // tokens; tokens of one sequence
   int experts = 0;
 };
 
-ArraySource entry(const ZipFile& zip, const std::string& name) {
+formats::ArraySource entry(const formats::ZipFile& zip, const std::string& name) {
   const auto& e = zip.entries().at(name);
   const std::string where = fmt::format("{}: {}", zip.file()->name(), name);
-  ArraySource a = e.deflated ? npy_array(std::make_shared<const std::string>(zip.read(name)), where)
-                             : npy_array(zip.file(), e.offset, e.size);
+  formats::ArraySource a = e.deflated ? formats::npy_array(std::make_shared<const std::string>(zip.read(name)), where)
+                             : formats::npy_array(zip.file(), e.offset, e.size);
   a.where = where;
   return a;
 }
 
 Logits read_logits(const std::string& file) {
-  const ZipFile zip(std::make_shared<const ByteFile>(file));
+  const formats::ZipFile zip(std::make_shared<const formats::ByteFile>(file));
   Logits out;
   if (!zip.entries().contains("input_ids.npy")) throw ConfigError(fmt::format("{}: has no input_ids", file));
-  const ArraySource ids = entry(zip, "input_ids.npy");
+  const formats::ArraySource ids = entry(zip, "input_ids.npy");
   if (ids.shape.empty() || ids.shape.size() > 2)
     throw ConfigError(fmt::format("{}: expected [batch, sequence], got {}", ids.where, ids.shape_text()));
   out.count = ids.elements();
@@ -41,12 +41,12 @@ Logits read_logits(const std::string& file) {
   if (out.count < 1) throw ConfigError(fmt::format("{}: holds no token", ids.where));
   ids.read_integers(0, ids.shape[0], out.tokens);
   for (int i = 0; zip.entries().contains(fmt::format("router_logits_{}.npy", i)); ++i) {
-    ArraySource a = entry(zip, fmt::format("router_logits_{}.npy", i));
+    formats::ArraySource a = entry(zip, fmt::format("router_logits_{}.npy", i));
     const std::size_t rank = a.shape.size();
     const std::int64_t tokens = rank == 2 ? a.shape[0] : rank == 3 ? a.shape[0] * a.shape[1] : -1;
-    if (tokens != out.count || is_integer(a.type))
+    if (tokens != out.count || formats::is_integer(a.type))
       throw ConfigError(fmt::format("{}: expected floats [{} tokens, experts], got {} {}", a.where, out.count,
-                                    name_of(a.type), a.shape_text()));
+                                    formats::name_of(a.type), a.shape_text()));
     if (out.experts == 0) out.experts = int(std::min<std::int64_t>(a.shape.back(), INT16_MAX + 1));
     if (a.shape.back() != out.experts)
       throw ConfigError(fmt::format("{}: has {} experts, the layers before {}", a.where, a.shape.back(), out.experts));
@@ -62,8 +62,8 @@ Logits read_logits(const std::string& file) {
 }
 
 /// How the experts are chosen from the logits.
-MoeShape gate_of(const ImportContext& c, const Logits& logits, std::vector<std::string>& notes) {
-  MoeShape out;
+spec::MoeShape gate_of(const ImportContext& c, const Logits& logits, std::vector<std::string>& notes) {
+  spec::MoeShape out;
   if (c.model) {
     out = *c.model->moe;
     if (out.selection_bias) {
@@ -99,7 +99,7 @@ void read(const ImportContext& context) {
   s.axis = LayerAxis::moe;
   s.axis_size = int(logits.layers.size());
   s.experts = logits.experts;
-  const MoeShape gate = gate_of(context, logits, s.notes);
+  const spec::MoeShape gate = gate_of(context, logits, s.notes);
   s.top_k = gate.top_k;
   s.weights = s.token_ids = s.requests = true;
   if (!context.model) s.axis = LayerAxis::open;
@@ -127,7 +127,7 @@ void read(const ImportContext& context) {
                                             first + std::int64_t(t), e));
           }
           const std::size_t at = (t * axis + a) * k;
-          choose_experts(gate, row.data(), 1, nullptr, &b.ids[at], &b.weights[at]);
+          numerics::choose_experts(gate, row.data(), 1, nullptr, &b.ids[at], &b.weights[at]);
         }
       }
       take(b);
@@ -146,4 +146,4 @@ Importer router_logits_importer() {
   return {"router-logits", "router logits of Hugging Face transformers: .npz with router_logits_<i> and input_ids",
           recognise, read};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -7,10 +7,10 @@
 #include "formats/torch_file.h"
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 constexpr int kMostDumpLayers = 10'000;
-using SglangDumps = std::vector<std::unique_ptr<TorchFile>>;  // one a rank
+using SglangDumps = std::vector<std::unique_ptr<formats::TorchFile>>;  // one a rank
 
 /// Logical expert of every physical one: (layers, physical).
 struct PhysicalMap {
@@ -19,13 +19,13 @@ struct PhysicalMap {
   int experts = 0;
 };
 /// The dump's last_physical_to_logical_map.
-PhysicalMap physical_map(const TorchFile& file);
+PhysicalMap physical_map(const formats::TorchFile& file);
 /// The list of records; empty if no pass was recorded.
-const std::vector<Pickled>& dump_records(const TorchFile& file);
+const std::vector<formats::Pickled>& dump_records(const formats::TorchFile& file);
 /// A whole number, and an array of `rank` dimensions.  Throw ConfigError naming file and key.
-std::int64_t dump_integer(const TorchFile& file, const Pickled& record, const char* key);
-ArraySource dump_array(const TorchFile& file, const Pickled* value, const std::string& what, std::size_t rank);
+std::int64_t dump_integer(const formats::TorchFile& file, const formats::Pickled& record, const char* key);
+formats::ArraySource dump_array(const formats::TorchFile& file, const formats::Pickled* value, const std::string& what, std::size_t rank);
 
 /// Imports per_token dumps.
 void read_sglang_per_token(const ImportContext& context, const SglangDumps& files);
-}  // namespace moesim
+}  // namespace moesim::routing

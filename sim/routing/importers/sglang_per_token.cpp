@@ -7,15 +7,15 @@
 #include "core/check.h"
 #include "routing/importers/sglang_dump.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
-std::vector<std::int32_t> integers(const TorchFile& file, const Pickled* list, const std::string& what,
+std::vector<std::int32_t> integers(const formats::TorchFile& file, const formats::Pickled* list, const std::string& what,
                                    std::size_t size) {
-  if (list == nullptr || (list->kind != Pickled::Kind::list && list->kind != Pickled::Kind::tuple))
+  if (list == nullptr || (list->kind != formats::Pickled::Kind::list && list->kind != formats::Pickled::Kind::tuple))
     throw ConfigError(fmt::format("{}: {}: expected a list of whole numbers", file.name(), what));
   std::vector<std::int32_t> out;
-  for (const Pickled& v : *list->items) {
-    if (v.kind != Pickled::Kind::integer || v.integer < INT32_MIN || v.integer > INT32_MAX)
+  for (const formats::Pickled& v : *list->items) {
+    if (v.kind != formats::Pickled::Kind::integer || v.integer < INT32_MIN || v.integer > INT32_MAX)
       throw ConfigError(fmt::format("{}: {}: expected a list of whole numbers", file.name(), what));
     out.push_back(std::int32_t(v.integer));
   }
@@ -67,8 +67,8 @@ class Requests {
 
 /// One rank's tokens of one pass.
 struct RankPass {
-  const TorchFile* file;
-  const Pickled* record;
+  const formats::TorchFile* file;
+  const formats::Pickled* record;
   std::size_t rank;
 };
 
@@ -81,7 +81,7 @@ class PerToken {
         throw ConfigError(fmt::format("{}: has {} layers of {} experts, {} has {} of {}", files[r]->name(),
                                       maps_[r].layers, maps_[r].experts, files[0]->name(), maps_[0].layers,
                                       maps_[0].experts));
-      for (const Pickled& record : dump_records(*files[r]))
+      for (const formats::Pickled& record : dump_records(*files[r]))
         passes_[dump_integer(*files[r], record, "forward_pass_id")].push_back({files[r].get(), &record, r});
     }
     survey();
@@ -111,7 +111,7 @@ class PerToken {
   struct Tokens {
     std::vector<std::int32_t> ids, positions, extend;
     std::int64_t mode = 0;
-    ArraySource choices;
+    formats::ArraySource choices;
   };
   Tokens tokens(const RankPass& p) const {
     Tokens out;
@@ -122,8 +122,8 @@ class PerToken {
                                     maps_[p.rank].layers, out.choices.shape_text()));
     out.ids = integers(*p.file, p.record->find("input_ids"), "input_ids", n);
     out.positions = integers(*p.file, p.record->find("positions"), "positions", n);
-    if (const Pickled* extend = p.record->find("extend_seq_lens");
-        extend != nullptr && extend->kind != Pickled::Kind::none) {
+    if (const formats::Pickled* extend = p.record->find("extend_seq_lens");
+        extend != nullptr && extend->kind != formats::Pickled::Kind::none) {
       out.extend = integers(*p.file, extend, "extend_seq_lens", SIZE_MAX);
       std::size_t sum = 0;
       for (const std::int32_t length : out.extend) sum += length < 0 ? n + 1 : std::size_t(length);
@@ -214,4 +214,4 @@ class PerToken {
 void read_sglang_per_token(const ImportContext& context, const SglangDumps& files) {
   PerToken(context, files).import();
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -6,24 +6,24 @@
 
 #include "routing/importers/sglang_dump.h"
 
-namespace moesim {
+namespace moesim::routing {
 
-std::int64_t dump_integer(const TorchFile& file, const Pickled& record, const char* key) {
-  const Pickled* v = record.find(key);
-  if (v == nullptr || v->kind != Pickled::Kind::integer)
+std::int64_t dump_integer(const formats::TorchFile& file, const formats::Pickled& record, const char* key) {
+  const formats::Pickled* v = record.find(key);
+  if (v == nullptr || v->kind != formats::Pickled::Kind::integer)
     throw ConfigError(fmt::format("{}: \"{}\": expected a whole number", file.name(), key));
   return v->integer;
 }
 
-ArraySource dump_array(const TorchFile& file, const Pickled* value, const std::string& what, std::size_t rank) {
-  ArraySource a = file.array(value, what);
+formats::ArraySource dump_array(const formats::TorchFile& file, const formats::Pickled* value, const std::string& what, std::size_t rank) {
+  formats::ArraySource a = file.array(value, what);
   if (a.shape.size() != rank)
     throw ConfigError(fmt::format("{}: expected {} dimensions, got {}", a.where, rank, a.shape_text()));
   return a;
 }
 
-PhysicalMap physical_map(const TorchFile& file) {
-  const ArraySource a =
+PhysicalMap physical_map(const formats::TorchFile& file) {
+  const formats::ArraySource a =
       dump_array(file, file.root().find("last_physical_to_logical_map"), "last_physical_to_logical_map", 2);
   PhysicalMap out{a.shape[0], a.shape[1], {}, 0};
   if (out.layers < 1 || out.layers > kMostDumpLayers || out.physical < 1)
@@ -36,18 +36,18 @@ PhysicalMap physical_map(const TorchFile& file) {
   return out;
 }
 
-const std::vector<Pickled>& dump_records(const TorchFile& file) {
-  const Pickled* list = file.root().find("records");
-  if (list == nullptr || list->kind != Pickled::Kind::list)
+const std::vector<formats::Pickled>& dump_records(const formats::TorchFile& file) {
+  const formats::Pickled* list = file.root().find("records");
+  if (list == nullptr || list->kind != formats::Pickled::Kind::list)
     throw ConfigError(fmt::format("{}: \"records\": expected a list", file.name()));
   return *list->items;
 }
 
 namespace {
-void read_stat(const ImportContext& context, const TorchFile& file) {
+void read_stat(const ImportContext& context, const formats::TorchFile& file) {
   if (context.files.size() > 1)
     throw ConfigError(fmt::format("{}: holds all ranks already; give one such file", context.files[1]));
-  const ArraySource a = dump_array(file, file.root().find("logical_count"), "logical_count", 3);
+  const formats::ArraySource a = dump_array(file, file.root().find("logical_count"), "logical_count", 3);
   if (a.shape[1] < 1 || a.shape[1] > kMostDumpLayers || a.shape[2] < 1 || a.shape[2] > INT16_MAX)
     throw ConfigError(fmt::format("{}: expected [passes, layers, experts], got {}", a.where, a.shape_text()));
   CountedSource s;
@@ -81,8 +81,8 @@ void read_per_pass(const ImportContext& context, const SglangDumps& files) {
     if (s.axis_size != map.layers || s.experts != map.experts)
       throw ConfigError(fmt::format("{}: has {} layers of {} experts, {} has {} of {}", file->name(), map.layers,
                                     map.experts, s.file, s.axis_size, s.experts));
-    for (const Pickled& record : dump_records(*file)) {
-      const ArraySource a = dump_array(*file, record.find("global_physical_count"), "global_physical_count", 2);
+    for (const formats::Pickled& record : dump_records(*file)) {
+      const formats::ArraySource a = dump_array(*file, record.find("global_physical_count"), "global_physical_count", 2);
       if (a.shape[0] != map.layers || a.shape[1] != map.physical)
         throw ConfigError(fmt::format("{}: expected [{}, {}] like the map, got {}", a.where, map.layers, map.physical,
                                       a.shape_text()));
@@ -107,9 +107,9 @@ bool recognise(const std::string&, std::string_view head) {
 
 void read(const ImportContext& context) {
   SglangDumps files;
-  for (const std::string& f : context.files) files.push_back(std::make_unique<TorchFile>(f));
+  for (const std::string& f : context.files) files.push_back(std::make_unique<formats::TorchFile>(f));
   if (files[0]->root().find("logical_count") != nullptr) return read_stat(context, *files[0]);
-  const std::vector<Pickled>& first = dump_records(*files[0]);
+  const std::vector<formats::Pickled>& first = dump_records(*files[0]);
   if (first.empty()) throw ConfigError(fmt::format("{}: holds no pass", context.files[0]));
   if (first[0].find("topk_ids_of_layer") != nullptr) return read_sglang_per_token(context, files);
   if (first[0].find("global_physical_count") != nullptr) return read_per_pass(context, files);
@@ -121,4 +121,4 @@ Importer sglang_recorder_importer() {
   return {"sglang-recorder", "SGLang expert distribution recorder: stat, per_pass, per_token (.pt, one file a rank)",
           recognise, read};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

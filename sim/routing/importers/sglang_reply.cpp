@@ -10,7 +10,7 @@
 #include "routing/importers/import.h"
 #include "routing/importers/reply_documents.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr std::int64_t kMost = 1 << 24;
 
@@ -29,9 +29,9 @@ struct Replies {
   std::vector<std::string> notes;
 };
 
-std::vector<std::int32_t> int32s(const JsonValue& text, const std::string& where) {
+std::vector<std::int32_t> int32s(const formats::JsonValue& text, const std::string& where) {
   if (!text.is_string()) throw ConfigError(fmt::format("{}: expected base64 text", where));
-  const std::string bytes = base64(text.get_ref<const std::string&>(), where);
+  const std::string bytes = formats::base64(text.get_ref<const std::string&>(), where);
   if (bytes.size() % 4 != 0)
     throw ConfigError(fmt::format("{}: {} bytes are not whole 32-bit integers", where, bytes.size()));
   std::vector<std::int32_t> out(bytes.size() / 4);
@@ -40,24 +40,24 @@ std::vector<std::int32_t> int32s(const JsonValue& text, const std::string& where
 }
 
 /// The innermost object that holds `key`, looked for in the whole reply; nullptr if none does.
-const JsonValue* holder(const JsonValue& json, const char* key) {
+const formats::JsonValue* holder(const formats::JsonValue& json, const char* key) {
   if (json.is_object() && json.contains(key)) return &json;
   if (json.is_structured())
-    for (const JsonValue& part : json)
-      if (const JsonValue* found = holder(part, key)) return found;
+    for (const formats::JsonValue& part : json)
+      if (const formats::JsonValue* found = holder(part, key)) return found;
   return nullptr;
 }
 
-void read_described(const JsonObject& object, Replies& out, Request& r) {
+void read_described(const formats::JsonObject& object, Replies& out, Request& r) {
   const std::string& where = object.where();
-  const JsonObject schema = object.part("expert_ids_schema");
+  const formats::JsonObject schema = object.part("expert_ids_schema");
   if (schema.text("dtype") != "int32" || schema.text("layout") != "row_major" ||
       schema.text("id_space") != "logical_global")
     object.fail("expert_ids_schema", "expected row-major int32 with logical_global ids");
   const std::int64_t axis = schema.integer("num_layers", 1, 10'000), k = schema.integer("top_k", 1, 64);
   std::vector<std::int32_t> layers;
   if (schema.has("moe_layer_ids"))
-    append_integers(schema.at("moe_layer_ids"), 0, 10'000, where + ": moe_layer_ids", layers);
+    formats::append_integers(schema.at("moe_layer_ids"), 0, 10'000, where + ": moe_layer_ids", layers);
   if (out.axis != 0 && (out.axis != axis || out.top_k != k))
     throw ConfigError(fmt::format("{}: has another shape than the replies before", where));
   out.axis = axis;
@@ -86,7 +86,7 @@ void read_described(const JsonObject& object, Replies& out, Request& r) {
 }
 
 /// The plain tensor: rows whose layers and top-k are not told apart.
-void read_plain(const JsonObject& meta, Replies& out, Request& r) {
+void read_plain(const formats::JsonObject& meta, Replies& out, Request& r) {
   const std::string& where = meta.where();
   r.prompt = meta.integer("prompt_tokens", 1, kMost);
   if (meta.has("routed_experts_start_len")) r.first = meta.integer("routed_experts_start_len", 0, r.prompt);
@@ -100,21 +100,21 @@ void read_plain(const JsonObject& meta, Replies& out, Request& r) {
   out.axis = row;
 }
 
-void read_token_ids(const JsonValue& reply, const char* key, const std::string& where, std::vector<std::int32_t>& out) {
+void read_token_ids(const formats::JsonValue& reply, const char* key, const std::string& where, std::vector<std::int32_t>& out) {
   if (reply.is_object() && reply.contains(key))
-    append_integers(reply[key], 0, INT32_MAX, fmt::format("{}: {}", where, key), out);
+    formats::append_integers(reply[key], 0, INT32_MAX, fmt::format("{}: {}", where, key), out);
 }
 
 Replies read_replies(const ImportContext& context) {
   Replies out;
   for (const std::string& file : context.files) {
     int index = 0;
-    for (const JsonValue& reply : reply_documents(file)) {
+    for (const formats::JsonValue& reply : reply_documents(file)) {
       Request r;
       r.where = fmt::format("{}: reply {}", file, index++);
-      if (const JsonValue* object = holder(reply, "expert_ids_schema"))
+      if (const formats::JsonValue* object = holder(reply, "expert_ids_schema"))
         read_described({*object, r.where}, out, r);
-      else if (const JsonValue* meta = holder(reply, "routed_experts"))
+      else if (const formats::JsonValue* meta = holder(reply, "routed_experts"))
         read_plain({*meta, r.where}, out, r);
       else
         continue;  // a piece of a stream without routing
@@ -221,4 +221,4 @@ Importer sglang_reply_importer() {
   return {"sglang-reply", "SGLang replies with routed_experts or expert_ids_schema (JSON, JSON lines, streams)",
           recognise, read};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

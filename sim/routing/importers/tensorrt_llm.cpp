@@ -11,7 +11,7 @@
 #include "formats/safetensors.h"
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 namespace fs = std::filesystem;
 
@@ -20,8 +20,8 @@ struct Meta {
 };
 /// Values by iteration and layer.
 struct Cell {
-  const StoredTensor* tensor;
-  const SafetensorsFile* file;
+  const formats::StoredTensor* tensor;
+  const formats::SafetensorsFile* file;
   std::string key;
 };
 using Cells = std::map<int, std::map<int, std::vector<Cell>>>;
@@ -53,12 +53,12 @@ std::vector<std::string> rank_files(const ImportContext& context, std::string& f
 
 Meta read_meta(const std::string& folder) {
   const std::string file = folder + "/meta_info.json";
-  const JsonValue document = read_json(file);
-  const JsonObject json(document, file);
+  const formats::JsonValue document = formats::read_json(file);
+  const formats::JsonObject json(document, file);
   return {int(json.integer("num_experts", 1, INT16_MAX)), int(json.integer("num_experts_per_token", 1, 64))};
 }
 
-Cells cells_of(const std::vector<std::unique_ptr<SafetensorsFile>>& files) {
+Cells cells_of(const std::vector<std::unique_ptr<formats::SafetensorsFile>>& files) {
   Cells out;
   for (const auto& file : files)
     for (const auto& [key, tensor] : file->tensors()) {
@@ -81,12 +81,12 @@ Cells cells_of(const std::vector<std::unique_ptr<SafetensorsFile>>& files) {
 std::vector<std::int32_t> numbers(const Cell& c, std::size_t rank, std::int64_t row) {
   const auto fail = [&](const std::string& expected) {
     throw ConfigError(fmt::format("{}: tensor {}: expected {}, got {} {}", c.file->file(), c.key, expected,
-                                  name_of(c.tensor->type), shape_text(c.tensor->shape)));
+                                  formats::name_of(c.tensor->type), formats::shape_text(c.tensor->shape)));
   };
   if (c.tensor->shape.size() != rank || c.tensor->shape.back() != row)
     fail(rank == 1 ? fmt::format("[{}]", row) : fmt::format("[tokens, {}]", row));
-  const ArraySource array = array_of(*c.tensor, fmt::format("{}: tensor {}", c.file->file(), c.key));
-  if (!is_integer(array.type)) fail("integers");
+  const formats::ArraySource array = formats::array_of(*c.tensor, fmt::format("{}: tensor {}", c.file->file(), c.key));
+  if (!formats::is_integer(array.type)) fail("integers");
   std::vector<std::int32_t> out;
   array.read_integers(0, array.shape[0], out);
   for (std::size_t i = 0; i < out.size(); ++i)
@@ -145,7 +145,7 @@ void read_raw(const ImportContext& context, const Cells& cells, const Meta& meta
     std::int32_t pass = -1;
     for (const auto& [iteration, layers] : cells) {
       ++pass;
-      std::map<const SafetensorsFile*, TokenBlock> ranks;
+      std::map<const formats::SafetensorsFile*, TokenBlock> ranks;
       for (const auto& [layer, list] : layers)
         for (const Cell& c : list) {
           const std::vector<std::int32_t> ids = numbers(c, 2, meta.top_k);
@@ -172,8 +172,8 @@ void read_raw(const ImportContext& context, const Cells& cells, const Meta& meta
 
 void read(const ImportContext& context) {
   std::string folder;
-  std::vector<std::unique_ptr<SafetensorsFile>> files;
-  for (const std::string& f : rank_files(context, folder)) files.push_back(std::make_unique<SafetensorsFile>(f));
+  std::vector<std::unique_ptr<formats::SafetensorsFile>> files;
+  for (const std::string& f : rank_files(context, folder)) files.push_back(std::make_unique<formats::SafetensorsFile>(f));
   const Meta meta = read_meta(folder);
   const Cells cells = cells_of(files);
   const bool raw = cells.begin()->second.begin()->second.front().tensor->shape.size() == 2;
@@ -189,4 +189,4 @@ Importer tensorrt_llm_importer() {
   return {"tensorrt-llm", "TensorRT-LLM expert statistics: the folder with meta_info.json and rank files (safetensors)",
           recognise, read};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

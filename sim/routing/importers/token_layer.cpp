@@ -8,7 +8,7 @@
 #include "formats/json.h"
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 /// What one line says: tokens of one layer.
 struct Record {
@@ -20,12 +20,12 @@ struct Record {
   bool one_token = false;            // tokens are positions of one request
 };
 
-std::string text_of(const JsonObject& json, const char* key) {
+std::string text_of(const formats::JsonObject& json, const char* key) {
   if (!json.has(key)) return "";
   return json.at(key).is_string() ? json.text(key) : json.at(key).dump();
 }
 
-Record parse(const JsonObject& json) {
+Record parse(const formats::JsonObject& json) {
   const std::string& where = json.where();
   Record r;
   r.layer = int(json.integer("layer", 0, 10'000));
@@ -34,25 +34,25 @@ Record parse(const JsonObject& json) {
     r.group = text_of(json, "problem_id");
     r.domain = text_of(json, "dataset");
     r.tokens = {json.integer("token_idx", 0, INT32_MAX)};
-    append_integers(json.at("experts"), -1, INT16_MAX, where + ": experts", r.ids);
-    if (json.has("gating_probs")) append_reals(json.at("gating_probs"), where + ": gating_probs", r.weights);
+    formats::append_integers(json.at("experts"), -1, INT16_MAX, where + ": experts", r.ids);
+    if (json.has("gating_probs")) formats::append_reals(json.at("gating_probs"), where + ": gating_probs", r.weights);
   } else {
     r.group = text_of(json, "batch_id");
     r.domain = text_of(json, "source_file");
     std::vector<std::int32_t> rows;
-    append_integers(json.at("origin_rows"), 0, INT32_MAX, where + ": origin_rows", rows);
+    formats::append_integers(json.at("origin_rows"), 0, INT32_MAX, where + ": origin_rows", rows);
     r.tokens.assign(rows.begin(), rows.end());
-    const JsonValue& list = json.list_at("topk_experts");
+    const formats::JsonValue& list = json.list_at("topk_experts");
     if (list.size() != rows.size())
       json.fail("topk_experts", fmt::format("expected {} lists, one a token", rows.size()));
     const std::size_t k = list.empty() ? 0 : list[0].size();
-    for (const JsonValue& choice : list) {
-      append_integers(choice, -1, INT16_MAX, where + ": topk_experts", r.ids);
+    for (const formats::JsonValue& choice : list) {
+      formats::append_integers(choice, -1, INT16_MAX, where + ": topk_experts", r.ids);
       if (choice.size() != k)
         json.fail("topk_experts", fmt::format("a token has {} choices, the others {}", choice.size(), k));
     }
     if (json.has("topk_weights"))
-      for (const JsonValue& w : json.list_at("topk_weights")) append_reals(w, where + ": topk_weights", r.weights);
+      for (const formats::JsonValue& w : json.list_at("topk_weights")) formats::append_reals(w, where + ": topk_weights", r.weights);
   }
   if (r.tokens.empty() || r.ids.empty() || (!r.weights.empty() && r.weights.size() != r.ids.size()))
     throw ConfigError(fmt::format("{}: expected as many weights as experts, and at least one", where));
@@ -107,8 +107,8 @@ class TokenLayers {
   template <class Use>
   void for_each(Use&& use) const {
     for (const std::string& f : context_.files) {
-      for (LineFile file(f); file.next();) {
-        const JsonValue json = parse_json(file);
+      for (formats::LineFile file(f); file.next();) {
+        const formats::JsonValue json = formats::parse_json(file);
         const std::string where = file.where();
         use(parse({json, where}), where);
       }
@@ -171,4 +171,4 @@ Importer token_layer_importer() {
           "JSON lines by token and layer (layer, experts, token_idx), or by batch and layer (topk_experts)", recognise,
           read};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

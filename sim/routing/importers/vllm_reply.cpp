@@ -9,7 +9,7 @@
 #include "routing/importers/import.h"
 #include "routing/importers/reply_documents.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr std::int64_t kMost = 1 << 24;
 
@@ -21,18 +21,18 @@ struct Rows {
   std::int64_t count() const { return axis * top_k > 0 ? std::int64_t(ids.size()) / (axis * top_k) : 0; }
 };
 
-Rows from_lists(const JsonValue& rows, const std::string& where) {
+Rows from_lists(const formats::JsonValue& rows, const std::string& where) {
   Rows out;
   out.bits = 16;
-  for (const JsonValue& row : rows) {
+  for (const formats::JsonValue& row : rows) {
     if (!row.is_array() || row.empty()) throw ConfigError(fmt::format("{}: expected [tokens][layers][top-k]", where));
     if (out.axis == 0) out.axis = std::int64_t(row.size());
     if (std::int64_t(row.size()) != out.axis)
       throw ConfigError(
           fmt::format("{}: row {} has {} layers, the rows before {}", where, out.count(), row.size(), out.axis));
-    for (const JsonValue& choice : row) {
+    for (const formats::JsonValue& choice : row) {
       const std::size_t before = out.ids.size();
-      append_integers(choice, -1, INT16_MAX, where, out.ids);
+      formats::append_integers(choice, -1, INT16_MAX, where, out.ids);
       const auto k = std::int64_t(out.ids.size() - before);
       if (out.top_k == 0) out.top_k = k;
       if (k != out.top_k || k == 0)
@@ -42,16 +42,16 @@ Rows from_lists(const JsonValue& rows, const std::string& where) {
   return out;
 }
 
-Rows rows_of(const JsonValue& value, const std::string& where) {
+Rows rows_of(const formats::JsonValue& value, const std::string& where) {
   if (value.is_array()) return from_lists(value, where);
   if (!value.is_string()) throw ConfigError(fmt::format("{}: expected lists or base64 text", where));
   const std::string& text = value.get_ref<const std::string&>();
   if (text.starts_with("nrlre1:"))
     throw ConfigError(fmt::format("{}: the nrlre1 envelope is not read; ask the server for vLLM's own form", where));
-  const ArraySource a = npy_array(std::make_shared<const std::string>(base64(text, where)), where);
+  const formats::ArraySource a = formats::npy_array(std::make_shared<const std::string>(formats::base64(text, where)), where);
   if (a.shape.size() != 3 || a.shape[1] < 1 || a.shape[2] < 1)
     throw ConfigError(fmt::format("{}: expected [tokens, layers, top-k], got {}", where, a.shape_text()));
-  Rows out{a.shape[1], a.shape[2], element_bytes(a.type) * 8, {}};
+  Rows out{a.shape[1], a.shape[2], formats::element_bytes(a.type) * 8, {}};
   a.read_integers(0, a.shape[0], out.ids);
   return out;
 }
@@ -68,10 +68,10 @@ struct Replies {
   bool any_tokens = false, phases = true;
 };
 
-std::vector<std::int32_t> tokens_at(const JsonObject& object, const char* key) {
+std::vector<std::int32_t> tokens_at(const formats::JsonObject& object, const char* key) {
   std::vector<std::int32_t> out;
   if (object.has(key) && object.at(key).is_array())
-    append_integers(object.at(key), 0, INT32_MAX, fmt::format("{}: {}", object.where(), key), out);
+    formats::append_integers(object.at(key), 0, INT32_MAX, fmt::format("{}: {}", object.where(), key), out);
   return out;
 }
 
@@ -86,7 +86,7 @@ void add(const Rows& rows, Request& r, Replies& out) {
 }
 
 /// alone: the reply's counts of tokens are this choice's.
-void read_choice(const JsonObject& reply, const JsonObject& choice, bool alone, Replies& out) {
+void read_choice(const formats::JsonObject& reply, const formats::JsonObject& choice, bool alone, Replies& out) {
   const std::string& where = choice.where();
   Request r;
   r.where = where;
@@ -122,14 +122,14 @@ Replies read_replies(const ImportContext& context) {
   Replies out;
   for (const std::string& file : context.files) {
     int index = 0;
-    for (const JsonValue& reply : reply_documents(file)) {
+    for (const formats::JsonValue& reply : reply_documents(file)) {
       const std::string where = fmt::format("{}: reply {}", file, index++);
-      const JsonObject object(reply, where);
+      const formats::JsonObject object(reply, where);
       if (!object.has("choices")) {  // the offline form: one object a request
         read_choice(object, object, true, out);
         continue;
       }
-      const JsonValue& choices = object.list_at("choices");
+      const formats::JsonValue& choices = object.list_at("choices");
       for (std::size_t i = 0; i < choices.size(); ++i) {
         const std::string place = choices.size() > 1 ? fmt::format("{}: choice {}", where, i) : where;
         read_choice(object, {choices[i], place}, choices.size() == 1, out);
@@ -185,4 +185,4 @@ bool recognise(const std::string&, std::string_view head) {
 Importer vllm_reply_importer() {
   return {"vllm-reply", "vLLM replies with routed_experts: nested lists, or base64 of a .npy", recognise, read};
 }
-}  // namespace moesim
+}  // namespace moesim::routing

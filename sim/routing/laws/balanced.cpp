@@ -1,6 +1,6 @@
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct Balanced : LawBase {
   struct Params {
@@ -12,4 +12,4 @@ struct Balanced : LawBase {
 }  // namespace
 
 TrafficStrategy balanced_traffic() { return law_strategy<Balanced>("balanced", "every expert as likely as any other"); }
-}  // namespace moesim
+}  // namespace moesim::routing

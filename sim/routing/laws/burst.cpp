@@ -1,7 +1,7 @@
 #include "routing/laws/hot.h"
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct Burst : LawBase {
   struct Params {
@@ -32,4 +32,4 @@ struct Burst : LawBase {
 TrafficStrategy burst_traffic() {
   return law_strategy<Burst>("burst", "balanced, but for some steps of each period with hot experts");
 }
-}  // namespace moesim
+}  // namespace moesim::routing

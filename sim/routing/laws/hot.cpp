@@ -4,7 +4,7 @@
 
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 void heat(std::span<const std::size_t> hot, double factor, std::span<double> weights) {
   const double n = double(weights.size()), h = double(hot.size());
@@ -23,4 +23,4 @@ void check_hot(int count, double factor, const TrafficContext& c) {
                            "got {}",
                            most, factor));
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -1,7 +1,7 @@
 #include "routing/laws/hot.h"
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct HotExperts : LawBase {
   struct Params {
@@ -25,4 +25,4 @@ struct HotExperts : LawBase {
 TrafficStrategy hot_experts_traffic() {
   return law_strategy<HotExperts>("hot_experts", "a few experts take several times the mean");
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -1,7 +1,7 @@
 #include "routing/laws/hot.h"
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct HotRank : LawBase {
   struct Params {
@@ -20,7 +20,7 @@ struct HotRank : LawBase {
     check_hot(int(hot().size()), p.factor, c);
   }
   std::vector<std::size_t> hot() const {
-    const int per_gpu = contiguous_experts(c.router.experts, c.group.gpus);
+    const int per_gpu = spec::contiguous_experts(c.router.experts, c.group.gpus);
     std::vector<std::size_t> out;
     for (int e = p.rank * per_gpu; e < std::min((p.rank + 1) * per_gpu, c.router.experts); ++e)
       out.push_back(std::size_t(e));
@@ -33,4 +33,4 @@ struct HotRank : LawBase {
 TrafficStrategy hot_rank_traffic() {
   return law_strategy<HotRank>("hot_rank", "all experts of one GPU take several times the mean");
 }
-}  // namespace moesim
+}  // namespace moesim::routing

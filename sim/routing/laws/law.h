@@ -10,7 +10,7 @@
 #include "routing/traffic_draw.h"
 #include "routing/traffic_kinds.h"
 
-namespace moesim {
+namespace moesim::routing {
 
 /// ConfigError at the parameter `key` of a law.
 [[noreturn]] inline void refuse_law(std::string_view key, std::string_view problem) {
@@ -143,4 +143,4 @@ template <class Law>
 TrafficStrategy law_strategy(std::string_view kind, std::string_view summary) {
   return strategy<Synthetic<Law>, TrafficSource, const TrafficContext&>(kind, summary);
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -1,6 +1,6 @@
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct LogNormal : LawBase {
   struct Params {
@@ -26,4 +26,4 @@ struct LogNormal : LawBase {
 TrafficStrategy log_normal_traffic() {
   return law_strategy<LogNormal>("log_normal", "loads drawn from a log-normal distribution");
 }
-}  // namespace moesim
+}  // namespace moesim::routing

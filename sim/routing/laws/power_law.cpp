@@ -2,7 +2,7 @@
 
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct PowerLaw : LawBase {
   struct Params {
@@ -30,4 +30,4 @@ struct PowerLaw : LawBase {
 TrafficStrategy power_law_traffic() {
   return law_strategy<PowerLaw>("power_law", "loads that fall with the rank to a power");
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -1,6 +1,6 @@
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct RaggedSource : LawBase {
   struct Params {
@@ -39,4 +39,4 @@ struct RaggedSource : LawBase {
 TrafficStrategy ragged_source_traffic() {
   return law_strategy<RaggedSource>("ragged_source", "source GPUs hold unequal numbers of tokens");
 }
-}  // namespace moesim
+}  // namespace moesim::routing

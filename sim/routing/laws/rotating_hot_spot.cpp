@@ -1,7 +1,7 @@
 #include "routing/laws/hot.h"
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct RotatingHotSpot : LawBase {
   struct Params {
@@ -33,4 +33,4 @@ struct RotatingHotSpot : LawBase {
 TrafficStrategy rotating_hot_spot_traffic() {
   return law_strategy<RotatingHotSpot>("rotating_hot_spot", "neighbouring hot experts that move on as steps pass");
 }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -2,7 +2,7 @@
 
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct Spread : LawBase {
   struct Params {
@@ -21,4 +21,4 @@ TrafficStrategy spread_traffic() {
   return law_strategy<Spread>(
       "spread", "balanced loads, each token's experts on as many nodes as it can reach: the most traffic");
 }
-}  // namespace moesim
+}  // namespace moesim::routing

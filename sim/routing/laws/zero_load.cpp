@@ -1,6 +1,6 @@
 #include "routing/laws/law.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 struct ZeroLoad : LawBase {
   struct Params {
@@ -22,4 +22,4 @@ struct ZeroLoad : LawBase {
 }  // namespace
 
 TrafficStrategy zero_load_traffic() { return law_strategy<ZeroLoad>("zero_load", "some experts get no token at all"); }
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -9,9 +9,9 @@
 #include "serving/deployment/pool_experts.h"
 #include "serving/deployment/pool_memory.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
-void check_parallel(const Config& config, const PoolSection& s, const Model& model) {
+void check_parallel(const Config& config, const PoolSection& s, const spec::Model& model) {
   const Parallel& p = s.parallel;
   const Config at = config.at_or_empty("parallel");
   if (p.tensor < 1 || p.data < 1 || p.pipeline < 1) at.fail("tensor, data and pipeline must be at least 1");
@@ -77,12 +77,12 @@ void fill_fixed(const Config& config, BuiltPool& pool, PoolShape& shape) {
 }
 
 /// How long a step takes, layer by layer.
-LayeredCost::Setup set_up_cost(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
+LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
   const PoolSection& s = pool.section;
-  const StepSetup setup = setup_of(config, s, d.model, pool.node.gpu);
-  write_assumptions(run.results, "pool:" + s.name, setup);
-  pool.kernel_model = make_kernel_model(run.scenario, pool.node.gpu);
-  pool.kernels = std::make_unique<KernelCosts>(*pool.kernel_model);
+  const forward::StepSetup setup = setup_of(config, s, d.model, pool.node.gpu);
+  forward::write_assumptions(run.results, "pool:" + s.name, setup);
+  pool.kernel_model = compute::make_kernel_model(run.scenario, pool.node.gpu);
+  pool.kernels = std::make_unique<compute::KernelCosts>(*pool.kernel_model);
   LayeredCost::Setup cost;
   cost.model = &d.model;
   cost.kernels = pool.kernels.get();
@@ -102,15 +102,15 @@ LayeredCost::Setup set_up_cost(StudyRun& run, const Config& config, const Deploy
 }
 
 /// What an instance's ranks hold of the KV cache, and how fast it comes from below.
-void fill_memory(const Model& model, const BuiltPool& pool, const LayerOptions& options, InstanceShape& shape) {
+void fill_memory(const spec::Model& model, const BuiltPool& pool, const compute::LayerOptions& options, InstanceShape& shape) {
   const PoolSection& s = pool.section;
   shape.kv.capacity = pool.capacity / shape.kv.block * shape.kv.block;
-  shape.window = windowed_read(model);
-  shape.kv.window = windowed_keep(model).last;
+  shape.window = spec::windowed_read(model);
+  shape.kv.window = spec::windowed_keep(model).last;
   shape.kv.beyond = pool.beyond_window;
   Bytes rank_token{};
   for (int stage = 0; stage < s.parallel.pipeline; ++stage)
-    rank_token += kv_bytes_per_token(model, held(model, s.parallel, stage, 0, false), options) * s.parallel.tensor;
+    rank_token += compute::kv_bytes_per_token(model, held(model, s.parallel, stage, 0, false), options) * s.parallel.tensor;
   shape.kv_token = rank_token;
   shape.host = {pool.node.host_bandwidth.v * s.parallel.tensor};
   shape.disk = {s.kv.disk_bandwidth.v * s.parallel.tensor};
@@ -120,7 +120,7 @@ void fill_memory(const Model& model, const BuiltPool& pool, const LayerOptions& 
 }
 }  // namespace
 
-void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape) {
+void build_pool(results::StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape) {
   fill_pool(config, d, pool, shape);
   fill_instance(config, d, pool.section, shape.instance);
   if (pool.section.fixed) return fill_fixed(config, pool, shape);
@@ -136,4 +136,4 @@ void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& p
     return out;
   };
 }
-}  // namespace moesim
+}  // namespace moesim::serving

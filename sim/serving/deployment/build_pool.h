@@ -2,8 +2,8 @@
 #pragma once
 #include "serving/deployment/deployment.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// Everything but where the pool's GPUs lie.
-void build_pool(StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape);
-}  // namespace moesim
+void build_pool(results::StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape);
+}  // namespace moesim::serving

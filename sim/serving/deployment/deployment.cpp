@@ -10,7 +10,7 @@
 #include "serving/traces/workloads.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// An instance of a node or more takes whole nodes.
 int whole_nodes(int gpus, int per_node) {
@@ -30,26 +30,26 @@ void check_gpus(const Config& pools, const Deployment& d) {
     pools.fail(fmt::format("the pools take {} GPUs, but the cluster has {}", all, d.cluster.gpus()));
 }
 
-void read_section(const StudyRun& run, const Config& config, ServingSection& section) {
+void read_section(const results::StudyRun& run, const Config& config, ServingSection& section) {
   config.parse(section);
   SpeculationSpec& drafts = section.speculation;
   if (drafts.kind == DraftKind::mtp && drafts.acceptance.empty())
-    if (const std::string file = trace_file(run.scenario.at_or_empty("routing")); !file.empty())
-      drafts.acceptance = measured_acceptance(Trace(file).header());
+    if (const std::string file = routing::trace_file(run.scenario.at_or_empty("routing")); !file.empty())
+      drafts.acceptance = measured_acceptance(routing::Trace(file).header());
   config.at_or_empty("speculation").placed([&] { check_speculation(drafts); });
 }
 
-void take_model(const StudyRun& run, const Config& config, Deployment& d) {
+void take_model(const results::StudyRun& run, const Config& config, Deployment& d) {
   d.has_model = run.scenario.has("model");
   if (!d.has_model) return;
-  d.model = read_model(run.scenario.at("model"));
+  d.model = spec::read_model(run.scenario.at("model"));
   if (!d.model.unpublished.empty())
     run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", d.model.name, d.model.unpublished));
   if (d.section.speculation.kind == DraftKind::mtp && d.model.mtp_layers == 0)
     config.at("speculation").fail(fmt::format("{} has no multi-token prediction layer", d.model.name));
 }
 
-void make_workload(const StudyRun& run, const Config& config, Deployment& d) {
+void make_workload(const results::StudyRun& run, const Config& config, Deployment& d) {
   WorkloadContext context{.seed = run.seed, .shares = d.shares};
   if (d.section.duration.v > 0) context.duration = d.section.duration;
   d.workload = workloads().make(config.at("workload"), context);
@@ -60,29 +60,29 @@ void make_workload(const StudyRun& run, const Config& config, Deployment& d) {
                           described));
 }
 
-void take_cluster(const StudyRun& run, const Config& config, Engine& engine, Deployment& d) {
+void take_cluster(const results::StudyRun& run, const Config& config, Engine& engine, Deployment& d) {
   if (!run.scenario.has("cluster")) return;
-  d.cluster = read_cluster(run.scenario.at("cluster"));
-  d.network = make_network(run.scenario, engine, d.cluster);
+  d.cluster = spec::read_cluster(run.scenario.at("cluster"));
+  d.network = network::make_network(run.scenario, engine, d.cluster);
   d.calibration = d.network->calibration();
   d.use = std::make_unique<NetworkUse>(d, *d.network);
   check_gpus(config.at("pools"), d);
 }
 
 /// The pool's nodes: the cluster's, or some of its own.
-void find_nodes(const StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
+void find_nodes(const results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
   if (!pool.section.fixed && !d.network) run.scenario.fail("missing key \"cluster\": steps are computed on its GPUs");
   pool.node = d.cluster.node;
   if (!config.has("node")) return;
-  pool.node = read_node(config.at("node"));
-  Cluster own = d.cluster;
+  pool.node = spec::read_node(config.at("node"));
+  spec::Cluster own = d.cluster;
   own.node = pool.node;
   own.nodes = std::max(1, ceil_div(pool.section.parallel.gpus(), own.node.gpus));
-  pool.topology = std::make_unique<Topology>(own);
+  pool.topology = std::make_unique<network::Topology>(own);
 }
 
 /// One pool after the other, each from where the one before ends.
-void build_pools(StudyRun& run, const std::vector<Config>& pools, Deployment& d) {
+void build_pools(results::StudyRun& run, const std::vector<Config>& pools, Deployment& d) {
   int gpus = 0;
   for (std::size_t i = 0; i < pools.size(); ++i) {
     BuiltPool& pool = *d.pools[i];
@@ -115,7 +115,7 @@ void fill_service(const Config& config, const Deployment& d, ServiceShape& s) {
 }
 }  // namespace
 
-std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
+std::unique_ptr<Deployment> build_deployment(results::StudyRun& run, Engine& engine) {
   auto out = std::make_unique<Deployment>();
   Deployment& d = *out;
   const Config config = run.scenario.at("serving");
@@ -135,4 +135,4 @@ std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine) {
   fill_service(config, d, d.shape);
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -6,23 +6,23 @@
 
 #include "core/engine.h"
 #include "network/network.h"
-#include "record/study.h"
+#include "results/study.h"
 #include "serving/deployment/network_use.h"
 #include "serving/deployment/section.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// A pool as built; instances hold pointers into it.
 struct BuiltPool {
   PoolSection section;
-  Node node;
+  spec::Node node;
   std::unique_ptr<Batcher> batcher;
-  std::unique_ptr<KernelModel> kernel_model;
-  std::unique_ptr<KernelCosts> kernels;  // null: steps of a fixed length
-  std::unique_ptr<Topology> topology;    // of a pool with nodes of its own
-  std::unique_ptr<ExchangeGroup> group;  // null: no exchange
-  std::vector<std::unique_ptr<TrafficSource>> sources;
-  std::vector<ExpertMap> maps;
+  std::unique_ptr<compute::KernelModel> kernel_model;
+  std::unique_ptr<compute::KernelCosts> kernels;  // null: steps of a fixed length
+  std::unique_ptr<network::Topology> topology;    // of a pool with nodes of its own
+  std::unique_ptr<network::ExchangeGroup> group;  // null: no exchange
+  std::vector<std::unique_ptr<routing::TrafficSource>> sources;
+  std::vector<exchange::ExpertMap> maps;
   int described = 1;  // instances in the scenario; fewer are simulated under `fold`
   int simulated = 1;
   int slots_per_gpu = 0;
@@ -34,12 +34,12 @@ struct BuiltPool {
 };
 
 struct Deployment {
-  Model model;
+  spec::Model model;
   bool has_model = false;
-  Cluster cluster;
+  spec::Cluster cluster;
   ServingSection section;
-  std::unique_ptr<Network> network;  // null without a cluster
-  NetworkCalibration calibration;
+  std::unique_ptr<network::Network> network;  // null without a cluster
+  network::NetworkCalibration calibration;
   std::vector<std::unique_ptr<BuiltPool>> pools;
   std::unique_ptr<Workload> workload;
   std::unique_ptr<NetworkUse> use;  // null without a cluster
@@ -52,5 +52,5 @@ struct Deployment {
 };
 
 /// Throws ConfigError for what cannot be built: GPUs that the cluster lacks, weights that do not fit, ...
-std::unique_ptr<Deployment> build_deployment(StudyRun& run, Engine& engine);
-}  // namespace moesim
+std::unique_ptr<Deployment> build_deployment(results::StudyRun& run, Engine& engine);
+}  // namespace moesim::serving

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 int factor_of(const Config& scenario, const Deployment& d) {
   if (!scenario.has("fold")) return 1;
@@ -67,4 +67,4 @@ void fold(const Config& scenario, Deployment& d) {
     for (const auto& p : d.pools)
       if (p->section.role != Role::decode && p->simulated < p->described) ++p->simulated;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "network/collective.h"
+#include "network/collectives/collective.h"
 #include "serving/deployment/deployment.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 GpuId gpu_id(int gpu) { return GpuId(std::uint32_t(gpu)); }
 
@@ -22,7 +22,7 @@ void NetworkUse::move(int from, int to, Bytes bytes, double slowed, Action done)
 }
 
 void NetworkUse::count(int from, int to, Bytes bytes, Time start, Time until) {
-  const Transfer transfer = network_.bulk(gpu_id(from), gpu_id(to), bytes);
+  const network::Transfer transfer = network_.bulk(gpu_id(from), gpu_id(to), bytes);
   network_.count({&transfer, 1}, start, until);
 }
 
@@ -32,31 +32,31 @@ void NetworkUse::count_outside(int gpu, bool out, Bytes bytes, Time start, Time 
 }
 
 void NetworkUse::slow(int gpu, double share) {
-  const Topology& t = network_.topology();
+  const network::Topology& t = network_.topology();
   if (!t.has_nics()) return;
   const int nic = t.nic_of(gpu_id(gpu));
   network_.set_share(t.nic_out(nic), share);
   network_.set_share(t.nic_in(nic), share);
 }
 
-void NetworkUse::add(std::vector<Transfer>& transfers, int from, int to, double bytes) const {
+void NetworkUse::add(std::vector<network::Transfer>& transfers, int from, int to, double bytes) const {
   transfers.push_back(network_.bulk(gpu_id(from), gpu_id(to), {std::llround(bytes)}));
 }
 
 void NetworkUse::count_instance(std::size_t p, int instance, LayeredCost& cost, Time until) {
-  const Topology& topology = network_.topology();
+  const network::Topology& topology = network_.topology();
   const LayeredCost::Setup& s = cost.setup();
   const PoolShape& shape = d_.shape.pools[p];
   const int tensor = s.parallel.tensor, data = s.parallel.data, per_node = topology.gpus_per_node();
   const int first = aligned(shape.first_gpu + instance * shape.gpus, s.parallel.gpus(), per_node);
   const LayeredCost::Sent sent = cost.take_sent();
-  std::vector<Transfer> transfers;
+  std::vector<network::Transfer> transfers;
   for (const auto& [of, times] : sent.all_reduces) {
     std::vector<GpuId> members;
     for (int i = 0; i < tensor; ++i)
       members.push_back(gpu_id(aligned(first + of.first * tensor, tensor, per_node) + i));
-    for (const Transfer& t :
-         collective_transfers(topology, d_.calibration, Collective::all_reduce, CollectiveAlgorithm::best, members,
+    for (const network::Transfer& t :
+         network::collective_transfers(topology, d_.calibration, network::Collective::all_reduce, network::CollectiveAlgorithm::best, members,
                               Bytes{of.second * s.model->hidden * 2}))
       transfers.push_back(t.times(times));
   }
@@ -73,8 +73,8 @@ void NetworkUse::count_instance(std::size_t p, int instance, LayeredCost& cost, 
   if (cost.bank() == nullptr || cost.bank()->setup().group == nullptr) return;
   for (std::size_t stage = 0; stage < sent.exchanges.size(); ++stage) {
     const int gpus = s.parallel.stage_gpus();
-    const ExchangeGroup group(topology, gpu_id(aligned(first + int(stage) * gpus, gpus, per_node)), gpus);
-    for (const ExchangeSpec& spec : {cost.bank()->setup().dispatch, cost.bank()->setup().combine})
+    const network::ExchangeGroup group(topology, gpu_id(aligned(first + int(stage) * gpus, gpus, per_node)), gpus);
+    for (const network::ExchangeSpec& spec : {cost.bank()->setup().dispatch, cost.bank()->setup().combine})
       network_.count(group, spec, sent.exchanges[stage], since_, until);
   }
 }
@@ -84,23 +84,23 @@ void NetworkUse::settle(Time until) {
   for (std::size_t p = 0; p < d_.pools.size(); ++p) {
     const BuiltPool& pool = *d_.pools[p];
     if (pool.topology) continue;
-    const LinkTotals before = link_totals(network_);
+    const network::LinkTotals before = network::link_totals(network_);
     for (std::size_t i = 0; i < pool.costs.size(); ++i) count_instance(p, int(i), *pool.costs[i], until);
-    const LinkTotals after = link_totals(network_);
+    const network::LinkTotals after = network::link_totals(network_);
     for (std::size_t k = 0; k < after.size(); ++k) pools_[p][k] += after[k] - before[k];
   }
   since_ = until;
 }
 
-void NetworkUse::report(Results& results, const Service& service) {
+void NetworkUse::report(results::Results& results, const Service& service) {
   settle(service.end().at);
   // Of every second that a simulated instance of a pool is on, so many seconds of the pool's instances.
   const auto stands_for = [&](std::size_t p) {
     const PoolTotals& t = service.pool(p);
     return t.on_time > 0 ? t.all_time / t.on_time : 1;
   };
-  LinkTotals caches = link_totals(network_), all{};
-  caches[std::size_t(LinkKind::nic)] -= departed_;
+  network::LinkTotals caches = network::link_totals(network_), all{};
+  caches[std::size_t(network::LinkKind::nic)] -= departed_;
   std::size_t decode = 0;  // KV caches come as often as they are decoded
   for (std::size_t p = 0; p < pools_.size(); ++p) {
     if (d_.pools[p]->section.role == Role::decode) decode = p;
@@ -110,6 +110,6 @@ void NetworkUse::report(Results& results, const Service& service) {
     }
   }
   for (std::size_t k = 0; k < all.size(); ++k) all[k] += std::max(0.0, caches[k]) * stands_for(decode);
-  write_network(results, network_, all);
+  network::write_network(results, network_, all);
 }
-}  // namespace moesim
+}  // namespace moesim::serving

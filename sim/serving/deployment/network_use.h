@@ -6,7 +6,7 @@
 #include "serving/service/service.h"
 #include "serving/step/layered_cost.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct Deployment;
 
@@ -14,7 +14,7 @@ struct Deployment;
 /// cluster's network: only its KV caches count.
 class NetworkUse final : public KvMover {
  public:
-  NetworkUse(const Deployment& deployment, Network& network) : d_(deployment), network_(network) {}
+  NetworkUse(const Deployment& deployment, network::Network& network) : d_(deployment), network_(network) {}
 
   void move(int from, int to, Bytes bytes, double slowed, Action done) override;
   void count(int from, int to, Bytes bytes, Time start, Time until) override;
@@ -24,16 +24,16 @@ class NetworkUse final : public KvMover {
   /// Counts what the instances' exchanges, all-reduces, stages and moved experts sent since the last call.
   void settle(Time until);
   /// Writes links as simulated, and totals of all instances that the simulated ones stand for.
-  void report(Results& results, const Service& service);
+  void report(results::Results& results, const Service& service);
 
  private:
   void count_instance(std::size_t pool, int instance, LayeredCost& cost, Time until);
-  void add(std::vector<Transfer>& transfers, int from, int to, double bytes) const;
+  void add(std::vector<network::Transfer>& transfers, int from, int to, double bytes) const;
 
   const Deployment& d_;
-  Network& network_;
+  network::Network& network_;
   Time since_{};
-  std::vector<LinkTotals> pools_;  // bytes of each pool's instances
+  std::vector<network::LinkTotals> pools_;  // bytes of each pool's instances
   double departed_ = 0;            // bytes of KV caches to instances that are not simulated
 };
-}  // namespace moesim
+}  // namespace moesim::serving

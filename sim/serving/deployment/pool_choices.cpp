@@ -2,28 +2,28 @@
 
 #include "forward/precision.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
-std::optional<StepPhase> phase_of(Role role) {
+std::optional<compute::StepPhase> phase_of(Role role) {
   if (role == Role::both) return std::nullopt;
-  return role == Role::decode ? StepPhase::decode : StepPhase::prefill;
+  return role == Role::decode ? compute::StepPhase::decode : compute::StepPhase::prefill;
 }
 
-std::optional<ExchangeKernel> exchange_of(const Config& config, const PoolSection& s) {
+std::optional<network::ExchangeKernel> exchange_of(const Config& config, const PoolSection& s) {
   if (s.exchange == "auto") return std::nullopt;
-  ExchangeKernel out{};
+  network::ExchangeKernel out{};
   config.at("exchange").parse(out);
   return out;
 }
 }  // namespace
 
-StepSetup setup_of(const Config& config, const PoolSection& s, const Model& model, const Gpu& gpu) {
+forward::StepSetup setup_of(const Config& config, const PoolSection& s, const spec::Model& model, const Gpu& gpu) {
   const Parallel& p = s.parallel;
-  const std::optional<StepPhase> phase = phase_of(s.role);
-  const ChosenPrecision precision = choose_precision(s.precision, model, gpu, phase, Unsaid::as_released);
-  check_precision(config, precision.formats, gpu);
+  const std::optional<compute::StepPhase> phase = phase_of(s.role);
+  const forward::ChosenPrecision precision = forward::choose_precision(s.precision, model, gpu, phase, forward::Unsaid::as_released);
+  forward::check_precision(config, precision.formats, gpu);
   const bool exchanges = model.moe && !p.experts_tensor && p.stage_gpus() > 1;
-  return set_up({.model = model,
+  return forward::set_up({.model = model,
                  .gpu = gpu,
                  .phase = phase,
                  .precision = precision,
@@ -35,4 +35,4 @@ StepSetup setup_of(const Config& config, const PoolSection& s, const Model& mode
                  .exchange_sms = s.exchange_sms,
                  .overlapped = exchanges && s.overlap != OverlapKind::none});
 }
-}  // namespace moesim
+}  // namespace moesim::serving

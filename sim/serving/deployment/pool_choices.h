@@ -4,8 +4,8 @@
 #include "forward/setup.h"
 #include "serving/deployment/section.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// How a pool computes a step and exchanges rows.  Throws ConfigError for formats that the GPU lacks.
-StepSetup setup_of(const Config& config, const PoolSection& section, const Model& model, const Gpu& gpu);
-}  // namespace moesim
+forward::StepSetup setup_of(const Config& config, const PoolSection& section, const spec::Model& model, const Gpu& gpu);
+}  // namespace moesim::serving

@@ -4,33 +4,33 @@
 
 #include "placement/section.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// Sources of routing, prefill and decode of each domain, and the experts' places, planned on the pool's own.
-void place_experts(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool, int gpus) {
-  const GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
-  const MoeShape& moe = *d.model.moe;
-  const RouterShape router{moe.experts, moe.top_k, moe.groups, moe.groups_used};
+void place_experts(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool, int gpus) {
+  const spec::GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
+  const spec::MoeShape& moe = *d.model.moe;
+  const routing::RouterShape router{moe.experts, moe.top_k, moe.groups, moe.groups_used};
   const std::size_t domains = std::max<std::size_t>(1, d.section.domains.size());
   for (std::size_t i = 0; i < domains; ++i)
-    for (const TracePhase phase : {TracePhase::prefill, TracePhase::decode}) {
+    for (const routing::TracePhase phase : {routing::TracePhase::prefill, routing::TracePhase::decode}) {
       const Config routing = d.section.domains.empty() ? run.scenario.at_or_empty("routing") : d.section.domains[i];
-      pool.sources.push_back(make_traffic(routing, {router, shape, run.seed, phase}));
+      pool.sources.push_back(routing::make_traffic(routing, {router, shape, run.seed, phase}));
     }
   const Config& placed = config.has("placement") ? config : run.scenario;
   const std::size_t main = pool.section.role == Role::prefill ? 0 : 1;
-  pool.maps = read_placement(placed, d.model, shape, [&](int layer, std::span<double> loads) {
+  pool.maps = placement::read_placement(placed, d.model, shape, [&](int layer, std::span<double> loads) {
                 pool.sources[main]->shares(layer, 0, loads);
               }).maps;
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
-  read_replica_choice(placed).only_even("serving", rebalances || std::ranges::any_of(pool.maps, has_copies));
+  placement::read_replica_choice(placed).only_even("serving", rebalances || std::ranges::any_of(pool.maps, has_copies));
   pool.slots_per_gpu = pool.maps.front().slots_per_gpu;
 }
 }  // namespace
 
-ExpertBank::Setup set_up_experts(StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool,
-                                 const StepSetup& setup) {
+ExpertBank::Setup set_up_experts(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool,
+                                 const forward::StepSetup& setup) {
   const PoolSection& s = pool.section;
   const int gpus = s.parallel.experts_tensor ? 1 : s.parallel.stage_gpus();
   place_experts(run, config, d, pool, gpus);
@@ -50,21 +50,21 @@ ExpertBank::Setup set_up_experts(StudyRun& run, const Config& config, const Depl
   out.settings = s.bank;
   out.seed = run.seed;
   if (gpus > 1) {
-    const Topology& topology = pool.topology ? *pool.topology : d.network->topology();
-    pool.group = std::make_unique<ExchangeGroup>(topology, GpuId{0}, gpus);
+    const network::Topology& topology = pool.topology ? *pool.topology : d.network->topology();
+    pool.group = std::make_unique<network::ExchangeGroup>(topology, GpuId{0}, gpus);
     out.group = pool.group.get();
   }
   out.share = setup.beside;
   return out;
 }
 
-void set_up_rebalancing(const StudyRun& run, const Deployment& d, const BuiltPool& pool, LayeredCost::Setup& cost) {
+void set_up_rebalancing(const results::StudyRun& run, const Deployment& d, const BuiltPool& pool, LayeredCost::Setup& cost) {
   cost.rebalance = d.section.rebalance.spec;
   if (cost.rebalance.interval.v <= 0) return;
   const Config rebalance = run.scenario.at("serving").at("rebalance");
   if (d.section.rebalance.spec.window < 1) rebalance.fail_below("window", "must be at least 1");
   cost.policy = [policy = rebalance.at_or_empty("policy"), kind = d.section.rebalance.policy] {
-    return policy.placed([&] { return placements().of_kind(kind); });
+    return policy.placed([&] { return placement::placements().of_kind(kind); });
   };
   cost.policy();  // a wrong name is found now
   cost.problem.gpus = cost.experts->gpus;
@@ -72,4 +72,4 @@ void set_up_rebalancing(const StudyRun& run, const Deployment& d, const BuiltPoo
   cost.problem.slots = pool.maps.front().slots();
   cost.problem.groups = d.model.moe->groups;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

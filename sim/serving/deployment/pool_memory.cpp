@@ -6,18 +6,18 @@
 
 #include "spec/layer_shape.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// What a token beyond the window takes of one within it: only layers that keep everything keep it.
-double beyond_window(const Model& model, const HeldLayers& held) {
+double beyond_window(const spec::Model& model, const compute::HeldLayers& held) {
   if (held.layers.empty()) return 1;
-  const auto lets_go = [&](int layer) { return layer_shape(model, layer).attention.keeps.bounded(); };
+  const auto lets_go = [&](int layer) { return spec::layer_shape(model, layer).attention.keeps.bounded(); };
   return 1 - double(std::ranges::count_if(held.layers, lets_go)) / double(held.layers.size());
 }
 }  // namespace
 
-HeldLayers held(const Model& model, const Parallel& p, int stage, int slots, bool drafts) {
-  HeldLayers out;
+compute::HeldLayers held(const spec::Model& model, const Parallel& p, int stage, int slots, bool drafts) {
+  compute::HeldLayers out;
   for (int l = model.layers * stage / p.pipeline; l < model.layers * (stage + 1) / p.pipeline; ++l)
     out.layers.push_back(l);
   out.embedding = stage == 0;
@@ -30,15 +30,15 @@ HeldLayers held(const Model& model, const Parallel& p, int stage, int slots, boo
   return out;
 }
 
-void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, const LayerOptions& options) {
+void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, const compute::LayerOptions& options) {
   const PoolSection& s = pool.section;
   const Gpu& gpu = pool.node.gpu;
   std::int64_t least = INT64_MAX;
   for (int stage = 0; stage < s.parallel.pipeline; ++stage) {
     const bool drafts = d.section.speculation.kind == DraftKind::mtp && s.role != Role::prefill;
-    const HeldLayers h = held(d.model, s.parallel, stage, pool.slots_per_gpu, drafts);
-    const Bytes weights = held_weights(d.model, h, options.precision.linear, options);
-    const Bytes token = kv_bytes_per_token(d.model, h, options);
+    const compute::HeldLayers h = held(d.model, s.parallel, stage, pool.slots_per_gpu, drafts);
+    const Bytes weights = compute::held_weights(d.model, h, options.precision.linear, options);
+    const Bytes token = compute::kv_bytes_per_token(d.model, h, options);
     const double room = double(gpu.memory.v) * s.kv.memory_share - double(weights.v) - double(s.kv.buffers.v);
     if (room <= 0)
       config.fail(
@@ -57,4 +57,4 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
   pool.capacity = s.kv.capacity > 0 ? s.kv.capacity : least / s.kv.block * s.kv.block;
   if (pool.capacity < s.kv.block) config.fail("the KV cache does not hold a single block");
 }
-}  // namespace moesim
+}  // namespace moesim::serving

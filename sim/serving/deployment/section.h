@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "forward/asked_precision.h"
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 #include "serving/service/service.h"
 #include "serving/step/layered_cost.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct KvSection {
   double memory_share = 0.92;
@@ -42,7 +42,7 @@ struct PoolSection {
   Parallel parallel;
   Config batcher, node, placement;
   KvSection kv;
-  AskedPrecision precision;
+  forward::AskedPrecision precision;
   OverlapKind overlap = OverlapKind::none;
   std::string exchange = "auto";
   int exchange_sms = 20;
@@ -132,4 +132,4 @@ struct ServingSection {
     f("record", p.record, "rows kept");
   }
 };
-}  // namespace moesim
+}  // namespace moesim::serving

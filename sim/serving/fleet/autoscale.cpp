@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace moesim {
+namespace moesim::serving {
 
 int wanted(const Autoscale& scale, int all, Time at) {
   if (scale.curve.empty()) return all;
@@ -29,4 +29,4 @@ std::vector<ScaleStep> scale_steps(const Autoscale& scale, int all, Time start_u
   for (ScaleStep& step : changes) step.on = std::max(1, step.on);
   return changes;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -4,7 +4,7 @@
 
 #include "core/units.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct Autoscale {
   std::vector<double> curve;  ///< share of the instances wanted at equal distances over the period; empty: always all
@@ -27,4 +27,4 @@ struct ScaleStep {
   int on = 1;
 };
 std::vector<ScaleStep> scale_steps(const Autoscale& scale, int all, Time start_up, Time duration);
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -8,7 +8,7 @@
 #include "serving/instance/rank_load.h"
 #include "serving/requests/request.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class Balancer {
  public:
@@ -21,4 +21,4 @@ class Balancer {
 
 /// The family `balancer`: round_robin, least_loaded, cache_aware, kv_aware.
 const Family<Balancer>& balancers();
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,7 +2,7 @@
 
 #include "serving/fleet/balancer.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 struct None {
   static void fields(auto&, auto&) {}
@@ -92,4 +92,4 @@ const Family<Balancer>& balancers() {
        strategy<KvAware, Balancer>("kv_aware", "smallest share of its KV cache in use")});
   return family;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,7 +2,7 @@
 
 #include <span>
 
-namespace moesim {
+namespace moesim::serving {
 
 Dispatcher::Dispatcher(Fleet& fleet, Requests& requests, std::unique_ptr<Balancer> prompts,
                        std::unique_ptr<Balancer> decodes)
@@ -57,4 +57,4 @@ void Dispatcher::empty_lobby() {
     if (!try_send(slot)) still.push_back(slot);
   lobby_ = std::move(still);
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -7,7 +7,7 @@
 #include "serving/fleet/balancer.h"
 #include "serving/fleet/load_board.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class Dispatcher {
  public:
@@ -32,4 +32,4 @@ class Dispatcher {
   std::vector<RankLoad> loads_;        // scratch: of the eligible
   std::vector<std::size_t> eligible_;  // scratch: places on a board
 };
-}  // namespace moesim
+}  // namespace moesim::serving

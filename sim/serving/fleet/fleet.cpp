@@ -1,6 +1,6 @@
 #include "serving/fleet/fleet.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 Fleet::Fleet(Engine& engine, Requests& requests, InstanceOwner& owner, std::vector<PoolShape> pools, std::uint64_t seed)
     : pools_(std::move(pools)) {
@@ -39,4 +39,4 @@ std::string_view refusal(const Fleet& fleet, const Request& r, std::int64_t cont
   }
   return fits && fits_decode ? "" : "is longer than the KV cache can hold";
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -7,7 +7,7 @@
 #include "serving/fleet/pool_shape.h"
 #include "serving/instance/instance.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 enum class PowerState { off, starting, on, draining };
 
@@ -52,4 +52,4 @@ class Fleet {
 /// Why a fleet can never serve the request; empty if it can.  context: the longest request, input and output; 0: no
 /// limit.
 std::string_view refusal(const Fleet& fleet, const Request& request, std::int64_t context);
-}  // namespace moesim
+}  // namespace moesim::serving

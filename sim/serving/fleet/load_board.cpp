@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 
 /// Neighbours on the board are on different instances, for balancers that rotate.
 LoadBoard::LoadBoard(const Fleet& fleet, bool decodes) {
@@ -43,4 +43,4 @@ bool LoadBoard::all_can_take(const Fleet& fleet, std::int64_t tokens) const {
     if (fleet[m].power != PowerState::on || fleet[m].instance->ranks_down() > 0) return false;
   return !members_.empty();
 }
-}  // namespace moesim
+}  // namespace moesim::serving

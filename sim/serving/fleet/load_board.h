@@ -6,7 +6,7 @@
 
 #include "serving/fleet/fleet.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// The ranks that prompts (or that decoding requests) may be sent to.
 class LoadBoard {
@@ -28,4 +28,4 @@ class LoadBoard {
   std::int64_t smallest_ = INT64_MAX;             // KV capacity of a rank
   std::vector<int> changed_;                      // scratch
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -10,7 +10,7 @@
 #include "serving/instance/instance_shape.h"
 #include "serving/step/step_model.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// Equal instances.
 struct PoolShape {
@@ -29,4 +29,4 @@ struct PoolShape {
   int described = 0;  ///< instances that the simulated ones stand for; 0: themselves
   int all() const { return std::max(described, instances); }
 };
-}  // namespace moesim
+}  // namespace moesim::serving

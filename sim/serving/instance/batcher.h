@@ -5,7 +5,7 @@
 
 #include "core/family.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// The next piece of a prompt: tokens left to compute, after so many that have their KV cache.
 struct PromptPiece {
@@ -44,4 +44,4 @@ class Batcher {
 
 /// The family `batcher`: continuous, chunked, static.
 const Family<Batcher>& batchers();
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -3,7 +3,7 @@
 
 #include "serving/instance/batcher.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 struct Limits {
   int max_requests = 256;
@@ -113,4 +113,4 @@ const Family<Batcher>& batchers() {
                   strategy<Static, Batcher>("static", "a new batch only when the last has ended")});
   return family;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

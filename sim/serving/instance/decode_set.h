@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace moesim {
+namespace moesim::serving {
 
 class DecodeSet {
  public:
@@ -83,4 +83,4 @@ class DecodeSet {
   std::int32_t clock_ = 0, longest_ = INT32_MIN, end_ = INT32_MAX, first_full_ = INT32_MAX;
   std::int64_t contexts_ = 0;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// Its KV cache is lost: all is computed anew.
 void start_over(Live& l) {
@@ -123,4 +123,4 @@ void Instance::restore_rank(int rank) {
   ranks_[std::size_t(rank)].restore();
   kick();
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -8,7 +8,7 @@
 #include "serving/instance/stage_clock.h"
 #include "serving/step/step_model.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class Instance {
  public:
@@ -71,4 +71,4 @@ class Instance {
   bool kicked_ = false;
   std::int64_t steps_ = 0;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

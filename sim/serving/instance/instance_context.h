@@ -10,7 +10,7 @@
 #include "serving/instance/instance_shape.h"
 #include "serving/requests/live.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct InstanceTotals {
   std::int64_t steps = 0, preemptions = 0, prefill_tokens = 0, decode_tokens = 0, verified_tokens = 0;
@@ -81,4 +81,4 @@ struct InstanceContext {
 
   Live& live(std::uint32_t slot) { return requests[slot]; }
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -5,7 +5,7 @@
 #include "core/units.h"
 #include "serving/step/step_model.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// Requests are named by their slots.
 class InstanceOwner {
@@ -32,4 +32,4 @@ class InstanceOwner {
   /// `tokens` were generated a time `gap` after the token before them.
   virtual void token_gap(Time gap, std::int64_t tokens) = 0;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

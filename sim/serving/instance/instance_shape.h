@@ -3,26 +3,24 @@
 #include <cstdint>
 #include <vector>
 
-#include "compute/inventory.h"
+#include "compute/layers/inventory.h"
 #include "core/config.h"
 #include "core/units.h"
 #include "serving/instance/kv_cache.h"
 #include "serving/step/speculation.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 enum class Role { both, prefill, decode };
-template <>
-struct EnumNames<Role> {
-  static constexpr std::pair<std::string_view, Role> table[] = {
-      {"both", Role::both}, {"prefill", Role::prefill}, {"decode", Role::decode}};
-};
+constexpr auto enum_names(Role) {
+  return std::to_array<std::pair<std::string_view, Role>>({
+      {"both", Role::both}, {"prefill", Role::prefill}, {"decode", Role::decode}});
+}
 enum class Preemption { recompute, swap };
-template <>
-struct EnumNames<Preemption> {
-  static constexpr std::pair<std::string_view, Preemption> table[] = {{"recompute", Preemption::recompute},
-                                                                      {"swap", Preemption::swap}};
-};
+constexpr auto enum_names(Preemption) {
+  return std::to_array<std::pair<std::string_view, Preemption>>({{"recompute", Preemption::recompute},
+                                                                      {"swap", Preemption::swap}});
+}
 
 struct InstanceShape {
   int number = 0;
@@ -35,10 +33,10 @@ struct InstanceShape {
   Bandwidth host{}, disk{};  ///< to the GPU, for swapped blocks and lower tiers of the prefix cache; 0: free
   Preemption preemption = Preemption::recompute;
   double watermark = 0.01;  ///< share of the KV cache that admission leaves free
-  KeysRead window;          ///< of sliding-window layers
+  spec::KeysRead window;          ///< of sliding-window layers
   int domains = 1;
   SpeculationSpec speculation;
   /// Of a request's first `tokens`.
   Bytes kv_bytes(std::int64_t tokens) const { return kv_token * kv.space(tokens); }
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -3,7 +3,7 @@
 #include "core/ceil_div.h"
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 KvCache::KvCache(const KvShape& shape) : shape_(shape) {
   check(shape.block > 0 && shape.hash_block >= 0, "a KV cache needs blocks of at least one token");
@@ -146,4 +146,4 @@ void KvCache::clear() {
   const KvShape shape = shape_;
   *this = KvCache(shape);
 }
-}  // namespace moesim
+}  // namespace moesim::serving

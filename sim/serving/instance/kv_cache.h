@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace moesim {
+namespace moesim::serving {
 
 /// All capacities in tokens that all layers hold.
 struct KvShape {
@@ -98,4 +98,4 @@ class KvCache {
   std::vector<std::uint32_t> free_;
   std::unordered_map<std::uint64_t, std::uint32_t> by_hash_;  // looked up only, never walked
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,7 +2,7 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 KvShape kv_shape(const InstanceShape& shape, int rank) {
   KvShape out = shape.kv;
@@ -122,4 +122,4 @@ std::deque<std::uint32_t> Rank::lose(bool stays_down) {
   touch();
   return queue_.abandon();
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -8,7 +8,7 @@
 #include "serving/instance/rank_load.h"
 #include "serving/instance/rank_queue.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class Rank {
  public:
@@ -56,4 +56,4 @@ class Rank {
   RankQueue queue_;
   RankCache cache_;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

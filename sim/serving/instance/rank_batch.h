@@ -6,7 +6,7 @@
 #include "serving/instance/decode_set.h"
 #include "serving/instance/rank.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class RankBatch {
  public:
@@ -17,7 +17,7 @@ class RankBatch {
   /// Requests that decode or are about to.
   std::size_t decoding() const { return decoding_.size() + arrived_.size(); }
   /// Chooses what the rank computes in the next step and sums it up in `batch`, which is empty, and in `domains`.
-  void form(Batch& batch, std::vector<double>& domains);
+  void form(compute::Batch& batch, std::vector<double>& domains);
   /// That step has ended: tokens come out.
   void end(InstanceOwner::StepEnd& report);
   /// Gives up all requests, whose slots go to the end of `homeless`; they still hold their KV cache.
@@ -32,7 +32,7 @@ class RankBatch {
 
   void prepare();
   void make_room(int queries);
-  void add_decoding(Batch& batch, std::vector<double>& domains);
+  void add_decoding(compute::Batch& batch, std::vector<double>& domains);
   bool grow(std::size_t at);
   void preempt(std::size_t at);
   void add_to_decode(std::uint32_t slot);
@@ -52,4 +52,4 @@ class RankBatch {
   bool decodes_ = false;                // in the step under way
   Time last_decode_{};
 };
-}  // namespace moesim
+}  // namespace moesim::serving

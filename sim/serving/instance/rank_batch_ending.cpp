@@ -3,7 +3,7 @@
 
 #include "serving/instance/rank_batch.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 void RankBatch::end(InstanceOwner::StepEnd& report) {
   if (decodes_) end_decoding(report);
@@ -110,4 +110,4 @@ void RankBatch::abandon(std::vector<std::uint32_t>& homeless) {
   arrived_.clear();
   decodes_ = false;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

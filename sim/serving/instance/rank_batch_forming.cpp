@@ -3,7 +3,7 @@
 
 #include "serving/instance/rank_batch.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 constexpr std::int64_t kMostRoom = 1 << 29;  // tokens; in sliding-window layers more may fit than ever come
 }  // namespace
@@ -11,7 +11,7 @@ constexpr std::int64_t kMostRoom = 1 << 29;  // tokens; in sliding-window layers
 /// Lets a batcher choose.
 class RankBatch::Builder final : public StepBuilder {
  public:
-  Builder(RankBatch& of, Batch& batch, std::vector<double>& domains)
+  Builder(RankBatch& of, compute::Batch& batch, std::vector<double>& domains)
       : of_(of), context_(of.context_), rank_(of.rank_), batch_(batch), domains_(domains) {}
 
   int decoding() const override { return int(of_.decoding_.size()); }
@@ -57,7 +57,7 @@ class RankBatch::Builder final : public StepBuilder {
   void add(Prompt& prompt, int tokens) {
     const Live& live = context_.live(prompt.slot);
     prompt.chunk = tokens;
-    add_prefill(batch_, context_.shape.window, tokens, live.computed);
+    compute::add_prefill(batch_, context_.shape.window, tokens, live.computed);
     batch_.outputs += live.computed + tokens == live.target;
     if (!domains_.empty()) domains_[std::size_t(live.request.domain)] += double(tokens);
   }
@@ -65,11 +65,11 @@ class RankBatch::Builder final : public StepBuilder {
   RankBatch& of_;
   InstanceContext& context_;
   Rank& rank_;
-  Batch& batch_;
+  compute::Batch& batch_;
   std::vector<double>& domains_;
 };
 
-void RankBatch::form(Batch& batch, std::vector<double>& domains) {
+void RankBatch::form(compute::Batch& batch, std::vector<double>& domains) {
   prepare();
   Builder builder(*this, batch, domains);
   context_.batcher.plan(builder);
@@ -133,14 +133,14 @@ void RankBatch::preempt(std::size_t at) {
 }
 
 /// Sums the attention of all decoding requests.
-void RankBatch::add_decoding(Batch& batch, std::vector<double>& domains) {
+void RankBatch::add_decoding(compute::Batch& batch, std::vector<double>& domains) {
   const int q = 1 + context_.shape.speculation.drafts();
-  const KeysRead& window = context_.shape.window;
+  const spec::KeysRead& window = context_.shape.window;
   make_room(q);
   const DecodeSet& all = decoding_;
   const std::int64_t n = std::int64_t(all.size()), contexts = all.contexts(), longest = all.longest();
   if (n == 0) return void(decodes_ = false);
-  const auto put = [&](AttentionWork& work, std::int64_t context, std::int64_t most) {
+  const auto put = [&](compute::AttentionWork& work, std::int64_t context, std::int64_t most) {
     work.sequences += n;
     work.queries += n * q;
     work.keys += context + n * q;
@@ -158,4 +158,4 @@ void RankBatch::add_decoding(Batch& batch, std::vector<double>& domains) {
   batch.tokens += n * q;
   batch.outputs += n * q;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <span>
 
-namespace moesim {
+namespace moesim::serving {
 
 KvCache::Match RankCache::usable(const Live& live) const {
   if (kv_.hash_block() == 0) return {};
@@ -59,4 +59,4 @@ void RankCache::publish(Live& l) {
   l.hold.taken -= moved;
   l.hold.pinned = to;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -6,7 +6,7 @@
 #include "serving/instance/kv_cache.h"
 #include "serving/requests/live.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class RankCache {
  public:
@@ -40,4 +40,4 @@ class RankCache {
   KvCache kv_;
   std::int64_t spare_;  // tokens
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-namespace moesim {
+namespace moesim::serving {
 
 struct RankLoad {
   int instance = 0;
@@ -12,4 +12,4 @@ struct RankLoad {
   std::int64_t kv_capacity = 1;
   std::int64_t cached = 0;  ///< prompt tokens of this request in its prefix cache; filled if the balancer asks
 };
-}  // namespace moesim
+}  // namespace moesim::serving

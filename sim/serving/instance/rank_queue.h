@@ -4,7 +4,7 @@
 #include <deque>
 #include <utility>
 
-namespace moesim {
+namespace moesim::serving {
 
 /// kv: tokens of KV cache that a request ends with.  prompt: tokens to compute before its next token comes out.
 class RankQueue {
@@ -48,4 +48,4 @@ class RankQueue {
   int placed_ = 0;
   std::int64_t prompt_tokens_ = 0, promised_ = 0;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

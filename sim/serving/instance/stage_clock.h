@@ -6,7 +6,7 @@
 
 #include "core/units.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class StageClock {
  public:
@@ -35,4 +35,4 @@ class StageClock {
   std::vector<Time> free_;
   Time not_before_{};
 };
-}  // namespace moesim
+}  // namespace moesim::serving

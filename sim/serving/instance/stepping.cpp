@@ -4,7 +4,7 @@
 #include "core/check.h"
 #include "serving/instance/instance.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// Something has changed: batches that do not run may have work now, once everything of this moment has happened.
 void Instance::kick() {
@@ -27,7 +27,7 @@ std::int64_t Instance::form(PipelineBatch& batch) {
   batch.work.domains.assign(domains > 1 ? std::size_t(domains) : 0, 0);
   std::int64_t tokens = 0;
   for (std::size_t r = 0; r < ranks_.size(); ++r) {
-    Batch& work = batch.work.ranks[r];
+    compute::Batch& work = batch.work.ranks[r];
     work = {};
     if (!ranks_[r].up()) continue;
     batch.ranks[r].form(work, batch.work.domains);
@@ -66,7 +66,7 @@ void Instance::end(std::size_t number) {
                                 .start = batch.started,
                                 .end = context_.engine.now(),
                                 .times = &batch.times};
-  for (const Batch& b : batch.work.ranks) report.requests += int(b.prefill.sequences + b.decode.sequences);
+  for (const compute::Batch& b : batch.work.ranks) report.requests += int(b.prefill.sequences + b.decode.sequences);
   for (std::size_t r = 0; r < ranks_.size(); ++r) {
     if (!ranks_[r].up()) continue;
     batch.ranks[r].end(report);
@@ -81,4 +81,4 @@ void Instance::end(std::size_t number) {
   context_.owner.stepped(report);
   kick();
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <numeric>
 
-#include "compute/provenance.h"
+#include "compute/kernels/provenance.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 std::string scope_of(const PoolShape& pool) { return fmt::format("pool:{}", pool.name); }
 
-void write_quantiles(Results& results, std::string_view name, const Quantiles& q, std::string_view unit,
+void write_quantiles(results::Results& results, std::string_view name, const Quantiles& q, std::string_view unit,
                      std::string_view scope) {
   if (q.count == 0) return;
   for (const auto& [suffix, value] : {std::pair("mean", q.mean), std::pair("p50", q.p50), std::pair("p90", q.p90),
@@ -40,7 +40,7 @@ PoolFigures pool_figures(const Deployment& d, const Service& service, std::size_
   return f;
 }
 
-void report_pool(Results& results, const Deployment& d, const Service& service, std::size_t p, const PoolFigures& f) {
+void report_pool(results::Results& results, const Deployment& d, const Service& service, std::size_t p, const PoolFigures& f) {
   const PoolTotals& t = service.pool(p);
   const PoolShape& shape = service.fleet().pools()[p];
   const std::string scope = scope_of(shape);
@@ -75,10 +75,10 @@ void report_pool(Results& results, const Deployment& d, const Service& service, 
   results.metric("energy", f.energy() * fold, "J", scope);
   results.metric("gpu_hours", f.all * f.gpus / 3600, "h", scope);
   if (!d.pools[p]->section.fixed) {
-    write_provenance(results, d.pools[p]->kernels->summary(), scope);
-    results.add(Table::memory, {scope, "weights", d.pools[p]->weights});
-    results.add(Table::memory, {scope, "kv_cache", d.pools[p]->kv_gpu_token * d.pools[p]->capacity});
-    results.add(Table::memory, {scope, "buffers", d.pools[p]->section.kv.buffers});
+    compute::write_provenance(results, d.pools[p]->kernels->summary(), scope);
+    results.add(results::Table::memory, {scope, "weights", d.pools[p]->weights});
+    results.add(results::Table::memory, {scope, "kv_cache", d.pools[p]->kv_gpu_token * d.pools[p]->capacity});
+    results.add(results::Table::memory, {scope, "buffers", d.pools[p]->section.kv.buffers});
   }
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -1,9 +1,9 @@
 // What each pool of a service did from the warm-up to the end, as figures and as tables.
 #pragma once
-#include "record/results.h"
+#include "results/results.h"
 #include "serving/deployment/deployment.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct PoolFigures {
   double on = 0, busy = 0;  ///< s of simulated instances; on: with their part of folded ones that start up or drain
@@ -19,16 +19,16 @@ struct PoolFigures {
 };
 PoolFigures pool_figures(const Deployment& deployment, const Service& service, std::size_t pool);
 
-void report_pool(Results& results, const Deployment& deployment, const Service& service, std::size_t pool,
+void report_pool(results::Results& results, const Deployment& deployment, const Service& service, std::size_t pool,
                  const PoolFigures& figures);
 
 /// Layer by layer, GPU by GPU and expert by expert, of the pool's first instance.
-void report_layers(Results& results, const Deployment& deployment, const Service& service, std::size_t pool);
+void report_layers(results::Results& results, const Deployment& deployment, const Service& service, std::size_t pool);
 
 /// mean, p50, ... p999 as metrics of their own; none if there is no value.
-void write_quantiles(Results& results, std::string_view name, const Quantiles& q, std::string_view unit,
+void write_quantiles(results::Results& results, std::string_view name, const Quantiles& q, std::string_view unit,
                      std::string_view scope = "run");
 /// 0 where b is 0.
 double ratio(double a, double b);
 std::string scope_of(const PoolShape& pool);
-}  // namespace moesim
+}  // namespace moesim::serving

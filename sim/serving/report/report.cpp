@@ -7,9 +7,9 @@
 
 #include "serving/report/pool_figures.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
-void report_requests(Results& results, Service& service) {
+void report_requests(results::Results& results, Service& service) {
   Outcome& o = service.outcome();
   if (service.fleet().has_prompts()) write_quantiles(results, "ttft", quantiles(o.ttft), "s");
   write_quantiles(results, "tpot", quantiles(o.tpot), "s");
@@ -34,7 +34,7 @@ void report_requests(Results& results, Service& service) {
 }
 
 /// What the pool with the least time to spare spends most of its time on, or "load" if it mostly waits for requests.
-void report_bottleneck(Results& results, const Service& service, std::size_t pool, double utilisation) {
+void report_bottleneck(results::Results& results, const Service& service, std::size_t pool, double utilisation) {
   const auto& parts = service.pool(pool).parts;
   const std::size_t most = std::size_t(std::ranges::max_element(parts) - parts.begin());
   const double share = utilisation * ratio(parts[most], std::accumulate(parts.begin(), parts.end(), 0.0));
@@ -44,7 +44,7 @@ void report_bottleneck(Results& results, const Service& service, std::size_t poo
       fmt::format("{},limit:{}", scope_of(service.fleet().pools()[pool]), idle ? "load" : name_of(StepPart(most))));
 }
 
-void report_faults(Results& results, const Service& service) {
+void report_faults(results::Results& results, const Service& service) {
   for (std::size_t f = 0; f < service.faults().size(); ++f) {
     const FaultReport& r = service.faults()[f];
     const std::string scope = fmt::format("fault:{},{},{}", f, name_of(r.fault.kind), r.answer);
@@ -61,18 +61,18 @@ void ReportLog::request(const RequestEnd& end) {
   if (end.state != "rejected" && l.id >= deployment_.section.record.requests) return;
   const bool started = l.started, first = l.generated > 0 && deployment_.has_prompts();
   const std::string reason = end.reason.empty() ? "" : fmt::format("row {} {}", l.request.row, end.reason);
-  using Value = Results::Value;
-  results_.add(Table::request, {l.id, std::string(end.state), reason,
-                                l.hold.instance >= 0 ? Value(int(l.hold.instance)) : Results::null(), l.arrival,
-                                started ? Value(l.start) : Results::null(), first ? Value(l.first) : Results::null(),
-                                end.state == "finished" ? Value(l.last) : Results::null(), int(l.request.input),
+  using Value = results::Results::Value;
+  results_.add(results::Table::request, {l.id, std::string(end.state), reason,
+                                l.hold.instance >= 0 ? Value(int(l.hold.instance)) : results::Results::null(), l.arrival,
+                                started ? Value(l.start) : results::Results::null(), first ? Value(l.first) : results::Results::null(),
+                                end.state == "finished" ? Value(l.last) : results::Results::null(), int(l.request.input),
                                 int(l.request.output), int(l.cached), int(l.preemptions)});
 }
 
 void ReportLog::step(int, const InstanceOwner::StepEnd& s) {
   if (steps_++ >= deployment_.section.record.steps) return;
   const char* phase = s.prefill == 0 ? "decode" : s.decode == 0 ? "prefill" : "mixed";
-  results_.add(Table::step,
+  results_.add(results::Table::step,
                {s.step, s.instance, phase, s.start, s.end, s.requests, s.prefill + s.decode, s.times->balancedness});
 }
 
@@ -92,7 +92,7 @@ void ReportLog::sample(const Sample& s) {
   if (last && deployment_.use && deployment_.network->sampling()) deployment_.use->settle(s.at);
 }
 
-void report_service(Results& results, const Deployment& d, Service& service) {
+void report_service(results::Results& results, const Deployment& d, Service& service) {
   report_requests(results, service);
   double prompt = 0, cached = 0, decode = 0, input_cost = 0, output_cost = 0, joules = 0;
   double prompt_nodes = 0, decode_nodes = 0, decode_gpus = 0;
@@ -134,4 +134,4 @@ void report_service(Results& results, const Deployment& d, Service& service) {
   report_bottleneck(results, service, fullest, worst);
   report_faults(results, service);
 }
-}  // namespace moesim
+}  // namespace moesim::serving

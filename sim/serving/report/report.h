@@ -1,24 +1,24 @@
 // Writes a service's figures and rows into the results database.
 #pragma once
-#include "record/results.h"
+#include "results/results.h"
 #include "serving/deployment/deployment.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// Rows while the service runs.
 class ReportLog final : public ServiceLog {
  public:
-  ReportLog(Results& results, const Deployment& deployment) : results_(results), deployment_(deployment) {}
+  ReportLog(results::Results& results, const Deployment& deployment) : results_(results), deployment_(deployment) {}
   void request(const RequestEnd& end) override;
   void step(int pool, const InstanceOwner::StepEnd& step) override;
   void sample(const Sample& sample) override;
 
  private:
-  Results& results_;
+  results::Results& results_;
   const Deployment& deployment_;
   std::int64_t steps_ = 0;
 };
 
 /// Figures at the end.
-void report_service(Results& results, const Deployment& deployment, Service& service);
-}  // namespace moesim
+void report_service(results::Results& results, const Deployment& deployment, Service& service);
+}  // namespace moesim::serving

@@ -6,10 +6,10 @@
 
 #include "serving/report/pool_figures.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// Each plan with how old the loads were that it was made from, and what became of the balance.
-void report_rebalancing(Results& results, const std::string& pool, const Rebalancing& rebalancing) {
+void report_rebalancing(results::Results& results, const std::string& pool, const Rebalancing& rebalancing) {
   const std::vector<RebalancePlan>& plans = rebalancing.plans();
   RebalancePlan sum;
   double experts = 0, done = 0;
@@ -40,7 +40,7 @@ void report_rebalancing(Results& results, const std::string& pool, const Rebalan
 }
 }  // namespace
 
-void report_layers(Results& results, const Deployment& d, const Service& service, std::size_t p) {
+void report_layers(results::Results& results, const Deployment& d, const Service& service, std::size_t p) {
   const int first_gpu = service.fleet().pools()[p].first_gpu;
   const BuiltPool& pool = *d.pools[p];
   if (pool.costs.empty() || pool.costs[0]->steps() == 0) return;
@@ -68,21 +68,21 @@ void report_layers(Results& results, const Deployment& d, const Service& service
   for (std::size_t g = 0; g < expert_seconds.size(); ++g) {
     const double own = compute + expert_seconds[g];
     const Bytes memory = pool.weights + pool.kv_gpu_token * pool.capacity + pool.section.kv.buffers;
-    results.add(Table::gpu,
-                {first_gpu + int(g), (first_gpu + int(g)) / std::max(1, pool.node.gpus), Results::null(), own, network,
-                 exposed, std::max(0.0, busy - own - exposed), Results::null(), Results::null(), memory});
+    results.add(results::Table::gpu,
+                {first_gpu + int(g), (first_gpu + int(g)) / std::max(1, pool.node.gpus), results::Results::null(), own, network,
+                 exposed, std::max(0.0, busy - own - exposed), results::Results::null(), results::Results::null(), memory});
   }
   const std::vector<double> rows = bank.expert_rows();
   const std::string phase = pool.section.role == Role::prefill ? "prefill" : "decode";
   for (std::size_t l = 0; l < bank.layers(); ++l) {
-    const ExpertMap& map = bank.maps()[l];
+    const exchange::ExpertMap& map = bank.maps()[l];
     for (int e = 0; e < map.experts; ++e)
-      results.add(Table::expert_load,
+      results.add(results::Table::expert_load,
                   {bank.setup().layers[l], phase, e, rows[l * std::size_t(map.experts) + std::size_t(e)]});
     for (int s = 0; s < map.slots(); ++s)
-      results.add(Table::placement, {bank.setup().layers[l], s, map.gpu_of(s), map.slot_to_expert[std::size_t(s)]});
+      results.add(results::Table::placement, {bank.setup().layers[l], s, map.gpu_of(s), map.slot_to_expert[std::size_t(s)]});
   }
   if (cost.rebalancing() != nullptr)
     report_rebalancing(results, scope_of(service.fleet().pools()[p]), *cost.rebalancing());
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 std::vector<double> zipf(int count, double skew) {
   std::vector<double> out;
@@ -90,4 +90,4 @@ std::optional<Request> Generated::follow_up(const Request& done, Time end) {
 }
 
 std::optional<Request> Workload::follow_up(const Request&, Time) { return std::nullopt; }
-}  // namespace moesim
+}  // namespace moesim::serving

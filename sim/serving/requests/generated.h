@@ -2,7 +2,7 @@
 #pragma once
 #include "serving/requests/sessions.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct PrefixSpec {
   int count = 0;     // different shared prefixes; 0 means none
@@ -86,4 +86,4 @@ class Generated : public Workload {
 
 /// Throws ConfigError unless value > 0.
 double positive(double value, std::string_view key);
-}  // namespace moesim
+}  // namespace moesim::serving

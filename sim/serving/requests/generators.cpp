@@ -4,7 +4,7 @@
 
 #include "serving/requests/generated.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// Requests at equal distances; "all at once" with rate 0.
 class Constant final : public Generated {
@@ -170,4 +170,4 @@ std::vector<Strategy<Workload, const WorkloadContext&>> generators() {
           workload_kind<Daily>("daily", "Poisson arrivals along a curve of the day"),
           workload_kind<Constant>("constant", "equal gaps, or all at once")};
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -6,7 +6,7 @@
 #include "core/splitmix.h"
 #include "serving/requests/workload.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 [[noreturn]] void wrong(std::string_view what, std::string_view problem) {
   throw ConfigError(std::string(what), std::string(problem));
@@ -61,4 +61,4 @@ int Length::operator()(Random& random) const {
 std::uint64_t block_hash(std::uint64_t key, std::uint64_t k) {
   return split_mix(key * kSplitMixStep + k + 0x632be59bd9b4e019);
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -5,7 +5,7 @@
 
 #include "serving/requests/request.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 enum class RequestState : std::uint8_t { waiting, prompt, transfer, decode, finished, rejected };
 
@@ -70,4 +70,4 @@ class Requests {
   std::vector<bool> used_;
   std::vector<std::uint32_t> free_;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

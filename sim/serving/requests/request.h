@@ -5,7 +5,7 @@
 
 #include "core/units.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct Request {
   std::int64_t row = 0;       ///< line of the trace file (the header is line 1), or the generator's count from 1
@@ -22,4 +22,4 @@ struct Request {
   /// Full prefix blocks after those, with tokens that no other request has: they fill prefix caches in vain.
   std::int32_t unique_blocks = 0;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -1,6 +1,6 @@
 #include "serving/requests/sessions.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 void Sessions::open(std::int64_t session, Text text, std::vector<Turn> later) {
   if (!later.empty()) open_[session] = {text, std::move(later)};
@@ -35,4 +35,4 @@ std::optional<Request> Sessions::follow(const Request& done, Time end, std::int6
   hash(out, text, last ? out.input : out.input + out.output);
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -5,7 +5,7 @@
 
 #include "serving/requests/workload.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct Turn {
   int input = 0;  ///< tokens of the whole prompt, earlier turns included
@@ -38,4 +38,4 @@ class Sessions {
   int hash_block_;
   std::map<std::int64_t, Open> open_;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

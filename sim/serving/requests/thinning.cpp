@@ -1,6 +1,6 @@
 #include "serving/requests/thinning.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 Thinning::Thinning(std::vector<LoadShare> shares, std::uint64_t seed) : shares_(std::move(shares)) {
   Random random(seed, "workload fold");
@@ -34,4 +34,4 @@ bool Thinning::take(Request& request) {
   request.outside = fate.outside;
   return fate.taken;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

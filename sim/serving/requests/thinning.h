@@ -6,7 +6,7 @@
 #include "core/random.h"
 #include "serving/requests/request.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// From a moment on: the share of all requests whose prompts the simulated instances compute, and the part of these
 /// that other, folded instances decode.
@@ -37,4 +37,4 @@ class Thinning {
   double taken_ = 0, outside_ = 0;  // carried fractions of a request
   std::map<std::int64_t, Fate> sessions_;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -9,7 +9,7 @@
 #include "serving/requests/request.h"
 #include "serving/requests/thinning.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// What every workload is built from besides its parameters.
 struct WorkloadContext {
@@ -42,15 +42,14 @@ Strategy<Workload, const WorkloadContext&> workload_kind(std::string_view kind, 
 
 /// A length in tokens, drawn anew for every request.
 enum class LengthKind { fixed, uniform, exponential, log_normal, gamma, table };
-template <>
-struct EnumNames<LengthKind> {
-  static constexpr std::pair<std::string_view, LengthKind> table[] = {{"fixed", LengthKind::fixed},
+constexpr auto enum_names(LengthKind) {
+  return std::to_array<std::pair<std::string_view, LengthKind>>({{"fixed", LengthKind::fixed},
                                                                       {"uniform", LengthKind::uniform},
                                                                       {"exponential", LengthKind::exponential},
                                                                       {"log_normal", LengthKind::log_normal},
                                                                       {"gamma", LengthKind::gamma},
-                                                                      {"table", LengthKind::table}};
-};
+                                                                      {"table", LengthKind::table}});
+}
 struct LengthSpec {
   LengthKind kind = LengthKind::fixed;
   double mean = 1;
@@ -83,4 +82,4 @@ class Length {
 
 /// The id of block `k` of the token sequence that `key` names.
 std::uint64_t block_hash(std::uint64_t key, std::uint64_t k);
-}  // namespace moesim
+}  // namespace moesim::serving

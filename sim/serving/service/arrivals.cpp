@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 
 void Arrivals::start() {
   next_ = workload_.next();
@@ -31,4 +31,4 @@ void Arrivals::follow(const Request& done) {
     arrive_(count_++, std::move(now));
   });
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -8,7 +8,7 @@
 #include "core/engine.h"
 #include "serving/requests/workload.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class Arrivals {
  public:
@@ -36,4 +36,4 @@ class Arrivals {
   std::map<std::int64_t, Request> turns_;  // by the order in which they were announced
   std::int64_t announced_ = 0, count_ = 0;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

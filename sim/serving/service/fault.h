@@ -5,25 +5,23 @@
 
 #include "core/config.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 enum class FaultKind { gpu, nic, node, slow_gpu, slow_link };
-template <>
-struct EnumNames<FaultKind> {
-  static constexpr std::pair<std::string_view, FaultKind> table[] = {{"gpu", FaultKind::gpu},
+constexpr auto enum_names(FaultKind) {
+  return std::to_array<std::pair<std::string_view, FaultKind>>({{"gpu", FaultKind::gpu},
                                                                      {"nic", FaultKind::nic},
                                                                      {"node", FaultKind::node},
                                                                      {"slow_gpu", FaultKind::slow_gpu},
-                                                                     {"slow_link", FaultKind::slow_link}};
-};
+                                                                     {"slow_link", FaultKind::slow_link}});
+}
 enum class FaultAnswer { redundancy, mask, replace, restart };
-template <>
-struct EnumNames<FaultAnswer> {
-  static constexpr std::pair<std::string_view, FaultAnswer> table[] = {{"redundancy", FaultAnswer::redundancy},
+constexpr auto enum_names(FaultAnswer) {
+  return std::to_array<std::pair<std::string_view, FaultAnswer>>({{"redundancy", FaultAnswer::redundancy},
                                                                        {"mask", FaultAnswer::mask},
                                                                        {"replace", FaultAnswer::replace},
-                                                                       {"restart", FaultAnswer::restart}};
-};
+                                                                       {"restart", FaultAnswer::restart}});
+}
 
 struct Fault {
   FaultKind kind = FaultKind::gpu;
@@ -61,4 +59,4 @@ struct FaultReport {
   double masked_share = 0;       ///< of the token-expert rows that find no expert
   std::string answer;            ///< what was done in the end
 };
-}  // namespace moesim
+}  // namespace moesim::serving

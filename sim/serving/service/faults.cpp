@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 
 Faults::Faults(Engine& engine, Fleet& fleet, Dispatcher& dispatcher, KvMover* mover, const std::vector<Fault>& faults,
                int gpus_per_node)
@@ -120,4 +120,4 @@ void Faults::repair(std::size_t f) {
   for (int r = 0; r < m.instance->ranks(); ++r) m.instance->restore_rank(r);
   dispatcher_.empty_lobby();
 }
-}  // namespace moesim
+}  // namespace moesim::serving

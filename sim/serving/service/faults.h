@@ -7,7 +7,7 @@
 #include "serving/service/fault.h"
 #include "serving/service/kv_mover.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class Faults {
  public:
@@ -35,4 +35,4 @@ class Faults {
   int gpus_per_node_;
   std::vector<FaultReport> reports_;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

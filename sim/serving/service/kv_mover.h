@@ -3,7 +3,7 @@
 #include "core/engine.h"
 #include "core/units.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// GPUs are numbered over the whole deployment.
 class KvMover {
@@ -18,4 +18,4 @@ class KvMover {
   /// The GPU's adapter works at a share of its rate from now on.
   virtual void slow(int /*gpu*/, double /*share*/) {}
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 constexpr Time kOutside = 1_s;  // assumed: for so long a prompt from elsewhere was computed, and its cache comes
 }  // namespace
@@ -99,4 +99,4 @@ void KvTransfers::arrived(std::uint32_t slot) {
   power_.left(source.pool, moved);
   fleet_.of(moved.hold).instance->received(slot);
 }
-}  // namespace moesim
+}  // namespace moesim::serving

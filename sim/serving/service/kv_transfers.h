@@ -8,7 +8,7 @@
 #include "serving/service/kv_mover.h"
 #include "serving/service/power.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class KvTransfers {
  public:
@@ -46,4 +46,4 @@ class KvTransfers {
   KvMover* mover_;
   int layers_, gpus_per_node_;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

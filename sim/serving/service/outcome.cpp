@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 constexpr std::array<double, 5> kShares = {0.5, 0.9, 0.95, 0.99, 0.999};
 
@@ -82,4 +82,4 @@ void Outcome::add_finished(const Live& live, const Slo& slo, Time warmup) {
   queue.push_back(float(seconds(live.start - live.arrival)));
   if (r.output > 1) tpot.push_back(float(per_token));
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -10,7 +10,7 @@
 #include "core/units.h"
 #include "serving/requests/live.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// mean, p50, p90, p95, p99, p99.9 of a set of values; all 0 if it is empty.
 struct Quantiles {
@@ -60,4 +60,4 @@ struct Outcome {
   /// Latencies count of requests that arrived after the warm-up; of requests from outside, nothing but their number.
   void add_finished(const Live& live, const Slo& slo, Time warmup);
 };
-}  // namespace moesim
+}  // namespace moesim::serving

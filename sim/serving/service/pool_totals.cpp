@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 
 PoolBooks::PoolBooks(const Fleet& fleet, const PowerControl& power)
     : fleet_(fleet), power_(power), totals_(fleet.pools().size()), sampled_(fleet.pools().size()) {
@@ -82,4 +82,4 @@ void PoolBooks::close(Time now) {
     t.busy = seconds(t.sum.busy);
   }
 }
-}  // namespace moesim
+}  // namespace moesim::serving

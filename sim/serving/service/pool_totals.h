@@ -8,7 +8,7 @@
 #include "serving/service/power.h"
 #include "serving/service/service_log.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct PoolTotals {
   InstanceTotals sum;
@@ -56,4 +56,4 @@ class PoolBooks {
   std::vector<PoolTotals> totals_;
   std::vector<LastSample> sampled_;  // by pool
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 
 PowerControl::PowerControl(Engine& engine, Fleet& fleet, const Requests& requests, const Arrivals& arrivals,
                            Dispatcher& dispatcher, Time until)
@@ -153,4 +153,4 @@ void PowerControl::start_up(std::size_t member) {
     dispatcher_.empty_lobby();
   });
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -7,7 +7,7 @@
 #include "serving/fleet/dispatcher.h"
 #include "serving/service/arrivals.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class PowerControl {
  public:
@@ -64,4 +64,4 @@ class PowerControl {
   Time until_;
   std::vector<PoolPower> pools_;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -5,7 +5,7 @@
 #include "core/check.h"
 #include "core/log.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// Only decode instances are simulated: the prompt, and with it the first token, comes from elsewhere.
 void come_prefilled(Live& live) {
@@ -154,4 +154,4 @@ void Service::close() {
   });
   books_.close(end_.at);
 }
-}  // namespace moesim
+}  // namespace moesim::serving

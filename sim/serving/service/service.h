@@ -14,7 +14,7 @@
 #include "serving/service/service_log.h"
 #include "serving/service/service_shape.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// What is left when a run has ended.
 struct ServiceEnd {
@@ -75,4 +75,4 @@ class Service final : public InstanceOwner {
   Outcome outcome_;
   ServiceEnd end_;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -6,7 +6,7 @@
 #include "serving/instance/instance_owner.h"
 #include "serving/requests/live.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class ServiceLog {
  public:
@@ -24,4 +24,4 @@ class ServiceLog {
   };
   virtual void sample(const Sample&) {}
 };
-}  // namespace moesim
+}  // namespace moesim::serving

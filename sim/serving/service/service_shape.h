@@ -6,7 +6,7 @@
 #include "serving/service/fault.h"
 #include "serving/service/outcome.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct ServiceShape {
   std::vector<PoolShape> pools;
@@ -21,4 +21,4 @@ struct ServiceShape {
   Time sample{};     ///< interval of the time series; 0 s: none
   Time rebalance{};  ///< interval of new placements; 0 s: never
 };
-}  // namespace moesim
+}  // namespace moesim::serving

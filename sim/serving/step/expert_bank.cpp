@@ -6,24 +6,24 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 constexpr double kMostTokens = 1 << 24;
 constexpr int kSteps = 4;  // mixes of sources are rounded to quarters
 }  // namespace
 
 ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
-  const MoeShape& moe = *s_.model->moe;
+  const spec::MoeShape& moe = *s_.model->moe;
   router_ = {moe.experts, moe.top_k, moe.groups, moe.groups_used};
   shape_ = {s_.gpus, std::min(s_.gpus, s_.gpus_per_node)};
   check(s_.maps.size() == s_.layers.size(), "{} maps for {} layers", s_.maps.size(), s_.layers.size());
   check(!s_.sources.empty(), "experts need a source of routing");
   if (s_.settings.samples < 1) throw ConfigError("bank.samples", "must be at least 1");
   if (!(s_.settings.ratio > 1)) throw ConfigError("bank.ratio", "must be above 1");
-  for (const ExpertMap& map : s_.maps) replicas_.push_back(replica_table(map));
+  for (const exchange::ExpertMap& map : s_.maps) replicas_.push_back(exchange::replica_table(map));
   if (s_.group != nullptr) {
-    dispatch_ = std::make_unique<ExchangeTimes>(*s_.group, s_.calibration, s_.dispatch);
-    combine_ = std::make_unique<ExchangeTimes>(*s_.group, s_.calibration, s_.combine);
+    dispatch_ = std::make_unique<network::ExchangeTimes>(*s_.group, s_.calibration, s_.dispatch);
+    combine_ = std::make_unique<network::ExchangeTimes>(*s_.group, s_.calibration, s_.combine);
   }
   buckets_ = int(std::ceil(std::log(kMostTokens) / std::log(s_.settings.ratio))) + 2;
   for (int b = 0; b < buckets_; ++b) bucket_tokens_.push_back(std::pow(s_.settings.ratio, b));
@@ -159,9 +159,9 @@ void ExpertBank::mask(std::size_t ordinal, std::vector<int> experts) {
   masked_[ordinal] = std::move(experts);
 }
 
-void ExpertBank::set_map(std::size_t ordinal, ExpertMap map) {
+void ExpertBank::set_map(std::size_t ordinal, exchange::ExpertMap map) {
   s_.maps[ordinal] = std::move(map);
-  replicas_[ordinal] = replica_table(s_.maps[ordinal]);
+  replicas_[ordinal] = exchange::replica_table(s_.maps[ordinal]);
   for (auto& mix : bank_) {
     settle(mix[ordinal], ordinal);
     mix[ordinal].clear();
@@ -188,9 +188,9 @@ const std::vector<double>& ExpertBank::gpu_seconds() {
   return gpu_seconds_;
 }
 
-ExchangeSums ExpertBank::take_moved(std::size_t first, std::size_t last) {
+exchange::ExchangeSums ExpertBank::take_moved(std::size_t first, std::size_t last) {
   settle();
-  ExchangeSums out;
+  exchange::ExchangeSums out;
   const std::size_t n = std::size_t(s_.gpus);
   std::vector<double> sum(moved_.front().size());
   for (std::size_t ordinal = first; ordinal < last; ++ordinal) {
@@ -225,4 +225,4 @@ std::vector<double> ExpertBank::expert_rows() const {
   for (double& v : out) v *= all / double(s_.layers.size()) * router_.top_k;
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

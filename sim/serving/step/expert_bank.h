@@ -6,16 +6,16 @@
 #include <span>
 #include <vector>
 
-#include "compute/inventory.h"
-#include "compute/kernel_model.h"
+#include "compute/layers/inventory.h"
+#include "compute/kernels/kernel_model.h"
 #include "core/random.h"
 #include "exchange/fan_out.h"
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 #include "routing/traffic.h"
 #include "serving/step/port_use.h"
 #include "spec/model.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// How the layers are drawn.  A step's layer time is taken from one of `samples` draws of that layer, between draws for
 /// token counts `ratio` apart; draws are made when first needed.
@@ -44,19 +44,19 @@ struct ExpertTimes {
 class ExpertBank {
  public:
   struct Setup {
-    const Model* model = nullptr;
-    KernelCosts* kernels = nullptr;
-    LayerOptions options;
+    const spec::Model* model = nullptr;
+    compute::KernelCosts* kernels = nullptr;
+    compute::LayerOptions options;
     bool any_layout = false;               ///< of products: each picks its kernel by its rows
-    GpuShare share;                        ///< of a GPU while experts compute
-    const ExchangeGroup* group = nullptr;  ///< null if the experts live on one GPU: no exchange
+    compute::GpuShare share;                        ///< of a GPU while experts compute
+    const network::ExchangeGroup* group = nullptr;  ///< null if the experts live on one GPU: no exchange
     int gpus = 1, gpus_per_node = 8;
-    NetworkCalibration calibration;
-    ExchangeSpec dispatch, combine;
+    network::NetworkCalibration calibration;
+    network::ExchangeSpec dispatch, combine;
     std::vector<int> layers;      ///< model numbers of the MoE layers
-    std::vector<ExpertMap> maps;  ///< one each
+    std::vector<exchange::ExpertMap> maps;  ///< one each
     /// Sources of routing: [0] prefill, [1] decode, or two for each domain.
-    std::vector<const TrafficSource*> sources;
+    std::vector<const routing::TrafficSource*> sources;
     BankSettings settings;
     std::uint64_t seed = 0;
   };
@@ -71,8 +71,8 @@ class ExpertBank {
 
   /// Mean load of each expert as the policies see it: (layers, experts), over `steps` draws from `step` on.
   std::vector<double> loads(std::int64_t step, int steps, std::span<const double> weights) const;
-  const std::vector<ExpertMap>& maps() const { return s_.maps; }
-  void set_map(std::size_t ordinal, ExpertMap map);
+  const std::vector<exchange::ExpertMap>& maps() const { return s_.maps; }
+  void set_map(std::size_t ordinal, exchange::ExpertMap map);
   /// Experts that no token is sent to any more; its other experts take their place.
   void mask(std::size_t ordinal, std::vector<int> experts);
   std::size_t layers() const { return s_.layers.size(); }
@@ -93,7 +93,7 @@ class ExpertBank {
   const std::vector<double>& gpu_seconds();
   /// Adds up what the exchanges of MoE layers [first, last) moved in calls of times() since the last take_moved(), and
   /// forgets it: rows and (with `tokens` 1) distinct tokens by GPU and node; slot rows stay empty.
-  ExchangeSums take_moved(std::size_t first, std::size_t last);
+  exchange::ExchangeSums take_moved(std::size_t first, std::size_t last);
   /// Rows of each expert, (layers, experts), expected over all calls.
   std::vector<double> expert_rows() const;
 
@@ -124,16 +124,16 @@ class ExpertBank {
   void settle(std::vector<Entry>& layer, std::size_t ordinal);
   void settle();
   void shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights, std::vector<double>& out) const;
-  void exchange(const ExchangeSums& sums, Entry& out);
+  void exchange(const exchange::ExchangeSums& sums, Entry& out);
   double compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu);
   ExpertTimes summary(const Entry& e) const;
   ExpertTimes times_of(const Entry& e) const;
 
   Setup s_;
-  RouterShape router_;
-  GroupShape shape_;
-  std::vector<ReplicaTable> replicas_;
-  std::unique_ptr<ExchangeTimes> dispatch_, combine_;
+  routing::RouterShape router_;
+  spec::GroupShape shape_;
+  std::vector<exchange::ReplicaTable> replicas_;
+  std::unique_ptr<network::ExchangeTimes> dispatch_, combine_;
   std::vector<std::vector<std::vector<Entry>>> bank_;  // [mix][ordinal][sample * buckets + bucket]
   std::vector<std::uint32_t> mixes_;
   int buckets_ = 0;
@@ -150,10 +150,10 @@ class ExpertBank {
   std::vector<double> gpu_seconds_, tokens_seen_;
   std::vector<std::vector<double>> moved_;  // by layer, as Entry::moved
   // Scratch.
-  ExchangeSums sums_;
+  exchange::ExchangeSums sums_;
   std::vector<double> shares_, uniform_;
   std::vector<Time> times_;
   std::vector<std::int64_t> rows_;
-  std::vector<Operation> operations_;
+  std::vector<compute::Operation> operations_;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

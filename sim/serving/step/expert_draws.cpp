@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "serving/step/expert_bank.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// One draw of how many rows each expert gets: independent Poisson counts, scaled to their known sum.  A sum of
 /// thousands of tokens' choices without replacement varies slightly less than this.
@@ -44,13 +44,13 @@ double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per
   }
   if (std::accumulate(rows_.begin(), rows_.end(), std::int64_t{0}) == 0) return 0;
   operations_.clear();
-  append_operations(operations_, *s_.model, s_.layers[0], LayerPart::experts, Pass::forward, {}, rows_, s_.options);
+  compute::append_operations(operations_, *s_.model, s_.layers[0], compute::LayerPart::experts, compute::Pass::forward, {}, rows_, s_.options);
   Time sum{};
-  for (const Operation& o : operations_) {
+  for (const compute::Operation& o : operations_) {
     Time time = s_.kernels->cost(o.kernel, s_.share).time;
-    if (const auto* product = std::get_if<GroupedGemm>(&o.kernel); product != nullptr && s_.any_layout) {
-      GroupedGemm other = *product;
-      other.layout = GroupLayout::masked;
+    if (const auto* product = std::get_if<compute::GroupedGemm>(&o.kernel); product != nullptr && s_.any_layout) {
+      compute::GroupedGemm other = *product;
+      other.layout = compute::GroupLayout::masked;
       time = std::min(time, s_.kernels->cost(other, s_.share).time);
     }
     sum += time;
@@ -58,7 +58,7 @@ double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per
   return seconds(sum);
 }
 
-void ExpertBank::exchange(const ExchangeSums& sums, Entry& out) {
+void ExpertBank::exchange(const exchange::ExchangeSums& sums, Entry& out) {
   const std::size_t n = std::size_t(s_.gpus);
   out.gpus.assign(n, {});
   if (!dispatch_) return;
@@ -74,7 +74,7 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
   const std::size_t n = std::size_t(s_.gpus);
   const double rows = tokens * router_.top_k;
   shares_.assign(uniform_.size(), rows / double(uniform_.size()));
-  exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
+  exchange::exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
   exchange(sums_, out);
   out.uniform_dispatch = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::arrival)->arrival);
   out.uniform_combine = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::combine)->combine);
@@ -84,7 +84,7 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
     add_noise(random, rows, shares_);
   }
   for (double& share : shares_) share *= rows;
-  exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
+  exchange::exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
   exchange(sums_, out);
   for (std::size_t g = 0; g < n; ++g)
     out.gpus[g].compute = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
@@ -125,4 +125,4 @@ std::vector<double> ExpertBank::loads(std::int64_t step, int steps, std::span<co
     }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

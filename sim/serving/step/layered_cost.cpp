@@ -7,7 +7,7 @@
 #include "serving/step/micro_batch.h"
 #include "serving/step/slowest_rank.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, *s_.kernels, s_.options, s_.share) {
   const int layers = s_.model->layers;
@@ -42,7 +42,7 @@ Time LayeredCost::tensor_time(std::int64_t tokens) {
   if (s_.parallel.tensor == 1 || tokens == 0) return {};
   const auto [entry, fresh] = tensor_times_.try_emplace(tokens);
   if (fresh)
-    entry->second = collective_time(*s_.topology, s_.calibration, Collective::all_reduce, CollectiveAlgorithm::best,
+    entry->second = network::collective_time(*s_.topology, s_.calibration, network::Collective::all_reduce, network::CollectiveAlgorithm::best,
                                     tensor_group_, Bytes{tokens * s_.model->hidden * 2});
   return entry->second;
 }
@@ -52,14 +52,14 @@ Time LayeredCost::hop_time(std::int64_t tokens) {
   const auto [entry, fresh] = hop_times_.try_emplace(tokens);
   if (fresh) {
     const GpuId pair[] = {GpuId(0), GpuId(std::uint32_t(s_.parallel.stage_gpus()))};
-    entry->second = collective_time(*s_.topology, s_.calibration, Collective::point_to_point, CollectiveAlgorithm::best,
+    entry->second = network::collective_time(*s_.topology, s_.calibration, network::Collective::point_to_point, network::CollectiveAlgorithm::best,
                                     pair, Bytes{tokens * s_.model->hidden * 2 / s_.parallel.tensor});
   }
   return entry->second;
 }
 
 /// The attention of the slowest rank in a layer of this class.
-LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const Batch> ranks) {
+LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const compute::Batch> ranks) {
   LayerPieces out;
   Time most{-1};
   std::int64_t fullest = 0;
@@ -69,7 +69,7 @@ LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const Batch
   } else {
     may_be_slowest(ranks, parts_.windowed(layer_class), slowest_);
   }
-  for (const Batch& b : ranks) fullest = std::max(fullest, b.tokens);
+  for (const compute::Batch& b : ranks) fullest = std::max(fullest, b.tokens);
   for (const std::size_t r : slowest_) {
     if (ranks[r].tokens == 0) continue;
     PartCosts::Attention a = parts_.attention(layer_class, ranks[r]);
@@ -90,10 +90,10 @@ LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const Batch
 /// What a micro-batch of a step costs in a layer, before its routed experts; and how much of it there is.
 void LayeredCost::price_micro_batch(int micro) {
   const int micros = int(micro_.size()), classes = parts_.classes();
-  const std::vector<Batch>& ranks = micro_[std::size_t(micro)];
+  const std::vector<compute::Batch>& ranks = micro_[std::size_t(micro)];
   std::int64_t fullest = 0;
   double tokens = 0, most = 0;
-  for (const Batch& b : ranks) {
+  for (const compute::Batch& b : ranks) {
     fullest = std::max(fullest, b.tokens);
     tokens += double(b.tokens);
     most = std::max(most, double(b.tokens) / s_.parallel.tensor);
@@ -155,11 +155,11 @@ void LayeredCost::run_stage(const StepWork& work, int first, int last, StepTimes
 /// The drafts of a step: for each, the extra module's projection, layer and head over one token a sequence.
 Time LayeredCost::draft_time(const StepWork& work) {
   if (s_.speculation.kind != DraftKind::mtp) return {};
-  std::vector<Batch> ranks;
+  std::vector<compute::Batch> ranks;
   std::int64_t sequences = 0;
   double all = 0;
-  for (const Batch& b : work.ranks) {
-    Batch one;
+  for (const compute::Batch& b : work.ranks) {
+    compute::Batch one;
     one.decode = b.decode;
     one.decode.queries = one.decode.sequences;
     one.decode.pairs = double(one.decode.keys);
@@ -188,7 +188,7 @@ Time LayeredCost::draft_time(const StepWork& work) {
 /// Shares of the sources of routing, which come in the order prefill, decode of each domain.
 void LayeredCost::weigh_sources(const StepWork& work) {
   double prefill = 0, all = 0;
-  for (const Batch& b : work.ranks) {
+  for (const compute::Batch& b : work.ranks) {
     prefill += double(b.prefill.queries);
     all += double(b.tokens);
   }
@@ -209,7 +209,7 @@ void LayeredCost::weigh_sources(const StepWork& work) {
 void LayeredCost::deal_out(const StepWork& work) {
   const int micros = int(micro_.size());
   for (auto& m : micro_) m.clear();
-  for (const Batch& b : work.ranks)
+  for (const compute::Batch& b : work.ranks)
     for (int m = 0; m < micros; ++m) micro_[std::size_t(m)].push_back(micro_batch(b, m, micros));
 }
 
@@ -226,7 +226,7 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
     weigh_sources(work);
   }
   std::int64_t fullest = 0, outputs = 0;
-  for (const Batch& b : work.ranks) {
+  for (const compute::Batch& b : work.ranks) {
     fullest = std::max(fullest, b.tokens);
     outputs = std::max(outputs, b.outputs);
   }
@@ -267,4 +267,4 @@ void LayeredCost::crosses(int gpu, bool nvlink, Bytes bytes, Time lasts) {
 }
 
 double LayeredCost::port_busy(bool nvlink) const { return nvlink == ports_.nvlink() ? busy_ : 0; }
-}  // namespace moesim
+}  // namespace moesim::serving

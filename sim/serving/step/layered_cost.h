@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "network/collective.h"
+#include "network/collectives/collective.h"
 #include "serving/step/expert_bank.h"
 #include "serving/step/overlap.h"
 #include "serving/step/parallel.h"
@@ -17,24 +17,24 @@
 #include "serving/step/speculation.h"
 #include "serving/step/step_model.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 class LayeredCost final : public StepModel {
  public:
   struct Setup {
-    const Model* model = nullptr;
-    KernelCosts* kernels = nullptr;
-    const Topology* topology = nullptr;  ///< of this instance alone
-    NetworkCalibration calibration;
+    const spec::Model* model = nullptr;
+    compute::KernelCosts* kernels = nullptr;
+    const network::Topology* topology = nullptr;  ///< of this instance alone
+    network::NetworkCalibration calibration;
     Parallel parallel;
-    LayerOptions options;
+    compute::LayerOptions options;
     OverlapKind overlap = OverlapKind::none;
-    GpuShare share;   ///< of a GPU that compute has
+    compute::GpuShare share;   ///< of a GPU that compute has
     Time overhead{};  ///< of every step: scheduling, sampling, launch
     SpeculationSpec speculation;
     std::optional<ExpertBank::Setup> experts;
     Rebalancing::Policy policy;  ///< for rebalancing; none: the placement stays as it is
-    PlacementProblem problem;
+    placement::PlacementProblem problem;
     RebalanceSpec rebalance;
   };
   explicit LayeredCost(Setup setup);
@@ -51,10 +51,10 @@ class LayeredCost final : public StepModel {
 
   /// What the instance's GPUs have sent each other since the last call.
   struct Sent {
-    std::vector<ExchangeSums> exchanges;                         ///< (stages), dispatches and as many combines
+    std::vector<exchange::ExchangeSums> exchanges;                         ///< (stages), dispatches and as many combines
     std::map<std::pair<int, std::int64_t>, double> all_reduces;  ///< by rank (stage by stage) and tokens: how many
     std::vector<double> hop_tokens;                              ///< (stages x ranks) that came from the stage before
-    std::vector<std::pair<int, ExpertMove>> experts;             ///< stage; GPUs of the stage
+    std::vector<std::pair<int, placement::ExpertMove>> experts;             ///< stage; GPUs of the stage
   };
   Sent take_sent();
   const Setup& setup() const { return s_; }
@@ -73,7 +73,7 @@ class LayeredCost final : public StepModel {
   void run_stage(const StepWork& work, int first, int last, StepTimes& out);
   void price_micro_batch(int micro);
   LayerPieces layer_pieces(const StepWork& work, int layer, int micro, StepTimes& out);
-  LayerPieces attention_pieces(int layer_class, std::span<const Batch> ranks);
+  LayerPieces attention_pieces(int layer_class, std::span<const compute::Batch> ranks);
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
   Time draft_time(const StepWork& work);
@@ -85,7 +85,7 @@ class LayeredCost final : public StepModel {
   std::unique_ptr<ExpertBank> bank_;
   PortUse ports_;
   std::unique_ptr<Rebalancing> rebalancing_;
-  std::vector<ExpertMap> original_;
+  std::vector<exchange::ExpertMap> original_;
   std::vector<int> ordinal_;  // of each layer among the MoE layers; -1
   Sent sent_;
   std::vector<GpuId> tensor_group_;
@@ -98,7 +98,7 @@ class LayeredCost final : public StepModel {
   std::int64_t steps_ = 0, step_ = 0;
   bool any_slow_ = false;
   // Scratch.
-  std::vector<std::vector<Batch>> micro_;  // (micro-batches, ranks)
+  std::vector<std::vector<compute::Batch>> micro_;  // (micro-batches, ranks)
   std::vector<double> tokens_, most_;      // (micro-batches): of the whole group; of the fullest GPU
   std::vector<LayerPieces> by_class_;      // (layer classes x micro-batches), without the routed experts
   std::vector<LayerPieces> layers_;
@@ -107,5 +107,5 @@ class LayeredCost final : public StepModel {
 };
 
 /// One expert's weights in one layer, as stored.
-Bytes expert_bytes(const Model& model, const LayerOptions& options);
-}  // namespace moesim
+Bytes expert_bytes(const spec::Model& model, const compute::LayerOptions& options);
+}  // namespace moesim::serving

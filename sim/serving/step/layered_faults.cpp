@@ -1,15 +1,15 @@
 // What lost GPUs and adapters mean for an instance: where their experts and their traffic go.
 #include <algorithm>
 
-#include "compute/memory.h"
+#include "compute/layers/memory.h"
 #include "core/ceil_div.h"
 #include "core/check.h"
 #include "serving/step/layered_cost.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// Experts of a map that have no slot outside GPUs [first, last).
-std::vector<int> uncovered(const ExpertMap& map, int first, int last) {
+std::vector<int> uncovered(const exchange::ExpertMap& map, int first, int last) {
   std::vector<bool> held(std::size_t(map.experts));
   for (int s = 0; s < map.slots(); ++s) {
     const int e = map.slot_to_expert[std::size_t(s)], g = map.gpu_of(s);
@@ -22,10 +22,10 @@ std::vector<int> uncovered(const ExpertMap& map, int first, int last) {
 }
 
 /// The map without GPUs [first, last); experts that were only there get a slot more on each of the other GPUs in turn.
-ExpertMap without(const ExpertMap& map, int first, int last, const std::vector<int>& homeless) {
+exchange::ExpertMap without(const exchange::ExpertMap& map, int first, int last, const std::vector<int>& homeless) {
   const int alive = map.gpus - (last - first);
   const int more = alive > 0 ? ceil_div(int(homeless.size()), alive) : 0;
-  ExpertMap out{map.experts, map.gpus, map.slots_per_gpu + more, {}};
+  exchange::ExpertMap out{map.experts, map.gpus, map.slots_per_gpu + more, {}};
   std::size_t next = 0;
   for (int g = 0; g < map.gpus; ++g) {
     const bool dead = g >= first && g < last;
@@ -38,7 +38,7 @@ ExpertMap without(const ExpertMap& map, int first, int last, const std::vector<i
 }
 }  // namespace
 
-Bytes expert_bytes(const Model& model, const LayerOptions& options) {
+Bytes expert_bytes(const spec::Model& model, const compute::LayerOptions& options) {
   return weight_bytes(3 * std::int64_t{model.moe->expert_width}, model.hidden, options.precision.stored_experts());
 }
 
@@ -53,14 +53,14 @@ StepModel::Loss LayeredCost::lose_gpus(int first, int count, bool mask, bool res
   int most = 0;
   double masked = 0;
   for (std::size_t l = 0; l < bank_->layers(); ++l) {
-    const ExpertMap map = bank_->maps()[l];
+    const exchange::ExpertMap map = bank_->maps()[l];
     const std::vector<int> homeless = uncovered(map, first, first + count);
     if (mask && !homeless.empty()) {
       const std::vector<double> loads = bank_->loads(step_, 1, weights_);
       for (int e : homeless) masked += loads[l * std::size_t(map.experts) + std::size_t(e)];
       bank_->mask(l, homeless);
     }
-    const ExpertMap next = without(map, first, first + count, homeless);
+    const exchange::ExpertMap next = without(map, first, first + count, homeless);
     most = std::max(most, next.slots_per_gpu - map.slots_per_gpu);
     bank_->set_map(l, next);
   }
@@ -68,7 +68,7 @@ StepModel::Loss LayeredCost::lose_gpus(int first, int count, bool mask, bool res
   out.masked_share = masked / double(bank_->layers());
   out.answer = most == 0 ? "redundancy" : mask ? "mask" : "replace";
   if (most > 0 && !mask) {
-    const Node& node = s_.topology->cluster().node;
+    const spec::Node& node = s_.topology->cluster().node;
     const double rate = node.host_bandwidth.v > 0 ? node.host_bandwidth.v : node.nic.v;
     out.reload = from_seconds(double(expert_bytes(*s_.model, s_.options).v) * most * double(bank_->layers()) / rate);
   }
@@ -96,7 +96,7 @@ void LayeredCost::slow_link(int gpu, double share) {
 }
 
 double LayeredCost::set_adapter(int gpu, bool works) {
-  const Node& node = s_.topology->cluster().node;
+  const spec::Node& node = s_.topology->cluster().node;
   const int local = gpu % s_.parallel.stage_gpus(), first = local / node.gpus * node.gpus;
   const int last = std::min(first + node.gpus, s_.parallel.stage_gpus());
   adapter_lost_[std::size_t(local)] = !works;
@@ -116,4 +116,4 @@ double LayeredCost::set_adapter(int gpu, bool works) {
   return adapter_[std::size_t(local)];
 }
 
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -1,12 +1,12 @@
 // What an instance's GPUs have sent each other, for the links' books.
 #include "serving/step/layered_cost.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// Every rank sums up its own tokens so often, and hands them on to the next stage.
 void LayeredCost::count_ranks(int stage, int all_reduces) {
   if (s_.parallel.tensor == 1 && s_.parallel.pipeline == 1) return;
-  for (const std::vector<Batch>& ranks : micro_)
+  for (const std::vector<compute::Batch>& ranks : micro_)
     for (std::size_t r = 0; r < ranks.size(); ++r) {
       const std::size_t place = std::size_t(stage * s_.parallel.data) + r;
       if (ranks[r].tokens == 0) continue;
@@ -35,4 +35,4 @@ LayeredCost::Sent LayeredCost::take_sent() {
     }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 std::int64_t part_of(std::int64_t n, int micro, int of) { return (n + of - 1 - micro) / of; }
 
-AttentionWork micro_work(const AttentionWork& w, int micro, int of) {
+compute::AttentionWork micro_work(const compute::AttentionWork& w, int micro, int of) {
   if (w.queries == 0) return {};
-  AttentionWork out;
+  compute::AttentionWork out;
   out.queries =
       w.sequences > 1 ? part_of(w.sequences, micro, of) * w.queries / w.sequences : part_of(w.queries, micro, of);
   if (out.queries == 0) return {};
@@ -23,9 +23,9 @@ AttentionWork micro_work(const AttentionWork& w, int micro, int of) {
 }
 }  // namespace
 
-Batch micro_batch(const Batch& batch, int micro, int of) {
+compute::Batch micro_batch(const compute::Batch& batch, int micro, int of) {
   if (of == 1) return batch;
-  Batch out;
+  compute::Batch out;
   out.prefill = micro_work(batch.prefill, micro, of);
   out.decode = micro_work(batch.decode, micro, of);
   out.window_prefill = micro_work(batch.window_prefill, micro, of);
@@ -34,4 +34,4 @@ Batch micro_batch(const Batch& batch, int micro, int of) {
   out.outputs = part_of(batch.outputs, micro, of);
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -1,9 +1,9 @@
 // Micro-batches: equal parts of a rank's batch that overlap with each other.
 #pragma once
-#include "compute/inventory.h"
+#include "compute/layers/inventory.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// Part `micro` of `of` equal parts of a batch: sequences are dealt out, a single prompt is cut.
-Batch micro_batch(const Batch& batch, int micro, int of);
-}  // namespace moesim
+compute::Batch micro_batch(const compute::Batch& batch, int micro, int of);
+}  // namespace moesim::serving

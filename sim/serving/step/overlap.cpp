@@ -4,7 +4,7 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 using enum Piece;
 constexpr OverlapStep kNone[] = {{attention_in}, {attention_core}, {shared}, {dispatch}, {experts}, {combine}};
@@ -82,4 +82,4 @@ Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layer
   for (const Time t : w.combined) wait(t, StepPart::combine, count - 1);
   return w.compute;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

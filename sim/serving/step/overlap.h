@@ -9,7 +9,7 @@
 #include "core/units.h"
 #include "serving/step/step_model.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 enum class OverlapKind {
   none,          ///< one batch, everything one after the other
@@ -17,13 +17,12 @@ enum class OverlapKind {
   five_stage,    ///< decode: a layer in five stages, two micro-batches half a layer apart
   shared_expert  ///< one batch, the shared expert beside the dispatch
 };
-template <>
-struct EnumNames<OverlapKind> {
-  static constexpr std::pair<std::string_view, OverlapKind> table[] = {{"none", OverlapKind::none},
+constexpr auto enum_names(OverlapKind) {
+  return std::to_array<std::pair<std::string_view, OverlapKind>>({{"none", OverlapKind::none},
                                                                        {"two_batch", OverlapKind::two_batch},
                                                                        {"five_stage", OverlapKind::five_stage},
-                                                                       {"shared_expert", OverlapKind::shared_expert}};
-};
+                                                                       {"shared_expert", OverlapKind::shared_expert}});
+}
 
 /// The pieces of a layer.  `attention_in` is what comes before the attention core, `attention_core` the rest with the
 /// gate; dispatch and combine use the network, all others the SMs.
@@ -58,4 +57,4 @@ struct LayerPieces {
 /// exposed: (layers) seconds that the SMs waited for each layer's exchanges; may be empty.
 Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layers,
                      std::array<double, kStepParts>& parts, std::span<double> exposed = {});
-}  // namespace moesim
+}  // namespace moesim::serving

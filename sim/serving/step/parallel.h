@@ -1,7 +1,7 @@
 // How an instance splits the model over its GPUs.
 #pragma once
 
-namespace moesim {
+namespace moesim::serving {
 
 /// tensor x data x pipeline GPUs.
 struct Parallel {
@@ -16,4 +16,4 @@ struct Parallel {
   int stage_gpus() const { return tensor * data; }
   int gpus() const { return tensor * data * pipeline; }
 };
-}  // namespace moesim
+}  // namespace moesim::serving

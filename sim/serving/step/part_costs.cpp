@@ -4,18 +4,18 @@
 
 #include "core/check.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
-bool is_core(const Kernel& kernel) {
-  return std::holds_alternative<AttentionPrefill>(kernel) || std::holds_alternative<AttentionDecode>(kernel);
+bool is_core(const compute::Kernel& kernel) {
+  return std::holds_alternative<compute::AttentionPrefill>(kernel) || std::holds_alternative<compute::AttentionDecode>(kernel);
 }
 constexpr std::size_t kMostEntries = 1 << 20;
 }  // namespace
 
-PartCosts::PartCosts(const Model& model, KernelCosts& kernels, const LayerOptions& options, GpuShare share)
+PartCosts::PartCosts(const spec::Model& model, compute::KernelCosts& kernels, const compute::LayerOptions& options, compute::GpuShare share)
     : model_(model), kernels_(kernels), options_(options), share_(share) {
   for (int l = 0; l < model.layers; ++l) {
-    const LayerShape shape = layer_shape(model, l);
+    const spec::LayerShape shape = spec::layer_shape(model, l);
     const auto found = std::ranges::find(shapes_, shape);
     class_of_.push_back(int(found - shapes_.begin()));
     if (found != shapes_.end()) continue;
@@ -23,66 +23,66 @@ PartCosts::PartCosts(const Model& model, KernelCosts& kernels, const LayerOption
     shapes_.push_back(shape);
   }
   check(shapes_.size() <= 16, "{} shapes of layers", shapes_.size());  // part() has four bits for them
-  for (const LayerShape& shape : shapes_)
+  for (const spec::LayerShape& shape : shapes_)
     attention_class_.push_back(
-        int(std::ranges::find(shapes_, shape.attention, &LayerShape::attention) - shapes_.begin()));
+        int(std::ranges::find(shapes_, shape.attention, &spec::LayerShape::attention) - shapes_.begin()));
 }
 
-void PartCosts::list(int layer_class, LayerPart part, const Batch& batch) {
+void PartCosts::list(int layer_class, compute::LayerPart part, const compute::Batch& batch) {
   operations_.clear();
-  append_operations(operations_, model_, representative_[std::size_t(layer_class)], part, Pass::forward, batch, {},
+  compute::append_operations(operations_, model_, representative_[std::size_t(layer_class)], part, compute::Pass::forward, batch, {},
                     options_);
 }
 
-Time PartCosts::part(int layer_class, LayerPart part, std::int64_t tokens, std::int64_t outputs) {
+Time PartCosts::part(int layer_class, compute::LayerPart part, std::int64_t tokens, std::int64_t outputs) {
   if (tokens == 0) return {};
   const std::uint64_t key = (std::uint64_t(part) << 60) | (std::uint64_t(layer_class) << 56) |
                             (std::uint64_t(outputs) << 28) | std::uint64_t(tokens);
   if (parts_.size() > kMostEntries) parts_.clear();
   const auto [entry, fresh] = parts_.try_emplace(key);
   if (!fresh) return entry->second;
-  Batch batch;
+  compute::Batch batch;
   batch.tokens = tokens;
   batch.outputs = outputs;
   list(layer_class, part, batch);
   Time sum{};
-  for (const Operation& o : operations_) sum += time(o.kernel);
+  for (const compute::Operation& o : operations_) sum += time(o.kernel);
   return entry->second = sum;
 }
 
 Time PartCosts::shared(int layer_class, std::int64_t tokens) {
-  if (!shapes_[std::size_t(layer_class)].has_experts()) return part(layer_class, LayerPart::shared, tokens);
-  const Time merge = part(layer_class, LayerPart::merge, tokens);
-  return model_.moe->shared_experts > 0 ? part(layer_class, LayerPart::shared, tokens) + merge : merge;
+  if (!shapes_[std::size_t(layer_class)].has_experts()) return part(layer_class, compute::LayerPart::shared, tokens);
+  const Time merge = part(layer_class, compute::LayerPart::merge, tokens);
+  return model_.moe->shared_experts > 0 ? part(layer_class, compute::LayerPart::shared, tokens) + merge : merge;
 }
 
 Time PartCosts::head(std::int64_t tokens, std::int64_t outputs) {
-  return outputs > 0 ? part(0, LayerPart::head, tokens, outputs) : Time{};
+  return outputs > 0 ? part(0, compute::LayerPart::head, tokens, outputs) : Time{};
 }
 
-PartCosts::Attention PartCosts::attention(int layer_class, const Batch& batch) {
+PartCosts::Attention PartCosts::attention(int layer_class, const compute::Batch& batch) {
   if (batch.tokens == 0) return {};
-  const AttentionWork& decode = windowed(layer_class) ? batch.window_decode : batch.decode;
+  const compute::AttentionWork& decode = windowed(layer_class) ? batch.window_decode : batch.decode;
   const bool only_decodes = batch.prefill.queries == 0 && batch.decode.queries > 0;
   const std::uint64_t key = (std::uint64_t(layer_class) << 56) | std::uint64_t(batch.tokens);
   if (only_decodes) {
     const auto found = decode_.find(key);
     if (found != decode_.end()) {
       const DecodeShape& shape = found->second;
-      AttentionDecode core = shape.core;
+      compute::AttentionDecode core = shape.core;
       core.work = decode;
       return {shape.fixed.in, shape.fixed.core + time(core)};
     }
   }
-  list(layer_class, LayerPart::attention, batch);
+  list(layer_class, compute::LayerPart::attention, batch);
   DecodeShape shape;
   Attention out;
   bool before = true;
-  for (const Operation& o : operations_) {
+  for (const compute::Operation& o : operations_) {
     const Time t = time(o.kernel);
     before = before && !is_core(o.kernel);
     (before ? out.in : out.core) += t;
-    if (const auto* core = std::get_if<AttentionDecode>(&o.kernel)) {
+    if (const auto* core = std::get_if<compute::AttentionDecode>(&o.kernel)) {
       shape.core = *core;
       shape.fixed.core = shape.fixed.core - t;
     }
@@ -94,4 +94,4 @@ PartCosts::Attention PartCosts::attention(int layer_class, const Batch& batch) {
   }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

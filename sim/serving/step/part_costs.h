@@ -5,15 +5,15 @@
 #include <unordered_map>
 #include <vector>
 
-#include "compute/inventory.h"
-#include "compute/kernel_model.h"
+#include "compute/layers/inventory.h"
+#include "compute/kernels/kernel_model.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// Layers of one shape cost the same for the same batch: they share a class.
 class PartCosts {
  public:
-  PartCosts(const Model& model, KernelCosts& kernels, const LayerOptions& options, GpuShare share);
+  PartCosts(const spec::Model& model, compute::KernelCosts& kernels, const compute::LayerOptions& options, compute::GpuShare share);
 
   int classes() const { return int(representative_.size()); }
   /// The first class with the same attention: dense and MoE layers differ only after it.
@@ -25,32 +25,32 @@ class PartCosts {
     Time in{}, core{};  ///< up to the attention core, and from there
   };
   /// Exact for any batch; batches that only decode cost a look-up and one kernel.
-  Attention attention(int layer_class, const Batch& batch);
-  Time gate(int layer_class, std::int64_t tokens) { return part(layer_class, LayerPart::gate, tokens); }
+  Attention attention(int layer_class, const compute::Batch& batch);
+  Time gate(int layer_class, std::int64_t tokens) { return part(layer_class, compute::LayerPart::gate, tokens); }
   /// The shared expert with the sum of its result, the experts' and the residual; a dense layer's whole FFN.
   Time shared(int layer_class, std::int64_t tokens);
-  Time embedding(std::int64_t tokens) { return part(0, LayerPart::embedding, tokens); }
+  Time embedding(std::int64_t tokens) { return part(0, compute::LayerPart::embedding, tokens); }
   Time head(std::int64_t tokens, std::int64_t outputs);
   /// The norms and projection of a multi-token prediction module.
-  Time mtp(std::int64_t tokens) { return part(0, LayerPart::mtp, tokens); }
+  Time mtp(std::int64_t tokens) { return part(0, compute::LayerPart::mtp, tokens); }
 
  private:
-  Time part(int layer_class, LayerPart part, std::int64_t tokens, std::int64_t outputs = 0);
-  Time time(const Kernel& kernel) { return kernels_.time(kernel, share_); }
-  void list(int layer_class, LayerPart part, const Batch& batch);
+  Time part(int layer_class, compute::LayerPart part, std::int64_t tokens, std::int64_t outputs = 0);
+  Time time(const compute::Kernel& kernel) { return kernels_.time(kernel, share_); }
+  void list(int layer_class, compute::LayerPart part, const compute::Batch& batch);
 
-  const Model& model_;
-  KernelCosts& kernels_;
-  LayerOptions options_;
-  GpuShare share_;
+  const spec::Model& model_;
+  compute::KernelCosts& kernels_;
+  compute::LayerOptions options_;
+  compute::GpuShare share_;
   std::vector<int> class_of_, representative_, attention_class_;
-  std::vector<LayerShape> shapes_;  // a class
-  std::vector<Operation> operations_;
+  std::vector<spec::LayerShape> shapes_;  // a class
+  std::vector<compute::Operation> operations_;
   struct DecodeShape {
     Attention fixed;       // without the core
-    AttentionDecode core;  // its work is filled in
+    compute::AttentionDecode core;  // its work is filled in
   };
   std::unordered_map<std::uint64_t, DecodeShape> decode_;  // looked up only
   std::unordered_map<std::uint64_t, Time> parts_;          // looked up only
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 constexpr double kMost = 0.5;    // of a port: two sides with data to send share it evenly
 constexpr double kLeast = 0.01;  // less is not worth the time
 }  // namespace
 
-PortUse::PortUse(const ExchangeGroup& group, const NetworkCalibration& calibration) : nvlink_(group.nodes() == 1) {
-  const NetworkCalibration::Protocol& bulk = calibration.bulk();
+PortUse::PortUse(const network::ExchangeGroup& group, const network::NetworkCalibration& calibration) : nvlink_(group.nodes() == 1) {
+  const network::NetworkCalibration::Protocol& bulk = calibration.bulk();
   std::vector<int> users(std::size_t(group.ports()));
   for (int g = 0; g < group.gpus(); ++g) ++users[std::size_t(group.port(g))];
   for (int g = 0; g < group.gpus(); ++g)
@@ -43,4 +43,4 @@ void PortUse::stepped(double seconds) {
   std::erase_if(streams_, [](const Stream& s) { return s.bytes < 1; });  // less than a byte
   last_ = seconds;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

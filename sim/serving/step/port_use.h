@@ -4,9 +4,9 @@
 #include <span>
 #include <vector>
 
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// The port-level form of sharing: what crosses a port in a step takes, evenly over the step, that part of its rate
 /// from the exchanges, at most half; what is left over crosses in the next step.  This is the most that the exchanges
@@ -15,7 +15,7 @@ class PortUse {
  public:
   PortUse() = default;  ///< nothing is shared
   /// Ports as the group's exchanges use them: adapters if it spans nodes, else NVLink.
-  PortUse(const ExchangeGroup& group, const NetworkCalibration& calibration);
+  PortUse(const network::ExchangeGroup& group, const network::NetworkCalibration& calibration);
 
   bool nvlink() const { return nvlink_; }
   /// Bytes a second of one GPU's port; 0 if nothing is shared.
@@ -43,4 +43,4 @@ class PortUse {
   std::vector<Left> left_;
   double last_ = 0;  // s, length of the last step
 };
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <numeric>
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 constexpr std::int64_t kLooks = 16;  // at the routing of a window, so that a step costs O(experts) a layer
 
 /// Due when the service asks, if the balance calls for it.
-class Asked final : public RebalanceTrigger {
+class Asked final : public placement::RebalanceTrigger {
  public:
   Asked(bool& asked, double below) : asked_(asked), below_(below) {}
   bool due(std::int64_t, int, const std::function<double()>& balancedness) const override {
@@ -21,12 +21,12 @@ class Asked final : public RebalanceTrigger {
 };
 
 /// Mean over layers of mean / max GPU load, where every expert's copies share its load evenly.
-double balance_of(const std::vector<ExpertMap>& maps, std::span<const double> loads) {
+double balance_of(const std::vector<exchange::ExpertMap>& maps, std::span<const double> loads) {
   double sum = 0;
   std::vector<double> gpu;
   for (std::size_t l = 0; l < maps.size(); ++l) {
-    const ExpertMap& map = maps[l];
-    const ReplicaTable table = replica_table(map);
+    const exchange::ExpertMap& map = maps[l];
+    const exchange::ReplicaTable table = exchange::replica_table(map);
     gpu.assign(std::size_t(map.gpus), 0);
     for (int e = 0; e < map.experts; ++e) {
       const int first = table.first[std::size_t(e)], last = table.first[std::size_t(e) + 1];
@@ -40,7 +40,7 @@ double balance_of(const std::vector<ExpertMap>& maps, std::span<const double> lo
 }
 }  // namespace
 
-Rebalancing::Rebalancing(const RebalanceSpec& spec, Policy policy, PlacementProblem problem, Bytes expert_bytes,
+Rebalancing::Rebalancing(const RebalanceSpec& spec, Policy policy, placement::PlacementProblem problem, Bytes expert_bytes,
                          ExpertBank& bank, PortUse& ports)
     : spec_(spec),
       policy_(std::move(policy)),
@@ -57,7 +57,7 @@ void Rebalancing::restart(bool lost) {
   moving_.reset();
   looks_.clear();
   if (lost) return void(rebalancer_.reset());
-  RebalanceParams params;
+  placement::RebalanceParams params;
   params.window = std::min(kLooks, spec_.window);
   params.layers_at_a_time = spec_.layerwise ? 1 : 0;
   rebalancer_.emplace(params, std::make_unique<Asked>(asked_, spec_.below), policy_(), problem_, bank_.setup().layers,
@@ -89,7 +89,7 @@ Time Rebalancing::plan(std::int64_t step, std::span<const double> weights) {
   RebalancePlan record{.at = now_, .before = balance_of(bank_.maps(), loads)};
   record.age = now_ - std::accumulate(looks_.begin(), looks_.end(), 0.0) / double(looks_.size());
   asked_ = true;
-  const std::vector<LayerChange> changes = rebalancer_->advance();
+  const std::vector<placement::LayerChange> changes = rebalancer_->advance();
   asked_ = false;
   if (rebalancer_->plans() == before) return {};
   plans_.push_back(record);
@@ -100,7 +100,7 @@ Time Rebalancing::plan(std::int64_t step, std::span<const double> weights) {
     return {};
   }
   Time pause{};
-  for (const LayerChange& change : changes) {
+  for (const placement::LayerChange& change : changes) {
     pause += standstill(change);
     apply(change);
   }
@@ -118,11 +118,11 @@ void Rebalancing::finish(std::span<const double> loads) {
 /// Puts the weights of the layer that is next on their way.
 void Rebalancing::send_next() {
   if (!moving_ && rebalancer_->pending() > 0)
-    if (const std::vector<LayerChange> changes = rebalancer_->advance(); !changes.empty()) moving_ = changes.front();
+    if (const std::vector<placement::LayerChange> changes = rebalancer_->advance(); !changes.empty()) moving_ = changes.front();
   if (!moving_) return;
-  const GroupShape group{problem_.gpus, problem_.gpus_per_node()};
+  const spec::GroupShape group{problem_.gpus, problem_.gpus_per_node()};
   std::vector<double> out(std::size_t(group.gpus)), in = out;
-  for (const ExpertMove& m : moving_->moves) {
+  for (const placement::ExpertMove& m : moving_->moves) {
     if (!ports_.nvlink() && m.from / group.gpus_per_node == m.to / group.gpus_per_node) continue;  // NVLink is free
     out[std::size_t(m.from)] += double(expert_bytes_.v);
     in[std::size_t(m.to)] += double(expert_bytes_.v);
@@ -136,20 +136,20 @@ void Rebalancing::send_next() {
 }
 
 /// The layer's new places are in force.
-void Rebalancing::apply(const LayerChange& change) {
+void Rebalancing::apply(const placement::LayerChange& change) {
   RebalancePlan& plan = plans_.back();
   plan.moved_experts += std::int64_t(change.moves.size());
   plan.moved_bytes += double(change.bytes.v);
-  for (const ExpertMove& move : change.moves) moves_.emplace_back(change.row, move);
+  for (const placement::ExpertMove& move : change.moves) moves_.emplace_back(change.row, move);
   bank_.set_map(change.row, rebalancer_->maps()[change.row]);
 }
 
 /// How long the busiest port needs for a layer's weights, nothing else on it.
-Time Rebalancing::standstill(const LayerChange& change) const {
-  const GroupShape group{problem_.gpus, problem_.gpus_per_node()};
-  const MovePorts busiest = busiest_ports(change.moves, group);
+Time Rebalancing::standstill(const placement::LayerChange& change) const {
+  const spec::GroupShape group{problem_.gpus, problem_.gpus_per_node()};
+  const placement::MovePorts busiest = placement::busiest_ports(change.moves, group);
   const int most = ports_.nvlink() ? busiest.most_inside : busiest.most_between;
   const double rate = ports_.rate(0);
   return rate > 0 ? from_seconds(double(expert_bytes_.v) * most / rate) : Time{};
 }
-}  // namespace moesim
+}  // namespace moesim::serving

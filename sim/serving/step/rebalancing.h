@@ -5,11 +5,11 @@
 #include <optional>
 #include <vector>
 
-#include "placement/rebalance.h"
+#include "placement/rebalancing/rebalance.h"
 #include "serving/step/expert_bank.h"
 #include "serving/step/port_use.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct RebalanceSpec {
   Time interval{};
@@ -36,8 +36,8 @@ struct RebalancePlan {
 
 class Rebalancing {
  public:
-  using Policy = std::function<std::unique_ptr<Placement>()>;
-  Rebalancing(const RebalanceSpec& spec, Policy policy, PlacementProblem problem, Bytes expert_bytes, ExpertBank& bank,
+  using Policy = std::function<std::unique_ptr<placement::Placement>()>;
+  Rebalancing(const RebalanceSpec& spec, Policy policy, placement::PlacementProblem problem, Bytes expert_bytes, ExpertBank& bank,
               PortUse& ports);
 
   /// A step is over: looks at its routing when a look is due, and lets a layer whose weights have come take effect.
@@ -49,27 +49,27 @@ class Rebalancing {
 
   const std::vector<RebalancePlan>& plans() const { return plans_; }
   /// Experts whose weights have moved since the last call, each with its row among the MoE layers.
-  std::vector<std::pair<std::size_t, ExpertMove>> take_moves() { return std::exchange(moves_, {}); }
+  std::vector<std::pair<std::size_t, placement::ExpertMove>> take_moves() { return std::exchange(moves_, {}); }
 
  private:
-  void apply(const LayerChange& change);
+  void apply(const placement::LayerChange& change);
   void send_next();
-  Time standstill(const LayerChange& change) const;
+  Time standstill(const placement::LayerChange& change) const;
   void finish(std::span<const double> loads);
 
   RebalanceSpec spec_;
   Policy policy_;
-  PlacementProblem problem_;
+  placement::PlacementProblem problem_;
   Bytes expert_bytes_;
   ExpertBank& bank_;
   PortUse& ports_;
   bool asked_ = false, lost_ = false;
-  std::optional<Rebalancer> rebalancer_;
-  std::optional<LayerChange> moving_;
+  std::optional<placement::Rebalancer> rebalancer_;
+  std::optional<placement::LayerChange> moving_;
   double to_send_ = 0;         // bytes of `moving_` that the busiest port has still to carry
   double now_ = 0;             // s worked
   std::vector<double> looks_;  // s, when the loads of the window were seen
   std::vector<RebalancePlan> plans_;
-  std::vector<std::pair<std::size_t, ExpertMove>> moves_;
+  std::vector<std::pair<std::size_t, placement::ExpertMove>> moves_;
 };
-}  // namespace moesim
+}  // namespace moesim::serving

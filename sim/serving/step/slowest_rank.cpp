@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 
-void may_be_slowest(std::span<const Batch> ranks, bool windowed, std::vector<std::size_t>& out) {
-  const auto work = [&](std::size_t r) -> const AttentionWork& {
+void may_be_slowest(std::span<const compute::Batch> ranks, bool windowed, std::vector<std::size_t>& out) {
+  const auto work = [&](std::size_t r) -> const compute::AttentionWork& {
     return windowed ? ranks[r].window_decode : ranks[r].decode;
   };
   struct Decoding {
@@ -33,4 +33,4 @@ void may_be_slowest(std::span<const Batch> ranks, bool windowed, std::vector<std
   }
   std::ranges::sort(out);
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,9 +2,9 @@
 
 #include <charconv>
 
-namespace moesim {
+namespace moesim::serving {
 
-std::vector<double> measured_acceptance(const TraceHeader& trace) {
+std::vector<double> measured_acceptance(const routing::TraceHeader& trace) {
   constexpr std::string_view kBefore = "speculation acceptance [";  // as `moesim record` writes it
   std::vector<double> out;
   for (const std::string& note : trace.notes) {
@@ -21,4 +21,4 @@ std::vector<double> measured_acceptance(const TraceHeader& trace) {
   }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -9,14 +9,13 @@
 #include "core/random.h"
 #include "routing/trace.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 enum class DraftKind { none, mtp, ngram };
-template <>
-struct EnumNames<DraftKind> {
-  static constexpr std::pair<std::string_view, DraftKind> table[] = {
-      {"none", DraftKind::none}, {"mtp", DraftKind::mtp}, {"ngram", DraftKind::ngram}};
-};
+constexpr auto enum_names(DraftKind) {
+  return std::to_array<std::pair<std::string_view, DraftKind>>({
+      {"none", DraftKind::none}, {"mtp", DraftKind::mtp}, {"ngram", DraftKind::ngram}});
+}
 
 struct SpeculationSpec {
   DraftKind kind = DraftKind::none;
@@ -43,7 +42,7 @@ struct SpeculationSpec {
 };
 
 /// Acceptance by position that a trace's recording measured for the model's own drafts; empty if it has none.
-std::vector<double> measured_acceptance(const TraceHeader& trace);
+std::vector<double> measured_acceptance(const routing::TraceHeader& trace);
 
 /// Throws ConfigError for a chance outside [0, 1] or drafts that are missing.
 inline void check_speculation(const SpeculationSpec& spec) {
@@ -52,4 +51,4 @@ inline void check_speculation(const SpeculationSpec& spec) {
   if (spec.kind != DraftKind::none && spec.acceptance.empty())
     throw ConfigError("acceptance", "needs a value for each draft");
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,15 +2,15 @@
 
 #include <algorithm>
 
-namespace moesim {
+namespace moesim::serving {
 
 void FixedCost::cost(const StepWork& work, StepTimes& out) {
   Time longest{};
-  for (const Batch& b : work.ranks)
+  for (const compute::Batch& b : work.ranks)
     longest = std::max(longest, fixed_.prefill_token * b.prefill.queries + fixed_.decode_token * b.decode.sequences);
   out = {};
   out.stages = {fixed_.step + longest};
   out.parts[std::size_t(StepPart::launch)] = seconds(fixed_.step);
   out.parts[std::size_t(StepPart::other)] = seconds(longest);
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -1,6 +1,6 @@
 #include "serving/traces/moment.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// Reads exactly `digits` digits and drops them.
 bool digits(std::string_view& text, int digits, std::int64_t& out) {
@@ -61,4 +61,4 @@ bool parse_moment(std::string_view text, Moment& out) {
   out = {days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset, fraction};
   return true;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

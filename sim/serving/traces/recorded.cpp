@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 constexpr std::int64_t kSecond = 1'000'000'000'000;
 
@@ -79,4 +79,4 @@ std::optional<Request> Recorded::next() {
   ended_ = true;
   return std::nullopt;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

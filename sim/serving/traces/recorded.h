@@ -3,7 +3,7 @@
 #include "serving/requests/sessions.h"
 #include "serving/traces/moment.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 struct Recording {
   DataFile file;
@@ -61,4 +61,4 @@ class Recorded : public Workload {
 
 /// The same moment from seconds.
 Moment moment(double seconds);
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -7,7 +7,7 @@
 #include "formats/csv.h"
 #include "serving/traces/recorded.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 class Csv : public Recorded {
  public:
@@ -21,7 +21,7 @@ class Csv : public Recorded {
   Row row(std::size_t input, std::size_t output, Moment when) const {
     return row_of(std::int64_t(csv_.lines().number()), csv_.count(input), csv_.count(output), when);
   }
-  CsvFile csv_;
+  formats::CsvFile csv_;
 };
 
 class Azure final : public Csv {
@@ -141,4 +141,4 @@ std::vector<Strategy<Workload, const WorkloadContext&>> csv_traces() {
       workload_kind<Splitwise>("splitwise", "splitwise-sim, CSV with arrival_timestamp, prompt_size, token_size"),
       workload_kind<Vidur>("vidur", "Vidur, CSV with num_prefill_tokens, num_decode_tokens and perhaps arrived_at")};
 }
-}  // namespace moesim
+}  // namespace moesim::serving

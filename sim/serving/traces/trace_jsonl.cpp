@@ -8,7 +8,7 @@
 #include "formats/json.h"
 #include "serving/traces/recorded.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 class JsonLines : public Recorded {
  public:
@@ -20,15 +20,15 @@ class JsonLines : public Recorded {
  protected:
   [[noreturn]] void fail(std::string_view problem) const final { rows_.fail(problem); }
   /// The next line's object, valid until the next call; nothing at the end.
-  std::optional<JsonObject> advance() {
+  std::optional<formats::JsonObject> advance() {
     if (!rows_.next()) return std::nullopt;
-    line_ = parse_json(rows_);
-    return JsonObject(line_, rows_.where());
+    line_ = formats::parse_json(rows_);
+    return formats::JsonObject(line_, rows_.where());
   }
   std::int64_t line() const { return std::int64_t(rows_.number()); }
   Row row(int input, int output, Moment when) const { return row_of(line(), input, output, when); }
   /// hash_ids stand for ceil(input / block) blocks; the last, if partial, is not shared as a whole and is left out.
-  static void hash(Row& row, const JsonObject& json, int block) {
+  static void hash(Row& row, const formats::JsonObject& json, int block) {
     row.request.hashes = json.ids("hash_ids");
     const std::size_t full = std::size_t(row.request.input / block),
                       all = std::size_t(ceil_div(row.request.input, block));
@@ -39,8 +39,8 @@ class JsonLines : public Recorded {
   }
 
  private:
-  LineFile rows_;
-  JsonValue line_;
+  formats::LineFile rows_;
+  formats::JsonValue line_;
 };
 
 class Mooncake final : public JsonLines {
@@ -61,7 +61,7 @@ class Mooncake final : public JsonLines {
   std::optional<Row> read() override {
     const auto object = advance();
     if (!object) return std::nullopt;
-    const JsonObject& json = *object;
+    const formats::JsonObject& json = *object;
     Row out =
         row(json.count("input_length"), json.count("output_length"), moment(json.not_negative("timestamp") / 1000));
     hash(out, json, block_);
@@ -89,7 +89,7 @@ class Bailian final : public JsonLines {
   std::optional<Row> read() override {
     const auto object = advance();
     if (!object) return std::nullopt;
-    const JsonObject& json = *object;
+    const formats::JsonObject& json = *object;
     Row out = row(json.count("input_length"), json.count("output_length"), moment(json.not_negative("timestamp")));
     out.request.turn = json.has("turn") ? json.count("turn") - 1 : 0;
     if (json.has("chat_id")) out.request.session = chat(json);
@@ -100,7 +100,7 @@ class Bailian final : public JsonLines {
 
  private:
   /// The chat's first turn names the session.
-  std::int64_t chat(const JsonObject& json) {
+  std::int64_t chat(const formats::JsonObject& json) {
     const std::int64_t id = json.integer("chat_id");
     const std::int64_t parent = json.has("parent_chat_id") ? json.integer("parent_chat_id") : -1;
     const auto first = first_.find(parent);
@@ -124,15 +124,15 @@ class LlmServingSim final : public JsonLines {
   std::optional<Row> read() override {
     const auto object = advance();
     if (!object) return std::nullopt;
-    const JsonObject& json = *object;
+    const formats::JsonObject& json = *object;
     const Moment when = moment(json.not_negative("arrival_time_ns") * 1e-9);
     if (!json.has("sub_requests")) return row(json.count("input_toks"), json.count("output_toks"), when);
-    const JsonValue& list = json.list_at("sub_requests");
+    const formats::JsonValue& list = json.list_at("sub_requests");
     if (list.empty()) json.fail("sub_requests", "expected a list of at least one request");
     std::vector<Turn> turns;
     Time pause{};
-    for (const JsonValue& element : list) {
-      const JsonObject sub(element, json.where());
+    for (const formats::JsonValue& element : list) {
+      const formats::JsonObject sub(element, json.where());
       turns.push_back({.input = sub.count("input_toks"), .output = sub.count("output_toks"), .pause = pause});
       pause = sub.has("tool_duration_ns") ? from_seconds(sub.not_negative("tool_duration_ns") * 1e-9) : Time{};
     }
@@ -153,4 +153,4 @@ std::vector<Strategy<Workload, const WorkloadContext&>> jsonl_traces() {
           workload_kind<Bailian>("bailian", "Qwen-Bailian JSONL: timestamp in s, lengths, hash_ids of 16-token blocks"),
           workload_kind<LlmServingSim>("llmservingsim", "LLMServingSim JSONL, single requests or agent sessions")};
 }
-}  // namespace moesim
+}  // namespace moesim::serving

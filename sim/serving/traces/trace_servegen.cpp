@@ -12,7 +12,7 @@
 #include "formats/json.h"
 #include "serving/traces/recorded.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 struct Window {
   double start = 0, rate = 0, shape = 1;
@@ -57,7 +57,7 @@ Lengths parse_lengths(std::string_view text, const std::string& file) {
 }
 
 /// The next line: start, rate, CV, kind, shape, scale.
-Window read_window(const CsvFile& csv) {
+Window read_window(const formats::CsvFile& csv) {
   if (csv.cells() < 4)
     csv.fail(fmt::format("expected window start, rate, CV, kind, shape, scale; got {} fields", csv.cells()));
   const auto number = [&](std::size_t i) {
@@ -78,7 +78,7 @@ Window read_window(const CsvFile& csv) {
 
 std::vector<Window> read_windows(const std::string& file) {
   std::vector<Window> out;
-  for (CsvFile csv(file); csv.next();) {
+  for (formats::CsvFile csv(file); csv.next();) {
     const Window w = read_window(csv);
     if (!out.empty() && w.start <= out.back().start) csv.fail("windows must be sorted by their start");
     out.push_back(w);
@@ -152,16 +152,16 @@ class ServeGen final : public Workload {
   static Client read(const std::string& trace, const std::string& dataset) {
     Client out;
     out.windows = read_windows(trace);
-    const JsonValue all = read_json(dataset);
+    const formats::JsonValue all = formats::read_json(dataset);
     if (!all.is_object() || all.empty())
       throw ConfigError::placed(fmt::format("{}: expected a JSON object of windows", dataset));
     for (const auto& [key, value] : all.items()) {
-      const JsonObject window(value, fmt::format("{}: window \"{}\"", dataset, key));
+      const formats::JsonObject window(value, fmt::format("{}: window \"{}\"", dataset, key));
       double start = 0;
       if (std::from_chars(key.data(), key.data() + key.size(), start).ec != std::errc{})
         window.fail("expected its start in seconds as key");
       const auto lengths = [&](const char* name) {
-        const JsonValue& cell = window.at(name);
+        const formats::JsonValue& cell = window.at(name);
         return parse_lengths(cell.is_string() ? cell.get<std::string>() : cell.dump(), dataset);
       };
       out.lengths.emplace(start, std::pair(lengths("input_tokens"), lengths("output_tokens")));
@@ -213,4 +213,4 @@ Strategy<Workload, const WorkloadContext&> servegen() {
   return workload_kind<ServeGen>(
       "servegen", "ServeGen client profiles: rate, burstiness and lengths of each client by the ten minutes");
 }
-}  // namespace moesim
+}  // namespace moesim::serving

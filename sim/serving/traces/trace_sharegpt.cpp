@@ -6,7 +6,7 @@
 #include "formats/json.h"
 #include "serving/traces/recorded.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 class ShareGpt final : public Workload {
  public:
@@ -76,7 +76,7 @@ class ShareGpt final : public Workload {
   }
   /// Conversations without a question that is answered are left out, as there is nothing to serve.
   void read(const std::string& file) {
-    const JsonValue all = read_json(file);
+    const formats::JsonValue all = formats::read_json(file);
     if (!all.is_array()) throw ConfigError::placed(fmt::format("{}: expected a JSON list", file));
     for (std::size_t i = 0; i < all.size(); ++i) {
       std::vector<Turn> turns = turns_of({all[i], fmt::format("{}: conversation {}", file, i + 1)});
@@ -85,12 +85,12 @@ class ShareGpt final : public Workload {
       rows_.push_back(std::int64_t(i) + 1);
     }
   }
-  std::vector<Turn> turns_of(const JsonObject& conversation) const {
+  std::vector<Turn> turns_of(const formats::JsonObject& conversation) const {
     int total = 0;
     bool asked = false;
     std::vector<Turn> out;
-    for (const JsonValue& element : conversation.list_at("conversations")) {
-      const JsonObject message(element, conversation.where());
+    for (const formats::JsonValue& element : conversation.list_at("conversations")) {
+      const formats::JsonObject message(element, conversation.where());
       const int length = tokens(message.text("value"));
       const std::string from = message.text("from");
       const bool answer = from == "gpt" || from == "assistant";
@@ -117,4 +117,4 @@ Strategy<Workload, const WorkloadContext&> sharegpt() {
   return workload_kind<ShareGpt>("sharegpt",
                                  "ShareGPT conversations with Poisson starts, lengths estimated from the text");
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -1,6 +1,6 @@
 #include "serving/traces/workloads.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 using Entry = Strategy<Workload, const WorkloadContext&>;
 }  // namespace
@@ -17,4 +17,4 @@ const Family<Workload, const WorkloadContext&>& workloads() {
   }());
   return family;
 }
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -2,8 +2,8 @@
 #pragma once
 #include "serving/requests/workload.h"
 
-namespace moesim {
+namespace moesim::serving {
 
 /// The family `workload`.
 const Family<Workload, const WorkloadContext&>& workloads();
-}  // namespace moesim
+}  // namespace moesim::serving

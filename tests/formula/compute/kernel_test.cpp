@@ -1,18 +1,18 @@
-#include "compute/kernel.h"
+#include "compute/kernels/kernel.h"
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
-namespace moesim {
+namespace moesim::compute {
 namespace {
 TEST(KernelBytes, Fp8CarriesFourBytesPer128AndFp4OnePer32) {
-  EXPECT_EQ(tensor_bytes(7168, Dtype::fp8), Bytes{7168 + 4 * 56});
-  EXPECT_EQ(tensor_bytes(129, Dtype::fp8), Bytes{129 + 8});
-  EXPECT_EQ(weight_bytes(576, 7168, Dtype::fp8), Bytes{576 * 7168 + 4 * 5 * 56});
-  EXPECT_EQ(tensor_bytes(64, Dtype::fp4), Bytes{32 + 2});
-  EXPECT_EQ(weight_bytes(3, 33, Dtype::fp4), Bytes{3 * 2 * 17});
-  EXPECT_EQ(tensor_bytes(10, Dtype::bf16), Bytes{20});
+  EXPECT_EQ(tensor_bytes(7168, spec::Dtype::fp8), Bytes{7168 + 4 * 56});
+  EXPECT_EQ(tensor_bytes(129, spec::Dtype::fp8), Bytes{129 + 8});
+  EXPECT_EQ(weight_bytes(576, 7168, spec::Dtype::fp8), Bytes{576 * 7168 + 4 * 5 * 56});
+  EXPECT_EQ(tensor_bytes(64, spec::Dtype::fp4), Bytes{32 + 2});
+  EXPECT_EQ(weight_bytes(3, 33, spec::Dtype::fp4), Bytes{3 * 2 * 17});
+  EXPECT_EQ(tensor_bytes(10, spec::Dtype::bf16), Bytes{20});
 }
 
 TEST(KernelCounts, GemmIsTwoMNKAndEachMatrixOnce) {
@@ -31,22 +31,22 @@ TEST(KernelCounts, GroupedGemmReadsOnlyTheWeightsOfExpertsWithRows) {
 }
 
 TEST(KernelCounts, AbsorbedMlaReadsTheLatentOnceForAllHeads) {
-  const AttentionHeads heads{AttentionKind::mla, 128, 1, 576, 512, true};
+  const AttentionHeads heads{spec::AttentionKind::mla, 128, 1, 576, 512, true};
   AttentionDecode decode{heads, {.sequences = 1, .queries = 1, .keys = 1000, .longest = 1000, .pairs = 1000}};
   EXPECT_EQ(flops_of(decode), Flops{2.0 * 128 * 1000 * (576 + 512)});
   EXPECT_EQ(bytes_of(decode), Bytes{2 * 576 * 1000 + 2 * 128 * (576 + 512)});
-  decode.cache = Dtype::fp8;
+  decode.cache = spec::Dtype::fp8;
   EXPECT_EQ(bytes_of(decode), Bytes{656 * 1000 + 2 * 128 * (576 + 512)});
 }
 
 TEST(KernelCounts, BackwardAttentionIsTwoAndAHalfForwardsWhenHeadsAreSquare) {
-  const AttentionHeads heads{AttentionKind::mha, 8, 8, 128, 128, false};
+  const AttentionHeads heads{spec::AttentionKind::mha, 8, 8, 128, 128, false};
   const AttentionWork work{1, 64, 64, 64, 64 * 32};
   EXPECT_EQ(flops_of(AttentionBackward{heads, work}).v, 2.5 * flops_of(AttentionPrefill{heads, work}).v);
 }
 
 TEST(KernelCounts, DescribesTheShape) {
-  EXPECT_EQ(describe(Gemm{.m = 4096, .n = 7168, .k = 16384, .dtype = Dtype::fp8}), "gemm 4096 x 7168 x 16384 fp8");
+  EXPECT_EQ(describe(Gemm{.m = 4096, .n = 7168, .k = 16384, .dtype = spec::Dtype::fp8}), "gemm 4096 x 7168 x 16384 fp8");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::compute

@@ -3,18 +3,18 @@
 
 #include <algorithm>
 
-#include "compute/equations.h"
-#include "compute/inventory.h"
-#include "compute/kernel_model.h"
-#include "compute/memory.h"
+#include "compute/kernels/equations.h"
+#include "compute/layers/inventory.h"
+#include "compute/kernels/kernel_model.h"
+#include "compute/layers/memory.h"
 #include "core/files.h"
 #include "spec/catalogue.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::compute {
 namespace {
-Gpu unit_gpu(int sms) {
-  Gpu gpu;
+spec::Gpu unit_gpu(int sms) {
+  spec::Gpu gpu;
   gpu.name = "unit";
   gpu.generation = "hopper";
   gpu.sms = sms;
@@ -22,7 +22,7 @@ Gpu unit_gpu(int sms) {
   gpu.bf16 = 1_FLOPS;
   return gpu;
 }
-std::unique_ptr<KernelModel> roofline(const Gpu& gpu, const std::string& more = "") {
+std::unique_ptr<KernelModel> roofline(const spec::Gpu& gpu, const std::string& more = "") {
   return kernel_models().make(Config::from_text("{kind: roofline" + more + "}", "test"), gpu);
 }
 
@@ -101,7 +101,7 @@ TEST(Roofline, WidenedWeightsTakeSmallerBlocksOfRows) {
   const std::vector<std::int64_t> rows = {1, 1, 1, 1};
   GroupedGemm g{.rows = rows, .n = 16, .k = 64, .layout = GroupLayout::masked};
   EXPECT_EQ(roofline(unit_gpu(1))->cost(g).time, 524288_s);
-  g.weights = Dtype::fp4;
+  g.weights = spec::Dtype::fp4;
   EXPECT_EQ(roofline(unit_gpu(1))->cost(g).time, 131072_s);
 }
 
@@ -137,7 +137,7 @@ TEST_F(Fitted, AMoveTakesAFloorAndItsBytesAtItsKindsRate) {
   EXPECT_EQ(time(MemoryOp{MemoryKind::copy, 7_B}), 8_s);
   EXPECT_EQ(time(MemoryOp{MemoryKind::norm, 7_B}), 15_s);          // half the bandwidth
   EXPECT_EQ(time(MemoryOp{MemoryKind::norm, 7_B}, "false"), 8_s);  // its instructions run at twice the clock
-  for (const auto& [name, kind] : EnumNames<MemoryKind>::table)
+  for (const auto& [name, kind] : enum_names(MemoryKind{}))
     EXPECT_EQ(time(MemoryOp{kind, 4_B}), kind == MemoryKind::norm ? 9_s : 5_s) << name;
 }
 
@@ -153,7 +153,7 @@ TEST_F(Fitted, ProductsRunAtTheClockUnderLoad) {
 }
 
 TEST(Batch, PairsOfPromptsWindowsAndDecoding) {
-  Model model;
+  spec::Model model;
   model.attention.sliding_window = 4;
   Batch batch;
   add_prefill(batch, model, 8, 2);  // causal: 2 x 8 + 8 x 8 / 2
@@ -170,26 +170,26 @@ TEST(Batch, PairsOfPromptsWindowsAndDecoding) {
 }
 
 TEST(Memory, OneTokenOfCacheAndTheWeightsOfAWholeModel) {
-  const Model v3 = load_model("deepseek-v3");
+  const spec::Model v3 = spec::load_model("deepseek-v3");
   HeldLayers held;
   for (int i = 0; i < v3.layers; ++i) held.layers.push_back(i);
   LayerOptions options;
   EXPECT_EQ(kv_bytes_per_token(v3, held, options), Bytes{61 * 576 * 2});
-  options.precision.kv_cache = Dtype::fp8;
+  options.precision.kv_cache = spec::Dtype::fp8;
   EXPECT_EQ(kv_bytes_per_token(v3, held, options), Bytes{61 * 656});
   held.embedding = held.head = true;
   held.experts = 256;
-  EXPECT_EQ(held_weights(v3, held, Dtype::bf16, options), Bytes{2 * 671026419200});  // parameters without MTP
+  EXPECT_EQ(held_weights(v3, held, spec::Dtype::bf16, options), Bytes{2 * 671026419200});  // parameters without MTP
   held.copies = 2;
-  EXPECT_EQ(held_weights(v3, held, Dtype::bf16, options), Bytes{4 * 671026419200});
+  EXPECT_EQ(held_weights(v3, held, spec::Dtype::bf16, options), Bytes{4 * 671026419200});
 }
 
 TEST(Memory, TrainingKeepsMasterGradientsAndMomentsByZeroStage) {
-  const Model m = load_model("mixtral-8x7b");
+  const spec::Model m = spec::load_model("mixtral-8x7b");
   HeldLayers held;
   held.layers = {0};
   held.experts = 8;
-  const std::int64_t parameters = held_weights(m, held, Dtype::bf16, {}).v / 2;
+  const std::int64_t parameters = held_weights(m, held, spec::Dtype::bf16, {}).v / 2;
   LayerOptions options;
   options.training = true;
   TrainingState state;
@@ -217,7 +217,7 @@ TEST(Memory, TrainingKeepsMasterGradientsAndMomentsByZeroStage) {
 
 // A token of one GQA layer in BF16: Llama-3.1-405B has 128 + 8 heads of 128, hidden 16,384 and an FFN of 53,248.
 TEST(Memory, ActivationsOfADenseLayerCountedByHand) {
-  const Model model = load_model("llama-3.1-405b");
+  const spec::Model model = spec::load_model("llama-3.1-405b");
   LayerOptions options;
   options.training = true;
   const auto kept = [&] { return sum_of(layer_activations(model, 0, training_batch(model, 1), 0, options)).v; };
@@ -230,7 +230,7 @@ TEST(Memory, ActivationsOfADenseLayerCountedByHand) {
 
 // DeepSeek-V3's moments in BF16: 2 x 2 bytes of each parameter, over the GPUs that share them.
 TEST(Memory, MomentsAreTwoBytesTwice) {
-  const Model v3 = load_model("deepseek-v3");
+  const spec::Model v3 = spec::load_model("deepseek-v3");
   HeldLayers held;
   for (int i = 0; i < v3.layers; ++i) held.layers.push_back(i);
   held.embedding = held.head = true;
@@ -246,10 +246,10 @@ TEST(Memory, MomentsAreTwoBytesTwice) {
 }
 
 TEST(Memory, EachRecomputationKeepsLess) {
-  const Model v3 = load_model("deepseek-v3");
+  const spec::Model v3 = spec::load_model("deepseek-v3");
   LayerOptions options;
   options.training = true;
-  options.precision.linear = Dtype::fp8;
+  options.precision.linear = spec::Dtype::fp8;
   const Batch batch = training_batch(v3, 4096);
   const auto kept = [&] {
     std::int64_t sum = 0;
@@ -268,4 +268,4 @@ TEST(Memory, EachRecomputationKeepsLess) {
   EXPECT_EQ(kept(), 4096 * 7168 * 2);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::compute

@@ -2,19 +2,19 @@
 #include <gtest/gtest.h>
 
 #include "common/test_cluster.h"
-#include "network/collective.h"
+#include "network/collectives/collective.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 std::vector<GpuId> gpus(int count) {
   std::vector<GpuId> out;
   for (int g = 0; g < count; ++g) out.push_back(GpuId(g));
   return out;
 }
-Time closed(const Cluster& cluster, Collective what, CollectiveAlgorithm algorithm, int count, std::int64_t bytes) {
+Time closed(const spec::Cluster& cluster, Collective what, CollectiveAlgorithm algorithm, int count, std::int64_t bytes) {
   return collective_time(Topology(cluster), {}, what, algorithm, gpus(count), {bytes});
 }
-Time simulated(const Cluster& cluster, Collective what, CollectiveAlgorithm algorithm, int count, std::int64_t bytes) {
+Time simulated(const spec::Cluster& cluster, Collective what, CollectiveAlgorithm algorithm, int count, std::int64_t bytes) {
   Engine engine;
   const auto network = test::make_network("{kind: fluid, calibration: none}", engine, cluster);
   int told = 0;
@@ -54,7 +54,7 @@ TEST(Collective, TimesAreThoseOfTheTextbook) {
       {C::all_to_all, A::hierarchical, 2, 2, 4, 4_s},  // 2 inside, 2 over the adapter
   };
   for (const Case& c : cases) {
-    const Cluster cluster = test::unit_cluster(c.nodes, c.per_node);
+    const spec::Cluster cluster = test::unit_cluster(c.nodes, c.per_node);
     const int count = c.nodes * c.per_node;
     EXPECT_EQ(closed(cluster, c.what, c.algorithm, count, c.bytes), c.want) << name_of(c.what) << name_of(c.algorithm);
     EXPECT_EQ(simulated(cluster, c.what, c.algorithm, count, c.bytes), c.want)
@@ -63,7 +63,7 @@ TEST(Collective, TimesAreThoseOfTheTextbook) {
 }
 
 TEST(Collective, SwitchesAddUpSinceHopper) {
-  Cluster cluster = test::unit_cluster(1, 4);
+  spec::Cluster cluster = test::unit_cluster(1, 4);
   cluster.node.gpu.generation = "ampere";
   EXPECT_THROW(closed(cluster, Collective::all_reduce, CollectiveAlgorithm::in_switch, 4, 12), ConfigError);
   EXPECT_EQ(closed(cluster, Collective::all_reduce, CollectiveAlgorithm::best, 4, 12), 18_s) << "the ring";
@@ -72,14 +72,14 @@ TEST(Collective, SwitchesAddUpSinceHopper) {
 }
 
 TEST(Collective, StepsCostLatency) {
-  Cluster cluster = test::unit_cluster(1, 4);
+  spec::Cluster cluster = test::unit_cluster(1, 4);
   cluster.fabric.nvlink_latency = 1_s;
   EXPECT_EQ(closed(cluster, Collective::all_reduce, CollectiveAlgorithm::ring, 4, 4), 12_s);  // 6 steps
   EXPECT_EQ(simulated(cluster, Collective::all_reduce, CollectiveAlgorithm::ring, 4, 4), 12_s);
 }
 
 TEST(Collective, OneMemberOrNoBytesTakeNoTime) {
-  const Cluster cluster = test::unit_cluster(1, 4);
+  const spec::Cluster cluster = test::unit_cluster(1, 4);
   EXPECT_EQ(closed(cluster, Collective::all_reduce, CollectiveAlgorithm::best, 1, 100), 0_s);
   EXPECT_EQ(closed(cluster, Collective::all_reduce, CollectiveAlgorithm::best, 4, 0), 0_s);
   EXPECT_EQ(simulated(cluster, Collective::all_reduce, CollectiveAlgorithm::best, 4, 0), 0_s);
@@ -143,8 +143,8 @@ TEST(Collective, ChannelsOpenOneByOneAndMoveWholeGrains) {
 TEST(Collective, FlowsTakeWhatTheClosedFormSays) {
   int compared = 0;
   for (const int nodes : {1, 2, 4})
-    for (const auto& [what_name, what] : EnumNames<Collective>::table)
-      for (const auto& [name, algorithm] : EnumNames<CollectiveAlgorithm>::table)
+    for (const auto& [what_name, what] : enum_names(Collective{}))
+      for (const auto& [name, algorithm] : enum_names(CollectiveAlgorithm{}))
         for (const std::int64_t bytes : {4'000, 1'000'000, 30'000'000}) {
           Engine engine;
           const auto network =
@@ -168,14 +168,14 @@ TEST(Collective, FlowsTakeWhatTheClosedFormSays) {
 }
 
 TEST(Collective, BestIsNeverSlowerThanAnyThatLibrariesHave) {
-  const Cluster cluster = test::h800_cluster(4);
+  const spec::Cluster cluster = test::h800_cluster(4);
   const NetworkCalibration calibration = load_network_calibration("network-h800");
   const Topology topology(cluster);
-  for (const auto& [what_name, what] : EnumNames<Collective>::table) {
+  for (const auto& [what_name, what] : enum_names(Collective{})) {
     if (what == Collective::point_to_point) continue;
     for (const std::int64_t bytes : {1'000, 1'000'000, 1'000'000'000}) {
       const Time best = collective_time(topology, calibration, what, CollectiveAlgorithm::best, gpus(32), {bytes});
-      for (const auto& [name, algorithm] : EnumNames<CollectiveAlgorithm>::table) try {
+      for (const auto& [name, algorithm] : enum_names(CollectiveAlgorithm{})) try {
           if (algorithm == CollectiveAlgorithm::direct && what != Collective::all_to_all) continue;
           EXPECT_LE(best, collective_time(topology, calibration, what, algorithm, gpus(32), {bytes})) << name;
         } catch (const ConfigError&) {
@@ -184,4 +184,4 @@ TEST(Collective, BestIsNeverSlowerThanAnyThatLibrariesHave) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

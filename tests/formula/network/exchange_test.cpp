@@ -3,15 +3,15 @@
 
 #include "common/exchange_loads.h"
 #include "common/test_cluster.h"
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 constexpr ExchangeSpec kNormal{ExchangeKernel::normal, ExchangeDirection::dispatch, 1_B, 20, true};
 
 /// Arrival of every member when all join at `ready`, under the network that `text` says.
-std::vector<Time> arrivals(const Cluster& cluster, const std::string& text, const ExchangeSpec& spec,
-                           const ExchangeLoad& load, const std::vector<Time>& ready) {
+std::vector<Time> arrivals(const spec::Cluster& cluster, const std::string& text, const ExchangeSpec& spec,
+                           const exchange::ExchangeLoad& load, const std::vector<Time>& ready) {
   Engine engine;
   const auto network = test::make_network(text, engine, cluster);
   const ExchangeGroup group(network->topology(), GpuId{0}, load.gpus);
@@ -30,7 +30,7 @@ std::vector<std::string> both() {
 
 TEST(Exchange, OneNodeDispatchIsBoundByThePortWithMostRows) {
   // GPU 0 sends 2 rows to GPU 1 and 1 to GPU 2; GPU 2 sends 2 rows to GPU 1: 4 rows go into GPU 1.
-  ExchangeLoad load = test::even_load({3, 3}, 0);
+  exchange::ExchangeLoad load = test::even_load({3, 3}, 0);
   load.copies = load.tokens_to_gpu = {9, 2, 1, 0, 9, 0, 0, 2, 9};
   for (const std::string& text : both()) {
     const std::vector<Time> end = arrivals(test::unit_cluster(1, 3), text, kNormal, load, {{}, {}, {}});
@@ -41,7 +41,7 @@ TEST(Exchange, OneNodeDispatchIsBoundByThePortWithMostRows) {
 
 TEST(Exchange, ATokenCrossesTheAdapterOncePerNodeAndIsForwarded) {
   // GPU 0 of node 0 sends 6 tokens to node 1, each to both GPUs there: 6 bytes over the adapter, 6 over NVLink.
-  ExchangeLoad load = test::even_load({4, 2}, 0);
+  exchange::ExchangeLoad load = test::even_load({4, 2}, 0);
   load.copies[2] = load.copies[3] = load.tokens_to_gpu[2] = load.tokens_to_gpu[3] = 6;
   load.tokens_to_node[1] = 6;
   for (const std::string& text : both()) {
@@ -57,7 +57,7 @@ TEST(Exchange, ATokenCrossesTheAdapterOncePerNodeAndIsForwarded) {
 }
 
 TEST(Exchange, TheForwardedTailFollowsTheLastByte) {
-  ExchangeLoad load = test::even_load({4, 2}, 0);
+  exchange::ExchangeLoad load = test::even_load({4, 2}, 0);
   load.copies[3] = load.tokens_to_gpu[3] = 8;  // GPU 0 to GPU 3, by way of GPU 2
   load.tokens_to_node[1] = 8;
   NetworkCalibration calibration;
@@ -75,7 +75,7 @@ TEST(Exchange, TheForwardedTailFollowsTheLastByte) {
 }
 
 TEST(Exchange, CombineIsDispatchTheOtherWayRound) {
-  ExchangeLoad load = test::even_load({4, 2}, 0);
+  exchange::ExchangeLoad load = test::even_load({4, 2}, 0);
   load.copies[2] = load.copies[3] = load.tokens_to_gpu[2] = load.tokens_to_gpu[3] = 6;
   load.tokens_to_node[1] = 6;
   ExchangeSpec combine = kNormal;
@@ -87,7 +87,7 @@ TEST(Exchange, CombineIsDispatchTheOtherWayRound) {
 }
 
 TEST(Exchange, NobodyIsDoneBeforeTheLastHasJoined) {
-  const ExchangeLoad load = test::even_load({4, 2}, 1);
+  const exchange::ExchangeLoad load = test::even_load({4, 2}, 1);
   const std::vector<Time> ready{5_s, 0_s, 0_s, 100_s};
   for (const std::string& text : both())
     for (const Time end : arrivals(test::unit_cluster(2, 2), text, kNormal, load, ready)) EXPECT_GE(end, 100_s) << text;
@@ -95,7 +95,7 @@ TEST(Exchange, NobodyIsDoneBeforeTheLastHasJoined) {
 
 TEST(Exchange, AStragglerDelaysWhatItSends) {
   // Rows between all pairs of one node of 3, 2 each way; GPU 2 joins 10 s late and then needs 4 s.
-  const ExchangeLoad load = test::even_load({3, 3}, 2);
+  const exchange::ExchangeLoad load = test::even_load({3, 3}, 2);
   for (const std::string& text : both()) {
     const std::vector<Time> end = arrivals(test::unit_cluster(1, 3), text, kNormal, load, {0_s, 0_s, 10_s});
     EXPECT_EQ(end[0], 14_s) << text;
@@ -107,10 +107,10 @@ TEST(Exchange, AStragglerDelaysWhatItSends) {
 TEST(Exchange, AStragglerDelaysWhatIsForwardedForIt) {
   // GPU 0 joins 10 s late and sends 6 tokens to GPU 3 of the other node: 6 s by adapter, 12 s by half as fast an
   // NVLink.
-  ExchangeLoad load = test::even_load({4, 2}, 0);
+  exchange::ExchangeLoad load = test::even_load({4, 2}, 0);
   load.copies[3] = load.tokens_to_gpu[3] = 6;
   load.tokens_to_node[1] = 6;
-  Cluster cluster = test::unit_cluster(2, 2);
+  spec::Cluster cluster = test::unit_cluster(2, 2);
   cluster.node.gpu.nvlink = {0.5};
   for (const std::string& text : both())
     EXPECT_EQ(arrivals(cluster, text, kNormal, load, {10_s, 0_s, 0_s, 0_s})[3], 22_s) << text;
@@ -118,7 +118,7 @@ TEST(Exchange, AStragglerDelaysWhatIsForwardedForIt) {
 
 TEST(Exchange, ARelaysOwnRowsAndThoseItHandsOnStandInOneQueue) {
   // GPU 0 has 2 rows of its own and 4 of GPU 3 on the other node for GPU 1, and 6 for GPU 2.
-  ExchangeLoad load = test::even_load({6, 3}, 0);
+  exchange::ExchangeLoad load = test::even_load({6, 3}, 0);
   load.copies[1] = load.tokens_to_gpu[1] = 2;
   load.copies[2] = load.tokens_to_gpu[2] = 6;
   load.copies[3 * 6 + 1] = load.tokens_to_gpu[3 * 6 + 1] = load.tokens_to_node[3 * 2] = 4;
@@ -203,4 +203,4 @@ TEST(Exchange, FlowsTakeTheSmsTimeAsTheClosedFormDoes) {
   EXPECT_EQ(mix.crossing, 8 * 21);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

@@ -3,7 +3,7 @@
 
 #include "common/test_cluster.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 using test::make_network;
 using test::unit_cluster;
@@ -11,7 +11,7 @@ using test::unit_cluster;
 struct Sim {
   Engine engine;
   std::unique_ptr<Network> network;
-  explicit Sim(const Cluster& cluster, const std::string& text = "{kind: fluid, calibration: none}")
+  explicit Sim(const spec::Cluster& cluster, const std::string& text = "{kind: fluid, calibration: none}")
       : network(make_network(text, engine, cluster)) {}
   /// Sends at `start`; the arrival is written to *end.
   void send(int from, int to, std::int64_t bytes, Time* end, Time start = {}) {
@@ -69,7 +69,7 @@ TEST(Fluid, AFlowHeldBackElsewhereLeavesItsShareToOthers) {
 }
 
 TEST(Fluid, TheLastByteArrivesOneLatencyAfterItLeft) {
-  Cluster cluster = unit_cluster(2, 2);
+  spec::Cluster cluster = unit_cluster(2, 2);
   cluster.fabric.same_leaf_latency = 3_s;
   cluster.fabric.cross_leaf_latency = 5_s;
   cluster.fabric.nvlink_latency = 1_s;
@@ -98,7 +98,7 @@ TEST(Fluid, AGpuNeedsNoTimeToSendToItself) {
 }
 
 TEST(Fluid, GpusThatShareAnAdapterShareItsRate) {
-  Cluster cluster = unit_cluster(2, 2);
+  spec::Cluster cluster = unit_cluster(2, 2);
   cluster.node.nics = 1;
   cluster.node.pcie = {1};
   Sim run(cluster);
@@ -111,7 +111,7 @@ TEST(Fluid, GpusThatShareAnAdapterShareItsRate) {
 }
 
 TEST(Fluid, APcieSlowerThanTheAdapterHoldsItBack) {
-  Cluster cluster = unit_cluster(2, 1);
+  spec::Cluster cluster = unit_cluster(2, 1);
   cluster.node.nic = {4};
   cluster.node.pcie = {2};
   Sim run(cluster);
@@ -122,7 +122,7 @@ TEST(Fluid, APcieSlowerThanTheAdapterHoldsItBack) {
 }
 
 TEST(Fluid, AnOversubscribedLeafSharesItsUplinks) {
-  Cluster cluster = unit_cluster(4, 1);
+  spec::Cluster cluster = unit_cluster(4, 1);
   cluster.fabric.switch_ports = 3;
   cluster.fabric.oversubscription = 2;  // 2 adapters below each leaf, 1 cable up
   Sim run(cluster);
@@ -152,7 +152,7 @@ TEST(Fluid, ADegradedLinkCarriesItsShareAndAFailedOneNothing) {
 
 TEST(Fluid, ALinkThatFailsOnTheWaySendsItsFlowsAround) {
   // Two spines join the leaves; the cable in use fails at 2 s, when 2 of 5 bytes are through: the rest takes the other.
-  Cluster c = unit_cluster(8, 1);
+  spec::Cluster c = unit_cluster(8, 1);
   c.fabric.switch_ports = 4;
   const Topology topology(c);
   const Route route = topology.route(GpuId{0}, GpuId{7});
@@ -223,4 +223,4 @@ TEST(Bottleneck, APortServesItsFlowsInOrder) {
   EXPECT_EQ(c, 5_s);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

@@ -5,10 +5,10 @@
 
 #include "common/test_cluster.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
-Cluster with_fabric(int nodes, FabricKind kind, int planes) {
-  Cluster c = test::h800_cluster(nodes);
+spec::Cluster with_fabric(int nodes, spec::FabricKind kind, int planes) {
+  spec::Cluster c = test::h800_cluster(nodes);
   c.fabric.kind = kind;
   c.fabric.planes = planes;
   return c;
@@ -16,7 +16,7 @@ Cluster with_fabric(int nodes, FabricKind kind, int planes) {
 
 // Insights into DeepSeek-V3 (arXiv 2505.09343), table 3: 64-port switches.
 TEST(Topology, TwoLevelFatTreeOf2048Endpoints) {
-  const TopologySummary s = Topology(with_fabric(256, FabricKind::rail_leaf_spine, 1)).summary();
+  const TopologySummary s = Topology(with_fabric(256, spec::FabricKind::rail_leaf_spine, 1)).summary();
   EXPECT_EQ(s.nics, 2048);
   EXPECT_EQ(s.switches(), 96);
   EXPECT_EQ(s.switch_cables, 2048);
@@ -24,13 +24,13 @@ TEST(Topology, TwoLevelFatTreeOf2048Endpoints) {
   EXPECT_NEAR(s.bisection / s.injection, 1, 1e-4);
 }
 TEST(Topology, MultiPlaneFatTreeOf16384Endpoints) {
-  const Topology topology(with_fabric(2048, FabricKind::multi_plane_fat_tree, 8));
+  const Topology topology(with_fabric(2048, spec::FabricKind::multi_plane_fat_tree, 8));
   int switches = 0;
   for (const Vertex& v : topology.vertices()) switches += v.kind == VertexKind::leaf || v.kind == VertexKind::spine;
   EXPECT_EQ(switches, 768);
 }
 TEST(Topology, ThreeLevelFatTreeOf65536Endpoints) {
-  const Topology topology(with_fabric(8192, FabricKind::three_level_fat_tree, 1));
+  const Topology topology(with_fabric(8192, spec::FabricKind::three_level_fat_tree, 1));
   int switches = 0;
   std::int64_t cables = 0;
   for (const Vertex& v : topology.vertices())
@@ -45,7 +45,7 @@ TEST(Topology, ThreeLevelFatTreeOf65536Endpoints) {
 
 TEST(Topology, OversubscriptionCutsTheBisection) {
   // Three-port switches: 2 adapters below a leaf, 1 cable up; 4 nodes of one GPU: 2 leaves.
-  Cluster c = test::unit_cluster(4, 1);
+  spec::Cluster c = test::unit_cluster(4, 1);
   c.fabric.switch_ports = 3;
   c.fabric.oversubscription = 2;
   const TopologySummary s = Topology(c).summary();
@@ -57,7 +57,7 @@ TEST(Topology, OversubscriptionCutsTheBisection) {
 TEST(Topology, ThreeLevelFatTreeOf10000Gpus) {
   // 32 adapters below a leaf: 313 leaves in 10 pods of 32, each with 32 aggregation switches; each of these has 32
   // cables up, in equal bundles to 8 cores (5 would have the ports, but 32 do not divide by 5).
-  const TopologySummary s = Topology(with_fabric(1250, FabricKind::three_level_fat_tree, 1)).summary();
+  const TopologySummary s = Topology(with_fabric(1250, spec::FabricKind::three_level_fat_tree, 1)).summary();
   EXPECT_EQ(s.leaves, 313);
   EXPECT_EQ(s.spines, 320);
   EXPECT_EQ(s.cores, 32 * 8);
@@ -69,7 +69,7 @@ TEST(Topology, ThreeLevelFatTreeOf10000Gpus) {
 
 TEST(Topology, OversubscribedRailsOf2304Gpus) {
   // Three to one on 64 ports: 48 down, 16 up; 288 nodes are 6 full leaves a rail, half of them 3.
-  Cluster c = with_fabric(288, FabricKind::rail_leaf_spine, 1);
+  spec::Cluster c = with_fabric(288, spec::FabricKind::rail_leaf_spine, 1);
   c.fabric.oversubscription = 3;
   const TopologySummary s = Topology(c).summary();
   EXPECT_EQ(s.leaves, 48);
@@ -83,7 +83,7 @@ TEST(Topology, OversubscribedRailsOf2304Gpus) {
 }
 
 TEST(Topology, GpusShareAnAdapterOverPcie) {
-  Cluster c = test::h800_cluster(4);
+  spec::Cluster c = test::h800_cluster(4);
   c.node.nics = 2;
   const Topology t(c);
   const TopologySummary s = t.summary();
@@ -97,7 +97,7 @@ TEST(Topology, GpusShareAnAdapterOverPcie) {
 }
 
 TEST(Topology, OneDomainOf72HasNoFabric) {
-  Cluster c = test::h800_cluster(1);
+  spec::Cluster c = test::h800_cluster(1);
   c.node.gpus = 72;
   const TopologySummary s = Topology(c).summary();
   EXPECT_EQ(s.nvswitch_domains, 1);
@@ -130,16 +130,16 @@ TEST(Topology, RailsMeetOnTheirLeaf) {
 }
 
 TEST(Topology, PlanesMeetOnlyInsideANode) {
-  const Topology t(with_fabric(4, FabricKind::multi_plane_fat_tree, 8));
+  const Topology t(with_fabric(4, spec::FabricKind::multi_plane_fat_tree, 8));
   EXPECT_EQ(path(t, 3, 8 + 5), "gpu3>nvswitch0 nvswitch0>gpu5 nic5>leaf5 leaf5>nic13");
 }
 
 /// Every path is a chain from adapter (or GPU) to adapter (or GPU), and stays the same when asked again.
 TEST(Topology, RoutesAreChainsOfLinks) {
-  for (const FabricKind kind :
-       {FabricKind::rail_leaf_spine, FabricKind::three_level_fat_tree, FabricKind::multi_plane_fat_tree}) {
-    Cluster c = with_fabric(20, kind, kind == FabricKind::multi_plane_fat_tree ? 4 : 1);
-    c.fabric.switch_ports = kind == FabricKind::three_level_fat_tree ? 16 : 32;
+  for (const spec::FabricKind kind :
+       {spec::FabricKind::rail_leaf_spine, spec::FabricKind::three_level_fat_tree, spec::FabricKind::multi_plane_fat_tree}) {
+    spec::Cluster c = with_fabric(20, kind, kind == spec::FabricKind::multi_plane_fat_tree ? 4 : 1);
+    c.fabric.switch_ports = kind == spec::FabricKind::three_level_fat_tree ? 16 : 32;
     const Topology t(c);
     std::set<std::size_t> uplinks;
     for (int from = 0; from < t.gpus(); ++from)
@@ -165,7 +165,7 @@ TEST(Topology, RoutesAreChainsOfLinks) {
 }
 
 TEST(Topology, TenThousandGpusAreQuick) {
-  const Topology t(with_fabric(1250, FabricKind::three_level_fat_tree, 1));
+  const Topology t(with_fabric(1250, spec::FabricKind::three_level_fat_tree, 1));
   std::size_t hops = 0;
   for (int i = 0; i < 100'000; ++i) hops += t.route(GpuId(i % 10000), GpuId(i * 7919 % 10000)).size();
   EXPECT_GT(hops, 200'000u);
@@ -174,7 +174,7 @@ TEST(Topology, TenThousandGpusAreQuick) {
 
 TEST(Topology, RailsShareALeafWhereASpineCouldNotReachThemAll) {
   // 8 racks of 72: 72 rails of 8 adapters; 36 leaves with two rails each fit under 64-port spines, 72 would not.
-  Cluster c = test::h800_cluster(8);
+  spec::Cluster c = test::h800_cluster(8);
   c.node.gpus = c.node.nics = 72;
   const Topology t(c);
   const TopologySummary s = t.summary();
@@ -194,4 +194,4 @@ TEST(Topology, DrawsEveryPointOnce) {
   EXPECT_NE(topology_svg(Topology(test::h800_cluster(40))).find("the first 8 of 40 nodes"), std::string::npos);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

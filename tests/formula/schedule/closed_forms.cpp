@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "schedule/timing.h"
+#include "schedule/pipelines/timing.h"
 
-namespace moesim {
+namespace moesim::schedule {
 namespace {
 Schedule make(const std::string& kind, int ranks, int micro_batches) {
   const Config config = Config::from_text("schedule: " + kind, "test");
@@ -127,4 +127,4 @@ TEST(ClosedForm, ASendDelaysEachHopOfTheFirstAndLastMicroBatch) {
   EXPECT_EQ(time_schedule(make("gpipe", 3, 1), c).end, 13_s);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::schedule

@@ -5,13 +5,13 @@
 
 #include <numeric>
 
-#include "schedule/executor.h"
-#include "schedule/timing.h"
+#include "schedule/executor/executor.h"
+#include "schedule/pipelines/timing.h"
 
-namespace moesim {
+namespace moesim::schedule {
 namespace {
 /// A group that waits for its last member and then takes `takes`.
-class Barrier final : public Rendezvous {
+class Barrier final : public network::Rendezvous {
  public:
   Barrier(Engine& engine, int members, Time takes, std::function<void(int)> arrived)
       : engine_(engine), left_(members), members_(members), takes_(takes), arrived_(std::move(arrived)) {}
@@ -46,7 +46,7 @@ struct UnitCosts final : StepCosts {
     const Time t = times[std::size_t(p.piece)];
     return {skew ? skew(p, t) : t, {}};
   }
-  std::unique_ptr<Rendezvous> exchange(const PieceRef&, std::function<void(int)> arrived) override {
+  std::unique_ptr<network::Rendezvous> exchange(const PieceRef&, std::function<void(int)> arrived) override {
     return std::make_unique<Barrier>(engine, members, exchange_time, std::move(arrived));
   }
   void send(const GpuSeat&, int, bool, Action delivered) override { engine.after(send_time, "send", delivered); }
@@ -214,4 +214,4 @@ TEST(Executor, RefusesWhatDoesNotFitByOneByteAndTakesWhatFits) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::schedule

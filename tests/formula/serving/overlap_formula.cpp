@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "core/random.h"
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 #include "serving/step/overlap.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 LayerPieces layer(Time in, Time core, Time shared, Time dispatch, Time experts, Time combine) {
   LayerPieces out;
@@ -78,7 +78,7 @@ TEST(Overlap, NeverFasterThanEitherStream) {
     LayerPieces p;
     for (Time& t : p.time) t = Time{std::int64_t(random.below(1'000'000))};
     const int layers = 1 + int(random.below(8));
-    for (const auto& [name, kind] : EnumNames<OverlapKind>::table) {
+    for (const auto& [name, kind] : enum_names(OverlapKind{})) {
       const std::int64_t micros = overlap_plan(kind).micro_batches;
       const Time compute = p[Piece::attention_in] + p[Piece::attention_core] + p[Piece::shared] + p[Piece::experts];
       const Time network = p[Piece::dispatch] + p[Piece::combine];
@@ -92,17 +92,17 @@ TEST(Overlap, NeverFasterThanEitherStream) {
 
 /// The exchange of one micro-batch of the decode limit on an ideal network: ten single-GPU nodes, so that a GPU sends
 /// each of its 32 tokens to nine others over one 50 GB/s adapter, without latency.
-Time ideal_exchange(std::int64_t row_bytes, ExchangeDirection direction) {
-  Cluster cluster;
+Time ideal_exchange(std::int64_t row_bytes, network::ExchangeDirection direction) {
+  spec::Cluster cluster;
   cluster.nodes = 10;
   cluster.node.gpus = cluster.node.nics = 1;
   cluster.node.nic = 50_GBps;
   cluster.node.gpu.nvlink = 50_GBps;
   cluster.fabric.switch_ports = 64;
-  const Topology topology(cluster);
-  const ExchangeGroup group(topology, GpuId{0}, 10);
-  ExchangeTimes times(group, NetworkCalibration{}, {ExchangeKernel::low_latency, direction, Bytes{row_bytes}, 0, true});
-  ExchangeLoad load{.gpus = 10,
+  const network::Topology topology(cluster);
+  const network::ExchangeGroup group(topology, GpuId{0}, 10);
+  network::ExchangeTimes times(group, network::NetworkCalibration{}, {network::ExchangeKernel::low_latency, direction, Bytes{row_bytes}, 0, true});
+  exchange::ExchangeLoad load{.gpus = 10,
                     .nodes = 10,
                     .slots = 10,
                     .copies = {},
@@ -122,17 +122,17 @@ Time ideal_exchange(std::int64_t row_bytes, ExchangeDirection direction) {
 
 TEST(Overlap, PublishedDecodeLimitToTheLastDigit) {
   // (1 B + 2 B) x 32 tokens x 9 copies x 7168 / 50 GB/s, two micro-batches, 61 layers, nothing to compute.
-  const Time dispatch = ideal_exchange(7168 * 1, ExchangeDirection::dispatch);
-  const Time combine = ideal_exchange(7168 * 2, ExchangeDirection::combine);
+  const Time dispatch = ideal_exchange(7168 * 1, network::ExchangeDirection::dispatch);
+  const Time combine = ideal_exchange(7168 * 2, network::ExchangeDirection::combine);
   EXPECT_EQ(dispatch.v, 41'287'680);  // ps: 32 x 9 x 7168 B / 50 GB/s
   EXPECT_EQ(combine.v, 82'575'360);
   for (const OverlapKind kind : {OverlapKind::two_batch, OverlapKind::five_stage})
     EXPECT_EQ(run(kind, layer({}, {}, {}, dispatch, {}, combine), 61).total.v, std::int64_t{2} * 61 * 3 * 41'287'680);
   // The publication rounds 7168 to 7000 and prints 120.96 us and 14.76 ms.
   const Time rounded =
-      ideal_exchange(7000, ExchangeDirection::dispatch) + ideal_exchange(14000, ExchangeDirection::combine);
+      ideal_exchange(7000, network::ExchangeDirection::dispatch) + ideal_exchange(14000, network::ExchangeDirection::combine);
   EXPECT_EQ(rounded.v, 120'960'000);
   EXPECT_EQ((rounded * 2 * 61).v, 14'757'120'000);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

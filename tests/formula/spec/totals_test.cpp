@@ -10,7 +10,7 @@
 #include "spec/catalogue.h"
 #include "spec/count.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 using Row = std::map<std::string, std::string>;
 
@@ -132,4 +132,4 @@ TEST(Totals, MtpLayersAddWhatTheyDoNotShare) {
   EXPECT_EQ(count_parameters(load_model("glm-4.5")).mtp, 3'988'069'792);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -11,7 +11,7 @@
 #include "training/campaign.h"
 #include "training/iteration.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
 Config scenario(const std::string& training, const std::string& model, const std::string& cluster,
                 const std::string& more = "") {
@@ -54,7 +54,7 @@ TEST(Plan, ParametersOfAllBlocksAddUpToTheModels) {
         const BlockParameters p = block_parameters(plan, b);
         sum += p.dense + p.experts;
       }
-    EXPECT_NEAR(sum / double(count_parameters(plan.model).total()), 1, 1e-4) << model;
+    EXPECT_NEAR(sum / double(spec::count_parameters(plan.model).total()), 1, 1e-4) << model;
   }
 }
 
@@ -150,4 +150,4 @@ TEST(Campaign, WithoutSparesItWaitsForRepairs) {
   EXPECT_LT(spared.seconds, alone.seconds);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::training

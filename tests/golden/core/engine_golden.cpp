@@ -5,7 +5,7 @@
 #include "core/engine.h"
 #include "core/random.h"
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 /// Events at few instants in all phases, each of which schedules or cancels others, by chance.
 class Crowd {
@@ -46,4 +46,4 @@ TEST(Golden, StreamsOfChanceGiveTheSameIntegers) {
   EXPECT_EQ(items, (std::vector<int>{5, 2, 0, 6, 7, 4, 3, 1}));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::core

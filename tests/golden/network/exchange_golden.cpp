@@ -11,14 +11,14 @@
 
 #include "common/test_cluster.h"
 #include "exchange/exchanger.h"
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 #include "network/network.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 /// Three choices a token among 32 experts, from integer arithmetic alone: nothing here depends on a maths library.
-ExchangeLoad fixed_load() {
-  Traffic traffic;
+exchange::ExchangeLoad fixed_load() {
+  routing::Traffic traffic;
   traffic.sources = 16;
   std::uint32_t state = 12345;
   const auto draw = [&state](std::uint32_t below) {
@@ -36,16 +36,16 @@ ExchangeLoad fixed_load() {
       while (last[2] == last[0] || last[2] == last[1]) last[2] = std::int16_t((last[2] + 1) % 32);
     }
   }
-  count_rows({32, 3, 1, 1}, traffic);
-  ExchangeLoad load;
-  Exchanger(contiguous_map(32, 16), {16, 8})(traffic, load);
+  routing::count_rows({32, 3, 1, 1}, traffic);
+  exchange::ExchangeLoad load;
+  exchange::Exchanger(exchange::contiguous_map(32, 16), {16, 8})(traffic, load);
   return load;
 }
 
 /// One line an exchange: network, kernel, direction, when each GPU has all it needs (ps), what each adapter and each
 /// NVLink sent (bytes).
 std::string all_exchanges() {
-  const ExchangeLoad load = fixed_load();
+  const exchange::ExchangeLoad load = fixed_load();
   std::string out;
   for (const std::string kind : {"fluid", "bottleneck"})
     for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
@@ -79,4 +79,4 @@ TEST(ExchangeGolden, TimesAndBytesAreThoseOfTheFile) {
   EXPECT_EQ(now, want.str());
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

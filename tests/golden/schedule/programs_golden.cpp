@@ -2,9 +2,9 @@
 // laws (every micro-batch passes every stage once, in an order that ends) hold for all shapes.
 #include <gtest/gtest.h>
 
-#include "schedule/pipeline.h"
+#include "schedule/pipelines/pipeline.h"
 
-namespace moesim {
+namespace moesim::schedule {
 namespace {
 std::vector<std::string> programs(const std::string& kind, int ranks, int micro_batches) {
   const Config config = Config::from_text("schedule: " + kind, "test.yaml");
@@ -32,4 +32,4 @@ TEST(Golden, DualPipe) {
                                                                   "F2.1 F0.0 F3.1 B0.0 F1.0&B2.1 B1.0 I3.1 W3.1 O"}));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::schedule

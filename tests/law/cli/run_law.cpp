@@ -6,10 +6,10 @@
 #include <set>
 #include <sstream>
 
-#include "record/diff.h"
+#include "results/diff.h"
 #include "support/program.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 
 constexpr auto kScenario = R"(title: two nodes
@@ -25,22 +25,22 @@ class RunLaw : public testing::Test {
  protected:
   void SetUp() override { std::ofstream(folder_.file("s.yaml")) << kScenario; }
   Printed run(const std::string& arguments) { return moesim_prints("run s.yaml " + arguments, folder_); }
-  Database open(const char* name) { return Database::open(folder_.file(name)); }
+  results::Database open(const char* name) { return results::Database::open(folder_.file(name)); }
   TemporaryFolder folder_;
 };
 
 TEST_F(RunLaw, TheSameScenarioAndSeedGiveTheSameRowsAndBytes) {
   const Printed a = run("-o a.db"), b = run("-o b.db"), c = run("-o c.db --seed 2");
   ASSERT_EQ(a.exit_code, 0) << a.err;
-  EXPECT_TRUE(difference(open("a.db"), open("b.db")).equal());
-  EXPECT_FALSE(difference(open("a.db"), open("c.db")).same_fingerprint);
+  EXPECT_TRUE(results::difference(open("a.db"), open("b.db")).equal());
+  EXPECT_FALSE(results::difference(open("a.db"), open("c.db")).same_fingerprint);
   EXPECT_EQ(a.out.substr(0, a.out.find("results in")), b.out.substr(0, b.out.find("results in")));
   EXPECT_EQ(a.err, "");
 }
 
 TEST_F(RunLaw, TimesOfEachGpuAddUpToTheRun) {
   ASSERT_EQ(run("-o a.db").exit_code, 0);
-  const Database db = open("a.db");
+  const results::Database db = open("a.db");
   // Every GPU computes, waits for bytes or waits for others from the first event to the last; the last layer ends
   // within a step's exchange of the slowest GPU.
   EXPECT_EQ(
@@ -54,7 +54,7 @@ TEST_F(RunLaw, TimesOfEachGpuAddUpToTheRun) {
 
 TEST_F(RunLaw, EveryTokenReachesItsExperts) {
   ASSERT_EQ(run("-o a.db").exit_code, 0);
-  const Database db = open("a.db");
+  const results::Database db = open("a.db");
   // 16 GPUs x (512 + 2 x 16) tokens x 6 experts in each of 26 MoE layers.
   EXPECT_EQ(db.value("SELECT CAST(sum(tokens) AS INTEGER) FROM expert_load"),
             std::to_string(16 * (512 + 2 * 16) * 6 * 26));
@@ -115,4 +115,4 @@ TEST_F(RunLaw, ASlowGpuSlowsTheWholeGroup) {
   EXPECT_GT(seconds("b.db"), 1.2 * seconds("a.db"));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -1,33 +1,33 @@
 // The inventory of every catalogue model adds up to the catalogue's own counts, to the last unit.
-#include "compute/inventory.h"
+#include "compute/layers/inventory.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "compute/memory.h"
+#include "compute/layers/memory.h"
 #include "core/paths.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
 
-namespace moesim {
+namespace moesim::compute {
 namespace {
 std::vector<std::string> known_models() {
   std::vector<std::string> out;
   for (const std::string& name : catalogue_names("models"))
-    if (load_model(name).unpublished.empty()) out.push_back(name);
+    if (spec::load_model(name).unpublished.empty()) out.push_back(name);
   return out;
 }
 
 // Rows of the routed experts when one GPU holds them all: any split of tokens x top_k has the same FLOPs.
-std::vector<std::int64_t> all_rows(const Model& model, std::int64_t tokens) {
+std::vector<std::int64_t> all_rows(const spec::Model& model, std::int64_t tokens) {
   std::vector<std::int64_t> rows(std::size_t(model.moe ? model.moe->experts : 0), 0);
   for (std::int64_t i = 0; model.moe && i < tokens * model.moe->top_k; ++i)
     ++rows[std::size_t(i * i % model.moe->experts)];
   return rows;
 }
 
-std::vector<Operation> whole_pass(const Model& model, const Batch& batch, const std::vector<std::int64_t>& rows,
+std::vector<Operation> whole_pass(const spec::Model& model, const Batch& batch, const std::vector<std::int64_t>& rows,
                                   const std::vector<Pass>& passes, const LayerOptions& options) {
   std::vector<Operation> out;
   for (const Pass pass : passes) {
@@ -48,7 +48,7 @@ double useful(const std::vector<Operation>& operations) {
 
 class EveryModel : public testing::TestWithParam<std::string> {
  protected:
-  Model model = load_model(GetParam());
+  spec::Model model = spec::load_model(GetParam());
   // Whole windows or none, so that a mean over tokens is exact.
   std::int64_t length() const { return model.attention.sliding_window > 0 ? 2 * model.attention.sliding_window : 512; }
 };
@@ -59,7 +59,7 @@ TEST_P(EveryModel, PrefillFlopsAreTheCatalogues) {
   batch.outputs = batch.tokens;
   const auto rows = all_rows(model, batch.tokens);
   EXPECT_EQ(useful(whole_pass(model, batch, rows, {Pass::forward}, {})),
-            prefill_flops(model, length()).v * double(length()));
+            spec::prefill_flops(model, length()).v * double(length()));
 }
 
 TEST_P(EveryModel, DecodeFlopsAreTheCatalogues) {
@@ -67,7 +67,7 @@ TEST_P(EveryModel, DecodeFlopsAreTheCatalogues) {
   add_decode(batch, model, length() - 1, 1, 4);
   batch.outputs = batch.tokens;
   const auto rows = all_rows(model, batch.tokens);
-  EXPECT_EQ(useful(whole_pass(model, batch, rows, {Pass::forward}, {})), decode_flops(model, length()).v * 4);
+  EXPECT_EQ(useful(whole_pass(model, batch, rows, {Pass::forward}, {})), spec::decode_flops(model, length()).v * 4);
 }
 
 TEST_P(EveryModel, TrainingFlopsAreThreeForwardPassesWhateverIsRecomputed) {
@@ -79,7 +79,7 @@ TEST_P(EveryModel, TrainingFlopsAreThreeForwardPassesWhateverIsRecomputed) {
     options.recompute = {again, again, again, again};
     const auto operations =
         whole_pass(model, batch, rows, {Pass::forward, Pass::backward_input, Pass::weight_gradient}, options);
-    EXPECT_EQ(useful(operations), training_flops(model, length(), true).v * double(length()));
+    EXPECT_EQ(useful(operations), spec::training_flops(model, length(), true).v * double(length()));
     double executed = 0;
     for (const Operation& o : operations) executed += o.flops.v;
     EXPECT_GT(executed, useful(operations) * (again ? 1.2 : 1));
@@ -94,8 +94,8 @@ TEST_P(EveryModel, WeightsReadAreTheCatalogues) {
   const std::vector<std::int64_t> rows(std::size_t(model.moe ? model.moe->experts : 0), 1);
   std::int64_t read = 0;
   for (const Operation& o : whole_pass(model, batch, rows, {Pass::forward}, {})) read += o.weights.v;
-  const std::int64_t embedding = model.tied_embeddings ? 0 : 2 * count_parameters(model).embedding;
-  EXPECT_EQ(read, weight_bytes(model, {.dtype = Dtype::bf16}).v - embedding);
+  const std::int64_t embedding = model.tied_embeddings ? 0 : 2 * spec::count_parameters(model).embedding;
+  EXPECT_EQ(read, weight_bytes(model, {.dtype = spec::Dtype::bf16}).v - embedding);
 }
 
 TEST_P(EveryModel, TrainingFlopsWithoutAMaskAreTheCatalogues) {
@@ -107,7 +107,7 @@ TEST_P(EveryModel, TrainingFlopsWithoutAMaskAreTheCatalogues) {
   const auto rows = all_rows(model, batch.tokens);
   EXPECT_EQ(
       useful(whole_pass(model, batch, rows, {Pass::forward, Pass::backward_input, Pass::weight_gradient}, options)),
-      training_flops(model, length(), false).v * double(length()));
+      spec::training_flops(model, length(), false).v * double(length()));
 }
 
 // Every matrix gets a gradient in FP32, of its own size.
@@ -116,13 +116,13 @@ TEST_P(EveryModel, WeightGradientsAreOfTheCataloguesMatrices) {
   const std::vector<std::int64_t> rows(std::size_t(model.moe ? model.moe->experts : 0), 1);
   LayerOptions options;
   options.training = true;
-  std::int64_t elements = 0, expected = model.tied_embeddings ? count_parameters(model).embedding : 0;
+  std::int64_t elements = 0, expected = model.tied_embeddings ? spec::count_parameters(model).embedding : 0;
   for (const Operation& o : whole_pass(model, batch, rows, {Pass::weight_gradient}, options)) {
     if (const auto* g = std::get_if<Gemm>(&o.kernel)) elements += g->m * g->n;
     if (const auto* g = std::get_if<GroupedGemm>(&o.kernel)) elements += group_rows(*g).used * g->n * g->k;
   }
-  for (const WeightShape& w : weight_shapes(model))
-    if (w.rows > 1 && !w.mtp && w.part != ParameterPart::embedding) expected += w.each() * w.copies;
+  for (const spec::WeightShape& w : spec::weight_shapes(model))
+    if (w.rows > 1 && !w.mtp && w.part != spec::ParameterPart::embedding) expected += w.each() * w.copies;
   EXPECT_EQ(elements, expected);
 }
 
@@ -132,7 +132,7 @@ TEST_P(EveryModel, ActivationsAreKeptForAnOperationOfTheBackwardPass) {
   const std::vector<std::int64_t> rows(std::size_t(model.moe ? model.moe->experts : 0), 4);
   LayerOptions options;
   options.training = true;
-  for (const Dtype linear : {Dtype::bf16, Dtype::fp8})
+  for (const spec::Dtype linear : {spec::Dtype::bf16, spec::Dtype::fp8})
     for (int bits = 0; bits < 16; ++bits) {
       options.precision.linear = linear;
       options.recompute = {bool(bits & 1), bool(bits & 2), bool(bits & 4), bool(bits & 8)};
@@ -163,7 +163,7 @@ TEST_P(EveryModel, ActivationsByNameSumToTheTotal) {
 }
 
 TEST(Inventory, Llama4NormalisesHeadsOnlyWhereTheyRotate) {
-  Model model = load_model("llama-4-maverick");
+  spec::Model model = spec::load_model("llama-4-maverick");
   model.attention.qk_norm = true;  // as Scout
   const Batch batch = training_batch(model, 64);
   LayerOptions options;
@@ -194,7 +194,7 @@ TEST(Inventory, Llama4NormalisesHeadsOnlyWhereTheyRotate) {
 
 // GLM-4.5 turns half of each head.
 TEST(Inventory, RotaryEmbeddingMovesOnlyWhatRotates) {
-  const Model model = load_model("glm-4.5");
+  const spec::Model model = spec::load_model("glm-4.5");
   std::vector<Operation> operations;
   append_operations(operations, model, 5, LayerPart::attention, Pass::forward, training_batch(model, 64), {}, {});
   const auto at = std::ranges::find(operations, "rope", &Operation::name);
@@ -204,33 +204,33 @@ TEST(Inventory, RotaryEmbeddingMovesOnlyWhatRotates) {
 
 TEST(Inventory, Fp8WeightsReadAreTheCatalogues) {
   for (const char* name : {"deepseek-v3", "deepseek-v2", "kimi-k2"}) {
-    const Model model = load_model(name);
+    const spec::Model model = spec::load_model(name);
     Batch batch;
     add_prefill(batch, model, 64);
     batch.outputs = 64;
     const std::vector<std::int64_t> rows(std::size_t(model.moe->experts), 2);
     LayerOptions options;
-    options.precision.linear = Dtype::fp8;
+    options.precision.linear = spec::Dtype::fp8;
     std::int64_t read = 0;
     for (const Operation& o : whole_pass(model, batch, rows, {Pass::forward}, options)) read += o.weights.v;
-    EXPECT_EQ(read, weight_bytes(model, {.dtype = Dtype::fp8}).v - 2 * count_parameters(model).embedding) << name;
+    EXPECT_EQ(read, weight_bytes(model, {.dtype = spec::Dtype::fp8}).v - 2 * spec::count_parameters(model).embedding) << name;
   }
 }
 
 // MXFP4: the experts' weights alone, whatever the arithmetic.
 TEST(Inventory, Fp4ExpertsReadAreTheCatalogues) {
-  const Model model = load_model("gpt-oss-120b");
+  const spec::Model model = spec::load_model("gpt-oss-120b");
   Batch batch;
   add_prefill(batch, model, 64);
   batch.outputs = 64;
   const std::vector<std::int64_t> rows(std::size_t(model.moe->experts), 2);
-  const Precisions widened{.experts = Dtype::bf16, .expert_weights = Dtype::fp4}, as_stored{.experts = Dtype::fp4};
+  const Precisions widened{.experts = spec::Dtype::bf16, .expert_weights = spec::Dtype::fp4}, as_stored{.experts = spec::Dtype::fp4};
   for (const Precisions& precision : {widened, as_stored}) {
     LayerOptions options;
     options.precision = precision;
     std::int64_t read = 0;
     for (const Operation& o : whole_pass(model, batch, rows, {Pass::forward}, options)) read += o.weights.v;
-    EXPECT_EQ(read, weight_bytes(model, released_storage(model)).v - 2 * count_parameters(model).embedding)
+    EXPECT_EQ(read, weight_bytes(model, spec::released_storage(model)).v - 2 * spec::count_parameters(model).embedding)
         << name_of(precision.of_experts());
   }
 }
@@ -246,7 +246,7 @@ TEST_P(EveryModel, DecodingReadsTheCataloguesCache) {
   for (const Operation& o : operations)
     if (const auto* a = std::get_if<AttentionDecode>(&o.kernel))
       read += bytes_of(*a).v - 2 * a->heads.heads * (a->heads.qk_dim + a->heads.v_dim);
-  EXPECT_EQ(Bytes{read}, cache_bytes(model, context, CacheFormat::bf16));
+  EXPECT_EQ(Bytes{read}, spec::cache_bytes(model, context, spec::CacheFormat::bf16));
 }
 
 TEST_P(EveryModel, MemoryHoldsTheCataloguesCache) {
@@ -258,7 +258,7 @@ TEST_P(EveryModel, MemoryHoldsTheCataloguesCache) {
   const MemoryUse use = serving_memory(model, held, cached_tokens(model, 3, length()), batch, 3, {}, {});
   const auto cache = std::ranges::find(use.items, "kv cache", &MemoryItem::name);
   ASSERT_NE(cache, use.items.end());
-  EXPECT_EQ(cache->bytes, 3 * cache_bytes(model, length(), CacheFormat::bf16));
+  EXPECT_EQ(cache->bytes, 3 * spec::cache_bytes(model, length(), spec::CacheFormat::bf16));
 }
 
 INSTANTIATE_TEST_SUITE_P(Catalogue, EveryModel, testing::ValuesIn(known_models()), [](const auto& name) {
@@ -268,4 +268,4 @@ INSTANTIATE_TEST_SUITE_P(Catalogue, EveryModel, testing::ValuesIn(known_models()
   return word;
 });
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::compute

@@ -3,12 +3,12 @@
 
 #include <cmath>
 
-#include "compute/inventory.h"
-#include "compute/kernel_model.h"
+#include "compute/layers/inventory.h"
+#include "compute/kernels/kernel_model.h"
 #include "core/random.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::compute {
 namespace {
 using Rows = std::vector<std::int64_t>;
 
@@ -18,7 +18,7 @@ std::int64_t log_uniform(Random& random, double low, double high) {
 
 constexpr double kRounding = 2e-12;  // times are whole picoseconds, rounded up
 
-Dtype any_dtype(Random& random) { return random.below(2) ? Dtype::bf16 : Dtype::fp8; }
+spec::Dtype any_dtype(Random& random) { return random.below(2) ? spec::Dtype::bf16 : spec::Dtype::fp8; }
 /// Part of n, at least 1 and less than n; every second one whole tiles.
 std::int64_t any_cut(Random& random, std::int64_t n) {
   const std::int64_t part = 1 + std::int64_t(random.below(std::uint64_t(n - 1)));
@@ -37,23 +37,23 @@ Sequences any_sequences(Random& random, std::int64_t fewest) {
 }
 AttentionWork work_of(const Sequences& sequences) {
   Batch batch;
-  for (const auto& [queries, context] : sequences) add_prefill(batch, KeysRead{}, queries, context);
+  for (const auto& [queries, context] : sequences) add_prefill(batch, spec::KeysRead{}, queries, context);
   return batch.prefill;
 }
 AttentionHeads latent(Random& random) {
-  return {AttentionKind::mla, int(log_uniform(random, 8, 129)), 1, 576, 512, true};
+  return {spec::AttentionKind::mla, int(log_uniform(random, 8, 129)), 1, 576, 512, true};
 }
 AttentionHeads any_heads(Random& random) {
-  return random.below(2) ? AttentionHeads{AttentionKind::gqa, 32, 8, 128, 128, false}
-                         : AttentionHeads{AttentionKind::mla, 128, 128, 192, 128, false};
+  return random.below(2) ? AttentionHeads{spec::AttentionKind::gqa, 32, 8, 128, 128, false}
+                         : AttentionHeads{spec::AttentionKind::mla, 128, 128, 192, 128, false};
 }
 
 /// A random kernel of any kind; `rows` keeps a grouped product's rows.
 Kernel random_kernel(Random& random, Rows& rows) {
   const auto size = [&](double low, double high) { return log_uniform(random, low, high); };
-  const Dtype dtype = any_dtype(random);
+  const spec::Dtype dtype = any_dtype(random);
   const std::int64_t n = size(1, 64), tokens = size(1, 8192);
-  const AttentionHeads heads{AttentionKind::gqa, 32, 8, 128, 128, false};
+  const AttentionHeads heads{spec::AttentionKind::gqa, 32, 8, 128, 128, false};
   const AttentionWork prompt{n, n * tokens, n * tokens, tokens, double(n) * double(tokens * tokens) / 2};
   switch (random.below(7)) {
     case 0:
@@ -74,9 +74,9 @@ Kernel random_kernel(Random& random, Rows& rows) {
     case 4:
       return AttentionBackward{heads, prompt};
     case 5:
-      return AttentionDecode{{AttentionKind::mla, 128, 1, 576, 512, true},
+      return AttentionDecode{{spec::AttentionKind::mla, 128, 1, 576, 512, true},
                              {n, n, n * tokens, tokens, double(n * tokens)},
-                             Dtype::bf16,
+                             spec::Dtype::bf16,
                              dtype};
     default:
       return MemoryOp{MemoryKind(random.below(14)), {size(1, 1e10)}};
@@ -88,7 +88,7 @@ struct Case {
 };
 class EveryKernelModel : public testing::TestWithParam<Case> {
  protected:
-  Gpu gpu = load_gpu(GetParam().gpu);
+  spec::Gpu gpu = spec::load_gpu(GetParam().gpu);
   std::unique_ptr<KernelModel> model =
       kernel_models().make(Config::from_text("{kind: " + GetParam().kind + "}", "test"), gpu);
   double time(const Kernel& k, GpuShare share = {}) const { return seconds(model->cost(k, share).time); }
@@ -102,7 +102,7 @@ TEST_P(EveryKernelModel, NeverBeatsTheDataSheet) {
     const GpuShare share{int(1 + random.below(std::uint64_t(gpu.sms))), 0.1 + 0.9 * random.uniform()};
     const auto* g = std::get_if<Gemm>(&kernel);
     const auto* grouped = std::get_if<GroupedGemm>(&kernel);
-    const bool fp8 = (g && g->dtype == Dtype::fp8) || (grouped && grouped->dtype == Dtype::fp8);
+    const bool fp8 = (g && g->dtype == spec::Dtype::fp8) || (grouped && grouped->dtype == spec::Dtype::fp8);
     const double peak = (fp8 ? gpu.fp8.v : gpu.bf16.v) * share.sms / gpu.sms;
     const double t = time(kernel, share);
     EXPECT_GE(t * peak, flops_of(kernel).v * (1 - 1e-12)) << describe(kernel);
@@ -130,7 +130,7 @@ TEST_P(EveryKernelModel, OnlyActualRowsOfExpertsCost) {
   Random random(7, "experts");
   for (int i = 0; i < 500; ++i) {
     GroupedGemm g;
-    g.n = log_uniform(random, 64, 1e4), g.k = log_uniform(random, 64, 1e4), g.dtype = Dtype::bf16;
+    g.n = log_uniform(random, 64, 1e4), g.k = log_uniform(random, 64, 1e4), g.dtype = spec::Dtype::bf16;
     const std::int64_t each = log_uniform(random, 1, 4000), experts = 1 + std::int64_t(random.below(32));
     const Rows even(std::size_t(experts), each);
     Rows with_empty = even, fuller = even;
@@ -280,4 +280,4 @@ INSTANTIATE_TEST_SUITE_P(All, EveryKernelModel,
                                          Case{"calibrated", "h20"}, Case{"calibrated", "b200"}),
                          [](const auto& c) { return c.param.kind + "_" + c.param.gpu; });
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::compute

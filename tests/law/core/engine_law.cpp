@@ -5,7 +5,7 @@
 
 #include "core/engine.h"
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 
 TEST(Engine, RunsOneInstantByPhaseThenScheduleOrder) {
@@ -55,4 +55,4 @@ TEST(Engine, AgreesWithASortedListUnderRandomScheduleAndCancel) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::core

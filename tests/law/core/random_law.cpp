@@ -6,7 +6,7 @@
 
 #include "core/random.h"
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 constexpr int kDraws = 200'000;
 
@@ -99,4 +99,4 @@ TEST(Random, ShuffleKeepsEveryItem) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(sorted[std::size_t(i)], i);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::core

@@ -9,18 +9,18 @@
 #include "core/random.h"
 #include "routing/traffic_draw.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
-constexpr RouterShape kV3{256, 8, 8, 4}, kOlmoe{64, 8, 1, 1}, kMixtral{8, 2, 1, 1};
+constexpr routing::RouterShape kV3{256, 8, 8, 4}, kOlmoe{64, 8, 1, 1}, kMixtral{8, 2, 1, 1};
 
-std::unique_ptr<TrafficSource> source(std::string_view kind, const RouterShape& router, const GroupShape& group,
+std::unique_ptr<routing::TrafficSource> source(std::string_view kind, const routing::RouterShape& router, const spec::GroupShape& group,
                                       std::uint64_t seed = 1) {
-  return make_traffic(Config::from_text("kind: " + std::string(kind), "test.yaml"), {router, group, seed, {}});
+  return routing::make_traffic(Config::from_text("kind: " + std::string(kind), "test.yaml"), {router, group, seed, {}});
 }
 
 struct Case {
-  RouterShape router;
-  GroupShape group;
+  routing::RouterShape router;
+  spec::GroupShape group;
   int tokens;
 };
 const Case kCases[] = {
@@ -29,7 +29,7 @@ const Case kCases[] = {
 class EverySource : public ::testing::TestWithParam<std::string_view> {};
 std::vector<std::string_view> synthetic_kinds() {
   std::vector<std::string_view> out;
-  for (const auto& s : traffics().table())
+  for (const auto& s : routing::traffics().table())
     if (s.kind != "trace") out.push_back(s.kind);
   return out;
 }
@@ -39,7 +39,7 @@ INSTANTIATE_TEST_SUITE_P(Exchange, EverySource, ::testing::ValuesIn(synthetic_ki
 TEST_P(EverySource, AnExchangeLosesNoTokenAndItsCountsAgree) {
   for (const Case& c : kCases) {
     const auto traffic = source(GetParam(), c.router, c.group);
-    Traffic t;
+    routing::Traffic t;
     traffic->draw(2, 3, std::vector<std::int32_t>(std::size_t(c.group.gpus), c.tokens), t);
     Exchanger exchange(contiguous_map(c.router.experts, c.group.gpus), c.group);
     ExchangeLoad load;
@@ -72,7 +72,7 @@ TEST_P(EverySource, AnExchangeLosesNoTokenAndItsCountsAgree) {
 }
 
 /// Distinct destinations by looking at every token, the plain way.
-ExchangeLoad naive(const Traffic& t, const ExpertMap& map, const GroupShape& group) {
+ExchangeLoad naive(const routing::Traffic& t, const ExpertMap& map, const spec::GroupShape& group) {
   ExchangeLoad out;
   const std::size_t gpus = std::size_t(group.gpus), nodes = std::size_t(group.nodes());
   out.copies.assign(gpus * gpus, 0);
@@ -98,17 +98,17 @@ ExchangeLoad naive(const Traffic& t, const ExpertMap& map, const GroupShape& gro
   return out;
 }
 
-Traffic listed(const RouterShape& router, int gpus, int tokens, std::span<const double> weights, int spread_blocks,
+routing::Traffic listed(const routing::RouterShape& router, int gpus, int tokens, std::span<const double> weights, int spread_blocks,
                std::uint64_t seed) {
-  const ShareTables tables = share_tables(weights, router);
-  Traffic t;
+  const routing::ShareTables tables = routing::share_tables(weights, router);
+  routing::Traffic t;
   t.tokens.assign(std::size_t(gpus), tokens);
   t.spread_blocks = spread_blocks;
-  NoiseBits bits(seed, 0, 0, 0);
+  routing::NoiseBits bits(seed, 0, 0, 0);
   t.choices.resize(std::size_t(gpus * tokens * router.top_k));
   for (std::size_t i = 0; i < t.choices.size(); i += std::size_t(router.top_k))
-    draw_token(tables, router, spread_blocks, bits, {&t.choices[i], std::size_t(router.top_k)});
-  count_rows(router, t);
+    routing::draw_token(tables, router, spread_blocks, bits, {&t.choices[i], std::size_t(router.top_k)});
+  routing::count_rows(router, t);
   return t;
 }
 
@@ -116,14 +116,14 @@ TEST(Exchange, WithListsEqualsLookingAtEveryToken) {
   Random random(11, "exchange");
   for (int round = 0; round < 30; ++round) {
     const int gpus = 1 + int(random.below(12)), experts = gpus + int(random.below(40)), k = 1 + int(random.below(4));
-    const RouterShape router{experts, std::min(k, experts), 1, 1};
-    const GroupShape group{gpus, 1 + int(random.below(5))};
+    const routing::RouterShape router{experts, std::min(k, experts), 1, 1};
+    const spec::GroupShape group{gpus, 1 + int(random.below(5))};
     std::vector<double> weights;
     for (int e = 0; e < experts; ++e) weights.push_back(random.log_normal(0, 1));
-    Traffic t = listed(router, gpus, 1 + int(random.below(30)), weights, 0, random.bits());
+    routing::Traffic t = listed(router, gpus, 1 + int(random.below(30)), weights, 0, random.bits());
     for (std::int16_t& e : t.choices)
       if (random.uniform() < 0.05) e = -1;
-    count_rows(router, t);
+    routing::count_rows(router, t);
     ExpertMap map = contiguous_map(experts, gpus);
     random.shuffle<int>(map.slot_to_expert);
     ExchangeLoad got;
@@ -149,9 +149,9 @@ TEST(Exchange, DistinctCountsEstimatedFromRowsMatchTokenLists) {
     int hot;
     double factor;
   };
-  for (const RouterShape& router :
-       {kV3, RouterShape{256, 8, 1, 1}, RouterShape{64, 6, 1, 1}, RouterShape{160, 6, 8, 3}, kMixtral})
-    for (const GroupShape& group : {GroupShape{64, 8}, GroupShape{32, 8}, GroupShape{16, 8}, GroupShape{8, 4}})
+  for (const routing::RouterShape& router :
+       {kV3, routing::RouterShape{256, 8, 1, 1}, routing::RouterShape{64, 6, 1, 1}, routing::RouterShape{160, 6, 8, 3}, kMixtral})
+    for (const spec::GroupShape& group : {spec::GroupShape{64, 8}, spec::GroupShape{32, 8}, spec::GroupShape{16, 8}, spec::GroupShape{8, 4}})
       for (const Law& law : {Law{"balanced", 0, 0, 0}, Law{"log-normal", 0.75, 0, 0}, Law{"hot", 0, 1, 20}}) {
         if (router.experts % group.gpus != 0) continue;
         SCOPED_TRACE(fmt::format("{} experts, {} of {} groups, {} GPUs, {}", router.experts, router.groups_used,
@@ -164,7 +164,7 @@ TEST(Exchange, DistinctCountsEstimatedFromRowsMatchTokenLists) {
         const bool limited = router.groups_used < router.groups;
         for (int h = 0; h < law.hot; ++h)
           weights[std::size_t(h)] = limited ? 6 : std::min(law.factor, 0.6 * router.experts / router.top_k);
-        Traffic t = listed(router, group.gpus, 1000, weights, 0, 5);
+        routing::Traffic t = listed(router, group.gpus, 1000, weights, 0, 5);
         Exchanger exchange(contiguous_map(router.experts, group.gpus), group);
         ExchangeLoad exact, estimate, measured;
         exchange(t, exact);
@@ -198,7 +198,7 @@ TEST(Exchange, DistinctCountsEstimatedFromRowsMatchTokenLists) {
 
 TEST(Exchange, ANodeLimitIsRespected) {
   const std::vector<double> weights(256, 1);
-  Traffic t = listed(kV3, 64, 200, weights, 0, 1);
+  routing::Traffic t = listed(kV3, 64, 200, weights, 0, 1);
   Exchanger exchange(contiguous_map(256, 64), {64, 8});
   ExchangeLoad load;
   exchange(t, load);
@@ -210,11 +210,11 @@ TEST(Exchange, ANodeLimitIsRespected) {
 }
 
 TEST(Exchange, SpreadTokensReachEveryNodeTheyCan) {
-  const GroupShape group{32, 8};
-  const auto traffic = source("spread", RouterShape{256, 8, 1, 1}, group);
+  const spec::GroupShape group{32, 8};
+  const auto traffic = source("spread", routing::RouterShape{256, 8, 1, 1}, group);
   Exchanger exchange(contiguous_map(256, 32), group);
   for (const int tokens : {8, 4096}) {  // with lists and without
-    Traffic t;
+    routing::Traffic t;
     traffic->draw(0, 0, std::vector<std::int32_t>(32, tokens), t);
     ExchangeLoad load;
     exchange(t, load);
@@ -226,12 +226,12 @@ TEST(Exchange, SpreadTokensReachEveryNodeTheyCan) {
 TEST(Exchange, ReplicasShareAnExpertsRowsNearestFirst) {
   // Expert 0 on GPUs 0 and 2 (nodes 0 and 1); expert 1 on GPUs 2 and 3; expert 2 on GPU 1.
   const ExpertMap map{3, 4, 2, {0, -1, 2, -1, 0, 1, 1, -1}};
-  const GroupShape group{4, 2};
-  Traffic t;
+  const spec::GroupShape group{4, 2};
+  routing::Traffic t;
   t.tokens = {5, 5, 5, 5};
   for (int s = 0; s < 4; ++s)
     for (int i = 0; i < 5; ++i) t.choices.insert(t.choices.end(), {0, 1});
-  count_rows({3, 2, 1, 1}, t);
+  routing::count_rows({3, 2, 1, 1}, t);
   Exchanger exchange(map, group);
   ExchangeLoad load;
   for (const bool lists : {true, false}) {
@@ -248,4 +248,4 @@ TEST(Exchange, ReplicasShareAnExpertsRowsNearestFirst) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -10,30 +10,30 @@
 #include "exchange/exchanger.h"
 #include "exchange/port_load.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 // Whole nodes, a last node with fewer GPUs, a group smaller than a node, one GPU a node.
-const GroupShape kGroups[] = {{16, 4}, {64, 8}, {10, 4}, {9, 8}, {3, 8}, {1, 8}, {5, 1}};
+const spec::GroupShape kGroups[] = {{16, 4}, {64, 8}, {10, 4}, {9, 8}, {3, 8}, {1, 8}, {5, 1}};
 
 /// Tokens that choose three experts at random, one an expert a GPU.
-Traffic random_tokens(const GroupShape& group, int tokens, std::uint64_t seed) {
+routing::Traffic random_tokens(const spec::GroupShape& group, int tokens, std::uint64_t seed) {
   Random random(seed, "relay law");
-  Traffic t;
+  routing::Traffic t;
   t.tokens.assign(std::size_t(group.gpus), tokens);
   for (int i = 0; i < group.gpus * tokens; ++i) {
     std::set<std::int16_t> chosen;
     while (int(chosen.size()) < std::min(3, group.gpus)) chosen.insert(std::int16_t(random.below(group.gpus)));
     t.choices.insert(t.choices.end(), chosen.begin(), chosen.end());
   }
-  count_rows({group.gpus, std::min(3, group.gpus), 1, 1}, t);
+  routing::count_rows({group.gpus, std::min(3, group.gpus), 1, 1}, t);
   return t;
 }
-ExchangeLoad load_of(const Traffic& traffic, const GroupShape& group) {
+ExchangeLoad load_of(const routing::Traffic& traffic, const spec::GroupShape& group) {
   ExchangeLoad out;
   Exchanger(contiguous_map(group.gpus, group.gpus), group)(traffic, out);
   return out;
 }
-PortLoad ports_of(const ExchangeLoad& load, const GroupShape& group) {
+PortLoad ports_of(const ExchangeLoad& load, const spec::GroupShape& group) {
   PortLoad out(group.gpus);
   out.add(load, group);
   return out;
@@ -41,7 +41,7 @@ PortLoad ports_of(const ExchangeLoad& load, const GroupShape& group) {
 double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 /// Every token's way in plain words.
-PortLoad one_by_one(const Traffic& traffic, const GroupShape& group) {
+PortLoad one_by_one(const routing::Traffic& traffic, const spec::GroupShape& group) {
   PortLoad out(group.gpus);
   auto choice = traffic.choices.begin();
   for (std::size_t source = 0; source < std::size_t(group.gpus); ++source)
@@ -68,10 +68,10 @@ PortLoad one_by_one(const Traffic& traffic, const GroupShape& group) {
 }
 
 TEST(RelayLaw, PortsCarryWhatTokensSentOneByOnePutOnThem) {
-  for (const GroupShape& group : kGroups)
+  for (const spec::GroupShape& group : kGroups)
     for (std::uint64_t seed = 0; seed < 5; ++seed) {
       SCOPED_TRACE(fmt::format("{} GPUs, {} a node, seed {}", group.gpus, group.gpus_per_node, seed));
-      const Traffic traffic = random_tokens(group, 20, seed);
+      const routing::Traffic traffic = random_tokens(group, 20, seed);
       const PortLoad got = ports_of(load_of(traffic, group), group), want = one_by_one(traffic, group);
       EXPECT_EQ(got.nic_out, want.nic_out);
       EXPECT_EQ(got.nic_in, want.nic_in);
@@ -81,7 +81,7 @@ TEST(RelayLaw, PortsCarryWhatTokensSentOneByOnePutOnThem) {
 }
 
 TEST(RelayLaw, EachTokenCrossesOnceForEachOtherNodeItGoesTo) {
-  for (const GroupShape& group : kGroups) {
+  for (const spec::GroupShape& group : kGroups) {
     const ExchangeLoad load = load_of(random_tokens(group, 50, 7), group);
     const PortLoad ports = ports_of(load, group);
     double crossings = double(node_visits(load));
@@ -93,7 +93,7 @@ TEST(RelayLaw, EachTokenCrossesOnceForEachOtherNodeItGoesTo) {
 }
 
 TEST(RelayLaw, WhatComesIntoANodeIsHandedOnInIt) {
-  for (const GroupShape& group : kGroups) {
+  for (const spec::GroupShape& group : kGroups) {
     const ExchangeLoad load = load_of(random_tokens(group, 50, 8), group);
     const PortLoad ports = ports_of(load, group);
     for (int node = 0; node < group.nodes(); ++node) {
@@ -120,19 +120,19 @@ TEST(RelayLaw, WhatComesIntoANodeIsHandedOnInIt) {
 }
 
 TEST(RelayLaw, TokensOfTheOwnNodeTouchNoAdapter) {
-  const GroupShape group{10, 4};
-  Traffic t;
+  const spec::GroupShape group{10, 4};
+  routing::Traffic t;
   t.tokens.assign(10, 1);
   for (int s = 0; s < 10; ++s)  // a neighbour on the same node
     t.choices.push_back(std::int16_t(group.first_of(group.node_of(s)) + (s + 1) % group.size_of(group.node_of(s))));
-  count_rows({10, 1, 1, 1}, t);
+  routing::count_rows({10, 1, 1, 1}, t);
   const PortLoad ports = ports_of(load_of(t, group), group);
   EXPECT_EQ(ports.busiest_nic(), 0);
   EXPECT_EQ(ports.nvlink_in, std::vector<double>(10, 1));
 }
 
 TEST(RelayLaw, EveryWayHasOneRelayAndEveryRelayKnowsWhomItServes) {
-  for (const GroupShape& group : kGroups) {
+  for (const spec::GroupShape& group : kGroups) {
     std::set<std::pair<int, int>> there, back;  // (source, relay)
     for (int s = 0; s < group.gpus; ++s)
       for (int node = 0; node < group.nodes(); ++node) {
@@ -155,7 +155,7 @@ TEST(RelayLaw, EveryWayHasOneRelayAndEveryRelayKnowsWhomItServes) {
 }
 
 TEST(RelayLaw, SumsPutOnPortsWhatSourcesThatSendAlikePutOnThem) {
-  for (const GroupShape& group : kGroups) {
+  for (const spec::GroupShape& group : kGroups) {
     const auto gpus = std::size_t(group.gpus), nodes = std::size_t(group.nodes());
     ExchangeLoad load;
     load.gpus = group.gpus;
@@ -179,4 +179,4 @@ TEST(RelayLaw, SumsPutOnPortsWhatSourcesThatSendAlikePutOnThem) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::exchange

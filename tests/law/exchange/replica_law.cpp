@@ -7,7 +7,7 @@
 #include "exchange/exchanger.h"
 #include "exchange/port_load.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 /// 8 GPUs of 3 slots, 16 experts; experts 0 to 7 have two copies, each on another GPU.
 ExpertMap copied_map() {
@@ -16,9 +16,9 @@ ExpertMap copied_map() {
   return map;
 }
 
-Traffic random_traffic(std::uint64_t seed) {
+routing::Traffic random_traffic(std::uint64_t seed) {
   Random random(seed, "replica law");
-  Traffic t;
+  routing::Traffic t;
   t.router = {16, 4, 1, 1};
   t.sources = 8;
   t.tokens.assign(8, 1000);
@@ -28,9 +28,9 @@ Traffic random_traffic(std::uint64_t seed) {
 
 class ReplicaLaw : public testing::TestWithParam<std::string> {
  protected:
-  std::vector<std::int32_t> split(const Traffic& traffic) const {
+  std::vector<std::int32_t> split(const routing::Traffic& traffic) const {
     const ExpertMap map = copied_map();
-    const auto choice = replica_choices().make(Config::from_text(GetParam(), "replicas.yaml"), map, GroupShape{8, 4});
+    const auto choice = replica_choices().make(Config::from_text(GetParam(), "replicas.yaml"), map, spec::GroupShape{8, 4});
     std::vector<std::int32_t> out(std::size_t(8 * map.slots()));
     choice->split(traffic, out);
     return out;
@@ -40,7 +40,7 @@ class ReplicaLaw : public testing::TestWithParam<std::string> {
 TEST_P(ReplicaLaw, EveryRowIsComputedOnceBySomeCopyOfItsExpert) {
   const ExpertMap map = copied_map();
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
-    const Traffic traffic = random_traffic(seed);
+    const routing::Traffic traffic = random_traffic(seed);
     const std::vector<std::int32_t> by_slot = split(traffic);
     std::vector<std::int32_t> rows(8 * 16);
     for (int s = 0; s < 8; ++s)
@@ -60,10 +60,10 @@ std::vector<std::string> kinds() {
 }
 INSTANTIATE_TEST_SUITE_P(All, ReplicaLaw, testing::ValuesIn(kinds()));
 
-std::int64_t fullest(const std::string& kind, const Traffic& traffic) {
+std::int64_t fullest(const std::string& kind, const routing::Traffic& traffic) {
   const ExpertMap map = copied_map();
   std::vector<std::int32_t> by_slot(std::size_t(8 * map.slots()));
-  replica_choices().make(Config::from_text(kind, "replicas.yaml"), map, GroupShape{8, 4})->split(traffic, by_slot);
+  replica_choices().make(Config::from_text(kind, "replicas.yaml"), map, spec::GroupShape{8, 4})->split(traffic, by_slot);
   std::vector<std::int64_t> gpu(8);
   for (std::size_t i = 0; i < by_slot.size(); ++i)
     gpu[std::size_t(map.gpu_of(int(i % std::size_t(map.slots()))))] += by_slot[i];
@@ -72,7 +72,7 @@ std::int64_t fullest(const std::string& kind, const Traffic& traffic) {
 TEST(Replicas, LeastLoadedFillsNoGpuMoreThanTheOthersDoOnAverage) {
   std::int64_t least = 0, turns = 0, near = 0, balanced = 0;
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
-    const Traffic traffic = random_traffic(seed);
+    const routing::Traffic traffic = random_traffic(seed);
     least += fullest("least_loaded", traffic);
     turns += fullest("round_robin", traffic);
     near += fullest("nearest", traffic);
@@ -86,8 +86,8 @@ TEST(Replicas, LeastLoadedFillsNoGpuMoreThanTheOthersDoOnAverage) {
 
 TEST(Replicas, ChoicesThatSpreadOverNodesSendMoreOverAdapters) {
   const ExpertMap map = copied_map();
-  const GroupShape group{8, 4};
-  const auto crossing = [&](const std::string& kind, const Traffic& traffic) {
+  const spec::GroupShape group{8, 4};
+  const auto crossing = [&](const std::string& kind, const routing::Traffic& traffic) {
     Exchanger exchange(map, group, replica_choices().make(Config::from_text(kind, "replicas.yaml"), map, group));
     ExchangeLoad load;
     exchange(traffic, load);
@@ -96,9 +96,9 @@ TEST(Replicas, ChoicesThatSpreadOverNodesSendMoreOverAdapters) {
     return std::accumulate(ports.nic_out.begin(), ports.nic_out.end(), 0.0);
   };
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
-    const Traffic traffic = random_traffic(seed);
+    const routing::Traffic traffic = random_traffic(seed);
     EXPECT_LT(crossing("nearest", traffic), crossing("round_robin", traffic)) << "seed " << seed;
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::exchange

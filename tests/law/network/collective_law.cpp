@@ -1,10 +1,10 @@
 // What holds for library collectives at every scale, far beyond the groups that were measured.
 #include <gtest/gtest.h>
 
-#include "network/collective.h"
+#include "network/collectives/collective.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 struct Curve {
   std::string cluster;
@@ -16,14 +16,14 @@ struct Curve {
 std::vector<Curve> computed() {
   std::vector<Curve> out;
   for (const std::string name : {"h100-4096", "h800-2048", "gb200-576"}) {
-    const Cluster cluster = load_cluster(name);
+    const spec::Cluster cluster = spec::load_cluster(name);
     const Topology topology(cluster);
     const NetworkCalibration calibration = network_calibration_for("auto", cluster.node.gpu);
     std::vector<GpuId> members;
     const int node = cluster.node.gpus, most = std::min(2048, cluster.gpus());
     for (int n = 2; n <= most; n = n < node ? std::min(2 * n, node) : 2 * n) {
       while (int(members.size()) < n) members.push_back(GpuId(members.size()));
-      for (const auto& [what_name, what] : EnumNames<Collective>::table) {
+      for (const auto& [what_name, what] : enum_names(Collective{})) {
         if (what == Collective::point_to_point && n > 2) continue;
         Curve& curve = out.emplace_back(Curve{name, what, n, {}});
         for (std::int64_t bytes = 1024; bytes <= std::int64_t(1) << 32; bytes *= 2)
@@ -53,7 +53,7 @@ TEST(CollectiveLaw, TwiceTheBytesTakeHardlyLessAndHardlyMoreThanTwiceTheTime) {
 
 TEST(CollectiveLaw, NoBytesTravelFasterThanTheLinks) {
   for (const Curve& c : curves()) {
-    const Cluster cluster = load_cluster(c.cluster);
+    const spec::Cluster cluster = spec::load_cluster(c.cluster);
     const double bytes = double(std::int64_t(1) << 32), n = c.members;
     // All but sums in the switch must move (n - 1) / n of the bytes out of every GPU, over whatever ports it has.
     const double rate = cluster.node.gpu.nvlink.v + (c.members > cluster.node.gpus ? cluster.node.nic.v : 0);
@@ -72,4 +72,4 @@ TEST(CollectiveLaw, OfSmallMessagesMoreMembersTakeHardlyLess) {
     }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

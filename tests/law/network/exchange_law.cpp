@@ -4,9 +4,9 @@
 
 #include "common/exchange_loads.h"
 #include "common/test_cluster.h"
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 struct Outcome {
   std::vector<Time> end;
@@ -14,7 +14,7 @@ struct Outcome {
   Time last() const { return *std::max_element(end.begin(), end.end()); }
 };
 
-Outcome run(const Cluster& cluster, const std::string& text, const ExchangeSpec& spec, const ExchangeLoad& load,
+Outcome run(const spec::Cluster& cluster, const std::string& text, const ExchangeSpec& spec, const exchange::ExchangeLoad& load,
             const std::vector<int>& join_order) {
   Engine engine;
   const auto network = test::make_network(text, engine, cluster);
@@ -46,8 +46,8 @@ std::vector<double> log_normal_weights(int experts, double sigma, std::uint64_t 
 TEST(ExchangeLaw, BytesInEqualBytesOutOnEveryNodeAndTotalWhatTheLoadSays) {
   for (std::uint64_t seed = 0; seed < 6; ++seed)
     for (const ExchangeSpec& spec : test::exchange_specs()) {
-      const Cluster cluster = test::h800_cluster(3);
-      const ExchangeLoad load = test::drawn_load({24, 8}, 20, 6, log_normal_weights(96, 1, seed), seed);
+      const spec::Cluster cluster = test::h800_cluster(3);
+      const exchange::ExchangeLoad load = test::drawn_load({24, 8}, 20, 6, log_normal_weights(96, 1, seed), seed);
       const Outcome out = run(cluster, "{kind: fluid, calibration: none}", spec, load, in_order(24));
       const Topology topology(cluster);
       std::int64_t sent = 0, received = 0, nvlink_out = 0, nvlink_in = 0, want_nic = 0, want_nvlink = 0;
@@ -88,8 +88,8 @@ TEST(ExchangeLaw, BottleneckIsNeverAboveFluidOnSymmetricTraffic) {
     for (const int rows : {1, 3, 64})
       for (const ExchangeSpec& spec : test::exchange_specs())
         for (const std::string calibration : {"none", "network-h800"}) {
-          const Cluster cluster = test::h800_cluster(nodes);
-          const ExchangeLoad load = test::even_load({nodes * 8, 8}, rows);
+          const spec::Cluster cluster = test::h800_cluster(nodes);
+          const exchange::ExchangeLoad load = test::even_load({nodes * 8, 8}, rows);
           const auto with = [&](std::string_view kind) {
             return run(cluster, fmt::format("{{kind: {}, calibration: {}}}", kind, calibration), spec, load,
                        in_order(nodes * 8));
@@ -106,8 +106,8 @@ TEST(ExchangeLaw, TheClosedFormStaysNearFluidUnderSkew) {
   double above = 0, below = 0;
   for (std::uint64_t seed = 0; seed < 5; ++seed)
     for (const ExchangeSpec& spec : test::exchange_specs()) {
-      const Cluster cluster = test::h800_cluster(4);
-      const ExchangeLoad load = test::drawn_load({32, 8}, 64, 8, log_normal_weights(256, 1, seed), seed);
+      const spec::Cluster cluster = test::h800_cluster(4);
+      const exchange::ExchangeLoad load = test::drawn_load({32, 8}, 64, 8, log_normal_weights(256, 1, seed), seed);
       const Outcome fluid = run(cluster, "{kind: fluid, calibration: network-h800}", spec, load, in_order(32));
       const Outcome closed = run(cluster, "{kind: bottleneck, calibration: network-h800}", spec, load, in_order(32));
       const double error = seconds(closed.last()) / seconds(fluid.last()) - 1;
@@ -121,8 +121,8 @@ TEST(ExchangeLaw, TheClosedFormStaysNearFluidUnderSkew) {
 }
 
 TEST(ExchangeLaw, TheOrderOfJoiningAtOneInstantDoesNotMatter) {
-  const Cluster cluster = test::h800_cluster(2);
-  const ExchangeLoad load = test::drawn_load({16, 8}, 30, 8, log_normal_weights(64, 1, 3), 3);
+  const spec::Cluster cluster = test::h800_cluster(2);
+  const exchange::ExchangeLoad load = test::drawn_load({16, 8}, 30, 8, log_normal_weights(64, 1, 3), 3);
   for (const ExchangeSpec& spec : test::exchange_specs())
     for (const std::string text : {"{kind: fluid}", "{kind: bottleneck}"}) {
       std::vector<int> order = in_order(16);
@@ -135,7 +135,7 @@ TEST(ExchangeLaw, TheOrderOfJoiningAtOneInstantDoesNotMatter) {
 TEST(ExchangeLaw, DelayingEveryoneDelaysEveryArrivalByTheSame) {
   const Topology topology(test::h800_cluster(2));
   const ExchangeGroup group(topology, GpuId{0}, 16);
-  const ExchangeLoad load = test::drawn_load({16, 8}, 30, 8, log_normal_weights(64, 1, 3), 3);
+  const exchange::ExchangeLoad load = test::drawn_load({16, 8}, 30, 8, log_normal_weights(64, 1, 3), 3);
   for (const ExchangeSpec& spec : test::exchange_specs()) {
     ExchangeTimes times(group, load_network_calibration("network-h800"), spec);
     std::vector<Time> ready, end(16), later(16);
@@ -153,8 +153,8 @@ TEST(ExchangeLaw, SumsAgreeWithTheSymmetricLoadTheySum) {
       const int n = nodes * 8;
       const Topology topology(test::h800_cluster(nodes));
       const ExchangeGroup group(topology, GpuId{0}, n);
-      const ExchangeLoad load = test::even_load({n, 8}, 16);
-      ExchangeSums sums;
+      const exchange::ExchangeLoad load = test::even_load({n, 8}, 16);
+      exchange::ExchangeSums sums;
       sums.tokens = 16.0 * n * n;
       sums.gpu_rows.assign(std::size_t(n), 16.0 * n);
       sums.fan_out.gpu_reach.assign(std::size_t(n), 1.0 / n);
@@ -174,7 +174,7 @@ double calibrated(ExchangeDirection direction, int tokens, int choices, int sms)
   const ExchangeGroup group(topology, GpuId{0}, 8);
   double miss = 1;
   for (int i = 0; i < choices; ++i) miss *= (224.0 - i) / (256 - i);
-  ExchangeSums sums;
+  exchange::ExchangeSums sums;
   sums.tokens = 8.0 * tokens;
   sums.slot_rows.assign(256, sums.tokens * choices / 256);
   sums.gpu_rows.assign(8, double(tokens) * choices);
@@ -202,9 +202,9 @@ TEST(ExchangeLaw, MoreTokensOrChoicesTakeLongerAndMoreSmsNever) {
 }
 
 /// What all sources send together, as if they sent alike.
-ExchangeSums sums_of(const ExchangeLoad& load, double tokens) {
+exchange::ExchangeSums sums_of(const exchange::ExchangeLoad& load, double tokens) {
   const auto n = std::size_t(load.gpus), nodes = std::size_t(load.nodes), slots = std::size_t(load.slots) / n;
-  ExchangeSums out;
+  exchange::ExchangeSums out;
   out.tokens = tokens;
   for (const std::int32_t rows : load.slot_rows) out.slot_rows.push_back(rows);
   for (std::size_t m = 0; m < n; ++m) {
@@ -227,12 +227,12 @@ TEST(ExchangeLaw, SumsStayNearTheSkewedLoadTheySum) {
   for (const int nodes : {1, 2, 4})
     for (const Bandwidth nvlink : {200_GBps, 5_GBps})
       for (const ExchangeSpec& spec : test::exchange_specs()) {
-        Cluster cluster = test::h800_cluster(nodes);
+        spec::Cluster cluster = test::h800_cluster(nodes);
         cluster.node.gpu.nvlink = nvlink;
         const int n = nodes * 8;
         const Topology topology(cluster);
         const ExchangeGroup group(topology, GpuId{0}, n);
-        const ExchangeLoad load = test::drawn_load({n, 8}, 2000, 2, log_normal_weights(n, 0.7, 5), 5);
+        const exchange::ExchangeLoad load = test::drawn_load({n, 8}, 2000, 2, log_normal_weights(n, 0.7, 5), 5);
         ExchangeTimes times(group, load_network_calibration("network-h800"), spec);
         std::vector<Time> ready(static_cast<std::size_t>(n)), full(ready), quick(ready);
         times(load, ready, full);
@@ -244,4 +244,4 @@ TEST(ExchangeLaw, SumsStayNearTheSkewedLoadTheySum) {
       }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

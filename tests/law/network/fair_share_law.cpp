@@ -4,9 +4,9 @@
 #include <random>
 
 #include "common/naive_max_min.h"
-#include "network/fluid_links.h"
+#include "network/sharing/fluid_links.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 struct RandomNetwork {
   std::vector<double> capacity;
@@ -263,4 +263,4 @@ TEST(FluidLaw, CoalescingStaysWithinItsTolerance) {
   RecordProperty("worst_error", std::to_string(worst));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

@@ -3,9 +3,9 @@
 
 #include "common/exchange_loads.h"
 #include "common/test_cluster.h"
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 struct Counts {
   std::vector<LinkUse> use;
@@ -14,14 +14,14 @@ struct Counts {
 };
 
 /// Three exchanges one after the other, a lone transfer beside the first.
-Counts run(const std::string& kind, const Cluster& cluster, const ExchangeSpec& spec,
-           const std::vector<ExchangeLoad>& loads, const std::string& more = "") {
+Counts run(const std::string& kind, const spec::Cluster& cluster, const ExchangeSpec& spec,
+           const std::vector<exchange::ExchangeLoad>& loads, const std::string& more = "") {
   Engine engine;
   const auto network = test::make_network(
       fmt::format("{{kind: {}, calibration: network-h800, count_pairs: true{}}}", kind, more), engine, cluster);
   const ExchangeGroup group(network->topology(), GpuId{0}, loads.front().gpus);
   network->send(GpuId{1}, GpuId(loads.front().gpus - 2), 12345_B, [] {});
-  for (const ExchangeLoad& load : loads) {
+  for (const exchange::ExchangeLoad& load : loads) {
     const auto exchange = open_exchange(*network, group, spec, load, [](int) {});
     for (int m = 0; m < load.gpus; ++m) exchange->join(m);
     engine.run();
@@ -37,20 +37,20 @@ std::vector<ExchangeSpec> specs() {
 }
 
 /// Rails; adapters shared over PCIe and an oversubscribed tree; planes that meet only inside the nodes; one node.
-std::vector<Cluster> clusters() {
-  std::vector<Cluster> out(4, test::h800_cluster(4));
+std::vector<spec::Cluster> clusters() {
+  std::vector<spec::Cluster> out(4, test::h800_cluster(4));
   out[1].node.nics = 4;
-  out[1].fabric.kind = FabricKind::three_level_fat_tree;
+  out[1].fabric.kind = spec::FabricKind::three_level_fat_tree;
   out[1].fabric.switch_ports = 6;
   out[1].fabric.oversubscription = 2;
-  out[2].fabric.kind = FabricKind::multi_plane_fat_tree;
+  out[2].fabric.kind = spec::FabricKind::multi_plane_fat_tree;
   out[2].fabric.planes = 4;
   out[3] = test::h800_cluster(1);
   return out;
 }
 
-std::vector<ExchangeLoad> loads_of(const Cluster& cluster) {
-  std::vector<ExchangeLoad> out;
+std::vector<exchange::ExchangeLoad> loads_of(const spec::Cluster& cluster) {
+  std::vector<exchange::ExchangeLoad> out;
   for (std::uint64_t seed = 0; seed < 3; ++seed) {
     std::vector<double> weights;
     Random random(seed, "weights");
@@ -62,9 +62,9 @@ std::vector<ExchangeLoad> loads_of(const Cluster& cluster) {
 
 /// What SMs spend on a row depends on its exchange; the closed form counts many together, at the mean of them all.
 TEST(LinkCountLaw, FluidAndBottleneckAgreeOnTheBytesOfEveryLinkAndPair) {
-  for (const Cluster& cluster : clusters())
+  for (const spec::Cluster& cluster : clusters())
     for (const ExchangeSpec& spec : specs()) {
-      const std::vector<ExchangeLoad> loads = loads_of(cluster), one(loads.begin(), loads.begin() + 1);
+      const std::vector<exchange::ExchangeLoad> loads = loads_of(cluster), one(loads.begin(), loads.begin() + 1);
       const Counts fluid = run("fluid", cluster, spec, loads), closed = run("bottleneck", cluster, spec, loads);
       const Counts fluid_one = run("fluid", cluster, spec, one), closed_one = run("bottleneck", cluster, spec, one);
       ASSERT_EQ(fluid.use.size(), closed.use.size());
@@ -82,8 +82,8 @@ TEST(LinkCountLaw, FluidAndBottleneckAgreeOnTheBytesOfEveryLinkAndPair) {
 }
 
 TEST(LinkCountLaw, AnExchangeCountsTheBytesOfItsTraffic) {
-  const Cluster cluster = test::h800_cluster(4);
-  const std::vector<ExchangeLoad> loads = loads_of(cluster);
+  const spec::Cluster cluster = test::h800_cluster(4);
+  const std::vector<exchange::ExchangeLoad> loads = loads_of(cluster);
   const Topology t(cluster);
   for (const ExchangeSpec& spec : specs()) {
     const Counts counts = run("bottleneck", cluster, spec, loads);
@@ -92,7 +92,7 @@ TEST(LinkCountLaw, AnExchangeCountsTheBytesOfItsTraffic) {
       up += counts.use[index(t.nic_out(nic))].bytes;
       down += counts.use[index(t.nic_in(nic))].bytes;
     }
-    for (const ExchangeLoad& load : loads)
+    for (const exchange::ExchangeLoad& load : loads)
       for (int s = 0; s < 32; ++s) {
         for (int n = 0; n < 4 && spec.kernel == ExchangeKernel::normal; ++n)
           if (n != s / 8) want += load.tokens_to_node[std::size_t(s * 4 + n)];
@@ -106,7 +106,7 @@ TEST(LinkCountLaw, AnExchangeCountsTheBytesOfItsTraffic) {
 
 /// Whatever enters a switch leaves it, and what a GPU's adapter takes from the fabric is what others sent there.
 TEST(LinkCountLaw, BytesInEqualBytesOutOnEverySwitch) {
-  for (const Cluster& cluster : clusters())
+  for (const spec::Cluster& cluster : clusters())
     for (const std::string kind : {"fluid", "bottleneck"})
       for (const ExchangeSpec& spec : specs()) {
         const Topology t(cluster);
@@ -131,7 +131,7 @@ TEST(LinkCountLaw, BytesInEqualBytesOutOnEverySwitch) {
 }
 
 TEST(LinkCountLaw, SamplesAddUpToTheTimeThatLinksWereBusy) {
-  const Cluster cluster = test::h800_cluster(2);
+  const spec::Cluster cluster = test::h800_cluster(2);
   for (const std::string kind : {"fluid", "bottleneck"})
     for (const ExchangeSpec& spec : specs()) {
       const Counts counts = run(kind, cluster, spec, loads_of(cluster), ", sample_interval: 3 us");
@@ -149,14 +149,14 @@ TEST(LinkCountLaw, SamplesAddUpToTheTimeThatLinksWereBusy) {
 }
 
 TEST(LinkCountLaw, SumsCountWhatTheSymmetricLoadTheySumDoes) {
-  const Cluster cluster = test::h800_cluster(2);
+  const spec::Cluster cluster = test::h800_cluster(2);
   Engine engine;
   for (const ExchangeSpec& spec : specs()) {
     const auto by_load = test::make_network("{kind: bottleneck}", engine, cluster),
                by_sums = test::make_network("{kind: bottleneck}", engine, cluster);
     const ExchangeGroup group(by_load->topology(), GpuId{0}, 16), same(by_sums->topology(), GpuId{0}, 16);
-    const ExchangeLoad load = test::even_load({16, 8}, 5);
-    ExchangeSums sums;
+    const exchange::ExchangeLoad load = test::even_load({16, 8}, 5);
+    exchange::ExchangeSums sums;
     for (int d = 0; d < 16; ++d) {
       sums.gpu_rows.push_back(0);
       sums.fan_out.gpu_reach.push_back(0);
@@ -188,4 +188,4 @@ TEST(LinkCountLaw, WhatComesFromOutsideCrossesTheAdapterAlone) {
                                                                           : 0);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

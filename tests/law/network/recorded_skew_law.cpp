@@ -7,9 +7,9 @@
 
 #include "common/exchange_loads.h"
 #include "common/test_cluster.h"
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 TEST(RecordedSkew, TheClosedFormStaysWithinTwoPercentOfFluid) {
   const std::string file = SOURCE_DIR "/../shared/data/expert_load/deepseek_v3_prefill_in1024.json";
@@ -18,7 +18,7 @@ TEST(RecordedSkew, TheClosedFormStaysWithinTwoPercentOfFluid) {
   const auto counts = nlohmann::json::parse(in).at("logical_count").get<std::vector<std::vector<double>>>();
   double above = 0, below = 0, slowdown = 0;
   for (const std::size_t layer : {3u, 20u, 40u, 60u}) {
-    const ExchangeLoad load = test::drawn_load({32, 8}, 256, 8, counts.at(layer), layer);
+    const exchange::ExchangeLoad load = test::drawn_load({32, 8}, 256, 8, counts.at(layer), layer);
     for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
       for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine}) {
         const ExchangeSpec spec{kernel, direction, fp8_row(7168), 24, true};
@@ -28,7 +28,7 @@ TEST(RecordedSkew, TheClosedFormStaysWithinTwoPercentOfFluid) {
         above = std::max(above, error);
         below = std::max(below, -error);
         const std::vector<double> even(256, 1);
-        const ExchangeLoad balanced = test::drawn_load({32, 8}, 256, 8, even, layer);
+        const exchange::ExchangeLoad balanced = test::drawn_load({32, 8}, 256, 8, even, layer);
         slowdown = std::max(slowdown, seconds(fluid) / seconds(test::last_arrival("fluid", spec, balanced)));
       }
   }
@@ -40,4 +40,4 @@ TEST(RecordedSkew, TheClosedFormStaysWithinTwoPercentOfFluid) {
   EXPECT_GT(slowdown, 1.2) << "skew that costs nothing would make this test empty";
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

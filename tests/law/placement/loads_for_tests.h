@@ -7,7 +7,7 @@
 #include "core/random.h"
 #include "placement/placement.h"
 
-namespace moesim {
+namespace moesim::placement {
 
 /// Log-normal loads without equal values inside a layer.
 inline Loads skewed_loads(int layers, int experts, double sigma, std::uint64_t seed) {
@@ -39,4 +39,4 @@ inline RoutingSample sample_tokens(const Loads& loads, std::size_t tokens, int t
   }
   return out;
 }
-}  // namespace moesim
+}  // namespace moesim::placement

@@ -4,9 +4,9 @@
 #include <set>
 
 #include "loads_for_tests.h"
-#include "placement/packing.h"
+#include "placement/planning/packing.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
 
 struct Shape {
@@ -39,10 +39,10 @@ TEST_P(PlacementLaw, PlacesEveryExpertWithinTheSlots) {
       const Loads loads = skewed_loads(3, s.experts, 1, seed);
       const RoutingSample sample = sample_tokens(loads, 200, 4, seed);
       const PlacementProblem problem = problem_of(s);
-      const std::vector<ExpertMap> maps = policy->place({loads, problem, &sample});
+      const std::vector<exchange::ExpertMap> maps = policy->place({loads, problem, &sample});
       ASSERT_EQ(maps.size(), 3u);
-      for (const ExpertMap& map : maps) {
-        EXPECT_NO_THROW(check_map(map));
+      for (const exchange::ExpertMap& map : maps) {
+        EXPECT_NO_THROW(exchange::check_map(map));
         EXPECT_EQ(map.experts, s.experts);
         EXPECT_EQ(map.gpus, s.gpus);
         EXPECT_EQ(map.slots_per_gpu, s.slots / s.gpus);
@@ -59,7 +59,7 @@ TEST_P(PlacementLaw, KeepsCopiesOfOneExpertOnDifferentGpus) {
       const Loads loads = skewed_loads(2, s.experts, 2, seed);
       const RoutingSample sample = sample_tokens(loads, 200, 4, seed);
       const PlacementProblem problem = problem_of(s);
-      for (const ExpertMap& map : policy->place({loads, problem, &sample}))
+      for (const exchange::ExpertMap& map : policy->place({loads, problem, &sample}))
         for (int g = 0; g < map.gpus; ++g) {
           std::multiset<int> held(map.slot_to_expert.begin() + g * map.slots_per_gpu,
                                   map.slot_to_expert.begin() + (g + 1) * map.slots_per_gpu);
@@ -91,14 +91,14 @@ TEST_P(PlacementLaw, RenamedExpertsGetThePlacesOfTheirOldNames) {
       for (auto& id : renamed_sample.ids) id = name[std::size_t(id)];
 
       const PlacementProblem problem = problem_of(s);
-      std::vector<ExpertMap> expected = policy->place({loads, problem, &sample});
-      const std::vector<ExpertMap> got = policy->place({renamed, problem, &renamed_sample});
+      std::vector<exchange::ExpertMap> expected = policy->place({loads, problem, &sample});
+      const std::vector<exchange::ExpertMap> got = policy->place({renamed, problem, &renamed_sample});
       for (std::size_t row = 0; row < expected.size(); ++row) {
         for (int& e : expected[row].slot_to_expert)
           if (e >= 0) e = name[std::size_t(e)];
         for (int g = 0; g < s.gpus; ++g) {  // what a GPU holds; with one slot a GPU the published order is by number
           if (is_eplb() && s.slots == s.gpus) continue;
-          const auto held = [&](const ExpertMap& m) {
+          const auto held = [&](const exchange::ExpertMap& m) {
             return std::multiset<int>(m.slot_to_expert.begin() + g * m.slots_per_gpu,
                                       m.slot_to_expert.begin() + (g + 1) * m.slots_per_gpu);
           };
@@ -120,7 +120,7 @@ TEST_P(PlacementLaw, UsesUnevenGpusAsTheyAre) {
     const Loads loads = skewed_loads(2, 16, 1, seed);
     const RoutingSample sample = sample_tokens(loads, 100, 2, seed);
     const PlacementProblem problem{.gpus = 4, .nodes = 2, .gpu_slots = {8, 4, 3, 6}, .gpu_speed = {2, 1, 1, 1.5}};
-    for (const ExpertMap& map : plan(*policy, {loads, problem, &sample})) {  // plan() checks the slots
+    for (const exchange::ExpertMap& map : plan(*policy, {loads, problem, &sample})) {  // plan() checks the slots
       EXPECT_EQ(map.slots_per_gpu, 8);
       for (int g = 0; g < 4; ++g)
         for (int i = problem.gpu_slots[std::size_t(g)]; i < 8; ++i)
@@ -136,7 +136,7 @@ TEST_P(PlacementLaw, KeepsGroupsOnNodesWhenAsked) {
     const RoutingSample sample = sample_tokens(loads, 100, 4, 3);
     PlacementProblem problem = problem_of(s);
     problem.keep_groups = true;
-    for (const ExpertMap& map : plan(*policy, {loads, problem, &sample})) {
+    for (const exchange::ExpertMap& map : plan(*policy, {loads, problem, &sample})) {
       std::vector<int> node_of_group(std::size_t(s.groups), -1);
       for (int slot = 0; slot < map.slots(); ++slot) {
         const int e = map.slot_to_expert[std::size_t(slot)];
@@ -154,9 +154,9 @@ TEST(NodePlacement, GlobalBalancingInsideNodesIsTheHierarchicalPolicy) {
   const Loads loads = skewed_loads(4, 64, 1, 1);
   PlacementProblem problem = problem_of({64, 8, 2, 72, 8});
   const auto make = [](const char* kind) { return placements().make(Config::from_text(kind, "test")); };
-  const std::vector<ExpertMap> hierarchical = plan(*make("eplb_hierarchical"), {loads, problem});
+  const std::vector<exchange::ExpertMap> hierarchical = plan(*make("eplb_hierarchical"), {loads, problem});
   problem.keep_groups = true;
   EXPECT_EQ(plan(*make("eplb_global"), {loads, problem}), hierarchical);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::placement

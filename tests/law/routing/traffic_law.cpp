@@ -6,18 +6,18 @@
 #include <numeric>
 #include <set>
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 constexpr RouterShape kV3{256, 8, 8, 4}, kOlmoe{64, 8, 1, 1}, kMixtral{8, 2, 1, 1};
 
-std::unique_ptr<TrafficSource> source(std::string_view kind, const RouterShape& router, const GroupShape& group,
+std::unique_ptr<TrafficSource> source(std::string_view kind, const RouterShape& router, const spec::GroupShape& group,
                                       std::uint64_t seed = 1) {
   return make_traffic(Config::from_text("kind: " + std::string(kind), "test.yaml"), {router, group, seed, {}});
 }
 
 struct Case {
   RouterShape router;
-  GroupShape group;
+  spec::GroupShape group;
   int tokens;
 };
 const Case kCases[] = {
@@ -67,7 +67,7 @@ TEST_P(EverySource, EveryTokenHasTopKRowsAndNoneTwiceAtAnExpert) {
 }
 
 TEST_P(EverySource, TheSameSeedDrawsTheSameAndAnotherDoesNot) {
-  const GroupShape group{16, 8};
+  const spec::GroupShape group{16, 8};
   const std::vector<std::int32_t> tokens(16, 100);
   Traffic a, b;
   const auto first = source(GetParam(), kV3, group), second = source(GetParam(), kV3, group),
@@ -110,4 +110,4 @@ TEST_P(EverySource, RowsAndLoadsFollowTheShares) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::routing

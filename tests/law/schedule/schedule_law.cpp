@@ -5,9 +5,9 @@
 
 #include <random>
 
-#include "schedule/timing.h"
+#include "schedule/pipelines/timing.h"
 
-namespace moesim {
+namespace moesim::schedule {
 namespace {
 std::unique_ptr<PipelineSchedule> policy_of(const std::string& kind) {
   return pipeline_schedules().make(Config::from_text("schedule: " + kind, "test").at("schedule"));
@@ -82,4 +82,4 @@ TEST(ScheduleLaw, MoreMicroBatchesShrinkTheShareOfTheBubble) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::schedule

@@ -5,16 +5,16 @@
 
 #include "serving/run_serving.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 struct Figures {
   double ttft = 0, ttft_p99 = 0, tpot = 0, rate = 0, gpu_hours = 0, kept = 0;
 };
 Figures run(const std::string& yaml, std::uint64_t seed) {
   const Config scenario = Config::from_text(yaml, "fold.yaml");
-  Results results(":memory:", RunIdentity{});
-  SpanLog spans;
-  StudyRun study{scenario, seed, results, spans};
+  results::Results results(":memory:", results::RunIdentity{});
+  results::SpanLog spans;
+  results::StudyRun study{scenario, seed, results, spans};
   run_serving(study);
   const auto at = [&](std::string_view name) { return results.metric_value(name); };
   return {at("ttft_mean"),
@@ -95,4 +95,4 @@ TEST(Fold, FollowsACurveOfInstances) {
   expect_equal("GPU hours", 0.01, [](const Figures& f) { return f.gpu_hours; });
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -1,16 +1,16 @@
 // The bytes that links carry are those of the tokens that were computed, folded or not.
 #include <gtest/gtest.h>
 
-#include "network/exchange.h"
+#include "network/exchanges/exchange.h"
 #include "serving/run_serving.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
-std::unique_ptr<Results> run(const std::string& yaml) {
+std::unique_ptr<results::Results> run(const std::string& yaml) {
   const Config scenario = Config::from_text(yaml, std::string(SOURCE_DIR) + "/scenarios/test.yaml");
-  auto results = std::make_unique<Results>(":memory:", RunIdentity{});
-  SpanLog spans;
-  StudyRun study{scenario, 1, *results, spans};
+  auto results = std::make_unique<results::Results>(":memory:", results::RunIdentity{});
+  results::SpanLog spans;
+  results::StudyRun study{scenario, 1, *results, spans};
   run_serving(study);
   return results;
 }
@@ -24,15 +24,15 @@ std::string service(const std::string& model, int nodes, const std::string& rate
       model, nodes, more, rate, pools);
 }
 
-double links(const Results& results, const std::string& kind) {
+double links(const results::Results& results, const std::string& kind) {
   return results.has_metric("link_bytes", "links:" + kind) ? results.metric_value("link_bytes", "links:" + kind) : 0;
 }
-double number(Results& results, const std::string& sql) {
-  Statement statement = results.database().prepare(sql);
+double number(results::Results& results, const std::string& sql) {
+  results::Statement statement = results.database().prepare(sql);
   statement.step();
   return statement.real(0);
 }
-double of_table(Results& results, const std::string& where) {
+double of_table(results::Results& results, const std::string& where) {
   return number(results, "SELECT total(bytes) FROM link WHERE " + where);
 }
 
@@ -41,7 +41,7 @@ TEST(ServingLinks, ExchangesCarryTheRowsOfTheTokensComputed) {
   const auto r =
       run(service("deepseek-v2-lite", 2, "20", "    - {parallel: {data: 16}, exchange: low_latency, graphs: true}\n"));
   const double tokens = r->metric_value("requests_finished") * (500 + 49);  // the first output comes with the prompt
-  const double row = double((bf16_row(2048) + bf16_row(2048)).v), rows = tokens * 26 * 6;
+  const double row = double((network::bf16_row(2048) + network::bf16_row(2048)).v), rows = tokens * 26 * 6;
   EXPECT_GT(tokens, 50'000);
   EXPECT_NEAR(links(*r, "nic") / (2 * rows * 8 / 16 * row), 1, 1e-6) << "out and in";
   EXPECT_NEAR(links(*r, "nvlink") / (2 * rows * 7 / 16 * row), 1, 1e-6);
@@ -84,4 +84,4 @@ TEST(ServingLinks, SamplesCoverTheRun) {
   EXPECT_GT(number(*r, "SELECT max(peak_utilisation) FROM link"), 0);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

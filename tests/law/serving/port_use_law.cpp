@@ -7,15 +7,15 @@
 #include "common/test_cluster.h"
 #include "core/random.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// The end of a combine over 16 GPUs on two nodes with fluid flows, and a stream beside it from GPU 3 to GPU 11.
-Time fluid_end(const ExchangeLoad& load, const ExchangeSpec& spec, Bytes beside) {
+Time fluid_end(const exchange::ExchangeLoad& load, const network::ExchangeSpec& spec, Bytes beside) {
   Engine engine;
   const auto network = test::make_network("{kind: fluid, calibration: none}", engine, test::h800_cluster(2));
-  const ExchangeGroup group(network->topology(), GpuId{0}, 16);
+  const network::ExchangeGroup group(network->topology(), GpuId{0}, 16);
   Time last{};
-  const auto exchange = open_exchange(*network, group, spec, load, [&](int) { last = engine.now(); });
+  const auto exchange = network::open_exchange(*network, group, spec, load, [&](int) { last = engine.now(); });
   if (beside.v > 0) network->send(GpuId{3}, GpuId{11}, beside, [] {});
   for (int m = 0; m < 16; ++m) exchange->join(m);
   engine.run();
@@ -23,17 +23,17 @@ Time fluid_end(const ExchangeLoad& load, const ExchangeSpec& spec, Bytes beside)
 }
 
 TEST(PortUse, TakesAtLeastWhatFairlySharingFlowsTake) {
-  const Topology topology(test::h800_cluster(2));
-  const ExchangeGroup group(topology, GpuId{0}, 16);
-  for (const ExchangeKernel kernel : {ExchangeKernel::low_latency, ExchangeKernel::normal})
+  const network::Topology topology(test::h800_cluster(2));
+  const network::ExchangeGroup group(topology, GpuId{0}, 16);
+  for (const network::ExchangeKernel kernel : {network::ExchangeKernel::low_latency, network::ExchangeKernel::normal})
     for (std::uint64_t seed = 0; seed < 4; ++seed) {
-      const ExchangeSpec spec{kernel, ExchangeDirection::combine, 14336_B, 20, true};
-      const ExchangeLoad load = test::drawn_load({16, 8}, 256, 4, std::vector<double>(32, 1.0), seed);
+      const network::ExchangeSpec spec{kernel, network::ExchangeDirection::combine, 14336_B, 20, true};
+      const exchange::ExchangeLoad load = test::drawn_load({16, 8}, 256, 4, std::vector<double>(32, 1.0), seed);
       const Time alone = fluid_end(load, spec, {});
       for (const double part : {0.1, 0.3, 1.0}) {  // of what the port could carry meanwhile
         const Bytes beside{std::int64_t(part * 50e9 * seconds(alone))};
         const Time with = fluid_end(load, spec, beside);
-        PortUse ports(group, NetworkCalibration{});
+        PortUse ports(group, network::NetworkCalibration{});
         ports.stepped(seconds(alone));  // a step that is all exchange: nowhere else to go
         ports.add(3, double(beside.v));
         ASSERT_EQ(ports.left().size(), 1u);
@@ -46,11 +46,11 @@ TEST(PortUse, TakesAtLeastWhatFairlySharingFlowsTake) {
 }
 
 TEST(PortUse, EveryByteCrossesOnceAndNeverMoreThanHalfThePort) {
-  const Topology topology(test::h800_cluster(2));
-  const ExchangeGroup group(topology, GpuId{0}, 16);
+  const network::Topology topology(test::h800_cluster(2));
+  const network::ExchangeGroup group(topology, GpuId{0}, 16);
   Random random(3, "ports");
   for (int run = 0; run < 50; ++run) {
-    PortUse ports(group, NetworkCalibration{});
+    PortUse ports(group, network::NetworkCalibration{});
     double added = 0, crossed = 0;
     for (int step = 0; step < 3000; ++step) {
       if (step < 20) {
@@ -74,4 +74,4 @@ TEST(PortUse, EveryByteCrossesOnceAndNeverMoreThanHalfThePort) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -4,7 +4,7 @@
 #include "core/random.h"
 #include "serving/run_serving.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// One of `choices`, each as likely.
 template <class T>
@@ -56,9 +56,9 @@ TEST(RandomDeployments, KeepEveryLaw) {
     const std::string yaml = deployment(random);
     SCOPED_TRACE(fmt::format("deployment {}:\n{}", i, yaml));
     const Config scenario = Config::from_text(yaml, "random.yaml");
-    Results results(":memory:", RunIdentity{});
-    SpanLog spans;
-    StudyRun study{scenario, std::uint64_t(i), results, spans};
+    results::Results results(":memory:", results::RunIdentity{});
+    results::SpanLog spans;
+    results::StudyRun study{scenario, std::uint64_t(i), results, spans};
     run_serving(study);
     const auto at = [&](std::string_view name) { return results.metric_value(name); };
     EXPECT_EQ(at("requests_arrived"),
@@ -69,14 +69,14 @@ TEST(RandomDeployments, KeepEveryLaw) {
       EXPECT_EQ(at("requests_running") + at("requests_waiting"), 0);
     }
     const auto count = [&](const std::string& condition) {
-      Statement s = results.database().prepare("SELECT count(*) FROM " + condition);
+      results::Statement s = results.database().prepare("SELECT count(*) FROM " + condition);
       s.step();
       return s.integer(0);
     };
     EXPECT_EQ(count("request WHERE start < arrival OR first_token < start OR \"end\" < first_token"), 0);
     EXPECT_EQ(count("metric WHERE name IN ('kv_occupancy', 'kv_peak', 'utilisation') AND (value < 0 OR value > 1)"), 0);
     EXPECT_EQ(count("step WHERE \"end\" < start"), 0);
-    Statement s = results.database().prepare("SELECT sum(value) FROM metric WHERE name = 'preemptions'");
+    results::Statement s = results.database().prepare("SELECT sum(value) FROM metric WHERE name = 'preemptions'");
     s.step();
     preempted += s.real(0);
     retried += at("requests_retried");
@@ -89,4 +89,4 @@ TEST(RandomDeployments, KeepEveryLaw) {
   EXPECT_GT(finished, 5000);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -7,7 +7,7 @@
 #include "serving/service/service.h"
 #include "serving/traces/workloads.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// Keeps every request's row and checks it.
 struct Watch final : ServiceLog {
@@ -275,4 +275,4 @@ TEST(Faults, EveryRequestEndsAfterALoss) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

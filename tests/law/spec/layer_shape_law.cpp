@@ -10,7 +10,7 @@
 #include "spec/layer_shape.h"
 #include "spec/scale.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 std::vector<Model> published() {
   std::vector<Model> out;
@@ -96,4 +96,4 @@ TEST(LayerShapeLaw, ScalingKeepsWhatLayersReadAndKeep) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

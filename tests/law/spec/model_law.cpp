@@ -9,7 +9,7 @@
 #include "spec/count.h"
 #include "spec/scale.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 std::vector<Model> published() {
   std::vector<Model> out;
@@ -143,4 +143,4 @@ TEST(HardwareLaw, EveryEntryLoadsAndIsPossible) {
   EXPECT_GE(loaded, 31);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

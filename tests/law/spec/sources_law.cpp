@@ -9,7 +9,7 @@
 #include "core/paths.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 /// The value of a "key: value" line, or a continued list; "" if there is none.
 std::string value_of(const std::string& line) {
@@ -50,4 +50,4 @@ TEST(Sources, StandBesideEveryNumberOfEveryPieceOfHardware) {
   EXPECT_GT(numbers, 120);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

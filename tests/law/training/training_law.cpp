@@ -8,11 +8,11 @@
 #include "training/balance.h"
 #include "training/iteration.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
 struct Ran {
   TrainingPlan plan;
-  StepOutcome step;
+  schedule::StepOutcome step;
   std::uint64_t fingerprint = 0;
   StepFigures figures;
   TrainingLoads::Statistics loads;
@@ -33,7 +33,7 @@ const std::string kSkew = "routing: {kind: log_normal, sigma: 0.5}\n";
 TEST(TrainingLaw, TheSevenTimesOfEveryGpuAddUpToTheStep) {
   for (const std::string schedule : {"1f1b", "zb_v", "dualpipe", "dualpipev", "interleaved_1f1b"}) {
     const Ran r = run(kMoe + ", schedule: " + schedule, kSkew);
-    for (const GpuOutcome& g : r.step.gpus)
+    for (const schedule::GpuOutcome& g : r.step.gpus)
       EXPECT_EQ(std::accumulate(g.spent.begin(), g.spent.end(), Time{0}), r.step.step) << schedule;
     EXPECT_NEAR(std::accumulate(r.figures.spent.begin(), r.figures.spent.end(), 0.0), r.figures.step_time, 1e-9);
     EXPECT_GT(r.figures.mfu_bf16_causal, 0.01);
@@ -79,8 +79,8 @@ TEST(TrainingLaw, AStragglerIsNeverFree) {
 
 TEST(TrainingLaw, OverlapHidesExchanges) {
   const Ran hidden = run(kMoe + ", schedule: dualpipe"), bare = run(kMoe + ", schedule: dualpipe, overlap: none");
-  EXPECT_LT(hidden.figures.spent[std::size_t(Spent::exposed_communication)],
-            bare.figures.spent[std::size_t(Spent::exposed_communication)]);
+  EXPECT_LT(hidden.figures.spent[std::size_t(schedule::Spent::exposed_communication)],
+            bare.figures.spent[std::size_t(schedule::Spent::exposed_communication)]);
 }
 
 TEST(TrainingLaw, RecomputationCostsTimeAndSavesMemory) {
@@ -106,12 +106,12 @@ TEST(TrainingLaw, DenseModelsTakeTensorAndContextParallelism) {
   const Ran split = run(shape + ", parallel: {pipeline: 2, tensor: 2, context: 2}", "", "llama-2-7b");
   EXPECT_EQ(plain.plan.micro_batches * 2, split.plan.micro_batches);
   EXPECT_LT(split.figures.peak_memory, plain.figures.peak_memory);
-  EXPECT_GT(plain.figures.spent[std::size_t(Spent::exposed_communication)], 0);
+  EXPECT_GT(plain.figures.spent[std::size_t(schedule::Spent::exposed_communication)], 0);
 }
 
 TEST(TrainingLaw, DroppedRowsAreThoseAboveTheCapacity) {
   for (CapacityLevel level : {CapacityLevel::expert, CapacityLevel::device}) {
-    Traffic t;
+    routing::Traffic t;
     t.router = {4, 2, 1, 1};
     t.sources = 2;
     t.tokens = {10, 10};
@@ -151,7 +151,7 @@ std::vector<std::int64_t> link_bytes(const std::string& training, const std::str
   TrainingSetup setup(scenario, 3);
   setup.run(0, nullptr);
   std::vector<std::int64_t> out;
-  for (const LinkUse& use : setup.network().link_use()) out.push_back(use.bytes);
+  for (const network::LinkUse& use : setup.network().link_use()) out.push_back(use.bytes);
   return out;
 }
 
@@ -168,8 +168,8 @@ TEST(TrainingLaw, FoldedReplicasCarryWhatTheFullOnesDo) {
     setup.run(0, nullptr);
     return setup.link_totals_of_all();
   };
-  const LinkTotals folded = totals(""), whole = totals("fold: none\n");
-  for (const LinkKind kind : {LinkKind::nvlink, LinkKind::nic})
+  const network::LinkTotals folded = totals(""), whole = totals("fold: none\n");
+  for (const network::LinkKind kind : {network::LinkKind::nvlink, network::LinkKind::nic})
     EXPECT_NEAR(folded[std::size_t(kind)] / whole[std::size_t(kind)], 1, 0.01) << name_of(kind);
 }
 
@@ -184,9 +184,9 @@ TEST(TrainingLaw, ReductionAndGatheringCarryTheirParameters) {
   setup.run(0, nullptr);
   double parameters = 0;
   for (const PlanBlock& block : setup.plan().stages.front()) parameters += block_parameters(setup.plan(), block).dense;
-  const LinkTotals all = setup.link_totals_of_all();
-  EXPECT_NEAR(all[std::size_t(LinkKind::nvlink)] / (2 * 8 * 7.0 / 8 * parameters * (4 + 2)), 1, 1e-6);
-  EXPECT_EQ(all[std::size_t(LinkKind::nic)], 0);
+  const network::LinkTotals all = setup.link_totals_of_all();
+  EXPECT_NEAR(all[std::size_t(network::LinkKind::nvlink)] / (2 * 8 * 7.0 / 8 * parameters * (4 + 2)), 1, 1e-6);
+  EXPECT_EQ(all[std::size_t(network::LinkKind::nic)], 0);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::training

@@ -1,4 +1,4 @@
-#include "numerics/assemble.h"
+#include "numerics/weights/assemble.h"
 
 #include <gtest/gtest.h>
 
@@ -10,15 +10,15 @@
 
 #include "formats/safetensors_writer.h"
 #include "numeric/numerics/test_models.h"
-#include "numerics/checkpoint.h"
-#include "numerics/forward.h"
-#include "numerics/rounding.h"
-#include "numerics/synthetic.h"
-#include "numerics/tensor_values.h"
+#include "numerics/weights/checkpoint.h"
+#include "numerics/pass/forward.h"
+#include "numerics/algebra/rounding.h"
+#include "numerics/synthetic/synthetic.h"
+#include "numerics/weights/tensor_values.h"
 #include "spec/hugging_face.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 namespace fs = std::filesystem;
 
@@ -43,18 +43,18 @@ class Assemble : public testing::Test {
   void make(const std::string& name, std::uint64_t seed) {
     fs::create_directories(path(name));
     std::ofstream(path(name) + "/config.json") << kConfig;
-    const Model model = v3_micro();
+    const spec::Model model = v3_micro();
     SyntheticOptions options;
     options.seed = seed, options.warm_up_tokens = 0;
     SyntheticWeights weights(model, options, 1);
     WeightScratch scratch;
     std::map<std::string, std::vector<std::byte>> bytes;
-    std::map<std::string, StoredTensor> tensors;
+    std::map<std::string, formats::StoredTensor> tensors;
     const auto put = [&](const PartShape& shape, int layer, int expert) {
       const StoredPlace place = stored_place(model, shape, layer, expert);
       const float* from = weights.get(shape, layer, expert, scratch);
       const std::vector<double> values(from, from + shape.size());
-      const StoredType type = expert >= 0 ? StoredType::bf16 : StoredType::f32;
+      const formats::StoredType type = expert >= 0 ? formats::StoredType::bf16 : formats::StoredType::f32;
       std::vector<std::byte>& to = bytes[place.name];
       write_values(type, values, to);
       tensors[place.name] = {type, place.shape, to};
@@ -62,10 +62,10 @@ class Assemble : public testing::Test {
     for (const PartShape& p : outer_parts(model)) put(p, -1, -1);
     for (int layer = 0; layer < model.layers; ++layer) {
       for (const PartShape& p : layer_parts(model, layer)) put(p, layer, -1);
-      for (int e = 0; has_experts(model, layer) && e < model.moe->experts; ++e)
+      for (int e = 0; spec::has_experts(model, layer) && e < model.moe->experts; ++e)
         for (const PartShape& p : expert_parts(model)) put(p, layer, e);
     }
-    write_safetensors(path(name) + "/model.safetensors", tensors);
+    formats::write_safetensors(path(name) + "/model.safetensors", tensors);
   }
 
   AssemblyOptions options(double a, double b, const std::string& output) const {
@@ -85,19 +85,19 @@ class Assemble : public testing::Test {
   }
   /// Names of the tensors whose bytes differ.
   static std::vector<std::string> differing(const std::string& x, const std::string& y) {
-    const SafetensorsFolder a(x), b(y);
+    const formats::SafetensorsFolder a(x), b(y);
     std::vector<std::string> out;
     EXPECT_EQ(a.tensors().size(), b.tensors().size());
     for (const auto& [name, found] : a.tensors()) {
-      const StoredTensor &s = *found.tensor, &t = *b.find(name).tensor;
+      const formats::StoredTensor &s = *found.tensor, &t = *b.find(name).tensor;
       if (s.bytes.size() != t.bytes.size() || std::memcmp(s.bytes.data(), t.bytes.data(), s.bytes.size()) != 0)
         out.push_back(name);
     }
     return out;
   }
   static std::vector<double> values(const std::string& folder, const std::string& name) {
-    const SafetensorsFolder f(folder);
-    const StoredTensor& t = *f.find(name).tensor;
+    const formats::SafetensorsFolder f(folder);
+    const formats::StoredTensor& t = *f.find(name).tensor;
     std::vector<double> out(std::size_t(t.elements()));
     read_values(t, 0, out);
     return out;
@@ -131,7 +131,7 @@ TEST_F(Assemble, MergesByWeightAndRunsShardedToo) {
   EXPECT_GT(r.files, 3);
   const auto a = values(path("a"), expert_), b = values(path("b"), expert_), c = values(path("c"), expert_);
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_EQ(float(c[i]), round_to_bf16(float(0.75 * a[i] + 0.25 * b[i])));
-  const Model model = read_hugging_face(path("c") + "/config.json");
+  const spec::Model model = spec::read_hugging_face(path("c") + "/config.json");
   Checkpoint weights(model, path("c"));
   Forward forward(model, weights, {.threads = 1});
   KvCache cache = forward.new_cache();
@@ -167,16 +167,16 @@ TEST_F(Assemble, Fp8MatricesGetNewScales) {
   std::vector<float> scales{0.5F, 2};
   std::vector<std::byte> x(2 * 130, std::byte{to_e4m3(1)}), y(2 * 130, std::byte{to_e4m3(3)});
   const auto write = [&](const std::string& name, const std::vector<std::byte>& values) {
-    write_safetensors(path(name) + "/model.safetensors",
-                      {{"m.experts.0.w", {StoredType::f8_e4m3, {2, 130}, values}},
-                       {"m.experts.0.w_scale_inv", {StoredType::f32, {1, 2}, std::as_bytes(std::span(scales))}}});
+    formats::write_safetensors(path(name) + "/model.safetensors",
+                      {{"m.experts.0.w", {formats::StoredType::f8_e4m3, {2, 130}, values}},
+                       {"m.experts.0.w_scale_inv", {formats::StoredType::f32, {1, 2}, std::as_bytes(std::span(scales))}}});
   };
   write("a", x);
   write("b", y);
   const AssemblyResult r = assemble(options(1, 1, "c"));
   EXPECT_EQ(r.merged, 1);
   EXPECT_DOUBLE_EQ(r.largest_difference, 2);  // |3 - 1| / 1
-  const SafetensorsFolder c(path("c"));
+  const formats::SafetensorsFolder c(path("c"));
   std::vector<double> got;
   read_scaled(*c.find("m.experts.0.w").tensor, *c.find("m.experts.0.w_scale_inv").tensor, 0, 2, got);
   EXPECT_NEAR(got[0], 1, 1e-6);    // (1 + 3) / 2 * 0.5
@@ -203,10 +203,10 @@ TEST_F(Assemble, NamesTheFirstDifferenceAndLeavesNothing) {
   EXPECT_EQ(error_of(options(0, 0, "c")), "--parent: the weights are all zero");
 
   fs::copy_file(b, path("kept"));
-  write_safetensors(b, {{"lm_head.weight", {StoredType::f32, {1, 2}, bytes}}});
+  formats::write_safetensors(b, {{"lm_head.weight", {formats::StoredType::f32, {1, 2}, bytes}}});
   EXPECT_EQ(error_of(o),
             b + ": tensor lm_head.weight is F32 [1, 2], but F32 [64, 32] in " + path("a") + "/model.safetensors");
-  write_safetensors(b, {});
+  formats::write_safetensors(b, {});
   EXPECT_EQ(error_of(o), path("b") + ": tensor lm_head.weight is missing; " + path("a") +
                              "/model.safetensors has it as F32 [64, 32]");
   fs::copy_file(path("kept"), b, fs::copy_options::overwrite_existing);
@@ -226,4 +226,4 @@ TEST(Parent, AWeightFollowsTheLastColon) {
   EXPECT_THROW(parse_parent("a:-1"), ConfigError);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

@@ -1,25 +1,25 @@
-#include "numerics/export.h"
+#include "numerics/weights/export.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
 
-#include "numerics/checkpoint.h"
-#include "numerics/synthetic.h"
+#include "numerics/weights/checkpoint.h"
+#include "numerics/synthetic/synthetic.h"
 #include "spec/catalogue.h"
 #include "spec/scale.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 /// A small model of each way in which checkpoints store experts.
 class Export : public testing::TestWithParam<const char*> {};
 
-Model small(const char* name) {
-  Scale scale;
+spec::Model small(const char* name) {
+  spec::Scale scale;
   scale.factor = 64;
-  Model model = scaled(load_model(name), scale);
+  spec::Model model = spec::scaled(spec::load_model(name), scale);
   model.layers = std::min(model.layers, 4), model.mtp_layers = std::min(model.mtp_layers, 1);
   std::erase_if(model.attention.sliding_layers, [&](int layer) { return layer >= model.layers; });
   return model;
@@ -27,12 +27,12 @@ Model small(const char* name) {
 
 TEST_P(Export, ACheckpointOfSyntheticWeightsHoldsTheSameValues) {
   const TemporaryFolder folder;
-  const Model model = small(GetParam());
+  const spec::Model model = small(GetParam());
   SyntheticOptions options;
   options.warm_up_tokens = 0;
   SyntheticWeights weights(model, options, 1);
   export_checkpoint(model, weights, folder.file("out"), Bytes{1 << 20});
-  const Model read = load_model(folder.file("out"));
+  const spec::Model read = spec::load_model(folder.file("out"));
   Checkpoint checkpoint(read, folder.file("out"));
   WeightScratch scratch, other;
   const auto same = [&](const PartShape& p, int layer, int expert) {
@@ -43,7 +43,7 @@ TEST_P(Export, ACheckpointOfSyntheticWeightsHoldsTheSameValues) {
   for (const PartShape& p : outer_parts(model)) same(p, -1, -1);
   for (int layer = 0; layer < model.layers + model.mtp_layers; ++layer) {
     for (const PartShape& p : layer_parts(model, layer)) same(p, layer, -1);
-    if (!has_experts(model, layer)) continue;
+    if (!spec::has_experts(model, layer)) continue;
     for (const int e : {0, model.moe->experts - 1})
       for (const PartShape& p : expert_parts(model)) same(p, layer, e);
   }
@@ -58,4 +58,4 @@ INSTANTIATE_TEST_SUITE_P(Models, Export,
                            return name;
                          });
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

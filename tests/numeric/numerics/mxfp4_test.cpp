@@ -4,18 +4,18 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "numerics/checkpoint.h"
+#include "numerics/weights/checkpoint.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
-Model tiny() {
-  Model m;
-  m.name = "tiny", m.architecture = Architecture::gpt_oss;
+spec::Model tiny() {
+  spec::Model m;
+  m.name = "tiny", m.architecture = spec::Architecture::gpt_oss;
   m.vocabulary = 8, m.hidden = 64, m.layers = 1, m.swiglu_limit = 7;
   m.attention.heads = m.attention.kv_heads = 1, m.attention.head_dim = m.attention.v_head_dim = 4;
-  MoeShape moe;
-  moe.experts = 2, moe.top_k = 1, moe.expert_width = 32, moe.selection = Selection::topk_softmax;
+  spec::MoeShape moe;
+  moe.experts = 2, moe.top_k = 1, moe.expert_width = 32, moe.selection = spec::Selection::topk_softmax;
   moe.router_linear_bias = moe.expert_bias = true;
   m.moe = moe;
   return m;
@@ -30,14 +30,14 @@ class Mxfp4 : public testing::Test {
         if (place.name.ends_with("_proj"))
           pack(place);
         else
-          add(place.name, StoredType::f32, place.shape, 4);
+          add(place.name, formats::StoredType::f32, place.shape, 4);
       }
     };
     put(outer_parts(model_), -1, -1);
     put(layer_parts(model_, 0), 0, -1);
     put(expert_parts(model_), 0, 0);
   }
-  std::vector<std::byte>& add(const std::string& name, StoredType type, const std::vector<std::int64_t>& shape,
+  std::vector<std::byte>& add(const std::string& name, formats::StoredType type, const std::vector<std::int64_t>& shape,
                               std::int64_t element) {
     for (const std::int64_t n : shape) element *= n;
     bytes_[name].resize(std::size_t(element));
@@ -46,13 +46,13 @@ class Mxfp4 : public testing::Test {
   }
   void pack(const StoredPlace& place) {
     const std::int64_t experts = place.shape[0], inputs = place.shape[1], outputs = place.shape[2];
-    auto& blocks = add(place.name + "_blocks", StoredType::u8, {experts, outputs, inputs / 32, 16}, 1);
+    auto& blocks = add(place.name + "_blocks", formats::StoredType::u8, {experts, outputs, inputs / 32, 16}, 1);
     for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i] = std::byte((37 * i + 11 * i * i + 5) & 255U);
-    auto& scales = add(place.name + "_scales", StoredType::u8, {experts, outputs, inputs / 32}, 1);
+    auto& scales = add(place.name + "_scales", formats::StoredType::u8, {experts, outputs, inputs / 32}, 1);
     for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = std::byte(121 + i % 9);
   }
   std::string write() const {
-    write_safetensors(folder_.file("model.safetensors"), tensors_);
+    formats::write_safetensors(folder_.file("model.safetensors"), tensors_);
     return folder_.path().string();
   }
   std::string error() const {
@@ -65,9 +65,9 @@ class Mxfp4 : public testing::Test {
   }
 
   TemporaryFolder folder_;
-  Model model_ = tiny();
+  spec::Model model_ = tiny();
   std::map<std::string, std::vector<std::byte>> bytes_;
-  std::map<std::string, StoredTensor> tensors_;
+  std::map<std::string, formats::StoredTensor> tensors_;
 };
 
 TEST_F(Mxfp4, ExpertsReadAsTheReferenceDecodesThem) {
@@ -87,15 +87,15 @@ TEST_F(Mxfp4, ExpertsReadAsTheReferenceDecodesThem) {
 
 TEST_F(Mxfp4, WrongTensorsAreNamed) {
   const std::string name = "model.layers.0.mlp.experts.down_proj", file = folder_.file("model.safetensors");
-  add(name + "_scales", StoredType::u8, {2, 64, 2}, 1);
+  add(name + "_scales", formats::StoredType::u8, {2, 64, 2}, 1);
   EXPECT_EQ(error(), file + ": tensor " + name +
                          "_scales: expected U8 [2, 64, 1] by the model's configuration, got U8 [2, 64, 2]");
   tensors_.erase(name + "_scales");
   EXPECT_EQ(error(), file + ": tensor " + name + "_blocks: is MXFP4, but " + name + "_scales is missing");
-  add(name + "_scales", StoredType::u8, {2, 64, 1}, 1)[0] = std::byte{255};
+  add(name + "_scales", formats::StoredType::u8, {2, 64, 1}, 1)[0] = std::byte{255};
   Checkpoint checkpoint(model_, write());
   WeightScratch scratch;
   EXPECT_THROW(checkpoint.get({Part::expert_down, 64, 32}, 0, 0, scratch), ConfigError);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

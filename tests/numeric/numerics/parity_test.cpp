@@ -7,10 +7,10 @@
 
 #include "formats/npy.h"
 #include "numeric/numerics/test_models.h"
-#include "numerics/checkpoint.h"
-#include "numerics/forward.h"
+#include "numerics/weights/checkpoint.h"
+#include "numerics/pass/forward.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 struct IntegerArray {
   std::vector<std::int64_t> shape, values;
@@ -25,7 +25,7 @@ struct Outcome {
   std::vector<std::vector<float>> logits;
 };
 
-Outcome run_reference(const Model& model, Weights& weights, const IntegerArray& tokens, const std::vector<int>& starts,
+Outcome run_reference(const spec::Model& model, Weights& weights, const IntegerArray& tokens, const std::vector<int>& starts,
                       MlaForm form) {
   Outcome out;
   const int sequences = int(tokens.shape[0]), length = int(tokens.shape[1]);
@@ -50,10 +50,10 @@ Outcome run_reference(const Model& model, Weights& weights, const IntegerArray& 
   return out;
 }
 
-void expect_parity(const std::string& folder, const Model& model) {
+void expect_parity(const std::string& folder, const spec::Model& model) {
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
   const Json expected = read_json(folder + "/expected.json");
-  const ArraySource array = npy_array(folder + "/tokens.npy");
+  const formats::ArraySource array = formats::npy_array(folder + "/tokens.npy");
   IntegerArray tokens{array.shape, {}};
   array.read_integers(0, array.shape[0], tokens.values);
   Checkpoint weights(model, folder);
@@ -92,4 +92,4 @@ const std::string kReference = std::string(SOURCE_DIR) + "/../shared/data/numeri
 TEST(Parity, DeepSeekV2LiteShape) { expect_parity(kReference + "v2lite_tiny", v2lite_tiny()); }
 TEST(Parity, DeepSeekV3Shape) { expect_parity(kReference + "v3_micro", v3_micro()); }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

@@ -6,12 +6,12 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "numerics/checkpoint.h"
-#include "numerics/forward.h"
+#include "numerics/weights/checkpoint.h"
+#include "numerics/pass/forward.h"
 #include "spec/catalogue.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 using Json = nlohmann::json;
 
@@ -40,13 +40,13 @@ std::vector<float> values_of(const std::string& name, std::int64_t count) {
 /// A checkpoint folder of all the model's tensors, every other one as BF16 where that is exact.
 class Folder {
  public:
-  explicit Folder(const Model& model) : model_(model) {
+  explicit Folder(const spec::Model& model) : model_(model) {
     add(outer_parts(model), -1, -1);
     for (int layer = 0; layer < model.layers + model.mtp_layers; ++layer) {
       add(layer_parts(model, layer), layer, -1);
-      for (int e = 0; has_experts(model, layer) && e < model.moe->experts; ++e) add(expert_parts(model), layer, e);
+      for (int e = 0; spec::has_experts(model, layer) && e < model.moe->experts; ++e) add(expert_parts(model), layer, e);
     }
-    write_safetensors(folder_.file("model.safetensors"), tensors_);
+    formats::write_safetensors(folder_.file("model.safetensors"), tensors_);
   }
   std::string path() const { return folder_.path().string(); }
 
@@ -59,25 +59,25 @@ class Folder {
       for (const std::int64_t n : place.shape) count *= n;
       std::vector<float>& values = floats_[place.name] = values_of(place.name, count);
       if (tensors_.size() % 2 == 0 || place.name.find("norm") != std::string::npos) {
-        tensors_[place.name] = {StoredType::f32, place.shape, std::as_bytes(std::span(values))};
+        tensors_[place.name] = {formats::StoredType::f32, place.shape, std::as_bytes(std::span(values))};
       } else {
         std::vector<std::uint16_t>& halves = halves_[place.name];
         for (const float v : values) halves.push_back(std::uint16_t(std::bit_cast<std::uint32_t>(v) >> 16));
-        tensors_[place.name] = {StoredType::bf16, place.shape, std::as_bytes(std::span(halves))};
+        tensors_[place.name] = {formats::StoredType::bf16, place.shape, std::as_bytes(std::span(halves))};
       }
     }
   }
   TemporaryFolder folder_;
-  const Model& model_;
+  const spec::Model& model_;
   std::map<std::string, std::vector<float>> floats_;
   std::map<std::string, std::vector<std::uint16_t>> halves_;
-  std::map<std::string, StoredTensor> tensors_;
+  std::map<std::string, formats::StoredTensor> tensors_;
 };
 
 class Architecture : public testing::TestWithParam<const char*> {};
 
 /// Routing of the rows of a pass, which begins at row `first` of the expected ones.
-void expect_routing(const Model& model, const Routing& r, const Json& expected, int layer, int first) {
+void expect_routing(const spec::Model& model, const Routing& r, const Json& expected, int layer, int first) {
   const Json& want = expected["layers"][std::to_string(layer)];
   for (std::size_t i = 0; i < r.experts.size(); ++i) {
     const std::size_t token = std::size_t(first) + i / std::size_t(r.top_k), k = i % std::size_t(r.top_k);
@@ -94,7 +94,7 @@ void expect_logits(const Matrix& logits, const Json& want, int first) {
           << "token " << first + r;
 }
 
-void expect_like_reference(const Model& model, Weights& weights, const Json& expected, const std::vector<int>& calls,
+void expect_like_reference(const spec::Model& model, Weights& weights, const Json& expected, const std::vector<int>& calls,
                            MlaForm form) {
   Forward forward(model, weights, {.threads = 2, .mla = form});
   const auto tokens = expected["tokens"].get<std::vector<int>>();
@@ -119,7 +119,7 @@ const std::string kReference = SOURCE_DIR "/tests/numeric/numerics/reference/";
 
 TEST_P(Architecture, AgreesWithNumPy) {
   const std::string folder = kReference + GetParam();
-  const Model model = load_model(folder);
+  const spec::Model model = spec::load_model(folder);
   const Json expected = Json::parse(std::ifstream(folder + "/expected.json"));
   const Folder files(model);
   Checkpoint weights(model, files.path());
@@ -134,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(All, Architecture,
                          [](const auto& model) { return model.param; });
 
 /// Two MTP modules in a chain over the whole text, whose caches grow in passes of `count` tokens.
-void expect_mtp_like_reference(const Model& model, Weights& weights, const Json& expected, int count, MlaForm form) {
+void expect_mtp_like_reference(const spec::Model& model, Weights& weights, const Json& expected, int count, MlaForm form) {
   Forward forward(model, weights, {.threads = 2, .mla = form});
   const auto tokens = expected["tokens"].get<std::vector<int>>();
   const int n = int(tokens.size());
@@ -164,7 +164,7 @@ void expect_mtp_like_reference(const Model& model, Weights& weights, const Json&
 }
 
 TEST(MtpModules, AgreeWithNumPy) {
-  const Model model = load_model(kReference + "mtp");
+  const spec::Model model = spec::load_model(kReference + "mtp");
   ASSERT_EQ(model.mtp_layers, 2);
   const Json expected = Json::parse(std::ifstream(kReference + "mtp/expected.json"));
   ASSERT_EQ(expected["mtp_logits"].size(), 2U);
@@ -175,4 +175,4 @@ TEST(MtpModules, AgreeWithNumPy) {
   expect_mtp_like_reference(model, weights, expected, 4, MlaForm::absorbed);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

@@ -1,6 +1,6 @@
 // Synthetic weights route as trained models are known to: the ranges of the published measurements (README.md of
 // sim/numerics), on three kinds of text of this repository, with fewer layers than the real model to save time.
-#include "numerics/synthetic.h"
+#include "numerics/synthetic/synthetic.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@
 #include "spec/catalogue.h"
 #include "spec/scale.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 
 struct Recorded {
@@ -22,29 +22,29 @@ struct Recorded {
   std::vector<std::vector<int>> first;                 // [layer][token], the first choice
 };
 
-Model small(const std::string& name, int layers) {
-  Scale scale;
-  Model m = load_model(name);
+spec::Model small(const std::string& name, int layers) {
+  spec::Scale scale;
+  spec::Model m = spec::load_model(name);
   scale.hidden = 128, scale.expert_width = 32, scale.vocabulary = 256, scale.heads = 4;
   if (m.dense_width > 0) scale.dense_width = 128;
-  if (m.attention.kind == AttentionKind::mla)
+  if (m.attention.kind == spec::AttentionKind::mla)
     scale.qk_nope_head_dim = 16, scale.qk_rope_head_dim = 8, scale.v_head_dim = 16, scale.kv_lora_rank = 32,
     scale.q_lora_rank = 48;
   else
     scale.kv_heads = 2, scale.head_dim = 32;
-  m = scaled(m, scale);
+  m = spec::scaled(m, scale);
   m.layers = layers;
   m.mtp_layers = 0;
   return m;
 }
 
-Recorded record(const Model& model, const SyntheticOptions& options) {
+Recorded record(const spec::Model& model, const SyntheticOptions& options) {
   SyntheticWeights weights(model, options, 2);
   Forward forward(model, weights, {.threads = 2});
   Recorded out;
   out.experts = model.moe->experts;
   const std::string root = SOURCE_DIR;
-  const std::vector<std::string> files{root + "/sim/README.md", root + "/sim/core/config.cpp",
+  const std::vector<std::string> files{root + "/scenarios/quickstart/prose.md", root + "/scenarios/quickstart/code.cpp",
                                        root + "/models/deepseek-v3.yaml"};
   for (std::size_t kind = 0; kind < files.size(); ++kind) {
     const std::string text = read_file(files[kind]).substr(0, 1500);
@@ -141,7 +141,7 @@ TEST(Synthetic, MixtralRepeatsItsFirstChoiceAsOftenAsMeasured) {
 TEST(Synthetic, TheSeedNamesTheWeightsWhateverTheThreads) {
   SyntheticOptions options;
   options.warm_up_tokens = 256;
-  const Model model = small("deepseek-v3", 5);
+  const spec::Model model = small("deepseek-v3", 5);
   std::vector<std::vector<float>> biases;
   for (const auto& [seed, threads] : {std::pair{1, 1}, {1, 3}, {2, 1}}) {
     options.seed = std::uint64_t(seed);
@@ -155,7 +155,7 @@ TEST(Synthetic, TheSeedNamesTheWeightsWhateverTheThreads) {
 }
 
 TEST(Synthetic, WithoutSkewTheWarmUpTextIsBalanced) {
-  Model model = small("deepseek-v3", 5);
+  spec::Model model = small("deepseek-v3", 5);
   SyntheticOptions options;
   options.skew = 0, options.hot = 1, options.warm_up_tokens = 1024;
   SyntheticWeights weights(model, options, 2);
@@ -172,7 +172,7 @@ TEST(Synthetic, WithoutSkewTheWarmUpTextIsBalanced) {
 }
 
 TEST(Synthetic, RefusesAModelThatWouldNotFit) {
-  const Model v3 = load_model("deepseek-v3");
+  const spec::Model v3 = spec::load_model("deepseek-v3");
   try {
     const SyntheticWeights weights(v3, {});
     FAIL() << "no error";
@@ -181,4 +181,4 @@ TEST(Synthetic, RefusesAModelThatWouldNotFit) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

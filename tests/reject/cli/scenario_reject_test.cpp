@@ -11,7 +11,7 @@
 
 #include "support/program.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 namespace fs = std::filesystem;
 const fs::path kCases = fs::path(SOURCE_DIR) / "tests/reject/cli/cases";
@@ -139,4 +139,4 @@ TEST(CommandReject, SaysWhatIsWrongWithTheCommand) {
   EXPECT_EQ(contents(folder.file("taken.db")), "precious");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -5,15 +5,15 @@
 #include <filesystem>
 #include <functional>
 
-#include "compute/calibrate.h"
-#include "compute/explain.h"
-#include "compute/kernel_model.h"
-#include "compute/measurements.h"
+#include "compute/fitting/calibrate.h"
+#include "compute/layers/explain.h"
+#include "compute/kernels/kernel_model.h"
+#include "compute/fitting/measurements.h"
 #include "core/files.h"
 #include "spec/catalogue.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::compute {
 namespace {
 std::string message(const std::function<void()>& f) {
   try {
@@ -30,7 +30,7 @@ class TableFile : public testing::Test {
   std::string error(const std::string& rows, const std::string& header = "kernel,precision,shape,gpu,sms,time\n") {
     write_file(file, header + rows);
     std::string out = message([&] {
-      (void)kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), load_gpu("h800"));
+      (void)kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), spec::load_gpu("h800"));
     });
     for (std::size_t at; (at = out.find(file)) != std::string::npos;) out.replace(at, file.size(), "t.csv");
     return out;
@@ -105,10 +105,10 @@ TEST_F(TableFile, MeasuredIsExactBetweenIsInterpolatedOutsideIsTheEquation) {
   write_file(file,
              "kernel,precision,shape,gpu,sms,time\ngemm,fp8,1024x7168x7168,h800,132,150\n"
              "gemm,fp8,4096x7168x7168,h800,132,500\n");
-  const Gpu gpu = load_gpu("h800");
+  const spec::Gpu gpu = spec::load_gpu("h800");
   const auto table = kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), gpu);
   const auto equation = kernel_models().make(Config::from_text("calibrated", "s.yaml"), gpu);
-  const auto gemm = [](std::int64_t m) { return Gemm{.m = m, .n = 7168, .k = 7168, .dtype = Dtype::fp8}; };
+  const auto gemm = [](std::int64_t m) { return Gemm{.m = m, .n = 7168, .k = 7168, .dtype = spec::Dtype::fp8}; };
   EXPECT_NEAR(seconds(table->cost(gemm(1024)).time), 150e-6, 1e-11);
   EXPECT_EQ(table->cost(gemm(1024)).from.origin, Origin::measured);
   const Cost between = table->cost(gemm(2048));
@@ -126,18 +126,18 @@ TEST_F(TableFile, MeasuredTimesAreTheTables) {
              "gemm,bf16,4096x256x7168,h800,132,40\ngrouped_masked,fp8,2x64x4096x7168,h800,132,50\n"
              "attention_decode,bf16,64x8x128x128x16x4096,h800,132,200\n");
   const auto table =
-      kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), load_gpu("h800"));
+      kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), spec::load_gpu("h800"));
   const auto microseconds = [&](const Kernel& kernel) {
     const Cost cost = table->cost(kernel);
     return cost.from.origin == Origin::measured ? seconds(cost.time) * 1e6 : -1;
   };
   EXPECT_NEAR(microseconds(MemoryOp{MemoryKind::add, {176160768}, true}), 80, 1e-5);
-  EXPECT_NEAR(microseconds(Gemm{.m = 4096, .n = 256, .k = 7168, .out = Dtype::fp32}), 40, 1e-5);
+  EXPECT_NEAR(microseconds(Gemm{.m = 4096, .n = 256, .k = 7168, .out = spec::Dtype::fp32}), 40, 1e-5);
   const AttentionWork work{16, 16, 16 * 4096, 4096, 16 * 4096};
-  EXPECT_NEAR(microseconds(AttentionDecode{{AttentionKind::gqa, 64, 8, 128, 128, false}, work}), 200, 1e-5);
-  EXPECT_EQ(microseconds(AttentionDecode{{AttentionKind::gqa, 64, 4, 128, 128, false}, work}), -1);
+  EXPECT_NEAR(microseconds(AttentionDecode{{spec::AttentionKind::gqa, 64, 8, 128, 128, false}, work}), 200, 1e-5);
+  EXPECT_EQ(microseconds(AttentionDecode{{spec::AttentionKind::gqa, 64, 4, 128, 128, false}, work}), -1);
   std::vector<std::int64_t> rows{64, 64};
-  GroupedGemm g{.rows = rows, .n = 4096, .k = 7168, .dtype = Dtype::fp8, .layout = GroupLayout::masked};
+  GroupedGemm g{.rows = rows, .n = 4096, .k = 7168, .dtype = spec::Dtype::fp8, .layout = GroupLayout::masked};
   EXPECT_NEAR(microseconds(g), 50, 1e-5);
   rows = {1, 127};
   EXPECT_EQ(table->cost(g).from.origin, Origin::interpolated);
@@ -145,14 +145,14 @@ TEST_F(TableFile, MeasuredTimesAreTheTables) {
 
 TEST(Costs, ShapesAndPrecisions) {
   const auto on = [](const char* gpu) {
-    return kernel_models().make(Config::from_text("calibrated", "s.yaml"), load_gpu(gpu));
+    return kernel_models().make(Config::from_text("calibrated", "s.yaml"), spec::load_gpu(gpu));
   };
   EXPECT_EQ(message([&] { (void)on("h800")->cost(Gemm{.m = 0, .n = 64, .k = 64}); }),
             "gemm 0 x 64 x 64 bf16: a dimension is zero or negative");
-  EXPECT_EQ(message([&] { (void)on("a100")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = Dtype::fp8}); }),
+  EXPECT_EQ(message([&] { (void)on("a100")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = spec::Dtype::fp8}); }),
             "gemm 1 x 64 x 64 fp8: a100 has no fp8 arithmetic");
   EXPECT_EQ(message([&] {
-              (void)on("h800")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = Dtype::fp8, .weights = Dtype::bf16});
+              (void)on("h800")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = spec::Dtype::fp8, .weights = spec::Dtype::bf16});
             }),
             "gemm 1 x 64 x 64 fp8 of bf16 weights: weights are stored wider than they are computed");
   EXPECT_EQ(message([&] {
@@ -186,7 +186,7 @@ TEST(Calibrate, TablesThatCannotBe) {
   const std::string gemm = (folder / "gemm.csv").string(), header = "layout,groups,m_per_group,n,k,tflops\n";
   const auto error = [&](const std::string& rows) {
     write_file(gemm, rows);
-    CalibrationInput input{load_gpu("h800"), gemm, folder.string()};
+    CalibrationInput input{spec::load_gpu("h800"), gemm, folder.string()};
     std::string out = message([&] { (void)calibrate(input); });
     for (std::size_t at; (at = out.find(folder.string())) != std::string::npos;)
       out.replace(at, folder.string().size() + 1, "");
@@ -207,10 +207,10 @@ TEST(Calibrate, TablesThatCannotBe) {
 }
 
 TEST(Explain, BeyondTheModel) {
-  const Gpu gpu = load_gpu("h800");
+  const spec::Gpu gpu = spec::load_gpu("h800");
   const auto kernels = kernel_models().make(Config::from_text("calibrated", "s.yaml"), gpu);
   ExplainRequest r;
-  r.model = load_model("mixtral-8x7b");
+  r.model = spec::load_model("mixtral-8x7b");
   const auto error = [&](auto change) {
     ExplainRequest wrong = r;
     change(wrong);
@@ -226,4 +226,4 @@ TEST(Explain, BeyondTheModel) {
             "32 attention heads cannot be shared by 5 tensor-parallel GPUs");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::compute

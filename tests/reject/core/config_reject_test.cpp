@@ -5,7 +5,7 @@
 #include "core/config.h"
 #include "core/family.h"
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 
 struct Inner {
@@ -14,10 +14,9 @@ struct Inner {
 };
 enum class Colour { red, green };
 }  // namespace
-template <>
-struct EnumNames<Colour> {
-  static constexpr std::pair<std::string_view, Colour> table[] = {{"red", Colour::red}, {"green", Colour::green}};
-};
+constexpr auto enum_names(Colour) {
+  return std::to_array<std::pair<std::string_view, Colour>>({{"red", Colour::red}, {"green", Colour::green}});
+}
 namespace {
 struct Sample {
   int replicas = 0;
@@ -204,4 +203,4 @@ TEST(Family, UnknownKindsNameTheNearestOrAll) {
   EXPECT_EQ(error("{kind: polygon, corner: 2}"), "a.yaml:1:17: unknown key \"corner\"; did you mean \"corners\"?");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::core

@@ -5,11 +5,11 @@
 
 #include "common/exchange_loads.h"
 #include "common/test_cluster.h"
-#include "network/collective.h"
-#include "network/exchange.h"
+#include "network/collectives/collective.h"
+#include "network/exchanges/exchange.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::network {
 namespace {
 template <class Act>
 std::string message(Act act) {
@@ -20,12 +20,12 @@ std::string message(Act act) {
   }
   return "nothing was thrown";
 }
-std::string of(const Cluster& cluster, const std::vector<LinkFault>& faults = {}) {
+std::string of(const spec::Cluster& cluster, const std::vector<LinkFault>& faults = {}) {
   return message([&] { Topology(cluster, faults); });
 }
 
 TEST(Reject, DisconnectedClusters) {
-  Cluster c = test::unit_cluster(2, 2);
+  spec::Cluster c = test::unit_cluster(2, 2);
   c.node.nics = 0;
   EXPECT_EQ(of(c), "node.nics: 2 nodes without network adapters are not connected");
   c = test::unit_cluster(2, 1);
@@ -36,7 +36,7 @@ TEST(Reject, DisconnectedClusters) {
             "the failed links leave no path from GPU 0 to GPU 1");
 }
 TEST(Reject, ZeroBandwidth) {
-  Cluster c = test::unit_cluster(1, 2);
+  spec::Cluster c = test::unit_cluster(1, 2);
   c.node.gpu.nvlink = {0};
   EXPECT_EQ(of(c), "node.gpu.nvlink: must be above zero in a node of several GPUs");
   c = test::unit_cluster(2, 1);
@@ -44,7 +44,7 @@ TEST(Reject, ZeroBandwidth) {
   EXPECT_EQ(of(c), "node.nic: must be above zero where there are several nodes");
 }
 TEST(Reject, CountsThatDoNotFit) {
-  Cluster c = test::unit_cluster(2, 4);
+  spec::Cluster c = test::unit_cluster(2, 4);
   c.node.nics = 3;
   EXPECT_EQ(of(c), "node.nics: 3 adapters cannot be shared evenly by 4 GPUs");
   c = test::unit_cluster(2, 4);
@@ -59,7 +59,7 @@ TEST(Reject, CountsThatDoNotFit) {
   EXPECT_EQ(of(c), "fabric.oversubscription: must lie between 1 and 3, got 0.5");
 }
 TEST(Reject, Faults) {
-  const Cluster c = test::unit_cluster(1, 2);
+  const spec::Cluster c = test::unit_cluster(1, 2);
   EXPECT_EQ(of(c, {{"gpu7>nvswitch0", 0.5}}), "faults: there is no link \"gpu7>nvswitch0\"");
   EXPECT_EQ(of(test::unit_cluster(2, 2), {{"nic1>leaf7", 0.5}}),
             "faults: there is no link \"nic1>leaf7\"; there are: nic1>leaf1");
@@ -80,7 +80,7 @@ TEST(Reject, ALinkThatFailsWhereThereIsNoOtherPath) {
 }
 TEST(Reject, NetworkParameters) {
   Engine engine;
-  const Cluster c = test::unit_cluster(1, 2);
+  const spec::Cluster c = test::unit_cluster(1, 2);
   const auto with = [&](const std::string& text) { return message([&] { test::make_network(text, engine, c); }); };
   EXPECT_EQ(with("{kind: fluid, calibration: none, tolerance: 1}"),
             "network.yaml:1:45: tolerance: must be at least 0 and below 1, got 1");
@@ -117,7 +117,7 @@ TEST(Reject, LoadsNoExchangeCarries) {
   const Topology topology(test::unit_cluster(1, 4));
   const ExchangeGroup group(topology, GpuId{0}, 4);
   const ExchangeSpec spec{ExchangeKernel::normal, ExchangeDirection::dispatch, 1000_B, 20, true};
-  ExchangeLoad load = test::even_load({4, 4}, 2);
+  exchange::ExchangeLoad load = test::even_load({4, 4}, 2);
   const auto said = [&] { return message([&] { check_load(load, group, spec, "layer 3"); }); };
   EXPECT_EQ(said(), "nothing was thrown");
   load.copies[6] = -1;
@@ -182,4 +182,4 @@ TEST(Reject, AFailedPortInClosedForm) {
             "adapter 1 of the group has failed, and only network kind fluid goes around");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::network

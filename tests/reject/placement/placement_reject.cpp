@@ -1,10 +1,10 @@
 // What is wrong with a placement file or problem, in the words the user sees.
 #include <gtest/gtest.h>
 
-#include "placement/formats.h"
-#include "placement/rebalance.h"
+#include "placement/files/formats.h"
+#include "placement/rebalancing/rebalance.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
 
 std::string message(const std::function<void()>& f) {
@@ -107,4 +107,4 @@ TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
   EXPECT_EQ(message([&] { loads_of_matrix("f", 1, 2, {0, 0}); }), "f: every count is 0");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::placement

@@ -8,7 +8,7 @@
 #include "support/byte_builders.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 using namespace bytes;
 
@@ -254,4 +254,4 @@ TEST_F(ImportReject, DamageAnywhereIsAnErrorOrHarmless) {
     }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -5,9 +5,9 @@
 #include <functional>
 
 #include "core/files.h"
-#include "schedule/timing.h"
+#include "schedule/pipelines/timing.h"
 
-namespace moesim {
+namespace moesim::schedule {
 namespace {
 std::string message(const std::function<void()>& call) {
   try {
@@ -93,4 +93,4 @@ TEST_F(ScheduleFile, CanHoldOverlappedAndSplitWork) {
             "no error");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::schedule

@@ -5,7 +5,7 @@
 
 #include "serving/traces/workloads.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// The message without the folder of the file.
 std::string message(const std::string& kind, const std::string& text, const std::string& more = "") {
@@ -69,4 +69,4 @@ TEST(RejectGenerator, NamesTheKey) {
   EXPECT_EQ(make("{kind: constant, rate: 0}"), "test.yaml:1:1: limit: is needed where the rate is 0");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

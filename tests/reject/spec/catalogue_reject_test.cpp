@@ -5,7 +5,7 @@
 #include "spec/scale.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 
 template <class F>
@@ -159,4 +159,4 @@ TEST(RejectScale, WhatCannotBe) {
             "m.yaml:1:31: scale.factor: nothing is published of gpt-4");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

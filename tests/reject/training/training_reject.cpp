@@ -3,7 +3,7 @@
 
 #include "training/iteration.h"
 
-namespace moesim {
+namespace moesim::training {
 namespace {
 std::string refusal(const std::string& training, const std::string& model = "deepseek-v2-lite",
                     const std::string& more = "") {
@@ -79,4 +79,4 @@ TEST(TrainingReject, WhatDoesNotFitNamesGpuStageAndExcess) {
   EXPECT_NE(problem.find(" GB more than its 80.0 GB"), std::string::npos) << problem;
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::training

@@ -1,4 +1,4 @@
-#include "compute/explain.h"
+#include "compute/layers/explain.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 #include "support/command.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 using Json = nlohmann::json;
 
@@ -33,7 +33,7 @@ std::string refusal(std::vector<std::string> words) {
 
 TEST(Explain, EveryModelInEveryPhase) {
   for (const std::string& name : catalogue_names("models")) {
-    if (!load_model(name).unpublished.empty()) continue;
+    if (!spec::load_model(name).unpublished.empty()) continue;
     for (const char* phase : {"prefill", "decode", "training"}) {
       std::vector<std::string> words{"--model", name, "--phase", phase};
       if (std::string(phase) != "decode") words.insert(words.end(), {"--tokens", "512"});
@@ -53,9 +53,9 @@ TEST(Explain, AWholePassHasTheCataloguesOperations) {
   for (const char* name : {"deepseek-v3", "kimi-k2", "qwen3-235b-a22b", "mixtral-8x7b", "gpt-oss-120b",
                            "llama-3.1-405b", "llama-4-maverick", "gemma-3-27b"}) {
     const Json e = explained({"--model", name, "--phase", "decode", "--sequences", "4", "--context", "2047"});
-    EXPECT_EQ(e.at("pass").at("flops"), decode_flops(load_model(name), 2048).v * 4) << name;
+    EXPECT_EQ(e.at("pass").at("flops"), spec::decode_flops(spec::load_model(name), 2048).v * 4) << name;
     const Json t = explained({"--model", name, "--phase", "training", "--tokens", "8192"});
-    EXPECT_EQ(t.at("pass").at("useful_flops"), training_flops(load_model(name), 8192, true).v * 8192) << name;
+    EXPECT_EQ(t.at("pass").at("useful_flops"), spec::training_flops(spec::load_model(name), 8192, true).v * 8192) << name;
   }
 }
 
@@ -188,4 +188,4 @@ TEST(Explain, RefusesWhatCannotBe) {
   for (const auto& [words, expected] : cases) EXPECT_EQ(refusal(words), expected);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -5,7 +5,7 @@
 
 #include "support/program.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 TEST(Loss, ComparesPrecisionsAndSaysWhatIsWrong) {
   const TemporaryFolder folder;
@@ -49,4 +49,4 @@ TEST(Loss, HoldsGatesAgainstEachOther) {
             "--gate: no gate is called \"capcity\"; did you mean \"capacity\"?\n");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -6,7 +6,7 @@
 
 #include "support/program.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 using Json = nlohmann::json;
 
@@ -98,4 +98,4 @@ TEST_F(PlaceVerb, SaysInOneLineWhatIsWrong) {
             "--keep-places: needs the placement in force, --from\n");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::cli

@@ -8,7 +8,7 @@
 #include "spec/claims.h"
 #include "support/command.h"
 
-namespace moesim {
+namespace moesim::cli {
 namespace {
 using Json = nlohmann::json;
 
@@ -93,9 +93,9 @@ TEST(Show, CollectivesOfAClusterByEveryAlgorithm) {
 }
 
 TEST(Show, EveryClaimIsWrongByTheFiguresItIsHeldAgainst) {
-  const std::vector<Claim> claims = popular_claims();
+  const std::vector<spec::Claim> claims = spec::popular_claims();
   EXPECT_GE(claims.size(), 26u);
-  for (const Claim& c : claims) EXPECT_FALSE(c.holds) << c.claim;
+  for (const spec::Claim& c : claims) EXPECT_FALSE(c.holds) << c.claim;
   const std::string text = run_command({"show", "--claims"});
   // The cache of V2 at 128,000 tokens; V2's cut; V3's utilisation; Mixtral's size.
   for (const char* part : {"503 / 31.5 / 8.85 GB, ratios 57 : 3.6 : 1", "82.2 %", "39 % of the BF16 peak", "46.70 B",
@@ -138,4 +138,4 @@ TEST(List, EverythingInGroupsAndAsJson) {
   EXPECT_EQ(run_command({"list", "modles"}), "nothing called \"modles\" can be listed; did you mean \"models\"?");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::cli

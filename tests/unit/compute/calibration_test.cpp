@@ -5,26 +5,26 @@
 #include <cmath>
 #include <filesystem>
 
-#include "compute/calibrate.h"
-#include "compute/explain.h"
-#include "compute/fit.h"
+#include "compute/fitting/calibrate.h"
+#include "compute/layers/explain.h"
+#include "compute/fitting/fit.h"
 #include "core/files.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::compute {
 namespace {
-std::unique_ptr<KernelModel> calibrated(const Gpu& gpu, const char* more = "") {
+std::unique_ptr<KernelModel> calibrated(const spec::Gpu& gpu, const char* more = "") {
   return kernel_models().make(Config::from_text("{kind: calibrated" + std::string(more) + "}", "test"), gpu);
 }
 /// TFLOP/s of a kernel.
 double rate(const KernelModel& model, const Kernel& kernel, GpuShare share = {}) {
   return flops_of(kernel).v / seconds(model.cost(kernel, share).time) * 1e-12;
 }
-Gemm fp8(std::int64_t m, std::int64_t n, std::int64_t k) { return {.m = m, .n = n, .k = k, .dtype = Dtype::fp8}; }
+Gemm fp8(std::int64_t m, std::int64_t n, std::int64_t k) { return {.m = m, .n = n, .k = k, .dtype = spec::Dtype::fp8}; }
 
 // DeepGEMM README, 2025-03, H800: TFLOP/s.  A real kernel also waits for the one before, so short ones may be slower.
 TEST(Calibration, PublishedProductsOnH800) {
-  const auto model = calibrated(load_gpu("h800"), ", sustained: false");
+  const auto model = calibrated(spec::load_gpu("h800"), ", sustained: false");
   EXPECT_NEAR(rate(*model, fp8(4096, 7168, 16384)), 1426, 0.12 * 1426);
   EXPECT_NEAR(rate(*model, fp8(4096, 4096, 7168)), 1265, 0.05 * 1265);
   EXPECT_NEAR(rate(*model, fp8(4096, 32768, 512)), 751, 0.05 * 751);
@@ -34,7 +34,7 @@ TEST(Calibration, PublishedProductsOnH800) {
 // DeepSeek's published V3 training profile, 112 SMs: products 830-1100 TFLOP/s for large K, grouped ones 900-1100, FP32
 // weight gradients 620-670, attention forward 556 (causal).  Only the weight gradients were used to fit.
 TEST(Calibration, RatesOfTheV3TrainingProfile) {
-  const auto model = calibrated(load_gpu("h800"));
+  const auto model = calibrated(spec::load_gpu("h800"));
   const GpuShare share{112, 1};
   for (const Gemm& g : {fp8(4096, 7168, 16384), fp8(4096, 16384, 7168), fp8(4096, 4096, 7168)}) {
     EXPECT_GT(rate(*model, g, share), 830) << describe(g);
@@ -42,11 +42,11 @@ TEST(Calibration, RatesOfTheV3TrainingProfile) {
   }
   const std::vector<std::int64_t> rows(4, 8192);
   GroupedGemm grouped;
-  grouped.rows = rows, grouped.n = 4096, grouped.k = 7168, grouped.dtype = Dtype::fp8;
+  grouped.rows = rows, grouped.n = 4096, grouped.k = 7168, grouped.dtype = spec::Dtype::fp8;
   EXPECT_GT(rate(*model, grouped, share), 900);
   EXPECT_LT(rate(*model, grouped, share), 1100);
   const AttentionWork work{1, 4096, 4096, 4096, 4096.0 * 4096 / 2};
-  const AttentionHeads heads{AttentionKind::mla, 128, 128, 192, 128, false};
+  const AttentionHeads heads{spec::AttentionKind::mla, 128, 128, 192, 128, false};
   EXPECT_NEAR(rate(*model, AttentionPrefill{heads, work}, share), 556, 0.06 * 556);
   Gemm gradient = fp8(7168, 16384, 4096);
   gradient.fp32_accumulate = true;
@@ -55,26 +55,26 @@ TEST(Calibration, RatesOfTheV3TrainingProfile) {
 
 // What slows FP8 weight gradients down is rescaling blocks; a BF16 one only writes wider results.
 TEST(Calibration, WeightGradientsInBf16KeepTheRateOfTheirProduct) {
-  const auto model = calibrated(load_gpu("h100"));
-  for (const Dtype dtype : {Dtype::bf16, Dtype::fp8}) {
+  const auto model = calibrated(spec::load_gpu("h100"));
+  for (const spec::Dtype dtype : {spec::Dtype::bf16, spec::Dtype::fp8}) {
     const Gemm product{.m = 13312, .n = 16384, .k = 8192, .dtype = dtype};
     Gemm gradient = product;
     gradient.fp32_accumulate = true;
     const double ratio = rate(*model, gradient) / rate(*model, product);
-    EXPECT_LT(ratio, dtype == Dtype::bf16 ? 1 : 0.75);
-    EXPECT_GT(ratio, dtype == Dtype::bf16 ? 0.9 : 0.5);
+    EXPECT_LT(ratio, dtype == spec::Dtype::bf16 ? 1 : 0.75);
+    EXPECT_GT(ratio, dtype == spec::Dtype::bf16 ? 0.9 : 0.5);
   }
 }
 
 // Weights in 4 bits: what is bound by reading them is faster, what is bound by arithmetic is not.
 TEST(Calibration, NarrowWeightsAreReadFasterAndComputedAsBefore) {
-  const auto model = calibrated(load_gpu("h800"));
+  const auto model = calibrated(spec::load_gpu("h800"));
   const std::vector<std::int64_t> few(8, 4), many(8, 4096);
   for (const auto& rows : {few, many}) {
     GroupedGemm wide;
     wide.rows = rows, wide.n = 5760, wide.k = 2880;
     GroupedGemm narrow = wide;
-    narrow.weights = Dtype::fp4;
+    narrow.weights = spec::Dtype::fp4;
     EXPECT_EQ(flops_of(narrow).v, flops_of(wide).v);
     EXPECT_EQ(bytes_of(wide).v - bytes_of(narrow).v, 8 * 5760 * (2880 * 2 - 2880 / 32 * 17));
     const double ratio = model->cost(wide).time / model->cost(narrow).time;
@@ -85,9 +85,9 @@ TEST(Calibration, NarrowWeightsAreReadFasterAndComputedAsBefore) {
 
 // FlashMLA README: up to 660 TFLOP/s when bound by arithmetic, up to 3000 GB/s when bound by memory.
 TEST(Calibration, LatentDecodingStaysBelowItsPublishedBest) {
-  const auto model = calibrated(load_gpu("h800"));
+  const auto model = calibrated(spec::load_gpu("h800"));
   const auto decode = [](int heads) {
-    return AttentionDecode{{AttentionKind::mla, heads, 1, 576, 512, true},
+    return AttentionDecode{{spec::AttentionKind::mla, heads, 1, 576, 512, true},
                            {128, 128, 128 * 16384, 16384, 128.0 * 16384}};
   };
   EXPECT_LT(rate(*model, decode(128)), 660);
@@ -98,14 +98,14 @@ TEST(Calibration, LatentDecodingStaysBelowItsPublishedBest) {
 }
 
 TEST(Calibration, OtherGenerationsBorrowAndSaySo) {
-  const auto b200 = calibrated(load_gpu("b200"));
+  const auto b200 = calibrated(spec::load_gpu("b200"));
   EXPECT_TRUE(b200->cost(fp8(4096, 4096, 7168)).from.borrowed);
   EXPECT_NE(b200->source().find("nothing measured on blackwell: efficiencies of hopper"), std::string::npos);
-  EXPECT_FALSE(calibrated(load_gpu("h20"))->cost(fp8(4096, 4096, 7168)).from.borrowed);
+  EXPECT_FALSE(calibrated(spec::load_gpu("h20"))->cost(fp8(4096, 4096, 7168)).from.borrowed);
 }
 
 TEST(Calibration, SaysHowFarOutsideTheFittedShapesAKernelIs) {
-  const auto model = calibrated(load_gpu("h800"));
+  const auto model = calibrated(spec::load_gpu("h800"));
   EXPECT_EQ(model->cost(fp8(4096, 4096, 7168)).from.origin, Origin::interpolated);
   const Cost wide = model->cost(fp8(4096, 4096, 65536));  // fitted up to K = 16384
   EXPECT_EQ(wide.from.origin, Origin::extrapolated);
@@ -119,7 +119,7 @@ TEST(Calibration, SaysHowFarOutsideTheFittedShapesAKernelIs) {
 // A product four times outside its range for all of the run, and once a copy a hundred times outside: the product
 // counts.
 TEST(Calibration, NamesTheExtrapolationThatTakesTime) {
-  const auto model = calibrated(load_gpu("h800"));
+  const auto model = calibrated(spec::load_gpu("h800"));
   KernelCosts costs(*model);
   const MemoryOp tiny{MemoryKind::copy, {2}};
   ASSERT_GT(model->cost(tiny).from.beyond, 100);
@@ -134,7 +134,7 @@ TEST(Calibration, NamesTheExtrapolationThatTakesTime) {
 
 // What no table holds says whose efficiencies it takes.
 TEST(Calibration, SaysWhoseEfficienciesItTakes) {
-  const auto model = calibrated(load_gpu("h800"));
+  const auto model = calibrated(spec::load_gpu("h800"));
   const auto lender = [&](const Kernel& k) {
     const Provenance from = model->cost(k).from;
     EXPECT_EQ(from.origin == Origin::equation, from.lender != Lender::none) << describe(k);
@@ -144,19 +144,19 @@ TEST(Calibration, SaysWhoseEfficienciesItTakes) {
   EXPECT_EQ(lender(Gemm{.m = 4096, .n = 4096, .k = 7168}), Lender::fp8_products);
   const std::vector<std::int64_t> rows(4, 256);
   GroupedGemm grouped;
-  grouped.rows = rows, grouped.n = 4096, grouped.k = 7168, grouped.dtype = Dtype::fp8;
+  grouped.rows = rows, grouped.n = 4096, grouped.k = 7168, grouped.dtype = spec::Dtype::fp8;
   EXPECT_EQ(lender(grouped), Lender::none);
-  grouped.dtype = Dtype::bf16;
+  grouped.dtype = spec::Dtype::bf16;
   EXPECT_EQ(lender(grouped), Lender::fp8_products);
-  const AttentionHeads expanded{AttentionKind::mla, 128, 128, 192, 128, false},
-      gqa{AttentionKind::gqa, 32, 8, 128, 128}, absorbed{AttentionKind::mla, 128, 1, 576, 512, true};
+  const AttentionHeads expanded{spec::AttentionKind::mla, 128, 128, 192, 128, false},
+      gqa{spec::AttentionKind::gqa, 32, 8, 128, 128}, absorbed{spec::AttentionKind::mla, 128, 1, 576, 512, true};
   const AttentionWork prompt{1, 4096, 4096, 4096, 4096.0 * 4096 / 2}, step{64, 64, 64 * 4096, 4096, 64 * 4096.0};
   EXPECT_EQ(lender(AttentionPrefill{expanded, prompt}), Lender::none);
   EXPECT_EQ(lender(AttentionPrefill{gqa, prompt}), Lender::latent_attention);
   EXPECT_EQ(lender(AttentionBackward{expanded, prompt}), Lender::none);
   EXPECT_EQ(lender(AttentionBackward{gqa, prompt}), Lender::latent_attention);
   EXPECT_EQ(lender(AttentionDecode{absorbed, step}), Lender::none);
-  EXPECT_EQ(lender(AttentionDecode{absorbed, step, Dtype::bf16, Dtype::fp8}), Lender::latent_attention);
+  EXPECT_EQ(lender(AttentionDecode{absorbed, step, spec::Dtype::bf16, spec::Dtype::fp8}), Lender::latent_attention);
   EXPECT_EQ(lender(AttentionDecode{gqa, step}), Lender::latent_attention);
   EXPECT_EQ(lender(MemoryOp{MemoryKind::norm, {10'000'000}}), Lender::none);
   EXPECT_EQ(lender(MemoryOp{MemoryKind::optimizer, {10'000'000}}), Lender::other_moves);
@@ -168,7 +168,7 @@ TEST(Calibration, SaysWhoseEfficienciesItTakes) {
 
 // Rates that no parameter comes from, of the committed calibration: README.md gives the list.
 TEST(Calibration, PublishedRatesAreNear) {
-  const std::vector<RateCheck> rates = published_rates(load_calibration("kernels-hopper"), load_gpu("h800"));
+  const std::vector<RateCheck> rates = published_rates(load_calibration("kernels-hopper"), spec::load_gpu("h800"));
   EXPECT_GE(rates.size(), 25u);
   for (const RateCheck& r : rates) {
     EXPECT_GT(r.predicted, 0) << r.kernel;
@@ -180,13 +180,13 @@ TEST(Calibration, PublishedRatesAreNear) {
 // The shapes of one layer as seen in the published training profile: T = 4096, four experts of 8192 rows.
 TEST(Inventory, TheV3TrainingLayerHasThePublishedProducts) {
   ExplainRequest r;
-  r.model = load_model("deepseek-v3");
+  r.model = spec::load_model("deepseek-v3");
   r.phase = StepPhase::training;
   r.expert_parallel = 64;
   r.options.training = true;
-  r.options.precision.linear = Dtype::fp8;
+  r.options.precision.linear = spec::Dtype::fp8;
   r.options.recompute = {true, true, true, false};
-  const auto model = calibrated(load_gpu("h800"));
+  const auto model = calibrated(spec::load_gpu("h800"));
   const Explanation e = explain(r, *model);
   const auto has = [&](std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k) {
     return std::ranges::any_of(e.operations, [&](const ExplainedOperation& x) {
@@ -258,7 +258,7 @@ TEST(Measurements, RowsThatWaitedForTheirHostAreKnown) {
 // 100 MB walked through again and again: none stays in a cache a tenth as large, all in one that holds them; and runs
 // beyond the burst are priced at the sustained clock.
 TEST(Measurements, HarnessKeepsDataInTheCacheAndHeatsTheGpu) {
-  const Gpu gpu = load_gpu("h800");
+  const spec::Gpu gpu = spec::load_gpu("h800");
   const Calibration c = load_calibration("kernels-hopper");
   Sample s;
   s.harness = Harness::graph;
@@ -267,7 +267,7 @@ TEST(Measurements, HarnessKeepsDataInTheCacheAndHeatsTheGpu) {
   EXPECT_NEAR(predict(s, gpu, c, {.cache = 10e6}), cold, cold * 1e-3);
   EXPECT_LT(predict(s, gpu, c, {.cache = 200e6, .cached = 2}), 0.6 * cold);
   s.harness = Harness::eager;
-  s.sequences = {{Gemm{.m = 8192, .n = 8192, .k = 8192, .dtype = Dtype::fp8}}};
+  s.sequences = {{Gemm{.m = 8192, .n = 8192, .k = 8192, .dtype = spec::Dtype::fp8}}};
   s.repeats = 1000;
   const double fresh = predict(s, gpu, c, {}), hot = predict(s, gpu, c, {.burst = 0});
   EXPECT_GT(hot, 1.05 * fresh);
@@ -287,7 +287,7 @@ TEST(Measurements, ARealKernelGainsFromAnUnevenCut) {
 TEST(Calibration, HoldsOnTheTableItWasFittedTo) {
   const std::string table = SOURCE_DIR "/../shared/facts/gemm_fp8_h800.csv";
   if (!std::filesystem::exists(table)) GTEST_SKIP() << "the measurement tables are not here";
-  const Gpu gpu = load_gpu("h800");
+  const spec::Gpu gpu = spec::load_gpu("h800");
   const Calibration calibration = load_calibration("kernels-hopper");
   std::vector<std::pair<double, std::string>> errors;
   for (const Sample& s : read_gemm_table(table))
@@ -297,4 +297,4 @@ TEST(Calibration, HoldsOnTheTableItWasFittedTo) {
   EXPECT_LT(r.worst, 0.12) << r.worst_shape;
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::compute

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <vector>
 
-#include "compute/inventory.h"
+#include "compute/layers/inventory.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::compute {
 namespace {
 constexpr std::int64_t kTokens = 4096, kRows = 32768;
 
@@ -16,7 +16,7 @@ class V3Layer : public testing::Test {
  protected:
   V3Layer() {
     options.training = true;
-    options.precision.linear = Dtype::fp8;
+    options.precision.linear = spec::Dtype::fp8;
     options.recompute = {true, true, true, false};
   }
   std::vector<Operation> operations(std::initializer_list<LayerPart> parts, Pass pass) const {
@@ -37,9 +37,9 @@ class V3Layer : public testing::Test {
     }));
   }
   static Bytes cast(std::int64_t elements) {
-    return tensor_bytes(elements, Dtype::bf16) + tensor_bytes(elements, Dtype::fp8);
+    return tensor_bytes(elements, spec::Dtype::bf16) + tensor_bytes(elements, spec::Dtype::fp8);
   }
-  Model model = load_model("deepseek-v3");
+  spec::Model model = spec::load_model("deepseek-v3");
   Batch batch = training_batch(model, kTokens);
   std::vector<std::int64_t> rows = std::vector<std::int64_t>(4, kRows / 4);
   LayerOptions options;
@@ -106,4 +106,4 @@ TEST_F(V3Layer, WeightGradients) {
   EXPECT_EQ(list.size(), 4);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::compute

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 
 struct Part {
@@ -71,4 +71,4 @@ TEST(Config, HelpListsKeysDefaultsAndNestedStructs) {
   EXPECT_NE(help.find("      delay                default 2 us             a delay\n"), std::string::npos) << help;
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::core

@@ -9,28 +9,40 @@
 namespace {
 namespace fs = std::filesystem;
 
-// The folders of sim/ and what each may include; sim/README.md shows the same table.
-const std::set<std::string> kModels = {"routing", "spec", "record", "formats", "core"};
-const std::map<std::string, std::set<std::string>> kMayInclude = {
+// The rooms of sim/ and what each may include; sim/README.md shows the same table.
+using Names = std::set<std::string>;
+
+Names with(Names more, const Names& below) {
+  more.insert(below.begin(), below.end());
+  return more;
+}
+
+const Names kFiles = {"formats", "core"};
+const Names kShapes = with({"spec", "results"}, kFiles);
+const Names kTraffic = with({"exchange", "routing"}, kShapes);
+const Names kStep = with({"placement", "network", "compute"}, kTraffic);
+const Names kStudy = with({"schedule", "forward"}, kStep);
+const Names kRun = with({"passes", "training", "placing", "serving", "recording", "numerics"}, kStudy);
+const std::map<std::string, Names> kMayInclude = {
     {"core", {}},
     {"formats", {"core"}},
-    {"spec", {"formats", "core"}},
-    {"record", {"core"}},
-    {"numerics", {"spec", "record", "formats", "core"}},
-    {"routing", {"numerics", "spec", "record", "formats", "core"}},
-    {"placement", kModels},
-    {"network", {"routing", "spec", "record", "core"}},
-    {"compute", kModels},
-    {"schedule", {"placement", "network", "compute", "routing", "spec", "record", "core"}},
-    {"training", {"schedule", "placement", "network", "compute", "routing", "spec", "record", "core"}},
-    {"serving", {"schedule", "placement", "network", "compute", "routing", "spec", "record", "formats", "core"}},
-    {"study",
-     {"training", "serving", "schedule", "placement", "network", "compute", "routing", "numerics", "spec", "record",
-      "formats", "core"}},
-    {"report", {"record", "core"}},
-    {"cli",
-     {"report", "study", "training", "serving", "schedule", "placement", "network", "compute", "routing", "numerics",
-      "spec", "record", "formats", "core"}},
+    {"results", {"core"}},
+    {"spec", kFiles},
+    {"numerics", kShapes},
+    {"routing", with({"numerics"}, kShapes)},
+    {"exchange", with({"routing"}, kShapes)},
+    {"network", kTraffic},
+    {"compute", kTraffic},
+    {"placement", kTraffic},
+    {"forward", kStep},
+    {"schedule", with({"forward"}, kStep)},
+    {"passes", kStudy},
+    {"training", kStudy},
+    {"placing", kStudy},
+    {"serving", kStudy},
+    {"recording", with({"routing", "numerics"}, kShapes)},
+    {"runs", kRun},
+    {"cli", with({"runs"}, kRun)},
 };
 
 // Rooms inside a folder, and what each may include of that folder besides itself; a file that lies in none is the
@@ -50,9 +62,9 @@ const std::map<std::string, Rooms> kRooms = {
 
 // Third-party headers and the one folder (or the few) that may include them.
 const std::map<std::string, std::set<std::string>> kThirdParty = {
-    {"yaml-cpp/", {"core"}},      {"sqlite3.h", {"record"}},  {"zstd.h", {"record"}},
+    {"yaml-cpp/", {"core"}},      {"sqlite3.h", {"results"}},  {"zstd.h", {"results"}},
     {"cblas.h", {"numerics"}},    {"CLI/", {"cli"}},          {"boost/", {"network", "placement"}},
-    {"glpk.h", {"placement"}},    {"zlib.h", {"formats"}},    {"pcre2.h", {"numerics"}},
+    {"glpk.h", {"exchange"}},    {"zlib.h", {"formats"}},    {"pcre2.h", {"numerics"}},
     {"utf8proc.h", {"numerics"}}, {"nlohmann/", {"formats"}},
 };
 

@@ -9,7 +9,7 @@
 #include "core/config.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 namespace fs = std::filesystem;
 
@@ -74,4 +74,4 @@ TEST_F(Paths, EntriesOfACatalogueAreFoundInItsSubFolderToo) {
   EXPECT_TRUE(catalogue_file("hardware", "h800", "gpu", by).ends_with("hardware/h800.yaml"));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::core

@@ -4,7 +4,7 @@
 #include "core/ceil_div.h"
 #include "core/splitmix.h"
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 TEST(CeilDiv, RoundsUpInTheTypeOfWhatIsDivided) {
   static_assert(ceil_div(0, 4) == 0 && ceil_div(1, 4) == 1 && ceil_div(4, 4) == 1 && ceil_div(5, 4) == 2);
@@ -19,4 +19,4 @@ TEST(SplitMix, IsThePublishedOne) {
   EXPECT_EQ(split_mix(1234567 + kSplitMixStep), 6457827717110365317u);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::core

@@ -1,7 +1,7 @@
 // What support/main.cpp promises every test.
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 namespace fs = std::filesystem;
 
@@ -33,4 +33,4 @@ TEST(TemporaryFolder, IsEmptyOfNoKnownNameAndGoes) {
   EXPECT_EQ(fs::exists(gone), keep_temporary_files());
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::core

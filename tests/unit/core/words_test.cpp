@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace moesim {
+namespace moesim::core {
 namespace {
 TEST(Counted, KnowsOneFromMany) {
   EXPECT_EQ(counted(1, "request"), "1 request");
@@ -10,4 +10,4 @@ TEST(Counted, KnowsOneFromMany) {
   EXPECT_EQ(counted(std::size_t{2}, "pass"), "2 passes");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::core

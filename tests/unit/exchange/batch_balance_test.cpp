@@ -8,7 +8,7 @@
 #include "core/random.h"
 #include "exchange/replica_choice.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 
 std::int64_t slowest(const ExpertMap& map, std::span<const std::int32_t> slot_rows) {
@@ -100,7 +100,7 @@ TEST(BatchBalance, EqualsTheMaximalFlowWithinTheRounding) {
 TEST(BatchBalance, SplitsEverySourcesRows) {
   Random random(1, "rows");
   const ExpertMap map = copied_map(random);
-  Traffic traffic;
+  routing::Traffic traffic;
   traffic.router = {16, 2, 1, 1};
   traffic.sources = 4;
   std::vector<std::int64_t> rows(16, 0);
@@ -120,4 +120,4 @@ TEST(BatchBalance, SplitsEverySourcesRows) {
   EXPECT_EQ(total, balanced_slot_rows(map, rows));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -5,7 +5,7 @@
 #include "routing/trace.h"
 #include "routing/traffic.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 TEST(ExpertMap, ReplicasAreTheSlotsOfAnExpertInOrder) {
   const ExpertMap map{3, 2, 3, {0, 1, 2, 2, -1, 0}};
@@ -33,4 +33,4 @@ TEST(ExpertMap, CheckNamesTheExpertWithoutASlot) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -2,7 +2,7 @@
 
 #include "exchange/replica_choice.h"
 
-namespace moesim {
+namespace moesim::exchange {
 namespace {
 Config choice(const std::string& text) {
   return Config::from_text("placement:\n  replica_choice: " + text + "\n", "s.yaml")
@@ -30,10 +30,10 @@ TEST(ReplicaSpec, RefusesWhatIsNoChoiceWhereItStands) {
 TEST(ReplicaSpec, UnnamedIsNearest) {
   // One expert in both slots of two GPUs.
   const ExpertMap map{1, 2, 1, {0, 0}};
-  Traffic traffic;
+  routing::Traffic traffic;
   traffic.tokens = {4, 2};
   traffic.choices.assign(6, 0);
-  count_rows({1, 1, 1, 1}, traffic);
+  routing::count_rows({1, 1, 1, 1}, traffic);
   const auto split = [&](const ReplicaSpec& spec) {
     std::vector<std::int32_t> out(4);
     spec.make(map, {2, 1})->split(traffic, out);
@@ -53,4 +53,4 @@ TEST(ReplicaSpec, ClosedFormsTakeOnlyEvenSharesWhereThereIsAChoice) {
   EXPECT_EQ(message([] { ReplicaSpec{}.only_even("serving", true); }), "accepted");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::exchange

@@ -7,7 +7,7 @@
 #include "core/config_error.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 using Line = std::pair<std::uint64_t, std::string>;
 std::vector<Line> lines_of(LineFile lines) {
@@ -67,4 +67,4 @@ TEST(Csv, MessagesNameTheColumn) {
   EXPECT_EQ(error_of([&] { csv.next(); }), "t:3: expected 2 cells as in the header, got 1");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -4,7 +4,7 @@
 
 #include "core/config_error.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 template <class Act>
 std::string error_of(Act&& act) {
@@ -40,4 +40,4 @@ TEST(Json, WhatIsNoneIsRefusedWithItsByte) {
   EXPECT_TRUE(is_json(std::string(100, '[') + std::string(100, ']')));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -5,7 +5,7 @@
 #include "core/config_error.h"
 #include "support/byte_builders.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 using namespace bytes;
 
@@ -33,4 +33,4 @@ TEST(Npy, FortranOrderAndHalfPrecisionReadAsTheSameNumbers) {
   EXPECT_EQ(c, fortran);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::formats

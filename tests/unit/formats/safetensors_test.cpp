@@ -8,7 +8,7 @@
 #include "core/files.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::formats {
 namespace {
 
 class Safetensors : public testing::Test {
@@ -122,4 +122,4 @@ TEST_F(Safetensors, AFolderIsOneFileOrTheShardsOfItsIndex) {
   EXPECT_EQ(error(), path("m-3.safetensors") + ": tensor a is also in " + path("m-1.safetensors"));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::formats

@@ -5,77 +5,77 @@
 #include "forward/precision.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::forward {
 namespace {
 
 struct Release {
   const char *model, *gpu;
-  std::optional<StepPhase> phase;
-  Precisions expected;
+  std::optional<compute::StepPhase> phase;
+  compute::Precisions expected;
 };
 
 TEST(Precision, IsAsReleasedWhereTheGpuHasItElseBf16) {
-  const Precisions bf16, fp8{.linear = Dtype::fp8}, fp4{.experts = Dtype::fp4};
-  const Precisions widened{.experts = Dtype::bf16, .expert_weights = Dtype::fp4};
-  const Release releases[] = {{"deepseek-v3", "h800", StepPhase::prefill, fp8},
-                              {"deepseek-v3", "h800", StepPhase::training, fp8},
+  const compute::Precisions bf16, fp8{.linear = spec::Dtype::fp8}, fp4{.experts = spec::Dtype::fp4};
+  const compute::Precisions widened{.experts = spec::Dtype::bf16, .expert_weights = spec::Dtype::fp4};
+  const Release releases[] = {{"deepseek-v3", "h800", compute::StepPhase::prefill, fp8},
+                              {"deepseek-v3", "h800", compute::StepPhase::training, fp8},
                               {"deepseek-v3", "h800", {}, fp8},
-                              {"deepseek-v3", "a100", StepPhase::decode, bf16},
-                              {"deepseek-v3", "a100", StepPhase::training, bf16},
-                              {"deepseek-v2", "h800", StepPhase::decode, bf16},
-                              {"llama-2-70b", "h100", StepPhase::prefill, bf16},  // FP16 has BF16's kernels
-                              {"gpt-oss-120b", "h100", StepPhase::decode, widened},
+                              {"deepseek-v3", "a100", compute::StepPhase::decode, bf16},
+                              {"deepseek-v3", "a100", compute::StepPhase::training, bf16},
+                              {"deepseek-v2", "h800", compute::StepPhase::decode, bf16},
+                              {"llama-2-70b", "h100", compute::StepPhase::prefill, bf16},  // FP16 has BF16's kernels
+                              {"gpt-oss-120b", "h100", compute::StepPhase::decode, widened},
                               {"gpt-oss-120b", "a100", {}, widened},
-                              {"gpt-oss-120b", "b200", StepPhase::decode, fp4},
-                              {"gpt-oss-120b", "b200", StepPhase::training, bf16},
-                              {"gpt-oss-120b", "h100", StepPhase::training, bf16}};
+                              {"gpt-oss-120b", "b200", compute::StepPhase::decode, fp4},
+                              {"gpt-oss-120b", "b200", compute::StepPhase::training, bf16},
+                              {"gpt-oss-120b", "h100", compute::StepPhase::training, bf16}};
   for (const Release& r : releases)
-    EXPECT_EQ(released_precision(load_model(r.model), load_gpu(r.gpu), r.phase), r.expected)
+    EXPECT_EQ(released_precision(spec::load_model(r.model), spec::load_gpu(r.gpu), r.phase), r.expected)
         << r.model << " on " << r.gpu;
 }
 
 TEST(Precision, WhatIsAskedGoesFirstAndExpertsFollowLinearLayers) {
-  const Gpu h100 = load_gpu("h100"), b200 = load_gpu("b200");
-  const auto of = [](const char* model, const Gpu& gpu, const AskedPrecision& asked) {
-    return choose_precision(asked, load_model(model), gpu, StepPhase::decode, Unsaid::as_released).formats;
+  const spec::Gpu h100 = spec::load_gpu("h100"), b200 = spec::load_gpu("b200");
+  const auto of = [](const char* model, const spec::Gpu& gpu, const AskedPrecision& asked) {
+    return choose_precision(asked, spec::load_model(model), gpu, compute::StepPhase::decode, Unsaid::as_released).formats;
   };
-  EXPECT_EQ(of("deepseek-v3", h100, {.linear = Dtype::bf16}), Precisions{});
-  EXPECT_EQ(of("deepseek-v3", h100, {.kv_cache = Dtype::fp8}),
-            (Precisions{.linear = Dtype::fp8, .kv_cache = Dtype::fp8}));
-  EXPECT_EQ(of("gpt-oss-120b", b200, {.linear = Dtype::fp8}), Precisions{.linear = Dtype::fp8});
+  EXPECT_EQ(of("deepseek-v3", h100, {.linear = spec::Dtype::bf16}), compute::Precisions{});
+  EXPECT_EQ(of("deepseek-v3", h100, {.kv_cache = spec::Dtype::fp8}),
+            (compute::Precisions{.linear = spec::Dtype::fp8, .kv_cache = spec::Dtype::fp8}));
+  EXPECT_EQ(of("gpt-oss-120b", b200, {.linear = spec::Dtype::fp8}), compute::Precisions{.linear = spec::Dtype::fp8});
   // Weights that the GPU cannot multiply stay as stored, whatever they are widened to.
-  EXPECT_EQ(of("gpt-oss-120b", h100, {.linear = Dtype::fp8}),
-            (Precisions{.linear = Dtype::fp8, .expert_weights = Dtype::fp4}));
-  EXPECT_EQ(of("gpt-oss-120b", h100, {.linear = Dtype::bf16, .expert_weights = Dtype::bf16}),
-            Precisions{.expert_weights = Dtype::bf16});
+  EXPECT_EQ(of("gpt-oss-120b", h100, {.linear = spec::Dtype::fp8}),
+            (compute::Precisions{.linear = spec::Dtype::fp8, .expert_weights = spec::Dtype::fp4}));
+  EXPECT_EQ(of("gpt-oss-120b", h100, {.linear = spec::Dtype::bf16, .expert_weights = spec::Dtype::bf16}),
+            compute::Precisions{.expert_weights = spec::Dtype::bf16});
 }
 
 TEST(Precision, SaysWhatItIsAndWhy) {
-  const auto said = [](const char* model, const char* gpu, std::optional<StepPhase> phase,
+  const auto said = [](const char* model, const char* gpu, std::optional<compute::StepPhase> phase,
                        const AskedPrecision& asked) {
     const ChosenPrecision chosen =
-        choose_precision(asked, load_model(model), load_gpu(gpu), phase, Unsaid::as_released);
+        choose_precision(asked, spec::load_model(model), spec::load_gpu(gpu), phase, Unsaid::as_released);
     return formats_text(chosen.formats) + " (" + chosen.reason + ")";
   };
   EXPECT_EQ(said("deepseek-v3", "h800", {}, {}), "fp8 (as released)");
   EXPECT_EQ(said("deepseek-v3", "a100", {}, {}), "bf16 (released in fp8, which a100 lacks)");
-  EXPECT_EQ(said("deepseek-v3", "h800", {}, {.linear = Dtype::bf16}), "bf16 (as asked)");
-  EXPECT_EQ(said("deepseek-v3", "h800", {}, {.kv_cache = Dtype::fp8}),
+  EXPECT_EQ(said("deepseek-v3", "h800", {}, {.linear = spec::Dtype::bf16}), "bf16 (as asked)");
+  EXPECT_EQ(said("deepseek-v3", "h800", {}, {.kv_cache = spec::Dtype::fp8}),
             "fp8, cache fp8 (as released; kv_cache as asked)");
   EXPECT_EQ(said("llama-2-70b", "h100", {}, {}), "bf16 (released in fp16)");
   EXPECT_EQ(said("gpt-oss-120b", "b200", {}, {}), "bf16, experts fp4 (as released)");
   EXPECT_EQ(said("gpt-oss-120b", "h100", {}, {}),
             "bf16, expert weights fp4 (released in fp4, which h100 lacks: widened as it is read)");
-  EXPECT_EQ(said("gpt-oss-120b", "b200", StepPhase::training, {}),
+  EXPECT_EQ(said("gpt-oss-120b", "b200", compute::StepPhase::training, {}),
             "bf16 (released in fp4, which is made after training)");
 }
 
 TEST(Precision, IsRefusedWhereTheGpuLacksIt) {
   const Config config = Config::from_text("{precision: {linear: bf16, experts: fp8}}", "s.yaml");
-  const Precisions precision{.experts = Dtype::fp8};
-  EXPECT_NO_THROW(check_precision(config, precision, load_gpu("h800")));
+  const compute::Precisions precision{.experts = spec::Dtype::fp8};
+  EXPECT_NO_THROW(check_precision(config, precision, spec::load_gpu("h800")));
   try {
-    check_precision(config, precision, load_gpu("a100"));
+    check_precision(config, precision, spec::load_gpu("a100"));
     FAIL() << "FP8 on an A100";
   } catch (const ConfigError& e) {
     EXPECT_STREQ(e.what(), "s.yaml:1:37: precision.experts: a100 has no fp8 arithmetic");
@@ -84,64 +84,64 @@ TEST(Precision, IsRefusedWhereTheGpuLacksIt) {
 
 class Setup : public testing::Test {
  protected:
-  StepQuestion question(std::optional<StepPhase> phase) {
-    return {.model = model_, .gpu = gpu_, .phase = phase, .precision = {{.linear = Dtype::fp8}, ""}};
+  StepQuestion question(std::optional<compute::StepPhase> phase) {
+    return {.model = model_, .gpu = gpu_, .phase = phase, .precision = {{.linear = spec::Dtype::fp8}, ""}};
   }
-  const Model model_ = load_model("deepseek-v3");
-  const Gpu gpu_ = load_gpu("h800");
+  const spec::Model model_ = spec::load_model("deepseek-v3");
+  const spec::Gpu gpu_ = spec::load_gpu("h800");
 };
 
 TEST_F(Setup, DecodingIsReplayedMaskedAndExchangesOverAdapters) {
-  const StepSetup s = set_up(question(StepPhase::decode));
+  const StepSetup s = set_up(question(compute::StepPhase::decode));
   EXPECT_TRUE(s.options.graphs);
-  EXPECT_EQ(s.options.layout, GroupLayout::masked);
+  EXPECT_EQ(s.options.layout, compute::GroupLayout::masked);
   EXPECT_FALSE(s.any_layout);
-  EXPECT_EQ(s.dispatch.kernel, ExchangeKernel::low_latency);
-  EXPECT_EQ(s.combine.kernel, ExchangeKernel::low_latency);
+  EXPECT_EQ(s.dispatch.kernel, network::ExchangeKernel::low_latency);
+  EXPECT_EQ(s.combine.kernel, network::ExchangeKernel::low_latency);
 }
 
 TEST_F(Setup, EverythingElseLaunchesContiguousRowsAndExchangesWithSms) {
-  for (const std::optional<StepPhase> phase :
-       {std::optional(StepPhase::prefill), std::optional(StepPhase::training), {}}) {
+  for (const std::optional<compute::StepPhase> phase :
+       {std::optional(compute::StepPhase::prefill), std::optional(compute::StepPhase::training), {}}) {
     const StepSetup s = set_up(question(phase));
     EXPECT_FALSE(s.options.graphs);
-    EXPECT_EQ(s.options.layout, GroupLayout::contiguous);
-    EXPECT_EQ(s.options.training, phase == StepPhase::training);
+    EXPECT_EQ(s.options.layout, compute::GroupLayout::contiguous);
+    EXPECT_EQ(s.options.training, phase == compute::StepPhase::training);
     EXPECT_EQ(s.any_layout, !phase);
-    EXPECT_EQ(s.dispatch.kernel, ExchangeKernel::normal);
+    EXPECT_EQ(s.dispatch.kernel, network::ExchangeKernel::normal);
   }
 }
 
 TEST_F(Setup, RowsGoOutAsTheExpertsComputeAndComeBackInBf16) {
-  StepQuestion q = question(StepPhase::prefill);
-  EXPECT_EQ(set_up(q).dispatch.row, fp8_row(7168));
-  EXPECT_EQ(set_up(q).combine.row, bf16_row(7168));
-  q.precision.formats.experts = Dtype::bf16;
-  EXPECT_EQ(set_up(q).dispatch.row, bf16_row(7168));
-  q.precision.formats = {.experts = Dtype::fp4};  // no exchange sends FP4
-  EXPECT_EQ(set_up(q).dispatch.row, bf16_row(7168));
+  StepQuestion q = question(compute::StepPhase::prefill);
+  EXPECT_EQ(set_up(q).dispatch.row, network::fp8_row(7168));
+  EXPECT_EQ(set_up(q).combine.row, network::bf16_row(7168));
+  q.precision.formats.experts = spec::Dtype::bf16;
+  EXPECT_EQ(set_up(q).dispatch.row, network::bf16_row(7168));
+  q.precision.formats = {.experts = spec::Dtype::fp4};  // no exchange sends FP4
+  EXPECT_EQ(set_up(q).dispatch.row, network::bf16_row(7168));
 }
 
 TEST_F(Setup, OnlyANormalExchangeThatOverlapsTakesSms) {
-  StepQuestion q = question(StepPhase::prefill);
+  StepQuestion q = question(compute::StepPhase::prefill);
   q.exchange_sms = 24;
-  EXPECT_EQ(set_up(q).beside, GpuShare{});
+  EXPECT_EQ(set_up(q).beside, compute::GpuShare{});
   q.overlapped = true;
   EXPECT_EQ(set_up(q).beside.sms, 132 - 24);
-  q.exchange = ExchangeKernel::low_latency;
-  EXPECT_EQ(set_up(q).beside, GpuShare{});
+  q.exchange = network::ExchangeKernel::low_latency;
+  EXPECT_EQ(set_up(q).beside, compute::GpuShare{});
 }
 
 TEST_F(Setup, WhatTheScenarioSaysGoesFirst) {
-  StepQuestion q = question(StepPhase::decode);
+  StepQuestion q = question(compute::StepPhase::decode);
   q.graphs = false;
-  q.exchange = ExchangeKernel::normal;
+  q.exchange = network::ExchangeKernel::normal;
   EXPECT_FALSE(set_up(q).options.graphs);
-  EXPECT_EQ(set_up(q).dispatch.kernel, ExchangeKernel::normal);
+  EXPECT_EQ(set_up(q).dispatch.kernel, network::ExchangeKernel::normal);
 }
 
 TEST_F(Setup, ATensorGroupSharesTokensUnlessEachHasThemAll) {
-  StepQuestion q = question(StepPhase::decode);
+  StepQuestion q = question(compute::StepPhase::decode);
   EXPECT_FALSE(set_up(q).options.sequence_parallel);
   q.tensor = 4;
   EXPECT_TRUE(set_up(q).options.sequence_parallel);
@@ -151,4 +151,4 @@ TEST_F(Setup, ATensorGroupSharesTokensUnlessEachHasThemAll) {
   EXPECT_EQ(set_up(q).options.expert_tensor, 4);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::forward

@@ -1,4 +1,4 @@
-#include "numerics/checkpoint.h"
+#include "numerics/weights/checkpoint.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include "numeric/numerics/test_models.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 
 /// All tensors of a tiny DeepSeek-V3 in memory, to be damaged one at a time and written out.
@@ -19,7 +19,7 @@ class CheckpointFiles : public testing::Test {
     add(outer_parts(model_), -1, -1);
     for (int layer = 0; layer < model_.layers; ++layer) {
       add(layer_parts(model_, layer), layer, -1);
-      for (int e = 0; has_experts(model_, layer) && e < model_.moe->experts; ++e) add(expert_parts(model_), layer, e);
+      for (int e = 0; spec::has_experts(model_, layer) && e < model_.moe->experts; ++e) add(expert_parts(model_), layer, e);
     }
   }
 
@@ -29,11 +29,11 @@ class CheckpointFiles : public testing::Test {
       std::vector<float>& values = values_[place.name];
       values.resize(std::size_t(p.size()));
       for (std::size_t i = 0; i < values.size(); ++i) values[i] = float(i % 7) - 3;
-      tensors_[place.name] = {StoredType::f32, place.shape, std::as_bytes(std::span(values))};
+      tensors_[place.name] = {formats::StoredType::f32, place.shape, std::as_bytes(std::span(values))};
     }
   }
   std::string file() const { return folder_.file("model.safetensors"); }
-  void write() { write_safetensors(file(), tensors_); }
+  void write() { formats::write_safetensors(file(), tensors_); }
   std::string error() {
     write();
     try {
@@ -48,9 +48,9 @@ class CheckpointFiles : public testing::Test {
   }
 
   TemporaryFolder folder_;
-  Model model_;
+  spec::Model model_;
   std::map<std::string, std::vector<float>> values_;
-  std::map<std::string, StoredTensor> tensors_;
+  std::map<std::string, formats::StoredTensor> tensors_;
 };
 
 const std::string kGate = "model.layers.1.mlp.experts.3.gate_proj.weight";
@@ -73,7 +73,7 @@ TEST_F(CheckpointFiles, NamesWhatDoesNotFitTheModel) {
   tensors_["model.layers.0.self_attn.rotary_emb.inv_freq"] = whole.at("model.norm.weight");  // of old releases
   EXPECT_EQ(error(), "no error");
   tensors_ = whole;
-  tensors_[kGate].type = StoredType::i32;
+  tensors_[kGate].type = formats::StoredType::i32;
   EXPECT_EQ(error(),
             file() + ": tensor " + kGate +
                 ": is stored as I32; expected F32, F16, BF16, F8_E4M3 with weight_scale_inv, or MXFP4 experts");
@@ -87,13 +87,13 @@ TEST_F(CheckpointFiles, NamesWeightsThatAreNotNumbers) {
 TEST_F(CheckpointFiles, Fp8NeedsOneScaleABlock) {
   std::vector<std::uint8_t> bytes(16 * 32, 0x38);  // 1.0
   bytes[33] = 0xC4;                                // -3.0
-  tensors_[kGate] = {StoredType::f8_e4m3, {16, 32}, std::as_bytes(std::span(bytes))};
+  tensors_[kGate] = {formats::StoredType::f8_e4m3, {16, 32}, std::as_bytes(std::span(bytes))};
   EXPECT_EQ(error(), file() + ": tensor " + kGate + ": is FP8, but " + kGate + "_scale_inv is missing");
   std::vector<float> scales{0.5F, 2};
-  tensors_[kGate + "_scale_inv"] = {StoredType::f32, {1, 2}, std::as_bytes(std::span(scales))};
+  tensors_[kGate + "_scale_inv"] = {formats::StoredType::f32, {1, 2}, std::as_bytes(std::span(scales))};
   EXPECT_EQ(error(), file() + ": tensor " + kGate +
                          "_scale_inv: expected F32 [1, 1], one scale a 128x128 block, got F32 [1, 2]");
-  tensors_[kGate + "_scale_inv"] = {StoredType::f32, {1, 1}, std::as_bytes(std::span(scales).first(1))};
+  tensors_[kGate + "_scale_inv"] = {formats::StoredType::f32, {1, 1}, std::as_bytes(std::span(scales).first(1))};
   EXPECT_EQ(error(), "no error");
   Checkpoint checkpoint(model_, folder_.path().string());
   WeightScratch scratch;
@@ -105,7 +105,7 @@ TEST_F(CheckpointFiles, Fp8NeedsOneScaleABlock) {
 TEST_F(CheckpointFiles, WhatDoesNotFitTheMemoryIsConvertedAnew) {
   std::vector<std::uint16_t> bits(16 * 32);
   for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = std::uint16_t(0x3F80 + i % 5);
-  tensors_[kGate] = {StoredType::bf16, {16, 32}, std::as_bytes(std::span(bits))};
+  tensors_[kGate] = {formats::StoredType::bf16, {16, 32}, std::as_bytes(std::span(bits))};
   write();
   Checkpoint none(model_, folder_.path().string(), Bytes{0}), plenty(model_, folder_.path().string());
   WeightScratch scratch;
@@ -116,22 +116,22 @@ TEST_F(CheckpointFiles, WhatDoesNotFitTheMemoryIsConvertedAnew) {
   EXPECT_EQ(plenty.kept().v, 16 * 32 * 4);
   EXPECT_EQ(expert_weights(model_, plenty, 1, 3, scratch).gate.matrix.data, kept);
   for (std::size_t i = 0; i < bits.size(); ++i) {
-    EXPECT_EQ(converted[i], from_bf16(bits[i]));
+    EXPECT_EQ(converted[i], formats::from_bf16(bits[i]));
     EXPECT_EQ(kept[i], converted[i]);
   }
 }
 
 TEST(NumberFormats, ReadExactly) {
-  EXPECT_EQ(from_bf16(0xC040), -3.0F);
-  EXPECT_EQ(from_fp16(0x3C00), 1.0F);
-  EXPECT_EQ(from_fp16(0xC500), -5.0F);
-  EXPECT_EQ(from_fp16(0x0001), 0x1p-24F);  // the smallest subnormal
-  EXPECT_EQ(from_fp16(0x7BFF), 65504.0F);
-  EXPECT_TRUE(std::isinf(from_fp16(0x7C00)));
-  EXPECT_EQ(from_e4m3(0x7E), 448.0F);
-  EXPECT_EQ(from_e4m3(0x01), 0x1p-9F);
-  EXPECT_EQ(from_e4m3(0x88), -0x1p-6F);
-  EXPECT_TRUE(std::isnan(from_e4m3(0xFF)));
+  EXPECT_EQ(formats::from_bf16(0xC040), -3.0F);
+  EXPECT_EQ(formats::from_fp16(0x3C00), 1.0F);
+  EXPECT_EQ(formats::from_fp16(0xC500), -5.0F);
+  EXPECT_EQ(formats::from_fp16(0x0001), 0x1p-24F);  // the smallest subnormal
+  EXPECT_EQ(formats::from_fp16(0x7BFF), 65504.0F);
+  EXPECT_TRUE(std::isinf(formats::from_fp16(0x7C00)));
+  EXPECT_EQ(formats::from_e4m3(0x7E), 448.0F);
+  EXPECT_EQ(formats::from_e4m3(0x01), 0x1p-9F);
+  EXPECT_EQ(formats::from_e4m3(0x88), -0x1p-6F);
+  EXPECT_TRUE(std::isnan(formats::from_e4m3(0xFF)));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

@@ -1,22 +1,22 @@
-#include "numerics/gate.h"
+#include "numerics/pass/gate.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 
 // Eight logits, worked through for every published gate.
 const std::vector<float> kLogits = {1.2F, -0.3F, 0.4F, 2.0F, -1.0F, 0.1F, 0.9F, -2.0F};
 
-MoeShape eight(Selection selection, Score score, int top_k) {
-  MoeShape moe;
+spec::MoeShape eight(spec::Selection selection, spec::Score score, int top_k) {
+  spec::MoeShape moe;
   moe.experts = 8, moe.top_k = top_k, moe.selection = selection, moe.score = score;
   return moe;
 }
-MoeShape v3(int top_k) {
-  MoeShape moe = eight(Selection::noaux_tc, Score::sigmoid, top_k);
+spec::MoeShape v3(int top_k) {
+  spec::MoeShape moe = eight(spec::Selection::noaux_tc, spec::Score::sigmoid, top_k);
   moe.groups = 4, moe.groups_used = 2, moe.normalise = true, moe.scale = 2.5;
   return moe;
 }
@@ -36,7 +36,7 @@ TEST(Gate, DeepSeekV3NeverPicksFromAnExcludedGroupEvenIfAllBiasedScoresAreNegati
 }
 
 TEST(Gate, TheBiasChangesTheChoiceButNotTheWeights) {
-  MoeShape moe = v3(1);
+  spec::MoeShape moe = v3(1);
   moe.groups_used = 4;
   std::vector<float> bias(8, 0.0F);
   bias[7] = 1;
@@ -44,31 +44,31 @@ TEST(Gate, TheBiasChangesTheChoiceButNotTheWeights) {
 }
 
 TEST(Gate, DeepSeekV2RanksGroupsByTheirBestAndDoesNotNormalise) {
-  MoeShape moe = eight(Selection::group_limited_greedy, Score::softmax, 3);
+  spec::MoeShape moe = eight(spec::Selection::group_limited_greedy, spec::Score::softmax, 3);
   moe.groups = 4, moe.groups_used = 2, moe.scale = 16;
   expect(choose_experts(moe, kLogits.data(), 1, nullptr), {3, 0, 2}, {6.950397, 3.123015, 1.403261});
 }
 
 TEST(Gate, DeepSeekMoE16BTakesSoftmaxScoresAsTheyAre) {
-  expect(choose_experts(eight(Selection::greedy, Score::softmax, 2), kLogits.data(), 1, nullptr), {3, 0},
+  expect(choose_experts(eight(spec::Selection::greedy, spec::Score::softmax, 2), kLogits.data(), 1, nullptr), {3, 0},
          {0.434400, 0.195188});
 }
 
 TEST(Gate, MixtralAndQwen3AreTheSameGateWrittenTwoWays) {
-  expect(choose_experts(eight(Selection::topk_softmax, Score::softmax, 2), kLogits.data(), 1, nullptr), {3, 0},
+  expect(choose_experts(eight(spec::Selection::topk_softmax, spec::Score::softmax, 2), kLogits.data(), 1, nullptr), {3, 0},
          {0.689974, 0.310026});
-  MoeShape qwen = eight(Selection::greedy, Score::softmax, 2);
+  spec::MoeShape qwen = eight(spec::Selection::greedy, spec::Score::softmax, 2);
   qwen.normalise = true;
   expect(choose_experts(qwen, kLogits.data(), 1, nullptr), {3, 0}, {0.689974, 0.310026});
 }
 
 TEST(Gate, Llama4WeighsByTheSigmoidOfTheOneLogit) {
-  expect(choose_experts(eight(Selection::top1_input, Score::sigmoid, 1), kLogits.data(), 1, nullptr), {3}, {0.880797});
+  expect(choose_experts(eight(spec::Selection::top1_input, spec::Score::sigmoid, 1), kLogits.data(), 1, nullptr), {3}, {0.880797});
 }
 
 TEST(Gate, EqualScoresGoToTheLowerId) {
   const std::vector<float> same(16, 0.25F);
-  MoeShape moe = eight(Selection::topk_softmax, Score::softmax, 3);
+  spec::MoeShape moe = eight(spec::Selection::topk_softmax, spec::Score::softmax, 3);
   expect(choose_experts(moe, same.data(), 2, nullptr), {0, 1, 2, 0, 1, 2}, {1.0 / 3, 1.0 / 3, 1.0 / 3});
   expect(choose_experts(v3(3), same.data(), 1, nullptr), {0, 1, 2}, {2.5 / 3, 2.5 / 3, 2.5 / 3});
 }
@@ -79,4 +79,4 @@ TEST(Gate, RefusesLogitsThatAreNotNumbers) {
   EXPECT_THROW(choose_experts(v3(3), logits.data(), 1, nullptr), std::logic_error);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

@@ -1,4 +1,4 @@
-#include "numerics/gates.h"
+#include "numerics/pass/gates.h"
 
 #include <gtest/gtest.h>
 
@@ -6,15 +6,15 @@
 #include <set>
 
 #include "core/random.h"
-#include "numerics/balance.h"
+#include "numerics/pass/balance.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 
-MoeShape sixteen() {
-  MoeShape moe;
+spec::MoeShape sixteen() {
+  spec::MoeShape moe;
   moe.experts = 16, moe.top_k = 4, moe.groups = 4, moe.groups_used = 2;
-  moe.score = Score::sigmoid, moe.selection = Selection::noaux_tc, moe.normalise = true, moe.scale = 2.5;
+  moe.score = spec::Score::sigmoid, moe.selection = spec::Selection::noaux_tc, moe.normalise = true, moe.scale = 2.5;
   return moe;
 }
 
@@ -37,7 +37,7 @@ int range_of(const std::vector<int>& load) { return *std::ranges::max_element(lo
 
 class Gates : public testing::Test {
  protected:
-  Routing choose(Gate& gate, const MoeShape& moe, const Matrix& logits) {
+  Routing choose(Gate& gate, const spec::MoeShape& moe, const Matrix& logits) {
     Routing out;
     gate.choose({machine_, moe, 0, logits, logits, bias_.data()}, out);
     return out;
@@ -51,7 +51,7 @@ class Gates : public testing::Test {
 };
 
 TEST_F(Gates, EveryKindGivesEachTokenDistinctExpertsOrNone) {
-  const MoeShape moe = sixteen();
+  const spec::MoeShape moe = sixteen();
   const Matrix logits = skewed_logits(200, moe.experts);
   for (const auto& entry : gates().table()) {
     SCOPED_TRACE(std::string(entry.kind));
@@ -74,7 +74,7 @@ TEST_F(Gates, EveryKindGivesEachTokenDistinctExpertsOrNone) {
 }
 
 TEST_F(Gates, TheBalancingRuleEvensTheLoadOut) {
-  const MoeShape moe = sixteen();
+  const spec::MoeShape moe = sixteen();
   const Matrix logits = skewed_logits(400, moe.experts);
   const auto gate = make("{kind: balanced, gamma: 0.01, window: 400}");
   const int before = range_of(load_of(choose(*gate, moe, logits), moe.experts));
@@ -85,7 +85,7 @@ TEST_F(Gates, TheBalancingRuleEvensTheLoadOut) {
 }
 
 TEST_F(Gates, TheBiasMovesOnlyAfterAWholeWindow) {
-  const MoeShape moe = sixteen();
+  const spec::MoeShape moe = sixteen();
   const Matrix logits = skewed_logits(100, moe.experts);
   const auto gate = make("{kind: balanced, gamma: 0.5, window: 200}");
   const Routing first = choose(*gate, moe, logits), second = choose(*gate, moe, logits),
@@ -95,7 +95,7 @@ TEST_F(Gates, TheBiasMovesOnlyAfterAWholeWindow) {
 }
 
 TEST_F(Gates, NoExpertTakesMoreThanItsCapacityAndTheLowestWeightsGo) {
-  MoeShape moe = sixteen();
+  spec::MoeShape moe = sixteen();
   moe.top_k = 1, moe.groups_used = 4, moe.normalise = false;
   Matrix logits(4, 16);  // all four tokens want expert 3, more and more; the mean is 4 / 16
   for (int t = 0; t < 4; ++t) logits.row(t)[3] = float(t + 1);
@@ -108,7 +108,7 @@ TEST_F(Gates, NoExpertTakesMoreThanItsCapacityAndTheLowestWeightsGo) {
 }
 
 TEST_F(Gates, NoiseIsNamedByItsSeed) {
-  const MoeShape moe = sixteen();
+  const spec::MoeShape moe = sixteen();
   const Matrix logits = skewed_logits(50, moe.experts);
   const auto choice = [&](const std::string& text) { return choose(*make(text), moe, logits).experts; };
   EXPECT_EQ(choice("{kind: noisy, seed: 3}"), choice("{kind: noisy, seed: 3}"));
@@ -122,4 +122,4 @@ TEST_F(Gates, TheBalanceRuleIsTheSignOfTheDifference) {
   EXPECT_EQ(bias, (std::vector<float>{-0.25F, 0.25F, 0}));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

@@ -1,4 +1,4 @@
-#include "numerics/precision.h"
+#include "numerics/pass/precision.h"
 
 #include <gtest/gtest.h>
 
@@ -6,9 +6,9 @@
 
 #include "core/random.h"
 #include "formats/number_formats.h"
-#include "numerics/rounding.h"
+#include "numerics/algebra/rounding.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 TEST(Rounding, Bf16KeepsEightBitsTiesToEven) {
   EXPECT_EQ(round_to_bf16(1.0F), 1.0F);
@@ -40,14 +40,14 @@ TEST(Rounding, E4m3ByHand) {
 TEST(Rounding, EveryStoredValueStaysItself) {
   for (unsigned bits = 0; bits < 256; ++bits) {
     if ((bits & 0x7F) == 0x7F) continue;
-    EXPECT_EQ(to_e4m3(from_e4m3(std::uint8_t(bits))), bits);
+    EXPECT_EQ(to_e4m3(formats::from_e4m3(std::uint8_t(bits))), bits);
   }
   for (unsigned bits = 0; bits < 65536; ++bits) {
     if ((bits & 0x7C00) != 0x7C00) {
-      EXPECT_EQ(to_fp16(from_fp16(std::uint16_t(bits))), bits);
+      EXPECT_EQ(to_fp16(formats::from_fp16(std::uint16_t(bits))), bits);
     }
     if ((bits & 0x7F80) != 0x7F80) {
-      EXPECT_EQ(to_bf16(from_bf16(std::uint16_t(bits))), bits);
+      EXPECT_EQ(to_bf16(formats::from_bf16(std::uint16_t(bits))), bits);
     }
   }
 }
@@ -58,8 +58,8 @@ TEST(Rounding, TheNearestE4m3ValueIsFound) {
     const auto x = float((random.uniform() - 0.5) * std::exp2(random.uniform() * 22 - 11));
     float nearest = 0;
     for (unsigned bits = 0; bits < 256; ++bits)
-      if ((bits & 0x7F) != 0x7F && std::fabs(from_e4m3(std::uint8_t(bits)) - x) < std::fabs(nearest - x))
-        nearest = from_e4m3(std::uint8_t(bits));
+      if ((bits & 0x7F) != 0x7F && std::fabs(formats::from_e4m3(std::uint8_t(bits)) - x) < std::fabs(nearest - x))
+        nearest = formats::from_e4m3(std::uint8_t(bits));
     EXPECT_EQ(std::fabs(round_to_e4m3(x) - x), std::fabs(nearest - x)) << x;
   }
 }
@@ -91,8 +91,8 @@ TEST(Fp8, ExactInputsGiveTheExactProduct) {
   std::vector<float> y(2);
   for (const Precision p : {Precision::fp32, Precision::bf16, Precision::fp8, Precision::fp8_limited}) {
     arithmetic_of(p).product({x.data(), 1, 256, 256}, {w.data(), 2, 256, 256}, LinearRole::expert, y.data(), 2);
-    EXPECT_EQ(y[0], 16) << name_of(p);
-    EXPECT_EQ(y[1], 23) << name_of(p);
+    EXPECT_EQ(y[0], 16) << formats::name_of(p);
+    EXPECT_EQ(y[1], 23) << formats::name_of(p);
   }
 }
 
@@ -139,4 +139,4 @@ TEST(Fp8, PromotionAfter128ProductsKeepsTheErrorSmall) {
   RecordProperty("with", std::to_string(with));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

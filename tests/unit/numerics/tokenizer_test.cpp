@@ -1,5 +1,5 @@
 // Tokenizers against the ids that the original library gave for the same files (tokenizer/make.py makes the files).
-#include "numerics/tokenizer.h"
+#include "numerics/tokens/tokenizer.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include "core/config.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::numerics {
 namespace {
 using Json = nlohmann::json;
 const std::string kFolder = SOURCE_DIR "/tests/unit/numerics/tokenizer/";
@@ -111,4 +111,4 @@ INSTANTIATE_TEST_SUITE_P(
                "post_processor RobertaProcessing is not implemented"},
         Change{"/added_tokens/0/lstrip", "true", "lstrip of added token \"<|end|>\" is not implemented"}));
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::numerics

@@ -2,13 +2,13 @@
 #include <gtest/gtest.h>
 
 #include "../../law/placement/loads_for_tests.h"
-#include "placement/exchange_cost.h"
-#include "placement/used_together.h"
+#include "placement/scores/exchange_cost.h"
+#include "placement/planning/used_together.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
 
-std::vector<ExpertMap> placed(const std::string& kind, const Loads& loads, const RoutingSample& sample,
+std::vector<exchange::ExpertMap> placed(const std::string& kind, const Loads& loads, const RoutingSample& sample,
                               const PlacementProblem& problem) {
   return plan(*placements().make(Config::from_text(kind, "test")), {loads, problem, &sample});
 }
@@ -40,9 +40,9 @@ TEST(Affinity, KeepsTokensOnTheirNodeFromLayerToLayer) {
   const Loads loads = loads_of_matrix("x", layers, experts, std::vector<double>(std::size_t(layers * experts), 100));
   for (const auto& [gpus, nodes] : {std::pair(4, 2), std::pair(2, 1)}) {
     const PlacementProblem problem = checked({.gpus = gpus, .nodes = nodes}, experts);
-    const std::vector<ExpertMap> maps = placed("affinity", loads, sample, problem);
+    const std::vector<exchange::ExpertMap> maps = placed("affinity", loads, sample, problem);
     const auto part = [&, per = nodes > 1 ? gpus / nodes : 1](int layer, int e) {
-      const ExpertMap& map = maps[std::size_t(layer)];
+      const exchange::ExpertMap& map = maps[std::size_t(layer)];
       return map.gpu_of(map.replicas(e)[0]) / per;
     };
     for (int layer = 0; layer + 1 < layers; ++layer)
@@ -50,4 +50,4 @@ TEST(Affinity, KeepsTokensOnTheirNodeFromLayerToLayer) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::placement

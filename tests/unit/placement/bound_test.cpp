@@ -1,14 +1,14 @@
-#include "placement/bound.h"
+#include "placement/scores/bound.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "../../law/placement/loads_for_tests.h"
-#include "placement/local_search.h"
-#include "placement/packing.h"
+#include "placement/policies/local_search.h"
+#include "placement/planning/packing.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
 
 PlacementProblem problem(int gpus, int slots, std::vector<double> speed = {}, std::vector<int> gpu_slots = {}) {
@@ -38,7 +38,7 @@ TEST(Bound, WeighsSpeedsAndSlotsOfUnevenGpus) {
 /// Slowest GPU of the best of all placements, by trying every one.
 double best_of_all(std::span<const double> load, const PlacementProblem& p) {
   double best = 1e300;
-  ExpertMap map = empty_map(int(load.size()), p);
+  exchange::ExpertMap map = empty_map(int(load.size()), p);
   std::vector<std::size_t> slots;
   for (int g = 0; g < p.gpus; ++g)
     for (int i = 0; i < p.slots_on(g); ++i) slots.push_back(std::size_t(g * map.slots_per_gpu + i));
@@ -73,7 +73,7 @@ TEST(Bound, IsNeverAboveTheBestOfAllPlacements) {
     EXPECT_LE(bound, best * (1 + 1e-9));
     tight += bound > best * 0.999;
     // Greedy, improved, is never better than the best, and on average close to it.
-    ExpertMap map = longest_first(load, p);
+    exchange::ExpertMap map = longest_first(load, p);
     const double greedy = std::ranges::max(gpu_times(map, p, load));
     balance(map, p, load, 100);
     const double improved = std::ranges::max(gpu_times(map, p, load));
@@ -93,4 +93,4 @@ TEST(Bound, KnowsThatGroupsStayTogether) {
   EXPECT_DOUBLE_EQ(group_bound(std::vector<double>{5, 4, 4, 4, 7, 0, 1, 0}, p), 15);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::placement

@@ -1,4 +1,4 @@
-#include "placement/eplb.h"
+#include "placement/policies/eplb.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 #include <numeric>
 
 #include "core/random.h"
-#include "placement/packing.h"
+#include "placement/planning/packing.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
 using Matrix = std::vector<std::vector<double>>;
 
@@ -30,7 +30,7 @@ TEST(Eplb, PlacesThePublishedExample) {
   // Max over mean GPU load 1.208 and 1.242.
   PlacementProblem problem{.gpus = 8, .nodes = 2, .slots = 16};
   for (const auto& [load, expected] : {std::pair(first, 1.208), std::pair(second, 1.242)}) {
-    ExpertMap map{12, 8, 2, place(load, 16, 4, 2, 8)};
+    exchange::ExpertMap map{12, 8, 2, place(load, 16, 4, 2, 8)};
     const std::vector<double> times = gpu_times(map, problem, load);
     const double mean = std::accumulate(times.begin(), times.end(), 0.0) / 8;
     EXPECT_NEAR(*std::ranges::max_element(times) / mean, expected, 0.0005);
@@ -141,4 +141,4 @@ TEST(Eplb, EqualsTheReferenceCasesToTheLastSlot) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::placement

@@ -1,11 +1,11 @@
-#include "placement/exchange_cost.h"
+#include "placement/scores/exchange_cost.h"
 
 #include <gtest/gtest.h>
 
 #include "../../law/placement/loads_for_tests.h"
-#include "placement/local_search.h"
+#include "placement/policies/local_search.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
 
 // Two nodes of one GPU, one expert each; 1 byte a row, 1 byte a second on every port, 1 row a second.
@@ -17,7 +17,7 @@ TEST(ExchangeCost, AddsTheBusiestPortAndTheSlowestGpu) {
   const RoutingSample all_to_one{4, 1, {0, 0, 0, 0}};
   const Loads loads = loads_of_matrix("x", 1, 2, {4, 1});
   const PlacementProblem problem = checked({.gpus = 2, .nodes = 2}, 2);
-  const ExpertMap map{2, 2, 1, {0, 1}};
+  const exchange::ExpertMap map{2, 2, 1, {0, 1}};
   EXPECT_DOUBLE_EQ(exchange_cost(all_to_one, loads, problem, kUnit)(0, map), 6);
   // Each GPU's tokens want its own expert: nothing moves, two rows each.
   const RoutingSample own{4, 1, {0, 1, 0, 1}};
@@ -59,4 +59,4 @@ TEST(ExchangeCost, FallsUnderStrategiesThatMinimiseIt) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::placement

@@ -1,10 +1,10 @@
-#include "placement/formats.h"
+#include "placement/files/formats.h"
 
 #include <gtest/gtest.h>
 
 #include "../../law/placement/loads_for_tests.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
 
 ModelPlacement example() {
@@ -16,7 +16,7 @@ ModelPlacement example() {
 
 TEST(Formats, EachReadsBackWhatItWrote) {
   const ModelPlacement written = example();
-  for (const auto& [name, format] : EnumNames<PlacementFormat>::table) {
+  for (const auto& [name, format] : enum_names(PlacementFormat{})) {
     SCOPED_TRACE(name);
     const ModelPlacement got =
         placement_from_text(placement_text(written, format), "file", {.gpus = 4, .experts = 8, .layers = {3, 4, 5, 6}});
@@ -61,4 +61,4 @@ TEST(Formats, LeaveOutLayersNobodyAskedFor) {
   EXPECT_EQ(got.maps[0].slot_to_expert, (std::vector{1, 0}));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::placement

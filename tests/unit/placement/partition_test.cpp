@@ -1,4 +1,4 @@
-#include "placement/partition.h"
+#include "placement/planning/partition.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 
 #include "core/random.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
 
 PartitionProblem equal(std::size_t vertices, std::size_t parts, int room) {
@@ -81,4 +81,4 @@ TEST(Partition, KeepsItsPromisesOnRandomGraphs) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::placement

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "placement/score.h"
+#include "placement/scores/score.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
 namespace fs = std::filesystem;
 
@@ -30,7 +30,7 @@ std::vector<Loads> measured_loads() {
   return out;
 }
 
-std::vector<ExpertMap> placed(const char* kind, const Loads& loads, const PlacementProblem& problem) {
+std::vector<exchange::ExpertMap> placed(const char* kind, const Loads& loads, const PlacementProblem& problem) {
   return plan(*placements().make(Config::from_text(kind, "test")), {loads, problem});
 }
 
@@ -61,7 +61,7 @@ TEST(MeasuredLoads, GoStaleAcrossWorkloads) {
   if (all.empty()) GTEST_SKIP() << "the measured loads are not here";
   const PlacementProblem p = checked({.gpus = 72, .nodes = 9, .slots = 288}, 256);
   for (const Loads& planned : all) {
-    const std::vector<ExpertMap> maps = placed("eplb_global", planned, p);
+    const std::vector<exchange::ExpertMap> maps = placed("eplb_global", planned, p);
     for (const Loads& scored : all) {
       SCOPED_TRACE(planned.name + " on " + scored.name);
       const double balance = score(scored, maps, p).balancedness;
@@ -79,4 +79,4 @@ TEST(MeasuredLoads, GoStaleAcrossWorkloads) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::placement

@@ -1,17 +1,17 @@
-#include "placement/rebalance.h"
+#include "placement/rebalancing/rebalance.h"
 
 #include <gtest/gtest.h>
 
 #include "../../law/placement/loads_for_tests.h"
-#include "placement/score.h"
+#include "placement/scores/score.h"
 
-namespace moesim {
+namespace moesim::placement {
 namespace {
 
-const GroupShape kGroup{4, 2};
+const spec::GroupShape kGroup{4, 2};
 
 TEST(Moves, NameWhatEachGpuLacks) {
-  const ExpertMap before{4, 4, 1, {0, 1, 2, 3}}, after{4, 4, 1, {1, 0, 2, 0}};
+  const exchange::ExpertMap before{4, 4, 1, {0, 1, 2, 3}}, after{4, 4, 1, {1, 0, 2, 0}};
   const std::vector<ExpertMove> got = moves(7, before, after, kGroup);
   ASSERT_EQ(got.size(), 3u);
   EXPECT_EQ(got[0].layer, 7);
@@ -25,21 +25,21 @@ TEST(Moves, NameWhatEachGpuLacks) {
 }
 
 TEST(Moves, CountNoChangeOfSlot) {
-  const ExpertMap before{4, 2, 2, {0, 1, 2, 3}}, after{4, 2, 2, {1, 0, 3, 2}};
+  const exchange::ExpertMap before{4, 2, 2, {0, 1, 2, 3}}, after{4, 2, 2, {1, 0, 3, 2}};
   EXPECT_TRUE(moves(0, before, after, {2, 2}).empty());
 }
 
 TEST(Aligned, PutsKnownCompanyBackInItsPlace) {
-  const ExpertMap before{8, 4, 2, {0, 1, 2, 3, 4, 5, 6, 7}};
-  const ExpertMap turned{8, 4, 2, {7, 6, 5, 4, 3, 2, 1, 0}};
+  const exchange::ExpertMap before{8, 4, 2, {0, 1, 2, 3, 4, 5, 6, 7}};
+  const exchange::ExpertMap turned{8, 4, 2, {7, 6, 5, 4, 3, 2, 1, 0}};
   EXPECT_EQ(aligned(before, turned, kGroup), before);
   // Renumbering never makes more moves, and keeps each GPU's company.
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     const Loads a = skewed_loads(1, 16, 1, seed), b = skewed_loads(1, 16, 1, seed + 50);
     const PlacementProblem problem = checked({.gpus = 4, .nodes = 2, .slots = 24, .groups = 4}, 16);
     const auto eplb = placements().make(Config::from_text("eplb", "test"));
-    const ExpertMap old = plan(*eplb, {a, problem})[0], fresh = plan(*eplb, {b, problem})[0];
-    const ExpertMap kept = aligned(old, fresh, kGroup);
+    const exchange::ExpertMap old = plan(*eplb, {a, problem})[0], fresh = plan(*eplb, {b, problem})[0];
+    const exchange::ExpertMap kept = aligned(old, fresh, kGroup);
     EXPECT_LE(moves(0, old, kept, kGroup).size(), moves(0, old, fresh, kGroup).size()) << "seed " << seed;
     EXPECT_DOUBLE_EQ(score_layer(b.row(0), kept, problem).slowest, score_layer(b.row(0), fresh, problem).slowest);
   }
@@ -87,7 +87,7 @@ TEST(Rebalancer, FollowsTheWindowOnly) {
   r.observe(now.counts);
   r.observe(now.counts);
   r.advance();
-  const std::vector<ExpertMap> expected =
+  const std::vector<exchange::ExpertMap> expected =
       plan(*placements().make(Config::from_text("eplb_global", "test")), {now, problem()});
   for (std::size_t row = 0; row < expected.size(); ++row)
     EXPECT_DOUBLE_EQ(score_layer(now.row(row), r.maps()[row], problem()).slowest,
@@ -105,4 +105,4 @@ TEST(Rebalancer, WaitsBelowNothing) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::placement

@@ -8,7 +8,7 @@
 
 #include "routing/importers/import.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
@@ -189,4 +189,4 @@ TEST_F(Fixtures, PublishedExpertLoadsKeepTheirShares) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -10,7 +10,7 @@
 #include "support/byte_builders.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 using namespace bytes;
 
@@ -321,4 +321,4 @@ TEST_F(Import, WhatWasExportedComesBack) {
   EXPECT_EQ(exported(run({folder.write("a.json", loads)}, options), "loads"), loads);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::routing

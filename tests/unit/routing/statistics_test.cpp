@@ -9,7 +9,7 @@
 #include "routing/exporters/exporters.h"
 #include "routing/load_shape.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
@@ -178,4 +178,4 @@ TEST(TraceInfo, SaysWhatTheTraceHasAndLacks) {
             Json::parse(R"(["gate weights", "requests and positions"])"));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::routing

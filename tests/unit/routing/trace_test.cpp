@@ -6,9 +6,9 @@
 #include <fstream>
 
 #include "core/random.h"
-#include "record/store.h"
+#include "results/store.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 namespace fs = std::filesystem;
 
@@ -213,7 +213,7 @@ TEST(Trace, RefusesFilesThatAreNoTrace) {
   std::ofstream(file) << "not a database";
   EXPECT_EQ(message_of([&] { Trace trace(file); }), file + ": is not an SQLite database");
   fs::remove(file);
-  Database::create(file).close();
+  results::Database::create(file).close();
   EXPECT_EQ(message_of([&] { Trace trace(file); }), file + ": is not a routing trace");
   fs::remove(file);
 }
@@ -233,7 +233,7 @@ TEST(Trace, DamageIsReportedWithTheFile) {
   for (const auto& c : cases) {
     const std::string file = temporary("damage");
     sample.write(file, 500);
-    Database db = Database::open_to_write(file);
+    results::Database db = results::Database::open_to_write(file);
     db.exec(c.sql);
     db.close();
     const std::string message = message_of([&] {
@@ -246,4 +246,4 @@ TEST(Trace, DamageIsReportedWithTheFile) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::routing

@@ -7,7 +7,7 @@
 #include "routing/trace.h"
 #include "routing/traffic.h"
 
-namespace moesim {
+namespace moesim::routing {
 namespace {
 namespace fs = std::filesystem;
 
@@ -133,4 +133,4 @@ TEST_F(TraceTrafficTest, WhatDoesNotFitIsRefused) {
             "test.yaml:2:1: unknown key \"domains\"; did you mean \"domain\"?");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::routing

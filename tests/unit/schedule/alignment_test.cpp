@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "core/random.h"
-#include "schedule/alignment.h"
+#include "schedule/executor/alignment.h"
 
-namespace moesim {
+namespace moesim::schedule {
 namespace {
 const BlockTraits kMoe{true, true}, kDense{false, true}, kEmbedding{false, false};
 using Slots = std::vector<std::int16_t>;
@@ -52,4 +52,4 @@ TEST(Align, KeepsTheOrderOfBothHalvesAndEveryBlock) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::schedule

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "schedule/grid.h"
+#include "schedule/pipelines/grid.h"
 
-namespace moesim {
+namespace moesim::schedule {
 namespace {
 Schedule make(const std::string& kind, int ranks, int micro_batches) {
   const auto policy = pipeline_schedules().make(Config::from_text("schedule: " + kind, "test").at("schedule"));
@@ -53,4 +53,4 @@ TEST(Schedule, WritesInstructionsAsPeopleDo) {
   EXPECT_EQ(to_text(Instruction{Op::optimizer}, 1), "O");
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::schedule

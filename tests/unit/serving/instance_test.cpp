@@ -6,7 +6,7 @@
 #include "serving/instance/rank_queue.h"
 #include "serving/instance/stage_clock.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 TEST(RankQueue, CountsWhoWaitsAndWhoHasAPlace) {
   RankQueue queue;
@@ -133,4 +133,4 @@ TEST(TokenGaps, EqualGapsAreToldTogether) {
   EXPECT_EQ(owner.told, (std::vector<std::pair<Time, std::int64_t>>{{1_s, 7}, {2_s, 5}}));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

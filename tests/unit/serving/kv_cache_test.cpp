@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 using Hashes = std::vector<std::uint64_t>;
 
@@ -75,4 +75,4 @@ TEST(KvCache, EvictedBlocksGoToHostThenDiskThenAway) {
   EXPECT_THROW(kv.clear(), std::logic_error);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

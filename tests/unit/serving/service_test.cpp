@@ -4,7 +4,7 @@
 #include "serving/service/outcome.h"
 #include "serving/service/power.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 /// Three requests a second apart; the second has another turn two seconds after its end.
 struct Three final : Workload {
@@ -153,4 +153,4 @@ TEST(Outcome, WarmUpHasNoLatenciesAndOutsideNothingButItsNumber) {
   EXPECT_EQ(o.output_tokens, 11);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

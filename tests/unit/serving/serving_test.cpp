@@ -9,16 +9,16 @@
 #include "serving/step/speculation.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 struct Ran {
-  std::unique_ptr<Results> results;
-  StudyEnd end;
+  std::unique_ptr<results::Results> results;
+  results::StudyEnd end;
   double operator[](std::string_view name) const { return results->metric_value(name); }
   double at(std::string_view name, std::string_view scope) const { return results->metric_value(name, scope); }
   /// Of the time series, at the sample of that second.
   double at_second(std::string_view name, std::string_view scope, double second) const {
-    Statement s = results->database().prepare("SELECT value FROM series WHERE name = ? AND scope = ? AND time = ?");
+    results::Statement s = results->database().prepare("SELECT value FROM series WHERE name = ? AND scope = ? AND time = ?");
     EXPECT_TRUE(s.bind(0, name).bind(1, scope).bind(2, second).step()) << name << " at " << second << " s";
     return s.real(0);
   }
@@ -26,9 +26,9 @@ struct Ran {
 Ran run(const std::string& yaml, std::uint64_t seed = 1) {
   const Config scenario = Config::from_text(yaml, std::string(SOURCE_DIR) + "/scenarios/test.yaml");
   Ran out;
-  out.results = std::make_unique<Results>(":memory:", RunIdentity{});
-  SpanLog spans;
-  StudyRun study{scenario, seed, *out.results, spans};
+  out.results = std::make_unique<results::Results>(":memory:", results::RunIdentity{});
+  results::SpanLog spans;
+  results::StudyRun study{scenario, seed, *out.results, spans};
   out.end = scenario.at("serving").placed([&] { return run_serving(study); });
   return out;
 }
@@ -278,13 +278,13 @@ TEST(Serving, RefusesWhatCannotBeBuilt) {
 std::string recording(const std::vector<std::string>& notes) {
   const std::string file = testing::TempDir() + "serving.trace.db";
   std::filesystem::remove(file);
-  TraceHeader header;
+  routing::TraceHeader header;
   for (int l = 1; l < 27; ++l) header.layers.push_back(l);
   header.experts = 64, header.top_k = 6, header.notes = notes;
-  TraceWriter writer(file, header);
-  for (const TracePhase phase : {TracePhase::prefill, TracePhase::decode}) {
-    const bool prompt = phase == TracePhase::prefill;
-    std::vector<TraceToken> tokens(100,
+  routing::TraceWriter writer(file, header);
+  for (const routing::TracePhase phase : {routing::TracePhase::prefill, routing::TracePhase::decode}) {
+    const bool prompt = phase == routing::TracePhase::prefill;
+    std::vector<routing::TraceToken> tokens(100,
                                    {.pass = prompt ? 0 : 1, .request = 0, .position = 0, .token = -1, .phase = phase});
     std::vector<std::int16_t> experts;
     for (int i = 0; i < 26 * 100 * 6; ++i) experts.push_back(std::int16_t(prompt ? i % 6 : 63 - i % 6));
@@ -299,7 +299,7 @@ TEST(Serving, DecodingIsRoutedAsDecodingWasRecorded) {
   std::string yaml = unit("    - {role: prefill, parallel: {data: 8}}\n    - {role: decode, parallel: {data: 16}}\n");
   yaml.replace(yaml.find("{kind: log_normal, sigma: 0.7}"), 30, "{trace: " + recording({}) + "}");
   const Ran r = run(yaml);
-  Statement s = r.results->database().prepare(
+  results::Statement s = r.results->database().prepare(
       "SELECT phase, min(expert), max(expert) FROM expert_load WHERE tokens > 0 GROUP BY phase ORDER BY phase");
   ASSERT_TRUE(s.step());
   EXPECT_EQ(s.text(0), "decode");
@@ -312,9 +312,9 @@ TEST(Serving, DecodingIsRoutedAsDecodingWasRecorded) {
 }
 
 TEST(Serving, DraftsAreAcceptedAsTheTraceMeasured) {
-  const Trace trace(recording({"layers 0 are dense", "drafts agree: speculation acceptance [0.8512, 0.5000]"}));
+  const routing::Trace trace(recording({"layers 0 are dense", "drafts agree: speculation acceptance [0.8512, 0.5000]"}));
   EXPECT_EQ(measured_acceptance(trace.header()), (std::vector<double>{0.8512, 0.5}));
-  EXPECT_TRUE(measured_acceptance(TraceHeader{}).empty());
+  EXPECT_TRUE(measured_acceptance(routing::TraceHeader{}).empty());
 }
 
 TEST(Serving, RejectsAndListsWhatIsTooLong) {
@@ -326,7 +326,7 @@ TEST(Serving, RejectsAndListsWhatIsTooLong) {
       run("model: llama-2-7b\ncluster: h800-8\nserving: {workload: {kind: azure, file: " + file + "}, pools: [{}]}\n");
   EXPECT_EQ(r["requests_rejected"], 2);
   EXPECT_EQ(r["requests_finished"], 1);
-  Statement s = r.results->database().prepare("SELECT reason FROM request WHERE state = 'rejected' ORDER BY request");
+  results::Statement s = r.results->database().prepare("SELECT reason FROM request WHERE state = 'rejected' ORDER BY request");
   ASSERT_TRUE(s.step());
   EXPECT_EQ(s.text(0), "row 3 is longer than the context");
   ASSERT_TRUE(s.step());
@@ -336,26 +336,26 @@ TEST(Serving, RejectsAndListsWhatIsTooLong) {
 TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
   // Fresh draws at the exact token count against the bank's interpolation between kept ones: the means over layers and
   // steps agree within 2 %, which is below the draws' own spread.
-  const Model model = load_model("deepseek-v3");
-  const Cluster cluster = load_cluster("h800-144");
-  const Topology topology(cluster);
-  const ExchangeGroup group(topology, GpuId{0}, 144);
-  const auto kernel_model = kernel_models().make(Config::from_text("calibrated", "k"), cluster.node.gpu);
-  KernelCosts kernels(*kernel_model);
-  const GroupShape shape{144, 8};
+  const spec::Model model = spec::load_model("deepseek-v3");
+  const spec::Cluster cluster = spec::load_cluster("h800-144");
+  const network::Topology topology(cluster);
+  const network::ExchangeGroup group(topology, GpuId{0}, 144);
+  const auto kernel_model = compute::kernel_models().make(Config::from_text("calibrated", "k"), cluster.node.gpu);
+  compute::KernelCosts kernels(*kernel_model);
+  const spec::GroupShape shape{144, 8};
   const auto source =
-      make_traffic(Config::from_text("{kind: log_normal, sigma: 0.7}", "r"), {{256, 8, 8, 4}, shape, 1, std::nullopt});
+      routing::make_traffic(Config::from_text("{kind: log_normal, sigma: 0.7}", "r"), {{256, 8, 8, 4}, shape, 1, std::nullopt});
   ExpertBank::Setup setup;
   setup.model = &model;
   setup.kernels = &kernels;
-  setup.options.precision.linear = Dtype::fp8;
-  setup.options.layout = GroupLayout::masked;
+  setup.options.precision.linear = spec::Dtype::fp8;
+  setup.options.layout = compute::GroupLayout::masked;
   setup.group = &group;
   setup.gpus = 144;
-  setup.dispatch = {ExchangeKernel::low_latency, ExchangeDirection::dispatch, fp8_row(7168), 0, true};
-  setup.combine = {ExchangeKernel::low_latency, ExchangeDirection::combine, bf16_row(7168), 0, true};
+  setup.dispatch = {network::ExchangeKernel::low_latency, network::ExchangeDirection::dispatch, network::fp8_row(7168), 0, true};
+  setup.combine = {network::ExchangeKernel::low_latency, network::ExchangeDirection::combine, network::bf16_row(7168), 0, true};
   setup.layers = {3, 20, 60};
-  for (int i = 0; i < 3; ++i) setup.maps.push_back(contiguous_map(256, 144));
+  for (int i = 0; i < 3; ++i) setup.maps.push_back(exchange::contiguous_map(256, 144));
   setup.sources = {source.get(), source.get()};
   ExpertBank many(setup);
   setup.settings.samples = 4;
@@ -375,4 +375,4 @@ TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

@@ -8,7 +8,7 @@
 
 #include "serving/traces/moment.h"
 
-namespace moesim {
+namespace moesim::serving {
 namespace {
 std::string write(const std::string& name, const std::string& text) {
   const std::string file = testing::TempDir() + name;
@@ -201,4 +201,4 @@ TEST(Samples, PublishedTracesReadWhole) {
   EXPECT_EQ(all("{kind: sharegpt, rate: 1, file: " + folder + "importer_fixtures/req_sharegpt.json}").size(), 1u);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::serving

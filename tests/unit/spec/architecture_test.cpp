@@ -9,11 +9,11 @@
 #include "spec/catalogue.h"
 #include "spec/hugging_face.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 TEST(Architecture, EveryFamilyIsFoundByItsNameAndHasOneRow) {
   EXPECT_EQ(architectures().size(), 12u);
-  for (const auto& [name, architecture] : EnumNames<Architecture>::table) {
+  for (const auto& [name, architecture] : enum_names(Architecture{})) {
     EXPECT_EQ(traits_of(architecture).of, architecture) << name;
     const Config config = Config::from_text("a: " + std::string(name), "m.yaml");
     Architecture read{};
@@ -57,4 +57,4 @@ TEST(Architecture, WhatOnlyOneFamilyDoes) {
   }
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -4,7 +4,7 @@
 
 #include "core/paths.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 TEST(Catalogue, EveryModelLoads) {
   const std::vector<std::string> names = catalogue_names("models");
@@ -52,4 +52,4 @@ TEST(Catalogue, AScenarioWritesOutOrNamesItsCluster) {
   EXPECT_NE(written.resolved().find("cluster.fabric.same_leaf_latency: 2.8 us"), std::string::npos);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

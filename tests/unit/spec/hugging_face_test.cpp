@@ -11,7 +11,7 @@
 #include "spec/extend.h"
 #include "support/temporary_folder.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 namespace fs = std::filesystem;
 
@@ -115,4 +115,4 @@ TEST(HuggingFace, TinyModelsForNumericChecksLoad) {
   EXPECT_EQ(micro.moe_layers(), (std::vector<int>{1, 2}));
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

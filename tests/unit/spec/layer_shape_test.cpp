@@ -8,7 +8,7 @@
 #include "core/files.h"
 #include "spec/catalogue.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 using Span = KeysRead::Span;
 
@@ -144,4 +144,4 @@ TEST(KeysRead, FirstKeys) {
   EXPECT_EQ(KeysKept{}.of(5), 5);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

@@ -5,7 +5,7 @@
 #include "spec/catalogue.h"
 #include "spec/count.h"
 
-namespace moesim {
+namespace moesim::spec {
 namespace {
 TEST(Scale, AFactorOfSixteenDividesWidthsAndHeads) {
   Scale s;
@@ -64,4 +64,4 @@ TEST(Scale, AnEntryMayExtendAndScaleAnother) {
   EXPECT_EQ(read_model(c).hidden, 512);
 }
 }  // namespace
-}  // namespace moesim
+}  // namespace moesim::spec

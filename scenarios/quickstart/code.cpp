@@ -1,0 +1,220 @@
+#include "core/config.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <numeric>
+#include <set>
+#include <span>
+#include <sstream>
+
+#include "core/files.h"
+
+namespace moesim {
+namespace {
+constexpr std::size_t kMostNodes = 4'000'000;  // an alias bomb grows a small file to billions of nodes
+
+struct Segment {
+  std::string key;
+  bool is_index = false;
+};
+
+/// "a.b[1].c" as its steps.  Throws ConfigError on an empty step.
+std::vector<Segment> split(const std::string& path) {
+  if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos)
+    throw ConfigError(fmt::format("--set {}: expected key.path=value", path));
+  std::vector<Segment> out;
+  std::string word;
+  for (char c : path + ".") {
+    if (c != '.' && c != '[' && c != ']') {
+      word += c;
+    } else if (!word.empty()) {
+      const bool digits = std::ranges::all_of(word, [](char d) { return d >= '0' && d <= '9'; });
+      out.push_back({std::exchange(word, ""), digits});
+    }
+  }
+  return out;
+}
+
+void put(YAML::Node node, std::span<const Segment> steps, const YAML::Node& value, const std::string& path) {
+  const Segment& step = steps.front();
+  const bool last = steps.size() == 1;
+  if (node.IsSequence()) {
+    std::size_t i = 0;
+    const auto [end, error] = std::from_chars(step.key.data(), step.key.data() + step.key.size(), i);
+    if (error != std::errc{} || !step.is_index || i >= node.size())
+      throw ConfigError(
+          fmt::format("--set {}: the list has elements 0 to {}, got \"{}\"", path, node.size() - 1, step.key));
+    if (last) return void(node[i] = value);
+    return put(node[i], steps.subspan(1), value, path);
+  }
+  if (node.IsScalar())
+    throw ConfigError(
+        fmt::format("--set {}: \"{}\" is a single value there and has no key \"{}\"", path, node.Scalar(), step.key));
+  if (last) return void(node[step.key] = value);
+  put(node[step.key], steps.subspan(1), value, path);
+}
+}  // namespace
+
+struct Config::Document {
+  std::string name;
+  std::set<std::string> overridden;
+  std::vector<std::string> order;
+  std::map<std::string, std::string> values;
+
+  /// path: of the value at fault; shown: the path the message names, if another.
+  [[noreturn]] void fail_at(const YAML::Mark& mark, const std::string& path, std::string_view problem,
+                            const std::string* shown = nullptr) const {
+    const std::string& name_of_value = shown != nullptr ? *shown : path;
+    const std::string where = name_of_value.empty() ? "" : name_of_value + ": ";
+    for (const std::string& o : overridden)
+      if (path == o || path.starts_with(o + ".") || path.starts_with(o + "["))
+        throw ConfigError(fmt::format("--set {}: {}{}", o, name_of_value == o ? "" : where, problem));
+    if (mark.line < 0) throw ConfigError(fmt::format("{}: {}{}", name, where, problem));
+    throw ConfigError(fmt::format("{}:{}:{}: {}{}", name, mark.line + 1, mark.column + 1, where, problem));
+  }
+  /// Duplicate keys are legal to the parser and a trap to the reader, who sees only one of them.
+  void check_keys(const YAML::Node& node, const std::string& path, std::size_t& budget) const {
+    if (budget-- == 0)
+      fail_at(node.Mark(), path, fmt::format("more than {} values (do aliases repeat each other?)", kMostNodes));
+    if (node.IsSequence()) {
+      for (std::size_t i = 0; i < node.size(); ++i) check_keys(node[i], fmt::format("{}[{}]", path, i), budget);
+    } else if (node.IsMap()) {
+      std::set<std::string> seen;
+      for (const auto& entry : node) {
+        if (!entry.first.IsScalar()) fail_at(entry.first.Mark(), path, "expected a single word as key");
+        const std::string& key = entry.first.Scalar();
+        if (key == "<<") fail_at(entry.first.Mark(), path, "merge keys (<<) are not supported; write the keys out");
+        if (!seen.insert(key).second) fail_at(entry.first.Mark(), path, fmt::format("key \"{}\" appears twice", key));
+        check_keys(entry.second, path.empty() ? key : path + "." + key, budget);
+      }
+    }
+  }
+};
+
+Config::Config(const YAML::Node& node, std::shared_ptr<Document> document, std::string path)
+    : node_(std::make_shared<const YAML::Node>(node)), document_(std::move(document)), path_(std::move(path)) {}
+
+Config Config::load(const std::string& file, const std::vector<Override>& overrides) {
+  return from_text(read_file(file), file, overrides);
+}
+
+Config Config::from_text(const std::string& text, const std::string& name, const std::vector<Override>& overrides) try {
+  const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+  if (documents.empty() || documents[0].IsNull()) throw ConfigError(fmt::format("{}: is empty", name));
+  if (documents.size() > 1)
+    throw ConfigError(fmt::format("{}: holds {} YAML documents, expected one", name, documents.size()));
+  return from_root(documents[0], name, overrides);
+} catch (const YAML::ParserException& e) {
+  throw ConfigError(fmt::format("{}:{}:{}: not valid YAML: {}", name, e.mark.line + 1, e.mark.column + 1, e.msg));
+}
+
+Config Config::from_root(const YAML::Node& root, const std::string& name, const std::vector<Override>& overrides) {
+  auto document = std::make_shared<Document>();
+  document->name = name;
+  std::size_t budget = kMostNodes;
+  document->check_keys(root, "", budget);
+  for (const Override& o : overrides) {
+    const std::vector<Segment> steps = split(o.path);
+    YAML::Node value;
+    try {
+      value = YAML::Load(o.value);
+    } catch (const YAML::ParserException& e) {
+      throw ConfigError(fmt::format("--set {}: \"{}\" is not valid YAML: {}", o.path, o.value, e.msg));
+    }
+    put(root, steps, value, o.path);
+    document->overridden.insert(o.path);
+  }
+  return {root, std::move(document), ""};
+}
+
+const std::string& Config::file() const { return document_->name; }
+bool Config::is_map() const { return node_->IsMap(); }
+bool Config::is_list() const { return node_->IsSequence(); }
+bool Config::is_scalar() const { return node_->IsScalar() || node_->IsNull(); }
+
+void Config::fail(std::string_view problem) const { document_->fail_at(node_->Mark(), path_, problem); }
+
+std::string Config::child_path(std::string_view key) const {
+  if (path_.empty() || key.empty()) return key.empty() ? path_ : std::string(key);
+  return fmt::format("{}.{}", path_, key);
+}
+
+std::vector<std::string> Config::keys() const {
+  if (node_->IsNull()) return {};
+  if (!node_->IsMap()) fail("expected a map of keys to values");
+  std::vector<std::string> out;
+  for (const auto& entry : *node_) out.push_back(entry.first.Scalar());
+  return out;
+}
+
+bool Config::has(std::string_view key) const {
+  if (node_->IsNull()) return false;
+  if (!node_->IsMap()) fail("expected a map of keys to values");
+  for (const auto& entry : *node_)
+    if (entry.first.Scalar() == key) return true;
+  return false;
+}
+
+Config Config::at(std::string_view key) const {
+  if (!has(key)) {
+    const std::vector<std::string> present = keys();
+    const std::string guess = nearest(key, {present.begin(), present.end()});
+    fail(fmt::format("missing key \"{}\"{}", key, guess.empty() ? "" : fmt::format(" (is \"{}\" a typo?)", guess)));
+  }
+  return {(*node_)[std::string(key)], document_, child_path(key)};
+}
+
+Config Config::at_or_empty(std::string_view key) const {
+  if (has(key)) return at(key);
+  Config empty = *this;  // keeps the parent's mark for messages
+  YAML::Node node = YAML::Load("{}");
+  empty.node_ = std::make_shared<const YAML::Node>(node);
+  empty.path_ = child_path(key);
+  return empty;
+}
+
+std::vector<Config> Config::items() const {
+  if (!node_->IsSequence()) fail("expected a list");
+  std::vector<Config> out;
+  for (std::size_t i = 0; i < node_->size(); ++i)
+    out.push_back({(*node_)[i], document_, fmt::format("{}[{}]", path_, i)});
+  return out;
+}
+
+void Config::only(const std::vector<std::string_view>& known) const {
+  if (node_->IsNull()) return;
+  for (const auto& entry : *node_) {
+    const std::string& key = entry.first.Scalar();
+    if (std::ranges::find(known, key) != known.end()) continue;
+    std::vector<std::string_view> shown(known.begin(), known.end());
+    if (shown.size() > 1 && shown.front() == "kind") shown.erase(shown.begin());
+    document_->fail_at(entry.first.Mark(), child_path(key),
+                       fmt::format("unknown key \"{}\"{}", key, suggestion(key, shown, "known keys")), &path_);
+  }
+}
+
+void Config::resolve(std::string_view key, std::string_view value) const {
+  const std::string path = child_path(key);
+  if (document_->values.emplace(path, value).second) document_->order.push_back(path);
+}
+
+std::string Config::resolved() const {
+  std::string out;
+  for (const std::string& path : document_->order) out += fmt::format("{}: {}\n", path, document_->values.at(path));
+  return out;
+}
+
+std::string Config::text() const {
+  if (node_->IsNull()) return "~";
+  if (!node_->IsScalar()) fail("expected a single value");
+  return node_->Scalar();
+}
+}  // namespace moesim

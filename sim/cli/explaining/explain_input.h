@@ -1,0 +1,40 @@
+// What `moesim explain` is asked: a scenario's layer, or a model on a GPU.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compute/layers/explain.h"
+
+namespace moesim::cli {
+
+struct ExplainOptions {
+  std::string scenario, model, gpu, phase, linear, attention, experts, expert_weights, kv_cache, kernels, recompute,
+      lengths, pool;
+  std::vector<std::string> sets;
+  std::optional<std::int64_t> sequences, tokens, context;
+  int stage = -1;
+  bool launched = false, whole = false;
+  compute::ExplainRequest request;  // layer, parallelism, SMs and what runs beside are written here
+  bool json = false;
+};
+
+/// The request, its GPU and kernel times, and where they came from.
+struct ExplainSubject {
+  compute::ExplainRequest request;
+  spec::Gpu gpu;
+  std::unique_ptr<compute::KernelModel> kernels;
+  std::string resolved;  // of a scenario; "" for a model on a GPU
+  std::string memory;    // whose memory: "stage 3"; "" for the GPU's
+  int exchange_sms = 0;  // that the scenario's exchanges take from what they run beside; 0: none
+};
+
+/// Throws ConfigError for words that are not known, and for an option that the scenario answers itself.
+ExplainSubject explain_subject(const ExplainOptions& options);
+ExplainSubject subject_of_scenario(const ExplainOptions& options);
+/// --sequences, --tokens, --context, --lengths over what `request` has.
+void set_sequences(const ExplainOptions& options, compute::ExplainRequest& request);
+
+std::string explanation_text(const ExplainSubject& subject, const compute::Explanation& explanation);
+std::string explanation_json(const ExplainSubject& subject, const compute::Explanation& explanation);
+}  // namespace moesim::cli

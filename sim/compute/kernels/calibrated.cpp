@@ -1,0 +1,61 @@
+// Kernel model `calibrated`: the equations with parameters fitted to single-kernel measurements of a GPU generation.
+#include <fmt/format.h>
+
+#include "compute/kernels/equation_model.h"
+
+namespace moesim::compute {
+namespace {
+class Calibrated final : public KernelModel {
+ public:
+  struct Params {
+    std::string calibration;
+    bool sustained = true;
+    static void fields(auto& f, auto& p) {
+      f("calibration", p.calibration, "entry or file; default kernels-GENERATION of the GPU");
+      f("sustained", p.sustained, "clock throttled by sustained tensor load; false: as in short measurements");
+    }
+  };
+  Calibrated(Params p, const spec::Gpu& gpu) : Calibrated(load(p, gpu), p.sustained, gpu) {}
+  Calibrated(Calibration c, bool sustained, const spec::Gpu& gpu)
+      : KernelModel(gpu), equations_(gpu, c, sustained ? c.sustained_clock : 1) {}
+
+  std::string source() const override {
+    const Calibration& c = equations_.calibration();
+    if (!borrowed()) return c.title;
+    return fmt::format("{} (nothing measured on {}: efficiencies of {})", c.title, gpu().generation, measured_on());
+  }
+
+ protected:
+  Estimate estimate(const Kernel& kernel, GpuShare share) const override {
+    const Equations::Reach reach = equations_.reach(kernel);
+    const Origin origin = !reach.fitted       ? Origin::equation
+                          : reach.beyond <= 1 ? Origin::interpolated
+                                              : Origin::extrapolated;
+    return {equations_.seconds(kernel, share), {origin, float(reach.beyond), borrowed(), reach.lender}};
+  }
+
+ private:
+  static Calibration load(const Params& p, const spec::Gpu& gpu) {
+    if (p.calibration.empty()) return load_calibration("kernels-" + gpu.generation);
+    return at_key("calibration", [&] { return load_calibration(p.calibration); });
+  }
+  bool borrowed() const {
+    return equations_.calibration().borrowed || equations_.calibration().generation != gpu().generation;
+  }
+  std::string measured_on() const {
+    const Calibration& c = equations_.calibration();
+    return c.borrowed ? c.from : c.generation;
+  }
+  Equations equations_;
+};
+}  // namespace
+
+std::unique_ptr<KernelModel> make_calibrated(const std::string& calibration, bool sustained, const spec::Gpu& gpu) {
+  return std::make_unique<Calibrated>(Calibrated::Params{calibration, sustained}, gpu);
+}
+
+Strategy<KernelModel, const spec::Gpu&> calibrated() {
+  return strategy<Calibrated, KernelModel, const spec::Gpu&>("calibrated",
+                                                       "equations fitted to single kernels of the GPU's generation");
+}
+}  // namespace moesim::compute

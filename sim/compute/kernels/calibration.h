@@ -1,0 +1,127 @@
+// The few physical parameters of the kernel equations, and the range of shapes they were fitted on.
+#pragma once
+#include <string>
+
+#include "core/config.h"
+#include "core/units.h"
+
+namespace moesim::compute {
+
+/// The largest and smallest value of each dimension among the fitted rows; 0 to 0 if nothing was fitted.
+struct FittedRange {
+  double m_min = 0, m_max = 0;  // rows (GEMM: m; grouped: rows an expert; attention: queries; memory: bytes)
+  double n_min = 0, n_max = 0;  // GEMM: n; attention: heads
+  double k_min = 0, k_max = 0;  // GEMM: k; attention: mean keys a sequence
+  static void fields(auto& f, auto& p) {
+    f("m_min", p.m_min, "fewest rows fitted"), f("m_max", p.m_max, "most rows fitted");
+    f("n_min", p.n_min, "smallest n (attention: heads)"), f("n_max", p.n_max, "largest n");
+    f("k_min", p.k_min, "smallest k (attention: keys a sequence)"), f("k_max", p.k_max, "largest k");
+  }
+};
+
+/// Products on tensor cores.  Tiles of rows x columns run in waves over the SMs; each tile walks K in steps of 128
+/// bytes a row, and a step is its tensor time and a fixed time for barriers and for promoting FP8 partial sums.
+struct GemmEquation {
+  double tensor = 1;      // share of the data-sheet peak within a step
+  Time step{};            // fixed time of a step
+  Time tile{};            // filling and draining the pipeline of one tile, storing its result
+  double hbm = 1;         // share of the data-sheet bandwidth reached by reads
+  double write = 1;       // bytes written, as bytes read that take as long
+  Time launch{};          // start of the kernel, first load
+  double overlap = 64;    // p of the p-norm that joins tensor and HBM time: 1 adds them, large takes the longer
+  double accumulate = 1;  // FP8 and FP4: rate of a weight gradient that adds into FP32, over the same product without
+  FittedRange fitted;
+  static void fields(auto& f, auto& p) {
+    f("tensor", p.tensor, "share of the tensor peak within a step");
+    f("step", p.step, "fixed time of one step of 128 bytes of K");
+    f("tile", p.tile, "filling, draining and storing one tile");
+    f("hbm", p.hbm, "share of the HBM bandwidth reached by reads");
+    f("write", p.write, "bytes written, as bytes read that take as long");
+    f("launch", p.launch, "start of the kernel, first load");
+    f("overlap", p.overlap, "p of the norm that joins tensor and HBM time (1 adds, large takes the longer)");
+    f("accumulate", p.accumulate, "rate of FP8 and FP4 weight gradients into FP32, relative");
+    f("fitted", p.fitted, "shapes the parameters were fitted on");
+  }
+};
+
+struct AttentionEquation {
+  double tensor = 1;    // share of the data-sheet peak in full tiles
+  double hbm = 1;       // share of the data-sheet bandwidth reached
+  Time launch{};        // start of the kernel, scheduling; decode: combining split sequences
+  Time tile{};          // start and end of one tile of queries of one head (decode: of one sequence)
+  double overlap = 64;  // as above
+  double edge = 0;      // pairs computed and masked away: prefill a query, at the diagonal; decode a sequence
+  double chunk = 0;     // decode: keys of the smallest part a sequence is split into
+  Time combine{};       // decode: joining the parts of split sequences
+  FittedRange fitted;
+  static void fields(auto& f, auto& p) {
+    f("tensor", p.tensor, "share of the tensor peak in full tiles");
+    f("hbm", p.hbm, "share of the HBM bandwidth reached");
+    f("launch", p.launch, "launch, scheduling, combining of split sequences");
+    f("tile", p.tile, "start and end of one tile of queries of one head");
+    f("overlap", p.overlap, "p of the norm that joins tensor and HBM time");
+    f("edge", p.edge, "pairs computed and masked away, a query (decode: a sequence)");
+    f("chunk", p.chunk, "decode: keys of the smallest part a sequence is split into");
+    f("combine", p.combine, "decode: joining the parts of split sequences");
+    f("fitted", p.fitted, "shapes the parameters were fitted on");
+  }
+};
+
+/// Rates of memory-bound kernels as shares of the data-sheet bandwidth when they have the whole GPU.
+struct MemoryEquation {
+  double norm = 1, norm_backward = 1, cast = 1, cast_transpose = 1, transpose = 1, swiglu = 1, swiglu_backward = 1;
+  double rope = 1, permute = 1, unpermute = 1, top_k = 1, copy = 1, add = 1, optimizer = 1;
+  double serving = 1;  // rate of a serving system's kernels over a training system's
+  Time floor{};        // launch and latency of a kernel too small for bandwidth to matter
+  Time launched{};     // of a kernel in a chain launched one by one
+  Time replayed{};     // of a kernel in a chain replayed from a CUDA graph
+  FittedRange fitted;
+  static void fields(auto& f, auto& p) {
+    f("norm", p.norm, "RMSNorm"), f("norm_backward", p.norm_backward, "its backward");
+    f("cast", p.cast, "quantise in 1x128 tiles"), f("cast_transpose", p.cast_transpose, "the same, transposed");
+    f("transpose", p.transpose, "transpose FP8 data");
+    f("swiglu", p.swiglu, "SwiGLU, cast included"), f("swiglu_backward", p.swiglu_backward, "its backward");
+    f("rope", p.rope, "rotary embedding"), f("permute", p.permute, "rows to experts");
+    f("unpermute", p.unpermute, "rows back, summed"), f("top_k", p.top_k, "expert choice");
+    f("copy", p.copy, "plain copy"), f("add", p.add, "residual add"), f("optimizer", p.optimizer, "AdamW update");
+    f("serving", p.serving, "rate of serving systems' kernels, relative");
+    f("floor", p.floor, "launch and latency of one kernel");
+    f("launched", p.launched, "one small kernel of a chain, launched");
+    f("replayed", p.replayed, "one small kernel of a chain, replayed from a CUDA graph");
+    f("fitted", p.fitted, "sizes the rates were measured on, bytes as m");
+  }
+};
+
+/// A calibration entry: hardware/kernels-GENERATION.yaml, type kernel_calibration.
+struct Calibration {
+  std::string type = "kernel_calibration", title;
+  std::string generation;      // of the GPUs measured
+  std::string from;            // another entry to take everything from: nothing was measured on this generation
+  double sustained_clock = 1;  // clock under sustained tensor load over the clock of short measurements
+  Time gap{};                  // between two kernels of a stream
+  double sm_bandwidth = 1;     // HBM bandwidth one SM can draw, over its even share of the GPU's
+  GemmEquation gemm, contiguous, masked;
+  AttentionEquation prefill, backward, decode;
+  MemoryEquation memory;
+  bool borrowed = false;  // `from` was followed
+  static void fields(auto& f, auto& p) {
+    f.required("type", p.type, "kernel_calibration");
+    f("title", p.title, "what was measured");
+    f.required("generation", p.generation, "GPU generation it is for");
+    f("from", p.from, "entry to borrow from where nothing was measured");
+    f("sustained_clock", p.sustained_clock, "clock under sustained tensor load, relative");
+    f("gap", p.gap, "between two kernels of a stream");
+    f("sm_bandwidth", p.sm_bandwidth, "HBM bandwidth one SM can draw, over its even share");
+    f("gemm", p.gemm, "dense products");
+    f("contiguous", p.contiguous, "grouped products, rows one expert after the other");
+    f("masked", p.masked, "grouped products, a fixed buffer an expert");
+    f("prefill", p.prefill, "attention forward"), f("backward", p.backward, "attention backward");
+    f("decode", p.decode, "attention against a cache");
+    f("memory", p.memory, "memory-bound kernels");
+  }
+};
+
+/// The entry `name` of the hardware catalogue (or a file), `from` followed.  Throws ConfigError if it is no calibration
+/// or a share lies outside (0, 1].
+Calibration load_calibration(const std::string& name, const std::string& beside = "");
+}  // namespace moesim::compute

@@ -1,0 +1,181 @@
+// What a GPU can be asked to compute, as plain shapes: one struct a kind of kernel, no times.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "core/units.h"
+#include "spec/model.h"
+
+namespace moesim::compute {
+
+/// `batch` products (m, k) x (k, n) -> (m, n) of one shape.
+struct Gemm {
+  std::int64_t m = 0, n = 0, k = 0;
+  spec::Dtype dtype = spec::Dtype::bf16;       // of both inputs; fp8 has a scale per 1x128 of A and per 128x128 of B
+  spec::Dtype out = spec::Dtype::bf16;         // of the result
+  bool fp32_accumulate = false;    // a weight gradient: the result is added to an FP32 matrix that is read and written
+  std::int64_t batch = 1;          // MLA's per-head products
+  std::optional<spec::Dtype> weights{};  // of B as stored where narrower than `dtype`: widened on its way to the tensor cores
+  bool operator==(const Gemm&) const = default;
+};
+
+/// How the rows of a GPU's experts lie in memory.
+enum class GroupLayout {
+  contiguous,  ///< one after the other, each padded to whole tiles: training and prefill
+  masked       ///< a fixed buffer an expert, only the filled rows are computed: decode under CUDA graphs
+};
+constexpr auto enum_names(GroupLayout) {
+  return std::to_array<std::pair<std::string_view, GroupLayout>>({{"contiguous", GroupLayout::contiguous},
+                                                                       {"masked", GroupLayout::masked}});
+}
+
+/// All that matters of a grouped product's rows: sums over its experts.
+struct GroupRows {
+  std::int64_t rows = 0, used = 0;         // rows; experts with any
+  std::int64_t tiles64 = 0, tiles128 = 0;  // row tiles, each expert's last one counted whole
+  std::int64_t blocks16 = 0;               // the same in blocks of 16 rows, if asked for
+  bool negative = false;                   // an expert has fewer than no rows: nothing above means anything
+};
+
+/// One product an expert held by the GPU, in one launch: (rows[e], k) x (k, n) -> (rows[e], n).  As a weight gradient:
+/// (n, rows[e]) x (rows[e], k), added to the expert's FP32 (n, k); n and k stay the forward product's.
+struct GroupedGemm {
+  std::span<const std::int64_t> rows;  // actual rows of each local expert; not owned: must outlive the kernel
+  std::int64_t n = 0, k = 0;
+  spec::Dtype dtype = spec::Dtype::bf16;
+  spec::Dtype out = spec::Dtype::bf16;
+  GroupLayout layout = GroupLayout::contiguous;
+  bool weight_gradient = false;
+  std::optional<spec::Dtype> weights{};      // as of Gemm
+  std::optional<GroupRows> counted{};  // of `rows`, where a cost model has counted them already; leave it empty
+};
+GroupRows group_rows(std::span<const std::int64_t> rows, bool with_blocks = false);
+inline GroupRows group_rows(const GroupedGemm& g) {
+  return g.counted ? *g.counted : group_rows(g.rows, g.weights.has_value());
+}
+
+/// The heads one GPU computes.
+struct AttentionHeads {
+  spec::AttentionKind kind = spec::AttentionKind::mha;
+  int heads = 0;              // query heads on this GPU
+  int kv_heads = 0;           // 1 for absorbed MLA, `heads` for expanded MLA
+  int qk_dim = 0, v_dim = 0;  // as computed: 192/128 for V3 expanded, 576/512 absorbed
+  bool absorbed = false;      // MLA on the cached latent: K and V are the same memory
+  bool operator==(const AttentionHeads&) const = default;
+};
+
+inline constexpr std::int64_t kQueryTile = 128;  // queries a tile of whole prompts computes at a time
+
+/// The attention work of a set of sequences, summed: all that the equations need of ragged lengths.
+struct AttentionWork {
+  std::int64_t sequences = 0;
+  std::int64_t queries = 0;  // new tokens, all sequences together
+  std::int64_t keys = 0;     // tokens attended to (kept context and new ones), all sequences together
+  std::int64_t longest = 0;  // keys of the longest sequence
+  double pairs = 0;          // query-key pairs computed: half of them if causal, fewer under a window
+  double tiles = 0;          // of 128 queries, each sequence's last one counted whole; 0: as if all were as long
+  double tiled_pairs = 0;    // pairs if those tiles were full; 0 with `tiles`
+  bool operator==(const AttentionWork&) const = default;
+};
+
+/// Forward attention of whole prompts or chunks of them: queries against expanded keys and values.
+struct AttentionPrefill {
+  AttentionHeads heads;
+  AttentionWork work;
+  spec::Dtype dtype = spec::Dtype::bf16;
+  bool operator==(const AttentionPrefill&) const = default;
+};
+
+/// Backward of AttentionPrefill: recomputes the scores, gives dQ, dK, dV (its pre- and post-kernels included).
+struct AttentionBackward {
+  AttentionHeads heads;
+  AttentionWork work;
+  spec::Dtype dtype = spec::Dtype::bf16;
+  bool operator==(const AttentionBackward&) const = default;
+};
+
+/// Attention of a few new tokens a sequence (one, or several when speculating) against its cache.
+struct AttentionDecode {
+  AttentionHeads heads;
+  AttentionWork work;
+  spec::Dtype dtype = spec::Dtype::bf16;  // of the arithmetic
+  spec::Dtype cache = spec::Dtype::bf16;  // of the stored keys and values
+  bool operator==(const AttentionDecode&) const = default;
+};
+
+enum class MemoryKind {
+  norm,
+  norm_backward,
+  cast,
+  cast_transpose,
+  transpose,
+  swiglu,
+  swiglu_backward,
+  rope,
+  permute,
+  unpermute,
+  top_k,
+  copy,
+  add,
+  optimizer
+};
+constexpr auto enum_names(MemoryKind) {
+  return std::to_array<std::pair<std::string_view, MemoryKind>>({{"norm", MemoryKind::norm},
+                                                                      {"norm_backward", MemoryKind::norm_backward},
+                                                                      {"cast", MemoryKind::cast},
+                                                                      {"cast_transpose", MemoryKind::cast_transpose},
+                                                                      {"transpose", MemoryKind::transpose},
+                                                                      {"swiglu", MemoryKind::swiglu},
+                                                                      {"swiglu_backward", MemoryKind::swiglu_backward},
+                                                                      {"rope", MemoryKind::rope},
+                                                                      {"permute", MemoryKind::permute},
+                                                                      {"unpermute", MemoryKind::unpermute},
+                                                                      {"top_k", MemoryKind::top_k},
+                                                                      {"copy", MemoryKind::copy},
+                                                                      {"add", MemoryKind::add},
+                                                                      {"optimizer", MemoryKind::optimizer}});
+}
+
+/// A kernel whose time is the bytes it reads and writes.
+struct MemoryOp {
+  MemoryKind kind = MemoryKind::copy;
+  Bytes bytes{};         // read and written
+  bool serving = false;  // a serving system's kernel; false: a training system's
+  bool operator==(const MemoryOp&) const = default;
+};
+/// Whether serving systems have a faster kernel of this kind; moving routed rows is the same work in both.
+constexpr bool is_tuned_for_serving(MemoryKind kind) {
+  return kind != MemoryKind::permute && kind != MemoryKind::unpermute;
+}
+
+/// Kernels too small for bandwidth to matter, one after the other.
+struct SmallChain {
+  int count = 0;
+  bool graph = false;  // replayed from a CUDA graph
+  bool operator==(const SmallChain&) const = default;
+};
+
+using Kernel =
+    std::variant<Gemm, GroupedGemm, AttentionPrefill, AttentionBackward, AttentionDecode, MemoryOp, SmallChain>;
+
+/// Bytes of `elements` numbers with the scales that go with them: fp8 4 bytes per 128 (a 1x128 tile), fp4 1 byte per 32
+/// (MXFP4).
+Bytes tensor_bytes(std::int64_t elements, spec::Dtype dtype);
+/// Bytes of a (n, k) weight with its scales: fp8 4 bytes per 128x128 block, fp4 1 byte per 32 of a row; blocks at the
+/// edges counted whole.
+Bytes weight_bytes(std::int64_t n, std::int64_t k, spec::Dtype dtype);
+/// Bytes of one token in a layer's cache for the KV heads here.  MLA's latent in fp8: 656 (FlashMLA).
+Bytes cached_token_bytes(const AttentionHeads& heads, spec::Dtype cache);
+
+/// Arithmetic the kernel executes: 2 a multiply-add, actual rows (no padding), AttentionBackward's recomputed scores
+/// included; 0 for memory-bound kernels.
+Flops flops_of(const Kernel& kernel);
+/// The least HBM traffic of the kernel: each operand read once, each result written once.
+Bytes bytes_of(const Kernel& kernel);
+/// The kernel in words: "gemm 4096 x 7168 x 16384 fp8".
+std::string describe(const Kernel& kernel);
+}  // namespace moesim::compute

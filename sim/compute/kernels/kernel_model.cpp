@@ -1,0 +1,84 @@
+#include "compute/kernels/kernel_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "spec/arithmetic.h"
+
+namespace moesim::compute {
+namespace {
+[[noreturn]] void refuse(const Kernel& kernel, std::string_view why) {
+  throw ConfigError(fmt::format("{}: {}", describe(kernel), why));
+}
+
+bool valid(const AttentionHeads& h, const AttentionWork& w) {
+  return h.heads > 0 && h.kv_heads > 0 && h.qk_dim > 0 && h.v_dim > 0 && w.sequences > 0 && w.queries > 0 &&
+         w.keys > 0 && w.longest > 0 && w.pairs > 0;
+}
+bool valid(const Gemm& g) { return g.m > 0 && g.n > 0 && g.k > 0 && g.batch > 0; }
+bool valid(const GroupedGemm& g) { return g.n > 0 && g.k > 0 && !g.rows.empty() && !group_rows(g).negative; }
+bool valid(const AttentionPrefill& a) { return valid(a.heads, a.work); }
+bool valid(const AttentionBackward& a) { return valid(a.heads, a.work); }
+bool valid(const AttentionDecode& a) { return valid(a.heads, a.work); }
+bool valid(const MemoryOp& m) { return m.bytes.v > 0; }
+bool valid(const SmallChain& s) { return s.count > 0; }
+
+int bits(spec::Dtype dtype) { return dtype == spec::Dtype::fp32 ? 32 : dtype == spec::Dtype::fp4 ? 4 : dtype == spec::Dtype::fp8 ? 8 : 16; }
+struct WiderWeights {
+  bool operator()(const Gemm& g) const { return g.weights && bits(*g.weights) > bits(g.dtype); }
+  bool operator()(const GroupedGemm& g) const { return g.weights && bits(*g.weights) > bits(g.dtype); }
+  bool operator()(const auto&) const { return false; }
+};
+
+struct ArithmeticDtype {
+  spec::Dtype operator()(const MemoryOp&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const SmallChain&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const auto& k) const { return k.dtype; }
+};
+}  // namespace
+
+KernelModel::KernelModel(spec::Gpu gpu) : gpu_(std::move(gpu)) {
+  check(gpu_.sms > 0 && gpu_.memory_bandwidth.v > 0 && gpu_.bf16.v > 0, "GPU {} lacks SMs, bandwidth or a BF16 peak",
+        gpu_.name);
+}
+
+Time KernelModel::bound(const Kernel& kernel, GpuShare share) const {
+  const double fill = share.sms > 0 ? double(share.sms) / gpu_.sms : 1;
+  const double tensor = flops_of(kernel).v;
+  const double peak = spec::peak_of(gpu_, std::visit(ArithmeticDtype{}, kernel)).v * fill;
+  return from_seconds(
+      std::max(tensor > 0 ? tensor / peak : 0, double(bytes_of(kernel).v) / (gpu_.memory_bandwidth.v * share.memory)));
+}
+
+Cost KernelModel::cost(const Kernel& kernel, GpuShare share) const {
+  if (!std::visit([](const auto& k) { return valid(k); }, kernel)) refuse(kernel, "a dimension is zero or negative");
+  if (std::visit(WiderWeights{}, kernel)) refuse(kernel, "weights are stored wider than they are computed");
+  if (share.sms < 0 || share.sms > gpu_.sms)
+    refuse(kernel, fmt::format("asked for {} SMs, {} has {}", share.sms, gpu_.name, gpu_.sms));
+  check(share.memory > 0 && share.memory <= 1, "a share {} of the memory bandwidth", share.memory);
+  const spec::Dtype dtype = std::visit(ArithmeticDtype{}, kernel);
+  if (!spec::computes_in(gpu_, dtype)) refuse(kernel, fmt::format("{} has no {} arithmetic", gpu_.name, name_of(dtype)));
+  if (const auto* g = std::get_if<GroupedGemm>(&kernel); g && group_rows(*g).rows == 0) return {};
+  const Estimate estimated = estimate(kernel, share);
+  return {std::max(from_seconds(estimated.seconds), bound(kernel, share)), estimated.from};
+}
+
+TogetherCost cost_together(const KernelModel& model, const Kernel& first, int first_sms, const Kernel& second,
+                           int second_sms) {
+  check(first_sms + second_sms <= model.gpu().sms, "{} + {} SMs on a GPU of {}", first_sms, second_sms,
+        model.gpu().sms);
+  const Cost alone[] = {model.cost(first, {first_sms, 1}), model.cost(second, {second_sms, 1})};
+  double want[2];
+  const Kernel* kernels[] = {&first, &second};
+  for (int i = 0; i < 2; ++i)
+    want[i] =
+        std::min(1.0, double(bytes_of(*kernels[i]).v) / (seconds(alone[i].time) * model.gpu().memory_bandwidth.v));
+  if (want[0] + want[1] <= 1) return {alone[0], alone[1], want[0], want[1]};
+  double share[2] = {0.5, 0.5};
+  for (int i = 0; i < 2; ++i)
+    if (want[i] < 0.5) share[i] = want[i], share[1 - i] = 1 - want[i];
+  return {model.cost(first, {first_sms, share[0]}), model.cost(second, {second_sms, share[1]}), share[0], share[1]};
+}
+}  // namespace moesim::compute

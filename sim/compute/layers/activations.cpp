@@ -1,0 +1,83 @@
+// What the forward pass of training keeps for the backward pass, item by item.
+#include <algorithm>
+
+#include "compute/layers/attention_inventory.h"
+#include "core/ceil_div.h"
+#include "core/check.h"
+
+namespace moesim::compute {
+namespace {
+void attention_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t tokens, std::int64_t rows,
+                    const LayerOptions& o) {
+  const spec::AttentionShape& a = model.attention;
+  const std::int64_t heads = share_of(a.heads, o.tensor, "attention heads");
+  const AttentionInventory& kind = inventory_of(spec::layer_shape(model, layer).attention.kind);
+  kept.add("layer input", "norm backward", rows * model.hidden, spec::Dtype::bf16);
+  if (!o.recompute.norms) kept.add("normed input", kind.input_needed_by(a), tokens * model.hidden, kept.linear);
+  kind.keep(kept, {model, layer, tokens, heads, o});
+  const std::int64_t output = tokens * heads * a.v_head_dim;
+  if (kept.linear == spec::Dtype::fp8)
+    kept.items.push_back({"attention output, 12 bits", {output * 3 / 2}, "o_proj wgrad"});
+  else
+    kept.add("attention output", "o_proj wgrad", output, spec::Dtype::bf16);
+  kept.add("softmax sums", "attention backward", tokens * heads, spec::Dtype::fp32);
+  if (model.norms_per_layer == 4) kept.add("o_proj output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
+}
+
+// Between the two products of an FFN.  down_gradient: the operation that gives the second one's weight gradient.
+void middle_kept(Kept& kept, const std::string& of, std::string_view down_gradient, std::int64_t rows,
+                 std::int64_t width, const Recompute& again) {
+  kept.add(of + " gate-up", "swiglu backward", rows * 2 * width, kept.linear);
+  if (!again.swiglu) kept.add(of + " activation", down_gradient, rows * width, kept.linear);
+}
+
+void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t tokens, std::int64_t rows, std::int64_t routed,
+              const LayerOptions& o) {
+  const bool moe = spec::has_experts(model, layer);
+  kept.add("attention residual", "norm backward", rows * model.hidden, spec::Dtype::bf16);
+  if (!o.recompute.norms)
+    kept.add("normed FFN input", moe ? "router wgrad" : "gate-up wgrad", tokens * model.hidden, kept.linear);
+  if (model.norms_per_layer == 4) kept.add("FFN output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
+  if (!moe)
+    return middle_kept(kept, "FFN", "down wgrad", tokens,
+                       share_of(model.dense_width, o.tensor, "columns of a feed-forward layer"), o.recompute);
+  const spec::MoeShape& m = *model.moe;
+  kept.add("gate scores", "gate backward", rows * m.experts, spec::Dtype::fp32);
+  if (m.shared_experts > 0)
+    middle_kept(kept, "shared", "down wgrad", tokens,
+                share_of(m.shared_experts * m.expert_width, o.tensor, "columns of the shared expert"), o.recompute);
+  kept.add("routed rows", "grouped gate-up wgrad", routed * model.hidden, kept.linear);
+  middle_kept(kept, "routed", "grouped down wgrad", routed,
+              share_of(m.expert_width, o.expert_tensor, "columns of an expert"), o.recompute);
+}
+}  // namespace
+
+std::vector<MemoryItem> layer_activations(const spec::Model& model, int layer, const Batch& batch, std::int64_t rows,
+                                          const LayerOptions& options) {
+  const std::int64_t parts = options.sequence_parallel ? options.tensor : 1;
+  const std::int64_t own = ceil_div(batch.tokens, parts);
+  Kept kept{{}, options.precision.linear};
+  if (options.recompute.layer) {
+    kept.add("layer input", "norm", own * model.hidden, spec::Dtype::bf16);
+    return kept.items;
+  }
+  attention_kept(kept, model, layer, batch.tokens, own, options);
+  ffn_kept(kept, model, layer, batch.tokens, own, rows, options);
+  return kept.items;
+}
+
+std::vector<MemoryItem> held_activations(const spec::Model& model, const HeldLayers& held, const Batch& batch,
+                                         std::int64_t rows, std::span<const double> in_flight,
+                                         const LayerOptions& options) {
+  check(in_flight.size() == held.layers.size(), "{} counts of micro-batches for {} layers", in_flight.size(),
+        held.layers.size());
+  std::vector<MemoryItem> sum;
+  for (std::size_t i = 0; i < held.layers.size(); ++i)
+    for (const MemoryItem& item : layer_activations(model, held.layers[i], batch, rows, options)) {
+      auto at = std::ranges::find(sum, item.name, &MemoryItem::name);
+      if (at == sum.end()) at = sum.insert(sum.end(), {item.name, {}, item.needed_by});
+      at->bytes += Bytes{std::int64_t(double(item.bytes.v) * in_flight[i])};
+    }
+  return sum;
+}
+}  // namespace moesim::compute

@@ -1,0 +1,94 @@
+// Operations of a layer's attention part that all kinds share: norm, core of prompts, output, residual.
+#include "compute/layers/attention_inventory.h"
+
+namespace moesim::compute {
+namespace {
+void store_cache(OperationList& list, const LayerCall& c, std::int64_t elements) {
+  list.moved("store kv", MemoryKind::copy, elements, spec::Dtype::bf16, elements, c.options.precision.kv_cache);
+}
+}  // namespace
+
+const AttentionInventory& inventory_of(spec::AttentionKind kind) {
+  switch (kind) {
+    case spec::AttentionKind::mha:
+    case spec::AttentionKind::gqa:
+      return grouped_inventory();
+    case spec::AttentionKind::mla:
+      return latent_inventory();
+  }
+  throw std::logic_error("a kind of attention without an inventory");
+}
+
+AttentionPart::AttentionPart(const LayerCall& c)
+    : a(c.model.attention),
+      layer(spec::layer_shape(c.model, c.layer).attention),
+      tokens(c.batch.tokens),
+      rows(replicated_rows(c)),
+      hidden(c.model.hidden),
+      heads(share_of(a.heads, c.options.tensor, "attention heads")),
+      // Fewer KV heads than GPUs: each GPU keeps a copy of the one it needs.
+      kv_heads(c.options.tensor > a.kv_heads ? 1 : share_of(a.kv_heads, c.options.tensor, "KV heads")),
+      q(std::int64_t{heads} * a.head_dim),
+      o(std::int64_t{heads} * a.v_head_dim),
+      prefill(layer.reads.bounded() ? c.batch.window_prefill : c.batch.prefill),
+      decode(layer.reads.bounded() ? c.batch.window_decode : c.batch.decode) {}
+
+void rotate(OperationList& list, std::string_view name, std::int64_t tokens, std::int64_t columns) {
+  list.moved(name, MemoryKind::rope, tokens * columns, spec::Dtype::bf16, tokens * columns, spec::Dtype::bf16);
+}
+
+double sinks_of(const AttentionPart& s) { return s.a.sinks ? s.heads : 0; }
+
+void attention_forward(OperationList& list, const LayerCall& c) {
+  const AttentionPart s(c);
+  const AttentionInventory& kind = inventory_of(s.layer.kind);
+  list.norm("norm", s.rows, s.hidden);
+  list.cast("cast", s.tokens * s.hidden);
+  kind.projections(list, c, s);
+  if (!c.options.training) store_cache(list, c, s.tokens * kind.cached_width(s));
+  const double sinks = sinks_of(s);
+  if (s.prefill.queries > 0)
+    list.add("attention", AttentionPrefill{kind.prompt_heads(s), s.prefill, c.options.precision.attention}, sinks,
+             s.prefill.queries, {std::int64_t(2 * sinks)});
+  if (s.decode.queries > 0) kind.decode_core(list, c, s);
+  // Kept for backward in 12 bits: 1.5 bytes an element beside the FP8 copy that o_proj reads (DeepSeek-V3, 3.2.3).
+  if (c.options.training && list.fp8()) list.add("store output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
+  list.cast("cast output", s.tokens * s.o);
+  list.linear("o_proj", s.tokens, s.hidden, s.o, s.a.o_bias ? double(s.hidden) : 0);
+  if (c.model.norms_per_layer == 4) list.norm("norm after", s.rows, s.hidden);
+  list.add_rows("residual", s.rows * s.hidden);
+}
+
+void attention_backward(OperationList& list, const LayerCall& c) {
+  const AttentionPart s(c);
+  const AttentionInventory& kind = inventory_of(s.layer.kind);
+  if (c.model.norms_per_layer == 4) list.norm_backward("norm after backward", s.rows, s.hidden);
+  if (list.fp8()) list.add("restore output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
+  list.cast("cast gradient", s.tokens * s.hidden);
+  list.transpose_scales("transpose scales", s.tokens * s.hidden);
+  list.linear("o_proj dgrad", s.tokens, s.o, s.hidden, s.a.o_bias ? 2.0 * double(s.hidden) : 0);
+  list.cast_transpose("cast output for weights", s.tokens * s.o);
+  list.cast_transpose("cast gradient for weights", s.tokens * s.hidden);
+  list.recomputing = true;
+  kind.recompute(list, c, s);
+  list.recomputing = false;
+  if (s.prefill.queries > 0)
+    list.add_attention_backward("attention backward", {kind.prompt_heads(s), s.prefill, c.options.precision.attention},
+                                sinks_of(s));
+  rotate(list, "rope backward", s.tokens, kind.rotated(c, s));
+  kind.heads_backward(list, c, s);
+  list.recomputing = true;
+  if (c.options.recompute.norms) list.norm("norm again", s.rows, s.hidden);
+  list.recomputing = false;
+  kind.projections_backward(list, c, s);
+  list.cast_transpose("cast input for weights", s.tokens * s.hidden);
+  list.norm_backward("norm backward", s.rows, s.hidden);
+  list.add_rows("residual", s.rows * s.hidden);
+}
+
+void attention_weights(OperationList& list, const LayerCall& c) {
+  const AttentionPart s(c);
+  list.weight("o_proj wgrad", s.tokens, s.hidden, s.o);
+  inventory_of(s.layer.kind).weight_gradients(list, c, s);
+}
+}  // namespace moesim::compute

@@ -1,0 +1,89 @@
+// The operations of a layer's attention: what all kinds share is in attention_inventory.cpp, a kind's own in a file
+// each: attention_inventory_gqa.cpp (MHA, GQA), attention_inventory_mla.cpp.
+#pragma once
+#include <string_view>
+#include <vector>
+
+#include "compute/layers/memory.h"
+#include "compute/layers/operation_list.h"
+#include "spec/layer_shape.h"
+
+namespace moesim::compute {
+
+/// One layer's attention on this GPU.
+struct AttentionPart {
+  const spec::AttentionShape& a;
+  spec::LayerAttention layer;
+  std::int64_t tokens, rows;  // of linear layers, of norms and residuals
+  std::int64_t hidden;
+  int heads, kv_heads;  // on this GPU
+  std::int64_t q, o;    // widths of the queries and of the output of the heads here
+  const AttentionWork& prefill;
+  const AttentionWork& decode;
+
+  explicit AttentionPart(const LayerCall& call);
+  std::int64_t k() const { return std::int64_t{kv_heads} * a.head_dim; }
+  std::int64_t v() const { return std::int64_t{kv_heads} * a.v_head_dim; }
+};
+
+/// What the forward pass of training keeps, item by item.
+struct Kept {
+  std::vector<MemoryItem> items;
+  spec::Dtype linear;  // of products' inputs
+  void add(std::string name, std::string_view needed_by, std::int64_t elements, spec::Dtype dtype) {
+    if (elements > 0) items.push_back({std::move(name), tensor_bytes(elements, dtype), needed_by});
+  }
+};
+/// What attention_kept() is asked about.
+struct KeptCall {
+  const spec::Model& model;
+  int layer;
+  std::int64_t tokens, heads;  // heads on this GPU
+  const LayerOptions& options;
+};
+
+class AttentionInventory {
+ public:
+  virtual ~AttentionInventory() = default;
+
+  // The forward pass, in this order.
+  /// From the normed and cast input to queries, keys and values, RoPE included.
+  virtual void projections(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
+  /// Numbers a token adds to the cache of this GPU.
+  virtual std::int64_t cached_width(const AttentionPart& s) const = 0;
+  /// As whole prompts are attended to, and as one kernel of the backward pass.
+  virtual AttentionHeads prompt_heads(const AttentionPart& s) const = 0;
+  /// The core of decoding, with what surrounds it.
+  virtual void decode_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
+
+  // The backward pass, in this order.
+  /// What is recomputed before the core.
+  virtual void recompute(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
+  /// Columns of queries and keys here that RoPE turns; 0 in a layer without.
+  virtual std::int64_t rotated(const LayerCall& c, const AttentionPart& s) const = 0;
+  /// From the gradients of queries, keys and values to those of what is projected from the normed input.
+  virtual void heads_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
+  /// From there to the gradient of the normed input.
+  virtual void projections_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
+  /// Gradients of the weights but the output projection's.
+  virtual void weight_gradients(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
+
+  // Memory
+  /// The operation that needs the normed input.
+  virtual std::string_view input_needed_by(const spec::AttentionShape& a) const = 0;
+  /// What is kept between the projections and the core.
+  virtual void keep(Kept& kept, const KeptCall& c) const = 0;
+  /// What one of `tensor` GPUs caches of a token.
+  virtual AttentionHeads cached_heads(const spec::AttentionShape& a, int tensor) const = 0;
+};
+const AttentionInventory& inventory_of(spec::AttentionKind kind);
+
+// One a file; for inventory_of().
+const AttentionInventory& grouped_inventory();
+const AttentionInventory& latent_inventory();
+
+// Steps that kinds share.
+void rotate(OperationList& list, std::string_view name, std::int64_t tokens, std::int64_t columns);
+/// The weights of `sinks`: one a head here.
+double sinks_of(const AttentionPart& s);
+}  // namespace moesim::compute

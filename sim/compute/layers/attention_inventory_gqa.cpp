@@ -1,0 +1,77 @@
+// MHA and GQA: one projection to queries, keys and values, which are cached as they are.
+#include <algorithm>
+
+#include "compute/layers/attention_inventory.h"
+
+namespace moesim::compute {
+namespace {
+class GroupedInventory final : public AttentionInventory {
+ public:
+  // Where a layer without RoPE grows its queries with the position (Llama-4), one more pass over them.
+  void projections(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
+    const std::int64_t width = s.q + s.k() + s.v(), elements = s.tokens * (s.q + s.k());
+    list.linear("qkv", s.tokens, width, s.hidden, s.a.qkv_bias ? double(width) : 0);
+    if (s.layer.head_norm != spec::HeadNorm::none)
+      list.moved("norm q, k", MemoryKind::norm, elements, spec::Dtype::bf16, elements, spec::Dtype::bf16, head_norms(s), s.tokens);
+    rotate(list, "rope", s.tokens, rotated(c, s));
+    if (!s.layer.rope.active && s.a.temperature_scale > 0)
+      list.moved("scale q", MemoryKind::copy, s.tokens * s.q, spec::Dtype::bf16, s.tokens * s.q, spec::Dtype::bf16);
+  }
+
+  std::int64_t cached_width(const AttentionPart& s) const override { return s.k() + s.v(); }
+  AttentionHeads prompt_heads(const AttentionPart& s) const override {
+    return {s.a.kind, s.heads, s.kv_heads, s.a.head_dim, s.a.v_head_dim, false};
+  }
+  void decode_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
+    const Precisions& p = c.options.precision;
+    const double sinks = sinks_of(s);
+    list.add("attention decode", AttentionDecode{prompt_heads(s), s.decode, p.attention, p.kv_cache}, sinks,
+             s.decode.queries, {std::int64_t(2 * sinks)});
+  }
+
+  void recompute(OperationList&, const LayerCall&, const AttentionPart&) const override {}
+  std::int64_t rotated(const LayerCall& c, const AttentionPart& s) const override {
+    return s.layer.rope.active ? std::int64_t(double(s.q + s.k()) * c.model.rope.partial) : 0;
+  }
+  void heads_backward(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
+    if (s.layer.head_norm == spec::HeadNorm::none) return;
+    const std::int64_t elements = s.tokens * (s.q + s.k());
+    list.moved("norm q, k backward", MemoryKind::norm_backward, 2 * elements, spec::Dtype::bf16, elements, spec::Dtype::bf16,
+               2 * head_norms(s), s.tokens);
+  }
+  void projections_backward(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
+    const std::int64_t width = s.q + s.k() + s.v();
+    list.cast("cast dqkv", s.tokens * width);
+    list.linear("qkv dgrad", s.tokens, s.hidden, width, s.a.qkv_bias ? 2.0 * double(width) : 0);
+    list.cast_transpose("cast dqkv for weights", s.tokens * width);
+  }
+  void weight_gradients(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
+    list.weight("qkv wgrad", s.tokens, s.q + s.k() + s.v(), s.hidden);
+  }
+
+  std::string_view input_needed_by(const spec::AttentionShape&) const override { return "qkv wgrad"; }
+  void keep(Kept& kept, const KeptCall& c) const override {
+    const spec::AttentionShape& a = c.model.attention;
+    const std::int64_t kv_heads = std::max(1, a.kv_heads / c.options.tensor), k = kv_heads * a.head_dim;
+    if (spec::layer_shape(c.model, c.layer).attention.head_norm != spec::HeadNorm::none)
+      kept.add("q, k before norm", "norm q, k backward", c.tokens * (c.heads * a.head_dim + k), spec::Dtype::bf16);
+    kept.add("q, k, v", "attention backward", c.tokens * (c.heads * a.head_dim + k + kv_heads * a.v_head_dim),
+             spec::Dtype::bf16);
+  }
+  AttentionHeads cached_heads(const spec::AttentionShape& a, int tensor) const override {
+    return {a.kind, a.heads, std::max(1, a.kv_heads / tensor), a.head_dim, a.v_head_dim, false};
+  }
+
+ private:
+  /// Parameters of the norms of heads.
+  static double head_norms(const AttentionPart& s) {
+    return s.layer.head_norm == spec::HeadNorm::before_rope ? 2.0 * s.a.head_dim : 0;
+  }
+};
+}  // namespace
+
+const AttentionInventory& grouped_inventory() {
+  static const GroupedInventory inventory;
+  return inventory;
+}
+}  // namespace moesim::compute

@@ -1,0 +1,253 @@
+// Operations of a layer's second half: gate, shared expert or dense FFN, routed experts, merging; and the layers'
+// neighbours: embedding, MTP projection, head.
+#include "compute/layers/operation_list.h"
+#include "core/ceil_div.h"
+
+namespace moesim::compute {
+namespace {
+// Kernels of a gate that nobody fused, as counted in DeepSeek-V3's published training profile for its grouped gate.
+constexpr int kGateKernels = 35, kGateBackwardKernels = 25;
+constexpr int kPlainGateKernels = 12, kPlainGateBackwardKernels = 10;  // assumed: no groups, no bias
+constexpr int kFusedGateKernels = 2;  // assumed: serving systems fuse scores, groups and top-k, then write ids
+constexpr int kCountingKernels = 4;   // assumed: rows an expert, offsets, maps between rows and tokens
+
+// Parts of K that a library computes side by side, adding their FP32 sums afterwards, where a product has fewer tiles
+// than the GPU has SMs: the most that fill the GPU once and leave each part ten steps of 64 (SGLang's rule, pull
+// request 33222).  cuBLAS does so for routers in decode (openinfer, pull request 664).
+std::int64_t router_parts(std::int64_t rows, std::int64_t experts, std::int64_t hidden) {
+  constexpr std::int64_t kSms = 128, kTile = 128, kStep = 64, kSteps = 10;  // SMs: of a data-centre GPU, about
+  const std::int64_t tiles = ceil_div(rows, kTile) * ceil_div(experts, kTile);
+  for (const std::int64_t parts : {8, 4})
+    if (tiles * parts <= kSms && hidden % parts == 0 && hidden >= parts * kSteps * kStep) return parts;
+  return 1;
+}
+
+bool grouped_gate(const spec::MoeShape& m) { return m.groups > 1; }
+
+struct Ffn {
+  std::int64_t width;  // on this GPU
+  double bias;         // parameters of biases: gate-up, and hidden for down
+  bool moe;            // shared expert of a MoE layer; false: a dense layer's FFN
+
+  explicit Ffn(const LayerCall& c) : width(0), bias(0), moe(spec::has_experts(c.model, c.layer)) {
+    const int whole = moe ? c.model.moe->shared_experts * c.model.moe->expert_width : c.model.dense_width;
+    width = share_of(whole, c.options.tensor, "columns of a feed-forward layer");
+  }
+};
+
+// SwiGLU with the cast of its result: gate and up of `rows` x 2 width in, `rows` x width out.
+void swiglu(OperationList& list, std::string_view name, std::int64_t rows, std::int64_t width) {
+  list.moved(name, MemoryKind::swiglu, 2 * rows * width, spec::Dtype::bf16, rows * width, list.linear_dtype());
+}
+// In: gradient, gate and up; out: their gradients, and the activation again for down's weight gradient.
+void swiglu_backward(OperationList& list, std::string_view name, std::int64_t rows, std::int64_t width) {
+  list.moved(name, MemoryKind::swiglu_backward, 3 * rows * width, spec::Dtype::bf16, 2 * rows * width, spec::Dtype::bf16);
+}
+}  // namespace
+
+void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
+  const spec::MoeShape& m = *c.model.moe;
+  const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden;
+  const double bias = (m.router_linear_bias ? m.experts : 0) + (m.selection_bias ? m.experts : 0);
+  // Quantised releases keep the selection bias in FP32.
+  const Bytes vectors{(m.router_linear_bias ? 2 : 0) * m.experts +
+                      (m.selection_bias ? (list.fp8() ? 4 : 2) : 0) * m.experts};
+  switch (pass) {
+    case Pass::forward: {
+      list.norm("norm", rows, hidden);
+      const std::int64_t parts = list.training() ? 1 : router_parts(rows, m.experts, hidden);
+      list.add("router", Gemm{.m = rows, .n = m.experts, .k = hidden / parts, .out = spec::Dtype::fp32, .batch = parts}, bias,
+               rows, vectors);
+      if (parts > 1)
+        list.moved("sum router parts", MemoryKind::add, parts * rows * m.experts, spec::Dtype::fp32, rows * m.experts,
+                   spec::Dtype::fp32);
+      list.small("gate", !list.training() ? kFusedGateKernels : grouped_gate(m) ? kGateKernels : kPlainGateKernels);
+      const int gathers = list.training() && grouped_gate(m) ? 2 : 1;
+      list.moved("top-k", MemoryKind::top_k, gathers * rows * m.experts, spec::Dtype::fp32, gathers * rows * m.top_k,
+                 spec::Dtype::fp32);
+      list.cast("cast", rows * hidden);
+      return;
+    }
+    case Pass::backward_input:
+      list.small("gate backward", grouped_gate(m) ? kGateBackwardKernels : kPlainGateBackwardKernels);
+      list.add("router dgrad", Gemm{.m = rows, .n = hidden, .k = m.experts}, 2 * bias, rows, {});
+      list.add_rows("add dgrads", rows * hidden, m.shared_experts > 0 ? 3 : 2);  // through gate and experts
+      list.recomputing = true;
+      if (m.shared_experts == 0 && c.options.recompute.norms) list.norm("norm again", rows, hidden);
+      list.recomputing = false;
+      list.norm_backward("norm backward", rows, hidden);
+      list.add_rows("residual", rows * hidden);
+      return;
+    case Pass::weight_gradient:
+      list.add("router wgrad", Gemm{.m = m.experts, .n = hidden, .k = rows, .fp32_accumulate = true});
+      return;
+  }
+}
+
+void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
+  const Ffn f(c);
+  const std::int64_t tokens = c.batch.tokens, rows = replicated_rows(c), hidden = c.model.hidden, w = f.width;
+  const Recompute& again = c.options.recompute;
+  switch (pass) {
+    case Pass::forward:
+      if (!f.moe) {
+        list.norm("norm", rows, hidden);
+        list.cast("cast", tokens * hidden);
+      }
+      list.linear("gate-up", tokens, 2 * w, hidden);
+      swiglu(list, "swiglu", tokens, w);
+      list.linear("down", tokens, hidden, w);
+      if (f.moe && list.training()) list.cast("cast kept for backward", tokens * hidden);
+      if (f.moe) return;
+      if (c.model.norms_per_layer == 4) list.norm("norm after", rows, hidden);
+      list.add_rows("residual", rows * hidden);
+      return;
+    case Pass::backward_input:
+      if (!f.moe && c.model.norms_per_layer == 4) list.norm_backward("norm after backward", rows, hidden);
+      list.cast("cast gradient", tokens * hidden);
+      if (list.fp8())
+        list.moved("restore gate-up", MemoryKind::cast, tokens * 2 * w, list.linear_dtype(), tokens * 2 * w,
+                   spec::Dtype::bf16);
+      list.transpose_scales("transpose scales", tokens * hidden);
+      list.linear("down dgrad", tokens, w, hidden);
+      list.recomputing = true;
+      if (again.swiglu) swiglu(list, "swiglu again", tokens, w);
+      list.recomputing = false;
+      swiglu_backward(list, "swiglu backward", tokens, w);
+      list.cast_transpose("cast for weights, down", tokens * (w + hidden));
+      list.recomputing = true;
+      if (again.norms) list.norm("norm again", rows, hidden);
+      if (again.norms && f.moe) list.cast("cast again", tokens * hidden);
+      list.recomputing = false;
+      list.cast("cast gate-up gradient", tokens * 2 * w);
+      list.linear("gate-up dgrad", tokens, hidden, 2 * w);
+      list.cast_transpose("cast for weights, gate-up", tokens * (2 * w + hidden));
+      if (f.moe) return;
+      list.norm_backward("norm backward", rows, hidden);
+      list.add_rows("residual", rows * hidden);
+      return;
+    case Pass::weight_gradient:
+      list.weight("gate-up wgrad", tokens, 2 * w, hidden);
+      list.weight("down wgrad", tokens, hidden, w);
+      return;
+  }
+}
+
+void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
+  const spec::MoeShape& m = *c.model.moe;
+  const std::int64_t rows = group_rows(c.rows).rows, hidden = c.model.hidden;
+  const std::int64_t w = share_of(m.expert_width, c.options.expert_tensor, "columns of an expert");
+  if (rows == 0) return;
+  const spec::Dtype dtype = list.linear_dtype();
+  const bool contiguous = c.options.layout == GroupLayout::contiguous;
+  const GroupedGemm product{.rows = c.rows, .dtype = dtype, .layout = c.options.layout};
+  const auto grouped = [&](std::string_view name, std::int64_t n, std::int64_t k, bool gradient, double bias) {
+    GroupedGemm g = product;
+    g.n = n, g.k = k, g.weight_gradient = gradient;
+    if (!list.training()) g.weights = c.options.precision.expert_weights;
+    list.add(name, g, bias, rows, {std::int64_t(2 * bias) * group_rows(c.rows).used});
+  };
+  const double bias = m.expert_bias ? 1 : 0;
+  switch (pass) {
+    case Pass::forward:
+      if (contiguous) {
+        if (list.training()) list.small("count rows", kCountingKernels);
+        list.moved("permute", MemoryKind::permute, rows * hidden, dtype, rows * hidden, dtype);
+      }
+      grouped("grouped gate-up", 2 * w, hidden, false, bias * 2 * double(w));
+      swiglu(list, "swiglu", rows, w);
+      grouped("grouped down", hidden, w, false, bias * double(hidden));
+      if (contiguous)
+        list.moved("un-permute", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
+      if (list.training()) list.cast("cast kept for backward", rows * hidden);
+      return;
+    case Pass::backward_input:
+      list.moved("permute gradient", MemoryKind::permute, rows * hidden, dtype, rows * hidden, dtype);
+      grouped("grouped down dgrad", w, hidden, false, bias * double(hidden));
+      list.recomputing = true;
+      if (c.options.recompute.swiglu) swiglu(list, "swiglu again", rows, w);
+      list.recomputing = false;
+      swiglu_backward(list, "swiglu backward", rows, w);
+      list.cast_transpose("cast activation for weights", rows * w);
+      list.cast("cast gate-up gradient", rows * 2 * w);
+      grouped("grouped gate-up dgrad", hidden, 2 * w, false, bias * 2 * double(w));
+      list.moved("un-permute gradient", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
+      list.cast_transpose("cast gradient for weights", rows * 2 * w);
+      return;
+    case Pass::weight_gradient:
+      list.cast_transpose("cast input for weights", rows * hidden);
+      list.cast_transpose("cast output gradient for weights", rows * hidden);
+      grouped("grouped gate-up wgrad", 2 * w, hidden, true, bias * 2 * double(w));
+      grouped("grouped down wgrad", hidden, w, true, bias * double(hidden));
+      return;
+  }
+}
+
+// The sum over a token's experts is part of the combine exchange; here shared expert, routed sum and residual meet.
+void merge_operations(OperationList& list, const LayerCall& c, Pass pass) {
+  const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden;
+  if (pass == Pass::weight_gradient) return;
+  const bool four = c.model.norms_per_layer == 4;
+  if (pass == Pass::forward) {
+    if (four) list.norm("norm after", rows, hidden);
+    list.add_rows("residual", rows * hidden, c.model.moe->shared_experts > 0 ? 3 : 2);
+    return;
+  }
+  if (four) list.norm_backward("norm after backward", rows, hidden);
+  list.cast("cast gradient", rows * hidden);
+}
+
+void embedding_operations(OperationList& list, const LayerCall& c, Pass pass) {
+  const std::int64_t elements = replicated_rows(c) * c.model.hidden;
+  if (pass == Pass::forward)
+    list.moved("embedding", MemoryKind::copy, elements, spec::Dtype::bf16, elements, spec::Dtype::bf16);
+  else if (pass == Pass::weight_gradient)
+    list.moved("embedding wgrad", MemoryKind::copy, elements, spec::Dtype::bf16, 2 * elements, spec::Dtype::fp32);
+}
+
+void mtp_operations(OperationList& list, const LayerCall& c, Pass pass) {
+  const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden;
+  switch (pass) {
+    case Pass::forward:
+      list.norm("norm hidden", rows, hidden);
+      list.norm("norm embedding", rows, hidden);
+      list.cast("cast", rows * 2 * hidden);
+      list.linear("mtp projection", rows, hidden, 2 * hidden);
+      return;
+    case Pass::backward_input:
+      list.cast("cast gradient", rows * hidden);
+      list.linear("mtp projection dgrad", rows, 2 * hidden, hidden);
+      list.norm_backward("norm hidden backward", rows, hidden);
+      list.norm_backward("norm embedding backward", rows, hidden);
+      return;
+    case Pass::weight_gradient:
+      list.weight("mtp projection wgrad", rows, hidden, 2 * hidden);
+      return;
+  }
+}
+
+void head_operations(OperationList& list, const LayerCall& c, Pass pass) {
+  const std::int64_t rows = c.batch.outputs, hidden = c.model.hidden;
+  const std::int64_t vocabulary = ceil_div(c.model.vocabulary, c.options.tensor);
+  if (rows == 0) return;
+  switch (pass) {
+    case Pass::forward:
+      list.norm("norm", rows, hidden);
+      list.add("head",
+               Gemm{.m = rows, .n = vocabulary, .k = hidden, .out = list.training() ? spec::Dtype::bf16 : spec::Dtype::fp32});
+      if (list.training())  // the largest logit and the sum of exponentials, then the logit's gradient in place
+        list.moved("softmax, loss", MemoryKind::copy, 2 * rows * vocabulary, spec::Dtype::bf16, rows * vocabulary,
+                   spec::Dtype::bf16);
+      else
+        list.moved("sample", MemoryKind::copy, rows * vocabulary, spec::Dtype::fp32, rows, spec::Dtype::fp32);
+      return;
+    case Pass::backward_input:
+      list.add("head dgrad", Gemm{.m = rows, .n = hidden, .k = vocabulary});
+      list.norm_backward("norm backward", rows, hidden);
+      return;
+    case Pass::weight_gradient:
+      list.add("head wgrad", Gemm{.m = vocabulary, .n = hidden, .k = rows, .fp32_accumulate = true});
+      return;
+  }
+}
+}  // namespace moesim::compute

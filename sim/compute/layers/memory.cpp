@@ -1,0 +1,146 @@
+#include "compute/layers/memory.h"
+
+#include <algorithm>
+
+#include "compute/layers/attention_inventory.h"
+#include "compute/layers/operation_list.h"
+#include "core/ceil_div.h"
+#include "core/check.h"
+
+namespace moesim::compute {
+namespace {
+std::int64_t element_bytes(spec::Dtype dtype) { return tensor_bytes(16, dtype).v / 16; }
+
+// The weights an operation list reads are the weights a GPU holds, when every expert has a row.
+Bytes weights_read(const spec::Model& model, int layer, LayerPart part, int experts, const LayerOptions& options) {
+  const std::vector<std::int64_t> rows(std::size_t(std::max(experts, 0)), 1);
+  Batch batch;
+  add_prefill(batch, model, 1);
+  batch.outputs = 1;
+  std::vector<Operation> operations;
+  append_operations(operations, model, layer, part, Pass::forward, batch, rows, options);
+  Bytes sum{};
+  for (const Operation& o : operations) sum += o.weights;
+  return sum;
+}
+
+struct HeldBytes {
+  Bytes dense{}, experts{};
+};
+
+HeldBytes held_bytes(const spec::Model& model, const HeldLayers& held, spec::Dtype dtype, LayerOptions options) {
+  options.precision.linear = dtype;
+  if (options.training) options.precision.experts.reset(), options.precision.expert_weights.reset();
+  options.training = false;
+  HeldBytes out;
+  for (const int layer : held.layers)
+    for (const LayerPart part : parts_of(model, layer)) {
+      const Bytes bytes = weights_read(model, layer, part, held.experts, options);
+      (part == LayerPart::experts ? out.experts : out.dense) += bytes;
+    }
+  const std::int64_t vocabulary = ceil_div(model.vocabulary, options.tensor);
+  if (held.embedding) out.dense += Bytes{2 * vocabulary * model.hidden};
+  if (held.mtp) out.dense += weights_read(model, 0, LayerPart::mtp, 0, options) + Bytes{2 * model.hidden};
+  if (held.head) {
+    out.dense += weights_read(model, 0, LayerPart::head, 0, options);
+    if (held.embedding && model.tied_embeddings) out.dense -= Bytes{2 * vocabulary * model.hidden};
+  }
+  return out;
+}
+
+// The largest operation's operands and result: what one layer needs for a moment beside everything that stays.
+Bytes workspace(const spec::Model& model, const HeldLayers& held, const Batch& batch, std::int64_t rows,
+                const LayerOptions& options) {
+  Bytes most{};
+  const std::vector<std::int64_t> each(std::size_t(held.experts), held.experts > 0 ? rows / held.experts : 0);
+  for (const int layer : held.layers) {
+    std::vector<Operation> operations;
+    for (const LayerPart part : parts_of(model, layer))
+      append_operations(operations, model, layer, part, Pass::forward, batch, each, options);
+    for (const Operation& o : operations) most = std::max(most, o.bytes - o.weights);
+    if (layer > held.layers.front() + 8) break;  // layers repeat: dense and MoE, window and not, are among the first
+  }
+  return most;
+}
+
+Bytes logits(const spec::Model& model, const HeldLayers& held, const Batch& batch, const LayerOptions& options) {
+  if (!held.head) return {};
+  return {batch.outputs * 4 * ceil_div(model.vocabulary, options.tensor)};
+}
+
+void add_item(MemoryUse& use, std::string name, Bytes bytes) {
+  if (bytes.v > 0) use.items.push_back({std::move(name), bytes});
+}
+}  // namespace
+
+Bytes sum_of(std::span<const MemoryItem> items) {
+  Bytes sum{};
+  for (const MemoryItem& i : items) sum += i.bytes;
+  return sum;
+}
+Bytes MemoryUse::total() const { return sum_of(items); }
+
+Bytes held_weights(const spec::Model& model, const HeldLayers& held, spec::Dtype dtype, const LayerOptions& options) {
+  const HeldBytes bytes = held_bytes(model, held, dtype, options);
+  return (bytes.dense + bytes.experts) * held.copies;
+}
+
+MemoryUse training_memory(const spec::Model& model, const HeldLayers& held, const TrainingState& state, const Batch& batch,
+                          std::int64_t rows, Bytes activations, const LayerOptions& options,
+                          Bytes communication_buffers) {
+  check(state.zero >= 0 && state.zero <= 3, "ZeRO stage {}", state.zero);
+  const HeldBytes weights = held_bytes(model, held, state.weights, options);
+  const HeldBytes two_bytes = held_bytes(model, held, spec::Dtype::bf16, options);
+  // Bytes of `size` a parameter, shared by the data-parallel GPUs if the ZeRO stage shards it.
+  const auto of_parameters = [&](std::int64_t size, bool sharded, int copies) {
+    const std::int64_t dense = two_bytes.dense.v / 2 * size, experts = two_bytes.experts.v / 2 * size;
+    const std::int64_t a = sharded ? state.data_parallel : 1, b = sharded ? state.expert_parallel_data : 1;
+    return Bytes{copies * (ceil_div(dense, a) + ceil_div(experts, b))};
+  };
+  MemoryUse use;
+  if (state.zero >= 3)
+    add_item(use, "weights", of_parameters(element_bytes(state.weights), true, held.copies));
+  else
+    add_item(use, "weights", (weights.dense + weights.experts) * held.copies);
+  add_item(use, "gradients", of_parameters(element_bytes(state.gradients), state.zero >= 2, held.copies));
+  add_item(use, "master weights", of_parameters(element_bytes(state.master), state.zero >= 1, 1));
+  add_item(use, "optimizer moments", of_parameters(2 * element_bytes(state.moments), state.zero >= 1, 1));
+  add_item(use, "activations", activations);
+  add_item(use, "logits", logits(model, held, batch, options));
+  add_item(use, "workspace", workspace(model, held, batch, rows, options));
+  add_item(use, "communication buffers", communication_buffers);
+  return use;
+}
+
+Bytes kv_bytes_per_token(const spec::Model& model, const HeldLayers& held, const LayerOptions& options) {
+  Bytes sum{};
+  for (const int layer : held.layers) {
+    const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind;
+    sum += cached_token_bytes(inventory_of(kind).cached_heads(model.attention, options.tensor),
+                              options.precision.kv_cache);
+  }
+  return sum;
+}
+
+CachedTokens cached_tokens(const spec::Model& model, std::int64_t sequences, std::int64_t length) {
+  return {sequences * length, sequences * spec::windowed_keep(model).of(length)};
+}
+
+MemoryUse serving_memory(const spec::Model& model, const HeldLayers& held, CachedTokens cached, const Batch& batch,
+                         std::int64_t rows, const LayerOptions& options, Bytes communication_buffers) {
+  MemoryUse use;
+  add_item(use, "weights", held_weights(model, held, options.precision.linear, options));
+  HeldLayers windowed, whole;
+  for (const int layer : held.layers) {
+    (spec::layer_shape(model, layer).attention.keeps.bounded() ? windowed : whole).layers.push_back(layer);
+  }
+  add_item(use, "kv cache",
+           kv_bytes_per_token(model, whole, options) * cached.all +
+               kv_bytes_per_token(model, windowed, options) * cached.windowed);
+  add_item(use, "hidden states", {4 * batch.tokens * model.hidden});  // BF16: the residual stream and a layer's result
+  add_item(use, "logits", logits(model, held, batch, options));
+  add_item(use, "workspace", workspace(model, held, batch, rows, options));
+  add_item(use, "communication buffers", communication_buffers);
+  return use;
+}
+}  // namespace moesim::compute

@@ -1,0 +1,106 @@
+#include "compute/layers/operation_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/ceil_div.h"
+
+namespace moesim::compute {
+namespace {
+// Of a matrix product: its second operand.  A weight gradient reads none.
+struct WeightsRead {
+  Bytes operator()(const Gemm& g) const {
+    return g.fp32_accumulate ? Bytes{} : g.batch * weight_bytes(g.n, g.k, g.weights.value_or(g.dtype));
+  }
+  Bytes operator()(const GroupedGemm& g) const {
+    return g.weight_gradient ? Bytes{} : group_rows(g).used * weight_bytes(g.n, g.k, g.weights.value_or(g.dtype));
+  }
+  Bytes operator()(const auto&) const { return {}; }
+};
+}  // namespace
+
+void OperationList::push(std::string_view name, const Kernel& kernel, double flops, double useful, Bytes vectors) {
+  out_.push_back({.name = name,
+                  .part = part_,
+                  .pass = pass_,
+                  .recomputed = recomputing,
+                  .kernel = kernel,
+                  .flops = {flops},
+                  .useful = {recomputing ? 0 : useful},
+                  .bytes = bytes_of(kernel) + vectors,
+                  .weights = std::visit(WeightsRead{}, kernel) + vectors});
+}
+
+void OperationList::add(std::string_view name, const Kernel& kernel) {
+  const double flops = flops_of(kernel).v;
+  push(name, kernel, flops, flops, {});
+}
+
+void OperationList::add(std::string_view name, const Kernel& kernel, double parameters, std::int64_t tokens,
+                        Bytes vectors) {
+  const double flops = flops_of(kernel).v + 2 * parameters * double(tokens);
+  push(name, kernel, flops, flops, pass_ == Pass::forward ? vectors : Bytes{});
+}
+
+void OperationList::add_attention_backward(std::string_view name, const AttentionBackward& k, double sinks) {
+  const double of_sinks = 4 * sinks * double(k.work.queries);
+  push(name, k, flops_of(k).v + of_sinks, 2 * flops_of(AttentionPrefill{k.heads, k.work, k.dtype}).v + of_sinks, {});
+}
+
+void OperationList::linear(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k, double bias) {
+  if (m == 0) return;
+  add(name, Gemm{.m = m, .n = n, .k = k, .dtype = linear_dtype()}, bias, m, {std::int64_t(2 * bias)});
+}
+
+void OperationList::weight(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k) {
+  add(name, Gemm{.m = n, .n = k, .k = m, .dtype = linear_dtype(), .fp32_accumulate = true});
+}
+
+void OperationList::moved(std::string_view name, MemoryKind kind, std::int64_t read, spec::Dtype in, std::int64_t write,
+                          spec::Dtype out, double parameters, std::int64_t tokens) {
+  const Bytes bytes = tensor_bytes(read, in) + tensor_bytes(write, out);
+  if (bytes.v > 0)
+    add(name, MemoryOp{kind, bytes, !options_.training && is_tuned_for_serving(kind)}, parameters, tokens,
+        {std::int64_t(2 * parameters)});
+}
+
+void OperationList::norm(std::string_view name, std::int64_t rows, std::int64_t width) {
+  moved(name, MemoryKind::norm, rows * width, spec::Dtype::bf16, rows * width, spec::Dtype::bf16, double(width), rows);
+}
+
+// Reads the gradient and the input, writes the input's gradient; as useful as two forward norms.
+void OperationList::norm_backward(std::string_view name, std::int64_t rows, std::int64_t width) {
+  moved(name, MemoryKind::norm_backward, 2 * rows * width, spec::Dtype::bf16, rows * width, spec::Dtype::bf16, 2 * double(width),
+        rows);
+}
+
+void OperationList::cast(std::string_view name, std::int64_t elements) {
+  if (fp8()) moved(name, MemoryKind::cast, elements, spec::Dtype::bf16, elements, linear_dtype());
+}
+
+void OperationList::cast_transpose(std::string_view name, std::int64_t elements) {
+  if (fp8()) moved(name, MemoryKind::cast_transpose, elements, spec::Dtype::bf16, elements, linear_dtype());
+}
+
+void OperationList::transpose_scales(std::string_view name, std::int64_t elements) {
+  if (fp8()) moved(name, MemoryKind::transpose, elements / 128, spec::Dtype::fp32, elements / 128, spec::Dtype::fp32);
+}
+
+void OperationList::add_rows(std::string_view name, std::int64_t elements, int inputs) {
+  moved(name, MemoryKind::add, inputs * elements, spec::Dtype::bf16, elements, spec::Dtype::bf16);
+}
+
+void OperationList::small(std::string_view name, int count) { add(name, SmallChain{count, options_.graphs}); }
+
+int share_of(int total, int parts, std::string_view what) {
+  if (parts < 1 || total % parts != 0)
+    throw ConfigError(fmt::format("{} {} cannot be shared by {} tensor-parallel GPUs", total, what, parts));
+  return total / parts;
+}
+
+std::int64_t replicated_rows(const LayerCall& call) {
+  const std::int64_t parts = call.options.sequence_parallel ? call.options.tensor : 1;
+  return ceil_div(call.batch.tokens, parts);
+}
+}  // namespace moesim::compute

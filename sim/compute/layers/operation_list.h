@@ -1,0 +1,81 @@
+// Collects a layer's operations: the small steps that the inventory files share.
+#pragma once
+#include "compute/layers/inventory.h"
+
+namespace moesim::compute {
+
+class OperationList {
+ public:
+  OperationList(std::vector<Operation>& out, LayerPart part, Pass pass, const LayerOptions& options)
+      : out_(out), part_(part), pass_(pass), options_(options) {}
+
+  /// Whether products take scaled 8- or 4-bit operands, with casts before them.
+  bool fp8() const { return linear_dtype() == spec::Dtype::fp8 || linear_dtype() == spec::Dtype::fp4; }
+  bool training() const { return options_.training; }
+  /// Of this part's products; the gate casts what the experts compute with.
+  spec::Dtype linear_dtype() const {
+    const bool experts = part_ == LayerPart::experts || part_ == LayerPart::gate;
+    return experts ? options_.precision.of_experts() : options_.precision.linear;
+  }
+
+  /// Operations added while this is set are recomputation: executed, but not useful.
+  bool recomputing = false;
+
+  void add(std::string_view name, const Kernel& kernel);
+  /// The same with FLOPs that the kernel's shape does not show: 2 for each parameter of a norm or bias and token.
+  /// vectors: bytes of those parameters, read by the forward pass.
+  void add(std::string_view name, const Kernel& kernel, double parameters, std::int64_t tokens, Bytes vectors);
+  /// Attention backward: the recomputed scores are executed, not useful.
+  void add_attention_backward(std::string_view name, const AttentionBackward& kernel, double sinks);
+
+  /// (m, k) x (n, k)^T in the linear layers' precision.  parameters: of its bias.
+  void linear(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k, double bias = 0);
+  /// Gradient of a (n, k) weight from m rows.
+  void weight(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k);
+  /// Reads and writes, in elements a row: `read` and `write` of `dtype_in` and `dtype_out`.
+  void moved(std::string_view name, MemoryKind kind, std::int64_t read, spec::Dtype in, std::int64_t write, spec::Dtype out,
+             double parameters = 0, std::int64_t tokens = 0);
+  void norm(std::string_view name, std::int64_t rows, std::int64_t width);
+  void norm_backward(std::string_view name, std::int64_t rows, std::int64_t width);
+  /// BF16 to the linear layers' precision in 1x128 tiles; nothing if they are BF16.
+  void cast(std::string_view name, std::int64_t elements);
+  /// The same, stored transposed for the weight gradient.
+  void cast_transpose(std::string_view name, std::int64_t elements);
+  /// The FP32 scales of that many cast numbers into the layout products read them in.
+  void transpose_scales(std::string_view name, std::int64_t elements);
+  void add_rows(std::string_view name, std::int64_t elements, int inputs = 2);
+  void small(std::string_view name, int count);
+
+ private:
+  void push(std::string_view name, const Kernel& kernel, double flops, double useful, Bytes vectors);
+  std::vector<Operation>& out_;
+  LayerPart part_;
+  Pass pass_;
+  const LayerOptions& options_;
+};
+
+/// What the inventory files need to know of a call.
+struct LayerCall {
+  const spec::Model& model;
+  int layer;
+  const Batch& batch;
+  std::span<const std::int64_t> rows;
+  const LayerOptions& options;
+};
+
+void attention_forward(OperationList& list, const LayerCall& call);
+void attention_backward(OperationList& list, const LayerCall& call);
+void attention_weights(OperationList& list, const LayerCall& call);
+void gate_operations(OperationList& list, const LayerCall& call, Pass pass);
+void shared_operations(OperationList& list, const LayerCall& call, Pass pass);
+void expert_operations(OperationList& list, const LayerCall& call, Pass pass);
+void merge_operations(OperationList& list, const LayerCall& call, Pass pass);
+void embedding_operations(OperationList& list, const LayerCall& call, Pass pass);
+void mtp_operations(OperationList& list, const LayerCall& call, Pass pass);
+void head_operations(OperationList& list, const LayerCall& call, Pass pass);
+
+/// `total` over `parts`.  Throws ConfigError if it does not divide.
+int share_of(int total, int parts, std::string_view what);
+/// Rows of norms and residuals on this GPU.
+std::int64_t replicated_rows(const LayerCall& call);
+}  // namespace moesim::compute

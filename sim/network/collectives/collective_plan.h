@@ -1,0 +1,37 @@
+// How a collective runs: its stages, what each puts on the ports, and the protocol that the library takes for it.
+#pragma once
+#include <vector>
+
+#include "network/collectives/collective.h"
+
+namespace moesim::network {
+
+/// Members of one node; those of one position on their nodes; everyone.
+enum class CollectiveScope { inside, across, all };
+
+/// One stage of a collective: all groups of its scope at once.
+struct CollectiveStage {
+  CollectiveScope scope;
+  CollectiveShape shape;
+  double bytes = 0;  // that each member sends
+  int steps = 0;     // one after the other
+  double part =
+      0;  // bytes that a member of a ring sends a step, of pairs to one other; of a tree: all that it passes on
+  double kept = 0;       // bytes that a member of a ring or tree has stored in the end, its own part included
+  bool streams = false;  // a tree's steps: each passes on what has come while the next comes
+};
+
+struct CollectivePlan {
+  double time = 0;  // seconds, from the last member's being ready, nothing else on the links
+  std::vector<CollectiveStage> stages;
+  NetworkCalibration::Protocol protocol;
+};
+
+/// The algorithm's stages by the protocol that the library thinks fastest for them; best: of all algorithms the
+/// fastest. bytes: above 0, as in collective_time().  Throws ConfigError if the algorithm does not do this.
+CollectivePlan plan_collective(const ExchangeGroup& group, const NetworkCalibration& calibration, Collective what,
+                               CollectiveAlgorithm algorithm, double bytes);
+/// What a stage takes beside its bytes on the members' ports: steps, stores, channels slower than the ports.  Seconds.
+double beside_ports(const ExchangeGroup& group, const CollectiveStage& stage,
+                    const NetworkCalibration::Protocol& protocol);
+}  // namespace moesim::network

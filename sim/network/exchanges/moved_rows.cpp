@@ -1,0 +1,118 @@
+#include "network/exchanges/moved_rows.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+#include "network/network.h"
+
+namespace moesim::network {
+namespace {
+std::size_t at(int i) { return std::size_t(i); }
+void add_up(const std::vector<std::int32_t>& more, std::vector<double>& sum) {
+  sum.resize(more.size());
+  for (std::size_t i = 0; i < more.size(); ++i) sum[i] += more[i];
+}
+}  // namespace
+
+MovedRows::MovedRows(const ExchangeGroup& group, const ExchangeSpec& spec)
+    : group_(group), spec_(spec), member_sum_(at(group.gpus())), node_sum_(at(group.nodes())) {
+  spec_.nvlink = spec_.nvlink || !group.topology().has_nics();
+}
+
+bool MovedRows::of(const ExchangeGroup& group, const ExchangeSpec& spec) const {
+  ExchangeSpec same = spec;
+  same.nvlink = same.nvlink || !group.topology().has_nics();
+  return same == spec_ && group.members() == group_.members();
+}
+
+void MovedRows::add(const exchange::ExchangeLoad& load) {
+  check(load.gpus == group_.gpus() && load.nodes == group_.nodes(), "a load of {} GPUs on {} nodes for a group of {}",
+        load.gpus, load.nodes, group_.gpus());
+  used_ = true;
+  if (spec_.kernel == ExchangeKernel::low_latency) return add_up(load.copies, to_member_);
+  add_up(load.tokens_to_gpu, to_member_);
+  add_up(load.tokens_to_node, to_node_);
+}
+
+void MovedRows::add(const exchange::ExchangeSums& sums) {
+  const int n = group_.gpus();
+  check(sums.gpu_rows.size() == at(n), "sums of {} GPUs for a group of {}", sums.gpu_rows.size(), n);
+  used_ = true;
+  const bool normal = spec_.kernel == ExchangeKernel::normal;
+  for (int m = 0; m < n; ++m) member_sum_[at(m)] += normal ? sums.gpu_tokens(m) : sums.gpu_rows[at(m)];
+  for (int node = 0; normal && node < group_.nodes(); ++node) node_sum_[at(node)] += sums.node_tokens(node);
+}
+
+double MovedRows::rows_to(int source, int member) const {
+  const double own = to_member_.empty() ? 0 : to_member_[at(source * group_.gpus() + member)];
+  return own + member_sum_[at(member)] / group_.gpus();
+}
+double MovedRows::tokens_to(int source, int node) const {
+  const double own = to_node_.empty() ? 0 : to_node_[at(source * group_.nodes() + node)];
+  return own + node_sum_[at(node)] / group_.gpus();
+}
+
+/// In the direction of a dispatch: each row from its source to its GPU.
+void MovedRows::straight(const Pair& pair) const {
+  const int n = group_.gpus();
+  for (int from = 0; from < n; ++from)
+    for (int to = 0; to < n; ++to)
+      if (from != to) pair(from, to, rows_to(from, to), spec_.nvlink && group_.node_of(from) == group_.node_of(to));
+}
+
+/// The same for one copy a node, which the relay there hands on (or has added up).
+void MovedRows::relayed(const Pair& pair) const {
+  const int n = group_.gpus(), nodes = group_.nodes(), per_node = group_.per_node();
+  const spec::GroupShape shape = group_.shape();
+  std::vector<double> handed_on(at(n) * at(per_node));  // [relay][position on its node]
+  std::vector<double> to_node(at(nodes)), to_member(at(n));
+  for (int source = 0; source < n; ++source) {
+    for (int node = 0; node < nodes; ++node) to_node[at(node)] = tokens_to(source, node);
+    for (int member = 0; member < n; ++member) to_member[at(member)] = rows_to(source, member);
+    exchange::each_crossing(shape, source, to_node.data(),
+                  [&](int, int relay, double tokens) { pair(source, relay, tokens, false); });
+    for (int node = 0; node < nodes; ++node)
+      exchange::add_handed_on(shape, node, exchange::relay_of(shape, source, node), to_member.data(), 1.0, handed_on.data());
+  }
+  for (int relay = 0; relay < n; ++relay)
+    for (int i = 0; i < per_node; ++i) {
+      const int to = relay - relay % per_node + i;
+      if (to != relay) pair(relay, to, handed_on[at(relay * per_node + i)], true);
+    }
+}
+
+ExchangeMix MovedRows::mix() const {
+  ExchangeMix sum;
+  for (int source = 0; source < group_.gpus(); ++source) {
+    for (int node = 0; node < group_.nodes(); ++node) sum.tokens += tokens_to(source, node);
+    for (int member = 0; member < group_.gpus(); ++member) {
+      const bool stays = exchange::relay_of(group_.shape(), source, group_.node_of(member)) == member;
+      sum.copies += rows_to(source, member);
+      sum.crossing += stays ? 0 : rows_to(source, member);
+    }
+  }
+  return sum;
+}
+
+void MovedRows::take(const NetworkCalibration& calibration, const std::function<void(const Transfer&)>& each) {
+  if (!used_) return;
+  ExchangeRates rates(group_, calibration, spec_);
+  if (rates.uses_sms()) rates.carry(mix());
+  const bool back = spec_.direction == ExchangeDirection::combine;
+  const Pair pair = [&](int from, int to, double rows, bool nvlink) {
+    if (rows <= 0) return;
+    if (back) std::swap(from, to);
+    const double slow = nvlink ? rates.nvlink_work[at(from)] : rates.nic_work[at(group_.port(from))];
+    each({group_.gpu(from),
+          group_.gpu(to),
+          {std::llround(rows * double(spec_.carried().v))},
+          {std::llround(rows * rates.row * slow)},
+          0,
+          !nvlink});
+  };
+  spec_.kernel == ExchangeKernel::low_latency ? straight(pair) : relayed(pair);
+  used_ = false;
+  for (auto* sums : {&to_member_, &to_node_, &member_sum_, &node_sum_}) std::ranges::fill(*sums, 0.0);
+}
+}  // namespace moesim::network

@@ -1,0 +1,71 @@
+#include "numerics/weights/layout.h"
+
+#include "core/check.h"
+#include "numerics/pass/attention_math.h"
+#include "spec/layer_shape.h"
+
+namespace moesim::numerics {
+namespace {
+void add_attention(const spec::Model& model, int layer, std::vector<PartShape>& out) {
+  const spec::AttentionShape& a = model.attention;
+  math_of(spec::layer_shape(model, layer).attention.kind).add_parts(model, out);
+  out.push_back({Part::output, model.hidden, a.heads * a.v_head_dim});
+  if (a.o_bias) out.push_back({Part::output_bias, 1, model.hidden});
+}
+
+void add_ffn(std::vector<PartShape>& out, Part gate, int width, int hidden) {
+  out.push_back({gate, width, hidden});
+  out.push_back({Part(int(gate) + 1), width, hidden});
+  out.push_back({Part(int(gate) + 2), hidden, width});
+}
+}  // namespace
+
+std::vector<PartShape> outer_parts(const spec::Model& model) {
+  std::vector<PartShape> out{{Part::embedding, model.vocabulary, model.hidden}, {Part::final_norm, 1, model.hidden}};
+  if (!model.tied_embeddings) out.push_back({Part::head, model.vocabulary, model.hidden});
+  return out;
+}
+
+std::vector<PartShape> layer_parts(const spec::Model& model, int layer) {
+  check(layer >= 0 && layer < model.layers + model.mtp_layers, "layer {} of {}", layer,
+        model.layers + model.mtp_layers);
+  const int hidden = model.hidden;
+  std::vector<PartShape> out{{Part::attention_norm, 1, hidden}, {Part::ffn_norm, 1, hidden}};
+  if (model.norms_per_layer == 4) {
+    out.push_back({Part::attention_out_norm, 1, hidden});
+    out.push_back({Part::ffn_out_norm, 1, hidden});
+  }
+  add_attention(model, layer, out);
+  if (spec::has_experts(model, layer)) {
+    const spec::MoeShape& moe = *model.moe;
+    out.push_back({Part::router, moe.experts, hidden});
+    if (moe.router_linear_bias) out.push_back({Part::router_bias, 1, moe.experts});
+    if (moe.selection_bias) out.push_back({Part::selection_bias, 1, moe.experts});
+    if (moe.shared_experts > 0) add_ffn(out, Part::shared_gate, moe.shared_experts * moe.expert_width, hidden);
+  } else {
+    add_ffn(out, Part::dense_gate, model.dense_width, hidden);
+  }
+  if (layer >= model.layers) {
+    out.push_back({Part::mtp_embedding_norm, 1, hidden});
+    out.push_back({Part::mtp_hidden_norm, 1, hidden});
+    out.push_back({Part::mtp_projection, hidden, 2 * hidden});
+    out.push_back({Part::mtp_embedding, model.vocabulary, hidden});
+    out.push_back({Part::mtp_head_norm, 1, hidden});
+    out.push_back({Part::mtp_head, model.vocabulary, hidden});
+  }
+  return out;
+}
+
+std::vector<PartShape> expert_parts(const spec::Model& model) {
+  if (!model.moe) return {};
+  std::vector<PartShape> out;
+  const int width = model.moe->expert_width;
+  add_ffn(out, Part::expert_gate, width, model.hidden);
+  if (model.moe->expert_bias) {
+    out.push_back({Part::expert_gate_bias, 1, width});
+    out.push_back({Part::expert_up_bias, 1, width});
+    out.push_back({Part::expert_down_bias, 1, model.hidden});
+  }
+  return out;
+}
+}  // namespace moesim::numerics

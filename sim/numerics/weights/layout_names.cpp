@@ -1,0 +1,216 @@
+// Hugging Face's tensor names: what all families share, and a row of exceptions for each family that has any.
+// Source: the modeling files of transformers for each model_type, and the released checkpoints' indices.
+#include <fmt/format.h>
+
+#include <span>
+
+#include "core/check.h"
+#include "numerics/weights/layout.h"
+
+namespace moesim::numerics {
+namespace {
+/// The common names, below "model.layers.N.".
+std::string_view common_name(Part part) {
+  switch (part) {
+    case Part::embedding:
+      return "embed_tokens.weight";
+    case Part::final_norm:
+      return "norm.weight";
+    case Part::head:
+      return "lm_head.weight";
+    case Part::attention_norm:
+      return "input_layernorm.weight";
+    case Part::attention_out_norm:
+      return "post_attention_layernorm.weight";
+    case Part::ffn_norm:
+      return "post_attention_layernorm.weight";
+    case Part::ffn_out_norm:
+      return "post_feedforward_layernorm.weight";
+    case Part::query:
+      return "self_attn.q_proj.weight";
+    case Part::query_bias:
+      return "self_attn.q_proj.bias";
+    case Part::query_norm:
+      return "self_attn.q_norm.weight";
+    case Part::key:
+      return "self_attn.k_proj.weight";
+    case Part::key_bias:
+      return "self_attn.k_proj.bias";
+    case Part::key_norm:
+      return "self_attn.k_norm.weight";
+    case Part::value:
+      return "self_attn.v_proj.weight";
+    case Part::value_bias:
+      return "self_attn.v_proj.bias";
+    case Part::query_down:
+      return "self_attn.q_a_proj.weight";
+    case Part::query_down_norm:
+      return "self_attn.q_a_layernorm.weight";
+    case Part::query_up:
+      return "self_attn.q_b_proj.weight";
+    case Part::kv_down:
+      return "self_attn.kv_a_proj_with_mqa.weight";
+    case Part::kv_down_norm:
+      return "self_attn.kv_a_layernorm.weight";
+    case Part::kv_up:
+      return "self_attn.kv_b_proj.weight";
+    case Part::output:
+      return "self_attn.o_proj.weight";
+    case Part::output_bias:
+      return "self_attn.o_proj.bias";
+    case Part::sinks:
+      return "self_attn.sinks";
+    case Part::dense_gate:
+      return "mlp.gate_proj.weight";
+    case Part::dense_up:
+      return "mlp.up_proj.weight";
+    case Part::dense_down:
+      return "mlp.down_proj.weight";
+    case Part::router:
+      return "mlp.gate.weight";
+    case Part::router_bias:
+      return "mlp.gate.bias";
+    case Part::selection_bias:
+      return "mlp.gate.e_score_correction_bias";
+    case Part::shared_gate:
+      return "mlp.shared_experts.gate_proj.weight";
+    case Part::shared_up:
+      return "mlp.shared_experts.up_proj.weight";
+    case Part::shared_down:
+      return "mlp.shared_experts.down_proj.weight";
+    case Part::mtp_embedding_norm:
+      return "enorm.weight";
+    case Part::mtp_hidden_norm:
+      return "hnorm.weight";
+    case Part::mtp_projection:
+      return "eh_proj.weight";
+    case Part::mtp_embedding:
+      return "embed_tokens.weight";
+    case Part::mtp_head_norm:
+      return "shared_head.norm.weight";
+    case Part::mtp_head:
+      return "shared_head.head.weight";
+    case Part::expert_gate:
+      return "gate_proj.weight";
+    case Part::expert_up:
+      return "up_proj.weight";
+    case Part::expert_down:
+      return "down_proj.weight";
+    case Part::expert_gate_bias:
+      return "gate_proj.bias";
+    case Part::expert_up_bias:
+      return "up_proj.bias";
+    case Part::expert_down_bias:
+      return "down_proj.bias";
+  }
+  throw std::logic_error("a part without a name");
+}
+
+/// How a family stores its routed experts.
+enum class ExpertStorage {
+  apart,        ///< a tensor an expert and matrix
+  in_turn,      ///< one tensor for all of a layer, inputs before outputs, columns of gate and up in turn
+  side_by_side  ///< the same, all of gate before all of up
+};
+struct PartName {
+  Part part;
+  std::string_view name;
+};
+/// A family whose names are not all the common ones.
+struct FamilyNames {
+  spec::Architecture of;
+  std::span<const PartName> names;
+  std::string_view experts = "mlp.experts.";
+  ExpertStorage storage = ExpertStorage::apart;
+};
+
+constexpr PartName kMixtral[] = {{Part::router, "block_sparse_moe.gate.weight"},
+                                 {Part::expert_gate, "w1.weight"},
+                                 {Part::expert_up, "w3.weight"},
+                                 {Part::expert_down, "w2.weight"}};
+constexpr PartName kGemma3[] = {{Part::ffn_norm, "pre_feedforward_layernorm.weight"}};
+constexpr PartName kGptOss[] = {{Part::router, "mlp.router.weight"}, {Part::router_bias, "mlp.router.bias"}};
+constexpr PartName kLlama4[] = {{Part::router, "feed_forward.router.weight"},
+                                {Part::dense_gate, "feed_forward.gate_proj.weight"},
+                                {Part::dense_up, "feed_forward.up_proj.weight"},
+                                {Part::dense_down, "feed_forward.down_proj.weight"},
+                                {Part::shared_gate, "feed_forward.shared_expert.gate_proj.weight"},
+                                {Part::shared_up, "feed_forward.shared_expert.up_proj.weight"},
+                                {Part::shared_down, "feed_forward.shared_expert.down_proj.weight"}};
+constexpr FamilyNames kFamilies[] = {
+    {spec::Architecture::mixtral, kMixtral, "block_sparse_moe.experts."},
+    {spec::Architecture::gemma3, kGemma3},
+    {spec::Architecture::gpt_oss, kGptOss, "mlp.experts.", ExpertStorage::in_turn},
+    {spec::Architecture::llama4, kLlama4, "feed_forward.experts.", ExpertStorage::side_by_side}};
+constexpr FamilyNames kCommon{spec::Architecture::llama, {}};
+
+const FamilyNames& names_of(const spec::Model& model) {
+  for (const FamilyNames& family : kFamilies)
+    if (family.of == model.architecture) return family;
+  return kCommon;
+}
+
+std::string_view part_name(const FamilyNames& family, Part part) {
+  for (const PartName& own : family.names)
+    if (own.part == part) return own.name;
+  return common_name(part);
+}
+
+/// Of a family that stores all experts of a layer in one tensor.
+StoredPlace fused_expert(const spec::Model& model, const PartShape& shape, const std::string& prefix, int expert) {
+  const FamilyNames& family = names_of(model);
+  const bool interleaved = family.storage == ExpertStorage::in_turn;
+  const std::int64_t experts = model.moe->experts, width = model.moe->expert_width, hidden = model.hidden, e = expert;
+  const std::string folder = prefix + std::string(family.experts);
+  const std::int64_t step = interleaved ? 2 : 1, up_offset = interleaved ? 1 : width;
+  switch (shape.part) {
+    case Part::expert_gate:
+    case Part::expert_up:
+      return {folder + "gate_up_proj",
+              {experts, hidden, 2 * width},
+              e * hidden * 2 * width + (shape.part == Part::expert_up ? up_offset : 0),
+              step,
+              2 * width};
+    case Part::expert_down:
+      return {folder + "down_proj", {experts, width, hidden}, e * width * hidden, 1, hidden};
+    case Part::expert_gate_bias:
+    case Part::expert_up_bias:
+      return {folder + "gate_up_proj_bias",
+              {experts, 2 * width},
+              e * 2 * width + (shape.part == Part::expert_up_bias ? up_offset : 0),
+              0,
+              step};
+    default:
+      return {folder + "down_proj_bias", {experts, hidden}, e * hidden, 0, 1};
+  }
+}
+}  // namespace
+
+StoredPlace stored_place(const spec::Model& model, const PartShape& shape, int layer, int expert) {
+  const bool outer = shape.part == Part::embedding || shape.part == Part::final_norm || shape.part == Part::head;
+  const std::string prefix = outer ? "model." : fmt::format("model.layers.{}.", layer);
+  const FamilyNames& family = names_of(model);
+  if (shape.part >= kFirstExpertPart && family.storage != ExpertStorage::apart)
+    return fused_expert(model, shape, prefix, expert);
+  StoredPlace place;
+  if (shape.part == Part::head)
+    place.name = "lm_head.weight";
+  else if (shape.part >= kFirstExpertPart)
+    place.name = fmt::format("{}{}{}.{}", prefix, family.experts, expert, part_name(family, shape.part));
+  else
+    place.name = prefix + std::string(part_name(family, shape.part));
+  place.row_stride = shape.columns;
+  if (shape.rows == 1)
+    place.shape = {shape.columns};
+  else
+    place.shape = {shape.rows, shape.columns};
+  return place;
+}
+
+bool is_ignored_tensor(const std::string& name) {
+  for (const std::string_view part :
+       {"rotary_emb.inv_freq", "vision_tower.", "vision_model.", "multi_modal_projector."})
+    if (name.find(part) != std::string::npos) return true;
+  return false;
+}
+}  // namespace moesim::numerics

@@ -1,0 +1,93 @@
+// Re-plans placements while a system runs: when, from which loads, and which layers move at a time.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/units.h"
+#include "placement/rebalancing/migration.h"
+#include "placement/placement.h"
+
+namespace moesim::placement {
+
+/// Decides when to plan anew.
+class RebalanceTrigger {
+ public:
+  virtual ~RebalanceTrigger() = default;
+  /// steps: since the last plan (or the start).  plans: made so far.  balancedness: asks for that of the placement in
+  /// force on the window's loads, mean over layers of mean over max GPU load; it takes a while.
+  virtual bool due(std::int64_t steps, int plans, const std::function<double()>& balancedness) const = 0;
+};
+/// The family `rebalance`: never, periodic, threshold.
+const Family<RebalanceTrigger>& rebalance_triggers();
+
+struct RebalanceParams {
+  std::int64_t window = 100;  // steps whose loads are summed
+  int layers_at_a_time = 0;   // layers that change after one step; 0: all at once
+  double least_gain = 0;      // a layer stays as it is unless its balance grows by more than this
+  bool keep_places = true;    // renumber GPUs so that fewer experts move
+  static void fields(auto& f, auto& p) {
+    f.skip("trigger");
+    f.skip("strategy");
+    f("window", p.window, "steps whose loads are summed");
+    f("layers_at_a_time", p.layers_at_a_time, "layers that change after one step; 0: all at once");
+    f("least_gain", p.least_gain, "a layer stays unless its balance (mean over max) grows by more than this");
+    f("keep_places", p.keep_places, "renumber GPUs so that fewer experts move");
+  }
+};
+
+/// One layer that changes after a step.
+struct LayerChange {
+  std::size_t row = 0;  // among the rebalancer's layers
+  int layer = 0;        // the model's number
+  std::vector<ExpertMove> moves;
+  Bytes bytes{};  // of all moves
+};
+
+/// Follows the loads of a running system.  Usable by serving and training alike: after each step call observe(), then
+/// advance(); the changes it returns are in force from then on.
+class Rebalancer {
+ public:
+  /// maps: in force at the start, one a layer.  expert_bytes: weights of one expert in one layer.
+  Rebalancer(RebalanceParams params, std::unique_ptr<RebalanceTrigger> trigger, std::unique_ptr<Placement> strategy,
+             PlacementProblem problem, std::vector<int> layers, std::vector<exchange::ExpertMap> maps, Bytes expert_bytes);
+
+  /// counts: (layers, experts) row-major, tokens per expert in the step that just ended.
+  void observe(std::span<const double> counts);
+  /// Plans if the trigger says so, and releases the next layers of a plan under way.
+  std::vector<LayerChange> advance();
+
+  const std::vector<exchange::ExpertMap>& maps() const { return maps_; }
+  /// Balancedness of the placement in force on the window's loads; 1 before anything was observed.
+  double balancedness() const;
+  /// Plans made so far.
+  int plans() const { return plans_; }
+  std::size_t pending() const { return targets_.size(); }
+
+ private:
+  void plan_anew();
+
+  RebalanceParams params_;
+  std::unique_ptr<RebalanceTrigger> trigger_;
+  std::unique_ptr<Placement> strategy_;
+  PlacementProblem problem_;
+  std::vector<exchange::ExpertMap> maps_;
+  Bytes expert_bytes_;
+  Loads window_;                              // sums over the window
+  std::vector<std::vector<double>> history_;  // a ring of the window's steps
+  std::size_t next_ = 0;                      // place in the ring
+  std::int64_t steps_ = 0;                    // since the last plan
+  int plans_ = 0;
+  struct Target {
+    std::size_t row;
+    exchange::ExpertMap map;
+  };
+  std::vector<Target> targets_;  // of the plan under way, next layer last
+};
+
+/// Builds one from a scenario's map: {trigger: {kind: periodic, interval: 1000}, strategy: eplb, window: 100, ...}.
+Rebalancer make_rebalancer(const Config& config, PlacementProblem problem, std::vector<int> layers,
+                           std::vector<exchange::ExpertMap> maps, Bytes expert_bytes);
+}  // namespace moesim::placement

@@ -1,0 +1,26 @@
+#include "placement/routing_section.h"
+
+#include <fmt/format.h>
+
+namespace moesim::placement {
+
+std::unique_ptr<routing::TrafficSource> RoutingSection::traffic(const spec::GroupShape& group, std::optional<routing::TracePhase> phase) const {
+  if (router.experts == 0) return nullptr;
+  return routing::make_traffic(config, {router, group, seed, phase});
+}
+
+ModelPlacement RoutingSection::placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group) const {
+  const std::unique_ptr<routing::TrafficSource> source = traffic(group, std::nullopt);
+  return read_placement(scenario, model, group,
+                        [&](int layer, std::span<double> loads) { source->shares(layer, 0, loads); });
+}
+
+RoutingSection read_routing(results::StudyRun& run, const spec::Model& model) {
+  RoutingSection out;
+  out.seed = run.seed;
+  out.config = run.scenario.at_or_empty("routing");
+  if (!model.moe) return out;
+  out.router = {model.moe->experts, model.moe->top_k, model.moe->groups, model.moe->groups_used};
+  return out;
+}
+}  // namespace moesim::placement

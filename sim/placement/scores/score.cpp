@@ -1,0 +1,86 @@
+#include "placement/scores/score.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/check.h"
+#include "exchange/batch_balance.h"
+#include "placement/scores/bound.h"
+#include "placement/planning/packing.h"
+
+namespace moesim::placement {
+namespace {
+double mean_of(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / double(values.size());
+}
+
+/// Load over speed of each GPU once a linear programme has shared the load out, in units of a millionth of it.
+std::vector<double> balanced_times(const exchange::ExpertMap& map, const PlacementProblem& problem,
+                                   std::span<const double> load) {
+  const double total = std::accumulate(load.begin(), load.end(), 0.0);
+  const double unit = std::max(total / 1e6, 1e-300);
+  std::vector<std::int64_t> rows;
+  for (const double l : load) rows.push_back(std::llround(l / unit));
+  const std::vector<std::int32_t> slot_rows = exchange::balanced_slot_rows(map, rows);
+  std::vector<double> out(std::size_t(map.gpus), 0);
+  for (std::size_t s = 0; s < slot_rows.size(); ++s) out[s / std::size_t(map.slots_per_gpu)] += slot_rows[s] * unit;
+  for (std::size_t g = 0; g < out.size(); ++g) out[g] /= problem.speed_of(int(g));
+  return out;
+}
+}  // namespace
+
+LayerScore score_layer(std::span<const double> load, const exchange::ExpertMap& map, const PlacementProblem& problem,
+                       Sharing sharing) {
+  const std::vector<double> times =
+      sharing == Sharing::even ? gpu_times(map, problem, load) : balanced_times(map, problem, load);
+  double speed = 0;
+  for (int g = 0; g < problem.gpus; ++g) speed += problem.speed_of(g);
+  const double mean = std::accumulate(load.begin(), load.end(), 0.0) / speed;
+  LayerScore out;
+  out.slowest = *std::ranges::max_element(times);
+  out.bound = lower_bound(load, problem);
+  if (mean > 0) {
+    out.balance = mean / out.slowest;
+    out.imbalance = out.slowest / mean - 1;
+  }
+  return out;
+}
+
+PlacementScore score(const Loads& loads, std::span<const exchange::ExpertMap> maps, const PlacementProblem& problem,
+                     Sharing sharing) {
+  check(maps.size() == loads.rows(), "{} layers of load meet {} placed layers", loads.rows(), maps.size());
+  PlacementScore out;
+  double slowest = 0, bound = 0, balance = 0, imbalance = 0;
+  for (std::size_t row = 0; row < maps.size(); ++row) {
+    out.layers.push_back(score_layer(loads.row(row), maps[row], problem, sharing));
+    out.layers.back().layer = loads.layers[row];
+    slowest += out.layers.back().slowest;
+    bound += out.layers.back().bound;
+    balance += out.layers.back().balance;
+    imbalance += out.layers.back().imbalance;
+  }
+  if (!maps.empty()) {
+    out.balancedness = balance / double(maps.size());
+    out.imbalance = imbalance / double(maps.size());
+    out.gap = bound > 0 ? slowest / bound - 1 : 0;
+  }
+  return out;
+}
+
+Skew skew(const Loads& loads) {
+  Skew out{0, 0};
+  for (std::size_t row = 0; row < loads.rows(); ++row) {
+    std::vector<double> sorted(loads.row(row).begin(), loads.row(row).end());
+    std::ranges::sort(sorted);
+    const double mean = mean_of(sorted), n = double(sorted.size());
+    double ranked = 0;
+    for (std::size_t i = 0; i < sorted.size(); ++i) ranked += (2 * double(i + 1) - n - 1) * sorted[i];
+    out.max_over_mean += sorted.back() / mean;
+    out.gini += ranked / (n * n * mean);
+  }
+  out.max_over_mean /= double(loads.rows());
+  out.gini /= double(loads.rows());
+  return out;
+}
+}  // namespace moesim::placement

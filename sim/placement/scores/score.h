@@ -1,0 +1,42 @@
+// How evenly a placement spreads a load, and how far that is from the best possible.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "placement/placement.h"
+
+namespace moesim::placement {
+
+/// Which copy computes what: copies share evenly, or as a linear programme balances the batch.
+enum class Sharing { even, balanced };
+constexpr auto enum_names(Sharing) {
+  return std::to_array<std::pair<std::string_view, Sharing>>({{"even", Sharing::even},
+                                                                   {"balanced", Sharing::balanced}});
+}
+
+struct LayerScore {
+  int layer = 0;
+  double balance = 1;    // mean over max of the GPUs' loads (over their speeds)
+  double imbalance = 0;  // max over mean, minus 1
+  double slowest = 0;    // the largest load over speed
+  double bound = 0;      // lower_bound(): no placement has a lower `slowest`
+};
+struct PlacementScore {
+  std::vector<LayerScore> layers;
+  double balancedness = 1;  // mean of `balance` over the layers
+  double imbalance = 0;     // mean of `imbalance` over the layers
+  double gap = 0;           // sum of `slowest` over sum of `bound`, minus 1: layers run one after the other
+};
+/// maps: one a row of `loads`.  Throws std::logic_error if they do not fit.
+PlacementScore score(const Loads& loads, std::span<const exchange::ExpertMap> maps, const PlacementProblem& problem,
+                     Sharing sharing = Sharing::even);
+LayerScore score_layer(std::span<const double> load, const exchange::ExpertMap& map, const PlacementProblem& problem,
+                       Sharing sharing = Sharing::even);
+
+/// How skewed the load itself is.
+struct Skew {
+  double max_over_mean = 1;  // of the experts of a layer, mean over layers
+  double gini = 0;           // of the experts of a layer, mean over layers
+};
+Skew skew(const Loads& loads);
+}  // namespace moesim::placement

@@ -1,0 +1,215 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/words.h"
+#include "formats/json.h"
+#include "results/summary.h"
+#include "placing/place.h"
+
+namespace moesim::placing {
+namespace {
+std::string percent(double share) { return fmt::format("{:.2f} %", share * 100); }
+
+bool several(const std::vector<PlaceRow>& rows, std::string PlaceRow::*name) {
+  return std::ranges::any_of(rows, [&](const PlaceRow& r) { return r.*name != rows[0].*name; });
+}
+
+std::string workload_line(const Workload& w) {
+  const placement::Skew s = placement::skew(w.loads);
+  std::string out = fmt::format("{}: {} of {} experts, expert load max/mean {:.2f}, Gini {:.3f}", w.name,
+                                counted(w.loads.rows(), "MoE layer"), w.loads.experts, s.max_over_mean, s.gini);
+  if (w.trace) out += fmt::format(", {} tokens", w.range.end - w.range.first);
+  if (!w.loads.skipped.empty()) {
+    out += "; skipped, no load:";
+    for (const int layer : w.loads.skipped) out += fmt::format(" {}", layer);
+  }
+  return out + "\n";
+}
+
+std::string main_table(const PlaceResult& result) {
+  const std::vector<PlaceRow>& rows = result.rows;
+  const PlaceRow& any = rows[0];
+  const bool planned = several(rows, &PlaceRow::planned_on), scored = several(rows, &PlaceRow::scored_on);
+  std::vector<std::string> header{"strategy", "slots"};
+  if (planned) header.push_back("planned on");
+  if (scored || planned) header.push_back("scored on");
+  for (const char* h : {"mean/max", "max/mean-1", "worst layer", "gap to bound"}) header.push_back(h);
+  if (any.traffic) header.insert(header.end(), {"nodes/token", "crossings/token"});
+  if (any.nic_bytes.v > 0 || any.nvlink_bytes.v > 0) header.insert(header.end(), {"adapter", "NVLink"});
+  if (any.memory.v > 0) header.push_back("experts/GPU");
+  if (any.prefill) header.insert(header.end(), {"prefill layer", "prefill step"});
+  if (any.decode) header.insert(header.end(), {"decode layer", "decode step"});
+  if (any.moves) header.push_back("moves");
+  if (any.migration.v > 0) header.push_back("to move");
+  if (any.migration_time.v > 0) header.push_back("in");
+  results::TextTable table(header);
+  for (const PlaceRow& r : rows) {
+    std::vector<std::string> line{r.strategy, fmt::to_string(r.slots)};
+    if (planned) line.push_back(r.planned_on);
+    if (scored || planned) line.push_back(r.scored_on);
+    double worst = 1;
+    for (const placement::LayerScore& l : r.score.layers) worst = std::min(worst, l.balance);
+    line.insert(line.end(), {fmt::format("{:.4f}", r.score.balancedness), fmt::format("{:.4f}", r.score.imbalance),
+                             fmt::format("{:.4f}", worst), percent(r.score.gap)});
+    if (any.traffic)
+      line.insert(line.end(),
+                  {fmt::format("{:.3f}", r.traffic->nodes_per_token), fmt::format("{:.3f}", r.traffic->crossings)});
+    if (any.nic_bytes.v > 0 || any.nvlink_bytes.v > 0)
+      line.insert(line.end(), {results::pretty(double(r.nic_bytes.v), "B"), results::pretty(double(r.nvlink_bytes.v), "B")});
+    if (any.memory.v > 0) line.push_back(results::pretty(double(r.memory.v), "B"));
+    for (const auto* phase : {&r.prefill, &r.decode})
+      if (*phase)
+        line.insert(line.end(), {results::pretty(seconds((*phase)->layer), "s"), results::pretty(seconds((*phase)->step), "s")});
+    if (any.moves) line.push_back(fmt::to_string(*r.moves));
+    if (any.migration.v > 0) line.push_back(results::pretty(double(r.migration.v), "B"));
+    if (any.migration_time.v > 0) line.push_back(results::pretty(seconds(r.migration_time), "s"));
+    table.add(line);
+  }
+  return table.text();
+}
+
+/// mean/max of every strategy, planned on one workload and scored on another.
+std::string staleness(const PlaceResult& result) {
+  const std::vector<PlaceRow>& rows = result.rows;
+  if (!several(rows, &PlaceRow::planned_on) || !several(rows, &PlaceRow::scored_on)) return "";
+  std::vector<std::string> scored;
+  for (const PlaceRow& r : rows)
+    if (std::ranges::find(scored, r.scored_on) == scored.end()) scored.push_back(r.scored_on);
+  std::vector<std::string> header{"mean/max", "planned on"};
+  for (const std::string& name : scored) header.push_back("on " + name);
+  results::TextTable table(header);
+  std::vector<std::vector<std::string>> lines;
+  for (const PlaceRow& r : rows) {
+    const std::string strategy = fmt::format("{}, {} slots", r.strategy, r.slots);
+    auto line = std::ranges::find_if(lines, [&](const auto& l) { return l[0] == strategy && l[1] == r.planned_on; });
+    if (line == lines.end()) line = lines.insert(lines.end(), {strategy, r.planned_on});
+    line->push_back(fmt::format("{:.3f}", r.score.balancedness));
+  }
+  std::ranges::stable_sort(lines, {}, [](const auto& l) { return l[0]; });
+  for (auto& line : lines) table.add(line);
+  return "\nplanned on one workload, scored on another\n" + table.text();
+}
+
+std::string layers_table(const PlaceRow& r) {
+  results::TextTable table({"layer", "mean/max", "max/mean-1", "over bound"});
+  for (const placement::LayerScore& l : r.score.layers)
+    table.add({fmt::to_string(l.layer), fmt::format("{:.4f}", l.balance), fmt::format("{:.4f}", l.imbalance),
+               l.bound > 0 ? percent(l.slowest / l.bound - 1) : "-"});
+  return fmt::format("\n{}, {} slots\n{}", r.strategy, r.slots, table.text());
+}
+
+formats::Json row_json(const PlaceRow& r) {
+  formats::Json out;
+  out["strategy"] = r.strategy;
+  out["slots"] = r.slots;
+  if (!r.planned_on.empty()) out["planned_on"] = r.planned_on;
+  if (!r.scored_on.empty()) out["scored_on"] = r.scored_on;
+  out["balancedness"] = r.score.balancedness;
+  out["imbalance"] = r.score.imbalance;
+  out["gap_to_bound"] = r.score.gap;
+  out["plan_time"] = r.plan_time;
+  if (r.traffic) {
+    out["nodes_per_token"] = r.traffic->nodes_per_token;
+    out["crossings_per_token"] = r.traffic->crossings;
+  }
+  if (r.nic_bytes.v > 0) out["busiest_adapter_bytes"] = r.nic_bytes.v;
+  if (r.nvlink_bytes.v > 0) out["busiest_nvlink_bytes"] = r.nvlink_bytes.v;
+  if (r.memory.v > 0) out["expert_memory"] = r.memory.v;
+  for (const auto& [name, phase] : {std::pair("prefill", &r.prefill), std::pair("decode", &r.decode)})
+    if (*phase) {
+      out[fmt::format("{}_layer_time", name)] = seconds((*phase)->layer);
+      out[fmt::format("{}_step_time", name)] = seconds((*phase)->step);
+    }
+  if (r.moves) out["moves"] = *r.moves;
+  if (r.migration.v > 0) out["migration_bytes"] = r.migration.v;
+  if (r.migration_time.v > 0) out["migration_time"] = seconds(r.migration_time);
+  for (const placement::LayerScore& l : r.score.layers)
+    out["layer_scores"][fmt::to_string(l.layer)] = {
+        {"balance", l.balance}, {"imbalance", l.imbalance}, {"slowest", l.slowest}, {"bound", l.bound}};
+  return out;
+}
+}  // namespace
+
+std::string place_text(const PlaceOptions& o, const PlaceResult& result, bool by_layer) {
+  std::string out;
+  std::vector<std::string> lines;
+  for (const auto* list : {&o.planned, &o.scored})
+    for (const Workload& w : *list)
+      if (const std::string line = workload_line(w); std::ranges::find(lines, line) == lines.end()) {
+        lines.push_back(line);
+        out += line;
+      }
+  out += fmt::format("{} on {}\n\n{}{}", counted(o.problem.gpus, "GPU"), counted(o.problem.nodes, "node"),
+                     main_table(result), staleness(result));
+  if (by_layer)
+    for (const PlaceRow& r : result.rows) out += layers_table(r);
+  return out;
+}
+
+std::string place_json(const PlaceOptions& o, const PlaceResult& result) {
+  const PlaceRow& best = result.rows[result.best];
+  formats::Json out;
+  out["gpus"] = o.problem.gpus;
+  out["nodes"] = o.problem.nodes;
+  out["experts"] = o.planned[0].loads.experts;
+  out["skipped_layers"] = o.planned[0].loads.skipped;
+  const placement::Skew s = placement::skew(o.planned[0].loads);
+  out["expert_load_max_over_mean"] = s.max_over_mean;
+  out["expert_load_gini"] = s.gini;
+  const formats::Json figures = row_json(best);  // of the best, so that scripts with one strategy need not look further
+  for (const char* key : {"strategy", "slots", "balancedness", "imbalance", "gap_to_bound", "plan_time"})
+    out[key] = figures[key];
+  if (figures.contains("nodes_per_token")) out["nodes_per_token"] = figures["nodes_per_token"];
+  for (const PlaceRow& r : result.rows) out["strategies"].push_back(row_json(r));
+  return out.dump(1) + "\n";
+}
+
+void store(const PlaceOptions& o, const PlaceResult& result, results::Results& results) {
+  const auto metrics = [&](const PlaceRow& r, const std::string& scope) {
+    results.metric("balancedness", r.score.balancedness, "", scope);
+    results.metric("imbalance", r.score.imbalance, "", scope);
+    results.metric("gap_to_bound", r.score.gap, "", scope);
+    results.metric("slots", r.slots, "", scope);
+    if (r.traffic) {
+      results.metric("nodes_per_token", r.traffic->nodes_per_token, "", scope);
+      results.metric("crossings_per_token", r.traffic->crossings, "", scope);
+    }
+    if (r.nic_bytes.v > 0) results.metric("busiest_adapter_bytes", double(r.nic_bytes.v), "B", scope);
+    if (r.nvlink_bytes.v > 0) results.metric("busiest_nvlink_bytes", double(r.nvlink_bytes.v), "B", scope);
+    if (r.memory.v > 0) results.metric("expert_memory", double(r.memory.v), "B", scope);
+    for (const auto& [name, phase] : {std::pair("prefill", &r.prefill), std::pair("decode", &r.decode)})
+      if (*phase) {
+        results.metric(fmt::format("{}_layer_time", name), seconds((*phase)->layer), "s", scope);
+        results.metric(fmt::format("{}_step_time", name), seconds((*phase)->step), "s", scope);
+      }
+    if (r.moves) results.metric("moves", *r.moves, "", scope);
+    if (r.migration.v > 0) results.metric("migration_bytes", double(r.migration.v), "B", scope);
+    if (r.migration_time.v > 0) results.metric("migration_time", seconds(r.migration_time), "s", scope);
+  };
+  for (const PlaceRow& r : result.rows) {
+    std::string scope = fmt::format("placement:{}:{}", r.strategy, r.slots);
+    if (!r.planned_on.empty()) scope += fmt::format(":{}:{}", r.planned_on, r.scored_on);
+    metrics(r, scope);
+  }
+  const PlaceRow& best = result.rows[result.best];
+  metrics(best, "run");
+  const placement::Loads& loads = o.planned[best.planned].loads;
+  const placement::Skew s = placement::skew(loads);
+  results.metric("expert_load_max_over_mean", s.max_over_mean, "");
+  results.metric("expert_load_gini", s.gini, "");
+  for (const placement::LayerScore& l : best.score.layers) {
+    const std::string scope = fmt::format("layer:{}", l.layer);
+    results.metric("balancedness", l.balance, "", scope);
+    results.metric("imbalance", l.imbalance, "", scope);
+  }
+  const std::vector<exchange::ExpertMap>& maps = result.maps[best.maps];
+  for (std::size_t row = 0; row < maps.size(); ++row) {
+    for (int slot = 0; slot < maps[row].slots(); ++slot)
+      results.add(results::Table::placement,
+                  {loads.layers[row], slot, maps[row].gpu_of(slot), maps[row].slot_to_expert[std::size_t(slot)]});
+    for (int e = 0; e < loads.experts; ++e)
+      results.add(results::Table::expert_load, {loads.layers[row], "", e, loads.row(row)[std::size_t(e)]});
+  }
+}
+}  // namespace moesim::placing

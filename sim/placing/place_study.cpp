@@ -1,0 +1,125 @@
+// The `place` section of a scenario.
+#include <fmt/format.h>
+
+#include "spec/catalogue.h"
+#include "placing/place.h"
+#include "placing/place_study.h"
+#include "placing/place_times.h"
+
+namespace moesim::placing {
+namespace {
+struct PlaceSection {
+  std::vector<DataFile> loads, eval;
+  std::vector<Config> strategies;
+  std::vector<int> slots, drift;
+  int gpus = 0, groups = 0;
+  bool keep_groups = false, keep_places = false;
+  placement::Sharing sharing = placement::Sharing::even;
+  Config replica_choice;
+  bool times = true;
+  std::int64_t prefill_tokens = 4096, decode_tokens = 128, context = 4096, sample = 4096;
+  DataFile from;
+  std::vector<int> gpu_slots;
+  std::vector<double> gpu_speed;
+  static void fields(auto& f, auto& p) {
+    f("loads", p.loads, "traces or counts to plan from; none: the scenario's routing");
+    f("eval", p.eval, "traces or counts to score on; none: what was planned from");
+    f("drift", p.drift, "score what was planned on the routing's step 0 on these steps");
+    f.required("strategies", p.strategies, "kinds of placement, or maps with their parameters");
+    f("gpus", p.gpus, "GPUs of the expert-parallel group; 0: the cluster's");
+    f("slots", p.slots, "slots of a layer, copies included; several are compared; none: one an expert");
+    f("groups", p.groups, "expert groups of the router; 0: the model's");
+    f("keep_groups", p.keep_groups, "every strategy keeps a group on one node");
+    f("gpu_slots", p.gpu_slots, "slots of each GPU, where they differ");
+    f("gpu_speed", p.gpu_speed, "relative speed of each GPU, where they differ");
+    f("sharing", p.sharing, "how copies share their expert's rows: even, or balanced (a linear programme a batch)");
+    f("replica_choice", p.replica_choice,
+      "which copy of an expert computes a source's rows of a trace (moesim list replica_choice); default nearest");
+    f("times", p.times, "simulate layers and steps");
+    f("prefill_tokens", p.prefill_tokens, "tokens a GPU in a prefill step");
+    f("decode_tokens", p.decode_tokens, "tokens a GPU in a decode step");
+    f("context", p.context, "tokens of a sequence when steps are timed");
+    f("sample", p.sample, "tokens of a trace that strategies look at");
+    f("from", p.from, "the placement in force: counts what has to move");
+    f("keep_places", p.keep_places, "renumber GPUs so that less moves from there");
+  }
+};
+
+/// What the routing expects at one step, as counts of a million rows a layer.
+Workload expected_workload(const routing::TrafficSource& source, const spec::Model& model, std::int64_t step) {
+  Workload out;
+  out.name = fmt::format("step {}", step);
+  out.loads.name = out.name;
+  out.loads.experts = model.moe->experts;
+  out.loads.hidden_layers = model.layers;
+  out.loads.layers = model.moe_layers();
+  std::vector<double> shares(std::size_t(model.moe->experts));
+  for (const int layer : out.loads.layers) {
+    source.shares(layer, step, shares);
+    for (const double s : shares) out.loads.counts.push_back(s * 1e6);
+  }
+  return out;
+}
+
+void read_workloads(const results::StudyRun& run, const PlaceSection& section, PlaceOptions& o) {
+  for (const DataFile& file : section.loads) o.planned.push_back(read_workload(file.path));
+  for (const DataFile& file : section.eval) o.scored.push_back(read_workload(file.path));
+  const Config routing = run.scenario.at_or_empty("routing");
+  if (section.loads.empty() && routing.is_map() && routing.has("trace")) {
+    o.planned.push_back(routing.placed([&] { return read_workload(routing::trace_file(routing)); }));
+    return;
+  }
+  if (!section.loads.empty() && section.drift.empty()) return;
+  if (!section.loads.empty())
+    run.scenario.at("place").at("drift").fail("steps of the routing are scored only if it was planned from");
+  const spec::MoeShape& moe = *o.model->moe;
+  const auto source = routing::make_traffic(routing, {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
+                                             {o.problem.gpus, o.problem.gpus_per_node()},
+                                             run.seed,
+                                             std::nullopt});
+  o.planned.push_back(expected_workload(*source, *o.model, 0));
+  for (const int step : section.drift) o.scored.push_back(expected_workload(*source, *o.model, step));
+}
+}  // namespace
+
+std::string place_help() { return help_of<PlaceSection>(); }
+
+results::StudyEnd run_place(results::StudyRun& run) {
+  const PlaceSection section = read<PlaceSection>(run.scenario.at("place"));
+  PlaceOptions o;
+  o.model = spec::read_model(run.scenario.at("model"));
+  if (!o.model->moe) run.scenario.at("model").fail(fmt::format("{} has no experts to place", o.model->name));
+  const spec::Cluster cluster = spec::read_cluster(run.scenario.at("cluster"));
+  if (section.times) o.cluster = cluster;
+  o.problem.gpus = section.gpus > 0 ? section.gpus : cluster.gpus();
+  if (o.problem.gpus > cluster.gpus() ||
+      (o.problem.gpus > cluster.node.gpus && o.problem.gpus % cluster.node.gpus != 0))
+    run.scenario.at("place").fail(fmt::format("gpus must be whole nodes of {} and at most the cluster's {}, got {}",
+                                              cluster.node.gpus, cluster.gpus(), o.problem.gpus));
+  o.problem.nodes = std::max(1, o.problem.gpus / cluster.node.gpus);
+  o.problem.groups = section.groups > 0 ? section.groups : o.model->moe->groups;
+  o.problem.keep_groups = section.keep_groups;
+  o.problem.gpu_slots = section.gpu_slots;
+  o.problem.gpu_speed = section.gpu_speed;
+  o.slots = section.slots;
+  o.sharing = section.sharing;
+  if (run.scenario.at("place").has("replica_choice")) o.replicas = exchange::ReplicaSpec(section.replica_choice);
+  for (const std::int64_t n : {section.prefill_tokens, section.decode_tokens, section.context, section.sample})
+    if (n < 1 || n > 1 << 24)
+      run.scenario.at("place").fail(fmt::format("token counts lie between 1 and {}, got {}", 1 << 24, n));
+  o.prefill_tokens = section.prefill_tokens;
+  o.decode_tokens = section.decode_tokens;
+  o.context = section.context;
+  o.sample = section.sample;
+  for (const Config& c : section.strategies)
+    o.strategies.push_back({c.is_scalar() ? c.text() : c.at("kind").text(), c});
+  read_workloads(run, section, o);
+  o.keep_places = section.keep_places;
+  if (!section.from.name.empty())
+    o.from = placement::load_placement(section.from.path, {o.problem.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
+  const PlaceResult result = place(o);
+  if (o.cluster) forward::write_assumptions(run.results, "run", place_setup(*o.model, o.cluster->node.gpu, compute::StepPhase::prefill));
+  store(o, result, run.results);
+  return {};
+}
+}  // namespace moesim::placing

@@ -1,0 +1,108 @@
+#include "placing/place_traffic.h"
+
+#include <numeric>
+
+#include "core/check.h"
+#include "core/log.h"
+#include "exchange/exchanger.h"
+#include "exchange/port_load.h"
+
+namespace moesim::placing {
+namespace {
+constexpr std::int64_t kBlock = 32768;  // tokens read at a time
+
+/// Summed over batches.
+struct Moved {
+  explicit Moved(int gpus) : ports(gpus) {}
+  exchange::PortLoad ports;
+  double visits = 0, crossings = 0;
+
+  void add(const exchange::ExchangeLoad& load, const spec::GroupShape& group) {
+    ports.add(load, group);
+    visits += double(exchange::node_visits(load));
+    crossings = std::accumulate(ports.nic_out.begin(), ports.nic_out.end(), 0.0);
+  }
+  void add(const exchange::ExchangeSums& sums, const spec::GroupShape& group) {
+    const double nodes = group.nodes();
+    ports.add(sums, group);
+    for (int n = 0; n < group.nodes(); ++n) visits += sums.node_tokens(n);
+    crossings = visits * (nodes - 1) / nodes;  // sources send alike
+  }
+  TrafficShape shape(double tokens) const {
+    return {visits / tokens, crossings / tokens, ports.busiest_nic() / tokens, ports.busiest_nvlink() / tokens};
+  }
+};
+
+void add_to(TrafficShape& sum, const TrafficShape& one, double weight) {
+  sum.nodes_per_token += one.nodes_per_token * weight;
+  sum.crossings += one.crossings * weight;
+  sum.busiest_nic += one.busiest_nic * weight;
+  sum.busiest_nvlink += one.busiest_nvlink * weight;
+}
+
+/// The tokens of a block in order: the first ones are the first GPU's.
+void fill(routing::Traffic& traffic, std::int64_t tokens, int gpus) {
+  traffic.sources = gpus;
+  traffic.tokens.assign(std::size_t(gpus), std::int32_t(tokens / gpus));
+  for (std::size_t g = 0; g < std::size_t(tokens % gpus); ++g) ++traffic.tokens[g];
+}
+
+std::vector<TrafficShape> from_trace(const Workload& w, const routing::RouterShape& router,
+                                     std::span<const std::vector<exchange::ExpertMap>* const> placements, const spec::GroupShape& group,
+                                     const exchange::ReplicaSpec& replicas) {
+  std::vector<TrafficShape> out(placements.size());
+  const std::int64_t all = w.range.end - w.range.first;
+  Progress progress("traffic", std::uint64_t(all) * w.loads.rows());
+  routing::Traffic traffic;
+  exchange::ExchangeLoad load;
+  for (std::size_t row = 0; row < w.loads.rows(); ++row) {
+    std::vector<exchange::Exchanger> exchangers;
+    for (const auto* maps : placements)
+      exchangers.emplace_back((*maps)[row], group, replicas.make((*maps)[row], group));
+    std::vector<Moved> moved(placements.size(), Moved(group.gpus));
+    for (std::int64_t done = 0; done < all && !interrupted(); done += kBlock) {
+      const std::int64_t count = std::min(kBlock, all - done);
+      fill(traffic, count, group.gpus);
+      w.trace->read_experts(w.trace->ordinal(w.loads.layers[row]), w.range.first + done, count, traffic.choices);
+      routing::count_rows(router, traffic);
+      for (std::size_t p = 0; p < placements.size(); ++p) {
+        exchangers[p](traffic, load);
+        moved[p].add(load, group);
+      }
+      progress.at(std::uint64_t(all) * row + std::uint64_t(done));
+    }
+    for (std::size_t p = 0; p < placements.size(); ++p)
+      add_to(out[p], moved[p].shape(double(all)), 1 / double(w.loads.rows()));
+  }
+  return out;
+}
+
+std::vector<TrafficShape> from_counts(const Workload& w, const routing::RouterShape& router,
+                                      std::span<const std::vector<exchange::ExpertMap>* const> placements,
+                                      const spec::GroupShape& group) {
+  std::vector<TrafficShape> out(placements.size());
+  exchange::ExchangeSums sums;
+  for (std::size_t row = 0; row < w.loads.rows(); ++row) {
+    std::vector<double> rows(w.loads.row(row).begin(), w.loads.row(row).end());
+    double total = 0;
+    for (const double r : rows) total += r;
+    for (double& r : rows) r *= router.top_k / total;  // of one token
+    for (std::size_t p = 0; p < placements.size(); ++p) {
+      const exchange::ExpertMap& map = (*placements[p])[row];
+      exchange::exchange_sums(rows, 1, router, map, exchange::replica_table(map), group, sums);
+      Moved moved(group.gpus);
+      moved.add(sums, group);
+      add_to(out[p], moved.shape(1), 1 / double(w.loads.rows()));
+    }
+  }
+  return out;
+}
+}  // namespace
+
+std::vector<TrafficShape> traffic_shapes(const Workload& workload, const routing::RouterShape& router,
+                                         std::span<const std::vector<exchange::ExpertMap>* const> placements,
+                                         const spec::GroupShape& group, const exchange::ReplicaSpec& replicas) {
+  return workload.trace ? from_trace(workload, router, placements, group, replicas)
+                        : from_counts(workload, router, placements, group);
+}
+}  // namespace moesim::placing

@@ -1,0 +1,63 @@
+#include "recording/recorded_routing.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "numerics/weights/checkpoint.h"
+#include "spec/catalogue.h"
+#include "recording/record.h"
+
+namespace moesim::recording {
+namespace {
+constexpr Bytes kCheckpointMemory = 8_GiB;  // converted weights kept at once; larger models page theirs
+
+/// Without "." and "..", since texts are named by their folders.
+std::string plain(const DataFile& file) { return std::filesystem::path(file.path).lexically_normal().string(); }
+}  // namespace
+
+bool records_routing(const Config& scenario) {
+  return scenario.has("routing") && scenario.at("routing").is_map() && scenario.at("routing").has("record");
+}
+
+bool record_for(const Config& scenario, const std::string& trace_file) {
+  const Config config = scenario.at("routing").at("record");
+  const auto section = read<RecordSection>(config);
+  if (section.text.empty()) config.at("text").fail("expected at least one file or folder");
+  if (section.limit < 0 || section.decode < 0) config.fail("limit and decode must not be negative");
+  spec::Model model = spec::read_model(scenario.at("model"));
+  if (!model.moe) config.fail(fmt::format("{} is a dense model: it has no routing to record", model.name));
+  const std::string folder = section.weights.name.empty() ? "" : plain(section.weights);
+  const std::unique_ptr<numerics::Tokenizer> tokenizer = folder.empty() ? nullptr : tokenizer_of(folder);
+  std::vector<std::string> texts;
+  for (const DataFile& text : section.text) texts.push_back(plain(text));
+  const std::vector<RecordRequest> requests = read_texts(texts, section.limit, tokenizer.get());
+
+  RecordOptions options;
+  options.output = trace_file;
+  options.decode = section.decode;
+  std::unique_ptr<numerics::Weights> weights;
+  const std::string name = model.name, stem = std::filesystem::path(scenario.file()).stem().string();
+  if (section.weights.name.empty()) {
+    model = spec::scaled(model, section.scale ? *section.scale : spec::laptop_scale(model));
+    model.name = name;
+    weights = std::make_unique<numerics::SyntheticWeights>(model, section.synthetic);
+    options.source = fmt::format("scenario {}, synthetic weights, seed {}", stem, section.synthetic.seed);
+  } else {
+    weights = std::make_unique<numerics::Checkpoint>(model, folder, kCheckpointMemory);
+    options.source = fmt::format("scenario {}, weights of {}", stem, section.weights.name);
+  }
+  numerics::Forward forward(model, *weights);
+  return record_routing(forward, requests, options).complete;
+}
+
+Config::Override replay_of(const Config& scenario, const std::string& trace_file) {
+  const Config routing = scenario.at("routing");
+  routing.only({"record", "domain", "assign"});
+  std::string yaml = fmt::format("{{trace: \"{}\"", trace_file);
+  for (const char* key : {"domain", "assign"})
+    if (routing.has(key)) yaml += fmt::format(", {}: \"{}\"", key, routing.at(key).text());
+  return {"routing", yaml + "}"};
+}
+}  // namespace moesim::recording

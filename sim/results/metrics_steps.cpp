@@ -1,0 +1,129 @@
+// Definitions: steps and passes, routing, kernels and links, placements.
+#include "results/metrics.h"
+
+namespace moesim::results {
+namespace {
+using enum Better;
+constexpr MetricDefinition kSteps[] = {
+    {"step_time", "", "s", less, "run phase",
+     "training: one step, first event to last, mean over the simulated steps; passes: first GPU in to last GPU out of "
+     "all the phase's passes, over their number"},
+    {"tokens_per_gpu_second", "", "tokens/s", more, "run phase",
+     "tokens computed over `step_time` and GPUs: of a training step over all GPUs, of a phase's pass over its group"},
+    {"layer_time", "", "s", less, "phase", "`step_time` over the model's layers"},
+    {"compute_time", "", "s", neither, "phase", "of a pass, the compute stream is busy; mean over GPUs"},
+    {"exchange_time", "", "s", less, "phase",
+     "of a pass, dispatches and combines under way, from joining one to its end, hidden or not; mean over GPUs"},
+    {"exposed_communication_time", "", "s", less, "run stage phase pool/layer",
+     "nothing to compute because bytes are under way: of a training step, mean over GPUs, waiting for slower GPUs of "
+     "the exchange included; of a pass, mean over GPUs, without that; of a layer of a serving step, mean over the "
+     "steps "
+     "of the pool's first instance"},
+    {"exposed_communication_share", "", "", less, "phase",
+     "share of a phase's time with bytes under way and nothing to compute; mean over GPUs"},
+    {"straggler_time", "", "s", less, "phase",
+     "of a pass, waiting for slower GPUs of the group to join an exchange; mean over GPUs"},
+    {"straggler_share", "", "", less, "phase",
+     "share of a phase's time spent waiting for slower GPUs of the group to join an exchange; mean over GPUs"},
+    {"step_time_*", "mean p50 p90 p95 p99 p999", "s", less, "run pool",
+     "length of a step: of the pool's instances after the warm-up; under run, of the last pool that decodes (of the "
+     "first if none does); of passes, the decode phase's `step_time` as mean"},
+    {"input_tokens_per_gpu_second", "", "tokens/s", more, "run", "prompt tokens of a prefill pass over time and GPUs"},
+    {"input_tokens_per_node_second", "", "tokens/s", more, "run pool",
+     "prompt tokens over time and nodes: of a prefill pass; in serving, of admitted prompts (cached tokens included) "
+     "after the warm-up over the node-seconds that instances computing prompts were on"},
+    {"output_tokens_per_gpu_second", "", "tokens/s", more, "run",
+     "tokens that decoding gains over time and GPUs: of a decode pass; in serving, after the warm-up over the "
+     "GPU-seconds that decoding instances were on"},
+    {"output_tokens_per_node_second", "", "tokens/s", more, "run pool",
+     "tokens that decoding gains over time and nodes: of a decode pass; in serving, after the warm-up over the "
+     "node-seconds that decoding instances were on"},
+    {"*_attention_time", "prefill decode", "s", less, "layer",
+     "attention and gate of a layer (embedding in the first); mean over passes and GPUs"},
+    {"*_shared_time", "prefill decode", "s", less, "layer",
+     "shared expert of a layer, or the FFN of a dense one; mean over passes and GPUs"},
+    {"*_experts_time", "prefill decode", "s", less, "layer", "routed experts of a layer; mean over passes and GPUs"},
+    {"*_slowest_experts_time", "prefill decode", "s", less, "layer",
+     "routed experts of a layer on each pass's slowest GPU; mean over passes"},
+    {"*_exchange_time", "prefill decode", "s", less, "layer",
+     "dispatch and combine of a layer, from joining each to its end, waiting for slower GPUs included; mean over "
+     "passes "
+     "and GPUs"},
+    {"*_balancedness", "prefill decode", "", more, "layer",
+     "mean over max of the rows that a layer's GPUs compute; mean over passes"},
+    {"peak_memory", "", "B", less, "run stage",
+     "most memory in use on the fullest GPU: of training, of all simulated steps (under stage, of the last); of "
+     "passes, "
+     "what the larger phase keeps"},
+};
+
+constexpr MetricDefinition kRouting[] = {
+    {"balancedness", "", "", more, "run phase layer placement pool pool/layer",
+     "mean over max of the rows (tokens times experts) that a layer's GPUs compute, 1 if even; mean over MoE layers "
+     "and "
+     "steps; in serving after the warm-up, steps weighted by their time (run: of the last pool that decodes); under "
+     "layer and placement, of the loads that are scored"},
+    {"imbalance", "", "", less, "run phase layer placement",
+     "max over mean, minus 1, of the rows that a layer's GPUs compute; mean over MoE layers and steps; in serving 1 "
+     "over "
+     "`balancedness`, minus 1"},
+    {"expert_load_max_over_mean", "", "", less, "run phase",
+     "tokens of a layer's most loaded expert over the mean of its experts; mean over MoE layers (training: over layers "
+     "and micro-batches)"},
+    {"expert_load_gini", "", "", less, "run phase",
+     "Gini coefficient of the tokens of a layer's experts, 0 if even; mean over MoE layers (training: over the first "
+     "256 "
+     "draws of a layer and micro-batch)"},
+    {"nodes_per_token", "", "", less, "run phase placement",
+     "distinct nodes that a token's experts in a layer are computed on, its own included; mean over tokens and MoE "
+     "layers"},
+    {"tokens_dropped", "", "", less, "run", "share of a token's choices of experts that a capacity limit drops"},
+};
+
+constexpr MetricDefinition kKernels[] = {
+    {"kernel_time_measured_share", "", "", more, "run pool",
+     "share of the summed kernel time asked for whose very shape is in a table of measurements"},
+    {"kernel_time_interpolated_share", "", "", more, "run pool",
+     "share of the kernel time between measured shapes, or of a fitted equation inside its range"},
+    {"kernel_time_extrapolated_share", "", "", less, "run pool kernel pool/kernel",
+     "share of the kernel time of a fitted equation outside its range; under kernel, of all kernels of that kind"},
+    {"kernel_time_equation_share", "", "", less, "run pool",
+     "share of the kernel time of an equation that was fitted to nothing, or to another kind of kernel"},
+    {"kernel_time_borrowed_share", "", "", less, "run pool",
+     "share of the kernel time with efficiencies measured on another GPU generation"},
+    {"kernel_time_lent_share", "", "", less, "lender pool/lender",
+     "share of the kernel time with efficiencies measured on this other kind of kernel"},
+    {"largest_extrapolation", "", "", less, "run pool kernel pool/kernel",
+     "times that a kernel lies outside the fitted range, 1 inside: the furthest of the kinds that take 1 % of the time "
+     "outside (of all if none does); under kernel, of that shape"},
+    {"link_bytes", "", "B", neither, "links",
+     "bytes that all links of this kind carried over the run, each link on the way counted; in training also for the "
+     "GPUs that simulated ones stand for"},
+};
+
+constexpr MetricDefinition kPlacements[] = {
+    {"gap_to_bound", "", "", less, "run placement",
+     "load of the slowest GPU, summed over layers, over the sum of what no placement can be below, minus 1"},
+    {"slots", "", "", neither, "run placement", "expert slots of a layer in the group"},
+    {"crossings_per_token", "", "", less, "run placement",
+     "times that a token is sent to a node other than its own in a layer; mean over tokens and layers"},
+    {"busiest_adapter_bytes", "", "B", less, "run placement",
+     "bytes through the busiest GPU's network adapter, there and back, in a prefill layer"},
+    {"busiest_nvlink_bytes", "", "B", less, "run placement",
+     "bytes through the busiest GPU's NVLink, there and back, in a prefill layer"},
+    {"expert_memory", "", "B", less, "run placement", "weights of the routed experts on a GPU, all layers"},
+    {"*_layer_time", "prefill decode", "s", less, "run placement",
+     "dispatch, experts and combine of a layer, simulated; mean over MoE layers"},
+    {"*_step_time", "prefill decode", "s", less, "run placement",
+     "a whole forward pass, simulated, nothing overlapped"},
+    {"moves", "", "", less, "run placement", "experts that GPUs lack, coming from the placement in force; all layers"},
+    {"migration_bytes", "", "B", less, "run placement", "weights of the experts that move"},
+    {"migration_time", "", "s", less, "run placement", "the moving weights over the busiest port"},
+};
+}  // namespace
+
+std::span<const MetricDefinition> step_metrics() { return kSteps; }
+std::span<const MetricDefinition> routing_metrics() { return kRouting; }
+std::span<const MetricDefinition> kernel_metrics() { return kKernels; }
+std::span<const MetricDefinition> placement_metrics() { return kPlacements; }
+}  // namespace moesim::results

@@ -1,0 +1,137 @@
+#include "results/results.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "core/check.h"
+#include "core/config.h"
+#include "core/files.h"
+#include "results/metrics.h"
+
+namespace moesim::results {
+namespace {
+constexpr int kBatch =
+    20'000;  // rows a transaction: large enough that syncing costs nothing, small enough to lose little
+
+void bind(Statement& s, int i, const Results::Value& v) {
+  if (const auto* integer = std::get_if<std::int64_t>(&v)) return void(s.bind(i, *integer));
+  if (const auto* real = std::get_if<double>(&v)) return void(s.bind(i, *real));
+  if (const auto* text = std::get_if<std::string>(&v)) return void(s.bind(i, *text));
+  s.bind_null(i);
+}
+}  // namespace
+
+Results::Results(const std::string& file, const RunIdentity& id)
+    : file_(file), db_(file == ":memory:" ? Database::in_memory() : Database::create(file)) {
+  db_.exec(schema_sql());
+  Statement s = db_.prepare(
+      "INSERT INTO run (run, title, study, file, scenario, resolved, seed, version, state) VALUES "
+      "(1,?,?,?,?,?,?,?,'running')");
+  s.bind(0, id.title).bind(1, id.study).bind(2, id.file).bind(3, id.scenario).bind(4, id.resolved);
+  s.bind(5, std::int64_t(id.seed)).bind(6, version()).run();
+  db_.exec("BEGIN");
+}
+
+Results::~Results() {
+  if (finished_ || file_ == ":memory:") return;
+  inserts_.clear();
+  try {
+    db_.exec("ROLLBACK");
+    db_.close();
+  } catch (const std::exception&) {  // the file goes anyway
+  }
+  std::error_code ignored;
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file_ + suffix, ignored);
+}
+
+Statement& Results::insert_into(Table table) {
+  if (const auto it = inserts_.find(table); it != inserts_.end()) return it->second;
+  const TableDefinition& t = definition(table);
+  std::string marks;
+  for (std::size_t i = 0; i < t.columns.size(); ++i) marks += i == 0 ? "?" : ",?";
+  return inserts_.emplace(table, db_.prepare(fmt::format("INSERT INTO {} VALUES ({})", t.name, marks))).first->second;
+}
+
+void Results::insert(Table table, const Value* values, std::size_t count) {
+  const TableDefinition& t = definition(table);
+  const bool has_run = t.columns.front().name == "run";
+  check(count + (has_run ? 1 : 0) == t.columns.size(), "table {} has {} columns, got {} values", t.name,
+        t.columns.size(), count);
+  check(!finished_, "a row for table {} came after the run was finished", t.name);
+  Statement& s = insert_into(table);
+  if (has_run) s.bind(0, 1);
+  for (std::size_t i = 0; i < count; ++i) bind(s, int(i) + (has_run ? 1 : 0), values[i]);
+  s.run();
+  if (++pending_ >= kBatch) flush();
+}
+void Results::add(Table table, std::initializer_list<Value> values) { insert(table, values.begin(), values.size()); }
+void Results::add(Table table, const std::vector<Value>& values) { insert(table, values.data(), values.size()); }
+
+void Results::metric(std::string_view name, double value, std::string_view unit, std::string_view scope) {
+  check_metric(name, unit, scope, false);
+  check(std::isfinite(value), "metric {} of {} is {}", name, scope, value);
+  add(Table::metric, {name, value, unit, scope});
+  metrics_[{std::string(scope), std::string(name)}] = {value, std::string(unit)};
+}
+
+void Results::sample(std::string_view name, Time at, double value, std::string_view unit, std::string_view scope) {
+  check_metric(name, unit, scope, true);
+  check(std::isfinite(value), "metric {} of {} is {} at {} s", name, scope, value, seconds(at));
+  add(Table::series, {name, scope, at, value, unit});
+}
+
+bool Results::has_metric(std::string_view name, std::string_view scope) const {
+  return metrics_.contains({std::string(scope), std::string(name)});
+}
+
+const Results::Figure& Results::figure(std::string_view name, std::string_view scope) const {
+  const auto it = metrics_.find({std::string(scope), std::string(name)});
+  check(it != metrics_.end(), "no metric {} of {}", name, scope);
+  return it->second;
+}
+double Results::metric_value(std::string_view name, std::string_view scope) const { return figure(name, scope).value; }
+const std::string& Results::metric_unit(std::string_view name, std::string_view scope) const {
+  return figure(name, scope).unit;
+}
+
+void Results::flush() {
+  db_.exec("COMMIT; BEGIN");
+  pending_ = 0;
+}
+
+Database& Results::database() {
+  if (!finished_) flush();
+  return db_;
+}
+
+void Results::finish(const Ending& e, const std::string& resolved) {
+  Statement s = db_.prepare(
+      "UPDATE run SET state = ?, fingerprint = ?, events = ?, simulated_time = ?, wall_time = ?, peak_rss = ?, "
+      "resolved = ?");
+  s.bind(0, e.state).bind(1, fmt::format("{:016x}", e.fingerprint)).bind(2, std::int64_t(e.events));
+  s.bind(3, seconds(e.simulated_time)).bind(4, e.wall_time).bind(5, peak_rss()).bind(6, resolved).run();
+  db_.exec("COMMIT");
+  inserts_.clear();
+  if (file_ != ":memory:") db_.exec("PRAGMA journal_mode = DELETE");  // one file holds everything
+  finished_ = true;
+}
+
+void check_results(const Database& db) {
+  if (!db.has_table("run") || !db.has_table("metric"))
+    throw ConfigError(fmt::format("{}: is not a results database (it has no tables run and metric)", db.file()));
+  const std::string found = db.value("PRAGMA user_version").value_or("0");
+  if (found != fmt::to_string(kSchemaVersion))
+    throw ConfigError(
+        fmt::format("{}: is a results database of schema version {}, this program reads version {}; run it again",
+                    db.file(), found, kSchemaVersion));
+}
+
+std::int64_t peak_rss() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return std::int64_t{usage.ru_maxrss} * 1024;
+}
+}  // namespace moesim::results

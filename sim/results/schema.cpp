@@ -1,0 +1,233 @@
+#include "results/schema.h"
+
+#include <fmt/format.h>
+
+#include "core/check.h"
+
+namespace moesim::results {
+namespace {
+constexpr Column kRun[] = {
+    {"run", "INTEGER PRIMARY KEY", "", "number of the run, 1 unless several were merged"},
+    {"title", "TEXT", "", "the scenario's title"},
+    {"study", "TEXT", "", "passes, training, serving or place"},
+    {"file", "TEXT", "", "the scenario's file as given"},
+    {"scenario", "TEXT", "", "the scenario's text"},
+    {"resolved", "TEXT", "", "every value in force, defaults included, as key.path: value lines"},
+    {"seed", "INTEGER", "", "the seed of all random streams"},
+    {"version", "TEXT", "", "the program's version"},
+    {"state", "TEXT", "", "complete, interrupted, or running (the program died)"},
+    {"fingerprint", "TEXT", "", "hash of every event executed; equal runs have equal fingerprints"},
+    {"events", "INTEGER", "", "events executed"},
+    {"simulated_time", "REAL", "s", "clock of the simulation at the end"},
+    {"wall_time", "REAL", "s", "time the program took; differs from run to run"},
+    {"peak_rss", "INTEGER", "B", "most memory the program held; differs from run to run"},
+};
+constexpr Column kAssumption[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"scope", "TEXT", "", "run, or the part of it that this holds for: pool:prefill"},
+    {"name", "TEXT", "", "what was decided: precision"},
+    {"value", "TEXT", "", "what was taken"},
+    {"reason", "TEXT", "", "why: as asked, as released, or what stood in the way of that"},
+};
+constexpr Column kMetric[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"name", "TEXT", "", "what was measured: metrics.md"},
+    {"value", "REAL", "", "in the unit beside it, SI"},
+    {"unit", "TEXT", "", "s, B, tokens/s, FLOP/s, J, USD, ... or empty for a ratio or count"},
+    {"scope", "TEXT", "", "run, or a part of it: stage:3, layer:9, phase:decode, pool:both, \"pool:both,layer:9\""},
+};
+constexpr Column kSeries[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"name", "TEXT", "", "what was measured: metrics.md, scope .../time"},
+    {"scope", "TEXT", "", "the part of the run, as in `metric`: pool:both"},
+    {"time", "REAL", "s", "when, from the start of the run; of a rate, the end of its interval"},
+    {"value", "REAL", "", "in the unit beside it, SI"},
+    {"unit", "TEXT", "", "as in `metric`"},
+};
+constexpr Column kGpu[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"gpu", "INTEGER", "", "number of the GPU, from 0"},
+    {"node", "INTEGER", "", "the node it is in"},
+    {"stage", "INTEGER", "", "pipeline stage, or null"},
+    {"compute_time", "REAL", "s", "compute stream busy"},
+    {"communication_time", "REAL", "s", "communication streams busy"},
+    {"exposed_time", "REAL", "s",
+     "waiting for bytes under way with nothing to compute; in training, for slower GPUs of the exchange too"},
+    {"idle_time", "REAL", "s",
+     "the rest of its steps, neither computing nor so waiting: pipeline bubbles, slower GPUs, work outside layers"},
+    {"straggler_time", "REAL", "s",
+     "of idle_time, waiting for slower GPUs of its group to join an exchange; null where not told apart"},
+    {"expert_rows", "INTEGER", "", "token-expert rows its experts computed"},
+    {"peak_memory", "INTEGER", "B", "most memory in use"},
+};
+constexpr Column kLink[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"link", "INTEGER", "", "number of the link"},
+    {"name", "TEXT", "", "from>to, for example gpu3>nvswitch0, nic12>leaf4, leaf0>spine2"},
+    {"kind", "TEXT", "", "nvlink, pcie, nic (adapter to leaf), leaf (leaf to spine) or core (to a core switch)"},
+    {"capacity", "REAL", "B/s", "in one direction"},
+    {"bytes", "REAL", "B", "moved over the run"},
+    {"busy_time", "REAL", "s", "time at full capacity that its bytes amount to, kernels' losses included"},
+    {"utilisation", "REAL", "", "bytes over capacity x simulated time"},
+    {"peak_utilisation", "REAL", "", "largest share of capacity in a sample; null without `network.sample_interval`"},
+    {"saturated_time", "REAL", "s", "time in which flows used all of it, a hot spot; null in closed forms"},
+    {"most_flows", "INTEGER", "", "flows that shared it at once; null in closed forms"},
+};
+constexpr Column kLinkUse[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"link", "INTEGER", "", "link.link"},
+    {"until", "REAL", "s", "end of the interval"},
+    {"share", "REAL", "", "mean share of capacity in use"},
+};
+constexpr Column kPair[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"source", "INTEGER", "", "GPU that sent"},
+    {"destination", "INTEGER", "", "GPU that received; forwarding GPUs appear in their own right"},
+    {"bytes", "INTEGER", "B", "payload"},
+};
+constexpr Column kStage[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"stage", "INTEGER", "", "pipeline stage (rank of the pipeline), from 0"},
+    {"name", "TEXT", "",
+     "kind of time: forward, backward, weight, overlapped, bubble, optimizer, exposed_communication"},
+    {"time", "REAL", "s", "mean over the stage's GPUs"},
+};
+constexpr Column kRequest[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"request", "INTEGER", "", "number of the request in order of arrival, from 0"},
+    {"state", "TEXT", "", "finished, running, waiting or rejected"},
+    {"reason", "TEXT", "", "why it was rejected, or empty"},
+    {"instance", "INTEGER", "", "instance that generated its tokens, or null"},
+    {"arrival", "REAL", "s", ""},
+    {"start", "REAL", "s", "first step it took part in"},
+    {"first_token", "REAL", "s", ""},
+    {"end", "REAL", "s", "last token"},
+    {"input_tokens", "INTEGER", "", ""},
+    {"output_tokens", "INTEGER", "", ""},
+    {"cached_tokens", "INTEGER", "", "input tokens found in the prefix cache"},
+    {"preemptions", "INTEGER", "", "times it lost its KV cache"},
+};
+constexpr Column kStep[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"step", "INTEGER", "", "number of the step or iteration, from 0"},
+    {"instance", "INTEGER", "", "instance or pool that ran it, 0 if there is one"},
+    {"phase", "TEXT", "", "prefill, decode, mixed or train"},
+    {"start", "REAL", "s", ""},
+    {"end", "REAL", "s", ""},
+    {"requests", "INTEGER", "", "requests (sequences) in it"},
+    {"tokens", "INTEGER", "", "tokens computed"},
+    {"balancedness", "REAL", "", "mean over layers of mean/max GPU load"},
+};
+constexpr Column kExpertLoad[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"layer", "INTEGER", "", "layer number in the model"},
+    {"phase", "TEXT", "", "prefill, decode or train"},
+    {"expert", "INTEGER", "", "logical expert"},
+    {"tokens", "REAL", "", "tokens routed to it"},
+};
+constexpr Column kPlacement[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"layer", "INTEGER", "", "layer number in the model"},
+    {"slot", "INTEGER", "", "slot in the expert-parallel group"},
+    {"gpu", "INTEGER", "", "GPU of the group that holds the slot"},
+    {"expert", "INTEGER", "", "logical expert in it, -1 for an empty slot"},
+};
+constexpr Column kMemory[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"scope", "TEXT", "", "gpu:0, stage:3, ..."},
+    {"part", "TEXT", "", "weights, gradients, optimizer, activations, kv_cache, buffers, workspace, ..."},
+    {"bytes", "INTEGER", "B", ""},
+};
+constexpr Column kSpan[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"gpu", "INTEGER", "", "GPU, or null for a link"},
+    {"stream", "TEXT", "", "compute, communication, or the link's name"},
+    {"name", "TEXT", "", "the operation"},
+    {"layer", "INTEGER", "", "layer number in the model, or null"},
+    {"start", "REAL", "s", ""},
+    {"end", "REAL", "s", ""},
+};
+constexpr Column kPublished[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"name", "TEXT", "", "metric.name"},
+    {"scope", "TEXT", "", "metric.scope"},
+    {"value", "REAL", "", "as measured, in the metric's unit"},
+    {"source", "TEXT", "", "where it was published"},
+};
+constexpr Column kSweepPoint[] = {
+    {"point", "INTEGER", "", "number of the point in the sweep's order"},
+    {"run", "INTEGER", "", "run.run, or null if the point was infeasible"},
+    {"key", "TEXT", "", "the key path that was varied"},
+    {"value", "TEXT", "", "its value here"},
+    {"problem", "TEXT", "", "why the point is infeasible, or empty"},
+};
+
+constexpr TableDefinition kTables[] = {
+    {Table::run, "run", "One row a simulation: what was asked, what was in force, how it ended.", kRun},
+    {Table::assumption, "assumption", "What was taken where a scenario may leave it open.", kAssumption},
+    {Table::metric, "metric", "Every figure of a run, one row each.", kMetric},
+    {Table::series, "series", "Figures over time: metrics whose scope in metrics.md ends in /time.", kSeries},
+    {Table::gpu, "gpu", "Where each GPU's time and memory went.", kGpu},
+    {Table::link, "link", "What each link that is simulated carried.", kLink},
+    {Table::link_use, "link_use", "Links in use over time; only with `network: {sample_interval: ...}`.", kLinkUse},
+    {Table::pair, "pair", "Bytes between each two GPUs; only with `network: {count_pairs: true}`.", kPair},
+    {Table::stage, "stage", "Where each pipeline stage's time went.", kStage},
+    {Table::request, "request", "Each request served, waiting or rejected.", kRequest},
+    {Table::step, "step", "Each forward pass of an instance, or training iteration.", kStep},
+    {Table::expert_load, "expert_load", "Tokens of each expert.", kExpertLoad},
+    {Table::placement, "placement", "Which expert each slot holds.", kPlacement},
+    {Table::memory, "memory", "What memory is made of.", kMemory},
+    {Table::span, "span", "Operations with their start and end; only with `spans: true`.", kSpan},
+    {Table::published, "published", "What others measured on the real system; no run computes with it.", kPublished},
+    {Table::sweep_point, "sweep_point", "The values varied by a sweep.", kSweepPoint},
+};
+constexpr ViewDefinition kViews[] = {
+    {"run_metric", "The metrics of whole runs beside the run's title.",
+     "SELECT r.run, r.title, m.name, m.value, m.unit FROM metric m JOIN run r USING (run) WHERE m.scope = 'run'"},
+    {"hottest_expert", "The most loaded expert of each layer and phase, and its load over the layer's mean.",
+     "SELECT run, layer, phase, expert, max(tokens) AS tokens, max(tokens) / avg(tokens) AS max_over_mean "
+     "FROM expert_load GROUP BY run, layer, phase"},
+    {"request_latency", "Latencies of each finished request: first token, per output token, whole.",
+     "SELECT run, request, first_token - arrival AS ttft, (\"end\" - first_token) / max(output_tokens - 1, 1) AS tpot, "
+     "\"end\" - arrival AS e2e, start - arrival AS queue FROM request WHERE state = 'finished'"},
+};
+}  // namespace
+
+std::span<const TableDefinition> tables() { return kTables; }
+std::span<const ViewDefinition> views() { return kViews; }
+
+const TableDefinition& definition(Table table) {
+  for (const TableDefinition& t : kTables)
+    if (t.table == table) return t;
+  throw std::logic_error("a table has no definition");
+}
+
+std::string schema_sql() {
+  std::string out;
+  for (const TableDefinition& t : kTables) {
+    out += fmt::format("CREATE TABLE {} (", t.name);
+    for (const Column& c : t.columns)
+      out += fmt::format("{}\"{}\" {}", &c == t.columns.data() ? "" : ", ", c.name, c.type);
+    out += ");\n";
+  }
+  for (const ViewDefinition& v : kViews) out += fmt::format("CREATE VIEW {} AS {};\n", v.name, v.sql);
+  out += fmt::format("PRAGMA user_version = {};\n", kSchemaVersion);
+  return out;
+}
+
+std::string schema_markdown() {
+  std::string out = fmt::format(
+      "# The results database\n\nSQLite, schema version {} (`PRAGMA user_version`). Written by `moesim run`, `size`, "
+      "`sweep` and "
+      "`place`; any SQL tool reads it.\nValues are in SI units. Generated by `moesim list schema`; do not edit.\n",
+      kSchemaVersion);
+  for (const TableDefinition& t : kTables) {
+    out += fmt::format("\n## {}\n{}\n\n| column | type | unit | what |\n|---|---|---|---|\n", t.name, t.help);
+    for (const Column& c : t.columns)
+      out += fmt::format("| {} | {} | {} | {} |\n", c.name, c.type.substr(0, c.type.find(' ')), c.unit, c.help);
+  }
+  out += "\n## Views\n\n| view | what |\n|---|---|\n";
+  for (const ViewDefinition& v : kViews) out += fmt::format("| {} | {} |\n", v.name, v.help);
+  return out;
+}
+}  // namespace moesim::results

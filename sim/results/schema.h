@@ -1,0 +1,52 @@
+// The results database, defined once: the SQL that creates it and reports/schema.md both come from here.
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace moesim::results {
+
+/// Raised when a table or column changes its meaning; stored as PRAGMA user_version.
+constexpr int kSchemaVersion = 2;
+
+enum class Table {
+  run,
+  assumption,
+  metric,
+  series,
+  gpu,
+  link,
+  link_use,
+  pair,
+  stage,
+  request,
+  step,
+  expert_load,
+  placement,
+  memory,
+  span,
+  published,
+  sweep_point
+};
+
+struct Column {
+  std::string_view name, type, unit, help;  // type: INTEGER, REAL or TEXT; unit "" where there is none
+};
+struct TableDefinition {
+  Table table;
+  std::string_view name, help;
+  std::span<const Column> columns;
+};
+struct ViewDefinition {
+  std::string_view name, help, sql;
+};
+
+std::span<const TableDefinition> tables();
+std::span<const ViewDefinition> views();
+const TableDefinition& definition(Table table);
+
+/// The statements that create every table and view.
+std::string schema_sql();
+/// The documentation in Markdown, as kept in reports/schema.md.
+std::string schema_markdown();
+}  // namespace moesim::results

@@ -1,0 +1,71 @@
+// Spans: what ran where and when, kept for the timeline and the database's span table.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ids.h"
+#include "core/units.h"
+
+namespace moesim::results {
+
+enum class TrackId : std::uint32_t {};
+enum class NameId : std::uint32_t {};
+
+/// Which spans are kept: a run makes millions, a person looks at a few thousand.
+struct SpanFilter {
+  bool enabled = false;
+  Time from{0}, to{INT64_MAX};
+  std::set<std::uint32_t> gpus;  // empty: all
+};
+
+class SpanLog {
+ public:
+  struct Track {
+    std::optional<GpuId> gpu;  // none for a link
+    std::string stream;        // "compute", "communication", or the link's name
+  };
+  struct Span {
+    TrackId track;
+    NameId name;
+    std::int32_t layer;  // model layer number, -1 for none
+    Time start, end;
+  };
+  /// An arrow between two spans, for example from a dispatch to the experts it feeds.
+  struct Flow {
+    TrackId from, to;
+    Time leaves, arrives;
+    NameId name;
+  };
+
+  explicit SpanLog(SpanFilter filter = {}) : filter_(std::move(filter)) {}
+  bool enabled() const { return filter_.enabled; }
+  /// True if a span of this track and time would be kept; ask before preparing anything costly.
+  bool wants(TrackId track, Time start, Time end) const;
+
+  /// The track of that GPU and stream (or link); the same arguments give the same track.
+  TrackId track(std::optional<GpuId> gpu, std::string_view stream);
+  NameId name(std::string_view text);
+  void add(TrackId track, NameId name, Time start, Time end, int layer = -1);
+  void add_flow(TrackId from, Time leaves, TrackId to, Time arrives, NameId name);
+
+  const std::vector<Track>& tracks() const { return tracks_; }
+  const std::vector<Span>& spans() const { return spans_; }
+  const std::vector<Flow>& flows() const { return flows_; }
+  const std::string& text(NameId id) const { return names_.at(index(id)); }
+
+ private:
+  SpanFilter filter_;
+  std::vector<Track> tracks_;
+  std::vector<bool> kept_;  // by track
+  std::map<std::pair<std::int64_t, std::string>, TrackId> track_ids_;
+  std::vector<std::string> names_;
+  std::map<std::string, NameId, std::less<>> name_ids_;
+  std::vector<Span> spans_;
+  std::vector<Flow> flows_;
+};
+}  // namespace moesim::results

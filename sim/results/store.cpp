@@ -1,0 +1,153 @@
+#include "results/store.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <filesystem>
+
+#include "core/check.h"
+#include "core/config.h"
+#include "core/files.h"
+
+namespace moesim::results {
+namespace {
+[[noreturn]] void fail(sqlite3* db, const std::string& file, std::string_view what) {
+  const int code = sqlite3_errcode(db);
+  const std::string message = sqlite3_errmsg(db);
+  if (code == SQLITE_ERROR || code == SQLITE_RANGE || code == SQLITE_MISUSE || code == SQLITE_CONSTRAINT)
+    throw std::logic_error(fmt::format("{}: {}: {}", file, what, message));
+  if (code == SQLITE_NOTADB) throw ConfigError::placed(fmt::format("{}: is not an SQLite database", file));
+  throw ConfigError::placed(fmt::format("{}: {}", file, message));
+}
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
+
+Statement::Statement(sqlite3* db, std::string_view sql, const std::string& file) : db_(db), file_(file) {
+  sqlite3_stmt* raw = nullptr;
+  if (sqlite3_prepare_v2(db, sql.data(), int(sql.size()), &raw, nullptr) != SQLITE_OK) moesim::fail(db, file, sql);
+  statement_.reset(raw);
+}
+void Statement::fail() const { moesim::fail(db_, file_, sqlite3_sql(statement_.get())); }
+
+Statement& Statement::bind(int i, std::int64_t v) {
+  if (sqlite3_bind_int64(statement_.get(), i + 1, v) != SQLITE_OK) fail();
+  return *this;
+}
+Statement& Statement::bind(int i, double v) {
+  if (sqlite3_bind_double(statement_.get(), i + 1, v) != SQLITE_OK) fail();
+  return *this;
+}
+Statement& Statement::bind(int i, std::string_view v) {
+  if (sqlite3_bind_text(statement_.get(), i + 1, v.data(), int(v.size()), SQLITE_TRANSIENT) != SQLITE_OK) fail();
+  return *this;
+}
+Statement& Statement::bind(int i, std::span<const std::byte> v) {
+  // A null pointer would bind NULL, so an empty blob needs an address.
+  const void* data = v.empty() ? static_cast<const void*>("") : v.data();
+  if (sqlite3_bind_blob64(statement_.get(), i + 1, data, v.size(), SQLITE_TRANSIENT) != SQLITE_OK) fail();
+  return *this;
+}
+Statement& Statement::bind_null(int i) {
+  if (sqlite3_bind_null(statement_.get(), i + 1) != SQLITE_OK) fail();
+  return *this;
+}
+
+bool Statement::step() {
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code != SQLITE_DONE) fail();
+  reset();
+  return false;
+}
+void Statement::run() {
+  while (step()) {
+  }
+}
+void Statement::reset() { sqlite3_reset(statement_.get()); }
+int Statement::columns() const { return sqlite3_column_count(statement_.get()); }
+std::string Statement::column_name(int i) const { return sqlite3_column_name(statement_.get(), i); }
+bool Statement::is_null(int i) const { return sqlite3_column_type(statement_.get(), i) == SQLITE_NULL; }
+bool Statement::is_integer(int i) const { return sqlite3_column_type(statement_.get(), i) == SQLITE_INTEGER; }
+bool Statement::is_number(int i) const {
+  return is_integer(i) || sqlite3_column_type(statement_.get(), i) == SQLITE_FLOAT;
+}
+std::int64_t Statement::integer(int i) const { return sqlite3_column_int64(statement_.get(), i); }
+double Statement::real(int i) const { return sqlite3_column_double(statement_.get(), i); }
+std::string Statement::text(int i) const {
+  const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), i));
+  return data == nullptr ? "" : std::string(data, std::size_t(sqlite3_column_bytes(statement_.get(), i)));
+}
+std::span<const std::byte> Statement::blob(int i) const {
+  const auto* data = static_cast<const std::byte*>(sqlite3_column_blob(statement_.get(), i));
+  return {data, std::size_t(sqlite3_column_bytes(statement_.get(), i))};
+}
+
+void Database::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
+
+Database::Database(const std::string& file, int flags) : file_(file) {
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(file.c_str(), &raw, flags, nullptr);
+  db_.reset(raw);
+  if (code != SQLITE_OK) fail(raw, file, "open");
+  sqlite3_busy_timeout(raw, 10'000);
+}
+
+Database Database::create(const std::string& file) {
+  check_new_file(file);
+  Database db(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  db.exec("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+  return db;
+}
+
+Database Database::open(const std::string& file) {
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) throw ConfigError(fmt::format("{}: no such file", file));
+  if (std::filesystem::is_directory(file, error))
+    throw ConfigError(fmt::format("{}: is a folder, expected a database", file));
+  Database db(file, SQLITE_OPEN_READONLY);
+  (void)db.value("SELECT count(*) FROM sqlite_master");  // opening alone does not look at the file
+  return db;
+}
+
+Database Database::open_to_write(const std::string& file) {
+  (void)open(file);
+  return Database(file, SQLITE_OPEN_READWRITE);
+}
+
+Database Database::in_memory() { return Database(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE); }
+
+void Database::exec(const std::string& sql) {
+  if (sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) fail(db_.get(), file_, sql);
+}
+
+std::optional<std::string> Database::value(std::string_view sql) const {
+  Statement s = prepare(sql);
+  if (!s.step() || s.is_null(0)) return std::nullopt;
+  return s.text(0);
+}
+
+bool Database::has_table(std::string_view name) const {
+  Statement s = prepare("SELECT 1 FROM sqlite_master WHERE name = ?");
+  return s.bind(0, name).step();
+}
+
+std::int64_t Database::last_row_id() const { return sqlite3_last_insert_rowid(db_.get()); }
+
+void Database::close() {
+  exec("PRAGMA journal_mode = DELETE");
+  db_.reset();
+}
+
+Transaction::~Transaction() {
+  if (!open_) return;
+  try {
+    db_.exec("ROLLBACK");
+  } catch (const std::exception&) {  // a destructor must not throw, and SQLite rolls back by itself when it closes
+  }
+}
+void Transaction::commit() {
+  db_.exec("COMMIT");
+  open_ = false;
+}
+}  // namespace moesim::results

@@ -1,0 +1,142 @@
+#include "results/summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/check.h"
+#include "core/files.h"
+#include "core/paths.h"
+#include "results/metrics.h"
+
+namespace moesim::results {
+namespace {
+struct Prefix {
+  double scale;
+  std::string_view text;
+};
+constexpr Prefix kSmallToLarge[] = {{1e-12, "p"}, {1e-9, "n"}, {1e-6, "u"}, {1e-3, "m"}, {1, ""},    {1e3, "k"},
+                                    {1e6, "M"},   {1e9, "G"},  {1e12, "T"}, {1e15, "P"}, {1e18, "E"}};
+
+std::string digits(double v) {
+  const double size = std::fabs(v);
+  if (size == 0) return "0";
+  if (size >= 1000) return fmt::format("{:.0f}", v);
+  return fmt::format("{:.{}f}", v, size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3);
+}
+bool scales(std::string_view unit) {
+  const UnitDefinition* known = find_unit(unit);
+  return known != nullptr && known->scales;
+}
+std::string plain(double v) {
+  if (v == std::floor(v) && std::fabs(v) < 1e15) {
+    const std::string all = fmt::format("{:.0f}", std::fabs(v));
+    std::string out(v < 0 ? 1 : 0, '-');
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (i > 0 && (all.size() - i) % 3 == 0) out += ',';
+      out += all[i];
+    }
+    return out;
+  }
+  return std::fabs(v) >= 1000 ? plain(std::round(v)) : std::fabs(v) < 1e-3 ? fmt::format("{:.3g}", v) : digits(v);
+}
+}  // namespace
+
+std::string pretty(double value, std::string_view unit) {
+  if (unit.empty()) return plain(value);
+  if (unit == "s" && std::fabs(value) >= 120) {
+    if (std::fabs(value) < 7200) return fmt::format("{} min", digits(value / 60));
+    return std::fabs(value) < 172800 ? fmt::format("{} h", digits(value / 3600))
+                                     : fmt::format("{} d", digits(value / 86400));
+  }
+  if (!scales(unit)) return fmt::format("{} {}", plain(value), unit);
+  const Prefix* best = value == 0 ? &kSmallToLarge[4] : &kSmallToLarge[0];
+  for (const Prefix& p : kSmallToLarge)
+    if (std::fabs(value) >= p.scale * 0.9995 && (unit != "s" || p.scale <= 1) && (unit != "B" || p.scale >= 1))
+      best = &p;
+  return fmt::format("{} {}{}", digits(value / best->scale), best->text, unit);
+}
+
+std::string TextTable::text(int indent) const {
+  std::vector<std::size_t> width;
+  std::vector<bool> number;
+  for (std::size_t r = 0; r < rows_.size(); ++r)
+    for (std::size_t c = 0; c < rows_[r].size(); ++c) {
+      if (c >= width.size()) width.push_back(0), number.push_back(true);
+      width[c] = std::max(width[c], rows_[r][c].size());
+      const char first = rows_[r][c].empty() ? '0' : rows_[r][c].front();
+      if (r > 0 && first != '-' && first != '+' && (first < '0' || first > '9')) number[c] = false;
+    }
+  std::string out;
+  for (const auto& row : rows_) {
+    std::string line(std::size_t(indent), ' ');
+    for (std::size_t c = 0; c < row.size(); ++c)
+      line +=
+          fmt::format(fmt::runtime(number[c] && c > 0 ? "{}{:>{}}" : "{}{:<{}}"), c == 0 ? "" : "  ", row[c], width[c]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + '\n';
+  }
+  return out;
+}
+
+namespace {
+struct Heading {
+  std::string text, unit;
+  bool takes_unit = false;  // the next column, called unit, says the unit of this one
+};
+
+std::vector<Heading> headings(const Statement& s) {
+  std::vector<Heading> out;
+  for (int i = 0; i < s.columns(); ++i) {
+    Heading h{s.column_name(i), "", false};
+    if (const std::size_t open = h.text.find(" ["); open != std::string::npos && h.text.back() == ']') {
+      h.unit = h.text.substr(open + 2, h.text.size() - open - 3);
+      h.text.resize(open);
+    }
+    h.takes_unit = h.text == "value" && i + 1 < s.columns() && s.column_name(i + 1) == "unit";
+    out.push_back(std::move(h));
+  }
+  return out;
+}
+
+std::string table_of(Statement& s) {
+  const std::vector<Heading> columns = headings(s);
+  std::vector<std::string> header;
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    if (i == 0 || !columns[i - 1].takes_unit) header.push_back(columns[i].text);
+  TextTable table(header);
+  while (s.step()) {
+    std::vector<std::string> row;
+    for (int i = 0; i < int(columns.size()); ++i) {
+      const Heading& h = columns[std::size_t(i)];
+      const std::string unit = h.takes_unit ? s.text(i + 1) : h.unit;
+      row.push_back(s.is_null(i) ? "" : s.is_number(i) ? pretty(s.real(i), unit) : s.text(i));
+      if (h.takes_unit) ++i;
+    }
+    table.add(std::move(row));
+  }
+  return table.empty() ? "" : table.text(2);
+}
+}  // namespace
+
+std::string summarise(const Database& db, const std::string& name) {
+  const std::string sql = read_file(catalogue_file("reports", name + ".sql", "report"));
+  std::string out;
+  std::size_t from = 0;
+  while (from < sql.size()) {
+    std::size_t end = sql.find(";\n", from);
+    if (end == std::string::npos) end = sql.size();
+    const std::string query = sql.substr(from, end - from);
+    from = end + 2;
+    const std::size_t title = query.find("-- ");
+    if (title == std::string::npos) continue;
+    Statement s = db.prepare(query);
+    const std::string table = table_of(s);
+    const std::size_t line_end = query.find('\n', title);
+    if (!table.empty())
+      out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", query.substr(title + 3, line_end - title - 3), table);
+  }
+  return out;
+}
+}  // namespace moesim::results

@@ -1,0 +1,36 @@
+#include "runs/expect.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace moesim::runs {
+
+std::vector<Expectation> read_expectations(const Config& scenario) {
+  std::vector<Expectation> out;
+  if (!scenario.has("expect")) return out;
+  for (const Config& item : scenario.at("expect").items()) {
+    out.push_back(read<Expectation>(item));
+    const Expectation& e = out.back();
+    if (!e.min && !e.max && !e.equals) item.fail("expected at least one of min, max, equals");
+  }
+  return out;
+}
+
+std::vector<std::string> failures(const std::vector<Expectation>& expectations, const results::Results& results) {
+  std::vector<std::string> out;
+  for (const Expectation& e : expectations) {
+    const std::string name = e.scope == "run" ? e.metric : fmt::format("{} of {}", e.metric, e.scope);
+    if (!results.has_metric(e.metric, e.scope)) {
+      out.push_back(fmt::format("expected {}, but the run has no such metric", name));
+      continue;
+    }
+    const double v = results.metric_value(e.metric, e.scope);
+    if (e.min && v < *e.min) out.push_back(fmt::format("expected {} of at least {}, got {}", name, *e.min, v));
+    if (e.max && v > *e.max) out.push_back(fmt::format("expected {} of at most {}, got {}", name, *e.max, v));
+    if (e.equals && std::fabs(v - *e.equals) > 1e-12 * std::fabs(*e.equals))
+      out.push_back(fmt::format("expected {} to be {}, got {}", name, *e.equals, v));
+  }
+  return out;
+}
+}  // namespace moesim::runs

@@ -1,0 +1,28 @@
+// Expectations of a scenario: bounds on metrics, checked after the run.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "results/results.h"
+
+namespace moesim::runs {
+
+struct Expectation {
+  std::string metric, scope = "run";
+  std::optional<double> min, max, equals;
+  static void fields(auto& f, auto& p) {
+    f.required("metric", p.metric, "name in the metric table");
+    f("scope", p.scope, "run, or stage:3, layer:9, ...");
+    f("min", p.min, "least value that is right");
+    f("max", p.max, "largest value that is right");
+    f("equals", p.equals, "the one value that is right, to 12 digits");
+  }
+};
+
+/// The `expect` list.  Throws ConfigError for an expectation without a bound.
+std::vector<Expectation> read_expectations(const Config& scenario);
+/// One line for each expectation that does not hold or whose metric is absent.
+std::vector<std::string> failures(const std::vector<Expectation>& expectations, const results::Results& results);
+}  // namespace moesim::runs

@@ -1,0 +1,28 @@
+// Figures that others measured on the real system: shown beside the simulated ones, never computed with.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "results/results.h"
+
+namespace moesim::runs {
+
+struct PublishedFigure {
+  std::string metric, scope = "run", source;
+  double value = 0;
+  static void fields(auto& f, auto& p) {
+    f.required("metric", p.metric, "name in the metric table");
+    f("scope", p.scope, "run, or stage:3, phase:decode, ...");
+    f.required("value", p.value, "as measured, in the metric's unit");
+    f.required("source", p.source, "where it was published");
+  }
+};
+
+/// The scenario's `published` list.
+std::vector<PublishedFigure> read_published(const Config& scenario);
+/// Writes the figures into the results.
+void store_published(const std::vector<PublishedFigure>& figures, results::Results& results);
+/// One line for each figure that the run has no metric for.
+std::vector<std::string> unmatched(const std::vector<PublishedFigure>& figures, const results::Results& results);
+}  // namespace moesim::runs

@@ -1,0 +1,66 @@
+#include "runs/scenario.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "core/files.h"
+#include "core/paths.h"
+#include "results/perfetto.h"
+
+namespace moesim::runs {
+namespace {
+// Sections that any study may read; each study refuses those it does not know inside its own section.
+const std::vector<std::string_view> kCommonKeys = {"title",     "about",   "model",    "cluster", "routing",
+                                                   "placement", "network", "kernels",  "seed",    "fold",
+                                                   "spans",     "expect",  "published"};
+
+const StudyEntry& study_of(const Config& scenario) {
+  std::vector<std::string_view> known = kCommonKeys;
+  for (const StudyEntry& s : studies()) known.push_back(s.section);
+  scenario.only(known);
+  const StudyEntry* found = nullptr;
+  for (const StudyEntry& s : studies()) {
+    if (!scenario.has(s.section)) continue;
+    if (found != nullptr)
+      scenario.at(s.section).fail(
+          fmt::format("a scenario describes one study, but this one also has \"{}\"", found->section));
+    found = &s;
+  }
+  if (found != nullptr) return *found;
+  std::string all;
+  for (const StudyEntry& s : studies()) all += fmt::format("{}{} ({})", all.empty() ? "" : ", ", s.section, s.summary);
+  scenario.fail(fmt::format("expected one section that says what to run: {}", all));
+}
+}  // namespace
+
+Scenario load_scenario(const std::string& name, const std::vector<Config::Override>& overrides,
+                       std::optional<std::uint64_t> seed, const std::string& beside) {
+  const std::string file = catalogue_file("scenarios", name, "scenario", {beside});
+  Scenario out{file, Config::load(file, overrides), nullptr, {}, {}, {}};
+  out.study = &study_of(out.config);
+  out.expectations = read_expectations(out.config);
+  out.published = read_published(out.config);
+  out.identity = {value_or<std::string>(out.config, "title", std::filesystem::path(file).stem().string()),
+                  std::string(out.study->section),
+                  name,
+                  read_file(file),
+                  "",
+                  seed ? *seed : value_or<std::uint64_t>(out.config, "seed", 1)};
+  out.config.resolve("seed", fmt::to_string(out.identity.seed));
+  return out;
+}
+
+results::StudyEnd simulate(const Scenario& scenario, results::Results& results, results::SpanLog& spans, bool keep_spans,
+                  std::chrono::steady_clock::time_point started) {
+  results::StudyRun run{scenario.config, scenario.identity.seed, results, spans};
+  const results::StudyEnd end = scenario.config.at(scenario.study->section).placed([&] { return scenario.study->run(run); });
+  if (!end.interrupted) store_published(scenario.published, results);
+  if (keep_spans) results::store_spans(spans, results);
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;
+  results.finish(
+      {end.interrupted ? "interrupted" : "complete", end.fingerprint, end.events, end.simulated_time, wall.count()},
+      scenario.config.resolved());
+  return end;
+}
+}  // namespace moesim::runs

@@ -1,0 +1,21 @@
+// The studies a scenario can ask for, each by the section that describes it.
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "results/study.h"
+
+namespace moesim::runs {
+
+struct StudyEntry {
+  std::string_view section;  // the scenario's section, also the name of its summary in reports/
+  std::string_view summary;
+  results::Study run;
+  std::string (*help)();                            // the section's keys, defaults and meaning
+  void (*check)(const Config& scenario) = nullptr;  // refuses wrong input before routing is recorded for it
+};
+
+/// One line a study; a scenario has exactly one of these sections.
+std::span<const StudyEntry> studies();
+}  // namespace moesim::runs

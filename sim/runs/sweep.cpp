@@ -1,0 +1,145 @@
+#include "runs/sweep.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "core/files.h"
+#include "core/paths.h"
+#include "results/schema.h"
+#include "results/summary.h"
+#include "runs/parallel.h"
+#include "runs/scenario.h"
+#include "runs/sweep_rows.h"
+
+namespace moesim::runs {
+namespace {
+struct Point {
+  std::vector<std::string> values;               // one an axis
+  std::string problem;                           // why it could not be run, or empty
+  std::map<std::string, std::vector<Row>> rows;  // by table
+  std::vector<std::string> shown;
+};
+
+/// A value as it is written in one line of YAML.
+std::string text_of(const Config& value) {
+  if (value.is_scalar()) return value.text();
+  std::string out;
+  if (value.is_list()) {
+    for (const Config& item : value.items()) out += (out.empty() ? "" : ", ") + text_of(item);
+    return "[" + out + "]";
+  }
+  for (const std::string& key : value.keys()) out += (out.empty() ? "" : ", ") + key + ": " + text_of(value.at(key));
+  return "{" + out + "}";
+}
+
+/// Runs one point; a ConfigError becomes its problem.
+void run_point(const SweepSection& section, const std::string& file, int number, Point& point) {
+  try {
+    std::vector<Config::Override> overrides;
+    for (const std::string& text : section.set) {
+      const std::size_t equals = text.find('=');
+      if (equals == std::string::npos)
+        throw ConfigError("set", fmt::format("expected key.path=value, got \"{}\"", text));
+      overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
+    }
+    for (std::size_t axis = 0; axis < section.vary.size(); ++axis)
+      overrides.push_back({section.vary[axis].key, point.values[axis]});
+    const Scenario scenario = load_scenario(file, overrides);
+    results::Results results(":memory:", scenario.identity);
+    results::SpanLog spans;
+    simulate(scenario, results, spans);
+    for (std::string_view table : kSweptTables)
+      point.rows[std::string(table)] = rows_of(results.database(), table, number + 1);
+    for (const std::string& name : section.show) {
+      if (!results.has_metric(name))
+        throw ConfigError("show", fmt::format("the runs have no metric called \"{}\"", name));
+      point.shown.push_back(results::pretty(results.metric_value(name), results.metric_unit(name)));
+    }
+  } catch (const ConfigError& e) {
+    point.problem = e.what();
+    point.rows.clear();
+    point.shown.clear();
+  }
+}
+
+std::vector<Point> grid(const SweepSection& section) {
+  std::vector<Point> points(1);
+  for (const SweepAxis& axis : section.vary) {
+    std::vector<Point> more;
+    for (const Point& p : points)
+      for (const Config& value : axis.values) {
+        more.push_back(p);
+        more.back().values.push_back(text_of(value));
+      }
+    points = std::move(more);
+  }
+  return points;
+}
+
+SweepSection read_sweep(const std::string& file) {
+  const Config config = Config::load(file);
+  auto section = read<SweepSection>(config);
+  if (section.vary.empty()) config.at("vary").fail("expected at least one axis");
+  for (const Config& axis : config.at("vary").items())
+    if (axis.at("values").items().empty()) axis.at("values").fail("expected at least one value");
+  return section;
+}
+
+void print(const SweepSection& section, const std::vector<Point>& points, const std::vector<int>& mine) {
+  std::vector<std::string> header{"point"};
+  for (const SweepAxis& axis : section.vary) header.push_back(axis.key);
+  header.insert(header.end(), section.show.begin(), section.show.end());
+  results::TextTable table(header);
+  for (int number : mine) {
+    const Point& p = points[std::size_t(number)];
+    std::vector<std::string> row{fmt::to_string(number)};
+    row.insert(row.end(), p.values.begin(), p.values.end());
+    row.insert(row.end(), p.shown.begin(), p.shown.end());
+    row.resize(header.size(), "-");
+    table.add(row);
+  }
+  fmt::print("{}\n\n{}", section.title, table.text());
+  for (int number : mine)
+    if (const Point& p = points[std::size_t(number)]; !p.problem.empty())
+      fmt::print("\npoint {} cannot be run: {}", number, p.problem);
+  fmt::print("\n");
+}
+}  // namespace
+
+int sweep(const SweepOptions& options) {
+  if (options.jobs < 1) throw ConfigError::placed(fmt::format("--jobs: expected at least 1, got {}", options.jobs));
+  if (options.shards < 1 || options.shard < 1 || options.shard > options.shards)
+    throw ConfigError::placed(
+        fmt::format("--shard: expected I/N with 1 <= I <= N, got {}/{}", options.shard, options.shards));
+  const std::string sweep_file = catalogue_file("scenarios", options.file, "sweep");
+  const SweepSection section = read_sweep(sweep_file);
+  const std::string file = catalogue_file("scenarios", section.scenario, "scenario", {sweep_file});
+  check_new_file(options.output);
+
+  std::vector<Point> points = grid(section);
+  std::vector<int> mine;
+  for (int i = options.shard - 1; i < int(points.size()); i += options.shards) mine.push_back(i);
+  const auto run_one = [&](std::size_t k) { run_point(section, file, mine[k], points[std::size_t(mine[k])]); };
+  if (!run_all("point", mine.size(), options.jobs, run_one))
+    throw ConfigError("interrupted before all points were run; nothing was written");
+
+  results::Database db = results::Database::create(options.output);
+  db.exec(results::schema_sql());
+  results::Transaction transaction(db);
+  bool any = false;
+  for (int number : mine) {
+    Point& p = points[std::size_t(number)];
+    for (std::string_view table : kSweptTables) insert_rows(db, table, p.rows[std::string(table)]);
+    const results::Results::Value run = p.problem.empty() ? results::Results::Value(number + 1) : results::Results::null();
+    for (std::size_t axis = 0; axis < section.vary.size(); ++axis)
+      insert_rows(db, "sweep_point", {{number, run, section.vary[axis].key, p.values[axis], p.problem}});
+    any = any || p.problem.empty();
+  }
+  transaction.commit();
+  db.close();
+  print(section, points, mine);
+  fmt::print("results in {}\n", options.output);
+  return any ? 0 : 1;
+}
+}  // namespace moesim::runs

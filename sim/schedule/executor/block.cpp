@@ -1,0 +1,163 @@
+#include "schedule/executor/block.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace moesim::schedule {
+namespace {
+constexpr bool kAlone = false, kBeside = true;
+
+BlockTemplate dualpipe_pair() {
+  BlockTemplate out;
+  for (Piece p :
+       {Piece::attention, Piece::shared_back, Piece::experts_back, Piece::experts_weight, Piece::shared_weight,
+        Piece::shared, Piece::experts, Piece::attention_back, Piece::attention_weight, Piece::merge})
+    out.compute.push_back({p, kBeside});
+  for (Piece p : {Piece::combine_back, Piece::dispatch, Piece::dispatch_back, Piece::combine})
+    out.communication.push_back({p, kBeside});
+  return out;
+}
+
+BlockTemplate one_after_the_other(const BlockTemplate& first, const BlockTemplate& second) {
+  BlockTemplate out = first;
+  out.compute.insert(out.compute.end(), second.compute.begin(), second.compute.end());
+  out.communication.insert(out.communication.end(), second.communication.begin(), second.communication.end());
+  return out;
+}
+
+bool at_least(const std::array<std::uint16_t, kPieces>& done, Piece p, int blocks) {
+  return done[std::size_t(p)] >= blocks;
+}
+
+/// Runs one block of the table; false if both streams wait for each other.
+bool ends(const BlockTemplate& table) {
+  std::array<std::uint16_t, kPieces> done{};
+  std::size_t at[2] = {0, 0};
+  const std::vector<BlockStep>* streams[2] = {&table.compute, &table.communication};
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (int s : {0, 1})
+      while (at[s] < streams[s]->size() && piece_ready((*streams[s])[at[s]].piece, 0, done, false)) {
+        ++done[std::size_t((*streams[s])[at[s]++].piece)];
+        moved = true;
+      }
+  }
+  return at[0] == table.compute.size() && at[1] == table.communication.size();
+}
+
+struct Table {
+  std::vector<Piece> compute, communication;
+  static void fields(auto& f, auto& p) {
+    f.required("compute", p.compute, "pieces on the compute stream, in order");
+    f.required("communication", p.communication, "exchanges on the communication stream, in order");
+  }
+};
+
+std::vector<BlockStep> steps(const Config& where, const std::vector<Piece>& pieces, bool exchanges) {
+  std::vector<BlockStep> out;
+  for (Piece p : pieces) {
+    if (is_exchange(p) != exchanges)
+      where.fail(fmt::format("{} is {} an exchange", name_of(p), exchanges ? "not" : "no compute but"));
+    if (std::ranges::count(pieces, p) > 1) where.fail(fmt::format("{} appears twice", name_of(p)));
+    out.push_back({p, kBeside});
+  }
+  for (const auto& [name, p] : enum_names(Piece{}))
+    if (is_exchange(p) == exchanges && std::ranges::count(pieces, p) == 0) where.fail(fmt::format("lacks {}", name));
+  return out;
+}
+}  // namespace
+
+const BlockTemplate& BlockTemplates::of(Op op) const {
+  switch (op) {
+    case Op::forward:
+      return forward;
+    case Op::backward:
+      return backward;
+    case Op::backward_input:
+      return backward_input;
+    case Op::weight:
+      return weight;
+    case Op::overlapped:
+      return overlapped;
+    case Op::optimizer:
+      break;
+  }
+  throw std::logic_error("the optimiser has no block template");
+}
+
+BlockTemplates block_templates(const std::string& overlapped) {
+  BlockTemplates out;
+  out.forward = {
+      {{Piece::attention, kAlone}, {Piece::shared, kBeside}, {Piece::experts, kAlone}, {Piece::merge, kAlone}},
+      {{Piece::dispatch, kAlone}, {Piece::combine, kAlone}}};
+  out.backward = {{{Piece::shared_back, kBeside},
+                   {Piece::experts_back, kAlone},
+                   {Piece::experts_weight, kBeside},
+                   {Piece::shared_weight, kBeside},
+                   {Piece::attention_back, kAlone},
+                   {Piece::attention_weight, kAlone}},
+                  {{Piece::combine_back, kAlone}, {Piece::dispatch_back, kAlone}}};
+  out.backward_input = {{{Piece::shared_back, kBeside}, {Piece::experts_back, kAlone}, {Piece::attention_back, kAlone}},
+                        {{Piece::combine_back, kAlone}, {Piece::dispatch_back, kAlone}}};
+  out.weight = {{{Piece::experts_weight, kAlone}, {Piece::shared_weight, kAlone}, {Piece::attention_weight, kAlone}},
+                {}};
+  out.overlapped = overlapped == "none" ? one_after_the_other(out.forward, out.backward) : dualpipe_pair();
+  return out;
+}
+
+BlockTemplates read_block_templates(const Config& parent, std::string_view key) {
+  if (!parent.has(key)) {
+    parent.resolve(key, "dualpipe");
+    return block_templates();
+  }
+  const Config config = parent.at(key);
+  if (config.is_scalar()) {
+    const std::string word = config.text();
+    if (word != "dualpipe" && word != "none")
+      config.fail(fmt::format("expected dualpipe, none, or a table of compute and communication, got \"{}\"", word));
+    parent.resolve(key, word);
+    return block_templates(word);
+  }
+  const Table table = read<Table>(config);
+  BlockTemplates out = block_templates();
+  out.overlapped.compute = steps(config.at("compute"), table.compute, false);
+  out.overlapped.communication = steps(config.at("communication"), table.communication, true);
+  if (!ends(out.overlapped)) config.fail("the two streams wait for each other: this order never ends");
+  return out;
+}
+
+bool piece_ready(Piece piece, int slot, const std::array<std::uint16_t, kPieces>& done, bool weights_only) {
+  if (weights_only) return true;
+  const int before = slot, this_one = slot + 1;
+  switch (piece) {
+    case Piece::attention:
+      return at_least(done, Piece::merge, before);
+    case Piece::dispatch:
+    case Piece::shared:
+      return at_least(done, Piece::attention, this_one);
+    case Piece::experts:
+      return at_least(done, Piece::dispatch, this_one);
+    case Piece::combine:
+      return at_least(done, Piece::experts, this_one);
+    case Piece::merge:
+      return at_least(done, Piece::combine, this_one) && at_least(done, Piece::shared, this_one);
+    case Piece::combine_back:
+    case Piece::shared_back:
+      return at_least(done, Piece::attention_back, before);
+    case Piece::experts_back:
+      return at_least(done, Piece::combine_back, this_one);
+    case Piece::dispatch_back:
+      return at_least(done, Piece::experts_back, this_one);
+    case Piece::attention_back:
+      return at_least(done, Piece::dispatch_back, this_one) && at_least(done, Piece::shared_back, this_one);
+    case Piece::experts_weight:
+      return at_least(done, Piece::experts_back, this_one);
+    case Piece::shared_weight:
+      return at_least(done, Piece::shared_back, this_one);
+    case Piece::attention_weight:
+      return at_least(done, Piece::attention_back, this_one);
+  }
+  throw std::logic_error("a block has no such piece");
+}
+}  // namespace moesim::schedule

@@ -1,0 +1,56 @@
+// A sweep's rows do not depend on how many threads ran it, nor on how it was cut into shards.
+#include <gtest/gtest.h>
+
+#include "core/files.h"
+#include "results/store.h"
+#include "runs/sweep.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::runs {
+namespace {
+
+class Sweep : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_file(file("base.yaml"),
+               "title: small\nmodel: deepseek-v2-lite\ncluster: h800-32\nrouting: {kind: log_normal, sigma: 0.4}\n"
+               "training: {sequence: 1024, batch: 128, recompute: selective, parallel: {pipeline: 2, expert: 8}}\n");
+    write_file(file("sweep.yaml"),
+               "title: schedules\nscenario: base.yaml\nvary:\n"
+               "  - {key: training.schedule, values: [1f1b, dualpipe, \"{kind: interleaved_1f1b, chunks: 2}\"]}\n"
+               "  - {key: training.micro_batch, values: [1, 3]}\n");
+  }
+  std::string file(const std::string& name) const { return folder_.file(name); }
+  static std::string contents(const std::string& db) {
+    std::string out;
+    const results::Database database = results::Database::open(db);
+    for (const char* table : {"run", "metric", "series", "stage", "sweep_point"}) {
+      results::Statement s = database.prepare(std::string("SELECT * FROM ") + table + " ORDER BY rowid");
+      while (s.step())
+        for (int c = 0; c < s.columns(); ++c) out += s.text(c) + "|";
+    }
+    return out;
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(Sweep, GivesTheSameRowsForAnyThreadsAndShards) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(sweep({file("sweep.yaml"), file("one.db"), 1, 1, 1}), 0);
+  EXPECT_EQ(sweep({file("sweep.yaml"), file("two.db"), 3, 1, 1}), 0);
+  EXPECT_EQ(sweep({file("sweep.yaml"), file("a.db"), 1, 1, 2}), 0);
+  EXPECT_EQ(sweep({file("sweep.yaml"), file("b.db"), 1, 2, 2}), 1);  // its points are the impossible ones
+  merge_sweeps(file("merged.db"), {file("b.db"), file("a.db")});
+  const std::string shown = testing::internal::GetCapturedStdout();
+  const std::string one = contents(file("one.db"));
+  EXPECT_GT(one.size(), 1000u);
+  EXPECT_EQ(one, contents(file("two.db")));
+  EXPECT_EQ(one, contents(file("merged.db")));
+  // 128 sequences do not divide into micro-batches of 3: a row with the reason, not an error.
+  EXPECT_NE(shown.find("point 1 cannot be run: "), std::string::npos);
+  EXPECT_THROW(merge_sweeps(file("twice.db"), {file("a.db"), file("one.db")}), ConfigError);
+  results::Database::open_to_write(file("b.db")).exec("PRAGMA user_version = 1");
+  EXPECT_THROW(merge_sweeps(file("old.db"), {file("b.db"), file("a.db")}), ConfigError);
+}
+}  // namespace
+}  // namespace moesim::runs

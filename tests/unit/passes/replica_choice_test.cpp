@@ -1,0 +1,43 @@
+// What a scenario's replica choice does to forward passes.
+#include <gtest/gtest.h>
+
+#include "passes/passes.h"
+
+namespace moesim::passes {
+namespace {
+struct Ran {
+  std::unique_ptr<results::Results> results;
+  results::StudyEnd end;
+};
+Ran run(const std::string& choice) {
+  const Config scenario = Config::from_text(
+      "model: deepseek-v2-lite\ncluster: {node: hgx-h800, nodes: 2, fabric: ib-rail}\nrouting: {kind: log_normal}\n"
+      "placement: {strategy: eplb, slots: 96" +
+          choice +
+          "}\npasses:\n  prefill: {steps: 1, sequences: 1, new_tokens: 512}\n"
+          "  decode: {steps: 1, sequences: 16, context: 512}\n",
+      "passes.yaml");
+  Ran out;
+  out.results = std::make_unique<results::Results>(":memory:", results::RunIdentity{});
+  results::SpanLog spans;
+  results::StudyRun study{scenario, 1, *out.results, spans};
+  out.end = run_passes(study);
+  return out;
+}
+double nic_bytes(const Ran& ran) { return ran.results->metric_value("link_bytes", "links:nic"); }
+
+TEST(exchange::ReplicaChoice, SpreadingOverNodesSendsMoreBytesOverAdapters) {
+  const Ran unnamed = run(""), near = run(", replica_choice: nearest"), spread = run(", replica_choice: round_robin");
+  EXPECT_EQ(unnamed.end.fingerprint, near.end.fingerprint);
+  EXPECT_EQ(nic_bytes(unnamed), nic_bytes(near));
+  EXPECT_LT(nic_bytes(near), nic_bytes(spread));
+  EXPECT_LT(near.results->metric_value("nodes_per_token"), spread.results->metric_value("nodes_per_token"));
+}
+
+TEST(exchange::ReplicaChoice, ChoicesByLoadBalanceGpusBetter) {
+  const double near = run("").results->metric_value("balancedness");
+  EXPECT_GT(run(", replica_choice: least_loaded").results->metric_value("balancedness"), near);
+  EXPECT_GT(run(", replica_choice: {kind: balanced}").results->metric_value("balancedness"), near);
+}
+}  // namespace
+}  // namespace moesim::passes
