@@ -25,7 +25,7 @@
 namespace moesim::exchange {
 
 /// Who on `node` takes in what `source` sends there (dispatch), or adds up what returns to it from there (combine).
-inline int relay_of(const spec::GroupShape& group, int source, int node) {
+inline int relay_of(spec::GroupShape group, int source, int node) {
   const int position = source % group.gpus_per_node, relay = group.first_of(node) + position;
   return relay < group.gpus ? relay : group.first_of(node) + position % group.size_of(node);
 }
@@ -33,7 +33,7 @@ inline int relay_of(const spec::GroupShape& group, int source, int node) {
 /// For every other node that tokens of `source` go to, ascending: each(node, relay, tokens).
 /// tokens_to_node: (nodes), of this source.
 template <class Count, class Each>
-void each_crossing(const spec::GroupShape& group, int source, const Count* tokens_to_node, Each each) {
+void each_crossing(spec::GroupShape group, int source, const Count* tokens_to_node, Each each) {
   const int own = group.node_of(source), nodes = group.nodes();
   for (int node = 0; node < nodes; ++node)
     if (node != own && tokens_to_node[node] > 0) each(node, relay_of(group, source, node), tokens_to_node[node]);
@@ -41,7 +41,7 @@ void each_crossing(const spec::GroupShape& group, int source, const Count* token
 
 /// For every source on another node, ascending, whose tokens for the relay's node pass through `relay`: each(source).
 template <class Each>
-void each_relayed(const spec::GroupShape& group, int relay, Each each) {
+void each_relayed(spec::GroupShape group, int relay, Each each) {
   const int own = group.node_of(relay), nodes = group.nodes(), apart = group.size_of(own);
   for (int node = 0; node < nodes; ++node)
     for (int at = relay - group.first_of(own); node != own && at < group.size_of(node); at += apart)
@@ -49,7 +49,7 @@ void each_relayed(const spec::GroupShape& group, int relay, Each each) {
 }
 
 /// Sources whose tokens for its node pass through `relay`, itself included.  Nodes of one size: one a node.
-inline int relayed_sources(const spec::GroupShape& group, int relay) {
+inline int relayed_sources(spec::GroupShape group, int relay) {
   int count = 1;
   each_relayed(group, relay, [&](int) { ++count; });
   return count;
@@ -59,7 +59,7 @@ inline int relayed_sources(const spec::GroupShape& group, int relay) {
 /// tokens_to_gpu: (gpus), of the source.  handed_on: (gpus, gpus_per_node), [relay][position on its node]; what stays
 /// with the relay stands at its own position.
 template <class Count, class Sum>
-void add_handed_on(const spec::GroupShape& group, int node, int relay, const Count* tokens_to_gpu, Sum of_one,
+void add_handed_on(spec::GroupShape group, int node, int relay, const Count* tokens_to_gpu, Sum of_one,
                    Sum* handed_on) {
   const Count* const to = tokens_to_gpu + group.first_of(node);
   Sum* const sum = handed_on + std::ptrdiff_t(relay) * group.gpus_per_node;

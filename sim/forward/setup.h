@@ -12,9 +12,11 @@
 #include "spec/hardware.h"
 #include "spec/model.h"
 
-namespace moesim::forward {
-
+namespace moesim::results {
 class Results;
+}
+
+namespace moesim::forward {
 
 /// What is known of a step before it is set up.
 struct StepQuestion {
@@ -46,7 +48,7 @@ struct StepSetup {
 StepSetup set_up(const StepQuestion& question);
 
 /// What the setup took where the scenario may leave it open, for the summary.  scope: run, pool:prefill.
-void write_assumptions(Results& results, std::string_view scope, const StepSetup& setup);
+void write_assumptions(results::Results& results, std::string_view scope, const StepSetup& setup);
 
 /// The exchange of a phase that asks for none.
 network::ExchangeKernel exchange_kernel(std::optional<compute::StepPhase> phase);

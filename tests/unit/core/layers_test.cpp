@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace {
 namespace fs = std::filesystem;
@@ -68,26 +69,35 @@ const std::map<std::string, std::set<std::string>> kThirdParty = {
     {"utf8proc.h", {"numerics"}}, {"nlohmann/", {"formats"}},
 };
 
-std::string folder_of(const fs::path& file) {
+std::string room_of(const fs::path& file) {
   return fs::relative(file, fs::path(SOURCE_DIR) / "sim").begin()->string();
 }
 
-TEST(Layers, FoldersIncludeOnlyTheFoldersBelowThem) {
+/// Every source file of a room; main.cpp lies in none.
+std::vector<fs::path> sources() {
+  std::vector<fs::path> out;
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(SOURCE_DIR) / "sim")) {
     const std::string extension = entry.path().extension().string();
-    if ((extension != ".h" && extension != ".cpp") || entry.path().parent_path().filename() == "sim") continue;
-    const std::string folder = folder_of(entry.path());
-    ASSERT_TRUE(kMayInclude.contains(folder)) << folder << " is not in the table";
-    std::ifstream file(entry.path());
+    if ((extension == ".h" || extension == ".cpp") && entry.path().parent_path().filename() != "sim")
+      out.push_back(entry.path());
+  }
+  return out;
+}
+
+TEST(Layers, RoomsIncludeOnlyTheRoomsBelowThem) {
+  for (const fs::path& path : sources()) {
+    const std::string room = room_of(path);
+    ASSERT_TRUE(kMayInclude.contains(room)) << room << " is not in the table";
+    std::ifstream file(path);
     for (std::string line; std::getline(file, line);) {
       if (!line.starts_with("#include \"")) continue;
       const std::string other = line.substr(10, line.find('/') - 10);
-      EXPECT_TRUE(other == folder || kMayInclude.at(folder).contains(other)) << entry.path() << ": " << line;
+      EXPECT_TRUE(other == room || kMayInclude.at(room).contains(other)) << path << ": " << line;
     }
   }
 }
 
-TEST(Layers, RoomsIncludeOnlyTheRoomsBelowThem) {
+TEST(Layers, SubRoomsIncludeOnlyThoseBelowThem) {
   for (const auto& [folder, rooms] : kRooms) {
     const fs::path root = fs::path(SOURCE_DIR) / "sim" / folder;
     const std::string own = "#include \"" + folder + "/";
@@ -106,7 +116,7 @@ TEST(Layers, RoomsIncludeOnlyTheRoomsBelowThem) {
   }
 }
 
-TEST(Layers, NoRoomIncludesOneThatIncludesIt) {
+TEST(Layers, NoSubRoomIncludesOneThatIncludesIt) {
   for (const auto& [folder, rooms] : kRooms)
     for (const auto& [room, below] : rooms)
       for (const std::string& other : below) {
@@ -115,16 +125,37 @@ TEST(Layers, NoRoomIncludesOneThatIncludesIt) {
       }
 }
 
-TEST(Layers, EachThirdPartyHeaderStaysInItsFolder) {
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SOURCE_DIR) / "sim")) {
-    const std::string extension = entry.path().extension().string();
-    if (extension != ".h" && extension != ".cpp") continue;
-    std::ifstream file(entry.path());
+TEST(Layers, EachThirdPartyHeaderStaysInItsRoom) {
+  for (const fs::path& path : sources()) {
+    std::ifstream file(path);
     for (std::string line; std::getline(file, line);)
-      for (const auto& [header, folders] : kThirdParty)
+      for (const auto& [header, rooms] : kThirdParty)
         if (line.starts_with("#include <" + header)) {
-          EXPECT_TRUE(folders.contains(folder_of(entry.path()))) << entry.path() << ": " << line;
+          EXPECT_TRUE(rooms.contains(room_of(path))) << path << ": " << line;
         }
+  }
+}
+
+/// The rooms of forward declarations, `namespace moesim::results {` followed by `class Results;`, are not their own.
+bool declares_only(std::ifstream& file) {
+  std::string line;
+  while (std::getline(file, line) && line != "}" && !line.starts_with("}  //"))
+    if (!line.ends_with(";") || !(line.starts_with("class ") || line.starts_with("struct "))) return false;
+  return true;
+}
+
+TEST(Layers, ARoomIsANamespace) {
+  for (const fs::path& path : sources()) {
+    const std::string own = "namespace moesim::" + room_of(path);
+    std::ifstream file(path);
+    bool found = false;
+    for (std::string line; std::getline(file, line);) {
+      if (!line.starts_with("namespace moesim")) continue;
+      const bool in_own = line.starts_with(own + " {") || line.starts_with(own + "::");
+      found = found || in_own;
+      EXPECT_TRUE(in_own || declares_only(file)) << path << ": " << line;
+    }
+    EXPECT_TRUE(found || path.filename() == "names.h") << path << " opens no " << own;
   }
 }
 }  // namespace
