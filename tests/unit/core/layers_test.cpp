@@ -144,6 +144,7 @@ bool declares_only(std::ifstream& file) {
 
 TEST(Layers, ARoomIsANamespace) {
   for (const fs::path& path : sources()) {
+    if (path.filename() == "names.h") continue;  // shows core's names to all rooms
     const std::string own = "namespace moesim::" + room_of(path);
     std::ifstream file(path);
     bool found = false;
@@ -153,7 +154,7 @@ TEST(Layers, ARoomIsANamespace) {
       found = found || in_own;
       EXPECT_TRUE(in_own || declares_only(file)) << path << ": " << line;
     }
-    EXPECT_TRUE(found || path.filename() == "names.h") << path << " opens no " << own;
+    EXPECT_TRUE(found) << path << " opens no " << own;
   }
 }
 }  // namespace

@@ -145,7 +145,7 @@ TEST(Place, AChoiceOfCopiesThatSpreadsOverNodesCrossesThem) {
   o.problem.gpus = 2;
   o.problem.nodes = 2;
   o.slots = {8};  // every GPU holds every expert
-  o.strategies = {strategy_named("eplb_global")};
+  o.strategies = {strategy_named("greedy")};
   const TrafficShape near = *place(o).rows[0].traffic;
   EXPECT_DOUBLE_EQ(near.nodes_per_token, 1);
   EXPECT_DOUBLE_EQ(near.busiest_nic, 0);
