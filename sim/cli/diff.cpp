@@ -24,7 +24,8 @@ void add_diff(CLI::App& app, int& exit_code) {
       "diff", "what differs between two runs: settings, metrics, first differing rows; exit 1 if anything does");
   const auto files = add_files(verb);
   verb->callback([files, &exit_code] {
-    const results::RunDifference d = results::difference(results::Database::open(files->a), results::Database::open(files->b));
+    const results::RunDifference d =
+        results::difference(results::Database::open(files->a), results::Database::open(files->b));
     fmt::print("{}", results::difference_text(d, files->a, files->b));
     exit_code = d.equal() ? 0 : 1;
   });
@@ -34,7 +35,8 @@ void add_compare(CLI::App& app, int&) {
   CLI::App* verb = app.add_subcommand("compare", "settings and metrics of two runs side by side, largest change first");
   const auto files = add_files(verb);
   verb->callback([files] {
-    results::RunDifference d = results::difference(results::Database::open(files->a), results::Database::open(files->b));
+    results::RunDifference d =
+        results::difference(results::Database::open(files->a), results::Database::open(files->b));
     d.rows.clear();
     fmt::print("{}", results::difference_text(d, files->a, files->b));
   });

@@ -10,8 +10,8 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/paths.h"
-#include "spec/catalogue.h"
 #include "placing/place.h"
+#include "spec/catalogue.h"
 
 namespace moesim::cli {
 namespace {
@@ -141,13 +141,15 @@ CLI::Option* add_list(CLI::App& verb, const char* name, T& value, const char* he
 /// What is placed, by which strategies, on what.
 void add_problem(CLI::App& verb, Given& given) {
   add_list(verb, "--trace", given.traces, "recorded routing to plan from (see moesim trace)");
-  add_list(verb, "--loads", given.loads,
-       "counts to plan from: JSON {\"logical_count\": [[..]]} or a bare matrix, CSV, .npy; several give a cross table");
+  add_list(
+      verb, "--loads", given.loads,
+      "counts to plan from: JSON {\"logical_count\": [[..]]} or a bare matrix, CSV, .npy; several give a cross table");
   add_list(verb, "--strategy", given.strategies, "one or several of `moesim list placement`")->required();
   add_list(verb, "--set", given.sets, "a strategy's parameter: local_search.start=eplb (repeat for more)");
   verb.add_option("--gpus", given.gpus, "GPUs of the expert-parallel group")->required();
   verb.add_option("--nodes", given.nodes, "nodes they are on")->capture_default_str();
-  add_list(verb, "--slots", given.slots, "slots of a layer, copies included; several are compared (default: one an expert)");
+  add_list(verb, "--slots", given.slots,
+           "slots of a layer, copies included; several are compared (default: one an expert)");
   verb.add_option("--groups", given.groups, "expert groups of the router (default: the trace's or model's, else 1)")
       ->check(CLI::Range(1, 65536));
   verb.add_flag("--keep-groups", given.keep_groups, "every strategy keeps a group on one node");
@@ -160,12 +162,11 @@ void add_scoring(CLI::App& verb, Given& given) {
   add_list(verb, "--eval", given.evals, "traces or counts to score on (default: what was planned from)");
   verb.add_option("--window", given.window, "plan from these tokens of the trace only: FIRST:END");
   verb.add_option("--eval-window", given.eval_window, "score on these tokens of the trace only: FIRST:END");
-  verb.add_option("--sharing", given.sharing,
-                   "how copies share rows when balance is scored: even, or balanced (by LP)")
+  verb.add_option("--sharing", given.sharing, "how copies share rows when balance is scored: even, or balanced (by LP)")
       ->capture_default_str();
   verb.add_option("--replica-choice", given.replica_choice,
-                   "which copy of an expert computes a source's rows of a trace: one of `moesim list replica_choice` "
-                   "(default: nearest)");
+                  "which copy of an expert computes a source's rows of a trace: one of `moesim list replica_choice` "
+                  "(default: nearest)");
   verb.add_option("--model", given.model, "for bytes, memory and times (default: the trace's)");
   verb.add_option("--cluster", given.cluster, "for times: an entry of `moesim list hardware`, or a YAML file");
   verb.add_option("--top-k", given.top_k, "choices of a token, where neither trace nor model says so")
@@ -189,11 +190,11 @@ void add_results(CLI::App& verb, Given& given) {
   verb.add_flag("--keep-places", given.keep_places, "renumber GPUs so that less moves from there");
   verb.add_flag("--layers", given.by_layer, "also print every layer");
   verb.add_option("-o,--output", given.output,
-                   "write the best placement here (.db: a results database with everything instead)");
+                  "write the best placement here (.db: a results database with everything instead)");
   verb.add_option("--db", given.database, "also write a results database");
   verb.add_option("--format", given.format,
-                   "json, csv, sglang, tensorrt-llm or vllm-ascend (default: by the output's name, else json); without "
-                   "-o the placement is printed");
+                  "json, csv, sglang, tensorrt-llm or vllm-ascend (default: by the output's name, else json); without "
+                  "-o the placement is printed");
   verb.add_flag("--json", given.json, "print one JSON object, plan_time included");
 }
 }  // namespace

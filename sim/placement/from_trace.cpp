@@ -32,7 +32,8 @@ Loads loads_of_trace(const routing::Trace& trace, routing::TokenRange range) {
   return out;
 }
 
-RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange range, const Loads& loads, std::int64_t tokens) {
+RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange range, const Loads& loads,
+                              std::int64_t tokens) {
   constexpr std::int64_t kRun = 256;  // neighbours: reading whole blocks for single tokens would cost as much
   const std::int64_t all = range.end - range.first;
   std::vector<routing::TokenRange> runs;

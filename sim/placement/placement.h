@@ -39,7 +39,7 @@ struct PlacementInput {
   const PlacementProblem& problem;
   const RoutingSample* sample = nullptr;  // none when only loads are known
   LayerCost cost = nullptr;               // what `traffic` and `local_search` minimise; none: their own closed form
-  exchange::ReplicaSpec replicas{};                 // who computes an expert's rows in that closed form
+  exchange::ReplicaSpec replicas{};       // who computes an expert's rows in that closed form
 };
 
 /// Decides which GPUs hold each expert.

@@ -74,8 +74,8 @@ void TrainingCosts::price_end(const network::Network& network) {
       if (plan_.section.parallel.zero >= 2) hide_in_blocks(stage, ends_.back());
     }
   const std::vector<GpuId> ranks = group_of(0, plan_.gpus_per_stage, s.ranks);
-  norm_ = network::collective_time(network.topology(), network.calibration(), network::Collective::all_reduce, network::CollectiveAlgorithm::best,
-                          ranks, {8});
+  norm_ = network::collective_time(network.topology(), network.calibration(), network::Collective::all_reduce,
+                                   network::CollectiveAlgorithm::best, ranks, {8});
   calls_.push_back({network::Collective::all_reduce, ranks, 8, 1, plan_.gpus_per_stage, 1});
 }
 
@@ -156,8 +156,8 @@ void TrainingCosts::count_collectives(Time start, Time end) {
   for (const Call& c : calls_) {
     if (c.members.size() < 2 || c.bytes < 1 || c.times <= 0) continue;
     const std::vector<network::Transfer> first =
-        network::collective_transfers(network_.topology(), network_.calibration(), c.what, network::CollectiveAlgorithm::best, c.members,
-                             {std::int64_t(c.bytes)});
+        network::collective_transfers(network_.topology(), network_.calibration(), c.what,
+                                      network::CollectiveAlgorithm::best, c.members, {std::int64_t(c.bytes)});
     for (int copy = 0; copy < c.copies; ++copy)
       for (const network::Transfer& t : first) {
         network::Transfer moved = t.times(c.times);
@@ -188,7 +188,7 @@ void TrainingCosts::find_resident() {
   for (int rank = 0; rank < plan_.schedule.ranks; ++rank) {
     const RankHolds holds = rank_holds(plan_, rank, loads_ != nullptr ? loads_->slots_per_gpu() : 0);
     resident_.push_back(compute::training_memory(plan_.model, holds.layers, holds.state, plan_.batch, holds.rows, {},
-                                        plan_.setup.options, holds.buffers));
+                                                 plan_.setup.options, holds.buffers));
     const Bytes total = resident_.back().total();
     if (total > memory())
       throw ConfigError(

@@ -73,7 +73,7 @@ Parts parts_of(const PlacementProblem& problem, int per_part) {
 }
 
 exchange::ExpertMap place_in_parts(const Copies& copies, std::span<const int> part, const PlacementProblem& problem,
-                         int per_part) {
+                                   int per_part) {
   Bins bins(int(copies.count.size()), problem);
   for (std::size_t i = 0; i < copies.expert.size(); ++i) {
     const int first = part[i] * per_part;
