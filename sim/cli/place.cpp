@@ -132,65 +132,81 @@ void place_verb(Given given, const std::string& command_line) {
   else
     fmt::print("{}", placing::place_text(options, result, given.by_layer));
 }
+/// A comma-separated list, one argument at a time.
+template <class T>
+CLI::Option* add_list(CLI::App& verb, const char* name, T& value, const char* help) {
+  return verb.add_option(name, value, help)->delimiter(',')->allow_extra_args(false);
+}
+
+/// What is placed, by which strategies, on what.
+void add_problem(CLI::App& verb, Given& given) {
+  add_list(verb, "--trace", given.traces, "recorded routing to plan from (see moesim trace)");
+  add_list(
+      verb, "--loads", given.loads,
+      "counts to plan from: JSON {\"logical_count\": [[..]]} or a bare matrix, CSV, .npy; several give a cross table");
+  add_list(verb, "--strategy", given.strategies, "one or several of `moesim list placement`")->required();
+  add_list(verb, "--set", given.sets, "a strategy's parameter: local_search.start=eplb (repeat for more)");
+  verb.add_option("--gpus", given.gpus, "GPUs of the expert-parallel group")->required();
+  verb.add_option("--nodes", given.nodes, "nodes they are on")->capture_default_str();
+  add_list(verb, "--slots", given.slots,
+           "slots of a layer, copies included; several are compared (default: one an expert)");
+  verb.add_option("--groups", given.groups, "expert groups of the router (default: the trace's or model's, else 1)")
+      ->check(CLI::Range(1, 65536));
+  verb.add_flag("--keep-groups", given.keep_groups, "every strategy keeps a group on one node");
+  add_list(verb, "--gpu-slots", given.gpu_slots, "slots of each GPU, where they differ");
+  add_list(verb, "--gpu-speed", given.gpu_speed, "relative speed of each GPU, where they differ");
+}
+
+/// What placements are scored on, and for.
+void add_scoring(CLI::App& verb, Given& given) {
+  add_list(verb, "--eval", given.evals, "traces or counts to score on (default: what was planned from)");
+  verb.add_option("--window", given.window, "plan from these tokens of the trace only: FIRST:END");
+  verb.add_option("--eval-window", given.eval_window, "score on these tokens of the trace only: FIRST:END");
+  verb.add_option("--sharing", given.sharing, "how copies share rows when balance is scored: even, or balanced (by LP)")
+      ->capture_default_str();
+  verb.add_option("--replica-choice", given.replica_choice,
+                  "which copy of an expert computes a source's rows of a trace: one of `moesim list replica_choice` "
+                  "(default: nearest)");
+  verb.add_option("--model", given.model, "for bytes, memory and times (default: the trace's)");
+  verb.add_option("--cluster", given.cluster, "for times: an entry of `moesim list hardware`, or a YAML file");
+  verb.add_option("--top-k", given.top_k, "choices of a token, where neither trace nor model says so")
+      ->check(CLI::Range(1, 65536));
+  verb.add_option("--prefill-tokens", given.prefill_tokens, "tokens a GPU in a prefill step")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->capture_default_str();
+  verb.add_option("--decode-tokens", given.decode_tokens, "tokens a GPU in a decode step")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->capture_default_str();
+  verb.add_option("--context", given.context, "tokens of a sequence when steps are timed")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->capture_default_str();
+  verb.add_option("--sample", given.sample, "tokens of the trace that strategies look at")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->capture_default_str();
+}
+
+void add_results(CLI::App& verb, Given& given) {
+  verb.add_option("--from", given.from, "the placement in force, any format: counts what has to move");
+  verb.add_flag("--keep-places", given.keep_places, "renumber GPUs so that less moves from there");
+  verb.add_flag("--layers", given.by_layer, "also print every layer");
+  verb.add_option("-o,--output", given.output,
+                  "write the best placement here (.db: a results database with everything instead)");
+  verb.add_option("--db", given.database, "also write a results database");
+  verb.add_option("--format", given.format,
+                  "json, csv, sglang, tensorrt-llm or vllm-ascend (default: by the output's name, else json); without "
+                  "-o the placement is printed");
+  verb.add_flag("--json", given.json, "print one JSON object, plan_time included");
+}
 }  // namespace
 
 void add_place(CLI::App& app, int&) {
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("place", "plan expert placements, compare strategies, export the best");
-  const auto list = [&](const char* name, auto& value, const char* help) {
-    return verb->add_option(name, value, help)->delimiter(',')->allow_extra_args(false);
-  };
-  list("--trace", given->traces, "recorded routing to plan from (see moesim trace)");
-  list("--loads", given->loads,
-       "counts to plan from: JSON {\"logical_count\": [[..]]} or a bare matrix, CSV, .npy; several give a cross table");
-  list("--strategy", given->strategies, "one or several of `moesim list placement`")->required();
-  list("--set", given->sets, "a strategy's parameter: local_search.start=eplb (repeat for more)");
-  verb->add_option("--gpus", given->gpus, "GPUs of the expert-parallel group")->required();
-  verb->add_option("--nodes", given->nodes, "nodes they are on")->capture_default_str();
-  list("--slots", given->slots, "slots of a layer, copies included; several are compared (default: one an expert)");
-  verb->add_option("--groups", given->groups, "expert groups of the router (default: the trace's or model's, else 1)")
-      ->check(CLI::Range(1, 65536));
-  verb->add_flag("--keep-groups", given->keep_groups, "every strategy keeps a group on one node");
-  list("--gpu-slots", given->gpu_slots, "slots of each GPU, where they differ");
-  list("--gpu-speed", given->gpu_speed, "relative speed of each GPU, where they differ");
-  list("--eval", given->evals, "traces or counts to score on (default: what was planned from)");
-  verb->add_option("--window", given->window, "plan from these tokens of the trace only: FIRST:END");
-  verb->add_option("--eval-window", given->eval_window, "score on these tokens of the trace only: FIRST:END");
-  verb->add_option("--sharing", given->sharing,
-                   "how copies share rows when balance is scored: even, or balanced (by LP)")
-      ->capture_default_str();
-  verb->add_option("--replica-choice", given->replica_choice,
-                   "which copy of an expert computes a source's rows of a trace: one of `moesim list replica_choice` "
-                   "(default: nearest)");
-  verb->add_option("--model", given->model, "for bytes, memory and times (default: the trace's)");
-  verb->add_option("--cluster", given->cluster, "for times: an entry of `moesim list hardware`, or a YAML file");
-  verb->add_option("--top-k", given->top_k, "choices of a token, where neither trace nor model says so")
-      ->check(CLI::Range(1, 65536));
-  verb->add_option("--prefill-tokens", given->prefill_tokens, "tokens a GPU in a prefill step")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
-      ->capture_default_str();
-  verb->add_option("--decode-tokens", given->decode_tokens, "tokens a GPU in a decode step")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
-      ->capture_default_str();
-  verb->add_option("--context", given->context, "tokens of a sequence when steps are timed")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
-      ->capture_default_str();
-  verb->add_option("--sample", given->sample, "tokens of the trace that strategies look at")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
-      ->capture_default_str();
-  verb->add_option("--from", given->from, "the placement in force, any format: counts what has to move");
-  verb->add_flag("--keep-places", given->keep_places, "renumber GPUs so that less moves from there");
-  verb->add_flag("--layers", given->by_layer, "also print every layer");
-  verb->add_option("-o,--output", given->output,
-                   "write the best placement here (.db: a results database with everything instead)");
-  verb->add_option("--db", given->database, "also write a results database");
-  verb->add_option("--format", given->format,
-                   "json, csv, sglang, tensorrt-llm or vllm-ascend (default: by the output's name, else json); without "
-                   "-o the placement is printed");
-  verb->add_flag("--json", given->json, "print one JSON object, plan_time included");
-  verb->callback([given, &app] {
+  add_problem(*verb, *given);
+  add_scoring(*verb, *given);
+  add_results(*verb, *given);
+  verb->callback([given] {
     std::string line = "moesim place";
-    (void)app;
     for (const std::string& s : given->strategies) line += " --strategy " + s;
     place_verb(*given, fmt::format("{} --gpus {} --nodes {}", line, given->gpus, given->nodes));
   });

@@ -12,9 +12,9 @@ namespace {
 using Kind = Pickled::Kind;
 
 /// Runs a pickle: its opcodes push values, take them off, and remember them.
-class Unpickler {
+class PickleMachine {
  public:
-  Unpickler(std::string_view bytes, const std::string& where, std::uint64_t offset) : in_(bytes, where, offset) {}
+  PickleMachine(std::string_view bytes, const std::string& where, std::uint64_t offset) : in_(bytes, where, offset) {}
 
   Unpickled run() {
     for (;;) {
@@ -222,6 +222,6 @@ Unpickled::~Unpickled() {
 }
 
 Unpickled unpickle(std::string_view bytes, const std::string& where, std::uint64_t offset) {
-  return Unpickler(bytes, where, offset).run();
+  return PickleMachine(bytes, where, offset).run();
 }
 }  // namespace moesim::formats

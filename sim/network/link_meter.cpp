@@ -10,7 +10,7 @@ LinkMeter::LinkMeter(const IdVector<LinkId, Link>& links, Time interval)
 }
 
 void LinkMeter::sample(std::uint32_t link, Time now, double used) {
-  Samples& s = samples_[link];
+  Sampling& s = samples_[link];
   for (Time at = s.since; s.used > 0 && at < now;) {
     const std::int64_t interval = at.v / interval_.v;
     const Time until = std::min(now, Time{(interval + 1) * interval_.v});

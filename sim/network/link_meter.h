@@ -53,7 +53,7 @@ class LinkMeter {
     std::int64_t interval;
     double used;  // picoseconds at full capacity
   };
-  struct Samples {
+  struct Sampling {
     Time since{};
     double used = 0;
     std::vector<Sample> taken;  // in order of time
@@ -63,7 +63,7 @@ class LinkMeter {
   std::vector<double> capacity_;
   std::vector<LinkUse> use_;
   std::vector<State> state_;
-  std::vector<Samples> samples_;                                    // by link; empty without an interval
+  std::vector<Sampling> samples_;                                   // by link; empty without an interval
   std::map<std::pair<std::int64_t, std::uint32_t>, double> moved_;  // by interval and link: as Sample::used
 };
 }  // namespace moesim::network

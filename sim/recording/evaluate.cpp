@@ -180,9 +180,9 @@ class Reader {
 };
 
 /// Cuts the texts into passes of at most `batch` tokens.
-class Passes {
+class PassCutter {
  public:
-  Passes(const std::vector<RecordRequest>& texts, int batch) : texts_(texts), batch_(batch) {}
+  PassCutter(const std::vector<RecordRequest>& texts, int batch) : texts_(texts), batch_(batch) {}
   bool next(Pass& pass) {
     pass = {};
     while (at_ < texts_.size() && int(pass.tokens.size()) < batch_) {
@@ -229,7 +229,7 @@ Evaluation evaluate(const spec::Model& model, numerics::Weights& weights, const 
   }
   Evaluation out{model.name, 0, 0, options.mtp_weight, {}, {}};
   Progress progress("evaluating", total);
-  Passes passes(requests, options.batch_tokens);
+  PassCutter passes(requests, options.batch_tokens);
   for (Pass pass; !interrupted() && passes.next(pass);) {
     for (const auto& reader : readers) reader->read(pass);
     if (difference) difference->add_choices(readers[1]->choices(), readers[0]->choices());

@@ -17,7 +17,7 @@ constexpr Bytes kCheckpointMemory = 8_GiB;  // converted weights kept at once; l
 std::string plain(const DataFile& file) { return std::filesystem::path(file.path).lexically_normal().string(); }
 }  // namespace
 
-bool records_routing(const Config& scenario) {
+bool asks_for_recording(const Config& scenario) {
   return scenario.has("routing") && scenario.at("routing").is_map() && scenario.at("routing").has("record");
 }
 

@@ -32,7 +32,7 @@ struct RecordSection {
 };
 
 /// True if the scenario's routing is to be recorded first.
-bool records_routing(const Config& scenario);
+bool asks_for_recording(const Config& scenario);
 /// Records it into `trace_file`, a new file.  Returns false if the user interrupted it.
 /// Throws ConfigError for wrong input, leaving nothing behind.
 bool record_for(const Config& scenario, const std::string& trace_file);

@@ -82,7 +82,7 @@ constexpr Column kLinkUse[] = {
 constexpr Column kPair[] = {
     {"run", "INTEGER", "", "run.run"},
     {"source", "INTEGER", "", "GPU that sent"},
-    {"destination", "INTEGER", "", "GPU that received; forwarding GPUs appear in their own right"},
+    {"destination", "INTEGER", "", "GPU that received; relays appear in their own right"},
     {"bytes", "INTEGER", "B", "payload"},
 };
 constexpr Column kStage[] = {

@@ -94,7 +94,7 @@ int run(const RunOptions& options) {
   const std::string output = output_file(options, scenario.file);
   if (!options.timeline.empty()) check_new_file(options.timeline);
   std::string trace;
-  if (recording::records_routing(scenario.config)) {
+  if (recording::asks_for_recording(scenario.config)) {
     check_new_file(output);
     if (scenario.study->check != nullptr)
       scenario.config.at(scenario.study->section).placed([&] { scenario.study->check(scenario.config); });

@@ -35,7 +35,7 @@ class HeadRules final : public AttentionRules {
     return {0, int(m.attention.head_dim * m.rope.partial), traits_of(m.architecture).interleaved_rope};
   }
 
-  Bytes cached_bytes(const AttentionShape& a, CacheFormat format) const override {
+  Bytes token_bytes(const AttentionShape& a, CacheFormat format) const override {
     const std::int64_t elements = std::int64_t{a.kv_heads} * (a.head_dim + a.v_head_dim);
     return {format == CacheFormat::bf16 ? 2 * elements : elements};
   }

@@ -43,7 +43,7 @@ class LatentRules final : public AttentionRules {
     return {m.attention.qk_nope_head_dim, m.attention.qk_rope_head_dim, true};
   }
 
-  Bytes cached_bytes(const AttentionShape& a, CacheFormat format) const override {
+  Bytes token_bytes(const AttentionShape& a, CacheFormat format) const override {
     switch (format) {
       case CacheFormat::bf16:
         return {2 * std::int64_t{latent_width(a)}};

@@ -32,7 +32,7 @@ class AttentionRules {
   virtual RotatedColumns rotated_columns(const Model& m) const = 0;
 
   /// Keys and values of one token in one layer.
-  virtual Bytes cached_bytes(const AttentionShape& a, CacheFormat format) const = 0;
+  virtual Bytes token_bytes(const AttentionShape& a, CacheFormat format) const = 0;
   /// Width of the latent that is cached instead of keys and values; 0 if those are.
   virtual int latent_width(const AttentionShape& a) const = 0;
   /// Columns multiplied for each query head and key in decoding: of the logits and of the sum of values.

@@ -61,7 +61,7 @@ double full_width(const Model& m) { return double(m.attention.head_dim + m.atten
 bool caches_latent(const Model& model) { return rules_of(model.attention.kind).latent_width(model.attention) > 0; }
 
 Bytes cache_bytes_per_layer(const Model& model, CacheFormat format) {
-  return rules_of(model.attention.kind).cached_bytes(model.attention, format);
+  return rules_of(model.attention.kind).token_bytes(model.attention, format);
 }
 
 Bytes cache_bytes_per_token(const Model& model, CacheFormat format) {

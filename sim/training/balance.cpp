@@ -10,32 +10,32 @@
 
 namespace moesim::training {
 
-BiasBalancer::BiasBalancer(std::vector<double> popularity, const BalanceSection& section)
+LayerBiases::LayerBiases(std::vector<double> popularity, const BalanceSection& section)
     : popularity_(std::move(popularity)), bias_(popularity_.size()), shares_(popularity_.size()), section_(section) {
   update_shares();
 }
 
-void BiasBalancer::update_shares() {
+void LayerBiases::update_shares() {
   double sum = 0;
   for (std::size_t e = 0; e < shares_.size(); ++e)
     sum += shares_[e] = popularity_[e] * std::exp(section_.sensitivity * bias_[e]);
   for (double& s : shares_) s /= sum;
 }
 
-void BiasBalancer::step() {
+void LayerBiases::step() {
   const double mean = 1.0 / double(shares_.size());
   for (std::size_t e = 0; e < shares_.size(); ++e)
     bias_[e] += shares_[e] > mean ? -section_.speed : shares_[e] < mean ? section_.speed : 0;
   update_shares();
 }
 
-double BiasBalancer::imbalance() const { return std::ranges::max(shares_) * double(shares_.size()) - 1; }
+double LayerBiases::imbalance() const { return std::ranges::max(shares_) * double(shares_.size()) - 1; }
 
 namespace {
-BiasBalancer balanced(const routing::TrafficSource& source, const BalanceSection& section, int layer, int experts) {
+LayerBiases balanced(const routing::TrafficSource& source, const BalanceSection& section, int layer, int experts) {
   std::vector<double> popularity(static_cast<std::size_t>(experts));
   source.shares(layer, 0, popularity);
-  return BiasBalancer(std::move(popularity), section);
+  return LayerBiases(std::move(popularity), section);
 }
 
 /// Draws from the balanced shares; the same at every step.
@@ -47,10 +47,10 @@ class Balanced final : public routing::TrafficSource {
     for (int layer = 0; layer < plan.model.layers; ++layer) {
       if (!plan.model.is_moe_layer(layer)) continue;
       first_ = std::min(first_, layer);
-      BiasBalancer balancer = balanced(*source_, section, layer, context.router.experts);
-      for (int i = 0; i < section.steps; ++i) balancer.step();
+      LayerBiases biases = balanced(*source_, section, layer, context.router.experts);
+      for (int i = 0; i < section.steps; ++i) biases.step();
       row_.resize(std::size_t(layer) + 1, tables_.size());
-      tables_.push_back(routing::share_tables(balancer.shares(), context.router));
+      tables_.push_back(routing::share_tables(biases.shares(), context.router));
     }
     scratch_.resize(std::size_t(context.router.experts));
   }
@@ -109,18 +109,18 @@ std::unique_ptr<routing::TrafficSource> balanced_by_bias(const Config& training,
 BalanceHistory balance_history(const Config& training, const TrainingPlan& plan, const routing::TrafficSource& source) {
   BalanceHistory out;
   const auto section = read<BalanceSection>(training.at("balance"));
-  std::vector<BiasBalancer> layers;
+  std::vector<LayerBiases> layers;
   for (int layer = 0; layer < plan.model.layers; ++layer)
     if (plan.model.is_moe_layer(layer)) layers.push_back(balanced(source, section, layer, plan.model.moe->experts));
   for (int step = 0, next = 0; step <= section.steps; ++step) {
     if (step == next || step == section.steps) {
       double sum = 0;
-      for (const BiasBalancer& b : layers) sum += b.imbalance();
+      for (const LayerBiases& b : layers) sum += b.imbalance();
       out.steps.push_back(step);
       out.imbalance.push_back(sum / double(layers.size()));
       next = std::max(1, 2 * next);
     }
-    for (BiasBalancer& b : layers) b.step();
+    for (LayerBiases& b : layers) b.step();
   }
   return out;
 }

@@ -21,9 +21,9 @@ struct BalanceSection {
 
 /// One layer's biases.  Loads are expectations: share_e in proportion to popularity_e x exp(sensitivity x bias_e).
 /// Source: Wang et al., Auxiliary-Loss-Free Load Balancing Strategy for Mixture-of-Experts, 2024, algorithm 1.
-class BiasBalancer {
+class LayerBiases {
  public:
-  BiasBalancer(std::vector<double> popularity, const BalanceSection& section);
+  LayerBiases(std::vector<double> popularity, const BalanceSection& section);
   const std::vector<double>& shares() const { return shares_; }
   const std::vector<double>& bias() const { return bias_; }
   void step();

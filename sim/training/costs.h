@@ -75,6 +75,8 @@ class TrainingCosts final : public schedule::StepCosts {
   Bytes kept_bytes(const PlanBlock& block, std::int64_t rows) const;
   void open_exchanges();
   void price_end(const network::Network& network);
+  void price_chunk_end(int rank, int stage);
+  void hide_in_blocks(int stage, ChunkEnd& end);
   void find_resident();
   schedule::PieceCost& fixed(int stage, int block, schedule::Piece piece, bool beside);
   schedule::PieceCost expert_piece(const schedule::PieceRef& piece);

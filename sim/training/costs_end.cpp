@@ -19,6 +19,19 @@ std::vector<GpuId> group_of(int first, int stride, int count) {
   for (int i = 0; i < count; ++i) out.push_back(GpuId(std::uint32_t(first + i * stride)));
   return out;
 }
+
+/// Of all blocks of a stage; the head counts once where the MTP module shares it.
+BlockParameters stage_parameters(const TrainingPlan& plan, int stage) {
+  BlockParameters sum;
+  int heads = 0;
+  for (const PlanBlock& block : plan.stages[std::size_t(stage)]) {
+    if (block.kind == PlanBlock::Kind::head && heads++ > 0) continue;
+    const BlockParameters here = block_parameters(plan, block);
+    sum.dense += here.dense;
+    sum.experts += here.experts;
+  }
+  return sum;
+}
 }  // namespace
 
 BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& block) {
@@ -52,84 +65,79 @@ BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& bloc
 }
 
 void TrainingCosts::price_end(const network::Network& network) {
-  const ParallelSection& p = plan_.section.parallel;
-  const StateSection& state = plan_.section.state;
   const schedule::Schedule& s = plan_.schedule;
-  const bool sharded = p.zero >= 1;
-  const int dense_copies = plan_.gpus_per_stage / p.tensor, expert_copies = plan_.expert_data;
-  for (int rank = 0; rank < s.ranks; ++rank) {
-    const int first = rank * plan_.gpus_per_stage;
-    const std::vector<GpuId> dense = group_of(first, p.tensor, dense_copies);
-    const std::vector<GpuId> experts = group_of(first, p.expert * p.expert_tensor, expert_copies);
+  for (int rank = 0; rank < s.ranks; ++rank)
     for (int chunk = 0; chunk < s.chunks; ++chunk) {
-      BlockParameters sum;
-      int heads = 0;
-      for (const PlanBlock& block : plan_.stages[std::size_t(s.stage_of(rank, chunk))]) {
-        if (block.kind == PlanBlock::Kind::head && heads++ > 0) continue;  // shared with the MTP module
-        const BlockParameters here = block_parameters(plan_, block);
-        sum.dense += here.dense;
-        sum.experts += here.experts;
-      }
-      ChunkEnd& end = ends_.emplace_back();
-      const network::Collective reduce =
-          sharded ? network::Collective::reduce_scatter : network::Collective::all_reduce;
-      const double gradient = bytes_of(state.gradients), weight = bytes_of(state.weights);
-      end.reduction =
-          collective(reduce, dense, sum.dense * gradient) + collective(reduce, experts, sum.experts * gradient);
-      if (sharded)
-        end.gather = collective(network::Collective::all_gather, dense, sum.dense * weight) +
-                     collective(network::Collective::all_gather, experts, sum.experts * weight);
-      // From ZeRO 2 on gradients leave after every micro-batch; with 3 parameters come back before every pass.
-      const int micro = plan_.micro_batches, part = p.expert * p.expert_tensor;
-      const double reductions = p.zero >= 2 ? micro : 1, gathers = !sharded ? 0 : p.zero == 3 ? 2 * micro : 1;
-      for (const auto& [group, parameters, copies] :
-           {std::tuple{dense, sum.dense, p.tensor}, std::tuple{experts, sum.experts, part}}) {
-        calls_.push_back({reduce, group, parameters * gradient, reductions, copies, 1});
-        calls_.push_back({network::Collective::all_gather, group, parameters * weight, gathers, copies, 1});
-      }
-      list_calls(rank, s.stage_of(rank, chunk));
-      // Each parameter: gradient read, master and moments read and written, the kernels' copy written.
-      const double bytes = gradient + 2 * (bytes_of(state.master) + 2 * bytes_of(state.moments)) + weight;
-      end.update_bytes =
-          bytes * (sum.dense / (sharded ? dense_copies : 1) + sum.experts / (sharded ? expert_copies : 1));
-      if (p.zero >= 2) {
-        // Gradients leave after every micro-batch, parameters come back before every pass: beside the block's compute,
-        // or exposed.
-        const auto hidden = [&](Time moved, Time beside, Hiding hiding) {
-          return hiding == Hiding::overlapped ? std::max(Time{0}, moved - beside) : moved;
-        };
-        const int stage = s.stage_of(rank, chunk);
-        const double of_blocks = double(blocks(stage));
-        const Time reduced{std::int64_t(double(end.reduction.v) / of_blocks)};
-        const Time gathered{std::int64_t(double(end.gather.v) / of_blocks)};
-        for (int b = 0; b < blocks(stage); ++b)
-          for (bool beside : {false, true}) {
-            const auto busy = [&](std::initializer_list<schedule::Piece> pieces) {
-              Time total{};
-              for (schedule::Piece piece : pieces) total += fixed(stage, b, piece, beside).busy;
-              return total;
-            };
-            const Time forward = busy({schedule::Piece::attention, schedule::Piece::shared, schedule::Piece::merge});
-            const Time backward =
-                busy({schedule::Piece::attention_back, schedule::Piece::shared_back, schedule::Piece::experts_back,
-                      schedule::Piece::shared_weight, schedule::Piece::attention_weight});
-            fixed(stage, b, schedule::Piece::attention_weight, beside).exposed +=
-                hidden(reduced, backward, plan_.section.gradient_reduction);
-            if (p.zero < 3) continue;
-            fixed(stage, b, schedule::Piece::attention, beside).exposed +=
-                hidden(gathered, forward, plan_.section.parameter_gathering);
-            fixed(stage, b, schedule::Piece::attention_back, beside).exposed +=
-                hidden(gathered, backward, plan_.section.parameter_gathering);
-          }
-        end.reduction = {};
-        if (p.zero == 3) end.gather = {};
-      }
+      const int stage = s.stage_of(rank, chunk);
+      price_chunk_end(rank, stage);
+      list_calls(rank, stage);
+      if (plan_.section.parallel.zero >= 2) hide_in_blocks(stage, ends_.back());
     }
-  }
   const std::vector<GpuId> ranks = group_of(0, plan_.gpus_per_stage, s.ranks);
   norm_ = network::collective_time(network.topology(), network.calibration(), network::Collective::all_reduce,
                                    network::CollectiveAlgorithm::best, ranks, {8});
   calls_.push_back({network::Collective::all_reduce, ranks, 8, 1, plan_.gpus_per_stage, 1});
+}
+
+/// Appends what reduction, gathering and update of a rank's stage take, all of it after the last micro-batch.
+void TrainingCosts::price_chunk_end(int rank, int stage) {
+  const ParallelSection& p = plan_.section.parallel;
+  const StateSection& state = plan_.section.state;
+  const bool sharded = p.zero >= 1;
+  const int first = rank * plan_.gpus_per_stage, part = p.expert * p.expert_tensor;
+  const int dense_copies = plan_.gpus_per_stage / p.tensor, expert_copies = plan_.expert_data;
+  const std::vector<GpuId> dense = group_of(first, p.tensor, dense_copies);
+  const std::vector<GpuId> experts = group_of(first, part, expert_copies);
+  const BlockParameters sum = stage_parameters(plan_, stage);
+  ChunkEnd& end = ends_.emplace_back();
+  const network::Collective reduce = sharded ? network::Collective::reduce_scatter : network::Collective::all_reduce;
+  const double gradient = bytes_of(state.gradients), weight = bytes_of(state.weights);
+  end.reduction = collective(reduce, dense, sum.dense * gradient) + collective(reduce, experts, sum.experts * gradient);
+  if (sharded)
+    end.gather = collective(network::Collective::all_gather, dense, sum.dense * weight) +
+                 collective(network::Collective::all_gather, experts, sum.experts * weight);
+  // From ZeRO 2 on gradients leave after every micro-batch; with 3 parameters come back before every pass.
+  const int micro = plan_.micro_batches;
+  const double reductions = p.zero >= 2 ? micro : 1, gathers = !sharded ? 0 : p.zero == 3 ? 2 * micro : 1;
+  for (const auto& [group, parameters, copies] :
+       {std::tuple{dense, sum.dense, p.tensor}, std::tuple{experts, sum.experts, part}}) {
+    calls_.push_back({reduce, group, parameters * gradient, reductions, copies, 1});
+    calls_.push_back({network::Collective::all_gather, group, parameters * weight, gathers, copies, 1});
+  }
+  // Each parameter: gradient read, master and moments read and written, the kernels' copy written.
+  const double bytes = gradient + 2 * (bytes_of(state.master) + 2 * bytes_of(state.moments)) + weight;
+  end.update_bytes = bytes * (sum.dense / (sharded ? dense_copies : 1) + sum.experts / (sharded ? expert_copies : 1));
+}
+
+/// Gradients leave after every micro-batch, parameters come back before every pass: what no longer waits for the end is
+/// taken from it and lies beside the blocks' compute, or is exposed there.
+void TrainingCosts::hide_in_blocks(int stage, ChunkEnd& end) {
+  const auto exposed = [](Time moved, Time beside, Hiding hiding) {
+    return hiding == Hiding::overlapped ? std::max(Time{0}, moved - beside) : moved;
+  };
+  const bool gathers = plan_.section.parallel.zero == 3;
+  const Hiding reducing = plan_.section.gradient_reduction, gathering = plan_.section.parameter_gathering;
+  const double of_blocks = double(blocks(stage));
+  const Time reduced{std::int64_t(double(end.reduction.v) / of_blocks)};
+  const Time gathered{std::int64_t(double(end.gather.v) / of_blocks)};
+  for (int b = 0; b < blocks(stage); ++b)
+    for (const bool beside : {false, true}) {
+      const auto piece = [&](schedule::Piece which) -> schedule::PieceCost& { return fixed(stage, b, which, beside); };
+      const auto busy = [&](std::initializer_list<schedule::Piece> pieces) {
+        Time total{};
+        for (const schedule::Piece which : pieces) total += piece(which).busy;
+        return total;
+      };
+      using enum schedule::Piece;
+      const Time forward = busy({attention, shared, merge});
+      const Time backward = busy({attention_back, shared_back, experts_back, shared_weight, attention_weight});
+      piece(attention_weight).exposed += exposed(reduced, backward, reducing);
+      if (!gathers) continue;
+      piece(attention).exposed += exposed(gathered, forward, gathering);
+      piece(attention_back).exposed += exposed(gathered, backward, gathering);
+    }
+  end.reduction = {};
+  if (gathers) end.gather = {};
 }
 
 /// Tensor and context parallelism of a stage's GPUs, all micro-batches.

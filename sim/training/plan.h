@@ -125,7 +125,7 @@ struct TrainingPlan {
   spec::Cluster cluster;
   TrainingSection section;
   schedule::Schedule schedule;
-  schedule::BlockTemplates templates;
+  schedule::TemplateSet templates;
   forward::StepSetup setup;
   compute::Batch batch;                        // of one micro-batch on one tensor-parallel group
   std::vector<std::vector<PlanBlock>> stages;  // (stages)

@@ -74,7 +74,7 @@ void note_range(FittedRange& r, double m, double n, double k) {
   if (k > 0) widen(r.k_min, r.k_max, k);
 }
 
-void note_ranges(CalibrationResult& result) {
+void note_fitted_ranges(CalibrationResult& result) {
   Calibration& c = result.fit.calibration;
   for (const Sample& s : result.samples)
     for (const auto& sequence : s.sequences)
@@ -205,7 +205,7 @@ CalibrationResult calibrate(const CalibrationInput& input) {
   Calibration& c = result.fit.calibration;
   c.memory.replayed = c.gap + c.memory.floor;
   set_training_rates(c, input.gpu);
-  note_ranges(result);
+  note_fitted_ranges(result);
   drop_host_bound(result, input.gpu);
   Errors all;
   add_errors(all, result, result.fit, input.gpu, [](const Sample&) { return true; });

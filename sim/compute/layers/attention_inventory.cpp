@@ -75,7 +75,7 @@ void attention_backward(OperationList& list, const LayerCall& c) {
   if (s.prefill.queries > 0)
     list.add_attention_backward("attention backward", {kind.prompt_heads(s), s.prefill, c.options.precision.attention},
                                 sinks_of(s));
-  rotate(list, "rope backward", s.tokens, kind.rotated(c, s));
+  rotate(list, "rope backward", s.tokens, kind.rotated_columns(c, s));
   kind.heads_backward(list, c, s);
   list.recomputing = true;
   if (c.options.recompute.norms) list.norm("norm again", s.rows, s.hidden);

@@ -60,7 +60,7 @@ class AttentionInventory {
   /// What is recomputed before the core.
   virtual void recompute(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
   /// Columns of queries and keys here that RoPE turns; 0 in a layer without.
-  virtual std::int64_t rotated(const LayerCall& c, const AttentionPart& s) const = 0;
+  virtual std::int64_t rotated_columns(const LayerCall& c, const AttentionPart& s) const = 0;
   /// From the gradients of queries, keys and values to those of what is projected from the normed input.
   virtual void heads_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
   /// From there to the gradient of the normed input.

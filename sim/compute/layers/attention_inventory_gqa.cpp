@@ -14,7 +14,7 @@ class GroupedInventory final : public AttentionInventory {
     if (s.layer.head_norm != spec::HeadNorm::none)
       list.moved("norm q, k", MemoryKind::norm, elements, spec::Dtype::bf16, elements, spec::Dtype::bf16, head_norms(s),
                  s.tokens);
-    rotate(list, "rope", s.tokens, rotated(c, s));
+    rotate(list, "rope", s.tokens, rotated_columns(c, s));
     if (!s.layer.rope.active && s.a.temperature_scale > 0)
       list.moved("scale q", MemoryKind::copy, s.tokens * s.q, spec::Dtype::bf16, s.tokens * s.q, spec::Dtype::bf16);
   }
@@ -31,7 +31,7 @@ class GroupedInventory final : public AttentionInventory {
   }
 
   void recompute(OperationList&, const LayerCall&, const AttentionPart&) const override {}
-  std::int64_t rotated(const LayerCall& c, const AttentionPart& s) const override {
+  std::int64_t rotated_columns(const LayerCall& c, const AttentionPart& s) const override {
     return s.layer.rope.active ? std::int64_t(double(s.q + s.k()) * c.model.rope.partial) : 0;
   }
   void heads_backward(OperationList& list, const LayerCall&, const AttentionPart& s) const override {

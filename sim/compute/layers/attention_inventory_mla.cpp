@@ -45,7 +45,7 @@ class LatentInventory final : public AttentionInventory {
     if (again.norms || again.up_projections) latent_norms(list, s);
     if (again.up_projections) up(list, c, s);
   }
-  std::int64_t rotated(const LayerCall&, const AttentionPart& s) const override {
+  std::int64_t rotated_columns(const LayerCall&, const AttentionPart& s) const override {
     return s.layer.rope.active ? std::int64_t{s.heads + 1} * s.a.qk_rope_head_dim : 0;
   }
   void heads_backward(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
@@ -110,7 +110,7 @@ class LatentInventory final : public AttentionInventory {
       list.cast("cast kv latent", keys * s.a.kv_lora_rank);
       list.linear("kv_b", keys, kv_up(s), s.a.kv_lora_rank);
     }
-    rotate(list, "rope", s.tokens, rotated(c, s));
+    rotate(list, "rope", s.tokens, rotated_columns(c, s));
     if (keys > 0)
       list.moved("assemble k, v", MemoryKind::copy, keys * (kv_up(s) + s.a.qk_rope_head_dim), spec::Dtype::bf16,
                  keys * (s.q + s.o), spec::Dtype::bf16);

@@ -96,11 +96,11 @@ PortBytes port_bytes(const ExchangeGroup& group, const Stage& stage) {
   return {stage.bytes * (p - 1) / (n - 1), stage.bytes * (n - p) / (n - 1)};
 }
 
-struct Rates {
+struct PortRates {
   double nvlink = std::numeric_limits<double>::infinity(), nic = std::numeric_limits<double>::infinity();
 };
-Rates slowest(const ExchangeGroup& group) {
-  Rates out;
+PortRates slowest(const ExchangeGroup& group) {
+  PortRates out;
   for (int m = 0; m < group.gpus(); ++m) out.nvlink = std::min(out.nvlink, group.nvlink_rate(m).v);
   for (int port = 0; port < group.ports(); ++port)
     out.nic = std::min(out.nic, group.nic_rate(port).v * group.ports() / group.gpus());
@@ -120,12 +120,12 @@ double step_time(const ExchangeGroup& group, const Stage& stage, const Protocol&
                    seconds(group.rail_latency()));
 }
 
-double port_time(const ExchangeGroup& group, const Rates& rates, const Stage& stage, double nvlink_share,
+double port_time(const ExchangeGroup& group, const PortRates& rates, const Stage& stage, double nvlink_share,
                  double nic_share) {
   const PortBytes bytes = port_bytes(group, stage);
   return std::max(bytes.nvlink / (rates.nvlink * nvlink_share), bytes.nic / (rates.nic * nic_share));
 }
-double port_time(const ExchangeGroup& group, const Rates& rates, const Stage& stage, const Protocol& protocol) {
+double port_time(const ExchangeGroup& group, const PortRates& rates, const Stage& stage, const Protocol& protocol) {
   return port_time(group, rates, stage, protocol.nvlink_share, protocol.nic_share);
 }
 
@@ -159,7 +159,7 @@ double extra_time(const Stage& stage, const Protocol& protocol, double ports) {
   return copies ? stage.part / protocol.part_rate.v : 0;
 }
 
-double true_time(const ExchangeGroup& group, const Rates& rates, const std::vector<Stage>& stages,
+double true_time(const ExchangeGroup& group, const PortRates& rates, const std::vector<Stage>& stages,
                  const Protocol& protocol) {
   double time = seconds(protocol.launch);
   for (const Stage& stage : stages) {
@@ -170,7 +170,7 @@ double true_time(const ExchangeGroup& group, const Rates& rates, const std::vect
 }
 
 /// What the library thinks.  Source: NCCL, src/graph/tuning.cc, ncclTopoTuneModel() and ncclTopoGetAlgoTime().
-double estimated_time(const ExchangeGroup& group, const Rates& rates, const std::vector<Stage>& stages,
+double estimated_time(const ExchangeGroup& group, const PortRates& rates, const std::vector<Stage>& stages,
                       const NetworkCalibration::Estimate& estimate) {
   const Bandwidth most = group.nodes() > 1 ? estimate.nic_most : estimate.most;
   double time = seconds(estimate.launch);
@@ -187,7 +187,7 @@ bool serves(const Protocol& protocol, const std::vector<Stage>& stages) {
 }
 
 /// By the protocol that the library thinks fastest; of equals the first.
-CollectivePlan chosen(const ExchangeGroup& group, const Rates& rates, const std::vector<Stage>& stages,
+CollectivePlan chosen(const ExchangeGroup& group, const PortRates& rates, const std::vector<Stage>& stages,
                       const std::vector<Protocol>& protocols) {
   CollectivePlan out;
   double least = std::numeric_limits<double>::infinity();
@@ -212,7 +212,7 @@ CollectivePlan plan_collective(const ExchangeGroup& group, const NetworkCalibrat
                                CollectiveAlgorithm algorithm, double bytes) {
   CollectivePlan best;
   best.time = std::numeric_limits<double>::infinity();
-  const Rates rates = slowest(group);
+  const PortRates rates = slowest(group);
   for (const auto& [name, candidate] : enum_names(CollectiveAlgorithm{})) {
     if (candidate == CollectiveAlgorithm::best) continue;
     if (algorithm != CollectiveAlgorithm::best && algorithm != candidate) continue;

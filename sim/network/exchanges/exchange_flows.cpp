@@ -12,9 +12,9 @@ namespace {
 std::size_t at(int i) { return std::size_t(i); }
 
 /// Notes joins, and refuses a second one.
-class Members {
+class Joins {
  public:
-  explicit Members(int count) : joined_(at(count), 0), waiting_(count) {}
+  explicit Joins(int count) : joined_(at(count), 0), waiting_(count) {}
   /// True for the last one.
   bool join(int member) {
     check(member >= 0 && at(member) < joined_.size() && joined_[at(member)] == 0,
@@ -37,13 +37,13 @@ class ClosedExchange final : public Rendezvous {
         group_(group),
         times_(group, network.calibration(), spec),
         load_(load),
-        members_(group.gpus()),
+        joins_(group.gpus()),
         ready_(at(group.gpus())),
         arrived_(std::move(arrived)),
         missing_(group.gpus()) {}
 
   void join(int member) override {
-    const bool last = members_.join(member);
+    const bool last = joins_.join(member);
     ready_[at(member)] = network_.engine().now();
     if (!last) return;
     std::vector<Time> arrival(ready_.size());
@@ -62,7 +62,7 @@ class ClosedExchange final : public Rendezvous {
   const ExchangeGroup& group_;
   ExchangeTimes times_;
   exchange::ExchangeLoad load_;
-  Members members_;
+  Joins joins_;
   std::vector<Time> ready_;
   std::function<void(int)> arrived_;
   int missing_;
@@ -78,7 +78,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
         group_(group),
         spec_(spec),
         rates_(group, network.calibration(), spec),
-        members_(group.gpus()),
+        joins_(group.gpus()),
         arrived_(std::move(arrived)),
         on_join_(at(group.gpus())),
         on_relay_(at(group.gpus())),
@@ -102,7 +102,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
   }
 
   void join(int member) override {
-    const bool last = members_.join(member);
+    const bool last = joins_.join(member);
     network_.engine().after(rates_.fixed, "exchange: launch", [this, member, last] { launch(member, last); });
   }
   bool finished() const override { return unfinished_ == 0; }
@@ -262,7 +262,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
   const ExchangeGroup& group_;
   ExchangeSpec spec_;
   ExchangeRates rates_;
-  Members members_;
+  Joins joins_;
   std::function<void(int)> arrived_;
   std::vector<std::vector<Transfer>> on_join_, on_relay_;  // by member that sends
   std::vector<std::vector<int>> listeners_;                // by member: relays that wait for it to join

@@ -89,17 +89,13 @@ void fill_attention(Filler& f, const spec::Model& model, const SyntheticOptions&
       return f.clear_column_zero();
   }
 }
-}  // namespace
+/// What a part's values are made like.
+enum class Filling { embedding, neutral, attention, down, projection, zero, spread };
 
-std::vector<float> synthetic_part(const spec::Model& model, const SyntheticOptions& o, const PartShape& shape,
-                                  int layer, int expert) {
-  Filler f{shape, Noise(o.seed, shape.part, layer, expert), {}};
-  const double depth = std::sqrt(double(model.layers));
-  switch (shape.part) {
+Filling filling_of(Part part) {
+  switch (part) {
     case Part::embedding:
-      f.fill(1);
-      for (int r = 0; r < shape.rows; ++r) f.at(r, 0) = kConstant;
-      break;
+      return Filling::embedding;
     case Part::attention_norm:
     case Part::attention_out_norm:
     case Part::ffn_norm:
@@ -112,8 +108,7 @@ std::vector<float> synthetic_part(const spec::Model& model, const SyntheticOptio
     case Part::mtp_embedding_norm:
     case Part::mtp_hidden_norm:
     case Part::mtp_head_norm:
-      f.values.assign(std::size_t(shape.size()), spec::traits_of(model.architecture).norms_from_one ? 0.0F : 1.0F);
-      break;
+      return Filling::neutral;
     case Part::query:
     case Part::key:
     case Part::value:
@@ -122,19 +117,13 @@ std::vector<float> synthetic_part(const spec::Model& model, const SyntheticOptio
     case Part::kv_down:
     case Part::kv_up:
     case Part::output:
-      fill_attention(f, model, o, layer);
-      break;
+      return Filling::attention;
     case Part::dense_down:
     case Part::shared_down:
     case Part::expert_down:
-      f.fill_matrix(o.feed_forward / depth);
-      f.clear_row_zero();
-      break;
+      return Filling::down;
     case Part::mtp_projection:
-      f.fill_matrix(1.4);
-      f.clear_row_zero();
-      f.at(0, 0) = 1;
-      break;
+      return Filling::projection;
     case Part::query_bias:
     case Part::key_bias:
     case Part::value_bias:
@@ -144,11 +133,42 @@ std::vector<float> synthetic_part(const spec::Model& model, const SyntheticOptio
     case Part::expert_gate_bias:
     case Part::expert_up_bias:
     case Part::expert_down_bias:
+      return Filling::zero;
+    default:  // head, gates and up-projections
+      return Filling::spread;
+  }
+}
+}  // namespace
+
+std::vector<float> synthetic_part(const spec::Model& model, const SyntheticOptions& o, const PartShape& shape,
+                                  int layer, int expert) {
+  Filler f{shape, Noise(o.seed, shape.part, layer, expert), {}};
+  switch (filling_of(shape.part)) {
+    case Filling::embedding:
+      f.fill(1);
+      for (int r = 0; r < shape.rows; ++r) f.at(r, 0) = kConstant;
+      break;
+    case Filling::neutral:
+      f.values.assign(std::size_t(shape.size()), spec::traits_of(model.architecture).norms_from_one ? 0.0F : 1.0F);
+      break;
+    case Filling::attention:
+      fill_attention(f, model, o, layer);
+      break;
+    case Filling::down:
+      f.fill_matrix(o.feed_forward / std::sqrt(double(model.layers)));
+      f.clear_row_zero();
+      break;
+    case Filling::projection:
+      f.fill_matrix(1.4);
+      f.clear_row_zero();
+      f.at(0, 0) = 1;
+      break;
+    case Filling::zero:
       f.values.assign(std::size_t(shape.size()), 0.0F);
       break;
-    default:
+    case Filling::spread:
       f.fill_matrix(2);
-      break;  // head, gates and up-projections
+      break;
   }
   return f.values;
 }

@@ -65,11 +65,11 @@ Behaviour behaviour_of(const std::string& word, const std::string& where) {
 /// The text as matches and what lies between them, joined as the behaviour says.
 void split(const TextPiece& piece, const TextPattern& pattern, Behaviour behaviour, bool invert,
            std::vector<TextPiece>& out) {
-  struct Part {
+  struct Stretch {
     TextRange range;
     bool match;
   };
-  std::vector<Part> parts;
+  std::vector<Stretch> parts;
   std::size_t at = 0;
   for (const TextRange& m : pattern.matches(piece.text)) {
     if (m.begin > at) parts.push_back({{at, m.begin}, invert});
@@ -77,8 +77,8 @@ void split(const TextPiece& piece, const TextPattern& pattern, Behaviour behavio
     at = m.end;
   }
   if (at < piece.text.size()) parts.push_back({{at, piece.text.size()}, invert});
-  std::vector<Part> joined;
-  for (const Part& p : parts) {
+  std::vector<Stretch> joined;
+  for (const Stretch& p : parts) {
     const bool has = !joined.empty(), after_match = has && joined.back().match;
     bool join = false;
     if (behaviour == Behaviour::merged_with_previous) join = has && p.match && !after_match;
@@ -91,7 +91,7 @@ void split(const TextPiece& piece, const TextPattern& pattern, Behaviour behavio
       joined.push_back(p);
     }
   }
-  for (const Part& p : joined)
+  for (const Stretch& p : joined)
     if (!(behaviour == Behaviour::removed && p.match))
       out.push_back({piece.text.substr(p.range.begin, p.range.end - p.range.begin), piece.first && p.range.begin == 0});
 }

@@ -2,119 +2,76 @@
 // Source: the modeling files of transformers for each model_type, and the released checkpoints' indices.
 #include <fmt/format.h>
 
+#include <iterator>
 #include <span>
 
-#include "core/check.h"
 #include "numerics/weights/layout.h"
 
 namespace moesim::numerics {
 namespace {
-/// The common names, below "model.layers.N.".
-std::string_view common_name(Part part) {
-  switch (part) {
-    case Part::embedding:
-      return "embed_tokens.weight";
-    case Part::final_norm:
-      return "norm.weight";
-    case Part::head:
-      return "lm_head.weight";
-    case Part::attention_norm:
-      return "input_layernorm.weight";
-    case Part::attention_out_norm:
-      return "post_attention_layernorm.weight";
-    case Part::ffn_norm:
-      return "post_attention_layernorm.weight";
-    case Part::ffn_out_norm:
-      return "post_feedforward_layernorm.weight";
-    case Part::query:
-      return "self_attn.q_proj.weight";
-    case Part::query_bias:
-      return "self_attn.q_proj.bias";
-    case Part::query_norm:
-      return "self_attn.q_norm.weight";
-    case Part::key:
-      return "self_attn.k_proj.weight";
-    case Part::key_bias:
-      return "self_attn.k_proj.bias";
-    case Part::key_norm:
-      return "self_attn.k_norm.weight";
-    case Part::value:
-      return "self_attn.v_proj.weight";
-    case Part::value_bias:
-      return "self_attn.v_proj.bias";
-    case Part::query_down:
-      return "self_attn.q_a_proj.weight";
-    case Part::query_down_norm:
-      return "self_attn.q_a_layernorm.weight";
-    case Part::query_up:
-      return "self_attn.q_b_proj.weight";
-    case Part::kv_down:
-      return "self_attn.kv_a_proj_with_mqa.weight";
-    case Part::kv_down_norm:
-      return "self_attn.kv_a_layernorm.weight";
-    case Part::kv_up:
-      return "self_attn.kv_b_proj.weight";
-    case Part::output:
-      return "self_attn.o_proj.weight";
-    case Part::output_bias:
-      return "self_attn.o_proj.bias";
-    case Part::sinks:
-      return "self_attn.sinks";
-    case Part::dense_gate:
-      return "mlp.gate_proj.weight";
-    case Part::dense_up:
-      return "mlp.up_proj.weight";
-    case Part::dense_down:
-      return "mlp.down_proj.weight";
-    case Part::router:
-      return "mlp.gate.weight";
-    case Part::router_bias:
-      return "mlp.gate.bias";
-    case Part::selection_bias:
-      return "mlp.gate.e_score_correction_bias";
-    case Part::shared_gate:
-      return "mlp.shared_experts.gate_proj.weight";
-    case Part::shared_up:
-      return "mlp.shared_experts.up_proj.weight";
-    case Part::shared_down:
-      return "mlp.shared_experts.down_proj.weight";
-    case Part::mtp_embedding_norm:
-      return "enorm.weight";
-    case Part::mtp_hidden_norm:
-      return "hnorm.weight";
-    case Part::mtp_projection:
-      return "eh_proj.weight";
-    case Part::mtp_embedding:
-      return "embed_tokens.weight";
-    case Part::mtp_head_norm:
-      return "shared_head.norm.weight";
-    case Part::mtp_head:
-      return "shared_head.head.weight";
-    case Part::expert_gate:
-      return "gate_proj.weight";
-    case Part::expert_up:
-      return "up_proj.weight";
-    case Part::expert_down:
-      return "down_proj.weight";
-    case Part::expert_gate_bias:
-      return "gate_proj.bias";
-    case Part::expert_up_bias:
-      return "up_proj.bias";
-    case Part::expert_down_bias:
-      return "down_proj.bias";
-  }
-  throw std::logic_error("a part without a name");
-}
+struct PartName {
+  Part part;
+  std::string_view name;
+};
+/// The common names, in the order of the parts, below "model.layers.N.".
+constexpr PartName kCommonNames[] = {{Part::embedding, "embed_tokens.weight"},
+                                     {Part::final_norm, "norm.weight"},
+                                     {Part::head, "lm_head.weight"},
+                                     {Part::attention_norm, "input_layernorm.weight"},
+                                     {Part::attention_out_norm, "post_attention_layernorm.weight"},
+                                     {Part::ffn_norm, "post_attention_layernorm.weight"},
+                                     {Part::ffn_out_norm, "post_feedforward_layernorm.weight"},
+                                     {Part::query, "self_attn.q_proj.weight"},
+                                     {Part::query_bias, "self_attn.q_proj.bias"},
+                                     {Part::query_norm, "self_attn.q_norm.weight"},
+                                     {Part::key, "self_attn.k_proj.weight"},
+                                     {Part::key_bias, "self_attn.k_proj.bias"},
+                                     {Part::key_norm, "self_attn.k_norm.weight"},
+                                     {Part::value, "self_attn.v_proj.weight"},
+                                     {Part::value_bias, "self_attn.v_proj.bias"},
+                                     {Part::query_down, "self_attn.q_a_proj.weight"},
+                                     {Part::query_down_norm, "self_attn.q_a_layernorm.weight"},
+                                     {Part::query_up, "self_attn.q_b_proj.weight"},
+                                     {Part::kv_down, "self_attn.kv_a_proj_with_mqa.weight"},
+                                     {Part::kv_down_norm, "self_attn.kv_a_layernorm.weight"},
+                                     {Part::kv_up, "self_attn.kv_b_proj.weight"},
+                                     {Part::output, "self_attn.o_proj.weight"},
+                                     {Part::output_bias, "self_attn.o_proj.bias"},
+                                     {Part::sinks, "self_attn.sinks"},
+                                     {Part::dense_gate, "mlp.gate_proj.weight"},
+                                     {Part::dense_up, "mlp.up_proj.weight"},
+                                     {Part::dense_down, "mlp.down_proj.weight"},
+                                     {Part::router, "mlp.gate.weight"},
+                                     {Part::router_bias, "mlp.gate.bias"},
+                                     {Part::selection_bias, "mlp.gate.e_score_correction_bias"},
+                                     {Part::shared_gate, "mlp.shared_experts.gate_proj.weight"},
+                                     {Part::shared_up, "mlp.shared_experts.up_proj.weight"},
+                                     {Part::shared_down, "mlp.shared_experts.down_proj.weight"},
+                                     {Part::mtp_embedding_norm, "enorm.weight"},
+                                     {Part::mtp_hidden_norm, "hnorm.weight"},
+                                     {Part::mtp_projection, "eh_proj.weight"},
+                                     {Part::mtp_embedding, "embed_tokens.weight"},
+                                     {Part::mtp_head_norm, "shared_head.norm.weight"},
+                                     {Part::mtp_head, "shared_head.head.weight"},
+                                     {Part::expert_gate, "gate_proj.weight"},
+                                     {Part::expert_up, "up_proj.weight"},
+                                     {Part::expert_down, "down_proj.weight"},
+                                     {Part::expert_gate_bias, "gate_proj.bias"},
+                                     {Part::expert_up_bias, "up_proj.bias"},
+                                     {Part::expert_down_bias, "down_proj.bias"}};
+static_assert(
+    [] {
+      for (int i = 0; i < kParts; ++i)
+        if (kCommonNames[i].part != Part(i)) return false;
+      return std::size(kCommonNames) == std::size_t(kParts);
+    }(),
+    "a name for each part, in their order");
 
 /// How a family stores its routed experts.
 enum class ExpertStorage {
   apart,        ///< a tensor an expert and matrix
   in_turn,      ///< one tensor for all of a layer, inputs before outputs, columns of gate and up in turn
   side_by_side  ///< the same, all of gate before all of up
-};
-struct PartName {
-  Part part;
-  std::string_view name;
 };
 /// A family whose names are not all the common ones.
 struct FamilyNames {
@@ -153,7 +110,7 @@ const FamilyNames& names_of(const spec::Model& model) {
 std::string_view part_name(const FamilyNames& family, Part part) {
   for (const PartName& own : family.names)
     if (own.part == part) return own.name;
-  return common_name(part);
+  return kCommonNames[std::size_t(part)].name;
 }
 
 /// Of a family that stores all experts of a layer in one tensor.

@@ -3,9 +3,9 @@
 namespace moesim::numerics {
 namespace {
 /// The parts of one place by role; absent ones are null.
-struct Parts {
+struct PartViews {
   std::array<MatrixView, kParts> of{};
-  Parts(const std::vector<PartShape>& shapes, Weights& weights, int layer, int expert, WeightScratch& scratch) {
+  PartViews(const std::vector<PartShape>& shapes, Weights& weights, int layer, int expert, WeightScratch& scratch) {
     for (const PartShape& s : shapes)
       of[std::size_t(s.part)] = {weights.get(s, layer, expert, scratch), s.rows, s.columns, s.columns};
   }
@@ -17,7 +17,7 @@ struct Parts {
 }  // namespace
 
 LayerWeights layer_weights(const spec::Model& model, Weights& weights, int layer, WeightScratch& scratch) {
-  const Parts p(layer_parts(model, layer), weights, layer, -1, scratch);
+  const PartViews p(layer_parts(model, layer), weights, layer, -1, scratch);
   LayerWeights w;
   w.attention_norm = p.vector(Part::attention_norm);
   w.attention_out_norm = p.vector(Part::attention_out_norm);
@@ -50,7 +50,7 @@ LayerWeights layer_weights(const spec::Model& model, Weights& weights, int layer
 }
 
 FfnWeights expert_weights(const spec::Model& model, Weights& weights, int layer, int expert, WeightScratch& scratch) {
-  const Parts p(expert_parts(model), weights, layer, expert, scratch);
+  const PartViews p(expert_parts(model), weights, layer, expert, scratch);
   return {p.linear(Part::expert_gate, Part::expert_gate_bias), p.linear(Part::expert_up, Part::expert_up_bias),
           p.linear(Part::expert_down, Part::expert_down_bias)};
 }

@@ -8,9 +8,9 @@
 namespace moesim::placement {
 namespace {
 /// One layer with the sums that a step changes.
-class Balancer {
+class LayerSums {
  public:
-  Balancer(exchange::ExpertMap& map, const PlacementProblem& problem, std::span<const double> load)
+  LayerSums(exchange::ExpertMap& map, const PlacementProblem& problem, std::span<const double> load)
       : map_(map), problem_(problem), load_(load), copies_(load.size(), 0), sum_(std::size_t(map.gpus), 0) {
     for (const int e : map.slot_to_expert)
       if (e >= 0) ++copies_[std::size_t(e)];
@@ -120,8 +120,8 @@ bool holds(const exchange::ExpertMap& map, std::size_t gpu, int expert) {
 }  // namespace
 
 void balance(exchange::ExpertMap& map, const PlacementProblem& problem, std::span<const double> load, int steps) {
-  Balancer balancer(map, problem, load);
-  for (int i = 0; i < steps && balancer.step(); ++i) {
+  LayerSums sums(map, problem, load);
+  for (int i = 0; i < steps && sums.step(); ++i) {
   }
 }
 

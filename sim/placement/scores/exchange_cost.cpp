@@ -24,7 +24,7 @@ routing::Traffic sample_traffic(const RoutingSample& sample, std::size_t row, in
   return out;
 }
 
-double busiest_port(const exchange::ExchangeLoad& load, const spec::GroupShape& group, const PortRates& rates) {
+double busiest_port_seconds(const exchange::ExchangeLoad& load, const spec::GroupShape& group, const PortRates& rates) {
   exchange::PortLoad ports(group.gpus);
   ports.add(load, group);
   return std::max(ports.busiest_nvlink() * double(rates.row.v) / rates.nvlink.v,
@@ -46,7 +46,7 @@ LayerCost exchange_cost(const RoutingSample& sample, const Loads& loads, const P
       rows[s / std::size_t(map.slots_per_gpu)] += load.slot_rows[s];
     double slowest = 0;
     for (std::size_t g = 0; g < rows.size(); ++g) slowest = std::max(slowest, rows[g] / problem.speed_of(int(g)));
-    return busiest_port(load, group, rates) + slowest / rates.rows_per_second;
+    return busiest_port_seconds(load, group, rates) + slowest / rates.rows_per_second;
   };
 }
 

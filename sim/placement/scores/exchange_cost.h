@@ -30,7 +30,7 @@ routing::Traffic sample_traffic(const RoutingSample& sample, std::size_t row, in
 LayerCost exchange_cost(const RoutingSample& sample, const Loads& loads, const PlacementProblem& problem,
                         const PortRates& rates, const exchange::ReplicaSpec& replicas = {});
 /// The same from the exchange itself: seconds of the busiest port.
-double busiest_port(const exchange::ExchangeLoad& load, const spec::GroupShape& group, const PortRates& rates);
+double busiest_port_seconds(const exchange::ExchangeLoad& load, const spec::GroupShape& group, const PortRates& rates);
 
 /// Nodes a token visits, on average over the sample, plus the slowest GPU's load over the mean, so that balance is not
 /// given up for it.

@@ -58,9 +58,8 @@ double tokens_of(const CountedSource& s, const CountedPass& p, int top_k) {
     most = std::max(most, total(std::span(p.counts).subspan(std::size_t(a * s.experts), std::size_t(s.experts))));
   return most / top_k;
 }
-}  // namespace
-
-void import_counts(const ImportContext& context, const CountedSource& s) {
+/// (axis): whether a row counted anything.  Throws ConfigError for a count that cannot be, or if all are zero.
+std::vector<bool> used_rows(const CountedSource& s) {
   std::vector<bool> used(std::size_t(s.axis_size), false);
   for (const CountedPass& p : s.passes)
     for (std::size_t i = 0; i < p.counts.size(); ++i) {
@@ -71,7 +70,10 @@ void import_counts(const ImportContext& context, const CountedSource& s) {
     }
   if (std::find(used.begin(), used.end(), true) == used.end())
     throw ConfigError(fmt::format("{}: every count is zero", s.file));
-  LayerPlan plan = plan_layers(context, s.file, s.axis, s.layers, used);
+  return used;
+}
+
+TraceHeader header_of(const ImportContext& context, const CountedSource& s, const LayerPlan& plan) {
   TraceHeader h = begin_header(s.name, s.notes, plan);
   if (context.options.experts > 0 && context.options.experts != s.experts)
     throw ConfigError::placed(
@@ -90,7 +92,51 @@ void import_counts(const ImportContext& context, const CountedSource& s) {
   h.sampled = true;
   h.notes.push_back("the tokens were drawn from counts: loads are right, which choices belong together is not known");
   describe_model(context, s.file, h);
+  return h;
+}
 
+/// A pass's choices, (layers, tokens, top_k), drawn so that its loads are those counted.
+/// counted: the tokens the pass counted; scale 1 means that they are all drawn.
+std::vector<std::int16_t> draw_pass(const CountedSource& s, const CountedPass& p, const LayerPlan& plan,
+                                    const TraceHeader& h, double counted, double scale, std::int64_t tokens,
+                                    Random& random) {
+  const std::size_t k = std::size_t(h.top_k), experts = std::size_t(s.experts);
+  std::vector<std::int16_t> ids(h.layers.size() * std::size_t(tokens) * k);
+  for (std::size_t a = 0; a < plan.ordinal.size(); ++a) {
+    if (plan.ordinal[a] < 0) continue;
+    const auto counts = std::span(p.counts).subspan(a * experts, experts);
+    const double sum = total(counts);
+    const auto rows = scale == 1 ? std::int64_t(sum + 0.5)
+                                 : std::int64_t(sum / (counted * double(k)) * double(tokens) * double(k) + 0.5);
+    std::vector<std::int64_t> whole(experts);
+    if (sum > 0)
+      whole = whole_counts(counts, rows, tokens,
+                           fmt::format("{}: layer {}", s.file, h.layers[std::size_t(plan.ordinal[a])]));
+    deal(whole, tokens, k, random, &ids[std::size_t(plan.ordinal[a]) * std::size_t(tokens) * k]);
+  }
+  return ids;
+}
+
+/// Writes a pass's choices piece by piece.
+void write_pass(TraceWriter& writer, Progress& progress, std::size_t pass, std::span<const std::int16_t> ids,
+                std::int64_t tokens, std::size_t k) {
+  const std::size_t layers = ids.size() / (std::size_t(tokens) * k);
+  for (std::int64_t first = 0; first < tokens; first += kPiece) {
+    if (interrupted()) throw ConfigError("interrupted; nothing was written");
+    const std::size_t n = std::size_t(std::min(kPiece, tokens - first));
+    const std::vector<TraceToken> meta(n, {std::int32_t(pass), -1, -1, -1, TracePhase::prefill, 0});
+    std::vector<std::int16_t> piece(layers * n * k);
+    for (std::size_t m = 0; m < layers; ++m)
+      std::copy_n(&ids[(m * std::size_t(tokens) + std::size_t(first)) * k], n * k, &piece[m * n * k]);
+    writer.add(meta, piece);
+    progress.at(std::uint64_t(writer.tokens()));
+  }
+}
+}  // namespace
+
+void import_counts(const ImportContext& context, const CountedSource& s) {
+  const LayerPlan plan = plan_layers(context, s.file, s.axis, s.layers, used_rows(s));
+  TraceHeader h = header_of(context, s, plan);
   double counted = 0;
   for (const CountedPass& p : s.passes) counted += tokens_of(s, p, h.top_k);
   double scale = 1;
@@ -103,39 +149,16 @@ void import_counts(const ImportContext& context, const CountedSource& s) {
   TraceWriter writer(context.options.output, h);
   Progress progress("import", std::uint64_t(wanted));
   Random random(context.options.seed, "tokens from counts");
-  const std::size_t k = std::size_t(h.top_k), layers = h.layers.size(), experts = std::size_t(s.experts);
   double upto = 0;
   std::int64_t given = 0;
   for (std::size_t pass = 0; pass < s.passes.size(); ++pass) {
-    const CountedPass& p = s.passes[pass];
-    const double here = tokens_of(s, p, h.top_k);
+    const double here = tokens_of(s, s.passes[pass], h.top_k);
     upto += here * scale;
     const std::int64_t tokens = scale == 1 ? std::int64_t(std::ceil(here - 1e-6)) : std::int64_t(upto + 0.5) - given;
     given += tokens;
     if (tokens == 0) continue;
-    std::vector<std::int16_t> ids(layers * std::size_t(tokens) * k);
-    for (std::size_t a = 0; a < used.size(); ++a) {
-      if (plan.ordinal[a] < 0) continue;
-      const auto counts = std::span(p.counts).subspan(a * experts, experts);
-      const double sum = total(counts);
-      const auto rows = scale == 1 ? std::int64_t(sum + 0.5)
-                                   : std::int64_t(sum / (here * double(k)) * double(tokens) * double(k) + 0.5);
-      std::vector<std::int64_t> whole(experts);
-      if (sum > 0)
-        whole = whole_counts(counts, rows, tokens,
-                             fmt::format("{}: layer {}", s.file, h.layers[std::size_t(plan.ordinal[a])]));
-      deal(whole, tokens, k, random, &ids[std::size_t(plan.ordinal[a]) * std::size_t(tokens) * k]);
-    }
-    for (std::int64_t first = 0; first < tokens; first += kPiece) {
-      if (interrupted()) throw ConfigError("interrupted; nothing was written");
-      const std::size_t n = std::size_t(std::min(kPiece, tokens - first));
-      const std::vector<TraceToken> meta(n, {std::int32_t(pass), -1, -1, -1, TracePhase::prefill, 0});
-      std::vector<std::int16_t> piece(layers * n * k);
-      for (std::size_t m = 0; m < layers; ++m)
-        std::copy_n(&ids[(m * std::size_t(tokens) + std::size_t(first)) * k], n * k, &piece[m * n * k]);
-      writer.add(meta, piece);
-      progress.at(std::uint64_t(writer.tokens()));
-    }
+    const std::vector<std::int16_t> ids = draw_pass(s, s.passes[pass], plan, h, here, scale, tokens, random);
+    write_pass(writer, progress, pass, ids, tokens, std::size_t(h.top_k));
   }
   writer.finish();
 }

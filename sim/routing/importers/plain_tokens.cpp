@@ -34,14 +34,15 @@ std::int32_t known(const formats::JsonObject& json, const char* key) {
   return json.has(key) ? std::int32_t(json.integer(key, -1, INT32_MAX)) : -1;
 }
 
-void read(const ImportContext& context) {
+/// What the files hold: layers, top-k, and what every token says of itself.
+RoutedSource survey(const std::vector<std::string>& files) {
   RoutedSource s;
   s.name = "JSON lines by token";
-  s.file = context.files[0];
+  s.file = files[0];
   s.axis = LayerAxis::numbered;
   s.token_ids = s.requests = s.phases = true;
   std::set<int> layers;
-  for_each(context.files, [&](const formats::JsonObject& json, const formats::JsonValue& list) {
+  for_each(files, [&](const formats::JsonObject& json, const formats::JsonValue& list) {
     const std::string& where = json.where();
     for (const auto& [key, value] : list.items()) {
       layers.insert(layer_number(key, where));
@@ -60,33 +61,43 @@ void read(const ImportContext& context) {
   s.layers.assign(layers.begin(), layers.end());
   s.axis_size = int(s.layers.size());
   s.notes.push_back("which tokens shared a pass is not recorded: all count as one");
-  const std::size_t k = std::size_t(s.top_k), axis = s.layers.size();
+  return s;
+}
+
+/// Appends one line's token.
+void add_token(const RoutedSource& s, const formats::JsonObject& json, const formats::JsonValue& list, TokenBlock& b) {
+  const std::string& where = json.where();
+  const std::size_t k = std::size_t(s.top_k);
+  if (b.tokens.empty()) b.where = where;
+  const std::string phase = json.text_or("phase", "prefill");
+  if (phase != "prefill" && phase != "decode")
+    json.fail("phase", fmt::format("expected prefill or decode, got \"{}\"", phase));
+  b.tokens.push_back({0, known(json, "sequence"), known(json, "position"), known(json, "token"),
+                      phase == "decode" ? TracePhase::decode : TracePhase::prefill, 0});
+  const std::size_t at = b.ids.size();
+  b.ids.resize(at + s.layers.size() * k, -1);
+  if (s.weights) b.weights.resize(b.ids.size(), 0);
+  for (const auto& [key, value] : list.items()) {
+    const std::size_t a =
+        std::size_t(std::lower_bound(s.layers.begin(), s.layers.end(), layer_number(key, where)) - s.layers.begin());
+    std::vector<std::int32_t> ids;
+    formats::append_integers(value["experts"], -1, INT16_MAX, where + ": experts", ids);
+    std::copy(ids.begin(), ids.end(), b.ids.begin() + std::ptrdiff_t(at + a * k));
+    if (!s.weights) continue;
+    std::vector<float> weights;
+    formats::append_reals(value.value("weights", formats::JsonValue()), where + ": weights", weights);
+    if (weights.size() != k)
+      throw ConfigError(fmt::format("{}: layer {}: expected {} weights, got {}", where, key, k, weights.size()));
+    std::copy(weights.begin(), weights.end(), b.weights.begin() + std::ptrdiff_t(at + a * k));
+  }
+}
+
+void read(const ImportContext& context) {
+  RoutedSource s = survey(context.files);
   s.blocks = [&](const auto& take) {
     TokenBlock b;
     for_each(context.files, [&](const formats::JsonObject& json, const formats::JsonValue& list) {
-      const std::string& where = json.where();
-      if (b.tokens.empty()) b.where = where;
-      const std::string phase = json.text_or("phase", "prefill");
-      if (phase != "prefill" && phase != "decode")
-        json.fail("phase", fmt::format("expected prefill or decode, got \"{}\"", phase));
-      b.tokens.push_back({0, known(json, "sequence"), known(json, "position"), known(json, "token"),
-                          phase == "decode" ? TracePhase::decode : TracePhase::prefill, 0});
-      const std::size_t at = b.ids.size();
-      b.ids.resize(at + axis * k, -1);
-      if (s.weights) b.weights.resize(b.ids.size(), 0);
-      for (const auto& [key, value] : list.items()) {
-        const std::size_t a = std::size_t(std::lower_bound(s.layers.begin(), s.layers.end(), layer_number(key, where)) -
-                                          s.layers.begin());
-        std::vector<std::int32_t> ids;
-        formats::append_integers(value["experts"], -1, INT16_MAX, where + ": experts", ids);
-        std::copy(ids.begin(), ids.end(), b.ids.begin() + std::ptrdiff_t(at + a * k));
-        if (!s.weights) continue;
-        std::vector<float> weights;
-        formats::append_reals(value.value("weights", formats::JsonValue()), where + ": weights", weights);
-        if (weights.size() != k)
-          throw ConfigError(fmt::format("{}: layer {}: expected {} weights, got {}", where, key, k, weights.size()));
-        std::copy(weights.begin(), weights.end(), b.weights.begin() + std::ptrdiff_t(at + a * k));
-      }
+      add_token(s, json, list, b);
       if (b.tokens.size() < kPiece) return;
       take(b);
       b = {};

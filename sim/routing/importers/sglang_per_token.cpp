@@ -26,7 +26,7 @@ std::vector<std::int32_t> integers(const formats::TorchFile& file, const formats
 }
 
 /// Finds which request a token continues from its position.  Unknown where two could be meant.
-class Requests {
+class RequestNumbers {
  public:
   /// Tokens of one rank's pass, in order.
   void assign(std::vector<TraceToken>& tokens, const std::vector<std::int32_t>& extend) {
@@ -44,7 +44,7 @@ class Requests {
     }
   }
   bool all_known() const { return known_; }
-  explicit Requests(std::int32_t& next) : next_(next) {}
+  explicit RequestNumbers(std::int32_t& next) : next_(next) {}
 
  private:
   std::int32_t take(std::int32_t position) {
@@ -139,7 +139,7 @@ class PerToken {
   void survey() {
     bool known = true;
     std::int32_t next = 0;
-    std::vector<Requests> requests(maps_.size(), Requests(next));
+    std::vector<RequestNumbers> requests(maps_.size(), RequestNumbers(next));
     std::vector<std::int32_t> ids;
     for (const auto& [id, ranks] : passes_)
       for (const RankPass& p : ranks) {
@@ -171,7 +171,7 @@ class PerToken {
 
   void blocks(const std::function<void(const TokenBlock&)>& take) const {
     std::int32_t pass = 0, next = 0;
-    std::vector<Requests> requests(maps_.size(), Requests(next));
+    std::vector<RequestNumbers> requests(maps_.size(), RequestNumbers(next));
     std::vector<std::int32_t> ids;
     for (const auto& [id, ranks] : passes_) {
       for (const RankPass& p : ranks) {

@@ -7,7 +7,7 @@
 
 #include "formats/base64.h"
 #include "formats/json.h"
-#include "routing/importers/import.h"
+#include "routing/importers/reply_blocks.h"
 #include "routing/importers/reply_documents.h"
 
 namespace moesim::routing {
@@ -180,8 +180,12 @@ void read(const ImportContext& context) {
   s.top_k = int(replies.top_k);
   s.requests = s.phases = s.zero_is_empty = true;
   s.notes = replies.notes;
-  s.notes.push_back(
-      "which requests shared a pass is not recorded: each request's prompt and each later token count as one");
+  set_reply_blocks(s, replies.requests, [](const Request& r, std::int64_t position) {
+    const bool generated = position >= r.prompt;
+    const auto& list = generated ? r.output_ids : r.prompt_ids;
+    const auto at = std::size_t(generated ? position - r.prompt : position);
+    return at < list.size() ? list[at] : -1;
+  });
   bool some = false, all = true;
   for (const Request& r : replies.requests) {
     some = some || !r.output_ids.empty() || !r.prompt_ids.empty();
@@ -189,26 +193,6 @@ void read(const ImportContext& context) {
   }
   s.token_ids = some;
   if (some && !all) s.notes.push_back("the replies do not hold the prompts' token ids");
-  s.blocks = [&](const auto& take) {
-    std::int32_t pass = -1;
-    for (std::size_t q = 0; q < replies.requests.size(); ++q) {
-      const Request& r = replies.requests[q];
-      TokenBlock b;
-      b.where = r.where;
-      b.ids = r.ids;
-      const std::int64_t rows = std::int64_t(r.ids.size()) / (replies.axis * replies.top_k);
-      for (std::int64_t row = 0; row < rows; ++row) {
-        const std::int64_t p = r.first + row;
-        const bool decode = p >= r.prompt;
-        const auto& list = decode ? r.output_ids : r.prompt_ids;
-        const auto at = std::size_t(decode ? p - r.prompt : p);
-        if (row == 0 || decode) ++pass;
-        b.tokens.push_back({pass, std::int32_t(q), std::int32_t(p), at < list.size() ? list[at] : -1,
-                            decode ? TracePhase::decode : TracePhase::prefill, 0});
-      }
-      take(b);
-    }
-  };
   import_routing(context, s);
 }
 

@@ -24,7 +24,7 @@ struct Cell {
   const formats::SafetensorsFile* file;
   std::string key;
 };
-using Cells = std::map<int, std::map<int, std::vector<Cell>>>;
+using Iterations = std::map<int, std::map<int, std::vector<Cell>>>;
 
 std::vector<std::string> rank_files(const ImportContext& context, std::string& folder) {
   std::vector<std::string> out;
@@ -58,8 +58,8 @@ Meta read_meta(const std::string& folder) {
   return {int(json.integer("num_experts", 1, INT16_MAX)), int(json.integer("num_experts_per_token", 1, 64))};
 }
 
-Cells cells_of(const std::vector<std::unique_ptr<formats::SafetensorsFile>>& files) {
-  Cells out;
+Iterations iterations_of(const std::vector<std::unique_ptr<formats::SafetensorsFile>>& files) {
+  Iterations out;
   for (const auto& file : files)
     for (const auto& [key, tensor] : file->tensors()) {
       int iteration = -1, layer = -1;
@@ -94,9 +94,9 @@ std::vector<std::int32_t> numbers(const Cell& c, std::size_t rank, std::int64_t 
   return out;
 }
 
-std::vector<int> all_layers(const Cells& cells) {
+std::vector<int> all_layers(const Iterations& iterations) {
   std::vector<int> out;
-  for (const auto& [iteration, layers] : cells)
+  for (const auto& [iteration, layers] : iterations)
     for (const auto& [layer, ranks] : layers) out.push_back(layer);
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
@@ -106,16 +106,24 @@ std::size_t row_of(const std::vector<int>& layers, int layer) {
   return std::size_t(std::lower_bound(layers.begin(), layers.end(), layer) - layers.begin());
 }
 
-void read_counts(const ImportContext& context, const Cells& cells, const Meta& meta, const std::string& file) {
-  CountedSource s;
-  s.name = "TensorRT-LLM expert statistics";
+/// What counts and selections tell alike.
+template <class Source>
+Source source_of(const char* name, const std::string& file, const Iterations& iterations, const Meta& meta) {
+  Source s;
+  s.name = name;
   s.file = file;
   s.axis = LayerAxis::numbered;
-  s.layers = all_layers(cells);
+  s.layers = all_layers(iterations);
   s.axis_size = int(s.layers.size());
   s.experts = meta.experts;
   s.top_k = meta.top_k;
-  for (const auto& [iteration, layers] : cells) {
+  return s;
+}
+
+void read_counts(const ImportContext& context, const Iterations& iterations, const Meta& meta,
+                 const std::string& file) {
+  auto s = source_of<CountedSource>("TensorRT-LLM expert statistics", file, iterations, meta);
+  for (const auto& [iteration, layers] : iterations) {
     CountedPass pass;
     pass.counts.resize(s.layers.size() * std::size_t(meta.experts));
     for (const auto& [layer, ranks] : layers)
@@ -130,20 +138,13 @@ void read_counts(const ImportContext& context, const Cells& cells, const Meta& m
   import_counts(context, s);
 }
 
-void read_raw(const ImportContext& context, const Cells& cells, const Meta& meta, const std::string& file) {
-  RoutedSource s;
-  s.name = "TensorRT-LLM raw expert selections";
-  s.file = file;
-  s.axis = LayerAxis::numbered;
-  s.layers = all_layers(cells);
-  s.axis_size = int(s.layers.size());
-  s.experts = meta.experts;
-  s.top_k = meta.top_k;
+void read_raw(const ImportContext& context, const Iterations& iterations, const Meta& meta, const std::string& file) {
+  auto s = source_of<RoutedSource>("TensorRT-LLM raw expert selections", file, iterations, meta);
   s.notes.push_back("requests, positions and phases are not in these files");
   const std::size_t k = std::size_t(meta.top_k), axis = s.layers.size();
   s.blocks = [&](const auto& take) {
     std::int32_t pass = -1;
-    for (const auto& [iteration, layers] : cells) {
+    for (const auto& [iteration, layers] : iterations) {
       ++pass;
       std::map<const formats::SafetensorsFile*, TokenBlock> ranks;
       for (const auto& [layer, list] : layers)
@@ -176,9 +177,9 @@ void read(const ImportContext& context) {
   for (const std::string& f : rank_files(context, folder))
     files.push_back(std::make_unique<formats::SafetensorsFile>(f));
   const Meta meta = read_meta(folder);
-  const Cells cells = cells_of(files);
-  const bool raw = cells.begin()->second.begin()->second.front().tensor->shape.size() == 2;
-  (raw ? read_raw : read_counts)(context, cells, meta, files[0]->file());
+  const Iterations iterations = iterations_of(files);
+  const bool raw = iterations.begin()->second.begin()->second.front().tensor->shape.size() == 2;
+  (raw ? read_raw : read_counts)(context, iterations, meta, files[0]->file());
 }
 
 bool recognise(const std::string& file, std::string_view head) {

@@ -6,7 +6,7 @@
 #include "formats/base64.h"
 #include "formats/json.h"
 #include "formats/npy.h"
-#include "routing/importers/import.h"
+#include "routing/importers/reply_blocks.h"
 #include "routing/importers/reply_documents.h"
 
 namespace moesim::routing {
@@ -153,27 +153,9 @@ void read(const ImportContext& context) {
   s.phases = replies.phases;
   s.token_ids = replies.any_tokens;
   if (!replies.phases) s.notes.push_back("where the prompt ends is not known: all tokens count as prefill");
-  s.notes.push_back(
-      "which requests shared a pass is not recorded: each request's prompt and each later token count as one");
-  s.blocks = [&](const auto& take) {
-    std::int32_t pass = -1;
-    for (std::size_t q = 0; q < replies.requests.size(); ++q) {
-      const Request& r = replies.requests[q];
-      TokenBlock b;
-      b.where = r.where;
-      b.ids = r.ids;
-      const std::int64_t rows = std::int64_t(r.ids.size()) / (replies.shape.axis * replies.shape.top_k);
-      for (std::int64_t row = 0; row < rows; ++row) {
-        const std::int64_t p = r.first + row;
-        const bool decode = r.prompt >= 0 && p >= r.prompt;
-        if (row == 0 || decode) ++pass;
-        b.tokens.push_back({pass, std::int32_t(q), std::int32_t(p),
-                            std::size_t(p) < r.tokens.size() ? r.tokens[std::size_t(p)] : -1,
-                            decode ? TracePhase::decode : TracePhase::prefill, 0});
-      }
-      take(b);
-    }
-  };
+  set_reply_blocks(s, replies.requests, [](const Request& r, std::int64_t position) {
+    return std::size_t(position) < r.tokens.size() ? r.tokens[std::size_t(position)] : -1;
+  });
   import_routing(context, s);
 }
 

@@ -68,7 +68,7 @@ std::vector<BlockStep> steps(const Config& where, const std::vector<Piece>& piec
 }
 }  // namespace
 
-const BlockTemplate& BlockTemplates::of(Op op) const {
+const BlockTemplate& TemplateSet::of(Op op) const {
   switch (op) {
     case Op::forward:
       return forward;
@@ -86,8 +86,8 @@ const BlockTemplate& BlockTemplates::of(Op op) const {
   throw std::logic_error("the optimiser has no block template");
 }
 
-BlockTemplates block_templates(const std::string& overlapped) {
-  BlockTemplates out;
+TemplateSet block_templates(const std::string& overlapped) {
+  TemplateSet out;
   out.forward = {
       {{Piece::attention, kAlone}, {Piece::shared, kBeside}, {Piece::experts, kAlone}, {Piece::merge, kAlone}},
       {{Piece::dispatch, kAlone}, {Piece::combine, kAlone}}};
@@ -106,7 +106,7 @@ BlockTemplates block_templates(const std::string& overlapped) {
   return out;
 }
 
-BlockTemplates read_block_templates(const Config& parent, std::string_view key) {
+TemplateSet read_block_templates(const Config& parent, std::string_view key) {
   if (!parent.has(key)) {
     parent.resolve(key, "dualpipe");
     return block_templates();
@@ -120,7 +120,7 @@ BlockTemplates read_block_templates(const Config& parent, std::string_view key) 
     return block_templates(word);
   }
   const Table table = read<Table>(config);
-  BlockTemplates out = block_templates();
+  TemplateSet out = block_templates();
   out.overlapped.compute = steps(config.at("compute"), table.compute, false);
   out.overlapped.communication = steps(config.at("communication"), table.communication, true);
   if (!ends(out.overlapped)) config.fail("the two streams wait for each other: this order never ends");

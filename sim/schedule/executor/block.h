@@ -61,7 +61,7 @@ struct BlockStep {
 struct BlockTemplate {
   std::vector<BlockStep> compute, communication;
 };
-struct BlockTemplates {
+struct TemplateSet {
   BlockTemplate forward, backward, backward_input, weight, overlapped;
   const BlockTemplate& of(Op op) const;  // not of the optimiser
 };
@@ -70,10 +70,10 @@ struct BlockTemplates {
 /// beside the exchange of input gradients.
 /// overlapped "dualpipe": each exchange of one micro-batch lies beside compute of the other, as DeepSeek published in
 /// its training profile (2025); "none": the forward, then the backward.
-BlockTemplates block_templates(const std::string& overlapped = "dualpipe");
+TemplateSet block_templates(const std::string& overlapped = "dualpipe");
 /// A scenario's `overlap:`: one of those words, or {compute: [...], communication: [...]} for the overlapped pair.
 /// Throws ConfigError for a table that lacks a piece, repeats one, or never ends.
-BlockTemplates read_block_templates(const Config& parent, std::string_view key);
+TemplateSet read_block_templates(const Config& parent, std::string_view key);
 
 /// True if `piece` of the `slot`-th block (counted from 0) may start: done[p] blocks have finished piece p.
 bool piece_ready(Piece piece, int slot, const std::array<std::uint16_t, kPieces>& done, bool weights_only);

@@ -13,7 +13,7 @@ bool has_forward(Op op) { return op == Op::forward || op == Op::overlapped; }
 bool has_backward(Op op) { return op != Op::forward && op != Op::optimizer; }
 }  // namespace
 
-Executor::Executor(Engine& engine, const Schedule& schedule, const BlockTemplates& templates, Shape shape,
+Executor::Executor(Engine& engine, const Schedule& schedule, const TemplateSet& templates, Shape shape,
                    StepCosts& costs, std::function<GpuId(const GpuSeat&)> gpu_id, results::SpanLog* spans)
     : engine_(engine),
       schedule_(schedule),

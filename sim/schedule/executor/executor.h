@@ -97,7 +97,7 @@ class Executor {
     int replicas = 1, members = 1;
   };
   /// gpu_id: the cluster's id of a seat, for spans and messages.
-  Executor(Engine& engine, const Schedule& schedule, const BlockTemplates& templates, Shape shape, StepCosts& costs,
+  Executor(Engine& engine, const Schedule& schedule, const TemplateSet& templates, Shape shape, StepCosts& costs,
            std::function<GpuId(const GpuSeat&)> gpu_id, results::SpanLog* spans = nullptr);
   ~Executor();
 
@@ -133,7 +133,7 @@ class Executor {
 
   Engine& engine_;
   const Schedule& schedule_;
-  const BlockTemplates& templates_;
+  const TemplateSet& templates_;
   Shape shape_;
   StepCosts& costs_;
   std::function<GpuId(const GpuSeat&)> gpu_id_;

@@ -39,9 +39,9 @@ class Fleet {
   /// Whether prompts are computed here; else a request's first token comes with it.
   bool has_prompts() const { return prompters_ || mixed_; }
   /// Whether requests past their prompt can go on here.
-  bool has_decodes() const { return decoders_ || mixed_; }
+  bool can_decode() const { return decoders_ || mixed_; }
   /// Whether there are instances that only decode: KV caches come to them from elsewhere.
-  bool has_decoders() const { return decoders_; }
+  bool has_decode_instances() const { return decoders_; }
 
  private:
   std::vector<PoolShape> pools_;

@@ -4,7 +4,7 @@
 
 namespace moesim::serving {
 namespace {
-KvShape kv_shape(const InstanceShape& shape, int rank) {
+KvShape cache_shape(const InstanceShape& shape, int rank) {
   KvShape out = shape.kv;
   if (!shape.kv_capacity.empty()) out.capacity = shape.kv_capacity[std::size_t(rank)];
   return out;
@@ -12,7 +12,7 @@ KvShape kv_shape(const InstanceShape& shape, int rank) {
 }  // namespace
 
 Rank::Rank(InstanceContext& context, int number)
-    : context_(context), number_(number), cache_(kv_shape(context.shape, number), context.shape.watermark) {}
+    : context_(context), number_(number), cache_(cache_shape(context.shape, number), context.shape.watermark) {}
 
 RankLoad Rank::load() const {
   return {.instance = context_.shape.number,

@@ -6,8 +6,8 @@
 
 namespace moesim::serving {
 
-Faults::Faults(Engine& engine, Fleet& fleet, Dispatcher& dispatcher, KvMover* mover, const std::vector<Fault>& faults,
-               int gpus_per_node)
+FaultHandler::FaultHandler(Engine& engine, Fleet& fleet, Dispatcher& dispatcher, KvMover* mover,
+                           const std::vector<Fault>& faults, int gpus_per_node)
     : engine_(engine), fleet_(fleet), dispatcher_(dispatcher), mover_(mover), gpus_per_node_(gpus_per_node) {
   for (const Fault& fault : faults) {
     (void)member_of(fault);  // what is not there is named before anything runs
@@ -15,11 +15,11 @@ Faults::Faults(Engine& engine, Fleet& fleet, Dispatcher& dispatcher, KvMover* mo
   }
 }
 
-void Faults::start() {
+void FaultHandler::start() {
   for (std::size_t f = 0; f < reports_.size(); ++f) engine_.at(reports_[f].fault.at, "fault", [this, f] { happen(f); });
 }
 
-Fleet::Member& Faults::member_of(const Fault& fault) {
+Fleet::Member& FaultHandler::member_of(const Fault& fault) {
   if (!(fault.share > 0 && fault.share <= 1))
     throw ConfigError("faults", fmt::format("share: must be above 0 and at most 1, got {}", fault.share));
   for (std::size_t p = 0; p < fleet_.pools().size(); ++p) {
@@ -36,18 +36,18 @@ Fleet::Member& Faults::member_of(const Fault& fault) {
   throw ConfigError("faults", fmt::format("there is no instance {} in pool \"{}\"", fault.instance, fault.pool));
 }
 
-void Faults::slow_adapter(const Fault& fault, const Fleet::Member& member, double share) {
+void FaultHandler::slow_adapter(const Fault& fault, const Fleet::Member& member, double share) {
   if (mover_ != nullptr) mover_->slow(member.first_gpu + fault.gpu, share);
 }
 
-void Faults::slow_down(const Fault& fault, Fleet::Member& member, double share) {
+void FaultHandler::slow_down(const Fault& fault, Fleet::Member& member, double share) {
   StepModel& model = member.instance->step_model();
   if (fault.kind == FaultKind::slow_gpu) return model.slow_gpu(fault.gpu, share);
   model.slow_link(fault.gpu, share);
   slow_adapter(fault, member, share);
 }
 
-void Faults::happen(std::size_t f) {
+void FaultHandler::happen(std::size_t f) {
   FaultReport& report = reports_[f];
   const Fault& fault = report.fault;
   Fleet::Member& m = member_of(fault);
@@ -67,7 +67,7 @@ void Faults::happen(std::size_t f) {
 }
 
 /// The fault's GPU or node is gone, with the ranks on it; or the whole instance, where it cannot go on without.
-void Faults::lose_gpus(std::size_t f) {
+void FaultHandler::lose_gpus(std::size_t f) {
   FaultReport& report = reports_[f];
   const Fault& fault = report.fault;
   Fleet::Member& m = member_of(fault);
@@ -95,7 +95,7 @@ void Faults::lose_gpus(std::size_t f) {
 }
 
 /// The instance starts anew, with all its ranks and its experts where they were.
-void Faults::restart(std::size_t f, Time after) {
+void FaultHandler::restart(std::size_t f, Time after) {
   member_of(reports_[f].fault).power = PowerState::starting;
   engine_.after(after, "instance up", [this, f] {
     Fleet::Member& back = member_of(reports_[f].fault);
@@ -106,7 +106,7 @@ void Faults::restart(std::size_t f, Time after) {
   });
 }
 
-void Faults::repair(std::size_t f) {
+void FaultHandler::repair(std::size_t f) {
   const Fault& fault = reports_[f].fault;
   Fleet::Member& m = member_of(fault);
   StepModel& model = m.instance->step_model();

@@ -9,12 +9,13 @@
 
 namespace moesim::serving {
 
-class Faults {
+/// Lets each fault happen at its time, and what it took come back.
+class FaultHandler {
  public:
   /// mover: null where KV caches take no time.  Throws ConfigError for a fault of an instance or a GPU that is not
   /// there.
-  Faults(Engine& engine, Fleet& fleet, Dispatcher& dispatcher, KvMover* mover, const std::vector<Fault>& faults,
-         int gpus_per_node);
+  FaultHandler(Engine& engine, Fleet& fleet, Dispatcher& dispatcher, KvMover* mover, const std::vector<Fault>& faults,
+               int gpus_per_node);
   /// Lets each happen at its time.
   void start();
   const std::vector<FaultReport>& reports() const { return reports_; }

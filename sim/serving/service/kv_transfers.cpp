@@ -8,7 +8,7 @@ constexpr Time kOutside = 1_s;  // assumed: for so long a prompt from elsewhere 
 }  // namespace
 
 /// GPUs that hold a part of a rank's KV cache.
-int KvTransfers::gpus_of(const Hold& hold) const {
+int KvTransfers::shards_of(const Hold& hold) const {
   const PoolShape& pool = fleet_.pool_of(fleet_.of(hold));
   return std::max(1, pool.tensor) * pool.instance.stages;
 }
@@ -28,7 +28,7 @@ bool KvTransfers::same_node(const Hold& a, const Hold& b) const {
 /// Counts what of a KV cache crosses beside the flow that stands for all: other GPUs of the ranks, layers before.
 void KvTransfers::count_rest(const Live& live, Bytes flow, Time lasts) {
   const Bytes all = fleet_.of(live.source).instance->shape().kv_bytes(live.computed);
-  const int parts = std::max(gpus_of(live.source), gpus_of(live.hold));
+  const int parts = std::max(shards_of(live.source), shards_of(live.hold));
   for (int i = 0; i < parts; ++i) {
     const Bytes part = all * (i + 1) / parts - all * i / parts - (i == 0 ? flow : Bytes{});
     if (part.v > 0)
@@ -38,7 +38,7 @@ void KvTransfers::count_rest(const Live& live, Bytes flow, Time lasts) {
 }
 
 void KvTransfers::count_outside(const Hold& hold, bool out, Bytes bytes, Time from, Time until) {
-  const int parts = gpus_of(hold);
+  const int parts = shards_of(hold);
   for (int i = 0; mover_ != nullptr && i < parts; ++i)
     mover_->count_outside(gpu_of(hold, i, parts), out, bytes * (i + 1) / parts - bytes * i / parts, from, until);
 }

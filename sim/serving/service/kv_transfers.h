@@ -32,7 +32,7 @@ class KvTransfers {
   void come_from_outside(std::uint32_t slot);
   void move(std::uint32_t slot, Bytes bytes, Time lasts, double slowed);
   void arrived(std::uint32_t slot);
-  int gpus_of(const Hold& hold) const;
+  int shards_of(const Hold& hold) const;
   int gpu_of(const Hold& hold, int part = 0, int of = 1) const;
   bool same_node(const Hold& a, const Hold& b) const;
   void count_rest(const Live& live, Bytes flow, Time lasts);

@@ -106,7 +106,7 @@ void Service::finished(std::uint32_t slot) {
   const bool placed = live.hold.instance >= 0;
   if (!r.outside)
     log_.request({live, "finished", ""});
-  else if (placed && fleet_.has_decoders())
+  else if (placed && fleet_.has_decode_instances())
     transfers_.count_departed(live);
   arrivals_.follow(r);
   if (placed) power_.left(fleet_.of(live.hold).pool, live);

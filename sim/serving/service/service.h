@@ -70,7 +70,7 @@ class Service final : public InstanceOwner {
   Arrivals arrivals_;
   PowerControl power_;
   KvTransfers transfers_;
-  Faults faults_;
+  FaultHandler faults_;
   PoolBooks books_;
   Outcome outcome_;
   ServiceEnd end_;

@@ -188,7 +188,7 @@ const std::vector<double>& ExpertBank::gpu_seconds() {
   return gpu_seconds_;
 }
 
-exchange::ExchangeSums ExpertBank::take_moved(std::size_t first, std::size_t last) {
+exchange::ExchangeSums ExpertBank::take_exchanged(std::size_t first, std::size_t last) {
   settle();
   exchange::ExchangeSums out;
   const std::size_t n = std::size_t(s_.gpus);

@@ -91,9 +91,9 @@ class ExpertBank {
 
   /// Seconds each GPU computed experts, summed over all calls of times().
   const std::vector<double>& gpu_seconds();
-  /// Adds up what the exchanges of MoE layers [first, last) moved in calls of times() since the last take_moved(), and
-  /// forgets it: rows and (with `tokens` 1) distinct tokens by GPU and node; slot rows stay empty.
-  exchange::ExchangeSums take_moved(std::size_t first, std::size_t last);
+  /// Adds up what the exchanges of MoE layers [first, last) moved in calls of times() since the last take_exchanged(),
+  /// and forgets it: rows and (with `tokens` 1) distinct tokens by GPU and node; slot rows stay empty.
+  exchange::ExchangeSums take_exchanged(std::size_t first, std::size_t last);
   /// Rows of each expert, (layers, experts), expected over all calls.
   std::vector<double> expert_rows() const;
 

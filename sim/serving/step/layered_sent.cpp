@@ -26,7 +26,7 @@ LayeredCost::Sent LayeredCost::take_sent() {
     return std::size_t(count);
   };
   for (int stage = 0; bank_ && stage < stages; ++stage)
-    out.exchanges.push_back(bank_->take_moved(first_of(stage), first_of(stage + 1)));
+    out.exchanges.push_back(bank_->take_exchanged(first_of(stage), first_of(stage + 1)));
   if (rebalancing_)
     for (const auto& [row, move] : rebalancing_->take_moves()) {
       int stage = 0;

@@ -88,13 +88,13 @@ Time Rebalancing::plan(std::int64_t step, std::span<const double> weights) {
   if (lost_ || looks_.empty() || moving_) return {};
   const int before = rebalancer_->plans();
   const std::vector<double> loads = bank_.loads(bank_.drawn(step), 1, weights);
-  RebalancePlan record{.at = now_, .before = balance_of(bank_.maps(), loads)};
-  record.age = now_ - std::accumulate(looks_.begin(), looks_.end(), 0.0) / double(looks_.size());
+  RebalancePlan made{.at = now_, .before = balance_of(bank_.maps(), loads)};
+  made.age = now_ - std::accumulate(looks_.begin(), looks_.end(), 0.0) / double(looks_.size());
   asked_ = true;
   const std::vector<placement::LayerChange> changes = rebalancer_->advance();
   asked_ = false;
   if (rebalancer_->plans() == before) return {};
-  plans_.push_back(record);
+  plans_.push_back(made);
   if (spec_.layerwise) {
     if (!changes.empty()) moving_ = changes.front();
     send_next();

@@ -18,20 +18,20 @@ struct Window {
   double start = 0, rate = 0, shape = 1;
   enum class Gaps { poisson, gamma, weibull } gaps = Gaps::poisson;
 };
-struct Lengths {
+struct LengthTable {
   std::vector<int> values;
   std::optional<Discrete> pick;
 };
 struct Client {
   std::vector<Window> windows;
-  std::map<double, std::pair<Lengths, Lengths>> lengths;  // by the start of the window they hold from
+  std::map<double, std::pair<LengthTable, LengthTable>> lengths;  // by the start of the window they hold from
   std::size_t window = 0;
   double next = 0;
 };
 
 /// "{12: 0.5, 40: 0.5}", the text of a Python dict, as lengths and weights.
-Lengths parse_lengths(std::string_view text, const std::string& file) {
-  Lengths out;
+LengthTable parse_lengths(std::string_view text, const std::string& file) {
+  LengthTable out;
   std::vector<double> weights;
   const char* at = text.data();
   const char* end = at + text.size();

@@ -64,7 +64,7 @@ Schedule make(const std::string& kind, int ranks, int micro_batches) {
   const auto policy = pipeline_schedules().make(Config::from_text("schedule: " + kind, "test").at("schedule"));
   return build_schedule(*policy, kind, ranks, micro_batches);
 }
-StepOutcome run(const Schedule& s, UnitCosts& costs, const BlockTemplates& templates = block_templates(),
+StepOutcome run(const Schedule& s, UnitCosts& costs, const TemplateSet& templates = block_templates(),
                 int replicas = 1) {
   Executor executor(costs.engine, s, templates, {replicas, costs.members}, costs,
                     [](const GpuSeat& seat) { return GpuId(seat.rank * 100 + seat.member); });

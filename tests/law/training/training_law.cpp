@@ -131,15 +131,15 @@ TEST(TrainingLaw, DroppedRowsAreThoseAboveTheCapacity) {
 TEST(TrainingLaw, BiasBalancingEvensTheLoad) {
   std::vector<double> popularity;
   for (int e = 0; e < 64; ++e) popularity.push_back(1 + e % 7);
-  BiasBalancer balancer(popularity, {0, 0.001, 20});
-  const double before = balancer.imbalance();
-  for (int i = 0; i < 20; ++i) balancer.step();
-  const double between = balancer.imbalance();
-  for (int i = 0; i < 400; ++i) balancer.step();
+  LayerBiases biases(popularity, {0, 0.001, 20});
+  const double before = biases.imbalance();
+  for (int i = 0; i < 20; ++i) biases.step();
+  const double between = biases.imbalance();
+  for (int i = 0; i < 400; ++i) biases.step();
   EXPECT_LT(between, before);
-  EXPECT_LT(balancer.imbalance(), between);
-  EXPECT_LT(balancer.imbalance(), 0.05);
-  EXPECT_NEAR(std::accumulate(balancer.shares().begin(), balancer.shares().end(), 0.0), 1, 1e-12);
+  EXPECT_LT(biases.imbalance(), between);
+  EXPECT_LT(biases.imbalance(), 0.05);
+  EXPECT_NEAR(std::accumulate(biases.shares().begin(), biases.shares().end(), 0.0), 1, 1e-12);
   const Ran without = run(kMoe, kSkew), with = run(kMoe + ", balance: {steps: 500}", kSkew);
   EXPECT_LT(with.loads.imbalance, without.loads.imbalance);
   EXPECT_LT(with.step.step, without.step.step);
