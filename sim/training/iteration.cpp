@@ -24,9 +24,7 @@ TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const P
         {moe.experts, moe.top_k, moe.groups, moe.groups_used}, {plan_.members, per_node}, seed, std::nullopt};
     traffic_ = routing::make_traffic(scenario.at_or_empty("routing"), context);
     traffic_ = balanced_by_bias(scenario.at("training"), plan_, context, std::move(traffic_));
-    placement_ = placement::read_placement(scenario, plan_.model, context.group, [&](int layer, std::span<double> loads) {
-                   traffic_->shares(layer, 0, loads);
-                 }).maps;
+    placement_ = placement::read_placement(scenario, plan_.model, context.group, traffic_.get()).maps;
     loads_ =
         std::make_unique<TrainingLoads>(plan_, *traffic_, placement_, context.group, placement::read_replica_choice(scenario));
   }

@@ -19,9 +19,7 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
     }
   const Config& placed = config.has("placement") ? config : run.scenario;
   const std::size_t main = pool.section.role == Role::prefill ? 0 : 1;
-  pool.maps = placement::read_placement(placed, d.model, shape, [&](int layer, std::span<double> loads) {
-                pool.sources[main]->shares(layer, 0, loads);
-              }).maps;
+  pool.maps = placement::read_placement(placed, d.model, shape, pool.sources[main].get()).maps;
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
   placement::read_replica_choice(placed).only_even("serving", rebalances || std::ranges::any_of(pool.maps, has_copies));
