@@ -35,7 +35,8 @@ compute::Kernel kernel(std::int64_t kind, std::int64_t i) {
     case 2:
       return g.rows = many(), g;
     case 3:
-      return compute::AttentionDecode{{spec::AttentionKind::mla, 128, 1, 576, 512, true}, {64, 64, 64 * 4096 + i, 4096, 64.0 * 4096}};
+      return compute::AttentionDecode{{spec::AttentionKind::mla, 128, 1, 576, 512, true},
+                                      {64, 64, 64 * 4096 + i, 4096, 64.0 * 4096}};
     case 4:  // gpt-oss-120b's experts on one GPU
       return g.rows = std::span(many()).first(128), g.dtype = spec::Dtype::bf16, g.weights = spec::Dtype::fp4, g;
     default:

@@ -21,7 +21,8 @@ void exchange(benchmark::State& state) {
   const std::vector<std::int32_t> tokens(64, std::int32_t(state.range(0)));
   routing::Traffic traffic;
   log_normal(group)->draw(3, 0, tokens, traffic);
-  exchange::Exchanger exchanger(state.range(1) == 256 ? exchange::contiguous_map(256, 64) : with_replicas(64, int(state.range(1))), group);
+  exchange::Exchanger exchanger(
+      state.range(1) == 256 ? exchange::contiguous_map(256, 64) : with_replicas(64, int(state.range(1))), group);
   exchange::ExchangeLoad load;
   for (auto _ : state) exchanger(traffic, load);
 }

@@ -195,7 +195,8 @@ std::vector<Protocol> fit_collectives(const std::string& folder) {
   const auto pairs = [](const CollectiveRow& row) { return row.what == network::Collective::all_to_all; };
   fit_part(guess.rings, [&](const CollectiveRow& row) { return !pairs(row); });
   fit_part(guess.pairs, pairs);
-  fit_part(guess.in_switch, [](const CollectiveRow& row) { return row.what == network::Collective::all_reduce && row.half; });
+  fit_part(guess.in_switch,
+           [](const CollectiveRow& row) { return row.what == network::Collective::all_reduce && row.half; });
   const std::vector<Protocol> out = protocols(x);
   const auto tell = [&](std::string_view what, const std::vector<CollectiveRow>& some) {
     residuals(what, collective_errors(node, some, out));

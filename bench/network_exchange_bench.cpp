@@ -37,8 +37,8 @@ exchange::ExchangeLoad node_limited_load() {
 }
 
 network::ExchangeSpec spec_of(std::int64_t kernel) {
-  return {kernel == 0 ? network::ExchangeKernel::normal : network::ExchangeKernel::low_latency, network::ExchangeDirection::dispatch,
-          network::fp8_row(7168), 24, true};
+  return {kernel == 0 ? network::ExchangeKernel::normal : network::ExchangeKernel::low_latency,
+          network::ExchangeDirection::dispatch, network::fp8_row(7168), 24, true};
 }
 
 void closed_form(benchmark::State& state) {

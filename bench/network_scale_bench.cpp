@@ -24,13 +24,15 @@ int run() {
   spec::Cluster cluster = test::h800_cluster(kNodes);
   cluster.fabric.kind = spec::FabricKind::three_level_fat_tree;
   std::unique_ptr<network::Topology> topology;
-  timed("topology of 10,240 GPUs, three-level fat tree", [&] { topology = std::make_unique<network::Topology>(cluster); });
+  timed("topology of 10,240 GPUs, three-level fat tree",
+        [&] { topology = std::make_unique<network::Topology>(cluster); });
   timed("its summary, with the bisection", [&] { (void)topology->summary(); });
   std::unique_ptr<network::ExchangeGroup> group;
   timed("one expert-parallel group of all",
         [&] { group = std::make_unique<network::ExchangeGroup>(*topology, GpuId{0}, kGpus); });
   const network::NetworkCalibration calibration = network::load_network_calibration("network-h800");
-  const network::ExchangeSpec spec{network::ExchangeKernel::normal, network::ExchangeDirection::dispatch, network::fp8_row(7168), 24, true};
+  const network::ExchangeSpec spec{network::ExchangeKernel::normal, network::ExchangeDirection::dispatch,
+                                   network::fp8_row(7168), 24, true};
   std::vector<Time> arrival(kGpus);
   timed("dispatch of all, from sums", [&] {
     exchange::ExchangeSums sums;
@@ -60,8 +62,8 @@ int run() {
     for (int first = 0; first < kGpus; first += kGroupNodes * 8) {
       std::vector<GpuId> members;
       for (int g = 0; g < kGroupNodes * 8; ++g) members.push_back(GpuId(first + g));
-      (void)network::collective_time(*topology, calibration, network::Collective::all_reduce, network::CollectiveAlgorithm::best, members,
-                            {1'000'000'000});
+      (void)network::collective_time(*topology, calibration, network::Collective::all_reduce,
+                                     network::CollectiveAlgorithm::best, members, {1'000'000'000});
     }
   });
   Engine engine;

@@ -18,8 +18,9 @@ void compare(int gpus, network::ExchangeKernel kernel, network::ExchangeDirectio
   std::vector<double> errors;
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
     const exchange::ExchangeLoad load = test::drawn_load({gpus, 8}, 64, 8, layers[layer], layer);
-    const network::ExchangeSpec spec{kernel, direction,
-                            direction == network::ExchangeDirection::dispatch ? network::fp8_row(7168) : network::bf16_row(7168), 24, true};
+    const network::ExchangeSpec spec{
+        kernel, direction,
+        direction == network::ExchangeDirection::dispatch ? network::fp8_row(7168) : network::bf16_row(7168), 24, true};
     errors.push_back(
         seconds(test::last_arrival("bottleneck", spec, load)) / seconds(test::last_arrival("fluid", spec, load)) - 1);
   }
@@ -48,6 +49,7 @@ int main() {
   fmt::print("| GPUs | exchange | layers | median | most below fluid | most above |\n|---|---|---|---|---|---|\n");
   for (const int gpus : {32, 64})
     for (const network::ExchangeKernel kernel : {network::ExchangeKernel::normal, network::ExchangeKernel::low_latency})
-      for (const network::ExchangeDirection direction : {network::ExchangeDirection::dispatch, network::ExchangeDirection::combine})
+      for (const network::ExchangeDirection direction :
+           {network::ExchangeDirection::dispatch, network::ExchangeDirection::combine})
         compare(gpus, kernel, direction, layers);
 }

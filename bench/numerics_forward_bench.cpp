@@ -46,8 +46,8 @@ double sgemm_seconds(const std::vector<Product>& products) {
   numerics::set_blas_threads(2);
   const double time = least(3, [&] {
     for (const Product& p : products)
-      numerics::multiply_transposed({x.data(), p.rows, p.inner, p.inner}, {w.data(), p.outputs, p.inner, p.inner}, y.data(),
-                          p.outputs);
+      numerics::multiply_transposed({x.data(), p.rows, p.inner, p.inner}, {w.data(), p.outputs, p.inner, p.inner},
+                                    y.data(), p.outputs);
   });
   numerics::set_blas_threads(1);
   return time;
@@ -76,7 +76,8 @@ numerics::Matrix hidden_states(int rows, int columns) {
 }
 
 /// What run_experts does besides multiplying: every choice's row gathered, every token's rows combined.
-void move_tokens(const numerics::Machine& machine, const spec::Model& model, const numerics::Routing& routing, const numerics::Matrix& h, numerics::Matrix& out) {
+void move_tokens(const numerics::Machine& machine, const spec::Model& model, const numerics::Routing& routing,
+                 const numerics::Matrix& h, numerics::Matrix& out) {
   static std::vector<numerics::Matrix> rows(8);
   static numerics::Matrix results;
   numerics::resize(results, routing.tokens * routing.top_k, h.columns);
@@ -84,7 +85,7 @@ void move_tokens(const numerics::Machine& machine, const spec::Model& model, con
   for (std::size_t i = 0; i < choices.size(); ++i) choices[i] = int(i);
   numerics::each_block(machine, int(choices.size()), 96, [&](int first, int count) {
     numerics::gather(model, routing, std::span(choices).subspan(std::size_t(first), std::size_t(count)), h,
-           rows[std::size_t(first / 96 % 8)]);
+                     rows[std::size_t(first / 96 % 8)]);
   });
   numerics::combine(machine, model, routing, results, out);
 }
@@ -107,7 +108,8 @@ void moe_layer(benchmark::State& state) {
     numerics::choose_as_published({machine, moe, layer, h, logits, nullptr}, routing);
   };
   choose();
-  numerics::run_experts(machine, model, weights, layer, routing, h, worker_scratch, out = numerics::Matrix(tokens, model.hidden));
+  numerics::run_experts(machine, model, weights, layer, routing, h, worker_scratch,
+                        out = numerics::Matrix(tokens, model.hidden));
   std::vector<Product> products(3, {tokens, model.hidden, moe.shared_experts * moe.expert_width});
   std::vector<int> load(std::size_t(moe.experts));
   for (const int e : routing.experts) ++load[std::size_t(e)];

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "core/random.h"
-#include "placement/policies/eplb.h"
 #include "placement/placement.h"
+#include "placement/policies/eplb.h"
 
 namespace {
 using namespace moesim;

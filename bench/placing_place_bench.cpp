@@ -8,8 +8,8 @@
 #include <filesystem>
 
 #include "core/random.h"
-#include "results/results.h"
 #include "placing/place_traffic.h"
+#include "results/results.h"
 
 namespace {
 using namespace moesim;
@@ -54,8 +54,8 @@ void evaluate(benchmark::State& state) {
     problem.gpus = 32;
     problem.nodes = 4;
     problem.slots = 288;
-    const std::vector<exchange::ExpertMap> maps =
-        placement::plan(*placement::placements().make(Config::from_text("eplb_global", "bench")), {workload.loads, problem});
+    const std::vector<exchange::ExpertMap> maps = placement::plan(
+        *placement::placements().make(Config::from_text("eplb_global", "bench")), {workload.loads, problem});
     const std::vector<exchange::ExpertMap>* const all[] = {&maps};
     for (auto _ : state) benchmark::DoNotOptimize(placing::traffic_shapes(workload, {256, 8, 1, 1}, all, {32, 8}));
     state.counters["token_layers"] = benchmark::Counter(

@@ -8,8 +8,8 @@
 #include <chrono>
 #include <filesystem>
 
-#include "spec/catalogue.h"
 #include "recording/record.h"
+#include "spec/catalogue.h"
 
 namespace moesim::recording {
 namespace {

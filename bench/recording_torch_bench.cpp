@@ -10,8 +10,8 @@
 #include "core/files.h"
 #include "formats/safetensors_writer.h"
 #include "numerics/weights/export.h"
-#include "spec/catalogue.h"
 #include "recording/record.h"
+#include "spec/catalogue.h"
 
 namespace moesim::recording {
 namespace {
@@ -39,7 +39,8 @@ class Side {
       tokens.insert(tokens.end(), sequences_[i].begin(), sequences_[i].end());
     }
     routing_.clear();
-    const numerics::Matrix hidden = forward_->run(tokens, segments, [this](int, const numerics::Routing& r) { routing_.push_back(r); });
+    const numerics::Matrix hidden =
+        forward_->run(tokens, segments, [this](int, const numerics::Routing& r) { routing_.push_back(r); });
     logits_ = forward_->logits(hidden.view());
     return std::chrono::duration<double>(Clock::now() - start).count();
   }
@@ -52,12 +53,13 @@ class Side {
       weights.insert(weights.end(), r.weights.begin(), r.weights.end());
     }
     const std::vector<std::int64_t> shape{std::int64_t(routing_.size()), logits_.rows, model_.moe->top_k};
-    formats::write_safetensors(
-        folder_ + "/results.safetensors",
-        {{"experts", {formats::StoredType::i32, shape, std::as_bytes(std::span(experts))}},
-         {"weights", {formats::StoredType::f32, shape, std::as_bytes(std::span(weights))}},
-         {"logits",
-          {formats::StoredType::f32, {logits_.rows, logits_.columns}, std::as_bytes(std::span<const float>(logits_.values))}}});
+    formats::write_safetensors(folder_ + "/results.safetensors",
+                               {{"experts", {formats::StoredType::i32, shape, std::as_bytes(std::span(experts))}},
+                                {"weights", {formats::StoredType::f32, shape, std::as_bytes(std::span(weights))}},
+                                {"logits",
+                                 {formats::StoredType::f32,
+                                  {logits_.rows, logits_.columns},
+                                  std::as_bytes(std::span<const float>(logits_.values))}}});
   }
 
  private:

@@ -7,7 +7,7 @@
 #include "cli/command.h"
 #include "core/config.h"
 
-int main(int argc, char** argv) try { return moesim::command(argc, argv); } catch (const moesim::ConfigError& e) {
+int main(int argc, char** argv) try { return moesim::cli::command(argc, argv); } catch (const moesim::ConfigError& e) {
   fmt::print(stderr, "{}\n", e.what());
   return 2;
 } catch (const std::bad_alloc&) {

@@ -33,9 +33,9 @@ inline void set_disturbed_apart(std::vector<CollectiveRow>& rows) {
 /// A message's size is in elements: of half, 2 bytes; of int8, 1.
 inline std::vector<CollectiveRow> nccl_rows(const std::string& folder) {
   const std::map<std::string, network::Collective> names = {{"all_gather", network::Collective::all_gather},
-                                                   {"all_reduce", network::Collective::all_reduce},
-                                                   {"alltoall", network::Collective::all_to_all},
-                                                   {"reduce_scatter", network::Collective::reduce_scatter}};
+                                                            {"all_reduce", network::Collective::all_reduce},
+                                                            {"alltoall", network::Collective::all_to_all},
+                                                            {"reduce_scatter", network::Collective::reduce_scatter}};
   Random draw(1, "held out");
   std::vector<CollectiveRow> out;
   for (const auto& r : read_csv(folder + "/h100_nccl_one_node.csv")) {
@@ -58,9 +58,10 @@ constexpr double kNicShare = 0.884, kLl = 0.5, kLl128 = 120.0 / 128;
 
 /// What the library thinks of its rings on Hopper: 24 channels of 15 GB/s, which is 0.8 of 450 GB/s.  Source: NCCL
 /// 2.29.2, src/graph/tuning.cc: base latencies, latencies a step over NVLink and network, LL's greatest rates.
-inline constexpr network::NetworkCalibration::Estimate kThoughtOfLl = {0.4, 6600_ns, 600_ns, 2700_ns, {141e9}, {20.4e9}},
-                                              kThoughtOfLl128 = {0.736, 14_us, 1900_ns, 4_us, {}, {}},
-                                              kThoughtOfBulk = {0.8, 8400_ns, 3400_ns, 14_us, {}, {}};
+inline constexpr network::NetworkCalibration::Estimate kThoughtOfLl = {0.4,     6600_ns, 600_ns,
+                                                                       2700_ns, {141e9}, {20.4e9}},
+                                                       kThoughtOfLl128 = {0.736, 14_us, 1900_ns, 4_us, {}, {}},
+                                                       kThoughtOfBulk = {0.8, 8400_ns, 3400_ns, 14_us, {}, {}};
 
 /// From what is fitted: rings by LL, LL128 and in bulk, pairs by LL, in bulk and in bulk with more channels, the
 /// NVSwitch.  LL moves 8 bytes at a time with each of the 512 threads of a channel.  Source: NCCL, src/include/comm.h
@@ -70,7 +71,8 @@ inline std::vector<Protocol> protocols(const std::vector<double>& x) {
   const auto us = [](double v) { return std::max(1_ns, from_seconds(v * 1e-6)); };
   const double bulk = std::min(1.0, x[7]);
   const Bandwidth stores{x[8] * 1e9};
-  const auto ring = [&](double payload, double launch, double step, const network::NetworkCalibration::Estimate& thought) {
+  const auto ring = [&](double payload, double launch, double step,
+                        const network::NetworkCalibration::Estimate& thought) {
     Protocol p{S::ring, bulk * payload, kNicShare * payload, us(launch), us(step), stores};
     p.estimate = thought;
     return p;
@@ -109,9 +111,9 @@ inline std::vector<double> collective_errors(const network::Topology& topology, 
   for (std::uint32_t g = 0; g < 8; ++g) members.push_back(GpuId{g});
   for (const CollectiveRow& row : rows) {
     const bool rings_only = row.what == network::Collective::all_reduce && !row.half;
-    const Time t =
-        network::collective_time(topology, c, row.what, rings_only ? network::CollectiveAlgorithm::ring : network::CollectiveAlgorithm::best,
-                        std::span(members).first(std::size_t(row.gpus)), row.bytes);
+    const Time t = network::collective_time(
+        topology, c, row.what, rings_only ? network::CollectiveAlgorithm::ring : network::CollectiveAlgorithm::best,
+        std::span(members).first(std::size_t(row.gpus)), row.bytes);
     out.push_back(std::log(seconds(t) / row.measured));
   }
   return out;

@@ -72,8 +72,10 @@ class ExchangeModel {
   std::map<int, network::ExchangeGroup> groups_;
 };
 
-inline network::ExchangeSpec spec_of(network::ExchangeKernel kernel, network::ExchangeDirection direction, int hidden, int sms, bool nvlink) {
-  return {kernel, direction, direction == network::ExchangeDirection::dispatch ? network::fp8_row(hidden) : network::bf16_row(hidden), sms,
+inline network::ExchangeSpec spec_of(network::ExchangeKernel kernel, network::ExchangeDirection direction, int hidden,
+                                     int sms, bool nvlink) {
+  return {kernel, direction,
+          direction == network::ExchangeDirection::dispatch ? network::fp8_row(hidden) : network::bf16_row(hidden), sms,
           nvlink};
 }
 inline constexpr auto kDispatch = network::ExchangeDirection::dispatch, kCombine = network::ExchangeDirection::combine;
@@ -112,8 +114,8 @@ inline std::vector<ExchangeRow> h100_low_latency(const std::string& folder, netw
     const double us = std::stod(r.at(direction == kDispatch ? "dispatch_avg_t_us" : "combine_avg_t_us"));
     const int tokens = std::stoi(r.at("num_token")), top_k = std::stoi(r.at("num_topk"));
     out.push_back({fmt::format("hidden {} tokens {} top {} of {}", hidden, tokens, top_k, experts),
-                   spec_of(network::ExchangeKernel::low_latency, direction, hidden, 1, true), 8, hidden, tokens, top_k, experts,
-                   us * 1e-6, draw_use(draw, experts >= 128 && top_k >= 4)});
+                   spec_of(network::ExchangeKernel::low_latency, direction, hidden, 1, true), 8, hidden, tokens, top_k,
+                   experts, us * 1e-6, draw_use(draw, experts >= 128 && top_k >= 4)});
   }
   return out;
 }
@@ -155,8 +157,8 @@ inline std::vector<ExchangeRow> h800_low_latency() {
             direction == kDispatch ? (nvlink ? p.dispatch : p.dispatch_rdma) : (nvlink ? p.combine : p.combine_rdma);
         out.push_back({fmt::format("low latency {} EP{}{}", direction == kDispatch ? "dispatch" : "combine", p.gpus,
                                    nvlink ? "" : ", adapters only"),
-                       spec_of(network::ExchangeKernel::low_latency, direction, 7168, 1, nvlink), p.gpus, 7168, 128, 8, 256,
-                       us * 1e-6, Use::fitted});
+                       spec_of(network::ExchangeKernel::low_latency, direction, 7168, 1, nvlink), p.gpus, 7168, 128, 8,
+                       256, us * 1e-6, Use::fitted});
       }
   return out;
 }

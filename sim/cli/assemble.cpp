@@ -24,13 +24,13 @@ void run(Given given) {
   const numerics::AssemblyResult r = numerics::assemble(given.options);
   if (given.json) {
     const formats::Json out{{"output", given.options.output},
-                   {"tensors", r.tensors},
-                   {"merged", r.merged},
-                   {"below_threshold", r.below},
-                   {"bytes", r.bytes},
-                   {"files", r.files},
-                   {"largest_difference", r.largest_difference},
-                   {"largest_difference_tensor", r.largest_name}};
+                            {"tensors", r.tensors},
+                            {"merged", r.merged},
+                            {"below_threshold", r.below},
+                            {"bytes", r.bytes},
+                            {"files", r.files},
+                            {"largest_difference", r.largest_difference},
+                            {"largest_difference_tensor", r.largest_name}};
     return fmt::print("{}\n", out.dump(2));
   }
   fmt::print("{}: {}, {} in {}\n", given.options.output, counted(r.tensors, "tensor"), to_text(Bytes{r.bytes}),

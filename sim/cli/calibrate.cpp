@@ -98,7 +98,8 @@ void run(Options& o) {
   else if (o.rows)
     print_rows(o.input, result);
   else
-    print_table(result), print_harnesses(result), print_rates(compute::published_rates(result.fit.calibration, o.input.gpu));
+    print_table(result), print_harnesses(result),
+        print_rates(compute::published_rates(result.fit.calibration, o.input.gpu));
   if (!o.out.empty()) write_file(o.out, compute::calibration_yaml(result, o.input));
 }
 }  // namespace

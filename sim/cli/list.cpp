@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "cli/showing/catalogue_text.h"
 #include "cli/command.h"
+#include "cli/showing/catalogue_text.h"
 #include "compute/kernels/kernel_model.h"
 #include "core/family.h"
 #include "core/files.h"
@@ -20,11 +20,11 @@
 #include "results/metrics.h"
 #include "results/schema.h"
 #include "routing/traffic.h"
+#include "runs/studies.h"
 #include "schedule/pipelines/pipeline.h"
 #include "serving/fleet/balancer.h"
 #include "serving/instance/batcher.h"
 #include "serving/traces/workloads.h"
-#include "runs/studies.h"
 
 namespace moesim::cli {
 namespace {
@@ -32,9 +32,12 @@ namespace {
 std::vector<FamilyHelp> families() {
   // clang-format off: one line a family, so that two additions never meet
   return {
-      numerics::gates().help(),     routing::traffics().help(),        placement::placements().help(),    placement::rebalance_triggers().help(),
-      network::networks().help(),  exchange::replica_choices().help(), compute::kernel_models().help(), schedule::pipeline_schedules().help(),
-      serving::workloads().help(), serving::batchers().help(),        serving::balancers().help(),
+      numerics::gates().help(),        routing::traffics().help(),
+      placement::placements().help(),  placement::rebalance_triggers().help(),
+      network::networks().help(),      exchange::replica_choices().help(),
+      compute::kernel_models().help(), schedule::pipeline_schedules().help(),
+      serving::workloads().help(),     serving::batchers().help(),
+      serving::balancers().help(),
   };
   // clang-format on
 }
@@ -116,7 +119,7 @@ formats::Json metrics_json() {
       for (const std::string& name : results::full_names(m))
         out.push_back({{"name", name},
                        {"unit", m.unit},
-                       {"better", formats::name_of(m.better)},
+                       {"better", name_of(m.better)},
                        {"scopes", m.scopes},
                        {"meaning", m.meaning}});
   return formats::Json{{"metrics", out}};
@@ -164,7 +167,8 @@ void list(const std::string& what, bool json) {
   const std::vector<FamilyHelp> all = families();
   for (const FamilyHelp& family : all)
     if (plain(family.name).starts_with(plain(what)))
-      return json ? fmt::print("{}\n", formats::Json{{std::string(family.name), json_of(family)}}.dump(2)) : print(family, true);
+      return json ? fmt::print("{}\n", formats::Json{{std::string(family.name), json_of(family)}}.dump(2))
+                  : print(family, true);
   std::vector<std::string_view> names = {"schema", "metrics"};
   for (const auto& [name, make] : kCatalogues) names.push_back(name);
   for (const runs::StudyEntry& study : runs::studies()) names.push_back(study.section);

@@ -6,8 +6,8 @@
 
 #include <filesystem>
 
-#include "numerics/weights/checkpoint.h"
 #include "numerics/pass/gates.h"
+#include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"
 
 namespace moesim::cli {

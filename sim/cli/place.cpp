@@ -10,8 +10,8 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/paths.h"
-#include "spec/catalogue.h"
 #include "placing/place.h"
+#include "spec/catalogue.h"
 
 namespace moesim::cli {
 namespace {

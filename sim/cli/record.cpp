@@ -9,8 +9,8 @@
 #include "core/log.h"
 #include "core/words.h"
 #include "formats/json.h"
-#include "numerics/weights/export.h"
 #include "numerics/pass/gates.h"
+#include "numerics/weights/export.h"
 #include "recording/evaluate.h"
 
 namespace moesim::cli {
@@ -30,14 +30,15 @@ void print(const recording::RecordResult& r, const std::string& output) {
              r.complete ? "" : "; interrupted");
 }
 
-void print_json(const recording::RecordResult& r, const std::string& output, const std::optional<recording::Evaluation>& evaluation) {
+void print_json(const recording::RecordResult& r, const std::string& output,
+                const std::optional<recording::Evaluation>& evaluation) {
   formats::Json out{{"trace", output},
-           {"requests", r.requests},
-           {"prefill_tokens", r.prefill_tokens},
-           {"decode_tokens", r.decode_tokens},
-           {"moe_layers", r.moe_layers},
-           {"passes", r.passes},
-           {"complete", r.complete}};
+                    {"requests", r.requests},
+                    {"prefill_tokens", r.prefill_tokens},
+                    {"decode_tokens", r.decode_tokens},
+                    {"moe_layers", r.moe_layers},
+                    {"passes", r.passes},
+                    {"complete", r.complete}};
   if (evaluation) out["evaluation"] = formats::Json::parse(recording::evaluation_json(*evaluation));
   fmt::print("{}\n", out.dump(2));
 }
@@ -53,7 +54,8 @@ void record(Given given) {
   std::optional<recording::Evaluation> evaluation;
   if (given.losses || options.compare || options.compare_gate) {
     evaluation = recording::evaluate(model, *weights, requests, options);
-    if (const std::string note = recording::acceptance_note(*evaluation); !note.empty()) given.record.notes.push_back(note);
+    if (const std::string note = recording::acceptance_note(*evaluation); !note.empty())
+      given.record.notes.push_back(note);
   }
   if (interrupted())
     throw ConfigError(fmt::format("{}: interrupted before anything was recorded", given.record.output));
@@ -61,7 +63,8 @@ void record(Given given) {
   if (options.gate != "published") given.record.source += ", gate " + options.gate;
   const std::unique_ptr<numerics::Gate> gate = numerics::gate_from(options.gate, "--gate");
   given.record.gate_weights = !given.no_weights;
-  numerics::Forward forward(model, *weights, {.arithmetic = &numerics::arithmetic_of(options.precision), .gate = gate.get()});
+  numerics::Forward forward(model, *weights,
+                            {.arithmetic = &numerics::arithmetic_of(options.precision), .gate = gate.get()});
   const recording::RecordResult r = recording::record_routing(forward, requests, given.record);
   if (given.json) return print_json(r, given.record.output, evaluation);
   print(r, given.record.output);

@@ -53,7 +53,8 @@ void schedule(const Options& o) {
     write_file(o.svg, schedule::schedule_svg(s, timing));
   }
   fmt::print("{}: {} stages on {} ranks, {} micro-batches, {} in all\n\n{}\n{}", s.kind, s.stages(), s.ranks,
-             s.micro_batches, to_text(timing.end), schedule::schedule_grid(s, timing), schedule::schedule_table(s, timing));
+             s.micro_batches, to_text(timing.end), schedule::schedule_grid(s, timing),
+             schedule::schedule_table(s, timing));
 }
 }  // namespace
 

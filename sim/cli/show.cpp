@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "cli/showing/catalogue_text.h"
 #include "cli/command.h"
+#include "cli/showing/catalogue_text.h"
 #include "core/files.h"
 #include "core/paths.h"
 #include "formats/json.h"

@@ -49,8 +49,8 @@ double set_hit(std::span<const Part> parts, const Rule& rule, std::span<const do
 }
 }  // namespace
 
-void estimate_fan_out(std::span<const double> slot_rows, double tokens, const routing::RouterShape& router, int spread_blocks,
-                      const ExpertMap& map, const spec::GroupShape& group, FanOut& out) {
+void estimate_fan_out(std::span<const double> slot_rows, double tokens, const routing::RouterShape& router,
+                      int spread_blocks, const ExpertMap& map, const spec::GroupShape& group, FanOut& out) {
   check(slot_rows.size() == std::size_t(map.slots()), "{} slots have {} row counts", map.slots(), slot_rows.size());
   const Rule rule = rule_of(router, spread_blocks);
   const std::size_t groups = std::size_t(rule.groups);
@@ -96,8 +96,9 @@ void estimate_fan_out(std::span<const double> slot_rows, double tokens, const ro
   }
 }
 
-void exchange_sums(std::span<const double> load, double tokens, const routing::RouterShape& router, const ExpertMap& map,
-                   const ReplicaTable& replicas, const spec::GroupShape& group, ExchangeSums& out) {
+void exchange_sums(std::span<const double> load, double tokens, const routing::RouterShape& router,
+                   const ExpertMap& map, const ReplicaTable& replicas, const spec::GroupShape& group,
+                   ExchangeSums& out) {
   check(load.size() == std::size_t(map.experts), "{} experts have {} loads", map.experts, load.size());
   check(map.gpus == group.gpus, "a placement on {} GPUs does not fit a group of {}", map.gpus, group.gpus);
   out.tokens = tokens;

@@ -6,7 +6,8 @@ namespace {
 class RoundRobin final : public ReplicaChoice {
  public:
   using Params = NoParams;
-  RoundRobin(Params, const ExpertMap& map, const spec::GroupShape&) : replicas_(replica_table(map)), slots_(map.slots()) {}
+  RoundRobin(Params, const ExpertMap& map, const spec::GroupShape&)
+      : replicas_(replica_table(map)), slots_(map.slots()) {}
   void split(const routing::Traffic& traffic, std::span<std::int32_t> by_slot) const override {
     each_share(traffic, replicas_, [&](std::size_t source, std::int32_t rows, std::span<const int> copies) {
       const auto n = std::int32_t(copies.size());

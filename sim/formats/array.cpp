@@ -13,10 +13,6 @@
 
 namespace moesim::formats {
 namespace {
-constexpr std::pair<std::string_view, int> kTypes[] = {{"uint8", 1},   {"uint16", 2},   {"uint32", 4},  {"uint64", 8},
-                                                       {"int8", 1},    {"int16", 2},    {"int32", 4},   {"int64", 8},
-                                                       {"float16", 2}, {"bfloat16", 2}, {"float32", 4}, {"float64", 8}};
-
 /// Calls use(value) with one element, or returns what it returns: the value as it is stored, half precision as float.
 template <class Use>
 decltype(auto) with_element(ElementType type, const char* from, Use&& use) {
@@ -104,7 +100,8 @@ bool read_fitting(const ArraySource& a, std::int64_t first, std::vector<T>& out)
 
 template <class T>
 void integers(const ArraySource& a, std::int64_t first, std::int64_t count, std::vector<T>& out) {
-  if (!is_integer(a.type)) throw ConfigError::placed(fmt::format("{}: expected integers, got {}", a.where, name_of(a.type)));
+  if (!is_integer(a.type))
+    throw ConfigError::placed(fmt::format("{}: expected integers, got {}", a.where, name_of(a.type)));
   out.resize(row_elements(a) * std::size_t(count));
   if (read_fitting(a, first, out)) return;
   gather(a, first, count, [&](std::size_t i, const char* from) {
@@ -117,9 +114,28 @@ void integers(const ArraySource& a, std::int64_t first, std::int64_t count, std:
 }
 }  // namespace
 
-int element_bytes(ElementType type) { return kTypes[int(type)].second; }
+int element_bytes(ElementType type) {
+  switch (type) {
+    case ElementType::u8:
+    case ElementType::i8:
+      return 1;
+    case ElementType::u16:
+    case ElementType::i16:
+    case ElementType::f16:
+    case ElementType::bf16:
+      return 2;
+    case ElementType::u32:
+    case ElementType::i32:
+    case ElementType::f32:
+      return 4;
+    case ElementType::u64:
+    case ElementType::i64:
+    case ElementType::f64:
+      return 8;
+  }
+  throw std::logic_error("a type of elements has no size");
+}
 bool is_integer(ElementType type) { return type <= ElementType::i64; }
-std::string_view name_of(ElementType type) { return kTypes[int(type)].first; }
 
 std::int64_t ArraySource::elements() const {
   std::int64_t n = 1;

@@ -1,17 +1,34 @@
 // Arrays of numbers as files hold them: type, shape, strides, and the bytes on demand.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/config.h"
+
 namespace moesim::formats {
 
 enum class ElementType { u8, u16, u32, u64, i8, i16, i32, i64, f16, bf16, f32, f64 };
+constexpr auto enum_names(ElementType) {
+  using enum ElementType;
+  return std::to_array<std::pair<std::string_view, ElementType>>({{"uint8", u8},
+                                                                  {"uint16", u16},
+                                                                  {"uint32", u32},
+                                                                  {"uint64", u64},
+                                                                  {"int8", i8},
+                                                                  {"int16", i16},
+                                                                  {"int32", i32},
+                                                                  {"int64", i64},
+                                                                  {"float16", f16},
+                                                                  {"bfloat16", bf16},
+                                                                  {"float32", f32},
+                                                                  {"float64", f64}});
+}
 int element_bytes(ElementType type);
 bool is_integer(ElementType type);
-std::string_view name_of(ElementType type);
 
 /// An array somewhere: reads pieces of it on demand.
 struct ArraySource {

@@ -47,7 +47,8 @@ CsvFile::CsvFile(LineFile lines, std::string_view separators) : lines_(std::move
 
 void CsvFile::read_names() {
   if (!next())
-    throw ConfigError::placed(fmt::format("{}: expected a header line with column names, the file is empty", lines_.name()));
+    throw ConfigError::placed(
+        fmt::format("{}: expected a header line with column names, the file is empty", lines_.name()));
   for (const std::string_view name : cells_) {
     if (!name.empty() && has(name)) fail(fmt::format("column \"{}\" appears twice", name));
     names_.emplace_back(name);

@@ -48,5 +48,7 @@ bool LineFile::next() {
 
 std::string LineFile::where() const { return fmt::format("{}:{}", name_, number_); }
 
-void LineFile::fail(std::string_view problem) const { throw ConfigError::placed(fmt::format("{}: {}", where(), problem)); }
+void LineFile::fail(std::string_view problem) const {
+  throw ConfigError::placed(fmt::format("{}: {}", where(), problem));
+}
 }  // namespace moesim::formats

@@ -17,11 +17,18 @@ namespace moesim::formats {
 
 enum class StoredType { f64, f32, f16, bf16, f8_e4m3, f8_e5m2, i64, i32, i16, i8, u8, boolean };
 constexpr auto enum_names(StoredType) {
-  return std::to_array<std::pair<std::string_view, StoredType>>({
-      {"F64", StoredType::f64},   {"F32", StoredType::f32},         {"F16", StoredType::f16},
-      {"BF16", StoredType::bf16}, {"F8_E4M3", StoredType::f8_e4m3}, {"F8_E5M2", StoredType::f8_e5m2},
-      {"I64", StoredType::i64},   {"I32", StoredType::i32},         {"I16", StoredType::i16},
-      {"I8", StoredType::i8},     {"U8", StoredType::u8},           {"BOOL", StoredType::boolean}});
+  return std::to_array<std::pair<std::string_view, StoredType>>({{"F64", StoredType::f64},
+                                                                 {"F32", StoredType::f32},
+                                                                 {"F16", StoredType::f16},
+                                                                 {"BF16", StoredType::bf16},
+                                                                 {"F8_E4M3", StoredType::f8_e4m3},
+                                                                 {"F8_E5M2", StoredType::f8_e5m2},
+                                                                 {"I64", StoredType::i64},
+                                                                 {"I32", StoredType::i32},
+                                                                 {"I16", StoredType::i16},
+                                                                 {"I8", StoredType::i8},
+                                                                 {"U8", StoredType::u8},
+                                                                 {"BOOL", StoredType::boolean}});
 }
 std::int64_t stored_bytes(StoredType type);  // of one element
 

@@ -18,14 +18,16 @@ SafetensorsFolder::SafetensorsFolder(const std::string& folder) : folder_(folder
   else if (fs::exists(single))
     add(std::make_unique<SafetensorsFile>(single));
   else
-    throw ConfigError::placed(fmt::format("{}: holds neither model.safetensors nor model.safetensors.index.json", folder));
+    throw ConfigError::placed(
+        fmt::format("{}: holds neither model.safetensors nor model.safetensors.index.json", folder));
 }
 
 void SafetensorsFolder::add(std::unique_ptr<SafetensorsFile> file) {
   for (const auto& [name, tensor] : file->tensors()) {
     const auto [at, fresh] = tensors_.emplace(name, Found{&tensor, file.get()});
     if (!fresh)
-      throw ConfigError::placed(fmt::format("{}: tensor {} is also in {}", file->file(), name, at->second.file->file()));
+      throw ConfigError::placed(
+          fmt::format("{}: tensor {} is also in {}", file->file(), name, at->second.file->file()));
   }
   files_.push_back(std::move(file));
 }

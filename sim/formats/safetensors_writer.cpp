@@ -75,7 +75,8 @@ void SafetensorsWriter::open(const Shard& shard) {
 
 void SafetensorsWriter::close() {
   out_.close();
-  if (!out_) throw ConfigError::placed(fmt::format("{}/{}: cannot be written (disk full?)", folder_, shards_[at_].file));
+  if (!out_)
+    throw ConfigError::placed(fmt::format("{}/{}: cannot be written (disk full?)", folder_, shards_[at_].file));
   written_ = -1;
   ++at_;
 }
@@ -86,7 +87,8 @@ void SafetensorsWriter::add(std::span<const std::byte> bytes) {
     if (written_ < 0) open(shards_[at_]);
     const auto count = std::min(std::int64_t(bytes.size()), shards_[at_].bytes - written_);
     out_.write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(count));
-    if (!out_) throw ConfigError::placed(fmt::format("{}/{}: cannot be written (disk full?)", folder_, shards_[at_].file));
+    if (!out_)
+      throw ConfigError::placed(fmt::format("{}/{}: cannot be written (disk full?)", folder_, shards_[at_].file));
     written_ += count;
     bytes = bytes.subspan(std::size_t(count));
     if (written_ == shards_[at_].bytes) close();

@@ -17,8 +17,8 @@ compute::Precisions released(const spec::Model& model, bool fp8, bool fp4, std::
   return out;
 }
 
-std::string reason_of(const AskedPrecision& asked, const spec::Model& model, const spec::Gpu& gpu, std::optional<compute::StepPhase> phase,
-                      Unsaid unsaid) {
+std::string reason_of(const AskedPrecision& asked, const spec::Model& model, const spec::Gpu& gpu,
+                      std::optional<compute::StepPhase> phase, Unsaid unsaid) {
   if (asked.linear) return "as asked";
   if (unsaid == Unsaid::bf16) return "unless asked otherwise";
   std::string out = "as released";
@@ -39,7 +39,8 @@ std::string reason_of(const AskedPrecision& asked, const spec::Model& model, con
 }
 }  // namespace
 
-compute::Precisions released_precision(const spec::Model& model, const spec::Gpu& gpu, std::optional<compute::StepPhase> phase) {
+compute::Precisions released_precision(const spec::Model& model, const spec::Gpu& gpu,
+                                       std::optional<compute::StepPhase> phase) {
   return released(model, spec::computes_in(gpu, spec::Dtype::fp8), spec::computes_in(gpu, spec::Dtype::fp4), phase);
 }
 

@@ -15,7 +15,8 @@ namespace moesim::forward {
 /// quantises the routed experts alone, after training: a training step computes them in BF16; elsewhere they stay in
 /// 4 bits in memory and are widened where the GPU lacks FP4.
 /// phase: none for a step of prompts and next tokens.
-compute::Precisions released_precision(const spec::Model& model, const spec::Gpu& gpu, std::optional<compute::StepPhase> phase);
+compute::Precisions released_precision(const spec::Model& model, const spec::Gpu& gpu,
+                                       std::optional<compute::StepPhase> phase);
 /// On a GPU that has every format.
 compute::Precisions released_precision(const spec::Model& model, std::optional<compute::StepPhase> phase);
 

@@ -20,7 +20,8 @@ compute::LayerOptions options_of(const StepQuestion& q) {
 }  // namespace
 
 void write_assumptions(results::Results& results, std::string_view scope, const StepSetup& setup) {
-  results.add(results::Table::assumption, {scope, "precision", formats_text(setup.options.precision), setup.precision_reason});
+  results.add(results::Table::assumption,
+              {scope, "precision", formats_text(setup.options.precision), setup.precision_reason});
 }
 
 network::ExchangeKernel exchange_kernel(std::optional<compute::StepPhase> phase) {

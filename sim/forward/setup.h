@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "compute/layers/inventory.h"
 #include "compute/kernels/kernel_model.h"
+#include "compute/layers/inventory.h"
 #include "compute/layers/step_phase.h"
 #include "forward/asked_precision.h"
 #include "network/exchanges/exchange.h"
@@ -25,13 +25,13 @@ struct StepQuestion {
   std::optional<compute::StepPhase> phase{};  // none: prompts and next tokens at once
   ChosenPrecision precision{};
   compute::Recompute recompute{};
-  int tensor = 1;                            // GPUs that share attention heads, dense FFN and shared expert
-  int expert_tensor = 1;                     // GPUs that share each routed expert's width
-  bool whole_tokens = false;                 // every GPU of the tensor group has all its tokens, instead of its part
-  std::optional<bool> graphs{};              // small kernels replayed from CUDA graphs; none: in decode
+  int tensor = 1;                // GPUs that share attention heads, dense FFN and shared expert
+  int expert_tensor = 1;         // GPUs that share each routed expert's width
+  bool whole_tokens = false;     // every GPU of the tensor group has all its tokens, instead of its part
+  std::optional<bool> graphs{};  // small kernels replayed from CUDA graphs; none: in decode
   std::optional<network::ExchangeKernel> exchange{};  // none: the phase's
-  int exchange_sms = 20;                     // that a normal exchange takes
-  bool overlapped = false;                   // exchanges run beside compute
+  int exchange_sms = 20;                              // that a normal exchange takes
+  bool overlapped = false;                            // exchanges run beside compute
 };
 
 /// How every GPU of the group computes the step and exchanges rows.

@@ -11,7 +11,8 @@
 namespace moesim::network {
 namespace {
 void check_share(const Config& config, std::string_view key, double share) {
-  if (!(share > 0 && share <= 1)) spec::fail_at(config, key, fmt::format("must lie above 0 and at most at 1, got {}", share));
+  if (!(share > 0 && share <= 1))
+    spec::fail_at(config, key, fmt::format("must lie above 0 and at most at 1, got {}", share));
 }
 void check_kernel(const Config& config, const std::string& key, const NetworkCalibration::Kernel& kernel) {
   check_share(config, key + ".nvlink_share", kernel.nvlink_share);
@@ -46,8 +47,8 @@ void finish(const Config& config, NetworkCalibration& c, bool) {
   for (std::size_t i = 0; i < written.size(); ++i) check_protocol(written[i], c.collectives[i]);
 }
 constexpr spec::EntryKind<NetworkCalibration> kCalibration = {"hardware", "network_calibration",
-                                                        [](NetworkCalibration& c) { c.title.clear(); },
-                                                        [](const Config&) { return true; }, finish};
+                                                              [](NetworkCalibration& c) { c.title.clear(); },
+                                                              [](const Config&) { return true; }, finish};
 }  // namespace
 
 const NetworkCalibration::Protocol& NetworkCalibration::bulk() const {

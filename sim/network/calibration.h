@@ -15,9 +15,9 @@ namespace moesim::network {
 enum class CollectiveShape { any, ring, pairs, in_switch };
 constexpr auto enum_names(CollectiveShape) {
   return std::to_array<std::pair<std::string_view, CollectiveShape>>({{"any", CollectiveShape::any},
-                                                                           {"ring", CollectiveShape::ring},
-                                                                           {"pairs", CollectiveShape::pairs},
-                                                                           {"in_switch", CollectiveShape::in_switch}});
+                                                                      {"ring", CollectiveShape::ring},
+                                                                      {"pairs", CollectiveShape::pairs},
+                                                                      {"in_switch", CollectiveShape::in_switch}});
 }
 
 /// The default-constructed one is the uncalibrated machine: full line rates, no software latency.
@@ -123,5 +123,6 @@ struct NetworkCalibration {
 /// for rings or pairs.
 NetworkCalibration load_network_calibration(const std::string& name, const std::string& beside = "");
 /// "auto": network-<the GPU's name> if there is one, else the calibration of its nearest kin; see `moesim show`.
-NetworkCalibration network_calibration_for(const std::string& name, const spec::Gpu& gpu, const std::string& beside = "");
+NetworkCalibration network_calibration_for(const std::string& name, const spec::Gpu& gpu,
+                                           const std::string& beside = "");
 }  // namespace moesim::network

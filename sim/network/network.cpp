@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "core/check.h"
-#include "network/link_meter.h"
 #include "network/exchanges/moved_rows.h"
+#include "network/link_meter.h"
 
 namespace moesim::network {
 

@@ -86,8 +86,10 @@ class Network {
 
   /// What a closed form moves without flows, evenly between `from` and `until`: on the links that flows would take,
   /// byte for byte what they would carry.  Sums of many exchanges count as if every source sent alike.
-  void count(const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeLoad& load, Time from, Time until);
-  void count(const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeSums& sums, Time from, Time until);
+  void count(const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeLoad& load, Time from,
+             Time until);
+  void count(const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeSums& sums, Time from,
+             Time until);
   void count(std::span<const Transfer> transfers, Time from, Time until);
   /// Bytes to or from somewhere outside what is simulated: on the GPU's adapter alone.
   void count_outside(GpuId gpu, bool out, Bytes bytes, Time from, Time until);

@@ -28,11 +28,12 @@ void write_network(results::Results& results, Network& network, std::optional<Li
     if (use[l].bytes == 0) continue;
     const Link& link = topology.links()[LinkId(l)];
     const bool flows = use[l].most_flows > 0;  // closed forms do not know who shares with whom
-    results.add(results::Table::link, {l, topology.link_name(LinkId(l)), name_of(link.kind), link.capacity.v,
-                              double(use[l].bytes), use[l].busy, double(use[l].bytes) / link.capacity.v / elapsed,
-                              peak[l] >= 0 ? results::Results::Value(peak[l]) : results::Results::null(),
-                              flows ? results::Results::Value(use[l].saturated) : results::Results::null(),
-                              flows ? results::Results::Value(use[l].most_flows) : results::Results::null()});
+    results.add(results::Table::link,
+                {l, topology.link_name(LinkId(l)), name_of(link.kind), link.capacity.v, double(use[l].bytes),
+                 use[l].busy, double(use[l].bytes) / link.capacity.v / elapsed,
+                 peak[l] >= 0 ? results::Results::Value(peak[l]) : results::Results::null(),
+                 flows ? results::Results::Value(use[l].saturated) : results::Results::null(),
+                 flows ? results::Results::Value(use[l].most_flows) : results::Results::null()});
   }
   const LinkTotals totals = all ? *all : link_totals(network);
   for (std::size_t k = 0; k < totals.size(); ++k)

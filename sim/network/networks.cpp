@@ -6,7 +6,8 @@ namespace moesim::network {
 Strategy<Network, Engine&, const spec::Cluster&> bottleneck_network(), fluid_network();
 
 const Family<Network, Engine&, const spec::Cluster&>& networks() {
-  static const Family<Network, Engine&, const spec::Cluster&> family("network", {bottleneck_network(), fluid_network()});
+  static const Family<Network, Engine&, const spec::Cluster&> family("network",
+                                                                     {bottleneck_network(), fluid_network()});
   return family;
 }
 

@@ -38,8 +38,8 @@ GroupRun::GroupRun(const Setup& setup, const Phase& phase)
   if (model.moe) expert_tokens_.resize(exchangers_.size() * std::size_t(model.moe->experts));
   for (int layer = 0; layer < model.layers; ++layer) {
     const bool moe = model.is_moe_layer(layer);
-    Time before =
-        moe ? part_time(layer, {compute::LayerPart::attention, compute::LayerPart::gate}) : part_time(layer, {compute::LayerPart::attention});
+    Time before = moe ? part_time(layer, {compute::LayerPart::attention, compute::LayerPart::gate})
+                      : part_time(layer, {compute::LayerPart::attention});
     if (layer == 0) before += part_time(layer, {compute::LayerPart::embedding});
     before_.push_back(before);
     const bool has_shared = !moe || model.moe->shared_experts > 0;
@@ -53,7 +53,8 @@ GroupRun::GroupRun(const Setup& setup, const Phase& phase)
 Time GroupRun::part_time(int layer, std::initializer_list<compute::LayerPart> parts) {
   operations_.clear();
   for (compute::LayerPart part : parts)
-    compute::append_operations(operations_, s_.model, layer, part, compute::Pass::forward, p_.batch, {}, p_.setup.options);
+    compute::append_operations(operations_, s_.model, layer, part, compute::Pass::forward, p_.batch, {},
+                               p_.setup.options);
   return compute::total_time(operations_, s_.costs, p_.setup.beside);
 }
 
@@ -66,7 +67,8 @@ Time GroupRun::expert_time(const LayerPass& pass, int gpu, int layer) {
   gpu_times_[std::size_t(gpu)].expert_rows += sum;
   if (sum == 0) return {};
   operations_.clear();
-  compute::append_operations(operations_, s_.model, layer, compute::LayerPart::experts, compute::Pass::forward, p_.batch, rows_, p_.setup.options);
+  compute::append_operations(operations_, s_.model, layer, compute::LayerPart::experts, compute::Pass::forward,
+                             p_.batch, rows_, p_.setup.options);
   return compute::total_time(operations_, s_.costs, p_.setup.beside);
 }
 
@@ -217,9 +219,9 @@ void GroupRun::draw(LayerPass& pass, int step, int layer) {
   exchangers_[std::size_t(ordinal)](traffic_, pass.load);
   pass.left = s_.group.gpus();
   pass.dispatch = network::open_exchange(s_.network, s_.group, p_.setup.dispatch, pass.load,
-                                [this, step, layer](int gpu) { dispatch_arrived(gpu, step, layer); });
-  pass.combine =
-      network::open_exchange(s_.network, s_.group, p_.setup.combine, pass.load, [this](int gpu) { combine_arrived(gpu); });
+                                         [this, step, layer](int gpu) { dispatch_arrived(gpu, step, layer); });
+  pass.combine = network::open_exchange(s_.network, s_.group, p_.setup.combine, pass.load,
+                                        [this](int gpu) { combine_arrived(gpu); });
 
   const int experts = traffic_.router.experts;
   for (int source = 0; source < traffic_.sources; ++source)

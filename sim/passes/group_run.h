@@ -44,7 +44,7 @@ class GroupRun {
     network::Network& network;
     results::SpanLog& spans;
     const std::vector<exchange::ExpertMap>& placement;  // one a MoE layer, in order
-    std::vector<double> speed;                // of each GPU
+    std::vector<double> speed;                          // of each GPU
     exchange::ReplicaSpec replicas{};
   };
   struct Phase {
@@ -115,14 +115,14 @@ class GroupRun {
   std::vector<LayerTime> layer_times_;  // by model layer
   std::vector<Step> steps_;
   std::map<std::pair<int, int>, LayerPass> passes_;  // (step, layer) under way
-  std::vector<exchange::Exchanger> exchangers_;                // by MoE layer
+  std::vector<exchange::Exchanger> exchangers_;      // by MoE layer
   routing::Traffic traffic_;
   std::vector<std::int32_t> tokens_of_gpu_;
   std::vector<std::int64_t> expert_tokens_;
-  std::vector<compute::Operation> operations_;          // scratch
-  std::vector<std::int64_t> rows_;             // scratch
-  std::vector<Time> before_, shared_, merge_;  // by model layer: attention and gate, shared expert, merge
-  std::vector<int> moe_ordinal_;               // by model layer, -1 for dense
+  std::vector<compute::Operation> operations_;  // scratch
+  std::vector<std::int64_t> rows_;              // scratch
+  std::vector<Time> before_, shared_, merge_;   // by model layer: attention and gate, shared expert, merge
+  std::vector<int> moe_ordinal_;                // by model layer, -1 for dense
   double node_copies_ = 0, tokens_ = 0;
 };
 }  // namespace moesim::passes

@@ -19,7 +19,8 @@ double mean_over_gpus(const GroupRun& run, Time GpuTime::*part) {
 
 std::string largest_items(const compute::MemoryUse& use) {
   std::vector<compute::MemoryItem> items = use.items;
-  std::ranges::stable_sort(items, [](const compute::MemoryItem& a, const compute::MemoryItem& b) { return a.bytes > b.bytes; });
+  std::ranges::stable_sort(
+      items, [](const compute::MemoryItem& a, const compute::MemoryItem& b) { return a.bytes > b.bytes; });
   std::string out;
   for (std::size_t i = 0; i < std::min<std::size_t>(2, items.size()); ++i)
     out += fmt::format("{}{} {:.1f} GB", i == 0 ? "" : ", ", items[i].name, double(items[i].bytes.v) * 1e-9);
@@ -35,7 +36,8 @@ void PassReport::placement(const std::vector<exchange::ExpertMap>& maps) {
 }
 
 void PassReport::memory(const std::string& phase, const compute::MemoryUse& use) {
-  for (const compute::MemoryItem& item : use.items) results_.add(results::Table::memory, {"phase:" + phase, item.name, item.bytes});
+  for (const compute::MemoryItem& item : use.items)
+    results_.add(results::Table::memory, {"phase:" + phase, item.name, item.bytes});
   peak_ = std::max(peak_, use.total());
 }
 
@@ -50,7 +52,8 @@ void PassReport::phase(const GroupRun::Phase& phase, const GroupRun& run) {
   const std::vector<int> layers = model_.moe_layers();
   const std::size_t experts = model_.moe ? std::size_t(model_.moe->experts) : 0;
   for (std::size_t i = 0; i < run.expert_tokens().size(); ++i)
-    results_.add(results::Table::expert_load, {layers[i / experts], phase.name, i % experts, double(run.expert_tokens()[i])});
+    results_.add(results::Table::expert_load,
+                 {layers[i / experts], phase.name, i % experts, double(run.expert_tokens()[i])});
   for (std::size_t g = 0; g < gpus_.size(); ++g) {
     gpus_[g].busy += run.gpus()[g].busy;
     gpus_[g].exposed += run.gpus()[g].exposed;
@@ -75,8 +78,8 @@ PassReport::Balance PassReport::balance(const GroupRun::Phase& phase, const Grou
     out.imbalance += t.imbalance / double(phase.steps) / n;
     const auto first = run.expert_tokens().begin() + std::ptrdiff_t(i * experts);
     const std::vector<double> load(first, first + std::ptrdiff_t(experts));
-    out.max_over_mean += max_over_mean(load) / n;
-    out.gini += gini(load) / n;
+    out.max_over_mean += routing::max_over_mean(load) / n;
+    out.gini += routing::gini(load) / n;
   }
   return out;
 }
@@ -160,8 +163,9 @@ void PassReport::whole(network::Network& network, const compute::KernelCosts& co
   for (std::size_t g = 0; g < gpus_.size(); ++g) {
     const GpuTime& t = gpus_[g];
     const GpuId gpu = group_.gpu(int(g));
-    results_.add(results::Table::gpu, {index(gpu), index(network.topology().node_of(gpu)), results::Results::null(), t.busy, t.exchanging,
-                              t.exposed, t.straggling, t.straggling, t.expert_rows, peak_});
+    results_.add(results::Table::gpu,
+                 {index(gpu), index(network.topology().node_of(gpu)), results::Results::null(), t.busy, t.exchanging,
+                  t.exposed, t.straggling, t.straggling, t.expert_rows, peak_});
   }
   network::write_network(results_, network);
 }

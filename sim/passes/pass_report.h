@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "compute/layers/memory.h"
+#include "passes/group_run.h"
 #include "results/results.h"
 #include "spec/hardware.h"
-#include "passes/group_run.h"
 
 namespace moesim::passes {
 
@@ -15,7 +15,8 @@ std::string largest_items(const compute::MemoryUse& use);
 
 class PassReport {
  public:
-  PassReport(results::Results& results, const spec::Model& model, const spec::Cluster& cluster, const network::ExchangeGroup& group)
+  PassReport(results::Results& results, const spec::Model& model, const spec::Cluster& cluster,
+             const network::ExchangeGroup& group)
       : results_(results), model_(model), cluster_(cluster), group_(group), gpus_(std::size_t(group.gpus())) {}
 
   void placement(const std::vector<exchange::ExpertMap>& maps);

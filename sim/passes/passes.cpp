@@ -8,11 +8,11 @@
 #include "core/check.h"
 #include "forward/precision.h"
 #include "network/network.h"
-#include "placement/section.h"
-#include "spec/catalogue.h"
 #include "passes/group_run.h"
 #include "passes/pass_report.h"
 #include "placement/routing_section.h"
+#include "placement/section.h"
+#include "spec/catalogue.h"
 
 namespace moesim::passes {
 namespace {
@@ -28,8 +28,9 @@ void check_shape(const Config& config, const PassesShape& shape, const spec::Mod
   if (model.moe && model.moe->experts % gpus != 0 && !placed)
     group.fail(fmt::format("must divide the {} experts of {}, got {}; or give a placement with more slots",
                            model.moe->experts, model.name, gpus));
-  forward::check_precision(config, setup_of(shape, compute::StepPhase::prefill, model, cluster.node.gpu).options.precision,
-                  cluster.node.gpu);
+  forward::check_precision(config,
+                           setup_of(shape, compute::StepPhase::prefill, model, cluster.node.gpu).options.precision,
+                           cluster.node.gpu);
   for (const auto& [name, phase] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
     const Config here = config.at_or_empty(name);
     if (phase.steps < 0 || phase.steps > 100'000)
@@ -50,7 +51,8 @@ void check_shape(const Config& config, const PassesShape& shape, const spec::Mod
     config.fail("both prefill and decode have 0 steps: there is nothing to run");
 }
 
-GroupRun::Phase make_phase(compute::StepPhase kind, const PassesShape& passes, const spec::Model& model, const Gpu& gpu) {
+GroupRun::Phase make_phase(compute::StepPhase kind, const PassesShape& passes, const spec::Model& model,
+                           const spec::Gpu& gpu) {
   const PhaseShape& shape = passes.of(kind);
   GroupRun::Phase phase;
   phase.name = name_of(kind);
@@ -65,7 +67,7 @@ GroupRun::Phase make_phase(compute::StepPhase kind, const PassesShape& passes, c
 
 /// What one GPU holds, checked against its memory.
 compute::MemoryUse memory_use(const Config& config, const spec::Model& model, const GroupRun::Phase& phase,
-                     const PhaseShape& phase_shape, const spec::Cluster& cluster, int slots) {
+                              const PhaseShape& phase_shape, const spec::Cluster& cluster, int slots) {
   compute::HeldLayers held;
   for (int layer = 0; layer < model.layers; ++layer) held.layers.push_back(layer);
   held.embedding = held.head = true;
@@ -74,7 +76,8 @@ compute::MemoryUse memory_use(const Config& config, const spec::Model& model, co
       compute::cached_tokens(model, phase_shape.sequences, std::int64_t{phase_shape.context} + phase_shape.new_tokens);
   const std::int64_t rows = model.moe ? phase.batch.tokens * model.moe->top_k : 0;
   const Bytes buffers = (phase.setup.dispatch.row + phase.setup.combine.row) * std::max<std::int64_t>(rows, 1);
-  const compute::MemoryUse use = compute::serving_memory(model, held, cached, phase.batch, rows, phase.setup.options, buffers);
+  const compute::MemoryUse use =
+      compute::serving_memory(model, held, cached, phase.batch, rows, phase.setup.options, buffers);
   if (use.total() > cluster.node.gpu.memory)
     config.fail(fmt::format(
         "{}: a GPU needs {:.1f} GB ({}), but {} has {:.1f} GB; use more GPUs (expert_parallel), fewer sequences or a "
@@ -101,15 +104,17 @@ PassesInput read_input(const Config& scenario) {
 }
 }  // namespace
 
-forward::StepSetup setup_of(const PassesShape& shape, compute::StepPhase phase, const spec::Model& model, const Gpu& gpu) {
+forward::StepSetup setup_of(const PassesShape& shape, compute::StepPhase phase, const spec::Model& model,
+                            const spec::Gpu& gpu) {
   const PhaseShape& of = shape.of(phase);
-  return forward::set_up({.model = model,
-                 .gpu = gpu,
-                 .phase = phase,
-                 .precision = forward::choose_precision(shape.precision, model, gpu, phase, forward::Unsaid::bf16),
-                 .exchange = of.exchange,
-                 .exchange_sms = of.exchange_sms,
-                 .overlapped = model.moe.has_value()});
+  return forward::set_up(
+      {.model = model,
+       .gpu = gpu,
+       .phase = phase,
+       .precision = forward::choose_precision(shape.precision, model, gpu, phase, forward::Unsaid::bf16),
+       .exchange = of.exchange,
+       .exchange_sms = of.exchange_sms,
+       .overlapped = model.moe.has_value()});
 }
 
 void check_passes(const Config& scenario) { (void)read_input(scenario); }
@@ -141,8 +146,8 @@ results::StudyEnd run_passes(results::StudyRun& run) {
     GroupRun::Phase phase = make_phase(kind, shape, model, cluster.node.gpu);
     const int slots = placement.empty() ? 0 : placement.front().slots_per_gpu;
     report.memory(phase.name, memory_use(config, model, phase, shape.of(kind), cluster, slots));
-    const auto traffic =
-        routing.traffic(group_shape, kind == compute::StepPhase::decode ? routing::TracePhase::decode : routing::TracePhase::prefill);
+    const auto traffic = routing.traffic(
+        group_shape, kind == compute::StepPhase::decode ? routing::TracePhase::decode : routing::TracePhase::prefill);
     phase.traffic = traffic.get();
     GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds, replicas}, phase);
     end.interrupted = !group_run.run();

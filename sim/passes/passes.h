@@ -40,7 +40,9 @@ struct PassesShape {
   PhaseShape decode{.steps = 4, .sequences = 64, .context = 1024};
   forward::AskedPrecision precision;
   std::vector<spec::SlowGpu> slow_gpus;
-  const PhaseShape& of(compute::StepPhase phase) const { return phase == compute::StepPhase::decode ? decode : prefill; }
+  const PhaseShape& of(compute::StepPhase phase) const {
+    return phase == compute::StepPhase::decode ? decode : prefill;
+  }
   static void fields(auto& f, auto& p) {
     f("expert_parallel", p.expert_parallel, "GPUs that share the experts; 0: all of the cluster");
     f("prefill", p.prefill, "passes over prompts");
@@ -51,7 +53,8 @@ struct PassesShape {
 };
 
 /// How each GPU of the group computes a prefill pass or decode step and exchanges rows.
-forward::StepSetup setup_of(const PassesShape& shape, compute::StepPhase phase, const spec::Model& model, const Gpu& gpu);
+forward::StepSetup setup_of(const PassesShape& shape, compute::StepPhase phase, const spec::Model& model,
+                            const spec::Gpu& gpu);
 
 /// The study: reads `passes`, `model`, `cluster`, `routing`, `placement`, `network`, `kernels`.
 results::StudyEnd run_passes(results::StudyRun& run);

@@ -32,7 +32,8 @@ Loads loads_of_trace(const routing::Trace& trace, routing::TokenRange range) {
   return out;
 }
 
-RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange range, const Loads& loads, std::int64_t tokens) {
+RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange range, const Loads& loads,
+                              std::int64_t tokens) {
   const std::vector<routing::TokenRange> runs = routing::spread_runs(range, tokens);
   RoutingSample out;
   out.top_k = trace.header().top_k;

@@ -14,7 +14,8 @@ namespace moesim::placement {
 Loads loads_of_trace(const routing::Trace& trace, routing::TokenRange range);
 
 /// At most `tokens` tokens of the range, in runs spread evenly over it, in the layers of `loads`.
-RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange range, const Loads& loads, std::int64_t tokens);
+RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange range, const Loads& loads,
+                              std::int64_t tokens);
 
 constexpr std::int64_t kSampleTokens = 4096;  // that a strategy looks at where nothing else is said
 

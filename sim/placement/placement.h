@@ -41,9 +41,9 @@ constexpr std::string_view kGiveTrace = "routing: {trace: FILE} or {record: {tex
 struct PlacementInput {
   const Loads& loads;
   const PlacementProblem& problem;
-  const RoutingSample* sample = nullptr;  // none when only loads are known
-  LayerCost cost = nullptr;               // what `traffic` and `local_search` minimise; none: their own closed form
-  exchange::ReplicaSpec replicas{};                 // who computes an expert's rows in that closed form
+  const RoutingSample* sample = nullptr;     // none when only loads are known
+  LayerCost cost = nullptr;                  // what `traffic` and `local_search` minimise; none: their own closed form
+  exchange::ReplicaSpec replicas{};          // who computes an expert's rows in that closed form
   std::string_view give_trace = kGiveTrace;  // how the user gives what `sample` is taken from
 };
 

@@ -4,12 +4,14 @@
 
 namespace moesim::placement {
 
-std::unique_ptr<routing::TrafficSource> RoutingSection::traffic(const spec::GroupShape& group, std::optional<routing::TracePhase> phase) const {
+std::unique_ptr<routing::TrafficSource> RoutingSection::traffic(const spec::GroupShape& group,
+                                                                std::optional<routing::TracePhase> phase) const {
   if (router.experts == 0) return nullptr;
   return routing::make_traffic(config, {router, group, seed, phase});
 }
 
-ModelPlacement RoutingSection::placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group) const {
+ModelPlacement RoutingSection::placement(const Config& scenario, const spec::Model& model,
+                                         const spec::GroupShape& group) const {
   const std::unique_ptr<routing::TrafficSource> source = traffic(group, std::nullopt);
   return read_placement(scenario, model, group, source.get());
 }

@@ -18,7 +18,8 @@ struct RoutingSection {
   std::uint64_t seed = 1;
 
   /// The source of one phase's traffic; a dense model has none (null).
-  std::unique_ptr<routing::TrafficSource> traffic(const spec::GroupShape& group, std::optional<routing::TracePhase> phase) const;
+  std::unique_ptr<routing::TrafficSource> traffic(const spec::GroupShape& group,
+                                                  std::optional<routing::TracePhase> phase) const;
   /// The scenario's placement, planned on this routing's expected load.
   ModelPlacement placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group) const;
 };

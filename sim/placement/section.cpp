@@ -39,7 +39,8 @@ ModelPlacement from_file(const Config& config, const PlacementSection& section, 
 
 exchange::ReplicaSpec read_replica_choice(const Config& scenario) {
   const Config config = scenario.at_or_empty("placement");
-  return config.is_map() && config.has("replica_choice") ? exchange::ReplicaSpec(config.at("replica_choice")) : exchange::ReplicaSpec();
+  return config.is_map() && config.has("replica_choice") ? exchange::ReplicaSpec(config.at("replica_choice"))
+                                                         : exchange::ReplicaSpec();
 }
 
 ModelPlacement read_placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group,

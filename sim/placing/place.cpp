@@ -16,10 +16,10 @@
 #include "network/exchanges/exchange.h"
 #include "placement/from_trace.h"
 #include "placement/rebalancing/migration.h"
-#include "spec/count.h"
 #include "placing/load_files.h"
 #include "placing/place_times.h"
 #include "placing/place_traffic.h"
+#include "spec/count.h"
 
 namespace moesim::placing {
 namespace {
@@ -63,7 +63,8 @@ Workload read_workload(const std::string& file, const std::string& window) {
 
 namespace {
 /// The rows of `loads` at these layers.  Throws ConfigError if one is not there.
-placement::Loads at_layers(const placement::Loads& loads, std::span<const int> layers, const std::string& name, const std::string& planned) {
+placement::Loads at_layers(const placement::Loads& loads, std::span<const int> layers, const std::string& name,
+                           const std::string& planned) {
   placement::Loads out = loads;
   out.layers.assign(layers.begin(), layers.end());
   out.counts.clear();
@@ -114,12 +115,12 @@ std::string name_of(const PlaceOptions& o, const Workload& w) {
   return o.planned.size() + o.scored.size() > 1 ? w.name : "";
 }
 
-void count_migration(const PlaceOptions& o, PlaceRow& row, std::span<const exchange::ExpertMap> maps, const spec::GroupShape& group,
-                     const placement::Loads& loads) {
+void count_migration(const PlaceOptions& o, PlaceRow& row, std::span<const exchange::ExpertMap> maps,
+                     const spec::GroupShape& group, const placement::Loads& loads) {
   if (!o.from) return;
   std::vector<placement::ExpertMove> all;
   for (std::size_t i = 0; i < maps.size(); ++i) {
-    const std::vector<placement::ExpertMove> layer = moves(loads.layers[i], o.from->maps[i], maps[i], group);
+    const std::vector<placement::ExpertMove> layer = placement::moves(loads.layers[i], o.from->maps[i], maps[i], group);
     all.insert(all.end(), layer.begin(), layer.end());
   }
   row.moves = int(all.size());
@@ -144,14 +145,17 @@ void stop_if_interrupted() {
   if (interrupted()) throw ConfigError::placed("interrupted: nothing was written");
 }
 
-Planned plan_one(const PlaceOptions& o, std::size_t workload, std::size_t strategy, const placement::PlacementProblem& problem,
-                 const placement::RoutingSample* sample, const placement::LayerCost& cost) {
+Planned plan_one(const PlaceOptions& o, std::size_t workload, std::size_t strategy,
+                 const placement::PlacementProblem& problem, const placement::RoutingSample* sample,
+                 const placement::LayerCost& cost) {
   const placement::Loads& loads = o.planned[workload].loads;
   const Config& config = o.strategies[strategy].config;
   const auto policy = placement::placements().make(config);
   Planned out{workload, strategy, problem, {}, 0};
   const auto start = std::chrono::steady_clock::now();
-  out.maps = config.placed([&] { return placement::plan(*policy, {loads, problem, sample, cost, o.replicas, o.give_trace}); });
+  out.maps = config.placed([&] {
+    return placement::plan(*policy, {loads, problem, sample, cost, o.replicas, o.give_trace});
+  });
   out.plan_time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (o.from && o.keep_places && problem.even()) {
     const spec::GroupShape group{problem.gpus, problem.gpus_per_node()};
@@ -239,15 +243,15 @@ Bytes expert_weight_bytes(const spec::Model& model) {
   const double each = storage.dtype == spec::Dtype::fp8    ? 1 + 4.0 / (128 * 128)
                       : storage.dtype == spec::Dtype::fp4  ? 0.5 + 1.0 / 32
                       : storage.dtype == spec::Dtype::fp32 ? 4
-                                                     : 2;
+                                                           : 2;
   return {std::int64_t(std::ceil(double(spec::expert_parameters(model)) * each))};
 }
 
 Bytes exchange_row_bytes(const PlaceOptions& o) {
   const spec::Model& model = *o.model;
   const auto phase = compute::StepPhase::prefill;
-  const compute::Precisions precision =
-      o.cluster ? forward::released_precision(model, o.cluster->node.gpu, phase) : forward::released_precision(model, phase);
+  const compute::Precisions precision = o.cluster ? forward::released_precision(model, o.cluster->node.gpu, phase)
+                                                  : forward::released_precision(model, phase);
   return forward::dispatched_row(model.hidden, precision) + forward::combined_row(model.hidden);
 }
 

@@ -42,17 +42,17 @@ struct PlaceOptions {
   std::vector<Workload> scored;   // to score on; empty: each plan on what it was planned from
   std::vector<StrategyChoice> strategies;
   placement::PlacementProblem problem;  // slots: those of the entry tried
-  std::vector<int> slots;    // to try; empty: one an expert
+  std::vector<int> slots;               // to try; empty: one an expert
   placement::Sharing sharing = placement::Sharing::even;
-  exchange::ReplicaSpec replicas;            // of exchanges
+  exchange::ReplicaSpec replicas;        // of exchanges
   std::optional<spec::Model> model;      // for bytes, memory and times
   std::optional<spec::Cluster> cluster;  // for times
-  int top_k = 0;                   // choices a token makes, where neither trace nor model says so
+  int top_k = 0;                         // choices a token makes, where neither trace nor model says so
   std::int64_t prefill_tokens = 4096, decode_tokens = 128;  // a GPU and step (DeepEP's measured cases)
   std::int64_t context = 4096;                              // tokens a sequence has when timed
   std::int64_t sample = placement::kSampleTokens;           // tokens that strategies look at
   std::string_view give_trace = placement::kGiveTrace;      // how the user gives a trace, for refusals without one
-  std::optional<placement::ModelPlacement> from;                       // in force before
+  std::optional<placement::ModelPlacement> from;            // in force before
   bool keep_places = false;                                 // renumber GPUs so that less moves from there
 };
 

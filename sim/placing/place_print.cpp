@@ -4,8 +4,8 @@
 
 #include "core/words.h"
 #include "formats/json.h"
-#include "results/summary.h"
 #include "placing/place.h"
+#include "results/summary.h"
 
 namespace moesim::placing {
 namespace {
@@ -56,11 +56,13 @@ std::string main_table(const PlaceResult& result) {
       line.insert(line.end(),
                   {fmt::format("{:.3f}", r.traffic->nodes_per_token), fmt::format("{:.3f}", r.traffic->crossings)});
     if (any.nic_bytes.v > 0 || any.nvlink_bytes.v > 0)
-      line.insert(line.end(), {results::pretty(double(r.nic_bytes.v), "B"), results::pretty(double(r.nvlink_bytes.v), "B")});
+      line.insert(line.end(),
+                  {results::pretty(double(r.nic_bytes.v), "B"), results::pretty(double(r.nvlink_bytes.v), "B")});
     if (any.memory.v > 0) line.push_back(results::pretty(double(r.memory.v), "B"));
     for (const auto* phase : {&r.prefill, &r.decode})
       if (*phase)
-        line.insert(line.end(), {results::pretty(seconds((*phase)->layer), "s"), results::pretty(seconds((*phase)->step), "s")});
+        line.insert(line.end(),
+                    {results::pretty(seconds((*phase)->layer), "s"), results::pretty(seconds((*phase)->step), "s")});
     if (any.moves) line.push_back(fmt::to_string(*r.moves));
     if (any.migration.v > 0) line.push_back(results::pretty(double(r.migration.v), "B"));
     if (any.migration_time.v > 0) line.push_back(results::pretty(seconds(r.migration_time), "s"));

@@ -1,10 +1,10 @@
 // The `place` section of a scenario.
 #include <fmt/format.h>
 
-#include "spec/catalogue.h"
 #include "placing/place.h"
 #include "placing/place_study.h"
 #include "placing/place_times.h"
+#include "spec/catalogue.h"
 
 namespace moesim::placing {
 namespace {
@@ -74,9 +74,9 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
     run.scenario.at("place").at("drift").fail("steps of the routing are scored only if it was planned from");
   const spec::MoeShape& moe = *o.model->moe;
   const auto source = routing::make_traffic(routing, {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
-                                             {o.problem.gpus, o.problem.gpus_per_node()},
-                                             run.seed,
-                                             std::nullopt});
+                                                      {o.problem.gpus, o.problem.gpus_per_node()},
+                                                      run.seed,
+                                                      std::nullopt});
   o.planned.push_back(expected_workload(*source, *o.model, 0));
   for (const int step : section.drift) o.scored.push_back(expected_workload(*source, *o.model, step));
 }
@@ -117,9 +117,12 @@ results::StudyEnd run_place(results::StudyRun& run) {
   read_workloads(run, section, o);
   o.keep_places = section.keep_places;
   if (!section.from.name.empty())
-    o.from = placement::load_placement(section.from.path, {o.problem.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
+    o.from = placement::load_placement(section.from.path,
+                                       {o.problem.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
   const PlaceResult result = place(o);
-  if (o.cluster) forward::write_assumptions(run.results, "run", place_setup(*o.model, o.cluster->node.gpu, compute::StepPhase::prefill));
+  if (o.cluster)
+    forward::write_assumptions(run.results, "run",
+                               place_setup(*o.model, o.cluster->node.gpu, compute::StepPhase::prefill));
   store(o, result, run.results);
   return {};
 }

@@ -12,9 +12,9 @@ namespace moesim::placing {
 
 forward::StepSetup place_setup(const spec::Model& model, const spec::Gpu& gpu, compute::StepPhase phase) {
   return forward::set_up({.model = model,
-                 .gpu = gpu,
-                 .phase = phase,
-                 .precision = forward::choose_precision({}, model, gpu, phase, forward::Unsaid::as_released)});
+                          .gpu = gpu,
+                          .phase = phase,
+                          .precision = forward::choose_precision({}, model, gpu, phase, forward::Unsaid::as_released)});
 }
 
 struct PlaceTimes::State {
@@ -125,7 +125,8 @@ Time PlaceTimes::State::layer(std::size_t row, const exchange::ExpertMap& map) {
   return std::ranges::max(ready) + std::ranges::max(arrival);
 }
 
-PlaceTimes::PlaceTimes(const PlaceOptions& o, const Workload& w, const routing::RouterShape& router, compute::StepPhase phase) {
+PlaceTimes::PlaceTimes(const PlaceOptions& o, const Workload& w, const routing::RouterShape& router,
+                       compute::StepPhase phase) {
   if (o.cluster->node.gpus != o.problem.gpus_per_node() && o.problem.nodes > 1)
     throw ConfigError(fmt::format("the cluster's nodes have {} GPUs, but {} GPUs on {} nodes were asked for",
                                   o.cluster->node.gpus, o.problem.gpus, o.problem.nodes));
@@ -142,7 +143,7 @@ PhaseTime PlaceTimes::operator()(std::span<const exchange::ExpertMap> maps) {
   for (std::size_t row = 0; row < maps.size(); ++row) out.layer += layer(row, maps[row]);
   out.step = out.layer + s_->part_time(0, compute::LayerPart::embedding) + s_->part_time(0, compute::LayerPart::head);
   for (int l = 0; l < s_->model.layers; ++l)
-    for (const compute::LayerPart part : parts_of(s_->model, l))
+    for (const compute::LayerPart part : compute::parts_of(s_->model, l))
       if (part != compute::LayerPart::experts) out.step += s_->part_time(l, part);
   out.layer = out.layer / std::int64_t(maps.size());
   return out;

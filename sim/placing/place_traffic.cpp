@@ -48,8 +48,8 @@ void fill(routing::Traffic& traffic, std::int64_t tokens, int gpus) {
 }
 
 std::vector<TrafficShape> from_trace(const Workload& w, const routing::RouterShape& router,
-                                     std::span<const std::vector<exchange::ExpertMap>* const> placements, const spec::GroupShape& group,
-                                     const exchange::ReplicaSpec& replicas) {
+                                     std::span<const std::vector<exchange::ExpertMap>* const> placements,
+                                     const spec::GroupShape& group, const exchange::ReplicaSpec& replicas) {
   std::vector<TrafficShape> out(placements.size());
   const std::int64_t all = w.range.end - w.range.first;
   Progress progress("traffic", std::uint64_t(all) * w.loads.rows());

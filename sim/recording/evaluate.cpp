@@ -41,12 +41,13 @@ Prediction predict(const float* logits, int n, int target) {
 /// One precision and gate on its way through the texts.
 class Reader {
  public:
-  Reader(const spec::Model& model, numerics::Weights& weights, const std::vector<RecordRequest>& texts, numerics::Precision precision,
-         const std::string& gate, int threads)
+  Reader(const spec::Model& model, numerics::Weights& weights, const std::vector<RecordRequest>& texts,
+         numerics::Precision precision, const std::string& gate, int threads)
       : model_(model),
         texts_(texts),
         meter_(model.layers, numerics::gate_from(gate, "--gate")),
-        forward_(model, weights, {.threads = threads, .arithmetic = &numerics::arithmetic_of(precision), .gate = &meter_}),
+        forward_(model, weights,
+                 {.threads = threads, .arithmetic = &numerics::arithmetic_of(precision), .gate = &meter_}),
         states_(texts.size()) {
     losses_.precision = precision;
     losses_.gate = gate;
@@ -66,7 +67,8 @@ class Reader {
     }
     choices_.clear();
     meter_.begin_pass(pass.text_of);
-    hidden_ = forward_.run(pass.tokens, segments_, [this](int layer, const numerics::Routing& r) { choices_[layer] = r; });
+    hidden_ =
+        forward_.run(pass.tokens, segments_, [this](int layer, const numerics::Routing& r) { choices_[layer] = r; });
     return hidden_;
   }
   const std::map<int, numerics::Routing>& choices() const { return choices_; }
@@ -93,7 +95,8 @@ class Reader {
       before = forward_.run_mtp(depth, before.view(), next, segments_);
       DraftQuality& quality = losses_.drafts[std::size_t(depth)];
       for (int first = 0; first < before.rows; first += kLogitRows) {
-        const numerics::Matrix logits = forward_.mtp_logits(depth, before.view(first, std::min(kLogitRows, before.rows - first)));
+        const numerics::Matrix logits =
+            forward_.mtp_logits(depth, before.view(first, std::min(kLogitRows, before.rows - first)));
         const std::vector<Prediction> predictions = predict_rows(pass, first, logits, depth + 2);
         for (int r = 0; r < logits.rows; ++r) {
           const int row = first + r;

@@ -11,12 +11,12 @@ namespace moesim::recording {
 
 struct EvaluateOptions {
   numerics::Precision precision = numerics::Precision::fp32;
-  std::string gate = "published";           // who chooses, as gate_from() reads it; MTP modules too
-  std::optional<numerics::Precision> compare;         // the reference that `precision` is held against, or
-  std::optional<std::string> compare_gate;  // the gate that `gate` is held against; the other stays as it is
-  double mtp_weight = 0.3;                  // lambda; DeepSeek-V3: 0.3, then 0.1 for the last third of training
-  int batch_tokens = 2048;                  // most tokens of a pass; longer texts take several
-  int threads = 0;                          // 0: one a core
+  std::string gate = "published";              // who chooses, as gate_from() reads it; MTP modules too
+  std::optional<numerics::Precision> compare;  // the reference that `precision` is held against, or
+  std::optional<std::string> compare_gate;     // the gate that `gate` is held against; the other stays as it is
+  double mtp_weight = 0.3;                     // lambda; DeepSeek-V3: 0.3, then 0.1 for the last third of training
+  int batch_tokens = 2048;                     // most tokens of a pass; longer texts take several
+  int threads = 0;                             // 0: one a core
 };
 
 /// Balance of one MoE layer: sum over experts of f * P, f the share of choices times experts, P the mean normalised

@@ -21,7 +21,7 @@ double mean(const std::vector<LayerBalance>& balance, double LayerBalance::*whic
 std::string label(const Losses& l) {
   std::string gate = l.gate == "published" ? "" : " " + l.gate;
   std::erase_if(gate, [](char c) { return c == '{' || c == '}'; });
-  return std::string(formats::name_of(l.precision)) + gate;
+  return std::string(name_of(l.precision)) + gate;
 }
 int width(const Losses& l) { return std::max(12, int(label(l).size())); }
 
@@ -94,7 +94,7 @@ std::string change_text(const Evaluation& e) {
 
 formats::Json losses_json(const Losses& l) {
   formats::Json out{
-      {"precision", formats::name_of(l.precision)}, {"gate", l.gate}, {"predicted", l.predicted}, {"next_token", l.next_token}};
+      {"precision", name_of(l.precision)}, {"gate", l.gate}, {"predicted", l.predicted}, {"next_token", l.next_token}};
   out["drafts"] = formats::Json::array();
   for (const DraftQuality& q : l.drafts)
     out["drafts"].push_back({{"predicted", q.predicted}, {"loss", q.loss}, {"acceptance", q.acceptance}});

@@ -5,7 +5,8 @@
 
 namespace moesim::recording {
 
-void PrecisionDifference::add_choices(const std::map<int, numerics::Routing>& reference, const std::map<int, numerics::Routing>& other) {
+void PrecisionDifference::add_choices(const std::map<int, numerics::Routing>& reference,
+                                      const std::map<int, numerics::Routing>& other) {
   std::vector<bool> touched;
   for (const auto& [layer, a] : reference) {
     const numerics::Routing& b = other.at(layer);

@@ -2,8 +2,8 @@
 #pragma once
 #include <map>
 
-#include "numerics/pass/gate.h"
 #include "numerics/algebra/matrix.h"
+#include "numerics/pass/gate.h"
 #include "recording/evaluate.h"
 
 namespace moesim::recording {

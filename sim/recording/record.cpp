@@ -116,8 +116,8 @@ class Recorder {
     return {std::int32_t(result_.passes), r.id, position, token, phase, std::uint8_t(r.domain)};
   }
 
-  void pass(const std::vector<int>& tokens, const std::vector<numerics::Segment>& segments, const std::vector<Running*>& members,
-            const std::vector<routing::TraceToken>& rows) {
+  void pass(const std::vector<int>& tokens, const std::vector<numerics::Segment>& segments,
+            const std::vector<Running*>& members, const std::vector<routing::TraceToken>& rows) {
     experts_.clear();
     weights_.clear();
     const auto observe = [this](int, const numerics::Routing& r) {
@@ -132,7 +132,8 @@ class Recorder {
   }
 
   /// The likeliest token after each prompt that has been read whole; equal logits by lower id.
-  void choose_next(const numerics::Matrix& hidden, const std::vector<numerics::Segment>& segments, const std::vector<Running*>& members) {
+  void choose_next(const numerics::Matrix& hidden, const std::vector<numerics::Segment>& segments,
+                   const std::vector<Running*>& members) {
     numerics::Matrix last(int(segments.size()), hidden.columns);
     for (std::size_t i = 0; i < segments.size(); ++i)
       std::copy_n(hidden.row(segments[i].first_row + segments[i].rows - 1), hidden.columns, last.row(int(i)));
@@ -144,7 +145,8 @@ class Recorder {
   }
 
   void run_mtp(const std::vector<int>& tokens, const std::vector<numerics::Segment>& segments,
-               const std::vector<Running*>& members, const numerics::Matrix& hidden, const numerics::ObserveRouting& observe) {
+               const std::vector<Running*>& members, const numerics::Matrix& hidden,
+               const numerics::ObserveRouting& observe) {
     std::vector<int> shifted = tokens;
     numerics::Matrix before = hidden;
     for (int depth = 0; depth < model_.mtp_layers; ++depth) {

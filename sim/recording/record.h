@@ -52,7 +52,8 @@ struct RecordResult {
 /// Runs all requests and writes the trace; nothing is left behind on error.
 /// Throws ConfigError if the output exists, the model has no MoE layer, a token id is outside the vocabulary (naming
 /// both), or a request is longer than the model's positions.
-RecordResult record_routing(numerics::Forward& forward, const std::vector<RecordRequest>& requests, const RecordOptions& options);
+RecordResult record_routing(numerics::Forward& forward, const std::vector<RecordRequest>& requests,
+                            const RecordOptions& options);
 
 /// Throws ConfigError for a token id outside the vocabulary or a text that, with `decode` more tokens, is longer than
 /// the model's positions.

@@ -17,7 +17,8 @@ bool is_control(char c) {
   return b == 0x7f || (b < 0x20 && b != '\t' && b != '\n' && b != '\r' && b != '\f' && b != 0x1b);
 }
 
-RecordRequest read_text(const std::string& file, const std::string& domain, std::int64_t limit, numerics::Tokenizer* tokenizer) {
+RecordRequest read_text(const std::string& file, const std::string& domain, std::int64_t limit,
+                        numerics::Tokenizer* tokenizer) {
   const std::string bytes = read_file(file);
   if (bytes.empty()) throw ConfigError(fmt::format("{}: is empty, expected text", file));
   if (const std::size_t at = bytes.find('\0'); at != std::string::npos)
@@ -56,7 +57,8 @@ std::unique_ptr<numerics::Tokenizer> tokenizer_of(const std::string& folder) {
   return fs::exists(file) ? std::make_unique<numerics::Tokenizer>(file) : nullptr;
 }
 
-std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std::int64_t limit, numerics::Tokenizer* tokenizer) {
+std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std::int64_t limit,
+                                      numerics::Tokenizer* tokenizer) {
   std::vector<RecordRequest> out;
   for (const std::string& path : paths) {
     if (!fs::is_directory(path)) {

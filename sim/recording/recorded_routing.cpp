@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "numerics/weights/checkpoint.h"
-#include "spec/catalogue.h"
 #include "recording/record.h"
+#include "spec/catalogue.h"
 
 namespace moesim::recording {
 namespace {

@@ -12,10 +12,10 @@
 namespace moesim::recording {
 
 struct RecordSection {
-  std::vector<DataFile> text;  // files or folders, from the scenario's folder
-  std::int64_t limit = 0;      // tokens of each file; 0: all
-  int decode = 0;              // tokens each request is continued by
-  DataFile weights;            // Hugging Face folder; empty: synthetic
+  std::vector<DataFile> text;        // files or folders, from the scenario's folder
+  std::int64_t limit = 0;            // tokens of each file; 0: all
+  int decode = 0;                    // tokens each request is continued by
+  DataFile weights;                  // Hugging Face folder; empty: synthetic
   std::optional<spec::Scale> scale;  // of the synthetic model; none: a size for laptops
   numerics::SyntheticOptions synthetic;
   static void fields(auto& f, auto& p) {

@@ -13,8 +13,8 @@ namespace moesim::results {
 /// Which way a figure is better; neither for what only describes the run.
 enum class Better { more, less, neither };
 constexpr auto enum_names(Better) {
-  return std::to_array<std::pair<std::string_view, Better>>({
-      {"more", Better::more}, {"less", Better::less}, {"neither", Better::neither}});
+  return std::to_array<std::pair<std::string_view, Better>>(
+      {{"more", Better::more}, {"less", Better::less}, {"neither", Better::neither}});
 }
 
 /// A metric, or a family of metrics whose names differ in one part.

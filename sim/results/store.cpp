@@ -25,10 +25,10 @@ void Statement::Finalize::operator()(sqlite3_stmt* s) const { sqlite3_finalize(s
 
 Statement::Statement(sqlite3* db, std::string_view sql, const std::string& file) : db_(db), file_(file) {
   sqlite3_stmt* raw = nullptr;
-  if (sqlite3_prepare_v2(db, sql.data(), int(sql.size()), &raw, nullptr) != SQLITE_OK) moesim::fail(db, file, sql);
+  if (sqlite3_prepare_v2(db, sql.data(), int(sql.size()), &raw, nullptr) != SQLITE_OK) results::fail(db, file, sql);
   statement_.reset(raw);
 }
-void Statement::fail() const { moesim::fail(db_, file_, sqlite3_sql(statement_.get())); }
+void Statement::fail() const { results::fail(db_, file_, sqlite3_sql(statement_.get())); }
 
 Statement& Statement::bind(int i, std::int64_t v) {
   if (sqlite3_bind_int64(statement_.get(), i + 1, v) != SQLITE_OK) fail();

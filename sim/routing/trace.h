@@ -13,8 +13,8 @@ namespace moesim::routing {
 
 enum class TracePhase : std::uint8_t { prefill, decode };
 constexpr auto enum_names(TracePhase) {
-  return std::to_array<std::pair<std::string_view, TracePhase>>({{"prefill", TracePhase::prefill},
-                                                                      {"decode", TracePhase::decode}});
+  return std::to_array<std::pair<std::string_view, TracePhase>>(
+      {{"prefill", TracePhase::prefill}, {"decode", TracePhase::decode}});
 }
 
 /// What a trace says about itself.

@@ -77,7 +77,10 @@ struct TraceWriter::State {
   void flush() {
     if (tokens.empty()) return;
     add_running_counts();
-    add_tokens.bind(0, blocks).bind(1, std::int64_t(tokens.size())).bind(2, results::compress(pack_tokens(tokens), 1)).run();
+    add_tokens.bind(0, blocks)
+        .bind(1, std::int64_t(tokens.size()))
+        .bind(2, results::compress(pack_tokens(tokens), 1))
+        .run();
     const std::size_t layers = header.layers.size();
     for (std::size_t m = 0; m < layers; ++m) {
       const int width = id_width(header.experts, experts[m]);

@@ -19,8 +19,8 @@ enum class TraceAssign {
   round_robin  ///< token i to GPU i modulo the GPUs
 };
 constexpr auto enum_names(TraceAssign) {
-  return std::to_array<std::pair<std::string_view, TraceAssign>>({
-      {"chunk", TraceAssign::chunk}, {"request", TraceAssign::request}, {"round_robin", TraceAssign::round_robin}});
+  return std::to_array<std::pair<std::string_view, TraceAssign>>(
+      {{"chunk", TraceAssign::chunk}, {"request", TraceAssign::request}, {"round_robin", TraceAssign::round_robin}});
 }
 struct TraceTrafficParams {
   DataFile file;

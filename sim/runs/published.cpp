@@ -15,7 +15,8 @@ std::vector<PublishedFigure> read_published(const Config& scenario) {
 }
 
 void store_published(const std::vector<PublishedFigure>& figures, results::Results& results) {
-  for (const PublishedFigure& f : figures) results.add(results::Table::published, {f.metric, f.scope, f.value, f.source});
+  for (const PublishedFigure& f : figures)
+    results.add(results::Table::published, {f.metric, f.scope, f.value, f.source});
 }
 
 std::vector<std::string> unmatched(const std::vector<PublishedFigure>& figures, const results::Results& results) {

@@ -9,9 +9,9 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "formats/json.h"
+#include "recording/recorded_routing.h"
 #include "results/perfetto.h"
 #include "results/summary.h"
-#include "recording/recorded_routing.h"
 #include "runs/scenario.h"
 
 namespace moesim::runs {
@@ -33,7 +33,8 @@ void print_json(results::Results& results, const results::RunIdentity& identity,
     else
       out["scopes"][s.text(0)][s.text(1)] = std::move(value);
   }
-  results::Statement series = results.database().prepare("SELECT scope, name, unit, time, value FROM series ORDER BY rowid");
+  results::Statement series =
+      results.database().prepare("SELECT scope, name, unit, time, value FROM series ORDER BY rowid");
   while (series.step()) {
     auto& one = out["series"][series.text(0)][series.text(1)];
     one["unit"] = series.text(2);
@@ -56,7 +57,8 @@ std::string assumptions(results::Results& results) {
     std::string name, text, scopes;
   };
   std::vector<Line> lines;
-  results::Statement s = results.database().prepare("SELECT scope, name, value || ' (' || reason || ')' FROM assumption");
+  results::Statement s =
+      results.database().prepare("SELECT scope, name, value || ' (' || reason || ')' FROM assumption");
   while (s.step()) {
     const std::string scope = s.text(0), part = scope.substr(scope.find(':') + 1);
     const auto same =
@@ -97,7 +99,8 @@ int run(const RunOptions& options) {
     if (scenario.study->check != nullptr)
       scenario.config.at(scenario.study->section).placed([&] { scenario.study->check(scenario.config); });
     trace = trace_file(output);
-    if (!scenario.config.at("routing").at("record").placed([&] { return recording::record_for(scenario.config, trace); }))
+    if (!scenario.config.at("routing").at("record").placed(
+            [&] { return recording::record_for(scenario.config, trace); }))
       throw ConfigError::placed(fmt::format("interrupted while recording; {} holds what was recorded", trace));
     std::vector<Config::Override> overrides = options.overrides;
     overrides.push_back(recording::replay_of(scenario.config, trace));
@@ -121,7 +124,8 @@ int run(const RunOptions& options) {
   } else {
     fmt::print("{}\n{}", scenario.identity.title, assumptions(results));
     for (const std::string& report : std::vector<std::string>{scenario.identity.study, "links", "kernels", "published"})
-      if (const std::string tables = results::summarise(results.database(), report); !tables.empty()) fmt::print("\n{}", tables);
+      if (const std::string tables = results::summarise(results.database(), report); !tables.empty())
+        fmt::print("\n{}", tables);
     fmt::print("\nfingerprint {:016x}, {} events, seed {}\n", end.fingerprint, end.events, scenario.identity.seed);
     if (!trace.empty()) fmt::print("recorded routing in {} (see moesim trace stats)\n", trace);
     if (!options.timeline.empty())

@@ -16,7 +16,7 @@ struct RunOptions {
   std::optional<std::uint64_t> seed;        // else the scenario's `seed`, else 1
   std::string output;                       // database; "" for SCENARIO.db in the current folder
   std::string timeline;                     // Perfetto JSON; "" for none
-  results::SpanFilter spans;                         // what the timeline and the span table keep
+  results::SpanFilter spans;                // what the timeline and the span table keep
   bool json = false;
 };
 

@@ -51,10 +51,11 @@ Scenario load_scenario(const std::string& name, const std::vector<Config::Overri
   return out;
 }
 
-results::StudyEnd simulate(const Scenario& scenario, results::Results& results, results::SpanLog& spans, bool keep_spans,
-                  std::chrono::steady_clock::time_point started) {
+results::StudyEnd simulate(const Scenario& scenario, results::Results& results, results::SpanLog& spans,
+                           bool keep_spans, std::chrono::steady_clock::time_point started) {
   results::StudyRun run{scenario.config, scenario.identity.seed, results, spans};
-  const results::StudyEnd end = scenario.config.at(scenario.study->section).placed([&] { return scenario.study->run(run); });
+  const results::StudyEnd end =
+      scenario.config.at(scenario.study->section).placed([&] { return scenario.study->run(run); });
   if (!end.interrupted) store_published(scenario.published, results);
   if (keep_spans) results::store_spans(spans, results);
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;

@@ -29,8 +29,9 @@ Scenario load_scenario(const std::string& name, const std::vector<Config::Overri
 
 /// Runs the study and closes the results, in state complete or interrupted.  keep_spans: as rows, too.
 /// started: since when the wall time counts.
-results::StudyEnd simulate(const Scenario& scenario, results::Results& results, results::SpanLog& spans, bool keep_spans = false,
-                  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now());
+results::StudyEnd simulate(const Scenario& scenario, results::Results& results, results::SpanLog& spans,
+                           bool keep_spans = false,
+                           std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now());
 
 /// `value` of a top-level key with its default, noted among the values in force.
 template <class T>

@@ -131,7 +131,8 @@ int sweep(const SweepOptions& options) {
   for (int number : mine) {
     Point& p = points[std::size_t(number)];
     for (std::string_view table : kSweptTables) insert_rows(db, table, p.rows[std::string(table)]);
-    const results::Results::Value run = p.problem.empty() ? results::Results::Value(number + 1) : results::Results::null();
+    const results::Results::Value run =
+        p.problem.empty() ? results::Results::Value(number + 1) : results::Results::null();
     for (std::size_t axis = 0; axis < section.vary.size(); ++axis)
       insert_rows(db, "sweep_point", {{number, run, section.vary[axis].key, p.values[axis], p.problem}});
     any = any || p.problem.empty();

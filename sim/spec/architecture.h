@@ -26,17 +26,17 @@ enum class Architecture {
 };
 constexpr auto enum_names(Architecture) {
   return std::to_array<std::pair<std::string_view, Architecture>>({{"deepseek", Architecture::deepseek},
-                                                                        {"deepseek_v2", Architecture::deepseek_v2},
-                                                                        {"deepseek_v3", Architecture::deepseek_v3},
-                                                                        {"mixtral", Architecture::mixtral},
-                                                                        {"mistral", Architecture::mistral},
-                                                                        {"qwen3_moe", Architecture::qwen3_moe},
-                                                                        {"qwen2", Architecture::qwen2},
-                                                                        {"llama", Architecture::llama},
-                                                                        {"llama4", Architecture::llama4},
-                                                                        {"gemma3", Architecture::gemma3},
-                                                                        {"gpt_oss", Architecture::gpt_oss},
-                                                                        {"glm4_moe", Architecture::glm4_moe}});
+                                                                   {"deepseek_v2", Architecture::deepseek_v2},
+                                                                   {"deepseek_v3", Architecture::deepseek_v3},
+                                                                   {"mixtral", Architecture::mixtral},
+                                                                   {"mistral", Architecture::mistral},
+                                                                   {"qwen3_moe", Architecture::qwen3_moe},
+                                                                   {"qwen2", Architecture::qwen2},
+                                                                   {"llama", Architecture::llama},
+                                                                   {"llama4", Architecture::llama4},
+                                                                   {"gemma3", Architecture::gemma3},
+                                                                   {"gpt_oss", Architecture::gpt_oss},
+                                                                   {"glm4_moe", Architecture::glm4_moe}});
 }
 
 /// What the gate product of a feed-forward network goes through.

@@ -10,7 +10,7 @@ namespace moesim::spec {
 
 enum class AttentionKind { mha, gqa, mla };
 constexpr auto enum_names(AttentionKind) {
-  return std::to_array<std::pair<std::string_view, AttentionKind>>({
-      {"MHA", AttentionKind::mha}, {"GQA", AttentionKind::gqa}, {"MLA", AttentionKind::mla}});
+  return std::to_array<std::pair<std::string_view, AttentionKind>>(
+      {{"MHA", AttentionKind::mha}, {"GQA", AttentionKind::gqa}, {"MLA", AttentionKind::mla}});
 }
 }  // namespace moesim::spec

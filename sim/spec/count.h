@@ -67,8 +67,8 @@ enum class CacheFormat {
   fp8_mla  ///< MLA: FP8 latent, an FP32 scale for each 128 of it, BF16 rope part (656 B for 512 + 64); else as fp8
 };
 constexpr auto enum_names(CacheFormat) {
-  return std::to_array<std::pair<std::string_view, CacheFormat>>({
-      {"bf16", CacheFormat::bf16}, {"fp8", CacheFormat::fp8}, {"fp8_mla", CacheFormat::fp8_mla}});
+  return std::to_array<std::pair<std::string_view, CacheFormat>>(
+      {{"bf16", CacheFormat::bf16}, {"fp8", CacheFormat::fp8}, {"fp8_mla", CacheFormat::fp8_mla}});
 }
 /// Whether the cache holds a latent instead of keys and values, and decoding attends to that.
 bool caches_latent(const Model& model);

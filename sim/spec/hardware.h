@@ -60,10 +60,10 @@ struct Node {
 
 enum class FabricKind { rail_leaf_spine, three_level_fat_tree, multi_plane_fat_tree };
 constexpr auto enum_names(FabricKind) {
-  return std::to_array<std::pair<std::string_view, FabricKind>>({
-      {"rail_leaf_spine", FabricKind::rail_leaf_spine},
-      {"three_level_fat_tree", FabricKind::three_level_fat_tree},
-      {"multi_plane_fat_tree", FabricKind::multi_plane_fat_tree}});
+  return std::to_array<std::pair<std::string_view, FabricKind>>(
+      {{"rail_leaf_spine", FabricKind::rail_leaf_spine},
+       {"three_level_fat_tree", FabricKind::three_level_fat_tree},
+       {"multi_plane_fat_tree", FabricKind::multi_plane_fat_tree}});
 }
 
 struct Fabric {

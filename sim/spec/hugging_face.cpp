@@ -149,8 +149,8 @@ Architecture architecture_of(const formats::JsonObject& root) {
   const std::string type = root.text("model_type");
   std::vector<std::string_view> known;
   for (const ArchitectureTraits& family : architectures()) {
-    if (type == formats::name_of(family.of) || type == family.also_read) return family.of;
-    known.push_back(formats::name_of(family.of));
+    if (type == name_of(family.of) || type == family.also_read) return family.of;
+    known.push_back(name_of(family.of));
     if (!family.also_read.empty()) known.push_back(family.also_read);
   }
   root.fail("model_type", fmt::format("\"{}\" is not known{}", type, suggestion(type, known, "known types")));

@@ -8,7 +8,7 @@ namespace moesim::spec {
 namespace {
 std::string_view model_type(const Model& m) {
   const ArchitectureTraits& family = traits_of(m.architecture);
-  return family.written_type.empty() ? formats::name_of(family.of) : family.written_type;
+  return family.written_type.empty() ? name_of(family.of) : family.written_type;
 }
 
 void add_latents(const AttentionShape& a, formats::Json& out) {
@@ -82,8 +82,8 @@ void add_deepseek_moe(const MoeShape& s, formats::Json& out) {
   out["num_experts_per_tok"] = s.top_k;
   out["first_k_dense_replace"] = s.first_dense_layers;
   out["moe_layer_freq"] = s.layer_frequency;
-  out["scoring_func"] = formats::name_of(s.score);
-  out["topk_method"] = formats::name_of(s.selection);
+  out["scoring_func"] = name_of(s.score);
+  out["topk_method"] = name_of(s.selection);
   out["n_group"] = s.groups;
   out["topk_group"] = s.groups_used;
   out["norm_topk_prob"] = s.normalise;
@@ -130,10 +130,10 @@ void add_moe(const Model& m, formats::Json& out) {
 
 std::string hugging_face_json(const Model& m, std::string_view dtype) {
   formats::Json out{{"model_type", model_type(m)},
-           {"torch_dtype", dtype},
-           {"vocab_size", m.vocabulary},
-           {"hidden_size", m.hidden},
-           {"num_hidden_layers", m.layers}};
+                    {"torch_dtype", dtype},
+                    {"vocab_size", m.vocabulary},
+                    {"hidden_size", m.hidden},
+                    {"num_hidden_layers", m.layers}};
   if (m.dense_width > 0) out["intermediate_size"] = m.dense_width;
   add_attention(m, out);
   if (m.moe) add_moe(m, out);

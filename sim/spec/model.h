@@ -23,20 +23,19 @@ enum class Selection {
 enum class Dtype { fp32, bf16, fp16, fp8, fp4 };
 
 constexpr auto enum_names(Score) {
-  return std::to_array<std::pair<std::string_view, Score>>({{"softmax", Score::softmax},
-                                                                 {"sigmoid", Score::sigmoid}});
+  return std::to_array<std::pair<std::string_view, Score>>({{"softmax", Score::softmax}, {"sigmoid", Score::sigmoid}});
 }
 constexpr auto enum_names(Selection) {
-  return std::to_array<std::pair<std::string_view, Selection>>({
-      {"greedy", Selection::greedy},
-      {"group_limited_greedy", Selection::group_limited_greedy},
-      {"noaux_tc", Selection::noaux_tc},
-      {"topk_softmax", Selection::topk_softmax},
-      {"top1_input", Selection::top1_input}});
+  return std::to_array<std::pair<std::string_view, Selection>>(
+      {{"greedy", Selection::greedy},
+       {"group_limited_greedy", Selection::group_limited_greedy},
+       {"noaux_tc", Selection::noaux_tc},
+       {"topk_softmax", Selection::topk_softmax},
+       {"top1_input", Selection::top1_input}});
 }
 constexpr auto enum_names(Dtype) {
-  return std::to_array<std::pair<std::string_view, Dtype>>({
-      {"fp32", Dtype::fp32}, {"bf16", Dtype::bf16}, {"fp16", Dtype::fp16}, {"fp8", Dtype::fp8}, {"fp4", Dtype::fp4}});
+  return std::to_array<std::pair<std::string_view, Dtype>>(
+      {{"fp32", Dtype::fp32}, {"bf16", Dtype::bf16}, {"fp16", Dtype::fp16}, {"fp8", Dtype::fp8}, {"fp4", Dtype::fp4}});
 }
 
 struct AttentionShape {

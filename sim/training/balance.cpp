@@ -75,7 +75,7 @@ class Balanced final : public routing::TrafficSource {
     for (std::size_t s = 0; s < tokens.size(); ++s) {
       routing::NoiseBits bits(context_.seed, std::uint64_t(layer), std::uint64_t(step), s + 2);
       routing::draw_rows(table(layer), context_.router.top_k, tokens[s], bits, scratch_,
-                std::span(out.rows).subspan(s * experts, experts));
+                         std::span(out.rows).subspan(s * experts, experts));
     }
   }
 
@@ -98,7 +98,8 @@ class Balanced final : public routing::TrafficSource {
 }  // namespace
 
 std::unique_ptr<routing::TrafficSource> balanced_by_bias(const Config& training, const TrainingPlan& plan,
-                                                const routing::TrafficContext& context, std::unique_ptr<routing::TrafficSource> source) {
+                                                         const routing::TrafficContext& context,
+                                                         std::unique_ptr<routing::TrafficSource> source) {
   if (!training.has("balance")) return source;
   const Config config = training.at("balance");
   const auto section = read<BalanceSection>(config);

@@ -39,7 +39,8 @@ class BiasBalancer {
 /// The source as it is after `balance.steps` steps of balancing; `source` itself if the section asks for none.
 /// Throws ConfigError for numbers that make no sense.
 std::unique_ptr<routing::TrafficSource> balanced_by_bias(const Config& training, const TrainingPlan& plan,
-                                                const routing::TrafficContext& context, std::unique_ptr<routing::TrafficSource> source);
+                                                         const routing::TrafficContext& context,
+                                                         std::unique_ptr<routing::TrafficSource> source);
 
 /// Imbalance of the expert shares, mean over layers, after 0, 1, 2, 4, ... steps.
 struct BalanceHistory {

@@ -151,7 +151,8 @@ double step_seconds(const Config& scenario, std::uint64_t seed, const PlanChange
 }
 
 /// Half of the batch, if the schedule takes it: the second point of the line.
-StepLine line_of(results::StudyRun& run, const TrainingPlan& plan, int batch, int sequence, double step_time, results::StudyEnd& end) {
+StepLine line_of(results::StudyRun& run, const TrainingPlan& plan, int batch, int sequence, double step_time,
+                 results::StudyEnd& end) {
   const int share = plan.data * plan.section.micro_batch;
   const int half = batch / share / 2 / plan.schedule.ranks * plan.schedule.ranks * share;
   const Config schedule = run.scenario.at("training").at_or_empty("schedule");

@@ -4,7 +4,8 @@
 
 namespace moesim::training {
 
-TrainingCosts::TrainingCosts(const TrainingPlan& plan, compute::KernelCosts& kernels, network::Network& network, TrainingLoads* loads)
+TrainingCosts::TrainingCosts(const TrainingPlan& plan, compute::KernelCosts& kernels, network::Network& network,
+                             TrainingLoads* loads)
     : plan_(plan),
       kernels_(kernels),
       network_(network),
@@ -27,7 +28,8 @@ void TrainingCosts::open_exchanges() {
     }
   specs_.resize(std::size_t(schedule::kPieces) * kSides);
   for (int side = 0; side < kSides; ++side)
-    for (schedule::Piece piece : {schedule::Piece::dispatch, schedule::Piece::combine, schedule::Piece::combine_back, schedule::Piece::dispatch_back}) {
+    for (schedule::Piece piece : {schedule::Piece::dispatch, schedule::Piece::combine, schedule::Piece::combine_back,
+                                  schedule::Piece::dispatch_back}) {
       const bool out = piece == schedule::Piece::dispatch || piece == schedule::Piece::combine_back;
       network::ExchangeSpec& spec = specs_[std::size_t(piece) * kSides + std::size_t(side)];
       spec = out ? plan_.setup.dispatch : plan_.setup.combine;
@@ -43,14 +45,15 @@ GpuId TrainingCosts::gpu(const schedule::GpuSeat& seat) const {
 }
 
 schedule::PieceCost& TrainingCosts::fixed(int stage, int block, schedule::Piece piece, bool beside) {
-  return fixed_[((first_block_[std::size_t(stage)] + std::size_t(block)) * schedule::kPieces + std::size_t(piece)) * kSides +
+  return fixed_[((first_block_[std::size_t(stage)] + std::size_t(block)) * schedule::kPieces + std::size_t(piece)) *
+                    kSides +
                 beside];
 }
 
 Time TrainingCosts::collective(network::Collective what, const std::vector<GpuId>& members, double bytes) const {
   if (members.size() < 2 || bytes <= 0) return {};
-  return network::collective_time(network_.topology(), network_.calibration(), what, network::CollectiveAlgorithm::best, members,
-                         {std::int64_t(bytes)});
+  return network::collective_time(network_.topology(), network_.calibration(), what, network::CollectiveAlgorithm::best,
+                                  members, {std::int64_t(bytes)});
 }
 
 schedule::BlockTraits TrainingCosts::traits(int stage, int block) const {
@@ -64,7 +67,8 @@ int TrainingCosts::layer(int stage, int block) const {
 
 schedule::PieceCost TrainingCosts::compute(const schedule::PieceRef& piece) {
   schedule::PieceCost cost = fixed(piece.stage, piece.block, piece.piece, piece.beside);
-  if ((piece.piece == schedule::Piece::experts || piece.piece == schedule::Piece::experts_back || piece.piece == schedule::Piece::experts_weight) &&
+  if ((piece.piece == schedule::Piece::experts || piece.piece == schedule::Piece::experts_back ||
+       piece.piece == schedule::Piece::experts_weight) &&
       traits(piece.stage, piece.block).exchanges) {
     const schedule::PieceCost more = expert_piece(piece);
     cost.busy += more.busy;
@@ -91,22 +95,24 @@ schedule::PieceCost TrainingCosts::expert_piece(const schedule::PieceRef& piece)
     std::vector<GpuId> group;
     for (int i = 0; i < parts; ++i) group.push_back(GpuId(std::uint32_t(i)));
     const double bytes = double(tiles) * 128 * plan_.model.hidden * 2;
-    out.exposed =
-        collective(network::Collective::all_gather, group, bytes) + collective(network::Collective::reduce_scatter, group, bytes);
+    out.exposed = collective(network::Collective::all_gather, group, bytes) +
+                  collective(network::Collective::reduce_scatter, group, bytes);
     const Time now = network_.engine().now();
     for (GpuId& member : group) member = GpuId(index(gpu(piece.seat)) + index(member));
     for (const network::Collective what : {network::Collective::all_gather, network::Collective::reduce_scatter})
-      network_.count(network::collective_transfers(network_.topology(), network_.calibration(), what, network::CollectiveAlgorithm::best,
-                                          group, {std::int64_t(bytes)}),
+      network_.count(network::collective_transfers(network_.topology(), network_.calibration(), what,
+                                                   network::CollectiveAlgorithm::best, group, {std::int64_t(bytes)}),
                      now, now + out.exposed);
   }
   return out;
 }
 
-std::unique_ptr<network::Rendezvous> TrainingCosts::exchange(const schedule::PieceRef& piece, std::function<void(int)> arrived) {
+std::unique_ptr<network::Rendezvous> TrainingCosts::exchange(const schedule::PieceRef& piece,
+                                                             std::function<void(int)> arrived) {
   const exchange::ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
-  return network::open_exchange(network_, *groups_[std::size_t(piece.seat.replica * plan_.schedule.ranks + piece.seat.rank)],
-                       specs_[std::size_t(piece.piece) * kSides + piece.beside], load, std::move(arrived));
+  return network::open_exchange(network_,
+                                *groups_[std::size_t(piece.seat.replica * plan_.schedule.ranks + piece.seat.rank)],
+                                specs_[std::size_t(piece.piece) * kSides + piece.beside], load, std::move(arrived));
 }
 
 void TrainingCosts::send(const schedule::GpuSeat& from, int to_rank, bool, Action delivered) {

@@ -28,14 +28,16 @@ double block_seconds(const TrainingPlan& plan, const PlanBlock& block, compute::
 class TrainingCosts final : public schedule::StepCosts {
  public:
   /// loads: null for a dense model.  Throws ConfigError if what the GPUs hold before any micro-batch does not fit.
-  TrainingCosts(const TrainingPlan& plan, compute::KernelCosts& kernels, network::Network& network, TrainingLoads* loads);
+  TrainingCosts(const TrainingPlan& plan, compute::KernelCosts& kernels, network::Network& network,
+                TrainingLoads* loads);
   ~TrainingCosts() override;
 
   int blocks(int stage) const override { return int(plan_.stages[std::size_t(stage)].size()); }
   schedule::BlockTraits traits(int stage, int block) const override;
   int layer(int stage, int block) const override;
   schedule::PieceCost compute(const schedule::PieceRef& piece) override;
-  std::unique_ptr<network::Rendezvous> exchange(const schedule::PieceRef& piece, std::function<void(int)> arrived) override;
+  std::unique_ptr<network::Rendezvous> exchange(const schedule::PieceRef& piece,
+                                                std::function<void(int)> arrived) override;
   void send(const schedule::GpuSeat& from, int to_rank, bool forward, Action delivered) override;
   Bytes kept(const schedule::PieceRef& piece) override;
   Bytes resident(int rank) const override { return resident_[std::size_t(rank)].total(); }
@@ -85,12 +87,12 @@ class TrainingCosts final : public schedule::StepCosts {
   network::Network& network_;
   TrainingLoads* loads_;
   std::vector<std::size_t> first_block_;                           // (stages): number of the stage's block 0 among all
-  std::vector<schedule::PieceCost> fixed_;                                   // (blocks, pieces, beside)
+  std::vector<schedule::PieceCost> fixed_;                         // (blocks, pieces, beside)
   std::vector<Bytes> kept_;                                        // (blocks), routed rows not counted
   Bytes kept_row_{};                                               // of one routed row
   std::map<std::pair<int, int>, std::vector<Time>> expert_times_;  // (piece and beside, used): by tiles of 128 rows
-  std::vector<std::unique_ptr<network::ExchangeGroup>> groups_;             // (replicas, ranks)
-  std::vector<network::ExchangeSpec> specs_;                                // (pieces, beside), exchanges only
+  std::vector<std::unique_ptr<network::ExchangeGroup>> groups_;    // (replicas, ranks)
+  std::vector<network::ExchangeSpec> specs_;                       // (pieces, beside), exchanges only
   std::vector<Time> send_times_;                                   // (ranks, ranks)
   Bytes message_{};
   std::vector<ChunkEnd> ends_;  // (ranks, chunks)

@@ -17,16 +17,23 @@ const std::vector<PieceParts>& layer_pieces() {
       {schedule::Piece::shared, compute::Pass::forward, {compute::LayerPart::shared}},
       {schedule::Piece::merge, compute::Pass::forward, {compute::LayerPart::merge}},
       {schedule::Piece::shared_back, compute::Pass::backward_input, {compute::LayerPart::shared}},
-      {schedule::Piece::experts_back, compute::Pass::backward_input, {compute::LayerPart::merge}},  // the experts' own part is added per GPU
-      {schedule::Piece::attention_back, compute::Pass::backward_input, {compute::LayerPart::gate, compute::LayerPart::attention}},
+      {schedule::Piece::experts_back,
+       compute::Pass::backward_input,
+       {compute::LayerPart::merge}},  // the experts' own part is added per GPU
+      {schedule::Piece::attention_back,
+       compute::Pass::backward_input,
+       {compute::LayerPart::gate, compute::LayerPart::attention}},
       {schedule::Piece::shared_weight, compute::Pass::weight_gradient, {compute::LayerPart::shared}},
-      {schedule::Piece::attention_weight, compute::Pass::weight_gradient, {compute::LayerPart::gate, compute::LayerPart::attention}}};
+      {schedule::Piece::attention_weight,
+       compute::Pass::weight_gradient,
+       {compute::LayerPart::gate, compute::LayerPart::attention}}};
   return table;
 }
 
 /// The parts of `piece` that `block` has.
 std::vector<compute::LayerPart> parts_in(const spec::Model& model, const PlanBlock& block, const PieceParts& piece) {
-  const bool attention = piece.parts.back() == compute::LayerPart::attention || piece.parts.front() == compute::LayerPart::attention;
+  const bool attention =
+      piece.parts.back() == compute::LayerPart::attention || piece.parts.front() == compute::LayerPart::attention;
   switch (block.kind) {
     case PlanBlock::Kind::embedding:
       return attention ? std::vector{compute::LayerPart::embedding} : std::vector<compute::LayerPart>{};
@@ -44,7 +51,8 @@ std::vector<compute::LayerPart> parts_in(const spec::Model& model, const PlanBlo
   return out;
 }
 
-std::vector<compute::Operation> operations_of(const TrainingPlan& plan, const PlanBlock& block, const PieceParts& piece) {
+std::vector<compute::Operation> operations_of(const TrainingPlan& plan, const PlanBlock& block,
+                                              const PieceParts& piece) {
   std::vector<compute::Operation> out;
   for (compute::LayerPart part : parts_in(plan.model, block, piece))
     compute::append_operations(out, plan.model, block.layer, part, piece.pass, plan.batch, {}, plan.setup.options);
@@ -54,12 +62,15 @@ std::vector<compute::Operation> operations_of(const TrainingPlan& plan, const Pl
 Time core_time(std::span<const compute::Operation> operations, compute::KernelCosts& kernels, compute::GpuShare share) {
   Time sum{};
   for (const compute::Operation& o : operations)
-    if (std::holds_alternative<compute::AttentionPrefill>(o.kernel) || std::holds_alternative<compute::AttentionBackward>(o.kernel))
+    if (std::holds_alternative<compute::AttentionPrefill>(o.kernel) ||
+        std::holds_alternative<compute::AttentionBackward>(o.kernel))
       sum += kernels.time(o.kernel, share);
   return sum;
 }
 
-compute::GpuShare share_of(const TrainingPlan& plan, bool beside) { return beside ? plan.setup.beside : compute::GpuShare{}; }
+compute::GpuShare share_of(const TrainingPlan& plan, bool beside) {
+  return beside ? plan.setup.beside : compute::GpuShare{};
+}
 
 /// Rows of `used` experts with `tiles` tiles of 128 rows in all, the last tile of each half full.
 std::vector<std::int64_t> rows_of_tiles(int used, int tiles) {
@@ -73,7 +84,8 @@ Time expert_seconds(const TrainingPlan& plan, compute::KernelCosts& kernels, com
   std::vector<compute::Operation> operations;
   int layer = 0;
   while (!plan.model.is_moe_layer(layer)) ++layer;
-  compute::append_operations(operations, plan.model, layer, compute::LayerPart::experts, pass, plan.batch, rows, plan.setup.options);
+  compute::append_operations(operations, plan.model, layer, compute::LayerPart::experts, pass, plan.batch, rows,
+                             plan.setup.options);
   return compute::total_time(operations, kernels, share_of(plan, beside));
 }
 
@@ -91,7 +103,8 @@ double block_seconds(const TrainingPlan& plan, const PlanBlock& block, compute::
     const int experts = moe.experts / plan.section.parallel.expert;
     const std::int64_t mean = std::max<std::int64_t>(1, std::int64_t{plan.tokens_per_member()} * moe.top_k / experts);
     const std::vector<std::int64_t> rows(std::size_t(experts), mean);
-    for (schedule::Piece piece : {schedule::Piece::experts, schedule::Piece::experts_back, schedule::Piece::experts_weight})
+    for (schedule::Piece piece :
+         {schedule::Piece::experts, schedule::Piece::experts_back, schedule::Piece::experts_weight})
       sum += expert_seconds(plan, kernels, pass_of(piece), false, rows);
   }
   return seconds(sum);
@@ -144,14 +157,16 @@ void TrainingCosts::price_block(compute::KernelCosts& kernels, const PlanBlock& 
       schedule::PieceCost& cost = costs[std::size_t(piece.piece) * kSides + std::size_t(side)];
       cost.busy = compute::total_time(operations, kernels, share);
       if (piece.pass == compute::Pass::weight_gradient || operations.empty()) continue;
-      const bool attention = piece.piece == schedule::Piece::attention || piece.piece == schedule::Piece::attention_back;
+      const bool attention =
+          piece.piece == schedule::Piece::attention || piece.piece == schedule::Piece::attention_back;
       if (attention || piece.piece == schedule::Piece::shared || piece.piece == schedule::Piece::shared_back) {
         cost.exposed += tensor_pair;
         tensor_pairs_.back() += side == 0;
       }
       if (!attention || block.kind != PlanBlock::Kind::layer) continue;
       if (side == 0) context_rings_.back() += piece.piece == schedule::Piece::attention ? 1 : 2;
-      const Time moved = piece.piece == schedule::Piece::attention ? ring : 2 * ring;  // back: gathered again, and reduced
+      const Time moved =
+          piece.piece == schedule::Piece::attention ? ring : 2 * ring;  // back: gathered again, and reduced
       cost.exposed += std::max(Time{0}, moved - core_time(operations, kernels, share));
     }
   }

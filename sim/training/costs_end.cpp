@@ -71,7 +71,8 @@ void TrainingCosts::price_end(const network::Network& network) {
         sum.experts += here.experts;
       }
       ChunkEnd& end = ends_.emplace_back();
-      const network::Collective reduce = sharded ? network::Collective::reduce_scatter : network::Collective::all_reduce;
+      const network::Collective reduce =
+          sharded ? network::Collective::reduce_scatter : network::Collective::all_reduce;
       const double gradient = bytes_of(state.gradients), weight = bytes_of(state.weights);
       end.reduction =
           collective(reduce, dense, sum.dense * gradient) + collective(reduce, experts, sum.experts * gradient);
@@ -109,8 +110,9 @@ void TrainingCosts::price_end(const network::Network& network) {
               return total;
             };
             const Time forward = busy({schedule::Piece::attention, schedule::Piece::shared, schedule::Piece::merge});
-            const Time backward = busy({schedule::Piece::attention_back, schedule::Piece::shared_back, schedule::Piece::experts_back,
-                                        schedule::Piece::shared_weight, schedule::Piece::attention_weight});
+            const Time backward =
+                busy({schedule::Piece::attention_back, schedule::Piece::shared_back, schedule::Piece::experts_back,
+                      schedule::Piece::shared_weight, schedule::Piece::attention_weight});
             fixed(stage, b, schedule::Piece::attention_weight, beside).exposed +=
                 hidden(reduced, backward, plan_.section.gradient_reduction);
             if (p.zero < 3) continue;
@@ -125,8 +127,8 @@ void TrainingCosts::price_end(const network::Network& network) {
     }
   }
   const std::vector<GpuId> ranks = group_of(0, plan_.gpus_per_stage, s.ranks);
-  norm_ = network::collective_time(network.topology(), network.calibration(), network::Collective::all_reduce, network::CollectiveAlgorithm::best,
-                          ranks, {8});
+  norm_ = network::collective_time(network.topology(), network.calibration(), network::Collective::all_reduce,
+                                   network::CollectiveAlgorithm::best, ranks, {8});
   calls_.push_back({network::Collective::all_reduce, ranks, 8, 1, plan_.gpus_per_stage, 1});
 }
 
@@ -146,8 +148,8 @@ void TrainingCosts::count_collectives(Time start, Time end) {
   for (const Call& c : calls_) {
     if (c.members.size() < 2 || c.bytes < 1 || c.times <= 0) continue;
     const std::vector<network::Transfer> first =
-        network::collective_transfers(network_.topology(), network_.calibration(), c.what, network::CollectiveAlgorithm::best, c.members,
-                             {std::int64_t(c.bytes)});
+        network::collective_transfers(network_.topology(), network_.calibration(), c.what,
+                                      network::CollectiveAlgorithm::best, c.members, {std::int64_t(c.bytes)});
     for (int copy = 0; copy < c.copies; ++copy)
       for (const network::Transfer& t : first) {
         network::Transfer moved = t.times(c.times);
@@ -178,7 +180,7 @@ void TrainingCosts::find_resident() {
   for (int rank = 0; rank < plan_.schedule.ranks; ++rank) {
     const RankHolds holds = rank_holds(plan_, rank, loads_ != nullptr ? loads_->slots_per_gpu() : 0);
     resident_.push_back(compute::training_memory(plan_.model, holds.layers, holds.state, plan_.batch, holds.rows, {},
-                                        plan_.setup.options, holds.buffers));
+                                                 plan_.setup.options, holds.buffers));
     const Bytes total = resident_.back().total();
     if (total > memory())
       throw ConfigError(

@@ -25,8 +25,8 @@ TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const P
     traffic_ = routing::make_traffic(scenario.at_or_empty("routing"), context);
     traffic_ = balanced_by_bias(scenario.at("training"), plan_, context, std::move(traffic_));
     placement_ = placement::read_placement(scenario, plan_.model, context.group, traffic_.get()).maps;
-    loads_ =
-        std::make_unique<TrainingLoads>(plan_, *traffic_, placement_, context.group, placement::read_replica_choice(scenario));
+    loads_ = std::make_unique<TrainingLoads>(plan_, *traffic_, placement_, context.group,
+                                             placement::read_replica_choice(scenario));
   }
   costs_ = std::make_unique<TrainingCosts>(plan_, *kernels_, *network_, loads_.get());
 }
@@ -74,7 +74,9 @@ StepFigures figures_of(const TrainingPlan& plan, const std::vector<schedule::Ste
   const spec::Gpu& gpu = plan.cluster.node.gpu;
   out.tokens_per_second = tokens / out.step_time;
   const double per_gpu = out.tokens_per_second / plan.gpus;
-  const auto flops = [&](bool causal) { return spec::training_flops(plan.model, plan.section.sequence, causal).v * per_gpu; };
+  const auto flops = [&](bool causal) {
+    return spec::training_flops(plan.model, plan.section.sequence, causal).v * per_gpu;
+  };
   out.tflops_causal = flops(true) * 1e-12;
   out.tflops_noncausal = flops(false) * 1e-12;
   out.mfu_bf16_causal = flops(true) / gpu.bf16.v;

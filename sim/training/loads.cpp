@@ -63,8 +63,9 @@ std::int64_t drop_rows(const CapacitySection& capacity, int experts_per_device, 
   return dropped;
 }
 
-TrainingLoads::TrainingLoads(const TrainingPlan& plan, const routing::TrafficSource& source, const std::vector<exchange::ExpertMap>& maps,
-                             const spec::GroupShape& group, const exchange::ReplicaSpec& replicas)
+TrainingLoads::TrainingLoads(const TrainingPlan& plan, const routing::TrafficSource& source,
+                             const std::vector<exchange::ExpertMap>& maps, const spec::GroupShape& group,
+                             const exchange::ReplicaSpec& replicas)
     : plan_(plan),
       source_(source),
       tokens_(std::size_t(plan.members), plan.tokens_per_member()),
@@ -128,7 +129,8 @@ void TrainingLoads::draw(int replica, int stage, int block, int micro_batch, exc
   const std::int64_t all = std::int64_t{plan_.expert_data} * plan_.micro_batches;
   const std::int64_t number = step_ * all + std::int64_t{replica} * plan_.micro_batches + micro_batch;
   source_.draw(std::min(layer, plan_.model.layers - 1), number, tokens_, traffic_);
-  exchange::Exchanger& exchanger = *exchangers_[exchangers_.size() == 1 ? 0 : std::min(std::size_t(row), exchangers_.size() - 1)];
+  exchange::Exchanger& exchanger =
+      *exchangers_[exchangers_.size() == 1 ? 0 : std::min(std::size_t(row), exchangers_.size() - 1)];
   statistics_.dropped += drop_rows(plan_.section.capacity, exchanger.map().slots_per_gpu, traffic_);
   exchanger(traffic_, out);
   note(replica, stage, row, out);

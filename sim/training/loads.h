@@ -19,8 +19,9 @@ std::int64_t drop_rows(const CapacitySection& capacity, int experts_per_device, 
 class TrainingLoads {
  public:
   /// maps: one a MoE layer in order, for layers from layer_numbers; the MTP module's layer uses the last one's.
-  TrainingLoads(const TrainingPlan& plan, const routing::TrafficSource& source, const std::vector<exchange::ExpertMap>& maps,
-                const spec::GroupShape& group, const exchange::ReplicaSpec& replicas = {});
+  TrainingLoads(const TrainingPlan& plan, const routing::TrafficSource& source,
+                const std::vector<exchange::ExpertMap>& maps, const spec::GroupShape& group,
+                const exchange::ReplicaSpec& replicas = {});
 
   /// Draws it if it is the first to ask.  Valid until release().
   const exchange::ExchangeLoad& of(int replica, int stage, int block, int micro_batch);
@@ -51,8 +52,8 @@ class TrainingLoads {
   const TrainingPlan& plan_;
   const routing::TrafficSource& source_;
   std::vector<std::unique_ptr<exchange::Exchanger>> exchangers_;  // one, or one a MoE layer
-  std::vector<std::int32_t> tokens_;                    // (members) that each feeds in
-  std::vector<std::int32_t> flight_of_;                 // (replicas, stages, micro-batches), -1 for none
+  std::vector<std::int32_t> tokens_;                              // (members) that each feeds in
+  std::vector<std::int32_t> flight_of_;                           // (replicas, stages, micro-batches), -1 for none
   std::vector<std::unique_ptr<Flight>> flights_;
   std::vector<std::int32_t> free_;
   std::vector<int> row_of_layer_;  // (model layers + 1): index among MoE layers, -1 for none

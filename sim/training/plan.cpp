@@ -135,17 +135,18 @@ compute::Recompute recompute_of(RecomputeKind kind) {
 forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
   const TrainingSection& s = plan.section;
   const spec::Gpu& gpu = plan.cluster.node.gpu;
-  const forward::ChosenPrecision precision = forward::choose_precision(s.precision, plan.model, gpu, compute::StepPhase::training, forward::Unsaid::bf16);
+  const forward::ChosenPrecision precision =
+      forward::choose_precision(s.precision, plan.model, gpu, compute::StepPhase::training, forward::Unsaid::bf16);
   forward::check_precision(training, precision.formats, gpu);
   return forward::set_up({.model = plan.model,
-                 .gpu = gpu,
-                 .phase = compute::StepPhase::training,
-                 .precision = precision,
-                 .recompute = recompute_of(s.recompute),
-                 .tensor = s.parallel.tensor,
-                 .expert_tensor = s.parallel.expert_tensor,
-                 .exchange_sms = s.communication_sms,
-                 .overlapped = true});
+                          .gpu = gpu,
+                          .phase = compute::StepPhase::training,
+                          .precision = precision,
+                          .recompute = recompute_of(s.recompute),
+                          .tensor = s.parallel.tensor,
+                          .expert_tensor = s.parallel.expert_tensor,
+                          .exchange_sms = s.communication_sms,
+                          .overlapped = true});
 }
 
 /// The work of one micro-batch on one of `context` GPUs that share its sequences, causal work shared evenly.

@@ -17,20 +17,19 @@ namespace moesim::training {
 
 enum class RecomputeKind { none, selective, full };
 constexpr auto enum_names(RecomputeKind) {
-  return std::to_array<std::pair<std::string_view, RecomputeKind>>({
-      {"none", RecomputeKind::none}, {"selective", RecomputeKind::selective}, {"full", RecomputeKind::full}});
+  return std::to_array<std::pair<std::string_view, RecomputeKind>>(
+      {{"none", RecomputeKind::none}, {"selective", RecomputeKind::selective}, {"full", RecomputeKind::full}});
 }
 enum class Hiding { overlapped, exposed };
 constexpr auto enum_names(Hiding) {
-  return std::to_array<std::pair<std::string_view, Hiding>>({{"overlapped", Hiding::overlapped},
-                                                                  {"exposed", Hiding::exposed}});
+  return std::to_array<std::pair<std::string_view, Hiding>>(
+      {{"overlapped", Hiding::overlapped}, {"exposed", Hiding::exposed}});
 }
 
 /// Where the heads of the model and of its MTP modules are: on the last stage, sharing one matrix, or cut like layers.
 enum class Heads { together, apart };
 constexpr auto enum_names(Heads) {
-  return std::to_array<std::pair<std::string_view, Heads>>({{"together", Heads::together},
-                                                                 {"apart", Heads::apart}});
+  return std::to_array<std::pair<std::string_view, Heads>>({{"together", Heads::together}, {"apart", Heads::apart}});
 }
 
 struct ParallelSection {
@@ -46,7 +45,8 @@ struct ParallelSection {
 };
 
 struct StateSection {
-  spec::Dtype weights = spec::Dtype::bf16, master = spec::Dtype::fp32, gradients = spec::Dtype::fp32, moments = spec::Dtype::bf16;
+  spec::Dtype weights = spec::Dtype::bf16, master = spec::Dtype::fp32, gradients = spec::Dtype::fp32,
+              moments = spec::Dtype::bf16;
   static void fields(auto& f, auto& p) {
     f("weights", p.weights, "the copy that kernels read");
     f("master", p.master, "the optimiser's copy");
@@ -57,8 +57,8 @@ struct StateSection {
 
 enum class CapacityLevel { expert, device };
 constexpr auto enum_names(CapacityLevel) {
-  return std::to_array<std::pair<std::string_view, CapacityLevel>>({{"expert", CapacityLevel::expert},
-                                                                         {"device", CapacityLevel::device}});
+  return std::to_array<std::pair<std::string_view, CapacityLevel>>(
+      {{"expert", CapacityLevel::expert}, {"device", CapacityLevel::device}});
 }
 /// Rows above `factor` times the mean of an expert (or of a device's experts) are dropped.
 struct CapacitySection {
@@ -127,7 +127,7 @@ struct TrainingPlan {
   schedule::Schedule schedule;
   schedule::BlockTemplates templates;
   forward::StepSetup setup;
-  compute::Batch batch;                                 // of one micro-batch on one tensor-parallel group
+  compute::Batch batch;                        // of one micro-batch on one tensor-parallel group
   std::vector<std::vector<PlanBlock>> stages;  // (stages)
   int gpus = 0, gpus_per_stage = 0, micro_batches = 0;
   int data = 1;          // replicas of the dense part: GPUs of a stage over tensor x context

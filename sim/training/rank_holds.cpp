@@ -22,7 +22,8 @@ void add_block(const TrainingPlan& plan, const PlanBlock& block, RankHolds& out,
     case PlanBlock::Kind::layer:
       out.layers.layers.push_back(block.layer);
       chunk.layers.push_back(block.layer);
-      chunk.of_layers += compute::sum_of(compute::layer_activations(plan.model, block.layer, plan.batch, out.rows, plan.setup.options));
+      chunk.of_layers += compute::sum_of(
+          compute::layer_activations(plan.model, block.layer, plan.batch, out.rows, plan.setup.options));
       return;
   }
   chunk.of_others += Bytes{plan.batch.tokens / plan.section.parallel.tensor * plan.model.hidden * 2};

@@ -13,7 +13,7 @@ struct RankHolds {
   std::int64_t rows = 0;          // routed to a GPU from one micro-batch, evenly
   Bytes buffers{};                // of exchanges
   std::vector<double> in_flight;  // by held layer: micro-batches whose activations are kept when the rank keeps most
-  compute::MemoryItem other;               // activations of embedding, heads and MTP projections then
+  compute::MemoryItem other;      // activations of embedding, heads and MTP projections then
 };
 /// plan: with its layers split.  slots: routed experts on a GPU in a MoE layer.
 RankHolds rank_holds(const TrainingPlan& plan, int rank, int slots);

@@ -67,7 +67,8 @@ void write_memory(results::Results& results, TrainingSetup& setup, const schedul
       if (g.seat.rank == rank) peak = std::max(peak, g.peak_memory);
     const compute::MemoryUse& use = setup.costs().resident_use(rank);
     const std::string scope = fmt::format("stage:{}", rank);
-    for (const compute::MemoryItem& item : use.items) results.add(results::Table::memory, {scope, item.name, item.bytes});
+    for (const compute::MemoryItem& item : use.items)
+      results.add(results::Table::memory, {scope, item.name, item.bytes});
     results.add(results::Table::memory, {scope, "activations in flight", peak - use.total()});
     results.metric("peak_memory", double(peak.v), "B", scope);
   }
@@ -106,11 +107,11 @@ void write_balance(results::Results& results, const results::StudyRun& run, cons
   const TrainingPlan& plan = setup.plan();
   if (!plan.model.moe || !run.scenario.at("training").has("balance")) return;
   const spec::MoeShape& moe = *plan.model.moe;
-  const auto source =
-      routing::make_traffic(run.scenario.at_or_empty("routing"), {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
-                                                         {plan.members, std::min(plan.members, plan.cluster.node.gpus)},
-                                                         run.seed,
-                                                         std::nullopt});
+  const auto source = routing::make_traffic(run.scenario.at_or_empty("routing"),
+                                            {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
+                                             {plan.members, std::min(plan.members, plan.cluster.node.gpus)},
+                                             run.seed,
+                                             std::nullopt});
   const BalanceHistory history = balance_history(run.scenario.at("training"), plan, *source);
   for (std::size_t i = 0; i < history.steps.size(); ++i)
     results.metric("expert_imbalance", history.imbalance[i], "", fmt::format("balance_step:{}", history.steps[i]));
@@ -150,7 +151,7 @@ results::StudyEnd run_training(results::StudyRun& run) {
       const Time start = setup.engine().now();
       steps.push_back(setup.run(step, &run.spans));
       run.results.add(results::Table::step, {step, 0, "train", start, setup.engine().now(), plan.section.batch,
-                                    plan.tokens_per_step(), balance.of_last_step()});
+                                             plan.tokens_per_step(), balance.of_last_step()});
       progress.at(std::uint64_t(step) + 1);
       end.interrupted = interrupted();
     }

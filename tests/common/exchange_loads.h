@@ -13,7 +13,7 @@ namespace moesim::test {
 
 /// Every source's tokens pick top_k experts with the given weights; experts lie in order, evenly, on the GPUs.
 inline exchange::ExchangeLoad drawn_load(const spec::GroupShape& group, int tokens_per_source, int top_k,
-                               const std::vector<double>& weights, std::uint64_t seed) {
+                                         const std::vector<double>& weights, std::uint64_t seed) {
   Random random(seed, "load");
   const Discrete draw(weights);
   routing::Traffic traffic;
@@ -49,7 +49,8 @@ inline exchange::ExchangeLoad even_load(const spec::GroupShape& group, int rows)
 }
 
 /// When the last member of one exchange on H800 nodes has all it needs, under a `kind` of network.
-inline Time last_arrival(const std::string& kind, const network::ExchangeSpec& spec, const exchange::ExchangeLoad& load) {
+inline Time last_arrival(const std::string& kind, const network::ExchangeSpec& spec,
+                         const exchange::ExchangeLoad& load) {
   Engine engine;
   const auto network =
       network::make_network("{kind: " + kind + ", calibration: network-h800}", engine, h800_cluster(load.nodes));
@@ -65,9 +66,11 @@ inline Time last_arrival(const std::string& kind, const network::ExchangeSpec& s
 inline std::vector<network::ExchangeSpec> exchange_specs() {
   std::vector<network::ExchangeSpec> out;
   for (const network::ExchangeKernel kernel : {network::ExchangeKernel::normal, network::ExchangeKernel::low_latency})
-    for (const network::ExchangeDirection direction : {network::ExchangeDirection::dispatch, network::ExchangeDirection::combine})
+    for (const network::ExchangeDirection direction :
+         {network::ExchangeDirection::dispatch, network::ExchangeDirection::combine})
       for (const bool nvlink : {true, false})
-        if (nvlink || kernel == network::ExchangeKernel::low_latency) out.push_back({kernel, direction, 7408_B, 20, nvlink});
+        if (nvlink || kernel == network::ExchangeKernel::low_latency)
+          out.push_back({kernel, direction, 7408_B, 20, nvlink});
   return out;
 }
 }  // namespace moesim::test

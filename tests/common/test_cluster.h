@@ -36,7 +36,8 @@ inline spec::Cluster h800_cluster(int nodes) {
 }
 
 /// text: what a scenario's `network:` says, for example "{kind: fluid, calibration: none}".
-inline std::unique_ptr<network::Network> make_network(const std::string& text, Engine& engine, const spec::Cluster& cluster) {
+inline std::unique_ptr<network::Network> make_network(const std::string& text, Engine& engine,
+                                                      const spec::Cluster& cluster) {
   return network::networks().make(Config::from_text(text, "network.yaml"), engine, cluster);
 }
 }  // namespace moesim::test

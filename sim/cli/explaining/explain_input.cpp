@@ -74,8 +74,9 @@ forward::AskedPrecision asked_precision(const ExplainOptions& o) {
 compute::LayerOptions layer_options(const ExplainOptions& o, const spec::Gpu& gpu, const compute::ExplainRequest& r) {
   const bool training = r.phase == compute::StepPhase::training;
   forward::StepQuestion question{.model = r.model, .gpu = gpu, .phase = r.phase};
-  question.precision = forward::choose_precision(asked_precision(o), r.model, gpu, r.phase,
-                                        o.linear.empty() ? forward::Unsaid::as_released : forward::Unsaid::bf16);
+  question.precision =
+      forward::choose_precision(asked_precision(o), r.model, gpu, r.phase,
+                                o.linear.empty() ? forward::Unsaid::as_released : forward::Unsaid::bf16);
   set_recompute(question.recompute, o);
   question.tensor = r.options.tensor;
   question.whole_tokens = !training;
@@ -111,7 +112,8 @@ ExplainSubject explain_subject(const ExplainOptions& o) {
   set_sequences(o, r);
   r.options = layer_options(o, s.gpu, r);
   r.causal = !o.whole;
-  if (o.whole && r.phase == compute::StepPhase::decode) throw ConfigError::placed("--whole: decoding has nothing to mask");
+  if (o.whole && r.phase == compute::StepPhase::decode)
+    throw ConfigError::placed("--whole: decoding has nothing to mask");
   const std::string kernels = o.kernels.empty() ? "calibrated" : o.kernels;
   s.kernels = compute::kernel_models().make(Config::from_option("--kernels", "{kind: " + kernels + "}"), s.gpu);
   return s;

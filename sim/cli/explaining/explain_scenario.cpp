@@ -6,10 +6,10 @@
 #include "cli/explaining/explain_scenario.h"
 #include "cli/options.h"
 #include "core/ceil_div.h"
-#include "placement/section.h"
-#include "spec/catalogue.h"
 #include "passes/passes.h"
+#include "placement/section.h"
 #include "runs/scenario.h"
+#include "spec/catalogue.h"
 
 namespace moesim::cli {
 namespace {

@@ -27,7 +27,8 @@ void set_step(const ExplainOptions& o, const runs::Scenario& scenario, serving::
   const std::string words[] = {"prefill", "decode"};
   if (!o.phase.empty() && std::ranges::find(words, o.phase) == std::end(words))
     throw ConfigError::placed(fmt::format("--phase: expected prefill or decode, got \"{}\"", o.phase));
-  if ((role == serving::Role::prefill && o.phase == "decode") || (role == serving::Role::decode && o.phase == "prefill"))
+  if ((role == serving::Role::prefill && o.phase == "decode") ||
+      (role == serving::Role::decode && o.phase == "prefill"))
     throw ConfigError::placed(fmt::format("--phase: this pool's role is {}", name_of(role)));
   const bool decode = role == serving::Role::decode || (role == serving::Role::both && o.phase != "prefill");
   r.phase = decode ? compute::StepPhase::decode : compute::StepPhase::prefill;
@@ -51,7 +52,9 @@ void explain_serving(const ExplainOptions& o, const runs::Scenario& scenario, Ex
   if (pool.fixed) config.fail("its steps have a fixed cost: there is no layer to explain");
   compute::ExplainRequest& r = s.request;
   r.model = spec::read_model(scenario.config.at("model"));
-  s.gpu = (config.has("node") ? spec::read_node(config.at("node")) : spec::read_cluster(scenario.config.at("cluster")).node).gpu;
+  s.gpu =
+      (config.has("node") ? spec::read_node(config.at("node")) : spec::read_cluster(scenario.config.at("cluster")).node)
+          .gpu;
   const serving::Parallel& p = pool.parallel;
   if (p.tensor < 1 || p.data < 1 || p.pipeline < 1)
     config.at("parallel").fail("tensor, data and pipeline must be at least 1");

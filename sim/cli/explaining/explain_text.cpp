@@ -12,9 +12,9 @@
 namespace moesim::cli {
 namespace {
 std::string origin(const compute::Provenance& p) {
-  std::string out(formats::name_of(p.origin));
+  std::string out(name_of(p.origin));
   if (p.origin == compute::Origin::extrapolated) out += fmt::format(" {:.2g}x", p.beyond);
-  if (p.lender != compute::Lender::none) out += fmt::format(", as {}", formats::name_of(p.lender));
+  if (p.lender != compute::Lender::none) out += fmt::format(", as {}", name_of(p.lender));
   return p.borrowed ? out + ", borrowed" : out;
 }
 
@@ -23,10 +23,10 @@ std::string_view short_name(compute::Pass pass) {
 }
 
 std::string precisions(const compute::Precisions& p) {
-  std::string out = fmt::format("linear layers {}", formats::name_of(p.linear));
-  if (p.of_experts() != p.linear || p.expert_weights) out += fmt::format(", experts {}", formats::name_of(p.of_experts()));
-  if (p.expert_weights) out += fmt::format(" of {} weights", formats::name_of(*p.expert_weights));
-  return out + fmt::format(", attention {}, cache {}", formats::name_of(p.attention), formats::name_of(p.kv_cache));
+  std::string out = fmt::format("linear layers {}", name_of(p.linear));
+  if (p.of_experts() != p.linear || p.expert_weights) out += fmt::format(", experts {}", name_of(p.of_experts()));
+  if (p.expert_weights) out += fmt::format(" of {} weights", name_of(*p.expert_weights));
+  return out + fmt::format(", attention {}, cache {}", name_of(p.attention), name_of(p.kv_cache));
 }
 
 std::string sequences(const compute::ExplainRequest& r) {
@@ -57,7 +57,7 @@ std::string looks_back(const spec::KeysRead& reads) {
 std::string heading(const ExplainSubject& s, const compute::Explanation& e) {
   const compute::ExplainRequest& r = s.request;
   std::string out = fmt::format("{}, layer {} of {}, {} on {}\n", r.model.title, e.layer, r.model.layers,
-                                formats::name_of(r.phase), s.gpu.title);
+                                name_of(r.phase), s.gpu.title);
   out +=
       fmt::format("  tokens: {}{}{}\n", sequences(r), r.causal ? "" : ", each attending to all", looks_back(e.reads));
   if (!e.rows.empty())
@@ -119,20 +119,22 @@ std::string operations_text(const compute::Explanation& e) {
   for (const compute::ExplainedOperation& o : e.operations) {
     Sums one;
     one.add(o), all.add(o);
-    if (parts.empty() || std::ranges::find(parts, o.operation.part, &std::pair<compute::LayerPart, Sums>::first) == parts.end())
+    if (parts.empty() ||
+        std::ranges::find(parts, o.operation.part, &std::pair<compute::LayerPart, Sums>::first) == parts.end())
       parts.emplace_back(o.operation.part, Sums{});
     std::ranges::find(parts, o.operation.part, &std::pair<compute::LayerPart, Sums>::first)->second.add(o);
-    line(short_name(o.operation.pass), formats::name_of(o.operation.part), o.operation.name, one, origin(o.cost.from),
+    line(short_name(o.operation.pass), name_of(o.operation.part), o.operation.name, one, origin(o.cost.from),
          compute::describe(o.operation.kernel) + (o.operation.recomputed ? " (again)" : ""));
   }
   out += '\n';
-  for (const auto& [part, sum] : parts) line("sum", formats::name_of(part), "", sum, "", "");
+  for (const auto& [part, sum] : parts) line("sum", name_of(part), "", sum, "", "");
   line("sum", "all", "one after the other", all, "", "");
   return out;
 }
 
 std::string memory_text(const ExplainSubject& s, const compute::Explanation& e) {
-  results::TextTable table({s.memory.empty() ? "memory of the GPU" : fmt::format("memory of a GPU, {}", s.memory), "size"});
+  results::TextTable table(
+      {s.memory.empty() ? "memory of the GPU" : fmt::format("memory of a GPU, {}", s.memory), "size"});
   for (const compute::MemoryItem& i : e.memory.items) {
     table.add({i.name, results::pretty(double(i.bytes.v), "B")});
     if (i.name == "activations")
@@ -143,9 +145,9 @@ std::string memory_text(const ExplainSubject& s, const compute::Explanation& e) 
   table.add({"sum", results::pretty(double(total.v), "B")});
   std::string out = table.text();
   out += fmt::format("  of {}{}\n", results::pretty(double(s.gpu.memory.v), "B"),
-                     total > s.gpu.memory
-                         ? fmt::format(": does not fit, {} too much", results::pretty(double((total - s.gpu.memory).v), "B"))
-                         : "");
+                     total > s.gpu.memory ? fmt::format(": does not fit, {} too much",
+                                                        results::pretty(double((total - s.gpu.memory).v), "B"))
+                                          : "");
   if (e.layer_activations.empty()) return out;
   results::TextTable kept({"kept by one micro-batch in this layer", "size", "needed by"});
   for (const compute::MemoryItem& a : e.layer_activations)
@@ -162,15 +164,15 @@ std::string explanation_text(const ExplainSubject& s, const compute::Explanation
 
 std::string explanation_json(const ExplainSubject& s, const compute::Explanation& e) {
   formats::Json out{{"model", s.request.model.name},
-           {"gpu", s.gpu.name},
-           {"layer", e.layer},
-           {"phase", formats::name_of(s.request.phase)},
-           {"source", s.kernels->source()},
-           {"time", seconds(e.total)}};
+                    {"gpu", s.gpu.name},
+                    {"layer", e.layer},
+                    {"phase", name_of(s.request.phase)},
+                    {"source", s.kernels->source()},
+                    {"time", seconds(e.total)}};
   for (const auto& [o, cost] : e.operations)
     out["operations"].push_back({{"name", o.name},
-                                 {"part", formats::name_of(o.part)},
-                                 {"pass", formats::name_of(o.pass)},
+                                 {"part", name_of(o.part)},
+                                 {"pass", name_of(o.pass)},
                                  {"recomputed", o.recomputed},
                                  {"kernel", compute::describe(o.kernel)},
                                  {"flops", o.flops.v},
@@ -179,10 +181,10 @@ std::string explanation_json(const ExplainSubject& s, const compute::Explanation
                                  {"weights", o.weights.v},
                                  {"time", seconds(cost.time)},
                                  {"share", cost.time / e.total},
-                                 {"origin", formats::name_of(cost.from.origin)},
+                                 {"origin", name_of(cost.from.origin)},
                                  {"beyond", cost.from.beyond},
                                  {"borrowed", cost.from.borrowed},
-                                 {"lender", formats::name_of(cost.from.lender)}});
+                                 {"lender", name_of(cost.from.lender)}});
   out["pass"] = {{"layers", e.pass.layers},         {"tokens", e.batch.tokens}, {"flops", e.pass.flops.v},
                  {"useful_flops", e.pass.useful.v}, {"bytes", e.pass.bytes.v},  {"time", seconds(e.pass.time)}};
   for (const compute::MemoryItem& i : e.memory.items) out["memory"][i.name] = i.bytes.v;

@@ -22,7 +22,8 @@ void explain_training(const ExplainOptions& o, const runs::Scenario& scenario, E
   s.kernels = compute::make_kernel_model(scenario.config, s.gpu);
   take_setup(plan.setup, s);
   compute::KernelCosts costs(*s.kernels);
-  training::split_layers(plan, scenario.config, [&](const training::PlanBlock& block) { return training::block_seconds(plan, block, costs); });
+  training::split_layers(plan, scenario.config,
+                         [&](const training::PlanBlock& block) { return training::block_seconds(plan, block, costs); });
   if (o.stage >= plan.schedule.ranks)
     throw ConfigError::placed(fmt::format("--stage: expected 0 to {}, got {}", plan.schedule.ranks - 1, o.stage));
   Bytes most{-1};
@@ -30,8 +31,9 @@ void explain_training(const ExplainOptions& o, const runs::Scenario& scenario, E
     const training::RankHolds holds = training::rank_holds(plan, rank, r.slots);
     std::vector<compute::MemoryItem> activations =
         compute::held_activations(r.model, holds.layers, plan.batch, holds.rows, holds.in_flight, r.options);
-    const compute::MemoryUse use = compute::training_memory(r.model, holds.layers, holds.state, plan.batch, holds.rows,
-                                          compute::sum_of(activations) + holds.other.bytes, r.options, holds.buffers);
+    const compute::MemoryUse use =
+        compute::training_memory(r.model, holds.layers, holds.state, plan.batch, holds.rows,
+                                 compute::sum_of(activations) + holds.other.bytes, r.options, holds.buffers);
     if (use.total() <= most) continue;
     most = use.total();
     if (plan.schedule.ranks > 1) s.memory = fmt::format("pipeline stage {} at its fullest", rank);

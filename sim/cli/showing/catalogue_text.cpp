@@ -52,8 +52,8 @@ std::string attention_text(const spec::Model& m) {
   std::string out = heads_text(a);
   if (const int layers = spec::windowed_layers(m); layers > 0) {
     const spec::KeysRead reads = spec::windowed_read(m);
-    out += fmt::format(", {} of {} tokens on {} layers", reads.span == spec::KeysRead::Span::chunk ? "chunks" : "window",
-                       reads.width, layers);
+    out += fmt::format(", {} of {} tokens on {} layers",
+                       reads.span == spec::KeysRead::Span::chunk ? "chunks" : "window", reads.width, layers);
   }
   for (const auto& [has, text] :
        {std::pair{a.qkv_bias, "QKV bias"}, {a.o_bias, "output bias"}, {a.qk_norm, "QK norm"}, {a.sinks, "sinks"}})
@@ -82,8 +82,8 @@ std::string summary(const spec::Model& m) {
 }
 std::string summary(const spec::Gpu& g) {
   return fmt::format("{}: {}, {}, {} BF16, NVLink {} each way, {}", g.title, results::pretty(double(g.memory.v), "B"),
-                     results::pretty(g.memory_bandwidth.v, "B/s"), results::pretty(g.bf16.v, "FLOP/s"), results::pretty(g.nvlink.v, "B/s"),
-                     to_text(g.price));
+                     results::pretty(g.memory_bandwidth.v, "B/s"), results::pretty(g.bf16.v, "FLOP/s"),
+                     results::pretty(g.nvlink.v, "B/s"), to_text(g.price));
 }
 std::string summary(const spec::Node& n) {
   return fmt::format("{}: {} x {}, {} x {:.0f} Gbps adapters", n.title, n.gpus, n.gpu.name, n.nics, n.nic.v * 8 / 1e9);

@@ -3,8 +3,8 @@
 
 #include <optional>
 
-#include "cli/showing/catalogue_text.h"
 #include "cli/show.h"
+#include "cli/showing/catalogue_text.h"
 #include "formats/json.h"
 #include "network/collectives/collective.h"
 #include "results/summary.h"
@@ -29,7 +29,8 @@ std::vector<Group> groups_of(const spec::Cluster& cluster) {
 }
 
 /// Empty if the algorithm does not do this.
-std::optional<std::vector<Time>> times(const network::Topology& topology, const network::NetworkCalibration& calibration, network::Collective what,
+std::optional<std::vector<Time>> times(const network::Topology& topology,
+                                       const network::NetworkCalibration& calibration, network::Collective what,
                                        network::CollectiveAlgorithm algorithm, const std::vector<GpuId>& members) {
   std::vector<Time> out;
   try {
@@ -70,7 +71,9 @@ std::string show_collectives(const spec::Cluster& cluster, bool json) {
         table.add(row);
       }
     }
-  if (json) return formats::Json{{"name", cluster.name}, {"calibration", calibration.name}, {"collectives", all}}.dump(2) + "\n";
+  if (json)
+    return formats::Json{{"name", cluster.name}, {"calibration", calibration.name}, {"collectives", all}}.dump(2) +
+           "\n";
   return fmt::format("{} ({}), alone on the network, calibration {}: {}\n{}", cluster.title, cluster.name,
                      calibration.name, calibration.title, table.text());
 }

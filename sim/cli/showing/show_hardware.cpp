@@ -21,7 +21,7 @@ class JsonWriter {
   template <class T>
   void put(const std::string& key, const T& value) {
     if constexpr (NamedEnum<T>)
-      out_[key] = formats::name_of(value);
+      out_[key] = name_of(value);
     else if constexpr (std::is_same_v<T, Time>)
       out_[key] = seconds(value);
     else if constexpr (requires { value.v; })
@@ -110,7 +110,8 @@ std::string show_cluster(const spec::Cluster& c, bool json) {
                       {"GPU power", "power", "W", gpus * c.node.gpu.power.v},
                       {"price", "price_per_hour", "USD/h", gpus * c.node.gpu.price.v}};
   if (json) {
-    formats::Json out = {{"name", c.name}, {"type", "cluster"}, {"title", c.title}, {"nodes", c.nodes}, {"gpus", c.gpus()}};
+    formats::Json out = {
+        {"name", c.name}, {"type", "cluster"}, {"title", c.title}, {"nodes", c.nodes}, {"gpus", c.gpus()}};
     for (const Sum& s : sums) out["total"][std::string(s.key)] = s.value;
     out["node"] = node_json(c.node);
     out["fabric"] = json_of(c.fabric, "fabric");
@@ -143,8 +144,8 @@ std::string show_cluster(const spec::Cluster& c, bool json) {
   if (net.switches() > 0) {
     line("switches", fmt::format("{} leaf, {} spine, {} core", net.leaves, net.spines, net.cores));
     line("cables", fmt::format("{} to adapters, {} between switches", net.endpoint_cables, net.switch_cables));
-    line("bisection", fmt::format("{}, {:.0f} % of what half of the adapters send", results::pretty(net.bisection.v, "B/s"),
-                                  100 * (net.bisection / net.injection)));
+    line("bisection", fmt::format("{}, {:.0f} % of what half of the adapters send",
+                                  results::pretty(net.bisection.v, "B/s"), 100 * (net.bisection / net.injection)));
     line("switch cost", fmt::format("{}, estimated", results::pretty(net.fabric_cost, "USD")));
   }
   return out + "\n" + show_node(c.node, false) + "\n" + show_fabric(c.fabric, false);

@@ -1,8 +1,8 @@
 // moesim show MODEL: one model, everything that follows from its shape.
 #include <fmt/format.h>
 
-#include "cli/showing/catalogue_text.h"
 #include "cli/show.h"
+#include "cli/showing/catalogue_text.h"
 #include "formats/json.h"
 #include "results/summary.h"
 #include "spec/layer_shape.h"
@@ -84,19 +84,21 @@ std::string costs_text(const spec::Model& m, const ShowOptions& o) {
   for (const auto& [name, format] : enum_names(spec::CacheFormat{})) {
     if (format == spec::CacheFormat::fp8_mla && !spec::caches_latent(m)) continue;
     const Bytes bytes = spec::cache_bytes_per_token(m, format);
-    table.add({fmt::format("KV cache, {}", name), long_count(bytes.v) + " B",
-               fmt::format("{} B a layer; {} for {} tokens", long_count(spec::cache_bytes_per_layer(m, format).v),
-                           results::pretty(double(spec::cache_bytes(m, o.context, format).v), "B"), long_count(o.context))});
+    table.add(
+        {fmt::format("KV cache, {}", name), long_count(bytes.v) + " B",
+         fmt::format("{} B a layer; {} for {} tokens", long_count(spec::cache_bytes_per_layer(m, format).v),
+                     results::pretty(double(spec::cache_bytes(m, o.context, format).v), "B"), long_count(o.context))});
   }
   const std::string at = fmt::format("{} tokens", long_count(o.context));
   table.add({"training", results::pretty(spec::training_flops(m, o.context, true).v, "FLOP"),
              fmt::format("sequences of {}, causal; {} counting the whole square", at,
                          results::pretty(spec::training_flops(m, o.context, false).v, "FLOP"))});
-  table.add({"prefill", results::pretty(spec::prefill_flops(m, o.context).v, "FLOP"), fmt::format("mean over a prompt of {}", at)});
+  table.add({"prefill", results::pretty(spec::prefill_flops(m, o.context).v, "FLOP"),
+             fmt::format("mean over a prompt of {}", at)});
   table.add({"decode", results::pretty(spec::decode_flops(m, o.context).v, "FLOP"),
              fmt::format("at a context of {}{}", at, spec::caches_latent(m) ? ", in latent space" : "")});
   table.add({"decode reads", results::pretty(read / o.batch, "B"),
-             fmt::format("of weights as released ({}), {} token{} a step", formats::name_of(m.weights), o.batch,
+             fmt::format("of weights as released ({}), {} token{} a step", name_of(m.weights), o.batch,
                          o.batch > 1 ? "s" : "")});
   return table.text();
 }
@@ -104,7 +106,7 @@ std::string costs_text(const spec::Model& m, const ShowOptions& o) {
 formats::Json storage_json(const spec::Model& m) {
   formats::Json out;
   for (const spec::Dtype dtype : {spec::Dtype::bf16, spec::Dtype::fp8, spec::Dtype::fp4})
-    out[std::string(formats::name_of(dtype))] = spec::weight_bytes(m, {dtype, false}).v;
+    out[std::string(name_of(dtype))] = spec::weight_bytes(m, {dtype, false}).v;
   out["as_released"] = spec::weight_bytes(m, spec::released_storage(m)).v;
   out["released_files"] = spec::released_bytes(m).v;
   return out;
@@ -113,11 +115,11 @@ formats::Json storage_json(const spec::Model& m) {
 formats::Json shape_json(const spec::Model& m) {
   const spec::AttentionShape& a = m.attention;
   formats::Json out = {{"vocabulary", m.vocabulary},
-              {"hidden", m.hidden},
-              {"layers", m.layers},
-              {"moe_layers", m.moe_layers().size()},
-              {"dense_width", m.dense_width}};
-  out["attention"] = {{"kind", formats::name_of(a.kind)},
+                       {"hidden", m.hidden},
+                       {"layers", m.layers},
+                       {"moe_layers", m.moe_layers().size()},
+                       {"dense_width", m.dense_width}};
+  out["attention"] = {{"kind", name_of(a.kind)},
                       {"heads", a.heads},
                       {"kv_heads", a.kv_heads},
                       {"head_dim", a.head_dim},
@@ -133,8 +135,8 @@ formats::Json shape_json(const spec::Model& m) {
                  {"shared_experts", s.shared_experts},
                  {"top_k", s.top_k},
                  {"expert_width", s.expert_width},
-                 {"score", formats::name_of(s.score)},
-                 {"selection", formats::name_of(s.selection)},
+                 {"score", name_of(s.score)},
+                 {"selection", name_of(s.selection)},
                  {"groups", s.groups},
                  {"groups_used", s.groups_used},
                  {"normalise", s.normalise},
@@ -187,7 +189,7 @@ std::string show_model(const spec::Model& model, const ShowOptions& options) {
   out += "\n" + shape_text(model) + "\n" + parameters_text(model) + "\n" + costs_text(model, options);
   const spec::Storage released = spec::released_storage(model);
   out += fmt::format("\nweights    {} as released ({}), {} in BF16\n",
-                     results::pretty(double(spec::weight_bytes(model, released).v), "B"), formats::name_of(model.weights),
+                     results::pretty(double(spec::weight_bytes(model, released).v), "B"), name_of(model.weights),
                      results::pretty(double(spec::weight_bytes(model, {spec::Dtype::bf16, false}).v), "B"));
   if (!model.license.empty()) out += fmt::format("licence    {}\n", model.license);
   return out + fmt::format("source     {}\n", model.source);

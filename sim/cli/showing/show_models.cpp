@@ -1,8 +1,8 @@
 // moesim show A B C: models side by side.
 #include <fmt/format.h>
 
-#include "cli/showing/catalogue_text.h"
 #include "cli/show.h"
+#include "cli/showing/catalogue_text.h"
 #include "core/ceil_div.h"
 #include "formats/json.h"
 #include "results/summary.h"
@@ -17,7 +17,8 @@ std::int64_t gpus_for(const spec::Gpu& gpu, Bytes weights) { return ceil_div(wei
 std::string bytes_text(Bytes b) { return results::pretty(double(b.v), "B"); }
 
 std::string sizes(const std::vector<spec::Model>& models) {
-  results::TextTable table({"parameters", "all", "active", "share", "experts", "top-k", "shared", "MoE layers", "expert"});
+  results::TextTable table(
+      {"parameters", "all", "active", "share", "experts", "top-k", "shared", "MoE layers", "expert"});
   for (const spec::Model& m : models) {
     if (!m.unpublished.empty()) {
       table.add({m.name, "-", "-", "-", "-", "-", "-", "-", "-"});
@@ -39,12 +40,12 @@ std::string sizes(const std::vector<spec::Model>& models) {
 }
 
 std::string caches(const std::vector<spec::Model>& models, const ShowOptions& o, const spec::Gpu& gpu) {
-  results::TextTable table({"KV cache", "kind", "a token", "one user", "users", "with MHA", "users", "with GQA", "users",
-                   "with MLA", "users"});
+  results::TextTable table({"KV cache", "kind", "a token", "one user", "users", "with MHA", "users", "with GQA",
+                            "users", "with MLA", "users"});
   for (const spec::Model& m : models) {
     if (!m.unpublished.empty()) continue;
     const Bytes own = spec::cache_bytes(m, o.context, o.format);
-    std::vector<std::string> row = {m.name, std::string(formats::name_of(m.attention.kind)),
+    std::vector<std::string> row = {m.name, std::string(name_of(m.attention.kind)),
                                     bytes_text(spec::cache_bytes_per_token(m, o.format)), bytes_text(own),
                                     long_count(users(gpu, own))};
     for (const auto& [name, kind] : enum_names(spec::AttentionKind{})) {
@@ -58,7 +59,7 @@ std::string caches(const std::vector<spec::Model>& models, const ShowOptions& o,
          fmt::format(
              "  one user: {} tokens in {}; users: how many such caches the {} of one {} hold, weights apart;\n"
              "  with MHA: a key and a value for each of its heads; with GQA: for 8; with MLA: latent 512 + 64\n",
-             long_count(o.context), formats::name_of(o.format), results::pretty(double(gpu.memory.v), "B"), gpu.name);
+             long_count(o.context), name_of(o.format), results::pretty(double(gpu.memory.v), "B"), gpu.name);
 }
 
 std::string weights(const std::vector<spec::Model>& models, const ShowOptions& o, const spec::Gpu& gpu) {
@@ -72,7 +73,7 @@ std::string weights(const std::vector<spec::Model>& models, const ShowOptions& o
       row.push_back(long_count(gpus_for(gpu, bytes)));
     }
     const spec::Storage released = spec::released_storage(m);
-    row.push_back(fmt::format("{} {}", bytes_text(spec::weight_bytes(m, released)), formats::name_of(m.weights)));
+    row.push_back(fmt::format("{} {}", bytes_text(spec::weight_bytes(m, released)), name_of(m.weights)));
     row.push_back(results::pretty(spec::weight_bytes_read(m, released, o.batch) / o.batch, "B"));
     table.add(row);
   }
@@ -89,13 +90,13 @@ formats::Json json_of(const spec::Model& m, const ShowOptions& o, const spec::Gp
   const Bytes own = spec::cache_bytes(m, o.context, o.format);
   formats::Json& user = out["one_user"];
   user = {
-      {"context", o.context}, {"kv_dtype", formats::name_of(o.format)}, {"kv_bytes", own.v}, {"users_per_gpu", users(gpu, own)}};
+      {"context", o.context}, {"kv_dtype", name_of(o.format)}, {"kv_bytes", own.v}, {"users_per_gpu", users(gpu, own)}};
   for (const auto& [name, kind] : enum_names(spec::AttentionKind{})) {
     const Bytes other = spec::cache_bytes_as(m, kind, o.context, o.format);
     user["with"][std::string(name)] = {{"kv_bytes", other.v}, {"users_per_gpu", users(gpu, other)}};
   }
   for (const spec::Dtype dtype : kDtypes)
-    out["gpus_for_weights"][std::string(formats::name_of(dtype))] = gpus_for(gpu, spec::weight_bytes(m, {dtype, false}));
+    out["gpus_for_weights"][std::string(name_of(dtype))] = gpus_for(gpu, spec::weight_bytes(m, {dtype, false}));
   return out;
 }
 }  // namespace

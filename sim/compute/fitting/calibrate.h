@@ -9,7 +9,7 @@
 namespace moesim::compute {
 
 struct CalibrationInput {
-  spec::Gpu gpu;             // the one measured
+  spec::Gpu gpu;       // the one measured
   std::string gemm;    // table of single FP8 products
   std::string folder;  // of the expert and MLA tables: h100_{expert_gemm,mla}_{decode,prefill}.csv
   std::uint64_t seed = 1;

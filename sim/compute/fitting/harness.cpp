@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compute/kernels/equation_model.h"
 #include "compute/fitting/measurements.h"
+#include "compute/kernels/equation_model.h"
 
 namespace moesim::compute {
 namespace {
@@ -59,7 +59,8 @@ double predict_device(const Sample& s, const spec::Gpu& gpu, const Calibration& 
   return fresh * (1 - hot) + mean_seconds(s, gpu, c, h, c.sustained_clock) * hot;
 }
 
-double predict(const Sample& sample, const spec::Gpu& gpu, const Calibration& calibration, const HarnessLimits& harness) {
+double predict(const Sample& sample, const spec::Gpu& gpu, const Calibration& calibration,
+               const HarnessLimits& harness) {
   const double device = predict_device(sample, gpu, calibration, harness);
   if (sample.harness == Harness::kernel) return device;
   return harness.sequence * sample.sequences_in_batch + std::max(harness.floor, harness.offset + device);

@@ -127,7 +127,7 @@ std::vector<Sample> read_gemm_table(const std::string& file) {
 
 std::vector<Sample> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed) {
   const formats::CsvTable csv(file, {"num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_ep_size",
-                            "distribution", "latency"});
+                                     "distribution", "latency"});
   std::vector<Sample> out;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     const ExpertShape s{csv.integer(r, "num_tokens"), csv.integer(r, "hidden_size"), csv.integer(r, "inter_size"),

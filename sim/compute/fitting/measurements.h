@@ -49,7 +49,8 @@ struct HarnessLimits {
 };
 
 /// Seconds the equations predict for a row.
-double predict(const Sample& sample, const spec::Gpu& gpu, const Calibration& calibration, const HarnessLimits& harness);
+double predict(const Sample& sample, const spec::Gpu& gpu, const Calibration& calibration,
+               const HarnessLimits& harness);
 /// Seconds of the kernels alone, without the harness.
 double predict_device(const Sample& sample, const spec::Gpu& gpu, const Calibration& calibration,
                       const HarnessLimits& harness);

@@ -40,7 +40,9 @@ class Checks {
 // DeepSeek's published V3 training profile: 4096 tokens, 4 experts of 8192 rows.
 void add_training(Checks& checks) {
   constexpr std::string_view source = "V3 training profile";
-  const auto fp8 = [](std::int64_t n, std::int64_t k) { return Gemm{.m = 4096, .n = n, .k = k, .dtype = spec::Dtype::fp8}; };
+  const auto fp8 = [](std::int64_t n, std::int64_t k) {
+    return Gemm{.m = 4096, .n = n, .k = k, .dtype = spec::Dtype::fp8};
+  };
   for (const Gemm& g : {fp8(7168, 16384), fp8(16384, 7168), fp8(4096, 7168), fp8(1536, 24576), fp8(512, 32768)})
     checks.flops(source, "compared", g, 830, 1100, kTraining);
   for (const Gemm& g : {fp8(576, 7168), fp8(32768, 512)}) checks.flops(source, "compared", g, 560, 630, kTraining);
@@ -76,10 +78,10 @@ std::vector<RateCheck> published_rates(const Calibration& calibration, const spe
   Checks checks(calibration, gpu);
   add_training(checks);
   const AttentionWork decoding{128, 128, 128 * 16384, 16384, 128.0 * 16384};
-  checks.flops("FlashMLA README", "at most", AttentionDecode{{spec::AttentionKind::mla, 128, 1, 576, 512, true}, decoding}, 0,
-               660);
-  checks.bytes("FlashMLA README", "at most", AttentionDecode{{spec::AttentionKind::mla, 16, 1, 576, 512, true}, decoding}, 0,
-               3000);
+  checks.flops("FlashMLA README", "at most",
+               AttentionDecode{{spec::AttentionKind::mla, 128, 1, 576, 512, true}, decoding}, 0, 660);
+  checks.bytes("FlashMLA README", "at most",
+               AttentionDecode{{spec::AttentionKind::mla, 16, 1, 576, 512, true}, decoding}, 0, 3000);
   // H100, FP16, forward, not causal, 16 heads of 128, 16384 tokens in all: pytorch/benchmark, pull request 2391.
   const std::pair<std::int64_t, double> rows[] = {{512, 430.32},  {1024, 517.1},  {2048, 565.54},
                                                   {4096, 590.23}, {8192, 614.23}, {16384, 620.73}};

@@ -55,7 +55,7 @@ std::unique_ptr<KernelModel> make_calibrated(const std::string& calibration, boo
 }
 
 Strategy<KernelModel, const spec::Gpu&> calibrated() {
-  return strategy<Calibrated, KernelModel, const spec::Gpu&>("calibrated",
-                                                       "equations fitted to single kernels of the GPU's generation");
+  return strategy<Calibrated, KernelModel, const spec::Gpu&>(
+      "calibrated", "equations fitted to single kernels of the GPU's generation");
 }
 }  // namespace moesim::compute

@@ -77,7 +77,9 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
     double operator()(const AttentionDecode& a) const {
       return decode_seconds(a, c.decode, self.machine(a.dtype, share));
     }
-    double operator()(const MemoryOp& m) const { return memory_seconds(m, c.memory, self.machine(spec::Dtype::bf16, share)); }
+    double operator()(const MemoryOp& m) const {
+      return memory_seconds(m, c.memory, self.machine(spec::Dtype::bf16, share));
+    }
     double operator()(const SmallChain& s) const { return chain_seconds(s, c.memory); }
   };
   const bool chain = std::holds_alternative<SmallChain>(kernel);  // its gaps are part of its kernels' times
@@ -108,7 +110,7 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
     }
     Reach operator()(const AttentionDecode& a) const {
       return a.heads.absorbed && a.cache == spec::Dtype::bf16 ? reach_of(c.decode.fitted, a.heads, a.work)
-                                                        : lent(c.decode.fitted, Lender::latent_attention);
+                                                              : lent(c.decode.fitted, Lender::latent_attention);
     }
     Reach operator()(const MemoryOp& m) const {
       return has_published_rate(m.kind) ? reach_of(c.memory.fitted, double(m.bytes.v), 0, 0)

@@ -12,7 +12,9 @@ constexpr std::int64_t kTile = 128, kBlockRows = 64, kBlockColumns = 16;  // of 
 constexpr std::int64_t kBlocksPerTile = kTile / kBlockRows * (kTile / kBlockColumns);
 
 bool block_scaled(spec::Dtype d) { return d == spec::Dtype::fp8 || d == spec::Dtype::fp4; }
-double element_bytes(spec::Dtype d) { return d == spec::Dtype::fp32 ? 4 : d == spec::Dtype::fp8 ? 1 : d == spec::Dtype::fp4 ? 0.5 : 2; }
+double element_bytes(spec::Dtype d) {
+  return d == spec::Dtype::fp32 ? 4 : d == spec::Dtype::fp8 ? 1 : d == spec::Dtype::fp4 ? 0.5 : 2;
+}
 double step_elements(spec::Dtype d) { return kStepBytes / element_bytes(d); }
 double steps_of(std::int64_t k, spec::Dtype d) { return std::ceil(double(k) / step_elements(d)); }
 // Of one block in one step.
@@ -85,8 +87,8 @@ double grouped_seconds(const GroupedGemm& g, const GemmEquation& e, const Machin
   const Tiles t{double(rows.tiles128 * ceil_div(g.n, kTile)), double(row_blocks * blocks_across(g.n)),
                 steps_of(g.k, g.dtype), block_flops(g.dtype), tensor_rate(g.dtype, g.weight_gradient, e, on)};
   const double tiles = double(ceil_div(g.n, kTile) * ceil_div(g.k, kTile));  // of one expert's gradient
-  const double slices =
-      g.dtype == spec::Dtype::bf16 || g.dtype == spec::Dtype::fp16 ? double(rows.tiles64) * 64 : double(rows.tiles128) * 128;
+  const double slices = g.dtype == spec::Dtype::bf16 || g.dtype == spec::Dtype::fp16 ? double(rows.tiles64) * 64
+                                                                                     : double(rows.tiles128) * 128;
   const double tensor =
       g.weight_gradient ? gradient_seconds(double(rows.used) * tiles, slices / step_elements(g.dtype) * tiles, t, e, on)
                         : tensor_seconds(t, e, on);

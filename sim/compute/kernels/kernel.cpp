@@ -100,7 +100,8 @@ struct Describe {
   static std::string stored(const std::optional<spec::Dtype>& weights) {
     return weights ? fmt::format(" of {} weights", name_of(*weights)) : "";
   }
-  static std::string attention(std::string_view what, const AttentionHeads& h, const AttentionWork& w, spec::Dtype dtype) {
+  static std::string attention(std::string_view what, const AttentionHeads& h, const AttentionWork& w,
+                               spec::Dtype dtype) {
     return fmt::format("attention {} {}, {} sequences, {} queries, {} keys {}", what, heads_in_words(h), w.sequences,
                        w.queries, w.keys, name_of(dtype));
   }

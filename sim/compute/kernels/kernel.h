@@ -15,11 +15,12 @@ namespace moesim::compute {
 /// `batch` products (m, k) x (k, n) -> (m, n) of one shape.
 struct Gemm {
   std::int64_t m = 0, n = 0, k = 0;
-  spec::Dtype dtype = spec::Dtype::bf16;       // of both inputs; fp8 has a scale per 1x128 of A and per 128x128 of B
-  spec::Dtype out = spec::Dtype::bf16;         // of the result
-  bool fp32_accumulate = false;    // a weight gradient: the result is added to an FP32 matrix that is read and written
-  std::int64_t batch = 1;          // MLA's per-head products
-  std::optional<spec::Dtype> weights{};  // of B as stored where narrower than `dtype`: widened on its way to the tensor cores
+  spec::Dtype dtype = spec::Dtype::bf16;  // of both inputs; fp8 has a scale per 1x128 of A and per 128x128 of B
+  spec::Dtype out = spec::Dtype::bf16;    // of the result
+  bool fp32_accumulate = false;  // a weight gradient: the result is added to an FP32 matrix that is read and written
+  std::int64_t batch = 1;        // MLA's per-head products
+  std::optional<spec::Dtype>
+      weights{};  // of B as stored where narrower than `dtype`: widened on its way to the tensor cores
   bool operator==(const Gemm&) const = default;
 };
 
@@ -29,8 +30,8 @@ enum class GroupLayout {
   masked       ///< a fixed buffer an expert, only the filled rows are computed: decode under CUDA graphs
 };
 constexpr auto enum_names(GroupLayout) {
-  return std::to_array<std::pair<std::string_view, GroupLayout>>({{"contiguous", GroupLayout::contiguous},
-                                                                       {"masked", GroupLayout::masked}});
+  return std::to_array<std::pair<std::string_view, GroupLayout>>(
+      {{"contiguous", GroupLayout::contiguous}, {"masked", GroupLayout::masked}});
 }
 
 /// All that matters of a grouped product's rows: sums over its experts.
@@ -50,8 +51,8 @@ struct GroupedGemm {
   spec::Dtype out = spec::Dtype::bf16;
   GroupLayout layout = GroupLayout::contiguous;
   bool weight_gradient = false;
-  std::optional<spec::Dtype> weights{};      // as of Gemm
-  std::optional<GroupRows> counted{};  // of `rows`, where a cost model has counted them already; leave it empty
+  std::optional<spec::Dtype> weights{};  // as of Gemm
+  std::optional<GroupRows> counted{};    // of `rows`, where a cost model has counted them already; leave it empty
 };
 GroupRows group_rows(std::span<const std::int64_t> rows, bool with_blocks = false);
 inline GroupRows group_rows(const GroupedGemm& g) {
@@ -125,19 +126,19 @@ enum class MemoryKind {
 };
 constexpr auto enum_names(MemoryKind) {
   return std::to_array<std::pair<std::string_view, MemoryKind>>({{"norm", MemoryKind::norm},
-                                                                      {"norm_backward", MemoryKind::norm_backward},
-                                                                      {"cast", MemoryKind::cast},
-                                                                      {"cast_transpose", MemoryKind::cast_transpose},
-                                                                      {"transpose", MemoryKind::transpose},
-                                                                      {"swiglu", MemoryKind::swiglu},
-                                                                      {"swiglu_backward", MemoryKind::swiglu_backward},
-                                                                      {"rope", MemoryKind::rope},
-                                                                      {"permute", MemoryKind::permute},
-                                                                      {"unpermute", MemoryKind::unpermute},
-                                                                      {"top_k", MemoryKind::top_k},
-                                                                      {"copy", MemoryKind::copy},
-                                                                      {"add", MemoryKind::add},
-                                                                      {"optimizer", MemoryKind::optimizer}});
+                                                                 {"norm_backward", MemoryKind::norm_backward},
+                                                                 {"cast", MemoryKind::cast},
+                                                                 {"cast_transpose", MemoryKind::cast_transpose},
+                                                                 {"transpose", MemoryKind::transpose},
+                                                                 {"swiglu", MemoryKind::swiglu},
+                                                                 {"swiglu_backward", MemoryKind::swiglu_backward},
+                                                                 {"rope", MemoryKind::rope},
+                                                                 {"permute", MemoryKind::permute},
+                                                                 {"unpermute", MemoryKind::unpermute},
+                                                                 {"top_k", MemoryKind::top_k},
+                                                                 {"copy", MemoryKind::copy},
+                                                                 {"add", MemoryKind::add},
+                                                                 {"optimizer", MemoryKind::optimizer}});
 }
 
 /// A kernel whose time is the bytes it reads and writes.

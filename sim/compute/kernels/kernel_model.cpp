@@ -25,7 +25,9 @@ bool valid(const AttentionDecode& a) { return valid(a.heads, a.work); }
 bool valid(const MemoryOp& m) { return m.bytes.v > 0; }
 bool valid(const SmallChain& s) { return s.count > 0; }
 
-int bits(spec::Dtype dtype) { return dtype == spec::Dtype::fp32 ? 32 : dtype == spec::Dtype::fp4 ? 4 : dtype == spec::Dtype::fp8 ? 8 : 16; }
+int bits(spec::Dtype dtype) {
+  return dtype == spec::Dtype::fp32 ? 32 : dtype == spec::Dtype::fp4 ? 4 : dtype == spec::Dtype::fp8 ? 8 : 16;
+}
 struct WiderWeights {
   bool operator()(const Gemm& g) const { return g.weights && bits(*g.weights) > bits(g.dtype); }
   bool operator()(const GroupedGemm& g) const { return g.weights && bits(*g.weights) > bits(g.dtype); }
@@ -59,7 +61,8 @@ Cost KernelModel::cost(const Kernel& kernel, GpuShare share) const {
     refuse(kernel, fmt::format("asked for {} SMs, {} has {}", share.sms, gpu_.name, gpu_.sms));
   check(share.memory > 0 && share.memory <= 1, "a share {} of the memory bandwidth", share.memory);
   const spec::Dtype dtype = std::visit(ArithmeticDtype{}, kernel);
-  if (!spec::computes_in(gpu_, dtype)) refuse(kernel, fmt::format("{} has no {} arithmetic", gpu_.name, name_of(dtype)));
+  if (!spec::computes_in(gpu_, dtype))
+    refuse(kernel, fmt::format("{} has no {} arithmetic", gpu_.name, name_of(dtype)));
   if (const auto* g = std::get_if<GroupedGemm>(&kernel); g && group_rows(*g).rows == 0) return {};
   const Estimate estimated = estimate(kernel, share);
   return {std::max(from_seconds(estimated.seconds), bound(kernel, share)), estimated.from};

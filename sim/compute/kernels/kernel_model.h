@@ -19,9 +19,9 @@ enum class Origin {
 };
 constexpr auto enum_names(Origin) {
   return std::to_array<std::pair<std::string_view, Origin>>({{"measured", Origin::measured},
-                                                                  {"interpolated", Origin::interpolated},
-                                                                  {"extrapolated", Origin::extrapolated},
-                                                                  {"equation", Origin::equation}});
+                                                             {"interpolated", Origin::interpolated},
+                                                             {"extrapolated", Origin::extrapolated},
+                                                             {"equation", Origin::equation}});
 }
 
 /// Measured kernels whose efficiencies an equation takes where none of its own kind was measured.
@@ -33,9 +33,9 @@ enum class Lender {
 };
 constexpr auto enum_names(Lender) {
   return std::to_array<std::pair<std::string_view, Lender>>({{"none", Lender::none},
-                                                                  {"fp8 products", Lender::fp8_products},
-                                                                  {"latent attention", Lender::latent_attention},
-                                                                  {"other moves", Lender::other_moves}});
+                                                             {"fp8 products", Lender::fp8_products},
+                                                             {"latent attention", Lender::latent_attention},
+                                                             {"other moves", Lender::other_moves}});
 }
 
 struct Provenance {

@@ -40,6 +40,7 @@ class Roofline final : public KernelModel {
 }  // namespace
 
 Strategy<KernelModel, const spec::Gpu&> roofline() {
-  return strategy<Roofline, KernelModel, const spec::Gpu&>("roofline", "data-sheet peaks with whole tiles, nothing fitted");
+  return strategy<Roofline, KernelModel, const spec::Gpu&>("roofline",
+                                                           "data-sheet peaks with whole tiles, nothing fitted");
 }
 }  // namespace moesim::compute

@@ -111,6 +111,6 @@ class Table final : public KernelModel {
 
 Strategy<KernelModel, const spec::Gpu&> table() {
   return strategy<Table, KernelModel, const spec::Gpu&>("table",
-                                                  "measured times from a CSV, interpolated; equations elsewhere");
+                                                        "measured times from a CSV, interpolated; equations elsewhere");
 }
 }  // namespace moesim::compute

@@ -34,7 +34,7 @@ struct PointOf {
     if (rows.used == 0) return {};
     const double mean = double(rows.rows) / double(rows.used);
     const bool even = std::ranges::all_of(g.rows, [&](std::int64_t r) { return r == 0 || double(r) == mean; });
-    return TablePoint{{fmt::format("grouped_{}", formats::name_of(g.layout)), g.dtype, sms, {rows.used, g.n, g.k}}, mean, even};
+    return TablePoint{{fmt::format("grouped_{}", name_of(g.layout)), g.dtype, sms, {rows.used, g.n, g.k}}, mean, even};
   }
   std::optional<TablePoint> operator()(const AttentionPrefill& a) const {
     return prompt("attention_prefill", a.heads, a.work, a.dtype);
@@ -49,7 +49,7 @@ struct PointOf {
     return TablePoint{place("attention_decode", a.heads, w, a.cache), double(w.keys) / double(w.sequences), even};
   }
   std::optional<TablePoint> operator()(const MemoryOp& m) const {
-    return TablePoint{{std::string(formats::name_of(m.kind)), spec::Dtype::bf16, sms, {}}, double(m.bytes.v)};
+    return TablePoint{{std::string(name_of(m.kind)), spec::Dtype::bf16, sms, {}}, double(m.bytes.v)};
   }
   std::optional<TablePoint> operator()(const SmallChain&) const { return {}; }
 
@@ -90,7 +90,8 @@ class Cells {
     for (const auto& [name, kind] : enum_names(MemoryKind{}))
       if (name == kind_) {
         expect(1);
-        if (precision_ != spec::Dtype::bf16) fail(fmt::format("precision: {} is a memory-bound kind, expected bf16", kind_));
+        if (precision_ != spec::Dtype::bf16)
+          fail(fmt::format("precision: {} is a memory-bound kind, expected bf16", kind_));
         return MemoryOp{kind, {s_[0]}};
       }
     std::vector<std::string_view> names{
@@ -144,7 +145,7 @@ class Cells {
     if (kind_ == "attention_decode") {
       if (h.kv_heads == 1 && h.qk_dim > h.v_dim) h.kind = spec::AttentionKind::mla, h.absorbed = true;
       if (precision_ != spec::Dtype::bf16 && precision_ != spec::Dtype::fp8)
-        fail(fmt::format("precision: of a cache is bf16 or fp8, got {}", formats::name_of(precision_)));
+        fail(fmt::format("precision: of a cache is bf16 or fp8, got {}", name_of(precision_)));
       return AttentionDecode{h, {n, n, n * tokens, tokens, double(n * tokens)}, spec::Dtype::bf16, precision_};
     }
     const AttentionWork work{n, n * tokens, n * tokens, tokens, double(n) * double(tokens) * double(tokens) / 2};

@@ -21,7 +21,8 @@ void attention_kept(Kept& kept, const spec::Model& model, int layer, std::int64_
   else
     kept.add("attention output", "o_proj wgrad", output, spec::Dtype::bf16);
   kept.add("softmax sums", "attention backward", tokens * heads, spec::Dtype::fp32);
-  if (model.norms_per_layer == 4) kept.add("o_proj output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
+  if (model.norms_per_layer == 4)
+    kept.add("o_proj output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
 }
 
 // Between the two products of an FFN.  down_gradient: the operation that gives the second one's weight gradient.
@@ -31,8 +32,8 @@ void middle_kept(Kept& kept, const std::string& of, std::string_view down_gradie
   if (!again.swiglu) kept.add(of + " activation", down_gradient, rows * width, kept.linear);
 }
 
-void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t tokens, std::int64_t rows, std::int64_t routed,
-              const LayerOptions& o) {
+void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t tokens, std::int64_t rows,
+              std::int64_t routed, const LayerOptions& o) {
   const bool moe = spec::has_experts(model, layer);
   kept.add("attention residual", "norm backward", rows * model.hidden, spec::Dtype::bf16);
   if (!o.recompute.norms)

@@ -12,7 +12,8 @@ class GroupedInventory final : public AttentionInventory {
     const std::int64_t width = s.q + s.k() + s.v(), elements = s.tokens * (s.q + s.k());
     list.linear("qkv", s.tokens, width, s.hidden, s.a.qkv_bias ? double(width) : 0);
     if (s.layer.head_norm != spec::HeadNorm::none)
-      list.moved("norm q, k", MemoryKind::norm, elements, spec::Dtype::bf16, elements, spec::Dtype::bf16, head_norms(s), s.tokens);
+      list.moved("norm q, k", MemoryKind::norm, elements, spec::Dtype::bf16, elements, spec::Dtype::bf16, head_norms(s),
+                 s.tokens);
     rotate(list, "rope", s.tokens, rotated(c, s));
     if (!s.layer.rope.active && s.a.temperature_scale > 0)
       list.moved("scale q", MemoryKind::copy, s.tokens * s.q, spec::Dtype::bf16, s.tokens * s.q, spec::Dtype::bf16);
@@ -36,8 +37,8 @@ class GroupedInventory final : public AttentionInventory {
   void heads_backward(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
     if (s.layer.head_norm == spec::HeadNorm::none) return;
     const std::int64_t elements = s.tokens * (s.q + s.k());
-    list.moved("norm q, k backward", MemoryKind::norm_backward, 2 * elements, spec::Dtype::bf16, elements, spec::Dtype::bf16,
-               2 * head_norms(s), s.tokens);
+    list.moved("norm q, k backward", MemoryKind::norm_backward, 2 * elements, spec::Dtype::bf16, elements,
+               spec::Dtype::bf16, 2 * head_norms(s), s.tokens);
   }
   void projections_backward(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
     const std::int64_t width = s.q + s.k() + s.v();

@@ -91,7 +91,8 @@ class LatentInventory final : public AttentionInventory {
     if (!again.norms)
       kept.add("normed latents", "kv_b wgrad", c.tokens * (a.q_lora_rank + a.kv_lora_rank), kept.linear);
     if (!again.up_projections)
-      kept.add("q, k, v", "attention backward", c.tokens * c.heads * (2 * a.head_dim + a.v_head_dim), spec::Dtype::bf16);
+      kept.add("q, k, v", "attention backward", c.tokens * c.heads * (2 * a.head_dim + a.v_head_dim),
+               spec::Dtype::bf16);
   }
   AttentionHeads cached_heads(const spec::AttentionShape& a, int) const override {
     return absorbed(a, a.heads);  // every GPU of the group keeps the latent

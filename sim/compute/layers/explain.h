@@ -54,7 +54,7 @@ struct WholePass {
 struct Explanation {
   int layer = 0;
   Batch batch;
-  spec::KeysRead reads;                  // which tokens the layer looks back on
+  spec::KeysRead reads;            // which tokens the layer looks back on
   std::vector<std::int64_t> rows;  // of each local expert; the operations refer to them
   std::vector<ExplainedOperation> operations;
   Time total{};

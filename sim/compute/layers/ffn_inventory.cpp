@@ -41,7 +41,8 @@ void swiglu(OperationList& list, std::string_view name, std::int64_t rows, std::
 }
 // In: gradient, gate and up; out: their gradients, and the activation again for down's weight gradient.
 void swiglu_backward(OperationList& list, std::string_view name, std::int64_t rows, std::int64_t width) {
-  list.moved(name, MemoryKind::swiglu_backward, 3 * rows * width, spec::Dtype::bf16, 2 * rows * width, spec::Dtype::bf16);
+  list.moved(name, MemoryKind::swiglu_backward, 3 * rows * width, spec::Dtype::bf16, 2 * rows * width,
+             spec::Dtype::bf16);
 }
 }  // namespace
 
@@ -56,8 +57,8 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
     case Pass::forward: {
       list.norm("norm", rows, hidden);
       const std::int64_t parts = list.training() ? 1 : router_parts(rows, m.experts, hidden);
-      list.add("router", Gemm{.m = rows, .n = m.experts, .k = hidden / parts, .out = spec::Dtype::fp32, .batch = parts}, bias,
-               rows, vectors);
+      list.add("router", Gemm{.m = rows, .n = m.experts, .k = hidden / parts, .out = spec::Dtype::fp32, .batch = parts},
+               bias, rows, vectors);
       if (parts > 1)
         list.moved("sum router parts", MemoryKind::add, parts * rows * m.experts, spec::Dtype::fp32, rows * m.experts,
                    spec::Dtype::fp32);
@@ -158,7 +159,8 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
       swiglu(list, "swiglu", rows, w);
       grouped("grouped down", hidden, w, false, bias * double(hidden));
       if (contiguous)
-        list.moved("un-permute", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
+        list.moved("un-permute", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden,
+                   spec::Dtype::bf16);
       if (list.training()) list.cast("cast kept for backward", rows * hidden);
       return;
     case Pass::backward_input:
@@ -171,7 +173,8 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
       list.cast_transpose("cast activation for weights", rows * w);
       list.cast("cast gate-up gradient", rows * 2 * w);
       grouped("grouped gate-up dgrad", hidden, 2 * w, false, bias * 2 * double(w));
-      list.moved("un-permute gradient", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
+      list.moved("un-permute gradient", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden,
+                 spec::Dtype::bf16);
       list.cast_transpose("cast gradient for weights", rows * 2 * w);
       return;
     case Pass::weight_gradient:
@@ -233,8 +236,10 @@ void head_operations(OperationList& list, const LayerCall& c, Pass pass) {
   switch (pass) {
     case Pass::forward:
       list.norm("norm", rows, hidden);
-      list.add("head",
-               Gemm{.m = rows, .n = vocabulary, .k = hidden, .out = list.training() ? spec::Dtype::bf16 : spec::Dtype::fp32});
+      list.add(
+          "head",
+          Gemm{
+              .m = rows, .n = vocabulary, .k = hidden, .out = list.training() ? spec::Dtype::bf16 : spec::Dtype::fp32});
       if (list.training())  // the largest logit and the sum of exponentials, then the logit's gradient in place
         list.moved("softmax, loss", MemoryKind::copy, 2 * rows * vocabulary, spec::Dtype::bf16, rows * vocabulary,
                    spec::Dtype::bf16);

@@ -45,7 +45,8 @@ void add_to(AttentionWork& work, std::int64_t queries, std::int64_t keys, double
 }
 }  // namespace
 
-void add_prefill(Batch& batch, const spec::Model& model, std::int64_t tokens, std::int64_t context, std::int64_t count) {
+void add_prefill(Batch& batch, const spec::Model& model, std::int64_t tokens, std::int64_t context,
+                 std::int64_t count) {
   add_prefill(batch, spec::windowed_read(model), tokens, context, count);
 }
 
@@ -58,7 +59,8 @@ void add_prefill(Batch& batch, spec::KeysRead window, std::int64_t tokens, std::
          window_pairs(double(context), double(tokens), window), count);
 }
 
-void add_decode(Batch& batch, const spec::Model& model, std::int64_t context, std::int64_t queries, std::int64_t count) {
+void add_decode(Batch& batch, const spec::Model& model, std::int64_t context, std::int64_t queries,
+                std::int64_t count) {
   check(context >= 0 && queries > 0 && count > 0, "decode of {} x {} tokens after {}", count, queries, context);
   batch.tokens += queries * count;
   const auto triangle = [](std::int64_t kept, std::int64_t q) { return double(q * kept) + double(q * (q + 1)) / 2; };

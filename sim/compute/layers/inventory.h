@@ -20,18 +20,19 @@ namespace moesim::compute {
 enum class LayerPart { embedding, attention, gate, shared, experts, merge, mtp, head };
 constexpr auto enum_names(LayerPart) {
   return std::to_array<std::pair<std::string_view, LayerPart>>({{"embedding", LayerPart::embedding},
-                                                                     {"attention", LayerPart::attention},
-                                                                     {"gate", LayerPart::gate},
-                                                                     {"shared", LayerPart::shared},
-                                                                     {"experts", LayerPart::experts},
-                                                                     {"merge", LayerPart::merge},
-                                                                     {"mtp", LayerPart::mtp},
-                                                                     {"head", LayerPart::head}});
+                                                                {"attention", LayerPart::attention},
+                                                                {"gate", LayerPart::gate},
+                                                                {"shared", LayerPart::shared},
+                                                                {"experts", LayerPart::experts},
+                                                                {"merge", LayerPart::merge},
+                                                                {"mtp", LayerPart::mtp},
+                                                                {"head", LayerPart::head}});
 }
 enum class Pass { forward, backward_input, weight_gradient };
 constexpr auto enum_names(Pass) {
-  return std::to_array<std::pair<std::string_view, Pass>>({
-      {"forward", Pass::forward}, {"backward_input", Pass::backward_input}, {"weight_gradient", Pass::weight_gradient}});
+  return std::to_array<std::pair<std::string_view, Pass>>({{"forward", Pass::forward},
+                                                           {"backward_input", Pass::backward_input},
+                                                           {"weight_gradient", Pass::weight_gradient}});
 }
 
 /// The tokens of one pass on one GPU (on one tensor-parallel group, if attention is split over several).
@@ -43,7 +44,8 @@ struct Batch {
 };
 /// Adds `count` sequences of `tokens` new tokens after `context` kept ones, attended causally, as prefill.
 /// window: what the layers read that do not read everything.
-void add_prefill(Batch& batch, spec::KeysRead window, std::int64_t tokens, std::int64_t context = 0, std::int64_t count = 1);
+void add_prefill(Batch& batch, spec::KeysRead window, std::int64_t tokens, std::int64_t context = 0,
+                 std::int64_t count = 1);
 void add_prefill(Batch& batch, const spec::Model& model, std::int64_t tokens, std::int64_t context = 0,
                  std::int64_t count = 1);
 /// Adds `count` sequences that decode: `queries` new tokens (1, or 1 + drafts) after `context` cached ones.
@@ -54,11 +56,13 @@ Batch training_batch(const spec::Model& model, std::int64_t sequence, std::int64
 
 /// What the layer is computed in.
 struct Precisions {
-  spec::Dtype linear = spec::Dtype::bf16;     // GEMMs of attention projections, FFNs, experts; fp8 adds the casts around them
+  spec::Dtype linear =
+      spec::Dtype::bf16;  // GEMMs of attention projections, FFNs, experts; fp8 adds the casts around them
   spec::Dtype attention = spec::Dtype::bf16;  // attention core
   spec::Dtype kv_cache = spec::Dtype::bf16;
-  std::optional<spec::Dtype> experts{};         // products of routed experts, if not as `linear`
-  std::optional<spec::Dtype> expert_weights{};  // as stored, where narrower than computed (MXFP4): widened as they are read
+  std::optional<spec::Dtype> experts{};  // products of routed experts, if not as `linear`
+  std::optional<spec::Dtype>
+      expert_weights{};  // as stored, where narrower than computed (MXFP4): widened as they are read
   spec::Dtype of_experts() const { return experts.value_or(linear); }
   spec::Dtype stored_experts() const { return expert_weights.value_or(of_experts()); }
   /// Of a token's row on its way to an expert.

@@ -85,8 +85,8 @@ Bytes held_weights(const spec::Model& model, const HeldLayers& held, spec::Dtype
   return (bytes.dense + bytes.experts) * held.copies;
 }
 
-MemoryUse training_memory(const spec::Model& model, const HeldLayers& held, const TrainingState& state, const Batch& batch,
-                          std::int64_t rows, Bytes activations, const LayerOptions& options,
+MemoryUse training_memory(const spec::Model& model, const HeldLayers& held, const TrainingState& state,
+                          const Batch& batch, std::int64_t rows, Bytes activations, const LayerOptions& options,
                           Bytes communication_buffers) {
   check(state.zero >= 0 && state.zero <= 3, "ZeRO stage {}", state.zero);
   const HeldBytes weights = held_bytes(model, held, state.weights, options);

@@ -53,8 +53,8 @@ std::vector<MemoryItem> held_activations(const spec::Model& model, const HeldLay
                                          std::int64_t rows, std::span<const double> in_flight,
                                          const LayerOptions& options);
 /// activations: of the micro-batches in flight at the peak.
-MemoryUse training_memory(const spec::Model& model, const HeldLayers& held, const TrainingState& state, const Batch& batch,
-                          std::int64_t rows, Bytes activations, const LayerOptions& options,
+MemoryUse training_memory(const spec::Model& model, const HeldLayers& held, const TrainingState& state,
+                          const Batch& batch, std::int64_t rows, Bytes activations, const LayerOptions& options,
                           Bytes communication_buffers);
 /// Bytes a cached token takes over the held layers, on one of `options.tensor` GPUs.  MLA with an fp8 cache: 656 a
 /// layer.

@@ -71,8 +71,8 @@ void OperationList::norm(std::string_view name, std::int64_t rows, std::int64_t 
 
 // Reads the gradient and the input, writes the input's gradient; as useful as two forward norms.
 void OperationList::norm_backward(std::string_view name, std::int64_t rows, std::int64_t width) {
-  moved(name, MemoryKind::norm_backward, 2 * rows * width, spec::Dtype::bf16, rows * width, spec::Dtype::bf16, 2 * double(width),
-        rows);
+  moved(name, MemoryKind::norm_backward, 2 * rows * width, spec::Dtype::bf16, rows * width, spec::Dtype::bf16,
+        2 * double(width), rows);
 }
 
 void OperationList::cast(std::string_view name, std::int64_t elements) {

@@ -33,8 +33,8 @@ class OperationList {
   /// Gradient of a (n, k) weight from m rows.
   void weight(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k);
   /// Reads and writes, in elements a row: `read` and `write` of `dtype_in` and `dtype_out`.
-  void moved(std::string_view name, MemoryKind kind, std::int64_t read, spec::Dtype in, std::int64_t write, spec::Dtype out,
-             double parameters = 0, std::int64_t tokens = 0);
+  void moved(std::string_view name, MemoryKind kind, std::int64_t read, spec::Dtype in, std::int64_t write,
+             spec::Dtype out, double parameters = 0, std::int64_t tokens = 0);
   void norm(std::string_view name, std::int64_t rows, std::int64_t width);
   void norm_backward(std::string_view name, std::int64_t rows, std::int64_t width);
   /// BF16 to the linear layers' precision in 1x128 tiles; nothing if they are BF16.

@@ -11,7 +11,7 @@ namespace moesim::compute {
 /// of this is empty.
 enum class StepPhase { prefill, decode, training };
 constexpr auto enum_names(StepPhase) {
-  return std::to_array<std::pair<std::string_view, StepPhase>>({
-      {"prefill", StepPhase::prefill}, {"decode", StepPhase::decode}, {"training", StepPhase::training}});
+  return std::to_array<std::pair<std::string_view, StepPhase>>(
+      {{"prefill", StepPhase::prefill}, {"decode", StepPhase::decode}, {"training", StepPhase::training}});
 }
 }  // namespace moesim::compute

@@ -14,10 +14,10 @@ struct Transfer;
 enum class Collective { all_reduce, all_gather, reduce_scatter, all_to_all, point_to_point };
 constexpr auto enum_names(Collective) {
   return std::to_array<std::pair<std::string_view, Collective>>({{"all_reduce", Collective::all_reduce},
-                                                                      {"all_gather", Collective::all_gather},
-                                                                      {"reduce_scatter", Collective::reduce_scatter},
-                                                                      {"all_to_all", Collective::all_to_all},
-                                                                      {"point_to_point", Collective::point_to_point}});
+                                                                 {"all_gather", Collective::all_gather},
+                                                                 {"reduce_scatter", Collective::reduce_scatter},
+                                                                 {"all_to_all", Collective::all_to_all},
+                                                                 {"point_to_point", Collective::point_to_point}});
 }
 enum class CollectiveAlgorithm {
   best,         ///< the fastest that libraries have: all but direct gathers and scatters
@@ -28,10 +28,13 @@ enum class CollectiveAlgorithm {
   hierarchical  ///< inside the nodes, then between same-position GPUs, then inside the nodes
 };
 constexpr auto enum_names(CollectiveAlgorithm) {
-  return std::to_array<std::pair<std::string_view, CollectiveAlgorithm>>({
-      {"best", CollectiveAlgorithm::best},     {"ring", CollectiveAlgorithm::ring},
-      {"tree", CollectiveAlgorithm::tree},     {"in_switch", CollectiveAlgorithm::in_switch},
-      {"direct", CollectiveAlgorithm::direct}, {"hierarchical", CollectiveAlgorithm::hierarchical}});
+  return std::to_array<std::pair<std::string_view, CollectiveAlgorithm>>(
+      {{"best", CollectiveAlgorithm::best},
+       {"ring", CollectiveAlgorithm::ring},
+       {"tree", CollectiveAlgorithm::tree},
+       {"in_switch", CollectiveAlgorithm::in_switch},
+       {"direct", CollectiveAlgorithm::direct},
+       {"hierarchical", CollectiveAlgorithm::hierarchical}});
 }
 
 /// The time from the moment all members are ready until all are done, nothing else on the links.

@@ -105,7 +105,8 @@ ExchangeMix mix_of(const exchange::ExchangeLoad& load, const ExchangeGroup& grou
   mix.crossing = mix.copies;
   for (int source = 0; source < group.gpus(); ++source)
     for (int node = 0; node < group.nodes(); ++node)
-      mix.crossing -= load.tokens_to_gpu[std::size_t(source * group.gpus() + exchange::relay_of(group.shape(), source, node))];
+      mix.crossing -=
+          load.tokens_to_gpu[std::size_t(source * group.gpus() + exchange::relay_of(group.shape(), source, node))];
   return mix;
 }
 

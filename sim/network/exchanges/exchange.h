@@ -24,8 +24,8 @@ enum class ExchangeKernel {
   low_latency  ///< adapters send each row straight to its GPU; takes no SMs
 };
 constexpr auto enum_names(ExchangeKernel) {
-  return std::to_array<std::pair<std::string_view, ExchangeKernel>>({{"normal", ExchangeKernel::normal},
-                                                                          {"low_latency", ExchangeKernel::low_latency}});
+  return std::to_array<std::pair<std::string_view, ExchangeKernel>>(
+      {{"normal", ExchangeKernel::normal}, {"low_latency", ExchangeKernel::low_latency}});
 }
 enum class ExchangeDirection { dispatch, combine };
 
@@ -94,7 +94,8 @@ class ExchangeGroup {
 
 /// Throws ConfigError, prefixed with `where`, for a load that no exchange can carry: negative counts, sizes that do not
 /// fit the group, more than 2^62 bytes.
-void check_load(const exchange::ExchangeLoad& load, const ExchangeGroup& group, const ExchangeSpec& spec, std::string_view where);
+void check_load(const exchange::ExchangeLoad& load, const ExchangeGroup& group, const ExchangeSpec& spec,
+                std::string_view where);
 
 /// What the SMs of all members handle in one exchange.
 struct ExchangeMix {

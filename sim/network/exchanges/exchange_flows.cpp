@@ -31,8 +31,8 @@ class Members {
 /// All times follow from the ready times once the last member has joined.
 class ClosedExchange final : public Rendezvous {
  public:
-  ClosedExchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeLoad& load,
-                 std::function<void(int)> arrived)
+  ClosedExchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec,
+                 const exchange::ExchangeLoad& load, std::function<void(int)> arrived)
       : network_(network),
         group_(group),
         times_(group, network.calibration(), spec),
@@ -72,8 +72,8 @@ class ClosedExchange final : public Rendezvous {
 /// in by NVLink) and stage two at the member that needs it.
 class FlowExchange final : public Rendezvous, private Receiver {
  public:
-  FlowExchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeLoad& load,
-               std::function<void(int)> arrived)
+  FlowExchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec,
+               const exchange::ExchangeLoad& load, std::function<void(int)> arrived)
       : network_(network),
         group_(group),
         spec_(spec),
@@ -144,7 +144,8 @@ class FlowExchange final : public Rendezvous, private Receiver {
             on_join_[at(source)].push_back(transfer(source, relay, tokens, false, relay_tag(relay)));
             ++relay_in_[at(relay)];
             listen(source, relay);
-            exchange::add_handed_on(shape, node, relay, &load.tokens_to_gpu[at(source * n)], std::int64_t{1}, handed_on.data());
+            exchange::add_handed_on(shape, node, relay, &load.tokens_to_gpu[at(source * n)], std::int64_t{1},
+                                    handed_on.data());
           });
     for (int from = 0; from < n; ++from) {
       listen(from, from);
@@ -167,8 +168,8 @@ class FlowExchange final : public Rendezvous, private Receiver {
     std::vector<std::int64_t> gathered(at(n) * at(per_node));  // what relays add up, from their own node's GPUs
     for (int source = 0; source < n; ++source)
       for (int node = 0; node < nodes; ++node)
-        exchange::add_handed_on(shape, node, exchange::relay_of(shape, source, node), &load.tokens_to_gpu[at(source * n)], std::int64_t{1},
-                      gathered.data());
+        exchange::add_handed_on(shape, node, exchange::relay_of(shape, source, node),
+                                &load.tokens_to_gpu[at(source * n)], std::int64_t{1}, gathered.data());
     for (int relay = 0; relay < n; ++relay) {
       listen(relay, relay);
       const int first = relay - relay % per_node;
@@ -181,10 +182,11 @@ class FlowExchange final : public Rendezvous, private Receiver {
       }
     }
     for (int source = 0; source < n; ++source)
-      exchange::each_crossing(shape, source, &load.tokens_to_node[at(source * nodes)], [&](int, int relay, std::int32_t tokens) {
-        final_flow(on_relay_, relay, source, tokens, false);
-        tail(relay, source, tokens, rates_.nic[at(group_.port(relay))], group_.rail_latency());
-      });
+      exchange::each_crossing(shape, source, &load.tokens_to_node[at(source * nodes)],
+                              [&](int, int relay, std::int32_t tokens) {
+                                final_flow(on_relay_, relay, source, tokens, false);
+                                tail(relay, source, tokens, rates_.nic[at(group_.port(relay))], group_.rail_latency());
+                              });
   }
 
   /// The relay's second stage waits for `member` to join.

@@ -40,7 +40,8 @@ ExchangeTimes::ExchangeTimes(const ExchangeGroup& group, const NetworkCalibratio
   order_.resize(n);
 }
 
-void ExchangeTimes::operator()(const exchange::ExchangeLoad& load, std::span<const Time> ready, std::span<Time> arrival) {
+void ExchangeTimes::operator()(const exchange::ExchangeLoad& load, std::span<const Time> ready,
+                               std::span<Time> arrival) {
   const std::size_t n = at(group_->gpus());
   check(at(load.gpus) == n && load.nodes == group_->nodes() && ready.size() == n && arrival.size() == n &&
             load.copies.size() == n * n && load.tokens_to_gpu.size() == n * n &&
@@ -122,18 +123,20 @@ void ExchangeTimes::normal_dispatch(const exchange::ExchangeLoad& load) {
   const spec::GroupShape shape = group_->shape();
   const double row = rates_.row;
   for (const int source : order_)
-    exchange::each_crossing(shape, source, &load.tokens_to_node[at(source * nodes)], [&](int, int relay, std::int32_t tokens) {
-      serve(nic_out_[at(group_->port(source))], ready_[at(source)], tokens * row * nic(source));
-      serve(nic_in_[at(group_->port(relay))], ready_[at(source)], tokens * row * nic(relay));
-      start_[at(relay)] = std::max(start_[at(relay)], ready_[at(source)]);
-    });
+    exchange::each_crossing(shape, source, &load.tokens_to_node[at(source * nodes)],
+                            [&](int, int relay, std::int32_t tokens) {
+                              serve(nic_out_[at(group_->port(source))], ready_[at(source)], tokens * row * nic(source));
+                              serve(nic_in_[at(group_->port(relay))], ready_[at(source)], tokens * row * nic(relay));
+                              start_[at(relay)] = std::max(start_[at(relay)], ready_[at(source)]);
+                            });
   std::ranges::fill(handed_on_, 0.0);  // [relay][position on its node], bytes from other nodes
   for (int source = 0; source < n; ++source)
-    exchange::each_crossing(shape, source, &load.tokens_to_node[at(source * nodes)], [&](int node, int relay, std::int32_t) {
-      gathered_[at(relay)] = std::max({gathered_[at(relay)], nic_out_[at(group_->port(source))] + rail_latency_,
-                                       nic_in_[at(group_->port(relay))] + rail_latency_});
-      exchange::add_handed_on(shape, node, relay, &load.tokens_to_gpu[at(source * n)], row, handed_on_.data());
-    });
+    exchange::each_crossing(
+        shape, source, &load.tokens_to_node[at(source * nodes)], [&](int node, int relay, std::int32_t) {
+          gathered_[at(relay)] = std::max({gathered_[at(relay)], nic_out_[at(group_->port(source))] + rail_latency_,
+                                           nic_in_[at(group_->port(relay))] + rail_latency_});
+          exchange::add_handed_on(shape, node, relay, &load.tokens_to_gpu[at(source * n)], row, handed_on_.data());
+        });
   for (int node = 0; node < nodes; ++node) {
     const int first = node * per_node;
     for (int i = 0; i < per_node; ++i) start_[at(first + i)] = std::max(start_[at(first + i)], ready_[at(first + i)]);
@@ -178,8 +181,8 @@ void ExchangeTimes::normal_combine(const exchange::ExchangeLoad& load) {
   std::ranges::fill(handed_on_, 0.0);  // [relay][position of the expert's GPU], bytes: all rows that go there
   for (int source = 0; source < n; ++source)
     for (int node = 0; node < nodes; ++node)
-      exchange::add_handed_on(shape, node, exchange::relay_of(shape, source, node), &load.tokens_to_gpu[at(source * n)], row,
-                    handed_on_.data());
+      exchange::add_handed_on(shape, node, exchange::relay_of(shape, source, node), &load.tokens_to_gpu[at(source * n)],
+                              row, handed_on_.data());
   for (const int from : order_) {
     const int first = from - from % per_node;
     for (int relay = first; relay < first + per_node; ++relay) {
@@ -211,12 +214,13 @@ void ExchangeTimes::normal_combine(const exchange::ExchangeLoad& load) {
       serve(nic_in_[at(group_->port(source))], start_[at(relay)], tokens * row * nic(source));
     });
   for (int source = 0; source < n; ++source)
-    exchange::each_crossing(shape, source, &load.tokens_to_node[at(source * nodes)], [&](int, int relay, std::int32_t tokens) {
-      const double tail = rates_.kernel.forward_tail * tokens * row * nic(relay);
-      arrival_[at(source)] =
-          std::max({arrival_[at(source)], nic_out_[at(group_->port(relay))] + rail_latency_,
-                    nic_in_[at(group_->port(source))] + rail_latency_, gathered_[at(relay)] + tail + rail_latency_});
-    });
+    exchange::each_crossing(
+        shape, source, &load.tokens_to_node[at(source * nodes)], [&](int, int relay, std::int32_t tokens) {
+          const double tail = rates_.kernel.forward_tail * tokens * row * nic(relay);
+          arrival_[at(source)] = std::max({arrival_[at(source)], nic_out_[at(group_->port(relay))] + rail_latency_,
+                                           nic_in_[at(group_->port(source))] + rail_latency_,
+                                           gathered_[at(relay)] + tail + rail_latency_});
+        });
 }
 
 void ExchangeTimes::operator()(const exchange::ExchangeSums& sums, std::span<Time> arrival) {

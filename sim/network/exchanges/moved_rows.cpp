@@ -71,9 +71,10 @@ void MovedRows::relayed(const Pair& pair) const {
     for (int node = 0; node < nodes; ++node) to_node[at(node)] = tokens_to(source, node);
     for (int member = 0; member < n; ++member) to_member[at(member)] = rows_to(source, member);
     exchange::each_crossing(shape, source, to_node.data(),
-                  [&](int, int relay, double tokens) { pair(source, relay, tokens, false); });
+                            [&](int, int relay, double tokens) { pair(source, relay, tokens, false); });
     for (int node = 0; node < nodes; ++node)
-      exchange::add_handed_on(shape, node, exchange::relay_of(shape, source, node), to_member.data(), 1.0, handed_on.data());
+      exchange::add_handed_on(shape, node, exchange::relay_of(shape, source, node), to_member.data(), 1.0,
+                              handed_on.data());
   }
   for (int relay = 0; relay < n; ++relay)
     for (int i = 0; i < per_node; ++i) {

@@ -67,7 +67,7 @@ class Bottleneck final : public Network {
 }  // namespace
 
 Strategy<Network, Engine&, const spec::Cluster&> bottleneck_network() {
-  return strategy<Bottleneck, Network, Engine&, const spec::Cluster&>("bottleneck",
-                                                                "closed form from the bytes of each port, for sweeps");
+  return strategy<Bottleneck, Network, Engine&, const spec::Cluster&>(
+      "bottleneck", "closed form from the bytes of each port, for sweeps");
 }
 }  // namespace moesim::network

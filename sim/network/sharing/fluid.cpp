@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "network/sharing/fluid_links.h"
 #include "network/network.h"
+#include "network/sharing/fluid_links.h"
 
 namespace moesim::network {
 namespace {

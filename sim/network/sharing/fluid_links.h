@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "core/engine.h"
-#include "network/sharing/earliest.h"
-#include "network/sharing/fair_share.h"
 #include "network/link_meter.h"
 #include "network/network.h"
+#include "network/sharing/earliest.h"
+#include "network/sharing/fair_share.h"
 
 namespace moesim::network {
 

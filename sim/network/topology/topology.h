@@ -22,14 +22,23 @@ enum class LinkKind : std::uint8_t {
   core     ///< aggregation switch to core switch, or back
 };
 constexpr auto enum_names(LinkKind) {
-  return std::to_array<std::pair<std::string_view, LinkKind>>({{"nvlink", LinkKind::nvlink}, {"pcie", LinkKind::pcie}, {"nic", LinkKind::nic}, {"leaf", LinkKind::leaf}, {"core", LinkKind::core}});
+  return std::to_array<std::pair<std::string_view, LinkKind>>({{"nvlink", LinkKind::nvlink},
+                                                               {"pcie", LinkKind::pcie},
+                                                               {"nic", LinkKind::nic},
+                                                               {"leaf", LinkKind::leaf},
+                                                               {"core", LinkKind::core}});
 }
 inline constexpr std::size_t kLinkKinds = 5;
 
 /// A point of the network: GPUs first (vertex g is GPU g), then NVSwitch domains, adapters, leaf, spine, core switches.
 enum class VertexKind : std::uint8_t { gpu, nvswitch, nic, leaf, spine, core };
 constexpr auto enum_names(VertexKind) {
-  return std::to_array<std::pair<std::string_view, VertexKind>>({{"gpu", VertexKind::gpu}, {"nvswitch", VertexKind::nvswitch}, {"nic", VertexKind::nic}, {"leaf", VertexKind::leaf}, {"spine", VertexKind::spine}, {"core", VertexKind::core}});
+  return std::to_array<std::pair<std::string_view, VertexKind>>({{"gpu", VertexKind::gpu},
+                                                                 {"nvswitch", VertexKind::nvswitch},
+                                                                 {"nic", VertexKind::nic},
+                                                                 {"leaf", VertexKind::leaf},
+                                                                 {"spine", VertexKind::spine},
+                                                                 {"core", VertexKind::core}});
 }
 struct Vertex {
   VertexKind kind{};

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "core/ceil_div.h"
-#include "numerics/pass/attention.h"
 #include "numerics/algebra/elementwise.h"
+#include "numerics/pass/attention.h"
 
 namespace moesim::numerics {
 namespace {

@@ -1,8 +1,8 @@
 // Attention over the keys and values of KV heads: MHA and GQA.
 #include <cmath>
 
-#include "numerics/pass/attention_math.h"
 #include "numerics/algebra/elementwise.h"
+#include "numerics/pass/attention_math.h"
 
 namespace moesim::numerics {
 namespace {
@@ -83,8 +83,8 @@ class GroupedMath final : public AttentionMath {
     if (a.sinks) out.push_back({Part::sinks, 1, a.heads});
   }
 
-  void run(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, const Rope& rope, MlaForm,
-           std::span<const Segment> segments, const Matrix& h, Matrix& heads_out) const override {
+  void run(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, const Rope& rope,
+           MlaForm, std::span<const Segment> segments, const Matrix& h, Matrix& heads_out) const override {
     const spec::AttentionShape& a = model.attention;
     const Heads x = project(machine, model, layer, w, rope, segments, h);
     resize(heads_out, h.rows, a.heads * a.v_head_dim);

@@ -1,8 +1,8 @@
 // Multi-head latent attention.  Source: DeepSeek-V2 paper, section 2.1 and appendix B; DeepSeek's inference code.
 #include <cmath>
 
-#include "numerics/pass/attention_math.h"
 #include "numerics/algebra/elementwise.h"
+#include "numerics/pass/attention_math.h"
 
 namespace moesim::numerics {
 namespace {
@@ -124,8 +124,8 @@ class LatentMath final : public AttentionMath {
     out.push_back({Part::kv_up, a.heads * (a.qk_nope_head_dim + a.v_head_dim), a.kv_lora_rank});
   }
 
-  void run(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, const Rope& rope, MlaForm form,
-           std::span<const Segment> segments, const Matrix& h, Matrix& heads_out) const override {
+  void run(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, const Rope& rope,
+           MlaForm form, std::span<const Segment> segments, const Matrix& h, Matrix& heads_out) const override {
     const Latents l = project(machine, model, layer, w, rope, segments, h);
     resize(heads_out, h.rows, model.attention.heads * model.attention.v_head_dim);
     for (const Segment& s : segments) {

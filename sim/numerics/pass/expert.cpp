@@ -39,8 +39,8 @@ struct Buffers {
   Matrix x, gate, up, down;
 };
 
-void run_task(const Machine& machine, const spec::Model& model, const FfnWeights& w, const Task& task, const Routing& routing,
-              const Matrix& x, Buffers& b, Matrix& results) {
+void run_task(const Machine& machine, const spec::Model& model, const FfnWeights& w, const Task& task,
+              const Routing& routing, const Matrix& x, Buffers& b, Matrix& results) {
   const int rows = int(task.choices.size()), hidden = x.columns, width = w.gate.matrix.rows;
   gather(model, routing, task.choices, x, b.x);
   resize(b.gate, rows, width);
@@ -55,7 +55,8 @@ void run_task(const Machine& machine, const spec::Model& model, const FfnWeights
 }
 }  // namespace
 
-void gather(const spec::Model& model, const Routing& routing, std::span<const int> choices, const Matrix& x, Matrix& rows) {
+void gather(const spec::Model& model, const Routing& routing, std::span<const int> choices, const Matrix& x,
+            Matrix& rows) {
   const bool weight_on_input = model.moe->selection == spec::Selection::top1_input;
   resize(rows, int(choices.size()), x.columns);
   for (int r = 0; r < rows.rows; ++r) {
@@ -69,7 +70,8 @@ void gather(const spec::Model& model, const Routing& routing, std::span<const in
   }
 }
 
-void combine(const Machine& machine, const spec::Model& model, const Routing& routing, const Matrix& results, Matrix& out) {
+void combine(const Machine& machine, const spec::Model& model, const Routing& routing, const Matrix& results,
+             Matrix& out) {
   const bool weight_on_input = model.moe->selection == spec::Selection::top1_input;
   each_block(machine, out.rows, 64, [&](int first, int count) {
     for (int t = first; t < first + count; ++t)

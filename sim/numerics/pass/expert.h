@@ -2,8 +2,8 @@
 #pragma once
 #include <span>
 
-#include "numerics/pass/arithmetic.h"
 #include "numerics/algebra/elementwise.h"
+#include "numerics/pass/arithmetic.h"
 #include "numerics/pass/gate.h"
 
 namespace moesim::numerics {
@@ -20,7 +20,9 @@ void run_experts(const Machine& machine, const spec::Model& model, Weights& weig
                  const Matrix& x, std::vector<WeightScratch>& scratch, Matrix& out);
 
 /// Its first and last steps.  gather: the rows of x behind `choices`, positions in the routing's (tokens, top_k) list.
-void gather(const spec::Model& model, const Routing& routing, std::span<const int> choices, const Matrix& x, Matrix& rows);
+void gather(const spec::Model& model, const Routing& routing, std::span<const int> choices, const Matrix& x,
+            Matrix& rows);
 /// results: (tokens * top_k, hidden), a row a choice; adds their weighted sums to out (tokens, hidden).
-void combine(const Machine& machine, const spec::Model& model, const Routing& routing, const Matrix& results, Matrix& out);
+void combine(const Machine& machine, const spec::Model& model, const Routing& routing, const Matrix& results,
+             Matrix& out);
 }  // namespace moesim::numerics

@@ -10,9 +10,9 @@ namespace moesim::numerics {
 enum class Precision { fp32, bf16, fp8, fp8_limited };
 constexpr auto enum_names(Precision) {
   return std::to_array<std::pair<std::string_view, Precision>>({{"fp32", Precision::fp32},
-                                                                     {"bf16", Precision::bf16},
-                                                                     {"fp8", Precision::fp8},
-                                                                     {"fp8_limited", Precision::fp8_limited}});
+                                                                {"bf16", Precision::bf16},
+                                                                {"fp8", Precision::fp8},
+                                                                {"fp8_limited", Precision::fp8_limited}});
 }
 /// One line of what it computes.
 std::string_view description_of(Precision precision);

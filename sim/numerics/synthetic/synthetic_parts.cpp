@@ -31,11 +31,14 @@ struct Filler {
 bool is_local_head(int head, int layer) { return (head + layer) % 2 == 0; }
 
 /// The constant of queries and keys, so that their product with coordinate 0 (about 2 after the norm) makes kLocalPeak.
-float local_constant(const spec::Model& model) { return float(std::sqrt(kLocalPeak / double(softmax_scale(model))) / 2); }
+float local_constant(const spec::Model& model) {
+  return float(std::sqrt(kLocalPeak / double(softmax_scale(model))) / 2);
+}
 
 /// Sets the constant in the first two rotating pairs of every head for which `wanted`.
 template <class Wanted>
-void add_constants(Filler& f, const spec::Model& model, const spec::LayerRope& rope, int head_dim, int first, Wanted wanted) {
+void add_constants(Filler& f, const spec::Model& model, const spec::LayerRope& rope, int head_dim, int first,
+                   Wanted wanted) {
   const int second = rope.interleaved ? 2 : 1;
   for (int head = 0; head * head_dim < f.shape.rows; ++head)
     if (wanted(head))
@@ -88,8 +91,8 @@ void fill_attention(Filler& f, const spec::Model& model, const SyntheticOptions&
 }
 }  // namespace
 
-std::vector<float> synthetic_part(const spec::Model& model, const SyntheticOptions& o, const PartShape& shape, int layer,
-                                  int expert) {
+std::vector<float> synthetic_part(const spec::Model& model, const SyntheticOptions& o, const PartShape& shape,
+                                  int layer, int expert) {
   Filler f{shape, Noise(o.seed, shape.part, layer, expert), {}};
   const double depth = std::sqrt(double(model.layers));
   switch (shape.part) {

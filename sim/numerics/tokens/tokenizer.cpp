@@ -20,7 +20,8 @@ bool is_given(const formats::JsonObject& json, const char* key) {
 }
 
 /// "a b", or ["a", "b"] where tokens hold spaces.
-std::pair<std::string, std::string> merge_of(const formats::JsonValue& json, std::size_t rank, const std::string& file) {
+std::pair<std::string, std::string> merge_of(const formats::JsonValue& json, std::size_t rank,
+                                             const std::string& file) {
   if (json.is_array() && json.size() == 2 && json[0].is_string() && json[1].is_string()) return {json[0], json[1]};
   if (json.is_string()) {
     const std::string text = json;
@@ -45,7 +46,8 @@ std::unique_ptr<Bpe> bpe_of(const formats::JsonObject& model) {
   }
   std::vector<std::pair<std::string, std::string>> merges;
   if (model.has("merges"))
-    for (const formats::JsonValue& merge : model.list_at("merges")) merges.push_back(merge_of(merge, merges.size(), file));
+    for (const formats::JsonValue& merge : model.list_at("merges"))
+      merges.push_back(merge_of(merge, merges.size(), file));
   BpeOptions options;
   if (is_given(model, "unk_token")) options.unknown = model.text("unk_token");
   options.fuse_unknown = model.flag_or("fuse_unk", false);

@@ -125,7 +125,8 @@ void Checkpoint::claim(const PartShape& shape, int layer, int expert) {
       if (scales->second.tensor->type != formats::StoredType::f32 || scales->second.tensor->shape != expected)
         throw ConfigError(fmt::format("{}: tensor {}: expected F32 {}, one scale a 128x128 block, got {} {}",
                                       scales->second.file->file(), scales->first, formats::shape_text(expected),
-                                      formats::name_of(scales->second.tensor->type), formats::shape_text(scales->second.tensor->shape)));
+                                      name_of(scales->second.tensor->type),
+                                      formats::shape_text(scales->second.tensor->shape)));
       made->scales = scales->second.tensor;
       claimed_.insert(scales->first);
       break;
@@ -133,7 +134,7 @@ void Checkpoint::claim(const PartShape& shape, int layer, int expert) {
     default:
       throw ConfigError(
           fmt::format("{}: is stored as {}; expected F32, F16, BF16, F8_E4M3 with weight_scale_inv, or MXFP4 experts",
-                      where, formats::name_of(tensor.type)));
+                      where, name_of(tensor.type)));
   }
   made->place = std::move(place);
   claimed_.insert(name);
@@ -157,7 +158,7 @@ bool Checkpoint::claim_mxfp4(const StoredPlace& place, Source& made) {
     if (at == blocks) expected.push_back(kPackedBlock / 2);
     if (t.type != formats::StoredType::u8 || t.shape != expected)
       throw ConfigError(fmt::format("{}: tensor {}: expected U8 {} by the model's configuration, got {} {}",
-                                    at->second.file->file(), at->first, formats::shape_text(expected), formats::name_of(t.type),
+                                    at->second.file->file(), at->first, formats::shape_text(expected), name_of(t.type),
                                     formats::shape_text(t.shape)));
     claimed_.insert(at->first);
   }
@@ -221,10 +222,10 @@ void Checkpoint::read(const Source& s, const PartShape& shape, float* out) const
       convert_rows<float>(bytes, s.place, shape, out, [](float v) { return v; });
       break;
     case formats::StoredType::f16:
-      convert_rows<std::uint16_t>(bytes, s.place, shape, out, from_fp16);
+      convert_rows<std::uint16_t>(bytes, s.place, shape, out, formats::from_fp16);
       break;
     case formats::StoredType::bf16:
-      convert_rows<std::uint16_t>(bytes, s.place, shape, out, from_bf16);
+      convert_rows<std::uint16_t>(bytes, s.place, shape, out, formats::from_bf16);
       break;
     case formats::StoredType::u8:
       read_mxfp4(*s.tensor, *s.scales, s.place, shape, out);

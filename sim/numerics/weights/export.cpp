@@ -25,7 +25,8 @@ class Exporter {
     add(outer_parts(model), -1, -1);
     for (int layer = 0; layer < model.layers + model.mtp_layers; ++layer) {
       add(layer_parts(model, layer), layer, -1);
-      for (int e = 0; spec::has_experts(model, layer) && e < model.moe->experts; ++e) add(expert_parts(model), layer, e);
+      for (int e = 0; spec::has_experts(model, layer) && e < model.moe->experts; ++e)
+        add(expert_parts(model), layer, e);
     }
   }
 

@@ -43,7 +43,9 @@ void compare_configs(const std::string& first, const std::string& other) {
   for (const auto& [key, value] : b.items()) compare(key);
 }
 
-std::string describe(const formats::StoredTensor& t) { return fmt::format("{} {}", formats::name_of(t.type), formats::shape_text(t.shape)); }
+std::string describe(const formats::StoredTensor& t) {
+  return fmt::format("{} {}", name_of(t.type), formats::shape_text(t.shape));
+}
 }  // namespace
 
 Parents::Parents(const std::vector<std::string>& folders) {
@@ -82,7 +84,8 @@ void Parents::check_scales(const formats::SafetensorsFolder& folder) const {
     const std::vector<std::int64_t> expected{ceil_div(t.shape[0], kBlock), ceil_div(t.shape[1], kBlock)};
     if (scales->type != formats::StoredType::f32 || scales->shape != expected)
       throw ConfigError(fmt::format("{}: tensor {}{}: expected F32 {}, one scale a 128x128 block, got {}",
-                                    found.file->file(), name, kScale, formats::shape_text(expected), describe(*scales)));
+                                    found.file->file(), name, kScale, formats::shape_text(expected),
+                                    describe(*scales)));
   }
 }
 

@@ -33,8 +33,8 @@ void append(std::span<const double> values, std::vector<std::byte>& out, Convert
 }  // namespace
 
 bool is_real(formats::StoredType type) {
-  return type == formats::StoredType::f64 || type == formats::StoredType::f32 || type == formats::StoredType::f16 || type == formats::StoredType::bf16 ||
-         type == formats::StoredType::f8_e4m3;
+  return type == formats::StoredType::f64 || type == formats::StoredType::f32 || type == formats::StoredType::f16 ||
+         type == formats::StoredType::bf16 || type == formats::StoredType::f8_e4m3;
 }
 
 void read_values(const formats::StoredTensor& tensor, std::int64_t first, std::span<double> out) {
@@ -47,9 +47,9 @@ void read_values(const formats::StoredTensor& tensor, std::int64_t first, std::s
     case formats::StoredType::f32:
       return convert<float>(from, out, [](float v) { return v; });
     case formats::StoredType::f16:
-      return convert<std::uint16_t>(from, out, from_fp16);
+      return convert<std::uint16_t>(from, out, formats::from_fp16);
     case formats::StoredType::bf16:
-      return convert<std::uint16_t>(from, out, from_bf16);
+      return convert<std::uint16_t>(from, out, formats::from_bf16);
     case formats::StoredType::f8_e4m3: {
       const auto& table = formats::e4m3_table();
       return convert<std::uint8_t>(from, out, [&table](std::uint8_t v) { return table[v]; });
@@ -74,8 +74,8 @@ void write_values(formats::StoredType type, std::span<const double> values, std:
   }
 }
 
-void read_scaled(const formats::StoredTensor& matrix, const formats::StoredTensor& scales, std::int64_t first, std::int64_t rows,
-                 std::vector<double>& out) {
+void read_scaled(const formats::StoredTensor& matrix, const formats::StoredTensor& scales, std::int64_t first,
+                 std::int64_t rows, std::vector<double>& out) {
   const std::int64_t columns = matrix.shape.at(1), across = ceil_div(columns, kBlock);
   out.resize(std::size_t(rows * columns));
   read_values(matrix, first * columns, out);

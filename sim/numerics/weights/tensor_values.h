@@ -15,8 +15,8 @@ void read_values(const formats::StoredTensor& tensor, std::int64_t first, std::s
 void write_values(formats::StoredType type, std::span<const double> values, std::vector<std::byte>& out);
 
 /// Rows [first, first + rows) of an FP8 matrix with one FP32 scale a 128x128 block; first is a multiple of 128.
-void read_scaled(const formats::StoredTensor& matrix, const formats::StoredTensor& scales, std::int64_t first, std::int64_t rows,
-                 std::vector<double>& out);
+void read_scaled(const formats::StoredTensor& matrix, const formats::StoredTensor& scales, std::int64_t first,
+                 std::int64_t rows, std::vector<double>& out);
 /// At most 128 rows of `columns` values as E4M3; appends their bytes and the scale (largest magnitude / 448, 1 for a
 /// block of zeros) of each 128 columns.
 void write_scaled(std::span<const double> values, std::int64_t columns, std::vector<std::byte>& bytes,

@@ -11,11 +11,11 @@ namespace moesim::placement {
 
 /// The places of a model's experts.
 struct ModelPlacement {
-  std::vector<int> layers;      // the model's number of each MoE layer, ascending
+  std::vector<int> layers;                // the model's number of each MoE layer, ascending
   std::vector<exchange::ExpertMap> maps;  // one a layer, all of one shape
-  int hidden_layers = 0;        // of the model, dense ones included; 0 if unknown
-  int nodes = 0;                // 0 if unknown
-  std::string strategy;         // "" if unknown
+  int hidden_layers = 0;                  // of the model, dense ones included; 0 if unknown
+  int nodes = 0;                          // 0 if unknown
+  std::string strategy;                   // "" if unknown
 };
 
 enum class PlacementFormat {
@@ -26,12 +26,11 @@ enum class PlacementFormat {
   vllm_ascend    ///< {"moe_layer_count":...,"layer_list":[{"layer_id":...,"device_list":[...]}]}
 };
 constexpr auto enum_names(PlacementFormat) {
-  return std::to_array<std::pair<std::string_view, PlacementFormat>>({
-      {"json", PlacementFormat::json},
-      {"csv", PlacementFormat::csv},
-      {"sglang", PlacementFormat::sglang},
-      {"tensorrt-llm", PlacementFormat::tensorrt_llm},
-      {"vllm-ascend", PlacementFormat::vllm_ascend}});
+  return std::to_array<std::pair<std::string_view, PlacementFormat>>({{"json", PlacementFormat::json},
+                                                                      {"csv", PlacementFormat::csv},
+                                                                      {"sglang", PlacementFormat::sglang},
+                                                                      {"tensorrt-llm", PlacementFormat::tensorrt_llm},
+                                                                      {"vllm-ascend", PlacementFormat::vllm_ascend}});
 }
 
 /// The file's text.  SGLang and TensorRT-LLM have no word for an empty slot: then throws ConfigError.  In SGLang's,

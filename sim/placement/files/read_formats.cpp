@@ -50,7 +50,9 @@ class Reader {
     formats::append_integers(object.at(key), kLow, kHigh, where, out);
     return out;
   }
-  static int integer(const formats::JsonObject& object, const char* key) { return int(object.integer(key, kLow, kHigh)); }
+  static int integer(const formats::JsonObject& object, const char* key) {
+    return int(object.integer(key, kLow, kHigh));
+  }
   /// A key that stands for a number.
   int number(std::string_view text, std::string_view where) const {
     int out = 0;

@@ -111,7 +111,8 @@ std::vector<double> even_slot_loads(const exchange::ExpertMap& map, std::span<co
   return out;
 }
 
-std::vector<double> gpu_times(const exchange::ExpertMap& map, const PlacementProblem& problem, std::span<const double> load) {
+std::vector<double> gpu_times(const exchange::ExpertMap& map, const PlacementProblem& problem,
+                              std::span<const double> load) {
   const std::vector<double> each = even_slot_loads(map, load);
   std::vector<double> out(std::size_t(map.gpus), 0);
   for (std::size_t s = 0; s < each.size(); ++s) out[s / std::size_t(map.slots_per_gpu)] += each[s];

@@ -50,5 +50,6 @@ void separate_copies(exchange::ExpertMap& map);
 /// Rows each slot computes when copies share their expert's load evenly.
 std::vector<double> even_slot_loads(const exchange::ExpertMap& map, std::span<const double> load);
 /// Load over speed of each GPU, copies sharing evenly.
-std::vector<double> gpu_times(const exchange::ExpertMap& map, const PlacementProblem& problem, std::span<const double> load);
+std::vector<double> gpu_times(const exchange::ExpertMap& map, const PlacementProblem& problem,
+                              std::span<const double> load);
 }  // namespace moesim::placement

@@ -51,9 +51,8 @@ Copies copies_of(std::span<const double> load, const PlacementProblem& problem) 
 
 const RoutingSample& sample_of(const PlacementInput& input, std::string_view policy) {
   if (!input.sample)
-    throw ConfigError(
-        fmt::format("{}: needs a trace ({}): loads alone do not say which experts are used together", policy,
-                    input.give_trace));
+    throw ConfigError(fmt::format("{}: needs a trace ({}): loads alone do not say which experts are used together",
+                                  policy, input.give_trace));
   check(input.sample->ids.size() == input.loads.rows() * input.sample->tokens * std::size_t(input.sample->top_k),
         "a sample of {} tokens and {} layers has {} ids", input.sample->tokens, input.loads.rows(),
         input.sample->ids.size());
@@ -74,7 +73,7 @@ Parts parts_of(const PlacementProblem& problem, int per_part) {
 }
 
 exchange::ExpertMap place_in_parts(const Copies& copies, std::span<const int> part, const PlacementProblem& problem,
-                         int per_part) {
+                                   int per_part) {
   Bins bins(int(copies.count.size()), problem);
   for (std::size_t i = 0; i < copies.expert.size(); ++i) {
     const int first = part[i] * per_part;

@@ -33,5 +33,5 @@ Parts parts_of(const PlacementProblem& problem, int per_part);
 
 /// Places copies that have a part each: heaviest first, on the part's GPU that would be done first.
 exchange::ExpertMap place_in_parts(const Copies& copies, std::span<const int> part, const PlacementProblem& problem,
-                         int per_part);
+                                   int per_part);
 }  // namespace moesim::placement

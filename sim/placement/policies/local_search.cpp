@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "placement/scores/exchange_cost.h"
 #include "placement/planning/packing.h"
+#include "placement/scores/exchange_cost.h"
 
 namespace moesim::placement {
 namespace {
@@ -144,8 +144,8 @@ void descend(exchange::ExpertMap& map, std::size_t row, const LayerCost& cost, i
 
 enum class Objective { balance, nodes, exchange };
 constexpr auto enum_names(Objective) {
-  return std::to_array<std::pair<std::string_view, Objective>>({
-      {"balance", Objective::balance}, {"nodes", Objective::nodes}, {"exchange", Objective::exchange}});
+  return std::to_array<std::pair<std::string_view, Objective>>(
+      {{"balance", Objective::balance}, {"nodes", Objective::nodes}, {"exchange", Objective::exchange}});
 }
 
 namespace {
@@ -168,7 +168,8 @@ class LocalSearch final : public Placement {
     if (p_.start == "local_search") throw ConfigError("start", "cannot start from itself");
   }
   std::vector<exchange::ExpertMap> place(const PlacementInput& input) const override {
-    std::vector<exchange::ExpertMap> out = at_key("start", [&] { return placements().of_kind(p_.start)->place(input); });
+    std::vector<exchange::ExpertMap> out =
+        at_key("start", [&] { return placements().of_kind(p_.start)->place(input); });
     Random random(p_.seed, "local_search");
     const LayerCost cost = objective(input);
     for (std::size_t row = 0; row < out.size(); ++row) {
@@ -185,9 +186,9 @@ class LocalSearch final : public Placement {
     if (p_.objective == Objective::balance) return nullptr;
     if (p_.objective == Objective::exchange && input.cost) return input.cost;
     if (!input.sample)
-      throw ConfigError("objective",
-                        fmt::format("needs a trace ({}): loads do not say which experts a token uses together",
-                                    input.give_trace));
+      throw ConfigError(
+          "objective",
+          fmt::format("needs a trace ({}): loads do not say which experts a token uses together", input.give_trace));
     if (p_.objective == Objective::nodes)
       return node_visits_cost(*input.sample, input.loads, input.problem, input.replicas);
     return exchange_cost(*input.sample, input.loads, input.problem, PortRates{}, input.replicas);

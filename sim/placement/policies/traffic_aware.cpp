@@ -1,6 +1,6 @@
-#include "placement/scores/exchange_cost.h"
-#include "placement/policies/local_search.h"
 #include "placement/planning/used_together.h"
+#include "placement/policies/local_search.h"
+#include "placement/scores/exchange_cost.h"
 
 namespace moesim::placement {
 namespace {

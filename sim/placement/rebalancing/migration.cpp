@@ -13,7 +13,8 @@ bool holds(const exchange::ExpertMap& map, int gpu, int expert) {
   return std::ranges::find(held(map, gpu), expert) != held(map, gpu).end();
 }
 /// Experts that GPUs [first, first + count) of both maps share, counted with their copies' GPUs.
-int overlap(const exchange::ExpertMap& before, int old_first, const exchange::ExpertMap& after, int new_first, int count) {
+int overlap(const exchange::ExpertMap& before, int old_first, const exchange::ExpertMap& after, int new_first,
+            int count) {
   int n = 0;
   for (int g = new_first; g < new_first + count; ++g)
     for (const int e : held(after, g))
@@ -21,8 +22,8 @@ int overlap(const exchange::ExpertMap& before, int old_first, const exchange::Ex
   return n;
 }
 /// Pairs blocks of `size` GPUs inside [first, first + blocks * size), largest overlap first: old block of each new one.
-std::vector<int> matched(const exchange::ExpertMap& before, int old_first, const exchange::ExpertMap& after, int new_first, int blocks,
-                         int size) {
+std::vector<int> matched(const exchange::ExpertMap& before, int old_first, const exchange::ExpertMap& after,
+                         int new_first, int blocks, int size) {
   struct Pair {
     int shared, old_block, new_block;
   };
@@ -42,7 +43,8 @@ std::vector<int> matched(const exchange::ExpertMap& before, int old_first, const
 }
 }  // namespace
 
-std::vector<ExpertMove> moves(int layer, const exchange::ExpertMap& before, const exchange::ExpertMap& after, const spec::GroupShape& group) {
+std::vector<ExpertMove> moves(int layer, const exchange::ExpertMap& before, const exchange::ExpertMap& after,
+                              const spec::GroupShape& group) {
   check(before.experts == after.experts && before.gpus == after.gpus, "placements of {} and {} GPUs", before.gpus,
         after.gpus);
   const exchange::ReplicaTable old = exchange::replica_table(before);
@@ -64,7 +66,8 @@ std::vector<ExpertMove> moves(int layer, const exchange::ExpertMap& before, cons
   return out;
 }
 
-exchange::ExpertMap aligned(const exchange::ExpertMap& before, const exchange::ExpertMap& after, const spec::GroupShape& group) {
+exchange::ExpertMap aligned(const exchange::ExpertMap& before, const exchange::ExpertMap& after,
+                            const spec::GroupShape& group) {
   check(before.gpus == after.gpus && group.gpus == after.gpus, "placements of {} and {} GPUs", before.gpus, after.gpus);
   const int per_node = group.gpus_per_node, nodes = group.nodes();
   check(after.gpus % per_node == 0, "{} GPUs on nodes of {}", after.gpus, per_node);

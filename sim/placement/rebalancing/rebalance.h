@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/units.h"
-#include "placement/rebalancing/migration.h"
 #include "placement/placement.h"
+#include "placement/rebalancing/migration.h"
 
 namespace moesim::placement {
 
@@ -52,7 +52,8 @@ class Rebalancer {
  public:
   /// maps: in force at the start, one a layer.  expert_bytes: weights of one expert in one layer.
   Rebalancer(RebalanceParams params, std::unique_ptr<RebalanceTrigger> trigger, std::unique_ptr<Placement> strategy,
-             PlacementProblem problem, std::vector<int> layers, std::vector<exchange::ExpertMap> maps, Bytes expert_bytes);
+             PlacementProblem problem, std::vector<int> layers, std::vector<exchange::ExpertMap> maps,
+             Bytes expert_bytes);
 
   /// counts: (layers, experts) row-major, tokens per expert in the step that just ended.
   void observe(std::span<const double> counts);

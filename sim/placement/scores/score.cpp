@@ -6,8 +6,8 @@
 
 #include "core/check.h"
 #include "exchange/batch_balance.h"
-#include "placement/scores/bound.h"
 #include "placement/planning/packing.h"
+#include "placement/scores/bound.h"
 
 namespace moesim::placement {
 namespace {

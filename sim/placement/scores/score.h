@@ -10,8 +10,8 @@ namespace moesim::placement {
 /// Which copy computes what: copies share evenly, or as a linear programme balances the batch.
 enum class Sharing { even, balanced };
 constexpr auto enum_names(Sharing) {
-  return std::to_array<std::pair<std::string_view, Sharing>>({{"even", Sharing::even},
-                                                                   {"balanced", Sharing::balanced}});
+  return std::to_array<std::pair<std::string_view, Sharing>>(
+      {{"even", Sharing::even}, {"balanced", Sharing::balanced}});
 }
 
 struct LayerScore {

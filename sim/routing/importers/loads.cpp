@@ -21,7 +21,8 @@ void add_matrix(const formats::JsonValue& matrix, const std::string& where, Coun
     if (row.size() != std::size_t(s.experts) || row.empty())
       throw ConfigError(fmt::format("{}: layer {} has {} experts, those before {}", where, l, row.size(), s.experts));
     for (const formats::JsonValue& v : row) {
-      if (!v.is_number()) throw ConfigError(fmt::format("{}: layer {}: expected numbers, got {}", where, l, formats::shown(v)));
+      if (!v.is_number())
+        throw ConfigError(fmt::format("{}: layer {}: expected numbers, got {}", where, l, formats::shown(v)));
       pass.counts.push_back(v.get<double>());
     }
   }
@@ -79,7 +80,8 @@ void read(const ImportContext& context) {
   s.name = "expert loads";
   s.file = context.files[0];
   s.axis = LayerAxis::open;
-  for (const std::string& f : context.files) (looks_like_json(formats::ByteFile(f).head(4096)) ? add_json : add_csv)(f, s);
+  for (const std::string& f : context.files)
+    (looks_like_json(formats::ByteFile(f).head(4096)) ? add_json : add_csv)(f, s);
   import_counts(context, s);
 }
 

@@ -20,7 +20,7 @@ void read_ids(const ImportContext& context) {
     const std::size_t rank = a.shape.size();
     if ((rank != 2 && rank != 3) || !formats::is_integer(a.type) || a.elements() < 1)
       throw ConfigError(fmt::format("{}: expected integers [tokens, layers, top-k] or [tokens, layers], got {} {}",
-                                    a.where, formats::name_of(a.type), a.shape_text()));
+                                    a.where, name_of(a.type), a.shape_text()));
     const std::int64_t k = rank == 3 ? a.shape[2] : 1;
     if (a.shape[1] > 10'000 || k > 64)
       throw ConfigError(fmt::format("{}: expected up to 10000 layers and top-64, got {}", a.where, a.shape_text()));

@@ -24,7 +24,7 @@ formats::ArraySource entry(const formats::ZipFile& zip, const std::string& name)
   const auto& e = zip.entries().at(name);
   const std::string where = fmt::format("{}: {}", zip.file()->name(), name);
   formats::ArraySource a = e.deflated ? formats::npy_array(std::make_shared<const std::string>(zip.read(name)), where)
-                             : formats::npy_array(zip.file(), e.offset, e.size);
+                                      : formats::npy_array(zip.file(), e.offset, e.size);
   a.where = where;
   return a;
 }
@@ -46,7 +46,7 @@ Logits read_logits(const std::string& file) {
     const std::int64_t tokens = rank == 2 ? a.shape[0] : rank == 3 ? a.shape[0] * a.shape[1] : -1;
     if (tokens != out.count || formats::is_integer(a.type))
       throw ConfigError(fmt::format("{}: expected floats [{} tokens, experts], got {} {}", a.where, out.count,
-                                    formats::name_of(a.type), a.shape_text()));
+                                    name_of(a.type), a.shape_text()));
     if (out.experts == 0) out.experts = int(std::min<std::int64_t>(a.shape.back(), INT16_MAX + 1));
     if (a.shape.back() != out.experts)
       throw ConfigError(fmt::format("{}: has {} experts, the layers before {}", a.where, a.shape.back(), out.experts));

@@ -24,7 +24,8 @@ PhysicalMap physical_map(const formats::TorchFile& file);
 const std::vector<formats::Pickled>& dump_records(const formats::TorchFile& file);
 /// A whole number, and an array of `rank` dimensions.  Throw ConfigError naming file and key.
 std::int64_t dump_integer(const formats::TorchFile& file, const formats::Pickled& record, const char* key);
-formats::ArraySource dump_array(const formats::TorchFile& file, const formats::Pickled* value, const std::string& what, std::size_t rank);
+formats::ArraySource dump_array(const formats::TorchFile& file, const formats::Pickled* value, const std::string& what,
+                                std::size_t rank);
 
 /// Imports per_token dumps.
 void read_sglang_per_token(const ImportContext& context, const SglangDumps& files);

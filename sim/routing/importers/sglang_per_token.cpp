@@ -9,8 +9,8 @@
 
 namespace moesim::routing {
 namespace {
-std::vector<std::int32_t> integers(const formats::TorchFile& file, const formats::Pickled* list, const std::string& what,
-                                   std::size_t size) {
+std::vector<std::int32_t> integers(const formats::TorchFile& file, const formats::Pickled* list,
+                                   const std::string& what, std::size_t size) {
   if (list == nullptr || (list->kind != formats::Pickled::Kind::list && list->kind != formats::Pickled::Kind::tuple))
     throw ConfigError(fmt::format("{}: {}: expected a list of whole numbers", file.name(), what));
   std::vector<std::int32_t> out;

@@ -15,7 +15,8 @@ std::int64_t dump_integer(const formats::TorchFile& file, const formats::Pickled
   return v->integer;
 }
 
-formats::ArraySource dump_array(const formats::TorchFile& file, const formats::Pickled* value, const std::string& what, std::size_t rank) {
+formats::ArraySource dump_array(const formats::TorchFile& file, const formats::Pickled* value, const std::string& what,
+                                std::size_t rank) {
   formats::ArraySource a = file.array(value, what);
   if (a.shape.size() != rank)
     throw ConfigError(fmt::format("{}: expected {} dimensions, got {}", a.where, rank, a.shape_text()));
@@ -82,7 +83,8 @@ void read_per_pass(const ImportContext& context, const SglangDumps& files) {
       throw ConfigError(fmt::format("{}: has {} layers of {} experts, {} has {} of {}", file->name(), map.layers,
                                     map.experts, s.file, s.axis_size, s.experts));
     for (const formats::Pickled& record : dump_records(*file)) {
-      const formats::ArraySource a = dump_array(*file, record.find("global_physical_count"), "global_physical_count", 2);
+      const formats::ArraySource a =
+          dump_array(*file, record.find("global_physical_count"), "global_physical_count", 2);
       if (a.shape[0] != map.layers || a.shape[1] != map.physical)
         throw ConfigError(fmt::format("{}: expected [{}, {}] like the map, got {}", a.where, map.layers, map.physical,
                                       a.shape_text()));

@@ -100,7 +100,8 @@ void read_plain(const formats::JsonObject& meta, Replies& out, Request& r) {
   out.axis = row;
 }
 
-void read_token_ids(const formats::JsonValue& reply, const char* key, const std::string& where, std::vector<std::int32_t>& out) {
+void read_token_ids(const formats::JsonValue& reply, const char* key, const std::string& where,
+                    std::vector<std::int32_t>& out) {
   if (reply.is_object() && reply.contains(key))
     formats::append_integers(reply[key], 0, INT32_MAX, fmt::format("{}: {}", where, key), out);
 }

@@ -81,7 +81,7 @@ Cells cells_of(const std::vector<std::unique_ptr<formats::SafetensorsFile>>& fil
 std::vector<std::int32_t> numbers(const Cell& c, std::size_t rank, std::int64_t row) {
   const auto fail = [&](const std::string& expected) {
     throw ConfigError(fmt::format("{}: tensor {}: expected {}, got {} {}", c.file->file(), c.key, expected,
-                                  formats::name_of(c.tensor->type), formats::shape_text(c.tensor->shape)));
+                                  name_of(c.tensor->type), formats::shape_text(c.tensor->shape)));
   };
   if (c.tensor->shape.size() != rank || c.tensor->shape.back() != row)
     fail(rank == 1 ? fmt::format("[{}]", row) : fmt::format("[tokens, {}]", row));
@@ -173,7 +173,8 @@ void read_raw(const ImportContext& context, const Cells& cells, const Meta& meta
 void read(const ImportContext& context) {
   std::string folder;
   std::vector<std::unique_ptr<formats::SafetensorsFile>> files;
-  for (const std::string& f : rank_files(context, folder)) files.push_back(std::make_unique<formats::SafetensorsFile>(f));
+  for (const std::string& f : rank_files(context, folder))
+    files.push_back(std::make_unique<formats::SafetensorsFile>(f));
   const Meta meta = read_meta(folder);
   const Cells cells = cells_of(files);
   const bool raw = cells.begin()->second.begin()->second.front().tensor->shape.size() == 2;

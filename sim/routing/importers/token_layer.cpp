@@ -52,7 +52,8 @@ Record parse(const formats::JsonObject& json) {
         json.fail("topk_experts", fmt::format("a token has {} choices, the others {}", choice.size(), k));
     }
     if (json.has("topk_weights"))
-      for (const formats::JsonValue& w : json.list_at("topk_weights")) formats::append_reals(w, where + ": topk_weights", r.weights);
+      for (const formats::JsonValue& w : json.list_at("topk_weights"))
+        formats::append_reals(w, where + ": topk_weights", r.weights);
   }
   if (r.tokens.empty() || r.ids.empty() || (!r.weights.empty() && r.weights.size() != r.ids.size()))
     throw ConfigError(fmt::format("{}: expected as many weights as experts, and at least one", where));

@@ -48,7 +48,8 @@ Rows rows_of(const formats::JsonValue& value, const std::string& where) {
   const std::string& text = value.get_ref<const std::string&>();
   if (text.starts_with("nrlre1:"))
     throw ConfigError(fmt::format("{}: the nrlre1 envelope is not read; ask the server for vLLM's own form", where));
-  const formats::ArraySource a = formats::npy_array(std::make_shared<const std::string>(formats::base64(text, where)), where);
+  const formats::ArraySource a =
+      formats::npy_array(std::make_shared<const std::string>(formats::base64(text, where)), where);
   if (a.shape.size() != 3 || a.shape[1] < 1 || a.shape[2] < 1)
     throw ConfigError(fmt::format("{}: expected [tokens, layers, top-k], got {}", where, a.shape_text()));
   Rows out{a.shape[1], a.shape[2], formats::element_bytes(a.type) * 8, {}};

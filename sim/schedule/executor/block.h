@@ -32,19 +32,19 @@ enum class Piece : std::uint8_t {
 constexpr int kPieces = 14;
 constexpr auto enum_names(Piece) {
   return std::to_array<std::pair<std::string_view, Piece>>({{"attention", Piece::attention},
-                                                                 {"dispatch", Piece::dispatch},
-                                                                 {"shared", Piece::shared},
-                                                                 {"experts", Piece::experts},
-                                                                 {"combine", Piece::combine},
-                                                                 {"merge", Piece::merge},
-                                                                 {"combine_back", Piece::combine_back},
-                                                                 {"shared_back", Piece::shared_back},
-                                                                 {"experts_back", Piece::experts_back},
-                                                                 {"dispatch_back", Piece::dispatch_back},
-                                                                 {"attention_back", Piece::attention_back},
-                                                                 {"experts_weight", Piece::experts_weight},
-                                                                 {"shared_weight", Piece::shared_weight},
-                                                                 {"attention_weight", Piece::attention_weight}});
+                                                            {"dispatch", Piece::dispatch},
+                                                            {"shared", Piece::shared},
+                                                            {"experts", Piece::experts},
+                                                            {"combine", Piece::combine},
+                                                            {"merge", Piece::merge},
+                                                            {"combine_back", Piece::combine_back},
+                                                            {"shared_back", Piece::shared_back},
+                                                            {"experts_back", Piece::experts_back},
+                                                            {"dispatch_back", Piece::dispatch_back},
+                                                            {"attention_back", Piece::attention_back},
+                                                            {"experts_weight", Piece::experts_weight},
+                                                            {"shared_weight", Piece::shared_weight},
+                                                            {"attention_weight", Piece::attention_weight}});
 }
 constexpr bool is_forward(Piece p) { return p <= Piece::merge; }
 constexpr bool is_weight(Piece p) { return p >= Piece::experts_weight; }

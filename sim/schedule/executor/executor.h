@@ -69,7 +69,13 @@ class StepCosts {
 /// The seven kinds of time a GPU's compute stream spends; they add up to the step.
 enum class Spent : std::uint8_t { forward, backward, weight, overlapped, bubble, optimizer, exposed_communication };
 constexpr auto enum_names(Spent) {
-  return std::to_array<std::pair<std::string_view, Spent>>({{"forward", Spent::forward}, {"backward", Spent::backward}, {"weight", Spent::weight}, {"overlapped", Spent::overlapped}, {"bubble", Spent::bubble}, {"optimizer", Spent::optimizer}, {"exposed_communication", Spent::exposed_communication}});
+  return std::to_array<std::pair<std::string_view, Spent>>({{"forward", Spent::forward},
+                                                            {"backward", Spent::backward},
+                                                            {"weight", Spent::weight},
+                                                            {"overlapped", Spent::overlapped},
+                                                            {"bubble", Spent::bubble},
+                                                            {"optimizer", Spent::optimizer},
+                                                            {"exposed_communication", Spent::exposed_communication}});
 }
 constexpr int kSpent = 7;
 

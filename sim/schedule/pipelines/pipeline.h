@@ -39,8 +39,8 @@ enum class Layout {
   two_way    ///< every rank holds stages r (chunk 0) and ranks - 1 - r (chunk 1); half of the micro-batches go each way
 };
 constexpr auto enum_names(Layout) {
-  return std::to_array<std::pair<std::string_view, Layout>>({
-      {"straight", Layout::straight}, {"wave", Layout::wave}, {"two_way", Layout::two_way}});
+  return std::to_array<std::pair<std::string_view, Layout>>(
+      {{"straight", Layout::straight}, {"wave", Layout::wave}, {"two_way", Layout::two_way}});
 }
 
 /// Where a stage of one direction is computed.

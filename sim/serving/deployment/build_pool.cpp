@@ -102,7 +102,8 @@ LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, con
 }
 
 /// What an instance's ranks hold of the KV cache, and how fast it comes from below.
-void fill_memory(const spec::Model& model, const BuiltPool& pool, const compute::LayerOptions& options, InstanceShape& shape) {
+void fill_memory(const spec::Model& model, const BuiltPool& pool, const compute::LayerOptions& options,
+                 InstanceShape& shape) {
   const PoolSection& s = pool.section;
   shape.kv.capacity = pool.capacity / shape.kv.block * shape.kv.block;
   shape.window = spec::windowed_read(model);
@@ -110,7 +111,8 @@ void fill_memory(const spec::Model& model, const BuiltPool& pool, const compute:
   shape.kv.beyond = pool.beyond_window;
   Bytes rank_token{};
   for (int stage = 0; stage < s.parallel.pipeline; ++stage)
-    rank_token += compute::kv_bytes_per_token(model, held(model, s.parallel, stage, 0, false), options) * s.parallel.tensor;
+    rank_token +=
+        compute::kv_bytes_per_token(model, held(model, s.parallel, stage, 0, false), options) * s.parallel.tensor;
   shape.kv_token = rank_token;
   shape.host = {pool.node.host_bandwidth.v * s.parallel.tensor};
   shape.disk = {s.kv.disk_bandwidth.v * s.parallel.tensor};

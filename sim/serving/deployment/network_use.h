@@ -34,6 +34,6 @@ class NetworkUse final : public KvMover {
   network::Network& network_;
   Time since_{};
   std::vector<network::LinkTotals> pools_;  // bytes of each pool's instances
-  double departed_ = 0;            // bytes of KV caches to instances that are not simulated
+  double departed_ = 0;                     // bytes of KV caches to instances that are not simulated
 };
 }  // namespace moesim::serving

@@ -17,22 +17,24 @@ std::optional<network::ExchangeKernel> exchange_of(const Config& config, const P
 }
 }  // namespace
 
-forward::StepSetup setup_of(const Config& config, const PoolSection& s, const spec::Model& model, const Gpu& gpu) {
+forward::StepSetup setup_of(const Config& config, const PoolSection& s, const spec::Model& model,
+                            const spec::Gpu& gpu) {
   const Parallel& p = s.parallel;
   const std::optional<compute::StepPhase> phase = phase_of(s.role);
-  const forward::ChosenPrecision precision = forward::choose_precision(s.precision, model, gpu, phase, forward::Unsaid::as_released);
+  const forward::ChosenPrecision precision =
+      forward::choose_precision(s.precision, model, gpu, phase, forward::Unsaid::as_released);
   forward::check_precision(config, precision.formats, gpu);
   const bool exchanges = model.moe && !p.experts_tensor && p.stage_gpus() > 1;
   return forward::set_up({.model = model,
-                 .gpu = gpu,
-                 .phase = phase,
-                 .precision = precision,
-                 .tensor = p.tensor,
-                 .expert_tensor = p.experts_tensor ? p.tensor : 1,
-                 .whole_tokens = p.experts_tensor,
-                 .graphs = s.graphs,
-                 .exchange = exchange_of(config, s),
-                 .exchange_sms = s.exchange_sms,
-                 .overlapped = exchanges && s.overlap != OverlapKind::none});
+                          .gpu = gpu,
+                          .phase = phase,
+                          .precision = precision,
+                          .tensor = p.tensor,
+                          .expert_tensor = p.experts_tensor ? p.tensor : 1,
+                          .whole_tokens = p.experts_tensor,
+                          .graphs = s.graphs,
+                          .exchange = exchange_of(config, s),
+                          .exchange_sms = s.exchange_sms,
+                          .overlapped = exchanges && s.overlap != OverlapKind::none});
 }
 }  // namespace moesim::serving

@@ -7,5 +7,6 @@
 namespace moesim::serving {
 
 /// How a pool computes a step and exchanges rows.  Throws ConfigError for formats that the GPU lacks.
-forward::StepSetup setup_of(const Config& config, const PoolSection& section, const spec::Model& model, const Gpu& gpu);
+forward::StepSetup setup_of(const Config& config, const PoolSection& section, const spec::Model& model,
+                            const spec::Gpu& gpu);
 }  // namespace moesim::serving

@@ -22,7 +22,8 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
   pool.maps = placement::read_placement(placed, d.model, shape, pool.sources[main].get()).maps;
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
-  placement::read_replica_choice(placed).only_even("serving", rebalances || std::ranges::any_of(pool.maps, has_copies));
+  placement::read_replica_choice(placed).only_even("serving",
+                                                   rebalances || std::ranges::any_of(pool.maps, exchange::has_copies));
   pool.slots_per_gpu = pool.maps.front().slots_per_gpu;
 }
 }  // namespace
@@ -56,7 +57,8 @@ ExpertBank::Setup set_up_experts(results::StudyRun& run, const Config& config, c
   return out;
 }
 
-void set_up_rebalancing(const results::StudyRun& run, const Deployment& d, const BuiltPool& pool, LayeredCost::Setup& cost) {
+void set_up_rebalancing(const results::StudyRun& run, const Deployment& d, const BuiltPool& pool,
+                        LayeredCost::Setup& cost) {
   cost.rebalance = d.section.rebalance.spec;
   if (cost.rebalance.interval.v <= 0) return;
   const Config rebalance = run.scenario.at("serving").at("rebalance");

@@ -9,5 +9,6 @@ namespace moesim::serving {
 ExpertBank::Setup set_up_experts(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool,
                                  const forward::StepSetup& setup);
 /// How the instances plan new places; nothing if the scenario does not ask for it.
-void set_up_rebalancing(const results::StudyRun& run, const Deployment& d, const BuiltPool& pool, LayeredCost::Setup& cost);
+void set_up_rebalancing(const results::StudyRun& run, const Deployment& d, const BuiltPool& pool,
+                        LayeredCost::Setup& cost);
 }  // namespace moesim::serving

@@ -32,7 +32,7 @@ compute::HeldLayers held(const spec::Model& model, const Parallel& p, int stage,
 
 void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, const compute::LayerOptions& options) {
   const PoolSection& s = pool.section;
-  const Gpu& gpu = pool.node.gpu;
+  const spec::Gpu& gpu = pool.node.gpu;
   std::int64_t least = INT64_MAX;
   for (int stage = 0; stage < s.parallel.pipeline; ++stage) {
     const bool drafts = d.section.speculation.kind == DraftKind::mtp && s.role != Role::prefill;

@@ -13,13 +13,13 @@ namespace moesim::serving {
 
 enum class Role { both, prefill, decode };
 constexpr auto enum_names(Role) {
-  return std::to_array<std::pair<std::string_view, Role>>({
-      {"both", Role::both}, {"prefill", Role::prefill}, {"decode", Role::decode}});
+  return std::to_array<std::pair<std::string_view, Role>>(
+      {{"both", Role::both}, {"prefill", Role::prefill}, {"decode", Role::decode}});
 }
 enum class Preemption { recompute, swap };
 constexpr auto enum_names(Preemption) {
-  return std::to_array<std::pair<std::string_view, Preemption>>({{"recompute", Preemption::recompute},
-                                                                      {"swap", Preemption::swap}});
+  return std::to_array<std::pair<std::string_view, Preemption>>(
+      {{"recompute", Preemption::recompute}, {"swap", Preemption::swap}});
 }
 
 struct InstanceShape {
@@ -33,7 +33,7 @@ struct InstanceShape {
   Bandwidth host{}, disk{};  ///< to the GPU, for swapped blocks and lower tiers of the prefix cache; 0: free
   Preemption preemption = Preemption::recompute;
   double watermark = 0.01;  ///< share of the KV cache that admission leaves free
-  spec::KeysRead window;          ///< of sliding-window layers
+  spec::KeysRead window;    ///< of sliding-window layers
   int domains = 1;
   SpeculationSpec speculation;
   /// Of a request's first `tokens`.

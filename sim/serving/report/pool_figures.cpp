@@ -40,7 +40,8 @@ PoolFigures pool_figures(const Deployment& d, const Service& service, std::size_
   return f;
 }
 
-void report_pool(results::Results& results, const Deployment& d, const Service& service, std::size_t p, const PoolFigures& f) {
+void report_pool(results::Results& results, const Deployment& d, const Service& service, std::size_t p,
+                 const PoolFigures& f) {
   const PoolTotals& t = service.pool(p);
   const PoolShape& shape = service.fleet().pools()[p];
   const std::string scope = scope_of(shape);

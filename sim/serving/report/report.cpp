@@ -62,11 +62,12 @@ void ReportLog::request(const RequestEnd& end) {
   const bool started = l.started, first = l.generated > 0 && deployment_.has_prompts();
   const std::string reason = end.reason.empty() ? "" : fmt::format("row {} {}", l.request.row, end.reason);
   using Value = results::Results::Value;
-  results_.add(results::Table::request, {l.id, std::string(end.state), reason,
-                                l.hold.instance >= 0 ? Value(int(l.hold.instance)) : results::Results::null(), l.arrival,
-                                started ? Value(l.start) : results::Results::null(), first ? Value(l.first) : results::Results::null(),
-                                end.state == "finished" ? Value(l.last) : results::Results::null(), int(l.request.input),
-                                int(l.request.output), int(l.cached), int(l.preemptions)});
+  results_.add(results::Table::request,
+               {l.id, std::string(end.state), reason,
+                l.hold.instance >= 0 ? Value(int(l.hold.instance)) : results::Results::null(), l.arrival,
+                started ? Value(l.start) : results::Results::null(), first ? Value(l.first) : results::Results::null(),
+                end.state == "finished" ? Value(l.last) : results::Results::null(), int(l.request.input),
+                int(l.request.output), int(l.cached), int(l.preemptions)});
 }
 
 void ReportLog::step(int, const InstanceOwner::StepEnd& s) {

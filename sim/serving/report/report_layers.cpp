@@ -68,9 +68,10 @@ void report_layers(results::Results& results, const Deployment& d, const Service
   for (std::size_t g = 0; g < expert_seconds.size(); ++g) {
     const double own = compute + expert_seconds[g];
     const Bytes memory = pool.weights + pool.kv_gpu_token * pool.capacity + pool.section.kv.buffers;
-    results.add(results::Table::gpu,
-                {first_gpu + int(g), (first_gpu + int(g)) / std::max(1, pool.node.gpus), results::Results::null(), own, network,
-                 exposed, std::max(0.0, busy - own - exposed), results::Results::null(), results::Results::null(), memory});
+    results.add(
+        results::Table::gpu,
+        {first_gpu + int(g), (first_gpu + int(g)) / std::max(1, pool.node.gpus), results::Results::null(), own, network,
+         exposed, std::max(0.0, busy - own - exposed), results::Results::null(), results::Results::null(), memory});
   }
   const std::vector<double> rows = bank.expert_rows();
   const std::string phase = pool.section.role == Role::prefill ? "prefill" : "decode";
@@ -80,7 +81,8 @@ void report_layers(results::Results& results, const Deployment& d, const Service
       results.add(results::Table::expert_load,
                   {bank.setup().layers[l], phase, e, rows[l * std::size_t(map.experts) + std::size_t(e)]});
     for (int s = 0; s < map.slots(); ++s)
-      results.add(results::Table::placement, {bank.setup().layers[l], s, map.gpu_of(s), map.slot_to_expert[std::size_t(s)]});
+      results.add(results::Table::placement,
+                  {bank.setup().layers[l], s, map.gpu_of(s), map.slot_to_expert[std::size_t(s)]});
   }
   if (cost.rebalancing() != nullptr)
     report_rebalancing(results, scope_of(service.fleet().pools()[p]), *cost.rebalancing());

@@ -44,11 +44,11 @@ Strategy<Workload, const WorkloadContext&> workload_kind(std::string_view kind, 
 enum class LengthKind { fixed, uniform, exponential, log_normal, gamma, table };
 constexpr auto enum_names(LengthKind) {
   return std::to_array<std::pair<std::string_view, LengthKind>>({{"fixed", LengthKind::fixed},
-                                                                      {"uniform", LengthKind::uniform},
-                                                                      {"exponential", LengthKind::exponential},
-                                                                      {"log_normal", LengthKind::log_normal},
-                                                                      {"gamma", LengthKind::gamma},
-                                                                      {"table", LengthKind::table}});
+                                                                 {"uniform", LengthKind::uniform},
+                                                                 {"exponential", LengthKind::exponential},
+                                                                 {"log_normal", LengthKind::log_normal},
+                                                                 {"gamma", LengthKind::gamma},
+                                                                 {"table", LengthKind::table}});
 }
 struct LengthSpec {
   LengthKind kind = LengthKind::fixed;

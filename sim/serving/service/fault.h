@@ -10,17 +10,17 @@ namespace moesim::serving {
 enum class FaultKind { gpu, nic, node, slow_gpu, slow_link };
 constexpr auto enum_names(FaultKind) {
   return std::to_array<std::pair<std::string_view, FaultKind>>({{"gpu", FaultKind::gpu},
-                                                                     {"nic", FaultKind::nic},
-                                                                     {"node", FaultKind::node},
-                                                                     {"slow_gpu", FaultKind::slow_gpu},
-                                                                     {"slow_link", FaultKind::slow_link}});
+                                                                {"nic", FaultKind::nic},
+                                                                {"node", FaultKind::node},
+                                                                {"slow_gpu", FaultKind::slow_gpu},
+                                                                {"slow_link", FaultKind::slow_link}});
 }
 enum class FaultAnswer { redundancy, mask, replace, restart };
 constexpr auto enum_names(FaultAnswer) {
   return std::to_array<std::pair<std::string_view, FaultAnswer>>({{"redundancy", FaultAnswer::redundancy},
-                                                                       {"mask", FaultAnswer::mask},
-                                                                       {"replace", FaultAnswer::replace},
-                                                                       {"restart", FaultAnswer::restart}});
+                                                                  {"mask", FaultAnswer::mask},
+                                                                  {"replace", FaultAnswer::replace},
+                                                                  {"restart", FaultAnswer::restart}});
 }
 
 struct Fault {

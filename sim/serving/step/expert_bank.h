@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "compute/layers/inventory.h"
 #include "compute/kernels/kernel_model.h"
+#include "compute/layers/inventory.h"
 #include "core/random.h"
 #include "exchange/fan_out.h"
 #include "network/exchanges/exchange.h"
@@ -47,13 +47,13 @@ class ExpertBank {
     const spec::Model* model = nullptr;
     compute::KernelCosts* kernels = nullptr;
     compute::LayerOptions options;
-    bool any_layout = false;               ///< of products: each picks its kernel by its rows
+    bool any_layout = false;                        ///< of products: each picks its kernel by its rows
     compute::GpuShare share;                        ///< of a GPU while experts compute
     const network::ExchangeGroup* group = nullptr;  ///< null if the experts live on one GPU: no exchange
     int gpus = 1, gpus_per_node = 8;
     network::NetworkCalibration calibration;
     network::ExchangeSpec dispatch, combine;
-    std::vector<int> layers;      ///< model numbers of the MoE layers
+    std::vector<int> layers;                ///< model numbers of the MoE layers
     std::vector<exchange::ExpertMap> maps;  ///< one each
     /// Sources of routing: [0] prefill, [1] decode, or two for each domain.
     std::vector<const routing::TrafficSource*> sources;

@@ -44,7 +44,8 @@ double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per
   }
   if (std::accumulate(rows_.begin(), rows_.end(), std::int64_t{0}) == 0) return 0;
   operations_.clear();
-  compute::append_operations(operations_, *s_.model, s_.layers[0], compute::LayerPart::experts, compute::Pass::forward, {}, rows_, s_.options);
+  compute::append_operations(operations_, *s_.model, s_.layers[0], compute::LayerPart::experts, compute::Pass::forward,
+                             {}, rows_, s_.options);
   Time sum{};
   for (const compute::Operation& o : operations_) {
     Time time = s_.kernels->cost(o.kernel, s_.share).time;

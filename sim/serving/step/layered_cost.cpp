@@ -42,8 +42,9 @@ Time LayeredCost::tensor_time(std::int64_t tokens) {
   if (s_.parallel.tensor == 1 || tokens == 0) return {};
   const auto [entry, fresh] = tensor_times_.try_emplace(tokens);
   if (fresh)
-    entry->second = network::collective_time(*s_.topology, s_.calibration, network::Collective::all_reduce, network::CollectiveAlgorithm::best,
-                                    tensor_group_, Bytes{tokens * s_.model->hidden * 2});
+    entry->second = network::collective_time(*s_.topology, s_.calibration, network::Collective::all_reduce,
+                                             network::CollectiveAlgorithm::best, tensor_group_,
+                                             Bytes{tokens * s_.model->hidden * 2});
   return entry->second;
 }
 
@@ -52,8 +53,9 @@ Time LayeredCost::hop_time(std::int64_t tokens) {
   const auto [entry, fresh] = hop_times_.try_emplace(tokens);
   if (fresh) {
     const GpuId pair[] = {GpuId(0), GpuId(std::uint32_t(s_.parallel.stage_gpus()))};
-    entry->second = network::collective_time(*s_.topology, s_.calibration, network::Collective::point_to_point, network::CollectiveAlgorithm::best,
-                                    pair, Bytes{tokens * s_.model->hidden * 2 / s_.parallel.tensor});
+    entry->second = network::collective_time(*s_.topology, s_.calibration, network::Collective::point_to_point,
+                                             network::CollectiveAlgorithm::best, pair,
+                                             Bytes{tokens * s_.model->hidden * 2 / s_.parallel.tensor});
   }
   return entry->second;
 }

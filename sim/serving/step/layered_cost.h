@@ -29,8 +29,8 @@ class LayeredCost final : public StepModel {
     Parallel parallel;
     compute::LayerOptions options;
     OverlapKind overlap = OverlapKind::none;
-    compute::GpuShare share;   ///< of a GPU that compute has
-    Time overhead{};  ///< of every step: scheduling, sampling, launch
+    compute::GpuShare share;  ///< of a GPU that compute has
+    Time overhead{};          ///< of every step: scheduling, sampling, launch
     SpeculationSpec speculation;
     std::optional<ExpertBank::Setup> experts;
     Rebalancing::Policy policy;  ///< for rebalancing; none: the placement stays as it is
@@ -51,10 +51,10 @@ class LayeredCost final : public StepModel {
 
   /// What the instance's GPUs have sent each other since the last call.
   struct Sent {
-    std::vector<exchange::ExchangeSums> exchanges;                         ///< (stages), dispatches and as many combines
+    std::vector<exchange::ExchangeSums> exchanges;               ///< (stages), dispatches and as many combines
     std::map<std::pair<int, std::int64_t>, double> all_reduces;  ///< by rank (stage by stage) and tokens: how many
     std::vector<double> hop_tokens;                              ///< (stages x ranks) that came from the stage before
-    std::vector<std::pair<int, placement::ExpertMove>> experts;             ///< stage; GPUs of the stage
+    std::vector<std::pair<int, placement::ExpertMove>> experts;  ///< stage; GPUs of the stage
   };
   Sent take_sent();
   const Setup& setup() const { return s_; }
@@ -99,8 +99,8 @@ class LayeredCost final : public StepModel {
   bool any_slow_ = false;
   // Scratch.
   std::vector<std::vector<compute::Batch>> micro_;  // (micro-batches, ranks)
-  std::vector<double> tokens_, most_;      // (micro-batches): of the whole group; of the fullest GPU
-  std::vector<LayerPieces> by_class_;      // (layer classes x micro-batches), without the routed experts
+  std::vector<double> tokens_, most_;               // (micro-batches): of the whole group; of the fullest GPU
+  std::vector<LayerPieces> by_class_;               // (layer classes x micro-batches), without the routed experts
   std::vector<LayerPieces> layers_;
   std::vector<std::size_t> slowest_;  // ranks that may be so in attention
   double balance_sum_ = 0, balance_count_ = 0;

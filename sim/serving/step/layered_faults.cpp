@@ -39,7 +39,8 @@ exchange::ExpertMap without(const exchange::ExpertMap& map, int first, int last,
 }  // namespace
 
 Bytes expert_bytes(const spec::Model& model, const compute::LayerOptions& options) {
-  return weight_bytes(3 * std::int64_t{model.moe->expert_width}, model.hidden, options.precision.stored_experts());
+  return compute::weight_bytes(3 * std::int64_t{model.moe->expert_width}, model.hidden,
+                               options.precision.stored_experts());
 }
 
 StepModel::Loss LayeredCost::lose_gpus(int first, int count, bool mask, bool restart) {

@@ -19,9 +19,9 @@ enum class OverlapKind {
 };
 constexpr auto enum_names(OverlapKind) {
   return std::to_array<std::pair<std::string_view, OverlapKind>>({{"none", OverlapKind::none},
-                                                                       {"two_batch", OverlapKind::two_batch},
-                                                                       {"five_stage", OverlapKind::five_stage},
-                                                                       {"shared_expert", OverlapKind::shared_expert}});
+                                                                  {"two_batch", OverlapKind::two_batch},
+                                                                  {"five_stage", OverlapKind::five_stage},
+                                                                  {"shared_expert", OverlapKind::shared_expert}});
 }
 
 /// The pieces of a layer.  `attention_in` is what comes before the attention core, `attention_core` the rest with the

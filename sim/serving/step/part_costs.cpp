@@ -7,12 +7,14 @@
 namespace moesim::serving {
 namespace {
 bool is_core(const compute::Kernel& kernel) {
-  return std::holds_alternative<compute::AttentionPrefill>(kernel) || std::holds_alternative<compute::AttentionDecode>(kernel);
+  return std::holds_alternative<compute::AttentionPrefill>(kernel) ||
+         std::holds_alternative<compute::AttentionDecode>(kernel);
 }
 constexpr std::size_t kMostEntries = 1 << 20;
 }  // namespace
 
-PartCosts::PartCosts(const spec::Model& model, compute::KernelCosts& kernels, const compute::LayerOptions& options, compute::GpuShare share)
+PartCosts::PartCosts(const spec::Model& model, compute::KernelCosts& kernels, const compute::LayerOptions& options,
+                     compute::GpuShare share)
     : model_(model), kernels_(kernels), options_(options), share_(share) {
   for (int l = 0; l < model.layers; ++l) {
     const spec::LayerShape shape = spec::layer_shape(model, l);
@@ -30,8 +32,8 @@ PartCosts::PartCosts(const spec::Model& model, compute::KernelCosts& kernels, co
 
 void PartCosts::list(int layer_class, compute::LayerPart part, const compute::Batch& batch) {
   operations_.clear();
-  compute::append_operations(operations_, model_, representative_[std::size_t(layer_class)], part, compute::Pass::forward, batch, {},
-                    options_);
+  compute::append_operations(operations_, model_, representative_[std::size_t(layer_class)], part,
+                             compute::Pass::forward, batch, {}, options_);
 }
 
 Time PartCosts::part(int layer_class, compute::LayerPart part, std::int64_t tokens, std::int64_t outputs) {

@@ -5,15 +5,16 @@
 #include <unordered_map>
 #include <vector>
 
-#include "compute/layers/inventory.h"
 #include "compute/kernels/kernel_model.h"
+#include "compute/layers/inventory.h"
 
 namespace moesim::serving {
 
 /// Layers of one shape cost the same for the same batch: they share a class.
 class PartCosts {
  public:
-  PartCosts(const spec::Model& model, compute::KernelCosts& kernels, const compute::LayerOptions& options, compute::GpuShare share);
+  PartCosts(const spec::Model& model, compute::KernelCosts& kernels, const compute::LayerOptions& options,
+            compute::GpuShare share);
 
   int classes() const { return int(representative_.size()); }
   /// The first class with the same attention: dense and MoE layers differ only after it.
@@ -47,7 +48,7 @@ class PartCosts {
   std::vector<spec::LayerShape> shapes_;  // a class
   std::vector<compute::Operation> operations_;
   struct DecodeShape {
-    Attention fixed;       // without the core
+    Attention fixed;                // without the core
     compute::AttentionDecode core;  // its work is filled in
   };
   std::unordered_map<std::uint64_t, DecodeShape> decode_;  // looked up only

@@ -8,7 +8,8 @@ constexpr double kMost = 0.5;    // of a port: two sides with data to send share
 constexpr double kLeast = 0.01;  // less is not worth the time
 }  // namespace
 
-PortUse::PortUse(const network::ExchangeGroup& group, const network::NetworkCalibration& calibration) : nvlink_(group.nodes() == 1) {
+PortUse::PortUse(const network::ExchangeGroup& group, const network::NetworkCalibration& calibration)
+    : nvlink_(group.nodes() == 1) {
   const network::NetworkCalibration::Protocol& bulk = calibration.bulk();
   std::vector<int> users(std::size_t(group.ports()));
   for (int g = 0; g < group.gpus(); ++g) ++users[std::size_t(group.port(g))];

@@ -1,5 +1,7 @@
 #include "serving/step/rebalancing.h"
 
+#include "core/check.h"
+
 #include <algorithm>
 #include <numeric>
 
@@ -40,8 +42,8 @@ double balance_of(const std::vector<exchange::ExpertMap>& maps, std::span<const 
 }
 }  // namespace
 
-Rebalancing::Rebalancing(const RebalanceSpec& spec, Policy policy, placement::PlacementProblem problem, Bytes expert_bytes,
-                         ExpertBank& bank, PortUse& ports)
+Rebalancing::Rebalancing(const RebalanceSpec& spec, Policy policy, placement::PlacementProblem problem,
+                         Bytes expert_bytes, ExpertBank& bank, PortUse& ports)
     : spec_(spec),
       policy_(std::move(policy)),
       problem_(std::move(problem)),
@@ -118,7 +120,8 @@ void Rebalancing::finish(std::span<const double> loads) {
 /// Puts the weights of the layer that is next on their way.
 void Rebalancing::send_next() {
   if (!moving_ && rebalancer_->pending() > 0)
-    if (const std::vector<placement::LayerChange> changes = rebalancer_->advance(); !changes.empty()) moving_ = changes.front();
+    if (const std::vector<placement::LayerChange> changes = rebalancer_->advance(); !changes.empty())
+      moving_ = changes.front();
   if (!moving_) return;
   const spec::GroupShape group{problem_.gpus, problem_.gpus_per_node()};
   std::vector<double> out(std::size_t(group.gpus)), in = out;

@@ -37,8 +37,8 @@ struct RebalancePlan {
 class Rebalancing {
  public:
   using Policy = std::function<std::unique_ptr<placement::Placement>()>;
-  Rebalancing(const RebalanceSpec& spec, Policy policy, placement::PlacementProblem problem, Bytes expert_bytes, ExpertBank& bank,
-              PortUse& ports);
+  Rebalancing(const RebalanceSpec& spec, Policy policy, placement::PlacementProblem problem, Bytes expert_bytes,
+              ExpertBank& bank, PortUse& ports);
 
   /// A step is over: looks at its routing when a look is due, and lets a layer whose weights have come take effect.
   void stepped(std::int64_t step, std::span<const double> weights, double seconds);

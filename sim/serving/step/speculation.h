@@ -13,8 +13,8 @@ namespace moesim::serving {
 
 enum class DraftKind { none, mtp, ngram };
 constexpr auto enum_names(DraftKind) {
-  return std::to_array<std::pair<std::string_view, DraftKind>>({
-      {"none", DraftKind::none}, {"mtp", DraftKind::mtp}, {"ngram", DraftKind::ngram}});
+  return std::to_array<std::pair<std::string_view, DraftKind>>(
+      {{"none", DraftKind::none}, {"mtp", DraftKind::mtp}, {"ngram", DraftKind::ngram}});
 }
 
 struct SpeculationSpec {

@@ -13,19 +13,24 @@ namespace moesim::serving {
 
 /// What every rank of an instance computes in one step.
 struct StepWork {
-  std::int64_t step = 0;        ///< number of the step of this instance
-  std::vector<compute::Batch> ranks;     ///< (data-parallel ranks); 0 tokens where a rank has nothing to do
-  std::vector<double> domains;  ///< tokens of each routing domain; empty if there is one
+  std::int64_t step = 0;              ///< number of the step of this instance
+  std::vector<compute::Batch> ranks;  ///< (data-parallel ranks); 0 tokens where a rank has nothing to do
+  std::vector<double> domains;        ///< tokens of each routing domain; empty if there is one
 };
 
 /// Where a step's time goes, each second once: what the step was waiting for at that moment.
 enum class StepPart { attention, gate, shared, dispatch, experts, combine, tensor, head, launch, other };
 constexpr auto enum_names(StepPart) {
-  return std::to_array<std::pair<std::string_view, StepPart>>({
-      {"attention", StepPart::attention}, {"gate", StepPart::gate},       {"shared", StepPart::shared},
-      {"dispatch", StepPart::dispatch},   {"experts", StepPart::experts}, {"combine", StepPart::combine},
-      {"tensor", StepPart::tensor},       {"head", StepPart::head},       {"launch", StepPart::launch},
-      {"other", StepPart::other}});
+  return std::to_array<std::pair<std::string_view, StepPart>>({{"attention", StepPart::attention},
+                                                               {"gate", StepPart::gate},
+                                                               {"shared", StepPart::shared},
+                                                               {"dispatch", StepPart::dispatch},
+                                                               {"experts", StepPart::experts},
+                                                               {"combine", StepPart::combine},
+                                                               {"tensor", StepPart::tensor},
+                                                               {"head", StepPart::head},
+                                                               {"launch", StepPart::launch},
+                                                               {"other", StepPart::other}});
 }
 constexpr std::size_t kStepParts = 10;
 

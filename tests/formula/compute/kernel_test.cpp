@@ -46,7 +46,8 @@ TEST(KernelCounts, BackwardAttentionIsTwoAndAHalfForwardsWhenHeadsAreSquare) {
 }
 
 TEST(KernelCounts, DescribesTheShape) {
-  EXPECT_EQ(describe(Gemm{.m = 4096, .n = 7168, .k = 16384, .dtype = spec::Dtype::fp8}), "gemm 4096 x 7168 x 16384 fp8");
+  EXPECT_EQ(describe(Gemm{.m = 4096, .n = 7168, .k = 16384, .dtype = spec::Dtype::fp8}),
+            "gemm 4096 x 7168 x 16384 fp8");
 }
 }  // namespace
 }  // namespace moesim::compute

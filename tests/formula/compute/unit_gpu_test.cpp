@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "compute/kernels/equations.h"
-#include "compute/layers/inventory.h"
 #include "compute/kernels/kernel_model.h"
+#include "compute/layers/inventory.h"
 #include "compute/layers/memory.h"
 #include "core/files.h"
 #include "spec/catalogue.h"

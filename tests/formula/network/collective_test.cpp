@@ -11,10 +11,12 @@ std::vector<GpuId> gpus(int count) {
   for (int g = 0; g < count; ++g) out.push_back(GpuId(g));
   return out;
 }
-Time closed(const spec::Cluster& cluster, Collective what, CollectiveAlgorithm algorithm, int count, std::int64_t bytes) {
+Time closed(const spec::Cluster& cluster, Collective what, CollectiveAlgorithm algorithm, int count,
+            std::int64_t bytes) {
   return collective_time(Topology(cluster), {}, what, algorithm, gpus(count), {bytes});
 }
-Time simulated(const spec::Cluster& cluster, Collective what, CollectiveAlgorithm algorithm, int count, std::int64_t bytes) {
+Time simulated(const spec::Cluster& cluster, Collective what, CollectiveAlgorithm algorithm, int count,
+               std::int64_t bytes) {
   Engine engine;
   const auto network = test::make_network("{kind: fluid, calibration: none}", engine, cluster);
   int told = 0;

@@ -136,8 +136,8 @@ TEST(Topology, PlanesMeetOnlyInsideANode) {
 
 /// Every path is a chain from adapter (or GPU) to adapter (or GPU), and stays the same when asked again.
 TEST(Topology, RoutesAreChainsOfLinks) {
-  for (const spec::FabricKind kind :
-       {spec::FabricKind::rail_leaf_spine, spec::FabricKind::three_level_fat_tree, spec::FabricKind::multi_plane_fat_tree}) {
+  for (const spec::FabricKind kind : {spec::FabricKind::rail_leaf_spine, spec::FabricKind::three_level_fat_tree,
+                                      spec::FabricKind::multi_plane_fat_tree}) {
     spec::Cluster c = with_fabric(20, kind, kind == spec::FabricKind::multi_plane_fat_tree ? 4 : 1);
     c.fabric.switch_ports = kind == spec::FabricKind::three_level_fat_tree ? 16 : 32;
     const Topology t(c);

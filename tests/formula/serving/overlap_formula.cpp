@@ -101,15 +101,16 @@ Time ideal_exchange(std::int64_t row_bytes, network::ExchangeDirection direction
   cluster.fabric.switch_ports = 64;
   const network::Topology topology(cluster);
   const network::ExchangeGroup group(topology, GpuId{0}, 10);
-  network::ExchangeTimes times(group, network::NetworkCalibration{}, {network::ExchangeKernel::low_latency, direction, Bytes{row_bytes}, 0, true});
+  network::ExchangeTimes times(group, network::NetworkCalibration{},
+                               {network::ExchangeKernel::low_latency, direction, Bytes{row_bytes}, 0, true});
   exchange::ExchangeLoad load{.gpus = 10,
-                    .nodes = 10,
-                    .slots = 10,
-                    .copies = {},
-                    .tokens_to_gpu = {},
-                    .tokens_to_node = {},
-                    .slot_rows = {},
-                    .exact = true};
+                              .nodes = 10,
+                              .slots = 10,
+                              .copies = {},
+                              .tokens_to_gpu = {},
+                              .tokens_to_node = {},
+                              .slot_rows = {},
+                              .exact = true};
   for (int s = 0; s < 10; ++s)
     for (int d = 0; d < 10; ++d) load.copies.push_back(s == d ? 0 : 32);
   load.tokens_to_gpu = load.tokens_to_node = load.copies;
@@ -129,8 +130,8 @@ TEST(Overlap, PublishedDecodeLimitToTheLastDigit) {
   for (const OverlapKind kind : {OverlapKind::two_batch, OverlapKind::five_stage})
     EXPECT_EQ(run(kind, layer({}, {}, {}, dispatch, {}, combine), 61).total.v, std::int64_t{2} * 61 * 3 * 41'287'680);
   // The publication rounds 7168 to 7000 and prints 120.96 us and 14.76 ms.
-  const Time rounded =
-      ideal_exchange(7000, network::ExchangeDirection::dispatch) + ideal_exchange(14000, network::ExchangeDirection::combine);
+  const Time rounded = ideal_exchange(7000, network::ExchangeDirection::dispatch) +
+                       ideal_exchange(14000, network::ExchangeDirection::combine);
   EXPECT_EQ(rounded.v, 120'960'000);
   EXPECT_EQ((rounded * 2 * 61).v, 14'757'120'000);
 }

@@ -213,7 +213,8 @@ TEST(Inventory, Fp8WeightsReadAreTheCatalogues) {
     options.precision.linear = spec::Dtype::fp8;
     std::int64_t read = 0;
     for (const Operation& o : whole_pass(model, batch, rows, {Pass::forward}, options)) read += o.weights.v;
-    EXPECT_EQ(read, weight_bytes(model, {.dtype = spec::Dtype::fp8}).v - 2 * spec::count_parameters(model).embedding) << name;
+    EXPECT_EQ(read, weight_bytes(model, {.dtype = spec::Dtype::fp8}).v - 2 * spec::count_parameters(model).embedding)
+        << name;
   }
 }
 
@@ -224,7 +225,8 @@ TEST(Inventory, Fp4ExpertsReadAreTheCatalogues) {
   add_prefill(batch, model, 64);
   batch.outputs = 64;
   const std::vector<std::int64_t> rows(std::size_t(model.moe->experts), 2);
-  const Precisions widened{.experts = spec::Dtype::bf16, .expert_weights = spec::Dtype::fp4}, as_stored{.experts = spec::Dtype::fp4};
+  const Precisions widened{.experts = spec::Dtype::bf16, .expert_weights = spec::Dtype::fp4},
+      as_stored{.experts = spec::Dtype::fp4};
   for (const Precisions& precision : {widened, as_stored}) {
     LayerOptions options;
     options.precision = precision;

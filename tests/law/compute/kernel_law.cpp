@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "compute/layers/inventory.h"
 #include "compute/kernels/kernel_model.h"
+#include "compute/layers/inventory.h"
 #include "core/random.h"
 #include "spec/catalogue.h"
 

@@ -13,8 +13,8 @@ namespace moesim::exchange {
 namespace {
 constexpr routing::RouterShape kV3{256, 8, 8, 4}, kOlmoe{64, 8, 1, 1}, kMixtral{8, 2, 1, 1};
 
-std::unique_ptr<routing::TrafficSource> source(std::string_view kind, const routing::RouterShape& router, const spec::GroupShape& group,
-                                      std::uint64_t seed = 1) {
+std::unique_ptr<routing::TrafficSource> source(std::string_view kind, const routing::RouterShape& router,
+                                               const spec::GroupShape& group, std::uint64_t seed = 1) {
   return routing::make_traffic(Config::from_text("kind: " + std::string(kind), "test.yaml"), {router, group, seed, {}});
 }
 
@@ -98,8 +98,8 @@ ExchangeLoad naive(const routing::Traffic& t, const ExpertMap& map, const spec::
   return out;
 }
 
-routing::Traffic listed(const routing::RouterShape& router, int gpus, int tokens, std::span<const double> weights, int spread_blocks,
-               std::uint64_t seed) {
+routing::Traffic listed(const routing::RouterShape& router, int gpus, int tokens, std::span<const double> weights,
+                        int spread_blocks, std::uint64_t seed) {
   const routing::ShareTables tables = routing::share_tables(weights, router);
   routing::Traffic t;
   t.tokens.assign(std::size_t(gpus), tokens);
@@ -149,9 +149,10 @@ TEST(Exchange, DistinctCountsEstimatedFromRowsMatchTokenLists) {
     int hot;
     double factor;
   };
-  for (const routing::RouterShape& router :
-       {kV3, routing::RouterShape{256, 8, 1, 1}, routing::RouterShape{64, 6, 1, 1}, routing::RouterShape{160, 6, 8, 3}, kMixtral})
-    for (const spec::GroupShape& group : {spec::GroupShape{64, 8}, spec::GroupShape{32, 8}, spec::GroupShape{16, 8}, spec::GroupShape{8, 4}})
+  for (const routing::RouterShape& router : {kV3, routing::RouterShape{256, 8, 1, 1}, routing::RouterShape{64, 6, 1, 1},
+                                             routing::RouterShape{160, 6, 8, 3}, kMixtral})
+    for (const spec::GroupShape& group :
+         {spec::GroupShape{64, 8}, spec::GroupShape{32, 8}, spec::GroupShape{16, 8}, spec::GroupShape{8, 4}})
       for (const Law& law : {Law{"balanced", 0, 0, 0}, Law{"log-normal", 0.75, 0, 0}, Law{"hot", 0, 1, 20}}) {
         if (router.experts % group.gpus != 0) continue;
         SCOPED_TRACE(fmt::format("{} experts, {} of {} groups, {} GPUs, {}", router.experts, router.groups_used,

@@ -30,7 +30,8 @@ class ReplicaLaw : public testing::TestWithParam<std::string> {
  protected:
   std::vector<std::int32_t> split(const routing::Traffic& traffic) const {
     const ExpertMap map = copied_map();
-    const auto choice = replica_choices().make(Config::from_text(GetParam(), "replicas.yaml"), map, spec::GroupShape{8, 4});
+    const auto choice =
+        replica_choices().make(Config::from_text(GetParam(), "replicas.yaml"), map, spec::GroupShape{8, 4});
     std::vector<std::int32_t> out(std::size_t(8 * map.slots()));
     choice->split(traffic, out);
     return out;
@@ -63,7 +64,9 @@ INSTANTIATE_TEST_SUITE_P(All, ReplicaLaw, testing::ValuesIn(kinds()));
 std::int64_t fullest(const std::string& kind, const routing::Traffic& traffic) {
   const ExpertMap map = copied_map();
   std::vector<std::int32_t> by_slot(std::size_t(8 * map.slots()));
-  replica_choices().make(Config::from_text(kind, "replicas.yaml"), map, spec::GroupShape{8, 4})->split(traffic, by_slot);
+  replica_choices()
+      .make(Config::from_text(kind, "replicas.yaml"), map, spec::GroupShape{8, 4})
+      ->split(traffic, by_slot);
   std::vector<std::int64_t> gpu(8);
   for (std::size_t i = 0; i < by_slot.size(); ++i)
     gpu[std::size_t(map.gpu_of(int(i % std::size_t(map.slots()))))] += by_slot[i];

@@ -14,8 +14,8 @@ struct Outcome {
   Time last() const { return *std::max_element(end.begin(), end.end()); }
 };
 
-Outcome run(const spec::Cluster& cluster, const std::string& text, const ExchangeSpec& spec, const exchange::ExchangeLoad& load,
-            const std::vector<int>& join_order) {
+Outcome run(const spec::Cluster& cluster, const std::string& text, const ExchangeSpec& spec,
+            const exchange::ExchangeLoad& load, const std::vector<int>& join_order) {
   Engine engine;
   const auto network = test::make_network(text, engine, cluster);
   const ExchangeGroup group(network->topology(), GpuId{0}, load.gpus);

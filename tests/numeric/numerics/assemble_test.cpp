@@ -10,10 +10,10 @@
 
 #include "formats/safetensors_writer.h"
 #include "numeric/numerics/test_models.h"
-#include "numerics/weights/checkpoint.h"
-#include "numerics/pass/forward.h"
 #include "numerics/algebra/rounding.h"
+#include "numerics/pass/forward.h"
 #include "numerics/synthetic/synthetic.h"
+#include "numerics/weights/checkpoint.h"
 #include "numerics/weights/tensor_values.h"
 #include "spec/hugging_face.h"
 #include "support/temporary_folder.h"
@@ -167,9 +167,10 @@ TEST_F(Assemble, Fp8MatricesGetNewScales) {
   std::vector<float> scales{0.5F, 2};
   std::vector<std::byte> x(2 * 130, std::byte{to_e4m3(1)}), y(2 * 130, std::byte{to_e4m3(3)});
   const auto write = [&](const std::string& name, const std::vector<std::byte>& values) {
-    formats::write_safetensors(path(name) + "/model.safetensors",
-                      {{"m.experts.0.w", {formats::StoredType::f8_e4m3, {2, 130}, values}},
-                       {"m.experts.0.w_scale_inv", {formats::StoredType::f32, {1, 2}, std::as_bytes(std::span(scales))}}});
+    formats::write_safetensors(
+        path(name) + "/model.safetensors",
+        {{"m.experts.0.w", {formats::StoredType::f8_e4m3, {2, 130}, values}},
+         {"m.experts.0.w_scale_inv", {formats::StoredType::f32, {1, 2}, std::as_bytes(std::span(scales))}}});
   };
   write("a", x);
   write("b", y);

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "numerics/weights/checkpoint.h"
 #include "numerics/synthetic/synthetic.h"
+#include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"
 #include "spec/scale.h"
 #include "support/temporary_folder.h"

@@ -7,8 +7,8 @@
 
 #include "formats/npy.h"
 #include "numeric/numerics/test_models.h"
-#include "numerics/weights/checkpoint.h"
 #include "numerics/pass/forward.h"
+#include "numerics/weights/checkpoint.h"
 
 namespace moesim::numerics {
 namespace {
@@ -25,8 +25,8 @@ struct Outcome {
   std::vector<std::vector<float>> logits;
 };
 
-Outcome run_reference(const spec::Model& model, Weights& weights, const IntegerArray& tokens, const std::vector<int>& starts,
-                      MlaForm form) {
+Outcome run_reference(const spec::Model& model, Weights& weights, const IntegerArray& tokens,
+                      const std::vector<int>& starts, MlaForm form) {
   Outcome out;
   const int sequences = int(tokens.shape[0]), length = int(tokens.shape[1]);
   Forward forward(model, weights, {.threads = 2, .mla = form});

@@ -6,8 +6,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "numerics/weights/checkpoint.h"
 #include "numerics/pass/forward.h"
+#include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"
 #include "support/temporary_folder.h"
 
@@ -44,7 +44,8 @@ class Folder {
     add(outer_parts(model), -1, -1);
     for (int layer = 0; layer < model.layers + model.mtp_layers; ++layer) {
       add(layer_parts(model, layer), layer, -1);
-      for (int e = 0; spec::has_experts(model, layer) && e < model.moe->experts; ++e) add(expert_parts(model), layer, e);
+      for (int e = 0; spec::has_experts(model, layer) && e < model.moe->experts; ++e)
+        add(expert_parts(model), layer, e);
     }
     formats::write_safetensors(folder_.file("model.safetensors"), tensors_);
   }
@@ -94,8 +95,8 @@ void expect_logits(const Matrix& logits, const Json& want, int first) {
           << "token " << first + r;
 }
 
-void expect_like_reference(const spec::Model& model, Weights& weights, const Json& expected, const std::vector<int>& calls,
-                           MlaForm form) {
+void expect_like_reference(const spec::Model& model, Weights& weights, const Json& expected,
+                           const std::vector<int>& calls, MlaForm form) {
   Forward forward(model, weights, {.threads = 2, .mla = form});
   const auto tokens = expected["tokens"].get<std::vector<int>>();
   KvCache cache = forward.new_cache();
@@ -134,7 +135,8 @@ INSTANTIATE_TEST_SUITE_P(All, Architecture,
                          [](const auto& model) { return model.param; });
 
 /// Two MTP modules in a chain over the whole text, whose caches grow in passes of `count` tokens.
-void expect_mtp_like_reference(const spec::Model& model, Weights& weights, const Json& expected, int count, MlaForm form) {
+void expect_mtp_like_reference(const spec::Model& model, Weights& weights, const Json& expected, int count,
+                               MlaForm form) {
   Forward forward(model, weights, {.threads = 2, .mla = form});
   const auto tokens = expected["tokens"].get<std::vector<int>>();
   const int n = int(tokens.size());

@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "numeric/numerics/test_models.h"
-#include "numerics/weights/checkpoint.h"
 #include "numerics/pass/gates.h"
+#include "numerics/weights/checkpoint.h"
 #include "recording/balance_meter.h"
 #include "support/temporary_folder.h"
 
@@ -32,7 +32,8 @@ spec::Model small_model() {
 
 class Evaluate : public testing::Test {
  protected:
-  Evaluation run(numerics::Precision precision, std::optional<numerics::Precision> compare, int batch = 2048, int threads = 2) {
+  Evaluation run(numerics::Precision precision, std::optional<numerics::Precision> compare, int batch = 2048,
+                 int threads = 2) {
     EvaluateOptions o;
     o.precision = precision, o.compare = compare, o.batch_tokens = batch, o.threads = threads;
     return evaluate(model_, weights_, texts(256), o);
@@ -64,7 +65,8 @@ TEST_F(Evaluate, APrecisionAgainstItselfChangesNothing) {
 }
 
 TEST_F(Evaluate, CoarserFormatsChangeMoreChoices) {
-  const Evaluation bf16 = run(numerics::Precision::bf16, numerics::Precision::fp32), fp8 = run(numerics::Precision::fp8, numerics::Precision::fp32),
+  const Evaluation bf16 = run(numerics::Precision::bf16, numerics::Precision::fp32),
+                   fp8 = run(numerics::Precision::fp8, numerics::Precision::fp32),
                    limited = run(numerics::Precision::fp8_limited, numerics::Precision::fp32);
   EXPECT_GT(experts_share(bf16), 0);
   EXPECT_LT(experts_share(bf16), 0.2);

@@ -6,9 +6,9 @@
 #include <functional>
 
 #include "compute/fitting/calibrate.h"
-#include "compute/layers/explain.h"
-#include "compute/kernels/kernel_model.h"
 #include "compute/fitting/measurements.h"
+#include "compute/kernels/kernel_model.h"
+#include "compute/layers/explain.h"
 #include "core/files.h"
 #include "spec/catalogue.h"
 #include "support/temporary_folder.h"
@@ -30,7 +30,8 @@ class TableFile : public testing::Test {
   std::string error(const std::string& rows, const std::string& header = "kernel,precision,shape,gpu,sms,time\n") {
     write_file(file, header + rows);
     std::string out = message([&] {
-      (void)kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), spec::load_gpu("h800"));
+      (void)kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"),
+                                 spec::load_gpu("h800"));
     });
     for (std::size_t at; (at = out.find(file)) != std::string::npos;) out.replace(at, file.size(), "t.csv");
     return out;
@@ -151,10 +152,11 @@ TEST(Costs, ShapesAndPrecisions) {
             "gemm 0 x 64 x 64 bf16: a dimension is zero or negative");
   EXPECT_EQ(message([&] { (void)on("a100")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = spec::Dtype::fp8}); }),
             "gemm 1 x 64 x 64 fp8: a100 has no fp8 arithmetic");
-  EXPECT_EQ(message([&] {
-              (void)on("h800")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = spec::Dtype::fp8, .weights = spec::Dtype::bf16});
-            }),
-            "gemm 1 x 64 x 64 fp8 of bf16 weights: weights are stored wider than they are computed");
+  EXPECT_EQ(
+      message([&] {
+        (void)on("h800")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = spec::Dtype::fp8, .weights = spec::Dtype::bf16});
+      }),
+      "gemm 1 x 64 x 64 fp8 of bf16 weights: weights are stored wider than they are computed");
   EXPECT_EQ(message([&] {
               (void)on("h800")->cost(MemoryOp{MemoryKind::norm, 1_B}, {133, 1});
             }),

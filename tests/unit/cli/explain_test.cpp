@@ -55,7 +55,8 @@ TEST(Explain, AWholePassHasTheCataloguesOperations) {
     const Json e = explained({"--model", name, "--phase", "decode", "--sequences", "4", "--context", "2047"});
     EXPECT_EQ(e.at("pass").at("flops"), spec::decode_flops(spec::load_model(name), 2048).v * 4) << name;
     const Json t = explained({"--model", name, "--phase", "training", "--tokens", "8192"});
-    EXPECT_EQ(t.at("pass").at("useful_flops"), spec::training_flops(spec::load_model(name), 8192, true).v * 8192) << name;
+    EXPECT_EQ(t.at("pass").at("useful_flops"), spec::training_flops(spec::load_model(name), 8192, true).v * 8192)
+        << name;
   }
 }
 

@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "compute/fitting/calibrate.h"
-#include "compute/layers/explain.h"
 #include "compute/fitting/fit.h"
+#include "compute/layers/explain.h"
 #include "core/files.h"
 #include "spec/catalogue.h"
 

@@ -63,15 +63,13 @@ const std::map<std::string, Rooms> kRooms = {
 
 // Third-party headers and the one folder (or the few) that may include them.
 const std::map<std::string, std::set<std::string>> kThirdParty = {
-    {"yaml-cpp/", {"core"}},      {"sqlite3.h", {"results"}},  {"zstd.h", {"results"}},
+    {"yaml-cpp/", {"core"}},      {"sqlite3.h", {"results"}}, {"zstd.h", {"results"}},
     {"cblas.h", {"numerics"}},    {"CLI/", {"cli"}},          {"boost/", {"network", "placement"}},
-    {"glpk.h", {"exchange"}},    {"zlib.h", {"formats"}},    {"pcre2.h", {"numerics"}},
+    {"glpk.h", {"exchange"}},     {"zlib.h", {"formats"}},    {"pcre2.h", {"numerics"}},
     {"utf8proc.h", {"numerics"}}, {"nlohmann/", {"formats"}},
 };
 
-std::string room_of(const fs::path& file) {
-  return fs::relative(file, fs::path(SOURCE_DIR) / "sim").begin()->string();
-}
+std::string room_of(const fs::path& file) { return fs::relative(file, fs::path(SOURCE_DIR) / "sim").begin()->string(); }
 
 /// Every source file of a room; main.cpp lies in none.
 std::vector<fs::path> sources() {

@@ -37,7 +37,8 @@ TEST(Precision, IsAsReleasedWhereTheGpuHasItElseBf16) {
 TEST(Precision, WhatIsAskedGoesFirstAndExpertsFollowLinearLayers) {
   const spec::Gpu h100 = spec::load_gpu("h100"), b200 = spec::load_gpu("b200");
   const auto of = [](const char* model, const spec::Gpu& gpu, const AskedPrecision& asked) {
-    return choose_precision(asked, spec::load_model(model), gpu, compute::StepPhase::decode, Unsaid::as_released).formats;
+    return choose_precision(asked, spec::load_model(model), gpu, compute::StepPhase::decode, Unsaid::as_released)
+        .formats;
   };
   EXPECT_EQ(of("deepseek-v3", h100, {.linear = spec::Dtype::bf16}), compute::Precisions{});
   EXPECT_EQ(of("deepseek-v3", h100, {.kv_cache = spec::Dtype::fp8}),

@@ -19,7 +19,8 @@ class CheckpointFiles : public testing::Test {
     add(outer_parts(model_), -1, -1);
     for (int layer = 0; layer < model_.layers; ++layer) {
       add(layer_parts(model_, layer), layer, -1);
-      for (int e = 0; spec::has_experts(model_, layer) && e < model_.moe->experts; ++e) add(expert_parts(model_), layer, e);
+      for (int e = 0; spec::has_experts(model_, layer) && e < model_.moe->experts; ++e)
+        add(expert_parts(model_), layer, e);
     }
   }
 

@@ -55,15 +55,16 @@ TEST(Gate, DeepSeekMoE16BTakesSoftmaxScoresAsTheyAre) {
 }
 
 TEST(Gate, MixtralAndQwen3AreTheSameGateWrittenTwoWays) {
-  expect(choose_experts(eight(spec::Selection::topk_softmax, spec::Score::softmax, 2), kLogits.data(), 1, nullptr), {3, 0},
-         {0.689974, 0.310026});
+  expect(choose_experts(eight(spec::Selection::topk_softmax, spec::Score::softmax, 2), kLogits.data(), 1, nullptr),
+         {3, 0}, {0.689974, 0.310026});
   spec::MoeShape qwen = eight(spec::Selection::greedy, spec::Score::softmax, 2);
   qwen.normalise = true;
   expect(choose_experts(qwen, kLogits.data(), 1, nullptr), {3, 0}, {0.689974, 0.310026});
 }
 
 TEST(Gate, Llama4WeighsByTheSigmoidOfTheOneLogit) {
-  expect(choose_experts(eight(spec::Selection::top1_input, spec::Score::sigmoid, 1), kLogits.data(), 1, nullptr), {3}, {0.880797});
+  expect(choose_experts(eight(spec::Selection::top1_input, spec::Score::sigmoid, 1), kLogits.data(), 1, nullptr), {3},
+         {0.880797});
 }
 
 TEST(Gate, EqualScoresGoToTheLowerId) {

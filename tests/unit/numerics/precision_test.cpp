@@ -91,8 +91,8 @@ TEST(Fp8, ExactInputsGiveTheExactProduct) {
   std::vector<float> y(2);
   for (const Precision p : {Precision::fp32, Precision::bf16, Precision::fp8, Precision::fp8_limited}) {
     arithmetic_of(p).product({x.data(), 1, 256, 256}, {w.data(), 2, 256, 256}, LinearRole::expert, y.data(), 2);
-    EXPECT_EQ(y[0], 16) << formats::name_of(p);
-    EXPECT_EQ(y[1], 23) << formats::name_of(p);
+    EXPECT_EQ(y[0], 16) << name_of(p);
+    EXPECT_EQ(y[1], 23) << name_of(p);
   }
 }
 

@@ -2,14 +2,14 @@
 #include <gtest/gtest.h>
 
 #include "../../law/placement/loads_for_tests.h"
-#include "placement/scores/exchange_cost.h"
 #include "placement/planning/used_together.h"
+#include "placement/scores/exchange_cost.h"
 
 namespace moesim::placement {
 namespace {
 
 std::vector<exchange::ExpertMap> placed(const std::string& kind, const Loads& loads, const RoutingSample& sample,
-                              const PlacementProblem& problem) {
+                                        const PlacementProblem& problem) {
   return plan(*placements().make(Config::from_text(kind, "test")), {loads, problem, &sample});
 }
 

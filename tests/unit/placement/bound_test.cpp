@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "../../law/placement/loads_for_tests.h"
-#include "placement/policies/local_search.h"
 #include "placement/planning/packing.h"
+#include "placement/policies/local_search.h"
 
 namespace moesim::placement {
 namespace {

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "../../law/placement/loads_for_tests.h"
-#include "spec/catalogue.h"
 #include "placing/place_traffic.h"
+#include "spec/catalogue.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::placing {

@@ -78,7 +78,8 @@ TEST(PlaceTimes, AgreeBetweenATraceAndItsCounts) {
   PlaceOptions o = v3_on_32();
   const routing::RouterShape router{256, 8, 1, 1};
   const exchange::ExpertMap map = exchange::contiguous_map(256, 32);
-  PlaceTimes exact(o, recorded, router, compute::StepPhase::decode), expected(o, counted, router, compute::StepPhase::decode);
+  PlaceTimes exact(o, recorded, router, compute::StepPhase::decode),
+      expected(o, counted, router, compute::StepPhase::decode);
   EXPECT_NEAR(seconds(exact.layer(0, map)) / seconds(expected.layer(0, map)), 1, 0.1);
 }
 

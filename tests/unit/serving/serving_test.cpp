@@ -18,7 +18,8 @@ struct Ran {
   double at(std::string_view name, std::string_view scope) const { return results->metric_value(name, scope); }
   /// Of the time series, at the sample of that second.
   double at_second(std::string_view name, std::string_view scope, double second) const {
-    results::Statement s = results->database().prepare("SELECT value FROM series WHERE name = ? AND scope = ? AND time = ?");
+    results::Statement s =
+        results->database().prepare("SELECT value FROM series WHERE name = ? AND scope = ? AND time = ?");
     EXPECT_TRUE(s.bind(0, name).bind(1, scope).bind(2, second).step()) << name << " at " << second << " s";
     return s.real(0);
   }
@@ -284,8 +285,8 @@ std::string recording(const std::vector<std::string>& notes) {
   routing::TraceWriter writer(file, header);
   for (const routing::TracePhase phase : {routing::TracePhase::prefill, routing::TracePhase::decode}) {
     const bool prompt = phase == routing::TracePhase::prefill;
-    std::vector<routing::TraceToken> tokens(100,
-                                   {.pass = prompt ? 0 : 1, .request = 0, .position = 0, .token = -1, .phase = phase});
+    std::vector<routing::TraceToken> tokens(
+        100, {.pass = prompt ? 0 : 1, .request = 0, .position = 0, .token = -1, .phase = phase});
     std::vector<std::int16_t> experts;
     for (int i = 0; i < 26 * 100 * 6; ++i) experts.push_back(std::int16_t(prompt ? i % 6 : 63 - i % 6));
     for (int i = 0; i < 100; ++i) tokens[std::size_t(i)].position = (prompt ? 0 : 100) + i;
@@ -312,7 +313,8 @@ TEST(Serving, DecodingIsRoutedAsDecodingWasRecorded) {
 }
 
 TEST(Serving, DraftsAreAcceptedAsTheTraceMeasured) {
-  const routing::Trace trace(recording({"layers 0 are dense", "drafts agree: speculation acceptance [0.8512, 0.5000]"}));
+  const routing::Trace trace(
+      recording({"layers 0 are dense", "drafts agree: speculation acceptance [0.8512, 0.5000]"}));
   EXPECT_EQ(measured_acceptance(trace.header()), (std::vector<double>{0.8512, 0.5}));
   EXPECT_TRUE(measured_acceptance(routing::TraceHeader{}).empty());
 }
@@ -326,7 +328,8 @@ TEST(Serving, RejectsAndListsWhatIsTooLong) {
       run("model: llama-2-7b\ncluster: h800-8\nserving: {workload: {kind: azure, file: " + file + "}, pools: [{}]}\n");
   EXPECT_EQ(r["requests_rejected"], 2);
   EXPECT_EQ(r["requests_finished"], 1);
-  results::Statement s = r.results->database().prepare("SELECT reason FROM request WHERE state = 'rejected' ORDER BY request");
+  results::Statement s =
+      r.results->database().prepare("SELECT reason FROM request WHERE state = 'rejected' ORDER BY request");
   ASSERT_TRUE(s.step());
   EXPECT_EQ(s.text(0), "row 3 is longer than the context");
   ASSERT_TRUE(s.step());
@@ -343,8 +346,8 @@ TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
   const auto kernel_model = compute::kernel_models().make(Config::from_text("calibrated", "k"), cluster.node.gpu);
   compute::KernelCosts kernels(*kernel_model);
   const spec::GroupShape shape{144, 8};
-  const auto source =
-      routing::make_traffic(Config::from_text("{kind: log_normal, sigma: 0.7}", "r"), {{256, 8, 8, 4}, shape, 1, std::nullopt});
+  const auto source = routing::make_traffic(Config::from_text("{kind: log_normal, sigma: 0.7}", "r"),
+                                            {{256, 8, 8, 4}, shape, 1, std::nullopt});
   ExpertBank::Setup setup;
   setup.model = &model;
   setup.kernels = &kernels;
@@ -352,8 +355,10 @@ TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
   setup.options.layout = compute::GroupLayout::masked;
   setup.group = &group;
   setup.gpus = 144;
-  setup.dispatch = {network::ExchangeKernel::low_latency, network::ExchangeDirection::dispatch, network::fp8_row(7168), 0, true};
-  setup.combine = {network::ExchangeKernel::low_latency, network::ExchangeDirection::combine, network::bf16_row(7168), 0, true};
+  setup.dispatch = {network::ExchangeKernel::low_latency, network::ExchangeDirection::dispatch, network::fp8_row(7168),
+                    0, true};
+  setup.combine = {network::ExchangeKernel::low_latency, network::ExchangeDirection::combine, network::bf16_row(7168),
+                   0, true};
   setup.layers = {3, 20, 60};
   for (int i = 0; i < 3; ++i) setup.maps.push_back(exchange::contiguous_map(256, 144));
   setup.sources = {source.get(), source.get()};
