@@ -1,9 +1,9 @@
 #include "serving/step/rebalancing.h"
 
-#include "core/check.h"
-
 #include <algorithm>
 #include <numeric>
+
+#include "core/check.h"
 
 namespace moesim::serving {
 namespace {
