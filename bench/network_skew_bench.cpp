@@ -1,5 +1,5 @@
 // How far the closed form is from fluid flows on expert loads recorded in production: every layer of every recording in
-// ../shared/data/expert_load, 64 tokens a GPU.  A plain program; prints the table of sim/network/README.md.
+// ../shared/data/expert_load, 64 tokens a GPU.  A plain program; prints the table of reports/network.md.
 #include <fmt/format.h>
 
 #include <algorithm>

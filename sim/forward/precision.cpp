@@ -18,14 +18,15 @@ compute::Precisions released(const spec::Model& model, bool fp8, bool fp4, std::
 }
 
 std::string reason_of(const AskedPrecision& asked, const spec::Model& model, const spec::Gpu& gpu,
-                      std::optional<compute::StepPhase> phase, Unsaid unsaid) {
-  if (asked.linear) return "as asked";
-  if (unsaid == Unsaid::bf16) return "unless asked otherwise";
+                      std::optional<compute::StepPhase> phase) {
+  const bool widened = model.weights == spec::Dtype::fp4 && !spec::computes_in(gpu, spec::Dtype::fp4) &&
+                       phase != compute::StepPhase::training;
+  if (asked.linear) return widened && !asked.expert_weights ? "as asked; expert_weights as released" : "as asked";
   std::string out = "as released";
   const spec::Dtype released = model.weights;
   if (released == spec::Dtype::fp4 && phase == compute::StepPhase::training)
     out = "released in fp4, which is made after training";
-  else if (released == spec::Dtype::fp4 && !spec::computes_in(gpu, spec::Dtype::fp4))
+  else if (widened)
     out = fmt::format("released in fp4, which {} lacks: widened as it is read", gpu.name);
   else if (!spec::computes_in(gpu, released))
     out = fmt::format("released in {}, which {} lacks", name_of(released), gpu.name);
@@ -49,9 +50,8 @@ compute::Precisions released_precision(const spec::Model& model, std::optional<c
 }
 
 ChosenPrecision choose_precision(const AskedPrecision& asked, const spec::Model& model, const spec::Gpu& gpu,
-                                 std::optional<compute::StepPhase> phase, Unsaid unsaid) {
-  ChosenPrecision chosen{unsaid == Unsaid::as_released ? released_precision(model, gpu, phase) : compute::Precisions{},
-                         reason_of(asked, model, gpu, phase, unsaid)};
+                                 std::optional<compute::StepPhase> phase) {
+  ChosenPrecision chosen{released_precision(model, gpu, phase), reason_of(asked, model, gpu, phase)};
   compute::Precisions& out = chosen.formats;
   if (asked.linear) {
     out.linear = *asked.linear;

@@ -20,12 +20,9 @@ compute::Precisions released_precision(const spec::Model& model, const spec::Gpu
 /// On a GPU that has every format.
 compute::Precisions released_precision(const spec::Model& model, std::optional<compute::StepPhase> phase);
 
-/// What a scenario leaves open of the formats is as released, or BF16.
-enum class Unsaid { as_released, bf16 };
-
-/// The formats of a step.  Experts follow linear layers whose format is given.
+/// The formats of a step: as asked, else as released.  Experts follow linear layers whose format is given.
 ChosenPrecision choose_precision(const AskedPrecision& asked, const spec::Model& model, const spec::Gpu& gpu,
-                                 std::optional<compute::StepPhase> phase, Unsaid unsaid);
+                                 std::optional<compute::StepPhase> phase);
 
 /// Throws ConfigError at the key of `section` whose format the GPU has no arithmetic for.
 void check_precision(const Config& section, const compute::Precisions& precision, const spec::Gpu& gpu);

@@ -107,14 +107,13 @@ PassesInput read_input(const Config& scenario) {
 forward::StepSetup setup_of(const PassesShape& shape, compute::StepPhase phase, const spec::Model& model,
                             const spec::Gpu& gpu) {
   const PhaseShape& of = shape.of(phase);
-  return forward::set_up(
-      {.model = model,
-       .gpu = gpu,
-       .phase = phase,
-       .precision = forward::choose_precision(shape.precision, model, gpu, phase, forward::Unsaid::bf16),
-       .exchange = of.exchange,
-       .exchange_sms = of.exchange_sms,
-       .overlapped = model.moe.has_value()});
+  return forward::set_up({.model = model,
+                          .gpu = gpu,
+                          .phase = phase,
+                          .precision = forward::choose_precision(shape.precision, model, gpu, phase),
+                          .exchange = of.exchange,
+                          .exchange_sms = of.exchange_sms,
+                          .overlapped = model.moe.has_value()});
 }
 
 void check_passes(const Config& scenario) { (void)read_input(scenario); }

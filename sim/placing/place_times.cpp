@@ -11,10 +11,8 @@
 namespace moesim::placing {
 
 forward::StepSetup place_setup(const spec::Model& model, const spec::Gpu& gpu, compute::StepPhase phase) {
-  return forward::set_up({.model = model,
-                          .gpu = gpu,
-                          .phase = phase,
-                          .precision = forward::choose_precision({}, model, gpu, phase, forward::Unsaid::as_released)});
+  return forward::set_up(
+      {.model = model, .gpu = gpu, .phase = phase, .precision = forward::choose_precision({}, model, gpu, phase)});
 }
 
 struct PlaceTimes::State {

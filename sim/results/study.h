@@ -10,7 +10,7 @@
 namespace moesim::results {
 
 /// One run of a scenario.  A study reads the sections it knows from `scenario` (unknown top-level keys are refused by
-/// study/run.cpp), draws from streams of `seed`, and writes rows and metrics as it goes.
+/// runs/scenario.cpp), draws from streams of `seed`, and writes rows and metrics as it goes.
 struct StudyRun {
   const Config& scenario;
   std::uint64_t seed;

@@ -1,5 +1,5 @@
 // The kinds of attention a layer can have.  Each room of the simulator has one switch over them, without a default, and
-// a file for each: spec/attention_rules.h, numerics/attention_math.h, compute/attention_inventory.h.
+// a file for each: spec/attention_rules.h, numerics/pass/attention_math.h, compute/layers/attention_inventory.h.
 #pragma once
 #include <string_view>
 #include <utility>

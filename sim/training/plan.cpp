@@ -140,7 +140,7 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
   const TrainingSection& s = plan.section;
   const spec::Gpu& gpu = plan.cluster.node.gpu;
   const forward::ChosenPrecision precision =
-      forward::choose_precision(s.precision, plan.model, gpu, compute::StepPhase::training, forward::Unsaid::bf16);
+      forward::choose_precision(s.precision, plan.model, gpu, compute::StepPhase::training);
   forward::check_precision(training, precision.formats, gpu);
   return forward::set_up({.model = plan.model,
                           .gpu = gpu,

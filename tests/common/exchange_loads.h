@@ -53,7 +53,7 @@ inline Time last_arrival(const std::string& kind, const network::ExchangeSpec& s
                          const exchange::ExchangeLoad& load) {
   Engine engine;
   const auto network =
-      network::make_network("{kind: " + kind + ", calibration: network-h800}", engine, h800_cluster(load.nodes));
+      make_network("{kind: " + kind + ", calibration: network-h800}", engine, h800_cluster(load.nodes));
   const network::ExchangeGroup group(network->topology(), GpuId{0}, load.gpus);
   Time last{};
   const auto exchange = network::open_exchange(*network, group, spec, load, [&](int) { last = engine.now(); });

@@ -74,9 +74,7 @@ forward::AskedPrecision asked_precision(const ExplainOptions& o) {
 compute::LayerOptions layer_options(const ExplainOptions& o, const spec::Gpu& gpu, const compute::ExplainRequest& r) {
   const bool training = r.phase == compute::StepPhase::training;
   forward::StepQuestion question{.model = r.model, .gpu = gpu, .phase = r.phase};
-  question.precision =
-      forward::choose_precision(asked_precision(o), r.model, gpu, r.phase,
-                                o.linear.empty() ? forward::Unsaid::as_released : forward::Unsaid::bf16);
+  question.precision = forward::choose_precision(asked_precision(o), r.model, gpu, r.phase);
   set_recompute(question.recompute, o);
   question.tensor = r.options.tensor;
   question.whole_tokens = !training;

@@ -22,7 +22,7 @@ struct Matrix {
   std::vector<float, UnsetFloats> values;
 
   Matrix() = default;
-  /// Zeros; see resize() in arithmetic.h for a matrix without values.
+  /// Zeros; see resize() in pass/arithmetic.h for a matrix without values.
   Matrix(int r, int c) : rows(r), columns(c), values(std::size_t(r) * std::size_t(c), 0.0F) {}
   float* row(int r) { return values.data() + std::int64_t(r) * columns; }
   const float* row(int r) const { return values.data() + std::int64_t(r) * columns; }

@@ -1,5 +1,5 @@
 // Weights made up from a seed, whose routing behaves like that of trained models: skewed, different for different kinds
-// of text, and related from layer to layer.  How, and how well: README.md in this folder.
+// of text, and related from layer to layer.  How, and how well: reports/numerics.md.
 #pragma once
 #include <map>
 #include <memory>

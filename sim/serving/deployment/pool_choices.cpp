@@ -21,8 +21,7 @@ forward::StepSetup setup_of(const Config& config, const PoolSection& s, const sp
                             const spec::Gpu& gpu) {
   const Parallel& p = s.parallel;
   const std::optional<compute::StepPhase> phase = phase_of(s.role);
-  const forward::ChosenPrecision precision =
-      forward::choose_precision(s.precision, model, gpu, phase, forward::Unsaid::as_released);
+  const forward::ChosenPrecision precision = forward::choose_precision(s.precision, model, gpu, phase);
   forward::check_precision(config, precision.formats, gpu);
   const bool exchanges = model.moe && !p.experts_tensor && p.stage_gpus() > 1;
   return forward::set_up({.model = model,

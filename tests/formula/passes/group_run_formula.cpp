@@ -12,7 +12,7 @@ namespace {
 /// Only the experts' products take time: one second a row each (gate-up and down).
 class SecondARow final : public compute::KernelModel {
  public:
-  explicit SecondARow(Gpu gpu) : compute::KernelModel(std::move(gpu)) {}
+  explicit SecondARow(spec::Gpu gpu) : compute::KernelModel(std::move(gpu)) {}
   std::string source() const override { return "one second a row"; }
 
  private:

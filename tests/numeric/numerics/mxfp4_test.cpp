@@ -4,6 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "formats/safetensors_writer.h"
 #include "numerics/weights/checkpoint.h"
 #include "support/temporary_folder.h"
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "formats/safetensors_writer.h"
 #include "numerics/pass/forward.h"
 #include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"

@@ -1,5 +1,5 @@
-// Synthetic weights route as trained models are known to: the ranges of the published measurements (README.md of
-// sim/numerics), on three kinds of text of this repository, with fewer layers than the real model to save time.
+// Synthetic weights route as trained models are known to: the ranges of the published measurements
+// (reports/numerics.md), on three kinds of text of this repository, with fewer layers than the real model to save time.
 #include "numerics/synthetic/synthetic.h"
 
 #include <gtest/gtest.h>

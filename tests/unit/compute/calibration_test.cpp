@@ -166,7 +166,7 @@ TEST(Calibration, SaysWhoseEfficienciesItTakes) {
   EXPECT_EQ(costs.summary().share[std::size_t(Origin::equation)], 1);
 }
 
-// Rates that no parameter comes from, of the committed calibration: README.md gives the list.
+// Rates that no parameter comes from, of the committed calibration: reports/kernels.md gives the list.
 TEST(Calibration, PublishedRatesAreNear) {
   const std::vector<RateCheck> rates = published_rates(load_calibration("kernels-hopper"), spec::load_gpu("h800"));
   EXPECT_GE(rates.size(), 25u);

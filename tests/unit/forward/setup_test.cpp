@@ -37,8 +37,7 @@ TEST(Precision, IsAsReleasedWhereTheGpuHasItElseBf16) {
 TEST(Precision, WhatIsAskedGoesFirstAndExpertsFollowLinearLayers) {
   const spec::Gpu h100 = spec::load_gpu("h100"), b200 = spec::load_gpu("b200");
   const auto of = [](const char* model, const spec::Gpu& gpu, const AskedPrecision& asked) {
-    return choose_precision(asked, spec::load_model(model), gpu, compute::StepPhase::decode, Unsaid::as_released)
-        .formats;
+    return choose_precision(asked, spec::load_model(model), gpu, compute::StepPhase::decode).formats;
   };
   EXPECT_EQ(of("deepseek-v3", h100, {.linear = spec::Dtype::bf16}), compute::Precisions{});
   EXPECT_EQ(of("deepseek-v3", h100, {.kv_cache = spec::Dtype::fp8}),
@@ -54,8 +53,7 @@ TEST(Precision, WhatIsAskedGoesFirstAndExpertsFollowLinearLayers) {
 TEST(Precision, SaysWhatItIsAndWhy) {
   const auto said = [](const char* model, const char* gpu, std::optional<compute::StepPhase> phase,
                        const AskedPrecision& asked) {
-    const ChosenPrecision chosen =
-        choose_precision(asked, spec::load_model(model), spec::load_gpu(gpu), phase, Unsaid::as_released);
+    const ChosenPrecision chosen = choose_precision(asked, spec::load_model(model), spec::load_gpu(gpu), phase);
     return formats_text(chosen.formats) + " (" + chosen.reason + ")";
   };
   EXPECT_EQ(said("deepseek-v3", "h800", {}, {}), "fp8 (as released)");
@@ -67,6 +65,8 @@ TEST(Precision, SaysWhatItIsAndWhy) {
   EXPECT_EQ(said("gpt-oss-120b", "b200", {}, {}), "bf16, experts fp4 (as released)");
   EXPECT_EQ(said("gpt-oss-120b", "h100", {}, {}),
             "bf16, expert weights fp4 (released in fp4, which h100 lacks: widened as it is read)");
+  EXPECT_EQ(said("gpt-oss-120b", "h100", {}, {.linear = spec::Dtype::fp8}),
+            "fp8, expert weights fp4 (as asked; expert_weights as released)");
   EXPECT_EQ(said("gpt-oss-120b", "b200", compute::StepPhase::training, {}),
             "bf16 (released in fp4, which is made after training)");
 }

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "formats/number_formats.h"
+#include "formats/safetensors_writer.h"
 #include "numeric/numerics/test_models.h"
 #include "support/temporary_folder.h"
 

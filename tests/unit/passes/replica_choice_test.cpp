@@ -26,7 +26,7 @@ Ran run(const std::string& choice) {
 }
 double nic_bytes(const Ran& ran) { return ran.results->metric_value("link_bytes", "links:nic"); }
 
-TEST(exchange::ReplicaChoice, SpreadingOverNodesSendsMoreBytesOverAdapters) {
+TEST(ReplicaChoice, SpreadingOverNodesSendsMoreBytesOverAdapters) {
   const Ran unnamed = run(""), near = run(", replica_choice: nearest"), spread = run(", replica_choice: round_robin");
   EXPECT_EQ(unnamed.end.fingerprint, near.end.fingerprint);
   EXPECT_EQ(nic_bytes(unnamed), nic_bytes(near));
@@ -34,7 +34,7 @@ TEST(exchange::ReplicaChoice, SpreadingOverNodesSendsMoreBytesOverAdapters) {
   EXPECT_LT(near.results->metric_value("nodes_per_token"), spread.results->metric_value("nodes_per_token"));
 }
 
-TEST(exchange::ReplicaChoice, ChoicesByLoadBalanceGpusBetter) {
+TEST(ReplicaChoice, ChoicesByLoadBalanceGpusBetter) {
   const double near = run("").results->metric_value("balancedness");
   EXPECT_GT(run(", replica_choice: least_loaded").results->metric_value("balancedness"), near);
   EXPECT_GT(run(", replica_choice: {kind: balanced}").results->metric_value("balancedness"), near);

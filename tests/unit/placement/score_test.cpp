@@ -7,7 +7,7 @@
 namespace moesim::placement {
 namespace {
 
-TEST(spec::Score, IsMeanOverMax) {
+TEST(Score, IsMeanOverMax) {
   // GPU 0 holds A (6) and B (2), GPU 1 holds C (3) and D (1): 8 and 4.
   const Loads loads = loads_of_matrix("x", 1, 4, {6, 2, 3, 1});
   const PlacementProblem problem = checked({.gpus = 2}, 4);
@@ -20,7 +20,7 @@ TEST(spec::Score, IsMeanOverMax) {
   EXPECT_DOUBLE_EQ(s.gap, 8.0 / 6 - 1);
 }
 
-TEST(spec::Score, AddsUpLayersForTheGapAndAveragesThemForTheBalance) {
+TEST(Score, AddsUpLayersForTheGapAndAveragesThemForTheBalance) {
   const Loads loads = loads_of_matrix("x", 2, 2, {1, 3, 10, 10});
   const PlacementProblem problem = checked({.gpus = 2}, 2);
   const PlacementScore s = score(loads, std::vector<exchange::ExpertMap>(2, {2, 2, 1, {0, 1}}), problem);
@@ -28,7 +28,7 @@ TEST(spec::Score, AddsUpLayersForTheGapAndAveragesThemForTheBalance) {
   EXPECT_DOUBLE_EQ(s.gap, 0);  // an expert of 3 cannot be cut: 3 and 10 are the best there is
 }
 
-TEST(spec::Score, BalancedSharingIsNeverWorse) {
+TEST(Score, BalancedSharingIsNeverWorse) {
   const Loads planned = skewed_loads(3, 32, 1, 1), later = skewed_loads(3, 32, 1, 2);
   const PlacementProblem problem = checked({.gpus = 8, .slots = 48}, 32);
   const std::vector<exchange::ExpertMap> maps =
@@ -41,7 +41,7 @@ TEST(spec::Score, BalancedSharingIsNeverWorse) {
   EXPECT_GT(balanced.balancedness, even.balancedness + 0.05);
 }
 
-TEST(spec::Score, WeighsSpeeds) {
+TEST(Score, WeighsSpeeds) {
   const Loads loads = loads_of_matrix("x", 1, 2, {4, 2});
   const PlacementProblem problem = checked({.gpus = 2, .gpu_speed = {2, 1}}, 2);
   EXPECT_DOUBLE_EQ(score(loads, std::vector<exchange::ExpertMap>{{2, 2, 1, {0, 1}}}, problem).balancedness, 1);
@@ -56,7 +56,7 @@ TEST(Skew, KnowsEqualAndConcentratedLoads) {
 
 // What serving systems see: without copies the GPUs of skewed traffic are half idle; copies inside nodes help a lot,
 // copies anywhere nearly all the way.
-TEST(spec::Score, RanksThePublishedPoliciesOnSkewedTraffic) {
+TEST(Score, RanksThePublishedPoliciesOnSkewedTraffic) {
   const Loads loads = skewed_loads(6, 256, 0.75, 1);
   const auto balance = [&](const char* kind, int slots) {
     const PlacementProblem problem = checked({.gpus = 32, .nodes = 4, .slots = slots, .groups = 8}, 256);

@@ -18,7 +18,7 @@ StrategyChoice strategy_named(const std::string& kind) { return {kind, Config::f
 Workload counts(const std::string& name, int layers, int experts, std::uint64_t seed) {
   Workload out;
   out.name = name;
-  out.loads = skewed_loads(layers, experts, 1, seed);
+  out.loads = placement::skewed_loads(layers, experts, 1, seed);
   return out;
 }
 

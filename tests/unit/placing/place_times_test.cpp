@@ -25,7 +25,7 @@ const routing::RouterShape kRouter{256, 8, 8, 4};
 Workload counts(double sigma) {
   Workload out;
   out.name = "counts";
-  out.loads = skewed_loads(1, 256, sigma, 1);
+  out.loads = placement::skewed_loads(1, 256, sigma, 1);
   return out;
 }
 
