@@ -52,7 +52,7 @@ class Rebalancer {
   /// these layers, for strategies that need some.
   Rebalancer(RebalanceParams params, std::unique_ptr<RebalanceTrigger> trigger, std::unique_ptr<Placement> strategy,
              PlacementProblem problem, std::vector<int> layers, std::vector<exchange::ExpertMap> maps,
-             Bytes expert_bytes);
+             Bytes expert_bytes, std::shared_ptr<const RoutingSample> sample = nullptr);
 
   /// counts: (layers, experts) row-major, tokens per expert in the step that just ended.  steps: since the last call.
   void observe(std::span<const double> counts, std::int64_t steps = 1);
