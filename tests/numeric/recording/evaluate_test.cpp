@@ -24,7 +24,7 @@ std::vector<RecordRequest> texts(int vocabulary) {
 }
 
 spec::Model small_model() {
-  spec::Model m = v3_micro();
+  spec::Model m = numerics::v3_micro();
   m.vocabulary = 256, m.hidden = 64, m.max_positions = 256, m.mtp_layers = 2;
   m.moe->experts = 16, m.moe->top_k = 4;
   return m;
@@ -183,7 +183,7 @@ TEST(Balance, ByHand) {
 TEST(PrecisionOfRealText, Bf16ChangesFewChoicesOfTheReferenceModel) {
   const std::string folder = std::string(SOURCE_DIR) + "/../shared/data/numerics/v2lite_tiny";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
-  const spec::Model model = v2lite_tiny();
+  const spec::Model model = numerics::v2lite_tiny();
   numerics::Checkpoint weights(model, folder);
   EvaluateOptions o;
   o.precision = numerics::Precision::bf16, o.compare = numerics::Precision::fp32;

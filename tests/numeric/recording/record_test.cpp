@@ -20,7 +20,7 @@ class Record : public testing::Test {
     write("prose/a.txt", "The quick brown fox jumps over the lazy dog.");
     write("prose/b.txt", "Pack my box with five dozen jugs.");
     write("code.cpp", "int main() { return 0; }");
-    model_ = v3_micro();
+    model_ = numerics::v3_micro();
     model_.vocabulary = 256;
     model_.max_positions = 64;
   }

@@ -13,11 +13,9 @@ struct Inner {
   static void fields(auto& f, auto& p) { f("size", p.size, "size of it"); }
 };
 enum class Colour { red, green };
-}  // namespace
 constexpr auto enum_names(Colour) {
   return std::to_array<std::pair<std::string_view, Colour>>({{"red", Colour::red}, {"green", Colour::green}});
 }
-namespace {
 struct Sample {
   int replicas = 0;
   double share = 0.5;
