@@ -86,6 +86,7 @@ placing::PlaceOptions options_of(const Given& given) {
   o.decode_tokens = given.decode_tokens;
   o.context = given.context;
   o.sample = given.sample;
+  o.give_trace = "--trace";
   o.keep_places = given.keep_places;
   if (!given.from.empty())
     o.from = placement::load_placement(given.from, {given.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});

@@ -1,4 +1,4 @@
-// moesim sweep and moesim merge: one scenario over a grid of values.
+// moesim sweep: one scenario over a grid of values.
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
@@ -24,14 +24,5 @@ void add_sweep(CLI::App& app, int& exit_code) {
       throw ConfigError::placed(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", *shard));
     exit_code = runs::sweep(*options);
   });
-}
-
-void add_merge(CLI::App& app, int&) {
-  auto output = std::make_shared<std::string>();
-  auto shards = std::make_shared<std::vector<std::string>>();
-  CLI::App* verb = app.add_subcommand("merge", "put the shards of one sweep into one database");
-  verb->add_option("output", *output, "results database to create")->required();
-  verb->add_option("shards", *shards, "databases written by moesim sweep --shard")->required();
-  verb->callback([output, shards] { runs::merge_sweeps(*output, *shards); });
 }
 }  // namespace moesim::cli

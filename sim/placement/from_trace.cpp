@@ -34,18 +34,7 @@ Loads loads_of_trace(const routing::Trace& trace, routing::TokenRange range) {
 
 RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange range, const Loads& loads,
                               std::int64_t tokens) {
-  constexpr std::int64_t kRun = 256;  // neighbours: reading whole blocks for single tokens would cost as much
-  const std::int64_t all = range.end - range.first;
-  std::vector<routing::TokenRange> runs;
-  if (tokens >= all) {
-    runs.push_back(range);
-  } else {
-    const std::int64_t count = std::max<std::int64_t>(tokens / kRun, 1), length = std::min(tokens, kRun);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t first = range.first + all / count * i;
-      runs.push_back({first, first + length});
-    }
-  }
+  const std::vector<routing::TokenRange> runs = routing::spread_runs(range, tokens);
   RoutingSample out;
   out.top_k = trace.header().top_k;
   for (const routing::TokenRange& run : runs) out.tokens += std::size_t(run.end - run.first);
@@ -59,5 +48,14 @@ RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange r
     }
   }
   return out;
+}
+
+std::optional<RoutingSample> sample_of_source(const routing::TrafficSource& source, std::span<const int> layers,
+                                              int top_k) {
+  const std::vector<std::int16_t> ids = source.sample(layers, kSampleTokens);
+  if (ids.empty()) return std::nullopt;
+  check(ids.size() % (layers.size() * std::size_t(top_k)) == 0, "a sample of {} layers has {} ids", layers.size(),
+        ids.size());
+  return RoutingSample{ids.size() / layers.size() / std::size_t(top_k), top_k, {ids.begin(), ids.end()}};
 }
 }  // namespace moesim::placement

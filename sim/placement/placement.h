@@ -1,6 +1,7 @@
 // The placement family: which experts, and which copies of them, sit on which GPU, layer by layer.
 #pragma once
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "core/family.h"
@@ -34,12 +35,16 @@ struct PlacementProblem {
 /// What a placement of the row-th layer costs; lower is better.  Called from one thread, many times.
 using LayerCost = std::function<double(std::size_t row, const exchange::ExpertMap&)>;
 
+/// How a scenario gives a trace, for refusals of strategies that need one.
+constexpr std::string_view kGiveTrace = "routing: {trace: FILE} or {record: {text: [FILE]}}";
+
 struct PlacementInput {
   const Loads& loads;
   const PlacementProblem& problem;
-  const RoutingSample* sample = nullptr;  // none when only loads are known
-  LayerCost cost = nullptr;               // what `traffic` and `local_search` minimise; none: their own closed form
-  exchange::ReplicaSpec replicas{};       // who computes an expert's rows in that closed form
+  const RoutingSample* sample = nullptr;     // none when only loads are known
+  LayerCost cost = nullptr;                  // what `traffic` and `local_search` minimise; none: their own closed form
+  exchange::ReplicaSpec replicas{};          // who computes an expert's rows in that closed form
+  std::string_view give_trace = kGiveTrace;  // how the user gives what `sample` is taken from
 };
 
 /// Decides which GPUs hold each expert.

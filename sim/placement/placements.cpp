@@ -120,8 +120,13 @@ std::vector<exchange::ExpertMap> plan_by_node(const Placement& placement, const 
     const auto groups = groups_of_nodes(in.loads.row(row), in.problem);
     for (int node = 0; node < in.problem.nodes; ++node) {
       const NodeProblem part = node_problem(in, row, node, groups[std::size_t(node)]);
-      const exchange::ExpertMap inner =
-          placement.place({part.loads, part.problem, in.sample ? &part.sample : nullptr, nullptr}).at(0);
+      const exchange::ExpertMap inner = placement
+                                            .place({.loads = part.loads,
+                                                    .problem = part.problem,
+                                                    .sample = in.sample ? &part.sample : nullptr,
+                                                    .replicas = in.replicas,
+                                                    .give_trace = in.give_trace})
+                                            .at(0);
       for (int slot = 0; slot < inner.slots(); ++slot) {
         const int e = inner.slot_to_expert[std::size_t(slot)];
         const int gpu = node * in.problem.gpus_per_node() + inner.gpu_of(slot);
@@ -138,7 +143,7 @@ std::vector<exchange::ExpertMap> plan_by_node(const Placement& placement, const 
 
 std::vector<exchange::ExpertMap> plan(const Placement& placement, const PlacementInput& input) {
   const PlacementProblem problem = checked(input.problem, input.loads.experts);
-  const PlacementInput whole{input.loads, problem, input.sample, input.cost};
+  const PlacementInput whole{input.loads, problem, input.sample, input.cost, input.replicas, input.give_trace};
   const bool by_node = problem.keep_groups && problem.nodes > 1;
   std::vector<exchange::ExpertMap> maps = by_node ? plan_by_node(placement, whole) : placement.place(whole);
   check(maps.size() == input.loads.rows(), "a placement of {} layers has {} maps", input.loads.rows(), maps.size());

@@ -13,8 +13,7 @@ std::unique_ptr<routing::TrafficSource> RoutingSection::traffic(const spec::Grou
 ModelPlacement RoutingSection::placement(const Config& scenario, const spec::Model& model,
                                          const spec::GroupShape& group) const {
   const std::unique_ptr<routing::TrafficSource> source = traffic(group, std::nullopt);
-  return read_placement(scenario, model, group,
-                        [&](int layer, std::span<double> loads) { source->shares(layer, 0, loads); });
+  return read_placement(scenario, model, group, source.get());
 }
 
 RoutingSection read_routing(results::StudyRun& run, const spec::Model& model) {

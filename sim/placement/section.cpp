@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "core/check.h"
 #include "core/paths.h"
+#include "placement/from_trace.h"
 #include "placement/placement.h"
 
 namespace moesim::placement {
 namespace {
-Loads planning_loads(const spec::Model& model, const LayerLoads& loads) {
+Loads planning_loads(const spec::Model& model, const routing::TrafficSource& source) {
   Loads out;
   out.name = "routing";
   out.experts = model.moe->experts;
@@ -15,7 +17,8 @@ Loads planning_loads(const spec::Model& model, const LayerLoads& loads) {
   out.layers = model.moe_layers();
   out.counts.resize(out.layers.size() * std::size_t(out.experts));
   for (std::size_t i = 0; i < out.layers.size(); ++i)
-    loads(out.layers[i], std::span(out.counts).subspan(i * std::size_t(out.experts), std::size_t(out.experts)));
+    source.shares(out.layers[i], 0,
+                  std::span(out.counts).subspan(i * std::size_t(out.experts), std::size_t(out.experts)));
   return out;
 }
 
@@ -41,7 +44,7 @@ exchange::ReplicaSpec read_replica_choice(const Config& scenario) {
 }
 
 ModelPlacement read_placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group,
-                              const LayerLoads& loads) {
+                              const routing::TrafficSource* source) {
   ModelPlacement out;
   const Config config = scenario.at_or_empty("placement");
   PlacementSection section;
@@ -79,10 +82,15 @@ ModelPlacement read_placement(const Config& scenario, const spec::Model& model, 
   out.strategy = section.has_strategy
                      ? (section.strategy.is_scalar() ? section.strategy.text() : section.strategy.at("kind").text())
                      : "contiguous";
-  const Loads plan_on = planning_loads(model, loads);
+  check(source != nullptr, "a strategy for {} plans from no routing", model.name);
+  const Loads plan_on = planning_loads(model, *source);
+  const std::optional<RoutingSample> sample = sample_of_source(*source, plan_on.layers, model.moe->top_k);
   const Config& chosen = section.has_strategy ? section.strategy : config;
   out.maps = chosen.placed([&] {
-    return plan(*strategy, {.loads = plan_on, .problem = problem, .replicas = read_replica_choice(scenario)});
+    return plan(*strategy, {.loads = plan_on,
+                            .problem = problem,
+                            .sample = sample ? &*sample : nullptr,
+                            .replicas = read_replica_choice(scenario)});
   });
   return out;
 }

@@ -1,12 +1,11 @@
 // The `placement` section of a scenario: which expert sits where.
 #pragma once
-#include <functional>
-#include <span>
 #include <string>
 
 #include "core/config.h"
 #include "exchange/replica_choice.h"
 #include "placement/files/formats.h"
+#include "routing/traffic.h"
 #include "spec/model.h"
 
 namespace moesim::placement {
@@ -30,15 +29,13 @@ struct PlacementSection {
   }
 };
 
-/// Tokens (or shares of them) that each expert of a model's MoE layer receives: what a strategy plans from.
-using LayerLoads = std::function<void(int layer, std::span<double> loads)>;
-
 /// Which copy of an expert computes a source's rows: the key `replica_choice` of `placement`.
 /// Throws ConfigError if that is no choice.
 exchange::ReplicaSpec read_replica_choice(const Config& scenario);
 
-/// One map a MoE layer, in order.  Empty for a dense model.  strategies plan on `loads`.
+/// One map a MoE layer, in order.  Empty for a dense model.  Strategies plan on the loads that `source` expects, and on
+/// tokens of its trace if it replays one; null for a dense model only.
 /// Throws ConfigError if the section is wrong, or the placement does not fit the model or the group.
 ModelPlacement read_placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group,
-                              const LayerLoads& loads);
+                              const routing::TrafficSource* source);
 }  // namespace moesim::placement

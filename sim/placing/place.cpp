@@ -153,7 +153,9 @@ Planned plan_one(const PlaceOptions& o, std::size_t workload, std::size_t strate
   const auto policy = placement::placements().make(config);
   Planned out{workload, strategy, problem, {}, 0};
   const auto start = std::chrono::steady_clock::now();
-  out.maps = config.placed([&] { return placement::plan(*policy, {loads, problem, sample, cost, o.replicas}); });
+  out.maps = config.placed([&] {
+    return placement::plan(*policy, {loads, problem, sample, cost, o.replicas, o.give_trace});
+  });
   out.plan_time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (o.from && o.keep_places && problem.even()) {
     const spec::GroupShape group{problem.gpus, problem.gpus_per_node()};

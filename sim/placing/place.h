@@ -9,6 +9,7 @@
 #include "core/units.h"
 #include "exchange/replica_choice.h"
 #include "placement/files/formats.h"
+#include "placement/from_trace.h"
 #include "placement/placement.h"
 #include "placement/scores/score.h"
 #include "results/results.h"
@@ -49,7 +50,8 @@ struct PlaceOptions {
   int top_k = 0;                         // choices a token makes, where neither trace nor model says so
   std::int64_t prefill_tokens = 4096, decode_tokens = 128;  // a GPU and step (DeepEP's measured cases)
   std::int64_t context = 4096;                              // tokens a sequence has when timed
-  std::int64_t sample = 4096;                               // tokens that strategies look at
+  std::int64_t sample = placement::kSampleTokens;           // tokens that strategies look at
+  std::string_view give_trace = placement::kGiveTrace;      // how the user gives a trace, for refusals without one
   std::optional<placement::ModelPlacement> from;            // in force before
   bool keep_places = false;                                 // renumber GPUs so that less moves from there
 };

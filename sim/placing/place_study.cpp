@@ -111,6 +111,7 @@ results::StudyEnd run_place(results::StudyRun& run) {
   o.decode_tokens = section.decode_tokens;
   o.context = section.context;
   o.sample = section.sample;
+  if (!section.loads.empty()) o.give_trace = "place: {loads: [TRACE]}";
   for (const Config& c : section.strategies)
     o.strategies.push_back({c.is_scalar() ? c.text() : c.at("kind").text(), c});
   read_workloads(run, section, o);

@@ -110,21 +110,25 @@ constexpr MetricDefinition kPools[] = {
 };
 
 constexpr MetricDefinition kRebalancing[] = {
-    {"rebalances", "", "", neither, "pool", "plans that the pool's first instance made"},
-    {"rebalance_at", "", "s", neither, "pool/plan", "time that the instance had worked when it planned"},
+    {"rebalances", "", "", neither, "pool run", "plans that the pool's first instance made (run: that training made)"},
+    {"rebalance_at", "", "s", neither, "pool/plan plan",
+     "time that the instance had worked when it planned; of the training simulated until then"},
     {"rebalance_load_age", "", "s", less, "pool pool/plan",
      "age of the loads that a plan is made from, mean over its looks (pool: over plans that took effect)"},
-    {"rebalance_balancedness_before", "", "", more, "pool pool/plan",
-     "`balancedness` of the old placement on the loads of the moment (pool: mean over plans that took effect)"},
-    {"rebalance_balancedness_hoped", "", "", more, "pool pool/plan",
-     "`balancedness` of the new placement on the loads it was planned from (pool: mean over plans that took effect)"},
-    {"rebalance_balancedness_after", "", "", more, "pool pool/plan",
-     "`balancedness` of the new placement on the loads of the moment, 0 while weights are on their way (pool: mean "
-     "over "
-     "plans that took effect)"},
-    {"rebalance_bytes", "", "B", less, "pool pool/plan", "experts' weights that moved (pool: of all plans)"},
-    {"rebalance_experts", "", "", less, "pool", "experts that moved, of all plans"},
-    {"rebalance_time", "", "s", less, "pool", "the instance stood still for new placements, all plans"},
+    {"rebalance_balancedness_before", "", "", more, "pool pool/plan run plan",
+     "`balancedness` of the old placement on the loads of the moment (pool, run: mean over plans that took effect)"},
+    {"rebalance_balancedness_hoped", "", "", more, "pool pool/plan run plan",
+     "`balancedness` of the new placement on the loads it was planned from (pool, run: mean over plans that took "
+     "effect)"},
+    {"rebalance_balancedness_after", "", "", more, "pool pool/plan run plan",
+     "`balancedness` of the new placement on the loads of the moment, 0 while weights are on their way (pool, run: "
+     "mean "
+     "over plans that took effect)"},
+    {"rebalance_bytes", "", "B", less, "pool pool/plan run plan",
+     "experts' weights that moved, in training with the optimiser's state, between all GPUs (pool, run: of all plans)"},
+    {"rebalance_experts", "", "", less, "pool run", "experts that moved, of all plans; in training of one replica"},
+    {"rebalance_time", "", "s", less, "pool run",
+     "the instance, or training, stood still for new placements, all plans"},
 };
 }  // namespace
 

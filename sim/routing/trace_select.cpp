@@ -5,6 +5,7 @@
 namespace moesim::routing {
 namespace {
 constexpr std::int64_t kChunk = 1 << 16;  // tokens looked at together
+constexpr std::int64_t kRun = 256;        // reading whole blocks for single tokens would cost as much
 }  // namespace
 
 std::vector<TokenRange> select(const Trace& trace, const TraceFilter& filter) {
@@ -21,6 +22,18 @@ std::vector<TokenRange> select(const Trace& trace, const TraceFilter& filter) {
       if (out.empty() || out.back().end != first + i) out.push_back({first + i, first + i});
       ++out.back().end;
     }
+  }
+  return out;
+}
+
+std::vector<TokenRange> spread_runs(const TokenRange& range, std::int64_t tokens) {
+  const std::int64_t all = range.end - range.first;
+  if (tokens >= all) return {range};
+  const std::int64_t count = std::max<std::int64_t>(tokens / kRun, 1), length = std::min(tokens, kRun);
+  std::vector<TokenRange> out;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t first = range.first + all / count * i;
+    out.push_back({first, first + length});
   }
   return out;
 }

@@ -60,6 +60,11 @@ class TrafficSource {
   /// moves tokens between sources and keeps their sum.  step: any number that names the step (and micro-batch).
   /// Small steps come with token lists, O(tokens * top_k); larger ones without, O(gpus * experts).
   virtual void draw(int layer, std::int64_t step, std::span<const std::int32_t> tokens, Traffic& out) const = 0;
+  /// The experts of some typical tokens, at most `tokens`, the same in each of `layers`: (layers, tokens, top_k),
+  /// absent = -1.  Says which experts are used together; empty where only loads are known.
+  virtual std::vector<std::int16_t> sample(std::span<const int> /*layers*/, std::int64_t /*tokens*/) const {
+    return {};
+  }
 };
 
 /// What every traffic source is built from besides its parameters.

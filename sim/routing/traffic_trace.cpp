@@ -226,6 +226,20 @@ class TraceTraffic final : public TrafficSource {
     stream_.choices(m, first, kSample, total / kSample, out.sample.data());
   }
 
+  std::vector<std::int16_t> sample(std::span<const int> layers, std::int64_t tokens) const override {
+    const std::vector<TokenRange> runs = spread_runs({0, stream_.size()}, tokens);
+    std::size_t each = 0;
+    for (const TokenRange& run : runs) each += std::size_t(run.end - run.first) * std::size_t(c_.router.top_k);
+    std::vector<std::int16_t> out(layers.size() * each);
+    std::int16_t* at = out.data();
+    for (const int layer : layers)
+      for (const TokenRange& run : runs) {
+        stream_.choices(ordinal(layer), run.first, run.end - run.first, 1, at);
+        at += (run.end - run.first) * c_.router.top_k;
+      }
+    return out;
+  }
+
  private:
   std::int64_t start(std::int64_t step, std::int64_t tokens) const {
     check(step >= 0 && tokens >= 0, "step {} and its {} tokens must not be negative", step, tokens);

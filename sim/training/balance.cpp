@@ -79,6 +79,11 @@ class Balanced final : public routing::TrafficSource {
     }
   }
 
+  /// Of the source as it was: which experts are used together is not what balancing changes.
+  std::vector<std::int16_t> sample(std::span<const int> layers, std::int64_t tokens) const override {
+    return source_->sample(layers, tokens);
+  }
+
  private:
   const routing::ShareTables& table(int layer) const {
     return tables_[row_[std::min(std::size_t(std::max(layer, first_)), row_.size() - 1)]];

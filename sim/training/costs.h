@@ -25,6 +25,9 @@ BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& bloc
 /// backwards.  For cutting the model into stages.
 double block_seconds(const TrainingPlan& plan, const PlanBlock& block, compute::KernelCosts& kernels);
 
+/// What a GPU needs of an expert that it did not hold: the kernels' weights, and its part of the optimiser's state.
+Bytes moved_expert_bytes(const TrainingPlan& plan);
+
 class TrainingCosts final : public schedule::StepCosts {
  public:
   /// loads: null for a dense model.  Throws ConfigError if what the GPUs hold before any micro-batch does not fit.

@@ -64,6 +64,14 @@ BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& bloc
   return out;
 }
 
+Bytes moved_expert_bytes(const TrainingPlan& plan) {
+  const ParallelSection& p = plan.section.parallel;
+  const StateSection& state = plan.section.state;
+  const double optimizer = bytes_of(state.master) + 2 * bytes_of(state.moments);
+  const double each = bytes_of(state.weights) + optimizer / (p.zero >= 1 ? plan.expert_data : 1);
+  return {std::int64_t(double(spec::expert_parameters(plan.model)) / p.expert_tensor * each)};
+}
+
 void TrainingCosts::price_end(const network::Network& network) {
   const schedule::Schedule& s = plan_.schedule;
   for (int rank = 0; rank < s.ranks; ++rank)

@@ -24,12 +24,12 @@ TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const P
         {moe.experts, moe.top_k, moe.groups, moe.groups_used}, {plan_.members, per_node}, seed, std::nullopt};
     traffic_ = routing::make_traffic(scenario.at_or_empty("routing"), context);
     traffic_ = balanced_by_bias(scenario.at("training"), plan_, context, std::move(traffic_));
-    placement_ =
-        placement::read_placement(scenario, plan_.model, context.group, [&](int layer, std::span<double> loads) {
-          traffic_->shares(layer, 0, loads);
-        }).maps;
+    placement_ = placement::read_placement(scenario, plan_.model, context.group, traffic_.get()).maps;
     loads_ = std::make_unique<TrainingLoads>(plan_, *traffic_, placement_, context.group,
                                              placement::read_replica_choice(scenario));
+    if (plan_.section.rebalance.interval > 0)
+      rebalancing_ = std::make_unique<Rebalancing>(scenario.at("training"), plan_, *traffic_, context.group, placement_,
+                                                   gpus_a_simulated_one());
   }
   costs_ = std::make_unique<TrainingCosts>(plan_, *kernels_, *network_, loads_.get());
 }
@@ -48,6 +48,14 @@ schedule::StepOutcome TrainingSetup::run(std::int64_t step, results::SpanLog* sp
   if (!all) {
     const network::LinkTotals after = network::link_totals(*network_);
     for (std::size_t k = 0; k < after.size(); ++k) collectives_[k] += after[k] - before[k];
+  }
+  if (rebalancing_) {
+    const Time waited = rebalancing_->stepped(step, *loads_, *costs_, *network_);
+    out.step += waited;
+    for (schedule::GpuOutcome& g : out.gpus) {
+      g.spent[std::size_t(schedule::Spent::exposed_communication)] += waited;
+      g.communicating += waited;
+    }
   }
   return out;
 }

@@ -12,6 +12,7 @@
 #include "training/costs.h"
 #include "training/loads.h"
 #include "training/plan.h"
+#include "training/rebalancing.h"
 
 namespace moesim::training {
 
@@ -30,6 +31,8 @@ class TrainingSetup {
   Engine& engine() { return engine_; }
   const TrainingLoads* loads() const { return loads_.get(); }
   const std::vector<exchange::ExpertMap>& placement() const { return placement_; }
+  /// Null if the placement stays.
+  const Rebalancing* rebalancing() const { return rebalancing_.get(); }
   const routing::TrafficSource* traffic() const { return traffic_.get(); }
 
   /// Bytes by kind of link of all GPUs, those that simulated ones stand for included.
@@ -50,6 +53,7 @@ class TrainingSetup {
   std::vector<exchange::ExpertMap> placement_;
   std::unique_ptr<TrainingLoads> loads_;
   std::unique_ptr<TrainingCosts> costs_;
+  std::unique_ptr<Rebalancing> rebalancing_;
   network::LinkTotals collectives_{};  // of all GPUs; kept only where simulated GPUs stand for others
 };
 

@@ -68,6 +68,9 @@ TrainingLoads::TrainingLoads(const TrainingPlan& plan, const routing::TrafficSou
                              const exchange::ReplicaSpec& replicas)
     : plan_(plan),
       source_(source),
+      group_(group),
+      replicas_(replicas),
+      moe_layers_(maps.size()),
       tokens_(std::size_t(plan.members), plan.tokens_per_member()),
       flight_of_(std::size_t(plan.replicas) * plan.stages.size() * std::size_t(plan.micro_batches), -1),
       row_of_layer_(std::size_t(plan.model.layers) + 1, -1),
@@ -83,8 +86,22 @@ TrainingLoads::TrainingLoads(const TrainingPlan& plan, const routing::TrafficSou
         row_of_layer_[std::size_t(block.layer)] = int(statistics_.layers.size());
         statistics_.layers.push_back(block.layer);
       }
+  step_rows_.resize(moe_layers_ * expert_rows_.size());
   statistics_.tokens.assign(statistics_.layers.size(), std::vector<double>(expert_rows_.size()));
   statistics_.gpu_rows.resize(std::size_t(plan.replicas) * plan.stages.size() * std::size_t(plan.members));
+}
+
+void TrainingLoads::begin_step(std::int64_t step) {
+  step_ = step;
+  std::ranges::fill(step_rows_, 0);
+}
+
+void TrainingLoads::set_map(std::size_t row, const exchange::ExpertMap& map) {
+  const exchange::ExpertMap before = exchangers_.front()->map();
+  check(map.slots_per_gpu == before.slots_per_gpu, "{} slots a GPU become {}", before.slots_per_gpu, map.slots_per_gpu);
+  while (exchangers_.size() < moe_layers_)
+    exchangers_.push_back(std::make_unique<exchange::Exchanger>(before, group_, replicas_.make(before, group_)));
+  exchangers_.at(row) = std::make_unique<exchange::Exchanger>(map, group_, replicas_.make(map, group_));
 }
 
 std::size_t TrainingLoads::key(int replica, int stage, int micro_batch) const {
@@ -143,6 +160,8 @@ void TrainingLoads::note(int replica, int stage, int layer_row, const exchange::
   for (std::size_t i = 0; i < traffic_.rows.size();)
     for (std::size_t e = 0; e < experts; ++e, ++i) expert_rows_[e] += traffic_.rows[i];
   const double sum = std::accumulate(expert_rows_.begin(), expert_rows_.end(), 0.0);
+  if (std::size_t(layer_row) < moe_layers_)
+    for (std::size_t e = 0; e < experts; ++e) step_rows_[std::size_t(layer_row) * experts + e] += expert_rows_[e];
   if (replica == 0)
     for (std::size_t e = 0; e < experts; ++e) s.tokens[std::size_t(layer_row)][e] += expert_rows_[e];
   s.rows += std::int64_t(sum);

@@ -27,7 +27,13 @@ class TrainingLoads {
   const exchange::ExchangeLoad& of(int replica, int stage, int block, int micro_batch);
   void release(int replica, int stage, int micro_batch);
   /// Which training step the micro-batches belong to: other steps, other draws.
-  void begin_step(std::int64_t step) { step_ = step; }
+  void begin_step(std::int64_t step);
+  /// Rows of each expert drawn in this step, (MoE layers, experts), of all simulated replicas; the MTP module's left
+  /// out.
+  const std::vector<double>& step_rows() const { return step_rows_; }
+  /// New places for the row-th MoE layer's experts, and the MTP module's after the last; between steps, when no
+  /// micro-batch is in flight.  As many slots a GPU as before.
+  void set_map(std::size_t row, const exchange::ExpertMap& map);
   int slots_per_gpu() const { return exchangers_.front()->map().slots_per_gpu; }
 
   /// What was drawn so far, over layers, micro-batches and steps.
@@ -51,6 +57,9 @@ class TrainingLoads {
 
   const TrainingPlan& plan_;
   const routing::TrafficSource& source_;
+  spec::GroupShape group_;
+  exchange::ReplicaSpec replicas_;
+  std::size_t moe_layers_;
   std::vector<std::unique_ptr<exchange::Exchanger>> exchangers_;  // one, or one a MoE layer
   std::vector<std::int32_t> tokens_;                              // (members) that each feeds in
   std::vector<std::int32_t> flight_of_;                           // (replicas, stages, micro-batches), -1 for none
@@ -58,7 +67,7 @@ class TrainingLoads {
   std::vector<std::int32_t> free_;
   std::vector<int> row_of_layer_;  // (model layers + 1): index among MoE layers, -1 for none
   routing::Traffic traffic_;
-  std::vector<double> expert_rows_;
+  std::vector<double> expert_rows_, step_rows_;
   std::int64_t step_ = 0;
   Statistics statistics_;
 };

@@ -35,6 +35,10 @@ void check_numbers(const Config& training, const TrainingSection& s, const spec:
   if (s.steps < 1) training.at("steps").fail(fmt::format("expected at least 1, got {}", s.steps));
   if (!(s.beside_compute > 0 && s.beside_compute <= 1))
     training.at("beside_compute").fail(fmt::format("expected above 0 and at most 1, got {}", s.beside_compute));
+  if (s.rebalance.interval < 0)
+    training.at("rebalance").at("interval").fail(fmt::format("expected at least 0, got {}", s.rebalance.interval));
+  if (s.rebalance.interval > 0 && !model.moe)
+    training.at("rebalance").fail(fmt::format("{} is a dense model: it has no experts to place", model.name));
   if (s.capacity.factor < 0)
     training.at("capacity").at("factor").fail(fmt::format("expected at least 0, got {}", s.capacity.factor));
 }

@@ -7,6 +7,7 @@
 #include "compute/layers/memory.h"
 #include "forward/asked_precision.h"
 #include "forward/setup.h"
+#include "placement/rebalancing/rebalance.h"
 #include "schedule/executor/block.h"
 #include "schedule/pipelines/pipeline.h"
 #include "spec/hardware.h"
@@ -70,6 +71,20 @@ struct CapacitySection {
   }
 };
 
+/// New places for the experts between steps.
+struct RebalanceSection {
+  int interval = 0;
+  Config policy, trigger;
+  placement::RebalanceParams params;
+  static void fields(auto& f, auto& p) {
+    f("interval", p.interval, "steps between looks at the loads, where a plan may be made; 0: the placement stays");
+    f("policy", p.policy, "kind of placement (moesim list placement), or a map with its parameters; default eplb");
+    f("trigger", p.trigger,
+      "whether a look leads to a plan: a kind (moesim list rebalance), or a map with its parameters; default always");
+    placement::RebalanceParams::fields(f, p.params);
+  }
+};
+
 struct TrainingSection {
   int sequence = 4096, batch = 0, micro_batch = 1, gpus = 0, steps = 1;
   ParallelSection parallel;
@@ -86,6 +101,7 @@ struct TrainingSection {
   CapacitySection capacity;
   std::vector<spec::SlowGpu> slow_gpus;
   Config balance, run;
+  RebalanceSection rebalance;
   static void fields(auto& f, auto& p) {
     f("sequence", p.sequence, "tokens of a sequence");
     f.required("batch", p.batch, "sequences of a step, all GPUs together");
@@ -108,6 +124,7 @@ struct TrainingSection {
     f("capacity", p.capacity, "token dropping");
     f("slow_gpus", p.slow_gpus, "GPUs slower than the others");
     f("balance", p.balance, "bias balancing over many steps before the one simulated");
+    f("rebalance", p.rebalance, "new places for the experts between steps");
     f("run", p.run, "the whole training run: ramps, checkpoints, failures");
   }
 };

@@ -164,6 +164,7 @@ results::StudyEnd run_training(results::StudyRun& run) {
   write_memory(run.results, setup, steps.back());
   network::write_network(run.results, setup.network(), setup.link_totals_of_all());
   if (setup.loads() != nullptr) write_routing(run.results, *setup.loads());
+  if (setup.rebalancing() != nullptr) write_rebalancing(run.results, *setup.rebalancing());
   compute::write_provenance(run.results, setup.kernels().summary());
   write_balance(run.results, run, setup);
   end.fingerprint = setup.engine().fingerprint();

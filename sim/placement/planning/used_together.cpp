@@ -51,8 +51,8 @@ Copies copies_of(std::span<const double> load, const PlacementProblem& problem) 
 
 const RoutingSample& sample_of(const PlacementInput& input, std::string_view policy) {
   if (!input.sample)
-    throw ConfigError(
-        fmt::format("{}: needs a trace (--trace): loads alone do not say which experts are used together", policy));
+    throw ConfigError(fmt::format("{}: needs a trace ({}): loads alone do not say which experts are used together",
+                                  policy, input.give_trace));
   check(input.sample->ids.size() == input.loads.rows() * input.sample->tokens * std::size_t(input.sample->top_k),
         "a sample of {} tokens and {} layers has {} ids", input.sample->tokens, input.loads.rows(),
         input.sample->ids.size());

@@ -186,7 +186,9 @@ class LocalSearch final : public Placement {
     if (p_.objective == Objective::balance) return nullptr;
     if (p_.objective == Objective::exchange && input.cost) return input.cost;
     if (!input.sample)
-      throw ConfigError("objective", "needs a trace: loads do not say which experts a token uses together");
+      throw ConfigError(
+          "objective",
+          fmt::format("needs a trace ({}): loads do not say which experts a token uses together", input.give_trace));
     if (p_.objective == Objective::nodes)
       return node_visits_cost(*input.sample, input.loads, input.problem, input.replicas);
     return exchange_cost(*input.sample, input.loads, input.problem, PortRates{}, input.replicas);

@@ -23,6 +23,15 @@ class Never final : public RebalanceTrigger {
   bool due(std::int64_t, int, const std::function<double()>&) const override { return false; }
 };
 
+class Always final : public RebalanceTrigger {
+ public:
+  struct Params {
+    static void fields(auto&, auto&) {}
+  };
+  explicit Always(Params) {}
+  bool due(std::int64_t, int, const std::function<double()>&) const override { return true; }
+};
+
 /// Every so many steps.
 class Periodic final : public RebalanceTrigger {
  public:
@@ -49,20 +58,20 @@ class Periodic final : public RebalanceTrigger {
 class Threshold final : public RebalanceTrigger {
  public:
   struct Params {
-    std::int64_t interval = 100;
     double below = 0.8;
+    std::int64_t interval = 0;
     static void fields(auto& f, auto& p) {
-      f("interval", p.interval, "steps between looks");
       f("below", p.below, "balancedness (mean over max GPU load) that calls for a plan");
+      f("interval", p.interval, "steps between plans, at least");
     }
   };
   explicit Threshold(Params p) : p_(p) {
-    if (p.interval < 1) throw ConfigError("interval", fmt::format("must be at least 1, got {}", p.interval));
+    if (p.interval < 0) throw ConfigError("interval", fmt::format("must not be negative, got {}", p.interval));
     if (!(p.below > 0 && p.below <= 1))
       throw ConfigError("below", fmt::format("must lie between 0 and 1, got {}", p.below));
   }
   bool due(std::int64_t steps, int, const std::function<double()>& balancedness) const override {
-    return steps > 0 && steps % p_.interval == 0 && balancedness() < p_.below;
+    return steps >= p_.interval && balancedness() < p_.below;
   }
 
  private:
@@ -73,20 +82,23 @@ class Threshold final : public RebalanceTrigger {
 const Family<RebalanceTrigger>& rebalance_triggers() {
   static const Family<RebalanceTrigger> family(
       "rebalance", {strategy<Never, RebalanceTrigger>("never", "the placement stays"),
-                    strategy<Periodic, RebalanceTrigger>("periodic", "every so many steps"),
+                    strategy<Always, RebalanceTrigger>("always", "at every look at the loads"),
+                    strategy<Periodic, RebalanceTrigger>("periodic", "at the first look after so many steps"),
                     strategy<Threshold, RebalanceTrigger>("threshold", "when the GPUs' loads have become too uneven")});
   return family;
 }
 
 Rebalancer::Rebalancer(RebalanceParams params, std::unique_ptr<RebalanceTrigger> trigger,
                        std::unique_ptr<Placement> strategy, PlacementProblem problem, std::vector<int> layers,
-                       std::vector<exchange::ExpertMap> maps, Bytes expert_bytes)
+                       std::vector<exchange::ExpertMap> maps, Bytes expert_bytes,
+                       std::shared_ptr<const RoutingSample> sample)
     : params_(params),
       trigger_(std::move(trigger)),
       strategy_(std::move(strategy)),
       problem_(std::move(problem)),
       maps_(std::move(maps)),
-      expert_bytes_(expert_bytes) {
+      expert_bytes_(expert_bytes),
+      sample_(std::move(sample)) {
   check(!maps_.empty() && layers.size() == maps_.size(), "{} layers have {} placements", layers.size(), maps_.size());
   if (params_.window < 1) throw ConfigError("window", fmt::format("must be at least 1, got {}", params_.window));
   if (params_.layers_at_a_time < 0)
@@ -96,10 +108,10 @@ Rebalancer::Rebalancer(RebalanceParams params, std::unique_ptr<RebalanceTrigger>
   window_.counts.assign(maps_.size() * std::size_t(window_.experts), 0);
 }
 
-void Rebalancer::observe(std::span<const double> counts) {
+void Rebalancer::observe(std::span<const double> counts, std::int64_t steps) {
   check(counts.size() == window_.counts.size(), "a step's loads have {} counts, not {}", counts.size(),
         window_.counts.size());
-  ++steps_;
+  steps_ += steps;
   if (std::int64_t(history_.size()) < params_.window) {
     history_.emplace_back(counts.begin(), counts.end());
   } else {
@@ -110,17 +122,13 @@ void Rebalancer::observe(std::span<const double> counts) {
   next_ = (next_ + 1) % std::size_t(params_.window);
 }
 
-double Rebalancer::balancedness() const {
-  double sum = 0;
-  for (std::size_t row = 0; row < maps_.size(); ++row) sum += balance_of(window_.row(row), maps_[row], problem_);
-  return sum / double(maps_.size());
-}
+double Rebalancer::balancedness() const { return placement::balancedness(maps_, problem_, window_.counts); }
 
 void Rebalancer::plan_anew() {
   ++plans_;
   steps_ = 0;
   targets_.clear();
-  std::vector<exchange::ExpertMap> planned = plan(*strategy_, {window_, problem_});
+  std::vector<exchange::ExpertMap> planned = plan(*strategy_, {window_, problem_, sample_.get()});
   const spec::GroupShape group{problem_.gpus, problem_.gpus_per_node()};
   for (std::size_t row = planned.size(); row-- > 0;) {
     const double before = balance_of(window_.row(row), maps_[row], problem_);
@@ -148,16 +156,27 @@ std::vector<LayerChange> Rebalancer::advance() {
   return out;
 }
 
-Rebalancer make_rebalancer(const Config& config, PlacementProblem problem, std::vector<int> layers,
-                           std::vector<exchange::ExpertMap> maps, Bytes expert_bytes) {
-  return config.placed([&]() -> Rebalancer {
-    return {read<RebalanceParams>(config),
-            rebalance_triggers().make_or(config, "trigger", "never"),
-            placements().make_or(config, "strategy", "eplb"),
-            std::move(problem),
-            std::move(layers),
-            std::move(maps),
-            expert_bytes};
-  });
+double balancedness(std::span<const exchange::ExpertMap> maps, const PlacementProblem& problem,
+                    std::span<const double> counts) {
+  double sum = 0;
+  for (std::size_t row = 0; row < maps.size(); ++row) {
+    const std::size_t experts = std::size_t(maps[row].experts);
+    sum += balance_of(counts.subspan(row * experts, experts), maps[row], problem);
+  }
+  return sum / double(maps.size());
+}
+
+std::unique_ptr<RebalanceTrigger> read_trigger(const Config& section) {
+  return rebalance_triggers().make_or(section, "trigger", "always");
+}
+
+void try_out(const Placement& strategy, const PlacementProblem& problem, std::vector<int> layers, int experts,
+             const RoutingSample* sample) {
+  Loads even;
+  even.name = "even";
+  even.experts = experts;
+  even.layers = std::move(layers);
+  even.counts.assign(even.layers.size() * std::size_t(experts), 1);
+  (void)plan(strategy, {even, problem, sample});
 }
 }  // namespace moesim::placement

@@ -12,7 +12,7 @@
 
 namespace moesim::placement {
 
-/// Decides when to plan anew.
+/// Decides when to plan anew.  A system asks it at every look at its loads.
 class RebalanceTrigger {
  public:
   virtual ~RebalanceTrigger() = default;
@@ -20,7 +20,7 @@ class RebalanceTrigger {
   /// force on the window's loads, mean over layers of mean over max GPU load; it takes a while.
   virtual bool due(std::int64_t steps, int plans, const std::function<double()>& balancedness) const = 0;
 };
-/// The family `rebalance`: never, periodic, threshold.
+/// The family `rebalance`: never, always, periodic, threshold.
 const Family<RebalanceTrigger>& rebalance_triggers();
 
 struct RebalanceParams {
@@ -29,8 +29,6 @@ struct RebalanceParams {
   double least_gain = 0;      // a layer stays as it is unless its balance grows by more than this
   bool keep_places = true;    // renumber GPUs so that fewer experts move
   static void fields(auto& f, auto& p) {
-    f.skip("trigger");
-    f.skip("strategy");
     f("window", p.window, "steps whose loads are summed");
     f("layers_at_a_time", p.layers_at_a_time, "layers that change after one step; 0: all at once");
     f("least_gain", p.least_gain, "a layer stays unless its balance (mean over max) grows by more than this");
@@ -46,18 +44,19 @@ struct LayerChange {
   Bytes bytes{};  // of all moves
 };
 
-/// Follows the loads of a running system.  Usable by serving and training alike: after each step call observe(), then
-/// advance(); the changes it returns are in force from then on.
+/// Follows the loads of a running system.  Usable by serving and training alike: after each step that is looked at call
+/// observe(), and where a plan may be made advance(); the changes it returns are in force from then on.
 class Rebalancer {
  public:
-  /// maps: in force at the start, one a layer.  expert_bytes: weights of one expert in one layer.
+  /// maps: in force at the start, one a layer.  expert_bytes: weights of one expert in one layer.  sample: tokens of
+  /// these layers, for strategies that need some.
   Rebalancer(RebalanceParams params, std::unique_ptr<RebalanceTrigger> trigger, std::unique_ptr<Placement> strategy,
              PlacementProblem problem, std::vector<int> layers, std::vector<exchange::ExpertMap> maps,
-             Bytes expert_bytes);
+             Bytes expert_bytes, std::shared_ptr<const RoutingSample> sample = nullptr);
 
-  /// counts: (layers, experts) row-major, tokens per expert in the step that just ended.
-  void observe(std::span<const double> counts);
-  /// Plans if the trigger says so, and releases the next layers of a plan under way.
+  /// counts: (layers, experts) row-major, tokens per expert in the step that just ended.  steps: since the last call.
+  void observe(std::span<const double> counts, std::int64_t steps = 1);
+  /// Plans if the trigger says so (none is asked while a plan is under way), and releases the next layers of a plan.
   std::vector<LayerChange> advance();
 
   const std::vector<exchange::ExpertMap>& maps() const { return maps_; }
@@ -76,6 +75,7 @@ class Rebalancer {
   PlacementProblem problem_;
   std::vector<exchange::ExpertMap> maps_;
   Bytes expert_bytes_;
+  std::shared_ptr<const RoutingSample> sample_;
   Loads window_;                              // sums over the window
   std::vector<std::vector<double>> history_;  // a ring of the window's steps
   std::size_t next_ = 0;                      // place in the ring
@@ -88,7 +88,15 @@ class Rebalancer {
   std::vector<Target> targets_;  // of the plan under way, next layer last
 };
 
-/// Builds one from a scenario's map: {trigger: {kind: periodic, interval: 1000}, strategy: eplb, window: 100, ...}.
-Rebalancer make_rebalancer(const Config& config, PlacementProblem problem, std::vector<int> layers,
-                           std::vector<exchange::ExpertMap> maps, Bytes expert_bytes);
+/// Mean over layers of mean over max GPU load, where copies share their expert's load evenly.
+/// counts: (layers, experts) row-major.
+double balancedness(std::span<const exchange::ExpertMap> maps, const PlacementProblem& problem,
+                    std::span<const double> counts);
+/// The trigger at the key `trigger` of a section: a kind or a map, by default one that plans at every look.
+/// Throws ConfigError at what is wrong.
+std::unique_ptr<RebalanceTrigger> read_trigger(const Config& section);
+/// Plans once from even loads: what the strategy cannot do at all is refused before the system runs.
+/// Throws ConfigError without a place.
+void try_out(const Placement& strategy, const PlacementProblem& problem, std::vector<int> layers, int experts,
+             const RoutingSample* sample);
 }  // namespace moesim::placement

@@ -1,11 +1,19 @@
 #include "serving/deployment/pool_experts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "placement/from_trace.h"
 #include "placement/section.h"
 
 namespace moesim::serving {
 namespace {
+/// The routing that the pool's experts are placed for: of its own phase, of the first domain.
+const routing::TrafficSource& main_source(const BuiltPool& pool) {
+  return *pool.sources[pool.section.role == Role::prefill ? 0 : 1];
+}
+
 /// Sources of routing, prefill and decode of each domain, and the experts' places, planned on the pool's own.
 void place_experts(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool, int gpus) {
   const spec::GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
@@ -18,10 +26,7 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
       pool.sources.push_back(routing::make_traffic(routing, {router, shape, run.seed, phase}));
     }
   const Config& placed = config.has("placement") ? config : run.scenario;
-  const std::size_t main = pool.section.role == Role::prefill ? 0 : 1;
-  pool.maps = placement::read_placement(placed, d.model, shape, [&](int layer, std::span<double> loads) {
-                pool.sources[main]->shares(layer, 0, loads);
-              }).maps;
+  pool.maps = placement::read_placement(placed, d.model, shape, &main_source(pool)).maps;
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
   placement::read_replica_choice(placed).only_even("serving",
@@ -59,19 +64,43 @@ ExpertBank::Setup set_up_experts(results::StudyRun& run, const Config& config, c
   return out;
 }
 
+namespace {
+/// What decides at an interval: the key `trigger`, or `below` for short.
+std::function<std::unique_ptr<placement::RebalanceTrigger>()> trigger_of(const Config& rebalance, double below) {
+  if (rebalance.has("trigger") && rebalance.has("below"))
+    rebalance.at("below").fail("is a threshold trigger for short: give one of the two");
+  if (below >= 1) return [rebalance] { return placement::read_trigger(rebalance); };
+  if (below <= 0) return [] { return placement::rebalance_triggers().of_kind("never"); };
+  return [kind = Config::from_option("below", fmt::format("{{kind: threshold, below: {}}}", below))] {
+    return placement::rebalance_triggers().make(kind);
+  };
+}
+}  // namespace
+
 void set_up_rebalancing(const results::StudyRun& run, const Deployment& d, const BuiltPool& pool,
                         LayeredCost::Setup& cost) {
-  cost.rebalance = d.section.rebalance.spec;
-  if (cost.rebalance.interval.v <= 0) return;
+  const RebalanceSection& section = d.section.rebalance;
+  if (section.spec.interval.v <= 0) return;
   const Config rebalance = run.scenario.at("serving").at("rebalance");
-  if (d.section.rebalance.spec.window < 1) rebalance.fail_below("window", "must be at least 1");
-  cost.policy = [policy = rebalance.at_or_empty("policy"), kind = d.section.rebalance.policy] {
+  if (section.spec.window < 1) rebalance.fail_below("window", "must be at least 1");
+  const Config policy = rebalance.at_or_empty("policy");
+  const spec::MoeShape& moe = *d.model.moe;
+  Rebalancing::Setup out;
+  out.spec = section.spec;
+  out.trigger = trigger_of(rebalance, section.spec.below);
+  out.policy = [policy, kind = section.policy] {
     return policy.placed([&] { return placement::placements().of_kind(kind); });
   };
-  cost.policy();  // a wrong name is found now
-  cost.problem.gpus = cost.experts->gpus;
-  cost.problem.nodes = std::max(1, cost.experts->gpus / pool.node.gpus);
-  cost.problem.slots = pool.maps.front().slots();
-  cost.problem.groups = d.model.moe->groups;
+  out.problem.gpus = cost.experts->gpus;
+  out.problem.nodes = std::max(1, cost.experts->gpus / pool.node.gpus);
+  out.problem.slots = pool.maps.front().slots();
+  out.problem.groups = moe.groups;
+  const std::vector<int> layers = d.model.moe_layers();
+  if (auto sample = placement::sample_of_source(main_source(pool), layers, moe.top_k))
+    out.sample = std::make_shared<const placement::RoutingSample>(std::move(*sample));
+  // What is wrong is found now.
+  out.trigger();
+  policy.placed([&] { placement::try_out(*out.policy(), out.problem, layers, moe.experts, out.sample.get()); });
+  cost.rebalancing = std::move(out);
 }
 }  // namespace moesim::serving

@@ -76,9 +76,13 @@ struct PoolSection {
 struct RebalanceSection {
   RebalanceSpec spec;
   std::string policy = "eplb";
+  Config trigger;
   static void fields(auto& f, auto& p) {
     RebalanceSpec::fields(f, p.spec);
     f("policy", p.policy, "kind of placement (moesim list placement)");
+    f("trigger", p.trigger,
+      "whether a plan is made when the interval is over: a kind (moesim list rebalance), or a map with its parameters; "
+      "default always");
   }
 };
 

@@ -15,9 +15,9 @@ LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, 
     bank_ = std::make_unique<ExpertBank>(*s_.experts);
     original_ = bank_->maps();
     if (s_.experts->group != nullptr) ports_ = PortUse(*s_.experts->group, s_.calibration);
-    if (s_.policy)
-      rebalancing_ = std::make_unique<Rebalancing>(s_.rebalance, s_.policy, s_.problem,
-                                                   expert_bytes(*s_.model, s_.options), *bank_, ports_);
+    if (s_.rebalancing)
+      rebalancing_ =
+          std::make_unique<Rebalancing>(*s_.rebalancing, expert_bytes(*s_.model, s_.options), *bank_, ports_);
   }
   slow_link_.assign(std::size_t(s_.parallel.stage_gpus()), 1);
   adapter_ = slow_link_;

@@ -33,9 +33,7 @@ class LayeredCost final : public StepModel {
     Time overhead{};          ///< of every step: scheduling, sampling, launch
     SpeculationSpec speculation;
     std::optional<ExpertBank::Setup> experts;
-    Rebalancing::Policy policy;  ///< for rebalancing; none: the placement stays as it is
-    placement::PlacementProblem problem;
-    RebalanceSpec rebalance;
+    std::optional<Rebalancing::Setup> rebalancing;  ///< none: the placement stays as it is
   };
   explicit LayeredCost(Setup setup);
 

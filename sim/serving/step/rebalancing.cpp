@@ -9,19 +9,6 @@ namespace moesim::serving {
 namespace {
 constexpr std::int64_t kLooks = 16;  // at the routing of a window, so that a step costs O(experts) a layer
 
-/// Due when the service asks, if the balance calls for it.
-class Asked final : public placement::RebalanceTrigger {
- public:
-  Asked(bool& asked, double below) : asked_(asked), below_(below) {}
-  bool due(std::int64_t, int, const std::function<double()>& balancedness) const override {
-    return std::exchange(asked_, false) && (below_ >= 1 || balancedness() < below_);
-  }
-
- private:
-  bool& asked_;
-  double below_;
-};
-
 /// Mean over layers of mean / max GPU load, where every expert's copies share its load evenly.
 double balance_of(const std::vector<exchange::ExpertMap>& maps, std::span<const double> loads) {
   double sum = 0;
@@ -42,15 +29,9 @@ double balance_of(const std::vector<exchange::ExpertMap>& maps, std::span<const 
 }
 }  // namespace
 
-Rebalancing::Rebalancing(const RebalanceSpec& spec, Policy policy, placement::PlacementProblem problem,
-                         Bytes expert_bytes, ExpertBank& bank, PortUse& ports)
-    : spec_(spec),
-      policy_(std::move(policy)),
-      problem_(std::move(problem)),
-      expert_bytes_(expert_bytes),
-      bank_(bank),
-      ports_(ports) {
-  check(spec.window >= 1, "a window of {} steps", spec.window);
+Rebalancing::Rebalancing(Setup setup, Bytes expert_bytes, ExpertBank& bank, PortUse& ports)
+    : s_(std::move(setup)), expert_bytes_(expert_bytes), bank_(bank), ports_(ports) {
+  check(s_.spec.window >= 1, "a window of {} steps", s_.spec.window);
   restart(false);
 }
 
@@ -60,10 +41,10 @@ void Rebalancing::restart(bool lost) {
   looks_.clear();
   if (lost) return void(rebalancer_.reset());
   placement::RebalanceParams params;
-  params.window = std::min(kLooks, spec_.window);
-  params.layers_at_a_time = spec_.layerwise ? 1 : 0;
-  rebalancer_.emplace(params, std::make_unique<Asked>(asked_, spec_.below), policy_(), problem_, bank_.setup().layers,
-                      bank_.maps(), expert_bytes_);
+  params.window = std::min(kLooks, s_.spec.window);
+  params.layers_at_a_time = s_.spec.layerwise ? 1 : 0;
+  rebalancer_.emplace(params, s_.trigger(), s_.policy(), s_.problem, bank_.setup().layers, bank_.maps(), expert_bytes_,
+                      s_.sample);
 }
 
 void Rebalancing::stepped(std::int64_t step, std::span<const double> weights, double seconds) {
@@ -78,8 +59,9 @@ void Rebalancing::stepped(std::int64_t step, std::span<const double> weights, do
       if (!moving_) finish(bank_.loads(bank_.drawn(step), 1, weights));
     }
   }
-  if (step % std::max<std::int64_t>(1, spec_.window / kLooks) != 0) return;
-  rebalancer_->observe(bank_.loads(bank_.drawn(step), 1, weights));
+  if (step % std::max<std::int64_t>(1, s_.spec.window / kLooks) != 0) return;
+  rebalancer_->observe(bank_.loads(bank_.drawn(step), 1, weights), step - last_look_);
+  last_look_ = step;
   looks_.push_back(now_);
   if (std::int64_t(looks_.size()) > kLooks) looks_.erase(looks_.begin());
 }
@@ -90,12 +72,10 @@ Time Rebalancing::plan(std::int64_t step, std::span<const double> weights) {
   const std::vector<double> loads = bank_.loads(bank_.drawn(step), 1, weights);
   RebalancePlan made{.at = now_, .before = balance_of(bank_.maps(), loads)};
   made.age = now_ - std::accumulate(looks_.begin(), looks_.end(), 0.0) / double(looks_.size());
-  asked_ = true;
   const std::vector<placement::LayerChange> changes = rebalancer_->advance();
-  asked_ = false;
   if (rebalancer_->plans() == before) return {};
   plans_.push_back(made);
-  if (spec_.layerwise) {
+  if (s_.spec.layerwise) {
     if (!changes.empty()) moving_ = changes.front();
     send_next();
     if (!moving_) finish(loads);
@@ -123,7 +103,7 @@ void Rebalancing::send_next() {
     if (const std::vector<placement::LayerChange> changes = rebalancer_->advance(); !changes.empty())
       moving_ = changes.front();
   if (!moving_) return;
-  const spec::GroupShape group{problem_.gpus, problem_.gpus_per_node()};
+  const spec::GroupShape group{s_.problem.gpus, s_.problem.gpus_per_node()};
   std::vector<double> out(std::size_t(group.gpus)), in = out;
   for (const placement::ExpertMove& m : moving_->moves) {
     if (!ports_.nvlink() && m.from / group.gpus_per_node == m.to / group.gpus_per_node) continue;  // NVLink is free
@@ -149,7 +129,7 @@ void Rebalancing::apply(const placement::LayerChange& change) {
 
 /// How long the busiest port needs for a layer's weights, nothing else on it.
 Time Rebalancing::standstill(const placement::LayerChange& change) const {
-  const spec::GroupShape group{problem_.gpus, problem_.gpus_per_node()};
+  const spec::GroupShape group{s_.problem.gpus, s_.problem.gpus_per_node()};
   const placement::MovePorts busiest = placement::busiest_ports(change.moves, group);
   const int most = ports_.nvlink() ? busiest.most_inside : busiest.most_between;
   const double rate = ports_.rate(0);

@@ -2,6 +2,7 @@
 // weights over the ports that its exchanges use.
 #pragma once
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -17,10 +18,10 @@ struct RebalanceSpec {
   bool layerwise = false;
   double below = 1;
   static void fields(auto& f, auto& p) {
-    f("interval", p.interval, "time between plans; 0 s: the placement stays as it is");
+    f("interval", p.interval, "time between two plans, if the trigger agrees; 0 s: the placement stays as it is");
     f("window", p.window, "steps whose routing a plan is made from, looked at 16 times");
     f("layerwise", p.layerwise, "weights move layer by layer beside the work; false: the instance waits for all");
-    f("below", p.below, "plans only if mean over max GPU load has fallen below this");
+    f("below", p.below, "plans only if mean over max GPU load has fallen below this: short for a threshold trigger");
   }
 };
 
@@ -36,13 +37,20 @@ struct RebalancePlan {
 
 class Rebalancing {
  public:
-  using Policy = std::function<std::unique_ptr<placement::Placement>()>;
-  Rebalancing(const RebalanceSpec& spec, Policy policy, placement::PlacementProblem problem, Bytes expert_bytes,
-              ExpertBank& bank, PortUse& ports);
+  /// How new places are planned; policy and trigger are made for each instance.
+  struct Setup {
+    RebalanceSpec spec;
+    std::function<std::unique_ptr<placement::Placement>()> policy;
+    std::function<std::unique_ptr<placement::RebalanceTrigger>()> trigger;
+    placement::PlacementProblem problem;
+    std::shared_ptr<const placement::RoutingSample> sample;  ///< none if the routing replays no trace
+  };
+  Rebalancing(Setup setup, Bytes expert_bytes, ExpertBank& bank, PortUse& ports);
 
   /// A step is over: looks at its routing when a look is due, and lets a layer whose weights have come take effect.
   void stepped(std::int64_t step, std::span<const double> weights, double seconds);
-  /// Plans now.  Returns how long the instance stands still for it; 0 if the weights move beside the work.
+  /// Plans now if the trigger agrees.  Returns how long the instance stands still for it; 0 if the weights move beside
+  /// the work.
   Time plan(std::int64_t step, std::span<const double> weights);
   /// Begins anew from the placement in force; while `lost`, nothing is planned.
   void restart(bool lost);
@@ -57,13 +65,12 @@ class Rebalancing {
   Time standstill(const placement::LayerChange& change) const;
   void finish(std::span<const double> loads);
 
-  RebalanceSpec spec_;
-  Policy policy_;
-  placement::PlacementProblem problem_;
+  Setup s_;
   Bytes expert_bytes_;
   ExpertBank& bank_;
   PortUse& ports_;
-  bool asked_ = false, lost_ = false;
+  bool lost_ = false;
+  std::int64_t last_look_ = -1;  // step
   std::optional<placement::Rebalancer> rebalancer_;
   std::optional<placement::LayerChange> moving_;
   double to_send_ = 0;         // bytes of `moving_` that the busiest port has still to carry

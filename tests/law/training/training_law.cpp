@@ -5,6 +5,9 @@
 
 #include <numeric>
 
+#include "common/small_trace.h"
+#include "spec/catalogue.h"
+#include "support/temporary_folder.h"
 #include "training/balance.h"
 #include "training/iteration.h"
 
@@ -187,6 +190,86 @@ TEST(TrainingLaw, ReductionAndGatheringCarryTheirParameters) {
   const network::LinkTotals all = setup.link_totals_of_all();
   EXPECT_NEAR(all[std::size_t(network::LinkKind::nvlink)] / (2 * 8 * 7.0 / 8 * parameters * (4 + 2)), 1, 1e-6);
   EXPECT_EQ(all[std::size_t(network::LinkKind::nic)], 0);
+}
+
+/// Six steps; the hot experts move after every other one.
+struct Steps {
+  std::vector<schedule::StepOutcome> steps;
+  double balancedness = 0;
+  std::uint64_t fingerprint = 0;
+  std::vector<RebalancePlan> plans;
+};
+Steps run_steps(const std::string& rebalance, const std::string& more) {
+  const Config scenario = Config::from_text(
+      "model: deepseek-v2-lite\ncluster: h800-32\n" + more + "training: {" + kMoe + rebalance + "}\n", "law.yaml");
+  TrainingSetup setup(scenario, 3);
+  Steps out;
+  for (int step = 0; step < 6; ++step) out.steps.push_back(setup.run(step, nullptr));
+  out.balancedness = setup.loads()->statistics().balancedness / setup.loads()->statistics().draws;
+  out.fingerprint = setup.engine().fingerprint();
+  if (setup.rebalancing() != nullptr) out.plans = setup.rebalancing()->plans();
+  return out;
+}
+const std::string kMoving = "routing: {kind: rotating_hot_spot, count: 4, factor: 6, every: 32, stride: 7}\n";
+
+TEST(TrainingLaw, RebalancingFollowsAMovingHotSpotAtACost) {
+  const Steps still = run_steps("", kMoving),
+              moves = run_steps(", rebalance: {interval: 1, window: 1, policy: greedy}", kMoving);
+  EXPECT_TRUE(still.plans.empty());
+  EXPECT_GT(moves.balancedness, still.balancedness);
+  ASSERT_FALSE(moves.plans.empty());
+  const RebalancePlan& first = moves.plans.front();
+  EXPECT_GT(first.hoped, first.before);
+  EXPECT_GT(first.seconds, 0);
+  // 3 x 2048 x 1408 parameters at 2 bytes, and half (two replicas share them) of 4 + 2 x 2 bytes of the optimiser's;
+  // both replicas move alike.
+  EXPECT_EQ(first.moved_bytes, 2.0 * double(first.moved_experts) * 3 * 2048 * 1408 * (2 + 8 / 2));
+  for (const schedule::StepOutcome& step : moves.steps)
+    for (const schedule::GpuOutcome& g : step.gpus)
+      EXPECT_EQ(std::accumulate(g.spent.begin(), g.spent.end(), Time{0}), step.step);
+  EXPECT_EQ(run_steps(", rebalance: {interval: 1, trigger: never}", kMoving).fingerprint, still.fingerprint);
+  // Looks less often, or at a few layers at a time: later, not more.
+  EXPECT_LE(run_steps(", rebalance: {interval: 3, window: 1, policy: greedy}", kMoving).plans.size(), 2u);
+}
+
+TEST(TrainingLaw, OnSteadyLoadsAThresholdNeverPlans) {
+  const std::string placed = kSkew + "placement: {strategy: greedy}\n";
+  const Steps still = run_steps("", placed),
+              watched = run_steps(", rebalance: {interval: 1, trigger: {kind: threshold, below: 0.7}}", placed);
+  EXPECT_TRUE(watched.plans.empty());
+  EXPECT_EQ(watched.fingerprint, still.fingerprint);
+}
+
+std::string refused(const std::string& rebalance, const std::string& more = "") {
+  try {
+    run_steps(", rebalance: {" + rebalance + "}", more);
+  } catch (const ConfigError& e) {
+    return e.what();
+  }
+  return "accepted";
+}
+TEST(TrainingLaw, RebalancingIsRefusedWhereItIsWritten) {
+  const auto names = [](const std::string& said, const std::string& what) {
+    return said.starts_with("law.yaml:") && said.find(what) != std::string::npos;
+  };
+  EXPECT_PRED2(names, refused("interval: -1"), "training.rebalance.interval: expected at least 0, got -1");
+  EXPECT_PRED2(names, refused("interval: 1, window: 0"), "training.rebalance.window: must be at least 1, got 0");
+  EXPECT_PRED2(names, refused("interval: 1, policy: gredy"), "training.rebalance.policy: no placement is called");
+  EXPECT_PRED2(names, refused("interval: 1, trigger: {kind: periodic, interval: 0}"),
+               "training.rebalance.trigger.interval: must be at least 1, got 0");
+  EXPECT_PRED2(names, refused("interval: 1, policy: affinity"),
+               std::string("training.rebalance.policy: affinity: ") + kAskForTrace);
+}
+
+TEST(TrainingLaw, StrategiesOfTokensPlanOnTheScenariosTrace) {
+  const TemporaryFolder folder;
+  const std::string trace = write_small_trace(folder.file("trace.db"), spec::load_model("deepseek-v2-lite"));
+  const auto placement = [&](const std::string& strategy) { return "placement: {strategy: " + strategy + "}\n"; };
+  for (const std::string strategy : kStrategiesOfTokens) {
+    const Ran ran = run(kMoe, "routing: {trace: " + trace + "}\n" + placement(strategy));
+    EXPECT_GT(ran.step.step, Time{0}) << strategy;
+    EXPECT_THROW(run(kMoe, placement(strategy)), ConfigError) << strategy;
+  }
 }
 }  // namespace
 }  // namespace moesim::training

@@ -81,10 +81,10 @@ TEST(ScenarioRejectCases, EveryFamilyHasOne) {
       {"workload", "workload_of_no_rate"},
       {"batcher", "batcher_of_no_tokens"},
       {"balancer", "unknown_balancer"},
+      {"rebalance", "rebalance_by_no_trigger"},
   };
   const std::map<std::string, std::string> elsewhere = {
       {"gate", "an option's, see CommandReject"},
-      {"rebalance", "no section names a trigger, see PlacementReject"},
       {"replica choice", "no section names one, and none refuses anything"},
   };
   const TemporaryFolder folder;

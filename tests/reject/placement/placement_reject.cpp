@@ -71,7 +71,13 @@ TEST(PlacementReject, ProblemsWithoutASolution) {
 TEST(PlacementReject, RebalancingThatMakesNoSense) {
   const auto error = [](const std::string& config) {
     return message([&] {
-      make_rebalancer(Config::from_text(config, "s"), checked({.gpus = 2}, 2), {0}, {{2, 2, 1, {0, 1}}}, {1});
+      const Config section = Config::from_text(config, "s");
+      auto trigger = read_trigger(section);
+      if (section.has("trigger")) return;
+      section.placed([&] {
+        Rebalancer(read<RebalanceParams>(section), std::move(trigger), placements().of_kind("eplb"),
+                   checked({.gpus = 2}, 2), {0}, {{2, 2, 1, {0, 1}}}, {1});
+      });
     });
   };
   EXPECT_EQ(error("window: 0"), "s:1:9: window: must be at least 1, got 0");
@@ -79,7 +85,7 @@ TEST(PlacementReject, RebalancingThatMakesNoSense) {
   EXPECT_EQ(error("trigger: {kind: periodic, interval: 0}"), "s:1:37: trigger.interval: must be at least 1, got 0");
   EXPECT_EQ(error("trigger: {kind: threshold, below: 2}"), "s:1:35: trigger.below: must lie between 0 and 1, got 2");
   EXPECT_EQ(error("trigger: sometimes"),
-            "s:1:10: trigger: no rebalance is called \"sometimes\"; there are: never, periodic, threshold");
+            "s:1:10: trigger: no rebalance is called \"sometimes\"; there are: never, always, periodic, threshold");
 }
 
 TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
@@ -88,8 +94,10 @@ TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
     const Config config = Config::from_text(kind, "s");
     return message([&] { config.placed([&] { plan(*placements().make(config), {loads, p}); }); });
   };
-  EXPECT_EQ(error("affinity", {.gpus = 4}),
-            "s:1:1: affinity: needs a trace (--trace): loads alone do not say which experts are used together");
+  EXPECT_EQ(
+      error("affinity", {.gpus = 4}),
+      "s:1:1: affinity: needs a trace (routing: {trace: FILE} or {record: {text: [FILE]}}): loads alone do not say "
+      "which experts are used together");
   EXPECT_EQ(error("eplb", {.gpus = 3, .slots = 8}), "s:1:1: slots must be a multiple of the 3 GPUs, got 8");
   EXPECT_EQ(error("eplb_hierarchical", {.gpus = 4, .nodes = 2}),
             "s:1:1: groups must be a multiple of the 2 nodes, got 1");

@@ -47,17 +47,20 @@ TEST(Aligned, PutsKnownCompanyBackInItsPlace) {
 
 constexpr int kLayers = 3, kExperts = 16;
 PlacementProblem problem() { return checked({.gpus = 4, .nodes = 2, .slots = 24}, kExperts); }
-Rebalancer rebalancer(const std::string& config) {
-  return make_rebalancer(Config::from_text(config, "test"), problem(), {3, 4, 5},
-                         plan(*placements().make(Config::from_text("contiguous", "test")),
-                              {skewed_loads(kLayers, kExperts, 1, 1), problem()}),
-                         {1000});
+Rebalancer rebalancer(const std::string& trigger, const RebalanceParams& params = {},
+                      const char* policy = "eplb_global", std::shared_ptr<const RoutingSample> sample = nullptr) {
+  return {params,
+          read_trigger(Config::from_text("trigger: " + trigger, "test")),
+          placements().of_kind(policy),
+          problem(),
+          {3, 4, 5},
+          plan(*placements().of_kind("contiguous"), {skewed_loads(kLayers, kExperts, 1, 1), problem()}),
+          {1000},
+          std::move(sample)};
 }
 
 TEST(Rebalancer, PlansAtItsIntervalAndMovesAFewLayersAtATime) {
-  Rebalancer r = rebalancer(
-      "{trigger: {kind: periodic, interval: 4, first: 2}, strategy: eplb_global, "
-      "layers_at_a_time: 2, window: 3}");
+  Rebalancer r = rebalancer("{kind: periodic, interval: 4, first: 2}", {.window = 3, .layers_at_a_time = 2});
   const Loads loads = skewed_loads(kLayers, kExperts, 1, 9);
   std::vector<std::size_t> changed;
   for (int step = 1; step <= 7; ++step) {
@@ -81,7 +84,7 @@ TEST(Rebalancer, PlansAtItsIntervalAndMovesAFewLayersAtATime) {
 }
 
 TEST(Rebalancer, FollowsTheWindowOnly) {
-  Rebalancer r = rebalancer("{trigger: {kind: threshold, interval: 2, below: 0.99}, strategy: eplb_global, window: 2}");
+  Rebalancer r = rebalancer("{kind: threshold, interval: 2, below: 0.99}", {.window = 2});
   const Loads old = skewed_loads(kLayers, kExperts, 1, 5), now = skewed_loads(kLayers, kExperts, 1, 6);
   for (int i = 0; i < 6; ++i) r.observe(old.counts);
   r.observe(now.counts);
@@ -95,14 +98,36 @@ TEST(Rebalancer, FollowsTheWindowOnly) {
 }
 
 TEST(Rebalancer, WaitsBelowNothing) {
-  Rebalancer never = rebalancer("{trigger: never}");
-  Rebalancer content = rebalancer("{trigger: {kind: threshold, interval: 1, below: 0.01}}");
+  Rebalancer never = rebalancer("never");
+  Rebalancer content = rebalancer("{kind: threshold, below: 0.01}");
   for (int i = 0; i < 10; ++i) {
     never.observe(skewed_loads(kLayers, kExperts, 1, 9).counts);
     content.observe(skewed_loads(kLayers, kExperts, 1, 9).counts);
     EXPECT_TRUE(never.advance().empty());
     EXPECT_TRUE(content.advance().empty());
   }
+}
+
+TEST(Rebalancer, CountsTheStepsBetweenLooks) {
+  Rebalancer r = rebalancer("{kind: periodic, interval: 10}");
+  r.observe(skewed_loads(kLayers, kExperts, 1, 9).counts, 9);
+  r.advance();
+  EXPECT_EQ(r.plans(), 0);
+  r.observe(skewed_loads(kLayers, kExperts, 1, 9).counts, 1);
+  r.advance();
+  EXPECT_EQ(r.plans(), 1);
+}
+
+TEST(Rebalancer, GivesItsStrategyTheSample) {
+  const Loads loads = skewed_loads(kLayers, kExperts, 1, 9);
+  Rebalancer without = rebalancer("always", {}, "affinity");
+  without.observe(loads.counts);
+  EXPECT_THROW(without.advance(), ConfigError);
+  Rebalancer with =
+      rebalancer("always", {}, "affinity", std::make_shared<const RoutingSample>(sample_tokens(loads, 200, 4, 1)));
+  with.observe(loads.counts);
+  with.advance();
+  EXPECT_EQ(with.plans(), 1);
 }
 }  // namespace
 }  // namespace moesim::placement
