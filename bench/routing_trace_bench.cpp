@@ -1,5 +1,7 @@
 // Importing and evaluating a trace of DeepSeek-V3's shape: 58 layers, 256 experts, top-8; in token-layers a second.
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,7 +14,8 @@
 namespace moesim::routing {
 namespace {
 constexpr int kLayers = 58, kTopK = 8;
-const std::string kFile = (std::filesystem::temp_directory_path() / "routing_trace_bench").string();
+const std::string kFile =
+    (std::filesystem::temp_directory_path() / fmt::format("routing_trace_bench.{}", getpid())).string();
 
 /// [tokens, layers, top-k] of uint8: 2000 random tokens over and over.
 void write_array(std::int64_t tokens) {

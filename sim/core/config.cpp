@@ -114,7 +114,9 @@ Config::Config(const YAML::Node& node, std::shared_ptr<Document> document, std::
     : node_(std::make_shared<const YAML::Node>(node)), document_(std::move(document)), path_(std::move(path)) {}
 
 Config Config::load(const std::string& file, const std::vector<Override>& overrides) {
-  return from_text(read_file(file), file, overrides);
+  Config out = from_text(read_file(file), file, overrides);
+  if (!out.is_map()) out.fail("expected a map of keys");
+  return out;
 }
 
 Config Config::from_text(const std::string& text, const std::string& name, const std::vector<Override>& overrides) {

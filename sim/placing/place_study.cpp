@@ -1,6 +1,8 @@
 // The `place` section of a scenario.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "placing/place.h"
 #include "placing/place_study.h"
 #include "placing/place_times.h"
@@ -78,6 +80,8 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
                                                       run.seed,
                                                       std::nullopt});
   o.planned.push_back(expected_workload(*source, *o.model, 0));
+  if (std::ranges::any_of(section.drift, [](int step) { return step < 0; }))
+    run.scenario.at("place").at("drift").fail("steps are counted from 0");
   for (const int step : section.drift) o.scored.push_back(expected_workload(*source, *o.model, step));
 }
 }  // namespace
@@ -112,6 +116,7 @@ results::StudyEnd run_place(results::StudyRun& run) {
   o.context = section.context;
   o.sample = section.sample;
   if (!section.loads.empty()) o.give_trace = "place: {loads: [TRACE]}";
+  if (section.strategies.empty()) run.scenario.at("place").at("strategies").fail("expected at least one strategy");
   for (const Config& c : section.strategies)
     o.strategies.push_back({c.is_scalar() ? c.text() : c.at("kind").text(), c});
   read_workloads(run, section, o);

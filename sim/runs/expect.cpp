@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "results/metrics.h"
+
 namespace moesim::runs {
 
 std::vector<Expectation> read_expectations(const Config& scenario) {
@@ -12,7 +14,10 @@ std::vector<Expectation> read_expectations(const Config& scenario) {
   for (const Config& item : scenario.at("expect").items()) {
     out.push_back(read<Expectation>(item));
     const Expectation& e = out.back();
+    if (!results::find_metric(e.metric))
+      item.at("metric").fail(fmt::format("no metric is called \"{}\"; moesim list metrics shows all", e.metric));
     if (!e.min && !e.max && !e.equals) item.fail("expected at least one of min, max, equals");
+    if (e.min && e.max && *e.min > *e.max) item.fail(fmt::format("min {} lies above max {}", *e.min, *e.max));
   }
   return out;
 }

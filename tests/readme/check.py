@@ -50,8 +50,13 @@ def main():
         for kind, command, expected in blocks(text):
             if kind == "skip" or command.startswith(("sim/setup.sh", "git clone", "cd ")):
                 continue
-            done = subprocess.run(command, shell=True, cwd=folder, env=environment, text=True, timeout=300,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            try:
+                done = subprocess.run(command, shell=True, cwd=folder, env=environment, text=True, timeout=300,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            except subprocess.TimeoutExpired:
+                failed += 1
+                print(f"$ {command}\n--- did not end within 300 s")
+                continue
             actual = [l.rstrip() for l in done.stdout.splitlines()]
             wanted = [l.rstrip() for l in expected]
             if kind == "shape":
