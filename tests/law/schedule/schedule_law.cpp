@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <random>
+#include <string>
+#include <vector>
 
 #include "schedule/pipelines/timing.h"
 
@@ -65,11 +67,15 @@ TEST_P(EverySchedule, EndsNoSoonerThanItsBusiestRankAndItsLongestMicroBatch) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Family, EverySchedule,
-                         testing::Values("gpipe", "1f1b", "interleaved_1f1b", "zb_h1", "zb_v", "dualpipe", "dualpipev"),
+/// All but the user's own, which is as sound as what they wrote.
+std::vector<std::string> kinds() {
+  std::vector<std::string> out;
+  for (const auto& s : pipeline_schedules().table())
+    if (s.kind != "file") out.emplace_back(s.kind);
+  return out;
+}
+INSTANTIATE_TEST_SUITE_P(Family, EverySchedule, testing::ValuesIn(kinds()),
                          [](const auto& kind) { return "kind_" + kind.param; });
-
-TEST(ScheduleFamily, TheLawsCoverEveryKindButTheUsersOwn) { EXPECT_EQ(pipeline_schedules().table().size(), 8u); }
 
 TEST(ScheduleLaw, MoreMicroBatchesShrinkTheShareOfTheBubble) {
   for (const char* kind : {"gpipe", "1f1b", "zb_h1", "dualpipe", "dualpipev"}) {

@@ -12,7 +12,7 @@
 namespace moesim::spec {
 namespace {
 TEST(Architecture, EveryFamilyIsFoundByItsNameAndHasOneRow) {
-  EXPECT_EQ(architectures().size(), 12u);
+  EXPECT_EQ(architectures().size(), enum_names(Architecture{}).size());
   for (const auto& [name, architecture] : enum_names(Architecture{})) {
     EXPECT_EQ(traits_of(architecture).of, architecture) << name;
     const Config config = Config::from_text("a: " + std::string(name), "m.yaml");
@@ -29,7 +29,6 @@ TEST(Architecture, NoTwoFamiliesReadOneModelType) {
     EXPECT_TRUE(family.also_read.empty() || types.insert(family.also_read).second) << family.also_read;
     EXPECT_TRUE(family.written_type.empty() || types.contains(family.written_type)) << family.written_type;
   }
-  EXPECT_EQ(types.size(), 15u);
 }
 
 TEST(Architecture, TheCatalogueAgreesWithTheRows) {
@@ -40,7 +39,8 @@ TEST(Architecture, TheCatalogueAgreesWithTheRows) {
     EXPECT_EQ(m.norms_per_layer, family.norms_per_layer) << name;
     EXPECT_EQ(m.attention.sinks, family.sinks) << name;
     EXPECT_EQ(m.moe.has_value(), family.moe != MoeKeys::none) << name;
-    EXPECT_EQ(m.attention.kind == AttentionKind::mla, family.attention == AttentionKind::mla) << name;
+    const bool whole_heads = m.attention.kind == AttentionKind::mha;  // these read the keys of gqa
+    EXPECT_EQ(whole_heads ? AttentionKind::gqa : m.attention.kind, family.attention) << name;
     EXPECT_EQ(m.attention.chunked, family.chunk_keys) << name;
     EXPECT_EQ(m.moe && m.moe->expert_bias, family.biased_experts) << name;
   }
