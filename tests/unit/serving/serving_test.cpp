@@ -173,7 +173,7 @@ TEST(Serving, ATriggerDecidesWhetherAnIntervalEndsWithAPlan) {
   const Ran unnamed = moving_hot_spot(""), always = moving_hot_spot(", trigger: always"),
             never = moving_hot_spot(", trigger: never"),
             shy = moving_hot_spot(", trigger: {kind: threshold, below: 0.01}"),
-            rare = moving_hot_spot(", trigger: {kind: periodic, interval: 300}"),
+            rare = moving_hot_spot(", trigger: {kind: periodic, interval: 1000}"),
             uneven = moving_hot_spot(", trigger: {kind: threshold, below: 0.9}");
   EXPECT_EQ(unnamed.end.fingerprint, always.end.fingerprint);
   EXPECT_EQ(never.at("rebalances", pool), 0);
@@ -200,7 +200,7 @@ TEST(Serving, ATriggerIsRefusedWhereItIsWritten) {
   const auto said = [](const std::string& rebalance) {
     return message(unit(kDecode, "  rebalance: {interval: 1 s, " + rebalance + "}\n"));
   };
-  EXPECT_NE(said("trigger: sometimes").find("test.yaml:7:37: serving.rebalance.trigger: no rebalance is called"),
+  EXPECT_NE(said("trigger: sometimes").find("test.yaml:7:39: serving.rebalance.trigger: no rebalance is called"),
             std::string::npos)
       << said("trigger: sometimes");
   EXPECT_NE(said("trigger: {kind: threshold, below: 2}")
