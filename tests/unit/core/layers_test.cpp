@@ -144,7 +144,8 @@ bool declares_only(std::ifstream& file) {
 
 TEST(Layers, ARoomIsANamespace) {
   for (const fs::path& path : sources()) {
-    if (path.parent_path().filename() == "core" && path.filename() == "names.h") continue;  // shows core's names to all rooms
+    // Shows core's names to all rooms.
+    if (path.parent_path().filename() == "core" && path.filename() == "names.h") continue;
     const std::string own = "namespace moesim::" + room_of(path);
     std::ifstream file(path);
     bool found = false;
