@@ -78,4 +78,4 @@ int run() {
 }  // namespace
 }  // namespace moesim::network
 
-int main() { return moesim::run(); }
+int main() { return moesim::network::run(); }

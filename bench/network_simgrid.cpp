@@ -130,8 +130,8 @@ int main(int argc, char** argv) {
                               "network/latency-factor:1", "network/bandwidth-factor:1", "network/weight-S:0"})
     simgrid::s4u::Engine::set_config(setting);
   bool good = true;
-  if (which == "small") good = moesim::compare(engine, "16 GPUs, skewed", 16, true);
-  if (which == "medium") good = moesim::compare(engine, "64 GPUs, skewed", 64, true);
-  if (which == "large") good = moesim::compare(engine, "256 GPUs, equal", 256, false);
+  if (which == "small") good = moesim::network::compare(engine, "16 GPUs, skewed", 16, true);
+  if (which == "medium") good = moesim::network::compare(engine, "64 GPUs, skewed", 64, true);
+  if (which == "large") good = moesim::network::compare(engine, "256 GPUs, equal", 256, false);
   return good ? 0 : 1;
 }

@@ -51,5 +51,5 @@ int main() {
     for (const network::ExchangeKernel kernel : {network::ExchangeKernel::normal, network::ExchangeKernel::low_latency})
       for (const network::ExchangeDirection direction :
            {network::ExchangeDirection::dispatch, network::ExchangeDirection::combine})
-        compare(gpus, kernel, direction, layers);
+        moesim::network::compare(gpus, kernel, direction, layers);
 }

@@ -94,7 +94,7 @@ int main(int count, char** words) {
     std::cerr << "usage: recording_torch_bench FOLDER SEQUENCES LENGTH; lines to read: pass, results\n";
     return 2;
   }
-  moesim::Side side(words[1], std::stoi(words[2]), std::stoi(words[3]));
+  moesim::recording::Side side(words[1], std::stoi(words[2]), std::stoi(words[3]));
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     if (line == "results") {
