@@ -2,12 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <set>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -38,12 +40,21 @@ std::vector<fs::path> rooms() {
   return {out.begin(), out.end()};
 }
 
+const std::set<std::string> kNamedKinds = {".h", ".cpp", ".md", ".yaml", ".sql", ".csv", ".py", ".sh", ".txt"};
+
+bool is_path(std::string_view words) {
+  const auto in_path = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '/' || c == '-'; };
+  const fs::path path = words;
+  return std::ranges::all_of(words, in_path) && kNamedKinds.contains(path.extension().string()) && !path.stem().empty();
+}
+
 /// Between back-quotes, and nothing but a path: `network/network.h`, `fluid.cpp`, `reports/schema.md`.
 std::vector<std::string> named_files(const fs::path& readme) {
-  static const std::regex quoted("`([A-Za-z0-9_./-]*[A-Za-z0-9_]\\.(h|cpp|md|yaml|sql|csv|py|sh|txt))`");
-  const std::string text = text_of(readme);
+  std::istringstream text(text_of(readme));
   std::vector<std::string> out;
-  for (std::sregex_iterator at(text.begin(), text.end(), quoted), end; at != end; ++at) out.push_back((*at)[1]);
+  std::string prose, quoted;
+  while (std::getline(text, prose, '`') && std::getline(text, quoted, '`'))
+    if (is_path(quoted)) out.push_back(quoted);
   return out;
 }
 
