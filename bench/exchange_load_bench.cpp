@@ -5,7 +5,7 @@
 
 namespace moesim::exchange {
 namespace {
-constexpr routing::RouterShape kV3{256, 8, 8, 4};
+constexpr routing::GateShape kV3{256, 8, 8, 4};
 
 exchange::ExpertMap with_replicas(int gpus, int slots) {
   exchange::ExpertMap map{256, gpus, slots / gpus, {}};
@@ -37,7 +37,7 @@ void serving_layer(benchmark::State& state) {
   const spec::GroupShape group{144, 8};
   const auto source = log_normal(group);
   const exchange::ExpertMap map = with_replicas(144, 288);
-  const exchange::ReplicaTable replicas = exchange::replica_table(map);
+  const exchange::CopyTable replicas = exchange::copy_table(map);
   std::vector<double> load(256);
   exchange::ExchangeSums sums;
   std::int64_t step = 0;

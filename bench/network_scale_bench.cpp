@@ -48,8 +48,8 @@ int run() {
     load.nodes = kGroupNodes;
     load.slots = load.gpus;
     const auto n = std::size_t(load.gpus);
-    load.copies.assign(n * n, 8);
-    load.tokens_to_gpu = load.copies;
+    load.rows_to_gpu.assign(n * n, 8);
+    load.tokens_to_gpu = load.rows_to_gpu;
     load.tokens_to_node.assign(n * kGroupNodes, 40);
     load.slot_rows.assign(n, 8 * load.gpus);
     std::vector<Time> ready(n), end(n);

@@ -8,10 +8,10 @@
 #include <iostream>
 
 #include "core/files.h"
-#include "formats/safetensors_writer.h"
 #include "numerics/weights/export.h"
 #include "recording/record.h"
 #include "spec/catalogue.h"
+#include "support/safetensors.h"
 
 namespace moesim::recording {
 namespace {
@@ -53,13 +53,13 @@ class Side {
       weights.insert(weights.end(), r.weights.begin(), r.weights.end());
     }
     const std::vector<std::int64_t> shape{std::int64_t(routing_.size()), logits_.rows, model_.moe->top_k};
-    formats::write_safetensors(folder_ + "/results.safetensors",
-                               {{"experts", {formats::StoredType::i32, shape, std::as_bytes(std::span(experts))}},
-                                {"weights", {formats::StoredType::f32, shape, std::as_bytes(std::span(weights))}},
-                                {"logits",
-                                 {formats::StoredType::f32,
-                                  {logits_.rows, logits_.columns},
-                                  std::as_bytes(std::span<const float>(logits_.values))}}});
+    test::write_safetensors(folder_ + "/results.safetensors",
+                            {{"experts", {formats::StoredType::i32, shape, std::as_bytes(std::span(experts))}},
+                             {"weights", {formats::StoredType::f32, shape, std::as_bytes(std::span(weights))}},
+                             {"logits",
+                              {formats::StoredType::f32,
+                               {logits_.rows, logits_.columns},
+                               std::as_bytes(std::span<const float>(logits_.values))}}});
   }
 
  private:

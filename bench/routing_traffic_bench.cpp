@@ -5,7 +5,7 @@
 
 namespace moesim::routing {
 namespace {
-constexpr routing::RouterShape kV3{256, 8, 8, 4};
+constexpr routing::GateShape kV3{256, 8, 8, 4};
 
 std::unique_ptr<routing::TrafficSource> log_normal(const spec::GroupShape& group) {
   return routing::make_traffic(Config::from_text("kind: log_normal", "bench.yaml"), {kV3, group, 1, {}});

@@ -3,7 +3,7 @@
 
 #include "core/paths.h"
 #include "results/results.h"
-#include "training/iteration.h"
+#include "training/step.h"
 
 namespace moesim::training {
 namespace {

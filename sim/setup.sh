@@ -6,6 +6,7 @@
 #   sim/setup.sh strict   ... build with warnings as errors and sanitizers, and run the tests there
 #   sim/setup.sh debug    ... build the program without optimisation, and run one small scenario of each study
 #   sim/setup.sh odr      ... look for types and functions that are defined twice
+#   sim/setup.sh bench    ... build the benchmarks (build/bench/)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -79,8 +80,12 @@ case "${1:-install}" in
     build debug build-debug --target odr
     echo "setup: nothing in sim/ is defined twice" >&2
     ;;
+  bench)
+    install_missing "${packages[@]}" "${developer_packages[@]}"
+    build release build --target benchmarks
+    ;;
   *)
-    echo "usage: sim/setup.sh [install | run | test | strict | debug | odr]" >&2
+    echo "usage: sim/setup.sh [install | run | test | strict | debug | odr | bench]" >&2
     exit 2
     ;;
 esac

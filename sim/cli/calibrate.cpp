@@ -21,7 +21,7 @@ struct Options {
 
 void print_rows(const compute::CalibrationInput& input, compute::CalibrationResult& result) {
   fmt::print("{:<16} {:<64} {:>12} {:>12} {:>8}\n", "kind", "shape", "measured us", "predicted us", "error");
-  for (const compute::Sample& s : result.samples) {
+  for (const compute::Measurement& s : result.measurements) {
     const double time = compute::predict(s, input.gpu, result.fit.calibration, result.fit.harness[s.bench]);
     fmt::print("{:<16} {:<64} {:>12.2f} {:>12.2f} {:>+7.1f}%{}\n", s.kind, s.shape, s.seconds * 1e6, time * 1e6,
                (time / s.seconds - 1) * 100, s.known ? "" : " not fitted");

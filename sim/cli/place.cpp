@@ -81,7 +81,7 @@ placing::PlaceOptions options_of(const Given& given) {
   o.top_k = given.top_k;
   Config::from_option("--sharing", given.sharing).parse(o.sharing);
   if (!given.replica_choice.empty())
-    o.replicas = exchange::ReplicaSpec(Config::from_option("--replica-choice", given.replica_choice));
+    o.replica_choice = exchange::ReplicaSpec(Config::from_option("--replica-choice", given.replica_choice));
   o.prefill_tokens = given.prefill_tokens;
   o.decode_tokens = given.decode_tokens;
   o.context = given.context;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/config_error.h"
+#include "core/named_enum.h"
 #include "core/names.h"
 #include "core/paths.h"
 #include "core/units.h"
@@ -20,19 +21,6 @@ class Node;
 }
 
 namespace moesim::core {
-
-/// An enum whose values have names in YAML.  Beside it stands
-///   constexpr auto enum_names(E) { return std::to_array<std::pair<std::string_view, E>>({{"name", E::value}, ...}); }
-template <class E>
-concept NamedEnum = std::is_enum_v<E> && requires {
-  enum_names(E{});
-};
-template <NamedEnum E>
-std::string_view name_of(E value) {
-  for (const auto& [name, v] : enum_names(E{}))
-    if (v == value) return name;
-  throw std::logic_error("an enum value has no name");
-}
 
 class FieldReader;
 /// A struct with  static void fields(auto& f, auto& p) { f("key", p.field, "help"); }
@@ -238,13 +226,6 @@ T read(const Config& config) {
   T out{};
   config.parse(out);
   return out;
-}
-/// Overwrites only what `config` gives; nothing is required.  For entries that extend another.
-template <class T>
-void read_over(const Config& config, T& out) {
-  FieldReader reader(config, true);
-  T::fields(reader, out);
-  reader.finish();
 }
 /// The help of T's fields, one line each.
 template <class T>

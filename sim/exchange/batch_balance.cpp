@@ -28,7 +28,7 @@ std::vector<std::int32_t> whole_rows(std::span<const double> ideal, std::int64_t
 
 std::vector<std::int32_t> balanced_slot_rows(const ExpertMap& map, std::span<const std::int64_t> rows) {
   check(rows.size() == std::size_t(map.experts), "{} experts got rows of {}", map.experts, rows.size());
-  const ReplicaTable table = replica_table(map);
+  const CopyTable table = copy_table(map);
   std::vector<std::int32_t> out(std::size_t(map.slots()), 0);
   std::vector<double> fixed(std::size_t(map.gpus), 0);  // rows that have no choice
   LinearProgram lp;
@@ -80,7 +80,7 @@ class Balanced final : public ReplicaChoice {
  public:
   using Params = NoParams;
   Balanced(Params, const ExpertMap& map, const spec::GroupShape& group)
-      : map_(map), group_(group), table_(replica_table(map_)) {}
+      : map_(map), group_(group), table_(copy_table(map_)) {}
 
   void split(const routing::Traffic& traffic, std::span<std::int32_t> by_slot) const override {
     const auto experts = std::size_t(map_.experts), slots = std::size_t(map_.slots());
@@ -108,7 +108,7 @@ class Balanced final : public ReplicaChoice {
  private:
   ExpertMap map_;
   spec::GroupShape group_;
-  ReplicaTable table_;
+  CopyTable table_;
 };
 }  // namespace
 

@@ -21,19 +21,19 @@ Exchanger::Exchanger(const ExpertMap& map, const spec::GroupShape& group, std::u
   check(group.gpus == map.gpus && group.gpus_per_node > 0, "a placement on {} GPUs does not fit a group of {}",
         map.gpus, group.gpus);
   if (!choice_) choice_ = nearest_replica(map_, group_);
-  replicas_ = replica_table(map_);
+  copies_ = copy_table(map_);
 }
 
 void Exchanger::operator()(const routing::Traffic& traffic, ExchangeLoad& out) {
   const std::size_t gpus = std::size_t(group_.gpus), slots = std::size_t(map_.slots());
   check(traffic.sources == group_.gpus, "traffic of {} sources does not fit a group of {} GPUs", traffic.sources,
         group_.gpus);
-  check(traffic.router.experts == map_.experts, "traffic to {} experts does not fit a placement of {}",
-        traffic.router.experts, map_.experts);
+  check(traffic.gate.experts == map_.experts, "traffic to {} experts does not fit a placement of {}",
+        traffic.gate.experts, map_.experts);
   out.gpus = group_.gpus;
   out.nodes = group_.nodes();
   out.slots = map_.slots();
-  out.copies.assign(gpus * gpus, 0);
+  out.rows_to_gpu.assign(gpus * gpus, 0);
   out.tokens_to_gpu.assign(gpus * gpus, 0);
   out.tokens_to_node.assign(gpus * std::size_t(out.nodes), 0);
   out.slot_rows.assign(slots, 0);
@@ -44,11 +44,11 @@ void Exchanger::operator()(const routing::Traffic& traffic, ExchangeLoad& out) {
   for (std::size_t source = 0; source < gpus; ++source) {
     const std::int32_t* const mine = &by_slot_[source * slots];
     for (std::size_t slot = 0; slot < slots; ++slot) out.slot_rows[slot] += mine[slot];
-    std::int32_t* const copies = &out.copies[source * gpus];
+    std::int32_t* const rows_to = &out.rows_to_gpu[source * gpus];
     for (std::size_t gpu = 0, slot = 0; gpu < gpus; ++gpu) {
       std::int32_t sum = 0;
       for (std::size_t i = 0; i < per_gpu; ++i) sum += mine[slot++];
-      copies[gpu] = sum;
+      rows_to[gpu] = sum;
     }
   }
   out.exact ? exact(traffic, out) : estimate(traffic, out);
@@ -56,7 +56,7 @@ void Exchanger::operator()(const routing::Traffic& traffic, ExchangeLoad& out) {
 
 void Exchanger::exact(const routing::Traffic& traffic, ExchangeLoad& out) {
   const std::size_t gpus = std::size_t(out.gpus), nodes = std::size_t(out.nodes), slots = std::size_t(out.slots);
-  const std::size_t k = std::size_t(traffic.router.top_k);
+  const std::size_t k = std::size_t(traffic.gate.top_k);
   stamp_.assign(gpus + nodes, 0);
   const std::int16_t* choice = traffic.choices.data();
   std::uint32_t token = 0;
@@ -67,10 +67,10 @@ void Exchanger::exact(const routing::Traffic& traffic, ExchangeLoad& out) {
       for (std::size_t j = 0; j < k; ++j) {
         if (choice[j] < 0) continue;
         const std::size_t e = std::size_t(choice[j]);
-        int slot = replicas_.slots[std::size_t(replicas_.first[e])];
-        for (int r = replicas_.first[e] + 1; r < replicas_.first[e + 1];
+        int slot = copies_.slots[std::size_t(copies_.first[e])];
+        for (int r = copies_.first[e] + 1; r < copies_.first[e + 1];
              ++r)  // the copy with most of its share to come
-          if (left[replicas_.slots[std::size_t(r)]] > left[slot]) slot = replicas_.slots[std::size_t(r)];
+          if (left[copies_.slots[std::size_t(r)]] > left[slot]) slot = copies_.slots[std::size_t(r)];
         check(left[slot]-- > 0, "the rows of expert {} from GPU {} do not match its tokens", e, source);
         const std::size_t gpu = std::size_t(map_.gpu_of(slot)), node = std::size_t(group_.node_of(int(gpu)));
         if (stamp_[gpu] == token) continue;
@@ -85,7 +85,7 @@ void Exchanger::exact(const routing::Traffic& traffic, ExchangeLoad& out) {
 }
 
 void Exchanger::measure(const routing::Traffic& traffic) {
-  const std::size_t gpus = std::size_t(group_.gpus), k = std::size_t(traffic.router.top_k);
+  const std::size_t gpus = std::size_t(group_.gpus), k = std::size_t(traffic.gate.top_k);
   fan_out_.gpu_reach.assign(gpus, 0);
   fan_out_.node_reach.assign(std::size_t(group_.nodes()), 0);
   slot_total_.assign(std::size_t(map_.slots()), 0);
@@ -95,8 +95,8 @@ void Exchanger::measure(const routing::Traffic& traffic) {
     if (traffic.sample[i] < 0) continue;
     const std::uint32_t token = std::uint32_t(i / k) + 1;
     const std::size_t e = std::size_t(traffic.sample[i]);
-    const int first = replicas_.first[e], copies = replicas_.first[e + 1] - first;
-    const int slot = replicas_.slots[std::size_t(first + int(token) % copies)];
+    const int first = copies_.first[e], copies = copies_.first[e + 1] - first;
+    const int slot = copies_.slots[std::size_t(first + int(token) % copies)];
     const std::size_t gpu = std::size_t(map_.gpu_of(slot)), node = std::size_t(group_.node_of(int(gpu)));
     slot_total_[std::size_t(slot)] += one;
     if (stamp_[gpu] != token) fan_out_.gpu_reach[gpu] += one;
@@ -132,13 +132,13 @@ void reach_row(std::span<const std::int32_t> rows, float tokens, int picks, std:
 
 void Exchanger::estimate(const routing::Traffic& traffic, ExchangeLoad& out) {
   const std::size_t gpus = std::size_t(out.gpus), nodes = std::size_t(out.nodes);
-  const int picks = traffic.router.top_k;
+  const int picks = traffic.gate.top_k;
   double tokens = 0;
   for (const std::int32_t t : traffic.tokens) tokens += t;
   if (tokens == 0) return;
   if (traffic.sample.empty()) {
     slot_total_.assign(out.slot_rows.begin(), out.slot_rows.end());
-    estimate_fan_out(slot_total_, tokens, traffic.router, traffic.spread_blocks, map_, group_, fan_out_);
+    estimate_fan_out(slot_total_, tokens, traffic.gate, traffic.spread_blocks, map_, group_, fan_out_);
   } else {
     measure(traffic);
     tokens = 1;  // slot_total_ is in rows per token
@@ -158,14 +158,14 @@ void Exchanger::estimate(const routing::Traffic& traffic, ExchangeLoad& out) {
     node_curve_.scale[node] = curve_scale(node_total_[node], fan_out_.node_reach[node], picks);
   for (std::size_t source = 0; source < gpus; ++source) {
     if (traffic.tokens[source] == 0) continue;
-    const std::span<const std::int32_t> copies(&out.copies[source * gpus], gpus);
+    const std::span<const std::int32_t> rows_to(&out.rows_to_gpu[source * gpus], gpus);
     const float mine = float(traffic.tokens[source]);
     std::int32_t* const to_gpu = &out.tokens_to_gpu[source * gpus];
     std::int32_t* const to_node = &out.tokens_to_node[source * nodes];
-    reach_row(copies, mine, picks, gpu_curve_.scale, gpu_curve_.miss, gpu_curve_.power, to_gpu);
+    reach_row(rows_to, mine, picks, gpu_curve_.scale, gpu_curve_.miss, gpu_curve_.power, to_gpu);
     std::fill(node_rows_.begin(), node_rows_.end(), 0);
     for (std::size_t gpu = 0, node = 0, in_node = 0; gpu < gpus; ++gpu) {
-      node_rows_[node] += copies[gpu];
+      node_rows_[node] += rows_to[gpu];
       if (++in_node == std::size_t(group_.gpus_per_node)) ++node, in_node = 0;
     }
     reach_row(node_rows_, mine, picks, node_curve_.scale, node_curve_.miss, node_curve_.power, to_node);

@@ -34,7 +34,7 @@ class Exchanger {
   ExpertMap map_;
   spec::GroupShape group_;
   std::unique_ptr<ReplicaChoice> choice_;
-  ReplicaTable replicas_;
+  CopyTable copies_;
   std::vector<std::int32_t> by_slot_;    // (sources, slots)
   std::vector<std::uint32_t> stamp_;     // exact(), measure(): the last token that reached each GPU, then each node
   std::vector<double> slot_total_;       // estimate(): (slots) rows of all sources, or per token of the sample

@@ -7,7 +7,7 @@
 
 namespace moesim::exchange {
 
-std::vector<int> ExpertMap::replicas(int expert) const {
+std::vector<int> ExpertMap::copies_of(int expert) const {
   std::vector<int> out;
   for (int slot = 0; slot < slots(); ++slot)
     if (slot_to_expert[std::size_t(slot)] == expert) out.push_back(slot);
@@ -18,8 +18,8 @@ bool has_copies(const ExpertMap& map) {
   return std::ranges::count_if(map.slot_to_expert, [](int e) { return e >= 0; }) > map.experts;
 }
 
-ReplicaTable replica_table(const ExpertMap& map) {
-  ReplicaTable out;
+CopyTable copy_table(const ExpertMap& map) {
+  CopyTable out;
   out.first.assign(std::size_t(map.experts) + 1, 0);
   for (const int expert : map.slot_to_expert)
     if (expert >= 0) ++out.first[std::size_t(expert) + 1];

@@ -15,8 +15,8 @@ struct ExpertMap {
 
   int slots() const { return gpus * slots_per_gpu; }
   int gpu_of(int slot) const { return slot / slots_per_gpu; }
-  /// The slots that hold `expert`, ascending; O(slots).  Use ReplicaTable where it is asked often.
-  std::vector<int> replicas(int expert) const;
+  /// The slots that hold `expert`, ascending; O(slots).  Use CopyTable where it is asked often.
+  std::vector<int> copies_of(int expert) const;
   bool operator==(const ExpertMap&) const = default;
 };
 
@@ -24,11 +24,11 @@ struct ExpertMap {
 bool has_copies(const ExpertMap& map);
 
 /// The slots of every expert, flat: those of expert e are slots[first[e]] .. slots[first[e + 1] - 1], ascending.
-struct ReplicaTable {
+struct CopyTable {
   std::vector<int> first;  // (experts + 1)
   std::vector<int> slots;
 };
-ReplicaTable replica_table(const ExpertMap& map);
+CopyTable copy_table(const ExpertMap& map);
 
 /// Expert e in slot e, consecutive experts on consecutive GPUs; with fewer GPUs than divide evenly the last GPUs have
 /// empty slots.  Throws std::logic_error unless experts and gpus are positive.

@@ -23,7 +23,7 @@ struct Rule {
   int groups = 1, selected = 1, picks = 1;
   bool limited = false;  // groups are selected with the shares that their rows show; else every token may use all
 };
-Rule rule_of(const routing::RouterShape& r, int spread_blocks) {
+Rule rule_of(const routing::GateShape& r, int spread_blocks) {
   if (spread_blocks > 1) return {spread_blocks, std::min(r.top_k, spread_blocks), std::max(1, r.top_k / spread_blocks)};
   if (r.groups_used < r.groups) return {r.groups, r.groups_used, r.top_k, true};
   return {1, 1, r.top_k};
@@ -49,10 +49,10 @@ double set_hit(std::span<const Part> parts, const Rule& rule, std::span<const do
 }
 }  // namespace
 
-void estimate_fan_out(std::span<const double> slot_rows, double tokens, const routing::RouterShape& router,
+void estimate_fan_out(std::span<const double> slot_rows, double tokens, const routing::GateShape& gate,
                       int spread_blocks, const ExpertMap& map, const spec::GroupShape& group, FanOut& out) {
   check(slot_rows.size() == std::size_t(map.slots()), "{} slots have {} row counts", map.slots(), slot_rows.size());
-  const Rule rule = rule_of(router, spread_blocks);
+  const Rule rule = rule_of(gate, spread_blocks);
   const std::size_t groups = std::size_t(rule.groups);
   const int group_size = std::max(1, map.experts / rule.groups);
   const auto group_of = [&](int expert) { return std::min(std::size_t(expert / group_size), groups - 1); };
@@ -96,21 +96,20 @@ void estimate_fan_out(std::span<const double> slot_rows, double tokens, const ro
   }
 }
 
-void exchange_sums(std::span<const double> load, double tokens, const routing::RouterShape& router,
-                   const ExpertMap& map, const ReplicaTable& replicas, const spec::GroupShape& group,
-                   ExchangeSums& out) {
+void exchange_sums(std::span<const double> load, double tokens, const routing::GateShape& gate, const ExpertMap& map,
+                   const CopyTable& copies, const spec::GroupShape& group, ExchangeSums& out) {
   check(load.size() == std::size_t(map.experts), "{} experts have {} loads", map.experts, load.size());
   check(map.gpus == group.gpus, "a placement on {} GPUs does not fit a group of {}", map.gpus, group.gpus);
   out.tokens = tokens;
   out.slot_rows.assign(std::size_t(map.slots()), 0);
   out.gpu_rows.assign(std::size_t(map.gpus), 0);
   for (std::size_t e = 0; e < load.size(); ++e) {
-    const int first = replicas.first[e], end = replicas.first[e + 1];
+    const int first = copies.first[e], end = copies.first[e + 1];
     for (int r = first; r < end; ++r)
-      out.slot_rows[std::size_t(replicas.slots[std::size_t(r)])] = load[e] / (end - first);
+      out.slot_rows[std::size_t(copies.slots[std::size_t(r)])] = load[e] / (end - first);
   }
   for (std::size_t gpu = 0, slot = 0; gpu < out.gpu_rows.size(); ++gpu)
     for (int i = 0; i < map.slots_per_gpu; ++i) out.gpu_rows[gpu] += out.slot_rows[slot++];
-  estimate_fan_out(out.slot_rows, tokens, router, 0, map, group, out.fan_out);
+  estimate_fan_out(out.slot_rows, tokens, gate, 0, map, group, out.fan_out);
 }
 }  // namespace moesim::exchange

@@ -20,7 +20,7 @@ struct FanOut {
   std::vector<Part> parts;  // scratch
 };
 /// slot_rows: (slots), all sources together; tokens: of all sources.  Estimated as described at Exchanger.
-void estimate_fan_out(std::span<const double> slot_rows, double tokens, const routing::RouterShape& router,
+void estimate_fan_out(std::span<const double> slot_rows, double tokens, const routing::GateShape& gate,
                       int spread_blocks, const ExpertMap& map, const spec::GroupShape& group, FanOut& out);
 
 /// An exchange by its sums alone, as expectations: for serving steps, where every layer must cost
@@ -37,7 +37,6 @@ struct ExchangeSums {
 };
 /// load: (experts), rows of each expert, all sources together.  tokens: of all sources.  Sources send alike, and the
 /// copies of an expert share its rows evenly.  O(slots); `out`'s memory is reused.
-void exchange_sums(std::span<const double> load, double tokens, const routing::RouterShape& router,
-                   const ExpertMap& map, const ReplicaTable& replicas, const spec::GroupShape& group,
-                   ExchangeSums& out);
+void exchange_sums(std::span<const double> load, double tokens, const routing::GateShape& gate, const ExpertMap& map,
+                   const CopyTable& copies, const spec::GroupShape& group, ExchangeSums& out);
 }  // namespace moesim::exchange

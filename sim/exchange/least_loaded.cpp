@@ -9,18 +9,18 @@ namespace {
 class LeastLoaded final : public ReplicaChoice {
  public:
   using Params = NoParams;
-  LeastLoaded(Params, const ExpertMap& map, const spec::GroupShape&) : map_(map), replicas_(replica_table(map)) {}
+  LeastLoaded(Params, const ExpertMap& map, const spec::GroupShape&) : map_(map), copies_(copy_table(map)) {}
   void split(const routing::Traffic& traffic, std::span<std::int32_t> by_slot) const override {
     std::vector<std::int64_t> load(std::size_t(map_.gpus));
     const auto take = [&](std::size_t source, int slot, std::int64_t rows) {
       by_slot[source * std::size_t(map_.slots()) + std::size_t(slot)] += std::int32_t(rows);
       load[std::size_t(map_.gpu_of(slot))] += rows;
     };
-    each_share(traffic, replicas_, [&](std::size_t source, std::int32_t rows, std::span<const int> copies) {
+    each_share(traffic, copies_, [&](std::size_t source, std::int32_t rows, std::span<const int> copies) {
       if (copies.size() == 1) take(source, copies[0], rows);
     });
     std::vector<int> order;
-    each_share(traffic, replicas_, [&](std::size_t source, std::int32_t rows, std::span<const int> copies) {
+    each_share(traffic, copies_, [&](std::size_t source, std::int32_t rows, std::span<const int> copies) {
       if (copies.size() == 1) return;
       order.assign(copies.begin(), copies.end());
       const auto load_of = [&](int slot) { return load[std::size_t(map_.gpu_of(slot))]; };
@@ -39,7 +39,7 @@ class LeastLoaded final : public ReplicaChoice {
 
  private:
   ExpertMap map_;
-  ReplicaTable replicas_;
+  CopyTable copies_;
 };
 }  // namespace
 

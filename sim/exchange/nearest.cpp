@@ -10,7 +10,7 @@ class Nearest final : public ReplicaChoice {
   using Params = NoParams;
   Nearest(Params, const ExpertMap& map, const spec::GroupShape& group)
       : experts_(std::size_t(map.experts)), slots_(std::size_t(map.slots())) {
-    const ReplicaTable table = replica_table(map);
+    const CopyTable table = copy_table(map);
     for (int e = 0; e < map.experts; ++e) {
       const std::span<const int> all(table.slots.data() + table.first[std::size_t(e)],
                                      table.slots.data() + table.first[std::size_t(e) + 1]);

@@ -18,13 +18,13 @@ ReplicaStrategy replica_choice(std::string_view kind, std::string_view summary) 
 
 /// Calls use(source, rows, the slots of the expert) for every source and expert with rows, in that order.
 template <class Use>
-void each_share(const routing::Traffic& traffic, const ReplicaTable& replicas, Use use) {
-  const auto experts = std::size_t(traffic.router.experts);
+void each_share(const routing::Traffic& traffic, const CopyTable& copies, Use use) {
+  const auto experts = std::size_t(traffic.gate.experts);
   for (std::size_t source = 0; source < std::size_t(traffic.sources); ++source)
     for (std::size_t e = 0; e < experts; ++e) {
       const std::int32_t rows = traffic.rows[source * experts + e];
-      const auto first = std::size_t(replicas.first[e]), last = std::size_t(replicas.first[e + 1]);
-      if (rows > 0) use(source, rows, std::span(replicas.slots).subspan(first, last - first));
+      const auto first = std::size_t(copies.first[e]), last = std::size_t(copies.first[e + 1]);
+      if (rows > 0) use(source, rows, std::span(copies.slots).subspan(first, last - first));
     }
 }
 }  // namespace moesim::exchange

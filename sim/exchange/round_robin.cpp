@@ -6,10 +6,9 @@ namespace {
 class RoundRobin final : public ReplicaChoice {
  public:
   using Params = NoParams;
-  RoundRobin(Params, const ExpertMap& map, const spec::GroupShape&)
-      : replicas_(replica_table(map)), slots_(map.slots()) {}
+  RoundRobin(Params, const ExpertMap& map, const spec::GroupShape&) : copies_(copy_table(map)), slots_(map.slots()) {}
   void split(const routing::Traffic& traffic, std::span<std::int32_t> by_slot) const override {
-    each_share(traffic, replicas_, [&](std::size_t source, std::int32_t rows, std::span<const int> copies) {
+    each_share(traffic, copies_, [&](std::size_t source, std::int32_t rows, std::span<const int> copies) {
       const auto n = std::int32_t(copies.size());
       for (std::int32_t i = 0; i < n; ++i) {
         const int slot = copies[(source + std::size_t(i)) % std::size_t(n)];
@@ -19,7 +18,7 @@ class RoundRobin final : public ReplicaChoice {
   }
 
  private:
-  ReplicaTable replicas_;
+  CopyTable copies_;
   int slots_;
 };
 }  // namespace

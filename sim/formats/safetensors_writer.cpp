@@ -16,28 +16,6 @@ void write_header(std::ofstream& out, std::string text) {
 }
 }  // namespace
 
-void write_safetensors(const std::string& file, const std::map<std::string, StoredTensor>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
-  JsonValue header = JsonValue::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::int64_t at = 0;
-  for (const auto& [name, tensor] : tensors) {
-    const auto size = std::int64_t(tensor.bytes.size());
-    header[name] = {{"dtype", name_of(tensor.type)}, {"shape", tensor.shape}, {"data_offsets", {at, at + size}}};
-    at += size;
-  }
-  const std::string partial = file + ".partial";
-  std::ofstream out(partial, std::ios::binary);
-  write_header(out, header.dump());
-  for (const auto& [name, tensor] : tensors)
-    out.write(reinterpret_cast<const char*>(tensor.bytes.data()), std::streamsize(tensor.bytes.size()));
-  out.close();
-  if (!out || std::rename(partial.c_str(), file.c_str()) != 0) {
-    std::remove(partial.c_str());
-    throw ConfigError::placed(fmt::format("{}: cannot be written", file));
-  }
-}
-
 std::int64_t PlannedTensor::bytes() const {
   std::int64_t n = stored_bytes(type);
   for (const std::int64_t size : shape) n *= size;

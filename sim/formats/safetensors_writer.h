@@ -1,7 +1,6 @@
-// Writes safetensors: one file at once, or a folder of any size, tensor by tensor, in bounded memory.
+// Writes a folder of safetensors of any size, tensor by tensor, in bounded memory.
 #pragma once
 #include <fstream>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -9,10 +8,6 @@
 #include "formats/safetensors.h"
 
 namespace moesim::formats {
-
-/// Writes a safetensors file, tensors in name order.  Throws ConfigError if it cannot be written.
-void write_safetensors(const std::string& file, const std::map<std::string, StoredTensor>& tensors,
-                       const std::map<std::string, std::string>& metadata = {});
 
 /// Name, type and shape of a tensor to come.
 struct PlannedTensor {

@@ -5,12 +5,12 @@
 namespace moesim::network {
 
 LinkMeter::LinkMeter(const IdVector<LinkId, Link>& links, Time interval)
-    : interval_(interval), use_(links.size()), state_(links.size()), samples_(interval.v > 0 ? links.size() : 0) {
+    : interval_(interval), use_(links.size()), state_(links.size()), readings_(interval.v > 0 ? links.size() : 0) {
   for (const Link& link : links) capacity_.push_back(link.capacity.v);
 }
 
-void LinkMeter::sample(std::uint32_t link, Time now, double used) {
-  Sampling& s = samples_[link];
+void LinkMeter::read(std::uint32_t link, Time now, double used) {
+  Sampling& s = readings_[link];
   for (Time at = s.since; s.used > 0 && at < now;) {
     const std::int64_t interval = at.v / interval_.v;
     const Time until = std::min(now, Time{(interval + 1) * interval_.v});
@@ -38,7 +38,7 @@ void LinkMeter::moved(std::uint32_t link, std::int64_t bytes, double work, Time 
 void LinkMeter::settle(Time now) {
   for (std::uint32_t l = 0; l < state_.size(); ++l) {
     const State& s = state_[l];
-    if (sampling()) sample(l, now, samples_[l].used);
+    if (sampling()) read(l, now, readings_[l].used);
     use_[l].saturated = seconds(s.saturated_for + (s.saturated ? now - s.saturated_since : Time{}));
     use_[l].most_flows = s.most_flows;
   }
@@ -46,8 +46,8 @@ void LinkMeter::settle(Time now) {
 
 std::vector<UtilisationSample> LinkMeter::samples() const {
   auto used = moved_;
-  for (std::uint32_t l = 0; l < samples_.size(); ++l)
-    for (const Sample& s : samples_[l].taken) used[{s.interval, l}] += s.used;
+  for (std::uint32_t l = 0; l < readings_.size(); ++l)
+    for (const Reading& s : readings_[l].taken) used[{s.interval, l}] += s.used;
   std::vector<UtilisationSample> out;
   for (const auto& [at, share] : used)
     out.push_back({{(at.first + 1) * interval_.v}, LinkId(at.second), share / double(interval_.v)});

@@ -34,8 +34,8 @@ class LinkMeter {
     s.saturated = saturated;
   }
   /// Whether samples are kept, and from `now` on this share of the link is in use.
-  bool sampling() const { return !samples_.empty(); }
-  void sample(std::uint32_t link, Time now, double used);
+  bool sampling() const { return !readings_.empty(); }
+  void read(std::uint32_t link, Time now, double used);
   /// Accounts for all links up to `now`.
   void settle(Time now);
 
@@ -49,21 +49,21 @@ class LinkMeter {
     int most_flows = 0;
     bool saturated = false;
   };
-  struct Sample {
+  struct Reading {
     std::int64_t interval;
     double used;  // picoseconds at full capacity
   };
   struct Sampling {
     Time since{};
     double used = 0;
-    std::vector<Sample> taken;  // in order of time
+    std::vector<Reading> taken;  // in order of time
   };
 
   Time interval_;
   std::vector<double> capacity_;
   std::vector<LinkUse> use_;
   std::vector<State> state_;
-  std::vector<Sampling> samples_;                                   // by link; empty without an interval
-  std::map<std::pair<std::int64_t, std::uint32_t>, double> moved_;  // by interval and link: as Sample::used
+  std::vector<Sampling> readings_;                                  // by link; empty without an interval
+  std::map<std::pair<std::int64_t, std::uint32_t>, double> moved_;  // by interval and link: as Reading::used
 };
 }  // namespace moesim::network

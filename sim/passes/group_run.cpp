@@ -33,7 +33,7 @@ GroupRun::GroupRun(const Setup& setup, const Phase& phase)
   for (int layer : model.moe_layers()) {
     moe_ordinal_[std::size_t(layer)] = int(exchangers_.size());
     const exchange::ExpertMap& map = s_.placement.at(exchangers_.size());
-    exchangers_.emplace_back(map, shape, s_.replicas.make(map, shape));
+    exchangers_.emplace_back(map, shape, s_.replica_choice.make(map, shape));
   }
   if (model.moe) expert_tokens_.resize(exchangers_.size() * std::size_t(model.moe->experts));
   for (int layer = 0; layer < model.layers; ++layer) {
@@ -223,7 +223,7 @@ void GroupRun::draw(LayerPass& pass, int step, int layer) {
   pass.combine = network::open_exchange(s_.network, s_.group, p_.setup.combine, pass.load,
                                         [this](int gpu) { combine_arrived(gpu); });
 
-  const int experts = traffic_.router.experts;
+  const int experts = traffic_.gate.experts;
   for (int source = 0; source < traffic_.sources; ++source)
     for (int e = 0; e < experts; ++e)
       expert_tokens_[std::size_t(ordinal * experts + e)] += traffic_.rows[std::size_t(source * experts + e)];

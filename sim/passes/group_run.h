@@ -45,7 +45,7 @@ class GroupRun {
     results::SpanLog& spans;
     const std::vector<exchange::ExpertMap>& placement;  // one a MoE layer, in order
     std::vector<double> speed;                          // of each GPU
-    exchange::ReplicaSpec replicas{};
+    exchange::ReplicaSpec replica_choice{};
   };
   struct Phase {
     std::string name;  // prefill, decode

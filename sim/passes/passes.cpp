@@ -131,7 +131,7 @@ results::StudyEnd run_passes(results::StudyRun& run) {
   compute::KernelCosts costs(*kernels);
   const placement::RoutingSection routing = placement::read_routing(run, model);
   const std::vector<exchange::ExpertMap> placement = routing.placement(run.scenario, model, group_shape).maps;
-  const exchange::ReplicaSpec replicas = placement::read_replica_choice(run.scenario);
+  const exchange::ReplicaSpec replica_choice = placement::read_replica_choice(run.scenario);
 
   const std::vector<double> speeds =
       spec::gpu_speeds(config.at_or_empty("slow_gpus"), shape.slow_gpus, shape.expert_parallel);
@@ -148,7 +148,7 @@ results::StudyEnd run_passes(results::StudyRun& run) {
     const auto traffic = routing.traffic(
         group_shape, kind == compute::StepPhase::decode ? routing::TracePhase::decode : routing::TracePhase::prefill);
     phase.traffic = traffic.get();
-    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds, replicas}, phase);
+    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds, replica_choice}, phase);
     end.interrupted = !group_run.run();
     if (end.interrupted) break;
     report.phase(phase, group_run);

@@ -43,7 +43,7 @@ struct PlacementInput {
   const PlacementProblem& problem;
   const RoutingSample* sample = nullptr;     // none when only loads are known
   LayerCost cost = nullptr;                  // what `traffic` and `local_search` minimise; none: their own closed form
-  exchange::ReplicaSpec replicas{};          // who computes an expert's rows in that closed form
+  exchange::ReplicaSpec replica_choice{};    // who computes an expert's rows in that closed form
   std::string_view give_trace = kGiveTrace;  // how the user gives what `sample` is taken from
 };
 

@@ -124,7 +124,7 @@ std::vector<exchange::ExpertMap> plan_by_node(const Placement& placement, const 
                                             .place({.loads = part.loads,
                                                     .problem = part.problem,
                                                     .sample = in.sample ? &part.sample : nullptr,
-                                                    .replicas = in.replicas,
+                                                    .replica_choice = in.replica_choice,
                                                     .give_trace = in.give_trace})
                                             .at(0);
       for (int slot = 0; slot < inner.slots(); ++slot) {
@@ -143,7 +143,7 @@ std::vector<exchange::ExpertMap> plan_by_node(const Placement& placement, const 
 
 std::vector<exchange::ExpertMap> plan(const Placement& placement, const PlacementInput& input) {
   const PlacementProblem problem = checked(input.problem, input.loads.experts);
-  const PlacementInput whole{input.loads, problem, input.sample, input.cost, input.replicas, input.give_trace};
+  const PlacementInput whole{input.loads, problem, input.sample, input.cost, input.replica_choice, input.give_trace};
   const bool by_node = problem.keep_groups && problem.nodes > 1;
   std::vector<exchange::ExpertMap> maps = by_node ? plan_by_node(placement, whole) : placement.place(whole);
   check(maps.size() == input.loads.rows(), "a placement of {} layers has {} maps", input.loads.rows(), maps.size());

@@ -6,8 +6,8 @@ namespace moesim::placement {
 
 std::unique_ptr<routing::TrafficSource> RoutingSection::traffic(const spec::GroupShape& group,
                                                                 std::optional<routing::TracePhase> phase) const {
-  if (router.experts == 0) return nullptr;
-  return routing::make_traffic(config, {router, group, seed, phase});
+  if (gate.experts == 0) return nullptr;
+  return routing::make_traffic(config, {gate, group, seed, phase});
 }
 
 ModelPlacement RoutingSection::placement(const Config& scenario, const spec::Model& model,
@@ -21,7 +21,7 @@ RoutingSection read_routing(results::StudyRun& run, const spec::Model& model) {
   out.seed = run.seed;
   out.config = run.scenario.at_or_empty("routing");
   if (!model.moe) return out;
-  out.router = {model.moe->experts, model.moe->top_k, model.moe->groups, model.moe->groups_used};
+  out.gate = {model.moe->experts, model.moe->top_k, model.moe->groups, model.moe->groups_used};
   return out;
 }
 }  // namespace moesim::placement

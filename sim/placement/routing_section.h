@@ -14,7 +14,7 @@ namespace moesim::placement {
 struct RoutingSection {
   Config config;                        // as `make_traffic` reads it
   std::optional<std::string> recorded;  // the trace made for this run, if it was
-  routing::RouterShape router;
+  routing::GateShape gate;
   std::uint64_t seed = 1;
 
   /// The source of one phase's traffic; a dense model has none (null).
@@ -25,6 +25,6 @@ struct RoutingSection {
 };
 
 /// `routing: {record: {...}}` runs the forward pass now and keeps the trace beside the results.
-/// Throws ConfigError if a trace is of another router than the model's.
+/// Throws ConfigError if a trace is of another gate than the model's.
 RoutingSection read_routing(results::StudyRun& run, const spec::Model& model);
 }  // namespace moesim::placement

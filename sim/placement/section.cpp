@@ -90,7 +90,7 @@ ModelPlacement read_placement(const Config& scenario, const spec::Model& model, 
     return plan(*strategy, {.loads = plan_on,
                             .problem = problem,
                             .sample = sample ? &*sample : nullptr,
-                            .replicas = read_replica_choice(scenario)});
+                            .replica_choice = read_replica_choice(scenario)});
   });
   return out;
 }

@@ -78,8 +78,8 @@ placement::Loads at_layers(const placement::Loads& loads, std::span<const int> l
   return out;
 }
 
-routing::RouterShape router_of(const PlaceOptions& o, const Workload& w) {
-  routing::RouterShape out{w.loads.experts, o.top_k, 1, 1};
+routing::GateShape gate_of(const PlaceOptions& o, const Workload& w) {
+  routing::GateShape out{w.loads.experts, o.top_k, 1, 1};
   if (w.trace) {
     const routing::TraceHeader& h = w.trace->header();
     out = {h.experts, h.top_k, h.groups, h.groups_used};
@@ -102,7 +102,7 @@ void check_options(const PlaceOptions& o) {
   const int slots = std::max(o.slots.empty() ? o.problem.slots : std::ranges::max(o.slots),
                              std::accumulate(o.problem.gpu_slots.begin(), o.problem.gpu_slots.end(), 0));
   for (const auto* list : {&o.planned, &o.scored})
-    for (const Workload& w : *list) o.replicas.only_even(w.name, !w.trace && slots > experts);
+    for (const Workload& w : *list) o.replica_choice.only_even(w.name, !w.trace && slots > experts);
   if (o.cluster && !o.model) throw ConfigError::placed("--cluster: times need the model too, --model");
   if (!o.model) return;
   if (!o.model->moe) throw ConfigError(fmt::format("{}: has no experts to place", o.model->name));
@@ -154,7 +154,7 @@ Planned plan_one(const PlaceOptions& o, std::size_t workload, std::size_t strate
   Planned out{workload, strategy, problem, {}, 0};
   const auto start = std::chrono::steady_clock::now();
   out.maps = config.placed([&] {
-    return placement::plan(*policy, {loads, problem, sample, cost, o.replicas, o.give_trace});
+    return placement::plan(*policy, {loads, problem, sample, cost, o.replica_choice, o.give_trace});
   });
   out.plan_time = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (o.from && o.keep_places && problem.even()) {
@@ -174,8 +174,8 @@ std::vector<Planned> plan_all(const PlaceOptions& o) {
     // What strategies that minimise time minimise: the simulated decode layer, where it can be simulated.
     std::shared_ptr<PlaceTimes> times;
     placement::LayerCost cost;
-    if (o.cluster && o.model && router_of(o, workload).top_k > 0) {
-      times = std::make_shared<PlaceTimes>(o, workload, router_of(o, workload), compute::StepPhase::decode);
+    if (o.cluster && o.model && gate_of(o, workload).top_k > 0) {
+      times = std::make_shared<PlaceTimes>(o, workload, gate_of(o, workload), compute::StepPhase::decode);
       cost = [times](std::size_t row, const exchange::ExpertMap& map) { return seconds(times->layer(row, map)); };
     }
     std::vector<int> slots = o.slots;
@@ -195,11 +195,11 @@ std::vector<Planned> plan_all(const PlaceOptions& o) {
 void add_rows(const PlaceOptions& o, const Workload& workload, std::span<const Planned> plans,
               std::span<const std::size_t> chosen, PlaceResult& result) {
   const spec::GroupShape group{o.problem.gpus, o.problem.gpus_per_node()};
-  const routing::RouterShape router = router_of(o, workload);
+  const routing::GateShape gate = gate_of(o, workload);
   std::vector<const std::vector<exchange::ExpertMap>*> maps;
   for (const std::size_t i : chosen) maps.push_back(&plans[i].maps);
   std::vector<TrafficShape> traffic;
-  if (router.top_k > 0) traffic = traffic_shapes(workload, router, maps, group, o.replicas);
+  if (gate.top_k > 0) traffic = traffic_shapes(workload, gate, maps, group, o.replica_choice);
   for (std::size_t k = 0; k < chosen.size(); ++k) {
     stop_if_interrupted();
     const Planned& p = plans[chosen[k]];
@@ -226,9 +226,9 @@ void add_rows(const PlaceOptions& o, const Workload& workload, std::span<const P
     }
     result.rows.push_back(std::move(row));
   }
-  if (!o.cluster || !o.model || router.top_k == 0) return;
+  if (!o.cluster || !o.model || gate.top_k == 0) return;
   for (const compute::StepPhase phase : {compute::StepPhase::prefill, compute::StepPhase::decode}) {
-    PlaceTimes times(o, workload, router, phase);
+    PlaceTimes times(o, workload, gate, phase);
     for (std::size_t k = 0; k < chosen.size(); ++k) {
       PlaceRow& row = result.rows[result.rows.size() - chosen.size() + k];
       (phase == compute::StepPhase::prefill ? row.prefill : row.decode) = times(plans[chosen[k]].maps);

@@ -44,7 +44,7 @@ struct PlaceOptions {
   placement::PlacementProblem problem;  // slots: those of the entry tried
   std::vector<int> slots;               // to try; empty: one an expert
   placement::Sharing sharing = placement::Sharing::even;
-  exchange::ReplicaSpec replicas;        // of exchanges
+  exchange::ReplicaSpec replica_choice;  // of exchanges
   std::optional<spec::Model> model;      // for bytes, memory and times
   std::optional<spec::Cluster> cluster;  // for times
   int top_k = 0;                         // choices a token makes, where neither trace nor model says so

@@ -107,7 +107,7 @@ results::StudyEnd run_place(results::StudyRun& run) {
   o.problem.gpu_speed = section.gpu_speed;
   o.slots = section.slots;
   o.sharing = section.sharing;
-  if (run.scenario.at("place").has("replica_choice")) o.replicas = exchange::ReplicaSpec(section.replica_choice);
+  if (run.scenario.at("place").has("replica_choice")) o.replica_choice = exchange::ReplicaSpec(section.replica_choice);
   for (const std::int64_t n : {section.prefill_tokens, section.decode_tokens, section.context, section.sample})
     if (n < 1 || n > 1 << 24)
       run.scenario.at("place").fail(fmt::format("token counts lie between 1 and {}, got {}", 1 << 24, n));

@@ -16,11 +16,11 @@ forward::StepSetup place_setup(const spec::Model& model, const spec::Gpu& gpu, c
 }
 
 struct PlaceTimes::State {
-  State(const PlaceOptions& o, const Workload& w, const routing::RouterShape& r, compute::StepPhase p)
+  State(const PlaceOptions& o, const Workload& w, const routing::GateShape& r, compute::StepPhase p)
       : workload(w),
-        router(r),
+        gate(r),
         model(*o.model),
-        replicas(o.replicas),
+        replica_choice(o.replica_choice),
         tokens(p == compute::StepPhase::prefill ? o.prefill_tokens : o.decode_tokens),
         shape{o.problem.gpus, o.problem.gpus_per_node()},
         kernels(compute::make_kernel_model(Config::from_text("{}", "place"), o.cluster->node.gpu)),
@@ -55,19 +55,19 @@ struct PlaceTimes::State {
     workload.trace->read_experts(workload.trace->ordinal(workload.loads.layers[row]), workload.range.first,
                                  std::min(all, wanted), block);
     traffic.choices.clear();
-    const std::size_t need = std::size_t(wanted) * std::size_t(router.top_k);
+    const std::size_t need = std::size_t(wanted) * std::size_t(gate.top_k);
     while (traffic.choices.size() < need)
       traffic.choices.insert(traffic.choices.end(), block.begin(),
                              block.begin() + std::ptrdiff_t(std::min(block.size(), need - traffic.choices.size())));
-    routing::count_rows(router, traffic);
+    routing::count_rows(gate, traffic);
   }
 
   Time layer(std::size_t row, const exchange::ExpertMap& map);
 
   const Workload& workload;
-  routing::RouterShape router;
+  routing::GateShape gate;
   const spec::Model& model;
-  exchange::ReplicaSpec replicas;
+  exchange::ReplicaSpec replica_choice;
   std::int64_t tokens;  // a GPU
   spec::GroupShape shape;
   std::unique_ptr<compute::KernelModel> kernels;
@@ -97,13 +97,13 @@ Time PlaceTimes::State::layer(std::size_t row, const exchange::ExpertMap& map) {
   if (workload.trace) {
     if (drawn != row) draw(row);
     drawn = row;
-    exchange::Exchanger(map, shape, replicas.make(map, shape))(traffic, load);
+    exchange::Exchanger(map, shape, replica_choice.make(map, shape))(traffic, load);
     dispatch(load, ready, arrival);
   } else {
     expected.assign(workload.loads.row(row).begin(), workload.loads.row(row).end());
     const double total = std::accumulate(expected.begin(), expected.end(), 0.0);
-    for (double& r : expected) r *= all * router.top_k / total;
-    exchange::exchange_sums(expected, all, router, map, exchange::replica_table(map), shape, sums);
+    for (double& r : expected) r *= all * gate.top_k / total;
+    exchange::exchange_sums(expected, all, gate, map, exchange::copy_table(map), shape, sums);
     dispatch(sums, arrival);
   }
   const auto width = std::size_t(map.slots_per_gpu);
@@ -123,14 +123,14 @@ Time PlaceTimes::State::layer(std::size_t row, const exchange::ExpertMap& map) {
   return std::ranges::max(ready) + std::ranges::max(arrival);
 }
 
-PlaceTimes::PlaceTimes(const PlaceOptions& o, const Workload& w, const routing::RouterShape& router,
+PlaceTimes::PlaceTimes(const PlaceOptions& o, const Workload& w, const routing::GateShape& gate,
                        compute::StepPhase phase) {
   if (o.cluster->node.gpus != o.problem.gpus_per_node() && o.problem.nodes > 1)
     throw ConfigError(fmt::format("the cluster's nodes have {} GPUs, but {} GPUs on {} nodes were asked for",
                                   o.cluster->node.gpus, o.problem.gpus, o.problem.nodes));
   if (o.cluster->gpus() < o.problem.gpus)
     throw ConfigError(fmt::format("the cluster has {} GPUs, fewer than {}", o.cluster->gpus(), o.problem.gpus));
-  s_ = std::make_unique<State>(o, w, router, phase);
+  s_ = std::make_unique<State>(o, w, gate, phase);
 }
 PlaceTimes::~PlaceTimes() = default;
 

@@ -17,7 +17,7 @@ forward::StepSetup place_setup(const spec::Model& model, const spec::Gpu& gpu, c
 class PlaceTimes {
  public:
   /// Throws ConfigError if the cluster has too few GPUs or other nodes than the problem.
-  PlaceTimes(const PlaceOptions& options, const Workload& workload, const routing::RouterShape& router,
+  PlaceTimes(const PlaceOptions& options, const Workload& workload, const routing::GateShape& gate,
              compute::StepPhase phase);
   ~PlaceTimes();
   PlaceTimes(const PlaceTimes&) = delete;

@@ -47,9 +47,9 @@ void fill(routing::Traffic& traffic, std::int64_t tokens, int gpus) {
   for (std::size_t g = 0; g < std::size_t(tokens % gpus); ++g) ++traffic.tokens[g];
 }
 
-std::vector<TrafficShape> from_trace(const Workload& w, const routing::RouterShape& router,
+std::vector<TrafficShape> from_trace(const Workload& w, const routing::GateShape& gate,
                                      std::span<const std::vector<exchange::ExpertMap>* const> placements,
-                                     const spec::GroupShape& group, const exchange::ReplicaSpec& replicas) {
+                                     const spec::GroupShape& group, const exchange::ReplicaSpec& replica_choice) {
   std::vector<TrafficShape> out(placements.size());
   const std::int64_t all = w.range.end - w.range.first;
   Progress progress("traffic", std::uint64_t(all) * w.loads.rows());
@@ -58,13 +58,13 @@ std::vector<TrafficShape> from_trace(const Workload& w, const routing::RouterSha
   for (std::size_t row = 0; row < w.loads.rows(); ++row) {
     std::vector<exchange::Exchanger> exchangers;
     for (const auto* maps : placements)
-      exchangers.emplace_back((*maps)[row], group, replicas.make((*maps)[row], group));
+      exchangers.emplace_back((*maps)[row], group, replica_choice.make((*maps)[row], group));
     std::vector<Moved> moved(placements.size(), Moved(group.gpus));
     for (std::int64_t done = 0; done < all && !interrupted(); done += kBlock) {
       const std::int64_t count = std::min(kBlock, all - done);
       fill(traffic, count, group.gpus);
       w.trace->read_experts(w.trace->ordinal(w.loads.layers[row]), w.range.first + done, count, traffic.choices);
-      routing::count_rows(router, traffic);
+      routing::count_rows(gate, traffic);
       for (std::size_t p = 0; p < placements.size(); ++p) {
         exchangers[p](traffic, load);
         moved[p].add(load, group);
@@ -77,7 +77,7 @@ std::vector<TrafficShape> from_trace(const Workload& w, const routing::RouterSha
   return out;
 }
 
-std::vector<TrafficShape> from_counts(const Workload& w, const routing::RouterShape& router,
+std::vector<TrafficShape> from_counts(const Workload& w, const routing::GateShape& gate,
                                       std::span<const std::vector<exchange::ExpertMap>* const> placements,
                                       const spec::GroupShape& group) {
   std::vector<TrafficShape> out(placements.size());
@@ -86,10 +86,10 @@ std::vector<TrafficShape> from_counts(const Workload& w, const routing::RouterSh
     std::vector<double> rows(w.loads.row(row).begin(), w.loads.row(row).end());
     double total = 0;
     for (const double r : rows) total += r;
-    for (double& r : rows) r *= router.top_k / total;  // of one token
+    for (double& r : rows) r *= gate.top_k / total;  // of one token
     for (std::size_t p = 0; p < placements.size(); ++p) {
       const exchange::ExpertMap& map = (*placements[p])[row];
-      exchange::exchange_sums(rows, 1, router, map, exchange::replica_table(map), group, sums);
+      exchange::exchange_sums(rows, 1, gate, map, exchange::copy_table(map), group, sums);
       Moved moved(group.gpus);
       moved.add(sums, group);
       add_to(out[p], moved.shape(1), 1 / double(w.loads.rows()));
@@ -99,10 +99,10 @@ std::vector<TrafficShape> from_counts(const Workload& w, const routing::RouterSh
 }
 }  // namespace
 
-std::vector<TrafficShape> traffic_shapes(const Workload& workload, const routing::RouterShape& router,
+std::vector<TrafficShape> traffic_shapes(const Workload& workload, const routing::GateShape& gate,
                                          std::span<const std::vector<exchange::ExpertMap>* const> placements,
-                                         const spec::GroupShape& group, const exchange::ReplicaSpec& replicas) {
-  return workload.trace ? from_trace(workload, router, placements, group, replicas)
-                        : from_counts(workload, router, placements, group);
+                                         const spec::GroupShape& group, const exchange::ReplicaSpec& replica_choice) {
+  return workload.trace ? from_trace(workload, gate, placements, group, replica_choice)
+                        : from_counts(workload, gate, placements, group);
 }
 }  // namespace moesim::placing

@@ -8,7 +8,7 @@ namespace moesim::results {
 namespace {
 constexpr std::size_t kLinkProcess = 1'000'000;  // above any GPU's number, so links come last
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -32,11 +32,11 @@ void describe_tracks(const SpanLog& log, std::string& out) {
     const SpanLog::Track& t = log.tracks()[i];
     const std::string process = t.gpu ? fmt::format("GPU {}", *t.gpu) : "links";
     out += fmt::format(R"({{"ph":"M","name":"process_name","pid":{},"args":{{"name":{}}}}},)", process_of(t),
-                       quoted(process));
+                       json_string(process));
     out += fmt::format(R"({{"ph":"M","name":"process_sort_index","pid":{},"args":{{"sort_index":{}}}}},)",
                        process_of(t), process_of(t));
     out += fmt::format(R"({{"ph":"M","name":"thread_name","pid":{},"tid":{},"args":{{"name":{}}}}},)", process_of(t), i,
-                       quoted(t.stream));
+                       json_string(t.stream));
     out += '\n';
   }
 }
@@ -47,7 +47,7 @@ std::string perfetto_json(const SpanLog& log) {
   describe_tracks(log, out);
   for (const auto& s : log.spans()) {
     const SpanLog::Track& t = log.tracks()[index(s.track)];
-    out += fmt::format(R"({{"ph":"X","name":{},"pid":{},"tid":{},"ts":{},"dur":{})", quoted(log.text(s.name)),
+    out += fmt::format(R"({{"ph":"X","name":{},"pid":{},"tid":{},"ts":{},"dur":{})", json_string(log.text(s.name)),
                        process_of(t), index(s.track), microseconds(s.start), microseconds(s.end - s.start));
     if (s.layer >= 0) out += fmt::format(R"(,"args":{{"layer":{}}})", s.layer);
     out += "},\n";
@@ -56,7 +56,7 @@ std::string perfetto_json(const SpanLog& log) {
   for (const auto& f : log.flows()) {
     const auto arrow = [&](const char* kind, TrackId track, Time when) {
       out += fmt::format(R"({{"ph":"{}","cat":"flow","name":{},"id":{},"pid":{},"tid":{},"ts":{}{}}},)", kind,
-                         quoted(log.text(f.name)), id, process_of(log.tracks()[index(track)]), index(track),
+                         json_string(log.text(f.name)), id, process_of(log.tracks()[index(track)]), index(track),
                          microseconds(when), *kind == 'f' ? R"(,"bp":"e")" : "");
       out += '\n';
     };

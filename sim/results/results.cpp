@@ -77,7 +77,7 @@ void Results::metric(std::string_view name, double value, std::string_view unit,
   metrics_[{std::string(scope), std::string(name)}] = {value, std::string(unit)};
 }
 
-void Results::sample(std::string_view name, Time at, double value, std::string_view unit, std::string_view scope) {
+void Results::reading(std::string_view name, Time at, double value, std::string_view unit, std::string_view scope) {
   check_metric(name, unit, scope, true);
   check(std::isfinite(value), "metric {} of {} is {} at {} s", name, scope, value, seconds(at));
   add(Table::series, {name, scope, at, value, unit});

@@ -50,7 +50,7 @@ class Results {
   /// defined in this unit for such a scope (metrics.h).
   void metric(std::string_view name, double value, std::string_view unit, std::string_view scope = "run");
   /// A figure at a moment, for a row of the table `series`.  Throws as metric() does.
-  void sample(std::string_view name, Time at, double value, std::string_view unit, std::string_view scope);
+  void reading(std::string_view name, Time at, double value, std::string_view unit, std::string_view scope);
   /// The figure as stored, for expectations and summaries.  Throws std::logic_error if absent.
   double metric_value(std::string_view name, std::string_view scope = "run") const;
   const std::string& metric_unit(std::string_view name, std::string_view scope = "run") const;

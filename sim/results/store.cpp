@@ -110,11 +110,6 @@ Database Database::open(const std::string& file) {
   return db;
 }
 
-Database Database::open_to_write(const std::string& file) {
-  (void)open(file);
-  return Database(file, SQLITE_OPEN_READWRITE);
-}
-
 Database Database::in_memory() { return Database(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE); }
 
 void Database::exec(const std::string& sql) {

@@ -58,8 +58,6 @@ class Database {
   static Database create(const std::string& file);
   /// An existing one, read-only.  Throws ConfigError if it is absent or not an SQLite database.
   static Database open(const std::string& file);
-  /// An existing one, for adding to.
-  static Database open_to_write(const std::string& file);
   /// In memory, for tests and scratch work.
   static Database in_memory();
 

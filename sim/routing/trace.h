@@ -119,6 +119,4 @@ struct TokenRange {
 std::vector<TokenRange> select(const Trace& trace, const TraceFilter& filter);
 /// At most `tokens` tokens of the range, in runs of neighbours spread evenly over it.
 std::vector<TokenRange> spread_runs(const TokenRange& range, std::int64_t tokens);
-/// Tokens per expert, (layers, experts), of the selected tokens.
-std::vector<std::int64_t> selected_load(const Trace& trace, const TraceFilter& filter);
 }  // namespace moesim::routing

@@ -37,16 +37,4 @@ std::vector<TokenRange> spread_runs(const TokenRange& range, std::int64_t tokens
   }
   return out;
 }
-
-std::vector<std::int64_t> selected_load(const Trace& trace, const TraceFilter& filter) {
-  const std::size_t experts = std::size_t(trace.header().experts);
-  const std::vector<TokenRange> ranges = select(trace, filter);
-  std::vector<std::int64_t> out(std::size_t(trace.layers()) * experts), one(experts);
-  for (int m = 0; m < trace.layers(); ++m)
-    for (const TokenRange& r : ranges) {
-      trace.load(m, r.first, r.end - r.first, one);
-      for (std::size_t e = 0; e < experts; ++e) out[std::size_t(m) * experts + e] += one[e];
-    }
-  return out;
-}
 }  // namespace moesim::routing

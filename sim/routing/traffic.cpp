@@ -5,10 +5,10 @@
 
 namespace moesim::routing {
 
-void count_rows(const RouterShape& router, Traffic& out) {
-  out.router = router;
+void count_rows(const GateShape& gate, Traffic& out) {
+  out.gate = gate;
   out.sources = int(out.tokens.size());
-  const std::size_t k = std::size_t(router.top_k), experts = std::size_t(router.experts);
+  const std::size_t k = std::size_t(gate.top_k), experts = std::size_t(gate.experts);
   out.rows.assign(out.tokens.size() * experts, 0);
   std::size_t at = 0;
   for (std::size_t source = 0; source < out.tokens.size(); ++source) {
@@ -16,7 +16,7 @@ void count_rows(const RouterShape& router, Traffic& out) {
     check(end <= out.choices.size(), "{} token choices are fewer than GPU {} needs", out.choices.size(), source);
     for (; at < end; ++at) {
       const int e = out.choices[at];
-      check(e >= -1 && e < router.experts, "expert id {} is outside 0 to {}", e, router.experts - 1);
+      check(e >= -1 && e < gate.experts, "expert id {} is outside 0 to {}", e, gate.experts - 1);
       if (e >= 0) ++out.rows[source * experts + std::size_t(e)];
     }
   }

@@ -14,8 +14,8 @@
 
 namespace moesim::routing {
 
-/// What of the model's router shapes the traffic: its experts, and how a token's experts are limited.
-struct RouterShape {
+/// What of the model's gate shapes the traffic: its experts, and how a token's experts are limited.
+struct GateShape {
   int experts = 0;
   int top_k = 0;
   int groups = 1;       // equal consecutive blocks of experts
@@ -25,7 +25,7 @@ struct RouterShape {
 /// One layer and step.  A "row" is one token sent to one expert; a token has at most top_k rows, each to another
 /// expert.
 struct Traffic {
-  RouterShape router;
+  GateShape gate;
   int sources = 0;
   std::vector<std::int32_t> tokens;  // (sources)
   std::vector<std::int32_t> rows;    // (sources, experts) row-major
@@ -36,15 +36,15 @@ struct Traffic {
   /// Empty: it follows from the rows.
   std::vector<std::int16_t> sample;
   /// Without lists and sample: a token takes one row (top_k / spread_blocks of them, if more) from as many of this many
-  /// equal blocks of experts as it can.  0: only the router limits its choice.
+  /// equal blocks of experts as it can.  0: only the gate limits its choice.
   int spread_blocks = 0;
 
   bool has_lists() const { return !choices.empty(); }
 };
 
-/// Sets sources, rows and router.experts/top_k of `out` from its `tokens` and `choices`.
+/// Sets sources, rows and gate.experts/top_k of `out` from its `tokens` and `choices`.
 /// Throws std::logic_error if an id is outside [-1, experts) or the sizes do not agree.
-void count_rows(const RouterShape& router, Traffic& out);
+void count_rows(const GateShape& gate, Traffic& out);
 
 /// Where traffic comes from: a distribution or a recorded trace.  One per run and thread: draws may use scratch memory
 /// but depend on nothing except their arguments and the seed.
@@ -69,7 +69,7 @@ class TrafficSource {
 
 /// What every traffic source is built from besides its parameters.
 struct TrafficContext {
-  RouterShape router;
+  GateShape gate;
   spec::GroupShape group;  // "hot rank" and "spread" need to know who holds what
   std::uint64_t seed = 0;
   std::optional<TracePhase> phase;  // of a trace use only these tokens; unset: all

@@ -48,12 +48,12 @@ NoiseBits::NoiseBits(std::uint64_t seed, std::uint64_t layer, std::uint64_t step
   state_ = (*this)();
 }
 
-ShareTables share_tables(std::span<const double> weights, const RouterShape& router) {
+ShareTables share_tables(std::span<const double> weights, const GateShape& gate) {
   ShareTables out;
   out.shares.assign(weights.begin(), weights.end());
-  const double most = 1.0 / router.top_k;
-  check(std::count_if(weights.begin(), weights.end(), [](double w) { return w > 0; }) >= router.top_k,
-        "traffic needs at least top-k {} experts with a load", router.top_k);
+  const double most = 1.0 / gate.top_k;
+  check(std::count_if(weights.begin(), weights.end(), [](double w) { return w > 0; }) >= gate.top_k,
+        "traffic needs at least top-k {} experts with a load", gate.top_k);
   const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
   for (double& s : out.shares) s /= sum;
   for (bool more = true; more;) {  // each round but the last cuts at least one more expert
@@ -68,16 +68,16 @@ ShareTables share_tables(std::span<const double> weights, const RouterShape& rou
   }
   std::vector<double> rate(out.shares.size());
   for (std::size_t e = 0; e < rate.size(); ++e) {
-    rate[e] = std::min(1.0, out.shares[e] * router.top_k);
+    rate[e] = std::min(1.0, out.shares[e] * gate.top_k);
     out.rate.push_back(float(rate[e]));
     out.spread.push_back(float(std::sqrt(rate[e] * (1 - rate[e]))));
   }
-  if (router.groups_used < router.groups) {
-    const std::size_t groups = std::size_t(router.groups), experts = rate.size();
+  if (gate.groups_used < gate.groups) {
+    const std::size_t groups = std::size_t(gate.groups), experts = rate.size();
     std::vector<double> rows(groups), selected(groups);
     for (std::size_t e = 0; e < experts; ++e) rows[e * groups / experts] += rate[e];
     for (std::size_t g = 0; g < groups; ++g) {
-      selected[g] = std::clamp(rows[g] * router.groups_used / router.top_k, 1e-9, 1.0);
+      selected[g] = std::clamp(rows[g] * gate.groups_used / gate.top_k, 1e-9, 1.0);
       out.group_rows.push_back(rows[g] / selected[g]);
     }
     for (std::size_t e = 0; e < experts; ++e) rate[e] /= selected[e * groups / experts];
@@ -145,10 +145,10 @@ void draw_spread(const ShareTables& tables, int blocks, NoiseBits& bits, std::sp
 }
 }  // namespace
 
-void draw_token(const ShareTables& tables, const RouterShape& router, int spread_blocks, NoiseBits& bits,
+void draw_token(const ShareTables& tables, const GateShape& gate, int spread_blocks, NoiseBits& bits,
                 std::span<std::int16_t> out) {
   if (spread_blocks > 1) return draw_spread(tables, spread_blocks, bits, out);
-  const std::size_t experts = tables.shares.size(), groups = std::size_t(router.groups);
+  const std::size_t experts = tables.shares.size(), groups = std::size_t(gate.groups);
   // A draw by weight fails often only when few experts (or groups) hold nearly everything; then any will do.
   constexpr int kMostTries = 512;
   int tries = 0;
@@ -165,7 +165,7 @@ void draw_token(const ShareTables& tables, const RouterShape& router, int spread
   }
   std::array<std::uint16_t, 64> open{};  // the groups that this token selects
   std::array<float, 64> upto{};          // their rows, cumulative
-  const std::size_t used = std::size_t(router.groups_used);
+  const std::size_t used = std::size_t(gate.groups_used);
   check(used <= open.size(), "a token of at most {} groups was drawn, got {}", open.size(), used);
   for (std::size_t n = 0; n < used;) {
     const std::size_t g = tries++ < kMostTries ? pick(tables.groups, bits()) : bits.below(std::uint32_t(groups));

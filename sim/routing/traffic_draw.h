@@ -29,7 +29,7 @@ struct ShareTables {
   std::vector<float> rate;     // (experts): rows per token
   std::vector<float> spread;   // (experts): standard deviation of the rows of one token
   /// Walker's alias tables of the weights that, drawn without replacement, give these rates: one over all experts, or
-  /// one for each group if the router limits them.  Entry i stands for item i with probability keep[i], else for
+  /// one for each group if the gate limits them.  Entry i stands for item i with probability keep[i], else for
   /// alias[i].
   struct Alias {
     std::uint32_t keep = 0;  // of 2^32
@@ -41,15 +41,15 @@ struct ShareTables {
 };
 /// weights: (experts), none negative, not all zero.  A share above 1 / top_k is cut to it (an expert gets a token at
 /// most once) and the rest raised in proportion.
-ShareTables share_tables(std::span<const double> weights, const RouterShape& router);
+ShareTables share_tables(std::span<const double> weights, const GateShape& gate);
 
 /// Rows of one source with `tokens` tokens: normal fluctuation around tokens * rate, then rounded so that they add up
 /// to tokens * top_k, none above `tokens`.  scratch: (experts).  O(experts).
 void draw_rows(const ShareTables& tables, int top_k, std::int64_t tokens, NoiseBits& bits, std::span<float> scratch,
                std::span<std::int32_t> out);
 
-/// Experts of one token, best first, all different; a limited router's within groups_used groups.
+/// Experts of one token, best first, all different; a limited gate's within groups_used groups.
 /// spread_blocks: see Traffic.
-void draw_token(const ShareTables& tables, const RouterShape& router, int spread_blocks, NoiseBits& bits,
+void draw_token(const ShareTables& tables, const GateShape& gate, int spread_blocks, NoiseBits& bits,
                 std::span<std::int16_t> out);
 }  // namespace moesim::routing

@@ -176,9 +176,9 @@ class TraceTraffic final : public TrafficSource {
   using Params = TraceTrafficParams;
   TraceTraffic(const Params& p, const TrafficContext& context) : p_(p), c_(context), stream_(p, context) {
     const TraceHeader& h = stream_.trace().header();
-    if (h.experts != c_.router.experts || h.top_k != c_.router.top_k)
+    if (h.experts != c_.gate.experts || h.top_k != c_.gate.top_k)
       throw ConfigError(fmt::format("{}: the trace has {} experts and top-{}, the model {} and top-{}", p.file.path,
-                                    h.experts, h.top_k, c_.router.experts, c_.router.top_k));
+                                    h.experts, h.top_k, c_.gate.experts, c_.gate.top_k));
     load_.resize(std::size_t(h.experts));
   }
 
@@ -201,7 +201,7 @@ class TraceTraffic final : public TrafficSource {
     const int m = ordinal(layer);
     const std::int64_t total = std::accumulate(tokens.begin(), tokens.end(), std::int64_t{0}),
                        first = start(step, total);
-    const std::size_t k = std::size_t(c_.router.top_k), experts = load_.size();
+    const std::size_t k = std::size_t(c_.gate.top_k), experts = load_.size();
     const bool deal = p_.assign == TraceAssign::round_robin;
     out.tokens.assign(tokens.begin(), tokens.end());
     out.spread_blocks = 0;
@@ -210,10 +210,10 @@ class TraceTraffic final : public TrafficSource {
     if (total <= kMostListed || deal) {
       out.choices.resize(std::size_t(total) * k);
       read_lists(m, first, tokens, deal, out.choices.data());
-      count_rows(c_.router, out);
+      count_rows(c_.gate, out);
       return;
     }
-    out.router = c_.router;
+    out.gate = c_.gate;
     out.sources = int(tokens.size());
     out.rows.resize(tokens.size() * experts);
     std::int64_t at = first;
@@ -229,13 +229,13 @@ class TraceTraffic final : public TrafficSource {
   std::vector<std::int16_t> sample(std::span<const int> layers, std::int64_t tokens) const override {
     const std::vector<TokenRange> runs = spread_runs({0, stream_.size()}, tokens);
     std::size_t each = 0;
-    for (const TokenRange& run : runs) each += std::size_t(run.end - run.first) * std::size_t(c_.router.top_k);
+    for (const TokenRange& run : runs) each += std::size_t(run.end - run.first) * std::size_t(c_.gate.top_k);
     std::vector<std::int16_t> out(layers.size() * each);
     std::int16_t* at = out.data();
     for (const int layer : layers)
       for (const TokenRange& run : runs) {
         stream_.choices(ordinal(layer), run.first, run.end - run.first, 1, at);
-        at += (run.end - run.first) * c_.router.top_k;
+        at += (run.end - run.first) * c_.gate.top_k;
       }
     return out;
   }
@@ -246,7 +246,7 @@ class TraceTraffic final : public TrafficSource {
     return step % stream_.size() * (tokens % stream_.size()) % stream_.size();
   }
   void read_lists(int m, std::int64_t first, std::span<const std::int32_t> tokens, bool deal, std::int16_t* out) const {
-    const std::int64_t gpus = std::int64_t(tokens.size()), k = c_.router.top_k;
+    const std::int64_t gpus = std::int64_t(tokens.size()), k = c_.gate.top_k;
     for (std::int64_t source = 0; source < gpus; ++source) {
       const std::int64_t n = tokens[std::size_t(source)];
       stream_.choices(m, deal ? first + source : first, n, deal ? gpus : 1, out);

@@ -1,5 +1,6 @@
-// The kinds of attention a layer can have.  Each room of the simulator has one switch over them, without a default, and
-// a file for each: spec/attention_rules.h, numerics/pass/attention_math.h, compute/layers/attention_inventory.h.
+// The kinds of attention a layer can have.  Where they differ stands a switch over them, without a default, and a file
+// for each: spec/attention_rules.h, numerics/weights/attention_parts.h, numerics/pass/attention_math.h,
+// compute/layers/attention_inventory.h.
 #pragma once
 #include <string_view>
 #include <utility>

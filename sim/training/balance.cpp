@@ -47,12 +47,12 @@ class Balanced final : public routing::TrafficSource {
     for (int layer = 0; layer < plan.model.layers; ++layer) {
       if (!plan.model.is_moe_layer(layer)) continue;
       first_ = std::min(first_, layer);
-      LayerBiases biases = balanced(*source_, section, layer, context.router.experts);
+      LayerBiases biases = balanced(*source_, section, layer, context.gate.experts);
       for (int i = 0; i < section.steps; ++i) biases.step();
       row_.resize(std::size_t(layer) + 1, tables_.size());
-      tables_.push_back(routing::share_tables(biases.shares(), context.router));
+      tables_.push_back(routing::share_tables(biases.shares(), context.gate));
     }
-    scratch_.resize(std::size_t(context.router.experts));
+    scratch_.resize(std::size_t(context.gate.experts));
   }
   void shares(int layer, std::int64_t, std::span<double> out) const override {
     std::ranges::copy(table(layer).shares, out.begin());
@@ -60,12 +60,12 @@ class Balanced final : public routing::TrafficSource {
   void draw_load(int layer, std::int64_t step, std::int64_t tokens, std::span<double> out) const override {
     routing::NoiseBits bits(context_.seed, std::uint64_t(layer), std::uint64_t(step), 1);
     std::vector<std::int32_t> rows(out.size());
-    routing::draw_rows(table(layer), context_.router.top_k, tokens, bits, scratch_, rows);
+    routing::draw_rows(table(layer), context_.gate.top_k, tokens, bits, scratch_, rows);
     std::ranges::copy(rows, out.begin());
   }
   void draw(int layer, std::int64_t step, std::span<const std::int32_t> tokens, routing::Traffic& out) const override {
-    const std::size_t experts = std::size_t(context_.router.experts);
-    out.router = context_.router;
+    const std::size_t experts = std::size_t(context_.gate.experts);
+    out.gate = context_.gate;
     out.sources = int(tokens.size());
     out.tokens.assign(tokens.begin(), tokens.end());
     out.rows.resize(tokens.size() * experts);
@@ -74,7 +74,7 @@ class Balanced final : public routing::TrafficSource {
     out.spread_blocks = 0;
     for (std::size_t s = 0; s < tokens.size(); ++s) {
       routing::NoiseBits bits(context_.seed, std::uint64_t(layer), std::uint64_t(step), s + 2);
-      routing::draw_rows(table(layer), context_.router.top_k, tokens[s], bits, scratch_,
+      routing::draw_rows(table(layer), context_.gate.top_k, tokens[s], bits, scratch_,
                          std::span(out.rows).subspan(s * experts, experts));
     }
   }

@@ -6,7 +6,7 @@
 
 #include "core/config.h"
 #include "results/study.h"
-#include "training/iteration.h"
+#include "training/step.h"
 
 namespace moesim::training {
 

@@ -9,7 +9,7 @@ namespace moesim::training {
 namespace {
 /// Lowers the rows of `experts` (ids first..end) to `limit` in all; sources lose in proportion, rounded in turn.
 std::int64_t cut(routing::Traffic& t, int first, int end, std::int64_t limit) {
-  const std::size_t experts = std::size_t(t.router.experts);
+  const std::size_t experts = std::size_t(t.gate.experts);
   std::int64_t total = 0;
   for (int s = 0; s < t.sources; ++s)
     for (int e = first; e < end; ++e) total += t.rows[std::size_t(s) * experts + std::size_t(e)];
@@ -52,14 +52,14 @@ std::int64_t drop_rows(const CapacitySection& capacity, int experts_per_device, 
   if (capacity.factor <= 0) return 0;
   const std::int64_t tokens = std::accumulate(traffic.tokens.begin(), traffic.tokens.end(), std::int64_t{0});
   const int width = capacity.level == CapacityLevel::device ? experts_per_device : 1;
-  const double mean = double(tokens) * traffic.router.top_k * width / traffic.router.experts;
+  const double mean = double(tokens) * traffic.gate.top_k * width / traffic.gate.experts;
   const std::int64_t limit = std::int64_t(capacity.factor * mean + 0.5);
   std::int64_t dropped = 0;
-  for (int first = 0; first < traffic.router.experts; first += width) {
-    const int end = std::min(first + width, traffic.router.experts);
+  for (int first = 0; first < traffic.gate.experts; first += width) {
+    const int end = std::min(first + width, traffic.gate.experts);
     dropped += traffic.has_lists() ? cut_lists(traffic, first, end, limit) : cut(traffic, first, end, limit);
   }
-  if (traffic.has_lists() && dropped > 0) routing::count_rows(traffic.router, traffic);
+  if (traffic.has_lists() && dropped > 0) routing::count_rows(traffic.gate, traffic);
   return dropped;
 }
 

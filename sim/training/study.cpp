@@ -9,7 +9,7 @@
 #include "network/network_report.h"
 #include "training/balance.h"
 #include "training/campaign.h"
-#include "training/iteration.h"
+#include "training/step.h"
 
 namespace moesim::training {
 namespace {

@@ -41,8 +41,8 @@ inline exchange::ExchangeLoad even_load(const spec::GroupShape& group, int rows)
   load.nodes = group.nodes();
   load.slots = group.gpus;
   const auto n = std::size_t(group.gpus);
-  load.copies.assign(n * n, rows);
-  load.tokens_to_gpu = load.copies;
+  load.rows_to_gpu.assign(n * n, rows);
+  load.tokens_to_gpu = load.rows_to_gpu;
   load.tokens_to_node.assign(n * std::size_t(load.nodes), rows * group.gpus_per_node);
   load.slot_rows.assign(n, rows * group.gpus);
   return load;

@@ -76,7 +76,7 @@ void note_range(FittedRange& r, double m, double n, double k) {
 
 void note_fitted_ranges(CalibrationResult& result) {
   Calibration& c = result.fit.calibration;
-  for (const Sample& s : result.samples)
+  for (const Measurement& s : result.measurements)
     for (const auto& sequence : s.sequences)
       for (const Kernel& kernel : sequence) {
         if (const auto* g = std::get_if<Gemm>(&kernel); g && g->dtype == spec::Dtype::fp8)
@@ -98,8 +98,8 @@ void note_fitted_ranges(CalibrationResult& result) {
 }
 
 void read_tables(CalibrationResult& result, const CalibrationInput& in) {
-  const auto add = [&](std::vector<Sample> rows) {
-    for (Sample& s : rows) result.samples.push_back(std::move(s));
+  const auto add = [&](std::vector<Measurement> rows) {
+    for (Measurement& s : rows) result.measurements.push_back(std::move(s));
   };
   add(read_gemm_table(in.gemm));
   add(read_expert_table(in.folder + "/h100_expert_gemm_decode.csv", true, in.draws, in.seed));
@@ -109,7 +109,7 @@ void read_tables(CalibrationResult& result, const CalibrationInput& in) {
 }
 
 /// FLOPs of a row's kernels; the mean if its loads are drawn.
-double flops_of_row(const Sample& s) {
+double flops_of_row(const Measurement& s) {
   double sum = 0;
   for (const auto& sequence : s.sequences)
     for (const Kernel& kernel : sequence) sum += flops_of(kernel).v;
@@ -119,7 +119,7 @@ double flops_of_row(const Sample& s) {
 void check_rows(const CalibrationResult& result, const CalibrationInput& in) {
   constexpr double kRepeated = 1.25;  // the tables hold a shape once; more than this apart it is not the same kernel
   std::map<std::string, double> seen;
-  for (const Sample& s : result.samples) {
+  for (const Measurement& s : result.measurements) {
     const auto fail = [&](const std::string& why) {
       throw ConfigError(fmt::format("{} {}: {}", s.kind, s.shape, why));
     };
@@ -131,7 +131,7 @@ void check_rows(const CalibrationResult& result, const CalibrationInput& in) {
       fail(fmt::format("an earlier row gives {:.4g} us, this one {:.4g} us", at->second * 1e6, s.seconds * 1e6));
   }
   for (const char* kind : {"gemm", "contiguous", "masked"})
-    if (std::ranges::none_of(result.samples, [&](const Sample& s) { return s.kind == kind; }))
+    if (std::ranges::none_of(result.measurements, [&](const Measurement& s) { return s.kind == kind; }))
       throw ConfigError(fmt::format("{}: has no {} rows", in.gemm, kind == std::string_view("gemm") ? "dense" : kind));
 }
 
@@ -139,7 +139,7 @@ using Errors = std::map<std::string, std::vector<std::pair<double, std::string>>
 
 /// Adds the relative errors of the rows that `use` picks.
 void add_errors(Errors& errors, const CalibrationResult& result, const Fitted& fit, const spec::Gpu& gpu, auto use) {
-  for (const Sample& s : result.samples) {
+  for (const Measurement& s : result.measurements) {
     if (!use(s)) continue;
     const std::string key = s.kind + ", " + s.group;
     const std::pair<double, std::string> error{
@@ -156,7 +156,7 @@ std::map<std::string, Residuals> residuals(Errors errors) {
 
 /// Drops the rows whose time is the host's, by the fit to all rows.
 void drop_host_bound(CalibrationResult& result, const spec::Gpu& gpu) {
-  std::erase_if(result.samples, [&](const Sample& s) {
+  std::erase_if(result.measurements, [&](const Measurement& s) {
     const HarnessLimits& h = result.fit.harness.at(s.bench);
     const bool host =
         s.harness == Harness::eager && ((!s.known && s.kind == "mla prefill") ||
@@ -169,12 +169,12 @@ void drop_host_bound(CalibrationResult& result, const spec::Gpu& gpu) {
 void cross_validate(CalibrationResult& result, const Fitted& start, const CalibrationInput& in) {
   Errors fitted, held;
   for (int round = 0; round < in.repeats; ++round) {
-    hold_out(result.samples, in.seed + std::uint64_t(round));
+    hold_out(result.measurements, in.seed + std::uint64_t(round));
     for (int fold = 0; fold < kFolds; ++fold) {
       Fitted fit = start;
-      fit_kernels(fit, result.samples, in, fold);
-      add_errors(fitted, result, fit, in.gpu, [&](const Sample& s) { return s.fold != fold; });
-      add_errors(held, result, fit, in.gpu, [&](const Sample& s) { return s.fold == fold; });
+      fit_kernels(fit, result.measurements, in, fold);
+      add_errors(fitted, result, fit, in.gpu, [&](const Measurement& s) { return s.fold != fold; });
+      add_errors(held, result, fit, in.gpu, [&](const Measurement& s) { return s.fold == fold; });
     }
   }
   result.fitted = residuals(std::move(fitted)), result.held_out = residuals(std::move(held));
@@ -199,16 +199,16 @@ CalibrationResult calibrate(const CalibrationInput& input) {
   start.calibration.sm_bandwidth = 2;
   start.calibration.memory.launched = {5'000'000};
   set_memory_rates(start.calibration.memory, input.gpu);
-  for (const Sample& s : result.samples) start.harness[s.bench] = {};
+  for (const Measurement& s : result.measurements) start.harness[s.bench] = {};
   result.fit = start;
-  fit_kernels(result.fit, result.samples, input, -1);
+  fit_kernels(result.fit, result.measurements, input, -1);
   Calibration& c = result.fit.calibration;
   c.memory.replayed = c.gap + c.memory.floor;
   set_training_rates(c, input.gpu);
   note_fitted_ranges(result);
   drop_host_bound(result, input.gpu);
   Errors all;
-  add_errors(all, result, result.fit, input.gpu, [](const Sample&) { return true; });
+  add_errors(all, result, result.fit, input.gpu, [](const Measurement&) { return true; });
   result.all = residuals(std::move(all));
   cross_validate(result, start, input);
   return result;

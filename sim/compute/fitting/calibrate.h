@@ -32,11 +32,12 @@ struct Fitted {
   std::map<std::string, HarnessLimits> harness;  // by bench
 };
 /// Fits to the known rows, the fold `without` left out (-1: none).
-void fit_kernels(Fitted& fitted, const std::vector<Sample>& samples, const CalibrationInput& input, int without);
+void fit_kernels(Fitted& fitted, const std::vector<Measurement>& measurements, const CalibrationInput& input,
+                 int without);
 
 struct CalibrationResult {
   Fitted fit;  // to all rows
-  std::vector<Sample> samples;
+  std::vector<Measurement> measurements;
   /// By "kind, group": all rows under the fit to all; and over the fits that leave out a fifth, the rows each was
   /// fitted to and the rows it left out.
   std::map<std::string, Residuals> all, fitted, held_out;

@@ -30,19 +30,19 @@ Knob knob(Time& time, double low, double high) { return {{}, {&time}, low, high}
 
 class Fit {
  public:
-  Fit(Fitted& fitted, const std::vector<Sample>& samples, const CalibrationInput& input, int without)
-      : fitted_(fitted), samples_(samples), input_(input), without_(without) {}
+  Fit(Fitted& fitted, const std::vector<Measurement>& measurements, const CalibrationInput& input, int without)
+      : fitted_(fitted), measurements_(measurements), input_(input), without_(without) {}
 
   /// Fits the knobs to the rows that `use` picks, the held-out fold left out: descent, a simplex where the equations'
   /// steps (tiles, waves) stop it, and descent again.  Relative errors to a power between the typical
   /// and the worst row's, cut at 50 % so that a row the equation cannot know does not rule.
-  void run(const std::vector<Knob>& knobs, double power, const std::function<bool(const Sample&)>& use) {
-    std::vector<const Sample*> rows;
-    for (const Sample& s : samples_)
+  void run(const std::vector<Knob>& knobs, double power, const std::function<bool(const Measurement&)>& use) {
+    std::vector<const Measurement*> rows;
+    for (const Measurement& s : measurements_)
       if (s.fold != without_ && s.known && use(s)) rows.push_back(&s);
     if (rows.empty()) return;
     // One kernel timed alone says more about it than a row that adds up several: both kinds weigh the same in all.
-    const auto single = std::ranges::count_if(rows, [](const Sample* s) { return s->harness == Harness::kernel; });
+    const auto single = std::ranges::count_if(rows, [](const Measurement* s) { return s->harness == Harness::kernel; });
     const double alone = single > 0 ? std::max(1.0, double(std::ssize(rows) - single) / double(single)) : 1;
     const double scale = std::pow(alone, 1 / power);
     const auto set = [&](const std::vector<double>& x) {
@@ -51,7 +51,7 @@ class Fit {
     const auto errors = [&](const std::vector<double>& x) {
       set(x);
       std::vector<double> out;
-      for (const Sample* s : rows)
+      for (const Measurement* s : rows)
         out.push_back((s->harness == Harness::kernel ? scale : 1) *
                       std::clamp(std::log(predicted(*s) / s->seconds), -0.5, 0.5));
       return out;
@@ -71,11 +71,11 @@ class Fit {
   Fitted& fitted() { return fitted_; }
 
  private:
-  double predicted(const Sample& s) const {
+  double predicted(const Measurement& s) const {
     return predict(s, input_.gpu, fitted_.calibration, fitted_.harness[s.bench]);
   }
   Fitted& fitted_;
-  const std::vector<Sample>& samples_;
+  const std::vector<Measurement>& measurements_;
   const CalibrationInput& input_;
   int without_;
 };
@@ -96,7 +96,7 @@ std::vector<Knob> gemm_knobs(std::vector<GemmEquation*> equations) {
 }
 
 auto of_kind(std::string_view kind, std::string_view group = "") {
-  return [kind, group](const Sample& s) { return s.kind == kind && (group.empty() || s.group == group); };
+  return [kind, group](const Measurement& s) { return s.kind == kind && (group.empty() || s.group == group); };
 }
 
 void fit_mla_decode(Fit& fit) {
@@ -133,7 +133,7 @@ void fit_grouped(Fit& fit) {
                         knob(prefill.library, 1, 1.4), knob(prefill.moves, 0.7, 1.6), knob(prefill.burst, 0, 1),
                         knob(decode.offset, 0, 20e-6), knob(decode.expert, 0, 1e-6)})
     knobs.push_back(k);
-  fit.run(knobs, kGroupedPower, [](const Sample& s) {
+  fit.run(knobs, kGroupedPower, [](const Measurement& s) {
     return s.kind == "contiguous" || s.kind == "masked" || s.kind == "expert decode" || s.kind == "expert prefill";
   });
 }
@@ -166,10 +166,11 @@ void set_starts(Fitted& f) {
 }
 }  // namespace
 
-void fit_kernels(Fitted& fitted, const std::vector<Sample>& samples, const CalibrationInput& input, int without) {
+void fit_kernels(Fitted& fitted, const std::vector<Measurement>& measurements, const CalibrationInput& input,
+                 int without) {
   set_starts(fitted);
   Calibration& c = fitted.calibration;
-  Fit fit(fitted, samples, input, without);
+  Fit fit(fitted, measurements, input, without);
   for (int round = 0; round < 2; ++round) {  // they share the gap, and the memory-bound kernels' rates and floor
     fit.run(gemm_knobs({&c.gemm}), kDensePower, of_kind("gemm"));
     fit_mla_decode(fit);

@@ -36,7 +36,7 @@ Kernel as_moved(Kernel kernel, double speed) {
   return kernel;
 }
 
-double mean_seconds(const Sample& s, spec::Gpu gpu, const Calibration& c, const HarnessLimits& h, double clock) {
+double mean_seconds(const Measurement& s, spec::Gpu gpu, const Calibration& c, const HarnessLimits& h, double clock) {
   const Bandwidth cold = gpu.memory_bandwidth;
   const double gap = s.harness == Harness::kernel ? seconds(c.gap) : 0;
   double sum = 0;
@@ -51,7 +51,8 @@ double mean_seconds(const Sample& s, spec::Gpu gpu, const Calibration& c, const 
 }
 }  // namespace
 
-double predict_device(const Sample& s, const spec::Gpu& gpu, const Calibration& calibration, const HarnessLimits& h) {
+double predict_device(const Measurement& s, const spec::Gpu& gpu, const Calibration& calibration,
+                      const HarnessLimits& h) {
   const Calibration c = h.library == 1 ? calibration : with_library(calibration, h.library);
   const double fresh = mean_seconds(s, gpu, c, h, 1), run = fresh * s.repeats;
   if (run <= h.burst) return fresh;
@@ -59,7 +60,7 @@ double predict_device(const Sample& s, const spec::Gpu& gpu, const Calibration& 
   return fresh * (1 - hot) + mean_seconds(s, gpu, c, h, c.sustained_clock) * hot;
 }
 
-double predict(const Sample& sample, const spec::Gpu& gpu, const Calibration& calibration,
+double predict(const Measurement& sample, const spec::Gpu& gpu, const Calibration& calibration,
                const HarnessLimits& harness) {
   const double device = predict_device(sample, gpu, calibration, harness);
   if (sample.harness == Harness::kernel) return device;

@@ -98,16 +98,16 @@ std::vector<Kernel> prefill_sequence(const ExpertShape& s, std::span<const std::
 }
 }  // namespace
 
-std::vector<Sample> read_gemm_table(const std::string& file) {
+std::vector<Measurement> read_gemm_table(const std::string& file) {
   const formats::CsvTable csv(file, {"layout", "groups", "m_per_group", "n", "k", "tflops"});
-  std::vector<Sample> out;
+  std::vector<Measurement> out;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     const std::int64_t groups = csv.integer(r, "groups"), m = csv.integer(r, "m_per_group"), n = csv.integer(r, "n"),
                        k = csv.integer(r, "k");
     if (groups < 1 || m < 1 || n < 1 || k < 1) csv.fail(r, "expected groups, m_per_group, n and k above 0");
     if (!(csv.number(r, "tflops") > 0)) csv.fail(r, "tflops: expected a rate above 0");
     const std::string& layout = csv.text(r, "layout");
-    Sample s;
+    Measurement s;
     s.kind = s.bench = layout == "dense" ? "gemm" : layout;
     s.group = "uniform";
     s.seconds = 2.0 * double(groups * m * n * k) / (csv.number(r, "tflops") * 1e12);
@@ -125,15 +125,15 @@ std::vector<Sample> read_gemm_table(const std::string& file) {
   return out;
 }
 
-std::vector<Sample> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed) {
+std::vector<Measurement> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed) {
   const formats::CsvTable csv(file, {"num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_ep_size",
                                      "distribution", "latency"});
-  std::vector<Sample> out;
+  std::vector<Measurement> out;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     const ExpertShape s{csv.integer(r, "num_tokens"), csv.integer(r, "hidden_size"), csv.integer(r, "inter_size"),
                         csv.integer(r, "topk"),       csv.integer(r, "num_experts"), csv.integer(r, "moe_ep_size")};
     const std::string& law = csv.text(r, "distribution");
-    Sample sample;
+    Measurement sample;
     sample.kind = sample.bench = decode ? "expert decode" : "expert prefill";
     sample.experts = double(s.local());
     sample.repeats = decode ? 1 : 13;
@@ -176,7 +176,7 @@ struct MlaShape {
 // A row waited for its host if it took longer than one of the same heads with as many or more sequences, as long or
 // longer (the GPU's own time only grows), or, where launching takes longer than the libraries differ, than the same
 // shape under the other library.
-void forget_stalls(std::vector<Sample>& rows, const std::vector<MlaShape>& shapes) {
+void forget_stalls(std::vector<Measurement>& rows, const std::vector<MlaShape>& shapes) {
   constexpr double kNoise = 1.1, kLaunching = 3e-3;
   for (std::size_t i = 0; i < rows.size(); ++i)
     for (std::size_t j = 0; j < rows.size(); ++j)
@@ -187,15 +187,15 @@ void forget_stalls(std::vector<Sample>& rows, const std::vector<MlaShape>& shape
 }
 }  // namespace
 
-std::vector<Sample> read_mla_table(const std::string& file, bool decode) {
+std::vector<Measurement> read_mla_table(const std::string& file, bool decode) {
   constexpr std::int64_t kHidden = 7168, kQ = 1536, kRank = 512, kRope = 64, kNope = 128, kV = 128;
   const formats::CsvTable csv(file, {"kernel_source", "num_heads", "batch_size", "isl", "latency"});
-  std::vector<Sample> out;
+  std::vector<Measurement> out;
   std::vector<MlaShape> shapes;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     const std::int64_t heads = csv.integer(r, "num_heads"), batch = csv.integer(r, "batch_size"),
                        length = csv.integer(r, "isl"), tokens = decode ? batch : batch * length;
-    Sample s;
+    Measurement s;
     s.kind = decode ? "mla decode" : "mla prefill";
     s.group = csv.text(r, "kernel_source");
     s.seconds = csv.number(r, "latency") * 1e-3;
@@ -239,9 +239,9 @@ std::vector<Sample> read_mla_table(const std::string& file, bool decode) {
   return out;
 }
 
-void hold_out(std::vector<Sample>& samples, std::uint64_t seed) {
-  std::map<std::string, std::vector<Sample*>> kinds;
-  for (Sample& s : samples) kinds[s.kind].push_back(&s);
+void hold_out(std::vector<Measurement>& measurements, std::uint64_t seed) {
+  std::map<std::string, std::vector<Measurement*>> kinds;
+  for (Measurement& s : measurements) kinds[s.kind].push_back(&s);
   for (auto& [kind, rows] : kinds) {
     Random random(seed, "held-out rows of " + kind);
     random.shuffle(std::span(rows));

@@ -18,7 +18,7 @@ enum class Harness {
 };
 
 /// One measured row.
-struct Sample {
+struct Measurement {
   std::string kind;   // "gemm", "contiguous", "masked", "expert decode", "expert prefill", "mla decode", "mla prefill"
   std::string group;  // "uniform", "power law"; attention: the library
   std::string shape;  // in words
@@ -49,25 +49,25 @@ struct HarnessLimits {
 };
 
 /// Seconds the equations predict for a row.
-double predict(const Sample& sample, const spec::Gpu& gpu, const Calibration& calibration,
+double predict(const Measurement& sample, const spec::Gpu& gpu, const Calibration& calibration,
                const HarnessLimits& harness);
 /// Seconds of the kernels alone, without the harness.
-double predict_device(const Sample& sample, const spec::Gpu& gpu, const Calibration& calibration,
+double predict_device(const Measurement& sample, const spec::Gpu& gpu, const Calibration& calibration,
                       const HarnessLimits& harness);
 
 /// Dense and grouped FP8 products: columns layout, groups, m_per_group, n, k, tflops.
-std::vector<Sample> read_gemm_table(const std::string& file);
+std::vector<Measurement> read_gemm_table(const std::string& file);
 /// Expert layers of DeepSeek-V3 in SGLang on one GPU of an expert-parallel group: columns num_tokens (of the whole
 /// group), hidden_size, inter_size, topk, num_experts, moe_ep_size, distribution, latency (ms).
 /// Uniform prefill rows below a tile of 128 an expert were packed without padding: they touch one expert a tile.
 /// Power-law rows are the mean of five draws of the most loaded GPU, unknown; `draws` own draws of the same law stand
 /// in.
-std::vector<Sample> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed);
+std::vector<Measurement> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed);
 /// MLA of DeepSeek-V3 in SGLang, from the latents to the output projection: columns kernel_source, num_heads,
 /// batch_size, isl, latency (ms).  The cache is BF16 whatever the label says: its bytes fit the bandwidth only so.
-std::vector<Sample> read_mla_table(const std::string& file, bool decode);
+std::vector<Measurement> read_mla_table(const std::string& file, bool decode);
 
 /// Deals the rows of each kind into five folds, seeded: each row is held out once.
 inline constexpr int kFolds = 5;
-void hold_out(std::vector<Sample>& samples, std::uint64_t seed);
+void hold_out(std::vector<Measurement>& measurements, std::uint64_t seed);
 }  // namespace moesim::compute

@@ -172,9 +172,9 @@ void check_load(const exchange::ExchangeLoad& load, const ExchangeGroup& group, 
     refuse(fmt::format("traffic of {} GPUs on {} nodes, but the group has {} on {}", load.gpus, load.nodes,
                        group.gpus(), group.nodes()));
   const auto n = std::size_t(load.gpus);
-  if (load.copies.size() != n * n || load.tokens_to_gpu.size() != n * n ||
+  if (load.rows_to_gpu.size() != n * n || load.tokens_to_gpu.size() != n * n ||
       load.tokens_to_node.size() != n * std::size_t(load.nodes))
-    refuse(fmt::format("traffic of {} GPUs with {} pairs", load.gpus, load.copies.size()));
+    refuse(fmt::format("traffic of {} GPUs with {} pairs", load.gpus, load.rows_to_gpu.size()));
   double bytes = 0;
   const auto scan = [&](const std::vector<std::int32_t>& counts, std::size_t columns, std::string_view what) {
     for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -182,7 +182,7 @@ void check_load(const exchange::ExchangeLoad& load, const ExchangeGroup& group, 
       bytes += double(counts[i]) * double(spec.row.v);
     }
   };
-  scan(load.copies, n, "GPU");
+  scan(load.rows_to_gpu, n, "GPU");
   scan(load.tokens_to_gpu, n, "GPU");
   scan(load.tokens_to_node, std::size_t(load.nodes), "node");
   if (bytes > 0x1p62) refuse("traffic of more than 2^62 bytes");

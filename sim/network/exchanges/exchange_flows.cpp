@@ -126,7 +126,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
     const bool dispatch = spec_.direction == ExchangeDirection::dispatch;
     for (int from = 0; from < n; ++from)
       for (int to = 0; to < n; ++to) {
-        const std::int32_t rows = load.copies[dispatch ? at(from * n + to) : at(to * n + from)];
+        const std::int32_t rows = load.rows_to_gpu[dispatch ? at(from * n + to) : at(to * n + from)];
         if (rows == 0 || from == to) continue;
         const bool nvlink = spec_.nvlink && group_.node_of(from) == group_.node_of(to);
         on_join_[at(from)].push_back(transfer(from, to, rows, nvlink, final_tag(to)));

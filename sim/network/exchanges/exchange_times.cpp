@@ -44,7 +44,7 @@ void ExchangeTimes::operator()(const exchange::ExchangeLoad& load, std::span<con
                                std::span<Time> arrival) {
   const std::size_t n = at(group_->gpus());
   check(at(load.gpus) == n && load.nodes == group_->nodes() && ready.size() == n && arrival.size() == n &&
-            load.copies.size() == n * n && load.tokens_to_gpu.size() == n * n &&
+            load.rows_to_gpu.size() == n * n && load.tokens_to_gpu.size() == n * n &&
             load.tokens_to_node.size() == n * at(load.nodes),
         "an exchange of {} GPUs on {} nodes with {} ready times, for a group of {} on {}", load.gpus, load.nodes,
         ready.size(), n, group_->nodes());
@@ -89,7 +89,7 @@ void ExchangeTimes::low_latency(const exchange::ExchangeLoad& load) {
   const double row = rates_.row;
   for (const int from : order_) {
     for (int to = 0; to < n; ++to) {
-      const std::int32_t rows = load.copies[dispatch ? at(from * n + to) : at(to * n + from)];
+      const std::int32_t rows = load.rows_to_gpu[dispatch ? at(from * n + to) : at(to * n + from)];
       if (rows == 0 || to == from) continue;
       const double bytes = rows * row;
       if (spec_.nvlink && group_->node_of(from) == group_->node_of(to)) {
@@ -105,7 +105,7 @@ void ExchangeTimes::low_latency(const exchange::ExchangeLoad& load) {
     const double nvlink = nvlink_out_[at(from)] + nvlink_latency_,
                  adapter = nic_out_[at(group_->port(from))] + any_latency_;
     for (int to = 0; to < n; ++to) {
-      if (to == from || load.copies[dispatch ? at(from * n + to) : at(to * n + from)] == 0) continue;
+      if (to == from || load.rows_to_gpu[dispatch ? at(from * n + to) : at(to * n + from)] == 0) continue;
       const bool inside = spec_.nvlink && group_->node_of(from) == group_->node_of(to);
       arrival_[at(to)] = std::max(arrival_[at(to)], inside ? nvlink : adapter);
     }

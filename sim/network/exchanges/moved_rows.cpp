@@ -30,7 +30,7 @@ void MovedRows::add(const exchange::ExchangeLoad& load) {
   check(load.gpus == group_.gpus() && load.nodes == group_.nodes(), "a load of {} GPUs on {} nodes for a group of {}",
         load.gpus, load.nodes, group_.gpus());
   used_ = true;
-  if (spec_.kernel == ExchangeKernel::low_latency) return add_up(load.copies, to_member_);
+  if (spec_.kernel == ExchangeKernel::low_latency) return add_up(load.rows_to_gpu, to_member_);
   add_up(load.tokens_to_gpu, to_member_);
   add_up(load.tokens_to_node, to_node_);
 }

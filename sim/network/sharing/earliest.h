@@ -15,17 +15,17 @@ namespace moesim::network {
 /// blocks whose minimum may have changed, without a branch that depends on the times.
 class Earliest {
  public:
-  /// A slot never set, or set to {INT64_MAX}, is never due.
-  void set(std::uint32_t slot, Time when) {
-    if (slot >= when_.size()) grow(slot);
-    const std::int64_t before = std::exchange(when_[slot], when.v);
-    if (std::min(before, when.v) <= first_[slot / kFan]) touch(slot / kFan);  // else the block's minimum stays
+  /// An index never set, or set to {INT64_MAX}, is never due.
+  void set(std::uint32_t index, Time when) {
+    if (index >= when_.size()) grow(index);
+    const std::int64_t before = std::exchange(when_[index], when.v);
+    if (std::min(before, when.v) <= first_[index / kFan]) touch(index / kFan);  // else the block's minimum stays
   }
   Time earliest() {
     refresh();
     return {least(upper_.empty() ? first_ : upper_.back(), 0)};
   }
-  /// Appends every slot whose time is at most `now`, ascending, and sets those to never.
+  /// Appends every index whose time is at most `now`, ascending, and sets those to never.
   void take_until(Time now, std::vector<std::uint32_t>& out) {
     refresh();
     take(upper_.size(), 0, now.v, out);
@@ -44,9 +44,9 @@ class Earliest {
   /// first_, and the minima of its blocks, and of theirs.
   Times& minima(std::size_t level) { return level == 0 ? first_ : upper_[level - 1]; }
 
-  void grow(std::size_t slot) {
+  void grow(std::size_t index) {
     const auto blocks = [](std::size_t n) { return ceil_div(n, kFan); };
-    std::size_t size = blocks(std::max(slot + 1, when_.size() * 3 / 2));
+    std::size_t size = blocks(std::max(index + 1, when_.size() * 3 / 2));
     when_.resize(size * kFan, INT64_MAX);
     touched_.resize(size, 0);
     first_.resize(blocks(size) * kFan, INT64_MAX);
@@ -86,16 +86,16 @@ class Earliest {
         take(level - 1, i, now, out);
         continue;
       }
-      for (std::size_t slot = i * kFan; slot < (i + 1) * kFan; ++slot) {
-        if (when_[slot] > now) continue;
-        when_[slot] = INT64_MAX;
-        out.push_back(std::uint32_t(slot));
+      for (std::size_t index = i * kFan; index < (i + 1) * kFan; ++index) {
+        if (when_[index] > now) continue;
+        when_[index] = INT64_MAX;
+        out.push_back(std::uint32_t(index));
       }
       touch(i);
     }
   }
 
-  Times when_ = Times(kFan, INT64_MAX);      // by slot
+  Times when_ = Times(kFan, INT64_MAX);      // by index
   Times first_ = Times(kFan, INT64_MAX);     // the least of each block of when_
   std::vector<Times> upper_;                 // [0]: the least of each block of first_, and so on up to one block
   std::vector<std::uint8_t> touched_ = {0};  // blocks of when_ whose minimum may be out of date

@@ -20,7 +20,7 @@ namespace moesim::network {
 /// flows were added cannot matter.
 class FairShare {
  public:
-  using Flow = std::uint32_t;  // slot of a flow, reused after remove()
+  using Flow = std::uint32_t;  // index of a flow, reused after remove()
 
   /// Throws std::logic_error if a capacity is negative or not finite.  A link of capacity 0 carries nothing.
   explicit FairShare(const IdVector<LinkId, Bandwidth>& capacity);
@@ -54,7 +54,7 @@ class FairShare {
   };
   std::span<const Member> members(std::uint32_t link) const { return links_[link].members; }
   int flows_on(std::uint32_t link) const { return int(links_[link].members.size()); }
-  std::size_t slots() const { return flows_.size(); }
+  std::size_t size() const { return flows_.size(); }
   /// Flows looked at by all solves so far: the work that incremental solving saves or not.
   std::uint64_t visits() const { return visits_; }
 

@@ -29,14 +29,14 @@ void FluidLinks::start(std::span<const LinkId> path, Bytes bytes, double work, T
     sent_.push_back(flow);
     return deliver();
   }
-  const FairShare::Flow slot = share_.add(path);
-  if (slot >= cold_.size()) {
-    cold_.resize(slot + 1);
-    progress_.resize(slot + 1);
+  const FairShare::Flow index = share_.add(path);
+  if (index >= cold_.size()) {
+    cold_.resize(index + 1);
+    progress_.resize(index + 1);
   }
-  cold_[slot] = flow;
-  progress_[slot] = {work, engine_.now()};
-  finish_.set(slot, kNever);
+  cold_[index] = flow;
+  progress_[index] = {work, engine_.now()};
+  finish_.set(index, kNever);
   share_by(engine_.now());
 }
 
@@ -103,7 +103,7 @@ void FluidLinks::reshare() {
   for (const std::uint32_t link : share_.changed_links())
     meter_.change(link, now, share_.saturated(link), share_.flows_on(link));
   if (meter_.sampling())
-    for (const std::uint32_t link : share_.changed_links()) meter_.sample(link, now, share_.used_share(link));
+    for (const std::uint32_t link : share_.changed_links()) meter_.read(link, now, share_.used_share(link));
   expect_next();
 }
 

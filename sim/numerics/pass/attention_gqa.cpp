@@ -65,24 +65,6 @@ Heads project(const Machine& machine, const spec::Model& model, int layer, const
 
 class GroupedMath final : public AttentionMath {
  public:
-  void add_parts(const spec::Model& model, std::vector<PartShape>& out) const override {
-    const spec::AttentionShape& a = model.attention;
-    const int hidden = model.hidden;
-    out.push_back({Part::query, a.heads * a.head_dim, hidden});
-    out.push_back({Part::key, a.kv_heads * a.head_dim, hidden});
-    out.push_back({Part::value, a.kv_heads * a.v_head_dim, hidden});
-    if (a.qkv_bias) {
-      out.push_back({Part::query_bias, 1, a.heads * a.head_dim});
-      out.push_back({Part::key_bias, 1, a.kv_heads * a.head_dim});
-      out.push_back({Part::value_bias, 1, a.kv_heads * a.v_head_dim});
-    }
-    if (model.has_qk_norm_weights()) {
-      out.push_back({Part::query_norm, 1, a.head_dim});
-      out.push_back({Part::key_norm, 1, a.head_dim});
-    }
-    if (a.sinks) out.push_back({Part::sinks, 1, a.heads});
-  }
-
   void run(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, const Rope& rope,
            MlaForm, std::span<const Segment> segments, const Matrix& h, Matrix& heads_out) const override {
     const spec::AttentionShape& a = model.attention;

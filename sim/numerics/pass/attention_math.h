@@ -1,18 +1,14 @@
 // What each kind of attention computes.  A file a kind: attention_gqa.cpp (MHA, GQA), attention_mla.cpp.
 #pragma once
 #include <span>
-#include <vector>
 
 #include "numerics/pass/attention.h"
-#include "numerics/weights/layout.h"
 
 namespace moesim::numerics {
 
 class AttentionMath {
  public:
   virtual ~AttentionMath() = default;
-  /// Appends its tensors in one layer: all but the output projection and its bias.
-  virtual void add_parts(const spec::Model& model, std::vector<PartShape>& out) const = 0;
   /// As attention(), up to the output projection: heads_out (rows, heads * v_head_dim).
   virtual void run(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, const Rope& rope,
                    MlaForm form, std::span<const Segment> segments, const Matrix& h, Matrix& heads_out) const = 0;

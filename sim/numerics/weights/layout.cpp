@@ -1,14 +1,14 @@
 #include "numerics/weights/layout.h"
 
 #include "core/check.h"
-#include "numerics/pass/attention_math.h"
+#include "numerics/weights/attention_parts.h"
 #include "spec/layer_shape.h"
 
 namespace moesim::numerics {
 namespace {
 void add_attention(const spec::Model& model, int layer, std::vector<PartShape>& out) {
   const spec::AttentionShape& a = model.attention;
-  math_of(spec::layer_shape(model, layer).attention.kind).add_parts(model, out);
+  add_attention_parts(spec::layer_shape(model, layer).attention.kind, model, out);
   out.push_back({Part::output, model.hidden, a.heads * a.v_head_dim});
   if (a.o_bias) out.push_back({Part::output_bias, 1, model.hidden});
 }

@@ -21,13 +21,13 @@ std::size_t index_of(std::uint64_t key) { return key & 0xffffffff; }
 float weight_of(std::uint64_t key) { return std::bit_cast<float>(std::uint32_t(key >> 32)); }
 }  // namespace
 
-Eplb::Eplb(int experts, int replicas, int groups, int nodes, int gpus)
-    : experts_(experts), replicas_(replicas), groups_(groups), nodes_(nodes), gpus_(gpus) {
-  check(nodes > 0 && gpus % nodes == 0 && replicas % gpus == 0 && groups % nodes == 0 && experts % groups == 0 &&
-            replicas >= experts,
-        "EPLB cannot place {} experts in {} groups in {} slots of {} GPUs on {} nodes", experts, groups, replicas, gpus,
+Eplb::Eplb(int experts, int slots, int groups, int nodes, int gpus)
+    : experts_(experts), slots_(slots), groups_(groups), nodes_(nodes), gpus_(gpus) {
+  check(nodes > 0 && gpus % nodes == 0 && slots % gpus == 0 && groups % nodes == 0 && experts % groups == 0 &&
+            slots >= experts,
+        "EPLB cannot place {} experts in {} groups in {} slots of {} GPUs on {} nodes", experts, groups, slots, gpus,
         nodes);
-  const auto most = std::size_t(std::max(replicas, groups));
+  const auto most = std::size_t(std::max(slots, groups));
   for (auto* ints : {&item_, &pack_of_, &rank_of_}) ints->resize(most);
   item_weight_.resize(most);
   expert_at_.resize(std::size_t(experts));
@@ -91,7 +91,7 @@ void Eplb::replicate(int node) {
   std::copy_n(weight_.begin() + std::ptrdiff_t(first), here, ratio_.begin());
   std::ranges::fill(count_, 1);
   std::iota(item_.begin(), item_.begin() + std::ptrdiff_t(here), 0);
-  for (std::size_t i = here; i < std::size_t(replicas_ / nodes_); ++i) {
+  for (std::size_t i = here; i < std::size_t(slots_ / nodes_); ++i) {
     const auto hottest = std::size_t(std::ranges::max_element(ratio_) - ratio_.begin());
     item_[i] = int(hottest);
     ratio_[hottest] = weight_[first + hottest] / float(++count_[hottest]);
@@ -99,11 +99,11 @@ void Eplb::replicate(int node) {
 }
 
 void Eplb::place(std::span<const double> load, std::span<int> slot_to_expert) {
-  check(load.size() == std::size_t(experts_) && slot_to_expert.size() == std::size_t(replicas_),
-        "EPLB for {} experts and {} slots got {} and {}", experts_, replicas_, load.size(), slot_to_expert.size());
+  check(load.size() == std::size_t(experts_) && slot_to_expert.size() == std::size_t(slots_),
+        "EPLB for {} experts and {} slots got {} and {}", experts_, slots_, load.size(), slot_to_expert.size());
   order_experts(load);
-  const auto items = std::size_t(replicas_ / nodes_);
-  const int slots = replicas_ / gpus_;
+  const auto items = std::size_t(slots_ / nodes_);
+  const int slots = slots_ / gpus_;
   for (int node = 0; node < nodes_; ++node) {
     replicate(node);
     for (std::size_t i = 0; i < items; ++i) item_weight_[i] = ratio_[std::size_t(item_[i])];

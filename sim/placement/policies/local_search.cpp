@@ -190,8 +190,8 @@ class LocalSearch final : public Placement {
           "objective",
           fmt::format("needs a trace ({}): loads do not say which experts a token uses together", input.give_trace));
     if (p_.objective == Objective::nodes)
-      return node_visits_cost(*input.sample, input.loads, input.problem, input.replicas);
-    return exchange_cost(*input.sample, input.loads, input.problem, PortRates{}, input.replicas);
+      return node_visits_cost(*input.sample, input.loads, input.problem, input.replica_choice);
+    return exchange_cost(*input.sample, input.loads, input.problem, PortRates{}, input.replica_choice);
   }
   Params p_;
 };

@@ -19,9 +19,9 @@ class TrafficAware final : public Placement {
   };
   explicit TrafficAware(Params p) : p_(p) {}
   std::vector<exchange::ExpertMap> place(const PlacementInput& input) const override {
-    const LayerCost cost =
-        input.cost ? input.cost
-                   : exchange_cost(sample_of(input, "traffic"), input.loads, input.problem, p_.rates, input.replicas);
+    const LayerCost cost = input.cost ? input.cost
+                                      : exchange_cost(sample_of(input, "traffic"), input.loads, input.problem, p_.rates,
+                                                      input.replica_choice);
     std::vector<std::vector<exchange::ExpertMap>> starts;
     for (const char* start : {"greedy", "coactivation"})
       if (input.sample || std::string_view(start) != "coactivation")

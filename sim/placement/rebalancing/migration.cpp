@@ -47,7 +47,7 @@ std::vector<ExpertMove> moves(int layer, const exchange::ExpertMap& before, cons
                               const spec::GroupShape& group) {
   check(before.experts == after.experts && before.gpus == after.gpus, "placements of {} and {} GPUs", before.gpus,
         after.gpus);
-  const exchange::ReplicaTable old = exchange::replica_table(before);
+  const exchange::CopyTable old = exchange::copy_table(before);
   std::vector<ExpertMove> out;
   for (int gpu = 0; gpu < after.gpus; ++gpu)
     for (std::size_t i = 0; i < held(after, gpu).size(); ++i) {

@@ -11,7 +11,7 @@ namespace moesim::placement {
 
 routing::Traffic sample_traffic(const RoutingSample& sample, std::size_t row, int experts, int gpus) {
   routing::Traffic out;
-  out.router = {experts, sample.top_k, 1, 1};
+  out.gate = {experts, sample.top_k, 1, 1};
   out.sources = gpus;
   out.tokens.assign(std::size_t(gpus), 0);
   const auto width = std::size_t(sample.top_k);
@@ -20,7 +20,7 @@ routing::Traffic sample_traffic(const RoutingSample& sample, std::size_t row, in
       ++out.tokens[source];
       for (std::size_t k = 0; k < width; ++k) out.choices.push_back(std::int16_t(sample.chosen(row, t)[k]));
     }
-  routing::count_rows(out.router, out);
+  routing::count_rows(out.gate, out);
   return out;
 }
 
@@ -32,14 +32,14 @@ double busiest_port_seconds(const exchange::ExchangeLoad& load, const spec::Grou
 }
 
 LayerCost exchange_cost(const RoutingSample& sample, const Loads& loads, const PlacementProblem& problem,
-                        const PortRates& rates, const exchange::ReplicaSpec& replicas) {
+                        const PortRates& rates, const exchange::ReplicaSpec& replica_choice) {
   std::vector<routing::Traffic> traffic;
   for (std::size_t row = 0; row < loads.rows(); ++row)
     traffic.push_back(sample_traffic(sample, row, loads.experts, problem.gpus));
   const spec::GroupShape group{problem.gpus, problem.gpus_per_node()};
-  return [traffic = std::move(traffic), group, problem, rates, replicas, load = exchange::ExchangeLoad{}](
+  return [traffic = std::move(traffic), group, problem, rates, replica_choice, load = exchange::ExchangeLoad{}](
              std::size_t row, const exchange::ExpertMap& map) mutable {
-    exchange::Exchanger exchange(map, group, replicas.make(map, group));
+    exchange::Exchanger exchange(map, group, replica_choice.make(map, group));
     exchange(traffic[row], load);
     std::vector<double> rows(std::size_t(map.gpus), 0);
     for (std::size_t s = 0; s < load.slot_rows.size(); ++s)
@@ -51,14 +51,14 @@ LayerCost exchange_cost(const RoutingSample& sample, const Loads& loads, const P
 }
 
 LayerCost node_visits_cost(const RoutingSample& sample, const Loads& loads, const PlacementProblem& problem,
-                           const exchange::ReplicaSpec& replicas) {
+                           const exchange::ReplicaSpec& replica_choice) {
   std::vector<routing::Traffic> traffic;
   for (std::size_t row = 0; row < loads.rows(); ++row)
     traffic.push_back(sample_traffic(sample, row, loads.experts, problem.gpus));
   const spec::GroupShape group{problem.gpus, problem.gpus_per_node()};
-  return [traffic = std::move(traffic), group, &loads, problem, replicas, load = exchange::ExchangeLoad{}](
+  return [traffic = std::move(traffic), group, &loads, problem, replica_choice, load = exchange::ExchangeLoad{}](
              std::size_t row, const exchange::ExpertMap& map) mutable {
-    exchange::Exchanger exchange(map, group, replicas.make(map, group));
+    exchange::Exchanger exchange(map, group, replica_choice.make(map, group));
     exchange(traffic[row], load);
     const double visits = double(exchange::node_visits(load));
     const double tokens = std::accumulate(traffic[row].tokens.begin(), traffic[row].tokens.end(), 0.0);

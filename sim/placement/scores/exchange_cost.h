@@ -26,14 +26,14 @@ struct PortRates {
 routing::Traffic sample_traffic(const RoutingSample& sample, std::size_t row, int experts, int gpus);
 
 /// Seconds of one layer for the sample's tokens: the busiest port under the relay rule (exchange/relay.h) plus the
-/// slowest GPU's experts.  replicas: who computes the rows of an expert with copies.
+/// slowest GPU's experts.  replica_choice: who computes the rows of an expert with copies.
 LayerCost exchange_cost(const RoutingSample& sample, const Loads& loads, const PlacementProblem& problem,
-                        const PortRates& rates, const exchange::ReplicaSpec& replicas = {});
+                        const PortRates& rates, const exchange::ReplicaSpec& replica_choice = {});
 /// The same from the exchange itself: seconds of the busiest port.
 double busiest_port_seconds(const exchange::ExchangeLoad& load, const spec::GroupShape& group, const PortRates& rates);
 
 /// Nodes a token visits, on average over the sample, plus the slowest GPU's load over the mean, so that balance is not
 /// given up for it.
 LayerCost node_visits_cost(const RoutingSample& sample, const Loads& loads, const PlacementProblem& problem,
-                           const exchange::ReplicaSpec& replicas = {});
+                           const exchange::ReplicaSpec& replica_choice = {});
 }  // namespace moesim::placement

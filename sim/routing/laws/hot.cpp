@@ -14,9 +14,9 @@ void heat(std::span<const std::size_t> hot, double factor, std::span<double> wei
 }
 
 void check_hot(int count, double factor, const TrafficContext& c) {
-  if (count < 1 || count > c.router.experts)
-    refuse_law("count", fmt::format("expected 1 to {} experts, got {}", c.router.experts, count));
-  const double most = double(c.router.experts) / std::max(count, c.router.top_k);
+  if (count < 1 || count > c.gate.experts)
+    refuse_law("count", fmt::format("expected 1 to {} experts, got {}", c.gate.experts, count));
+  const double most = double(c.gate.experts) / std::max(count, c.gate.top_k);
   if (!(factor >= 1 && factor <= most))
     refuse_law("factor",
                fmt::format("expected 1 to {:.4g}, where the hot experts hold everything that tokens can give them, "

@@ -20,9 +20,9 @@ struct HotRank : LawBase {
     check_hot(int(hot().size()), p.factor, c);
   }
   std::vector<std::size_t> hot() const {
-    const int per_gpu = spec::contiguous_experts(c.router.experts, c.group.gpus);
+    const int per_gpu = spec::contiguous_experts(c.gate.experts, c.group.gpus);
     std::vector<std::size_t> out;
-    for (int e = p.rank * per_gpu; e < std::min((p.rank + 1) * per_gpu, c.router.experts); ++e)
+    for (int e = p.rank * per_gpu; e < std::min((p.rank + 1) * per_gpu, c.gate.experts); ++e)
       out.push_back(std::size_t(e));
     return out;
   }

@@ -31,7 +31,7 @@ struct LawBase {
   }
   /// `n` different experts, by chance.
   std::vector<std::size_t> some_experts(int n, std::string_view what, int layer, std::int64_t epoch) const {
-    std::vector<std::size_t> all(std::size_t(c.router.experts));
+    std::vector<std::size_t> all(std::size_t(c.gate.experts));
     std::iota(all.begin(), all.end(), std::size_t{0});
     random(what, layer, epoch).shuffle<std::size_t>(all);
     all.resize(std::size_t(n));
@@ -41,7 +41,7 @@ struct LawBase {
 
 /// Up to this many rows a step comes as token lists: they are exact and no slower than drawing every count.
 inline std::int64_t most_listed_rows(const TrafficContext& c) {
-  return std::int64_t{c.group.gpus} * std::int64_t{c.router.experts};
+  return std::int64_t{c.group.gpus} * std::int64_t{c.gate.experts};
 }
 
 /// A traffic source from a Law: expert weights that depend on the layer and an epoch of steps.  A Law has
@@ -55,11 +55,11 @@ class Synthetic final : public TrafficSource {
  public:
   using Params = typename Law::Params;
   Synthetic(Params p, const TrafficContext& context) : c_(context), law_(p, context) {
-    check(c_.router.experts > 0 && c_.router.top_k > 0 && c_.router.top_k <= c_.router.experts,
-          "traffic needs experts and a top-k within them, got {} and {}", c_.router.experts, c_.router.top_k);
-    scratch_.resize(std::size_t(c_.router.experts));
-    counts_.resize(std::size_t(c_.router.experts));
-    token_.resize(std::size_t(c_.router.top_k));
+    check(c_.gate.experts > 0 && c_.gate.top_k > 0 && c_.gate.top_k <= c_.gate.experts,
+          "traffic needs experts and a top-k within them, got {} and {}", c_.gate.experts, c_.gate.top_k);
+    scratch_.resize(std::size_t(c_.gate.experts));
+    counts_.resize(std::size_t(c_.gate.experts));
+    token_.resize(std::size_t(c_.gate.top_k));
   }
 
   void shares(int layer, std::int64_t step, std::span<double> out) const override {
@@ -72,29 +72,29 @@ class Synthetic final : public TrafficSource {
     const ShareTables& t = tables(layer, step);
     check(out.size() == t.shares.size(), "{} experts have room for {} loads", t.shares.size(), out.size());
     NoiseBits bits(c_.seed, std::uint64_t(layer), std::uint64_t(step), ~std::uint64_t{0});
-    if (tokens * c_.router.top_k > 2 * std::int64_t{c_.router.experts}) {
-      draw_rows(t, c_.router.top_k, tokens, bits, scratch_, counts_);
+    if (tokens * c_.gate.top_k > 2 * std::int64_t{c_.gate.experts}) {
+      draw_rows(t, c_.gate.top_k, tokens, bits, scratch_, counts_);
       std::copy(counts_.begin(), counts_.end(), out.begin());
       return;
     }
     std::fill(out.begin(), out.end(), 0);
     for (std::int64_t i = 0; i < tokens; ++i) {
-      draw_token(t, c_.router, law_.spread_blocks(), bits, token_);
+      draw_token(t, c_.gate, law_.spread_blocks(), bits, token_);
       for (const std::int16_t e : token_) ++out[std::size_t(e)];
     }
   }
 
   void draw(int layer, std::int64_t step, std::span<const std::int32_t> tokens, Traffic& out) const override {
     const ShareTables& t = tables(layer, step);
-    out.router = c_.router;
+    out.gate = c_.gate;
     out.sources = int(tokens.size());
     out.spread_blocks = law_.spread_blocks();
     out.sample.clear();
     out.tokens.resize(tokens.size());
     law_.assign(layer, step, tokens, out.tokens);
     const std::int64_t total = std::accumulate(tokens.begin(), tokens.end(), std::int64_t{0});
-    const std::size_t k = std::size_t(c_.router.top_k), experts = std::size_t(c_.router.experts);
-    const bool lists = total * c_.router.top_k <= most_listed_rows(c_);
+    const std::size_t k = std::size_t(c_.gate.top_k), experts = std::size_t(c_.gate.experts);
+    const bool lists = total * c_.gate.top_k <= most_listed_rows(c_);
     out.choices.resize(lists ? std::size_t(total) * k : 0);
     out.rows.resize(tokens.size() * experts);
     std::int16_t* choice = out.choices.data();
@@ -102,12 +102,12 @@ class Synthetic final : public TrafficSource {
       NoiseBits bits(c_.seed, std::uint64_t(layer), std::uint64_t(step), source);
       const std::span<std::int32_t> rows(&out.rows[source * experts], experts);
       if (!lists) {
-        draw_rows(t, c_.router.top_k, out.tokens[source], bits, scratch_, rows);
+        draw_rows(t, c_.gate.top_k, out.tokens[source], bits, scratch_, rows);
         continue;
       }
       std::fill(rows.begin(), rows.end(), 0);
       for (std::int32_t i = 0; i < out.tokens[source]; ++i, choice += k) {
-        draw_token(t, c_.router, out.spread_blocks, bits, {choice, k});
+        draw_token(t, c_.gate, out.spread_blocks, bits, {choice, k});
         for (std::size_t j = 0; j < k; ++j) ++rows[std::size_t(choice[j])];
       }
     }
@@ -123,9 +123,9 @@ class Synthetic final : public TrafficSource {
     if (cached_.size() <= std::size_t(layer)) cached_.resize(std::size_t(layer) + 1);
     Cached& cached = cached_[std::size_t(layer)];
     if (const std::int64_t epoch = law_.epoch(step); cached.epoch != epoch) {
-      std::vector<double> weights(std::size_t(c_.router.experts), 1);
+      std::vector<double> weights(std::size_t(c_.gate.experts), 1);
       law_.weights(layer, epoch, weights);
-      cached = {epoch, share_tables(weights, c_.router)};
+      cached = {epoch, share_tables(weights, c_.gate)};
     }
     return cached.tables;
   }

@@ -21,7 +21,7 @@ struct PowerLaw : LawBase {
   std::int64_t epoch(std::int64_t step) const { return p.every > 0 ? step / p.every : 0; }
   void weights(int layer, std::int64_t epoch, std::span<double> out) const {
     double rank = 1;
-    for (const std::size_t e : some_experts(c.router.experts, "power_law", layer, epoch))
+    for (const std::size_t e : some_experts(c.gate.experts, "power_law", layer, epoch))
       out[e] = std::pow(rank++, -p.exponent);
   }
 };

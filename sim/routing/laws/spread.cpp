@@ -11,7 +11,7 @@ struct Spread : LawBase {
   Spread(Params, const TrafficContext& context) : LawBase(context) {}
   int spread_blocks() const {
     const int parts = c.group.nodes() > 1 ? c.group.nodes() : c.group.gpus;
-    return std::min(parts, c.router.experts);
+    return std::min(parts, c.gate.experts);
   }
   void weights(int, std::int64_t, std::span<double>) const {}
 };

@@ -10,10 +10,10 @@ struct ZeroLoad : LawBase {
   Params p;
   int cold = 0;
   ZeroLoad(Params params, const TrafficContext& context) : LawBase(context), p(params) {
-    cold = int(p.share * c.router.experts + 0.5);
-    if (!(p.share >= 0) || c.router.experts - cold < c.router.top_k)
+    cold = int(p.share * c.gate.experts + 0.5);
+    if (!(p.share >= 0) || c.gate.experts - cold < c.gate.top_k)
       refuse_law("share", fmt::format("expected 0 to {:.4g}, so that top-k experts remain, got {}",
-                                      1 - double(c.router.top_k) / c.router.experts, p.share));
+                                      1 - double(c.gate.top_k) / c.gate.experts, p.share));
   }
   void weights(int layer, std::int64_t epoch, std::span<double> out) const {
     for (const std::size_t e : some_experts(cold, "zero_load", layer, epoch)) out[e] = 0;

@@ -18,12 +18,12 @@ const routing::TrafficSource& main_source(const BuiltPool& pool) {
 void place_experts(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool, int gpus) {
   const spec::GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
   const spec::MoeShape& moe = *d.model.moe;
-  const routing::RouterShape router{moe.experts, moe.top_k, moe.groups, moe.groups_used};
+  const routing::GateShape gate{moe.experts, moe.top_k, moe.groups, moe.groups_used};
   const std::size_t domains = std::max<std::size_t>(1, d.section.domains.size());
   for (std::size_t i = 0; i < domains; ++i)
     for (const routing::TracePhase phase : {routing::TracePhase::prefill, routing::TracePhase::decode}) {
       const Config routing = d.section.domains.empty() ? run.scenario.at_or_empty("routing") : d.section.domains[i];
-      pool.sources.push_back(routing::make_traffic(routing, {router, shape, run.seed, phase}));
+      pool.sources.push_back(routing::make_traffic(routing, {gate, shape, run.seed, phase}));
     }
   const Config& placed = config.has("placement") ? config : run.scenario;
   pool.maps = placement::read_placement(placed, d.model, shape, &main_source(pool)).maps;

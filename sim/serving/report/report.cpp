@@ -77,18 +77,18 @@ void ReportLog::step(int, const InstanceOwner::StepEnd& s) {
                {s.step, s.instance, phase, s.start, s.end, s.requests, s.prefill + s.decode, s.times->balancedness});
 }
 
-void ReportLog::sample(const Sample& s) {
+void ReportLog::reading(const Reading& s) {
   const std::string scope = scope_of(deployment_.shape.pools[std::size_t(s.pool)]);
-  const auto sample = [&](std::string_view name, double value, std::string_view unit = "") {
-    results_.sample(name, s.at, value, unit, scope);
+  const auto gauge = [&](std::string_view name, double value, std::string_view unit = "") {
+    results_.reading(name, s.at, value, unit, scope);
   };
-  sample("instances_on", s.instances);
-  sample("running", s.running);
-  sample("waiting", s.waiting);
-  sample("utilisation", s.utilisation);
-  sample("kv_occupancy", s.kv_share);
-  sample("kv_hit_rate", s.hit_rate);
-  sample("output_tokens_per_second", s.output_rate, "tokens/s");
+  gauge("instances_on", s.instances);
+  gauge("running", s.running);
+  gauge("waiting", s.waiting);
+  gauge("utilisation", s.utilisation);
+  gauge("kv_occupancy", s.kv_share);
+  gauge("kv_hit_rate", s.hit_rate);
+  gauge("output_tokens_per_second", s.output_rate, "tokens/s");
   const bool last = std::size_t(s.pool) + 1 == deployment_.shape.pools.size();
   if (last && deployment_.use && deployment_.network->sampling()) deployment_.use->settle(s.at);
 }

@@ -11,7 +11,7 @@ class ReportLog final : public ServiceLog {
   ReportLog(results::Results& results, const Deployment& deployment) : results_(results), deployment_(deployment) {}
   void request(const RequestEnd& end) override;
   void step(int pool, const InstanceOwner::StepEnd& step) override;
-  void sample(const Sample& sample) override;
+  void reading(const Reading& reading) override;
 
  private:
   results::Results& results_;

@@ -46,9 +46,9 @@ void PoolBooks::end_warmup(Time now) {
   }
 }
 
-void PoolBooks::sample(Time now, Time interval, ServiceLog& log) {
+void PoolBooks::read(Time now, Time interval, ServiceLog& log) {
   for (std::size_t p = 0; p < totals_.size(); ++p) {
-    ServiceLog::Sample s{.at = now, .pool = int(p)};
+    ServiceLog::Reading s{.at = now, .pool = int(p)};
     double kv = 0;
     for (const Fleet::Member& m : fleet_) {
       if (m.pool != p || m.power == PowerState::off) continue;
@@ -68,7 +68,7 @@ void PoolBooks::sample(Time now, Time interval, ServiceLog& log) {
     s.hit_rate = asked > 0 ? double(here.sum.cached_tokens - last.sum.cached_tokens) / asked : 0;
     s.output_rate = double(here.sum.decode_tokens - last.sum.decode_tokens) / seconds(interval);
     sampled_[p] = here;
-    log.sample(s);
+    log.reading(s);
   }
 }
 

@@ -37,7 +37,7 @@ class PoolBooks {
   /// What the steps did so far is left out of the figures.
   void end_warmup(Time now);
   /// One sample a pool; rates are those since the last one, a time `interval` ago.
-  void sample(Time now, Time interval, ServiceLog& log);
+  void read(Time now, Time interval, ServiceLog& log);
   /// Fills in what is only known at the end.
   void close(Time now);
 

@@ -43,7 +43,7 @@ void Service::start() {
   faults_.start();
   if (shape_.sample.v > 0)
     engine_.at(
-        shape_.sample, "sample", [this] { sample(); }, Phase::observe);
+        shape_.sample, "sample", [this] { read(); }, Phase::observe);
   if (shape_.rebalance.v > 0)
     engine_.at(
         shape_.rebalance, "rebalance", [this] { rebalance(); }, Phase::decide);
@@ -125,11 +125,11 @@ void Service::stepped(const StepEnd& step) {
   log_.step(int(m.pool), step);
 }
 
-void Service::sample() {
-  books_.sample(engine_.now(), shape_.sample, log_);
+void Service::read() {
+  books_.read(engine_.now(), shape_.sample, log_);
   if (more_to_do() || arrivals_.awaiting_turns())
     engine_.after(
-        shape_.sample, "sample", [this] { sample(); }, Phase::observe);
+        shape_.sample, "sample", [this] { read(); }, Phase::observe);
 }
 
 /// New placements for every instance, from what each routed lately.

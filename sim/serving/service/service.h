@@ -56,7 +56,7 @@ class Service final : public InstanceOwner {
   void arrive(std::int64_t id, Request request);
   void start();
   bool run_events();
-  void sample();
+  void read();
   void rebalance();
   bool more_to_do() const { return arrivals_.streaming() || requests_.size() > 0; }
   void close();

@@ -17,11 +17,11 @@ class ServiceLog {
   };
   virtual void request(const RequestEnd&) {}
   virtual void step(int /*pool*/, const InstanceOwner::StepEnd&) {}
-  struct Sample {
+  struct Reading {
     Time at{};
     int pool = 0, instances = 0, running = 0, waiting = 0;
     double utilisation = 0, kv_share = 0, hit_rate = 0, output_rate = 0;
   };
-  virtual void sample(const Sample&) {}
+  virtual void reading(const Reading&) {}
 };
 }  // namespace moesim::serving

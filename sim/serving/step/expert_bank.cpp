@@ -20,7 +20,7 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   check(!s_.sources.empty(), "experts need a source of routing");
   if (s_.settings.samples < 1) throw ConfigError("bank.samples", "must be at least 1");
   if (!(s_.settings.ratio > 1)) throw ConfigError("bank.ratio", "must be above 1");
-  for (const exchange::ExpertMap& map : s_.maps) replicas_.push_back(exchange::replica_table(map));
+  for (const exchange::ExpertMap& map : s_.maps) replicas_.push_back(exchange::copy_table(map));
   if (s_.group != nullptr) {
     dispatch_ = std::make_unique<network::ExchangeTimes>(*s_.group, s_.calibration, s_.dispatch);
     combine_ = std::make_unique<network::ExchangeTimes>(*s_.group, s_.calibration, s_.combine);
@@ -161,7 +161,7 @@ void ExpertBank::mask(std::size_t ordinal, std::vector<int> experts) {
 
 void ExpertBank::set_map(std::size_t ordinal, exchange::ExpertMap map) {
   s_.maps[ordinal] = std::move(map);
-  replicas_[ordinal] = exchange::replica_table(s_.maps[ordinal]);
+  replicas_[ordinal] = exchange::copy_table(s_.maps[ordinal]);
   for (auto& mix : bank_) {
     settle(mix[ordinal], ordinal);
     mix[ordinal].clear();

@@ -15,7 +15,7 @@ double balance_of(const std::vector<exchange::ExpertMap>& maps, std::span<const 
   std::vector<double> gpu;
   for (std::size_t l = 0; l < maps.size(); ++l) {
     const exchange::ExpertMap& map = maps[l];
-    const exchange::ReplicaTable table = exchange::replica_table(map);
+    const exchange::CopyTable table = exchange::copy_table(map);
     gpu.assign(std::size_t(map.gpus), 0);
     for (int e = 0; e < map.experts; ++e) {
       const int first = table.first[std::size_t(e)], last = table.first[std::size_t(e) + 1];

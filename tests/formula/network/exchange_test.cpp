@@ -31,7 +31,7 @@ std::vector<std::string> both() {
 TEST(Exchange, OneNodeDispatchIsBoundByThePortWithMostRows) {
   // GPU 0 sends 2 rows to GPU 1 and 1 to GPU 2; GPU 2 sends 2 rows to GPU 1: 4 rows go into GPU 1.
   exchange::ExchangeLoad load = test::even_load({3, 3}, 0);
-  load.copies = load.tokens_to_gpu = {9, 2, 1, 0, 9, 0, 0, 2, 9};
+  load.rows_to_gpu = load.tokens_to_gpu = {9, 2, 1, 0, 9, 0, 0, 2, 9};
   for (const std::string& text : both()) {
     const std::vector<Time> end = arrivals(test::unit_cluster(1, 3), text, kNormal, load, {{}, {}, {}});
     EXPECT_EQ(end[0], 0_s) << text;  // nothing but the counts
@@ -42,7 +42,7 @@ TEST(Exchange, OneNodeDispatchIsBoundByThePortWithMostRows) {
 TEST(Exchange, ATokenCrossesTheAdapterOncePerNodeAndIsForwarded) {
   // GPU 0 of node 0 sends 6 tokens to node 1, each to both GPUs there: 6 bytes over the adapter, 6 over NVLink.
   exchange::ExchangeLoad load = test::even_load({4, 2}, 0);
-  load.copies[2] = load.copies[3] = load.tokens_to_gpu[2] = load.tokens_to_gpu[3] = 6;
+  load.rows_to_gpu[2] = load.rows_to_gpu[3] = load.tokens_to_gpu[2] = load.tokens_to_gpu[3] = 6;
   load.tokens_to_node[1] = 6;
   for (const std::string& text : both()) {
     const std::vector<Time> end = arrivals(test::unit_cluster(2, 2), text, kNormal, load, {{}, {}, {}, {}});
@@ -58,7 +58,7 @@ TEST(Exchange, ATokenCrossesTheAdapterOncePerNodeAndIsForwarded) {
 
 TEST(Exchange, TheForwardedTailFollowsTheLastByte) {
   exchange::ExchangeLoad load = test::even_load({4, 2}, 0);
-  load.copies[3] = load.tokens_to_gpu[3] = 8;  // GPU 0 to GPU 3, by way of GPU 2
+  load.rows_to_gpu[3] = load.tokens_to_gpu[3] = 8;  // GPU 0 to GPU 3, by way of GPU 2
   load.tokens_to_node[1] = 8;
   NetworkCalibration calibration;
   calibration.normal_dispatch.forward_tail = calibration.normal_combine.forward_tail = 0.25;
@@ -76,7 +76,7 @@ TEST(Exchange, TheForwardedTailFollowsTheLastByte) {
 
 TEST(Exchange, CombineIsDispatchTheOtherWayRound) {
   exchange::ExchangeLoad load = test::even_load({4, 2}, 0);
-  load.copies[2] = load.copies[3] = load.tokens_to_gpu[2] = load.tokens_to_gpu[3] = 6;
+  load.rows_to_gpu[2] = load.rows_to_gpu[3] = load.tokens_to_gpu[2] = load.tokens_to_gpu[3] = 6;
   load.tokens_to_node[1] = 6;
   ExchangeSpec combine = kNormal;
   combine.direction = ExchangeDirection::combine;
@@ -108,7 +108,7 @@ TEST(Exchange, AStragglerDelaysWhatIsForwardedForIt) {
   // GPU 0 joins 10 s late and sends 6 tokens to GPU 3 of the other node: 6 s by adapter, 12 s by half as fast an
   // NVLink.
   exchange::ExchangeLoad load = test::even_load({4, 2}, 0);
-  load.copies[3] = load.tokens_to_gpu[3] = 6;
+  load.rows_to_gpu[3] = load.tokens_to_gpu[3] = 6;
   load.tokens_to_node[1] = 6;
   spec::Cluster cluster = test::unit_cluster(2, 2);
   cluster.node.gpu.nvlink = {0.5};
@@ -119,9 +119,9 @@ TEST(Exchange, AStragglerDelaysWhatIsForwardedForIt) {
 TEST(Exchange, ARelaysOwnRowsAndThoseItHandsOnStandInOneQueue) {
   // GPU 0 has 2 rows of its own and 4 of GPU 3 on the other node for GPU 1, and 6 for GPU 2.
   exchange::ExchangeLoad load = test::even_load({6, 3}, 0);
-  load.copies[1] = load.tokens_to_gpu[1] = 2;
-  load.copies[2] = load.tokens_to_gpu[2] = 6;
-  load.copies[3 * 6 + 1] = load.tokens_to_gpu[3 * 6 + 1] = load.tokens_to_node[3 * 2] = 4;
+  load.rows_to_gpu[1] = load.tokens_to_gpu[1] = 2;
+  load.rows_to_gpu[2] = load.tokens_to_gpu[2] = 6;
+  load.rows_to_gpu[3 * 6 + 1] = load.tokens_to_gpu[3 * 6 + 1] = load.tokens_to_node[3 * 2] = 4;
   const std::string fluid = both().front();
   // Two queues of 6 rows share the NVLink evenly; as three flows, 4 rows would be through after 10 s.
   const std::vector<Time> together = arrivals(test::unit_cluster(2, 3), fluid, kNormal, load, std::vector<Time>(6));

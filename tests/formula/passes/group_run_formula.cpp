@@ -36,11 +36,11 @@ class FixedTraffic final : public routing::TrafficSource {
     out[1] = 7;
   }
   void draw(int, std::int64_t, std::span<const std::int32_t> tokens, routing::Traffic& out) const override {
-    out.router = {2, 1, 1, 1};
+    out.gate = {2, 1, 1, 1};
     out.sources = 2;
     out.tokens.assign(tokens.begin(), tokens.end());
     out.choices = {0, 1, 1, 1, 1, 1, 1, 1};
-    routing::count_rows(out.router, out);
+    routing::count_rows(out.gate, out);
   }
 };
 

@@ -106,14 +106,14 @@ Time ideal_exchange(std::int64_t row_bytes, network::ExchangeDirection direction
   exchange::ExchangeLoad load{.gpus = 10,
                               .nodes = 10,
                               .slots = 10,
-                              .copies = {},
+                              .rows_to_gpu = {},
                               .tokens_to_gpu = {},
                               .tokens_to_node = {},
                               .slot_rows = {},
                               .exact = true};
   for (int s = 0; s < 10; ++s)
-    for (int d = 0; d < 10; ++d) load.copies.push_back(s == d ? 0 : 32);
-  load.tokens_to_gpu = load.tokens_to_node = load.copies;
+    for (int d = 0; d < 10; ++d) load.rows_to_gpu.push_back(s == d ? 0 : 32);
+  load.tokens_to_gpu = load.tokens_to_node = load.rows_to_gpu;
   load.slot_rows.assign(10, 9 * 32);
   std::vector<Time> ready(10), arrival(10);
   times(load, ready, arrival);

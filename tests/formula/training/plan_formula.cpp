@@ -9,7 +9,7 @@
 
 #include "spec/count.h"
 #include "training/campaign.h"
-#include "training/iteration.h"
+#include "training/step.h"
 
 namespace moesim::training {
 namespace {

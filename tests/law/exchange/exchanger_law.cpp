@@ -6,61 +6,41 @@
 #include <numeric>
 #include <set>
 
+#include "common/traffic_cases.h"
 #include "core/random.h"
 #include "routing/traffic_draw.h"
 
 namespace moesim::exchange {
 namespace {
-constexpr routing::RouterShape kV3{256, 8, 8, 4}, kOlmoe{64, 8, 1, 1}, kMixtral{8, 2, 1, 1};
+using namespace test;
 
-std::unique_ptr<routing::TrafficSource> source(std::string_view kind, const routing::RouterShape& router,
-                                               const spec::GroupShape& group, std::uint64_t seed = 1) {
-  return routing::make_traffic(Config::from_text("kind: " + std::string(kind), "test.yaml"), {router, group, seed, {}});
-}
-
-struct Case {
-  routing::RouterShape router;
-  spec::GroupShape group;
-  int tokens;
-};
-const Case kCases[] = {
-    {kV3, {16, 8}, 7}, {kV3, {64, 8}, 4096}, {kOlmoe, {4, 4}, 500}, {kMixtral, {8, 8}, 3}, {kMixtral, {2, 8}, 100}};
-
-class EverySource : public ::testing::TestWithParam<std::string_view> {};
-std::vector<std::string_view> synthetic_kinds() {
-  std::vector<std::string_view> out;
-  for (const auto& s : routing::traffics().table())
-    if (s.kind != "trace") out.push_back(s.kind);
-  return out;
-}
 INSTANTIATE_TEST_SUITE_P(Exchange, EverySource, ::testing::ValuesIn(synthetic_kinds()),
                          [](const auto& kind) { return std::string(kind.param); });
 
 TEST_P(EverySource, AnExchangeLosesNoTokenAndItsCountsAgree) {
-  for (const Case& c : kCases) {
-    const auto traffic = source(GetParam(), c.router, c.group);
+  for (const TrafficCase& c : kTrafficCases) {
+    const auto traffic = traffic_of(GetParam(), c.gate, c.group);
     routing::Traffic t;
     traffic->draw(2, 3, std::vector<std::int32_t>(std::size_t(c.group.gpus), c.tokens), t);
-    Exchanger exchange(contiguous_map(c.router.experts, c.group.gpus), c.group);
+    Exchanger exchange(contiguous_map(c.gate.experts, c.group.gpus), c.group);
     ExchangeLoad load;
     exchange(t, load);
     EXPECT_EQ(load.exact, t.has_lists());
-    EXPECT_EQ(std::accumulate(load.slot_rows.begin(), load.slot_rows.end(), 0),
-              c.tokens * c.group.gpus * c.router.top_k);
+    EXPECT_EQ(std::accumulate(load.slot_rows.begin(), load.slot_rows.end(), 0), c.tokens * c.group.gpus * c.gate.top_k);
     for (int s = 0; s < load.gpus; ++s) {
       std::vector<int> most(std::size_t(load.nodes)), sum(std::size_t(load.nodes));
       int copies = 0;
       for (int g = 0; g < load.gpus; ++g) {
-        const int rows = load.copies[std::size_t(s * load.gpus + g)],
+        const int rows = load.rows_to_gpu[std::size_t(s * load.gpus + g)],
                   reach = load.tokens_to_gpu[std::size_t(s * load.gpus + g)];
         copies += rows;
         ASSERT_LE(reach, std::min(rows, t.tokens[std::size_t(s)]));
-        ASSERT_GE(reach * c.router.top_k, rows);
+        ASSERT_GE(reach * c.gate.top_k, rows);
         int& m = most[std::size_t(c.group.node_of(g))];
         m = std::max(m, reach);
         sum[std::size_t(c.group.node_of(g))] += reach;
       }
-      ASSERT_EQ(copies, t.tokens[std::size_t(s)] * c.router.top_k);
+      ASSERT_EQ(copies, t.tokens[std::size_t(s)] * c.gate.top_k);
       for (int n = 0; n < load.nodes; ++n) {
         const int reach = load.tokens_to_node[std::size_t(s * load.nodes + n)];
         ASSERT_GE(reach, most[std::size_t(n)]);
@@ -75,7 +55,7 @@ TEST_P(EverySource, AnExchangeLosesNoTokenAndItsCountsAgree) {
 ExchangeLoad naive(const routing::Traffic& t, const ExpertMap& map, const spec::GroupShape& group) {
   ExchangeLoad out;
   const std::size_t gpus = std::size_t(group.gpus), nodes = std::size_t(group.nodes());
-  out.copies.assign(gpus * gpus, 0);
+  out.rows_to_gpu.assign(gpus * gpus, 0);
   out.tokens_to_gpu.assign(gpus * gpus, 0);
   out.tokens_to_node.assign(gpus * nodes, 0);
   out.slot_rows.assign(std::size_t(map.slots()), 0);
@@ -83,12 +63,12 @@ ExchangeLoad naive(const routing::Traffic& t, const ExpertMap& map, const spec::
   for (std::size_t s = 0; s < gpus; ++s)
     for (int i = 0; i < t.tokens[s]; ++i) {
       std::set<int> to_gpu, to_node;
-      for (int j = 0; j < t.router.top_k; ++j) {
+      for (int j = 0; j < t.gate.top_k; ++j) {
         const int e = t.choices[at++];
         if (e < 0) continue;
-        const int slot = map.replicas(e).front(), gpu = map.gpu_of(slot);
+        const int slot = map.copies_of(e).front(), gpu = map.gpu_of(slot);
         ++out.slot_rows[std::size_t(slot)];
-        ++out.copies[s * gpus + std::size_t(gpu)];
+        ++out.rows_to_gpu[s * gpus + std::size_t(gpu)];
         to_gpu.insert(gpu);
         to_node.insert(group.node_of(gpu));
       }
@@ -98,17 +78,17 @@ ExchangeLoad naive(const routing::Traffic& t, const ExpertMap& map, const spec::
   return out;
 }
 
-routing::Traffic listed(const routing::RouterShape& router, int gpus, int tokens, std::span<const double> weights,
+routing::Traffic listed(const routing::GateShape& gate, int gpus, int tokens, std::span<const double> weights,
                         int spread_blocks, std::uint64_t seed) {
-  const routing::ShareTables tables = routing::share_tables(weights, router);
+  const routing::ShareTables tables = routing::share_tables(weights, gate);
   routing::Traffic t;
   t.tokens.assign(std::size_t(gpus), tokens);
   t.spread_blocks = spread_blocks;
   routing::NoiseBits bits(seed, 0, 0, 0);
-  t.choices.resize(std::size_t(gpus * tokens * router.top_k));
-  for (std::size_t i = 0; i < t.choices.size(); i += std::size_t(router.top_k))
-    routing::draw_token(tables, router, spread_blocks, bits, {&t.choices[i], std::size_t(router.top_k)});
-  routing::count_rows(router, t);
+  t.choices.resize(std::size_t(gpus * tokens * gate.top_k));
+  for (std::size_t i = 0; i < t.choices.size(); i += std::size_t(gate.top_k))
+    routing::draw_token(tables, gate, spread_blocks, bits, {&t.choices[i], std::size_t(gate.top_k)});
+  routing::count_rows(gate, t);
   return t;
 }
 
@@ -116,21 +96,21 @@ TEST(Exchange, WithListsEqualsLookingAtEveryToken) {
   Random random(11, "exchange");
   for (int round = 0; round < 30; ++round) {
     const int gpus = 1 + int(random.below(12)), experts = gpus + int(random.below(40)), k = 1 + int(random.below(4));
-    const routing::RouterShape router{experts, std::min(k, experts), 1, 1};
+    const routing::GateShape gate{experts, std::min(k, experts), 1, 1};
     const spec::GroupShape group{gpus, 1 + int(random.below(5))};
     std::vector<double> weights;
     for (int e = 0; e < experts; ++e) weights.push_back(random.log_normal(0, 1));
-    routing::Traffic t = listed(router, gpus, 1 + int(random.below(30)), weights, 0, random.bits());
+    routing::Traffic t = listed(gate, gpus, 1 + int(random.below(30)), weights, 0, random.bits());
     for (std::int16_t& e : t.choices)
       if (random.uniform() < 0.05) e = -1;
-    routing::count_rows(router, t);
+    routing::count_rows(gate, t);
     ExpertMap map = contiguous_map(experts, gpus);
     random.shuffle<int>(map.slot_to_expert);
     ExchangeLoad got;
     Exchanger{map, group}(t, got);
     const ExchangeLoad want = naive(t, map, group);
     ASSERT_TRUE(got.exact);
-    ASSERT_EQ(got.copies, want.copies) << "round " << round;
+    ASSERT_EQ(got.rows_to_gpu, want.rows_to_gpu) << "round " << round;
     ASSERT_EQ(got.slot_rows, want.slot_rows) << "round " << round;
     ASSERT_EQ(got.tokens_to_gpu, want.tokens_to_gpu) << "round " << round;
     ASSERT_EQ(got.tokens_to_node, want.tokens_to_node) << "round " << round;
@@ -149,24 +129,24 @@ TEST(Exchange, DistinctCountsEstimatedFromRowsMatchTokenLists) {
     int hot;
     double factor;
   };
-  for (const routing::RouterShape& router : {kV3, routing::RouterShape{256, 8, 1, 1}, routing::RouterShape{64, 6, 1, 1},
-                                             routing::RouterShape{160, 6, 8, 3}, kMixtral})
+  for (const routing::GateShape& gate : {kV3, routing::GateShape{256, 8, 1, 1}, routing::GateShape{64, 6, 1, 1},
+                                         routing::GateShape{160, 6, 8, 3}, kMixtral})
     for (const spec::GroupShape& group :
          {spec::GroupShape{64, 8}, spec::GroupShape{32, 8}, spec::GroupShape{16, 8}, spec::GroupShape{8, 4}})
       for (const Law& law : {Law{"balanced", 0, 0, 0}, Law{"log-normal", 0.75, 0, 0}, Law{"hot", 0, 1, 20}}) {
-        if (router.experts % group.gpus != 0) continue;
-        SCOPED_TRACE(fmt::format("{} experts, {} of {} groups, {} GPUs, {}", router.experts, router.groups_used,
-                                 router.groups, group.gpus, law.name));
+        if (gate.experts % group.gpus != 0) continue;
+        SCOPED_TRACE(fmt::format("{} experts, {} of {} groups, {} GPUs, {}", gate.experts, gate.groups_used,
+                                 gate.groups, group.gpus, law.name));
         Random random(3, "weights");
-        std::vector<double> weights(std::size_t(router.experts), 1);
+        std::vector<double> weights(std::size_t(gate.experts), 1);
         for (double& w : weights) w = random.log_normal(0, law.sigma);
         // Under a limit of groups the rows of one expert that most tokens take leave open how often its group is
         // selected.
-        const bool limited = router.groups_used < router.groups;
+        const bool limited = gate.groups_used < gate.groups;
         for (int h = 0; h < law.hot; ++h)
-          weights[std::size_t(h)] = limited ? 6 : std::min(law.factor, 0.6 * router.experts / router.top_k);
-        routing::Traffic t = listed(router, group.gpus, 1000, weights, 0, 5);
-        Exchanger exchange(contiguous_map(router.experts, group.gpus), group);
+          weights[std::size_t(h)] = limited ? 6 : std::min(law.factor, 0.6 * gate.experts / gate.top_k);
+        routing::Traffic t = listed(gate, group.gpus, 1000, weights, 0, 5);
+        Exchanger exchange(contiguous_map(gate.experts, group.gpus), group);
         ExchangeLoad exact, estimate, measured;
         exchange(t, exact);
         t.sample = t.choices;
@@ -175,7 +155,7 @@ TEST(Exchange, DistinctCountsEstimatedFromRowsMatchTokenLists) {
         t.sample.clear();
         exchange(t, estimate);
         ASSERT_FALSE(estimate.exact);
-        EXPECT_EQ(estimate.copies, exact.copies);
+        EXPECT_EQ(estimate.rows_to_gpu, exact.rows_to_gpu);
         for (const ExchangeLoad* load : {&estimate, &measured}) {
           EXPECT_NEAR(sum_of(load->tokens_to_gpu) / sum_of(exact.tokens_to_gpu), 1, 0.02);
           EXPECT_NEAR(sum_of(load->tokens_to_node) / sum_of(exact.tokens_to_node), 1, 0.025);
@@ -189,9 +169,9 @@ TEST(Exchange, DistinctCountsEstimatedFromRowsMatchTokenLists) {
           }
         }
         ExchangeSums sums;
-        std::vector<double> loads(std::size_t(router.experts));
+        std::vector<double> loads(std::size_t(gate.experts));
         for (std::size_t i = 0; i < t.rows.size(); ++i) loads[i % loads.size()] += t.rows[i];
-        exchange_sums(loads, 1000.0 * group.gpus, router, exchange.map(), replica_table(exchange.map()), group, sums);
+        exchange_sums(loads, 1000.0 * group.gpus, gate, exchange.map(), copy_table(exchange.map()), group, sums);
         EXPECT_NEAR(sums.fan_out.nodes_per_token * 1000 * group.gpus / sum_of(exact.tokens_to_node), 1, 0.025);
         EXPECT_NEAR(sums.fan_out.gpus_per_token * 1000 * group.gpus / sum_of(exact.tokens_to_gpu), 1, 0.02);
       }
@@ -212,7 +192,7 @@ TEST(Exchange, ANodeLimitIsRespected) {
 
 TEST(Exchange, SpreadTokensReachEveryNodeTheyCan) {
   const spec::GroupShape group{32, 8};
-  const auto traffic = source("spread", routing::RouterShape{256, 8, 1, 1}, group);
+  const auto traffic = traffic_of("spread", routing::GateShape{256, 8, 1, 1}, group);
   Exchanger exchange(contiguous_map(256, 32), group);
   for (const int tokens : {8, 4096}) {  // with lists and without
     routing::Traffic t;
@@ -240,7 +220,7 @@ TEST(Exchange, ReplicasShareAnExpertsRowsNearestFirst) {
     exchange(t, load);
     // Expert 0: sources 0 and 1 use GPU 0, sources 2 and 3 GPU 2.  Expert 1: GPUs 2 and 3 use their own copy, the
     // sources of node 0 split 5 rows over both, source 0 giving the odd one to the first copy, source 1 to the second.
-    EXPECT_EQ(load.copies, (std::vector<std::int32_t>{5, 0, 3, 2, 5, 0, 2, 3, 0, 0, 10, 0, 0, 0, 5, 5}));
+    EXPECT_EQ(load.rows_to_gpu, (std::vector<std::int32_t>{5, 0, 3, 2, 5, 0, 2, 3, 0, 0, 10, 0, 0, 0, 5, 5}));
     EXPECT_EQ(load.slot_rows, (std::vector<std::int32_t>{10, 0, 0, 0, 10, 10, 10, 0}));
     if (lists) {
       EXPECT_EQ(load.tokens_to_gpu, (std::vector<std::int32_t>{5, 0, 3, 2, 5, 0, 2, 3, 0, 0, 5, 0, 0, 0, 5, 5}));

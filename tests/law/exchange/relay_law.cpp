@@ -45,8 +45,8 @@ PortLoad one_by_one(const routing::Traffic& traffic, const spec::GroupShape& gro
   PortLoad out(group.gpus);
   auto choice = traffic.choices.begin();
   for (std::size_t source = 0; source < std::size_t(group.gpus); ++source)
-    for (int t = 0; t < traffic.tokens[source]; ++t, choice += traffic.router.top_k) {
-      const std::set<std::size_t> gpus(choice, choice + traffic.router.top_k);  // expert e is on GPU e
+    for (int t = 0; t < traffic.tokens[source]; ++t, choice += traffic.gate.top_k) {
+      const std::set<std::size_t> gpus(choice, choice + traffic.gate.top_k);  // expert e is on GPU e
       const auto per = std::size_t(group.gpus_per_node);
       for (std::size_t node = 0; node < std::size_t(group.nodes()); ++node) {
         std::vector<std::size_t> here;

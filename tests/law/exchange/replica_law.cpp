@@ -19,7 +19,7 @@ ExpertMap copied_map() {
 routing::Traffic random_traffic(std::uint64_t seed) {
   Random random(seed, "replica law");
   routing::Traffic t;
-  t.router = {16, 4, 1, 1};
+  t.gate = {16, 4, 1, 1};
   t.sources = 8;
   t.tokens.assign(8, 1000);
   for (int i = 0; i < 8 * 16; ++i) t.rows.push_back(std::int32_t(random.below(3) == 0 ? 0 : random.below(500)));

@@ -66,7 +66,7 @@ TEST(ExchangeLaw, BytesInEqualBytesOutOnEveryNodeAndTotalWhatTheLoadSays) {
       }
       for (int s = 0; s < 24; ++s)
         for (int d = 0; d < 24; ++d) {
-          const std::int64_t rows = load.copies[std::size_t(s * 24 + d)],
+          const std::int64_t rows = load.rows_to_gpu[std::size_t(s * 24 + d)],
                              once = load.tokens_to_gpu[std::size_t(s * 24 + d)];
           const bool inside = s / 8 == d / 8;
           if (spec.kernel == ExchangeKernel::normal) {

@@ -97,7 +97,7 @@ TEST(LinkCountLaw, AnExchangeCountsTheBytesOfItsTraffic) {
         for (int n = 0; n < 4 && spec.kernel == ExchangeKernel::normal; ++n)
           if (n != s / 8) want += load.tokens_to_node[std::size_t(s * 4 + n)];
         for (int d = 0; d < 32 && spec.kernel == ExchangeKernel::low_latency; ++d)
-          if (s != d && (!spec.nvlink || s / 8 != d / 8)) want += load.copies[std::size_t(s * 32 + d)];
+          if (s != d && (!spec.nvlink || s / 8 != d / 8)) want += load.rows_to_gpu[std::size_t(s * 32 + d)];
       }
     EXPECT_EQ(up, want * 7408 + 12345);
     EXPECT_EQ(down, up);
@@ -161,7 +161,7 @@ TEST(LinkCountLaw, SumsCountWhatTheSymmetricLoadTheySumDoes) {
       sums.gpu_rows.push_back(0);
       sums.fan_out.gpu_reach.push_back(0);
       for (int s = 0; s < 16; ++s) {
-        sums.gpu_rows.back() += load.copies[std::size_t(s * 16 + d)];
+        sums.gpu_rows.back() += load.rows_to_gpu[std::size_t(s * 16 + d)];
         sums.fan_out.gpu_reach.back() += load.tokens_to_gpu[std::size_t(s * 16 + d)];
       }
     }

@@ -6,36 +6,18 @@
 #include <numeric>
 #include <set>
 
+#include "common/traffic_cases.h"
+
 namespace moesim::routing {
 namespace {
-constexpr RouterShape kV3{256, 8, 8, 4}, kOlmoe{64, 8, 1, 1}, kMixtral{8, 2, 1, 1};
+using namespace test;
 
-std::unique_ptr<TrafficSource> source(std::string_view kind, const RouterShape& router, const spec::GroupShape& group,
-                                      std::uint64_t seed = 1) {
-  return make_traffic(Config::from_text("kind: " + std::string(kind), "test.yaml"), {router, group, seed, {}});
-}
-
-struct Case {
-  RouterShape router;
-  spec::GroupShape group;
-  int tokens;
-};
-const Case kCases[] = {
-    {kV3, {16, 8}, 7}, {kV3, {64, 8}, 4096}, {kOlmoe, {4, 4}, 500}, {kMixtral, {8, 8}, 3}, {kMixtral, {2, 8}, 100}};
-
-class EverySource : public ::testing::TestWithParam<std::string_view> {};
-std::vector<std::string_view> synthetic_kinds() {
-  std::vector<std::string_view> out;
-  for (const auto& s : traffics().table())
-    if (s.kind != "trace") out.push_back(s.kind);
-  return out;
-}
 INSTANTIATE_TEST_SUITE_P(Traffic, EverySource, ::testing::ValuesIn(synthetic_kinds()),
                          [](const auto& kind) { return std::string(kind.param); });
 
 TEST_P(EverySource, EveryTokenHasTopKRowsAndNoneTwiceAtAnExpert) {
-  for (const Case& c : kCases) {
-    const auto traffic = source(GetParam(), c.router, c.group);
+  for (const TrafficCase& c : kTrafficCases) {
+    const auto traffic = traffic_of(GetParam(), c.gate, c.group);
     Traffic t;
     for (const std::int64_t step : {0, 1, 95, 1000}) {
       const std::vector<std::int32_t> tokens(std::size_t(c.group.gpus), c.tokens);
@@ -44,22 +26,22 @@ TEST_P(EverySource, EveryTokenHasTopKRowsAndNoneTwiceAtAnExpert) {
       EXPECT_EQ(std::accumulate(t.tokens.begin(), t.tokens.end(), 0), c.tokens * c.group.gpus);
       for (std::size_t s = 0; s < t.tokens.size(); ++s) {
         int sum = 0;
-        for (int e = 0; e < c.router.experts; ++e) {
-          const int rows = t.rows[s * std::size_t(c.router.experts) + std::size_t(e)];
+        for (int e = 0; e < c.gate.experts; ++e) {
+          const int rows = t.rows[s * std::size_t(c.gate.experts) + std::size_t(e)];
           ASSERT_GE(rows, 0);
           ASSERT_LE(rows, t.tokens[s]);
           sum += rows;
         }
-        ASSERT_EQ(sum, t.tokens[s] * c.router.top_k);
+        ASSERT_EQ(sum, t.tokens[s] * c.gate.top_k);
       }
-      for (std::size_t i = 0; i < t.choices.size(); i += std::size_t(c.router.top_k)) {
+      for (std::size_t i = 0; i < t.choices.size(); i += std::size_t(c.gate.top_k)) {
         const std::set<int> distinct(t.choices.begin() + std::ptrdiff_t(i),
-                                     t.choices.begin() + std::ptrdiff_t(i) + c.router.top_k);
-        ASSERT_EQ(distinct.size(), std::size_t(c.router.top_k));
+                                     t.choices.begin() + std::ptrdiff_t(i) + c.gate.top_k);
+        ASSERT_EQ(distinct.size(), std::size_t(c.gate.top_k));
       }
       if (t.has_lists()) {
         const std::vector<std::int32_t> rows = t.rows;
-        count_rows(c.router, t);
+        count_rows(c.gate, t);
         ASSERT_EQ(t.rows, rows);
       }
     }
@@ -70,8 +52,8 @@ TEST_P(EverySource, TheSameSeedDrawsTheSameAndAnotherDoesNot) {
   const spec::GroupShape group{16, 8};
   const std::vector<std::int32_t> tokens(16, 100);
   Traffic a, b;
-  const auto first = source(GetParam(), kV3, group), second = source(GetParam(), kV3, group),
-             other = source(GetParam(), kV3, group, 2);
+  const auto first = traffic_of(GetParam(), kV3, group), second = traffic_of(GetParam(), kV3, group),
+             other = traffic_of(GetParam(), kV3, group, 2);
   second->draw(4, 9, tokens, b);  // what was drawn before does not matter
   first->draw(3, 7, tokens, a);
   second->draw(3, 7, tokens, b);
@@ -82,9 +64,10 @@ TEST_P(EverySource, TheSameSeedDrawsTheSameAndAnotherDoesNot) {
 }
 
 TEST_P(EverySource, RowsAndLoadsFollowTheShares) {
-  for (const Case& c : {Case{kV3, {16, 8}, 10}, Case{kV3, {16, 8}, 2000}, Case{kOlmoe, {4, 4}, 3}}) {
-    const auto traffic = source(GetParam(), c.router, c.group);
-    const std::size_t experts = std::size_t(c.router.experts);
+  for (const TrafficCase& c :
+       {TrafficCase{kV3, {16, 8}, 10}, TrafficCase{kV3, {16, 8}, 2000}, TrafficCase{kOlmoe, {4, 4}, 3}}) {
+    const auto traffic = traffic_of(GetParam(), c.gate, c.group);
+    const std::size_t experts = std::size_t(c.gate.experts);
     std::vector<double> shares(experts), sum(experts), want(experts), load(experts), loads(experts);
     Traffic t;
     const std::vector<std::int32_t> tokens(std::size_t(c.group.gpus), c.tokens);
@@ -94,10 +77,10 @@ TEST_P(EverySource, RowsAndLoadsFollowTheShares) {
       EXPECT_NEAR(std::accumulate(shares.begin(), shares.end(), 0.0), 1, 1e-9);
       traffic->draw(2, step, tokens, t);
       traffic->draw_load(2, step, total, load);
-      ASSERT_EQ(std::accumulate(load.begin(), load.end(), 0.0), double(total) * c.router.top_k);
+      ASSERT_EQ(std::accumulate(load.begin(), load.end(), 0.0), double(total) * c.gate.top_k);
       for (std::size_t e = 0; e < experts; ++e) {
         for (std::size_t s = 0; s < t.tokens.size(); ++s) sum[e] += t.rows[s * experts + e];
-        want[e] += shares[e] * total * c.router.top_k;
+        want[e] += shares[e] * total * c.gate.top_k;
         loads[e] += load[e];
       }
     }

@@ -4,6 +4,7 @@
 #include "core/files.h"
 #include "results/store.h"
 #include "runs/sweep.h"
+#include "support/sql.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::runs {
@@ -49,7 +50,7 @@ TEST_F(Sweep, GivesTheSameRowsForAnyThreadsAndShards) {
   // 128 sequences do not divide into micro-batches of 3: a row with the reason, not an error.
   EXPECT_NE(shown.find("point 1 cannot be run: "), std::string::npos);
   EXPECT_THROW(merge_sweeps(file("twice.db"), {file("a.db"), file("one.db")}), ConfigError);
-  results::Database::open_to_write(file("b.db")).exec("PRAGMA user_version = 1");
+  test::change_database(file("b.db"), "PRAGMA user_version = 1");
   EXPECT_THROW(merge_sweeps(file("old.db"), {file("b.db"), file("a.db")}), ConfigError);
 }
 }  // namespace

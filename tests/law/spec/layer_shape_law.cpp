@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/published_models.h"
 #include "core/files.h"
 #include "core/random.h"
 #include "spec/catalogue.h"
@@ -12,13 +13,6 @@
 
 namespace moesim::spec {
 namespace {
-std::vector<Model> published() {
-  std::vector<Model> out;
-  for (const std::string& name : catalogue_names("models"))
-    if (Model m = load_model(name); m.unpublished.empty()) out.push_back(m);
-  return out;
-}
-
 /// Parameters of one layer's feed-forward network, gate and biases with it.
 std::int64_t ffn_parameters(const Model& m, const LayerShape& layer) {
   const std::int64_t dense = 3 * std::int64_t{m.hidden} * layer.ffn.width;
@@ -28,7 +22,7 @@ std::int64_t ffn_parameters(const Model& m, const LayerShape& layer) {
 }
 
 TEST(LayerShapeLaw, TheLayersAddUpToTheModel) {
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
     const Parameters p = count_parameters(m);
     std::int64_t sum = p.embedding + p.head + m.hidden;  // the last norm
@@ -40,7 +34,7 @@ TEST(LayerShapeLaw, TheLayersAddUpToTheModel) {
 
 TEST(LayerShapeLaw, TheCacheIsWhatTheLayersKeep) {
   Random random(3, "contexts");
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
     const Bytes token = cache_bytes_per_layer(m, CacheFormat::bf16);
     for (int round = 0; round < 20; ++round) {
@@ -54,7 +48,7 @@ TEST(LayerShapeLaw, TheCacheIsWhatTheLayersKeep) {
 
 TEST(LayerShapeLaw, ALayerReadsOnlyWhatItKeeps) {
   Random random(4, "positions");
-  for (const Model& m : published())
+  for (const Model& m : test::published_models())
     for (const LayerShape& layer : layer_shapes(m)) {
       const LayerAttention& a = layer.attention;
       for (int round = 0; round < 20; ++round) {
@@ -69,7 +63,7 @@ TEST(LayerShapeLaw, ALayerReadsOnlyWhatItKeeps) {
 }
 
 TEST(LayerShapeLaw, DecodingAttendsToWhatTheLayersRead) {
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
     // One more token of context costs each layer that still grows the same, and the others nothing.
     const auto grows = std::ranges::count_if(layer_shapes(m), [](const LayerShape& l) {
@@ -82,7 +76,7 @@ TEST(LayerShapeLaw, DecodingAttendsToWhatTheLayersRead) {
 }
 
 TEST(LayerShapeLaw, ScalingKeepsWhatLayersReadAndKeep) {
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     const Model small = scaled(m, laptop_scale(m));
     for (int layer = 0; layer < m.layers; ++layer) {
       const LayerShape a = layer_shape(m, layer), b = layer_shape(small, layer);

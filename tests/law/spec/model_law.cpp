@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "common/published_models.h"
 #include "core/paths.h"
 #include "core/random.h"
 #include "spec/catalogue.h"
@@ -11,15 +12,8 @@
 
 namespace moesim::spec {
 namespace {
-std::vector<Model> published() {
-  std::vector<Model> out;
-  for (const std::string& name : catalogue_names("models"))
-    if (Model m = load_model(name); m.unpublished.empty()) out.push_back(m);
-  return out;
-}
-
 TEST(ModelLaw, ATokenUsesAtMostAllParametersAndADenseModelExactlyAll) {
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
     const Parameters p = count_parameters(m);
     EXPECT_LE(p.active, p.total());
@@ -30,7 +24,7 @@ TEST(ModelLaw, ATokenUsesAtMostAllParametersAndADenseModelExactlyAll) {
 }
 
 TEST(ModelLaw, PartsAreSumsOfTheirLayers) {
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
     const Parameters p = count_parameters(m);
     const auto moe = std::int64_t(m.moe_layers().size());
@@ -42,7 +36,7 @@ TEST(ModelLaw, PartsAreSumsOfTheirLayers) {
 }
 
 TEST(ModelLaw, FewerBitsNeverTakeMoreBytes) {
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
     const auto bytes = [&](Dtype d) { return weight_bytes(m, {d, false}); };
     EXPECT_GT(bytes(Dtype::fp32), bytes(Dtype::bf16));
@@ -53,7 +47,7 @@ TEST(ModelLaw, FewerBitsNeverTakeMoreBytes) {
 }
 
 TEST(ModelLaw, CacheGrowsWithTheContextUntilEveryWindowIsFull) {
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
     const auto cache = [&](std::int64_t n) { return cache_bytes(m, n, CacheFormat::bf16); };
     EXPECT_EQ(cache(1), cache_bytes_per_token(m, CacheFormat::bf16));
@@ -67,7 +61,7 @@ TEST(ModelLaw, CacheGrowsWithTheContextUntilEveryWindowIsFull) {
 }
 
 TEST(ModelLaw, OperationsAreTwiceTheParametersPlusAttention) {
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
     const auto linear = 2 * double(count_parameters(m).active_no_embedding);
     EXPECT_GT(decode_flops(m, 1).v, linear);
@@ -79,7 +73,7 @@ TEST(ModelLaw, OperationsAreTwiceTheParametersPlusAttention) {
 }
 
 TEST(ModelLaw, ALargerBatchReadsMoreWeightsButFewerAToken) {
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
     const Storage storage = released_storage(m);
     double last = 0, last_a_token = INFINITY;
@@ -95,7 +89,7 @@ TEST(ModelLaw, ALargerBatchReadsMoreWeightsButFewerAToken) {
 
 TEST(ModelLaw, ScalingKeepsWhatRoutes) {
   Random random(7, "scale");
-  for (const Model& m : published()) {
+  for (const Model& m : test::published_models()) {
     for (int round = 0; round < 20; ++round) {
       Scale s;
       s.factor = 1 + 199 * random.uniform();

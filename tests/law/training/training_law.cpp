@@ -9,7 +9,7 @@
 #include "spec/catalogue.h"
 #include "support/temporary_folder.h"
 #include "training/balance.h"
-#include "training/iteration.h"
+#include "training/step.h"
 
 namespace moesim::training {
 namespace {
@@ -115,7 +115,7 @@ TEST(TrainingLaw, DenseModelsTakeTensorAndContextParallelism) {
 TEST(TrainingLaw, DroppedRowsAreThoseAboveTheCapacity) {
   for (CapacityLevel level : {CapacityLevel::expert, CapacityLevel::device}) {
     routing::Traffic t;
-    t.router = {4, 2, 1, 1};
+    t.gate = {4, 2, 1, 1};
     t.sources = 2;
     t.tokens = {10, 10};
     t.rows = {10, 6, 2, 2, 10, 4, 4, 2};  // experts: 20 10 6 4, mean 10

@@ -8,7 +8,6 @@
 #include <fstream>
 #include <functional>
 
-#include "formats/safetensors_writer.h"
 #include "numeric/numerics/test_models.h"
 #include "numerics/algebra/rounding.h"
 #include "numerics/pass/forward.h"
@@ -16,6 +15,7 @@
 #include "numerics/weights/checkpoint.h"
 #include "numerics/weights/tensor_values.h"
 #include "spec/hugging_face.h"
+#include "support/safetensors.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::numerics {
@@ -65,7 +65,7 @@ class Assemble : public testing::Test {
       for (int e = 0; spec::has_experts(model, layer) && e < model.moe->experts; ++e)
         for (const PartShape& p : expert_parts(model)) put(p, layer, e);
     }
-    formats::write_safetensors(path(name) + "/model.safetensors", tensors);
+    test::write_safetensors(path(name) + "/model.safetensors", tensors);
   }
 
   AssemblyOptions options(double a, double b, const std::string& output) const {
@@ -167,7 +167,7 @@ TEST_F(Assemble, Fp8MatricesGetNewScales) {
   std::vector<float> scales{0.5F, 2};
   std::vector<std::byte> x(2 * 130, std::byte{to_e4m3(1)}), y(2 * 130, std::byte{to_e4m3(3)});
   const auto write = [&](const std::string& name, const std::vector<std::byte>& values) {
-    formats::write_safetensors(
+    test::write_safetensors(
         path(name) + "/model.safetensors",
         {{"m.experts.0.w", {formats::StoredType::f8_e4m3, {2, 130}, values}},
          {"m.experts.0.w_scale_inv", {formats::StoredType::f32, {1, 2}, std::as_bytes(std::span(scales))}}});
@@ -204,10 +204,10 @@ TEST_F(Assemble, NamesTheFirstDifferenceAndLeavesNothing) {
   EXPECT_EQ(error_of(options(0, 0, "c")), "--parent: the weights are all zero");
 
   fs::copy_file(b, path("kept"));
-  formats::write_safetensors(b, {{"lm_head.weight", {formats::StoredType::f32, {1, 2}, bytes}}});
+  test::write_safetensors(b, {{"lm_head.weight", {formats::StoredType::f32, {1, 2}, bytes}}});
   EXPECT_EQ(error_of(o),
             b + ": tensor lm_head.weight is F32 [1, 2], but F32 [64, 32] in " + path("a") + "/model.safetensors");
-  formats::write_safetensors(b, {});
+  test::write_safetensors(b, {});
   EXPECT_EQ(error_of(o), path("b") + ": tensor lm_head.weight is missing; " + path("a") +
                              "/model.safetensors has it as F32 [64, 32]");
   fs::copy_file(path("kept"), b, fs::copy_options::overwrite_existing);

@@ -4,8 +4,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "formats/safetensors_writer.h"
 #include "numerics/weights/checkpoint.h"
+#include "support/safetensors.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::numerics {
@@ -53,7 +53,7 @@ class Mxfp4 : public testing::Test {
     for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = std::byte(121 + i % 9);
   }
   std::string write() const {
-    formats::write_safetensors(folder_.file("model.safetensors"), tensors_);
+    test::write_safetensors(folder_.file("model.safetensors"), tensors_);
     return folder_.path().string();
   }
   std::string error() const {

@@ -6,10 +6,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "formats/safetensors_writer.h"
 #include "numerics/pass/forward.h"
 #include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"
+#include "support/safetensors.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::numerics {
@@ -48,7 +48,7 @@ class Folder {
       for (int e = 0; spec::has_experts(model, layer) && e < model.moe->experts; ++e)
         add(expert_parts(model), layer, e);
     }
-    formats::write_safetensors(folder_.file("model.safetensors"), tensors_);
+    test::write_safetensors(folder_.file("model.safetensors"), tensors_);
   }
   std::string path() const { return folder_.path().string(); }
 

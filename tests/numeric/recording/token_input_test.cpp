@@ -2,8 +2,8 @@
 
 #include <fstream>
 
-#include "formats/safetensors_writer.h"
 #include "recording/record.h"
+#include "support/safetensors.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::recording {
@@ -46,7 +46,7 @@ TEST_F(TokenInput, LinesOfJson) {
 TEST_F(TokenInput, TensorsOfIntegers) {
   const std::vector<std::int32_t> ids{5, 6, 7, -1, 9, 10};
   const auto write_ids = [&](std::vector<std::int64_t> shape, formats::StoredType type) {
-    formats::write_safetensors(folder_.file("a.safetensors"), {{"ids", {type, shape, std::as_bytes(std::span(ids))}}});
+    test::write_safetensors(folder_.file("a.safetensors"), {{"ids", {type, shape, std::as_bytes(std::span(ids))}}});
     return folder_.file("a.safetensors");
   };
   EXPECT_EQ(tokens(write_ids({2, 3}, formats::StoredType::i32)), (Sequences{{5, 6, 7}, {-1, 9, 10}}));

@@ -99,7 +99,9 @@ TEST(ScenarioRejectCases, EveryFamilyHasOne) {
       ++families;
       const auto found = of_family.find(line);
       EXPECT_TRUE(found != of_family.end() || elsewhere.contains(line)) << line << " has no case of a refusal";
-      if (found != of_family.end()) EXPECT_TRUE(fs::exists(kCases / (found->second + ".yaml"))) << found->second;
+      if (found != of_family.end()) {
+        EXPECT_TRUE(fs::exists(kCases / (found->second + ".yaml"))) << found->second;
+      }
     }
   }
   EXPECT_GE(families, 11);

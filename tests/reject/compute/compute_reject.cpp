@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <functional>
 
 #include "compute/fitting/calibrate.h"
 #include "compute/fitting/measurements.h"
@@ -11,25 +10,18 @@
 #include "compute/layers/explain.h"
 #include "core/files.h"
 #include "spec/catalogue.h"
+#include "support/refusal.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::compute {
 namespace {
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const ConfigError& e) {
-    return e.what();
-  }
-  return "no error";
-}
 
 class TableFile : public testing::Test {
  protected:
   std::string file = testing::TempDir() + "table.csv";
   std::string error(const std::string& rows, const std::string& header = "kernel,precision,shape,gpu,sms,time\n") {
     write_file(file, header + rows);
-    std::string out = message([&] {
+    std::string out = test::refusal_of([&] {
       (void)kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"),
                                  spec::load_gpu("h800"));
     });
@@ -148,16 +140,17 @@ TEST(Costs, ShapesAndPrecisions) {
   const auto on = [](const char* gpu) {
     return kernel_models().make(Config::from_text("calibrated", "s.yaml"), spec::load_gpu(gpu));
   };
-  EXPECT_EQ(message([&] { (void)on("h800")->cost(Gemm{.m = 0, .n = 64, .k = 64}); }),
+  EXPECT_EQ(test::refusal_of([&] { (void)on("h800")->cost(Gemm{.m = 0, .n = 64, .k = 64}); }),
             "gemm 0 x 64 x 64 bf16: a dimension is zero or negative");
-  EXPECT_EQ(message([&] { (void)on("a100")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = spec::Dtype::fp8}); }),
-            "gemm 1 x 64 x 64 fp8: a100 has no fp8 arithmetic");
   EXPECT_EQ(
-      message([&] {
+      test::refusal_of([&] { (void)on("a100")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = spec::Dtype::fp8}); }),
+      "gemm 1 x 64 x 64 fp8: a100 has no fp8 arithmetic");
+  EXPECT_EQ(
+      test::refusal_of([&] {
         (void)on("h800")->cost(Gemm{.m = 1, .n = 64, .k = 64, .dtype = spec::Dtype::fp8, .weights = spec::Dtype::bf16});
       }),
       "gemm 1 x 64 x 64 fp8 of bf16 weights: weights are stored wider than they are computed");
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(test::refusal_of([&] {
               (void)on("h800")->cost(MemoryOp{MemoryKind::norm, 1_B}, {133, 1});
             }),
             "norm 1 B: asked for 133 SMs, h800 has 132");
@@ -167,7 +160,7 @@ TEST(Calibrations, FilesThatCannotBe) {
   const std::string file = testing::TempDir() + "calibration.yaml";
   const auto error = [&](const std::string& text) {
     write_file(file, text);
-    std::string out = message([&] { (void)load_calibration(file); });
+    std::string out = test::refusal_of([&] { (void)load_calibration(file); });
     for (std::size_t at; (at = out.find(file)) != std::string::npos;) out.replace(at, file.size(), "c.yaml");
     return out;
   };
@@ -189,7 +182,7 @@ TEST(Calibrate, TablesThatCannotBe) {
   const auto error = [&](const std::string& rows) {
     write_file(gemm, rows);
     CalibrationInput input{spec::load_gpu("h800"), gemm, folder.string()};
-    std::string out = message([&] { (void)calibrate(input); });
+    std::string out = test::refusal_of([&] { (void)calibrate(input); });
     for (std::size_t at; (at = out.find(folder.string())) != std::string::npos;)
       out.replace(at, folder.string().size() + 1, "");
     return out;
@@ -216,7 +209,7 @@ TEST(Explain, BeyondTheModel) {
   const auto error = [&](auto change) {
     ExplainRequest wrong = r;
     change(wrong);
-    return message([&] { (void)explain(wrong, *kernels); });
+    return test::refusal_of([&] { (void)explain(wrong, *kernels); });
   };
   EXPECT_EQ(error([](auto& x) { x.tokens = 0; }), "tokens: expected at least 1, got 0");
   EXPECT_EQ(error([](auto& x) { x.layer = 32; }), "layer: mixtral-8x7b has layers 0 to 31, got 32");

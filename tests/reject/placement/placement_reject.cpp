@@ -3,20 +3,13 @@
 
 #include "placement/files/formats.h"
 #include "placement/rebalancing/rebalance.h"
+#include "support/refusal.h"
 
 namespace moesim::placement {
 namespace {
 
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const ConfigError& e) {
-    return e.what();
-  }
-  return "accepted";
-}
 std::string read_error(const std::string& text, const PlacementExpectation& expected = {.gpus = 2, .experts = 3}) {
-  return message([&] { placement_from_text(text, "p", expected); });
+  return test::refusal_of([&] { placement_from_text(text, "p", expected); });
 }
 
 TEST(PlacementReject, FilesThatAreNoPlacement) {
@@ -54,7 +47,7 @@ TEST(PlacementReject, MapsThatDoNotFit) {
 }
 
 TEST(PlacementReject, ProblemsWithoutASolution) {
-  const auto error = [](const PlacementProblem& p) { return message([&] { checked(p, 8); }); };
+  const auto error = [](const PlacementProblem& p) { return test::refusal_of([&] { checked(p, 8); }); };
   EXPECT_EQ(error({.gpus = 0}), "gpus: must be at least 1, got 0");
   EXPECT_EQ(error({.gpus = 1 << 20}), "gpus: must be at most 65536, got 1048576");
   EXPECT_EQ(error({.gpus = 4, .nodes = 3}), "nodes: must divide the 4 GPUs, got 3");
@@ -70,7 +63,7 @@ TEST(PlacementReject, ProblemsWithoutASolution) {
 
 TEST(PlacementReject, RebalancingThatMakesNoSense) {
   const auto error = [](const std::string& config) {
-    return message([&] {
+    return test::refusal_of([&] {
       const Config section = Config::from_text(config, "s");
       auto trigger = read_trigger(section);
       if (section.has("trigger")) return;
@@ -92,7 +85,7 @@ TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
   const Loads loads = loads_of_matrix("x", 1, 8, {1, 2, 3, 4, 5, 6, 7, 8});
   const auto error = [&](const char* kind, const PlacementProblem& p) {
     const Config config = Config::from_text(kind, "s");
-    return message([&] { config.placed([&] { plan(*placements().make(config), {loads, p}); }); });
+    return test::refusal_of([&] { config.placed([&] { plan(*placements().make(config), {loads, p}); }); });
   };
   EXPECT_EQ(
       error("affinity", {.gpus = 4}),
@@ -104,15 +97,15 @@ TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
   EXPECT_EQ(error("{kind: local_search, start: local_search}", {.gpus = 4}), "s:1:29: start: cannot start from itself");
   EXPECT_EQ(error("{kind: local_search, start: gredy}", {.gpus = 4}),
             "s:1:29: start: no placement is called \"gredy\"; did you mean \"greedy\"?");
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(test::refusal_of([&] {
               loads_of_matrix("f", 2, 2, {1, 2, -1, 3});
             }),
             "f: layer 1, expert 0: a count must be a number of at least 0, got -1");
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(test::refusal_of([&] {
               loads_of_matrix("f", 1, 2, {0x1p53, 1e17});
             }),
             "f: layer 0, expert 1: a count must be at most 2^53, got 1e+17");
-  EXPECT_EQ(message([&] { loads_of_matrix("f", 1, 2, {0, 0}); }), "f: every count is 0");
+  EXPECT_EQ(test::refusal_of([&] { loads_of_matrix("f", 1, 2, {0, 0}); }), "f: every count is 0");
 }
 }  // namespace
 }  // namespace moesim::placement

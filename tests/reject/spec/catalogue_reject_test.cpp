@@ -3,35 +3,27 @@
 
 #include "spec/catalogue.h"
 #include "spec/scale.h"
+#include "support/refusal.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::spec {
 namespace {
 
-template <class F>
-std::string message(F f) {
-  try {
-    f();
-  } catch (const ConfigError& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
 std::string model_error(const std::string& text) {
-  return message([&] { (void)read_model(Config::from_text(text, "m.yaml")); });
+  return test::refusal_of([&] { (void)read_model(Config::from_text(text, "m.yaml")); });
 }
 std::string cluster_error(const std::string& text) {
-  return message([&] { (void)read_cluster(Config::from_text(text, "s.yaml").at("cluster")); });
+  return test::refusal_of([&] { (void)read_cluster(Config::from_text(text, "s.yaml").at("cluster")); });
 }
 
 TEST(RejectModel, UnknownNames) {
-  EXPECT_EQ(message([] { (void)load_model("deepsek-v3"); }),
+  EXPECT_EQ(test::refusal_of([] { (void)load_model("deepsek-v3"); }),
             "no model is called \"deepsek-v3\"; did you mean \"deepseek-v3\"?");
-  EXPECT_EQ(message([] { (void)load_gpu("h801"); }), "no gpu is called \"h801\"; did you mean \"h800\"?");
-  EXPECT_TRUE(message([] {
+  EXPECT_EQ(test::refusal_of([] { (void)load_gpu("h801"); }), "no gpu is called \"h801\"; did you mean \"h800\"?");
+  EXPECT_TRUE(test::refusal_of([] {
                 (void)load_model("no/such.yaml");
               }).starts_with("no/such.yaml: no such file; looked in the working folder, "));
-  EXPECT_EQ(message([] { (void)load_model("no/config.json"); }), "no/config.json: no such file");
+  EXPECT_EQ(test::refusal_of([] { (void)load_model("no/config.json"); }), "no/config.json: no such file");
   EXPECT_EQ(model_error("{name: deepseek-v4}"),
             "m.yaml:1:8: name: no model is called \"deepseek-v4\"; did you mean \"deepseek-v2\"?");
 }
@@ -81,9 +73,10 @@ TEST(RejectModel, AnEntryThatExtendsItselfOrNothing) {
   const TemporaryFolder folder;
   const std::string a = folder.write("a.yaml", "extends: b\ntitle: A\n");
   folder.write("b.yaml", "extends: a\ntitle: B\n");
-  EXPECT_EQ(message([&] { (void)load_model(a); }), folder.file("b.yaml") + ":1:10: extends: \"a\" extends itself");
+  EXPECT_EQ(test::refusal_of([&] { (void)load_model(a); }),
+            folder.file("b.yaml") + ":1:10: extends: \"a\" extends itself");
   const std::string lost = folder.write("lost.yaml", "extends: deepseek-v5\n");
-  EXPECT_EQ(message([&] { (void)load_model(lost); }),
+  EXPECT_EQ(test::refusal_of([&] { (void)load_model(lost); }),
             lost + ":1:10: extends: no model is called \"deepseek-v5\"; did you mean \"deepseek-v2\"?");
 }
 
@@ -91,7 +84,7 @@ TEST(RejectModel, ConfigJson) {
   const TemporaryFolder folder;
   const auto error = [&](const std::string& text) {
     const std::string file = folder.write("config.json", text);
-    const std::string out = message([&] { (void)load_model(file); });
+    const std::string out = test::refusal_of([&] { (void)load_model(file); });
     return out.starts_with(file + ": ") ? out.substr(file.size() + 2) : out;
   };
   const std::string head =
@@ -116,7 +109,7 @@ TEST(RejectModel, ConfigJson) {
   EXPECT_EQ(error(R"({"model_type": "gemma3", "text_config": {"hidden_size": 8}})"),
             "text_config: missing key \"num_hidden_layers\"");
   const TemporaryFolder empty;
-  EXPECT_EQ(message([&] { (void)load_model(empty.path()); }),
+  EXPECT_EQ(test::refusal_of([&] { (void)load_model(empty.path()); }),
             empty.path().string() + ": this folder has no config.json");
 }
 

@@ -1,7 +1,7 @@
 // Exact messages for training scenarios that cannot be.
 #include <gtest/gtest.h>
 
-#include "training/iteration.h"
+#include "training/step.h"
 
 namespace moesim::training {
 namespace {

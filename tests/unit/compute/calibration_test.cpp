@@ -234,11 +234,11 @@ TEST(Fit, DescendsToTheBottomAndStaysWithinBounds) {
 }
 
 TEST(Measurements, EachRowIsHeldOutOnce) {
-  std::vector<Sample> samples(23);
-  for (Sample& s : samples) s.kind = "gemm";
-  hold_out(samples, 7);
+  std::vector<Measurement> measurements(23);
+  for (Measurement& s : measurements) s.kind = "gemm";
+  hold_out(measurements, 7);
   std::vector<int> rows(kFolds);
-  for (const Sample& s : samples) ++rows[std::size_t(s.fold)];
+  for (const Measurement& s : measurements) ++rows[std::size_t(s.fold)];
   std::ranges::sort(rows);
   EXPECT_EQ(rows, (std::vector<int>{4, 4, 5, 5, 5}));
 }
@@ -248,7 +248,7 @@ TEST(Measurements, RowsThatWaitedForTheirHostAreKnown) {
   write_file(file,
              "kernel_source,num_heads,batch_size,isl,latency\nfa3,8,1,512,0.9\nfa3,8,1,1024,0.7\nfa3,8,1,2048,1.0\n"
              "flashinfer,8,1,2048,0.8\n");
-  const std::vector<Sample> rows = read_mla_table(file, false);
+  const std::vector<Measurement> rows = read_mla_table(file, false);
   EXPECT_FALSE(rows[0].known);  // a longer prompt took less
   EXPECT_TRUE(rows[1].known);
   EXPECT_FALSE(rows[2].known);  // the same took less under the other library
@@ -260,7 +260,7 @@ TEST(Measurements, RowsThatWaitedForTheirHostAreKnown) {
 TEST(Measurements, HarnessKeepsDataInTheCacheAndHeatsTheGpu) {
   const spec::Gpu gpu = spec::load_gpu("h800");
   const Calibration c = load_calibration("kernels-hopper");
-  Sample s;
+  Measurement s;
   s.harness = Harness::graph;
   s.sequences = {{MemoryOp{MemoryKind::copy, {100'000'000}}}};
   const double cold = predict(s, gpu, c, {.cache = 10e6, .cached = 2});
@@ -290,7 +290,7 @@ TEST(Calibration, HoldsOnTheTableItWasFittedTo) {
   const spec::Gpu gpu = spec::load_gpu("h800");
   const Calibration calibration = load_calibration("kernels-hopper");
   std::vector<std::pair<double, std::string>> errors;
-  for (const Sample& s : read_gemm_table(table))
+  for (const Measurement& s : read_gemm_table(table))
     errors.emplace_back(std::abs(predict(s, gpu, calibration, {}) / s.seconds - 1), s.shape);
   const Residuals r = residuals_of(errors);
   EXPECT_LT(r.median, 0.04);

@@ -44,16 +44,6 @@ TEST(Config, OverridesReplaceAndAdd) {
   EXPECT_EQ(w.part.delay, 3_us);
 }
 
-TEST(Config, AnEntryThatExtendsOverwritesOnlyWhatItGives) {
-  Whole w;
-  w.count = 9;
-  w.part.delay = 8_us;
-  read_over(Config::from_text("memory: 1 B\n", "b.yaml"), w);
-  EXPECT_EQ(w.count, 9);
-  EXPECT_EQ(w.memory, 1_B);
-  EXPECT_EQ(w.part.delay, 8_us);
-}
-
 TEST(Config, QuantitiesPrintAsTheyCanBeReadAgain) {
   EXPECT_EQ(to_text(Time{1'500'000}), "1.5 us");
   EXPECT_EQ(to_text(80_GiB), "80 GiB");

@@ -88,7 +88,7 @@ TEST(BatchBalance, EqualsTheMaximalFlowWithinTheRounding) {
     const std::vector<std::int32_t> got = balanced_slot_rows(map, rows);
     for (int e = 0; e < 16; ++e) {
       std::int64_t sum = 0;
-      for (const int s : map.replicas(e)) sum += got[std::size_t(s)];
+      for (const int s : map.copies_of(e)) sum += got[std::size_t(s)];
       EXPECT_EQ(sum, rows[std::size_t(e)]) << "expert " << e;
     }
     const std::int64_t least = least_by_flow(map, rows);
@@ -101,7 +101,7 @@ TEST(BatchBalance, SplitsEverySourcesRows) {
   Random random(1, "rows");
   const ExpertMap map = copied_map(random);
   routing::Traffic traffic;
-  traffic.router = {16, 2, 1, 1};
+  traffic.gate = {16, 2, 1, 1};
   traffic.sources = 4;
   std::vector<std::int64_t> rows(16, 0);
   for (std::size_t i = 0; i < 64; ++i) {
@@ -113,7 +113,7 @@ TEST(BatchBalance, SplitsEverySourcesRows) {
   for (std::size_t source = 0; source < 4; ++source)
     for (int e = 0; e < 16; ++e) {
       std::int32_t sum = 0;
-      for (const int s : map.replicas(e)) sum += by_slot[source * 24 + std::size_t(s)];
+      for (const int s : map.copies_of(e)) sum += by_slot[source * 24 + std::size_t(s)];
       EXPECT_EQ(sum, traffic.rows[source * 16 + std::size_t(e)]);
     }
   for (std::size_t i = 0; i < by_slot.size(); ++i) total[i % 24] += by_slot[i];

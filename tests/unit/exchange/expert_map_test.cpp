@@ -9,9 +9,9 @@ namespace moesim::exchange {
 namespace {
 TEST(ExpertMap, ReplicasAreTheSlotsOfAnExpertInOrder) {
   const ExpertMap map{3, 2, 3, {0, 1, 2, 2, -1, 0}};
-  EXPECT_EQ(map.replicas(0), (std::vector<int>{0, 5}));
-  EXPECT_EQ(map.replicas(1), (std::vector<int>{1}));
-  const ReplicaTable table = replica_table(map);
+  EXPECT_EQ(map.copies_of(0), (std::vector<int>{0, 5}));
+  EXPECT_EQ(map.copies_of(1), (std::vector<int>{1}));
+  const CopyTable table = copy_table(map);
   EXPECT_EQ(table.first, (std::vector<int>{0, 2, 3, 5}));
   EXPECT_EQ(table.slots, (std::vector<int>{0, 5, 1, 2, 3}));
   EXPECT_EQ(map.gpu_of(2), 0);

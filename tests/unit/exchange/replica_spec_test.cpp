@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "exchange/replica_choice.h"
+#include "support/refusal.h"
 
 namespace moesim::exchange {
 namespace {
@@ -9,22 +10,14 @@ Config choice(const std::string& text) {
       .at("placement")
       .at("replica_choice");
 }
-std::string message(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const ConfigError& e) {
-    return e.what();
-  }
-  return "accepted";
-}
 
 TEST(ReplicaSpec, RefusesWhatIsNoChoiceWhereItStands) {
-  EXPECT_EQ(message([] { ReplicaSpec{choice("round_robbin")}; }),
+  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{choice("round_robbin")}; }),
             "s.yaml:2:19: placement.replica_choice: no replica choice is called \"round_robbin\"; did you mean "
             "\"round_robin\"?");
-  EXPECT_EQ(message([] { ReplicaSpec{choice("{kind: nearest, far: 1}")}; }),
+  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{choice("{kind: nearest, far: 1}")}; }),
             "s.yaml:2:35: placement.replica_choice: unknown key \"far\"; known keys: kind");
-  EXPECT_EQ(message([] { ReplicaSpec{choice("{kind: balanced}")}; }), "accepted");
+  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{choice("{kind: balanced}")}; }), "accepted");
 }
 
 TEST(ReplicaSpec, UnnamedIsNearest) {
@@ -45,12 +38,12 @@ TEST(ReplicaSpec, UnnamedIsNearest) {
 }
 
 TEST(ReplicaSpec, ClosedFormsTakeOnlyEvenSharesWhereThereIsAChoice) {
-  EXPECT_EQ(message([] { ReplicaSpec{choice("least_loaded")}.only_even("serving", true); }),
+  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{choice("least_loaded")}.only_even("serving", true); }),
             "s.yaml:2:19: placement.replica_choice: serving does not know which source an expert's rows come from, so "
             "its copies share them evenly (round_robin), got least_loaded");
-  EXPECT_EQ(message([] { ReplicaSpec{choice("least_loaded")}.only_even("serving", false); }), "accepted");
-  EXPECT_EQ(message([] { ReplicaSpec{choice("round_robin")}.only_even("serving", true); }), "accepted");
-  EXPECT_EQ(message([] { ReplicaSpec{}.only_even("serving", true); }), "accepted");
+  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{choice("least_loaded")}.only_even("serving", false); }), "accepted");
+  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{choice("round_robin")}.only_even("serving", true); }), "accepted");
+  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{}.only_even("serving", true); }), "accepted");
 }
 }  // namespace
 }  // namespace moesim::exchange

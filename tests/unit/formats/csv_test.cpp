@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "core/config_error.h"
+#include "support/refusal.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::formats {
@@ -14,15 +15,6 @@ std::vector<Line> lines_of(LineFile lines) {
   std::vector<Line> out;
   while (lines.next()) out.emplace_back(lines.number(), lines.line());
   return out;
-}
-template <class Act>
-std::string error_of(Act&& act) {
-  try {
-    act();
-  } catch (const ConfigError& e) {
-    return e.what();
-  }
-  return "no error";
 }
 
 TEST(Lines, AreNumberedFromOneWithEitherEnd) {
@@ -51,7 +43,7 @@ TEST(Csv, CellsLoseTheSpacesAroundThemAndQuotes) {
   EXPECT_EQ(csv.text(2), "");
   EXPECT_EQ(csv.text(3), "3, 4");
   EXPECT_FALSE(csv.is_number(1));
-  EXPECT_EQ(error_of([&] { (void)csv.number(1); }), "t:2: expected a number, got \"two words\"");
+  EXPECT_EQ(test::refusal_of([&] { (void)csv.number(1); }), "t:2: expected a number, got \"two words\"");
   EXPECT_FALSE(csv.next());
 }
 
@@ -59,12 +51,12 @@ TEST(Csv, MessagesNameTheColumn) {
   CsvFile csv(LineFile::of_text("a;b\n12.0;x\n1\n", "t"), ";");
   csv.read_names();
   EXPECT_EQ(csv.column("b"), 1U);
-  EXPECT_EQ(error_of([&] { (void)csv.column("cost"); }), "t:1: missing column \"cost\"; there are: a, b");
+  EXPECT_EQ(test::refusal_of([&] { (void)csv.column("cost"); }), "t:1: missing column \"cost\"; there are: a, b");
   ASSERT_TRUE(csv.next());
   EXPECT_EQ(csv.count(0), 12);
-  EXPECT_EQ(error_of([&] { (void)csv.integer(0); }), "t:2: a: expected an integer, got \"12.0\"");
-  EXPECT_EQ(error_of([&] { (void)csv.seconds(1); }), "t:2: b: expected a number of seconds, got \"x\"");
-  EXPECT_EQ(error_of([&] { csv.next(); }), "t:3: expected 2 cells as in the header, got 1");
+  EXPECT_EQ(test::refusal_of([&] { (void)csv.integer(0); }), "t:2: a: expected an integer, got \"12.0\"");
+  EXPECT_EQ(test::refusal_of([&] { (void)csv.seconds(1); }), "t:2: b: expected a number of seconds, got \"x\"");
+  EXPECT_EQ(test::refusal_of([&] { csv.next(); }), "t:3: expected 2 cells as in the header, got 1");
 }
 }  // namespace
 }  // namespace moesim::formats

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "core/files.h"
+#include "support/safetensors.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::formats {
@@ -43,7 +44,7 @@ TEST_F(Safetensors, ReadsBackWhatItWrites) {
   std::map<std::string, StoredTensor> tensors;
   tensors["b"] = {StoredType::bf16, {1}, std::as_bytes(std::span(b))};
   tensors["a"] = {StoredType::f32, {2, 3}, std::as_bytes(std::span(a))};
-  write_safetensors(path("y.safetensors"), tensors, {{"format", "pt"}});
+  test::write_safetensors(path("y.safetensors"), tensors, {{"format", "pt"}});
   const SafetensorsFile file(path("y.safetensors"));
   EXPECT_EQ(file.metadata().at("format"), "pt");
   ASSERT_EQ(file.tensors().size(), 2U);
@@ -105,8 +106,8 @@ TEST_F(Safetensors, AFolderIsOneFileOrTheShardsOfItsIndex) {
   EXPECT_EQ(error(), folder_.path().string() + ": holds neither model.safetensors nor model.safetensors.index.json");
   const std::vector<float> a{1, 2};
   const StoredTensor tensor{StoredType::f32, {2}, std::as_bytes(std::span(a))};
-  write_safetensors(path("m-1.safetensors"), {{"a", tensor}});
-  write_safetensors(path("m-2.safetensors"), {{"b", tensor}});
+  test::write_safetensors(path("m-1.safetensors"), {{"a", tensor}});
+  test::write_safetensors(path("m-2.safetensors"), {{"b", tensor}});
   const std::string index = path("model.safetensors.index.json");
   write_file(index, R"({"weight_map":{"a":"m-1.safetensors","b":"m-2.safetensors"}})");
   EXPECT_EQ(error(), "no error");
@@ -118,7 +119,7 @@ TEST_F(Safetensors, AFolderIsOneFileOrTheShardsOfItsIndex) {
   EXPECT_EQ(error(), index + ": weight_map.a: expected a file name in the same folder, got \"../m-1.safetensors\"");
   write_file(index, R"({"weight_map":{"a":"m-1.safetensors","b":"m-3.safetensors"}})");
   EXPECT_EQ(error(), path("m-3.safetensors") + ": no such file");
-  write_safetensors(path("m-3.safetensors"), {{"a", tensor}, {"b", tensor}});
+  test::write_safetensors(path("m-3.safetensors"), {{"a", tensor}, {"b", tensor}});
   EXPECT_EQ(error(), path("m-3.safetensors") + ": tensor a is also in " + path("m-1.safetensors"));
 }
 }  // namespace

@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "formats/number_formats.h"
-#include "formats/safetensors_writer.h"
 #include "numeric/numerics/test_models.h"
+#include "support/safetensors.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::numerics {
@@ -35,7 +35,7 @@ class CheckpointFiles : public testing::Test {
     }
   }
   std::string file() const { return folder_.file("model.safetensors"); }
-  void write() { formats::write_safetensors(file(), tensors_); }
+  void write() { test::write_safetensors(file(), tensors_); }
   std::string error() {
     write();
     try {

@@ -43,7 +43,7 @@ TEST(Affinity, KeepsTokensOnTheirNodeFromLayerToLayer) {
     const std::vector<exchange::ExpertMap> maps = placed("affinity", loads, sample, problem);
     const auto part = [&, per = nodes > 1 ? gpus / nodes : 1](int layer, int e) {
       const exchange::ExpertMap& map = maps[std::size_t(layer)];
-      return map.gpu_of(map.replicas(e)[0]) / per;
+      return map.gpu_of(map.copies_of(e)[0]) / per;
     };
     for (int layer = 0; layer + 1 < layers; ++layer)
       for (int e = 0; e < experts; ++e) EXPECT_EQ(part(layer, e), part(layer + 1, 7 - e)) << gpus << " GPUs";

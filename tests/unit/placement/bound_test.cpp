@@ -45,7 +45,7 @@ double best_of_all(std::span<const double> load, const PlacementProblem& p) {
   const auto fill = [&](const auto& self, std::size_t i) -> void {
     if (i == slots.size()) {
       for (int e = 0; e < map.experts; ++e)
-        if (map.replicas(e).empty()) return;
+        if (map.copies_of(e).empty()) return;
       best = std::min(best, std::ranges::max(gpu_times(map, p, load)));
       return;
     }

@@ -149,7 +149,7 @@ TEST(Place, AChoiceOfCopiesThatSpreadsOverNodesCrossesThem) {
   const TrafficShape near = *place(o).rows[0].traffic;
   EXPECT_DOUBLE_EQ(near.nodes_per_token, 1);
   EXPECT_DOUBLE_EQ(near.busiest_nic, 0);
-  o.replicas = exchange::ReplicaSpec(Config::from_text("round_robin", "test"));
+  o.replica_choice = exchange::ReplicaSpec(Config::from_text("round_robin", "test"));
   const TrafficShape spread = *place(o).rows[0].traffic;
   EXPECT_GT(spread.crossings, 0.4);  // half the rows are computed on the other node
   EXPECT_GT(spread.busiest_nic, 0);
@@ -157,12 +157,12 @@ TEST(Place, AChoiceOfCopiesThatSpreadsOverNodesCrossesThem) {
 
 TEST(Place, RefusesAChoiceOfCopiesThatCountsCannotTell) {
   PlaceOptions o = small();  // counts, 24 slots for 16 experts
-  o.replicas = exchange::ReplicaSpec(Config::from_text("least_loaded", "test"));
+  o.replica_choice = exchange::ReplicaSpec(Config::from_text("least_loaded", "test"));
   EXPECT_THROW(place(o), ConfigError);
   o.slots = {16};  // no copies
   EXPECT_NO_THROW(place(o));
   o.slots = {24};
-  o.replicas = exchange::ReplicaSpec(Config::from_text("round_robin", "test"));
+  o.replica_choice = exchange::ReplicaSpec(Config::from_text("round_robin", "test"));
   EXPECT_NO_THROW(place(o));
 }
 

@@ -20,7 +20,7 @@ PlaceOptions v3_on_32() {
   o.problem.slots = 256;
   return o;
 }
-const routing::RouterShape kRouter{256, 8, 8, 4};
+const routing::GateShape kRouter{256, 8, 8, 4};
 
 Workload counts(double sigma) {
   Workload out;
@@ -76,10 +76,10 @@ TEST(PlaceTimes, AgreeBetweenATraceAndItsCounts) {
   Workload counted = recorded;
   counted.trace.reset();
   PlaceOptions o = v3_on_32();
-  const routing::RouterShape router{256, 8, 1, 1};
+  const routing::GateShape gate{256, 8, 1, 1};
   const exchange::ExpertMap map = exchange::contiguous_map(256, 32);
-  PlaceTimes exact(o, recorded, router, compute::StepPhase::decode),
-      expected(o, counted, router, compute::StepPhase::decode);
+  PlaceTimes exact(o, recorded, gate, compute::StepPhase::decode),
+      expected(o, counted, gate, compute::StepPhase::decode);
   EXPECT_NEAR(seconds(exact.layer(0, map)) / seconds(expected.layer(0, map)), 1, 0.1);
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/config.h"
 #include "results/results.h"
+#include "support/sql.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::results {
@@ -44,7 +45,7 @@ TEST_F(DiffTest, RefusesAnotherKindOfDatabase) {
 
 TEST_F(DiffTest, RefusesAnotherSchemaVersion) {
   run("old.db", 1, "", 5);
-  Database::open_to_write(folder_.file("old.db")).exec("PRAGMA user_version = 1");
+  test::change_database(folder_.file("old.db"), "PRAGMA user_version = 1");
   try {
     difference(run("new.db", 1, "", 5), Database::open(folder_.file("old.db")));
     FAIL();

@@ -48,7 +48,7 @@ std::string refusal(std::string_view name, std::string_view unit, std::string_vi
   Results results(":memory:", {});
   try {
     if (series)
-      results.sample(name, 1_s, 1, unit, scope);
+      results.reading(name, 1_s, 1, unit, scope);
     else
       results.metric(name, 1, unit, scope);
   } catch (const std::logic_error& e) {
@@ -107,7 +107,7 @@ TEST(Metrics, EveryNameInTheSourceIsDefined) {
     if (entry.path().extension() != ".cpp") continue;
     const std::string text = read(entry.path());
     std::vector<std::string> names = literals_after(text, "metric(");
-    for (const std::string& name : literals_after(text, " sample(")) names.push_back(name);
+    for (const std::string& name : literals_after(text, " gauge(")) names.push_back(name);
     for (const std::string& name : literals_after(text, "write_quantiles(results,")) names.push_back(name + "_p99");
     for (const std::string& name : names) EXPECT_TRUE(defined(name)) << entry.path() << ": " << name;
     seen += names.size();

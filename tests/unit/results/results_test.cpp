@@ -51,12 +51,12 @@ TEST_F(ResultsTest, RefusesARowOfTheWrongWidthAndAMetricThatIsNoNumber) {
   Results results(":memory:", {});
   EXPECT_THROW(results.add(Table::expert_load, {3, "decode"}), std::logic_error);
   EXPECT_THROW(results.metric("step_time", std::nan(""), "s"), std::logic_error);
-  EXPECT_THROW(results.sample("running", 1_s, std::nan(""), "", "pool:a"), std::logic_error);
+  EXPECT_THROW(results.reading("running", 1_s, std::nan(""), "", "pool:a"), std::logic_error);
 }
 
 TEST_F(ResultsTest, KeepsSeriesApartFromMetrics) {
   Results results(":memory:", {});
-  results.sample("utilisation", 1500_ms, 0.25, "", "pool:a");
+  results.reading("utilisation", 1500_ms, 0.25, "", "pool:a");
   EXPECT_FALSE(results.has_metric("utilisation", "pool:a"));
   EXPECT_EQ(results.database().value("SELECT name || ' ' || scope || ' ' || time || ' ' || value FROM series"),
             "utilisation pool:a 1.5 0.25");

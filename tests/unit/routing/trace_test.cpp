@@ -7,6 +7,7 @@
 
 #include "core/random.h"
 #include "results/store.h"
+#include "support/sql.h"
 
 namespace moesim::routing {
 namespace {
@@ -16,6 +17,18 @@ std::string temporary(const std::string& name) {
   const std::string file = ::testing::TempDir() + name + ".db";
   fs::remove(file);
   return file;
+}
+
+/// Tokens per expert, (layers, experts), of some ranges of a trace.
+std::vector<std::int64_t> load_of(const Trace& trace, const std::vector<TokenRange>& ranges) {
+  const std::size_t experts = std::size_t(trace.header().experts);
+  std::vector<std::int64_t> out(std::size_t(trace.layers()) * experts), one(experts);
+  for (int m = 0; m < trace.layers(); ++m)
+    for (const TokenRange& r : ranges) {
+      trace.load(m, r.first, r.end - r.first, one);
+      for (std::size_t e = 0; e < experts; ++e) out[std::size_t(m) * experts + e] += one[e];
+    }
+  return out;
 }
 
 /// Random choices, kept plain beside the trace written from them.
@@ -162,7 +175,7 @@ TEST(Trace, SelectionByPhaseDomainAndRequest) {
       for (int m = 0; m < 3; ++m)
         for (int j = 0; j < 2; ++j) ++want[std::size_t(m * 16 + sample.expert(t, m, j))];
     }
-    EXPECT_EQ(selected_load(trace, f), want);
+    EXPECT_EQ(load_of(trace, select(trace, f)), want);
   }
   EXPECT_EQ(select(trace, {{}, {}, 13}).size(), 1u);
   fs::remove(file);
@@ -233,9 +246,7 @@ TEST(Trace, DamageIsReportedWithTheFile) {
   for (const auto& c : cases) {
     const std::string file = temporary("damage");
     sample.write(file, 500);
-    results::Database db = results::Database::open_to_write(file);
-    db.exec(c.sql);
-    db.close();
+    test::change_database(file, c.sql);
     const std::string message = message_of([&] {
       const Trace trace(file);
       std::vector<std::int16_t> ids;

@@ -6,13 +6,14 @@
 #include "core/random.h"
 #include "routing/trace.h"
 #include "routing/traffic.h"
+#include "support/refusal.h"
 
 namespace moesim::routing {
 namespace {
 namespace fs = std::filesystem;
 
 constexpr int kExperts = 24, kTopK = 3;
-constexpr RouterShape kRouter{kExperts, kTopK, 1, 1};
+constexpr GateShape kRouter{kExperts, kTopK, 1, 1};
 
 /// 700 tokens, two layers (1 and 2), three requests in turn, the last 100 tokens decode.  Writes the trace once.
 class TraceTrafficTest : public ::testing::Test {
@@ -41,8 +42,8 @@ class TraceTrafficTest : public ::testing::Test {
   void TearDown() override { fs::remove(file); }
 
   std::unique_ptr<TrafficSource> make(const std::string& more = "", std::optional<TracePhase> phase = {},
-                                      RouterShape router = kRouter) const {
-    return make_traffic(Config::from_text("trace: " + file + "\n" + more, "test.yaml"), {router, {4, 4}, 1, phase});
+                                      GateShape gate = kRouter) const {
+    return make_traffic(Config::from_text("trace: " + file + "\n" + more, "test.yaml"), {gate, {4, 4}, 1, phase});
   }
   int expert(int layer, int token, int j) const {
     return ids[std::size_t(((layer - 1) * kTokens + token) * kTopK + j)];
@@ -108,28 +109,19 @@ TEST_F(TraceTrafficTest, LayersAfterTheLastRouteAsTheLast) {
   EXPECT_EQ(last.choices, after.choices);
 }
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const ConfigError& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
 TEST_F(TraceTrafficTest, WhatDoesNotFitIsRefused) {
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(test::refusal_of([&] {
               make("", {}, {32, 3, 1, 1});
             }),
             "test.yaml:1:1: " + file + ": the trace has 24 experts and top-3, the model 32 and top-3");
-  EXPECT_EQ(message_of([&] { make("domain: prosa"); }),
+  EXPECT_EQ(test::refusal_of([&] { make("domain: prosa"); }),
             "test.yaml:2:9: domain: " + file + ": the trace has no domain \"prosa\"; did you mean \"prose\"?");
-  EXPECT_EQ(message_of([&] { make("domain: code", TracePhase::decode); }),
+  EXPECT_EQ(test::refusal_of([&] { make("domain: code", TracePhase::decode); }),
             "test.yaml:1:1: " + file + ": the trace has no decode token of domain \"code\"");
   Traffic t;
-  EXPECT_EQ(message_of([&] { make()->draw(0, 0, std::vector<std::int32_t>(4, 1), t); }),
+  EXPECT_EQ(test::refusal_of([&] { make()->draw(0, 0, std::vector<std::int32_t>(4, 1), t); }),
             file + ": the trace has no layer 0; it has 2 layers from 1 to 2");
-  EXPECT_EQ(message_of([&] { make("domains: code"); }),
+  EXPECT_EQ(test::refusal_of([&] { make("domains: code"); }),
             "test.yaml:2:1: unknown key \"domains\"; did you mean \"domain\"?");
 }
 }  // namespace

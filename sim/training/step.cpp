@@ -1,4 +1,4 @@
-#include "training/iteration.h"
+#include "training/step.h"
 
 #include <fmt/format.h>
 

@@ -1,0 +1,15 @@
+// Which tensors each kind of attention has in a layer.  A file a kind: parts_grouped.cpp (MHA, GQA), parts_latent.cpp.
+#pragma once
+#include <vector>
+
+#include "numerics/weights/layout.h"
+
+namespace moesim::numerics {
+
+/// Appends the tensors of one layer's attention: all but the output projection and its bias.
+void add_attention_parts(spec::AttentionKind kind, const spec::Model& model, std::vector<PartShape>& out);
+
+// One a file; for add_attention_parts().
+void add_grouped_parts(const spec::Model& model, std::vector<PartShape>& out);
+void add_latent_parts(const spec::Model& model, std::vector<PartShape>& out);
+}  // namespace moesim::numerics

@@ -1,0 +1,56 @@
+// GPUs, adapters and links that fail while requests are served.
+#include <gtest/gtest.h>
+
+#include "unit/serving/small_runs.h"
+
+namespace moesim::serving {
+namespace {
+TEST(Serving, FaultsSlowDownAndRecover) {
+  const Ran healthy = run(unit(kDecode, "", kBusy));
+  const Ran slow = run(unit(kDecode, "  faults: [{kind: slow_gpu, at: 5 s, gpu: 3, share: 0.3}]\n", kBusy));
+  EXPECT_GT(slow["tpot_mean"], healthy["tpot_mean"]);
+  const Ran lost =
+      run(unit(kDecode, "  faults: [{kind: gpu, at: 5 s, gpu: 3, answer: replace, detect: 1 s}]\n", kBusy));
+  EXPECT_EQ(lost["requests_arrived"], lost["requests_finished"]);
+  EXPECT_GT(lost["requests_retried"], 0);
+  EXPECT_GE(lost.at("recovery_time", "fault:0,gpu,replace"), 1);
+  const Ran masked = run(unit(kDecode, "  faults: [{kind: gpu, at: 5 s, gpu: 3, answer: mask, detect: 1 s}]\n", kBusy));
+  EXPECT_GT(masked.at("masked_share", "fault:0,gpu,mask"), 0);
+  const Ran covered =
+      run(unit("    - {role: decode, parallel: {data: 16}, placement: {strategy: round_robin, slots: 128}}\n",
+               "  faults: [{kind: gpu, at: 5 s, gpu: 3, detect: 1 s}]\n"));
+  EXPECT_EQ(covered.at("recovery_time", "fault:0,gpu,redundancy"), 1);  // detection only
+}
+
+TEST(Serving, ALostAdapterSharesItsNeighboursOrTheGpuIsLost) {
+  const std::string fault = "  faults: [{kind: nic, at: 5 s, gpu: 3, detect: 1 s}]\n";
+  const Ran healthy = run(unit(kDecode, "", kBusy)), rerouted = run(unit(kDecode, fault, kBusy));
+  EXPECT_EQ(rerouted.at("recovery_time", "fault:0,nic,reroute"), 1);
+  EXPECT_EQ(rerouted["requests_retried"], 0);
+  EXPECT_GT(rerouted["tpot_mean"], healthy["tpot_mean"]);
+  std::string yaml = unit(kDecode, fault, kBusy);  // nodes of one GPU: no neighbour
+  yaml.replace(yaml.find("{node: hgx-h800, nodes: 4"), 25,
+               "{node: {gpu: h800, gpus: 1, nics: 1, nic: 50 GB/s}, nodes: 16");
+  const Ran lost = run(yaml);
+  EXPECT_GT(lost["requests_retried"], 0);
+  EXPECT_EQ(lost["requests_arrived"], lost["requests_finished"]);
+}
+
+TEST(Serving, RefusesFaultsOfWhatIsNotThere) {
+  const auto with = [](const std::string& fault) {
+    const std::string text = message(unit(kDecode, "  faults: [{at: 1 s, " + fault + "}]\n"));
+    const std::size_t place = text.find("test.yaml:");
+    return place == std::string::npos ? text : text.substr(place);
+  };
+  EXPECT_EQ(with("gpu: 999"), "test.yaml:7:11: serving.faults: there is no GPU 999 in an instance of 16");
+  EXPECT_EQ(with("gpu: 16"), "test.yaml:7:11: serving.faults: there is no GPU 16 in an instance of 16");
+  EXPECT_EQ(with("gpu: 15"), "accepted");
+  EXPECT_EQ(with("gpu: -1"), "test.yaml:7:11: serving.faults: there is no GPU -1 in an instance of 16");
+  EXPECT_EQ(with("instance: 1"), "test.yaml:7:11: serving.faults: there is no instance 1 in pool \"\"");
+  EXPECT_EQ(with("kind: slow_link, share: 0"),
+            "test.yaml:7:11: serving.faults: share: must be above 0 and at most 1, got 0");
+  EXPECT_EQ(with("kind: slow_link, share: 2"),
+            "test.yaml:7:11: serving.faults: share: must be above 0 and at most 1, got 2");
+}
+}  // namespace
+}  // namespace moesim::serving

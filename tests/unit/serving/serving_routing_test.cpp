@@ -1,0 +1,131 @@
+// What routing does to serving: skew, copies, recorded routing, drafts, kept draws.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "serving/step/expert_bank.h"
+#include "serving/step/speculation.h"
+#include "spec/catalogue.h"
+#include "unit/serving/small_runs.h"
+
+namespace moesim::serving {
+namespace {
+/// A recording of V2-Lite's shape: prompts choose experts 0 to 5, decoding 58 to 63.
+std::string recording(const std::vector<std::string>& notes) {
+  const std::string file = testing::TempDir() + "serving.trace.db";
+  std::filesystem::remove(file);
+  routing::TraceHeader header;
+  for (int l = 1; l < 27; ++l) header.layers.push_back(l);
+  header.experts = 64, header.top_k = 6, header.notes = notes;
+  routing::TraceWriter writer(file, header);
+  for (const routing::TracePhase phase : {routing::TracePhase::prefill, routing::TracePhase::decode}) {
+    const bool prompt = phase == routing::TracePhase::prefill;
+    std::vector<routing::TraceToken> tokens(
+        100, {.pass = prompt ? 0 : 1, .request = 0, .position = 0, .token = -1, .phase = phase});
+    std::vector<std::int16_t> experts;
+    for (int i = 0; i < 26 * 100 * 6; ++i) experts.push_back(std::int16_t(prompt ? i % 6 : 63 - i % 6));
+    for (int i = 0; i < 100; ++i) tokens[std::size_t(i)].position = (prompt ? 0 : 100) + i;
+    writer.add(tokens, experts);
+  }
+  writer.finish();
+  return file;
+}
+
+TEST(Serving, CopiesShareAnExpertsRowsEvenlyAndNoOtherChoiceIsTaken) {
+  const auto decode = [](const std::string& placement) {
+    return unit("    - {role: prefill, parallel: {data: 8}}\n    - {role: decode, parallel: {data: 16}, placement: {" +
+                placement + "}}\n");
+  };
+  const Ran unnamed = run(decode("strategy: eplb, slots: 96")),
+            even = run(decode("strategy: eplb, slots: 96, replica_choice: round_robin"));
+  EXPECT_EQ(unnamed.end.fingerprint, even.end.fingerprint);
+  const std::string refused = message(decode("strategy: eplb, slots: 96, replica_choice: nearest"));
+  EXPECT_NE(refused.find("serving.pools[1].placement.replica_choice: serving does not know which source an expert's "
+                         "rows come from"),
+            std::string::npos)
+      << refused;
+  EXPECT_EQ(message(decode("strategy: greedy, replica_choice: nearest")), "accepted") << "no expert has copies";
+}
+
+TEST(Serving, SkewSlowsEveryStepAndCopiesHelp) {
+  const auto step = [](const std::string& routing, const std::string& placement) {
+    std::string yaml =
+        unit("    - {role: decode, parallel: {data: 16}, " + placement + "}\n", "  drain: false\n", "rate: 3000");
+    yaml.replace(yaml.find("20 s"), 4, "6 s");
+    yaml.replace(yaml.find("log_normal, sigma: 0.7"), 22, routing);
+    return run(yaml)["tpot_mean"];
+  };
+  const double balanced = step("balanced", "graphs: true"), skewed = step("log_normal, sigma: 1.5", "graphs: true");
+  const double copies = step("log_normal, sigma: 1.5", "placement: {strategy: eplb_global, slots: 96}, graphs: true");
+  EXPECT_GT(skewed, balanced);
+  EXPECT_LT(copies, skewed);
+}
+
+TEST(Serving, DecodingIsRoutedAsDecodingWasRecorded) {
+  std::string yaml = unit("    - {role: prefill, parallel: {data: 8}}\n    - {role: decode, parallel: {data: 16}}\n");
+  yaml.replace(yaml.find("{kind: log_normal, sigma: 0.7}"), 30, "{trace: " + recording({}) + "}");
+  const Ran r = run(yaml);
+  results::Statement s = r.results->database().prepare(
+      "SELECT phase, min(expert), max(expert) FROM expert_load WHERE tokens > 0 GROUP BY phase ORDER BY phase");
+  ASSERT_TRUE(s.step());
+  EXPECT_EQ(s.text(0), "decode");
+  EXPECT_EQ(s.integer(1), 58);
+  EXPECT_EQ(s.integer(2), 63);
+  ASSERT_TRUE(s.step());
+  EXPECT_EQ(s.text(0), "prefill");
+  EXPECT_EQ(s.integer(1), 0);
+  EXPECT_EQ(s.integer(2), 5);
+}
+
+TEST(Serving, DraftsAreAcceptedAsTheTraceMeasured) {
+  const routing::Trace trace(
+      recording({"layers 0 are dense", "drafts agree: speculation acceptance [0.8512, 0.5000]"}));
+  EXPECT_EQ(measured_acceptance(trace.header()), (std::vector<double>{0.8512, 0.5}));
+  EXPECT_TRUE(measured_acceptance(routing::TraceHeader{}).empty());
+}
+
+TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
+  // Fresh draws at the exact token count against the bank's interpolation between kept ones: the means over layers and
+  // steps agree within 2 %, which is below the draws' own spread.
+  const spec::Model model = spec::load_model("deepseek-v3");
+  const spec::Cluster cluster = spec::load_cluster("h800-144");
+  const network::Topology topology(cluster);
+  const network::ExchangeGroup group(topology, GpuId{0}, 144);
+  const auto kernel_model = compute::kernel_models().make(Config::from_text("calibrated", "k"), cluster.node.gpu);
+  compute::KernelCosts kernels(*kernel_model);
+  const spec::GroupShape shape{144, 8};
+  const auto source = routing::make_traffic(Config::from_text("{kind: log_normal, sigma: 0.7}", "r"),
+                                            {{256, 8, 8, 4}, shape, 1, std::nullopt});
+  ExpertBank::Setup setup;
+  setup.model = &model;
+  setup.kernels = &kernels;
+  setup.options.precision.linear = spec::Dtype::fp8;
+  setup.options.layout = compute::GroupLayout::masked;
+  setup.group = &group;
+  setup.gpus = 144;
+  setup.dispatch = {network::ExchangeKernel::low_latency, network::ExchangeDirection::dispatch, network::fp8_row(7168),
+                    0, true};
+  setup.combine = {network::ExchangeKernel::low_latency, network::ExchangeDirection::combine, network::bf16_row(7168),
+                   0, true};
+  setup.layers = {3, 20, 60};
+  for (int i = 0; i < 3; ++i) setup.maps.push_back(exchange::contiguous_map(256, 144));
+  setup.sources = {source.get(), source.get()};
+  ExpertBank many(setup);
+  setup.settings.samples = 4;
+  ExpertBank few(setup);
+  const std::vector<double> weights{0, 1};
+  for (const double tokens : {700.0, 5000.0, 13000.0}) {
+    double of_many = 0, of_few = 0, fresh = 0;
+    const auto time = [](const ExpertTimes& t) { return t.dispatch + t.experts + t.combine; };
+    for (int i = 0; i < 300; ++i) {
+      const std::size_t layer = std::size_t(i % 3);
+      of_many += time(many.times(layer, i, 0, tokens, tokens / 144 * 1.1, weights));
+      of_few += time(few.times(layer, i, 0, tokens, tokens / 144 * 1.1, weights));
+      fresh += time(many.draw(layer, 1000 + i, tokens, tokens / 144 * 1.1, weights));
+    }
+    EXPECT_NEAR(of_many / fresh, 1, 0.02) << tokens;
+    EXPECT_NEAR(of_few / fresh, 1, 0.02) << tokens << ", four draws kept";
+  }
+}
+}  // namespace
+}  // namespace moesim::serving
