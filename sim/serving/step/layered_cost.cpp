@@ -110,11 +110,11 @@ void LayeredCost::price_micro_batch(int micro) {
   }
 }
 
-/// The pieces of one layer for one micro-batch, and what they add to the books.
-LayerPieces LayeredCost::layer_pieces(const StepWork& work, int layer, int micro, StepTimes& out) {
+/// Appends the pieces of one layer for one micro-batch, and adds them to the books.
+void LayeredCost::add_layer(const StepWork& work, int layer, int micro, StepTimes& out) {
   const std::size_t m = std::size_t(micro);
   const int micros = int(micro_.size()), c = parts_.class_of(layer), ordinal = ordinal_[std::size_t(layer)];
-  LayerPieces p = by_class_[std::size_t(c * micros + micro)];
+  LayerPieces& p = layers_.emplace_back(by_class_[std::size_t(c * micros + micro)]);
   const std::int64_t fullest = std::int64_t(most_[m] * s_.parallel.tensor);
   if (ordinal < 0 || s_.parallel.experts_tensor) {
     p.tensor_shared = tensor_time(fullest);
@@ -135,7 +135,6 @@ LayerPieces LayeredCost::layer_pieces(const StepWork& work, int layer, int micro
   p[Piece::attention_core] += p.gate + p.tensor_core;
   std::array<double, 6>& books = layer_seconds_[std::size_t(layer)];
   for (std::size_t i = 0; i < books.size(); ++i) books[i] += seconds(p.time[i]);
-  return p;
 }
 
 /// Runs layers [first, last) and adds the stage to `out`.
@@ -146,7 +145,7 @@ void LayeredCost::run_stage(const StepWork& work, int first, int last, StepTimes
   int all_reduces = last - first;
   for (int l = first; l < last; ++l) {
     all_reduces += ordinal_[std::size_t(l)] < 0 || s_.parallel.experts_tensor;
-    for (int m = 0; m < plan.micro_batches; ++m) layers_.push_back(layer_pieces(work, l, m, out));
+    for (int m = 0; m < plan.micro_batches; ++m) add_layer(work, l, m, out);
   }
   const Time total = overlapped_time(plan, layers_, out.parts,
                                      std::span(exposed_).subspan(std::size_t(first), std::size_t(last - first)));

@@ -70,7 +70,7 @@ class LayeredCost final : public StepModel {
   void weigh_sources(const StepWork& work);
   void run_stage(const StepWork& work, int first, int last, StepTimes& out);
   void price_micro_batch(int micro);
-  LayerPieces layer_pieces(const StepWork& work, int layer, int micro, StepTimes& out);
+  void add_layer(const StepWork& work, int layer, int micro, StepTimes& out);
   LayerPieces attention_pieces(int layer_class, std::span<const compute::Batch> ranks);
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
