@@ -68,8 +68,7 @@ void Exchanger::exact(const routing::Traffic& traffic, ExchangeLoad& out) {
         if (choice[j] < 0) continue;
         const std::size_t e = std::size_t(choice[j]);
         int slot = copies_.slots[std::size_t(copies_.first[e])];
-        for (int r = copies_.first[e] + 1; r < copies_.first[e + 1];
-             ++r)  // the copy with most of its share to come
+        for (int r = copies_.first[e] + 1; r < copies_.first[e + 1]; ++r)  // the copy with most of its share to come
           if (left[copies_.slots[std::size_t(r)]] > left[slot]) slot = copies_.slots[std::size_t(r)];
         check(left[slot]-- > 0, "the rows of expert {} from GPU {} do not match its tokens", e, source);
         const std::size_t gpu = std::size_t(map_.gpu_of(slot)), node = std::size_t(group_.node_of(int(gpu)));
