@@ -151,7 +151,7 @@ void add_problem(CLI::App& verb, Given& given) {
   verb.add_option("--nodes", given.nodes, "nodes they are on")->capture_default_str();
   add_list(verb, "--slots", given.slots,
            "slots of a layer, copies included; several are compared (default: one an expert)");
-  verb.add_option("--groups", given.groups, "expert groups of the router (default: the trace's or model's, else 1)")
+  verb.add_option("--groups", given.groups, "expert groups of the gate (default: the trace's or model's, else 1)")
       ->check(CLI::Range(1, 65536));
   verb.add_flag("--keep-groups", given.keep_groups, "every strategy keeps a group on one node");
   add_list(verb, "--gpu-slots", given.gpu_slots, "slots of each GPU, where they differ");

@@ -29,9 +29,9 @@ using Segment = Config::Segment;
 constexpr std::size_t kMostNodes = 4'000'000;  // an alias bomb grows a small file to billions of nodes
 
 /// "a.b[1].c" as its steps.  Throws ConfigError on an empty step.
-std::vector<Segment> split(const std::string& path) {
+std::vector<Segment> split(const std::string& path, std::string_view from) {
   if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos)
-    throw ConfigError::placed(fmt::format("--set {}: expected key.path=value", path));
+    throw ConfigError::placed(fmt::format("{}: expected key.path=value", from));
   std::vector<Segment> out;
   std::string word;
   for (char c : path + ".") {
@@ -45,7 +45,7 @@ std::vector<Segment> split(const std::string& path) {
   return out;
 }
 
-void put(YAML::Node node, std::span<const Segment> steps, const YAML::Node& value, const std::string& path) {
+void put(YAML::Node node, std::span<const Segment> steps, const YAML::Node& value, const std::string& from) {
   const Segment& step = steps.front();
   const bool last = steps.size() == 1;
   if (node.IsSequence()) {
@@ -53,22 +53,22 @@ void put(YAML::Node node, std::span<const Segment> steps, const YAML::Node& valu
     const auto [end, error] = std::from_chars(step.key.data(), step.key.data() + step.key.size(), i);
     if (error != std::errc{} || !step.is_index || i >= node.size())
       throw ConfigError::placed(
-          fmt::format("--set {}: the list has elements 0 to {}, got \"{}\"", path, node.size() - 1, step.key));
+          fmt::format("{}: the list has elements 0 to {}, got \"{}\"", from, node.size() - 1, step.key));
     if (last) return void(node[i] = value);
-    return put(node[i], steps.subspan(1), value, path);
+    return put(node[i], steps.subspan(1), value, from);
   }
   if (node.IsScalar())
     throw ConfigError::placed(
-        fmt::format("--set {}: \"{}\" is a single value there and has no key \"{}\"", path, node.Scalar(), step.key));
+        fmt::format("{}: \"{}\" is a single value there and has no key \"{}\"", from, node.Scalar(), step.key));
   if (last) return void(node[step.key] = value);
-  put(node[step.key], steps.subspan(1), value, path);
+  put(node[step.key], steps.subspan(1), value, from);
 }
 }  // namespace
 
 struct Config::Document {
   std::string name;
-  bool option = false;  // `name` is a command's option, and the text its value
-  std::set<std::string> overridden{};
+  bool option = false;                              // `name` is a command's option, and the text its value
+  std::map<std::string, std::string> overridden{};  // path: what gave it, "--set PATH" or a place in a file
   std::vector<std::string> order{};
   std::map<std::string, std::string> values{};
 
@@ -77,18 +77,20 @@ struct Config::Document {
                             const std::string* shown = nullptr) const {
     const std::string& name_of_value = shown != nullptr ? *shown : path;
     const std::string where = name_of_value.empty() ? "" : name_of_value + ": ";
-    if (const std::string* set = override_of(path))
-      throw ConfigError::placed(fmt::format("--set {}: {}{}", *set, name_of_value == *set ? "" : where, problem));
+    if (const auto* set = override_of(path)) {
+      const bool said = set->second == "--set " + name_of_value;
+      throw ConfigError::placed(fmt::format("{}: {}{}", set->second, said ? "" : where, problem));
+    }
     throw ConfigError::placed(fmt::format("{}: {}{}", at(mark), where, problem));
   }
   /// "file:line:column", or the option.
   std::string at(const YAML::Mark& mark) const {
     return option || mark.line < 0 ? name : fmt::format("{}:{}:{}", name, mark.line + 1, mark.column + 1);
   }
-  /// The path of the --set that gave the value at `path`, or none.
-  const std::string* override_of(const std::string& path) const {
-    for (const std::string& o : overridden)
-      if (path == o || path.starts_with(o + ".") || path.starts_with(o + "[")) return &o;
+  /// The override that gave the value at `path`, or none.
+  const std::pair<const std::string, std::string>* override_of(const std::string& path) const {
+    for (const auto& o : overridden)
+      if (path == o.first || path.starts_with(o.first + ".") || path.starts_with(o.first + "[")) return &o;
     return nullptr;
   }
   /// Duplicate keys are legal to the parser and a trap to the reader, who sees only one of them.
@@ -147,15 +149,16 @@ Config Config::from_root(const YAML::Node& root, std::shared_ptr<Document> docum
   std::size_t budget = kMostNodes;
   document->check_keys(root, "", budget);
   for (const Override& o : overrides) {
-    const std::vector<Segment> steps = split(o.path);
+    const std::string from = o.from.empty() ? "--set " + o.path : o.from;
+    const std::vector<Segment> steps = split(o.path, from);
     YAML::Node value;
     try {
       value = YAML::Load(o.value);
     } catch (const YAML::ParserException& e) {
-      throw ConfigError::placed(fmt::format("--set {}: \"{}\" is not valid YAML: {}", o.path, o.value, e.msg));
+      throw ConfigError::placed(fmt::format("{}: \"{}\" is not valid YAML: {}", from, o.value, e.msg));
     }
-    put(root, steps, value, o.path);
-    document->overridden.insert(o.path);
+    put(root, steps, value, from);
+    document->overridden[o.path] = from;
   }
   return {root, std::move(document), ""};
 }
@@ -169,6 +172,11 @@ bool Config::is_map() const { return node_->IsMap(); }
 bool Config::is_list() const { return node_->IsSequence(); }
 bool Config::is_scalar() const { return node_->IsScalar() || node_->IsNull(); }
 
+std::string Config::place() const {
+  const auto* set = document_->override_of(path_);
+  return set != nullptr ? set->second : fmt::format("{}: {}", document_->at(node_->Mark()), path_);
+}
+
 void Config::fail(std::string_view problem) const { document_->fail_at(node_->Mark(), path_, problem); }
 
 void Config::fail_below(std::string_view key, std::string_view problem) const {
@@ -176,7 +184,7 @@ void Config::fail_below(std::string_view key, std::string_view problem) const {
   std::optional<Config> given = *this;  // what is written at the path so far
   YAML::Mark mark = node_->Mark();
   std::string path = path_;
-  for (const Segment& step : split(std::string(key))) {
+  for (const Segment& step : split(std::string(key), path_)) {
     path += step.is_index ? fmt::format("[{}]", step.key) : (path.empty() ? "" : ".") + step.key;
     if (given) given = given->written_at(step);
     if (given) mark = given->node_->Mark();

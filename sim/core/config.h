@@ -38,6 +38,7 @@ class Config {
   /// `--set key.path=value`: replaces or adds one value; a list element is `key[1]` or `key.1`.
   struct Override {
     std::string path, value;
+    std::string from{};  // what messages name where the value is at fault; empty: "--set PATH"
   };
   /// Throws ConfigError if the file cannot be read, is not YAML, repeats a key, or an override does not fit.
   static Config load(const std::string& file, const std::vector<Override>& overrides = {});
@@ -58,6 +59,7 @@ class Config {
   bool is_list() const;
   bool is_scalar() const;
   const std::string& path() const { return path_; }
+  std::string place() const;        // "file:line:column: key.path", as messages begin
   const std::string& file() const;  // as given to load()
   NamedBy named_by() const;         // who names the paths written here
 

@@ -21,13 +21,49 @@ struct Strategy {
   std::string parameters;  // one line each: key, default, help
 };
 
+/// Finds the first key of a field list that must be given, nested ones with their path.
+class FirstRequired {
+ public:
+  template <class T>
+  void operator()(std::string_view key, const T& value, std::string_view /*help*/) {
+    if constexpr (FieldList<T>) {
+      FirstRequired inner;
+      T::fields(inner, value);
+      if (!inner.key().empty()) take(std::string(key) + "." + inner.key());
+    }
+  }
+  template <class T>
+  void required(std::string_view key, const T& /*value*/, std::string_view /*help*/) {
+    take(std::string(key));
+  }
+  void skip(std::string_view) {}
+  const std::string& key() const { return key_; }  // empty if none must
+
+ private:
+  void take(std::string key) {
+    if (key_.empty()) key_ = std::move(key);
+  }
+  std::string key_;
+};
+
+/// The parameters of a strategy named by a word alone: all have their defaults.  Throws ConfigError if one has none.
+template <class Params>
+Params defaults_of(const Config& word) {
+  Params out{};
+  FirstRequired first;
+  Params::fields(first, std::as_const(out));
+  if (const std::string& key = first.key(); !key.empty())
+    word.fail("missing key \"" + key + "\", as in {kind: " + word.text() + ", " + key + ": ...}");
+  return out;
+}
+
 /// One line of a family's table.  Impl has a nested `Params` with a field list and a constructor Impl(Params, Args...).
 template <class Impl, class Interface, class... Args>
 Strategy<Interface, Args...> strategy(std::string_view kind, std::string_view summary) {
   using Params = typename Impl::Params;
   return {kind, summary,
           [](const Config& c, Args... args) -> std::unique_ptr<Interface> {
-            return std::make_unique<Impl>(c.is_scalar() ? Params{} : read<Params>(c), args...);
+            return std::make_unique<Impl>(c.is_scalar() ? defaults_of<Params>(c) : read<Params>(c), args...);
           },
           help_of<Params>()};
 }

@@ -34,18 +34,21 @@ void check_shape(const Config& config, const PassesShape& shape, const spec::Mod
   for (const auto& [name, phase] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
     const Config here = config.at_or_empty(name);
     if (phase.steps < 0 || phase.steps > 100'000)
-      here.fail(fmt::format("steps: expected 0 to 100,000, got {}", phase.steps));
-    if (phase.sequences < 1 || phase.new_tokens < 1 || phase.context < 0)
-      here.fail("sequences and new_tokens must be at least 1, and context at least 0");
+      here.fail_below("steps", fmt::format("expected 0 to 100,000, got {}", phase.steps));
+    if (phase.sequences < 1) here.fail_below("sequences", fmt::format("must be at least 1, got {}", phase.sequences));
+    if (phase.new_tokens < 1)
+      here.fail_below("new_tokens", fmt::format("must be at least 1, got {}", phase.new_tokens));
+    if (phase.context < 0) here.fail_below("context", fmt::format("must be at least 0, got {}", phase.context));
     if (std::int64_t{phase.context} + phase.new_tokens > model.max_positions)
       here.fail(fmt::format("context + new_tokens = {} exceeds the {} positions of {}",
                             std::int64_t{phase.context} + phase.new_tokens, model.max_positions, model.name));
     if (std::int64_t{phase.sequences} * phase.new_tokens > 4'000'000)
       here.fail("more than 4,000,000 tokens a GPU and pass");
     if (phase.exchange_sms < 0 || phase.exchange_sms >= cluster.node.gpu.sms)
-      here.fail(fmt::format("exchange_sms: expected 0 to {}, got {}", cluster.node.gpu.sms - 1, phase.exchange_sms));
+      here.fail_below("exchange_sms",
+                      fmt::format("expected 0 to {}, got {}", cluster.node.gpu.sms - 1, phase.exchange_sms));
     if (phase.exchange == network::ExchangeKernel::normal && model.moe && phase.exchange_sms == 0)
-      here.fail("exchange_sms: a normal exchange takes at least 1 SM");
+      here.fail_below("exchange_sms", "a normal exchange takes at least 1 SM");
   }
   if (shape.prefill.steps + shape.decode.steps == 0)
     config.fail("both prefill and decode have 0 steps: there is nothing to run");

@@ -16,7 +16,7 @@ struct PlacementProblem {
   int gpus = 1;
   int nodes = 1;                    // GPU g is on node g / (gpus / nodes)
   int slots = 0;                    // experts a layer can hold, copies included; 0 means one an expert
-  int groups = 1;                   // of consecutive experts (the router's), for the hierarchical policy
+  int groups = 1;                   // of consecutive experts (the gate's), for the hierarchical policy
   bool keep_groups = false;         // every strategy keeps a group on one node
   std::vector<int> gpu_slots{};     // of each GPU; empty: slots / gpus each, the first `slots % gpus` GPUs one more
   std::vector<double> gpu_speed{};  // rows a second of each GPU, relative; empty: all the same

@@ -26,13 +26,10 @@ ModelPlacement from_file(const Config& config, const PlacementSection& section, 
                          const spec::GroupShape& group) {
   if (section.has_strategy || section.slots != 0 || section.groups != 0)
     config.fail("a placement comes from a file or from a strategy, not from both");
-  const Config named = config.at("file");
-  const std::string file =
-      named.placed([&] { return catalogue_file("scenarios", section.file, "placement file", named.named_by()); });
-  ModelPlacement out = load_placement(file, {group.gpus, model.moe->experts, model.moe_layers()});
+  ModelPlacement out = load_placement(section.file.path, {group.gpus, model.moe->experts, model.moe_layers()});
   if (!out.maps.empty() && out.maps.front().gpus != group.gpus)
-    config.fail(fmt::format("{} places experts on {} GPUs, but the group has {}", section.file, out.maps.front().gpus,
-                            group.gpus));
+    config.fail(fmt::format("{} places experts on {} GPUs, but the group has {}", section.file.name,
+                            out.maps.front().gpus, group.gpus));
   return out;
 }
 }  // namespace
@@ -54,13 +51,15 @@ ModelPlacement read_placement(const Config& scenario, const spec::Model& model, 
   } else {
     config.parse(section);
     section.has_strategy = config.has("strategy");
+    for (const auto& [key, number] : {std::pair("slots", section.slots), std::pair("groups", section.groups)})
+      if (number < 0) config.fail_below(key, fmt::format("must not be negative, got {}", number));
   }
   if (!model.moe) {
     if (scenario.has("placement"))
       config.fail(fmt::format("{} is a dense model: it has no experts to place", model.name));
     return out;
   }
-  if (!section.file.empty()) return from_file(config, section, model, group);
+  if (!section.file.name.empty()) return from_file(config, section, model, group);
 
   const int experts = model.moe->experts;
   out.layers = model.moe_layers();

@@ -12,10 +12,10 @@ namespace moesim::placement {
 
 /// `placement: WORD`, or a map of these.
 struct PlacementSection {
-  std::string file;       // a placement that a system or `moesim place` wrote; then nothing else is given
+  DataFile file;          // a placement that a system or `moesim place` wrote; then nothing else is given
   Config strategy;        // a kind, or {kind: ..., its parameters}; empty: contiguous
   int slots = 0;          // slots of a layer, copies included; 0: one an expert
-  int groups = 0;         // of consecutive experts, for hierarchical policies; 0: the router's
+  int groups = 0;         // of consecutive experts, for hierarchical policies; 0: the gate's
   Config replica_choice;  // a kind, or {kind: ..., its parameters}; empty: the study's own
   bool has_strategy = false;
   static void fields(auto& f, auto& p) {
@@ -25,7 +25,7 @@ struct PlacementSection {
     f("slots", p.slots, "slots of a layer, copies of experts included; 0: one an expert");
     f("replica_choice", p.replica_choice,
       "which copy of an expert computes a source's rows (moesim list replica_choice); default nearest");
-    f("groups", p.groups, "groups of consecutive experts, for hierarchical policies; 0: the router's");
+    f("groups", p.groups, "groups of consecutive experts, for hierarchical policies; 0: the gate's");
   }
 };
 

@@ -30,7 +30,7 @@ struct PlaceSection {
     f.required("strategies", p.strategies, "kinds of placement, or maps with their parameters");
     f("gpus", p.gpus, "GPUs of the expert-parallel group; 0: the cluster's");
     f("slots", p.slots, "slots of a layer, copies included; several are compared; none: one an expert");
-    f("groups", p.groups, "expert groups of the router; 0: the model's");
+    f("groups", p.groups, "expert groups of the gate; 0: the model's");
     f("keep_groups", p.keep_groups, "every strategy keeps a group on one node");
     f("gpu_slots", p.gpu_slots, "slots of each GPU, where they differ");
     f("gpu_speed", p.gpu_speed, "relative speed of each GPU, where they differ");
@@ -63,17 +63,30 @@ Workload expected_workload(const routing::TrafficSource& source, const spec::Mod
   return out;
 }
 
+/// Those of a list of files, each of experts as many as the model has.
+std::vector<Workload> read_files(const Config& list, const std::vector<DataFile>& files, const spec::Model& model) {
+  std::vector<Workload> out;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string here = fmt::format("[{}]", i);
+    out.push_back(list.placed([&] { return at_key(here, [&] { return read_workload(files[i].path); }); }));
+    if (const int experts = out.back().loads.experts; experts != model.moe->experts)
+      list.fail_below(here, fmt::format("{}: has {} experts, but {} has {}", out.back().name, experts, model.name,
+                                        model.moe->experts));
+  }
+  return out;
+}
+
 void read_workloads(const results::StudyRun& run, const PlaceSection& section, PlaceOptions& o) {
-  for (const DataFile& file : section.loads) o.planned.push_back(read_workload(file.path));
-  for (const DataFile& file : section.eval) o.scored.push_back(read_workload(file.path));
+  const Config place = run.scenario.at("place");
+  o.planned = read_files(place.at_or_empty("loads"), section.loads, *o.model);
+  o.scored = read_files(place.at_or_empty("eval"), section.eval, *o.model);
   const Config routing = run.scenario.at_or_empty("routing");
   if (section.loads.empty() && routing.is_map() && routing.has("trace")) {
     o.planned.push_back(routing.placed([&] { return read_workload(routing::trace_file(routing)); }));
     return;
   }
   if (!section.loads.empty() && section.drift.empty()) return;
-  if (!section.loads.empty())
-    run.scenario.at("place").at("drift").fail("steps of the routing are scored only if it was planned from");
+  if (!section.loads.empty()) place.at("drift").fail("steps of the routing are scored only if it was planned from");
   const spec::MoeShape& moe = *o.model->moe;
   const auto source = routing::make_traffic(routing, {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
                                                       {o.problem.gpus, o.problem.gpus_per_node()},
@@ -81,7 +94,7 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
                                                       std::nullopt});
   o.planned.push_back(expected_workload(*source, *o.model, 0));
   if (std::ranges::any_of(section.drift, [](int step) { return step < 0; }))
-    run.scenario.at("place").at("drift").fail("steps are counted from 0");
+    place.at("drift").fail("steps are counted from 0");
   for (const int step : section.drift) o.scored.push_back(expected_workload(*source, *o.model, step));
 }
 }  // namespace
@@ -98,8 +111,9 @@ results::StudyEnd run_place(results::StudyRun& run) {
   o.problem.gpus = section.gpus > 0 ? section.gpus : cluster.gpus();
   if (o.problem.gpus > cluster.gpus() ||
       (o.problem.gpus > cluster.node.gpus && o.problem.gpus % cluster.node.gpus != 0))
-    run.scenario.at("place").fail(fmt::format("gpus must be whole nodes of {} and at most the cluster's {}, got {}",
-                                              cluster.node.gpus, cluster.gpus(), o.problem.gpus));
+    run.scenario.at("place").fail_below(
+        "gpus", fmt::format("must be whole nodes of {} and at most the cluster's {}, got {}", cluster.node.gpus,
+                            cluster.gpus(), o.problem.gpus));
   o.problem.nodes = std::max(1, o.problem.gpus / cluster.node.gpus);
   o.problem.groups = section.groups > 0 ? section.groups : o.model->moe->groups;
   o.problem.keep_groups = section.keep_groups;
@@ -108,9 +122,12 @@ results::StudyEnd run_place(results::StudyRun& run) {
   o.slots = section.slots;
   o.sharing = section.sharing;
   if (run.scenario.at("place").has("replica_choice")) o.replica_choice = exchange::ReplicaSpec(section.replica_choice);
-  for (const std::int64_t n : {section.prefill_tokens, section.decode_tokens, section.context, section.sample})
+  for (const auto& [key, n] : {std::pair("prefill_tokens", section.prefill_tokens),
+                               {"decode_tokens", section.decode_tokens},
+                               {"context", section.context},
+                               {"sample", section.sample}})
     if (n < 1 || n > 1 << 24)
-      run.scenario.at("place").fail(fmt::format("token counts lie between 1 and {}, got {}", 1 << 24, n));
+      run.scenario.at("place").fail_below(key, fmt::format("expected 1 to {} tokens, got {}", 1 << 24, n));
   o.prefill_tokens = section.prefill_tokens;
   o.decode_tokens = section.decode_tokens;
   o.context = section.context;

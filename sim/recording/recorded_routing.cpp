@@ -25,7 +25,8 @@ bool record_for(const Config& scenario, const std::string& trace_file) {
   const Config config = scenario.at("routing").at("record");
   const auto section = read<RecordSection>(config);
   if (section.text.empty()) config.at("text").fail("expected at least one file or folder");
-  if (section.limit < 0 || section.decode < 0) config.fail("limit and decode must not be negative");
+  if (section.limit < 0) config.fail_below("limit", fmt::format("must not be negative, got {}", section.limit));
+  if (section.decode < 0) config.fail_below("decode", fmt::format("must not be negative, got {}", section.decode));
   spec::Model model = spec::read_model(scenario.at("model"));
   if (!model.moe) config.fail(fmt::format("{} is a dense model: it has no routing to record", model.name));
   const std::string folder = section.weights.name.empty() ? "" : plain(section.weights);
@@ -58,6 +59,6 @@ Config::Override replay_of(const Config& scenario, const std::string& trace_file
   std::string yaml = fmt::format("{{trace: \"{}\"", trace_file);
   for (const char* key : {"domain", "assign"})
     if (routing.has(key)) yaml += fmt::format(", {}: \"{}\"", key, routing.at(key).text());
-  return {"routing", yaml + "}"};
+  return {"routing", yaml + "}", routing.at("record").place()};
 }
 }  // namespace moesim::recording

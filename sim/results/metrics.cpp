@@ -39,15 +39,6 @@ const Index& by_name() {
   return index;
 }
 
-/// Whether `scope` ("pool:decode,layer:3") is one that the metric is written for.  Only the part before the first `:`
-/// is looked at: what follows holds names that users choose.
-bool written_for(const MetricDefinition& metric, std::string_view scope, bool series) {
-  const std::string_view kind = scope.substr(0, scope.find(':'));
-  return std::ranges::any_of(words(metric.scopes), [&](std::string_view s) {
-    const std::size_t slash = std::min(s.find('/'), s.size());
-    return s.substr(0, slash) == kind && s.ends_with("/time") == series;
-  });
-}
 }  // namespace
 
 std::span<const UnitDefinition> units() { return kUnits; }
@@ -76,6 +67,14 @@ const MetricDefinition* find_metric(std::string_view name) {
   return it == by_name().end() ? nullptr : it->second;
 }
 
+bool is_written_for(const MetricDefinition& metric, std::string_view scope, bool series) {
+  const std::string_view kind = scope.substr(0, scope.find(':'));
+  return std::ranges::any_of(words(metric.scopes), [&](std::string_view s) {
+    const std::size_t slash = std::min(s.find('/'), s.size());
+    return s.substr(0, slash) == kind && s.ends_with("/time") == series;
+  });
+}
+
 std::vector<std::string> full_names(const MetricDefinition& metric) {
   const std::size_t star = metric.name.find('*');
   if (star == std::string_view::npos) return {std::string(metric.name)};
@@ -89,8 +88,8 @@ void check_metric(std::string_view name, std::string_view unit, std::string_view
   const MetricDefinition* metric = find_metric(name);
   check(metric != nullptr, "metric {} in \"{}\" is not in the table of definitions", name, unit);
   check(metric->unit == unit, "metric {} is defined in \"{}\", and was written in \"{}\"", name, metric->unit, unit);
-  check(written_for(*metric, scope, series), "metric {} in \"{}\" is defined for {}, and was written {} {}", name, unit,
-        metric->scopes, series ? "over time for" : "for", scope);
+  check(is_written_for(*metric, scope, series), "metric {} in \"{}\" is defined for {}, and was written {} {}", name,
+        unit, metric->scopes, series ? "over time for" : "for", scope);
 }
 
 std::string metrics_markdown() {

@@ -47,6 +47,9 @@ const UnitDefinition* find_unit(std::string_view name);
 std::span<const MetricSection> metric_sections();
 /// The definition of a full name; nothing if there is none.
 const MetricDefinition* find_metric(std::string_view name);
+/// Whether `scope` ("pool:decode,layer:3") is one that the metric is written for.  Only the part before the first `:`
+/// is looked at: what follows holds names that users choose.
+bool is_written_for(const MetricDefinition& metric, std::string_view scope, bool series);
 /// The names a definition stands for: its own, or one a variant.
 std::vector<std::string> full_names(const MetricDefinition& metric);
 

@@ -8,14 +8,21 @@
 
 namespace moesim::runs {
 
+void check_figure(const Config& item, const std::string& metric, const std::string& scope) {
+  const results::MetricDefinition* found = results::find_metric(metric);
+  if (found == nullptr)
+    item.at("metric").fail(fmt::format("no metric is called \"{}\"; moesim list metrics shows all", metric));
+  if (!results::is_written_for(*found, scope, false))
+    item.at_or_empty("scope").fail(fmt::format("{} is a figure of {}, never of \"{}\"", metric, found->scopes, scope));
+}
+
 std::vector<Expectation> read_expectations(const Config& scenario) {
   std::vector<Expectation> out;
   if (!scenario.has("expect")) return out;
   for (const Config& item : scenario.at("expect").items()) {
     out.push_back(read<Expectation>(item));
     const Expectation& e = out.back();
-    if (!results::find_metric(e.metric))
-      item.at("metric").fail(fmt::format("no metric is called \"{}\"; moesim list metrics shows all", e.metric));
+    check_figure(item, e.metric, e.scope);
     if (!e.min && !e.max && !e.equals) item.fail("expected at least one of min, max, equals");
     if (e.min && e.max && *e.min > *e.max) item.fail(fmt::format("min {} lies above max {}", *e.min, *e.max));
   }

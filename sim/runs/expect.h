@@ -21,6 +21,9 @@ struct Expectation {
   }
 };
 
+/// Throws ConfigError at `item`, a map with the keys metric and scope, if no run could have that figure.
+void check_figure(const Config& item, const std::string& metric, const std::string& scope);
+
 /// The `expect` list.  Throws ConfigError for an expectation without a bound.
 std::vector<Expectation> read_expectations(const Config& scenario);
 /// One line for each expectation that does not hold or whose metric is absent.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "runs/expect.h"
+
 namespace moesim::runs {
 
 std::vector<PublishedFigure> read_published(const Config& scenario) {
@@ -9,6 +11,7 @@ std::vector<PublishedFigure> read_published(const Config& scenario) {
   if (!scenario.has("published")) return out;
   for (const Config& item : scenario.at("published").items()) {
     out.push_back(read<PublishedFigure>(item));
+    check_figure(item, out.back().metric, out.back().scope);
     if (out.back().value == 0) item.at("value").fail("expected a figure other than 0: the error is relative to it");
   }
   return out;

@@ -15,7 +15,7 @@
 namespace moesim::runs {
 namespace {
 struct Point {
-  std::vector<std::string> values;               // one an axis
+  std::vector<std::string> values, places;       // one an axis: what it takes, and where that is written
   std::string problem;                           // why it could not be run, or empty
   std::map<std::string, std::vector<Row>> rows;  // by table
   std::vector<std::string> shown;
@@ -44,7 +44,7 @@ void run_point(const SweepSection& section, const std::string& file, int number,
       overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
     }
     for (std::size_t axis = 0; axis < section.vary.size(); ++axis)
-      overrides.push_back({section.vary[axis].key, point.values[axis]});
+      overrides.push_back({section.vary[axis].key, point.values[axis], point.places[axis]});
     const Scenario scenario = load_scenario(file, overrides);
     results::Results results(":memory:", scenario.identity);
     results::SpanLog spans;
@@ -71,6 +71,7 @@ std::vector<Point> grid(const SweepSection& section) {
       for (const Config& value : axis.values) {
         more.push_back(p);
         more.back().values.push_back(text_of(value));
+        more.back().places.push_back(value.place());
       }
     points = std::move(more);
   }

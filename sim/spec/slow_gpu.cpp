@@ -6,10 +6,12 @@ namespace moesim::spec {
 
 std::vector<double> gpu_speeds(const Config& list, const std::vector<SlowGpu>& slow_gpus, int gpus) {
   std::vector<double> out(std::size_t(gpus), 1.0);
-  for (const SlowGpu& slow : slow_gpus) {
-    if (slow.gpu < 0 || slow.gpu >= gpus) list.fail(fmt::format("expected GPU 0 to {}, got {}", gpus - 1, slow.gpu));
+  for (std::size_t i = 0; i < slow_gpus.size(); ++i) {
+    const SlowGpu& slow = slow_gpus[i];
+    if (slow.gpu < 0 || slow.gpu >= gpus)
+      list.fail_below(fmt::format("[{}].gpu", i), fmt::format("expected GPU 0 to {}, got {}", gpus - 1, slow.gpu));
     if (!(slow.speed > 0 && slow.speed <= 1))
-      list.fail(fmt::format("speed: expected above 0 and at most 1, got {}", slow.speed));
+      list.fail_below(fmt::format("[{}].speed", i), fmt::format("expected above 0 and at most 1, got {}", slow.speed));
     out[std::size_t(slow.gpu)] = slow.speed;
   }
   return out;

@@ -16,6 +16,6 @@ struct SlowGpu {
 };
 
 /// The rate of each of `gpus` GPUs over the normal one; of GPUs listed twice the last entry holds.
-/// Throws ConfigError at `list` for a GPU that is not there and for a speed out of range.
+/// Throws ConfigError at the entry of `list` for a GPU that is not there and for a speed out of range.
 std::vector<double> gpu_speeds(const Config& list, const std::vector<SlowGpu>& slow_gpus, int gpus);
 }  // namespace moesim::spec

@@ -125,21 +125,28 @@ class Player {
 };
 
 void check_section(const Config& config, const CampaignSection& s) {
-  const auto positive = [&](std::string_view key, double value) {
-    if (!(value > 0)) config.at(key).fail(fmt::format("expected a number above 0, got {}", value));
+  const auto above_zero = [&](std::string_view key, double value) {
+    if (!(value > 0)) config.fail_below(key, fmt::format("expected a number above 0, got {}", value));
   };
-  positive("tokens", s.tokens);
-  if (!(s.checkpoint.interval_hours > 0) || s.checkpoint.pause < 0)
-    config.at("checkpoint").fail("interval_hours must be above 0 and pause at least 0");
-  const auto& f = s.failures;
-  if (f.gpu_mtbf_hours < 0 || f.nic_mtbf_hours < 0 || f.node_mtbf_hours < 0 || f.restart_hours < 0 ||
-      f.repair_hours < 0 || f.spare_nodes < 0)
-    config.at("failures").fail("expected numbers of at least 0");
-  if (!(s.stragglers.speed > 0 && s.stragglers.speed <= 1) || s.stragglers.detect_hours < 0)
-    config.at("stragglers").fail("speed must be above 0 and at most 1, detect_hours at least 0");
-  if (!(s.power_share > 0)) config.at("power_share").fail(fmt::format("expected above 0, got {}", s.power_share));
-  if (s.ramp.from < 0 || s.ramp.tokens < 0 || s.ramp.tokens > s.tokens)
-    config.at("ramp").fail("from must be at least 0, tokens between 0 and the run's");
+  const auto not_negative = [&](std::string_view key, double value) {
+    if (!(value >= 0)) config.fail_below(key, fmt::format("expected a number of at least 0, got {}", value));
+  };
+  above_zero("tokens", s.tokens);
+  above_zero("checkpoint.interval_hours", s.checkpoint.interval_hours);
+  not_negative("checkpoint.pause", s.checkpoint.pause);
+  not_negative("failures.gpu_mtbf_hours", s.failures.gpu_mtbf_hours);
+  not_negative("failures.nic_mtbf_hours", s.failures.nic_mtbf_hours);
+  not_negative("failures.node_mtbf_hours", s.failures.node_mtbf_hours);
+  not_negative("failures.restart_hours", s.failures.restart_hours);
+  not_negative("failures.repair_hours", s.failures.repair_hours);
+  not_negative("failures.spare_nodes", s.failures.spare_nodes);
+  if (!(s.stragglers.speed > 0 && s.stragglers.speed <= 1))
+    config.fail_below("stragglers.speed", fmt::format("expected above 0 and at most 1, got {}", s.stragglers.speed));
+  not_negative("stragglers.detect_hours", s.stragglers.detect_hours);
+  above_zero("power_share", s.power_share);
+  not_negative("ramp.from", s.ramp.from);
+  if (!(s.ramp.tokens >= 0 && s.ramp.tokens <= s.tokens))
+    config.fail_below("ramp.tokens", fmt::format("expected 0 to the run's {}, got {}", s.tokens, s.ramp.tokens));
 }
 
 double step_seconds(const Config& scenario, std::uint64_t seed, const PlanChange& change, results::StudyEnd& end) {

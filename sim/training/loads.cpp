@@ -65,11 +65,11 @@ std::int64_t drop_rows(const CapacitySection& capacity, int experts_per_device, 
 
 TrainingLoads::TrainingLoads(const TrainingPlan& plan, const routing::TrafficSource& source,
                              const std::vector<exchange::ExpertMap>& maps, const spec::GroupShape& group,
-                             const exchange::ReplicaSpec& replicas)
+                             const exchange::ReplicaSpec& replica_choice)
     : plan_(plan),
       source_(source),
       group_(group),
-      replicas_(replicas),
+      replica_choice_(replica_choice),
       moe_layers_(maps.size()),
       tokens_(std::size_t(plan.members), plan.tokens_per_member()),
       flight_of_(std::size_t(plan.replicas) * plan.stages.size() * std::size_t(plan.micro_batches), -1),
@@ -77,7 +77,7 @@ TrainingLoads::TrainingLoads(const TrainingPlan& plan, const routing::TrafficSou
       expert_rows_(std::size_t(plan.model.moe->experts)) {
   const bool same = std::ranges::all_of(maps, [&](const exchange::ExpertMap& m) { return m == maps.front(); });
   for (const exchange::ExpertMap& map : maps) {
-    exchangers_.push_back(std::make_unique<exchange::Exchanger>(map, group, replicas.make(map, group)));
+    exchangers_.push_back(std::make_unique<exchange::Exchanger>(map, group, replica_choice.make(map, group)));
     if (same) break;
   }
   for (const auto& stage : plan_.stages)
@@ -100,8 +100,8 @@ void TrainingLoads::set_map(std::size_t row, const exchange::ExpertMap& map) {
   const exchange::ExpertMap before = exchangers_.front()->map();
   check(map.slots_per_gpu == before.slots_per_gpu, "{} slots a GPU become {}", before.slots_per_gpu, map.slots_per_gpu);
   while (exchangers_.size() < moe_layers_)
-    exchangers_.push_back(std::make_unique<exchange::Exchanger>(before, group_, replicas_.make(before, group_)));
-  exchangers_.at(row) = std::make_unique<exchange::Exchanger>(map, group_, replicas_.make(map, group_));
+    exchangers_.push_back(std::make_unique<exchange::Exchanger>(before, group_, replica_choice_.make(before, group_)));
+  exchangers_.at(row) = std::make_unique<exchange::Exchanger>(map, group_, replica_choice_.make(map, group_));
 }
 
 std::size_t TrainingLoads::key(int replica, int stage, int micro_batch) const {

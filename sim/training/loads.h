@@ -21,7 +21,7 @@ class TrainingLoads {
   /// maps: one a MoE layer in order, for layers from layer_numbers; the MTP module's layer uses the last one's.
   TrainingLoads(const TrainingPlan& plan, const routing::TrafficSource& source,
                 const std::vector<exchange::ExpertMap>& maps, const spec::GroupShape& group,
-                const exchange::ReplicaSpec& replicas = {});
+                const exchange::ReplicaSpec& replica_choice = {});
 
   /// Draws it if it is the first to ask.  Valid until release().
   const exchange::ExchangeLoad& of(int replica, int stage, int block, int micro_batch);
@@ -58,7 +58,7 @@ class TrainingLoads {
   const TrainingPlan& plan_;
   const routing::TrafficSource& source_;
   spec::GroupShape group_;
-  exchange::ReplicaSpec replicas_;
+  exchange::ReplicaSpec replica_choice_;
   std::size_t moe_layers_;
   std::vector<std::unique_ptr<exchange::Exchanger>> exchangers_;  // one, or one a MoE layer
   std::vector<std::int32_t> tokens_;                              // (members) that each feeds in

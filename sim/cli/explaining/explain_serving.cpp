@@ -56,8 +56,7 @@ void explain_serving(const ExplainOptions& o, const runs::Scenario& scenario, Ex
       (config.has("node") ? spec::read_node(config.at("node")) : spec::read_cluster(scenario.config.at("cluster")).node)
           .gpu;
   const serving::Parallel& p = pool.parallel;
-  if (p.tensor < 1 || p.data < 1 || p.pipeline < 1)
-    config.at("parallel").fail("tensor, data and pipeline must be at least 1");
+  serving::check_pool(config, pool, &r.model);
   take_setup(serving::setup_of(config, pool, r.model, s.gpu), s);
   r.expert_parallel = r.model.moe && !p.experts_tensor ? p.stage_gpus() : 1;
   r.slots = slots_of(config.has("placement") ? config : scenario.config, r.model, r.expert_parallel);

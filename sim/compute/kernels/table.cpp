@@ -25,7 +25,7 @@ class Table final : public KernelModel {
                  "CSV with the columns kernel,precision,shape,gpu,sms,time; time in us, shapes as 4096x7168x2048 "
                  "(gemm: m, n, k; grouped_contiguous, grouped_masked: experts, rows an expert, n, k; "
                  "attention_prefill, _backward, _decode: heads, KV heads, QK width, V width, sequences, tokens each; "
-                 "norm, cast and the other memory-bound kinds: bytes); an example is in sim/compute/README.md");
+                 "norm, cast and the other memory-bound kinds: bytes); an example is in reports/kernels.md");
       f("calibration", p.calibration, "of the equations outside the table; default as for calibrated");
       f("sustained", p.sustained, "clock of the equations outside the table, as for calibrated");
     }

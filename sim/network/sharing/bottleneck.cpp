@@ -26,10 +26,10 @@ class Bottleneck final : public Network {
         free_at_(topology().links().size()),
         share_(topology().links().size(), 1),
         meter_(topology().links(), p.options.sample_interval) {
-    for (const LinkFault& fault : p.options.faults)
-      if (fault.at.v > 0)
-        throw ConfigError("faults", fmt::format("{} at {}: only kind: fluid has flows for a later fault to meet",
-                                                fault.link, to_text(fault.at)));
+    for (std::size_t i = 0; i < p.options.faults.size(); ++i)
+      if (const Time at = p.options.faults[i].at; at.v > 0)
+        throw ConfigError(fmt::format("faults[{}].at", i),
+                          fmt::format("{}: only kind: fluid has flows for a later fault to meet", to_text(at)));
   }
 
   void start(std::span<const Transfer> transfers, Receiver& receiver) override {

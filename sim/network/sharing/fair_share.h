@@ -29,7 +29,6 @@ class FairShare {
   Flow add(std::span<const LinkId> path);
   void remove(Flow flow);
   void set_capacity(LinkId link, Bandwidth capacity);
-  bool dirty() const { return !touched_.empty(); }
 
   /// Gives every flow its max-min fair rate.
   void solve();
@@ -42,6 +41,7 @@ class FairShare {
   bool has_rate(Flow flow) const { return rates_[flow].units != kNew; }
   Bandwidth rate(Flow flow) const { return {double(rates_[flow].units) * unit_}; }
   double bytes_per_second(std::int64_t rate) const { return double(rate) * unit_; }
+  /// In units: rate() has rounded it to a double.  For tests that compare bit by bit.
   std::int64_t exact_rate(Flow flow) const { return rates_[flow].units; }
   std::span<const std::uint32_t> path(Flow flow) const { return {&paths_[flows_[flow].path], flows_[flow].length}; }
   /// Capacity in use, and whether all of it is: less is left than one unit a flow.

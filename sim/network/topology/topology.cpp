@@ -176,10 +176,12 @@ void Topology::build_three_levels() {
 }
 
 void Topology::apply(std::span<const LinkFault> faults) {
-  for (const LinkFault& fault : faults) {
+  for (std::size_t i = 0; i < faults.size(); ++i) {
+    const LinkFault& fault = faults[i];
+    const std::string here = fmt::format("faults[{}]", i);
     if (!(fault.share >= 0 && fault.share <= 1))
-      refuse("faults", fmt::format("{}: share: must lie between 0 and 1, got {}", fault.link, fault.share));
-    const LinkId link = link_called(fault.link);
+      refuse(here + ".share", fmt::format("must lie between 0 and 1, got {}", fault.share));
+    const LinkId link = at_key(here, [&] { return link_called(fault.link); });
     if (fault.at.v == 0) set_share(link, fault.share);
   }
 }
@@ -192,7 +194,7 @@ LinkId Topology::link_called(std::string_view name) const {
   for (std::size_t l = 0, found = 0; l < links_.size() && found < 8; ++l)
     if (vertex_name(links_[LinkId(l)].from) == from)
       others += fmt::format("{}{}", found++ > 0 ? ", " : "; there are: ", link_name(LinkId(l)));
-  refuse("faults", fmt::format("there is no link \"{}\"{}", name, others));
+  refuse("link", fmt::format("there is no link \"{}\"{}", name, others));
 }
 
 void Topology::set_share(LinkId link, double share) {

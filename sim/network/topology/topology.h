@@ -121,7 +121,7 @@ class Topology {
   const IdVector<LinkId, Link>& links() const { return links_; }
   std::string vertex_name(int vertex) const;
   std::string link_name(LinkId link) const;
-  /// Throws ConfigError if no link is called so.
+  /// Throws ConfigError at key `link` if no link is called so.
   LinkId link_called(std::string_view name) const;
   /// From now on the link works at this share, in [0, 1], of the rate it was built with.
   void set_share(LinkId link, double share);

@@ -16,8 +16,6 @@ class Rope {
   bool active() const { return !frequencies_.empty(); }
   int dims() const { return 2 * int(frequencies_.size()); }
   const std::vector<float>& frequencies() const { return frequencies_; }
-  /// What cosine and sine are multiplied by (YaRN; 1 where the softmax carries it, as in DeepSeek's configs).
-  float magnitude() const { return magnitude_; }
 
   /// Rotates the first dims() of each of `heads` vectors, `head_stride` floats apart, of rows `row_stride` floats
   /// apart; row r stands at position first + r.
@@ -25,6 +23,7 @@ class Rope {
 
  private:
   std::vector<float> frequencies_;
+  /// What cosine and sine are multiplied by (YaRN; 1 where the softmax carries it, as in DeepSeek's configs).
   float magnitude_ = 1;
   bool interleaved_ = false;
 };

@@ -85,7 +85,7 @@ void Eplb::order_experts(std::span<const double> load) {
   }
 }
 
-/// Step 2: one replica of each of the node's experts, then one more of the heaviest a replica until the slots are full.
+/// Step 2: one copy of each of the node's experts, then one more of the heaviest a copy until the slots are full.
 void Eplb::replicate(int node) {
   const std::size_t here = ratio_.size(), first = std::size_t(node) * here;
   std::copy_n(weight_.begin() + std::ptrdiff_t(first), here, ratio_.begin());
@@ -151,14 +151,14 @@ class EplbPlacement final : public Placement {
 
 Strategy<Placement> eplb() {
   return strategy<EplbPlacement<Policy::automatic>, Placement>(
-      "eplb", "the published balancer: hierarchical if the nodes divide the groups, else global");
+      "eplb", "the published algorithm: hierarchical if the nodes divide the groups, else global");
 }
 Strategy<Placement> eplb_hierarchical() {
   return strategy<EplbPlacement<Policy::hierarchical>, Placement>(
-      "eplb_hierarchical", "the published balancer, expert groups kept on a node");
+      "eplb_hierarchical", "the published algorithm, expert groups kept on a node");
 }
 Strategy<Placement> eplb_global() {
   return strategy<EplbPlacement<Policy::global>, Placement>("eplb_global",
-                                                            "the published balancer, copies of any expert anywhere");
+                                                            "the published algorithm, copies of any expert anywhere");
 }
 }  // namespace moesim::placement

@@ -11,31 +11,10 @@
 
 namespace moesim::serving {
 namespace {
-void check_parallel(const Config& config, const PoolSection& s, const spec::Model& model) {
-  const Parallel& p = s.parallel;
-  const Config at = config.at_or_empty("parallel");
-  if (p.tensor < 1 || p.data < 1 || p.pipeline < 1) at.fail("tensor, data and pipeline must be at least 1");
-  if (p.pipeline > model.layers)
-    at.fail(fmt::format("pipeline: at most the {} layers of {}, got {}", model.layers, model.name, p.pipeline));
-  if (p.experts_tensor && p.data > 1)
-    at.fail("experts_tensor: needs data 1, since every rank's tokens visit all experts");
-  if (model.moe && !p.experts_tensor && p.data * p.tensor > 1 && model.moe->experts < 1)
-    at.fail("the model has no experts to spread");
-}
-
-void check_autoscale(const Config& config, const Autoscale& autoscale) {
-  if (autoscale.period.v <= 0) config.at("autoscale").fail("period: must be above 0 s");
-  if (autoscale.check.v <= 0) config.at("autoscale").fail("check: must be above 0 s");
-  for (double v : autoscale.curve)
-    if (!(v >= 0 && v <= 1)) config.at("autoscale").fail(fmt::format("curve: shares lie between 0 and 1, got {}", v));
-}
-
 /// The pool but for its instances.
 void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolShape& shape) {
   PoolSection& s = pool.section;
   if (s.name.empty()) s.name = std::string(name_of(s.role));
-  if (s.instances < 1) config.at("instances").fail("must be at least 1");
-  check_autoscale(config, s.autoscale);
   shape.name = s.name;
   shape.role = s.role;
   shape.start_up = s.start_up;
@@ -49,7 +28,7 @@ void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolS
 }
 
 /// An instance but for its memory.
-void fill_instance(const Config& config, const Deployment& d, const PoolSection& s, InstanceShape& shape) {
+void fill_instance(const Deployment& d, const PoolSection& s, InstanceShape& shape) {
   shape.ranks = s.parallel.data;
   shape.stages = s.parallel.pipeline;
   shape.preemption = s.kv.preemption;
@@ -57,7 +36,6 @@ void fill_instance(const Config& config, const Deployment& d, const PoolSection&
   shape.domains = int(std::max<std::size_t>(1, d.section.domains.size()));
   if (s.role != Role::prefill) shape.speculation = d.section.speculation;
   shape.kv.block = s.kv.block;
-  if (s.kv.block < 1) config.at("kv").fail("block: must be at least 1");
   // Decode pools get their KV caches over the network: a prefix cache would never be asked.
   const int hashes = s.kv.prefix_cache && s.role != Role::decode ? d.workload->hash_block() : 0;
   if (hashes > 0) {
@@ -70,8 +48,9 @@ void fill_instance(const Config& config, const Deployment& d, const PoolSection&
 void fill_fixed(const Config& config, BuiltPool& pool, PoolShape& shape) {
   const PoolSection& s = pool.section;
   KvShape& kv = shape.instance.kv;
-  if (s.kv.capacity < 1) config.fail("kv.capacity: is needed where steps have a fixed cost");
-  if (s.parallel.pipeline > 1) config.fail("parallel.pipeline: a fixed step has one stage");
+  if (s.kv.capacity < 1) config.fail_below("kv.capacity", "is needed where steps have a fixed cost");
+  if (s.parallel.pipeline > 1)
+    config.fail_below("parallel.pipeline", fmt::format("a fixed step has one stage, got {}", s.parallel.pipeline));
   kv.capacity = pool.capacity = s.kv.capacity / kv.block * kv.block;
   shape.cost = [fixed = *s.fixed](int) { return std::make_unique<FixedCost>(fixed); };
 }
@@ -124,11 +103,10 @@ void fill_memory(const spec::Model& model, const BuiltPool& pool, const compute:
 
 void build_pool(results::StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape) {
   fill_pool(config, d, pool, shape);
-  fill_instance(config, d, pool.section, shape.instance);
+  fill_instance(d, pool.section, shape.instance);
   if (pool.section.fixed) return fill_fixed(config, pool, shape);
   if (!d.has_model)
     run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
-  check_parallel(config, pool.section, d.model);
   const LayeredCost::Setup cost = set_up_cost(run, config, d, pool);
   fit_memory(config, d, pool, cost.options);
   fill_memory(d.model, pool, cost.options, shape.instance);

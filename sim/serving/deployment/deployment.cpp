@@ -7,6 +7,7 @@
 #include "core/ceil_div.h"
 #include "serving/deployment/build_pool.h"
 #include "serving/deployment/fold.h"
+#include "serving/deployment/pool_choices.h"
 #include "serving/traces/workloads.h"
 #include "spec/catalogue.h"
 
@@ -19,13 +20,8 @@ int whole_nodes(int gpus, int per_node) {
 
 void check_gpus(const Config& pools, const Deployment& d) {
   std::int64_t all = 0;
-  for (const auto& p : d.pools) {
-    const Parallel& s = p->section.parallel;
-    if (s.tensor < 1 || s.data < 1 || s.pipeline < 1)
-      pools.fail("parallel: tensor, data and pipeline must be at least 1");
-    if (p->described < 1) pools.fail("instances must be at least 1");
-    all += std::int64_t{p->described} * whole_nodes(s.gpus(), d.cluster.node.gpus);
-  }
+  for (const auto& p : d.pools)
+    all += std::int64_t{p->described} * whole_nodes(p->section.parallel.gpus(), d.cluster.node.gpus);
   if (all > d.cluster.gpus())
     pools.fail(fmt::format("the pools take {} GPUs, but the cluster has {}", all, d.cluster.gpus()));
 }
@@ -46,7 +42,7 @@ void take_model(const results::StudyRun& run, const Config& config, Deployment& 
   if (!d.model.unpublished.empty())
     run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", d.model.name, d.model.unpublished));
   if (d.section.speculation.kind == DraftKind::mtp && d.model.mtp_layers == 0)
-    config.at("speculation").fail(fmt::format("{} has no multi-token prediction layer", d.model.name));
+    config.fail_below("speculation.kind", fmt::format("{} has no multi-token prediction layer", d.model.name));
 }
 
 void make_workload(const results::StudyRun& run, const Config& config, Deployment& d) {
@@ -55,9 +51,8 @@ void make_workload(const results::StudyRun& run, const Config& config, Deploymen
   d.workload = workloads().make(config.at("workload"), context);
   const std::size_t described = std::max<std::size_t>(1, d.section.domains.size());
   if (std::size_t(d.workload->domains()) > described)
-    config.at("workload")
-        .fail(fmt::format("domains: requests name {} domains, but serving.domains describes {}", d.workload->domains(),
-                          described));
+    config.fail_below("workload.domains", fmt::format("requests name {} domains, but serving.domains describes {}",
+                                                      d.workload->domains(), described));
 }
 
 void take_cluster(const results::StudyRun& run, const Config& config, Engine& engine, Deployment& d) {
@@ -86,9 +81,11 @@ void build_pools(results::StudyRun& run, const std::vector<Config>& pools, Deplo
   int gpus = 0;
   for (std::size_t i = 0; i < pools.size(); ++i) {
     BuiltPool& pool = *d.pools[i];
-    find_nodes(run, pools[i], d, pool);
     PoolShape shape;
-    build_pool(run, pools[i], d, pool, shape);
+    pools[i].placed([&] {
+      find_nodes(run, pools[i], d, pool);
+      build_pool(run, pools[i], d, pool, shape);
+    });
     shape.instances = pool.simulated;
     shape.described = pool.described;
     shape.first_gpu = gpus;
@@ -102,11 +99,11 @@ void fill_service(const Config& config, const Deployment& d, ServiceShape& s) {
   s.context = d.section.context > 0 ? d.section.context : d.has_model ? d.model.max_positions : 0;
   if (d.section.duration.v > 0) s.duration = d.section.duration;
   s.drain = d.section.drain;
-  if (!s.drain && d.section.duration.v == 0) config.fail("drain: false needs a duration");
+  if (!s.drain && d.section.duration.v == 0) config.fail_below("drain", "false needs a duration");
   s.warmup = d.section.warmup;
   s.slo = d.section.slo;
   if (s.slo.ttft.v > 0 && !d.has_prompts())
-    config.at("slo").fail("ttft: no pool computes prompts, so the time to their first token is not known");
+    config.fail_below("slo.ttft", "no pool computes prompts, so the time to their first token is not known");
   s.faults = d.section.faults;
   s.gpus_per_node = d.network ? d.cluster.node.gpus : 8;
   s.layers = d.has_model ? d.model.layers : 1;
@@ -123,7 +120,9 @@ std::unique_ptr<Deployment> build_deployment(results::StudyRun& run, Engine& eng
   const std::vector<Config> pools = config.at("pools").items();
   if (pools.empty()) config.at("pools").fail("expected at least one pool");
   take_model(run, config, d);
-  for (const PoolSection& p : d.section.pools) {
+  for (std::size_t i = 0; i < pools.size(); ++i) {
+    const PoolSection& p = d.section.pools[i];
+    check_pool(pools[i], p, d.has_model && !p.fixed ? &d.model : nullptr);
     d.pools.push_back(std::make_unique<BuiltPool>());
     d.pools.back()->section = p;
     d.pools.back()->described = p.instances;

@@ -14,7 +14,7 @@ int factor_of(const Config& scenario, const Deployment& d) {
     for (const auto& p : d.pools) factor = std::min(factor, p->described);
   } else if (word != "none") {
     config.parse(factor);
-    if (factor < 1) config.fail("expected none, data or a number of replicas that one stands for");
+    if (factor < 1) config.fail("expected none, data or a number of instances that one stands for");
   }
   config.resolve("", word);
   return factor;

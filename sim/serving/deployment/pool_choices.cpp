@@ -1,5 +1,7 @@
 #include "serving/deployment/pool_choices.h"
 
+#include <fmt/format.h>
+
 #include "forward/precision.h"
 
 namespace moesim::serving {
@@ -15,7 +17,40 @@ std::optional<network::ExchangeKernel> exchange_of(const Config& config, const P
   config.at("exchange").parse(out);
   return out;
 }
+
+void at_least_one(const Config& config, std::string_view key, int value) {
+  if (value < 1) config.fail_below(key, fmt::format("must be at least 1, got {}", value));
+}
+
+void check_autoscale(const Config& config, const Autoscale& autoscale) {
+  if (autoscale.period.v <= 0) config.fail_below("autoscale.period", "must be above 0 s");
+  if (autoscale.check.v <= 0) config.fail_below("autoscale.check", "must be above 0 s");
+  for (std::size_t i = 0; i < autoscale.curve.size(); ++i)
+    if (const double v = autoscale.curve[i]; !(v >= 0 && v <= 1))
+      config.fail_below(fmt::format("autoscale.curve[{}]", i), fmt::format("shares lie between 0 and 1, got {}", v));
+}
 }  // namespace
+
+void check_pool(const Config& config, const PoolSection& s, const spec::Model* model) {
+  const Parallel& p = s.parallel;
+  at_least_one(config, "instances", s.instances);
+  at_least_one(config, "parallel.tensor", p.tensor);
+  at_least_one(config, "parallel.data", p.data);
+  at_least_one(config, "parallel.pipeline", p.pipeline);
+  at_least_one(config, "kv.block", s.kv.block);
+  check_autoscale(config, s.autoscale);
+  if (model == nullptr) return;
+  if (model->attention.heads % p.tensor != 0)
+    config.fail_below("parallel.tensor", fmt::format("must divide the {} attention heads of {}, got {}",
+                                                     model->attention.heads, model->name, p.tensor));
+  if (p.pipeline > model->layers)
+    config.fail_below("parallel.pipeline",
+                      fmt::format("at most the {} layers of {}, got {}", model->layers, model->name, p.pipeline));
+  if (p.experts_tensor && p.data > 1)
+    config.fail_below("parallel.experts_tensor", "needs data 1, since every rank's tokens visit all experts");
+  if (model->moe && !p.experts_tensor && p.stage_gpus() > 1 && model->moe->experts < 1)
+    config.fail_below("parallel", "the model has no experts to spread");
+}
 
 forward::StepSetup setup_of(const Config& config, const PoolSection& s, const spec::Model& model,
                             const spec::Gpu& gpu) {

@@ -37,7 +37,9 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
   for (int stage = 0; stage < s.parallel.pipeline; ++stage) {
     const bool drafts = d.section.speculation.kind == DraftKind::mtp && s.role != Role::prefill;
     const compute::HeldLayers h = held(d.model, s.parallel, stage, pool.slots_per_gpu, drafts);
-    const Bytes weights = compute::held_weights(d.model, h, options.precision.linear, options);
+    const Bytes weights = at_key("parallel.tensor", [&] {
+      return compute::held_weights(d.model, h, options.precision.linear, options);  // refuses what does not divide
+    });
     const Bytes token = compute::kv_bytes_per_token(d.model, h, options);
     const double room = double(gpu.memory.v) * s.kv.memory_share - double(weights.v) - double(s.kv.buffers.v);
     if (room <= 0)
@@ -55,6 +57,8 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
     }
   }
   pool.capacity = s.kv.capacity > 0 ? s.kv.capacity : least / s.kv.block * s.kv.block;
-  if (pool.capacity < s.kv.block) config.fail("the KV cache does not hold a single block");
+  if (pool.capacity < s.kv.block)
+    config.fail_below("kv.block", fmt::format("the KV cache of {} tokens does not hold a single block of {}",
+                                              s.kv.capacity > 0 ? s.kv.capacity : least, s.kv.block));
 }
 }  // namespace moesim::serving

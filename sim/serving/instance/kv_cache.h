@@ -67,8 +67,6 @@ class KvCache {
   std::int64_t in_use() const { return private_ + pinned_; }  ///< tokens that cannot be evicted
   std::int64_t cached() const { return tier_[0].tokens; }     ///< unused prefix blocks on the GPU
   std::int64_t available() const { return shape_.capacity - in_use(); }
-  std::int64_t host_tokens() const { return tier_[1].tokens; }
-  std::int64_t disk_tokens() const { return tier_[2].tokens; }
 
  private:
   static constexpr std::uint32_t kNone = 0xffffffff;

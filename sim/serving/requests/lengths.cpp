@@ -8,28 +8,30 @@
 
 namespace moesim::serving {
 namespace {
-[[noreturn]] void wrong(std::string_view what, std::string_view problem) {
-  throw ConfigError(std::string(what), std::string(problem));
+[[noreturn]] void wrong(std::string_view what, std::string_view key, const std::string& problem) {
+  throw ConfigError(fmt::format("{}.{}", what, key), problem);
 }
 }  // namespace
 
 Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
-  if (spec.min < 1) wrong(what, fmt::format("min must be at least 1, got {}", spec.min));
-  if (spec.max < spec.min) wrong(what, fmt::format("max must be at least min = {}, got {}", spec.min, spec.max));
+  if (spec.min < 1) wrong(what, "min", fmt::format("must be at least 1, got {}", spec.min));
+  if (spec.max < spec.min) wrong(what, "max", fmt::format("must be at least min = {}, got {}", spec.min, spec.max));
   if (spec.kind == LengthKind::table) {
-    if (spec.values.empty()) wrong(what, "a table needs values");
-    if (std::ranges::min(spec.values) < 1) wrong(what, "every value must be at least 1");
+    if (spec.values.empty()) wrong(what, "values", "a table needs them");
+    for (std::size_t i = 0; i < spec.values.size(); ++i)
+      if (spec.values[i] < 1)
+        wrong(what, fmt::format("values[{}]", i), fmt::format("must be at least 1, got {}", spec.values[i]));
     std::vector<double> weights = spec.weights;
     if (weights.empty()) weights.assign(spec.values.size(), 1);
     if (weights.size() != spec.values.size())
-      wrong(what, fmt::format("{} weights for {} values", weights.size(), spec.values.size()));
+      wrong(what, "weights", fmt::format("{} weights for {} values", weights.size(), spec.values.size()));
     if (std::ranges::min(weights) < 0 || std::ranges::max(weights) <= 0)
-      wrong(what, "weights must not be negative, nor all 0");
+      wrong(what, "weights", "must not be negative, nor all 0");
     pick_.emplace(weights);
   } else if (!(spec.mean > 0)) {
-    wrong(what, fmt::format("mean must be above 0, got {}", spec.mean));
+    wrong(what, "mean", fmt::format("must be above 0, got {}", spec.mean));
   }
-  if (!(spec.cv >= 0)) wrong(what, fmt::format("cv must not be negative, got {}", spec.cv));
+  if (!(spec.cv >= 0)) wrong(what, "cv", fmt::format("must not be negative, got {}", spec.cv));
   sigma_ = std::sqrt(std::log1p(spec.cv * spec.cv));  // of a log-normal with this mean and cv
   mu_ = spec.mean > 0 ? std::log(spec.mean) - sigma_ * sigma_ / 2 : 0;
 }

@@ -68,7 +68,7 @@ struct LengthSpec {
   }
 };
 
-/// Draws from a LengthSpec.  Throws ConfigError at key `what` if the numbers contradict each other.
+/// Draws from a LengthSpec.  Throws ConfigError at a key of `what` if the numbers contradict each other.
 class Length {
  public:
   explicit Length(const LengthSpec& spec, std::string_view what);

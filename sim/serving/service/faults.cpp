@@ -10,7 +10,8 @@ FaultHandler::FaultHandler(Engine& engine, Fleet& fleet, Dispatcher& dispatcher,
                            const std::vector<Fault>& faults, int gpus_per_node)
     : engine_(engine), fleet_(fleet), dispatcher_(dispatcher), mover_(mover), gpus_per_node_(gpus_per_node) {
   for (const Fault& fault : faults) {
-    (void)member_of(fault);  // what is not there is named before anything runs
+    // What is not there is named before anything runs.
+    at_key(fmt::format("faults[{}]", reports_.size()), [&] { (void)member_of(fault); });
     reports_.push_back({.fault = fault, .answer = {}});
   }
 }
@@ -21,7 +22,7 @@ void FaultHandler::start() {
 
 Fleet::Member& FaultHandler::member_of(const Fault& fault) {
   if (!(fault.share > 0 && fault.share <= 1))
-    throw ConfigError("faults", fmt::format("share: must be above 0 and at most 1, got {}", fault.share));
+    throw ConfigError("share", fmt::format("must be above 0 and at most 1, got {}", fault.share));
   for (std::size_t p = 0; p < fleet_.pools().size(); ++p) {
     if (!fault.pool.empty() && fleet_.pools()[p].name != fault.pool) continue;
     int number = fault.instance;
@@ -29,11 +30,14 @@ Fleet::Member& FaultHandler::member_of(const Fault& fault) {
       if (m.pool == p && number-- == 0) {
         const int gpus = fleet_.pools()[p].gpus;
         if (fault.gpu < 0 || fault.gpu >= gpus)
-          throw ConfigError("faults", fmt::format("there is no GPU {} in an instance of {}", fault.gpu, gpus));
+          throw ConfigError("gpu", fmt::format("there is no GPU {} in an instance of {}", fault.gpu, gpus));
         return m;
       }
   }
-  throw ConfigError("faults", fmt::format("there is no instance {} in pool \"{}\"", fault.instance, fault.pool));
+  const bool known =
+      fault.pool.empty() || std::ranges::find(fleet_.pools(), fault.pool, &PoolShape::name) != fleet_.pools().end();
+  throw ConfigError(known ? "instance" : "pool",
+                    fmt::format("there is no instance {} in pool \"{}\"", fault.instance, fault.pool));
 }
 
 void FaultHandler::slow_adapter(const Fault& fault, const Fleet::Member& member, double share) {

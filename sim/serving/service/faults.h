@@ -12,8 +12,8 @@ namespace moesim::serving {
 /// Lets each fault happen at its time, and what it took come back.
 class FaultHandler {
  public:
-  /// mover: null where KV caches take no time.  Throws ConfigError for a fault of an instance or a GPU that is not
-  /// there.
+  /// mover: null where KV caches take no time.  Throws ConfigError at the fault's key ("faults[1].gpu") for an
+  /// instance or a GPU that is not there.
   FaultHandler(Engine& engine, Fleet& fleet, Dispatcher& dispatcher, KvMover* mover, const std::vector<Fault>& faults,
                int gpus_per_node);
   /// Lets each happen at its time.

@@ -14,13 +14,13 @@ constexpr int kSteps = 4;  // mixes of sources are rounded to quarters
 
 ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   const spec::MoeShape& moe = *s_.model->moe;
-  router_ = {moe.experts, moe.top_k, moe.groups, moe.groups_used};
+  gate_ = {moe.experts, moe.top_k, moe.groups, moe.groups_used};
   shape_ = {s_.gpus, std::min(s_.gpus, s_.gpus_per_node)};
   check(s_.maps.size() == s_.layers.size(), "{} maps for {} layers", s_.maps.size(), s_.layers.size());
   check(!s_.sources.empty(), "experts need a source of routing");
   if (s_.settings.samples < 1) throw ConfigError("bank.samples", "must be at least 1");
   if (!(s_.settings.ratio > 1)) throw ConfigError("bank.ratio", "must be above 1");
-  for (const exchange::ExpertMap& map : s_.maps) replicas_.push_back(exchange::copy_table(map));
+  for (const exchange::ExpertMap& map : s_.maps) copies_.push_back(exchange::copy_table(map));
   if (s_.group != nullptr) {
     dispatch_ = std::make_unique<network::ExchangeTimes>(*s_.group, s_.calibration, s_.dispatch);
     combine_ = std::make_unique<network::ExchangeTimes>(*s_.group, s_.calibration, s_.combine);
@@ -108,6 +108,7 @@ ExpertBank::Mix ExpertBank::rounded(std::span<const double> weights) {
   return out;
 }
 
+// Mixed by hand and not by core/splitmix.h: which kept draw a step takes is part of every serving fingerprint.
 int ExpertBank::sample_of(std::size_t ordinal, std::int64_t step, int micro) const {
   std::uint64_t h = std::uint64_t(step) * 0x9e3779b97f4a7c15 + ordinal * 0xbf58476d1ce4e5b9 +
                     std::uint64_t(micro) * 0x94d049bb133111eb;
@@ -161,7 +162,7 @@ void ExpertBank::mask(std::size_t ordinal, std::vector<int> experts) {
 
 void ExpertBank::set_map(std::size_t ordinal, exchange::ExpertMap map) {
   s_.maps[ordinal] = std::move(map);
-  replicas_[ordinal] = exchange::copy_table(s_.maps[ordinal]);
+  copies_[ordinal] = exchange::copy_table(s_.maps[ordinal]);
   for (auto& mix : bank_) {
     settle(mix[ordinal], ordinal);
     mix[ordinal].clear();
@@ -219,10 +220,10 @@ void ExpertBank::slow_link(int gpu, double share) {
 std::vector<double> ExpertBank::expert_rows() const {
   std::vector<double> weights = tokens_seen_;
   const double all = std::accumulate(weights.begin(), weights.end(), 0.0);
-  if (all <= 0) return std::vector<double>(s_.layers.size() * std::size_t(router_.experts), 0);
+  if (all <= 0) return std::vector<double>(s_.layers.size() * std::size_t(gate_.experts), 0);
   for (double& w : weights) w /= all;
   std::vector<double> out = loads(0, s_.settings.samples, weights);
-  for (double& v : out) v *= all / double(s_.layers.size()) * router_.top_k;
+  for (double& v : out) v *= all / double(s_.layers.size()) * gate_.top_k;
   return out;
 }
 }  // namespace moesim::serving

@@ -130,9 +130,9 @@ class ExpertBank {
   ExpertTimes times_of(const Entry& e) const;
 
   Setup s_;
-  routing::GateShape router_;
+  routing::GateShape gate_;
   spec::GroupShape shape_;
-  std::vector<exchange::CopyTable> replicas_;
+  std::vector<exchange::CopyTable> copies_;
   std::unique_ptr<network::ExchangeTimes> dispatch_, combine_;
   std::vector<std::vector<std::vector<Entry>>> bank_;  // [mix][ordinal][sample * buckets + bucket]
   std::vector<std::uint32_t> mixes_;

@@ -20,7 +20,7 @@ void add_noise(Random& random, double rows, std::vector<double>& shares) {
 
 void ExpertBank::shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights,
                         std::vector<double>& out) const {
-  out.assign(std::size_t(router_.experts), 0);
+  out.assign(std::size_t(gate_.experts), 0);
   std::vector<double> one(out.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
     if (weights[i] <= 0) continue;
@@ -73,9 +73,9 @@ void ExpertBank::exchange(const exchange::ExchangeSums& sums, Entry& out) {
 void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens,
                       std::span<const double> weights, std::uint64_t stream) {
   const std::size_t n = std::size_t(s_.gpus);
-  const double rows = tokens * router_.top_k;
+  const double rows = tokens * gate_.top_k;
   shares_.assign(uniform_.size(), rows / double(uniform_.size()));
-  exchange::exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
+  exchange::exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], copies_[ordinal], shape_, sums_);
   exchange(sums_, out);
   out.uniform_dispatch = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::arrival)->arrival);
   out.uniform_combine = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::combine)->combine);
@@ -85,7 +85,7 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
     add_noise(random, rows, shares_);
   }
   for (double& share : shares_) share *= rows;
-  exchange::exchange_sums(shares_, tokens, router_, s_.maps[ordinal], replicas_[ordinal], shape_, sums_);
+  exchange::exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], copies_[ordinal], shape_, sums_);
   exchange(sums_, out);
   for (std::size_t g = 0; g < n; ++g)
     out.gpus[g].compute = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
@@ -117,7 +117,7 @@ ExpertTimes ExpertBank::draw(std::size_t ordinal, std::int64_t step, double toke
 }
 
 std::vector<double> ExpertBank::loads(std::int64_t step, int steps, std::span<const double> weights) const {
-  std::vector<double> out(s_.layers.size() * std::size_t(router_.experts));
+  std::vector<double> out(s_.layers.size() * std::size_t(gate_.experts));
   std::vector<double> one;
   for (std::size_t l = 0; l < s_.layers.size(); ++l)
     for (int i = 0; i < steps; ++i) {

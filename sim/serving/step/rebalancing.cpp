@@ -9,7 +9,9 @@ namespace moesim::serving {
 namespace {
 constexpr std::int64_t kLooks = 16;  // at the routing of a window, so that a step costs O(experts) a layer
 
-/// Mean over layers of mean / max GPU load, where every expert's copies share its load evenly.
+/// Mean over layers of mean / max GPU load, where every expert's copies share its load evenly.  placement::balancedness
+/// is the same rule, and Rebalancer's; but it adds a GPU's load up by slot, this by expert, so where the slots of a GPU
+/// do not ascend by expert the last bits differ.  They are in stored metrics: hence two.
 double balance_of(const std::vector<exchange::ExpertMap>& maps, std::span<const double> loads) {
   double sum = 0;
   std::vector<double> gpu;

@@ -52,7 +52,7 @@ TEST_P(PlacementLaw, PlacesEveryExpertWithinTheSlots) {
 }
 
 TEST_P(PlacementLaw, KeepsCopiesOfOneExpertOnDifferentGpus) {
-  if (is_eplb()) GTEST_SKIP() << "the published balancer packs copies without looking";
+  if (is_eplb()) GTEST_SKIP() << "the published algorithm packs copies without looking";
   for (const Shape& s : kShapes)
     for (std::uint64_t seed = 0; seed < 3; ++seed) {
       SCOPED_TRACE(fmt::format("{} experts, {} GPUs, {} slots, seed {}", s.experts, s.gpus, s.slots, seed));

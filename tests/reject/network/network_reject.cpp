@@ -52,10 +52,10 @@ TEST(Reject, CountsThatDoNotFit) {
 }
 TEST(Reject, Faults) {
   const spec::Cluster c = test::unit_cluster(1, 2);
-  EXPECT_EQ(of(c, {{"gpu7>nvswitch0", 0.5}}), "faults: there is no link \"gpu7>nvswitch0\"");
+  EXPECT_EQ(of(c, {{"gpu7>nvswitch0", 0.5}}), "faults[0].link: there is no link \"gpu7>nvswitch0\"");
   EXPECT_EQ(of(test::unit_cluster(2, 2), {{"nic1>leaf7", 0.5}}),
-            "faults: there is no link \"nic1>leaf7\"; there are: nic1>leaf1");
-  EXPECT_EQ(of(c, {{"gpu0>nvswitch0", 2}}), "faults: gpu0>nvswitch0: share: must lie between 0 and 1, got 2");
+            "faults[0].link: there is no link \"nic1>leaf7\"; there are: nic1>leaf1");
+  EXPECT_EQ(of(c, {{"gpu0>nvswitch0", 2}}), "faults[0].share: must lie between 0 and 1, got 2");
 }
 TEST(Reject, ALinkThatFailsWhereThereIsNoOtherPath) {
   Engine engine;
@@ -68,7 +68,7 @@ TEST(Reject, ALinkThatFailsWhereThereIsNoOtherPath) {
               test::make_network("{kind: bottleneck, faults: [{link: nic1>leaf0, share: 0, at: 1 s}]}", engine,
                                  test::unit_cluster(2, 1));
             }),
-            "network.yaml:1:28: faults: nic1>leaf0 at 1 s: only kind: fluid has flows for a later fault to meet");
+            "network.yaml:1:62: faults[0].at: 1 s: only kind: fluid has flows for a later fault to meet");
 }
 TEST(Reject, NetworkParameters) {
   Engine engine;

@@ -63,7 +63,7 @@ TEST(RejectGenerator, NamesTheKey) {
   EXPECT_EQ(make("{kind: poisson}"), "test.yaml:1:1: missing key \"rate\"");
   EXPECT_EQ(make("{kind: poison, rate: 1}"),
             "test.yaml:1:8: kind: no workload is called \"poison\"; did you mean \"poisson\"?");
-  EXPECT_EQ(make("{kind: poisson, rate: 1, input: {mean: -3}}"), "test.yaml:1:33: input: mean must be above 0, got -3");
+  EXPECT_EQ(make("{kind: poisson, rate: 1, input: {mean: -3}}"), "test.yaml:1:40: input.mean: must be above 0, got -3");
   EXPECT_EQ(make("{kind: azure, file: nowhere.csv}"),
             "test.yaml:1:21: file: nowhere.csv: no such file; looked in the working folder");
   EXPECT_EQ(make("{kind: constant, rate: 0}"), "test.yaml:1:1: limit: is needed where the rate is 0");

@@ -58,7 +58,7 @@ TEST(TrainingReject, HeadsAndNumbersThatDoNotFit) {
   EXPECT_EQ(refusal("batch: 64, layers: [3, 4]"),
             "training.layers: expected 1 numbers of at least 1 that add up to 27 layers, got 2 that add up to 7");
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, slow_gpus: [{gpu: 99, speed: 0.5}]"),
-            "training.slow_gpus: expected GPU 0 to 31, got 99");
+            "training.slow_gpus[0].gpu: expected GPU 0 to 31, got 99");
 }
 TEST(TrainingReject, OverlapTablesThatCannotRun) {
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: maybe"),

@@ -12,7 +12,7 @@ using Json = nlohmann::json;
 
 class PlaceVerb : public testing::Test {
  protected:
-  PlaceVerb() {  // the loads of the published balancer's README, after a dense layer
+  PlaceVerb() {  // the loads of EPLB's README, after a dense layer
     std::ofstream(folder.file("loads.json"))
         << R"({"logical_count": [[0,0,0,0,0,0,0,0,0,0,0,0], [90,132,40,61,104,165,39,4,73,56,183,86],
                [20,107,104,64,19,197,187,157,172,86,16,27]]})";
@@ -25,7 +25,7 @@ class PlaceVerb : public testing::Test {
 };
 const std::string kExample = "place --loads loads.json --strategy eplb --gpus 8 --nodes 2 --slots 16 --groups 4 ";
 
-TEST_F(PlaceVerb, PrintsThePlacementInTheBalancersOwnOrder) {
+TEST_F(PlaceVerb, PrintsThePlacementInEplbsOwnOrder) {
   const Printed p = moesim_prints(kExample + "--format json", folder);
   ASSERT_EQ(p.exit_code, 0) << p.err;
   const Json json = Json::parse(p.out);

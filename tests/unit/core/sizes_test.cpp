@@ -1,9 +1,10 @@
-// No file of sim/ over 300 lines, no function over 60: a room is taken in at a glance, a function at a screen.
+// No file over 300 lines, no function of sim/ over 60: a room is taken in at a glance, a function at a screen.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -169,18 +170,34 @@ TEST(Sizes, TheCounterHoldsTheLimitOnBothSides) {
   EXPECT_GT(lines_of_body(kMostFunctionLines - 1), kMostFunctionLines);
 }
 
-TEST(Sizes, FilesAndFunctionsStayWithinTheirLimits) {
-  std::size_t functions = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SOURCE_DIR) / "sim")) {
+/// Of the sources below a folder of the repository.
+std::map<fs::path, Lines> files_of(const char* folder) {
+  std::map<fs::path, Lines> out;
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SOURCE_DIR) / folder)) {
     if (entry.path().extension() != ".h" && entry.path().extension() != ".cpp") continue;
     std::ifstream file(entry.path());
-    const Lines lines = lines_of(file);
-    EXPECT_LE(lines.size(), kMostFileLines) << entry.path();
+    out[entry.path()] = lines_of(file);
+  }
+  return out;
+}
+
+TEST(Sizes, FilesAndFunctionsStayWithinTheirLimits) {
+  std::size_t functions = 0;
+  for (const auto& [path, lines] : files_of("sim")) {
+    EXPECT_LE(lines.size(), kMostFileLines) << path;
     for (const Function& f : functions_of(lines)) {
       ++functions;
-      EXPECT_LE(f.lines, kMostFunctionLines) << entry.path().string() << ":" << f.line << " " << lines[f.line - 1];
+      EXPECT_LE(f.lines, kMostFunctionLines) << path.string() << ":" << f.line << " " << lines[f.line - 1];
     }
   }
   EXPECT_GT(functions, 1000U) << "the counter has gone blind";
+}
+
+TEST(Sizes, FilesOfTestsAndBenchStayWithinTheirLimit) {
+  for (const char* folder : {"tests", "bench"}) {
+    const auto files = files_of(folder);
+    EXPECT_GT(files.size(), 1U) << folder;
+    for (const auto& [path, lines] : files) EXPECT_LE(lines.size(), kMostFileLines) << path;
+  }
 }
 }  // namespace

@@ -22,7 +22,7 @@ std::vector<int> place(const std::vector<double>& load, int replicas, int groups
 }
 
 TEST(Eplb, PlacesThePublishedExample) {
-  // The loads of the balancer's own README, 16 slots, 4 groups on 2 nodes, 8 GPUs.
+  // The loads of EPLB's own README, 16 slots, 4 groups on 2 nodes, 8 GPUs.
   const std::vector<double> first{90, 132, 40, 61, 104, 165, 39, 4, 73, 56, 183, 86};
   const std::vector<double> second{20, 107, 104, 64, 19, 197, 187, 157, 172, 86, 16, 27};
   EXPECT_EQ(place(first, 16, 4, 2, 8), (std::vector{5, 6, 5, 7, 8, 4, 3, 4, 10, 9, 10, 2, 0, 1, 11, 1}));

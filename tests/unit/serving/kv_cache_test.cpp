@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 namespace moesim::serving {
 namespace {
 using Hashes = std::vector<std::uint64_t>;
@@ -55,22 +57,25 @@ TEST(KvCache, ComputedTwiceIsStoredOnce) {
 
 TEST(KvCache, EvictedBlocksGoToHostThenDiskThenAway) {
   KvCache kv({.capacity = 64, .block = 64, .hash_block = 64, .host = 64, .disk = 64});
-  for (std::uint64_t h = 1; h <= 4; ++h) {
+  for (std::uint64_t h = 1; h <= 6; ++h) {
     const Hashes one{h};
     ASSERT_TRUE(kv.take(64));
     kv.publish(one, 0, 1);
     kv.unpin(one, 1);
   }
   EXPECT_EQ(kv.cached(), 64);
-  EXPECT_EQ(kv.host_tokens(), 64);
-  EXPECT_EQ(kv.disk_tokens(), 64);
-  EXPECT_EQ(kv.match(Hashes{1}).blocks, 0);  // fell off the end
-  EXPECT_EQ(kv.match(Hashes{2}).disk, 1);
-  EXPECT_EQ(kv.match(Hashes{3}).host, 1);
-  ASSERT_TRUE(kv.pin(Hashes{2}, 1));  // back up; 4 makes room and moves down
+  for (std::uint64_t h = 1; h <= 3; ++h) EXPECT_EQ(kv.match(Hashes{h}).blocks, 0) << h;  // fell off the end
+  const auto where = [&](std::uint64_t hash) {
+    const KvCache::Match m = kv.match(Hashes{hash});
+    return std::array{m.blocks, m.host, m.disk};
+  };
+  EXPECT_EQ(where(4), (std::array{1, 0, 1}));  // one block fits in each tier, and each is full
+  EXPECT_EQ(where(5), (std::array{1, 1, 0}));
+  EXPECT_EQ(where(6), (std::array{1, 0, 0}));
+  ASSERT_TRUE(kv.pin(Hashes{4}, 1));  // back up; 6 makes room and moves down
   EXPECT_EQ(kv.in_use(), 64);
   EXPECT_LE(kv.in_use() + kv.cached(), kv.capacity());
-  kv.unpin(Hashes{2}, 1);
+  kv.unpin(Hashes{4}, 1);
   ASSERT_TRUE(kv.take(64));
   EXPECT_THROW(kv.clear(), std::logic_error);
 }

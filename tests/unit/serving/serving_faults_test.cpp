@@ -42,15 +42,16 @@ TEST(Serving, RefusesFaultsOfWhatIsNotThere) {
     const std::size_t place = text.find("test.yaml:");
     return place == std::string::npos ? text : text.substr(place);
   };
-  EXPECT_EQ(with("gpu: 999"), "test.yaml:7:11: serving.faults: there is no GPU 999 in an instance of 16");
-  EXPECT_EQ(with("gpu: 16"), "test.yaml:7:11: serving.faults: there is no GPU 16 in an instance of 16");
+  EXPECT_EQ(with("gpu: 999"), "test.yaml:7:27: serving.faults[0].gpu: there is no GPU 999 in an instance of 16");
+  EXPECT_EQ(with("gpu: 16"), "test.yaml:7:27: serving.faults[0].gpu: there is no GPU 16 in an instance of 16");
   EXPECT_EQ(with("gpu: 15"), "accepted");
-  EXPECT_EQ(with("gpu: -1"), "test.yaml:7:11: serving.faults: there is no GPU -1 in an instance of 16");
-  EXPECT_EQ(with("instance: 1"), "test.yaml:7:11: serving.faults: there is no instance 1 in pool \"\"");
+  EXPECT_EQ(with("gpu: -1"), "test.yaml:7:27: serving.faults[0].gpu: there is no GPU -1 in an instance of 16");
+  EXPECT_EQ(with("instance: 1"), "test.yaml:7:32: serving.faults[0].instance: there is no instance 1 in pool \"\"");
+  EXPECT_EQ(with("pool: none"), "test.yaml:7:28: serving.faults[0].pool: there is no instance 0 in pool \"none\"");
   EXPECT_EQ(with("kind: slow_link, share: 0"),
-            "test.yaml:7:11: serving.faults: share: must be above 0 and at most 1, got 0");
+            "test.yaml:7:46: serving.faults[0].share: must be above 0 and at most 1, got 0");
   EXPECT_EQ(with("kind: slow_link, share: 2"),
-            "test.yaml:7:11: serving.faults: share: must be above 0 and at most 1, got 2");
+            "test.yaml:7:46: serving.faults[0].share: must be above 0 and at most 1, got 2");
 }
 }  // namespace
 }  // namespace moesim::serving

@@ -122,6 +122,11 @@ TEST(Serving, RefusesWhatCannotBeBuilt) {
   has(message("model: deepseek-v3\ncluster: h800-8\nserving: {workload: {kind: poisson, rate: 1}, pools: [{parallel: "
               "{data: 8}}]}\n"),
       "the weights of deepseek-v3 take");
+  has(message(unit("    - {role: decode, kv: {block: 0}}\n")), "serving.pools[0].kv.block: must be at least 1, got 0");
+  has(message(unit("    - {role: decode, autoscale: {curve: [0.5, 2]}}\n")),
+      "serving.pools[0].autoscale.curve[1]: shares lie between 0 and 1, got 2");
+  has(message(unit("    - {role: decode, parallel: {pipeline: 28}}\n")),
+      "serving.pools[0].parallel.pipeline: at most the 27 layers of deepseek-v2-lite, got 28");
   has(message(unit("    - {role: decod}\n")), "did you mean \"decode\"?");
   has(message(unit(kDecode, "  speculation: {kind: mtp, acceptance: [0.8]}\n")),
       "deepseek-v2-lite has no multi-token prediction layer");
