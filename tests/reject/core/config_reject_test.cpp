@@ -4,6 +4,7 @@
 
 #include "core/config.h"
 #include "core/family.h"
+#include "support/refusal.h"
 
 namespace moesim::core {
 namespace {
@@ -40,12 +41,7 @@ struct Sample {
 };
 
 std::string message(const std::string& text, const std::vector<Config::Override>& overrides = {}) {
-  try {
-    (void)read<Sample>(Config::from_text(text, "a.yaml", overrides));
-  } catch (const ConfigError& e) {
-    return e.what();
-  }
-  return "accepted";
+  return test::refusal_of([&] { (void)read<Sample>(Config::from_text(text, "a.yaml", overrides)); });
 }
 
 TEST(ConfigReject, SaysWhereAndWhatToWriteInstead) {
@@ -103,12 +99,7 @@ TEST(ConfigReject, AnAliasBombIsRefusedBeforeItGrows) {
 
 /// What f, which uses what `config` describes, is refused with.
 std::string refusal_at(const Config& config, const std::function<void()>& f) {
-  try {
-    config.placed(f);
-  } catch (const ConfigError& e) {
-    return e.what();
-  }
-  return "accepted";
+  return test::refusal_of([&] { config.placed(f); });
 }
 
 TEST(ConfigPlaced, GivesAPlaceToWhatHasNone) {

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "serving/traces/workloads.h"
+#include "support/refusal.h"
 
 namespace moesim::serving {
 namespace {
@@ -51,13 +52,8 @@ TEST(RejectTrace, NamesTheRow) {
 }
 
 TEST(RejectGenerator, NamesTheKey) {
-  const auto make = [](const std::string& yaml) -> std::string {
-    try {
-      (void)workloads().make(Config::from_text(yaml, "test.yaml"), WorkloadContext{});
-    } catch (const ConfigError& e) {
-      return e.what();
-    }
-    return "accepted";
+  const auto make = [](const std::string& yaml) {
+    return test::refusal_of([&] { (void)workloads().make(Config::from_text(yaml, "test.yaml"), WorkloadContext{}); });
   };
   EXPECT_EQ(make("{kind: poisson, rate: 0}"), "test.yaml:1:23: rate: must be above 0, got 0");
   EXPECT_EQ(make("{kind: poisson}"), "test.yaml:1:1: missing key \"rate\"");
