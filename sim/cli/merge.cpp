@@ -2,16 +2,31 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
-#include "runs/sweep.h"
+#include "core/config_error.h"
+#include "runs/merge.h"
 
 namespace moesim::cli {
 
 void add_merge(CLI::App& app, int&) {
-  auto output = std::make_shared<std::string>();
-  auto shards = std::make_shared<std::vector<std::string>>();
+  struct Given {
+    runs::MergeOptions merge;
+    std::string output;
+    std::vector<std::string> files;
+  };
+  auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("merge", "put the shards of one sweep into one database");
-  verb->add_option("output", *output, "results database to create")->required();
-  verb->add_option("shards", *shards, "databases written by moesim sweep --shard")->required();
-  verb->callback([output, shards] { runs::merge_sweeps(*output, *shards); });
+  verb->add_option("files", given->files,
+                   "results database to create, unless -o names it, then the databases written by "
+                   "moesim sweep --shard")
+      ->required();
+  verb->add_option("-o,--output", given->output, "results database to create");
+  verb->add_flag("--partial", given->merge.partial, "points may be missing");
+  verb->callback([given] {
+    runs::MergeOptions options = given->merge;
+    options.output = given->output.empty() ? given->files.front() : given->output;
+    options.shards.assign(given->files.begin() + (given->output.empty() ? 1 : 0), given->files.end());
+    if (options.shards.empty()) throw ConfigError::placed("merge: expected the databases of at least one shard");
+    runs::merge_sweeps(options);
+  });
 }
 }  // namespace moesim::cli

@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "cli/model_input.h"
 #include "core/files.h"
-#include "core/log.h"
+#include "core/interrupt.h"
 #include "core/words.h"
 #include "formats/json.h"
 #include "numerics/pass/gates.h"
@@ -57,8 +57,7 @@ void record(Given given) {
     if (const std::string note = recording::acceptance_note(*evaluation); !note.empty())
       given.record.notes.push_back(note);
   }
-  if (interrupted())
-    throw ConfigError(fmt::format("{}: interrupted before anything was recorded", given.record.output));
+  stop_if_interrupted();
   given.record.source = "moesim record, " + source_of(given.input);
   if (options.gate != "published") given.record.source += ", gate " + options.gate;
   const std::unique_ptr<numerics::Gate> gate = numerics::gate_from(options.gate, "--gate");

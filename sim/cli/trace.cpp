@@ -3,12 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 
 #include "cli/command.h"
-#include "core/files.h"
+#include "core/new_file.h"
 #include "routing/exporters/exporters.h"
 #include "routing/importers/import.h"
 #include "routing/statistics.h"
@@ -55,33 +53,14 @@ void add_stats(CLI::App* trace) {
   });
 }
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+/// Throws where nobody takes it: what comes after would be made for nothing.
+void print(std::string_view text) { fmt::print("{}", text); }
 
 /// Into a file that appears when it is whole.
 void export_to(const routing::Exporter& format, const routing::Trace& trace, const std::string& file) {
-  check_new_file(file);
-  const std::string part = file + ".part";
-  std::ofstream out(part, std::ios::binary);
-  const auto remove = [&] {
-    std::error_code ignored;
-    out.close();
-    std::filesystem::remove(part, ignored);
-  };
-  try {
-    format.write(trace, [&](std::string_view text) {
-      if (!out.write(text.data(), std::streamsize(text.size())))
-        throw ConfigError(fmt::format("{}: cannot be written", file));
-    });
-  } catch (...) {
-    remove();
-    throw;
-  }
-  out.close();
-  std::error_code error;
-  std::filesystem::rename(part, file, error);
-  if (out && !error) return;
-  remove();
-  throw ConfigError(fmt::format("{}: cannot be written", file));
+  NewFile out(file);
+  format.write(trace, [&](std::string_view text) { out.write(text); });
+  out.keep();
 }
 
 void add_export(CLI::App* trace) {

@@ -5,7 +5,6 @@
 #include "cli/command.h"
 #include "core/config.h"
 #include "core/files.h"
-#include "core/log.h"
 
 namespace moesim::cli {
 
@@ -69,7 +68,6 @@ int command(int argc, char** argv) {
   int exit_code = 0;
   for (const AddVerb add : kVerbs) add(app, exit_code);
   refuse_unknown_verb(app, argc, argv);
-  watch_interrupts();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -1,20 +1,23 @@
 #include "core/files.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "core/config_error.h"
+#include "core/descriptor.h"
+#include "core/new_file.h"
 
 namespace fs = std::filesystem;
 
 namespace moesim::core {
 namespace {
-constexpr std::uintmax_t kMostBytes = std::uintmax_t{1} << 30;
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 30;
 std::string folder_of(const std::string& file) {
   const std::string folder = fs::path(file).parent_path().string();
   return folder.empty() ? "." : folder;
@@ -22,32 +25,34 @@ std::string folder_of(const std::string& file) {
 }  // namespace
 
 std::string read_file(const std::string& file) {
-  std::error_code error;
-  const fs::file_status status = fs::status(file, error);
-  if (!fs::exists(status)) throw ConfigError(fmt::format("{}: no such file", file));
-  if (fs::is_directory(status)) throw ConfigError(fmt::format("{}: is a folder, expected a file", file));
-  if (fs::is_regular_file(status) && fs::file_size(file, error) > kMostBytes)
-    throw ConfigError(fmt::format("{}: is larger than 1 GiB", file));
-  std::ifstream in(file, std::ios::binary);
-  std::string out{std::istreambuf_iterator<char>(in), {}};
-  if (!in) throw ConfigError(fmt::format("{}: cannot be read: {}", file, std::strerror(errno)));
+  const auto fail = [&] { throw ConfigError(fmt::format("{}: cannot be read: {}", file, std::strerror(errno))); };
+  // Not blocking: opening a pipe would wait for its writer.
+  const Descriptor in(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!in && errno == ENOENT) throw ConfigError(fmt::format("{}: no such file", file));
+  if (!in) fail();
+  struct stat status {};
+  if (fstat(in.number(), &status) != 0) fail();
+  if (S_ISDIR(status.st_mode)) throw ConfigError(fmt::format("{}: is a folder, expected a file", file));
+  if (!S_ISREG(status.st_mode))
+    throw ConfigError(fmt::format("{}: is not a regular file; save what it gives to one first", file));
+  if (status.st_size > kMostBytes) throw ConfigError(fmt::format("{}: is larger than 1 GiB", file));
+  std::string out(std::size_t(status.st_size), '\0');
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = read(in.number(), out.data() + done, out.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail();
+    if (n == 0) break;  // it has become shorter
+    done += std::size_t(n);
+  }
+  out.resize(done);
   return out;
 }
 
 void write_file(const std::string& file, std::string_view bytes) {
-  const std::string part = file + ".part";
-  std::ofstream out(part, std::ios::binary);
-  out.write(bytes.data(), std::streamsize(bytes.size()));
-  out.close();
-  if (out) {
-    std::error_code error;
-    fs::rename(part, file, error);
-    if (!error) return;
-  }
-  const std::string why = std::strerror(errno);
-  std::error_code ignored;
-  fs::remove(part, ignored);
-  throw ConfigError::placed(fmt::format("{}: cannot be written: {}", file, why));
+  NewFile out(file);
+  out.write(bytes);
+  out.keep();
 }
 
 void check_new_file(const std::string& file) {

@@ -7,10 +7,10 @@
 
 namespace moesim::core {
 
-/// The file's bytes.  Throws ConfigError "FILE: no such file" / "is a folder" / "cannot be read" / "is larger than
-/// ...".
+/// The file's bytes.  Throws ConfigError "FILE: no such file" / "is a folder" / "is not a regular file" / "cannot be
+/// read" / "is larger than 1 GiB".
 std::string read_file(const std::string& file);
-/// Writes beside `file` and renames, so that a reader never sees half of it.  Throws ConfigError if that fails.
+/// Writes a new file through NewFile.  Throws ConfigError if that fails or `file` exists.
 void write_file(const std::string& file, std::string_view bytes);
 /// Throws ConfigError unless a new file can be made there: the folder exists and is writable, and the file is not there
 /// yet.

@@ -3,12 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 
 namespace moesim::core {
 namespace {
-volatile std::sig_atomic_t g_interrupted = 0;  // the one mutable global: a signal handler has no other place to write
 constexpr auto kEraseLine = "\r\033[K";
 }  // namespace
 
@@ -38,13 +36,4 @@ void Progress::at(std::uint64_t done, std::string_view detail) {
 
 void say(std::string_view line) { fmt::print(stderr, "{}{}\n", isatty(STDERR_FILENO) == 1 ? kEraseLine : "", line); }
 
-bool interrupted() { return g_interrupted != 0; }
-
-void watch_interrupts() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { g_interrupted = 1; };
-  action.sa_flags = int(SA_RESETHAND);  // a second Ctrl-C ends the program at once
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
 }  // namespace moesim::core

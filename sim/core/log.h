@@ -30,9 +30,4 @@ class Progress {
 
 /// Prints one line to stderr, over any progress bar.
 void say(std::string_view line);
-
-/// True once the user pressed Ctrl-C (or SIGTERM came) after watch_interrupts(); long work looks at it and stops
-/// cleanly.
-bool interrupted();
-void watch_interrupts();
 }  // namespace moesim::core

@@ -8,11 +8,11 @@
 
 namespace moesim::formats {
 namespace {
-void write_header(std::ofstream& out, std::string text) {
+void write_header(NewFile& out, std::string text) {
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data is aligned
   const std::uint64_t length = text.size();
-  out.write(reinterpret_cast<const char*>(&length), 8);
-  out << text;
+  out.write({reinterpret_cast<const char*>(&length), 8});
+  out.write(text);
 }
 }  // namespace
 
@@ -46,15 +46,13 @@ void SafetensorsWriter::open(const Shard& shard) {
     at += t.bytes();
   }
   text += "}";
-  out_.open(folder_ + "/" + shard.file, std::ios::binary);
-  write_header(out_, std::move(text));
+  write_header(out_.emplace(folder_ + "/" + shard.file), std::move(text));
   written_ = 0;
 }
 
 void SafetensorsWriter::close() {
-  out_.close();
-  if (!out_)
-    throw ConfigError::placed(fmt::format("{}/{}: cannot be written (disk full?)", folder_, shards_[at_].file));
+  out_->keep();
+  out_.reset();
   written_ = -1;
   ++at_;
 }
@@ -64,9 +62,7 @@ void SafetensorsWriter::add(std::span<const std::byte> bytes) {
     check(at_ < shards_.size(), "more bytes than planned for {}", folder_);
     if (written_ < 0) open(shards_[at_]);
     const auto count = std::min(std::int64_t(bytes.size()), shards_[at_].bytes - written_);
-    out_.write(reinterpret_cast<const char*>(bytes.data()), std::streamsize(count));
-    if (!out_)
-      throw ConfigError::placed(fmt::format("{}/{}: cannot be written (disk full?)", folder_, shards_[at_].file));
+    out_->write({reinterpret_cast<const char*>(bytes.data()), std::size_t(count)});
     written_ += count;
     bytes = bytes.subspan(std::size_t(count));
     if (written_ == shards_[at_].bytes) close();

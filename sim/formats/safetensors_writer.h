@@ -1,9 +1,10 @@
 // Writes a folder of safetensors of any size, tensor by tensor, in bounded memory.
 #pragma once
-#include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/new_file.h"
 #include "core/units.h"
 #include "formats/safetensors.h"
 
@@ -42,6 +43,6 @@ class SafetensorsWriter {
   std::vector<Shard> shards_;
   std::size_t at_ = 0;         // shard that is written
   std::int64_t written_ = -1;  // bytes of it; -1: not open
-  std::ofstream out_;
+  std::optional<NewFile> out_;
 };
 }  // namespace moesim::formats

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/check.h"
-#include "core/log.h"
+#include "core/interrupt.h"
 
 namespace moesim::passes {
 namespace {

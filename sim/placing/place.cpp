@@ -11,7 +11,7 @@
 #include <numeric>
 
 #include "core/check.h"
-#include "core/log.h"
+#include "core/interrupt.h"
 #include "forward/precision.h"
 #include "network/exchanges/exchange.h"
 #include "placement/from_trace.h"
@@ -139,11 +139,6 @@ struct Planned {
   std::vector<exchange::ExpertMap> maps;
   double plan_time = 0;
 };
-
-/// Nothing of an interrupted comparison is worth keeping.
-void stop_if_interrupted() {
-  if (interrupted()) throw ConfigError::placed("interrupted: nothing was written");
-}
 
 Planned plan_one(const PlaceOptions& o, std::size_t workload, std::size_t strategy,
                  const placement::PlacementProblem& problem, const placement::RoutingSample* sample,

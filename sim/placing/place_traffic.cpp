@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "exchange/exchanger.h"
 #include "exchange/port_load.h"
@@ -60,7 +61,8 @@ std::vector<TrafficShape> from_trace(const Workload& w, const routing::GateShape
     for (const auto* maps : placements)
       exchangers.emplace_back((*maps)[row], group, replica_choice.make((*maps)[row], group));
     std::vector<Moved> moved(placements.size(), Moved(group.gpus));
-    for (std::int64_t done = 0; done < all && !interrupted(); done += kBlock) {
+    for (std::int64_t done = 0; done < all; done += kBlock) {
+      stop_if_interrupted();
       const std::int64_t count = std::min(kBlock, all - done);
       fill(traffic, count, group.gpus);
       w.trace->read_experts(w.trace->ordinal(w.loads.layers[row]), w.range.first + done, count, traffic.choices);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "numerics/algebra/elementwise.h"
 #include "numerics/pass/gates.h"
@@ -230,7 +231,8 @@ Evaluation evaluate(const spec::Model& model, numerics::Weights& weights, const 
   Evaluation out{model.name, 0, 0, options.mtp_weight, {}, {}};
   Progress progress("evaluating", total);
   PassCutter passes(requests, options.batch_tokens);
-  for (Pass pass; !interrupted() && passes.next(pass);) {
+  for (Pass pass; passes.next(pass);) {
+    stop_if_interrupted("nothing was evaluated to the end");
     for (const auto& reader : readers) reader->read(pass);
     if (difference) difference->add_choices(readers[1]->choices(), readers[0]->choices());
     const int rows = int(pass.tokens.size());

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/files.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "routing/trace.h"
 
@@ -23,7 +24,10 @@ struct Running {
 class Recorder {
  public:
   Recorder(numerics::Forward& forward, const std::vector<RecordRequest>& requests, const RecordOptions& options)
-      : forward_(forward), model_(forward.model()), options_(options), writer_(options.output, header(requests)) {
+      : forward_(forward),
+        model_(forward.model()),
+        options_(options),
+        writer_(options.output, header(requests), routing::TraceWriter::Partial::kept) {
     for (std::size_t i = 0; i < requests.size(); ++i) {
       const auto& domains = writer_.header().domains;
       const auto domain = std::ranges::find(domains, requests[i].domain) - domains.begin();
@@ -34,8 +38,11 @@ class Recorder {
 
   RecordResult run() {
     Progress progress("recording", total_);
-    for (std::size_t first = 0; first < running_.size() && !interrupted();) first = prefill(first, progress);
-    for (int step = 0; step < options_.decode && !interrupted(); ++step) decode(progress);
+    try {
+      for (std::size_t first = 0; first < running_.size();) first = prefill(first, progress);
+      for (int step = 0; step < options_.decode; ++step) decode(progress);
+    } catch (const Interrupted&) {  // what whole passes recorded is kept
+    }
     result_.requests = int(running_.size());
     result_.moe_layers = int(writer_.header().layers.size());
     result_.complete = !interrupted();
@@ -121,6 +128,7 @@ class Recorder {
     experts_.clear();
     weights_.clear();
     const auto observe = [this](int, const numerics::Routing& r) {
+      stop_if_interrupted();
       experts_.insert(experts_.end(), r.experts.begin(), r.experts.end());
       if (options_.gate_weights) weights_.insert(weights_.end(), r.weights.begin(), r.weights.end());
     };
@@ -129,6 +137,7 @@ class Recorder {
     if (options_.mtp) run_mtp(tokens, segments, members, hidden, observe);
     writer_.add(rows, experts_, weights_);
     ++result_.passes;
+    stop_if_interrupted();
   }
 
   /// The likeliest token after each prompt that has been read whole; equal logits by lower id.

@@ -10,6 +10,7 @@
 #include "core/config.h"
 #include "core/files.h"
 #include "results/metrics.h"
+#include "results/output.h"
 
 namespace moesim::results {
 namespace {
@@ -25,26 +26,49 @@ void bind(Statement& s, int i, const Results::Value& v) {
 }  // namespace
 
 Results::Results(const std::string& file, const RunIdentity& id)
-    : file_(file), db_(file == ":memory:" ? Database::in_memory() : Database::create(file)) {
-  db_.exec(schema_sql());
+    : file_(file), db_(file == ":memory:" ? Database::in_memory() : Database::create(file, schema_sql())) {
+  if (file_ == ":memory:") db_.exec(schema_sql());
   Statement s = db_.prepare(
       "INSERT INTO run (run, title, study, file, scenario, resolved, seed, version, state) VALUES "
       "(1,?,?,?,?,?,?,?,'running')");
   s.bind(0, id.title).bind(1, id.study).bind(2, id.file).bind(3, id.scenario).bind(4, id.resolved);
   s.bind(5, std::int64_t(id.seed)).bind(6, version()).run();
   db_.exec("BEGIN");
+  if (file_ == ":memory:") return;
+  unfinished_ = std::make_unique<Unfinished>([this] {
+    mutex_.lock();  // for good: nothing may be written after this
+    return finished_ ? fmt::format("{} is complete", file_) : abandon();
+  });
+  committer_ = std::make_unique<Committer>([this] { commit(); });
 }
 
 Results::~Results() {
-  if (finished_ || file_ == ":memory:") return;
-  inserts_.clear();
+  unfinished_.reset();
+  committer_.reset();
+  if (!finished_ && file_ != ":memory:") (void)abandon();
+}
+
+/// Ends the file as what it is.  Returns what the user has now, or "" for nothing.  Does not throw.
+std::string Results::abandon() {
+  std::string left;
   try {
-    db_.exec("ROLLBACK");
-    db_.close();
-  } catch (const std::exception&) {  // the file goes anyway
+    inserts_.clear();
+    if (rows_ > 0) {
+      db_.exec("COMMIT");
+      db_.prepare("UPDATE run SET state = ?").bind(0, std::string_view(interrupted() ? "interrupted" : "failed")).run();
+      left = fmt::format("{} holds what was done until then", file_);
+      db_.close();
+    } else {
+      db_.exec("ROLLBACK");
+      db_.close();
+      for (const char* part : {"", "-wal", "-shm"}) {
+        std::error_code ignored;
+        std::filesystem::remove(file_ + part, ignored);
+      }
+    }
+  } catch (const std::exception&) {  // of a full disk, say: what was committed before is there
   }
-  std::error_code ignored;
-  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file_ + suffix, ignored);
+  return left;
 }
 
 Statement& Results::insert_into(Table table) {
@@ -60,11 +84,14 @@ void Results::insert(Table table, const Value* values, std::size_t count) {
   const bool has_run = t.columns.front().name == "run";
   check(count + (has_run ? 1 : 0) == t.columns.size(), "table {} has {} columns, got {} values", t.name,
         t.columns.size(), count);
+  const std::lock_guard lock(mutex_);
   check(!finished_, "a row for table {} came after the run was finished", t.name);
+  if (!unwritable_.empty()) throw ConfigError::placed(unwritable_);
   Statement& s = insert_into(table);
   if (has_run) s.bind(0, 1);
   for (std::size_t i = 0; i < count; ++i) bind(s, int(i) + (has_run ? 1 : 0), values[i]);
   s.run();
+  if (table != Table::assumption) ++rows_;
   if (++pending_ >= kBatch) flush();
 }
 void Results::add(Table table, std::initializer_list<Value> values) { insert(table, values.begin(), values.size()); }
@@ -102,21 +129,39 @@ void Results::flush() {
   pending_ = 0;
 }
 
+/// In the background.
+void Results::commit() {
+  const std::lock_guard lock(mutex_);
+  if (finished_ || pending_ == 0 || !unwritable_.empty()) return;
+  try {
+    flush();
+  } catch (const std::exception& e) {
+    unwritable_ = e.what();
+  }
+}
+
 Database& Results::database() {
+  const std::lock_guard lock(mutex_);
   if (!finished_) flush();
   return db_;
 }
 
 void Results::finish(const Ending& e, const std::string& resolved) {
+  const bool file = file_ != ":memory:";
+  if (file) end_has_begun();
+  committer_.reset();
+  const std::lock_guard lock(mutex_);
+  if (!unwritable_.empty()) throw ConfigError::placed(unwritable_);
   Statement s = db_.prepare(
       "UPDATE run SET state = ?, fingerprint = ?, events = ?, simulated_time = ?, wall_time = ?, peak_rss = ?, "
       "resolved = ?");
   s.bind(0, e.state).bind(1, fmt::format("{:016x}", e.fingerprint)).bind(2, std::int64_t(e.events));
   s.bind(3, seconds(e.simulated_time)).bind(4, e.wall_time).bind(5, peak_rss()).bind(6, resolved).run();
+  if (e.state == "complete") db_.exec(fmt::format("PRAGMA application_id = {}", kWhole));
   db_.exec("COMMIT");
   inserts_.clear();
-  if (file_ != ":memory:") db_.exec("PRAGMA journal_mode = DELETE");  // one file holds everything
   finished_ = true;
+  if (file && !db_.settle()) db_.say_log_stays();
 }
 
 void check_results(const Database& db) {

@@ -3,12 +3,16 @@
 #include <cstdint>
 #include <initializer_list>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "core/interrupt.h"
 #include "core/units.h"
+#include "results/committer.h"
 #include "results/schema.h"
 #include "results/store.h"
 
@@ -36,9 +40,9 @@ class Results {
   static Value null() { return Value{}; }
 
   /// Creates `file` (":memory:" keeps it in memory) and the run's row, in state "running".
-  /// Throws ConfigError if the file exists or cannot be made.
+  /// Rows are committed every two seconds at least.  Throws ConfigError if the file exists or cannot be made.
   Results(const std::string& file, const RunIdentity& identity);
-  /// Removes the file unless finish() was called: an error must leave nothing half-written.
+  /// Without finish(): keeps the rows, in state "failed" or "interrupted"; removes the file if there are none.
   ~Results();
   Results(const Results&) = delete;
   Results& operator=(const Results&) = delete;
@@ -69,6 +73,8 @@ class Results {
 
  private:
   void flush();
+  void commit();
+  std::string abandon();
   Statement& insert_into(Table table);
   void insert(Table table, const Value* values, std::size_t count);
 
@@ -81,8 +87,13 @@ class Results {
   };
   const Figure& figure(std::string_view name, std::string_view scope) const;
   std::map<std::pair<std::string, std::string>, Figure> metrics_;  // (scope, name)
-  int pending_ = 0;
+  int pending_ = 0;                                                // rows since the last commit
+  std::int64_t rows_ = 0;  // results: all rows but the run's own and its assumptions
   bool finished_ = false;
+  std::string unwritable_;  // why a commit failed in the background
+  std::mutex mutex_;        // of all above, for single calls
+  std::unique_ptr<Committer> committer_;
+  std::unique_ptr<Unfinished> unfinished_;
 };
 
 /// Throws ConfigError unless `db` is a results database of this schema version.

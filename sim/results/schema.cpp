@@ -15,7 +15,7 @@ constexpr Column kRun[] = {
     {"resolved", "TEXT", "", "every value in force, defaults included, as key.path: value lines"},
     {"seed", "INTEGER", "", "the seed of all random streams"},
     {"version", "TEXT", "", "the program's version"},
-    {"state", "TEXT", "", "complete, interrupted, or running (the program died)"},
+    {"state", "TEXT", "", "complete, interrupted, failed, or running (it still is, or the program was killed)"},
     {"fingerprint", "TEXT", "", "hash of every event executed; equal runs have equal fingerprints"},
     {"events", "INTEGER", "", "events executed"},
     {"simulated_time", "REAL", "s", "clock of the simulation at the end"},
@@ -154,6 +154,13 @@ constexpr Column kPublished[] = {
     {"value", "REAL", "", "as measured, in the metric's unit"},
     {"source", "TEXT", "", "where it was published"},
 };
+constexpr Column kSweep[] = {
+    {"sweep", "TEXT", "", "the sweep file's text"},
+    {"points", "INTEGER", "", "points of the whole grid"},
+    {"shard", "INTEGER", "", "which part of them this process ran, from 1"},
+    {"shards", "INTEGER", "", "of how many parts"},
+    {"state", "TEXT", "", "complete, interrupted, failed, or running (it still is, or the program was killed)"},
+};
 constexpr Column kSweepPoint[] = {
     {"point", "INTEGER", "", "number of the point in the sweep's order"},
     {"run", "INTEGER", "", "run.run, or null if the point was infeasible"},
@@ -179,6 +186,7 @@ constexpr TableDefinition kTables[] = {
     {Table::memory, "memory", "What memory is made of.", kMemory},
     {Table::span, "span", "Operations with their start and end; only with `spans: true`.", kSpan},
     {Table::published, "published", "What others measured on the real system; no run computes with it.", kPublished},
+    {Table::sweep, "sweep", "What a sweep is; a row a part of it.", kSweep},
     {Table::sweep_point, "sweep_point", "The values varied by a sweep.", kSweepPoint},
 };
 constexpr ViewDefinition kViews[] = {

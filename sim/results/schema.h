@@ -26,6 +26,7 @@ enum class Table {
   memory,
   span,
   published,
+  sweep,
   sweep_point
 };
 

@@ -7,10 +7,14 @@
 
 #include "core/check.h"
 #include "core/config.h"
-#include "core/files.h"
+#include "core/log.h"
+#include "core/new_file.h"
+#include "results/output.h"
 
 namespace moesim::results {
 namespace {
+constexpr int kPatience = 250;  // ms that a reader may keep us from making one file; it need not be one
+
 [[noreturn]] void fail(sqlite3* db, const std::string& file, std::string_view what) {
   const int code = sqlite3_errcode(db);
   const std::string message = sqlite3_errmsg(db);
@@ -93,12 +97,23 @@ Database::Database(const std::string& file, int flags) : file_(file) {
   sqlite3_busy_timeout(raw, 10'000);
 }
 
-Database Database::create(const std::string& file) {
-  check_new_file(file);
-  Database db(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
-  db.exec("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+Database Database::create(const std::string& file, const std::string& schema) {
+  make_way(file);
+  NewFile target(file);
+  {
+    Database db(target.path(), SQLITE_OPEN_READWRITE);
+    db.exec(fmt::format("PRAGMA page_size = 8192; PRAGMA application_id = {}; PRAGMA journal_mode = WAL; {}",
+                        kUnfinished, schema));
+  }
+  Descriptor lock = lock_output(target.path());
+  target.keep();
+  Database db(file, SQLITE_OPEN_READWRITE);
+  db.lock_ = std::move(lock);
+  db.exec("PRAGMA synchronous = NORMAL");
   return db;
 }
+
+Database Database::open_existing(const std::string& file) { return Database(file, SQLITE_OPEN_READWRITE); }
 
 Database Database::open(const std::string& file) {
   std::error_code error;
@@ -129,9 +144,26 @@ bool Database::has_table(std::string_view name) const {
 
 std::int64_t Database::last_row_id() const { return sqlite3_last_insert_rowid(db_.get()); }
 
+bool Database::settle() {
+  sqlite3_busy_timeout(db_.get(), kPatience);
+  const auto did = [&](const char* sql) {
+    const int code = sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr);
+    if (code != SQLITE_OK && code != SQLITE_BUSY && code != SQLITE_LOCKED) fail(db_.get(), file_, sql);
+    return code == SQLITE_OK;
+  };
+  // The first is no error where a reader stands in the way: it then moves what it can.
+  return did("PRAGMA wal_checkpoint(TRUNCATE)") && did("PRAGMA journal_mode = DELETE");
+}
+
 void Database::close() {
-  exec("PRAGMA journal_mode = DELETE");
+  const bool alone = settle();
   db_.reset();
+  lock_ = {};
+  if (!alone) say_log_stays();
+}
+
+void Database::say_log_stays() const {
+  say(fmt::format("{}: another program has it open, so {}-wal stays beside it; keep the two together", file_, file_));
 }
 
 Transaction::~Transaction() {

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/descriptor.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -54,10 +56,13 @@ class Statement {
 
 class Database {
  public:
-  /// A new database in write-ahead mode.  Throws ConfigError if the file exists or cannot be made (see check_new_file).
-  static Database create(const std::string& file);
+  /// A new database with the tables of `schema`, in write-ahead mode, which readers may open from the moment it is
+  /// there and no other process of ours may write (output.h).  Throws ConfigError if the file exists or cannot be made.
+  static Database create(const std::string& file, const std::string& schema = "");
   /// An existing one, read-only.  Throws ConfigError if it is absent or not an SQLite database.
   static Database open(const std::string& file);
+  /// An existing one, for writing; it may be empty.  Throws ConfigError if it cannot be opened.
+  static Database open_existing(const std::string& file);
   /// In memory, for tests and scratch work.
   static Database in_memory();
 
@@ -68,7 +73,12 @@ class Database {
   bool has_table(std::string_view name) const;
   std::int64_t last_row_id() const;
   const std::string& file() const { return file_; }
-  /// Leaves write-ahead mode so that one file holds everything, and closes.
+  /// Puts everything into the one file and leaves write-ahead mode, for which nobody else may have it open.  Returns
+  /// false if somebody has: then FILE-wal stays beside it and both together hold everything.
+  bool settle();
+  /// Says that FILE-wal stays.
+  void say_log_stays() const;
+  /// settle(), then closes; says so if FILE-wal stays.
   void close();
 
  private:
@@ -77,6 +87,7 @@ class Database {
   };
   Database(const std::string& file, int flags);
   std::string file_;
+  Descriptor lock_;  // outlives the connection
   std::unique_ptr<sqlite3, Close> db_;
 };
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "routing/load_shape.h"
 
@@ -105,7 +106,8 @@ std::int64_t count(const Trace& trace, const spec::GroupShape& group, Counts& ou
   std::vector<TraceToken> tokens;
   std::vector<std::int16_t> ids, first;
   std::int64_t at = 0;
-  for (; at < trace.tokens() && !interrupted(); at += kPiece) {
+  for (; at < trace.tokens(); at += kPiece) {
+    stop_if_interrupted("nothing was counted to the end");
     trace.read_tokens(at, std::min(kPiece, trace.tokens() - at), tokens);
     const std::size_t n = tokens.size();
     const std::vector<int> before = previous.of(tokens, h.requests);

@@ -49,8 +49,10 @@ struct TraceToken {
 /// writer leaves nothing behind.
 class TraceWriter {
  public:
+  /// What a signal leaves of a trace that is not finished: nothing, or the tokens added so far.
+  enum class Partial { dropped, kept };
   /// Throws ConfigError if `file` exists or cannot be made, std::logic_error if the header makes no sense.
-  TraceWriter(const std::string& file, TraceHeader header);
+  TraceWriter(const std::string& file, TraceHeader header, Partial partial = Partial::dropped);
   ~TraceWriter();
   TraceWriter(const TraceWriter&) = delete;
   TraceWriter& operator=(const TraceWriter&) = delete;

@@ -1,10 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <mutex>
 
 #include "core/check.h"
-#include "core/files.h"
+#include "core/interrupt.h"
+#include "core/new_file.h"
 #include "results/blob.h"
 #include "results/store.h"
 #include "routing/trace.h"
@@ -24,15 +25,10 @@ void check_header(const TraceHeader& h) {
         h.groups);
   check(!h.domains.empty() && h.domains.size() <= 256, "a trace has 1 to 256 domains, got {}", h.domains.size());
 }
-
-void remove_database(const std::string& file) {
-  std::error_code ignored;
-  for (const char* ending : {"", "-wal", "-shm", "-journal"}) std::filesystem::remove(file + ending, ignored);
-}
 }  // namespace
 
 struct TraceWriter::State {
-  std::string file, part;
+  NewFile target;
   TraceHeader header;
   results::Database db;
   results::Statement add_tokens, add_experts, add_load;
@@ -43,12 +39,13 @@ struct TraceWriter::State {
   std::int64_t blocks = 0, passes = 0;
   std::int32_t last_pass = -1;
   bool finished = false;
+  std::mutex mutex;  // of all above: held for single calls, and by a signal's end
+  std::unique_ptr<Unfinished> unfinished;
 
-  State(const std::string& target, TraceHeader h)
-      : file(target),
-        part(target + ".part"),
+  State(const std::string& file, TraceHeader h)
+      : target(file),
         header(std::move(h)),
-        db(create(part)),
+        db(create(target.path())),
         add_tokens(db.prepare("INSERT INTO trace_tokens VALUES(?, ?, ?)")),
         add_experts(db.prepare("INSERT INTO trace_experts VALUES(?, ?, ?, ?)")),
         add_load(db.prepare("INSERT INTO trace_load VALUES(?, ?)")),
@@ -59,9 +56,8 @@ struct TraceWriter::State {
   }
 
   static results::Database create(const std::string& part) {
-    remove_database(part);  // left by a program that was killed
-    results::Database db = results::Database::create(part);
-    db.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");  // nobody reads it before it is renamed
+    results::Database db = results::Database::open_existing(part);
+    db.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF");  // nobody reads it before it has its name
     db.exec(kSchema);
     return db;
   }
@@ -129,27 +125,47 @@ struct TraceWriter::State {
     put_list("trace_domain", header.domains);
     put_list("trace_note", header.notes);
   }
+
+  std::int64_t added() const { return blocks * kBlock + std::int64_t(tokens.size()); }
+
+  void finish(bool complete) {
+    const std::int64_t total = added();
+    if (total == 0)
+      throw ConfigError(fmt::format("{}: no token was recorded, so there is no trace to write", target.file()));
+    check_header(header);
+    flush();
+    add_running_counts();
+    write_header(total, complete);
+    db.exec("COMMIT");
+    db.close();
+    target.keep();
+    finished = true;
+  }
 };
 
-TraceWriter::TraceWriter(const std::string& file, TraceHeader header) {
+TraceWriter::TraceWriter(const std::string& file, TraceHeader header, Partial partial) {
   check_header(header);
-  check_new_file(file);
   s_ = std::make_unique<State>(file, std::move(header));
+  if (partial == Partial::dropped) return;
+  s_->unfinished = std::make_unique<Unfinished>([&s = *s_] {
+    const std::lock_guard lock(s.mutex);
+    if (!s.finished && s.added() == 0) return std::string();
+    if (!s.finished) s.finish(false);
+    return fmt::format("{} holds what was recorded", s.target.file());
+  });
 }
 
 TraceWriter::~TraceWriter() {
-  if (!s_ || s_->finished) return;
-  const std::string part = s_->part;
-  s_.reset();
-  remove_database(part);
+  if (s_) s_->unfinished.reset();
 }
 
 TraceHeader& TraceWriter::header() { return s_->header; }
-std::int64_t TraceWriter::tokens() const { return s_->blocks * kBlock + std::int64_t(s_->tokens.size()); }
+std::int64_t TraceWriter::tokens() const { return s_->added(); }
 
 void TraceWriter::add(std::span<const TraceToken> tokens, std::span<const std::int16_t> experts,
                       std::span<const float> weights) {
   State& s = *s_;
+  const std::lock_guard lock(s.mutex);
   const std::size_t n = tokens.size(), k = std::size_t(s.header.top_k), layers = s.header.layers.size();
   check(experts.size() == layers * n * k, "{} tokens in {} layers with top-{} need {} expert ids, got {}", n, layers, k,
         layers * n * k, experts.size());
@@ -180,18 +196,8 @@ void TraceWriter::add(std::span<const TraceToken> tokens, std::span<const std::i
 }
 
 void TraceWriter::finish(bool complete) {
-  State& s = *s_;
-  const std::int64_t total = tokens();
-  if (total == 0) throw ConfigError(fmt::format("{}: no token was recorded, so there is no trace to write", s.file));
-  check_header(s.header);
-  s.flush();
-  s.add_running_counts();
-  s.write_header(total, complete);
-  s.db.exec("COMMIT");
-  s.db.close();
-  std::error_code error;
-  std::filesystem::rename(s.part, s.file, error);
-  if (error) throw ConfigError(fmt::format("{}: cannot be written: {}", s.file, error.message()));
-  s.finished = true;
+  end_has_begun();
+  const std::lock_guard lock(s_->mutex);
+  s_->finish(complete);
 }
 }  // namespace moesim::routing

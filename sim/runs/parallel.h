@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/interrupt.h"
 #include "core/log.h"
 
 namespace moesim::runs {

@@ -7,9 +7,11 @@
 #include <filesystem>
 
 #include "core/files.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "formats/json.h"
 #include "recording/recorded_routing.h"
+#include "results/output.h"
 #include "results/perfetto.h"
 #include "results/summary.h"
 #include "runs/scenario.h"
@@ -86,22 +88,41 @@ std::string output_file(const RunOptions& options, const std::string& scenario_f
   if (!options.output.empty()) return options.output;
   return std::filesystem::path(scenario_file).stem().string() + ".db";
 }
+
+/// The file that a name leads to, also where nothing is there yet.
+std::filesystem::path real_path(const std::string& file) {
+  return std::filesystem::weakly_canonical(std::filesystem::absolute(file));
+}
+
+/// Before any work: all of them can be made, and no two are one.
+void check_outputs(const RunOptions& options, const std::string& output, bool records) {
+  results::make_way(output);
+  std::vector<std::pair<std::string, std::string>> all = {{"the results", output}};
+  if (records) all.emplace_back("the recorded routing", trace_file(output));
+  if (!options.timeline.empty()) all.emplace_back("the timeline", options.timeline);
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    for (std::size_t before = 0; before < i; ++before)
+      if (real_path(all[i].second) == real_path(all[before].second))
+        throw ConfigError::placed(
+            fmt::format("{}: {} and {} cannot be one file", all[i].second, all[before].first, all[i].first));
+    check_new_file(all[i].second);
+  }
+}
 }  // namespace
 
 int run(const RunOptions& options) {
   const auto started = std::chrono::steady_clock::now();
   Scenario scenario = load_scenario(options.scenario, options.overrides, options.seed);
   const std::string output = output_file(options, scenario.file);
-  if (!options.timeline.empty()) check_new_file(options.timeline);
+  check_outputs(options, output, recording::asks_for_recording(scenario.config));
   std::string trace;
   if (recording::asks_for_recording(scenario.config)) {
-    check_new_file(output);
     if (scenario.study->check != nullptr)
       scenario.config.at(scenario.study->section).placed([&] { scenario.study->check(scenario.config); });
     trace = trace_file(output);
     if (!scenario.config.at("routing").at("record").placed(
             [&] { return recording::record_for(scenario.config, trace); }))
-      throw ConfigError::placed(fmt::format("interrupted while recording; {} holds what was recorded", trace));
+      throw Interrupted(fmt::format("{} holds what was recorded", trace));
     std::vector<Config::Override> overrides = options.overrides;
     overrides.push_back(recording::replay_of(scenario.config, trace));
     scenario = load_scenario(options.scenario, overrides, options.seed);

@@ -2,25 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <algorithm>
 
 #include "core/files.h"
 #include "core/paths.h"
-#include "results/schema.h"
 #include "results/summary.h"
 #include "runs/parallel.h"
 #include "runs/scenario.h"
-#include "runs/sweep_rows.h"
+#include "runs/sweep_output.h"
 
 namespace moesim::runs {
 namespace {
-struct Point {
-  std::vector<std::string> values, places;       // one an axis: what it takes, and where that is written
-  std::string problem;                           // why it could not be run, or empty
-  std::map<std::string, std::vector<Row>> rows;  // by table
-  std::vector<std::string> shown;
-};
-
 /// A value as it is written in one line of YAML.
 std::string text_of(const Config& value) {
   if (value.is_scalar()) return value.text();
@@ -49,6 +41,7 @@ void run_point(const SweepSection& section, const std::string& file, int number,
     results::Results results(":memory:", scenario.identity);
     results::SpanLog spans;
     simulate(scenario, results, spans);
+    stop_if_interrupted();  // half a run is no point
     for (std::string_view table : kSweptTables)
       point.rows[std::string(table)] = rows_of(results.database(), table, number + 1);
     for (const std::string& name : section.show) {
@@ -116,32 +109,26 @@ int sweep(const SweepOptions& options) {
   const std::string sweep_file = catalogue_file("scenarios", options.file, "sweep");
   const SweepSection section = read_sweep(sweep_file);
   const std::string file = catalogue_file("scenarios", section.scenario, "scenario", {sweep_file});
-  check_new_file(options.output);
 
   std::vector<Point> points = grid(section);
   std::vector<int> mine;
   for (int i = options.shard - 1; i < int(points.size()); i += options.shards) mine.push_back(i);
-  const auto run_one = [&](std::size_t k) { run_point(section, file, mine[k], points[std::size_t(mine[k])]); };
-  if (!run_all("point", mine.size(), options.jobs, run_one))
-    throw ConfigError("interrupted before all points were run; nothing was written");
-
-  results::Database db = results::Database::create(options.output);
-  db.exec(results::schema_sql());
-  results::Transaction transaction(db);
-  bool any = false;
-  for (int number : mine) {
-    Point& p = points[std::size_t(number)];
-    for (std::string_view table : kSweptTables) insert_rows(db, table, p.rows[std::string(table)]);
-    const results::Results::Value run =
-        p.problem.empty() ? results::Results::Value(number + 1) : results::Results::null();
-    for (std::size_t axis = 0; axis < section.vary.size(); ++axis)
-      insert_rows(db, "sweep_point", {{number, run, section.vary[axis].key, p.values[axis], p.problem}});
-    any = any || p.problem.empty();
+  SweepPart part{read_file(sweep_file), {}, std::int64_t(points.size()), options.shard, options.shards};
+  for (const SweepAxis& axis : section.vary) part.axes.push_back(axis.key);
+  SweepOutput output(options.output, std::move(part), mine);
+  const auto run_one = [&](std::size_t k) {
+    Point& point = points[std::size_t(mine[k])];
+    run_point(section, file, mine[k], point);
+    output.add(mine[k], point);
+  };
+  try {
+    if (!run_all("point", mine.size(), options.jobs, run_one)) stop_if_interrupted();
+  } catch (const Interrupted&) {
+    throw Interrupted(output.left());
   }
-  transaction.commit();
-  db.close();
+  output.finish();
   print(section, points, mine);
   fmt::print("results in {}\n", options.output);
-  return any ? 0 : 1;
+  return std::ranges::any_of(mine, [&](int i) { return points[std::size_t(i)].problem.empty(); }) ? 0 : 1;
 }
 }  // namespace moesim::runs

@@ -40,8 +40,4 @@ struct SweepOptions {
 /// The database holds each point's run, metrics, series and stages (run number = point + 1), the same rows whatever
 /// `jobs` is. Returns 0, or 1 if no point could be run; throws ConfigError for a sweep that makes no sense.
 int sweep(const SweepOptions& options);
-
-/// Copies the rows of shards of one sweep into a new database, points in order.
-/// Throws ConfigError if two shards hold the same point, or one is not of this schema version.
-void merge_sweeps(const std::string& output, const std::vector<std::string>& shards);
 }  // namespace moesim::runs

@@ -2,10 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <map>
-
 #include "results/schema.h"
-#include "runs/sweep.h"
 
 namespace moesim::runs {
 
@@ -50,34 +47,5 @@ void insert_rows(results::Database& db, std::string_view table, const std::vecto
     }
     s.run();
   }
-}
-
-void merge_sweeps(const std::string& output, const std::vector<std::string>& shards) {
-  std::map<std::int64_t, std::pair<std::string, std::vector<Row>>> points;  // shard and sweep_point rows
-  std::map<std::string, std::map<std::int64_t, std::vector<Row>>> rows;     // table, run
-  for (const std::string& shard : shards) {
-    const results::Database db = results::Database::open(shard);
-    results::check_results(db);
-    for (const Row& row : rows_of(db, "sweep_point", 0)) {
-      auto& [from, list] = points[std::get<std::int64_t>(row.front())];
-      if (!from.empty() && from != shard)
-        throw ConfigError(
-            fmt::format("{} and {} both hold point {}", from, shard, std::get<std::int64_t>(row.front())));
-      from = shard;
-      list.push_back(row);
-    }
-    for (std::string_view table : kSweptTables)
-      for (const Row& row : rows_of(db, table, 0))
-        rows[std::string(table)][std::get<std::int64_t>(row.front())].push_back(row);
-  }
-  if (points.empty()) throw ConfigError("these databases hold no sweep");
-  results::Database db = results::Database::create(output);
-  db.exec(results::schema_sql());
-  results::Transaction transaction(db);
-  for (std::string_view table : kSweptTables)
-    for (const auto& [run, list] : rows[std::string(table)]) insert_rows(db, table, list);
-  for (const auto& [number, point] : points) insert_rows(db, "sweep_point", point.second);
-  transaction.commit();
-  db.close();
 }
 }  // namespace moesim::runs

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compute/kernels/provenance.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "network/network_report.h"
 #include "training/balance.h"

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "core/files.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "formats/safetensors_writer.h"
 #include "numerics/weights/new_folder.h"
@@ -64,7 +65,7 @@ class Assembler {
     Progress progress("assembling", std::uint64_t(result_.bytes));
     std::uint64_t done = 0;
     for (const auto& [name, found] : parents_.first().tensors()) {
-      if (interrupted()) throw ConfigError(fmt::format("{}: interrupted, nothing was written", options_.output));
+      stop_if_interrupted();
       add(name, *found.tensor, writer);
       progress.at(done += found.tensor->bytes.size(), name);
     }

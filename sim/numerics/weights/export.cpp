@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/files.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "formats/safetensors_writer.h"
 #include "numerics/weights/new_folder.h"
@@ -30,7 +31,7 @@ class Exporter {
     }
   }
 
-  void write(const std::string& folder, Bytes shard, const std::string& output) {
+  void write(const std::string& folder, Bytes shard) {
     formats::SafetensorsWriter writer(folder, plan_, shard);
     std::int64_t total = 0;
     for (const formats::PlannedTensor& t : plan_) total += t.bytes();
@@ -38,7 +39,7 @@ class Exporter {
     std::vector<float> values;
     std::uint64_t done = 0;
     for (std::size_t i = 0; i < plan_.size(); ++i) {
-      if (interrupted()) throw ConfigError(fmt::format("{}: interrupted, nothing was written", output));
+      stop_if_interrupted();
       values.assign(std::size_t(plan_[i].bytes()) / sizeof(float), 0);
       for (const Piece& piece : pieces_[i]) fill(piece, values);
       writer.add(std::as_bytes(std::span(values)));
@@ -79,7 +80,7 @@ class Exporter {
 void export_checkpoint(const spec::Model& model, Weights& weights, const std::string& folder, Bytes shard) {
   NewFolder target(folder);
   write_file(target.path() + "/config.json", spec::hugging_face_json(model, "float32"));
-  Exporter(model, weights).write(target.path(), shard, folder);
+  Exporter(model, weights).write(target.path(), shard);
   target.keep();
 }
 }  // namespace moesim::numerics

@@ -1,32 +1,34 @@
 #include "numerics/weights/new_folder.h"
 
-#include <fmt/format.h>
-
 #include <filesystem>
 
-#include "core/config.h"
 #include "core/files.h"
+#include "core/new_file.h"
 
 namespace moesim::numerics {
-namespace fs = std::filesystem;
+namespace {
+void remove_all(const std::string& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
+}  // namespace
 
-NewFolder::NewFolder(const std::string& output) : output_(output), path_(output + ".partial") {
+NewFolder::NewFolder(const std::string& output) : output_(output) {
   check_new_file(output);
-  std::error_code error;
-  if (!fs::create_directory(path_, error))
-    throw ConfigError(error ? fmt::format("{}: cannot be created ({})", path_, error.message())
-                            : fmt::format("{}: is left from another run; remove it first", path_));
+  path_ = new_folder_beside(output);
+  unfinished_ = std::make_unique<Unfinished>([path = path_] {
+    remove_all(path);
+    return std::string();
+  });
 }
 
 NewFolder::~NewFolder() {
-  std::error_code ignored;
-  if (!kept_) fs::remove_all(path_, ignored);
+  if (!kept_) remove_all(path_);
 }
 
 void NewFolder::keep() {
-  std::error_code error;
-  fs::rename(path_, output_, error);
-  if (error) throw ConfigError(fmt::format("{}: cannot be written ({})", output_, error.message()));
+  rename_new(path_, output_);
   kept_ = true;
+  sync_folder_of(output_);
 }
 }  // namespace moesim::numerics

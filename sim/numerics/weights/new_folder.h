@@ -1,10 +1,13 @@
 // A folder of results that appears whole or not at all.
 #pragma once
+#include <memory>
 #include <string>
+
+#include "core/interrupt.h"
 
 namespace moesim::numerics {
 
-/// Filled beside `output` and renamed to it by keep(); gone if that is never called.
+/// Filled beside `output` under a random name and renamed to it by keep(); gone if that is never called.
 class NewFolder {
  public:
   /// Throws ConfigError if `output` is there already, or cannot be made.
@@ -19,5 +22,6 @@ class NewFolder {
  private:
   std::string output_, path_;
   bool kept_ = false;
+  std::unique_ptr<Unfinished> unfinished_;
 };
 }  // namespace moesim::numerics

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/interrupt.h"
 #include "core/log.h"
 
 namespace moesim::routing {
@@ -37,7 +38,7 @@ void for_each_piece(const Trace& trace, const std::function<void(const TracePiec
   p.weights.resize(p.experts.size());
   Progress progress("export", std::uint64_t(trace.tokens()));
   for (std::int64_t at = 0; at < trace.tokens(); at += piece) {
-    if (interrupted()) throw ConfigError::placed("interrupted");
+    stop_if_interrupted();
     const std::int64_t n = std::min(piece, trace.tokens() - at);
     trace.read_tokens(at, n, p.tokens);
     for (int m = 0; m < trace.layers(); ++m) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "core/random.h"
 #include "routing/importers/import_layers.h"
@@ -122,7 +123,7 @@ void write_pass(TraceWriter& writer, Progress& progress, std::size_t pass, std::
                 std::int64_t tokens, std::size_t k) {
   const std::size_t layers = ids.size() / (std::size_t(tokens) * k);
   for (std::int64_t first = 0; first < tokens; first += kPiece) {
-    if (interrupted()) throw ConfigError("interrupted; nothing was written");
+    stop_if_interrupted();
     const std::size_t n = std::size_t(std::min(kPiece, tokens - first));
     const std::vector<TraceToken> meta(n, {std::int32_t(pass), -1, -1, -1, TracePhase::prefill, 0});
     std::vector<std::int16_t> piece(layers * n * k);

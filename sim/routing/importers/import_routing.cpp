@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "routing/importers/import_layers.h"
 
@@ -31,7 +32,7 @@ Survey look(const RoutedSource& s) {
       out.largest = std::max(out.largest, *std::max_element(ids, ids + k));
     }
     out.tokens += std::int64_t(b.tokens.size());
-    if (interrupted()) throw ConfigError("interrupted; nothing was written");
+    stop_if_interrupted();
   });
   return out;
 }
@@ -114,7 +115,7 @@ void import_routing(const ImportContext& context, const RoutedSource& s) {
   TraceWriter writer(context.options.output, h);
   Progress progress("import", std::uint64_t(survey.tokens));
   s.blocks([&](const TokenBlock& b) {
-    if (interrupted()) throw ConfigError("interrupted; nothing was written");
+    stop_if_interrupted();
     arrange(b);
     writer.add(b.tokens, arrange.ids, arrange.weights);
     progress.at(std::uint64_t(writer.tokens()));

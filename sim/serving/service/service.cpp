@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 
 namespace moesim::serving {

@@ -1,9 +1,13 @@
 // A sweep's rows do not depend on how many threads ran it, nor on how it was cut into shards.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "core/files.h"
 #include "results/store.h"
+#include "runs/merge.h"
 #include "runs/sweep.h"
+#include "support/refusal.h"
 #include "support/sql.h"
 #include "support/temporary_folder.h"
 
@@ -41,7 +45,7 @@ TEST_F(Sweep, GivesTheSameRowsForAnyThreadsAndShards) {
   EXPECT_EQ(sweep({file("sweep.yaml"), file("two.db"), 3, 1, 1}), 0);
   EXPECT_EQ(sweep({file("sweep.yaml"), file("a.db"), 1, 1, 2}), 0);
   EXPECT_EQ(sweep({file("sweep.yaml"), file("b.db"), 1, 2, 2}), 1);  // its points are the impossible ones
-  merge_sweeps(file("merged.db"), {file("b.db"), file("a.db")});
+  merge_sweeps({file("merged.db"), {file("b.db"), file("a.db")}});
   const std::string shown = testing::internal::GetCapturedStdout();
   const std::string one = contents(file("one.db"));
   EXPECT_GT(one.size(), 1000u);
@@ -49,9 +53,31 @@ TEST_F(Sweep, GivesTheSameRowsForAnyThreadsAndShards) {
   EXPECT_EQ(one, contents(file("merged.db")));
   // 128 sequences do not divide into micro-batches of 3: a row with the reason, not an error.
   EXPECT_NE(shown.find("point 1 cannot be run: "), std::string::npos);
-  EXPECT_THROW(merge_sweeps(file("twice.db"), {file("a.db"), file("one.db")}), ConfigError);
+}
+
+TEST_F(Sweep, IsMergedWholeOrAskedFor) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(sweep({file("sweep.yaml"), file("one.db"), 2, 1, 1}), 0);
+  EXPECT_EQ(sweep({file("sweep.yaml"), file("a.db"), 1, 1, 2}), 0);
+  EXPECT_EQ(sweep({file("sweep.yaml"), file("b.db"), 1, 2, 2}), 1);
+  (void)testing::internal::GetCapturedStdout();
+  const auto refused = [&](std::vector<std::string> shards) {
+    for (std::string& shard : shards) shard = file(shard);
+    return test::refusal_of([&] { merge_sweeps({file("new.db"), shards}); });
+  };
+  EXPECT_EQ(refused({"a.db"}),
+            "3 points of 6 are missing: 1, 3, 5; name all shards, or merge what there is with --partial");
+  EXPECT_EQ(refused({"a.db", "a.db"}), file("a.db") + ": is given twice");
+  EXPECT_EQ(refused({"a.db", "one.db"}), file("a.db") + " and " + file("one.db") + " both hold point 0");
+  EXPECT_EQ(refused({"a.db", "c.db"}), file("c.db") + ": no such file");
+  EXPECT_FALSE(std::filesystem::exists(file("new.db")));
+
+  merge_sweeps({file("part.db"), {file("a.db")}, true});
+  EXPECT_EQ(results::Database::open(file("part.db")).value("SELECT count(*) FROM run"), "3");
+  test::change_database(file("b.db"), "UPDATE sweep SET sweep = 'vary: []'");
+  EXPECT_EQ(refused({"a.db", "b.db"}), file("b.db") + ": is of another sweep than those before it");
   test::change_database(file("b.db"), "PRAGMA user_version = 1");
-  EXPECT_THROW(merge_sweeps(file("old.db"), {file("b.db"), file("a.db")}), ConfigError);
+  EXPECT_THROW(merge_sweeps({file("old.db"), {file("b.db"), file("a.db")}}), ConfigError);
 }
 }  // namespace
 }  // namespace moesim::runs

@@ -1,0 +1,115 @@
+#include "results/output.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "core/config_error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "core/new_file.h"
+#include "results/store.h"
+
+namespace moesim::results {
+namespace fs = std::filesystem;
+namespace {
+/// "process 4711 (moesim run quickstart)", from the kernel's list of locks; "another process" where it shows none.
+std::string holder(int descriptor) {
+  struct stat status {};
+  fstat(descriptor, &status);
+  const std::string inode = fmt::format("{:02x}:{:02x}:{}", major(status.st_dev), minor(status.st_dev), status.st_ino);
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {  // 1: FLOCK ADVISORY WRITE 4711 08:01:1234 0 EOF
+    std::istringstream words(line);
+    std::string number, kind, mode, access, process, where;
+    words >> number >> kind >> mode >> access >> process >> where;
+    if (kind != "FLOCK" || where != inode) continue;
+    std::ifstream command("/proc/" + process + "/cmdline");
+    std::string text{std::istreambuf_iterator<char>(command), {}};
+    std::ranges::replace(text, '\0', ' ');
+    while (text.ends_with(' ')) text.pop_back();
+    return text.empty() ? "process " + process : fmt::format("process {} ({})", process, text);
+  }
+  return "another process";
+}
+
+/// Whether it begins as a database of ours does that was not finished, or has its end in the log beside it.  Only then
+/// is SQLite asked, which may write into what it opens.
+bool may_be_unfinished(const std::string& file) {
+  constexpr std::size_t kIdAt = 68;  // https://www.sqlite.org/fileformat.html
+  char head[kIdAt + 4] = {};
+  if (!std::ifstream(file, std::ios::binary).read(head, sizeof head)) return false;
+  std::uint32_t id = 0;
+  for (std::size_t i = 0; i < 4; ++i) id = id << 8 | std::uint8_t(head[kIdAt + i]);
+  return std::string_view(head, 15) == "SQLite format 3" && id == std::uint32_t{kUnfinished};
+}
+
+bool is_unfinished(const std::string& file) {
+  if (!may_be_unfinished(file)) return false;
+  try {
+    const Database db = Database::open_existing(file);
+    return db.value("PRAGMA application_id") == fmt::to_string(kUnfinished);
+  } catch (const ConfigError&) {
+    return false;
+  }
+}
+
+/// Ends it as what it is, in one file where nobody else has it open.
+void close_unfinished(const std::string& file) {
+  Database db = Database::open_existing(file);
+  if (db.has_table("run")) db.exec("UPDATE run SET state = 'failed' WHERE state = 'running'");
+  db.close();
+}
+
+/// FILE.unfinished.db, or with the first number that is free.
+std::string aside(const std::string& file) {
+  const fs::path path(file);
+  for (int n = 1;; ++n) {
+    const std::string tail = n == 1 ? "" : fmt::format("-{}", n);
+    const fs::path name =
+        path.parent_path() / fmt::format("{}.unfinished{}{}", path.stem().string(), tail, path.extension().string());
+    std::error_code error;
+    if (!fs::exists(fs::symlink_status(name, error))) return name.string();
+  }
+}
+}  // namespace
+
+Descriptor lock_output(const std::string& file) {
+  Descriptor out(open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!out) throw ConfigError::placed(fmt::format("{}: cannot be opened: {}", file, std::strerror(errno)));
+  if (flock(out.number(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+    return out;  // no locks there: as good as we can
+  throw ConfigError::placed(fmt::format("{}: is being written by {}", file, holder(out.number())));
+}
+
+void make_way(const std::string& file) {
+  std::error_code error;
+  if (fs::is_regular_file(fs::symlink_status(file, error)) && fs::file_size(file, error) > 0) {
+    std::optional<Descriptor> lock;
+    try {
+      lock = lock_output(file);
+    } catch (const ConfigError&) {
+      if (access(file.c_str(), W_OK) == 0) throw;  // what we may not write is not ours to move: it exists, below
+    }
+    if (lock && is_unfinished(file)) {
+      close_unfinished(file);
+      const std::string to = aside(file);
+      rename_new(file, to);
+      for (const char* part : {"-wal", "-shm"})
+        if (fs::exists(file + part, error)) rename_new(file + part, to + part);
+      say(fmt::format("{} was left by a run that did not end; it is now {}", file, to));
+    }
+  }
+  check_new_file(file);
+}
+}  // namespace moesim::results

@@ -1,0 +1,20 @@
+// Who may write a results database: one process at a time, and never over results that are whole.
+#pragma once
+#include <string>
+
+#include "core/descriptor.h"
+
+namespace moesim::results {
+
+/// What a database of ours carries as PRAGMA application_id, and while it is being written.
+constexpr int kWhole = 0x6d6f6573, kUnfinished = 0x6d6f6575;  // "moes", "moeu"
+
+/// Makes sure that a new database can stand at `file`: what a run that ended early left there is moved aside and said.
+/// Throws ConfigError if something else is there, or it is being written, naming the process; or if nothing can be
+/// written there.
+void make_way(const std::string& file);
+
+/// Keeps others out of `file`, which exists, while it is held.  Close it after the database: closing any descriptor of
+/// a file lets go of the locks that SQLite has on it.  Throws ConfigError if another process holds it, naming that.
+Descriptor lock_output(const std::string& file);
+}  // namespace moesim::results

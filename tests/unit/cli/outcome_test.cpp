@@ -1,0 +1,74 @@
+// How the program ends: exit codes, stdout that is lost, signals.
+#include <gtest/gtest.h>
+
+#include "results/store.h"
+#include "support/program.h"
+
+namespace moesim::cli {
+namespace {
+const std::string kLong = "run serve-mixtral-8x7b --set 'serving.duration=100000 s' --set 'expect=[]'";
+
+class Outcome : public testing::Test {
+ protected:
+  /// The exit code as a shell gives it: 128 + signal for a process that one killed.
+  Printed shell(const std::string& command) const {
+    return moesim_prints("--version >/dev/null; m='" MOESIM_PROGRAM "'; " + command, folder_);
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(Outcome, LostOutputIsAnError) {
+  const std::string problem = "standard output: cannot be written: ";
+  for (const char* verb : {"list models", "list metrics", "--help", "run --help", "--version", "show deepseek-v3",
+                           "schedule 1f1b", "explain quickstart"}) {
+    const Printed full = shell(std::string("$m ") + verb + " > /dev/full");
+    EXPECT_EQ(full.exit_code, 2) << verb;
+    EXPECT_EQ(full.err, problem + "No space left on device\n") << verb;
+    const Printed closed = shell(std::string("$m ") + verb + " >&-");
+    EXPECT_EQ(closed.exit_code, 2) << verb;
+    EXPECT_EQ(closed.err, problem + "Bad file descriptor\n") << verb;
+  }
+}
+
+TEST_F(Outcome, AReaderThatLeavesIsNoError) {
+  const Printed p = shell("trap '' PIPE; ($m list metrics; echo $? > code) | true; sleep 0.1; cat code");
+  EXPECT_TRUE(p.out == "141\n" || p.out == "0\n") << p.out;  // 0 where all fitted the pipe before it closed
+  EXPECT_EQ(p.err, "");
+}
+
+TEST_F(Outcome, AClosedStandardStreamIsNotPrintedInto) {
+  const Printed p = shell(
+      "$m run serve-mixtral-8x7b --set 'serving.duration=3 s' --set 'serving.warmup=1 s' --set "
+      "'expect=[]' -o a.db >&- 2>&-");
+  EXPECT_EQ(p.exit_code, 2);
+  EXPECT_EQ(results::Database::open(folder_.file("a.db")).value("SELECT state FROM run"), "complete");
+}
+
+TEST_F(Outcome, SignalsAreObeyedInHalfASecondAndSaid) {
+  const std::pair<const char*, int> signals[] = {{"INT", 130}, {"TERM", 143}, {"HUP", 129}};
+  for (const auto& [signal, code] : signals) {
+    const std::string name = signal;
+    const Printed p =
+        shell("timeout -k 20 -s " + name + " --preserve-status 2.5 $m " + kLong + " -o " + name + ".db >/dev/null");
+    EXPECT_EQ(p.exit_code, code) << name;
+    EXPECT_EQ(p.err, "interrupted: " + name + ".db holds what was done until then\n");
+    EXPECT_EQ(results::Database::open(folder_.file(name + ".db")).value("SELECT state FROM run"), "interrupted");
+  }
+}
+
+TEST_F(Outcome, NohupKeepsItsMeaning) {
+  const Printed p = shell(
+      "trap '' HUP; timeout -k 20 -s HUP 0.5 $m run serve-mixtral-8x7b --set 'serving.duration=3 s' "
+      "--set 'serving.warmup=1 s' --set 'expect=[]' -o a.db >/dev/null; true");
+  EXPECT_EQ(results::Database::open(folder_.file("a.db")).value("SELECT state FROM run"), "complete");
+}
+
+TEST_F(Outcome, TwoOutputsAreNotOneFile) {
+  for (const char* other : {"a.db", "./a.db", "../x/a.db"}) {
+    const Printed p = shell("mkdir -p x; cd x; $m run serve-mixtral-8x7b -o a.db --timeline " + std::string(other));
+    EXPECT_EQ(p.exit_code, 2);
+    EXPECT_EQ(p.err, std::string(other) + ": the results and the timeline cannot be one file\n");
+  }
+}
+}  // namespace
+}  // namespace moesim::cli

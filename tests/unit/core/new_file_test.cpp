@@ -1,0 +1,78 @@
+// Nobody sees half a file, and nothing that was there is overwritten.
+#include "core/new_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/files.h"
+#include "support/refusal.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::core {
+namespace {
+namespace fs = std::filesystem;
+
+class NewFileTest : public testing::Test {
+ protected:
+  std::string file(const char* name) const { return folder_.file(name); }
+  TemporaryFolder folder_;
+};
+
+TEST_F(NewFileTest, HasItsNameOnceItIsWhole) {
+  const std::string text(200'000, 'x');
+  {
+    NewFile out(file("a"));
+    out.write(text);
+    EXPECT_FALSE(fs::exists(file("a")));
+    out.keep();
+  }
+  EXPECT_EQ(read_file(file("a")), text);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1);
+  std::ofstream(file("b")) << "x";  // as any program of the user's makes files
+  EXPECT_EQ(fs::status(file("a")).permissions(), fs::status(file("b")).permissions());
+}
+
+TEST_F(NewFileTest, IsGoneIfItIsNotKept) {
+  { NewFile(file("a")).write("half"); }
+  EXPECT_TRUE(folder_.empty());
+}
+
+TEST_F(NewFileTest, LeavesWhatCameToExistMeanwhile) {
+  NewFile out(file("a"));
+  out.write("ours");
+  std::ofstream(file("a")) << "theirs";
+  EXPECT_EQ(test::refusal_of([&] { out.keep(); }),
+            file("a") + ": came to exist while it was being written; it is left as it is");
+  EXPECT_EQ(read_file(file("a")), "theirs");
+}
+
+TEST_F(NewFileTest, DoesNotFollowLinks) {
+  std::ofstream(file("victim")) << "precious";
+  fs::create_symlink(file("victim"), file("a.part"));  // a name that others might guess
+  fs::create_symlink(file("nowhere"), file("b"));
+  write_file(file("a"), "ours");
+  EXPECT_EQ(read_file(file("victim")), "precious");
+  EXPECT_FALSE(fs::is_symlink(file("a")));
+  EXPECT_EQ(test::refusal_of([&] { write_file(file("b"), "ours"); }),
+            file("b") + ": already exists; remove it or choose another name with -o");
+}
+
+TEST_F(NewFileTest, SaysWhatIsInTheWay) {
+  EXPECT_EQ(test::refusal_of([&] { write_file(file("no/a"), ""); }),
+            file("no/a") + ": the folder " + file("no") + " does not exist");
+}
+
+TEST_F(NewFileTest, OnlyRegularFilesAreRead) {
+  ASSERT_EQ(mkfifo(file("pipe").c_str(), 0600), 0);
+  const std::string problem = ": is not a regular file; save what it gives to one first";
+  EXPECT_EQ(test::refusal_of([&] { (void)read_file(file("pipe")); }), file("pipe") + problem);
+  EXPECT_EQ(test::refusal_of([] { (void)read_file("/dev/zero"); }), "/dev/zero" + problem);
+  EXPECT_EQ(test::refusal_of([&] { (void)read_file(folder_.path()); }),
+            folder_.path().string() + ": is a folder, expected a file");
+  EXPECT_EQ(test::refusal_of([&] { (void)read_file(file("none")); }), file("none") + ": no such file");
+}
+}  // namespace
+}  // namespace moesim::core

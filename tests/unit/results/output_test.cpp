@@ -1,0 +1,148 @@
+// Who may write an output, what readers meet, and what is left of a run that does not end.
+#include "results/output.h"
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "results/results.h"
+#include "support/refusal.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::results {
+namespace {
+namespace fs = std::filesystem;
+
+class OutputTest : public testing::Test {
+ protected:
+  std::string file(const char* name) const { return folder_.file(name); }
+  std::string value(const std::string& name, const char* sql) const {
+    return Database::open(name).value(sql).value_or("none");
+  }
+  TemporaryFolder folder_;
+};
+
+void finish(Results& results) { results.finish({"complete", 1, 1, 1_s, 0.1}, ""); }
+
+/// A connection that has read once and stays open, as a notebook's does.
+std::shared_ptr<sqlite3> idle_reader(const std::string& file) {
+  sqlite3* raw = nullptr;
+  EXPECT_EQ(sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(raw, "SELECT count(*) FROM run", nullptr, nullptr, nullptr), SQLITE_OK);
+  return {raw, sqlite3_close};
+}
+
+TEST_F(OutputTest, AReaderIsNeverInTheWay) {
+  const std::string db = file("a.db");
+  std::shared_ptr<sqlite3> reader;
+  {
+    Results results(db, {});
+    results.metric("step_time", 0.5, "s");
+    reader = idle_reader(db);
+    finish(results);
+  }
+  EXPECT_EQ(value(db, "SELECT state FROM run"), "complete");
+  EXPECT_EQ(value(db, "SELECT value FROM metric"), "0.5");
+  reader.reset();
+  EXPECT_EQ(value(db, "SELECT value FROM metric"), "0.5");
+}
+
+TEST_F(OutputTest, WithoutReadersOneFileHoldsEverything) {
+  const std::string db = file("a.db");
+  {
+    Results results(db, {});
+    results.metric("step_time", 0.5, "s");
+    finish(results);
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 1);
+  fs::permissions(folder_.path(), fs::perms::owner_read | fs::perms::owner_exec);
+  EXPECT_EQ(value(db, "SELECT value FROM metric"), "0.5");
+  fs::permissions(folder_.path(), fs::perms::owner_all);
+}
+
+TEST_F(OutputTest, ARunThatFailsKeepsItsRows) {
+  {
+    Results results(file("a.db"), {});
+    results.add(Table::expert_load, {3, "decode", 17, 42.0});
+  }
+  EXPECT_EQ(value(file("a.db"), "SELECT state FROM run"), "failed");
+  EXPECT_EQ(value(file("a.db"), "SELECT expert FROM expert_load"), "17");
+}
+
+TEST_F(OutputTest, WhatARunLeftUnfinishedIsMovedAside) {
+  for (const char* expected : {"a.unfinished.db", "a.unfinished-2.db"}) {
+    {
+      Results results(file("a.db"), {expected, "passes", "a.yaml", "", ""});
+      results.add(Table::expert_load, {3, "decode", 17, 42.0});
+    }
+    testing::internal::CaptureStderr();
+    make_way(file("a.db"));
+    EXPECT_EQ(testing::internal::GetCapturedStderr(),
+              file("a.db") + " was left by a run that did not end; it is now " + file(expected) + "\n");
+    EXPECT_EQ(value(file(expected), "SELECT title FROM run"), expected);
+  }
+  Results next(file("a.db"), {});
+  finish(next);
+}
+
+TEST_F(OutputTest, WhatIsWholeOrNotOursStays) {
+  {
+    Results results(file("a.db"), {});
+    finish(results);
+  }
+  std::ofstream(file("b.db"));
+  Database::open_existing(file("b.db")).exec("CREATE TABLE precious (x)");
+  for (const char* name : {"a.db", "b.db"})
+    EXPECT_EQ(test::refusal_of([&] { make_way(file(name)); }),
+              file(name) + ": already exists; remove it or choose another name with -o");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 2);
+}
+
+TEST_F(OutputTest, ALinkIsNotFollowed) {
+  std::ofstream(file("precious")) << "mine";
+  fs::create_symlink(file("precious"), file("a.db"));
+  EXPECT_EQ(test::refusal_of([&] { Results(file("a.db"), {}); }),
+            file("a.db") + ": already exists; remove it or choose another name with -o");
+  EXPECT_EQ(fs::file_size(file("precious")), 4u);
+}
+
+TEST_F(OutputTest, TheSecondWriterIsToldWhoHoldsIt) {
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const std::string db = file("a.db");
+  const pid_t other = fork();
+  if (other == 0) {
+    Results results(db, {});
+    (void)!write(ready[1], "x", 1);
+    pause();
+    _exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  const std::string refusal = test::refusal_of([&] { make_way(db); });
+  EXPECT_EQ(refusal.find(db + ": is being written by process " + std::to_string(other) + " ("), 0u) << refusal;
+  kill(other, SIGKILL);
+  waitpid(other, nullptr, 0);
+  testing::internal::CaptureStderr();
+  make_way(db);
+  (void)testing::internal::GetCapturedStderr();
+  EXPECT_EQ(value(file("a.unfinished.db"), "SELECT state FROM run"), "failed");
+}
+
+TEST_F(OutputTest, RowsAreCommittedWhetherMoreComeOrNot) {
+  Results results(file("a.db"), {});
+  results.metric("step_time", 0.5, "s");
+  std::string seen = "0";
+  for (int tenth = 0; tenth < 300 && seen == "0"; ++tenth, usleep(100'000))
+    seen = value(file("a.db"), "SELECT count(*) FROM metric");
+  EXPECT_EQ(seen, "1");
+  finish(results);
+}
+}  // namespace
+}  // namespace moesim::results
