@@ -53,7 +53,7 @@ std::string Results::abandon() {
   std::string left;
   try {
     inserts_.clear();
-    if (rows_ > 0) {
+    if (rows_ > 0 && (committed_ || interrupted())) {
       db_.exec("COMMIT");
       db_.prepare("UPDATE run SET state = ?").bind(0, std::string_view(interrupted() ? "interrupted" : "failed")).run();
       left = fmt::format("{} holds what was done until then", file_);
@@ -127,6 +127,7 @@ const std::string& Results::metric_unit(std::string_view name, std::string_view 
 void Results::flush() {
   db_.exec("COMMIT; BEGIN");
   pending_ = 0;
+  committed_ = rows_ > 0;
 }
 
 /// In the background.

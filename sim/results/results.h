@@ -42,7 +42,8 @@ class Results {
   /// Creates `file` (":memory:" keeps it in memory) and the run's row, in state "running".
   /// Rows are committed every two seconds at least.  Throws ConfigError if the file exists or cannot be made.
   Results(const std::string& file, const RunIdentity& identity);
-  /// Without finish(): keeps the rows, in state "failed" or "interrupted"; removes the file if there are none.
+  /// Without finish(): keeps the rows, in state "failed" or "interrupted".  Removes the file if there are none, or none
+  /// was committed when the run was refused: then it is as if it had not begun.
   ~Results();
   Results(const Results&) = delete;
   Results& operator=(const Results&) = delete;
@@ -88,7 +89,8 @@ class Results {
   const Figure& figure(std::string_view name, std::string_view scope) const;
   std::map<std::pair<std::string, std::string>, Figure> metrics_;  // (scope, name)
   int pending_ = 0;                                                // rows since the last commit
-  std::int64_t rows_ = 0;  // results: all rows but the run's own and its assumptions
+  std::int64_t rows_ = 0;   // results: all rows but the run's own and its assumptions
+  bool committed_ = false;  // some of them
   bool finished_ = false;
   std::string unwritable_;  // why a commit failed in the background
   std::mutex mutex_;        // of all above, for single calls

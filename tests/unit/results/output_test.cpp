@@ -66,13 +66,22 @@ TEST_F(OutputTest, WithoutReadersOneFileHoldsEverything) {
   fs::permissions(folder_.path(), fs::perms::owner_all);
 }
 
-TEST_F(OutputTest, ARunThatFailsKeepsItsRows) {
+TEST_F(OutputTest, ARunThatFailsKeepsWhatWasCommitted) {
+  {
+    Results results(file("a.db"), {});
+    results.add(Table::expert_load, {3, "decode", 17, 42.0});
+    (void)results.database();
+  }
+  EXPECT_EQ(value(file("a.db"), "SELECT state FROM run"), "failed");
+  EXPECT_EQ(value(file("a.db"), "SELECT expert FROM expert_load"), "17");
+}
+
+TEST_F(OutputTest, ARunThatIsRefusedLeavesNothing) {
   {
     Results results(file("a.db"), {});
     results.add(Table::expert_load, {3, "decode", 17, 42.0});
   }
-  EXPECT_EQ(value(file("a.db"), "SELECT state FROM run"), "failed");
-  EXPECT_EQ(value(file("a.db"), "SELECT expert FROM expert_load"), "17");
+  EXPECT_TRUE(folder_.empty());
 }
 
 TEST_F(OutputTest, WhatARunLeftUnfinishedIsMovedAside) {
@@ -80,6 +89,7 @@ TEST_F(OutputTest, WhatARunLeftUnfinishedIsMovedAside) {
     {
       Results results(file("a.db"), {expected, "passes", "a.yaml", "", ""});
       results.add(Table::expert_load, {3, "decode", 17, 42.0});
+      (void)results.database();
     }
     testing::internal::CaptureStderr();
     make_way(file("a.db"));
