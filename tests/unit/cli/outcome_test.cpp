@@ -12,7 +12,7 @@ class Outcome : public testing::Test {
  protected:
   /// The exit code as a shell gives it: 128 + signal for a process that one killed.
   Printed shell(const std::string& command) const {
-    return moesim_prints("--version >/dev/null; m='" MOESIM_PROGRAM "'; " + command, folder_);
+    return moesim_prints("--version >/dev/null; m='" MOESIM_PROGRAM "'; { " + command + "; }", folder_);
   }
   TemporaryFolder folder_;
 };
@@ -57,10 +57,12 @@ TEST_F(Outcome, SignalsAreObeyedInHalfASecondAndSaid) {
 }
 
 TEST_F(Outcome, NohupKeepsItsMeaning) {
-  const Printed p = shell(
-      "trap '' HUP; timeout -k 20 -s HUP 0.5 $m run serve-mixtral-8x7b --set 'serving.duration=3 s' "
-      "--set 'serving.warmup=1 s' --set 'expect=[]' -o a.db >/dev/null; true");
-  EXPECT_EQ(results::Database::open(folder_.file("a.db")).value("SELECT state FROM run"), "complete");
+  const Printed p = shell("trap '' HUP; $m " + kLong +
+                          " -o a.db >/dev/null & sleep 1; kill -HUP $!; sleep 1; "
+                          "kill -TERM $!; wait $!");
+  EXPECT_EQ(p.exit_code, 143);
+  EXPECT_EQ(p.err, "interrupted: a.db holds what was done until then\n");
+  EXPECT_EQ(results::Database::open(folder_.file("a.db")).value("SELECT state FROM run"), "interrupted");
 }
 
 TEST_F(Outcome, TwoOutputsAreNotOneFile) {
