@@ -34,6 +34,9 @@ void Progress::at(std::uint64_t done, std::string_view detail) {
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-void say(std::string_view line) { fmt::print(stderr, "{}{}\n", isatty(STDERR_FILENO) == 1 ? kEraseLine : "", line); }
-
+void say(std::string_view line) {
+  // Not fmt::print: it throws where stderr is closed, and then there is nobody to tell.
+  const std::string text = fmt::format("{}{}\n", isatty(STDERR_FILENO) == 1 ? kEraseLine : "", line);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
 }  // namespace moesim::core
