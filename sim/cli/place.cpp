@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/paths.h"
 #include "placing/place.h"
+#include "results/output.h"
 #include "spec/catalogue.h"
 
 namespace moesim::cli {
@@ -110,8 +111,9 @@ placement::PlacementFormat format_of(const Given& given) {
 void place_verb(Given given, const std::string& command_line) {
   if (given.output.ends_with(".db") && given.format.empty()) std::swap(given.output, given.database);
   const placement::PlacementFormat format = format_of(given);
+  check_different({{"the placement", given.output}, {"the results", given.database}});
   if (!given.output.empty()) check_new_file(given.output);
-  if (!given.database.empty()) check_new_file(given.database);
+  if (!given.database.empty()) results::make_way(given.database);
   const placing::PlaceOptions options = options_of(given);
   const placing::PlaceResult result = as_options([&] { return placing::place(options); });
   const std::string best = placement::placement_text(placing::placement_of(options, result, result.best), format);

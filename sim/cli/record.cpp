@@ -12,6 +12,7 @@
 #include "numerics/pass/gates.h"
 #include "numerics/weights/export.h"
 #include "recording/evaluate.h"
+#include "routing/trace.h"
 
 namespace moesim::cli {
 namespace {
@@ -44,7 +45,8 @@ void print_json(const recording::RecordResult& r, const std::string& output,
 }
 
 void record(Given given) {
-  check_new_file(given.record.output);
+  check_different({{"the trace", given.record.output}, {"the weights", given.folder}});
+  routing::make_way_for_trace(given.record.output);
   const recording::EvaluateOptions options = evaluate_options(given.judge, given.input);
   const std::vector<recording::RecordRequest> requests = requests_of(given.input);
   const spec::Model model = model_of(given.input);

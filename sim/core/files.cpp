@@ -67,5 +67,14 @@ void check_new_file(const std::string& file) {
         fmt::format("{}: the folder {} cannot be written: {}", file, folder, std::strerror(errno)));
 }
 
+void check_different(const std::vector<std::pair<std::string, std::string>>& outputs) {
+  const auto real = [](const std::string& file) { return fs::weakly_canonical(fs::absolute(file)); };
+  for (auto one = outputs.begin(); one != outputs.end(); ++one)
+    for (auto other = outputs.begin(); other != one; ++other)
+      if (!one->second.empty() && !other->second.empty() && real(one->second) == real(other->second))
+        throw ConfigError::placed(
+            fmt::format("{}: {} and {} cannot be one file", one->second, other->first, one->first));
+}
+
 std::string_view version() { return MOESIM_VERSION; }
 }  // namespace moesim::core

@@ -202,7 +202,7 @@ RecordResult record_routing(numerics::Forward& forward, const std::vector<Record
   const spec::Model& model = forward.model();
   if (!model.moe) throw ConfigError(fmt::format("{}: has no experts, so there is no routing to record", model.name));
   check_requests(model, requests, options.decode);
-  check_new_file(options.output);
+  routing::make_way_for_trace(options.output);
   return Recorder(forward, requests, options).run();
 }
 }  // namespace moesim::recording

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 #include <sstream>
 
 #include "core/config_error.h"
@@ -55,7 +54,6 @@ bool may_be_unfinished(const std::string& file) {
 }
 
 bool is_unfinished(const std::string& file) {
-  if (!may_be_unfinished(file)) return false;
   try {
     const Database db = Database::open_existing(file);
     return db.value("PRAGMA application_id") == fmt::to_string(kUnfinished);
@@ -92,24 +90,28 @@ Descriptor lock_output(const std::string& file) {
   throw ConfigError::placed(fmt::format("{}: is being written by {}", file, holder(out.number())));
 }
 
-void make_way(const std::string& file) {
+void set_aside(const std::string& file) {
+  const std::string to = aside(file);
+  rename_new(file, to);
   std::error_code error;
-  if (fs::is_regular_file(fs::symlink_status(file, error)) && fs::file_size(file, error) > 0) {
-    std::optional<Descriptor> lock;
-    try {
-      lock = lock_output(file);
-    } catch (const ConfigError&) {
-      if (access(file.c_str(), W_OK) == 0) throw;  // what we may not write is not ours to move: it exists, below
-    }
-    if (lock && is_unfinished(file)) {
+  for (const char* part : {"-wal", "-shm"})
+    if (fs::exists(file + part, error)) rename_new(file + part, to + part);
+  say(fmt::format("{} was left by a run that did not end; it is now {}", file, to));
+}
+
+bool make_way(const std::string& file) {
+  bool moved = false;
+  std::error_code error;
+  if (fs::is_regular_file(fs::symlink_status(file, error)) && may_be_unfinished(file) &&
+      access(file.c_str(), W_OK) == 0) {
+    const Descriptor lock = lock_output(file);
+    moved = is_unfinished(file);
+    if (moved) {
       close_unfinished(file);
-      const std::string to = aside(file);
-      rename_new(file, to);
-      for (const char* part : {"-wal", "-shm"})
-        if (fs::exists(file + part, error)) rename_new(file + part, to + part);
-      say(fmt::format("{} was left by a run that did not end; it is now {}", file, to));
+      set_aside(file);
     }
   }
   check_new_file(file);
+  return moved;
 }
 }  // namespace moesim::results

@@ -12,7 +12,12 @@ constexpr int kWhole = 0x6d6f6573, kUnfinished = 0x6d6f6575;  // "moes", "moeu"
 /// Makes sure that a new database can stand at `file`: what a run that ended early left there is moved aside and said.
 /// Throws ConfigError if something else is there, or it is being written, naming the process; or if nothing can be
 /// written there.
-void make_way(const std::string& file);
+/// Returns whether something was moved.
+bool make_way(const std::string& file);
+
+/// Gives `file`, left by a run that did not end, and what SQLite has beside it the name FILE.unfinished.db (or .db's
+/// next free one), and says so.
+void set_aside(const std::string& file);
 
 /// Keeps others out of `file`, which exists, while it is held.  Close it after the database: closing any descriptor of
 /// a file lets go of the locks that SQLite has on it.  Throws ConfigError if another process holds it, naming that.

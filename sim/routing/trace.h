@@ -75,6 +75,10 @@ class TraceWriter {
   std::unique_ptr<State> s_;
 };
 
+/// Makes sure that a trace can stand at `file`: one whose recording did not end, or any if the run it is of did not
+/// (left_behind), is moved aside.  Throws ConfigError if something else is there or nothing can be written.
+void make_way_for_trace(const std::string& file, bool left_behind = false);
+
 /// Reads a trace.  Tokens are numbered 0 .. tokens() - 1 in recorded order, layers by ordinal:
 /// header().layers[ordinal]. Not for use by two threads at once.
 class Trace {

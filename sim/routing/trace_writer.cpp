@@ -4,9 +4,11 @@
 #include <mutex>
 
 #include "core/check.h"
+#include "core/files.h"
 #include "core/interrupt.h"
 #include "core/new_file.h"
 #include "results/blob.h"
+#include "results/output.h"
 #include "results/store.h"
 #include "routing/trace.h"
 #include "routing/trace_layout.h"
@@ -142,6 +144,19 @@ struct TraceWriter::State {
     finished = true;
   }
 };
+
+void make_way_for_trace(const std::string& file, bool left_behind) {
+  const auto is_left = [&] {
+    try {
+      const Trace trace(file);
+      return left_behind || !trace.complete();
+    } catch (const std::exception&) {  // none of ours, or nothing there
+      return false;
+    }
+  };
+  if (is_left()) results::set_aside(file);
+  check_new_file(file);
+}
 
 TraceWriter::TraceWriter(const std::string& file, TraceHeader header, Partial partial) {
   check_header(header);

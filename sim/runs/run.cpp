@@ -14,6 +14,7 @@
 #include "results/output.h"
 #include "results/perfetto.h"
 #include "results/summary.h"
+#include "routing/trace.h"
 #include "runs/scenario.h"
 
 namespace moesim::runs {
@@ -89,24 +90,24 @@ std::string output_file(const RunOptions& options, const std::string& scenario_f
   return std::filesystem::path(scenario_file).stem().string() + ".db";
 }
 
-/// The file that a name leads to, also where nothing is there yet.
-std::filesystem::path real_path(const std::string& file) {
-  return std::filesystem::weakly_canonical(std::filesystem::absolute(file));
-}
-
 /// Before any work: all of them can be made, and no two are one.
 void check_outputs(const RunOptions& options, const std::string& output, bool records) {
-  results::make_way(output);
-  std::vector<std::pair<std::string, std::string>> all = {{"the results", output}};
-  if (records) all.emplace_back("the recorded routing", trace_file(output));
-  if (!options.timeline.empty()) all.emplace_back("the timeline", options.timeline);
-  for (std::size_t i = 1; i < all.size(); ++i) {
-    for (std::size_t before = 0; before < i; ++before)
-      if (real_path(all[i].second) == real_path(all[before].second))
-        throw ConfigError::placed(
-            fmt::format("{}: {} and {} cannot be one file", all[i].second, all[before].first, all[i].first));
-    check_new_file(all[i].second);
-  }
+  const std::string trace = records ? trace_file(output) : "";
+  check_different({{"the results", output}, {"the recorded routing", trace}, {"the timeline", options.timeline}});
+  const bool left_behind = results::make_way(output);
+  if (records) routing::make_way_for_trace(trace, left_behind);
+  if (!options.timeline.empty()) check_new_file(options.timeline);
+}
+
+/// Records the routing the scenario asks for; the scenario then replays it.
+void record(const RunOptions& options, const std::string& trace, Scenario& scenario) {
+  if (scenario.study->check != nullptr)
+    scenario.config.at(scenario.study->section).placed([&] { scenario.study->check(scenario.config); });
+  if (!scenario.config.at("routing").at("record").placed([&] { return recording::record_for(scenario.config, trace); }))
+    throw Interrupted(fmt::format("{} holds what was recorded", trace));
+  std::vector<Config::Override> overrides = options.overrides;
+  overrides.push_back(recording::replay_of(scenario.config, trace));
+  scenario = load_scenario(options.scenario, overrides, options.seed);
 }
 }  // namespace
 
@@ -114,20 +115,11 @@ int run(const RunOptions& options) {
   const auto started = std::chrono::steady_clock::now();
   Scenario scenario = load_scenario(options.scenario, options.overrides, options.seed);
   const std::string output = output_file(options, scenario.file);
-  check_outputs(options, output, recording::asks_for_recording(scenario.config));
-  std::string trace;
-  if (recording::asks_for_recording(scenario.config)) {
-    if (scenario.study->check != nullptr)
-      scenario.config.at(scenario.study->section).placed([&] { scenario.study->check(scenario.config); });
-    trace = trace_file(output);
-    if (!scenario.config.at("routing").at("record").placed(
-            [&] { return recording::record_for(scenario.config, trace); }))
-      throw Interrupted(fmt::format("{} holds what was recorded", trace));
-    std::vector<Config::Override> overrides = options.overrides;
-    overrides.push_back(recording::replay_of(scenario.config, trace));
-    scenario = load_scenario(options.scenario, overrides, options.seed);
-  }
-  results::Results results(output, scenario.identity);
+  const bool records = recording::asks_for_recording(scenario.config);
+  check_outputs(options, output, records);
+  results::Results results(output, scenario.identity);  // before the recording: from here on the output is ours
+  const std::string trace = records ? trace_file(output) : "";
+  if (records) record(options, trace, scenario);
   results::SpanFilter filter = options.spans;
   const bool store = value_or(scenario.config, "spans", false);
   filter.enabled = store || !options.timeline.empty();

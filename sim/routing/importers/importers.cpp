@@ -47,7 +47,7 @@ std::string_view import_trace(const std::vector<std::string>& files, const Impor
     throw ConfigError::placed(fmt::format("--layers: expected hidden or moe, got \"{}\"", options.layers));
   if (options.tokens < 0 || options.tokens > 1'000'000)
     throw ConfigError::placed(fmt::format("--tokens: expected 1 to 1000000, got {}", options.tokens));
-  check_new_file(options.output);
+  make_way_for_trace(options.output);
   ImportContext context{files, options, {}};
   if (!options.model.empty()) {
     context.model = spec::load_model(options.model);
