@@ -21,6 +21,11 @@ inline std::filesystem::path new_folder(const std::filesystem::path& parent) {
   return name;
 }
 
+/// Puts `content` there byte for byte, over what was there: the program itself never writes over a file.
+inline void put_file(const std::string& file, const std::string& content) {
+  std::ofstream(file, std::ios::binary) << content;
+}
+
 /// A folder of the running test's own, gone with this object.  A test that needs only a file or two may put them into
 /// testing::TempDir(), which belongs to the running process (main.cpp).
 class TemporaryFolder {
@@ -38,7 +43,7 @@ class TemporaryFolder {
   bool empty() const { return std::filesystem::is_empty(path_); }
   /// Writes a file byte for byte and returns its path.
   std::string write(const std::string& name, const std::string& content) const {
-    std::ofstream(path_ / name, std::ios::binary) << content;
+    put_file(file(name), content);
     return file(name);
   }
 

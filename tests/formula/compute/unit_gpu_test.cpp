@@ -7,7 +7,6 @@
 #include "compute/kernels/kernel_model.h"
 #include "compute/layers/inventory.h"
 #include "compute/layers/memory.h"
-#include "core/files.h"
 #include "spec/catalogue.h"
 #include "support/temporary_folder.h"
 
@@ -118,9 +117,9 @@ TEST(Roofline, TwoMovesSideBySideShareTheMemory) {
 class Fitted : public testing::Test {
  protected:
   Fitted() {
-    write_file(file,
-               "type: kernel_calibration\ngeneration: hopper\nsustained_clock: 0.5\n"
-               "memory: {norm: 0.5, floor: 1 s, launched: 5 s, replayed: 2 s}\n");
+    put_file(file,
+             "type: kernel_calibration\ngeneration: hopper\nsustained_clock: 0.5\n"
+             "memory: {norm: 0.5, floor: 1 s, launched: 5 s, replayed: 2 s}\n");
   }
   Time time(const Kernel& kernel, const std::string& sustained = "true") const {
     return kernel_models()

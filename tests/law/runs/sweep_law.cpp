@@ -3,7 +3,6 @@
 
 #include <filesystem>
 
-#include "core/files.h"
 #include "results/store.h"
 #include "runs/merge.h"
 #include "runs/sweep.h"
@@ -17,13 +16,13 @@ namespace {
 class Sweep : public testing::Test {
  protected:
   void SetUp() override {
-    write_file(file("base.yaml"),
-               "title: small\nmodel: deepseek-v2-lite\ncluster: h800-32\nrouting: {kind: log_normal, sigma: 0.4}\n"
-               "training: {sequence: 1024, batch: 128, recompute: selective, parallel: {pipeline: 2, expert: 8}}\n");
-    write_file(file("sweep.yaml"),
-               "title: schedules\nscenario: base.yaml\nvary:\n"
-               "  - {key: training.schedule, values: [1f1b, dualpipe, \"{kind: interleaved_1f1b, chunks: 2}\"]}\n"
-               "  - {key: training.micro_batch, values: [1, 3]}\n");
+    put_file(file("base.yaml"),
+             "title: small\nmodel: deepseek-v2-lite\ncluster: h800-32\nrouting: {kind: log_normal, sigma: 0.4}\n"
+             "training: {sequence: 1024, batch: 128, recompute: selective, parallel: {pipeline: 2, expert: 8}}\n");
+    put_file(file("sweep.yaml"),
+             "title: schedules\nscenario: base.yaml\nvary:\n"
+             "  - {key: training.schedule, values: [1f1b, dualpipe, \"{kind: interleaved_1f1b, chunks: 2}\"]}\n"
+             "  - {key: training.micro_batch, values: [1, 3]}\n");
   }
   std::string file(const std::string& name) const { return folder_.file(name); }
   static std::string contents(const std::string& db) {

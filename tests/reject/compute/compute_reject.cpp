@@ -8,7 +8,6 @@
 #include "compute/fitting/measurements.h"
 #include "compute/kernels/kernel_model.h"
 #include "compute/layers/explain.h"
-#include "core/files.h"
 #include "spec/catalogue.h"
 #include "support/refusal.h"
 #include "support/temporary_folder.h"
@@ -20,7 +19,7 @@ class TableFile : public testing::Test {
  protected:
   std::string file = testing::TempDir() + "table.csv";
   std::string error(const std::string& rows, const std::string& header = "kernel,precision,shape,gpu,sms,time\n") {
-    write_file(file, header + rows);
+    put_file(file, header + rows);
     std::string out = test::refusal_of([&] {
       (void)kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"),
                                  spec::load_gpu("h800"));
@@ -95,9 +94,9 @@ TEST_F(TableFile, NothingForThisGpu) {
   EXPECT_EQ(error("gemm,fp8,64x64x64,b200,132,9\n"), "t.csv: has no row for GPU h800");
 }
 TEST_F(TableFile, MeasuredIsExactBetweenIsInterpolatedOutsideIsTheEquation) {
-  write_file(file,
-             "kernel,precision,shape,gpu,sms,time\ngemm,fp8,1024x7168x7168,h800,132,150\n"
-             "gemm,fp8,4096x7168x7168,h800,132,500\n");
+  put_file(file,
+           "kernel,precision,shape,gpu,sms,time\ngemm,fp8,1024x7168x7168,h800,132,150\n"
+           "gemm,fp8,4096x7168x7168,h800,132,500\n");
   const spec::Gpu gpu = spec::load_gpu("h800");
   const auto table = kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), gpu);
   const auto equation = kernel_models().make(Config::from_text("calibrated", "s.yaml"), gpu);
@@ -114,10 +113,10 @@ TEST_F(TableFile, MeasuredIsExactBetweenIsInterpolatedOutsideIsTheEquation) {
 // A table's shape says neither the result's number format nor whose kernel it was, but KV heads and the time: a
 // measured one is that time.  Experts with unequal rows are more than a shape with a mean can say.
 TEST_F(TableFile, MeasuredTimesAreTheTables) {
-  write_file(file,
-             "kernel,precision,shape,gpu,sms,time\nadd,bf16,176160768,h800,132,80\n"
-             "gemm,bf16,4096x256x7168,h800,132,40\ngrouped_masked,fp8,2x64x4096x7168,h800,132,50\n"
-             "attention_decode,bf16,64x8x128x128x16x4096,h800,132,200\n");
+  put_file(file,
+           "kernel,precision,shape,gpu,sms,time\nadd,bf16,176160768,h800,132,80\n"
+           "gemm,bf16,4096x256x7168,h800,132,40\ngrouped_masked,fp8,2x64x4096x7168,h800,132,50\n"
+           "attention_decode,bf16,64x8x128x128x16x4096,h800,132,200\n");
   const auto table =
       kernel_models().make(Config::from_text("{kind: table, file: " + file + "}", "s.yaml"), spec::load_gpu("h800"));
   const auto microseconds = [&](const Kernel& kernel) {
@@ -159,7 +158,7 @@ TEST(Costs, ShapesAndPrecisions) {
 TEST(Calibrations, FilesThatCannotBe) {
   const std::string file = testing::TempDir() + "calibration.yaml";
   const auto error = [&](const std::string& text) {
-    write_file(file, text);
+    put_file(file, text);
     std::string out = test::refusal_of([&] { (void)load_calibration(file); });
     for (std::size_t at; (at = out.find(file)) != std::string::npos;) out.replace(at, file.size(), "c.yaml");
     return out;
@@ -175,12 +174,12 @@ TEST(Calibrate, TablesThatCannotBe) {
   const std::string experts = "num_tokens,hidden_size,inter_size,topk,num_experts,moe_ep_size,distribution,latency\n";
   const std::string mla = "kernel_source,num_heads,batch_size,isl,latency\n";
   for (const char* phase : {"decode", "prefill"}) {
-    write_file((folder / fmt::format("h100_expert_gemm_{}.csv", phase)).string(), experts);
-    write_file((folder / fmt::format("h100_mla_{}.csv", phase)).string(), mla + "fa3,128,1,4096,9\n");
+    put_file((folder / fmt::format("h100_expert_gemm_{}.csv", phase)).string(), experts);
+    put_file((folder / fmt::format("h100_mla_{}.csv", phase)).string(), mla + "fa3,128,1,4096,9\n");
   }
   const std::string gemm = (folder / "gemm.csv").string(), header = "layout,groups,m_per_group,n,k,tflops\n";
   const auto error = [&](const std::string& rows) {
-    write_file(gemm, rows);
+    put_file(gemm, rows);
     CalibrationInput input{spec::load_gpu("h800"), gemm, folder.string()};
     std::string out = test::refusal_of([&] { (void)calibrate(input); });
     for (std::size_t at; (at = out.find(folder.string())) != std::string::npos;)
@@ -196,7 +195,7 @@ TEST(Calibrate, TablesThatCannotBe) {
   EXPECT_EQ(error(header + "dense,1,64,64,64,10\ndense,1,64,64,64,90\n"),
             "gemm 1 x 64 x 64 x 64: an earlier row gives 0.05243 us, this one 0.005825 us");
   EXPECT_EQ(error(header + "dense,1,64,64,64,10\n"), "gemm.csv: has no contiguous rows");
-  write_file((folder / "h100_mla_prefill.csv").string(), mla + "fa3,128,1,16384,0.9\n");
+  put_file((folder / "h100_mla_prefill.csv").string(), mla + "fa3,128,1,16384,0.9\n");
   EXPECT_EQ(error(header + "dense,1,64,64,64,10\n"),
             "mla prefill 128 heads, 1 sequences of 16384, fa3: 18478 TFLOP/s is above the FP8 peak of h800");
 }

@@ -3,9 +3,9 @@
 
 #include <cstdio>
 
-#include "core/files.h"
 #include "schedule/pipelines/timing.h"
 #include "support/refusal.h"
+#include "support/temporary_folder.h"
 
 namespace moesim::schedule {
 namespace {
@@ -50,7 +50,7 @@ class ScheduleFile : public testing::Test {
  protected:
   std::string file_ = testing::TempDir() + "schedule.yaml";
   std::string refused(const std::string& text, int ranks = 2, int micro_batches = 2) {
-    write_file(file_, text);
+    put_file(file_, text);
     std::string out = refusal("{kind: file, file: \"" + file_ + "\"}", ranks, micro_batches);
     if (out.starts_with(file_)) out = out.substr(file_.size());
     return out;

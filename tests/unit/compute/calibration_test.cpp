@@ -8,8 +8,8 @@
 #include "compute/fitting/calibrate.h"
 #include "compute/fitting/fit.h"
 #include "compute/layers/explain.h"
-#include "core/files.h"
 #include "spec/catalogue.h"
+#include "support/temporary_folder.h"
 
 namespace moesim::compute {
 namespace {
@@ -245,9 +245,9 @@ TEST(Measurements, EachRowIsHeldOutOnce) {
 
 TEST(Measurements, RowsThatWaitedForTheirHostAreKnown) {
   const std::string file = testing::TempDir() + "mla.csv";
-  write_file(file,
-             "kernel_source,num_heads,batch_size,isl,latency\nfa3,8,1,512,0.9\nfa3,8,1,1024,0.7\nfa3,8,1,2048,1.0\n"
-             "flashinfer,8,1,2048,0.8\n");
+  put_file(file,
+           "kernel_source,num_heads,batch_size,isl,latency\nfa3,8,1,512,0.9\nfa3,8,1,1024,0.7\nfa3,8,1,2048,1.0\n"
+           "flashinfer,8,1,2048,0.8\n");
   const std::vector<Measurement> rows = read_mla_table(file, false);
   EXPECT_FALSE(rows[0].known);  // a longer prompt took less
   EXPECT_TRUE(rows[1].known);

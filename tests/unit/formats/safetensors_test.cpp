@@ -5,7 +5,6 @@
 #include <cstring>
 #include <fstream>
 
-#include "core/files.h"
 #include "support/safetensors.h"
 #include "support/temporary_folder.h"
 
@@ -109,15 +108,15 @@ TEST_F(Safetensors, AFolderIsOneFileOrTheShardsOfItsIndex) {
   test::write_safetensors(path("m-1.safetensors"), {{"a", tensor}});
   test::write_safetensors(path("m-2.safetensors"), {{"b", tensor}});
   const std::string index = path("model.safetensors.index.json");
-  write_file(index, R"({"weight_map":{"a":"m-1.safetensors","b":"m-2.safetensors"}})");
+  put_file(index, R"({"weight_map":{"a":"m-1.safetensors","b":"m-2.safetensors"}})");
   EXPECT_EQ(error(), "no error");
   EXPECT_EQ(SafetensorsFolder(folder_.path().string()).find("b").file->file(), path("m-2.safetensors"));
   EXPECT_EQ(SafetensorsFolder(folder_.path().string()).find("c").tensor, nullptr);
-  write_file(index, R"({"weight_map":{"a":"m-1.safetensors","c":"m-2.safetensors"}})");
+  put_file(index, R"({"weight_map":{"a":"m-1.safetensors","c":"m-2.safetensors"}})");
   EXPECT_EQ(error(), path("m-2.safetensors") + ": tensor c should be here by " + index + ", but is not");
-  write_file(index, R"({"weight_map":{"a":"../m-1.safetensors"}})");
+  put_file(index, R"({"weight_map":{"a":"../m-1.safetensors"}})");
   EXPECT_EQ(error(), index + ": weight_map.a: expected a file name in the same folder, got \"../m-1.safetensors\"");
-  write_file(index, R"({"weight_map":{"a":"m-1.safetensors","b":"m-3.safetensors"}})");
+  put_file(index, R"({"weight_map":{"a":"m-1.safetensors","b":"m-3.safetensors"}})");
   EXPECT_EQ(error(), path("m-3.safetensors") + ": no such file");
   test::write_safetensors(path("m-3.safetensors"), {{"a", tensor}, {"b", tensor}});
   EXPECT_EQ(error(), path("m-3.safetensors") + ": tensor a is also in " + path("m-1.safetensors"));

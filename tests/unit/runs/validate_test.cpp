@@ -4,17 +4,16 @@
 #include <gtest/gtest.h>
 
 #include "core/config.h"
-#include "core/files.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::runs {
 namespace {
 std::string scenario_with(const TemporaryFolder& folder, const std::string& published) {
   const std::string file = folder.file("small.yaml");
-  write_file(file,
-             "model: deepseek-v2-lite\ncluster: h800-8\nrouting: balanced\n"
-             "passes: {prefill: {steps: 1, sequences: 1, new_tokens: 64}, decode: {steps: 0}}\n" +
-                 published);
+  put_file(file,
+           "model: deepseek-v2-lite\ncluster: h800-8\nrouting: balanced\n"
+           "passes: {prefill: {steps: 1, sequences: 1, new_tokens: 64}, decode: {steps: 0}}\n" +
+               published);
   return file;
 }
 

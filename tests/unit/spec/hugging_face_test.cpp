@@ -4,7 +4,6 @@
 
 #include <filesystem>
 
-#include "core/files.h"
 #include "core/paths.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
@@ -51,7 +50,7 @@ TEST(HuggingFace, WhatIsWrittenReadsAsTheSameModel) {
 TEST(HuggingFace, Llama4NormAndTemperature) {
   const TemporaryFolder folder;
   const auto read = [&](const std::string& keys) {
-    write_file(folder.file("config.json"), R"({"model_type": "llama4_text", "vocab_size": 9, "hidden_size": 8,
+    put_file(folder.file("config.json"), R"({"model_type": "llama4_text", "vocab_size": 9, "hidden_size": 8,
       "num_hidden_layers": 5, "intermediate_size": 4, "intermediate_size_mlp": 6, "num_attention_heads": 2,
       "num_local_experts": 4)" + keys + "}");
     return read_hugging_face(folder.file("config.json"));
@@ -74,7 +73,7 @@ TEST(HuggingFace, Llama4NormAndTemperature) {
   EXPECT_EQ(missing.attention.temperature_floor, 8192);
   EXPECT_EQ(missing.rope.no_rope_every, 4);
   for (Model model : {scout, plain, missing}) {
-    write_file(folder.file("config.json"), hugging_face_json(model, "bfloat16"));
+    put_file(folder.file("config.json"), hugging_face_json(model, "bfloat16"));
     EXPECT_EQ(all_fields(read_hugging_face(folder.file("config.json"))), all_fields(model));
   }
   EXPECT_THROW(read(R"(, "no_rope_layers": [1, 0, 0, 1, 1])"), ConfigError);
