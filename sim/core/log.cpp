@@ -8,6 +8,14 @@
 namespace moesim::core {
 namespace {
 constexpr auto kEraseLine = "\r\033[K";
+
+/// ", 2 min left", at the pace so far; nothing before that says something.
+std::string time_left(std::chrono::duration<double> passed, std::uint64_t done, std::uint64_t total) {
+  if (passed.count() < 1 || done == 0 || done >= total) return "";
+  const double left = passed.count() * double(total - done) / double(done);
+  if (left < 90) return fmt::format(", {:.0f} s left", left);
+  return left < 5400 ? fmt::format(", {:.0f} min left", left / 60) : fmt::format(", {:.1f} h left", left / 3600);
+}
 }  // namespace
 
 Progress::Progress(std::string_view what, std::uint64_t total)
@@ -26,7 +34,8 @@ void Progress::at(std::uint64_t done, std::string_view detail) {
   if (total_ > 0) {
     constexpr int kWidth = 30;
     const int filled = int(double(kWidth) * std::min(1.0, double(done) / double(total_)));
-    line += fmt::format("[{:=<{}}{:{}}] {}/{}", "", filled, "", kWidth - filled, done, total_);
+    line += fmt::format("[{:=<{}}{:{}}] {}/{}{}", "", filled, "", kWidth - filled, done, total_,
+                        time_left(now - began_, done, total_));
   } else {
     line += fmt::to_string(done);
   }

@@ -11,7 +11,7 @@
 
 namespace moesim::core {
 
-/// A bar on a terminal, nothing elsewhere.  Redraws at most ten times a second; erased when it goes.
+/// A bar and the time left on a terminal, nothing elsewhere.  Redraws at most ten times a second; erased when it goes.
 class Progress {
  public:
   /// total: the count that means done; 0 if unknown, then only the count so far is shown.
@@ -25,7 +25,7 @@ class Progress {
   std::string what_;
   std::uint64_t total_;
   bool shown_;
-  std::chrono::steady_clock::time_point next_{};
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now(), next_{};
 };
 
 /// Prints one line to stderr, over any progress bar.

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/config.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "results/metrics.h"
 #include "results/output.h"
 
@@ -173,6 +174,8 @@ void check_results(const Database& db) {
     throw ConfigError(
         fmt::format("{}: is a results database of schema version {}, this program reads version {}; run it again",
                     db.file(), found, kSchemaVersion));
+  if (const auto state = db.value("SELECT state FROM run WHERE state <> 'complete'"))
+    say(fmt::format("{}: its run did not come to its end (state \"{}\"), so rows are missing", db.file(), *state));
 }
 
 std::int64_t peak_rss() {

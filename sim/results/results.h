@@ -98,7 +98,7 @@ class Results {
   std::unique_ptr<Unfinished> unfinished_;
 };
 
-/// Throws ConfigError unless `db` is a results database of this schema version.
+/// Throws ConfigError unless `db` is a results database of this schema version; says so if its run did not end.
 void check_results(const Database& db);
 
 /// The most memory this process has held, in bytes.

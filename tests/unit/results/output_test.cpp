@@ -73,6 +73,10 @@ TEST_F(OutputTest, ARunThatFailsKeepsWhatWasCommitted) {
     (void)results.database();
   }
   EXPECT_EQ(value(file("a.db"), "SELECT state FROM run"), "failed");
+  testing::internal::CaptureStderr();
+  check_results(Database::open(file("a.db")));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            file("a.db") + ": its run did not come to its end (state \"failed\"), so rows are missing\n");
   EXPECT_EQ(value(file("a.db"), "SELECT expert FROM expert_load"), "17");
 }
 
