@@ -57,7 +57,7 @@ case "${1:-install}" in
   run)
     install_missing "${packages[@]}" libgtest-dev libbenchmark-dev
     build release build --target moesim
-    rm -f quickstart.db
+    rm -f quickstart.db quickstart.trace.db
     build/moesim run quickstart
     ;;
   test)
