@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "core/config_error.h"
 #include "core/files.h"
@@ -22,6 +24,8 @@
 namespace moesim::results {
 namespace fs = std::filesystem;
 namespace {
+constexpr int kAttempts = 25;  // half a second: a process that was just killed holds its lock until it is gone
+
 /// "process 4711 (moesim run quickstart)", from the kernel's list of locks; "another process" where it shows none.
 std::string holder(int descriptor) {
   struct stat status {};
@@ -85,8 +89,11 @@ std::string aside(const std::string& file) {
 Descriptor lock_output(const std::string& file) {
   Descriptor out(open(file.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!out) throw ConfigError::placed(fmt::format("{}: cannot be opened: {}", file, std::strerror(errno)));
-  if (flock(out.number(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-    return out;  // no locks there: as good as we can
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (flock(out.number(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+      return out;  // no locks there: as good as we can
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
   throw ConfigError::placed(fmt::format("{}: is being written by {}", file, holder(out.number())));
 }
 
