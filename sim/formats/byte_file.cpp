@@ -11,7 +11,9 @@
 
 namespace moesim::formats {
 
-ByteFile::ByteFile(const std::string& file) : name_(file), descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
+// Opened without blocking: what is no regular file (a pipe that nobody writes) is refused, not waited for.
+ByteFile::ByteFile(const std::string& file)
+    : name_(file), descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (descriptor_ < 0)
     throw ConfigError::placed(fmt::format("{}: {}", file, errno == ENOENT ? "no such file" : std::strerror(errno)));
   struct stat status {};
@@ -35,6 +37,7 @@ void ByteFile::read(std::uint64_t offset, void* out, std::uint64_t count, std::s
   auto* to = static_cast<char*>(out);
   while (count > 0) {
     const ssize_t n = ::pread(descriptor_, to, count, off_t(offset));
+    if (n < 0 && errno == EINTR) continue;
     if (n <= 0) fail(offset, fmt::format("cannot be read: {}", n < 0 ? std::strerror(errno) : "it became shorter"));
     to += n;
     offset += std::uint64_t(n);

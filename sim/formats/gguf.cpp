@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "formats/byte_file.h"
+#include "formats/checked.h"
 
 namespace moesim::formats {
 namespace {
@@ -98,10 +99,8 @@ Found read_tensor(Reader& in) {
 ArraySource array_of(const Found& f, const std::shared_ptr<const ByteFile>& file, std::uint64_t data) {
   const std::uint64_t size = file->size();
   const std::uint64_t room = size < data || f.offset > size - data ? 0 : (size - data - f.offset) / 4;
-  std::uint64_t n = 1;
-  for (const std::int64_t s : f.shape)
-    n = s < 0 || (s > 0 && n > room / std::uint64_t(s)) ? room + 1 : n * std::uint64_t(s);
-  if (n > room) file->fail(f.at, fmt::format("tensor \"{}\" reaches past the end of the file; is it cut off", f.name));
+  if (elements_of(f.shape) > room || !sizes_fit(f.shape))
+    file->fail(f.at, fmt::format("tensor \"{}\" reaches past the end of the file; is it cut off", f.name));
   ArraySource out;
   out.where = fmt::format("{}: {}", file->name(), f.name);
   out.type = ElementType::f32;
@@ -132,13 +131,21 @@ GgufFile read_gguf(const std::string& file) {
   for (std::uint64_t i = 0; i < values; ++i) {
     const std::string key = in.text(kMostName, "a key");
     const std::string value = in.value(in.number<std::uint32_t>("a value's type"));
-    if (!value.empty()) out.values[key] = value;
+    if (!value.empty() && !out.values.emplace(key, value).second)
+      in.file()->fail(in.at(), fmt::format("key \"{}\" appears twice", key));
   }
   std::vector<Found> found;
   for (std::uint64_t i = 0; i < tensors; ++i) found.push_back(read_tensor(in));
   const std::uint64_t alignment = alignment_of(out, in), data = (in.at() + alignment - 1) / alignment * alignment;
-  for (const Found& f : found)
-    if (f.type == 0) out.tensors[f.name] = array_of(f, in.file(), data);  // others are not F32: nothing of ours
+  std::uint64_t numbers = 0;  // of all tensors: so many entries could share their bytes that reading them never ends
+  for (const Found& f : found) {
+    if (f.type != 0) continue;  // not F32: nothing of ours
+    const auto [at, fresh] = out.tensors.emplace(f.name, array_of(f, in.file(), data));
+    numbers += elements_of(f.shape);
+    if (!fresh) in.file()->fail(f.at, fmt::format("tensor \"{}\" appears twice", f.name));
+    if (numbers > in.file()->size() / 4)
+      in.file()->fail(f.at, fmt::format("tensor \"{}\" shares its bytes with others", f.name));
+  }
   return out;
 }
 }  // namespace moesim::formats

@@ -8,10 +8,14 @@
 #include <cstring>
 
 #include "core/config_error.h"
+#include "formats/checked.h"
+#include "formats/memory_array.h"
 
 namespace moesim::formats {
 namespace {
 constexpr std::string_view kMagic = "\x93NUMPY";
+/// NumPy itself refuses headers of over 10,000 bytes (numpy.lib.format, max_header_size); plain numbers need 128.
+constexpr std::uint32_t kMostHeader = 1 << 16;
 
 /// An array of `size` bytes from byte `offset` on of what `read` reads.
 class NpyParser {
@@ -53,6 +57,8 @@ class NpyParser {
     data_ = begin + length;
     if (data_ > size_)
       fail(offset_ + 8, fmt::format("the header claims {} bytes, but {} follow", length, size_ - begin));
+    if (length > kMostHeader)
+      fail(offset_ + 8, fmt::format("the header claims {} bytes, expected at most {}", length, kMostHeader));
     header_.resize(length);
     read_(offset_ + begin, header_.data(), length);
   }
@@ -73,7 +79,7 @@ class NpyParser {
         {"u1", ElementType::u8},  {"u2", ElementType::u16}, {"u4", ElementType::u32}, {"u8", ElementType::u64},
         {"i1", ElementType::i8},  {"i2", ElementType::i16}, {"i4", ElementType::i32}, {"i8", ElementType::i64},
         {"f2", ElementType::f16}, {"f4", ElementType::f32}, {"f8", ElementType::f64}};
-    if (!description.empty() && description[0] != '>')
+    if (!description.empty() && std::string_view("<|=").find(description[0]) != std::string_view::npos)
       for (const auto& [word, type] : known)
         if (description.substr(1) == word) return type;
     fail(offset_, fmt::format("expected little-endian integers or floats, got dtype \"{}\"", description));
@@ -84,19 +90,20 @@ class NpyParser {
     if (!shape.starts_with("(") || shape.find(')') == std::string_view::npos) fail(offset_, "the header has no shape");
     shape = shape.substr(1, shape.find(')') - 1);
     const std::uint64_t width = std::uint64_t(element_bytes(out_.type)), bytes = size_ - data_, room = bytes / width;
-    std::uint64_t count = 1;
     while (!shape.empty()) {
       std::int64_t n = -1;
       const auto [end, error] = std::from_chars(shape.data(), shape.data() + shape.size(), n);
       if (error != std::errc{} || n < 0 || out_.shape.size() == 8)
         fail(offset_, "the header's shape is not a list of up to 8 sizes");
-      // too large already is room + 1, so that nothing overflows
-      count = n > 0 && count > room / std::uint64_t(n) + 1 ? room + 1 : count * std::uint64_t(n);
       out_.shape.push_back(n);
       shape.remove_prefix(std::size_t(end - shape.data()));
       shape.remove_prefix(std::min(shape.size(), shape.find_first_not_of(", L")));
     }
-    if (count == room && bytes % width == 0) return;
+    const std::uint64_t count = elements_of(out_.shape);
+    if (count == room && bytes % width == 0) {
+      if (!sizes_fit(out_.shape)) fail(offset_, fmt::format("the sizes {} are too large", out_.shape_text()));
+      return;
+    }
     const std::string needed = count > room ? "more" : fmt::format("{}", count * width);
     fail(offset_ + data_, fmt::format("an array {} of {} needs {} bytes, but {} follow", out_.shape_text(),
                                       name_of(out_.type), needed, bytes));
@@ -113,7 +120,7 @@ bool is_npy(std::string_view head) { return head.starts_with(kMagic); }
 
 ArraySource npy_array(std::shared_ptr<const ByteFile> file, std::uint64_t offset, std::uint64_t size) {
   const std::string name = file->name();
-  const std::uint64_t room = size > 0 ? size : file->size() - std::min(offset, file->size());
+  const std::uint64_t room = std::min(size, file->size() - std::min(offset, file->size()));
   const auto read = [file](std::uint64_t at, void* out, std::uint64_t n) { file->read(at, out, n, "an array"); };
   return NpyParser(name, offset, room, read).parse();
 }
@@ -121,7 +128,6 @@ ArraySource npy_array(std::shared_ptr<const ByteFile> file, std::uint64_t offset
 ArraySource npy_array(const std::string& file) { return npy_array(std::make_shared<const ByteFile>(file)); }
 
 ArraySource npy_array(std::shared_ptr<const std::string> bytes, const std::string& where) {
-  const auto read = [bytes](std::uint64_t at, void* out, std::uint64_t n) { std::memcpy(out, bytes->data() + at, n); };
-  return NpyParser(where, 0, bytes->size(), read).parse();
+  return NpyParser(where, 0, bytes->size(), read_memory(*bytes, 0, where, bytes)).parse();
 }
 }  // namespace moesim::formats

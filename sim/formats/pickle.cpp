@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <unordered_map>
 
 #include "formats/pickle_input.h"
 #include "formats/pickle_tensors.h"
@@ -11,10 +11,17 @@ namespace moesim::formats {
 namespace {
 using Kind = Pickled::Kind;
 
+/// A pickle may make as many values as its file has bytes, for it takes a byte or more to say one, and so many in any
+/// case: packed, a byte may say many, and what a recording needs is far less.  A value takes up to 150 bytes of memory.
+constexpr std::uint64_t kAlwaysValues = 1 << 16;
+/// Picklers number what they remember in turn; tools that drop unused numbers leave gaps.  assumed: no larger ones.
+constexpr std::uint64_t kMostSkipped = 1'000'000;
+
 /// Runs a pickle: its opcodes push values, take them off, and remember them.
 class PickleMachine {
  public:
-  PickleMachine(std::string_view bytes, const std::string& where, std::uint64_t offset) : in_(bytes, where, offset) {}
+  PickleMachine(std::string_view bytes, const std::string& where, std::uint64_t offset, std::uint64_t file_bytes)
+      : in_(bytes, where, offset), left_(kAlwaysValues + file_bytes) {}
 
   Unpickled run() {
     for (;;) {
@@ -67,9 +74,9 @@ class PickleMachine {
       case 'G':
         return push(make(Kind::real)), top().real = in_.real(), true;
       case 'X':
-        return push(make(Kind::text)), top().text = in_.text(), true;
+        return push_words(Kind::text, in_.text()), true;
       case 'c':
-        return push(make(Kind::global)), top().text = read_global(in_), true;
+        return push_words(Kind::global, read_global(in_)), true;
       default:
         return false;
     }
@@ -83,7 +90,7 @@ class PickleMachine {
       case ')':
         return push(make(Kind::tuple)), true;
       case '(':
-        return marks_.push_back(stack_.size()), true;
+        return spend(), marks_.push_back(stack_.size()), true;
       case 't': {
         Pickled out = make(Kind::tuple);
         *out.items = pop_mark();
@@ -142,7 +149,7 @@ class PickleMachine {
       in_.fail("the pickle calls something that is not allowed");
     if (is_ordered_dictionary(function) && arguments.items->empty()) return push(make(Kind::dictionary));
     if (!is_tensor_maker(function) || arguments.items->size() < 4)
-      in_.fail(fmt::format("the pickle calls \"{}\" in an unknown way", function.text));
+      in_.fail(fmt::format("the pickle calls \"{}\" in an unknown way", function.text()));
     push(tensor_of(*arguments.items, in_));
   }
 
@@ -153,14 +160,25 @@ class PickleMachine {
       out_.containers.push_back(out.items = std::make_shared<std::vector<Pickled>>());
     return out;
   }
-  void push(Pickled value) { stack_.push_back(std::move(value)); }
+  void spend() {
+    if (left_-- == 0) in_.fail("the pickle makes more values than its file has bytes");
+  }
+  void push(Pickled value) {
+    spend();
+    stack_.push_back(std::move(value));
+  }
+  void push_words(Kind kind, std::string words) {
+    push(make(kind));
+    top().words = std::make_shared<const std::string>(std::move(words));
+  }
   void push_integer(std::int64_t v, Kind kind = Kind::integer) {
     push(make(kind));
     top().integer = v;
   }
   void push_tuple(std::size_t n) {
     Pickled out = make(Kind::tuple);
-    for (std::size_t i = 0; i < n; ++i) out.items->insert(out.items->begin(), pop());
+    out.items->resize(n);
+    while (n > 0) (*out.items)[--n] = pop();
     push(std::move(out));
   }
   Pickled pop() {
@@ -190,30 +208,37 @@ class PickleMachine {
     std::vector<Pickled>& items = *expect(kind).items;
     items.insert(items.end(), std::make_move_iterator(values.begin()), std::make_move_iterator(values.end()));
   }
-  void put(std::size_t i) {
-    if (i > memo_.size() + 1'000'000) in_.fail(fmt::format("the pickle remembers value {} after {}", i, memo_.size()));
-    if (i >= memo_.size()) memo_.resize(i + 1);
+  void put(std::uint32_t i) {
+    if (i > memo_.size() + kMostSkipped)
+      in_.fail(fmt::format("the pickle remembers value {} after {}", i, memo_.size()));
+    spend();
     memo_[i] = top();
   }
-  void get(std::size_t i) {
-    if (i >= memo_.size() || !memo_[i])
-      in_.fail(fmt::format("the pickle recalls value {}, which it did not remember", i));
-    push(*memo_[i]);
+  void get(std::uint32_t i) {
+    const auto found = memo_.find(i);
+    if (found == memo_.end()) in_.fail(fmt::format("the pickle recalls value {}, which it did not remember", i));
+    push(found->second);
   }
 
   Unpickled out_;  // before what refers to it: freed last
   PickleInput in_;
   std::vector<Pickled> stack_;
   std::vector<std::size_t> marks_;
-  std::vector<std::optional<Pickled>> memo_;
+  std::unordered_map<std::uint32_t, Pickled> memo_;  // by the number in the file, however large; looked up only
+  std::uint64_t left_;                               // values that it may still make
 };
 }  // namespace
+
+const std::string& Pickled::text() const {
+  static const std::string none;
+  return words ? *words : none;
+}
 
 const Pickled* Pickled::find(std::string_view key) const {
   if (kind != Kind::dictionary) return nullptr;
   const Pickled* out = nullptr;
   for (std::size_t i = 0; i + 1 < items->size(); i += 2)
-    if ((*items)[i].kind == Kind::text && (*items)[i].text == key) out = &(*items)[i + 1];
+    if ((*items)[i].kind == Kind::text && (*items)[i].text() == key) out = &(*items)[i + 1];
   return out;
 }
 
@@ -221,7 +246,7 @@ Unpickled::~Unpickled() {
   for (const auto& items : containers) items->clear();  // what they hold is still held here
 }
 
-Unpickled unpickle(std::string_view bytes, const std::string& where, std::uint64_t offset) {
-  return PickleMachine(bytes, where, offset).run();
+Unpickled unpickle(std::string_view bytes, const std::string& where, std::uint64_t offset, std::uint64_t file_bytes) {
+  return PickleMachine(bytes, where, offset, file_bytes).run();
 }
 }  // namespace moesim::formats

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "formats/checked.h"
+
 namespace moesim::formats {
 namespace {
 using Kind = Pickled::Kind;
@@ -24,20 +26,21 @@ std::vector<std::int64_t> sizes(const Pickled& tuple, const PickleInput& in) {
   return out;
 }
 
-/// The last element must lie among the storage's; step by step, so that nothing overflows.
-void check_extent(const Pickled& tensor, std::int64_t elements, const PickleInput& in) {
-  if (std::ranges::count(tensor.shape, 0) > 0) return;  // none
-  std::int64_t last = tensor.integer;
-  const std::int64_t room = elements - 1;
-  for (std::size_t d = 0; d < tensor.shape.size(); ++d) {
-    const std::int64_t steps = tensor.shape[d] - 1, stride = tensor.strides[d];
-    if (stride > 0 && steps > (room - last) / stride)
-      last = room + 1;
-    else
-      last += steps * stride;
-    if (stride == 0 && steps > 0) in.fail("a tensor repeats its elements");
-    if (last > room) in.fail(fmt::format("a tensor reaches past the {} elements of its storage", elements));
+/// The last element must lie among the storage's, and none stand for two: a small storage would be as large as one
+/// likes.
+void check_extent(const Pickled::Extent& e, std::int64_t offset, const PickleInput& in) {
+  const std::uint64_t count = elements_of(e.shape), room = std::uint64_t(e.elements);
+  if (count == 0) {
+    if (!sizes_fit(e.shape)) in.fail("a tensor's sizes are too large");
+    return;
   }
+  std::uint64_t last = std::uint64_t(offset);
+  for (std::size_t d = 0; d < e.shape.size(); ++d)
+    last = sum_of(last, product_of(std::uint64_t(e.shape[d] - 1), std::uint64_t(e.strides[d])));
+  for (std::size_t d = 0; d < e.shape.size(); ++d)
+    if (e.strides[d] == 0 && e.shape[d] > 1) in.fail("a tensor repeats its elements");
+  if (last >= room) in.fail(fmt::format("a tensor reaches past the {} elements of its storage", e.elements));
+  if (count > room) in.fail("a tensor repeats its elements");
 }
 }  // namespace
 
@@ -49,21 +52,21 @@ std::string read_global(PickleInput& in) {
   return out;
 }
 
-bool is_ordered_dictionary(const Pickled& global) { return global.text == kOrdered; }
-bool is_tensor_maker(const Pickled& global) { return global.text == kRebuild; }
+bool is_ordered_dictionary(const Pickled& global) { return global.text() == kOrdered; }
+bool is_tensor_maker(const Pickled& global) { return global.text() == kRebuild; }
 
 Pickled storage_of(const Pickled& id, const PickleInput& in) {
   if (id.kind != Kind::tuple || id.items->size() != 5) in.fail("expected a storage of five parts");
   const std::vector<Pickled>& part = *id.items;
-  const auto type = std::ranges::find(kStorages, part[1].text, [](const auto& storage) { return storage.first; });
-  if (part[0].kind != Kind::text || part[0].text != "storage" || part[1].kind != Kind::global ||
+  const auto type = std::ranges::find(kStorages, part[1].text(), [](const auto& storage) { return storage.first; });
+  if (part[0].kind != Kind::text || part[0].text() != "storage" || part[1].kind != Kind::global ||
       type == std::end(kStorages) || part[2].kind != Kind::text || part[4].kind != Kind::integer || part[4].integer < 0)
     in.fail("expected a storage: its type, key, location and number of elements");
   Pickled out;
   out.kind = Kind::storage;
   out.integer = part[4].integer;
   out.type = type->second;
-  out.text = part[2].text;
+  out.words = part[2].words;
   return out;
 }
 
@@ -73,10 +76,10 @@ Pickled tensor_of(const std::vector<Pickled>& part, const PickleInput& in) {
   Pickled out = part[0];
   out.kind = Kind::tensor;
   out.integer = part[1].integer;
-  out.shape = sizes(part[2], in);
-  out.strides = sizes(part[3], in);
-  if (out.shape.size() != out.strides.size()) in.fail("a tensor has as many strides as sizes");
-  check_extent(out, part[0].integer, in);
+  Pickled::Extent extent{part[0].integer, sizes(part[2], in), sizes(part[3], in)};
+  if (extent.shape.size() != extent.strides.size()) in.fail("a tensor has as many strides as sizes");
+  check_extent(extent, out.integer, in);
+  out.extent = std::make_shared<const Pickled::Extent>(std::move(extent));
   return out;
 }
 }  // namespace moesim::formats

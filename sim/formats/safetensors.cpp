@@ -11,7 +11,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "formats/checked.h"
 #include "formats/json.h"
+#include "formats/memory_array.h"
 
 namespace moesim::formats {
 namespace {
@@ -21,22 +23,19 @@ constexpr std::int64_t kLargestHeader = 100'000'000;  // the format's own limit
   throw ConfigError::placed(fmt::format("{}: {}", file, problem));
 }
 
-std::span<const std::byte> map_file(const std::string& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+int open_file(const std::string& file) {
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is refused, not waited for
   if (descriptor < 0)
     fail(file, errno == ENOENT ? "no such file" : fmt::format("cannot be read ({})", std::strerror(errno)));
+  return descriptor;
+}
+
+std::span<const std::byte> map_file(const std::string& file, int descriptor) {
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(descriptor);
-    fail(file, "is not a file");
-  }
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) fail(file, "is not a file");
   const auto size = std::size_t(status.st_size);
-  if (size < 8) {
-    ::close(descriptor);
-    fail(file, fmt::format("not a safetensors file: expected at least 8 bytes, got {}", size));
-  }
+  if (size < 8) fail(file, fmt::format("not a safetensors file: expected at least 8 bytes, got {}", size));
   void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  ::close(descriptor);
   if (start == MAP_FAILED) fail(file, fmt::format("cannot be mapped ({})", std::strerror(errno)));
   return {static_cast<const std::byte*>(start), size};
 }
@@ -82,19 +81,18 @@ class Entry {
   }
   void read_shape(const JsonValue& shape) {
     if (!shape.is_array() || shape.size() > 8) wrong("expected a shape of at most 8 sizes");
-    const std::int64_t bytes = end - begin, room = bytes / stored_bytes(tensor.type);
-    std::int64_t elements = 1;
+    const std::int64_t bytes = end - begin;
     for (const JsonValue& size : shape) {
       const std::int64_t n = whole(size);
       if (n < 0) wrong(fmt::format("shape {} holds something that is not a size", shown(shape)));
-      if (n > 0 && elements > room / n + 1)
-        wrong(fmt::format("shape {} needs more than the {} bytes its data_offsets give", shown(shape), bytes));
-      elements *= n;
       tensor.shape.push_back(n);
     }
-    if (elements * stored_bytes(tensor.type) != bytes)
+    const std::uint64_t needed = product_of(elements_of(tensor.shape), std::uint64_t(stored_bytes(tensor.type)));
+    if (!sizes_fit(tensor.shape) || needed > std::uint64_t(INT64_MAX))
+      wrong(fmt::format("shape {} needs more than the {} bytes its data_offsets give", shown(shape), bytes));
+    if (needed != std::uint64_t(bytes))
       wrong(fmt::format("shape {} of {} takes {} bytes, but its data_offsets give {}", shape_text(tensor.shape),
-                        name_of(tensor.type), elements * stored_bytes(tensor.type), bytes));
+                        name_of(tensor.type), needed, bytes));
   }
   const std::string &file_, &name_;
 };
@@ -137,24 +135,34 @@ ArraySource array_of(const StoredTensor& tensor, const std::string& where) {
   out.type = type->second;
   out.shape = tensor.shape;
   out.strides = packed_strides(tensor.shape);
-  out.read = [bytes = tensor.bytes](std::uint64_t at, void* to, std::uint64_t n) {
-    std::memcpy(to, bytes.data() + at, n);
-  };
+  out.read = read_memory({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()}, 0, where, nullptr);
   return out;
 }
 
 std::string shape_text(std::span<const std::int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
-SafetensorsFile::SafetensorsFile(const std::string& file) : file_(file), bytes_(map_file(file)) {
+SafetensorsFile::SafetensorsFile(const std::string& file) : file_(file), descriptor_(open_file(file)) {
   try {
+    bytes_ = map_file(file, descriptor_);
     read_header();
   } catch (...) {
-    ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+    release();
     throw;
   }
 }
 
-SafetensorsFile::~SafetensorsFile() { ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size()); }
+SafetensorsFile::~SafetensorsFile() { release(); }
+
+void SafetensorsFile::release() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  ::close(descriptor_);
+}
+
+void SafetensorsFile::check_whole() const {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0 || std::size_t(status.st_size) < bytes_.size())
+    fail(file_, fmt::format("became shorter than its {} bytes while it was read", bytes_.size()));
+}
 
 void SafetensorsFile::read_header() {
   std::uint64_t length = 0;

@@ -39,7 +39,7 @@ struct StoredTensor {
   std::span<const std::byte> bytes;
   std::int64_t elements() const;
 };
-/// The same numbers as an array; FP8 and booleans are none.  The tensor's file must outlive it.
+/// The same numbers as an array; FP8 and booleans are none.  The tensor's file must outlive it and be whole.
 ArraySource array_of(const StoredTensor& tensor, const std::string& where);
 /// "[64, 172]"
 std::string shape_text(std::span<const std::int64_t> shape);
@@ -54,6 +54,11 @@ class SafetensorsFile {
   SafetensorsFile(const SafetensorsFile&) = delete;
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
+  /// Throws ConfigError if the file has become shorter since; to be asked before a tensor's bytes are read.  Bytes of a
+  /// mapped file that are gone end the program, and only reads through a copy could not: weights larger than memory are
+  /// used where they lie, so what remains is the moment between this question and the reading.
+  void check_whole() const;
+
   const std::string& file() const { return file_; }
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   /// The free-text "__metadata__" of the header.
@@ -62,7 +67,9 @@ class SafetensorsFile {
  private:
   void read_header();
   void check_coverage(std::int64_t data_bytes) const;
+  void release();
   std::string file_;
+  int descriptor_ = -1;
   std::span<const std::byte> bytes_;
   std::map<std::string, StoredTensor> tensors_;
   std::map<std::string, std::string> metadata_;
@@ -83,6 +90,7 @@ class SafetensorsFolder {
   /// All names, sorted, and where they are.
   const std::map<std::string, Found>& tensors() const { return tensors_; }
   const std::string& folder() const { return folder_; }
+  void check_whole() const;  // of all its files
 
  private:
   void add(std::unique_ptr<SafetensorsFile> file);

@@ -11,11 +11,12 @@ namespace fs = std::filesystem;
 }  // namespace
 
 SafetensorsFolder::SafetensorsFolder(const std::string& folder) : folder_(folder) {
-  if (!fs::is_directory(folder)) throw ConfigError::placed(fmt::format("{}: no such folder", folder));
+  std::error_code unknown;  // a name that cannot be looked up is none that is there
+  if (!fs::is_directory(folder, unknown)) throw ConfigError::placed(fmt::format("{}: no such folder", folder));
   const std::string single = folder + "/model.safetensors", index = folder + "/model.safetensors.index.json";
-  if (fs::exists(index))
+  if (fs::exists(index, unknown))
     read_index(index);
-  else if (fs::exists(single))
+  else if (fs::exists(single, unknown))
     add(std::make_unique<SafetensorsFile>(single));
   else
     throw ConfigError::placed(
@@ -55,5 +56,9 @@ void SafetensorsFolder::read_index(const std::string& index) {
 SafetensorsFolder::Found SafetensorsFolder::find(const std::string& name) const {
   const auto at = tensors_.find(name);
   return at == tensors_.end() ? Found{} : at->second;
+}
+
+void SafetensorsFolder::check_whole() const {
+  for (const auto& file : files_) file->check_whole();
 }
 }  // namespace moesim::formats

@@ -12,6 +12,8 @@ class TorchFile {
   explicit TorchFile(const std::string& file);
   const Pickled& root() const { return pickle_.root; }
   const std::string& name() const { return zip_.file()->name(); }
+  /// What all its storages hold, unpacked.
+  std::uint64_t bytes() const;
   /// A tensor's numbers, read when asked for.  Throws ConfigError if the value is not a tensor or its storage is not
   /// there or shorter than it says; `what` names the value.
   ArraySource array(const Pickled* value, const std::string& what) const;

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "core/files.h"
 #include "core/log.h"
+#include "formats/utf8.h"
+#include "formats/whole_file.h"
 #include "recording/record.h"
 
 namespace moesim::recording {
@@ -19,7 +20,7 @@ bool is_control(char c) {
 
 RecordRequest read_text(const std::string& file, const std::string& domain, std::int64_t limit,
                         numerics::Tokenizer* tokenizer) {
-  const std::string bytes = read_file(file);
+  const std::string bytes = formats::read_whole(file);
   if (bytes.empty()) throw ConfigError(fmt::format("{}: is empty, expected text", file));
   if (const std::size_t at = bytes.find('\0'); at != std::string::npos)
     throw ConfigError(fmt::format("{}: expected text, but byte {} is zero; token ids go in with --tokens", file, at));
@@ -43,9 +44,11 @@ RecordRequest read_text(const std::string& file, const std::string& domain, std:
 
 std::vector<std::string> files_in(const std::string& folder) {
   std::vector<std::string> out;
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() && entry.path().filename().string().front() != '.')
-      out.push_back(entry.path().string());
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (std::error_code unknown; at->is_regular_file(unknown) && at->path().filename().string().front() != '.')
+      out.push_back(at->path().string());
+  if (error) throw ConfigError(fmt::format("{}: cannot be read: {}", folder, error.message()));
   std::ranges::sort(out);
   if (out.empty()) throw ConfigError(fmt::format("{}: holds no files", folder));
   return out;
@@ -54,19 +57,21 @@ std::vector<std::string> files_in(const std::string& folder) {
 
 std::unique_ptr<numerics::Tokenizer> tokenizer_of(const std::string& folder) {
   const std::string file = (fs::path(folder) / "tokenizer.json").string();
-  return fs::exists(file) ? std::make_unique<numerics::Tokenizer>(file) : nullptr;
+  std::error_code unknown;
+  return fs::exists(file, unknown) ? std::make_unique<numerics::Tokenizer>(file) : nullptr;
 }
 
 std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std::int64_t limit,
                                       numerics::Tokenizer* tokenizer) {
   std::vector<RecordRequest> out;
   for (const std::string& path : paths) {
-    if (!fs::is_directory(path)) {
-      out.push_back(read_text(path, fs::path(path).stem().string(), limit, tokenizer));
+    if (std::error_code unknown; !fs::is_directory(path, unknown)) {
+      out.push_back(read_text(path, formats::as_utf8(fs::path(path).stem().string()), limit, tokenizer));
       continue;
     }
     const fs::path folder = fs::absolute(path).lexically_normal();
-    const std::string domain = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+    const std::string domain =
+        formats::as_utf8((folder.has_filename() ? folder : folder.parent_path()).filename().string());
     for (const std::string& file : files_in(path)) out.push_back(read_text(file, domain, limit, tokenizer));
   }
   return out;

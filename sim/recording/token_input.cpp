@@ -7,6 +7,7 @@
 #include "formats/json.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
+#include "formats/utf8.h"
 #include "recording/record.h"
 
 namespace moesim::recording {
@@ -36,6 +37,7 @@ std::vector<Ids> read_tensor(const std::string& file) {
   const formats::SafetensorsFile stored(file);
   if (stored.tensors().size() != 1)
     fail(file, fmt::format("expected one tensor of token ids, got {}", stored.tensors().size()));
+  stored.check_whole();
   const auto& [name, tensor] = *stored.tensors().begin();
   return rows_of(formats::array_of(tensor, fmt::format("{}: tensor {}", file, name)));
 }
@@ -87,8 +89,9 @@ std::vector<RecordRequest> read_token_file(const std::string& file, std::int64_t
   std::vector<RecordRequest> out;
   for (std::size_t s = 0; s < sequences.size(); ++s) {
     const Ids& ids = sequences[s];
-    RecordRequest r{
-        sequences.size() > 1 ? fmt::format("{} sequence {}", file, s) : file, fs::path(file).stem().string(), {}};
+    RecordRequest r{sequences.size() > 1 ? fmt::format("{} sequence {}", file, s) : file,
+                    formats::as_utf8(fs::path(file).stem().string()),
+                    {}};
     if (ids.empty()) fail(r.source, "holds no tokens");
     const std::size_t count = limit > 0 ? std::min(ids.size(), std::size_t(limit)) : ids.size();
     for (std::size_t i = 0; i < count; ++i)

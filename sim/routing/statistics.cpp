@@ -9,10 +9,14 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "routing/load_shape.h"
+#include "routing/transitions.h"
 
 namespace moesim::routing {
 namespace {
-constexpr std::int64_t kPiece = 1 << 14;  // tokens looked at together
+constexpr std::int64_t kPiece = 1 << 14;   // tokens looked at together, fewer if
+constexpr std::int64_t kAtOnce = 1 << 23;  // their choices in a layer, or their first ones in all, are more
+/// Loads by kind of text, layer and expert: 128 MiB, a hundred times 20 kinds of the largest models.
+constexpr std::size_t kMostDomainLoads = std::size_t{1} << 24;
 
 /// Counts of one pass over the trace.
 struct Counts {
@@ -20,8 +24,7 @@ struct Counts {
   std::vector<double> load;        // (domains, layers, experts)
   std::vector<std::int64_t> same;  // (layers): consecutive tokens with the same first choice
   std::int64_t pairs = 0;
-  std::vector<std::uint32_t> follow,
-      chance;  // (layers - 1, experts, experts): first choice here, first choice in the next
+  Transitions follow, chance;                     // from the first choice here to the first choice in the next layer
   std::vector<std::int64_t> groups, nodes, gpus;  // (layers): distinct ones, summed over tokens
   std::vector<std::int64_t> routed;               // (layers): tokens with any choice
 };
@@ -59,7 +62,8 @@ class Previous {
       last.first.resize(layers);
       for (std::size_t m = 0; m < layers; ++m) last.first[m] = first[m * tokens.size() + std::size_t(i)];
     }
-    if (last_.size() > kMostRequests) last_.clear();  // memory stays bounded; a pair or two a request goes unseen
+    if (last_.size() > kMostRequests || std::int64_t(last_.size() * layers) > 4 * kAtOnce)
+      last_.clear();  // memory stays bounded; a pair or two a request goes unseen
   }
 
  private:
@@ -106,9 +110,11 @@ std::int64_t count(const Trace& trace, const spec::GroupShape& group, Counts& ou
   std::vector<TraceToken> tokens;
   std::vector<std::int16_t> ids, first;
   std::int64_t at = 0;
-  for (; at < trace.tokens(); at += kPiece) {
+  const std::int64_t fit = std::max<std::int64_t>(1, kAtOnce / std::int64_t(std::max(layers, k))),
+                     piece = std::min(kPiece, fit);
+  for (; at < trace.tokens(); at += piece) {
     stop_if_interrupted("nothing was counted to the end");
-    trace.read_tokens(at, std::min(kPiece, trace.tokens() - at), tokens);
+    trace.read_tokens(at, std::min(piece, trace.tokens() - at), tokens);
     const std::size_t n = tokens.size();
     const std::vector<int> before = previous.of(tokens, h.requests);
     first.resize(layers * n);
@@ -116,7 +122,8 @@ std::int64_t count(const Trace& trace, const spec::GroupShape& group, Counts& ou
       trace.read_experts(int(m), at, std::int64_t(n), ids);
       for (std::size_t t = 0; t < n; ++t) {
         first[m * n + t] = ids[t * k];
-        double* const load = &out.load[(std::size_t(tokens[t].domain) * layers + m) * e];
+        const std::size_t domain = out.domains > 1 ? tokens[t].domain : 0;
+        double* const load = &out.load[(domain * layers + m) * e];
         for (std::size_t j = 0; j < k; ++j)
           if (ids[t * k + j] >= 0) ++load[ids[t * k + j]];
         if (before[t] == -1) continue;
@@ -131,26 +138,14 @@ std::int64_t count(const Trace& trace, const spec::GroupShape& group, Counts& ou
         const std::int16_t here = first[(m - 1) * n + t], next = first[m * n + t],
                            other = first[m * n + (t + n / 2) % n];
         if (here < 0) continue;
-        const std::size_t row = ((m - 1) * e + std::size_t(here)) * e;
-        if (next >= 0) ++out.follow[row + std::size_t(next)];
-        if (other >= 0) ++out.chance[row + std::size_t(other)];
+        if (next >= 0) out.follow.add(m - 1, here, next);
+        if (other >= 0) out.chance.add(m - 1, here, other);
       }
     }
     previous.keep(tokens, first, layers);
     progress.at(std::uint64_t(at) + n);
   }
   return std::min(at, trace.tokens());
-}
-
-/// Share of transitions that go to the likeliest expert after theirs.  matrix: (experts, experts).
-double likeliest_share(const std::uint32_t* matrix, std::size_t experts) {
-  std::uint64_t all = 0, likeliest = 0;
-  for (std::size_t e = 0; e < experts; ++e) {
-    const std::uint32_t* const row = matrix + e * experts;
-    likeliest += *std::max_element(row, row + experts);
-    for (std::size_t i = 0; i < experts; ++i) all += row[i];
-  }
-  return all > 0 ? double(likeliest) / double(all) : 0;
 }
 
 double domain_correlation(const Counts& c, std::size_t m) {
@@ -189,8 +184,8 @@ LayerStatistics layer_statistics(const Counts& c, std::size_t m, const TraceHead
                 s.effective_experts < std::max(h.experts / 10.0, std::min(2.0 * h.top_k, h.experts / 2.0));
   s.repetition = c.pairs > 0 ? double(c.same[m]) / double(c.pairs) : 0;
   if (m + 1 < c.layers) {
-    s.affinity = likeliest_share(&c.follow[m * c.experts * c.experts], c.experts);
-    s.affinity_by_chance = likeliest_share(&c.chance[m * c.experts * c.experts], c.experts);
+    s.affinity = c.follow.likeliest_share(m);
+    s.affinity_by_chance = c.chance.likeliest_share(m);
   }
   s.domain_correlation = domain_correlation(c, m);
   s.groups_per_token = double(c.groups[m]) / double(tokens);
@@ -216,10 +211,12 @@ TraceStatistics trace_statistics(const Trace& trace, const spec::GroupShape& gro
         fmt::format("--gpus: expected 1 to the trace's {} experts, got {}", h.experts, group.gpus));
   if (group.gpus_per_node < 1)
     throw ConfigError::placed(fmt::format("--gpus-per-node: expected at least 1, got {}", group.gpus_per_node));
-  Counts c{h.layers.size(), std::size_t(h.experts), h.domains.size(), {}, {}, 0, {}, {}, {}, {}, {}, {}};
-  c.load.resize(c.domains * c.layers * c.experts);
-  c.follow.resize((c.layers - 1) * c.experts * c.experts);
-  c.chance.resize(c.follow.size());
+  const std::size_t loads = h.layers.size() * std::size_t(h.experts);
+  const Transitions none(h.layers.size() - 1, std::size_t(h.experts));
+  // kinds of text that would take too much are not told apart
+  const std::size_t domains = h.domains.size() * loads <= kMostDomainLoads ? h.domains.size() : 1;
+  Counts c{h.layers.size(), std::size_t(h.experts), domains, {}, {}, 0, none, none, {}, {}, {}, {}};
+  c.load.resize(c.domains * loads);
   for (auto* list : {&c.same, &c.groups, &c.nodes, &c.gpus, &c.routed}) list->resize(c.layers);
   TraceStatistics out;
   out.group = group;

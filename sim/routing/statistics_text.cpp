@@ -9,6 +9,11 @@
 
 namespace moesim::routing {
 namespace {
+/// A file's name need not be text: what is not is replaced.
+std::string text_of(const formats::Json& json) {
+  return json.dump(2, ' ', false, formats::Json::error_handler_t::replace) + "\n";
+}
+
 /// "3-60" or "1, 3, 5".
 std::string ranges(const std::vector<int>& numbers) {
   std::string out;
@@ -162,13 +167,14 @@ std::string info_json(const Trace& trace) {
   out["absent_choices"] = c.absent;
   for (const auto& [there, what] : contents(h)) out[there ? "has" : "lacks"].push_back(what);
   out["notes"] = h.notes;
-  return out.dump(2) + "\n";
+  return text_of(out);
 }
 
 std::string statistics_text(const Trace& trace, const TraceStatistics& s) {
   const TraceHeader& h = trace.header();
   std::string out = fmt::format("{}: {}, {}; contiguous on {}, {} a node\n\n", trace.file(), router_text(h),
                                 counted(s.tokens, "token"), counted(s.group.gpus, "GPU"), s.group.gpus_per_node);
+  if (!trace.complete()) out.insert(out.size() - 1, "the trace is incomplete: its recording was interrupted\n");
   out += fmt::format("{:>5} {:>8} {:>5} {:>5} {:>7} {:>7} {:>6} {:>14} {:>7} {:>6} {:>6} {:>6} {:>8}\n", "layer",
                      "max/mean", "CV", "Gini", "top 10%", "hottest", "repeat", "next (chance)", "domains", "groups",
                      "nodes", "GPUs", "mean/max");
@@ -211,6 +217,7 @@ std::string statistics_json(const Trace& trace, const TraceStatistics& s) {
   const auto known = [](bool there, double value) { return there ? formats::Json(value) : formats::Json(nullptr); };
   formats::Json out;
   out["file"] = trace.file();
+  out["complete"] = trace.complete();
   out["tokens"] = s.tokens;
   out["gpus"] = s.group.gpus;
   out["gpus_per_node"] = s.group.gpus_per_node;
@@ -248,6 +255,6 @@ std::string statistics_json(const Trace& trace, const TraceStatistics& s) {
     out["published"].push_back(
         {{"figure", p.figure}, {"here", known(p.known, p.ours)}, {"published", p.published}, {"of", p.source}});
   out["problems"] = problems(s);
-  return out.dump(2) + "\n";
+  return text_of(out);
 }
 }  // namespace moesim::routing

@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cmath>
 #include <cstring>
 
-#include "core/ceil_div.h"
 #include "core/check.h"
 #include "results/blob.h"
 #include "results/store.h"
 #include "routing/trace_layout.h"
+#include "routing/trace_summary.h"
 
 namespace moesim::routing {
 using namespace trace_layout;
@@ -23,9 +23,9 @@ constexpr std::size_t kMostCountBytes = std::size_t{256} << 20;
 struct Trace::State {
   std::string file;
   results::Database db;
-  TraceHeader header;
-  std::int64_t tokens = 0, passes = 0, blocks = 0;
-  bool complete = false;
+  TraceSummary about;
+  const TraceHeader& header = about.header;
+  const std::int64_t tokens, blocks;
   results::Statement get_tokens, get_experts, get_load;
   struct Cached {
     std::int64_t block = -1;
@@ -38,11 +38,12 @@ struct Trace::State {
   explicit State(const std::string& f)
       : file(f),
         db(open(f)),
-        get_tokens(db.prepare("SELECT columns FROM trace_tokens WHERE block = ?")),
-        get_experts(db.prepare("SELECT width, ids, weights FROM trace_experts WHERE id = ?")),
-        get_load(db.prepare("SELECT counts FROM trace_load WHERE id = ?")) {
-    read_header();
-    blocks = ceil_div(tokens, kBlock);
+        about(read_trace_summary(db)),
+        tokens(about.tokens),
+        blocks(about.blocks),
+        get_tokens(trace_statement(db, "SELECT columns FROM trace_tokens WHERE block = ?")),
+        get_experts(trace_statement(db, "SELECT width, ids, weights FROM trace_experts WHERE id = ?")),
+        get_load(trace_statement(db, "SELECT counts FROM trace_load WHERE id = ?")) {
     last.resize(header.layers.size());
     counts.resize(header.layers.size());
   }
@@ -55,54 +56,7 @@ struct Trace::State {
     return db;
   }
 
-  [[noreturn]] void damaged(std::string_view what) const {
-    throw ConfigError::placed(fmt::format("{}: the trace is damaged: {}", file, what));
-  }
-  std::string text(const char* key) const {
-    results::Statement get = db.prepare("SELECT value FROM trace WHERE key = ?");
-    if (!get.bind(0, std::string_view(key)).step()) damaged(fmt::format("\"{}\" is missing", key));
-    return get.text(0);
-  }
-  std::int64_t number(const char* key, std::int64_t low, std::int64_t high) const {
-    const std::string value = text(key);
-    std::int64_t out = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), out);
-    if (error != std::errc() || end != value.data() + value.size() || out < low || out > high)
-      damaged(fmt::format("{} is \"{}\"", key, value));
-    return out;
-  }
-  std::vector<std::string> list(const char* table) const {
-    std::vector<std::string> out;
-    for (results::Statement get = db.prepare(fmt::format("SELECT * FROM {} ORDER BY 1", table)); get.step();)
-      out.push_back(get.text(1));
-    return out;
-  }
-  void read_header() {
-    if (const std::int64_t version = number("version", 0, INT32_MAX); version != kVersion)
-      throw ConfigError::placed(fmt::format("{}: is a trace of version {}, expected {}", file, version, kVersion));
-    complete = text("state") == "complete";
-    tokens = number("tokens", 1, std::int64_t{1} << 40);
-    passes = number("passes", 1, tokens);
-    TraceHeader& h = header;
-    h.model = text("model");
-    h.source = text("source");
-    h.hidden_layers = int(number("hidden_layers", 0, 100'000));
-    h.experts = int(number("experts", 1, INT16_MAX));
-    h.top_k = int(number("top_k", 1, h.experts));
-    h.groups = int(number("groups", 1, h.experts));
-    h.groups_used = int(number("groups_used", 1, h.groups));
-    h.weights = number("weights", 0, 1) != 0;
-    h.token_ids = number("token_ids", 0, 1) != 0;
-    h.requests = number("requests", 0, 1) != 0;
-    h.phases = number("phases", 0, 1) != 0;
-    h.sampled = number("sampled", 0, 1) != 0;
-    for (results::Statement get = db.prepare("SELECT layer FROM trace_layer ORDER BY ordinal"); get.step();)
-      h.layers.push_back(int(get.integer(0)));
-    if (h.layers.empty()) damaged("it lists no layer");
-    h.domains = list("trace_domain");
-    if (h.domains.empty()) damaged("it lists no domain");
-    h.notes = list("trace_note");
-  }
+  [[noreturn]] void damaged(std::string_view what) const { trace_damaged(file, what); }
 
   std::int64_t block_tokens(std::int64_t block) const { return std::min(kBlock, tokens - block * kBlock); }
   std::int64_t row(int ordinal, std::int64_t block) const {
@@ -190,8 +144,8 @@ Trace& Trace::operator=(Trace&&) noexcept = default;
 const std::string& Trace::file() const { return s_->file; }
 const TraceHeader& Trace::header() const { return s_->header; }
 std::int64_t Trace::tokens() const { return s_->tokens; }
-std::int64_t Trace::passes() const { return s_->passes; }
-bool Trace::complete() const { return s_->complete; }
+std::int64_t Trace::passes() const { return s_->about.passes; }
+bool Trace::complete() const { return s_->about.complete; }
 
 int Trace::ordinal(int layer) const {
   const std::vector<int>& layers = header().layers;
@@ -210,9 +164,16 @@ void Trace::read_tokens(std::int64_t first, std::int64_t count, std::vector<Trac
     block.resize(std::size_t(n));
     unpack_tokens(s_->unpack(s_->get_tokens.blob(0), std::size_t(n) * kTokenBytes, "tokens"), block);
     s_->get_tokens.reset();
-    for (const TraceToken& t : block)
+    std::int32_t pass = 0;
+    for (const TraceToken& t : block) {
       if (t.phase > TracePhase::decode || t.domain >= header().domains.size())
         s_->damaged(fmt::format("a token of block {} has an unknown phase or domain", b));
+      if (t.request < -1 || t.position < -1 || t.token < -1)
+        s_->damaged(fmt::format("a token of block {} has request {}, position {} and id {}", b, t.request, t.position,
+                                t.token));
+      if (t.pass < pass) s_->damaged(fmt::format("pass {} of block {} comes after pass {}", t.pass, b, pass));
+      pass = t.pass;
+    }
     const std::int64_t stop = std::min(end, b * kBlock + n);
     out.insert(out.end(), block.begin() + (at - b * kBlock), block.begin() + (stop - b * kBlock));
     at = stop;
@@ -245,6 +206,8 @@ void Trace::read_weights(int ordinal, std::int64_t first, std::int64_t count, st
     const std::size_t old = out.size();
     out.resize(old + std::size_t((stop - at) * k));
     std::memcpy(&out[old], bytes.data() + (at - b * kBlock) * k * 4, std::size_t((stop - at) * k) * 4);
+    for (std::size_t i = old; i < out.size(); ++i)
+      if (!std::isfinite(out[i])) s_->damaged(fmt::format("a gate weight of block {} is {}", b, out[i]));
     at = stop;
   }
 }
@@ -263,5 +226,8 @@ void Trace::load(int ordinal, std::int64_t first, std::int64_t count, std::span<
   }
   s_->add_load_before(ordinal, first + count, 1, out);
   s_->add_load_before(ordinal, first, -1, out);
+  for (std::size_t e = 0; e < out.size(); ++e)
+    if (out[e] < 0 || out[e] > count * header().top_k)
+      s_->damaged(fmt::format("expert {} has {} of the choices of {} tokens", e, out[e], count));
 }
 }  // namespace moesim::routing

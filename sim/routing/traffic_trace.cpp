@@ -1,7 +1,12 @@
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <mutex>
 #include <numeric>
+#include <set>
 
 #include "core/check.h"
+#include "core/log.h"
 #include "routing/traffic_kinds.h"
 
 namespace moesim::routing {
@@ -11,11 +16,22 @@ constexpr std::int64_t kSample = 1'024;            // tokens that stand for a la
 constexpr std::int64_t kIndexStep = 256;           // tokens between running counts
 constexpr std::int64_t kMostMemory = 512'000'000;  // bytes of choices and counts kept in memory
 
+/// Says that a trace is a part of what was to be recorded, once a file: phases and pools read it anew.
+void say_incomplete(const Trace& trace) {
+  static std::mutex guard;
+  static std::set<std::string> said;  // to the person at the terminal; no result depends on it
+  const std::lock_guard lock(guard);
+  if (!trace.complete() && said.insert(trace.file()).second)
+    say(fmt::format("{}: is incomplete, for its recording was interrupted; its {} tokens are replayed", trace.file(),
+                    trace.tokens()));
+}
+
 /// The selected tokens of a trace as one endless stream: position p is token p modulo their number.
 class TokenStream {
  public:
   TokenStream(const TraceTrafficParams& p, const TrafficContext& c) : trace_(p.file.path) {
     const TraceHeader& h = trace_.header();
+    say_incomplete(trace_);
     TraceFilter filter;
     if (h.phases) filter.phase = c.phase;
     if (!p.domain.empty()) {

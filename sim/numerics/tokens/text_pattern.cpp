@@ -11,7 +11,7 @@ namespace {
 /// Unicode's White_Space, which PCRE2's own \s has one character more than.
 constexpr std::string_view kSpaces =
     R"(\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
-constexpr std::string_view kRefused = "wWbBhHRXKGAzZ";
+constexpr std::string_view kRefused = "wWbBhHRXKGAzZC";
 
 /// The expression in PCRE2's terms.
 std::string translate(const std::string& expression, const std::string& where) {
@@ -69,8 +69,8 @@ TextPattern::TextPattern(const std::string& expression, const std::string& where
   int error = 0;
   PCRE2_SIZE at = 0;
   compiled_->where = where;
-  compiled_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(ours.data()), ours.size(), PCRE2_UTF | PCRE2_UCP, &error,
-                                  &at, nullptr);
+  compiled_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(ours.data()), ours.size(),
+                                  PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &at, nullptr);
   if (compiled_->code == nullptr)
     throw ConfigError(fmt::format("{}: not a regular expression ({}): {}", where, message_of(error), expression));
   pcre2_jit_compile(compiled_->code, PCRE2_JIT_COMPLETE);  // only for speed

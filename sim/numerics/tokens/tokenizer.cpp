@@ -19,6 +19,10 @@ bool is_given(const formats::JsonObject& json, const char* key) {
   return json.has(key) && json.at(key) != "" && json.at(key) != 0.0;
 }
 
+int id_of(const formats::JsonValue& json, const std::string& where) {
+  return int(formats::integer_of(json, 0, INT32_MAX, where));
+}
+
 /// "a b", or ["a", "b"] where tokens hold spaces.
 std::pair<std::string, std::string> merge_of(const formats::JsonValue& json, std::size_t rank,
                                              const std::string& file) {
@@ -42,7 +46,7 @@ std::unique_ptr<Bpe> bpe_of(const formats::JsonObject& model) {
   if (!model.has("vocab") || !model.at("vocab").is_object()) fail(file, "has no vocabulary of tokens and ids");
   for (const auto& [token, id] : model.at("vocab").items()) {
     if (!id.is_number_integer()) fail(file, fmt::format("the id of token \"{}\" is {}", token, formats::shown(id)));
-    vocabulary[token] = id;
+    vocabulary[token] = id_of(id, fmt::format("{}: the id of token \"{}\"", file, token));
   }
   std::vector<std::pair<std::string, std::string>> merges;
   if (model.has("merges"))
@@ -74,8 +78,8 @@ void read_template(const formats::JsonObject& json, std::vector<int>& before, st
       continue;
     }
     const std::string name = piece.part("SpecialToken").text("id");
-    for (const int id : json.part("special_tokens").part(name.c_str()).list("ids"))
-      (text_seen ? after : before).push_back(id);
+    for (const formats::JsonValue& id : json.part("special_tokens").part(name.c_str()).list_at("ids"))
+      (text_seen ? after : before).push_back(id_of(id, fmt::format("{}: special token \"{}\"", file, name)));
   }
 }
 }  // namespace
@@ -97,11 +101,10 @@ Tokenizer::Tokenizer(const std::string& file) : file_(file) {
         if (token.flag_or(key, false))
           fail(file, fmt::format("{} of added token \"{}\" is not implemented", key, text));
       if (text.empty()) continue;
-      const int id = int(token.integer("id", INT32_MIN, INT32_MAX));
-      if (token.flag_or("normalized", false))
-        normalised_.push_back({normalise_(text), id});
-      else
-        raw_.push_back({text, id});
+      const int id = int(token.integer("id", 0, INT32_MAX));
+      std::string matched = token.flag_or("normalized", false) ? normalise_(text) : text;
+      if (matched.empty()) continue;  // an empty token would be found everywhere
+      (token.flag_or("normalized", false) ? normalised_ : raw_).push_back({std::move(matched), id});
     }
   for (std::vector<Added>* tokens : {&raw_, &normalised_})
     std::ranges::stable_sort(*tokens, std::greater{}, [](const Added& t) { return t.text.size(); });

@@ -14,6 +14,22 @@ namespace {
 /// GPT-2's words.  Source: tokenizers, pre_tokenizers/byte_level.rs; GPT-2's encoder.py.
 constexpr const char* kWords = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
+/// A text may become so many times as long in all its steps, and this much more.  assumed: compatibility forms make 11
+/// bytes of one (U+FDFA), a mark for spaces 3, visible bytes 2, and no tokenizer takes two of the first.
+constexpr std::size_t kMostGrowth = 32, kAlwaysBytes = 1 << 16;
+
+/// Steps in a row can make a text of any length: Replace "a" by "aa", sixty times.
+void check_growth(std::size_t bytes, std::size_t from, const std::string& where) {
+  if (bytes > kAlwaysBytes && (bytes - kAlwaysBytes) / kMostGrowth > from)
+    throw ConfigError(fmt::format("{}: its steps make {} bytes of a text of {}, expected at most {} times as many",
+                                  where, bytes, from, kMostGrowth));
+}
+std::size_t bytes_of(const std::vector<TextPiece>& pieces) {
+  std::size_t out = 0;
+  for (const TextPiece& p : pieces) out += p.text.size();
+  return out;
+}
+
 [[noreturn]] void refuse(const std::string& where, std::string_view kind, const std::string& what) {
   throw ConfigError(fmt::format("{}: {} {} is not implemented", where, kind, what));
 }
@@ -41,11 +57,13 @@ std::string normal_form(const std::string& text, int options, const std::string&
   return out;
 }
 
-std::string replace_all(const std::string& text, const TextPattern& pattern, const std::string& by) {
+std::string replace_all(const std::string& text, const TextPattern& pattern, const std::string& by,
+                        const std::string& where) {
   std::string out;
   std::size_t at = 0;
   for (const TextRange& m : pattern.matches(text)) {
     out.append(text, at, m.begin - at).append(by);
+    check_growth(out.size(), text.size(), where);
     at = m.end;
   }
   return out.append(text, at);
@@ -147,7 +165,7 @@ CutUp metaspace(const formats::JsonObject& json, const std::string& where) {
   const auto spaces = std::make_shared<const TextPattern>(" ", where);
   return [=](std::vector<TextPiece> pieces) {
     for (TextPiece& p : pieces) {
-      p.text = replace_all(p.text, *spaces, mark);
+      p.text = replace_all(p.text, *spaces, mark, where);
       const bool prepend = scheme == "always" || (scheme == "first" && p.first);
       if (prepend && !p.text.starts_with(mark)) p.text.insert(0, mark);
     }
@@ -169,13 +187,19 @@ Normalise normaliser_of(const formats::JsonValue& value, const std::string& wher
     return [p = json.text_or("prepend", "")](const std::string& s) { return s.empty() ? s : p + s; };
   if (type == "Replace") {
     const auto pattern = std::make_shared<const TextPattern>(pattern_of(json, where + ": Replace"));
-    return [pattern, by = json.text_or("content", "")](const std::string& s) { return replace_all(s, *pattern, by); };
+    return [pattern, by = json.text_or("content", ""), where](const std::string& s) {
+      return replace_all(s, *pattern, by, where);
+    };
   }
   if (type == "Sequence") {
     std::vector<Normalise> steps;
     for (const formats::JsonValue& step : json.list_at("normalizers")) steps.push_back(normaliser_of(step, where));
-    return [steps](std::string s) {
-      for (const Normalise& step : steps) s = step(std::move(s));
+    return [steps, where](std::string s) {
+      const std::size_t from = s.size();
+      for (const Normalise& step : steps) {
+        s = step(std::move(s));
+        check_growth(s.size(), from, where);
+      }
       return s;
     };
   }
@@ -201,8 +225,12 @@ CutUp cutter_of(const formats::JsonValue& value, const std::string& where) {
   if (type == "Sequence") {
     std::vector<CutUp> steps;
     for (const formats::JsonValue& step : json.list_at("pretokenizers")) steps.push_back(cutter_of(step, where));
-    return [steps](std::vector<TextPiece> pieces) {
-      for (const CutUp& step : steps) pieces = step(std::move(pieces));
+    return [steps, where](std::vector<TextPiece> pieces) {
+      const std::size_t from = bytes_of(pieces);
+      for (const CutUp& step : steps) {
+        pieces = step(std::move(pieces));
+        check_growth(bytes_of(pieces), from, where);
+      }
       return pieces;
     };
   }

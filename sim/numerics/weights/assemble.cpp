@@ -66,6 +66,7 @@ class Assembler {
     std::uint64_t done = 0;
     for (const auto& [name, found] : parents_.first().tensors()) {
       stop_if_interrupted();
+      parents_.check_whole();
       add(name, *found.tensor, writer);
       progress.at(done += found.tensor->bytes.size(), name);
     }

@@ -67,7 +67,10 @@ void apply_block_scales(const formats::StoredTensor& scales, const PartShape& sh
 
 Checkpoint::Checkpoint(const spec::Model& model, const std::string& folder, Bytes keep)
     : model_(model), folder_(folder), keep_(keep) {
-  for (const auto& [name, found] : folder_.tensors()) by_name_.emplace(canonical(name), found);
+  for (const auto& [name, found] : folder_.tensors())
+    if (const auto [at, fresh] = by_name_.emplace(canonical(name), found); !fresh)
+      throw ConfigError(fmt::format("{}: tensor {} is there under two names, also in {}", found.file->file(), name,
+                                    at->second.file->file()));
   claim_all();
   check_no_extras();
   claimed_.clear();
@@ -194,6 +197,7 @@ const float* Checkpoint::get(const PartShape& shape, int layer, int expert, Weig
   const std::byte* first = s.tensor->bytes.data() + 4 * s.place.offset;
   if (s.tensor->type == formats::StoredType::f32 && plain && s.place.column_stride == 1 &&
       reinterpret_cast<std::uintptr_t>(first) % alignof(float) == 0) {
+    s.file->check_whole();
     const auto* values = reinterpret_cast<const float*>(first);
     check_numbers(s, shape, values);
     s.ready.store(values, std::memory_order_release);
@@ -216,6 +220,7 @@ const float* Checkpoint::get(const PartShape& shape, int layer, int expert, Weig
 }
 
 void Checkpoint::read(const Source& s, const PartShape& shape, float* out) const {
+  s.file->check_whole();
   const std::byte* bytes = s.tensor->bytes.data();
   switch (s.tensor->type) {
     case formats::StoredType::f32:

@@ -103,4 +103,8 @@ bool Parents::is_scale(const std::string& name) const {
   const formats::StoredTensor* matrix = first().find(name.substr(0, name.size() - kScale.size())).tensor;
   return matrix != nullptr && matrix->type == formats::StoredType::f8_e4m3;
 }
+
+void Parents::check_whole() const {
+  for (const auto& folder : folders_) folder->check_whole();
+}
 }  // namespace moesim::numerics

@@ -20,6 +20,8 @@ class Parents {
   const formats::StoredTensor* scales(int parent, const std::string& name) const;
   /// Whether `name` holds the scales of another tensor.
   bool is_scale(const std::string& name) const;
+  /// Throws ConfigError if a file has become shorter since it was opened.
+  void check_whole() const;
 
  private:
   void compare_tensors(const formats::SafetensorsFolder& other) const;

@@ -32,7 +32,8 @@ const Exporter& exporter(std::string_view name) {
 }
 
 void for_each_piece(const Trace& trace, const std::function<void(const TracePiece&)>& use) {
-  constexpr std::int64_t piece = 4096;
+  const std::int64_t a_token = std::int64_t{trace.layers()} * trace.header().top_k;
+  const std::int64_t piece = std::clamp<std::int64_t>((1 << 23) / a_token, 1, 4096);  // 16 MiB of choices at most
   TracePiece p;
   p.experts.resize(std::size_t(trace.layers()));
   p.weights.resize(p.experts.size());

@@ -129,12 +129,12 @@ void export_loads(const Trace& trace, const Sink& sink) {
   // Dense layers get a row of zeros when it is known which they are: then row l is the model's layer l.
   const int rows = std::max(h.hidden_layers, h.layers.back() + 1);
   std::vector<std::int64_t> load(std::size_t(h.experts));
-  std::string out = "{\"logical_count\": [";
+  sink("{\"logical_count\": [");
   for (int layer = 0; layer < rows; ++layer) {
     std::fill(load.begin(), load.end(), 0);
     if (const int m = trace.ordinal(layer); m >= 0) trace.load(m, 0, trace.tokens(), load);
-    out += fmt::format("{}[{}]", layer > 0 ? ",\n" : "", fmt::join(load, ", "));
+    sink(fmt::format("{}[{}]", layer > 0 ? ",\n" : "", fmt::join(load, ", ")));
   }
-  sink(out + "]}\n");
+  sink("]}\n");
 }
 }  // namespace moesim::routing

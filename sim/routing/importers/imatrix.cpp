@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "formats/gguf.h"
-#include "routing/importers/import.h"
+#include "routing/importers/import_layers.h"
 
 namespace moesim::routing {
 namespace {
@@ -18,7 +18,7 @@ int layer_of(std::string_view name) {
     return -1;
   int out = -1;
   const auto [end, error] = std::from_chars(name.data() + 4, name.data() + name.size(), out);
-  return error == std::errc() && *end == '.' && out >= 0 && out < 10'000 ? out : -1;
+  return error == std::errc() && *end == '.' && out >= 0 && out < kMostLayers ? out : -1;
 }
 
 double number(const formats::GgufFile& file, const char* key) {
@@ -44,6 +44,7 @@ void read(const ImportContext& context) {
   s.axis = LayerAxis::numbered;
   s.axis_size = int(counts.size());
   s.passes.resize(1);
+  check_sizes(name, s.axis_size, std::min<std::int64_t>(counts.begin()->second->elements(), INT16_MAX + 1));
   for (const auto& [layer, array] : counts) {
     s.layers.push_back(layer);
     if (s.experts == 0) s.experts = int(std::min<std::int64_t>(array->elements(), INT16_MAX + 1));

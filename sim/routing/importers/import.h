@@ -1,5 +1,6 @@
 // Turns what other systems record into a routing trace.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "routing/trace.h"
+#include "routing/trace_limits.h"
 #include "spec/model.h"
 
 namespace moesim::routing {
@@ -25,6 +27,13 @@ struct ImportOptions {
 };
 /// A trace drawn from counts holds at most this many tokens unless more are asked for.
 inline constexpr std::int64_t kMostSampled = 65'536;
+
+/// Ids of a block, unless a single token has more: so much is in memory at once, whatever a file says.
+inline constexpr std::int64_t kBlockIds = 1 << 20;
+/// Tokens of such a block of a file whose rows have so many layers and choices.
+inline std::int64_t block_tokens(std::int64_t layers, std::int64_t top_k) {
+  return std::max<std::int64_t>(1, kBlockIds / std::max<std::int64_t>(1, layers * top_k));
+}
 
 /// What an importer works with.
 struct ImportContext {
@@ -48,7 +57,9 @@ struct TokenBlock {
   std::vector<float> weights;     // the same shape, or empty
   std::string where;              // file, and line or token of the first row, for messages
 };
-/// Routing of single tokens.  `blocks` hands out all of it each time it is called.
+/// Routing of single tokens.  Whatever a block says of numbers is checked where it is used; the importer sees to it
+/// that a block is no larger than what it read, or than kBlockIds.  `blocks` hands out all of it each time it is
+/// called.
 struct RoutedSource {
   std::string name;  // "SGLang per_token"
   std::string file;  // for messages

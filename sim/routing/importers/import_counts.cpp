@@ -12,6 +12,9 @@
 namespace moesim::routing {
 namespace {
 constexpr std::int64_t kPiece = 4096;
+/// Choices of a pass that are drawn at once, each 2 bytes: by default, and if more tokens are asked for.  By default
+/// they are 65,536 tokens of 128 layers with top-8, so only files of more layers than any model get fewer tokens.
+constexpr std::int64_t kMostChoices = 1 << 26, kMostAskedChoices = 1 << 30;
 
 double total(std::span<const double> counts) { return std::accumulate(counts.begin(), counts.end(), 0.0); }
 
@@ -87,7 +90,7 @@ TraceHeader header_of(const ImportContext& context, const CountedSource& s, cons
   if (h.top_k == 1 && context.options.top_k == 0 && s.top_k == 0 && !context.model)
     h.notes.push_back(
         "how many experts a token uses is not known (give --model or --top-k): every counted choice is a token");
-  if (h.top_k > h.experts || h.experts > INT16_MAX)
+  if (h.top_k > h.experts)
     throw ConfigError(fmt::format("{}: {} experts with top-{} cannot be", s.file, h.experts, h.top_k));
   h.token_ids = h.requests = h.phases = false;
   h.sampled = true;
@@ -136,13 +139,20 @@ void write_pass(TraceWriter& writer, Progress& progress, std::size_t pass, std::
 }  // namespace
 
 void import_counts(const ImportContext& context, const CountedSource& s) {
+  check_sizes(s.file, s.axis_size, s.experts);
   const LayerPlan plan = plan_layers(context, s.file, s.axis, s.layers, used_rows(s));
   TraceHeader h = header_of(context, s, plan);
   double counted = 0;
   for (const CountedPass& p : s.passes) counted += tokens_of(s, p, h.top_k);
   double scale = 1;
-  const double wanted =
-      context.options.tokens > 0 ? double(context.options.tokens) : std::min(counted, double(kMostSampled));
+  check_sizes(s.file, std::int64_t(h.layers.size()), h.experts, h.top_k);
+  const std::int64_t a_token = std::int64_t(h.layers.size()) * h.top_k;
+  if (context.options.tokens > kMostAskedChoices / a_token)
+    throw ConfigError::placed(fmt::format("--tokens: expected at most {} for {} layers with top-{}, got {}",
+                                          kMostAskedChoices / a_token, h.layers.size(), h.top_k,
+                                          context.options.tokens));
+  const double most = double(std::clamp<std::int64_t>(kMostChoices / a_token, 1, kMostSampled));
+  const double wanted = context.options.tokens > 0 ? double(context.options.tokens) : std::min(counted, most);
   if (std::abs(wanted - counted) > 0.5) {
     scale = wanted / counted;
     h.notes.push_back(fmt::format("{:.0f} tokens stand for the {:.0f} that were counted", wanted, counted));

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "formats/utf8.h"
+
 namespace moesim::routing {
 namespace {
 std::vector<int> counting(int n) {
@@ -78,6 +80,29 @@ LayerPlan plan_layers(const ImportContext& c, const std::string& file, LayerAxis
   return out;
 }
 
+void check_sizes(const std::string& file, std::int64_t layers, std::int64_t experts, std::int64_t top_k) {
+  if (layers > kMostLayers)
+    throw ConfigError(fmt::format("{}: has {} layers, expected at most {}", file, layers, kMostLayers));
+  if (top_k > kMostTokenChoices / std::max<std::int64_t>(1, layers))
+    throw ConfigError(
+        fmt::format("{}: {} layers with top-{} are more than a trace holds of a token", file, layers, top_k));
+  if (experts > INT16_MAX || layers * experts > kMostLoads)
+    throw ConfigError(
+        fmt::format("{}: {} experts in {} layers are more than a trace counts loads of ({} in all); is an "
+                    "id wrong",
+                    file, experts, layers, kMostLoads));
+}
+
+void check_filled(const std::string& where, std::int64_t there, std::int64_t places) {
+  // assumed: a recording that lacks more than this, beyond the first tokens, is numbered wrongly
+  constexpr std::int64_t most_gaps = 64, always = 1 << 18;
+  if (places > always + most_gaps * there)
+    throw ConfigError(
+        fmt::format("{}: holds {} of {} choices, one for each token and layer; are tokens or layers "
+                    "numbered wrongly",
+                    where, there, places));
+}
+
 TraceHeader begin_header(const std::string& source, const std::vector<std::string>& notes, const LayerPlan& plan) {
   TraceHeader out;
   out.source = source;
@@ -91,7 +116,7 @@ TraceHeader begin_header(const std::string& source, const std::vector<std::strin
 void describe_model(const ImportContext& c, const std::string& file, TraceHeader& h) {
   if (!c.model) return;
   const spec::MoeShape& moe = *c.model->moe;
-  h.model = c.options.model;
+  h.model = formats::as_utf8(c.options.model);
   if (h.experts != moe.experts)
     throw ConfigError(
         fmt::format("{}: has {} experts a layer, but {} has {}", file, h.experts, c.model->name, moe.experts));

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/interrupt.h"
 #include "core/log.h"
@@ -12,7 +13,7 @@ namespace {
 struct Survey {
   std::vector<bool> used;  // (axis)
   std::int32_t largest = -1;
-  std::int64_t tokens = 0;
+  std::int64_t tokens = 0, choices = 0, places = 0;  // choices that are there, of so many
 };
 
 bool empty_choice(const std::int32_t* ids, std::size_t k, bool zero_is_empty) {
@@ -28,10 +29,13 @@ Survey look(const RoutedSource& s) {
     for (std::size_t i = 0; i < b.tokens.size() * axis; ++i) {
       const std::int32_t* const ids = &b.ids[i * k];
       if (empty_choice(ids, k, s.zero_is_empty)) continue;
+      ++out.choices;
       out.used[i % axis] = true;
       out.largest = std::max(out.largest, *std::max_element(ids, ids + k));
     }
     out.tokens += std::int64_t(b.tokens.size());
+    out.places += std::int64_t(b.tokens.size() * axis);
+    check_filled(b.where, out.choices, out.places);
     stop_if_interrupted();
   });
   return out;
@@ -78,11 +82,27 @@ class Arrange {
             if (from[i] == from[j] && from[j] >= 0) fail(b, t, a, fmt::format("names expert {} twice", from[j]));
           ids[to + j] = std::int16_t(from[j]);
         }
-        if (h_.weights) std::copy_n(&b.weights[(t * axis + a) * k], k, &weights[to]);
+        if (h_.weights) copy_weights(b, t, a, &weights[to]);
       }
+    check_tokens(b);
   }
 
  private:
+  void copy_weights(const TokenBlock& b, std::size_t token, std::size_t row, float* out) const {
+    const std::size_t k = std::size_t(s_.top_k);
+    const float* const from = &b.weights[(token * plan_.ordinal.size() + row) * k];
+    for (std::size_t j = 0; j < k; ++j)
+      if (!(from[j] >= 0) || !std::isfinite(from[j]))
+        fail(b, token, row, fmt::format("a gate weight is {}, expected a number that is not negative", from[j]));
+    std::copy_n(from, k, out);
+  }
+  /// Where something is not known it is -1.
+  static void check_tokens(const TokenBlock& b) {
+    for (std::size_t t = 0; t < b.tokens.size(); ++t)
+      if (const TraceToken& x = b.tokens[t]; x.request < -1 || x.position < -1 || x.token < -1)
+        throw ConfigError(fmt::format("{}: token {}: request {}, position {} and id {} must not be negative", b.where,
+                                      t, x.request, x.position, x.token));
+  }
   [[noreturn]] void fail(const TokenBlock& b, std::size_t token, std::size_t row, std::string_view problem) const {
     throw ConfigError(fmt::format("{}: token {}, layer {}: {}", b.where, token,
                                   plan_.layers[std::size_t(plan_.ordinal[row])], problem));
@@ -97,6 +117,7 @@ void import_routing(const ImportContext& context, const RoutedSource& s) {
   if (context.options.top_k > 0 && context.options.top_k != s.top_k)
     throw ConfigError::placed(
         fmt::format("--top-k: {} has {} choices a token, not {}", s.file, s.top_k, context.options.top_k));
+  check_sizes(s.file, s.axis_size, s.experts);  // before anything is as large as they say
   const Survey survey = look(s);
   if (survey.tokens == 0) throw ConfigError(fmt::format("{}: holds no token", s.file));
   LayerPlan plan = plan_layers(context, s.file, s.axis, s.layers, survey.used);
@@ -108,7 +129,8 @@ void import_routing(const ImportContext& context, const RoutedSource& s) {
   h.requests = s.requests;
   h.phases = s.phases;
   h.domains = s.domains;
-  if (h.experts > INT16_MAX || h.experts < h.top_k)
+  check_sizes(s.file, std::int64_t(h.layers.size()), h.experts, h.top_k);
+  if (h.experts < h.top_k)
     throw ConfigError(fmt::format("{}: {} experts with top-{} cannot be", s.file, h.experts, h.top_k));
   describe_model(context, s.file, h);
   Arrange arrange(s, plan, h);

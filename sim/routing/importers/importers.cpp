@@ -23,8 +23,10 @@ const Importer& choose(const std::vector<std::string>& files, const std::string&
     throw ConfigError::placed(
         fmt::format("--format: no import format is called \"{}\"{}", format, suggestion(format, names, "there are")));
   const std::string& file = files[0];
-  const std::string head = std::filesystem::is_directory(file) ? "" : formats::ByteFile(file).head(kHead);
-  if (head.empty() && !std::filesystem::is_directory(file)) throw ConfigError(fmt::format("{}: is empty", file));
+  std::error_code unknown;  // a name that cannot be looked up is refused by the reader
+  const bool folder = std::filesystem::is_directory(file, unknown);
+  const std::string head = folder ? "" : formats::ByteFile(file).head(kHead);
+  if (head.empty() && !folder) throw ConfigError(fmt::format("{}: is empty", file));
   if (head.starts_with("SQLite format 3"))
     throw ConfigError(fmt::format("{}: is an SQLite database; a trace needs no import", file));
   for (const Importer& i : importers())

@@ -12,7 +12,7 @@ namespace {
 /// One matrix: rows of equal length, appended to the pass.
 void add_matrix(const formats::JsonValue& matrix, const std::string& where, CountedSource& s) {
   CountedPass pass;
-  if (!matrix.is_array() || matrix.empty() || matrix.size() > 10'000)
+  if (!matrix.is_array() || matrix.empty() || matrix.size() > std::size_t(kMostLayers))
     throw ConfigError(fmt::format("{}: expected rows of numbers, one a layer", where));
   for (std::size_t l = 0; l < matrix.size(); ++l) {
     const formats::JsonValue& row = matrix[l];

@@ -45,7 +45,10 @@ class RankFile {
   void advance() {
     while ((waiting_ = lines_.next())) {
       const formats::JsonValue json = formats::parse_json(lines_);
+      const std::int64_t before = record_.step;
       record_ = parse({json, lines_.where()});
+      if (record_.step < before)
+        lines_.fail(fmt::format("step {} comes after step {}; give the files of each run apart", record_.step, before));
       if (record_.decoder) return;
       ++skipped_;
     }
@@ -53,7 +56,7 @@ class RankFile {
   static Record parse(const formats::JsonObject& json) {
     Record r;
     r.step = json.integer("step", 0, INT32_MAX);
-    r.layer = int(json.integer("layer", 0, 10'000));
+    r.layer = int(json.integer("layer", 0, kMostLayers));
     r.tokens = json.integer("num_tokens", 0, 1 << 26);
     r.top_k = json.integer("topk", 1, 64);
     r.decoder = json.text_or("block", "decoder") == "decoder";
@@ -96,6 +99,21 @@ std::int64_t for_each_pass(const std::vector<std::string>& files, Use&& use) {
   return skipped;
 }
 
+/// Tokens [first, first + n) of a pass, in all layers.
+TokenBlock block_of(const RoutedSource& s, const std::map<int, Record>& records, std::int32_t pass,
+                    const std::string& where, std::size_t first, std::size_t n) {
+  const std::size_t k = std::size_t(s.top_k), axis = s.layers.size();
+  TokenBlock b;
+  b.where = where;
+  b.tokens.assign(n, {pass, -1, -1, -1, TracePhase::prefill, 0});
+  b.ids.assign(n * axis * k, -1);
+  for (const auto& [layer, r] : records) {
+    const auto a = std::size_t(std::lower_bound(s.layers.begin(), s.layers.end(), layer) - s.layers.begin());
+    for (std::size_t t = 0; t < n; ++t) std::copy_n(&r.ids[(first + t) * k], k, &b.ids[(t * axis + a) * k]);
+  }
+  return b;
+}
+
 void read(const ImportContext& context) {
   RoutedSource s;
   s.name = "Megatron-Core router trace";
@@ -116,22 +134,13 @@ void read(const ImportContext& context) {
   s.axis_size = int(s.layers.size());
   if (skipped > 0) s.notes.push_back(fmt::format("{} records of multi-token prediction layers were left out", skipped));
   s.notes.push_back("requests, positions and phases are not in these files");
-  const std::size_t k = std::size_t(s.top_k), axis = s.layers.size();
   s.blocks = [&](const auto& take) {
-    for_each_pass(context.files,
-                  [&](std::int32_t pass, const std::map<int, Record>& records, const std::string& where) {
-                    const std::size_t n = std::size_t(records.begin()->second.tokens);
-                    TokenBlock b;
-                    b.where = where;
-                    b.tokens.assign(n, {pass, -1, -1, -1, TracePhase::prefill, 0});
-                    b.ids.assign(n * axis * k, -1);
-                    for (std::size_t a = 0; a < axis; ++a) {
-                      const auto r = records.find(s.layers[a]);
-                      for (std::size_t t = 0; r != records.end() && t < n; ++t)
-                        std::copy_n(&r->second.ids[t * k], k, &b.ids[(t * axis + a) * k]);
-                    }
-                    take(b);
-                  });
+    for_each_pass(
+        context.files, [&](std::int32_t pass, const std::map<int, Record>& records, const std::string& where) {
+          const std::int64_t n = records.begin()->second.tokens, piece = block_tokens(s.axis_size, s.top_k);
+          for (std::int64_t first = 0; first < n; first += piece)
+            take(block_of(s, records, pass, where, std::size_t(first), std::size_t(std::min(piece, n - first))));
+        });
   };
   import_routing(context, s);
 }

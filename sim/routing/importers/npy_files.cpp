@@ -8,8 +8,6 @@
 
 namespace moesim::routing {
 namespace {
-constexpr std::int64_t kPiece = 4096;
-
 void read_ids(const ImportContext& context) {
   std::vector<formats::ArraySource> arrays;
   for (const std::string& f : context.files) arrays.push_back(formats::npy_array(f));
@@ -22,8 +20,9 @@ void read_ids(const ImportContext& context) {
       throw ConfigError(fmt::format("{}: expected integers [tokens, layers, top-k] or [tokens, layers], got {} {}",
                                     a.where, name_of(a.type), a.shape_text()));
     const std::int64_t k = rank == 3 ? a.shape[2] : 1;
-    if (a.shape[1] > 10'000 || k > 64)
-      throw ConfigError(fmt::format("{}: expected up to 10000 layers and top-64, got {}", a.where, a.shape_text()));
+    if (a.shape[1] > kMostLayers || k > 64)
+      throw ConfigError(
+          fmt::format("{}: expected up to {} layers and top-64, got {}", a.where, kMostLayers, a.shape_text()));
     if (s.axis_size == 0) s.axis_size = int(a.shape[1]), s.top_k = int(k);
     if (a.shape[1] != s.axis_size || k != s.top_k)
       throw ConfigError(fmt::format("{}: expected [tokens, {}, {}] like {}, got {}", a.where, s.axis_size, s.top_k,
@@ -37,7 +36,7 @@ void read_ids(const ImportContext& context) {
     for (std::size_t f = 0; f < arrays.size(); ++f) {
       const formats::ArraySource& a = arrays[f];
       // Gathering a column-major array piece by piece would read it once a piece.
-      const std::int64_t piece = a.row_major() ? kPiece : std::min<std::int64_t>(a.shape[0], 1 << 16);
+      const std::int64_t fit = block_tokens(s.axis_size, s.top_k), piece = a.row_major() ? fit : 16 * fit;
       for (std::int64_t first = 0; first < a.shape[0]; first += piece) {
         const std::int64_t n = std::min(piece, a.shape[0] - first);
         a.read_integers(first, n, b.ids);
@@ -58,7 +57,8 @@ void read_loads(const ImportContext& context) {
   for (const std::string& f : context.files) {
     const formats::ArraySource a = formats::npy_array(f);
     const std::size_t rank = a.shape.size();
-    if ((rank != 2 && rank != 3) || a.shape[rank - 2] > 10'000 || a.shape[rank - 1] > INT16_MAX || a.elements() < 1)
+    if ((rank != 2 && rank != 3) || a.shape[rank - 2] > kMostLayers || a.shape[rank - 1] > INT16_MAX ||
+        a.elements() < 1)
       throw ConfigError(fmt::format("{}: expected loads [layers, experts] or [steps, layers, experts], got {}", a.where,
                                     a.shape_text()));
     if (s.experts == 0) s.axis_size = int(a.shape[rank - 2]), s.experts = int(a.shape[rank - 1]);

@@ -10,8 +10,6 @@
 
 namespace moesim::routing {
 namespace {
-constexpr std::size_t kPiece = 1024;
-
 template <class Use>
 void for_each(const std::vector<std::string>& files, Use&& use) {
   for (const std::string& f : files) {
@@ -26,7 +24,9 @@ void for_each(const std::vector<std::string>& files, Use&& use) {
 int layer_number(const std::string& key, const std::string& where) {
   int out = -1;
   const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), out);
-  if (error != std::errc() || *end != '\0' || out < 0 || out > 10'000)
+  // written in one way only, or two keys would be one layer
+  if (error != std::errc() || end != key.data() + key.size() || fmt::to_string(out) != key || out < 0 ||
+      out > kMostLayers)
     throw ConfigError(fmt::format("{}: expected a layer number, got \"{}\"", where, key));
   return out;
 }
@@ -98,7 +98,7 @@ void read(const ImportContext& context) {
     TokenBlock b;
     for_each(context.files, [&](const formats::JsonObject& json, const formats::JsonValue& list) {
       add_token(s, json, list, b);
-      if (b.tokens.size() < kPiece) return;
+      if (std::int64_t(b.tokens.size()) < block_tokens(s.axis_size, s.top_k)) return;
       take(b);
       b = {};
     });

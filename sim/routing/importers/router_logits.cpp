@@ -40,7 +40,7 @@ Logits read_logits(const std::string& file) {
   out.sequence = ids.shape.back();
   if (out.count < 1) throw ConfigError(fmt::format("{}: holds no token", ids.where));
   ids.read_integers(0, ids.shape[0], out.tokens);
-  for (int i = 0; zip.entries().contains(fmt::format("router_logits_{}.npy", i)); ++i) {
+  for (int i = 0; i <= kMostLayers && zip.entries().contains(fmt::format("router_logits_{}.npy", i)); ++i) {
     formats::ArraySource a = entry(zip, fmt::format("router_logits_{}.npy", i));
     const std::size_t rank = a.shape.size();
     const std::int64_t tokens = rank == 2 ? a.shape[0] : rank == 3 ? a.shape[0] * a.shape[1] : -1;
@@ -58,6 +58,11 @@ Logits read_logits(const std::string& file) {
     out.layers.push_back(std::move(a));
   }
   if (out.layers.empty()) throw ConfigError(fmt::format("{}: has no router_logits_0", file));
+  std::size_t layers = 0;
+  for (const auto& [name, e] : zip.entries()) layers += name.starts_with("router_logits_");
+  if (layers != out.layers.size())
+    throw ConfigError(
+        fmt::format("{}: has {} layers of router_logits, but no router_logits_{}", file, layers, out.layers.size()));
   return out;
 }
 
@@ -106,8 +111,9 @@ void read(const ImportContext& context) {
   s.notes.push_back("the whole text was one pass: all tokens count as prefill");
   const std::size_t k = std::size_t(gate.top_k), axis = logits.layers.size(), experts = std::size_t(logits.experts);
   s.blocks = [&](const auto& take) {
-    for (std::int64_t first = 0; first < logits.count; first += kPiece) {
-      const std::int64_t n = std::min(kPiece, logits.count - first);
+    const std::int64_t piece = std::min(kPiece, block_tokens(s.axis_size + s.experts, s.top_k));
+    for (std::int64_t first = 0; first < logits.count; first += piece) {
+      const std::int64_t n = std::min(piece, logits.count - first);
       TokenBlock b;
       b.where = fmt::format("{}: tokens from {}", context.files[0], first);
       for (std::int64_t t = first; t < first + n; ++t)

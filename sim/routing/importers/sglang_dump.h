@@ -1,5 +1,6 @@
 // What the dumps of SGLang's expert distribution recorder have in common.
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,7 +10,6 @@
 
 namespace moesim::routing {
 
-constexpr int kMostDumpLayers = 10'000;
 using SglangDumps = std::vector<std::unique_ptr<formats::TorchFile>>;  // one a rank
 
 /// Logical expert of every physical one: (layers, physical).
@@ -20,12 +20,23 @@ struct PhysicalMap {
 };
 /// The dump's last_physical_to_logical_map.
 PhysicalMap physical_map(const formats::TorchFile& file);
-/// The list of records; empty if no pass was recorded.
+/// The list of records; empty if no pass was recorded.  Throws ConfigError if one is there twice.
 const std::vector<formats::Pickled>& dump_records(const formats::TorchFile& file);
 /// A whole number, and an array of `rank` dimensions.  Throw ConfigError naming file and key.
 std::int64_t dump_integer(const formats::TorchFile& file, const formats::Pickled& record, const char* key);
 formats::ArraySource dump_array(const formats::TorchFile& file, const formats::Pickled* value, const std::string& what,
                                 std::size_t rank);
+
+/// The records' arrays against the file: tensors that share a storage, or records that share a tensor, would let a
+/// small file stand for any number of passes.
+class DumpBudget {
+ public:
+  /// Throws ConfigError if the arrays so far hold more than the file can.
+  void add(const formats::TorchFile& file, const formats::ArraySource& array);
+
+ private:
+  std::map<const formats::TorchFile*, std::uint64_t> bytes_;
+};
 
 /// Imports per_token dumps.
 void read_sglang_per_token(const ImportContext& context, const SglangDumps& files);

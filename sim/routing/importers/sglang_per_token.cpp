@@ -15,7 +15,7 @@ std::vector<std::int32_t> integers(const formats::TorchFile& file, const formats
     throw ConfigError(fmt::format("{}: {}: expected a list of whole numbers", file.name(), what));
   std::vector<std::int32_t> out;
   for (const formats::Pickled& v : *list->items) {
-    if (v.kind != formats::Pickled::Kind::integer || v.integer < INT32_MIN || v.integer > INT32_MAX)
+    if (v.kind != formats::Pickled::Kind::integer || v.integer < -1 || v.integer >= INT32_MAX)
       throw ConfigError(fmt::format("{}: {}: expected a list of whole numbers", file.name(), what));
     out.push_back(std::int32_t(v.integer));
   }
@@ -141,9 +141,11 @@ class PerToken {
     std::int32_t next = 0;
     std::vector<RequestNumbers> requests(maps_.size(), RequestNumbers(next));
     std::vector<std::int32_t> ids;
+    DumpBudget budget;
     for (const auto& [id, ranks] : passes_)
       for (const RankPass& p : ranks) {
         const Tokens t = tokens(p);
+        budget.add(*p.file, t.choices);
         t.choices.read_integers(0, t.choices.shape[0], ids);
         const std::size_t width = std::size_t(t.choices.shape[2]);
         for (std::size_t i = 0; i < ids.size(); i += width)
@@ -196,7 +198,7 @@ class PerToken {
       for (std::size_t i = 0; i < n; ++i)
         for (std::size_t j = 0; j < std::min(k, width); ++j) {
           const std::int32_t e = ids[(l * n + i) * width + j];
-          if (e >= map.physical)
+          if (e < -1 || e >= map.physical)
             throw ConfigError(
                 fmt::format("{}: token {}, layer {}: names physical expert {} of {}", b.where, i, l, e, map.physical));
           if (e >= 0) b.ids[(i * layers + l) * k + j] = map.logical[l * std::size_t(map.physical) + std::size_t(e)];

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
+#include "routing/importers/import_layers.h"
 #include "routing/importers/sglang_dump.h"
 
 namespace moesim::routing {
@@ -27,7 +29,7 @@ PhysicalMap physical_map(const formats::TorchFile& file) {
   const formats::ArraySource a =
       dump_array(file, file.root().find("last_physical_to_logical_map"), "last_physical_to_logical_map", 2);
   PhysicalMap out{a.shape[0], a.shape[1], {}, 0};
-  if (out.layers < 1 || out.layers > kMostDumpLayers || out.physical < 1)
+  if (out.layers < 1 || out.layers > kMostLayers || out.physical < 1)
     throw ConfigError(fmt::format("{}: expected [layers, physical experts], got {}", a.where, a.shape_text()));
   a.read_integers(0, out.layers, out.logical);
   for (const std::int32_t e : out.logical) {
@@ -41,7 +43,19 @@ const std::vector<formats::Pickled>& dump_records(const formats::TorchFile& file
   const formats::Pickled* list = file.root().find("records");
   if (list == nullptr || list->kind != formats::Pickled::Kind::list)
     throw ConfigError(fmt::format("{}: \"records\": expected a list", file.name()));
+  std::set<const void*> seen;
+  for (const formats::Pickled& record : *list->items)
+    if (record.kind == formats::Pickled::Kind::dictionary && !seen.insert(record.items.get()).second)
+      throw ConfigError(
+          fmt::format("{}: \"records\": record {} is there a second time", file.name(), &record - list->items->data()));
   return *list->items;
+}
+
+void DumpBudget::add(const formats::TorchFile& file, const formats::ArraySource& array) {
+  const std::uint64_t more = std::uint64_t(array.elements()) * std::uint64_t(formats::element_bytes(array.type));
+  if ((bytes_[&file] += more) > file.bytes())
+    throw ConfigError(
+        fmt::format("{}: the arrays of its records share their numbers; save copies of them", array.where));
 }
 
 namespace {
@@ -49,7 +63,7 @@ void read_stat(const ImportContext& context, const formats::TorchFile& file) {
   if (context.files.size() > 1)
     throw ConfigError(fmt::format("{}: holds all ranks already; give one such file", context.files[1]));
   const formats::ArraySource a = dump_array(file, file.root().find("logical_count"), "logical_count", 3);
-  if (a.shape[1] < 1 || a.shape[1] > kMostDumpLayers || a.shape[2] < 1 || a.shape[2] > INT16_MAX)
+  if (a.shape[1] < 1 || a.shape[1] > kMostLayers || a.shape[2] < 1 || a.shape[2] > INT16_MAX)
     throw ConfigError(fmt::format("{}: expected [passes, layers, experts], got {}", a.where, a.shape_text()));
   CountedSource s;
   s.name = "SGLang expert distribution recorder, stat";
@@ -76,9 +90,11 @@ void read_per_pass(const ImportContext& context, const SglangDumps& files) {
   CountedSource s;
   s.name = "SGLang expert distribution recorder, per_pass";
   s.file = context.files[0];
+  DumpBudget budget;
   for (const auto& file : files) {
     const PhysicalMap map = physical_map(*file);
     if (s.axis_size == 0) s.axis_size = int(map.layers), s.experts = map.experts;
+    check_sizes(file->name(), map.layers, map.experts);
     if (s.axis_size != map.layers || s.experts != map.experts)
       throw ConfigError(fmt::format("{}: has {} layers of {} experts, {} has {} of {}", file->name(), map.layers,
                                     map.experts, s.file, s.axis_size, s.experts));
@@ -88,6 +104,7 @@ void read_per_pass(const ImportContext& context, const SglangDumps& files) {
       if (a.shape[0] != map.layers || a.shape[1] != map.physical)
         throw ConfigError(fmt::format("{}: expected [{}, {}] like the map, got {}", a.where, map.layers, map.physical,
                                       a.shape_text()));
+      budget.add(*file, a);
       CountedPass& pass = passes[dump_integer(*file, record, "forward_pass_id")];
       pass.counts.resize(std::size_t(s.axis_size) * std::size_t(s.experts));
       std::vector<double> physical;

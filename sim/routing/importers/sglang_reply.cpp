@@ -54,15 +54,17 @@ void read_described(const formats::JsonObject& object, Replies& out, Request& r)
   if (schema.text("dtype") != "int32" || schema.text("layout") != "row_major" ||
       schema.text("id_space") != "logical_global")
     object.fail("expert_ids_schema", "expected row-major int32 with logical_global ids");
-  const std::int64_t axis = schema.integer("num_layers", 1, 10'000), k = schema.integer("top_k", 1, 64);
+  const std::int64_t axis = schema.integer("num_layers", 1, kMostLayers), k = schema.integer("top_k", 1, 64);
   std::vector<std::int32_t> layers;
   if (schema.has("moe_layer_ids"))
-    formats::append_integers(schema.at("moe_layer_ids"), 0, 10'000, where + ": moe_layer_ids", layers);
+    formats::append_integers(schema.at("moe_layer_ids"), 0, kMostLayers, where + ": moe_layer_ids", layers);
   if (out.axis != 0 && (out.axis != axis || out.top_k != k))
     throw ConfigError(fmt::format("{}: has another shape than the replies before", where));
   out.axis = axis;
   out.top_k = k;
   out.described = true;
+  if (std::adjacent_find(layers.begin(), layers.end(), std::greater_equal<>()) != layers.end())
+    schema.fail("moe_layer_ids", "expected ascending layer numbers");
   if (std::int64_t(layers.size()) == axis) out.layers.assign(layers.begin(), layers.end());
   r.first =
       std::min(schema.integer("input_start_position", 0, kMost), schema.integer("output_start_position", 0, kMost));
@@ -97,6 +99,8 @@ void read_plain(const formats::JsonObject& meta, Replies& out, Request& r) {
   const std::int64_t row = std::int64_t(r.ids.size()) / rows;
   if (out.axis != 0 && row != out.axis)
     throw ConfigError(fmt::format("{}: has rows of {} ids, the replies before {}", where, row, out.axis));
+  if (row > std::int64_t{kMostLayers} * 64)
+    throw ConfigError(fmt::format("{}: a row has {} ids, too many for the choices of a token", where, row));
   out.axis = row;
 }
 

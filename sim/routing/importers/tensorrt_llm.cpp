@@ -9,7 +9,7 @@
 
 #include "formats/json.h"
 #include "formats/safetensors.h"
-#include "routing/importers/import.h"
+#include "routing/importers/import_layers.h"
 
 namespace moesim::routing {
 namespace {
@@ -28,16 +28,20 @@ using Iterations = std::map<int, std::map<int, std::vector<Cell>>>;
 
 std::vector<std::string> rank_files(const ImportContext& context, std::string& folder) {
   std::vector<std::string> out;
+  std::error_code unknown;
   for (const std::string& f : context.files) {
-    if (fs::path(f).filename() == "meta_info.json" || fs::is_directory(f)) {
-      folder = fs::is_directory(f) ? f : fs::path(f).parent_path().string();
+    if (fs::path(f).filename() == "meta_info.json" || fs::is_directory(f, unknown)) {
+      folder = fs::is_directory(f, unknown) ? f : fs::path(f).parent_path().string();
       if (folder.empty()) folder = ".";
       std::vector<std::string> counts, raw;
-      for (const auto& entry : fs::directory_iterator(folder)) {
-        const std::string name = entry.path().filename().string();
+      fs::directory_iterator at(folder, unknown);
+      if (unknown) throw ConfigError(fmt::format("{}: cannot be read: {}", folder, unknown.message()));
+      for (const fs::directory_iterator end; at != end && !unknown; at.increment(unknown)) {
+        const std::string name = at->path().filename().string();
         if (!name.starts_with("rank") || !name.ends_with(".safetensors")) continue;
-        (name.ends_with("_raw.safetensors") ? raw : counts).push_back(entry.path().string());
+        (name.ends_with("_raw.safetensors") ? raw : counts).push_back(at->path().string());
       }
+      if (unknown) throw ConfigError(fmt::format("{}: cannot be read: {}", folder, unknown.message()));
       const std::vector<std::string>& found = raw.empty() ? counts : raw;  // selections say all that counts say
       out.insert(out.end(), found.begin(), found.end());
     } else {
@@ -69,7 +73,7 @@ Iterations iterations_of(const std::vector<std::unique_ptr<formats::SafetensorsF
         const auto [last, error2] = std::from_chars(middle + 1, end, layer);
         if (error2 != std::errc() || last != end) layer = -1;
       }
-      if (iteration < 0 || layer < 0 || layer > 10'000)
+      if (iteration < 0 || layer < 0 || layer > kMostLayers)
         throw ConfigError(fmt::format("{}: tensor \"{}\": expected a name ITERATION_LAYER", file->file(), key));
       out[iteration][layer].push_back({&tensor, file.get(), key});
     }
@@ -83,6 +87,7 @@ std::vector<std::int32_t> numbers(const Cell& c, std::size_t rank, std::int64_t 
     throw ConfigError(fmt::format("{}: tensor {}: expected {}, got {} {}", c.file->file(), c.key, expected,
                                   name_of(c.tensor->type), formats::shape_text(c.tensor->shape)));
   };
+  c.file->check_whole();
   if (c.tensor->shape.size() != rank || c.tensor->shape.back() != row)
     fail(rank == 1 ? fmt::format("[{}]", row) : fmt::format("[tokens, {}]", row));
   const formats::ArraySource array = formats::array_of(*c.tensor, fmt::format("{}: tensor {}", c.file->file(), c.key));
@@ -123,6 +128,10 @@ Source source_of(const char* name, const std::string& file, const Iterations& it
 void read_counts(const ImportContext& context, const Iterations& iterations, const Meta& meta,
                  const std::string& file) {
   auto s = source_of<CountedSource>("TensorRT-LLM expert statistics", file, iterations, meta);
+  check_sizes(file, s.axis_size, s.experts);
+  std::int64_t cells = 0;
+  for (const auto& [iteration, layers] : iterations) cells += std::int64_t(layers.size());
+  check_filled(file, cells * s.experts, std::int64_t(iterations.size()) * s.axis_size * s.experts);
   for (const auto& [iteration, layers] : iterations) {
     CountedPass pass;
     pass.counts.resize(s.layers.size() * std::size_t(meta.experts));
@@ -138,34 +147,42 @@ void read_counts(const ImportContext& context, const Iterations& iterations, con
   import_counts(context, s);
 }
 
+/// One rank's tokens of an iteration, in blocks.
+void hand_out(const RoutedSource& s, const std::map<int, const Cell*>& cells, std::int32_t pass,
+              const std::string& where, const std::function<void(const TokenBlock&)>& take) {
+  const std::size_t k = std::size_t(s.top_k), axis = s.layers.size();
+  std::map<std::size_t, std::vector<std::int32_t>> ids;  // by place on the layer axis
+  for (const auto& [layer, c] : cells) {
+    std::vector<std::int32_t>& own = ids[row_of(s.layers, layer)] = numbers(*c, 2, s.top_k);
+    if (own.size() != ids.begin()->second.size())
+      throw ConfigError(fmt::format("{}: tensor {}: has {} tokens, other layers of the iteration have {}",
+                                    c->file->file(), c->key, own.size() / k, ids.begin()->second.size() / k));
+  }
+  const std::size_t tokens = ids.begin()->second.size() / k, piece = std::size_t(block_tokens(s.axis_size, s.top_k));
+  for (std::size_t first = 0; first < tokens; first += piece) {
+    const std::size_t n = std::min(piece, tokens - first);
+    TokenBlock b;
+    b.where = where;
+    b.tokens.assign(n, {pass, -1, -1, -1, TracePhase::prefill, 0});
+    b.ids.assign(n * axis * k, -1);
+    for (const auto& [a, own] : ids)
+      for (std::size_t t = 0; t < n; ++t) std::copy_n(&own[(first + t) * k], k, &b.ids[(t * axis + a) * k]);
+    take(b);
+  }
+}
+
 void read_raw(const ImportContext& context, const Iterations& iterations, const Meta& meta, const std::string& file) {
   auto s = source_of<RoutedSource>("TensorRT-LLM raw expert selections", file, iterations, meta);
   s.notes.push_back("requests, positions and phases are not in these files");
-  const std::size_t k = std::size_t(meta.top_k), axis = s.layers.size();
   s.blocks = [&](const auto& take) {
     std::int32_t pass = -1;
     for (const auto& [iteration, layers] : iterations) {
       ++pass;
-      std::map<const formats::SafetensorsFile*, TokenBlock> ranks;
+      std::map<std::string, std::map<int, const Cell*>> ranks;  // by file, so that blocks come in the order of names
       for (const auto& [layer, list] : layers)
-        for (const Cell& c : list) {
-          const std::vector<std::int32_t> ids = numbers(c, 2, meta.top_k);
-          const std::size_t n = ids.size() / k;
-          TokenBlock& b = ranks[c.file];
-          if (b.where.empty()) {
-            b.where = fmt::format("{}: iteration {}", c.file->file(), iteration);
-            b.tokens.assign(n, {pass, -1, -1, -1, TracePhase::prefill, 0});
-            b.ids.assign(n * axis * k, -1);
-          }
-          if (n != b.tokens.size())
-            throw ConfigError(fmt::format("{}: tensor {}: has {} tokens, other layers of the iteration have {}",
-                                          c.file->file(), c.key, n, b.tokens.size()));
-          for (std::size_t t = 0; t < n; ++t)
-            std::copy_n(&ids[t * k], k, &b.ids[(t * axis + row_of(s.layers, layer)) * k]);
-        }
-      std::map<std::string, const TokenBlock*> by_name;
-      for (const auto& [f, b] : ranks) by_name[f->file()] = &b;
-      for (const auto& [name, b] : by_name) take(*b);
+        for (const Cell& c : list) ranks[c.file->file()].emplace(layer, &c);
+      for (const auto& [file, cells] : ranks)
+        hand_out(s, cells, pass, fmt::format("{}: iteration {}", file, iteration), take);
     }
   };
   import_routing(context, s);

@@ -28,7 +28,7 @@ std::string text_of(const formats::JsonObject& json, const char* key) {
 Record parse(const formats::JsonObject& json) {
   const std::string& where = json.where();
   Record r;
-  r.layer = int(json.integer("layer", 0, 10'000));
+  r.layer = int(json.integer("layer", 0, kMostLayers));
   r.one_token = json.has("experts");
   if (r.one_token) {
     r.group = text_of(json, "problem_id");
@@ -55,6 +55,8 @@ Record parse(const formats::JsonObject& json) {
       for (const formats::JsonValue& w : json.list_at("topk_weights"))
         formats::append_reals(w, where + ": topk_weights", r.weights);
   }
+  if (r.domain.size() > 4096)
+    throw ConfigError(fmt::format("{}: the kind of text has {} bytes", where, r.domain.size()));
   if (r.tokens.empty() || r.ids.empty() || (!r.weights.empty() && r.weights.size() != r.ids.size()))
     throw ConfigError(fmt::format("{}: expected as many weights as experts, and at least one", where));
   return r;
@@ -91,8 +93,13 @@ class TokenLayers {
       group_.clear();
       std::int32_t pass = 0;
       std::string open;
+      std::set<std::string> closed;
       for_each([&](const Record& r, const std::string& where) {
         if (where_.empty() || r.group != open) {
+          if (!where_.empty()) closed.insert(open);
+          if (closed.contains(r.group))
+            throw ConfigError(fmt::format("{}: {} comes again after another; sort the lines by it", where,
+                                          s_.requests ? "a problem_id" : "a batch_id"));
           flush(pass, take);
           open = r.group;
           where_ = where;
@@ -115,38 +122,48 @@ class TokenLayers {
       }
     }
   }
+  /// What the lines say of a token, as much as they say: every layer of every token would be more than the file.
   struct Row {
-    std::vector<std::int32_t> ids;
-    std::vector<float> weights;
+    std::map<std::size_t, std::vector<std::int32_t>> ids;  // by place on the layer axis
+    std::map<std::size_t, std::vector<float>> weights;
     std::uint8_t domain = 0;
   };
   void add(const Record& r, const std::string& where) {
-    const std::size_t k = std::size_t(s_.top_k),
-                      a = std::size_t(std::lower_bound(s_.layers.begin(), s_.layers.end(), r.layer) -
-                                      s_.layers.begin());
-    for (std::size_t t = 0; t < r.tokens.size(); ++t) {
-      Row& row = group_[r.tokens[t]];
-      if (row.ids.empty())
-        row = {std::vector<std::int32_t>(s_.layers.size() * k, -1),
-               std::vector<float>(s_.weights ? s_.layers.size() * k : 0), std::uint8_t(domains_.at(r.domain))};
-      if (row.ids[a * k] >= 0)
-        throw ConfigError(fmt::format("{}: token {} has layer {} a second time", where, r.tokens[t], r.layer));
-      std::copy_n(&r.ids[t * k], k, &row.ids[a * k]);
-      if (s_.weights) std::copy_n(&r.weights[t * k], k, &row.weights[a * k]);
+    const auto k = std::ptrdiff_t(s_.top_k);
+    const std::size_t a =
+        std::size_t(std::lower_bound(s_.layers.begin(), s_.layers.end(), r.layer) - s_.layers.begin());
+    for (std::ptrdiff_t t = 0; t < std::ptrdiff_t(r.tokens.size()); ++t) {
+      const std::int64_t token = r.tokens[std::size_t(t)];
+      const auto [at, fresh] = group_.try_emplace(token);
+      Row& row = at->second;
+      if (fresh) row.domain = std::uint8_t(domains_.at(r.domain));
+      if (!row.ids.try_emplace(a, r.ids.begin() + t * k, r.ids.begin() + (t + 1) * k).second)
+        throw ConfigError(fmt::format("{}: token {} has layer {} a second time", where, token, r.layer));
+      if (s_.weights) row.weights.try_emplace(a, r.weights.begin() + t * k, r.weights.begin() + (t + 1) * k);
     }
   }
   /// A group is a pass; token_idx counts from 0 in a problem, which is a request.
   void flush(std::int32_t& pass, const std::function<void(const TokenBlock&)>& take) {
     if (group_.empty()) return;
+    const std::size_t k = std::size_t(s_.top_k), row_size = s_.layers.size() * k;
     TokenBlock b;
-    b.where = where_;
+    const auto hand_out = [&] {
+      if (!b.tokens.empty()) take(b);
+      b = {};
+      b.where = where_;
+    };
+    hand_out();
     for (const auto& [token, row] : group_) {
       b.tokens.push_back(
           {pass, s_.requests ? pass : -1, s_.requests ? std::int32_t(token) : -1, -1, TracePhase::prefill, row.domain});
-      b.ids.insert(b.ids.end(), row.ids.begin(), row.ids.end());
-      b.weights.insert(b.weights.end(), row.weights.begin(), row.weights.end());
+      const std::size_t begin = b.ids.size();
+      b.ids.resize(begin + row_size, -1);
+      b.weights.resize(s_.weights ? b.ids.size() : 0);
+      for (const auto& [a, ids] : row.ids) std::copy_n(ids.begin(), k, &b.ids[begin + a * k]);
+      for (const auto& [a, weights] : row.weights) std::copy_n(weights.begin(), k, &b.weights[begin + a * k]);
+      if (std::int64_t(b.tokens.size()) >= block_tokens(s_.axis_size, s_.top_k)) hand_out();
     }
-    take(b);
+    hand_out();
     group_.clear();
     where_.clear();
     ++pass;

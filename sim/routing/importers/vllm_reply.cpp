@@ -52,6 +52,9 @@ Rows rows_of(const formats::JsonValue& value, const std::string& where) {
       formats::npy_array(std::make_shared<const std::string>(formats::base64(text, where)), where);
   if (a.shape.size() != 3 || a.shape[1] < 1 || a.shape[2] < 1)
     throw ConfigError(fmt::format("{}: expected [tokens, layers, top-k], got {}", where, a.shape_text()));
+  if (a.shape[1] > kMostLayers || a.shape[2] > 64)
+    throw ConfigError(
+        fmt::format("{}: expected up to {} layers and top-64, got {}", where, kMostLayers, a.shape_text()));
   Rows out{a.shape[1], a.shape[2], formats::element_bytes(a.type) * 8, {}};
   a.read_integers(0, a.shape[0], out.ids);
   return out;
@@ -59,9 +62,11 @@ Rows rows_of(const formats::JsonValue& value, const std::string& where) {
 
 struct Request {
   std::string where;
-  std::int64_t prompt = -1;               // its tokens; -1 unknown
-  std::int64_t first = 0;                 // position of the first row
-  std::vector<std::int32_t> ids, tokens;  // tokens: of the prompt and what came of it, as far as known; -1 unknown
+  std::int64_t prompt = -1;                    // its tokens; -1 unknown
+  std::int64_t first = 0;                      // position of the first row
+  std::int64_t generated_from = 0;             // position of the first id in `generated`
+  std::vector<std::int32_t> ids;               // (rows, axis, top_k)
+  std::vector<std::int32_t> given, generated;  // ids of the prompt's tokens and of what came of it; empty if unknown
 };
 struct Replies {
   std::vector<Request> requests;
@@ -111,11 +116,10 @@ void read_choice(const formats::JsonObject& reply, const formats::JsonObject& ch
     throw ConfigError(fmt::format("{}: {} rows from position {} are more than its {} tokens", where, rows, r.first,
                                   prompt.size() + generated.size()));
   out.phases = out.phases && r.prompt >= 0;
-  if (prompt.empty() && r.prompt > 0) prompt.assign(std::size_t(r.prompt), -1);
-  r.tokens = std::move(prompt);
-  r.tokens.insert(r.tokens.end(), generated.begin(), generated.end());
-  out.any_tokens =
-      out.any_tokens || std::any_of(r.tokens.begin(), r.tokens.end(), [](std::int32_t t) { return t >= 0; });
+  r.generated_from = prompt.empty() ? std::max<std::int64_t>(r.prompt, 0) : std::int64_t(prompt.size());
+  out.any_tokens = out.any_tokens || !prompt.empty() || !generated.empty();
+  r.given = std::move(prompt);
+  r.generated = generated;
   out.requests.push_back(std::move(r));
 }
 
@@ -154,7 +158,10 @@ void read(const ImportContext& context) {
   s.token_ids = replies.any_tokens;
   if (!replies.phases) s.notes.push_back("where the prompt ends is not known: all tokens count as prefill");
   set_reply_blocks(s, replies.requests, [](const Request& r, std::int64_t position) {
-    return std::size_t(position) < r.tokens.size() ? r.tokens[std::size_t(position)] : -1;
+    const bool generated = position >= r.generated_from;
+    const std::vector<std::int32_t>& list = generated ? r.generated : r.given;
+    const auto i = std::size_t(generated ? position - r.generated_from : position);
+    return i < list.size() ? list[i] : -1;
   });
   import_routing(context, s);
 }

@@ -136,6 +136,28 @@ std::string exported(const Trace& trace, const char* format) {
   return out;
 }
 
+/// Ids up to the largest in a few tokens: what is counted follows what occurs.
+TEST(TraceStatistics, OneLargeIdTakesNoTableOfItsSquare) {
+  const std::string file = ::testing::TempDir() + "large_id.db";
+  TraceHeader h;
+  h.layers = {0, 1, 2};
+  h.experts = 32'767;
+  h.top_k = 1;
+  TraceWriter writer(file, h);
+  writer.add(std::vector<TraceToken>{{0, 0, 0, 1, TracePhase::prefill, 0}, {0, 0, 1, 1, TracePhase::prefill, 0}},
+             std::vector<std::int16_t>{32'766, 32'766, 5, 6, 7, 7});
+  writer.finish(false);
+  const Trace trace(file);
+  const TraceStatistics s = trace_statistics(trace, {1, 8});
+  EXPECT_EQ(s.layers[0].hottest, 32'766);
+  EXPECT_EQ(s.layers[0].affinity, 0.5);
+  EXPECT_EQ(s.layers[1].affinity, 1);
+  EXPECT_NE(statistics_text(trace, s).find("\nthe trace is incomplete: its recording was interrupted\n"),
+            std::string::npos);
+  EXPECT_NE(statistics_json(trace, s).find("\"complete\": false"), std::string::npos);
+  std::filesystem::remove(file);
+}
+
 TEST(Export, EachPlainFormHoldsTheTrace) {
   TraceHeader h = header(2, 4, 2);
   h.weights = true;

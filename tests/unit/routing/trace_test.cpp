@@ -242,6 +242,18 @@ TEST(Trace, DamageIsReportedWithTheFile) {
       {"UPDATE trace SET value = '8' WHERE key = 'experts'", "it names expert"},
       {"UPDATE trace SET value = 'x' WHERE key = 'tokens'", "tokens is \"x\""},
       {"DELETE FROM trace WHERE key = 'model'", "\"model\" is missing"},
+      {"UPDATE trace SET value = 'half' WHERE key = 'state'", "its state is \"half\""},
+      {"UPDATE trace SET value = '99999' WHERE key = 'tokens'",
+       "trace_tokens has 2 rows, numbered 0 to 1, but 99999 tokens in 3 layers need 0 to 97"},
+      {"DELETE FROM trace_load WHERE id = 4",
+       "trace_load has 8 rows, numbered 0 to 8, but 1500 tokens in 3 layers need 0 to 8"},
+      {"UPDATE trace_layer SET layer = 4294967299 WHERE ordinal = 0", "it lists layer 4294967299 after -1"},
+      {"UPDATE trace_layer SET layer = 2 WHERE ordinal = 1", "it lists layer 2 after 3"},
+      {"UPDATE trace_domain SET name = CAST(x'ff41' AS TEXT) WHERE domain = 0", "trace_domain is not UTF-8"},
+      {"UPDATE trace SET value = '32767' WHERE key IN ('experts', 'top_k')",
+       "it has 3 layers of 32767 experts with top-32767"},
+      {"DROP TABLE trace_load", "its tables have other columns"},
+      {"ALTER TABLE trace_experts RENAME COLUMN width TO breadth", "its tables have other columns"},
   };
   for (const auto& c : cases) {
     const std::string file = temporary("damage");
