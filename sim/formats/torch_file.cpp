@@ -54,7 +54,8 @@ ArraySource TorchFile::array(const Pickled* value, const std::string& what) cons
   if (out.elements() == 0) {
     out.read = read_memory({}, 0, out.where, nullptr);
   } else if (entry->second.deflated) {
-    const auto bytes = std::make_shared<const std::string>(zip_.read(key));
+    std::shared_ptr<const std::string>& bytes = unpacked_[key];
+    if (!bytes) bytes = std::make_shared<const std::string>(zip_.read(key));
     out.read = read_memory(*bytes, begin, out.where, bytes);
   } else {
     out.read = [file = zip_.file(), start = entry->second.offset + begin](std::uint64_t at, void* to, std::uint64_t n) {

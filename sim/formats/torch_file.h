@@ -22,5 +22,7 @@ class TorchFile {
   ZipFile zip_;
   std::string folder_;  // entries are FOLDER/data.pkl, FOLDER/data/KEY
   Unpickled pickle_;
+  /// Storages that were deflated, each unpacked once: tensors may share one.  The ZIP file bounds them all together.
+  mutable std::map<std::string, std::shared_ptr<const std::string>> unpacked_;
 };
 }  // namespace moesim::formats

@@ -105,10 +105,11 @@ class TokenStream {
           "assign", fmt::format("{}: the trace is too large to order by request; use assign: chunk", trace_.file()));
     std::vector<TraceToken> tokens;
     std::vector<std::int32_t> request;
-    for (const TokenRange& r : ranges_) {
-      trace_.read_tokens(r.first, r.end - r.first, tokens);
-      for (const TraceToken& t : tokens) request.push_back(t.request);
-    }
+    for (const TokenRange& r : ranges_)
+      for (std::int64_t at = r.first; at < r.end; at += kMostListed) {
+        trace_.read_tokens(at, std::min(kMostListed, r.end - at), tokens);
+        for (const TraceToken& t : tokens) request.push_back(t.request);
+      }
     order_.resize(std::size_t(size_));
     std::iota(order_.begin(), order_.end(), std::int32_t{0});
     std::stable_sort(order_.begin(), order_.end(),

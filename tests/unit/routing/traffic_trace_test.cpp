@@ -22,6 +22,7 @@ class TraceTrafficTest : public ::testing::Test {
   std::string file = ::testing::TempDir() + "traffic.db";
   std::vector<TraceToken> tokens;
   std::vector<std::int16_t> ids;  // (layers, tokens, top_k)
+  TraceHeader header;
 
   void SetUp() override {
     fs::remove(file);
@@ -35,9 +36,13 @@ class TraceTrafficTest : public ::testing::Test {
     for (int t = 0; t < kTokens; ++t)
       tokens.push_back({t / 100, t % 3, t / 3, t, t < 600 ? TracePhase::prefill : TracePhase::decode, 0});
     for (int i = 0; i < 2 * kTokens * kTopK; ++i) ids.push_back(std::int16_t(random.below(kExperts)));
-    TraceWriter writer(file, h);
+    header = h;
+    write(file, true);
+  }
+  void write(const std::string& to, bool complete) const {
+    TraceWriter writer(to, header);
     writer.add(tokens, ids);
-    writer.finish();
+    writer.finish(complete);
   }
   void TearDown() override { fs::remove(file); }
 
@@ -61,6 +66,17 @@ TEST_F(TraceTrafficTest, AStepTakesTheNextTokensAndWrapsAround) {
   for (int i = 100; i < 150; ++i)
     for (int j = 0; j < kTopK; ++j) second += expert(2, (560 + i) % 700, j) == 7;
   EXPECT_EQ(t.rows[kExperts + 7], second);
+}
+
+TEST_F(TraceTrafficTest, APartOfARecordingSaysSoOnce) {
+  file = ::testing::TempDir() + "part.db";
+  fs::remove(file);
+  write(file, false);
+  ::testing::internal::CaptureStderr();
+  (void)make();
+  (void)make("", TracePhase::decode);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            file + ": is incomplete, for its recording was interrupted; its 700 tokens are replayed\n");
 }
 
 TEST_F(TraceTrafficTest, LargeStepsCountWhatListsWouldHold) {
