@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/files.h"
 #include "core/log.h"
 #include "formats/utf8.h"
-#include "formats/whole_file.h"
 #include "recording/record.h"
 
 namespace moesim::recording {
@@ -20,7 +20,7 @@ bool is_control(char c) {
 
 RecordRequest read_text(const std::string& file, const std::string& domain, std::int64_t limit,
                         numerics::Tokenizer* tokenizer) {
-  const std::string bytes = formats::read_whole(file);
+  const std::string bytes = read_file(file);
   if (bytes.empty()) throw ConfigError(fmt::format("{}: is empty, expected text", file));
   if (const std::size_t at = bytes.find('\0'); at != std::string::npos)
     throw ConfigError(fmt::format("{}: expected text, but byte {} is zero; token ids go in with --tokens", file, at));

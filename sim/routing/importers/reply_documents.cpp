@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "core/config.h"
+#include "core/files.h"
 #include "formats/json.h"
-#include "formats/whole_file.h"
 
 namespace moesim::routing {
 namespace {
@@ -23,7 +23,7 @@ std::vector<formats::JsonValue> lines_of(formats::LineFile lines) {
 }  // namespace
 
 std::vector<formats::JsonValue> reply_documents(const std::string& file) {
-  std::string text = formats::read_whole(file);
+  std::string text = read_file(file);
   const std::size_t start = text.find_first_not_of(" \t\r\n");
   if (start == std::string::npos) throw ConfigError(fmt::format("{}: is empty", file));
   const std::string_view first = std::string_view(text).substr(start, text.find('\n', start) - start);
