@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "formats/one_line.h"
+
 namespace moesim::formats {
 
 // Opened without blocking: what is no regular file (a pipe that nobody writes) is refused, not waited for.
@@ -28,7 +30,7 @@ ByteFile::ByteFile(const std::string& file)
 ByteFile::~ByteFile() { ::close(descriptor_); }
 
 void ByteFile::fail(std::uint64_t offset, std::string_view problem) const {
-  throw ConfigError::placed(fmt::format("{}: byte {}: {}", name_, offset, problem));
+  throw ConfigError::placed(fmt::format("{}: byte {}: {}", name_, offset, in_one_line(problem)));
 }
 
 void ByteFile::read(std::uint64_t offset, void* out, std::uint64_t count, std::string_view what) const {

@@ -107,7 +107,7 @@ ArraySource array_of(const Found& f, const std::shared_ptr<const ByteFile>& file
   out.shape = f.shape;
   out.strides = packed_strides(f.shape);
   out.read = [file, begin = data + f.offset](std::uint64_t at, void* to, std::uint64_t count) {
-    file->read(begin + at, to, count, "a tensor");
+    file->read(sum_of(begin, at), to, count, "a tensor");
   };
   return out;
 }

@@ -10,6 +10,7 @@
 #include "core/config_error.h"
 #include "formats/checked.h"
 #include "formats/memory_array.h"
+#include "formats/one_line.h"
 
 namespace moesim::formats {
 namespace {
@@ -35,14 +36,14 @@ class NpyParser {
     read_shape();
     out_.strides = packed_strides(out_.shape, value_of("fortran_order").starts_with("True"));
     out_.read = [read = std::move(read_), begin = offset_ + data_](std::uint64_t at, void* to, std::uint64_t n) {
-      read(begin + at, to, n);
+      read(sum_of(begin, at), to, n);
     };
     return std::move(out_);
   }
 
  private:
   [[noreturn]] void fail(std::uint64_t offset, std::string_view problem) const {
-    throw ConfigError::placed(fmt::format("{}: byte {}: {}", out_.where, offset, problem));
+    throw ConfigError::placed(fmt::format("{}: byte {}: {}", out_.where, offset, in_one_line(problem)));
   }
 
   void read_header() {

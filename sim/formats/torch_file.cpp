@@ -59,7 +59,7 @@ ArraySource TorchFile::array(const Pickled* value, const std::string& what) cons
     out.read = read_memory(*bytes, begin, out.where, bytes);
   } else {
     out.read = [file = zip_.file(), start = entry->second.offset + begin](std::uint64_t at, void* to, std::uint64_t n) {
-      file->read(start + at, to, n, "a tensor");
+      file->read(sum_of(start, at), to, n, "a tensor");
     };
   }
   return out;
