@@ -1,6 +1,8 @@
 // How the program ends: exit codes, stdout that is lost, signals.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "results/store.h"
 #include "support/program.h"
 
@@ -28,6 +30,16 @@ TEST_F(Outcome, LostOutputIsAnError) {
     EXPECT_EQ(closed.exit_code, 2) << verb;
     EXPECT_EQ(closed.err, problem + "Bad file descriptor\n") << verb;
   }
+}
+
+TEST_F(Outcome, AnErrorIsOneLineWhateverIsInIt) {
+  const Printed p = shell("$m show \"$(printf 'a\\nb\\033[2Jc')\"");
+  EXPECT_EQ(p.exit_code, 2);
+  EXPECT_EQ(p.err.find("no model or hardware is called \"a\\nb\\x1b[2Jc\""), 0u) << p.err;
+  EXPECT_EQ(std::count(p.err.begin(), p.err.end(), '\n'), 1);
+  const Printed q = shell("$m show $(head -c 100000 /dev/zero | tr '\\0' x)");
+  EXPECT_EQ(q.exit_code, 2);
+  EXPECT_LT(q.err.size(), 2100u);
 }
 
 TEST_F(Outcome, AReaderThatLeavesIsNoError) {
