@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "cli/command.h"
+#include "cli/numbers.h"
 #include "compute/fitting/calibrate.h"
 #include "core/files.h"
 #include "formats/json.h"
@@ -113,16 +114,18 @@ void add_calibrate(CLI::App& app, int&) {
                    "folder with h100_{expert_gemm,mla}_{decode,prefill}.csv (NVIDIA aiconfigurator)")
       ->required();
   verb->add_option("--gpu", o->gpu, "the GPU measured")->capture_default_str();
-  verb->add_option("--seed", o->input.seed, "draws the held-out fifth and the uneven loads")->capture_default_str();
+  verb->add_option("--seed", o->input.seed, "draws the held-out fifth and the uneven loads")
+      ->check(any_seed())
+      ->capture_default_str();
   verb->add_option("--repeats", o->input.repeats, "rounds in which each fifth is held out once; 0: none")
       ->capture_default_str()
-      ->check(CLI::Range(0, 100));
+      ->check(whole_number(0, 100));
   verb->add_option("--draws", o->input.draws, "draws of each unknown uneven load")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1000));
+      ->check(whole_number(1, 1000));
   verb->add_option("--evaluations", o->input.evaluations, "of each stage of a fit")
       ->capture_default_str()
-      ->check(CLI::Range(10, 100000));
+      ->check(whole_number(10, 100'000));
   verb->add_option("-o,--output", o->out, "write the calibration here (YAML)");
   verb->add_flag("--rows", o->rows, "print every row instead of the summary");
   verb->add_flag("--json", o->json, "print one JSON object");

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/explaining/explain_input.h"
+#include "cli/numbers.h"
 
 namespace moesim::cli {
 namespace {
@@ -23,17 +24,21 @@ void add_step(CLI::App& verb, ExplainOptions& o) {
   const char* group = "The step (a scenario's training and passes say their own)";
   verb.add_option("--phase", o.phase, "prefill, decode or training (default: prefill, or what the scenario does)")
       ->group(group);
-  verb.add_option("--sequences", o.sequences, "on the GPU, or its tensor-parallel group (default 1)")->group(group);
+  verb.add_option("--sequences", o.sequences, "on the GPU, or its tensor-parallel group (default 1)")
+      ->check(whole_number(1, kMostCount))
+      ->group(group);
   verb.add_option("--tokens", o.tokens, "new ones of each sequence (default 4096; decode: 1, or 1 + drafts)")
       ->group(group);
-  verb.add_option("--context", o.context, "cached ones of each sequence (default 0)")->group(group);
+  verb.add_option("--context", o.context, "cached ones of each sequence (default 0)")
+      ->check(whole_number(0, kMostCount))
+      ->group(group);
   verb.add_option("--lengths", o.lengths,
                   "ragged: 4x8192,64x512 are 4 sequences of 8192 tokens and 64 of 512, new ones "
                   "or, in decode, cached ones")
       ->group(group);
   verb.add_option("--pool", o.pool, "of a serving scenario (default: the first)")->group(group);
   verb.add_option("--stage", o.stage, "of a scenario's pipeline, whose memory is shown (default: the fullest)")
-      ->check(CLI::Range(0, 100'000))
+      ->check(whole_number(0, 100'000))
       ->group(group);
 }
 
@@ -49,8 +54,12 @@ void add_own(CLI::App& verb, ExplainOptions& o) {
   verb.add_flag("--whole", o.whole, "attention is not causal")->group(kOwn);
   verb.add_flag("--no-graphs", o.launched, "decode: small kernels are launched, not replayed from CUDA graphs")
       ->group(kOwn);
-  verb.add_option("--tensor", r.options.tensor, "GPUs that share attention")->capture_default_str()->group(kOwn);
+  verb.add_option("--tensor", r.options.tensor, "GPUs that share attention")
+      ->check(whole_number(1, 1'000'000))
+      ->capture_default_str()
+      ->group(kOwn);
   verb.add_option("--expert-parallel", r.expert_parallel, "GPUs that share the experts")
+      ->check(whole_number(1, 1'000'000))
       ->capture_default_str()
       ->group(kOwn);
   verb.add_option("--recompute", o.recompute, "training: none, selective or full (default none)")->group(kOwn);
@@ -69,8 +78,9 @@ void add_explain(CLI::App& app, int&) {
   verb->add_option("scenario", o->scenario, "a YAML file, or a name from `moesim list scenarios`");
   verb->add_option("--set", o->sets, "change one value of the scenario: key.path=value (repeat for more)")
       ->allow_extra_args(false);
-  verb->add_option("--layer", r.layer, "model layer number (default: the first MoE layer)");
-  verb->add_option("--sms", r.share.sms, "SMs to compute on (default: all)");
+  verb->add_option("--layer", r.layer, "model layer number (default: the first MoE layer)")
+      ->check(whole_number(0, 100'000));
+  verb->add_option("--sms", r.share.sms, "SMs to compute on (default: all)")->check(whole_number(1, 100'000));
   verb->add_option("--beside", r.beside,
                    "with --sms: an operation of the list that runs on the other SMs meanwhile, so that both contend "
                    "for the memory bandwidth");

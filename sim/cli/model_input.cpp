@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "cli/numbers.h"
 #include "numerics/pass/gates.h"
 #include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"
@@ -57,12 +58,15 @@ void add_model_input(CLI::App& verb, ModelInput& in) {
   verb.add_option("--tokenizer", in.tokenizer,
                   "tokenizer.json (byte-pair encoding) or a folder that holds one, for --text; or the word bytes")
       ->excludes(tokens);
-  verb.add_option("--limit", in.limit, "at most so many tokens of each text or sequence")->check(CLI::PositiveNumber);
+  verb.add_option("--limit", in.limit, "at most so many tokens of each text or sequence")
+      ->check(whole_number(1, INT64_MAX));
   verb.add_option("--memory", in.memory, "converted weights of a checkpoint to keep in memory (default: 8 GiB)");
-  verb.add_option("--seed", in.options.seed, "names the synthetic weights (default: 1)")->needs(synthetic);
+  verb.add_option("--seed", in.options.seed, "names the synthetic weights (default: 1)")
+      ->needs(synthetic)
+      ->check(any_seed());
   verb.add_option("--scale", in.scale, "divide the synthetic model's widths by this (default: a size for laptops)")
       ->needs(synthetic)
-      ->check(CLI::PositiveNumber);
+      ->check(number_above_zero());
   verb.add_option("--precision", in.precision,
                   "of the matrix products: fp32, bf16, fp8 (E4M3 in tiles, FP32 sums) or fp8_limited (sums as on "
                   "Hopper) (default: fp32)");
@@ -115,7 +119,7 @@ void add_judgement(CLI::App& verb, Judgement& j) {
   verb.add_option("--compare", j.compare, "precision to hold --precision against: choices, logits and losses");
   verb.add_option("--compare-gate", j.compare_gate, "gate to hold --gate against, likewise");
   verb.add_option("--mtp-weight", j.mtp_weight, "weight of multi-token prediction in the total loss (default: 0.3)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(number_from_zero());
 }
 
 recording::EvaluateOptions evaluate_options(const Judgement& j, const ModelInput& in) {

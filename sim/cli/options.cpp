@@ -1,5 +1,7 @@
 #include "cli/options.h"
 
+#include <CLI/CLI.hpp>
+
 #include <fmt/format.h>
 
 #include <charconv>
@@ -46,6 +48,20 @@ std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view o
       throw ConfigError(fmt::format("{}: expected numbers and ranges such as 0-7,16, got \"{}\"", option, text));
     for (std::uint32_t i = first; i <= last; ++i) out.insert(i);
   }
+  return out;
+}
+
+void add_limits(CLI::App& verb, LimitOptions& options) {
+  verb.add_option("--limit-memory", options.memory,
+                  "refuse what would need more than this, for example 8GiB (default: the memory that is free)");
+  verb.add_flag("--dry-run", options.dry_run, "print what it would take (memory, events, time), and do nothing");
+}
+
+runs::Limits limits_of(const LimitOptions& options) {
+  runs::Limits out;
+  out.dry_run = options.dry_run;
+  if (!options.memory.empty())
+    Config::from_option("--limit-memory", fmt::format("\"{}\"", options.memory)).parse(out.memory.emplace());
   return out;
 }
 }  // namespace moesim::cli

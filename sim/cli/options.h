@@ -9,6 +9,11 @@
 
 #include "core/config.h"
 #include "core/units.h"
+#include "runs/affordable.h"
+
+namespace CLI {
+class App;
+}
 
 namespace moesim::cli {
 
@@ -18,6 +23,14 @@ std::vector<Config::Override> parse_overrides(const std::vector<std::string>& te
 std::pair<Time, Time> parse_window(const std::string& text);
 /// "0-7,16" as a set.  Throws ConfigError naming `option`.
 std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view option);
+/// --limit-memory and --dry-run, as they are written.
+struct LimitOptions {
+  std::string memory;
+  bool dry_run = false;
+};
+void add_limits(CLI::App& verb, LimitOptions& options);
+/// Throws ConfigError naming the option.
+runs::Limits limits_of(const LimitOptions& options);
 /// Runs f, which uses what options say; a ConfigError of f at key "gpu_slots" becomes one of "--gpu-slots".
 template <class F>
 decltype(auto) as_options(F&& f) {

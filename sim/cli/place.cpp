@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cli/command.h"
+#include "cli/numbers.h"
 #include "cli/options.h"
 #include "core/files.h"
 #include "core/log.h"
@@ -141,6 +142,9 @@ CLI::Option* add_list(CLI::App& verb, const char* name, T& value, const char* he
   return verb.add_option(name, value, help)->delimiter(',')->allow_extra_args(false);
 }
 
+// GPUs, nodes or slots: far above what a cluster of today holds.
+constexpr std::int64_t kMostPlaces = 1'000'000;
+
 /// What is placed, by which strategies, on what.
 void add_problem(CLI::App& verb, Given& given) {
   add_list(verb, "--trace", given.traces, "recorded routing to plan from (see moesim trace)");
@@ -149,15 +153,22 @@ void add_problem(CLI::App& verb, Given& given) {
       "counts to plan from: JSON {\"logical_count\": [[..]]} or a bare matrix, CSV, .npy; several give a cross table");
   add_list(verb, "--strategy", given.strategies, "one or several of `moesim list placement`")->required();
   add_list(verb, "--set", given.sets, "a strategy's parameter: local_search.start=eplb (repeat for more)");
-  verb.add_option("--gpus", given.gpus, "GPUs of the expert-parallel group")->required();
-  verb.add_option("--nodes", given.nodes, "nodes they are on")->capture_default_str();
+  verb.add_option("--gpus", given.gpus, "GPUs of the expert-parallel group")
+      ->check(whole_number(1, kMostPlaces))
+      ->required();
+  verb.add_option("--nodes", given.nodes, "nodes they are on")
+      ->check(whole_number(1, kMostPlaces))
+      ->capture_default_str();
   add_list(verb, "--slots", given.slots,
-           "slots of a layer, copies included; several are compared (default: one an expert)");
+           "slots of a layer, copies included; several are compared (default: one an expert)")
+      ->check(whole_number(1, kMostPlaces));
   verb.add_option("--groups", given.groups, "expert groups of the gate (default: the trace's or model's, else 1)")
-      ->check(CLI::Range(1, 65536));
+      ->check(whole_number(1, 65'536));
   verb.add_flag("--keep-groups", given.keep_groups, "every strategy keeps a group on one node");
-  add_list(verb, "--gpu-slots", given.gpu_slots, "slots of each GPU, where they differ");
-  add_list(verb, "--gpu-speed", given.gpu_speed, "relative speed of each GPU, where they differ");
+  add_list(verb, "--gpu-slots", given.gpu_slots, "slots of each GPU, where they differ")
+      ->check(whole_number(0, kMostPlaces));
+  add_list(verb, "--gpu-speed", given.gpu_speed, "relative speed of each GPU, where they differ")
+      ->check(number_above_zero());
 }
 
 /// What placements are scored on, and for.
@@ -173,18 +184,18 @@ void add_scoring(CLI::App& verb, Given& given) {
   verb.add_option("--model", given.model, "for bytes, memory and times (default: the trace's)");
   verb.add_option("--cluster", given.cluster, "for times: an entry of `moesim list hardware`, or a YAML file");
   verb.add_option("--top-k", given.top_k, "choices of a token, where neither trace nor model says so")
-      ->check(CLI::Range(1, 65536));
+      ->check(whole_number(1, 65'536));
   verb.add_option("--prefill-tokens", given.prefill_tokens, "tokens a GPU in a prefill step")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->check(whole_number(1, 1 << 24))
       ->capture_default_str();
   verb.add_option("--decode-tokens", given.decode_tokens, "tokens a GPU in a decode step")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->check(whole_number(1, 1 << 24))
       ->capture_default_str();
   verb.add_option("--context", given.context, "tokens of a sequence when steps are timed")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->check(whole_number(1, 1 << 24))
       ->capture_default_str();
   verb.add_option("--sample", given.sample, "tokens of the trace that strategies look at")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->check(whole_number(1, 1 << 24))
       ->capture_default_str();
 }
 

@@ -5,6 +5,8 @@
 
 #include "cli/command.h"
 #include "cli/model_input.h"
+#include "cli/numbers.h"
+#include "cli/options.h"
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/words.h"
@@ -22,6 +24,7 @@ struct Given {
   std::string folder;
   bool no_weights = false, losses = false, json = false;
   recording::RecordOptions record;
+  LimitOptions limits;
 };
 
 void print(const recording::RecordResult& r, const std::string& output) {
@@ -46,10 +49,16 @@ void print_json(const recording::RecordResult& r, const std::string& output,
 
 void record(Given given) {
   check_different({{"the trace", given.record.output}, {"the weights", given.folder}});
-  routing::make_way_for_trace(given.record.output);
+  if (!given.limits.dry_run) routing::make_way_for_trace(given.record.output);
   const recording::EvaluateOptions options = evaluate_options(given.judge, given.input);
   const std::vector<recording::RecordRequest> requests = requests_of(given.input);
   const spec::Model model = model_of(given.input);
+  double tokens = 0;
+  for (const recording::RecordRequest& r : requests) tokens += double(r.tokens.size());
+  if (!runs::affordable(
+          runs::recording_estimate(model, given.input.synthetic, tokens, double(requests.size()), given.record.decode),
+          "moesim record", limits_of(given.limits)))
+    return;
   recording::check_requests(model, requests, given.record.decode);
   const std::unique_ptr<numerics::Weights> weights = weights_of(given.input, model);
   if (!given.folder.empty()) numerics::export_checkpoint(model, *weights, given.folder);
@@ -78,13 +87,14 @@ void add_record(CLI::App& app, int&) {
   CLI::App* verb = app.add_subcommand("record", "run text through a model and record which experts each token chose");
   add_model_input(*verb, given->input);
   verb->add_option("--decode", given->record.decode, "continue each request greedily by so many tokens")
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number(0, kMostCount));
   verb->add_option("-o,--output", given->record.output, "trace to create")->required();
   verb->add_flag("--mtp", given->record.mtp, "run and record the multi-token-prediction modules too");
   verb->add_flag("--no-gate-weights", given->no_weights, "store the choices without their weights");
   add_judgement(*verb, given->judge);
   verb->add_flag("--losses", given->losses, "report losses of the prompts, as moesim loss does");
   verb->add_option("--export", given->folder, "also write the weights, in FP32, as a Hugging Face folder");
+  add_limits(*verb, given->limits);
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] {
     check_model_input(given->input, "record");

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "cli/command.h"
+#include "cli/numbers.h"
 #include "cli/options.h"
 #include "runs/run.h"
 
@@ -17,6 +18,7 @@ void add_run(CLI::App& app, int& exit_code) {
     std::vector<std::string> sets;
     std::string window, gpus;
     std::uint64_t seed = 0;
+    LimitOptions limits;
   };
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("run", "simulate a scenario, print the summary, write the results database");
@@ -26,10 +28,12 @@ void add_run(CLI::App& app, int& exit_code) {
 
       ->allow_extra_args(false);
   CLI::Option* seed =
-      verb->add_option("--seed", given->seed, "seed of all random streams (default: the scenario's, else 1)");
+      verb->add_option("--seed", given->seed, "seed of all random streams (default: the scenario's, else 1)")
+          ->check(any_seed());
   verb->add_option("--timeline", given->run.timeline, "also write the timeline as Perfetto JSON");
   verb->add_option("--timeline-window", given->window, "only this part of the simulated time, for example 0ms:5ms");
   verb->add_option("--timeline-gpus", given->gpus, "only these GPUs, for example 0-7,16");
+  add_limits(*verb, given->limits);
   verb->add_flag("--json", given->run.json, "print one JSON object instead of tables");
   verb->callback([given, seed, &exit_code] {
     runs::RunOptions options = given->run;
@@ -37,6 +41,7 @@ void add_run(CLI::App& app, int& exit_code) {
     if (seed->count() > 0) options.seed = given->seed;
     if (!given->window.empty()) std::tie(options.spans.from, options.spans.to) = parse_window(given->window);
     if (!given->gpus.empty()) options.spans.gpus = parse_ranges(given->gpus, "--timeline-gpus");
+    options.limits = limits_of(given->limits);
     exit_code = run(options);
   });
 }

@@ -4,14 +4,18 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/numbers.h"
+#include "cli/options.h"
 #include "core/files.h"
 #include "schedule/pipelines/grid.h"
+#include "schedule/pipelines/size.h"
 
 namespace moesim::cli {
 namespace {
 struct Options {
   std::string kind, svg;
   int stages = 0, micro_batches = 0, chunks = 0;
+  LimitOptions limits;
   std::string forward = "1 s", input = "1 s", weight = "1 s", overlapped, send = "0 s";
 };
 
@@ -40,6 +44,9 @@ void schedule(const Options& o) {
   const int micro_batches = o.micro_batches != 0    ? o.micro_batches
                             : own.micro_batches > 0 ? own.micro_batches
                                                     : 2 * stages;
+  if (!runs::affordable(schedule::schedule_estimate(o.kind, stages, std::max(policy->chunks(), 1), micro_batches),
+                        "moesim schedule", limits_of(o.limits)))
+    return;
   const schedule::Schedule s =
       config.placed([&] { return schedule::build_schedule(*policy, config.at("kind").text(), stages, micro_batches); });
   const schedule::ScheduleCosts costs = costs_of(o);
@@ -63,16 +70,19 @@ void add_schedule(CLI::App& app, int&) {
   auto o = std::make_shared<Options>();
   verb->add_option("kind", o->kind, "gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_v, dualpipe, dualpipev, or a YAML file")
       ->required();
-  verb->add_option("--stages", o->stages, "pipeline ranks; default 8, or the file's");
-  verb->add_option("--micro-batches", o->micro_batches,
-                   "micro-batches a step; default twice the stages, or the file's");
-  verb->add_option("--chunks", o->chunks, "chunks a rank (interleaved_1f1b)");
+  verb->add_option("--stages", o->stages, "pipeline ranks; default 8, or the file's")
+      ->check(whole_number(1, schedule::kMostRanks));
+  verb->add_option("--micro-batches", o->micro_batches, "micro-batches a step; default twice the stages, or the file's")
+      ->check(whole_number(1, schedule::kMostMicroBatches));
+  verb->add_option("--chunks", o->chunks, "chunks a rank (interleaved_1f1b)")
+      ->check(whole_number(1, schedule::kMostChunks));
   verb->add_option("--forward", o->forward, "duration of a chunk's forward")->capture_default_str();
   verb->add_option("--input", o->input, "duration of a chunk's backward for inputs")->capture_default_str();
   verb->add_option("--weight", o->weight, "duration of a chunk's backward for weights")->capture_default_str();
   verb->add_option("--overlapped", o->overlapped, "duration of a forward and backward together; default their sum");
   verb->add_option("--send", o->send, "duration of a transfer to another rank")->capture_default_str();
   verb->add_option("--svg", o->svg, "also draw it here");
+  add_limits(*verb, o->limits);
   verb->callback([o] { schedule(*o); });
 }
 }  // namespace moesim::cli

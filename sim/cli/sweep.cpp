@@ -6,6 +6,8 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/numbers.h"
+#include "cli/options.h"
 #include "runs/sweep.h"
 
 namespace moesim::cli {
@@ -13,15 +15,20 @@ namespace moesim::cli {
 void add_sweep(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<runs::SweepOptions>();
   auto shard = std::make_shared<std::string>();
+  auto limits = std::make_shared<LimitOptions>();
   CLI::App* verb = app.add_subcommand("sweep", "run a scenario at every point of a grid");
   verb->add_option("sweep", options->file, "a YAML file, or a name from `moesim list scenarios`")->required();
   verb->add_option("-o,--output", options->output, "results database to create")->required();
-  verb->add_option("--jobs", options->jobs, "points run at the same time")->capture_default_str();
+  verb->add_option("--jobs", options->jobs, "points run at the same time")
+      ->check(whole_number(1, kMostJobs))
+      ->capture_default_str();
   verb->add_option("--shard", *shard, "I/N: of N processes, this is the I-th");
-  verb->callback([options, shard, &exit_code] {
+  add_limits(*verb, *limits);
+  verb->callback([options, shard, limits, &exit_code] {
     char rest = 0;
     if (!shard->empty() && std::sscanf(shard->c_str(), "%d/%d%c", &options->shard, &options->shards, &rest) != 2)
       throw ConfigError::placed(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", *shard));
+    options->limits = limits_of(*limits);
     exit_code = runs::sweep(*options);
   });
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/numbers.h"
 #include "formats/json.h"
 #include "results/summary.h"
 #include "runs/validate.h"
@@ -48,7 +49,9 @@ void add_validate(CLI::App& app, int&) {
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("validate", "run the scenarios of published measurements and print both");
   verb->add_option("scenarios", given->scenarios, "names or files (default: all that have published figures)");
-  verb->add_option("--jobs", given->jobs, "scenarios run at the same time")->capture_default_str();
+  verb->add_option("--jobs", given->jobs, "scenarios run at the same time")
+      ->check(whole_number(1, kMostJobs))
+      ->capture_default_str();
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] {
     const std::vector<runs::ValidationRow> rows = runs::validate(given->scenarios, given->jobs);

@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "core/config.h"
 #include "core/files.h"
+#include "core/memory.h"
 
 namespace moesim::cli {
 
@@ -68,6 +69,7 @@ int command(int argc, char** argv) {
   int exit_code = 0;
   for (const AddVerb add : kVerbs) add(app, exit_code);
   refuse_unknown_verb(app, argc, argv);
+  limit_data(memory_bound().bytes);  // the program fails, not some other on this machine
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -89,11 +89,8 @@ compute::MemoryUse memory_use(const Config& config, const spec::Model& model, co
         double(cluster.node.gpu.memory.v) * 1e-9));
   return use;
 }
-struct PassesInput {
-  spec::Model model;
-  spec::Cluster cluster;
-  PassesShape shape;
-};
+}  // namespace
+
 PassesInput read_input(const Config& scenario) {
   const Config config = scenario.at("passes");
   PassesInput in{spec::read_model(scenario.at("model")), {}, {}};
@@ -105,7 +102,6 @@ PassesInput read_input(const Config& scenario) {
   check_shape(config, in.shape, in.model, in.cluster, scenario.has("placement"));
   return in;
 }
-}  // namespace
 
 forward::StepSetup setup_of(const PassesShape& shape, compute::StepPhase phase, const spec::Model& model,
                             const spec::Gpu& gpu) {

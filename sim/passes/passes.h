@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/estimate.h"
 #include "forward/asked_precision.h"
 #include "forward/setup.h"
 #include "results/study.h"
@@ -55,6 +56,24 @@ struct PassesShape {
 /// How each GPU of the group computes a prefill pass or decode step and exchanges rows.
 forward::StepSetup setup_of(const PassesShape& shape, compute::StepPhase phase, const spec::Model& model,
                             const spec::Gpu& gpu);
+
+/// What the study is about, checked.
+struct PassesInput {
+  spec::Model model;
+  spec::Cluster cluster;
+  PassesShape shape;
+};
+PassesInput read_input(const Config& scenario);
+
+/// What an estimate counts.
+struct PassCounts {
+  double gpus = 1, layers = 1, moe_layers = 0, experts = 0, steps = 0;
+  bool shared = false;  // MoE layers have a shared expert
+  bool flows = false;   // of an exchange, each on its own
+};
+Estimate estimate(const PassCounts& counts, bool spans);
+/// What run_passes would take.  spans: kept for a timeline.
+Estimate estimate_passes(const Config& scenario, bool spans);
 
 /// The study: reads `passes`, `model`, `cluster`, `routing`, `placement`, `network`, `kernels`.
 results::StudyEnd run_passes(results::StudyRun& run);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/range.h"
 #include "placing/place.h"
 #include "placing/place_study.h"
 #include "placing/place_times.h"
@@ -10,6 +11,9 @@
 
 namespace moesim::placing {
 namespace {
+// Far above what a cluster of today holds; their products still fit 64 bits.
+constexpr std::int64_t kMostGpus = 1'000'000, kMostSlots = 1'000'000;
+
 struct PlaceSection {
   std::vector<DataFile> loads, eval;
   std::vector<Config> strategies;
@@ -99,6 +103,39 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
 }
 }  // namespace
 
+Estimate estimate(const PlaceCounts& n) {
+  // Measured: place-deepseek-v3, x86-64; a plan keeps its map's slots and experts (expert_map.h) and exchanges are
+  // scored a pair of GPUs and a source and slot (exchanger.h).
+  constexpr double kProgram = 18e6, kMapSlot = 16, kSourceSlot = 4, kPair = 24, kPlanSlotSeconds = 3e-6;
+  Estimate out;
+  const double slots = std::max(n.slots, n.experts);
+  out.hold("model", "the program and the model", kProgram);
+  out.hold("place.slots", rounded_count(n.plans) + " plans of " + rounded_count(slots) + " slots a layer",
+           n.plans * n.layers * (slots + n.experts) * kMapSlot);
+  out.hold("place.gpus", rounded_count(n.gpus) + " GPUs that exchange rows",
+           n.gpus * n.gpus * kPair + n.gpus * slots * kSourceSlot);
+  out.hold("place.sample", rounded_count(n.sample) + " tokens of the sample", n.sample * n.layers * n.top_k * 2);
+  out.seconds = 0.3 + n.plans * n.layers * slots * kPlanSlotSeconds;
+  return out;
+}
+
+Estimate estimate_place(const Config& scenario, bool) {
+  const PlaceSection section = read<PlaceSection>(scenario.at("place"));
+  const spec::Model model = spec::read_model(scenario.at("model"));
+  PlaceCounts n;
+  n.gpus = section.gpus > 0 ? section.gpus : spec::read_cluster(scenario.at("cluster")).gpus();
+  if (model.moe) n.experts = model.moe->experts, n.top_k = model.moe->top_k;
+  n.layers = double(model.moe_layers().size());
+  for (const int slots : section.slots) n.slots = std::max(n.slots, double(slots));
+  for (const int slots : section.gpu_slots)
+    n.slots = std::max(n.slots, double(slots) * double(section.gpu_slots.size()));
+  n.plans = double(std::max<std::size_t>(1, section.strategies.size()) *
+                   std::max<std::size_t>(1, section.slots.size()) * std::max<std::size_t>(1, section.loads.size()));
+  const Config routing = scenario.at_or_empty("routing");
+  if (!section.loads.empty() || (routing.is_map() && routing.has("trace"))) n.sample = double(section.sample);
+  return estimate(n);
+}
+
 std::string place_help() { return help_of<PlaceSection>(); }
 
 results::StudyEnd run_place(results::StudyRun& run) {
@@ -108,6 +145,13 @@ results::StudyEnd run_place(results::StudyRun& run) {
   if (!o.model->moe) run.scenario.at("model").fail(fmt::format("{} has no experts to place", o.model->name));
   const spec::Cluster cluster = spec::read_cluster(run.scenario.at("cluster"));
   if (section.times) o.cluster = cluster;
+  const Config place_section = run.scenario.at("place");
+  within(place_section, "gpus", section.gpus, 0, kMostGpus);
+  within(place_section, "groups", section.groups, 0, kMostGpus);
+  for (std::size_t i = 0; i < section.slots.size(); ++i)
+    within(place_section, fmt::format("slots[{}]", i), section.slots[i], 1, kMostSlots);
+  for (std::size_t i = 0; i < section.gpu_slots.size(); ++i)
+    within(place_section, fmt::format("gpu_slots[{}]", i), section.gpu_slots[i], 0, kMostSlots);
   o.problem.gpus = section.gpus > 0 ? section.gpus : cluster.gpus();
   if (o.problem.gpus > cluster.gpus() ||
       (o.problem.gpus > cluster.node.gpus && o.problem.gpus % cluster.node.gpus != 0))

@@ -113,6 +113,7 @@ void record(const RunOptions& options, const std::string& trace, Scenario& scena
 
 int run(const RunOptions& options) {
   const auto started = std::chrono::steady_clock::now();
+  if (!affordable(options.scenario, options.overrides, !options.timeline.empty(), options.limits)) return 0;
   Scenario scenario = load_scenario(options.scenario, options.overrides, options.seed);
   const std::string output = output_file(options, scenario.file);
   const bool records = recording::asks_for_recording(scenario.config);

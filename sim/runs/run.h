@@ -7,6 +7,7 @@
 
 #include "core/config.h"
 #include "results/span.h"
+#include "runs/affordable.h"
 
 namespace moesim::runs {
 
@@ -18,6 +19,7 @@ struct RunOptions {
   std::string timeline;                     // Perfetto JSON; "" for none
   results::SpanFilter spans;                // what the timeline and the span table keep
   bool json = false;
+  Limits limits;
 };
 
 /// Runs one scenario.  Returns 0, or 1 if an expectation failed; throws ConfigError for wrong input.

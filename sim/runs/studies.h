@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/estimate.h"
 #include "results/study.h"
 
 namespace moesim::runs {
@@ -12,8 +13,9 @@ struct StudyEntry {
   std::string_view section;  // the scenario's section, also the name of its summary in reports/
   std::string_view summary;
   results::Study run;
-  std::string (*help)();                            // the section's keys, defaults and meaning
-  void (*check)(const Config& scenario) = nullptr;  // refuses wrong input before routing is recorded for it
+  std::string (*help)();                                     // the section's keys, defaults and meaning
+  Estimate (*estimate)(const Config& scenario, bool spans);  // what a run takes; spans: kept for a timeline
+  void (*check)(const Config& scenario) = nullptr;           // refuses wrong input before routing is recorded for it
 };
 
 /// One line a study; a scenario has exactly one of these sections.

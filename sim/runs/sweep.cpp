@@ -25,19 +25,38 @@ std::string text_of(const Config& value) {
   return "{" + out + "}";
 }
 
+Scenario scenario_of(const SweepSection& section, const std::string& file, const Point& point) {
+  std::vector<Config::Override> overrides;
+  for (const std::string& text : section.set) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos) throw ConfigError("set", fmt::format("expected key.path=value, got \"{}\"", text));
+    overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  for (std::size_t axis = 0; axis < section.vary.size(); ++axis)
+    overrides.push_back({section.vary[axis].key, point.values[axis], point.places[axis]});
+  return load_scenario(file, overrides);
+}
+
+/// Whether it is to start: see affordable_sweep().
+bool grid_affordable(const SweepSection& section, const std::string& sweep, const std::string& file,
+                     const SweepOptions& options) {
+  std::vector<std::size_t> axes;
+  for (const SweepAxis& axis : section.vary) axes.push_back(axis.values.size());
+  return affordable_sweep(Config::load(sweep), axes, options.jobs, options.limits,
+                          [&](const std::vector<std::size_t>& place) {
+                            Point point;
+                            for (std::size_t a = 0; a < place.size(); ++a) {
+                              point.values.push_back(text_of(section.vary[a].values[place[a]]));
+                              point.places.push_back(section.vary[a].values[place[a]].place());
+                            }
+                            return scenario_of(section, file, point);
+                          });
+}
+
 /// Runs one point; a ConfigError becomes its problem.
 void run_point(const SweepSection& section, const std::string& file, int number, Point& point) {
   try {
-    std::vector<Config::Override> overrides;
-    for (const std::string& text : section.set) {
-      const std::size_t equals = text.find('=');
-      if (equals == std::string::npos)
-        throw ConfigError("set", fmt::format("expected key.path=value, got \"{}\"", text));
-      overrides.push_back({text.substr(0, equals), text.substr(equals + 1)});
-    }
-    for (std::size_t axis = 0; axis < section.vary.size(); ++axis)
-      overrides.push_back({section.vary[axis].key, point.values[axis], point.places[axis]});
-    const Scenario scenario = load_scenario(file, overrides);
+    const Scenario scenario = scenario_of(section, file, point);
     results::Results results(":memory:", scenario.identity);
     results::SpanLog spans;
     simulate(scenario, results, spans);
@@ -110,6 +129,7 @@ int sweep(const SweepOptions& options) {
   const SweepSection section = read_sweep(sweep_file);
   const std::string file = catalogue_file("scenarios", section.scenario, "scenario", {sweep_file});
 
+  if (!grid_affordable(section, sweep_file, file, options)) return 0;
   std::vector<Point> points = grid(section);
   std::vector<int> mine;
   for (int i = options.shard - 1; i < int(points.size()); i += options.shards) mine.push_back(i);

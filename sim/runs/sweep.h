@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "runs/affordable.h"
 
 namespace moesim::runs {
 
@@ -34,6 +35,7 @@ struct SweepOptions {
   std::string file, output;
   int jobs = 1;
   int shard = 1, shards = 1;  // this process takes every `shards`-th point, beginning with the `shard`-th
+  Limits limits{};
 };
 
 /// Runs the points of this shard and prints a table of them.  A point that its study refuses is a row with the reason.

@@ -9,10 +9,12 @@ class Checker {
   Checker(const Model& model, const Refuse& refuse) : m_(model), checks_(refuse) {}
 
   void counts() const {
-    checks_.positive("vocabulary", m_.vocabulary);
-    checks_.positive("hidden", m_.hidden);
-    checks_.positive("layers", m_.layers);
-    checks_.not_negative("mtp_layers", m_.mtp_layers);
+    count("vocabulary", m_.vocabulary, 1, kMostVocabulary);
+    count("hidden", m_.hidden, 1, kMostWidth);
+    count("layers", m_.layers, 1, kMostLayers);
+    count("mtp_layers", m_.mtp_layers, 0, kMostLayers);
+    if (!(m_.norm_epsilon > 0 && m_.norm_epsilon <= 1))
+      checks_.fail("norm_epsilon", "must be more than 0 and at most 1, got {}", m_.norm_epsilon);
   }
   void dense() const {
     if (int(m_.moe_layers().size()) < m_.layers) checks_.positive("dense_width", m_.dense_width);
@@ -54,11 +56,11 @@ class Checker {
 
   void mixture() const {
     const MoeShape& s = *m_.moe;
-    checks_.positive("moe.experts", s.experts);
-    checks_.positive("moe.expert_width", s.expert_width);
+    count("moe.experts", s.experts, 1, kMostExperts);
+    count("moe.expert_width", s.expert_width, 1, kMostWidth);
     checks_.positive("moe.groups", s.groups);
     checks_.positive("moe.layer_frequency", s.layer_frequency);
-    checks_.not_negative("moe.shared_experts", s.shared_experts);
+    count("moe.shared_experts", s.shared_experts, 0, kMostExperts);
     if (s.top_k < 1 || s.top_k > s.experts)
       checks_.fail("moe.top_k", "must lie between 1 and the {} experts, got {}", s.experts, s.top_k);
     if (s.experts % s.groups != 0)
@@ -80,6 +82,18 @@ class Checker {
   }
 
  private:
+  // Far above any model's; products of four, two widths, layers and experts, still fit 64 bits.
+  static constexpr int kMostWidth = 100'000, kMostLayers = 10'000, kMostVocabulary = 10'000'000;
+  static constexpr int kMostExperts = 32'767;  // what a choice of a token numbers (routing/traffic.h)
+
+  void count(std::string_view key, int value, int least, int most) const {
+    if (least > 0)
+      checks_.positive(key, value);
+    else
+      checks_.not_negative(key, value);
+    if (value > most) checks_.fail(key, "must be at most {}, got {}", most, value);
+  }
+
   const Model& m_;
   const FieldChecks checks_;
 };

@@ -9,6 +9,10 @@
 #include "routing/traffic_draw.h"
 
 namespace moesim::training {
+namespace {
+// An expert that nothing chooses gets a larger bias every step; the sum of as many experts as there are stays finite.
+constexpr double kMostExponent = 600;
+}  // namespace
 
 LayerBiases::LayerBiases(std::vector<double> popularity, const BalanceSection& section)
     : popularity_(std::move(popularity)), bias_(popularity_.size()), shares_(popularity_.size()), section_(section) {
@@ -18,7 +22,7 @@ LayerBiases::LayerBiases(std::vector<double> popularity, const BalanceSection& s
 void LayerBiases::update_shares() {
   double sum = 0;
   for (std::size_t e = 0; e < shares_.size(); ++e)
-    sum += shares_[e] = popularity_[e] * std::exp(section_.sensitivity * bias_[e]);
+    sum += shares_[e] = popularity_[e] * std::exp(std::min(kMostExponent, section_.sensitivity * bias_[e]));
   for (double& s : shares_) s /= sum;
 }
 
@@ -107,6 +111,8 @@ std::unique_ptr<routing::TrafficSource> balanced_by_bias(const Config& training,
     config.at("steps").fail(fmt::format("expected 0 to 1,000,000, got {}", section.steps));
   if (!(section.speed >= 0 && section.speed <= 1))
     config.at("speed").fail(fmt::format("expected 0 to 1, got {}", section.speed));
+  if (!(section.sensitivity >= 0 && section.sensitivity <= 1e6))
+    config.at("sensitivity").fail(fmt::format("expected 0 to 1e+06, got {}", section.sensitivity));
   if (section.steps == 0) return source;
   return std::make_unique<Balanced>(plan, context, section, std::move(source));
 }

@@ -6,11 +6,15 @@
 #include <queue>
 
 #include "core/ceil_div.h"
+#include "core/interrupt.h"
 #include "core/random.h"
+#include "core/range.h"
 
 namespace moesim::training {
 namespace {
 constexpr double kHour = 3600;
+// Ten in a row without a checkpoint between are unlikely; so many never end.
+constexpr std::int64_t kMostFailures = 10'000;
 
 /// When the next thing of a kind happens; rate in events a second, 0 for never.
 class Arrivals {
@@ -56,6 +60,7 @@ class Player {
   void save() {
     saved_ = done_;
     unsaved_ = 0;
+    failures_ = 0;
   }
 
   void step(const CampaignPart& part) {
@@ -80,6 +85,8 @@ class Player {
       restart();
     }
     if (unsaved_ >= s_.checkpoint.interval_hours * kHour) checkpoint();
+    constexpr std::int64_t kListen = 1 << 20;  // steps between two looks for the user's signal
+    if (out_.steps % kListen == 0) stop_if_interrupted();
   }
   void checkpoint() {
     now_ += s_.checkpoint.pause;
@@ -87,6 +94,10 @@ class Player {
     save();
   }
   void fail(double when) {
+    if (++failures_ > kMostFailures)
+      throw ConfigError("failures", fmt::format("the run does not get on: {} failures before the next checkpoint; they "
+                                                "come too fast for checkpoint.interval_hours {}",
+                                                kMostFailures, s_.checkpoint.interval_hours));
     const double part_of_step = std::max(0.0, when - now_);
     now_ = std::max(now_, when);
     out_.lost += unsaved_ + part_of_step;
@@ -120,6 +131,7 @@ class Player {
   Arrivals gpu_, nic_, node_, slow_;
   int spares_;
   std::priority_queue<double, std::vector<double>, std::greater<>> repaired_;
+  std::int64_t failures_ = 0;  // since the last checkpoint
   double now_ = 0, done_ = 0, saved_ = 0, unsaved_ = 0, slow_until_ = -1;
   CampaignOutcome out_;
 };
@@ -132,6 +144,13 @@ void check_section(const Config& config, const CampaignSection& s) {
     if (!(value >= 0)) config.fail_below(key, fmt::format("expected a number of at least 0, got {}", value));
   };
   above_zero("tokens", s.tokens);
+  for (std::size_t i = 0; i < s.phases.size(); ++i) {
+    const std::string here = fmt::format("phases[{}].", i);
+    within(config, here + "batch", s.phases[i].batch, 1, INT32_MAX);
+    within(config, here + "sequence", s.phases[i].sequence, 1, INT32_MAX);
+    not_negative(here + "tokens", s.phases[i].tokens);
+  }
+  not_negative("stragglers.gpu_mtbf_hours", s.stragglers.gpu_mtbf_hours);
   above_zero("checkpoint.interval_hours", s.checkpoint.interval_hours);
   not_negative("checkpoint.pause", s.checkpoint.pause);
   not_negative("failures.gpu_mtbf_hours", s.failures.gpu_mtbf_hours);
@@ -199,7 +218,8 @@ void run_campaign(results::StudyRun& run, TrainingSetup& setup, const StepFigure
   }
   const spec::Node& node = plan.cluster.node;
   const int nodes = ceil_div(plan.gpus, node.gpus);
-  const CampaignOutcome out = play_campaign(parts, section, plan.gpus, nodes * node.nics, nodes, slow, run.seed);
+  const CampaignOutcome out =
+      config.placed([&] { return play_campaign(parts, section, plan.gpus, nodes * node.nics, nodes, slow, run.seed); });
   const double gpu_hours = out.seconds / kHour * plan.gpus;
   results::Results& r = run.results;
   r.metric("run_days", out.seconds / 86400, "days");

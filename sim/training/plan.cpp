@@ -4,15 +4,16 @@
 
 #include <algorithm>
 
+#include "core/range.h"
 #include "forward/precision.h"
 #include "spec/catalogue.h"
 
 namespace moesim::training {
 namespace {
 /// The divisors of `n` nearest to `wanted`, for "would do" in refusals.
-std::string near_divisors(int n, int wanted) {
-  int below = 1, above = n;
-  for (int d = 1; d <= n; ++d) {
+std::string near_divisors(std::int64_t n, std::int64_t wanted) {
+  std::int64_t below = 1, above = n;
+  for (std::int64_t d = 1; d <= n; ++d) {
     if (n % d != 0) continue;
     if (d <= wanted) below = std::max(below, d);
     if (d >= wanted) above = std::min(above, d);
@@ -20,8 +21,13 @@ std::string near_divisors(int n, int wanted) {
   return below == above ? fmt::format("{}", below) : fmt::format("{} or {}", below, above);
 }
 
+// More than any run publishes; products of two of them still fit 64 bits, and those of a divisor with the GPUs 32.
+constexpr std::int64_t kMostBatch = 2'000'000'000, kMostMicroBatch = 1'000'000, kMostSteps = 1'000'000'000,
+                       kMostWays = 1'000'000;
+
 void at_least_one(const Config& parallel, std::string_view key, int value) {
   if (value < 1) parallel.at(key).fail(fmt::format("expected at least 1, got {}", value));
+  within(parallel, key, value, 1, kMostWays);
 }
 
 void check_numbers(const Config& training, const TrainingSection& s, const spec::Model& model) {
@@ -32,6 +38,10 @@ void check_numbers(const Config& training, const TrainingSection& s, const spec:
                           model.max_positions, 1, model.max_positions, s.sequence));
   if (s.batch < 1) training.at("batch").fail(fmt::format("expected at least 1 sequence, got {}", s.batch));
   if (s.micro_batch < 1) training.at("micro_batch").fail(fmt::format("expected at least 1, got {}", s.micro_batch));
+  within(training, "batch", s.batch, 1, kMostBatch);
+  within(training, "micro_batch", s.micro_batch, 1, kMostMicroBatch);
+  within(training, "steps", s.steps, INT32_MIN, kMostSteps);
+  if (s.gpus < 0) training.at("gpus").fail(fmt::format("expected at least 0, got {}", s.gpus));
   if (s.steps < 1) training.at("steps").fail(fmt::format("expected at least 1, got {}", s.steps));
   if (!(s.beside_compute > 0 && s.beside_compute <= 1))
     training.at("beside_compute").fail(fmt::format("expected above 0 and at most 1, got {}", s.beside_compute));
@@ -54,9 +64,9 @@ void check_parallel(const Config& parallel, const ParallelSection& p, const spec
     parallel.at("tensor").fail(fmt::format("must divide the {} attention heads of {}, got {}; {} would do",
                                            model.attention.heads, model.name, p.tensor,
                                            near_divisors(model.attention.heads, p.tensor)));
-  if (!model.moe && p.expert * p.expert_tensor > 1)
-    parallel.at("expert").fail(
-        fmt::format("{} is a dense model: only 1 is possible, got {}", model.name, p.expert * p.expert_tensor));
+  if (!model.moe && std::int64_t{p.expert} * p.expert_tensor > 1)
+    parallel.at("expert").fail(fmt::format("{} is a dense model: only 1 is possible, got {}", model.name,
+                                           std::int64_t{p.expert} * p.expert_tensor));
   if (!model.moe) return;
   if (model.moe->experts % p.expert != 0)
     parallel.at("expert").fail(fmt::format("must divide the {} experts of {}, got {}; {} would do", model.moe->experts,
@@ -81,7 +91,7 @@ void form_groups(const Config& training, TrainingPlan& plan) {
     fail("pipeline", fmt::format("{} stages do not divide {} GPUs; {} would do", p.pipeline, plan.gpus,
                                  near_divisors(plan.gpus, p.pipeline)));
   plan.gpus_per_stage = plan.gpus / p.pipeline;
-  const int dense = p.tensor * p.context, experts = p.expert * p.expert_tensor;
+  const std::int64_t dense = std::int64_t{p.tensor} * p.context, experts = std::int64_t{p.expert} * p.expert_tensor;
   if (plan.gpus_per_stage % dense != 0)
     fail(p.context > 1 ? "context" : "tensor",
          fmt::format("tensor x context = {} does not divide the {} GPUs of a stage; {} would do", dense,
@@ -95,24 +105,26 @@ void form_groups(const Config& training, TrainingPlan& plan) {
     fail("expert", fmt::format("a group over several nodes takes whole nodes of {} GPUs, got {}", per_node, experts));
   if (p.tensor > per_node)
     fail("tensor", fmt::format("a tensor-parallel group stays within a node of {} GPUs, got {}", per_node, p.tensor));
-  plan.data = plan.gpus_per_stage / dense;
-  plan.expert_data = plan.gpus_per_stage / experts;
+  plan.data = int(plan.gpus_per_stage / dense);
+  plan.expert_data = int(plan.gpus_per_stage / experts);
 }
 
 void count_micro_batches(const Config& training, TrainingPlan& plan) {
   const TrainingSection& s = plan.section;
-  const int share = plan.data * s.micro_batch;
+  const std::int64_t share = std::int64_t{plan.data} * s.micro_batch;
   if (s.batch % share != 0)
-    training.at("batch").fail(fmt::format(
-        "{} sequences do not divide into micro-batches of {} on {} data-parallel replicas; {} or {} would "
-        "do",
-        s.batch, s.micro_batch, plan.data, std::max(1, s.batch / share) * share, (s.batch / share + 1) * share));
-  plan.micro_batches = s.batch / share;
+    training.at("batch").fail(
+        fmt::format("{} sequences do not divide into micro-batches of {} on {} data-parallel replicas; {} or {} would "
+                    "do",
+                    s.batch, s.micro_batch, plan.data, std::max<std::int64_t>(1, s.batch / share) * share,
+                    (s.batch / share + 1) * share));
+  plan.micro_batches = int(s.batch / share);
   const std::int64_t tokens = std::int64_t{s.micro_batch} * s.sequence;
-  if (s.sequence % (s.parallel.context * s.parallel.tensor) != 0 || tokens / s.parallel.tensor > 4'000'000)
+  if (s.sequence % (std::int64_t{s.parallel.context} * s.parallel.tensor) != 0 ||
+      tokens / s.parallel.tensor > 4'000'000)
     training.at("sequence")
         .fail(fmt::format("{} tokens do not divide among tensor x context = {} GPUs", s.sequence,
-                          s.parallel.context * s.parallel.tensor));
+                          std::int64_t{s.parallel.context} * s.parallel.tensor));
 }
 
 void choose_simulated(const Config& scenario, TrainingPlan& plan) {
@@ -170,7 +182,7 @@ compute::Batch micro_batch_of(const TrainingPlan& plan) {
 }
 }  // namespace
 
-TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
+TrainingPlan read_shape(const Config& scenario, const PlanChange& change) {
   TrainingPlan plan;
   plan.model = spec::read_model(scenario.at("model"));
   if (!plan.model.unpublished.empty())
@@ -190,6 +202,13 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
   form_groups(training, plan);
   count_micro_batches(training, plan);
   choose_simulated(scenario, plan);
+  return plan;
+}
+
+TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
+  TrainingPlan plan = read_shape(scenario, change);
+  const Config training = scenario.at("training");
+  const TrainingSection& s = plan.section;
   plan.speeds = spec::gpu_speeds(training.at_or_empty("slow_gpus"), s.slow_gpus, plan.gpus);
 
   const auto policy = schedule::pipeline_schedules().make_or(training, "schedule", "1f1b");

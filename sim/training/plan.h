@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compute/layers/memory.h"
+#include "core/estimate.h"
 #include "forward/asked_precision.h"
 #include "forward/setup.h"
 #include "placement/rebalancing/rebalance.h"
@@ -173,6 +174,19 @@ struct PlanChange {
 /// Reads model, cluster and training section and works the plan out; `layers` stay empty until split_layers().
 /// Throws ConfigError, saying what would be allowed, for what cannot be formed.
 TrainingPlan read_plan(const Config& scenario, const PlanChange& change = {});
+/// The same without what takes memory or time with the micro-batches: no schedule, no templates, no set-up of a step.
+TrainingPlan read_shape(const Config& scenario, const PlanChange& change = {});
+
+/// What an estimate counts.
+struct TrainingCounts {
+  double cluster_gpus = 1, replicas = 1, members = 1, ranks = 1, chunks = 1, copies = 1, micro_batches = 1, steps = 1;
+  double layers = 1, moe_layers = 0, experts = 0, campaign_steps = 0;
+  bool shared = false;  // MoE layers have a shared expert
+  bool flows = false;   // of an exchange, each on its own
+};
+Estimate estimate(const TrainingCounts& counts, bool spans);
+/// What the study would take.  spans: kept for a timeline.
+Estimate estimate_training(const Config& scenario, bool spans);
 
 /// Cuts the model into stages: by section.layers if given, else so that the slowest stage is as fast as can be.
 /// cost: seconds of one block, forward and backward.

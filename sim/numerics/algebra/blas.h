@@ -22,6 +22,10 @@ void multiply_transposed(const MatrixView& a, const MatrixView& b, float* y, std
 void multiply(const MatrixView& a, const MatrixView& b, float* y, std::int64_t stride, float scale = 1,
               bool add = false);
 
+/// How many of `wanted` threads the address space has room for, each with what a product takes: at least 1.  Throws
+/// ConfigError, saying how much is needed, if there is not room for one.  Called before they compute their first.
+int ready_threads(int wanted);
+
 /// Threads inside one product, 1 unless a benchmark asks for more.
 void set_blas_threads(int threads);
 /// What computes the products, for logs and benchmarks: "OpenBLAS 0.3.21 ... Zen MAX_THREADS=64".

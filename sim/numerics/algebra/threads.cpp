@@ -1,13 +1,20 @@
 #include "numerics/algebra/threads.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
+
+#include "numerics/algebra/blas.h"
 
 namespace moesim::numerics {
 
 Threads::Threads(int count) {
   if (count <= 0) count = std::max(1, int(std::thread::hardware_concurrency()));
-  for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this, worker] { serve(worker); });
+  count = ready_threads(count);
+  try {
+    for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this, worker] { serve(worker); });
+  } catch (const std::system_error&) {  // no room for more: those that are there do the work
+  }
 }
 
 Threads::~Threads() {

@@ -57,6 +57,11 @@ Colour colour_of(Op op) {
 
 std::string schedule_grid(const Schedule& schedule, const ScheduleTiming& timing) {
   const std::int64_t unit = unit_of(timing);
+  // Nobody looks at more, and durations without a common unit may ask for any number.
+  constexpr std::int64_t kMostColumns = 100'000;
+  if (timing.end.v / unit > kMostColumns)
+    return fmt::format("(no picture: {} columns of {}, at most {} are drawn)\n", timing.end.v / unit,
+                       to_text(Time{unit}), kMostColumns);
   std::size_t width = 0;
   for (const auto& rank : timing.ranks)
     for (const TimedInstruction& t : rank)

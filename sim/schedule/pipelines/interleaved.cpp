@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "schedule/pipelines/pipeline.h"
+#include "schedule/pipelines/size.h"
 
 namespace moesim::schedule {
 namespace {
@@ -19,6 +20,10 @@ class Interleaved final : public PipelineSchedule {
   std::string refusal(int ranks, int micro_batches) const override {
     if (p_.chunks < 2)
       return fmt::format("interleaved_1f1b needs at least 2 chunks a rank, got {}; with 1 it is 1f1b", p_.chunks);
+    if (p_.chunks > kMostChunks)
+      return fmt::format("interleaved_1f1b takes at most {} chunks a rank, got {}", kMostChunks, p_.chunks);
+    if (std::int64_t{micro_batches} * p_.chunks > INT32_MAX)
+      return fmt::format("{} micro-batches of {} chunks are more than a program can number", micro_batches, p_.chunks);
     if (ranks < 2) return "interleaved_1f1b needs at least 2 pipeline stages, got 1";
     if (micro_batches % ranks != 0)
       return fmt::format("interleaved_1f1b needs a multiple of the {} stages as micro-batches, got {}; {} would do",

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/check.h"
+#include "schedule/pipelines/size.h"
 
 namespace moesim::schedule {
 namespace {
@@ -61,6 +62,9 @@ Seat Schedule::seat(int micro_batch, int stage) const {
 Schedule build_schedule(const PipelineSchedule& policy, std::string_view kind, int ranks, int micro_batches) {
   if (ranks < 1) throw ConfigError(fmt::format("a pipeline needs at least 1 stage, got {}", ranks));
   if (micro_batches < 1) throw ConfigError(fmt::format("a step needs at least 1 micro-batch, got {}", micro_batches));
+  if (ranks > kMostRanks) throw ConfigError(fmt::format("at most {} pipeline stages, got {}", kMostRanks, ranks));
+  if (micro_batches > kMostMicroBatches)
+    throw ConfigError(fmt::format("at most {} micro-batches a step, got {}", kMostMicroBatches, micro_batches));
   if (const std::string why = policy.refusal(ranks, micro_batches); !why.empty()) throw ConfigError(why);
   Schedule out{std::string(kind), policy.layout(), ranks,
                policy.chunks(),   micro_batches,   policy.programs(ranks, micro_batches)};

@@ -75,7 +75,9 @@ class Walk {
   Time& forward_end(int stage, int micro_batch) { return forward_end_[slot(stage, micro_batch)]; }
   Time& backward_end(int stage, int micro_batch) { return backward_end_[slot(stage, micro_batch)]; }
   Time arrival(Time end, int from_rank, int to_rank) const {
-    return end == kNever || from_rank == to_rank ? end : end + costs_.send;
+    if (end == kNever || from_rank == to_rank) return end;
+    if (costs_.send.v > INT64_MAX - end.v) beyond_the_clock();
+    return end + costs_.send;
   }
 
   /// When the input of an F is there; kNever if not yet known.
@@ -123,7 +125,9 @@ class Walk {
     const Time at = ready(rank, *i);
     if (at == kNever) return false;
     const std::size_t r = std::size_t(rank);
-    const Time start = std::max(at, free_[r]), end = start + costs_.of(i->op);
+    const Time start = std::max(at, free_[r]), takes = costs_.of(i->op);
+    if (takes.v > INT64_MAX - start.v) beyond_the_clock();
+    const Time end = start + takes;
     out_.ranks[r].push_back({*i, start, end});
     out_.busy[r] += end - start;
     free_[r] = end;
@@ -180,6 +184,10 @@ class Walk {
 }  // namespace
 
 ScheduleTiming time_schedule(const Schedule& schedule, const ScheduleCosts& costs) {
+  // Three of them are added to one instruction's.
+  for (const Time t :
+       {costs.forward, costs.backward_input, costs.weight, costs.overlapped, costs.send, costs.optimizer})
+    if (t.v > INT64_MAX / 4) beyond_the_clock();
   return Walk(schedule, costs).run();
 }
 }  // namespace moesim::schedule

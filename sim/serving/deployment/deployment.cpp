@@ -101,6 +101,9 @@ void fill_service(const Config& config, const Deployment& d, ServiceShape& s) {
   s.drain = d.section.drain;
   if (!s.drain && d.section.duration.v == 0) config.fail_below("drain", "false needs a duration");
   s.warmup = d.section.warmup;
+  if (d.section.duration.v > 0 && s.warmup >= d.section.duration)
+    config.fail_below("warmup", fmt::format("must end before the duration of {}, got {}: no request would count",
+                                            to_text(d.section.duration), to_text(s.warmup)));
   s.slo = d.section.slo;
   if (s.slo.ttft.v > 0 && !d.has_prompts())
     config.fail_below("slo.ttft", "no pool computes prompts, so the time to their first token is not known");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/range.h"
 #include "forward/precision.h"
 
 namespace moesim::serving {
@@ -22,9 +23,24 @@ void at_least_one(const Config& config, std::string_view key, int value) {
   if (value < 1) config.fail_below(key, fmt::format("must be at least 1, got {}", value));
 }
 
+// assumed: nobody starts or ends an instance more often; a run of 106 days asks less than 10^8 times.
+constexpr Time kLeastCheck = 100_ms;
+// Times that are added to one another: three still fit the clock of 106 days.
+constexpr Time kLongest = 86400_s * 30;
+// What products of two of them still leave within 64 bits, and of a pool's GPUs within 32.
+constexpr std::int64_t kMostWays = 10'000, kMostInstances = 1'000'000, kMostBlock = 10'000'000;
+
+void at_most(const Config& config, std::string_view key, Time value, Time most) {
+  if (value > most) config.fail_below(key, fmt::format("expected at most {}, got {}", to_text(most), to_text(value)));
+}
+
 void check_autoscale(const Config& config, const Autoscale& autoscale) {
   if (autoscale.period.v <= 0) config.fail_below("autoscale.period", "must be above 0 s");
   if (autoscale.check.v <= 0) config.fail_below("autoscale.check", "must be above 0 s");
+  if (autoscale.check < kLeastCheck)
+    config.fail_below("autoscale.check",
+                      fmt::format("expected at least {}, got {}", to_text(kLeastCheck), to_text(autoscale.check)));
+  at_most(config, "autoscale.start", autoscale.start, kLongest);
   for (std::size_t i = 0; i < autoscale.curve.size(); ++i)
     if (const double v = autoscale.curve[i]; !(v >= 0 && v <= 1))
       config.fail_below(fmt::format("autoscale.curve[{}]", i), fmt::format("shares lie between 0 and 1, got {}", v));
@@ -38,6 +54,25 @@ void check_pool(const Config& config, const PoolSection& s, const spec::Model* m
   at_least_one(config, "parallel.data", p.data);
   at_least_one(config, "parallel.pipeline", p.pipeline);
   at_least_one(config, "kv.block", s.kv.block);
+  within(config, "instances", s.instances, 1, kMostInstances);
+  within(config, "parallel.tensor", p.tensor, 1, kMostWays);
+  within(config, "parallel.data", p.data, 1, kMostWays);
+  within(config, "parallel.pipeline", p.pipeline, 1, kMostWays);
+  if (const std::int64_t gpus = std::int64_t{p.tensor} * p.data * p.pipeline; gpus > kMostInstances)
+    config.fail_below("parallel", fmt::format("an instance has at most {} GPUs, got {}", kMostInstances, gpus));
+  within(config, "kv.block", s.kv.block, 1, kMostBlock);
+  within(config, "kv.capacity", s.kv.capacity, 0, std::int64_t{1} << 50);
+  if (!(s.kv.memory_share > 0 && s.kv.memory_share <= 1))
+    config.fail_below("kv.memory_share", fmt::format("expected above 0 and at most 1, got {}", s.kv.memory_share));
+  if (!(s.kv.watermark >= 0 && s.kv.watermark < 1))
+    config.fail_below("kv.watermark", fmt::format("expected at least 0 and below 1, got {}", s.kv.watermark));
+  at_most(config, "start_up", s.start_up, kLongest);
+  at_most(config, "overhead", s.overhead, kLongest);
+  if (s.bank.samples > 10'000)
+    config.fail_below("bank.samples", fmt::format("expected 1 to 10000, got {}", s.bank.samples));
+  if (s.bank.ratio > 1 && !(s.bank.ratio >= 1.001 && s.bank.ratio <= 1000))
+    config.fail_below("bank.ratio", fmt::format("expected 1.001 to 1000, got {}", s.bank.ratio));
+  within(config, "bank.redraw", s.bank.redraw, 0, std::int64_t{1} << 50);
   check_autoscale(config, s.autoscale);
   if (model == nullptr) return;
   if (model->attention.heads % p.tensor != 0)

@@ -4,6 +4,16 @@
 
 namespace moesim::serving {
 namespace {
+// Far beyond any model's context: sums of two still fit 32 bits.
+constexpr int kMostTokens = 1'000'000'000;
+constexpr int kMostPrefixes = 10'000'000, kMostBlock = 10'000'000;
+constexpr double kMostTurns = 10'000;
+
+void at_most(std::string_view key, double value, double least, double most) {
+  if (!(value >= least && value <= most))
+    throw ConfigError(std::string(key), fmt::format("expected {} to {}, got {}", least, most, value));
+}
+
 std::vector<double> zipf(int count, double skew) {
   std::vector<double> out;
   for (int i = 1; i <= count; ++i) out.push_back(std::pow(double(i), -skew));
@@ -37,6 +47,12 @@ Generated::Generated(const Demand& demand, const WorkloadContext& context)
     throw ConfigError("prefixes.share", fmt::format("must lie between 0 and 1, got {}", demand.prefixes.share));
   for (double d : demand.domains)
     if (!(d >= 0)) throw ConfigError("domains", fmt::format("a share must not be negative, got {}", d));
+  at_most("sessions.turns", demand.sessions.turns, 1, kMostTurns);
+  at_most("prefixes.count", demand.prefixes.count, 0, kMostPrefixes);
+  at_most("prefixes.tokens", demand.prefixes.tokens, 0, kMostBlock);
+  at_most("prefixes.skew", demand.prefixes.skew, 0, 100);
+  at_most("hash_block", demand.hash_block, 1, kMostBlock);
+  at_most("limit", double(demand.limit), 0, 1e18);
   if (!demand.domains.empty()) domain_.emplace(demand.domains);
   if (demand.prefixes.count > 0) prefix_.emplace(zipf(demand.prefixes.count, demand.prefixes.skew));
 }
@@ -70,7 +86,7 @@ void Generated::continue_session(Request& request) {
   std::vector<Turn> later;
   int total = request.input + request.output;
   const double again = 1 - 1 / demand_.sessions.turns;
-  while (!request.outside && talks_.uniform() < again) {
+  while (!request.outside && total < kMostTokens && talks_.uniform() < again) {
     Turn turn{.input = total + input_(lengths_), .output = output_(lengths_), .pause = {}};
     turn.pause = from_seconds(talks_.exponential(1) * seconds(demand_.sessions.pause));
     total = turn.input + turn.output;

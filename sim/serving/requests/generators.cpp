@@ -6,6 +6,8 @@
 
 namespace moesim::serving {
 namespace {
+constexpr double kClockEnds = 9.2e6;  // s: nothing arrives later (Generated::next)
+
 /// Requests at equal distances; "all at once" with rate 0.
 class Constant final : public Generated {
  public:
@@ -45,6 +47,7 @@ class Gamma final : public Generated {
   Gamma(const Params& p, const WorkloadContext& c)
       : Generated(p.demand, c), rate_(positive(p.rate, "rate") * scale()), shape_(1 / (p.cv * p.cv)) {
     positive(p.cv, "cv");
+    if (p.cv < 1e-6 || p.cv > 100) throw ConfigError("cv", fmt::format("expected 1e-06 to 100, got {}", p.cv));
   }
 
  protected:
@@ -103,6 +106,7 @@ class Bursts final : public Generated {
       const double rate = (on_ ? p_.rate_on : p_.rate_off) * scale();
       const double at = rate > 0 ? now_ + times().exponential(1 / rate) : std::numeric_limits<double>::infinity();
       if (at < until_) return now_ = at;
+      if (!(until_ < kClockEnds)) return until_;
       now_ = until_;  // memoryless: the gap may be drawn anew from the change on
       on_ = !on_;
       until_ = now_ + times().exponential(seconds(on_ ? p_.on : p_.off));
@@ -146,7 +150,7 @@ class Daily final : public Generated {
   double next_time() override {
     while (true) {
       now_ += times().exponential(1 / (p_.peak_rate * top_ * scale()));
-      if (times().uniform() * top_ < at(now_)) return now_;
+      if (!(now_ < kClockEnds) || times().uniform() * top_ < at(now_)) return now_;
     }
   }
 

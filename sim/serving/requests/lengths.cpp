@@ -8,6 +8,11 @@
 
 namespace moesim::serving {
 namespace {
+// Far beyond any model's context: a session of many still fits 32 bits.
+constexpr int kMostTokens = 10'000'000;
+// Wider spreads are no lengths any more; narrower ones are none.
+constexpr double kMostSpread = 100, kLeastSpread = 1e-6;
+
 [[noreturn]] void wrong(std::string_view what, std::string_view key, const std::string& problem) {
   throw ConfigError(fmt::format("{}.{}", what, key), problem);
 }
@@ -16,6 +21,7 @@ namespace {
 Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
   if (spec.min < 1) wrong(what, "min", fmt::format("must be at least 1, got {}", spec.min));
   if (spec.max < spec.min) wrong(what, "max", fmt::format("must be at least min = {}, got {}", spec.min, spec.max));
+  if (spec.max > kMostTokens) wrong(what, "max", fmt::format("expected at most {}, got {}", kMostTokens, spec.max));
   if (spec.kind == LengthKind::table) {
     if (spec.values.empty()) wrong(what, "values", "a table needs them");
     for (std::size_t i = 0; i < spec.values.size(); ++i)
@@ -32,6 +38,7 @@ Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
     wrong(what, "mean", fmt::format("must be above 0, got {}", spec.mean));
   }
   if (!(spec.cv >= 0)) wrong(what, "cv", fmt::format("must not be negative, got {}", spec.cv));
+  if (spec.cv > kMostSpread) wrong(what, "cv", fmt::format("expected at most {}, got {}", kMostSpread, spec.cv));
   sigma_ = std::sqrt(std::log1p(spec.cv * spec.cv));  // of a log-normal with this mean and cv
   mu_ = spec.mean > 0 ? std::log(spec.mean) - sigma_ * sigma_ / 2 : 0;
 }
@@ -48,7 +55,7 @@ int Length::operator()(Random& random) const {
       case LengthKind::log_normal:
         return random.log_normal(mu_, sigma_);
       case LengthKind::gamma: {
-        if (spec_.cv == 0) return spec_.mean;
+        if (spec_.cv < kLeastSpread) return spec_.mean;
         const double shape = 1 / (spec_.cv * spec_.cv);
         return random.gamma(shape) * spec_.mean / shape;
       }

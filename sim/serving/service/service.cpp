@@ -60,7 +60,7 @@ bool Service::run_events() {
   Progress progress("serving", timed ? std::uint64_t(shape_.duration.v / 1'000'000'000'000) : 0);
   constexpr std::int64_t kSlices = 512;
   const Time end = shape_.drain ? Time{INT64_MAX} : shape_.duration;
-  const Time slice = timed ? shape_.duration / kSlices : 10_s;
+  const Time slice = timed ? std::max(1_ps, shape_.duration / kSlices) : 10_s;
   Time until = slice;
   while (true) {
     const std::uint64_t before = engine_.executed();

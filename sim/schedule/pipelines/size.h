@@ -1,0 +1,34 @@
+// What a schedule takes before it is written.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+
+#include "core/estimate.h"
+
+namespace moesim::schedule {
+
+// More pipeline ranks than any cluster here has GPUs; as many micro-batches as a schedule file can name
+// (schedule_file.cpp); chunks that an instruction's 16 bits can number, and that file can name too.
+constexpr std::int64_t kMostRanks = 65'536, kMostMicroBatches = 100'000'000, kMostChunks = 1000;
+
+/// Bytes of the programs and of what draws or times them: at most three instructions (F, I, W) a chunk and micro-batch
+/// on each rank, of 16 bytes, twice where the vectors grow.
+inline double program_bytes(double ranks, double chunks, double micro_batches) {
+  return ranks * chunks * micro_batches * 3 * 16 * 2;
+}
+
+/// What writing, timing and drawing a schedule takes.
+inline Estimate schedule_estimate(std::string_view kind, double ranks, double chunks, double micro_batches) {
+  // Measured, x86-64: a timed instruction (timing.h) with its cells of the picture; one that is written and walked,
+  // once for each attempt of zb_v (zb_v.cpp: 4 x (ranks + 1)); every rank is looked at whenever another moves.
+  constexpr double kProgram = 16e6, kTimed = 3 * (40 + 24), kSeconds = 40e-9, kLook = 4e-9;
+  const double cells = ranks * chunks * micro_batches;
+  Estimate out;
+  out.hold("", "the program", kProgram);
+  out.hold("", rounded_count(micro_batches) + " micro-batches on " + rounded_count(ranks) + " ranks",
+           program_bytes(ranks, chunks, micro_batches) * (kind == "zb_v" ? 2 : 1) + cells * kTimed);
+  out.seconds = cells * 3 * ((kind == "zb_v" ? 4 * (ranks + 1) * 5 : 1) * kSeconds + ranks * kLook);
+  return out;
+}
+}  // namespace moesim::schedule
