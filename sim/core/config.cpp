@@ -2,20 +2,15 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <numeric>
-#include <set>
 #include <span>
-#include <sstream>
 
 #include "core/files.h"
+#include "core/utf8.h"
+#include "core/yaml_text.h"
 
 namespace moesim::core {
 /// One step of a key path: "kv", or "1" of "pools[1]".
@@ -26,12 +21,12 @@ struct Config::Segment {
 
 namespace {
 using Segment = Config::Segment;
-constexpr std::size_t kMostNodes = 4'000'000;  // an alias bomb grows a small file to billions of nodes
+constexpr std::size_t kMostSteps = 50;  // of a key path; functions that walk a document recurse
 
 /// "a.b[1].c" as its steps.  Throws ConfigError on an empty step.
 std::vector<Segment> split(const std::string& path, std::string_view from) {
-  if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos)
-    throw ConfigError::placed(fmt::format("{}: expected key.path=value", from));
+  const auto refuse = [&] { throw ConfigError::placed(fmt::format("{}: expected key.path=value", from)); };
+  if (path.empty() || path.front() == '.' || path.back() == '.' || path.find("..") != std::string::npos) refuse();
   std::vector<Segment> out;
   std::string word;
   for (char c : path + ".") {
@@ -42,26 +37,44 @@ std::vector<Segment> split(const std::string& path, std::string_view from) {
       out.push_back({std::exchange(word, ""), digits});
     }
   }
+  if (out.empty() || out.size() > kMostSteps) refuse();
   return out;
+}
+
+/// The element that a step names.  Throws ConfigError if there is none.
+std::size_t element(const Segment& step, std::size_t size, const std::string& from) {
+  std::size_t i = 0;
+  const auto [end, error] = std::from_chars(step.key.data(), step.key.data() + step.key.size(), i);
+  if (size == 0) throw ConfigError::placed(fmt::format("{}: the list there is empty", from));
+  if (error != std::errc{} || !step.is_index || i >= size)
+    throw ConfigError::placed(fmt::format("{}: the list has elements 0 to {}, got \"{}\"", from, size - 1, step.key));
+  return i;
 }
 
 void put(YAML::Node node, std::span<const Segment> steps, const YAML::Node& value, const std::string& from) {
   const Segment& step = steps.front();
   const bool last = steps.size() == 1;
   if (node.IsSequence()) {
-    std::size_t i = 0;
-    const auto [end, error] = std::from_chars(step.key.data(), step.key.data() + step.key.size(), i);
-    if (error != std::errc{} || !step.is_index || i >= node.size())
-      throw ConfigError::placed(
-          fmt::format("{}: the list has elements 0 to {}, got \"{}\"", from, node.size() - 1, step.key));
+    const std::size_t i = element(step, node.size(), from);
     if (last) return void(node[i] = value);
     return put(node[i], steps.subspan(1), value, from);
   }
   if (node.IsScalar())
-    throw ConfigError::placed(
-        fmt::format("{}: \"{}\" is a single value there and has no key \"{}\"", from, node.Scalar(), step.key));
+    throw ConfigError::placed(one_line(
+        fmt::format("{}: \"{}\" is a single value there and has no key \"{}\"", from, node.Scalar(), step.key)));
   if (last) return void(node[step.key] = value);
   put(node[step.key], steps.subspan(1), value, from);
+}
+
+YAML::Node load_override(const Config::Override& o, const std::string& from) {
+  try {
+    return load_yaml(o.value);
+  } catch (const YamlFault& fault) {
+    if (fault.problem.starts_with("not valid"))
+      throw ConfigError::placed(one_line(fmt::format("{}: \"{}\" is {}", from, o.value, fault.problem)));
+    throw ConfigError::placed(
+        one_line(fmt::format("{}: {}{}{}", from, fault.path, fault.path.empty() ? "" : ": ", fault.problem)));
+  }
 }
 }  // namespace
 
@@ -71,6 +84,7 @@ struct Config::Document {
   std::map<std::string, std::string> overridden{};  // path: what gave it, "--set PATH" or a place in a file
   std::vector<std::string> order{};
   std::map<std::string, std::string> values{};
+  std::map<std::string, std::map<std::string, YAML::Node, std::less<>>> long_maps{};  // by path, then by key
 
   /// path: of the value at fault; shown: the path the message names, if another.
   [[noreturn]] void fail_at(const YAML::Mark& mark, const std::string& path, std::string_view problem,
@@ -79,9 +93,9 @@ struct Config::Document {
     const std::string where = name_of_value.empty() ? "" : name_of_value + ": ";
     if (const auto* set = override_of(path)) {
       const bool said = set->second == "--set " + name_of_value;
-      throw ConfigError::placed(fmt::format("{}: {}{}", set->second, said ? "" : where, problem));
+      throw ConfigError::placed(one_line(fmt::format("{}: {}{}", set->second, said ? "" : where, problem)));
     }
-    throw ConfigError::placed(fmt::format("{}: {}{}", at(mark), where, problem));
+    throw ConfigError::placed(one_line(fmt::format("{}: {}{}", at(mark), where, problem)));
   }
   /// "file:line:column", or the option.
   std::string at(const YAML::Mark& mark) const {
@@ -93,22 +107,24 @@ struct Config::Document {
       if (path == o.first || path.starts_with(o.first + ".") || path.starts_with(o.first + "[")) return &o;
     return nullptr;
   }
-  /// Duplicate keys are legal to the parser and a trap to the reader, who sees only one of them.
-  void check_keys(const YAML::Node& node, const std::string& path, std::size_t& budget) const {
-    if (budget-- == 0)
-      fail_at(node.Mark(), path, fmt::format("more than {} values (do aliases repeat each other?)", kMostNodes));
-    if (node.IsSequence()) {
-      for (std::size_t i = 0; i < node.size(); ++i) check_keys(node[i], fmt::format("{}[{}]", path, i), budget);
-    } else if (node.IsMap()) {
-      std::set<std::string> seen;
-      for (const auto& entry : node) {
-        if (!entry.first.IsScalar()) fail_at(entry.first.Mark(), path, "expected a single word as key");
-        const std::string& key = entry.first.Scalar();
-        if (key == "<<") fail_at(entry.first.Mark(), path, "merge keys (<<) are not supported; write the keys out");
-        if (!seen.insert(key).second) fail_at(entry.first.Mark(), path, fmt::format("key \"{}\" appears twice", key));
-        check_keys(entry.second, path.empty() ? key : path + "." + key, budget);
-      }
+  /// The value of `map`, which stands at `path`, for `key`.
+  std::optional<YAML::Node> value_of(const YAML::Node& map, const std::string& path, std::string_view key) {
+    constexpr std::size_t kLong = 50;  // from here on every key is sought in an index; the node itself has none
+    if (map.size() < kLong) {
+      for (const auto& entry : map)
+        if (entry.first.Scalar() == key) return entry.second;
+      return std::nullopt;
     }
+    const auto [index, fresh] = long_maps.try_emplace(path);
+    if (fresh)
+      for (const auto& entry : map) index->second.emplace(entry.first.Scalar(), entry.second);
+    const auto found = index->second.find(key);
+    return found == index->second.end() ? std::nullopt : std::optional(found->second);
+  }
+  /// Says that `fault` was found in what this describes.
+  [[noreturn]] void refuse(const YamlFault& fault) const {
+    throw ConfigError::placed(
+        one_line(fmt::format("{}: {}{}{}", at(fault.mark), fault.path, fault.path.empty() ? "" : ": ", fault.problem)));
   }
 };
 
@@ -131,33 +147,22 @@ Config Config::from_option(const std::string& option, const std::string& text, c
 
 Config Config::from_document(const std::string& text, Document description, const std::vector<Override>& overrides) {
   auto document = std::make_shared<Document>(std::move(description));
+  YAML::Node root;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.empty() || documents[0].IsNull())
-      throw ConfigError::placed(fmt::format("{}: is empty", document->name));
-    if (documents.size() > 1)
-      throw ConfigError::placed(
-          fmt::format("{}: holds {} YAML documents, expected one", document->name, documents.size()));
-    return from_root(documents[0], document, overrides);
-  } catch (const YAML::ParserException& e) {
-    throw ConfigError::placed(fmt::format("{}: not valid YAML: {}", document->at(e.mark), e.msg));
+    root = load_yaml(text);
+  } catch (const YamlFault& fault) {
+    document->refuse(fault);
   }
+  if (root.IsNull()) throw ConfigError::placed(fmt::format("{}: is empty", document->name));
+  return from_root(root, document, overrides);
 }
 
 Config Config::from_root(const YAML::Node& root, std::shared_ptr<Document> document,
                          const std::vector<Override>& overrides) {
-  std::size_t budget = kMostNodes;
-  document->check_keys(root, "", budget);
   for (const Override& o : overrides) {
     const std::string from = o.from.empty() ? "--set " + o.path : o.from;
     const std::vector<Segment> steps = split(o.path, from);
-    YAML::Node value;
-    try {
-      value = YAML::Load(o.value);
-    } catch (const YAML::ParserException& e) {
-      throw ConfigError::placed(fmt::format("{}: \"{}\" is not valid YAML: {}", from, o.value, e.msg));
-    }
-    put(root, steps, value, from);
+    put(root, steps, load_override(o, from), from);
     document->overridden[o.path] = from;
   }
   return {root, std::move(document), ""};
@@ -195,9 +200,10 @@ void Config::fail_below(std::string_view key, std::string_view problem) const {
 std::optional<Config> Config::written_at(const Segment& step) const {
   if (is_map() && has(step.key)) return at(step.key);
   if (!is_list() || !step.is_index) return std::nullopt;
-  const std::vector<Config> all = items();
-  const std::size_t i = std::stoul(step.key);
-  return i < all.size() ? std::optional(all[i]) : std::nullopt;
+  std::size_t i = 0;
+  const auto [end, error] = std::from_chars(step.key.data(), step.key.data() + step.key.size(), i);
+  if (error != std::errc{} || i >= node_->size()) return std::nullopt;
+  return Config((*node_)[i], document_, fmt::format("{}[{}]", path_, i));
 }
 
 std::string Config::child_path(std::string_view key) const {
@@ -216,9 +222,7 @@ std::vector<std::string> Config::keys() const {
 bool Config::has(std::string_view key) const {
   if (node_->IsNull()) return false;
   if (!node_->IsMap()) fail("expected a map of keys to values");
-  for (const auto& entry : *node_)
-    if (entry.first.Scalar() == key) return true;
-  return false;
+  return document_->value_of(*node_, path_, key).has_value();
 }
 
 Config Config::at(std::string_view key) const {
@@ -227,14 +231,13 @@ Config Config::at(std::string_view key) const {
     const std::string guess = nearest(key, {present.begin(), present.end()});
     fail(fmt::format("missing key \"{}\"{}", key, guess.empty() ? "" : fmt::format(" (is \"{}\" a typo?)", guess)));
   }
-  return {(*node_)[std::string(key)], document_, child_path(key)};
+  return {*document_->value_of(*node_, path_, key), document_, child_path(key)};
 }
 
 Config Config::at_or_empty(std::string_view key) const {
   if (has(key)) return at(key);
   Config empty = *this;  // keeps the parent's mark for messages
-  YAML::Node node = YAML::Load("{}");
-  empty.node_ = std::make_shared<const YAML::Node>(node);
+  empty.node_ = std::make_shared<const YAML::Node>(YAML::NodeType::Map);
   empty.path_ = child_path(key);
   return empty;
 }

@@ -78,8 +78,11 @@ constexpr double kMostDouble = 1e300;
 std::string nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
   std::string best;
   std::size_t least = 1 + std::max<std::size_t>(1, word.size() / 3);
-  for (std::string_view c : candidates)
+  for (std::string_view c : candidates) {
+    const std::size_t longer = std::max(word.size(), c.size()) - std::min(word.size(), c.size());
+    if (longer >= least) continue;  // as many edits at least, and no time lost on a word as long as a book
     if (const std::size_t d = edits(word, c); d < least) least = d, best = c;
+  }
   return best;
 }
 

@@ -1,0 +1,15 @@
+// Text of others: whether it is UTF-8, and how it reads in a message.
+#pragma once
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "core/names.h"
+
+namespace moesim::core {
+
+/// The first byte that is no part of a UTF-8 character, or npos.  Source: RFC 3629, section 4.
+std::size_t first_not_utf8(std::string_view text);
+/// The text with what ends lines or steers a terminal written out: "\n", "\x1b".
+std::string one_line(std::string_view text);
+}  // namespace moesim::core
