@@ -20,7 +20,7 @@ class CsvFile {
   /// Takes the next line as the columns' names; every line after it must have as many cells.  Throws ConfigError if
   /// there is none or a name appears twice.
   void read_names();
-  /// Moves to the next line; false at the end.
+  /// Moves to the next line; false at the end.  Throws ConfigError for a line of over a million cells.
   bool next();
   std::size_t cells() const { return cells_.size(); }
   const LineFile& lines() const { return lines_; }
@@ -36,7 +36,7 @@ class CsvFile {
   /// The cell; messages about its value begin with the column's name, if there are names.
   std::string_view text(std::size_t column) const { return cells_[column]; }
   bool is_number(std::size_t column) const;
-  double number(std::size_t column) const;
+  double number(std::size_t column) const;  // finite
   std::int64_t integer(std::size_t column) const;
   /// A count: a whole number in [0, 10^9], also written "12.0".
   int count(std::size_t column) const;
@@ -50,25 +50,25 @@ class CsvFile {
   std::vector<std::string_view> cells_;
 };
 
-/// A table with names, read whole.
+/// A table with names, read whole: for tables that people write, of at most 64 MiB.
 class CsvTable {
  public:
   /// Throws ConfigError if a column of `required` is missing; see CsvFile for the rest.
   CsvTable(const std::string& file, const std::vector<std::string_view>& required);
-  std::size_t rows() const { return rows_.size(); }
-  const std::string& text(std::size_t row, std::string_view column) const;
-  double number(std::size_t row, std::string_view column) const;
+  std::size_t rows() const { return lines_.size(); }
+  std::string_view text(std::size_t row, std::string_view column) const;
+  double number(std::size_t row, std::string_view column) const;  // finite
   std::int64_t integer(std::size_t row, std::string_view column) const;
+  /// The same in [low, high].
+  std::int64_t integer(std::size_t row, std::string_view column, std::int64_t low, std::int64_t high) const;
   /// Throws ConfigError "FILE:LINE: PROBLEM".
   [[noreturn]] void fail(std::size_t row, std::string_view problem) const;
 
  private:
-  struct Row {
-    std::uint64_t line = 0;
-    std::vector<std::string> cells;
-  };
   std::string file_;
   std::vector<std::string> names_;
-  std::vector<Row> rows_;
+  std::vector<std::uint32_t> lines_;  // of the file, by row
+  std::string text_;                  // all cells, one after the other
+  std::vector<std::uint32_t> ends_;   // (rows, columns), of the cells in text_
 };
 }  // namespace moesim::formats

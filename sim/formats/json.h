@@ -12,9 +12,12 @@ namespace moesim::formats {
 /// JSON to be written: objects keep their keys in the order they were set.
 using Json = nlohmann::ordered_json;
 
+/// The text of `value`, of one line if indent is -1.  Bytes that are no UTF-8 (of a file's name) are replaced.
+std::string json_text(const Json& value, int indent = -1);
+
 /// Every document of others is read by this one function.  where: begins messages.
-/// Throws ConfigError "WHERE: is not JSON: byte N", or if lists nest deeper than 100: functions that walk a document
-/// recurse.
+/// Throws ConfigError "WHERE: is not JSON: byte N", or if a key appears twice in an object or lists nest deeper than
+/// 100: functions that walk a document recurse.
 JsonValue parse_json(std::string_view text, const std::string& where);
 JsonValue read_json(const std::string& file);
 /// The line at hand of a file of JSON lines.

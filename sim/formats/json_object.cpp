@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/config_error.h"
+#include "core/utf8.h"
 
 namespace moesim::formats {
 namespace {
@@ -28,8 +29,8 @@ std::optional<std::int64_t> integer_in(const JsonValue& value, std::int64_t low,
 
 std::string shown(const JsonValue& value) {
   // what cannot be written as UTF-8 is shown with replacements
-  std::string text = value.dump(-1, ' ', false, JsonValue::error_handler_t::replace);
-  return text.size() > 60 ? text.substr(0, 60) + "..." : text;
+  const std::string text = value.dump(-1, ' ', false, JsonValue::error_handler_t::replace);
+  return text.size() > 60 ? fmt::format("{:.60}...", text) : text;
 }
 
 std::int64_t integer_of(const JsonValue& value, std::int64_t low, std::int64_t high, std::string_view where) {
@@ -63,12 +64,12 @@ JsonObject JsonObject::part(const char* key) const {
 }
 
 void JsonObject::fail(std::string_view key, std::string_view problem) const {
-  throw ConfigError::placed(fmt::format("{}: {}{}: {}", where_, prefix_, key, problem));
+  throw ConfigError::placed(one_line(fmt::format("{}: {}{}: {}", where_, prefix_, key, problem)));
 }
 
 void JsonObject::fail(std::string_view problem) const {
   const std::string_view path = std::string_view(prefix_).substr(0, prefix_.size() - !prefix_.empty());
-  throw ConfigError::placed(fmt::format("{}: {}{}{}", where_, path, path.empty() ? "" : ": ", problem));
+  throw ConfigError::placed(one_line(fmt::format("{}: {}{}{}", where_, path, path.empty() ? "" : ": ", problem)));
 }
 
 bool JsonObject::has(const char* key) const {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/utf8.h"
+
 namespace moesim::formats {
 namespace {
 constexpr std::size_t kPiece = 1 << 20, kLongest = std::size_t{64} << 20;
@@ -49,6 +51,6 @@ bool LineFile::next() {
 std::string LineFile::where() const { return fmt::format("{}:{}", name_, number_); }
 
 void LineFile::fail(std::string_view problem) const {
-  throw ConfigError::placed(fmt::format("{}: {}", where(), problem));
+  throw ConfigError::placed(one_line(fmt::format("{}: {}", where(), problem)));
 }
 }  // namespace moesim::formats

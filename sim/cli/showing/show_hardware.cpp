@@ -79,19 +79,19 @@ std::string show_gpu(const spec::Gpu& gpu, bool json) {
   if (json) {
     formats::Json out = json_of(gpu, "gpu");
     out["bf16_flop_per_byte"] = intensity;
-    return out.dump(2) + "\n";
+    return formats::json_text(out, 2) + "\n";
   }
   return lines_of(gpu) + fmt::format("  {:<18} {:<16.0f} {}\n", "balance", intensity,
                                      "BF16 operations for each byte of memory read at which both are busy");
 }
 
 std::string show_node(const spec::Node& node, bool json) {
-  if (json) return node_json(node).dump(2) + "\n";
+  if (json) return formats::json_text(node_json(node), 2) + "\n";
   return lines_of(node) + "\n" + show_gpu(node.gpu, false);
 }
 
 std::string show_fabric(const spec::Fabric& fabric, bool json) {
-  if (json) return json_of(fabric, "fabric").dump(2) + "\n";
+  if (json) return formats::json_text(json_of(fabric, "fabric"), 2) + "\n";
   return lines_of(fabric);
 }
 
@@ -127,7 +127,7 @@ std::string show_cluster(const spec::Cluster& c, bool json) {
                        {"bisection", net.bisection.v},
                        {"injection", net.injection.v},
                        {"fabric_cost", net.fabric_cost}};
-    return out.dump(2) + "\n";
+    return formats::json_text(out, 2) + "\n";
   }
   std::string out =
       fmt::format("{} ({}): {} GPUs in {} node{}\n", c.title, c.name, c.gpus(), c.nodes, c.nodes > 1 ? "s" : "");

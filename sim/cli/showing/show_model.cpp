@@ -182,7 +182,7 @@ formats::Json json_of(const spec::Model& m, const ShowOptions& o) {
 }  // namespace
 
 std::string show_model(const spec::Model& model, const ShowOptions& options) {
-  if (options.json) return json_of(model, options).dump(2) + "\n";
+  if (options.json) return formats::json_text(json_of(model, options), 2) + "\n";
   std::string out = fmt::format("{} ({})\n", model.title, model.name);
   if (!model.unpublished.empty())
     return out + fmt::format("  not published: {}\n  so there is nothing to count\n", model.unpublished);

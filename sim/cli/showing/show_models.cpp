@@ -106,7 +106,7 @@ std::string show_models(const std::vector<spec::Model>& models, const ShowOption
   if (options.json) {
     formats::Json out = {{"gpu", gpu.name}, {"gpu_memory", gpu.memory.v}, {"models", formats::Json::array()}};
     for (const spec::Model& m : models) out["models"].push_back(json_of(m, options, gpu));
-    return out.dump(2) + "\n";
+    return formats::json_text(out, 2) + "\n";
   }
   std::string out = sizes(models) + "\n" + caches(models, options, gpu) + "\n" + weights(models, options, gpu);
   for (const spec::Model& m : models)

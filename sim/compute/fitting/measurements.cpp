@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <map>
 
@@ -11,6 +12,8 @@
 
 namespace moesim::compute {
 namespace {
+constexpr std::int64_t kMost = 10'000'000, kMostExperts = 100'000;  // of sizes in a table: no product overflows
+
 MemoryOp move(MemoryKind kind, double bytes) { return {kind, Bytes{std::int64_t(bytes)}, is_tuned_for_serving(kind)}; }
 
 struct ExpertShape {
@@ -102,15 +105,14 @@ std::vector<Measurement> read_gemm_table(const std::string& file) {
   const formats::CsvTable csv(file, {"layout", "groups", "m_per_group", "n", "k", "tflops"});
   std::vector<Measurement> out;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
-    const std::int64_t groups = csv.integer(r, "groups"), m = csv.integer(r, "m_per_group"), n = csv.integer(r, "n"),
-                       k = csv.integer(r, "k");
-    if (groups < 1 || m < 1 || n < 1 || k < 1) csv.fail(r, "expected groups, m_per_group, n and k above 0");
+    const std::int64_t groups = csv.integer(r, "groups", 1, kMostExperts), m = csv.integer(r, "m_per_group", 1, kMost),
+                       n = csv.integer(r, "n", 1, kMost), k = csv.integer(r, "k", 1, kMost);
     if (!(csv.number(r, "tflops") > 0)) csv.fail(r, "tflops: expected a rate above 0");
-    const std::string& layout = csv.text(r, "layout");
+    const std::string layout(csv.text(r, "layout"));
     Measurement s;
     s.kind = s.bench = layout == "dense" ? "gemm" : layout;
     s.group = "uniform";
-    s.seconds = 2.0 * double(groups * m * n * k) / (csv.number(r, "tflops") * 1e12);
+    s.seconds = 2.0 * double(groups * m) * double(n * k) / (csv.number(r, "tflops") * 1e12);
     s.shape = fmt::format("{} x {} x {} x {}", groups, m, n, k);
     if (layout == "dense") {
       s.sequences = {{Gemm{.m = m, .n = n, .k = k, .dtype = spec::Dtype::fp8}}};
@@ -125,14 +127,40 @@ std::vector<Measurement> read_gemm_table(const std::string& file) {
   return out;
 }
 
+namespace {
+ExpertShape expert_shape(const formats::CsvTable& csv, std::size_t r) {
+  ExpertShape s{};
+  s.tokens = csv.integer(r, "num_tokens", 1, kMost);
+  s.hidden = csv.integer(r, "hidden_size", 1, kMost);
+  s.width = csv.integer(r, "inter_size", 1, kMost);
+  s.experts = csv.integer(r, "num_experts", 1, kMostExperts);
+  s.top_k = csv.integer(r, "topk", 1, s.experts);
+  s.groups = csv.integer(r, "moe_ep_size", 1, s.experts);
+  if (s.experts % s.groups != 0)
+    csv.fail(r, fmt::format("moe_ep_size: must divide the {} experts, got {}", s.experts, s.groups));
+  return s;
+}
+
+/// The exponent of "power_law_1.2".
+double alpha_of(const formats::CsvTable& csv, std::size_t r, std::string_view law) {
+  const std::string_view text = law.substr(law.rfind('_') + 1);
+  double out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  constexpr double kSteepest = 10;  // beyond, all rows go to one expert
+  if (error != std::errc{} || end != text.data() + text.size() || !(out > 0 && out <= kSteepest) || out == 1)
+    csv.fail(r, fmt::format("distribution: expected power_law_ALPHA, ALPHA above 0, at most {} and not 1, got \"{}\"",
+                            kSteepest, law));
+  return out;
+}
+}  // namespace
+
 std::vector<Measurement> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed) {
   const formats::CsvTable csv(file, {"num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_ep_size",
                                      "distribution", "latency"});
   std::vector<Measurement> out;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
-    const ExpertShape s{csv.integer(r, "num_tokens"), csv.integer(r, "hidden_size"), csv.integer(r, "inter_size"),
-                        csv.integer(r, "topk"),       csv.integer(r, "num_experts"), csv.integer(r, "moe_ep_size")};
-    const std::string& law = csv.text(r, "distribution");
+    const ExpertShape s = expert_shape(csv, r);
+    const std::string law(csv.text(r, "distribution"));
     Measurement sample;
     sample.kind = sample.bench = decode ? "expert decode" : "expert prefill";
     sample.experts = double(s.local());
@@ -151,7 +179,7 @@ std::vector<Measurement> read_expert_table(const std::string& file, bool decode,
       sample.repeats *= 5;  // draws, one after the other
       Random random(seed, sample.shape);
       for (int i = 0; i < draws; ++i) {
-        std::vector<std::int64_t> rows = most_loaded(draw_power_law(s, std::stod(law.substr(10)), random), s.local());
+        std::vector<std::int64_t> rows = most_loaded(draw_power_law(s, alpha_of(csv, r, law), random), s.local());
         chosen.push_back(double(group_rows(rows).rows));
         if (!decode)
           for (std::int64_t& x : rows) x = (x + 127) / 128 * 128;
@@ -193,8 +221,9 @@ std::vector<Measurement> read_mla_table(const std::string& file, bool decode) {
   std::vector<Measurement> out;
   std::vector<MlaShape> shapes;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
-    const std::int64_t heads = csv.integer(r, "num_heads"), batch = csv.integer(r, "batch_size"),
-                       length = csv.integer(r, "isl"), tokens = decode ? batch : batch * length;
+    const std::int64_t heads = csv.integer(r, "num_heads", 1, kMostExperts),
+                       batch = csv.integer(r, "batch_size", 1, kMost), length = csv.integer(r, "isl", 1, kMost),
+                       tokens = decode ? batch : batch * length;
     Measurement s;
     s.kind = decode ? "mla decode" : "mla prefill";
     s.group = csv.text(r, "kernel_source");

@@ -47,18 +47,27 @@ void check_values(const Config& config, const Calibration& c) {
   check_share(config, "", "sustained_clock", c.sustained_clock);
   if (c.sm_bandwidth < 1) config.at("sm_bandwidth").fail("must be at least 1: all SMs together reach the bandwidth");
 }
-}  // namespace
 
-Calibration load_calibration(const std::string& name, const std::string& beside) {
-  const std::string file = catalogue_file("hardware", name, "kernel calibration", {beside});
+/// What the entry itself says; its `from` is still to be followed.
+std::pair<Calibration, Config> read_own(const std::string& file) {
   const Config config = Config::load(file);
   if (config.at("type").text() != "kernel_calibration")
     config.at("type").fail("expected kernel_calibration, got \"" + config.at("type").text() + "\"");
-  Calibration own = read<Calibration>(config);
+  const Calibration own = read<Calibration>(config);
   check_values(config, own);
+  return {own, config};
+}
+std::string file_of(const std::string& name, const std::string& beside) {
+  return catalogue_file("hardware", name, "kernel calibration", {beside});
+}
+}  // namespace
+
+Calibration load_calibration(const std::string& name, const std::string& beside) {
+  const std::string file = file_of(name, beside);
+  const auto [own, config] = read_own(file);
   if (own.from.empty()) return own;
-  Calibration other = load_calibration(own.from, file);
-  if (other.borrowed || !other.from.empty()) config.at("from").fail("must name an entry with measurements of its own");
+  Calibration other = read_own(file_of(own.from, file)).first;
+  if (!other.from.empty()) config.at("from").fail("must name an entry with measurements of its own");
   other.from = other.generation;
   other.generation = own.generation;
   other.borrowed = true;

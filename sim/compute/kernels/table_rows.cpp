@@ -69,7 +69,7 @@ class Cells {
  public:
   Cells(const formats::CsvTable& csv, std::size_t row) : csv_(csv), row_(row), kind_(csv.text(row, "kernel")) {
     read_sizes();
-    const std::string& word = csv.text(row, "precision");
+    const std::string_view word = csv.text(row, "precision");
     std::vector<std::string_view> names;
     for (const auto& [name, value] : enum_names(spec::Dtype{})) {
       names.push_back(name);
@@ -114,7 +114,7 @@ class Cells {
  private:
   [[noreturn]] void fail(const std::string& problem) const { csv_.fail(row_, problem); }
   void read_sizes() {
-    const std::string& text = csv_.text(row_, "shape");
+    const std::string_view text = csv_.text(row_, "shape");
     const char *at = text.data(), *end = at + text.size();
     for (;; ++at) {
       std::int64_t value = 0;

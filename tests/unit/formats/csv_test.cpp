@@ -58,5 +58,42 @@ TEST(Csv, MessagesNameTheColumn) {
   EXPECT_EQ(test::refusal_of([&] { (void)csv.seconds(1); }), "t:2: b: expected a number of seconds, got \"x\"");
   EXPECT_EQ(test::refusal_of([&] { csv.next(); }), "t:3: expected 2 cells as in the header, got 1");
 }
+
+TEST(Csv, NumbersAreFinite) {
+  CsvFile csv(LineFile::of_text("nan,inf,1e999\n", "t"));
+  ASSERT_TRUE(csv.next());
+  for (std::size_t c = 0; c < 3; ++c) {
+    EXPECT_FALSE(csv.is_number(c));
+    EXPECT_EQ(test::refusal_of([&] { (void)csv.number(c); }),
+              "t:1: expected a number, got \"" + std::string(csv.text(c)) + "\"");
+  }
+}
+
+TEST(Csv, ALineHasAMillionCells) {
+  const std::string line((1 << 20) - 1, ',');
+  CsvFile good(LineFile::of_text(line, "t"));
+  EXPECT_TRUE(good.next());
+  CsvFile bad(LineFile::of_text(line + ",", "t"));
+  EXPECT_EQ(test::refusal_of([&] { bad.next(); }), "t:1: the line has more than 1048576 cells");
+  std::string names;
+  for (int i = 0; i < 200'000; ++i) names += std::to_string(i) + ",";
+  CsvFile wide(LineFile::of_text(names, "t"));
+  wide.read_names();  // in no time
+  EXPECT_EQ(wide.names().size(), 200'001U);
+}
+
+TEST(Csv, ATableThatIsReadWhole) {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("t.csv", "a,b\n1,x\n# nothing\n,yz\n");
+  const CsvTable table(file, {"a", "b"});
+  ASSERT_EQ(table.rows(), 2U);
+  EXPECT_EQ(table.text(0, "a"), "1");
+  EXPECT_EQ(table.text(0, "b"), "x");
+  EXPECT_EQ(table.text(1, "a"), "");
+  EXPECT_EQ(table.text(1, "b"), "yz");
+  EXPECT_EQ(table.integer(0, "a", 1, 1), 1);
+  EXPECT_EQ(test::refusal_of([&] { (void)table.integer(0, "a", 2, 3); }), file + ":2: a: expected 2 to 3, got 1");
+  EXPECT_EQ(test::refusal_of([&] { (void)table.integer(1, "a"); }), file + ":4: a: expected an integer, got \"\"");
+}
 }  // namespace
 }  // namespace moesim::formats

@@ -30,8 +30,25 @@ TEST(Json, WhatIsNoneIsRefusedWithItsByte) {
   EXPECT_EQ(test::refusal_of([] { (void)parse_json("[1e400]", "f"); }), "f: is not JSON: a number is too large");
   EXPECT_EQ(test::refusal_of([] { (void)parse_json(std::string(101, '['), "f"); }),
             "f: byte 100: lists nest deeper than 100");
+  EXPECT_EQ(test::refusal_of([] { (void)parse_json(std::string(200'000, '['), "f"); }),
+            "f: byte 100: lists nest deeper than 100");
+  EXPECT_EQ(test::refusal_of([] { (void)parse_json("{\"a\": 1, \"b\": 2, \"a\": 3}", "f"); }),
+            "f: byte 19: key \"a\" appears twice");
+  EXPECT_EQ(test::refusal_of([] { (void)parse_json("[{\"a\": 1}, {\"a\": 1}]", "f"); }), "accepted");
+  EXPECT_EQ(test::refusal_of([] { (void)parse_json("[\"\xff\"]", "f"); }), "f: is not JSON: byte 3");
+  EXPECT_EQ(test::refusal_of([] { (void)parse_json("", "f"); }), "f: is not JSON: byte 1");
   EXPECT_FALSE(is_json(std::string(101, '[') + std::string(101, ']')));
   EXPECT_TRUE(is_json(std::string(100, '[') + std::string(100, ']')));
+}
+
+TEST(Json, IsBuiltAsItIsWritten) {
+  for (const char* text : {"null", "true", "-3", "18446744073709551615", "0.5", "\"x\"", "[]", "{}", "[[],{}]",
+                           R"({"a":[1,{"b":[2,3]},"c"],"d":{"e":{}},"f":null})"})
+    EXPECT_EQ(parse_json(text, "f").dump(), text);
+}
+
+TEST(Json, TextOfBytesThatAreNoUtf8IsWritten) {
+  EXPECT_EQ(json_text(Json{{"a", "x\xff"}}), "{\"a\":\"x\xef\xbf\xbd\"}");
 }
 }  // namespace
 }  // namespace moesim::formats
