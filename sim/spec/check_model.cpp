@@ -9,12 +9,18 @@ class Checker {
   Checker(const Model& model, const Refuse& refuse) : m_(model), checks_(refuse) {}
 
   void counts() const {
-    count("vocabulary", m_.vocabulary, 1, kMostVocabulary);
-    count("hidden", m_.hidden, 1, kMostWidth);
-    count("layers", m_.layers, 1, kMostLayers);
-    count("mtp_layers", m_.mtp_layers, 0, kMostLayers);
-    if (!(m_.norm_epsilon > 0 && m_.norm_epsilon <= 1))
-      checks_.fail("norm_epsilon", "must be more than 0 and at most 1, got {}", m_.norm_epsilon);
+    checks_.count("vocabulary", m_.vocabulary, kMostVocabulary);
+    checks_.count("hidden", m_.hidden, kMostWidth);
+    checks_.count("layers", m_.layers, kMostLayers);
+    checks_.not_negative("mtp_layers", m_.mtp_layers);
+    checks_.at_most("mtp_layers", m_.mtp_layers, kMostLayers);
+    checks_.at_most("dense_width", m_.dense_width, kMostWidth);
+    checks_.not_negative("dense_width", m_.dense_width);
+    checks_.not_negative("max_positions", m_.max_positions);
+    checks_.count("norms_per_layer", m_.norms_per_layer, kMostNorms);
+    checks_.above_zero("norm_epsilon", m_.norm_epsilon);
+    checks_.not_negative("swiglu_limit", m_.swiglu_limit);
+    checks_.not_negative("published.stored", m_.published.stored);
   }
   void dense() const {
     if (int(m_.moe_layers().size()) < m_.layers) checks_.positive("dense_width", m_.dense_width);
@@ -22,10 +28,17 @@ class Checker {
 
   void attention() const {
     const AttentionShape& a = m_.attention;
-    checks_.positive("attention.heads", a.heads);
+    checks_.count("attention.heads", a.heads, kMostWidth);
     checks_.positive("attention.kv_heads", a.kv_heads);
-    checks_.positive("attention.head_dim", a.head_dim);
-    checks_.positive("attention.v_head_dim", a.v_head_dim);
+    checks_.count("attention.head_dim", a.head_dim, kMostWidth / a.heads);
+    checks_.count("attention.v_head_dim", a.v_head_dim, kMostWidth / a.heads);
+    for (const auto& [key, width] :
+         {std::pair("attention.q_lora_rank", a.q_lora_rank), std::pair("attention.kv_lora_rank", a.kv_lora_rank),
+          std::pair("attention.qk_nope_head_dim", a.qk_nope_head_dim),
+          std::pair("attention.qk_rope_head_dim", a.qk_rope_head_dim)})
+      checks_.at_most(key, width, kMostWidth);
+    checks_.not_negative("attention.sliding_window", a.sliding_window);
+    checks_.not_negative("attention.query_scalar", a.query_scalar);
     if (a.heads % a.kv_heads != 0)
       checks_.fail("attention.kv_heads", "must divide the {} heads, got {}", a.heads, a.kv_heads);
     rules_of(a.kind).check(a, checks_);
@@ -44,7 +57,10 @@ class Checker {
   }
 
   void rope() const {
-    if (!(m_.rope.theta > 0)) checks_.fail("rope.theta", "must be more than 0, got {}", m_.rope.theta);
+    checks_.above_zero("rope.theta", m_.rope.theta);
+    checks_.not_negative("rope.local_theta", m_.rope.local_theta);
+    checks_.not_negative("rope.no_rope_every", m_.rope.no_rope_every);
+    checks_.not_negative("rope.original_positions", m_.rope.original_positions);
     if (!(m_.rope.partial > 0 && m_.rope.partial <= 1))
       checks_.fail("rope.partial", "must be more than 0 and at most 1, got {}", m_.rope.partial);
     const std::string& scaling = m_.rope.scaling;
@@ -56,11 +72,14 @@ class Checker {
 
   void mixture() const {
     const MoeShape& s = *m_.moe;
-    count("moe.experts", s.experts, 1, kMostExperts);
-    count("moe.expert_width", s.expert_width, 1, kMostWidth);
+    checks_.count("moe.experts", s.experts, kMostExperts);
+    checks_.count("moe.expert_width", s.expert_width, kMostWidth);
     checks_.positive("moe.groups", s.groups);
     checks_.positive("moe.layer_frequency", s.layer_frequency);
-    count("moe.shared_experts", s.shared_experts, 0, kMostExperts);
+    checks_.not_negative("moe.shared_experts", s.shared_experts);
+    checks_.at_most("moe.shared_experts", s.shared_experts, kMostExperts);
+    checks_.above_zero("moe.scale", s.scale);
+    checks_.not_negative("moe.balance_loss", s.balance_loss);
     if (s.top_k < 1 || s.top_k > s.experts)
       checks_.fail("moe.top_k", "must lie between 1 and the {} experts, got {}", s.experts, s.top_k);
     if (s.experts % s.groups != 0)
@@ -80,20 +99,23 @@ class Checker {
     if (m_.moe_layers().empty())
       checks_.fail("moe.first_dense_layers", "leaves no MoE layer among the {} layers", m_.layers);
   }
-
- private:
-  // Far above any model's; products of four, two widths, layers and experts, still fit 64 bits.
-  static constexpr int kMostWidth = 100'000, kMostLayers = 10'000, kMostVocabulary = 10'000'000;
-  static constexpr int kMostExperts = 32'767;  // what a choice of a token numbers (routing/traffic.h)
-
-  void count(std::string_view key, int value, int least, int most) const {
-    if (least > 0)
-      checks_.positive(key, value);
-    else
-      checks_.not_negative(key, value);
-    if (value > most) checks_.fail(key, "must be at most {}, got {}", most, value);
+  /// At most so many parameters, of which no part is left out.
+  void size() const {
+    const AttentionShape& a = m_.attention;
+    const double heads = a.heads, hidden = m_.hidden, ranks = double(a.q_lora_rank) + a.kv_lora_rank;
+    const double attention = (hidden + ranks) * (heads * (2.0 * a.head_dim + 2.0 * a.v_head_dim) + ranks);
+    const double dense = 3.0 * hidden * m_.dense_width;
+    const double experts =
+        m_.moe ? 3.0 * hidden * m_.moe->expert_width * (m_.moe->experts + m_.moe->shared_experts) : 0;
+    const double all = (m_.layers + m_.mtp_layers) * (attention + dense + experts) +
+                       2.0 * hidden * m_.vocabulary * (1 + m_.mtp_layers);
+    if (all > kMostParameters)
+      checks_.fail("hidden", "with it the model has about {:.1g} parameters, expected at most {:.0g}", all,
+                   kMostParameters);
   }
 
+ private:
+  static constexpr int kMostNorms = 100;
   const Model& m_;
   const FieldChecks checks_;
 };
@@ -106,5 +128,6 @@ void check_model(const Model& model, const Refuse& refuse) {
   checker.dense();
   checker.attention();
   checker.rope();
+  checker.size();
 }
 }  // namespace moesim::spec

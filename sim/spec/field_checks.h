@@ -23,8 +23,20 @@ class FieldChecks {
   void positive(std::string_view key, int value) const {
     if (value <= 0) fail(key, "must be more than 0, got {}", value);
   }
-  void not_negative(std::string_view key, int value) const {
-    if (value < 0) fail(key, "must be 0 or more, got {}", value);
+  template <class T>
+  void not_negative(std::string_view key, T value) const {
+    if (!(value >= 0)) fail(key, "must be 0 or more, got {}", value);
+  }
+  void above_zero(std::string_view key, double value) const {
+    if (!(value > 0)) fail(key, "must be more than 0, got {}", value);
+  }
+  template <class T>
+  void at_most(std::string_view key, T value, T most) const {
+    if (value > most) fail(key, "must be at most {}, got {}", most, value);
+  }
+  void count(std::string_view key, int value, int most) const {
+    positive(key, value);
+    at_most(key, value, most);
   }
 
  private:

@@ -14,8 +14,14 @@ void forget_title(T& entry) {
 void positive(const Config& config, std::string_view key, bool holds) {
   if (!holds) fail_at(config, key, "must be more than 0");
 }
+// Ten times the largest that have been built, and few enough to be counted as int.
+constexpr int kMostGpus = 1 << 20, kMostOfNode = 10'000, kMostSms = 100'000, kMostPorts = 2048;
+void at_most(const Config& config, std::string_view key, int value, int most) {
+  if (value > most) fail_at(config, key, fmt::format("must be at most {}, got {}", most, value));
+}
 void finish_gpu(const Config& config, Gpu& gpu, bool) {
   positive(config, "sms", gpu.sms > 0);
+  at_most(config, "sms", gpu.sms, kMostSms);
   positive(config, "memory", gpu.memory.v > 0);
   positive(config, "memory_bandwidth", gpu.memory_bandwidth.v > 0);
   positive(config, "bf16", gpu.bf16.v > 0);
@@ -24,12 +30,15 @@ void finish_gpu(const Config& config, Gpu& gpu, bool) {
 void finish_node(const Config& config, Node& node, bool extends) {
   if (config.has("gpu") || !extends) node.gpu = read_gpu(config.at("gpu"));
   positive(config, "gpus", node.gpus > 0);
+  at_most(config, "gpus", node.gpus, kMostOfNode);
+  at_most(config, "nics", node.nics, kMostOfNode);
   if (node.nics < 0) fail_at(config, "nics", fmt::format("must be 0 or more, got {}", node.nics));
   if (node.nics > 0) positive(config, "nic", node.nic.v > 0);
 }
 void finish_fabric(const Config& config, Fabric& fabric, bool) {
   if (fabric.switch_ports < 2)
     fail_at(config, "switch_ports", fmt::format("must be 2 or more, got {}", fabric.switch_ports));
+  at_most(config, "switch_ports", fabric.switch_ports, kMostPorts);
   positive(config, "planes", fabric.planes > 0);
   if (!(fabric.oversubscription >= 1))
     fail_at(config, "oversubscription", fmt::format("must be 1 or more, got {}", fabric.oversubscription));
@@ -54,6 +63,7 @@ void finish_cluster(const Config& config, ClusterFields& out, bool extends) {
   if (config.has("node") || !extends) cluster.node = read_node(config.at("node"));
   if (config.has("fabric") || !extends) cluster.fabric = read_fabric(config.at("fabric"));
   positive(config, "nodes", cluster.nodes > 0);
+  at_most(config, "nodes", cluster.nodes, kMostGpus / cluster.node.gpus);
   if (cluster.nodes > 1 && cluster.node.nics == 0)
     fail_at(config, "nodes",
             fmt::format("{} nodes need network adapters, and {} has none", cluster.nodes,

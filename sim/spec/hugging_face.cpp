@@ -29,11 +29,22 @@ std::string_view key_of(std::string_view path) {
       {"moe.first_dense_layers", "first_k_dense_replace"},
       {"moe.groups", "n_group"},
       {"moe.groups_used", "topk_group"},
+      {"norm_epsilon", "rms_norm_eps"},
+      {"max_positions", "max_position_embeddings"},
+      {"moe.scale", "routed_scaling_factor"},
+      {"moe.balance_loss", "coefficient of the auxiliary loss"},
+      {"attention.query_scalar", "query_pre_attn_scalar"},
+      {"rope.local_theta", "theta of the windowed layers"},
       {"rope.theta", "rope_theta"},
       {"rope.partial", "partial_rotary_factor"}};
   for (const auto& [field, key] : table)
     if (field == path) return key;
   return path.substr(path.rfind('.') + 1);
+}
+
+/// "Every n-th layer": a divisor.
+int every_nth(const formats::JsonObject& v, const char* key) {
+  return v.has(key) ? int(v.integer(key, 1, kMostLayers)) : 1;
 }
 
 /// DeepSeek's names; DeepSeekMoE-16B has no gate keys and behaves as softmax, greedy.
@@ -44,7 +55,7 @@ MoeShape read_deepseek_moe(const formats::JsonObject& v, const Model& m) {
   s.shared_experts = v.whole_or("n_shared_experts", 0);
   s.top_k = v.whole("num_experts_per_tok");
   s.first_dense_layers = v.whole_or("first_k_dense_replace", 0);
-  s.layer_frequency = v.whole_or("moe_layer_freq", 1);
+  s.layer_frequency = every_nth(v, "moe_layer_freq");
   const bool sigmoid_family = traits_of(m.architecture).missing.sigmoid_gate;
   const std::string score = v.text_or("scoring_func", sigmoid_family ? "sigmoid" : "softmax");
   if (score != "softmax" && score != "sigmoid")
@@ -71,7 +82,7 @@ MoeShape read_deepseek_moe(const formats::JsonObject& v, const Model& m) {
 
 /// Which layers have experts; a run of dense ones from the first on is all that can be said.
 void read_qwen_layers(const formats::JsonObject& v, MoeShape& s) {
-  s.layer_frequency = v.whole_or("decoder_sparse_step", 1);
+  s.layer_frequency = every_nth(v, "decoder_sparse_step");
   const std::vector<int> dense = v.has("mlp_only_layers") ? v.list("mlp_only_layers") : std::vector<int>{};
   for (std::size_t i = 0; i < dense.size(); ++i)
     if (dense[i] != int(i)) v.fail("mlp_only_layers", "only a run of layers from 0 on can be dense");
@@ -97,7 +108,7 @@ MoeShape read_other_moe(const formats::JsonObject& v, const Model& m) {
     s.score = Score::sigmoid;
     s.normalise = false;
     s.shared_experts = 1;
-    s.layer_frequency = v.whole_or("interleave_moe_layer_step", 1);
+    s.layer_frequency = every_nth(v, "interleave_moe_layer_step");
     if (s.top_k != 1) v.fail("num_experts_per_tok", fmt::format("expected 1 for llama4, got {}", s.top_k));
   }
   return s;
@@ -167,7 +178,7 @@ Model read_hugging_face(const std::string& file) {
   const ConfigDefaults& missing = family.missing;
   m.vocabulary = missing.vocabulary > 0 ? v.whole_or("vocab_size", missing.vocabulary) : v.whole("vocab_size");
   m.hidden = v.whole("hidden_size");
-  m.layers = v.whole("num_hidden_layers");
+  m.layers = int(v.integer("num_hidden_layers", 0, kMostLayers));
   read_rope(v, m);
   read_attention(v, m);
   read_ffn(v, m);

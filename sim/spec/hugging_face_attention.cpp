@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "spec/check_model.h"
 #include "spec/layer_shape.h"
 
 namespace moesim::spec {
@@ -22,8 +23,8 @@ void read_latent_attention(const formats::JsonObject& v, AttentionShape& a) {
   a.heads = a.kv_heads = v.whole("num_attention_heads");
   a.q_lora_rank = v.whole_or("q_lora_rank", 0);
   a.kv_lora_rank = v.whole("kv_lora_rank");
-  a.qk_nope_head_dim = v.whole("qk_nope_head_dim");
-  a.qk_rope_head_dim = v.whole("qk_rope_head_dim");
+  a.qk_nope_head_dim = int(v.integer("qk_nope_head_dim", 0, kMostWidth));
+  a.qk_rope_head_dim = int(v.integer("qk_rope_head_dim", 0, kMostWidth));
   a.head_dim = a.qk_nope_head_dim + a.qk_rope_head_dim;
   a.v_head_dim = v.whole("v_head_dim");
 }

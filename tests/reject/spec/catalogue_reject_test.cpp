@@ -69,6 +69,25 @@ TEST(RejectModel, ValuesThatContradictEachOther) {
             "m.yaml:2:14: dense_width: must be more than 0, got 0");
 }
 
+TEST(RejectModel, NumbersThatNoModelHas) {
+  const auto error = [](const std::string& text) {
+    return model_error("extends: mixtral-8x7b\n" + text).substr(std::string("m.yaml:2:").size());
+  };
+  EXPECT_EQ(error("layers: 2000000000"), "9: layers: must be at most 10000, got 2000000000");
+  EXPECT_EQ(error("hidden: 2000000000"), "9: hidden: must be at most 16777216, got 2000000000");
+  EXPECT_EQ(error("norm_epsilon: -1e-6"), "15: norm_epsilon: must be more than 0, got -1e-06");
+  EXPECT_EQ(error("norm_epsilon: 0"), "15: norm_epsilon: must be more than 0, got 0");
+  EXPECT_EQ(error("max_positions: -1"), "16: max_positions: must be 0 or more, got -1");
+  EXPECT_EQ(error("attention: {head_dim: 1000000}"), "23: attention.head_dim: must be at most 524288, got 1000000");
+  EXPECT_EQ(error("attention: {sliding_window: -4}"), "29: attention.sliding_window: must be 0 or more, got -4");
+  EXPECT_EQ(error("moe: {layer_frequency: 0}"), "24: moe.layer_frequency: must be more than 0, got 0");
+  EXPECT_EQ(error("moe: {experts: 2000000000}"), "16: moe.experts: must be at most 100000, got 2000000000");
+  EXPECT_EQ(error("moe: {scale: -1}"), "14: moe.scale: must be more than 0, got -1");
+  EXPECT_EQ(error("rope: {no_rope_every: -1}"), "23: rope.no_rope_every: must be 0 or more, got -1");
+  EXPECT_EQ(error("hidden: 16777216\nmoe: {expert_width: 16777216}"),
+            "9: hidden: with it the model has about 2e+17 parameters, expected at most 1e+15");
+}
+
 TEST(RejectModel, AnEntryThatExtendsItselfOrNothing) {
   const TemporaryFolder folder;
   const std::string a = folder.write("a.yaml", "extends: b\ntitle: A\n");
@@ -108,6 +127,18 @@ TEST(RejectModel, ConfigJson) {
             "rope_scaling: missing key \"original_max_position_embeddings\"");
   EXPECT_EQ(error(R"({"model_type": "gemma3", "text_config": {"hidden_size": 8}})"),
             "text_config: missing key \"num_hidden_layers\"");
+  EXPECT_EQ(error(head + R"("model_type": "llama", "rms_norm_eps": -1})"), "rms_norm_eps: must be more than 0, got -1");
+  EXPECT_EQ(error(head + R"("model_type": "llama", "hidden_size": 8})"), "byte 150: key \"hidden_size\" appears twice");
+  EXPECT_EQ(error(head + R"("model_type": "qwen3_moe", "num_experts": 8, "decoder_sparse_step": 0})"),
+            "decoder_sparse_step: expected 1 to 10000, got 0");
+  EXPECT_EQ(error(head + R"("model_type": "llama4", "num_local_experts": 8, "interleave_moe_layer_step": 0})"),
+            "interleave_moe_layer_step: expected 1 to 10000, got 0");
+  EXPECT_EQ(error(head + R"("model_type": "deepseek", "n_routed_experts": 8, "moe_intermediate_size": 8,)"
+                         R"( "num_experts_per_tok": 2, "moe_layer_freq": 0})"),
+            "moe_layer_freq: expected 1 to 10000, got 0");
+  EXPECT_EQ(error(R"({"model_type": "llama", "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1073741824})"),
+            "num_hidden_layers: expected 0 to 10000, got 1073741824");
+  EXPECT_EQ(error("{\"model_type\": " + std::string(200'000, '[')), "byte 114: lists nest deeper than 100");
   const TemporaryFolder empty;
   EXPECT_EQ(test::refusal_of([&] { (void)load_model(empty.path()); }),
             empty.path().string() + ": this folder has no config.json");
@@ -131,6 +162,13 @@ TEST(RejectHardware, WrongUnitsKindsAndCounts) {
             "s.yaml:1:54: cluster.nodes: 2 nodes need network adapters, and hgx-h800 has none");
   EXPECT_EQ(cluster_error("cluster: {node: hgx-h800, nodes: 2, fabric: {extends: ib-rail, oversubscription: 0.5}}"),
             "s.yaml:1:82: cluster.fabric.oversubscription: must be 1 or more, got 0.5");
+}
+
+TEST(RejectHardware, MoreThanCanBeCounted) {
+  EXPECT_EQ(cluster_error("cluster: {node: hgx-h800, nodes: 2000000000, fabric: ib-rail}"),
+            "s.yaml:1:34: cluster.nodes: must be at most 131072, got 2000000000");
+  EXPECT_EQ(cluster_error("cluster: {node: {extends: hgx-h800, gpus: 2000000000}, nodes: 2, fabric: ib-rail}"),
+            "s.yaml:1:43: cluster.node.gpus: must be at most 10000, got 2000000000");
 }
 
 TEST(RejectScale, WhatCannotBe) {
