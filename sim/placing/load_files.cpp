@@ -13,6 +13,9 @@
 
 namespace moesim::placing {
 namespace {
+constexpr int kMostExperts = 1 << 20;
+constexpr double kMostCounts = 1 << 24;  // that layers left out may stand for
+
 class Reader {
  public:
   explicit Reader(const std::string& file) : file_(file) {}
@@ -48,7 +51,8 @@ class Reader {
     const formats::ArraySource array = formats::npy_array(file_);
     const std::size_t rank = array.shape.size();
     if (rank != 2 && rank != 3) fail("expected [layers, experts] or [steps, layers, experts], got {} dimensions", rank);
-    experts_ = int(std::min<std::int64_t>(array.shape.back(), 1 << 20));
+    if (array.shape.back() > kMostExperts) fail("{} experts, expected at most {}", array.shape.back(), kMostExperts);
+    experts_ = int(array.shape.back());
     const auto layer_size = std::size_t(array.shape[rank - 2]) * std::size_t(array.shape[rank - 1]);
     std::vector<double> values;
     array.read_reals(0, array.shape[0], values);
@@ -107,6 +111,8 @@ class Reader {
       const double layer = csv.number(0), done = double(counts_.size() / std::size_t(experts_));
       if (layer != std::floor(layer) || layer < done || layer > 10000)
         csv.fail(fmt::format("expected a layer number of at least {}, got {}", done, layer));
+      if (layer * experts_ > kMostCounts)
+        csv.fail(fmt::format("layer {}: too many layers of {} experts", layer, experts_));
       counts_.resize(std::size_t(layer) * std::size_t(experts_), 0);  // layers left out are dense
     }
     for (std::size_t c = numbered; c < csv.cells(); ++c) counts_.push_back(csv.number(c));

@@ -7,11 +7,11 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <numeric>
 
 #include "core/check.h"
 #include "core/interrupt.h"
+#include "formats/byte_file.h"
 #include "forward/precision.h"
 #include "network/exchanges/exchange.h"
 #include "placement/from_trace.h"
@@ -23,12 +23,7 @@
 
 namespace moesim::placing {
 namespace {
-bool is_database(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  char head[16] = {};
-  in.read(head, sizeof head);
-  return std::string_view(head, 15) == "SQLite format 3";
-}
+bool is_database(const std::string& file) { return formats::ByteFile(file).head(15) == "SQLite format 3"; }
 
 routing::TokenRange parse_range(const std::string& window, std::int64_t tokens) {
   routing::TokenRange out{0, tokens};

@@ -31,7 +31,7 @@ class Reader {
     Raw raw;
     if (text[start] == '{')
       raw = from_json(text);
-    else if (text.compare(start, 6, "layer,") == 0)
+    else if (is_csv(text.substr(start, text.find('\n', start) - start)))
       raw = from_csv(text);
     else
       raw = from_yaml(text);
@@ -41,6 +41,11 @@ class Reader {
   }
 
  private:
+  /// Whether a first line names columns.
+  static bool is_csv(std::string_view line) {
+    return line.starts_with("layer,") ||
+           (line.find(',') != line.npos && line.find("expert") != line.npos && line.find_first_of(":{[") == line.npos);
+  }
   template <class... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
     throw ConfigError::placed(name_ + ": " + fmt::format(format, std::forward<Args>(args)...));
@@ -62,6 +67,13 @@ class Reader {
     return out;
   }
 
+  /// The slots of a layer that is not there yet; "3" and "03" are one.
+  std::vector<int>& layer_of(Raw& raw, int layer) const {
+    const auto [at, fresh] = raw.slots.try_emplace(layer);
+    if (!fresh) fail("layer {} appears twice", layer);
+    return at->second;
+  }
+
   Raw from_json(const std::string& text) const {
     const formats::JsonValue document = formats::parse_json(text, name_);
     const formats::JsonObject root(document, name_);
@@ -78,7 +90,7 @@ class Reader {
     if (!root.at("layers").is_object()) fail("layers: expected an object with a key a layer");
     for (const auto& [key, layer] : root.at("layers").items()) {
       const std::string where = fmt::format("{}: layer {}", name_, key);
-      out.slots[number(key, "layers")] = integers({layer, where}, "slots", where);
+      layer_of(out, number(key, "layers")) = integers({layer, where}, "slots", where);
     }
     const int slots_per_gpu = integer(root, "slots_per_gpu");
     if (slots_per_gpu < 1) fail("slots_per_gpu: must be at least 1, got {}", slots_per_gpu);
@@ -109,7 +121,7 @@ class Reader {
     Raw out;
     out.moe_numbers = true;
     std::map<int, std::vector<std::vector<int>>> held;
-    std::size_t widest = 0;
+    std::size_t widest = 0, devices_in_all = 0, written = 0;
     for (const formats::JsonValue& element : root.list_at("layer_list")) {
       const int id = integer({element, name_ + ": layer_list"}, "layer_id");
       const formats::JsonObject layer(element, fmt::format("{}: layer {}", name_, id));
@@ -125,10 +137,16 @@ class Reader {
         if (gpu < 0 || gpu >= int(devices.size()))
           device.fail(fmt::format("device_id {} of {} devices", gpu, devices.size()));
         by_gpu[std::size_t(gpu)] = integers(device, "device_expert", device.where() + ": device_expert");
+        written += by_gpu[std::size_t(gpu)].size();
         widest = std::max(widest, by_gpu[std::size_t(gpu)].size());
       }
+      devices_in_all += devices.size();
       out.gpus = int(devices.size());
     }
+    // Every device gets as many slots as the fullest, so that a small file could ask for any number of them.
+    constexpr std::size_t kMostPerWritten = 100;
+    if (widest * devices_in_all > kMostPerWritten * (written + devices_in_all))
+      fail("layer_list: a device has {} experts, but most of the {} have next to none", widest, devices_in_all);
     for (auto& [id, by_gpu] : held)
       for (auto& experts : by_gpu) {
         experts.resize(widest, -1);
@@ -146,11 +164,18 @@ class Reader {
           "\"initial_global_assignments\"");
     const Config layers = root.at("initial_global_assignments");
     int slots = 0;
-    if (root.has("num_slots")) root.at("num_slots").parse(slots);
-    if (root.has("ep_size")) root.at("ep_size").parse(out.gpus);
+    const auto count = [&](const char* key, int& value) {
+      if (!root.has(key)) return;
+      root.at(key).parse(value);
+      if (value < 1 || value > kHigh) root.at(key).fail(fmt::format("expected 1 to {}, got {}", kHigh, value));
+    };
+    count("num_slots", slots);
+    count("ep_size", out.gpus);
     for (const std::string& key : layers.keys()) {
-      std::vector<int>& ids = out.slots[number(key, "initial_global_assignments")];
+      std::vector<int>& ids = layer_of(out, number(key, "initial_global_assignments"));
       layers.at(key).parse(ids);
+      for (const int id : ids)
+        if (id < kLow || id > kHigh) fail("layer {}: expected {} to {}, got {}", key, kLow, kHigh, id);
       if (slots > 0 && int(ids.size()) != slots)
         fail("layer {}: {} slots, but num_slots is {}", key, ids.size(), slots);
     }
@@ -163,11 +188,10 @@ class Reader {
     formats::CsvFile csv(formats::LineFile::of_text(text, name_));
     csv.read_names();
     if (csv.names() != std::vector<std::string>{"layer", "gpu", "slot", "expert"})
-      csv.fail("expected the columns layer,gpu,slot,expert");
-    const auto cell = [&](std::size_t column) {
+      csv.fail(fmt::format("expected the columns layer,gpu,slot,expert, got {}", csv.lines().line().substr(0, 60)));
+    const auto cell = [&](std::size_t column, int low = 0) {
       const std::int64_t v = csv.integer(column);
-      if (v < kLow || v > kHigh)
-        csv.fail(fmt::format("{}: expected {} to {}, got {}", csv.name(column), kLow, kHigh, v));
+      if (v < low || v > kHigh) csv.fail(fmt::format("{}: expected {} to {}, got {}", csv.name(column), low, kHigh, v));
       return int(v);
     };
     while (csv.next()) {
@@ -175,7 +199,7 @@ class Reader {
       std::vector<int>& slots = out.slots[layer];
       if (slot != int(slots.size()))
         csv.fail(fmt::format("expected slot {} of layer {}, got {}", slots.size(), layer, slot));
-      slots.push_back(cell(3));
+      slots.push_back(cell(3, kLow));
       gpu_of[{layer, slot}] = gpu;
       out.gpus = std::max(out.gpus, gpu + 1);
     }

@@ -1,23 +1,23 @@
 #include "serving/requests/generated.h"
 
 #include <cmath>
+#include <numeric>
 
 namespace moesim::serving {
 namespace {
-// Far beyond any model's context: sums of two still fit 32 bits.
-constexpr int kMostTokens = 1'000'000'000;
-constexpr int kMostPrefixes = 10'000'000, kMostBlock = 10'000'000;
-constexpr double kMostTurns = 10'000;
-
-void at_most(std::string_view key, double value, double least, double most) {
-  if (!(value >= least && value <= most))
-    throw ConfigError(std::string(key), fmt::format("expected {} to {}, got {}", least, most, value));
-}
+constexpr int kMostPrefixes = 1'000'000, kMostPrefixTokens = 100'000'000;
+constexpr double kMostTurns = 10'000, kMostSkew = 100;
+constexpr int kLongestSession = 1'000'000'000;  // tokens; no turn comes after
 
 std::vector<double> zipf(int count, double skew) {
   std::vector<double> out;
   for (int i = 1; i <= count; ++i) out.push_back(std::pow(double(i), -skew));
   return out;
+}
+
+void between(const char* key, double value, double low, double high) {
+  if (!(value >= low && value <= high))
+    throw ConfigError(key, fmt::format("must lie between {} and {}, got {}", low, high, value));
 }
 }  // namespace
 
@@ -43,16 +43,17 @@ Generated::Generated(const Demand& demand, const WorkloadContext& context)
   positive(demand.hash_block, "hash_block");
   if (!(demand.sessions.turns >= 1))
     throw ConfigError("sessions.turns", fmt::format("must be at least 1, got {}", demand.sessions.turns));
+  between("sessions.turns", demand.sessions.turns, 1, kMostTurns);
+  between("prefixes.count", demand.prefixes.count, 0, kMostPrefixes);
+  between("prefixes.tokens", demand.prefixes.tokens, 0, kMostPrefixTokens);
+  between("prefixes.skew", demand.prefixes.skew, 0, kMostSkew);
   if (!(demand.prefixes.share >= 0 && demand.prefixes.share <= 1))
     throw ConfigError("prefixes.share", fmt::format("must lie between 0 and 1, got {}", demand.prefixes.share));
   for (double d : demand.domains)
     if (!(d >= 0)) throw ConfigError("domains", fmt::format("a share must not be negative, got {}", d));
-  at_most("sessions.turns", demand.sessions.turns, 1, kMostTurns);
-  at_most("prefixes.count", demand.prefixes.count, 0, kMostPrefixes);
-  at_most("prefixes.tokens", demand.prefixes.tokens, 0, kMostBlock);
-  at_most("prefixes.skew", demand.prefixes.skew, 0, 100);
-  at_most("hash_block", demand.hash_block, 1, kMostBlock);
-  at_most("limit", double(demand.limit), 0, 1e18);
+  const double domains = std::accumulate(demand.domains.begin(), demand.domains.end(), 0.0);
+  if (!demand.domains.empty() && !(domains > 0 && std::isfinite(domains)))
+    throw ConfigError("domains", fmt::format("shares must add up to more than 0, got {}", domains));
   if (!demand.domains.empty()) domain_.emplace(demand.domains);
   if (demand.prefixes.count > 0) prefix_.emplace(zipf(demand.prefixes.count, demand.prefixes.skew));
 }
@@ -86,7 +87,8 @@ void Generated::continue_session(Request& request) {
   std::vector<Turn> later;
   int total = request.input + request.output;
   const double again = 1 - 1 / demand_.sessions.turns;
-  while (!request.outside && total < kMostTokens && talks_.uniform() < again) {
+  while (!request.outside && talks_.uniform() < again) {
+    if (total > kLongestSession) break;
     Turn turn{.input = total + input_(lengths_), .output = output_(lengths_), .pause = {}};
     turn.pause = from_seconds(talks_.exponential(1) * seconds(demand_.sessions.pause));
     total = turn.input + turn.output;

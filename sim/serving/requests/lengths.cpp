@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/splitmix.h"
 #include "serving/requests/workload.h"
 
 namespace moesim::serving {
 namespace {
-// Far beyond any model's context: a session of many still fits 32 bits.
-constexpr int kMostTokens = 10'000'000;
-// Wider spreads are no lengths any more; narrower ones are none.
+constexpr int kMostTokens = 100'000'000;  // of a request: a hundred times the longest context there is
+// Wider spreads are no lengths any more, and narrower ones of a gamma are none: its shape would be beyond doubles.
 constexpr double kMostSpread = 100, kLeastSpread = 1e-6;
 
 [[noreturn]] void wrong(std::string_view what, std::string_view key, const std::string& problem) {
@@ -21,7 +21,7 @@ constexpr double kMostSpread = 100, kLeastSpread = 1e-6;
 Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
   if (spec.min < 1) wrong(what, "min", fmt::format("must be at least 1, got {}", spec.min));
   if (spec.max < spec.min) wrong(what, "max", fmt::format("must be at least min = {}, got {}", spec.min, spec.max));
-  if (spec.max > kMostTokens) wrong(what, "max", fmt::format("expected at most {}, got {}", kMostTokens, spec.max));
+  if (spec.max > kMostTokens) wrong(what, "max", fmt::format("must be at most {}, got {}", kMostTokens, spec.max));
   if (spec.kind == LengthKind::table) {
     if (spec.values.empty()) wrong(what, "values", "a table needs them");
     for (std::size_t i = 0; i < spec.values.size(); ++i)
@@ -33,12 +33,14 @@ Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
       wrong(what, "weights", fmt::format("{} weights for {} values", weights.size(), spec.values.size()));
     if (std::ranges::min(weights) < 0 || std::ranges::max(weights) <= 0)
       wrong(what, "weights", "must not be negative, nor all 0");
+    if (!std::isfinite(std::accumulate(weights.begin(), weights.end(), 0.0)))
+      wrong(what, "weights", "are too large to be added up");
     pick_.emplace(weights);
   } else if (!(spec.mean > 0)) {
     wrong(what, "mean", fmt::format("must be above 0, got {}", spec.mean));
   }
   if (!(spec.cv >= 0)) wrong(what, "cv", fmt::format("must not be negative, got {}", spec.cv));
-  if (spec.cv > kMostSpread) wrong(what, "cv", fmt::format("expected at most {}, got {}", kMostSpread, spec.cv));
+  if (spec.cv > kMostSpread) wrong(what, "cv", fmt::format("must be at most {}, got {}", kMostSpread, spec.cv));
   sigma_ = std::sqrt(std::log1p(spec.cv * spec.cv));  // of a log-normal with this mean and cv
   mu_ = spec.mean > 0 ? std::log(spec.mean) - sigma_ * sigma_ / 2 : 0;
 }

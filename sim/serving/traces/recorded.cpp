@@ -15,6 +15,7 @@ double difference(const Moment& a, const Moment& b) {
 }  // namespace
 
 Moment moment(double s) {
+  s = std::min(s, 1e15);  // 30 million years: what lies beyond is refused as what lies there
   const double whole = std::floor(s);
   return {std::int64_t(whole), std::int64_t(std::llround((s - whole) * 1e12))};
 }
@@ -57,8 +58,8 @@ bool Recorded::place(Row& row) {
   if ((at - start) / recording_.rate_scale >= 9.2e6)
     fail("lies more than 106 days after the start; choose a part with workload.from and workload.until");
   if (recording_.rate_scale == 1) {  // whole picoseconds, no rounding
-    const Time exact{(row.when.second - origin_->second) * kSecond + row.when.picosecond - origin_->picosecond};
-    row.request.arrival = exact - recording_.from;
+    const std::int64_t whole = row.when.second - origin_->second - recording_.from.v / kSecond;
+    row.request.arrival = {whole * kSecond + row.when.picosecond - origin_->picosecond - recording_.from.v % kSecond};
   } else {
     row.request.arrival = from_seconds((at - start) / recording_.rate_scale);
   }

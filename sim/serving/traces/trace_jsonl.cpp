@@ -91,7 +91,7 @@ class Bailian final : public JsonLines {
     if (!object) return std::nullopt;
     const formats::JsonObject& json = *object;
     Row out = row(json.count("input_length"), json.count("output_length"), moment(json.not_negative("timestamp")));
-    out.request.turn = json.has("turn") ? json.count("turn") - 1 : 0;
+    out.request.turn = json.has("turn") ? std::max(0, json.count("turn") - 1) : 0;
     if (json.has("chat_id")) out.request.session = chat(json);
     if (!domains_.names.empty()) out.request.domain = domain(domains_, json.text("type"));
     hash(out, json, hash_block());
@@ -134,7 +134,7 @@ class LlmServingSim final : public JsonLines {
     for (const formats::JsonValue& element : list) {
       const formats::JsonObject sub(element, json.where());
       turns.push_back({.input = sub.count("input_toks"), .output = sub.count("output_toks"), .pause = pause});
-      pause = sub.has("tool_duration_ns") ? from_seconds(sub.not_negative("tool_duration_ns") * 1e-9) : Time{};
+      pause = sub.has("tool_duration_ns") ? pause_of(sub) : Time{};
     }
     Row out = row(turns[0].input, turns[0].output, when);
     turns.erase(turns.begin());
@@ -144,6 +144,12 @@ class LlmServingSim final : public JsonLines {
   }
 
  private:
+  static Time pause_of(const formats::JsonObject& sub) {
+    constexpr double kLongest = 4.6e6;  // seconds: two of them, one after the other, are within the clock's reach
+    const double pause = sub.not_negative("tool_duration_ns") * 1e-9;
+    if (pause > kLongest) sub.fail("tool_duration_ns", "is longer than 53 days");
+    return from_seconds(pause);
+  }
   Sessions sessions_;
 };
 }  // namespace

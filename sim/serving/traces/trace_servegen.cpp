@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 #include <map>
+#include <numeric>
 
 #include "formats/csv.h"
 #include "formats/json.h"
@@ -14,6 +15,9 @@
 
 namespace moesim::serving {
 namespace {
+constexpr double kMostTokens = 1e9;
+constexpr double kLeastShape = 0.01;  // of gaps; below it, their mean cannot be computed (a Gamma function of 1/shape)
+
 struct Window {
   double start = 0, rate = 0, shape = 1;
   enum class Gaps { poisson, gamma, weibull } gaps = Gaps::poisson;
@@ -39,7 +43,8 @@ LengthTable parse_lengths(std::string_view text, const std::string& file) {
     while (at < end && std::string_view("{}, :'\"").find(*at) != std::string_view::npos) ++at;
     if (at == end) return false;
     const auto [rest, error] = std::from_chars(at, end, value);
-    if (error != std::errc{}) throw ConfigError::placed(fmt::format("{}: expected \"{{length: weight, ...}}\"", file));
+    if (error != std::errc{} || !std::isfinite(value))
+      throw ConfigError::placed(fmt::format("{}: expected \"{{length: weight, ...}}\"", file));
     at = rest;
     return true;
   };
@@ -47,11 +52,14 @@ LengthTable parse_lengths(std::string_view text, const std::string& file) {
     if (!number(weight)) throw ConfigError::placed(fmt::format("{}: a length has no weight", file));
     if (length < 0 || !(weight >= 0))
       throw ConfigError::placed(fmt::format("{}: lengths and weights must not be negative", file));
+    if (length > kMostTokens)
+      throw ConfigError::placed(fmt::format("{}: a length is beyond 10^9, got {}", file, length));
     out.values.push_back(int(length));
     weights.push_back(weight);
   }
-  if (out.values.empty() || std::ranges::max(weights) <= 0)
-    throw ConfigError::placed(fmt::format("{}: has no lengths", file));
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  if (!(sum > 0)) throw ConfigError::placed(fmt::format("{}: has no lengths", file));
+  if (!std::isfinite(sum)) throw ConfigError::placed(fmt::format("{}: the weights are too large", file));
   out.pick.emplace(weights);
   return out;
 }
@@ -73,6 +81,7 @@ Window read_window(const formats::CsvFile& csv) {
   w.gaps = kind == "Gamma" ? Window::Gaps::gamma : Window::Gaps::weibull;
   w.shape = number(4);
   if (!(w.shape > 0)) csv.fail("the shape must be above 0");
+  if (w.shape < kLeastShape) csv.fail(fmt::format("the shape must be at least {}, got {}", kLeastShape, w.shape));
   return w;
 }
 
@@ -158,11 +167,12 @@ class ServeGen final : public Workload {
     for (const auto& [key, value] : all.items()) {
       const formats::JsonObject window(value, fmt::format("{}: window \"{}\"", dataset, key));
       double start = 0;
-      if (std::from_chars(key.data(), key.data() + key.size(), start).ec != std::errc{})
+      const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), start);
+      if (error != std::errc{} || end != key.data() + key.size() || !std::isfinite(start))
         window.fail("expected its start in seconds as key");
       const auto lengths = [&](const char* name) {
         const formats::JsonValue& cell = window.at(name);
-        return parse_lengths(cell.is_string() ? cell.get<std::string>() : cell.dump(), dataset);
+        return parse_lengths(cell.is_string() ? cell.get_ref<const std::string&>() : cell.dump(), dataset);
       };
       out.lengths.emplace(start, std::pair(lengths("input_tokens"), lengths("output_tokens")));
     }

@@ -71,8 +71,8 @@ class ShareGpt final : public Workload {
   std::int64_t expected() const override { return std::int64_t(talks_list_.size()); }
 
  private:
-  int tokens(const std::string& text) const {
-    return std::max(1, int(std::ceil(double(text.size()) * p_.tokens_per_character)));
+  double tokens(const std::string& text) const {
+    return std::max(1.0, std::ceil(double(text.size()) * p_.tokens_per_character));
   }
   /// Conversations without a question that is answered are left out, as there is nothing to serve.
   void read(const std::string& file) {
@@ -86,15 +86,17 @@ class ShareGpt final : public Workload {
     }
   }
   std::vector<Turn> turns_of(const formats::JsonObject& conversation) const {
-    int total = 0;
+    constexpr double kMostTokens = 1e9;  // of a conversation
+    double total = 0;
     bool asked = false;
     std::vector<Turn> out;
     for (const formats::JsonValue& element : conversation.list_at("conversations")) {
       const formats::JsonObject message(element, conversation.where());
-      const int length = tokens(message.text("value"));
+      const double length = tokens(message.text("value"));
+      if (total + length > kMostTokens) conversation.fail("has more than 10^9 tokens");
       const std::string from = message.text("from");
       const bool answer = from == "gpt" || from == "assistant";
-      if (answer && asked) out.push_back({.input = total, .output = length, .pause = {}});
+      if (answer && asked) out.push_back({.input = int(total), .output = int(length), .pause = {}});
       asked = !answer;
       total += length;
     }

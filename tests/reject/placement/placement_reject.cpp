@@ -46,6 +46,33 @@ TEST(PlacementReject, MapsThatDoNotFit) {
             "p: layer 0: device_id 2 of 1 devices");
 }
 
+TEST(PlacementReject, NumbersThatAreNoPlace) {
+  const auto csv = [](const std::string& row) { return read_error("layer,gpu,slot,expert\n" + row + "\n"); };
+  EXPECT_EQ(csv("0,-1,0,0"), "p:2: gpu: expected 0 to 1000000, got -1");
+  EXPECT_EQ(csv("-1,0,0,0"), "p:2: layer: expected 0 to 1000000, got -1");
+  EXPECT_EQ(csv("0,0,-1,0"), "p:2: slot: expected 0 to 1000000, got -1");
+  EXPECT_EQ(csv("0,0,0,-2"), "p:2: expert: expected -1 to 1000000, got -2");
+  EXPECT_EQ(csv("0,4294967297,0,0"), "p:2: gpu: expected 0 to 1000000, got 4294967297");
+  EXPECT_EQ(read_error(",layer,gpu,slot,expert\n0,0,0,0,0\n"),
+            "p:1: expected the columns layer,gpu,slot,expert, got ,layer,gpu,slot,expert");
+  const std::string layer = "initial_global_assignments: {3: [0, 1, 2, 0]}";
+  EXPECT_EQ(read_error("ep_size: -2\n" + layer), "p:1:10: ep_size: expected 1 to 1000000, got -2");
+  EXPECT_EQ(read_error("num_slots: 0\n" + layer), "p:1:12: num_slots: expected 1 to 1000000, got 0");
+  EXPECT_EQ(read_error("initial_global_assignments: {3: [0, 1, 2, -9]}"), "p: layer 3: expected -1 to 1000000, got -9");
+  EXPECT_EQ(read_error("initial_global_assignments: {3: [0, 1, 2, 0], 03: [0, 1, 2, 0]}"), "p: layer 3 appears twice");
+}
+
+TEST(PlacementReject, ASmallFileThatAsksForManySlots) {
+  std::string devices, experts = "0";
+  for (int i = 1; i < 2000; ++i) {
+    devices += ",{\"device_id\":" + std::to_string(i) + ",\"device_expert\":[]}";
+    experts += "," + std::to_string(i % 3);
+  }
+  EXPECT_EQ(read_error("{\"layer_list\":[{\"layer_id\":0,\"device_list\":[{\"device_id\":0,\"device_expert\":[" +
+                       experts + "]}" + devices + "]}]}"),
+            "p: layer_list: a device has 2000 experts, but most of the 2000 have next to none");
+}
+
 TEST(PlacementReject, ProblemsWithoutASolution) {
   const auto error = [](const PlacementProblem& p) { return test::refusal_of([&] { checked(p, 8); }); };
   EXPECT_EQ(error({.gpus = 0}), "gpus: must be at least 1, got 0");

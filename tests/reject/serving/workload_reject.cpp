@@ -5,6 +5,7 @@
 
 #include "serving/traces/workloads.h"
 #include "support/refusal.h"
+#include "support/temporary_folder.h"
 
 namespace moesim::serving {
 namespace {
@@ -48,7 +49,49 @@ TEST(RejectTrace, NamesTheRow) {
   EXPECT_EQ(message("vidur", "num_prefill_tokens,num_decode_tokens\n1,2\n"),
             ":1: has no column \"arrived_at\", so the scenario must give workload.rate above 0");
   EXPECT_EQ(message("sharegpt", "[{}]", ", rate: 1"), ": conversation 1: missing key \"conversations\"");
+  EXPECT_EQ(message("splitwise", "arrival_timestamp,prompt_size,token_size\n1e300,2,3\n"),
+            ":2: lies more than 106 days after the start; choose a part with workload.from and workload.until");
+  EXPECT_EQ(message("splitwise", "arrival_timestamp,prompt_size,token_size\n1,4294967297,3\n"),
+            ":2: prompt_size: is beyond 10^9, got 4294967297");
+  EXPECT_EQ(message("llmservingsim", R"({"arrival_time_ns": 1, "sub_requests": [{"input_toks": 1, "output_toks": 1,)"
+                                     R"( "tool_duration_ns": 1e300}]})"),
+            ":1: tool_duration_ns: is longer than 53 days");
+  EXPECT_EQ(message("mooncake", std::string(200'000, '[')), ":1: byte 100: lists nest deeper than 100");
+  EXPECT_EQ(message("mooncake", R"({"timestamp": 1, "timestamp": 2, "input_length": 5, "output_length": 2})"),
+            ":1: byte 27: key \"timestamp\" appears twice");
+  EXPECT_EQ(message("sharegpt", R"([{"conversations": [{"from": "human", "value": "hello"}]}])",
+                    ", rate: 1, tokens_per_character: 1e300"),
+            ": conversation 1: has more than 10^9 tokens");
   EXPECT_EQ(message("azure", ""), ": expected a header line with column names, the file is empty");
+}
+
+TEST(RejectTrace, ProfilesOfClients) {
+  const auto profile = [](const std::string& trace, const std::string& dataset) {
+    const TemporaryFolder folder;
+    folder.write("chunk-0-trace.csv", trace);
+    folder.write("chunk-0-dataset.json", dataset);
+    const std::string out = test::refusal_of([&] {
+      (void)workloads().make(Config::from_text("{kind: servegen, folder: " + folder.path().string() + "}", "test.yaml"),
+                             WorkloadContext{});
+    });
+    const std::size_t chunk = out.find("chunk");
+    return chunk == std::string::npos ? out : out.substr(chunk);
+  };
+  const std::string lengths = R"({"0": {"input_tokens": "{12: 1}", "output_tokens": "{3: 1}"}})";
+  EXPECT_EQ(profile("0,1,1,,,\n", lengths), "accepted");
+  EXPECT_EQ(profile("0,inf,1,,,\n", lengths),
+            "chunk-0-trace.csv:1: field 2: expected a number that is not negative, got \"inf\"");
+  EXPECT_EQ(profile("0,1,1,Weibull,1e-5,1\n", lengths),
+            "chunk-0-trace.csv:1: the shape must be at least 0.01, got 1e-05");
+  const auto input = [&](const std::string& text) {
+    return profile("0,1,1,,,\n", R"({"0": {"input_tokens": ")" + text + R"(", "output_tokens": "{3: 1}"}})");
+  };
+  EXPECT_EQ(input("{nan: 1}"), "chunk-0-dataset.json: expected \"{length: weight, ...}\"");
+  EXPECT_EQ(input("{1e300: 1}"), "chunk-0-dataset.json: a length is beyond 10^9, got 1e+300");
+  EXPECT_EQ(input("{1: 1e308, 2: 1e308}"), "chunk-0-dataset.json: the weights are too large");
+  EXPECT_EQ(input("{1: 0}"), "chunk-0-dataset.json: has no lengths");
+  EXPECT_EQ(profile("0,1,1,,,\n", R"({"nan": {}})"),
+            "chunk-0-dataset.json: window \"nan\": expected its start in seconds as key");
 }
 
 TEST(RejectGenerator, NamesTheKey) {
@@ -62,6 +105,16 @@ TEST(RejectGenerator, NamesTheKey) {
   EXPECT_EQ(make("{kind: poisson, rate: 1, input: {mean: -3}}"), "test.yaml:1:40: input.mean: must be above 0, got -3");
   EXPECT_EQ(make("{kind: azure, file: nowhere.csv}"),
             "test.yaml:1:21: file: nowhere.csv: no such file; looked in the working folder");
+  EXPECT_EQ(make("{kind: poisson, rate: 1, domains: [0, 0]}"),
+            "test.yaml:1:35: domains: shares must add up to more than 0, got 0");
+  EXPECT_EQ(make("{kind: poisson, rate: 1, sessions: {turns: 1e9}}"),
+            "test.yaml:1:44: sessions.turns: must lie between 1 and 10000, got 1000000000");
+  EXPECT_EQ(make("{kind: poisson, rate: 1, prefixes: {count: 2000000000}}"),
+            "test.yaml:1:44: prefixes.count: must lie between 0 and 1000000, got 2000000000");
+  EXPECT_EQ(make("{kind: poisson, rate: 1, input: {max: 2147483647}}"),
+            "test.yaml:1:39: input.max: must be at most 100000000, got 2147483647");
+  EXPECT_EQ(make("{kind: poisson, rate: 1, input: {kind: table, values: [1, 2], weights: [1e308, 1e308]}}"),
+            "test.yaml:1:72: input.weights: are too large to be added up");
   EXPECT_EQ(make("{kind: constant, rate: 0}"), "test.yaml:1:1: limit: is needed where the rate is 0");
 }
 }  // namespace
