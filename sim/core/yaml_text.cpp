@@ -15,7 +15,8 @@
 
 namespace moesim::core {
 namespace {
-// Six times a placement of 94 layers on 512 slots, the largest file there is reason to write; as nodes they take 140 MB.
+// Six times a placement of 94 layers on 512 slots, the largest file there is reason to write.
+// As nodes they take 140 MB.
 constexpr std::size_t kMostValues = 300'000;
 constexpr std::size_t kMostBytes = std::size_t{16} << 20;
 constexpr std::size_t kMostDepth = 100;  // functions that walk a document recurse
