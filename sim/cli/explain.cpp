@@ -28,6 +28,7 @@ void add_step(CLI::App& verb, ExplainOptions& o) {
       ->check(whole_number(1, kMostCount))
       ->group(group);
   verb.add_option("--tokens", o.tokens, "new ones of each sequence (default 4096; decode: 1, or 1 + drafts)")
+      ->check(whole_number(1, kMostCount))
       ->group(group);
   verb.add_option("--context", o.context, "cached ones of each sequence (default 0)")
       ->check(whole_number(0, kMostCount))

@@ -12,36 +12,22 @@
 #include <filesystem>
 #include <new>
 #include <string>
-#include <string_view>
 #include <system_error>
 
 #include "core/config_error.h"
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/log.h"
+#include "core/utf8.h"
 
 namespace moesim::cli {
 namespace {
 constexpr int kUserError = 2, kOurFault = 70;
 
-/// A message in one line of a terminal's width or a few: names from files may hold line breaks, terminal commands, or a
-/// megabyte of text.
-std::string one_line(std::string_view message) {
-  constexpr std::size_t kMost = 1000;  // bytes shown at each end of what is longer
-  std::string out;
-  for (const char c : message) {
-    const auto code = static_cast<unsigned char>(c);
-    if (code >= 0x20 && code != 0x7f)
-      out += c;
-    else
-      out += c == '\n' ? "\\n" : c == '\t' ? "\\t" : fmt::format("\\x{:02x}", code);
-  }
-  if (out.size() <= 2 * kMost) return out;
-  const auto inside = [&](std::size_t i) { return (static_cast<unsigned char>(out[i]) & 0xc0) == 0x80; };  // of UTF-8
-  std::size_t head = kMost, tail = out.size() - kMost;
-  while (inside(head)) --head;
-  while (tail < out.size() && inside(tail)) ++tail;
-  return fmt::format("{} [...] {}", std::string_view(out).substr(0, head), std::string_view(out).substr(tail));
+/// One line, whatever names from files hold: line breaks, terminal commands, a megabyte of text.
+std::string line_of(const char* message) {
+  constexpr std::size_t kMost = 2000;  // bytes: some lines of a terminal
+  return shortened(one_line(message), kMost);
 }
 
 /// Where nobody reads stdout any more, silence is what its writer expects.
@@ -58,7 +44,7 @@ int of_library(const std::exception& e) {
     return kUserError;
   }
   if (const auto* file = dynamic_cast<const std::filesystem::filesystem_error*>(&e)) {
-    say(fmt::format("{}: {}", one_line(file->path1().string()), file->code().message()));
+    say(fmt::format("{}: {}", line_of(file->path1().c_str()), file->code().message()));
     return kUserError;
   }
   if (const auto* system = dynamic_cast<const std::system_error*>(&e)) {
@@ -66,7 +52,7 @@ int of_library(const std::exception& e) {
     say(fmt::format("the system refused: {}", system->code().message()));  // a thread, a lock
     return kUserError;
   }
-  say(fmt::format("moesim {} failed, please report this: {}", version(), one_line(e.what())));
+  say(fmt::format("moesim {} failed, please report this: {}", version(), line_of(e.what())));
   return kOurFault;
 }
 
@@ -75,10 +61,10 @@ int code_of(const std::function<int()>& command) {
     const int code = command();
     return std::fflush(stdout) == 0 && std::ferror(stdout) == 0 ? code : lost_stdout(errno);
   } catch (const Interrupted& e) {
-    say(one_line(e.what()));
+    say(line_of(e.what()));
     return 0;  // the signal's comes below
   } catch (const ConfigError& e) {
-    say(one_line(e.what()));
+    say(line_of(e.what()));
     return kUserError;
   } catch (const std::exception& e) {
     return of_library(e);

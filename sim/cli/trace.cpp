@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "cli/command.h"
+#include "cli/numbers.h"
 #include "core/new_file.h"
 #include "routing/exporters/exporters.h"
 #include "routing/importers/import.h"
@@ -40,9 +41,9 @@ void add_stats(CLI::App* trace) {
   verb->add_option("trace", o->file, "trace")->required();
   verb->add_option("--gpus", o->gpus,
                    "GPUs of the group that experts are placed on contiguously (default: 32, or an expert each)")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, kMostCount));
   verb->add_option("--gpus-per-node", o->gpus_per_node, "GPUs of a node")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, kMostCount))
       ->capture_default_str();
   verb->add_flag("--json", o->json, "print one JSON object");
   verb->callback([o] {
@@ -100,13 +101,13 @@ void add_import(CLI::App* trace) {
   verb->add_option("--layers", o->import.layers,
                    "what the layer axis counts where the format leaves it open: hidden or moe");
   verb->add_option("--experts", o->import.experts, "experts of a layer, if neither file nor model says")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, kMostCount));
   verb->add_option("--top-k", o->import.top_k, "experts of a token, if neither file nor model says")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, kMostCount));
   verb->add_option("--tokens", o->import.tokens,
                    "tokens to draw from counts (default: as many as were counted, at most 65536)")
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--seed", o->import.seed, "of that drawing")->capture_default_str();
+      ->check(whole_number(1, kMostCount));
+  verb->add_option("--seed", o->import.seed, "of that drawing")->check(any_seed())->capture_default_str();
   verb->callback([o] {
     routing::ImportOptions& import = o->import;
     if (import.output.empty() && o->files.size() > 1 && o->files.back().ends_with(".db")) {  // import FILE TRACE.db

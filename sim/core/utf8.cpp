@@ -30,9 +30,19 @@ std::size_t first_not_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
+std::string as_utf8(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = character(text.substr(at));
+    out += size == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(at, size);
+    at += size == 0 ? 1 : size;
+  }
+  return out;
+}
+
 std::string one_line(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : as_utf8(text)) {
     if (c == '\n')
       out += "\\n";
     else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
@@ -41,5 +51,14 @@ std::string one_line(std::string_view text) {
       out += c;
   }
   return out;
+}
+
+std::string shortened(const std::string& line, std::size_t most) {
+  if (line.size() <= most) return line;
+  const auto inside = [&](std::size_t i) { return (static_cast<unsigned char>(line[i]) & 0xc0) == 0x80; };
+  std::size_t head = most / 2, tail = line.size() - most / 2;
+  while (head > 0 && inside(head)) --head;
+  while (tail < line.size() && inside(tail)) ++tail;
+  return fmt::format("{} [...] {}", std::string_view(line).substr(0, head), std::string_view(line).substr(tail));
 }
 }  // namespace moesim::core

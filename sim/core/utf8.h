@@ -10,6 +10,11 @@ namespace moesim::core {
 
 /// The first byte that is no part of a UTF-8 character, or npos.  Source: RFC 3629, section 4.
 std::size_t first_not_utf8(std::string_view text);
-/// The text with what ends lines or steers a terminal written out: "\n", "\x1b".
+inline bool is_utf8(std::string_view text) { return first_not_utf8(text) == std::string_view::npos; }
+/// The text with U+FFFD for each byte that is none of UTF-8.
+std::string as_utf8(std::string_view text);
+/// The same, with what ends lines or steers a terminal written out: "\n", "\x1b".
 std::string one_line(std::string_view text);
+/// The two ends of a line of more than `most` bytes, with "[...]" between them; others as they are.
+std::string shortened(const std::string& line, std::size_t most);
 }  // namespace moesim::core

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "formats/one_line.h"
+#include "core/utf8.h"
 
 namespace moesim::formats {
 
@@ -30,7 +30,7 @@ ByteFile::ByteFile(const std::string& file)
 ByteFile::~ByteFile() { ::close(descriptor_); }
 
 void ByteFile::fail(std::uint64_t offset, std::string_view problem) const {
-  throw ConfigError::placed(fmt::format("{}: byte {}: {}", name_, offset, in_one_line(problem)));
+  throw ConfigError::placed(fmt::format("{}: byte {}: {}", name_, offset, one_line(problem)));
 }
 
 void ByteFile::read(std::uint64_t offset, void* out, std::uint64_t count, std::string_view what) const {

@@ -8,9 +8,9 @@
 #include <cstring>
 
 #include "core/config_error.h"
+#include "core/utf8.h"
 #include "formats/checked.h"
 #include "formats/memory_array.h"
-#include "formats/one_line.h"
 
 namespace moesim::formats {
 namespace {
@@ -43,7 +43,7 @@ class NpyParser {
 
  private:
   [[noreturn]] void fail(std::uint64_t offset, std::string_view problem) const {
-    throw ConfigError::placed(fmt::format("{}: byte {}: {}", out_.where, offset, in_one_line(problem)));
+    throw ConfigError::placed(fmt::format("{}: byte {}: {}", out_.where, offset, one_line(problem)));
   }
 
   void read_header() {

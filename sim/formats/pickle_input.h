@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "core/config_error.h"
-#include "formats/one_line.h"
+#include "core/utf8.h"
 
 namespace moesim::formats {
 
@@ -21,7 +21,7 @@ class PickleInput {
 
   /// Throws ConfigError "FILE: byte N: PROBLEM", N the opcode read last.
   [[noreturn]] void fail(std::string_view problem) const {
-    throw ConfigError::placed(fmt::format("{}: byte {}: {}", where_, offset_ + opcode_, in_one_line(problem)));
+    throw ConfigError::placed(fmt::format("{}: byte {}: {}", where_, offset_ + opcode_, one_line(problem)));
   }
   std::uint8_t opcode() {
     opcode_ = at_;

@@ -11,17 +11,17 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/utf8.h"
 #include "formats/checked.h"
 #include "formats/json.h"
 #include "formats/memory_array.h"
-#include "formats/one_line.h"
 
 namespace moesim::formats {
 namespace {
 constexpr std::int64_t kLargestHeader = 100'000'000;  // the format's own limit
 
 [[noreturn]] void fail(const std::string& file, const std::string& problem) {
-  throw ConfigError::placed(fmt::format("{}: {}", file, in_one_line(problem)));
+  throw ConfigError::placed(fmt::format("{}: {}", file, one_line(problem)));
 }
 
 int open_file(const std::string& file) {

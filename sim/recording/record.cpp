@@ -7,7 +7,7 @@
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/log.h"
-#include "formats/utf8.h"
+#include "core/utf8.h"
 #include "routing/trace.h"
 
 namespace moesim::recording {
@@ -54,8 +54,8 @@ class Recorder {
  private:
   routing::TraceHeader header(const std::vector<RecordRequest>& requests) const {
     routing::TraceHeader h;
-    h.model = formats::as_utf8(model_.name);
-    h.source = formats::as_utf8(options_.source);
+    h.model = as_utf8(model_.name);
+    h.source = as_utf8(options_.source);
     h.hidden_layers = model_.layers;
     h.layers = model_.moe_layers();
     if (options_.mtp)

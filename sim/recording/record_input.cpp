@@ -5,7 +5,7 @@
 
 #include "core/files.h"
 #include "core/log.h"
-#include "formats/utf8.h"
+#include "core/utf8.h"
 #include "recording/record.h"
 
 namespace moesim::recording {
@@ -66,12 +66,11 @@ std::vector<RecordRequest> read_texts(const std::vector<std::string>& paths, std
   std::vector<RecordRequest> out;
   for (const std::string& path : paths) {
     if (std::error_code unknown; !fs::is_directory(path, unknown)) {
-      out.push_back(read_text(path, formats::as_utf8(fs::path(path).stem().string()), limit, tokenizer));
+      out.push_back(read_text(path, as_utf8(fs::path(path).stem().string()), limit, tokenizer));
       continue;
     }
     const fs::path folder = fs::absolute(path).lexically_normal();
-    const std::string domain =
-        formats::as_utf8((folder.has_filename() ? folder : folder.parent_path()).filename().string());
+    const std::string domain = as_utf8((folder.has_filename() ? folder : folder.parent_path()).filename().string());
     for (const std::string& file : files_in(path)) out.push_back(read_text(file, domain, limit, tokenizer));
   }
   return out;

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/utf8.h"
 #include "formats/json.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
-#include "formats/utf8.h"
 #include "recording/record.h"
 
 namespace moesim::recording {
@@ -90,7 +90,7 @@ std::vector<RecordRequest> read_token_file(const std::string& file, std::int64_t
   for (std::size_t s = 0; s < sequences.size(); ++s) {
     const Ids& ids = sequences[s];
     RecordRequest r{sequences.size() > 1 ? fmt::format("{} sequence {}", file, s) : file,
-                    formats::as_utf8(fs::path(file).stem().string()),
+                    as_utf8(fs::path(file).stem().string()),
                     {}};
     if (ids.empty()) fail(r.source, "holds no tokens");
     const std::size_t count = limit > 0 ? std::min(ids.size(), std::size_t(limit)) : ids.size();

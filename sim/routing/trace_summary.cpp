@@ -5,7 +5,7 @@
 #include <charconv>
 
 #include "core/ceil_div.h"
-#include "formats/utf8.h"
+#include "core/utf8.h"
 #include "routing/trace_layout.h"
 #include "routing/trace_limits.h"
 
@@ -30,7 +30,7 @@ class SummaryReader {
   std::string words(const results::Statement& row, int column, const char* what) const {
     std::string out = row.text(column);
     if (out.size() > kMostText) damaged(fmt::format("{} is a text of {} bytes", what, out.size()));
-    if (!formats::is_utf8(out)) damaged(fmt::format("{} is not UTF-8", what));
+    if (!is_utf8(out)) damaged(fmt::format("{} is not UTF-8", what));
     return out;
   }
   std::int64_t number(const char* key, std::int64_t low, std::int64_t high) const {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "formats/utf8.h"
+#include "core/utf8.h"
 
 namespace moesim::routing {
 namespace {
@@ -116,7 +116,7 @@ TraceHeader begin_header(const std::string& source, const std::vector<std::strin
 void describe_model(const ImportContext& c, const std::string& file, TraceHeader& h) {
   if (!c.model) return;
   const spec::MoeShape& moe = *c.model->moe;
-  h.model = formats::as_utf8(c.options.model);
+  h.model = as_utf8(c.options.model);
   if (h.experts != moe.experts)
     throw ConfigError(
         fmt::format("{}: has {} experts a layer, but {} has {}", file, h.experts, c.model->name, moe.experts));

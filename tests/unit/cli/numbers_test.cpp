@@ -40,25 +40,32 @@ TEST(Options, RefuseWhatIsNoNumberOfTheirs) {
       {"schedule", "1f1b", "--stages"},
       {"schedule", "1f1b", "--micro-batches"},
       {"schedule", "interleaved_1f1b", "--chunks"},
-      {"record", "--model", "x", "--decode"},
-      {"record", "--model", "x", "--limit"},
-      {"record", "--model", "x", "--synthetic", "--seed"},
-      {"record", "--model", "x", "--synthetic", "--scale"},
+      {"record", "--model", "x", "-o", "x.db", "--decode"},
+      {"record", "--model", "x", "-o", "x.db", "--limit"},
+      {"record", "--model", "x", "-o", "x.db", "--synthetic", "--seed"},
+      {"record", "--model", "x", "-o", "x.db", "--synthetic", "--scale"},
       {"place", "--strategy", "x", "--gpus"},
       {"place", "--strategy", "x", "--gpus", "1", "--nodes"},
       {"place", "--strategy", "x", "--gpus", "1", "--slots"},
       {"place", "--strategy", "x", "--gpus", "1", "--gpu-slots"},
       {"place", "--strategy", "x", "--gpus", "1", "--sample"},
-      {"explain", "x", "--layer"},
-      {"explain", "x", "--sms"},
-      {"explain", "x", "--sequences"},
-      {"explain", "x", "--tokens"},
-      {"explain", "x", "--tensor"},
+      {"explain", "serve-mixtral-8x7b", "--layer"},
+      {"explain", "serve-mixtral-8x7b", "--sms"},
+      {"explain", "serve-mixtral-8x7b", "--sequences"},
+      {"explain", "serve-mixtral-8x7b", "--tokens"},
+      {"explain", "serve-mixtral-8x7b", "--tensor"},
+      {"trace", "stats", "x.db", "--gpus"},
+      {"trace", "stats", "x.db", "--gpus-per-node"},
+      {"trace", "import", "x", "--experts"},
+      {"trace", "import", "x", "--top-k"},
+      {"trace", "import", "x", "--tokens"},
+      {"trace", "import", "x", "--seed"},
       {"calibrate", "--gemm", "x", "--tables", "x", "--seed"},
       {"calibrate", "--gemm", "x", "--tables", "x", "--draws"},
   };
   for (const auto& words : commands)
     for (const char* value : {"-1", "99999999999999999999", "", "x"}) {
+      if (words.back() == "--scale" && std::string(value).size() > 10) continue;  // a large number, but one
       std::vector<std::string> command = words;
       command.push_back(value);
       const std::string printed = run_command(command);

@@ -1,10 +1,8 @@
-#include "formats/utf8.h"
-
-#include "formats/one_line.h"
+#include "core/utf8.h"
 
 #include <gtest/gtest.h>
 
-namespace moesim::formats {
+namespace moesim::core {
 namespace {
 
 TEST(Utf8, WhatIsTextAndWhatIsNot) {
@@ -14,7 +12,12 @@ TEST(Utf8, WhatIsTextAndWhatIsNot) {
   for (const char* bytes : {"\x80", "\xC3", "\xE2\x96", "\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF"})
     EXPECT_FALSE(is_utf8(bytes));
   EXPECT_EQ(as_utf8("a\xFFz"), "a\xEF\xBF\xBDz");
-  EXPECT_EQ(in_one_line("a\nz\xFF\x7F"), "a\xEF\xBF\xBDz\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(one_line("a\nz\xFF\x7F"), "a\\nz\xEF\xBF\xBD\\x7f");
+  EXPECT_EQ(shortened("0123456789", 10), "0123456789");
+  EXPECT_EQ(shortened("0123\xC3\xA9"
+                      "456789x",
+                      10),
+            "0123 [...] 6789x");
 }
 }  // namespace
-}  // namespace moesim::formats
+}  // namespace moesim::core
