@@ -16,7 +16,7 @@ namespace moesim::numerics {
 namespace {
 // What OpenBLAS maps for each thread that computes a product (BUFFER_SIZE of common_x86_64.h, 0.3.21: 32 << 22 with
 // dynamic kernels), a thread's stack, and the arena that the C library reserves for it.
-constexpr std::int64_t kBuffer = 32 << 20, kStack = 8 << 20, kArena = 128 << 20;
+constexpr std::int64_t kBuffer = 32 << 22, kStack = 8 << 20, kArena = 128 << 20;
 constexpr std::int64_t kLibrary = 48 << 20;  // of OpenBLAS itself, with dynamic kernels (38 MB) and libgfortran
 // assumed: what a small forward pass takes besides, below which a refusal is kinder than a start.
 constexpr std::int64_t kLeast = 64 << 20;
