@@ -34,6 +34,20 @@ TEST(Limits, ASchedule) {
             "limit is 1.07 GB (--limit-memory)");
 }
 
+TEST(Limits, ASweepOfTooManyPoints) {
+  const TemporaryFolder folder;
+  std::string text = "scenario: train-mixtral-8x7b\nvary:\n";
+  for (const char* key : {"seed", "training.batch", "training.sequence"}) {
+    text += std::string("  - {key: ") + key + ", values: [1";
+    for (int i = 2; i <= 101; ++i) text += ", " + std::to_string(i);
+    text += "]}\n";
+  }
+  folder.write("sweep.yaml", text);
+  const Printed printed = moesim_prints("sweep sweep.yaml -o out.db", folder);
+  EXPECT_EQ(printed.exit_code, 2);
+  EXPECT_EQ(printed.err, "sweep.yaml:3:3: vary: a grid of 1,030,301 points; at most 1,000,000 can be run\n");
+}
+
 TEST(Limits, ADryRunSaysItAllAndMakesNothing) {
   const TemporaryFolder folder;
   const Printed printed = moesim_prints("run train-mixtral-8x7b --dry-run --limit-memory 1GB -o out.db", folder);
