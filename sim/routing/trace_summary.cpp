@@ -51,7 +51,7 @@ class SummaryReader {
   }
   /// Every block is there, once, and no other: then what follows asks for nothing that is not.
   void check_tables() const {
-    const std::int64_t layers = std::int64_t(out.header.layers.size());
+    const std::int64_t layers = std::int64_t(summary.header.layers.size());
     const auto expect = [&](const char* table, const char* id, std::int64_t rows) {
       results::Statement get =
           trace_statement(db, fmt::format("SELECT COUNT(*), MIN({0}), MAX({0}) FROM {1}", id, table));
@@ -59,24 +59,24 @@ class SummaryReader {
         damaged(fmt::format("block 0 is missing in {}", table));
       if (get.integer(0) != rows || get.integer(1) != 0 || get.integer(2) != rows - 1)
         damaged(fmt::format("{} has {} rows, numbered {} to {}, but {} tokens in {} layers need 0 to {}", table,
-                            get.integer(0), get.integer(1), get.integer(2), out.tokens, layers, rows - 1));
+                            get.integer(0), get.integer(1), get.integer(2), summary.tokens, layers, rows - 1));
     };
-    expect("trace_tokens", "block", out.blocks);
-    expect("trace_experts", "id", out.blocks * layers);
-    expect("trace_load", "id", (out.blocks + 1) * layers);
+    expect("trace_tokens", "block", summary.blocks);
+    expect("trace_experts", "id", summary.blocks * layers);
+    expect("trace_load", "id", (summary.blocks + 1) * layers);
   }
   TraceSummary read() {
     if (const std::int64_t version = number("version", 0, INT32_MAX); version != kVersion)
       throw ConfigError::placed(fmt::format("{}: is a trace of version {}, expected {}", db.file(), version, kVersion));
     const std::string state = text("state");
     if (state != "complete" && state != "incomplete") damaged(fmt::format("its state is \"{}\"", state));
-    out.complete = state == "complete";
-    out.tokens = number("tokens", 1, std::int64_t{1} << 40);
-    out.passes = number("passes", 1, out.tokens);
-    out.blocks = ceil_div(out.tokens, kBlock);
-    read_header(out.header);
+    summary.complete = state == "complete";
+    summary.tokens = number("tokens", 1, std::int64_t{1} << 40);
+    summary.passes = number("passes", 1, summary.tokens);
+    summary.blocks = ceil_div(summary.tokens, kBlock);
+    read_header(summary.header);
     check_tables();
-    return std::move(out);
+    return std::move(summary);
   }
 
  private:
@@ -108,7 +108,7 @@ class SummaryReader {
   }
 
   const results::Database& db;
-  TraceSummary out;
+  TraceSummary summary;
 };
 }  // namespace
 

@@ -49,8 +49,14 @@ void check_numbers(const Config& training, const TrainingSection& s, const spec:
     training.at("rebalance").at("interval").fail(fmt::format("expected at least 0, got {}", s.rebalance.interval));
   if (s.rebalance.interval > 0 && !model.moe)
     training.at("rebalance").fail(fmt::format("{} is a dense model: it has no experts to place", model.name));
-  if (s.capacity.factor < 0)
-    training.at("capacity").at("factor").fail(fmt::format("expected at least 0, got {}", s.capacity.factor));
+  // Also where nothing is rebalanced yet: a value without effect today is one of tomorrow's surprises.
+  if (training.has("rebalance"))
+    training.at("rebalance").placed([&] { placement::check_rebalance(s.rebalance.params); });
+  constexpr double kMostCapacity = 1e6;  // times the mean: no expert has as many experts' rows
+  if (!(s.capacity.factor >= 0 && s.capacity.factor <= kMostCapacity))
+    training.at("capacity")
+        .at("factor")
+        .fail(fmt::format("expected 0 to {:.0f}, got {}", kMostCapacity, s.capacity.factor));
 }
 
 void check_parallel(const Config& parallel, const ParallelSection& p, const spec::Model& model) {

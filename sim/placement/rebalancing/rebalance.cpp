@@ -88,6 +88,14 @@ const Family<RebalanceTrigger>& rebalance_triggers() {
   return family;
 }
 
+void check_rebalance(const RebalanceParams& p) {
+  if (p.window < 1) throw ConfigError("window", fmt::format("must be at least 1, got {}", p.window));
+  if (p.layers_at_a_time < 0)
+    throw ConfigError("layers_at_a_time", fmt::format("must not be negative, got {}", p.layers_at_a_time));
+  if (!(p.least_gain >= 0 && p.least_gain <= 1))
+    throw ConfigError("least_gain", fmt::format("must lie between 0 and 1, got {}", p.least_gain));
+}
+
 Rebalancer::Rebalancer(RebalanceParams params, std::unique_ptr<RebalanceTrigger> trigger,
                        std::unique_ptr<Placement> strategy, PlacementProblem problem, std::vector<int> layers,
                        std::vector<exchange::ExpertMap> maps, Bytes expert_bytes,
@@ -100,9 +108,7 @@ Rebalancer::Rebalancer(RebalanceParams params, std::unique_ptr<RebalanceTrigger>
       expert_bytes_(expert_bytes),
       sample_(std::move(sample)) {
   check(!maps_.empty() && layers.size() == maps_.size(), "{} layers have {} placements", layers.size(), maps_.size());
-  if (params_.window < 1) throw ConfigError("window", fmt::format("must be at least 1, got {}", params_.window));
-  if (params_.layers_at_a_time < 0)
-    throw ConfigError("layers_at_a_time", fmt::format("must not be negative, got {}", params_.layers_at_a_time));
+  check_rebalance(params_);
   window_.experts = maps_[0].experts;
   window_.layers = std::move(layers);
   window_.counts.assign(maps_.size() * std::size_t(window_.experts), 0);

@@ -35,6 +35,8 @@ struct RebalanceParams {
     f("keep_places", p.keep_places, "renumber GPUs so that fewer experts move");
   }
 };
+/// Throws ConfigError at the key of a value that makes no sense.
+void check_rebalance(const RebalanceParams& params);
 
 /// One layer that changes after a step.
 struct LayerChange {

@@ -181,8 +181,8 @@ void read_raw(const ImportContext& context, const Iterations& iterations, const 
       std::map<std::string, std::map<int, const Cell*>> ranks;  // by file, so that blocks come in the order of names
       for (const auto& [layer, list] : layers)
         for (const Cell& c : list) ranks[c.file->file()].emplace(layer, &c);
-      for (const auto& [file, cells] : ranks)
-        hand_out(s, cells, pass, fmt::format("{}: iteration {}", file, iteration), take);
+      for (const auto& [rank_file, cells] : ranks)
+        hand_out(s, cells, pass, fmt::format("{}: iteration {}", rank_file, iteration), take);
     }
   };
   import_routing(context, s);
