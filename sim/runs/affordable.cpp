@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "runs/scenario.h"
 
@@ -113,6 +114,7 @@ bool affordable_sweep(const Config& sweep, const std::vector<std::size_t>& axes,
   std::optional<Scenario> largest;
   double seconds = 0;
   std::size_t looked = 0;
+  std::exception_ptr problem;
   for (const auto& place : probes(axes, points)) {
     try {  // what cannot be run is told of its point, later
       Scenario scenario = point(place);
@@ -123,8 +125,10 @@ bool affordable_sweep(const Config& sweep, const std::vector<std::size_t>& axes,
       most = std::move(e);
       largest = std::move(scenario);
     } catch (const ConfigError&) {
+      if (!problem) problem = std::current_exception();
     }
   }
+  if (!largest && limits.dry_run && problem) std::rethrow_exception(problem);
   if (!largest) return true;
   const double at_once = std::min(double(jobs), points);
   for (Estimate::Part& part : most.parts) part.bytes *= at_once;
