@@ -12,10 +12,13 @@
 #include "core/words.h"
 #include "results/output.h"
 #include "results/schema.h"
+#include "runs/affordable.h"
 #include "runs/sweep_rows.h"
 
 namespace moesim::runs {
 namespace {
+constexpr auto kMost = std::int64_t(kMostPoints);
+
 /// Everything the shards hold, sorted as it is to be written.
 struct Shards {
   std::map<std::int64_t, std::pair<std::string, std::vector<Row>>> points;  // shard and sweep_point rows
@@ -25,12 +28,21 @@ struct Shards {
   std::int64_t total = 0;
 };
 
+/// SQLite holds a column to its type no more than to a wish.
+std::int64_t number(const Row& row, std::size_t column, const std::string& shard, std::string_view table,
+                    std::int64_t most) {
+  const auto* out = std::get_if<std::int64_t>(&row[column]);
+  if (out == nullptr || *out < 0 || *out > most)
+    throw ConfigError::placed(fmt::format("{}: table {}: column {} is no number of a point", shard, table, column + 1));
+  return *out;
+}
+
 void add_points(const results::Database& db, const std::string& shard, Shards& all) {
   for (const Row& row : rows_of(db, "sweep_point", 0)) {
-    const auto number = std::get<std::int64_t>(row.front());
-    auto& [from, list] = all.points[number];
+    const std::int64_t point = number(row, 0, shard, "sweep_point", kMost);
+    auto& [from, list] = all.points[point];
     if (!from.empty() && from != shard)
-      throw ConfigError::placed(fmt::format("{} and {} both hold point {}", from, shard, number));
+      throw ConfigError::placed(fmt::format("{} and {} both hold point {}", from, shard, point));
     from = shard;
     list.push_back(row);
   }
@@ -46,13 +58,13 @@ void add_shard(const std::string& shard, Shards& all) {
     throw ConfigError::placed(fmt::format("{}: is of another sweep than those before it", shard));
   all.text = text;
   for (const Row& row : rows_of(db, "sweep", 0)) {
-    all.total = std::get<std::int64_t>(row[1]);
+    all.total = number(row, 1, shard, "sweep", kMost);
     all.sweeps.push_back(row);
   }
   add_points(db, shard, all);
   for (std::string_view table : kSweptTables)
     for (const Row& row : rows_of(db, table, 0))
-      all.rows[std::string(table)][std::get<std::int64_t>(row.front())].push_back(row);
+      all.rows[std::string(table)][number(row, 0, shard, table, kMost)].push_back(row);
 }
 
 void check_whole(const Shards& all) {
