@@ -19,6 +19,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/new_file.h"
+#include "results/schema.h"
 #include "results/store.h"
 
 namespace moesim::results {
@@ -60,7 +61,8 @@ bool may_be_unfinished(const std::string& file) {
 bool is_unfinished(const std::string& file) {
   try {
     const Database db = Database::open_existing(file);
-    return db.value("PRAGMA application_id") == fmt::to_string(kUnfinished);
+    return db.value("PRAGMA application_id") == fmt::to_string(kUnfinished) &&
+           (!db.has_table("run") || db.has_tables_of(schema_sql()));
   } catch (const ConfigError&) {
     return false;
   }
@@ -73,6 +75,9 @@ void close_unfinished(const std::string& file) {
   db.close();
 }
 
+/// What SQLite keeps beside a database, and takes for its end where it finds it.
+constexpr const char* kLogs[] = {"-wal", "-journal"};
+
 /// FILE.unfinished.db, or with the first number that is free.
 std::string aside(const std::string& file) {
   const fs::path path(file);
@@ -80,8 +85,11 @@ std::string aside(const std::string& file) {
     const std::string tail = n == 1 ? "" : fmt::format("-{}", n);
     const fs::path name =
         path.parent_path() / fmt::format("{}.unfinished{}{}", path.stem().string(), tail, path.extension().string());
-    std::error_code error;
-    if (!fs::exists(fs::symlink_status(name, error))) return name.string();
+    const auto is_there = [&](const char* part) {
+      std::error_code error;
+      return fs::exists(fs::symlink_status(name.string() + part, error));
+    };
+    if (!is_there("") && std::ranges::none_of(kLogs, is_there)) return name.string();
   }
 }
 }  // namespace
@@ -106,6 +114,22 @@ void set_aside(const std::string& file) {
   say(fmt::format("{} was left by a run that did not end; it is now {}", file, to));
 }
 
+void set_stray_logs_aside(const std::string& file) {
+  std::error_code error;
+  for (const char* part : kLogs) {
+    const std::string log = file + part;
+    if (!fs::exists(fs::symlink_status(log, error))) continue;
+    const Descriptor lock = lock_output(log);  // or of two that begin at once, one takes the new log of the other
+    struct stat held {
+    }, named{};
+    if (fstat(lock.number(), &held) != 0 || stat(log.c_str(), &named) != 0 || held.st_ino != named.st_ino) continue;
+    if (fs::exists(fs::symlink_status(file, error))) continue;
+    const std::string to = aside(file) + part;
+    rename_new(log, to);
+    say(fmt::format("{} was left without its database; it is now {}", log, to));
+  }
+}
+
 bool make_way(const std::string& file) {
   bool moved = false;
   std::error_code error;
@@ -119,6 +143,7 @@ bool make_way(const std::string& file) {
     }
   }
   check_new_file(file);
+  set_stray_logs_aside(file);
   return moved;
 }
 }  // namespace moesim::results

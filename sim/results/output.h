@@ -19,6 +19,10 @@ bool make_way(const std::string& file);
 /// next free one), and says so.
 void set_aside(const std::string& file);
 
+/// Moves aside, and says so, the log of a database that was removed without it: SQLite would play it into a new one of
+/// that name.
+void set_stray_logs_aside(const std::string& file);
+
 /// Keeps others out of `file`, which exists, while it is held.  Close it after the database: closing any descriptor of
 /// a file lets go of the locks that SQLite has on it.  Throws ConfigError if another process holds it, naming that.
 Descriptor lock_output(const std::string& file);

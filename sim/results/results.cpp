@@ -174,6 +174,9 @@ void check_results(const Database& db) {
     throw ConfigError(
         fmt::format("{}: is a results database of schema version {}, this program reads version {}; run it again",
                     db.file(), found, kSchemaVersion));
+  if (!db.has_tables_of(schema_sql()))
+    throw ConfigError(
+        fmt::format("{}: its tables are not those of a results database (moesim list schema)", db.file()));
   if (const auto state = db.value("SELECT state FROM run WHERE state <> 'complete'"))
     say(fmt::format("{}: its run did not come to its end (state \"{}\"), so rows are missing", db.file(), *state));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/check.h"
@@ -95,6 +96,7 @@ Database::Database(const std::string& file, int flags) : file_(file) {
   db_.reset(raw);
   if (code != SQLITE_OK) fail(raw, file, "open");
   sqlite3_busy_timeout(raw, 10'000);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);  // we have none; a file from others may
 }
 
 Database Database::create(const std::string& file, const std::string& schema) {
@@ -121,6 +123,13 @@ Database Database::open(const std::string& file) {
   if (std::filesystem::is_directory(file, error))
     throw ConfigError(fmt::format("{}: is a folder, expected a database", file));
   Database db(file, SQLITE_OPEN_READONLY);
+  // No value is longer than its file, unless the file says how to compute it.
+  const auto size = [&](const std::string& name) {
+    const std::uintmax_t bytes = std::filesystem::file_size(name, error);
+    return error ? 0 : bytes;
+  };
+  constexpr std::uintmax_t kLeast = 1 << 20, kMost = 1'000'000'000;  // SQLite's own limit
+  sqlite3_limit(db.db_.get(), SQLITE_LIMIT_LENGTH, int(std::clamp(size(file) + size(file + "-wal"), kLeast, kMost)));
   (void)db.value("SELECT count(*) FROM sqlite_master");  // opening alone does not look at the file
   return db;
 }
@@ -138,8 +147,20 @@ std::optional<std::string> Database::value(std::string_view sql) const {
 }
 
 bool Database::has_table(std::string_view name) const {
-  Statement s = prepare("SELECT 1 FROM sqlite_master WHERE name = ?");
+  Statement s = prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
   return s.bind(0, name).step();
+}
+
+bool Database::has_tables_of(const std::string& schema) const {
+  Database ours = in_memory();
+  ours.exec(schema);
+  Statement wanted = ours.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'table'");
+  Statement found = prepare("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?");
+  while (wanted.step()) {
+    if (!found.bind(0, wanted.text(0)).step() || found.text(0) != wanted.text(1)) return false;
+    found.reset();
+  }
+  return true;
 }
 
 std::int64_t Database::last_row_id() const { return sqlite3_last_insert_rowid(db_.get()); }

@@ -71,6 +71,9 @@ class Database {
   /// The first column of the first row, or nothing.
   std::optional<std::string> value(std::string_view sql) const;
   bool has_table(std::string_view name) const;
+  /// Whether it has the tables that `schema` makes, word for word: then nothing computes what is read from them, as a
+  /// view or a column in a file from others can, without end.
+  bool has_tables_of(const std::string& schema) const;
   std::int64_t last_row_id() const;
   const std::string& file() const { return file_; }
   /// Puts everything into the one file and leaves write-ahead mode, for which nobody else may have it open.  Returns

@@ -68,6 +68,7 @@ class SummaryReader {
   TraceSummary read() {
     if (const std::int64_t version = number("version", 0, INT32_MAX); version != kVersion)
       throw ConfigError::placed(fmt::format("{}: is a trace of version {}, expected {}", db.file(), version, kVersion));
+    if (!db.has_tables_of(kSchema)) damaged("its tables have other columns");
     const std::string state = text("state");
     if (state != "complete" && state != "incomplete") damaged(fmt::format("its state is \"{}\"", state));
     summary.complete = state == "complete";

@@ -156,6 +156,7 @@ void make_way_for_trace(const std::string& file, bool left_behind) {
   };
   if (is_left()) results::set_aside(file);
   check_new_file(file);
+  results::set_stray_logs_aside(file);
 }
 
 TraceWriter::TraceWriter(const std::string& file, TraceHeader header, Partial partial) {

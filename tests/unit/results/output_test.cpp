@@ -105,6 +105,41 @@ TEST_F(OutputTest, WhatARunLeftUnfinishedIsMovedAside) {
   finish(next);
 }
 
+TEST_F(OutputTest, TheLogOfARemovedDatabaseIsNotPlayedIntoTheNext) {
+  for (const char* log : {"a.db-wal", "a.db-journal"}) std::ofstream(file(log)) << "rows of another";
+  testing::internal::CaptureStderr();
+  {
+    Results results(file("a.db"), {});
+    finish(results);
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), file("a.db-wal") + " was left without its database; it is now " +
+                                                        file("a.unfinished.db-wal") + "\n" + file("a.db-journal") +
+                                                        " was left without its database; it is now " +
+                                                        file("a.unfinished-2.db-journal") + "\n");
+  EXPECT_EQ(value(file("a.db"), "SELECT state FROM run"), "complete");
+  EXPECT_EQ(fs::file_size(file("a.unfinished.db-wal")), 15u);
+}
+
+TEST_F(OutputTest, TablesThatComputeTheirRowsAreNotRead) {
+  constexpr const char* kEndless =
+      " AS WITH RECURSIVE n(run) AS (SELECT 1 UNION ALL SELECT run + 1 FROM n) SELECT run FROM n;";
+  std::ofstream(file("views.db"));
+  Database views = Database::open_existing(file("views.db"));
+  views.exec(std::string("CREATE VIEW run") + kEndless + "CREATE VIEW metric" + kEndless);
+  EXPECT_EQ(test::refusal_of([&] { check_results(views); }),
+            file("views.db") + ": is not a results database (it has no tables run and metric)");
+  std::ofstream(file("columns.db"));
+  Database columns = Database::open_existing(file("columns.db"));
+  columns.exec(
+      "CREATE TABLE run (run, state AS (hex(zeroblob(400000000)))); CREATE TABLE metric (run);"
+      "PRAGMA user_version = 2; INSERT INTO run VALUES (1)");
+  EXPECT_EQ(test::refusal_of([&] { check_results(columns); }),
+            file("columns.db") + ": its tables are not those of a results database (moesim list schema)");
+  columns.exec("PRAGMA application_id = " + std::to_string(kUnfinished));
+  EXPECT_EQ(test::refusal_of([&] { make_way(file("columns.db")); }),
+            file("columns.db") + ": already exists; remove it or choose another name with -o");
+}
+
 TEST_F(OutputTest, WhatIsWholeOrNotOursStays) {
   {
     Results results(file("a.db"), {});
