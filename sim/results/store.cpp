@@ -151,14 +151,26 @@ bool Database::has_table(std::string_view name) const {
   return s.bind(0, name).step();
 }
 
+bool Database::is_plain_table(std::string_view name) const {
+  Statement s =
+      prepare("SELECT 1 FROM sqlite_master WHERE name = ? AND (type <> 'table' OR sql LIKE 'CREATE VIRTUAL%')");
+  return !s.bind(0, name).step();
+}
+
+std::string Database::columns_of(std::string_view table) const {
+  // hidden is 0 for a column that is stored, and something else for one that is computed
+  Statement s = prepare("SELECT group_concat(name || ' ' || type || ' ' || hidden) FROM pragma_table_xinfo(?)");
+  return s.bind(0, table).step() ? s.text(0) : "";
+}
+
 bool Database::has_tables_of(const std::string& schema) const {
   Database ours = in_memory();
   ours.exec(schema);
-  Statement wanted = ours.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'table'");
-  Statement found = prepare("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?");
+  Statement wanted = ours.prepare("SELECT name FROM sqlite_master WHERE type = 'table'");
   while (wanted.step()) {
-    if (!found.bind(0, wanted.text(0)).step() || found.text(0) != wanted.text(1)) return false;
-    found.reset();
+    const std::string name = wanted.text(0);
+    if (!is_plain_table(name)) return false;
+    if (has_table(name) && columns_of(name) != ours.columns_of(name)) return false;
   }
   return true;
 }

@@ -71,8 +71,8 @@ class Database {
   /// The first column of the first row, or nothing.
   std::optional<std::string> value(std::string_view sql) const;
   bool has_table(std::string_view name) const;
-  /// Whether it has the tables that `schema` makes, word for word: then nothing computes what is read from them, as a
-  /// view or a column in a file from others can, without end.
+  /// Whether what it has of the tables that `schema` makes are tables with those columns: then nothing computes what is
+  /// read from them, as a view or a column in a file from others can, without end.
   bool has_tables_of(const std::string& schema) const;
   std::int64_t last_row_id() const;
   const std::string& file() const { return file_; }
@@ -89,6 +89,9 @@ class Database {
     void operator()(sqlite3* db) const;
   };
   Database(const std::string& file, int flags);
+  /// Whether nothing of that name is a view or a table of an extension.
+  bool is_plain_table(std::string_view name) const;
+  std::string columns_of(std::string_view table) const;
   std::string file_;
   Descriptor lock_;  // outlives the connection
   std::unique_ptr<sqlite3, Close> db_;

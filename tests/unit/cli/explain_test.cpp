@@ -167,7 +167,8 @@ TEST(Explain, MeasuredTimesComeFromTheUsersTable) {
 TEST(Explain, RefusesWhatCannotBe) {
   const std::string v3 = "deepseek-v3";
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
-      {{"--model", v3, "--tokens", "0"}, "tokens: expected at least 1, got 0"},
+      {{"--model", v3, "--tokens", "0"},
+       "--tokens: expected a whole number from 1 to 1000000000, got \"0\" (see moesim explain --help)"},
       {{"--model", v3, "--context", "163840"},
        "context + tokens = 167936 is beyond the 163840 positions of deepseek-v3"},
       {{"--model", v3, "--tensor", "3"}, "128 attention heads cannot be shared by 3 tensor-parallel GPUs"},
