@@ -19,7 +19,7 @@ struct YamlFault {
 /// The one document that `text` holds; a null value if it holds none.
 ///
 /// Throws YamlFault unless it is UTF-8 text of one document in which keys are single words that appear once, values
-/// nest 100 deep at most, aliases lead out of the value that they name, and there are no more than a million values,
+/// nest 100 deep at most, aliases lead out of the value that they name, and there are no more than 300,000 values,
 /// each counted wherever an alias repeats it.  Time and memory grow with the length of the text.
 YAML::Node load_yaml(const std::string& text);
 }  // namespace moesim::core

@@ -16,18 +16,13 @@ namespace moesim::formats {
 // Opened without blocking: what is no regular file (a pipe that nobody writes) is refused, not waited for.
 ByteFile::ByteFile(const std::string& file)
     : name_(file), descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-  if (descriptor_ < 0)
+  if (!descriptor_)
     throw ConfigError::placed(fmt::format("{}: {}", file, errno == ENOENT ? "no such file" : std::strerror(errno)));
   struct stat status {};
-  const bool regular = ::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode);
-  if (!regular) {
-    ::close(descriptor_);
+  if (::fstat(descriptor_.number(), &status) != 0 || !S_ISREG(status.st_mode))
     throw ConfigError::placed(fmt::format("{}: is not a file", file));
-  }
   size_ = std::uint64_t(status.st_size);
 }
-
-ByteFile::~ByteFile() { ::close(descriptor_); }
 
 void ByteFile::fail(std::uint64_t offset, std::string_view problem) const {
   throw ConfigError::placed(fmt::format("{}: byte {}: {}", name_, offset, one_line(problem)));
@@ -38,7 +33,7 @@ void ByteFile::read(std::uint64_t offset, void* out, std::uint64_t count, std::s
     fail(offset, fmt::format("the file ends at byte {}, before {} of {} bytes", size_, what, count));
   auto* to = static_cast<char*>(out);
   while (count > 0) {
-    const ssize_t n = ::pread(descriptor_, to, count, off_t(offset));
+    const ssize_t n = ::pread(descriptor_.number(), to, count, off_t(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) fail(offset, fmt::format("cannot be read: {}", n < 0 ? std::strerror(errno) : "it became shorter"));
     to += n;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/config.h"
+#include "core/descriptor.h"
 
 namespace moesim::formats {
 
@@ -12,7 +13,6 @@ class ByteFile {
  public:
   /// Throws ConfigError if it is absent, a folder, or cannot be read.
   explicit ByteFile(const std::string& file);
-  ~ByteFile();
   ByteFile(const ByteFile&) = delete;
   ByteFile& operator=(const ByteFile&) = delete;
 
@@ -36,7 +36,7 @@ class ByteFile {
 
  private:
   std::string name_;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   std::uint64_t size_ = 0;
 };
 }  // namespace moesim::formats

@@ -24,11 +24,10 @@ constexpr std::int64_t kLargestHeader = 100'000'000;  // the format's own limit
   throw ConfigError::placed(fmt::format("{}: {}", file, one_line(problem)));
 }
 
-int open_file(const std::string& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe is refused, not waited for
-  if (descriptor < 0)
-    fail(file, errno == ENOENT ? "no such file" : fmt::format("cannot be read ({})", std::strerror(errno)));
-  return descriptor;
+Descriptor open_file(const std::string& file) {
+  Descriptor out(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe is refused, not waited for
+  if (!out) fail(file, errno == ENOENT ? "no such file" : fmt::format("cannot be read ({})", std::strerror(errno)));
+  return out;
 }
 
 std::span<const std::byte> map_file(const std::string& file, int descriptor) {
@@ -144,24 +143,23 @@ std::string shape_text(std::span<const std::int64_t> shape) { return fmt::format
 
 SafetensorsFile::SafetensorsFile(const std::string& file) : file_(file), descriptor_(open_file(file)) {
   try {
-    bytes_ = map_file(file, descriptor_);
+    bytes_ = map_file(file, descriptor_.number());
     read_header();
   } catch (...) {
-    release();
+    unmap();
     throw;
   }
 }
 
-SafetensorsFile::~SafetensorsFile() { release(); }
+SafetensorsFile::~SafetensorsFile() { unmap(); }
 
-void SafetensorsFile::release() {
+void SafetensorsFile::unmap() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
-  ::close(descriptor_);
 }
 
 void SafetensorsFile::check_whole() const {
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0 || std::size_t(status.st_size) < bytes_.size())
+  if (::fstat(descriptor_.number(), &status) != 0 || std::size_t(status.st_size) < bytes_.size())
     fail(file_, fmt::format("became shorter than its {} bytes while it was read", bytes_.size()));
 }
 

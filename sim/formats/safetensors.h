@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/descriptor.h"
 #include "formats/array.h"
 
 namespace moesim::formats {
@@ -67,9 +68,9 @@ class SafetensorsFile {
  private:
   void read_header();
   void check_coverage(std::int64_t data_bytes) const;
-  void release();
+  void unmap();
   std::string file_;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   std::span<const std::byte> bytes_;
   std::map<std::string, StoredTensor> tensors_;
   std::map<std::string, std::string> metadata_;

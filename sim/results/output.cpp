@@ -114,6 +114,13 @@ void set_aside(const std::string& file) {
   say(fmt::format("{} was left by a run that did not end; it is now {}", file, to));
 }
 
+void remove_output(const std::string& file) {
+  for (const char* part : {"", "-wal", "-shm"}) {
+    std::error_code ignored;
+    fs::remove(file + part, ignored);
+  }
+}
+
 void set_stray_logs_aside(const std::string& file) {
   std::error_code error;
   for (const char* part : kLogs) {

@@ -23,6 +23,9 @@ void set_aside(const std::string& file);
 /// that name.
 void set_stray_logs_aside(const std::string& file);
 
+/// Removes a database in which nothing was kept, with what SQLite has beside it.
+void remove_output(const std::string& file);
+
 /// Keeps others out of `file`, which exists, while it is held.  Close it after the database: closing any descriptor of
 /// a file lets go of the locks that SQLite has on it.  Throws ConfigError if another process holds it, naming that.
 Descriptor lock_output(const std::string& file);

@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 
 #include <cmath>
-#include <filesystem>
 
 #include "core/check.h"
 #include "core/config.h"
@@ -62,10 +61,7 @@ std::string Results::abandon() {
     } else {
       db_.exec("ROLLBACK");
       db_.close();
-      for (const char* part : {"", "-wal", "-shm"}) {
-        std::error_code ignored;
-        std::filesystem::remove(file_ + part, ignored);
-      }
+      remove_output(file_);
     }
   } catch (const std::exception&) {  // of a full disk, say: what was committed before is there
   }

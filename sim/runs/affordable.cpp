@@ -67,6 +67,20 @@ void refuse_above(const Estimate& e, const MemoryBound& bound, const Config& con
                                   rounded_time(e.seconds), rounded_count(kMostEvents)));
 }
 
+namespace {
+/// Whether what takes `e` is to start.  heading: what a dry run prints above it; config: where its keys are.
+bool decided(const Estimate& e, const std::string& heading, const Config& config, const Limits& limits) {
+  const MemoryBound bound = bound_of(limits);
+  if (limits.dry_run) {
+    fmt::print("{}{}", heading, estimate_text(e, bound));
+    return false;
+  }
+  refuse_above(e, bound, config);
+  limit_data(bound.bytes);
+  return true;
+}
+}  // namespace
+
 bool affordable(const std::string& name, const std::vector<Config::Override>& overrides, bool spans,
                 const Limits& limits) {
   const Scenario scenario = load_scenario(name, overrides);
@@ -79,28 +93,14 @@ bool affordable(const std::string& name, const std::vector<Config::Override>& ov
     limit_data(bound_of(limits).bytes);
     return true;
   }
-  const MemoryBound bound = bound_of(limits);
-  if (limits.dry_run) {
-    fmt::print("{}\n{}", scenario.identity.title, estimate_text(e, bound));
-    return false;
-  }
-  refuse_above(e, bound, scenario.config);
-  limit_data(bound.bytes);
-  return true;
+  return decided(e, scenario.identity.title + "\n", scenario.config, limits);
 }
 
 bool affordable(const Estimate& estimate, const std::string& subject, const Limits& limits) {
   Estimate e = estimate;
   for (Estimate::Part& part : e.parts) part.key.clear();  // no scenario has them
   e.events_key.clear();
-  const MemoryBound bound = bound_of(limits);
-  if (limits.dry_run) {
-    fmt::print("{}", estimate_text(e, bound));
-    return false;
-  }
-  refuse_above(e, bound, Config::from_option(subject, "{}"));
-  limit_data(bound.bytes);
-  return true;
+  return decided(e, "", Config::from_option(subject, "{}"), limits);
 }
 
 bool affordable_sweep(const Config& sweep, const std::vector<std::size_t>& axes, int jobs, const Limits& limits,
@@ -135,15 +135,8 @@ bool affordable_sweep(const Config& sweep, const std::vector<std::size_t>& axes,
   // assumed: a point's values, places and the rows that wait to be written, and its results while it runs.
   most.hold("vary", rounded_count(points) + " points", points * 2e3 + at_once * 4e6);
   most.seconds = seconds / double(looked) * points / at_once;
-  const MemoryBound bound = bound_of(limits);
-  if (limits.dry_run) {
-    fmt::print("{} points, {} at once; the largest as follows, time of all\n{}", rounded_count(points), at_once,
-               estimate_text(most, bound));
-    return false;
-  }
-  const bool grid = most.largest().key == "vary";
-  refuse_above(most, bound, grid ? sweep : largest->config);
-  limit_data(bound.bytes);
-  return true;
+  const std::string heading =
+      fmt::format("{} points, {} at once; the largest as follows, time of all\n", rounded_count(points), at_once);
+  return decided(most, heading, most.largest().key == "vary" ? sweep : largest->config, limits);
 }
 }  // namespace moesim::runs

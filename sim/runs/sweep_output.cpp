@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "core/check.h"
 #include "results/output.h"
 #include "results/schema.h"
@@ -87,10 +85,7 @@ std::string SweepOutput::abandon() {
   }
   db_.reset();
   if (stored_ > 0) return said();
-  for (const char* part : {"", "-wal", "-shm"}) {
-    std::error_code ignored;
-    std::filesystem::remove(file_ + part, ignored);
-  }
+  results::remove_output(file_);
   return "";
 }
 }  // namespace moesim::runs

@@ -25,7 +25,6 @@ constexpr double kEventSeconds = 7e-6, kStart = 0.2;
 constexpr double kFillGpu = 1e-6;       // a draw, a GPU
 constexpr double kLayerSeconds = 1e-6;  // a step, a MoE layer
 constexpr double kBuckets = 30;         // measured, 26 to 33: token counts, 1.25 apart, that steps of a run fall into
-constexpr double kClockEnds = 9.2e6;    // s, where generators stop
 constexpr double kTraceRow = 30;        // assumed: bytes of a recorded request, at least
 
 double number_at(const Config& config, std::string_view key, double otherwise) {

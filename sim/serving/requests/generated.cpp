@@ -63,7 +63,7 @@ std::optional<Request> Generated::next() {
   do {
     if (demand_.limit > 0 && arrivals_ == demand_.limit) return std::nullopt;
     const double at = next_time();
-    if (!(at < 9.2e6)) return std::nullopt;
+    if (!(at < kClockEnds)) return std::nullopt;
     out.arrival = from_seconds(at);
     if (out.arrival > context_.duration) return std::nullopt;
     out.row = ++rows_;

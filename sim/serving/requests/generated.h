@@ -4,6 +4,8 @@
 
 namespace moesim::serving {
 
+constexpr double kClockEnds = 9.2e6;  // s, where from_seconds() ends: nothing is generated later
+
 struct PrefixSpec {
   int count = 0;     // different shared prefixes; 0 means none
   int tokens = 0;    // length of each

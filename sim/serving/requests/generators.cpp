@@ -6,8 +6,6 @@
 
 namespace moesim::serving {
 namespace {
-constexpr double kClockEnds = 9.2e6;  // s: nothing arrives later (Generated::next)
-
 /// Requests at equal distances; "all at once" with rate 0.
 class Constant final : public Generated {
  public:
