@@ -132,7 +132,7 @@ Config::Config(const YAML::Node& node, std::shared_ptr<Document> document, std::
     : node_(std::make_shared<const YAML::Node>(node)), document_(std::move(document)), path_(std::move(path)) {}
 
 Config Config::load(const std::string& file, const std::vector<Override>& overrides) {
-  Config out = from_text(read_file(file), file, overrides);
+  Config out = from_text(read_file(file, kMostYaml), file, overrides);
   if (!out.is_map()) out.fail("expected a map of keys");
   return out;
 }

@@ -10,38 +10,55 @@
 #include <filesystem>
 
 #include "core/config_error.h"
-#include "core/descriptor.h"
 #include "core/new_file.h"
 
 namespace fs = std::filesystem;
 
 namespace moesim::core {
 namespace {
-constexpr std::int64_t kMostBytes = std::int64_t{1} << 30;
 std::string folder_of(const std::string& file) {
   const std::string folder = fs::path(file).parent_path().string();
   return folder.empty() ? "." : folder;
 }
+
+[[noreturn]] void cannot_read(const std::string& file, int error) {
+  throw ConfigError::placed(error == ENOENT ? fmt::format("{}: no such file", file)
+                                            : fmt::format("{}: cannot be read: {}", file, std::strerror(error)));
+}
+
+/// Pipes and devices have no size, which every budget of a reader is held against.
+void check_kind(const std::string& file, const struct stat& status) {
+  if (S_ISDIR(status.st_mode)) throw ConfigError::placed(fmt::format("{}: is a folder, expected a file", file));
+  if (!S_ISREG(status.st_mode))
+    throw ConfigError::placed(fmt::format("{}: is not a regular file; save what it gives to one first", file));
+}
 }  // namespace
 
-std::string read_file(const std::string& file) {
-  const auto fail = [&] { throw ConfigError(fmt::format("{}: cannot be read: {}", file, std::strerror(errno))); };
+OpenFile open_file(const std::string& file) {
   // Not blocking: opening a pipe would wait for its writer.
-  const Descriptor in(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!in && errno == ENOENT) throw ConfigError(fmt::format("{}: no such file", file));
-  if (!in) fail();
+  OpenFile out{Descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK))};
   struct stat status {};
-  if (fstat(in.number(), &status) != 0) fail();
-  if (S_ISDIR(status.st_mode)) throw ConfigError(fmt::format("{}: is a folder, expected a file", file));
-  if (!S_ISREG(status.st_mode))
-    throw ConfigError(fmt::format("{}: is not a regular file; save what it gives to one first", file));
-  if (status.st_size > kMostBytes) throw ConfigError(fmt::format("{}: is larger than 1 GiB", file));
-  std::string out(std::size_t(status.st_size), '\0');
+  if (!out.descriptor || fstat(out.descriptor.number(), &status) != 0) cannot_read(file, errno);
+  check_kind(file, status);
+  out.size = std::uint64_t(status.st_size);
+  return out;
+}
+
+void check_file(const std::string& file) {
+  struct stat status {};
+  if (stat(file.c_str(), &status) != 0) cannot_read(file, errno);
+  check_kind(file, status);
+}
+
+std::string read_file(const std::string& file, std::uint64_t most) {
+  const OpenFile in = open_file(file);
+  if (in.size > most) throw ConfigError::placed(fmt::format("{}: is larger than {} MiB", file, most >> 20));
+  std::string out(std::size_t(in.size), '\0');
   std::size_t done = 0;
   while (done < out.size()) {
-    const ssize_t n = read(in.number(), out.data() + done, out.size() - done);
+    const ssize_t n = read(in.descriptor.number(), out.data() + done, out.size() - done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail();
+    if (n < 0) cannot_read(file, errno);
     if (n == 0) break;  // it has become shorter
     done += std::size_t(n);
   }
@@ -56,6 +73,8 @@ void write_file(const std::string& file, std::string_view bytes) {
 }
 
 void check_new_file(const std::string& file) {
+  if (file.empty() || file == "-")
+    throw ConfigError::placed(fmt::format("expected the name of a file to create, got \"{}\"", file));
   std::error_code error;
   if (fs::exists(fs::symlink_status(file, error)))
     throw ConfigError::placed(fmt::format("{}: already exists; remove it or choose another name with -o", file));

@@ -88,6 +88,9 @@ std::string catalogue_file(std::string_view catalogue, const std::string& name, 
                            const NamedBy& by) {
   for (const std::string& file : entry_files(catalogue, name, by))
     if (is_file(file)) return file;
+  std::error_code error;
+  for (const std::string& file : entry_files(catalogue, name, by))
+    if (!file.empty() && fs::exists(file, error)) return file;  // whoever reads it says what it is instead
   if (name.find('/') != std::string::npos || name.ends_with(".yaml") || name.ends_with(".json")) {
     std::vector<std::string> folders = folders_near(by);
     for (const std::string& folder : catalogue_folders(catalogue, by.file)) add_once(folders, folder);

@@ -18,7 +18,6 @@ namespace {
 // Six times a placement of 94 layers on 512 slots, the largest file there is reason to write.
 // As nodes they take 140 MB.
 constexpr std::size_t kMostValues = 300'000;
-constexpr std::size_t kMostBytes = std::size_t{16} << 20;
 constexpr std::size_t kMostDepth = 100;  // functions that walk a document recurse
 constexpr int kMostDocuments = 100;      // are counted for the message
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
@@ -186,8 +185,8 @@ void check_events(const std::string& text) {
 
 YAML::Node load_yaml(const std::string& given) {
   const std::string text = given.starts_with(kByteOrderMark) ? given.substr(kByteOrderMark.size()) : given;
-  if (text.size() > kMostBytes)
-    throw YamlFault{YAML::Mark::null_mark(), "", fmt::format("is larger than {} MiB", kMostBytes >> 20)};
+  if (text.size() > kMostYaml)
+    throw YamlFault{YAML::Mark::null_mark(), "", fmt::format("is larger than {} MiB", kMostYaml >> 20)};
   check_characters(text);
   try {
     check_events(text);

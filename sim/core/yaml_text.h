@@ -3,6 +3,7 @@
 #pragma once
 #include <yaml-cpp/yaml.h>
 
+#include <cstddef>
 #include <string>
 
 #include "core/names.h"
@@ -15,6 +16,8 @@ struct YamlFault {
   std::string path;     // of the value at fault, "a.b[2]"; "" where the text itself is
   std::string problem;  // "not valid YAML: ...", "key "x" appears twice"
 };
+
+constexpr std::size_t kMostYaml = std::size_t{16} << 20;  // bytes of a text
 
 /// The one document that `text` holds; a null value if it holds none.
 ///

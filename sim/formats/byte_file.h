@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "core/config.h"
-#include "core/descriptor.h"
+#include "core/files.h"
 
 namespace moesim::formats {
 
@@ -17,7 +17,7 @@ class ByteFile {
   ByteFile& operator=(const ByteFile&) = delete;
 
   const std::string& name() const { return name_; }
-  std::uint64_t size() const { return size_; }
+  std::uint64_t size() const { return open_.size; }
   /// Exactly `count` bytes from `offset`.  Throws ConfigError naming the offset if the file ends before; `what` says
   /// what was to be there.
   void read(std::uint64_t offset, void* out, std::uint64_t count, std::string_view what) const;
@@ -36,7 +36,6 @@ class ByteFile {
 
  private:
   std::string name_;
-  Descriptor descriptor_;
-  std::uint64_t size_ = 0;
+  OpenFile open_;
 };
 }  // namespace moesim::formats

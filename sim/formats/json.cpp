@@ -116,7 +116,7 @@ JsonValue parse_json(std::string_view text, const std::string& where) {
   return std::get<JsonValue>(std::move(out));
 }
 
-JsonValue read_json(const std::string& file) { return parse_json(read_file(file), file); }
+JsonValue read_json(const std::string& file, std::uint64_t most) { return parse_json(read_file(file, most), file); }
 
 JsonValue parse_json(const LineFile& line) { return parse_json(line.line(), line.where()); }
 

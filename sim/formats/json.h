@@ -1,9 +1,11 @@
 // JSON read and written; a large header, included by .cpp files only (others do with json_object.h).
 #pragma once
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
+#include "core/files.h"
 #include "formats/json_object.h"
 #include "formats/line_file.h"
 
@@ -19,7 +21,8 @@ std::string json_text(const Json& value, int indent = -1);
 /// Throws ConfigError "WHERE: is not JSON: byte N", or if a key appears twice in an object or lists nest deeper than
 /// 100: functions that walk a document recurse.
 JsonValue parse_json(std::string_view text, const std::string& where);
-JsonValue read_json(const std::string& file);
+/// A file's document, of at most `most` bytes (core/files.h).
+JsonValue read_json(const std::string& file, std::uint64_t most = kMostFile);
 /// The line at hand of a file of JSON lines.
 JsonValue parse_json(const LineFile& line);
 /// Whether parse_json would take it.

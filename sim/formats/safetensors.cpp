@@ -1,6 +1,5 @@
 #include "formats/safetensors.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/mman.h>
@@ -24,18 +23,10 @@ constexpr std::int64_t kLargestHeader = 100'000'000;  // the format's own limit
   throw ConfigError::placed(fmt::format("{}: {}", file, one_line(problem)));
 }
 
-Descriptor open_file(const std::string& file) {
-  Descriptor out(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // a pipe is refused, not waited for
-  if (!out) fail(file, errno == ENOENT ? "no such file" : fmt::format("cannot be read ({})", std::strerror(errno)));
-  return out;
-}
-
-std::span<const std::byte> map_file(const std::string& file, int descriptor) {
-  struct stat status {};
-  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) fail(file, "is not a file");
-  const auto size = std::size_t(status.st_size);
+std::span<const std::byte> map_file(const std::string& file, const OpenFile& open) {
+  const auto size = std::size_t(open.size);
   if (size < 8) fail(file, fmt::format("not a safetensors file: expected at least 8 bytes, got {}", size));
-  void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, open.descriptor.number(), 0);
   if (start == MAP_FAILED) fail(file, fmt::format("cannot be mapped ({})", std::strerror(errno)));
   return {static_cast<const std::byte*>(start), size};
 }
@@ -141,9 +132,9 @@ ArraySource array_of(const StoredTensor& tensor, const std::string& where) {
 
 std::string shape_text(std::span<const std::int64_t> shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
-SafetensorsFile::SafetensorsFile(const std::string& file) : file_(file), descriptor_(open_file(file)) {
+SafetensorsFile::SafetensorsFile(const std::string& file) : file_(file), open_(open_file(file)) {
   try {
-    bytes_ = map_file(file, descriptor_.number());
+    bytes_ = map_file(file, open_);
     read_header();
   } catch (...) {
     unmap();
@@ -159,7 +150,7 @@ void SafetensorsFile::unmap() {
 
 void SafetensorsFile::check_whole() const {
   struct stat status {};
-  if (::fstat(descriptor_.number(), &status) != 0 || std::size_t(status.st_size) < bytes_.size())
+  if (::fstat(open_.descriptor.number(), &status) != 0 || std::size_t(status.st_size) < bytes_.size())
     fail(file_, fmt::format("became shorter than its {} bytes while it was read", bytes_.size()));
 }
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/config.h"
-#include "core/descriptor.h"
+#include "core/files.h"
 #include "formats/array.h"
 
 namespace moesim::formats {
@@ -70,7 +70,7 @@ class SafetensorsFile {
   void check_coverage(std::int64_t data_bytes) const;
   void unmap();
   std::string file_;
-  Descriptor descriptor_;
+  OpenFile open_;
   std::span<const std::byte> bytes_;
   std::map<std::string, StoredTensor> tensors_;
   std::map<std::string, std::string> metadata_;

@@ -34,7 +34,7 @@ void SafetensorsFolder::add(std::unique_ptr<SafetensorsFile> file) {
 }
 
 void SafetensorsFolder::read_index(const std::string& index) {
-  const JsonValue json = read_json(index);
+  const JsonValue json = read_json(index, kMostWritten);
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object())
     throw ConfigError::placed(fmt::format("{}: expected a JSON object with \"weight_map\"", index));
   std::map<std::string, std::vector<std::string>> shards;

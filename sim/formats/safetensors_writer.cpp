@@ -42,7 +42,7 @@ void SafetensorsWriter::open(const Shard& shard) {
   for (std::size_t i = shard.first; i < shard.end; ++i) {
     const PlannedTensor& t = tensors_[i];
     const Json entry{{"dtype", name_of(t.type)}, {"shape", t.shape}, {"data_offsets", {at, at + t.bytes()}}};
-    text += fmt::format(",{}:{}", Json(t.name).dump(), entry.dump());
+    text += fmt::format(",{}:{}", json_text(t.name), json_text(entry));
     at += t.bytes();
   }
   text += "}";
@@ -79,6 +79,6 @@ void SafetensorsWriter::finish() {
     for (std::size_t i = s.first; i < s.end; ++i) index["weight_map"][tensors_[i].name] = s.file;
   }
   index["metadata"]["total_size"] = total;
-  write_file(folder_ + "/model.safetensors.index.json", index.dump(2) + "\n");
+  write_file(folder_ + "/model.safetensors.index.json", json_text(index, 2) + "\n");
 }
 }  // namespace moesim::formats

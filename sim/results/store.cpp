@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "core/config.h"
+#include "core/files.h"
 #include "core/log.h"
 #include "core/new_file.h"
 #include "results/output.h"
@@ -118,12 +119,10 @@ Database Database::create(const std::string& file, const std::string& schema) {
 Database Database::open_existing(const std::string& file) { return Database(file, SQLITE_OPEN_READWRITE); }
 
 Database Database::open(const std::string& file) {
-  std::error_code error;
-  if (!std::filesystem::exists(file, error)) throw ConfigError(fmt::format("{}: no such file", file));
-  if (std::filesystem::is_directory(file, error))
-    throw ConfigError(fmt::format("{}: is a folder, expected a database", file));
+  check_file(file);
   Database db(file, SQLITE_OPEN_READONLY);
   // No value is longer than its file, unless the file says how to compute it.
+  std::error_code error;
   const auto size = [&](const std::string& name) {
     const std::uintmax_t bytes = std::filesystem::file_size(name, error);
     return error ? 0 : bytes;

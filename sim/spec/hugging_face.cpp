@@ -169,7 +169,7 @@ Architecture architecture_of(const formats::JsonObject& root) {
 }  // namespace
 
 Model read_hugging_face(const std::string& file) {
-  const formats::JsonValue document = formats::read_json(file);
+  const formats::JsonValue document = formats::read_json(file, kMostWritten);
   const formats::JsonObject root(document, file);
   Model m;
   m.architecture = architecture_of(root);

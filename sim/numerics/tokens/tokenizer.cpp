@@ -85,7 +85,7 @@ void read_template(const formats::JsonObject& json, std::vector<int>& before, st
 }  // namespace
 
 Tokenizer::Tokenizer(const std::string& file) : file_(file) {
-  const formats::JsonValue document = formats::read_json(file);
+  const formats::JsonValue document = formats::read_json(file, kMostWritten);
   const formats::JsonObject json(document, file);
   for (const char* key : {"truncation", "padding"})
     if (is_given(json, key)) fail(file, fmt::format("{} is not implemented", key));

@@ -24,7 +24,7 @@ bool is_incidental(const std::string& key) {
 
 formats::JsonValue read_config(const std::string& folder) {
   const std::string file = folder + "/config.json";
-  formats::JsonValue json = formats::read_json(file);
+  formats::JsonValue json = formats::read_json(file, kMostWritten);
   if (!json.is_object()) throw ConfigError(fmt::format("{}: expected a JSON object", file));
   return json;
 }

@@ -264,6 +264,6 @@ ModelPlacement placement_from_text(const std::string& text, const std::string& n
 }
 
 ModelPlacement load_placement(const std::string& file, const PlacementExpectation& expected) {
-  return placement_from_text(read_file(file), file, expected);
+  return placement_from_text(read_file(file, kMostWritten), file, expected);
 }
 }  // namespace moesim::placement

@@ -41,9 +41,12 @@ std::string long_integer(std::int64_t v) { return "\x8a\x08" + le(v); }
 TEST_F(BinaryReject, OnlyRegularFilesAreRead) {
   const std::string pipe = folder.file("pipe");
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  EXPECT_EQ(test::refusal_of([&] { ByteFile f(pipe); }), pipe + ": is not a file");
-  EXPECT_EQ(test::refusal_of([&] { SafetensorsFile f(pipe); }), pipe + ": is not a file");
-  EXPECT_EQ(test::refusal_of([] { ByteFile f("/dev/zero"); }), "/dev/zero: is not a file");
+  EXPECT_EQ(test::refusal_of([&] { ByteFile f(pipe); }),
+            pipe + ": is not a regular file; save what it gives to one first");
+  EXPECT_EQ(test::refusal_of([&] { SafetensorsFile f(pipe); }),
+            pipe + ": is not a regular file; save what it gives to one first");
+  EXPECT_EQ(test::refusal_of([] { ByteFile f("/dev/zero"); }),
+            "/dev/zero: is not a regular file; save what it gives to one first");
 }
 
 TEST_F(BinaryReject, NpySizes) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/config.h"
 #include "core/files.h"
 #include "support/refusal.h"
 #include "support/temporary_folder.h"
@@ -73,6 +74,18 @@ TEST_F(NewFileTest, OnlyRegularFilesAreRead) {
   EXPECT_EQ(test::refusal_of([&] { (void)read_file(folder_.path()); }),
             folder_.path().string() + ": is a folder, expected a file");
   EXPECT_EQ(test::refusal_of([&] { (void)read_file(file("none")); }), file("none") + ": no such file");
+  for (const char* name : {"pipe", "none"})
+    EXPECT_EQ(test::refusal_of([&] { check_file(file(name)); }),
+              test::refusal_of([&] { (void)open_file(file(name)); }));
+}
+
+TEST_F(NewFileTest, AFileThatIsTooLargeIsNotRead) {
+  write_file(file("large"), "a");
+  fs::resize_file(file("large"), (16 << 20) + 1);  // takes no room on the disk, but would in memory
+  EXPECT_EQ(test::refusal_of([&] { (void)read_file(file("large"), 16 << 20); }),
+            file("large") + ": is larger than 16 MiB");
+  EXPECT_EQ(test::refusal_of([&] { (void)Config::load(file("large")); }), file("large") + ": is larger than 16 MiB");
+  EXPECT_EQ(read_file(file("large"), 17 << 20).size(), std::size_t((16 << 20) + 1));
 }
 }  // namespace
 }  // namespace moesim::core

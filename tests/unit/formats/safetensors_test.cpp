@@ -90,7 +90,7 @@ TEST_F(Safetensors, RefusesFilesThatAreNone) {
   EXPECT_EQ(error_of(path("nowhere")), "no such file");
   std::ofstream(path("short")) << "abc";
   EXPECT_EQ(error_of(path("short")), "not a safetensors file: expected at least 8 bytes, got 3");
-  EXPECT_EQ(error_of(folder_.path().string()), "is not a file");
+  EXPECT_EQ(error_of(folder_.path().string()), "is a folder, expected a file");
 }
 
 TEST_F(Safetensors, AFolderIsOneFileOrTheShardsOfItsIndex) {
