@@ -22,12 +22,15 @@ constexpr std::size_t kBuffer = 1 << 16;  // bytes a call to the system
   throw ConfigError::placed(fmt::format("{}: cannot be written: {}", file, std::strerror(error)));
 }
 
-/// The temporary's mode is 0600; a file of ours has the one that others of the user's have.
-mode_t usual_mode(mode_t all) {
+// Read before main: it can only be read by changing it, and then files of other threads would get the wrong mode.
+const mode_t kMask = [] {
   const mode_t mask = umask(0);
   umask(mask);
-  return all & ~mask;
-}
+  return mask;
+}();
+
+/// The temporary's mode is 0600; a file of ours has the one that others of the user's have.
+mode_t usual_mode(mode_t all) { return all & ~kMask; }
 }  // namespace
 
 NewFile::NewFile(const std::string& file) : file_(file), path_(file + ".XXXXXX") {
