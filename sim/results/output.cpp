@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -75,10 +76,17 @@ void close_unfinished(const std::string& file) {
   db.close();
 }
 
-/// What SQLite keeps beside a database, and takes for its end where it finds it.
-constexpr const char* kLogs[] = {"-wal", "-journal"};
+/// What SQLite keeps beside a database, and takes for a part of it where it finds it: its end, and the index of that.
+constexpr const char* kIndex = "-shm";
+constexpr const char* kBeside[] = {"-wal", "-journal", kIndex};
 
-/// FILE.unfinished.db, or with the first number that is free.
+bool are_one(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return fs::equivalent(a, b, error) && !error;
+}
+
+/// FILE.unfinished.db, or with the first number that is free: or was given to the parts of `file` by a program that was
+/// ended before it had taken their own names away.
 std::string aside(const std::string& file) {
   const fs::path path(file);
   for (int n = 1;; ++n) {
@@ -87,10 +95,18 @@ std::string aside(const std::string& file) {
         path.parent_path() / fmt::format("{}.unfinished{}{}", path.stem().string(), tail, path.extension().string());
     const auto is_there = [&](const char* part) {
       std::error_code error;
-      return fs::exists(fs::symlink_status(name.string() + part, error));
+      return fs::exists(fs::symlink_status(name.string() + part, error)) && !are_one(name.string() + part, file + part);
     };
-    if (!is_there("") && std::ranges::none_of(kLogs, is_there)) return name.string();
+    if (!is_there("") && std::ranges::none_of(kBeside, is_there)) return name.string();
   }
+}
+/// A second name.  False where the file system has none.
+bool give_name(const std::string& file, const std::string& name) {
+  return link(file.c_str(), name.c_str()) == 0 || are_one(file, name);
+}
+void take_name(const std::string& file) {
+  if (unlink(file.c_str()) != 0)
+    throw ConfigError::placed(fmt::format("{}: cannot be moved aside: {}", file, std::strerror(errno)));
 }
 }  // namespace
 
@@ -107,10 +123,15 @@ Descriptor lock_output(const std::string& file) {
 
 void set_aside(const std::string& file) {
   const std::string to = aside(file);
-  rename_new(file, to);
   std::error_code error;
-  for (const char* part : {"-wal", "-shm"})
-    if (fs::exists(file + part, error)) rename_new(file + part, to + part);
+  // The log may hold the last rows.  Every part has both names before the database loses its old one: whenever this is
+  // cut short, a name of the database stands beside the same of its log.
+  bool linked = true;
+  for (const char* part : {"-wal", "-shm", ""})
+    if (linked && fs::exists(file + part, error)) linked = give_name(file + part, to + part);
+  for (const char* part : {"", "-wal", "-shm"})
+    if (fs::exists(file + part, error)) linked ? take_name(file + part) : rename_new(file + part, to + part);
+  sync_folder_of(file);
   say(fmt::format("{} was left by a run that did not end; it is now {}", file, to));
 }
 
@@ -123,7 +144,7 @@ void remove_output(const std::string& file) {
 
 void set_stray_logs_aside(const std::string& file) {
   std::error_code error;
-  for (const char* part : kLogs) {
+  for (const char* part : kBeside) {
     const std::string log = file + part;
     if (!fs::exists(fs::symlink_status(log, error))) continue;
     const Descriptor lock = lock_output(log);  // or of two that begin at once, one takes the new log of the other
@@ -131,6 +152,11 @@ void set_stray_logs_aside(const std::string& file) {
     }, named{};
     if (fstat(lock.number(), &held) != 0 || stat(log.c_str(), &named) != 0 || held.st_ino != named.st_ino) continue;
     if (fs::exists(fs::symlink_status(file, error))) continue;
+    // Of a database that set_aside() had moved already, or with nothing in it that the log has not.
+    if (held.st_nlink > 1 || part == kIndex) {
+      take_name(log);
+      continue;
+    }
     const std::string to = aside(file) + part;
     rename_new(log, to);
     say(fmt::format("{} was left without its database; it is now {}", log, to));

@@ -105,6 +105,38 @@ TEST_F(OutputTest, WhatARunLeftUnfinishedIsMovedAside) {
   finish(next);
 }
 
+/// What a program that is ended while it moves a database aside can leave: some parts with two names, some with the
+/// new.
+TEST_F(OutputTest, MovingAsideCanBeCutShortAnywhere) {
+  const std::vector<std::string> parts = {"-wal", "-shm", ""};  // in the order they get their new names
+  for (int cut = 1; cut <= 6; ++cut) {
+    const TemporaryFolder folder;
+    const std::string db = folder.file("a.db"), to = folder.file("a.unfinished.db");
+    std::shared_ptr<sqlite3> reader;
+    {
+      Results results(db, {});
+      reader = idle_reader(db);
+      ASSERT_EQ(sqlite3_exec(reader.get(), "BEGIN; SELECT count(*) FROM run", nullptr, nullptr, nullptr), SQLITE_OK);
+      results.add(Table::expert_load, {3, "decode", 17, 42.0});
+      (void)results.database();
+    }
+    ASSERT_TRUE(fs::exists(db + "-wal") && fs::exists(db + "-shm")) << "the reader did not keep the row in the log";
+    for (int step = 0; step < std::min(cut, 3); ++step)
+      fs::create_hard_link(db + parts[std::size_t(step)], to + parts[std::size_t(step)]);
+    for (int step = 3; step < cut; ++step) fs::remove(db + (step == 3 ? "" : parts[std::size_t(step - 4)]));
+    testing::internal::CaptureStderr();
+    make_way(db);
+    const std::string said = testing::internal::GetCapturedStderr();
+    const std::string moved = db + " was left by a run that did not end; it is now " + to + "\n";
+    EXPECT_TRUE(cut > 3 ? said.empty() : said.ends_with(moved)) << cut << ": " << said;
+    EXPECT_EQ(value(to, "SELECT expert FROM expert_load"), "17") << cut;
+    for (const auto& entry : fs::directory_iterator(folder.path()))
+      EXPECT_TRUE(entry.path().filename().string().starts_with("a.unfinished.db")) << cut << ": " << entry.path();
+    Results next(db, {});
+    finish(next);
+  }
+}
+
 TEST_F(OutputTest, TheLogOfARemovedDatabaseIsNotPlayedIntoTheNext) {
   for (const char* log : {"a.db-wal", "a.db-journal"}) std::ofstream(file(log)) << "rows of another";
   testing::internal::CaptureStderr();
