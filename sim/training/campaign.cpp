@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <queue>
 
 #include "core/ceil_div.h"
@@ -15,6 +16,9 @@ namespace {
 constexpr double kHour = 3600;
 // Ten in a row without a checkpoint between are unlikely; so many never end.
 constexpr std::int64_t kMostFailures = 10'000;
+constexpr std::int64_t kListen = 1 << 20;  // turns between two looks for the user's signal
+// Over twenty times the largest published run (Qwen3: 3.6e13); sums of tokens are still exact.
+constexpr double kMostTokens = 1e15;
 
 /// When the next thing of a kind happens; rate in events a second, 0 for never.
 class Arrivals {
@@ -45,7 +49,13 @@ class Player {
     for (const CampaignPart& part : parts) {
       done_ = saved_ = 0;  // tokens of this part
       save();              // parts begin from a checkpoint
-      while (done_ < part.tokens) step(part);
+      while (done_ < part.tokens) {
+        if (++turns_ % kListen == 0) stop_if_interrupted();
+        if (const double steps = uneventful_steps(part); steps >= 1)
+          take(part, steps);
+        else
+          step(part);
+      }
       out_.tokens += done_;
     }
     out_.seconds = now_;
@@ -57,6 +67,35 @@ class Player {
     if (part.ramp_from <= 0 || tokens >= part.ramp_tokens) return part.batch;
     return part.ramp_from + int((part.batch - part.ramp_from) * tokens / part.ramp_tokens);
   }
+  /// Tokens after which the batch is another.
+  static double batch_ends(const CampaignPart& part, double tokens) {
+    if (part.ramp_from <= 0 || tokens >= part.ramp_tokens || part.batch == part.ramp_from) return 1e300;
+    const int next = batch_at(part, tokens) - part.ramp_from + (part.batch > part.ramp_from ? 1 : -1);
+    return std::min(part.ramp_tokens, part.ramp_tokens * next / (part.batch - part.ramp_from));
+  }
+  double step_seconds(const CampaignPart& part) const {
+    return part.step.at(batch_at(part, done_)) * (now_ < slow_until_ ? slow_factor_ : 1);
+  }
+  /// Steps from here that are all alike, with nothing after any of them; fewer rather than more.
+  double uneventful_steps(const CampaignPart& part) const {
+    const double takes = step_seconds(part), tokens = double(batch_at(part, done_)) * part.sequence;
+    const double happens =
+        std::min({gpu_.next(), nic_.next(), node_.next(), now_ < slow_until_ ? slow_until_ : slow_.next(),
+                  now_ + s_.checkpoint.interval_hours * kHour - unsaved_});
+    return std::floor(
+               std::min((happens - now_) / takes, (std::min(part.tokens, batch_ends(part, done_)) - done_) / tokens)) -
+           1;
+  }
+  void take(const CampaignPart& part, double steps) {
+    const int batch = batch_at(part, done_);
+    const double takes = step_seconds(part), plain = part.step.at(batch);
+    out_.straggling += steps * (takes - plain);
+    out_.productive += steps * plain;
+    now_ += steps * takes;
+    unsaved_ += steps * takes;
+    done_ += steps * batch * part.sequence;
+    out_.steps += std::int64_t(steps);
+  }
   void save() {
     saved_ = done_;
     unsaved_ = 0;
@@ -64,17 +103,10 @@ class Player {
   }
 
   void step(const CampaignPart& part) {
-    const int batch = batch_at(part, done_);
     const bool slow = now_ < slow_until_;
-    double takes = part.step.at(batch);
-    if (slow) out_.straggling += takes * (slow_factor_ - 1), takes *= slow_factor_;
     const double fails = std::min({gpu_.next(), nic_.next(), node_.next()});
-    if (fails < now_ + takes) return fail(fails);
-    now_ += takes;
-    unsaved_ += takes;
-    out_.productive += part.step.at(batch);
-    done_ += double(batch) * part.sequence;
-    ++out_.steps;
+    if (fails < now_ + step_seconds(part)) return fail(fails);
+    take(part, 1);
     if (!slow && slow_.next() <= now_) {
       ++out_.stragglers;
       slow_until_ = now_ + s_.stragglers.detect_hours * kHour;
@@ -85,8 +117,6 @@ class Player {
       restart();
     }
     if (unsaved_ >= s_.checkpoint.interval_hours * kHour) checkpoint();
-    constexpr std::int64_t kListen = 1 << 20;  // steps between two looks for the user's signal
-    if (out_.steps % kListen == 0) stop_if_interrupted();
   }
   void checkpoint() {
     now_ += s_.checkpoint.pause;
@@ -132,11 +162,16 @@ class Player {
   int spares_;
   std::priority_queue<double, std::vector<double>, std::greater<>> repaired_;
   std::int64_t failures_ = 0;  // since the last checkpoint
+  std::int64_t turns_ = 0;
   double now_ = 0, done_ = 0, saved_ = 0, unsaved_ = 0, slow_until_ = -1;
   CampaignOutcome out_;
 };
 
 void check_section(const Config& config, const CampaignSection& s) {
+  const auto countable = [&](const std::string& key, double tokens) {
+    if (tokens > kMostTokens)
+      config.fail_below(key, fmt::format("expected at most 10^15 tokens, got {}", tokens));
+  };
   const auto above_zero = [&](std::string_view key, double value) {
     if (!(value > 0)) config.fail_below(key, fmt::format("expected a number above 0, got {}", value));
   };
@@ -144,11 +179,13 @@ void check_section(const Config& config, const CampaignSection& s) {
     if (!(value >= 0)) config.fail_below(key, fmt::format("expected a number of at least 0, got {}", value));
   };
   above_zero("tokens", s.tokens);
+  countable("tokens", s.tokens);
   for (std::size_t i = 0; i < s.phases.size(); ++i) {
     const std::string here = fmt::format("phases[{}].", i);
     within(config, here + "batch", s.phases[i].batch, 1, INT32_MAX);
     within(config, here + "sequence", s.phases[i].sequence, 1, INT32_MAX);
     not_negative(here + "tokens", s.phases[i].tokens);
+    countable(here + "tokens", s.phases[i].tokens);
   }
   not_negative("stragglers.gpu_mtbf_hours", s.stragglers.gpu_mtbf_hours);
   above_zero("checkpoint.interval_hours", s.checkpoint.interval_hours);
@@ -190,6 +227,12 @@ StepLine line_of(results::StudyRun& run, const TrainingPlan& plan, int batch, in
 }
 }  // namespace
 
+CampaignSection read_campaign(const Config& config) {
+  auto out = read<CampaignSection>(config);
+  check_section(config, out);
+  return out;
+}
+
 CampaignOutcome play_campaign(const std::vector<CampaignPart>& parts, const CampaignSection& section, int gpus,
                               int nics, int nodes, double slow_factor, std::uint64_t seed) {
   return Player(section, gpus, nics, nodes, slow_factor, seed).play(parts);
@@ -197,8 +240,7 @@ CampaignOutcome play_campaign(const std::vector<CampaignPart>& parts, const Camp
 
 void run_campaign(results::StudyRun& run, TrainingSetup& setup, const StepFigures& figures, results::StudyEnd& end) {
   const Config config = run.scenario.at("training").at("run");
-  const auto section = read<CampaignSection>(config);
-  check_section(config, section);
+  const CampaignSection section = read_campaign(config);
   const TrainingPlan& plan = setup.plan();
   std::vector<CampaignPart> parts;
   CampaignPart& main = parts.emplace_back();

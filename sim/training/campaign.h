@@ -71,6 +71,9 @@ struct CampaignSection {
   }
 };
 
+/// The section, each value of it in its range.  Throws ConfigError.
+CampaignSection read_campaign(const Config& config);
+
 /// Seconds of a step by its batch: a line through two simulated steps.
 struct StepLine {
   double fixed = 0, per_sequence = 0;
@@ -91,7 +94,8 @@ struct CampaignOutcome {
   std::int64_t steps = 0, gpu_failures = 0, nic_failures = 0, node_failures = 0, stragglers = 0;
 };
 
-/// Plays the run step by step.  slow_factor: how much longer a step takes with one straggler.
+/// Plays the run from one thing that happens to the next: a failure, a checkpoint, another batch.  slow_factor: how
+/// much longer a step takes with one straggler.
 CampaignOutcome play_campaign(const std::vector<CampaignPart>& parts, const CampaignSection& section, int gpus,
                               int nics, int nodes, double slow_factor, std::uint64_t seed);
 

@@ -16,6 +16,8 @@ constexpr double kCell = 5, kRankCell = 6, kOutcome = 104;
 // Measured: train-mixtral-8x7b and train-deepseek-v3.
 constexpr double kEventSeconds = 1e-6, kStart = 0.1;
 constexpr double kCampaignStep = 30e-9;  // measured: train-deepseek-v3-run, a step of the whole run
+constexpr double kStepHours =
+    20 / 3600.0;  // assumed: of the whole run, as published runs have (train-deepseek-v3: 19 s)
 }  // namespace
 
 TrainingCounts counts_of(const TrainingPlan& plan, double chunks, bool two_way) {
@@ -77,11 +79,13 @@ Estimate estimate_training(const Config& scenario, bool spans) {
   const Config network = scenario.at_or_empty("network");
   n.flows = (network.is_scalar() ? network.text() : network.has("kind") ? network.at("kind").text() : "") == "fluid";
   if (training.has("run")) {
-    const auto run = read<CampaignSection>(training.at("run"));
+    const CampaignSection run = read_campaign(training.at("run"));
     n.campaign_steps = run.tokens / double(std::max<std::int64_t>(1, plan.tokens_per_step()));
     for (const SequencePhase& p : run.phases)
       n.campaign_steps += p.tokens / std::max(1.0, double(p.batch) * p.sequence);
     if (run.ramp.from > 0) n.campaign_steps += run.ramp.tokens / (double(run.ramp.from) * plan.section.sequence);
+    // Steps between two checkpoints are alike.
+    n.campaign_steps = std::min(n.campaign_steps, 3 * n.campaign_steps * kStepHours / run.checkpoint.interval_hours);
     n.steps *= 2 + double(run.phases.size());  // the steps that the run's line needs besides
   }
   return estimate(n, spans);

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "spec/count.h"
+#include "support/refusal.h"
 #include "training/campaign.h"
 #include "training/step.h"
 
@@ -117,6 +118,44 @@ TEST(Campaign, TheRampStartsSmallAndGrowsInProportion) {
   const CampaignOutcome out = play_campaign({{1000, 10, 5, 1, 500, {0, 1}}}, s, 8, 8, 1, 1, 1);
   EXPECT_GT(out.steps, 20);
   EXPECT_DOUBLE_EQ(out.seconds * 10, out.tokens);  // a second a sequence of 10 tokens
+}
+
+TEST(Campaign, ManyStepsAtOnceAreTheStepsOneByOne) {
+  CampaignSection s = quiet();
+  s.checkpoint.interval_hours = 0.01;  // 36 s
+  s.checkpoint.pause = 3;
+  for (const int from : {0, 2, 64, 300}) {  // no ramp, up, none, down to 64
+    const CampaignPart part{2e6, 16, 64, from, from > 0 ? 1e6 : 0.0, {0.5, 0.125}};
+    double tokens = 0, seconds = 0, unsaved = 0;
+    std::int64_t steps = 0;
+    for (; tokens < part.tokens; ++steps) {
+      const int batch = from > 0 && tokens < 1e6 ? from + int((64 - from) * tokens / 1e6) : 64;
+      tokens += batch * 16;
+      seconds += 0.5 + 0.125 * batch;
+      unsaved += 0.5 + 0.125 * batch;
+      if (unsaved >= 36) seconds += 3, unsaved = 0;
+    }
+    const CampaignOutcome out = play_campaign({part}, s, 8, 8, 1, 1, 1);
+    EXPECT_EQ(out.steps, steps) << from;
+    EXPECT_DOUBLE_EQ(out.tokens, tokens) << from;
+    EXPECT_DOUBLE_EQ(out.seconds, seconds) << from;
+  }
+}
+
+TEST(Campaign, TheLongestTakesNoLongerThanItsCheckpoints) {
+  CampaignSection s = quiet();
+  s.checkpoint.interval_hours = 1e7;
+  const CampaignOutcome out = play_campaign({{1e15, 10, 5, 0, 0, {2, 0}}}, s, 8, 8, 1, 1, 1);
+  EXPECT_EQ(out.steps, 20'000'000'000'000);  // 50 tokens a step
+  EXPECT_NEAR(out.seconds, 4e13, 1);
+}
+
+TEST(Campaign, MoreTokensThanAreCountedAreRefused) {
+  const auto read = [](const char* text) { (void)read_campaign(Config::from_text(text, "run")); };
+  EXPECT_EQ(test::refusal_of([&] { read("{tokens: 2e15}"); }),
+            "run:1:10: tokens: expected at most 10^15 tokens, got 2000000000000000");
+  EXPECT_EQ(test::refusal_of([&] { read("{tokens: 1, phases: [{sequence: 1, batch: 1, tokens: 1e300}]}"); }),
+            "run:1:54: phases[0].tokens: expected at most 10^15 tokens, got 1e+300");
 }
 
 TEST(Campaign, FailuresCostWhatWasNotSavedAndTheRestart) {
