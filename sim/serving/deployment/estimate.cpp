@@ -8,6 +8,7 @@
 #include "serving/deployment/fold.h"
 #include "serving/deployment/pool_choices.h"
 #include "serving/requests/generated.h"
+#include "serving/traces/workloads.h"
 #include "spec/catalogue.h"
 
 namespace moesim::serving {
@@ -74,6 +75,11 @@ void count_arrivals(const Config& workload, ServingCounts& out) {
     const auto size =
         std::filesystem::is_directory(file.path, error) ? 0 : std::filesystem::file_size(file.path, error);
     out.arrivals = error ? 0 : double(size) / kTraceRow;
+  } else if (workload.is_map() && workload.has("folder")) {
+    DataFile folder;
+    workload.at("folder").parse(folder);
+    const double from = seconds_at(workload, "from", 0);
+    out.arrivals = number_at(workload, "rate_scale", 1) * profiled_arrivals(folder.path, from, from + out.duration);
   } else if (rate == 0) {
     out.arrivals = limit;
   }

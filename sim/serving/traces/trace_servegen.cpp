@@ -12,6 +12,7 @@
 #include "formats/csv.h"
 #include "formats/json.h"
 #include "serving/traces/recorded.h"
+#include "serving/traces/workloads.h"
 
 namespace moesim::serving {
 namespace {
@@ -96,6 +97,15 @@ std::vector<Window> read_windows(const std::string& file) {
   return out;
 }
 
+std::string trace_of(const std::string& folder, int client) {
+  return fmt::format("{}/chunk-{}-trace.csv", folder, client);
+}
+/// Where window i ends.
+double end_of(const std::vector<Window>& windows, std::size_t i) {
+  constexpr double kWindow = 600;  // seconds, the step of the profiles
+  return i + 1 < windows.size() ? windows[i + 1].start : windows[i].start + kWindow;
+}
+
 class ServeGen final : public Workload {
  public:
   struct Params {
@@ -116,7 +126,7 @@ class ServeGen final : public Workload {
     if (!(p.rate_scale > 0)) throw ConfigError("rate_scale", "must be above 0");
     const std::string folder = p.folder.path;
     for (int i = 0;; ++i) {
-      const std::string trace = fmt::format("{}/chunk-{}-trace.csv", folder, i);
+      const std::string trace = trace_of(folder, i);
       if (!std::filesystem::exists(trace)) break;
       clients_.push_back(read(trace, fmt::format("{}/chunk-{}-dataset.json", folder, i)));
       times_.emplace_back(c.seed, fmt::format("workload client {}", i));
@@ -147,8 +157,6 @@ class ServeGen final : public Workload {
   }
 
  private:
-  static constexpr double kWindow = 600;  // seconds, the step of the profiles
-
   void draw_lengths(const Client& client, double at, Request& out) {
     auto found = client.lengths.upper_bound(at);
     if (found != client.lengths.begin()) --found;
@@ -184,8 +192,7 @@ class ServeGen final : public Workload {
     Client& client = clients_[i];
     for (; client.window < client.windows.size(); ++client.window) {
       const Window& w = client.windows[client.window];
-      const double end =
-          client.window + 1 < client.windows.size() ? client.windows[client.window + 1].start : w.start + kWindow;
+      const double end = end_of(client.windows, client.window);
       client.next = std::max(client.next, w.start);
       const double rate = w.rate * p_.rate_scale;
       if (rate > 0) {
@@ -218,6 +225,16 @@ class ServeGen final : public Workload {
   std::int64_t rows_ = 0;
 };
 }  // namespace
+
+double profiled_arrivals(const std::string& folder, double from, double until) {
+  double out = 0;
+  for (int client = 0; std::filesystem::exists(trace_of(folder, client)); ++client) {
+    const std::vector<Window> windows = read_windows(trace_of(folder, client));
+    for (std::size_t i = 0; i < windows.size(); ++i)
+      out += windows[i].rate * std::max(0.0, std::min(until, end_of(windows, i)) - std::max(from, windows[i].start));
+  }
+  return out;
+}
 
 Strategy<Workload, const WorkloadContext&> servegen() {
   return workload_kind<ServeGen>(

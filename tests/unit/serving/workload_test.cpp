@@ -141,7 +141,9 @@ TEST(ServeGen, RateWeightedMeans) {
     input += r.input;
     EXPECT_EQ(r.output, 5);
   }
-  EXPECT_NEAR(early, 1200, 4 * 1.5 * std::sqrt(1200));  // four standard deviations of a renewal count with cv 1.5
+  EXPECT_NEAR(early, 1200, 4 * 1.5 * std::sqrt(1200));        // four standard deviations of a renewal count with cv 1.5
+  EXPECT_DOUBLE_EQ(profiled_arrivals(folder, 0, 1e9), 1800);  // 600 s of 2, 600 s of 1
+  EXPECT_DOUBLE_EQ(profiled_arrivals(folder, 500, 1300), 300);
   EXPECT_NEAR(input / early, 20, 4 * 10 / std::sqrt(early));
 }
 
