@@ -78,5 +78,38 @@ TEST_F(Sweep, IsMergedWholeOrAskedFor) {
   test::change_database(file("b.db"), "PRAGMA user_version = 1");
   EXPECT_THROW(merge_sweeps({file("old.db"), {file("b.db"), file("a.db")}}), ConfigError);
 }
+
+TEST_F(Sweep, NumbersOfPointsAreNumbers) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(sweep({file("sweep.yaml"), file("whole.db"), 2, 1, 1}), 0);
+  (void)testing::internal::GetCapturedStdout();
+  const std::pair<const char*, const char*> cases[] = {
+      {"UPDATE metric SET run = 'one'", "table metric: column 1"},
+      {"UPDATE metric SET run = -1", "table metric: column 1"},
+      {"UPDATE metric SET run = 1e300", "table metric: column 1"},
+      {"UPDATE stage SET run = x'00'", "table stage: column 1"},
+      {"UPDATE sweep_point SET point = 'first'", "table sweep_point: column 1"},
+      {"UPDATE sweep SET points = 'all'", "table sweep: column 2"},
+      {"UPDATE sweep SET points = 9000000000000000000", "table sweep: column 2"},
+  };
+  for (const auto& [change, where] : cases) {
+    std::filesystem::copy_file(file("whole.db"), file("a.db"));
+    test::change_database(file("a.db"), change);
+    const std::string said = test::refusal_of([&] { merge_sweeps({file("new.db"), {file("a.db")}}); });
+    EXPECT_EQ(said, file("a.db") + ": " + where + " is no number of a point") << change;
+    EXPECT_FALSE(std::filesystem::exists(file("new.db"))) << change;
+    std::filesystem::remove(file("a.db"));
+  }
+}
+
+TEST_F(Sweep, ADryRunOfPointsThatCannotBeReadSaysWhy) {
+  put_file(file("sweep.yaml"),
+           "title: none\nscenario: base.yaml\nvary:\n  - {key: training.micro_batches, values: [1, 2]}\n");
+  SweepOptions options{file("sweep.yaml"), file("one.db"), 1, 1, 1};
+  options.limits.dry_run = true;
+  const std::string said = test::refusal_of([&] { (void)sweep(options); });
+  EXPECT_NE(said.find("unknown key \"micro_batches\"; did you mean \"micro_batch\"?"), std::string::npos) << said;
+  EXPECT_FALSE(std::filesystem::exists(file("one.db")));
+}
 }  // namespace
 }  // namespace moesim::runs
