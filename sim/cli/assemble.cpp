@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "core/config.h"
+#include "core/log.h"
 #include "core/words.h"
 #include "formats/json.h"
 #include "numerics/weights/assemble.h"
@@ -20,7 +22,7 @@ struct Given {
 
 void run(Given given) {
   for (const std::string& text : given.parents) given.options.parents.push_back(numerics::parse_parent(text));
-  Config::from_option("--shard", fmt::format("\"{}\"", given.shard)).parse(given.options.shard);
+  Config::from_option("--shard", in_quotes(given.shard)).parse(given.options.shard);
   const numerics::AssemblyResult r = numerics::assemble(given.options);
   if (given.json) {
     const formats::Json out{{"output", given.options.output},
@@ -31,14 +33,14 @@ void run(Given given) {
                             {"files", r.files},
                             {"largest_difference", r.largest_difference},
                             {"largest_difference_tensor", r.largest_name}};
-    return fmt::print("{}\n", out.dump(2));
+    return print_text("{}\n", formats::json_text(out, 2));
   }
-  fmt::print("{}: {}, {} in {}\n", given.options.output, counted(r.tensors, "tensor"), to_text(Bytes{r.bytes}),
+  print_text("{}: {}, {} in {}\n", given.options.output, counted(r.tensors, "tensor"), to_text(Bytes{r.bytes}),
              counted(r.files, "file"));
-  fmt::print("  {} merged, {} as in {}", r.merged, r.tensors - r.merged, given.options.parents.front().folder);
-  if (r.below > 0) fmt::print(", {} of them below the threshold", r.below);
-  fmt::print("\n");
-  if (r.largest_difference > 0) fmt::print("  largest difference {:.4g}: {}\n", r.largest_difference, r.largest_name);
+  print_text("  {} merged, {} as in {}", r.merged, r.tensors - r.merged, given.options.parents.front().folder);
+  if (r.below > 0) print_text(", {} of them below the threshold", r.below);
+  print_text("\n");
+  if (r.largest_difference > 0) print_text("  largest difference {:.4g}: {}\n", r.largest_difference, r.largest_name);
 }
 }  // namespace
 
@@ -54,7 +56,7 @@ void add_assemble(CLI::App& app, int&) {
                    "merge only tensors that differ by more, in Frobenius norm over the first parent's (default: 0)")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--shard", given->shard, "size of the files written (default: 5 GB)");
-  verb->add_option("-o,--output", given->options.output, "folder to create")->required();
+  add_output(*verb, "-o,--output", given->options.output, "folder to create")->required();
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] { run(*given); });
 }

@@ -7,8 +7,10 @@
 
 #include "cli/command.h"
 #include "cli/numbers.h"
+#include "cli/options.h"
 #include "compute/fitting/calibrate.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "formats/json.h"
 #include "spec/catalogue.h"
 
@@ -21,10 +23,10 @@ struct Options {
 };
 
 void print_rows(const compute::CalibrationInput& input, compute::CalibrationResult& result) {
-  fmt::print("{:<16} {:<64} {:>12} {:>12} {:>8}\n", "kind", "shape", "measured us", "predicted us", "error");
+  print_text("{:<16} {:<64} {:>12} {:>12} {:>8}\n", "kind", "shape", "measured us", "predicted us", "error");
   for (const compute::Measurement& s : result.measurements) {
     const double time = compute::predict(s, input.gpu, result.fit.calibration, result.fit.harness[s.bench]);
-    fmt::print("{:<16} {:<64} {:>12.2f} {:>12.2f} {:>+7.1f}%{}\n", s.kind, s.shape, s.seconds * 1e6, time * 1e6,
+    print_text("{:<16} {:<64} {:>12.2f} {:>12.2f} {:>+7.1f}%{}\n", s.kind, s.shape, s.seconds * 1e6, time * 1e6,
                (time / s.seconds - 1) * 100, s.known ? "" : " not fitted");
   }
 }
@@ -49,43 +51,43 @@ void print_json(const compute::CalibrationResult& result, const spec::Gpu& gpu) 
                                       {"predicted", r.predicted},
                                       {"unit", r.unit},
                                       {"error", r.error()}});
-  fmt::print("{}\n", out.dump(2));
+  print_text("{}\n", formats::json_text(out, 2));
 }
 
 /// The fit to all rows; and the medians of the fits to four fifths: over the rows fitted, and over those left out.
 void print_table(const compute::CalibrationResult& result) {
-  fmt::print("{:<26} {:>28}  {:>24}  {:>10}\n", "", "fit to all rows", "each fifth held out", "host-bound");
-  fmt::print("{:<26} {:>7}{:>7}{:>7}{:>7}  {:>8}{:>8}{:>8}  {:>10}\n", "kind, group", "rows", "median", "p90", "worst",
+  print_text("{:<26} {:>28}  {:>24}  {:>10}\n", "", "fit to all rows", "each fifth held out", "host-bound");
+  print_text("{:<26} {:>7}{:>7}{:>7}{:>7}  {:>8}{:>8}{:>8}  {:>10}\n", "kind, group", "rows", "median", "p90", "worst",
              "fitted", "left", "ratio", "rows");
   for (const auto& [key, r] : result.all) {
     const auto fitted = result.fitted.find(key), held = result.held_out.find(key);
     const double inside = fitted == result.fitted.end() ? 0 : fitted->second.median;
     const double outside = held == result.held_out.end() ? 0 : held->second.median;
     const auto host = result.host_bound.find(key);
-    fmt::print("{:<26} {:>7}{:>6.1f}%{:>6.1f}%{:>6.1f}%  {:>7.1f}%{:>7.1f}%{:>8.2f}  {:>10}\n", key, r.rows,
+    print_text("{:<26} {:>7}{:>6.1f}%{:>6.1f}%{:>6.1f}%  {:>7.1f}%{:>7.1f}%{:>8.2f}  {:>10}\n", key, r.rows,
                r.median * 100, r.ninetieth * 100, r.worst * 100, inside * 100, outside * 100,
                inside > 0 ? outside / inside : 0, host == result.host_bound.end() ? 0 : host->second);
-    fmt::print("{:<26} worst: {}\n", "", r.worst_shape);
+    print_text("{:<26} worst: {}\n", "", r.worst_shape);
   }
 }
 
 /// What the harness of each table adds, in us and MB.
 void print_harnesses(const compute::CalibrationResult& result) {
-  fmt::print("\n{:<26} {:>7} {:>9} {:>7} {:>7} {:>6} {:>7} {:>6} {:>8} {:>6} {:>8}\n", "harness, us and MB", "floor",
+  print_text("\n{:<26} {:>7} {:>9} {:>7} {:>7} {:>6} {:>7} {:>6} {:>8} {:>6} {:>8}\n", "harness, us and MB", "floor",
              "sequence", "offset", "expert", "cache", "cached", "warm", "library", "moves", "burst");
   for (const auto& [name, h] : result.fit.harness) {
     if (name == "gemm" || name == "contiguous" || name == "masked") continue;  // timed alone
-    fmt::print("{:<26} {:>7.1f} {:>9.3f} {:>7.2f} {:>7.3f} {:>6.1f} {:>7.2f} {:>6.2f} {:>8.3f} {:>6.3f} {:>8.3g}\n",
+    print_text("{:<26} {:>7.1f} {:>9.3f} {:>7.2f} {:>7.3f} {:>6.1f} {:>7.2f} {:>6.2f} {:>8.3f} {:>6.3f} {:>8.3g}\n",
                name, h.floor * 1e6, h.sequence * 1e6, h.offset * 1e6, h.expert * 1e6, h.cache * 1e-6, h.cached,
                h.warm * 1e6, h.library, h.moves, h.burst * 1e6);
   }
 }
 
 void print_rates(const std::vector<compute::RateCheck>& rates) {
-  fmt::print("\n{:<24} {:<9} {:<98} {:>11} {:>9} {:>8} {:>8}\n", "published rates", "use", "kernel", "published",
+  print_text("\n{:<24} {:<9} {:<98} {:>11} {:>9} {:>8} {:>8}\n", "published rates", "use", "kernel", "published",
              "predicted", "", "error");
   for (const compute::RateCheck& r : rates)
-    fmt::print("{:<24} {:<9} {:<98} {:>11} {:>9.0f} {:>8} {:>+7.1f}%\n", r.source, r.use, r.kernel,
+    print_text("{:<24} {:<9} {:<98} {:>11} {:>9.0f} {:>8} {:>+7.1f}%\n", r.source, r.use, r.kernel,
                r.low == r.high ? fmt::format("{:.0f}", r.high) : fmt::format("{:.0f}-{:.0f}", r.low, r.high),
                r.predicted, r.unit, r.error() * 100);
 }
@@ -126,7 +128,7 @@ void add_calibrate(CLI::App& app, int&) {
   verb->add_option("--evaluations", o->input.evaluations, "of each stage of a fit")
       ->capture_default_str()
       ->check(whole_number(10, 100'000));
-  verb->add_option("-o,--output", o->out, "write the calibration here (YAML)");
+  add_output(*verb, "-o,--output", o->out, "write the calibration here (YAML)");
   verb->add_flag("--rows", o->rows, "print every row instead of the summary");
   verb->add_flag("--json", o->json, "print one JSON object");
   verb->callback([o] { run(*o); });

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/two_runs.h"
+#include "core/log.h"
 #include "results/diff.h"
 
 namespace moesim::cli {
@@ -15,7 +16,7 @@ void add_compare(CLI::App& app, int&) {
   verb->callback([runs] {
     results::RunDifference d = runs->difference();
     d.rows.clear();
-    fmt::print("{}", results::difference_text(d, runs->a, runs->b));
+    print_text("{}", results::difference_text(d, runs->a, runs->b));
   });
 }
 }  // namespace moesim::cli

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/explaining/explain_input.h"
 #include "cli/numbers.h"
+#include "core/log.h"
 
 namespace moesim::cli {
 namespace {
@@ -17,7 +18,7 @@ void run(const CLI::App& verb, const ExplainOptions& o) {
       throw ConfigError(fmt::format("{}: the scenario says it; change that with --set", option->get_name()));
   const ExplainSubject s = explain_subject(o);
   const compute::Explanation e = compute::explain(s.request, *s.kernels);
-  fmt::print("{}", o.json ? explanation_json(s, e) : explanation_text(s, e));
+  print_text("{}", o.json ? explanation_json(s, e) : explanation_text(s, e));
 }
 
 void add_step(CLI::App& verb, ExplainOptions& o) {

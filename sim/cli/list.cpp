@@ -10,6 +10,7 @@
 #include "compute/kernels/kernel_model.h"
 #include "core/family.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "core/paths.h"
 #include "exchange/replica_choice.h"
 #include "formats/json.h"
@@ -74,24 +75,24 @@ Group scenarios() {
 
 /// Names under a heading; a blank line where the kind changes.
 void print(const Group& group) {
-  fmt::print("{}\n", group.title);
+  print_text("{}\n", group.title);
   std::size_t width = 0;
   for (const Group::Line& line : group.lines) width = std::max(width, line.name.size());
   for (std::size_t i = 0; i < group.lines.size(); ++i) {
-    if (i > 0 && group.title == "hardware" && group.lines[i].kind != group.lines[i - 1].kind) fmt::print("\n");
-    fmt::print("  {:<{}}  {}\n", group.lines[i].name, width, group.lines[i].text);
+    if (i > 0 && group.title == "hardware" && group.lines[i].kind != group.lines[i - 1].kind) print_text("\n");
+    print_text("  {:<{}}  {}\n", group.lines[i].name, width, group.lines[i].text);
   }
 }
 void print(const FamilyHelp& family, bool parameters) {
-  fmt::print("{}\n", family.name);
+  print_text("{}\n", family.name);
   std::size_t width = 0;
   for (const auto& entry : family.entries) width = std::max(width, entry.kind.size());
   for (const auto& entry : family.entries) {
     if (!parameters) {
-      fmt::print("  {:<{}}  {}\n", entry.kind, width, entry.summary);
+      print_text("  {:<{}}  {}\n", entry.kind, width, entry.summary);
       continue;
     }
-    fmt::print("  {}: {}\n{}", entry.kind, entry.summary, entry.parameters);
+    print_text("  {}: {}\n{}", entry.kind, entry.summary, entry.parameters);
   }
 }
 
@@ -144,31 +145,34 @@ void list_all(bool json) {
     if (json)
       all[std::string(name)] = json_of(group);
     else
-      print(group), fmt::print("\n");
+      print(group), print_text("\n");
   }
-  if (!json) fmt::print("strategies (moesim list NAME shows their parameters)\n\n");
+  if (!json) print_text("strategies (moesim list NAME shows their parameters)\n\n");
   for (const FamilyHelp& family : families())
     if (json)
       all["families"][std::string(family.name)] = json_of(family);
     else
-      print(family, false), fmt::print("\n");
-  if (json) fmt::print("{}\n", all.dump(2));
+      print(family, false), print_text("\n");
+  if (json) print_text("{}\n", formats::json_text(all, 2));
 }
 
 void list(const std::string& what, bool json) {
   if (what.empty()) return list_all(json);
-  if (what == "schema") return fmt::print("{}", results::schema_markdown());
-  if (what == "metrics") return fmt::print("{}", json ? metrics_json().dump(2) + "\n" : results::metrics_markdown());
+  if (what == "schema") return print_text("{}", results::schema_markdown());
+  if (what == "metrics")
+    return print_text("{}", json ? formats::json_text(metrics_json(), 2) + "\n" : results::metrics_markdown());
   for (const runs::StudyEntry& study : runs::studies())
-    if (study.section == what) return fmt::print("{}: {}\n{}", study.section, study.summary, study.help());
+    if (study.section == what) return print_text("{}: {}\n{}", study.section, study.summary, study.help());
   for (const auto& [name, make] : kCatalogues)
     if (plain(name) == plain(what))
-      return json ? fmt::print("{}\n", formats::Json{{std::string(name), json_of(make())}}.dump(2)) : print(make());
+      return json ? print_text("{}\n", formats::json_text(formats::Json{{std::string(name), json_of(make())}}, 2))
+                  : print(make());
   const std::vector<FamilyHelp> all = families();
   for (const FamilyHelp& family : all)
     if (plain(family.name).starts_with(plain(what)))
-      return json ? fmt::print("{}\n", formats::Json{{std::string(family.name), json_of(family)}}.dump(2))
-                  : print(family, true);
+      return json
+                 ? print_text("{}\n", formats::json_text(formats::Json{{std::string(family.name), json_of(family)}}, 2))
+                 : print(family, true);
   std::vector<std::string_view> names = {"schema", "metrics"};
   for (const auto& [name, make] : kCatalogues) names.push_back(name);
   for (const runs::StudyEntry& study : runs::studies()) names.push_back(study.section);

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/model_input.h"
+#include "core/log.h"
 #include "recording/evaluate.h"
 
 namespace moesim::cli {
@@ -22,7 +23,7 @@ void loss(const Given& given) {
   recording::check_requests(model, requests, 0);
   const std::unique_ptr<numerics::Weights> weights = weights_of(given.input, model);
   const recording::Evaluation e = recording::evaluate(model, *weights, requests, options);
-  fmt::print("{}", given.json ? recording::evaluation_json(e) : recording::evaluation_text(e));
+  print_text("{}", given.json ? recording::evaluation_json(e) : recording::evaluation_text(e));
 }
 }  // namespace
 

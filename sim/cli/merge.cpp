@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
+#include "cli/options.h"
 #include "core/config_error.h"
 #include "runs/merge.h"
 
@@ -19,7 +20,7 @@ void add_merge(CLI::App& app, int&) {
                    "results database to create, unless -o names it, then the databases written by "
                    "moesim sweep --shard")
       ->required();
-  verb->add_option("-o,--output", given->output, "results database to create");
+  add_output(*verb, "-o,--output", given->output, "results database to create");
   verb->add_flag("--partial", given->merge.partial, "points may be missing");
   verb->callback([given] {
     runs::MergeOptions options = given->merge;

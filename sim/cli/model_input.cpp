@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "cli/numbers.h"
+#include "cli/options.h"
 #include "numerics/pass/gates.h"
 #include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"
@@ -25,7 +26,7 @@ std::unique_ptr<numerics::Tokenizer> tokenizer_for(const ModelInput& in) {
 
 Bytes read_bytes(const std::string& text) {
   Bytes out;
-  Config::from_option("--memory", fmt::format("\"{}\"", text)).parse(out);
+  Config::from_option("--memory", in_quotes(text)).parse(out);
   return out;
 }
 numerics::Precision parse_precision(const std::string& word, std::string_view option) {

@@ -20,6 +20,12 @@ std::vector<Config::Override> parse_overrides(const std::vector<std::string>& te
   return out;
 }
 
+std::string in_quotes(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string_view("''") : std::string_view(&c, 1);
+  return out + "'";
+}
+
 std::pair<Time, Time> parse_window(const std::string& text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string::npos)
@@ -28,7 +34,7 @@ std::pair<Time, Time> parse_window(const std::string& text) {
   const auto side = [&](const std::string& word, Time fallback) {
     if (word.empty()) return fallback;
     Time t{};
-    Config::from_option("--timeline-window", "\"" + word + "\"").parse(t);
+    Config::from_option("--timeline-window", in_quotes(word)).parse(t);
     return t;
   };
   return {side(text.substr(0, colon), {0}), side(text.substr(colon + 1), {INT64_MAX})};
@@ -51,17 +57,25 @@ std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view o
   return out;
 }
 
+CLI::Option* add_output(CLI::App& verb, const char* names, std::string& value, const std::string& help) {
+  return verb.add_option(names, value, help)->check([](const std::string& name) -> std::string {
+    if (name.empty()) return "expected the name of what to create, got \"\"; leave the option out for none";
+    if (name == "-") return "\"-\" is not standard output here; leave the option out, or name a file (./-)";
+    return "";
+  });
+}
+
 void add_limits(CLI::App& verb, LimitOptions& options) {
-  verb.add_option("--limit-memory", options.memory,
-                  "refuse what would need more than this, for example 8GiB (default: the memory that is free)");
+  verb.add_option_function<std::string>(
+      "--limit-memory", [&options](const std::string& text) { options.memory = text; },
+      "refuse what would need more than this, for example 8GiB (default: the memory that is free)");
   verb.add_flag("--dry-run", options.dry_run, "print what it would take (memory, events, time), and do nothing");
 }
 
 runs::Limits limits_of(const LimitOptions& options) {
   runs::Limits out;
   out.dry_run = options.dry_run;
-  if (!options.memory.empty())
-    Config::from_option("--limit-memory", fmt::format("\"{}\"", options.memory)).parse(out.memory.emplace());
+  if (options.memory) Config::from_option("--limit-memory", in_quotes(*options.memory)).parse(out.memory.emplace());
   return out;
 }
 }  // namespace moesim::cli

@@ -2,8 +2,10 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,7 +15,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace moesim::cli {
 
@@ -23,9 +26,14 @@ std::vector<Config::Override> parse_overrides(const std::vector<std::string>& te
 std::pair<Time, Time> parse_window(const std::string& text);
 /// "0-7,16" as a set.  Throws ConfigError naming `option`.
 std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view option);
+/// The value of an option as one word of YAML, whatever stands in it: quoted.
+std::string in_quotes(std::string_view text);
+/// An option that names a file or folder to create.  Refuses "", which a script gives for a variable that is not set,
+/// and "-", which is not standard output here.
+CLI::Option* add_output(CLI::App& verb, const char* names, std::string& value, const std::string& help);
 /// --limit-memory and --dry-run, as they are written.
 struct LimitOptions {
-  std::string memory;
+  std::optional<std::string> memory;
   bool dry_run = false;
 };
 void add_limits(CLI::App& verb, LimitOptions& options);

@@ -130,11 +130,11 @@ void place_verb(Given given, const std::string& command_line) {
     results.finish({}, command_line);
   }
   if (given.json)
-    fmt::print("{}", placing::place_json(options, result));
+    print_text("{}", placing::place_json(options, result));
   else if (!given.format.empty() && given.output.empty())
-    fmt::print("{}", best);
+    print_text("{}", best);
   else
-    fmt::print("{}", placing::place_text(options, result, given.by_layer));
+    print_text("{}", placing::place_text(options, result, given.by_layer));
 }
 /// A comma-separated list, one argument at a time.
 template <class T>
@@ -203,9 +203,9 @@ void add_results(CLI::App& verb, Given& given) {
   verb.add_option("--from", given.from, "the placement in force, any format: counts what has to move");
   verb.add_flag("--keep-places", given.keep_places, "renumber GPUs so that less moves from there");
   verb.add_flag("--layers", given.by_layer, "also print every layer");
-  verb.add_option("-o,--output", given.output,
-                  "write the best placement here (.db: a results database with everything instead)");
-  verb.add_option("--db", given.database, "also write a results database");
+  add_output(verb, "-o,--output", given.output,
+             "write the best placement here (.db: a results database with everything instead)");
+  add_output(verb, "--db", given.database, "also write a results database");
   verb.add_option("--format", given.format,
                   "json, csv, sglang, tensorrt-llm or vllm-ascend (default: by the output's name, else json); without "
                   "-o the placement is printed");

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "core/files.h"
 #include "core/interrupt.h"
+#include "core/log.h"
 #include "core/words.h"
 #include "formats/json.h"
 #include "numerics/pass/gates.h"
@@ -28,7 +29,7 @@ struct Given {
 };
 
 void print(const recording::RecordResult& r, const std::string& output) {
-  fmt::print("{}: {} of {} ({} prefill, {} decode), {}, {}{}\n", output,
+  print_text("{}: {} of {} ({} prefill, {} decode), {}, {}{}\n", output,
              counted(r.prefill_tokens + r.decode_tokens, "token"), counted(r.requests, "request"), r.prefill_tokens,
              r.decode_tokens, counted(r.moe_layers, "MoE layer"), counted(r.passes, "pass"),
              r.complete ? "" : "; interrupted");
@@ -44,7 +45,7 @@ void print_json(const recording::RecordResult& r, const std::string& output,
                     {"passes", r.passes},
                     {"complete", r.complete}};
   if (evaluation) out["evaluation"] = formats::Json::parse(recording::evaluation_json(*evaluation));
-  fmt::print("{}\n", out.dump(2));
+  print_text("{}\n", formats::json_text(out, 2));
 }
 
 void record(Given given) {
@@ -78,7 +79,7 @@ void record(Given given) {
   const recording::RecordResult r = recording::record_routing(forward, requests, given.record);
   if (given.json) return print_json(r, given.record.output, evaluation);
   print(r, given.record.output);
-  if (evaluation) fmt::print("\n{}", recording::evaluation_text(*evaluation));
+  if (evaluation) print_text("\n{}", recording::evaluation_text(*evaluation));
 }
 }  // namespace
 
@@ -88,12 +89,12 @@ void add_record(CLI::App& app, int&) {
   add_model_input(*verb, given->input);
   verb->add_option("--decode", given->record.decode, "continue each request greedily by so many tokens")
       ->check(whole_number(0, kMostCount));
-  verb->add_option("-o,--output", given->record.output, "trace to create")->required();
+  add_output(*verb, "-o,--output", given->record.output, "trace to create")->required();
   verb->add_flag("--mtp", given->record.mtp, "run and record the multi-token-prediction modules too");
   verb->add_flag("--no-gate-weights", given->no_weights, "store the choices without their weights");
   add_judgement(*verb, given->judge);
   verb->add_flag("--losses", given->losses, "report losses of the prompts, as moesim loss does");
-  verb->add_option("--export", given->folder, "also write the weights, in FP32, as a Hugging Face folder");
+  add_output(*verb, "--export", given->folder, "also write the weights, in FP32, as a Hugging Face folder");
   add_limits(*verb, given->limits);
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] {

@@ -23,14 +23,14 @@ void add_run(CLI::App& app, int& exit_code) {
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("run", "simulate a scenario, print the summary, write the results database");
   verb->add_option("scenario", given->run.scenario, "a YAML file, or a name from `moesim list scenarios`")->required();
-  verb->add_option("-o,--output", given->run.output, "results database to create (default: SCENARIO.db here)");
+  add_output(*verb, "-o,--output", given->run.output, "results database to create (default: SCENARIO.db here)");
   verb->add_option("--set", given->sets, "change one value: key.path=value (repeat for more)")
 
       ->allow_extra_args(false);
   CLI::Option* seed =
       verb->add_option("--seed", given->seed, "seed of all random streams (default: the scenario's, else 1)")
           ->check(any_seed());
-  verb->add_option("--timeline", given->run.timeline, "also write the timeline as Perfetto JSON");
+  add_output(*verb, "--timeline", given->run.timeline, "also write the timeline as Perfetto JSON");
   verb->add_option("--timeline-window", given->window, "only this part of the simulated time, for example 0ms:5ms");
   verb->add_option("--timeline-gpus", given->gpus, "only these GPUs, for example 0-7,16");
   add_limits(*verb, given->limits);

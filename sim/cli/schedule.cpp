@@ -7,6 +7,7 @@
 #include "cli/numbers.h"
 #include "cli/options.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "schedule/pipelines/grid.h"
 #include "schedule/pipelines/size.h"
 
@@ -59,7 +60,7 @@ void schedule(const Options& o) {
     check_new_file(o.svg);
     write_file(o.svg, schedule::schedule_svg(s, timing));
   }
-  fmt::print("{}: {} stages on {} ranks, {} micro-batches, {} in all\n\n{}\n{}", s.kind, s.stages(), s.ranks,
+  print_text("{}: {} stages on {} ranks, {} micro-batches, {} in all\n\n{}\n{}", s.kind, s.stages(), s.ranks,
              s.micro_batches, to_text(timing.end), schedule::schedule_grid(s, timing),
              schedule::schedule_table(s, timing));
 }
@@ -81,7 +82,7 @@ void add_schedule(CLI::App& app, int&) {
   verb->add_option("--weight", o->weight, "duration of a chunk's backward for weights")->capture_default_str();
   verb->add_option("--overlapped", o->overlapped, "duration of a forward and backward together; default their sum");
   verb->add_option("--send", o->send, "duration of a transfer to another rank")->capture_default_str();
-  verb->add_option("--svg", o->svg, "also draw it here");
+  add_output(*verb, "--svg", o->svg, "also draw it here");
   add_limits(*verb, o->limits);
   verb->callback([o] { schedule(*o); });
 }

@@ -1,5 +1,6 @@
 // moesim show: a model, several side by side, a piece of hardware, or the table of claims.
 #include "cli/show.h"
+#include "core/log.h"
 
 #include <CLI/CLI.hpp>
 
@@ -32,7 +33,7 @@ bool is_model(const std::string& name) {
   if (contains(hardware, name)) return false;
   std::error_code error;
   if (fs::is_directory(name, error) || name.ends_with(".json")) return true;
-  if (fs::is_regular_file(name, error)) return spec::hardware_type(name).empty();
+  if (fs::exists(name, error)) return spec::hardware_type(name).empty();
   if (name.find('/') != std::string::npos || name.ends_with(".yaml"))
     throw ConfigError(fmt::format("{}: no such file", name));
   std::vector<std::string_view> all(models.begin(), models.end());
@@ -72,7 +73,7 @@ std::string show_hardware(const std::string& name, const ShowOptions& options) {
   if (type == "fabric") return show_fabric(spec::load_fabric(name), json);
   if (type == "cluster") return show_cluster(spec::load_cluster(name), json);
   const std::string text = read_file(file);  // another folder's measurements: their file says all
-  return json ? formats::Json{{"name", name}, {"type", type}, {"file", text}}.dump(2) + "\n" : text;
+  return json ? formats::json_text({{"name", name}, {"type", type}, {"file", text}}, 2) + "\n" : text;
 }
 
 std::string show(const std::vector<std::string>& names, const ShowOptions& options) {
@@ -97,7 +98,7 @@ std::string show(const std::vector<std::string>& names, const ShowOptions& optio
       all.push_back(formats::Json::parse(show_hardware(name, options)));
     else
       out += (out.empty() ? "" : "\n") + show_hardware(name, options);
-  return options.json ? formats::Json{{"hardware", all}}.dump(2) + "\n" : out;
+  return options.json ? formats::json_text({{"hardware", all}}, 2) + "\n" : out;
 }
 
 spec::CacheFormat cache_format(const std::string& word) {
@@ -118,7 +119,7 @@ std::string show_claims(bool json) {
     for (const spec::Claim& c : claims)
       out.push_back(
           {{"about", c.about}, {"claim", c.claim}, {"verdict", c.holds ? "right" : "wrong"}, {"fact", c.fact}});
-    return formats::Json{{"claims", out}}.dump(2) + "\n";
+    return formats::json_text({{"claims", out}}, 2) + "\n";
   }
   std::string out;
   for (const spec::Claim& c : claims)
@@ -161,7 +162,7 @@ void add_show(CLI::App& app, int&) {
     if (options.collectives && !options.draw.empty())
       throw ConfigError("show --draw and --collectives do not go together");
     options.format = cache_format(given->format);
-    fmt::print("{}", given->claims ? show_claims(options.json) : show(given->names, options));
+    print_text("{}", given->claims ? show_claims(options.json) : show(given->names, options));
   });
 }
 }  // namespace moesim::cli

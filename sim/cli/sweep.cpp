@@ -18,7 +18,7 @@ void add_sweep(CLI::App& app, int& exit_code) {
   auto limits = std::make_shared<LimitOptions>();
   CLI::App* verb = app.add_subcommand("sweep", "run a scenario at every point of a grid");
   verb->add_option("sweep", options->file, "a YAML file, or a name from `moesim list scenarios`")->required();
-  verb->add_option("-o,--output", options->output, "results database to create")->required();
+  add_output(*verb, "-o,--output", options->output, "results database to create")->required();
   verb->add_option("--jobs", options->jobs, "points run at the same time")
       ->check(whole_number(1, kMostJobs))
       ->capture_default_str();

@@ -7,6 +7,8 @@
 
 #include "cli/command.h"
 #include "cli/numbers.h"
+#include "cli/options.h"
+#include "core/log.h"
 #include "core/new_file.h"
 #include "routing/exporters/exporters.h"
 #include "routing/importers/import.h"
@@ -25,7 +27,7 @@ void add_info(CLI::App* trace) {
   verb->add_flag("--json", o->json, "print one JSON object");
   verb->callback([o] {
     const routing::Trace t(o->file);
-    fmt::print("{}", o->json ? routing::info_json(t) : routing::info_text(t));
+    print_text("{}", o->json ? routing::info_json(t) : routing::info_text(t));
   });
 }
 
@@ -50,11 +52,12 @@ void add_stats(CLI::App* trace) {
     const routing::Trace t(o->file);
     const int gpus = o->gpus > 0 ? o->gpus : std::min(32, t.header().experts);
     const routing::TraceStatistics s = routing::trace_statistics(t, {gpus, o->gpus_per_node});
-    fmt::print("{}", o->json ? routing::statistics_json(t, s) : routing::statistics_text(t, s));
+    print_text("{}", o->json ? routing::statistics_json(t, s) : routing::statistics_text(t, s));
   });
 }
 
-/// Throws where nobody takes it: what comes after would be made for nothing.
+/// Bytes as they are; the formats write out what could steer a terminal.  Throws where nobody takes it: what comes
+/// after would be made for nothing.
 void print(std::string_view text) { fmt::print("{}", text); }
 
 /// Into a file that appears when it is whole.
@@ -74,7 +77,7 @@ void add_export(CLI::App* trace) {
   auto o = std::make_shared<Options>();
   verb->add_option("trace", o->file, "trace")->required();
   verb->add_option("--format", o->format, "one of:" + formats)->capture_default_str();
-  verb->add_option("-o,--output", o->out, "file to write; standard output if not given");
+  add_output(*verb, "-o,--output", o->out, "file to write; standard output if not given");
   verb->callback([o] {
     const routing::Exporter& format = routing::exporter(o->format);
     const routing::Trace t(o->file);
@@ -95,7 +98,7 @@ void add_import(CLI::App* trace) {
                    "files of one recording (one a rank where there are several) or their folder; a last one that ends "
                    "in .db is the trace")
       ->required();
-  verb->add_option("-o,--output", o->import.output, "trace to write; the first file's name with .db if not given");
+  add_output(*verb, "-o,--output", o->import.output, "trace to write; the first file's name with .db if not given");
   verb->add_option("--format", o->import.format, "recognised if not given; one of:" + formats);
   verb->add_option("--model", o->import.model, "model that was recorded: catalogue name, YAML or config.json");
   verb->add_option("--layers", o->import.layers,
@@ -120,7 +123,7 @@ void add_import(CLI::App* trace) {
       import.output = file.replace_extension(".db").string();
     }
     const std::string_view format = routing::import_trace(o->files, import);
-    fmt::print("imported {} as {}\n\n{}", o->files[0], format, routing::info_text(routing::Trace(import.output)));
+    print_text("imported {} as {}\n\n{}", o->files[0], format, routing::info_text(routing::Trace(import.output)));
   });
 }
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/numbers.h"
+#include "core/log.h"
 #include "formats/json.h"
 #include "results/summary.h"
 #include "runs/validate.h"
@@ -22,7 +23,7 @@ void print_text(const std::vector<runs::ValidationRow>& rows) {
     table.add({r.scenario, figure, results::pretty(r.published, r.unit), results::pretty(r.simulated, r.unit),
                fmt::format("{:+.1f} %", 100 * r.error()), r.source});
   }
-  fmt::print("{}\n{}\n", table.text(), kNotFitted);
+  core::print_text("{}\n{}\n", table.text(), kNotFitted);
 }
 
 void print_json(const std::vector<runs::ValidationRow>& rows) {
@@ -36,7 +37,7 @@ void print_json(const std::vector<runs::ValidationRow>& rows) {
                     {"simulated", r.simulated},
                     {"error", r.error()},
                     {"source", r.source}});
-  fmt::print("{}\n", formats::Json{{"validation", list}, {"fitted", kNotFitted}}.dump(2));
+  core::print_text("{}\n", formats::json_text({{"validation", list}, {"fitted", kNotFitted}}, 2));
 }
 }  // namespace
 

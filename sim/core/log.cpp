@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "core/utf8.h"
+
 namespace moesim::core {
 namespace {
 constexpr auto kEraseLine = "\r\033[K";
@@ -39,13 +41,15 @@ void Progress::at(std::uint64_t done, std::string_view detail) {
   } else {
     line += fmt::to_string(done);
   }
-  line += fmt::format(" {}", detail);
+  line += fmt::format(" {}", one_line(detail));
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 void say(std::string_view line) {
   // Not fmt::print: it throws where stderr is closed, and then there is nobody to tell.
-  const std::string text = fmt::format("{}{}\n", isatty(STDERR_FILENO) == 1 ? kEraseLine : "", line);
+  const std::string text = fmt::format("{}{}\n", isatty(STDERR_FILENO) == 1 ? kEraseLine : "", one_line(line));
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
+
+void print_text(std::string_view text) { fmt::print("{}", without_controls(text)); }
 }  // namespace moesim::core

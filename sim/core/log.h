@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/names.h"
 
@@ -28,6 +29,15 @@ class Progress {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now(), next_{};
 };
 
-/// Prints one line to stderr, over any progress bar.
+/// Prints one line to stderr, over any progress bar.  What ends lines or steers a terminal, in names from files, is
+/// written out.
 void say(std::string_view line);
+
+/// Prints results to stdout: the one way for text and JSON that hold names from files.  What steers a terminal is
+/// written out ("\u001b"), line breaks are kept.  Throws std::system_error where nobody takes it.
+void print_text(std::string_view text);
+template <class... Args>
+void print_text(fmt::format_string<Args...> format, Args&&... args) requires(sizeof...(Args) > 0) {
+  print_text(std::string_view(fmt::format(format, std::forward<Args>(args)...)));
+}
 }  // namespace moesim::core

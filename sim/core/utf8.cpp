@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace moesim::core {
 namespace {
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
 /// Bytes of the character that begins here; 0 if none does.
 std::size_t character(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -18,6 +22,26 @@ std::size_t character(std::string_view text) {
       (first == 0xF4 && byte(1) > 0x8F))
     return 0;
   return size;
+}
+
+/// The text with U+FFFD for each byte that is no UTF-8, and what `spell` gives for each control character: of ASCII,
+/// and U+0080 to U+009F, which some terminals obey too.
+template <class F>
+std::string rewritten(std::string_view text, F&& spell) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string_view rest = text.substr(at);
+    const std::size_t size = character(rest);
+    const unsigned code = static_cast<unsigned char>(rest[size == 2 ? 1 : 0]);
+    if (size == 0)
+      out += kReplacement;
+    else if ((size == 1 && (code < 0x20 || code == 0x7f)) || (size == 2 && rest[0] == '\xC2' && code < 0xA0))
+      out += spell(code);
+    else
+      out += rest.substr(0, size);
+    at += std::max<std::size_t>(size, 1);
+  }
+  return out;
 }
 }  // namespace
 
@@ -34,23 +58,20 @@ std::string as_utf8(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t size = character(text.substr(at));
-    out += size == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(at, size);
+    out += size == 0 ? kReplacement : text.substr(at, size);
     at += size == 0 ? 1 : size;
   }
   return out;
 }
 
+std::string without_controls(std::string_view text) {
+  return rewritten(text, [](unsigned code) {
+    return code == '\n' || code == '\t' ? std::string(1, char(code)) : fmt::format("\\u{:04x}", code);
+  });
+}
+
 std::string one_line(std::string_view text) {
-  std::string out;
-  for (const char c : as_utf8(text)) {
-    if (c == '\n')
-      out += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      out += fmt::format("\\x{:02x}", c);
-    else
-      out += c;
-  }
-  return out;
+  return rewritten(text, [](unsigned code) { return code == '\n' ? "\\n" : fmt::format("\\x{:02x}", code); });
 }
 
 std::string shortened(const std::string& line, std::size_t most) {

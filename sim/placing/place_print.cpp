@@ -164,7 +164,7 @@ std::string place_json(const PlaceOptions& o, const PlaceResult& result) {
     out[key] = figures[key];
   if (figures.contains("nodes_per_token")) out["nodes_per_token"] = figures["nodes_per_token"];
   for (const PlaceRow& r : result.rows) out["strategies"].push_back(row_json(r));
-  return out.dump(1) + "\n";
+  return formats::json_text(out, 1) + "\n";
 }
 
 void store(const PlaceOptions& o, const PlaceResult& result, results::Results& results) {

@@ -140,7 +140,7 @@ std::string evaluation_json(const Evaluation& e) {
                      {"mean_logit", c.mean_logit},
                      {"same_best_share", share(c.same_best, e.tokens)}};
   }
-  return out.dump(2) + "\n";
+  return formats::json_text(out, 2) + "\n";
 }
 
 std::string acceptance_note(const Evaluation& e) {

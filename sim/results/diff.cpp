@@ -8,6 +8,7 @@
 #include <optional>
 #include <sstream>
 
+#include "core/utf8.h"
 #include "results/metrics.h"
 #include "results/results.h"
 #include "results/schema.h"
@@ -66,7 +67,7 @@ std::vector<MetricChange> changed_metrics(const Database& a, const Database& b) 
 std::optional<std::string> next_row(Statement& s) {
   if (!s.step()) return std::nullopt;
   std::string out;
-  for (int i = 0; i < s.columns(); ++i) out += (i == 0 ? "" : ", ") + (s.is_null(i) ? "null" : s.text(i));
+  for (int i = 0; i < s.columns(); ++i) out += (i == 0 ? "" : ", ") + (s.is_null(i) ? "null" : one_line(s.text(i)));
   return out;
 }
 /// The first row that differs, or nothing.

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/files.h"
 #include "core/paths.h"
+#include "core/utf8.h"
 #include "results/metrics.h"
 
 namespace moesim::results {
@@ -56,6 +57,11 @@ std::string pretty(double value, std::string_view unit) {
     if (std::fabs(value) >= p.scale * 0.9995 && (unit != "s" || p.scale <= 1) && (unit != "B" || p.scale >= 1))
       best = &p;
   return fmt::format("{} {}{}", digits(value / best->scale), best->text, unit);
+}
+
+std::vector<std::string> TextTable::in_lines(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = one_line(cell);
+  return cells;
 }
 
 std::string TextTable::text(int indent) const {

@@ -15,12 +15,14 @@ std::string pretty(double value, std::string_view unit);
 /// Rows of text under a header, numbers to the right, as wide as needed.
 class TextTable {
  public:
-  explicit TextTable(std::vector<std::string> header) : rows_{std::move(header)} {}
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  explicit TextTable(std::vector<std::string> header) : rows_{in_lines(std::move(header))} {}
+  /// A line break or the like in a cell is written out.
+  void add(std::vector<std::string> row) { rows_.push_back(in_lines(std::move(row))); }
   bool empty() const { return rows_.size() <= 1; }
   std::string text(int indent = 0) const;
 
  private:
+  static std::vector<std::string> in_lines(std::vector<std::string> cells);
   std::vector<std::vector<std::string>> rows_;
 };
 

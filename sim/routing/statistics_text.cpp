@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/utf8.h"
 #include "core/words.h"
 #include "formats/json.h"
 #include "routing/statistics.h"
@@ -10,9 +11,7 @@
 namespace moesim::routing {
 namespace {
 /// A file's name need not be text: what is not is replaced.
-std::string text_of(const formats::Json& json) {
-  return json.dump(2, ' ', false, formats::Json::error_handler_t::replace) + "\n";
-}
+std::string text_of(const formats::Json& json) { return formats::json_text(json, 2) + "\n"; }
 
 /// "3-60" or "1, 3, 5".
 std::string ranges(const std::vector<int>& numbers) {
@@ -117,7 +116,9 @@ std::string info_text(const Trace& trace) {
   const TraceHeader& h = trace.header();
   const Census c = census(trace);
   std::string out;
-  const auto line = [&](const char* key, const std::string& value) { out += fmt::format("{:<9}{}\n", key, value); };
+  const auto line = [&](const char* key, const std::string& value) {
+    out += fmt::format("{:<9}{}\n", key, one_line(value));
+  };
   line("trace", trace.file());
   line("model", h.model.empty() ? "not known" : h.model);
   line("source", h.source);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "core/log.h"
 #include "runs/scenario.h"
 
 namespace moesim::runs {
@@ -72,7 +73,7 @@ namespace {
 bool decided(const Estimate& e, const std::string& heading, const Config& config, const Limits& limits) {
   const MemoryBound bound = bound_of(limits);
   if (limits.dry_run) {
-    fmt::print("{}{}", heading, estimate_text(e, bound));
+    print_text("{}{}", heading, estimate_text(e, bound));
     return false;
   }
   refuse_above(e, bound, config);

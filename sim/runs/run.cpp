@@ -51,7 +51,7 @@ void print_json(results::Results& results, const results::RunIdentity& identity,
                                   {"value", assumed.text(2)},
                                   {"reason", assumed.text(3)}});
   out["failed_expectations"] = failed;
-  fmt::print("{}\n", out.dump(2));
+  print_text("{}\n", formats::json_text(out, 2));
 }
 
 /// "precision  fp8 (as released)", a line each; with its part of the run where parts differ.
@@ -136,15 +136,15 @@ int run(const RunOptions& options) {
   if (options.json) {
     print_json(results, scenario.identity, end, failed);
   } else {
-    fmt::print("{}\n{}", scenario.identity.title, assumptions(results));
+    print_text("{}\n{}", scenario.identity.title, assumptions(results));
     for (const std::string& report : std::vector<std::string>{scenario.identity.study, "links", "kernels", "published"})
       if (const std::string tables = results::summarise(results.database(), report); !tables.empty())
-        fmt::print("\n{}", tables);
-    fmt::print("\nfingerprint {:016x}, {} events, seed {}\n", end.fingerprint, end.events, scenario.identity.seed);
-    if (!trace.empty()) fmt::print("recorded routing in {} (see moesim trace stats)\n", trace);
+        print_text("\n{}", tables);
+    print_text("\nfingerprint {:016x}, {} events, seed {}\n", end.fingerprint, end.events, scenario.identity.seed);
+    if (!trace.empty()) print_text("recorded routing in {} (see moesim trace stats)\n", trace);
     if (!options.timeline.empty())
-      fmt::print("timeline in {} (open it at https://ui.perfetto.dev)\n", options.timeline);
-    fmt::print("results in {}\n", output);
+      print_text("timeline in {} (open it at https://ui.perfetto.dev)\n", options.timeline);
+    print_text("results in {}\n", output);
   }
   for (const std::string& f : failed) say(fmt::format("{}: {}", scenario.file, f));
   if (end.interrupted) say(fmt::format("interrupted: {} holds what was done until then", output));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/files.h"
+#include "core/log.h"
 #include "core/paths.h"
 #include "results/summary.h"
 #include "runs/parallel.h"
@@ -112,11 +113,11 @@ void print(const SweepSection& section, const std::vector<Point>& points, const 
     row.resize(header.size(), "-");
     table.add(row);
   }
-  fmt::print("{}\n\n{}", section.title, table.text());
+  print_text("{}\n\n{}", section.title, table.text());
   for (int number : mine)
     if (const Point& p = points[std::size_t(number)]; !p.problem.empty())
-      fmt::print("\npoint {} cannot be run: {}", number, p.problem);
-  fmt::print("\n");
+      print_text("\npoint {} cannot be run: {}", number, p.problem);
+  print_text("\n");
 }
 }  // namespace
 
@@ -148,7 +149,7 @@ int sweep(const SweepOptions& options) {
   }
   output.finish();
   print(section, points, mine);
-  fmt::print("results in {}\n", options.output);
+  print_text("results in {}\n", options.output);
   return std::ranges::any_of(mine, [&](int i) { return points[std::size_t(i)].problem.empty(); }) ? 0 : 1;
 }
 }  // namespace moesim::runs

@@ -143,6 +143,6 @@ std::string hugging_face_json(const Model& m, std::string_view dtype) {
   out["max_position_embeddings"] = m.max_positions;
   out["tie_word_embeddings"] = m.tied_embeddings;
   if (m.mtp_layers > 0) out["num_nextn_predict_layers"] = m.mtp_layers;
-  return out.dump(2) + "\n";
+  return formats::json_text(out, 2) + "\n";
 }
 }  // namespace moesim::spec

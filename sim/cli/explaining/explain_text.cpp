@@ -192,6 +192,6 @@ std::string explanation_json(const ExplainSubject& s, const compute::Explanation
   for (const compute::MemoryItem& i : e.activations) out["activations"][i.name] = i.bytes.v;
   for (const compute::MemoryItem& i : e.layer_activations)
     out["layer_activations"].push_back({{"name", i.name}, {"bytes", i.bytes.v}, {"needed_by", i.needed_by}});
-  return out.dump(2) + "\n";
+  return formats::json_text(out, 2) + "\n";
 }
 }  // namespace moesim::cli

@@ -72,7 +72,7 @@ std::string show_collectives(const spec::Cluster& cluster, bool json) {
       }
     }
   if (json)
-    return formats::Json{{"name", cluster.name}, {"calibration", calibration.name}, {"collectives", all}}.dump(2) +
+    return formats::json_text({{"name", cluster.name}, {"calibration", calibration.name}, {"collectives", all}}, 2) +
            "\n";
   return fmt::format("{} ({}), alone on the network, calibration {}: {}\n{}", cluster.title, cluster.name,
                      calibration.name, calibration.title, table.text());

@@ -22,6 +22,15 @@ TEST(Limits, ARateIsRefusedAtTheWorkload) {
   EXPECT_NE(said.find("120,000,000,000 requests"), std::string::npos) << said;
 }
 
+TEST(Limits, ARateInAProfileIsRefusedToo) {
+  const TemporaryFolder folder;
+  folder.write("chunk-0-trace.csv", "0,1e9,1.5,Gamma,0.44,1.1\n");
+  const std::string said = refusal({"run", "serve-mixtral-8x7b", "--limit-memory", "1GB", "--set",
+                                    "serving.workload={kind: servegen, folder: " + folder.path().string() + "}"});
+  EXPECT_NE(said.find("--set serving.workload: would need about "), std::string::npos) << said;
+  EXPECT_NE(said.find("120,000,000,000 requests"), std::string::npos) << said;
+}
+
 TEST(Limits, MoreEventsThanARunCanHaveAreRefused) {
   const std::string said = refusal({"run", "serve-mixtral-8x7b", "--set", "serving.sample=1 ps"});
   EXPECT_NE(said.find("--set serving.sample: would take about 120,000,000,"), std::string::npos) << said;
@@ -56,6 +65,33 @@ TEST(Limits, ADryRunSaysItAllAndMakesNothing) {
   EXPECT_NE(printed.out.find("events  about 49,7"), std::string::npos) << printed.out;
   EXPECT_NE(printed.out.find("time    about "), std::string::npos) << printed.out;
   EXPECT_TRUE(folder.empty());
+}
+
+TEST(Limits, AnAmountOfMemoryIsOne) {
+  const std::vector<std::vector<std::string>> verbs = {
+      {"run", "train-mixtral-8x7b"},
+      {"sweep", "sweep-schedules", "-o", "out.db"},
+      {"schedule", "1f1b"},
+      {"record", "--model", "deepseek-v2-lite", "--synthetic", "--text", SOURCE_DIR "/README.md", "-o", "out.db"}};
+  for (std::vector<std::string> words : verbs) {
+    const std::string verb = words[0];
+    words.insert(words.end(), {"--dry-run", "--limit-memory", ""});
+    for (const char* amount :
+         {"", "0", "-1", "nan", "inf", "1e30", "10 XB", "GB", "[1 GB]", "'1", "\"1", "\\x", "a: b"}) {
+      words.back() = amount;
+      EXPECT_EQ(refusal(words),
+                "--limit-memory: expected a size with a unit (B, KiB, MiB, GiB, TiB, kB, MB, GB, TB), "
+                "got \"" +
+                    std::string(amount) + "\"")
+          << verb;
+    }
+    words.back() = "-1 B";
+    EXPECT_EQ(refusal(words), "--limit-memory: expected a size of 0 or more, got \"-1 B\"") << verb;
+    words.back() = "1e30 TB";
+    EXPECT_EQ(refusal(words), "--limit-memory: a size is too large: \"1e30 TB\"") << verb;
+  }
+  const std::string said = refusal({"run", "train-mixtral-8x7b", "--limit-memory", "0 B"});
+  EXPECT_NE(said.find("; the limit is 0 B (--limit-memory)"), std::string::npos) << said;
 }
 }  // namespace
 }  // namespace moesim::cli

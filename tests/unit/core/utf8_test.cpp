@@ -13,6 +13,8 @@ TEST(Utf8, WhatIsTextAndWhatIsNot) {
     EXPECT_FALSE(is_utf8(bytes));
   EXPECT_EQ(as_utf8("a\xFFz"), "a\xEF\xBF\xBDz");
   EXPECT_EQ(one_line("a\nz\xFF\x7F"), "a\\nz\xEF\xBF\xBD\\x7f");
+  EXPECT_EQ(one_line("\x1b[2J\t\xC2\x9B\xC2\xA0"), "\\x1b[2J\\x09\\x9b\xC2\xA0");
+  EXPECT_EQ(without_controls("\x1b[2J\ta\nz\r\xC2\x9B\x7F\xFF"), "\\u001b[2J\ta\nz\\u000d\\u009b\\u007f\xEF\xBF\xBD");
   EXPECT_EQ(shortened("0123456789", 10), "0123456789");
   EXPECT_EQ(shortened("0123\xC3\xA9"
                       "456789x",
