@@ -36,6 +36,9 @@ def made(folder):
     for name, content in files.items():
         with open(os.path.join(folder, name), "wb") as out:
             out.write(content)
+    for name in ("sparse.yaml", "config_sparse.json", "placement_sparse.csv", "sparse.json", "sparse.npy"):
+        with open(os.path.join(folder, name), "wb") as out:
+            out.truncate(1 << 30)  # takes no room on the disk, but would in memory
 
 
 def words(file, loads, out):
@@ -62,6 +65,7 @@ OTHERS = [
     ("a batch of two billion", ["run", "train-mixtral-8x7b", "--set", "training.batch=2000000000"]),
     ("a billion requests a second", ["run", "serve-mixtral-8x7b", "--set", "serving.workload.rate=1e9"]),
     ("/dev/zero", ["run", "/dev/zero"]),
+    ("a campaign of 10^15 tokens", ["run", "train-mixtral-8x7b", "--set", "training.run={tokens: 1e15}"]),
 ]
 
 

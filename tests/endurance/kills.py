@@ -117,6 +117,8 @@ def finished(path):
 
 def main():
     program = os.path.abspath(sys.argv[1])
+    # Under nohup the commands would ignore it, as they should; one that is handled here is not ignored there.
+    signal.signal(signal.SIGHUP, lambda *_: None)
     kills = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
     rng = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 1)
     longest = {name: LATEST for name, _, _ in verbs.COMMANDS}
