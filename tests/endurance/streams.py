@@ -20,7 +20,7 @@ PRINTING = {
     "help": ["--help"],
     "version": ["--version"],
     "list": ["list"],
-    "list as JSON": ["list", "strategies", "--json"],
+    "list as JSON": ["list", "gate", "--json"],
     "show a model": ["show", "deepseek-v3"],
     "show models": ["show", "mixtral-8x7b", "deepseek-v3", "--json"],
     "show claims": ["show", "--claims"],

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "results/results.h"
 #include "results/store.h"
 #include "support/program.h"
+#include "support/sql.h"
 
 namespace moesim::cli {
 namespace {
@@ -40,6 +42,27 @@ TEST_F(Outcome, AnErrorIsOneLineWhateverIsInIt) {
   const Printed q = shell("$m show $(head -c 100000 /dev/zero | tr '\\0' x)");
   EXPECT_EQ(q.exit_code, 2);
   EXPECT_LT(q.err.size(), 2100u);
+}
+
+TEST_F(Outcome, NamesFromFilesSteerNoTerminal) {
+  const std::string bad = "a\x1b[2J\xC2\x9B\x7F\n\xFFz", good = "a\\x1b[2J\\x9b\\x7f\\n\xEF\xBF\xBDz";
+  const auto file = [&](const char* name) { return folder_.file(name); };
+  for (const char* name : {"a.db", "b.db"}) {
+    results::Results results(file(name), {bad, "passes", "a.yaml", "", ""});
+    results.metric("step_time", name[0] == 'a' ? 1 : 2, "s");
+    results.add(results::Table::expert_load, {3, name[0] == 'a' ? bad : "", 17, 42.0});
+    results.finish({}, name[0] == 'a' ? "key: " + bad : "");
+  }
+  test::change_database(file("a.db"), "UPDATE metric SET unit = char(27) || ']0;'");
+  for (const char* verb : {"compare a.db b.db", "diff a.db b.db"}) {
+    const Printed p = shell(std::string("$m ") + verb);
+    EXPECT_EQ(p.out.find_first_of("\x1b\x7f\xFF"), std::string::npos) << p.out;
+    EXPECT_NE(p.out.find("[2J"), std::string::npos) << p.out;
+    EXPECT_EQ(p.out.find("\xC2\x9B"), std::string::npos) << p.out;
+    if (verb[0] == 'd') {
+      EXPECT_NE(p.out.find(good), std::string::npos) << p.out;
+    }
+  }
 }
 
 TEST_F(Outcome, AReaderThatLeavesIsNoError) {

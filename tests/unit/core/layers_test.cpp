@@ -164,6 +164,19 @@ TEST(Layers, EachThirdPartyHeaderStaysInItsRoom) {
   }
 }
 
+/// What may hold names from others' files is printed by print_text(), which writes out what steers a terminal.  Traces
+/// are exported as they are.
+TEST(Layers, ResultsArePrintedInOneWay) {
+  const std::set<std::string> excepted = {"core/log.cpp", "cli/trace.cpp"};
+  for (const fs::path& path : sources()) {
+    if (excepted.contains(room_of(path) + "/" + path.filename().string())) continue;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);)
+      for (const char* way : {"fmt::print(", "std::cout", "printf("})
+        EXPECT_EQ(line.find(way), std::string::npos) << path << ": " << line;
+  }
+}
+
 /// The rooms of forward declarations, `namespace moesim::results {` followed by `class Results;`, are not their own.
 bool declares_only(std::ifstream& file) {
   std::string line;
