@@ -20,9 +20,12 @@ struct Prefix {
 constexpr Prefix kSmallToLarge[] = {{1e-12, "p"}, {1e-9, "n"}, {1e-6, "u"}, {1e-3, "m"}, {1, ""},    {1e3, "k"},
                                     {1e6, "M"},   {1e9, "G"},  {1e12, "T"}, {1e15, "P"}, {1e18, "E"}};
 
+constexpr double kLong = 1e15;  // from here on not every whole number is one of the doubles, nor read at a glance
+
 std::string digits(double v) {
   const double size = std::fabs(v);
   if (size == 0) return "0";
+  if (size >= kLong) return fmt::format("{:.3g}", v);
   if (size >= 1000) return fmt::format("{:.0f}", v);
   return fmt::format("{:.{}f}", v, size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3);
 }
@@ -31,7 +34,8 @@ bool scales(std::string_view unit) {
   return known != nullptr && known->scales;
 }
 std::string plain(double v) {
-  if (v == std::floor(v) && std::fabs(v) < 1e15) {
+  if (std::fabs(v) >= kLong) return digits(v);
+  if (v == std::floor(v)) {
     const std::string all = fmt::format("{:.0f}", std::fabs(v));
     std::string out(v < 0 ? 1 : 0, '-');
     for (std::size_t i = 0; i < all.size(); ++i) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "results/perfetto.h"
 
 namespace moesim::results {
@@ -20,6 +22,14 @@ TEST(Pretty, ChoosesThePrefixBySizeAndKeepsThreeDigits) {
   EXPECT_EQ(pretty(12345, "tokens/s"), "12,345 tokens/s");
   EXPECT_EQ(pretty(1234567, ""), "1,234,567");
   EXPECT_EQ(pretty(-1234, ""), "-1,234");
+  EXPECT_EQ(pretty(999'999'999'999'999, ""), "999,999,999,999,999");
+  EXPECT_EQ(pretty(999'999'999'999'999.5, ""), "1e+15");
+  EXPECT_EQ(pretty(-1e15, "tokens"), "-1e+15 tokens");
+  EXPECT_EQ(pretty(1e300, "s"), "1.16e+295 d");
+  EXPECT_EQ(pretty(1e300, "B"), "1e+282 EB");
+  for (const char* unit : {"", "s", "B", "USD"})  // a database may hold anything
+    for (const double value : {INFINITY, -INFINITY, double(NAN), 1.7e308, -1.7e308, 5e-324})
+      EXPECT_LT(pretty(value, unit).size(), 16u) << value << unit;
   EXPECT_EQ(pretty(0.4567, ""), "0.457");
   EXPECT_EQ(pretty(2, "USD"), "2 USD");
 }
