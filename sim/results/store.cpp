@@ -17,10 +17,16 @@ namespace moesim::results {
 namespace {
 constexpr int kPatience = 250;  // ms that a reader may keep us from making one file; it need not be one
 
+/// Whether SQLite understands the file: of one that it does not, it gives the code of a wrong statement too.
+bool is_readable(sqlite3* db) {
+  return sqlite3_exec(db, "SELECT count(*) FROM sqlite_master", nullptr, nullptr, nullptr) == SQLITE_OK;
+}
+
 [[noreturn]] void fail(sqlite3* db, const std::string& file, std::string_view what) {
   const int code = sqlite3_errcode(db);
   const std::string message = sqlite3_errmsg(db);
-  if (code == SQLITE_ERROR || code == SQLITE_RANGE || code == SQLITE_MISUSE || code == SQLITE_CONSTRAINT)
+  if (code == SQLITE_RANGE || code == SQLITE_MISUSE || code == SQLITE_CONSTRAINT ||
+      (code == SQLITE_ERROR && is_readable(db)))
     throw std::logic_error(fmt::format("{}: {}: {}", file, what, message));
   if (code == SQLITE_NOTADB) throw ConfigError::placed(fmt::format("{}: is not an SQLite database", file));
   throw ConfigError::placed(fmt::format("{}: {}", file, message));

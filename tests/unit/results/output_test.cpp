@@ -11,6 +11,7 @@
 #include <fstream>
 #include <memory>
 
+#include "core/files.h"
 #include "results/results.h"
 #include "support/refusal.h"
 #include "support/temporary_folder.h"
@@ -150,6 +151,21 @@ TEST_F(OutputTest, TheLogOfARemovedDatabaseIsNotPlayedIntoTheNext) {
                                                         file("a.unfinished-2.db-journal") + "\n");
   EXPECT_EQ(value(file("a.db"), "SELECT state FROM run"), "complete");
   EXPECT_EQ(fs::file_size(file("a.unfinished.db-wal")), 15u);
+}
+
+TEST_F(OutputTest, AFormatOfAnotherTimeIsTheFilesFault) {
+  {
+    Results results(file("a.db"), {});
+    finish(results);
+  }
+  std::string bytes = read_file(file("a.db"));
+  bytes[47] = 9;  // the schema's format, 1 to 4: https://www.sqlite.org/fileformat.html
+  std::ofstream(file("a.db")) << bytes;
+  EXPECT_EQ(test::refusal_of([&] { (void)Database::open(file("a.db")); }), file("a.db") + ": unsupported file format");
+  bytes[71] = 'u';  // as if it had not been finished
+  std::ofstream(file("a.db")) << bytes;
+  EXPECT_EQ(test::refusal_of([&] { make_way(file("a.db")); }),
+            file("a.db") + ": already exists; remove it or choose another name with -o");
 }
 
 TEST_F(OutputTest, TablesThatComputeTheirRowsAreNotRead) {

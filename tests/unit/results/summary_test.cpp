@@ -28,7 +28,7 @@ TEST(Pretty, ChoosesThePrefixBySizeAndKeepsThreeDigits) {
   EXPECT_EQ(pretty(1e300, "s"), "1.16e+295 d");
   EXPECT_EQ(pretty(1e300, "B"), "1e+282 EB");
   for (const char* unit : {"", "s", "B", "USD"})  // a database may hold anything
-    for (const double value : {INFINITY, -INFINITY, double(NAN), 1.7e308, -1.7e308, 5e-324})
+    for (const double value : {double(INFINITY), -double(INFINITY), double(NAN), 1.7e308, -1.7e308, 5e-324})
       EXPECT_LT(pretty(value, unit).size(), 16u) << value << unit;
   EXPECT_EQ(pretty(0.4567, ""), "0.457");
   EXPECT_EQ(pretty(2, "USD"), "2 USD");
