@@ -65,7 +65,7 @@ OTHERS = [
     ("a batch of two billion", ["run", "train-mixtral-8x7b", "--set", "training.batch=2000000000"]),
     ("a billion requests a second", ["run", "serve-mixtral-8x7b", "--set", "serving.workload.rate=1e9"]),
     ("/dev/zero", ["run", "/dev/zero"]),
-    ("a campaign of 10^15 tokens", ["run", "train-mixtral-8x7b", "--set", "training.run={tokens: 1e15}"]),
+    ("10^18 tokens", ["run", "train-mixtral-8x7b", "--set", "training.run={tokens: 1e18}"]),
 ]
 
 
