@@ -127,6 +127,8 @@ def main():
         verbs.prepare(program, folder)
         for i in range(kills):
             slowest = max(slowest, one(program, folder, verbs.COMMANDS[i % len(verbs.COMMANDS)], longest, rng))
+            if (i + 1) % 50 == 0:
+                print(f"kills: {i + 1} so far", file=sys.stderr, flush=True)
     print(f"kills: {kills} over {len(verbs.COMMANDS)} commands, nothing lost; at most {slowest:.2f} s to end")
 
 

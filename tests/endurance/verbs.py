@@ -29,7 +29,9 @@ def prepare(program, folder):
 COMMANDS = [
     ("run", ["run", "serve-mixtral-8x7b", "--set", "serving.duration={duration}", "--set", "serving.warmup=1 s", "--set",
              "expect=[]", "-o", "{}"], ".db"),
-    ("run that records", ["run", "quickstart", "--set", "expect=[]", "-o", "{}"], ".db"),
+    ("run that records", ["run", "quickstart", "--set", "routing.record.limit=100", "--set", "routing.record.decode=2",
+                          "--set", "routing.record.synthetic.warm_up_tokens=16", "--set",
+                          "passes.prefill.new_tokens=64", "--set", "passes.decode.steps=1", "--set", "expect=[]", "-o", "{}"], ".db"),
     ("sweep", ["sweep", "sweep.yaml", "--jobs", "2", "-o", "{}"], ".db"),
     ("merge", ["merge", "{}", "shard1.db", "shard2.db"], ".db"),
     ("record", ["record", "--model", "deepseek-v2-lite", "--synthetic", "--text", "text.txt", "-o", "{}"], ".db"),
