@@ -49,6 +49,8 @@ void add_own(CLI::App& verb, ExplainOptions& o) {
   verb.add_option("--model", o.model, "catalogue name, YAML path or config.json")->group(kOwn);
   verb.add_option("--gpu", o.gpu, "catalogue name or YAML path (default h800)")->group(kOwn);
   verb.add_option("--precision", o.linear, "of linear layers: bf16, fp8, fp4 (default: as released)")->group(kOwn);
+  verb.add_option("--projections", o.projections, "of attention's projections (default: as the linear layers)")
+      ->group(kOwn);
   verb.add_option("--attention", o.attention, "of the attention core: bf16 or fp8 (default bf16)")->group(kOwn);
   verb.add_option("--experts", o.experts, "of routed experts' products (default: as the linear layers)")->group(kOwn);
   verb.add_option("--expert-weights", o.expert_weights, "as stored, where narrower: fp4 for MXFP4")->group(kOwn);

@@ -11,6 +11,7 @@
 #include "numerics/pass/gates.h"
 #include "numerics/weights/checkpoint.h"
 #include "spec/catalogue.h"
+#include "spec/hugging_face.h"
 
 namespace moesim::cli {
 namespace {
@@ -104,6 +105,8 @@ spec::Model model_of(const ModelInput& in) {
 
 std::unique_ptr<numerics::Weights> weights_of(const ModelInput& in, const spec::Model& model) {
   if (in.synthetic) return std::make_unique<numerics::SyntheticWeights>(model, in.options);
+  if (model.source.ends_with(".json") && !spec::has_forward_pass(model.source))
+    throw ConfigError(fmt::format("{}: the forward pass of this model_type is not computed here", model.source));
   return std::make_unique<numerics::Checkpoint>(model, in.weights, read_bytes(in.memory));
 }
 

@@ -17,6 +17,9 @@
 #include "network/topology/topology.h"
 #include "results/summary.h"
 #include "spec/claims.h"
+#include "spec/release/read_release.h"
+#include "spec/release/release_entry.h"
+#include "spec/release/release_of_model.h"
 
 namespace moesim::cli {
 namespace {
@@ -42,6 +45,24 @@ bool is_model(const std::string& name) {
   throw ConfigError(
       fmt::format("no model or hardware is called \"{}\"{}", name,
                   guess.empty() ? "; moesim list shows all" : fmt::format("; did you mean \"{}\"?", guess)));
+}
+
+/// The config.json that a name stands for, or "".
+std::string config_of(const std::string& name) {
+  namespace fs = std::filesystem;
+  if (contains(catalogue_names("models"), name)) return "";
+  std::error_code error;
+  if (fs::is_directory(name, error)) return (fs::path(name) / "config.json").string();
+  return name.ends_with(".json") ? name : "";
+}
+
+/// The release that a name stands for; a catalogue's entry as the config.json it would have.
+spec::Release release_of(const std::string& name) {
+  if (const std::string file = config_of(name); !file.empty()) return spec::read_release(file);
+  if (contains(catalogue_names("models"), name))
+    if (std::optional<spec::Release> entry = spec::release_of_entry(catalogue_file("models", name, "model")))
+      return *std::move(entry);
+  return spec::release_of_model(spec::load_model(name));
 }
 
 /// Some options are for clusters alone.
@@ -76,14 +97,28 @@ std::string show_hardware(const std::string& name, const ShowOptions& options) {
   return json ? formats::json_text({{"name", name}, {"type", type}, {"file", text}}, 2) + "\n" : text;
 }
 
+/// Models of which at least one is a config.json.
+std::string show_described(const std::vector<std::string>& names, const ShowOptions& options) {
+  check_cluster(names.front(), "model", options);
+  std::vector<spec::Release> releases;
+  for (const std::string& name : names) releases.push_back(release_of(name));
+  return show_releases(releases, options);
+}
+
 std::string show(const std::vector<std::string>& names, const ShowOptions& options) {
   std::vector<spec::Model> models;
-  std::vector<std::string> hardware;
+  std::vector<std::string> hardware, known;
+  bool released = false;
   for (const std::string& name : names)
-    if (is_model(name))
-      models.push_back(spec::load_model(name));
-    else
+    if (is_model(name)) {
+      known.push_back(name);
+      released = released || !config_of(name).empty() || !spec::load_model(name).unsupported.empty();
+    } else {
       hardware.push_back(name);
+    }
+  released = released || (options.contexts.size() > 1 && !known.empty());
+  if (released && hardware.empty()) return show_described(known, options);
+  for (const std::string& name : known) models.push_back(spec::load_model(name));
   if (!models.empty() && !hardware.empty())
     throw ConfigError(
         fmt::format("{} is a model and {} is hardware: show one or the other", models.front().name, hardware.front()));
@@ -139,7 +174,9 @@ void add_show(CLI::App& app, int&) {
       "show", "count a model's parameters, cache and operations, compare several, or print a piece of hardware");
   verb->add_option("names", given->names,
                    "models (catalogue name, YAML file, config.json or its folder), or GPUs, nodes, fabrics, clusters");
-  verb->add_option("--context", given->options.context, "tokens of one user's cache and of a training sequence")
+  verb->add_option("--context", given->options.contexts,
+                   "tokens of one user's cache and of a training sequence; several, 4096,131072: a table of caches")
+      ->delimiter(',')
       ->capture_default_str();
   verb->add_option("--kv-dtype", given->format, "format of the KV cache: bf16, fp8, or fp8_mla (656 B a layer for MLA)")
       ->capture_default_str();
@@ -156,8 +193,10 @@ void add_show(CLI::App& app, int&) {
     if (given->claims == !given->names.empty())
       throw ConfigError(given->claims ? "--claims stands alone, without names"
                                       : "show needs a name (see moesim list) or --claims");
-    if (options.context < 1 || options.context > 1'000'000'000)
-      throw ConfigError::placed(fmt::format("--context: expected 1 to 1000000000 tokens, got {}", options.context));
+    for (const std::int64_t tokens : options.contexts)
+      if (tokens < 1 || tokens > 1'000'000'000)
+        throw ConfigError::placed(fmt::format("--context: expected 1 to 1000000000 tokens, got {}", tokens));
+    options.context = options.contexts.front();
     if (options.batch < 1) throw ConfigError::placed(fmt::format("--batch: expected 1 or more, got {}", options.batch));
     if (options.collectives && !options.draw.empty())
       throw ConfigError("show --draw and --collectives do not go together");

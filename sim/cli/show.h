@@ -5,11 +5,13 @@
 
 #include "spec/count.h"
 #include "spec/hardware.h"
+#include "spec/release/release.h"
 
 namespace moesim::cli {
 
 struct ShowOptions {
-  std::int64_t context = 4096;  // tokens of one user's cache; length of a training sequence
+  std::int64_t context = 4096;                  // tokens of one user's cache; length of a training sequence
+  std::vector<std::int64_t> contexts = {4096};  // of releases, several; the first is `context`
   spec::CacheFormat format = spec::CacheFormat::bf16;
   int batch = 1;  // tokens of one decode step
   std::string gpu = "h800";
@@ -21,6 +23,8 @@ struct ShowOptions {
 /// Each returns text that ends with a newline.
 std::string show_model(const spec::Model& model, const ShowOptions& options);
 std::string show_models(const std::vector<spec::Model>& models, const ShowOptions& options);
+/// What config.json files describe, whether it can be run or not.
+std::string show_releases(const std::vector<spec::Release>& releases, const ShowOptions& options);
 std::string show_claims(bool json);
 std::string show_gpu(const spec::Gpu& gpu, bool json);
 std::string show_node(const spec::Node& node, bool json);

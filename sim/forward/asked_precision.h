@@ -11,9 +11,10 @@ namespace moesim::forward {
 
 /// The `precision` of a scenario; what is not given follows the model's release.
 struct AskedPrecision {
-  std::optional<spec::Dtype> linear{}, attention{}, kv_cache{}, experts{}, expert_weights{};
+  std::optional<spec::Dtype> linear{}, projections{}, attention{}, kv_cache{}, experts{}, expert_weights{};
   static void fields(auto& f, auto& p) {
     f("linear", p.linear, "linear layers: bf16, fp8 (1x128 and 128x128 scales) or fp4; none: as released");
+    f("projections", p.projections, "attention projections; none: as linear, or as released if that is not given");
     f("attention", p.attention, "attention core; none: bf16");
     f("kv_cache", p.kv_cache, "stored keys and values; none: bf16");
     f("experts", p.experts, "products of the routed experts; none: as linear, or as released if that is not given");

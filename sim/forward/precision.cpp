@@ -1,40 +1,108 @@
 #include "forward/precision.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
 
 #include "spec/arithmetic.h"
+#include "spec/count.h"
 
 namespace moesim::forward {
 
 namespace {
-/// fp8, fp4: whether there is arithmetic for them.
-compute::Precisions released(const spec::Model& model, bool fp8, bool fp4, std::optional<compute::StepPhase> phase) {
+using spec::Dtype;
+
+/// Which formats there is arithmetic for: those of one GPU, or all that products have.
+struct Arithmetic {
+  const spec::Gpu* gpu = nullptr;
+  bool has(Dtype dtype) const { return gpu ? spec::computes_in(*gpu, dtype) : spec::element_bits(dtype) <= 16; }
+};
+
+/// What one kind of projection is multiplied in, and how its weights lie in memory where that is narrower.
+struct KindFormats {
+  Dtype computed = Dtype::bf16;
+  std::optional<Dtype> stored{};
+};
+
+/// FP8 that a GPU lacks is BF16 in memory too, as engines load it; 4-bit formats and integers stay as they are.
+KindFormats formats_of_kind(Dtype released, const Arithmetic& arithmetic, std::optional<compute::StepPhase> phase) {
+  if (released == Dtype::fp8) return {arithmetic.has(released) ? released : Dtype::bf16};
+  if (!spec::quantised(released) || phase == compute::StepPhase::training) return {};
+  if (spec::block_scaled(released) && arithmetic.has(released)) return {released};
+  return {Dtype::bf16, released};
+}
+
+compute::Precisions released(const spec::Model& model, const Arithmetic& arithmetic,
+                             std::optional<compute::StepPhase> phase) {
+  const spec::Storage storage = spec::released_storage(model);
+  const auto of = [&](spec::ParameterPart part) { return formats_of_kind(storage.of(part), arithmetic, phase); };
+  const KindFormats linear = of(spec::ParameterPart::dense), attention = of(spec::ParameterPart::attention),
+                    experts = of(spec::ParameterPart::routed);
   compute::Precisions out;
-  if (model.weights == spec::Dtype::fp8 && fp8) out.linear = spec::Dtype::fp8;
-  if (model.weights != spec::Dtype::fp4 || phase == compute::StepPhase::training) return out;
-  out.experts = fp4 ? spec::Dtype::fp4 : out.linear;
-  if (!fp4) out.expert_weights = spec::Dtype::fp4;
+  out.linear = linear.computed;
+  out.linear_weights = linear.stored;
+  out.projection_weights = attention.stored;
+  out.expert_weights = experts.stored;
+  if (attention.computed != linear.computed) out.projections = attention.computed;
+  if (experts.computed != linear.computed || (experts.stored && !linear.stored)) out.experts = experts.computed;
   return out;
+}
+
+/// The formats that stay narrow in memory and are widened as they are read, each once: "fp4 and int4".
+std::string widened_formats(const compute::Precisions& p) {
+  std::vector<std::string_view> names;
+  for (const std::optional<Dtype>& one : {p.linear_weights, p.projection_weights, p.expert_weights})
+    if (one && std::ranges::find(names, name_of(*one)) == names.end()) names.push_back(name_of(*one));
+  return fmt::format("{}", fmt::join(names, " and "));
+}
+
+/// The formats of a release that products are not computed in.
+std::string lacking_formats(const spec::Model& model, const spec::Gpu& gpu) {
+  std::vector<std::string_view> names;
+  const spec::Storage storage = spec::released_storage(model);
+  for (const spec::ParameterPart part :
+       {spec::ParameterPart::dense, spec::ParameterPart::attention, spec::ParameterPart::routed}) {
+    const Dtype dtype = storage.of(part);
+    if (!spec::computes_in(gpu, dtype) && std::ranges::find(names, name_of(dtype)) == names.end())
+      names.push_back(name_of(dtype));
+  }
+  return fmt::format("{}", fmt::join(names, " and "));
+}
+
+bool integers(const spec::Storage& s) {
+  for (const Dtype one : {s.dtype, s.attention.value_or(s.dtype), s.experts.value_or(s.dtype)})
+    if (spec::quantised(one) && !spec::block_scaled(one)) return true;
+  return false;
+}
+
+/// Why a release is computed in what it is.
+std::string released_reason(const spec::Model& model, const compute::Precisions& own, const spec::Gpu& gpu,
+                            std::optional<compute::StepPhase> phase) {
+  const spec::Storage storage = spec::released_storage(model);
+  const std::string lacking = lacking_formats(model, gpu), widened = widened_formats(own);
+  if (phase == compute::StepPhase::training)
+    for (const Dtype one : {storage.of(spec::ParameterPart::routed), storage.of(spec::ParameterPart::dense)})
+      if (spec::quantised(one) && one != Dtype::fp8)
+        return fmt::format("released in {}, which is made after training", name_of(one));
+  if (!widened.empty() && integers(storage)) return fmt::format("released in {}, widened as it is read", widened);
+  if (!widened.empty()) return fmt::format("released in {}, which {} lacks: widened as it is read", widened, gpu.name);
+  if (!lacking.empty()) return fmt::format("released in {}, which {} lacks", lacking, gpu.name);
+  return model.weights == Dtype::fp16 ? "released in fp16" : "as released";
 }
 
 std::string reason_of(const AskedPrecision& asked, const spec::Model& model, const spec::Gpu& gpu,
                       std::optional<compute::StepPhase> phase) {
-  const bool widened = model.weights == spec::Dtype::fp4 && !spec::computes_in(gpu, spec::Dtype::fp4) &&
-                       phase != compute::StepPhase::training;
-  if (asked.linear) return widened && !asked.expert_weights ? "as asked; expert_weights as released" : "as asked";
-  std::string out = "as released";
-  const spec::Dtype released = model.weights;
-  if (released == spec::Dtype::fp4 && phase == compute::StepPhase::training)
-    out = "released in fp4, which is made after training";
-  else if (widened)
-    out = fmt::format("released in fp4, which {} lacks: widened as it is read", gpu.name);
-  else if (!spec::computes_in(gpu, released))
-    out = fmt::format("released in {}, which {} lacks", name_of(released), gpu.name);
-  else if (released == spec::Dtype::fp16)
-    out = "released in fp16";
-  for (const auto& [name, given] :
-       {std::pair("experts", &asked.experts), std::pair("expert_weights", &asked.expert_weights),
-        std::pair("attention", &asked.attention), std::pair("kv_cache", &asked.kv_cache)})
+  const compute::Precisions own = released_precision(model, gpu, phase);
+  if (asked.linear)
+    return own.expert_weights && !asked.expert_weights ? "as asked; expert_weights as released" : "as asked";
+  std::string out = released_reason(model, own, gpu, phase);
+  if (!model.weights_note.empty()) out += "; " + model.weights_note;
+  for (const auto& [name, given] : {std::pair("projections", &asked.projections), std::pair("experts", &asked.experts),
+                                    std::pair("expert_weights", &asked.expert_weights),
+                                    std::pair("attention", &asked.attention), std::pair("kv_cache", &asked.kv_cache)})
     if (*given) out += fmt::format("; {} as asked", name);
   return out;
 }
@@ -42,11 +110,11 @@ std::string reason_of(const AskedPrecision& asked, const spec::Model& model, con
 
 compute::Precisions released_precision(const spec::Model& model, const spec::Gpu& gpu,
                                        std::optional<compute::StepPhase> phase) {
-  return released(model, spec::computes_in(gpu, spec::Dtype::fp8), spec::computes_in(gpu, spec::Dtype::fp4), phase);
+  return released(model, {&gpu}, phase);
 }
 
 compute::Precisions released_precision(const spec::Model& model, std::optional<compute::StepPhase> phase) {
-  return released(model, true, true, phase);
+  return released(model, {}, phase);
 }
 
 ChosenPrecision choose_precision(const AskedPrecision& asked, const spec::Model& model, const spec::Gpu& gpu,
@@ -56,6 +124,13 @@ ChosenPrecision choose_precision(const AskedPrecision& asked, const spec::Model&
   if (asked.linear) {
     out.linear = *asked.linear;
     out.experts.reset();
+    out.projections.reset();
+    out.linear_weights.reset();
+    out.projection_weights.reset();
+  }
+  if (asked.projections) {
+    out.projections = asked.projections;
+    out.projection_weights.reset();
   }
   if (asked.experts) out.experts = asked.experts;
   if (asked.expert_weights) out.expert_weights = asked.expert_weights;
@@ -66,6 +141,10 @@ ChosenPrecision choose_precision(const AskedPrecision& asked, const spec::Model&
 
 std::string formats_text(const compute::Precisions& p) {
   std::string out(name_of(p.linear));
+  if (p.linear_weights) out += fmt::format(", weights {}", name_of(*p.linear_weights));
+  if (p.of_projections() != p.linear) out += fmt::format(", attention projections {}", name_of(p.of_projections()));
+  if (p.projection_weights && p.projection_weights != p.linear_weights)
+    out += fmt::format(", projection weights {}", name_of(*p.projection_weights));
   if (p.of_experts() != p.linear) out += fmt::format(", experts {}", name_of(p.of_experts()));
   if (p.stored_experts() != p.of_experts()) out += fmt::format(", expert weights {}", name_of(p.stored_experts()));
   if (p.attention != spec::Dtype::bf16) out += fmt::format(", attention {}", name_of(p.attention));
@@ -75,8 +154,8 @@ std::string formats_text(const compute::Precisions& p) {
 
 void check_precision(const Config& section, const compute::Precisions& p, const spec::Gpu& gpu) {
   const Config config = section.at_or_empty("precision");
-  for (const auto& [key, dtype] :
-       {std::pair("linear", p.linear), std::pair("experts", p.of_experts()), std::pair("attention", p.attention)})
+  for (const auto& [key, dtype] : {std::pair("linear", p.linear), std::pair("projections", p.of_projections()),
+                                   std::pair("experts", p.of_experts()), std::pair("attention", p.attention)})
     if (!spec::computes_in(gpu, dtype))
       config.at_or_empty(key).fail(fmt::format("{} has no {} arithmetic", gpu.name, name_of(dtype)));
 }

@@ -94,8 +94,8 @@ compute::MemoryUse memory_use(const Config& config, const spec::Model& model, co
 PassesInput read_input(const Config& scenario) {
   const Config config = scenario.at("passes");
   PassesInput in{spec::read_model(scenario.at("model")), {}, {}};
-  if (!in.model.unpublished.empty())
-    scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", in.model.name, in.model.unpublished));
+  if (!in.model.can_run())
+    scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", in.model.name, in.model.obstacle()));
   in.cluster = spec::read_cluster(scenario.at("cluster"));
   in.shape = read<PassesShape>(config);
   if (in.shape.expert_parallel == 0) in.shape.expert_parallel = in.cluster.gpus();

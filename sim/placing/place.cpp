@@ -229,12 +229,9 @@ void add_rows(const PlaceOptions& o, const Workload& workload, std::span<const P
 
 Bytes expert_weight_bytes(const spec::Model& model) {
   const spec::Storage storage = spec::released_storage(model);
-  // Elements at the release's precision; FP8 adds an FP32 scale for 128 x 128 of them, FP4 an 8-bit one for 32.
-  const double each = storage.dtype == spec::Dtype::fp8    ? 1 + 4.0 / (128 * 128)
-                      : storage.dtype == spec::Dtype::fp4  ? 0.5 + 1.0 / 32
-                      : storage.dtype == spec::Dtype::fp32 ? 4
-                                                           : 2;
-  return {std::int64_t(std::ceil(double(spec::expert_parameters(model)) * each))};
+  const spec::Dtype dtype = storage.of(spec::ParameterPart::routed);
+  const double block = double(spec::matrix_bytes(1024, 1024, dtype)) / (1024 * 1024);  // scales included
+  return {std::int64_t(std::ceil(double(spec::expert_parameters(model)) * block))};
 }
 
 Bytes exchange_row_bytes(const PlaceOptions& o) {

@@ -12,7 +12,12 @@ FlopRate peak_of(const Gpu& gpu, Dtype dtype) {
     case Dtype::fp8:
       return gpu.fp8;
     case Dtype::fp4:
+    case Dtype::nvfp4:
       return gpu.fp4;
+    case Dtype::int8:  // weights alone, which kernels widen as they read them
+    case Dtype::int4:
+    case Dtype::int4_g32:
+      return {};
   }
   return {};
 }

@@ -242,6 +242,8 @@ std::vector<Claim> popular_claims() {
   about_caches(catalogue, out);
   about_sizes(catalogue, out);
   about_training(catalogue, out);
+  const std::vector<Claim> newer = release_claims();
+  out.insert(out.end(), newer.begin(), newer.end());
   return out;
 }
 }  // namespace moesim::spec

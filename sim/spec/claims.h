@@ -12,4 +12,6 @@ struct Claim {
 };
 /// Reads the models and GPUs it needs from the catalogues.
 std::vector<Claim> popular_claims();
+/// Those of them about sparse and compressed attention, states, 4-bit weights and prices.
+std::vector<Claim> release_claims();
 }  // namespace moesim::spec

@@ -1,6 +1,8 @@
 // Counts what a model holds, stores, caches and computes, exactly, from its shape alone.
 #pragma once
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/units.h"
@@ -45,14 +47,18 @@ std::int64_t expert_parameters(const Model& model);     // one routed expert in 
 std::int64_t attention_parameters(const Model& model);  // one layer, with its latent and head norms
 std::int64_t gate_parameters(const Model& model);       // one layer, without the selection bias
 
-/// How weights are stored.  fp32, bf16, fp16: all of them so.  fp8: linear weights in 128 x 128 blocks with an FP32
-/// scale, selection biases FP32, the rest BF16 (DeepSeek-V3).  fp4: linear weights in blocks of 32 with an 8-bit scale,
-/// 4.25 bits each (MXFP4), the rest as for fp8.
+/// How weights are stored.  fp32, bf16, fp16: all of them so.  Else the projections of layers as spec/dtype.h says, a
+/// selection bias in FP32, the rest in BF16 (DeepSeek-V3).
 struct Storage {
   Dtype dtype = Dtype::bf16;
-  bool experts_only = false;  // quantise routed experts alone (gpt-oss)
+  std::optional<Dtype> attention, experts;  // of their projections, if in another
+  Dtype of(ParameterPart part) const;
+  /// Whether any projection is stored in fewer than 16 bits.
+  bool quantised() const;
 };
 Storage released_storage(const Model& model);
+/// "fp8", "bf16, experts fp4".
+std::string storage_text(const Storage& storage);
 /// Bytes of the weights, MTP layers left out.
 Bytes weight_bytes(const Model& model, Storage storage);
 /// Bytes of the released files' weights: as released, with MTP layers and their duplicates.

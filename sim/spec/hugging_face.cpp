@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <optional>
 
 #include "formats/json.h"
 #include "spec/check_model.h"
 #include "spec/hugging_face_attention.h"
+#include "spec/release/as_model.h"
+#include "spec/release/python_json.h"
 
 namespace moesim::spec {
 namespace {
@@ -140,14 +143,21 @@ void read_ffn(const formats::JsonObject& v, Model& m) {
   m.dense_width = v.has("intermediate_size_mlp") ? v.whole("intermediate_size_mlp") : v.whole("intermediate_size");
 }
 
-Dtype read_dtype(const formats::JsonObject& root, const formats::JsonObject& v) {
-  if (root.has("quantization_config")) {
-    const formats::JsonObject q = root.part("quantization_config");
-    const std::string method = q.text_or("quant_method", "");
-    if (method == "fp8") return Dtype::fp8;
-    if (method == "mxfp4") return Dtype::fp4;
-    q.fail("quant_method", fmt::format("expected fp8 or mxfp4, got \"{}\"", method));
-  }
+formats::JsonObject text_part(const formats::JsonObject& root) {
+  return root.has("text_config") ? root.part("text_config") : root;
+}
+
+/// Whether the file or one beside it speaks of quantisation.
+bool is_quantised(const formats::JsonValue& document, const std::string& file) {
+  const formats::JsonObject root(document, file);
+  const formats::JsonObject v = text_part(root);
+  for (const char* key : {"quantization_config", "compression_config", "quantization", "quantize"})
+    if (root.has(key) || v.has(key)) return true;
+  std::error_code error;
+  return std::filesystem::is_regular_file(std::filesystem::path(file).parent_path() / "hf_quant_config.json", error);
+}
+
+Dtype plain_dtype(const formats::JsonObject& root, const formats::JsonObject& v) {
   const std::string word = root.text_or("torch_dtype", v.text_or("torch_dtype", v.text_or("dtype", "bfloat16")));
   if (word == "float32") return Dtype::fp32;
   if (word == "float16") return Dtype::fp16;
@@ -155,25 +165,27 @@ Dtype read_dtype(const formats::JsonObject& root, const formats::JsonObject& v) 
   root.fail("torch_dtype", fmt::format("expected float32, float16 or bfloat16, got \"{}\"", word));
 }
 
-/// The family that `model_type` names.
-Architecture architecture_of(const formats::JsonObject& root) {
-  const std::string type = root.text("model_type");
-  std::vector<std::string_view> known;
-  for (const ArchitectureTraits& family : architectures()) {
-    if (type == name_of(family.of) || type == family.also_read) return family.of;
-    known.push_back(name_of(family.of));
-    if (!family.also_read.empty()) known.push_back(family.also_read);
-  }
-  root.fail("model_type", fmt::format("\"{}\" is not known{}", type, suggestion(type, known, "known types")));
+/// The family that `model_type` names, if it has a row.
+std::optional<Architecture> architecture_of(const formats::JsonObject& root) {
+  const std::string type = root.text_or("model_type", "");
+  for (const ArchitectureTraits& family : architectures())
+    if (type == name_of(family.of) || (!type.empty() && type == family.also_read)) return family.of;
+  return std::nullopt;
 }
 }  // namespace
 
-Model read_hugging_face(const std::string& file) {
-  const formats::JsonValue document = formats::read_json(file, kMostWritten);
-  const formats::JsonObject root(document, file);
+bool has_forward_pass(const std::string& file) {
+  const formats::JsonValue document = read_python_json(file);
+  return architecture_of(formats::JsonObject(document, file)).has_value();
+}
+
+std::optional<Model> read_family(const formats::JsonValue& document, const std::string& where) {
+  const formats::JsonObject root(document, where);
+  const std::optional<Architecture> architecture = architecture_of(root);
+  if (!architecture) return std::nullopt;
   Model m;
-  m.architecture = architecture_of(root);
-  const formats::JsonObject v = root.has("text_config") ? root.part("text_config") : root;
+  m.architecture = *architecture;
+  const formats::JsonObject v = text_part(root);
   const ArchitectureTraits& family = traits_of(m.architecture);
   const ConfigDefaults& missing = family.missing;
   m.vocabulary = missing.vocabulary > 0 ? v.whole_or("vocab_size", missing.vocabulary) : v.whole("vocab_size");
@@ -188,12 +200,20 @@ Model read_hugging_face(const std::string& file) {
   m.norms_per_layer = family.norms_per_layer;
   m.norm_epsilon = v.number_or("rms_norm_eps", m.norm_epsilon);
   m.swiglu_limit = v.number_or("swiglu_limit", missing.swiglu_limit);
-  m.weights = read_dtype(root, v);
-  const std::filesystem::path where = std::filesystem::absolute(file);
-  m.name = where.filename() == "config.json" ? where.parent_path().filename().string() : where.stem().string();
-  m.title = m.name;
-  m.source = file;
+  m.weights = plain_dtype(root, v);
   check_model(m, [&](std::string_view path, std::string_view problem) { v.fail(key_of(path), problem); });
   return m;
+}
+
+Model read_hugging_face(const std::string& file) {
+  const formats::JsonValue document = read_python_json(file);
+  std::optional<Model> m = read_family(document, file);
+  if (!m) return model_of_release(file);
+  if (is_quantised(document, file)) set_formats(*m, formats_of_release(file));
+  const std::filesystem::path where = std::filesystem::absolute(file);
+  m->name = where.filename() == "config.json" ? where.parent_path().filename().string() : where.stem().string();
+  m->title = m->name;
+  m->source = file;
+  return *std::move(m);
 }
 }  // namespace moesim::spec

@@ -39,17 +39,25 @@ void read_temperature(const formats::JsonObject& v, AttentionShape& a) {
   a.temperature_floor = v.number_or("floor_scale", 8192);
 }
 
+/// What a missing head_dim means: in Gemma3TextConfig and GptOssConfig of transformers a number of its own; 0: the
+/// width, shared out among the heads.
+int usual_head_dim(const ArchitectureTraits& family) {
+  if (family.windowed == WindowedLayers::but_every_nth) return 256;
+  return family.sinks ? 64 : 0;
+}
+
 void read_head_attention(const formats::JsonObject& v, Model& m) {
   AttentionShape& a = m.attention;
   a.heads = v.whole("num_attention_heads");
   a.kv_heads = v.whole_or("num_key_value_heads", a.heads);
   if (a.heads == 0) v.fail("num_attention_heads", "must be more than 0, got 0");
-  if (!v.has("head_dim") && m.hidden % a.heads != 0)
+  const ArchitectureTraits& family = traits_of(m.architecture);
+  const int usual = usual_head_dim(family);
+  if (!v.has("head_dim") && usual == 0 && m.hidden % a.heads != 0)
     v.fail("num_attention_heads",
            fmt::format("must divide hidden_size {} when head_dim is missing, got {}", m.hidden, a.heads));
-  a.head_dim = a.v_head_dim = v.whole_or("head_dim", m.hidden / a.heads);
+  a.head_dim = a.v_head_dim = v.whole_or("head_dim", usual > 0 ? usual : m.hidden / a.heads);
   a.kind = a.kv_heads == a.heads ? AttentionKind::mha : AttentionKind::gqa;
-  const ArchitectureTraits& family = traits_of(m.architecture);
   a.qkv_bias = family.qkv_bias || v.flag_or("attention_bias", false);
   a.o_bias = a.qkv_bias && family.output_takes_bias;
   a.qk_norm = family.qk_norm || v.flag_or("use_qk_norm", family.missing.qk_norm);

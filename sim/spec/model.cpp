@@ -7,6 +7,7 @@
 #include "spec/check_model.h"
 #include "spec/extend.h"
 #include "spec/hugging_face.h"
+#include "spec/release/release_entry.h"
 #include "spec/scale.h"
 
 namespace moesim::spec {
@@ -28,13 +29,14 @@ void apply_scale(const Config& config, Model& m) {
 }
 
 void finish_model(const Config& config, Model& m, bool extends) {
-  if (!m.unpublished.empty()) return;
+  if (!m.can_run()) return;
   if (!extends) (void)config.at("attention");
   check_model(m, [&](std::string_view key, std::string_view problem) { fail_at(config, key, problem); });
   if (config.has("scale")) apply_scale(config, m);
 }
 
-constexpr EntryKind<Model> kModel = {"models", "model", forget_release, is_unpublished, finish_model, "scale"};
+constexpr EntryKind<Model> kModel = {"models",     "model", forget_release, is_unpublished,
+                                     finish_model, "scale", model_of_entry};
 
 /// The config.json that `name` stands for, or "".
 std::string config_json(const std::string& name, const std::string& beside) {

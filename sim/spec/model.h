@@ -8,6 +8,7 @@
 #include "core/config.h"
 #include "spec/architecture.h"
 #include "spec/attention_kind.h"
+#include "spec/dtype.h"
 
 namespace moesim::spec {
 
@@ -20,7 +21,6 @@ enum class Selection {
   topk_softmax,          ///< the top-k logits, then a softmax over those (Mixtral, gpt-oss)
   top1_input             ///< the top-1 logit, its sigmoid multiplied into the expert's input (Llama-4)
 };
-enum class Dtype { fp32, bf16, fp16, fp8, fp4 };
 
 constexpr auto enum_names(Score) {
   return std::to_array<std::pair<std::string_view, Score>>({{"softmax", Score::softmax}, {"sigmoid", Score::sigmoid}});
@@ -32,10 +32,6 @@ constexpr auto enum_names(Selection) {
        {"noaux_tc", Selection::noaux_tc},
        {"topk_softmax", Selection::topk_softmax},
        {"top1_input", Selection::top1_input}});
-}
-constexpr auto enum_names(Dtype) {
-  return std::to_array<std::pair<std::string_view, Dtype>>(
-      {{"fp32", Dtype::fp32}, {"bf16", Dtype::bf16}, {"fp16", Dtype::fp16}, {"fp8", Dtype::fp8}, {"fp4", Dtype::fp4}});
 }
 
 struct AttentionShape {
@@ -172,6 +168,7 @@ struct Model {
   Architecture architecture = Architecture::llama;
   std::string hugging_face;  // repository, "" if not released
   std::string unpublished;   // why nothing below is known; "" for all others
+  std::string unsupported;   // why a release that is counted cannot be run, and nothing below is set; "" for others
   int vocabulary = 0, hidden = 0, layers = 0;
   int dense_width = 0;  // intermediate_size of dense layers; 0 if it has none
   AttentionShape attention;
@@ -182,8 +179,10 @@ struct Model {
   int max_positions = 0;
   int norms_per_layer = 2;  // 4 in Gemma-3
   double norm_epsilon = 1e-6;
-  double swiglu_limit = 0;      // gpt-oss clamps at 7; 0 means no clamp
-  Dtype weights = Dtype::bf16;  // as released
+  double swiglu_limit = 0;                                 // gpt-oss clamps at 7; 0 means no clamp
+  Dtype weights = Dtype::bf16;                             // as released
+  std::optional<Dtype> attention_weights, expert_weights;  // where they are released in another format
+  std::string weights_note;                                // what `weights` leaves out; "" for nothing
   std::string license, source;
   Published published;
 
@@ -207,6 +206,8 @@ struct Model {
     f("norm_epsilon", p.norm_epsilon, "epsilon of the RMSNorms");
     f("swiglu_limit", p.swiglu_limit, "clamp of the SwiGLU; 0 for none");
     f("weights", p.weights, "number format of the released weights");
+    f("attention_weights", p.attention_weights, "of the attention projections; none: as weights");
+    f("expert_weights", p.expert_weights, "of the routed experts; none: as weights");
     f("license", p.license, "licence of the weights");
     f("source", p.source, "where the figures come from");
     f("published", p.published, "");
@@ -214,6 +215,9 @@ struct Model {
 
   // What differs from layer to layer is in spec/layer_shape.h, and so are these.
   bool is_moe_layer(int layer) const;
+  /// "" for a model whose shape is below.
+  const std::string& obstacle() const { return unpublished.empty() ? unsupported : unpublished; }
+  bool can_run() const { return obstacle().empty(); }
   bool has_qk_norm_weights() const;
   /// Model layer numbers of the MoE layers, ascending.
   std::vector<int> moe_layers() const;

@@ -40,6 +40,8 @@ double left_of_factor(const AttentionShape& a, const Scale& s, int before) {
 
 Model scaled(const Model& model, const Scale& s) {
   constexpr int kLeastVocabulary = 256;  // so that any text can be read byte by byte
+  if (!model.unsupported.empty())
+    fail_scale("factor", fmt::format("{} cannot be run: {}", model.name, model.unsupported));
   if (!model.unpublished.empty()) fail_scale("factor", fmt::format("nothing is published of {}", model.name));
   if (!(s.factor >= 1 && s.factor <= 1e6)) fail_scale("factor", fmt::format("must be 1 or more, got {}", s.factor));
   Model m = model;

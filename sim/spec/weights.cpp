@@ -1,8 +1,11 @@
 // The list of a model's weights, and the parameters and bytes that follow from it.
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
 
 #include "core/ceil_div.h"
+#include "core/named_enum.h"
 #include "spec/attention_rules.h"
 #include "spec/count.h"
 
@@ -53,21 +56,10 @@ struct Collector {
 
 /// Bytes of one copy.
 double stored_bytes(const WeightShape& w, Storage storage) {
-  const bool quantised = w.linear && (!storage.experts_only || w.part == ParameterPart::routed);
-  switch (storage.dtype) {
-    case Dtype::fp32:
-      return double(w.each()) * 4;
-    case Dtype::bf16:
-    case Dtype::fp16:
-      return double(w.each()) * 2;
-    case Dtype::fp8:
-      if (quantised) return double(w.each() + 4 * blocks(w.rows, 128) * blocks(w.columns, 128));
-      break;
-    case Dtype::fp4:
-      if (quantised) return double(w.rows * blocks(w.columns, 32) * 17);
-      break;
-  }
-  return double(w.each()) * (w.selection_bias ? 4 : 2);
+  const Dtype dtype = storage.of(w.part);
+  if (quantised(dtype) && w.linear) return double(matrix_bytes(w.rows, w.columns, dtype));
+  if (dtype == Dtype::fp32) return double(w.each()) * 4;
+  return double(w.each()) * (w.selection_bias && storage.quantised() ? 4 : 2);
 }
 
 std::int64_t& part_of(Parameters& p, ParameterPart part) {
@@ -128,7 +120,7 @@ Parameters count_parameters(const Model& model) {
   Parameters p;
   for (const WeightShape& w : weight_shapes(model)) {
     const std::int64_t all = w.copies * w.each();
-    if (w.linear && model.weights == Dtype::fp8)
+    if (w.linear && released_storage(model).of(w.part) == Dtype::fp8)
       p.fp8_scales += w.copies * blocks(w.rows, 128) * blocks(w.columns, 128);
     if (w.mtp) {
       p.mtp_stored += all;
@@ -164,7 +156,23 @@ std::int64_t gate_parameters(const Model& model) {
   return std::int64_t{model.moe->experts} * (model.hidden + (model.moe->router_linear_bias ? 1 : 0));
 }
 
-Storage released_storage(const Model& model) { return {model.weights, model.weights == Dtype::fp4}; }
+Dtype Storage::of(ParameterPart part) const {
+  if (part == ParameterPart::attention) return attention.value_or(dtype);
+  if (part == ParameterPart::routed) return experts.value_or(dtype);
+  return dtype;
+}
+bool Storage::quantised() const {
+  return spec::quantised(dtype) || (attention && spec::quantised(*attention)) || (experts && spec::quantised(*experts));
+}
+
+std::string storage_text(const Storage& s) {
+  std::string out(name_of(s.dtype));
+  if (s.attention && s.attention != s.dtype) out += fmt::format(", attention {}", name_of(*s.attention));
+  if (s.experts && s.experts != s.dtype) out += fmt::format(", experts {}", name_of(*s.experts));
+  return out;
+}
+
+Storage released_storage(const Model& model) { return {model.weights, model.attention_weights, model.expert_weights}; }
 
 Bytes weight_bytes(const Model& model, Storage storage) {
   double sum = 0;  // whole numbers below 2^53: exact

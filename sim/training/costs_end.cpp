@@ -10,9 +10,7 @@
 
 namespace moesim::training {
 namespace {
-double bytes_of(spec::Dtype dtype) {
-  return dtype == spec::Dtype::fp32 ? 4 : dtype == spec::Dtype::fp8 ? 1 : dtype == spec::Dtype::fp4 ? 0.5 : 2;
-}
+double bytes_of(spec::Dtype dtype) { return spec::element_bits(dtype) / 8.0; }
 
 std::vector<GpuId> group_of(int first, int stride, int count) {
   std::vector<GpuId> out;

@@ -191,8 +191,8 @@ compute::Batch micro_batch_of(const TrainingPlan& plan) {
 TrainingPlan read_shape(const Config& scenario, const PlanChange& change) {
   TrainingPlan plan;
   plan.model = spec::read_model(scenario.at("model"));
-  if (!plan.model.unpublished.empty())
-    scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", plan.model.name, plan.model.unpublished));
+  if (!plan.model.can_run())
+    scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", plan.model.name, plan.model.obstacle()));
   plan.cluster = spec::read_cluster(scenario.at("cluster"));
   const Config training = scenario.at("training");
   plan.section = read<TrainingSection>(training);

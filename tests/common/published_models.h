@@ -11,7 +11,7 @@ namespace moesim::test {
 inline std::vector<spec::Model> published_models() {
   std::vector<spec::Model> out;
   for (const std::string& name : catalogue_names("models"))
-    if (spec::Model m = spec::load_model(name); m.unpublished.empty()) out.push_back(m);
+    if (spec::Model m = spec::load_model(name); m.can_run()) out.push_back(m);
   return out;
 }
 }  // namespace moesim::test

@@ -64,6 +64,7 @@ forward::AskedPrecision asked_precision(const ExplainOptions& o) {
     if (!text.empty()) asked = word<spec::Dtype>(option, text);
   };
   ask(out.linear, "--precision", o.linear);
+  ask(out.projections, "--projections", o.projections);
   ask(out.attention, "--attention", o.attention);
   ask(out.experts, "--experts", o.experts);
   ask(out.expert_weights, "--expert-weights", o.expert_weights);

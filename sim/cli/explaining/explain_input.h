@@ -9,8 +9,8 @@
 namespace moesim::cli {
 
 struct ExplainOptions {
-  std::string scenario, model, gpu, phase, linear, attention, experts, expert_weights, kv_cache, kernels, recompute,
-      lengths, pool;
+  std::string scenario, model, gpu, phase, linear, projections, attention, experts, expert_weights, kv_cache, kernels,
+      recompute, lengths, pool;
   std::vector<std::string> sets;
   std::optional<std::int64_t> sequences, tokens, context;
   int stage = -1;

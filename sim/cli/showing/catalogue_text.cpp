@@ -1,14 +1,20 @@
 #include "cli/showing/catalogue_text.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "core/paths.h"
 #include "results/summary.h"
 #include "spec/count.h"
 #include "spec/layer_shape.h"
+#include "spec/release/release_entry.h"
+#include "spec/release/totals.h"
 
 namespace moesim::cli {
 namespace {
@@ -70,8 +76,25 @@ std::string gate_text(const spec::MoeShape& s) {
   return out;
 }
 
+namespace {
+/// Of a release that is counted and not run.
+std::string release_summary(const spec::Model& m) {
+  const std::optional<spec::Release> r = spec::release_of_entry(catalogue_file("models", m.name, "model"));
+  if (!r) return fmt::format("{}: {}", m.title, m.unsupported);
+  const spec::ReleaseTotals t = spec::count_release(*r);
+  const std::string experts =
+      r->experts ? fmt::format("{} experts, {} a token", r->experts->experts, r->experts->top_k) : "dense";
+  std::vector<std::string> kinds;
+  for (const spec::LayerCount& kind : spec::layer_kinds(*r))
+    kinds.push_back(fmt::format("{} {}", kind.layers, kind.kind));
+  return fmt::format("{}: {}, {} active, {}; counted, not run: {}", m.title, short_count(double(t.total)),
+                     short_count(double(t.active)), experts, fmt::join(kinds, ", "));
+}
+}  // namespace
+
 std::string summary(const spec::Model& m) {
   if (!m.unpublished.empty()) return fmt::format("{}: structure not published", m.title);
+  if (!m.can_run()) return release_summary(m);
   const spec::Parameters p = spec::count_parameters(m);
   const std::string experts =
       m.moe ? fmt::format("{} experts, {} a token{}", m.moe->experts, m.moe->top_k,

@@ -98,7 +98,7 @@ std::string costs_text(const spec::Model& m, const ShowOptions& o) {
   table.add({"decode", results::pretty(spec::decode_flops(m, o.context).v, "FLOP"),
              fmt::format("at a context of {}{}", at, spec::caches_latent(m) ? ", in latent space" : "")});
   table.add({"decode reads", results::pretty(read / o.batch, "B"),
-             fmt::format("of weights as released ({}), {} token{} a step", name_of(m.weights), o.batch,
+             fmt::format("of weights as released ({}), {} token{} a step", spec::storage_text(released), o.batch,
                          o.batch > 1 ? "s" : "")});
   return table.text();
 }
@@ -106,7 +106,7 @@ std::string costs_text(const spec::Model& m, const ShowOptions& o) {
 formats::Json storage_json(const spec::Model& m) {
   formats::Json out;
   for (const spec::Dtype dtype : {spec::Dtype::bf16, spec::Dtype::fp8, spec::Dtype::fp4})
-    out[std::string(name_of(dtype))] = spec::weight_bytes(m, {dtype, false}).v;
+    out[std::string(name_of(dtype))] = spec::weight_bytes(m, spec::Storage{dtype, {}, {}}).v;
   out["as_released"] = spec::weight_bytes(m, spec::released_storage(m)).v;
   out["released_files"] = spec::released_bytes(m).v;
   return out;
@@ -189,8 +189,9 @@ std::string show_model(const spec::Model& model, const ShowOptions& options) {
   out += "\n" + shape_text(model) + "\n" + parameters_text(model) + "\n" + costs_text(model, options);
   const spec::Storage released = spec::released_storage(model);
   out += fmt::format("\nweights    {} as released ({}), {} in BF16\n",
-                     results::pretty(double(spec::weight_bytes(model, released).v), "B"), name_of(model.weights),
-                     results::pretty(double(spec::weight_bytes(model, {spec::Dtype::bf16, false}).v), "B"));
+                     results::pretty(double(spec::weight_bytes(model, released).v), "B"), spec::storage_text(released),
+                     results::pretty(double(spec::weight_bytes(model, spec::Storage{}).v), "B"));
+  if (!model.weights_note.empty()) out += fmt::format("           {}\n", model.weights_note);
   if (!model.license.empty()) out += fmt::format("licence    {}\n", model.license);
   return out + fmt::format("source     {}\n", model.source);
 }

@@ -68,12 +68,12 @@ std::string weights(const std::vector<spec::Model>& models, const ShowOptions& o
     if (!m.unpublished.empty()) continue;
     std::vector<std::string> row = {m.name};
     for (const spec::Dtype dtype : kDtypes) {
-      const Bytes bytes = spec::weight_bytes(m, {dtype, false});
+      const Bytes bytes = spec::weight_bytes(m, spec::Storage{dtype, {}, {}});
       row.push_back(bytes_text(bytes));
       row.push_back(long_count(gpus_for(gpu, bytes)));
     }
     const spec::Storage released = spec::released_storage(m);
-    row.push_back(fmt::format("{} {}", bytes_text(spec::weight_bytes(m, released)), name_of(m.weights)));
+    row.push_back(fmt::format("{} {}", bytes_text(spec::weight_bytes(m, released)), spec::storage_text(released)));
     row.push_back(results::pretty(spec::weight_bytes_read(m, released, o.batch) / o.batch, "B"));
     table.add(row);
   }
@@ -96,7 +96,8 @@ formats::Json json_of(const spec::Model& m, const ShowOptions& o, const spec::Gp
     user["with"][std::string(name)] = {{"kv_bytes", other.v}, {"users_per_gpu", users(gpu, other)}};
   }
   for (const spec::Dtype dtype : kDtypes)
-    out["gpus_for_weights"][std::string(name_of(dtype))] = gpus_for(gpu, spec::weight_bytes(m, {dtype, false}));
+    out["gpus_for_weights"][std::string(name_of(dtype))] =
+        gpus_for(gpu, spec::weight_bytes(m, spec::Storage{dtype, {}, {}}));
   return out;
 }
 }  // namespace

@@ -11,10 +11,8 @@ constexpr double kStepBytes = 128;  // of K a tile loads at a time: the widest s
 constexpr std::int64_t kTile = 128, kBlockRows = 64, kBlockColumns = 16;  // of the result: whole tiles, smallest ones
 constexpr std::int64_t kBlocksPerTile = kTile / kBlockRows * (kTile / kBlockColumns);
 
-bool block_scaled(spec::Dtype d) { return d == spec::Dtype::fp8 || d == spec::Dtype::fp4; }
-double element_bytes(spec::Dtype d) {
-  return d == spec::Dtype::fp32 ? 4 : d == spec::Dtype::fp8 ? 1 : d == spec::Dtype::fp4 ? 0.5 : 2;
-}
+using spec::block_scaled;
+double element_bytes(spec::Dtype d) { return spec::element_bits(d) / 8.0; }
 double step_elements(spec::Dtype d) { return kStepBytes / element_bytes(d); }
 double steps_of(std::int64_t k, spec::Dtype d) { return std::ceil(double(k) / step_elements(d)); }
 // Of one block in one step.

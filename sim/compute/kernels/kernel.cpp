@@ -7,18 +7,7 @@
 namespace moesim::compute {
 namespace {
 std::int64_t plain_bytes(std::int64_t elements, spec::Dtype dtype) {
-  switch (dtype) {
-    case spec::Dtype::fp32:
-      return elements * 4;
-    case spec::Dtype::bf16:
-    case spec::Dtype::fp16:
-      return elements * 2;
-    case spec::Dtype::fp8:
-      return elements;
-    case spec::Dtype::fp4:
-      return ceil_div(elements, 2);
-  }
-  return 0;
+  return ceil_div(elements * spec::element_bits(dtype), 8);
 }
 
 struct CountFlops {
@@ -133,14 +122,11 @@ GroupRows group_rows(std::span<const std::int64_t> rows, bool with_blocks) {
 Bytes tensor_bytes(std::int64_t elements, spec::Dtype dtype) {
   if (dtype == spec::Dtype::fp8) return {elements + 4 * ceil_div(elements, 128)};
   if (dtype == spec::Dtype::fp4) return {ceil_div(elements, 2) + ceil_div(elements, 32)};
+  if (dtype == spec::Dtype::nvfp4) return {ceil_div(elements, 2) + ceil_div(elements, 16)};
   return {plain_bytes(elements, dtype)};
 }
 
-Bytes weight_bytes(std::int64_t n, std::int64_t k, spec::Dtype dtype) {
-  if (dtype == spec::Dtype::fp8) return {n * k + 4 * ceil_div(n, 128) * ceil_div(k, 128)};
-  if (dtype == spec::Dtype::fp4) return {n * ceil_div(k, 32) * 17};
-  return tensor_bytes(n * k, dtype);
-}
+Bytes weight_bytes(std::int64_t n, std::int64_t k, spec::Dtype dtype) { return {spec::matrix_bytes(n, k, dtype)}; }
 
 // MLA's latent cache: 512 compressed values and 64 rotary ones a token.  In fp8 the first get four FP32 scales and the
 // second stay BF16: 512 + 16 + 128 = 656 bytes (FlashMLA).

@@ -25,12 +25,10 @@ bool valid(const AttentionDecode& a) { return valid(a.heads, a.work); }
 bool valid(const MemoryOp& m) { return m.bytes.v > 0; }
 bool valid(const SmallChain& s) { return s.count > 0; }
 
-int bits(spec::Dtype dtype) {
-  return dtype == spec::Dtype::fp32 ? 32 : dtype == spec::Dtype::fp4 ? 4 : dtype == spec::Dtype::fp8 ? 8 : 16;
-}
+using spec::element_bits;
 struct WiderWeights {
-  bool operator()(const Gemm& g) const { return g.weights && bits(*g.weights) > bits(g.dtype); }
-  bool operator()(const GroupedGemm& g) const { return g.weights && bits(*g.weights) > bits(g.dtype); }
+  bool operator()(const Gemm& g) const { return g.weights && element_bits(*g.weights) > element_bits(g.dtype); }
+  bool operator()(const GroupedGemm& g) const { return g.weights && element_bits(*g.weights) > element_bits(g.dtype); }
   bool operator()(const auto&) const { return false; }
 };
 

@@ -57,12 +57,13 @@ std::vector<MemoryItem> layer_activations(const spec::Model& model, int layer, c
                                           const LayerOptions& options) {
   const std::int64_t parts = options.sequence_parallel ? options.tensor : 1;
   const std::int64_t own = ceil_div(batch.tokens, parts);
-  Kept kept{{}, options.precision.linear};
+  Kept kept{{}, options.precision.of_projections()};
   if (options.recompute.layer) {
     kept.add("layer input", "norm", own * model.hidden, spec::Dtype::bf16);
     return kept.items;
   }
   attention_kept(kept, model, layer, batch.tokens, own, options);
+  kept.linear = options.precision.linear;
   ffn_kept(kept, model, layer, batch.tokens, own, rows, options);
   return kept.items;
 }

@@ -42,8 +42,9 @@ void check_sequences(const ExplainRequest& r) {
 
 void check_precisions(const ExplainRequest& r, const spec::Gpu& gpu) {
   const Precisions& p = r.options.precision;
-  for (const auto& [what, dtype] : {std::pair("linear layers", p.linear), std::pair("experts", p.of_experts()),
-                                    std::pair("attention", p.attention)})
+  for (const auto& [what, dtype] :
+       {std::pair("linear layers", p.linear), std::pair("attention projections", p.of_projections()),
+        std::pair("experts", p.of_experts()), std::pair("attention", p.attention)})
     if (!spec::computes_in(gpu, dtype))
       refuse(fmt::format("precision of {}: {} has no {} arithmetic", what, gpu.name, name_of(dtype)));
   if (p.kv_cache != spec::Dtype::bf16 && p.kv_cache != spec::Dtype::fp8)
@@ -53,6 +54,7 @@ void check_precisions(const ExplainRequest& r, const spec::Gpu& gpu) {
 void check_request(const ExplainRequest& r, const spec::Gpu& gpu) {
   const spec::Model& m = r.model;
   if (!m.unpublished.empty()) refuse(fmt::format("{} has no published shape: {}", m.name, m.unpublished));
+  if (!m.can_run()) refuse(fmt::format("{} cannot be run: {}", m.name, m.unsupported));
   if (r.layer && (*r.layer < 0 || *r.layer >= m.layers))
     refuse(fmt::format("layer: {} has layers 0 to {}, got {}", m.name, m.layers - 1, *r.layer));
   if (!r.batch) check_sequences(r);

@@ -145,7 +145,7 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const auto grouped = [&](std::string_view name, std::int64_t n, std::int64_t k, bool gradient, double bias) {
     GroupedGemm g = product;
     g.n = n, g.k = k, g.weight_gradient = gradient;
-    if (!list.training()) g.weights = c.options.precision.expert_weights;
+    g.weights = list.stored_dtype();
     list.add(name, g, bias, rows, {std::int64_t(2 * bias) * group_rows(c.rows).used});
   };
   const double bias = m.expert_bias ? 1 : 0;

@@ -60,9 +60,11 @@ struct Precisions {
       spec::Dtype::bf16;  // GEMMs of attention projections, FFNs, experts; fp8 adds the casts around them
   spec::Dtype attention = spec::Dtype::bf16;  // attention core
   spec::Dtype kv_cache = spec::Dtype::bf16;
-  std::optional<spec::Dtype> experts{};  // products of routed experts, if not as `linear`
-  std::optional<spec::Dtype>
-      expert_weights{};  // as stored, where narrower than computed (MXFP4): widened as they are read
+  std::optional<spec::Dtype> projections{};  // of attention, if not as `linear`
+  std::optional<spec::Dtype> experts{};      // products of routed experts, if not as `linear`
+  // Weights as stored, where narrower than computed (MXFP4, INT4): widened as they are read.
+  std::optional<spec::Dtype> linear_weights{}, projection_weights{}, expert_weights{};
+  spec::Dtype of_projections() const { return projections.value_or(linear); }
   spec::Dtype of_experts() const { return experts.value_or(linear); }
   spec::Dtype stored_experts() const { return expert_weights.value_or(of_experts()); }
   /// Of a token's row on its way to an expert.

@@ -30,7 +30,7 @@ struct HeldBytes {
 
 HeldBytes held_bytes(const spec::Model& model, const HeldLayers& held, spec::Dtype dtype, LayerOptions options) {
   options.precision.linear = dtype;
-  if (options.training) options.precision.experts.reset(), options.precision.expert_weights.reset();
+  if (options.training) options.precision = {.linear = dtype};  // master copies are of one format
   options.training = false;
   HeldBytes out;
   for (const int layer : held.layers)

@@ -48,9 +48,18 @@ void OperationList::add_attention_backward(std::string_view name, const Attentio
   push(name, k, flops_of(k).v + of_sinks, 2 * flops_of(AttentionPrefill{k.heads, k.work, k.dtype}).v + of_sinks, {});
 }
 
+std::optional<spec::Dtype> OperationList::stored_dtype() const {
+  if (training()) return {};
+  const Precisions& p = options_.precision;
+  return part_ == LayerPart::experts     ? p.expert_weights
+         : part_ == LayerPart::attention ? p.projection_weights
+                                         : p.linear_weights;
+}
+
 void OperationList::linear(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k, double bias) {
   if (m == 0) return;
-  add(name, Gemm{.m = m, .n = n, .k = k, .dtype = linear_dtype()}, bias, m, {std::int64_t(2 * bias)});
+  add(name, Gemm{.m = m, .n = n, .k = k, .dtype = linear_dtype(), .weights = stored_dtype()}, bias, m,
+      {std::int64_t(2 * bias)});
 }
 
 void OperationList::weight(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k) {

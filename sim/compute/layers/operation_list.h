@@ -10,13 +10,15 @@ class OperationList {
       : out_(out), part_(part), pass_(pass), options_(options) {}
 
   /// Whether products take scaled 8- or 4-bit operands, with casts before them.
-  bool fp8() const { return linear_dtype() == spec::Dtype::fp8 || linear_dtype() == spec::Dtype::fp4; }
+  bool fp8() const { return spec::block_scaled(linear_dtype()); }
   bool training() const { return options_.training; }
   /// Of this part's products; the gate casts what the experts compute with.
   spec::Dtype linear_dtype() const {
-    const bool experts = part_ == LayerPart::experts || part_ == LayerPart::gate;
-    return experts ? options_.precision.of_experts() : options_.precision.linear;
+    if (part_ == LayerPart::experts || part_ == LayerPart::gate) return options_.precision.of_experts();
+    return part_ == LayerPart::attention ? options_.precision.of_projections() : options_.precision.linear;
   }
+  /// Of this part's weights, where they are stored narrower than computed.
+  std::optional<spec::Dtype> stored_dtype() const;
 
   /// Operations added while this is set are recomputation: executed, but not useful.
   bool recomputing = false;

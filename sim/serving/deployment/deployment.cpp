@@ -39,8 +39,8 @@ void take_model(const results::StudyRun& run, const Config& config, Deployment& 
   d.has_model = run.scenario.has("model");
   if (!d.has_model) return;
   d.model = spec::read_model(run.scenario.at("model"));
-  if (!d.model.unpublished.empty())
-    run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", d.model.name, d.model.unpublished));
+  if (!d.model.can_run())
+    run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", d.model.name, d.model.obstacle()));
   if (d.section.speculation.kind == DraftKind::mtp && d.model.mtp_layers == 0)
     config.fail_below("speculation.kind", fmt::format("{} has no multi-token prediction layer", d.model.name));
 }

@@ -38,7 +38,7 @@ TEST(ModelLaw, PartsAreSumsOfTheirLayers) {
 TEST(ModelLaw, FewerBitsNeverTakeMoreBytes) {
   for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
-    const auto bytes = [&](Dtype d) { return weight_bytes(m, {d, false}); };
+    const auto bytes = [&](Dtype d) { return weight_bytes(m, {d, {}, {}}); };
     EXPECT_GT(bytes(Dtype::fp32), bytes(Dtype::bf16));
     EXPECT_GT(bytes(Dtype::bf16), bytes(Dtype::fp8));
     EXPECT_GT(bytes(Dtype::fp8), bytes(Dtype::fp4));

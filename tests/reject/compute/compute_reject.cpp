@@ -77,8 +77,9 @@ TEST_F(TableFile, TimesThatCannotBe) {
 TEST_F(TableFile, UnknownWords) {
   EXPECT_EQ(error("gem,fp8,64x64x64,h800,132,9\n"),
             "t.csv:2: kernel: no kernel is called \"gem\"; did you mean \"gemm\"?");
-  EXPECT_EQ(error("gemm,int8,64x64x64,h800,132,9\n"),
-            "t.csv:2: precision: \"int8\" is not known; there are: fp32, bf16, fp16, fp8, fp4");
+  EXPECT_EQ(error("gemm,int7,64x64x64,h800,132,9\n"),
+            "t.csv:2: precision: \"int7\" is not known; did you mean \"int4\"?");
+  EXPECT_EQ(error("gemm,int8,64x64x64,h800,132,9\n"), "t.csv:2: gemm 64 x 64 x 64 int8: h800 has no int8 arithmetic");
   EXPECT_EQ(error("gemm,fp8,64x64x64,h801,132,9\n"),
             "t.csv:2: gpu: \"h801\" is neither h800 nor in the hardware catalogue");
   EXPECT_EQ(error("attention_decode,fp4,8x1x576x512x1x4096,h800,132,9\n"),

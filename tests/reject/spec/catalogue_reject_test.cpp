@@ -112,7 +112,9 @@ TEST(RejectModel, ConfigJson) {
   EXPECT_EQ(error("{"), "is not JSON: byte 2");
   EXPECT_EQ(error("[]"), "expected a JSON object");
   EXPECT_EQ(error("{}"), "missing key \"model_type\"");
-  EXPECT_EQ(error(R"({"model_type": "mixtrl"})"), "model_type: \"mixtrl\" is not known; did you mean \"mixtral\"?");
+  EXPECT_EQ(error(R"({"model_type": "mixtrl"})"),
+            "missing key \"hidden_size\" (model_type \"mixtrl\" is not known, and its keys do not describe a plain "
+            "decoder)");
   EXPECT_EQ(error(R"({"model_type": "llama"})"), "missing key \"vocab_size\"");
   EXPECT_EQ(error(R"({"model_type": "llama", "vocab_size": "many"})"), "vocab_size: expected an integer, got \"many\"");
   EXPECT_EQ(error(head + R"("model_type": "mixtral"})"), "missing key \"num_local_experts\"");

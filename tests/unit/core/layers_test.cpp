@@ -70,6 +70,7 @@ const std::map<std::string, Rooms> kRooms = {
       {"rebalancing", {"planning"}}}},
     {"routing", {{"laws", {}}, {"importers", {}}, {"exporters", {}}}},
     {"schedule", {{"pipelines", {}}, {"executor", {"pipelines"}}}},
+    {"spec", {{"release", {}}}},
     {"serving",
      {{"requests", {}},
       {"traces", {"requests"}},

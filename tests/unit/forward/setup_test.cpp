@@ -71,6 +71,33 @@ TEST(Precision, SaysWhatItIsAndWhy) {
             "bf16 (released in fp4, which is made after training)");
 }
 
+// What is stored narrower than it can be multiplied stays so in memory, each kind of projection by itself.
+TEST(Precision, FollowsTheFormatOfEachKindOfProjection) {
+  using spec::Dtype;
+  spec::Model model = spec::load_model("deepseek-v3");
+  model.attention_weights = Dtype::bf16;
+  model.expert_weights = Dtype::nvfp4;
+  const spec::Gpu h100 = spec::load_gpu("h100"), b200 = spec::load_gpu("b200"), a100 = spec::load_gpu("a100");
+  const auto of = [&](const spec::Gpu& gpu, std::optional<compute::StepPhase> phase = {}) {
+    return released_precision(model, gpu, phase);
+  };
+  const compute::Precisions on_b200{.linear = Dtype::fp8, .projections = Dtype::bf16, .experts = Dtype::nvfp4};
+  EXPECT_EQ(of(b200), on_b200);
+  const compute::Precisions on_h100{
+      .linear = Dtype::fp8, .projections = Dtype::bf16, .experts = Dtype::bf16, .expert_weights = Dtype::nvfp4};
+  EXPECT_EQ(of(h100), on_h100);
+  EXPECT_EQ(of(b200, compute::StepPhase::training).of_experts(), Dtype::bf16);
+  model.weights = Dtype::int4;
+  model.attention_weights.reset();
+  model.expert_weights.reset();
+  const compute::Precisions integers{
+      .linear_weights = Dtype::int4, .projection_weights = Dtype::int4, .expert_weights = Dtype::int4};
+  EXPECT_EQ(of(a100), integers);
+  EXPECT_EQ(choose_precision({}, model, a100, {}).reason, "released in int4, widened as it is read");
+  EXPECT_EQ(choose_precision({.linear = Dtype::fp8, .projections = Dtype::bf16}, model, h100, {}).formats,
+            (compute::Precisions{.linear = Dtype::fp8, .projections = Dtype::bf16, .expert_weights = Dtype::int4}));
+}
+
 TEST(Precision, IsRefusedWhereTheGpuLacksIt) {
   const Config config = Config::from_text("{precision: {linear: bf16, experts: fp8}}", "s.yaml");
   const compute::Precisions precision{.experts = spec::Dtype::fp8};

@@ -38,8 +38,10 @@ TEST(HuggingFace, WhatIsWrittenReadsAsTheSameModel) {
   int checked = 0;
   for (const std::string& name : catalogue_names("models")) {
     Model model = load_model(name);
-    if (!model.unpublished.empty()) continue;
+    if (!model.can_run()) continue;
     model.weights = Dtype::fp32;
+    model.attention_weights.reset();
+    model.expert_weights.reset();
     Model read = read_hugging_face(folder.write("config.json", hugging_face_json(model, "float32")));
     EXPECT_EQ(all_fields(read), all_fields(model)) << name;
     ++checked;

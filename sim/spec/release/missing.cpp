@@ -1,0 +1,59 @@
+#include "spec/release/missing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "core/named_enum.h"
+
+namespace moesim::spec {
+namespace {
+/// "": layers of this kind run.
+std::string_view without_kernels(MixerKind kind) {
+  switch (kind) {
+    case MixerKind::none:
+    case MixerKind::full:
+    case MixerKind::window:
+    case MixerKind::chunk:
+    case MixerKind::latent:
+      return "";
+    case MixerKind::sparse_latent:
+      return "MLA over tokens that an indexer picks";
+    case MixerKind::block_sparse:
+      return "attention over blocks that an indexer picks";
+    case MixerKind::compressed_sparse:
+    case MixerKind::compressed:
+      return "attention over compressed entries";
+    case MixerKind::gated_delta:
+      return "gated DeltaNet";
+    case MixerKind::kimi_delta:
+      return "Kimi Delta Attention";
+    case MixerKind::mamba:
+      return "Mamba";
+    case MixerKind::mamba2:
+      return "Mamba-2";
+    case MixerKind::short_convolution:
+      return "short convolutions";
+    case MixerKind::lightning:
+      return "lightning attention";
+  }
+  return "";
+}
+}  // namespace
+
+std::string missing_to_run(const Release& release) {
+  std::vector<std::string_view> out;
+  const auto add = [&](std::string_view what) {
+    if (!what.empty() && std::ranges::find(out, what) == out.end()) out.push_back(what);
+  };
+  for (const ReleaseLayer& layer : release.layers) {
+    for (const MixerKind one : layer.mixers) add(without_kernels(one));
+    if (layer.mixers.size() > 1) add("two attentions in one");
+    if (layer.feed == FeedKind::both) add("a dense network beside experts");
+    if (layer.feed == FeedKind::none || layer.mixers.front() == MixerKind::none) add("one half alone");
+  }
+  return out.empty() ? "" : fmt::format("layers of {} have no kernels yet", fmt::join(out, ", "));
+}
+}  // namespace moesim::spec

@@ -1,0 +1,87 @@
+// Catalogue entries written as a release's config.json.
+#include "spec/release/release_entry.h"
+
+#include <gtest/gtest.h>
+
+#include "core/paths.h"
+#include "spec/catalogue.h"
+#include "spec/count.h"
+#include "spec/release/totals.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::spec {
+namespace {
+struct Counted {
+  const char* name;
+  std::int64_t total, active;
+};
+
+// Sums over the tensors that the makers' modeling files build for these configurations, counted apart from this
+// program; MTP modules and towers left out.
+constexpr Counted kCounted[] = {{"deepseek-v3.1-nvfp4", 671'026'419'200, 37'552'297'472},
+                                {"deepseek-v4-flash", 284'332'240'471, 13'799'632'471},
+                                {"deepseek-v4-pro", 1'572'997'201'763, 49'779'081'059},
+                                {"deepseek-v3.2", 671'877'944'064, 38'403'822'336},
+                                {"glm-5", 743'911'218'432, 41'784'728'832},
+                                {"glm-5.2", 743'377'019'904, 41'250'530'304},
+                                {"kimi-k3", 2'779'484'461'664, 105'364'003'424},
+                                {"kimi-k2.5", 1'026'408'232'448, 32'861'500'928},
+                                {"qwen3.5-397b-a17b", 396'346'350'336, 17'349'040'896},
+                                {"qwen3.5-122b-a10b", 122'111'526'912, 9'771'288'576},
+                                {"qwen3.5-35b-a3b", 34'660'610'688, 3'454'988'928},
+                                {"qwen3-next-80b-a3b", 79'674'391'296, 3'874'929'408},
+                                {"minimax-m2.5", 228'689'764'864, 11'030'553'088},
+                                {"minimax-m3", 426'174'572'928, 25'962'473'856},
+                                {"gpt-oss-20b", 20'914'757'184, 4'187'440'704},
+                                {"qwen3-coder-480b-a35b", 480'154'875'392, 35'474'765'312},
+                                {"nemotron-3-nano-30b-a3b", 31'577'940'288, 3'580'076'352},
+                                {"nemotron-3-super-120b-a12b", 120'668'707'840, 12'770'237'440},
+                                {"nemotron-3-ultra-550b-a55b", 549'308'993'536, 56'058'843'136},
+                                {"mimo-v2-flash", 308'778'780'864, 15'445'936'320},
+                                {"step-3.7-flash", 196'956'130'368, 11'987'323'968},
+                                {"hy3", 295'033'543'488, 20'675'730'240},
+                                {"llama-4-scout", 107'769'861'120, 17'172'894'720},
+                                {"gemma-4-26b-a4b", 25'233'035'520, 3'822'424'320},
+                                {"longcat-flash", 560'664'980'480, 32'182'676'480}};
+
+TEST(ReleaseEntry, TheCatalogueCountsToTheLastUnit) {
+  for (const Counted& one : kCounted) {
+    SCOPED_TRACE(one.name);
+    const std::optional<Release> r = release_of_entry(catalogue_file("models", one.name, "model"));
+    ASSERT_TRUE(r);
+    const ReleaseTotals t = count_release(*r);
+    EXPECT_EQ(t.total, one.total);
+    EXPECT_EQ(t.active, one.active);
+  }
+}
+
+TEST(ReleaseEntry, AModelThatRunsHasTheReleasesCountsAndFormats) {
+  const Model coder = load_model("qwen3-coder-480b-a35b"), oss = load_model("gpt-oss-20b");
+  EXPECT_TRUE(coder.can_run());
+  EXPECT_EQ(count_parameters(coder).total(), 480'154'875'392);
+  EXPECT_EQ(coder.family, "Qwen");
+  EXPECT_EQ(released_storage(oss).of(ParameterPart::routed), Dtype::fp4);
+  EXPECT_EQ(released_storage(oss).of(ParameterPart::attention), Dtype::bf16);
+}
+
+TEST(ReleaseEntry, OneThatDoesNotSaysWhatIsMissing) {
+  const Model m = load_model("deepseek-v3.2");
+  EXPECT_EQ(
+      m.obstacle(),
+      "model_type \"deepseek_v32\" can be counted and not run: layers of MLA over tokens that an indexer picks have "
+      "no kernels yet");
+  EXPECT_EQ(m.title, "DeepSeek-V3.2");
+}
+
+TEST(ReleaseEntry, VariantsChangeKeysOfWhatTheyExtend) {
+  const TemporaryFolder folder;
+  const Model m = load_model(folder.write("wide.yaml",
+                                          "extends: qwen3-coder-480b-a35b\ntitle: Wide\n"
+                                          "config: {num_hidden_layers: 2, max_window_layers: null}\n"));
+  EXPECT_EQ(m.layers, 2);
+  EXPECT_EQ(m.title, "Wide");
+  EXPECT_EQ(m.family, "Qwen");
+  EXPECT_EQ(m.hugging_face, "");
+}
+}  // namespace
+}  // namespace moesim::spec
