@@ -60,8 +60,8 @@ LONG = {
               "288"],
     "sweep": ["sweep", "sweep.yaml", "--jobs", "2", "-o", "{}"],
     "long points of a sweep": ["sweep", "long.yaml", "--jobs", "2", "-o", "{}"],
-    "record": ["record", "--model", "deepseek-v2-lite", "--synthetic", "--text", "long.txt", "-o", "{}"],
-    "loss": ["loss", "--model", "deepseek-v2-lite", "--synthetic", "--text", "long.txt"],
+    "record": ["record", "--model", "deepseek-v2-lite", "--synthetic", "--text", "long.txt", "--limit", "150000", "-o", "{}"],
+    "loss": ["loss", "--model", "deepseek-v2-lite", "--synthetic", "--text", "long.txt", "--limit", "150000"],
     "schedule": ["schedule", "1f1b", "--stages", "64", "--micro-batches", "50000"],
     "draw a schedule": ["schedule", "dualpipe", "--stages", "64", "--micro-batches", "20000", "--svg", "{}"],
     "trace import": ["trace", "import", "long.jsonl", "-o", "{}"],
@@ -93,7 +93,7 @@ def prepare(program, folder):
     head, rows = one[:1], one[1:]
     with open(os.path.join(folder, "long.jsonl"), "w") as out:
         out.write("\n".join(head + rows * (100_000_000 // max(1, sum(map(len, rows))))) + "\n")
-    return head
+    moesim("trace", "import", "long.jsonl", "-o", "long.db")
 
 
 def fail(what):

@@ -78,7 +78,7 @@ TEST_F(TableFile, UnknownWords) {
   EXPECT_EQ(error("gem,fp8,64x64x64,h800,132,9\n"),
             "t.csv:2: kernel: no kernel is called \"gem\"; did you mean \"gemm\"?");
   EXPECT_EQ(error("gemm,int7,64x64x64,h800,132,9\n"),
-            "t.csv:2: precision: \"int7\" is not known; did you mean \"int4\"?");
+            "t.csv:2: precision: \"int7\" is not known; did you mean \"int8\"?");
   EXPECT_EQ(error("gemm,int8,64x64x64,h800,132,9\n"), "t.csv:2: gemm 64 x 64 x 64 int8: h800 has no int8 arithmetic");
   EXPECT_EQ(error("gemm,fp8,64x64x64,h801,132,9\n"),
             "t.csv:2: gpu: \"h801\" is neither h800 nor in the hardware catalogue");
