@@ -169,8 +169,7 @@ class Player {
 
 void check_section(const Config& config, const CampaignSection& s) {
   const auto countable = [&](const std::string& key, double tokens) {
-    if (tokens > kMostTokens)
-      config.fail_below(key, fmt::format("expected at most 10^15 tokens, got {}", tokens));
+    if (tokens > kMostTokens) config.fail_below(key, fmt::format("expected at most 10^15 tokens, got {}", tokens));
   };
   const auto above_zero = [&](std::string_view key, double value) {
     if (!(value > 0)) config.fail_below(key, fmt::format("expected a number above 0, got {}", value));
