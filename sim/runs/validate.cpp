@@ -38,7 +38,7 @@ std::vector<ValidationRow> validate(std::vector<std::string> scenarios, int jobs
   if (scenarios.empty()) scenarios = with_published_figures();
   std::vector<std::vector<ValidationRow>> parts(scenarios.size());
   if (!run_all("scenario", scenarios.size(), jobs, [&](std::size_t k) { parts[k] = rows_of(scenarios[k]); }))
-    throw ConfigError("interrupted before all scenarios were run");
+    throw ConfigError("interrupted: not all scenarios were run");
   std::vector<ValidationRow> out;
   for (const auto& part : parts) out.insert(out.end(), part.begin(), part.end());
   return out;

@@ -213,7 +213,7 @@ TEST(Inventory, Fp8WeightsReadAreTheCatalogues) {
     options.precision.linear = spec::Dtype::fp8;
     std::int64_t read = 0;
     for (const Operation& o : whole_pass(model, batch, rows, {Pass::forward}, options)) read += o.weights.v;
-    EXPECT_EQ(read, weight_bytes(model, {.dtype = spec::Dtype::fp8}).v - 2 * spec::count_parameters(model).embedding)
+    EXPECT_EQ(read, weight_bytes(model, {spec::Dtype::fp8, {}, {}}).v - 2 * spec::count_parameters(model).embedding)
         << name;
   }
 }
