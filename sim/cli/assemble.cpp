@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/numbers.h"
 #include "cli/options.h"
 #include "core/config.h"
 #include "core/log.h"
@@ -54,7 +55,7 @@ void add_assemble(CLI::App& app, int&) {
                    "what to merge: routed_experts, all, or a regular expression on names (default: routed_experts)");
   verb->add_option("--threshold", given->options.threshold,
                    "merge only tensors that differ by more, in Frobenius norm over the first parent's (default: 0)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(number_from_zero());
   verb->add_option("--shard", given->shard, "size of the files written (default: 5 GB)");
   add_output(*verb, "-o,--output", given->options.output, "folder to create")->required();
   verb->add_flag("--json", given->json, "print one JSON object");

@@ -61,6 +61,10 @@ placing::PlaceOptions options_of(const Given& given) {
   placing::PlaceOptions o;
   o.strategies = strategies(given);
   if (given.traces.empty() && given.loads.empty()) throw ConfigError("place: give --trace or --loads");
+  if (given.traces.empty() && !given.window.empty())
+    throw ConfigError::placed("--window: says which tokens of a --trace, and there is none");
+  if (given.traces.empty() && given.evals.empty() && !given.eval_window.empty())
+    throw ConfigError::placed("--eval-window: says which tokens of a trace, and there is none");
   for (const std::string& file : given.traces) o.planned.push_back(placing::read_workload(file, given.window));
   for (const std::string& file : given.loads) o.planned.push_back(placing::read_workload(file));
   for (const std::string& file : given.evals) o.scored.push_back(placing::read_workload(file, given.eval_window));

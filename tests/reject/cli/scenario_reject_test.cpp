@@ -126,6 +126,8 @@ TEST(CommandReject, SaysWhatIsWrongWithTheCommand) {
       {"diff taken.db taken.db", "taken.db: is not an SQLite database\n"},
       {"explain --model deepseek-v2-lite --kernels rooflin",
        "--kernels: kind: no kernels is called \"rooflin\"; did you mean \"roofline\"?\n"},
+      {"place --loads no.csv --strategy eplb_global --gpus 4 --window nan",
+       "--window: says which tokens of a --trace, and there is none\n"},
       {"schedule dualpip", "schedule: kind: no schedule is called \"dualpip\"; did you mean \"dualpipe\"?\n"},
       {"schedule dualpipe --stages 7", "schedule: dualpipe needs an even number of stages, got 7; 6 or 8 would do\n"},
       {"schedule 1f1b --forward 3", "--forward: expected a time with a unit "},
