@@ -108,17 +108,22 @@ std::string show_described(const std::vector<std::string>& names, const ShowOpti
 std::string show(const std::vector<std::string>& names, const ShowOptions& options) {
   std::vector<spec::Model> models;
   std::vector<std::string> hardware, known;
-  bool released = false;
+  bool released = options.contexts.size() > 1;
   for (const std::string& name : names)
     if (is_model(name)) {
       known.push_back(name);
-      released = released || !config_of(name).empty() || !spec::load_model(name).unsupported.empty();
+      released = released || !config_of(name).empty();
+      if (released) continue;
+      models.push_back(spec::load_model(name));
+      released = !models.back().unsupported.empty();
     } else {
       hardware.push_back(name);
     }
-  released = released || (options.contexts.size() > 1 && !known.empty());
-  if (released && hardware.empty()) return show_described(known, options);
-  for (const std::string& name : known) models.push_back(spec::load_model(name));
+  if (released && !known.empty() && hardware.empty()) return show_described(known, options);
+  if (released) {
+    models.clear();
+    for (const std::string& name : known) models.push_back(spec::load_model(name));
+  }
   if (!models.empty() && !hardware.empty())
     throw ConfigError(
         fmt::format("{} is a model and {} is hardware: show one or the other", models.front().name, hardware.front()));

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -18,7 +19,7 @@ using spec::Dtype;
 /// Which formats there is arithmetic for: those of one GPU, or all that products have.
 struct Arithmetic {
   const spec::Gpu* gpu = nullptr;
-  bool has(Dtype dtype) const { return gpu ? spec::computes_in(*gpu, dtype) : spec::element_bits(dtype) <= 16; }
+  bool has(Dtype dtype) const { return !gpu || spec::computes_in(*gpu, dtype); }
 };
 
 /// What one kind of projection is multiplied in, and how its weights lie in memory where that is narrower.
@@ -51,51 +52,50 @@ compute::Precisions released(const spec::Model& model, const Arithmetic& arithme
   return out;
 }
 
-/// The formats that stay narrow in memory and are widened as they are read, each once: "fp4 and int4".
-std::string widened_formats(const compute::Precisions& p) {
+/// Each once: "fp4 and int4".
+std::string words_of(std::span<const Dtype> formats) {
   std::vector<std::string_view> names;
-  for (const std::optional<Dtype>& one : {p.linear_weights, p.projection_weights, p.expert_weights})
-    if (one && std::ranges::find(names, name_of(*one)) == names.end()) names.push_back(name_of(*one));
+  for (const Dtype one : formats)
+    if (std::ranges::find(names, name_of(one)) == names.end()) names.push_back(name_of(one));
   return fmt::format("{}", fmt::join(names, " and "));
+}
+
+/// The formats that stay narrow in memory and are widened as they are read.
+std::vector<Dtype> widened_formats(const compute::Precisions& p) {
+  std::vector<Dtype> out;
+  for (const std::optional<Dtype>& one : {p.linear_weights, p.projection_weights, p.expert_weights})
+    if (one) out.push_back(*one);
+  return out;
 }
 
 /// The formats of a release that products are not computed in.
-std::string lacking_formats(const spec::Model& model, const spec::Gpu& gpu) {
-  std::vector<std::string_view> names;
-  const spec::Storage storage = spec::released_storage(model);
-  for (const spec::ParameterPart part :
-       {spec::ParameterPart::dense, spec::ParameterPart::attention, spec::ParameterPart::routed}) {
-    const Dtype dtype = storage.of(part);
-    if (!spec::computes_in(gpu, dtype) && std::ranges::find(names, name_of(dtype)) == names.end())
-      names.push_back(name_of(dtype));
-  }
-  return fmt::format("{}", fmt::join(names, " and "));
-}
-
-bool integers(const spec::Storage& s) {
-  for (const Dtype one : {s.dtype, s.attention.value_or(s.dtype), s.experts.value_or(s.dtype)})
-    if (spec::quantised(one) && !spec::block_scaled(one)) return true;
-  return false;
+std::vector<Dtype> lacking_formats(const spec::Storage& s, const spec::Gpu& gpu) {
+  std::vector<Dtype> out;
+  for (const Dtype one : {s.dtype, s.of(spec::ParameterPart::attention), s.of(spec::ParameterPart::routed)})
+    if (!spec::computes_in(gpu, one)) out.push_back(one);
+  return out;
 }
 
 /// Why a release is computed in what it is.
 std::string released_reason(const spec::Model& model, const compute::Precisions& own, const spec::Gpu& gpu,
                             std::optional<compute::StepPhase> phase) {
   const spec::Storage storage = spec::released_storage(model);
-  const std::string lacking = lacking_formats(model, gpu), widened = widened_formats(own);
+  const std::vector<Dtype> lacking = lacking_formats(storage, gpu), widened = widened_formats(own);
   if (phase == compute::StepPhase::training)
     for (const Dtype one : {storage.of(spec::ParameterPart::routed), storage.of(spec::ParameterPart::dense)})
       if (spec::quantised(one) && one != Dtype::fp8)
         return fmt::format("released in {}, which is made after training", name_of(one));
-  if (!widened.empty() && integers(storage)) return fmt::format("released in {}, widened as it is read", widened);
-  if (!widened.empty()) return fmt::format("released in {}, which {} lacks: widened as it is read", widened, gpu.name);
-  if (!lacking.empty()) return fmt::format("released in {}, which {} lacks", lacking, gpu.name);
+  const bool integers = std::ranges::any_of(widened, [](Dtype one) { return !spec::block_scaled(one); });
+  if (integers) return fmt::format("released in {}, widened as it is read", words_of(widened));
+  if (!widened.empty())
+    return fmt::format("released in {}, which {} lacks: widened as it is read", words_of(widened), gpu.name);
+  if (!lacking.empty()) return fmt::format("released in {}, which {} lacks", words_of(lacking), gpu.name);
   return model.weights == Dtype::fp16 ? "released in fp16" : "as released";
 }
 
-std::string reason_of(const AskedPrecision& asked, const spec::Model& model, const spec::Gpu& gpu,
-                      std::optional<compute::StepPhase> phase) {
-  const compute::Precisions own = released_precision(model, gpu, phase);
+/// own: what the release is computed in.
+std::string reason_of(const AskedPrecision& asked, const spec::Model& model, const compute::Precisions& own,
+                      const spec::Gpu& gpu, std::optional<compute::StepPhase> phase) {
   if (asked.linear)
     return own.expert_weights && !asked.expert_weights ? "as asked; expert_weights as released" : "as asked";
   std::string out = released_reason(model, own, gpu, phase);
@@ -119,7 +119,8 @@ compute::Precisions released_precision(const spec::Model& model, std::optional<c
 
 ChosenPrecision choose_precision(const AskedPrecision& asked, const spec::Model& model, const spec::Gpu& gpu,
                                  std::optional<compute::StepPhase> phase) {
-  ChosenPrecision chosen{released_precision(model, gpu, phase), reason_of(asked, model, gpu, phase)};
+  ChosenPrecision chosen{released_precision(model, gpu, phase), ""};
+  chosen.reason = reason_of(asked, model, chosen.formats, gpu, phase);
   compute::Precisions& out = chosen.formats;
   if (asked.linear) {
     out.linear = *asked.linear;

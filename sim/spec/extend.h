@@ -71,13 +71,13 @@ void note_fields(const Config& config, const T& value, const std::string& prefix
 /// What differs between kinds of entries.
 template <class T>
 struct EntryKind {
-  std::string_view catalogue;                                 // folder: "models"
-  std::string_view what;                                      // in messages, and the `type` in the file: "gpu"
-  void (*forget)(T&);                                         // clears what an extending entry does not inherit
-  bool (*nothing_required)(const Config&);                    // an entry that may leave all out
-  void (*finish)(const Config&, T&, bool extends);            // reads what has no plain field, and checks
-  std::string_view also = "";                                 // a key that finish() reads
-  bool (*other_form)(const std::string& file, T&) = nullptr;  // reads a file that is written in another way
+  std::string_view catalogue;                       // folder: "models"
+  std::string_view what;                            // in messages, and the `type` in the file: "gpu"
+  void (*forget)(T&);                               // clears what an extending entry does not inherit
+  bool (*nothing_required)(const Config&);          // an entry that may leave all out
+  void (*finish)(const Config&, T&, bool extends);  // reads what has no plain field, and checks
+  std::string_view also = "";                       // a key that finish() reads
+  bool (*other_form)(const Config&, T&) = nullptr;  // reads a file that is written in another way
 };
 
 template <class T>
@@ -110,8 +110,8 @@ template <class T>
 T load_entry(const EntryKind<T>& kind, const std::string& name, const std::string& beside,
              std::vector<std::string> chain) {
   const std::string file = catalogue_file(kind.catalogue, name, kind.what, {beside});
-  if (T out{}; kind.other_form && kind.other_form(file, out)) return out;
   const Config config = Config::load(file);
+  if (T out{}; kind.other_form && kind.other_form(config, out)) return out;
   if (config.has("type") && config.at("type").text() != kind.what)
     config.at("type").fail(fmt::format("expected a {}, got a {}", kind.what, config.at("type").text()));
   chain.push_back(file);

@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "formats/json.h"
 #include "spec/check_model.h"
 #include "spec/hugging_face_attention.h"
 #include "spec/release/as_model.h"
+#include "spec/release/described.h"
 #include "spec/release/python_json.h"
+#include "spec/release/run_formats.h"
 
 namespace moesim::spec {
 namespace {
@@ -206,10 +209,10 @@ std::optional<Model> read_family(const formats::JsonValue& document, const std::
 }
 
 Model read_hugging_face(const std::string& file) {
-  const formats::JsonValue document = read_python_json(file);
-  std::optional<Model> m = read_family(document, file);
-  if (!m) return model_of_release(file);
-  if (is_quantised(document, file)) set_formats(*m, formats_of_release(file));
+  const auto document = std::make_shared<const formats::JsonValue>(read_python_json(file));
+  std::optional<Model> m = read_family(*document, file);
+  if (!m) return model_of_release(describe(document, file));
+  if (is_quantised(*document, file)) set_formats(*m, run_formats(describe(document, file).release));
   const std::filesystem::path where = std::filesystem::absolute(file);
   m->name = where.filename() == "config.json" ? where.parent_path().filename().string() : where.stem().string();
   m->title = m->name;

@@ -77,14 +77,7 @@ LONG = {
 
 def prepare(program, folder):
     verbs.prepare(program, folder)
-
-    def moesim(*words):
-        subprocess.run([program, *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-
-    def write(name, text):
-        with open(os.path.join(folder, name), "w") as out:
-            out.write(text)
-
+    moesim, write = verbs.helpers(program, folder)
     write("long.txt", "Experts are chosen token by token. " * 30000)
     write("long.yaml", "title: long\nscenario: base.yaml\nvary:\n  - {key: training.steps, values: [90000, 80000, 70000]}\n")
     for name, seed in (("weights", "1"), ("weights2", "2")):

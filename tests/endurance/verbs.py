@@ -3,8 +3,8 @@ import os
 import subprocess
 
 
-def prepare(program, folder):
-    """Inputs that the commands below read, made once."""
+def helpers(program, folder):
+    """Two functions: one runs the program in the folder, one writes a file there."""
     def moesim(*words):
         subprocess.run([program, *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
@@ -12,6 +12,12 @@ def prepare(program, folder):
         with open(os.path.join(folder, name), "w") as out:
             out.write(text)
 
+    return moesim, write
+
+
+def prepare(program, folder):
+    """Inputs that the commands below read, made once."""
+    moesim, write = helpers(program, folder)
     write("text.txt", "Experts are chosen token by token. " * 60)
     write("base.yaml", "title: small\nmodel: deepseek-v2-lite\ncluster: h800-32\n"
           "routing: {kind: log_normal, sigma: 0.4}\n"

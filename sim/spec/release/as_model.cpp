@@ -10,6 +10,7 @@
 #include "spec/hugging_face_attention.h"
 #include "spec/release/described.h"
 #include "spec/release/missing.h"
+#include "spec/release/run_formats.h"
 #include "spec/release/totals.h"
 
 namespace moesim::spec {
@@ -138,10 +139,6 @@ std::int64_t left_out(const Described& d) {
   return sum;
 }
 }  // namespace
-
-RunFormats formats_of_release(const std::string& file) { return run_formats(describe(file).release); }
-
-Model model_of_release(const std::string& file) { return model_of_release(describe(file)); }
 
 Model model_of_release(const Described& d) {
   const Refusal refuse{d};

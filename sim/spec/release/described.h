@@ -17,5 +17,7 @@ struct Described {
 };
 /// Throws as read_release() does.
 Described describe(const std::string& file);
+/// The same where the file's document has been read.
+Described describe(std::shared_ptr<const formats::JsonValue> document, const std::string& file);
 Described describe_text(const std::string& text, const std::string& where);
 }  // namespace moesim::spec

@@ -15,10 +15,7 @@ using Norm = HeadPlan::Norm;
 /// Every layer is a mixture of num_local_experts as wide as intermediate_size.
 Plan read_mixtral(const Keys& k, std::string_view) {
   Plan plan = start_plan(k);
-  ExpertPlan x{.experts = k.size_or("num_local_experts", 8),
-               .top_k = k.size_or("num_experts_per_tok", 2),
-               .width = k.size("intermediate_size")};
-  check_experts(k, x, "num_experts_per_tok");
+  ExpertPlan x = read_local_experts(k, 8, 2);
   HeadPlan heads = read_heads(k, plan);
   heads.window = k.whole_or("sliding_window", 0);
   LayerPlan layer = with_heads(heads);
@@ -31,10 +28,7 @@ Plan read_mixtral(const Keys& k, std::string_view) {
 /// LayerNorms with biases; the head has one too.
 Plan read_phimoe(const Keys& k, std::string_view) {
   Plan plan = start_plan(k);
-  ExpertPlan x{.experts = k.size_or("num_local_experts", 16),
-               .top_k = k.size_or("num_experts_per_tok", 2),
-               .width = k.size("intermediate_size")};
-  check_experts(k, x, "num_experts_per_tok");
+  ExpertPlan x = read_local_experts(k, 16, 2);
   HeadPlan heads = read_heads(k, plan, {.o_bias = true});
   heads.window = k.whole_or("sliding_window", 0);
   LayerPlan layer = with_heads(heads);
@@ -82,12 +76,7 @@ std::vector<bool> qwen_mixture_layers(const Keys& k, const Plan& plan) {
   if (step < 1) k.fail("decoder_sparse_step", fmt::format("must be 1 or more, got {}", step));
   std::vector<bool> out;
   for (int i = 0; i < layers; ++i) out.push_back((i + 1) % step == 0);
-  if (k.has("mlp_only_layers"))
-    for (const int dense : k.list("mlp_only_layers")) {
-      if (dense < 0 || dense >= layers)
-        k.fail("mlp_only_layers", fmt::format("must be layers of the {}, got {}", layers, dense));
-      out[std::size_t(dense)] = false;
-    }
+  mark_layers(k, "mlp_only_layers", out, false);
   return out;
 }
 
@@ -128,10 +117,7 @@ Plan read_olmoe(const Keys& k, std::string_view) {
 Plan read_granite_moe(const Keys& k, std::string_view type) {
   Plan plan = start_plan(k);
   HeadPlan heads = read_heads(k, plan, {.o_bias = true});
-  ExpertPlan x{.experts = k.size_or("num_local_experts", 8),
-               .top_k = k.size_or("num_experts_per_tok", 2),
-               .width = k.size("intermediate_size")};
-  check_experts(k, x, "num_experts_per_tok");
+  ExpertPlan x = read_local_experts(k, 8, 2);
   if (type == "granitemoeshared") x.shared_width = k.whole_or("shared_intermediate_size", 1024);
   LayerPlan layer = with_heads(heads);
   layer.experts = x;

@@ -91,10 +91,7 @@ Plan read_dbrx(const Keys& k, std::string_view) {
 Plan read_arctic(const Keys& k, std::string_view) {
   Plan plan = start_plan(k);
   const HeadPlan heads = read_heads(k, plan, {.o_bias = true});
-  ExpertPlan x{.experts = k.size_or("num_local_experts", 8),
-               .top_k = k.size_or("num_experts_per_tok", 1),
-               .width = k.size("intermediate_size")};
-  check_experts(k, x, "num_experts_per_tok");
+  ExpertPlan x = read_local_experts(k, 8, 1);
   const int every = k.size_or("moe_layer_frequency", 2);
   const bool beside = k.flag_or("parallel_attn_mlp_res", false) || k.flag_or("use_residual", true);
   for (std::size_t i = 0; i < plan.layers.size(); ++i) {
@@ -133,11 +130,8 @@ Plan read_llama4(const Keys& k, std::string_view) {
   Plan plan = start_plan(k, {.vocabulary = 202048});
   HeadPlan heads = read_heads(k, plan, {.o_bias = true});
   (void)k.flag_or("use_qk_norm", true);  // has no weights
-  ExpertPlan x{.experts = k.size_or("num_local_experts", 16),
-               .top_k = k.size_or("num_experts_per_tok", 1),
-               .width = k.size("intermediate_size")};
+  ExpertPlan x = read_local_experts(k, 16, 1);
   x.shared_width = x.width;
-  check_experts(k, x, "num_experts_per_tok");
   const int layers = int(plan.layers.size()), every = k.size_or("interleave_moe_layer_step", 1),
             interval = k.size_or("no_rope_layer_interval", 4), chunk = k.whole_or("attention_chunk_size", 8192);
   std::vector<int> rotates = k.has("no_rope_layers") ? k.list("no_rope_layers") : std::vector<int>{};
@@ -145,10 +139,7 @@ Plan read_llama4(const Keys& k, std::string_view) {
   std::vector<bool> where;
   if (k.has("moe_layers")) {
     where.assign(plan.layers.size(), false);
-    for (const int i : k.list("moe_layers")) {
-      if (i < 0 || i >= layers) k.fail("moe_layers", fmt::format("must be layers of the {}, got {}", layers, i));
-      where[std::size_t(i)] = true;
-    }
+    mark_layers(k, "moe_layers", where, true);
   } else {
     for (int i = 0; i < layers; ++i) where.push_back((i + 1) % every == 0);
   }

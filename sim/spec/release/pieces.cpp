@@ -15,6 +15,23 @@ int width_of(const Keys& k, const char* key, std::int64_t one, std::int64_t othe
   return int(one * other);
 }
 
+ExpertPlan read_local_experts(const Keys& k, int experts, int top_k) {
+  ExpertPlan x{.experts = k.size_or("num_local_experts", experts),
+               .top_k = k.size_or("num_experts_per_tok", top_k),
+               .width = k.size("intermediate_size")};
+  check_experts(k, x, "num_experts_per_tok");
+  return x;
+}
+
+void mark_layers(const Keys& k, const char* key, std::vector<bool>& layers, bool value) {
+  if (!k.has(key)) return;
+  for (const int i : k.list(key)) {
+    if (i < 0 || i >= int(layers.size()))
+      k.fail(key, fmt::format("must be layers of the {}, got {}", layers.size(), i));
+    layers[std::size_t(i)] = value;
+  }
+}
+
 void all_layers(Plan& plan, const LayerPlan& layer) { plan.layers.assign(plan.layers.size(), layer); }
 
 LayerPlan with_heads(const HeadPlan& heads, int norms) {

@@ -33,11 +33,16 @@ void read_indexer(const Keys& k, LatentPlan& p);
 
 /// DeepSeek's names for a mixture.
 ExpertPlan read_deepseek_experts(const Keys& k, bool selection_bias);
+/// Mixtral's names for a mixture of num_local_experts as wide as intermediate_size; what its class leaves out is given.
+ExpertPlan read_local_experts(const Keys& k, int experts, int top_k);
 /// Throws if more are chosen than there are.
 void check_experts(const Keys& k, const ExpertPlan& x, const char* top_key);
 
 /// Which layers have experts: from first_k_dense_replace on every moe_layer_freq-th, or by mlp_layer_types.
 std::vector<bool> deepseek_mixture_layers(const Keys& k, const Plan& plan);
+
+/// Sets `value` for the layers that the list at `key` names; one that is missing names none.
+void mark_layers(const Keys& k, const char* key, std::vector<bool>& layers, bool value);
 
 /// layer_types, each one of `known`; empty if the key is missing.
 std::vector<std::string> read_layer_types(const Keys& k, const Plan& plan, std::vector<std::string_view> known,

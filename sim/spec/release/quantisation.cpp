@@ -78,9 +78,7 @@ Quantisation read_quantisation(const Keys& root, const Keys& text, const std::st
 
 std::vector<WeightFormat> formats_of(const std::vector<Tensor>& tensors, const Quantisation& how,
                                      const WeightFormat& plain) {
-  WeightFormat wide;
-  wide.name = "fp32";
-  wide.bits = 32;
+  const WeightFormat wide = plain_format("float32");
   std::vector<WeightFormat> out;
   out.reserve(tensors.size());
   for (const Tensor& t : tensors) {

@@ -130,8 +130,11 @@ Described read_document(std::shared_ptr<const formats::JsonValue> document, cons
 bool is_release_type(const std::string& model_type) { return family_of(model_type) != nullptr; }
 
 Described describe(const std::string& file) {
+  return describe(std::make_shared<const formats::JsonValue>(read_python_json(file)), file);
+}
+
+Described describe(std::shared_ptr<const formats::JsonValue> document, const std::string& file) {
   const std::filesystem::path path(file);
-  auto document = std::make_shared<const formats::JsonValue>(read_python_json(file));
   Described out = read_document(std::move(document), file, (path.parent_path() / "hf_quant_config.json").string());
   const std::filesystem::path where = std::filesystem::absolute(path);
   out.release.name =

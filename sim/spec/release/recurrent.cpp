@@ -52,12 +52,7 @@ Plan read_qwen_hybrid(const Keys& k, std::string_view type) {
     check_experts(k, x, "num_experts_per_tok");
     for (std::size_t i = 0; i < where.size(); ++i) where[i] = (int(i) + 1) % step == 0;
   }
-  if (k.has("mlp_only_layers"))
-    for (const int dense : k.list("mlp_only_layers")) {
-      if (dense < 0 || dense >= int(where.size()))
-        k.fail("mlp_only_layers", fmt::format("must be layers of the {}, got {}", where.size(), dense));
-      where[std::size_t(dense)] = false;
-    }
+  mark_layers(k, "mlp_only_layers", where, false);
   place_ffn(plan, where, x, dense_width(k, where));
   const int modules = mtp_modules(k, k.named({"mtp_num_hidden_layers", "num_nextn_predict_layers"}));
   mtp_like_last(plan, modules);

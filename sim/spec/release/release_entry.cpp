@@ -11,6 +11,7 @@
 #include "spec/hugging_face.h"
 #include "spec/release/as_model.h"
 #include "spec/release/described.h"
+#include "spec/release/run_formats.h"
 
 namespace moesim::spec {
 namespace {
@@ -62,17 +63,16 @@ formats::Json to_json(const Config& c) {
 }
 
 /// chain: files being read, to find circles.
-std::optional<Entry> read_entry(const std::string& file, std::vector<std::string> chain = {}) {
-  const Config config = Config::load(file);
+std::optional<Entry> read_entry(const Config& config, std::vector<std::string> chain = {}) {
   if (!config.is_map()) return {};
   std::optional<Entry> base;
   if (config.has("extends")) {
     const Config name = config.at("extends");
     const std::string other =
         name.placed([&] { return catalogue_file("models", name.text(), "model", name.named_by()); });
-    chain.push_back(file);
+    chain.push_back(config.file());
     if (std::ranges::find(chain, other) != chain.end()) return {};  // said where its fields are read
-    base = read_entry(other, chain);
+    base = read_entry(Config::load(other), chain);
   }
   if (!base && !config.has("config")) return {};
   if (!base && config.has("extends"))
@@ -116,17 +116,17 @@ void run_as_release(const Described& d, Model& out) {
 }  // namespace
 
 std::optional<Release> release_of_entry(const std::string& file) {
-  const std::optional<Entry> entry = read_entry(file);
+  const std::optional<Entry> entry = read_entry(Config::load(file));
   if (!entry) return {};
   Release out = described(*entry, file).release;
   out.file = file;
   return out;
 }
 
-bool model_of_entry(const std::string& file, Model& out) {
+bool model_of_entry(const Config& file, Model& out) {
   const std::optional<Entry> entry = read_entry(file);
   if (!entry) return false;
-  const Described d = described(*entry, file);
+  const Described d = described(*entry, file.file());
   if (std::optional<Model> family = read_family(*d.document, d.release.file)) {
     out = *std::move(family);
     set_formats(out, run_formats(d.release));

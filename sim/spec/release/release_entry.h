@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "core/config.h"
 #include "spec/model.h"
 #include "spec/release/release.h"
 
@@ -12,7 +13,7 @@ namespace moesim::spec {
 /// of the entry it extends; null takes one out.  Throws ConfigError as read_release() does.
 std::optional<Release> release_of_entry(const std::string& file);
 
-/// Fills `out` from such a file; false for one of another kind.  A release whose layers cannot be run gets
+/// Fills `out` from the whole of such a file; false for one of another kind.  A release whose layers cannot be run gets
 /// `unsupported`.
-bool model_of_entry(const std::string& file, Model& out);
+bool model_of_entry(const Config& file, Model& out);
 }  // namespace moesim::spec

@@ -6,17 +6,18 @@
 #include "spec/count.h"
 #include "spec/hugging_face.h"
 #include "spec/release/read_release.h"
+#include "spec/release/run_formats.h"
 
 namespace moesim::spec {
 namespace {
 WeightFormat format_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::fp32:
-      return {.name = "fp32", .bits = 32};
+      return plain_format("float32");
     case Dtype::bf16:
       return {};
     case Dtype::fp16:
-      return {.name = "fp16"};
+      return plain_format("float16");
     case Dtype::fp8:
       return fp8_blocks(128, 128, 32);
     case Dtype::fp4:
@@ -32,12 +33,6 @@ WeightFormat format_of(Dtype dtype) {
   }
   return {};
 }
-
-ParameterPart part_of(TensorKind kind) {
-  return kind == TensorKind::attention ? ParameterPart::attention
-         : kind == TensorKind::routed  ? ParameterPart::routed
-                                       : ParameterPart::dense;
-}
 }  // namespace
 
 Release release_of_model(const Model& model) {
@@ -47,7 +42,7 @@ Release release_of_model(const Model& model) {
   const Storage storage = released_storage(model);
   for (std::size_t i = 0; i < out.tensors.size(); ++i) {
     const Tensor& t = out.tensors[i];
-    const Dtype dtype = storage.of(part_of(t.kind));
+    const Dtype dtype = storage.of(projection_of(t.kind));
     if (t.takes == Takes::linear || !quantised(dtype)) out.formats[i] = format_of(dtype);
   }
   if (storage.quantised()) out.quantisation = storage_text(storage);

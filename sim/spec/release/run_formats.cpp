@@ -22,13 +22,6 @@ std::optional<Dtype> run_dtype(const WeightFormat& f) {
   return f.block_columns > 0 && f.block_columns < kFineGroup ? Dtype::int4_g32 : Dtype::int4;
 }
 
-enum class Part { attention, dense, routed };
-Part part_of(TensorKind kind) {
-  return kind == TensorKind::routed                                ? Part::routed
-         : kind == TensorKind::dense || kind == TensorKind::shared ? Part::dense
-                                                                   : Part::attention;
-}
-
 struct Weighed {
   std::map<Dtype, std::int64_t> parameters;
   std::vector<const Tensor*> tensors;
@@ -42,8 +35,29 @@ struct Weighed {
 };
 }  // namespace
 
+ParameterPart projection_of(TensorKind kind) {
+  switch (kind) {
+    case TensorKind::attention:
+    case TensorKind::indexer:
+    case TensorKind::state:
+    case TensorKind::residual:
+      return ParameterPart::attention;
+    case TensorKind::routed:
+      return ParameterPart::routed;
+    case TensorKind::embedding:
+    case TensorKind::dense:
+    case TensorKind::shared:
+    case TensorKind::gate:
+    case TensorKind::norm:
+    case TensorKind::head:
+    case TensorKind::tower:
+      return ParameterPart::dense;
+  }
+  return ParameterPart::dense;
+}
+
 RunFormats run_formats(const Release& r) {
-  std::map<Part, Weighed> parts;
+  std::map<ParameterPart, Weighed> parts;
   double released = 0;
   for (std::size_t i = 0; i < r.tensors.size(); ++i) {
     const Tensor& t = r.tensors[i];
@@ -53,16 +67,17 @@ RunFormats run_formats(const Release& r) {
       throw ConfigError::placed(
           fmt::format("{}: {} is stored as {}, which a run cannot weigh: 4-bit and 8-bit formats and wider ones only",
                       r.file, t.name, r.formats[i].name));
-    Weighed& part = parts[part_of(t.kind)];
+    Weighed& part = parts[projection_of(t.kind)];
     part.parameters[*dtype] += t.all();
     part.tensors.push_back(&t);
     released += double(stored_bytes(r.formats[i], t.rows, t.columns)) * double(t.copies);
   }
   RunFormats out;
-  const std::optional<Dtype> attention = parts[Part::attention].most();
-  out.weights = parts[Part::dense].most().value_or(attention.value_or(Dtype::bf16));
+  const std::optional<Dtype> attention = parts[ParameterPart::attention].most();
+  out.weights = parts[ParameterPart::dense].most().value_or(attention.value_or(Dtype::bf16));
   if (attention && attention != out.weights) out.attention = attention;
-  if (const auto experts = parts[Part::routed].most(); experts && experts != out.weights) out.experts = experts;
+  if (const auto experts = parts[ParameterPart::routed].most(); experts && experts != out.weights)
+    out.experts = experts;
   double taken = 0;
   for (const auto& [part, weighed] : parts)
     for (const Tensor* t : weighed.tensors)

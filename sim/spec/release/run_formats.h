@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "spec/count.h"
 #include "spec/dtype.h"
 #include "spec/model.h"
 #include "spec/release/release.h"
@@ -15,6 +16,9 @@ struct RunFormats {
   std::optional<Dtype> attention, experts;  // where they differ from `weights`
   std::string note;                         // "" or how far these are from the release's bytes
 };
+/// The kind of projection that a tensor is counted with: attention (with its indexer, state and residual maps), routed
+/// experts, or dense.
+ParameterPart projection_of(TensorKind kind);
 /// Throws ConfigError for a format that runs cannot weigh (integers of 2 and 3 bits).
 RunFormats run_formats(const Release& release);
 void set_formats(Model& model, const RunFormats& formats);

@@ -191,10 +191,7 @@ Plan read_minimax_m3(const Keys& k, std::string_view) {
   (void)k.has("num_nextn_predict_layers");
   mtp_like_last(plan, modules);
   for (const char* key : {"swiglu_alpha", "use_gemma_norm"}) (void)k.has(key);
-  plan.names.experts = "block_sparse_moe";
-  plan.names.gate_matrix = "w1";
-  plan.names.up_matrix = "w3";
-  plan.names.down_matrix = "w2";
+  name_mixtral(plan);
   return plan;
 }
 
