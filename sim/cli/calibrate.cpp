@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "cli/calibrate_folder.h"
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "cli/options.h"
@@ -18,8 +19,8 @@ namespace moesim::cli {
 namespace {
 struct Options {
   compute::CalibrationInput input;
-  std::string gpu = "h800", out;
-  bool rows = false, json = false;
+  std::string folder, gpu, out;
+  bool rows = false, json = false, no_fit = false;
 };
 
 void print_rows(const compute::CalibrationInput& input, compute::CalibrationResult& result) {
@@ -94,7 +95,13 @@ void print_rates(const std::vector<compute::RateCheck>& rates) {
 
 void run(Options& o) {
   if (!o.out.empty()) check_new_file(o.out);
-  o.input.gpu = spec::load_gpu(o.gpu);
+  if (!o.folder.empty()) {
+    if (!o.gpu.empty()) o.gpu = spec::load_gpu(o.gpu).name;
+    return calibrate_folder({o.folder, o.gpu, o.out, !o.no_fit, o.json, o.input.seed, o.input.evaluations});
+  }
+  if (o.input.gemm.empty() || o.input.folder.empty())
+    throw ConfigError("calibrate: name a folder of tables, or give both --gemm and --tables");
+  o.input.gpu = spec::load_gpu(o.gpu.empty() ? "h800" : o.gpu);
   compute::CalibrationResult result = compute::calibrate(o.input);
   if (o.json)
     print_json(result, o.input.gpu);
@@ -110,12 +117,14 @@ void run(Options& o) {
 void add_calibrate(CLI::App& app, int&) {
   CLI::App* verb = app.add_subcommand("calibrate", "fit the kernel equations to tables of measured kernels");
   auto o = std::make_shared<Options>();
-  verb->add_option("--gemm", o->input.gemm, "CSV of single FP8 products: layout,groups,m_per_group,n,k,tflops")
-      ->required();
+  verb->add_option("folder", o->folder,
+                   "folder of tables of any GPUs of the catalogue, the kind of each told by the beginning of its name: "
+                   "gemm_, attention_prefill_, attention_decode_, mla_prefill_core_, mla_decode_core_");
+  verb->add_flag("--no-fit", o->no_fit, "print how far the calibrations in force are from the folder's rows");
+  verb->add_option("--gemm", o->input.gemm, "CSV of single FP8 products: layout,groups,m_per_group,n,k,tflops");
   verb->add_option("--tables", o->input.folder,
-                   "folder with h100_{expert_gemm,mla}_{decode,prefill}.csv (NVIDIA aiconfigurator)")
-      ->required();
-  verb->add_option("--gpu", o->gpu, "the GPU measured")->capture_default_str();
+                   "folder with h100_{expert_gemm,mla}_{decode,prefill}.csv (NVIDIA aiconfigurator)");
+  verb->add_option("--gpu", o->gpu, "the GPU measured: h800 by default; of a folder, all GPUs by default");
   verb->add_option("--seed", o->input.seed, "draws the held-out fifth and the uneven loads")
       ->check(any_seed())
       ->capture_default_str();

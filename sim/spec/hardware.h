@@ -18,6 +18,8 @@ struct Gpu {
   Bandwidth nvlink{};             // one direction
   Power power{};                  // board limit
   Price price{};                  // a GPU-hour
+  Bytes l2{};                     // second-level cache; 0 where it is not known
+  double sustained_clock = 0;     // under sustained tensor load, relative; 0: as measured on its generation
 
   static void fields(auto& f, auto& p) {
     f.skip("type");
@@ -32,6 +34,8 @@ struct Gpu {
     f.required("nvlink", p.nvlink, "one direction");
     f.required("power", p.power, "board limit");
     f("price", p.price, "of a GPU-hour");
+    f("l2", p.l2, "second-level cache");
+    f("sustained_clock", p.sustained_clock, "under sustained tensor load, relative; 0: as its generation");
   }
 };
 

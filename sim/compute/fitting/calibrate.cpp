@@ -30,7 +30,6 @@ void set_memory_rates(MemoryEquation& m, const spec::Gpu& gpu) {
 // The same profile's attention backward (473 TFLOP/s of its main kernel) and FP32 weight gradients (620-670), at the
 // sustained clock: the one unknown of each is found by halving.
 void set_training_rates(Calibration& c, const spec::Gpu& gpu) {
-  const double clock = c.sustained_clock;
   const AttentionHeads heads{spec::AttentionKind::mla, 128, 128, 192, 128, false};
   const AttentionWork work{1, 4096, 4096, 4096, 4096.0 * 4096 / 2};
   const auto solve = [&](double& value, const std::function<double()>& rate, double wanted) {
@@ -48,7 +47,7 @@ void set_training_rates(Calibration& c, const spec::Gpu& gpu) {
   solve(
       c.backward.tensor,
       [&] {
-        const Equations equations(gpu, c, clock);
+        const Equations equations(gpu, c, Heat::sustained);
         const AttentionBackward kernel{heads, work};
         const double ends = 0.5e-3;  // its pre- and post-kernel take 0.25 ms each there
         return flops_of(kernel).v / (equations.seconds(kernel, {112, 1}) - seconds(c.gap) - ends);
@@ -58,7 +57,7 @@ void set_training_rates(Calibration& c, const spec::Gpu& gpu) {
   solve(
       c.gemm.accumulate,
       [&] {
-        return flops_of(gradient).v / (Equations(gpu, c, clock).seconds(gradient, {112, 1}) - seconds(c.gap));
+        return flops_of(gradient).v / (Equations(gpu, c, Heat::sustained).seconds(gradient, {112, 1}) - seconds(c.gap));
       },
       645e12);
   c.contiguous.accumulate = c.masked.accumulate = c.gemm.accumulate;

@@ -5,29 +5,10 @@
 
 #include "compute/fitting/calibrate.h"
 #include "compute/fitting/fit.h"
+#include "compute/fitting/knobs.h"
 
 namespace moesim::compute {
 namespace {
-/// A number being fitted, kept between two bounds; several that are one number move together.
-struct Knob {
-  std::vector<double*> values;
-  std::vector<Time*> times;
-  double low = 0, high = 1;
-
-  double get() const {
-    const double now = times.empty() ? *values[0] : seconds(*times[0]);
-    return std::clamp((now - low) / (high - low), 0.0, 1.0);
-  }
-  void set(double x) const {
-    const double now = low + (high - low) * std::clamp(x, 0.0, 1.0);
-    for (Time* t : times) *t = from_seconds(now);
-    for (double* v : values) *v = now;
-  }
-};
-Knob knob(double& value, double low, double high) { return {{&value}, {}, low, high}; }
-Knob knob(double& value, double& also, double low, double high) { return {{&value, &also}, {}, low, high}; }
-Knob knob(Time& time, double low, double high) { return {{}, {&time}, low, high}; }
-
 class Fit {
  public:
   Fit(Fitted& fitted, const std::vector<Measurement>& measurements, const CalibrationInput& input, int without)

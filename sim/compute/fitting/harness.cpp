@@ -36,14 +36,14 @@ Kernel as_moved(Kernel kernel, double speed) {
   return kernel;
 }
 
-double mean_seconds(const Measurement& s, spec::Gpu gpu, const Calibration& c, const HarnessLimits& h, double clock) {
+double mean_seconds(const Measurement& s, spec::Gpu gpu, const Calibration& c, const HarnessLimits& h, Heat heat) {
   const Bandwidth cold = gpu.memory_bandwidth;
   const double gap = s.harness == Harness::kernel ? seconds(c.gap) : 0;
   double sum = 0;
   for (const std::vector<Kernel>& sequence : s.sequences) {
-    const double hits = s.harness == Harness::graph ? hit_share(bytes_moved(sequence), h.cache) : 0;
+    const double hits = s.harness == Harness::graph ? hit_share(s.walked > 0 ? s.walked : bytes_moved(sequence), h.cache) : 0;
     gpu.memory_bandwidth = cold * (1 / (1 - hits + hits / h.cached));
-    const Equations equations(gpu, c, clock);
+    const Equations equations(gpu, c, heat, s.products);
     for (const Kernel& kernel : sequence) sum += equations.seconds(as_moved(kernel, h.moves), {}) - gap;
     sum -= hits * h.warm * double(sequence.size());
   }
@@ -54,10 +54,10 @@ double mean_seconds(const Measurement& s, spec::Gpu gpu, const Calibration& c, c
 double predict_device(const Measurement& s, const spec::Gpu& gpu, const Calibration& calibration,
                       const HarnessLimits& h) {
   const Calibration c = h.library == 1 ? calibration : with_library(calibration, h.library);
-  const double fresh = mean_seconds(s, gpu, c, h, 1), run = fresh * s.repeats;
+  const double fresh = mean_seconds(s, gpu, c, h, Heat::brief), run = fresh * s.repeats;
   if (run <= h.burst) return fresh;
   const double hot = 1 - h.burst / run;  // share of the runs that the GPU is throttled
-  return fresh * (1 - hot) + mean_seconds(s, gpu, c, h, c.sustained_clock) * hot;
+  return fresh * (1 - hot) + mean_seconds(s, gpu, c, h, Heat::sustained) * hot;
 }
 
 double predict(const Measurement& sample, const spec::Gpu& gpu, const Calibration& calibration,

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "compute/kernels/calibration.h"
+#include "compute/kernels/choice.h"
 #include "compute/kernels/kernel.h"
 #include "spec/hardware.h"
 
@@ -22,6 +22,10 @@ struct Measurement {
   std::string kind;   // "gemm", "contiguous", "masked", "expert decode", "expert prefill", "mla decode", "mla prefill"
   std::string group;  // "uniform", "power law"; attention: the library
   std::string shape;  // in words
+  std::string gpu, precision, library;  // of a table of several: the catalogue's GPU, as the table names the others
+  std::vector<std::string> groups;      // likewise: the classes its error counts in
+  ProductLibrary products = ProductLibrary::deep_gemm_2025;  // of products in scaled FP8 blocks
+  double walked = 0;  // bytes the benchmark walks through again and again; 0: those of the kernels
   double seconds = 0;
   Harness harness = Harness::kernel;
   std::string bench;                           // whose HarnessLimits: the kind, for attention with the library

@@ -10,19 +10,22 @@ class Calibrated final : public KernelModel {
   struct Params {
     std::string calibration;
     bool sustained = true;
+    ProductLibrary products = ProductLibrary::deep_gemm_2025;
     static void fields(auto& f, auto& p) {
       f("calibration", p.calibration, "entry or file; default kernels-GENERATION of the GPU");
       f("sustained", p.sustained, "clock throttled by sustained tensor load; false: as in short measurements");
+      f("products", p.products, "library of FP8 products in scaled blocks");
     }
   };
-  Calibrated(Params p, const spec::Gpu& gpu) : Calibrated(load(p, gpu), p.sustained, gpu) {}
-  Calibrated(Calibration c, bool sustained, const spec::Gpu& gpu)
-      : KernelModel(gpu), equations_(gpu, c, sustained ? c.sustained_clock : 1) {}
+  Calibrated(Params p, const spec::Gpu& gpu)
+      : KernelModel(gpu), equations_(gpu, load(p, gpu), p.sustained ? Heat::sustained : Heat::brief, p.products) {}
 
   std::string source() const override {
     const Calibration& c = equations_.calibration();
-    if (!borrowed()) return c.title;
-    return fmt::format("{} (nothing measured on {}: efficiencies of {})", c.title, gpu().generation, measured_on());
+    if (other_generation())
+      return fmt::format("{} (nothing measured on {}: efficiencies of {})", c.title, gpu().generation, c.generation);
+    if (!borrows(c)) return c.title;
+    return fmt::format("{} (what was not measured on {}: efficiencies of {})", c.title, c.generation, c.from);
   }
 
  protected:
@@ -31,7 +34,7 @@ class Calibrated final : public KernelModel {
     const Origin origin = !reach.fitted       ? Origin::equation
                           : reach.beyond <= 1 ? Origin::interpolated
                                               : Origin::extrapolated;
-    return {equations_.seconds(kernel, share), {origin, float(reach.beyond), borrowed(), reach.lender}};
+    return {equations_.seconds(kernel, share), {origin, float(reach.beyond), reach.borrowed || other_generation(), reach.lender}};
   }
 
  private:
@@ -39,13 +42,7 @@ class Calibrated final : public KernelModel {
     if (p.calibration.empty()) return load_calibration("kernels-" + gpu.generation);
     return at_key("calibration", [&] { return load_calibration(p.calibration); });
   }
-  bool borrowed() const {
-    return equations_.calibration().borrowed || equations_.calibration().generation != gpu().generation;
-  }
-  std::string measured_on() const {
-    const Calibration& c = equations_.calibration();
-    return c.borrowed ? c.from : c.generation;
-  }
+  bool other_generation() const { return equations_.calibration().generation != gpu().generation; }
   Equations equations_;
 };
 }  // namespace

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <concepts>
+#include <vector>
+
 #include "core/paths.h"
 
 namespace moesim::compute {
@@ -11,66 +15,153 @@ void check_share(const Config& config, std::string_view section, std::string_vie
   const Config in = section.empty() ? config : config.at_or_empty(section);
   (in.has(key) ? in.at(key) : in).fail(fmt::format("{} must be a share in (0, 1], got {}", key, value));
 }
+/// 0 stands for another value.
+void check_share_or_none(const Config& config, std::string_view section, std::string_view key, double value) {
+  if (value != 0) check_share(config, section, key, value);
+}
+void check_at_least(const Config& config, std::string_view section, std::string_view key, double value, double least) {
+  if (value >= least) return;
+  const Config in = config.at_or_empty(section);
+  (in.has(key) ? in.at(key) : in).fail(fmt::format("must be at least {}", least));
+}
 
-void check_values(const Config& config, const Calibration& c) {
-  const std::pair<const char*, const GemmEquation*> gemms[] = {
-      {"gemm", &c.gemm}, {"contiguous", &c.contiguous}, {"masked", &c.masked}};
-  for (const auto& [section, e] : gemms) {
-    check_share(config, section, "tensor", e->tensor);
-    check_share(config, section, "hbm", e->hbm);
-    check_share(config, section, "accumulate", e->accumulate);
-    if (e->overlap < 1) config.at(section).at("overlap").fail("must be at least 1");
+/// Visits the sections and checks each one's values.
+class Check {
+ public:
+  explicit Check(const Config& config) : config_(config) {}
+  void operator()(std::string_view section, const GemmEquation& e, std::string_view) const {
+    check_share(config_, section, "tensor", e.tensor);
+    check_share(config_, section, "hbm", e.hbm);
+    check_share(config_, section, "accumulate", e.accumulate);
+    check_share_or_none(config_, section, "sustained", e.sustained);
+    check_at_least(config_, section, "overlap", e.overlap, 1);
   }
-  const std::pair<const char*, const AttentionEquation*> attentions[] = {
-      {"prefill", &c.prefill}, {"backward", &c.backward}, {"decode", &c.decode}};
-  for (const auto& [section, e] : attentions) {
-    check_share(config, section, "tensor", e->tensor);
-    check_share(config, section, "hbm", e->hbm);
-    if (e->overlap < 1) config.at(section).at("overlap").fail("must be at least 1");
+  void operator()(std::string_view section, const AttentionEquation& e, std::string_view) const {
+    check_share(config_, section, "tensor", e.tensor);
+    check_share(config_, section, "hbm", e.hbm);
+    check_share_or_none(config_, section, "sustained", e.sustained);
+    check_at_least(config_, section, "overlap", e.overlap, 1);
+    check_at_least(config_, section, "soft", e.soft, 1);
+    check_at_least(config_, section, "rows", e.rows, 1);
+    check_at_least(config_, section, "exponents", e.exponents, 0);
   }
-  const MemoryEquation& m = c.memory;
-  const std::pair<const char*, double> rates[] = {{"norm", m.norm},
-                                                  {"norm_backward", m.norm_backward},
-                                                  {"cast", m.cast},
-                                                  {"cast_transpose", m.cast_transpose},
-                                                  {"transpose", m.transpose},
-                                                  {"swiglu", m.swiglu},
-                                                  {"swiglu_backward", m.swiglu_backward},
-                                                  {"rope", m.rope},
-                                                  {"permute", m.permute},
-                                                  {"unpermute", m.unpermute},
-                                                  {"top_k", m.top_k},
-                                                  {"copy", m.copy},
-                                                  {"add", m.add},
-                                                  {"optimizer", m.optimizer}};
-  for (const auto& [key, rate] : rates) check_share(config, "memory", key, rate);
+  void operator()(std::string_view section, const MemoryEquation& m, std::string_view) const {
+    const std::pair<const char*, double> rates[] = {{"norm", m.norm},
+                                                    {"norm_backward", m.norm_backward},
+                                                    {"cast", m.cast},
+                                                    {"cast_transpose", m.cast_transpose},
+                                                    {"transpose", m.transpose},
+                                                    {"swiglu", m.swiglu},
+                                                    {"swiglu_backward", m.swiglu_backward},
+                                                    {"rope", m.rope},
+                                                    {"permute", m.permute},
+                                                    {"unpermute", m.unpermute},
+                                                    {"top_k", m.top_k},
+                                                    {"copy", m.copy},
+                                                    {"add", m.add},
+                                                    {"optimizer", m.optimizer}};
+    for (const auto& [key, rate] : rates) check_share(config_, section, key, rate);
+  }
+  template <class E>
+  void operator()(std::string_view section, const std::optional<E>& e, std::string_view help) const {
+    if (e) (*this)(section, *e, help);
+  }
+
+ private:
+  const Config& config_;
+};
+
+/// Visits the sections and notes which of them the entry itself lacks.
+class NoteBorrowed {
+ public:
+  NoteBorrowed(const Config& own, bool other_generation) : own_(own), other_(other_generation) {}
+  template <class E>
+  void operator()(std::string_view section, E& e, std::string_view) const {
+    e.borrowed = !own_.has(section) && (e.borrowed || other_);
+  }
+  template <class E>
+  void operator()(std::string_view section, std::optional<E>& e, std::string_view help) const {
+    if (e) (*this)(section, *e, help);
+  }
+
+ private:
+  const Config& own_;
+  bool other_;
+};
+
+/// Visits the sections and empties those that the entry itself has: a section holds whole, not value by value.
+class ForgetLent {
+ public:
+  explicit ForgetLent(const Config& own) : own_(own) {}
+  template <class E>
+  void operator()(std::string_view section, E& e, std::string_view) const {
+    if (own_.has(section)) e = {};
+  }
+
+ private:
+  const Config& own_;
+};
+
+class AnyBorrowed {
+ public:
+  bool any = false;
+  template <class E>
+  void operator()(std::string_view, const E& e, std::string_view) {
+    any = any || e.borrowed;
+  }
+  template <class E>
+  void operator()(std::string_view, const std::optional<E>& e, std::string_view) {
+    any = any || (e && e->borrowed);
+  }
+};
+
+/// Reads the file's values over those that `c` holds already.
+void read_over(Calibration& c, const Config& config) {
+  if (config.at("type").text() != "kernel_calibration")
+    config.at("type").fail("expected kernel_calibration, got \"" + config.at("type").text() + "\"");
+  FieldReader reader(config);
+  Calibration::fields(reader, c);
+  reader.finish();
+  Check check(config);
+  Calibration::sections(check, std::as_const(c));
   check_share(config, "", "sustained_clock", c.sustained_clock);
   if (c.sm_bandwidth < 1) config.at("sm_bandwidth").fail("must be at least 1: all SMs together reach the bandwidth");
 }
-
-/// What the entry itself says; its `from` is still to be followed.
-std::pair<Calibration, Config> read_own(const std::string& file) {
-  const Config config = Config::load(file);
-  if (config.at("type").text() != "kernel_calibration")
-    config.at("type").fail("expected kernel_calibration, got \"" + config.at("type").text() + "\"");
-  const Calibration own = read<Calibration>(config);
-  check_values(config, own);
-  return {own, config};
-}
 std::string file_of(const std::string& name, const std::string& beside) {
   return catalogue_file("hardware", name, "kernel calibration", {beside});
+}
+
+/// What an entry says over what the one it is `from` says, and so on.
+Calibration load_chain(const std::string& file, int depth) {
+  constexpr int kDeepest = 8;
+  const Config config = Config::load(file);
+  Calibration c;
+  if (!config.has("from")) {
+    read_over(c, config);
+    return c;
+  }
+  if (depth == kDeepest) config.at("from").fail("is a chain of entries without end");
+  c = load_chain(file_of(config.at("from").text(), file), depth + 1);
+  const std::string lender = c.generation, lenders_lender = c.from;
+  ForgetLent forget(config);
+  Calibration::sections(forget, c);
+  read_over(c, config);
+  const bool other = lender != c.generation;
+  c.from = other ? lender : lenders_lender;
+  NoteBorrowed note(config, other);
+  Calibration::sections(note, c);
+  return c;
 }
 }  // namespace
 
 Calibration load_calibration(const std::string& name, const std::string& beside) {
   const std::string file = file_of(name, beside);
-  const auto [own, config] = read_own(file);
-  if (own.from.empty()) return own;
-  Calibration other = read_own(file_of(own.from, file)).first;
-  if (!other.from.empty()) config.at("from").fail("must name an entry with measurements of its own");
-  other.from = other.generation;
-  other.generation = own.generation;
-  other.borrowed = true;
-  return other;
+  return load_chain(file, 0);
+}
+
+bool borrows(const Calibration& calibration) {
+  AnyBorrowed found;
+  Calibration::sections(found, calibration);
+  return found.any;
 }
 }  // namespace moesim::compute

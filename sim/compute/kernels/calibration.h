@@ -1,5 +1,6 @@
 // The few physical parameters of the kernel equations, and the range of shapes they were fitted on.
 #pragma once
+#include <optional>
 #include <string>
 
 #include "core/config.h"
@@ -29,8 +30,11 @@ struct GemmEquation {
   double write = 1;       // bytes written, as bytes read that take as long
   Time launch{};          // start of the kernel, first load
   double overlap = 64;    // p of the p-norm that joins tensor and HBM time: 1 adds them, large takes the longer
+  Time reduce{};          // joining the parts of a product whose K is split over idle SMs; 0: it never is
+  double sustained = 0;   // clock under sustained load of this kind, relative; 0: the calibration's
   double accumulate = 1;  // FP8 and FP4: rate of a weight gradient that adds into FP32, over the same product without
   FittedRange fitted;
+  bool borrowed = false;  // of another generation
   static void fields(auto& f, auto& p) {
     f("tensor", p.tensor, "share of the tensor peak within a step");
     f("step", p.step, "fixed time of one step of 128 bytes of K");
@@ -39,21 +43,32 @@ struct GemmEquation {
     f("write", p.write, "bytes written, as bytes read that take as long");
     f("launch", p.launch, "start of the kernel, first load");
     f("overlap", p.overlap, "p of the norm that joins tensor and HBM time (1 adds, large takes the longer)");
+    f("reduce", p.reduce, "joining the parts of a product whose K is split; 0: it never is");
+    f("sustained", p.sustained, "clock under sustained load of this kind, relative; 0: the calibration's");
     f("accumulate", p.accumulate, "rate of FP8 and FP4 weight gradients into FP32, relative");
     f("fitted", p.fitted, "shapes the parameters were fitted on");
   }
 };
 
 struct AttentionEquation {
-  double tensor = 1;    // share of the data-sheet peak in full tiles
-  double hbm = 1;       // share of the data-sheet bandwidth reached
-  Time launch{};        // start of the kernel, scheduling; decode: combining split sequences
-  Time tile{};          // start and end of one tile of queries of one head (decode: of one sequence)
-  double overlap = 64;  // as above
-  double edge = 0;      // pairs computed and masked away: prefill a query, at the diagonal; decode a sequence
-  double chunk = 0;     // decode: keys of the smallest part a sequence is split into
-  Time combine{};       // decode: joining the parts of split sequences
+  double tensor = 1;     // share of the data-sheet peak in full tiles
+  double hbm = 1;        // share of the data-sheet bandwidth reached
+  Time launch{};         // start of the kernel, scheduling; decode: combining split sequences
+  Time tile{};           // start and end of one tile of queries of one head (decode: of one sequence)
+  double overlap = 64;   // as above
+  double edge = 0;       // pairs computed and masked away: prefill a query, at the diagonal; decode a sequence
+  double narrow = 0;     // the same, times 128 over the width of a head: narrow heads have longer tiles of keys
+  double draw = 0;       // decode: HBM bandwidth one SM draws, over its even share; 0: never the limit
+  Time odd_width{};      // more kernels where the width of a head is no power of two
+  double tail = 0;       // prefill: of the time of the tile with most keys, spent while other SMs are done
+  double exponents = 0;  // 1e9/s an SM takes for the softmax, in full tiles; 0: never the limit
+  double soft = 3;       // p of the norm that joins tensor cores and exponentials
+  double rows = 64;      // of a decode tile: heads x queries that share keys
+  double sustained = 0;  // clock under sustained load of this kind, relative; 0: the calibration's
+  double chunk = 0;      // decode: keys of the smallest part a sequence is split into
+  Time combine{};        // decode: joining the parts of split sequences
   FittedRange fitted;
+  bool borrowed = false;  // of another generation
   static void fields(auto& f, auto& p) {
     f("tensor", p.tensor, "share of the tensor peak in full tiles");
     f("hbm", p.hbm, "share of the HBM bandwidth reached");
@@ -61,6 +76,14 @@ struct AttentionEquation {
     f("tile", p.tile, "start and end of one tile of queries of one head");
     f("overlap", p.overlap, "p of the norm that joins tensor and HBM time");
     f("edge", p.edge, "pairs computed and masked away, a query (decode: a sequence)");
+    f("narrow", p.narrow, "the same, times 128 over the width of a head");
+    f("draw", p.draw, "decode: HBM bandwidth one SM draws, over its even share; 0: never the limit");
+    f("odd_width", p.odd_width, "more kernels where the width of a head is no power of two");
+    f("tail", p.tail, "prefill: share of the longest tile's time in which other SMs are done");
+    f("exponents", p.exponents, "1e9/s an SM takes for the softmax; 0: never the limit");
+    f("soft", p.soft, "p of the norm that joins tensor cores and exponentials");
+    f("rows", p.rows, "of a decode tile");
+    f("sustained", p.sustained, "clock under sustained load of this kind, relative; 0: the calibration's");
     f("chunk", p.chunk, "decode: keys of the smallest part a sequence is split into");
     f("combine", p.combine, "decode: joining the parts of split sequences");
     f("fitted", p.fitted, "shapes the parameters were fitted on");
@@ -76,6 +99,7 @@ struct MemoryEquation {
   Time launched{};     // of a kernel in a chain launched one by one
   Time replayed{};     // of a kernel in a chain replayed from a CUDA graph
   FittedRange fitted;
+  bool borrowed = false;  // of another generation
   static void fields(auto& f, auto& p) {
     f("norm", p.norm, "RMSNorm"), f("norm_backward", p.norm_backward, "its backward");
     f("cast", p.cast, "quantise in 1x128 tiles"), f("cast_transpose", p.cast_transpose, "the same, transposed");
@@ -92,36 +116,57 @@ struct MemoryEquation {
   }
 };
 
-/// A calibration entry: hardware/kernels-GENERATION.yaml, type kernel_calibration.
+/// A calibration entry: hardware/kernels-GENERATION.yaml, type kernel_calibration.  Kinds of kernel that only some
+/// generations' tables hold are optional; `choice.h` says what stands in for one that is absent.
 struct Calibration {
   std::string type = "kernel_calibration", title;
   std::string generation;      // of the GPUs measured
-  std::string from;            // another entry to take everything from: nothing was measured on this generation
+  std::string from;            // another entry, whose sections hold where this one has none; read: its generation
   double sustained_clock = 1;  // clock under sustained tensor load over the clock of short measurements
   Time gap{};                  // between two kernels of a stream
   double sm_bandwidth = 1;     // HBM bandwidth one SM can draw, over its even share of the GPU's
   GemmEquation gemm, contiguous, masked;
+  std::optional<GemmEquation> gemm_2026, gemm_bf16, gemm_tokens, gemm_fp4;
   AttentionEquation prefill, backward, decode;
+  std::optional<AttentionEquation> prefill_latent_fp8, prefill_heads, prefill_heads_fp8, decode_latent_fp8,
+      decode_heads, decode_heads_fp8;
   MemoryEquation memory;
-  bool borrowed = false;  // `from` was followed
   static void fields(auto& f, auto& p) {
     f.required("type", p.type, "kernel_calibration");
     f("title", p.title, "what was measured");
     f.required("generation", p.generation, "GPU generation it is for");
-    f("from", p.from, "entry to borrow from where nothing was measured");
+    f("from", p.from, "entry whose sections hold where this one has none");
     f("sustained_clock", p.sustained_clock, "clock under sustained tensor load, relative");
     f("gap", p.gap, "between two kernels of a stream");
     f("sm_bandwidth", p.sm_bandwidth, "HBM bandwidth one SM can draw, over its even share");
-    f("gemm", p.gemm, "dense products");
+    f.skip("benchmarks");  // what the tables' benchmarks add: read where rows are held against this
+    sections(f, p);
+  }
+  /// The equations' parameters, by kind of kernel.
+  static void sections(auto& f, auto& p) {
+    f("gemm", p.gemm, "dense products, FP8 in scaled blocks (DeepGEMM of 2025-03 on Hopper)");
+    f("gemm_2026", p.gemm_2026, "the same by the library of 2026");
+    f("gemm_bf16", p.gemm_bf16, "dense products in 16 bits");
+    f("gemm_tokens", p.gemm_tokens, "dense products, FP8 scaled by token");
+    f("gemm_fp4", p.gemm_fp4, "dense products in FP4");
     f("contiguous", p.contiguous, "grouped products, rows one expert after the other");
     f("masked", p.masked, "grouped products, a fixed buffer an expert");
-    f("prefill", p.prefill, "attention forward"), f("backward", p.backward, "attention backward");
-    f("decode", p.decode, "attention against a cache");
+    f("prefill", p.prefill, "attention forward, MLA on expanded heads");
+    f("prefill_latent_fp8", p.prefill_latent_fp8, "the same in FP8");
+    f("prefill_heads", p.prefill_heads, "attention forward of MHA and GQA");
+    f("prefill_heads_fp8", p.prefill_heads_fp8, "the same in FP8");
+    f("backward", p.backward, "attention backward");
+    f("decode", p.decode, "absorbed MLA against a cache");
+    f("decode_latent_fp8", p.decode_latent_fp8, "the same, FP8 cache");
+    f("decode_heads", p.decode_heads, "MHA and GQA against a cache");
+    f("decode_heads_fp8", p.decode_heads_fp8, "the same, FP8 cache");
     f("memory", p.memory, "memory-bound kernels");
   }
 };
 
-/// The entry `name` of the hardware catalogue (or a file), `from` followed.  Throws ConfigError if it is no calibration
-/// or a share lies outside (0, 1].
+/// The entry `name` of the hardware catalogue (or a file), over the entry it is `from`.  Throws ConfigError if it is no
+/// calibration or a share lies outside (0, 1].
 Calibration load_calibration(const std::string& name, const std::string& beside = "");
+/// Whether any of its kinds of kernel takes another generation's efficiencies.
+bool borrows(const Calibration& calibration);
 }  // namespace moesim::compute

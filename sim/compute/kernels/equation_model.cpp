@@ -16,6 +16,20 @@ Equations::Reach reach_of(const FittedRange& r, double m, double n, double k) {
   if (r.k_max > 0) beyond = std::max(beyond, outside(k, r.k_min, r.k_max));
   return {true, beyond};
 }
+template <class E>
+Equations::Reach reach_of(const Chosen<E>& chosen, double m, double n, double k) {
+  const FittedRange& r = chosen.equation.fitted;
+  Equations::Reach out;
+  if (chosen.lender == Lender::none)
+    out = reach_of(r, m, n, k);
+  else
+    out.lender = r.m_max > 0 ? chosen.lender : Lender::none;
+  out.borrowed = chosen.equation.borrowed;
+  return out;
+}
+Equations::Reach reach_of(const Chosen<AttentionEquation>& chosen, const AttentionHeads& h, const AttentionWork& w) {
+  return reach_of(chosen, double(w.queries), h.heads, double(w.keys) / double(w.sequences));
+}
 // The other kinds' rates are assumed to be like those of kinds with one.
 bool has_published_rate(MemoryKind kind) {
   switch (kind) {
@@ -29,9 +43,6 @@ bool has_published_rate(MemoryKind kind) {
       return true;
   }
 }
-Equations::Reach reach_of(const FittedRange& r, const AttentionHeads& h, const AttentionWork& w) {
-  return reach_of(r, double(w.queries), h.heads, double(w.keys) / double(w.sequences));
-}
 // A few rows against widened weights: blocks of one multiplication of the tensor cores, smaller than a tile of 64 rows
 // (Marlin's MoE kernel, vLLM, takes blocks of 8 to 64).
 GroupedGemm in_small_blocks(GroupedGemm g) {
@@ -42,18 +53,23 @@ GroupedGemm in_small_blocks(GroupedGemm g) {
 }
 }  // namespace
 
-Equations::Equations(const spec::Gpu& gpu, Calibration calibration, double clock)
-    : gpu_(gpu), calibration_(std::move(calibration)), clock_(clock) {}
+Equations::Equations(const spec::Gpu& gpu, Calibration calibration, Heat heat, ProductLibrary library)
+    : gpu_(gpu), calibration_(std::move(calibration)), heat_(heat), library_(library) {}
 
-Machine Equations::machine(spec::Dtype dtype, GpuShare share) const {
+Machine Equations::machine(spec::Dtype dtype, GpuShare share, double clock) const {
   const double sms = share.sms > 0 ? share.sms : gpu_.sms, fill = sms / gpu_.sms;
   const double hbm = gpu_.memory_bandwidth.v;
+  const double throttled = gpu_.sustained_clock > 0 ? gpu_.sustained_clock : calibration_.sustained_clock;
+  const double sustained = clock > 0 && gpu_.sustained_clock <= 0 ? clock : throttled;
+  const double now = heat_ == Heat::brief ? 1 : sustained;
   return {.sms = sms,
-          .tensor_per_sm = spec::peak_of(gpu_, dtype).v * clock_ / gpu_.sms,
+          .tensor_per_sm = spec::peak_of(gpu_, dtype).v * now / gpu_.sms,
           .hbm = hbm * std::min(share.memory, fill * calibration_.sm_bandwidth),
+          .hbm_per_sm = hbm * share.memory / gpu_.sms,
           .hbm_of_gpu = hbm,
           .fill = fill,
-          .boost = clock_ / calibration_.sustained_clock,
+          .clock = now,
+          .boost = (heat_ == Heat::brief ? 1 : throttled) / calibration_.sustained_clock,
           .gap = moesim::seconds(calibration_.gap)};
 }
 
@@ -63,23 +79,28 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
     const Equations& self;
     const Calibration& c;
     GpuShare share;
-    double operator()(const Gemm& g) const { return gemm_seconds(g, c.gemm, self.machine(g.dtype, share)); }
+    Machine on(spec::Dtype dtype, double clock) const { return self.machine(dtype, share, clock); }
+    double operator()(const Gemm& g) const {
+      const GemmEquation& e = choose(c, g, self.library_).equation;
+      return gemm_seconds(g, e, on(g.dtype, e.sustained));
+    }
     double operator()(const GroupedGemm& g) const {
-      const GemmEquation& e = g.layout == GroupLayout::masked ? c.masked : c.contiguous;
-      return grouped_seconds(g.weights ? in_small_blocks(g) : g, e, self.machine(g.dtype, share));
+      const GemmEquation& e = choose(c, g).equation;
+      return grouped_seconds(g.weights ? in_small_blocks(g) : g, e, on(g.dtype, e.sustained));
     }
     double operator()(const AttentionPrefill& a) const {
-      return prefill_seconds(a, c.prefill, self.machine(a.dtype, share));
+      const AttentionEquation& e = choose(c, a).equation;
+      return prefill_seconds(a, e, on(a.dtype, e.sustained));
     }
     double operator()(const AttentionBackward& a) const {
-      return backward_seconds(a, c.backward, c.memory, self.machine(a.dtype, share));
+      const AttentionEquation& e = choose(c, a).equation;
+      return backward_seconds(a, e, c.memory, on(a.dtype, e.sustained));
     }
     double operator()(const AttentionDecode& a) const {
-      return decode_seconds(a, c.decode, self.machine(a.dtype, share));
+      const AttentionEquation& e = choose(c, a).equation;
+      return decode_seconds(a, e, on(a.dtype, e.sustained));
     }
-    double operator()(const MemoryOp& m) const {
-      return memory_seconds(m, c.memory, self.machine(spec::Dtype::bf16, share));
-    }
+    double operator()(const MemoryOp& m) const { return memory_seconds(m, c.memory, on(spec::Dtype::bf16, 0)); }
     double operator()(const SmallChain& s) const { return chain_seconds(s, c.memory); }
   };
   const bool chain = std::holds_alternative<SmallChain>(kernel);  // its gaps are part of its kernels' times
@@ -89,38 +110,25 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
 Equations::Reach Equations::reach(const Kernel& kernel) const {
   const Calibration& c = calibration_;
   struct Visit {
+    const Equations& self;
     const Calibration& c;
     Reach operator()(const Gemm& g) const {
-      if (g.dtype != spec::Dtype::fp8) return lent(c.gemm.fitted, Lender::fp8_products);
-      return reach_of(c.gemm.fitted, double(g.m), double(g.n), double(g.k));
+      return reach_of(choose(c, g, self.library_), double(g.m), double(g.n), double(g.k));
     }
     Reach operator()(const GroupedGemm& g) const {
-      const FittedRange& r = g.layout == GroupLayout::masked ? c.masked.fitted : c.contiguous.fitted;
-      if (g.dtype != spec::Dtype::fp8) return lent(r, Lender::fp8_products);
       const GroupRows rows = group_rows(g);
-      return reach_of(r, double(rows.rows) / double(std::max<std::int64_t>(rows.used, 1)), double(g.n), double(g.k));
+      return reach_of(choose(c, g), double(rows.rows) / double(std::max<std::int64_t>(rows.used, 1)), double(g.n),
+                double(g.k));
     }
-    Reach operator()(const AttentionPrefill& a) const {
-      return expanded(a.heads) ? reach_of(c.prefill.fitted, a.heads, a.work)
-                               : lent(c.prefill.fitted, Lender::latent_attention);
-    }
-    Reach operator()(const AttentionBackward& a) const {
-      return expanded(a.heads) ? reach_of(c.backward.fitted, a.heads, a.work)
-                               : lent(c.backward.fitted, Lender::latent_attention);
-    }
-    Reach operator()(const AttentionDecode& a) const {
-      return a.heads.absorbed && a.cache == spec::Dtype::bf16 ? reach_of(c.decode.fitted, a.heads, a.work)
-                                                              : lent(c.decode.fitted, Lender::latent_attention);
-    }
+    Reach operator()(const AttentionPrefill& a) const { return reach_of(choose(c, a), a.heads, a.work); }
+    Reach operator()(const AttentionBackward& a) const { return reach_of(choose(c, a), a.heads, a.work); }
+    Reach operator()(const AttentionDecode& a) const { return reach_of(choose(c, a), a.heads, a.work); }
     Reach operator()(const MemoryOp& m) const {
-      return has_published_rate(m.kind) ? reach_of(c.memory.fitted, double(m.bytes.v), 0, 0)
-                                        : lent(c.memory.fitted, Lender::other_moves);
+      return reach_of(Chosen<MemoryEquation>{c.memory, has_published_rate(m.kind) ? Lender::none : Lender::other_moves},
+                double(m.bytes.v), 0, 0);
     }
-    Reach operator()(const SmallChain&) const { return {c.memory.fitted.m_max > 0, 1}; }
-
-    static bool expanded(const AttentionHeads& h) { return h.kind == spec::AttentionKind::mla && !h.absorbed; }
-    static Reach lent(const FittedRange& r, Lender lender) { return {false, 1, r.m_max > 0 ? lender : Lender::none}; }
+    Reach operator()(const SmallChain&) const { return {c.memory.fitted.m_max > 0, 1, Lender::none, c.memory.borrowed}; }
   };
-  return std::visit(Visit{c}, kernel);
+  return std::visit(Visit{*this, c}, kernel);
 }
 }  // namespace moesim::compute

@@ -1,15 +1,20 @@
 // A kernel model that is the equations with a calibration; shared by `calibrated` (fitted) and `roofline` (ideal).
 #pragma once
 #include "compute/kernels/calibration.h"
+#include "compute/kernels/choice.h"
 #include "compute/kernels/equations.h"
 #include "compute/kernels/kernel_model.h"
 
 namespace moesim::compute {
 
-/// Times by equation on `gpu`.  clock: of the tensor cores, relative to the data sheet's.
+/// How hot a GPU is: in short measurements the clock is the data sheet's, sustained tensor load lowers it.
+enum class Heat { brief, sustained };
+
+/// Times by equation on `gpu`.
 class Equations {
  public:
-  Equations(const spec::Gpu& gpu, Calibration calibration, double clock);
+  Equations(const spec::Gpu& gpu, Calibration calibration, Heat heat,
+            ProductLibrary library = ProductLibrary::deep_gemm_2025);
   double seconds(const Kernel& kernel, GpuShare share) const;
   /// How far outside the fitted shapes the kernel is; `fitted` is false if nothing was fitted to its kind, and the
   /// lender who its efficiencies come from instead, if anyone.
@@ -17,15 +22,18 @@ class Equations {
     bool fitted = false;
     double beyond = 1;
     Lender lender = Lender::none;
+    bool borrowed = false;  // of another generation
   };
   Reach reach(const Kernel& kernel) const;
   const Calibration& calibration() const { return calibration_; }
 
  private:
-  Machine machine(spec::Dtype dtype, GpuShare share) const;
+  /// clock: under sustained load of the kernel's kind; 0: the calibration's.
+  Machine machine(spec::Dtype dtype, GpuShare share, double clock = 0) const;
   spec::Gpu gpu_;
   Calibration calibration_;
-  double clock_;
+  Heat heat_;
+  ProductLibrary library_;
 };
 
 /// The kernel model `calibrated`.  calibration: an entry or file; "" for that of the GPU's generation.

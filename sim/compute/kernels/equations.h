@@ -10,8 +10,10 @@ struct Machine {
   double sms = 0;            // it may use
   double tensor_per_sm = 0;  // FLOP/s of one SM in the kernel's precision, data sheet
   double hbm = 0;            // bytes/s it can draw: its share of the GPU's, and what its SMs can draw
+  double hbm_per_sm = 0;     // bytes/s that are one SM's even share
   double hbm_of_gpu = 0;     // bytes/s of the whole GPU, data sheet
   double fill = 1;           // its SMs over the GPU's
+  double clock = 1;          // its clock over the data sheet's
   double boost = 1;          // its clock over the clock under sustained load, at which memory-bound rates were measured
   double gap = 0;            // seconds between two kernels of a stream
 };

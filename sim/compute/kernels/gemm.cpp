@@ -1,6 +1,7 @@
 // Dense and grouped products: tiles in waves over the SMs, against the traffic to HBM.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "compute/kernels/equations.h"
 #include "core/ceil_div.h"
@@ -37,6 +38,14 @@ struct Tiles {
   double rate = 0;               // FLOP/s of one SM
 };
 
+// Tiles cut along K and dealt out to all SMs, a step each at least, and their parts joined by another kernel.  Nothing
+// is gained by cutting the rows: the work is spread evenly already, and each part pays for joining.
+double split_seconds(const Tiles& t, double block, const GemmEquation& e, const Machine& on) {
+  if (e.reduce <= Time{}) return std::numeric_limits<double>::infinity();
+  const double steps = std::max(t.tiles * t.steps / on.sms, 1.0);
+  return seconds(e.reduce) + steps * seconds(e.step) + std::max(t.blocks / on.sms, 1 / t.steps) * block;
+}
+
 // Every wave costs its steps' and its tiles' fixed time whole.  The tensor time of a last wave that is not full is that
 // of whole tiles, or of smaller ones dealt out to all SMs, which is cutting it off and costs another launch; a product
 // of less than a wave has small tiles from the start.  So no cut of the rows gains: both ceil(tiles) and blocks of the
@@ -45,7 +54,8 @@ double tensor_seconds(const Tiles& t, const GemmEquation& e, const Machine& on) 
   const double block = t.steps * t.step_flops / t.rate;
   const double waves = std::ceil(t.tiles / on.sms), spread = std::max(t.blocks / on.sms, 1.0) * block;
   const double cut = waves > 1 ? on.gap + seconds(e.launch) : 0;
-  return waves * (t.steps * seconds(e.step) + seconds(e.tile)) + std::min(waves * kBlocksPerTile * block, spread + cut);
+  const double whole = waves * t.steps * seconds(e.step) + std::min(waves * kBlocksPerTile * block, spread + cut);
+  return waves * seconds(e.tile) + std::min(whole, split_seconds(t, block, e, on));
 }
 
 // The tiles of uneven experts' weight gradients walk different numbers of rows, and SMs take them as they come free:

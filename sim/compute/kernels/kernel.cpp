@@ -70,8 +70,8 @@ std::string heads_in_words(const AttentionHeads& h) {
 struct Describe {
   std::string operator()(const Gemm& g) const {
     const std::string batch = g.batch > 1 ? fmt::format("{} x ", g.batch) : "";
-    return fmt::format("gemm {}{} x {} x {} {}{}{}", batch, g.m, g.n, g.k, name_of(g.dtype), stored(g.weights),
-                       g.fp32_accumulate ? " into fp32" : "");
+    return fmt::format("gemm {}{} x {} x {} {}{}{}{}", batch, g.m, g.n, g.k, name_of(g.dtype), stored(g.weights),
+                       g.scales == Scales::tokens ? " scaled by token" : "", g.fp32_accumulate ? " into fp32" : "");
   }
   std::string operator()(const GroupedGemm& g) const {
     return fmt::format("grouped gemm {} experts, {} rows x {} x {} {}{} {}{}", g.rows.size(), group_rows(g).rows, g.n,

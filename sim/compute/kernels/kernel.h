@@ -12,6 +12,12 @@
 
 namespace moesim::compute {
 
+/// What one FP8 or FP4 scale of a product's inputs covers.
+enum class Scales {
+  blocks,  ///< 1x128 of the activations, 128x128 of the weights: sums are rescaled as K is walked (DeepGEMM)
+  tokens   ///< a row of the activations, a column of the result: scales are applied at the end (CUTLASS)
+};
+
 /// `batch` products (m, k) x (k, n) -> (m, n) of one shape.
 struct Gemm {
   std::int64_t m = 0, n = 0, k = 0;
@@ -21,6 +27,7 @@ struct Gemm {
   std::int64_t batch = 1;        // MLA's per-head products
   std::optional<spec::Dtype>
       weights{};  // of B as stored where narrower than `dtype`: widened on its way to the tensor cores
+  Scales scales = Scales::blocks;
   bool operator==(const Gemm&) const = default;
 };
 
@@ -76,10 +83,11 @@ struct AttentionWork {
   std::int64_t sequences = 0;
   std::int64_t queries = 0;  // new tokens, all sequences together
   std::int64_t keys = 0;     // tokens attended to (kept context and new ones), all sequences together
-  std::int64_t longest = 0;  // keys of the longest sequence
+  std::int64_t longest = 0;  // keys of the longest sequence; under a sliding window, of its fullest tile
   double pairs = 0;          // query-key pairs computed: half of them if causal, fewer under a window
   double tiles = 0;          // of 128 queries, each sequence's last one counted whole; 0: as if all were as long
   double tiled_pairs = 0;    // pairs if those tiles were full; 0 with `tiles`
+  int edges = 1;             // where a tile's keys are masked in part: the diagonal, and the far end of a window
   bool operator==(const AttentionWork&) const = default;
 };
 

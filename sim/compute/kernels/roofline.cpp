@@ -14,7 +14,7 @@ class Roofline final : public KernelModel {
       f("hbm", p.hbm, "share of the HBM bandwidth reached, (0, 1]");
     }
   };
-  Roofline(Params p, const spec::Gpu& gpu) : KernelModel(gpu), p_(p), equations_(gpu, ideal(p), 1) {}
+  Roofline(Params p, const spec::Gpu& gpu) : KernelModel(gpu), p_(p), equations_(gpu, ideal(p), Heat::brief) {}
   std::string source() const override { return "data-sheet roofline with whole tiles; nothing measured"; }
 
  protected:

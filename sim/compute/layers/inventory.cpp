@@ -57,6 +57,9 @@ void add_prefill(Batch& batch, spec::KeysRead window, std::int64_t tokens, std::
   if (!window.bounded()) return;
   add_to(batch.window_prefill, tokens, window.seen(context) + tokens,
          window_pairs(double(context), double(tokens), window), count);
+  if (window.span != spec::KeysRead::Span::sliding) return;
+  batch.window_prefill.edges = 2;
+  batch.window_prefill.longest = std::min(batch.window_prefill.longest, window.width + kQueryTile);
 }
 
 void add_decode(Batch& batch, const spec::Model& model, std::int64_t context, std::int64_t queries,

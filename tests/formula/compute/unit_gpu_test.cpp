@@ -1,6 +1,8 @@
 // Times on a GPU of 1 FLOP/s and 1 B/s, worked out in the head.
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "compute/kernels/equations.h"
@@ -143,6 +145,34 @@ TEST_F(Fitted, AMoveTakesAFloorAndItsBytesAtItsKindsRate) {
 TEST_F(Fitted, SmallKernelsTakeTheirLaunchesOrTheirReplay) {
   EXPECT_EQ(time(SmallChain{3, false}), 15_s);
   EXPECT_EQ(time(SmallChain{3, true}), 6_s);
+}
+
+// Split along K: 8 steps over two SMs are 4 of a second each, and joining takes two more; whole they take 8.
+TEST_F(Fitted, AProductOfOneTileIsSplitWhereJoiningIsCheaper) {
+  const auto with = [&](const char* reduce) {
+    put_file(file, fmt::format("type: kernel_calibration\ngeneration: hopper\ngemm_bf16: {{step: 1 s, reduce: {}}}\n",
+                               reduce));
+    spec::Gpu gpu = unit_gpu(2);
+    gpu.bf16 = FlopRate{1e30}, gpu.memory_bandwidth = Bandwidth{1e30};
+    return kernel_models()
+        .make(Config::from_text("{kind: calibrated, calibration: " + file + "}", "test"), gpu)
+        ->cost(Gemm{.m = 16, .n = 16, .k = 8 * 64})
+        .time;
+  };
+  EXPECT_NEAR(seconds(with("2 s")), 6, 1e-6);
+  EXPECT_NEAR(seconds(with("5 s")), 8, 1e-6);
+}
+
+// An SM that takes one exponential a second needs a second a pair, however fast its tensor cores are.
+TEST_F(Fitted, ExponentialsBoundAttentionOfNarrowHeads) {
+  put_file(file,
+           "type: kernel_calibration\ngeneration: hopper\nprefill_heads: {exponents: 1.0e-9, soft: 64, edge: 0}\n");
+  spec::Gpu gpu = unit_gpu(1);
+  gpu.bf16 = FlopRate{1e30}, gpu.memory_bandwidth = Bandwidth{1e30};
+  const AttentionPrefill prompt{{spec::AttentionKind::mha, 1, 1, 16, 16, false}, {1, 128, 128, 128, 128.0 * 64}};
+  const auto model =
+      kernel_models().make(Config::from_text("{kind: calibrated, calibration: " + file + "}", "test"), gpu);
+  EXPECT_NEAR(seconds(model->cost(prompt).time), 128 * 64, 1);
 }
 
 TEST_F(Fitted, ProductsRunAtTheClockUnderLoad) {

@@ -1,6 +1,5 @@
 // What holds for every kernel model, on every GPU, over random shapes.
 #include <gtest/gtest.h>
-
 #include <cmath>
 
 #include "compute/kernels/kernel_model.h"
@@ -40,12 +39,18 @@ AttentionWork work_of(const Sequences& sequences) {
   for (const auto& [queries, context] : sequences) add_prefill(batch, spec::KeysRead{}, queries, context);
   return batch.prefill;
 }
+AttentionWork window_work_of(const Sequences& sequences) {
+  Batch batch;
+  for (const auto& [queries, context] : sequences)
+    add_prefill(batch, {spec::KeysRead::Span::sliding, 1024}, queries, context);
+  return batch.window_prefill;
+}
+constexpr AttentionHeads kGrouped{spec::AttentionKind::gqa, 32, 8, 128, 128, false};
 AttentionHeads latent(Random& random) {
   return {spec::AttentionKind::mla, int(log_uniform(random, 8, 129)), 1, 576, 512, true};
 }
 AttentionHeads any_heads(Random& random) {
-  return random.below(2) ? AttentionHeads{spec::AttentionKind::gqa, 32, 8, 128, 128, false}
-                         : AttentionHeads{spec::AttentionKind::mla, 128, 128, 192, 128, false};
+  return random.below(2) ? kGrouped : AttentionHeads{spec::AttentionKind::mla, 128, 128, 192, 128, false};
 }
 
 /// A random kernel of any kind; `rows` keeps a grouped product's rows.
@@ -153,7 +158,8 @@ TEST_P(EveryKernelModel, LargerProductsAreNeverFaster) {
                  .k = log_uniform(random, 8, 2e4),
                  .dtype = any_dtype(random),
                  .fp32_accumulate = random.below(4) == 0,
-                 .batch = 1 + std::int64_t(random.below(3))};
+                 .batch = 1 + std::int64_t(random.below(3)),
+                 .scales = random.below(2) ? Scales::blocks : Scales::tokens};
     Gemm larger = g;
     std::int64_t& grown = i % 3 == 0 ? larger.m : i % 3 == 1 ? larger.n : larger.k;
     grown += log_uniform(random, 1, 1e4);
@@ -175,8 +181,11 @@ TEST_P(EveryKernelModel, MoreWorkOfAnyOtherKindIsNeverFaster) {
     for (auto& [q, c] : one) q = 1;
     further = one;
     further[0].second += log_uniform(random, 1, 5000);
-    const AttentionHeads absorbed = latent(random);
-    EXPECT_GE(time(AttentionDecode{absorbed, work_of(further)}), time(AttentionDecode{absorbed, work_of(one)}));
+    for (const AttentionHeads& of : {latent(random), kGrouped}) {
+      const spec::Dtype cache = any_dtype(random);
+      EXPECT_GE(time(AttentionDecode{of, work_of(further), spec::Dtype::bf16, cache}),
+                time(AttentionDecode{of, work_of(one), spec::Dtype::bf16, cache}));
+    }
     const MemoryOp move{MemoryKind(random.below(14)), {log_uniform(random, 1, 1e9)}};
     EXPECT_GE(time(MemoryOp{move.kind, move.bytes + Bytes{log_uniform(random, 1, 1e8)}}), time(move));
     EXPECT_GE(time(SmallChain{i + 2, i % 2 == 0}), time(SmallChain{i + 1, i % 2 == 0}));
@@ -191,7 +200,8 @@ TEST_P(EveryKernelModel, CuttingTheRowsOfAProductGainsNothing) {
                .n = log_uniform(random, 8, 4e4),
                .k = log_uniform(random, 8, 2e4),
                .dtype = any_dtype(random),
-               .batch = random.below(4) ? 1 : log_uniform(random, 1, 128)};
+               .batch = random.below(4) ? 1 : log_uniform(random, 1, 128),
+               .scales = random.below(2) ? Scales::blocks : Scales::tokens};
     whole.fp32_accumulate = random.below(4) == 0;  // a weight gradient's rows are its K
     Gemm first = whole, second = whole;
     const auto rows = [](Gemm& g) -> std::int64_t& { return g.fp32_accumulate ? g.k : g.m; };
@@ -236,10 +246,16 @@ TEST_P(EveryKernelModel, CuttingABatchOfSequencesGainsNothing) {
       EXPECT_GE(apart, time(kernel_of(whole)) - kRounding) << describe(kernel_of(whole)) << " at " << cut;
     };
     holds([&](const Sequences& s) { return AttentionPrefill{heads, work_of(s)}; });
+    holds([&](const Sequences& s) { return AttentionPrefill{heads, window_work_of(s)}; });
+    holds([&](const Sequences& s) { return AttentionPrefill{heads, work_of(s), spec::Dtype::fp8}; });
     holds([&](const Sequences& s) { return AttentionBackward{heads, work_of(s)}; });
     holds([&](Sequences s) {
       for (auto& [queries, context] : s) queries = 1;
       return AttentionDecode{absorbed, work_of(s)};
+    });
+    holds([&](Sequences s) {
+      for (auto& [queries, context] : s) queries = 1;
+      return AttentionDecode{kGrouped, work_of(s), spec::Dtype::bf16, spec::Dtype::fp8};
     });
     const MemoryOp move{MemoryKind(random.below(14)), {log_uniform(random, 2, 1e9)}};
     const Bytes some{any_cut(random, move.bytes.v)};

@@ -170,6 +170,10 @@ TEST(Calibrations, FilesThatCannotBe) {
   EXPECT_EQ(error("type: gpu\n"), "c.yaml:1:7: type: expected kernel_calibration, got \"gpu\"");
   EXPECT_EQ(error("type: kernel_calibration\ngeneration: hopper\ngemm: {tensor: 1.2}\n"),
             "c.yaml:3:16: gemm.tensor: tensor must be a share in (0, 1], got 1.2");
+  EXPECT_EQ(error("type: kernel_calibration\ngeneration: hopper\ndecode_heads: {rows: 0}\n"),
+            "c.yaml:3:22: decode_heads.rows: must be at least 1");
+  EXPECT_EQ(error("type: kernel_calibration\ngeneration: hopper\nfrom: " + file + "\n"),
+            "c.yaml:3:7: from: is a chain of entries without end");
 }
 
 TEST(Calibrate, TablesThatCannotBe) {

@@ -54,7 +54,7 @@ const std::map<std::string, Names> kMayInclude = {
 using Rooms = std::vector<std::pair<std::string, Names>>;
 const std::map<std::string, Rooms> kRooms = {
     {"cli", {{"explaining", {}}, {"showing", {}}}},
-    {"compute", {{"kernels", {}}, {"layers", {"kernels"}}, {"fitting", {"kernels"}}}},
+    {"compute", {{"kernels", {}}, {"layers", {"kernels"}}, {"fitting", {"kernels", "layers"}}}},
     {"network", {{"topology", {}}, {"sharing", {}}, {"exchanges", {"topology"}}, {"collectives", {"exchanges"}}}},
     {"numerics",
      {{"algebra", {}},

@@ -1,0 +1,133 @@
+#include "cli/calibrate_folder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "compute/fitting/tables.h"
+#include "core/files.h"
+#include "formats/json.h"
+#include "spec/catalogue.h"
+
+namespace moesim::cli {
+namespace {
+using compute::ClassResiduals;
+using compute::Measurement;
+
+struct Folder {
+  std::vector<Measurement> rows;
+  std::vector<std::string> not_read;  // names of files
+};
+
+Folder read_folder(const FolderRequest& request) {
+  Folder out;
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(request.folder, error))
+    if (entry.is_regular_file() && entry.path().extension() == ".csv") files.push_back(entry.path().string());
+  if (error) throw ConfigError(fmt::format("{}: {}", request.folder, error.message()));
+  if (files.empty()) throw ConfigError(fmt::format("{}: holds no .csv file", request.folder));
+  std::ranges::sort(files);
+  for (const std::string& file : files) {
+    if (!compute::is_kernel_table(file)) {
+      out.not_read.push_back(std::filesystem::path(file).filename().string());
+      continue;
+    }
+    for (Measurement& s : compute::read_kernel_table(file))
+      if (request.gpu.empty() || s.gpu == request.gpu) out.rows.push_back(std::move(s));
+  }
+  if (out.rows.empty())
+    throw ConfigError(fmt::format("{}: no file holds rows of kernels{}", request.folder,
+                                  request.gpu.empty() ? "" : " on " + request.gpu));
+  return out;
+}
+
+/// The classes of one fit; and, where it was fitted, of the fits that left a fifth of the rows out, over that fifth.
+struct Report {
+  std::vector<ClassResiduals> all, held_out;
+};
+
+Report fit_gpu(const FolderRequest& request, const spec::Gpu& gpu, std::vector<Measurement> rows) {
+  compute::hold_out(rows, request.seed);
+  const compute::TableFitResult start{compute::load_calibration("kernels-" + gpu.generation),
+                                      compute::load_benchmarks(gpu.generation), {}};
+  compute::TableFitResult fit = start, without = start;
+  compute::fit_tables(fit, gpu, rows, -1, request.evaluations);
+  compute::fit_tables(without, gpu, rows, 0, request.evaluations);
+  if (!request.out.empty()) write_file(request.out, compute::table_fit_yaml(fit, gpu, rows));
+  return {compute::residuals_of(fit, gpu, rows, [](const Measurement&) { return true; }),
+          compute::residuals_of(without, gpu, rows, [](const Measurement& s) { return s.fold == 0; })};
+}
+
+Report report_of(const FolderRequest& request, const Folder& folder) {
+  if (!request.fit) return {compute::residuals_in_force(folder.rows), {}};
+  Report out;
+  std::vector<std::string> gpus;
+  for (const Measurement& s : folder.rows)
+    if (std::ranges::find(gpus, s.gpu) == gpus.end()) gpus.push_back(s.gpu);
+  if (gpus.size() > 1 && !request.out.empty())
+    throw ConfigError("--output takes the fit of one GPU: name it with --gpu");
+  for (const std::string& name : gpus) {
+    std::vector<Measurement> rows;
+    std::ranges::copy_if(folder.rows, std::back_inserter(rows), [&](const Measurement& s) { return s.gpu == name; });
+    const Report one = fit_gpu(request, spec::load_gpu(name), std::move(rows));
+    out.all.insert(out.all.end(), one.all.begin(), one.all.end());
+    out.held_out.insert(out.held_out.end(), one.held_out.begin(), one.held_out.end());
+  }
+  return out;
+}
+
+const ClassResiduals* same_class(const std::vector<ClassResiduals>& among, const ClassResiduals& c) {
+  const auto found = std::ranges::find_if(among, [&](const ClassResiduals& o) {
+    return o.kind == c.kind && o.gpu == c.gpu && o.precision == c.precision && o.library == c.library &&
+           o.group == c.group;
+  });
+  return found == among.end() ? nullptr : &*found;
+}
+
+void print_json(const Report& report, const Folder& folder) {
+  formats::JsonValue out;
+  out["not_read"] = folder.not_read;
+  for (const ClassResiduals& c : report.all) {
+    formats::JsonValue kind = {{"kind", c.kind},
+                               {"precision", c.precision},
+                               {"gpu", c.gpu},
+                               {"library", c.library},
+                               {"group", c.group},
+                               {"rows", c.residuals.rows},
+                               {"median", c.residuals.median},
+                               {"p90", c.residuals.ninetieth},
+                               {"worst", c.residuals.worst},
+                               {"worst_shape", c.residuals.worst_shape},
+                               {"bias", c.bias}};
+    if (const ClassResiduals* held = same_class(report.held_out, c)) {
+      kind["held_out_median"] = held->residuals.median;
+      kind["held_out_p90"] = held->residuals.ninetieth;
+    }
+    out["kinds"].push_back(std::move(kind));
+  }
+  fmt::print("{}\n", out.dump(2));
+}
+
+void print_table(const Report& report, const Folder& folder) {
+  fmt::print("{:<18} {:<9} {:<6} {:<34} {:<17} {:>5} {:>7} {:>7} {:>7} {:>8}{}\n", "kind", "precision", "gpu", "library",
+             "rows of", "rows", "median", "p90", "worst", "bias", report.held_out.empty() ? "" : "  held out: median p90");
+  for (const ClassResiduals& c : report.all) {
+    fmt::print("{:<18} {:<9} {:<6} {:<34} {:<17} {:>5} {:>6.1f}% {:>6.1f}% {:>6.1f}% {:>+7.1f}%", c.kind, c.precision,
+               c.gpu, c.library, c.group, c.residuals.rows, c.residuals.median * 100, c.residuals.ninetieth * 100,
+               c.residuals.worst * 100, c.bias * 100);
+    if (const ClassResiduals* held = same_class(report.held_out, c))
+      fmt::print("  {:>6.1f}% {:>6.1f}%", held->residuals.median * 100, held->residuals.ninetieth * 100);
+    fmt::print("\n");
+  }
+  for (const std::string& name : folder.not_read) fmt::print("not read: {}\n", name);
+}
+}  // namespace
+
+void calibrate_folder(const FolderRequest& request) {
+  const Folder folder = read_folder(request);
+  const Report report = report_of(request, folder);
+  request.json ? print_json(report, folder) : print_table(report, folder);
+}
+}  // namespace moesim::cli

@@ -1,0 +1,76 @@
+// Folders of measured kernels: which files can be read, and how far a calibration is from each row of them.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compute/fitting/calibrate.h"
+
+namespace moesim::compute {
+
+/// Whether the file's name begins as that of a table of kernels.
+bool is_kernel_table(const std::string& file);
+/// The rows of one file: columns gpu, library, kernel and what its kind of kernel needs, times in us.  Throws
+/// ConfigError at file and line for missing columns, a GPU or a format that is not known, a rate above the data sheet's
+/// peak, and two rows of one shape that disagree by more than a quarter.
+std::vector<Measurement> read_kernel_table(const std::string& file);
+
+/// What the benchmark of a table adds to the kernels, as a calibration entry keeps it for its GPUs.
+struct Benchmark {
+  std::string of;     // the Measurement's bench
+  double cache = 0.4;  // share of the L2 cache that stays from one repetition to the next
+  double cached = 1.5;  // speed-up of traffic that hits it
+  Time burst{};         // of work before the clock falls to its sustained value
+  Time offset{};        // kernels that the row's list leaves out
+  static void fields(auto& f, auto& p) {
+    f.required("of", p.of, "kind of row and number format");
+    f("cache", p.cache, "share of the L2 cache that stays from one repetition to the next");
+    f("cached", p.cached, "speed-up of traffic that hits it");
+    f("burst", p.burst, "of work before the clock falls to its sustained value");
+    f("offset", p.offset, "kernels that the row's list leaves out");
+  }
+};
+/// Those of the calibration of `generation`, by bench.
+std::map<std::string, Benchmark> load_benchmarks(const std::string& generation);
+HarnessLimits limits_of(const Benchmark& benchmark, const spec::Gpu& gpu);
+
+/// A calibration and its benchmarks, while they are fitted to tables.
+struct TableFitResult {
+  Calibration calibration;
+  std::map<std::string, Benchmark> benchmarks;
+  std::vector<std::string> fitted;  // benches whose rows were
+};
+/// Fits, from the values that `fit` holds, the equations of every kind that `rows` have, all of one GPU; the fold
+/// `without` is left out (-1: none).  evaluations: of each stage.
+void fit_tables(TableFitResult& fit, const spec::Gpu& gpu, const std::vector<Measurement>& rows, int without,
+                int evaluations);
+/// What was fitted, as a catalogue entry over the one in force.
+std::string table_fit_yaml(const TableFitResult& fit, const spec::Gpu& gpu, const std::vector<Measurement>& rows);
+/// Of a section of a calibration: the bench its rows have.
+inline constexpr std::pair<std::string_view, std::string_view> kSectionBenches[] = {
+    {"gemm_2026", "product fp8_block"},
+    {"gemm", "product fp8_block"},
+    {"gemm_bf16", "product bfloat16"},
+    {"gemm_tokens", "product fp8"},
+    {"gemm_fp4", "product nvfp4"},
+    {"prefill", "mla prefill core bfloat16"},
+    {"prefill_latent_fp8", "mla prefill core fp8"},
+    {"prefill_heads", "attention prefill bfloat16"},
+    {"prefill_heads_fp8", "attention prefill fp8"},
+    {"decode", "mla decode core bfloat16"},
+    {"decode_latent_fp8", "mla decode core fp8"},
+    {"decode_heads", "attention decode bfloat16"},
+    {"decode_heads_fp8", "attention decode fp8"}};
+
+/// Errors of the rows of one kind, number format, GPU, library and class.
+struct ClassResiduals {
+  std::string kind, precision, gpu, library, group;
+  Residuals residuals;
+  double bias = 0;  // median of predicted over measured, less 1
+};
+/// Of the calibrations in force, for every class of rows; those of one kind and GPU beside each other.
+std::vector<ClassResiduals> residuals_in_force(const std::vector<Measurement>& rows);
+/// Of one fit, for the rows that `use` picks; all are of `gpu`.
+std::vector<ClassResiduals> residuals_of(const TableFitResult& fit, const spec::Gpu& gpu,
+                                         const std::vector<Measurement>& rows, bool (*use)(const Measurement&));
+}  // namespace moesim::compute

@@ -1,0 +1,40 @@
+// Tables of measured kernels with rows that cannot be: the exact message, one line, with file and line.
+#include <gtest/gtest.h>
+
+#include "compute/fitting/tables.h"
+#include "support/refusal.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::compute {
+namespace {
+TEST(Calibrate, RowsOfAFolderThatCannotBe) {
+  const TemporaryFolder folder;
+  const auto error = [&](const std::string& name, const std::string& text) {
+    const std::string file = folder.file(name);
+    put_file(file, text);
+    std::string out = test::refusal_of([&] { (void)read_kernel_table(file); });
+    for (std::size_t at; (at = out.find(file)) != std::string::npos;) out.replace(at, file.size(), name);
+    return out;
+  };
+  const std::string products = "gpu,library,kernel,precision,m,n,k,time_us\n";
+  EXPECT_EQ(error("gemm_x.csv", "gpu,kernel,precision,m,n,k,time_us\n"),
+            "gemm_x.csv:1: missing column \"library\"; there are: gpu, kernel, precision, m, n, k, time_us");
+  EXPECT_EQ(error("gemm_x.csv", products + "h100,x,y,int8,1,64,64,9\n"),
+            "gemm_x.csv:2: precision: expected bfloat16, fp8_block, fp8 or nvfp4, got \"int8\"");
+  EXPECT_EQ(error("gemm_x.csv", products + "h100,x,y,bfloat16,1,64,64,0\n"),
+            "gemm_x.csv:2: time_us: expected a time above 0");
+  EXPECT_EQ(error("gemm_x.csv", products + "a100,x,y,fp8,1,64,64,9\n"), "gemm_x.csv:2: a100 has no fp8 arithmetic");
+  EXPECT_EQ(error("gemm_x.csv", products + "h100,x,y,bfloat16,8192,8192,8192,1000\n"),
+            "gemm_x.csv:2: 8192 x 8192 x 8192: 1100 TFLOP/s is above the bf16 peak of h100, 989");
+  EXPECT_EQ(error("gemm_x.csv", products + "h100,x,y,bfloat16,1,64,64,9\nh100,x,y,bfloat16,1,64,64,12\n"),
+            "gemm_x.csv:3: 1 x 64 x 64: an earlier row gives 9 us, this one 12 us");
+  EXPECT_NE(error("gemm_x.csv", products + "z100,x,y,bfloat16,1,64,64,9\n").find("gemm_x.csv:2: gpu: "),
+            std::string::npos);
+  EXPECT_EQ(error("attention_prefill_x.csv",
+                  "gpu,library,kernel,batch,new_tokens,cached_tokens,heads,kv_heads,head_dim,window,compute,kv_cache,"
+                  "time_us\nh100,x,fa3,1,8,0,8,16,128,0,bfloat16,bfloat16,9\n"),
+            "attention_prefill_x.csv:2: kv_heads: expected 1 to 8, got 16");
+  EXPECT_EQ(error("other.csv", products), "other.csv: the name begins as no kind of table");
+}
+}  // namespace
+}  // namespace moesim::compute

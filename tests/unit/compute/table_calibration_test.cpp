@@ -1,0 +1,142 @@
+// Folders of measured kernels: what is read of them, and how near the calibrations in force are.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "compute/fitting/tables.h"
+#include "spec/catalogue.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::compute {
+namespace {
+constexpr const char* kProducts = "gpu,library,kernel,precision,m,n,k,time_us\n";
+constexpr const char* kAttention =
+    "gpu,library,kernel,batch,new_tokens,cached_tokens,heads,kv_heads,head_dim,window,compute,kv_cache,time_us\n";
+
+class Tables : public testing::Test {
+ protected:
+  std::vector<Measurement> read(const std::string& name, const std::string& text) const {
+    const std::string file = folder.file(name);
+    put_file(file, text);
+    return read_kernel_table(file);
+  }
+  const TemporaryFolder folder;
+};
+
+TEST_F(Tables, KindsAreToldByTheBeginningOfTheName) {
+  for (const char* name : {"gemm_x.csv", "folder/attention_decode_any.csv", "mla_prefill_core_b200.csv"})
+    EXPECT_TRUE(is_kernel_table(name)) << name;
+  for (const char* name : {"gemmx.csv", "h100_gemm.csv", "nccl_a100.csv"}) EXPECT_FALSE(is_kernel_table(name)) << name;
+}
+
+// Six weights in turn: 4 x 50 MB of L2 lie between 2 x 2048 x 8192 = 34 MB and 2 x 1024 x 16384 = 34 MB a weight and
+// half of it.  The activations of FP8 are quantised first.
+TEST_F(Tables, ProductsAreClassedByTheirWeightsAndRows) {
+  const auto rows = read("gemm_any.csv",
+                         fmt::format("{}h100,x,y,bfloat16,64,2048,8192,20\nh100,x,y,bfloat16,65,1024,8192,20\n"
+                                     "h100,x,y,fp8_block,64,3073,8192,20\n",
+                                     kProducts));
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].groups, (std::vector<std::string>{"weights from HBM", "few rows"}));
+  EXPECT_EQ(rows[1].groups, (std::vector<std::string>{"others"}));
+  EXPECT_EQ(rows[2].groups, (std::vector<std::string>{"others"}));
+  EXPECT_EQ(rows[0].sequences[0].size(), 1u);
+  ASSERT_EQ(rows[2].sequences[0].size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<MemoryOp>(rows[2].sequences[0][0]));
+  EXPECT_DOUBLE_EQ(rows[0].seconds, 20e-6);
+}
+
+/// Pairs of the one attention of the one row.
+double pairs(const std::vector<Measurement>& rows) {
+  for (const Kernel& kernel : rows.at(0).sequences.at(0)) {
+    if (const auto* a = std::get_if<AttentionPrefill>(&kernel)) return a->work.pairs;
+    if (const auto* a = std::get_if<AttentionDecode>(&kernel)) return a->work.pairs;
+  }
+  return 0;
+}
+
+// Of 16384 tokens under a width of 8192: everything, what slides, or two chunks.
+TEST_F(Tables, AWindowIsReadAsItsKernelHonoursIt) {
+  const auto prompt = [&](const char* kernel) {
+    return pairs(read("attention_prefill_x.csv",
+                      fmt::format("{}b200,x,{},1,16384,0,8,8,128,8192,bfloat16,bfloat16,90000\n", kAttention, kernel)));
+  };
+  const double half = 8192.0 * 8192 / 2;
+  EXPECT_EQ(prompt("triton"), 4 * half);
+  EXPECT_EQ(prompt("trtllm_mha"), half + 8192.0 * 8192);
+  EXPECT_EQ(prompt("fa3"), 2 * half);
+  const auto decode = [&](const char* kernel, int window) {
+    return pairs(read("attention_decode_x.csv",
+                      fmt::format("{}b200,x,{},1,1,16383,8,8,128,{},bfloat16,bfloat16,90000\n", kAttention, kernel,
+                                  window)));
+  };
+  EXPECT_EQ(decode("trtllm_mha", 8192), 16384);
+  EXPECT_EQ(decode("trtllm_mha", 1024), 1024);
+  EXPECT_EQ(decode("triton", 1024), 1024);
+  EXPECT_EQ(decode("fa3", 8192), 8192);
+}
+
+// Rows that an equation made are found again from other starting values.
+TEST_F(Tables, AFitFindsTheEquationThatMadeTheRows) {
+  const spec::Gpu gpu = spec::load_gpu("h100");
+  std::string text = kProducts;
+  for (const int m : {1, 64, 512, 4096})
+    for (const int n : {1024, 4096, 12288})
+      for (const int k : {1024, 4096}) text += fmt::format("h100,x,y,bfloat16,{},{},{},9000\n", m, n, k);
+  std::vector<Measurement> rows = read("gemm_any.csv", text);
+  TableFitResult truth{load_calibration("kernels-hopper"), load_benchmarks("hopper"), {}};
+  ASSERT_TRUE(truth.calibration.gemm_bf16);
+  truth.calibration.gemm_bf16->launch = 5_us;
+  truth.calibration.gemm_bf16->hbm = 0.7;
+  for (Measurement& s : rows)
+    s.seconds = predict(s, gpu, truth.calibration, limits_of(truth.benchmarks[s.bench], gpu));
+  hold_out(rows, 1);
+  TableFitResult fit{load_calibration("kernels-hopper"), load_benchmarks("hopper"), {}};
+  const auto error = [&] { return residuals_of(fit, gpu, rows, [](const Measurement&) { return true; })[0].residuals; };
+  const double before = error().median;
+  fit_tables(fit, gpu, rows, -1, 200);
+  EXPECT_GT(before, 0.1);
+  EXPECT_LT(error().median, 0.02);
+}
+
+// What is written can be read, and holds what was fitted over the entry in force.
+TEST_F(Tables, AFittedEntryIsACalibration) {
+  const spec::Gpu gpu = spec::load_gpu("b200");
+  TableFitResult fit{load_calibration("kernels-blackwell"), load_benchmarks("blackwell"), {"product bfloat16"}};
+  ASSERT_TRUE(fit.calibration.gemm_bf16);
+  fit.calibration.gemm_bf16->launch = 7_us;
+  fit.benchmarks["product bfloat16"].of = "product bfloat16";
+  const std::string file = folder.file("mine.yaml");
+  put_file(file, table_fit_yaml(fit, gpu, {}));
+  const Calibration read = load_calibration(file);
+  ASSERT_TRUE(read.gemm_bf16);
+  EXPECT_EQ(read.gemm_bf16->launch, 7_us);
+  EXPECT_FALSE(read.gemm_bf16->borrowed);
+  EXPECT_FALSE(read.gemm.borrowed);    // of the generation's own entry
+  EXPECT_TRUE(read.memory.borrowed);   // which has it from another
+}
+
+// The tables are not part of the project; where they are, the calibrations in force are held to them.
+TEST(TableCalibration, HoldsOnTheTablesItWasFittedTo) {
+  const std::filesystem::path folder = SOURCE_DIR "/../shared/data/kernels_wide";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here";
+  std::vector<Measurement> rows;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (is_kernel_table(entry.path().string()))
+      for (Measurement& s : read_kernel_table(entry.path().string())) rows.push_back(std::move(s));
+  for (const ClassResiduals& c : residuals_in_force(rows)) {
+    if (c.residuals.rows < 50 || c.library == "triton" || c.library == "flashinfer") continue;
+    const bool product = c.kind == "product";
+    const bool latent = c.kind == "mla decode core" && c.gpu == "h100";  // its fixed times are those of whole layers
+    const bool ampere = c.kind == "attention decode" && c.gpu == "a100";  // waves of whole sequences
+    EXPECT_LT(c.residuals.median, latent ? 0.25 : ampere ? 0.16 : 0.12)
+        << c.kind << " " << c.precision << " " << c.gpu << " " << c.group;
+    EXPECT_LT(c.residuals.ninetieth, product ? 0.32 : 0.55)
+        << c.kind << " " << c.precision << " " << c.gpu << " " << c.group;
+  }
+}
+}  // namespace
+}  // namespace moesim::compute
