@@ -7,6 +7,7 @@
 
 #include "compute/fitting/tables.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "formats/json.h"
 #include "spec/catalogue.h"
 
@@ -50,8 +51,8 @@ struct Report {
 
 Report fit_gpu(const FolderRequest& request, const spec::Gpu& gpu, std::vector<Measurement> rows) {
   compute::hold_out(rows, request.seed);
-  const compute::TableFitResult start{compute::load_calibration("kernels-" + gpu.generation),
-                                      compute::load_benchmarks(gpu.generation), {}};
+  const compute::TableFitResult start{
+      compute::load_calibration("kernels-" + gpu.generation), compute::load_benchmarks(gpu.generation), {}};
   compute::TableFitResult fit = start, without = start;
   compute::fit_tables(fit, gpu, rows, -1, request.evaluations);
   compute::fit_tables(without, gpu, rows, 0, request.evaluations);
@@ -87,8 +88,7 @@ const ClassResiduals* same_class(const std::vector<ClassResiduals>& among, const
 }
 
 void print_json(const Report& report, const Folder& folder) {
-  formats::JsonValue out;
-  out["not_read"] = folder.not_read;
+  formats::JsonValue out = formats::JsonValue::array();
   for (const ClassResiduals& c : report.all) {
     formats::JsonValue kind = {{"kind", c.kind},
                                {"precision", c.precision},
@@ -105,23 +105,25 @@ void print_json(const Report& report, const Folder& folder) {
       kind["held_out_median"] = held->residuals.median;
       kind["held_out_p90"] = held->residuals.ninetieth;
     }
-    out["kinds"].push_back(std::move(kind));
+    out.push_back(std::move(kind));
   }
-  fmt::print("{}\n", out.dump(2));
+  print_text("{}\n", formats::json_text(out, 2));
+  for (const std::string& name : folder.not_read) core::say(fmt::format("not read: {}", name));
 }
 
 void print_table(const Report& report, const Folder& folder) {
-  fmt::print("{:<18} {:<9} {:<6} {:<34} {:<17} {:>5} {:>7} {:>7} {:>7} {:>8}{}\n", "kind", "precision", "gpu", "library",
-             "rows of", "rows", "median", "p90", "worst", "bias", report.held_out.empty() ? "" : "  held out: median p90");
+  print_text("{:<18} {:<9} {:<6} {:<34} {:<17} {:>5} {:>7} {:>7} {:>7} {:>8}{}\n", "kind", "precision", "gpu",
+             "library", "rows of", "rows", "median", "p90", "worst", "bias",
+             report.held_out.empty() ? "" : "  held out: median p90");
   for (const ClassResiduals& c : report.all) {
-    fmt::print("{:<18} {:<9} {:<6} {:<34} {:<17} {:>5} {:>6.1f}% {:>6.1f}% {:>6.1f}% {:>+7.1f}%", c.kind, c.precision,
+    print_text("{:<18} {:<9} {:<6} {:<34} {:<17} {:>5} {:>6.1f}% {:>6.1f}% {:>6.1f}% {:>+7.1f}%", c.kind, c.precision,
                c.gpu, c.library, c.group, c.residuals.rows, c.residuals.median * 100, c.residuals.ninetieth * 100,
                c.residuals.worst * 100, c.bias * 100);
     if (const ClassResiduals* held = same_class(report.held_out, c))
-      fmt::print("  {:>6.1f}% {:>6.1f}%", held->residuals.median * 100, held->residuals.ninetieth * 100);
-    fmt::print("\n");
+      print_text("  {:>6.1f}% {:>6.1f}%", held->residuals.median * 100, held->residuals.ninetieth * 100);
+    print_text("\n");
   }
-  for (const std::string& name : folder.not_read) fmt::print("not read: {}\n", name);
+  for (const std::string& name : folder.not_read) print_text("not read: {}\n", name);
 }
 }  // namespace
 

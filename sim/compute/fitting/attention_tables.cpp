@@ -73,8 +73,8 @@ std::vector<Measurement> read_attention(const TableFile& table) {
     const spec::Dtype compute = format_of(csv, r, "compute"), cache = format_of(csv, r, "kv_cache");
     const auto heads = int(csv.integer(r, "heads", 1, 100'000)), kv_heads = int(csv.integer(r, "kv_heads", 1, heads)),
                width = int(csv.integer(r, "head_dim", 1, 100'000));
-    const AttentionHeads h{heads > kv_heads ? spec::AttentionKind::gqa : spec::AttentionKind::mha, heads, kv_heads,
-                           width, width, false};
+    const AttentionHeads h{
+        heads > kv_heads ? spec::AttentionKind::gqa : spec::AttentionKind::mha, heads, kv_heads, width, width, false};
     const Sequences sequences = sequences_of(csv, r);
     const std::int64_t named = csv.integer(r, "window", 0, kMostRows);
     const spec::KeysRead window = window_of(csv.text(r, "kernel"), decode, named);
@@ -104,8 +104,8 @@ std::vector<Measurement> read_attention(const TableFile& table) {
 
 // MLA: prompts on expanded heads of 192 / 128, decoding on the latent of 512 + 64.
 std::vector<Measurement> read_latent_attention(const TableFile& table) {
-  const formats::CsvTable csv(table.file, {"gpu", "library", "kernel", "batch", "new_tokens", "cached_tokens", "heads",
-                                           "kv_cache", "time_us"});
+  const formats::CsvTable csv(
+      table.file, {"gpu", "library", "kernel", "batch", "new_tokens", "cached_tokens", "heads", "kv_cache", "time_us"});
   const bool decode = table.kind == "mla_decode_core";
   RowReader reader(csv);
   for (std::size_t r = 0; r < csv.rows(); ++r) {
@@ -113,8 +113,8 @@ std::vector<Measurement> read_latent_attention(const TableFile& table) {
     const auto heads = int(csv.integer(r, "heads", 1, 100'000));
     const Sequences sequences = sequences_of(csv, r);
     Measurement s = reader.start(r, decode ? "mla decode core" : "mla prefill core", csv.text(r, "kv_cache"));
-    s.shape = fmt::format("{} sequences of {} after {}, {} heads", sequences.batch, sequences.fresh, sequences.cached,
-                          heads);
+    s.shape =
+        fmt::format("{} sequences of {} after {}, {} heads", sequences.batch, sequences.fresh, sequences.cached, heads);
     const double tokens = double(sequences.batch * sequences.fresh);
     if (decode) {
       const AttentionHeads h{spec::AttentionKind::mla, heads, 1, 576, 512, true};

@@ -41,7 +41,8 @@ double mean_seconds(const Measurement& s, spec::Gpu gpu, const Calibration& c, c
   const double gap = s.harness == Harness::kernel ? seconds(c.gap) : 0;
   double sum = 0;
   for (const std::vector<Kernel>& sequence : s.sequences) {
-    const double hits = s.harness == Harness::graph ? hit_share(s.walked > 0 ? s.walked : bytes_moved(sequence), h.cache) : 0;
+    const double hits =
+        s.harness == Harness::graph ? hit_share(s.walked > 0 ? s.walked : bytes_moved(sequence), h.cache) : 0;
     gpu.memory_bandwidth = cold * (1 / (1 - hits + hits / h.cached));
     const Equations equations(gpu, c, heat, s.products);
     for (const Kernel& kernel : sequence) sum += equations.seconds(as_moved(kernel, h.moves), {}) - gap;

@@ -18,7 +18,7 @@ struct Format {
 constexpr Format kFormats[] = {{"bfloat16", spec::Dtype::bf16, Scales::blocks, 2},
                                {"fp8_block", spec::Dtype::fp8, Scales::blocks, 1},
                                {"fp8", spec::Dtype::fp8, Scales::tokens, 1},
-                               {"nvfp4", spec::Dtype::fp4, Scales::blocks, 0.5625}};
+                               {"nvfp4", spec::Dtype::nvfp4, Scales::blocks, 0.5625}};
 
 const Format& format_of(const formats::CsvTable& csv, std::size_t r) {
   const std::string_view name = csv.text(r, "precision");

@@ -87,8 +87,7 @@ std::vector<Measurement> read_kernel_table(const std::string& file) {
 }
 
 std::map<std::string, Benchmark> load_benchmarks(const std::string& generation) {
-  const Config config =
-      Config::load(catalogue_file("hardware", "kernels-" + generation, "kernel calibration", {""}));
+  const Config config = Config::load(catalogue_file("hardware", "kernels-" + generation, "kernel calibration", {""}));
   std::map<std::string, Benchmark> out;
   if (!config.has("benchmarks")) return out;
   for (const Config& item : config.at("benchmarks").items()) {

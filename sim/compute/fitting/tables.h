@@ -17,8 +17,8 @@ std::vector<Measurement> read_kernel_table(const std::string& file);
 
 /// What the benchmark of a table adds to the kernels, as a calibration entry keeps it for its GPUs.
 struct Benchmark {
-  std::string of;     // the Measurement's bench
-  double cache = 0.4;  // share of the L2 cache that stays from one repetition to the next
+  std::string of;       // the Measurement's bench
+  double cache = 0.4;   // share of the L2 cache that stays from one repetition to the next
   double cached = 1.5;  // speed-up of traffic that hits it
   Time burst{};         // of work before the clock falls to its sustained value
   Time offset{};        // kernels that the row's list leaves out

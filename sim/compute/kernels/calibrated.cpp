@@ -34,7 +34,8 @@ class Calibrated final : public KernelModel {
     const Origin origin = !reach.fitted       ? Origin::equation
                           : reach.beyond <= 1 ? Origin::interpolated
                                               : Origin::extrapolated;
-    return {equations_.seconds(kernel, share), {origin, float(reach.beyond), reach.borrowed || other_generation(), reach.lender}};
+    return {equations_.seconds(kernel, share),
+            {origin, float(reach.beyond), reach.borrowed || other_generation(), reach.lender}};
   }
 
  private:

@@ -18,10 +18,14 @@ Chosen<GemmEquation> choose(const Calibration& c, const Gemm& g, ProductLibrary 
         return {*c.gemm_2026};
       return {c.gemm};
     case spec::Dtype::fp4:
+    case spec::Dtype::nvfp4:
       return own_or(c.gemm_fp4, c.gemm, Lender::fp8_products);
     case spec::Dtype::bf16:
     case spec::Dtype::fp16:
     case spec::Dtype::fp32:
+    case spec::Dtype::int8:  // formats of weights alone: multiplied in 16 bits
+    case spec::Dtype::int4:
+    case spec::Dtype::int4_g32:
       break;
   }
   return own_or(c.gemm_bf16, c.gemm, Lender::fp8_products);

@@ -118,16 +118,18 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
     Reach operator()(const GroupedGemm& g) const {
       const GroupRows rows = group_rows(g);
       return reach_of(choose(c, g), double(rows.rows) / double(std::max<std::int64_t>(rows.used, 1)), double(g.n),
-                double(g.k));
+                      double(g.k));
     }
     Reach operator()(const AttentionPrefill& a) const { return reach_of(choose(c, a), a.heads, a.work); }
     Reach operator()(const AttentionBackward& a) const { return reach_of(choose(c, a), a.heads, a.work); }
     Reach operator()(const AttentionDecode& a) const { return reach_of(choose(c, a), a.heads, a.work); }
     Reach operator()(const MemoryOp& m) const {
       return reach_of(Chosen<MemoryEquation>{c.memory, has_published_rate(m.kind) ? Lender::none : Lender::other_moves},
-                double(m.bytes.v), 0, 0);
+                      double(m.bytes.v), 0, 0);
     }
-    Reach operator()(const SmallChain&) const { return {c.memory.fitted.m_max > 0, 1, Lender::none, c.memory.borrowed}; }
+    Reach operator()(const SmallChain&) const {
+      return {c.memory.fitted.m_max > 0, 1, Lender::none, c.memory.borrowed};
+    }
   };
   return std::visit(Visit{*this, c}, kernel);
 }

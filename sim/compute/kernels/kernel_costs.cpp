@@ -22,7 +22,9 @@ struct Fingerprint {
   requires std::is_enum_v<E>
   void add(E v) { add(std::uint64_t(v)); }
   void add(const AttentionHeads& h) { all(h.kind, h.heads, h.kv_heads, h.qk_dim, h.v_dim, h.absorbed); }
-  void add(const AttentionWork& w) { all(w.sequences, w.queries, w.keys, w.longest, w.pairs, w.tiles, w.tiled_pairs, w.edges); }
+  void add(const AttentionWork& w) {
+    all(w.sequences, w.queries, w.keys, w.longest, w.pairs, w.tiles, w.tiled_pairs, w.edges);
+  }
   void add(const Gemm& g) {
     all(1, g.m, g.n, g.k, g.dtype, g.out, g.fp32_accumulate, g.batch, g.weights.value_or(g.dtype), g.scales);
   }

@@ -35,10 +35,10 @@ TEST_F(Tables, KindsAreToldByTheBeginningOfTheName) {
 // Six weights in turn: 4 x 50 MB of L2 lie between 2 x 2048 x 8192 = 34 MB and 2 x 1024 x 16384 = 34 MB a weight and
 // half of it.  The activations of FP8 are quantised first.
 TEST_F(Tables, ProductsAreClassedByTheirWeightsAndRows) {
-  const auto rows = read("gemm_any.csv",
-                         fmt::format("{}h100,x,y,bfloat16,64,2048,8192,20\nh100,x,y,bfloat16,65,1024,8192,20\n"
-                                     "h100,x,y,fp8_block,64,3073,8192,20\n",
-                                     kProducts));
+  const auto rows =
+      read("gemm_any.csv", fmt::format("{}h100,x,y,bfloat16,64,2048,8192,20\nh100,x,y,bfloat16,65,1024,8192,20\n"
+                                       "h100,x,y,fp8_block,64,3073,8192,20\n",
+                                       kProducts));
   ASSERT_EQ(rows.size(), 3u);
   EXPECT_EQ(rows[0].groups, (std::vector<std::string>{"weights from HBM", "few rows"}));
   EXPECT_EQ(rows[1].groups, (std::vector<std::string>{"others"}));
@@ -69,9 +69,9 @@ TEST_F(Tables, AWindowIsReadAsItsKernelHonoursIt) {
   EXPECT_EQ(prompt("trtllm_mha"), half + 8192.0 * 8192);
   EXPECT_EQ(prompt("fa3"), 2 * half);
   const auto decode = [&](const char* kernel, int window) {
-    return pairs(read("attention_decode_x.csv",
-                      fmt::format("{}b200,x,{},1,1,16383,8,8,128,{},bfloat16,bfloat16,90000\n", kAttention, kernel,
-                                  window)));
+    return pairs(
+        read("attention_decode_x.csv",
+             fmt::format("{}b200,x,{},1,1,16383,8,8,128,{},bfloat16,bfloat16,90000\n", kAttention, kernel, window)));
   };
   EXPECT_EQ(decode("trtllm_mha", 8192), 16384);
   EXPECT_EQ(decode("trtllm_mha", 1024), 1024);
@@ -91,8 +91,7 @@ TEST_F(Tables, AFitFindsTheEquationThatMadeTheRows) {
   ASSERT_TRUE(truth.calibration.gemm_bf16);
   truth.calibration.gemm_bf16->launch = 5_us;
   truth.calibration.gemm_bf16->hbm = 0.7;
-  for (Measurement& s : rows)
-    s.seconds = predict(s, gpu, truth.calibration, limits_of(truth.benchmarks[s.bench], gpu));
+  for (Measurement& s : rows) s.seconds = predict(s, gpu, truth.calibration, limits_of(truth.benchmarks[s.bench], gpu));
   hold_out(rows, 1);
   TableFitResult fit{load_calibration("kernels-hopper"), load_benchmarks("hopper"), {}};
   const auto error = [&] { return residuals_of(fit, gpu, rows, [](const Measurement&) { return true; })[0].residuals; };
@@ -115,8 +114,8 @@ TEST_F(Tables, AFittedEntryIsACalibration) {
   ASSERT_TRUE(read.gemm_bf16);
   EXPECT_EQ(read.gemm_bf16->launch, 7_us);
   EXPECT_FALSE(read.gemm_bf16->borrowed);
-  EXPECT_FALSE(read.gemm.borrowed);    // of the generation's own entry
-  EXPECT_TRUE(read.memory.borrowed);   // which has it from another
+  EXPECT_FALSE(read.gemm.borrowed);   // of the generation's own entry
+  EXPECT_TRUE(read.memory.borrowed);  // which has it from another
 }
 
 // The tables are not part of the project; where they are, the calibrations in force are held to them.
@@ -130,9 +129,11 @@ TEST(TableCalibration, HoldsOnTheTablesItWasFittedTo) {
   for (const ClassResiduals& c : residuals_in_force(rows)) {
     if (c.residuals.rows < 50 || c.library == "triton" || c.library == "flashinfer") continue;
     const bool product = c.kind == "product";
-    const bool latent = c.kind == "mla decode core" && c.gpu == "h100";  // its fixed times are those of whole layers
+    const bool latent = c.kind == "mla decode core" && c.gpu == "h100";   // its fixed times are those of whole layers
     const bool ampere = c.kind == "attention decode" && c.gpu == "a100";  // waves of whole sequences
-    EXPECT_LT(c.residuals.median, latent ? 0.25 : ampere ? 0.16 : 0.12)
+    EXPECT_LT(c.residuals.median, latent   ? 0.25
+                                  : ampere ? 0.16
+                                           : 0.12)
         << c.kind << " " << c.precision << " " << c.gpu << " " << c.group;
     EXPECT_LT(c.residuals.ninetieth, product ? 0.32 : 0.55)
         << c.kind << " " << c.precision << " " << c.gpu << " " << c.group;
