@@ -23,7 +23,11 @@ void print_text(const std::vector<runs::ValidationRow>& rows) {
     table.add({r.scenario, figure, results::pretty(r.published, r.unit), results::pretty(r.simulated, r.unit),
                fmt::format("{:+.1f} %", 100 * r.error()), r.source});
   }
-  core::print_text("{}\n{}\n", table.text(), kNotFitted);
+  results::TextTable spread({"source", "figures", "median error", "worst"});
+  for (const runs::ValidationSpread& s : runs::spread_of(rows))
+    spread.add({s.source, fmt::format("{}", s.rows), fmt::format("{:.1f} %", 100 * s.median),
+                fmt::format("{:.1f} %", 100 * s.worst)});
+  core::print_text("{}\n{}\n{}\n", table.text(), spread.text(), kNotFitted);
 }
 
 void print_json(const std::vector<runs::ValidationRow>& rows) {
@@ -37,7 +41,11 @@ void print_json(const std::vector<runs::ValidationRow>& rows) {
                     {"simulated", r.simulated},
                     {"error", r.error()},
                     {"source", r.source}});
-  core::print_text("{}\n", formats::json_text({{"validation", list}, {"fitted", kNotFitted}}, 2));
+  formats::Json spread = formats::Json::array();
+  for (const runs::ValidationSpread& s : runs::spread_of(rows))
+    spread.push_back({{"source", s.source}, {"rows", s.rows}, {"median", s.median}, {"worst", s.worst}});
+  core::print_text(
+      "{}\n", formats::json_text({{"validation", list}, {"summary", std::move(spread)}, {"fitted", kNotFitted}}, 2));
 }
 }  // namespace
 

@@ -81,12 +81,12 @@ compute::MemoryUse memory_use(const Config& config, const spec::Model& model, co
   const Bytes buffers = (phase.setup.dispatch.row + phase.setup.combine.row) * std::max<std::int64_t>(rows, 1);
   const compute::MemoryUse use =
       compute::serving_memory(model, held, cached, phase.batch, rows, phase.setup.options, buffers);
-  if (use.total() > cluster.node.gpu.memory)
+  if (use.total() > cluster.node.gpu.usable())
     config.fail(fmt::format(
         "{}: a GPU needs {:.1f} GB ({}), but {} has {:.1f} GB; use more GPUs (expert_parallel), fewer sequences or a "
         "shorter context",
         phase.name, double(use.total().v) * 1e-9, largest_items(use), cluster.node.gpu.name,
-        double(cluster.node.gpu.memory.v) * 1e-9));
+        double(cluster.node.gpu.usable().v) * 1e-9));
   return use;
 }
 }  // namespace

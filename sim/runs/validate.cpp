@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/paths.h"
 #include "runs/parallel.h"
 #include "runs/scenario.h"
@@ -31,7 +34,33 @@ std::vector<ValidationRow> rows_of(const std::string& name) {
                    results.metric_value(f.metric, f.scope)});
   return out;
 }
+
+std::string name_of_source(const std::string& source) {
+  return source.substr(0, std::min(source.find(", "), source.find(": ")));
+}
+
+ValidationSpread spread(std::string source, std::vector<double> errors) {
+  std::ranges::sort(errors);
+  const std::size_t n = errors.size();
+  return {std::move(source), n, (errors[(n - 1) / 2] + errors[n / 2]) / 2, errors.back()};
+}
 }  // namespace
+
+std::vector<ValidationSpread> spread_of(const std::vector<ValidationRow>& rows) {
+  std::vector<std::pair<std::string, std::vector<double>>> by_source;
+  std::vector<double> all;
+  for (const ValidationRow& r : rows) {
+    const std::string name = name_of_source(r.source);
+    auto at = std::ranges::find(by_source, name, [](const auto& s) { return s.first; });
+    if (at == by_source.end()) at = by_source.insert(at, {name, {}});
+    at->second.push_back(std::abs(r.error()));
+    all.push_back(std::abs(r.error()));
+  }
+  std::vector<ValidationSpread> out;
+  if (!all.empty()) out.push_back(spread("all", std::move(all)));
+  for (auto& [name, errors] : by_source) out.push_back(spread(name, std::move(errors)));
+  return out;
+}
 
 std::vector<ValidationRow> validate(std::vector<std::string> scenarios, int jobs) {
   if (jobs < 1) throw ConfigError::placed(fmt::format("--jobs: expected at least 1, got {}", jobs));

@@ -23,6 +23,10 @@ void finish_gpu(const Config& config, Gpu& gpu, bool) {
   positive(config, "sms", gpu.sms > 0);
   at_most(config, "sms", gpu.sms, kMostSms);
   positive(config, "memory", gpu.memory.v > 0);
+  if (gpu.reserve.v < 0 || gpu.reserve >= gpu.memory)
+    fail_at(config, "reserve",
+            fmt::format("must be 0 or more and below the memory of {:.1f} GB, got {:.1f} GB",
+                        double(gpu.memory.v) * 1e-9, double(gpu.reserve.v) * 1e-9));
   positive(config, "memory_bandwidth", gpu.memory_bandwidth.v > 0);
   positive(config, "bf16", gpu.bf16.v > 0);
   positive(config, "nvlink", gpu.nvlink.v > 0);

@@ -12,7 +12,8 @@ struct Gpu {
   std::string name, title;
   std::string generation;  // ampere, hopper, blackwell: GPUs of one generation share kernel efficiencies
   int sms = 0;
-  Bytes memory{};
+  Bytes memory{};   // as the driver reports it, not the data sheet's round figure
+  Bytes reserve{};  // of it, what a program cannot use or takes before its first tensor
   Bandwidth memory_bandwidth{};
   FlopRate bf16{}, fp8{}, fp4{};  // dense, no sparsity; 0 where the GPU lacks the precision
   Bandwidth nvlink{};             // one direction
@@ -21,12 +22,15 @@ struct Gpu {
   Bytes l2{};                     // second-level cache; 0 where it is not known
   double sustained_clock = 0;     // under sustained tensor load, relative; 0: as measured on its generation
 
+  Bytes usable() const { return memory - reserve; }
+
   static void fields(auto& f, auto& p) {
     f.skip("type");
     f("title", p.title, "full name");
-    f.required("generation", p.generation, "ampere, hopper or blackwell; GPUs of one share kernel efficiencies");
+    f.required("generation", p.generation, "such as hopper or blackwell: GPUs of one share kernel efficiencies (kernels-GENERATION)");
     f.required("sms", p.sms, "streaming multiprocessors");
-    f.required("memory", p.memory, "device memory");
+    f.required("memory", p.memory, "device memory, as the driver reports it");
+    f("reserve", p.reserve, "of it, what driver, context and libraries take before the first tensor");
     f.required("memory_bandwidth", p.memory_bandwidth, "of the device memory");
     f.required("bf16", p.bf16, "dense tensor rate");
     f("fp8", p.fp8, "dense tensor rate; 0 if the GPU lacks it");

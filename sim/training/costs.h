@@ -44,7 +44,7 @@ class TrainingCosts final : public schedule::StepCosts {
   void send(const schedule::GpuSeat& from, int to_rank, bool forward, Action delivered) override;
   Bytes kept(const schedule::PieceRef& piece) override;
   Bytes resident(int rank) const override { return resident_[std::size_t(rank)].total(); }
-  Bytes memory() const override { return plan_.cluster.node.gpu.memory; }
+  Bytes memory() const override { return plan_.cluster.node.gpu.usable(); }
   void finished(int replica, int stage, int micro_batch) override;
   Time reduction(int rank, int chunk) const override;
   bool reduction_overlapped() const override { return plan_.section.gradient_reduction == Hiding::overlapped; }

@@ -148,10 +148,10 @@ std::string memory_text(const ExplainSubject& s, const compute::Explanation& e) 
   const Bytes total = e.memory.total();
   table.add({"sum", results::pretty(double(total.v), "B")});
   std::string out = table.text();
-  out += fmt::format("  of {}{}\n", results::pretty(double(s.gpu.memory.v), "B"),
-                     total > s.gpu.memory ? fmt::format(": does not fit, {} too much",
-                                                        results::pretty(double((total - s.gpu.memory).v), "B"))
-                                          : "");
+  out += fmt::format("  of {} usable{}\n", results::pretty(double(s.gpu.usable().v), "B"),
+                     total > s.gpu.usable() ? fmt::format(": does not fit, {} too much",
+                                                          results::pretty(double((total - s.gpu.usable()).v), "B"))
+                                            : "");
   if (e.layer_activations.empty()) return out;
   results::TextTable kept({"kept by one micro-batch in this layer", "size", "needed by"});
   for (const compute::MemoryItem& a : e.layer_activations)

@@ -12,8 +12,8 @@ namespace moesim::cli {
 namespace {
 constexpr spec::Dtype kDtypes[] = {spec::Dtype::bf16, spec::Dtype::fp8, spec::Dtype::fp4};
 
-std::int64_t users(const spec::Gpu& gpu, Bytes cache) { return gpu.memory.v / cache.v; }
-std::int64_t gpus_for(const spec::Gpu& gpu, Bytes weights) { return ceil_div(weights.v, gpu.memory.v); }
+std::int64_t users(const spec::Gpu& gpu, Bytes cache) { return gpu.usable().v / cache.v; }
+std::int64_t gpus_for(const spec::Gpu& gpu, Bytes weights) { return ceil_div(weights.v, gpu.usable().v); }
 std::string bytes_text(Bytes b) { return results::pretty(double(b.v), "B"); }
 
 std::string sizes(const std::vector<spec::Model>& models) {
@@ -59,7 +59,7 @@ std::string caches(const std::vector<spec::Model>& models, const ShowOptions& o,
          fmt::format(
              "  one user: {} tokens in {}; users: how many such caches the {} of one {} hold, weights apart;\n"
              "  with MHA: a key and a value for each of its heads; with GQA: for 8; with MLA: latent 512 + 64\n",
-             long_count(o.context), name_of(o.format), results::pretty(double(gpu.memory.v), "B"), gpu.name);
+             long_count(o.context), name_of(o.format), results::pretty(double(gpu.usable().v), "B"), gpu.name);
 }
 
 std::string weights(const std::vector<spec::Model>& models, const ShowOptions& o, const spec::Gpu& gpu) {
@@ -81,7 +81,7 @@ std::string weights(const std::vector<spec::Model>& models, const ShowOptions& o
          fmt::format(
              "  GPUs: fewest {} whose {} hold the weights alone; FP8: 128 x 128 blocks, FP4: blocks of 32, both\n"
              "  with embedding, head, gates and norms in BF16; read a token: decoding {} token{} a step\n",
-             gpu.name, results::pretty(double(gpu.memory.v), "B"), o.batch, o.batch > 1 ? "s" : "");
+             gpu.name, results::pretty(double(gpu.usable().v), "B"), o.batch, o.batch > 1 ? "s" : "");
 }
 
 formats::Json json_of(const spec::Model& m, const ShowOptions& o, const spec::Gpu& gpu) {
@@ -105,7 +105,7 @@ formats::Json json_of(const spec::Model& m, const ShowOptions& o, const spec::Gp
 std::string show_models(const std::vector<spec::Model>& models, const ShowOptions& options) {
   const spec::Gpu gpu = spec::load_gpu(options.gpu);
   if (options.json) {
-    formats::Json out = {{"gpu", gpu.name}, {"gpu_memory", gpu.memory.v}, {"models", formats::Json::array()}};
+    formats::Json out = {{"gpu", gpu.name}, {"gpu_memory", gpu.usable().v}, {"models", formats::Json::array()}};
     for (const spec::Model& m : models) out["models"].push_back(json_of(m, options, gpu));
     return formats::json_text(out, 2) + "\n";
   }

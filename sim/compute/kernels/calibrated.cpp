@@ -9,16 +9,19 @@ class Calibrated final : public KernelModel {
  public:
   struct Params {
     std::string calibration;
-    bool sustained = true;
+    bool sustained = true, strict = false;
     ProductLibrary products = ProductLibrary::deep_gemm_2025;
     static void fields(auto& f, auto& p) {
       f("calibration", p.calibration, "entry or file; default kernels-GENERATION of the GPU");
       f("sustained", p.sustained, "clock throttled by sustained tensor load; false: as in short measurements");
+      f("strict", p.strict, "refuses kernels whose efficiencies are another GPU generation's");
       f("products", p.products, "library of FP8 products in scaled blocks");
     }
   };
   Calibrated(Params p, const spec::Gpu& gpu)
-      : KernelModel(gpu), equations_(gpu, load(p, gpu), p.sustained ? Heat::sustained : Heat::brief, p.products) {}
+      : KernelModel(gpu),
+        equations_(gpu, load(p, gpu), p.sustained ? Heat::sustained : Heat::brief, p.products),
+        strict_(p.strict) {}
 
   std::string source() const override {
     const Calibration& c = equations_.calibration();
@@ -34,17 +37,23 @@ class Calibrated final : public KernelModel {
     const Origin origin = !reach.fitted       ? Origin::equation
                           : reach.beyond <= 1 ? Origin::interpolated
                                               : Origin::extrapolated;
-    return {equations_.seconds(kernel, share),
-            {origin, float(reach.beyond), reach.borrowed || other_generation(), reach.lender}};
+    const bool borrowed = reach.borrowed || other_generation();
+    if (borrowed && strict_) refuse(kernel);
+    return {equations_.seconds(kernel, share), {origin, float(reach.beyond), borrowed, reach.lender}};
   }
 
  private:
+  [[noreturn]] void refuse(const Kernel& kernel) const {
+    throw ConfigError(fmt::format("--strict-kernels: no kernel like {} was measured on {} ({})", describe(kernel),
+                                  gpu().name, source()));
+  }
   static Calibration load(const Params& p, const spec::Gpu& gpu) {
     if (p.calibration.empty()) return load_calibration("kernels-" + gpu.generation);
     return at_key("calibration", [&] { return load_calibration(p.calibration); });
   }
   bool other_generation() const { return equations_.calibration().generation != gpu().generation; }
   Equations equations_;
+  bool strict_;
 };
 }  // namespace
 

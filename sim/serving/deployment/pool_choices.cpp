@@ -19,6 +19,22 @@ std::optional<network::ExchangeKernel> exchange_of(const Config& config, const P
   return out;
 }
 
+/// FP8 weights have a scale for 128 x 128 of them, and engines refuse to cut through such a block (vllm #17569,
+/// #25292).
+void check_blocks(const Config& config, const Parallel& p, const spec::Model& model, spec::Dtype experts) {
+  constexpr std::int64_t kBlock = 128;
+  if (!model.moe || !p.experts_tensor || experts != spec::Dtype::fp8) return;
+  const std::int64_t width = model.moe->expert_width;
+  const auto cuts = [&](int parts) { return width % (parts * kBlock) != 0; };
+  if (!cuts(p.tensor)) return;
+  int fits = p.tensor;
+  while (fits > 1 && (p.tensor % fits != 0 || cuts(fits))) --fits;
+  config.fail_below("parallel.tensor",
+                    fmt::format("{} / {} = {:.6g} columns of an expert are no multiple of the {} of a block of FP8 "
+                                "weights; use tensor {}, or whole experts on each GPU (experts_tensor: false)",
+                                width, p.tensor, double(width) / p.tensor, kBlock, fits));
+}
+
 void at_least_one(const Config& config, std::string_view key, int value) {
   if (value < 1) config.fail_below(key, fmt::format("must be at least 1, got {}", value));
 }
@@ -93,6 +109,7 @@ forward::StepSetup setup_of(const Config& config, const PoolSection& s, const sp
   const std::optional<compute::StepPhase> phase = phase_of(s.role);
   const forward::ChosenPrecision precision = forward::choose_precision(s.precision, model, gpu, phase);
   forward::check_precision(config, precision.formats, gpu);
+  check_blocks(config, p, model, precision.formats.stored_experts());
   const bool exchanges = model.moe && !p.experts_tensor && p.stage_gpus() > 1;
   return forward::set_up({.model = model,
                           .gpu = gpu,

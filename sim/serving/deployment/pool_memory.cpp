@@ -14,7 +14,38 @@ double beyond_window(const spec::Model& model, const compute::HeldLayers& held) 
   const auto lets_go = [&](int layer) { return spec::layer_shape(model, layer).attention.keeps.bounded(); };
   return 1 - double(std::ranges::count_if(held.layers, lets_go)) / double(held.layers.size());
 }
+
+double shared_bytes(const KvSection& kv, const spec::Gpu& gpu) {
+  const double usable = double(gpu.usable().v);
+  switch (kv.share_of) {
+    case ShareOf::all:
+      return std::min(double(gpu.memory.v) * kv.memory_share, usable);
+    case ShareOf::weights_and_cache:
+      return usable * kv.memory_share;
+    case ShareOf::rest:
+      break;
+  }
+  return usable;
+}
+
+std::string share_text(const KvSection& kv, const spec::Gpu& gpu) {
+  if (kv.share_of == ShareOf::rest) return fmt::format("what {} has to use", gpu.name);
+  return fmt::format("{:.4g} % of {}", kv.memory_share * 100, gpu.name);
+}
 }  // namespace
+
+double cache_room(const KvSection& kv, const spec::Gpu& gpu, Bytes weights) {
+  const double held = double(weights.v), buffers = double(kv.buffers.v), usable = double(gpu.usable().v);
+  switch (kv.share_of) {
+    case ShareOf::all:
+      return shared_bytes(kv, gpu) - held - buffers;
+    case ShareOf::weights_and_cache:  // what is set aside for the buffers may be too little for them
+      return std::min(shared_bytes(kv, gpu), usable - buffers) - held;
+    case ShareOf::rest:
+      break;
+  }
+  return (usable - held - buffers) * kv.memory_share;
+}
 
 compute::HeldLayers held(const spec::Model& model, const Parallel& p, int stage, int slots, bool drafts) {
   compute::HeldLayers out;
@@ -41,13 +72,13 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
       return compute::held_weights(d.model, h, options.precision.linear, options);  // refuses what does not divide
     });
     const Bytes token = compute::kv_bytes_per_token(d.model, h, options);
-    const double room = double(gpu.memory.v) * s.kv.memory_share - double(weights.v) - double(s.kv.buffers.v);
+    const double room = cache_room(s.kv, gpu, weights);
     if (room <= 0)
-      config.fail(
-          fmt::format("the weights of {} take {:.1f} GB and the buffers {:.1f} GB of each GPU, but {:.0f} % of {} "
-                      "are {:.1f} GB; use more GPUs or a smaller precision",
-                      d.model.name, double(weights.v) * 1e-9, double(s.kv.buffers.v) * 1e-9, s.kv.memory_share * 100,
-                      gpu.name, double(gpu.memory.v) * s.kv.memory_share * 1e-9));
+      config.fail(fmt::format(
+          "the weights of {} take {:.1f} GB and the buffers {:.1f} GB of each GPU, but {} are {:.1f} GB; use "
+          "more GPUs or a smaller precision",
+          d.model.name, double(weights.v) * 1e-9, double(s.kv.buffers.v) * 1e-9, share_text(s.kv, gpu),
+          shared_bytes(s.kv, gpu) * 1e-9));
     const std::int64_t tokens = token.v > 0 ? std::int64_t(room / double(token.v)) : INT64_MAX;
     if (tokens < least) {
       least = tokens;

@@ -10,8 +10,21 @@
 
 namespace moesim::serving {
 
+/// What a share of the memory is of.  Engines' settings mean different things; each is converted to bytes of cache.
+enum class ShareOf {
+  all,                ///< of all memory, for weights, buffers and cache (vLLM's gpu_memory_utilization)
+  weights_and_cache,  ///< of what is usable, for weights and cache; buffers come beside them (SGLang's
+                      ///< mem_fraction_static)
+  rest                ///< of what weights and buffers leave of it (TensorRT-LLM's free_gpu_memory_fraction)
+};
+constexpr auto enum_names(ShareOf) {
+  return std::to_array<std::pair<std::string_view, ShareOf>>(
+      {{"all", ShareOf::all}, {"weights_and_cache", ShareOf::weights_and_cache}, {"rest", ShareOf::rest}});
+}
+
 struct KvSection {
   double memory_share = 0.92;
+  ShareOf share_of = ShareOf::all;
   Bytes buffers = 4_GiB;
   std::int64_t capacity = 0;
   int block = 64;
@@ -22,7 +35,10 @@ struct KvSection {
   double watermark = 0.01;
   static void fields(auto& f, auto& p) {
     f("memory_share", p.memory_share, "part of the GPU's memory that weights, buffers and KV cache may fill");
-    f("buffers", p.buffers, "of it, what activations and communication take on each GPU");
+    f("share_of", p.share_of,
+      "all: that part of all memory (vLLM); weights_and_cache: of what is usable, buffers beside it (SGLang); rest: of "
+      "what weights and buffers leave, the cache's (TensorRT-LLM)");
+    f("buffers", p.buffers, "what activations and communication take on each GPU");
     f("capacity", p.capacity, "tokens a rank can hold; 0: what the memory leaves");
     f("block", p.block, "tokens of a page");
     f("prefix_cache", p.prefix_cache, "keeps prompts for requests that begin alike (if the workload says which do)");

@@ -59,7 +59,7 @@ TEST(Show, WhatIsNotPublishedIsSaidNotInvented) {
 
 TEST(Show, HardwareInSiUnits) {
   const Json gpu = Json::parse(run_command({"show", "h800", "--json"}));
-  EXPECT_EQ(gpu.at("memory"), 80'000'000'000);
+  EXPECT_EQ(gpu.at("memory"), 81'559LL << 20);
   EXPECT_EQ(gpu.at("nvlink"), 200e9);
   const Json cluster = Json::parse(run_command({"show", "h800-32", "--json"}));
   EXPECT_EQ(cluster.at("gpus"), 32);

@@ -30,6 +30,30 @@ TEST(Validate, HoldsEachPublishedFigureAgainstItsMetric) {
   EXPECT_DOUBLE_EQ(rows[0].error(), rows[0].simulated / 0.5 - 1);
 }
 
+TEST(Validate, SaysHowFarEachSourceIsOff) {
+  const auto row = [](const char* source, double simulated) {
+    return ValidationRow{.scenario = "",
+                         .metric = "",
+                         .scope = "",
+                         .unit = "",
+                         .source = source,
+                         .published = 100,
+                         .simulated = simulated};
+  };
+  const std::vector<ValidationSpread> all =
+      spread_of({row("arXiv:1, table 2", 90), row("a blog, 2025-05-05: prompts", 130), row("arXiv:1, table 3", 104)});
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0].source, "all");
+  EXPECT_EQ(all[0].rows, 3u);
+  EXPECT_NEAR(all[0].median, 0.1, 1e-12);
+  EXPECT_NEAR(all[0].worst, 0.3, 1e-12);
+  EXPECT_EQ(all[1].source, "arXiv:1");
+  EXPECT_NEAR(all[1].median, 0.07, 1e-12);
+  EXPECT_EQ(all[2].source, "a blog");
+  EXPECT_EQ(all[2].rows, 1u);
+  EXPECT_TRUE(spread_of({}).empty());
+}
+
 TEST(Validate, RefusesWhatItCannotCompare) {
   const TemporaryFolder folder;
   const auto problem_of = [&](const std::string& published) -> std::string {

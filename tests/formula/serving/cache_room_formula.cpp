@@ -1,0 +1,38 @@
+// What an engine's share of the memory leaves for the cache: a GPU of 100 GB, 2 GB of it reserved, 40 GB of weights and
+// 10 GB of buffers.
+#include <gtest/gtest.h>
+
+#include "serving/deployment/pool_memory.h"
+
+namespace moesim::serving {
+namespace {
+constexpr std::int64_t kGb = 1'000'000'000;
+
+std::int64_t room(ShareOf of, double share) {
+  spec::Gpu gpu;
+  gpu.memory = {100 * kGb};
+  gpu.reserve = {2 * kGb};
+  KvSection kv;
+  kv.memory_share = share;
+  kv.share_of = of;
+  kv.buffers = {10 * kGb};
+  return std::int64_t(cache_room(kv, gpu, {40 * kGb}) + 0.5);
+}
+
+TEST(CacheRoom, OfAllMemoryNeverReachesIntoTheReserve) {
+  EXPECT_EQ(room(ShareOf::all, 0.9), 40 * kGb);
+  EXPECT_EQ(room(ShareOf::all, 1), 48 * kGb);
+  EXPECT_EQ(room(ShareOf::all, 0.5), 0);
+}
+
+TEST(CacheRoom, OfWeightsAndCacheHasTheBuffersBeside) {
+  EXPECT_EQ(room(ShareOf::weights_and_cache, 0.8), 384 * kGb / 10);  // 78.4 GB less the weights
+  EXPECT_EQ(room(ShareOf::weights_and_cache, 0.95), 48 * kGb);       // 88 GB are left beside the buffers
+}
+
+TEST(CacheRoom, OfTheRestIsAPartOfWhatWeightsAndBuffersLeave) {
+  EXPECT_EQ(room(ShareOf::rest, 0.9), 432 * kGb / 10);
+  EXPECT_EQ(room(ShareOf::rest, 1), 48 * kGb);
+}
+}  // namespace
+}  // namespace moesim::serving
