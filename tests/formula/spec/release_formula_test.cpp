@@ -154,6 +154,27 @@ TEST(ReleaseFormula, ExpertsWithAnAlgorithmOfTheirOwn) {
   EXPECT_EQ(weight_bytes(r, true), 4 * (1'024 + 8) + 2 * 64 + 2 * (3 * (256 + 32 + 8)) + 2 * (2 * 64 * 32 + 3 * 32));
 }
 
+// What nested parts leave out is their class's: 8 heads and 4 of keys for Gemma-3, 8 of keys for Mistral; and
+// DeepSeek-V2's layers without MLA have heads as wide as their share.
+TEST(ReleaseFormula, HeadsThatTheClassSays) {
+  const auto attention = [](const std::string& keys) {
+    const ReleaseTotals t = count_release(read_release_text(
+        R"({"text_config": {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, )" +
+            keys + "}}",
+        "c"));
+    for (const auto& [kind, count] : t.kinds)
+      if (kind == TensorKind::attention) return count;
+    return std::int64_t{0};
+  };
+  EXPECT_EQ(attention(R"("model_type": "gemma3_text")"), 2 * (8 + 4) * 256 * 32 + 2 * 256);
+  EXPECT_EQ(attention(R"("model_type": "mistral", "num_attention_heads": 16, "head_dim": 4)"), 2 * (16 + 8) * 4 * 32);
+  EXPECT_EQ(attention(R"("model_type": "deepseek_v2", "num_attention_heads": 4, "use_mla": false, "kv_lora_rank": null,
+      "n_routed_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 8)"),
+            4 * 32 * 32);
+  EXPECT_EQ(attention(R"("model_type": "cohere", "num_attention_heads": 4, "use_qk_norm": true)"), 4 * 32 * 32 + 2 * 32)
+      << "a weight for every column";
+}
+
 // Attention stays in two bytes, the network is FP8: each way of saying it.
 TEST(ReleaseFormula, FormatsMixedByListsOfModules) {
   constexpr std::int64_t kMixed = 2 * 4'096 + 6'144 + 3 * 8 + 8'384;

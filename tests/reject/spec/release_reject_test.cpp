@@ -98,6 +98,8 @@ TEST(RejectRelease, AnUnknownTypeWithUnknownKeys) {
   EXPECT_EQ(error(with(R"("model_type": "newest", "memory_slots": 7, "loop_count": 2)")),
             "model_type: \"newest\" is not known, and these keys of it mean something unknown: loop_count, "
             "memory_slots");
+  EXPECT_EQ(error(with(R"("model_type": "newest", "hidden_act": "relu2")")).substr(0, 76),
+            "hidden_act: \"relu2\" does not say whether networks have two matrices or three");
   EXPECT_EQ(error(R"({"model_type": "newest"})"),
             "missing key \"hidden_size\" (model_type \"newest\" is not known, and its keys do not describe a plain "
             "decoder)");
