@@ -186,6 +186,8 @@ std::optional<Model> read_family(const formats::JsonValue& document, const std::
   const formats::JsonObject root(document, where);
   const std::optional<Architecture> architecture = architecture_of(root);
   if (!architecture) return std::nullopt;
+  // DeepSeek's layers with attention heads: a release, and no member of the family.
+  if (!text_part(root).flag_or("use_mla", true)) return std::nullopt;
   Model m;
   m.architecture = *architecture;
   const formats::JsonObject v = text_part(root);

@@ -46,10 +46,21 @@ int usual_head_dim(const ArchitectureTraits& family) {
   return family.sinks ? 64 : 0;
 }
 
+/// Heads where a config.json does not say them: of Gemma3TextConfig and MistralConfig; 0: it must, or as many as heads.
+struct UsualHeads {
+  int heads = 0, kv_heads = 0;
+};
+UsualHeads usual_heads(Architecture architecture) {
+  if (architecture == Architecture::gemma3) return {8, 4};
+  if (architecture == Architecture::mistral) return {0, 8};
+  return {};
+}
+
 void read_head_attention(const formats::JsonObject& v, Model& m) {
   AttentionShape& a = m.attention;
-  a.heads = v.whole("num_attention_heads");
-  a.kv_heads = v.whole_or("num_key_value_heads", a.heads);
+  const UsualHeads missing = usual_heads(m.architecture);
+  a.heads = missing.heads > 0 ? v.whole_or("num_attention_heads", missing.heads) : v.whole("num_attention_heads");
+  a.kv_heads = v.whole_or("num_key_value_heads", missing.kv_heads > 0 ? missing.kv_heads : a.heads);
   if (a.heads == 0) v.fail("num_attention_heads", "must be more than 0, got 0");
   const ArchitectureTraits& family = traits_of(m.architecture);
   const int usual = usual_head_dim(family);

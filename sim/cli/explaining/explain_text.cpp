@@ -25,9 +25,10 @@ std::string_view short_name(compute::Pass pass) {
 std::string precisions(const compute::Precisions& p) {
   std::string out = fmt::format("linear layers {}", name_of(p.linear));
   if (p.linear_weights) out += fmt::format(" of {} weights", name_of(*p.linear_weights));
-  if (p.of_projections() != p.linear || p.projection_weights != p.linear_weights)
+  if (p.of_projections() != p.linear || p.projection_weights != p.linear_weights) {
     out += fmt::format(", attention projections {}", name_of(p.of_projections()));
-  if (p.projection_weights) out += fmt::format(" of {} weights", name_of(*p.projection_weights));
+    if (p.projection_weights) out += fmt::format(" of {} weights", name_of(*p.projection_weights));
+  }
   if (p.of_experts() != p.linear || p.expert_weights) out += fmt::format(", experts {}", name_of(p.of_experts()));
   if (p.expert_weights) out += fmt::format(" of {} weights", name_of(*p.expert_weights));
   return out + fmt::format(", attention {}, cache {}", name_of(p.attention), name_of(p.kv_cache));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <utility>
 
 #include "spec/release/families.h"
 #include "spec/release/pieces.h"
@@ -26,9 +27,25 @@ std::vector<bool> index_owners(const Keys& k, const Plan& plan) {
   return out;
 }
 
+/// use_mla false: DeepSeek-V2's layers with attention heads (DeepSeek-VL2 Tiny, DeepSeek-OCR).
+Plan read_without_mla(const Keys& k, Plan plan, bool third) {
+  const HeadPlan heads = read_heads(k, plan);
+  for (LayerPlan& layer : plan.layers) layer.mixers = {heads};
+  const ExpertPlan x = read_deepseek_experts(k, third);
+  const std::vector<bool> where = deepseek_mixture_layers(k, plan);
+  place_ffn(plan, where, x, dense_width(k, where));
+  for (const char* key : {"kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim",
+                          "qk_head_dim", "lm_head", "rm_head"})
+    (void)k.has(key);
+  mtp_like_last(plan, mtp_modules(k));
+  plan.mtp_stores_embedding = true;
+  return plan;
+}
+
 Plan read_latent_family(const Keys& k, std::string_view type) {
   const bool third = type != "deepseek_v2" && type != "deepseek_vl_v2";
   Plan plan = start_plan(k);
+  if (!k.flag_or("use_mla", true)) return read_without_mla(k, std::move(plan), third);
   LatentPlan attention = read_latent(k);
   const bool sparse = type == "deepseek_v32" || type == "glm_moe_dsa";
   if (sparse) read_indexer(k, attention);

@@ -65,7 +65,7 @@ struct ModulePatterns::Lists {
     const auto [found, fresh] = known.try_emplace(key, false);
     if (fresh)
       for (const std::regex& one : expressions)
-        for (const char* begin : {"", "model.", "language_model.model."})
+        for (const char* begin : {"", "model.", "language_model.model.", "model.language_model."})
           found->second = found->second || std::regex_search(begin + name, one, std::regex_constants::match_continuous);
     return found->second;
   }

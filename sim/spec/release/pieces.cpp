@@ -74,8 +74,9 @@ void check_groups(const Keys& k, const char* heads_key, int heads, const char* g
 
 HeadPlan read_heads(const Keys& k, const Plan& plan, const HeadDefaults& defaults) {
   HeadPlan p;
-  p.heads = k.size("num_attention_heads");
-  p.kv_heads = k.size_or(k.named({"num_key_value_heads", "num_attention_groups"}), p.heads);
+  p.heads = defaults.heads > 0 ? k.size_or("num_attention_heads", defaults.heads) : k.size("num_attention_heads");
+  p.kv_heads = k.size_or(k.named({"num_key_value_heads", "num_attention_groups"}),
+                         defaults.kv_heads > 0 ? defaults.kv_heads : p.heads);
   check_groups(k, "num_attention_heads", p.heads, "num_key_value_heads", p.kv_heads);
   const char* const dim = k.named({"head_dim", "attention_head_dim"});
   if (!k.has(dim) && defaults.head_dim == 0 && plan.hidden % p.heads != 0)

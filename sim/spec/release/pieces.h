@@ -20,7 +20,8 @@ struct PlanDefaults {
 Plan start_plan(const Keys& k, const PlanDefaults& defaults = {});
 
 struct HeadDefaults {
-  int head_dim = 0;  // 0: hidden / heads
+  int heads = 0, kv_heads = 0;  // 0: must be said; as many as heads
+  int head_dim = 0;             // 0: hidden / heads
   bool qkv_bias = false, o_bias = false;
   HeadPlan::Norm norm = HeadPlan::Norm::none;
 };

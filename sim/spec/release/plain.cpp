@@ -1,4 +1,6 @@
 // Dense decoders.  Sources: the configuration and modeling files of transformers for each model_type.
+#include <fmt/format.h>
+
 #include <array>
 #include <optional>
 
@@ -15,7 +17,7 @@ enum class Windows { none, all, even, but_every_nth };
 /// What a dense family's class says that its config.json may leave out.
 struct Traits {
   std::string_view type;
-  int vocabulary = 0, head_dim = 0;
+  int vocabulary = 0, heads = 0, kv_heads = 0, head_dim = 0;
   bool tied = false, qkv_bias = false, o_bias = false;  // o_bias: attention_bias is about it too
   Norm norm = Norm::none;
   std::string_view norm_key{};  // a flag for it
@@ -29,7 +31,7 @@ struct Traits {
 
 constexpr std::array kTraits = {
     Traits{.type = "llama", .o_bias = true, .ffn_bias_key = "mlp_bias"},
-    Traits{.type = "mistral", .windows = Windows::all},
+    Traits{.type = "mistral", .kv_heads = 8, .windows = Windows::all},
     Traits{.type = "ministral3", .windows = Windows::all},
     Traits{.type = "qwen2", .qkv_bias = true},
     Traits{.type = "qwen2_vl", .qkv_bias = true},
@@ -48,6 +50,8 @@ constexpr std::array kTraits = {
            .window = 4096},
     Traits{.type = "gemma3",
            .vocabulary = 262208,
+           .heads = 8,
+           .kv_heads = 4,
            .head_dim = 256,
            .tied = true,
            .o_bias = true,
@@ -99,11 +103,18 @@ void read_windows(const Keys& k, Plan& plan, const Traits& t) {
 Plan read_plain(const Keys& k, std::string_view type) {
   const Traits& t = traits_of(type);
   Plan plan = start_plan(k, {.vocabulary = t.vocabulary, .tied = t.tied});
-  HeadPlan heads =
-      read_heads(k, plan, {.head_dim = t.head_dim, .qkv_bias = t.qkv_bias, .o_bias = t.o_bias, .norm = t.norm});
+  HeadPlan heads = read_heads(k, plan,
+                              {.heads = t.heads,
+                               .kv_heads = t.kv_heads,
+                               .head_dim = t.head_dim,
+                               .qkv_bias = t.qkv_bias,
+                               .o_bias = t.o_bias,
+                               .norm = t.norm});
   if (k.flag_or("attention_out_bias", false)) heads.o_bias = true;
   if (k.has("use_bias") && k.flag_or("use_bias", false)) heads.q_bias = heads.kv_bias = heads.o_bias = true;
-  if (k.has("use_qk_norm")) heads.norm = k.flag_or("use_qk_norm", false) ? Norm::head : Norm::none;
+  // Cohere's has a weight for every column of every head.
+  const Norm norm = type == "cohere" ? Norm::whole : Norm::head;
+  if (k.has("use_qk_norm")) heads.norm = k.flag_or("use_qk_norm", false) ? norm : Norm::none;
   LayerPlan layer;
   layer.mixers = {heads};
   layer.dense = {k.size("intermediate_size")};
@@ -130,6 +141,11 @@ std::span<const ReleaseFamily> plain_families() { return kFamilies; }
 
 Plan read_unknown(const Keys& k, std::string_view) {
   Plan plan = start_plan(k, {.tied = false});
+  // These are found in networks of two matrices as well as of three.
+  const std::string act = k.text_or("hidden_act", k.text_or("hidden_activation", ""));
+  for (const std::string_view plain : {"relu", "relu2", "gelu", "gelu_new", "gelu_fast"})
+    if (act == plain)
+      k.fail("hidden_act", fmt::format("\"{}\" does not say whether networks have two matrices or three", act));
   HeadPlan heads = read_heads(k, plan, {.o_bias = false});
   if (k.flag_or("use_qk_norm", false)) heads.norm = Norm::head;
   LayerPlan layer;

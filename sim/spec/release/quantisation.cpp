@@ -70,7 +70,8 @@ Quantisation read_quantisation(const Keys& root, const Keys& text, const std::st
     return other;
   }
   const WeightFormat &one = out.groups.front().format, &two = other.groups.front().format;
-  if (one.bits != two.bits)
+  const bool single = out.groups.size() == 1 && other.groups.size() == 1;
+  if (single ? one.name != two.name : one.bits != two.bits)
     throw ConfigError::placed(
         fmt::format("{}: quantization.quant_algo: says {}, and config.json says {}", beside, two.name, one.name));
   return out;
@@ -81,6 +82,7 @@ std::vector<WeightFormat> formats_of(const std::vector<Tensor>& tensors, const Q
   const WeightFormat wide = plain_format("float32");
   std::vector<WeightFormat> out;
   out.reserve(tensors.size());
+  bool any = false;
   for (const Tensor& t : tensors) {
     const WeightFormat* format = t.fp32 ? &wide : &plain;
     const bool tower = t.owner == Owner::vision || t.owner == Owner::audio;
@@ -93,10 +95,14 @@ std::vector<WeightFormat> formats_of(const std::vector<Tensor>& tensors, const Q
           throw ConfigError::placed(fmt::format("{}: groups of {} do not divide the input width {} of {}", how.where,
                                                 group.group, t.columns, t.name));
         format = &group.format;
+        any = true;
         break;
       }
     out.push_back(*format);
   }
+  if (!any && !how.groups.empty())
+    throw ConfigError::placed(
+        fmt::format("{}: its quantisation, {}, names no weight of this model", how.where, how.words));
   return out;
 }
 }  // namespace moesim::spec

@@ -30,7 +30,7 @@ QuantisedGroup algorithm(const Keys& q, const char* key, const std::string& name
   if (name == "MXFP8") return group_of(mxfp8(), 32);
   if (name == "W4A16_AWQ" || name == "W4A8_AWQ") {
     const int size = group > 0 ? group : 128;
-    return group_of(integers(4, size, false), size);
+    return group_of(integers(4, size, q.flag_or("has_zero_point", false)), size);
   }
   if (name == "W8A16" || name == "W8A8_SQ_PER_CHANNEL" || name == "INT8") return group_of(integers(8, 0, false));
   q.fail(key,
@@ -44,23 +44,47 @@ void read_quantised_layers(const Keys& q, Quantisation& out) {
   const formats::JsonValue& layers = q.object().at("quantized_layers");
   (void)q.has("quantized_layers");
   if (!layers.is_object()) q.fail("quantized_layers", "expected an object");
-  std::vector<std::pair<std::string, std::size_t>> seen;  // an algorithm and its group
+  if (layers.empty()) q.fail("quantized_layers", "is empty");
+  std::vector<std::pair<std::string, int>> seen;  // an algorithm and its size of groups, one for each of out.groups
   for (const auto& [name, how] : layers.items()) {
     if (!how.is_object() || !how.contains("quant_algo") || !how["quant_algo"].is_string())
       q.fail("quantized_layers", fmt::format("{} has no quant_algo", name));
     const std::string algo = how["quant_algo"].get<std::string>();
-    auto found = std::ranges::find(seen, algo, &std::pair<std::string, std::size_t>::first);
+    const int size =
+        how.contains("group_size") && how["group_size"].is_number_integer() ? how["group_size"].get<int>() : 0;
+    const auto found = std::ranges::find(seen, std::pair(algo, size));
+    const auto at = std::size_t(found - seen.begin());
     if (found == seen.end()) {
-      const int size =
-          how.contains("group_size") && how["group_size"].is_number_integer() ? how["group_size"].get<int>() : 0;
       out.groups.push_back(algorithm(q, "quantized_layers", algo, size));
-      seen.emplace_back(algo, out.groups.size() - 1);
-      found = seen.end() - 1;
+      seen.emplace_back(algo, size);
     }
-    out.groups[found->second].targets.add(name, q, "quantized_layers");
+    out.groups[at].targets.add(name, q, "quantized_layers");
   }
 }
 }  // namespace
+
+/// Experts with an algorithm of their own come first.
+void read_algorithms(const Keys& q, const std::string& algo, int group, Quantisation& out) {
+  out.words = algo;
+  if (const std::string experts = q.text_or("moe_quant_algo", ""); !experts.empty() && experts != algo) {
+    out.groups.push_back(algorithm(q, "moe_quant_algo", experts, 0));
+    out.groups.back().experts_only = true;
+    out.words = fmt::format("{}, experts {}", algo, experts);
+  }
+  out.groups.push_back(algorithm(q, "quant_algo", algo, group));
+  if (!q.has("config_groups")) return;
+  // Says in compressed-tensors' words what quant_algo says.
+  const Keys groups = q.part("config_groups");
+  for (const auto& [name, value] : q.object().at("config_groups").items()) {
+    const Keys one = groups.part(name.c_str());
+    if (!one.has("weights")) continue;
+    const Keys weights = one.part("weights");
+    if (!weights.is_number("num_bits")) continue;
+    const int bits = weights.size("num_bits");
+    if (std::ranges::none_of(out.groups, [&](const QuantisedGroup& g) { return g.format.bits == bits; }))
+      q.fail("config_groups", fmt::format("{} has weights of {} bits, and quant_algo is {}", name, bits, algo));
+  }
+}
 
 /// modelopt, in config.json or beside it.
 Quantisation read_modelopt(const Keys& q, const std::string& where) {
@@ -78,8 +102,8 @@ Quantisation read_modelopt(const Keys& q, const std::string& where) {
   if (algo == "MIXED_PRECISION")
     read_quantised_layers(q, out);
   else
-    out.groups.push_back(algorithm(q, "quant_algo", algo, group));
-  out.words = fmt::format("{} (modelopt)", algo);
+    read_algorithms(q, algo, group, out);
+  out.words = fmt::format("{} (modelopt)", out.words.empty() ? algo : out.words);
   refuse_unknown(q, "modelopt");
   return out;
 }
@@ -104,6 +128,8 @@ Quantisation read_fp8(const Keys& q, const Keys& text, const std::string& where,
     }
   }
   const bool blocks = q.has("weight_block_size");
+  if (q.flag_or("weight_per_tensor", false) && blocks)
+    q.fail("weight_per_tensor", "is true, and weight_block_size has blocks");
   QuantisedGroup rest;
   rest.format = blocks ? fp8_by_blocks(q, type == "deepseek_v4" ? 8 : 32) : fp8_tensor();
   out.groups.push_back(std::move(rest));

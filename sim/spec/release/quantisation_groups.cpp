@@ -9,6 +9,23 @@
 
 namespace moesim::spec {
 namespace {
+/// Refuses a way of packing that makes other sizes: weights left wide, and those of which half are zeros.
+void check_packing(const Keys& keys, const std::string& format) {
+  constexpr auto known = std::to_array<std::string_view>(
+      {"pack-quantized", "int-quantized", "float-quantized", "naive-quantized", "nvfp4-pack-quantized",
+       "mxfp4-pack-quantized", "mxfp8-quantized", "mixed-precision"});
+  if (!format.empty() && std::ranges::find(known, format) == known.end())
+    keys.fail("format", fmt::format("\"{}\" is not read; there are: {}", format, fmt::join(known, ", ")));
+}
+
+/// Weights of which half are zeros are stored in other ways, with a map of where they are.
+void refuse_sparse(const Keys& q) {
+  if (!q.has("sparsity_config")) return;
+  const std::string format = q.part("sparsity_config").text_or("format", "dense");
+  if (format != "dense")
+    q.fail("sparsity_config", fmt::format("weights packed as \"{}\" are not read, only dense ones", format));
+}
+
 /// The weights of one group of compressed-tensors.
 QuantisedGroup compressed_weights(const Keys& w, const std::string& format) {
   const int bits = w.size("num_bits");
@@ -19,6 +36,9 @@ QuantisedGroup compressed_weights(const Keys& w, const std::string& format) {
                           "scale_dtype", "zp_dtype"})
     (void)w.has(key);
   const bool symmetric = w.flag_or("symmetric", true);
+  const bool ordered = w.is_text("actorder")
+                           ? w.text_or("actorder", "") == "group" || w.text_or("actorder", "") == "dynamic"
+                           : w.flag_or("actorder", false);
   refuse_unknown(w, "compressed-tensors");
   if (kind == "float" && bits == 4) {
     if (format.starts_with("mxfp4") || group == 32) return group_of(mxfp4(), 32);
@@ -40,8 +60,14 @@ QuantisedGroup compressed_weights(const Keys& w, const std::string& format) {
     w.fail("strategy", fmt::format("8-bit floats are by tensor, channel or block, got \"{}\"", strategy));
   }
   if (kind == "int" && (bits == 4 || bits == 8)) {
-    if (strategy == "group" && group > 0) return group_of(integers(bits, group, !symmetric), group);
-    if (strategy == "channel") return group_of(integers(bits, 0, !symmetric));
+    // These two keep a byte for every number.
+    const int stored = format == "int-quantized" || format == "naive-quantized" ? 8 : bits;
+    if (strategy == "group" && group > 0) {
+      QuantisedGroup out = group_of(integers(stored, group, !symmetric), group);
+      if (ordered) out.format.column_bytes = 4;  // the group of every input column
+      return out;
+    }
+    if (strategy == "channel") return group_of(integers(stored, 0, !symmetric));
     w.fail("strategy", fmt::format("integers are by group or channel, got \"{}\"", strategy));
   }
   w.fail("num_bits", fmt::format("there is no {} of {} bits", kind, bits));
@@ -54,12 +80,16 @@ Quantisation read_compressed_tensors(const Keys& q, const std::string& where) {
   out.head = true;
   add_modules(q, "ignore", out.ignored);
   const std::string format = q.text_or("format", "");
+  check_packing(q, format);
+  refuse_sparse(q);
   const Keys groups = q.part("config_groups");
   for (const auto& [name, value] : q.object().at("config_groups").items()) {
     const Keys group = groups.part(name.c_str());
     for (const char* key : {"input_activations", "output_activations"}) (void)group.has(key);
     const Keys weights = group.part("weights");
-    QuantisedGroup one = compressed_weights(weights, group.text_or("format", format));
+    const std::string own = group.text_or("format", format);
+    check_packing(group, own);
+    QuantisedGroup one = compressed_weights(weights, own);
     bool all = !group.has("targets");
     if (!all)
       for (const std::string& target : group.words("targets")) {
@@ -82,6 +112,20 @@ Quantisation read_compressed_tensors(const Keys& q, const std::string& where) {
   return out;
 }
 
+namespace {
+/// GPTQ's lists of a block's modules that were quantised one after the other; the others stayed as they were.
+void read_block_modules(const Keys& q, ModulePatterns& out) {
+  constexpr const char* key = "modules_in_block_to_quantize";
+  if (!q.has(key)) return;
+  const formats::JsonValue& lists = q.object().at(key);
+  for (const auto& list : lists.is_array() ? lists : formats::JsonValue::array({lists}))
+    for (const auto& one : list.is_array() ? list : formats::JsonValue::array({list})) {
+      if (!one.is_string()) q.fail(key, "expected lists of modules' names");
+      out.add(one.get<std::string>(), q, key);
+    }
+}
+}  // namespace
+
 Quantisation read_grouped(const Keys& q, const std::string& method, const std::string& where) {
   Quantisation out;
   out.where = where;
@@ -100,8 +144,12 @@ Quantisation read_grouped(const Keys& q, const std::string& method, const std::s
   one.group = group > 0 ? group : 0;
   for (const char* key : {"modules_to_not_convert", "ignore"}) add_modules(q, key, out.ignored);
   out.head = q.flag_or("lm_head", false);
-  for (const char* key : {"quant_method", "sym", "desc_act", "zero_point", "modules_in_block_to_quantize"})
-    (void)q.has(key);
+  for (const char* key : {"quant_method", "sym", "desc_act", "zero_point"}) (void)q.has(key);
+  read_block_modules(q, one.targets);
+  if (const std::string scale = q.text_or("scale_dtype", "float16"); !scale.ends_with("16"))
+    q.fail("scale_dtype", fmt::format("expected 16 bits, got \"{}\"", scale));
+  if (const std::string type = q.text_or("data_type", "int"); type != "int")
+    q.fail("data_type", fmt::format("expected int, got \"{}\"", type));
   if (q.has("dynamic")) {
     const Keys dynamic = q.part("dynamic");
     for (const auto& [name, value] : q.object().at("dynamic").items()) {

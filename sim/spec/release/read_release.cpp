@@ -63,12 +63,16 @@ WeightFormat plain_weights(const Keys& root, const Keys& text) {
 /// Keys that nobody read and that sound as if they were about shapes.
 std::string doubtful(const Keys& text) {
   std::vector<std::string> out;
-  for (const std::string& key : text.unread())
-    for (const std::string_view part : {"expert", "layer", "head", "dim", "size", "rank", "width", "mtp", "moe", "mlp"})
+  for (const std::string& key : text.unread()) {
+    const formats::JsonValue& value = text.object().at(key.c_str());
+    if (key.find("bias") != std::string::npos && value.is_boolean() && !value.get<bool>()) continue;  // has none
+    for (const std::string_view part : {"expert", "layer", "head", "dim", "size", "rank", "width", "mtp", "moe", "mlp",
+                                        "bias", "norm", "mla", "gate"})
       if (key.find(part) != std::string::npos) {
         out.push_back(key);
         break;
       }
+  }
   return fmt::format("{}", fmt::join(out, ", "));
 }
 

@@ -123,6 +123,58 @@ TEST(ReleaseFormula, BytesOfEveryQuantisation) {
             10'240 + 288 * 2 + kRest);
 }
 
+TEST(ReleaseFormula, BytesOfQuantisationsWithWordsOfTheirOwn) {
+  constexpr std::int64_t kRest = 8'384;
+  const auto compressed = [&](const std::string& format, const std::string& more) {
+    return bytes_of(R"({"quant_method": "compressed-tensors", "ignore": ["lm_head"], "format": ")" + format +
+                    R"(", "config_groups": {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 4,
+                    "strategy": "group", "group_size": 32)" +
+                    more + "}}}}");
+  };
+  EXPECT_EQ(compressed("pack-quantized", R"(, "actorder": "weight")"), 5'120 + 640 + kRest);
+  EXPECT_EQ(compressed("pack-quantized", R"(, "actorder": "group")"), 5'120 + 640 + 4 * (6 * 32 + 64) + kRest);
+  EXPECT_EQ(compressed("int-quantized", ""), 10'240 + 640 + kRest) << "a byte for every number";
+  // Two layers of one algorithm in groups of different sizes: two maps of 1,024 weights.
+  EXPECT_EQ(bytes_of(R"({"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": {
+      "model.layers.0.self_attn.q_proj": {"quant_algo": "W4A16_AWQ", "group_size": 32},
+      "model.layers.0.self_attn.k_proj": {"quant_algo": "W4A16_AWQ", "group_size": 16}}})"),
+            2 * (10'240 - 2'048) + 2 * 512 + 2 * 32 + 2 * 64 + kRest);
+  EXPECT_EQ(bytes_of(R"({"quant_method": "gptq", "bits": 4, "group_size": 32, "modules_in_block_to_quantize":
+      [["self_attn.q_proj"], ["self_attn.k_proj"]]})"),
+            2 * (10'240 - 2'048) + 2 * 512 + 64 * 20 / 8 + 2 * 4 * 32 + kRest);
+}
+
+// One layer of 4 x 32 x 32 attention, a gate of 2 x 32 and two experts of 3 x 32 x 16.
+TEST(ReleaseFormula, ExpertsWithAnAlgorithmOfTheirOwn) {
+  const Release r = read_release_text(R"({"model_type": "mixtral", "vocab_size": 64, "hidden_size": 32,
+      "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 16, "num_local_experts": 2,
+      "num_experts_per_tok": 1, "quantization_config": {"quant_method": "modelopt", "quant_algo": "FP8",
+      "moe_quant_algo": "NVFP4"}})",
+                                      "c");
+  EXPECT_EQ(weight_bytes(r, true), 4 * (1'024 + 8) + 2 * 64 + 2 * (3 * (256 + 32 + 8)) + 2 * (2 * 64 * 32 + 3 * 32));
+}
+
+// What nested parts leave out is their class's: 8 heads and 4 of keys for Gemma-3, 8 of keys for Mistral; and
+// DeepSeek-V2's layers without MLA have heads as wide as their share.
+TEST(ReleaseFormula, HeadsThatTheClassSays) {
+  const auto attention = [](const std::string& keys) {
+    const ReleaseTotals t = count_release(read_release_text(
+        R"({"text_config": {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "intermediate_size": 64, )" +
+            keys + "}}",
+        "c"));
+    for (const auto& [kind, count] : t.kinds)
+      if (kind == TensorKind::attention) return count;
+    return std::int64_t{0};
+  };
+  EXPECT_EQ(attention(R"("model_type": "gemma3_text")"), 2 * (8 + 4) * 256 * 32 + 2 * 256);
+  EXPECT_EQ(attention(R"("model_type": "mistral", "num_attention_heads": 16, "head_dim": 4)"), 2 * (16 + 8) * 4 * 32);
+  EXPECT_EQ(attention(R"("model_type": "deepseek_v2", "num_attention_heads": 4, "use_mla": false, "kv_lora_rank": null,
+      "n_routed_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 8)"),
+            4 * 32 * 32);
+  EXPECT_EQ(attention(R"("model_type": "cohere", "num_attention_heads": 4, "use_qk_norm": true)"), 4 * 32 * 32 + 2 * 32)
+      << "a weight for every column";
+}
+
 // Attention stays in two bytes, the network is FP8: each way of saying it.
 TEST(ReleaseFormula, FormatsMixedByListsOfModules) {
   constexpr std::int64_t kMixed = 2 * 4'096 + 6'144 + 3 * 8 + 8'384;

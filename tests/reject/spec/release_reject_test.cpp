@@ -70,10 +70,36 @@ TEST(RejectRelease, QuantisationsThatDoNotExist) {
             "quantization_config.ignore: \"re:(\" is no regular expression that is read here");
 }
 
+// Each of these would be weighed wrongly if it were passed over.
+TEST(RejectRelease, QuantisationsThatSayLessOrMoreThanIsRead) {
+  EXPECT_EQ(quantised(R"("quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": {})"),
+            "quantization_config.quantized_layers: is empty");
+  EXPECT_EQ(quantised(R"("quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers":
+                      {"transformer.h.0.attn": {"quant_algo": "FP8"}})"),
+            "its quantisation, MIXED_PRECISION (modelopt), names no weight of this model");
+  EXPECT_EQ(quantised(R"("quant_method": "mxfp4")"), "its quantisation, MXFP4 experts, names no weight of this model");
+  EXPECT_EQ(quantised(R"("quant_method": "modelopt", "quant_algo": "NVFP4", "config_groups":
+                      {"group_0": {"weights": {"num_bits": 8}}})"),
+            "quantization_config.config_groups: group_0 has weights of 8 bits, and quant_algo is NVFP4");
+  EXPECT_EQ(quantised(R"("quant_method": "fp8", "weight_block_size": [16, 16], "weight_per_tensor": true)"),
+            "quantization_config.weight_per_tensor: is true, and weight_block_size has blocks");
+  EXPECT_EQ(quantised(R"("quant_method": "auto-round", "bits": 4, "group_size": 16, "data_type": "nv_fp")"),
+            "quantization_config.data_type: expected int, got \"nv_fp\"");
+  const std::string groups = R"("quant_method": "compressed-tensors", "config_groups":
+      {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float", "strategy": "channel"}}}, )";
+  EXPECT_EQ(
+      quantised(groups + R"("sparsity_config": {"format": "sparse-24-bitmask"})"),
+      "quantization_config.sparsity_config: weights packed as \"sparse-24-bitmask\" are not read, only dense ones");
+  EXPECT_EQ(quantised(groups + R"("format": "marlin-24")").substr(0, 53),
+            "quantization_config.format: \"marlin-24\" is not read; ");
+}
+
 TEST(RejectRelease, AnUnknownTypeWithUnknownKeys) {
   EXPECT_EQ(error(with(R"("model_type": "newest", "memory_slots": 7, "loop_count": 2)")),
             "model_type: \"newest\" is not known, and these keys of it mean something unknown: loop_count, "
             "memory_slots");
+  EXPECT_EQ(error(with(R"("model_type": "newest", "hidden_act": "relu2")")).substr(0, 76),
+            "hidden_act: \"relu2\" does not say whether networks have two matrices or three");
   EXPECT_EQ(error(R"({"model_type": "newest"})"),
             "missing key \"hidden_size\" (model_type \"newest\" is not known, and its keys do not describe a plain "
             "decoder)");
@@ -96,6 +122,11 @@ TEST(RejectRelease, TwoFilesThatContradictEachOther) {
       folder.write("hf_quant_config.json", R"({"quantization": {"quant_algo": "NVFP4", "group_size": 16}})");
   EXPECT_EQ(test::refusal_of([&] { (void)read_release(file); }),
             beside + ": quantization.quant_algo: says nvfp4, and config.json says fp8 tensor");
+  // As many bits, and not the same format.
+  (void)folder.write("config.json", with(R"("model_type": "llama", "quantization_config": {"quant_algo": "NVFP4"})"));
+  (void)folder.write("hf_quant_config.json", R"({"quantization": {"quant_algo": "W4A16_AWQ", "group_size": 32}})");
+  EXPECT_EQ(test::refusal_of([&] { (void)read_release(file); }),
+            beside + ": quantization.quant_algo: says int4 group 32, and config.json says nvfp4");
 }
 
 TEST(RejectRelease, CatalogueEntriesThatHoldAConfig) {

@@ -122,6 +122,17 @@ TEST(Explain, Fp4WhereTheGpuHasItAndOnlyAfterTraining) {
   EXPECT_NE(kernel("b200", "training").find("bf16 contiguous"), std::string::npos);
 }
 
+// A release in NVFP4 throughout, on a GPU without it: what is widened is said once.
+TEST(Explain, WidenedWeightsAreSaidOnce) {
+  const TemporaryFolder folder;
+  folder.write("config.json", R"({"model_type": "llama", "vocab_size": 1024, "hidden_size": 1024,
+    "num_hidden_layers": 2, "intermediate_size": 2048, "num_attention_heads": 8,
+    "quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}})");
+  const std::string text = run_command({"explain", "--model", folder.path(), "--gpu", "h200", "--phase", "decode"});
+  EXPECT_NE(text.find("linear layers bf16 of nvfp4 weights, experts"), std::string::npos) << text;
+  EXPECT_EQ(text.find("weights of"), std::string::npos) << text;
+}
+
 TEST(Explain, GraphsClockAndSharedBandwidthAreVisible) {
   const std::vector<std::string> words{"--model", "deepseek-v3", "--phase", "decode", "--expert-parallel", "64"};
   const auto time = [&](std::vector<std::string> more, const char* name) {

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <filesystem>
+#include <string>
 
 #include "core/paths.h"
 #include "spec/catalogue.h"
@@ -90,6 +92,20 @@ TEST(HuggingFace, AFolderOrAFileStandsForTheModelInIt) {
   const Config scenario = Config::from_text("model: config/mixtral-8x7b", SOURCE_DIR "/tests/unit/spec/s.yaml");
   EXPECT_EQ(read_model(scenario.at("model")).moe->experts, 8);
   EXPECT_NE(scenario.resolved().find("model.moe.experts: 8\n"), std::string::npos);
+}
+
+// As Gemma3TextConfig and MistralConfig of transformers have them; parts of wrappers leave them out.
+TEST(HuggingFace, HeadsThatTheClassSays) {
+  const TemporaryFolder folder;
+  const auto heads = [&](const std::string& keys) {
+    folder.write("config.json", R"({"vocab_size": 9, "hidden_size": 32, "num_hidden_layers": 6,
+      "intermediate_size": 8, )" + keys +
+                                    "}");
+    const AttentionShape a = load_model(folder.path()).attention;
+    return std::array{a.heads, a.kv_heads, a.head_dim};
+  };
+  EXPECT_EQ(heads(R"("model_type": "gemma3_text", "sliding_window": 4)"), (std::array{8, 4, 256}));
+  EXPECT_EQ(heads(R"("model_type": "mistral", "num_attention_heads": 16)"), (std::array{16, 8, 2}));
 }
 
 TEST(HuggingFace, RopeParametersOfTransformers5) {
