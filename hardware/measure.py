@@ -3,7 +3,7 @@
 
     python3 measure.py FOLDER --gpu h200              products, attention, norms on one GPU
     torchrun --nproc-per-node 8 measure.py FOLDER --gpu h200      all-reduce between GPUs as well
-    python3 measure.py FOLDER --gpu cpu --device cpu --quick      a try without a GPU
+    python3 measure.py FOLDER --gpu h200 --device cpu --quick     a try without a GPU: its times are of no use
 
 Needs PyTorch alone.  FP8 products come from torch._scaled_mm where the GPU has them, block-scaled ones from deep_gemm
 where it is installed.  Each kernel is replayed from a CUDA graph; a time is the median of repeated replays.  GPUs are
@@ -20,7 +20,7 @@ import time
 try:
     import torch
 except ImportError:
-    sys.exit("measure.py: needs PyTorch (pip install torch)")
+    sys.exit("measure.py: needs PyTorch (pip install torch, or Debian's python3-torch)")
 
 PRODUCT_ROWS = (1, 4, 16, 64, 128, 256, 1024, 4096, 16384)
 # Columns and depth of projections from 2,048 wide models to 16,384 wide ones.

@@ -35,7 +35,8 @@ Plan read_ernie(const Keys& k, std::string_view) {
   return plan;
 }
 
-/// Hunyuan: numbers that may be lists; with cross-layer attention, layers between owners of keys.
+/// Hunyuan: numbers that may be lists; with cross-layer attention, layers between owners of keys; the first
+/// moe_layer_num_skipped layers are dense.
 Plan read_hunyuan(const Keys& k, std::string_view) {
   Plan plan = start_plan(k, {.tied = true});
   const int layers = int(plan.layers.size());
@@ -51,11 +52,16 @@ Plan read_hunyuan(const Keys& k, std::string_view) {
                                   k.size("intermediate_size"))
                        : 0;
   const int owners = k.flag_or("use_cla", false) ? k.size_or("cla_share_factor", 2) : 1;
+  const int skipped = k.whole_or("moe_layer_num_skipped", 0);
+  if (skipped < 0 || skipped > layers)
+    k.fail("moe_layer_num_skipped", fmt::format("expected 0 to num_hidden_layers {}, got {}", layers, skipped));
+  std::vector<bool> where;
   for (int i = 0; i < layers; ++i) {
     heads.borrows_keys = i % owners != 0;
     plan.layers[std::size_t(i)] = with_heads(heads);
-    plan.layers[std::size_t(i)].experts = x;
+    where.push_back(i >= skipped);
   }
+  place_ffn(plan, where, x, dense_width(k, where));
   plan.names.gate = "gate.wg";
   plan.names.shared = "shared_mlp";
   return plan;

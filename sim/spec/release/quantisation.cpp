@@ -25,6 +25,8 @@ Quantisation read_object(const Keys& q, const Keys& text, const std::string& whe
   if (method == "bitsandbytes") return read_bitsandbytes(q, where);
   if (method == "mxfp4" || method == "mxfp8") return read_mx(q, method, where);
   if (method == "fbgemm_fp8") return read_fbgemm(q, where);
+  if (method.empty() && q.has("bits") && q.has("group_size"))
+    q.fail("bits and group_size without quant_method are MLX's, which is not read");
   if (method.empty()) q.fail("missing key \"quant_method\"");
   q.fail("quant_method", fmt::format("\"{}\" is not read; there are: fp8, fbgemm_fp8, mxfp4, mxfp8, modelopt, "
                                      "compressed-tensors, awq, gptq, auto-round, bitsandbytes",
@@ -63,7 +65,11 @@ Quantisation read_quantisation(const Keys& root, const Keys& text, const std::st
     if (&root != &text) take(text, key, false);
   }
   std::error_code error;
-  if (beside.empty() || !std::filesystem::is_regular_file(beside, error)) return out;
+  if (beside.empty() || !std::filesystem::is_regular_file(beside, error)) {
+    if (const std::string experts = text.text_or("expert_dtype", ""); !found && (experts == "fp4" || experts == "fp8"))
+      text.fail("expert_dtype", fmt::format("says {}, and there is no quantization_config", experts));
+    return out;
+  }
   Quantisation other = read_beside(beside);
   if (!found) {
     other.words += fmt::format(", {}", std::filesystem::path(beside).filename().string());

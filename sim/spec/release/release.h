@@ -63,7 +63,7 @@ enum class Takes {
   nothing,  ///< embeddings, norms, biases, convolutions: stay as they are
   linear,   ///< a layer's projections: every method
   head,     ///< the LM head: a method that says so, or one that takes every linear map
-  gate      ///< the experts' gate: as the head
+  gate      ///< the experts' gate: no method that is read
 };
 
 /// Equal tensors: of one layer, all experts' together.

@@ -18,6 +18,17 @@ TEST(ReleaseFormula, DenseQwen3) {
             160 + 64 + 32 + 32 + 64 + 8 + 144 + 24);
 }
 
+// A dense first layer has no gate, 2 x 8, and one network where a mixture has two experts and a shared one.
+TEST(ReleaseFormula, HunyuansFirstLayersMayBeDense) {
+  const auto of = [](const std::string& skipped) {
+    return total_of(R"({"model_type": "hunyuan_v1_moe", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 2,
+                        "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 4, "intermediate_size": 6,
+                        "num_experts": 2, "moe_topk": 1, "num_shared_expert": 1, "moe_layer_num_skipped": )" +
+                    skipped + "}");
+  };
+  EXPECT_EQ(of("0") - of("1"), 2 * 144 + 16);
+}
+
 // Sums of the tensors that the makers' modeling files build.
 TEST(ReleaseFormula, OneOfEachNewerFamily) {
   const std::string head = R"({"vocab_size": 384, "hidden_size": 64, "tie_word_embeddings": false, )";

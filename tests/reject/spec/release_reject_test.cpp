@@ -51,6 +51,13 @@ TEST(RejectRelease, WidthsThatDoNotDivide) {
             "groups of 20 do not divide the input width 32 of layers.0.self_attn.q_proj");
 }
 
+TEST(RejectRelease, QuantisationsOfOtherTools) {
+  EXPECT_EQ(error(with(R"("model_type": "llama", "quantization": {"group_size": 64, "bits": 4})")),
+            "quantization: bits and group_size without quant_method are MLX's, which is not read");
+  EXPECT_EQ(error(with(R"("model_type": "llama", "expert_dtype": "fp4")")),
+            "expert_dtype: says fp4, and there is no quantization_config");
+}
+
 TEST(RejectRelease, QuantisationsThatDoNotExist) {
   EXPECT_EQ(
       quantised(R"("quant_method": "fp9")"),
