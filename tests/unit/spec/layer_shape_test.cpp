@@ -54,6 +54,8 @@ TEST(LayerShape, EveryModelOfTheCatalogueHasItsPublishedLayers) {
                                                    {"deepseekmoe-2b", {9, 9}},
                                                    {"gemma-3-27b", {62, 0, 52}},
                                                    {"glm-4.5", {92, 89}},
+                                                   {"glm-4.6", {92, 89}},
+                                                   {"glm-4.7", {92, 89}},
                                                    {"gpt-oss-120b", {36, 36, 18}},
                                                    {"gpt-oss-20b", {24, 24, 12}},
                                                    {"hy3", {80, 79}},
