@@ -2,6 +2,10 @@
 SELECT replace(replace(name, 'kernel_time_', ''), '_share', '') AS origin, printf('%.0f %%', 100 * value) AS share
 FROM metric WHERE scope = 'run' AND name LIKE 'kernel_time_%_share' AND value > 0;
 
+-- How far single kernels that were measured are from the equations
+SELECT printf('%.1f %%', 100 * m.value) AS "half of them within", printf('%.1f %%', 100 * p.value) AS "nine of ten within"
+FROM metric m JOIN metric p ON p.scope = m.scope WHERE m.scope = 'run' AND m.name = 'kernel_error_median' AND p.name = 'kernel_error_p90';
+
 -- Farthest outside the fitted range
 SELECT substr(scope, 8) AS kernel, printf('%.3g x', value) AS "beyond the range" FROM metric
 WHERE name = 'largest_extrapolation' AND scope LIKE 'kernel:%';

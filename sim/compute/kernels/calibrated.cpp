@@ -31,6 +31,8 @@ class Calibrated final : public KernelModel {
     return fmt::format("{} (what was not measured on {}: efficiencies of {})", c.title, c.generation, c.from);
   }
 
+  KernelError error() const override { return equations_.calibration().error; }
+
  protected:
   Estimate estimate(const Kernel& kernel, GpuShare share) const override {
     const Equations::Reach reach = equations_.reach(kernel);

@@ -129,6 +129,7 @@ Cost KernelCosts::cost(const Kernel& asked, GpuShare share) {
 KernelCosts::Summary KernelCosts::summary() const {
   constexpr double kMatters = 0.01;
   Summary out;
+  out.error = model_.error();
   double total = 0;
   for (const double t : cache_->time) total += t;
   if (total <= 0) return out;

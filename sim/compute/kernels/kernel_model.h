@@ -57,6 +57,11 @@ struct GpuShare {
   bool operator==(const GpuShare&) const = default;
 };
 
+/// How far a model is from single kernels that were measured: shares of the measured time; 0 where that is not known.
+struct KernelError {
+  double median = 0, ninetieth = 0;  // of the absolute errors: the middle one, and what nine of ten stay within
+};
+
 /// Times of kernels on one GPU.  Never below FLOPs over peak nor bytes over bandwidth; more SMs are never slower.
 class KernelModel {
  public:
@@ -68,6 +73,8 @@ class KernelModel {
   Time bound(const Kernel& kernel, GpuShare share = {}) const;
   /// One line for reports: which calibration, measured on what, borrowed from whom.
   virtual std::string source() const = 0;
+  /// Over the measurements behind it, of the GPU generation whose efficiencies it takes.
+  virtual KernelError error() const { return {}; }
   const spec::Gpu& gpu() const { return gpu_; }
 
   /// A kernel model's answer before it is held to the bound.
@@ -118,6 +125,7 @@ class KernelCosts {
     double beyond = 1;              // the largest extrapolation among kinds of kernel that take at least 1 % outside
                                     // their range, or of all if none does
     std::string beyond_kernel;      // its shape in words; "" if none
+    KernelError error;              // of the model over the kernels it was held against
     double beyond_share = 0;        // share of all kernels of its kind outside their range
   };
   Summary summary() const;

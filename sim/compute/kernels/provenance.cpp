@@ -7,6 +7,10 @@ void write_provenance(results::Results& results, const KernelCosts::Summary& sum
   for (const auto& [name, origin] : enum_names(Origin{}))
     results.metric(fmt::format("kernel_time_{}_share", name), summary.share[std::size_t(origin)], "", scope);
   results.metric("kernel_time_borrowed_share", summary.borrowed, "", scope);
+  if (summary.error.median > 0) {
+    results.metric("kernel_error_median", summary.error.median, "", scope);
+    results.metric("kernel_error_p90", summary.error.ninetieth, "", scope);
+  }
   const std::string within = scope == "run" ? "" : scope + ",";
   for (const auto& [name, lender] : enum_names(Lender{}))
     if (const double lent = summary.lent[std::size_t(lender)]; lent > 0)
