@@ -47,10 +47,12 @@ void print_protocols(const std::vector<Protocol>& protocols, std::string_view so
     if (p.channel_rate.v > 0) fitted += fmt::format(", channel_rate: {:.2f} GB/s", p.channel_rate.v / 1e9);
     fmt::print("  - {{{},  # {}\n", fitted, source);
     std::string known = fmt::format("nic_share: {:.3f}", p.nic_share);
+    if (p.post.v > 0) known += fmt::format(", post: {:.2f} us", us(p.post));
     if (p.channels > 1) known += fmt::format(", channels: {}, grain: {} B", p.channels, p.grain.v);
     known += p.estimate.share > 0 ? ",  # assumed: " : "}  # assumed: ";
     known += p.nic_share < kNicShare ? "as in bulk, less the flags sent with the data" : "as DeepEP's kernels on H800";
     if (p.channels > 1) known += "; NCCL 2.29.2: 24 channels of 512 threads that move 8 bytes";
+    if (p.post.v > 0) known += "; post: 62 us at 64 B on 16 nodes of H100, NCCL issue 1469";
     fmt::print("     {}\n", known);
     if (p.estimate.share <= 0) continue;
     const network::NetworkCalibration::Estimate& e = p.estimate;

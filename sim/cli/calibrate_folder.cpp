@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cli/network_residuals.h"
 #include "compute/fitting/tables.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "formats/json.h"
+#include "network/fitting/tables.h"
 #include "spec/catalogue.h"
 
 namespace moesim::cli {
@@ -18,7 +20,8 @@ using compute::Measurement;
 
 struct Folder {
   std::vector<Measurement> rows;
-  std::vector<std::string> not_read;  // names of files
+  std::vector<network::NetworkRow> calls;  // of collectives and exchange kernels
+  std::vector<std::string> not_read;       // names of files
 };
 
 Folder read_folder(const FolderRequest& request) {
@@ -30,15 +33,21 @@ Folder read_folder(const FolderRequest& request) {
   if (error) throw ConfigError(fmt::format("{}: {}", request.folder, error.message()));
   if (files.empty()) throw ConfigError(fmt::format("{}: holds no .csv file", request.folder));
   std::ranges::sort(files);
+  const auto wanted = [&](const std::string& gpu) { return request.gpu.empty() || gpu == request.gpu; };
   for (const std::string& file : files) {
+    if (network::is_network_table(file)) {
+      for (network::NetworkRow& r : network::read_network_table(file))
+        if (wanted(r.gpu)) out.calls.push_back(std::move(r));
+      continue;
+    }
     if (!compute::is_kernel_table(file)) {
       out.not_read.push_back(std::filesystem::path(file).filename().string());
       continue;
     }
     for (Measurement& s : compute::read_kernel_table(file))
-      if (request.gpu.empty() || s.gpu == request.gpu) out.rows.push_back(std::move(s));
+      if (wanted(s.gpu)) out.rows.push_back(std::move(s));
   }
-  if (out.rows.empty())
+  if (out.rows.empty() && out.calls.empty())
     throw ConfigError(fmt::format("{}: no file holds rows of kernels{}", request.folder,
                                   request.gpu.empty() ? "" : " on " + request.gpu));
   return out;
@@ -112,11 +121,11 @@ void print_json(const Report& report, const Folder& folder) {
 }
 
 void print_table(const Report& report, const Folder& folder) {
-  print_text("{:<18} {:<9} {:<6} {:<34} {:<17} {:>5} {:>7} {:>7} {:>7} {:>8}{}\n", "kind", "precision", "gpu",
+  print_text("{:<28} {:<9} {:<6} {:<34} {:<18} {:>5} {:>7} {:>7} {:>7} {:>8}{}\n", "kind", "precision", "gpu",
              "library", "rows of", "rows", "median", "p90", "worst", "bias",
              report.held_out.empty() ? "" : "  held out: median p90");
   for (const ClassResiduals& c : report.all) {
-    print_text("{:<18} {:<9} {:<6} {:<34} {:<17} {:>5} {:>6.1f}% {:>6.1f}% {:>6.1f}% {:>+7.1f}%", c.kind, c.precision,
+    print_text("{:<28} {:<9} {:<6} {:<34} {:<18} {:>5} {:>6.1f}% {:>6.1f}% {:>6.1f}% {:>+7.1f}%", c.kind, c.precision,
                c.gpu, c.library, c.group, c.residuals.rows, c.residuals.median * 100, c.residuals.ninetieth * 100,
                c.residuals.worst * 100, c.bias * 100);
     if (const ClassResiduals* held = same_class(report.held_out, c))
@@ -129,7 +138,9 @@ void print_table(const Report& report, const Folder& folder) {
 
 void calibrate_folder(const FolderRequest& request) {
   const Folder folder = read_folder(request);
-  const Report report = report_of(request, folder);
+  Report report = report_of(request, folder);
+  const std::vector<ClassResiduals> calls = network_residuals(folder.calls);
+  report.all.insert(report.all.end(), calls.begin(), calls.end());
   request.json ? print_json(report, folder) : print_table(report, folder);
 }
 }  // namespace moesim::cli

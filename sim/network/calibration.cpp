@@ -47,8 +47,14 @@ void finish(const Config& config, NetworkCalibration& c, bool) {
   for (std::size_t i = 0; i < written.size(); ++i) check_protocol(written[i], c.collectives[i]);
 }
 constexpr spec::EntryKind<NetworkCalibration> kCalibration = {"hardware", "network_calibration",
-                                                              [](NetworkCalibration& c) { c.title.clear(); },
+                                                              [](NetworkCalibration& c) {
+                                                                c.title.clear();
+                                                                c.borrowed.clear();
+                                                              },
                                                               [](const Config&) { return true; }, finish};
+/// Whose collectives and exchange kernels stand in for those of a GPU of the same generation.
+constexpr std::pair<std::string_view, std::string_view> kOfGeneration[] = {
+    {"ampere", "network-a100"}, {"hopper", "network-h100"}, {"blackwell", "network-b200"}};
 }  // namespace
 
 const NetworkCalibration::Protocol& NetworkCalibration::bulk() const {
@@ -65,8 +71,13 @@ NetworkCalibration load_network_calibration(const std::string& name, const std::
 NetworkCalibration network_calibration_for(const std::string& name, const spec::Gpu& gpu, const std::string& beside) {
   if (name != "auto") return load_network_calibration(name, beside);
   const std::vector<std::string> names = catalogue_names("hardware");
-  for (const std::string& candidate : {"network-" + gpu.name, std::string("network-h100")})
-    if (std::ranges::find(names, candidate) != names.end()) return load_network_calibration(candidate, beside);
-  return {};
+  const auto has = [&](const std::string& entry) { return std::ranges::find(names, entry) != names.end(); };
+  if (has("network-" + gpu.name)) return load_network_calibration("network-" + gpu.name, beside);
+  const auto kin =
+      std::ranges::find(kOfGeneration, gpu.generation, &std::pair<std::string_view, std::string_view>::first);
+  NetworkCalibration out =
+      load_network_calibration(std::string(kin == std::end(kOfGeneration) ? "network-h100" : kin->second), beside);
+  out.borrowed = fmt::format("all of {}: nothing was measured on {}", out.name, gpu.name);
+  return out;
 }
 }  // namespace moesim::network

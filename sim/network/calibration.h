@@ -77,10 +77,11 @@ struct NetworkCalibration {
     double nvlink_share = 1, nic_share = 1;  // of line rate that payload reaches
     Time launch{};                           // fixed time of one call
     Time step{};                             // one NVLink step of a ring or tree; 0: the link's latency
-    Bandwidth part_rate{};     // rings: at which a member stores what it keeps and no sending hides; 0: takes no time
+    Bandwidth part_rate{};     // at which a member stores what it keeps and no sending hides; 0: takes no time
     Bandwidth channel_rate{};  // at which one channel copies, beside the links; 0: channels never limit
     int channels = 1;          // at most, of a ring; a pair has one
     Bytes grain{};             // that a channel moves at a time, and that fill it before another opens; 0: any number
+    Time post{};               // what a step between nodes takes besides latency: threads of the host post and poll
     Estimate estimate{};
     static void fields(auto& f, auto& p) {
       f("shape", p.shape, "what it is for: rings (and trees), pairs, in_switch sums, or any");
@@ -88,7 +89,8 @@ struct NetworkCalibration {
       f("nic_share", p.nic_share, "of the adapter's rate that payload reaches");
       f("launch", p.launch, "fixed time of one call");
       f("step", p.step, "one NVLink step of a ring or tree; 0: the link's latency");
-      f("part_rate", p.part_rate, "rings: at which a member stores its own part (with channels: all parts it keeps)");
+      f("post", p.post, "what a step between nodes takes besides latency: threads of the host post and poll");
+      f("part_rate", p.part_rate, "at which a member stores its own part (a ring with channels: all parts it keeps)");
       f("channel_rate", p.channel_rate, "at which one channel copies what it sends; 0: channels never limit");
       f("channels", p.channels, "of a ring, all open once each has a grain to move; a pair has one");
       f("grain", p.grain, "bytes that a channel moves at a time; 0: any number");
@@ -104,11 +106,13 @@ struct NetworkCalibration {
   const Protocol& bulk() const;
 
   std::string name = "none", title = "line rates, no software costs";
+  std::string borrowed;  // what was measured on another GPU, in words; "" for nothing
   Kernel normal_dispatch, normal_combine, low_latency_dispatch, low_latency_combine;
   std::vector<Protocol> collectives{Protocol{}};
   static void fields(auto& f, auto& p) {
     f.skip("type");
     f("title", p.title, "what it was fitted to");
+    f("borrowed", p.borrowed, "what was measured on another GPU, in words");
     f("normal_dispatch", p.normal_dispatch, "exchange kernels that copy with SMs, tokens to experts");
     f("normal_combine", p.normal_combine, "the same, experts to tokens");
     f("low_latency_dispatch", p.low_latency_dispatch, "exchange kernels driven by the adapters, tokens to experts");
@@ -122,7 +126,7 @@ struct NetworkCalibration {
 /// Throws ConfigError for an unknown name, a share outside (0, 1], a tail outside [0, 1], no channels, or no protocol
 /// for rings or pairs.
 NetworkCalibration load_network_calibration(const std::string& name, const std::string& beside = "");
-/// "auto": network-<the GPU's name> if there is one, else the calibration of its nearest kin; see `moesim show`.
+/// "auto": network-<the GPU's name> if there is one, else that of its generation, or H100's: `borrowed` says which.
 NetworkCalibration network_calibration_for(const std::string& name, const spec::Gpu& gpu,
                                            const std::string& beside = "");
 }  // namespace moesim::network

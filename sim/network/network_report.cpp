@@ -16,6 +16,8 @@ LinkTotals link_totals(Network& network) {
 
 void write_network(results::Results& results, Network& network, std::optional<LinkTotals> all) {
   const Topology& topology = network.topology();
+  if (const NetworkCalibration& c = network.calibration(); !c.borrowed.empty())
+    results.add(results::Table::assumption, {"run", "network", c.name, fmt::format("borrowed: {}", c.borrowed)});
   const std::vector<LinkUse> use = network.link_use();
   const std::vector<UtilisationSample> samples = network.utilisation();
   std::vector<double> peak(use.size(), -1);

@@ -25,13 +25,15 @@ Stage two_rings(Scope scope, int n, double bytes) {
 }
 /// Up and down a chain in each node, and a tree of nodes.
 Stage tree(int per_node, int nodes, double bytes) {
-  const int depth = per_node - 1 + int(std::bit_width(unsigned(nodes - 1)));
-  return {Scope::all, Shape::ring, 2 * bytes, 2 * depth, bytes, bytes, true};
+  const int across = int(std::bit_width(unsigned(nodes - 1)));
+  Stage out{Scope::all, Shape::ring, 2 * bytes, 2 * (per_node - 1 + across), bytes, bytes, true};
+  out.crossings = 2 * across;
+  return out;
 }
 /// Every member posts n - 1 messages, more of them at once the more there are.
 int post_steps(int n) { return 1 + int(std::bit_width(unsigned(n - 1))); }
 Stage pairs(Scope scope, int n, double bytes) {
-  return {scope, Shape::pairs, bytes * (n - 1) / n, post_steps(n), bytes / n};
+  return {scope, Shape::pairs, bytes * (n - 1) / n, post_steps(n), bytes / n, bytes / n};
 }
 
 /// Libraries gather and scatter round rings, even where every pair at once would be faster.
@@ -112,12 +114,12 @@ double step_time(const ExchangeGroup& group, const Stage& stage, double nvlink, 
   if (bytes.nic == 0) return nvlink * stage.steps;
   if (stage.shape == Shape::pairs) return nic + nvlink * (stage.steps - 1);
   if (bytes.nvlink == 0) return nic * stage.steps;
-  const double crossings = double(group.nodes()) / group.gpus();  // of a ring's steps
-  return (nvlink * (1 - crossings) + nic * crossings) * stage.steps;
+  const double crossings = stage.crossings > 0 ? stage.crossings : double(stage.steps) * group.nodes() / group.gpus();
+  return nvlink * (stage.steps - crossings) + nic * crossings;
 }
 double step_time(const ExchangeGroup& group, const Stage& stage, const Protocol& protocol) {
   return step_time(group, stage, seconds(protocol.step.v > 0 ? protocol.step : group.nvlink_latency()),
-                   seconds(group.rail_latency()));
+                   seconds(group.rail_latency() + protocol.post));
 }
 
 double port_time(const ExchangeGroup& group, const PortRates& rates, const Stage& stage, double nvlink_share,
@@ -151,11 +153,11 @@ double channel_time(const Stage& stage, const Protocol& protocol) {
   return moved / rate + (protocol.part_rate.v > 0 ? stored / (protocol.part_rate.v / channels) : 0);
 }
 
-/// What comes on top of steps and ports.  Without channels a ring's member stores what it receives while it sends, and
-/// copies its own part in place besides.
+/// What comes on top of steps and ports.  Without channels a member stores what it receives while it sends, and copies
+/// its own part in place besides.
 double extra_time(const Stage& stage, const Protocol& protocol, double ports) {
   if (protocol.channel_rate.v > 0) return std::max(0.0, channel_time(stage, protocol) - ports);
-  const bool copies = stage.shape == Shape::ring && !stage.streams && protocol.part_rate.v > 0;
+  const bool copies = stage.kept > 0 && !stage.streams && protocol.part_rate.v > 0;
   return copies ? stage.part / protocol.part_rate.v : 0;
 }
 

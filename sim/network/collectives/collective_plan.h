@@ -17,8 +17,9 @@ struct CollectiveStage {
   int steps = 0;     // one after the other
   double part =
       0;  // bytes that a member of a ring sends a step, of pairs to one other; of a tree: all that it passes on
-  double kept = 0;       // bytes that a member of a ring or tree has stored in the end, its own part included
+  double kept = 0;       // bytes that a member stores in the end, its own part included; of pairs its own part alone
   bool streams = false;  // a tree's steps: each passes on what has come while the next comes
+  int crossings = 0;     // of a tree's steps, between nodes; a ring crosses once a node and round
 };
 
 struct CollectivePlan {

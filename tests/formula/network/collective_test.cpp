@@ -80,6 +80,21 @@ TEST(Collective, StepsCostLatency) {
   EXPECT_EQ(simulated(cluster, Collective::all_reduce, CollectiveAlgorithm::ring, 4, 4), 12_s);
 }
 
+// On four nodes of two a tree goes up and down one step inside a node and two between: 2 x 1 + 4 x 10.  Of a ring's 14
+// steps every second leaves a node.
+TEST(Collective, ATreeCrossesNodesAsOftenAsItIsDeep) {
+  spec::Cluster cluster = test::unit_cluster(4, 2);
+  cluster.fabric.nvlink_latency = 1_s;
+  cluster.fabric.same_leaf_latency = cluster.fabric.cross_leaf_latency = 7_s;
+  NetworkCalibration c;
+  c.collectives[0].post = 3_s;
+  const auto steps = [&](CollectiveAlgorithm algorithm, double bytes) {
+    return seconds(collective_time(Topology(cluster), c, Collective::all_reduce, algorithm, gpus(8), 8_B)) - bytes;
+  };
+  EXPECT_NEAR(steps(CollectiveAlgorithm::tree, 8), 42, 1e-6);  // p trees, each leaves through its own adapter
+  EXPECT_NEAR(steps(CollectiveAlgorithm::ring, 7), 77, 1e-6);
+}
+
 TEST(Collective, OneMemberOrNoBytesTakeNoTime) {
   const spec::Cluster cluster = test::unit_cluster(1, 4);
   EXPECT_EQ(closed(cluster, Collective::all_reduce, CollectiveAlgorithm::best, 1, 100), 0_s);
@@ -107,6 +122,9 @@ TEST(Collective, ProtocolsServeTheirShape) {
   EXPECT_NEAR(time_with(p, C::all_gather, A::ring, 8), 5 + 6 + 2, 1e-6);
   EXPECT_NEAR(time_with(p, C::all_to_all, A::direct, 4), 2 + 3, 1e-6) << "three pairs together fill the link";
   EXPECT_NEAR(time_with(p, C::all_reduce, A::best, 16), 5 + 24 + 4, 1e-6) << "in the switch 20 + 16 x 5/4";
+  p[1].channel_rate = {};
+  p[1].part_rate = {0.5};
+  EXPECT_NEAR(time_with(p, C::all_to_all, A::direct, 4), 2 + 3 + 2, 1e-6) << "copies its own part besides";
 }
 
 TEST(Collective, TheLibraryTakesTheProtocolThatItThinksFastest) {

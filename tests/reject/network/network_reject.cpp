@@ -163,9 +163,9 @@ TEST(Reject, CollectiveProtocols) {
   EXPECT_EQ(with("  - {channel_rate: 5}\n"),
             ":4:20: collectives[0].channel_rate: expected a bandwidth with a unit (B/s, MB/s, GB/s, TB/s, GiB/s, Mbps, "
             "Gbps, Tbps), got \"5\"");
-  EXPECT_EQ(with("  - {most: 5 B}\n"),
-            ":4:6: collectives[0]: unknown key \"most\"; known keys: shape, nvlink_share, nic_share, launch, step, "
-            "part_rate, channel_rate, channels, grain, estimate");
+  EXPECT_EQ(with("  - {width: 5 B}\n"),
+            ":4:6: collectives[0]: unknown key \"width\"; known keys: shape, nvlink_share, nic_share, launch, step, "
+            "post, part_rate, channel_rate, channels, grain, estimate");
   EXPECT_EQ(with("  shape: ring\n"), ":4:3: collectives: expected a list");
 }
 TEST(Reject, AFailedPortInClosedForm) {

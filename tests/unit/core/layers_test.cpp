@@ -55,7 +55,12 @@ using Rooms = std::vector<std::pair<std::string, Names>>;
 const std::map<std::string, Rooms> kRooms = {
     {"cli", {{"explaining", {}}, {"showing", {}}}},
     {"compute", {{"kernels", {}}, {"layers", {"kernels"}}, {"fitting", {"kernels", "layers"}}}},
-    {"network", {{"topology", {}}, {"sharing", {}}, {"exchanges", {"topology"}}, {"collectives", {"exchanges"}}}},
+    {"network",
+     {{"topology", {}},
+      {"sharing", {}},
+      {"exchanges", {"topology"}},
+      {"collectives", {"exchanges"}},
+      {"fitting", {"topology", "exchanges", "collectives"}}}},
     {"numerics",
      {{"algebra", {}},
       {"tokens", {}},

@@ -1,0 +1,71 @@
+// Which parameters of exchange kernels are fitted to which rows: those of one node, where only NVLink and SMs count.
+#include <algorithm>
+#include <cmath>
+
+#include "network/fitting/knobs.h"
+
+namespace moesim::network {
+namespace {
+using Kernel = NetworkCalibration::Kernel;
+using Part = Kernel NetworkCalibration::*;
+
+/// NVLink's rate that normal kernels reach at most: 160 of 200 GB/s.  Source: arXiv:2505.09343, section 4.3.
+constexpr double kReached = 0.8;
+
+Knob number(Part part, double Kernel::*field, double most = std::numeric_limits<double>::infinity()) {
+  return {[=](const NetworkCalibration& c) { return c.*part.*field; },
+          [=](NetworkCalibration& c, double x) { c.*part.*field = x; }, most};
+}
+Knob time(Part part, Time Kernel::*field) {
+  return {[=](const NetworkCalibration& c) { return seconds(c.*part.*field); },
+          [=](NetworkCalibration& c, double x) { c.*part.*field = from_seconds(x); }};
+}
+Knob rate(Part part, Bandwidth Kernel::*field) {
+  return {[=](const NetworkCalibration& c) { return (c.*part.*field).v; },
+          [=](NetworkCalibration& c, double x) { (c.*part.*field).v = x; }};
+}
+Knob bytes(Part part, Bytes Kernel::*field) {
+  return {[=](const NetworkCalibration& c) { return double((c.*part.*field).v); },
+          [=](NetworkCalibration& c, double x) { (c.*part.*field).v = std::int64_t(x); }};
+}
+
+FitPart exchange_part(Part part, ExchangeKernel kernel, ExchangeDirection direction) {
+  FitPart out;
+  // In range: from 128 experts and 4 choices.  With fewer most SMs of a low-latency kernel have nothing to send.
+  constexpr int kLeastExperts = 128, kLeastChoices = 4;
+  const bool normal = kernel == ExchangeKernel::normal;
+  out.belongs = [=](const NetworkRow& row) {
+    const auto* e = std::get_if<ExchangeRow>(&row.call);
+    return e && !e->notify && e->nodes == 1 && e->spec.kernel == kernel && e->spec.direction == direction &&
+           (normal || (e->experts >= kLeastExperts && e->top_k >= kLeastChoices));
+  };
+  out.knobs = {number(part, &Kernel::nvlink_share, normal ? kReached : 1), time(part, &Kernel::launch),
+               bytes(part, &Kernel::message)};
+  if (!normal) {
+    out.knobs.push_back(rate(part, &Kernel::row_rate));
+    out.knobs.push_back(time(part, &Kernel::count));
+    return out;
+  }
+  out.knobs.push_back(rate(part, &Kernel::sm_rate));
+  out.knobs.push_back({[=](const NetworkCalibration& c) { return (c.*part).overlap; },
+                       [=](NetworkCalibration& c, double x) { (c.*part).overlap = std::max(1.0, x); }});
+  out.knobs.push_back(number(part, &Kernel::fill));
+  out.knobs.push_back(number(part, &Kernel::fill_at));
+  if (direction == ExchangeDirection::dispatch) {
+    out.knobs.push_back(bytes(part, &Kernel::token));
+  } else {
+    out.knobs.push_back(number(part, &Kernel::token_rows));
+    out.knobs.push_back(number(part, &Kernel::lead));
+  }
+  return out;
+}
+}  // namespace
+
+std::vector<FitPart> exchange_parts() {
+  constexpr auto kDispatch = ExchangeDirection::dispatch, kCombine = ExchangeDirection::combine;
+  return {exchange_part(&NetworkCalibration::normal_dispatch, ExchangeKernel::normal, kDispatch),
+          exchange_part(&NetworkCalibration::normal_combine, ExchangeKernel::normal, kCombine),
+          exchange_part(&NetworkCalibration::low_latency_dispatch, ExchangeKernel::low_latency, kDispatch),
+          exchange_part(&NetworkCalibration::low_latency_combine, ExchangeKernel::low_latency, kCombine)};
+}
+}  // namespace moesim::network

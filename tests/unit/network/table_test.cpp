@@ -1,0 +1,85 @@
+// Tables of measured collectives and exchange kernels: what is read of them, and how near the calibrations are.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "network/fitting/tables.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::network {
+namespace {
+constexpr const char* kNccl = "gpu,library,collective,dtype,gpus,elements,time_us\n";
+constexpr const char* kNormal =
+    "gpu,library,nodes,hidden,tokens,top_k,experts,sms,dispatch_us,dispatch_notify_us,combine_us,combine_notify_us\n";
+
+class NetworkTables : public testing::Test {
+ protected:
+  std::vector<NetworkRow> read(const std::string& name, const std::string& text) const {
+    const std::string file = folder.file(name);
+    put_file(file, text);
+    return read_network_table(file);
+  }
+  const TemporaryFolder folder;
+};
+
+TEST_F(NetworkTables, KindsAreToldByTheBeginningOfTheName) {
+  for (const char* name : {"nccl_x.csv", "a/engine_allreduce_b200.csv", "deepep_ll_h100.csv", "h100_nccl_one_node.csv"})
+    EXPECT_TRUE(is_network_table(name)) << name;
+  for (const char* name : {"ncclx.csv", "gemm_a100.csv", "nvlink_alltoall_gb200.csv"})
+    EXPECT_FALSE(is_network_table(name)) << name;
+}
+
+// A message's size is in elements; a row counts among all, those of its collective, and those of its group's size.
+TEST_F(NetworkTables, CollectivesAreClassedByKindAndGpus) {
+  const auto rows = read("nccl_any.csv", fmt::format("{}h100,x,alltoall,half,8,512,9\n"
+                                                     "h100,x,all_reduce,int8,4,512,9\n",
+                                                     kNccl));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].groups, (std::vector<std::string>{"all", "all_to_all", "8 GPUs"}));
+  EXPECT_EQ(std::get<CollectiveRow>(rows[0].call).bytes, 1024_B);
+  EXPECT_EQ(std::get<CollectiveRow>(rows[1].call).bytes, 512_B);
+  EXPECT_FALSE(std::get<CollectiveRow>(rows[1].call).in_switch);
+  EXPECT_DOUBLE_EQ(rows[0].seconds, 9e-6);
+}
+
+TEST_F(NetworkTables, ARowThatALargerOneBeatsIsMarked) {
+  const auto rows = read("nccl_any.csv", fmt::format("{}h100,x,alltoall,half,8,512,19\n"
+                                                     "h100,x,alltoall,half,8,1024,9\n",
+                                                     kNccl));
+  EXPECT_TRUE(rows[0].disturbed);
+  EXPECT_FALSE(rows[1].disturbed);
+}
+
+// A dispatch, its counts and a combine; 0 is a notify that was not recorded.
+TEST_F(NetworkTables, AnExchangeIsARowForEachOfItsKernels) {
+  const auto rows = read("deepep_normal_any.csv", fmt::format("{}h100,x,2,7168,128,8,256,20,90,30,95,0\n", kNormal));
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].kind, "deepep normal dispatch");
+  EXPECT_EQ(rows[1].kind, "deepep normal dispatch notify");
+  EXPECT_EQ(rows[2].kind, "deepep normal combine");
+  const ExchangeRow& e = std::get<ExchangeRow>(rows[0].call);
+  EXPECT_EQ(e.nodes, 2);
+  EXPECT_EQ(e.spec.sms, 20);
+  EXPECT_EQ(e.spec.row, fp8_row(7168));
+}
+
+// The older release gives milliseconds and the device's full name.
+TEST_F(NetworkTables, TheOlderColumnsSayTheSame) {
+  const auto rows = read("h100_nccl_x.csv",
+                         "framework,version,device,op_name,kernel_source,nccl_dtype,num_gpus,message_size,latency\n"
+                         "TRTLLM,2.29.2,NVIDIA H100 80GB HBM3,all_gather,NCCL,half,2,256,0.005\n");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].gpu, "h100");
+  EXPECT_EQ(rows[0].library, "NCCL 2.29.2");
+  EXPECT_DOUBLE_EQ(rows[0].seconds, 5e-6);
+}
+
+// A row that a calibration made is predicted exactly by it: on unit-less lines, 1 GB over 450 GB/s and 7/8 of it sent.
+TEST_F(NetworkTables, WithoutACalibrationOnlyLinesCount) {
+  const auto rows = read("nccl_any.csv", fmt::format("{}h100,x,alltoall,half,8,500000000,9000\n", kNccl));
+  spec::Gpu gpu;
+  gpu.name = "any", gpu.generation = "hopper", gpu.nvlink = 450_GBps;
+  EXPECT_NEAR(RowModel(gpu)(rows[0], NetworkCalibration{}), 1e9 * 7 / 8 / 450e9, 20e-6);
+}
+}  // namespace
+}  // namespace moesim::network
