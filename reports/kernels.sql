@@ -3,7 +3,7 @@ SELECT replace(replace(name, 'kernel_time_', ''), '_share', '') AS origin, print
 FROM metric WHERE scope = 'run' AND name LIKE 'kernel_time_%_share' AND value > 0;
 
 -- How far single kernels that were measured are from the equations
-SELECT printf('%.1f %%', 100 * m.value) AS "half of them within", printf('%.1f %%', 100 * p.value) AS "nine of ten within"
+SELECT printf('%.1f %%', 100 * m.value) AS "median error", printf('%.1f %%', 100 * p.value) AS "90th percentile"
 FROM metric m JOIN metric p ON p.scope = m.scope WHERE m.scope = 'run' AND m.name = 'kernel_error_median' AND p.name = 'kernel_error_p90';
 
 -- Farthest outside the fitted range

@@ -35,7 +35,7 @@ SELECT substr(scope, 6, instr(scope, ',limit:') - 6) AS pool, substr(scope, inst
 SELECT substr(scope, 6) AS pool, replace(replace(name, 'kernel_time_', ''), '_share', '') AS origin, printf('%.0f %%', 100 * value) AS share
 FROM metric WHERE scope LIKE 'pool:%' AND name LIKE 'kernel_time_%_share' AND value > 0 ORDER BY rowid;
 -- How far single kernels that were measured are from the equations
-SELECT substr(m.scope, 6) AS pool, printf('%.1f %%', 100 * m.value) AS "half of them within", printf('%.1f %%', 100 * p.value) AS "nine of ten within"
+SELECT substr(m.scope, 6) AS pool, printf('%.1f %%', 100 * m.value) AS "median error", printf('%.1f %%', 100 * p.value) AS "90th percentile"
 FROM metric m JOIN metric p ON p.scope = m.scope WHERE m.scope LIKE 'pool:%' AND m.name = 'kernel_error_median' AND p.name = 'kernel_error_p90' ORDER BY m.rowid;
 -- Farthest outside the fitted range
 SELECT substr(scope, 6, instr(scope, ',') - 6) AS pool, substr(scope, instr(scope, ',') + 8) AS kernel, printf('%.3g x', value) AS "beyond the range"

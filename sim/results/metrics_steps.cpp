@@ -94,8 +94,9 @@ constexpr MetricDefinition kKernels[] = {
     {"kernel_time_lent_share", "", "", less, "lender pool/lender",
      "share of the kernel time with efficiencies measured on this other kind of kernel"},
     {"kernel_error_median", "", "", less, "run pool",
-     "of the single kernels measured, half are nearer than this to the equations' times; relative"},
-    {"kernel_error_p90", "", "", less, "run pool", "of the single kernels measured, nine of ten are nearer than this"},
+     "median error of the times of single kernels that were measured: mean over their classes, by rows"},
+    {"kernel_error_p90", "", "", less, "run pool",
+     "what nine of ten of the kernels measured stay within: mean over their classes, by rows"},
     {"largest_extrapolation", "", "", less, "run pool kernel pool/kernel",
      "times that a kernel lies outside the fitted range, 1 inside: the furthest of the kinds that take 1 % of the time "
      "outside (of all if none does); under kernel, of that shape"},

@@ -125,7 +125,7 @@ struct Calibration {
   std::string from;            // another entry, whose sections hold where this one has none; read: its generation
   double sustained_clock = 1;  // clock under sustained tensor load over the clock of short measurements
   Time gap{};                  // between two kernels of a stream
-  KernelError error;           // over all rows of kernels this was held against
+  KernelError error;           // over the rows of kernels this was held against
   double sm_bandwidth = 1;     // HBM bandwidth one SM can draw, over its even share of the GPU's
   GemmEquation gemm, contiguous, masked;
   std::optional<GemmEquation> gemm_2026, gemm_bf16, gemm_tokens, gemm_fp4;
@@ -140,8 +140,8 @@ struct Calibration {
     f("from", p.from, "entry whose sections hold where this one has none");
     f("sustained_clock", p.sustained_clock, "clock under sustained tensor load, relative");
     f("gap", p.gap, "between two kernels of a stream");
-    f("error_median", p.error.median, "of the rows measured, half are nearer to the equations, relative");
-    f("error_p90", p.error.ninetieth, "of the rows measured, nine of ten are nearer");
+    f("error_median", p.error.median, "median error of rows measured, mean over classes by rows");
+    f("error_p90", p.error.ninetieth, "90th percentile of the errors, likewise");
     f("sm_bandwidth", p.sm_bandwidth, "HBM bandwidth one SM can draw, over its even share");
     f.skip("benchmarks");  // what the tables' benchmarks add: read where rows are held against this
     sections(f, p);

@@ -59,7 +59,7 @@ struct GpuShare {
 
 /// How far a model is from single kernels that were measured: shares of the measured time; 0 where that is not known.
 struct KernelError {
-  double median = 0, ninetieth = 0;  // of the absolute errors: the middle one, and what nine of ten stay within
+  double median = 0, ninetieth = 0;  // of the absolute errors; means over classes of kernels, by rows
 };
 
 /// Times of kernels on one GPU.  Never below FLOPs over peak nor bytes over bandwidth; more SMs are never slower.
