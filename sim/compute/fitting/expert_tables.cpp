@@ -76,6 +76,7 @@ std::vector<Kernel> layer_kernels(const Layer& l, std::span<const std::int64_t> 
   const ExpertShape& s = l.shape;
   const double sum = double(group_rows(rows).rows), hidden = double(s.hidden), width = double(s.width);
   const double moved_width = double(spec::element_bits(l.format.dtype)) / 8;
+  const bool scaled = spec::block_scaled(l.format.dtype);  // all of the group's tokens are quantised first
   const auto grouped = [&](std::int64_t n, std::int64_t k) {
     return GroupedGemm{.rows = rows,
                        .n = n,
@@ -85,9 +86,10 @@ std::vector<Kernel> layer_kernels(const Layer& l, std::span<const std::int64_t> 
                        .weights = l.format.weights,
                        .scales = l.format.scales};
   };
-  return {SmallChain{2, true},
+  return {SmallChain{4, true},  // scores and ids, then rows sorted into tiles
           moved(MemoryKind::top_k, double(s.tokens * s.experts) * 4),
-          moved(MemoryKind::permute, sum * hidden * (2 + moved_width)),
+          moved(MemoryKind::cast, scaled ? double(s.tokens) * hidden * (2 + moved_width) : 0),
+          moved(MemoryKind::permute, sum * hidden * 2 * moved_width),
           grouped(2 * s.width, s.hidden),
           moved(MemoryKind::swiglu, sum * width * (4 + moved_width)),
           grouped(s.hidden, s.width),
@@ -154,6 +156,8 @@ std::vector<Measurement> read_expert_layers(const TableFile& table) {
                           l.shape.experts, l.shape.hidden, l.shape.width, tp, l.shape.groups, csv.text(r, "load"));
     s.expert_library = library_of(csv, r, s.library);
     l.shape.width /= tp;
+    if (l.shape.experts == kGrouped)
+      s.experts = double(l.shape.tokens * l.shape.experts) * 1e-6;  // scores, in millions
     s.known = l.shape.experts != kGrouped || l.shape.tokens > kFewTokens || csv.text(r, "load") != "balanced";
     set_loads(s, csv, r, l.shape);
     finish(reader, r, std::move(s), l);

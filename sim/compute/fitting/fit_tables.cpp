@@ -64,10 +64,10 @@ std::vector<Knob> of_decoding(AttentionEquation& e, Benchmark& b) {
 
 /// A fused expert layer: its products, and what the benchmark's other kernels take.
 std::vector<Knob> of_experts(GemmEquation& e, Benchmark& b) {
-  std::vector<Knob> out{knob(e.step, 0, 0.5e-6),  knob(e.tile, 0, 8e-6), knob(e.hbm, 0.1, 0.97),
-                        knob(e.launch, 0, 20e-6), knob(e.overlap, 1, 8), knob(e.tensor, 0.1, 1),
-                        knob(e.padding, 0, 1),    knob(e.draw, 1, 16),   knob(b.offset, 0, 100e-6),
-                        knob(b.moves, 0.2, 4)};
+  std::vector<Knob> out{knob(e.step, 0, 0.5e-6),  knob(e.tile, 0, 8e-6),    knob(e.hbm, 0.1, 0.97),
+                        knob(e.launch, 0, 20e-6), knob(e.overlap, 1, 8),    knob(e.tensor, 0.1, 1),
+                        knob(e.padding, 0, 1),    knob(e.draw, 2, 24),      knob(b.offset, 0, 100e-6),
+                        knob(b.moves, 0.2, 4),    knob(b.expert, 0, 500e-6)};
   for (const Knob& k : of_benchmark(b)) out.push_back(k);
   return out;
 }

@@ -25,7 +25,7 @@ struct Benchmark {
   Time offset{};        // kernels that the row's list leaves out
   Time floor{};         // the host needs to issue a row's kernels
   Time sequence{};      // the GPU waits for it for each sequence
-  Time expert{};        // an expert held, with rows or without
+  Time expert{};        // an expert held, with rows or without; of fused layers a million scores of a grouped gate
   Time warm{};          // that a kernel whose data is in the cache starts sooner
   double library = 1;   // speed of products in the library measured, over that of the published table
   double moves = 1;     // speed of its kernels that move routed rows, over the training profile's

@@ -125,7 +125,7 @@ struct MemoryEquation {
 
 /// Whose products of routed experts.
 enum class ExpertLibrary {
-  usual,  ///< the first of the calibration for the number format; deep_gemm for scaled FP8 blocks
+  usual,  ///< deep_gemm, whose efficiencies other number formats borrow
   deep_gemm,
   triton,
   cutlass,

@@ -61,15 +61,21 @@ bool has_library(const Calibration& c, ExpertLibrary library) {
   return std::ranges::any_of(c.experts, [&](const ExpertEquation& e) { return e.library == library; });
 }
 
-Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g, ExpertLibrary library,
-                            std::string_view kernel) {
-  if (library != ExpertLibrary::usual && library != ExpertLibrary::deep_gemm) {
-    const ExpertFormat format = format_of(g);
-    for (const ExpertEquation& e : c.experts)
-      if (e.library == library && e.format == format && (kernel.empty() || e.kernel == kernel)) return {e.product};
-  }
+static Chosen<GemmEquation> of_deep_gemm(const Calibration& c, const GroupedGemm& g) {
   const GemmEquation& e = g.layout == GroupLayout::masked ? c.masked : c.contiguous;
   return {e, g.dtype == spec::Dtype::fp8 ? Lender::none : Lender::fp8_products};
+}
+
+Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g, ExpertLibrary library,
+                            std::string_view kernel) {
+  // What a library was not measured for takes another's efficiencies in the format, or those of scaled FP8 blocks.
+  if (library == ExpertLibrary::usual || library == ExpertLibrary::deep_gemm) return of_deep_gemm(c, g);
+  const ExpertFormat format = format_of(g);
+  for (const ExpertEquation& e : c.experts)
+    if (e.format == format && e.library == library && (kernel.empty() || e.kernel == kernel)) return {e.product};
+  for (const ExpertEquation& e : c.experts)
+    if (e.format == format) return {e.product};
+  return of_deep_gemm(c, g);
 }
 
 Chosen<AttentionEquation> choose(const Calibration& c, const AttentionPrefill& a) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "compute/fitting/tables.h"
@@ -214,6 +215,19 @@ TEST(TableCalibration, HoldsOnTheTablesItWasFittedTo) {
     EXPECT_LT(c.residuals.ninetieth, product ? 0.32 : 0.55)
         << c.kind << " " << c.precision << " " << c.gpu << " " << c.group;
   }
+  // Expert layers of all kernels and formats of a GPU together.
+  for (const auto& [gpu, median] : {std::pair("h100", 0.09), std::pair("b200", 0.14), std::pair("a100", 0.20)})
+    for (const bool many : {false, true}) {
+      std::vector<double> errors;
+      for_each_in_force(rows, [&](const Measurement& s, double time, bool) {
+        const bool over = !s.groups.empty() && s.groups[0] == "over 64 tokens";
+        if (s.kind == "expert layer" && s.gpu == gpu && s.known && over == many)
+          errors.push_back(std::abs(time / s.seconds - 1));
+      });
+      std::ranges::sort(errors);
+      ASSERT_FALSE(errors.empty());
+      EXPECT_LT(errors[errors.size() / 2], median) << gpu << (many ? ", over 64 tokens" : ", fewer tokens");
+    }
 }
 }  // namespace
 }  // namespace moesim::compute
