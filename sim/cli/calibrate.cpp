@@ -96,8 +96,9 @@ void print_rates(const std::vector<compute::RateCheck>& rates) {
 void run(Options& o) {
   if (!o.out.empty()) check_new_file(o.out);
   if (!o.folder.empty()) {
+    if (o.rows && !o.no_fit) throw ConfigError("--rows of a folder are those of --no-fit");
     if (!o.gpu.empty()) o.gpu = spec::load_gpu(o.gpu).name;
-    return calibrate_folder({o.folder, o.gpu, o.out, !o.no_fit, o.json, o.input.seed, o.input.evaluations});
+    return calibrate_folder({o.folder, o.gpu, o.out, !o.no_fit, o.json, o.input.seed, o.input.evaluations, o.rows});
   }
   if (o.input.gemm.empty() || o.input.folder.empty())
     throw ConfigError("calibrate: name a folder of tables, or give both --gemm and --tables");
@@ -120,7 +121,9 @@ void add_calibrate(CLI::App& app, int&) {
   verb->add_option(
       "folder", o->folder,
       "folder of tables of any GPUs of the catalogue, the kind of each told by the beginning of its name: "
-      "gemm_, attention_prefill_, attention_decode_, mla_prefill_core_, mla_decode_core_; nccl_, engine_allreduce_, "
+      "gemm_, attention_prefill_, attention_decode_, mla_prefill_core_, mla_decode_core_, moe_layer_, "
+      "moe_fp4_, moe_mxfp4_, moe_wideep_nvfp4_, wideep_expert_, wideep_mla_, h100_expert_gemm_, h100_mla_, "
+      "quantize_fp8_; nccl_, engine_allreduce_, "
       "deepep_ll_, deepep_normal_ (held to the network's calibration, not fitted)");
   verb->add_flag("--no-fit", o->no_fit, "print how far the calibrations in force are from the folder's rows");
   verb->add_option("--gemm", o->input.gemm, "CSV of single FP8 products: layout,groups,m_per_group,n,k,tflops");
@@ -140,7 +143,7 @@ void add_calibrate(CLI::App& app, int&) {
       ->capture_default_str()
       ->check(whole_number(10, 100'000));
   add_output(*verb, "-o,--output", o->out, "write the calibration here (YAML)");
-  verb->add_flag("--rows", o->rows, "print every row instead of the summary");
+  verb->add_flag("--rows", o->rows, "print every row instead of the summary; of a folder: with --no-fit");
   verb->add_flag("--json", o->json, "print one JSON object");
   verb->callback([o] { run(*o); });
 }

@@ -96,6 +96,16 @@ const ClassResiduals* same_class(const std::vector<ClassResiduals>& among, const
   return found == among.end() ? nullptr : &*found;
 }
 
+void print_rows(const Folder& folder) {
+  print_text("{:<18} {:<16} {:<6} {:<34} {:>12} {:>12} {:>8}  {}\n", "kind", "precision", "gpu", "library",
+             "measured us", "predicted us", "error", "shape");
+  compute::for_each_in_force(folder.rows, [](const Measurement& s, double time, bool host) {
+    print_text("{:<18} {:<16} {:<6} {:<34} {:>12.2f} {:>12.2f} {:>+7.1f}%  {}{}\n", s.kind, s.precision, s.gpu,
+               s.library, s.seconds * 1e6, time * 1e6, (time / s.seconds - 1) * 100, s.shape,
+               host ? ", bound by the host" : "");
+  });
+}
+
 void print_json(const Report& report, const Folder& folder) {
   formats::JsonValue out = formats::JsonValue::array();
   for (const ClassResiduals& c : report.all) {
@@ -138,6 +148,7 @@ void print_table(const Report& report, const Folder& folder) {
 
 void calibrate_folder(const FolderRequest& request) {
   const Folder folder = read_folder(request);
+  if (request.rows) return print_rows(folder);
   Report report = report_of(request, folder);
   const std::vector<ClassResiduals> calls = network_residuals(folder.calls);
   report.all.insert(report.all.end(), calls.begin(), calls.end());

@@ -11,6 +11,7 @@ struct FolderRequest {
   bool fit = true, json = false;
   std::uint64_t seed = 1;
   int evaluations = 400;
+  bool rows = false;  // every row by the calibrations in force, instead of the classes
 };
 /// Prints the residuals.  Throws ConfigError for a folder without tables and for rows that cannot be.
 void calibrate_folder(const FolderRequest& request);

@@ -6,6 +6,7 @@
 #include "compute/fitting/fit.h"
 #include "compute/fitting/knobs.h"
 #include "compute/fitting/tables.h"
+#include "core/check.h"
 
 namespace moesim::compute {
 namespace {
@@ -61,6 +62,30 @@ std::vector<Knob> of_decoding(AttentionEquation& e, Benchmark& b) {
           knob(b.cached, 1, 6)};
 }
 
+/// A fused expert layer: its products, and what the benchmark's other kernels take.
+std::vector<Knob> of_experts(GemmEquation& e, Benchmark& b) {
+  std::vector<Knob> out{knob(e.step, 0, 0.5e-6),  knob(e.tile, 0, 8e-6),    knob(e.hbm, 0.1, 0.97),
+                        knob(e.launch, 0, 20e-6), knob(e.overlap, 1, 8),    knob(e.tensor, 0.1, 1),
+                        knob(e.padding, 0, 1),    knob(e.draw, 2, 24),      knob(b.offset, 0, 100e-6),
+                        knob(b.moves, 0.2, 4),    knob(b.expert, 0, 500e-6)};
+  for (const Knob& k : of_benchmark(b)) out.push_back(k);
+  return out;
+}
+
+/// Whole layers as the first tables timed them: nothing but what the benchmark adds to kernels that others tell of.
+std::vector<Knob> of_layers(Benchmark& b, bool eager) {
+  std::vector<Knob> out{knob(b.offset, 0, 500e-6), knob(b.library, 0.8, 1.5)};
+  if (eager) {
+    for (const Knob& k :
+         {knob(b.floor, 0, 800e-6), knob(b.sequence, 0, 5e-6), knob(b.moves, 0.5, 3), knob(b.burst, 1e-3, 1)})
+      out.push_back(k);
+  } else {
+    for (const Knob& k : {knob(b.expert, 0, 1e-6), knob(b.cache, 0.3, 1), knob(b.cached, 1, 3), knob(b.warm, 0, 1e-6)})
+      out.push_back(k);
+  }
+  return out;
+}
+
 /// An optional section; where it is new, the search starts from that of another kind.
 template <class E>
 E& own(std::optional<E>& section, const E& start) {
@@ -94,6 +119,10 @@ void widen(FittedRange& r, const Kernel& kernel) {
   const auto by_work = [&](const AttentionHeads& h, const AttentionWork& w) {
     by(double(w.queries), h.heads, double(w.keys) / double(w.sequences));
   };
+  if (const auto* g = std::get_if<GroupedGemm>(&kernel)) {
+    const GroupRows rows = group_rows(*g);
+    if (rows.used > 0) by(double(rows.rows) / double(rows.used), double(g->n), double(g->k));
+  }
   if (const auto* g = std::get_if<Gemm>(&kernel)) by(double(g->m), double(g->n), double(g->k));
   if (const auto* a = std::get_if<AttentionPrefill>(&kernel)) by_work(a->heads, a->work);
   if (const auto* a = std::get_if<AttentionDecode>(&kernel)) by_work(a->heads, a->work);
@@ -142,6 +171,8 @@ class TableFit {
     add("mla prefill core fp8", of_prompts,
         [&]() -> AttentionEquation& { return own(c_.prefill_latent_fp8, prompts); });
     add("mla decode core fp8", of_decoding, [&]() -> AttentionEquation& { return own(c_.decode_latent_fp8, latent); });
+    add_experts(out);
+    add_layers(out);
     return out;
   }
 
@@ -164,17 +195,65 @@ class TableFit {
     for (const Knob& k : part.knobs) x.push_back(std::clamp(k.get(), 0.02, 0.98));
     x = descend(errors, x, kPower, evaluations_);
     set(descend(errors, x, kLastPower, evaluations_));
+    if (part.range == nullptr) return;
     *part.range = {};
     for (const Measurement* s : rows)
       for (const Kernel& kernel : s->sequences.front()) widen(*part.range, kernel);
   }
 
  private:
+  Benchmark& benchmark(const std::string& bench) {
+    Benchmark& b = benchmarks_[bench];
+    b.of = bench;
+    return b;
+  }
+  /// A kernel of experts in a format, of the calibration; where it is new, the search starts from a middling one.
+  ExpertEquation& own_experts(const Measurement& s) {
+    const GroupedGemm* g = nullptr;
+    for (const Kernel& kernel : s.sequences.front())
+      if (const auto* found = std::get_if<GroupedGemm>(&kernel)) g = found;
+    check(g != nullptr, "an expert layer without products");
+    const ExpertFormat format = format_of(*g);
+    for (ExpertEquation& e : c_.experts)
+      if (e.kernel == s.library && e.format == format && !e.product.borrowed) return e;
+    ExpertEquation e{s.expert_library, format, s.library, {}};
+    e.product.hbm = 0.8, e.product.step = {50'000}, e.product.tile = {500'000}, e.product.launch = {2'000'000};
+    e.product.overlap = 3, e.product.tensor = 0.7, e.product.padding = 0.5, e.product.draw = 6;
+    c_.experts.insert(c_.experts.begin() + own_++, std::move(e));
+    return c_.experts[std::size_t(own_ - 1)];
+  }
+  void add_experts(std::vector<Part>& out) {
+    std::vector<const Measurement*> firsts;  // of each bench
+    for (const Measurement& s : rows_)
+      if (s.expert_library != ExpertLibrary::usual && s.expert_library != ExpertLibrary::deep_gemm &&
+          std::ranges::none_of(firsts, [&](const Measurement* f) { return f->bench == s.bench; }))
+        firsts.push_back(&s);
+    c_.experts.reserve(c_.experts.size() + firsts.size());  // parts point into it
+    for (const Measurement* s : firsts) own_experts(*s);
+    for (const Measurement* s : firsts) {
+      Benchmark& b = benchmark(s->bench);
+      if (b.burst <= Time{}) b.burst = {10'000'000'000}, b.offset = {10'000'000};
+      ExpertEquation& e = own_experts(*s);
+      out.push_back({s->bench, of_experts(e.product, b), &e.product.fitted});
+    }
+  }
+  void add_layers(std::vector<Part>& out) {
+    for (const Measurement& s : rows_) {
+      const bool layer =
+          s.kind == "expert decode" || s.kind == "expert prefill" || s.kind == "mla decode" || s.kind == "mla prefill";
+      if (!layer || std::ranges::any_of(out, [&](const Part& p) { return p.bench == s.bench; })) continue;
+      Benchmark& b = benchmark(s.bench);
+      const bool eager = s.harness == Harness::eager;
+      if (eager && b.burst <= Time{}) b.burst = {100'000'000'000}, b.floor = {400'000'000}, b.offset = {50'000'000};
+      out.push_back({s.bench, of_layers(b, eager), nullptr});
+    }
+  }
   Calibration& c_;
   std::map<std::string, Benchmark>& benchmarks_;
   const spec::Gpu& gpu_;
   const std::vector<Measurement>& rows_;
   int without_, evaluations_;
+  std::ptrdiff_t own_ = 0;  // kernels of experts that are new
 };
 }  // namespace
 

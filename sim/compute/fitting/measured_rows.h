@@ -22,12 +22,22 @@ inline MemoryOp moved(MemoryKind kind, double bytes) {
   return {kind, Bytes{std::int64_t(bytes)}, is_tuned_for_serving(kind)};
 }
 
+/// The catalogue's GPU.  Throws ConfigError at the row if there is none of that name.
+spec::Gpu load_measured_gpu(const formats::CsvTable& csv, std::size_t row, std::string_view name);
+/// Throws ConfigError at the row if the GPU lacks a kernel's arithmetic, or the time is above its peak.
+void check_rates(const formats::CsvTable& csv, std::size_t row, const spec::Gpu& gpu, const Measurement& measurement);
+
 /// Turns the rows of one table into measurements, and refuses those that cannot be.
 class RowReader {
  public:
   explicit RowReader(const formats::CsvTable& csv) : csv_(csv) {}
-  /// A row's measurement with GPU, library, time (column time_us) and harness; bench "KIND PRECISION".
-  Measurement start(std::size_t row, std::string_view kind, std::string_view precision);
+  /// A row's measurement with GPU, time (from the column in us) and harness, its library the column `kernel`'s; bench
+  /// "KIND PRECISION".
+  Measurement start(std::size_t row, std::string_view kind, std::string_view precision) {
+    return start(row, kind, precision, csv_.text(row, "kernel"), "time_us");
+  }
+  Measurement start(std::size_t row, std::string_view kind, std::string_view precision, std::string_view library,
+                    std::string_view time);
   /// Bytes of the row's GPU's second-level cache.
   double l2(std::size_t row) { return double(gpu(row).l2.v); }
   /// Checks the measurement against the data sheet and the rows before, and keeps it.
@@ -45,4 +55,7 @@ class RowReader {
 std::vector<Measurement> read_products(const TableFile& table);
 std::vector<Measurement> read_attention(const TableFile& table);
 std::vector<Measurement> read_latent_attention(const TableFile& table);
+std::vector<Measurement> read_expert_layers(const TableFile& table);
+std::vector<Measurement> read_wide_fp4_experts(const TableFile& table);
+std::vector<Measurement> read_quantising(const TableFile& table);
 }  // namespace moesim::compute

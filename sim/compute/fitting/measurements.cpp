@@ -3,63 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <map>
 
+#include "compute/fitting/expert_loads.h"
+#include "compute/fitting/measured_rows.h"
 #include "core/random.h"
 #include "formats/csv.h"
 
 namespace moesim::compute {
 namespace {
+constexpr std::int64_t kFewTokens = 64;
 constexpr std::int64_t kMost = 10'000'000, kMostExperts = 100'000;  // of sizes in a table: no product overflows
 
 MemoryOp move(MemoryKind kind, double bytes) { return {kind, Bytes{std::int64_t(bytes)}, is_tuned_for_serving(kind)}; }
-
-struct ExpertShape {
-  std::int64_t tokens, hidden, width, top_k, experts, groups;
-  std::int64_t local() const { return experts / groups; }
-};
-
-// Rows of each expert under the benchmark's power law: shares x^-alpha drawn between two bounds, scaled to all rows.
-std::vector<std::int64_t> draw_power_law(const ExpertShape& s, double alpha, Random& random) {
-  const bool many = s.tokens * s.top_k > s.experts;
-  const double low = many ? 1 : 0.01, high = many ? double(s.tokens) * 0.8 : 2, power = 1 - alpha;
-  const auto n = std::size_t(s.experts);
-  std::vector<double> weight(n);
-  double sum = 0;
-  for (double& w : weight) {
-    w = std::pow((std::pow(high, power) - std::pow(low, power)) * random.uniform() + std::pow(low, power), 1 / power);
-    sum += w;
-  }
-  std::vector<std::int64_t> rows(n);
-  std::int64_t missing = s.tokens * s.top_k;
-  for (std::size_t i = 0; i < n; ++i) missing -= rows[i] = std::llround(weight[i] / sum * double(s.tokens * s.top_k));
-  // Rounding is made good at the ends: rows are added to the fullest experts and taken from the emptiest, equal ones in
-  // any order.
-  std::vector<std::size_t> order(n);
-  for (std::size_t i = 0; i < n; ++i) order[i] = i;
-  random.shuffle(std::span(order));
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return rows[a] > rows[b]; });
-  for (std::size_t i = 0; missing > 0; ++i, --missing) ++rows[order[i % n]];
-  for (std::size_t i = 0; missing < 0; ++i, ++missing) {
-    std::int64_t& emptiest = rows[order[n - 1 - i % n]];
-    --(emptiest > 0 ? emptiest : rows[order[0]]);
-  }
-  return rows;
-}
-
-// The local experts of the group member with most rows.
-std::vector<std::int64_t> most_loaded(const std::vector<std::int64_t>& rows, std::int64_t local) {
-  std::size_t best = 0;
-  std::int64_t most = -1;
-  for (std::size_t first = 0; first < rows.size(); first += std::size_t(local)) {
-    std::int64_t sum = 0;
-    for (std::size_t i = 0; i < std::size_t(local); ++i) sum += rows[first + i];
-    if (sum > most) most = sum, best = first;
-  }
-  return {rows.begin() + std::ptrdiff_t(best), rows.begin() + std::ptrdiff_t(best) + local};
-}
 
 std::vector<std::int64_t> uniform_rows(const ExpertShape& s, bool decode) {
   const std::int64_t each = s.tokens * s.top_k / s.experts;
@@ -128,45 +84,67 @@ std::vector<Measurement> read_gemm_table(const std::string& file) {
 }
 
 namespace {
-ExpertShape expert_shape(const formats::CsvTable& csv, std::size_t r) {
+/// What one collection of tables calls its columns, and the unit of its times.
+struct ExpertColumns {
+  std::string_view tokens, hidden, width, experts, top_k, groups, law, time;
+  double unit;
+};
+constexpr ExpertColumns kPublishedExperts{"num_tokens",  "hidden_size",  "inter_size", "num_experts", "topk",
+                                          "moe_ep_size", "distribution", "latency",    1e-3};
+constexpr ExpertColumns kFolderExperts{"tokens", "hidden", "width", "experts", "top_k", "ep", "load", "time_us", 1e-6};
+struct MlaColumns {
+  std::string_view library, heads, batch, length, time;
+  double unit;
+};
+constexpr MlaColumns kPublishedMla{"kernel_source", "num_heads", "batch_size", "isl", "latency", 1e-3};
+constexpr MlaColumns kFolderMla{"kernel", "heads", "batch", "tokens", "time_us", 1e-6};
+/// Whose times a table holds: of the GPU in its column, of a named one, or (neither) of one that the caller knows.
+struct MeasuredGpu {
+  std::string name;
+  bool in_column = false;
+  void note(const formats::CsvTable& csv, std::size_t r, Measurement& s) const {
+    if (!in_column && name.empty()) return;
+    const spec::Gpu gpu = load_measured_gpu(csv, r, in_column ? csv.text(r, "gpu") : std::string_view(name));
+    s.gpu = gpu.name;
+    check_rates(csv, r, gpu, s);
+  }
+};
+
+double positive_time(const formats::CsvTable& csv, std::size_t r, std::string_view column, double unit) {
+  const double seconds = csv.number(r, column) * unit;
+  if (!(seconds > 0)) csv.fail(r, fmt::format("{}: expected a time above 0", column));
+  return seconds;
+}
+
+ExpertShape expert_shape(const formats::CsvTable& csv, std::size_t r, const ExpertColumns& c) {
   ExpertShape s{};
-  s.tokens = csv.integer(r, "num_tokens", 1, kMost);
-  s.hidden = csv.integer(r, "hidden_size", 1, kMost);
-  s.width = csv.integer(r, "inter_size", 1, kMost);
-  s.experts = csv.integer(r, "num_experts", 1, kMostExperts);
-  s.top_k = csv.integer(r, "topk", 1, s.experts);
-  s.groups = csv.integer(r, "moe_ep_size", 1, s.experts);
+  s.tokens = csv.integer(r, c.tokens, 1, kMost);
+  s.hidden = csv.integer(r, c.hidden, 1, kMost);
+  s.width = csv.integer(r, c.width, 1, kMost);
+  s.experts = csv.integer(r, c.experts, 1, kMostExperts);
+  s.top_k = csv.integer(r, c.top_k, 1, s.experts);
+  s.groups = csv.integer(r, c.groups, 1, s.experts);
   if (s.experts % s.groups != 0)
-    csv.fail(r, fmt::format("moe_ep_size: must divide the {} experts, got {}", s.experts, s.groups));
+    csv.fail(r, fmt::format("{}: must divide the {} experts, got {}", c.groups, s.experts, s.groups));
   return s;
 }
 
-/// The exponent of "power_law_1.2".
-double alpha_of(const formats::CsvTable& csv, std::size_t r, std::string_view law) {
-  const std::string_view text = law.substr(law.rfind('_') + 1);
-  double out = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  constexpr double kSteepest = 10;  // beyond, all rows go to one expert
-  if (error != std::errc{} || end != text.data() + text.size() || !(out > 0 && out <= kSteepest) || out == 1)
-    csv.fail(r, fmt::format("distribution: expected power_law_ALPHA, ALPHA above 0, at most {} and not 1, got \"{}\"",
-                            kSteepest, law));
-  return out;
-}
-}  // namespace
-
-std::vector<Measurement> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed) {
-  const formats::CsvTable csv(file, {"num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_ep_size",
-                                     "distribution", "latency"});
+std::vector<Measurement> read_experts(const std::string& file, const ExpertColumns& columns, bool decode, int draws,
+                                      std::uint64_t seed, const MeasuredGpu& gpu) {
+  std::vector<std::string_view> names{columns.tokens,  columns.hidden, columns.width, columns.top_k,
+                                      columns.experts, columns.groups, columns.law,   columns.time};
+  if (gpu.in_column) names.push_back("gpu");
+  const formats::CsvTable csv(file, names);
   std::vector<Measurement> out;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
-    const ExpertShape s = expert_shape(csv, r);
-    const std::string law(csv.text(r, "distribution"));
+    const ExpertShape s = expert_shape(csv, r, columns);
+    const std::string law(csv.text(r, columns.law));
     Measurement sample;
     sample.kind = sample.bench = decode ? "expert decode" : "expert prefill";
     sample.experts = double(s.local());
     sample.repeats = decode ? 1 : 13;
     sample.group = "uniform";
-    sample.seconds = csv.number(r, "latency") * 1e-3;
+    sample.seconds = positive_time(csv, r, columns.time, columns.unit);
     sample.shape = fmt::format("{} tokens over {} GPUs, {}", s.tokens, s.groups, law);
     sample.harness = decode ? Harness::graph : Harness::eager;
     std::vector<double> chosen;
@@ -179,18 +157,21 @@ std::vector<Measurement> read_expert_table(const std::string& file, bool decode,
       sample.repeats *= 5;  // draws, one after the other
       Random random(seed, sample.shape);
       for (int i = 0; i < draws; ++i) {
-        std::vector<std::int64_t> rows = most_loaded(draw_power_law(s, alpha_of(csv, r, law), random), s.local());
+        std::vector<std::int64_t> rows =
+            most_loaded(draw_power_law(s, law_exponent(csv, r, columns.law), random), s.local());
         chosen.push_back(double(group_rows(rows).rows));
         if (!decode)
           for (std::int64_t& x : rows) x = (x + 127) / 128 * 128;
         sample.rows.push_back(std::move(rows));
       }
     } else {
-      csv.fail(r, "distribution: expected uniform or power_law_ALPHA, got \"" + law + "\"");
+      csv.fail(r, fmt::format("{}: expected uniform or power_law_ALPHA, got \"{}\"", columns.law, law));
     }
     for (std::size_t i = 0; i < sample.rows.size(); ++i)
       sample.sequences.push_back(decode ? decode_sequence(s, sample.rows[i])
                                         : prefill_sequence(s, sample.rows[i], chosen[i]));
+    sample.library = "deepep_moe", sample.precision = "fp8_block", sample.groups = {sample.group};
+    gpu.note(csv, r, sample);
     out.push_back(std::move(sample));
   }
   return out;
@@ -215,19 +196,22 @@ void forget_stalls(std::vector<Measurement>& rows, const std::vector<MlaShape>& 
 }
 }  // namespace
 
-std::vector<Measurement> read_mla_table(const std::string& file, bool decode) {
+std::vector<Measurement> read_mla(const std::string& file, const MlaColumns& columns, bool decode,
+                                  const MeasuredGpu& gpu) {
   constexpr std::int64_t kHidden = 7168, kQ = 1536, kRank = 512, kRope = 64, kNope = 128, kV = 128;
-  const formats::CsvTable csv(file, {"kernel_source", "num_heads", "batch_size", "isl", "latency"});
+  std::vector<std::string_view> names{columns.library, columns.heads, columns.batch, columns.length, columns.time};
+  if (gpu.in_column) names.push_back("gpu");
+  const formats::CsvTable csv(file, names);
   std::vector<Measurement> out;
   std::vector<MlaShape> shapes;
   for (std::size_t r = 0; r < csv.rows(); ++r) {
-    const std::int64_t heads = csv.integer(r, "num_heads", 1, kMostExperts),
-                       batch = csv.integer(r, "batch_size", 1, kMost), length = csv.integer(r, "isl", 1, kMost),
-                       tokens = decode ? batch : batch * length;
+    const std::int64_t heads = csv.integer(r, columns.heads, 1, kMostExperts),
+                       batch = csv.integer(r, columns.batch, 1, kMost),
+                       length = csv.integer(r, columns.length, 1, kMost), tokens = decode ? batch : batch * length;
     Measurement s;
     s.kind = decode ? "mla decode" : "mla prefill";
-    s.group = csv.text(r, "kernel_source");
-    s.seconds = csv.number(r, "latency") * 1e-3;
+    s.group = csv.text(r, columns.library);
+    s.seconds = positive_time(csv, r, columns.time, columns.unit);
     s.harness = decode ? Harness::graph : Harness::eager;
     s.bench = s.kind + ", " + s.group;
     s.sequences_in_batch = double(batch);
@@ -261,11 +245,30 @@ std::vector<Measurement> read_mla_table(const std::string& file, bool decode) {
     list.push_back(move(MemoryKind::cast, t * h * double(kV) * 3.03));
     list.push_back(fp8(kHidden, heads * kV));
     s.sequences.push_back(std::move(list));
+    s.library = s.group, s.precision = "fp8_block",
+    s.groups = {tokens > kFewTokens ? "over 64 tokens" : "fewer tokens"};
+    gpu.note(csv, r, s);
     out.push_back(std::move(s));
     shapes.push_back({heads, batch, length});
   }
   if (!decode) forget_stalls(out, shapes);
   return out;
+}
+
+}  // namespace
+
+std::vector<Measurement> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed,
+                                           const std::string& gpu) {
+  return read_experts(file, kPublishedExperts, decode, draws, seed, {gpu, false});
+}
+std::vector<Measurement> read_wide_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed) {
+  return read_experts(file, kFolderExperts, decode, draws, seed, {"", true});
+}
+std::vector<Measurement> read_mla_table(const std::string& file, bool decode, const std::string& gpu) {
+  return read_mla(file, kPublishedMla, decode, {gpu, false});
+}
+std::vector<Measurement> read_wide_mla_table(const std::string& file, bool decode) {
+  return read_mla(file, kFolderMla, decode, {"", true});
 }
 
 void hold_out(std::vector<Measurement>& measurements, std::uint64_t seed) {

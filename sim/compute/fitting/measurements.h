@@ -25,7 +25,9 @@ struct Measurement {
   std::string gpu, precision, library;  // of a table of several: the catalogue's GPU, as the table names the others
   std::vector<std::string> groups;      // likewise: the classes its error counts in
   ProductLibrary products = ProductLibrary::deep_gemm_2025;  // of products in scaled FP8 blocks
-  double walked = 0;  // bytes the benchmark walks through again and again; 0: those of the kernels
+  ExpertLibrary expert_library =
+      ExpertLibrary::usual;  // of an expert layer: whose products, `library` being its kernel
+  double walked = 0;         // bytes the benchmark walks through again and again; 0: those of the kernels
   double seconds = 0;
   Harness harness = Harness::kernel;
   std::string bench;                           // whose HarnessLimits: the kind, for attention with the library
@@ -66,10 +68,16 @@ std::vector<Measurement> read_gemm_table(const std::string& file);
 /// Uniform prefill rows below a tile of 128 an expert were packed without padding: they touch one expert a tile.
 /// Power-law rows are the mean of five draws of the most loaded GPU, unknown; `draws` own draws of the same law stand
 /// in.
-std::vector<Measurement> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed);
+/// gpu: of the catalogue, against whose peaks the rows are checked; "": the caller's.
+std::vector<Measurement> read_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed,
+                                           const std::string& gpu = "");
+/// The same with columns gpu, tokens, hidden, width, top_k, experts, ep, load, time_us.
+std::vector<Measurement> read_wide_expert_table(const std::string& file, bool decode, int draws, std::uint64_t seed);
 /// MLA of DeepSeek-V3 in SGLang, from the latents to the output projection: columns kernel_source, num_heads,
 /// batch_size, isl, latency (ms).  The cache is BF16 whatever the label says: its bytes fit the bandwidth only so.
-std::vector<Measurement> read_mla_table(const std::string& file, bool decode);
+std::vector<Measurement> read_mla_table(const std::string& file, bool decode, const std::string& gpu = "");
+/// The same with columns gpu, kernel, heads, batch, tokens, time_us.
+std::vector<Measurement> read_wide_mla_table(const std::string& file, bool decode);
 
 /// Deals the rows of each kind into five folds, seeded: each row is held out once.
 inline constexpr int kFolds = 5;

@@ -15,12 +15,42 @@
 namespace moesim::compute {
 namespace {
 using Reader = std::vector<Measurement> (*)(const TableFile&);
-/// By the beginning of a file's name; the longest that fits.
+constexpr int kDraws = 5;  // of a power-law row's unknown loads, as many as the benchmarks took
+constexpr std::uint64_t kSeed = 1;
+
+// Expert and MLA layers of DeepSeek-V3 in wide expert parallelism: projections and moves around the core included.
+std::vector<Measurement> read_wide(const TableFile& table) {
+  const bool decode = table.kind.ends_with("decode");
+  return table.kind.starts_with("wideep_mla") ? read_wide_mla_table(table.file, decode)
+                                              : read_wide_expert_table(table.file, decode, kDraws, kSeed);
+}
+// The same as first published: the GPU stands in the file's name.
+std::vector<Measurement> read_published(const TableFile& table) {
+  const std::string name = std::filesystem::path(table.file).filename().string();
+  const bool decode = name.starts_with(table.kind + "_decode");
+  if (!decode && !name.starts_with(table.kind + "_prefill"))
+    throw ConfigError(fmt::format("{}: the name must go on with _decode or _prefill", table.file));
+  return table.kind == "h100_mla" ? read_mla_table(table.file, decode, "h100")
+                                  : read_expert_table(table.file, decode, kDraws, kSeed, "h100");
+}
+
+/// By the beginning of a file's name.
 constexpr std::pair<std::string_view, Reader> kReaders[] = {{"gemm", read_products},
                                                             {"attention_prefill", read_attention},
                                                             {"attention_decode", read_attention},
                                                             {"mla_decode_core", read_latent_attention},
-                                                            {"mla_prefill_core", read_latent_attention}};
+                                                            {"mla_prefill_core", read_latent_attention},
+                                                            {"moe_layer", read_expert_layers},
+                                                            {"moe_fp4", read_expert_layers},
+                                                            {"moe_mxfp4", read_expert_layers},
+                                                            {"moe_wideep_nvfp4", read_wide_fp4_experts},
+                                                            {"wideep_expert_decode", read_wide},
+                                                            {"wideep_expert_prefill", read_wide},
+                                                            {"wideep_mla_decode", read_wide},
+                                                            {"wideep_mla_prefill", read_wide},
+                                                            {"h100_expert_gemm", read_published},
+                                                            {"h100_mla", read_published},
+                                                            {"quantize_fp8", read_quantising}};
 
 const std::pair<std::string_view, Reader>* reader_of(const std::string& file) {
   const std::string name = std::filesystem::path(file).filename().string();
@@ -36,41 +66,50 @@ struct RowKernel {
 };
 }  // namespace
 
+spec::Gpu load_measured_gpu(const formats::CsvTable& csv, std::size_t row, std::string_view name) {
+  try {
+    return spec::load_gpu(std::string(name));
+  } catch (const ConfigError& e) {
+    csv.fail(row, fmt::format("gpu: {}", e.what()));
+  }
+}
+
+void check_rates(const formats::CsvTable& csv, std::size_t row, const spec::Gpu& g, const Measurement& s) {
+  for (const Kernel& kernel : s.sequences.front()) {
+    const spec::Dtype dtype = std::visit(RowKernel{}, kernel);
+    if (!spec::computes_in(g, dtype)) csv.fail(row, fmt::format("{} has no {} arithmetic", g.name, name_of(dtype)));
+    const double rate = flops_of(kernel).v / s.seconds, peak = spec::peak_of(g, dtype).v;
+    if (rate > peak)
+      csv.fail(row, fmt::format("{}: {:.0f} TFLOP/s is above the {} peak of {}, {:.0f}", s.shape, rate * 1e-12,
+                                name_of(dtype), g.name, peak * 1e-12));
+  }
+}
+
 const spec::Gpu& RowReader::gpu(std::size_t row) {
   const std::string_view name = csv_.text(row, "gpu");
   const auto found = gpus_.find(name);
   if (found != gpus_.end()) return found->second;
-  try {
-    return gpus_.emplace(std::string(name), spec::load_gpu(std::string(name))).first->second;
-  } catch (const ConfigError& e) {
-    csv_.fail(row, fmt::format("gpu: {}", e.what()));
-  }
+  return gpus_.emplace(std::string(name), load_measured_gpu(csv_, row, name)).first->second;
 }
 
-Measurement RowReader::start(std::size_t row, std::string_view kind, std::string_view precision) {
+Measurement RowReader::start(std::size_t row, std::string_view kind, std::string_view precision,
+                             std::string_view library, std::string_view time) {
   Measurement s;
   s.kind = kind, s.precision = precision;
   s.gpu = gpu(row).name;
-  s.library = csv_.text(row, "kernel");
+  s.library = library;
   s.bench = fmt::format("{} {}", kind, precision);
   s.harness = Harness::graph;
   s.repeats = 20;  // of the benchmark's replays, back to back
-  s.seconds = csv_.number(row, "time_us") * 1e-6;
-  if (!(s.seconds > 0)) csv_.fail(row, "time_us: expected a time above 0");
+  s.seconds = csv_.number(row, time) * 1e-6;
+  if (!(s.seconds > 0)) csv_.fail(row, fmt::format("{}: expected a time above 0", time));
   return s;
 }
 
 void RowReader::finish(std::size_t row, Measurement s) {
   constexpr double kRepeated = 1.25;  // more than this apart it is not the same kernel
   const spec::Gpu& g = gpu(row);
-  for (const Kernel& kernel : s.sequences.front()) {
-    const spec::Dtype dtype = std::visit(RowKernel{}, kernel);
-    if (!spec::computes_in(g, dtype)) csv_.fail(row, fmt::format("{} has no {} arithmetic", g.name, name_of(dtype)));
-    const double rate = flops_of(kernel).v / s.seconds, peak = spec::peak_of(g, dtype).v;
-    if (rate > peak)
-      csv_.fail(row, fmt::format("{}: {:.0f} TFLOP/s is above the {} peak of {}, {:.0f}", s.shape, rate * 1e-12,
-                                 name_of(dtype), g.name, peak * 1e-12));
-  }
+  check_rates(csv_, row, g, s);
   const std::string key = fmt::format("{} {} {} {}", s.gpu, s.library, s.bench, s.shape);
   const auto [at, fresh] = seen_.emplace(key, s.seconds);
   if (!fresh && std::max(at->second / s.seconds, s.seconds / at->second) > kRepeated)
@@ -98,9 +137,15 @@ std::map<std::string, Benchmark> load_benchmarks(const std::string& generation) 
 }
 
 HarnessLimits limits_of(const Benchmark& b, const spec::Gpu& gpu) {
-  return {.offset = seconds(b.offset),
+  return {.floor = seconds(b.floor),
+          .sequence = seconds(b.sequence),
+          .offset = seconds(b.offset),
+          .expert = seconds(b.expert),
           .cache = std::max(b.cache * double(gpu.l2.v), 1.0),
           .cached = b.cached,
+          .warm = seconds(b.warm),
+          .library = b.library,
+          .moves = b.moves,
           .burst = b.burst > Time{} ? seconds(b.burst) : 1e9};
 }
 }  // namespace moesim::compute

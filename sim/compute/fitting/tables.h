@@ -1,5 +1,6 @@
 // Folders of measured kernels: which files can be read, and how far a calibration is from each row of them.
 #pragma once
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -22,12 +23,24 @@ struct Benchmark {
   double cached = 1.5;  // speed-up of traffic that hits it
   Time burst{};         // of work before the clock falls to its sustained value
   Time offset{};        // kernels that the row's list leaves out
+  Time floor{};         // the host needs to issue a row's kernels
+  Time sequence{};      // the GPU waits for it for each sequence
+  Time expert{};        // an expert held, with rows or without; of fused layers a million scores of a grouped gate
+  Time warm{};          // that a kernel whose data is in the cache starts sooner
+  double library = 1;   // speed of products in the library measured, over that of the published table
+  double moves = 1;     // speed of its kernels that move routed rows, over the training profile's
   static void fields(auto& f, auto& p) {
     f.required("of", p.of, "kind of row and number format");
     f("cache", p.cache, "share of the L2 cache that stays from one repetition to the next");
     f("cached", p.cached, "speed-up of traffic that hits it");
     f("burst", p.burst, "of work before the clock falls to its sustained value");
     f("offset", p.offset, "kernels that the row's list leaves out");
+    f("floor", p.floor, "the host needs to issue a row's kernels");
+    f("sequence", p.sequence, "the GPU waits for it for each sequence");
+    f("expert", p.expert, "an expert held, with rows or without");
+    f("warm", p.warm, "that a kernel whose data is in the cache starts sooner");
+    f("library", p.library, "speed of products in the library measured, over the published table's");
+    f("moves", p.moves, "speed of its kernels that move routed rows, over the training profile's");
   }
 };
 /// Those of the calibration of `generation`, by bench.
@@ -70,6 +83,9 @@ struct ClassResiduals {
 };
 /// Of the calibrations in force, for every class of rows; those of one kind and GPU beside each other.
 std::vector<ClassResiduals> residuals_in_force(const std::vector<Measurement>& rows);
+/// Each row with its time by the calibrations in force, and whether it waited for its host.
+void for_each_in_force(const std::vector<Measurement>& rows,
+                       const std::function<void(const Measurement&, double seconds, bool host)>& use);
 /// Of one fit, for the rows that `use` picks; all are of `gpu`.
 std::vector<ClassResiduals> residuals_of(const TableFitResult& fit, const spec::Gpu& gpu,
                                          const std::vector<Measurement>& rows, bool (*use)(const Measurement&));

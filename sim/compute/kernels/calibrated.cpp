@@ -11,19 +11,37 @@ class Calibrated final : public KernelModel {
     std::string calibration;
     bool sustained = true, strict = false;
     ProductLibrary products = ProductLibrary::deep_gemm_2025;
+    ExpertLibrary experts = ExpertLibrary::usual;
     static void fields(auto& f, auto& p) {
       f("calibration", p.calibration, "entry or file; default kernels-GENERATION of the GPU");
       f("sustained", p.sustained, "clock throttled by sustained tensor load; false: as in short measurements");
       f("strict", p.strict, "refuses kernels whose efficiencies are another GPU generation's");
       f("products", p.products, "library of FP8 products in scaled blocks");
+      f("experts", p.experts, "library of routed experts' products");
     }
   };
   Calibrated(Params p, const spec::Gpu& gpu)
       : KernelModel(gpu),
-        equations_(gpu, load(p, gpu), p.sustained ? Heat::sustained : Heat::brief, p.products),
-        strict_(p.strict) {}
+        equations_(gpu, load(p, gpu), p.sustained ? Heat::sustained : Heat::brief, p.products, p.experts),
+        experts_(p.experts),
+        strict_(p.strict) {
+    const Calibration& c = equations_.calibration();
+    if (has_library(c, p.experts)) return;
+    std::string known;
+    for (const auto& [name, library] : enum_names(ExpertLibrary{}))
+      if (has_library(c, library)) known += fmt::format("{}{}", known.empty() ? "" : ", ", name);
+    at_key("experts", [&]() -> Calibration {
+      throw ConfigError(
+          fmt::format("no products of {} on {} GPUs; there are {}", name_of(p.experts), gpu.generation, known));
+    });
+  }
 
   std::string source() const override {
+    return experts_ == ExpertLibrary::usual ? fitted_to()
+                                            : fmt::format("{}; experts' products: {}", fitted_to(), name_of(experts_));
+  }
+
+  std::string fitted_to() const {
     const Calibration& c = equations_.calibration();
     if (other_generation())
       return fmt::format("{} (nothing measured on {}: efficiencies of {})", c.title, gpu().generation, c.generation);
@@ -55,6 +73,7 @@ class Calibrated final : public KernelModel {
   }
   bool other_generation() const { return equations_.calibration().generation != gpu().generation; }
   Equations equations_;
+  ExpertLibrary experts_;
   bool strict_;
 };
 }  // namespace

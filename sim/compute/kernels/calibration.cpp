@@ -127,6 +127,21 @@ void read_over(Calibration& c, const Config& config) {
   check_share(config, "", "sustained_clock", c.sustained_clock);
   if (c.sm_bandwidth < 1) config.at("sm_bandwidth").fail("must be at least 1: all SMs together reach the bandwidth");
 }
+/// The entry's own kernels of experts go before those lent; a lent one of the same name and format is replaced.
+void read_experts_over(Calibration& c, const Config& config, bool other_generation) {
+  for (ExpertEquation& e : c.experts) e.product.borrowed = e.product.borrowed || other_generation;
+  if (!config.has("experts")) return;
+  std::vector<ExpertEquation> own;
+  for (const Config& item : config.at("experts").items()) {
+    own.push_back(read<ExpertEquation>(item));
+    Check{item}("product", std::as_const(own.back().product), "");
+  }
+  for (ExpertEquation& lent : c.experts)
+    if (std::ranges::none_of(
+            own, [&](const ExpertEquation& e) { return e.kernel == lent.kernel && e.format == lent.format; }))
+      own.push_back(std::move(lent));
+  c.experts = std::move(own);
+}
 std::string file_of(const std::string& name, const std::string& beside) {
   return catalogue_file("hardware", name, "kernel calibration", {beside});
 }
@@ -138,6 +153,7 @@ Calibration load_chain(const std::string& file, int depth) {
   Calibration c;
   if (!config.has("from")) {
     read_over(c, config);
+    read_experts_over(c, config, false);
     return c;
   }
   if (depth == kDeepest) config.at("from").fail("is a chain of entries without end");
@@ -150,6 +166,7 @@ Calibration load_chain(const std::string& file, int depth) {
   c.from = other ? lender : lenders_lender;
   NoteBorrowed note(config, other);
   Calibration::sections(note, c);
+  read_experts_over(c, config, other);
   return c;
 }
 }  // namespace
@@ -162,6 +179,6 @@ Calibration load_calibration(const std::string& name, const std::string& beside)
 bool borrows(const Calibration& calibration) {
   AnyBorrowed found;
   Calibration::sections(found, calibration);
-  return found.any;
+  return found.any || std::ranges::any_of(calibration.experts, [](const auto& e) { return e.product.borrowed; });
 }
 }  // namespace moesim::compute

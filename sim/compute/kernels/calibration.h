@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "compute/kernels/kernel_model.h"
 #include "core/config.h"
@@ -24,15 +25,18 @@ struct FittedRange {
 /// Products on tensor cores.  Tiles of rows x columns run in waves over the SMs; each tile walks K in steps of 128
 /// bytes a row, and a step is its tensor time and a fixed time for barriers and for promoting FP8 partial sums.
 struct GemmEquation {
-  double tensor = 1;      // share of the data-sheet peak within a step
-  Time step{};            // fixed time of a step
-  Time tile{};            // filling and draining the pipeline of one tile, storing its result
-  double hbm = 1;         // share of the data-sheet bandwidth reached by reads
-  double write = 1;       // bytes written, as bytes read that take as long
-  Time launch{};          // start of the kernel, first load
-  double overlap = 64;    // p of the p-norm that joins tensor and HBM time: 1 adds them, large takes the longer
-  Time reduce{};          // joining the parts of a product whose K is split over idle SMs; 0: it never is
-  double sustained = 0;   // clock under sustained load of this kind, relative; 0: the calibration's
+  double tensor = 1;     // share of the data-sheet peak within a step
+  Time step{};           // fixed time of a step
+  Time tile{};           // filling and draining the pipeline of one tile, storing its result
+  double hbm = 1;        // share of the data-sheet bandwidth reached by reads
+  double write = 1;      // bytes written, as bytes read that take as long
+  Time launch{};         // start of the kernel, first load
+  double overlap = 64;   // p of the p-norm that joins tensor and HBM time: 1 adds them, large takes the longer
+  Time reduce{};         // joining the parts of a product whose K is split over idle SMs; 0: it never is
+  double sustained = 0;  // clock under sustained load of this kind, relative; 0: the calibration's
+  double padding =
+      -1;  // grouped: of the rows that no row fills in an expert's last tile, the share computed; -1: by layout
+  double draw = 0;        // grouped: HBM bandwidth one SM draws, over its even share; 0: never the limit
   double accumulate = 1;  // FP8 and FP4: rate of a weight gradient that adds into FP32, over the same product without
   FittedRange fitted;
   bool borrowed = false;  // of another generation
@@ -46,6 +50,8 @@ struct GemmEquation {
     f("overlap", p.overlap, "p of the norm that joins tensor and HBM time (1 adds, large takes the longer)");
     f("reduce", p.reduce, "joining the parts of a product whose K is split; 0: it never is");
     f("sustained", p.sustained, "clock under sustained load of this kind, relative; 0: the calibration's");
+    f("padding", p.padding, "grouped: share of an expert's last tile computed though empty; -1: by layout");
+    f("draw", p.draw, "grouped: HBM bandwidth one SM draws, over its even share; 0: never the limit");
     f("accumulate", p.accumulate, "rate of FP8 and FP4 weight gradients into FP32, relative");
     f("fitted", p.fitted, "shapes the parameters were fitted on");
   }
@@ -117,6 +123,49 @@ struct MemoryEquation {
   }
 };
 
+/// Whose products of routed experts.
+enum class ExpertLibrary {
+  usual,  ///< deep_gemm, whose efficiencies other number formats borrow
+  deep_gemm,
+  triton,
+  cutlass,
+  trtllm,
+  marlin
+};
+constexpr auto enum_names(ExpertLibrary) {
+  return std::to_array<std::pair<std::string_view, ExpertLibrary>>({{"usual", ExpertLibrary::usual},
+                                                                    {"deep_gemm", ExpertLibrary::deep_gemm},
+                                                                    {"triton", ExpertLibrary::triton},
+                                                                    {"cutlass", ExpertLibrary::cutlass},
+                                                                    {"trtllm", ExpertLibrary::trtllm},
+                                                                    {"marlin", ExpertLibrary::marlin}});
+}
+/// Number formats of routed experts: of activations and weights.
+enum class ExpertFormat { bf16, fp8_block, fp8, nvfp4, mxfp4_fp8, mxfp4_bf16, int4_bf16 };
+constexpr auto enum_names(ExpertFormat) {
+  return std::to_array<std::pair<std::string_view, ExpertFormat>>({{"bf16", ExpertFormat::bf16},
+                                                                   {"fp8_block", ExpertFormat::fp8_block},
+                                                                   {"fp8", ExpertFormat::fp8},
+                                                                   {"nvfp4", ExpertFormat::nvfp4},
+                                                                   {"mxfp4_fp8", ExpertFormat::mxfp4_fp8},
+                                                                   {"mxfp4_bf16", ExpertFormat::mxfp4_bf16},
+                                                                   {"int4_bf16", ExpertFormat::int4_bf16}});
+}
+
+/// Grouped products of one library's kernel in one number format.
+struct ExpertEquation {
+  ExpertLibrary library = ExpertLibrary::triton;
+  ExpertFormat format = ExpertFormat::bf16;
+  std::string kernel;  // as the measured system calls it
+  GemmEquation product;
+  static void fields(auto& f, auto& p) {
+    f.required("library", p.library, "whose products");
+    f.required("format", p.format, "of activations and weights");
+    f.required("kernel", p.kernel, "as the measured system calls it");
+    f.required("product", p.product, "the equation's parameters");
+  }
+};
+
 /// A calibration entry: hardware/kernels-GENERATION.yaml, type kernel_calibration.  Kinds of kernel that only some
 /// generations' tables hold are optional; `choice.h` says what stands in for one that is absent.
 struct Calibration {
@@ -133,6 +182,7 @@ struct Calibration {
   std::optional<AttentionEquation> prefill_latent_fp8, prefill_heads, prefill_heads_fp8, decode_latent_fp8,
       decode_heads, decode_heads_fp8;
   MemoryEquation memory;
+  std::vector<ExpertEquation> experts;  // a library's first of a format is its usual one
   static void fields(auto& f, auto& p) {
     f.required("type", p.type, "kernel_calibration");
     f("title", p.title, "what was measured");
@@ -143,6 +193,7 @@ struct Calibration {
     f("error_median", p.error.median, "median error of rows measured, mean over classes by rows");
     f("error_p90", p.error.ninetieth, "90th percentile of the errors, likewise");
     f("sm_bandwidth", p.sm_bandwidth, "HBM bandwidth one SM can draw, over its even share");
+    f.skip("experts");     // a list, its own entries before those lent
     f.skip("benchmarks");  // what the tables' benchmarks add: read where rows are held against this
     sections(f, p);
   }

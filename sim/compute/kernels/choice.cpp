@@ -1,5 +1,7 @@
 #include "compute/kernels/choice.h"
 
+#include <algorithm>
+
 namespace moesim::compute {
 namespace {
 template <class E>
@@ -31,9 +33,49 @@ Chosen<GemmEquation> choose(const Calibration& c, const Gemm& g, ProductLibrary 
   return own_or(c.gemm_bf16, c.gemm, Lender::fp8_products);
 }
 
-Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g) {
+ExpertFormat format_of(const GroupedGemm& g) {
+  const spec::Dtype weights = g.weights.value_or(g.dtype);
+  if (weights == spec::Dtype::int4 || weights == spec::Dtype::int4_g32 || weights == spec::Dtype::int8)
+    return ExpertFormat::int4_bf16;
+  switch (g.dtype) {
+    case spec::Dtype::fp8:
+      if (weights == spec::Dtype::fp4) return ExpertFormat::mxfp4_fp8;
+      return g.scales == Scales::tokens ? ExpertFormat::fp8 : ExpertFormat::fp8_block;
+    case spec::Dtype::fp4:
+    case spec::Dtype::nvfp4:
+      return ExpertFormat::nvfp4;
+    case spec::Dtype::bf16:
+    case spec::Dtype::fp16:
+    case spec::Dtype::fp32:
+    case spec::Dtype::int8:
+    case spec::Dtype::int4:
+    case spec::Dtype::int4_g32:
+      break;
+  }
+  return block_scaled(weights) ? ExpertFormat::mxfp4_bf16 : ExpertFormat::bf16;
+}
+
+bool has_library(const Calibration& c, ExpertLibrary library) {
+  if (library == ExpertLibrary::usual) return true;
+  if (library == ExpertLibrary::deep_gemm) return c.generation == "hopper" || c.generation == "blackwell";
+  return std::ranges::any_of(c.experts, [&](const ExpertEquation& e) { return e.library == library; });
+}
+
+static Chosen<GemmEquation> of_deep_gemm(const Calibration& c, const GroupedGemm& g) {
   const GemmEquation& e = g.layout == GroupLayout::masked ? c.masked : c.contiguous;
   return {e, g.dtype == spec::Dtype::fp8 ? Lender::none : Lender::fp8_products};
+}
+
+Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g, ExpertLibrary library,
+                            std::string_view kernel) {
+  // What a library was not measured for takes another's efficiencies in the format, or those of scaled FP8 blocks.
+  if (library == ExpertLibrary::usual || library == ExpertLibrary::deep_gemm) return of_deep_gemm(c, g);
+  const ExpertFormat format = format_of(g);
+  for (const ExpertEquation& e : c.experts)
+    if (e.format == format && e.library == library && (kernel.empty() || e.kernel == kernel)) return {e.product};
+  for (const ExpertEquation& e : c.experts)
+    if (e.format == format) return {e.product};
+  return of_deep_gemm(c, g);
 }
 
 Chosen<AttentionEquation> choose(const Calibration& c, const AttentionPrefill& a) {

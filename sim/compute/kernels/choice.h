@@ -1,5 +1,7 @@
 // Which of a calibration's equations a kernel takes, and whose efficiencies those are.
 #pragma once
+#include <string_view>
+
 #include "compute/kernels/calibration.h"
 #include "compute/kernels/kernel.h"
 #include "compute/kernels/kernel_model.h"
@@ -24,7 +26,13 @@ struct Chosen {
 };
 
 Chosen<GemmEquation> choose(const Calibration& c, const Gemm& g, ProductLibrary library);
-Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g);
+/// kernel: of the library, by its name; "": its usual one.  What the library has no kernel for takes the usual one's.
+Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g, ExpertLibrary library = ExpertLibrary::usual,
+                            std::string_view kernel = "");
+/// Throws std::logic_error for weights that no kernel of experts takes.
+ExpertFormat format_of(const GroupedGemm& g);
+/// Whether the GPUs of the calibration's generation, or those that lend to it, have the library's products.
+bool has_library(const Calibration& c, ExpertLibrary library);
 Chosen<AttentionEquation> choose(const Calibration& c, const AttentionPrefill& a);
 Chosen<AttentionEquation> choose(const Calibration& c, const AttentionBackward& a);
 Chosen<AttentionEquation> choose(const Calibration& c, const AttentionDecode& a);

@@ -14,7 +14,8 @@ enum class Heat { brief, sustained };
 class Equations {
  public:
   Equations(const spec::Gpu& gpu, Calibration calibration, Heat heat,
-            ProductLibrary library = ProductLibrary::deep_gemm_2025);
+            ProductLibrary library = ProductLibrary::deep_gemm_2025, ExpertLibrary experts = ExpertLibrary::usual,
+            std::string expert_kernel = "");
   double seconds(const Kernel& kernel, GpuShare share) const;
   /// How far outside the fitted shapes the kernel is; `fitted` is false if nothing was fitted to its kind, and the
   /// lender who its efficiencies come from instead, if anyone.
@@ -34,6 +35,8 @@ class Equations {
   Calibration calibration_;
   Heat heat_;
   ProductLibrary library_;
+  ExpertLibrary experts_;
+  std::string expert_kernel_;
 };
 
 /// The kernel model `calibrated`.  calibration: an entry or file; "" for that of the GPU's generation.

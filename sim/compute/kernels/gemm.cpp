@@ -86,13 +86,16 @@ double gemm_seconds(const Gemm& g, const GemmEquation& e, const Machine& on) {
          joined(tensor_seconds(tiles, e, on), traffic_seconds(bytes_of(g), written, e, on), e.overlap);
 }
 
-// An expert's rows fill whole tiles: of 128 rows in the contiguous layout, a last one of 64 in the masked one.  A
-// weight gradient has tiles of the (n, k) result, and walks the expert's rows.
+// An expert's rows fill whole tiles, or tiles of the library's choice that leave a share of the last one out: of 128
+// rows in the contiguous layout, a last one of 64 in the masked one.  A weight gradient has tiles of the (n, k) result,
+// and walks the expert's rows.
 double grouped_seconds(const GroupedGemm& g, const GemmEquation& e, const Machine& on) {
   const GroupRows rows = group_rows(g);
   if (rows.used == 0) return 0;
-  const std::int64_t row_blocks = g.layout == GroupLayout::contiguous ? 2 * rows.tiles128 : rows.tiles64;
-  const Tiles t{double(rows.tiles128 * ceil_div(g.n, kTile)), double(row_blocks * blocks_across(g.n)),
+  const double row_blocks =
+      e.padding >= 0 ? (double(rows.rows) + e.padding * double(rows.tiles128 * kTile - rows.rows)) / kBlockRows
+                     : double(g.layout == GroupLayout::contiguous ? 2 * rows.tiles128 : rows.tiles64);
+  const Tiles t{double(rows.tiles128 * ceil_div(g.n, kTile)), row_blocks * double(blocks_across(g.n)),
                 steps_of(g.k, g.dtype), block_flops(g.dtype), tensor_rate(g.dtype, g.weight_gradient, e, on)};
   const double tiles = double(ceil_div(g.n, kTile) * ceil_div(g.k, kTile));  // of one expert's gradient
   const double slices = g.dtype == spec::Dtype::bf16 || g.dtype == spec::Dtype::fp16 ? double(rows.tiles64) * 64
@@ -101,6 +104,10 @@ double grouped_seconds(const GroupedGemm& g, const GemmEquation& e, const Machin
       g.weight_gradient ? gradient_seconds(double(rows.used) * tiles, slices / step_elements(g.dtype) * tiles, t, e, on)
                         : tensor_seconds(t, e, on);
   const Bytes written = g.weight_gradient ? Bytes{4 * rows.used * g.n * g.k} : tensor_bytes(rows.rows * g.n, g.out);
-  return seconds(e.launch) + joined(tensor, traffic_seconds(bytes_of(g), written, e, on), e.overlap);
+  // What a tile's SM alone has to draw: the tile's weights, however few tiles there are.
+  const double of_tile = double(kTile * g.k) * element_bytes(g.weights.value_or(g.dtype));
+  const double drawn = e.draw > 0 ? of_tile / (on.hbm_per_sm * e.hbm * e.draw) : 0;
+  const double traffic = std::max(traffic_seconds(bytes_of(g), written, e, on), drawn);
+  return seconds(e.launch) + joined(tensor, traffic, e.overlap);
 }
 }  // namespace moesim::compute

@@ -59,7 +59,8 @@ struct GroupedGemm {
   GroupLayout layout = GroupLayout::contiguous;
   bool weight_gradient = false;
   std::optional<spec::Dtype> weights{};  // as of Gemm
-  std::optional<GroupRows> counted{};    // of `rows`, where a cost model has counted them already; leave it empty
+  Scales scales = Scales::blocks;
+  std::optional<GroupRows> counted{};  // of `rows`, where a cost model has counted them already; leave it empty
 };
 GroupRows group_rows(std::span<const std::int64_t> rows, bool with_blocks = false);
 inline GroupRows group_rows(const GroupedGemm& g) {

@@ -31,7 +31,7 @@ struct Fingerprint {
   void add(const GroupedGemm& g) {
     const GroupRows r = group_rows(g);
     all(2, g.rows.size(), r.rows, r.used, r.tiles64, r.tiles128, r.blocks16, g.n, g.k, g.dtype, g.out, g.layout,
-        g.weight_gradient, g.weights.value_or(g.dtype));
+        g.weight_gradient, g.weights.value_or(g.dtype), g.scales);
   }
   void add(const AttentionPrefill& x) { all(3, x.heads, x.work, x.dtype); }
   void add(const AttentionBackward& x) { all(4, x.heads, x.work, x.dtype); }

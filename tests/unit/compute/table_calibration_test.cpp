@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "compute/fitting/tables.h"
 #include "spec/catalogue.h"
+#include "support/refusal.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::compute {
@@ -27,7 +29,9 @@ class Tables : public testing::Test {
 };
 
 TEST_F(Tables, KindsAreToldByTheBeginningOfTheName) {
-  for (const char* name : {"gemm_x.csv", "folder/attention_decode_any.csv", "mla_prefill_core_b200.csv"})
+  for (const char* name :
+       {"gemm_x.csv", "folder/attention_decode_any.csv", "mla_prefill_core_b200.csv", "moe_layer_x.csv",
+        "moe_mxfp4_h100.csv", "wideep_mla_decode_b200.csv", "h100_expert_gemm_decode.csv", "quantize_fp8_b200.csv"})
     EXPECT_TRUE(is_kernel_table(name)) << name;
   for (const char* name : {"gemmx.csv", "h100_gemm.csv", "nccl_a100.csv"}) EXPECT_FALSE(is_kernel_table(name)) << name;
 }
@@ -79,6 +83,78 @@ TEST_F(Tables, AWindowIsReadAsItsKernelHonoursIt) {
   EXPECT_EQ(decode("fa3", 8192), 8192);
 }
 
+constexpr const char* kLayers = "gpu,library,kernel,precision,tokens,hidden,width,top_k,experts,tp,ep,load,time_us\n";
+
+const GroupedGemm& product(const Measurement& s) {
+  for (const Kernel& kernel : s.sequences.at(0))
+    if (const auto* g = std::get_if<GroupedGemm>(&kernel)) return *g;
+  throw std::logic_error("a row without products");
+}
+
+// 6 tokens that choose 2 of 8 experts: 12 rows, of which the first GPU of two has 2 + 2 + 1 + 1; a width of 512 halved
+// by tensor parallelism, gate and up.
+TEST_F(Tables, AnExpertLayerHasTheRowsAndColumnsOfOneGpu) {
+  const auto rows = read("moe_layer_x.csv", std::string(kLayers) +
+                                                "h100,x,fused_moe_triton,bfloat16,6,1024,512,2,8,2,2,balanced,30\n"
+                                                "h100,x,marlin,w4a16_mxfp4,65,1024,512,2,8,1,1,power_law_1.2,30\n");
+  ASSERT_EQ(rows.size(), 2u);
+  const GroupedGemm& even = product(rows[0]);
+  EXPECT_EQ(std::vector<std::int64_t>(even.rows.begin(), even.rows.end()), (std::vector<std::int64_t>{2, 2, 1, 1}));
+  EXPECT_EQ(even.n, 512);
+  EXPECT_EQ(even.k, 1024);
+  EXPECT_EQ(rows[0].expert_library, ExpertLibrary::triton);
+  EXPECT_EQ(rows[0].groups, (std::vector<std::string>{"fewer tokens"}));
+  EXPECT_EQ(rows[1].sequences.size(), 5u);  // draws
+  EXPECT_EQ(rows[1].groups, (std::vector<std::string>{"over 64 tokens"}));
+  EXPECT_EQ(rows[1].expert_library, ExpertLibrary::marlin);
+  EXPECT_EQ(format_of(product(rows[1])), ExpertFormat::mxfp4_bf16);
+  for (const std::vector<std::int64_t>& draw : rows[1].rows)
+    for (const std::int64_t r : draw) EXPECT_LE(r, 65);  // a token chooses an expert once
+}
+
+// A grouped gate under even scores chooses fewer experts than the rows' number suggests: which, nobody knows.
+TEST_F(Tables, FewTokensOfAGroupedGateAreLeftOut) {
+  const auto known = [&](int experts, int tokens, const char* load) {
+    return read("moe_layer_x.csv", fmt::format("{}h100,x,triton,fp8_block,{},7168,2048,8,{},1,1,{},9000\n", kLayers,
+                                               tokens, experts, load))
+        .at(0)
+        .known;
+  };
+  EXPECT_FALSE(known(256, 64, "balanced"));
+  EXPECT_TRUE(known(256, 65, "balanced"));
+  EXPECT_TRUE(known(256, 64, "power_law_1.2"));
+  EXPECT_TRUE(known(128, 64, "balanced"));
+}
+
+TEST_F(Tables, RowsThatCannotBeAreNamedWithFileAndLine) {
+  const auto refused = [&](const std::string& row) {
+    return test::refusal_of([&] { read("moe_layer_x.csv", kLayers + row); });
+  };
+  const auto says = [](const std::string& message, const char* part) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  says(refused("a100,x,triton,fp8_block,64,1024,512,2,8,1,1,balanced,30\n"),
+       "moe_layer_x.csv:2: a100 has no fp8 arithmetic");
+  says(refused("h100,x,triton,bfloat16,4096,4096,14336,2,8,1,1,balanced,30\n"), "above the bf16 peak of h100");
+  says(refused("h100,x,mystery,bfloat16,64,1024,512,2,8,1,1,balanced,30\n"),
+       "moe_layer_x.csv:2: kernel: \"mystery\" names no library");
+  says(refused("h100,x,triton,bfloat16,64,1024,512,2,8,1,3,balanced,30\n"), "ep: must divide the 8 experts, got 3");
+  says(refused("h100,x,triton,bfloat16,64,1024,512,2,8,1,1,even,30\n"),
+       "load: expected balanced or power_law_ALPHA, got \"even\"");
+  says(refused("h100,x,triton,bfloat16,64,1024,512,2,8,1,1,balanced,300\n"
+               "h100,x,triton,bfloat16,64,1024,512,2,8,1,1,balanced,400\n"),
+       "moe_layer_x.csv:3: ");
+  says(test::refusal_of([&] { read("h100_mla_x.csv", "a\n"); }), "_decode or _prefill");
+}
+
+// 16 x 1024 numbers: 2 bytes in, 1 out.  A time that was clipped at nothing is left out.
+TEST_F(Tables, QuantisingIsACastOfItsBytes) {
+  const auto rows = read("quantize_fp8_x.csv", "gpu,library,rows,cols,static_us,dynamic_us\nh100,x,16,1024,2,\n");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].precision, "static");
+  EXPECT_EQ(bytes_of(rows[0].sequences[0][0]), Bytes{16 * 1024 * 3});
+}
+
 // Rows that an equation made are found again from other starting values.
 TEST_F(Tables, AFitFindsTheEquationThatMadeTheRows) {
   const spec::Gpu gpu = spec::load_gpu("h100");
@@ -127,6 +203,7 @@ TEST(TableCalibration, HoldsOnTheTablesItWasFittedTo) {
     if (is_kernel_table(entry.path().string()))
       for (Measurement& s : read_kernel_table(entry.path().string())) rows.push_back(std::move(s));
   for (const ClassResiduals& c : residuals_in_force(rows)) {
+    if (c.kind.starts_with("expert") || c.kind == "mla decode" || c.kind == "mla prefill") continue;  // below
     if (c.residuals.rows < 50 || c.library == "triton" || c.library == "flashinfer") continue;
     const bool product = c.kind == "product";
     const bool latent = c.kind == "mla decode core" && c.gpu == "h100";   // its fixed times are those of whole layers
@@ -138,6 +215,19 @@ TEST(TableCalibration, HoldsOnTheTablesItWasFittedTo) {
     EXPECT_LT(c.residuals.ninetieth, product ? 0.32 : 0.55)
         << c.kind << " " << c.precision << " " << c.gpu << " " << c.group;
   }
+  // Expert layers of all kernels and formats of a GPU together.
+  for (const auto& [gpu, median] : {std::pair("h100", 0.09), std::pair("b200", 0.14), std::pair("a100", 0.20)})
+    for (const bool many : {false, true}) {
+      std::vector<double> errors;
+      for_each_in_force(rows, [&](const Measurement& s, double time, bool) {
+        const bool over = !s.groups.empty() && s.groups[0] == "over 64 tokens";
+        if (s.kind == "expert layer" && s.gpu == gpu && s.known && over == many)
+          errors.push_back(std::abs(time / s.seconds - 1));
+      });
+      std::ranges::sort(errors);
+      ASSERT_FALSE(errors.empty());
+      EXPECT_LT(errors[errors.size() / 2], median) << gpu << (many ? ", over 64 tokens" : ", fewer tokens");
+    }
 }
 }  // namespace
 }  // namespace moesim::compute
