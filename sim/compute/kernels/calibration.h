@@ -125,7 +125,7 @@ struct MemoryEquation {
 
 /// Whose products of routed experts.
 enum class ExpertLibrary {
-  usual,  ///< deep_gemm, whose efficiencies other number formats borrow
+  usual,  ///< what engines run for the number format; deep_gemm for scaled FP8 blocks
   deep_gemm,
   triton,
   cutlass,

@@ -66,11 +66,32 @@ static Chosen<GemmEquation> of_deep_gemm(const Calibration& c, const GroupedGemm
   return {e, g.dtype == spec::Dtype::fp8 ? Lender::none : Lender::fp8_products};
 }
 
+/// What SGLang and vLLM run for a format where nothing else is asked for: Triton's fused layer in BF16, Marlin where
+/// MXFP4 is widened on Hopper, CUTLASS for FP8 by token and NVFP4, TensorRT-LLM's kernels for MXFP4 on Blackwell.
+static ExpertLibrary usual_library(ExpertFormat format) {
+  switch (format) {
+    case ExpertFormat::fp8_block:
+      return ExpertLibrary::deep_gemm;
+    case ExpertFormat::bf16:
+      return ExpertLibrary::triton;
+    case ExpertFormat::mxfp4_bf16:
+    case ExpertFormat::int4_bf16:
+      return ExpertLibrary::marlin;
+    case ExpertFormat::mxfp4_fp8:
+      return ExpertLibrary::trtllm;
+    case ExpertFormat::fp8:
+    case ExpertFormat::nvfp4:
+      break;
+  }
+  return ExpertLibrary::cutlass;
+}
+
 Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g, ExpertLibrary library,
                             std::string_view kernel) {
   // What a library was not measured for takes another's efficiencies in the format, or those of scaled FP8 blocks.
-  if (library == ExpertLibrary::usual || library == ExpertLibrary::deep_gemm) return of_deep_gemm(c, g);
   const ExpertFormat format = format_of(g);
+  if (library == ExpertLibrary::usual) library = usual_library(format);
+  if (library == ExpertLibrary::deep_gemm) return of_deep_gemm(c, g);
   for (const ExpertEquation& e : c.experts)
     if (e.format == format && e.library == library && (kernel.empty() || e.kernel == kernel)) return {e.product};
   for (const ExpertEquation& e : c.experts)

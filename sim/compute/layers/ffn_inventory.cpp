@@ -9,7 +9,10 @@ namespace {
 constexpr int kGateKernels = 35, kGateBackwardKernels = 25;
 constexpr int kPlainGateKernels = 12, kPlainGateBackwardKernels = 10;  // assumed: no groups, no bias
 constexpr int kFusedGateKernels = 2;  // assumed: serving systems fuse scores, groups and top-k, then write ids
-constexpr int kCountingKernels = 4;   // assumed: rows an expert, offsets, maps between rows and tokens
+// Serving on one GPU: rows an expert aligned to tiles and sorted (SGLang's and vLLM's moe_align_block_size: two
+// kernels).
+constexpr int kSortingKernels = 2;
+constexpr int kCountingKernels = 4;  // assumed: rows an expert, offsets, maps between rows and tokens
 
 // Parts of K that a library computes side by side, adding their FP32 sums afterwards, where a product has fewer tiles
 // than the GPU has SMs: the most that fill the GPU once and leave each part ten steps of 64 (SGLang's rule, pull
@@ -140,7 +143,7 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const std::int64_t w = share_of(m.expert_width, c.options.expert_tensor, "columns of an expert");
   if (rows == 0) return;
   const spec::Dtype dtype = list.linear_dtype();
-  const bool contiguous = c.options.layout == GroupLayout::contiguous;
+  const bool gathers = c.options.layout == GroupLayout::contiguous || c.options.local_rows;
   const GroupedGemm product{.rows = c.rows, .dtype = dtype, .layout = c.options.layout};
   const auto grouped = [&](std::string_view name, std::int64_t n, std::int64_t k, bool gradient, double bias) {
     GroupedGemm g = product;
@@ -151,14 +154,17 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const double bias = m.expert_bias ? 1 : 0;
   switch (pass) {
     case Pass::forward:
-      if (contiguous) {
-        if (list.training()) list.small("count rows", kCountingKernels);
+      if (gathers) {
+        if (list.training())
+          list.small("count rows", kCountingKernels);
+        else if (c.options.local_rows)
+          list.small("sort rows", kSortingKernels);
         list.moved("permute", MemoryKind::permute, rows * hidden, dtype, rows * hidden, dtype);
       }
       grouped("grouped gate-up", 2 * w, hidden, false, bias * 2 * double(w));
       swiglu(list, "swiglu", rows, w);
       grouped("grouped down", hidden, w, false, bias * double(hidden));
-      if (contiguous)
+      if (gathers)
         list.moved("un-permute", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden,
                    spec::Dtype::bf16);
       if (list.training()) list.cast("cast kept for backward", rows * hidden);
