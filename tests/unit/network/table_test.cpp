@@ -107,7 +107,7 @@ TEST_F(NetworkTables, AFitFindsTheEquationThatMadeTheRows) {
     return sum / double(rows.size());
   };
   EXPECT_GT(error(start), 0.2);
-  EXPECT_LT(error(fit_network(start, gpu, rows, 1500)), 0.03);
+  EXPECT_LT(error(fit_network(start, gpu, rows, 6000)), 0.03);
   EXPECT_EQ(held_out_fifth(rows, 1), held_out_fifth(rows, 1));
 }
 
