@@ -123,8 +123,7 @@ void add_calibrate(CLI::App& app, int&) {
       "folder of tables of any GPUs of the catalogue, the kind of each told by the beginning of its name: "
       "gemm_, attention_prefill_, attention_decode_, mla_prefill_core_, mla_decode_core_, moe_layer_, "
       "moe_fp4_, moe_mxfp4_, moe_wideep_nvfp4_, wideep_expert_, wideep_mla_, h100_expert_gemm_, h100_mla_, "
-      "quantize_fp8_; nccl_, engine_allreduce_, "
-      "deepep_ll_, deepep_normal_ (held to the network's calibration, not fitted)");
+      "quantize_fp8_; nccl_, engine_allreduce_, deepep_ll_, deepep_normal_ (of these the fit is printed, not written)");
   verb->add_flag("--no-fit", o->no_fit, "print how far the calibrations in force are from the folder's rows");
   verb->add_option("--gemm", o->input.gemm, "CSV of single FP8 products: layout,groups,m_per_group,n,k,tflops");
   verb->add_option("--tables", o->input.folder,

@@ -150,8 +150,10 @@ void calibrate_folder(const FolderRequest& request) {
   const Folder folder = read_folder(request);
   if (request.rows) return print_rows(folder);
   Report report = report_of(request, folder);
-  const std::vector<ClassResiduals> calls = network_residuals(folder.calls);
-  report.all.insert(report.all.end(), calls.begin(), calls.end());
+  const NetworkFit calls =
+      request.fit ? fit_network_rows(folder.calls, request.seed) : NetworkFit{network_residuals(folder.calls), {}};
+  report.all.insert(report.all.end(), calls.all.begin(), calls.all.end());
+  report.held_out.insert(report.held_out.end(), calls.held_out.begin(), calls.held_out.end());
   request.json ? print_json(report, folder) : print_table(report, folder);
 }
 }  // namespace moesim::cli

@@ -3,7 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "network/fitting/fit.h"
 #include "network/fitting/tables.h"
+#include "spec/catalogue.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::network {
@@ -80,6 +86,44 @@ TEST_F(NetworkTables, WithoutACalibrationOnlyLinesCount) {
   spec::Gpu gpu;
   gpu.name = "any", gpu.generation = "hopper", gpu.nvlink = 450_GBps;
   EXPECT_NEAR(RowModel(gpu)(rows[0], NetworkCalibration{}), 1e9 * 7 / 8 / 450e9, 20e-6);
+}
+
+// Rows that an equation made are found again from other starting values.
+TEST_F(NetworkTables, AFitFindsTheEquationThatMadeTheRows) {
+  const spec::Gpu gpu = spec::load_gpu("h100");
+  std::string text = kNccl;
+  for (const int gpus : {2, 4, 8})
+    for (int bits = 8; bits < 28; ++bits)
+      text += fmt::format("h100,x,alltoall,half,{},{},90000\n", gpus, std::int64_t(1) << bits);
+  std::vector<NetworkRow> rows = read("nccl_any.csv", text);
+  const NetworkCalibration start = load_network_calibration("network-h100");
+  NetworkCalibration truth = start;
+  for (NetworkCalibration::Protocol& p : truth.collectives) p.launch = p.launch + p.launch;
+  const RowModel model(gpu);
+  for (NetworkRow& row : rows) row.seconds = model(row, truth), row.disturbed = false;
+  const auto error = [&](const NetworkCalibration& c) {
+    double sum = 0;
+    for (const NetworkRow& row : rows) sum += std::abs(model(row, c) / row.seconds - 1);
+    return sum / double(rows.size());
+  };
+  EXPECT_GT(error(start), 0.2);
+  EXPECT_LT(error(fit_network(start, gpu, rows, 6000)), 0.03);
+  EXPECT_EQ(held_out_fifth(rows, 1), held_out_fifth(rows, 1));
+}
+
+// The tables are no part of the project; where they are, the calibrations in force are held to them.
+TEST(NetworkTableCalibration, HoldsOnTheTablesItWasFittedTo) {
+  const std::filesystem::path folder = SOURCE_DIR "/../shared/data/kernels_wide";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here";
+  for (const char* name : {"nccl_a100.csv", "nccl_b200.csv", "deepep_normal_b200.csv", "deepep_ll_b200.csv"}) {
+    const std::vector<NetworkRow> rows = read_network_table((folder / name).string());
+    const std::vector<double> predicted = predicted_in_force(rows);
+    std::vector<double> errors;
+    for (std::size_t i = 0; i < rows.size(); ++i) errors.push_back(std::abs(predicted[i] / rows[i].seconds - 1));
+    std::ranges::sort(errors);
+    EXPECT_LT(errors[errors.size() / 2], 0.05) << name;
+    EXPECT_LT(errors[errors.size() * 9 / 10], 0.20) << name;
+  }
 }
 }  // namespace
 }  // namespace moesim::network
