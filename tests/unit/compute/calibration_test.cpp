@@ -152,6 +152,8 @@ TEST(Calibration, SaysWhoseEfficienciesItTakes) {
   grouped.rows = rows, grouped.n = 4096, grouped.k = 7168, grouped.dtype = spec::Dtype::fp8;
   EXPECT_EQ(lender(grouped), Lender::none);
   grouped.dtype = spec::Dtype::bf16;
+  EXPECT_EQ(lender(grouped), Lender::none);
+  grouped.weights = spec::Dtype::fp4;
   EXPECT_EQ(lender(grouped), Lender::fp8_products);
   const AttentionHeads expanded{spec::AttentionKind::mla, 128, 128, 192, 128, false},
       gqa{spec::AttentionKind::gqa, 32, 8, 128, 128}, absorbed{spec::AttentionKind::mla, 128, 1, 576, 512, true};
