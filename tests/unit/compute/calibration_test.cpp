@@ -65,9 +65,10 @@ TEST(Calibration, WeightGradientsInBf16KeepTheRateOfTheirProduct) {
   }
 }
 
-// Weights in 4 bits: what is bound by reading them is faster, what is bound by arithmetic is not.
+// Weights in 4 bits, by the same kernels: what is bound by reading them is faster, what is bound by arithmetic is not.
 TEST(Calibration, NarrowWeightsAreReadFasterAndComputedAsBefore) {
-  const auto model = calibrated(spec::load_gpu("h800"));
+  const auto model = make_kernel_model(Config::from_text("kernels: {kind: calibrated, experts: deep_gemm}", "test"),
+                                       spec::load_gpu("h800"));
   const std::vector<std::int64_t> few(8, 4), many(8, 4096);
   for (const auto& rows : {few, many}) {
     GroupedGemm wide;
