@@ -27,7 +27,8 @@ struct Gpu {
   static void fields(auto& f, auto& p) {
     f.skip("type");
     f("title", p.title, "full name");
-    f.required("generation", p.generation, "such as hopper or blackwell: GPUs of one share kernel efficiencies (kernels-GENERATION)");
+    f.required("generation", p.generation,
+               "such as hopper or blackwell: GPUs of one share kernel efficiencies (kernels-GENERATION)");
     f.required("sms", p.sms, "streaming multiprocessors");
     f.required("memory", p.memory, "device memory, as the driver reports it");
     f("reserve", p.reserve, "of it, what driver, context and libraries take before the first tensor");

@@ -96,7 +96,7 @@ struct LayerOptions {
   bool graphs = false;             // small kernels are replayed from CUDA graphs
   GroupLayout layout = GroupLayout::contiguous;
   bool local_rows = false;  // no exchange brings experts their rows: they are sorted and gathered here
-  bool training = false;  // keeps what backward needs: extra stores and casts in the forward pass
+  bool training = false;    // keeps what backward needs: extra stores and casts in the forward pass
 };
 
 struct Operation {
