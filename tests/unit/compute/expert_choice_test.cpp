@@ -18,7 +18,7 @@ std::unique_ptr<KernelModel> model(const char* gpu, const std::string& keys = ""
 
 TEST(ExpertFormats, FollowActivationsWeightsAndScales) {
   const auto of = [](Dtype dtype, std::optional<Dtype> weights = {}, Scales scales = Scales::blocks) {
-    return format_of(GroupedGemm{.dtype = dtype, .weights = weights, .scales = scales});
+    return format_of(GroupedGemm{.rows = {}, .dtype = dtype, .weights = weights, .scales = scales});
   };
   EXPECT_EQ(of(Dtype::bf16), ExpertFormat::bf16);
   EXPECT_EQ(of(Dtype::fp8), ExpertFormat::fp8_block);
