@@ -133,10 +133,9 @@ def measure_products(args, clock, folder):
 def attention(q, k, v, causal):
     """q [batch, heads, new, width], k and v [batch, kv_heads, keys, width]."""
     group = q.shape[1] // k.shape[1]
-    if hasattr(torch.nn.functional, "scaled_dot_product_attention"):
-        k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
-        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
     k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
+    if hasattr(torch.nn.functional, "scaled_dot_product_attention"):
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
     scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
     if causal:
         scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), float("-inf"))

@@ -1,8 +1,5 @@
 #include "cli/network_residuals.h"
 
-#include <algorithm>
-#include <array>
-#include <cmath>
 #include <iterator>
 #include <map>
 #include <string>
@@ -17,27 +14,9 @@ using network::NetworkRow;
 
 std::vector<compute::ClassResiduals> classes_of(const std::vector<NetworkRow>& rows,
                                                 const std::vector<double>& predicted) {
-  struct Errors {
-    std::vector<std::pair<double, std::string>> sizes;
-    std::vector<double> ratios;
-  };
-  std::map<std::array<std::string, 5>, Errors> classes;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const NetworkRow& row = rows[i];
-    const double ratio = predicted[i] / row.seconds;
-    for (const std::string& group : row.groups) {
-      Errors& errors = classes[{row.kind, row.gpu, row.precision, group, row.library}];
-      errors.sizes.emplace_back(std::abs(ratio - 1), row.shape);
-      errors.ratios.push_back(ratio);
-    }
-  }
-  std::vector<compute::ClassResiduals> out;
-  for (auto& [key, errors] : classes) {
-    std::ranges::sort(errors.ratios);
-    out.push_back({key[0], key[2], key[1], key[4], key[3], compute::residuals_of(std::move(errors.sizes)),
-                   errors.ratios[errors.ratios.size() / 2] - 1});
-  }
-  return out;
+  compute::ResidualClasses classes;
+  for (std::size_t i = 0; i < rows.size(); ++i) classes.add(rows[i], rows[i].groups, predicted[i]);
+  return classes.take();
 }
 
 std::vector<compute::ClassResiduals> classes_of(const spec::Gpu& gpu, const std::vector<NetworkRow>& rows,

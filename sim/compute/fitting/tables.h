@@ -1,8 +1,11 @@
 // Folders of measured kernels: which files can be read, and how far a calibration is from each row of them.
 #pragma once
+#include <array>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compute/fitting/calibrate.h"
@@ -80,6 +83,28 @@ struct ClassResiduals {
   std::string kind, precision, gpu, library, group;
   Residuals residuals;
   double bias = 0;  // median of predicted over measured, less 1
+};
+/// Sorts rows of tables into classes.  Row: kind, precision, gpu, library, groups, shape and seconds, as Measurement
+/// has.
+class ResidualClasses {
+ public:
+  void add(const auto& row, const std::vector<std::string>& groups, double predicted) {
+    const double ratio = predicted / row.seconds;
+    for (const std::string& group : groups) {
+      Errors& errors = classes_[{row.kind, row.gpu, row.precision, group, row.library}];
+      errors.sizes.emplace_back(std::abs(ratio - 1), row.shape);
+      errors.ratios.push_back(ratio);
+    }
+  }
+  /// Those of one kind and GPU beside each other.
+  std::vector<ClassResiduals> take();
+
+ private:
+  struct Errors {
+    std::vector<std::pair<double, std::string>> sizes;
+    std::vector<double> ratios;
+  };
+  std::map<std::array<std::string, 5>, Errors> classes_;
 };
 /// Of the calibrations in force, for every class of rows; those of one kind and GPU beside each other.
 std::vector<ClassResiduals> residuals_in_force(const std::vector<Measurement>& rows);

@@ -2,19 +2,14 @@
 #include <gtest/gtest.h>
 
 #include "compute/fitting/tables.h"
-#include "support/refusal.h"
-#include "support/temporary_folder.h"
+#include "support/table_refusal.h"
 
 namespace moesim::compute {
 namespace {
 TEST(Calibrate, RowsOfAFolderThatCannotBe) {
   const TemporaryFolder folder;
   const auto error = [&](const std::string& name, const std::string& text) {
-    const std::string file = folder.file(name);
-    put_file(file, text);
-    std::string out = test::refusal_of([&] { (void)read_kernel_table(file); });
-    for (std::size_t at; (at = out.find(file)) != std::string::npos;) out.replace(at, file.size(), name);
-    return out;
+    return test::table_refusal(folder, name, text, read_kernel_table);
   };
   const std::string products = "gpu,library,kernel,precision,m,n,k,time_us\n";
   EXPECT_EQ(error("gemm_x.csv", "gpu,kernel,precision,m,n,k,time_us\n"),

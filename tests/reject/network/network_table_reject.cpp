@@ -2,19 +2,14 @@
 #include <gtest/gtest.h>
 
 #include "network/fitting/tables.h"
-#include "support/refusal.h"
-#include "support/temporary_folder.h"
+#include "support/table_refusal.h"
 
 namespace moesim::network {
 namespace {
 TEST(NetworkTables, RowsThatCannotBe) {
   const TemporaryFolder folder;
   const auto error = [&](const std::string& name, const std::string& text) {
-    const std::string file = folder.file(name);
-    put_file(file, text);
-    std::string out = test::refusal_of([&] { (void)read_network_table(file); });
-    for (std::size_t at; (at = out.find(file)) != std::string::npos;) out.replace(at, file.size(), name);
-    return out;
+    return test::table_refusal(folder, name, text, read_network_table);
   };
   const std::string nccl = "gpu,library,collective,dtype,gpus,elements,time_us\n";
   EXPECT_EQ(error("nccl_x.csv", "gpu,library,collective,dtype,gpus,elements\n"),
