@@ -42,6 +42,11 @@ void finish(const Config& config, NetworkCalibration& c, bool) {
   for (const CollectiveShape shape : {CollectiveShape::ring, CollectiveShape::pairs})
     if (std::ranges::none_of(c.collectives, [&](const auto& p) { return NetworkCalibration::serves(p, shape); }))
       spec::fail_at(config, "collectives", fmt::format("must have a protocol of shape {}", name_of(shape)));
+  if (config.has("engine_all_reduce")) {
+    const std::vector<Config> engines = config.at("engine_all_reduce").items();
+    for (std::size_t i = 0; i < engines.size(); ++i)
+      check_share(engines[i], "nvlink_share", c.engine_all_reduce[i].nvlink_share);
+  }
   if (!config.has("collectives")) return;  // checked in the entry it extends
   const std::vector<Config> written = config.at("collectives").items();
   for (std::size_t i = 0; i < written.size(); ++i) check_protocol(written[i], c.collectives[i]);

@@ -98,6 +98,27 @@ struct NetworkCalibration {
     }
   };
 
+  /// The all-reduce kernels that inference engines bring for one node: every member reads the others' vectors (one
+  /// shot), or its part of them and then everyone's sums (two shots), whichever is faster; larger ones are the
+  /// library's.
+  struct EngineAllReduce {
+    std::string kernels;        // whose
+    Time launch{};              // of one call replayed from a graph, with the barrier
+    Time peer{};                // for each other member
+    double nvlink_share = 1;    // of the NVLink rate that reading reaches
+    Time second{};              // what a second shot takes besides; 0: there is none
+    Bytes most{}, most_read{};  // the largest vector, and the most that one shot reads; 0: any
+    static void fields(auto& f, auto& p) {
+      f.required("kernels", p.kernels, "whose: sglang, vllm, trtllm");
+      f("launch", p.launch, "of one call replayed from a graph, with the barrier");
+      f("peer", p.peer, "for each other member");
+      f("nvlink_share", p.nvlink_share, "of the NVLink rate that reading reaches");
+      f("second", p.second, "what a second shot takes besides; 0: one shot only");
+      f("most", p.most, "the largest vector; above it the library's all-reduce; 0: any");
+      f("most_read", p.most_read, "the most that a member reads in one shot; 0: any");
+    }
+  };
+
   /// Whether the protocol is for the shape.
   static bool serves(const Protocol& protocol, CollectiveShape shape) {
     return protocol.shape == CollectiveShape::any || protocol.shape == shape;
@@ -109,6 +130,7 @@ struct NetworkCalibration {
   std::string borrowed;  // what was measured on another GPU, in words; "" for nothing
   Kernel normal_dispatch, normal_combine, low_latency_dispatch, low_latency_combine;
   std::vector<Protocol> collectives{Protocol{}};
+  std::vector<EngineAllReduce> engine_all_reduce;  // none: engines take the library's
   static void fields(auto& f, auto& p) {
     f.skip("type");
     f("title", p.title, "what it was fitted to");
@@ -119,6 +141,7 @@ struct NetworkCalibration {
     f("low_latency_combine", p.low_latency_combine, "the same, experts to tokens");
     f("collectives", p.collectives,
       "protocols of library collectives, each shape's from the smallest messages to the largest");
+    f("engine_all_reduce", p.engine_all_reduce, "all-reduce kernels of inference engines, for tensor parallelism");
   }
 };
 

@@ -1,12 +1,13 @@
-// moesim show CLUSTER --collectives: what library collectives take on it, by every algorithm.
+// moesim show CLUSTER --collectives: what library collectives take on it by every algorithm, and engines' all-reduce.
 #include <fmt/format.h>
 
-#include <optional>
+#include <string>
+#include <vector>
 
 #include "cli/show.h"
 #include "cli/showing/catalogue_text.h"
 #include "formats/json.h"
-#include "network/collectives/collective.h"
+#include "network/collectives/engine_all_reduce.h"
 #include "results/summary.h"
 
 namespace moesim::cli {
@@ -28,19 +29,49 @@ std::vector<Group> groups_of(const spec::Cluster& cluster) {
   return out;
 }
 
-/// Empty if the algorithm does not do this.
-std::optional<std::vector<Time>> times(const network::Topology& topology,
-                                       const network::NetworkCalibration& calibration, network::Collective what,
-                                       network::CollectiveAlgorithm algorithm, const std::vector<GpuId>& members) {
-  std::vector<Time> out;
-  try {
-    for (const std::int64_t bytes : kSizes)
-      out.push_back(network::collective_time(topology, calibration, what, algorithm, members, {bytes}));
-  } catch (const ConfigError&) {
-    return std::nullopt;
+/// What one collective takes by each algorithm, and an all-reduce by each engine's kernels.
+struct Line {
+  std::string collective, algorithm;
+  std::vector<Time> takes;  // by size
+};
+class Lines {
+ public:
+  Lines(const network::Topology& topology, const network::NetworkCalibration& calibration)
+      : topology_(topology), calibration_(calibration) {}
+
+  std::vector<Line> of(network::Collective what, const std::vector<GpuId>& members) const {
+    std::vector<Line> out;
+    for (const auto& [name, algorithm] : enum_names(network::CollectiveAlgorithm{}))
+      add(out, what, name, [&, algorithm = algorithm](Bytes bytes) {
+        return network::collective_time(topology_, calibration_, what, algorithm, members, bytes);
+      });
+    if (what != network::Collective::all_reduce) return out;
+    for (const auto& engine : calibration_.engine_all_reduce)
+      add(out, what, engine.kernels, [&](Bytes bytes) {
+        const network::EngineCall call =
+            network::engine_all_reduce(topology_, calibration_, engine.kernels, members, bytes);
+        if (bytes == kSmallest && call.shots == network::Shots::library) throw ConfigError("not on these GPUs");
+        return call.time;
+      });
+    return out;
   }
-  return out;
-}
+
+ private:
+  static constexpr Bytes kSmallest{kSizes[0]};
+  /// Nothing if the algorithm does not do this.
+  template <class Takes>
+  static void add(std::vector<Line>& out, network::Collective what, std::string_view name, Takes takes) {
+    Line line{std::string(name_of(what)), std::string(name), {}};
+    try {
+      for (const std::int64_t bytes : kSizes) line.takes.push_back(takes({bytes}));
+    } catch (const ConfigError&) {
+      return;
+    }
+    out.push_back(std::move(line));
+  }
+  const network::Topology& topology_;
+  const network::NetworkCalibration& calibration_;
+};
 }  // namespace
 
 std::string show_collectives(const spec::Cluster& cluster, bool json) {
@@ -50,23 +81,23 @@ std::string show_collectives(const spec::Cluster& cluster, bool json) {
   for (const std::int64_t bytes : kSizes) head.push_back(results::pretty(double(bytes), "B"));
   results::TextTable table(head);
   formats::Json all = formats::Json::array();
+  const Lines lines(topology, calibration);
   for (const Group& group : groups_of(cluster))
     for (const auto& [what_name, what] : enum_names(network::Collective{})) {
       const std::vector<GpuId>& members = what == network::Collective::point_to_point ? group.pair : group.members;
-      for (const auto& [name, algorithm] : enum_names(network::CollectiveAlgorithm{})) {
-        const auto takes = times(topology, calibration, what, algorithm, members);
-        if (!takes) continue;
-        std::vector<std::string> row = {std::string(what_name), std::string(name), fmt::to_string(members.size()),
-                                        fmt::to_string(std::min(group.nodes, int(members.size())))};
+      const int nodes = std::min(group.nodes, int(members.size()));
+      for (const Line& line : lines.of(what, members)) {
+        std::vector<std::string> row = {line.collective, line.algorithm, fmt::to_string(members.size()),
+                                        fmt::to_string(nodes)};
         formats::Json seconds_by_bytes = formats::Json::object();
-        for (std::size_t i = 0; i < takes->size(); ++i) {
-          row.push_back(results::pretty(seconds((*takes)[i]), "s"));
-          seconds_by_bytes[fmt::to_string(kSizes[i])] = seconds((*takes)[i]);
+        for (std::size_t i = 0; i < line.takes.size(); ++i) {
+          row.push_back(results::pretty(seconds(line.takes[i]), "s"));
+          seconds_by_bytes[fmt::to_string(kSizes[i])] = seconds(line.takes[i]);
         }
-        all.push_back({{"collective", what_name},
-                       {"algorithm", name},
+        all.push_back({{"collective", line.collective},
+                       {"algorithm", line.algorithm},
                        {"gpus", members.size()},
-                       {"nodes", std::min(group.nodes, int(members.size()))},
+                       {"nodes", nodes},
                        {"seconds", seconds_by_bytes}});
         table.add(row);
       }

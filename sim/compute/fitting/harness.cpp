@@ -44,8 +44,9 @@ double mean_seconds(const Measurement& s, spec::Gpu gpu, const Calibration& c, c
     const double hits =
         s.harness == Harness::graph ? hit_share(s.walked > 0 ? s.walked : bytes_moved(sequence), h.cache) : 0;
     gpu.memory_bandwidth = cold * (1 / (1 - hits + hits / h.cached));
-    const Equations equations(gpu, c, heat, s.products, s.expert_library,
-                              s.expert_library == ExpertLibrary::usual ? "" : s.library);
+    const Equations equations(
+        gpu, c, heat, s.products,
+        {s.expert_library, s.expert_library == ExpertLibrary::usual ? std::string() : s.library, {}});
     for (const Kernel& kernel : sequence) sum += equations.seconds(as_moved(kernel, h.moves), {}) - gap;
     sum -= hits * h.warm * double(sequence.size());
   }

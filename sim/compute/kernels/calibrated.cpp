@@ -22,7 +22,8 @@ class Calibrated final : public KernelModel {
   };
   Calibrated(Params p, const spec::Gpu& gpu)
       : KernelModel(gpu),
-        equations_(gpu, load(p, gpu), p.sustained ? Heat::sustained : Heat::brief, p.products, p.experts),
+        equations_(gpu, load(p, gpu), p.sustained ? Heat::sustained : Heat::brief, p.products,
+                   ExpertChoice{p.experts, {}, {}}),
         experts_(p.experts),
         strict_(p.strict) {
     const Calibration& c = equations_.calibration();
@@ -50,6 +51,7 @@ class Calibrated final : public KernelModel {
   }
 
   KernelError error() const override { return equations_.calibration().error; }
+  void prefer(const std::vector<ExpertLibrary>& experts) override { equations_.prefer(experts); }
 
  protected:
   Estimate estimate(const Kernel& kernel, GpuShare share) const override {

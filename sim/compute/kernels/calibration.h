@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "compute/kernels/expert_library.h"
 #include "compute/kernels/kernel_model.h"
 #include "core/config.h"
 #include "core/units.h"
@@ -123,23 +124,6 @@ struct MemoryEquation {
   }
 };
 
-/// Whose products of routed experts.
-enum class ExpertLibrary {
-  usual,  ///< what engines run for the number format; deep_gemm for scaled FP8 blocks
-  deep_gemm,
-  triton,
-  cutlass,
-  trtllm,
-  marlin
-};
-constexpr auto enum_names(ExpertLibrary) {
-  return std::to_array<std::pair<std::string_view, ExpertLibrary>>({{"usual", ExpertLibrary::usual},
-                                                                    {"deep_gemm", ExpertLibrary::deep_gemm},
-                                                                    {"triton", ExpertLibrary::triton},
-                                                                    {"cutlass", ExpertLibrary::cutlass},
-                                                                    {"trtllm", ExpertLibrary::trtllm},
-                                                                    {"marlin", ExpertLibrary::marlin}});
-}
 /// Number formats of routed experts: of activations and weights.
 enum class ExpertFormat { bf16, fp8_block, fp8, nvfp4, mxfp4_fp8, mxfp4_bf16, int4_bf16 };
 constexpr auto enum_names(ExpertFormat) {

@@ -86,14 +86,27 @@ static ExpertLibrary usual_library(ExpertFormat format) {
   return ExpertLibrary::cutlass;
 }
 
-Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g, ExpertLibrary library,
-                            std::string_view kernel) {
+/// The first of an engine's that has kernels for the format, else what engines usually run.
+static ExpertLibrary engines_library(const Calibration& c, const std::vector<ExpertLibrary>& preferred,
+                                     ExpertFormat format) {
+  const auto has = [&](ExpertLibrary library) {
+    if (library == ExpertLibrary::deep_gemm) return format == ExpertFormat::fp8_block && has_library(c, library);
+    return std::ranges::any_of(c.experts,
+                               [&](const ExpertEquation& e) { return e.format == format && e.library == library; });
+  };
+  const auto first = std::ranges::find_if(preferred, has);
+  return first != preferred.end() ? *first : usual_library(format);
+}
+
+Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g, const ExpertChoice& choice) {
   // What a library was not measured for takes another's efficiencies in the format, or those of scaled FP8 blocks.
   const ExpertFormat format = format_of(g);
-  if (library == ExpertLibrary::usual) library = usual_library(format);
+  const ExpertLibrary library =
+      choice.library == ExpertLibrary::usual ? engines_library(c, choice.preferred, format) : choice.library;
   if (library == ExpertLibrary::deep_gemm) return of_deep_gemm(c, g);
   for (const ExpertEquation& e : c.experts)
-    if (e.format == format && e.library == library && (kernel.empty() || e.kernel == kernel)) return {e.product};
+    if (e.format == format && e.library == library && (choice.kernel.empty() || e.kernel == choice.kernel))
+      return {e.product};
   for (const ExpertEquation& e : c.experts)
     if (e.format == format) return {e.product};
   return of_deep_gemm(c, g);

@@ -1,6 +1,8 @@
 // Which of a calibration's equations a kernel takes, and whose efficiencies those are.
 #pragma once
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "compute/kernels/calibration.h"
 #include "compute/kernels/kernel.h"
@@ -26,9 +28,14 @@ struct Chosen {
 };
 
 Chosen<GemmEquation> choose(const Calibration& c, const Gemm& g, ProductLibrary library);
-/// kernel: of the library, by its name; "": its usual one.  What the library has no kernel for takes the usual one's.
-Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g, ExpertLibrary library = ExpertLibrary::usual,
-                            std::string_view kernel = "");
+/// Whose products of routed experts are asked for.
+struct ExpertChoice {
+  ExpertLibrary library = ExpertLibrary::usual;
+  std::string kernel;                    // of the library, by its name; "": its usual one
+  std::vector<ExpertLibrary> preferred;  // of an engine, where the library is the usual one: the first with the format
+};
+/// What the library has no kernel for takes the usual one's.
+Chosen<GemmEquation> choose(const Calibration& c, const GroupedGemm& g, const ExpertChoice& choice = {});
 /// Throws std::logic_error for weights that no kernel of experts takes.
 ExpertFormat format_of(const GroupedGemm& g);
 /// Whether the GPUs of the calibration's generation, or those that lend to it, have the library's products.

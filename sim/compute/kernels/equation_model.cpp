@@ -54,13 +54,8 @@ GroupedGemm in_small_blocks(GroupedGemm g) {
 }  // namespace
 
 Equations::Equations(const spec::Gpu& gpu, Calibration calibration, Heat heat, ProductLibrary library,
-                     ExpertLibrary experts, std::string expert_kernel)
-    : gpu_(gpu),
-      calibration_(std::move(calibration)),
-      heat_(heat),
-      library_(library),
-      experts_(experts),
-      expert_kernel_(std::move(expert_kernel)) {}
+                     ExpertChoice experts)
+    : gpu_(gpu), calibration_(std::move(calibration)), heat_(heat), library_(library), experts_(std::move(experts)) {}
 
 Machine Equations::machine(spec::Dtype dtype, GpuShare share, double clock) const {
   const double sms = share.sms > 0 ? share.sms : gpu_.sms, fill = sms / gpu_.sms;
@@ -91,7 +86,7 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
       return gemm_seconds(g, e, on(g.dtype, e.sustained));
     }
     double operator()(const GroupedGemm& g) const {
-      const GemmEquation& e = choose(c, g, self.experts_, self.expert_kernel_).equation;
+      const GemmEquation& e = choose(c, g, self.experts_).equation;
       return grouped_seconds(g.weights && e.padding < 0 ? in_small_blocks(g) : g, e, on(g.dtype, e.sustained));
     }
     double operator()(const AttentionPrefill& a) const {
@@ -123,8 +118,8 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
     }
     Reach operator()(const GroupedGemm& g) const {
       const GroupRows rows = group_rows(g);
-      return reach_of(choose(c, g, self.experts_, self.expert_kernel_),
-                      double(rows.rows) / double(std::max<std::int64_t>(rows.used, 1)), double(g.n), double(g.k));
+      return reach_of(choose(c, g, self.experts_), double(rows.rows) / double(std::max<std::int64_t>(rows.used, 1)),
+                      double(g.n), double(g.k));
     }
     Reach operator()(const AttentionPrefill& a) const { return reach_of(choose(c, a), a.heads, a.work); }
     Reach operator()(const AttentionBackward& a) const { return reach_of(choose(c, a), a.heads, a.work); }

@@ -14,8 +14,9 @@ enum class Heat { brief, sustained };
 class Equations {
  public:
   Equations(const spec::Gpu& gpu, Calibration calibration, Heat heat,
-            ProductLibrary library = ProductLibrary::deep_gemm_2025, ExpertLibrary experts = ExpertLibrary::usual,
-            std::string expert_kernel = "");
+            ProductLibrary library = ProductLibrary::deep_gemm_2025, ExpertChoice experts = {});
+  /// See KernelModel::prefer().
+  void prefer(std::vector<ExpertLibrary> experts) { experts_.preferred = std::move(experts); }
   double seconds(const Kernel& kernel, GpuShare share) const;
   /// How far outside the fitted shapes the kernel is; `fitted` is false if nothing was fitted to its kind, and the
   /// lender who its efficiencies come from instead, if anyone.
@@ -35,8 +36,7 @@ class Equations {
   Calibration calibration_;
   Heat heat_;
   ProductLibrary library_;
-  ExpertLibrary experts_;
-  std::string expert_kernel_;
+  ExpertChoice experts_;
 };
 
 /// The kernel model `calibrated`.  calibration: an entry or file; "" for that of the GPU's generation.

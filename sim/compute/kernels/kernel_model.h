@@ -4,7 +4,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "compute/kernels/expert_library.h"
 #include "compute/kernels/kernel.h"
 #include "core/family.h"
 #include "spec/hardware.h"
@@ -75,6 +77,8 @@ class KernelModel {
   virtual std::string source() const = 0;
   /// Over the measurements behind it, of the GPU generation whose efficiencies it takes.
   virtual KernelError error() const { return {}; }
+  /// Libraries of routed experts' products that an engine takes where the scenario names none; ideal models have none.
+  virtual void prefer(const std::vector<ExpertLibrary>&) {}
   const spec::Gpu& gpu() const { return gpu_; }
 
   /// A kernel model's answer before it is held to the bound.

@@ -37,6 +37,7 @@ class Table final : public KernelModel {
   std::string source() const override {
     return fmt::format("{} rows of {}; elsewhere: {}", rows_, file_, equation_->source());
   }
+  void prefer(const std::vector<ExpertLibrary>& experts) override { equation_->prefer(experts); }
 
  protected:
   Estimate estimate(const Kernel& kernel, GpuShare share) const override {

@@ -74,6 +74,7 @@ std::vector<NetworkRow> read_engine_all_reduce(const std::string& file) {
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     CollectiveRow call;
     call.mode = csv.text(r, "mode").ends_with("eager") ? CallMode::eager : CallMode::graph;
+    call.engine = csv.text(r, "library").substr(0, csv.text(r, "library").find(' '));
     call.gpus = int(csv.integer(r, "gpus", 2, kGpusPerNode));
     call.bytes = {csv.integer(r, "bytes", 1, kMostBytes)};
     NetworkRow row = reader.start(r, "engine all-reduce", "bfloat16", "time_us", 1e-6);

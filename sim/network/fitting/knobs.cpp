@@ -104,12 +104,30 @@ FitPart in_switch(const NetworkCalibration& start) {
   }
   return part;
 }
+/// The kernels of one engine, replayed: eager calls wait for the host.  What is the library's beyond the kernels'
+/// sizes says nothing of them.
+FitPart engine(const NetworkCalibration& start, std::size_t at) {
+  const NetworkCalibration::EngineAllReduce& kernels = start.engine_all_reduce[at];
+  FitPart part;
+  part.belongs = [name = kernels.kernels, most = kernels.most, read = kernels.most_read](const NetworkRow& row) {
+    const auto* c = std::get_if<CollectiveRow>(&row.call);
+    if (!c || c->mode != CallMode::graph || c->engine != name) return false;
+    return (most.v == 0 || c->bytes <= most) && (read.v == 0 || c->bytes.v * (c->gpus - 1) <= read.v);
+  };
+  part.knobs.push_back(time([at](NetworkCalibration& c) { return &c.engine_all_reduce[at].launch; }));
+  part.knobs.push_back(time([at](NetworkCalibration& c) { return &c.engine_all_reduce[at].peer; }));
+  part.knobs.push_back(share([at](NetworkCalibration& c) { return &c.engine_all_reduce[at].nvlink_share; }));
+  if (kernels.second.v > 0)
+    part.knobs.push_back(time([at](NetworkCalibration& c) { return &c.engine_all_reduce[at].second; }));
+  return part;
+}
 }  // namespace
 
 std::vector<FitPart> fit_parts(const NetworkCalibration& start) {
   std::vector<FitPart> out;
   for (FitPart part : {rings(start), pairs(start), in_switch(start)})
     if (!part.knobs.empty()) out.push_back(std::move(part));
+  for (std::size_t i = 0; i < start.engine_all_reduce.size(); ++i) out.push_back(engine(start, i));
   for (FitPart& part : exchange_parts()) out.push_back(std::move(part));
   return out;
 }

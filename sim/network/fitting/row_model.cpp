@@ -2,6 +2,7 @@
 #include <map>
 #include <span>
 
+#include "network/collectives/engine_all_reduce.h"
 #include "network/fitting/row_reader.h"
 #include "spec/catalogue.h"
 
@@ -43,6 +44,8 @@ namespace {
 double collective(const Topology& topology, const CollectiveRow& call, const NetworkCalibration& calibration) {
   std::vector<GpuId> members;
   for (int g = 0; g < call.gpus; ++g) members.push_back(GpuId{std::uint32_t(g)});
+  if (call.mode != CallMode::library)
+    return seconds(engine_all_reduce(topology, calibration, call.engine, members, call.bytes).time);
   const auto algorithm =
       call.what == Collective::all_reduce && !call.in_switch ? CollectiveAlgorithm::ring : CollectiveAlgorithm::best;
   return seconds(collective_time(topology, calibration, call.what, algorithm, members, call.bytes));

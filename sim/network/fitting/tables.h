@@ -19,6 +19,7 @@ struct CollectiveRow {
   Bytes bytes{};          // as collective_time() takes them
   bool in_switch = true;  // false: numbers that NVSwitches do not add up
   CallMode mode = CallMode::library;
+  std::string engine;  // of an engine's call: "sglang"
 };
 
 /// One dispatch or combine under uniform routing, on nodes of 8 GPUs.

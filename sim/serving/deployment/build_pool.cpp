@@ -60,13 +60,18 @@ LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, con
   const PoolSection& s = pool.section;
   const forward::StepSetup setup = setup_of(config, s, d.model, pool.node.gpu);
   forward::write_assumptions(run.results, "pool:" + s.name, setup);
+  const bool named = config.has("engine") || run.scenario.at("serving").has("engine");
+  run.results.add(results::Table::assumption,
+                  {"pool:" + s.name, "engine", pool.engine.title, named ? "as asked" : "none is named"});
   pool.kernel_model = compute::make_kernel_model(run.scenario, pool.node.gpu);
+  pool.kernel_model->prefer(pool.engine.experts);
   pool.kernels = std::make_unique<compute::KernelCosts>(*pool.kernel_model);
   LayeredCost::Setup cost;
   cost.model = &d.model;
   cost.kernels = pool.kernels.get();
   cost.topology = pool.topology ? pool.topology.get() : &d.network->topology();
   cost.calibration = d.calibration;
+  cost.all_reduce = pool.engine.all_reduce;
   cost.parallel = s.parallel;
   cost.options = setup.options;
   cost.overlap = s.overlap;

@@ -64,6 +64,13 @@ void take_cluster(const results::StudyRun& run, const Config& config, Engine& en
   check_gpus(config.at("pools"), d);
 }
 
+/// What the pool names, else the section, else the usual one.
+forward::Engine engine_of(const Config& section, const Config& pool) {
+  for (const Config& where : {pool, section})
+    if (where.has("engine")) return forward::read_engine(where.at("engine"));
+  return forward::load_engine(std::string(forward::kUsualEngine));
+}
+
 /// The pool's nodes: the cluster's, or some of its own.
 void find_nodes(const results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
   if (!pool.section.fixed && !d.network) run.scenario.fail("missing key \"cluster\": steps are computed on its GPUs");
@@ -77,13 +84,14 @@ void find_nodes(const results::StudyRun& run, const Config& config, const Deploy
 }
 
 /// One pool after the other, each from where the one before ends.
-void build_pools(results::StudyRun& run, const std::vector<Config>& pools, Deployment& d) {
+void build_pools(results::StudyRun& run, const Config& section, const std::vector<Config>& pools, Deployment& d) {
   int gpus = 0;
   for (std::size_t i = 0; i < pools.size(); ++i) {
     BuiltPool& pool = *d.pools[i];
     PoolShape shape;
     pools[i].placed([&] {
       find_nodes(run, pools[i], d, pool);
+      pool.engine = engine_of(section, pools[i]);
       build_pool(run, pools[i], d, pool, shape);
     });
     shape.instances = pool.simulated;
@@ -133,7 +141,7 @@ std::unique_ptr<Deployment> build_deployment(results::StudyRun& run, Engine& eng
   fold(run.scenario, d);
   make_workload(run, config, d);
   take_cluster(run, config, engine, d);
-  build_pools(run, pools, d);
+  build_pools(run, config, pools, d);
   fill_service(config, d, d.shape);
   return out;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/engine.h"
+#include "forward/engine.h"
 #include "network/network.h"
 #include "results/study.h"
 #include "serving/deployment/network_use.h"
@@ -16,6 +17,7 @@ namespace moesim::serving {
 struct BuiltPool {
   PoolSection section;
   spec::Node node;
+  forward::Engine engine;
   std::unique_ptr<Batcher> batcher;
   std::unique_ptr<compute::KernelModel> kernel_model;
   std::unique_ptr<compute::KernelCosts> kernels;  // null: steps of a fixed length

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "network/collectives/collective.h"
+#include "network/collectives/engine_all_reduce.h"
 #include "serving/deployment/deployment.h"
 
 namespace moesim::serving {
@@ -55,9 +55,8 @@ void NetworkUse::count_instance(std::size_t p, int instance, LayeredCost& cost, 
     std::vector<GpuId> members;
     for (int i = 0; i < tensor; ++i)
       members.push_back(gpu_id(aligned(first + of.first * tensor, tensor, per_node) + i));
-    for (const network::Transfer& t : network::collective_transfers(
-             topology, d_.calibration, network::Collective::all_reduce, network::CollectiveAlgorithm::best, members,
-             Bytes{of.second * s.model->hidden * 2}))
+    for (const network::Transfer& t : network::engine_all_reduce_transfers(
+             topology, d_.calibration, s.all_reduce, members, Bytes{of.second * s.model->hidden * 2}))
       transfers.push_back(t.times(times));
   }
   for (std::size_t place = std::size_t(data); place < sent.hop_tokens.size(); ++place)

@@ -56,7 +56,7 @@ struct PoolSection {
   Role role = Role::both;
   int instances = 1;
   Parallel parallel;
-  Config batcher, node, placement;
+  Config engine, batcher, node, placement;
   KvSection kv;
   forward::AskedPrecision precision;
   OverlapKind overlap = OverlapKind::none;
@@ -72,6 +72,9 @@ struct PoolSection {
     f("role", p.role, "both, or prefill and decode in pools of their own");
     f("instances", p.instances, "copies of the model");
     f("parallel", p.parallel, "how an instance splits the model");
+    f("engine", p.engine,
+      "whose kernels and all-reduce it runs where nothing else is asked for: an entry engine-NAME of hardware/; "
+      "default: the section's, or sglang");
     f("batcher", p.batcher, "what a rank computes in a step (moesim list batcher); default chunked");
     f("node", p.node, "nodes of this pool, if they are not the cluster's");
     f("placement", p.placement, "of this pool's experts, if it is not the scenario's");
@@ -120,7 +123,7 @@ struct TableLimits {
 };
 
 struct ServingSection {
-  Config workload, balancer, decode_balancer;
+  Config workload, engine, balancer, decode_balancer;
   Time duration{}, warmup{}, sample{};
   bool drain = true, layerwise_transfer = true;
   std::int64_t context = 0;
@@ -134,6 +137,7 @@ struct ServingSection {
   TableLimits record;
   static void fields(auto& f, auto& p) {
     f.required("workload", p.workload, "where requests come from (moesim list workload)");
+    f("engine", p.engine, "of pools that name none: sglang, vllm, trtllm or a file");
     f("duration", p.duration, "requests arrive until then; 0 s: until the workload ends");
     f("drain", p.drain, "goes on until the last request has ended; false: stops at the duration");
     f("warmup", p.warmup, "requests that arrive before, and throughput before, are left out of the figures");

@@ -42,9 +42,9 @@ Time LayeredCost::tensor_time(std::int64_t tokens) {
   if (s_.parallel.tensor == 1 || tokens == 0) return {};
   const auto [entry, fresh] = tensor_times_.try_emplace(tokens);
   if (fresh)
-    entry->second = network::collective_time(*s_.topology, s_.calibration, network::Collective::all_reduce,
-                                             network::CollectiveAlgorithm::best, tensor_group_,
-                                             Bytes{tokens * s_.model->hidden * 2});
+    entry->second = network::engine_all_reduce(*s_.topology, s_.calibration, s_.all_reduce, tensor_group_,
+                                               Bytes{tokens * s_.model->hidden * 2})
+                        .time;
   return entry->second;
 }
 

@@ -4,10 +4,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "network/collectives/collective.h"
+#include "network/collectives/engine_all_reduce.h"
 #include "serving/step/expert_bank.h"
 #include "serving/step/overlap.h"
 #include "serving/step/parallel.h"
@@ -26,6 +27,7 @@ class LayeredCost final : public StepModel {
     compute::KernelCosts* kernels = nullptr;
     const network::Topology* topology = nullptr;  ///< of this instance alone
     network::NetworkCalibration calibration;
+    std::string all_reduce;  ///< whose kernels in a node; "": the library's
     Parallel parallel;
     compute::LayerOptions options;
     OverlapKind overlap = OverlapKind::none;

@@ -1,7 +1,7 @@
 // What holds for library collectives at every scale, far beyond the groups that were measured.
 #include <gtest/gtest.h>
 
-#include "network/collectives/collective.h"
+#include "network/collectives/engine_all_reduce.h"
 #include "spec/catalogue.h"
 
 namespace moesim::network {
@@ -70,6 +70,27 @@ TEST(CollectiveLaw, OfSmallMessagesMoreMembersTakeHardlyLess) {
       EXPECT_GE(many.seconds.front(), few.seconds.front())
           << many.cluster << " " << name_of(many.what) << " of " << many.members;
     }
+}
+
+TEST(CollectiveLaw, EnginesKernelsTakeLongerForMoreBytesAndNeverBeatTheLinks) {
+  for (const std::string gpu : {"a100", "h100", "h200", "h800", "b200"}) {
+    const spec::Cluster cluster = spec::load_cluster(gpu == "a100" ? "a100-64" : gpu == "b200" ? "b200-64" : "h100-96");
+    const Topology topology(cluster);
+    const NetworkCalibration calibration = network_calibration_for("auto", spec::load_gpu(gpu));
+    for (const auto& engine : calibration.engine_all_reduce)
+      for (const int n : {2, 4, 8}) {
+        std::vector<GpuId> members;
+        for (int g = 0; g < n; ++g) members.push_back(GpuId(g));
+        Time before{};
+        for (std::int64_t bytes = 256; bytes <= 64 << 20; bytes *= 2) {
+          const EngineCall call = engine_all_reduce(topology, calibration, engine.kernels, members, {bytes});
+          if (call.shots == Shots::library) break;
+          EXPECT_GT(call.time, before) << gpu << " " << engine.kernels << " " << n << " " << bytes;
+          EXPECT_GE(seconds(call.time), 2.0 * (n - 1) / n * double(bytes) / cluster.node.gpu.nvlink.v);
+          before = call.time;
+        }
+      }
+  }
 }
 }  // namespace
 }  // namespace moesim::network

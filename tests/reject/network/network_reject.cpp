@@ -168,6 +168,14 @@ TEST(Reject, CollectiveProtocols) {
             "post, part_rate, channel_rate, channels, grain, estimate");
   EXPECT_EQ(with("  shape: ring\n"), ":4:3: collectives: expected a list");
 }
+TEST(Reject, EnginesAllReduce) {
+  const auto with = [](const std::string& e) { return calibration_refusal("engine_all_reduce:\n  - {" + e + "}\n"); };
+  EXPECT_EQ(with("kernels: a, nvlink_share: 1.5"),
+            ":4:32: engine_all_reduce[0].nvlink_share: must lie above 0 and at most at 1, got 1.5");
+  EXPECT_EQ(with("launch: 1 us"), ":4:5: engine_all_reduce[0]: missing key \"kernels\"");
+  EXPECT_EQ(with("kernels: a, peer: -1 us"),
+            ":4:24: engine_all_reduce[0].peer: expected a time of 0 or more, got \"-1 us\"");
+}
 TEST(Reject, AFailedPortInClosedForm) {
   const Topology topology(test::unit_cluster(2, 1), std::vector<LinkFault>{{"nic1>leaf0", 0}});
   const ExchangeGroup group(topology, GpuId{0}, 2);

@@ -39,10 +39,10 @@ TEST(ExpertChoice, UsualIsDeepGemmAndOthersHaveTheirOwn) {
   g.layout = GroupLayout::masked;
   EXPECT_EQ(&choose(c, g).equation, &c.masked);
   g.dtype = Dtype::bf16;
-  const Chosen<GemmEquation> chosen = choose(c, g, ExpertLibrary::triton);
+  const Chosen<GemmEquation> chosen = choose(c, g, {ExpertLibrary::triton, {}, {}});
   EXPECT_NE(&chosen.equation, &c.masked);
   EXPECT_EQ(chosen.lender, Lender::none);
-  EXPECT_EQ(&choose(c, g, ExpertLibrary::deep_gemm).equation, &c.masked);
+  EXPECT_EQ(&choose(c, g, {ExpertLibrary::deep_gemm, {}, {}}).equation, &c.masked);
 }
 
 TEST(ExpertChoice, ALibraryChangesTheTimeAndIsNamed) {
