@@ -8,6 +8,18 @@
 
 namespace moesim::spec {
 
+/// Power by what a GPU does, as shares of its board limit.  Defaults: medians of products on B200 (power_w of NVIDIA
+/// aiconfigurator's tables, 229 rows), which other GPUs borrow; idle: assumed.
+struct PowerShares {
+  double idle = 0.15, launch = 0.33, memory = 0.70, compute = 0.97;
+  static void fields(auto& f, auto& p) {
+    f("idle", p.idle, "between steps");
+    f("launch", p.launch, "kernels that use neither a tenth of the tensor peak nor of the bandwidth, and exchanges");
+    f("memory", p.memory, "kernels nearer to the memory's bandwidth than to the tensor peak");
+    f("compute", p.compute, "the others");
+  }
+};
+
 struct Gpu {
   std::string name, title;
   std::string generation;  // ampere, hopper, blackwell: GPUs of one generation share kernel efficiencies
@@ -18,6 +30,7 @@ struct Gpu {
   FlopRate bf16{}, fp8{}, fp4{};  // dense, no sparsity; 0 where the GPU lacks the precision
   Bandwidth nvlink{};             // one direction
   Power power{};                  // board limit
+  PowerShares draw;               // of it
   Price price{};                  // a GPU-hour
   Bytes l2{};                     // second-level cache; 0 where it is not known
   double sustained_clock = 0;     // under sustained tensor load, relative; 0: as measured on its generation
@@ -38,6 +51,7 @@ struct Gpu {
     f("fp4", p.fp4, "dense tensor rate; 0 if the GPU lacks it");
     f.required("nvlink", p.nvlink, "one direction");
     f.required("power", p.power, "board limit");
+    f("draw", p.draw, "shares of the board limit by what the GPU does; default: as measured on B200");
     f("price", p.price, "of a GPU-hour");
     f("l2", p.l2, "second-level cache");
     f("sustained_clock", p.sustained_clock, "under sustained tensor load, relative; 0: as its generation");

@@ -20,7 +20,11 @@ class JsonWriter {
  private:
   template <class T>
   void put(const std::string& key, const T& value) {
-    if constexpr (NamedEnum<T>)
+    if constexpr (FieldList<T>) {
+      out_[key] = formats::Json::object();
+      JsonWriter inner(out_[key]);
+      T::fields(inner, value);
+    } else if constexpr (NamedEnum<T>)
       out_[key] = name_of(value);
     else if constexpr (std::is_same_v<T, Time>)
       out_[key] = seconds(value);
@@ -44,9 +48,15 @@ class LineWriter {
   template <class T>
   void put(std::string_view key, const T& value, std::string_view help) {
     if (key == "title") return;
-    if constexpr (requires { value.v; })
+    if constexpr (FieldList<T>) {
+      const auto of = [&](std::string_view inner, const auto& part, std::string_view inner_help) {
+        put(fmt::format("{}.{}", key, inner), part, inner_help);
+      };
+      T::fields(of, value);
+      return;
+    } else if constexpr (requires { value.v; })
       if (value.v == 0) return;
-    out_ += fmt::format("  {:<18} {:<16} {}\n", key, text_of(value), help);
+    if constexpr (!FieldList<T>) out_ += fmt::format("  {:<18} {:<16} {}\n", key, text_of(value), help);
   }
   static std::string text_of(const auto& value) { return to_text(value); }
   static std::string text_of(Bytes value) { return results::pretty(double(value.v), "B"); }

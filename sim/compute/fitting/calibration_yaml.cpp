@@ -8,6 +8,7 @@ namespace {
 constexpr std::string_view kGemm = "DeepGEMM README, 2025-03 (H800)";
 constexpr std::string_view kExperts = "NVIDIA aiconfigurator tables, SGLang 0.5.10 on H100 SXM, expert layers";
 constexpr std::string_view kMla = "NVIDIA aiconfigurator tables, SGLang 0.5.10 on H100 SXM, MLA";
+constexpr std::string_view kQuantising = "fitted: 62 rows of h100, vllm 0.24.0";
 constexpr std::string_view kProfile = "DeepSeek's published V3 training profile, 112 of 132 SMs";
 
 class Writer {
@@ -88,7 +89,6 @@ void memory(Writer& w, const MemoryEquation& m, std::string_view graph) {
   w.share("copy", m.copy, profile);
   w.share("add", m.add, "assumed: as SwiGLU's backward");
   w.share("optimizer", m.optimizer, "assumed: long streams, nothing but bandwidth");
-  w.share("serving", m.serving, fmt::format("fitted: {}", kMla));
   w.time("floor", m.floor, graph);
   w.time("launched", m.launched, fmt::format("below about 5 us nothing is bandwidth, {}", kProfile));
   w.time("replayed", m.replayed, "gap + floor");
@@ -124,6 +124,11 @@ std::string calibration_yaml(const CalibrationResult& result, const CalibrationI
             "as prefill");
   attention(w, "decode", c.decode, mla, mla);
   memory(w, c.memory, mla);
+  w.section("serving_moves");
+  w.share("stream", c.serving_moves.stream, kQuantising);
+  w.share("cast", c.serving_moves.cast, kQuantising);
+  w.range(c.serving_moves.fitted);
+  w.end();
   return w.take();
 }
 }  // namespace moesim::compute

@@ -96,12 +96,12 @@ void fit_mla_prefill(Fit& fit) {
   Calibration& c = fit.fitted().calibration;
   HarnessLimits &fa3 = fit.fitted().harness["mla prefill, fa3"],
                 &other = fit.fitted().harness["mla prefill, flashinfer"];
-  fit.run({knob(fa3.floor, 500e-6, 700e-6), knob(fa3.sequence, 0, 5e-6), knob(fa3.offset, 0, 500e-6),
-           knob(fa3.library, other.library, 1, 1.4), knob(fa3.burst, other.burst, 0, 1),
-           knob(other.floor, 500e-6, 700e-6), knob(other.sequence, 0, 5e-6), knob(other.offset, 0, 500e-6),
-           knob(c.prefill.tensor, 0.4, 1), knob(c.prefill.tile, 0, 8e-6), knob(c.prefill.overlap, 1.3, 8),
-           knob(c.prefill.edge, 0, 192), knob(c.memory.serving, 1, 3)},
-          kAttentionPower, of_kind("mla prefill"));
+  fit.run(
+      {knob(fa3.floor, 500e-6, 700e-6), knob(fa3.sequence, 0, 5e-6), knob(fa3.offset, 0, 500e-6),
+       knob(fa3.library, other.library, 1, 1.4), knob(fa3.burst, other.burst, 0, 1), knob(other.floor, 500e-6, 700e-6),
+       knob(other.sequence, 0, 5e-6), knob(other.offset, 0, 500e-6), knob(c.prefill.tensor, 0.4, 1),
+       knob(c.prefill.tile, 0, 8e-6), knob(c.prefill.overlap, 1.3, 8), knob(c.prefill.edge, 0, 192)},
+      kAttentionPower, of_kind("mla prefill"));
 }
 
 // Contiguous and masked products are one kernel with two ways of finding its tiles, so they share their parameters.
@@ -133,7 +133,6 @@ void set_starts(Fitted& f) {
   c.decode.edge = 16, c.decode.chunk = 128, c.decode.combine = {2'000'000}, c.prefill.edge = 64;
   c.gap = {1'000'000};
   c.memory.floor = {1'500'000};
-  c.memory.serving = 1.5;
   for (const char* library : {"fa3", "flashinfer"}) {
     HarnessLimits& decode = f.harness[std::string("mla decode, ") + library];
     decode.cached = 1.5, decode.cache = 35e6, decode.warm = 0.2e-6, decode.library = 1.05;

@@ -72,6 +72,11 @@ std::vector<Knob> of_experts(GemmEquation& e, Benchmark& b) {
   return out;
 }
 
+/// Quantising alone, its buffers warm where they fit the cache.
+std::vector<Knob> of_moves(ServingMoves& m, Benchmark& b) {
+  return {knob(m.stream, 0.4, 1), knob(m.cast, 0.2, 1), knob(b.cache, 0.1, 1), knob(b.cached, 1, 6)};
+}
+
 /// Whole layers as the first tables timed them: nothing but what the benchmark adds to kernels that others tell of.
 std::vector<Knob> of_layers(Benchmark& b, bool eager) {
   std::vector<Knob> out{knob(b.offset, 0, 500e-6), knob(b.library, 0.8, 1.5)};
@@ -126,6 +131,7 @@ void widen(FittedRange& r, const Kernel& kernel) {
   if (const auto* g = std::get_if<Gemm>(&kernel)) by(double(g->m), double(g->n), double(g->k));
   if (const auto* a = std::get_if<AttentionPrefill>(&kernel)) by_work(a->heads, a->work);
   if (const auto* a = std::get_if<AttentionDecode>(&kernel)) by_work(a->heads, a->work);
+  if (const auto* m = std::get_if<MemoryOp>(&kernel)) by(double(m->bytes.v), 0, 0);
 }
 
 class TableFit {
@@ -171,6 +177,10 @@ class TableFit {
     add("mla prefill core fp8", of_prompts,
         [&]() -> AttentionEquation& { return own(c_.prefill_latent_fp8, prompts); });
     add("mla decode core fp8", of_decoding, [&]() -> AttentionEquation& { return own(c_.decode_latent_fp8, latent); });
+    add("quantise", of_moves, [&]() -> ServingMoves& {
+      c_.serving_moves.borrowed = false;
+      return c_.serving_moves;
+    });
     add_experts(out);
     add_layers(out);
     return out;
@@ -198,7 +208,8 @@ class TableFit {
     if (part.range == nullptr) return;
     *part.range = {};
     for (const Measurement* s : rows)
-      for (const Kernel& kernel : s->sequences.front()) widen(*part.range, kernel);
+      for (const Kernel& kernel : s->sequences.front())  // quantising before a product is not the product
+        if (s->sequences.front().size() == 1 || !std::holds_alternative<MemoryOp>(kernel)) widen(*part.range, kernel);
   }
 
  private:

@@ -76,7 +76,8 @@ inline constexpr std::pair<std::string_view, std::string_view> kSectionBenches[]
     {"decode", "mla decode core bfloat16"},
     {"decode_latent_fp8", "mla decode core fp8"},
     {"decode_heads", "attention decode bfloat16"},
-    {"decode_heads_fp8", "attention decode fp8"}};
+    {"decode_heads_fp8", "attention decode fp8"},
+    {"serving_moves", "quantise"}};
 
 /// Errors of the rows of one kind, number format, GPU, library and class.
 struct ClassResiduals {

@@ -68,7 +68,7 @@ double backward_seconds(const AttentionBackward& a, const AttentionEquation& e, 
   const MemoryOp before{MemoryKind::copy, {elements * (4 * h.v_dim + 4 * h.qk_dim)}};
   const MemoryOp after{MemoryKind::copy, {elements * 6 * h.qk_dim}};
   return seconds(e.launch) + joined(tensor, double(bytes_of(a).v) / (on.hbm * e.hbm), e.overlap) +
-         memory_seconds(before, memory, on) + memory_seconds(after, memory, on);
+         memory_seconds(before, memory, {}, on) + memory_seconds(after, memory, {}, on);
 }
 
 // A sequence whole on one SM, or split into chunks over all SMs and joined by a second kernel that reads the parts'

@@ -62,6 +62,10 @@ class Check {
                                                     {"optimizer", m.optimizer}};
     for (const auto& [key, rate] : rates) check_share(config_, section, key, rate);
   }
+  void operator()(std::string_view section, const ServingMoves& m, std::string_view) const {
+    check_share(config_, section, "stream", m.stream);
+    check_share(config_, section, "cast", m.cast);
+  }
   template <class E>
   void operator()(std::string_view section, const std::optional<E>& e, std::string_view help) const {
     if (e) (*this)(section, *e, help);

@@ -102,10 +102,9 @@ struct AttentionEquation {
 struct MemoryEquation {
   double norm = 1, norm_backward = 1, cast = 1, cast_transpose = 1, transpose = 1, swiglu = 1, swiglu_backward = 1;
   double rope = 1, permute = 1, unpermute = 1, top_k = 1, copy = 1, add = 1, optimizer = 1;
-  double serving = 1;  // rate of a serving system's kernels over a training system's
-  Time floor{};        // launch and latency of a kernel too small for bandwidth to matter
-  Time launched{};     // of a kernel in a chain launched one by one
-  Time replayed{};     // of a kernel in a chain replayed from a CUDA graph
+  Time floor{};     // launch and latency of a kernel too small for bandwidth to matter
+  Time launched{};  // of a kernel in a chain launched one by one
+  Time replayed{};  // of a kernel in a chain replayed from a CUDA graph
   FittedRange fitted;
   bool borrowed = false;  // of another generation
   static void fields(auto& f, auto& p) {
@@ -116,11 +115,24 @@ struct MemoryEquation {
     f("rope", p.rope, "rotary embedding"), f("permute", p.permute, "rows to experts");
     f("unpermute", p.unpermute, "rows back, summed"), f("top_k", p.top_k, "expert choice");
     f("copy", p.copy, "plain copy"), f("add", p.add, "residual add"), f("optimizer", p.optimizer, "AdamW update");
-    f("serving", p.serving, "rate of serving systems' kernels, relative");
     f("floor", p.floor, "launch and latency of one kernel");
     f("launched", p.launched, "one small kernel of a chain, launched");
     f("replayed", p.replayed, "one small kernel of a chain, replayed from a CUDA graph");
     f("fitted", p.fitted, "sizes the rates were measured on, bytes as m");
+  }
+};
+
+/// Memory-bound kernels of serving systems, as shares of the data-sheet bandwidth: those that stream their bytes
+/// through (norms, SwiGLU, rotary embedding, copies, sums, quantising by given scales), and those that quantise by
+/// scales they find first, held back by their own instructions.
+struct ServingMoves {
+  double stream = 1, cast = 1;
+  FittedRange fitted;
+  bool borrowed = false;  // of another generation
+  static void fields(auto& f, auto& p) {
+    f("stream", p.stream, "share of the bandwidth of kernels that stream their bytes");
+    f("cast", p.cast, "of those that find the scales by which they quantise");
+    f("fitted", p.fitted, "sizes the shares were measured on, bytes as m");
   }
 };
 
@@ -166,6 +178,7 @@ struct Calibration {
   std::optional<AttentionEquation> prefill_latent_fp8, prefill_heads, prefill_heads_fp8, decode_latent_fp8,
       decode_heads, decode_heads_fp8;
   MemoryEquation memory;
+  ServingMoves serving_moves;
   std::vector<ExpertEquation> experts;  // a library's first of a format is its usual one
   static void fields(auto& f, auto& p) {
     f.required("type", p.type, "kernel_calibration");
@@ -200,6 +213,7 @@ struct Calibration {
     f("decode_heads", p.decode_heads, "MHA and GQA against a cache");
     f("decode_heads_fp8", p.decode_heads_fp8, "the same, FP8 cache");
     f("memory", p.memory, "memory-bound kernels");
+    f("serving_moves", p.serving_moves, "memory-bound kernels of serving systems");
   }
 };
 

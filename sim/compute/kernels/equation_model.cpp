@@ -101,7 +101,9 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
       const AttentionEquation& e = choose(c, a).equation;
       return decode_seconds(a, e, on(a.dtype, e.sustained));
     }
-    double operator()(const MemoryOp& m) const { return memory_seconds(m, c.memory, on(spec::Dtype::bf16, 0)); }
+    double operator()(const MemoryOp& m) const {
+      return memory_seconds(m, c.memory, c.serving_moves, on(spec::Dtype::bf16, 0));
+    }
     double operator()(const SmallChain& s) const { return chain_seconds(s, c.memory); }
   };
   const bool chain = std::holds_alternative<SmallChain>(kernel);  // its gaps are part of its kernels' times
@@ -125,6 +127,10 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
     Reach operator()(const AttentionBackward& a) const { return reach_of(choose(c, a), a.heads, a.work); }
     Reach operator()(const AttentionDecode& a) const { return reach_of(choose(c, a), a.heads, a.work); }
     Reach operator()(const MemoryOp& m) const {
+      if (m.serving)
+        return reach_of(
+            Chosen<ServingMoves>{c.serving_moves, m.kind == MemoryKind::cast ? Lender::none : Lender::other_moves},
+            double(m.bytes.v), 0, 0);
       return reach_of(Chosen<MemoryEquation>{c.memory, has_published_rate(m.kind) ? Lender::none : Lender::other_moves},
                       double(m.bytes.v), 0, 0);
     }

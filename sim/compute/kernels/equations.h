@@ -24,7 +24,7 @@ double prefill_seconds(const AttentionPrefill& a, const AttentionEquation& e, co
 double backward_seconds(const AttentionBackward& a, const AttentionEquation& e, const MemoryEquation& memory,
                         const Machine& on);
 double decode_seconds(const AttentionDecode& a, const AttentionEquation& e, const Machine& on);
-double memory_seconds(const MemoryOp& m, const MemoryEquation& e, const Machine& on);
+double memory_seconds(const MemoryOp& m, const MemoryEquation& e, const ServingMoves& serving, const Machine& on);
 double chain_seconds(const SmallChain& s, const MemoryEquation& e);
 
 /// (a^p + b^p)^(1/p): how two limits of one kernel combine when neither hides the other completely.

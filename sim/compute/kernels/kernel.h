@@ -157,9 +157,10 @@ struct MemoryOp {
   bool serving = false;  // a serving system's kernel; false: a training system's
   bool operator==(const MemoryOp&) const = default;
 };
-/// Whether serving systems have a faster kernel of this kind; moving routed rows is the same work in both.
+/// Whether serving systems have a kernel of their own of this kind; moving routed rows and choosing experts is the same
+/// work in both.
 constexpr bool is_tuned_for_serving(MemoryKind kind) {
-  return kind != MemoryKind::permute && kind != MemoryKind::unpermute;
+  return kind != MemoryKind::permute && kind != MemoryKind::unpermute && kind != MemoryKind::top_k;
 }
 
 /// Kernels too small for bandwidth to matter, one after the other.

@@ -63,7 +63,16 @@ Cost KernelModel::cost(const Kernel& kernel, GpuShare share) const {
     refuse(kernel, fmt::format("{} has no {} arithmetic", gpu_.name, name_of(dtype)));
   if (const auto* g = std::get_if<GroupedGemm>(&kernel); g && group_rows(*g).rows == 0) return {};
   const Estimate estimated = estimate(kernel, share);
-  return {std::max(from_seconds(estimated.seconds), bound(kernel, share)), estimated.from};
+  const Time time = std::max(from_seconds(estimated.seconds), bound(kernel, share));
+  return {time, estimated.from, float(draw(kernel, time))};
+}
+
+double KernelModel::draw(const Kernel& kernel, Time time) const {
+  constexpr double kLittle = 0.1;
+  const double peak = spec::peak_of(gpu_, std::visit(ArithmeticDtype{}, kernel)).v;
+  const double tensor = flops_of(kernel).v / peak, memory = double(bytes_of(kernel).v) / gpu_.memory_bandwidth.v;
+  if (std::max(tensor, memory) < kLittle * seconds(time)) return gpu_.draw.launch;
+  return memory >= tensor ? gpu_.draw.memory : gpu_.draw.compute;
 }
 
 TogetherCost cost_together(const KernelModel& model, const Kernel& first, int first_sms, const Kernel& second,

@@ -50,7 +50,13 @@ struct Provenance {
 struct Cost {
   Time time{};
   Provenance from;
+  float draw = 0;  // power of the whole GPU meanwhile, over its board limit
 };
+
+/// Energy of a kernel above that of a GPU that waits for others' data, in seconds at the board limit.
+inline double above_waiting(const Cost& cost, const spec::Gpu& gpu) {
+  return seconds(cost.time) * (double(cost.draw) - gpu.draw.launch);
+}
 
 /// The part of a GPU a kernel has to itself while others run beside it.
 struct GpuShare {
@@ -80,6 +86,8 @@ class KernelModel {
   /// Libraries of routed experts' products that an engine takes where the scenario names none; ideal models have none.
   virtual void prefer(const std::vector<ExpertLibrary>&) {}
   const spec::Gpu& gpu() const { return gpu_; }
+  /// Power of a GPU that runs the kernel in this time, over its board limit: by what bounds the kernel.
+  double draw(const Kernel& kernel, Time time) const;
 
   /// A kernel model's answer before it is held to the bound.
   struct Estimate {

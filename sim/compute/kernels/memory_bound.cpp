@@ -40,11 +40,12 @@ double rate_of(MemoryKind kind, const MemoryEquation& e) {
 }
 }  // namespace
 
-// A kind below the full bandwidth is held back by its own instructions, so its rate follows the SMs it has and their
-// clock.
-double memory_seconds(const MemoryOp& m, const MemoryEquation& e, const Machine& on) {
-  const double rate =
-      std::min(on.hbm, on.hbm_of_gpu * rate_of(m.kind, e) * (m.serving ? e.serving : 1) * on.fill * on.boost);
+// A kind that its own instructions hold back has a rate that follows the SMs it has and their clock; what streams has a
+// share of the bandwidth that they draw.
+double memory_seconds(const MemoryOp& m, const MemoryEquation& e, const ServingMoves& serving, const Machine& on) {
+  const bool streams = m.serving && m.kind != MemoryKind::cast;
+  const double held = m.serving ? serving.cast : rate_of(m.kind, e);
+  const double rate = streams ? on.hbm * serving.stream : std::min(on.hbm, on.hbm_of_gpu * held * on.fill * on.boost);
   return seconds(e.floor) + double(m.bytes.v) / rate;
 }
 

@@ -63,6 +63,9 @@ LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, con
   const bool named = config.has("engine") || run.scenario.at("serving").has("engine");
   run.results.add(results::Table::assumption,
                   {"pool:" + s.name, "engine", pool.engine.title, named ? "as asked" : "none is named"});
+  if (d.section.energy.busy == 0 && pool.node.gpu.generation != "blackwell")
+    run.results.add(results::Table::assumption,
+                    {"pool:" + s.name, "power", "shares of the board limit by kernel", "borrowed: measured on B200"});
   pool.kernel_model = compute::make_kernel_model(run.scenario, pool.node.gpu);
   pool.kernel_model->prefer(pool.engine.experts);
   pool.kernels = std::make_unique<compute::KernelCosts>(*pool.kernel_model);

@@ -106,10 +106,10 @@ struct RebalanceSection {
 };
 
 struct EnergySection {
-  double busy = 1, idle = 0.15;
+  double busy = 0, idle = 0;
   static void fields(auto& f, auto& p) {
-    f("busy", p.busy, "share of the board limit drawn in a step; assumed, an upper bound");
-    f("idle", p.idle, "share drawn between steps; assumed");
+    f("busy", p.busy, "share of the board limit drawn in a step; 0: by what bounds its kernels (the GPU's `draw`)");
+    f("idle", p.idle, "share drawn between steps; 0: the GPU's");
   }
 };
 

@@ -35,7 +35,10 @@ PoolFigures pool_figures(const Deployment& d, const Service& service, std::size_
   f.nodes = f.gpus / std::max(1, pool.node.gpus);
   f.price = pool.node.gpu.price.v;
   const EnergySection& draw = d.section.energy;
-  f.power = pool.node.gpu.power.v * (draw.idle + (draw.busy - draw.idle) * ratio(f.busy, f.on));
+  const double length = std::accumulate(t.parts.begin(), t.parts.end(), 0.0);
+  const double busy = draw.busy > 0 ? draw.busy : ratio(t.drawn, length),
+               idle = draw.idle > 0 ? draw.idle : pool.node.gpu.draw.idle;
+  f.power = pool.node.gpu.power.v * (idle + (busy - idle) * ratio(f.busy, f.on));
   f.input_share = ratio(t.prompt_time, t.prompt_time + t.decode_time);
   return f;
 }

@@ -14,6 +14,7 @@ void PoolBooks::add(const InstanceOwner::StepEnd& step) {
   const double length = seconds(step.times->total());
   for (std::size_t i = 0; i < kStepParts; ++i) t.parts[i] += step.times->parts[i];
   t.balancedness += step.times->balancedness * length;
+  t.drawn += step.times->drawn;
   t.waiting += step.times->waiting;
   t.sequences += step.requests;
   const double prompts = double(step.prefill) / double(std::max<std::int64_t>(1, step.prefill + step.decode));
@@ -41,7 +42,7 @@ void PoolBooks::end_warmup(Time now) {
     t.warm_all = all_time(p, now);
     t.step_times.clear();
     t.parts = {};
-    t.balancedness = t.waiting = t.prompt_time = t.decode_time = 0;
+    t.balancedness = t.drawn = t.waiting = t.prompt_time = t.decode_time = 0;
     t.sequences = 0;
   }
 }

@@ -19,6 +19,7 @@ struct PoolTotals {
   int instances = 0;
   std::array<double, kStepParts> parts{};   ///< seconds of steps by what they waited for
   double balancedness = 0;                  ///< mean over steps, weighted by their time
+  double drawn = 0;                         ///< of steps: StepTimes::drawn
   double waiting = 0;                       ///< seconds lost to GPUs busier than the mean
   std::int64_t sequences = 0;               ///< summed over steps
   double prompt_time = 0, decode_time = 0;  ///< seconds of steps; of a step with both, by their tokens

@@ -36,7 +36,7 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
 }
 
 ExpertTimes ExpertBank::summary(const Entry& e) const {
-  ExpertTimes out{.mean_experts = e.mean, .balancedness = e.balancedness};
+  ExpertTimes out{.mean_experts = e.mean, .above = e.above, .balancedness = e.balancedness};
   std::size_t last = 0;
   double latest = -1;
   for (std::size_t g = 0; g < e.gpus.size(); ++g) {
@@ -141,6 +141,7 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   out.experts = lower * x.experts + upper * y.experts;
   out.combine = lower * x.combine + upper * y.combine;
   out.mean_experts = lower * x.mean_experts + upper * y.mean_experts;
+  out.above = lower * x.above + upper * y.above;
   out.balancedness = lower * x.balancedness + upper * y.balancedness;
   a.used += repeats * lower;
   b.used += repeats * upper;

@@ -38,6 +38,7 @@ struct ExpertTimes {
   double experts = 0;       ///< s, its products
   double combine = 0;       ///< s, until every GPU has its results
   double mean_experts = 0;  ///< s, mean over GPUs
+  double above = 0;         ///< energy of the mean GPU's products: PartCosts::take_above()
   double balancedness = 1;  ///< mean over max rows of a GPU
 };
 
@@ -101,7 +102,7 @@ class ExpertBank {
   struct Entry {
     bool ready = false;
     double used = 0;  // times it was looked up, by weight, since it was settled
-    double balancedness = 1, mean = 0;
+    double balancedness = 1, mean = 0, above = 0;
     ExpertTimes healthy;                               // its summary with no slow GPU or link
     double uniform_dispatch = 0, uniform_combine = 0;  // balanced routing at this token count
     struct Gpu {
@@ -125,7 +126,7 @@ class ExpertBank {
   void settle();
   void shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights, std::vector<double>& out) const;
   void exchange(const exchange::ExchangeSums& sums, Entry& out);
-  double compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu);
+  double compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu, double& above);
   ExpertTimes summary(const Entry& e) const;
   ExpertTimes times_of(const Entry& e) const;
 

@@ -33,7 +33,8 @@ void ExpertBank::shares(std::size_t ordinal, std::int64_t step, std::span<const 
   for (double& p : out) p = left > 0 ? p / left : 1.0 / double(out.size());
 }
 
-double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu) {
+/// Adds to `above` what PartCosts::take_above() would say.
+double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu, double& above) {
   const std::size_t slots = std::size_t(slots_per_gpu);
   rows_.clear();
   double carried = 0;  // whole rows, their sum kept
@@ -48,13 +49,14 @@ double ExpertBank::compute_time(std::span<const double> slot_rows, int slots_per
                              {}, rows_, s_.options);
   Time sum{};
   for (const compute::Operation& o : operations_) {
-    Time time = s_.kernels->cost(o.kernel, s_.share).time;
+    compute::Cost cost = s_.kernels->cost(o.kernel, s_.share);
     if (const auto* product = std::get_if<compute::GroupedGemm>(&o.kernel); product != nullptr && s_.any_layout) {
       compute::GroupedGemm other = *product;
       other.layout = compute::GroupLayout::masked;
-      time = std::min(time, s_.kernels->cost(other, s_.share).time);
+      if (const compute::Cost masked = s_.kernels->cost(other, s_.share); masked.time < cost.time) cost = masked;
     }
-    sum += time;
+    sum += cost.time;
+    above += compute::above_waiting(cost, s_.kernels->model().gpu());
   }
   return seconds(sum);
 }
@@ -87,8 +89,10 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
   for (double& share : shares_) share *= rows;
   exchange::exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], copies_[ordinal], shape_, sums_);
   exchange(sums_, out);
+  out.above = 0;
   for (std::size_t g = 0; g < n; ++g)
-    out.gpus[g].compute = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g)));
+    out.gpus[g].compute = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g), out.above));
+  out.above /= double(n);
   out.moved.clear();
   for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_rows[g]));
   for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_tokens(int(g))));

@@ -83,6 +83,7 @@ LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const compu
     most = a.in + a.core;
     out[Piece::attention_in] = a.in;
     out[Piece::attention_core] = a.core;
+    out.above_attention = a.above;
   }
   if (fullest == 0) return out;
   out.tensor_core = tensor_time(fullest);
@@ -106,7 +107,9 @@ void LayeredCost::price_micro_batch(int micro) {
     LayerPieces& p = by_class_[std::size_t(c * micros + micro)];
     const int same = parts_.attention_class(c);
     p = same < c ? by_class_[std::size_t(same * micros + micro)] : attention_pieces(c, ranks);
+    parts_.take_above();
     p[Piece::shared] = parts_.shared(c, fullest);
+    p.above = p.above_attention + parts_.take_above();
   }
 }
 
@@ -122,17 +125,20 @@ void LayeredCost::add_layer(const StepWork& work, int layer, int micro, StepTime
   }
   if (ordinal >= 0 && tokens_[m] > 0) {
     p.gate = parts_.gate(c, fullest);
+    p.above += parts_.take_above();
     const ExpertTimes e = bank_->times(std::size_t(ordinal), work.step, micro, tokens_[m], most_[m], weights_);
     p[Piece::dispatch] = from_seconds(e.dispatch);
     p[Piece::experts] = from_seconds(e.experts);
     p[Piece::combine] = from_seconds(e.combine);
     exchanging_ += e.dispatch + e.combine;
+    p.above += e.above;
     out.waiting += e.experts - e.mean_experts;
     balance_sum_ += e.balancedness;
     balance_count_ += 1;
     layer_balance_[std::size_t(layer)] += e.balancedness / micros;
   }
   p[Piece::attention_core] += p.gate + p.tensor_core;
+  out.drawn += p.above;
   std::array<double, 6>& books = layer_seconds_[std::size_t(layer)];
   for (std::size_t i = 0; i < books.size(); ++i) books[i] += seconds(p.time[i]);
 }
@@ -154,7 +160,7 @@ void LayeredCost::run_stage(const StepWork& work, int first, int last, StepTimes
 }
 
 /// The drafts of a step: for each, the extra module's projection, layer and head over one token a sequence.
-Time LayeredCost::draft_time(const StepWork& work) {
+Time LayeredCost::draft_time(const StepWork& work, StepTimes& out) {
   if (s_.speculation.kind != DraftKind::mtp) return {};
   std::vector<compute::Batch> ranks;
   std::int64_t sequences = 0;
@@ -172,13 +178,17 @@ Time LayeredCost::draft_time(const StepWork& work) {
   if (sequences == 0) return {};
   const int last = s_.model->layers - 1, c = parts_.class_of(last);
   const LayerPieces p = attention_pieces(c, ranks);
+  parts_.take_above();
   Time one = p[Piece::attention_in] + p[Piece::attention_core] + parts_.shared(c, sequences) + p.tensor_core +
              parts_.mtp(sequences) + parts_.head(sequences, sequences);
+  double above = p.above_attention;
   if (ordinal_[std::size_t(last)] >= 0) {
     const ExpertTimes e = bank_->times(std::size_t(ordinal_[std::size_t(last)]), work.step, 2, all,
                                        double(sequences) / s_.parallel.tensor, weights_, s_.speculation.drafts());
     one += parts_.gate(c, sequences) + from_seconds(e.dispatch + e.experts + e.combine);
+    above += e.above;
   }
+  out.drawn += (above + parts_.take_above()) * s_.speculation.drafts();
   for (std::size_t r = 0; r < ranks.size() && s_.parallel.tensor > 1; ++r)
     if (ranks[r].tokens > 0)
       sent_.all_reduces[{(s_.parallel.pipeline - 1) * s_.parallel.data + int(r), ranks[r].tokens}] +=
@@ -217,7 +227,7 @@ void LayeredCost::deal_out(const StepWork& work) {
 void LayeredCost::cost(const StepWork& work, StepTimes& out) {
   out.stages.clear();
   out.parts.fill(0);
-  out.waiting = 0;
+  out.waiting = out.drawn = 0;
   balance_sum_ = balance_count_ = exchanging_ = 0;
   step_ = work.step;
   ++steps_;
@@ -240,12 +250,17 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
       out.parts[std::size_t(StepPart::tensor)] += seconds(hop);
     }
   }
-  const Time ends = parts_.embedding(fullest) + parts_.head(fullest, outputs) + draft_time(work);
+  const Time drafts = draft_time(work, out);
+  parts_.take_above();
+  const Time ends = parts_.embedding(fullest) + parts_.head(fullest, outputs) + drafts;
+  out.drawn += parts_.take_above();
   out.stages.back() += ends;
   out.parts[std::size_t(StepPart::head)] += seconds(ends);
   out.stages.front() += s_.overhead;
   out.parts[std::size_t(StepPart::launch)] += seconds(s_.overhead);
   const double length = seconds(out.total());
+  // Layers and ends are on one stage each; the GPUs of the others wait.
+  out.drawn = out.drawn / stages + s_.kernels->model().gpu().draw.launch * length;
   ports_.stepped(length);
   busy_ = length > 0 ? std::min(1.0, exchanging_ / length) : 0;
   if (rebalancing_) rebalancing_->stepped(step_, weights_, length);

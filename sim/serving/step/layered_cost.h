@@ -76,7 +76,7 @@ class LayeredCost final : public StepModel {
   LayerPieces attention_pieces(int layer_class, std::span<const compute::Batch> ranks);
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
-  Time draft_time(const StepWork& work);
+  Time draft_time(const StepWork& work, StepTimes& out);
   void set_link(int gpu);
   void count_ranks(int stage, int all_reduces);
 

@@ -41,9 +41,10 @@ const OverlapPlan& overlap_plan(OverlapKind kind);
 
 /// Times of one layer's pieces for one micro-batch; dispatch, experts and combine are 0 in a dense layer.
 struct LayerPieces {
-  std::array<Time, 6> time{};  ///< by Piece
-  Time gate{}, tensor_core{};  ///< parts of attention_core, for the books
-  Time tensor_shared{};        ///< part of shared
+  std::array<Time, 6> time{};             ///< by Piece
+  Time gate{}, tensor_core{};             ///< parts of attention_core, for the books
+  Time tensor_shared{};                   ///< part of shared
+  double above_attention = 0, above = 0;  ///< energy of attention, and of all that computes: PartCosts::take_above()
   Time& operator[](Piece p) { return time[std::size_t(p)]; }
   const Time& operator[](Piece p) const { return time[std::size_t(p)]; }
 };

@@ -42,14 +42,22 @@ Time PartCosts::part(int layer_class, compute::LayerPart part, std::int64_t toke
                             (std::uint64_t(outputs) << 28) | std::uint64_t(tokens);
   if (parts_.size() > kMostEntries) parts_.clear();
   const auto [entry, fresh] = parts_.try_emplace(key);
-  if (!fresh) return entry->second;
+  if (!fresh) {
+    above_ += entry->second.above;
+    return entry->second.time;
+  }
   compute::Batch batch;
   batch.tokens = tokens;
   batch.outputs = outputs;
   list(layer_class, part, batch);
-  Time sum{};
-  for (const compute::Operation& o : operations_) sum += time(o.kernel);
-  return entry->second = sum;
+  Part& sum = entry->second;
+  for (const compute::Operation& o : operations_) {
+    const compute::Cost cost = this->cost(o.kernel);
+    sum.time += cost.time;
+    sum.above += compute::above_waiting(cost, kernels_.model().gpu());
+  }
+  above_ += sum.above;
+  return sum.time;
 }
 
 Time PartCosts::shared(int layer_class, std::int64_t tokens) {
@@ -73,7 +81,9 @@ PartCosts::Attention PartCosts::attention(int layer_class, const compute::Batch&
       const DecodeShape& shape = found->second;
       compute::AttentionDecode core = shape.core;
       core.work = decode;
-      return {shape.fixed.in, shape.fixed.core + time(core)};
+      const compute::Cost cost = this->cost(core);
+      return {shape.fixed.in, shape.fixed.core + cost.time,
+              shape.fixed.above + compute::above_waiting(cost, kernels_.model().gpu())};
     }
   }
   list(layer_class, compute::LayerPart::attention, batch);
@@ -81,17 +91,20 @@ PartCosts::Attention PartCosts::attention(int layer_class, const compute::Batch&
   Attention out;
   bool before = true;
   for (const compute::Operation& o : operations_) {
-    const Time t = time(o.kernel);
+    const compute::Cost cost = this->cost(o.kernel);
     before = before && !is_core(o.kernel);
-    (before ? out.in : out.core) += t;
+    (before ? out.in : out.core) += cost.time;
+    out.above += compute::above_waiting(cost, kernels_.model().gpu());
     if (const auto* core = std::get_if<compute::AttentionDecode>(&o.kernel)) {
       shape.core = *core;
-      shape.fixed.core = shape.fixed.core - t;
+      shape.fixed.core = shape.fixed.core - cost.time;
+      shape.fixed.above -= compute::above_waiting(cost, kernels_.model().gpu());
     }
   }
   if (only_decodes) {
     shape.fixed.in = out.in;
     shape.fixed.core += out.core;
+    shape.fixed.above += out.above;
     decode_.emplace(key, shape);
   }
   return out;

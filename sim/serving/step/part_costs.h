@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "compute/kernels/kernel_model.h"
@@ -24,7 +25,10 @@ class PartCosts {
   bool windowed(int layer_class) const { return shapes_[std::size_t(layer_class)].attention.reads.bounded(); }
   struct Attention {
     Time in{}, core{};  ///< up to the attention core, and from there
+    double above = 0;   ///< as take_above()
   };
+  /// Energy of all calls but attention()'s since the last one, above that of a GPU that waits: in seconds at its limit.
+  double take_above() { return std::exchange(above_, 0); }
   /// Exact for any batch; batches that only decode cost a look-up and one kernel.
   Attention attention(int layer_class, const compute::Batch& batch);
   Time gate(int layer_class, std::int64_t tokens) { return part(layer_class, compute::LayerPart::gate, tokens); }
@@ -37,7 +41,7 @@ class PartCosts {
 
  private:
   Time part(int layer_class, compute::LayerPart part, std::int64_t tokens, std::int64_t outputs = 0);
-  Time time(const compute::Kernel& kernel) { return kernels_.time(kernel, share_); }
+  compute::Cost cost(const compute::Kernel& kernel) { return kernels_.cost(kernel, share_); }
   void list(int layer_class, compute::LayerPart part, const compute::Batch& batch);
 
   const spec::Model& model_;
@@ -52,6 +56,11 @@ class PartCosts {
     compute::AttentionDecode core;  // its work is filled in
   };
   std::unordered_map<std::uint64_t, DecodeShape> decode_;  // looked up only
-  std::unordered_map<std::uint64_t, Time> parts_;          // looked up only
+  struct Part {
+    Time time{};
+    double above = 0;
+  };
+  std::unordered_map<std::uint64_t, Part> parts_;  // looked up only
+  double above_ = 0;
 };
 }  // namespace moesim::serving

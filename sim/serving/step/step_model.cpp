@@ -10,6 +10,7 @@ void FixedCost::cost(const StepWork& work, StepTimes& out) {
     longest = std::max(longest, fixed_.prefill_token * b.prefill.queries + fixed_.decode_token * b.decode.sequences);
   out = {};
   out.stages = {fixed_.step + longest};
+  out.drawn = seconds(out.total());  // an upper bound: nothing is known of its kernels
   out.parts[std::size_t(StepPart::launch)] = seconds(fixed_.step);
   out.parts[std::size_t(StepPart::other)] = seconds(longest);
 }

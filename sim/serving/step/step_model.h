@@ -43,6 +43,7 @@ struct StepTimes {
   }
   std::array<double, kStepParts> parts{};  ///< seconds by StepPart; sum to the total
   double balancedness = 1;                 ///< mean over MoE layers of mean / max GPU load
+  double drawn = 0;                        ///< seconds at a GPU's board limit that take the step's energy, the mean GPU
   double waiting = 0;                      ///< seconds lost to GPUs slower than the mean, of the experts' part
 };
 

@@ -40,6 +40,19 @@ TEST(Roofline, ThreeBlocksOnTwoSmsAreDealtOutEvenly) {
   EXPECT_EQ(roofline(unit_gpu(2))->cost(Gemm{.m = 64, .n = 48, .k = 64}).time, 393216_s);
 }
 
+TEST(Roofline, PowerFollowsWhatBoundsAKernel) {
+  spec::Gpu gpu = unit_gpu(1);
+  gpu.draw = {.idle = 0.1, .launch = 0.2, .memory = 0.5, .compute = 0.9};
+  const auto model = roofline(gpu);
+  // 64 x 16 x 64: 131072 FLOPs, (64 + 16) x 64 x 2 + 64 x 16 x 2 = 12288 bytes.
+  EXPECT_FLOAT_EQ(model->cost(Gemm{.m = 64, .n = 16, .k = 64}).draw, 0.9f);
+  EXPECT_FLOAT_EQ(model->cost(MemoryOp{MemoryKind::copy, 100_B}).draw, 0.5f);
+  EXPECT_DOUBLE_EQ(model->draw(MemoryOp{MemoryKind::copy, 100_B}, 1000_s), 0.5);  // a tenth of the bandwidth
+  EXPECT_DOUBLE_EQ(model->draw(MemoryOp{MemoryKind::copy, 100_B}, 1001_s), 0.2);
+  // Three seconds at 0.9 above the 0.2 of a GPU that waits.
+  EXPECT_NEAR(above_waiting({3_s, {}, 0.9f}, gpu), 2.1, 1e-6);
+}
+
 // Two SMs on which a block of 64 x 16 takes a second for each step of 64 elements of K, so a tile of 128 x 128 takes
 // 16; 10 s a tile besides, 2 s a launch, 3 s between two kernels.
 constexpr Machine kTwoSms{.sms = 2, .tensor_per_sm = 2.0 * 64 * 16 * 64, .hbm = 1e30, .hbm_of_gpu = 1e30, .gap = 3};

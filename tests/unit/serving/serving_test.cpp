@@ -20,6 +20,21 @@ TEST(Serving, PrefillAndDecodeServeAllRequests) {
   EXPECT_LE(r["balancedness"], 1);
 }
 
+TEST(Serving, EnergyIsWhatGpusDrawAsLongAsTheyAreOn) {
+  const auto joules = [](const std::string& energy) {
+    const Ran r = run(unit(kDecode, energy));
+    const double seconds = r.at("gpu_hours", "pool:decode") * 3600, limit = 700;  // of an H800, W
+    return std::pair(r.at("energy", "pool:decode") / (seconds * limit), r.at("utilisation", "pool:decode"));
+  };
+  EXPECT_NEAR(joules("  energy: {busy: 1, idle: 1}\n").first, 1, 1e-9);
+  const auto [flat, busy] = joules("  energy: {busy: 0.8, idle: 0.3}\n");
+  EXPECT_NEAR(flat, 0.3 + 0.5 * busy, 1e-9);
+  // By kernels: decoding waits for launches, memory and exchanges; never above its memory's share while it steps.
+  const double kernels = joules("").first;
+  EXPECT_GT(kernels, 0.15 + (0.33 - 0.15) * busy);
+  EXPECT_LT(kernels, 0.15 + (0.70 - 0.15) * busy);
+}
+
 TEST(Serving, SameSeedSameFingerprint) {
   EXPECT_EQ(run(unit(kDecode)).end.fingerprint, run(unit(kDecode)).end.fingerprint);
   EXPECT_NE(run(unit(kDecode)).end.fingerprint, run(unit(kDecode), 2).end.fingerprint);
