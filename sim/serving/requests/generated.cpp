@@ -43,6 +43,10 @@ Generated::Generated(const Demand& demand, const WorkloadContext& context)
   positive(demand.hash_block, "hash_block");
   if (!(demand.sessions.turns >= 1))
     throw ConfigError("sessions.turns", fmt::format("must be at least 1, got {}", demand.sessions.turns));
+  if (demand.concurrency < 0)
+    throw ConfigError("concurrency", fmt::format("must not be negative, got {}", demand.concurrency));
+  if (demand.concurrency > 0 && context.folded())
+    throw ConfigError("concurrency", "cannot be shared out to folded instances; set fold: none");
   between("sessions.turns", demand.sessions.turns, 1, kMostTurns);
   between("prefixes.count", demand.prefixes.count, 0, kMostPrefixes);
   between("prefixes.tokens", demand.prefixes.tokens, 0, kMostPrefixTokens);
@@ -61,7 +65,7 @@ Generated::Generated(const Demand& demand, const WorkloadContext& context)
 std::optional<Request> Generated::next() {
   Request out;
   do {
-    if (demand_.limit > 0 && arrivals_ == demand_.limit) return std::nullopt;
+    if (at_limit()) return std::nullopt;
     const double at = next_time();
     if (!(at < kClockEnds)) return std::nullopt;
     out.arrival = from_seconds(at);
@@ -69,12 +73,26 @@ std::optional<Request> Generated::next() {
     out.row = ++rows_;
     ++arrivals_;
   } while (!thinning_.take(out));
+  fill(out);
+  return out;
+}
+
+std::optional<Request> Generated::another(Time arrival) {
+  if (at_limit() || arrival > context_.duration) return std::nullopt;
+  Request out;
+  out.arrival = arrival;
+  out.row = ++rows_;
+  ++arrivals_;
+  fill(out);
+  return out;
+}
+
+void Generated::fill(Request& out) {
   out.input = input_(lengths_);
   out.output = output_(lengths_);
   if (domain_) out.domain = std::int32_t((*domain_)(shares_));
   if (out.outside) out.output = std::min(out.output, 1);
   if (hashed_) continue_session(out);
-  return out;
 }
 
 void Generated::continue_session(Request& request) {

@@ -43,6 +43,7 @@ struct Demand {
   int hash_block = 64;
   std::vector<double> domains;
   std::int64_t limit = 0;
+  int concurrency = 0;
   double rate_scale = 1;
   static void fields(auto& f, auto& p) {
     f("input", p.input, "tokens of a prompt; of a session's later turns: the new part");
@@ -52,6 +53,9 @@ struct Demand {
     f("hash_block", p.hash_block, "tokens of a prefix block, where prefixes or sessions are used");
     f("domains", p.domains, "share of the requests in each routing domain; one domain if not given");
     f("limit", p.limit, "stop after so many arrivals, before folding; 0 means no limit");
+    f("concurrency", p.concurrency,
+      "most requests under way at once; others wait with their senders and count from when they are sent; 0: any "
+      "number");
     f("rate_scale", p.rate_scale, "multiplies the rate");
   }
 };
@@ -61,7 +65,8 @@ class Generated : public Workload {
  public:
   Generated(const Demand& demand, const WorkloadContext& context);
   std::optional<Request> next() final;
-  std::optional<Request> follow_up(const Request& done, Time end) final;
+  std::optional<Request> follow_up(const Request& done, Time end) override;
+  int concurrency() const final { return demand_.concurrency; }
   int hash_block() const final { return hashed_ ? demand_.hash_block : 0; }
   std::int64_t expected() const final { return demand_.limit; }
   int domains() const final { return int(std::max<std::size_t>(1, demand_.domains.size())); }
@@ -70,9 +75,13 @@ class Generated : public Workload {
   /// The next arrival in seconds, never before the last; infinity at the end.
   virtual double next_time() = 0;
   double scale() const { return demand_.rate_scale; }
+  /// One more that arrives at that moment; nothing after the limit or the duration.
+  std::optional<Request> another(Time arrival);
   Random& times() { return times_; }
 
  private:
+  bool at_limit() const { return demand_.limit > 0 && arrivals_ == demand_.limit; }
+  void fill(Request& request);
   void continue_session(Request& request);
 
   Demand demand_;

@@ -163,6 +163,42 @@ class Daily final : public Generated {
   Params p_;
   double top_ = 1, now_ = 0;
 };
+/// A closed loop, as benchmarks with a fixed concurrency run it: so many clients, each with one request under way.
+class Closed final : public Generated {
+ public:
+  struct Params {
+    int clients = 0;
+    Time think{}, ramp{};
+    Demand demand;
+    static void fields(auto& f, auto& p) {
+      f.required("clients", p.clients, "each sends its next request when the one before has ended");
+      f("think", p.think, "mean time from an answer to the client's next request (exponential)");
+      f("ramp", p.ramp, "in which the clients begin, one after the other at equal distances");
+      Demand::fields(f, p.demand);
+    }
+  };
+  Closed(const Params& p, const WorkloadContext& c) : Generated(p.demand, c), p_(p) {
+    if (p.clients < 1) throw ConfigError("clients", fmt::format("must be at least 1, got {}", p.clients));
+    if (c.folded()) throw ConfigError("kind", "clients cannot be shared out to folded instances; set fold: none");
+    if (p.demand.concurrency > 0) throw ConfigError("concurrency", "is that of the clients here; leave it out");
+    if (p.demand.rate_scale != 1) throw ConfigError("rate_scale", "has no effect: there is no rate");
+  }
+  /// A client's next request, after the turns of its conversation.
+  std::optional<Request> follow_up(const Request& done, Time end) override {
+    if (auto turn = Generated::follow_up(done, end)) return turn;
+    const double pause = p_.think.v > 0 ? times().exponential(seconds(p_.think)) : 0;
+    return another(end + from_seconds(pause));
+  }
+
+ protected:
+  double next_time() override {
+    return begun_ < p_.clients ? seconds(p_.ramp) * begun_++ / p_.clients : std::numeric_limits<double>::infinity();
+  }
+
+ private:
+  Params p_;
+  int begun_ = 0;
+};
 }  // namespace
 
 std::vector<Strategy<Workload, const WorkloadContext&>> generators() {
@@ -170,6 +206,7 @@ std::vector<Strategy<Workload, const WorkloadContext&>> generators() {
           workload_kind<Gamma>("gamma", "steady rate with gaps more or less regular than Poisson"),
           workload_kind<Bursts>("bursts", "Poisson arrivals that switch between two rates"),
           workload_kind<Daily>("daily", "Poisson arrivals along a curve of the day"),
-          workload_kind<Constant>("constant", "equal gaps, or all at once")};
+          workload_kind<Constant>("constant", "equal gaps, or all at once"),
+          workload_kind<Closed>("closed", "clients that each wait for their answer: fixed concurrency")};
 }
 }  // namespace moesim::serving

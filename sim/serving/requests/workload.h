@@ -1,5 +1,6 @@
 // Where requests come from: generators and recorded traces, one stream in order of arrival.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,10 @@ struct WorkloadContext {
   std::uint64_t seed = 0;
   std::vector<LoadShare> shares{};  ///< of the described load, where instances are folded; empty: all of it
   Time duration{INT64_MAX};         ///< no request arrives later; sessions end there too
+  /// Whether less than all of the load is simulated.
+  bool folded() const {
+    return std::ranges::any_of(shares, [](const LoadShare& s) { return s.prompt < 1; });
+  }
 };
 
 class Workload {
@@ -26,6 +31,8 @@ class Workload {
   virtual std::optional<Request> next() = 0;
   /// The request that follows `done` in its session now that it has ended, if any; its arrival is >= end.
   virtual std::optional<Request> follow_up(const Request& done, Time end);
+  /// Most requests under way at once; what else arrives waits until one has ended.  0: any number.
+  virtual int concurrency() const { return 0; }
   /// Tokens a prefix block holds; 0 if no request carries hashes.
   virtual int hash_block() const { return 0; }
   /// Routing domains that its requests name; 1 if they name none.

@@ -1,6 +1,7 @@
 // Requests as they come: the workload's stream, and the later turns of its conversations.
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -19,21 +20,25 @@ class Arrivals {
 
   /// Puts the first request on its way; each one that arrives brings the next.
   void start();
-  /// A request has ended now: the next turn of its conversation, if there is one, comes when the workload says.
-  void follow(const Request& done);
+  /// A request has ended now: the next turn of its conversation, if there is one, comes when the workload says, and
+  /// whoever waited for its place goes next.
+  void ended(const Request& done, bool served);
 
   std::int64_t count() const { return count_; }  ///< arrived so far
-  bool streaming() const { return next_.has_value(); }
+  bool streaming() const { return next_.has_value() || !held_.empty(); }
   bool awaiting_turns() const { return !turns_.empty(); }
 
  private:
   void expect_next();
+  void arrive(Request request);
 
   Engine& engine_;
   Workload& workload_;
   Arrive arrive_;
   std::optional<Request> next_;
   std::map<std::int64_t, Request> turns_;  // by the order in which they were announced
+  std::deque<Request> held_;               // with their senders, while as many as may be are under way
+  std::int64_t open_ = 0;                  // under way
   std::int64_t announced_ = 0, count_ = 0;
 };
 }  // namespace moesim::serving

@@ -84,6 +84,7 @@ void Service::arrive(std::int64_t id, Request request) {
     live.state = RequestState::rejected;
     outcome_.add_rejected(live, why);
     log_.request({live, "rejected", why});
+    arrivals_.ended(live.request, false);
     return;
   }
   if (!fleet_.has_prompts()) come_prefilled(live);
@@ -109,7 +110,7 @@ void Service::finished(std::uint32_t slot) {
     log_.request({live, "finished", ""});
   else if (placed && fleet_.has_decode_instances())
     transfers_.count_departed(live);
-  arrivals_.follow(r);
+  arrivals_.ended(r, true);
   if (placed) power_.left(fleet_.of(live.hold).pool, live);
   requests_.remove(slot);
 }

@@ -117,5 +117,23 @@ TEST(RejectGenerator, NamesTheKey) {
             "test.yaml:1:72: input.weights: are too large to be added up");
   EXPECT_EQ(make("{kind: constant, rate: 0}"), "test.yaml:1:1: limit: is needed where the rate is 0");
 }
+TEST(RejectWorkload, ConcurrencyThatCannotBe) {
+  const auto refused = [](const std::string& text, std::vector<LoadShare> shares = {}) {
+    const WorkloadContext context{.seed = 1, .shares = std::move(shares)};
+    return test::refusal_of([&] { (void)workloads().make(Config::from_text(text, "w.yaml"), context); });
+  };
+  EXPECT_EQ(refused("{kind: closed, clients: 0}"), "w.yaml:1:25: clients: must be at least 1, got 0");
+  EXPECT_EQ(refused("{kind: closed, clients: 2, concurrency: 2}"),
+            "w.yaml:1:41: concurrency: is that of the clients here; leave it out");
+  EXPECT_EQ(refused("{kind: closed, clients: 2, rate_scale: 2}"),
+            "w.yaml:1:40: rate_scale: has no effect: there is no rate");
+  EXPECT_EQ(refused("{kind: poisson, rate: 1, concurrency: -1}"),
+            "w.yaml:1:39: concurrency: must not be negative, got -1");
+  const std::vector<LoadShare> half = {{.prompt = 0.5}};
+  EXPECT_EQ(refused("{kind: closed, clients: 2}", half),
+            "w.yaml:1:8: kind: clients cannot be shared out to folded instances; set fold: none");
+  EXPECT_EQ(refused("{kind: poisson, rate: 1, concurrency: 4}", half),
+            "w.yaml:1:39: concurrency: cannot be shared out to folded instances; set fold: none");
+}
 }  // namespace
 }  // namespace moesim::serving
