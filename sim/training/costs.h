@@ -1,6 +1,7 @@
 // What the pieces of a training step cost: kernels from the layers' inventories, exchanges from the routing,
 // collectives from the network.
 #pragma once
+#include <array>
 #include <map>
 #include <memory>
 #include <vector>
@@ -24,6 +25,18 @@ BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& bloc
 /// Time of one block without its routed experts, and of the experts with the mean number of rows: forward and both
 /// backwards.  For cutting the model into stages.
 double block_seconds(const TrainingPlan& plan, const PlanBlock& block, compute::KernelCosts& kernels);
+
+/// Model FLOPs of one routed row on one GPU: the part of the expert's width that is there.
+double flops_of_row(const TrainingPlan& plan, schedule::Piece piece);
+
+/// `count` GPUs, each `stride` on.
+std::vector<GpuId> group_of(int first, int stride, int count);
+
+/// What the simulated GPUs did so far: model FLOPs, without what recomputation does again, and rows of routed tokens.
+struct StepWork {
+  double flops = 0;
+  std::int64_t rows = 0;
+};
 
 /// What a GPU needs of an expert that it did not hold: the kernels' weights, and its part of the optimiser's state.
 Bytes moved_expert_bytes(const TrainingPlan& plan);
@@ -56,6 +69,7 @@ class TrainingCosts final : public schedule::StepCosts {
   GpuId gpu(const schedule::GpuSeat& seat) const;
   /// Counts a step's collectives on the links, all GPUs of the plan: they are priced, not run.
   void count_collectives(Time start, Time end);
+  const StepWork& work() const { return work_; }
   /// What a rank's GPUs hold before any micro-batch.
   const compute::MemoryUse& resident_use(int rank) const { return resident_[std::size_t(rank)]; }
 
@@ -83,6 +97,8 @@ class TrainingCosts final : public schedule::StepCosts {
   void find_resident();
   schedule::PieceCost& fixed(int stage, int block, schedule::Piece piece, bool beside);
   schedule::PieceCost expert_piece(const schedule::PieceRef& piece);
+  Time join_lanes(const schedule::GpuSeat& seat, std::int64_t rows);
+  std::size_t number_of(int stage, int block, schedule::Piece piece) const;
   Time expert_time(schedule::Piece piece, bool beside, int used, int tiles);
   Time collective(network::Collective what, const std::vector<GpuId>& members, double bytes) const;
   double speed(const schedule::GpuSeat& seat) const { return plan_.speeds[index(gpu(seat))]; }
@@ -91,8 +107,11 @@ class TrainingCosts final : public schedule::StepCosts {
   compute::KernelCosts& kernels_;
   network::Network& network_;
   TrainingLoads* loads_;
-  std::vector<std::size_t> first_block_;                           // (stages): number of the stage's block 0 among all
-  std::vector<schedule::PieceCost> fixed_;                         // (blocks, pieces, beside)
+  std::vector<std::size_t> first_block_;               // (stages): number of the stage's block 0 among all
+  std::vector<schedule::PieceCost> fixed_;             // (blocks, pieces, beside)
+  std::vector<double> flops_;                          // (blocks, pieces) of the model's, experts left out
+  std::array<double, schedule::kPieces> row_flops_{};  // of one routed row
+  StepWork work_;
   std::vector<Bytes> kept_;                                        // (blocks), routed rows not counted
   Bytes kept_row_{};                                               // of one routed row
   std::map<std::pair<int, int>, std::vector<Time>> expert_times_;  // (piece and beside, used): by tiles of 128 rows

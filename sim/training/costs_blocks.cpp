@@ -1,6 +1,7 @@
 // What the kernels of a block cost on one GPU, and what a micro-batch keeps of it.
 #include <algorithm>
 
+#include "compute/layers/even_rows.h"
 #include "training/costs.h"
 
 namespace moesim::training {
@@ -79,14 +80,18 @@ std::vector<std::int64_t> rows_of_tiles(int used, int tiles) {
   return rows;
 }
 
-Time expert_seconds(const TrainingPlan& plan, compute::KernelCosts& kernels, compute::Pass pass, bool beside,
-                    std::span<const std::int64_t> rows) {
+std::vector<compute::Operation> expert_operations(const TrainingPlan& plan, compute::Pass pass,
+                                                  std::span<const std::int64_t> rows) {
   std::vector<compute::Operation> operations;
   int layer = 0;
   while (!plan.model.is_moe_layer(layer)) ++layer;
   compute::append_operations(operations, plan.model, layer, compute::LayerPart::experts, pass, plan.batch, rows,
                              plan.setup.options);
-  return compute::total_time(operations, kernels, share_of(plan, beside));
+  return operations;
+}
+Time expert_seconds(const TrainingPlan& plan, compute::KernelCosts& kernels, compute::Pass pass, bool beside,
+                    std::span<const std::int64_t> rows) {
+  return compute::total_time(expert_operations(plan, pass, rows), kernels, share_of(plan, beside));
 }
 
 compute::Pass pass_of(schedule::Piece piece) {
@@ -95,13 +100,21 @@ compute::Pass pass_of(schedule::Piece piece) {
 }
 }  // namespace
 
+double flops_of_row(const TrainingPlan& plan, schedule::Piece piece) {
+  const std::vector<std::int64_t> rows{128};
+  double sum = 0;
+  for (const compute::Operation& o : expert_operations(plan, pass_of(piece), rows)) sum += o.useful.v;
+  return sum / double(rows[0]);
+}
+
 double block_seconds(const TrainingPlan& plan, const PlanBlock& block, compute::KernelCosts& kernels) {
   Time sum{};
   for (const PieceParts& piece : layer_pieces()) sum += compute::total_time(operations_of(plan, block, piece), kernels);
   if (block.moe) {
     const spec::MoeShape& moe = *plan.model.moe;
     const int experts = moe.experts / plan.section.parallel.expert;
-    const std::int64_t mean = std::max<std::int64_t>(1, std::int64_t{plan.tokens_per_member()} * moe.top_k / experts);
+    const std::int64_t mean =
+        std::max<std::int64_t>(1, compute::even_rows(plan.model, plan.batch.tokens, plan.setup.options) / experts);
     const std::vector<std::int64_t> rows(std::size_t(experts), mean);
     for (schedule::Piece piece :
          {schedule::Piece::experts, schedule::Piece::experts_back, schedule::Piece::experts_weight})
@@ -136,6 +149,7 @@ void TrainingCosts::price_blocks(compute::KernelCosts& kernels) {
     context_rings_.push_back(0);
     for (const PlanBlock& block : stage) {
       fixed_.resize(fixed_.size() + std::size_t(schedule::kPieces) * kSides);
+      flops_.resize(flops_.size() + std::size_t(schedule::kPieces));
       price_block(kernels, block, tensor_pair, ring);
       if (block.kind != PlanBlock::Kind::layer) {
         kept_.push_back({plan_.batch.tokens / p.tensor * model.hidden * 2});
@@ -156,6 +170,9 @@ void TrainingCosts::price_block(compute::KernelCosts& kernels, const PlanBlock& 
       const compute::GpuShare share = share_of(plan_, side == 1);
       schedule::PieceCost& cost = costs[std::size_t(piece.piece) * kSides + std::size_t(side)];
       cost.busy = compute::total_time(operations, kernels, share);
+      if (side == 0)
+        for (const compute::Operation& o : operations)
+          flops_[flops_.size() - std::size_t(schedule::kPieces) + std::size_t(piece.piece)] += o.useful.v;
       if (piece.pass == compute::Pass::weight_gradient || operations.empty()) continue;
       const bool attention =
           piece.piece == schedule::Piece::attention || piece.piece == schedule::Piece::attention_back;

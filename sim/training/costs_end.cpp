@@ -12,12 +12,6 @@ namespace moesim::training {
 namespace {
 double bytes_of(spec::Dtype dtype) { return spec::element_bits(dtype) / 8.0; }
 
-std::vector<GpuId> group_of(int first, int stride, int count) {
-  std::vector<GpuId> out;
-  for (int i = 0; i < count; ++i) out.push_back(GpuId(std::uint32_t(first + i * stride)));
-  return out;
-}
-
 /// Of all blocks of a stage; the head counts once where the MTP module shares it.
 BlockParameters stage_parameters(const TrainingPlan& plan, int stage) {
   BlockParameters sum;

@@ -83,6 +83,20 @@ void check_parallel(const Config& parallel, const ParallelSection& p, const spec
                           p.expert_tensor, near_divisors(model.moe->expert_width, p.expert_tensor)));
 }
 
+/// Leaves the GPUs of each node that the run does not use, and their adapters, out of the cluster.
+void take_gpus_of_nodes(const Config& training, TrainingPlan& plan) {
+  const int used = plan.section.gpus_per_node;
+  spec::Node& node = plan.cluster.node;
+  if (used == 0) return;
+  within(training, "gpus_per_node", used, 0, node.gpus);
+  if (node.nics * used % node.gpus != 0)
+    training.at("gpus_per_node")
+        .fail(fmt::format("{} adapters serve the {} GPUs of a node; with {} GPUs some would serve no whole number",
+                          node.nics, node.gpus, used));
+  node.nics = node.nics * used / node.gpus;
+  node.gpus = used;
+}
+
 /// Fills gpus, gpus_per_stage, data, expert_data.
 void form_groups(const Config& training, TrainingPlan& plan) {
   const ParallelSection& p = plan.section.parallel;
@@ -111,6 +125,14 @@ void form_groups(const Config& training, TrainingPlan& plan) {
     fail("expert", fmt::format("a group over several nodes takes whole nodes of {} GPUs, got {}", per_node, experts));
   if (p.tensor > per_node)
     fail("tensor", fmt::format("a tensor-parallel group stays within a node of {} GPUs, got {}", per_node, p.tensor));
+  if (p.expert_tensor > per_node)
+    fail("expert_tensor", fmt::format("GPUs that share an expert's width stay within a node of {} GPUs, got {}",
+                                      per_node, p.expert_tensor));
+  // Groups follow each other: none lies across the end of a node.
+  for (const auto& [key, size] : {std::pair{"expert", experts}, std::pair{"tensor", std::int64_t{p.tensor}}})
+    if (plan.gpus > per_node && size < per_node && per_node % size != 0)
+      fail(key, fmt::format("groups of {} GPUs do not fill nodes of {}; with training.gpus_per_node {} they would",
+                            size, per_node, per_node / size * size));
   plan.data = int(plan.gpus_per_stage / dense);
   plan.expert_data = int(plan.gpus_per_stage / experts);
 }
@@ -205,6 +227,7 @@ TrainingPlan read_shape(const Config& scenario, const PlanChange& change) {
   if (s.communication_sms < 1 || s.communication_sms >= plan.cluster.node.gpu.sms)
     training.at("communication_sms")
         .fail(fmt::format("expected 1 to {}, got {}", plan.cluster.node.gpu.sms - 1, s.communication_sms));
+  take_gpus_of_nodes(training, plan);
   form_groups(training, plan);
   count_micro_batches(training, plan);
   choose_simulated(scenario, plan);

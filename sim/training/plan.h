@@ -41,7 +41,8 @@ struct ParallelSection {
     f("tensor", p.tensor, "GPUs that share attention and dense layers, with sequence parallelism");
     f("context", p.context, "GPUs that share a sequence");
     f("expert", p.expert, "GPUs that share the experts; independent of tensor and context");
-    f("expert_tensor", p.expert_tensor, "GPUs that share each expert's width");
+    f("expert_tensor", p.expert_tensor,
+      "GPUs that share each expert's width: neighbours, each in an expert group of its own; independent of tensor");
     f("zero", p.zero, "ZeRO stage 0 to 3 over the data-parallel GPUs");
   }
 };
@@ -87,7 +88,7 @@ struct RebalanceSection {
 };
 
 struct TrainingSection {
-  int sequence = 4096, batch = 0, micro_batch = 1, gpus = 0, steps = 1;
+  int sequence = 4096, batch = 0, micro_batch = 1, gpus = 0, gpus_per_node = 0, steps = 1;
   ParallelSection parallel;
   Config schedule;
   Config overlap;
@@ -108,6 +109,7 @@ struct TrainingSection {
     f.required("batch", p.batch, "sequences of a step, all GPUs together");
     f("micro_batch", p.micro_batch, "sequences that pass the pipeline together, per data-parallel replica");
     f("gpus", p.gpus, "GPUs used; 0: the whole cluster");
+    f("gpus_per_node", p.gpus_per_node, "GPUs used of each node (64 of a rack's 72); 0: all");
     f("steps", p.steps, "steps simulated GPU by GPU");
     f("parallel", p.parallel, "how the GPUs share the work");
     f("schedule", p.schedule, "pipeline schedule (moesim list schedule); default 1f1b");
@@ -158,7 +160,7 @@ struct TrainingPlan {
   std::vector<double> speeds;  // of the GPUs used, over the normal rate
 
   std::int64_t tokens_per_step() const { return std::int64_t{section.batch} * section.sequence; }
-  /// Tokens that one member feeds into the exchange.
+  /// Tokens that one GPU feeds into the exchange.
   int tokens_per_member() const {
     return int(std::int64_t{section.micro_batch} * section.sequence / section.parallel.tensor /
                section.parallel.context);

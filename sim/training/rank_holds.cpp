@@ -1,5 +1,7 @@
 #include "training/rank_holds.h"
 
+#include "compute/layers/even_rows.h"
+
 namespace moesim::training {
 namespace {
 /// One chunk of a rank: its layers, what a micro-batch keeps in them and in what is no layer.
@@ -74,7 +76,7 @@ RankHolds rank_holds(const TrainingPlan& plan, int rank, int slots) {
                .expert_parallel_data = plan.expert_data};
   out.layers.experts = slots;
   if (plan.model.moe) {
-    out.rows = std::int64_t{plan.tokens_per_member()} * plan.model.moe->top_k;
+    out.rows = compute::even_rows(plan.model, plan.batch.tokens, plan.setup.options);
     // Both directions of one dispatch and one combine, of two micro-batches when they overlap.
     out.buffers = Bytes{2 * plan.model.hidden} * (4 * out.rows);
   }

@@ -10,6 +10,7 @@
 #include "spec/count.h"
 #include "support/refusal.h"
 #include "training/campaign.h"
+#include "training/rank_holds.h"
 #include "training/step.h"
 
 namespace moesim::training {
@@ -87,6 +88,31 @@ TEST(Plan, HeadsShareTheLastStageUnlessTheyAreToBeApart) {
   };
   EXPECT_EQ(heads_of("together"), (std::vector<std::ptrdiff_t>{0, 0, 0, 2}));
   EXPECT_EQ(heads_of("apart"), (std::vector<std::ptrdiff_t>{0, 1, 0, 1}));
+}
+
+TEST(Plan, ExpertGroupsTakeSixtyFourOfARacksSeventyTwoGpus) {
+  const std::string training = "batch: 256, gpus_per_node: 64, parallel: {pipeline: 4, expert: 64}";
+  const TrainingPlan plan =
+      read_plan(scenario(training, "deepseek-v3", "{node: gb200-nvl72, nodes: 4, fabric: ib-rail}"));
+  EXPECT_EQ(plan.gpus, 256);
+  EXPECT_EQ(plan.cluster.node.gpus, 64);
+  EXPECT_EQ(plan.cluster.node.nics, 64);
+  EXPECT_EQ(plan.gpus_per_stage, 64);
+}
+
+TEST(Plan, SharersOfAnExpertComputeTheRowsOfAllOfThem) {
+  // 512 tokens a micro-batch, top 2.  Alone a GPU feeds and computes 1024 rows; half of them with its attention split
+  // in two; twice that again where two share the width of each expert.
+  const auto rows = [](const std::string& parallel) {
+    const Config c = scenario("sequence: 512, batch: 32, parallel: {" + parallel + "}", "mixtral-8x7b", "h800-32");
+    TrainingPlan plan = read_plan(c);
+    split_layers(plan, c, [](const PlanBlock&) { return 1.0; });
+    return rank_holds(plan, 0, 1).rows;
+  };
+  EXPECT_EQ(rows("expert: 8"), 1024);
+  EXPECT_EQ(rows("expert: 8, tensor: 2"), 512);
+  EXPECT_EQ(rows("expert: 4, expert_tensor: 2"), 2048);
+  EXPECT_EQ(rows("expert: 4, expert_tensor: 2, tensor: 2"), 1024);
 }
 
 CampaignSection quiet() {

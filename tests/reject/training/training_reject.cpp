@@ -37,6 +37,17 @@ TEST(TrainingReject, ExpertGroupsThatCannotBeFormed) {
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}", "llama-2-7b"),
             "training.parallel.expert: llama-2-7b is a dense model: only 1 is possible, got 8");
 }
+TEST(TrainingReject, GroupsThatWouldLieAcrossTheEndsOfNodes) {
+  EXPECT_EQ(refusal("batch: 48, gpus_per_node: 6, parallel: {expert: 4}"),
+            "training.parallel.expert: groups of 4 GPUs do not fill nodes of 6; with training.gpus_per_node 4 they "
+            "would");
+  EXPECT_EQ(refusal("batch: 48, gpus_per_node: 6, parallel: {tensor: 4}"),
+            "training.parallel.tensor: groups of 4 GPUs do not fill nodes of 6; with training.gpus_per_node 4 they "
+            "would");
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 2, expert_tensor: 16}"),
+            "training.parallel.expert_tensor: GPUs that share an expert's width stay within a node of 8 GPUs, got 16");
+  EXPECT_EQ(refusal("batch: 64, gpus_per_node: 9"), "training.gpus_per_node: expected 0 to 8, got 9");
+}
 TEST(TrainingReject, SequencesLongerThanTheModelsPositions) {
   EXPECT_EQ(refusal("batch: 64, sequence: 8192", "llama-2-7b"),
             "training.sequence: llama-2-7b has 4096 positions, so sequences of 1 to 4096 tokens can be trained, got "
