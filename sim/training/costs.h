@@ -59,10 +59,12 @@ class TrainingCosts final : public schedule::StepCosts {
   Bytes resident(int rank) const override { return resident_[std::size_t(rank)].total(); }
   Bytes memory() const override { return plan_.cluster.node.gpu.usable(); }
   void finished(int replica, int stage, int micro_batch) override;
-  Time reduction(int rank, int chunk) const override;
+  Time reduction(int rank, int chunk, int block) const override { return end(rank, chunk, block).reduction; }
   bool reduction_overlapped() const override { return plan_.section.gradient_reduction == Hiding::overlapped; }
-  Time gather(int rank, int chunk) const override;
+  bool reduces_always() const override { return plan_.section.parallel.zero >= 2; }
+  Time gather(int rank, int chunk, int block) const override { return end(rank, chunk, block).gather; }
   bool gather_overlapped() const override { return plan_.section.parameter_gathering == Hiding::overlapped; }
+  bool gathers_always() const override { return plan_.section.parallel.zero == 3; }
   Time norm() const override { return norm_; }
   Time optimizer(const schedule::GpuSeat& seat) const override;
 
@@ -75,10 +77,13 @@ class TrainingCosts final : public schedule::StepCosts {
 
  private:
   static constexpr int kSides = 2;  // alone, beside the other stream
-  struct ChunkEnd {
+  /// What data parallelism moves for a block.
+  struct BlockEnd {
     Time reduction{}, gather{};
-    double update_bytes = 0;
   };
+  const BlockEnd& end(int rank, int chunk, int block) const {
+    return ends_[std::size_t(rank * plan_.schedule.chunks + chunk)][std::size_t(block)];
+  }
   /// A collective of a step and its equals: `copies` groups, each `shift` GPUs on.
   struct Call {
     network::Collective what;
@@ -93,7 +98,6 @@ class TrainingCosts final : public schedule::StepCosts {
   void open_exchanges();
   void price_end(const network::Network& network);
   void price_chunk_end(int rank, int stage);
-  void hide_in_blocks(int stage, ChunkEnd& end);
   void find_resident();
   schedule::PieceCost& fixed(int stage, int block, schedule::Piece piece, bool beside);
   schedule::PieceCost expert_piece(const schedule::PieceRef& piece);
@@ -119,7 +123,8 @@ class TrainingCosts final : public schedule::StepCosts {
   std::vector<network::ExchangeSpec> specs_;                       // (pieces, beside), exchanges only
   std::vector<Time> send_times_;                                   // (ranks, ranks)
   Bytes message_{};
-  std::vector<ChunkEnd> ends_;  // (ranks, chunks)
+  std::vector<std::vector<BlockEnd>> ends_;  // (ranks, chunks) (blocks)
+  std::vector<double> update_bytes_;         // (ranks)
   Time norm_{};
   std::vector<compute::MemoryUse> resident_;  // (ranks)
   std::vector<Call> calls_;

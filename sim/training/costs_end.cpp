@@ -12,17 +12,14 @@ namespace moesim::training {
 namespace {
 double bytes_of(spec::Dtype dtype) { return spec::element_bits(dtype) / 8.0; }
 
-/// Of all blocks of a stage; the head counts once where the MTP module shares it.
-BlockParameters stage_parameters(const TrainingPlan& plan, int stage) {
-  BlockParameters sum;
+/// Of each block of a stage; the head counts once where the MTP module shares it.
+std::vector<BlockParameters> stage_parameters(const TrainingPlan& plan, int stage) {
+  std::vector<BlockParameters> out;
   int heads = 0;
-  for (const PlanBlock& block : plan.stages[std::size_t(stage)]) {
-    if (block.kind == PlanBlock::Kind::head && heads++ > 0) continue;
-    const BlockParameters here = block_parameters(plan, block);
-    sum.dense += here.dense;
-    sum.experts += here.experts;
-  }
-  return sum;
+  for (const PlanBlock& block : plan.stages[std::size_t(stage)])
+    out.push_back(block.kind == PlanBlock::Kind::head && heads++ > 0 ? BlockParameters{}
+                                                                     : block_parameters(plan, block));
+  return out;
 }
 }  // namespace
 
@@ -66,12 +63,12 @@ Bytes moved_expert_bytes(const TrainingPlan& plan) {
 
 void TrainingCosts::price_end(const network::Network& network) {
   const schedule::Schedule& s = plan_.schedule;
+  update_bytes_.resize(std::size_t(s.ranks));
   for (int rank = 0; rank < s.ranks; ++rank)
     for (int chunk = 0; chunk < s.chunks; ++chunk) {
       const int stage = s.stage_of(rank, chunk);
       price_chunk_end(rank, stage);
       list_calls(rank, stage);
-      if (plan_.section.parallel.zero >= 2) hide_in_blocks(stage, ends_.back());
     }
   const std::vector<GpuId> ranks = group_of(0, plan_.gpus_per_stage, s.ranks);
   norm_ = network::collective_time(network.topology(), network.calibration(), network::Collective::all_reduce,
@@ -79,7 +76,7 @@ void TrainingCosts::price_end(const network::Network& network) {
   calls_.push_back({network::Collective::all_reduce, ranks, 8, 1, plan_.gpus_per_stage, 1});
 }
 
-/// Appends what reduction, gathering and update of a rank's stage take, all of it after the last micro-batch.
+/// Appends what reduction and gathering of each block of a rank's stage take, and adds up what its update moves.
 void TrainingCosts::price_chunk_end(int rank, int stage) {
   const ParallelSection& p = plan_.section.parallel;
   const StateSection& state = plan_.section.state;
@@ -88,14 +85,18 @@ void TrainingCosts::price_chunk_end(int rank, int stage) {
   const int dense_copies = plan_.gpus_per_stage / p.tensor, expert_copies = plan_.expert_data;
   const std::vector<GpuId> dense = group_of(first, p.tensor, dense_copies);
   const std::vector<GpuId> experts = group_of(first, part, expert_copies);
-  const BlockParameters sum = stage_parameters(plan_, stage);
-  ChunkEnd& end = ends_.emplace_back();
   const network::Collective reduce = sharded ? network::Collective::reduce_scatter : network::Collective::all_reduce;
   const double gradient = bytes_of(state.gradients), weight = bytes_of(state.weights);
-  end.reduction = collective(reduce, dense, sum.dense * gradient) + collective(reduce, experts, sum.experts * gradient);
-  if (sharded)
-    end.gather = collective(network::Collective::all_gather, dense, sum.dense * weight) +
-                 collective(network::Collective::all_gather, experts, sum.experts * weight);
+  BlockParameters sum;
+  std::vector<BlockEnd>& ends = ends_.emplace_back();
+  for (const BlockParameters& block : stage_parameters(plan_, stage)) {
+    sum.dense += block.dense;
+    sum.experts += block.experts;
+    const auto both = [&](network::Collective what, double bytes) {
+      return collective(what, dense, block.dense * bytes) + collective(what, experts, block.experts * bytes);
+    };
+    ends.push_back({both(reduce, gradient), sharded ? both(network::Collective::all_gather, weight) : Time{}});
+  }
   // From ZeRO 2 on gradients leave after every micro-batch; with 3 parameters come back before every pass.
   const int micro = plan_.micro_batches;
   const double reductions = p.zero >= 2 ? micro : 1, gathers = !sharded ? 0 : p.zero == 3 ? 2 * micro : 1;
@@ -106,38 +107,8 @@ void TrainingCosts::price_chunk_end(int rank, int stage) {
   }
   // Each parameter: gradient read, master and moments read and written, the kernels' copy written.
   const double bytes = gradient + 2 * (bytes_of(state.master) + 2 * bytes_of(state.moments)) + weight;
-  end.update_bytes = bytes * (sum.dense / (sharded ? dense_copies : 1) + sum.experts / (sharded ? expert_copies : 1));
-}
-
-/// Gradients leave after every micro-batch, parameters come back before every pass: what no longer waits for the end is
-/// taken from it and lies beside the blocks' compute, or is exposed there.
-void TrainingCosts::hide_in_blocks(int stage, ChunkEnd& end) {
-  const auto exposed = [](Time moved, Time beside, Hiding hiding) {
-    return hiding == Hiding::overlapped ? std::max(Time{0}, moved - beside) : moved;
-  };
-  const bool gathers = plan_.section.parallel.zero == 3;
-  const Hiding reducing = plan_.section.gradient_reduction, gathering = plan_.section.parameter_gathering;
-  const double of_blocks = double(blocks(stage));
-  const Time reduced{std::int64_t(double(end.reduction.v) / of_blocks)};
-  const Time gathered{std::int64_t(double(end.gather.v) / of_blocks)};
-  for (int b = 0; b < blocks(stage); ++b)
-    for (const bool beside : {false, true}) {
-      const auto piece = [&](schedule::Piece which) -> schedule::PieceCost& { return fixed(stage, b, which, beside); };
-      const auto busy = [&](std::initializer_list<schedule::Piece> pieces) {
-        Time total{};
-        for (const schedule::Piece which : pieces) total += piece(which).busy;
-        return total;
-      };
-      using enum schedule::Piece;
-      const Time forward = busy({attention, shared, merge});
-      const Time backward = busy({attention_back, shared_back, experts_back, shared_weight, attention_weight});
-      piece(attention_weight).exposed += exposed(reduced, backward, reducing);
-      if (!gathers) continue;
-      piece(attention).exposed += exposed(gathered, forward, gathering);
-      piece(attention_back).exposed += exposed(gathered, backward, gathering);
-    }
-  end.reduction = {};
-  if (gathers) end.gather = {};
+  update_bytes_[std::size_t(rank)] +=
+      bytes * (sum.dense / (sharded ? dense_copies : 1) + sum.experts / (sharded ? expert_copies : 1));
 }
 
 /// Tensor and context parallelism of a stage's GPUs, all micro-batches.
@@ -168,17 +139,8 @@ void TrainingCosts::count_collectives(Time start, Time end) {
   }
 }
 
-Time TrainingCosts::reduction(int rank, int chunk) const {
-  return ends_[std::size_t(rank * plan_.schedule.chunks + chunk)].reduction;
-}
-Time TrainingCosts::gather(int rank, int chunk) const {
-  return ends_[std::size_t(rank * plan_.schedule.chunks + chunk)].gather;
-}
-
 Time TrainingCosts::optimizer(const schedule::GpuSeat& seat) const {
-  double bytes = 0;
-  for (int chunk = 0; chunk < plan_.schedule.chunks; ++chunk)
-    bytes += ends_[std::size_t(seat.rank * plan_.schedule.chunks + chunk)].update_bytes;
+  const double bytes = update_bytes_[std::size_t(seat.rank)];
   if (bytes < 1) return {};
   const Time time = kernels_.time(compute::MemoryOp{compute::MemoryKind::optimizer, {std::int64_t(bytes)}});
   return from_seconds(seconds(time) / speed(seat));
