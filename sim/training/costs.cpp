@@ -36,6 +36,9 @@ void TrainingCosts::open_exchanges() {
       const bool out = piece == schedule::Piece::dispatch || piece == schedule::Piece::combine_back;
       network::ExchangeSpec& spec = specs_[std::size_t(piece) * kSides + std::size_t(side)];
       spec = out ? plan_.setup.dispatch : plan_.setup.combine;
+      // A layer that is computed again gets its rows, and sends results, once more before its gradients come.
+      if (piece == schedule::Piece::combine_back && plan_.setup.options.recompute.layer)
+        spec.row += plan_.setup.dispatch.row + plan_.setup.combine.row;
       // Beside compute it takes as long as one with that many more bytes.
       spec.payload = spec.row;
       if (side == 1) spec.row = Bytes{std::int64_t(double(spec.row.v) / plan_.section.beside_compute)};
@@ -105,23 +108,25 @@ schedule::PieceCost TrainingCosts::expert_piece(const schedule::PieceRef& piece)
   work_.flops += row_flops_[std::size_t(piece.piece)] * double(rows);
   schedule::PieceCost out{expert_time(piece.piece, piece.beside, used, tiles), {}};
   if (plan_.section.parallel.expert_tensor > 1 && !schedule::is_weight(piece.piece))
-    out.exposed = join_lanes(piece.seat, rows);
+    out.exposed = join_lanes(piece, rows);
   return out;
 }
 
 /// Each GPU of the expert's tensor group needs the rows of all lanes, and its part of their results is added to the
 /// others'.
-Time TrainingCosts::join_lanes(const schedule::GpuSeat& seat, std::int64_t rows) {
+Time TrainingCosts::join_lanes(const schedule::PieceRef& piece, std::int64_t rows) {
   const int lanes = plan_.section.parallel.expert_tensor;
+  // The forward's once more where the layer is computed again.
+  const bool again = piece.piece == schedule::Piece::experts_back && plan_.setup.options.recompute.layer;
   const Time now = network_.engine().now();
   Time takes{};
   for (const bool out : {true, false}) {
     const network::Collective what = out ? network::Collective::all_gather : network::Collective::reduce_scatter;
-    const Bytes bytes = (out ? plan_.setup.dispatch.row : plan_.setup.combine.row) * rows;
+    const Bytes bytes = (out ? plan_.setup.dispatch.row : plan_.setup.combine.row) * rows * (again ? 2 : 1);
     const Time each = collective(what, group_of(0, 1, lanes), double(bytes.v));
     takes += each;
     // One lane stands for all: what it sends itself.
-    const int own = int(index(gpu(seat)));
+    const int own = int(index(gpu(piece.seat)));
     for (const network::Transfer& t :
          network::collective_transfers(network_.topology(), network_.calibration(), what,
                                        network::CollectiveAlgorithm::best, group_of(own, 1, lanes), bytes))

@@ -11,6 +11,7 @@
 #include "network/network.h"
 #include "schedule/executor/executor.h"
 #include "training/loads.h"
+#include "training/pieces.h"
 #include "training/plan.h"
 
 namespace moesim::training {
@@ -93,7 +94,12 @@ class TrainingCosts final : public schedule::StepCosts {
   };
   void list_calls(int rank, int stage);
   void price_blocks(compute::KernelCosts& kernels);
-  void price_block(compute::KernelCosts& kernels, const PlanBlock& block, Time tensor_pair, Time ring);
+  /// Collectives of tensor and context parallelism that one micro-batch has in a stage.
+  struct StageCalls {
+    int gathers = 0, scatters = 0, rings = 0;
+  };
+  void price_piece(compute::KernelCosts& kernels, const PlanBlock& block, const PieceParts& piece, StageCalls& calls);
+  Time exposed_beside(Time moved, Time product) const;
   Bytes kept_bytes(const PlanBlock& block, std::int64_t rows) const;
   void open_exchanges();
   void price_end(const network::Network& network);
@@ -101,7 +107,7 @@ class TrainingCosts final : public schedule::StepCosts {
   void find_resident();
   schedule::PieceCost& fixed(int stage, int block, schedule::Piece piece, bool beside);
   schedule::PieceCost expert_piece(const schedule::PieceRef& piece);
-  Time join_lanes(const schedule::GpuSeat& seat, std::int64_t rows);
+  Time join_lanes(const schedule::PieceRef& piece, std::int64_t rows);
   std::size_t number_of(int stage, int block, schedule::Piece piece) const;
   Time expert_time(schedule::Piece piece, bool beside, int used, int tiles);
   Time collective(network::Collective what, const std::vector<GpuId>& members, double bytes) const;
@@ -128,7 +134,9 @@ class TrainingCosts final : public schedule::StepCosts {
   Time norm_{};
   std::vector<compute::MemoryUse> resident_;  // (ranks)
   std::vector<Call> calls_;
-  std::vector<int> tensor_pairs_, context_rings_;  // (stages), of one micro-batch: gathers and scatters, gathers
-  double activations_ = 0, keys_ = 0;              // bytes of these
+  std::vector<StageCalls> stage_calls_;  // (stages)
+  double activations_ = 0, keys_ = 0;    // bytes of a gather or scatter, of a ring
+  Time gather_time_{}, scatter_time_{}, ring_time_{};
+  std::array<Time, kSides> core_times_{};  // of attention's core forward, in the block being priced
 };
 }  // namespace moesim::training

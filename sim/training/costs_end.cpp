@@ -115,12 +115,14 @@ void TrainingCosts::price_chunk_end(int rank, int stage) {
 void TrainingCosts::list_calls(int rank, int stage) {
   const ParallelSection& p = plan_.section.parallel;
   const int first = rank * plan_.gpus_per_stage, micro = plan_.micro_batches, wide = p.tensor * p.context;
-  for (const network::Collective what : {network::Collective::all_gather, network::Collective::reduce_scatter})
-    calls_.push_back({what, group_of(first, 1, p.tensor), activations_,
-                      double(tensor_pairs_[std::size_t(stage)]) * micro, plan_.gpus_per_stage / p.tensor, p.tensor});
+  const StageCalls& calls = stage_calls_[std::size_t(stage)];
+  for (const auto& [what, times] : {std::pair{network::Collective::all_gather, calls.gathers},
+                                    std::pair{network::Collective::reduce_scatter, calls.scatters}})
+    calls_.push_back({what, group_of(first, 1, p.tensor), activations_, double(times) * micro,
+                      plan_.gpus_per_stage / p.tensor, p.tensor});
   for (int i = 0; i < p.tensor; ++i)
     calls_.push_back({network::Collective::all_gather, group_of(first + i, p.tensor, p.context), keys_,
-                      double(context_rings_[std::size_t(stage)]) * micro, plan_.gpus_per_stage / wide, wide});
+                      double(calls.rings) * micro, plan_.gpus_per_stage / wide, wide});
 }
 
 void TrainingCosts::count_collectives(Time start, Time end) {

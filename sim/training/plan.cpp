@@ -224,6 +224,8 @@ TrainingPlan read_shape(const Config& scenario, const PlanChange& change) {
   const TrainingSection& s = plan.section;
   check_numbers(training, s, plan.model);
   check_parallel(training.at_or_empty("parallel"), s.parallel, plan.model);
+  if (s.tensor_overlap && s.parallel.tensor == 1)
+    training.at("tensor_overlap").fail("there is nothing to overlap: parallel.tensor is 1");
   if (s.communication_sms < 1 || s.communication_sms >= plan.cluster.node.gpu.sms)
     training.at("communication_sms")
         .fail(fmt::format("expected 1 to {}, got {}", plan.cluster.node.gpu.sms - 1, s.communication_sms));
@@ -247,7 +249,7 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
                                                      : schedule.at("kind").text();
   plan.schedule =
       schedule.placed([&] { return schedule::build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches); });
-  plan.templates = schedule::read_block_templates(training, "overlap");
+  plan.templates = schedule::read_block_templates(training, "overlap", plan.schedule);
   const int layers = plan.model.layers;
   if (layers < plan.schedule.stages())
     (training.at_or_empty("parallel").has("pipeline") ? training.at("parallel").at("pipeline") : training)

@@ -97,6 +97,7 @@ struct TrainingSection {
   forward::AskedPrecision precision;
   RecomputeKind recompute = RecomputeKind::none;
   StateSection state;
+  bool tensor_overlap = false;
   Hiding gradient_reduction = Hiding::overlapped, parameter_gathering = Hiding::overlapped;
   int communication_sms = 20;
   double beside_compute = 1;
@@ -113,13 +114,17 @@ struct TrainingSection {
     f("steps", p.steps, "steps simulated GPU by GPU");
     f("parallel", p.parallel, "how the GPUs share the work");
     f("schedule", p.schedule, "pipeline schedule (moesim list schedule); default 1f1b");
-    f("overlap", p.overlap, "of a forward and a backward: dualpipe, none, or a table {compute, communication}");
+    f("overlap", p.overlap,
+      "of a forward and a backward: auto (what the schedule can use), dualpipe, none, or a table {compute, "
+      "communication}");
     f("layers", p.layers, "transformer layers of each stage; default: balanced by their time");
     f("heads", p.heads,
       "head and MTP modules: together on the last stage, or apart, on stages of their own if need be");
     f("precision", p.precision, "number formats");
     f("recompute", p.recompute, "none, selective (norms, MLA up-projections, SwiGLU) or full");
     f("state", p.state, "number formats of weights, gradients and optimiser");
+    f("tensor_overlap", p.tensor_overlap,
+      "gathers and scatters of tensor parallelism go in step with their products, part by part");
     f("gradient_reduction", p.gradient_reduction, "beside the last backwards, or after them");
     f("parameter_gathering", p.parameter_gathering, "beside the first forwards, or before them");
     f("communication_sms", p.communication_sms, "SMs that exchanges take from compute beside them");

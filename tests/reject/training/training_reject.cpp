@@ -73,7 +73,7 @@ TEST(TrainingReject, HeadsAndNumbersThatDoNotFit) {
 }
 TEST(TrainingReject, OverlapTablesThatCannotRun) {
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: maybe"),
-            "training.overlap: expected dualpipe, none, or a table of compute and communication, got \"maybe\"");
+            "training.overlap: expected auto, dualpipe, none, or a table of compute and communication, got \"maybe\"");
   const std::string compute =
       "[attention, shared, experts, merge, shared_back, experts_back, attention_back, experts_weight, shared_weight, "
       "attention_weight]";
@@ -83,6 +83,20 @@ TEST(TrainingReject, OverlapTablesThatCannotRun) {
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: {compute: " + compute +
                     ", communication: [combine, dispatch, combine_back, dispatch_back]}"),
             "training.overlap: the two streams wait for each other: this order never ends");
+}
+TEST(TrainingReject, OverlapsThatWouldHaveNoEffect) {
+  const std::string nothing =
+      "training.overlap: 1f1b runs no forward and backward together, so there is nothing to overlap; auto or none "
+      "would do, or a schedule that does (dualpipe, dualpipev)";
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: dualpipe"), nothing);
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: {compute: [attention, shared, experts, merge, "
+                    "shared_back, experts_back, attention_back, experts_weight, shared_weight, attention_weight], "
+                    "communication: [dispatch, combine, combine_back, dispatch_back]}"),
+            nothing);
+  for (const std::string overlap : {"auto", "none"})
+    EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: " + overlap), "no error");
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, tensor_overlap: true"),
+            "training.tensor_overlap: there is nothing to overlap: parallel.tensor is 1");
 }
 TEST(TrainingReject, WhatDoesNotFitNamesGpuStageAndExcess) {
   const std::string problem = refusal("batch: 64, parallel: {expert: 8, zero: 0}", "deepseek-v2");
