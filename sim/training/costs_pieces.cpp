@@ -49,13 +49,11 @@ Products products_of(std::span<const compute::Operation> operations, compute::Ke
   }
   return out;
 }
+}  // namespace
 
-/// What is exposed of a collective and a product that go on in step, one part for each GPU: the longer of the two runs
-/// throughout, the other's first (or last) part has nothing beside it.
 Time exposed_in_parts(Time moved, Time product, int parts) {
   return std::max(moved, product) + Time{(std::min(moved, product).v + parts - 1) / parts} - product;
 }
-}  // namespace
 
 Time TrainingCosts::exposed_beside(Time moved, Time product) const {
   if (!plan_.section.tensor_overlap || product.v == 0) return moved;

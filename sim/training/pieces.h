@@ -18,6 +18,9 @@ struct PieceParts {
 const std::vector<PieceParts>& layer_pieces();
 std::vector<compute::Operation> operations_of(const TrainingPlan& plan, const PlanBlock& block,
                                               const PieceParts& piece);
+/// What is exposed of a collective and a product that go on in step, one part for each GPU: the longer of the two runs
+/// throughout, the other's first (or last) part has nothing beside it.
+Time exposed_in_parts(Time moved, Time product, int parts);
 /// The SMs that compute, alone or beside the other stream.
 compute::GpuShare share_of(const TrainingPlan& plan, bool beside);
 }  // namespace moesim::training

@@ -193,6 +193,24 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
                           .overlapped = true});
 }
 
+void check_stages(const Config& training, const TrainingPlan& plan) {
+  const int layers = plan.model.layers, stages = plan.schedule.stages(), slots = layers + 2;
+  if (plan.section.slots) {
+    for (const char* other : {"layers", "heads"})
+      if (training.has(other)) training.at(other).fail("training.slots says where the layers, embedding and loss are");
+    if (slots % stages != 0)
+      training.at("slots").fail(fmt::format(
+          "{} layers, embedding and loss are {} slots, which {} stages do not share evenly; {} stages would", layers,
+          slots, stages, near_divisors(slots, stages)));
+    return;
+  }
+  if (!plan.section.layers.empty() ? stages <= slots : stages <= layers) return;
+  (training.at_or_empty("parallel").has("pipeline") ? training.at("parallel").at("pipeline") : training)
+      .fail(fmt::format("{} has {} layers, fewer than the {} stages of this schedule; at most {} ranks would do{}",
+                        plan.model.name, layers, stages, layers * plan.schedule.ranks / stages,
+                        slots % stages == 0 ? ", or training.slots true" : ""));
+}
+
 /// The work of one micro-batch on one of `context` GPUs that share its sequences, causal work shared evenly.
 compute::Batch micro_batch_of(const TrainingPlan& plan) {
   const TrainingSection& s = plan.section;
@@ -250,12 +268,7 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
   plan.schedule =
       schedule.placed([&] { return schedule::build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches); });
   plan.templates = schedule::read_block_templates(training, "overlap", plan.schedule);
-  const int layers = plan.model.layers;
-  if (layers < plan.schedule.stages())
-    (training.at_or_empty("parallel").has("pipeline") ? training.at("parallel").at("pipeline") : training)
-        .fail(fmt::format("{} has {} layers, fewer than the {} stages of this schedule; at most {} ranks would do",
-                          plan.model.name, layers, plan.schedule.stages(),
-                          layers * plan.schedule.ranks / plan.schedule.stages()));
+  check_stages(training, plan);
 
   plan.setup = setup_of(training, plan);
   plan.batch = micro_batch_of(plan);

@@ -93,6 +93,7 @@ struct TrainingSection {
   Config schedule;
   Config overlap;
   std::vector<int> layers;
+  bool slots = false;
   Heads heads = Heads::together;
   forward::AskedPrecision precision;
   RecomputeKind recompute = RecomputeKind::none;
@@ -117,7 +118,10 @@ struct TrainingSection {
     f("overlap", p.overlap,
       "of a forward and a backward: auto (what the schedule can use), dualpipe, none, or a table {compute, "
       "communication}");
-    f("layers", p.layers, "transformer layers of each stage; default: balanced by their time");
+    f("layers", p.layers,
+      "transformer layers of each stage, none where embedding or head stand alone; default: balanced by their time");
+    f("slots", p.slots,
+      "embedding and loss take a slot each as a layer does, and every stage has equally many (Megatron-LM)");
     f("heads", p.heads,
       "head and MTP modules: together on the last stage, or apart, on stages of their own if need be");
     f("precision", p.precision, "number formats");

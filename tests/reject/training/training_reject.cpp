@@ -1,6 +1,8 @@
 // Exact messages for training scenarios that cannot be.
 #include <gtest/gtest.h>
 
+#include "support/refusal.h"
+#include "training/campaign.h"
 #include "training/step.h"
 
 namespace moesim::training {
@@ -27,6 +29,17 @@ TEST(TrainingReject, LayersFewerThanStages) {
   EXPECT_EQ(refusal("batch: 64, parallel: {pipeline: 32}"),
             "training.parallel.pipeline: deepseek-v2-lite has 27 layers, fewer than the 32 stages of this schedule; at "
             "most 27 ranks would do");
+}
+TEST(TrainingReject, SlotsThatStagesDoNotShare) {
+  const std::string start = "batch: 64, schedule: {kind: interleaved_1f1b, chunks: ";
+  EXPECT_EQ(refusal(start + "3}, parallel: {pipeline: 2}, slots: true"),
+            "training.slots: 27 layers, embedding and loss are 29 slots, which 6 stages do not share evenly; 1 or 29 "
+            "stages would");
+  EXPECT_EQ(refusal(start + "16}, parallel: {pipeline: 2}", "{extends: deepseek-v2-lite, layers: 30}"),
+            "training.parallel.pipeline: deepseek-v2-lite has 30 layers, fewer than the 32 stages of this schedule; at "
+            "most 1 ranks would do, or training.slots true");
+  EXPECT_EQ(refusal(start + "3}, parallel: {pipeline: 2}, slots: true, heads: apart"),
+            "training.heads: training.slots says where the layers, embedding and loss are");
 }
 TEST(TrainingReject, ExpertGroupsThatCannotBeFormed) {
   EXPECT_EQ(refusal("batch: 64, parallel: {pipeline: 8, expert: 8}"),
@@ -61,6 +74,18 @@ TEST(TrainingReject, MicroBatchesThatTheScheduleCannotTake) {
   EXPECT_EQ(refusal("batch: 65, parallel: {expert: 8}"),
             "training.batch: 65 sequences do not divide into micro-batches of 1 on 32 data-parallel replicas; 64 or 96 "
             "would do");
+}
+TEST(TrainingReject, PhasesOfARunBeforeAnythingIsSimulated) {
+  const std::string problem = test::refusal_of([] {
+    check_campaign(
+        Config::from_text("model: deepseek-v2-lite\ncluster: h800-32\ntraining: {batch: 64, parallel: "
+                          "{expert: 8}, run: {tokens: 1e12, phases: [{sequence: 4096, batch: 33, tokens: "
+                          "1e9}]}}\n",
+                          "plan.yaml"));
+  });
+  EXPECT_EQ(problem,
+            "plan.yaml:3:75: training.run.phases[0]: its steps cannot be formed: plan.yaml:3:19: training.batch: 33 "
+            "sequences do not divide into micro-batches of 1 on 32 data-parallel replicas; 32 or 64 would do");
 }
 TEST(TrainingReject, HeadsAndNumbersThatDoNotFit) {
   EXPECT_EQ(refusal("batch: 64, parallel: {tensor: 3}"),
