@@ -66,6 +66,7 @@ class TrainingCosts final : public schedule::StepCosts {
   Time gather(int rank, int chunk, int block) const override { return end(rank, chunk, block).gather; }
   bool gather_overlapped() const override { return plan_.section.parameter_gathering == Hiding::overlapped; }
   bool gathers_always() const override { return plan_.section.parallel.zero == 3; }
+  Time norm_of_own(const schedule::GpuSeat& seat) const override;
   Time norm() const override { return norm_; }
   Time optimizer(const schedule::GpuSeat& seat) const override;
 
@@ -102,8 +103,16 @@ class TrainingCosts final : public schedule::StepCosts {
   Time exposed_beside(Time moved, Time product) const;
   Bytes kept_bytes(const PlanBlock& block, std::int64_t rows) const;
   void open_exchanges();
-  void price_end(const network::Network& network);
+  /// What the optimiser moves on one GPU of a rank.
+  struct Update {
+    double norm_bytes = 0, bytes = 0, tensors = 0;
+  };
+  void price_end();
   void price_chunk_end(int rank, int stage);
+  void add_update(int rank, int stage, const BlockParameters& parameters);
+  void price_norm();
+  Time kernels_over(double bytes, int small, const schedule::GpuSeat& seat) const;
+  std::vector<GpuId> holders_of(int rank, int stride, int count) const;
   void find_resident();
   schedule::PieceCost& fixed(int stage, int block, schedule::Piece piece, bool beside);
   schedule::PieceCost expert_piece(const schedule::PieceRef& piece);
@@ -130,7 +139,7 @@ class TrainingCosts final : public schedule::StepCosts {
   std::vector<Time> send_times_;                                   // (ranks, ranks)
   Bytes message_{};
   std::vector<std::vector<BlockEnd>> ends_;  // (ranks, chunks) (blocks)
-  std::vector<double> update_bytes_;         // (ranks)
+  std::vector<Update> updates_;              // (ranks)
   Time norm_{};
   std::vector<compute::MemoryUse> resident_;  // (ranks)
   std::vector<Call> calls_;

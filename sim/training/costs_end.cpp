@@ -1,4 +1,4 @@
-// Parameters, memory that stays, and the end of a step: reduction, optimiser, gathering.
+// Parameters, memory that stays, and what data parallelism moves: gradients and parameters, block by block.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -57,23 +57,29 @@ Bytes moved_expert_bytes(const TrainingPlan& plan) {
   const ParallelSection& p = plan.section.parallel;
   const StateSection& state = plan.section.state;
   const double optimizer = bytes_of(state.master) + 2 * bytes_of(state.moments);
-  const double each = bytes_of(state.weights) + optimizer / (p.zero >= 1 ? plan.expert_data : 1);
+  const double each = bytes_of(state.weights) + optimizer / (p.zero >= 1 ? plan.expert_copies() : 1);
   return {std::int64_t(double(spec::expert_parameters(plan.model)) / p.expert_tensor * each)};
 }
 
-void TrainingCosts::price_end(const network::Network& network) {
+void TrainingCosts::price_end() {
   const schedule::Schedule& s = plan_.schedule;
-  update_bytes_.resize(std::size_t(s.ranks));
+  updates_.resize(std::size_t(s.ranks));
   for (int rank = 0; rank < s.ranks; ++rank)
     for (int chunk = 0; chunk < s.chunks; ++chunk) {
       const int stage = s.stage_of(rank, chunk);
       price_chunk_end(rank, stage);
       list_calls(rank, stage);
     }
-  const std::vector<GpuId> ranks = group_of(0, plan_.gpus_per_stage, s.ranks);
-  norm_ = network::collective_time(network.topology(), network.calibration(), network::Collective::all_reduce,
-                                   network::CollectiveAlgorithm::best, ranks, {8});
-  calls_.push_back({network::Collective::all_reduce, ranks, 8, 1, plan_.gpus_per_stage, 1});
+  price_norm();
+}
+
+/// `count` GPUs of a rank, and of the other rank that holds the same stage where the schedule runs both ways.
+std::vector<GpuId> TrainingCosts::holders_of(int rank, int stride, int count) const {
+  std::vector<GpuId> out = group_of(rank * plan_.gpus_per_stage, stride, count);
+  if (plan_.schedule.copies() == 1) return out;
+  for (GpuId g : group_of((plan_.schedule.ranks - 1 - rank) * plan_.gpus_per_stage, stride, count)) out.push_back(g);
+  std::ranges::sort(out);
+  return out;
 }
 
 /// Appends what reduction and gathering of each block of a rank's stage take, and adds up what its update moves.
@@ -81,10 +87,9 @@ void TrainingCosts::price_chunk_end(int rank, int stage) {
   const ParallelSection& p = plan_.section.parallel;
   const StateSection& state = plan_.section.state;
   const bool sharded = p.zero >= 1;
-  const int first = rank * plan_.gpus_per_stage, part = p.expert * p.expert_tensor;
-  const int dense_copies = plan_.gpus_per_stage / p.tensor, expert_copies = plan_.expert_data;
-  const std::vector<GpuId> dense = group_of(first, p.tensor, dense_copies);
-  const std::vector<GpuId> experts = group_of(first, part, expert_copies);
+  const int part = p.expert * p.expert_tensor;
+  const std::vector<GpuId> dense = holders_of(rank, p.tensor, plan_.gpus_per_stage / p.tensor);
+  const std::vector<GpuId> experts = holders_of(rank, part, plan_.expert_data);
   const network::Collective reduce = sharded ? network::Collective::reduce_scatter : network::Collective::all_reduce;
   const double gradient = bytes_of(state.gradients), weight = bytes_of(state.weights);
   BlockParameters sum;
@@ -97,24 +102,24 @@ void TrainingCosts::price_chunk_end(int rank, int stage) {
     };
     ends.push_back({both(reduce, gradient), sharded ? both(network::Collective::all_gather, weight) : Time{}});
   }
+  add_update(rank, stage, sum);
+  // The two ranks of a stage share its calls: the first lists them.
+  if (index(dense.front()) < std::size_t(rank * plan_.gpus_per_stage)) return;
   // From ZeRO 2 on gradients leave after every micro-batch; with 3 parameters come back before every pass.
-  const int micro = plan_.micro_batches;
+  const int micro = plan_.micro_batches_of_chunk();
   const double reductions = p.zero >= 2 ? micro : 1, gathers = !sharded ? 0 : p.zero == 3 ? 2 * micro : 1;
   for (const auto& [group, parameters, copies] :
        {std::tuple{dense, sum.dense, p.tensor}, std::tuple{experts, sum.experts, part}}) {
     calls_.push_back({reduce, group, parameters * gradient, reductions, copies, 1});
     calls_.push_back({network::Collective::all_gather, group, parameters * weight, gathers, copies, 1});
   }
-  // Each parameter: gradient read, master and moments read and written, the kernels' copy written.
-  const double bytes = gradient + 2 * (bytes_of(state.master) + 2 * bytes_of(state.moments)) + weight;
-  update_bytes_[std::size_t(rank)] +=
-      bytes * (sum.dense / (sharded ? dense_copies : 1) + sum.experts / (sharded ? expert_copies : 1));
 }
 
 /// Tensor and context parallelism of a stage's GPUs, all micro-batches.
 void TrainingCosts::list_calls(int rank, int stage) {
   const ParallelSection& p = plan_.section.parallel;
-  const int first = rank * plan_.gpus_per_stage, micro = plan_.micro_batches, wide = p.tensor * p.context;
+  const int first = rank * plan_.gpus_per_stage, micro = plan_.micro_batches_of_chunk();
+  const int wide = p.tensor * p.context;
   const StageCalls& calls = stage_calls_[std::size_t(stage)];
   for (const auto& [what, times] : {std::pair{network::Collective::all_gather, calls.gathers},
                                     std::pair{network::Collective::reduce_scatter, calls.scatters}})
@@ -139,13 +144,6 @@ void TrainingCosts::count_collectives(Time start, Time end) {
         network_.count({&moved, 1}, start, end);
       }
   }
-}
-
-Time TrainingCosts::optimizer(const schedule::GpuSeat& seat) const {
-  const double bytes = update_bytes_[std::size_t(seat.rank)];
-  if (bytes < 1) return {};
-  const Time time = kernels_.time(compute::MemoryOp{compute::MemoryKind::optimizer, {std::int64_t(bytes)}});
-  return from_seconds(seconds(time) / speed(seat));
 }
 
 void TrainingCosts::find_resident() {

@@ -128,6 +128,11 @@ void form_groups(const Config& training, TrainingPlan& plan) {
   if (p.expert_tensor > per_node)
     fail("expert_tensor", fmt::format("GPUs that share an expert's width stay within a node of {} GPUs, got {}",
                                       per_node, p.expert_tensor));
+  if (plan.gpus > per_node && plan.gpus % per_node != 0)
+    (training.has("gpus") ? training.at("gpus") : training)
+        .fail(fmt::format("more than a node takes whole nodes of {} GPUs, got {}", per_node, plan.gpus));
+  if (plan.gpus > per_node && plan.gpus_per_stage % per_node != 0 && per_node % plan.gpus_per_stage != 0)
+    fail("pipeline", fmt::format("stages of {} GPUs do not fill nodes of {}", plan.gpus_per_stage, per_node));
   // Groups follow each other: none lies across the end of a node.
   for (const auto& [key, size] : {std::pair{"expert", experts}, std::pair{"tensor", std::int64_t{p.tensor}}})
     if (plan.gpus > per_node && size < per_node && per_node % size != 0)

@@ -168,6 +168,13 @@ struct TrainingPlan {
   bool folded = true;
   std::vector<double> speeds;  // of the GPUs used, over the normal rate
 
+  /// GPUs that hold the same parameters, and share their gradients and the optimiser's state: replicas, and where the
+  /// schedule runs both ways the two ranks of a stage.
+  int dense_copies() const { return gpus_per_stage / section.parallel.tensor * schedule.copies(); }
+  int expert_copies() const { return expert_data * schedule.copies(); }
+  /// Micro-batches that pass each chunk of a rank.
+  int micro_batches_of_chunk() const { return micro_batches / schedule.copies(); }
+
   std::int64_t tokens_per_step() const { return std::int64_t{section.batch} * section.sequence; }
   /// Tokens that one GPU feeds into the exchange.
   int tokens_per_member() const {

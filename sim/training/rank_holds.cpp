@@ -72,8 +72,8 @@ RankHolds rank_holds(const TrainingPlan& plan, int rank, int slots) {
                .gradients = state.gradients,
                .moments = state.moments,
                .zero = plan.section.parallel.zero,
-               .data_parallel = plan.gpus_per_stage / plan.section.parallel.tensor,
-               .expert_parallel_data = plan.expert_data};
+               .data_parallel = plan.dense_copies(),
+               .expert_parallel_data = plan.expert_copies()};
   out.layers.experts = slots;
   if (plan.model.moe) {
     out.rows = compute::even_rows(plan.model, plan.batch.tokens, plan.setup.options);

@@ -69,7 +69,8 @@ class StepCosts {
   virtual bool gathers_always() const { return false; }
 
   // The end of the step, per GPU.
-  virtual Time norm() const { return {}; }  // all ranks agree on the gradient norm
+  virtual Time norm_of_own(const GpuSeat&) const { return {}; }  // of the gradients that are on the GPU
+  virtual Time norm() const { return {}; }                       // all agree on the whole norm
   virtual Time optimizer(const GpuSeat&) const { return {}; }
 };
 

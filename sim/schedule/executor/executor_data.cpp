@@ -17,7 +17,7 @@ void Executor::gradients_done(int gpu, int block) {
   if (costs_.reduces_always() || (last && costs_.reduction_overlapped())) start_reduction(gpu, chunk, block, last);
 }
 
-/// Waits for the other replicas at a block's last reduction; earlier ones (ZeRO 2) go on the GPU's own time.
+/// Waits for all others that hold the block at its last reduction; earlier ones (ZeRO 2) go on the GPU's own time.
 void Executor::start_reduction(int gpu, int chunk, int block, bool last) {
   const GpuSeat seat = gpus_[std::size_t(gpu)].seat;
   const Time takes = costs_.reduction(seat.rank, chunk, block);
@@ -26,17 +26,22 @@ void Executor::start_reduction(int gpu, int chunk, int block, bool last) {
     g.reduced = g.data_free = std::max(g.data_free, engine_.now()) + takes;
     return;
   }
+  // Where the schedule runs both ways two ranks hold the stage: the first one's chunk 0, the other's chunk 1.
+  const bool shared = schedule_.layout == Layout::two_way;
+  const int of = shared ? schedule_.stage_of(seat.rank, chunk) : seat.rank;
   int& joined =
-      reductions_[block_number(seat.rank, chunk, block) * std::size_t(shape_.members) + std::size_t(seat.member)];
-  if (++joined < shape_.replicas) return;
-  // All replicas are there: each goes on from its own stream.
-  for (int replica = 0; replica < shape_.replicas; ++replica) {
-    const int other = (replica * schedule_.ranks + seat.rank) * shape_.members + seat.member;
-    Gpu& g = gpus_[std::size_t(other)];
-    g.reduced = g.data_free = std::max(g.data_free, engine_.now()) + takes;
-    if (--g.reductions_left == 0 && g.optimizer_state == kReducing)
-      engine_.after(Time{0}, "reduced", [this, other] { advance(other); });
-  }
+      reductions_[block_number(of, shared ? 0 : chunk, block) * std::size_t(shape_.members) + std::size_t(seat.member)];
+  if (++joined < shape_.replicas * schedule_.copies()) return;
+  // All are there: each goes on from its own stream.
+  for (int replica = 0; replica < shape_.replicas; ++replica)
+    for (int copy = 0; copy < schedule_.copies(); ++copy) {
+      const int rank = copy == 0 ? of : schedule_.ranks - 1 - of;
+      const int other = (replica * schedule_.ranks + rank) * shape_.members + seat.member;
+      Gpu& g = gpus_[std::size_t(other)];
+      g.reduced = g.data_free = std::max(g.data_free, engine_.now()) + takes;
+      if (--g.reductions_left == 0 && g.optimizer_state == kReducing)
+        engine_.after(Time{0}, "reduced", [this, other] { advance(other); });
+    }
 }
 
 /// Without ZeRO 3: the parameters that the last step updated come block after block, in the order of the first

@@ -27,6 +27,14 @@ void Executor::optimizer_phase(int gpu) {
         return;
       }
       spend(Spent::exposed_communication);
+      g.optimizer_state = kNorming;
+      if (const Time takes = costs_.norm_of_own(g.seat); takes.v > 0) {
+        engine_.after(takes, "own norm", [this, gpu] { advance(gpu); });
+        return;
+      }
+      [[fallthrough]];
+    case kNorming:
+      spend(Spent::optimizer);
       g.optimizer_state = kAtNorm;
       if (++at_norm_ == int(gpus_.size())) engine_.after(costs_.norm(), "norm", [this] { norm_known(); });
       return;

@@ -7,7 +7,7 @@
 namespace moesim::schedule {
 
 /// How far a GPU is in the end of its step.
-enum EndOfStep { kArrives, kReducing, kAtNorm, kUpdating, kGathering };
+enum EndOfStep { kArrives, kReducing, kNorming, kAtNorm, kUpdating, kGathering };
 
 /// The forward or backward half of an instruction.
 struct Executor::Half {
