@@ -130,9 +130,12 @@ void form_groups(const Config& training, TrainingPlan& plan) {
                                       per_node, p.expert_tensor));
   if (plan.gpus > per_node && plan.gpus % per_node != 0)
     (training.has("gpus") ? training.at("gpus") : training)
-        .fail(fmt::format("more than a node takes whole nodes of {} GPUs, got {}", per_node, plan.gpus));
+        .fail(fmt::format("more than a node takes whole nodes of {} GPUs, got {}; {} or {} would do", per_node,
+                          plan.gpus, plan.gpus / per_node * per_node, (plan.gpus / per_node + 1) * per_node));
   if (plan.gpus > per_node && plan.gpus_per_stage % per_node != 0 && per_node % plan.gpus_per_stage != 0)
-    fail("pipeline", fmt::format("stages of {} GPUs do not fill nodes of {}", plan.gpus_per_stage, per_node));
+    fail("pipeline",
+         fmt::format("stages of {} GPUs do not fill nodes of {}; whole nodes, or equal parts of one, would do",
+                     plan.gpus_per_stage, per_node));
   // Groups follow each other: none lies across the end of a node.
   for (const auto& [key, size] : {std::pair{"expert", experts}, std::pair{"tensor", std::int64_t{p.tensor}}})
     if (plan.gpus > per_node && size < per_node && per_node % size != 0)

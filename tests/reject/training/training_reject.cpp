@@ -59,6 +59,11 @@ TEST(TrainingReject, GroupsThatWouldLieAcrossTheEndsOfNodes) {
             "would");
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 2, expert_tensor: 16}"),
             "training.parallel.expert_tensor: GPUs that share an expert's width stay within a node of 8 GPUs, got 16");
+  EXPECT_EQ(refusal("batch: 48, gpus: 24, parallel: {pipeline: 2}"),
+            "training.parallel.pipeline: stages of 12 GPUs do not fill nodes of 8; whole nodes, or equal parts of one, "
+            "would do");
+  EXPECT_EQ(refusal("batch: 48, gpus: 12, parallel: {pipeline: 3}"),
+            "training.gpus: more than a node takes whole nodes of 8 GPUs, got 12; 8 or 16 would do");
   EXPECT_EQ(refusal("batch: 64, gpus_per_node: 9"), "training.gpus_per_node: expected 0 to 8, got 9");
 }
 TEST(TrainingReject, SequencesLongerThanTheModelsPositions) {
