@@ -102,6 +102,7 @@ void Executor::fetch_ahead(Gpu& g) {
 bool Executor::parameters_here(int gpu, const BlockStep& step, int slot) {
   Gpu& g = gpus_[std::size_t(gpu)];
   const Time now = engine_.now();
+  if (now >= g.all_gathered && !gathers_always_ && !exposes_reductions_) return true;
   Time from{};
   if (is_forward(step.piece) && now < g.all_gathered)
     from = first_gathers_[block_number(g.seat.rank, g.forward.chunk, block_at(g, step, slot))];
