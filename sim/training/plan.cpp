@@ -202,21 +202,23 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
 }
 
 void check_stages(const Config& training, const TrainingPlan& plan) {
-  const int layers = plan.model.layers, stages = plan.schedule.stages(), slots = layers + 2;
-  if (plan.section.slots) {
+  const int layers = plan.model.layers, stages = plan.schedule.stages(), with_ends = layers + 2;
+  if (plan.section.ends_as_layers) {
     for (const char* other : {"layers", "heads"})
-      if (training.has(other)) training.at(other).fail("training.slots says where the layers, embedding and loss are");
-    if (slots % stages != 0)
-      training.at("slots").fail(fmt::format(
-          "{} layers, embedding and loss are {} slots, which {} stages do not share evenly; {} stages would", layers,
-          slots, stages, near_divisors(slots, stages)));
+      if (training.has(other))
+        training.at(other).fail("training.ends_as_layers says where the layers, embedding and loss are");
+    if (with_ends % stages != 0)
+      training.at("ends_as_layers")
+          .fail(
+              fmt::format("{} layers, embedding and loss are {}, which {} stages do not share evenly; {} stages would",
+                          layers, with_ends, stages, near_divisors(with_ends, stages)));
     return;
   }
-  if (!plan.section.layers.empty() ? stages <= slots : stages <= layers) return;
+  if (!plan.section.layers.empty() ? stages <= with_ends : stages <= layers) return;
   (training.at_or_empty("parallel").has("pipeline") ? training.at("parallel").at("pipeline") : training)
       .fail(fmt::format("{} has {} layers, fewer than the {} stages of this schedule; at most {} ranks would do{}",
                         plan.model.name, layers, stages, layers * plan.schedule.ranks / stages,
-                        slots % stages == 0 ? ", or training.slots true" : ""));
+                        with_ends % stages == 0 ? ", or training.ends_as_layers true" : ""));
 }
 
 /// The work of one micro-batch on one of `context` GPUs that share its sequences, causal work shared evenly.

@@ -93,7 +93,7 @@ struct TrainingSection {
   Config schedule;
   Config overlap;
   std::vector<int> layers;
-  bool slots = false;
+  bool ends_as_layers = false;
   Heads heads = Heads::together;
   forward::AskedPrecision precision;
   RecomputeKind recompute = RecomputeKind::none;
@@ -120,8 +120,8 @@ struct TrainingSection {
       "communication}");
     f("layers", p.layers,
       "transformer layers of each stage, none where embedding or head stand alone; default: balanced by their time");
-    f("slots", p.slots,
-      "embedding and loss take a slot each as a layer does, and every stage has equally many (Megatron-LM)");
+    f("ends_as_layers", p.ends_as_layers,
+      "embedding and loss count as a layer each, and every stage has equally many (as Megatron-LM can)");
     f("heads", p.heads,
       "head and MTP modules: together on the last stage, or apart, on stages of their own if need be");
     f("precision", p.precision, "number formats");

@@ -41,8 +41,8 @@ std::vector<Unit> units_of(const spec::Model& model, Heads heads) {
   return units;
 }
 
-/// Layers of each of `stages` with equally many slots, of which the embedding and the loss take one each.
-std::vector<int> layers_in_slots(int layers, int stages) {
+/// Layers of each of `stages` where each has equally many, embedding and loss counted as one each.
+std::vector<int> layers_beside_ends(int layers, int stages) {
   std::vector<int> out(std::size_t(stages), (layers + 2) / stages);
   --out.front();
   --out.back();
@@ -112,8 +112,8 @@ void split_layers(TrainingPlan& plan, const Config& scenario, const std::functio
     plan.stages = stages_of(plan.model, given);
     return;
   }
-  if (plan.section.slots) {
-    plan.stages = stages_of(plan.model, layers_in_slots(plan.model.layers, stages));
+  if (plan.section.ends_as_layers) {
+    plan.stages = stages_of(plan.model, layers_beside_ends(plan.model.layers, stages));
     return;
   }
   const std::vector<Unit> units = units_of(plan.model, plan.section.heads);

@@ -72,7 +72,7 @@ TEST(Plan, CutsSoThatTheSlowestStageIsFastest) {
   EXPECT_EQ(sizes, (std::vector<std::size_t>{10, 9, 9, 6}));  // with embedding and head
 }
 
-TEST(Plan, EmbeddingAndLossMayBeSlots) {
+TEST(Plan, EmbeddingAndLossMayCountAsLayers) {
   const auto layers_of = [](const std::string& more) {
     const Config c = scenario("batch: 256, parallel: {pipeline: 4}, schedule: {kind: interleaved_1f1b, chunks: " + more,
                               "{extends: qwen3-30b-a3b, layers: 22}", "h800-32");
@@ -85,13 +85,13 @@ TEST(Plan, EmbeddingAndLossMayBeSlots) {
       out.push_back(std::ranges::count_if(stage, [](const PlanBlock& b) { return b.kind == PlanBlock::Kind::layer; }));
     return out;
   };
-  // 22 layers, embedding and loss are 24 slots: 12 stages of 2, or 24 of 1.
+  // 22 layers, embedding and loss are 24: 12 stages of 2, or 24 of 1.
   std::vector<std::ptrdiff_t> expected(12, 2);
   expected.front() = expected.back() = 1;
-  EXPECT_EQ(layers_of("3}, slots: true"), expected);
+  EXPECT_EQ(layers_of("3}, ends_as_layers: true"), expected);
   expected.assign(24, 1);
   expected.front() = expected.back() = 0;
-  EXPECT_EQ(layers_of("6}, slots: true"), expected);
+  EXPECT_EQ(layers_of("6}, ends_as_layers: true"), expected);
   EXPECT_EQ(layers_of("2}, layers: [0, 4, 4, 4, 4, 4, 2, 0]"), (std::vector<std::ptrdiff_t>{0, 4, 4, 4, 4, 4, 2, 0}));
 }
 

@@ -30,16 +30,17 @@ TEST(TrainingReject, LayersFewerThanStages) {
             "training.parallel.pipeline: deepseek-v2-lite has 27 layers, fewer than the 32 stages of this schedule; at "
             "most 27 ranks would do");
 }
-TEST(TrainingReject, SlotsThatStagesDoNotShare) {
+TEST(TrainingReject, LayersWithEndsThatStagesDoNotShare) {
   const std::string start = "batch: 64, schedule: {kind: interleaved_1f1b, chunks: ";
-  EXPECT_EQ(refusal(start + "3}, parallel: {pipeline: 2}, slots: true"),
-            "training.slots: 27 layers, embedding and loss are 29 slots, which 6 stages do not share evenly; 1 or 29 "
-            "stages would");
+  EXPECT_EQ(
+      refusal(start + "3}, parallel: {pipeline: 2}, ends_as_layers: true"),
+      "training.ends_as_layers: 27 layers, embedding and loss are 29, which 6 stages do not share evenly; 1 or 29 "
+      "stages would");
   EXPECT_EQ(refusal(start + "16}, parallel: {pipeline: 2}", "{extends: deepseek-v2-lite, layers: 30}"),
             "training.parallel.pipeline: deepseek-v2-lite has 30 layers, fewer than the 32 stages of this schedule; at "
-            "most 1 ranks would do, or training.slots true");
-  EXPECT_EQ(refusal(start + "3}, parallel: {pipeline: 2}, slots: true, heads: apart"),
-            "training.heads: training.slots says where the layers, embedding and loss are");
+            "most 1 ranks would do, or training.ends_as_layers true");
+  EXPECT_EQ(refusal(start + "3}, parallel: {pipeline: 2}, ends_as_layers: true, heads: apart"),
+            "training.heads: training.ends_as_layers says where the layers, embedding and loss are");
 }
 TEST(TrainingReject, ExpertGroupsThatCannotBeFormed) {
   EXPECT_EQ(refusal("batch: 64, parallel: {pipeline: 8, expert: 8}"),
