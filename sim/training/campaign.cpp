@@ -232,6 +232,16 @@ CampaignSection read_campaign(const Config& config) {
   return out;
 }
 
+void check_campaign(const Config& scenario) {
+  const Config config = scenario.at("training").at("run");
+  const CampaignSection section = read_campaign(config);
+  for (std::size_t i = 0; i < section.phases.size(); ++i) try {
+      read_plan(scenario, {section.phases[i].batch, section.phases[i].sequence, {}});
+    } catch (const ConfigError& e) {
+      config.fail_below(fmt::format("phases[{}]", i), fmt::format("its steps cannot be formed: {}", e.problem()));
+    }
+}
+
 CampaignOutcome play_campaign(const std::vector<CampaignPart>& parts, const CampaignSection& section, int gpus,
                               int nics, int nodes, double slow_factor, std::uint64_t seed) {
   return Player(section, gpus, nics, nodes, slow_factor, seed).play(parts);

@@ -73,6 +73,9 @@ struct CampaignSection {
 
 /// The section, each value of it in its range.  Throws ConfigError.
 CampaignSection read_campaign(const Config& config);
+/// Throws ConfigError for a whole run that could not be played after the scenario's steps: numbers that make no sense,
+/// phases whose steps cannot be formed.  Nothing is simulated.
+void check_campaign(const Config& scenario);
 
 /// Seconds of a step by its batch: a line through two simulated steps.
 struct StepLine {

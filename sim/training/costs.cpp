@@ -11,9 +11,12 @@ TrainingCosts::TrainingCosts(const TrainingPlan& plan, compute::KernelCosts& ker
       network_(network),
       loads_(loads),
       send_times_(std::size_t(plan.schedule.ranks * plan.schedule.ranks), Time{-1}) {
+  for (schedule::Piece piece :
+       {schedule::Piece::experts, schedule::Piece::experts_back, schedule::Piece::experts_weight})
+    row_flops_[std::size_t(piece)] = plan_.model.moe ? flops_of_row(plan_, piece) : 0;
   message_ = network::bf16_row(plan_.model.hidden) * plan_.tokens_per_member();
   price_blocks(kernels);
-  price_end(network);
+  price_end();
   find_resident();
   if (loads_ != nullptr) open_exchanges();
 }
@@ -33,6 +36,9 @@ void TrainingCosts::open_exchanges() {
       const bool out = piece == schedule::Piece::dispatch || piece == schedule::Piece::combine_back;
       network::ExchangeSpec& spec = specs_[std::size_t(piece) * kSides + std::size_t(side)];
       spec = out ? plan_.setup.dispatch : plan_.setup.combine;
+      // A layer that is computed again gets its rows, and sends results, once more before its gradients come.
+      if (piece == schedule::Piece::combine_back && plan_.setup.options.recompute.layer)
+        spec.row += plan_.setup.dispatch.row + plan_.setup.combine.row;
       // Beside compute it takes as long as one with that many more bytes.
       spec.payload = spec.row;
       if (side == 1) spec.row = Bytes{std::int64_t(double(spec.row.v) / plan_.section.beside_compute)};
@@ -45,9 +51,16 @@ GpuId TrainingCosts::gpu(const schedule::GpuSeat& seat) const {
 }
 
 schedule::PieceCost& TrainingCosts::fixed(int stage, int block, schedule::Piece piece, bool beside) {
-  return fixed_[((first_block_[std::size_t(stage)] + std::size_t(block)) * schedule::kPieces + std::size_t(piece)) *
-                    kSides +
-                beside];
+  return fixed_[number_of(stage, block, piece) * kSides + beside];
+}
+std::size_t TrainingCosts::number_of(int stage, int block, schedule::Piece piece) const {
+  return (first_block_[std::size_t(stage)] + std::size_t(block)) * schedule::kPieces + std::size_t(piece);
+}
+
+std::vector<GpuId> group_of(int first, int stride, int count) {
+  std::vector<GpuId> out;
+  for (int i = 0; i < count; ++i) out.push_back(GpuId(std::uint32_t(first + i * stride)));
+  return out;
 }
 
 Time TrainingCosts::collective(network::Collective what, const std::vector<GpuId>& members, double bytes) const {
@@ -74,6 +87,7 @@ schedule::PieceCost TrainingCosts::compute(const schedule::PieceRef& piece) {
     cost.busy += more.busy;
     cost.exposed += more.exposed;
   }
+  work_.flops += flops_[number_of(piece.stage, piece.block, piece.piece)];
   if (const double s = speed(piece.seat); s < 1) cost.busy = from_seconds(seconds(cost.busy) / s);
   return cost;
 }
@@ -82,29 +96,43 @@ schedule::PieceCost TrainingCosts::expert_piece(const schedule::PieceRef& piece)
   const exchange::ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
   const std::size_t slots = std::size_t(load.slots / load.gpus);
   int used = 0, tiles = 0;
+  std::int64_t rows = 0;
   for (std::size_t k = 0; k < slots; ++k) {
-    const std::int32_t rows = load.slot_rows[std::size_t(piece.seat.member) * slots + k];
-    used += rows > 0;
-    tiles += (rows + 127) / 128;
+    const std::int32_t here = load.slot_rows[std::size_t(piece.seat.member) * slots + k];
+    used += here > 0;
+    tiles += (here + 127) / 128;
+    rows += here;
   }
   if (used == 0) return {};
+  work_.rows += piece.piece == schedule::Piece::experts ? rows : 0;
+  work_.flops += row_flops_[std::size_t(piece.piece)] * double(rows);
   schedule::PieceCost out{expert_time(piece.piece, piece.beside, used, tiles), {}};
-  const int parts = plan_.section.parallel.expert_tensor;
-  if (parts > 1 && !schedule::is_weight(piece.piece)) {
-    // Each GPU of the expert's tensor group needs all rows, and their partial results are added up.
-    std::vector<GpuId> group;
-    for (int i = 0; i < parts; ++i) group.push_back(GpuId(std::uint32_t(i)));
-    const double bytes = double(tiles) * 128 * plan_.model.hidden * 2;
-    out.exposed = collective(network::Collective::all_gather, group, bytes) +
-                  collective(network::Collective::reduce_scatter, group, bytes);
-    const Time now = network_.engine().now();
-    for (GpuId& member : group) member = GpuId(index(gpu(piece.seat)) + index(member));
-    for (const network::Collective what : {network::Collective::all_gather, network::Collective::reduce_scatter})
-      network_.count(network::collective_transfers(network_.topology(), network_.calibration(), what,
-                                                   network::CollectiveAlgorithm::best, group, {std::int64_t(bytes)}),
-                     now, now + out.exposed);
-  }
+  if (plan_.section.parallel.expert_tensor > 1 && !schedule::is_weight(piece.piece))
+    out.exposed = join_lanes(piece, rows);
   return out;
+}
+
+/// Each GPU of the expert's tensor group needs the rows of all lanes, and its part of their results is added to the
+/// others'.
+Time TrainingCosts::join_lanes(const schedule::PieceRef& piece, std::int64_t rows) {
+  const int lanes = plan_.section.parallel.expert_tensor;
+  // The forward's once more where the layer is computed again.
+  const bool again = piece.piece == schedule::Piece::experts_back && plan_.setup.options.recompute.layer;
+  const Time now = network_.engine().now();
+  Time takes{};
+  for (const bool out : {true, false}) {
+    const network::Collective what = out ? network::Collective::all_gather : network::Collective::reduce_scatter;
+    const Bytes bytes = (out ? plan_.setup.dispatch.row : plan_.setup.combine.row) * rows * (again ? 2 : 1);
+    const Time each = collective(what, group_of(0, 1, lanes), double(bytes.v));
+    takes += each;
+    // One lane stands for all: what it sends itself.
+    const int own = int(index(gpu(piece.seat)));
+    for (const network::Transfer& t :
+         network::collective_transfers(network_.topology(), network_.calibration(), what,
+                                       network::CollectiveAlgorithm::best, group_of(own, 1, lanes), bytes))
+      if (index(t.from) == std::size_t(own)) network_.count({&t, 1}, now, now + each);
+  }
+  return takes;
 }
 
 std::unique_ptr<network::Rendezvous> TrainingCosts::exchange(const schedule::PieceRef& piece,

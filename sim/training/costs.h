@@ -1,6 +1,7 @@
 // What the pieces of a training step cost: kernels from the layers' inventories, exchanges from the routing,
 // collectives from the network.
 #pragma once
+#include <array>
 #include <map>
 #include <memory>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "network/network.h"
 #include "schedule/executor/executor.h"
 #include "training/loads.h"
+#include "training/pieces.h"
 #include "training/plan.h"
 
 namespace moesim::training {
@@ -24,6 +26,18 @@ BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& bloc
 /// Time of one block without its routed experts, and of the experts with the mean number of rows: forward and both
 /// backwards.  For cutting the model into stages.
 double block_seconds(const TrainingPlan& plan, const PlanBlock& block, compute::KernelCosts& kernels);
+
+/// Model FLOPs of one routed row on one GPU: the part of the expert's width that is there.
+double flops_of_row(const TrainingPlan& plan, schedule::Piece piece);
+
+/// `count` GPUs, each `stride` on.
+std::vector<GpuId> group_of(int first, int stride, int count);
+
+/// What the simulated GPUs did so far: model FLOPs, without what recomputation does again, and rows of routed tokens.
+struct StepWork {
+  double flops = 0;
+  std::int64_t rows = 0;
+};
 
 /// What a GPU needs of an expert that it did not hold: the kernels' weights, and its part of the optimiser's state.
 Bytes moved_expert_bytes(const TrainingPlan& plan);
@@ -46,25 +60,32 @@ class TrainingCosts final : public schedule::StepCosts {
   Bytes resident(int rank) const override { return resident_[std::size_t(rank)].total(); }
   Bytes memory() const override { return plan_.cluster.node.gpu.usable(); }
   void finished(int replica, int stage, int micro_batch) override;
-  Time reduction(int rank, int chunk) const override;
+  Time reduction(int rank, int chunk, int block) const override { return end(rank, chunk, block).reduction; }
   bool reduction_overlapped() const override { return plan_.section.gradient_reduction == Hiding::overlapped; }
-  Time gather(int rank, int chunk) const override;
+  bool reduces_always() const override { return plan_.section.parallel.zero >= 2; }
+  Time gather(int rank, int chunk, int block) const override { return end(rank, chunk, block).gather; }
   bool gather_overlapped() const override { return plan_.section.parameter_gathering == Hiding::overlapped; }
+  bool gathers_always() const override { return plan_.section.parallel.zero == 3; }
+  Time norm_of_own(const schedule::GpuSeat& seat) const override;
   Time norm() const override { return norm_; }
   Time optimizer(const schedule::GpuSeat& seat) const override;
 
   GpuId gpu(const schedule::GpuSeat& seat) const;
   /// Counts a step's collectives on the links, all GPUs of the plan: they are priced, not run.
   void count_collectives(Time start, Time end);
+  const StepWork& work() const { return work_; }
   /// What a rank's GPUs hold before any micro-batch.
   const compute::MemoryUse& resident_use(int rank) const { return resident_[std::size_t(rank)]; }
 
  private:
   static constexpr int kSides = 2;  // alone, beside the other stream
-  struct ChunkEnd {
+  /// What data parallelism moves for a block.
+  struct BlockEnd {
     Time reduction{}, gather{};
-    double update_bytes = 0;
   };
+  const BlockEnd& end(int rank, int chunk, int block) const {
+    return ends_[std::size_t(rank * plan_.schedule.chunks + chunk)][std::size_t(block)];
+  }
   /// A collective of a step and its equals: `copies` groups, each `shift` GPUs on.
   struct Call {
     network::Collective what;
@@ -74,15 +95,29 @@ class TrainingCosts final : public schedule::StepCosts {
   };
   void list_calls(int rank, int stage);
   void price_blocks(compute::KernelCosts& kernels);
-  void price_block(compute::KernelCosts& kernels, const PlanBlock& block, Time tensor_pair, Time ring);
+  /// Collectives of tensor and context parallelism that one micro-batch has in a stage.
+  struct StageCalls {
+    int gathers = 0, scatters = 0, rings = 0;
+  };
+  void price_piece(compute::KernelCosts& kernels, const PlanBlock& block, const PieceParts& piece, StageCalls& calls);
+  Time exposed_beside(Time moved, Time product) const;
   Bytes kept_bytes(const PlanBlock& block, std::int64_t rows) const;
   void open_exchanges();
-  void price_end(const network::Network& network);
+  /// What the optimiser moves on one GPU of a rank.
+  struct Update {
+    double norm_bytes = 0, bytes = 0, tensors = 0;
+  };
+  void price_end();
   void price_chunk_end(int rank, int stage);
-  void hide_in_blocks(int stage, ChunkEnd& end);
+  void add_update(int rank, int stage, const BlockParameters& parameters);
+  void price_norm();
+  Time kernels_over(double bytes, int small, const schedule::GpuSeat& seat) const;
+  std::vector<GpuId> holders_of(int rank, int stride, int count) const;
   void find_resident();
   schedule::PieceCost& fixed(int stage, int block, schedule::Piece piece, bool beside);
   schedule::PieceCost expert_piece(const schedule::PieceRef& piece);
+  Time join_lanes(const schedule::PieceRef& piece, std::int64_t rows);
+  std::size_t number_of(int stage, int block, schedule::Piece piece) const;
   Time expert_time(schedule::Piece piece, bool beside, int used, int tiles);
   Time collective(network::Collective what, const std::vector<GpuId>& members, double bytes) const;
   double speed(const schedule::GpuSeat& seat) const { return plan_.speeds[index(gpu(seat))]; }
@@ -91,8 +126,11 @@ class TrainingCosts final : public schedule::StepCosts {
   compute::KernelCosts& kernels_;
   network::Network& network_;
   TrainingLoads* loads_;
-  std::vector<std::size_t> first_block_;                           // (stages): number of the stage's block 0 among all
-  std::vector<schedule::PieceCost> fixed_;                         // (blocks, pieces, beside)
+  std::vector<std::size_t> first_block_;               // (stages): number of the stage's block 0 among all
+  std::vector<schedule::PieceCost> fixed_;             // (blocks, pieces, beside)
+  std::vector<double> flops_;                          // (blocks, pieces) of the model's, experts left out
+  std::array<double, schedule::kPieces> row_flops_{};  // of one routed row
+  StepWork work_;
   std::vector<Bytes> kept_;                                        // (blocks), routed rows not counted
   Bytes kept_row_{};                                               // of one routed row
   std::map<std::pair<int, int>, std::vector<Time>> expert_times_;  // (piece and beside, used): by tiles of 128 rows
@@ -100,11 +138,14 @@ class TrainingCosts final : public schedule::StepCosts {
   std::vector<network::ExchangeSpec> specs_;                       // (pieces, beside), exchanges only
   std::vector<Time> send_times_;                                   // (ranks, ranks)
   Bytes message_{};
-  std::vector<ChunkEnd> ends_;  // (ranks, chunks)
+  std::vector<std::vector<BlockEnd>> ends_;  // (ranks, chunks) (blocks)
+  std::vector<Update> updates_;              // (ranks)
   Time norm_{};
   std::vector<compute::MemoryUse> resident_;  // (ranks)
   std::vector<Call> calls_;
-  std::vector<int> tensor_pairs_, context_rings_;  // (stages), of one micro-batch: gathers and scatters, gathers
-  double activations_ = 0, keys_ = 0;              // bytes of these
+  std::vector<StageCalls> stage_calls_;  // (stages)
+  double activations_ = 0, keys_ = 0;    // bytes of a gather or scatter, of a ring
+  Time gather_time_{}, scatter_time_{}, ring_time_{};
+  std::array<Time, kSides> core_times_{};  // of attention's core forward, in the block being priced
 };
 }  // namespace moesim::training

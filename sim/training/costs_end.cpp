@@ -1,4 +1,4 @@
-// Parameters, memory that stays, and the end of a step: reduction, optimiser, gathering.
+// Parameters, memory that stays, and what data parallelism moves: gradients and parameters, block by block.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,23 +12,14 @@ namespace moesim::training {
 namespace {
 double bytes_of(spec::Dtype dtype) { return spec::element_bits(dtype) / 8.0; }
 
-std::vector<GpuId> group_of(int first, int stride, int count) {
-  std::vector<GpuId> out;
-  for (int i = 0; i < count; ++i) out.push_back(GpuId(std::uint32_t(first + i * stride)));
-  return out;
-}
-
-/// Of all blocks of a stage; the head counts once where the MTP module shares it.
-BlockParameters stage_parameters(const TrainingPlan& plan, int stage) {
-  BlockParameters sum;
+/// Of each block of a stage; the head counts once where the MTP module shares it.
+std::vector<BlockParameters> stage_parameters(const TrainingPlan& plan, int stage) {
+  std::vector<BlockParameters> out;
   int heads = 0;
-  for (const PlanBlock& block : plan.stages[std::size_t(stage)]) {
-    if (block.kind == PlanBlock::Kind::head && heads++ > 0) continue;
-    const BlockParameters here = block_parameters(plan, block);
-    sum.dense += here.dense;
-    sum.experts += here.experts;
-  }
-  return sum;
+  for (const PlanBlock& block : plan.stages[std::size_t(stage)])
+    out.push_back(block.kind == PlanBlock::Kind::head && heads++ > 0 ? BlockParameters{}
+                                                                     : block_parameters(plan, block));
+  return out;
 }
 }  // namespace
 
@@ -66,96 +57,77 @@ Bytes moved_expert_bytes(const TrainingPlan& plan) {
   const ParallelSection& p = plan.section.parallel;
   const StateSection& state = plan.section.state;
   const double optimizer = bytes_of(state.master) + 2 * bytes_of(state.moments);
-  const double each = bytes_of(state.weights) + optimizer / (p.zero >= 1 ? plan.expert_data : 1);
+  const double each = bytes_of(state.weights) + optimizer / (p.zero >= 1 ? plan.expert_copies() : 1);
   return {std::int64_t(double(spec::expert_parameters(plan.model)) / p.expert_tensor * each)};
 }
 
-void TrainingCosts::price_end(const network::Network& network) {
+void TrainingCosts::price_end() {
   const schedule::Schedule& s = plan_.schedule;
+  updates_.resize(std::size_t(s.ranks));
   for (int rank = 0; rank < s.ranks; ++rank)
     for (int chunk = 0; chunk < s.chunks; ++chunk) {
       const int stage = s.stage_of(rank, chunk);
       price_chunk_end(rank, stage);
       list_calls(rank, stage);
-      if (plan_.section.parallel.zero >= 2) hide_in_blocks(stage, ends_.back());
     }
-  const std::vector<GpuId> ranks = group_of(0, plan_.gpus_per_stage, s.ranks);
-  norm_ = network::collective_time(network.topology(), network.calibration(), network::Collective::all_reduce,
-                                   network::CollectiveAlgorithm::best, ranks, {8});
-  calls_.push_back({network::Collective::all_reduce, ranks, 8, 1, plan_.gpus_per_stage, 1});
+  price_norm();
 }
 
-/// Appends what reduction, gathering and update of a rank's stage take, all of it after the last micro-batch.
+/// `count` GPUs of a rank, and of the other rank that holds the same stage where the schedule runs both ways.
+std::vector<GpuId> TrainingCosts::holders_of(int rank, int stride, int count) const {
+  std::vector<GpuId> out = group_of(rank * plan_.gpus_per_stage, stride, count);
+  if (plan_.schedule.copies() == 1) return out;
+  for (GpuId g : group_of((plan_.schedule.ranks - 1 - rank) * plan_.gpus_per_stage, stride, count)) out.push_back(g);
+  std::ranges::sort(out);
+  return out;
+}
+
+/// Appends what reduction and gathering of each block of a rank's stage take, and adds up what its update moves.
 void TrainingCosts::price_chunk_end(int rank, int stage) {
   const ParallelSection& p = plan_.section.parallel;
   const StateSection& state = plan_.section.state;
   const bool sharded = p.zero >= 1;
-  const int first = rank * plan_.gpus_per_stage, part = p.expert * p.expert_tensor;
-  const int dense_copies = plan_.gpus_per_stage / p.tensor, expert_copies = plan_.expert_data;
-  const std::vector<GpuId> dense = group_of(first, p.tensor, dense_copies);
-  const std::vector<GpuId> experts = group_of(first, part, expert_copies);
-  const BlockParameters sum = stage_parameters(plan_, stage);
-  ChunkEnd& end = ends_.emplace_back();
+  const int part = p.expert * p.expert_tensor;
+  const std::vector<GpuId> dense = holders_of(rank, p.tensor, plan_.gpus_per_stage / p.tensor);
+  const std::vector<GpuId> experts = holders_of(rank, part, plan_.expert_data);
   const network::Collective reduce = sharded ? network::Collective::reduce_scatter : network::Collective::all_reduce;
   const double gradient = bytes_of(state.gradients), weight = bytes_of(state.weights);
-  end.reduction = collective(reduce, dense, sum.dense * gradient) + collective(reduce, experts, sum.experts * gradient);
-  if (sharded)
-    end.gather = collective(network::Collective::all_gather, dense, sum.dense * weight) +
-                 collective(network::Collective::all_gather, experts, sum.experts * weight);
+  BlockParameters sum;
+  std::vector<BlockEnd>& ends = ends_.emplace_back();
+  for (const BlockParameters& block : stage_parameters(plan_, stage)) {
+    sum.dense += block.dense;
+    sum.experts += block.experts;
+    const auto both = [&](network::Collective what, double bytes) {
+      return collective(what, dense, block.dense * bytes) + collective(what, experts, block.experts * bytes);
+    };
+    ends.push_back({both(reduce, gradient), sharded ? both(network::Collective::all_gather, weight) : Time{}});
+  }
+  add_update(rank, stage, sum);
+  // The two ranks of a stage share its calls: the first lists them.
+  if (index(dense.front()) < std::size_t(rank * plan_.gpus_per_stage)) return;
   // From ZeRO 2 on gradients leave after every micro-batch; with 3 parameters come back before every pass.
-  const int micro = plan_.micro_batches;
+  const int micro = plan_.micro_batches_of_chunk();
   const double reductions = p.zero >= 2 ? micro : 1, gathers = !sharded ? 0 : p.zero == 3 ? 2 * micro : 1;
   for (const auto& [group, parameters, copies] :
        {std::tuple{dense, sum.dense, p.tensor}, std::tuple{experts, sum.experts, part}}) {
     calls_.push_back({reduce, group, parameters * gradient, reductions, copies, 1});
     calls_.push_back({network::Collective::all_gather, group, parameters * weight, gathers, copies, 1});
   }
-  // Each parameter: gradient read, master and moments read and written, the kernels' copy written.
-  const double bytes = gradient + 2 * (bytes_of(state.master) + 2 * bytes_of(state.moments)) + weight;
-  end.update_bytes = bytes * (sum.dense / (sharded ? dense_copies : 1) + sum.experts / (sharded ? expert_copies : 1));
-}
-
-/// Gradients leave after every micro-batch, parameters come back before every pass: what no longer waits for the end is
-/// taken from it and lies beside the blocks' compute, or is exposed there.
-void TrainingCosts::hide_in_blocks(int stage, ChunkEnd& end) {
-  const auto exposed = [](Time moved, Time beside, Hiding hiding) {
-    return hiding == Hiding::overlapped ? std::max(Time{0}, moved - beside) : moved;
-  };
-  const bool gathers = plan_.section.parallel.zero == 3;
-  const Hiding reducing = plan_.section.gradient_reduction, gathering = plan_.section.parameter_gathering;
-  const double of_blocks = double(blocks(stage));
-  const Time reduced{std::int64_t(double(end.reduction.v) / of_blocks)};
-  const Time gathered{std::int64_t(double(end.gather.v) / of_blocks)};
-  for (int b = 0; b < blocks(stage); ++b)
-    for (const bool beside : {false, true}) {
-      const auto piece = [&](schedule::Piece which) -> schedule::PieceCost& { return fixed(stage, b, which, beside); };
-      const auto busy = [&](std::initializer_list<schedule::Piece> pieces) {
-        Time total{};
-        for (const schedule::Piece which : pieces) total += piece(which).busy;
-        return total;
-      };
-      using enum schedule::Piece;
-      const Time forward = busy({attention, shared, merge});
-      const Time backward = busy({attention_back, shared_back, experts_back, shared_weight, attention_weight});
-      piece(attention_weight).exposed += exposed(reduced, backward, reducing);
-      if (!gathers) continue;
-      piece(attention).exposed += exposed(gathered, forward, gathering);
-      piece(attention_back).exposed += exposed(gathered, backward, gathering);
-    }
-  end.reduction = {};
-  if (gathers) end.gather = {};
 }
 
 /// Tensor and context parallelism of a stage's GPUs, all micro-batches.
 void TrainingCosts::list_calls(int rank, int stage) {
   const ParallelSection& p = plan_.section.parallel;
-  const int first = rank * plan_.gpus_per_stage, micro = plan_.micro_batches, wide = p.tensor * p.context;
-  for (const network::Collective what : {network::Collective::all_gather, network::Collective::reduce_scatter})
-    calls_.push_back({what, group_of(first, 1, p.tensor), activations_,
-                      double(tensor_pairs_[std::size_t(stage)]) * micro, plan_.gpus_per_stage / p.tensor, p.tensor});
+  const int first = rank * plan_.gpus_per_stage, micro = plan_.micro_batches_of_chunk();
+  const int wide = p.tensor * p.context;
+  const StageCalls& calls = stage_calls_[std::size_t(stage)];
+  for (const auto& [what, times] : {std::pair{network::Collective::all_gather, calls.gathers},
+                                    std::pair{network::Collective::reduce_scatter, calls.scatters}})
+    calls_.push_back({what, group_of(first, 1, p.tensor), activations_, double(times) * micro,
+                      plan_.gpus_per_stage / p.tensor, p.tensor});
   for (int i = 0; i < p.tensor; ++i)
     calls_.push_back({network::Collective::all_gather, group_of(first + i, p.tensor, p.context), keys_,
-                      double(context_rings_[std::size_t(stage)]) * micro, plan_.gpus_per_stage / wide, wide});
+                      double(calls.rings) * micro, plan_.gpus_per_stage / wide, wide});
 }
 
 void TrainingCosts::count_collectives(Time start, Time end) {
@@ -172,22 +144,6 @@ void TrainingCosts::count_collectives(Time start, Time end) {
         network_.count({&moved, 1}, start, end);
       }
   }
-}
-
-Time TrainingCosts::reduction(int rank, int chunk) const {
-  return ends_[std::size_t(rank * plan_.schedule.chunks + chunk)].reduction;
-}
-Time TrainingCosts::gather(int rank, int chunk) const {
-  return ends_[std::size_t(rank * plan_.schedule.chunks + chunk)].gather;
-}
-
-Time TrainingCosts::optimizer(const schedule::GpuSeat& seat) const {
-  double bytes = 0;
-  for (int chunk = 0; chunk < plan_.schedule.chunks; ++chunk)
-    bytes += ends_[std::size_t(seat.rank * plan_.schedule.chunks + chunk)].update_bytes;
-  if (bytes < 1) return {};
-  const Time time = kernels_.time(compute::MemoryOp{compute::MemoryKind::optimizer, {std::int64_t(bytes)}});
-  return from_seconds(seconds(time) / speed(seat));
 }
 
 void TrainingCosts::find_resident() {

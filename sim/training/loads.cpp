@@ -1,6 +1,7 @@
 #include "training/loads.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "core/check.h"
@@ -142,23 +143,33 @@ void TrainingLoads::release(int replica, int stage, int micro_batch) {
 void TrainingLoads::draw(int replica, int stage, int block, int micro_batch, exchange::ExchangeLoad& out) {
   const int layer = plan_.stages[std::size_t(stage)][std::size_t(block)].layer;
   const int row = row_of_layer_[std::size_t(layer)];
-  // Replicas see other tokens: their micro-batches are other steps of the same source.
-  const std::int64_t all = std::int64_t{plan_.expert_data} * plan_.micro_batches;
-  const std::int64_t number = step_ * all + std::int64_t{replica} * plan_.micro_batches + micro_batch;
-  source_.draw(std::min(layer, plan_.model.layers - 1), number, tokens_, traffic_);
   exchange::Exchanger& exchanger =
       *exchangers_[exchangers_.size() == 1 ? 0 : std::min(std::size_t(row), exchangers_.size() - 1)];
-  statistics_.dropped += drop_rows(plan_.section.capacity, exchanger.map().slots_per_gpu, traffic_);
-  exchanger(traffic_, out);
+  // Replicas and lanes see other tokens: their micro-batches are other steps of the same source.
+  const int lanes = plan_.section.parallel.expert_tensor;
+  const std::int64_t all = std::int64_t{plan_.expert_data} * lanes * plan_.micro_batches;
+  std::ranges::fill(expert_rows_, 0);
+  for (int lane = lanes - 1; lane >= 0; --lane) {
+    const std::int64_t number =
+        step_ * all + (std::int64_t{replica} * lanes + lane) * plan_.micro_batches + micro_batch;
+    source_.draw(std::min(layer, plan_.model.layers - 1), number, tokens_, traffic_);
+    statistics_.dropped += drop_rows(plan_.section.capacity, exchanger.map().slots_per_gpu, traffic_);
+    const std::size_t experts = expert_rows_.size();
+    for (std::size_t i = 0; i < traffic_.rows.size();)
+      for (std::size_t e = 0; e < experts; ++e, ++i) expert_rows_[e] += traffic_.rows[i];
+    exchanger(traffic_, out);
+    if (lane == lanes - 1)
+      lane_rows_ = out.slot_rows;
+    else
+      std::ranges::transform(lane_rows_, out.slot_rows, lane_rows_.begin(), std::plus<>());
+  }
+  out.slot_rows = lane_rows_;
   note(replica, stage, row, out);
 }
 
 void TrainingLoads::note(int replica, int stage, int layer_row, const exchange::ExchangeLoad& load) {
   Statistics& s = statistics_;
   const std::size_t experts = expert_rows_.size();
-  std::ranges::fill(expert_rows_, 0);
-  for (std::size_t i = 0; i < traffic_.rows.size();)
-    for (std::size_t e = 0; e < experts; ++e, ++i) expert_rows_[e] += traffic_.rows[i];
   const double sum = std::accumulate(expert_rows_.begin(), expert_rows_.end(), 0.0);
   if (std::size_t(layer_row) < moe_layers_)
     for (std::size_t e = 0; e < experts; ++e) step_rows_[std::size_t(layer_row) * experts + e] += expert_rows_[e];

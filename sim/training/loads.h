@@ -23,7 +23,9 @@ class TrainingLoads {
                 const std::vector<exchange::ExpertMap>& maps, const spec::GroupShape& group,
                 const exchange::ReplicaSpec& replica_choice = {});
 
-  /// Draws it if it is the first to ask.  Valid until release().
+  /// Draws it if it is the first to ask: what lane 0 exchanges, with the rows that its experts compute, of all lanes.
+  /// (GPUs that share each expert's width exchange rows with their like, lane by lane; each computes the rows of all.)
+  /// Valid until release().
   const exchange::ExchangeLoad& of(int replica, int stage, int block, int micro_batch);
   void release(int replica, int stage, int micro_batch);
   /// Which training step the micro-batches belong to: other steps, other draws.
@@ -68,6 +70,7 @@ class TrainingLoads {
   std::vector<int> row_of_layer_;  // (model layers + 1): index among MoE layers, -1 for none
   routing::Traffic traffic_;
   std::vector<double> expert_rows_, step_rows_;
+  std::vector<std::int32_t> lane_rows_;
   std::int64_t step_ = 0;
   Statistics statistics_;
 };

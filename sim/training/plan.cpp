@@ -83,6 +83,20 @@ void check_parallel(const Config& parallel, const ParallelSection& p, const spec
                           p.expert_tensor, near_divisors(model.moe->expert_width, p.expert_tensor)));
 }
 
+/// Leaves the GPUs of each node that the run does not use, and their adapters, out of the cluster.
+void take_gpus_of_nodes(const Config& training, TrainingPlan& plan) {
+  const int used = plan.section.gpus_per_node;
+  spec::Node& node = plan.cluster.node;
+  if (used == 0) return;
+  within(training, "gpus_per_node", used, 0, node.gpus);
+  if (node.nics * used % node.gpus != 0)
+    training.at("gpus_per_node")
+        .fail(fmt::format("{} adapters serve the {} GPUs of a node; with {} GPUs some would serve no whole number",
+                          node.nics, node.gpus, used));
+  node.nics = node.nics * used / node.gpus;
+  node.gpus = used;
+}
+
 /// Fills gpus, gpus_per_stage, data, expert_data.
 void form_groups(const Config& training, TrainingPlan& plan) {
   const ParallelSection& p = plan.section.parallel;
@@ -111,6 +125,22 @@ void form_groups(const Config& training, TrainingPlan& plan) {
     fail("expert", fmt::format("a group over several nodes takes whole nodes of {} GPUs, got {}", per_node, experts));
   if (p.tensor > per_node)
     fail("tensor", fmt::format("a tensor-parallel group stays within a node of {} GPUs, got {}", per_node, p.tensor));
+  if (p.expert_tensor > per_node)
+    fail("expert_tensor", fmt::format("GPUs that share an expert's width stay within a node of {} GPUs, got {}",
+                                      per_node, p.expert_tensor));
+  if (plan.gpus > per_node && plan.gpus % per_node != 0)
+    (training.has("gpus") ? training.at("gpus") : training)
+        .fail(fmt::format("more than a node takes whole nodes of {} GPUs, got {}; {} or {} would do", per_node,
+                          plan.gpus, plan.gpus / per_node * per_node, (plan.gpus / per_node + 1) * per_node));
+  if (plan.gpus > per_node && plan.gpus_per_stage % per_node != 0 && per_node % plan.gpus_per_stage != 0)
+    fail("pipeline",
+         fmt::format("stages of {} GPUs do not fill nodes of {}; whole nodes, or equal parts of one, would do",
+                     plan.gpus_per_stage, per_node));
+  // Groups follow each other: none lies across the end of a node.
+  for (const auto& [key, size] : {std::pair{"expert", experts}, std::pair{"tensor", std::int64_t{p.tensor}}})
+    if (plan.gpus > per_node && size < per_node && per_node % size != 0)
+      fail(key, fmt::format("groups of {} GPUs do not fill nodes of {}; with training.gpus_per_node {} they would",
+                            size, per_node, per_node / size * size));
   plan.data = int(plan.gpus_per_stage / dense);
   plan.expert_data = int(plan.gpus_per_stage / experts);
 }
@@ -171,6 +201,26 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
                           .overlapped = true});
 }
 
+void check_stages(const Config& training, const TrainingPlan& plan) {
+  const int layers = plan.model.layers, stages = plan.schedule.stages(), with_ends = layers + 2;
+  if (plan.section.ends_as_layers) {
+    for (const char* other : {"layers", "heads"})
+      if (training.has(other))
+        training.at(other).fail("training.ends_as_layers says where the layers, embedding and loss are");
+    if (with_ends % stages != 0)
+      training.at("ends_as_layers")
+          .fail(
+              fmt::format("{} layers, embedding and loss are {}, which {} stages do not share evenly; {} stages would",
+                          layers, with_ends, stages, near_divisors(with_ends, stages)));
+    return;
+  }
+  if (!plan.section.layers.empty() ? stages <= with_ends : stages <= layers) return;
+  (training.at_or_empty("parallel").has("pipeline") ? training.at("parallel").at("pipeline") : training)
+      .fail(fmt::format("{} has {} layers, fewer than the {} stages of this schedule; at most {} ranks would do{}",
+                        plan.model.name, layers, stages, layers * plan.schedule.ranks / stages,
+                        with_ends % stages == 0 ? ", or training.ends_as_layers true" : ""));
+}
+
 /// The work of one micro-batch on one of `context` GPUs that share its sequences, causal work shared evenly.
 compute::Batch micro_batch_of(const TrainingPlan& plan) {
   const TrainingSection& s = plan.section;
@@ -202,9 +252,12 @@ TrainingPlan read_shape(const Config& scenario, const PlanChange& change) {
   const TrainingSection& s = plan.section;
   check_numbers(training, s, plan.model);
   check_parallel(training.at_or_empty("parallel"), s.parallel, plan.model);
+  if (s.tensor_overlap && s.parallel.tensor == 1)
+    training.at("tensor_overlap").fail("there is nothing to overlap: parallel.tensor is 1");
   if (s.communication_sms < 1 || s.communication_sms >= plan.cluster.node.gpu.sms)
     training.at("communication_sms")
         .fail(fmt::format("expected 1 to {}, got {}", plan.cluster.node.gpu.sms - 1, s.communication_sms));
+  take_gpus_of_nodes(training, plan);
   form_groups(training, plan);
   count_micro_batches(training, plan);
   choose_simulated(scenario, plan);
@@ -224,13 +277,8 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
                                                      : schedule.at("kind").text();
   plan.schedule =
       schedule.placed([&] { return schedule::build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches); });
-  plan.templates = schedule::read_block_templates(training, "overlap");
-  const int layers = plan.model.layers;
-  if (layers < plan.schedule.stages())
-    (training.at_or_empty("parallel").has("pipeline") ? training.at("parallel").at("pipeline") : training)
-        .fail(fmt::format("{} has {} layers, fewer than the {} stages of this schedule; at most {} ranks would do",
-                          plan.model.name, layers, plan.schedule.stages(),
-                          layers * plan.schedule.ranks / plan.schedule.stages()));
+  plan.templates = schedule::read_block_templates(training, "overlap", plan.schedule);
+  check_stages(training, plan);
 
   plan.setup = setup_of(training, plan);
   plan.batch = micro_batch_of(plan);

@@ -41,7 +41,8 @@ struct ParallelSection {
     f("tensor", p.tensor, "GPUs that share attention and dense layers, with sequence parallelism");
     f("context", p.context, "GPUs that share a sequence");
     f("expert", p.expert, "GPUs that share the experts; independent of tensor and context");
-    f("expert_tensor", p.expert_tensor, "GPUs that share each expert's width");
+    f("expert_tensor", p.expert_tensor,
+      "GPUs that share each expert's width: neighbours, each in an expert group of its own; independent of tensor");
     f("zero", p.zero, "ZeRO stage 0 to 3 over the data-parallel GPUs");
   }
 };
@@ -87,15 +88,17 @@ struct RebalanceSection {
 };
 
 struct TrainingSection {
-  int sequence = 4096, batch = 0, micro_batch = 1, gpus = 0, steps = 1;
+  int sequence = 4096, batch = 0, micro_batch = 1, gpus = 0, gpus_per_node = 0, steps = 1;
   ParallelSection parallel;
   Config schedule;
   Config overlap;
   std::vector<int> layers;
+  bool ends_as_layers = false;
   Heads heads = Heads::together;
   forward::AskedPrecision precision;
   RecomputeKind recompute = RecomputeKind::none;
   StateSection state;
+  bool tensor_overlap = false;
   Hiding gradient_reduction = Hiding::overlapped, parameter_gathering = Hiding::overlapped;
   int communication_sms = 20;
   double beside_compute = 1;
@@ -108,16 +111,24 @@ struct TrainingSection {
     f.required("batch", p.batch, "sequences of a step, all GPUs together");
     f("micro_batch", p.micro_batch, "sequences that pass the pipeline together, per data-parallel replica");
     f("gpus", p.gpus, "GPUs used; 0: the whole cluster");
+    f("gpus_per_node", p.gpus_per_node, "GPUs used of each node (64 of a rack's 72); 0: all");
     f("steps", p.steps, "steps simulated GPU by GPU");
     f("parallel", p.parallel, "how the GPUs share the work");
     f("schedule", p.schedule, "pipeline schedule (moesim list schedule); default 1f1b");
-    f("overlap", p.overlap, "of a forward and a backward: dualpipe, none, or a table {compute, communication}");
-    f("layers", p.layers, "transformer layers of each stage; default: balanced by their time");
+    f("overlap", p.overlap,
+      "of a forward and a backward: auto (what the schedule can use), dualpipe, none, or a table {compute, "
+      "communication}");
+    f("layers", p.layers,
+      "transformer layers of each stage, none where embedding or head stand alone; default: balanced by their time");
+    f("ends_as_layers", p.ends_as_layers,
+      "embedding and loss count as a layer each, and every stage has equally many (as Megatron-LM can)");
     f("heads", p.heads,
       "head and MTP modules: together on the last stage, or apart, on stages of their own if need be");
     f("precision", p.precision, "number formats");
     f("recompute", p.recompute, "none, selective (norms, MLA up-projections, SwiGLU) or full");
     f("state", p.state, "number formats of weights, gradients and optimiser");
+    f("tensor_overlap", p.tensor_overlap,
+      "gathers and scatters of tensor parallelism go in step with their products, part by part");
     f("gradient_reduction", p.gradient_reduction, "beside the last backwards, or after them");
     f("parameter_gathering", p.parameter_gathering, "beside the first forwards, or before them");
     f("communication_sms", p.communication_sms, "SMs that exchanges take from compute beside them");
@@ -157,8 +168,15 @@ struct TrainingPlan {
   bool folded = true;
   std::vector<double> speeds;  // of the GPUs used, over the normal rate
 
+  /// GPUs that hold the same parameters, and share their gradients and the optimiser's state: replicas, and where the
+  /// schedule runs both ways the two ranks of a stage.
+  int dense_copies() const { return gpus_per_stage / section.parallel.tensor * schedule.copies(); }
+  int expert_copies() const { return expert_data * schedule.copies(); }
+  /// Micro-batches that pass each chunk of a rank.
+  int micro_batches_of_chunk() const { return micro_batches / schedule.copies(); }
+
   std::int64_t tokens_per_step() const { return std::int64_t{section.batch} * section.sequence; }
-  /// Tokens that one member feeds into the exchange.
+  /// Tokens that one GPU feeds into the exchange.
   int tokens_per_member() const {
     return int(std::int64_t{section.micro_batch} * section.sequence / section.parallel.tensor /
                section.parallel.context);

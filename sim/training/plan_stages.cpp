@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "training/plan.h"
 
@@ -9,26 +10,56 @@ namespace moesim::training {
 namespace {
 using Unit = std::vector<PlanBlock>;  // blocks that stay together
 
-/// Head and MTP modules are one unit (heads together), several (apart), or part of the last layer's (`counts_given`:
-/// what the user counts is layers).
-std::vector<Unit> units_of(const spec::Model& model, Heads heads, bool counts_given) {
-  std::vector<Unit> units;
-  for (int layer = 0; layer < model.layers; ++layer)
-    units.push_back({{PlanBlock::Kind::layer, layer, model.is_moe_layer(layer)}});
-  units.front().insert(units.front().begin(), {PlanBlock::Kind::embedding, 0, false});
-  if (!counts_given) units.emplace_back();
+PlanBlock layer_block(const spec::Model& model, int layer) {
+  return {PlanBlock::Kind::layer, layer, model.is_moe_layer(layer)};
+}
+constexpr PlanBlock kEmbedding{PlanBlock::Kind::embedding, 0, false};
+
+/// Head and MTP modules, a unit for each that may stand apart.
+std::vector<Unit> tail_of(const spec::Model& model, Heads heads) {
+  std::vector<Unit> out(1);
   const auto begin = [&] {
-    if (!counts_given && heads == Heads::apart) units.emplace_back();
+    if (heads == Heads::apart) out.emplace_back();
   };
-  units.back().push_back({PlanBlock::Kind::head, 0, false});
+  out.back().push_back({PlanBlock::Kind::head, 0, false});
   for (int m = 0; m < model.mtp_layers; ++m) {
     begin();
-    units.back().push_back({PlanBlock::Kind::mtp, 0, false});
-    units.back().push_back({PlanBlock::Kind::layer, model.layers, model.moe.has_value()});
+    out.back().push_back({PlanBlock::Kind::mtp, 0, false});
+    out.back().push_back({PlanBlock::Kind::layer, model.layers, model.moe.has_value()});
     begin();
-    units.back().push_back({PlanBlock::Kind::head, 0, false});
+    out.back().push_back({PlanBlock::Kind::head, 0, false});
   }
+  return out;
+}
+
+/// The embedding stays with the first layer; the tail is units of its own.
+std::vector<Unit> units_of(const spec::Model& model, Heads heads) {
+  std::vector<Unit> units;
+  for (int layer = 0; layer < model.layers; ++layer) units.push_back({layer_block(model, layer)});
+  units.front().insert(units.front().begin(), kEmbedding);
+  for (Unit& unit : tail_of(model, heads)) units.push_back(std::move(unit));
   return units;
+}
+
+/// Layers of each of `stages` where each has equally many, embedding and loss counted as one each.
+std::vector<int> layers_beside_ends(int layers, int stages) {
+  std::vector<int> out(std::size_t(stages), (layers + 2) / stages);
+  --out.front();
+  --out.back();
+  return out;
+}
+
+/// So many layers a stage; the embedding comes first, head and MTP modules last.
+std::vector<Unit> stages_of(const spec::Model& model, const std::vector<int>& layers) {
+  std::vector<Unit> out{{kEmbedding}};
+  int next = 0;
+  for (std::size_t stage = 0; stage < layers.size(); ++stage) {
+    if (stage > 0) out.emplace_back();
+    for (int i = 0; i < layers[stage]; ++i) out.back().push_back(layer_block(model, next++));
+  }
+  for (const Unit& unit : tail_of(model, Heads::together))
+    out.back().insert(out.back().end(), unit.begin(), unit.end());
+  return out;
 }
 
 /// Cuts `cost` into `parts` runs so that the largest sum is least and, among such cuts, the sums are most even (least
@@ -67,29 +98,34 @@ std::vector<int> even_cut(const std::vector<double>& cost, int parts) {
 }  // namespace
 
 void split_layers(TrainingPlan& plan, const Config& scenario, const std::function<double(const PlanBlock&)>& cost) {
-  const std::vector<Unit> units = units_of(plan.model, plan.section.heads, !plan.section.layers.empty());
   const int stages = plan.schedule.stages();
-  std::vector<int> counts = plan.section.layers;
-  if (counts.empty()) {
-    std::vector<double> costs;
-    for (const Unit& unit : units) {
-      double sum = 0;
-      for (const PlanBlock& block : unit) sum += cost(block);
-      costs.push_back(sum);
-    }
-    counts = even_cut(costs, stages);
+  const std::vector<int>& given = plan.section.layers;
+  if (!given.empty()) {
+    const int total = std::accumulate(given.begin(), given.end(), 0);
+    bool none = false;  // embedding and head are enough for the first and the last stage
+    for (std::size_t i = 0; i < given.size(); ++i) none |= given[i] < (i == 0 || i + 1 == given.size() ? 0 : 1);
+    if (int(given.size()) != stages || total != plan.model.layers || none)
+      scenario.at("training")
+          .at("layers")
+          .fail(fmt::format("expected {} numbers of at least 1 that add up to {} layers, got {} that add up to {}",
+                            stages, plan.model.layers, given.size(), total));
+    plan.stages = stages_of(plan.model, given);
+    return;
   }
-  int total = 0;
-  for (int count : counts) total += count;
-  if (int(counts.size()) != stages || total != int(units.size()) ||
-      std::ranges::any_of(counts, [](int c) { return c < 1; }))
-    scenario.at("training")
-        .at("layers")
-        .fail(fmt::format("expected {} numbers of at least 1 that add up to {} layers, got {} that add up to {}",
-                          stages, plan.model.layers, counts.size(), total));
+  if (plan.section.ends_as_layers) {
+    plan.stages = stages_of(plan.model, layers_beside_ends(plan.model.layers, stages));
+    return;
+  }
+  const std::vector<Unit> units = units_of(plan.model, plan.section.heads);
+  std::vector<double> costs;
+  for (const Unit& unit : units) {
+    double sum = 0;
+    for (const PlanBlock& block : unit) sum += cost(block);
+    costs.push_back(sum);
+  }
   plan.stages.clear();
   std::size_t next = 0;
-  for (int count : counts) {
+  for (const int count : even_cut(costs, stages)) {
     auto& stage = plan.stages.emplace_back();
     for (int i = 0; i < count; ++i, ++next) stage.insert(stage.end(), units[next].begin(), units[next].end());
   }

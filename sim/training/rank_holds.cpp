@@ -1,5 +1,10 @@
 #include "training/rank_holds.h"
 
+#include <algorithm>
+
+#include "compute/layers/even_rows.h"
+#include "training/costs.h"
+
 namespace moesim::training {
 namespace {
 /// One chunk of a rank: its layers, what a micro-batch keeps in them and in what is no layer.
@@ -27,6 +32,22 @@ void add_block(const TrainingPlan& plan, const PlanBlock& block, RankHolds& out,
       return;
   }
   chunk.of_others += Bytes{plan.batch.tokens / plan.section.parallel.tensor * plan.model.hidden * 2};
+}
+
+/// What is whole for a while where it is kept in shards: with ZeRO 2 the gradients of a block until they are reduced,
+/// with 3 also the weights of the block that computes and of the one ahead.  Of the largest block.
+Bytes whole_blocks(const TrainingPlan& plan, int rank) {
+  const int zero = plan.section.parallel.zero;
+  const StateSection& state = plan.section.state;
+  if (zero < 2) return {};
+  double most = 0;
+  for (int c = 0; c < plan.schedule.chunks; ++c)
+    for (const PlanBlock& block : plan.stages[std::size_t(plan.schedule.stage_of(rank, c))]) {
+      const BlockParameters p = block_parameters(plan, block);
+      most = std::max(most, p.dense + p.experts);
+    }
+  const double bits = spec::element_bits(state.gradients) + (zero == 3 ? 2 * spec::element_bits(state.weights) : 0);
+  return {std::int64_t(most * bits / 8)};
 }
 
 /// Micro-batches that each chunk keeps when the rank keeps most: from the start of a forward to the end of the
@@ -70,14 +91,15 @@ RankHolds rank_holds(const TrainingPlan& plan, int rank, int slots) {
                .gradients = state.gradients,
                .moments = state.moments,
                .zero = plan.section.parallel.zero,
-               .data_parallel = plan.gpus_per_stage / plan.section.parallel.tensor,
-               .expert_parallel_data = plan.expert_data};
+               .data_parallel = plan.dense_copies(),
+               .expert_parallel_data = plan.expert_copies()};
   out.layers.experts = slots;
   if (plan.model.moe) {
-    out.rows = std::int64_t{plan.tokens_per_member()} * plan.model.moe->top_k;
+    out.rows = compute::even_rows(plan.model, plan.batch.tokens, plan.setup.options);
     // Both directions of one dispatch and one combine, of two micro-batches when they overlap.
     out.buffers = Bytes{2 * plan.model.hidden} * (4 * out.rows);
   }
+  out.buffers += whole_blocks(plan, rank);
   std::vector<Chunk> chunks(std::size_t(s.chunks));
   for (int c = 0; c < s.chunks; ++c)
     for (const PlanBlock& block : plan.stages[std::size_t(s.stage_of(rank, c))])

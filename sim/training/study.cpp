@@ -139,6 +139,7 @@ class StepBalance {
 std::string training_help() { return help_of<TrainingSection>(); }
 
 results::StudyEnd run_training(results::StudyRun& run) {
+  if (run.scenario.at("training").has("run")) check_campaign(run.scenario);
   TrainingSetup setup(run.scenario, run.seed);
   const TrainingPlan& plan = setup.plan();
   write_plan(run.results, plan);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compute/layers/even_rows.h"
 #include "compute/layers/operation_list.h"
 #include "spec/arithmetic.h"
 
@@ -108,10 +109,10 @@ CachedTokens cached_by(const ExplainRequest& r) {
   return out;
 }
 
-// The GPU's even part: what it sends out is what it receives.
-std::vector<std::int64_t> even_rows(const ExplainRequest& r, std::int64_t tokens, int slots) {
+// The GPU's even part, spread over its experts.
+std::vector<std::int64_t> rows_of_slots(const ExplainRequest& r, std::int64_t tokens, int slots) {
   std::vector<std::int64_t> rows(std::size_t(slots), 0);
-  const std::int64_t all = tokens * r.model.moe->top_k * r.options.expert_tensor / std::max(1, r.options.tensor);
+  const std::int64_t all = even_rows(r.model, tokens, r.options);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = all / slots + (std::int64_t(i) < all % slots);
   return rows;
 }
@@ -186,7 +187,7 @@ Explanation explain(const ExplainRequest& r, const KernelModel& kernels) {
   out.batch = batch_of(r);
   out.reads = spec::layer_shape(r.model, out.layer).attention.reads;
   const int slots = r.model.moe ? (r.slots > 0 ? r.slots : r.model.moe->experts / r.expert_parallel) : 0;
-  if (slots > 0) out.rows = even_rows(r, out.batch.tokens, slots);
+  if (slots > 0) out.rows = rows_of_slots(r, out.batch.tokens, slots);
   std::vector<Operation> operations;
   for (const Pass pass : passes_of(r))
     for (const LayerPart part : parts_of(r.model, out.layer))

@@ -238,10 +238,12 @@ void mtp_operations(OperationList& list, const LayerCall& c, Pass pass) {
 void head_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const std::int64_t rows = c.batch.outputs, hidden = c.model.hidden;
   const std::int64_t vocabulary = ceil_div(c.model.vocabulary, c.options.tensor);
+  // In training the last norm, too, is done on each GPU's part of the sequence; a prompt's last tokens are on every GPU.
+  const std::int64_t normed = list.training() && c.options.sequence_parallel ? ceil_div(rows, c.options.tensor) : rows;
   if (rows == 0) return;
   switch (pass) {
     case Pass::forward:
-      list.norm("norm", rows, hidden);
+      list.norm("norm", normed, hidden);
       list.add(
           "head",
           Gemm{
@@ -254,7 +256,7 @@ void head_operations(OperationList& list, const LayerCall& c, Pass pass) {
       return;
     case Pass::backward_input:
       list.add("head dgrad", Gemm{.m = rows, .n = hidden, .k = vocabulary});
-      list.norm_backward("norm backward", rows, hidden);
+      list.norm_backward("norm backward", normed, hidden);
       return;
     case Pass::weight_gradient:
       list.add("head wgrad", Gemm{.m = vocabulary, .n = hidden, .k = rows, .fp32_accumulate = true});

@@ -46,6 +46,12 @@ bool ends(const BlockTemplate& table) {
   return at[0] == table.compute.size() && at[1] == table.communication.size();
 }
 
+bool has_pairs(const Schedule& schedule) {
+  return std::ranges::any_of(schedule.programs, [](const std::vector<Instruction>& program) {
+    return std::ranges::any_of(program, [](const Instruction& i) { return i.op == Op::overlapped; });
+  });
+}
+
 struct Table {
   std::vector<Piece> compute, communication;
   static void fields(auto& f, auto& p) {
@@ -106,16 +112,25 @@ TemplateSet block_templates(const std::string& overlapped) {
   return out;
 }
 
-TemplateSet read_block_templates(const Config& parent, std::string_view key) {
+TemplateSet read_block_templates(const Config& parent, std::string_view key, const Schedule& schedule) {
   if (!parent.has(key)) {
-    parent.resolve(key, "dualpipe");
+    parent.resolve(key, "auto");
     return block_templates();
   }
   const Config config = parent.at(key);
+  const auto needs_pairs = [&] {
+    if (!has_pairs(schedule))
+      config.fail(
+          fmt::format("{} runs no forward and backward together, so there is nothing to overlap; auto or none "
+                      "would do, or a schedule that does (dualpipe, dualpipev)",
+                      schedule.kind));
+  };
   if (config.is_scalar()) {
     const std::string word = config.text();
-    if (word != "dualpipe" && word != "none")
-      config.fail(fmt::format("expected dualpipe, none, or a table of compute and communication, got \"{}\"", word));
+    if (word != "auto" && word != "dualpipe" && word != "none")
+      config.fail(
+          fmt::format("expected auto, dualpipe, none, or a table of compute and communication, got \"{}\"", word));
+    if (word == "dualpipe") needs_pairs();
     parent.resolve(key, word);
     return block_templates(word);
   }
@@ -124,6 +139,7 @@ TemplateSet read_block_templates(const Config& parent, std::string_view key) {
   out.overlapped.compute = steps(config.at("compute"), table.compute, false);
   out.overlapped.communication = steps(config.at("communication"), table.communication, true);
   if (!ends(out.overlapped)) config.fail("the two streams wait for each other: this order never ends");
+  needs_pairs();
   return out;
 }
 

@@ -71,9 +71,10 @@ struct TemplateSet {
 /// overlapped "dualpipe": each exchange of one micro-batch lies beside compute of the other, as DeepSeek published in
 /// its training profile (2025); "none": the forward, then the backward.
 TemplateSet block_templates(const std::string& overlapped = "dualpipe");
-/// A scenario's `overlap:`: one of those words, or {compute: [...], communication: [...]} for the overlapped pair.
-/// Throws ConfigError for a table that lacks a piece, repeats one, or never ends.
-TemplateSet read_block_templates(const Config& parent, std::string_view key);
+/// A scenario's `overlap:`: one of those words, or {compute: [...], communication: [...]} for the overlapped pair;
+/// auto, and where nothing is said, what the schedule can use. Throws ConfigError for a table that lacks a piece,
+/// repeats one, or never ends, and for a pair that the schedule never runs.
+TemplateSet read_block_templates(const Config& parent, std::string_view key, const Schedule& schedule);
 
 /// True if `piece` of the `slot`-th block (counted from 0) may start: done[p] blocks have finished piece p.
 bool piece_ready(Piece piece, int slot, const std::array<std::uint16_t, kPieces>& done, bool weights_only);

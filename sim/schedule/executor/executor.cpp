@@ -21,25 +21,21 @@ Executor::Executor(Engine& engine, const Schedule& schedule, const TemplateSet& 
       shape_(shape),
       costs_(costs),
       gpu_id_(std::move(gpu_id)),
-      spans_(spans != nullptr && spans->enabled() ? spans : nullptr) {
+      spans_(spans != nullptr && spans->enabled() ? spans : nullptr),
+      gathers_always_(costs.gathers_always()),
+      exposes_reductions_(costs.reduces_always() && !costs.reduction_overlapped()) {
   const std::size_t entries = std::size_t(schedule_.chunks) * std::size_t(schedule_.micro_batches);
-  reductions_.resize(std::size_t(schedule_.ranks * schedule_.chunks * shape_.members));
+  std::size_t blocks = 0;
+  for (int rank = 0; rank < schedule_.ranks; ++rank)
+    for (int chunk = 0; chunk < schedule_.chunks; ++chunk) {
+      first_block_.push_back(blocks);
+      blocks += std::size_t(costs_.blocks(schedule_.stage_of(rank, chunk)));
+    }
+  first_block_.push_back(blocks);
+  reductions_.resize(blocks * std::size_t(shape_.members));
   for (int replica = 0; replica < shape_.replicas; ++replica)
     for (int rank = 0; rank < schedule_.ranks; ++rank) {
       cells_.emplace_back().finished.resize(entries);
-      std::vector<Time> gathered(std::size_t(schedule_.chunks), Time{0});
-      if (costs_.gather_overlapped()) {
-        Time sum{};
-        std::vector<bool> seen(gathered.size());
-        for (const Instruction& i : schedule_.programs[std::size_t(rank)]) {
-          const std::size_t c = std::size_t(i.chunk);
-          if (!has_forward(i.op) || seen[c]) continue;
-          seen[c] = true;
-          const Time whole = costs_.gather(rank, i.chunk);
-          gathered[c] = sum + whole / std::max(1, costs_.blocks(schedule_.stage_of(rank, i.chunk)));
-          sum += whole;
-        }
-      }
       for (int member = 0; member < shape_.members; ++member) {
         Gpu& g = gpus_.emplace_back();
         g.seat = {replica, rank, member};
@@ -48,8 +44,8 @@ Executor::Executor(Engine& engine, const Schedule& schedule, const TemplateSet& 
         g.inputs.resize(entries);
         g.kept.resize(entries);
         g.held = g.peak = costs_.resident(rank).v;
-        g.gathered = gathered;
-        g.reductions_left = schedule_.chunks;
+        g.reductions_left = int(first_block_[std::size_t((rank + 1) * schedule_.chunks)] -
+                                first_block_[std::size_t(rank * schedule_.chunks)]);
         g.backwards_left.assign(std::size_t(schedule_.chunks),
                                 schedule_.micro_batches / (schedule_.layout == Layout::two_way ? 2 : 1));
       }
@@ -63,6 +59,7 @@ std::size_t Executor::key(int chunk, int micro_batch) const {
 
 StepOutcome Executor::run() {
   start_ = engine_.now();
+  begin_gathers();
   for (int gpu = 0; gpu < int(gpus_.size()); ++gpu) {
     gpus_[std::size_t(gpu)].idle_since = start_;
     engine_.after(Time{0}, "start", [this, gpu] { advance(gpu); });
@@ -100,25 +97,16 @@ bool Executor::try_start(int gpu) {
     g.running = true;
     return true;
   }
-  if (g.waiting_for_gather && g.gathered[std::size_t(i.chunk)] + start_ > now) return false;
   if (!inputs_here(g, i)) return false;
-  if (has_forward(i.op) && g.gathered[std::size_t(i.chunk)] + start_ > now) {
-    g.account(Spent::bubble) += now - g.idle_since;
-    g.idle_since = now;
-    g.waiting_for_gather = true;
-    engine_.at(g.gathered[std::size_t(i.chunk)] + start_, "gathered", [this, gpu] { advance(gpu); });
-    return false;
-  }
-  g.account(g.waiting_for_gather ? Spent::exposed_communication : Spent::bubble) += now - g.idle_since;
+  g.account(Spent::bubble) += now - g.idle_since;
   g.idle_since = now;
-  g.waiting_for_gather = false;
   g.running = true;
   const bool pair = i.op == Op::overlapped;
-  if (has_forward(i.op)) g.forward = {schedule_.stage_of(g.seat.rank, i.chunk), i.chunk, i.micro_batch};
+  if (has_forward(i.op)) g.forward.is(schedule_.stage_of(g.seat.rank, i.chunk), i.chunk, i.micro_batch);
   if (pair)
-    g.backward = {schedule_.stage_of(g.seat.rank, i.backward_chunk), i.backward_chunk, i.backward_micro_batch};
+    g.backward.is(schedule_.stage_of(g.seat.rank, i.backward_chunk), i.backward_chunk, i.backward_micro_batch);
   else if (has_backward(i.op))
-    g.backward = {schedule_.stage_of(g.seat.rank, i.chunk), i.chunk, i.micro_batch};
+    g.backward.is(schedule_.stage_of(g.seat.rank, i.chunk), i.chunk, i.micro_batch);
   const Alignment& beside =
       alignment(has_forward(i.op) ? g.forward.stage : -1, has_backward(i.op) ? g.backward.stage : -1);
   g.forward.blocks = has_forward(i.op) ? &beside.forward : nullptr;
@@ -205,7 +193,7 @@ void Executor::finish_backward(int gpu, int chunk, int micro_batch, bool input, 
     kept = 0;
     Cell& cell = cells_[std::size_t(g.cell)];
     if (++cell.finished[key(chunk, micro_batch)] == shape_.members) costs_.finished(g.seat.replica, stage, micro_batch);
-    if (--g.backwards_left[std::size_t(chunk)] == 0 && costs_.reduction_overlapped()) start_reduction(gpu, chunk);
+    --g.backwards_left[std::size_t(chunk)];
   }
   if (!input || stage == 0) return;
   const Seat next = schedule_.seat(micro_batch, stage - 1);

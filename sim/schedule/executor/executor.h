@@ -57,12 +57,20 @@ class StepCosts {
   /// The whole group has done with this micro-batch in this stage.
   virtual void finished(int /*replica*/, int /*stage*/, int /*micro_batch*/) {}
 
-  // The end of the step, per GPU.
-  virtual Time reduction(int /*rank*/, int /*chunk*/) const { return {}; }  // of gradients over data parallelism
+  // Data parallelism, on a stream of its own, block after block.  Gradients are reduced as soon as the last micro-batch
+  // has been through a block, or each (ZeRO 2); or all at the end.
+  virtual Time reduction(int /*rank*/, int /*chunk*/, int /*block*/) const { return {}; }
   virtual bool reduction_overlapped() const { return true; }
-  virtual Time gather(int /*rank*/, int /*chunk*/) const { return {}; }  // of updated parameters
-  virtual bool gather_overlapped() const { return true; }                // with the forwards of the step
-  virtual Time norm() const { return {}; }                               // all ranks agree on the gradient norm
+  virtual bool reduces_always() const { return false; }
+  // Parameters come before the first forward, or before every pass (ZeRO 3): overlapped, a block ahead of what
+  // computes.
+  virtual Time gather(int /*rank*/, int /*chunk*/, int /*block*/) const { return {}; }
+  virtual bool gather_overlapped() const { return true; }
+  virtual bool gathers_always() const { return false; }
+
+  // The end of the step, per GPU.
+  virtual Time norm_of_own(const GpuSeat&) const { return {}; }  // of the gradients that are on the GPU
+  virtual Time norm() const { return {}; }                       // all agree on the whole norm
   virtual Time optimizer(const GpuSeat&) const { return {}; }
 };
 
@@ -125,7 +133,14 @@ class Executor {
   void join(int gpu, const PieceRef& piece);
   void delivered(int gpu, bool forward, int chunk, int micro_batch);
   void hold(int gpu, const PieceRef& piece);
-  void start_reduction(int gpu, int chunk);
+  void piece_done(int gpu, const BlockStep& step, int slot);
+  void gradients_done(int gpu, int block);
+  void start_reduction(int gpu, int chunk, int block, bool last);
+  void begin_gathers();
+  std::size_t block_number(int rank, int chunk, int block) const;
+  void fetch(Gpu& g, Half& half, int slot);
+  void fetch_ahead(Gpu& g);
+  bool parameters_here(int gpu, const BlockStep& step, int slot);
   void optimizer_phase(int gpu);
   void norm_known();
   std::size_t key(int chunk, int micro_batch) const;
@@ -141,8 +156,11 @@ class Executor {
   Time start_{};
   std::vector<Gpu> gpus_;
   std::deque<Cell> cells_;
-  std::map<std::pair<int, int>, Alignment> alignments_;  // by forward and backward stage, -1 for none
-  std::vector<int> reductions_;                          // (ranks, chunks, members): replicas that have joined
+  std::map<std::pair<int, int>, Alignment> alignments_;       // by forward and backward stage, -1 for none
+  bool gathers_always_ = false, exposes_reductions_ = false;  // of every micro-batch
+  std::vector<std::size_t> first_block_;                      // (ranks, chunks): among the blocks of all
+  std::vector<int> reductions_;                               // (blocks, members): replicas that have joined
+  std::vector<Time> first_gathers_;                           // (blocks) of the step's first parameters, from its start
   int at_norm_ = 0;
 };
 }  // namespace moesim::schedule

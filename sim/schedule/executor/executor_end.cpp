@@ -1,27 +1,9 @@
-// The end of a step: gradient reduction, the gradient norm, the optimiser, the gathering of parameters.
+// The end of a step: what is left of gradient reduction, the gradient norm, the optimiser, gathering that waits for it.
 #include <algorithm>
 
 #include "schedule/executor/executor_state.h"
 
 namespace moesim::schedule {
-namespace {
-enum { kArrives, kReducing, kAtNorm, kUpdating, kGathering };
-}  // namespace
-
-void Executor::start_reduction(int gpu, int chunk) {
-  const GpuSeat seat = gpus_[std::size_t(gpu)].seat;
-  int& joined = reductions_[std::size_t((seat.rank * schedule_.chunks + chunk) * shape_.members + seat.member)];
-  if (++joined < shape_.replicas) return;
-  // All replicas are there: each goes on from its own stream.
-  for (int replica = 0; replica < shape_.replicas; ++replica) {
-    const int other = (replica * schedule_.ranks + seat.rank) * shape_.members + seat.member;
-    Gpu& g = gpus_[std::size_t(other)];
-    g.data_free = std::max(g.data_free, engine_.now()) + costs_.reduction(seat.rank, chunk);
-    if (--g.reductions_left == 0 && g.optimizer_state == kReducing)
-      engine_.after(Time{0}, "reduced", [this, other] { advance(other); });
-  }
-}
-
 void Executor::optimizer_phase(int gpu) {
   Gpu& g = gpus_[std::size_t(gpu)];
   const Time now = engine_.now();
@@ -33,8 +15,10 @@ void Executor::optimizer_phase(int gpu) {
     case kArrives:
       spend(Spent::bubble);
       g.optimizer_state = kReducing;
-      if (!costs_.reduction_overlapped())
-        for (int chunk = 0; chunk < schedule_.chunks; ++chunk) start_reduction(gpu, chunk);
+      if (!costs_.reduction_overlapped() && !costs_.reduces_always())
+        for (int chunk = 0; chunk < schedule_.chunks; ++chunk)
+          for (int b = 0; b < costs_.blocks(schedule_.stage_of(g.seat.rank, chunk)); ++b)
+            start_reduction(gpu, chunk, b, true);
       [[fallthrough]];
     case kReducing:
       if (g.reductions_left > 0) return;
@@ -43,6 +27,14 @@ void Executor::optimizer_phase(int gpu) {
         return;
       }
       spend(Spent::exposed_communication);
+      g.optimizer_state = kNorming;
+      if (const Time takes = costs_.norm_of_own(g.seat); takes.v > 0) {
+        engine_.after(takes, "own norm", [this, gpu] { advance(gpu); });
+        return;
+      }
+      [[fallthrough]];
+    case kNorming:
+      spend(Spent::optimizer);
       g.optimizer_state = kAtNorm;
       if (++at_norm_ == int(gpus_.size())) engine_.after(costs_.norm(), "norm", [this] { norm_known(); });
       return;
@@ -51,9 +43,11 @@ void Executor::optimizer_phase(int gpu) {
     case kUpdating:
       spend(Spent::optimizer);
       g.optimizer_state = kGathering;
-      if (!costs_.gather_overlapped()) {
+      if (!costs_.gather_overlapped() && !costs_.gathers_always()) {
         Time sum{};
-        for (int chunk = 0; chunk < schedule_.chunks; ++chunk) sum += costs_.gather(g.seat.rank, chunk);
+        for (int chunk = 0; chunk < schedule_.chunks; ++chunk)
+          for (int b = 0; b < costs_.blocks(schedule_.stage_of(g.seat.rank, chunk)); ++b)
+            sum += costs_.gather(g.seat.rank, chunk, b);
         engine_.after(sum, "gathered", [this, gpu] { advance(gpu); });
         return;
       }

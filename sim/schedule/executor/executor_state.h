@@ -1,13 +1,25 @@
 // What the executor remembers of each GPU and each group; included by its source files only.
 #pragma once
+#include <optional>
+
 #include "schedule/executor/executor.h"
 
 namespace moesim::schedule {
+
+/// How far a GPU is in the end of its step.
+enum EndOfStep { kArrives, kReducing, kNorming, kAtNorm, kUpdating, kGathering };
 
 /// The forward or backward half of an instruction.
 struct Executor::Half {
   int stage = 0, chunk = 0, micro_batch = 0;
   const std::vector<std::int16_t>* blocks = nullptr;  // (slots) block of the stage, -1: none; null: no such half
+  void is(int of_stage, int of_chunk, int of_micro_batch) {
+    stage = of_stage, chunk = of_chunk, micro_batch = of_micro_batch;
+    fetched = 0;
+  }
+  // Where parameters come before every pass:
+  int fetched = 0;          // slots whose parameters were asked for
+  std::vector<Time> ready;  // (slots fetched) when they are there
 };
 
 struct Executor::Gpu {
@@ -39,11 +51,12 @@ struct Executor::Gpu {
   Time peak_at{};
   // The data-parallel stream:
   Time data_free{};
-  int reductions_left = 0;  // chunks
-  int optimizer_state = 0;
-  bool waiting_for_gather = false;
-  std::vector<int> backwards_left;   // by chunk
-  std::vector<Time> gathered;        // by chunk: when its first parameters are there
+  int reductions_left = 0;  // blocks
+  EndOfStep optimizer_state = kArrives;
+  Time reduced{};                                     // where reductions are exposed: the last so far
+  Time all_gathered{}, waits_until{};                 // the step's first parameters; the event that wakes it
+  std::optional<Time> forward_ahead, backward_ahead;  // fetched for the next instruction
+  std::vector<int> backwards_left;                    // by chunk
   std::vector<std::uint8_t> inputs;  // (chunks, micro-batches): bit 0 activation, bit 1 gradient has arrived
   std::vector<std::int32_t> kept;    // (chunks, micro-batches): KiB held
   Time& account(Spent s) { return spent[std::size_t(s)]; }

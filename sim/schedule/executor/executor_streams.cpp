@@ -109,12 +109,13 @@ void Executor::run_compute(int gpu) {
       continue;
     }
     if (!piece_ready(step.piece, g.compute.slot, g.done, g.weights_only)) return;
+    if (!parameters_here(gpu, step, g.compute.slot)) return;
     const PieceRef piece = ref(g, step, g.compute.slot);
     if (step.piece == Piece::attention || step.piece == Piece::experts) hold(gpu, piece);
     g.now_running = costs_.compute(piece);
     const Time takes = g.now_running.busy + g.now_running.exposed;
     if (takes.v == 0) {
-      ++g.done[std::size_t(step.piece)];
+      piece_done(gpu, step, g.compute.slot);
       ++g.compute.item;
       run_communication(gpu);
       continue;
@@ -128,6 +129,15 @@ void Executor::run_compute(int gpu) {
   }
 }
 
+void Executor::piece_done(int gpu, const BlockStep& step, int slot) {
+  Gpu& g = gpus_[std::size_t(gpu)];
+  ++g.done[std::size_t(step.piece)];
+  if (!is_weight(step.piece)) return;
+  for (const Piece piece : {Piece::experts_weight, Piece::shared_weight, Piece::attention_weight})
+    if (g.done[std::size_t(piece)] <= slot) return;
+  gradients_done(gpu, block_at(g, step, slot));
+}
+
 void Executor::compute_done(int gpu) {
   Gpu& g = gpus_[std::size_t(gpu)];
   const BlockStep& step = g.table->compute[g.compute.item];
@@ -136,7 +146,7 @@ void Executor::compute_done(int gpu) {
   g.idle_since = engine_.now();
   if (spans_ != nullptr) add_span(g, "compute", ref(g, step, g.compute.slot), g.compute.since);
   g.compute.busy = false;
-  ++g.done[std::size_t(step.piece)];
+  piece_done(gpu, step, g.compute.slot);
   ++g.compute.item;
   advance(gpu);
 }

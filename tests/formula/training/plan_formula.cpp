@@ -10,6 +10,7 @@
 #include "spec/count.h"
 #include "support/refusal.h"
 #include "training/campaign.h"
+#include "training/rank_holds.h"
 #include "training/step.h"
 
 namespace moesim::training {
@@ -71,6 +72,29 @@ TEST(Plan, CutsSoThatTheSlowestStageIsFastest) {
   EXPECT_EQ(sizes, (std::vector<std::size_t>{10, 9, 9, 6}));  // with embedding and head
 }
 
+TEST(Plan, EmbeddingAndLossMayCountAsLayers) {
+  const auto layers_of = [](const std::string& more) {
+    const Config c = scenario("batch: 256, parallel: {pipeline: 4}, schedule: {kind: interleaved_1f1b, chunks: " + more,
+                              "{extends: qwen3-30b-a3b, layers: 22}", "h800-32");
+    TrainingPlan plan = read_plan(c);
+    split_layers(plan, c, [](const PlanBlock&) { return 1.0; });
+    EXPECT_EQ(plan.stages.front().front().kind, PlanBlock::Kind::embedding);
+    EXPECT_EQ(plan.stages.back().back().kind, PlanBlock::Kind::head);
+    std::vector<std::ptrdiff_t> out;
+    for (const auto& stage : plan.stages)
+      out.push_back(std::ranges::count_if(stage, [](const PlanBlock& b) { return b.kind == PlanBlock::Kind::layer; }));
+    return out;
+  };
+  // 22 layers, embedding and loss are 24: 12 stages of 2, or 24 of 1.
+  std::vector<std::ptrdiff_t> expected(12, 2);
+  expected.front() = expected.back() = 1;
+  EXPECT_EQ(layers_of("3}, ends_as_layers: true"), expected);
+  expected.assign(24, 1);
+  expected.front() = expected.back() = 0;
+  EXPECT_EQ(layers_of("6}, ends_as_layers: true"), expected);
+  EXPECT_EQ(layers_of("2}, layers: [0, 4, 4, 4, 4, 4, 2, 0]"), (std::vector<std::ptrdiff_t>{0, 4, 4, 4, 4, 4, 2, 0}));
+}
+
 TEST(Plan, HeadsShareTheLastStageUnlessTheyAreToBeApart) {
   // 4 layers of 1, two heads of 4, an MTP layer of 1: the heads together are 9, apart no stage needs more than 4.
   const auto heads_of = [](const std::string& where) {
@@ -87,6 +111,31 @@ TEST(Plan, HeadsShareTheLastStageUnlessTheyAreToBeApart) {
   };
   EXPECT_EQ(heads_of("together"), (std::vector<std::ptrdiff_t>{0, 0, 0, 2}));
   EXPECT_EQ(heads_of("apart"), (std::vector<std::ptrdiff_t>{0, 1, 0, 1}));
+}
+
+TEST(Plan, ExpertGroupsTakeSixtyFourOfARacksSeventyTwoGpus) {
+  const std::string training = "batch: 256, gpus_per_node: 64, parallel: {pipeline: 4, expert: 64}";
+  const TrainingPlan plan =
+      read_plan(scenario(training, "deepseek-v3", "{node: gb200-nvl72, nodes: 4, fabric: ib-rail}"));
+  EXPECT_EQ(plan.gpus, 256);
+  EXPECT_EQ(plan.cluster.node.gpus, 64);
+  EXPECT_EQ(plan.cluster.node.nics, 64);
+  EXPECT_EQ(plan.gpus_per_stage, 64);
+}
+
+TEST(Plan, SharersOfAnExpertComputeTheRowsOfAllOfThem) {
+  // 512 tokens a micro-batch, top 2.  Alone a GPU feeds and computes 1024 rows; half of them with its attention split
+  // in two; twice that again where two share the width of each expert.
+  const auto rows = [](const std::string& parallel) {
+    const Config c = scenario("sequence: 512, batch: 32, parallel: {" + parallel + "}", "mixtral-8x7b", "h800-32");
+    TrainingPlan plan = read_plan(c);
+    split_layers(plan, c, [](const PlanBlock&) { return 1.0; });
+    return rank_holds(plan, 0, 1).rows;
+  };
+  EXPECT_EQ(rows("expert: 8"), 1024);
+  EXPECT_EQ(rows("expert: 8, tensor: 2"), 512);
+  EXPECT_EQ(rows("expert: 4, expert_tensor: 2"), 2048);
+  EXPECT_EQ(rows("expert: 4, expert_tensor: 2, tensor: 2"), 1024);
 }
 
 CampaignSection quiet() {

@@ -1,6 +1,8 @@
 // Exact messages for training scenarios that cannot be.
 #include <gtest/gtest.h>
 
+#include "support/refusal.h"
+#include "training/campaign.h"
 #include "training/step.h"
 
 namespace moesim::training {
@@ -28,6 +30,18 @@ TEST(TrainingReject, LayersFewerThanStages) {
             "training.parallel.pipeline: deepseek-v2-lite has 27 layers, fewer than the 32 stages of this schedule; at "
             "most 27 ranks would do");
 }
+TEST(TrainingReject, LayersWithEndsThatStagesDoNotShare) {
+  const std::string start = "batch: 64, schedule: {kind: interleaved_1f1b, chunks: ";
+  EXPECT_EQ(
+      refusal(start + "3}, parallel: {pipeline: 2}, ends_as_layers: true"),
+      "training.ends_as_layers: 27 layers, embedding and loss are 29, which 6 stages do not share evenly; 1 or 29 "
+      "stages would");
+  EXPECT_EQ(refusal(start + "16}, parallel: {pipeline: 2}", "{extends: deepseek-v2-lite, layers: 30}"),
+            "training.parallel.pipeline: deepseek-v2-lite has 30 layers, fewer than the 32 stages of this schedule; at "
+            "most 1 ranks would do, or training.ends_as_layers true");
+  EXPECT_EQ(refusal(start + "3}, parallel: {pipeline: 2}, ends_as_layers: true, heads: apart"),
+            "training.heads: training.ends_as_layers says where the layers, embedding and loss are");
+}
 TEST(TrainingReject, ExpertGroupsThatCannotBeFormed) {
   EXPECT_EQ(refusal("batch: 64, parallel: {pipeline: 8, expert: 8}"),
             "training.parallel.expert: expert-parallel groups of 8 GPUs cannot be formed from the 4 GPUs of a stage; 4 "
@@ -36,6 +50,22 @@ TEST(TrainingReject, ExpertGroupsThatCannotBeFormed) {
             "training.parallel.expert: must divide the 64 experts of deepseek-v2-lite, got 12; 8 or 16 would do");
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}", "llama-2-7b"),
             "training.parallel.expert: llama-2-7b is a dense model: only 1 is possible, got 8");
+}
+TEST(TrainingReject, GroupsThatWouldLieAcrossTheEndsOfNodes) {
+  EXPECT_EQ(refusal("batch: 48, gpus_per_node: 6, parallel: {expert: 4}"),
+            "training.parallel.expert: groups of 4 GPUs do not fill nodes of 6; with training.gpus_per_node 4 they "
+            "would");
+  EXPECT_EQ(refusal("batch: 48, gpus_per_node: 6, parallel: {tensor: 4}"),
+            "training.parallel.tensor: groups of 4 GPUs do not fill nodes of 6; with training.gpus_per_node 4 they "
+            "would");
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 2, expert_tensor: 16}"),
+            "training.parallel.expert_tensor: GPUs that share an expert's width stay within a node of 8 GPUs, got 16");
+  EXPECT_EQ(refusal("batch: 48, gpus: 24, parallel: {pipeline: 2}"),
+            "training.parallel.pipeline: stages of 12 GPUs do not fill nodes of 8; whole nodes, or equal parts of one, "
+            "would do");
+  EXPECT_EQ(refusal("batch: 48, gpus: 12, parallel: {pipeline: 3}"),
+            "training.gpus: more than a node takes whole nodes of 8 GPUs, got 12; 8 or 16 would do");
+  EXPECT_EQ(refusal("batch: 64, gpus_per_node: 9"), "training.gpus_per_node: expected 0 to 8, got 9");
 }
 TEST(TrainingReject, SequencesLongerThanTheModelsPositions) {
   EXPECT_EQ(refusal("batch: 64, sequence: 8192", "llama-2-7b"),
@@ -51,6 +81,18 @@ TEST(TrainingReject, MicroBatchesThatTheScheduleCannotTake) {
             "training.batch: 65 sequences do not divide into micro-batches of 1 on 32 data-parallel replicas; 64 or 96 "
             "would do");
 }
+TEST(TrainingReject, PhasesOfARunBeforeAnythingIsSimulated) {
+  const std::string problem = test::refusal_of([] {
+    check_campaign(
+        Config::from_text("model: deepseek-v2-lite\ncluster: h800-32\ntraining: {batch: 64, parallel: "
+                          "{expert: 8}, run: {tokens: 1e12, phases: [{sequence: 4096, batch: 33, tokens: "
+                          "1e9}]}}\n",
+                          "plan.yaml"));
+  });
+  EXPECT_EQ(problem,
+            "plan.yaml:3:75: training.run.phases[0]: its steps cannot be formed: plan.yaml:3:19: training.batch: 33 "
+            "sequences do not divide into micro-batches of 1 on 32 data-parallel replicas; 32 or 64 would do");
+}
 TEST(TrainingReject, HeadsAndNumbersThatDoNotFit) {
   EXPECT_EQ(refusal("batch: 64, parallel: {tensor: 3}"),
             "training.parallel.tensor: must divide the 16 attention heads of deepseek-v2-lite, got 3; 2 or 4 would do");
@@ -62,7 +104,7 @@ TEST(TrainingReject, HeadsAndNumbersThatDoNotFit) {
 }
 TEST(TrainingReject, OverlapTablesThatCannotRun) {
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: maybe"),
-            "training.overlap: expected dualpipe, none, or a table of compute and communication, got \"maybe\"");
+            "training.overlap: expected auto, dualpipe, none, or a table of compute and communication, got \"maybe\"");
   const std::string compute =
       "[attention, shared, experts, merge, shared_back, experts_back, attention_back, experts_weight, shared_weight, "
       "attention_weight]";
@@ -72,6 +114,20 @@ TEST(TrainingReject, OverlapTablesThatCannotRun) {
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: {compute: " + compute +
                     ", communication: [combine, dispatch, combine_back, dispatch_back]}"),
             "training.overlap: the two streams wait for each other: this order never ends");
+}
+TEST(TrainingReject, OverlapsThatWouldHaveNoEffect) {
+  const std::string nothing =
+      "training.overlap: 1f1b runs no forward and backward together, so there is nothing to overlap; auto or none "
+      "would do, or a schedule that does (dualpipe, dualpipev)";
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: dualpipe"), nothing);
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: {compute: [attention, shared, experts, merge, "
+                    "shared_back, experts_back, attention_back, experts_weight, shared_weight, attention_weight], "
+                    "communication: [dispatch, combine, combine_back, dispatch_back]}"),
+            nothing);
+  for (const std::string overlap : {"auto", "none"})
+    EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: " + overlap), "no error");
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, tensor_overlap: true"),
+            "training.tensor_overlap: there is nothing to overlap: parallel.tensor is 1");
 }
 TEST(TrainingReject, WhatDoesNotFitNamesGpuStageAndExcess) {
   const std::string problem = refusal("batch: 64, parallel: {expert: 8, zero: 0}", "deepseek-v2");
