@@ -39,6 +39,8 @@ void finish(const Config& config, NetworkCalibration& c, bool) {
   check_kernel(config, "normal_combine", c.normal_combine);
   check_kernel(config, "low_latency_dispatch", c.low_latency_dispatch);
   check_kernel(config, "low_latency_combine", c.low_latency_combine);
+  check_kernel(config, "hybrid_dispatch", c.hybrid_dispatch);
+  check_kernel(config, "hybrid_combine", c.hybrid_combine);
   for (const CollectiveShape shape : {CollectiveShape::ring, CollectiveShape::pairs})
     if (std::ranges::none_of(c.collectives, [&](const auto& p) { return NetworkCalibration::serves(p, shape); }))
       spec::fail_at(config, "collectives", fmt::format("must have a protocol of shape {}", name_of(shape)));

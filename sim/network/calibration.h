@@ -107,7 +107,7 @@ struct NetworkCalibration {
 
   std::string name = "none", title = "line rates, no software costs";
   std::string borrowed;  // what was measured on another GPU, in words; "" for nothing
-  Kernel normal_dispatch, normal_combine, low_latency_dispatch, low_latency_combine;
+  Kernel normal_dispatch, normal_combine, low_latency_dispatch, low_latency_combine, hybrid_dispatch, hybrid_combine;
   std::vector<Protocol> collectives{Protocol{}};
   static void fields(auto& f, auto& p) {
     f.skip("type");
@@ -117,6 +117,8 @@ struct NetworkCalibration {
     f("normal_combine", p.normal_combine, "the same, experts to tokens");
     f("low_latency_dispatch", p.low_latency_dispatch, "exchange kernels driven by the adapters, tokens to experts");
     f("low_latency_combine", p.low_latency_combine, "the same, experts to tokens");
+    f("hybrid_dispatch", p.hybrid_dispatch, "exchange kernels that copy with few SMs by TMA, tokens to experts");
+    f("hybrid_combine", p.hybrid_combine, "the same, experts to tokens");
     f("collectives", p.collectives,
       "protocols of library collectives, each shape's from the smallest messages to the largest");
   }

@@ -91,6 +91,7 @@ struct TrainingSection {
   ParallelSection parallel;
   Config schedule;
   Config overlap;
+  Config exchange;
   std::vector<int> layers;
   Heads heads = Heads::together;
   forward::AskedPrecision precision;
@@ -112,6 +113,8 @@ struct TrainingSection {
     f("parallel", p.parallel, "how the GPUs share the work");
     f("schedule", p.schedule, "pipeline schedule (moesim list schedule); default 1f1b");
     f("overlap", p.overlap, "of a forward and a backward: dualpipe, none, or a table {compute, communication}");
+    f("exchange", p.exchange,
+      "kernels of dispatch and combine (moesim list exchange), or a map with their parameters; default auto");
     f("layers", p.layers, "transformer layers of each stage; default: balanced by their time");
     f("heads", p.heads,
       "head and MTP modules: together on the last stage, or apart, on stages of their own if need be");

@@ -33,7 +33,7 @@ FitPart exchange_part(Part part, ExchangeKernel kernel, ExchangeDirection direct
   FitPart out;
   // In range: from 128 experts and 4 choices.  With fewer most SMs of a low-latency kernel have nothing to send.
   constexpr int kLeastExperts = 128, kLeastChoices = 4;
-  const bool normal = kernel == ExchangeKernel::normal;
+  const bool normal = kernel == ExchangeKernel::deepep_normal;
   out.belongs = [=](const NetworkRow& row) {
     const auto* e = std::get_if<ExchangeRow>(&row.call);
     return e && !e->notify && e->nodes == 1 && e->spec.kernel == kernel && e->spec.direction == direction &&
@@ -63,9 +63,9 @@ FitPart exchange_part(Part part, ExchangeKernel kernel, ExchangeDirection direct
 
 std::vector<FitPart> exchange_parts() {
   constexpr auto kDispatch = ExchangeDirection::dispatch, kCombine = ExchangeDirection::combine;
-  return {exchange_part(&NetworkCalibration::normal_dispatch, ExchangeKernel::normal, kDispatch),
-          exchange_part(&NetworkCalibration::normal_combine, ExchangeKernel::normal, kCombine),
-          exchange_part(&NetworkCalibration::low_latency_dispatch, ExchangeKernel::low_latency, kDispatch),
-          exchange_part(&NetworkCalibration::low_latency_combine, ExchangeKernel::low_latency, kCombine)};
+  return {exchange_part(&NetworkCalibration::normal_dispatch, ExchangeKernel::deepep_normal, kDispatch),
+          exchange_part(&NetworkCalibration::normal_combine, ExchangeKernel::deepep_normal, kCombine),
+          exchange_part(&NetworkCalibration::low_latency_dispatch, ExchangeKernel::deepep_low_latency, kDispatch),
+          exchange_part(&NetworkCalibration::low_latency_combine, ExchangeKernel::deepep_low_latency, kCombine)};
 }
 }  // namespace moesim::network

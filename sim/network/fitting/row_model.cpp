@@ -2,6 +2,7 @@
 #include <map>
 #include <span>
 
+#include "network/exchanges/exchange.h"
 #include "network/fitting/row_reader.h"
 #include "spec/catalogue.h"
 
