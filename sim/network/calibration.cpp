@@ -21,8 +21,11 @@ void check_kernel(const Config& config, const std::string& key, const NetworkCal
     spec::fail_at(config, key + ".forward_tail", fmt::format("must lie between 0 and 1, got {}", kernel.forward_tail));
   if (!(kernel.overlap >= 1))
     spec::fail_at(config, key + ".overlap", fmt::format("must be at least 1, got {}", kernel.overlap));
-  const std::pair<std::string_view, double> tokens[] = {
-      {"token_rows", kernel.token_rows}, {"lead", kernel.lead}, {"fill", kernel.fill}, {"fill_at", kernel.fill_at}};
+  const std::pair<std::string_view, double> tokens[] = {{"token_rows", kernel.token_rows},
+                                                        {"lead", kernel.lead},
+                                                        {"fill", kernel.fill},
+                                                        {"fill_at", kernel.fill_at},
+                                                        {"relay_rows", kernel.relay_rows}};
   for (const auto& [name, value] : tokens)
     if (!(value >= 0))
       spec::fail_at(config, fmt::format("{}.{}", key, name), fmt::format("must be at least 0, got {}", value));

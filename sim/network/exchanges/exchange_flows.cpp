@@ -153,7 +153,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
     if (starting_.empty()) network_.engine().after({}, "exchange: start", [this] { start(); });
     starting_.push_back(member);
     if (!last) return;
-    network_.engine().after(group_.count_latency(spec_), "exchange: counts", [this] {
+    network_.engine().after(group_.count_latency(spec_) + rates_.sending, "exchange: counts", [this] {
       for (int m = 0; m < group_.gpus(); ++m) one_less(m);
     });
   }

@@ -32,6 +32,15 @@ bool brings_its_own(ExchangeKernel kernel) {
 bool copies_with_sms(ExchangeKernel kernel) {
   return kernel == ExchangeKernel::deepep_normal || kernel == ExchangeKernel::hybrid;
 }
+
+/// Tokens on each node but their own.
+double relayed_tokens(const exchange::ExchangeLoad& load, const ExchangeGroup& group) {
+  double sum = 0;
+  for (int source = 0; source < group.gpus(); ++source)
+    for (int node = 0; node < group.nodes(); ++node)
+      if (node != group.node_of(source)) sum += load.tokens_to_node[std::size_t(source * group.nodes() + node)];
+  return sum;
+}
 }  // namespace
 
 Collective gathering(ExchangeDirection direction) {
@@ -44,7 +53,15 @@ ExchangeMix mix_of(const exchange::ExchangeLoad& load, const ExchangeGroup& grou
   if (kernel == ExchangeKernel::all_to_all)
     find_fullest(
         group, [&](int from, int to) { return load.rows_to_gpu[std::size_t(from * group.gpus() + to)]; }, mix);
+  mix.sent = double(load.tokens);
+  for (int gpu = 0; gpu < group.gpus() && kernel == ExchangeKernel::deepep_low_latency; ++gpu) {
+    double rows = 0;
+    for (int source = 0; source < group.gpus(); ++source)
+      rows += load.rows_to_gpu[std::size_t(source * group.gpus() + gpu)];
+    mix.rows = std::max(mix.rows, rows);
+  }
   if (way_of(kernel) != RowWay::relayed) return mix;
+  mix.relayed = relayed_tokens(load, group);
   for (const std::int32_t tokens : load.tokens_to_node) mix.tokens += tokens;
   for (const std::int32_t copies : load.tokens_to_gpu) mix.copies += copies;
   mix.crossing = mix.copies;
@@ -62,6 +79,8 @@ ExchangeRates::ExchangeRates(const ExchangeGroup& group, const NetworkCalibratio
       group_(&group),
       which_(spec.kernel),
       direction_(spec.direction),
+      over_nics_(group.nodes() > 1 || (!spec.nvlink && group.topology().has_nics())),
+      nvlink_(spec.nvlink || !group.topology().has_nics()),
       sms_(copies_with_sms(spec.kernel) ? spec.sms : 0) {
   check(spec.row.v > 0, "an exchange with rows of {} bytes", spec.row.v);
   check(!copies_with_sms(spec.kernel) || spec.sms > 0, "a {} exchange on {} SMs", name_of(spec.kernel), spec.sms);
@@ -73,6 +92,8 @@ ExchangeRates::ExchangeRates(const ExchangeGroup& group, const NetworkCalibratio
   }
   called_ = kernel.launch;
   if (kernel.row_rate.v > 0) called_ += spec.row / kernel.row_rate;
+  if (over_nics_) called_ += kernel.post;
+  if (group.nodes() > 1) called_ += kernel.notify + kernel.peer * std::int64_t(group.nodes() - 1);
   fixed = called_;
   const double whole = row + double(kernel.message.v);
   for (const double line : nic_line_) {
@@ -108,13 +129,35 @@ double ExchangeRates::reached(double line, double copied) const {
 
 void ExchangeRates::carry(const ExchangeMix& mix) {
   if (which_ == ExchangeKernel::all_to_all) return use_library(mix);
-  fixed = called_ + kernel.count * std::int64_t(mix.slots);
+  fixed = called_ + kernel.count * std::int64_t(mix.slots) + between_nodes(mix.slots);
   if (sms_ > 0 && kernel.sm_rate.v > 0 && mix.tokens > 0) use_sms(mix);
+  if (which_ == ExchangeKernel::deepep_low_latency) send_from_slots(mix);
+}
+
+/// A count (of a combine: the flag that all is there) for every slot beyond what NVLink reaches, which the adapter
+/// there adds to memory.  Source: DeepEP, csrc/kernels/internode_ll.cu.
+Time ExchangeRates::between_nodes(double slots) const {
+  if (!over_nics_ || kernel.nic_count.v == 0) return {};
+  const int near = nvlink_ ? group_->per_node() : 1;
+  return kernel.nic_count * std::int64_t(slots * (group_->gpus() - near) / group_->gpus());
+}
+
+/// Low-latency kernels run on as many SMs as there are slots, each with tokens (of a combine: rows) of its own: with
+/// few slots most SMs have nothing to send.  Source: DeepEP, csrc/kernels/internode_ll.cu.
+void ExchangeRates::send_from_slots(const ExchangeMix& mix) {
+  const double sms = std::min(mix.slots, double(group_->topology().cluster().node.gpu.sms));
+  sending = {};
+  if (sms <= 0) return;
+  if (direction_ == ExchangeDirection::dispatch)
+    sending = from_seconds(seconds(kernel.pace) * mix.sent / group_->gpus() / sms);
+  else if (kernel.sm_rate.v > 0)
+    sending = from_seconds(mix.rows * row / (kernel.sm_rate.v * sms));
 }
 
 void ExchangeRates::use_sms(const ExchangeMix& mix) {
-  const double copied =
-      mix.copies * (row + double(kernel.message.v)) + mix.tokens * (double(kernel.token.v) + kernel.token_rows * row);
+  const double copied = mix.copies * (row + double(kernel.message.v)) +
+                        mix.tokens * (double(kernel.token.v) + kernel.token_rows * row) +
+                        mix.relayed * kernel.relay_rows * row;
   const double one = copied / mix.tokens / kernel.sm_rate.v;  // seconds in which one SM handles a token
   const double each = mix.tokens / (double(nvlink_line_.size()) * sms_);
   fixed += from_seconds(one * (kernel.lead + kernel.fill * each / (each + kernel.fill_at)));

@@ -16,7 +16,10 @@ struct ExchangeMix {
   double tokens = 0;    // each on every node it reaches
   double copies = 0;    // one of a token for each GPU it reaches, its own among them
   double crossing = 0;  // of them, those that cross NVLink
+  double relayed = 0;   // tokens on other nodes than their own
   double slots = 0;     // of the group, whose counts are exchanged
+  double sent = 0;      // tokens of all sources
+  double rows = 0;      // of the GPU whose experts have most
   // Rows that go straight, all_to_all alone: of the fullest NVLink and adapter, one way, and of the pair with most or
   // that stay with a GPU.
   double nvlink = 0, nic = 0, pair = 0;
@@ -53,6 +56,7 @@ struct ExchangeRates {
 
   NetworkCalibration::Kernel kernel;
   Time fixed{};                               // before the first byte moves
+  Time sending{};                             // then, until SMs have sent all that they can hold up: counts follow it
   double row = 0;                             // bytes of payload
   std::vector<double> nic, nvlink;            // bytes per second of payload, by port and by member
   std::vector<double> nic_work, nvlink_work;  // work (line-rate bytes) per byte of payload
@@ -60,6 +64,8 @@ struct ExchangeRates {
  private:
   void find_lines();
   void use_sms(const ExchangeMix& mix);
+  void send_from_slots(const ExchangeMix& mix);
+  Time between_nodes(double slots) const;
   void use_library(const ExchangeMix& mix);
   void set_shares(double nic_share, double nvlink_share);
   Time counts(double slots);
@@ -68,6 +74,8 @@ struct ExchangeRates {
   const ExchangeGroup* group_;
   ExchangeKernel which_;
   ExchangeDirection direction_;
+  bool over_nics_;                              // something crosses adapters
+  bool nvlink_;                                 // inside nodes
   NetworkCalibration library_;                  // its protocols alone; empty for kernels that bring their own
   Time called_{};                               // fixed time of a call, whatever it moves
   int sms_ = 0;                                 // that copy; 0: they never limit

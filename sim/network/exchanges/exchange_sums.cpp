@@ -1,5 +1,6 @@
 // Closed-form exchange times from sums alone: every source sends alike.
 #include <algorithm>
+#include <numeric>
 
 #include "core/check.h"
 #include "network/exchanges/exchange.h"
@@ -17,6 +18,8 @@ ExchangeMix ExchangeTimes::spread(const exchange::ExchangeSums& sums) {
   for (int node = 0; node < group_->nodes(); ++node) mix.tokens += sums.node_tokens(node);
   for (int m = 0; m < n; ++m) mix.copies += sums.gpu_tokens(m);
   mix.crossing = mix.copies * (per_node - 1) / per_node;
+  mix.relayed = mix.tokens * (group_->nodes() - 1) / group_->nodes();
+  mix.sent = sums.tokens;
   double all = 0;
   for (const double rows : sums.gpu_rows) all += rows;
   for (int first = 0; first < n; first += per_node) {
@@ -24,6 +27,7 @@ ExchangeMix ExchangeTimes::spread(const exchange::ExchangeSums& sums) {
     for (int m = first; m < first + per_node; ++m) node += sums.gpu_rows[at(m)];
     for (int m = first; m < first + per_node; ++m) {
       const double rows = sums.gpu_rows[at(m)];
+      mix.rows = std::max(mix.rows, rows);
       mix.pair = std::max(mix.pair, rows / n);
       mix.nvlink = std::max({mix.nvlink, rows * (per_node - 1) / n, (node - rows) / n});
       mix.nic = std::max({mix.nic, rows * (n - per_node) / group_->ports(), (all - node) / group_->ports()});
@@ -41,11 +45,10 @@ void ExchangeTimes::operator()(const exchange::ExchangeSums& sums, std::span<Tim
     std::ranges::fill(arrival_, seconds(rates_.gather(sums.tokens)));
     return finish(arrival, {});
   }
-  carry(spread(sums));
+  const ExchangeMix mix = spread(sums);
+  carry(mix);
   const bool relays = way_of(spec_.kernel) == RowWay::relayed, all_nic = !spec_.nvlink && !relays;
-  double all_rows = 0, all_nodes = 0;
-  for (const double rows : sums.gpu_rows) all_rows += rows;
-  for (int node = 0; node < nodes; ++node) all_nodes += sums.node_tokens(node);
+  const double all_rows = std::accumulate(sums.gpu_rows.begin(), sums.gpu_rows.end(), 0.0);
   // Every source sends a member an equal part of what it takes in, and a relay hands on for one source a node.
   // nvlink_in_ and nic_in_: seconds that a member's ports spend on its experts' rows; `sources`: the most that ports
   // spend on the rows of their own GPU's tokens.
@@ -64,7 +67,7 @@ void ExchangeTimes::operator()(const exchange::ExchangeSums& sums, std::span<Tim
         nvlink_in_[at(m)] = copies * nodes * (per_node - 1) * nvlink_byte;
         nic_in_[at(m)] = sums.node_tokens(node) * (nodes - 1) * nic_byte;
         nvlink_sources = std::max(nvlink_sources, (node_copies - copies) * nodes * nvlink_byte);
-        nic_sources = std::max(nic_sources, (all_nodes - sums.node_tokens(node)) * nic_byte);
+        nic_sources = std::max(nic_sources, (mix.tokens - sums.node_tokens(node)) * nic_byte);
       } else {
         nvlink_in_[at(m)] = all_nic ? 0 : rows * (per_node - 1) * nvlink_byte;
         nic_in_[at(m)] = rows * (all_nic ? n - 1 : n - per_node) * nic_byte;
@@ -77,7 +80,7 @@ void ExchangeTimes::operator()(const exchange::ExchangeSums& sums, std::span<Tim
   }
   const bool dispatch = spec_.direction == ExchangeDirection::dispatch, relayed = relays && nodes > 1;
   const double hop = relays ? rail_latency_ : any_latency_, tail = rates_.kernel.forward_tail;
-  const double least = seconds(group_->count_latency(spec_));
+  const double least = seconds(group_->count_latency(spec_) + rates_.sending);
   for (int m = 0; m < n; ++m) {
     // A dispatch ends with what this member takes in; a combine's results need the fullest member's as well.
     const double nvlink = std::max(dispatch ? nvlink_in_[at(m)] : nvlink_experts, nvlink_sources) + nvlink_latency_;

@@ -62,7 +62,7 @@ void ExchangeTimes::operator()(const exchange::ExchangeLoad& load, std::span<con
   std::stable_sort(order_.begin(), order_.end(), [this](int a, int b) { return ready_[at(a)] < ready_[at(b)]; });
   for (auto* v : {&nic_out_, &nic_in_, &nvlink_out_, &nvlink_in_, &gathered_, &start_}) std::ranges::fill(*v, 0.0);
   // Every GPU waits for the counts of all others.
-  std::ranges::fill(arrival_, ready_[at(order_.back())] + seconds(group_->count_latency(spec_)));
+  std::ranges::fill(arrival_, ready_[at(order_.back())] + seconds(group_->count_latency(spec_) + rates_.sending));
   if (way_of(spec_.kernel) == RowWay::straight)
     straight(load);
   else if (spec_.direction == ExchangeDirection::dispatch)

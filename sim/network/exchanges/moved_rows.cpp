@@ -121,7 +121,10 @@ ExchangeMix MovedRows::mix() const {
     return sum;
   }
   for (int source = 0; source < group_.gpus(); ++source) {
-    for (int node = 0; node < group_.nodes(); ++node) sum.tokens += tokens_to(source, node);
+    for (int node = 0; node < group_.nodes(); ++node) {
+      sum.tokens += tokens_to(source, node);
+      sum.relayed += node == group_.node_of(source) ? 0 : tokens_to(source, node);
+    }
     for (int member = 0; member < group_.gpus(); ++member) {
       const bool stays = exchange::relay_of(group_.shape(), source, group_.node_of(member)) == member;
       sum.copies += rows_to(source, member);
