@@ -35,6 +35,10 @@ void print_yaml(std::string_view key, const Kernel& k, const Sources& from) {
   if (k.sm_rate.v > 0) line("sm_rate", fmt::format("{:.1f} GB/s", k.sm_rate.v / 1e9), from.copy);
   if (k.sm_rate.v > 0) line("overlap", fmt::format("{:.2f}", k.overlap), from.copy);
   if (k.forward_tail > 0) line("forward_tail", fmt::format("{:.3f}", k.forward_tail), from.nic);
+  constexpr std::string_view kInForce = "as in force";
+  if (k.relay_rows > 0) line("relay_rows", fmt::format("{:.2f}", k.relay_rows), kInForce);
+  if (k.notify.v > 0) line("notify", fmt::format("{:.1f} us", seconds(k.notify) * 1e6), kInForce);
+  if (k.peer.v > 0) line("peer", fmt::format("{:.2f} us", seconds(k.peer) * 1e6), kInForce);
 }
 /// One line of what is fitted, one of what is known, one of what the library thinks, each with its source.
 void print_protocols(const std::vector<Protocol>& protocols, std::string_view source) {
@@ -129,6 +133,14 @@ void report(std::string_view what, const ExchangeModel& model, const std::vector
   for (std::size_t i = 0; i < std::min<std::size_t>(3, fitted.size()); ++i)
     fmt::print("    worst: {:<40} measured {:>9.1f} us  model {:>9.1f} us\n", fitted[i].name, fitted[i].measured * 1e6,
                model(fitted[i], k) * 1e6);
+}
+
+/// What several nodes take besides, as in force for H100: moesim calibrate fits it to tables of two nodes.
+Kernel over_nodes(Kernel k, const Kernel& in_force) {
+  k.relay_rows = in_force.relay_rows;
+  k.notify = in_force.notify;
+  k.peer = in_force.peer;
+  return k;
 }
 
 std::vector<Kernel> fit_h800(Kernel normal_dispatch, Kernel normal_combine) {
@@ -261,6 +273,8 @@ int run(const std::string& folder) {
   }
   residuals("H100 exchanges, fitted", together.fitted);
   residuals("H100 exchanges, held out", together.held_out);
+  const network::NetworkCalibration in_force = network::load_network_calibration("network-h100");
+  normal = {over_nodes(normal[0], in_force.normal_dispatch), over_nodes(normal[1], in_force.normal_combine)};
   const std::vector<Protocol> collectives = fit_collectives(folder);
   print_files(fit_h800(normal[0], normal[1]), {normal[0], normal[1], low[0], low[1]}, collectives);
   return 0;

@@ -37,7 +37,7 @@ exchange::ExchangeLoad node_limited_load() {
 }
 
 network::ExchangeSpec spec_of(std::int64_t kernel) {
-  return {kernel == 0 ? network::ExchangeKernel::normal : network::ExchangeKernel::low_latency,
+  return {kernel == 0 ? network::ExchangeKernel::deepep_normal : network::ExchangeKernel::deepep_low_latency,
           network::ExchangeDirection::dispatch, network::fp8_row(7168), 24, true};
 }
 

@@ -31,7 +31,7 @@ int run() {
   timed("one expert-parallel group of all",
         [&] { group = std::make_unique<network::ExchangeGroup>(*topology, GpuId{0}, kGpus); });
   const network::NetworkCalibration calibration = network::load_network_calibration("network-h800");
-  const network::ExchangeSpec spec{network::ExchangeKernel::normal, network::ExchangeDirection::dispatch,
+  const network::ExchangeSpec spec{network::ExchangeKernel::deepep_normal, network::ExchangeDirection::dispatch,
                                    network::fp8_row(7168), 24, true};
   std::vector<Time> arrival(kGpus);
   timed("dispatch of all, from sums", [&] {

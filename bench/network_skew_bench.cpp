@@ -48,7 +48,8 @@ int main() {
   }
   fmt::print("| GPUs | exchange | layers | median | most below fluid | most above |\n|---|---|---|---|---|---|\n");
   for (const int gpus : {32, 64})
-    for (const network::ExchangeKernel kernel : {network::ExchangeKernel::normal, network::ExchangeKernel::low_latency})
+    for (const network::ExchangeKernel kernel :
+         {network::ExchangeKernel::deepep_normal, network::ExchangeKernel::deepep_low_latency})
       for (const network::ExchangeDirection direction :
            {network::ExchangeDirection::dispatch, network::ExchangeDirection::combine})
         moesim::network::compare(gpus, kernel, direction, layers);

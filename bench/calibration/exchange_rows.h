@@ -98,8 +98,8 @@ inline std::vector<ExchangeRow> h100_normal(const std::string& folder, network::
               top_k = std::stoi(r.at("num_topk")), sms = std::stoi(r.at("dispatch_sms"));
     const double us = std::stod(r.at(direction == kDispatch ? "dispatch_transmit_us" : "combine_transmit_us"));
     out.push_back({fmt::format("hidden {} tokens {} top {} SMs {}", hidden, tokens, top_k, sms),
-                   spec_of(network::ExchangeKernel::normal, direction, hidden, sms, true), 8, hidden, tokens, top_k,
-                   std::stoi(r.at("num_experts")), us * 1e-6, draw_use(draw, true)});
+                   spec_of(network::ExchangeKernel::deepep_normal, direction, hidden, sms, true), 8, hidden, tokens,
+                   top_k, std::stoi(r.at("num_experts")), us * 1e-6, draw_use(draw, true)});
   }
   set_disturbed_apart(out);
   return out;
@@ -114,8 +114,8 @@ inline std::vector<ExchangeRow> h100_low_latency(const std::string& folder, netw
     const double us = std::stod(r.at(direction == kDispatch ? "dispatch_avg_t_us" : "combine_avg_t_us"));
     const int tokens = std::stoi(r.at("num_token")), top_k = std::stoi(r.at("num_topk"));
     out.push_back({fmt::format("hidden {} tokens {} top {} of {}", hidden, tokens, top_k, experts),
-                   spec_of(network::ExchangeKernel::low_latency, direction, hidden, 1, true), 8, hidden, tokens, top_k,
-                   experts, us * 1e-6, draw_use(draw, experts >= 128 && top_k >= 4)});
+                   spec_of(network::ExchangeKernel::deepep_low_latency, direction, hidden, 1, true), 8, hidden, tokens,
+                   top_k, experts, us * 1e-6, draw_use(draw, experts >= 128 && top_k >= 4)});
   }
   return out;
 }
@@ -137,8 +137,8 @@ inline std::vector<ExchangeRow> h800_normal() {
       const double bytes = 4096 * copies * 7168 * 2 * (direction == kDispatch ? (1 + 4 / 128.0) / 2 : 1);
       const double rate = (direction == kDispatch ? p.dispatch : p.combine) * 1e9;
       out.push_back({fmt::format("normal {} EP{}", direction == kDispatch ? "dispatch" : "combine", p.gpus),
-                     spec_of(network::ExchangeKernel::normal, direction, 7168, 24, true), p.gpus, 7168, 4096, 8, 256,
-                     bytes / rate, Use::fitted});
+                     spec_of(network::ExchangeKernel::deepep_normal, direction, 7168, 24, true), p.gpus, 7168, 4096, 8,
+                     256, bytes / rate, Use::fitted});
     }
   return out;
 }
@@ -157,8 +157,8 @@ inline std::vector<ExchangeRow> h800_low_latency() {
             direction == kDispatch ? (nvlink ? p.dispatch : p.dispatch_rdma) : (nvlink ? p.combine : p.combine_rdma);
         out.push_back({fmt::format("low latency {} EP{}{}", direction == kDispatch ? "dispatch" : "combine", p.gpus,
                                    nvlink ? "" : ", adapters only"),
-                       spec_of(network::ExchangeKernel::low_latency, direction, 7168, 1, nvlink), p.gpus, 7168, 128, 8,
-                       256, us * 1e-6, Use::fitted});
+                       spec_of(network::ExchangeKernel::deepep_low_latency, direction, 7168, 1, nvlink), p.gpus, 7168,
+                       128, 8, 256, us * 1e-6, Use::fitted});
       }
   return out;
 }

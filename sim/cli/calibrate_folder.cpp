@@ -99,11 +99,16 @@ const ClassResiduals* same_class(const std::vector<ClassResiduals>& among, const
 void print_rows(const Folder& folder) {
   print_text("{:<18} {:<16} {:<6} {:<34} {:>12} {:>12} {:>8}  {}\n", "kind", "precision", "gpu", "library",
              "measured us", "predicted us", "error", "shape");
-  compute::for_each_in_force(folder.rows, [](const Measurement& s, double time, bool host) {
-    print_text("{:<18} {:<16} {:<6} {:<34} {:>12.2f} {:>12.2f} {:>+7.1f}%  {}{}\n", s.kind, s.precision, s.gpu,
-               s.library, s.seconds * 1e6, time * 1e6, (time / s.seconds - 1) * 100, s.shape,
-               host ? ", bound by the host" : "");
+  const auto print = [](const auto& row, double time, std::string_view more) {
+    print_text("{:<18} {:<16} {:<6} {:<34} {:>12.2f} {:>12.2f} {:>+7.1f}%  {}{}\n", row.kind, row.precision, row.gpu,
+               row.library, row.seconds * 1e6, time * 1e6, (time / row.seconds - 1) * 100, row.shape, more);
+  };
+  compute::for_each_in_force(folder.rows, [&](const Measurement& s, double time, bool host) {
+    print(s, time, host ? ", bound by the host" : "");
   });
+  const std::vector<double> times = network::predicted_in_force(folder.calls);
+  for (std::size_t i = 0; i < folder.calls.size(); ++i)
+    print(folder.calls[i], times[i], folder.calls[i].disturbed ? ", disturbed" : "");
 }
 
 void print_json(const Report& report, const Folder& folder) {

@@ -14,6 +14,7 @@
 #include "core/paths.h"
 #include "exchange/replica_choice.h"
 #include "formats/json.h"
+#include "network/exchanges/exchange_kinds.h"
 #include "network/network.h"
 #include "numerics/pass/gates.h"
 #include "placement/placement.h"
@@ -38,7 +39,7 @@ std::vector<FamilyHelp> families() {
       network::networks().help(),      exchange::replica_choices().help(),
       compute::kernel_models().help(), schedule::pipeline_schedules().help(),
       serving::workloads().help(),     serving::batchers().help(),
-      serving::balancers().help(),
+      serving::balancers().help(),     network::exchange_kinds().help(),
   };
   // clang-format on
 }

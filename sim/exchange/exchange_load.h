@@ -9,6 +9,7 @@ namespace moesim::exchange {
 /// says exchange/relay.h.
 struct ExchangeLoad {
   int gpus = 0, nodes = 0, slots = 0;
+  std::int64_t tokens = 0;                  // of all sources, whatever they choose
   std::vector<std::int32_t> rows_to_gpu;    // (gpus, gpus) [source][destination]: rows
   std::vector<std::int32_t> tokens_to_gpu;  // (gpus, gpus): distinct tokens of the source with a row on the destination
   std::vector<std::int32_t> tokens_to_node;  // (gpus, nodes): distinct tokens of the source with a row on the node

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/check.h"
 
@@ -33,6 +34,7 @@ void Exchanger::operator()(const routing::Traffic& traffic, ExchangeLoad& out) {
   out.gpus = group_.gpus;
   out.nodes = group_.nodes();
   out.slots = map_.slots();
+  out.tokens = std::accumulate(traffic.tokens.begin(), traffic.tokens.end(), std::int64_t{0});
   out.rows_to_gpu.assign(gpus * gpus, 0);
   out.tokens_to_gpu.assign(gpus * gpus, 0);
   out.tokens_to_node.assign(gpus * std::size_t(out.nodes), 0);

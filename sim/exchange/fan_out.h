@@ -29,7 +29,8 @@ struct ExchangeSums {
   std::vector<double> slot_rows;  // (slots): rows each slot computes
   std::vector<double> gpu_rows;   // (gpus): rows each GPU computes
   FanOut fan_out;
-  double tokens = 0;
+  double tokens = 0;     // of all sources
+  double exchanges = 1;  // that are added up here
   /// Distinct tokens GPU g receives (and returns), those of its own included.
   double gpu_tokens(int gpu) const { return tokens * fan_out.gpu_reach[std::size_t(gpu)]; }
   /// Distinct tokens with a row on node n, those of its own included.

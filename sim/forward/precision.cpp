@@ -100,9 +100,10 @@ std::string reason_of(const AskedPrecision& asked, const spec::Model& model, con
     return own.expert_weights && !asked.expert_weights ? "as asked; expert_weights as released" : "as asked";
   std::string out = released_reason(model, own, gpu, phase);
   if (!model.weights_note.empty()) out += "; " + model.weights_note;
-  for (const auto& [name, given] : {std::pair("projections", &asked.projections), std::pair("experts", &asked.experts),
-                                    std::pair("expert_weights", &asked.expert_weights),
-                                    std::pair("attention", &asked.attention), std::pair("kv_cache", &asked.kv_cache)})
+  for (const auto& [name, given] :
+       {std::pair("projections", &asked.projections), std::pair("experts", &asked.experts),
+        std::pair("expert_weights", &asked.expert_weights), std::pair("dispatch", &asked.dispatch),
+        std::pair("attention", &asked.attention), std::pair("kv_cache", &asked.kv_cache)})
     if (*given) out += fmt::format("; {} as asked", name);
   return out;
 }
@@ -137,6 +138,7 @@ ChosenPrecision choose_precision(const AskedPrecision& asked, const spec::Model&
   if (asked.expert_weights) out.expert_weights = asked.expert_weights;
   out.attention = asked.attention.value_or(out.attention);
   out.kv_cache = asked.kv_cache.value_or(out.kv_cache);
+  out.dispatch = asked.dispatch;
   return chosen;
 }
 
@@ -159,5 +161,11 @@ void check_precision(const Config& section, const compute::Precisions& p, const 
                                    std::pair("experts", p.of_experts()), std::pair("attention", p.attention)})
     if (!spec::computes_in(gpu, dtype))
       config.at_or_empty(key).fail(fmt::format("{} has no {} arithmetic", gpu.name, name_of(dtype)));
+  if (!p.dispatch || p.dispatch == Dtype::bf16) return;
+  if (p.dispatch != Dtype::fp8)
+    config.fail_below("dispatch", fmt::format("rows travel in bf16 or fp8, got {}", name_of(*p.dispatch)));
+  if (p.of_experts() != Dtype::fp8)
+    config.fail_below("dispatch",
+                      fmt::format("fp8 rows need experts that compute in fp8, not {}", name_of(p.of_experts())));
 }
 }  // namespace moesim::forward

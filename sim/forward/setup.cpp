@@ -22,10 +22,13 @@ compute::LayerOptions options_of(const StepQuestion& q) {
 void write_assumptions(results::Results& results, std::string_view scope, const StepSetup& setup) {
   results.add(results::Table::assumption,
               {scope, "precision", formats_text(setup.options.precision), setup.precision_reason});
+  if (!setup.exchange_reason.empty())
+    results.add(results::Table::assumption, {scope, "exchange", name_of(setup.dispatch.kernel), setup.exchange_reason});
 }
 
-network::ExchangeKernel exchange_kernel(std::optional<compute::StepPhase> phase) {
-  return phase == compute::StepPhase::decode ? network::ExchangeKernel::low_latency : network::ExchangeKernel::normal;
+network::ExchangeKernel default_exchange(std::optional<compute::StepPhase> phase) {
+  return phase == compute::StepPhase::decode ? network::ExchangeKernel::deepep_low_latency
+                                             : network::ExchangeKernel::deepep_normal;
 }
 
 Bytes dispatched_row(int hidden, const compute::Precisions& precision) {
@@ -39,11 +42,22 @@ StepSetup set_up(const StepQuestion& q) {
   out.options = options_of(q);
   out.precision_reason = q.precision.reason;
   out.any_layout = !q.phase;
-  const network::ExchangeKernel kernel = q.exchange.value_or(exchange_kernel(q.phase));
-  out.dispatch = {kernel, network::ExchangeDirection::dispatch, dispatched_row(q.model.hidden, q.precision.formats),
-                  q.exchange_sms, true};
-  out.combine = {kernel, network::ExchangeDirection::combine, combined_row(q.model.hidden), q.exchange_sms, true};
-  if (q.overlapped && kernel == network::ExchangeKernel::normal) out.beside.sms = q.gpu.sms - q.exchange_sms;
+  using network::ExchangeKernel;
+  const ExchangeKernel kernel = q.exchange.kernel.value_or(default_exchange(q.phase));
+  const bool library = kernel == ExchangeKernel::all_to_all || kernel == ExchangeKernel::all_gather;
+  compute::Precisions& formats = out.options.precision;
+  if (q.exchanges && library && !formats.dispatch) formats.dispatch = spec::Dtype::bf16;
+  out.options.sends_rows = q.exchanges && kernel == ExchangeKernel::all_to_all;
+  out.options.local_rows = q.exchanges && kernel == ExchangeKernel::all_gather;
+  // HybridEP's rates are fitted on GB200 alone (hardware/network-gb200.yaml).
+  const bool elsewhere = kernel == ExchangeKernel::hybrid && q.gpu.name != "gb200";
+  if (q.exchanges && q.exchange.kernel)
+    out.exchange_reason = elsewhere ? "as asked, reaching what it does on GB200" : "as asked";
+  const int sms = network::sms_of(kernel, q.exchange.sms, q.exchange_sms);
+  out.dispatch = {kernel, network::ExchangeDirection::dispatch, dispatched_row(q.model.hidden, formats), sms,
+                  q.exchange.nvlink};
+  out.combine = {kernel, network::ExchangeDirection::combine, combined_row(q.model.hidden), sms, q.exchange.nvlink};
+  if (q.overlapped && sms > 0) out.beside.sms = q.gpu.sms - sms;
   return out;
 }
 }  // namespace moesim::forward

@@ -21,8 +21,11 @@ void check_kernel(const Config& config, const std::string& key, const NetworkCal
     spec::fail_at(config, key + ".forward_tail", fmt::format("must lie between 0 and 1, got {}", kernel.forward_tail));
   if (!(kernel.overlap >= 1))
     spec::fail_at(config, key + ".overlap", fmt::format("must be at least 1, got {}", kernel.overlap));
-  const std::pair<std::string_view, double> tokens[] = {
-      {"token_rows", kernel.token_rows}, {"lead", kernel.lead}, {"fill", kernel.fill}, {"fill_at", kernel.fill_at}};
+  const std::pair<std::string_view, double> tokens[] = {{"token_rows", kernel.token_rows},
+                                                        {"lead", kernel.lead},
+                                                        {"fill", kernel.fill},
+                                                        {"fill_at", kernel.fill_at},
+                                                        {"relay_rows", kernel.relay_rows}};
   for (const auto& [name, value] : tokens)
     if (!(value >= 0))
       spec::fail_at(config, fmt::format("{}.{}", key, name), fmt::format("must be at least 0, got {}", value));
@@ -39,6 +42,8 @@ void finish(const Config& config, NetworkCalibration& c, bool) {
   check_kernel(config, "normal_combine", c.normal_combine);
   check_kernel(config, "low_latency_dispatch", c.low_latency_dispatch);
   check_kernel(config, "low_latency_combine", c.low_latency_combine);
+  check_kernel(config, "hybrid_dispatch", c.hybrid_dispatch);
+  check_kernel(config, "hybrid_combine", c.hybrid_combine);
   for (const CollectiveShape shape : {CollectiveShape::ring, CollectiveShape::pairs})
     if (std::ranges::none_of(c.collectives, [&](const auto& p) { return NetworkCalibration::serves(p, shape); }))
       spec::fail_at(config, "collectives", fmt::format("must have a protocol of shape {}", name_of(shape)));

@@ -35,9 +35,15 @@ struct NetworkCalibration {
     double lead = 0;          // tokens an SM handles with nothing else to do: the first one's way through
     double fill = 0;          // tokens besides, once there are many: until all queues are full
     double fill_at = 1;       // tokens an SM at which that is half reached
-    Bandwidth sm_rate{};      // what one SM copies; 0: the SMs never limit (and low-latency kernels use none)
-    double overlap = 8;       // of copying and sending: time = (copy^overlap + send^overlap)^(1/overlap); 1: one by one
+    Bandwidth sm_rate{};      // what one SM copies; 0: the SMs never limit
+    Time pace{};         // of low-latency kernels: an SM's for a token that it sends; as many send as there are slots
+    double overlap = 8;  // of copying and sending: time = (copy^overlap + send^overlap)^(1/overlap); 1: one by one
     double forward_tail = 0;  // share of what relays hand on that moves only after the last has come in
+    double relay_rows = 0;    // rows besides that SMs copy for a token on each other node: staged, taken in, handed on
+    Time notify{};            // over several nodes: the kernel before it, of barriers and counts
+    Time peer{};              // for each other node: it is posted to one after the other
+    Time post{};              // over adapters: from posting till what was posted has been fetched
+    Time nic_count{};         // for each slot whose count crosses an adapter, besides `count`
     static void fields(auto& f, auto& p) {
       f("nvlink_share", p.nvlink_share, "of the NVLink rate that payload reaches");
       f("nic_share", p.nic_share, "of the adapter's rate that payload reaches");
@@ -51,8 +57,15 @@ struct NetworkCalibration {
       f("fill", p.fill, "the same besides, once there are many");
       f("fill_at", p.fill_at, "tokens an SM at which half of `fill` is reached");
       f("sm_rate", p.sm_rate, "what one SM copies; 0: SMs never limit");
+      f("pace", p.pace,
+        "of low-latency kernels: an SM's for a token that it sends; as many SMs send as there are slots");
       f("overlap", p.overlap, "exponent that joins copying and sending; 1: one after the other");
       f("forward_tail", p.forward_tail, "share of what relays hand on that is not overlapped with receiving");
+      f("relay_rows", p.relay_rows, "rows besides that SMs copy for a token on each node but its own");
+      f("notify", p.notify, "over several nodes: the kernel before it, of barriers and counts");
+      f("peer", p.peer, "for each other node, posted to one after the other");
+      f("post", p.post, "over adapters: from posting till what was posted has been fetched");
+      f("nic_count", p.nic_count, "for each slot whose count crosses an adapter, besides count");
     }
   };
   /// What a library thinks a protocol takes, by which it chooses; published constants, and not what is true.
@@ -128,7 +141,7 @@ struct NetworkCalibration {
 
   std::string name = "none", title = "line rates, no software costs";
   std::string borrowed;  // what was measured on another GPU, in words; "" for nothing
-  Kernel normal_dispatch, normal_combine, low_latency_dispatch, low_latency_combine;
+  Kernel normal_dispatch, normal_combine, low_latency_dispatch, low_latency_combine, hybrid_dispatch, hybrid_combine;
   std::vector<Protocol> collectives{Protocol{}};
   std::vector<EngineAllReduce> engine_all_reduce;  // none: engines take the library's
   static void fields(auto& f, auto& p) {
@@ -139,6 +152,8 @@ struct NetworkCalibration {
     f("normal_combine", p.normal_combine, "the same, experts to tokens");
     f("low_latency_dispatch", p.low_latency_dispatch, "exchange kernels driven by the adapters, tokens to experts");
     f("low_latency_combine", p.low_latency_combine, "the same, experts to tokens");
+    f("hybrid_dispatch", p.hybrid_dispatch, "exchange kernels that copy with few SMs by TMA, tokens to experts");
+    f("hybrid_combine", p.hybrid_combine, "the same, experts to tokens");
     f("collectives", p.collectives,
       "protocols of library collectives, each shape's from the smallest messages to the largest");
     f("engine_all_reduce", p.engine_all_reduce, "all-reduce kernels of inference engines, for tensor parallelism");

@@ -79,12 +79,12 @@ double Network::admit(const Transfer& t) {
 MovedRows& Network::moved(const ExchangeGroup& group, const ExchangeSpec& spec) {
   for (MovedRows& rows : moved_)
     if (rows.of(group, spec)) return rows;
-  return moved_.emplace_back(group, spec);
+  return moved_.emplace_back(group, spec, calibration_);
 }
 
 /// Puts what was moved on its links.
 void Network::lay(MovedRows& rows, Time from, Time until) {
-  rows.take(calibration_, [&](const Transfer& t) { count({&t, 1}, from, until); });
+  rows.take([&](const Transfer& t) { count({&t, 1}, from, until); });
 }
 
 void Network::count(const ExchangeGroup& group, const ExchangeSpec& spec, const exchange::ExchangeLoad& load, Time from,

@@ -47,8 +47,6 @@ void check_shape(const Config& config, const PassesShape& shape, const spec::Mod
     if (phase.exchange_sms < 0 || phase.exchange_sms >= cluster.node.gpu.sms)
       here.fail_below("exchange_sms",
                       fmt::format("expected 0 to {}, got {}", cluster.node.gpu.sms - 1, phase.exchange_sms));
-    if (phase.exchange == network::ExchangeKernel::normal && model.moe && phase.exchange_sms == 0)
-      here.fail_below("exchange_sms", "a normal exchange takes at least 1 SM");
   }
   if (shape.prefill.steps + shape.decode.steps == 0)
     config.fail("both prefill and decode have 0 steps: there is nothing to run");
@@ -98,6 +96,8 @@ PassesInput read_input(const Config& scenario) {
     scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", in.model.name, in.model.obstacle()));
   in.cluster = spec::read_cluster(scenario.at("cluster"));
   in.shape = read<PassesShape>(config);
+  for (const auto& [name, phase] : {std::pair("prefill", &in.shape.prefill), std::pair("decode", &in.shape.decode)})
+    phase->chosen = network::read_exchange(config.at_or_empty(name), "exchange_sms", in.cluster.node.gpu.sms);
   if (in.shape.expert_parallel == 0) in.shape.expert_parallel = in.cluster.gpus();
   check_shape(config, in.shape, in.model, in.cluster, scenario.has("placement"));
   return in;
@@ -110,8 +110,9 @@ forward::StepSetup setup_of(const PassesShape& shape, compute::StepPhase phase, 
                           .gpu = gpu,
                           .phase = phase,
                           .precision = forward::choose_precision(shape.precision, model, gpu, phase),
-                          .exchange = of.exchange,
+                          .exchange = of.chosen,
                           .exchange_sms = of.exchange_sms,
+                          .exchanges = shape.expert_parallel > 1,
                           .overlapped = model.moe.has_value()});
 }
 

@@ -19,10 +19,11 @@ namespace moesim::passes {
 /// Forward passes of one kind.
 struct PhaseShape {
   int steps = 0;
-  int sequences = 1;   // on each GPU
-  int new_tokens = 1;  // of each sequence
-  int context = 0;     // cached tokens of each sequence before the pass
-  std::optional<network::ExchangeKernel> exchange{};
+  int sequences = 1;                 // on each GPU
+  int new_tokens = 1;                // of each sequence
+  int context = 0;                   // cached tokens of each sequence before the pass
+  Config exchange{};                 // as written
+  network::ExchangeChoice chosen{};  // read from it
   int exchange_sms = 20;
   static void fields(auto& f, auto& p) {
     f("steps", p.steps, "passes to simulate");
@@ -30,8 +31,8 @@ struct PhaseShape {
     f("new_tokens", p.new_tokens, "tokens of each sequence in the pass: its prompt, or 1 in decode");
     f("context", p.context, "tokens of each sequence already cached");
     f("exchange", p.exchange,
-      "kernel of dispatch and combine: normal or low_latency; none: normal for prefill, low_latency for decode");
-    f("exchange_sms", p.exchange_sms, "SMs the normal kernel takes from compute");
+      "kernels of dispatch and combine (moesim list exchange), or a map with their parameters; default auto");
+    f("exchange_sms", p.exchange_sms, "SMs that exchanges of deepep_normal or hybrid take from compute");
   }
 };
 

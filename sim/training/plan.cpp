@@ -197,7 +197,9 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
                           .recompute = recompute_of(s.recompute),
                           .tensor = s.parallel.tensor,
                           .expert_tensor = s.parallel.expert_tensor,
+                          .exchange = network::read_exchange(training, "communication_sms", gpu.sms),
                           .exchange_sms = s.communication_sms,
+                          .exchanges = plan.members > 1,
                           .overlapped = true});
 }
 

@@ -92,6 +92,7 @@ struct TrainingSection {
   ParallelSection parallel;
   Config schedule;
   Config overlap;
+  Config exchange;
   std::vector<int> layers;
   bool ends_as_layers = false;
   Heads heads = Heads::together;
@@ -118,6 +119,8 @@ struct TrainingSection {
     f("overlap", p.overlap,
       "of a forward and a backward: auto (what the schedule can use), dualpipe, none, or a table {compute, "
       "communication}");
+    f("exchange", p.exchange,
+      "kernels of dispatch and combine (moesim list exchange), or a map with their parameters; default auto");
     f("layers", p.layers,
       "transformer layers of each stage, none where embedding or head stand alone; default: balanced by their time");
     f("ends_as_layers", p.ends_as_layers,

@@ -40,6 +40,7 @@ inline exchange::ExchangeLoad even_load(const spec::GroupShape& group, int rows)
   load.gpus = group.gpus;
   load.nodes = group.nodes();
   load.slots = group.gpus;
+  load.tokens = std::int64_t(rows) * group.gpus * group.gpus;
   const auto n = std::size_t(group.gpus);
   load.rows_to_gpu.assign(n * n, rows);
   load.tokens_to_gpu = load.rows_to_gpu;
@@ -62,14 +63,14 @@ inline Time last_arrival(const std::string& kind, const network::ExchangeSpec& s
   return last;
 }
 
-/// Both kernels, both directions, with NVLink and without where a kernel can do without; rows of V3 in FP8.
+/// All kernels, both directions, with NVLink and without where a kernel can do without; rows of V3 in FP8.
 inline std::vector<network::ExchangeSpec> exchange_specs() {
   std::vector<network::ExchangeSpec> out;
-  for (const network::ExchangeKernel kernel : {network::ExchangeKernel::normal, network::ExchangeKernel::low_latency})
+  for (const auto& [name, kernel] : enum_names(network::ExchangeKernel{}))
     for (const network::ExchangeDirection direction :
          {network::ExchangeDirection::dispatch, network::ExchangeDirection::combine})
       for (const bool nvlink : {true, false})
-        if (nvlink || kernel == network::ExchangeKernel::low_latency)
+        if (nvlink || kernel == network::ExchangeKernel::deepep_low_latency)
           out.push_back({kernel, direction, 7408_B, 20, nvlink});
   return out;
 }

@@ -42,6 +42,16 @@ struct Ffn {
 void swiglu(OperationList& list, std::string_view name, std::int64_t rows, std::int64_t width) {
   list.moved(name, MemoryKind::swiglu, 2 * rows * width, spec::Dtype::bf16, rows * width, list.linear_dtype());
 }
+// Rows in the order of the GPUs that they go to, one for each of a token's choices.
+void send_permuted(OperationList& list, std::string_view name, std::int64_t elements, spec::Dtype dtype) {
+  list.moved(name, MemoryKind::permute, elements, dtype, elements, dtype);
+}
+// And back: what returned of a token's choices is added up.
+void gather_results(OperationList& list, std::string_view name, std::int64_t tokens, std::int64_t top_k,
+                    std::int64_t hidden) {
+  list.moved(name, MemoryKind::unpermute, tokens * top_k * hidden, spec::Dtype::bf16, tokens * hidden,
+             spec::Dtype::bf16);
+}
 // In: gradient, gate and up; out: their gradients, and the activation again for down's weight gradient.
 void swiglu_backward(OperationList& list, std::string_view name, std::int64_t rows, std::int64_t width) {
   list.moved(name, MemoryKind::swiglu_backward, 3 * rows * width, spec::Dtype::bf16, 2 * rows * width,
@@ -70,9 +80,14 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
       list.moved("top-k", MemoryKind::top_k, gathers * rows * m.experts, spec::Dtype::fp32, gathers * rows * m.top_k,
                  spec::Dtype::fp32);
       list.cast("cast", rows * hidden);
+      if (c.options.sends_rows) {
+        list.small("sort choices", kSortingKernels);
+        send_permuted(list, "permute to send", rows * m.top_k * hidden, c.options.precision.dispatched());
+      }
       return;
     }
     case Pass::backward_input:
+      if (c.options.sends_rows) gather_results(list, "un-permute gradient", rows, m.top_k, hidden);
       list.small("gate backward", grouped_gate(m) ? kGateBackwardKernels : kPlainGateBackwardKernels);
       list.add("router dgrad", Gemm{.m = rows, .n = hidden, .k = m.experts}, 2 * bias, rows, {});
       list.add_rows("add dgrads", rows * hidden, m.shared_experts > 0 ? 3 : 2);  // through gate and experts
@@ -143,7 +158,10 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const std::int64_t w = share_of(m.expert_width, c.options.expert_tensor, "columns of an expert");
   if (rows == 0) return;
   const spec::Dtype dtype = list.linear_dtype();
-  const bool gathers = c.options.layout == GroupLayout::contiguous || c.options.local_rows;
+  const bool gathers = c.options.layout == GroupLayout::contiguous || c.options.local_rows || c.options.sends_rows;
+  // What came in BF16 is cast for products in FP8 once it lies in their order; what nobody sent was cast before.
+  const spec::Dtype brought = c.options.precision.dispatch.value_or(dtype);
+  const bool casts = list.fp8() && brought == spec::Dtype::bf16;
   const GroupedGemm product{.rows = c.rows, .dtype = dtype, .layout = c.options.layout};
   const auto grouped = [&](std::string_view name, std::int64_t n, std::int64_t k, bool gradient, double bias) {
     GroupedGemm g = product;
@@ -159,8 +177,9 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
           list.small("count rows", kCountingKernels);
         else if (c.options.local_rows)
           list.small("sort rows", kSortingKernels);
-        list.moved("permute", MemoryKind::permute, rows * hidden, dtype, rows * hidden, dtype);
+        list.moved("permute", MemoryKind::permute, rows * hidden, brought, rows * hidden, brought);
       }
+      if (casts) list.cast("cast rows", rows * hidden);
       grouped("grouped gate-up", 2 * w, hidden, false, bias * 2 * double(w));
       swiglu(list, "swiglu", rows, w);
       grouped("grouped down", hidden, w, false, bias * double(hidden));
@@ -170,7 +189,8 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
       if (list.training()) list.cast("cast kept for backward", rows * hidden);
       return;
     case Pass::backward_input:
-      list.moved("permute gradient", MemoryKind::permute, rows * hidden, dtype, rows * hidden, dtype);
+      list.moved("permute gradient", MemoryKind::permute, rows * hidden, brought, rows * hidden, brought);
+      if (casts) list.cast("cast gradient of rows", rows * hidden);
       grouped("grouped down dgrad", w, hidden, false, bias * double(hidden));
       list.recomputing = true;
       if (c.options.recompute.swiglu) swiglu(list, "swiglu again", rows, w);
@@ -192,18 +212,23 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
   }
 }
 
-// The sum over a token's experts is part of the combine exchange; here shared expert, routed sum and residual meet.
+// The sum over a token's experts is part of the combine exchange, unless that only brings rows back; here shared
+// expert, routed sum and residual meet.
 void merge_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden;
   if (pass == Pass::weight_gradient) return;
   const bool four = c.model.norms_per_layer == 4;
+  const int top_k = c.model.moe->top_k;
   if (pass == Pass::forward) {
+    if (c.options.sends_rows) gather_results(list, "un-permute results", rows, top_k, hidden);
     if (four) list.norm("norm after", rows, hidden);
     list.add_rows("residual", rows * hidden, c.model.moe->shared_experts > 0 ? 3 : 2);
     return;
   }
   if (four) list.norm_backward("norm after backward", rows, hidden);
   list.cast("cast gradient", rows * hidden);
+  if (c.options.sends_rows)
+    send_permuted(list, "permute gradient to send", rows * top_k * hidden, c.options.precision.dispatched());
 }
 
 void embedding_operations(OperationList& list, const LayerCall& c, Pass pass) {

@@ -64,11 +64,14 @@ struct Precisions {
   std::optional<spec::Dtype> experts{};      // products of routed experts, if not as `linear`
   // Weights as stored, where narrower than computed (MXFP4, INT4): widened as they are read.
   std::optional<spec::Dtype> linear_weights{}, projection_weights{}, expert_weights{};
+  std::optional<spec::Dtype> dispatch{};  // rows on their way to experts, if not as the experts compute
   spec::Dtype of_projections() const { return projections.value_or(linear); }
   spec::Dtype of_experts() const { return experts.value_or(linear); }
   spec::Dtype stored_experts() const { return expert_weights.value_or(of_experts()); }
   /// Of a token's row on its way to an expert.
-  spec::Dtype dispatched() const { return of_experts() == spec::Dtype::fp8 ? spec::Dtype::fp8 : spec::Dtype::bf16; }
+  spec::Dtype dispatched() const {
+    return dispatch.value_or(of_experts() == spec::Dtype::fp8 ? spec::Dtype::fp8 : spec::Dtype::bf16);
+  }
   bool operator==(const Precisions&) const = default;
 };
 
@@ -96,7 +99,9 @@ struct LayerOptions {
   bool graphs = false;             // small kernels are replayed from CUDA graphs
   GroupLayout layout = GroupLayout::contiguous;
   bool local_rows = false;  // no exchange brings experts their rows: they are sorted and gathered here
-  bool training = false;    // keeps what backward needs: extra stores and casts in the forward pass
+  bool sends_rows =
+      false;              // the exchange takes rows as they are sorted: by their source, and again by the experts' GPU
+  bool training = false;  // keeps what backward needs: extra stores and casts in the forward pass
 };
 
 struct Operation {

@@ -85,10 +85,11 @@ namespace {
 class RunningCollective final : public Rendezvous, private Receiver {
  public:
   RunningCollective(Network& network, Collective what, CollectiveAlgorithm algorithm, std::span<const GpuId> members,
-                    Bytes bytes, std::function<void(int)> done)
+                    Bytes bytes, std::function<void(int)> done, double carried)
       : network_(network),
         group_(network.topology(), std::vector<GpuId>(members.begin(), members.end())),
         done_(std::move(done)),
+        carried_(carried),
         joined_(members.size(), 0),
         waiting_(int(members.size())) {
     if (members.size() > 1 && bytes.v > 0)
@@ -134,7 +135,9 @@ class RunningCollective final : public Rendezvous, private Receiver {
     return longest;
   }
   std::vector<Transfer> transfers_of(const CollectiveStage& stage) const {
-    return stage_transfers(group_, stage, plan_.protocol);
+    std::vector<Transfer> out = stage_transfers(group_, stage, plan_.protocol);
+    for (Transfer& t : out) t.bytes = {std::llround(double(t.bytes.v) * carried_)};
+    return out;
   }
   void arrived(std::uint32_t) override {
     if (--in_flight_ == 0) network_.engine().after(after_flows_, "collective: stage", [this] { next_stage(); });
@@ -148,6 +151,7 @@ class RunningCollective final : public Rendezvous, private Receiver {
   ExchangeGroup group_;
   CollectivePlan plan_;
   std::function<void(int)> done_;
+  double carried_;
   std::vector<std::uint8_t> joined_;
   int waiting_;
   std::size_t stage_ = 0, in_flight_ = 0;
@@ -158,9 +162,9 @@ class RunningCollective final : public Rendezvous, private Receiver {
 
 std::unique_ptr<Rendezvous> open_collective(Network& network, Collective what, CollectiveAlgorithm algorithm,
                                             std::span<const GpuId> members, Bytes bytes,
-                                            std::function<void(int member)> done) {
+                                            std::function<void(int member)> done, double carried) {
   check_call(what, members, bytes);
   check(!members.empty(), "a collective without members");
-  return std::make_unique<RunningCollective>(network, what, algorithm, members, bytes, std::move(done));
+  return std::make_unique<RunningCollective>(network, what, algorithm, members, bytes, std::move(done), carried);
 }
 }  // namespace moesim::network

@@ -5,10 +5,13 @@
 #include <span>
 
 #include "core/config.h"
-#include "network/exchanges/exchange.h"
+#include "network/calibration.h"
+#include "network/groups/exchange_group.h"
+#include "network/groups/rendezvous.h"
 
 namespace moesim::network {
 
+class Network;
 struct Transfer;
 
 enum class Collective { all_reduce, all_gather, reduce_scatter, all_to_all, point_to_point };
@@ -53,7 +56,8 @@ std::vector<Transfer> collective_transfers(const Topology& topology, const Netwo
 
 /// The same as a rendezvous: flows where the network has them (ring and direct steps as bulk flows between neighbours
 /// or pairs plus the steps' latency), closed form else.  `done(member)` runs once for each member.
+/// carried: what links count of each of the bytes that it takes the time of.
 std::unique_ptr<Rendezvous> open_collective(Network& network, Collective what, CollectiveAlgorithm algorithm,
                                             std::span<const GpuId> members, Bytes bytes,
-                                            std::function<void(int member)> done);
+                                            std::function<void(int member)> done, double carried = 1);
 }  // namespace moesim::network

@@ -210,6 +210,23 @@ double beside_ports(const ExchangeGroup& group, const Stage& stage, const Protoc
          extra_time(stage, protocol, port_time(group, slowest(group), stage, protocol));
 }
 
+PairsPlan plan_pairs(const ExchangeGroup& group, const NetworkCalibration& calibration, const UnevenPairs& uneven) {
+  PairsPlan best;
+  double least = std::numeric_limits<double>::infinity();
+  // A pair of no bytes still takes its steps.
+  const Stage stage = pairs(Scope::all, group.gpus(), std::max(1.0, uneven.largest) * group.gpus());
+  for (const Protocol& protocol : calibration.collectives) {
+    if (!NetworkCalibration::serves(protocol, Shape::pairs)) continue;
+    const double ports = std::max(uneven.nvlink / protocol.nvlink_share, uneven.nic / protocol.nic_share);
+    const double beside =
+        seconds(protocol.launch) + step_time(group, stage, protocol) + extra_time(stage, protocol, ports);
+    if (beside + ports >= least) continue;
+    least = beside + ports;
+    best = {beside, protocol};
+  }
+  return best;
+}
+
 CollectivePlan plan_collective(const ExchangeGroup& group, const NetworkCalibration& calibration, Collective what,
                                CollectiveAlgorithm algorithm, double bytes) {
   CollectivePlan best;

@@ -35,4 +35,17 @@ CollectivePlan plan_collective(const ExchangeGroup& group, const NetworkCalibrat
 /// What a stage takes beside its bytes on the members' ports: steps, stores, channels slower than the ports.  Seconds.
 double beside_ports(const ExchangeGroup& group, const CollectiveStage& stage,
                     const NetworkCalibration::Protocol& protocol);
+
+/// All pairs at once, though not all send the same.
+struct UnevenPairs {
+  double largest = 0;          // bytes of the pair that sends most, what a member keeps among them
+  double nvlink = 0, nic = 0;  // seconds that the fullest port takes at line rate
+};
+/// How the library runs it: by the protocol that is fastest, chosen as if all ports were as full as the fullest.
+struct PairsPlan {
+  double beside = 0;  // seconds: the launch, and what no port's bytes hide
+  NetworkCalibration::Protocol protocol;
+};
+/// No pair with more bytes and no fuller port makes it faster.  Equal pairs take what plan_collective() says.
+PairsPlan plan_pairs(const ExchangeGroup& group, const NetworkCalibration& calibration, const UnevenPairs& pairs);
 }  // namespace moesim::network

@@ -5,68 +5,12 @@
 
 #include "core/check.h"
 #include "network/exchanges/exchange.h"
+#include "network/exchanges/opened.h"
 #include "network/network.h"
 
 namespace moesim::network {
 namespace {
 std::size_t at(int i) { return std::size_t(i); }
-
-/// Notes joins, and refuses a second one.
-class Joins {
- public:
-  explicit Joins(int count) : joined_(at(count), 0), waiting_(count) {}
-  /// True for the last one.
-  bool join(int member) {
-    check(member >= 0 && at(member) < joined_.size() && joined_[at(member)] == 0,
-          "member {} of {} joins an exchange it cannot join or has joined", member, joined_.size());
-    joined_[at(member)] = 1;
-    return --waiting_ == 0;
-  }
-
- private:
-  std::vector<std::uint8_t> joined_;
-  int waiting_;
-};
-
-/// All times follow from the ready times once the last member has joined.
-class ClosedExchange final : public Rendezvous {
- public:
-  ClosedExchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec,
-                 const exchange::ExchangeLoad& load, std::function<void(int)> arrived)
-      : network_(network),
-        group_(group),
-        times_(group, network.calibration(), spec),
-        load_(load),
-        joins_(group.gpus()),
-        ready_(at(group.gpus())),
-        arrived_(std::move(arrived)),
-        missing_(group.gpus()) {}
-
-  void join(int member) override {
-    const bool last = joins_.join(member);
-    ready_[at(member)] = network_.engine().now();
-    if (!last) return;
-    std::vector<Time> arrival(ready_.size());
-    times_(load_, ready_, arrival);
-    network_.count(group_, times_.spec(), load_, std::ranges::min(ready_), std::ranges::max(arrival));
-    for (int m = 0; at(m) < arrival.size(); ++m)
-      network_.engine().at(arrival[at(m)], "exchange: arrived", [this, m] {
-        --missing_;
-        arrived_(m);
-      });
-  }
-  bool finished() const override { return missing_ == 0; }
-
- private:
-  Network& network_;
-  const ExchangeGroup& group_;
-  ExchangeTimes times_;
-  exchange::ExchangeLoad load_;
-  Joins joins_;
-  std::vector<Time> ready_;
-  std::function<void(int)> arrived_;
-  int missing_;
-};
 
 /// Flows in up to two stages.  Stage one ends at a relay (dispatch: what it takes in by adapter; combine: what it takes
 /// in by NVLink) and stage two at the member that needs it.
@@ -89,10 +33,9 @@ class FlowExchange final : public Rendezvous, private Receiver {
         missing_(at(group.gpus()), 1),  // the counts of all others
         unfinished_(group.gpus()) {
     check_load(load, group, spec, "exchange");
-    rates_.carry(mix_of(load, group));
-    rates_.fixed += rates_.kernel.count * load.slots;
-    if (spec.kernel == ExchangeKernel::low_latency)
-      plan_low_latency(load);
+    rates_.carry(mix_of(load, group, spec.kernel));
+    if (way_of(spec.kernel) == RowWay::straight)
+      plan_straight(load);
     else if (spec.direction == ExchangeDirection::dispatch)
       plan_dispatch(load);
     else
@@ -121,7 +64,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
   std::uint32_t relay_tag(int member) const { return std::uint32_t(member); }
   std::uint32_t final_tag(int member) const { return std::uint32_t(group_.gpus() + member); }
 
-  void plan_low_latency(const exchange::ExchangeLoad& load) {
+  void plan_straight(const exchange::ExchangeLoad& load) {
     const int n = group_.gpus();
     const bool dispatch = spec_.direction == ExchangeDirection::dispatch;
     for (int from = 0; from < n; ++from)
@@ -210,7 +153,7 @@ class FlowExchange final : public Rendezvous, private Receiver {
     if (starting_.empty()) network_.engine().after({}, "exchange: start", [this] { start(); });
     starting_.push_back(member);
     if (!last) return;
-    network_.engine().after(group_.count_latency(spec_), "exchange: counts", [this] {
+    network_.engine().after(group_.count_latency(spec_) + rates_.sending, "exchange: counts", [this] {
       for (int m = 0; m < group_.gpus(); ++m) one_less(m);
     });
   }
@@ -274,11 +217,8 @@ class FlowExchange final : public Rendezvous, private Receiver {
 };
 }  // namespace
 
-std::unique_ptr<Rendezvous> open_exchange(Network& network, const ExchangeGroup& group, const ExchangeSpec& given,
-                                          const exchange::ExchangeLoad& load, std::function<void(int member)> arrived) {
-  ExchangeSpec spec = given;
-  spec.nvlink = spec.nvlink || !group.topology().has_nics();
-  if (network.closed_form()) return std::make_unique<ClosedExchange>(network, group, spec, load, std::move(arrived));
+std::unique_ptr<Rendezvous> open_flows(Network& network, const ExchangeGroup& group, const ExchangeSpec& spec,
+                                       const exchange::ExchangeLoad& load, std::function<void(int)> arrived) {
   return std::make_unique<FlowExchange>(network, group, spec, load, std::move(arrived));
 }
 }  // namespace moesim::network

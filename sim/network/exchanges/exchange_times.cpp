@@ -48,30 +48,36 @@ void ExchangeTimes::operator()(const exchange::ExchangeLoad& load, std::span<con
             load.tokens_to_node.size() == n * at(load.nodes),
         "an exchange of {} GPUs on {} nodes with {} ready times, for a group of {} on {}", load.gpus, load.nodes,
         ready.size(), n, group_->nodes());
-  carry(mix_of(load, *group_));
   const Time origin = *std::min_element(ready.begin(), ready.end());
-  const Time fixed = rates_.fixed + rates_.kernel.count * load.slots;
+  if (way_of(spec_.kernel) == RowWay::gathered) {
+    const Time last = *std::max_element(ready.begin(), ready.end());
+    std::ranges::fill(arrival_, seconds(last - origin + rates_.gather(double(load.tokens))));
+    return finish(arrival, origin);
+  }
+  carry(mix_of(load, *group_, spec_.kernel));
   for (std::size_t m = 0; m < n; ++m) {
-    ready_[m] = seconds(ready[m] - origin + fixed);
+    ready_[m] = seconds(ready[m] - origin + rates_.fixed);
     order_[m] = int(m);
   }
   std::stable_sort(order_.begin(), order_.end(), [this](int a, int b) { return ready_[at(a)] < ready_[at(b)]; });
   for (auto* v : {&nic_out_, &nic_in_, &nvlink_out_, &nvlink_in_, &gathered_, &start_}) std::ranges::fill(*v, 0.0);
   // Every GPU waits for the counts of all others.
-  std::ranges::fill(arrival_, ready_[at(order_.back())] + seconds(group_->count_latency(spec_)));
-  if (spec_.kernel == ExchangeKernel::low_latency)
-    low_latency(load);
+  std::ranges::fill(arrival_, ready_[at(order_.back())] + seconds(group_->count_latency(spec_) + rates_.sending));
+  if (way_of(spec_.kernel) == RowWay::straight)
+    straight(load);
   else if (spec_.direction == ExchangeDirection::dispatch)
-    normal_dispatch(load);
+    relayed_dispatch(load);
   else
-    normal_combine(load);
+    relayed_combine(load);
   finish(arrival, origin);
 }
 
 void ExchangeTimes::carry(const ExchangeMix& mix) {
-  if (!rates_.uses_sms()) return;
   rates_.carry(mix);
-  for (int m = 0; m < group_->gpus() && group_->per_node() > 1; ++m) per_nvlink_byte_[at(m)] = 1 / rates_.nvlink[at(m)];
+  for (std::size_t p = 0; p < per_nic_byte_.size(); ++p)
+    if (per_nic_byte_[p] > 0) per_nic_byte_[p] = 1 / rates_.nic[p];
+  for (std::size_t m = 0; m < per_nvlink_byte_.size(); ++m)
+    if (per_nvlink_byte_[m] > 0) per_nvlink_byte_[m] = 1 / rates_.nvlink[m];
 }
 
 void ExchangeTimes::finish(std::span<Time> arrival, Time origin) const {
@@ -83,7 +89,7 @@ void ExchangeTimes::finish(std::span<Time> arrival, Time origin) const {
 }
 
 /// Rows go straight from sender to receiver, NVLink and adapters side by side.
-void ExchangeTimes::low_latency(const exchange::ExchangeLoad& load) {
+void ExchangeTimes::straight(const exchange::ExchangeLoad& load) {
   const int n = group_->gpus();
   const bool dispatch = spec_.direction == ExchangeDirection::dispatch;
   const double row = rates_.row;
@@ -118,7 +124,7 @@ void ExchangeTimes::low_latency(const exchange::ExchangeLoad& load) {
 }
 
 /// Adapter to the relay on each node, then NVLink to the rest of the node while more comes in.
-void ExchangeTimes::normal_dispatch(const exchange::ExchangeLoad& load) {
+void ExchangeTimes::relayed_dispatch(const exchange::ExchangeLoad& load) {
   const int n = group_->gpus(), nodes = group_->nodes(), per_node = group_->per_node();
   const spec::GroupShape shape = group_->shape();
   const double row = rates_.row;
@@ -174,7 +180,7 @@ void ExchangeTimes::normal_dispatch(const exchange::ExchangeLoad& load) {
 }
 
 /// The mirror image: NVLink to the source itself or to its relay, which adds up and sends on.
-void ExchangeTimes::normal_combine(const exchange::ExchangeLoad& load) {
+void ExchangeTimes::relayed_combine(const exchange::ExchangeLoad& load) {
   const int n = group_->gpus(), nodes = group_->nodes(), per_node = group_->per_node();
   const spec::GroupShape shape = group_->shape();
   const double row = rates_.row;
@@ -221,66 +227,5 @@ void ExchangeTimes::normal_combine(const exchange::ExchangeLoad& load) {
                                            nic_in_[at(group_->port(source))] + rail_latency_,
                                            gathered_[at(relay)] + tail + rail_latency_});
         });
-}
-
-void ExchangeTimes::operator()(const exchange::ExchangeSums& sums, std::span<Time> arrival) {
-  const int n = group_->gpus(), nodes = group_->nodes(), per_node = group_->per_node();
-  check(sums.gpu_rows.size() == at(n) && sums.fan_out.gpu_reach.size() == at(n) &&
-            sums.fan_out.node_reach.size() == at(nodes) && arrival.size() == at(n),
-        "sums of {} GPUs for a group of {}", sums.gpu_rows.size(), n);
-  const bool normal = spec_.kernel == ExchangeKernel::normal;
-  const bool all_nic = !spec_.nvlink && !normal;
-  double all_rows = 0, all_copies = 0, all_nodes = 0;
-  for (const double rows : sums.gpu_rows) all_rows += rows;
-  for (int m = 0; m < n; ++m) all_copies += sums.gpu_tokens(m);
-  for (int node = 0; node < nodes; ++node) all_nodes += sums.node_tokens(node);
-  carry({all_nodes, all_copies, all_copies * (per_node - 1) / per_node});
-  // Every source sends a member an equal part of what it takes in, and a relay hands on for one source a node.
-  // nvlink_in_ and nic_in_: seconds that a member's ports spend on its experts' rows; `sources`: the most that ports
-  // spend on the rows of their own GPU's tokens.
-  double nvlink_sources = 0, nic_sources = 0, nvlink_experts = 0, nic_experts = 0;
-  for (int node = 0; node < nodes; ++node) {
-    double node_rows = 0, node_copies = 0;
-    for (int m = node * per_node; m < (node + 1) * per_node; ++m) {
-      node_rows += sums.gpu_rows[at(m)];
-      node_copies += sums.gpu_tokens(m);
-    }
-    for (int m = node * per_node; m < (node + 1) * per_node; ++m) {
-      const double rows = sums.gpu_rows[at(m)], copies = sums.gpu_tokens(m);
-      const double nvlink_byte = rates_.row / n * per_nvlink_byte_[at(m)];
-      const double nic_byte = rates_.row / group_->ports() * nic(m);
-      if (normal) {
-        nvlink_in_[at(m)] = copies * nodes * (per_node - 1) * nvlink_byte;
-        nic_in_[at(m)] = sums.node_tokens(node) * (nodes - 1) * nic_byte;
-        nvlink_sources = std::max(nvlink_sources, (node_copies - copies) * nodes * nvlink_byte);
-        nic_sources = std::max(nic_sources, (all_nodes - sums.node_tokens(node)) * nic_byte);
-      } else {
-        nvlink_in_[at(m)] = all_nic ? 0 : rows * (per_node - 1) * nvlink_byte;
-        nic_in_[at(m)] = rows * (all_nic ? n - 1 : n - per_node) * nic_byte;
-        nvlink_sources = std::max(nvlink_sources, all_nic ? 0 : (node_rows - rows) * nvlink_byte);
-        nic_sources = std::max(nic_sources, (all_rows - (all_nic ? rows : node_rows)) * nic_byte);
-      }
-      nvlink_experts = std::max(nvlink_experts, nvlink_in_[at(m)]);
-      nic_experts = std::max(nic_experts, nic_in_[at(m)]);
-    }
-  }
-  const bool dispatch = spec_.direction == ExchangeDirection::dispatch, relayed = normal && nodes > 1;
-  const double hop = normal ? rail_latency_ : any_latency_, tail = rates_.kernel.forward_tail;
-  const double least = seconds(group_->count_latency(spec_));
-  const Time fixed = rates_.fixed + rates_.kernel.count * std::int64_t(sums.slot_rows.size());
-  for (int m = 0; m < n; ++m) {
-    // A dispatch ends with what this member takes in; a combine's results need the fullest member's as well.
-    const double nvlink = std::max(dispatch ? nvlink_in_[at(m)] : nvlink_experts, nvlink_sources) + nvlink_latency_;
-    const double adapters = std::max(dispatch ? nic_in_[at(m)] : nic_experts, nic_sources);
-    double end = std::max(least, per_node > 1 && !all_nic ? nvlink : 0);
-    if (adapters > 0) end = std::max(end, adapters + hop);
-    if (relayed && dispatch && per_node > 1)
-      end = std::max(end, adapters + hop + nvlink_latency_ +
-                              tail * sums.gpu_tokens(m) * (nodes - 1) / n * rates_.row * per_nvlink_byte_[at(m)]);
-    if (relayed && !dispatch)
-      end = std::max(end, nvlink + hop + tail * sums.node_tokens(group_->node_of(m)) / n * rates_.row * nic(m));
-    arrival_[at(m)] = seconds(fixed) + end;
-  }
-  finish(arrival, {});
 }
 }  // namespace moesim::network

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/check.h"
-#include "network/network.h"
+#include "network/collectives/collective.h"
 
 namespace moesim::network {
 namespace {
@@ -15,8 +15,12 @@ void add_up(const std::vector<std::int32_t>& more, std::vector<double>& sum) {
 }
 }  // namespace
 
-MovedRows::MovedRows(const ExchangeGroup& group, const ExchangeSpec& spec)
-    : group_(group), spec_(spec), member_sum_(at(group.gpus())), node_sum_(at(group.nodes())) {
+MovedRows::MovedRows(const ExchangeGroup& group, const ExchangeSpec& spec, const NetworkCalibration& calibration)
+    : group_(group),
+      spec_(spec),
+      calibration_(&calibration),
+      member_sum_(at(group.gpus())),
+      node_sum_(at(group.nodes())) {
   spec_.nvlink = spec_.nvlink || !group.topology().has_nics();
 }
 
@@ -29,8 +33,10 @@ bool MovedRows::of(const ExchangeGroup& group, const ExchangeSpec& spec) const {
 void MovedRows::add(const exchange::ExchangeLoad& load) {
   check(load.gpus == group_.gpus() && load.nodes == group_.nodes(), "a load of {} GPUs on {} nodes for a group of {}",
         load.gpus, load.nodes, group_.gpus());
-  used_ = true;
-  if (spec_.kernel == ExchangeKernel::low_latency) return add_up(load.rows_to_gpu, to_member_);
+  if (way_of(spec_.kernel) == RowWay::gathered) return gather(double(load.tokens), 1);
+  ++exchanges_;
+  slots_ = load.slots;
+  if (way_of(spec_.kernel) == RowWay::straight) return add_up(load.rows_to_gpu, to_member_);
   add_up(load.tokens_to_gpu, to_member_);
   add_up(load.tokens_to_node, to_node_);
 }
@@ -38,10 +44,32 @@ void MovedRows::add(const exchange::ExchangeLoad& load) {
 void MovedRows::add(const exchange::ExchangeSums& sums) {
   const int n = group_.gpus();
   check(sums.gpu_rows.size() == at(n), "sums of {} GPUs for a group of {}", sums.gpu_rows.size(), n);
-  used_ = true;
-  const bool normal = spec_.kernel == ExchangeKernel::normal;
-  for (int m = 0; m < n; ++m) member_sum_[at(m)] += normal ? sums.gpu_tokens(m) : sums.gpu_rows[at(m)];
-  for (int node = 0; normal && node < group_.nodes(); ++node) node_sum_[at(node)] += sums.node_tokens(node);
+  if (way_of(spec_.kernel) == RowWay::gathered) return gather(sums.tokens, sums.exchanges);
+  exchanges_ += sums.exchanges;
+  slots_ = double(sums.slot_rows.size());
+  const bool relayed = way_of(spec_.kernel) == RowWay::relayed;
+  for (int m = 0; m < n; ++m) member_sum_[at(m)] += relayed ? sums.gpu_tokens(m) : sums.gpu_rows[at(m)];
+  for (int node = 0; relayed && node < group_.nodes(); ++node) node_sum_[at(node)] += sums.node_tokens(node);
+}
+
+/// The collective's transfers, which depend on its size, so many times.
+void MovedRows::gather(double tokens, double exchanges) {
+  if (tokens <= 0 || exchanges <= 0) return;
+  const double carried = double(spec_.carried().v) / double(spec_.row.v);
+  const Bytes bytes{std::llround(tokens / exchanges * double(spec_.row.v))};
+  for (Transfer t : collective_transfers(group_.topology(), *calibration_, gathering(spec_.direction),
+                                         CollectiveAlgorithm::best, group_.members(), bytes)) {
+    t.bytes = {std::llround(double(t.bytes.v) * carried)};
+    t = t.times(exchanges);
+    const auto same = [&](const Transfer& s) { return s.from == t.from && s.to == t.to; };
+    const auto before = std::ranges::find_if(sent_, same);
+    if (before == sent_.end()) {
+      sent_.push_back(t);
+      continue;
+    }
+    before->bytes += t.bytes;
+    before->work += t.work;
+  }
 }
 
 double MovedRows::rows_to(int source, int member) const {
@@ -83,10 +111,20 @@ void MovedRows::relayed(const Pair& pair) const {
     }
 }
 
+/// Of the mean exchange where its size decides (the library's), of all together where only the mixture does.
 ExchangeMix MovedRows::mix() const {
   ExchangeMix sum;
+  sum.slots = slots_;
+  if (way_of(spec_.kernel) == RowWay::straight) {
+    find_fullest(
+        group_, [&](int from, int to) { return rows_to(from, to) / exchanges_; }, sum);
+    return sum;
+  }
   for (int source = 0; source < group_.gpus(); ++source) {
-    for (int node = 0; node < group_.nodes(); ++node) sum.tokens += tokens_to(source, node);
+    for (int node = 0; node < group_.nodes(); ++node) {
+      sum.tokens += tokens_to(source, node);
+      sum.relayed += node == group_.node_of(source) ? 0 : tokens_to(source, node);
+    }
     for (int member = 0; member < group_.gpus(); ++member) {
       const bool stays = exchange::relay_of(group_.shape(), source, group_.node_of(member)) == member;
       sum.copies += rows_to(source, member);
@@ -96,10 +134,12 @@ ExchangeMix MovedRows::mix() const {
   return sum;
 }
 
-void MovedRows::take(const NetworkCalibration& calibration, const std::function<void(const Transfer&)>& each) {
-  if (!used_) return;
-  ExchangeRates rates(group_, calibration, spec_);
-  if (rates.uses_sms()) rates.carry(mix());
+void MovedRows::take(const std::function<void(const Transfer&)>& each) {
+  for (const Transfer& t : sent_) each(t);
+  sent_.clear();
+  if (exchanges_ <= 0) return;
+  ExchangeRates rates(group_, *calibration_, spec_);
+  rates.carry(mix());
   const bool back = spec_.direction == ExchangeDirection::combine;
   const Pair pair = [&](int from, int to, double rows, bool nvlink) {
     if (rows <= 0) return;
@@ -112,8 +152,8 @@ void MovedRows::take(const NetworkCalibration& calibration, const std::function<
           0,
           !nvlink});
   };
-  spec_.kernel == ExchangeKernel::low_latency ? straight(pair) : relayed(pair);
-  used_ = false;
+  way_of(spec_.kernel) == RowWay::straight ? straight(pair) : relayed(pair);
+  exchanges_ = 0;
   for (auto* sums : {&to_member_, &to_node_, &member_sum_, &node_sum_}) std::ranges::fill(*sums, 0.0);
 }
 }  // namespace moesim::network

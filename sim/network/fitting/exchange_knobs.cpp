@@ -29,11 +29,12 @@ Knob bytes(Part part, Bytes Kernel::*field) {
           [=](NetworkCalibration& c, double x) { (c.*part.*field).v = std::int64_t(x); }};
 }
 
+/// From 128 experts and 4 choices on, what a low-latency kernel's SMs send holds nobody up.
+constexpr int kLeastExperts = 128, kLeastChoices = 4;
+
 FitPart exchange_part(Part part, ExchangeKernel kernel, ExchangeDirection direction) {
   FitPart out;
-  // In range: from 128 experts and 4 choices.  With fewer most SMs of a low-latency kernel have nothing to send.
-  constexpr int kLeastExperts = 128, kLeastChoices = 4;
-  const bool normal = kernel == ExchangeKernel::normal;
+  const bool normal = kernel == ExchangeKernel::deepep_normal;
   out.belongs = [=](const NetworkRow& row) {
     const auto* e = std::get_if<ExchangeRow>(&row.call);
     return e && !e->notify && e->nodes == 1 && e->spec.kernel == kernel && e->spec.direction == direction &&
@@ -59,13 +60,48 @@ FitPart exchange_part(Part part, ExchangeKernel kernel, ExchangeDirection direct
   }
   return out;
 }
+/// Rows of one kernel and direction over several nodes, or of its notify kernel.
+std::function<bool(const NetworkRow&)> across(ExchangeKernel kernel, ExchangeDirection direction, bool notify = false) {
+  return [=](const NetworkRow& row) {
+    const auto* e = std::get_if<ExchangeRow>(&row.call);
+    return e && e->notify == notify && e->nodes > 1 && e->spec.kernel == kernel && e->spec.direction == direction;
+  };
+}
+
+/// What is left to rows over several nodes, and to those with few slots or choices, once the rest is fitted.
+std::vector<FitPart> later_parts() {
+  using C = NetworkCalibration;
+  using enum ExchangeKernel;
+  using enum ExchangeDirection;
+  std::vector<FitPart> out;
+  for (const auto& [direction, part] :
+       {std::pair(dispatch, &C::normal_dispatch), std::pair(combine, &C::normal_combine)}) {
+    out.push_back({across(deepep_normal, direction), {number(part, &Kernel::relay_rows)}});
+    out.push_back({across(deepep_normal, direction, true), {time(part, &Kernel::notify)}});
+  }
+  out.push_back({across(deepep_low_latency, dispatch), {time(&C::low_latency_dispatch, &Kernel::nic_count)}});
+  out.push_back({across(deepep_low_latency, combine), {time(&C::low_latency_combine, &Kernel::post)}});
+  const auto few = [](ExchangeDirection direction) {
+    return [=](const NetworkRow& row) {
+      const auto* e = std::get_if<ExchangeRow>(&row.call);
+      return e && e->nodes == 1 && e->spec.kernel == deepep_low_latency && e->spec.direction == direction &&
+             e->top_k < kLeastChoices;
+    };
+  };
+  out.push_back({few(dispatch), {time(&C::low_latency_dispatch, &Kernel::pace)}});
+  out.push_back({few(combine), {rate(&C::low_latency_combine, &Kernel::sm_rate)}});
+  return out;
+}
 }  // namespace
 
 std::vector<FitPart> exchange_parts() {
   constexpr auto kDispatch = ExchangeDirection::dispatch, kCombine = ExchangeDirection::combine;
-  return {exchange_part(&NetworkCalibration::normal_dispatch, ExchangeKernel::normal, kDispatch),
-          exchange_part(&NetworkCalibration::normal_combine, ExchangeKernel::normal, kCombine),
-          exchange_part(&NetworkCalibration::low_latency_dispatch, ExchangeKernel::low_latency, kDispatch),
-          exchange_part(&NetworkCalibration::low_latency_combine, ExchangeKernel::low_latency, kCombine)};
+  std::vector<FitPart> out = {
+      exchange_part(&NetworkCalibration::normal_dispatch, ExchangeKernel::deepep_normal, kDispatch),
+      exchange_part(&NetworkCalibration::normal_combine, ExchangeKernel::deepep_normal, kCombine),
+      exchange_part(&NetworkCalibration::low_latency_dispatch, ExchangeKernel::deepep_low_latency, kDispatch),
+      exchange_part(&NetworkCalibration::low_latency_combine, ExchangeKernel::deepep_low_latency, kCombine)};
+  for (FitPart& later : later_parts()) out.push_back(std::move(later));
+  return out;
 }
 }  // namespace moesim::network

@@ -38,7 +38,7 @@ void read_one(RowReader& reader, const formats::CsvTable& csv, std::size_t r, co
   if (e.experts % (e.nodes * kGpusPerNode) != 0)
     csv.fail(r,
              fmt::format("{}: expected a multiple of {} GPUs, got {}", in.experts, e.nodes * kGpusPerNode, e.experts));
-  e.spec.kernel = normal ? ExchangeKernel::normal : ExchangeKernel::low_latency;
+  e.spec.kernel = normal ? ExchangeKernel::deepep_normal : ExchangeKernel::deepep_low_latency;
   e.spec.direction = column.direction;
   e.spec.row = dispatch ? fp8_row(hidden) : bf16_row(hidden);
   if (normal) e.spec.sms = int(csv.integer(r, column.sms, 1, 1024));

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "network/collectives/engine_all_reduce.h"
+#include "network/exchanges/exchange.h"
 #include "network/fitting/row_reader.h"
 #include "spec/catalogue.h"
 
@@ -52,7 +53,10 @@ double collective(const Topology& topology, const CollectiveRow& call, const Net
 }
 
 double exchange_of(const ExchangeGroup& group, const ExchangeRow& e, const NetworkCalibration& calibration) {
-  if (e.notify) return 0;
+  if (e.notify) {
+    const bool dispatch = e.spec.direction == ExchangeDirection::dispatch;
+    return seconds((dispatch ? calibration.normal_dispatch : calibration.normal_combine).notify);
+  }
   const auto n = std::size_t(group.gpus()), nodes = std::size_t(group.nodes());
   exchange::ExchangeSums sums;
   sums.tokens = double(e.tokens) * double(n);
@@ -61,7 +65,9 @@ double exchange_of(const ExchangeGroup& group, const ExchangeRow& e, const Netwo
   sums.fan_out.gpu_reach.assign(n, reach(e.experts, double(e.experts) / double(n), e.top_k));
   sums.fan_out.node_reach.assign(nodes, reach(e.experts, double(e.experts) / double(nodes), e.top_k));
   std::vector<Time> arrival(n);
-  ExchangeTimes(group, calibration, e.spec)(sums, arrival);
+  NetworkCalibration apart = calibration;  // the kernel before it has rows of its own
+  apart.normal_dispatch.notify = apart.normal_combine.notify = {};
+  ExchangeTimes(group, apart, e.spec)(sums, arrival);
   return seconds(arrival[0]);
 }
 }  // namespace

@@ -50,10 +50,10 @@ Crossing least_sent(const NetworkRow& row) {
   }
   const ExchangeRow& e = std::get<ExchangeRow>(row.call);
   if (e.notify) return {};
-  const double copies = e.spec.kernel == ExchangeKernel::normal
+  const double copies = e.spec.kernel == ExchangeKernel::deepep_normal
                             ? kGpusPerNode * reach(e.experts, double(e.experts) / kGpusPerNode / e.nodes, e.top_k)
                             : double(e.top_k) / e.nodes;  // on a node
-  const double crossings = e.spec.kernel == ExchangeKernel::normal
+  const double crossings = e.spec.kernel == ExchangeKernel::deepep_normal
                                ? (e.nodes - 1) * reach(e.experts, double(e.experts) / e.nodes, e.top_k)
                                : double(e.top_k) * (e.nodes - 1) / e.nodes;
   const double bytes = double(e.tokens) * double(e.spec.row.v);

@@ -12,13 +12,6 @@ std::optional<compute::StepPhase> phase_of(Role role) {
   return role == Role::decode ? compute::StepPhase::decode : compute::StepPhase::prefill;
 }
 
-std::optional<network::ExchangeKernel> exchange_of(const Config& config, const PoolSection& s) {
-  if (s.exchange == "auto") return std::nullopt;
-  network::ExchangeKernel out{};
-  config.at("exchange").parse(out);
-  return out;
-}
-
 /// FP8 weights have a scale for 128 x 128 of them, and engines refuse to cut through such a block (vllm #17569,
 /// #25292).
 void check_blocks(const Config& config, const Parallel& p, const spec::Model& model, spec::Dtype experts) {
@@ -119,8 +112,9 @@ forward::StepSetup setup_of(const Config& config, const PoolSection& s, const sp
                           .expert_tensor = p.experts_tensor ? p.tensor : 1,
                           .whole_tokens = p.experts_tensor,
                           .graphs = s.graphs,
-                          .exchange = exchange_of(config, s),
+                          .exchange = network::read_exchange(config, "exchange_sms", gpu.sms),
                           .exchange_sms = s.exchange_sms,
+                          .exchanges = exchanges,
                           .overlapped = exchanges && s.overlap != OverlapKind::none});
 }
 }  // namespace moesim::serving

@@ -44,7 +44,7 @@ ExpertBank::Setup set_up_experts(results::StudyRun& run, const Config& config, c
   out.model = &d.model;
   out.kernels = pool.kernels.get();
   out.options = setup.options;
-  out.options.local_rows = gpus == 1;
+  out.options.local_rows = gpus == 1 || setup.options.local_rows;
   out.any_layout = setup.any_layout;
   out.gpus = gpus;
   out.gpus_per_node = pool.node.gpus;

@@ -60,7 +60,7 @@ struct PoolSection {
   KvSection kv;
   forward::AskedPrecision precision;
   OverlapKind overlap = OverlapKind::none;
-  std::string exchange = "auto";
+  Config exchange;
   int exchange_sms = 20;
   bool graphs = false;
   Time overhead{}, start_up{};
@@ -81,8 +81,9 @@ struct PoolSection {
     f("kv", p.kv, "KV cache");
     f("precision", p.precision, "number formats");
     f("overlap", p.overlap, "none, shared_expert, two_batch (prefill), five_stage (decode)");
-    f("exchange", p.exchange, "normal, low_latency, or auto: low_latency for decode pools, else normal");
-    f("exchange_sms", p.exchange_sms, "SMs that a normal exchange takes from compute where both overlap");
+    f("exchange", p.exchange,
+      "kernels of dispatch and combine (moesim list exchange), or a map with their parameters; default auto");
+    f("exchange_sms", p.exchange_sms, "SMs that deepep_normal or hybrid takes from compute where both overlap");
     f("graphs", p.graphs, "small kernels replayed from CUDA graphs");
     f("overhead", p.overhead, "of every step on the host: scheduling, sampling, launch");
     f("start_up", p.start_up, "until a new or restarted instance serves");

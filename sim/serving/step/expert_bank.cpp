@@ -31,7 +31,7 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   slow_gpu_.assign(std::size_t(s_.gpus), 1);
   slow_link_ = slow_gpu_;
   gpu_seconds_.assign(std::size_t(s_.gpus), 0);
-  moved_.assign(s_.layers.size(), std::vector<double>(2 * std::size_t(s_.gpus) + std::size_t(shape_.nodes())));
+  moved_.assign(s_.layers.size(), std::vector<double>(2 * std::size_t(s_.gpus) + std::size_t(shape_.nodes()) + 2));
   tokens_seen_.assign(s_.sources.size(), 0);
 }
 
@@ -204,8 +204,11 @@ exchange::ExchangeSums ExpertBank::take_exchanged(std::size_t first, std::size_t
   };
   out.gpu_rows = part(0, n);
   out.fan_out.gpu_reach = part(n, n);
-  out.fan_out.node_reach = part(2 * n, sum.size() - 2 * n);
-  out.tokens = 1;
+  out.fan_out.node_reach = part(2 * n, sum.size() - 2 * n - 2);
+  out.tokens = sum[sum.size() - 2];
+  out.exchanges = sum.back();
+  for (std::vector<double>* reach : {&out.fan_out.gpu_reach, &out.fan_out.node_reach})
+    for (double& share : *reach) share = out.tokens > 0 ? share / out.tokens : 0;
   return out;
 }
 

@@ -93,7 +93,7 @@ class ExpertBank {
   /// Seconds each GPU computed experts, summed over all calls of times().
   const std::vector<double>& gpu_seconds();
   /// Adds up what the exchanges of MoE layers [first, last) moved in calls of times() since the last take_exchanged(),
-  /// and forgets it: rows and (with `tokens` 1) distinct tokens by GPU and node; slot rows stay empty.
+  /// and forgets it: tokens, rows and reach by GPU and node; slot rows stay empty.
   exchange::ExchangeSums take_exchanged(std::size_t first, std::size_t last);
   /// Rows of each expert, (layers, experts), expected over all calls.
   std::vector<double> expert_rows() const;
@@ -109,7 +109,7 @@ class ExpertBank {
       float arrival, compute, combine;  // s
     };
     std::vector<Gpu> gpus;
-    std::vector<float> moved;  // by an exchange: rows (gpus), distinct tokens (gpus), of nodes (nodes)
+    std::vector<float> moved;  // by an exchange: rows (gpus), distinct tokens (gpus), of nodes (nodes); tokens; 1
   };
   struct Mix {
     std::uint32_t id = 0;

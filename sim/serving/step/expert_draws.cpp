@@ -97,6 +97,8 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
   for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_rows[g]));
   for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_tokens(int(g))));
   for (int node = 0; node < shape_.nodes(); ++node) out.moved.push_back(float(sums_.node_tokens(node)));
+  out.moved.push_back(float(tokens));
+  out.moved.push_back(1);
   double sum = 0;
   for (const Entry::Gpu& gpu : out.gpus) sum += double(gpu.compute);
   out.mean = sum / double(n);

@@ -7,7 +7,7 @@
 
 namespace moesim::network {
 namespace {
-constexpr ExchangeSpec kNormal{ExchangeKernel::normal, ExchangeDirection::dispatch, 1_B, 20, true};
+constexpr ExchangeSpec kNormal{ExchangeKernel::deepep_normal, ExchangeDirection::dispatch, 1_B, 20, true};
 
 /// Arrival of every member when all join at `ready`, under the network that `text` says.
 std::vector<Time> arrivals(const spec::Cluster& cluster, const std::string& text, const ExchangeSpec& spec,
@@ -51,7 +51,7 @@ TEST(Exchange, ATokenCrossesTheAdapterOncePerNodeAndIsForwarded) {
   }
   // Straight to each GPU: 12 bytes over the adapter.
   ExchangeSpec direct = kNormal;
-  direct.kernel = ExchangeKernel::low_latency;
+  direct.kernel = ExchangeKernel::deepep_low_latency;
   for (const std::string& text : both())
     EXPECT_EQ(arrivals(test::unit_cluster(2, 2), text, direct, load, {{}, {}, {}, {}})[3], 12_s) << text;
 }
@@ -134,6 +134,63 @@ TEST(Exchange, ARelaysOwnRowsAndThoseItHandsOnStandInOneQueue) {
   EXPECT_EQ(late[2], 100_s);  // the counts
 }
 
+TEST(Exchange, TheLibrarySendsEveryRowByItselfOnceCountsAreKnown) {
+  // One token of GPU 0 has two experts on GPU 1: two rows, where DeepEP sends one copy.
+  exchange::ExchangeLoad load = test::even_load({2, 2}, 0);
+  load.rows_to_gpu[1] = 2;
+  load.tokens_to_gpu[1] = load.tokens_to_node[0] = 1;
+  ExchangeSpec spec = kNormal;
+  for (const std::string& text : both()) {
+    spec.kernel = ExchangeKernel::deepep_normal;
+    EXPECT_EQ(arrivals(test::unit_cluster(1, 2), text, spec, load, {{}, {}})[1], 1_s) << text;
+    spec.kernel = ExchangeKernel::all_to_all;
+    spec.direction = ExchangeDirection::combine;
+    EXPECT_EQ(arrivals(test::unit_cluster(1, 2), text, spec, load, {{}, {}})[0], 2_s) << text;
+    spec.direction = ExchangeDirection::dispatch;  // two slots' counts of 8 bytes go round first
+    EXPECT_EQ(arrivals(test::unit_cluster(1, 2), text, spec, load, {{}, {}})[1], 18_s) << text;
+  }
+}
+
+TEST(Exchange, TheFullestPortHoldsTheLibraryUpThoughTheMeanIsLow) {
+  // GPU 0 sends 9 rows to GPU 1; all else is idle.
+  exchange::ExchangeLoad load = test::even_load({3, 3}, 0);
+  load.rows_to_gpu[1] = load.tokens_to_gpu[1] = load.tokens_to_node[0] = 9;
+  ExchangeSpec spec = kNormal;
+  spec.kernel = ExchangeKernel::all_to_all;
+  spec.direction = ExchangeDirection::combine;
+  for (const std::string& text : both())
+    EXPECT_EQ(arrivals(test::unit_cluster(1, 3), text, spec, load, {{}, {}, {}})[0], 9_s) << text;
+}
+
+TEST(Exchange, AGatherBringsEveryTokenToEveryGpu) {
+  // 6 tokens of 3 GPUs go round a ring: each GPU sends the 4 that its neighbour lacks, whatever the experts need.
+  exchange::ExchangeLoad load = test::even_load({3, 3}, 0);
+  load.tokens = 6;
+  ExchangeSpec spec = kNormal;
+  spec.kernel = ExchangeKernel::all_gather;
+  for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine}) {
+    spec.direction = direction;
+    for (const std::string& text : both())
+      for (const Time end : arrivals(test::unit_cluster(1, 3), text, spec, load, {0_s, 5_s, 0_s}))
+        EXPECT_EQ(end, 9_s) << text;
+  }
+}
+
+TEST(Exchange, HybridSendsWhatNormalKernelsDoAtItsOwnRates) {
+  exchange::ExchangeLoad load = test::even_load({4, 2}, 0);
+  load.rows_to_gpu[3] = load.tokens_to_gpu[3] = 8;  // GPU 0 to GPU 3, by way of GPU 2
+  load.tokens_to_node[1] = 8;
+  NetworkCalibration calibration;
+  calibration.hybrid_dispatch.nic_share = 0.5;
+  const Topology topology(test::unit_cluster(2, 2));
+  const ExchangeGroup group(topology, GpuId{0}, 4);
+  ExchangeSpec spec = kNormal;
+  std::vector<Time> ready(4), end(4);
+  spec.kernel = ExchangeKernel::hybrid;
+  ExchangeTimes(group, calibration, spec)(load, ready, end);
+  EXPECT_EQ(end[3], 16_s);
+}
+
 TEST(Exchange, RowsCarryScalesAndMetadata) {
   EXPECT_EQ(fp8_row(7168), Bytes{7168 + 224 + 16});
   EXPECT_EQ(bf16_row(7168), Bytes{14336});
@@ -196,7 +253,7 @@ TEST(Exchange, FlowsTakeTheSmsTimeAsTheClosedFormDoes) {
   kernel.fill = 3;
   const SlowSms node(kernel);
   ExchangeRates rates(node.group, node.calibration, node.spec);
-  const ExchangeMix mix = mix_of(test::even_load({8, 8}, 3), node.group);
+  const ExchangeMix mix = mix_of(test::even_load({8, 8}, 3), node.group, ExchangeKernel::deepep_normal);
   rates.carry(mix);
   // Every GPU sends 21 of its 24 rows over NVLink, at the rate that the SMs leave.
   EXPECT_NEAR(seconds(node.end(3)), seconds(rates.fixed) + 21e6 / rates.nvlink[0], 1e-9);

@@ -98,8 +98,8 @@ Outcome run_steps(const std::string& network_kind, std::vector<double> speed, in
   phase.name = "decode";
   phase.steps = steps;
   compute::add_decode(phase.batch, model, 1, 1, 4);
-  phase.setup.dispatch = {network::ExchangeKernel::normal, network::ExchangeDirection::dispatch, 1_B, 1, true};
-  phase.setup.combine = {network::ExchangeKernel::normal, network::ExchangeDirection::combine, 1_B, 1, true};
+  phase.setup.dispatch = {network::ExchangeKernel::deepep_normal, network::ExchangeDirection::dispatch, 1_B, 1, true};
+  phase.setup.combine = {network::ExchangeKernel::deepep_normal, network::ExchangeDirection::combine, 1_B, 1, true};
   phase.traffic = &traffic;
   GroupRun run({model, group, costs, *network, spans, placement, std::move(speed)}, phase);
   EXPECT_TRUE(run.run());

@@ -102,7 +102,7 @@ Time ideal_exchange(std::int64_t row_bytes, network::ExchangeDirection direction
   const network::Topology topology(cluster);
   const network::ExchangeGroup group(topology, GpuId{0}, 10);
   network::ExchangeTimes times(group, network::NetworkCalibration{},
-                               {network::ExchangeKernel::low_latency, direction, Bytes{row_bytes}, 0, true});
+                               {network::ExchangeKernel::deepep_low_latency, direction, Bytes{row_bytes}, 0, true});
   exchange::ExchangeLoad load{.gpus = 10,
                               .nodes = 10,
                               .slots = 10,

@@ -48,7 +48,7 @@ std::string all_exchanges() {
   const exchange::ExchangeLoad load = fixed_load();
   std::string out;
   for (const std::string kind : {"fluid", "bottleneck"})
-    for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
+    for (const ExchangeKernel kernel : {ExchangeKernel::deepep_normal, ExchangeKernel::deepep_low_latency})
       for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine}) {
         Engine engine;
         const auto network =

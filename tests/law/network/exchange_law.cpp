@@ -2,47 +2,10 @@
 
 #include <algorithm>
 
-#include "common/exchange_loads.h"
-#include "common/test_cluster.h"
-#include "network/exchanges/exchange.h"
+#include "law/network/exchange_runs.h"
 
 namespace moesim::network {
 namespace {
-struct Outcome {
-  std::vector<Time> end;
-  std::vector<LinkUse> use;
-  Time last() const { return *std::max_element(end.begin(), end.end()); }
-};
-
-Outcome run(const spec::Cluster& cluster, const std::string& text, const ExchangeSpec& spec,
-            const exchange::ExchangeLoad& load, const std::vector<int>& join_order) {
-  Engine engine;
-  const auto network = test::make_network(text, engine, cluster);
-  const ExchangeGroup group(network->topology(), GpuId{0}, load.gpus);
-  Outcome out;
-  out.end.resize(std::size_t(load.gpus), Time{-1});
-  const auto exchange =
-      open_exchange(*network, group, spec, load, [&](int member) { out.end[std::size_t(member)] = engine.now(); });
-  for (const int m : join_order) exchange->join(m);
-  engine.run();
-  EXPECT_TRUE(exchange->finished());
-  out.use = network->link_use();
-  return out;
-}
-
-std::vector<int> in_order(int n) {
-  std::vector<int> out;
-  for (int i = 0; i < n; ++i) out.push_back(i);
-  return out;
-}
-
-std::vector<double> log_normal_weights(int experts, double sigma, std::uint64_t seed) {
-  Random random(seed, "weights");
-  std::vector<double> out;
-  for (int e = 0; e < experts; ++e) out.push_back(random.log_normal(0, sigma));
-  return out;
-}
-
 TEST(ExchangeLaw, BytesInEqualBytesOutOnEveryNodeAndTotalWhatTheLoadSays) {
   for (std::uint64_t seed = 0; seed < 6; ++seed)
     for (const ExchangeSpec& spec : test::exchange_specs()) {
@@ -69,7 +32,7 @@ TEST(ExchangeLaw, BytesInEqualBytesOutOnEveryNodeAndTotalWhatTheLoadSays) {
           const std::int64_t rows = load.rows_to_gpu[std::size_t(s * 24 + d)],
                              once = load.tokens_to_gpu[std::size_t(s * 24 + d)];
           const bool inside = s / 8 == d / 8;
-          if (spec.kernel == ExchangeKernel::normal) {
+          if (way_of(spec.kernel) == RowWay::relayed) {
             if (s % 8 != d % 8) want_nvlink += once;
             if (d % 8 == 0 && !inside) want_nic += load.tokens_to_node[std::size_t(s * 3 + d / 8)];
           } else if (s != d) {
@@ -77,6 +40,11 @@ TEST(ExchangeLaw, BytesInEqualBytesOutOnEveryNodeAndTotalWhatTheLoadSays) {
           }
         }
       EXPECT_EQ(sent, received);
+      if (spec.kernel == ExchangeKernel::all_gather) {
+        // Every GPU gets the tokens of all 23 others, whatever its experts need; rounded up to bytes a step.
+        EXPECT_NEAR(double(received + nvlink_in), 23.0 * 480 * 7408, 4 * 24);
+        continue;
+      }
       EXPECT_EQ(sent, want_nic * 7408);
       EXPECT_EQ(nvlink_out, want_nvlink * 7408);
       EXPECT_EQ(nvlink_in, nvlink_out);
@@ -157,6 +125,7 @@ TEST(ExchangeLaw, SumsAgreeWithTheSymmetricLoadTheySum) {
       exchange::ExchangeSums sums;
       sums.tokens = 16.0 * n * n;
       sums.gpu_rows.assign(std::size_t(n), 16.0 * n);
+      sums.slot_rows = sums.gpu_rows;
       sums.fan_out.gpu_reach.assign(std::size_t(n), 1.0 / n);
       sums.fan_out.node_reach.assign(std::size_t(nodes), 1.0 / nodes);
       ExchangeTimes times(group, load_network_calibration("network-h800"), spec);
@@ -183,7 +152,7 @@ double calibrated(ExchangeDirection direction, int tokens, int choices, int sms)
   const Bytes row = direction == ExchangeDirection::dispatch ? fp8_row(7168) : bf16_row(7168);
   std::vector<Time> arrival(8);
   ExchangeTimes times(group, load_network_calibration("network-h100"),
-                      {ExchangeKernel::normal, direction, row, sms, true});
+                      {ExchangeKernel::deepep_normal, direction, row, sms, true});
   times(sums, arrival);
   return seconds(arrival[0]);
 }

@@ -19,7 +19,7 @@ TEST(RecordedSkew, TheClosedFormStaysWithinTwoPercentOfFluid) {
   double above = 0, below = 0, slowdown = 0;
   for (const std::size_t layer : {3u, 20u, 40u, 60u}) {
     const exchange::ExchangeLoad load = test::drawn_load({32, 8}, 256, 8, counts.at(layer), layer);
-    for (const ExchangeKernel kernel : {ExchangeKernel::normal, ExchangeKernel::low_latency})
+    for (const ExchangeKernel kernel : {ExchangeKernel::deepep_normal, ExchangeKernel::deepep_low_latency})
       for (const ExchangeDirection direction : {ExchangeDirection::dispatch, ExchangeDirection::combine}) {
         const ExchangeSpec spec{kernel, direction, fp8_row(7168), 24, true};
         const Time fluid = test::last_arrival("fluid", spec, load),

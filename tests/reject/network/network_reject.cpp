@@ -110,7 +110,7 @@ TEST(Reject, AGroupOrTransferThatNamesAMissingGpu) {
 TEST(Reject, LoadsNoExchangeCarries) {
   const Topology topology(test::unit_cluster(1, 4));
   const ExchangeGroup group(topology, GpuId{0}, 4);
-  const ExchangeSpec spec{ExchangeKernel::normal, ExchangeDirection::dispatch, 1000_B, 20, true};
+  const ExchangeSpec spec{ExchangeKernel::deepep_normal, ExchangeDirection::dispatch, 1000_B, 20, true};
   exchange::ExchangeLoad load = test::even_load({4, 4}, 2);
   const auto said = [&] { return test::refusal_of([&] { check_load(load, group, spec, "layer 3"); }); };
   EXPECT_EQ(said(), "accepted");
@@ -180,7 +180,7 @@ TEST(Reject, AFailedPortInClosedForm) {
   const Topology topology(test::unit_cluster(2, 1), std::vector<LinkFault>{{"nic1>leaf0", 0}});
   const ExchangeGroup group(topology, GpuId{0}, 2);
   EXPECT_EQ(test::refusal_of([&] {
-              ExchangeTimes(group, {}, {ExchangeKernel::normal, ExchangeDirection::dispatch, 1_B});
+              ExchangeTimes(group, {}, {ExchangeKernel::deepep_normal, ExchangeDirection::dispatch, 1_B});
             }),
             "adapter 1 of the group has failed, and only network kind fluid goes around");
 }

@@ -4,6 +4,7 @@
 
 #include "forward/precision.h"
 #include "spec/catalogue.h"
+#include "support/refusal.h"
 
 namespace moesim::forward {
 namespace {
@@ -124,8 +125,8 @@ TEST_F(Setup, DecodingIsReplayedMaskedAndExchangesOverAdapters) {
   EXPECT_TRUE(s.options.graphs);
   EXPECT_EQ(s.options.layout, compute::GroupLayout::masked);
   EXPECT_FALSE(s.any_layout);
-  EXPECT_EQ(s.dispatch.kernel, network::ExchangeKernel::low_latency);
-  EXPECT_EQ(s.combine.kernel, network::ExchangeKernel::low_latency);
+  EXPECT_EQ(s.dispatch.kernel, network::ExchangeKernel::deepep_low_latency);
+  EXPECT_EQ(s.combine.kernel, network::ExchangeKernel::deepep_low_latency);
 }
 
 TEST_F(Setup, EverythingElseLaunchesContiguousRowsAndExchangesWithSms) {
@@ -136,7 +137,7 @@ TEST_F(Setup, EverythingElseLaunchesContiguousRowsAndExchangesWithSms) {
     EXPECT_EQ(s.options.layout, compute::GroupLayout::contiguous);
     EXPECT_EQ(s.options.training, phase == compute::StepPhase::training);
     EXPECT_EQ(s.any_layout, !phase);
-    EXPECT_EQ(s.dispatch.kernel, network::ExchangeKernel::normal);
+    EXPECT_EQ(s.dispatch.kernel, network::ExchangeKernel::deepep_normal);
   }
 }
 
@@ -156,16 +157,61 @@ TEST_F(Setup, OnlyANormalExchangeThatOverlapsTakesSms) {
   EXPECT_EQ(set_up(q).beside, compute::GpuShare{});
   q.overlapped = true;
   EXPECT_EQ(set_up(q).beside.sms, 132 - 24);
-  q.exchange = network::ExchangeKernel::low_latency;
+  q.exchange.kernel = network::ExchangeKernel::deepep_low_latency;
   EXPECT_EQ(set_up(q).beside, compute::GpuShare{});
+}
+
+TEST_F(Setup, TheLibrarysExchangesSendBf16AndLeaveSortingToCompute) {
+  for (const std::optional<compute::StepPhase> phase :
+       {std::optional(compute::StepPhase::prefill), std::optional(compute::StepPhase::decode),
+        std::optional(compute::StepPhase::training)}) {
+    StepQuestion q = question(phase);
+    q.exchange.kernel = network::ExchangeKernel::all_to_all;
+    StepSetup s = set_up(q);
+    EXPECT_EQ(s.dispatch.row, network::bf16_row(7168));
+    EXPECT_TRUE(s.options.sends_rows);
+    EXPECT_FALSE(s.options.local_rows);
+    EXPECT_EQ(s.exchange_reason, "as asked");
+    q.precision.formats.dispatch = spec::Dtype::fp8;
+    EXPECT_EQ(set_up(q).dispatch.row, network::fp8_row(7168));
+    q.exchange.kernel = network::ExchangeKernel::all_gather;
+    s = set_up(q);
+    EXPECT_FALSE(s.options.sends_rows);
+    EXPECT_TRUE(s.options.local_rows);
+    q.exchanges = false;  // nothing leaves the GPU
+    s = set_up(q);
+    EXPECT_FALSE(s.options.sends_rows || s.options.local_rows);
+    EXPECT_EQ(s.exchange_reason, "");
+  }
+}
+
+TEST_F(Setup, HybridSaysWhereItsRatesAreFrom) {
+  StepQuestion q = question(compute::StepPhase::prefill);
+  q.exchange.kernel = network::ExchangeKernel::hybrid;
+  q.overlapped = true;
+  EXPECT_EQ(set_up(q).dispatch.row, network::fp8_row(7168));
+  EXPECT_EQ(set_up(q).beside.sms, 132 - 16);
+  EXPECT_EQ(set_up(q).exchange_reason, "as asked, reaching what it does on GB200");
+}
+
+TEST(Precision, RowsTravelInFp8OnlyToExpertsThatComputeInIt) {
+  const auto refusal = [](spec::Dtype dispatch, spec::Dtype experts) {
+    const Config config = Config::from_text("{precision: {dispatch: fp8}}", "s.yaml");
+    return test::refusal_of(
+        [&] { check_precision(config, {.experts = experts, .dispatch = dispatch}, spec::load_gpu("h800")); });
+  };
+  EXPECT_EQ(refusal(spec::Dtype::fp8, spec::Dtype::fp8), "accepted");
+  EXPECT_EQ(refusal(spec::Dtype::bf16, spec::Dtype::fp8), "accepted");
+  EXPECT_EQ(refusal(spec::Dtype::fp8, spec::Dtype::bf16),
+            "s.yaml:1:24: precision.dispatch: fp8 rows need experts that compute in fp8, not bf16");
 }
 
 TEST_F(Setup, WhatTheScenarioSaysGoesFirst) {
   StepQuestion q = question(compute::StepPhase::decode);
   q.graphs = false;
-  q.exchange = network::ExchangeKernel::normal;
+  q.exchange.kernel = network::ExchangeKernel::deepep_normal;
   EXPECT_FALSE(set_up(q).options.graphs);
-  EXPECT_EQ(set_up(q).dispatch.kernel, network::ExchangeKernel::normal);
+  EXPECT_EQ(set_up(q).dispatch.kernel, network::ExchangeKernel::deepep_normal);
 }
 
 TEST_F(Setup, ATensorGroupSharesTokensUnlessEachHasThemAll) {
