@@ -43,7 +43,7 @@ StepSetup set_up(const StepQuestion& q) {
   out.precision_reason = q.precision.reason;
   out.any_layout = !q.phase;
   using network::ExchangeKernel;
-  const ExchangeKernel kernel = q.exchange.kernel.value_or(default_exchange(q.phase));
+  const ExchangeKernel kernel = q.exchange.kernel.value_or(q.engines_exchange.value_or(default_exchange(q.phase)));
   const bool library = kernel == ExchangeKernel::all_to_all || kernel == ExchangeKernel::all_gather;
   compute::Precisions& formats = out.options.precision;
   if (q.exchanges && library && !formats.dispatch) formats.dispatch = spec::Dtype::bf16;
@@ -51,6 +51,7 @@ StepSetup set_up(const StepQuestion& q) {
   out.options.local_rows = q.exchanges && kernel == ExchangeKernel::all_gather;
   // HybridEP's rates are fitted on GB200 alone (hardware/network-gb200.yaml).
   const bool elsewhere = kernel == ExchangeKernel::hybrid && q.gpu.name != "gb200";
+  if (q.exchanges && q.engines_exchange && !q.exchange.kernel) out.exchange_reason = "the engine's";
   if (q.exchanges && q.exchange.kernel)
     out.exchange_reason = elsewhere ? "as asked, reaching what it does on GB200" : "as asked";
   const int sms = network::sms_of(kernel, q.exchange.sms, q.exchange_sms);

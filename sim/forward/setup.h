@@ -30,6 +30,7 @@ struct StepQuestion {
   bool whole_tokens = false;     // every GPU of the tensor group has all its tokens, instead of its part
   std::optional<bool> graphs{};  // small kernels replayed from CUDA graphs; none: in decode
   network::ExchangeChoice exchange{};
+  std::optional<network::ExchangeKernel> engines_exchange{};  // where the scenario names none; none: the phase's
   int exchange_sms = 20;    // that deepep_normal takes where the scenario does not say
   bool exchanges = true;    // the experts lie on several GPUs
   bool overlapped = false;  // exchanges run beside compute

@@ -57,7 +57,8 @@ void explain_serving(const ExplainOptions& o, const runs::Scenario& scenario, Ex
           .gpu;
   const serving::Parallel& p = pool.parallel;
   serving::check_pool(config, pool, &r.model);
-  take_setup(serving::setup_of(config, pool, r.model, s.gpu), s);
+  const forward::Engine engine = serving::engine_of(scenario.config.at("serving"), config);
+  take_setup(serving::setup_of(config, pool, r.model, s.gpu, engine), s);
   r.expert_parallel = r.model.moe && !p.experts_tensor ? p.stage_gpus() : 1;
   r.slots = slots_of(config.has("placement") ? config : scenario.config, r.model, r.expert_parallel);
   set_step(o, scenario, pool.role, r);
@@ -67,5 +68,6 @@ void explain_serving(const ExplainOptions& o, const runs::Scenario& scenario, Ex
   r.held = serving::held(r.model, p, stage, r.slots, false);
   if (p.pipeline > 1) s.memory = fmt::format("pipeline stage {}", stage);
   s.kernels = compute::make_kernel_model(scenario.config, s.gpu);
+  s.kernels->prefer(engine.experts);
 }
 }  // namespace moesim::cli

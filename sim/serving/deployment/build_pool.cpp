@@ -58,7 +58,7 @@ void fill_fixed(const Config& config, BuiltPool& pool, PoolShape& shape) {
 /// How long a step takes, layer by layer.
 LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
   const PoolSection& s = pool.section;
-  const forward::StepSetup setup = setup_of(config, s, d.model, pool.node.gpu);
+  const forward::StepSetup setup = setup_of(config, s, d.model, pool.node.gpu, pool.engine);
   forward::write_assumptions(run.results, "pool:" + s.name, setup);
   const bool named = config.has("engine") || run.scenario.at("serving").has("engine");
   run.results.add(results::Table::assumption,

@@ -64,13 +64,6 @@ void take_cluster(const results::StudyRun& run, const Config& config, Engine& en
   check_gpus(config.at("pools"), d);
 }
 
-/// What the pool names, else the section, else the usual one.
-forward::Engine engine_of(const Config& section, const Config& pool) {
-  for (const Config& where : {pool, section})
-    if (where.has("engine")) return forward::read_engine(where.at("engine"));
-  return forward::load_engine(std::string(forward::kUsualEngine));
-}
-
 /// The pool's nodes: the cluster's, or some of its own.
 void find_nodes(const results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
   if (!pool.section.fixed && !d.network) run.scenario.fail("missing key \"cluster\": steps are computed on its GPUs");

@@ -96,8 +96,14 @@ void check_pool(const Config& config, const PoolSection& s, const spec::Model* m
     config.fail_below("parallel", "the model has no experts to spread");
 }
 
-forward::StepSetup setup_of(const Config& config, const PoolSection& s, const spec::Model& model,
-                            const spec::Gpu& gpu) {
+forward::Engine engine_of(const Config& section, const Config& pool) {
+  for (const Config& where : {pool, section})
+    if (where.has("engine")) return forward::read_engine(where.at("engine"));
+  return forward::load_engine(std::string(forward::kUsualEngine));
+}
+
+forward::StepSetup setup_of(const Config& config, const PoolSection& s, const spec::Model& model, const spec::Gpu& gpu,
+                            const forward::Engine& engine) {
   const Parallel& p = s.parallel;
   const std::optional<compute::StepPhase> phase = phase_of(s.role);
   const forward::ChosenPrecision precision = forward::choose_precision(s.precision, model, gpu, phase);
@@ -113,6 +119,7 @@ forward::StepSetup setup_of(const Config& config, const PoolSection& s, const sp
                           .whole_tokens = p.experts_tensor,
                           .graphs = s.graphs,
                           .exchange = network::read_exchange(config, "exchange_sms", gpu.sms),
+                          .engines_exchange = s.role == Role::decode ? engine.decode_exchange : engine.prefill_exchange,
                           .exchange_sms = s.exchange_sms,
                           .exchanges = exchanges,
                           .overlapped = exchanges && s.overlap != OverlapKind::none});

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "forward/setup.h"
 #include "network/calibration.h"
 #include "spec/catalogue.h"
 #include "support/refusal.h"
@@ -22,6 +23,19 @@ TEST(Engine, EveryEntrysAllReduceKernelsAreKnownToTheNetworksThatHaveAny) {
           << name << " on " << gpu;
     }
   }
+}
+
+TEST(Engine, BringsItsExchangeWhereTheScenarioNamesNone) {
+  const spec::Model model = spec::load_model("deepseek-v3");
+  const spec::Gpu gpu = spec::load_gpu("h100");
+  StepQuestion q{.model = model, .gpu = gpu, .phase = compute::StepPhase::decode};
+  EXPECT_EQ(set_up(q).dispatch.kernel, network::ExchangeKernel::deepep_low_latency);
+  q.engines_exchange = load_engine("vllm").decode_exchange;
+  EXPECT_EQ(set_up(q).dispatch.kernel, network::ExchangeKernel::all_gather);
+  EXPECT_EQ(set_up(q).exchange_reason, "the engine's");
+  q.exchange.kernel = network::ExchangeKernel::all_to_all;
+  EXPECT_EQ(set_up(q).dispatch.kernel, network::ExchangeKernel::all_to_all);
+  EXPECT_EQ(load_engine("sglang").decode_exchange, std::nullopt);
 }
 
 TEST(Engine, AFileOfOnesOwnMayExtendAnEntry) {
