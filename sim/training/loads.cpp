@@ -158,12 +158,11 @@ void TrainingLoads::draw(int replica, int stage, int block, int micro_batch, exc
     for (std::size_t i = 0; i < traffic_.rows.size();)
       for (std::size_t e = 0; e < experts; ++e, ++i) expert_rows_[e] += traffic_.rows[i];
     exchanger(traffic_, out);
-    if (lane == lanes - 1)
-      lane_rows_ = out.slot_rows;
-    else
-      std::ranges::transform(lane_rows_, out.slot_rows, lane_rows_.begin(), std::plus<>());
+    if (lanes == 1) break;
+    if (lane == lanes - 1) lane_rows_.assign(out.slot_rows.size(), 0);
+    std::ranges::transform(lane_rows_, out.slot_rows, lane_rows_.begin(), std::plus<>());
+    if (lane == 0) out.slot_rows = lane_rows_;
   }
-  out.slot_rows = lane_rows_;
   note(replica, stage, row, out);
 }
 

@@ -23,6 +23,7 @@ Executor::Executor(Engine& engine, const Schedule& schedule, const TemplateSet& 
       gpu_id_(std::move(gpu_id)),
       spans_(spans != nullptr && spans->enabled() ? spans : nullptr),
       gathers_always_(costs.gathers_always()),
+      reduces_always_(costs.reduces_always()),
       exposes_reductions_(costs.reduces_always() && !costs.reduction_overlapped()) {
   const std::size_t entries = std::size_t(schedule_.chunks) * std::size_t(schedule_.micro_batches);
   std::size_t blocks = 0;

@@ -156,11 +156,11 @@ class Executor {
   Time start_{};
   std::vector<Gpu> gpus_;
   std::deque<Cell> cells_;
-  std::map<std::pair<int, int>, Alignment> alignments_;       // by forward and backward stage, -1 for none
-  bool gathers_always_ = false, exposes_reductions_ = false;  // of every micro-batch
-  std::vector<std::size_t> first_block_;                      // (ranks, chunks): among the blocks of all
-  std::vector<int> reductions_;                               // (blocks, members): replicas that have joined
-  std::vector<Time> first_gathers_;                           // (blocks) of the step's first parameters, from its start
+  std::map<std::pair<int, int>, Alignment> alignments_;  // by forward and backward stage, -1 for none
+  bool gathers_always_ = false, reduces_always_ = false, exposes_reductions_ = false;  // of every micro-batch
+  std::vector<std::size_t> first_block_;  // (ranks, chunks): among the blocks of all
+  std::vector<int> reductions_;           // (blocks, members): replicas that have joined
+  std::vector<Time> first_gathers_;       // (blocks) of the step's first parameters, from its start
   int at_norm_ = 0;
 };
 }  // namespace moesim::schedule

@@ -14,7 +14,7 @@ void Executor::gradients_done(int gpu, int block) {
   const Gpu& g = gpus_[std::size_t(gpu)];
   const int chunk = g.backward.chunk;
   const bool last = g.backwards_left[std::size_t(chunk)] == 1;
-  if (costs_.reduces_always() || (last && costs_.reduction_overlapped())) start_reduction(gpu, chunk, block, last);
+  if (reduces_always_ || (last && costs_.reduction_overlapped())) start_reduction(gpu, chunk, block, last);
 }
 
 /// Waits for all others that hold the block at its last reduction; earlier ones (ZeRO 2) go on the GPU's own time.
