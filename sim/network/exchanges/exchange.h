@@ -47,7 +47,6 @@ class ExchangeTimes {
   void straight(const exchange::ExchangeLoad& load);
   void relayed_dispatch(const exchange::ExchangeLoad& load);
   void relayed_combine(const exchange::ExchangeLoad& load);
-  ExchangeMix spread(const exchange::ExchangeSums& sums);
   void finish(std::span<Time> arrival, Time origin) const;
 
   const ExchangeGroup* group_;

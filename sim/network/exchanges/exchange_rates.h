@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "exchange/exchange_load.h"
+#include "exchange/fan_out.h"
 #include "network/calibration.h"
 #include "network/groups/exchange_group.h"
 
@@ -25,6 +26,8 @@ struct ExchangeMix {
   double nvlink = 0, nic = 0, pair = 0;
 };
 ExchangeMix mix_of(const exchange::ExchangeLoad& load, const ExchangeGroup& group, ExchangeKernel kernel);
+/// Every source sends a member an equal part of what it takes in; of the mean where many are added up.
+ExchangeMix mix_of(const exchange::ExchangeSums& sums, const ExchangeGroup& group);
 
 /// Puts into the mix what ports and pairs have at most, where rows(from, to) go straight.
 template <class Rows>

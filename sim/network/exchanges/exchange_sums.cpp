@@ -10,15 +10,14 @@ namespace {
 std::size_t at(int i) { return std::size_t(i); }
 }  // namespace
 
-/// The mix of an exchange of which every source sends a member an equal part of what it takes in.
-ExchangeMix ExchangeTimes::spread(const exchange::ExchangeSums& sums) {
-  const int n = group_->gpus(), per_node = group_->per_node();
+ExchangeMix mix_of(const exchange::ExchangeSums& sums, const ExchangeGroup& group) {
+  const int n = group.gpus(), per_node = group.per_node();
   ExchangeMix mix;
   mix.slots = double(sums.slot_rows.size());
-  for (int node = 0; node < group_->nodes(); ++node) mix.tokens += sums.node_tokens(node);
+  for (int node = 0; node < group.nodes(); ++node) mix.tokens += sums.node_tokens(node);
   for (int m = 0; m < n; ++m) mix.copies += sums.gpu_tokens(m);
   mix.crossing = mix.copies * (per_node - 1) / per_node;
-  mix.relayed = mix.tokens * (group_->nodes() - 1) / group_->nodes();
+  mix.relayed = mix.tokens * (group.nodes() - 1) / group.nodes();
   mix.sent = sums.tokens;
   double all = 0;
   for (const double rows : sums.gpu_rows) all += rows;
@@ -30,9 +29,12 @@ ExchangeMix ExchangeTimes::spread(const exchange::ExchangeSums& sums) {
       mix.rows = std::max(mix.rows, rows);
       mix.pair = std::max(mix.pair, rows / n);
       mix.nvlink = std::max({mix.nvlink, rows * (per_node - 1) / n, (node - rows) / n});
-      mix.nic = std::max({mix.nic, rows * (n - per_node) / group_->ports(), (all - node) / group_->ports()});
+      mix.nic = std::max({mix.nic, rows * (n - per_node) / group.ports(), (all - node) / group.ports()});
     }
   }
+  for (double* const sum :
+       {&mix.tokens, &mix.copies, &mix.crossing, &mix.relayed, &mix.sent, &mix.rows, &mix.nvlink, &mix.nic, &mix.pair})
+    *sum /= sums.exchanges;
   return mix;
 }
 
@@ -45,7 +47,7 @@ void ExchangeTimes::operator()(const exchange::ExchangeSums& sums, std::span<Tim
     std::ranges::fill(arrival_, seconds(rates_.gather(sums.tokens)));
     return finish(arrival, {});
   }
-  const ExchangeMix mix = spread(sums);
+  const ExchangeMix mix = mix_of(sums, *group_);
   carry(mix);
   const bool relays = way_of(spec_.kernel) == RowWay::relayed, all_nic = !spec_.nvlink && !relays;
   const double all_rows = std::accumulate(sums.gpu_rows.begin(), sums.gpu_rows.end(), 0.0);

@@ -1,6 +1,7 @@
 // What exchanges in closed form moved: rows summed over many exchanges, and put on links only when somebody looks.
 #pragma once
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "network/exchanges/exchange.h"
@@ -23,21 +24,28 @@ class MovedRows {
   void take(const std::function<void(const Transfer&)>& each);
 
  private:
-  using Pair = std::function<void(int from, int to, double rows, bool nvlink)>;
-  double rows_to(int source, int member) const;
-  double tokens_to(int source, int node) const;
-  ExchangeMix mix() const;
-  void relayed(const Pair& pair) const;
-  void straight(const Pair& pair) const;
+  /// Rows (sent straight) or distinct tokens (relayed), or the same times how slow their exchange was.
+  struct Sums {
+    std::vector<double> to_member, to_node;  // of [source][member], and of [source][node]
+    std::vector<double> member, node;        // of all sources, in equal parts
+  };
+  struct Moved {
+    int from, to;
+    bool nvlink;
+    double rows;
+  };
+  double nvlink_slow() const { return rates_.nvlink_work.front(); }
+  double nic_slow() const { return rates_.nic_work.front(); }
+  std::vector<Moved> straight(const Sums& sums) const;
+  std::vector<Moved> relayed(const Sums& sums) const;
   void gather(double tokens, double exchanges);
 
-  ExchangeGroup group_;
+  std::unique_ptr<ExchangeGroup> group_;
   ExchangeSpec spec_;
   const NetworkCalibration* calibration_;
-  double exchanges_ = 0, slots_ = 0;  // how many, and of how many slots the last one
-  // Whole numbers: rows (low latency) or distinct tokens (normal) of [source][member], and of [source][node].
-  std::vector<double> to_member_, to_node_;
-  std::vector<double> member_sum_, node_sum_;  // of all sources, in equal parts
-  std::vector<Transfer> sent_;                 // by gathers, each between another pair
+  ExchangeRates rates_;  // of the last exchange
+  bool used_ = false;
+  Sums rows_, work_;
+  std::vector<Transfer> sent_;  // by gathers, each between another pair
 };
 }  // namespace moesim::network

@@ -18,7 +18,7 @@ enum class ExchangeKernel {
   deepep_low_latency,  ///< adapters send each row straight to its GPU; takes no SMs
   all_to_all,          ///< the library's: each row straight to its GPU, once the counts are known
   all_gather,          ///< every GPU gets every token; results are added up by a reduce-scatter
-  hybrid               ///< as deepep_normal, the copying by the GPUs' copy engines of memory (TMA)
+  hybrid               ///< as deepep_normal, copied by tensor memory accelerators: few SMs
 };
 constexpr auto enum_names(ExchangeKernel) {
   return std::to_array<std::pair<std::string_view, ExchangeKernel>>(

@@ -69,15 +69,15 @@ TEST(ExchangeAcross, ARelayedTokenCostsSmsMoreThanOneOfTheirOwnNode) {
 /// 8 H800 with a slot each: 8 of their SMs send.  Every GPU sends `rows` one-row tokens to each.
 Time with_few_slots(const std::string& kind, const NetworkCalibration& c, ExchangeDirection direction, int rows) {
   const ExchangeSpec spec{ExchangeKernel::deepep_low_latency, direction, 1'000'000_B};
+  spec::Cluster cluster = test::h800_cluster(1);
+  cluster.node.gpu.sms = 132;
+  const Topology topology(cluster);
+  const ExchangeGroup group(topology, GpuId{0}, 8);
   if (kind == "rates") {
-    const Topology topology(test::h800_cluster(1));
-    const ExchangeGroup group(topology, GpuId{0}, 8);
     ExchangeRates rates(group, c, spec);
     rates.carry(mix_of(test::even_load({8, 8}, rows), group, spec.kernel));
     return rates.sending;
   }
-  const Topology topology(test::h800_cluster(1));
-  const ExchangeGroup group(topology, GpuId{0}, 8);
   std::vector<Time> ready(8), end(8);
   ExchangeTimes(group, c, spec)(test::even_load({8, 8}, rows), ready, end);
   return end[0] - 3330_ns;

@@ -80,6 +80,7 @@ TEST(ScenarioRejectCases, EveryFamilyHasOne) {
       {"kernels", "kernels_too_good"},
       {"schedule", "schedule_of_uneven_micro_batches"},
       {"workload", "workload_of_no_rate"},
+      {"exchange", "exchange_unknown"},
       {"batcher", "batcher_of_no_tokens"},
       {"balancer", "unknown_balancer"},
       {"rebalance", "rebalance_by_no_trigger"},
