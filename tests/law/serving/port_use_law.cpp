@@ -25,7 +25,8 @@ Time fluid_end(const exchange::ExchangeLoad& load, const network::ExchangeSpec& 
 TEST(PortUse, TakesAtLeastWhatFairlySharingFlowsTake) {
   const network::Topology topology(test::h800_cluster(2));
   const network::ExchangeGroup group(topology, GpuId{0}, 16);
-  for (const network::ExchangeKernel kernel : {network::ExchangeKernel::deepep_low_latency, network::ExchangeKernel::deepep_normal})
+  for (const network::ExchangeKernel kernel :
+       {network::ExchangeKernel::deepep_low_latency, network::ExchangeKernel::deepep_normal})
     for (std::uint64_t seed = 0; seed < 4; ++seed) {
       const network::ExchangeSpec spec{kernel, network::ExchangeDirection::combine, 14336_B, 20, true};
       const exchange::ExchangeLoad load = test::drawn_load({16, 8}, 256, 4, std::vector<double>(32, 1.0), seed);

@@ -1,0 +1,102 @@
+// Queues on unit hardware wait as theory says, open and closed.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "law/serving/watched_service.h"
+
+namespace moesim::serving {
+namespace {
+/// A server that takes one request at a time: the mean wait, from independent runs, within three standard errors of
+/// theory, and less than 3 % of it.
+void expect_wait(const std::string& input, double theory) {
+  std::vector<double> waits;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Case s;
+    s.seed = seed;
+    s.batcher = "{kind: continuous, max_requests: 1, max_tokens: 1000000}";
+    s.workload = "{kind: poisson, rate: 0.7, limit: 20000, input: " + input + ", output: {kind: fixed, mean: 1}}";
+    s.step = {.step = {}, .prefill_token = 1_us, .decode_token = {}};  // a mean of 10^6 tokens is one second
+    s.shape.pools = {pool(Role::both, 1, 1, 100'000'000)};
+    Ran ran = run(s);
+    expect_laws(ran);
+    waits.push_back(quantiles(ran.outcome.queue).mean);
+  }
+  double mean = 0, variance = 0;
+  for (double w : waits) mean += w / double(waits.size());
+  for (double w : waits) variance += (w - mean) * (w - mean) / double(waits.size() - 1);
+  const double error = std::sqrt(variance / double(waits.size()));
+  EXPECT_NEAR(mean, theory, 3 * error);
+  EXPECT_LT(error, 0.03 * theory) << "too few samples to say anything";
+}
+TEST(Queue, MD1WaitsAsPollaczekAndKhinchineSay) { expect_wait("{kind: fixed, mean: 1000000}", 0.7 / (2 * (1 - 0.7))); }
+TEST(Queue, MM1WaitsTwiceAsLong) { expect_wait("{kind: exponential, mean: 1000000, max: 90000000}", 0.7 / (1 - 0.7)); }
+
+/// Clients that think for 4 s and are served, one at a time, in 1 s, both exponential: the machine repair model.  Its
+/// throughput is the share of time in which anybody is served, 1 - 1 / sum over k of N! / (N - k)! (1 / 4)^k.
+TEST(Queue, ClosedLoopsServeAsTheMachineRepairModelSays) {
+  for (const int clients : {1, 3, 8}) {
+    double sum = 0, term = 1;
+    for (int k = 0; k <= clients; ++k, term *= double(clients - k + 1) / 4) sum += term;
+    std::vector<double> rates;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+      Case s;
+      s.seed = seed;
+      s.batcher = "{kind: continuous, max_requests: 1, max_tokens: 100000000}";
+      s.workload = fmt::format(
+          "{{kind: closed, clients: {}, think: 4 s, limit: 5000, input: {{kind: exponential, mean: 1000000, max: "
+          "90000000}}, output: {{kind: fixed, mean: 1}}}}",
+          clients);
+      s.step = {.step = {}, .prefill_token = 1_us, .decode_token = {}};
+      s.shape.pools = {pool(Role::both, 1, 1, 100'000'000)};
+      const Ran ran = run(s);
+      expect_laws(ran);
+      EXPECT_EQ(ran.outcome.finished, 5000);
+      rates.push_back(double(ran.outcome.finished) / ran.seconds);
+    }
+    double mean = 0, variance = 0;
+    for (const double r : rates) mean += r / double(rates.size());
+    for (const double r : rates) variance += (r - mean) * (r - mean) / double(rates.size() - 1);
+    const double error = std::sqrt(variance / double(rates.size()));
+    EXPECT_NEAR(mean, 1 - 1 / sum, 3 * error) << clients;
+    EXPECT_LT(error, 0.01 * mean) << clients;
+  }
+}
+
+TEST(Queue, WithFixedConcurrencyRequestsWaitWithTheirSenders) {
+  // Three a second to a server that takes one at a time for a second: none waits in the queue, all are served.
+  Case s;
+  s.batcher = "{kind: continuous, max_requests: 1, max_tokens: 100000000}";
+  s.workload =
+      "{kind: constant, rate: 3, limit: 50, concurrency: 1, input: {kind: fixed, mean: 1000000}, output: "
+      "{kind: fixed, mean: 1}}";
+  s.step = {.step = {}, .prefill_token = 1_us, .decode_token = {}};
+  s.shape.pools = {pool(Role::both, 1, 1, 100'000'000)};
+  Ran ran = run(s);
+  expect_laws(ran);
+  EXPECT_EQ(ran.outcome.finished, 50);
+  EXPECT_EQ(quantiles(ran.outcome.queue).p999, 0);
+  EXPECT_NEAR(ran.seconds, 50, 1e-6);
+  // Two at once, one after the other in the server: the second of each pair waits for the first.
+  s.workload.replace(s.workload.find("concurrency: 1"), 14, "concurrency: 2");
+  ran = run(s);
+  EXPECT_NEAR(quantiles(ran.outcome.queue).p50, 1, 1e-6);
+  EXPECT_NEAR(ran.seconds, 50, 1e-6);
+}
+
+TEST(Queue, WhatNothingCanServeGivesItsPlaceUp) {
+  Case s;
+  s.workload =
+      "{kind: constant, rate: 0, limit: 6, concurrency: 1, input: {kind: table, values: [10, 2000]}, output: "
+      "{kind: fixed, mean: 2}}";
+  s.shape.context = 100;
+  s.shape.pools = {pool(Role::both, 1, 1, 100'000)};
+  const Ran ran = run(s);
+  expect_laws(ran);
+  EXPECT_EQ(ran.outcome.finished + ran.outcome.rejected, 6);
+  EXPECT_GT(ran.outcome.rejected, 0);
+  EXPECT_GT(ran.outcome.finished, 0);
+}
+}  // namespace
+}  // namespace moesim::serving
