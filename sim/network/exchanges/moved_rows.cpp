@@ -23,6 +23,7 @@ MovedRows::MovedRows(const ExchangeGroup& group, const ExchangeSpec& spec, const
   spec_.nvlink = spec_.nvlink || !group.topology().has_nics();
   for (Sums* sums : {&rows_, &work_}) {
     sums->member.resize(at(group.gpus()));
+    sums->member_afar.resize(at(group.gpus()));
     sums->node.resize(at(group.nodes()));
   }
 }
@@ -65,7 +66,9 @@ void MovedRows::add(const exchange::ExchangeSums& sums) {
   for (int m = 0; m < n; ++m) {
     const double more = relayed ? sums.gpu_tokens(m) : sums.gpu_rows[at(m)];
     rows_.member[at(m)] += more;
+    rows_.member_afar[at(m)] += more;
     work_.member[at(m)] += more * nvlink_slow();
+    work_.member_afar[at(m)] += more * nic_slow();
   }
   for (int node = 0; node < group_->nodes(); ++node) {
     rows_.node[at(node)] += sums.node_tokens(node);
@@ -101,7 +104,8 @@ std::vector<MovedRows::Moved> MovedRows::straight(const Sums& sums) const {
     for (int to = 0; to < n; ++to) {
       const bool inside = spec_.nvlink && group_->node_of(from) == group_->node_of(to);
       const double own = sums.to_member.empty() ? 0 : sums.to_member[at(from * n + to)];
-      if (from != to) out.push_back({from, to, inside, own + sums.member[at(to)] / n});
+      const double others = (inside ? sums.member : sums.member_afar)[at(to)] / n;
+      if (from != to) out.push_back({from, to, inside, own + others});
     }
   return out;
 }
@@ -159,6 +163,7 @@ void MovedRows::take(const std::function<void(const Transfer&)>& each) {
           !nvlink});
   }
   for (Sums* sums : {&rows_, &work_})
-    for (auto* v : {&sums->to_member, &sums->to_node, &sums->member, &sums->node}) std::ranges::fill(*v, 0.0);
+    for (auto* v : {&sums->to_member, &sums->to_node, &sums->member, &sums->node, &sums->member_afar})
+      std::ranges::fill(*v, 0.0);
 }
 }  // namespace moesim::network

@@ -28,6 +28,7 @@ class MovedRows {
   struct Sums {
     std::vector<double> to_member, to_node;  // of [source][member], and of [source][node]
     std::vector<double> member, node;        // of all sources, in equal parts
+    std::vector<double> member_afar;         // as member, of sources from which rows sent straight cross adapters
   };
   struct Moved {
     int from, to;
