@@ -6,6 +6,10 @@ FROM metric WHERE scope = 'run' AND name LIKE 'kernel_time_%_share' AND value > 
 SELECT printf('%.1f %%', 100 * m.value) AS "median error", printf('%.1f %%', 100 * p.value) AS "90th percentile"
 FROM metric m JOIN metric p ON p.scope = m.scope WHERE m.scope = 'run' AND m.name = 'kernel_error_median' AND p.name = 'kernel_error_p90';
 
+-- How far kernels with another GPU generation's efficiencies were off where both were measured
+SELECT printf('%.1f %%', 100 * m.value) AS "median error", printf('%.1f %%', 100 * p.value) AS "90th percentile"
+FROM metric m JOIN metric p ON p.scope = m.scope WHERE m.scope = 'run' AND m.name = 'kernel_error_borrowed_median' AND p.name = 'kernel_error_borrowed_p90';
+
 -- Farthest outside the fitted range
 SELECT substr(scope, 8) AS kernel, printf('%.3g x', value) AS "beyond the range" FROM metric
 WHERE name = 'largest_extrapolation' AND scope LIKE 'kernel:%';

@@ -37,6 +37,9 @@ FROM metric WHERE scope LIKE 'pool:%' AND name LIKE 'kernel_time_%_share' AND va
 -- How far single kernels that were measured are from the equations
 SELECT substr(m.scope, 6) AS pool, printf('%.1f %%', 100 * m.value) AS "median error", printf('%.1f %%', 100 * p.value) AS "90th percentile"
 FROM metric m JOIN metric p ON p.scope = m.scope WHERE m.scope LIKE 'pool:%' AND m.name = 'kernel_error_median' AND p.name = 'kernel_error_p90' ORDER BY m.rowid;
+-- How far kernels with another GPU generation's efficiencies were off where both were measured
+SELECT substr(m.scope, 6) AS pool, printf('%.1f %%', 100 * m.value) AS "median error", printf('%.1f %%', 100 * p.value) AS "90th percentile"
+FROM metric m JOIN metric p ON p.scope = m.scope WHERE m.scope LIKE 'pool:%' AND m.name = 'kernel_error_borrowed_median' AND p.name = 'kernel_error_borrowed_p90' ORDER BY m.rowid;
 -- Farthest outside the fitted range
 SELECT substr(scope, 6, instr(scope, ',') - 6) AS pool, substr(scope, instr(scope, ',') + 8) AS kernel, printf('%.3g x', value) AS "beyond the range"
 FROM metric WHERE name = 'largest_extrapolation' AND scope LIKE 'pool:%,kernel:%' ORDER BY rowid;

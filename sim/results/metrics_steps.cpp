@@ -97,6 +97,10 @@ constexpr MetricDefinition kKernels[] = {
      "median error of the times of single kernels that were measured: mean over their classes, by rows"},
     {"kernel_error_p90", "", "", less, "run pool",
      "what nine of ten of the kernels measured stay within: mean over their classes, by rows"},
+    {"kernel_error_borrowed_median", "", "", less, "run pool",
+     "the median error where efficiencies of one GPU generation stood in for another's that was measured; only where "
+     "kernels borrow"},
+    {"kernel_error_borrowed_p90", "", "", less, "run pool", "the 90th percentile of these errors, likewise"},
     {"largest_extrapolation", "", "", less, "run pool kernel pool/kernel",
      "times that a kernel lies outside the fitted range, 1 inside: the furthest of the kinds that take 1 % of the time "
      "outside (of all if none does); under kernel, of that shape"},

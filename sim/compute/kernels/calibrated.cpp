@@ -51,6 +51,7 @@ class Calibrated final : public KernelModel {
   }
 
   KernelError error() const override { return equations_.calibration().error; }
+  KernelError borrowed_error() const override { return equations_.calibration().lent; }
   void prefer(const std::vector<ExpertLibrary>& experts) override { equations_.prefer(experts); }
 
  protected:

@@ -171,6 +171,7 @@ struct Calibration {
   double sustained_clock = 1;  // clock under sustained tensor load over the clock of short measurements
   Time gap{};                  // between two kernels of a stream
   KernelError error;           // over the rows of kernels this was held against
+  KernelError lent;   // of rows of other generations that took these efficiencies: how far borrowing was off
   double sm_bandwidth = 1;     // HBM bandwidth one SM can draw, over its even share of the GPU's
   GemmEquation gemm, contiguous, masked;
   std::optional<GemmEquation> gemm_2026, gemm_bf16, gemm_tokens, gemm_fp4;
@@ -189,6 +190,8 @@ struct Calibration {
     f("gap", p.gap, "between two kernels of a stream");
     f("error_median", p.error.median, "median error of rows measured, mean over classes by rows");
     f("error_p90", p.error.ninetieth, "90th percentile of the errors, likewise");
+    f("lent_median", p.lent.median, "the same where other generations took these efficiencies and were measured");
+    f("lent_p90", p.lent.ninetieth, "and of their 90th percentiles");
     f("sm_bandwidth", p.sm_bandwidth, "HBM bandwidth one SM can draw, over its even share");
     f.skip("experts");     // a list, its own entries before those lent
     f.skip("benchmarks");  // what the tables' benchmarks add: read where rows are held against this

@@ -130,6 +130,7 @@ KernelCosts::Summary KernelCosts::summary() const {
   constexpr double kMatters = 0.01;
   Summary out;
   out.error = model_.error();
+  out.borrowed_error = model_.borrowed_error();
   double total = 0;
   for (const double t : cache_->time) total += t;
   if (total <= 0) return out;

@@ -83,6 +83,8 @@ class KernelModel {
   virtual std::string source() const = 0;
   /// Over the measurements behind it, of the GPU generation whose efficiencies it takes.
   virtual KernelError error() const { return {}; }
+  /// The same of kernels of one generation with the efficiencies of another, where that was measured.
+  virtual KernelError borrowed_error() const { return {}; }
   /// Libraries of routed experts' products that an engine takes where the scenario names none; ideal models have none.
   virtual void prefer(const std::vector<ExpertLibrary>&) {}
   const spec::Gpu& gpu() const { return gpu_; }
@@ -137,6 +139,7 @@ class KernelCosts {
     double beyond = 1;              // the largest extrapolation among kinds of kernel that take at least 1 % outside
                                     // their range, or of all if none does
     std::string beyond_kernel;      // its shape in words; "" if none
+    KernelError borrowed_error;     // of kernels with another generation's efficiencies
     KernelError error;              // of the model over the kernels it was held against
     double beyond_share = 0;        // share of all kernels of its kind outside their range
   };

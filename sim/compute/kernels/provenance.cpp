@@ -11,6 +11,10 @@ void write_provenance(results::Results& results, const KernelCosts::Summary& sum
     results.metric("kernel_error_median", summary.error.median, "", scope);
     results.metric("kernel_error_p90", summary.error.ninetieth, "", scope);
   }
+  if (summary.borrowed > 0 && summary.borrowed_error.median > 0) {
+    results.metric("kernel_error_borrowed_median", summary.borrowed_error.median, "", scope);
+    results.metric("kernel_error_borrowed_p90", summary.borrowed_error.ninetieth, "", scope);
+  }
   const std::string within = scope == "run" ? "" : scope + ",";
   for (const auto& [name, lender] : enum_names(Lender{}))
     if (const double lent = summary.lent[std::size_t(lender)]; lent > 0)

@@ -37,6 +37,7 @@ class Table final : public KernelModel {
   std::string source() const override {
     return fmt::format("{} rows of {}; elsewhere: {}", rows_, file_, equation_->source());
   }
+  KernelError borrowed_error() const override { return equation_->borrowed_error(); }
   void prefer(const std::vector<ExpertLibrary>& experts) override { equation_->prefer(experts); }
 
  protected:
