@@ -51,9 +51,10 @@ StepSetup set_up(const StepQuestion& q) {
   out.options.local_rows = q.exchanges && kernel == ExchangeKernel::all_gather;
   // HybridEP's rates are fitted on GB200 alone (hardware/network-gb200.yaml).
   const bool elsewhere = kernel == ExchangeKernel::hybrid && q.gpu.name != "gb200";
-  if (q.exchanges && q.engines_exchange && !q.exchange.kernel) out.exchange_reason = "the engine's";
-  if (q.exchanges && q.exchange.kernel)
-    out.exchange_reason = elsewhere ? "as asked, reaching what it does on GB200" : "as asked";
+  if (q.exchanges && (q.exchange.kernel || q.engines_exchange)) {
+    out.exchange_reason = q.exchange.kernel ? "as asked" : "the engine's";
+    if (elsewhere) out.exchange_reason += ", reaching what it does on GB200";
+  }
   const int sms = network::sms_of(kernel, q.exchange.sms, q.exchange_sms);
   out.dispatch = {kernel, network::ExchangeDirection::dispatch, dispatched_row(q.model.hidden, formats), sms,
                   q.exchange.nvlink};

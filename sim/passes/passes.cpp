@@ -138,11 +138,11 @@ results::StudyEnd run_passes(results::StudyRun& run) {
 
   PassReport report(run.results, model, cluster, group);
   report.placement(placement);
-  forward::write_assumptions(run.results, "run", setup_of(shape, compute::StepPhase::prefill, model, cluster.node.gpu));
   results::StudyEnd end;
   for (const compute::StepPhase kind : {compute::StepPhase::prefill, compute::StepPhase::decode}) {
     if (shape.of(kind).steps == 0) continue;
     GroupRun::Phase phase = make_phase(kind, shape, model, cluster.node.gpu);
+    forward::write_assumptions(run.results, "phase:" + phase.name, setup_of(shape, kind, model, cluster.node.gpu));
     const int slots = placement.empty() ? 0 : placement.front().slots_per_gpu;
     report.memory(phase.name, memory_use(config, model, phase, shape.of(kind), cluster, slots));
     const auto traffic = routing.traffic(

@@ -192,6 +192,9 @@ TEST_F(Setup, HybridSaysWhereItsRatesAreFrom) {
   EXPECT_EQ(set_up(q).dispatch.row, network::fp8_row(7168));
   EXPECT_EQ(set_up(q).beside.sms, 132 - 16);
   EXPECT_EQ(set_up(q).exchange_reason, "as asked, reaching what it does on GB200");
+  q.exchange.kernel.reset();
+  q.engines_exchange = network::ExchangeKernel::hybrid;
+  EXPECT_EQ(set_up(q).exchange_reason, "the engine's, reaching what it does on GB200");
 }
 
 TEST(Precision, RowsTravelInFp8OnlyToExpertsThatComputeInIt) {
