@@ -1,9 +1,13 @@
 #include "network/collectives/engine_all_reduce.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 
+#include "core/config_error.h"
 #include "network/network.h"
 
 namespace moesim::network {
@@ -46,6 +50,15 @@ EngineCall own_call(const ExchangeGroup& group, const NetworkCalibration& c, std
   return k ? fastest(group, *k, bytes) : EngineCall{};
 }
 }  // namespace
+
+void check_engine_kernels(const NetworkCalibration& calibration, std::string_view kernels) {
+  const auto& all = calibration.engine_all_reduce;
+  if (kernels.empty() || all.empty() || std::ranges::find(all, kernels, &Kernels::kernels) != all.end()) return;
+  std::string known;
+  for (const Kernels& k : all) known += fmt::format("{}{}", known.empty() ? "" : ", ", k.kernels);
+  throw ConfigError(
+      fmt::format("{} has no all-reduce kernels of \"{}\"; there are {}", calibration.name, kernels, known));
+}
 
 EngineCall engine_all_reduce(const Topology& topology, const NetworkCalibration& calibration, std::string_view kernels,
                              std::span<const GpuId> members, Bytes bytes) {

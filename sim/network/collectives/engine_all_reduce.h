@@ -26,6 +26,10 @@ struct EngineCall {
 EngineCall engine_all_reduce(const Topology& topology, const NetworkCalibration& calibration, std::string_view kernels,
                              std::span<const GpuId> members, Bytes bytes);
 
+/// Throws ConfigError, with the names there are, for kernels that the calibration has not.  One without any, and "",
+/// stand for the library's.
+void check_engine_kernels(const NetworkCalibration& calibration, std::string_view kernels);
+
 /// What its members send each other in all, one transfer a pair and shot: for Network::count().
 std::vector<Transfer> engine_all_reduce_transfers(const Topology& topology, const NetworkCalibration& calibration,
                                                   std::string_view kernels, std::span<const GpuId> members,

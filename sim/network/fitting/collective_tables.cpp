@@ -1,6 +1,8 @@
 // Tables of collectives: those of the library (nccl-tests, out of place) and those that inference engines run instead.
 #include <fmt/format.h>
 
+#include "core/config_error.h"
+#include "network/collectives/engine_all_reduce.h"
 #include "network/fitting/row_reader.h"
 
 namespace moesim::network {
@@ -22,6 +24,25 @@ int width_of(const formats::CsvTable& csv, std::size_t r, std::string_view colum
   if (dtype == "half") return 2;
   if (dtype == "int8") return 1;
   csv.fail(r, fmt::format("{}: expected half or int8, got \"{}\"", column, dtype));
+}
+/// "sglang_eager", "graph"; TensorRT-LLM's name alone is a replay from a graph.
+CallMode mode_of(const formats::CsvTable& csv, std::size_t r) {
+  const std::string_view mode = csv.text(r, "mode");
+  if (mode.ends_with("eager")) return CallMode::eager;
+  if (mode.ends_with("graph") || mode == "trtllm") return CallMode::graph;
+  csv.fail(r, fmt::format("mode: expected one that ends with graph or eager, got \"{}\"", mode));
+}
+/// The library's first word, of which the calibration of the row's GPU must have kernels.
+std::string engine_of(const formats::CsvTable& csv, std::size_t r, const spec::Gpu& gpu) {
+  const std::string_view library = csv.text(r, "library");
+  std::string engine(library.substr(0, library.find(' ')));
+  if (engine.empty()) csv.fail(r, "library: expected an engine's name");
+  try {
+    check_engine_kernels(network_calibration_for("auto", gpu), engine);
+  } catch (const ConfigError& e) {
+    csv.fail(r, fmt::format("library: {}", e.what()));
+  }
+  return engine;
 }
 void name_call(NetworkRow& row, const CollectiveRow& call) {
   row.shape = fmt::format("{} of {}, {} B", name_of(call.what), call.gpus, call.bytes.v);
@@ -73,8 +94,8 @@ std::vector<NetworkRow> read_engine_all_reduce(const std::string& file) {
   RowReader reader(csv, "gpu");
   for (std::size_t r = 0; r < csv.rows(); ++r) {
     CollectiveRow call;
-    call.mode = csv.text(r, "mode").ends_with("eager") ? CallMode::eager : CallMode::graph;
-    call.engine = csv.text(r, "library").substr(0, csv.text(r, "library").find(' '));
+    call.mode = mode_of(csv, r);
+    call.engine = engine_of(csv, r, reader.gpu(r));
     call.gpus = int(csv.integer(r, "gpus", 2, kGpusPerNode));
     call.bytes = {csv.integer(r, "bytes", 1, kMostBytes)};
     NetworkRow row = reader.start(r, "engine all-reduce", "bfloat16", "time_us", 1e-6);

@@ -27,6 +27,7 @@ struct RowModel::Clusters {
       c.node.gpu = gpu;
       c.node.gpus = c.node.nics = kGpusPerNode;
       c.node.nic = 400_Gbps;
+      c.node.pcie = 64_GBps;  // of a slot with 16 lanes of PCIe 5.0: what GPUs without NVLink have in its place
       c.nodes = nodes;
       c.fabric = fabric;
       slot = std::make_unique<Made>(c);

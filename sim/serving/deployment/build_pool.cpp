@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "network/collectives/engine_all_reduce.h"
 #include "serving/deployment/pool_choices.h"
 #include "serving/deployment/pool_experts.h"
 #include "serving/deployment/pool_memory.h"
@@ -55,14 +56,21 @@ void fill_fixed(const Config& config, BuiltPool& pool, PoolShape& shape) {
   shape.cost = [fixed = *s.fixed](int) { return std::make_unique<FixedCost>(fixed); };
 }
 
+/// The engine, and whether it was asked for.  Throws where its all-reduce is not that of any kernels measured.
+void note_engine(results::StudyRun& run, const Config& config, const Deployment& d, const BuiltPool& pool) {
+  const Config serving = run.scenario.at("serving"), &where = config.has("engine") ? config : serving;
+  const bool named = where.has("engine");
+  if (named) where.at("engine").placed([&] { network::check_engine_kernels(d.calibration, pool.engine.all_reduce); });
+  run.results.add(results::Table::assumption,
+                  {"pool:" + pool.section.name, "engine", pool.engine.title, named ? "as asked" : "none is named"});
+}
+
 /// How long a step takes, layer by layer.
 LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
   const PoolSection& s = pool.section;
   const forward::StepSetup setup = setup_of(config, s, d.model, pool.node.gpu, pool.engine);
   forward::write_assumptions(run.results, "pool:" + s.name, setup);
-  const bool named = config.has("engine") || run.scenario.at("serving").has("engine");
-  run.results.add(results::Table::assumption,
-                  {"pool:" + s.name, "engine", pool.engine.title, named ? "as asked" : "none is named"});
+  note_engine(run, config, d, pool);
   if (d.section.energy.busy == 0 && pool.node.gpu.generation != "blackwell")
     run.results.add(results::Table::assumption,
                     {"pool:" + s.name, "power", "shares of the board limit by kernel", "borrowed: measured on B200"});

@@ -35,6 +35,14 @@ TEST(NetworkTables, RowsThatCannotBe) {
             "deepep_ll_x.csv:2: experts: expected a multiple of 16 GPUs, got 200");
   EXPECT_EQ(error("deepep_ll_x.csv", low + "h100,x,1,7168,128,300,256,90,190\n"),
             "deepep_ll_x.csv:2: top_k: expected 1 to 256, got 300");
+  const std::string engines = "gpu,library,mode,gpus,bytes,time_us\n";
+  EXPECT_EQ(error("engine_allreduce_x.csv", engines + "h100,sglang 0.5,lazy,8,65536,9\n"),
+            "engine_allreduce_x.csv:2: mode: expected one that ends with graph or eager, got \"lazy\"");
+  EXPECT_EQ(error("engine_allreduce_x.csv", engines + "h100,lmdeploy 1,graph,8,65536,9\n"),
+            "engine_allreduce_x.csv:2: library: network-h100 has no all-reduce kernels of \"lmdeploy\"; there are "
+            "sglang, vllm, trtllm");
+  EXPECT_EQ(error("engine_allreduce_x.csv", engines + "h100,,graph,8,65536,9\n"),
+            "engine_allreduce_x.csv:2: library: expected an engine's name");
   EXPECT_EQ(error("other.csv", low), "other.csv: the name begins as no kind of table");
 }
 }  // namespace
