@@ -1,18 +1,20 @@
 // How far calibrations are from rows of tables, by class of row.
 #include <algorithm>
+#include <string_view>
 
 #include "compute/fitting/tables.h"
 #include "spec/catalogue.h"
 
 namespace moesim::compute {
 namespace {
+constexpr std::string_view kHostsRows = "bound by the host";
 // Rows launched one by one that waited for their host: by the benchmark's floor, or by what other rows show.
 bool waited(const Measurement& s, const spec::Gpu& gpu, const Calibration& c, const HarnessLimits& h) {
   if (s.harness != Harness::eager) return false;
   return (!s.known && s.kind == "mla prefill") || h.offset + predict_device(s, gpu, c, h) < h.floor;
 }
 void add(ResidualClasses& classes, const Measurement& s, double predicted, bool host) {
-  static const std::vector<std::string> hosts{"bound by the host"};
+  static const std::vector<std::string> hosts{std::string(kHostsRows)};
   classes.add(s, host ? hosts : s.groups, predicted);
 }
 }  // namespace
@@ -25,6 +27,18 @@ std::vector<ClassResiduals> ResidualClasses::take() {
                    errors.ratios[errors.ratios.size() / 2] - 1});
   }
   return out;
+}
+
+KernelError mean_error(const std::vector<ClassResiduals>& classes) {
+  KernelError out;
+  double rows = 0;
+  for (const ClassResiduals& c : classes) {
+    if (c.group == kHostsRows) continue;
+    rows += double(c.residuals.rows);
+    out.median += c.residuals.median * double(c.residuals.rows);
+    out.ninetieth += c.residuals.ninetieth * double(c.residuals.rows);
+  }
+  return rows > 0 ? KernelError{out.median / rows, out.ninetieth / rows} : out;
 }
 
 std::vector<ClassResiduals> residuals_in_force(const std::vector<Measurement>& rows) {

@@ -132,6 +132,10 @@ std::string table_fit_yaml(const TableFitResult& fit, const spec::Gpu& gpu, cons
       "# Efficiencies of single kernels of {}: written by `moesim calibrate`.\ntype: kernel_calibration\n"
       "title: single kernels on {}\ngeneration: {}\nfrom: kernels-{}\n",
       gpu.name, gpu.name, gpu.generation, gpu.generation);
+  const KernelError error = mean_error(residuals_of(fit, gpu, rows, [](const Measurement& s) { return s.known; }));
+  if (error.median > 0)
+    out += fmt::format("error_median: {:.3g}  # mean over the classes of these rows, by rows\nerror_p90: {:.3g}\n",
+                       error.median, error.ninetieth);
   FitWriter writer(fit, gpu, rows);
   Calibration::sections(writer, fit.calibration);
   out += writer.take();

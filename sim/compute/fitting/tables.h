@@ -85,6 +85,9 @@ struct ClassResiduals {
   Residuals residuals;
   double bias = 0;  // median of predicted over measured, less 1
 };
+/// Means over classes by rows, of those that tell of kernels (not of the host that launched them); 0 of none.
+KernelError mean_error(const std::vector<ClassResiduals>& classes);
+
 /// Sorts rows of tables into classes.  Row: kind, precision, gpu, library, groups, shape and seconds, as Measurement
 /// has.
 class ResidualClasses {

@@ -162,6 +162,7 @@ Calibration load_chain(const std::string& file, int depth) {
   }
   if (depth == kDeepest) config.at("from").fail("is a chain of entries without end");
   c = load_chain(file_of(config.at("from").text(), file), depth + 1);
+  c.error = {};  // of the lender's own rows
   const std::string lender = c.generation, lenders_lender = c.from;
   ForgetLent forget(config);
   Calibration::sections(forget, c);

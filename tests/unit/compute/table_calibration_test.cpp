@@ -29,9 +29,9 @@ class Tables : public testing::Test {
 };
 
 TEST_F(Tables, KindsAreToldByTheBeginningOfTheName) {
-  for (const char* name :
-       {"gemm_x.csv", "folder/attention_decode_any.csv", "mla_prefill_core_b200.csv", "moe_layer_x.csv",
-        "moe_mxfp4_h100.csv", "wideep_mla_decode_b200.csv", "h100_expert_gemm_decode.csv", "quantize_fp8_b200.csv"})
+  for (const char* name : {"gemm_x.csv", "folder/attention_decode_any.csv", "mla_prefill_core_b200.csv",
+                           "moe_layer_x.csv", "moe_mxfp4_h100.csv", "wideep_mla_decode_b200.csv",
+                           "h100_expert_gemm_decode.csv", "quantize_fp8_b200.csv", "gemm.csv"})
     EXPECT_TRUE(is_kernel_table(name)) << name;
   for (const char* name : {"gemmx.csv", "h100_gemm.csv", "nccl_a100.csv"}) EXPECT_FALSE(is_kernel_table(name)) << name;
 }
@@ -175,23 +175,6 @@ TEST_F(Tables, AFitFindsTheEquationThatMadeTheRows) {
   fit_tables(fit, gpu, rows, -1, 200);
   EXPECT_GT(before, 0.1);
   EXPECT_LT(error().median, 0.02);
-}
-
-// What is written can be read, and holds what was fitted over the entry in force.
-TEST_F(Tables, AFittedEntryIsACalibration) {
-  const spec::Gpu gpu = spec::load_gpu("b200");
-  TableFitResult fit{load_calibration("kernels-blackwell"), load_benchmarks("blackwell"), {"product bfloat16"}};
-  ASSERT_TRUE(fit.calibration.gemm_bf16);
-  fit.calibration.gemm_bf16->launch = 7_us;
-  fit.benchmarks["product bfloat16"].of = "product bfloat16";
-  const std::string file = folder.file("mine.yaml");
-  put_file(file, table_fit_yaml(fit, gpu, {}));
-  const Calibration read = load_calibration(file);
-  ASSERT_TRUE(read.gemm_bf16);
-  EXPECT_EQ(read.gemm_bf16->launch, 7_us);
-  EXPECT_FALSE(read.gemm_bf16->borrowed);
-  EXPECT_FALSE(read.gemm.borrowed);   // of the generation's own entry
-  EXPECT_TRUE(read.memory.borrowed);  // which has it from another
 }
 
 // The tables are not part of the project; where they are, the calibrations in force are held to them.

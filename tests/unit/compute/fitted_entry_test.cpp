@@ -1,0 +1,73 @@
+// What a fit to tables writes, and what an entry takes from the one it is `from`.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "compute/fitting/tables.h"
+#include "spec/catalogue.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::compute {
+namespace {
+constexpr const char* kProducts = "gpu,library,kernel,precision,m,n,k,time_us\n";
+
+class FittedEntry : public testing::Test {
+ protected:
+  std::vector<Measurement> read(const std::string& name, const std::string& text) const {
+    const std::string file = folder.file(name);
+    put_file(file, text);
+    return read_kernel_table(file);
+  }
+  const TemporaryFolder folder;
+};
+
+// What is written can be read, and holds what was fitted over the entry in force.
+TEST_F(FittedEntry, IsACalibration) {
+  const spec::Gpu gpu = spec::load_gpu("b200");
+  TableFitResult fit{load_calibration("kernels-blackwell"), load_benchmarks("blackwell"), {"product bfloat16"}};
+  ASSERT_TRUE(fit.calibration.gemm_bf16);
+  fit.calibration.gemm_bf16->launch = 7_us;
+  fit.benchmarks["product bfloat16"].of = "product bfloat16";
+  const std::string file = folder.file("mine.yaml");
+  put_file(file, table_fit_yaml(fit, gpu, {}));
+  const Calibration read = load_calibration(file);
+  ASSERT_TRUE(read.gemm_bf16);
+  EXPECT_EQ(read.gemm_bf16->launch, 7_us);
+  EXPECT_FALSE(read.gemm_bf16->borrowed);
+  EXPECT_FALSE(read.gemm.borrowed);   // of the generation's own entry
+  EXPECT_TRUE(read.memory.borrowed);  // which has it from another
+}
+
+// From there the errors of the rows go into the summary of every run.
+TEST_F(FittedEntry, SaysHowFarItIsFromItsRows) {
+  const spec::Gpu gpu = spec::load_gpu("b200");
+  const TableFitResult fit{load_calibration("kernels-blackwell"), load_benchmarks("blackwell"), {"product bfloat16"}};
+  const std::vector<Measurement> rows =
+      read("gemm_any.csv", fmt::format("{}b200,x,y,bfloat16,64,2048,2048,20\nb200,x,y,bfloat16,4096,8192,8192,400\n"
+                                       "b200,x,y,bfloat16,4096,8192,4096,300\n",
+                                       kProducts));
+  const std::vector<ClassResiduals> classes = residuals_of(fit, gpu, rows, [](const Measurement&) { return true; });
+  ASSERT_EQ(classes.size(), 3u);
+  const KernelError error = mean_error(classes);
+  double median = 0;
+  for (const ClassResiduals& c : classes) median += c.residuals.median * double(c.residuals.rows) / 3;
+  EXPECT_DOUBLE_EQ(error.median, median);
+  const std::string file = folder.file("mine.yaml");
+  put_file(file, table_fit_yaml(fit, gpu, rows));
+  EXPECT_NEAR(load_calibration(file).error.median, error.median, 0.005 * error.median);
+  EXPECT_NEAR(load_calibration(file).error.ninetieth, error.ninetieth, 0.005 * error.ninetieth);
+}
+
+// The errors of a lender's rows say nothing of kernels elsewhere: borrowing was 2 to 3 times as far off.
+TEST_F(FittedEntry, ErrorsAreNotBorrowed) {
+  const std::string file = folder.file("kernels-mine.yaml");
+  put_file(file, "{type: kernel_calibration, title: mine, generation: mine, from: kernels-hopper}");
+  EXPECT_EQ(load_calibration(file).error.median, 0);
+  const double own = load_calibration("kernels-hopper").error.median;
+  for (const char* name : {"ada", "ascend", "blackwell_rtx", "cdna3", "cdna4", "rubin"})
+    EXPECT_GT(load_calibration(std::string("kernels-") + name).error.median, 2 * own) << name;
+}
+}  // namespace
+}  // namespace moesim::compute
