@@ -97,6 +97,8 @@ void run(Options& o) {
   if (!o.out.empty()) check_new_file(o.out);
   if (!o.folder.empty()) {
     if (o.rows && !o.no_fit) throw ConfigError("--rows of a folder are those of --no-fit");
+    if (o.rows && o.json) throw ConfigError("--rows of a folder are a table: leave out --json");
+    if (o.no_fit && !o.out.empty()) throw ConfigError("--output takes a fit: leave out --no-fit");
     if (!o.gpu.empty()) o.gpu = spec::load_gpu(o.gpu).name;
     return calibrate_folder({o.folder, o.gpu, o.out, !o.no_fit, o.json, o.input.seed, o.input.evaluations, o.rows});
   }
@@ -143,7 +145,7 @@ void add_calibrate(CLI::App& app, int&) {
       ->check(whole_number(10, 100'000));
   add_output(*verb, "-o,--output", o->out, "write the calibration here (YAML)");
   verb->add_flag("--rows", o->rows, "print every row instead of the summary; of a folder: with --no-fit");
-  verb->add_flag("--json", o->json, "print one JSON object");
+  verb->add_flag("--json", o->json, "print JSON: of a folder a list of kinds, else one object");
   verb->callback([o] { run(*o); });
 }
 }  // namespace moesim::cli

@@ -1,6 +1,7 @@
 #include "cli/calibrate_folder.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -33,10 +34,15 @@ Folder read_folder(const FolderRequest& request) {
   if (error) throw ConfigError(fmt::format("{}: {}", request.folder, error.message()));
   if (files.empty()) throw ConfigError(fmt::format("{}: holds no .csv file", request.folder));
   std::ranges::sort(files);
+  const auto rows_of = [](const std::string& file, const auto& read) {
+    auto rows = read(file);
+    if (rows.empty()) throw ConfigError(fmt::format("{}:1: no row follows the header", file));
+    return rows;
+  };
   const auto wanted = [&](const std::string& gpu) { return request.gpu.empty() || gpu == request.gpu; };
   for (const std::string& file : files) {
     if (network::is_network_table(file)) {
-      for (network::NetworkRow& r : network::read_network_table(file))
+      for (network::NetworkRow& r : rows_of(file, network::read_network_table))
         if (wanted(r.gpu)) out.calls.push_back(std::move(r));
       continue;
     }
@@ -44,12 +50,13 @@ Folder read_folder(const FolderRequest& request) {
       out.not_read.push_back(std::filesystem::path(file).filename().string());
       continue;
     }
-    for (Measurement& s : compute::read_kernel_table(file))
+    for (Measurement& s : rows_of(file, compute::read_kernel_table))
       if (wanted(s.gpu)) out.rows.push_back(std::move(s));
   }
   if (out.rows.empty() && out.calls.empty())
-    throw ConfigError(fmt::format("{}: no file holds rows of kernels{}", request.folder,
-                                  request.gpu.empty() ? "" : " on " + request.gpu));
+    throw ConfigError(fmt::format("{}: no file holds rows of kernels{}{}{}", request.folder,
+                                  request.gpu.empty() ? "" : " on " + request.gpu,
+                                  out.not_read.empty() ? "" : "; not read: ", fmt::join(out.not_read, ", ")));
   return out;
 }
 

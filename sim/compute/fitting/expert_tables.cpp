@@ -44,9 +44,13 @@ constexpr std::pair<std::string_view, ExpertLibrary> kLibraries[] = {
     {"min_latency", ExpertLibrary::trtllm},     {"triton", ExpertLibrary::triton},
     {"deep_gemm", ExpertLibrary::deep_gemm},    {"cutlass", ExpertLibrary::cutlass},
     {"moe_torch_flow", ExpertLibrary::cutlass}, {"wideep_moe", ExpertLibrary::cutlass}};
-ExpertLibrary library_of(const formats::CsvTable& csv, std::size_t r, std::string_view kernel) {
-  for (const auto& [word, library] : kLibraries)
-    if (kernel.find(word) != std::string_view::npos) return library;
+ExpertLibrary library_of(RowReader& reader, const formats::CsvTable& csv, std::size_t r, std::string_view kernel) {
+  for (const auto& [word, library] : kLibraries) {
+    if (kernel.find(word) == std::string_view::npos) continue;
+    if (!reader.has(r, library))
+      csv.fail(r, fmt::format("kernel: \"{}\": no products of {} on {}", kernel, name_of(library), reader.gpu(r).name));
+    return library;
+  }
   csv.fail(r, fmt::format("kernel: \"{}\" names no library: marlin, trtllm, triton, deep_gemm, cutlass", kernel));
 }
 
@@ -154,7 +158,7 @@ std::vector<Measurement> read_expert_layers(const TableFile& table) {
     Measurement s = reader.start(r, "expert layer", csv.text(r, "precision"));
     s.shape = fmt::format("{} tokens, {} of {} experts of {} x {}, tp {}, ep {}, {}", l.shape.tokens, l.shape.top_k,
                           l.shape.experts, l.shape.hidden, l.shape.width, tp, l.shape.groups, csv.text(r, "load"));
-    s.expert_library = library_of(csv, r, s.library);
+    s.expert_library = library_of(reader, csv, r, s.library);
     l.shape.width /= tp;
     if (l.shape.experts == kGrouped)
       s.experts = double(l.shape.tokens * l.shape.experts) * 1e-6;  // scores, in millions
@@ -179,7 +183,7 @@ std::vector<Measurement> read_wide_fp4_experts(const TableFile& table) {
     s.shape = fmt::format("{} tokens, {} here, {} of {} experts in {} slots of {} x {}, ep {}, {}", l.shape.tokens,
                           here, l.shape.top_k, experts, l.shape.experts, l.shape.hidden, l.shape.width, l.shape.groups,
                           csv.text(r, "load"));
-    s.expert_library = library_of(csv, r, s.library);
+    s.expert_library = library_of(reader, csv, r, s.library);
     const double chance = 1 - std::pow(1 - 1 / double(l.shape.groups), double(l.shape.top_k));
     const double picks = double(l.shape.top_k) / double(l.shape.groups) / chance;  // of a token with any here
     ExpertShape mine = l.shape;

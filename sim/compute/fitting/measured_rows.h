@@ -24,7 +24,8 @@ inline MemoryOp moved(MemoryKind kind, double bytes) {
 
 /// The catalogue's GPU.  Throws ConfigError at the row if there is none of that name.
 spec::Gpu load_measured_gpu(const formats::CsvTable& csv, std::size_t row, std::string_view name);
-/// Throws ConfigError at the row if the GPU lacks a kernel's arithmetic, or the time is above its peak.
+/// Throws ConfigError at the row if the GPU lacks a kernel's arithmetic, or a kernel's rate is above the peak or, of
+/// what no cache can hold, above the memory's bandwidth.
 void check_rates(const formats::CsvTable& csv, std::size_t row, const spec::Gpu& gpu, const Measurement& measurement);
 
 /// Turns the rows of one table into measurements, and refuses those that cannot be.
@@ -44,10 +45,14 @@ class RowReader {
   void finish(std::size_t row, Measurement measurement);
   std::vector<Measurement> take() { return std::move(out_); }
 
- private:
   const spec::Gpu& gpu(std::size_t row);
+  /// Whether the calibration of the row's GPU has products of `library`.
+  bool has(std::size_t row, ExpertLibrary library);
+
+ private:
   const formats::CsvTable& csv_;
   std::map<std::string, spec::Gpu, std::less<>> gpus_;
+  std::map<std::string, Calibration> in_force_;  // by generation
   std::map<std::string, double> seen_;
   std::vector<Measurement> out_;
 };
