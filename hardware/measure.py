@@ -5,8 +5,8 @@
     torchrun --nproc-per-node 8 measure.py FOLDER --gpu h200      all-reduce between GPUs as well
     python3 measure.py FOLDER --gpu h200 --device cpu --quick     a try without a GPU: its times are of no use
 
-Needs PyTorch alone.  FP8 products come from torch._scaled_mm where the GPU has them, block-scaled ones from deep_gemm
-where it is installed.  Each kernel is replayed from a CUDA graph; a time is the median of repeated replays.  GPUs are
+Needs PyTorch alone, 2.5 or later for heads that share keys.  FP8 products, scaled by row, come from torch._scaled_mm
+where the GPU has them.  `moesim calibrate` reads all tables but that of norms.  Each kernel is replayed from a CUDA graph; a time is the median of repeated replays.  GPUs are
 named as in moesim's catalogue (`moesim list hardware`).
 """
 import argparse
@@ -133,9 +133,14 @@ def measure_products(args, clock, folder):
 def attention(q, k, v, causal):
     """q [batch, heads, new, width], k and v [batch, kv_heads, keys, width]."""
     group = q.shape[1] // k.shape[1]
+    dot_product = getattr(torch.nn.functional, "scaled_dot_product_attention", None)
+    if group > 1 and dot_product and "enable_gqa" in (dot_product.__doc__ or ""):
+        return dot_product(q, k, v, is_causal=causal, enable_gqa=True)
+    if group > 1 and q.device.type == "cuda":  # a copy of the keys for each query head would be timed with it
+        raise NotImplementedError("heads that share keys need PyTorch 2.5")
     k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
-    if hasattr(torch.nn.functional, "scaled_dot_product_attention"):
-        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    if dot_product:
+        return dot_product(q, k, v, is_causal=causal)
     scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
     if causal:
         scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), float("-inf"))
