@@ -19,6 +19,9 @@ constexpr int kMostGpus = 1 << 20, kMostOfNode = 10'000, kMostSms = 100'000, kMo
 void at_most(const Config& config, std::string_view key, int value, int most) {
   if (value > most) fail_at(config, key, fmt::format("must be at most {}, got {}", most, value));
 }
+void share(const Config& config, std::string_view key, double value) {
+  if (!(value >= 0 && value <= 1)) fail_at(config, key, fmt::format("expected a share from 0 to 1, got {}", value));
+}
 void finish_gpu(const Config& config, Gpu& gpu, bool) {
   positive(config, "sms", gpu.sms > 0);
   at_most(config, "sms", gpu.sms, kMostSms);
@@ -30,6 +33,11 @@ void finish_gpu(const Config& config, Gpu& gpu, bool) {
   positive(config, "memory_bandwidth", gpu.memory_bandwidth.v > 0);
   positive(config, "bf16", gpu.bf16.v > 0);
   positive(config, "nvlink", gpu.nvlink.v > 0);
+  share(config, "draw.idle", gpu.draw.idle);
+  share(config, "draw.launch", gpu.draw.launch);
+  share(config, "draw.memory", gpu.draw.memory);
+  share(config, "draw.compute", gpu.draw.compute);
+  share(config, "sustained_clock", gpu.sustained_clock);
 }
 void finish_node(const Config& config, Node& node, bool extends) {
   if (config.has("gpu") || !extends) node.gpu = read_gpu(config.at("gpu"));

@@ -166,6 +166,15 @@ TEST(RejectHardware, WrongUnitsKindsAndCounts) {
             "s.yaml:1:82: cluster.fabric.oversubscription: must be 1 or more, got 0.5");
 }
 
+TEST(RejectHardware, SharesAboveOne) {
+  const auto gpu_error = [](const std::string& keys) {
+    return test::refusal_of([&] { (void)read_gpu(Config::from_text("{extends: h100, " + keys + "}", "g.yaml")); });
+  };
+  EXPECT_EQ(gpu_error("draw: {memory: 2}"), "g.yaml:1:32: draw.memory: expected a share from 0 to 1, got 2");
+  EXPECT_EQ(gpu_error("draw: {idle: -0.1}"), "g.yaml:1:30: draw.idle: expected a share from 0 to 1, got -0.1");
+  EXPECT_EQ(gpu_error("sustained_clock: 2"), "g.yaml:1:34: sustained_clock: expected a share from 0 to 1, got 2");
+}
+
 TEST(RejectHardware, MoreThanCanBeCounted) {
   EXPECT_EQ(cluster_error("cluster: {node: hgx-h800, nodes: 2000000000, fabric: ib-rail}"),
             "s.yaml:1:34: cluster.nodes: must be at most 131072, got 2000000000");
