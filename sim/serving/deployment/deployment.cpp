@@ -105,6 +105,10 @@ void fill_service(const Config& config, const Deployment& d, ServiceShape& s) {
   if (d.section.duration.v > 0 && s.warmup >= d.section.duration)
     config.fail_below("warmup", fmt::format("must end before the duration of {}, got {}: no request would count",
                                             to_text(d.section.duration), to_text(s.warmup)));
+  const EnergySection& energy = d.section.energy;
+  for (const auto& [key, share] : {std::pair("energy.busy", energy.busy), std::pair("energy.idle", energy.idle)})
+    if (!(share >= 0 && share <= 1))
+      config.fail_below(key, fmt::format("expected a share of the board limit from 0 to 1, got {}", share));
   s.slo = d.section.slo;
   if (s.slo.ttft.v > 0 && !d.has_prompts())
     config.fail_below("slo.ttft", "no pool computes prompts, so the time to their first token is not known");
