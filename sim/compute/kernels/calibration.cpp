@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <concepts>
+#include <utility>
 #include <vector>
 
 #include "core/paths.h"
@@ -162,12 +163,13 @@ Calibration load_chain(const std::string& file, int depth) {
   }
   if (depth == kDeepest) config.at("from").fail("is a chain of entries without end");
   c = load_chain(file_of(config.at("from").text(), file), depth + 1);
-  c.error = {};  // of the lender's own rows
   const std::string lender = c.generation, lenders_lender = c.from;
+  const KernelError lenders = std::exchange(c.error, {});
   ForgetLent forget(config);
   Calibration::sections(forget, c);
   read_over(c, config);
   const bool other = lender != c.generation;
+  if (!other && c.error.median == 0) c.error = lenders;  // a lender's rows say nothing of kernels on other GPUs
   c.from = other ? lender : lenders_lender;
   NoteBorrowed note(config, other);
   Calibration::sections(note, c);

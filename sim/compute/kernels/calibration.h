@@ -171,7 +171,7 @@ struct Calibration {
   double sustained_clock = 1;  // clock under sustained tensor load over the clock of short measurements
   Time gap{};                  // between two kernels of a stream
   KernelError error;           // over the rows of kernels this was held against
-  KernelError lent;   // of rows of other generations that took these efficiencies: how far borrowing was off
+  KernelError lent;            // of rows of other generations that took these efficiencies: how far borrowing was off
   double sm_bandwidth = 1;     // HBM bandwidth one SM can draw, over its even share of the GPU's
   GemmEquation gemm, contiguous, masked;
   std::optional<GemmEquation> gemm_2026, gemm_bf16, gemm_tokens, gemm_fp4;
