@@ -18,6 +18,7 @@ WHERE s.scope = 'run' AND s.name = 'step_time';
 SELECT replace(replace(t.name, '_time', ''), '_', ' ') AS what, t.value AS "time [s]", printf('%.1f %%', 100 * t.value / s.value) AS share
 FROM metric t JOIN metric s ON s.scope = 'run' AND s.name = 'step_time'
 WHERE t.scope = 'run' AND t.name IN ('forward_time', 'backward_time', 'weight_time', 'overlapped_time', 'bubble_time', 'optimizer_time', 'exposed_communication_time')
+  OR (t.scope = 'run' AND t.name = 'host_time' AND t.value >= 0.0005 * s.value)
 ORDER BY t.rowid;
 
 -- By stage

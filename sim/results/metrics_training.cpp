@@ -14,6 +14,8 @@ constexpr MetricDefinition kTraining[] = {
     {"overlapped_time", "", "s", neither, "run stage", "of a step, a forward and a backward pass woven into one"},
     {"bubble_time", "", "s", less, "run stage", "of a step, nothing to compute: waiting for another pipeline stage"},
     {"optimizer_time", "", "s", less, "run stage", "of a step, updating the weights"},
+    {"host_time", "", "s", less, "run stage",
+     "of a step, nothing to run on the compute stream since the host has not launched it yet"},
     {"tokens_per_day", "", "tokens/day", more, "run", "tokens of a step over `step_time`, all GPUs"},
     {"tflops_causal", "", "TFLOP/s", more, "run",
      "FLOPs of the model a GPU and second, three times the forward pass, attention counted below the diagonal"},

@@ -89,7 +89,7 @@ constexpr Column kStage[] = {
     {"run", "INTEGER", "", "run.run"},
     {"stage", "INTEGER", "", "pipeline stage (rank of the pipeline), from 0"},
     {"name", "TEXT", "",
-     "kind of time: forward, backward, weight, overlapped, bubble, optimizer, exposed_communication"},
+     "kind of time: forward, backward, weight, overlapped, bubble, optimizer, exposed_communication, host"},
     {"time", "REAL", "s", "mean over the stage's GPUs"},
 };
 constexpr Column kRequest[] = {

@@ -86,6 +86,7 @@ schedule::PieceCost TrainingCosts::compute(const schedule::PieceRef& piece) {
     const schedule::PieceCost more = expert_piece(piece);
     cost.busy += more.busy;
     cost.exposed += more.exposed;
+    cost.host += more.host;
   }
   work_.flops += flops_[number_of(piece.stage, piece.block, piece.piece)];
   if (const double s = speed(piece.seat); s < 1) cost.busy = from_seconds(seconds(cost.busy) / s);
@@ -106,7 +107,7 @@ schedule::PieceCost TrainingCosts::expert_piece(const schedule::PieceRef& piece)
   if (used == 0) return {};
   work_.rows += piece.piece == schedule::Piece::experts ? rows : 0;
   work_.flops += row_flops_[std::size_t(piece.piece)] * double(rows);
-  schedule::PieceCost out{expert_time(piece.piece, piece.beside, used, tiles), {}};
+  schedule::PieceCost out = expert_cost(piece.piece, piece.beside, used, tiles);
   if (plan_.section.parallel.expert_tensor > 1 && !schedule::is_weight(piece.piece))
     out.exposed = join_lanes(piece, rows);
   return out;

@@ -53,6 +53,10 @@ class TrainingCosts final : public schedule::StepCosts {
   schedule::BlockTraits traits(int stage, int block) const override;
   int layer(int stage, int block) const override;
   schedule::PieceCost compute(const schedule::PieceRef& piece) override;
+  /// Rows that are not padded to a capacity: experts' kernels need their number.
+  bool host_reads(const schedule::PieceRef& exchange) const override {
+    return exchange.piece == schedule::Piece::dispatch && !plan_.padded();
+  }
   std::unique_ptr<network::Rendezvous> exchange(const schedule::PieceRef& piece,
                                                 std::function<void(int)> arrived) override;
   void send(const schedule::GpuSeat& from, int to_rank, bool forward, Action delivered) override;
@@ -118,7 +122,12 @@ class TrainingCosts final : public schedule::StepCosts {
   schedule::PieceCost expert_piece(const schedule::PieceRef& piece);
   Time join_lanes(const schedule::PieceRef& piece, std::int64_t rows);
   std::size_t number_of(int stage, int block, schedule::Piece piece) const;
-  Time expert_time(schedule::Piece piece, bool beside, int used, int tiles);
+  /// Of experts with any rows: the host's, and by tiles of 128 rows the kernels'.
+  struct ExpertTimes {
+    Time host{-1};
+    std::vector<Time> kernels;
+  };
+  schedule::PieceCost expert_cost(schedule::Piece piece, bool beside, int used, int tiles);
   Time collective(network::Collective what, const std::vector<GpuId>& members, double bytes) const;
   double speed(const schedule::GpuSeat& seat) const { return plan_.speeds[index(gpu(seat))]; }
 
@@ -131,12 +140,12 @@ class TrainingCosts final : public schedule::StepCosts {
   std::vector<double> flops_;                          // (blocks, pieces) of the model's, experts left out
   std::array<double, schedule::kPieces> row_flops_{};  // of one routed row
   StepWork work_;
-  std::vector<Bytes> kept_;                                        // (blocks), routed rows not counted
-  Bytes kept_row_{};                                               // of one routed row
-  std::map<std::pair<int, int>, std::vector<Time>> expert_times_;  // (piece and beside, used): by tiles of 128 rows
-  std::vector<std::unique_ptr<network::ExchangeGroup>> groups_;    // (replicas, ranks)
-  std::vector<network::ExchangeSpec> specs_;                       // (pieces, beside), exchanges only
-  std::vector<Time> send_times_;                                   // (ranks, ranks)
+  std::vector<Bytes> kept_;                                      // (blocks), routed rows not counted
+  Bytes kept_row_{};                                             // of one routed row
+  std::map<std::pair<int, int>, ExpertTimes> expert_times_;      // (piece and beside, used)
+  std::vector<std::unique_ptr<network::ExchangeGroup>> groups_;  // (replicas, ranks)
+  std::vector<network::ExchangeSpec> specs_;                     // (pieces, beside), exchanges only
+  std::vector<Time> send_times_;                                 // (ranks, ranks)
   Bytes message_{};
   std::vector<std::vector<BlockEnd>> ends_;  // (ranks, chunks) (blocks)
   std::vector<Update> updates_;              // (ranks)

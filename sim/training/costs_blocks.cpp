@@ -113,11 +113,15 @@ double block_seconds(const TrainingPlan& plan, const PlanBlock& block, compute::
   return seconds(sum);
 }
 
-Time TrainingCosts::expert_time(schedule::Piece piece, bool beside, int used, int tiles) {
-  std::vector<Time>& times = expert_times_[{int(piece) * kSides + beside, used}];
-  if (times.size() <= std::size_t(tiles)) times.resize(std::size_t(tiles) + 1, Time{-1});
-  Time& time = times[std::size_t(tiles)];
+schedule::PieceCost TrainingCosts::expert_cost(schedule::Piece piece, bool beside, int used, int tiles) {
+  ExpertTimes& times = expert_times_[{int(piece) * kSides + beside, used}];
+  if (times.host.v < 0) {
+    const std::vector<std::int64_t> rows = rows_of_tiles(used, used);
+    times.host = host_time(plan_, piece, expert_operations(plan_, pass_of(piece), rows));
+  }
+  if (times.kernels.size() <= std::size_t(tiles)) times.kernels.resize(std::size_t(tiles) + 1, Time{-1});
+  Time& time = times.kernels[std::size_t(tiles)];
   if (time.v < 0) time = expert_seconds(plan_, kernels_, pass_of(piece), beside, rows_of_tiles(used, tiles));
-  return time;
+  return {time, {}, times.host};
 }
 }  // namespace moesim::training

@@ -114,6 +114,7 @@ void TrainingCosts::price_piece(compute::KernelCosts& kernels, const PlanBlock& 
       return costs[std::size_t(of) * kSides + std::size_t(side)];
     };
     cost(piece.piece).busy = compute::total_time(operations, kernels, share);
+    cost(piece.piece).host = host_time(plan_, piece.piece, operations);
     Time& exposed = cost(piece.piece).exposed;
     const Products products = products_of(operations, kernels, share);
     if (tensor.gathers > 0) exposed += exposed_beside(gather_time_, products.first);

@@ -1,5 +1,6 @@
 // The operations of each compute piece of a block.
 #pragma once
+#include <span>
 #include <vector>
 
 #include "compute/layers/inventory.h"
@@ -21,6 +22,10 @@ std::vector<compute::Operation> operations_of(const TrainingPlan& plan, const Pl
 /// What is exposed of a collective and a product that go on in step, one part for each GPU: the longer of the two runs
 /// throughout, the other's first (or last) part has nothing beside it.
 Time exposed_in_parts(Time moved, Time product, int parts);
+/// What the host takes for an operator launched eagerly.
+Time operator_time(const TrainingPlan& plan);
+/// What launching a piece's operations takes of the host: an operator each, one for a graph of them all.
+Time host_time(const TrainingPlan& plan, schedule::Piece piece, std::span<const compute::Operation> operations);
 /// The SMs that compute, alone or beside the other stream.
 compute::GpuShare share_of(const TrainingPlan& plan, bool beside);
 }  // namespace moesim::training

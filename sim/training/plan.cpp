@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "core/range.h"
-#include "forward/precision.h"
 #include "spec/catalogue.h"
 
 namespace moesim::training {
@@ -175,32 +174,6 @@ void choose_simulated(const Config& scenario, TrainingPlan& plan) {
   plan.stride = p.expert_tensor;
   plan.replica_gpus = plan.model.moe ? p.expert * p.expert_tensor : p.tensor * p.context;
   plan.replicas = plan.folded ? 1 : plan.gpus_per_stage / plan.replica_gpus;
-}
-
-compute::Recompute recompute_of(RecomputeKind kind) {
-  compute::Recompute out;
-  if (kind == RecomputeKind::selective) out.norms = out.up_projections = out.swiglu = true;
-  if (kind == RecomputeKind::full) out.layer = true;
-  return out;
-}
-
-forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
-  const TrainingSection& s = plan.section;
-  const spec::Gpu& gpu = plan.cluster.node.gpu;
-  const forward::ChosenPrecision precision =
-      forward::choose_precision(s.precision, plan.model, gpu, compute::StepPhase::training);
-  forward::check_precision(training, precision.formats, gpu);
-  return forward::set_up({.model = plan.model,
-                          .gpu = gpu,
-                          .phase = compute::StepPhase::training,
-                          .precision = precision,
-                          .recompute = recompute_of(s.recompute),
-                          .tensor = s.parallel.tensor,
-                          .expert_tensor = s.parallel.expert_tensor,
-                          .exchange = network::read_exchange(training, "communication_sms", gpu.sms),
-                          .exchange_sms = s.communication_sms,
-                          .exchanges = plan.members > 1,
-                          .overlapped = true});
 }
 
 void check_stages(const Config& training, const TrainingPlan& plan) {

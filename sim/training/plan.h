@@ -1,6 +1,7 @@
 // What the `training:` section of a scenario says, checked, and the numbers that follow from it.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,13 @@ struct StateSection {
   }
 };
 
+/// Which parts of a layer are replayed from CUDA graphs.
+enum class Graphs { none, attention, whole };
+constexpr auto enum_names(Graphs) {
+  return std::to_array<std::pair<std::string_view, Graphs>>(
+      {{"none", Graphs::none}, {"attention", Graphs::attention}, {"whole", Graphs::whole}});
+}
+
 enum class CapacityLevel { expert, device };
 constexpr auto enum_names(CapacityLevel) {
   return std::to_array<std::pair<std::string_view, CapacityLevel>>(
@@ -87,6 +95,17 @@ struct RebalanceSection {
   }
 };
 
+struct TrainingPrecision : forward::AskedPrecision {
+  std::optional<compute::Recipe> recipe{};
+  static void fields(auto& f, auto& p) {
+    forward::AskedPrecision::fields(f, p);
+    f("recipe", p.recipe,
+      "scales of what is multiplied in 8 or 4 bits: blocks (1x128, 128x128), or Transformer Engine's current or "
+      "delayed "
+      "(one a tensor), mxfp8, nvfp4; default blocks");
+  }
+};
+
 struct TrainingSection {
   int sequence = 4096, batch = 0, micro_batch = 1, gpus = 0, gpus_per_node = 0, steps = 1;
   ParallelSection parallel;
@@ -96,10 +115,13 @@ struct TrainingSection {
   std::vector<int> layers;
   bool ends_as_layers = false;
   Heads heads = Heads::together;
-  forward::AskedPrecision precision;
+  TrainingPrecision precision;
   RecomputeKind recompute = RecomputeKind::none;
   StateSection state;
   bool tensor_overlap = false;
+  Graphs graphs = Graphs::none;
+  std::optional<Time> operator_time{};
+  bool expert_by_expert = false;
   Hiding gradient_reduction = Hiding::overlapped, parameter_gathering = Hiding::overlapped;
   int communication_sms = 20;
   double beside_compute = 1;
@@ -132,6 +154,12 @@ struct TrainingSection {
     f("state", p.state, "number formats of weights, gradients and optimiser");
     f("tensor_overlap", p.tensor_overlap,
       "gathers and scatters of tensor parallelism go in step with their products, part by part");
+    f("graphs", p.graphs,
+      "replayed from CUDA graphs: none, attention (with the gate), or whole layers (rows of experts padded to a "
+      "capacity)");
+    f("operator_time", p.operator_time,
+      "what the host takes for an operator that is launched eagerly; none: as measured beside the GPU's kind of CPU");
+    f("expert_by_expert", p.expert_by_expert, "products of experts are launched one by one, not as one kernel");
     f("gradient_reduction", p.gradient_reduction, "beside the last backwards, or after them");
     f("parameter_gathering", p.parameter_gathering, "beside the first forwards, or before them");
     f("communication_sms", p.communication_sms, "SMs that exchanges take from compute beside them");
@@ -171,6 +199,9 @@ struct TrainingPlan {
   bool folded = true;
   std::vector<double> speeds;  // of the GPUs used, over the normal rate
 
+  /// Whether the number of rows that experts get is known before they come.
+  bool padded() const { return section.capacity.factor > 0; }
+
   /// GPUs that hold the same parameters, and share their gradients and the optimiser's state: replicas, and where the
   /// schedule runs both ways the two ranks of a stage.
   int dense_copies() const { return gpus_per_stage / section.parallel.tensor * schedule.copies(); }
@@ -185,6 +216,9 @@ struct TrainingPlan {
                section.parallel.context);
   }
 };
+
+/// What a step is set up from: formats, recipe, kernels, exchange.
+forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan);
 
 /// What a whole run varies from step to step; 0 or empty leaves the scenario's value.
 struct PlanChange {

@@ -14,7 +14,8 @@ bool expanded(const AttentionHeads& h) { return h.kind == spec::AttentionKind::m
 Chosen<GemmEquation> choose(const Calibration& c, const Gemm& g, ProductLibrary library) {
   switch (g.dtype) {
     case spec::Dtype::fp8:
-      if (g.scales == Scales::tokens) return own_or(c.gemm_tokens, c.gemm, Lender::fp8_products);
+      if (g.scales == Scales::tokens || g.scales == Scales::tensor)
+        return own_or(c.gemm_tokens, c.gemm, Lender::fp8_products);
       // A generation's own measurements of another year are nearer than another generation's of the same.
       if (library == ProductLibrary::deep_gemm_2026 && c.gemm_2026 && c.gemm_2026->borrowed == c.gemm.borrowed)
         return {*c.gemm_2026};
@@ -40,7 +41,7 @@ ExpertFormat format_of(const GroupedGemm& g) {
   switch (g.dtype) {
     case spec::Dtype::fp8:
       if (weights == spec::Dtype::fp4) return ExpertFormat::mxfp4_fp8;
-      return g.scales == Scales::tokens ? ExpertFormat::fp8 : ExpertFormat::fp8_block;
+      return g.scales == Scales::tokens || g.scales == Scales::tensor ? ExpertFormat::fp8 : ExpertFormat::fp8_block;
     case spec::Dtype::fp4:
     case spec::Dtype::nvfp4:
       return ExpertFormat::nvfp4;

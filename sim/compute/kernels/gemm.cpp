@@ -19,10 +19,10 @@ double steps_of(std::int64_t k, spec::Dtype d) { return std::ceil(double(k) / st
 // Of one block in one step.
 double block_flops(spec::Dtype d) { return 2.0 * kBlockRows * kBlockColumns * step_elements(d); }
 
-// FLOP/s of one SM.  A weight gradient of scaled blocks rescales its sums as it walks K, for both operands; BF16 has no
-// scales, and tensor cores add its products up in FP32 at full rate.
-double tensor_rate(spec::Dtype d, bool weight_gradient, const GemmEquation& e, const Machine& on) {
-  return on.tensor_per_sm * e.tensor * (weight_gradient && block_scaled(d) ? e.accumulate : 1);
+// FLOP/s of one SM.  A weight gradient of scaled blocks rescales its sums as it walks K, for both operands; what has no
+// scales or one for all, or has them multiplied in by the tensor cores, is added up in FP32 at full rate.
+double tensor_rate(spec::Dtype d, Scales scales, bool weight_gradient, const GemmEquation& e, const Machine& on) {
+  return on.tensor_per_sm * e.tensor * (weight_gradient && block_scaled(d) && rescales(scales) ? e.accumulate : 1);
 }
 
 // Blocks across n columns: those of whole tiles, but of what is narrower than one tile only those with a column.
@@ -80,7 +80,7 @@ double joined(double a, double b, double p) {
 double gemm_seconds(const Gemm& g, const GemmEquation& e, const Machine& on) {
   const Tiles tiles{double(g.batch * ceil_div(g.m, kTile) * ceil_div(g.n, kTile)),
                     double(g.batch * ceil_div(g.m, kBlockRows) * blocks_across(g.n)), steps_of(g.k, g.dtype),
-                    block_flops(g.dtype), tensor_rate(g.dtype, g.fp32_accumulate, e, on)};
+                    block_flops(g.dtype), tensor_rate(g.dtype, g.scales, g.fp32_accumulate, e, on)};
   const Bytes written = g.batch * (g.fp32_accumulate ? Bytes{4 * g.m * g.n} : tensor_bytes(g.m * g.n, g.out));
   return seconds(e.launch) +
          joined(tensor_seconds(tiles, e, on), traffic_seconds(bytes_of(g), written, e, on), e.overlap);
@@ -96,7 +96,7 @@ double grouped_seconds(const GroupedGemm& g, const GemmEquation& e, const Machin
       e.padding >= 0 ? (double(rows.rows) + e.padding * double(rows.tiles128 * kTile - rows.rows)) / kBlockRows
                      : double(g.layout == GroupLayout::contiguous ? 2 * rows.tiles128 : rows.tiles64);
   const Tiles t{double(rows.tiles128 * ceil_div(g.n, kTile)), row_blocks * double(blocks_across(g.n)),
-                steps_of(g.k, g.dtype), block_flops(g.dtype), tensor_rate(g.dtype, g.weight_gradient, e, on)};
+                steps_of(g.k, g.dtype), block_flops(g.dtype), tensor_rate(g.dtype, g.scales, g.weight_gradient, e, on)};
   const double tiles = double(ceil_div(g.n, kTile) * ceil_div(g.k, kTile));  // of one expert's gradient
   const double slices = g.dtype == spec::Dtype::bf16 || g.dtype == spec::Dtype::fp16 ? double(rows.tiles64) * 64
                                                                                      : double(rows.tiles128) * 128;

@@ -32,16 +32,18 @@ struct CountFlops {
 struct CountBytes {
   Bytes operator()(const Gemm& g) const {
     if (g.fp32_accumulate)
-      return g.batch * (tensor_bytes(g.m * g.k, g.dtype) + tensor_bytes(g.n * g.k, g.dtype) + Bytes{8 * g.m * g.n});
-    return g.batch * (tensor_bytes(g.m * g.k, g.dtype) + weight_bytes(g.n, g.k, g.weights.value_or(g.dtype)) +
-                      tensor_bytes(g.m * g.n, g.out));
+      return g.batch * (operand_bytes(g.m * g.k, g.dtype, g.scales) + operand_bytes(g.n * g.k, g.dtype, g.scales) +
+                        Bytes{8 * g.m * g.n});
+    return g.batch * (operand_bytes(g.m * g.k, g.dtype, g.scales) +
+                      weight_bytes(g.n, g.k, g.weights.value_or(g.dtype)) + tensor_bytes(g.m * g.n, g.out));
   }
   Bytes operator()(const GroupedGemm& g) const {
     const GroupRows counted = group_rows(g);
     const std::int64_t rows = counted.rows, used = counted.used;
     if (g.weight_gradient)
-      return tensor_bytes(rows * g.n, g.dtype) + tensor_bytes(rows * g.k, g.dtype) + Bytes{8 * used * g.n * g.k};
-    return tensor_bytes(rows * g.k, g.dtype) + used * weight_bytes(g.n, g.k, g.weights.value_or(g.dtype)) +
+      return operand_bytes(rows * g.n, g.dtype, g.scales) + operand_bytes(rows * g.k, g.dtype, g.scales) +
+             Bytes{8 * used * g.n * g.k};
+    return operand_bytes(rows * g.k, g.dtype, g.scales) + used * weight_bytes(g.n, g.k, g.weights.value_or(g.dtype)) +
            tensor_bytes(rows * g.n, g.out);
   }
   Bytes operator()(const AttentionPrefill& a) const {
@@ -71,7 +73,7 @@ struct Describe {
   std::string operator()(const Gemm& g) const {
     const std::string batch = g.batch > 1 ? fmt::format("{} x ", g.batch) : "";
     return fmt::format("gemm {}{} x {} x {} {}{}{}{}", batch, g.m, g.n, g.k, name_of(g.dtype), stored(g.weights),
-                       g.scales == Scales::tokens ? " scaled by token" : "", g.fp32_accumulate ? " into fp32" : "");
+                       scaled(g.scales), g.fp32_accumulate ? " into fp32" : "");
   }
   std::string operator()(const GroupedGemm& g) const {
     return fmt::format("grouped gemm {} experts, {} rows x {} x {} {}{} {}{}", g.rows.size(), group_rows(g).rows, g.n,
@@ -86,6 +88,21 @@ struct Describe {
     return fmt::format("{} small kernels{}", s.count, s.graph ? " in a graph" : "");
   }
 
+  static std::string_view scaled(Scales scales) {
+    switch (scales) {
+      case Scales::blocks:
+        return "";
+      case Scales::tokens:
+        return " scaled by token";
+      case Scales::tensor:
+        return " scaled by tensor";
+      case Scales::promoted:
+        return " scaled by tensor, promoted";
+      case Scales::groups:
+        return " scaled by group";
+    }
+    return "";
+  }
   static std::string stored(const std::optional<spec::Dtype>& weights) {
     return weights ? fmt::format(" of {} weights", name_of(*weights)) : "";
   }
@@ -124,6 +141,11 @@ Bytes tensor_bytes(std::int64_t elements, spec::Dtype dtype) {
   if (dtype == spec::Dtype::fp4) return {ceil_div(elements, 2) + ceil_div(elements, 32)};
   if (dtype == spec::Dtype::nvfp4) return {ceil_div(elements, 2) + ceil_div(elements, 16)};
   return {plain_bytes(elements, dtype)};
+}
+
+Bytes operand_bytes(std::int64_t elements, spec::Dtype dtype, Scales scales) {
+  const bool one = scales == Scales::tensor || scales == Scales::promoted;
+  return one && dtype == spec::Dtype::fp8 ? Bytes{elements} : tensor_bytes(elements, dtype);
 }
 
 Bytes weight_bytes(std::int64_t n, std::int64_t k, spec::Dtype dtype) { return {spec::matrix_bytes(n, k, dtype)}; }

@@ -14,9 +14,16 @@ namespace moesim::compute {
 
 /// What one FP8 or FP4 scale of a product's inputs covers.
 enum class Scales {
-  blocks,  ///< 1x128 of the activations, 128x128 of the weights: sums are rescaled as K is walked (DeepGEMM)
-  tokens   ///< a row of the activations, a column of the result: scales are applied at the end (CUTLASS)
+  blocks,    ///< 1x128 of the activations, 128x128 of the weights: sums are rescaled as K is walked (DeepGEMM)
+  tokens,    ///< a row of the activations, a column of the result: scales are applied at the end (CUTLASS)
+  tensor,    ///< the whole of each: applied at the end, sums stay in the tensor cores
+  promoted,  ///< the same, but partial sums leave the tensor cores as K is walked, for precision
+  groups     ///< 32 numbers (NVFP4: 16) along K: the tensor cores multiply them in
 };
+/// Whether sums of a product whose K is the tokens have to be rescaled on the way.
+constexpr bool rescales(Scales s) { return s == Scales::blocks || s == Scales::tokens; }
+/// Bytes of `elements` numbers that a product reads, with the scales that go with them.
+Bytes operand_bytes(std::int64_t elements, spec::Dtype dtype, Scales scales);
 
 /// `batch` products (m, k) x (k, n) -> (m, n) of one shape.
 struct Gemm {

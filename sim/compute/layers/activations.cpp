@@ -16,10 +16,13 @@ void attention_kept(Kept& kept, const spec::Model& model, int layer, std::int64_
   if (!o.recompute.norms) kept.add("normed input", kind.input_needed_by(a), tokens * model.hidden, kept.linear);
   kind.keep(kept, {model, layer, tokens, heads, o});
   const std::int64_t output = tokens * heads * a.v_head_dim;
-  if (kept.linear == spec::Dtype::fp8)
+  const bool in_blocks = o.precision.recipe == Recipe::blocks;
+  if (kept.linear == spec::Dtype::fp8 && in_blocks)
     kept.items.push_back({"attention output, 12 bits", {output * 3 / 2}, "o_proj wgrad"});
   else
-    kept.add("attention output", "o_proj wgrad", output, spec::Dtype::bf16);
+    kept.add("attention output", in_blocks ? "o_proj wgrad" : "attention backward", output, spec::Dtype::bf16);
+  if (spec::block_scaled(kept.linear) && !in_blocks)
+    kept.add("attention output, cast", "o_proj wgrad", output, kept.linear);
   kept.add("softmax sums", "attention backward", tokens * heads, spec::Dtype::fp32);
   if (model.norms_per_layer == 4)
     kept.add("o_proj output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
@@ -27,9 +30,10 @@ void attention_kept(Kept& kept, const spec::Model& model, int layer, std::int64_
 
 // Between the two products of an FFN.  down_gradient: the operation that gives the second one's weight gradient.
 void middle_kept(Kept& kept, const std::string& of, std::string_view down_gradient, std::int64_t rows,
-                 std::int64_t width, const Recompute& again) {
-  kept.add(of + " gate-up", "swiglu backward", rows * 2 * width, kept.linear);
-  if (!again.swiglu) kept.add(of + " activation", down_gradient, rows * width, kept.linear);
+                 std::int64_t width, const LayerOptions& o) {
+  kept.add(of + " gate-up", "swiglu backward", rows * 2 * width,
+           o.precision.recipe == Recipe::blocks ? kept.linear : spec::Dtype::bf16);
+  if (!o.recompute.swiglu) kept.add(of + " activation", down_gradient, rows * width, kept.linear);
 }
 
 void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t tokens, std::int64_t rows,
@@ -41,15 +45,15 @@ void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t toke
   if (model.norms_per_layer == 4) kept.add("FFN output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
   if (!moe)
     return middle_kept(kept, "FFN", "down wgrad", tokens,
-                       share_of(model.dense_width, o.tensor, "columns of a feed-forward layer"), o.recompute);
+                       share_of(model.dense_width, o.tensor, "columns of a feed-forward layer"), o);
   const spec::MoeShape& m = *model.moe;
   kept.add("gate scores", "gate backward", rows * m.experts, spec::Dtype::fp32);
   if (m.shared_experts > 0)
     middle_kept(kept, "shared", "down wgrad", tokens,
-                share_of(m.shared_experts * m.expert_width, o.tensor, "columns of the shared expert"), o.recompute);
+                share_of(m.shared_experts * m.expert_width, o.tensor, "columns of the shared expert"), o);
   kept.add("routed rows", "grouped gate-up wgrad", routed * model.hidden, kept.linear);
   middle_kept(kept, "routed", "grouped down wgrad", routed,
-              share_of(m.expert_width, o.expert_tensor, "columns of an expert"), o.recompute);
+              share_of(m.expert_width, o.expert_tensor, "columns of an expert"), o);
 }
 }  // namespace
 

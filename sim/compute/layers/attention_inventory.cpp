@@ -52,7 +52,8 @@ void attention_forward(OperationList& list, const LayerCall& c) {
              s.prefill.queries, {std::int64_t(2 * sinks)});
   if (s.decode.queries > 0) kind.decode_core(list, c, s);
   // Kept for backward in 12 bits: 1.5 bytes an element beside the FP8 copy that o_proj reads (DeepSeek-V3, 3.2.3).
-  if (c.options.training && list.fp8()) list.add("store output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
+  if (c.options.training && list.fp8() && list.casts_in_blocks())
+    list.add("store output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
   list.cast("cast output", s.tokens * s.o);
   list.linear("o_proj", s.tokens, s.hidden, s.o, s.a.o_bias ? double(s.hidden) : 0);
   if (c.model.norms_per_layer == 4) list.norm("norm after", s.rows, s.hidden);
@@ -63,7 +64,8 @@ void attention_backward(OperationList& list, const LayerCall& c) {
   const AttentionPart s(c);
   const AttentionInventory& kind = inventory_of(s.layer.kind);
   if (c.model.norms_per_layer == 4) list.norm_backward("norm after backward", s.rows, s.hidden);
-  if (list.fp8()) list.add("restore output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
+  if (list.fp8() && list.casts_in_blocks())
+    list.add("restore output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
   list.cast("cast gradient", s.tokens * s.hidden);
   list.transpose_scales("transpose scales", s.tokens * s.hidden);
   list.linear("o_proj dgrad", s.tokens, s.o, s.hidden, s.a.o_bias ? 2.0 * double(s.hidden) : 0);

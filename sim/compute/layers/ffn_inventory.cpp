@@ -38,9 +38,12 @@ struct Ffn {
   }
 };
 
-// SwiGLU with the cast of its result: gate and up of `rows` x 2 width in, `rows` x width out.
+// SwiGLU, in blocks with the cast of its result: gate and up of `rows` x 2 width in, `rows` x width out.
 void swiglu(OperationList& list, std::string_view name, std::int64_t rows, std::int64_t width) {
-  list.moved(name, MemoryKind::swiglu, 2 * rows * width, spec::Dtype::bf16, rows * width, list.linear_dtype());
+  const bool fused = list.casts_in_blocks();
+  list.moved(name, MemoryKind::swiglu, 2 * rows * width, spec::Dtype::bf16, rows * width,
+             fused ? list.linear_dtype() : spec::Dtype::bf16);
+  if (!fused) list.cast("cast activation", rows * width);
 }
 // Rows in the order of the GPUs that they go to, one for each of a token's choices.
 void send_permuted(OperationList& list, std::string_view name, std::int64_t elements, spec::Dtype dtype) {
@@ -79,7 +82,8 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
       const int gathers = list.training() && grouped_gate(m) ? 2 : 1;
       list.moved("top-k", MemoryKind::top_k, gathers * rows * m.experts, spec::Dtype::fp32, gathers * rows * m.top_k,
                  spec::Dtype::fp32);
-      list.cast("cast", rows * hidden);
+      // Elsewhere the experts cast what they receive: here a shared expert alone reads it.
+      if (list.casts_in_blocks() || m.shared_experts > 0) list.cast("cast", rows * hidden);
       if (c.options.sends_rows) {
         list.small("sort choices", kSortingKernels);
         send_permuted(list, "permute to send", rows * m.top_k * hidden, c.options.precision.dispatched());
@@ -116,7 +120,7 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
       list.linear("gate-up", tokens, 2 * w, hidden);
       swiglu(list, "swiglu", tokens, w);
       list.linear("down", tokens, hidden, w);
-      if (f.moe && list.training()) list.cast("cast kept for backward", tokens * hidden);
+      if (f.moe && list.training() && list.casts_in_blocks()) list.cast("cast kept for backward", tokens * hidden);
       if (f.moe) return;
       if (c.model.norms_per_layer == 4) list.norm("norm after", rows, hidden);
       list.add_rows("residual", rows * hidden);
@@ -124,7 +128,7 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
     case Pass::backward_input:
       if (!f.moe && c.model.norms_per_layer == 4) list.norm_backward("norm after backward", rows, hidden);
       list.cast("cast gradient", tokens * hidden);
-      if (list.fp8())
+      if (list.fp8() && list.casts_in_blocks())
         list.moved("restore gate-up", MemoryKind::cast, tokens * 2 * w, list.linear_dtype(), tokens * 2 * w,
                    spec::Dtype::bf16);
       list.transpose_scales("transpose scales", tokens * hidden);
@@ -162,7 +166,7 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
   // What came in BF16 is cast for products in FP8 once it lies in their order; what nobody sent was cast before.
   const spec::Dtype brought = c.options.precision.dispatch.value_or(dtype);
   const bool casts = list.fp8() && brought == spec::Dtype::bf16;
-  const GroupedGemm product{.rows = c.rows, .dtype = dtype, .layout = c.options.layout};
+  const GroupedGemm product{.rows = c.rows, .dtype = dtype, .layout = c.options.layout, .scales = list.scales()};
   const auto grouped = [&](std::string_view name, std::int64_t n, std::int64_t k, bool gradient, double bias) {
     GroupedGemm g = product;
     g.n = n, g.k = k, g.weight_gradient = gradient;
@@ -186,7 +190,7 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
       if (gathers)
         list.moved("un-permute", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden,
                    spec::Dtype::bf16);
-      if (list.training()) list.cast("cast kept for backward", rows * hidden);
+      if (list.training() && list.casts_in_blocks()) list.cast("cast kept for backward", rows * hidden);
       return;
     case Pass::backward_input:
       list.moved("permute gradient", MemoryKind::permute, rows * hidden, brought, rows * hidden, brought);
@@ -226,7 +230,7 @@ void merge_operations(OperationList& list, const LayerCall& c, Pass pass) {
     return;
   }
   if (four) list.norm_backward("norm after backward", rows, hidden);
-  list.cast("cast gradient", rows * hidden);
+  if (list.casts_in_blocks()) list.cast("cast gradient", rows * hidden);
   if (c.options.sends_rows)
     send_permuted(list, "permute gradient to send", rows * top_k * hidden, c.options.precision.dispatched());
 }
@@ -263,7 +267,8 @@ void mtp_operations(OperationList& list, const LayerCall& c, Pass pass) {
 void head_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const std::int64_t rows = c.batch.outputs, hidden = c.model.hidden;
   const std::int64_t vocabulary = ceil_div(c.model.vocabulary, c.options.tensor);
-  // In training the last norm, too, is done on each GPU's part of the sequence; a prompt's last tokens are on every GPU.
+  // In training the last norm, too, is done on each GPU's part of the sequence; a prompt's last tokens are on every
+  // GPU.
   const std::int64_t normed = list.training() && c.options.sequence_parallel ? ceil_div(rows, c.options.tensor) : rows;
   if (rows == 0) return;
   switch (pass) {

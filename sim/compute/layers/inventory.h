@@ -1,10 +1,12 @@
 // The operations of one layer, generated from the model's shape: what runs, on how many bytes and FLOPs, as which
 // kernel.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "compute/kernels/kernel.h"
@@ -54,6 +56,22 @@ void add_decode(Batch& batch, const spec::Model& model, std::int64_t context, st
 /// Whole sequences of a training micro-batch.
 Batch training_batch(const spec::Model& model, std::int64_t sequence, std::int64_t count = 1);
 
+/// How a training step scales what it multiplies in 8 or 4 bits, and whose kernels make it.
+enum class Recipe {
+  blocks,   ///< 1x128 and 128x128 numbers a scale: DeepSeek's framework (DeepSeek-V3, 3.3)
+  current,  ///< one a tensor, from its own largest number: this and the next ones are Transformer Engine's
+  delayed,  ///< one a tensor, from the largest numbers of steps before
+  mxfp8,    ///< 32 numbers a scale, multiplied in by the tensor cores
+  nvfp4     ///< 16, and one a tensor
+};
+constexpr auto enum_names(Recipe) {
+  return std::to_array<std::pair<std::string_view, Recipe>>({{"blocks", Recipe::blocks},
+                                                             {"current", Recipe::current},
+                                                             {"delayed", Recipe::delayed},
+                                                             {"mxfp8", Recipe::mxfp8},
+                                                             {"nvfp4", Recipe::nvfp4}});
+}
+
 /// What the layer is computed in.
 struct Precisions {
   spec::Dtype linear =
@@ -65,6 +83,7 @@ struct Precisions {
   // Weights as stored, where narrower than computed (MXFP4, INT4): widened as they are read.
   std::optional<spec::Dtype> linear_weights{}, projection_weights{}, expert_weights{};
   std::optional<spec::Dtype> dispatch{};  // rows on their way to experts, if not as the experts compute
+  Recipe recipe = Recipe::blocks;         // of training
   spec::Dtype of_projections() const { return projections.value_or(linear); }
   spec::Dtype of_experts() const { return experts.value_or(linear); }
   spec::Dtype stored_experts() const { return expert_weights.value_or(of_experts()); }

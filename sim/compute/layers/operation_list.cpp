@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "core/ceil_div.h"
 
@@ -58,12 +59,12 @@ std::optional<spec::Dtype> OperationList::stored_dtype() const {
 
 void OperationList::linear(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k, double bias) {
   if (m == 0) return;
-  add(name, Gemm{.m = m, .n = n, .k = k, .dtype = linear_dtype(), .weights = stored_dtype()}, bias, m,
-      {std::int64_t(2 * bias)});
+  add(name, Gemm{.m = m, .n = n, .k = k, .dtype = linear_dtype(), .weights = stored_dtype(), .scales = scales()}, bias,
+      m, {std::int64_t(2 * bias)});
 }
 
 void OperationList::weight(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k) {
-  add(name, Gemm{.m = n, .n = k, .k = m, .dtype = linear_dtype(), .fp32_accumulate = true});
+  add(name, Gemm{.m = n, .n = k, .k = m, .dtype = linear_dtype(), .fp32_accumulate = true, .scales = scales()});
 }
 
 void OperationList::moved(std::string_view name, MemoryKind kind, std::int64_t read, spec::Dtype in, std::int64_t write,
@@ -84,16 +85,42 @@ void OperationList::norm_backward(std::string_view name, std::int64_t rows, std:
         2 * double(width), rows);
 }
 
+// Transformer Engine's inner products walk K along rows in FP8, and groups of scales follow K, so what gradients of
+// weights read is made in the same kernel (quantize: rowwise and columnwise).  A scale that comes from the tensor
+// itself takes a pass that finds the largest number first.
 void OperationList::cast(std::string_view name, std::int64_t elements) {
-  if (fp8()) moved(name, MemoryKind::cast, elements, spec::Dtype::bf16, elements, linear_dtype());
+  if (!fp8() || elements == 0) return;
+  if (casts_in_blocks()) return moved(name, MemoryKind::cast, elements, spec::Dtype::bf16, elements, linear_dtype());
+  const Recipe recipe = options_.precision.recipe;
+  if (recipe == Recipe::current || recipe == Recipe::nvfp4)
+    add("largest number", MemoryOp{MemoryKind::copy, {2 * elements}});
+  add(name, MemoryOp{MemoryKind::cast_transpose,
+                     Bytes{2 * elements} + 2 * operand_bytes(elements, linear_dtype(), scales())});
+}
+
+Scales OperationList::scales() const {
+  switch (options_.precision.recipe) {
+    case Recipe::blocks:
+      return Scales::blocks;
+    case Recipe::current:
+    case Recipe::delayed:
+      // Transformer Engine, recipe.py: use_split_accumulator is false forward, true in both products of the backward.
+      return pass_ == Pass::forward || recomputing ? Scales::tensor : Scales::promoted;
+    case Recipe::mxfp8:
+    case Recipe::nvfp4:
+      return Scales::groups;
+  }
+  throw std::logic_error("a recipe without scales");
 }
 
 void OperationList::cast_transpose(std::string_view name, std::int64_t elements) {
-  if (fp8()) moved(name, MemoryKind::cast_transpose, elements, spec::Dtype::bf16, elements, linear_dtype());
+  if (fp8() && casts_in_blocks())
+    moved(name, MemoryKind::cast_transpose, elements, spec::Dtype::bf16, elements, linear_dtype());
 }
 
 void OperationList::transpose_scales(std::string_view name, std::int64_t elements) {
-  if (fp8()) moved(name, MemoryKind::transpose, elements / 128, spec::Dtype::fp32, elements / 128, spec::Dtype::fp32);
+  if (fp8() && casts_in_blocks())
+    moved(name, MemoryKind::transpose, elements / 128, spec::Dtype::fp32, elements / 128, spec::Dtype::fp32);
 }
 
 void OperationList::add_rows(std::string_view name, std::int64_t elements, int inputs) {

@@ -12,6 +12,11 @@ class OperationList {
   /// Whether products take scaled 8- or 4-bit operands, with casts before them.
   bool fp8() const { return spec::block_scaled(linear_dtype()); }
   bool training() const { return options_.training; }
+  /// Whether what is cast lies in memory as DeepSeek's framework leaves it: fused into other kernels, once for
+  /// gradients of inputs and once, transposed, for those of weights.
+  bool casts_in_blocks() const { return options_.precision.recipe == Recipe::blocks; }
+  /// Of products in the running pass.
+  Scales scales() const;
   /// Of this part's products; the gate casts what the experts compute with.
   spec::Dtype linear_dtype() const {
     if (part_ == LayerPart::experts || part_ == LayerPart::gate) return options_.precision.of_experts();
@@ -39,9 +44,10 @@ class OperationList {
              spec::Dtype out, double parameters = 0, std::int64_t tokens = 0);
   void norm(std::string_view name, std::int64_t rows, std::int64_t width);
   void norm_backward(std::string_view name, std::int64_t rows, std::int64_t width);
-  /// BF16 to the linear layers' precision in 1x128 tiles; nothing if they are BF16.
+  /// BF16 to the linear layers' precision; nothing if they are BF16.  Scaled by more than blocks: as it is read along
+  /// either dimension, in one kernel.
   void cast(std::string_view name, std::int64_t elements);
-  /// The same, stored transposed for the weight gradient.
+  /// In blocks: the same, stored transposed for the weight gradient.
   void cast_transpose(std::string_view name, std::int64_t elements);
   /// The FP32 scales of that many cast numbers into the layout products read them in.
   void transpose_scales(std::string_view name, std::int64_t elements);

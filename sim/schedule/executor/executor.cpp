@@ -62,7 +62,7 @@ StepOutcome Executor::run() {
   start_ = engine_.now();
   begin_gathers();
   for (int gpu = 0; gpu < int(gpus_.size()); ++gpu) {
-    gpus_[std::size_t(gpu)].idle_since = start_;
+    gpus_[std::size_t(gpu)].idle_since = gpus_[std::size_t(gpu)].launched = start_;
     engine_.after(Time{0}, "start", [this, gpu] { advance(gpu); });
   }
   engine_.run();

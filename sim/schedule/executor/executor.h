@@ -31,9 +31,10 @@ struct PieceRef {
   Piece piece{};
   bool beside = false;
 };
-/// What a compute piece takes: kernels, and communication that nothing hides (tensor-parallel collectives, ...).
+/// What a compute piece takes: kernels, communication that nothing hides (tensor-parallel collectives, ...), and of the
+/// host what launching all that takes.
 struct PieceCost {
-  Time busy{}, exposed{};
+  Time busy{}, exposed{}, host{};
 };
 
 /// What the executor asks about the work.
@@ -47,6 +48,8 @@ class StepCosts {
   virtual PieceCost compute(const PieceRef& piece) = 0;
   /// Opens an exchange of the group; `arrived(member)` for each member once.
   virtual std::unique_ptr<network::Rendezvous> exchange(const PieceRef& piece, std::function<void(int)> arrived) = 0;
+  /// Whether the host waits for the GPU to come to this exchange, since it has to know how many rows come.
+  virtual bool host_reads(const PieceRef& /*exchange*/) const { return false; }
   /// Sends an activation (forward) or a gradient to the same member of another rank.
   virtual void send(const GpuSeat& from, int to_rank, bool forward, Action delivered) = 0;
   /// What attention or experts of a forward pass keep until the backward's end.
@@ -74,8 +77,18 @@ class StepCosts {
   virtual Time optimizer(const GpuSeat&) const { return {}; }
 };
 
-/// The seven kinds of time a GPU's compute stream spends; they add up to the step.
-enum class Spent : std::uint8_t { forward, backward, weight, overlapped, bubble, optimizer, exposed_communication };
+/// The eight kinds of time a GPU's compute stream spends; they add up to the step.  host: nothing to run, since the
+/// host has not launched it yet.
+enum class Spent : std::uint8_t {
+  forward,
+  backward,
+  weight,
+  overlapped,
+  bubble,
+  optimizer,
+  exposed_communication,
+  host
+};
 constexpr auto enum_names(Spent) {
   return std::to_array<std::pair<std::string_view, Spent>>({{"forward", Spent::forward},
                                                             {"backward", Spent::backward},
@@ -83,9 +96,10 @@ constexpr auto enum_names(Spent) {
                                                             {"overlapped", Spent::overlapped},
                                                             {"bubble", Spent::bubble},
                                                             {"optimizer", Spent::optimizer},
-                                                            {"exposed_communication", Spent::exposed_communication}});
+                                                            {"exposed_communication", Spent::exposed_communication},
+                                                            {"host", Spent::host}});
 }
-constexpr int kSpent = 7;
+constexpr int kSpent = 8;
 
 struct GpuOutcome {
   GpuSeat seat;

@@ -44,6 +44,8 @@ struct Executor::Gpu {
   std::array<std::uint16_t, kPieces> done{};
   std::uint32_t exchanges = 0;  // joined so far
   PieceCost now_running;
+  Time launched{};        // when the host has launched everything up to the last piece that began
+  Time waits_for_host{};  // at the end of the running piece
   // Accounts:
   Time idle_since{}, communicating{};
   std::array<Time, kSpent> spent{};

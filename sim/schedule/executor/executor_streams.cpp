@@ -1,6 +1,8 @@
 // How a GPU's two streams walk the rows of a block template.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "schedule/executor/executor_state.h"
 
@@ -65,6 +67,7 @@ void Executor::run_communication(int gpu) {
 
 void Executor::join(int gpu, const PieceRef& piece) {
   Gpu& g = gpus_[std::size_t(gpu)];
+  if (costs_.host_reads(piece)) g.launched = std::max(g.launched, engine_.now());
   Cell& cell = cells_[std::size_t(g.cell)];
   if (cell.past_at < engine_.now()) cell.past.clear();
   while (!cell.open.empty() && cell.open.front()->finished()) {
@@ -125,7 +128,10 @@ void Executor::run_compute(int gpu) {
     g.idle_since = now;
     g.compute.busy = true;
     g.compute.since = now;
-    engine_.after(takes, "compute", [this, gpu] { compute_done(gpu); });
+    // The host runs ahead as far as it can; no piece ends before its last kernel is launched.
+    g.launched += g.now_running.host;
+    g.waits_for_host = std::max(Time{0}, g.launched - now - takes);
+    engine_.after(takes + g.waits_for_host, "compute", [this, gpu] { compute_done(gpu); });
   }
 }
 
@@ -143,6 +149,7 @@ void Executor::compute_done(int gpu) {
   const BlockStep& step = g.table->compute[g.compute.item];
   g.account(account_of((*g.program)[g.next].op)) += g.now_running.busy;
   g.account(Spent::exposed_communication) += g.now_running.exposed;
+  g.account(Spent::host) += g.waits_for_host;
   g.idle_since = engine_.now();
   if (spans_ != nullptr) add_span(g, "compute", ref(g, step, g.compute.slot), g.compute.since);
   g.compute.busy = false;

@@ -23,6 +23,19 @@ TEST(KernelCounts, GemmIsTwoMNKAndEachMatrixOnce) {
   EXPECT_EQ(bytes_of(Gemm{.m = 2, .n = 3, .k = 4, .fp32_accumulate = true}), Bytes{2 * (8 + 12) + 8 * 6});
 }
 
+TEST(KernelCounts, AScaleForAllTakesNoBytes) {
+  Gemm g{.m = 128, .n = 128, .k = 256, .dtype = spec::Dtype::fp8, .fp32_accumulate = true};
+  const std::int64_t numbers = 2 * 128 * 256, result = 8 * 128 * 128;
+  EXPECT_EQ(bytes_of(g), Bytes{numbers + 4 * numbers / 128 + result});
+  g.scales = Scales::groups;  // 32 numbers a byte
+  EXPECT_EQ(bytes_of(g), Bytes{numbers + numbers / 32 + result});
+  for (const Scales scales : {Scales::tensor, Scales::promoted}) {
+    g.scales = scales;
+    EXPECT_EQ(bytes_of(g), Bytes{numbers + result});
+  }
+  EXPECT_EQ(describe(g), "gemm 128 x 128 x 256 fp8 scaled by tensor, promoted into fp32");
+}
+
 TEST(KernelCounts, GroupedGemmReadsOnlyTheWeightsOfExpertsWithRows) {
   const std::vector<std::int64_t> rows = {5, 0, 1};
   const Kernel grouped = GroupedGemm{.rows = rows, .n = 3, .k = 4};

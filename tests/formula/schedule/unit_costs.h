@@ -31,7 +31,8 @@ struct UnitCosts final : StepCosts {
   bool moe = false;
   Time exchange_time{}, send_time{}, norm_time{}, optimizer_time{}, reduction_time{}, gather_time{};
   bool overlapped = true, always_reduces = false, always_gathers = false;
-  std::array<Time, kPieces> times{};
+  std::array<Time, kPieces> times{}, hosts{};
+  bool reads = false;
   std::function<Time(const PieceRef&, Time)> skew;
   Bytes kept_bytes{}, limit{INT64_MAX};
 
@@ -39,8 +40,9 @@ struct UnitCosts final : StepCosts {
   BlockTraits traits(int, int) const override { return {moe, true}; }
   PieceCost compute(const PieceRef& p) override {
     const Time t = times[std::size_t(p.piece)];
-    return {skew ? skew(p, t) : t, {}};
+    return {skew ? skew(p, t) : t, {}, hosts[std::size_t(p.piece)]};
   }
+  bool host_reads(const PieceRef& p) const override { return reads && p.piece == Piece::dispatch; }
   std::unique_ptr<network::Rendezvous> exchange(const PieceRef&, std::function<void(int)> arrived) override {
     return std::make_unique<Barrier>(engine, members, exchange_time, std::move(arrived));
   }

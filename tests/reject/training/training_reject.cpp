@@ -25,6 +25,24 @@ TEST(TrainingReject, StagesThatDoNotDivideTheGpus) {
   EXPECT_EQ(refusal("batch: 64, parallel: {pipeline: 3}"),
             "training.parallel.pipeline: 3 stages do not divide 32 GPUs; 2 or 4 would do");
 }
+TEST(TrainingReject, RecipesThatScaleNothing) {
+  const std::string at = "training.precision.recipe: ", start = "batch: 64, precision: {linear: ";
+  EXPECT_EQ(refusal(start + "bf16, recipe: current}"),
+            at + "current scales fp8, and nothing is computed in it; precision.linear fp8 would do");
+  EXPECT_EQ(refusal(start + "fp8, recipe: mxfp8}"),
+            at + "h800 has no tensor cores that take a scale for 32 numbers; current, delayed or blocks would do");
+  EXPECT_EQ(refusal(start + "fp8, recipe: nvfp4}"), at + "nvfp4 scales nvfp4, but something is computed in fp8");
+  EXPECT_EQ(refusal(start + "fp8, recipe: tensorwise}").substr(0, at.size()), at);
+}
+TEST(TrainingReject, GraphsOfRowsThatNobodyKnows) {
+  EXPECT_EQ(refusal("batch: 64, graphs: whole"),
+            "training.graphs: a graph has the same rows each time: whole layers need training.capacity.factor above 0; "
+            "attention would do");
+  EXPECT_EQ(refusal("batch: 64, operator_time: -1 us"),
+            "training.operator_time: expected a time of 0 or more, got \"-1 us\"");
+  EXPECT_EQ(refusal("batch: 64, expert_by_expert: true", "llama-2-7b"),
+            "training.expert_by_expert: llama-2-7b is a dense model");
+}
 TEST(TrainingReject, LayersFewerThanStages) {
   EXPECT_EQ(refusal("batch: 64, parallel: {pipeline: 32}"),
             "training.parallel.pipeline: deepseek-v2-lite has 27 layers, fewer than the 32 stages of this schedule; at "

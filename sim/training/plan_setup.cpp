@@ -1,0 +1,70 @@
+// Sets a training step up: number formats and their scales, kernels, exchange.
+#include <fmt/format.h>
+
+#include "forward/precision.h"
+#include "spec/arithmetic.h"
+#include "training/plan.h"
+
+namespace moesim::training {
+namespace {
+compute::Recompute recompute_of(RecomputeKind kind) {
+  compute::Recompute out;
+  if (kind == RecomputeKind::selective) out.norms = out.up_projections = out.swiglu = true;
+  if (kind == RecomputeKind::full) out.layer = true;
+  return out;
+}
+
+/// Takes the asked recipe.  Throws ConfigError if nothing is computed in its format, or the GPU cannot.
+void take_recipe(const Config& training, const TrainingPlan& plan, compute::Precisions& formats) {
+  if (!plan.section.precision.recipe) return;
+  const compute::Recipe recipe = *plan.section.precision.recipe;
+  const Config at = training.at("precision").at("recipe");
+  const bool four = recipe == compute::Recipe::nvfp4;
+  const spec::Dtype wanted = four ? spec::Dtype::nvfp4 : spec::Dtype::fp8;
+  bool any = false;
+  for (const spec::Dtype one : {formats.linear, formats.of_projections(), formats.of_experts()}) {
+    any |= one == wanted;
+    if (one != wanted && spec::block_scaled(one))
+      at.fail(
+          fmt::format("{} scales {}, but something is computed in {}", name_of(recipe), name_of(wanted), name_of(one)));
+  }
+  if (!any)
+    at.fail(fmt::format("{0} scales {1}, and nothing is computed in it; precision.linear {1} would do", name_of(recipe),
+                        name_of(wanted)));
+  // The tensor cores that multiply scales in are those that have 4 bits (Blackwell, CDNA4: OCP microscaling).
+  if (recipe == compute::Recipe::mxfp8 && !spec::computes_in(plan.cluster.node.gpu, spec::Dtype::fp4))
+    at.fail(fmt::format("{} has no tensor cores that take a scale for 32 numbers; current, delayed or blocks would do",
+                        plan.cluster.node.gpu.name));
+  formats.recipe = recipe;
+  // Transformer Engine's grouped products cast the rows that a dispatcher brings.
+  if (recipe != compute::Recipe::blocks && !formats.dispatch) formats.dispatch = spec::Dtype::bf16;
+}
+
+}  // namespace
+
+forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
+  const TrainingSection& s = plan.section;
+  const spec::Gpu& gpu = plan.cluster.node.gpu;
+  forward::ChosenPrecision precision =
+      forward::choose_precision(s.precision, plan.model, gpu, compute::StepPhase::training);
+  take_recipe(training, plan, precision.formats);
+  if (s.graphs == Graphs::whole && plan.model.moe && !plan.padded())
+    training.at("graphs").fail(
+        "a graph has the same rows each time: whole layers need training.capacity.factor above 0; attention would do");
+  if (s.expert_by_expert && !plan.model.moe)
+    training.at("expert_by_expert").fail(fmt::format("{} is a dense model", plan.model.name));
+  forward::check_precision(training, precision.formats, gpu);
+  return forward::set_up({.model = plan.model,
+                          .gpu = gpu,
+                          .phase = compute::StepPhase::training,
+                          .precision = precision,
+                          .recompute = recompute_of(s.recompute),
+                          .tensor = s.parallel.tensor,
+                          .expert_tensor = s.parallel.expert_tensor,
+                          .graphs = s.graphs != Graphs::none,
+                          .exchange = network::read_exchange(training, "communication_sms", gpu.sms),
+                          .exchange_sms = s.communication_sms,
+                          .exchanges = plan.members > 1,
+                          .overlapped = true});
+}
+}  // namespace moesim::training
