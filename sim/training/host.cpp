@@ -1,4 +1,5 @@
-// What launching a piece's kernels takes of the host.
+// What launching a piece's kernels takes of the host.  Not counted: launches of exchanges and collectives, the limit of
+// the launch queue, waiting in point-to-point calls.
 #include <algorithm>
 
 #include "training/pieces.h"
