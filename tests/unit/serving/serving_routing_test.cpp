@@ -103,10 +103,10 @@ TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
   setup.options.layout = compute::GroupLayout::masked;
   setup.group = &group;
   setup.gpus = 144;
-  setup.dispatch = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::dispatch, network::fp8_row(7168),
-                    0, true};
-  setup.combine = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::combine, network::bf16_row(7168),
-                   0, true};
+  setup.dispatch = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::dispatch,
+                    network::fp8_row(7168), 0, true};
+  setup.combine = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::combine,
+                   network::bf16_row(7168), 0, true};
   setup.layers = {3, 20, 60};
   for (int i = 0; i < 3; ++i) setup.maps.push_back(exchange::contiguous_map(256, 144));
   setup.sources = {source.get(), source.get()};
