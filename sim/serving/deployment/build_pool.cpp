@@ -125,6 +125,11 @@ void build_pool(results::StudyRun& run, const Config& config, Deployment& d, Bui
     run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
   const LayeredCost::Setup cost = set_up_cost(run, config, d, pool);
   fit_memory(config, d, pool, cost.options);
+  if (pool.section.kv.capacity == 0)
+    run.results.add(results::Table::assumption,
+                    {"pool:" + pool.section.name, "kv cache",
+                     fmt::format("{:.1f} GB a GPU", double((pool.kv_gpu_token * pool.capacity).v) * 1e-9),
+                     share_meaning(pool.section.kv, pool.node.gpu)});
   fill_memory(d.model, pool, cost.options, shape.instance);
   shape.cost = [cost, config, &pool](int) {
     auto out = config.placed([&] { return std::make_unique<LayeredCost>(cost); });

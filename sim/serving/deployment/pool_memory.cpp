@@ -34,6 +34,22 @@ std::string share_text(const KvSection& kv, const spec::Gpu& gpu) {
 }
 }  // namespace
 
+std::string share_meaning(const KvSection& kv, const spec::Gpu& gpu) {
+  const double share = kv.memory_share * 100, buffers = double(kv.buffers.v) * 1e-9;
+  switch (kv.share_of) {
+    case ShareOf::all:
+      return fmt::format("{:.4g} % of all {:.1f} GB, less weights and {:.2f} GB of buffers", share,
+                         double(gpu.memory.v) * 1e-9, buffers);
+    case ShareOf::weights_and_cache:
+      return fmt::format("{:.4g} % of the {:.1f} GB that can be used, less weights", share,
+                         double(gpu.usable().v) * 1e-9);
+    case ShareOf::rest:
+      break;
+  }
+  return fmt::format("{:.4g} % of what weights and {:.2f} GB of buffers leave of {:.1f} GB", share, buffers,
+                     double(gpu.usable().v) * 1e-9);
+}
+
 double cache_room(const KvSection& kv, const spec::Gpu& gpu, Bytes weights) {
   const double held = double(weights.v), buffers = double(kv.buffers.v), usable = double(gpu.usable().v);
   switch (kv.share_of) {

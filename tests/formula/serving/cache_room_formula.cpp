@@ -8,15 +8,21 @@ namespace moesim::serving {
 namespace {
 constexpr std::int64_t kGb = 1'000'000'000;
 
-std::int64_t room(ShareOf of, double share) {
+spec::Gpu small_gpu() {
   spec::Gpu gpu;
   gpu.memory = {100 * kGb};
   gpu.reserve = {2 * kGb};
+  return gpu;
+}
+KvSection section(ShareOf of, double share) {
   KvSection kv;
   kv.memory_share = share;
   kv.share_of = of;
   kv.buffers = {10 * kGb};
-  return std::int64_t(cache_room(kv, gpu, {40 * kGb}) + 0.5);
+  return kv;
+}
+std::int64_t room(ShareOf of, double share) {
+  return std::int64_t(cache_room(section(of, share), small_gpu(), {40 * kGb}) + 0.5);
 }
 
 TEST(CacheRoom, OfAllMemoryNeverReachesIntoTheReserve) {
@@ -33,6 +39,13 @@ TEST(CacheRoom, OfWeightsAndCacheHasTheBuffersBeside) {
 TEST(CacheRoom, OfTheRestIsAPartOfWhatWeightsAndBuffersLeave) {
   EXPECT_EQ(room(ShareOf::rest, 0.9), 432 * kGb / 10);
   EXPECT_EQ(room(ShareOf::rest, 1), 48 * kGb);
+}
+
+TEST(CacheRoom, IsSaidInTheWordsOfEachEngine) {
+  const auto said = [](ShareOf of) { return share_meaning(section(of, 0.9), small_gpu()); };
+  EXPECT_EQ(said(ShareOf::all), "90 % of all 100.0 GB, less weights and 10.00 GB of buffers");
+  EXPECT_EQ(said(ShareOf::weights_and_cache), "90 % of the 98.0 GB that can be used, less weights");
+  EXPECT_EQ(said(ShareOf::rest), "90 % of what weights and 10.00 GB of buffers leave of 98.0 GB");
 }
 }  // namespace
 }  // namespace moesim::serving
