@@ -34,10 +34,7 @@ Engine load_engine(const std::string& name, const std::string& beside) {
 }
 
 Engine read_engine(const Config& config) {
-  if (config.is_map()) {
-    Engine out = spec::read_entry(kEngine, config);
-    return out;
-  }
+  if (config.is_map()) return spec::read_entry(kEngine, config);
   const std::string name = config.text();
   config.resolve("", name);
   const Engine out = config.placed([&] { return load_engine(name, config.named_by().file); });

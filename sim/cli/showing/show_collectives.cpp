@@ -46,18 +46,17 @@ class Lines {
         return network::collective_time(topology_, calibration_, what, algorithm, members, bytes);
       });
     if (what != network::Collective::all_reduce) return out;
-    for (const auto& engine : calibration_.engine_all_reduce)
-      add(out, what, engine.kernels, [&](Bytes bytes) {
-        const network::EngineCall call =
-            network::engine_all_reduce(topology_, calibration_, engine.kernels, members, bytes);
-        if (bytes == kSmallest && call.shots == network::Shots::library) throw ConfigError("not on these GPUs");
-        return call.time;
-      });
+    for (const auto& engine : calibration_.engine_all_reduce) {
+      const auto call = [&](Bytes bytes) {
+        return network::engine_all_reduce(topology_, calibration_, engine.kernels, members, bytes);
+      };
+      if (call({kSizes[0]}).shots == network::Shots::library) continue;  // its kernels do not serve these GPUs
+      add(out, what, engine.kernels, [&](Bytes bytes) { return call(bytes).time; });
+    }
     return out;
   }
 
  private:
-  static constexpr Bytes kSmallest{kSizes[0]};
   /// Nothing if the algorithm does not do this.
   template <class Takes>
   static void add(std::vector<Line>& out, network::Collective what, std::string_view name, Takes takes) {

@@ -198,7 +198,7 @@ CalibrationResult calibrate(const CalibrationInput& input) {
   start.calibration.sm_bandwidth = 2;
   start.calibration.memory.launched = {5'000'000};
   set_memory_rates(start.calibration.memory, input.gpu);
-  start.calibration.serving_moves = {0.9237, 0.6854, {6144, 1.61061e9, 0, 0, 0, 0}, false};  // see kernels-hopper.yaml
+  start.calibration.serving_moves = load_calibration("kernels-hopper").serving_moves;  // fitted to tables of their own
   for (const Measurement& s : result.measurements) start.harness[s.bench] = {};
   result.fit = start;
   fit_kernels(result.fit, result.measurements, input, -1);

@@ -5,23 +5,12 @@
 
 #include <string>
 
-#include "compute/fitting/tables.h"
 #include "spec/catalogue.h"
-#include "support/temporary_folder.h"
+#include "unit/compute/written_tables.h"
 
 namespace moesim::compute {
 namespace {
-constexpr const char* kProducts = "gpu,library,kernel,precision,m,n,k,time_us\n";
-
-class FittedEntry : public testing::Test {
- protected:
-  std::vector<Measurement> read(const std::string& name, const std::string& text) const {
-    const std::string file = folder.file(name);
-    put_file(file, text);
-    return read_kernel_table(file);
-  }
-  const TemporaryFolder folder;
-};
+using FittedEntry = WrittenTables;
 
 // What is written can be read, and holds what was fitted over the entry in force.
 TEST_F(FittedEntry, IsACalibration) {

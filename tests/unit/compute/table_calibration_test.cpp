@@ -7,26 +7,16 @@
 #include <cmath>
 #include <filesystem>
 
-#include "compute/fitting/tables.h"
 #include "spec/catalogue.h"
 #include "support/refusal.h"
-#include "support/temporary_folder.h"
+#include "unit/compute/written_tables.h"
 
 namespace moesim::compute {
 namespace {
-constexpr const char* kProducts = "gpu,library,kernel,precision,m,n,k,time_us\n";
 constexpr const char* kAttention =
     "gpu,library,kernel,batch,new_tokens,cached_tokens,heads,kv_heads,head_dim,window,compute,kv_cache,time_us\n";
 
-class Tables : public testing::Test {
- protected:
-  std::vector<Measurement> read(const std::string& name, const std::string& text) const {
-    const std::string file = folder.file(name);
-    put_file(file, text);
-    return read_kernel_table(file);
-  }
-  const TemporaryFolder folder;
-};
+using Tables = WrittenTables;
 
 TEST_F(Tables, KindsAreToldByTheBeginningOfTheName) {
   for (const char* name : {"gemm_x.csv", "folder/attention_decode_any.csv", "mla_prefill_core_b200.csv",
