@@ -7,6 +7,7 @@
 #include "compute/layers/memory.h"
 #include "core/check.h"
 #include "forward/precision.h"
+#include "network/exchanges/exchange_buffers.h"
 #include "network/network.h"
 #include "passes/group_run.h"
 #include "passes/pass_report.h"
@@ -68,7 +69,7 @@ GroupRun::Phase make_phase(compute::StepPhase kind, const PassesShape& passes, c
 
 /// What one GPU holds, checked against its memory.
 compute::MemoryUse memory_use(const Config& config, const spec::Model& model, const GroupRun::Phase& phase,
-                              const PhaseShape& phase_shape, const spec::Cluster& cluster, int slots) {
+                              const PhaseShape& phase_shape, const spec::Cluster& cluster, int gpus, int slots) {
   compute::HeldLayers held;
   for (int layer = 0; layer < model.layers; ++layer) held.layers.push_back(layer);
   held.embedding = held.head = true;
@@ -76,7 +77,14 @@ compute::MemoryUse memory_use(const Config& config, const spec::Model& model, co
   const compute::CachedTokens cached =
       compute::cached_tokens(model, phase_shape.sequences, std::int64_t{phase_shape.context} + phase_shape.new_tokens);
   const std::int64_t rows = model.moe ? phase.batch.tokens * model.moe->top_k : 0;
-  const Bytes buffers = (phase.setup.dispatch.row + phase.setup.combine.row) * std::max<std::int64_t>(rows, 1);
+  const Bytes buffers = network::exchange_buffers(phase.setup.dispatch, phase.setup.combine,
+                                                  {.gpus = gpus,
+                                                   .per_node = std::min(gpus, cluster.node.gpus),
+                                                   .hidden = model.hidden,
+                                                   .experts = slots * gpus,
+                                                   .tokens = phase.batch.tokens,
+                                                   .sent = rows,
+                                                   .arrived = rows});
   const compute::MemoryUse use =
       compute::serving_memory(model, held, cached, phase.batch, rows, phase.setup.options, buffers);
   if (use.total() > cluster.node.gpu.usable())
@@ -144,7 +152,7 @@ results::StudyEnd run_passes(results::StudyRun& run) {
     GroupRun::Phase phase = make_phase(kind, shape, model, cluster.node.gpu);
     forward::write_assumptions(run.results, "phase:" + phase.name, setup_of(shape, kind, model, cluster.node.gpu));
     const int slots = placement.empty() ? 0 : placement.front().slots_per_gpu;
-    report.memory(phase.name, memory_use(config, model, phase, shape.of(kind), cluster, slots));
+    report.memory(phase.name, memory_use(config, model, phase, shape.of(kind), cluster, shape.expert_parallel, slots));
     const auto traffic = routing.traffic(
         group_shape, kind == compute::StepPhase::decode ? routing::TracePhase::decode : routing::TracePhase::prefill);
     phase.traffic = traffic.get();

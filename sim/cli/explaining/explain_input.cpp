@@ -6,8 +6,10 @@
 #include <charconv>
 #include <sstream>
 
+#include "compute/layers/even_rows.h"
 #include "forward/precision.h"
 #include "forward/setup.h"
+#include "network/exchanges/exchange_buffers.h"
 #include "spec/catalogue.h"
 
 namespace moesim::cli {
@@ -72,7 +74,7 @@ forward::AskedPrecision asked_precision(const ExplainOptions& o) {
   return out;
 }
 
-compute::LayerOptions layer_options(const ExplainOptions& o, const spec::Gpu& gpu, const compute::ExplainRequest& r) {
+forward::StepSetup setup_of_options(const ExplainOptions& o, const spec::Gpu& gpu, const compute::ExplainRequest& r) {
   const bool training = r.phase == compute::StepPhase::training;
   forward::StepQuestion question{.model = r.model, .gpu = gpu, .phase = r.phase};
   question.precision = forward::choose_precision(asked_precision(o), r.model, gpu, r.phase);
@@ -80,9 +82,25 @@ compute::LayerOptions layer_options(const ExplainOptions& o, const spec::Gpu& gp
   question.tensor = r.options.tensor;
   question.whole_tokens = !training;
   if (o.launched) question.graphs = false;
-  return forward::set_up(question).options;
+  return forward::set_up(question);
 }
 }  // namespace
+
+void size_buffers(const forward::StepSetup& setup, int gpus_per_node, compute::ExplainRequest& r) {
+  if (!r.model.moe || r.expert_parallel <= 1) return;
+  const int slots = r.slots > 0 ? r.slots : r.model.moe->experts / r.expert_parallel;
+  network::BufferNeed need{.gpus = r.expert_parallel,
+                           .per_node = std::min(r.expert_parallel, gpus_per_node),
+                           .hidden = r.model.hidden,
+                           .experts = slots * r.expert_parallel};
+  r.exchange_buffers = [=, options = r.options, top_k = r.model.moe->top_k, dispatch = setup.dispatch,
+                        combine = setup.combine](std::int64_t tokens, std::int64_t rows) mutable {
+    need.tokens = std::max<std::int64_t>(1, compute::fed_tokens(tokens, options));
+    need.sent = need.tokens * top_k;
+    need.arrived = rows;
+    return network::exchange_buffers(dispatch, combine, need);
+  };
+}
 
 void set_sequences(const ExplainOptions& o, compute::ExplainRequest& r) {
   if (!o.lengths.empty()) {
@@ -109,7 +127,10 @@ ExplainSubject explain_subject(const ExplainOptions& o) {
   r.phase = o.phase.empty() ? compute::StepPhase::prefill : word<compute::StepPhase>("--phase", o.phase);
   if (r.phase == compute::StepPhase::decode) r.tokens = 1;
   set_sequences(o, r);
-  r.options = layer_options(o, s.gpu, r);
+  const forward::StepSetup setup = setup_of_options(o, s.gpu, r);
+  r.options = setup.options;
+  constexpr int kUsualNode = 8;  // a GPU alone does not say how many share an NVLink domain
+  if (r.phase != compute::StepPhase::training) size_buffers(setup, kUsualNode, r);
   r.causal = !o.whole;
   if (o.whole && r.phase == compute::StepPhase::decode)
     throw ConfigError::placed("--whole: decoding has nothing to mask");

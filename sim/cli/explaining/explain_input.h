@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compute/layers/explain.h"
+#include "forward/setup.h"
 
 namespace moesim::cli {
 
@@ -32,6 +33,8 @@ struct ExplainSubject {
 /// Throws ConfigError for words that are not known, and for an option that the scenario answers itself.
 ExplainSubject explain_subject(const ExplainOptions& options);
 ExplainSubject subject_of_scenario(const ExplainOptions& options);
+/// What the kernels of `setup` keep for rows on their way, of a request whose parallelism is known.
+void size_buffers(const forward::StepSetup& setup, int gpus_per_node, compute::ExplainRequest& request);
 /// --sequences, --tokens, --context, --lengths over what `request` has.
 void set_sequences(const ExplainOptions& options, compute::ExplainRequest& request);
 

@@ -30,7 +30,9 @@ void read_passes(const ExplainOptions& o, const runs::Scenario& scenario, Explai
   r.expert_parallel = r.model.moe ? gpus : 1;
   r.slots = slots_of(scenario.config, r.model, gpus);
   s.gpu = cluster.node.gpu;
-  take_setup(passes::setup_of(shape, r.phase, r.model, s.gpu), s);
+  const forward::StepSetup setup = passes::setup_of(shape, r.phase, r.model, s.gpu);
+  take_setup(setup, s);
+  size_buffers(setup, cluster.node.gpus, r);
   s.kernels = compute::make_kernel_model(scenario.config, s.gpu);
 }
 

@@ -52,16 +52,18 @@ void explain_serving(const ExplainOptions& o, const runs::Scenario& scenario, Ex
   if (pool.fixed) config.fail("its steps have a fixed cost: there is no layer to explain");
   compute::ExplainRequest& r = s.request;
   r.model = spec::read_model(scenario.config.at("model"));
-  s.gpu =
-      (config.has("node") ? spec::read_node(config.at("node")) : spec::read_cluster(scenario.config.at("cluster")).node)
-          .gpu;
+  const spec::Node node =
+      config.has("node") ? spec::read_node(config.at("node")) : spec::read_cluster(scenario.config.at("cluster")).node;
+  s.gpu = node.gpu;
   const serving::Parallel& p = pool.parallel;
   serving::check_pool(config, pool, &r.model);
-  const forward::Engine engine = serving::engine_of(scenario.config.at("serving"), config);
-  take_setup(serving::setup_of(config, pool, r.model, s.gpu, engine), s);
+  const forward::Engine engine = serving::engine_of(scenario.config.at("serving"), config).engine;
+  const forward::StepSetup setup = serving::setup_of(config, pool, r.model, s.gpu, engine);
+  take_setup(setup, s);
   r.expert_parallel = r.model.moe && !p.experts_tensor ? p.stage_gpus() : 1;
   r.slots = slots_of(config.has("placement") ? config : scenario.config, r.model, r.expert_parallel);
   set_step(o, scenario, pool.role, r);
+  size_buffers(setup, node.gpus, r);
   if (o.stage >= p.pipeline)
     throw ConfigError::placed(fmt::format("--stage: expected 0 to {}, got {}", p.pipeline - 1, o.stage));
   const int stage = std::max(0, o.stage);

@@ -155,7 +155,9 @@ void add_memory(Explanation& out, const ExplainRequest& r, const HeldLayers& hel
   for (const std::int64_t x : out.rows) rows += x;
   const Bytes row =
       tensor_bytes(r.model.hidden, r.options.precision.dispatched()) + tensor_bytes(r.model.hidden, spec::Dtype::bf16);
-  const Bytes buffers = r.buffers.value_or(row * rows);
+  const Bytes buffers = r.buffers            ? *r.buffers
+                        : r.exchange_buffers ? r.exchange_buffers(out.batch.tokens, rows)
+                                             : row * rows;
   if (r.phase != StepPhase::training) {
     out.memory = serving_memory(r.model, held, cached_by(r), out.batch, rows, r.options, buffers);
     return;

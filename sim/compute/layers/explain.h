@@ -1,5 +1,6 @@
 // One layer's operations with FLOPs, bytes, times and where the times come from: numbers to check by hand.
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,7 +36,9 @@ struct ExplainRequest {
   TrainingState state;
   std::vector<double> in_flight;              // micro-batches that each held layer keeps activations of; empty: 1
   std::vector<MemoryItem> other_activations;  // of what is no layer
-  std::optional<Bytes> buffers;               // of exchanges; none: one dispatch, one combine
+  std::optional<Bytes> buffers;               // of exchanges; none: by `exchange_buffers`
+  /// Of a step's tokens and rows; null: the rows of one dispatch and one combine.
+  std::function<Bytes(std::int64_t tokens, std::int64_t rows)> exchange_buffers;
 };
 
 struct ExplainedOperation {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "network/collectives/engine_all_reduce.h"
+#include "serving/deployment/pool_buffers.h"
 #include "serving/deployment/pool_choices.h"
 #include "serving/deployment/pool_experts.h"
 #include "serving/deployment/pool_memory.h"
@@ -26,6 +27,10 @@ void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolS
   pool.batcher =
       config.has("batcher") ? batchers().make(config.at("batcher")) : batchers().make_or(config, "batcher", "chunked");
   shape.batcher = pool.batcher.get();
+  if (pool.engine_named) pool.batcher->usual({pool.engine.batch.requests, pool.engine.batch.tokens});
+  // Steps with pieces of prompts are longer than their launches, so one answer stands for both.
+  const int batch = pool.batcher->max_requests() * (1 + d.section.speculation.drafts());
+  if (!s.graphs) s.graphs = s.role != Role::prefill && batch <= pool.engine.batch.graphs;
 }
 
 /// An instance but for its memory.
@@ -56,13 +61,23 @@ void fill_fixed(const Config& config, BuiltPool& pool, PoolShape& shape) {
   shape.cost = [fixed = *s.fixed](int) { return std::make_unique<FixedCost>(fixed); };
 }
 
+std::string host_text(const forward::HostTime& host) {
+  if (host.step.v == 0 && host.request.v == 0) return to_text(host.gap);
+  return fmt::format("{} and {} a request, {}; {} between steps", to_text(host.step), to_text(host.request),
+                     host.overlapped ? "beside the step before" : "waited for", to_text(host.gap));
+}
+
 /// The engine, and whether it was asked for.  Throws where its all-reduce is not that of any kernels measured.
-void note_engine(results::StudyRun& run, const Config& config, const Deployment& d, const BuiltPool& pool) {
+void note_engine(results::StudyRun& run, const Config& config, const Deployment& d, const BuiltPool& pool,
+                 const forward::HostTime& host) {
   const Config serving = run.scenario.at("serving"), &where = config.has("engine") ? config : serving;
-  const bool named = where.has("engine");
-  if (named) where.at("engine").placed([&] { network::check_engine_kernels(d.calibration, pool.engine.all_reduce); });
+  if (pool.engine_named)
+    where.at("engine").placed([&] { network::check_engine_kernels(d.calibration, pool.engine.all_reduce); });
+  const std::string scope = "pool:" + pool.section.name;
   run.results.add(results::Table::assumption,
-                  {"pool:" + pool.section.name, "engine", pool.engine.title, named ? "as asked" : "none is named"});
+                  {scope, "engine", pool.engine.title, pool.engine_named ? "as asked" : "none is named"});
+  run.results.add(results::Table::assumption,
+                  {scope, "host time of a step", host_text(host), pool.section.overhead ? "as asked" : "the engine's"});
 }
 
 /// How long a step takes, layer by layer.
@@ -70,7 +85,8 @@ LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, con
   const PoolSection& s = pool.section;
   const forward::StepSetup setup = setup_of(config, s, d.model, pool.node.gpu, pool.engine);
   forward::write_assumptions(run.results, "pool:" + s.name, setup);
-  note_engine(run, config, d, pool);
+  const forward::HostTime host = s.overhead ? forward::HostTime{.gap = *s.overhead} : pool.engine.host;
+  note_engine(run, config, d, pool, host);
   if (d.section.energy.busy == 0 && pool.node.gpu.generation != "blackwell")
     run.results.add(results::Table::assumption,
                     {"pool:" + s.name, "power", "shares of the board limit by kernel", "borrowed: measured on B200"});
@@ -86,7 +102,7 @@ LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, con
   cost.parallel = s.parallel;
   cost.options = setup.options;
   cost.overlap = s.overlap;
-  cost.overhead = s.overhead;
+  cost.host = host;
   if (s.role != Role::prefill) cost.speculation = d.section.speculation;
   if (d.model.moe) {
     cost.experts = set_up_experts(run, config, d, pool, setup);
@@ -115,6 +131,19 @@ void fill_memory(const spec::Model& model, const BuiltPool& pool, const compute:
   shape.kv.host = s.kv.host.v / per_gpu;
   shape.kv.disk = s.kv.disk.v / per_gpu;
 }
+
+void note_memory(results::Results& results, const BuiltPool& pool) {
+  const std::string scope = "pool:" + pool.section.name;
+  if (pool.section.kv.capacity == 0)
+    results.add(
+        results::Table::assumption,
+        {scope, "kv cache", fmt::format("{:.1f} GB a GPU", double((pool.kv_gpu_token * pool.capacity).v) * 1e-9),
+         share_meaning(pool.cache, pool.node.gpu)});
+  if (!pool.section.kv.buffers)
+    results.add(results::Table::assumption,
+                {scope, "buffers", fmt::format("{:.2f} GB a GPU", gigabytes(pool.cache.buffers)),
+                 "computed: " + largest_buffers(pool)});
+}
 }  // namespace
 
 void build_pool(results::StudyRun& run, const Config& config, Deployment& d, BuiltPool& pool, PoolShape& shape) {
@@ -124,12 +153,8 @@ void build_pool(results::StudyRun& run, const Config& config, Deployment& d, Bui
   if (!d.has_model)
     run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
   const LayeredCost::Setup cost = set_up_cost(run, config, d, pool);
-  fit_memory(config, d, pool, cost.options);
-  if (pool.section.kv.capacity == 0)
-    run.results.add(results::Table::assumption,
-                    {"pool:" + pool.section.name, "kv cache",
-                     fmt::format("{:.1f} GB a GPU", double((pool.kv_gpu_token * pool.capacity).v) * 1e-9),
-                     share_meaning(pool.section.kv, pool.node.gpu)});
+  fit_memory(config, d, pool, cost);
+  note_memory(run.results, pool);
   fill_memory(d.model, pool, cost.options, shape.instance);
   shape.cost = [cost, config, &pool](int) {
     auto out = config.placed([&] { return std::make_unique<LayeredCost>(cost); });

@@ -84,7 +84,9 @@ void build_pools(results::StudyRun& run, const Config& section, const std::vecto
     PoolShape shape;
     pools[i].placed([&] {
       find_nodes(run, pools[i], d, pool);
-      pool.engine = engine_of(section, pools[i]);
+      ChosenEngine chosen = engine_of(section, pools[i]);
+      pool.engine = std::move(chosen.engine);
+      pool.engine_named = chosen.named;
       build_pool(run, pools[i], d, pool, shape);
     });
     shape.instances = pool.simulated;

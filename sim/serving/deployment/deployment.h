@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "compute/layers/memory.h"
 #include "core/engine.h"
 #include "forward/engine.h"
 #include "network/network.h"
@@ -13,11 +14,19 @@
 
 namespace moesim::serving {
 
+/// How a GPU's memory is divided, once what the scenario leaves open is decided.
+struct CacheShare {
+  double share = 0.92;
+  forward::ShareOf of = forward::ShareOf::all;
+  Bytes buffers{};
+};
+
 /// A pool as built; instances hold pointers into it.
 struct BuiltPool {
   PoolSection section;
   spec::Node node;
   forward::Engine engine;
+  bool engine_named = false;  // asked for, instead of the usual one
   std::unique_ptr<Batcher> batcher;
   std::unique_ptr<compute::KernelModel> kernel_model;
   std::unique_ptr<compute::KernelCosts> kernels;  // null: steps of a fixed length
@@ -28,11 +37,13 @@ struct BuiltPool {
   int described = 1;  // instances in the scenario; fewer are simulated under `fold`
   int simulated = 1;
   int slots_per_gpu = 0;
-  Bytes weights{};                  // on a GPU
-  Bytes kv_gpu_token{};             // bytes of a cached token on one GPU, the fullest stage
-  double beyond_window = 1;         // of them, where sliding-window layers have let go of the token
-  std::int64_t capacity = 0;        // tokens of KV cache of a rank
-  std::vector<LayeredCost*> costs;  // by instance; empty for fixed steps
+  CacheShare cache;
+  std::vector<compute::MemoryItem> buffers;  // on a GPU, beside weights and cache
+  Bytes weights{};                           // on a GPU
+  Bytes kv_gpu_token{};                      // bytes of a cached token on one GPU, the fullest stage
+  double beyond_window = 1;                  // of them, where sliding-window layers have let go of the token
+  std::int64_t capacity = 0;                 // tokens of KV cache of a rank
+  std::vector<LayeredCost*> costs;           // by instance; empty for fixed steps
 };
 
 struct Deployment {

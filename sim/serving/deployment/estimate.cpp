@@ -101,7 +101,7 @@ PoolCounts counts_of(const Deployment& d, const BuiltPool& pool, const Config& c
   if (s.fixed)
     out.step_seconds = std::max(1e-6, seconds(s.fixed->step));
   else if (gpu.memory_bandwidth.v > 0)  // assumed: a step reads what fills a GPU's memory about once
-    out.step_seconds = double(gpu.memory.v) / gpu.memory_bandwidth.v + seconds(s.overhead);
+    out.step_seconds = double(gpu.memory.v) / gpu.memory_bandwidth.v + seconds(s.overhead.value_or(Time{}));
   if (d.has_model && d.model.moe && !s.fixed) {
     out.gpus = s.parallel.experts_tensor ? 1 : double(s.parallel.tensor) * s.parallel.data;
     out.moe_layers = double(d.model.moe_layers().size());

@@ -71,12 +71,12 @@ void check_pool(const Config& config, const PoolSection& s, const spec::Model* m
     config.fail_below("parallel", fmt::format("an instance has at most {} GPUs, got {}", kMostInstances, gpus));
   within(config, "kv.block", s.kv.block, 1, kMostBlock);
   within(config, "kv.capacity", s.kv.capacity, 0, std::int64_t{1} << 50);
-  if (!(s.kv.memory_share > 0 && s.kv.memory_share <= 1))
-    config.fail_below("kv.memory_share", fmt::format("expected above 0 and at most 1, got {}", s.kv.memory_share));
+  if (const double share = s.kv.memory_share.value_or(1); !(share > 0 && share <= 1))
+    config.fail_below("kv.memory_share", fmt::format("expected above 0 and at most 1, got {}", share));
   if (!(s.kv.watermark >= 0 && s.kv.watermark < 1))
     config.fail_below("kv.watermark", fmt::format("expected at least 0 and below 1, got {}", s.kv.watermark));
   at_most(config, "start_up", s.start_up, kLongest);
-  at_most(config, "overhead", s.overhead, kLongest);
+  at_most(config, "overhead", s.overhead.value_or(Time{}), kLongest);
   if (s.bank.samples > 10'000)
     config.fail_below("bank.samples", fmt::format("expected 1 to 10000, got {}", s.bank.samples));
   if (s.bank.ratio > 1 && !(s.bank.ratio >= 1.001 && s.bank.ratio <= 1000))
@@ -96,10 +96,10 @@ void check_pool(const Config& config, const PoolSection& s, const spec::Model* m
     config.fail_below("parallel", "the model has no experts to spread");
 }
 
-forward::Engine engine_of(const Config& section, const Config& pool) {
+ChosenEngine engine_of(const Config& section, const Config& pool) {
   for (const Config& where : {pool, section})
-    if (where.has("engine")) return forward::read_engine(where.at("engine"));
-  return forward::load_engine(std::string(forward::kUsualEngine));
+    if (where.has("engine")) return {forward::read_engine(where.at("engine")), true};
+  return {forward::load_engine(std::string(forward::kUsualEngine)), false};
 }
 
 forward::StepSetup setup_of(const Config& config, const PoolSection& s, const spec::Model& model, const spec::Gpu& gpu,
@@ -117,7 +117,7 @@ forward::StepSetup setup_of(const Config& config, const PoolSection& s, const sp
                           .tensor = p.tensor,
                           .expert_tensor = p.experts_tensor ? p.tensor : 1,
                           .whole_tokens = p.experts_tensor,
-                          .graphs = s.graphs,
+                          .graphs = s.graphs.value_or(s.role != Role::prefill),
                           .exchange = network::read_exchange(config, "exchange_sms", gpu.sms),
                           .engines_exchange = s.role == Role::decode ? engine.decode_exchange : engine.prefill_exchange,
                           .exchange_sms = s.exchange_sms,

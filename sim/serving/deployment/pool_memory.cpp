@@ -4,10 +4,13 @@
 
 #include <algorithm>
 
+#include "serving/deployment/pool_buffers.h"
 #include "spec/layer_shape.h"
 
 namespace moesim::serving {
 namespace {
+using forward::ShareOf;
+
 /// What a token beyond the window takes of one within it: only layers that keep everything keep it.
 double beyond_window(const spec::Model& model, const compute::HeldLayers& held) {
   if (held.layers.empty()) return 1;
@@ -15,52 +18,88 @@ double beyond_window(const spec::Model& model, const compute::HeldLayers& held) 
   return 1 - double(std::ranges::count_if(held.layers, lets_go)) / double(held.layers.size());
 }
 
-double shared_bytes(const KvSection& kv, const spec::Gpu& gpu) {
+double shared_bytes(const CacheShare& cache, const spec::Gpu& gpu) {
   const double usable = double(gpu.usable().v);
-  switch (kv.share_of) {
+  switch (cache.of) {
     case ShareOf::all:
-      return std::min(double(gpu.memory.v) * kv.memory_share, usable);
+      return std::min(double(gpu.memory.v) * cache.share, usable);
     case ShareOf::weights_and_cache:
-      return usable * kv.memory_share;
+      return usable * cache.share;
     case ShareOf::rest:
       break;
   }
   return usable;
 }
 
-std::string share_text(const KvSection& kv, const spec::Gpu& gpu) {
-  if (kv.share_of == ShareOf::rest) return fmt::format("what {} has to use", gpu.name);
-  return fmt::format("{:.4g} % of {}", kv.memory_share * 100, gpu.name);
+std::string share_text(const CacheShare& cache, const spec::Gpu& gpu) {
+  if (cache.of == ShareOf::rest) return fmt::format("what {} has to use", gpu.name);
+  return fmt::format("{:.4g} % of {}", cache.share * 100, gpu.name);
+}
+
+// assumed: what allocators keep in pieces, and small buffers that nobody counts, fill up to this; SGLang sets 10 GiB
+// aside on GPUs of this size.
+constexpr Bytes kLeastBuffers = 4_GiB;
+
+Bytes buffers_of(const KvSection& kv, const std::vector<compute::MemoryItem>& items) {
+  return kv.buffers ? *kv.buffers : std::max(kLeastBuffers, compute::sum_of(items));
+}
+
+/// A scenario may set aside less than its steps take.
+void check_buffers(const Config& config, const BuiltPool& pool) {
+  const Bytes need = compute::sum_of(pool.buffers);
+  const double taken = double(pool.weights.v) + double(pool.kv_gpu_token.v) * double(pool.capacity);
+  const double left = double(pool.node.gpu.usable().v) - taken;
+  if (double(need.v) <= left) return;
+  config.fail_below(pool.section.kv.buffers ? "kv.buffers" : "kv",
+                    fmt::format("a step of {} tokens takes {:.2f} GB of each GPU ({}), but weights and KV cache leave "
+                                "{:.2f} GB of {}; use a smaller memory_share, more buffers or a smaller batch",
+                                pool.batcher->max_tokens(), gigabytes(need), largest_buffers(pool),
+                                std::max(0.0, left) * 1e-9, pool.node.gpu.name));
 }
 }  // namespace
 
-std::string share_meaning(const KvSection& kv, const spec::Gpu& gpu) {
-  const double share = kv.memory_share * 100, buffers = double(kv.buffers.v) * 1e-9;
-  switch (kv.share_of) {
+CacheShare cache_share(const KvSection& kv, const BuiltPool& pool) {
+  CacheShare out;
+  const forward::EngineMemory& engine = pool.engine.memory;
+  if (pool.engine_named && !kv.memory_share && !kv.share_of) {
+    const double memory = double(pool.node.gpu.memory.v);
+    const Bytes aside = engine.set_aside.of(pool.batcher->max_tokens(), pool.batcher->max_requests(),
+                                            pool.section.parallel.gpus(), pool.node.gpu.memory);
+    out.share = engine.share > 0 ? engine.share : 1 - double(aside.v) / memory;
+    out.of = engine.share_of;
+  }
+  out.share = kv.memory_share.value_or(out.share);
+  out.of = kv.share_of.value_or(out.of);
+  out.buffers = kv.buffers.value_or(Bytes{});
+  return out;
+}
+
+std::string share_meaning(const CacheShare& cache, const spec::Gpu& gpu) {
+  const double share = cache.share * 100, buffers = gigabytes(cache.buffers);
+  switch (cache.of) {
     case ShareOf::all:
       return fmt::format("{:.4g} % of all {:.1f} GB, less weights and {:.2f} GB of buffers", share,
-                         double(gpu.memory.v) * 1e-9, buffers);
+                         gigabytes(gpu.memory), buffers);
     case ShareOf::weights_and_cache:
-      return fmt::format("{:.4g} % of the {:.1f} GB that can be used, less weights", share,
-                         double(gpu.usable().v) * 1e-9);
+      return fmt::format("{:.4g} % of the {:.1f} GB that can be used, less weights", share, gigabytes(gpu.usable()));
     case ShareOf::rest:
       break;
   }
   return fmt::format("{:.4g} % of what weights and {:.2f} GB of buffers leave of {:.1f} GB", share, buffers,
-                     double(gpu.usable().v) * 1e-9);
+                     gigabytes(gpu.usable()));
 }
 
-double cache_room(const KvSection& kv, const spec::Gpu& gpu, Bytes weights) {
-  const double held = double(weights.v), buffers = double(kv.buffers.v), usable = double(gpu.usable().v);
-  switch (kv.share_of) {
+double cache_room(const CacheShare& cache, const spec::Gpu& gpu, Bytes weights) {
+  const double held = double(weights.v), buffers = double(cache.buffers.v), usable = double(gpu.usable().v);
+  switch (cache.of) {
     case ShareOf::all:
-      return shared_bytes(kv, gpu) - held - buffers;
+      return shared_bytes(cache, gpu) - held - buffers;
     case ShareOf::weights_and_cache:  // what is set aside for the buffers may be too little for them
-      return std::min(shared_bytes(kv, gpu), usable - buffers) - held;
+      return std::min(shared_bytes(cache, gpu), usable - buffers) - held;
     case ShareOf::rest:
       break;
   }
-  return (usable - held - buffers) * kv.memory_share;
+  return (usable - held - buffers) * cache.share;
 }
 
 compute::HeldLayers held(const spec::Model& model, const Parallel& p, int stage, int slots, bool drafts) {
@@ -77,9 +116,23 @@ compute::HeldLayers held(const spec::Model& model, const Parallel& p, int stage,
   return out;
 }
 
-void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, const compute::LayerOptions& options) {
+namespace {
+/// What is left for the cache on a GPU of this stage; throws ConfigError if nothing is.
+double stage_room(const Config& config, const Deployment& d, const BuiltPool& pool, Bytes weights) {
+  const double room = cache_room(pool.cache, pool.node.gpu, weights);
+  if (room > 0) return room;
+  config.fail(
+      fmt::format("the weights of {} take {:.1f} GB and the buffers {:.1f} GB of each GPU, but {} are {:.1f} GB; use "
+                  "more GPUs or a smaller precision",
+                  d.model.name, gigabytes(weights), gigabytes(pool.cache.buffers),
+                  share_text(pool.cache, pool.node.gpu), shared_bytes(pool.cache, pool.node.gpu) * 1e-9));
+}
+}  // namespace
+
+void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, const LayeredCost::Setup& cost) {
   const PoolSection& s = pool.section;
-  const spec::Gpu& gpu = pool.node.gpu;
+  const compute::LayerOptions& options = cost.options;
+  CacheShare tightest = cache_share(s.kv, pool);
   std::int64_t least = INT64_MAX;
   for (int stage = 0; stage < s.parallel.pipeline; ++stage) {
     const bool drafts = d.section.speculation.kind == DraftKind::mtp && s.role != Role::prefill;
@@ -88,24 +141,24 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
       return compute::held_weights(d.model, h, options.precision.linear, options);  // refuses what does not divide
     });
     const Bytes token = compute::kv_bytes_per_token(d.model, h, options);
-    const double room = cache_room(s.kv, gpu, weights);
-    if (room <= 0)
-      config.fail(fmt::format(
-          "the weights of {} take {:.1f} GB and the buffers {:.1f} GB of each GPU, but {} are {:.1f} GB; use "
-          "more GPUs or a smaller precision",
-          d.model.name, double(weights.v) * 1e-9, double(s.kv.buffers.v) * 1e-9, share_text(s.kv, gpu),
-          shared_bytes(s.kv, gpu) * 1e-9));
+    const std::vector<compute::MemoryItem> buffers = step_buffers(d, pool, cost, h);
+    pool.cache = tightest;
+    pool.cache.buffers = buffers_of(s.kv, buffers);
+    const double room = stage_room(config, d, pool, weights);
     const std::int64_t tokens = token.v > 0 ? std::int64_t(room / double(token.v)) : INT64_MAX;
-    if (tokens < least) {
-      least = tokens;
-      pool.weights = weights;
-      pool.kv_gpu_token = token;
-      pool.beyond_window = beyond_window(d.model, h);
-    }
+    if (tokens >= least) continue;
+    least = tokens;
+    tightest = pool.cache;
+    pool.weights = weights;
+    pool.kv_gpu_token = token;
+    pool.beyond_window = beyond_window(d.model, h);
+    pool.buffers = buffers;
   }
+  pool.cache = tightest;
   pool.capacity = s.kv.capacity > 0 ? s.kv.capacity : least / s.kv.block * s.kv.block;
   if (pool.capacity < s.kv.block)
     config.fail_below("kv.block", fmt::format("the KV cache of {} tokens does not hold a single block of {}",
                                               s.kv.capacity > 0 ? s.kv.capacity : least, s.kv.block));
+  if (pool.capacity < INT64_MAX / 2) check_buffers(config, pool);
 }
 }  // namespace moesim::serving

@@ -10,11 +10,14 @@ namespace moesim::serving {
 /// What one GPU of a stage holds.
 compute::HeldLayers held(const spec::Model& model, const Parallel& p, int stage, int slots, bool drafts);
 
+/// What the scenario says of the memory, or the engine asked for, or 0.92 of all; its buffers only where it says so.
+CacheShare cache_share(const KvSection& kv, const BuiltPool& pool);
 /// Bytes that weights of so many leave for the KV cache on one GPU; 0 or less where they do not fit.
-double cache_room(const KvSection& kv, const spec::Gpu& gpu, Bytes weights);
-/// How the section's share of the memory is counted, in words.
-std::string share_meaning(const KvSection& kv, const spec::Gpu& gpu);
+double cache_room(const CacheShare& cache, const spec::Gpu& gpu, Bytes weights);
+/// How the share of the memory is counted, in words.
+std::string share_meaning(const CacheShare& cache, const spec::Gpu& gpu);
 
-/// Weights and KV cache on the fullest GPU of an instance, into `pool`.  Throws ConfigError if the weights do not fit.
-void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, const compute::LayerOptions& options);
+/// Weights, buffers and KV cache on the fullest GPU of an instance, into `pool`.  Throws ConfigError if they do not
+/// fit.
+void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, const LayeredCost::Setup& cost);
 }  // namespace moesim::serving

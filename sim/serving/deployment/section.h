@@ -4,28 +4,17 @@
 #include <vector>
 
 #include "forward/asked_precision.h"
+#include "forward/engine.h"
 #include "network/exchanges/exchange.h"
 #include "serving/service/service.h"
 #include "serving/step/layered_cost.h"
 
 namespace moesim::serving {
 
-/// What a share of the memory is of.  Engines' settings mean different things; each is converted to bytes of cache.
-enum class ShareOf {
-  all,                ///< of all memory, for weights, buffers and cache (vLLM's gpu_memory_utilization)
-  weights_and_cache,  ///< of what is usable, for weights and cache; buffers come beside them (SGLang's
-                      ///< mem_fraction_static)
-  rest                ///< of what weights and buffers leave of it (TensorRT-LLM's free_gpu_memory_fraction)
-};
-constexpr auto enum_names(ShareOf) {
-  return std::to_array<std::pair<std::string_view, ShareOf>>(
-      {{"all", ShareOf::all}, {"weights_and_cache", ShareOf::weights_and_cache}, {"rest", ShareOf::rest}});
-}
-
 struct KvSection {
-  double memory_share = 0.92;
-  ShareOf share_of = ShareOf::all;
-  Bytes buffers = 4_GiB;
+  std::optional<double> memory_share{};
+  std::optional<forward::ShareOf> share_of{};
+  std::optional<Bytes> buffers{};
   std::int64_t capacity = 0;
   int block = 64;
   bool prefix_cache = true;
@@ -34,11 +23,14 @@ struct KvSection {
   Preemption preemption = Preemption::recompute;
   double watermark = 0.01;
   static void fields(auto& f, auto& p) {
-    f("memory_share", p.memory_share, "part of the GPU's memory that weights, buffers and KV cache may fill");
+    f("memory_share", p.memory_share,
+      "part of the GPU's memory that weights, buffers and KV cache may fill; default: that of the engine asked for, or "
+      "0.92 of all");
     f("share_of", p.share_of,
       "all: that part of all memory (vLLM); weights_and_cache: of what is usable, buffers beside it (SGLang); rest: of "
       "what weights and buffers leave, the cache's (TensorRT-LLM)");
-    f("buffers", p.buffers, "what activations and communication take on each GPU");
+    f("buffers", p.buffers,
+      "what activations, exchanges, collectives and graphs take on each GPU; default: computed, at least 4 GiB");
     f("capacity", p.capacity, "tokens a rank can hold; 0: what the memory leaves");
     f("block", p.block, "tokens of a page");
     f("prefix_cache", p.prefix_cache, "keeps prompts for requests that begin alike (if the workload says which do)");
@@ -62,8 +54,9 @@ struct PoolSection {
   OverlapKind overlap = OverlapKind::none;
   Config exchange;
   int exchange_sms = 20;
-  bool graphs = false;
-  Time overhead{}, start_up{};
+  std::optional<bool> graphs{};
+  std::optional<Time> overhead{};
+  Time start_up{};
   std::optional<FixedStep> fixed;
   BankSettings bank;
   Autoscale autoscale;
@@ -84,8 +77,10 @@ struct PoolSection {
     f("exchange", p.exchange,
       "kernels of dispatch and combine (moesim list exchange), or a map with their parameters; default auto");
     f("exchange_sms", p.exchange_sms, "SMs that deepep_normal or hybrid takes from compute where both overlap");
-    f("graphs", p.graphs, "small kernels replayed from CUDA graphs");
-    f("overhead", p.overhead, "of every step on the host: scheduling, sampling, launch");
+    f("graphs", p.graphs,
+      "small kernels replayed from CUDA graphs; default: in pools that decode, up to the engine's largest batch");
+    f("overhead", p.overhead,
+      "that every step waits for the host: scheduling, sampling, launch; default: as the engine's host takes");
     f("start_up", p.start_up, "until a new or restarted instance serves");
     f("fixed", p.fixed, "a step costs this instead of being computed layer by layer");
     f("bank", p.bank, "how routing is drawn");

@@ -33,13 +33,21 @@ class StepBuilder {
   virtual int queries() const = 0;
 };
 
+struct BatchLimits {
+  int requests = 256, tokens = 8192;
+};
+
 class Batcher {
  public:
   virtual ~Batcher() = default;
+  /// In force where the scenario gives no limits of its own.
+  virtual void usual(const BatchLimits& limits) = 0;
   /// Decides one step; doing nothing leaves the rank out of it.
   virtual void plan(StepBuilder& rank) const = 0;
   /// Most requests a rank holds at once.
   virtual int max_requests() const = 0;
+  /// Most tokens of a rank in a step; `static` and `continuous` also start one longer prompt alone.
+  virtual int max_tokens() const = 0;
 };
 
 /// The family `batcher`: continuous, chunked, static.

@@ -6,21 +6,26 @@
 namespace moesim::serving {
 namespace {
 struct Limits {
-  int max_requests = 256;
-  int max_tokens = 8192;
+  std::optional<int> max_requests{}, max_tokens{};
   static void fields(auto& f, auto& p) {
-    f("max_requests", p.max_requests, "most requests of a rank at once");
-    f("max_tokens", p.max_tokens, "most tokens of a rank in a step");
+    f("max_requests", p.max_requests, "most requests of a rank at once; default 256, or that of the engine asked for");
+    f("max_tokens", p.max_tokens, "most tokens of a rank in a step; default 8192, or that of the engine asked for");
   }
 };
 
 class Limited : public Batcher {
  public:
-  explicit Limited(const Limits& limits) : limits_(limits) {
-    if (limits.max_requests < 1) throw ConfigError("max_requests", "must be at least 1");
-    if (limits.max_tokens < 1) throw ConfigError("max_tokens", "must be at least 1");
+  explicit Limited(const Limits& limits) : asked_(limits) {
+    if (limits.max_requests.value_or(1) < 1) throw ConfigError("max_requests", "must be at least 1");
+    if (limits.max_tokens.value_or(1) < 1) throw ConfigError("max_tokens", "must be at least 1");
+    usual({});
   }
-  int max_requests() const final { return limits_.max_requests; }
+  void usual(const BatchLimits& limits) final {
+    limits_.requests = asked_.max_requests.value_or(limits.requests);
+    limits_.tokens = asked_.max_tokens.value_or(limits.tokens);
+  }
+  int max_requests() const final { return limits_.requests; }
+  int max_tokens() const final { return limits_.tokens; }
 
  protected:
   /// Starts waiting requests with whole prompts while the budget lasts; a prompt longer than it goes alone.
@@ -33,7 +38,10 @@ class Limited : public Batcher {
     }
     return any;
   }
-  Limits limits_;
+  BatchLimits limits_;
+
+ private:
+  Limits asked_;
 };
 
 /// Prompts first, whole; requests decode in the steps between (Orca's iteration-level scheduling, as vLLM first did
@@ -43,7 +51,7 @@ class Continuous final : public Limited {
   using Params = Limits;
   using Limited::Limited;
   void plan(StepBuilder& rank) const override {
-    if (!start_whole(rank, limits_.max_tokens)) rank.decode();
+    if (!start_whole(rank, limits_.tokens)) rank.decode();
   }
 };
 
@@ -63,7 +71,7 @@ class Chunked final : public Limited {
     if (max_pairs_ < 0) throw ConfigError("max_pairs", "must not be negative");
   }
   void plan(StepBuilder& rank) const override {
-    int budget = limits_.max_tokens - rank.decoding() * rank.queries();
+    int budget = limits_.tokens - rank.decoding() * rank.queries();
     double pairs = max_pairs_;
     rank.decode();
     bool any = false;
@@ -101,7 +109,7 @@ class Static final : public Limited {
   using Params = Limits;
   using Limited::Limited;
   void plan(StepBuilder& rank) const override {
-    if (rank.decoding() > 0 || !start_whole(rank, limits_.max_tokens)) rank.decode();
+    if (rank.decoding() > 0 || !start_whole(rank, limits_.tokens)) rank.decode();
   }
 };
 }  // namespace

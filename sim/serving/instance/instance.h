@@ -70,5 +70,6 @@ class Instance {
   StageClock clock_;
   bool kicked_ = false;
   std::int64_t steps_ = 0;
+  Time last_end_{-1};  // of a step
 };
 }  // namespace moesim::serving

@@ -24,6 +24,7 @@ void Instance::start_idle() {
 std::int64_t Instance::form(PipelineBatch& batch) {
   const int domains = context_.shape.domains;
   batch.work.step = steps_;
+  batch.work.after_idle = context_.engine.now() > last_end_ && std::ranges::none_of(batches_, &PipelineBatch::running);
   batch.work.domains.assign(domains > 1 ? std::size_t(domains) : 0, 0);
   std::int64_t tokens = 0;
   for (std::size_t r = 0; r < ranks_.size(); ++r) {
@@ -61,6 +62,7 @@ void Instance::start(std::size_t number) {
 void Instance::end(std::size_t number) {
   PipelineBatch& batch = batches_[number];
   batch.running = false;
+  last_end_ = context_.engine.now();
   InstanceOwner::StepEnd report{.instance = context_.shape.number,
                                 .step = batch.step,
                                 .start = batch.started,

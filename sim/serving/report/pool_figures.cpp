@@ -82,7 +82,9 @@ void report_pool(results::Results& results, const Deployment& d, const Service& 
     compute::write_provenance(results, d.pools[p]->kernels->summary(), scope);
     results.add(results::Table::memory, {scope, "weights", d.pools[p]->weights});
     results.add(results::Table::memory, {scope, "kv_cache", d.pools[p]->kv_gpu_token * d.pools[p]->capacity});
-    results.add(results::Table::memory, {scope, "buffers", d.pools[p]->section.kv.buffers});
+    results.add(results::Table::memory, {scope, "buffers", d.pools[p]->cache.buffers});
+    for (const compute::MemoryItem& item : d.pools[p]->buffers)
+      results.add(results::Table::memory, {scope, "buffers: " + item.name, item.bytes});
   }
 }
 }  // namespace moesim::serving

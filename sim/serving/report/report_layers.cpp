@@ -67,7 +67,7 @@ void report_layers(results::Results& results, const Deployment& d, const Service
   const std::vector<double> expert_seconds = bank.gpu_seconds();
   for (std::size_t g = 0; g < expert_seconds.size(); ++g) {
     const double own = compute + expert_seconds[g];
-    const Bytes memory = pool.weights + pool.kv_gpu_token * pool.capacity + pool.section.kv.buffers;
+    const Bytes memory = pool.weights + pool.kv_gpu_token * pool.capacity + pool.cache.buffers;
     results.add(
         results::Table::gpu,
         {first_gpu + int(g), (first_gpu + int(g)) / std::max(1, pool.node.gpus), results::Results::null(), own, network,

@@ -236,9 +236,10 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
     bank_->sharing(ports_.left());
     weigh_sources(work);
   }
-  std::int64_t fullest = 0, outputs = 0;
+  std::int64_t fullest = 0, outputs = 0, requests = 0;
   for (const compute::Batch& b : work.ranks) {
     fullest = std::max(fullest, b.tokens);
+    requests = std::max(requests, b.prefill.sequences + b.decode.sequences);
     outputs = std::max(outputs, b.outputs);
   }
   const int stages = s_.parallel.pipeline, layers = s_.model->layers;
@@ -256,8 +257,10 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
   out.drawn += parts_.take_above();
   out.stages.back() += ends;
   out.parts[std::size_t(StepPart::head)] += seconds(ends);
-  out.stages.front() += s_.overhead;
-  out.parts[std::size_t(StepPart::launch)] += seconds(s_.overhead);
+  // The host of a pipeline prepares one batch while the others run.
+  const Time wait = s_.host.wait(requests, work.after_idle ? Time{} : out.total());
+  out.stages.front() += wait;
+  out.parts[std::size_t(StepPart::launch)] += seconds(wait);
   const double length = seconds(out.total());
   // Layers and ends are on one stage each; the GPUs of the others wait.
   out.drawn = out.drawn / stages + s_.kernels->model().gpu().draw.launch * length;

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "forward/engine.h"
 #include "network/collectives/engine_all_reduce.h"
 #include "serving/step/expert_bank.h"
 #include "serving/step/overlap.h"
@@ -32,7 +33,7 @@ class LayeredCost final : public StepModel {
     compute::LayerOptions options;
     OverlapKind overlap = OverlapKind::none;
     compute::GpuShare share;  ///< of a GPU that compute has
-    Time overhead{};          ///< of every step: scheduling, sampling, launch
+    forward::HostTime host;   ///< of every step: scheduling, sampling, launch
     SpeculationSpec speculation;
     std::optional<ExpertBank::Setup> experts;
     std::optional<Rebalancing::Setup> rebalancing;  ///< none: the placement stays as it is

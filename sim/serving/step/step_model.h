@@ -15,6 +15,7 @@ namespace moesim::serving {
 struct StepWork {
   std::int64_t step = 0;              ///< number of the step of this instance
   std::vector<compute::Batch> ranks;  ///< (data-parallel ranks); 0 tokens where a rank has nothing to do
+  bool after_idle = false;            ///< no step ended where this one starts: nothing hides what the host does
   std::vector<double> domains;        ///< tokens of each routing domain; empty if there is one
 };
 

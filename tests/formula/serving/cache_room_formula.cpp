@@ -6,6 +6,8 @@
 
 namespace moesim::serving {
 namespace {
+using forward::ShareOf;
+
 constexpr std::int64_t kGb = 1'000'000'000;
 
 spec::Gpu small_gpu() {
@@ -14,13 +16,7 @@ spec::Gpu small_gpu() {
   gpu.reserve = {2 * kGb};
   return gpu;
 }
-KvSection section(ShareOf of, double share) {
-  KvSection kv;
-  kv.memory_share = share;
-  kv.share_of = of;
-  kv.buffers = {10 * kGb};
-  return kv;
-}
+CacheShare section(ShareOf of, double share) { return {share, of, {10 * kGb}}; }
 std::int64_t room(ShareOf of, double share) {
   return std::int64_t(cache_room(section(of, share), small_gpu(), {40 * kGb}) + 0.5);
 }

@@ -1,0 +1,88 @@
+#include "serving/deployment/pool_buffers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "network/exchanges/exchange_buffers.h"
+
+namespace moesim::serving {
+namespace {
+/// Rows of the fullest GPU over those of the mean one, in the worst layer as placed.
+double fullest_gpu(const BuiltPool& pool, const LayeredCost::Setup& cost) {
+  const routing::TrafficSource& source = *pool.sources[pool.section.role == Role::decode ? 1 : 0];
+  std::vector<double> shares;
+  double worst = 1;
+  for (std::size_t i = 0; i < pool.maps.size(); ++i) {
+    const exchange::ExpertMap& map = pool.maps[i];
+    std::vector<int> copies;
+    for (const int expert : map.slot_to_expert) {
+      if (std::size_t(expert) >= copies.size()) copies.resize(std::size_t(expert) + 1, 0);
+      ++copies[std::size_t(expert)];
+    }
+    shares.assign(copies.size(), 0);
+    source.shares(cost.experts->layers[i], 0, shares);
+    std::vector<double> load(std::size_t(cost.experts->gpus), 0);
+    for (int slot = 0; slot < map.slots(); ++slot) {
+      const std::size_t expert = std::size_t(map.slot_to_expert[std::size_t(slot)]);
+      load[std::size_t(map.gpu_of(slot))] += shares[expert] / copies[expert];
+    }
+    worst = std::max(worst, *std::ranges::max_element(load) * double(load.size()));
+  }
+  return worst;
+}
+
+/// The largest step of a rank.
+compute::Batch largest_step(const Deployment& d, const BuiltPool& pool) {
+  compute::Batch out;
+  const int requests = pool.batcher->max_requests(), queries = 1 + d.section.speculation.drafts();
+  if (pool.section.role == Role::decode)
+    compute::add_decode(out, d.model, 1, queries, requests);  // the cache that attention reads is no buffer
+  else
+    compute::add_prefill(out, d.model, pool.batcher->max_tokens());
+  out.outputs = std::min<std::int64_t>(out.tokens, requests);
+  return out;
+}
+}  // namespace
+
+double gigabytes(Bytes bytes) { return double(bytes.v) * 1e-9; }
+
+std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPool& pool,
+                                              const LayeredCost::Setup& cost, const compute::HeldLayers& held) {
+  const Parallel& p = pool.section.parallel;
+  const compute::Batch batch = largest_step(d, pool);
+  std::int64_t rows = 0;
+  Bytes exchanged{};
+  if (d.model.moe) {
+    const std::int64_t fed = p.experts_tensor ? batch.tokens : (batch.tokens + p.tensor - 1) / p.tensor;
+    const std::int64_t sent = fed * d.model.moe->top_k;
+    rows = std::int64_t(double(sent) * fullest_gpu(pool, cost));
+    const int gpus = cost.experts->gpus;
+    exchanged = network::exchange_buffers(cost.experts->dispatch, cost.experts->combine,
+                                          {.gpus = gpus,
+                                           .per_node = std::min(gpus, pool.node.gpus),
+                                           .hidden = d.model.hidden,
+                                           .experts = pool.slots_per_gpu * gpus,
+                                           .tokens = fed,
+                                           .sent = sent,
+                                           .arrived = rows});
+  }
+  compute::MemoryUse use = compute::serving_memory(d.model, held, {}, batch, rows, cost.options, exchanged);
+  std::erase_if(use.items, [](const compute::MemoryItem& item) { return item.name == "weights"; });
+  const forward::EngineMemory& memory = pool.engine.memory;
+  if (p.gpus() > 1) use.items.push_back({"collectives", memory.collectives});
+  if (*pool.section.graphs)
+    use.items.push_back({"cuda graphs", memory.graph_request * std::int64_t{pool.batcher->max_requests()}});
+  return use.items;
+}
+
+std::string largest_buffers(const BuiltPool& pool) {
+  std::vector<compute::MemoryItem> items = pool.buffers;
+  std::ranges::stable_sort(
+      items, [](const compute::MemoryItem& a, const compute::MemoryItem& b) { return a.bytes > b.bytes; });
+  std::string out;
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, items.size()); ++i)
+    out += fmt::format("{}{} {:.2f} GB", i == 0 ? "" : ", ", items[i].name, gigabytes(items[i].bytes));
+  return out;
+}
+}  // namespace moesim::serving
