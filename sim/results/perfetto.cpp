@@ -6,7 +6,7 @@
 
 namespace moesim::results {
 namespace {
-constexpr std::size_t kLinkProcess = 1'000'000;  // above any GPU's number, so links come last
+constexpr std::size_t kFirstGroup = 1'000'000;  // above any GPU's number, so what is no GPU comes last
 
 std::string json_string(std::string_view text) {
   std::string out = "\"";
@@ -22,21 +22,34 @@ std::string json_string(std::string_view text) {
 /// Microseconds with all picoseconds, exactly.
 std::string microseconds(Time t) { return fmt::format("{}.{:06}", t.v / 1'000'000, t.v % 1'000'000); }
 
-std::size_t process_of(const SpanLog::Track& t) { return t.gpu ? index(*t.gpu) : kLinkProcess; }
+/// Processes of tracks: a GPU each, and one for each group of the others, in the order they came.
+class Processes {
+ public:
+  explicit Processes(const SpanLog& log) {
+    for (const SpanLog::Track& t : log.tracks())
+      if (!t.gpu && std::ranges::find(groups_, t.group) == groups_.end()) groups_.push_back(t.group);
+  }
+  std::size_t of(const SpanLog::Track& t) const {
+    return t.gpu ? index(*t.gpu) : kFirstGroup + std::size_t(std::ranges::find(groups_, t.group) - groups_.begin());
+  }
 
-void describe_tracks(const SpanLog& log, std::string& out) {
+ private:
+  std::vector<std::string> groups_;
+};
+
+void describe_tracks(const SpanLog& log, const Processes& processes, std::string& out) {
   std::vector<bool> used(log.tracks().size());
   for (const auto& s : log.spans()) used[index(s.track)] = true;
   for (std::size_t i = 0; i < used.size(); ++i) {
     if (!used[i]) continue;
     const SpanLog::Track& t = log.tracks()[i];
-    const std::string process = t.gpu ? fmt::format("GPU {}", *t.gpu) : "links";
-    out += fmt::format(R"({{"ph":"M","name":"process_name","pid":{},"args":{{"name":{}}}}},)", process_of(t),
+    const std::string process = t.gpu ? fmt::format("GPU {}", *t.gpu) : t.group;
+    out += fmt::format(R"({{"ph":"M","name":"process_name","pid":{},"args":{{"name":{}}}}},)", processes.of(t),
                        json_string(process));
     out += fmt::format(R"({{"ph":"M","name":"process_sort_index","pid":{},"args":{{"sort_index":{}}}}},)",
-                       process_of(t), process_of(t));
-    out += fmt::format(R"({{"ph":"M","name":"thread_name","pid":{},"tid":{},"args":{{"name":{}}}}},)", process_of(t), i,
-                       json_string(t.stream));
+                       processes.of(t), processes.of(t));
+    out += fmt::format(R"({{"ph":"M","name":"thread_name","pid":{},"tid":{},"args":{{"name":{}}}}},)", processes.of(t),
+                       i, json_string(t.stream));
     out += '\n';
   }
 }
@@ -44,11 +57,12 @@ void describe_tracks(const SpanLog& log, std::string& out) {
 
 std::string perfetto_json(const SpanLog& log) {
   std::string out = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
-  describe_tracks(log, out);
+  const Processes processes(log);
+  describe_tracks(log, processes, out);
   for (const auto& s : log.spans()) {
     const SpanLog::Track& t = log.tracks()[index(s.track)];
     out += fmt::format(R"({{"ph":"X","name":{},"pid":{},"tid":{},"ts":{},"dur":{})", json_string(log.text(s.name)),
-                       process_of(t), index(s.track), microseconds(s.start), microseconds(s.end - s.start));
+                       processes.of(t), index(s.track), microseconds(s.start), microseconds(s.end - s.start));
     if (s.layer >= 0) out += fmt::format(R"(,"args":{{"layer":{}}})", s.layer);
     out += "},\n";
   }
@@ -56,7 +70,7 @@ std::string perfetto_json(const SpanLog& log) {
   for (const auto& f : log.flows()) {
     const auto arrow = [&](const char* kind, TrackId track, Time when) {
       out += fmt::format(R"({{"ph":"{}","cat":"flow","name":{},"id":{},"pid":{},"tid":{},"ts":{}{}}},)", kind,
-                         json_string(log.text(f.name)), id, process_of(log.tracks()[index(track)]), index(track),
+                         json_string(log.text(f.name)), id, processes.of(log.tracks()[index(track)]), index(track),
                          microseconds(when), *kind == 'f' ? R"(,"bp":"e")" : "");
       out += '\n';
     };

@@ -2,11 +2,11 @@
 
 namespace moesim::results {
 
-TrackId SpanLog::track(std::optional<GpuId> gpu, std::string_view stream) {
+TrackId SpanLog::track(std::optional<GpuId> gpu, std::string_view stream, std::string_view group) {
   const std::int64_t who = gpu ? std::int64_t(index(*gpu)) : -1;
   const auto [it, added] = track_ids_.try_emplace({who, std::string(stream)}, TrackId(tracks_.size()));
   if (added) {
-    tracks_.push_back({gpu, std::string(stream)});
+    tracks_.push_back({gpu, std::string(stream), gpu ? std::string() : std::string(group)});
     kept_.push_back(filter_.enabled && (!gpu || filter_.gpus.empty() || filter_.gpus.contains(std::uint32_t(*gpu))));
   }
   return it->second;

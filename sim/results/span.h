@@ -28,6 +28,7 @@ class SpanLog {
   struct Track {
     std::optional<GpuId> gpu;  // none for a link
     std::string stream;        // "compute", "communication", or the link's name
+    std::string group;         // of tracks without a GPU: what they are, such as "links"
   };
   struct Span {
     TrackId track;
@@ -48,7 +49,7 @@ class SpanLog {
   bool wants(TrackId track, Time start, Time end) const;
 
   /// The track of that GPU and stream (or link); the same arguments give the same track.
-  TrackId track(std::optional<GpuId> gpu, std::string_view stream);
+  TrackId track(std::optional<GpuId> gpu, std::string_view stream, std::string_view group = "links");
   NameId name(std::string_view text);
   void add(TrackId track, NameId name, Time start, Time end, int layer = -1);
   void add_flow(TrackId from, Time leaves, TrackId to, Time arrives, NameId name);

@@ -126,7 +126,12 @@ int run(const RunOptions& options) {
   filter.enabled = store || !options.timeline.empty();
   results::SpanLog spans(filter);
   const results::StudyEnd end = simulate(scenario, results, spans, store, started);
-  if (!options.timeline.empty()) write_file(options.timeline, results::perfetto_json(spans));
+  std::size_t timeline_bytes = 0;
+  if (!options.timeline.empty()) {
+    const std::string json = results::perfetto_json(spans);
+    timeline_bytes = json.size();
+    write_file(options.timeline, json);
+  }
 
   std::vector<std::string> failed;
   if (!end.interrupted) {
@@ -143,7 +148,8 @@ int run(const RunOptions& options) {
     print_text("\nfingerprint {:016x}, {} events, seed {}\n", end.fingerprint, end.events, scenario.identity.seed);
     if (!trace.empty()) print_text("recorded routing in {} (see moesim trace stats)\n", trace);
     if (!options.timeline.empty())
-      print_text("timeline in {} (open it at https://ui.perfetto.dev)\n", options.timeline);
+      print_text("timeline in {} ({:.1f} MB, {} spans; open it at https://ui.perfetto.dev)\n", options.timeline,
+                 double(timeline_bytes) * 1e-6, spans.spans().size());
     print_text("results in {}\n", output);
   }
   for (const std::string& f : failed) say(fmt::format("{}: {}", scenario.file, f));

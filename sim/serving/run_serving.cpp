@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "serving/deployment/deployment.h"
 #include "serving/report/report.h"
+#include "serving/report/timeline.h"
 
 namespace moesim::serving {
 
@@ -10,12 +11,17 @@ results::StudyEnd run_serving(results::StudyRun& run) {
   Engine engine;
   const std::unique_ptr<Deployment> deployment = build_deployment(run, engine);
   Deployment& d = *deployment;
-  ReportLog log(run.results, d);
+  ReportLog rows(run.results, d);
+  TimelineLog log(rows, run.spans, d);
   const Config config = run.scenario.at("serving");
   Service service(engine, *d.workload, d.shape, balancers().make_or(config, "balancer", "least_loaded"),
                   balancers().make_or(config, "decode_balancer", "kv_aware"), d.use.get(), log, run.seed);
   results::StudyEnd end;
   end.interrupted = !service.run();
+  log.close();
+  if (log.full_since() < service.end().at)
+    say(fmt::format("the timeline holds the first {:.4g} s; ask for a part of the run with --timeline-window",
+                    seconds(log.full_since())));
   report_service(run.results, d, service);
   if (d.use) d.use->report(run.results, service);
   end.fingerprint = engine.fingerprint();

@@ -70,6 +70,7 @@ void KvTransfers::come_from_outside(std::uint32_t slot) {
 void KvTransfers::fetch(std::uint32_t slot) {
   const Live& live = requests_[slot];
   if (live.source.instance < 0) return come_from_outside(slot);
+  log_.moving(live, engine_.now());
   const PoolShape& pool = fleet_.pool_of(fleet_.of(live.source));
   const bool nvlink = same_node(live.source, live.hold);
   // Layer by layer, a cache crosses as long as its prompt was computed: as much crosses now for prompts under way.
@@ -94,6 +95,7 @@ void KvTransfers::move(std::uint32_t slot, Bytes bytes, Time lasts, double slowe
 
 void KvTransfers::arrived(std::uint32_t slot) {
   const Live& moved = requests_[slot];
+  log_.moved(moved, engine_.now());
   const Fleet::Member& source = fleet_.of(moved.source);
   source.instance->release_source(slot);
   power_.left(source.pool, moved);

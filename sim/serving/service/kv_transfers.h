@@ -7,19 +7,21 @@
 #include "serving/fleet/fleet.h"
 #include "serving/service/kv_mover.h"
 #include "serving/service/power.h"
+#include "serving/service/service_log.h"
 
 namespace moesim::serving {
 
 class KvTransfers {
  public:
   /// mover: null where KV caches take no time.  layers: of the model, for caches that leave layer by layer.
-  KvTransfers(Engine& engine, Fleet& fleet, Requests& requests, PowerControl& power, KvMover* mover, int layers,
-              int gpus_per_node)
+  KvTransfers(Engine& engine, Fleet& fleet, Requests& requests, PowerControl& power, KvMover* mover, ServiceLog& log,
+              int layers, int gpus_per_node)
       : engine_(engine),
         fleet_(fleet),
         requests_(requests),
         power_(power),
         mover_(mover),
+        log_(log),
         layers_(layers),
         gpus_per_node_(gpus_per_node) {}
 
@@ -44,6 +46,7 @@ class KvTransfers {
   Requests& requests_;
   PowerControl& power_;
   KvMover* mover_;
+  ServiceLog& log_;
   int layers_, gpus_per_node_;
 };
 }  // namespace moesim::serving

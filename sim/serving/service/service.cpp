@@ -26,7 +26,7 @@ Service::Service(Engine& engine, Workload& workload, const ServiceShape& shape, 
       dispatcher_(fleet_, requests_, std::move(prompts), std::move(decodes)),
       arrivals_(engine, workload, [this](std::int64_t id, Request request) { arrive(id, std::move(request)); }),
       power_(engine, fleet_, requests_, arrivals_, dispatcher_, shape.duration),
-      transfers_(engine, fleet_, requests_, power_, mover, shape.layers, shape.gpus_per_node),
+      transfers_(engine, fleet_, requests_, power_, mover, log, shape.layers, shape.gpus_per_node),
       faults_(engine, fleet_, dispatcher_, mover, shape.faults, shape.gpus_per_node),
       books_(fleet_, power_) {}
 

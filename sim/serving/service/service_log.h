@@ -23,5 +23,8 @@ class ServiceLog {
     double utilisation = 0, kv_share = 0, hit_rate = 0, output_rate = 0;
   };
   virtual void reading(const Reading&) {}
+  /// A KV cache begins to move to the instance that decodes, and is there.
+  virtual void moving(const Live&, Time /*now*/) {}
+  virtual void moved(const Live&, Time /*now*/) {}
 };
 }  // namespace moesim::serving
