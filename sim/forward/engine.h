@@ -82,7 +82,7 @@ struct EngineBatch {
   static void fields(auto& f, auto& p) {
     f("requests", p.requests, "most requests of a rank at once, if the engine is asked for");
     f("tokens", p.tokens, "most tokens of a rank in a step, if the engine is asked for");
-    f("graphs", p.graphs, "largest batch of next tokens that is replayed from CUDA graphs");
+    f("graphs", p.graphs, "most tokens of a step that is replayed from CUDA graphs");
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "compute/layers/operation_list.h"
 #include "core/ceil_div.h"
@@ -91,12 +92,21 @@ std::vector<LayerPart> parts_of(const spec::Model& model, int layer) {
   return {LayerPart::attention, LayerPart::gate, LayerPart::shared, LayerPart::experts, LayerPart::merge};
 }
 
+namespace {
+/// Tokens of a step; where experts alone are asked for, those that their rows are of.
+std::int64_t step_tokens(const spec::Model& model, LayerPart part, const Batch& batch,
+                         std::span<const std::int64_t> rows) {
+  if (part != LayerPart::experts) return batch.tokens;
+  return std::accumulate(rows.begin(), rows.end(), std::int64_t{0}) / std::max(1, model.moe->top_k);
+}
+}  // namespace
+
 void append_operations(std::vector<Operation>& out, const spec::Model& model, int layer, LayerPart part, Pass pass,
                        const Batch& batch, std::span<const std::int64_t> rows, const LayerOptions& options) {
   if (batch.tokens <= 0 && part != LayerPart::experts) throw ConfigError("a pass of no tokens");
   check(options.training || pass == Pass::forward, "a backward pass of a batch that is not for training");
   const LayerCall call{model, layer, batch, rows, options};
-  OperationList list(out, part, pass, options);
+  OperationList list(out, part, pass, options, step_tokens(model, part, batch, rows));
   const bool again = options.recompute.layer && pass == Pass::backward_input;
   if (again && part != LayerPart::embedding && part != LayerPart::head) {
     LayerOptions once = options;

@@ -112,10 +112,11 @@ struct Recompute {
 struct LayerOptions {
   Precisions precision;
   Recompute recompute;
-  int tensor = 1;                  // GPUs that share attention heads, dense FFN and shared expert
-  int expert_tensor = 1;           // GPUs that share each routed expert's width
-  bool sequence_parallel = false;  // norms and residuals on tokens / tensor instead of on all
-  bool graphs = false;             // small kernels are replayed from CUDA graphs
+  int tensor = 1;                         // GPUs that share attention heads, dense FFN and shared expert
+  int expert_tensor = 1;                  // GPUs that share each routed expert's width
+  bool sequence_parallel = false;         // norms and residuals on tokens / tensor instead of on all
+  bool graphs = false;                    // small kernels are replayed from CUDA graphs
+  std::int64_t graph_tokens = INT64_MAX;  // in steps of so many tokens at most
   GroupLayout layout = GroupLayout::contiguous;
   bool local_rows = false;  // no exchange brings experts their rows: they are sorted and gathered here
   bool sends_rows =

@@ -127,7 +127,7 @@ void OperationList::add_rows(std::string_view name, std::int64_t elements, int i
   moved(name, MemoryKind::add, inputs * elements, spec::Dtype::bf16, elements, spec::Dtype::bf16);
 }
 
-void OperationList::small(std::string_view name, int count) { add(name, SmallChain{count, options_.graphs}); }
+void OperationList::small(std::string_view name, int count) { add(name, SmallChain{count, replayed_}); }
 
 int share_of(int total, int parts, std::string_view what) {
   if (parts < 1 || total % parts != 0)

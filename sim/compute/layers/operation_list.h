@@ -6,8 +6,14 @@ namespace moesim::compute {
 
 class OperationList {
  public:
-  OperationList(std::vector<Operation>& out, LayerPart part, Pass pass, const LayerOptions& options)
-      : out_(out), part_(part), pass_(pass), options_(options) {}
+  /// tokens: of the step, which decide whether it is replayed from graphs.
+  OperationList(std::vector<Operation>& out, LayerPart part, Pass pass, const LayerOptions& options,
+                std::int64_t tokens)
+      : out_(out),
+        part_(part),
+        pass_(pass),
+        options_(options),
+        replayed_(options.graphs && tokens <= options.graph_tokens) {}
 
   /// Whether products take scaled 8- or 4-bit operands, with casts before them.
   bool fp8() const { return spec::block_scaled(linear_dtype()); }
@@ -60,6 +66,7 @@ class OperationList {
   LayerPart part_;
   Pass pass_;
   const LayerOptions& options_;
+  bool replayed_;
 };
 
 /// What the inventory files need to know of a call.

@@ -28,9 +28,7 @@ void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolS
       config.has("batcher") ? batchers().make(config.at("batcher")) : batchers().make_or(config, "batcher", "chunked");
   shape.batcher = pool.batcher.get();
   if (pool.engine_named) pool.batcher->usual({pool.engine.batch.requests, pool.engine.batch.tokens});
-  // Steps with pieces of prompts are longer than their launches, so one answer stands for both.
-  const int batch = pool.batcher->max_requests() * (1 + d.section.speculation.drafts());
-  if (!s.graphs) s.graphs = s.role != Role::prefill && batch <= pool.engine.batch.graphs;
+  if (!s.graphs) s.graphs = s.role != Role::prefill;
 }
 
 /// An instance but for its memory.
@@ -101,11 +99,13 @@ LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, con
   cost.all_reduce = pool.engine.all_reduce;
   cost.parallel = s.parallel;
   cost.options = setup.options;
+  cost.options.graph_tokens = pool.engine.batch.graphs;
   cost.overlap = s.overlap;
   cost.host = host;
   if (s.role != Role::prefill) cost.speculation = d.section.speculation;
   if (d.model.moe) {
     cost.experts = set_up_experts(run, config, d, pool, setup);
+    cost.experts->options.graph_tokens = cost.options.graph_tokens;
     cost.share = cost.experts->share;
     set_up_rebalancing(run, d, pool, cost);
   }

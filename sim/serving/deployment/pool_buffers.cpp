@@ -72,7 +72,8 @@ std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPo
   const forward::EngineMemory& memory = pool.engine.memory;
   if (p.gpus() > 1) use.items.push_back({"collectives", memory.collectives});
   if (*pool.section.graphs)
-    use.items.push_back({"cuda graphs", memory.graph_request * std::int64_t{pool.batcher->max_requests()}});
+    use.items.push_back({"cuda graphs", memory.graph_request * std::int64_t{std::min(pool.batcher->max_requests(),
+                                                                                     pool.engine.batch.graphs)}});
   return use.items;
 }
 

@@ -50,11 +50,13 @@ void check_buffers(const Config& config, const BuiltPool& pool) {
   const double taken = double(pool.weights.v) + double(pool.kv_gpu_token.v) * double(pool.capacity);
   const double left = double(pool.node.gpu.usable().v) - taken;
   if (double(need.v) <= left) return;
-  config.fail_below(pool.section.kv.buffers ? "kv.buffers" : "kv",
-                    fmt::format("a step of {} tokens takes {:.2f} GB of each GPU ({}), but weights and KV cache leave "
-                                "{:.2f} GB of {}; use a smaller memory_share, more buffers or a smaller batch",
-                                pool.batcher->max_tokens(), gigabytes(need), largest_buffers(pool),
-                                std::max(0.0, left) * 1e-9, pool.node.gpu.name));
+  const KvSection& kv = pool.section.kv;
+  const std::string_view key = kv.capacity > 0 ? "kv.capacity" : kv.buffers ? "kv.buffers" : "kv";
+  config.fail_below(
+      key, fmt::format("a step of {} tokens takes {:.2f} GB of each GPU ({}), but weights and KV cache leave "
+                       "{:.2f} GB of {}; make room for them or take a smaller batch",
+                       pool.batcher->max_tokens(), gigabytes(need), largest_buffers(pool), std::max(0.0, left) * 1e-9,
+                       pool.node.gpu.name));
 }
 }  // namespace
 

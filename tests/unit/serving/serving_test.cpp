@@ -86,7 +86,7 @@ TEST(Serving, SlidingWindowsHoldOnlyTheirWindow) {
   const Ran r = run(
       "model: gpt-oss-120b\ncluster: {node: hgx-h100, nodes: 1, fabric: ib-rail}\nserving:\n  duration: 4 s\n  drain: "
       "false\n  workload: {kind: poisson, rate: 1000, input: {kind: fixed, mean: 1100}, output: {kind: fixed, mean: "
-      "2000}}\n  pools: [{batcher: {kind: chunked, max_requests: 10000}, graphs: true}]\n");
+      "2000}}\n  pools: [{batcher: {kind: chunked, max_requests: 4000}, graphs: true}]\n");
   const double space = 128 + (1100 - 128) / 2.0;  // in tokens that all layers keep
   const double running = r.at_second("running", "pool:both", 4), capacity = r.at("kv_capacity", "pool:both");
   EXPECT_LT(running, capacity / space);

@@ -1,0 +1,38 @@
+// Pools whose steps do not fit beside weights and cache.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "results/results.h"
+#include "results/study.h"
+#include "serving/run_serving.h"
+#include "support/refusal.h"
+
+namespace moesim::serving {
+namespace {
+std::string pool(const std::string& kv) {
+  const Config scenario = Config::from_text(
+      "model: deepseek-v2-lite\ncluster: {node: hgx-h800, nodes: 2, fabric: ib-rail}\nserving:\n  workload: "
+      "{kind: poisson, rate: 1, limit: 1, input: {kind: fixed, mean: 100}}\n  pools:\n    - {parallel: {data: "
+      "16}, kv: " +
+          kv + "}\n",
+      "test.yaml");
+  results::Results results(":memory:", {});
+  results::SpanLog spans;
+  results::StudyRun study{scenario, 1, results, spans};
+  return test::refusal_of([&] { scenario.at("serving").placed([&] { return run_serving(study); }); });
+}
+
+constexpr std::string_view kNeed =
+    "a step of 8192 tokens takes 3.83 GB of each GPU (collectives 2.01 GB, communication buffers 0.58 GB, workspace "
+    "0.54 GB), but weights and KV cache leave 0.00 GB of h800; make room for them or take a smaller batch";
+
+TEST(MemoryReject, BuffersTooSmallForTheLargestStep) {
+  EXPECT_EQ(pool("{memory_share: 0.99, buffers: 0 B}"),
+            fmt::format("test.yaml:6:64: serving.pools[0].kv.buffers: {}", kNeed));
+}
+TEST(MemoryReject, ACapacityBeyondTheMemory) {
+  EXPECT_EQ(pool("{capacity: 10000000}"), fmt::format("test.yaml:6:45: serving.pools[0].kv.capacity: {}", kNeed));
+}
+TEST(MemoryReject, ButComputedBuffersFit) { EXPECT_EQ(pool("{memory_share: 0.99}"), "accepted"); }
+}  // namespace
+}  // namespace moesim::serving
