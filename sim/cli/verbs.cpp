@@ -11,6 +11,7 @@ namespace moesim::cli {
 
 void add_run(CLI::App& app, int& exit_code);
 void add_record(CLI::App& app, int& exit_code);
+void add_size(CLI::App& app, int& exit_code);
 void add_sweep(CLI::App& app, int& exit_code);
 void add_merge(CLI::App& app, int& exit_code);
 void add_loss(CLI::App& app, int& exit_code);
@@ -33,6 +34,7 @@ constexpr AddVerb kVerbs[] = {
     add_run,
     add_record,
     add_place,
+    add_size,
     add_sweep,
     add_merge,
     add_loss,

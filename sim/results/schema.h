@@ -27,7 +27,10 @@ enum class Table {
   span,
   published,
   sweep,
-  sweep_point
+  sweep_point,
+  candidate,
+  candidate_pool,
+  variation
 };
 
 struct Column {

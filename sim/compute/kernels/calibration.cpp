@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/paths.h"
+#include "core/read_once.h"
 
 namespace moesim::compute {
 namespace {
@@ -180,7 +181,8 @@ Calibration load_chain(const std::string& file, int depth) {
 
 Calibration load_calibration(const std::string& name, const std::string& beside) {
   const std::string file = file_of(name, beside);
-  return load_chain(file, 0);
+  static ReadOnce<Calibration> read;  // a search reads the same file for every candidate
+  return read(file, [&] { return load_chain(file, 0); });
 }
 
 bool borrows(const Calibration& calibration) {

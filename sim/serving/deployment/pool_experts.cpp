@@ -83,6 +83,7 @@ void set_up_rebalancing(const results::StudyRun& run, const Deployment& d, const
   const RebalanceSection& section = d.section.rebalance;
   if (section.spec.interval.v <= 0) return;
   const Config rebalance = run.scenario.at("serving").at("rebalance");
+  if (pool.section.bank.every > 1) rebalance.fail("every layer has a plan of its own: leave bank.every at 1");
   if (section.spec.window < 1) rebalance.fail_below("window", "must be at least 1");
   const Config policy = rebalance.at_or_empty("policy");
   const spec::MoeShape& moe = *d.model.moe;

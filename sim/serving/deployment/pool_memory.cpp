@@ -40,10 +40,6 @@ std::string share_text(const CacheShare& cache, const spec::Gpu& gpu) {
 // aside on GPUs of this size.
 constexpr Bytes kLeastBuffers = 4_GiB;
 
-Bytes buffers_of(const KvSection& kv, const std::vector<compute::MemoryItem>& items) {
-  return kv.buffers ? *kv.buffers : std::max(kLeastBuffers, compute::sum_of(items));
-}
-
 /// A scenario may set aside less than its steps take.
 void check_buffers(const Config& config, const BuiltPool& pool) {
   const Bytes need = compute::sum_of(pool.buffers);
@@ -59,6 +55,10 @@ void check_buffers(const Config& config, const BuiltPool& pool) {
                        pool.node.gpu.name));
 }
 }  // namespace
+
+Bytes buffers_of(const KvSection& kv, const std::vector<compute::MemoryItem>& counted) {
+  return kv.buffers ? *kv.buffers : std::max(kLeastBuffers, compute::sum_of(counted));
+}
 
 CacheShare cache_share(const KvSection& kv, const BuiltPool& pool) {
   CacheShare out;

@@ -12,6 +12,8 @@ compute::HeldLayers held(const spec::Model& model, const Parallel& p, int stage,
 
 /// What the scenario says of the memory, or the engine asked for, or 0.92 of all; its buffers only where it says so.
 CacheShare cache_share(const KvSection& kv, const BuiltPool& pool);
+/// What a step's buffers take in all: as the scenario says, or as counted, and never less than allocators keep.
+Bytes buffers_of(const KvSection& kv, const std::vector<compute::MemoryItem>& counted);
 /// Bytes that weights of so many leave for the KV cache on one GPU; 0 or less where they do not fit.
 double cache_room(const CacheShare& cache, const spec::Gpu& gpu, Bytes weights);
 /// How the share of the memory is counted, in words.

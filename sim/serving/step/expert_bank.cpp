@@ -19,6 +19,7 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   check(s_.maps.size() == s_.layers.size(), "{} maps for {} layers", s_.maps.size(), s_.layers.size());
   check(!s_.sources.empty(), "experts need a source of routing");
   if (s_.settings.samples < 1) throw ConfigError("bank.samples", "must be at least 1");
+  if (s_.settings.every < 1) throw ConfigError("bank.every", "must be at least 1");
   if (!(s_.settings.ratio > 1)) throw ConfigError("bank.ratio", "must be above 1");
   for (const exchange::ExpertMap& map : s_.maps) copies_.push_back(exchange::copy_table(map));
   if (s_.group != nullptr) {
@@ -133,8 +134,9 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   const double upper = (std::min(tokens, kMostTokens) - low) / (high - low), lower = 1 - upper;
   const int sample = sample_of(ordinal, step, micro);
   const auto used = std::span(mix.weights).first(weights.size());
-  Entry& a = entry(ordinal, sample, bucket, mix.id, used);
-  Entry& b = entry(ordinal, sample, bucket + 1, mix.id, used);
+  const std::size_t drawn = ordinal - ordinal % std::size_t(s_.settings.every);
+  Entry& a = entry(drawn, sample, bucket, mix.id, used);
+  Entry& b = entry(drawn, sample, bucket + 1, mix.id, used);
   const ExpertTimes x = times_of(a), y = times_of(b);
   ExpertTimes out;
   out.dispatch = lower * x.dispatch + upper * y.dispatch;

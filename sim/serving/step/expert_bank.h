@@ -24,11 +24,13 @@ struct BankSettings {
   double ratio = 1.25;
   bool noise = true;  // tokens choose by chance; false: exactly the shares
   std::int64_t redraw = 0;
+  int every = 1;
   static void fields(auto& f, auto& p) {
     f("samples", p.samples, "draws kept for each layer and token count; a step takes one of them");
     f("ratio", p.ratio, "between the token counts of neighbouring draws; steps between are interpolated");
     f("noise", p.noise, "tokens choose their experts by chance; false: exactly in proportion to the loads");
     f("redraw", p.redraw, "steps after which all draws are made anew, for routing that drifts; 0 means never");
+    f("every", p.every, "draws of every n-th MoE layer stand for the next ones too; faster, and less alike");
   }
 };
 

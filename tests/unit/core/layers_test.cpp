@@ -45,7 +45,8 @@ const std::map<std::string, Names> kMayInclude = {
     {"serving", kStudy},
     {"recording", with({"routing", "numerics"}, kShapes)},
     {"runs", kRun},
-    {"cli", with({"runs"}, kRun)},
+    {"sizing", with({"runs"}, kRun)},
+    {"cli", with({"sizing", "runs"}, kRun)},
 };
 
 // Rooms inside a folder, from the lowest up, and what each may include of that folder besides itself; all of it stands

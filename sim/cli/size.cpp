@@ -1,0 +1,40 @@
+// moesim size: the cheapest deployment that meets a plan.
+#include <CLI/CLI.hpp>
+
+#include "cli/command.h"
+#include "cli/numbers.h"
+#include "cli/options.h"
+#include "sizing/plan.h"
+#include "sizing/size.h"
+
+namespace moesim::cli {
+
+void add_size(CLI::App& app, int& exit_code) {
+  struct Given {
+    sizing::SizeOptions size;
+    std::vector<std::string> sets;
+    std::uint64_t seed = 0;
+  };
+  auto given = std::make_shared<Given>();
+  CLI::App* verb = app.add_subcommand("size", "find the cheapest deployment that meets a plan's targets");
+  verb->add_option("plan", given->size.plan, "a YAML file, or a name from `moesim list scenarios`")->required();
+  add_output(*verb, "-o,--output", given->size.output, "results database to create");
+  add_output(*verb, "--scenario", given->size.scenario, "also write the answer as a scenario, ready to run");
+  verb->add_option("--set", given->sets, "change one value: key.path=value (repeat for more)")->allow_extra_args(false);
+  CLI::Option* seed =
+      verb->add_option("--seed", given->seed, "seed of all random streams (default: the plan's, else 1)")
+          ->check(any_seed());
+  verb->add_option("--jobs", given->size.jobs, "simulations at the same time")
+      ->check(whole_number(1, kMostJobs))
+      ->capture_default_str();
+  verb->add_flag("--json", given->size.json, "print one JSON object instead of tables");
+  verb->footer([] {
+    return "Keys of a plan: title, model, routing, seed, kernels, network, and size:\n" + sizing::size_help();
+  });
+  verb->callback([given, seed, &exit_code] {
+    given->size.overrides = parse_overrides(given->sets);
+    if (seed->count() > 0) given->size.seed = given->seed;
+    exit_code = sizing::size(given->size);
+  });
+}
+}  // namespace moesim::cli

@@ -1,0 +1,113 @@
+#include <fmt/format.h>
+
+#include "formats/json.h"
+#include "sizing/answer.h"
+
+namespace moesim::sizing {
+namespace {
+using Value = results::Results::Value;
+
+formats::Json entry_json(const Plan& plan, const Entry& e) {
+  const Economics x = economics_of(plan, e);
+  formats::Json pools = formats::Json::array();
+  for (std::size_t p = 0; p < e.deployment.pools.size(); ++p) {
+    const PoolDesign& d = e.deployment.pools[p];
+    pools.push_back({{"role", name_of(d.role)},
+                     {"instances", e.deployment.instances[p]},
+                     {"tensor", d.tensor},
+                     {"data", d.data},
+                     {"experts_tensor", d.experts_tensor},
+                     {"slots", d.slots},
+                     {"max_requests", d.batch},
+                     {"max_tokens", d.tokens},
+                     {"overlap", name_of(d.overlap)}});
+  }
+  formats::Json out = {{"node", node_name(*e.deployment.node)},
+                       {"engine", e.deployment.engine},
+                       {"deployment", text_of(e.deployment)},
+                       {"pools", pools},
+                       {"gpus", x.gpus},
+                       {"nodes", x.nodes},
+                       {"cost_per_hour", x.cost_per_hour},
+                       {"cost_per_million_tokens", x.cost_per_million},
+                       {"tokens_per_gpu_second", x.tokens_per_gpu},
+                       {"tokens_per_user_second", x.tokens_per_user},
+                       {"fate", name_of(e.fate)},
+                       {"reason", e.reason},
+                       {"headroom", e.headroom}};
+  if (e.figures)
+    for (std::size_t i = 0; i < kLatencies.size(); ++i) out[std::string(kLatencies[i])] = e.figures->latency[i];
+  return out;
+}
+
+void store_entry(results::Results& results, const Plan& plan, std::int64_t number, const Entry& e) {
+  const Economics x = economics_of(plan, e);
+  const auto figure = [&](std::size_t i) {
+    return e.figures ? Value(e.figures->latency[i]) : results::Results::null();
+  };
+  results.add(results::Table::candidate, {number,
+                                          node_name(*e.deployment.node),
+                                          e.deployment.engine,
+                                          text_of(e.deployment),
+                                          x.gpus,
+                                          x.nodes,
+                                          x.cost_per_hour,
+                                          x.cost_per_million,
+                                          x.tokens_per_gpu,
+                                          x.tokens_per_user,
+                                          std::string(name_of(e.fate)),
+                                          e.reason,
+                                          e.estimate,
+                                          e.bound,
+                                          e.ttft,
+                                          e.tpot,
+                                          figure(1),
+                                          figure(2),
+                                          figure(3),
+                                          figure(5),
+                                          figure(6),
+                                          figure(7),
+                                          e.figures ? Value(e.figures->share) : results::Results::null(),
+                                          e.headroom,
+                                          e.trials});
+}
+
+void store_proposal(results::Results& results, std::int64_t number, const Proposal& p) {
+  const PoolDesign& d = p.design;
+  results.add(results::Table::candidate_pool,
+              {number, node_name(*p.node), p.engine, std::string(name_of(d.role)), d.tensor, d.data,
+               int(d.experts_tensor), d.slots, d.batch, d.tokens, std::string(name_of(d.overlap)), d.gpus(),
+               p.steady.rate, p.steady.step, p.steady.ttft, p.steady.tpot,
+               p.usable() ? Value(p.request_cost()) : results::Results::null(), p.steady.refused});
+}
+}  // namespace
+
+std::string answer_json(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
+  formats::Json out = {{"title", plan.title}, {"seed", plan.seed}, {"met", s.winner.has_value()}};
+  if (s.winner) out["answer"] = entry_json(plan, s.entries[*s.winner]);
+  out["candidates"] = formats::Json::array();
+  for (const Entry& e : s.entries) out["candidates"].push_back(entry_json(plan, e));
+  out["checks"] = formats::Json::array();
+  for (const Check& c : s.checks) out["checks"].push_back({{"what", c.what}, {"met", c.met}, {"tightest", c.standing}});
+  out["variations"] = formats::Json::array();
+  for (const Variation& v : variations)
+    out["variations"].push_back({{"what", v.what},
+                                 {"met", v.met},
+                                 {"gpus", v.gpus},
+                                 {"cost_per_hour", v.cost_per_hour},
+                                 {"standing", v.standing}});
+  out["pools_priced"] = s.proposals.size();
+  out["simulations"] = s.trials;
+  return formats::json_text(out, 2) + "\n";
+}
+
+void store(results::Results& results, const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
+  for (std::size_t i = 0; i < s.entries.size(); ++i) store_entry(results, plan, std::int64_t(i), s.entries[i]);
+  for (std::size_t i = 0; i < s.proposals.size(); ++i) store_proposal(results, std::int64_t(i), s.proposals[i]);
+  for (const Check& c : s.checks)
+    results.add(results::Table::variation,
+                {"check", c.what, int(c.met), results::Results::null(), results::Results::null(), c.standing});
+  for (const Variation& v : variations)
+    results.add(results::Table::variation, {"variation", v.what, int(v.met), v.gpus, v.cost_per_hour, v.standing});
+}
+}  // namespace moesim::sizing

@@ -1,0 +1,140 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "results/summary.h"
+#include "sizing/answer.h"
+
+namespace moesim::sizing {
+namespace {
+using results::pretty;
+
+std::string money(double usd) { return fmt::format("{:.2f}", usd); }
+
+/// The answer in one paragraph.
+std::string first_lines(const Plan& plan, const Search& s) {
+  const Entry& w = s.entries[*s.winner];
+  const Economics e = economics_of(plan, w);
+  std::string out = fmt::format("{} GPUs, {} node{} of {}: {}\n", e.gpus, e.nodes, e.nodes == 1 ? "" : "s",
+                                node_name(*w.deployment.node), text_of(w.deployment));
+  out += fmt::format("{} USD/h, {} USD a million tokens", money(e.cost_per_hour), money(e.cost_per_million));
+  if (e.cost_per_million_output > 0)
+    out += fmt::format(" ({} of prompts, {} of answers)", money(e.cost_per_million_input),
+                       money(e.cost_per_million_output));
+  out += fmt::format("; {:.0f} tokens/s a GPU, {:.1f} a user\n", e.tokens_per_gpu, e.tokens_per_user);
+  const auto all = standings(plan.section.targets, *w.figures);
+  out += fmt::format("{} binds, {:.0f} % left", text_of(*tightest(all)), 100 * (1 - tightest(all)->used()));
+  if (plan.section.targets.share > 0)
+    out += fmt::format("; {:.2f} % of requests within targets", 100 * w.figures->share);
+  if (w.figures->kernel_error > 0)
+    out += fmt::format("; kernel times within {:.0f} % (median)", 100 * w.figures->kernel_error);
+  return out + "\n";
+}
+
+/// What came nearest, if nothing meets the targets.
+std::string nearest(const Plan& plan, const Search& s) {
+  const Entry* best = nullptr;
+  double least = 1e300;
+  for (const Entry& e : s.entries) {
+    if (!e.figures) continue;
+    auto all = standings(plan.section.targets, *e.figures);
+    const auto sizes = standings_of_size(plan.section.targets, e.deployment);
+    all.insert(all.end(), sizes.begin(), sizes.end());
+    if (const double used = tightest(all)->used(); used < least) least = used, best = &e;
+  }
+  if (best == nullptr) {
+    std::map<std::string, int> reasons;
+    for (const Proposal& p : s.proposals)
+      if (!p.usable()) ++reasons[p.steady.refused.substr(0, p.steady.refused.find(':'))];
+    std::string out = "Nothing can be built that meets the targets:";
+    for (const auto& [reason, count] : reasons) out += fmt::format(" {} fall by {},", count, reason);
+    out.back() = '.';
+    return out + "\n";
+  }
+  return fmt::format("Nothing meets the targets. Nearest: {} on {} ({} GPUs): {}, {:.0f} % too much.\n",
+                     text_of(best->deployment), node_name(*best->deployment.node), best->deployment.gpus(),
+                     best->reason, 100 * (least - 1));
+}
+
+void add_row(results::TextTable& table, const Plan& plan, const Entry& e) {
+  const Economics x = economics_of(plan, e);
+  const bool simulated = e.figures.has_value();
+  table.add({node_name(*e.deployment.node), e.deployment.engine, text_of(e.deployment), fmt::to_string(x.gpus),
+             money(x.cost_per_hour), money(x.cost_per_million), fmt::format("{:.0f}", x.tokens_per_gpu),
+             fmt::format("{:.1f}", x.tokens_per_user), simulated ? pretty(e.figures->latency[2], "s") : "-",
+             simulated ? pretty(e.figures->latency[6], "s") : "-", std::string(name_of(e.fate)), e.reason});
+}
+results::TextTable table_of_entries() {
+  return results::TextTable({"node", "engine", "deployment", "GPUs", "USD/h", "USD/M tokens", "tokens/s/GPU",
+                             "tokens/s/user", "TTFT p90", "TPOT p90", "fate", "what binds, or why it fell"});
+}
+
+std::string front_text(const Plan& plan, const Search& s) {
+  results::TextTable table = table_of_entries();
+  for (const Entry& e : s.entries)
+    if (e.fate == Fate::chosen || e.fate == Fate::front) add_row(table, plan, e);
+  return table.empty() ? "" : "\nFront: nobody is cheaper and faster a user\n" + table.text(2);
+}
+
+/// The cheapest of every other kind of node and layout.
+std::string rivals_text(const Plan& plan, const Search& s) {
+  results::TextTable table = table_of_entries();
+  for (const PricedNode& node : plan.nodes)
+    for (const std::size_t pools : {1, 2}) {
+      const Entry* best = nullptr;
+      for (const Entry& e : s.entries) {
+        if (e.deployment.node != &node || e.deployment.pools.size() != pools || !e.figures) continue;
+        const auto rank = [](const Entry& x) {
+          return std::pair(x.fate == Fate::misses || x.fate == Fate::illegal, x.deployment.cost_per_hour());
+        };
+        if (best == nullptr || rank(e) < rank(*best)) best = &e;
+      }
+      if (best != nullptr) add_row(table, plan, *best);
+    }
+  return table.empty() ? "" : "\nBest of each kind of node, on the same GPUs or apart\n" + table.text(2);
+}
+
+/// How many fell by what.
+std::string ledger_text(const Search& s) {
+  std::map<std::string, std::pair<int, std::string>> fell;
+  const auto note = [&](const std::string& reason, const std::string& example) {
+    auto& [count, text] = fell[reason.substr(0, reason.find(':'))];
+    if (count++ == 0) text = example + ": " + reason;
+  };
+  for (const Proposal& p : s.proposals)
+    if (!p.usable()) note(p.steady.refused, text_of(p.design, 1));
+  for (const Entry& e : s.entries)
+    if (e.fate == Fate::pruned)
+      note(e.reason, text_of(e.deployment));
+    else if (e.fate == Fate::misses)
+      note("targets missed in simulation: " + e.reason, text_of(e.deployment));
+  results::TextTable table({"fell by", "candidates", "for example"});
+  for (const auto& [reason, what] : fell) table.add({reason, fmt::to_string(what.first), what.second});
+  return table.empty() ? ""
+                       : "\nWhy the others fell (all of them: tables candidate and candidate_pool)\n" + table.text(2);
+}
+
+std::string variations_text(const std::vector<Variation>& all) {
+  results::TextTable table({"if", "GPUs", "USD/h", "then"});
+  for (const Variation& v : all)
+    table.add({v.what, fmt::to_string(v.gpus), money(v.cost_per_hour), (v.met ? "" : "misses: ") + v.standing});
+  return table.empty() ? "" : "\nThe same pools, if the plan were another\n" + table.text(2);
+}
+
+std::string checks_text(const Search& s) {
+  results::TextTable table({"confirmed with", "targets", "tightest"});
+  for (const Check& c : s.checks) table.add({c.what, c.met ? "met" : "missed", c.standing});
+  return table.empty() ? "" : "\nThe answer again\n" + table.text(2);
+}
+}  // namespace
+
+std::string answer_text(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
+  std::string out = plan.title.empty() ? "" : plan.title + "\n\n";
+  out += s.winner ? first_lines(plan, s) : nearest(plan, s);
+  out +=
+      fmt::format("{} pools priced, {} deployments, {} simulations\n", s.proposals.size(), s.entries.size(), s.trials);
+  if (s.winner) out += front_text(plan, s);
+  return out + rivals_text(plan, s) + checks_text(s) + variations_text(variations) + ledger_text(s);
+}
+}  // namespace moesim::sizing

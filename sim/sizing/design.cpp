@@ -1,0 +1,131 @@
+#include "sizing/design.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/ceil_div.h"
+#include "core/yaml_line.h"
+
+namespace moesim::sizing {
+namespace {
+std::string placement_text(const PoolDesign& d, const spec::Model& model) {
+  if (!model.moe || d.experts_tensor || d.gpus() == 1) return "";
+  return fmt::format(", placement: {{strategy: eplb, slots: {}}}", d.slots);
+}
+
+std::string pool_text(const Plan& plan, const PoolDesign& d, int instances) {
+  const Candidates& c = plan.section.candidates;
+  std::string out =
+      fmt::format("    - {{role: {}, instances: {}, parallel: {{tensor: {}, data: {}{}}}", name_of(d.role), instances,
+                  d.tensor, d.data, d.experts_tensor ? ", experts_tensor: true" : "");
+  out += placement_text(d, plan.model);
+  if (d.overlap != serving::OverlapKind::none) out += fmt::format(", overlap: {}", name_of(d.overlap));
+  out += fmt::format(", batcher: {{kind: chunked, max_requests: {}, max_tokens: {}}}", d.batch, d.tokens);
+  // assumed enough: means of 4 draws and of every fourth layer agree with all within 2 % (serving/step/README.md)
+  if (plan.model.moe) out += ", bank: {samples: 4, every: 4}";
+  if (!plan.kv_text.empty()) out += ", kv: " + plan.kv_text;
+  if (!plan.precision_text.empty()) out += ", precision: " + plan.precision_text;
+  return out + "}\n";
+}
+
+std::string joined(const TextMap& map) {
+  std::string out;
+  for (const auto& [key, line] : map) out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", key, line);
+  return "{" + out + "}";
+}
+
+std::string scaled(TextMap lengths, double scale) {
+  for (auto& [key, line] : lengths)
+    if (key == "mean") line = fmt::format("{}", std::stod(line) * scale);
+  return joined(lengths);
+}
+
+/// The plan's workload under another load and other lengths.
+std::string workload_text(const Plan& plan, const Trial& trial) {
+  TextMap out;
+  double scale = trial.load * plan.section.growth;
+  for (auto [key, line] : plan.workload) {
+    if (key == "rate_scale") {
+      scale *= std::stod(line);
+      continue;
+    }
+    if (key == "clients") line = fmt::format("{}", std::max(1, int(plan.load.clients * trial.load + 0.5)));
+    if (key == "input" && trial.length != 1 && !plan.input.empty()) line = scaled(plan.input, trial.length);
+    if (key == "output" && trial.length != 1 && !plan.output.empty()) line = scaled(plan.output, trial.length);
+    out.emplace_back(key, line);
+  }
+  if (plan.load.clients == 0 && scale != 1) out.emplace_back("rate_scale", fmt::format("{}", scale));
+  return joined(out);
+}
+
+std::string slo_text(const Targets& t) {
+  if (t.share == 0) return "";
+  std::string out;
+  for (const auto& [name, time] : {std::pair("ttft", t.ttft), {"tpot", t.tpot}, {"e2e", t.e2e}})
+    if (time.v > 0) out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", name, to_text(time));
+  return "  slo: {" + out + "}\n";
+}
+}  // namespace
+
+std::string node_name(const PricedNode& node) {
+  return node.choice.node.is_scalar() ? node.choice.node.text()
+         : node.node.title.empty()    ? "own node"
+                                      : node.node.title;
+}
+
+int Deployment::gpus() const {
+  int sum = 0;
+  for (std::size_t p = 0; p < pools.size(); ++p) {
+    const int each = pools[p].gpus(), node_gpus = node->node.gpus;
+    const int taken = each >= node_gpus ? ceil_div(each, node_gpus) * node_gpus * instances[p]
+                                        : ceil_div(instances[p], std::max(1, node_gpus / each)) * node_gpus;
+    sum += taken;
+  }
+  return sum;
+}
+
+std::string text_of(const PoolDesign& d, int instances) {
+  std::string way;
+  if (d.tensor > 1) way += fmt::format("TP{} ", d.tensor);
+  if (d.data > 1) way += fmt::format("DP{} ", d.data);
+  if (d.slots > 0 && !d.experts_tensor && d.gpus() > 1) way += fmt::format("EP{} ", d.gpus());
+  if (way.empty()) way = "1 GPU ";
+  std::string out = fmt::format("{} {} x {}", name_of(d.role), instances, way.substr(0, way.size() - 1));
+  if (d.role != serving::Role::prefill) out += fmt::format(", batch {}", d.batch);
+  if (d.role != serving::Role::decode) out += fmt::format(", {} tokens", d.tokens);
+  if (d.overlap != serving::OverlapKind::none) out += fmt::format(", {}", name_of(d.overlap));
+  return out;
+}
+
+std::string text_of(const Deployment& deployment) {
+  std::string out;
+  for (std::size_t p = 0; p < deployment.pools.size(); ++p)
+    out += (p > 0 ? " + " : "") + text_of(deployment.pools[p], deployment.instances[p]);
+  return out;
+}
+
+std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& trial, int layers) {
+  std::string out = fmt::format("title: {}\n", yaml_scalar(plan.title.empty() ? plan.model.name : plan.title));
+  if (layers > 0 && plan.model_named)
+    out += fmt::format("model: {{extends: {}, layers: {}}}\n", plan.model_text, layers);
+  else
+    out += fmt::format("model: {}\n", plan.model_text);
+  out += fmt::format("cluster: {{node: {}, nodes: {}, fabric: {}}}\n", d.node->text, d.nodes(), d.node->choice.fabric);
+  for (const auto& [key, line] : {std::pair("kernels", &plan.kernels_text), {"network", &plan.network_text}})
+    if (!line->empty()) out += fmt::format("{}: {}\n", key, *line);
+  const std::string routing = trial.routing.empty() ? plan.routing_text : trial.routing;
+  if (!routing.empty()) out += fmt::format("routing: {}\n", routing);
+  out += fmt::format("seed: {}\n", plan.seed);
+  if (d.pools.size() > 0 && std::ranges::max(d.instances) > 1) out += "fold: data\n";
+  out += fmt::format("serving:\n  engine: {}\n  duration: {}\n  warmup: {}\n", d.engine, to_text(trial.duration),
+                     to_text(trial.warmup));
+  out += "  workload: " + workload_text(plan, trial) + "\n";
+  out += slo_text(plan.section.targets);
+  if (!plan.speculation_text.empty()) out += "  speculation: " + plan.speculation_text + "\n";
+  if (!trial.faults.empty()) out += "  faults: " + trial.faults + "\n";
+  out += "  pools:\n";
+  for (std::size_t p = 0; p < d.pools.size(); ++p) out += pool_text(plan, d.pools[p], d.instances[p]);
+  return out;
+}
+}  // namespace moesim::sizing

@@ -1,0 +1,52 @@
+// What may be built: pools of instances on nodes of one kind, as a scenario describes them.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "serving/instance/instance_shape.h"
+#include "sizing/plan.h"
+
+namespace moesim::sizing {
+
+/// Equal instances, but for their number.
+struct PoolDesign {
+  serving::Role role = serving::Role::both;
+  int tensor = 1, data = 1;
+  bool experts_tensor = false;
+  int slots = 0;  // of routed experts; 0: dense
+  int batch = 256, tokens = 8192;
+  serving::OverlapKind overlap = serving::OverlapKind::none;
+  int gpus() const { return tensor * data; }
+  bool operator==(const PoolDesign&) const = default;
+};
+
+/// Pools with their instances, on one kind of node, run by one engine.
+struct Deployment {
+  const PricedNode* node = nullptr;
+  std::string engine;
+  std::vector<PoolDesign> pools;
+  std::vector<int> instances;
+  /// GPUs that are paid for: instances of less than a node share nodes, pools do not.
+  int gpus() const;
+  int nodes() const { return gpus() / node->node.gpus; }
+  double cost_per_hour() const { return gpus() * node->gpu_hour; }
+  double power() const { return gpus() * node->node.gpu.power.v; }
+};
+
+/// "decode 2 x EP32 (DP32), batch 128"
+std::string text_of(const PoolDesign& design, int instances);
+std::string text_of(const Deployment& deployment);
+/// "hgx-h800"
+std::string node_name(const PricedNode& node);
+
+/// How long a scenario runs, and under which load.
+struct Trial {
+  double load = 1;    // times the plan's
+  double length = 1;  // of prompts and answers, times the plan's
+  Time duration{}, warmup{};
+  std::string faults;   // a line of YAML; "": none
+  std::string routing;  // instead of the plan's; "": the plan's
+};
+/// The whole scenario, ready to run.  layers: of the model instead of all of them; 0: all.
+std::string scenario_text(const Plan& plan, const Deployment& deployment, const Trial& trial, int layers = 0);
+}  // namespace moesim::sizing

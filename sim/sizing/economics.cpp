@@ -1,0 +1,29 @@
+#include "sizing/economics.h"
+
+namespace moesim::sizing {
+namespace {
+double per_million(double usd_an_hour, double tokens_a_second) {
+  return tokens_a_second > 0 ? usd_an_hour / 3600 / tokens_a_second * 1e6 : 0;
+}
+}  // namespace
+
+Economics economics_of(const Plan& plan, const Entry& entry) {
+  const Deployment& d = entry.deployment;
+  Economics out{d.gpus(), d.nodes(), d.cost_per_hour()};
+  const bool simulated = entry.figures.has_value();
+  const double ttft = simulated ? entry.figures->latency[0] : entry.ttft;
+  const double tpot = simulated ? entry.figures->latency[4] : entry.tpot;
+  const double rate = rate_of(plan, ttft, tpot), input = rate * plan.load.input, output = rate * plan.load.output;
+  out.cost_per_million = per_million(out.cost_per_hour, input + output);
+  out.tokens_per_gpu = (input + output) / out.gpus;
+  const double median = simulated ? entry.figures->latency[5] : entry.tpot;
+  out.tokens_per_user = median > 0 ? 1 / median : 0;
+  if (d.pools.size() < 2) return out;
+  const auto hour = [&](std::size_t p) {
+    return Deployment{d.node, d.engine, {d.pools[p]}, {d.instances[p]}}.cost_per_hour();
+  };
+  out.cost_per_million_input = per_million(hour(0), input);
+  out.cost_per_million_output = per_million(hour(1), output);
+  return out;
+}
+}  // namespace moesim::sizing

@@ -1,0 +1,177 @@
+#include "sizing/enumerate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/ceil_div.h"
+#include "runs/parallel.h"
+
+namespace moesim::sizing {
+namespace {
+using serving::OverlapKind;
+using serving::Role;
+
+/// Proposals that share weights and routing, and so a model of an instance.
+struct Family {
+  const PricedNode* node;
+  std::string engine;
+  PoolDesign base;
+  std::string refused;
+};
+
+std::vector<int> or_else(const std::vector<int>& asked, std::vector<int> usual) {
+  return asked.empty() ? usual : asked;
+}
+
+std::vector<int> tensor_degrees(const Plan& plan, const PricedNode& node) {
+  std::vector<int> out;
+  for (int t = 1; t <= node.node.gpus; t *= 2)
+    if (plan.model.attention.heads % t == 0) out.push_back(t);
+  return or_else(plan.section.candidates.tensor, out);
+}
+
+/// Attention ranks beside a tensor degree: powers of two within what may be had, and nine whole nodes and twice that,
+/// as the published large units have.
+std::vector<int> data_degrees(const Plan& plan, const PricedNode& node, int tensor) {
+  const int most = node.choice.most * node.node.gpus;
+  std::vector<int> out;
+  for (int d = 1; d * tensor <= most; d *= 2) out.push_back(d);
+  for (const int nodes : {9, 18})
+    if (plan.model.moe && nodes * node.node.gpus <= most) out.push_back(nodes * node.node.gpus / tensor);
+  std::ranges::sort(out);
+  return or_else(plan.section.candidates.data, out);
+}
+
+std::string illegal(const Plan& plan, const PricedNode& node, const PoolDesign& d) {
+  const int per_node = node.node.gpus, gpus = d.gpus();
+  if (d.tensor > per_node) return fmt::format("layout: tensor {} spans nodes of {} GPUs", d.tensor, per_node);
+  if (gpus > per_node * node.choice.most)
+    return fmt::format("layout: {} GPUs of the {} that may be had", gpus, per_node * node.choice.most);
+  if (gpus < per_node ? per_node % gpus != 0 : gpus % per_node != 0)
+    return fmt::format("layout: {} GPUs neither divide a node of {} nor fill nodes", gpus, per_node);
+  if (plan.model.moe && !d.experts_tensor && gpus > d.slots)
+    return fmt::format("layout: {} GPUs for {} slots of experts", gpus, d.slots);
+  if (!plan.model.moe && d.data > 1) return "layout: a dense model's attention ranks are instances of their own";
+  return "";
+}
+
+/// Slots of experts that a plan's redundancy comes to on so many GPUs.
+std::vector<int> slot_counts(const Plan& plan, int gpus) {
+  if (!plan.model.moe) return {0};
+  const int experts = plan.model.moe->experts;
+  std::vector<int> out;
+  for (const int more : or_else(plan.section.candidates.redundant, {0, experts / 8})) {
+    const int slots = gpus > 1 ? ceil_div(experts + more, gpus) * gpus : experts;
+    if (std::ranges::find(out, slots) == out.end()) out.push_back(slots);
+  }
+  return out;
+}
+
+void add_families(const Plan& plan, const PricedNode& node, const std::string& engine, Role role,
+                  std::vector<Family>& out) {
+  for (const int tensor : tensor_degrees(plan, node))
+    for (const int data : data_degrees(plan, node, tensor)) {
+      PoolDesign d{.role = role, .tensor = tensor, .data = data};
+      for (const int slots : slot_counts(plan, d.gpus())) {
+        d.slots = slots;
+        out.push_back({&node, engine, d, illegal(plan, node, d)});
+      }
+      if (plan.model.moe && data == 1 && tensor > 1) {
+        d.experts_tensor = true;
+        d.slots = plan.model.moe->experts;
+        out.push_back({&node, engine, d, illegal(plan, node, d)});
+      }
+    }
+}
+
+std::vector<OverlapKind> overlaps(const Plan& plan, const PoolDesign& d) {
+  const bool exchanges = plan.model.moe && !d.experts_tensor && d.gpus() > 1;
+  const std::vector<OverlapKind>& asked = plan.section.candidates.overlap;
+  std::vector<OverlapKind> out;
+  for (const OverlapKind kind : {OverlapKind::none, OverlapKind::two_batch, OverlapKind::five_stage}) {
+    const bool fits = kind == OverlapKind::none ||
+                      (exchanges && kind == OverlapKind::two_batch && d.role == Role::prefill) ||
+                      (exchanges && kind == OverlapKind::five_stage && d.role == Role::decode);
+    if (fits && (asked.empty() || std::ranges::find(asked, kind) != asked.end())) out.push_back(kind);
+  }
+  if (out.empty()) out.push_back(OverlapKind::none);
+  return out;
+}
+
+/// All batches and overlaps of a family.
+std::vector<Proposal> members(const Plan& plan, const Family& family) {
+  const Candidates& c = plan.section.candidates;
+  const Role role = family.base.role;
+  std::vector<int> batches = or_else(c.batch, {16, 32, 64, 128, 256, 512});
+  std::vector<int> tokens =
+      or_else(c.tokens, role == Role::prefill ? std::vector{8192, 16384} : std::vector{2048, 8192});
+  if (role == Role::prefill) batches = {std::ranges::max(batches)};
+  if (role == Role::decode) tokens = {std::ranges::max(tokens)};
+  std::vector<Proposal> out;
+  for (const OverlapKind overlap : overlaps(plan, family.base))
+    for (const int batch : batches)
+      for (const int t : tokens) {
+        Proposal p{family.node, family.engine, family.base, {}};
+        p.design.batch = batch;
+        p.design.tokens = t;
+        p.design.overlap = overlap;
+        out.push_back(std::move(p));
+      }
+  return out;
+}
+
+/// A refusal's place is in a scenario that nobody wrote.
+std::string without_place(const std::string& problem) {
+  const std::size_t at = problem.find("serving.");
+  const std::size_t colon = at == std::string::npos ? at : problem.find(": ", at);
+  return colon == std::string::npos ? problem : problem.substr(colon + 2);
+}
+
+void price(const Plan& plan, const Family& family, std::vector<Proposal>& all) {
+  std::string refused = family.refused;
+  std::unique_ptr<UnitModel> model;
+  if (refused.empty()) try {
+      PoolDesign smallest = family.base;
+      smallest.batch = 1;  // what does not fit for want of buffers is found batch by batch
+      smallest.tokens = all.front().design.tokens;
+      model = std::make_unique<UnitModel>(plan, *family.node, family.engine, smallest);
+    } catch (const ConfigError& e) {
+      refused = "layout: " + without_place(e.problem());
+    }
+  for (Proposal& p : all) {
+    if (!refused.empty()) {
+      p.steady.refused = refused;
+      continue;
+    }
+    try {
+      p.steady = steady_of(plan, *model, p.design);
+    } catch (const ConfigError& e) {
+      p.steady.refused = "layout: " + without_place(e.problem());
+    }
+  }
+}
+}  // namespace
+
+std::vector<Proposal> propose(const Plan& plan, int jobs) {
+  std::vector<Family> families;
+  const Candidates& c = plan.section.candidates;
+  const auto has = [&](Layout layout) { return std::ranges::find(c.layouts, layout) != c.layouts.end(); };
+  for (const PricedNode& node : plan.nodes)
+    for (const std::string& engine : c.engines) {
+      if (has(Layout::aggregated)) add_families(plan, node, engine, Role::both, families);
+      if (has(Layout::disaggregated))
+        for (const Role role : {Role::prefill, Role::decode}) add_families(plan, node, engine, role, families);
+    }
+  std::vector<std::vector<Proposal>> priced(families.size());
+  const bool all = runs::run_all("pricing layouts", families.size(), jobs, [&](std::size_t i) {
+    priced[i] = members(plan, families[i]);
+    price(plan, families[i], priced[i]);
+  });
+  if (!all) stop_if_interrupted();
+  std::vector<Proposal> out;
+  for (std::vector<Proposal>& some : priced)
+    for (Proposal& p : some) out.push_back(std::move(p));
+  return out;
+}
+}  // namespace moesim::sizing

@@ -1,0 +1,22 @@
+// Every pool that could be built of the plan's nodes, and what its closed form says.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "sizing/steady.h"
+
+namespace moesim::sizing {
+
+struct Proposal {
+  const PricedNode* node = nullptr;
+  std::string engine;
+  PoolDesign design;
+  Steady steady;
+  /// USD of a request at the operating point.
+  double request_cost() const { return design.gpus() * node->gpu_hour / 3600 / steady.rate; }
+  bool usable() const { return steady.refused.empty(); }
+};
+
+/// All of them, in a fixed order, priced on `jobs` threads; those that cannot be used say why.
+std::vector<Proposal> propose(const Plan& plan, int jobs);
+}  // namespace moesim::sizing

@@ -1,0 +1,133 @@
+// The fewest instances of each pool that meet the targets, by simulation.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "sizing/search.h"
+
+namespace moesim::sizing {
+namespace {
+constexpr int kMostTrials = 10;
+constexpr double kHopeless = 0.7;  // of the instances that the closed form asks for
+
+/// Simulates numbers of instances once each.
+class Trials {
+ public:
+  Trials(const Plan& plan, Entry& entry, double load, double length)
+      : plan_(plan), entry_(entry), load_(load), length_(length) {}
+
+  struct Seen {
+    Figures figures;
+    std::vector<Standing> standings;
+    bool met = false;
+  };
+  const Seen& operator()(const std::vector<int>& instances) {
+    const auto [at, fresh] = seen_.try_emplace(instances);
+    if (!fresh) return at->second;
+    Deployment d = entry_.deployment;
+    d.instances = instances;
+    Trial trial = trial_for(plan_, (entry_.ttft + plan_.load.output * entry_.tpot) * length_);
+    trial.load = load_;
+    trial.length = length_;
+    at->second.figures = simulate(plan_, d, trial);
+    at->second.standings = standings(plan_.section.targets, at->second.figures);
+    at->second.met = all_met(at->second.standings);
+    ++entry_.trials;
+    last_ = instances;
+    return at->second;
+  }
+  const std::vector<int>& last() const { return last_; }
+  bool spent() const { return int(seen_.size()) >= kMostTrials; }
+
+ private:
+  const Plan& plan_;
+  Entry& entry_;
+  double load_, length_;
+  std::map<std::vector<int>, Seen> seen_;
+  std::vector<int> last_;
+};
+
+/// The pool that a missed target calls for: of prompts, of answers, or the busier one.
+std::size_t pool_at_fault(const Deployment& d, const Standing& missed, const Figures& f) {
+  if (d.pools.size() == 1) return 0;
+  if (missed.target.starts_with("ttft")) return 0;
+  if (missed.target.starts_with("tpot") || missed.target.starts_with("itl")) return 1;
+  return f.pools[0].utilisation >= f.pools[1].utilisation ? 0 : 1;
+}
+
+/// Adds instances until the targets are met.  False where that does not help or cannot be had.
+bool grow(const Plan& plan, Entry& entry, Trials& trials, std::vector<int>& n, double cheapest) {
+  double before = 1e300;
+  while (!trials(n).met) {
+    const Standing missed = *tightest(trials(n).standings);
+    entry.reason = text_of(missed);
+    if (missed.target.starts_with("requests") || trials.spent()) return false;
+    // Twice as much over its target calls for more at once; the last steps are single instances.
+    const std::size_t pool = pool_at_fault(entry.deployment, missed, trials(n).figures);
+    if (missed.used() >= before * 0.999 && missed.used() > 1.5) return false;  // more of the same does not help
+    before = missed.used();
+    n[pool] += std::max(1, int(n[pool] * std::min(1.0, (missed.used() - 1) / 2)));
+    Deployment more = entry.deployment;
+    more.instances = n;
+    if (const auto sizes = standings_of_size(plan.section.targets, more); !all_met(sizes)) {
+      entry.reason += ", and more would take " + text_of(*tightest(sizes));
+      return false;
+    }
+    if (more.cost_per_hour() > cheapest) {
+      entry.reason += fmt::format(", and more would cost {:.2f} USD/h", more.cost_per_hour());
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Takes instances away while the targets are met: halving the distance to none, then one by one.
+void shrink(Entry& entry, Trials& trials, std::vector<int>& n) {
+  for (std::size_t pool = 0; pool < n.size(); ++pool) {
+    // low fails (none serve nobody; closed forms do not miss by so much), high meets
+    int low = std::min(n[pool] - 1, int(entry.need[pool] * kHopeless)), high = n[pool];
+    while (high - low > 1 && !trials.spent()) {
+      std::vector<int> fewer = n;
+      // The pool's utilisation says where to look first.
+      const double used = trials(n).figures.pools[pool].utilisation;
+      const int guess = high == n[pool] ? std::max(int(std::ceil(high * used)), low + 1) : (low + high) / 2;
+      fewer[pool] = std::clamp(guess, low + 1, high - 1);
+      if (trials(fewer).met) {
+        high = fewer[pool];
+      } else {
+        low = fewer[pool];
+        entry.reason = text_of(*tightest(trials(fewer).standings));
+      }
+    }
+    n[pool] = high;
+  }
+}
+}  // namespace
+
+bool minimise(const Plan& plan, Entry& entry, double cheapest, double load, double length) {
+  Trials trials(plan, entry, load, length);
+  std::vector<int> n = entry.deployment.instances;
+  try {
+    if (!grow(plan, entry, trials, n, cheapest)) {
+      entry.deployment.instances = trials.last();
+      entry.figures = trials(trials.last()).figures;
+      entry.fate = Fate::misses;
+      return false;
+    }
+    entry.reason.clear();
+    shrink(entry, trials, n);
+  } catch (const ConfigError& e) {
+    entry.fate = Fate::illegal;
+    entry.reason = e.problem();
+    return false;
+  }
+  entry.deployment.instances = n;
+  entry.figures = trials(n).figures;
+  entry.fate = Fate::meets;
+  entry.headroom = 1 - tightest(trials(n).standings)->used();
+  if (entry.reason.empty()) entry.reason = text_of(*tightest(trials(n).standings));
+  return true;
+}
+}  // namespace moesim::sizing

@@ -1,0 +1,164 @@
+#include "sizing/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/paths.h"
+#include "core/yaml_line.h"
+#include "serving/step/speculation.h"
+#include "serving/traces/workloads.h"
+#include "spec/catalogue.h"
+
+namespace moesim::sizing {
+namespace {
+constexpr double kHoursAYear = 8760;
+
+/// USD of a GPU-hour: rented, or bought and powered.
+double gpu_hour(const Config& place, const PricedNode& n) {
+  const NodeChoice& c = n.choice;
+  if (c.price && c.purchase > 0) place.fail_below("purchase", "is another way to say `price`: give one of the two");
+  if (c.price) return c.price->v;
+  if (c.purchase > 0) {
+    if (!(c.years > 0)) place.fail_below("years", fmt::format("must be above 0, got {}", c.years));
+    const double power = n.node.gpu.power.v * n.node.gpus * 1e-3 * c.power_usage * c.power_price;
+    return (c.purchase / (c.years * kHoursAYear) + power) / n.node.gpus;
+  }
+  if (n.node.gpu.price.v > 0) return n.node.gpu.price.v;
+  place.fail(
+      fmt::format("no price of {} is known: give price (of a GPU-hour), or purchase, years and power_price of an "
+                  "own node",
+                  n.node.gpu.name));
+}
+
+PricedNode read_node(const Config& item) {
+  PricedNode out;
+  if (item.is_map())
+    item.parse(out.choice);
+  else
+    out.choice.node = item;
+  out.node = spec::read_node(out.choice.node);
+  out.text = yaml_line(out.choice.node);
+  if (out.choice.most < 1) item.fail_below("nodes", fmt::format("must be at least 1, got {}", out.choice.most));
+  out.gpu_hour = gpu_hour(item, out);
+  return out;
+}
+
+void at_least_one(const Config& at, std::string_view key, const std::vector<int>& values, int least) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (values[i] < least)
+      at.fail_below(fmt::format("{}[{}]", key, i), fmt::format("must be at least {}, got {}", least, values[i]));
+}
+
+void check_candidates(const Config& at, const Candidates& c, const spec::Model& model) {
+  if (c.nodes.empty()) at.fail_below("nodes", "expected at least one kind of node");
+  if (c.engines.empty()) at.fail_below("engines", "expected at least one engine");
+  if (c.layouts.empty()) at.fail_below("layouts", "expected aggregated, disaggregated or both");
+  at_least_one(at, "tensor", c.tensor, 1);
+  at_least_one(at, "data", c.data, 1);
+  at_least_one(at, "batch", c.batch, 1);
+  at_least_one(at, "tokens", c.tokens, 1);
+  at_least_one(at, "redundant", c.redundant, 0);
+  for (std::size_t i = 0; i < c.tensor.size(); ++i)
+    if (model.attention.heads % c.tensor[i] != 0)
+      at.fail_below(fmt::format("tensor[{}]", i), fmt::format("must divide the {} attention heads of {}, got {}",
+                                                              model.attention.heads, model.name, c.tensor[i]));
+}
+
+void check_targets(const Config& at, const Targets& t) {
+  const bool any = std::ranges::any_of(t.latency, [](const auto& x) { return x.has_value(); });
+  if (!any && t.share == 0)
+    at.fail("expected a latency, such as ttft_p90 or tpot_p90, or a share of requests within ttft and tpot");
+  if (!(t.share >= 0 && t.share <= 1)) at.fail_below("share", fmt::format("expected 0 to 1, got {}", t.share));
+  if (t.share > 0 && t.ttft.v == 0 && t.tpot.v == 0 && t.e2e.v == 0)
+    at.fail_below("share", "needs a latency that requests must be within: ttft, tpot or e2e");
+  for (std::size_t i = 0; i < kLatencies.size(); ++i)
+    if (t.latency[i] && t.latency[i]->v <= 0) at.fail_below(kLatencies[i], "must be above 0 s");
+}
+
+/// What the workload draws in its first requests.
+Load measure(const Config& at, const Plan& plan) {
+  constexpr int kDrawn = 20'000;
+  const auto workload = at.placed([&] { return serving::workloads().make(at, {.seed = plan.seed}); });
+  Load out;
+  double last = 0, inputs = 0, outputs = 0;
+  int drawn = 0;
+  const auto kind = at.is_scalar() ? at.text() : at.at("kind").text();
+  if (kind == "closed") at.at("clients").parse(out.clients);
+  while (drawn < (out.clients > 0 ? std::min(out.clients, kDrawn) : kDrawn)) {
+    const auto request = workload->next();
+    if (!request) break;
+    ++drawn;
+    last = seconds(request->arrival);
+    inputs += request->input;
+    outputs += request->output;
+    out.longest = std::max(out.longest, double(request->input) + request->output);
+  }
+  if (drawn == 0) at.fail("has no requests: there is nothing to size for");
+  out.input = inputs / drawn;
+  out.output = outputs / drawn;
+  if (out.clients == 0) {
+    if (!(last > 0)) at.fail("all requests arrive at once: give a rate");
+    out.rate = drawn / last * plan.section.growth;
+  } else {
+    out.clients = std::max(1, int(double(out.clients) * plan.section.growth + 0.5));
+  }
+  return out;
+}
+TextMap lines_of(const Config& map) {
+  TextMap out;
+  for (const std::string& key : map.keys()) out.emplace_back(key, yaml_line(map.at(key)));
+  return out;
+}
+
+void read_texts(Plan& plan) {
+  const Config &top = plan.config, size = top.at("size"), candidates = size.at("candidates");
+  const auto line = [](const Config& at, std::string_view key) { return at.has(key) ? yaml_line(at.at(key)) : ""; };
+  plan.model_text = line(top, "model");
+  plan.model_named = top.at("model").is_scalar();
+  plan.routing_text = line(top, "routing");
+  plan.kernels_text = line(top, "kernels");
+  plan.network_text = line(top, "network");
+  plan.kv_text = line(candidates, "kv");
+  plan.precision_text = line(candidates, "precision");
+  plan.speculation_text = line(candidates, "speculation");
+  if (candidates.has("speculation"))
+    plan.tokens_per_step = read<serving::SpeculationSpec>(candidates.at("speculation")).tokens_per_step();
+  const Config workload = size.at("workload");
+  plan.workload = workload.is_map() ? lines_of(workload) : TextMap{{"kind", yaml_line(workload)}};
+  for (const auto& [key, lengths] : {std::pair("input", &plan.input), {"output", &plan.output}})
+    if (workload.is_map() && workload.has(key) && workload.at(key).is_map()) *lengths = lines_of(workload.at(key));
+}
+}  // namespace
+
+Plan read_plan(const std::string& name, const std::vector<Config::Override>& overrides,
+               std::optional<std::uint64_t> seed) {
+  Plan plan;
+  plan.file = catalogue_file("scenarios", name, "plan");
+  plan.config = Config::load(plan.file, overrides);
+  const Config& top = plan.config;
+  top.only({"title", "model", "routing", "seed", "size", "kernels", "network"});
+  if (top.has("title")) top.at("title").parse(plan.title);
+  if (top.has("seed")) top.at("seed").parse(plan.seed);
+  if (seed) plan.seed = *seed;
+  plan.model = spec::read_model(top.at("model"));
+  if (!plan.model.can_run())
+    top.at("model").fail(fmt::format("{} cannot be simulated: {}", plan.model.name, plan.model.obstacle()));
+  const Config size = top.at("size");
+  size.parse(plan.section);
+  if (!(plan.section.growth > 0))
+    size.fail_below("growth", fmt::format("must be above 0, got {}", plan.section.growth));
+  check_targets(size.at("targets"), plan.section.targets);
+  const Config candidates = size.at("candidates");
+  check_candidates(candidates, plan.section.candidates, plan.model);
+  for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_node(item));
+  read_texts(plan);
+  plan.load = measure(size.at("workload"), plan);
+  return plan;
+}
+
+std::string size_help() {
+  return help_of<SizeSection>() + "  targets:\n" + help_of<Targets>() + "  candidates:\n" + help_of<Candidates>() +
+         "  each of nodes:\n" + help_of<NodeChoice>() + "  search:\n" + help_of<SearchSection>();
+}
+}  // namespace moesim::sizing

@@ -1,0 +1,165 @@
+// What a planner asks: a model, a load, targets, and what may be bought.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/config.h"
+#include "core/units.h"
+#include "serving/step/overlap.h"
+#include "spec/hardware.h"
+#include "spec/model.h"
+
+namespace moesim::sizing {
+
+/// Latencies that may have a target, by the names of their metrics.
+constexpr std::array<std::string_view, 16> kLatencies = {
+    "ttft_mean", "ttft_p50", "ttft_p90", "ttft_p99", "tpot_mean", "tpot_p50", "tpot_p90", "tpot_p99",
+    "itl_mean",  "itl_p50",  "itl_p90",  "itl_p99",  "e2e_mean",  "e2e_p50",  "e2e_p90",  "e2e_p99"};
+
+struct Targets {
+  std::array<std::optional<Time>, kLatencies.size()> latency{};
+  double share = 0;  // of the requests within every per-request latency below; 0: no such target
+  Time ttft{}, tpot{}, e2e{};
+  std::optional<Price> budget{};
+  std::optional<Power> power{};
+  std::optional<int> gpus{};
+  static void fields(auto& f, auto& p) {
+    for (std::size_t i = 0; i < kLatencies.size(); ++i)
+      f(kLatencies[i], p.latency[i], "at most; as the metric of that name");
+    f("share", p.share, "of the requests that must be within ttft, tpot and e2e; 0: no such target");
+    f("ttft", p.ttft, "of one request, for `share`; 0 s: any");
+    f("tpot", p.tpot, "of one request, for `share`; 0 s: any");
+    f("e2e", p.e2e, "of one request, for `share`; 0 s: any");
+    f("budget", p.budget, "most that the GPUs may cost");
+    f("power", p.power, "most that the GPUs may draw at their board limits");
+    f("gpus", p.gpus, "most GPUs");
+  }
+};
+
+/// Nodes that may be had, and what they cost.
+struct NodeChoice {
+  Config node;
+  std::string fabric = "ib-rail";
+  int most = 64;
+  std::optional<Price> price{};
+  double purchase = 0, years = 4, power_price = 0, power_usage = 1.3;
+  static void fields(auto& f, auto& p) {
+    f.required("node", p.node, "a node of hardware/, or one written out");
+    f("fabric", p.fabric, "what joins the nodes (hardware/)");
+    f("nodes", p.most, "most of them");
+    f("price", p.price, "of a GPU; default: the GPU's");
+    f("purchase", p.purchase, "of an own node, USD, instead of a price; 0: rented");
+    f("years", p.years, "that an own node is used");
+    f("power_price", p.power_price, "USD a kWh, of own nodes at their board limits");
+    f("power_usage", p.power_usage, "power of the building over that of the nodes");  // Uptime Institute 2024: 1.56 on
+                                                                                      // average, large new ones 1.3
+  }
+};
+
+enum class Layout { aggregated, disaggregated };
+constexpr auto enum_names(Layout) {
+  return std::to_array<std::pair<std::string_view, Layout>>(
+      {{"aggregated", Layout::aggregated}, {"disaggregated", Layout::disaggregated}});
+}
+
+struct Candidates {
+  std::vector<Config> nodes;
+  std::vector<std::string> engines{"sglang"};
+  std::vector<Layout> layouts{Layout::aggregated, Layout::disaggregated};
+  std::vector<int> tensor, data, batch, tokens, redundant;
+  std::vector<serving::OverlapKind> overlap;
+  Config speculation, kv, precision;
+  static void fields(auto& f, auto& p) {
+    f.required("nodes", p.nodes, "kinds of node: names, or maps with price and number");
+    f("engines", p.engines, "sglang, vllm, trtllm");
+    f("layouts", p.layouts, "aggregated (prompts and answers on the same GPUs), disaggregated");
+    f("tensor", p.tensor, "tensor-parallel degrees; default: all that divide the heads and fit a node");
+    f("data", p.data, "attention ranks of an instance; default: powers of two, and whole nodes times 9");
+    f("batch", p.batch, "most requests of a rank; default 16 to 512");
+    f("tokens", p.tokens, "most tokens of a rank and step; default 2048 to 16384");
+    f("redundant", p.redundant, "slots beyond one an expert; default 0 and an eighth of the experts");
+    f("overlap", p.overlap, "of instances with exchanges; default: what their role can use, and none");
+    f("speculation", p.speculation, "drafts, as serving.speculation; default none");
+    f("kv", p.kv, "as a pool's kv");
+    f("precision", p.precision, "as a pool's precision");
+  }
+};
+
+struct SearchSection {
+  double margin = 0.25;
+  int keep = 6, seeds = 3;
+  Time least{}, most = 600'000'000'000'000_ps;
+  bool exhaustive = false;
+  static void fields(auto& f, auto& p) {
+    f("margin", p.margin,
+      "candidates whose closed form costs more than the cheapest by this share are not simulated, until six have shown "
+      "how far closed forms miss");
+    f("keep", p.keep, "layouts of a role and kind of node that are simulated");
+    f("seeds", p.seeds, "that the winner and its rivals are confirmed with");
+    f("least", p.least, "shortest simulated time; 0 s: by the length of the requests");
+    f("most", p.most, "longest simulated time");
+    f("exhaustive", p.exhaustive, "simulates every legal candidate");
+  }
+};
+
+struct SizeSection {
+  Config workload;
+  double growth = 1;
+  Targets targets;
+  Candidates candidates;
+  SearchSection search;
+  static void fields(auto& f, auto& p) {
+    f.required("workload", p.workload, "the load, as serving.workload (moesim list workload)");
+    f("growth", p.growth, "multiplies the load: its rate, or its clients");
+    f.required("targets", p.targets, "what must hold");
+    f.required("candidates", p.candidates, "what may be bought, and how it may be used; left out: what engines allow");
+    f("search", p.search, "how far the search goes");
+  }
+};
+
+/// A node that may be had, read and priced.
+struct PricedNode {
+  NodeChoice choice;
+  spec::Node node;
+  std::string text;     // as a scenario writes it
+  double gpu_hour = 0;  // USD
+};
+
+/// The load as its workload draws it.
+struct Load {
+  double rate = 0;               // requests/s; 0 in closed loops
+  int clients = 0;               // of closed loops
+  double input = 0, output = 0;  // mean tokens
+  double longest = 0;            // input and output of the longest request drawn
+};
+
+/// A map as a scenario writes it: keys and lines of YAML, in order.
+using TextMap = std::vector<std::pair<std::string, std::string>>;
+
+/// All that the search asks is here as text and numbers: configurations note what is read, and threads must not.
+struct Plan {
+  std::string file, title;
+  Config config;
+  std::uint64_t seed = 1;
+  spec::Model model;
+  std::string model_text, routing_text;  // lines of YAML, like those below; "" where nothing is said
+  std::string kernels_text, network_text, kv_text, precision_text, speculation_text;
+  bool model_named = true;          // the model is a name or file, not written out
+  TextMap workload, input, output;  // keys of the load and of its lengths
+  double tokens_per_step = 1;       // with the drafts that are accepted
+  SizeSection section;
+  std::vector<PricedNode> nodes;
+  Load load;
+};
+
+/// Reads a plan by name or file.  Throws ConfigError before anything is simulated: unknown keys, targets that no
+/// request can have, empty candidate sets, degrees that do not divide, prices that are missing.
+Plan read_plan(const std::string& name, const std::vector<Config::Override>& overrides,
+               std::optional<std::uint64_t> seed);
+std::string size_help();
+}  // namespace moesim::sizing

@@ -1,0 +1,61 @@
+// The search: legal pools in closed form, deployments made of the best, the cheapest that meets the targets by
+// simulation.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sizing/enumerate.h"
+#include "sizing/trial.h"
+
+namespace moesim::sizing {
+
+enum class Fate { chosen, front, meets, misses, pruned, illegal };
+constexpr auto enum_names(Fate) {
+  return std::to_array<std::pair<std::string_view, Fate>>({{"chosen", Fate::chosen},
+                                                           {"front", Fate::front},
+                                                           {"meets", Fate::meets},
+                                                           {"misses", Fate::misses},
+                                                           {"pruned", Fate::pruned},
+                                                           {"illegal", Fate::illegal}});
+}
+
+/// A deployment on its way through the search.
+struct Entry {
+  Deployment deployment;      // as last simulated, or as its closed form sizes it
+  double estimate = 0;        // USD/h in closed form
+  std::vector<double> need;   // instances of each pool in closed form, parts of them too
+  double bound = 0;           // USD/h below which it is not expected to come, by how closed forms missed so far
+  double ttft = 0, tpot = 0;  // s, in closed form
+  Fate fate = Fate::pruned;
+  std::string reason;              // why it fell, or what binds it
+  std::optional<Figures> figures;  // of the last simulation that counts
+  int trials = 0;
+  double headroom = 0;  // 1 - the share used of the tightest target
+};
+
+/// A check of a deployment that was found: another seed, a node lost, another load.
+struct Check {
+  std::string what;
+  bool met = false;
+  std::string standing;
+};
+
+struct Search {
+  std::vector<Proposal> proposals;
+  std::vector<Entry> entries;  // by cost
+  std::optional<std::size_t> winner;
+  std::vector<Check> checks;
+  int trials = 0;
+};
+
+/// The requests that the deployments must serve: the plan's rate, or what its clients ask of answers that fast.
+double rate_of(const Plan& plan, double ttft, double tpot);
+
+/// Same plan, same answer, for any number of jobs.  Throws Interrupted.
+Search search(const Plan& plan, int jobs);
+/// Fewest instances, from the entry's own on, that meet all targets under this load and length; false if there are none
+/// within what may be had, and then the reason is noted.
+/// cheapest: USD/h; an entry that costs more is given up.
+bool minimise(const Plan& plan, Entry& entry, double cheapest = 1e300, double load = 1, double length = 1);
+}  // namespace moesim::sizing

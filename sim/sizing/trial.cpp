@@ -1,0 +1,94 @@
+#include "sizing/trial.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "results/results.h"
+#include "results/span.h"
+#include "results/summary.h"
+#include "serving/run_serving.h"
+
+namespace moesim::sizing {
+namespace {
+double value_at(const results::Results& r, std::string_view name, std::string_view scope = "run") {
+  return r.has_metric(name, scope) ? r.metric_value(name, scope) : 0;
+}
+
+PoolFigures pool_figures(results::Results& r, const PoolDesign& design) {
+  PoolFigures out;
+  out.name = std::string(name_of(design.role));
+  const std::string scope = "pool:" + out.name;
+  out.utilisation = value_at(r, "utilisation", scope);
+  out.kv_peak = value_at(r, "kv_peak", scope);
+  out.step = value_at(r, "step_time_mean", scope);
+  double most = 0;
+  for (const auto& [name, part] : enum_names(serving::StepPart{})) {
+    const double share = value_at(r, fmt::format("limit_{}", name), scope);
+    if (share > most) most = share, out.limit = name;
+  }
+  return out;
+}
+}  // namespace
+
+Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& trial) {
+  const Config scenario = Config::from_text(scenario_text(plan, deployment, trial), plan.file);
+  results::Results r(":memory:", {});
+  results::SpanLog spans;
+  results::StudyRun run{scenario, plan.seed, r, spans};
+  scenario.at("serving").placed([&] { return serving::run_serving(run); });
+  stop_if_interrupted();
+  Figures out;
+  for (std::size_t i = 0; i < kLatencies.size(); ++i) out.latency[i] = value_at(r, kLatencies[i]);
+  out.share = value_at(r, "goodput_share");
+  out.arrived = value_at(r, "requests_arrived");
+  out.finished = value_at(r, "requests_finished");
+  out.rejected = value_at(r, "requests_rejected");
+  out.rate = plan.load.rate * trial.load;
+  out.kernel_error = value_at(r, "kernel_error_median");
+  for (const PoolDesign& design : deployment.pools) out.pools.push_back(pool_figures(r, design));
+  return out;
+}
+
+std::vector<Standing> standings(const Targets& t, const Figures& f) {
+  std::vector<Standing> out;
+  for (std::size_t i = 0; i < kLatencies.size(); ++i)
+    if (t.latency[i]) out.push_back({std::string(kLatencies[i]), f.latency[i], seconds(*t.latency[i])});
+  if (t.share > 0) out.push_back({"share", f.share, t.share, true});
+  // What was refused has no latency, and so misses all of them.
+  if (f.rejected > 0) out.push_back({"requests_rejected", f.rejected, 0.5});
+  if (f.finished == 0) out.push_back({"requests_finished", 0, 1, true});
+  return out;
+}
+
+std::vector<Standing> standings_of_size(const Targets& t, const Deployment& d) {
+  std::vector<Standing> out;
+  if (t.budget) out.push_back({"budget", d.cost_per_hour(), t.budget->v});
+  if (t.power) out.push_back({"power", d.power(), t.power->v});
+  if (t.gpus) out.push_back({"gpus", double(d.gpus()), double(*t.gpus)});
+  if (d.nodes() > d.node->choice.most) out.push_back({"nodes", double(d.nodes()), double(d.node->choice.most)});
+  return out;
+}
+
+const Standing* tightest(const std::vector<Standing>& all) {
+  const auto most = std::ranges::max_element(all, {}, &Standing::used);
+  return most == all.end() ? nullptr : &*most;
+}
+bool all_met(const std::vector<Standing>& all) { return std::ranges::all_of(all, &Standing::met); }
+
+std::string text_of(const Standing& s) {
+  const bool time = s.target.find('_') != std::string::npos && s.target.rfind("requests", 0) != 0;
+  const std::string unit = time ? "s" : s.target == "budget" ? "USD/h" : s.target == "power" ? "W" : "";
+  return fmt::format("{} {} of {}", s.target, results::pretty(s.value, unit), results::pretty(s.limit, unit));
+}
+
+Trial trial_for(const Plan& plan, double end_to_end, double stretch) {
+  const SearchSection& search = plan.section.search;
+  const double least = std::max(10.0, seconds(search.least));
+  const double whole = std::clamp((2.5 * end_to_end + 10) * stretch, least, std::max(least, seconds(search.most)));
+  Trial out;
+  out.duration = from_seconds(whole);
+  out.warmup = from_seconds(std::min(whole / 2, 1.25 * end_to_end + 1));
+  return out;
+}
+}  // namespace moesim::sizing

@@ -1,0 +1,48 @@
+// A deployment simulated under the plan's load, and how its figures stand to the targets.
+#pragma once
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sizing/design.h"
+
+namespace moesim::sizing {
+
+struct PoolFigures {
+  std::string name;
+  double utilisation = 0, kv_peak = 0, step = 0;
+  std::string limit;  // what its steps spend most on
+};
+
+struct Figures {
+  std::array<double, kLatencies.size()> latency{};           // s
+  double share = 0;                                          // of requests within the per-request latencies
+  double arrived = 0, finished = 0, rejected = 0, late = 0;  // late: had not ended when arrivals did
+  double rate = 0;                                           // requests/s that were asked for, of the whole deployment
+  double kernel_error = 0, kernel_error_p90 = 0;             // of single kernels, as shares
+  std::vector<PoolFigures> pools;
+};
+
+/// A figure beside its target: above 1 the target is missed.
+struct Standing {
+  std::string target;
+  double value = 0, limit = 0;
+  bool at_least = false;  // the value must not be below
+  double used() const { return at_least ? (value > 0 ? limit / value : 1e9) : value / limit; }
+  bool met() const { return used() <= 1 + 1e-12; }
+};
+
+/// Simulates the deployment.  Throws ConfigError as serving does.
+Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& trial);
+/// Every target that figures of a simulation bear on, and budget, power and GPUs.
+std::vector<Standing> standings(const Targets& targets, const Figures& figures);
+std::vector<Standing> standings_of_size(const Targets& targets, const Deployment& deployment);
+/// The one that is used up most; "nothing" if there is none.
+const Standing* tightest(const std::vector<Standing>& all);
+bool all_met(const std::vector<Standing>& all);
+/// "ttft_p90 1.2 s of 2 s"
+std::string text_of(const Standing& standing);
+/// Long enough for the requests that start in it to end several times over, within the plan's bounds.
+Trial trial_for(const Plan& plan, double end_to_end, double stretch = 1);
+}  // namespace moesim::sizing

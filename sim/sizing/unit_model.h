@@ -1,0 +1,46 @@
+// One instance in closed form: what it holds, and how long its steps take.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/engine.h"
+#include "results/results.h"
+#include "results/span.h"
+#include "serving/deployment/deployment.h"
+#include "sizing/design.h"
+
+namespace moesim::sizing {
+
+/// Steps are priced by the same model as simulated ones, on a model of few layers of each kind and drawn out to all of
+/// them, with every rank alike; the hottest experts are those of one draw.
+class UnitModel {
+ public:
+  /// Throws ConfigError for a design that cannot be built, with the reason.
+  UnitModel(const Plan& plan, const PricedNode& node, const std::string& engine, const PoolDesign& design);
+  ~UnitModel();
+
+  struct Memory {
+    double weights = 0, buffers = 0;  // B a GPU
+    std::int64_t capacity = 0;        // tokens of KV cache that a rank can hold; 0: not even the weights fit
+  };
+  /// Of the whole model, where a rank has at most so many requests and computes at most so many tokens of prompts.
+  Memory memory(int batch, int tokens);
+
+  /// A step of each rank with so many sequences decoding after `context` tokens, and prompts of `prompt` tokens of
+  /// which `tokens` are computed.  s.
+  double step(int decoding, double context, int tokens, double prompt, serving::OverlapKind overlap);
+
+ private:
+  struct Built;
+  std::unique_ptr<Built> build(const Plan& plan, const Deployment& one, int layers, serving::OverlapKind overlap);
+  double priced(Built& built, int decoding, double context, int tokens, double prompt);
+  Built& built(serving::OverlapKind overlap, int layers);
+
+  const Plan& plan_;
+  Deployment one_;
+  int all_ = 0, few_ = 0, more_ = 0;  // layers
+  std::map<std::pair<serving::OverlapKind, int>, std::unique_ptr<Built>> built_;
+  Bytes weights_{}, token_{};  // of the whole model, on a GPU
+};
+}  // namespace moesim::sizing

@@ -1,0 +1,79 @@
+#include "sizing/variations.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "runs/parallel.h"
+
+namespace moesim::sizing {
+namespace {
+constexpr double kStep = 0.2;     // of load and lengths
+constexpr double kRelaxed = 1.5;  // times a target
+constexpr double kTight = 0.6;    // share of a target in use from which on relaxing it is looked at
+
+Variation resized(const Plan& plan, Entry entry, std::string what, double load, double length) {
+  entry.fate = Fate::pruned;
+  entry.reason.clear();
+  for (double& need : entry.need) need *= load * length;
+  Variation out{std::move(what)};
+  out.met = minimise(plan, entry, 1e300, load, length);
+  out.gpus = entry.deployment.gpus();
+  out.cost_per_hour = entry.deployment.cost_per_hour();
+  out.standing = entry.reason;
+  return out;
+}
+
+/// The largest load, times the plan's, that this deployment carries: bisection on the same random numbers.
+double capacity(const Plan& plan, const Entry& entry, const Deployment& d) {
+  const double end = entry.ttft + plan.load.output * entry.tpot;
+  const auto meets = [&](double load) {
+    Trial trial = trial_for(plan, end);
+    trial.load = load;
+    return all_met(standings(plan.section.targets, simulate(plan, d, trial)));
+  };
+  double low = 1, high = 2;
+  if (!meets(low)) return 0;
+  while (high < 64 && meets(high)) low = high, high *= 2;
+  for (int k = 0; k < 5; ++k) (meets((low + high) / 2) ? low : high) = (low + high) / 2;
+  return low;
+}
+}  // namespace
+
+std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs) {
+  std::vector<std::function<Variation()>> tasks;
+  for (const double change : {1 - kStep, 1 + kStep, 2.0})
+    tasks.push_back([&plan, &winner, change] {
+      return resized(plan, winner, fmt::format("load {:+.0f} %", (change - 1) * 100), change, 1);
+    });
+  if (!plan.input.empty() && !plan.output.empty())
+    for (const double change : {1 - kStep, 1 + kStep})
+      tasks.push_back([&plan, &winner, change] {
+        return resized(plan, winner, fmt::format("prompts and answers {:+.0f} %", (change - 1) * 100), 1, change);
+      });
+  const auto all = standings(plan.section.targets, *winner.figures);
+  for (std::size_t i = 0; i < kLatencies.size(); ++i) {
+    const auto at = std::ranges::find(all, kLatencies[i], &Standing::target);
+    if (at == all.end() || at->used() < kTight) continue;
+    tasks.push_back([&plan, &winner, i] {
+      Plan relaxed = plan;
+      relaxed.section.targets.latency[i] = *plan.section.targets.latency[i] * 3 / 2;
+      return resized(relaxed, winner, fmt::format("{} x {}", kLatencies[i], kRelaxed), 1, 1);
+    });
+  }
+  for (std::size_t p = 0; p < winner.deployment.pools.size() + 1; ++p)
+    tasks.push_back([&plan, &winner, p] {
+      Deployment d = winner.deployment;
+      if (p > 0) ++d.instances[p - 1];
+      Variation out{p == 0 ? "as it is" : fmt::format("one more of {}", name_of(d.pools[p - 1].role)), true, d.gpus(),
+                    d.cost_per_hour(), ""};
+      const double load = capacity(plan, winner, d);
+      out.standing = fmt::format("carries {:.0f} % of the load", load * 100);
+      return out;
+    });
+  std::vector<Variation> out(tasks.size());
+  runs::run_all("varying the plan", tasks.size(), jobs, [&](std::size_t k) { out[k] = tasks[k](); });
+  stop_if_interrupted();
+  return out;
+}
+}  // namespace moesim::sizing

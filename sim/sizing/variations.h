@@ -1,0 +1,21 @@
+// What becomes of the answer when the question changes a little.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "sizing/search.h"
+
+namespace moesim::sizing {
+
+struct Variation {
+  std::string what;  // "load +20 %"
+  bool met = false;  // by some number of the winner's instances
+  int gpus = 0;
+  double cost_per_hour = 0;
+  std::string standing;  // of the tightest target then, or why none does
+};
+
+/// The winner's pools, resized: for more and less load, longer and shorter requests, each tight target relaxed, each
+/// pool an instance larger (then `what` says how much more load that carries).
+std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs);
+}  // namespace moesim::sizing
