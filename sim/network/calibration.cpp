@@ -6,7 +6,6 @@
 
 #include "core/check.h"
 #include "core/paths.h"
-#include "core/read_once.h"
 #include "spec/extend.h"
 
 namespace moesim::network {
@@ -76,10 +75,7 @@ const NetworkCalibration::Protocol& NetworkCalibration::bulk() const {
 }
 
 NetworkCalibration load_network_calibration(const std::string& name, const std::string& beside) {
-  if (name == "none") return {};
-  static ReadOnce<NetworkCalibration> read;  // a search reads the same file for every candidate
-  const std::string file = catalogue_file("hardware", name, "network calibration", {beside});
-  return read(file, [&] { return spec::load_entry(kCalibration, name, beside); });
+  return name == "none" ? NetworkCalibration{} : spec::load_entry(kCalibration, name, beside);
 }
 
 NetworkCalibration network_calibration_for(const std::string& name, const spec::Gpu& gpu, const std::string& beside) {

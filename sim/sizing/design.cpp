@@ -14,7 +14,7 @@ std::string placement_text(const PoolDesign& d, const spec::Model& model) {
   return fmt::format(", placement: {{strategy: eplb, slots: {}}}", d.slots);
 }
 
-std::string pool_text(const Plan& plan, const PoolDesign& d, int instances) {
+std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, bool bare) {
   const Candidates& c = plan.section.candidates;
   std::string out =
       fmt::format("    - {{role: {}, instances: {}, parallel: {{tensor: {}, data: {}{}}}", name_of(d.role), instances,
@@ -24,6 +24,7 @@ std::string pool_text(const Plan& plan, const PoolDesign& d, int instances) {
   out += fmt::format(", batcher: {{kind: chunked, max_requests: {}, max_tokens: {}}}", d.batch, d.tokens);
   // assumed enough: means of 4 draws and of every fourth layer agree with all within 2 % (serving/step/README.md)
   if (plan.model.moe) out += ", bank: {samples: 4, every: 4}";
+  if (bare) out += ", overhead: 0 us";
   if (!plan.kv_text.empty()) out += ", kv: " + plan.kv_text;
   if (!plan.precision_text.empty()) out += ", precision: " + plan.precision_text;
   return out + "}\n";
@@ -125,7 +126,7 @@ std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& tr
   if (!plan.speculation_text.empty()) out += "  speculation: " + plan.speculation_text + "\n";
   if (!trial.faults.empty()) out += "  faults: " + trial.faults + "\n";
   out += "  pools:\n";
-  for (std::size_t p = 0; p < d.pools.size(); ++p) out += pool_text(plan, d.pools[p], d.instances[p]);
+  for (std::size_t p = 0; p < d.pools.size(); ++p) out += pool_text(plan, d.pools[p], d.instances[p], trial.bare);
   return out;
 }
 }  // namespace moesim::sizing

@@ -44,6 +44,7 @@ struct Trial {
   double load = 1;    // times the plan's
   double length = 1;  // of prompts and answers, times the plan's
   Time duration{}, warmup{};
+  bool bare = false;    // steps without the host's time
   std::string faults;   // a line of YAML; "": none
   std::string routing;  // instead of the plan's; "": the plan's
 };

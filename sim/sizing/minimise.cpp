@@ -98,7 +98,7 @@ void shrink(Entry& entry, Trials& trials, std::vector<int>& n) {
         high = fewer[pool];
       } else {
         low = fewer[pool];
-        entry.reason = text_of(*tightest(trials(fewer).standings));
+        entry.reason = "with fewer, " + text_of(*tightest(trials(fewer).standings));
       }
     }
     n[pool] = high;

@@ -58,7 +58,7 @@ std::unique_ptr<UnitModel::Built> UnitModel::build(const Plan& plan, const Deplo
   Deployment d = one;
   d.pools[0].overlap = overlap;
   d.pools[0].batch = std::max(1, d.pools[0].batch);
-  const std::string text = scenario_text(plan, d, {.duration = 1_s, .warmup = {}}, layers == all_ ? 0 : layers);
+  const std::string text = scenario_text(plan, d, {.duration = 1_s, .bare = true}, layers == all_ ? 0 : layers);
   out->scenario = Config::from_text(text, plan.file);
   results::StudyRun run{out->scenario, plan.seed, out->results, out->spans};
   out->deployment = out->scenario.at("serving").placed([&] { return serving::build_deployment(run, out->engine); });
@@ -109,9 +109,12 @@ double UnitModel::priced(Built& b, int decoding, double context, int tokens, dou
 }
 
 double UnitModel::step(int decoding, double context, int tokens, double prompt, serving::OverlapKind overlap) {
-  const double few = priced(built(overlap, few_), decoding, context, tokens, prompt);
-  if (few_ == all_) return few;
-  const double more = priced(built(overlap, more_), decoding, context, tokens, prompt);
-  return few + (more - few) * double(all_ - few_) / double(more_ - few_);
+  double gpu = priced(built(overlap, few_), decoding, context, tokens, prompt);
+  if (few_ < all_) {
+    const double more = priced(built(overlap, more_), decoding, context, tokens, prompt);
+    gpu += (more - gpu) * double(all_ - few_) / double(more_ - few_);
+  }
+  const int requests = decoding + (tokens > 0 ? std::max(1, int(std::lround(tokens / std::max(1.0, prompt)))) : 0);
+  return gpu + seconds(built(overlap, few_).deployment->pools.front()->engine.host.wait(requests, from_seconds(gpu)));
 }
 }  // namespace moesim::sizing

@@ -10,6 +10,7 @@
 
 #include "core/config.h"
 #include "core/paths.h"
+#include "core/read_once.h"
 
 namespace moesim::spec {
 
@@ -110,15 +111,18 @@ template <class T>
 T load_entry(const EntryKind<T>& kind, const std::string& name, const std::string& beside,
              std::vector<std::string> chain) {
   const std::string file = catalogue_file(kind.catalogue, name, kind.what, {beside});
-  const Config config = Config::load(file);
-  if (T out{}; kind.other_form && kind.other_form(config, out)) return out;
-  if (config.has("type") && config.at("type").text() != kind.what)
-    config.at("type").fail(fmt::format("expected a {}, got a {}", kind.what, config.at("type").text()));
-  chain.push_back(file);
-  T out = entry_from(kind, config, chain);
-  out.name = std::filesystem::path(file).stem().string();
-  if (out.title.empty()) out.title = out.name;
-  return out;
+  static ReadOnce<T> read_once;  // a search reads the same entries for every candidate
+  return read_once(file, [&] {
+    const Config config = Config::load(file);
+    if (T out{}; kind.other_form && kind.other_form(config, out)) return out;
+    if (config.has("type") && config.at("type").text() != kind.what)
+      config.at("type").fail(fmt::format("expected a {}, got a {}", kind.what, config.at("type").text()));
+    chain.push_back(file);
+    T out = entry_from(kind, config, chain);
+    out.name = std::filesystem::path(file).stem().string();
+    if (out.title.empty()) out.title = out.name;
+    return out;
+  });
 }
 
 /// A scenario's value: a name, or a map in place.

@@ -1,0 +1,80 @@
+// Costs and counts of deployments whose answers are worked out in the head.
+#include <gtest/gtest.h>
+
+#include "sizing/economics.h"
+
+namespace moesim::sizing {
+namespace {
+/// Nodes of 8 GPUs at 2 USD a GPU-hour and 500 W.
+PricedNode node() {
+  PricedNode out;
+  out.node.gpus = 8;
+  out.node.gpu.power = {500};
+  out.gpu_hour = 2;
+  return out;
+}
+PoolDesign pool(serving::Role role, int tensor, int data) { return {.role = role, .tensor = tensor, .data = data}; }
+
+TEST(Economics, InstancesShareNodesUntilTheyFillThem) {
+  const PricedNode n = node();
+  const auto gpus = [&](int each, int instances) {
+    return Deployment{&n, "sglang", {pool(serving::Role::both, each, 1)}, {instances}}.gpus();
+  };
+  EXPECT_EQ(gpus(2, 1), 8);
+  EXPECT_EQ(gpus(2, 4), 8);
+  EXPECT_EQ(gpus(2, 5), 16);
+  EXPECT_EQ(gpus(8, 3), 24);
+  EXPECT_EQ(gpus(12, 2), 32);  // whole nodes each
+}
+
+TEST(Economics, PoolsDoNotShareNodes) {
+  const PricedNode n = node();
+  const Deployment d{&n, "sglang", {pool(serving::Role::prefill, 2, 1), pool(serving::Role::decode, 2, 1)}, {1, 1}};
+  EXPECT_EQ(d.gpus(), 16);
+  EXPECT_EQ(d.nodes(), 2);
+  EXPECT_DOUBLE_EQ(d.cost_per_hour(), 32);
+  EXPECT_DOUBLE_EQ(d.power(), 8000);
+}
+
+TEST(Economics, SplitsCostsByPools) {
+  const PricedNode n = node();
+  Plan plan;
+  plan.load = {.rate = 10, .input = 900, .output = 100};  // 10,000 tokens/s, 36 million an hour
+  Entry e;
+  e.deployment = {&n, "sglang", {pool(serving::Role::prefill, 8, 1), pool(serving::Role::decode, 8, 1)}, {1, 2}};
+  e.tpot = 0.05;
+  const Economics x = economics_of(plan, e);
+  EXPECT_EQ(x.gpus, 24);
+  EXPECT_DOUBLE_EQ(x.cost_per_hour, 48);
+  EXPECT_DOUBLE_EQ(x.cost_per_million, 48 / 36.0);
+  EXPECT_DOUBLE_EQ(x.cost_per_million_input, 16 / 32.4);
+  EXPECT_DOUBLE_EQ(x.cost_per_million_output, 32 / 3.6);
+  EXPECT_DOUBLE_EQ(x.tokens_per_gpu, 10000 / 24.0);
+  EXPECT_DOUBLE_EQ(x.tokens_per_user, 20);
+}
+
+TEST(Economics, OfClosedLoopsFollowsTheAnswers) {
+  Plan plan;
+  plan.load = {.clients = 100, .input = 900, .output = 100};
+  EXPECT_DOUBLE_EQ(rate_of(plan, 1, 0.04), 20);  // 1 s and 100 tokens of 40 ms
+}
+
+TEST(Standings, AreUsedUpAtTheirTargets) {
+  Targets t;
+  t.latency[2] = 2_s;  // ttft_p90
+  t.share = 0.9;
+  Figures f;
+  f.latency[2] = 1;
+  f.share = 0.95;
+  f.finished = 1;
+  const auto all = standings(t, f);
+  EXPECT_TRUE(all_met(all));
+  EXPECT_EQ(tightest(all)->target, "share");
+  EXPECT_DOUBLE_EQ(tightest(all)->used(), 0.9 / 0.95);
+  f.rejected = 1;
+  EXPECT_FALSE(all_met(standings(t, f)));
+  f.rejected = 0, f.finished = 0;
+  EXPECT_FALSE(all_met(standings(t, f)));
+}
+}  // namespace
+}  // namespace moesim::sizing

@@ -1,0 +1,91 @@
+// What a search must never do: depend on the number of jobs, lose the cheapest, or answer what does not hold.
+#include <gtest/gtest.h>
+
+#include "core/yaml_line.h"
+#include "law/sizing/small_plans.h"
+
+namespace moesim::sizing {
+namespace {
+TEST(Search, GivesTheSameAnswerForAnyNumberOfJobs) {
+  const TemporaryFolder folder;
+  const Plan plan = read_small(folder, 3);
+  EXPECT_EQ(answer_json(plan, search(plan, 1), {}), answer_json(plan, search(plan, 3), {}));
+}
+
+/// Every legal candidate simulated finds nothing cheaper; equal costs may be met by others.
+TEST(Search, LosesNothingByPruning) {
+  const TemporaryFolder folder;
+  for (const std::uint64_t seed : {1, 2, 5, 8}) {
+    Plan plan = read_small(folder, seed);
+    const Search pruned = search(plan, 2);
+    plan.section.search.exhaustive = true;
+    const Search all = search(plan, 2);
+    EXPECT_GE(all.entries.size(), pruned.entries.size());
+    ASSERT_EQ(pruned.winner.has_value(), all.winner.has_value()) << small_plan(seed);
+    if (!all.winner) continue;
+    EXPECT_DOUBLE_EQ(pruned.entries[*pruned.winner].deployment.cost_per_hour(),
+                     all.entries[*all.winner].deployment.cost_per_hour())
+        << small_plan(seed);
+  }
+}
+
+TEST(Search, NamesAReasonForEveryCandidate) {
+  const TemporaryFolder folder;
+  const Plan plan = read_small(folder, 2);
+  const Search s = search(plan, 2);
+  EXPECT_GT(s.proposals.size(), 20u);
+  for (const Proposal& p : s.proposals) EXPECT_EQ(p.usable(), p.steady.rate > 0 && p.steady.refused.empty());
+  for (const Entry& e : s.entries) {
+    EXPECT_FALSE(e.reason.empty()) << text_of(e.deployment);
+    EXPECT_EQ(e.figures.has_value(), e.fate != Fate::pruned && e.fate != Fate::illegal) << text_of(e.deployment);
+  }
+}
+
+/// The answer's scenario has the answer's figures, and one instance fewer misses a target.
+TEST(Search, AnswersWithTheFewestInstancesThatMeetTheTargets) {
+  const TemporaryFolder folder;
+  for (const std::uint64_t seed : {2, 6}) {
+    const Plan plan = read_small(folder, seed);
+    const Search s = search(plan, 2);
+    if (!s.winner) continue;
+    const Entry& w = s.entries[*s.winner];
+    const Trial trial = trial_for(plan, w.ttft + plan.load.output * w.tpot);
+    const Figures again = simulate(plan, w.deployment, trial);
+    EXPECT_EQ(again.latency, w.figures->latency);
+    EXPECT_TRUE(all_met(standings(plan.section.targets, again)));
+    EXPECT_TRUE(all_met(standings_of_size(plan.section.targets, w.deployment)));
+    for (std::size_t p = 0; p < w.deployment.pools.size(); ++p) {
+      Deployment fewer = w.deployment;
+      if (--fewer.instances[p] < 1) continue;
+      EXPECT_FALSE(all_met(standings(plan.section.targets, simulate(plan, fewer, trial)))) << text_of(fewer);
+    }
+  }
+}
+
+/// What closed forms draw out from few layers is what all of them take.
+TEST(UnitModel, OfFewLayersIsThatOfAll) {
+  const TemporaryFolder folder;
+  const Plan plan = read_small(folder, 1);
+  Plan written_out = plan;
+  written_out.model_named = false;
+  const PoolDesign design{.role = serving::Role::decode, .data = 8, .slots = 64, .batch = 32};
+  UnitModel few(plan, plan.nodes[0], "sglang", design);
+  UnitModel all(written_out, plan.nodes[0], "sglang", design);
+  for (const int batch : {1, 16, 64}) {
+    const double a = few.step(batch, 1000, 0, 0, serving::OverlapKind::none);
+    const double b = all.step(batch, 1000, 0, 0, serving::OverlapKind::none);
+    EXPECT_NEAR(a / b, 1, 0.06) << batch;
+  }
+  EXPECT_EQ(few.memory(32, 2048).capacity, all.memory(32, 2048).capacity);
+}
+
+TEST(YamlLine, ReadsBackToTheSame) {
+  for (const std::string text : {"{kind: poisson, rate: 4.5, input: {kind: fixed, mean: 100}}", "[1, 2, \"a: b\"]",
+                                 "{a: \"x, y\", b: [c, {d: 1 s}]}"}) {
+    const std::string once = yaml_line(Config::from_text(text, "test"));
+    EXPECT_EQ(once, yaml_line(Config::from_text(once, "test"))) << text;
+    EXPECT_EQ(once, text);
+  }
+}
+}  // namespace
+}  // namespace moesim::sizing

@@ -1,0 +1,50 @@
+// Plans that cannot be answered are refused before anything is simulated, with their place.
+#include <gtest/gtest.h>
+
+#include "sizing/plan.h"
+#include "support/refusal.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::sizing {
+namespace {
+std::string refusal(const std::string& size) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("plan.yaml");
+  put_file(file, "model: deepseek-v2-lite\nsize:\n" + size);
+  const std::string text = test::refusal_of([&] { read_plan(file, {}, {}); });
+  return text.rfind(file, 0) == 0 ? text.substr(file.size() - std::string("plan.yaml").size()) : text;
+}
+constexpr const char* kLoad = "  workload: {kind: poisson, rate: 1}\n";
+constexpr const char* kTargets = "  targets: {ttft_p90: 1 s}\n";
+constexpr const char* kNodes = "  candidates: {nodes: [hgx-h100]}\n";
+std::string plan(const std::string& load, const std::string& targets, const std::string& candidates) {
+  return refusal(load + targets + candidates);
+}
+
+TEST(PlanReject, NothingWhereAllIsWell) { EXPECT_EQ(plan(kLoad, kTargets, kNodes), "accepted"); }
+
+TEST(PlanReject, TargetsThatAreMissingOrCannotBe) {
+  EXPECT_EQ(plan(kLoad, "  targets: {budget: 5 USD/h}\n", kNodes),
+            "plan.yaml:4:12: size.targets: expected a latency, such as ttft_p90 or tpot_p90, or a share of requests "
+            "within ttft and tpot");
+  EXPECT_EQ(plan(kLoad, "  targets: {share: 0.9}\n", kNodes),
+            "plan.yaml:4:20: size.targets.share: needs a latency that requests must be within: ttft, tpot or e2e");
+  EXPECT_EQ(plan(kLoad, "  targets: {ttft_p90: 0 s}\n", kNodes),
+            "plan.yaml:4:23: size.targets.ttft_p90: must be above 0 s");
+}
+
+TEST(PlanReject, EmptySetsAndContradictions) {
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: []}\n"),
+            "plan.yaml:5:23: size.candidates.nodes: expected at least one kind of node");
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: [hgx-h100], tensor: [3]}\n"),
+            "plan.yaml:5:44: size.candidates.tensor[0]: must divide the 16 attention heads of deepseek-v2-lite, got 3");
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: [{node: hgx-h100, price: 2 USD/h, purchase: 300000}]}\n"),
+            "plan.yaml:5:67: size.candidates.nodes[0].purchase: is another way to say `price`: give one of the two");
+}
+
+TEST(PlanReject, LoadsThatAreNone) {
+  EXPECT_EQ(plan("  workload: {kind: poisson, rate: 1}\n  growth: 0\n", kTargets, kNodes),
+            "plan.yaml:4:11: size.growth: must be above 0, got 0");
+}
+}  // namespace
+}  // namespace moesim::sizing
