@@ -60,15 +60,16 @@ std::size_t pool_at_fault(const Deployment& d, const Standing& missed, const Fig
 /// Adds instances until the targets are met.  False where that does not help or cannot be had.
 bool grow(const Plan& plan, Entry& entry, Trials& trials, std::vector<int>& n, double cheapest) {
   double before = 1e300;
+  int idle = 0;
   while (!trials(n).met) {
     const Standing missed = *tightest(trials(n).standings);
     entry.reason = text_of(missed);
     if (missed.target.starts_with("requests") || trials.spent()) return false;
-    // Twice as much over its target calls for more at once; the last steps are single instances.
+    // Queues that outgrow any target say little of how many are missing: a fifth at a time.
     const std::size_t pool = pool_at_fault(entry.deployment, missed, trials(n).figures);
-    if (missed.used() >= before * 0.999 && missed.used() > 1.5) return false;  // more of the same does not help
+    if (missed.used() >= before * 0.999 && ++idle == 2) return false;  // more of the same does not help
     before = missed.used();
-    n[pool] += std::max(1, int(n[pool] * std::min(1.0, (missed.used() - 1) / 2)));
+    n[pool] += std::max(1, n[pool] / 5);
     Deployment more = entry.deployment;
     more.instances = n;
     if (const auto sizes = standings_of_size(plan.section.targets, more); !all_met(sizes)) {
