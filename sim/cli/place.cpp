@@ -20,7 +20,7 @@ namespace moesim::cli {
 namespace {
 struct Given {
   std::vector<std::string> files, traces, loads, evals, strategies, sets;
-  std::string window, eval_window, model, cluster, sharing = "even", replica_choice, from, output, database, format;
+  std::string window, eval_window, model, cluster, sharing, replica_choice, from, output, database, format;
   std::vector<int> slots, gpu_slots;
   std::vector<double> gpu_speed;
   int gpus = 0, nodes = 1, groups = 0, top_k = 0;
@@ -106,9 +106,12 @@ placing::PlaceOptions options_of(const Given& given) {
   o.problem.gpu_speed = given.gpu_speed;
   o.slots = given.slots;
   o.top_k = given.top_k;
-  Config::from_option("--sharing", given.sharing).parse(o.sharing);
   if (!given.replica_choice.empty())
     o.replica_choice = exchange::ReplicaSpec(Config::from_option("--replica-choice", given.replica_choice));
+  if (!given.sharing.empty())
+    Config::from_option("--sharing", given.sharing).parse(o.sharing);
+  else if (o.replica_choice.balanced())
+    o.sharing = placement::Sharing::balanced;
   o.prefill_tokens = given.prefill_tokens;
   o.decode_tokens = given.decode_tokens;
   o.context = given.context;
@@ -125,6 +128,9 @@ placing::PlaceOptions options_of(const Given& given) {
 placement::PlacementFormat format_of(const Given& given) {
   placement::PlacementFormat out = placement::PlacementFormat::json;
   const std::string& file = given.output;
+  if (given.format == "vllm")
+    throw ConfigError::placed(
+        "--format: vLLM itself reads no placement, it plans its own while it runs; vllm-ascend is its plugin's");
   if (!given.format.empty())
     Config::from_option("--format", given.format).parse(out);
   else if (file.ends_with(".csv"))
@@ -225,8 +231,10 @@ void add_scoring(CLI::App& verb, Given& given) {
   add_words(verb, "--eval", given.evals, "traces or counts to score on (default: all that was planned from)");
   verb.add_option("--window", given.window, "plan from these tokens of the trace only: FIRST:END");
   verb.add_option("--eval-window", given.eval_window, "score on these tokens of the trace only: FIRST:END");
-  verb.add_option("--sharing", given.sharing, "how copies share rows when balance is scored: even, or balanced (by LP)")
-      ->capture_default_str();
+  verb.add_option(
+      "--sharing", given.sharing,
+      "how copies share rows when balance is scored: even, planned (probabilities fixed with the plan) or balanced "
+      "(a linear programme a batch); default: even, or as --replica-choice balances");
   verb.add_option("--replica-choice", given.replica_choice,
                   "which copy of an expert computes a source's rows of a trace: one of `moesim list replica_choice` "
                   "(default: nearest)");

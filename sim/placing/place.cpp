@@ -44,7 +44,7 @@ void check_options(const PlaceOptions& o) {
   const int slots = std::max(o.slots.empty() ? o.problem.slots : std::ranges::max(o.slots),
                              std::accumulate(o.problem.gpu_slots.begin(), o.problem.gpu_slots.end(), 0));
   for (const auto* list : {&o.planned, &o.scored})
-    for (const Workload& w : *list) o.replica_choice.only_even(w.name, !w.trace && slots > experts);
+    for (const Workload& w : *list) (void)o.replica_choice.levels_sums(w.name, !w.trace && slots > experts);
   if (o.cluster && !o.model) throw ConfigError::placed("--cluster: times need the model too, --model");
   if (!o.model) return;
   if (!o.model->moe) throw ConfigError(fmt::format("{}: has no experts to place", o.model->name));
@@ -91,7 +91,7 @@ void add_rows(const PlaceOptions& o, const Workload& workload, std::span<const P
       row.scored_on = workload.name;
     }
     row.slots = p.problem.slots;
-    row.score = score(workload.loads, p.maps, p.problem, o.sharing);
+    row.score = score(workload.loads, p.maps, p.problem, o.sharing, p.shares);
     row.plan_time = p.plan_time;
     row.planned = p.source;
     row.own = own;

@@ -67,7 +67,7 @@ Material material(const PlaceOptions& o, const PlanSource& source) {
 Planned plan_one(const PlaceOptions& o, std::size_t source, std::size_t strategy,
                  const placement::PlacementProblem& problem, const Material& from) {
   const auto policy = placement::placements().make(o.strategies[strategy].config);
-  Planned out{source, strategy, problem, {}, 0};
+  Planned out{source, strategy, problem, {}, {}, 0};
   const auto start = std::chrono::steady_clock::now();
   out.maps = placement::plan(*policy, {.loads = from.loads,
                                        .problem = problem,
@@ -81,6 +81,10 @@ Planned plan_one(const PlaceOptions& o, std::size_t source, std::size_t strategy
     const spec::GroupShape group{problem.gpus, problem.gpus_per_node()};
     for (std::size_t row = 0; row < out.maps.size(); ++row)
       out.maps[row] = placement::aligned(in_force(o, from.loads.layers[row]), out.maps[row], group);
+  }
+  if (o.sharing == placement::Sharing::planned) {
+    const std::span<const placement::Loads> windows = from.windows.empty() ? std::span(&from.loads, 1) : from.windows;
+    out.shares = placement::planned_shares(windows, out.maps, problem);
   }
   return out;
 }

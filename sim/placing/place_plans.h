@@ -11,6 +11,7 @@ struct Planned {
   std::size_t source, strategy;
   placement::PlacementProblem problem;
   std::vector<exchange::ExpertMap> maps;
+  placement::SlotShares shares;  // with Sharing::planned
   double plan_time = 0;
 };
 

@@ -41,7 +41,10 @@ struct PlaceSection {
     f("keep_groups", p.keep_groups, "every strategy keeps a group on one node");
     f("gpu_slots", p.gpu_slots, "slots of each GPU, where they differ");
     f("gpu_speed", p.gpu_speed, "relative speed of each GPU, where they differ");
-    f("sharing", p.sharing, "how copies share their expert's rows: even, or balanced (a linear programme a batch)");
+    f("sharing", p.sharing,
+      "how copies share their expert's rows when balance is scored: even, planned (probabilities fixed with the plan) "
+      "or "
+      "balanced (a linear programme a batch); default even, or as replica_choice balances");
     f("replica_choice", p.replica_choice,
       "which copy of an expert computes a source's rows of a trace (moesim list replica_choice); default nearest");
     f("times", p.times, "simulate layers and steps");
@@ -176,7 +179,8 @@ results::StudyEnd run_place(results::StudyRun& run) {
   o.problem.gpu_speed = section.gpu_speed;
   o.slots = section.slots;
   o.sharing = section.sharing;
-  if (run.scenario.at("place").has("replica_choice")) o.replica_choice = exchange::ReplicaSpec(section.replica_choice);
+  if (place_section.has("replica_choice")) o.replica_choice = exchange::ReplicaSpec(section.replica_choice);
+  if (!place_section.has("sharing") && o.replica_choice.balanced()) o.sharing = placement::Sharing::balanced;
   for (const auto& [key, n] : {std::pair("prefill_tokens", section.prefill_tokens),
                                {"decode_tokens", section.decode_tokens},
                                {"context", section.context},
