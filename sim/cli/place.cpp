@@ -20,7 +20,8 @@ namespace moesim::cli {
 namespace {
 struct Given {
   std::vector<std::string> files, traces, loads, evals, strategies, sets;
-  std::string window, eval_window, model, cluster, sharing, replica_choice, from, output, database, format;
+  std::vector<std::string> windows, eval_windows;
+  std::string model, cluster, sharing, replica_choice, from, output, database, format;
   std::vector<int> slots, gpu_slots;
   std::vector<double> gpu_speed;
   int gpus = 0, nodes = 1, groups = 0, top_k = 0;
@@ -58,25 +59,33 @@ std::optional<spec::Model> model_of(const Given& given, const std::vector<placin
   return spec::load_model(name);
 }
 
-/// Traces and counts, whichever way they were given; a window is of traces.
+/// A file as it is, or once for each window of its tokens.
+void read_each(const std::string& file, const std::vector<std::string>& windows, std::vector<placing::Workload>& out) {
+  if (windows.empty()) out.push_back(placing::read_workload(file));
+  for (const std::string& window : windows) out.push_back(placing::read_workload(file, window));
+}
+
+/// Traces and counts, whichever way they were given; windows are of traces.
 void read_workloads(const Given& given, placing::PlaceOptions& o) {
-  const auto read_any = [](const std::string& file, const std::string& window) {
-    placing::Workload w = placing::read_workload(file);
-    return w.trace && !window.empty() ? placing::read_workload(file, window) : w;
-  };
-  for (const std::string& file : given.files) o.planned.push_back(read_any(file, given.window));
-  for (const std::string& file : given.traces) o.planned.push_back(placing::read_workload(file, given.window));
+  std::vector<std::string> traces = given.traces;
+  for (const std::string& file : given.files)
+    if (placing::Workload w = placing::read_workload(file); w.trace && !given.windows.empty())
+      traces.push_back(file);
+    else
+      o.planned.push_back(std::move(w));
+  for (const std::string& file : traces) read_each(file, given.windows, o.planned);
   for (const std::string& file : given.loads) o.planned.push_back(placing::read_workload(file));
   if (o.planned.empty()) throw ConfigError("place: give --trace or --loads");
-  const bool traced = std::ranges::any_of(o.planned, [](const placing::Workload& w) { return w.trace != nullptr; });
-  if (!traced && !given.window.empty())
+  std::vector<std::string> traced;  // each once
+  for (const placing::Workload& w : o.planned)
+    if (w.trace && std::ranges::find(traced, w.file) == traced.end()) traced.push_back(w.file);
+  if (traced.empty() && !given.windows.empty())
     throw ConfigError::placed("--window: says which tokens of a --trace, and there is none");
-  if (!traced && given.evals.empty() && !given.eval_window.empty())
+  if (traced.empty() && given.evals.empty() && !given.eval_windows.empty())
     throw ConfigError::placed("--eval-window: says which tokens of a trace, and there is none");
-  for (const std::string& file : given.evals) o.scored.push_back(placing::read_workload(file, given.eval_window));
-  if (given.evals.empty() && !given.eval_window.empty())
-    for (const placing::Workload& w : o.planned)
-      if (w.trace) o.scored.push_back(placing::read_workload(w.file, given.eval_window));
+  for (const std::string& file : given.evals) read_each(file, given.eval_windows, o.scored);
+  if (given.evals.empty() && !given.eval_windows.empty())
+    for (const std::string& file : traced) read_each(file, given.eval_windows, o.scored);
   if (given.together && o.planned.size() < 2)
     throw ConfigError::placed("--together: makes one plan of several workloads, and there is one");
   o.together = given.together;
@@ -229,8 +238,9 @@ void add_problem(CLI::App& verb, Given& given) {
 /// What placements are scored on, and for.
 void add_scoring(CLI::App& verb, Given& given) {
   add_words(verb, "--eval", given.evals, "traces or counts to score on (default: all that was planned from)");
-  verb.add_option("--window", given.window, "plan from these tokens of the trace only: FIRST:END");
-  verb.add_option("--eval-window", given.eval_window, "score on these tokens of the trace only: FIRST:END");
+  add_words(verb, "--window", given.windows,
+            "plan from these tokens of the trace only: FIRST:END; several are planned from one by one, or --together");
+  add_words(verb, "--eval-window", given.eval_windows, "score on these tokens of the trace only: FIRST:END");
   verb.add_option(
       "--sharing", given.sharing,
       "how copies share rows when balance is scored: even, planned (probabilities fixed with the plan) or balanced "

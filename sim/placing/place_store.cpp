@@ -11,6 +11,7 @@ void store(const PlaceOptions&, const PlaceResult& result, results::Results& res
     results.metric("imbalance", r.score.imbalance, "", scope);
     results.metric("gap_to_bound", r.score.gap, "", scope);
     results.metric("slots", r.slots, "", scope);
+    results.metric("wasted_slots", r.wasted_slots, "", scope);
     if (r.traffic) {
       results.metric("nodes_per_token", r.traffic->nodes_per_token, "", scope);
       results.metric("crossings_per_token", r.traffic->crossings, "", scope);

@@ -57,6 +57,25 @@ struct PlaceSection {
   }
 };
 
+/// The kind; where one is tried with several parameters, these too.  Throws ConfigError for a strategy that is there.
+std::string strategy_name(const Config& strategy, const std::vector<Config>& all) {
+  const auto kind = [](const Config& c) { return c.is_scalar() ? c.text() : c.at("kind").text(); };
+  const auto full = [&](const Config& c) {
+    std::string parameters;
+    if (c.is_map())
+      for (const std::string& key : c.keys())
+        if (key != "kind" && c.at(key).is_scalar())
+          parameters += fmt::format("{}{}={}", parameters.empty() ? "" : ",", key, c.at(key).text());
+    return parameters.empty() ? kind(c) : fmt::format("{}({})", kind(c), parameters);
+  };
+  int alike = 0;
+  for (const Config& c : all) {
+    alike += kind(c) == kind(strategy);
+    if (&c != &strategy && full(c) == full(strategy)) strategy.fail(full(c) + " is listed twice");
+  }
+  return alike > 1 ? full(strategy) : kind(strategy);
+}
+
 /// What the routing expects at one step, as counts of a million rows a layer.
 Workload expected_workload(const routing::TrafficSource& source, const spec::Model& model, std::int64_t step) {
   Workload out;
@@ -193,8 +212,7 @@ results::StudyEnd run_place(results::StudyRun& run) {
   o.sample = section.sample;
   if (!section.loads.empty()) o.give_trace = "place: {loads: [TRACE]}";
   if (section.strategies.empty()) run.scenario.at("place").at("strategies").fail("expected at least one strategy");
-  for (const Config& c : section.strategies)
-    o.strategies.push_back({c.is_scalar() ? c.text() : c.at("kind").text(), c});
+  for (const Config& c : section.strategies) o.strategies.push_back({strategy_name(c, section.strategies), c});
   read_workloads(run, section, o);
   tell_apart(o.planned, o.scored);
   o.together = section.together;

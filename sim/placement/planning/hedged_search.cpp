@@ -30,7 +30,7 @@ HedgedSearch::HedgedSearch(int experts, const PlacementProblem& problem, const H
       most_copies_(usable_gpus(problem)) {
   double speed = 0;
   for (int g = 0; g < problem.gpus; ++g) speed += problem.speed_of(g);
-  for (int g = 0; g < problem.gpus; ++g) slowness_.push_back(float(speed / double(problem.gpus) / problem.speed_of(g)));
+  for (int g = 0; g < problem.gpus; ++g) of_mean_.push_back(float(speed / double(problem.gpus) / problem.speed_of(g)));
 }
 
 exchange::ExpertMap HedgedSearch::operator()(const LayerOutlook& layer) {
@@ -38,14 +38,25 @@ exchange::ExpertMap HedgedSearch::operator()(const LayerOutlook& layer) {
   map_ = empty_map(int(experts_), problem_);
   copy_hottest();
   fill();
-  separate_copies(map_);
   add_up();
+  separate();
+  balance();
+  return map_;
+}
+
+exchange::ExpertMap HedgedSearch::improved(exchange::ExpertMap map, const LayerOutlook& layer) {
+  weigh(layer);
+  map_ = std::move(map);
+  copies_.assign(experts_, 0);
+  add_up();
+  separate();
   balance();
   return map_;
 }
 
 void HedgedSearch::weigh(const LayerOutlook& layer) {
   windows_ = layer.windows.size();
+  slowness_ = of_mean_;
   blocks_ = (windows_ + kLanes - 1) / kLanes;
   shares_.assign(experts_ * blocks_, {});
   spread_.assign(experts_, 0);
@@ -128,6 +139,11 @@ void HedgedSearch::add_up() {
       time_[s / width_ * blocks_ + b] += slot_[s * blocks_ + b];
     }
   }
+  float fullest = 0;
+  for (Index g = 0; g < gpus_; ++g)
+    for (Index w = 0; w < windows_; ++w)
+      fullest = std::max(fullest, time_[g * blocks_ + w / kLanes][int(w % kLanes)] * of_mean_[g]);
+  for (Index g = 0; fullest > 0 && g < gpus_; ++g) slowness_[g] = of_mean_[g] / fullest;
   std::ranges::fill(sum_, Lanes{});
   for (Index g = 0; g < gpus_; ++g)
     for (Index b = 0; b < blocks_; ++b) sum_[b] += power(time_[g * blocks_ + b] * slowness_[g]);

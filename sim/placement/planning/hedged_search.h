@@ -33,14 +33,17 @@ class HedgedSearch {
  public:
   HedgedSearch(int experts, const PlacementProblem& problem, const HedgeParams& params);
   exchange::ExpertMap operator()(const LayerOutlook& layer);
+  /// The same from a placement that is there: its copies kept but for moves that help.
+  exchange::ExpertMap improved(exchange::ExpertMap map, const LayerOutlook& layer);
 
  private:
   using Index = std::size_t;
   void weigh(const LayerOutlook& layer);  // shares_, spread_, and the search's exponent
   void copy_hottest();
-  void fill();     // the heaviest copies first, each to the GPU that it burdens least
-  void add_up();   // loads and norms of the map as it is
-  void balance();  // swaps and moves of copies until none helps
+  void fill();      // the heaviest copies first, each to the GPU that it burdens least
+  void add_up();    // loads and norms of the map as it is
+  void separate();  // second copies on one GPU, each swapped where that burdens least
+  void balance();   // swaps and moves of copies until none helps
   int sweep();
   bool swap_best(Index a, Index b, float least);
   struct Swap {
@@ -49,6 +52,7 @@ class HedgedSearch {
   };
   template <int doublings>
   void find_swap(Index a, Index b, Swap& best) const;
+  void swap(Index from, Index to);
   bool move_copy();
   float moved_copy(Index slot, int wanted);
   std::vector<Index> by_burden(float& total) const;
@@ -72,19 +76,20 @@ class HedgedSearch {
   const PlacementProblem& problem_;
   HedgeParams params_;
   Index experts_, gpus_, width_, windows_ = 0, blocks_ = 0;
-  int most_copies_ = 0;                       // GPUs with slots
-  int doublings_ = 0;                         // the norm's exponent is 2^doublings_
-  float hedge_ = 0;                           // b / 2
-  std::vector<Lanes> shares_;                 // (experts, blocks): of the mean GPU
-  std::vector<float> spread_;                 // (experts)
-  std::vector<float> slowness_;               // (gpus): time of a row, in units of the mean GPU's
-  std::vector<int> copies_;                   // (experts)
-  std::vector<Lanes> slot_;                   // (slots, blocks): effective load
-  std::vector<Lanes> time_;                   // (gpus, blocks): effective, of all its slots
-  std::vector<Lanes> sum_;                    // (blocks): over GPUs of time^p
-  std::vector<Lanes> slope_;                  // (blocks): of what is minimised, with sum_; 0 for lanes without a window
-  std::vector<Lanes> change_;                 // (gpus, blocks): scratch of move_copy
-  std::vector<Index> touched_;                // GPUs with a change
+  int most_copies_ = 0;          // GPUs with slots
+  int doublings_ = 0;            // the norm's exponent is 2^doublings_
+  float hedge_ = 0;              // b / 2
+  std::vector<Lanes> shares_;    // (experts, blocks): of the mean GPU
+  std::vector<float> spread_;    // (experts)
+  std::vector<float> of_mean_;   // (gpus): time of a row, in units of the mean GPU's
+  std::vector<float> slowness_;  // (gpus): the same in units of the fullest, so that no power leaves a float
+  std::vector<int> copies_;      // (experts)
+  std::vector<Lanes> slot_;      // (slots, blocks): effective load
+  std::vector<Lanes> time_;      // (gpus, blocks): effective, of all its slots
+  std::vector<Lanes> sum_;       // (blocks): over GPUs of time^p
+  std::vector<Lanes> slope_;     // (blocks): of what is minimised, with sum_; 0 for lanes without a window
+  std::vector<Lanes> change_;    // (gpus, blocks): scratch of move_copy
+  std::vector<Index> touched_;   // GPUs with a change
   std::vector<std::vector<Index>> slots_of_;  // each expert's, for move_copy
   exchange::ExpertMap map_;
 };

@@ -57,23 +57,30 @@ bool HedgedSearch::swap_best(Index a, Index b, float least) {
   }
   const float best = now - least;
   if (slowness_[a] == slowness_[b] && even > best) return false;
-  Swap swap{.then = best};
+  Swap found{.then = best};
   switch (doublings_) {  // the hot loop, its exponent known
     case 3:
-      find_swap<3>(a, b, swap);
+      find_swap<3>(a, b, found);
       break;
     case 4:
-      find_swap<4>(a, b, swap);
+      find_swap<4>(a, b, found);
       break;
     case 5:
-      find_swap<5>(a, b, swap);
+      find_swap<5>(a, b, found);
       break;
     default:
-      find_swap<6>(a, b, swap);
+      find_swap<6>(a, b, found);
       break;
   }
-  const auto [from, to, then] = swap;
+  const auto [from, to, then] = found;
   if (from == to) return false;
+  swap(from, to);
+  return true;
+}
+
+/// Two slots of different GPUs.
+void HedgedSearch::swap(Index from, Index to) {
+  const Index a = from / width_, b = to / width_;
   for (Index k = 0; k < blocks_; ++k) {
     Lanes &x = time_[a * blocks_ + k], &y = time_[b * blocks_ + k];
     const Lanes change = slot_[from * blocks_ + k] - slot_[to * blocks_ + k];
@@ -84,7 +91,37 @@ bool HedgedSearch::swap_best(Index a, Index b, float least) {
   }
   std::swap(map_.slot_to_expert[from], map_.slot_to_expert[to]);
   set_slopes();
-  return true;
+}
+
+void HedgedSearch::separate() {
+  const auto twice = [&](Index slot) {
+    const auto begin = map_.slot_to_expert.begin() + std::ptrdiff_t(first(slot / width_));
+    const auto here = map_.slot_to_expert.begin() + std::ptrdiff_t(slot);
+    return *here >= 0 && std::find(begin, here, *here) != here;
+  };
+  for (Index s = 0; s < gpus_ * width_; ++s) {
+    if (!twice(s)) continue;
+    const Index a = s / width_;
+    Index best = s;
+    float least = 0;
+    for (Index b = 0; b < gpus_; ++b) {
+      if (holds(b, map_.slot_to_expert[s])) continue;
+      const float now = burden(b);
+      for (Index t = first(b); t < end(b); ++t) {
+        if (map_.slot_to_expert[t] >= 0 && holds(a, map_.slot_to_expert[t])) continue;
+        float more = -now;
+        for (Index k = 0; k < blocks_; ++k) {
+          const Lanes change = slot_[s * blocks_ + k] - slot_[t * blocks_ + k];
+          more += (slope_[k] * (power((time_[a * blocks_ + k] - change) * slowness_[a]) +
+                                power((time_[b * blocks_ + k] + change) * slowness_[b])))
+                      .sum();
+        }
+        if (best != s && more >= least) continue;
+        best = t, least = more;
+      }
+    }
+    if (best != s) swap(s, best);
+  }
 }
 
 /// Turns an empty slot or a spare copy on a GPU that burdens less than the mean into one more copy of an expert on the

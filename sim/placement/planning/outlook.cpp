@@ -74,7 +74,7 @@ void add_left_out(const Shares& x, LeftOut& sum) {
     for (std::size_t j = 0; j <= i; ++j) gram[i * n + j] = gram[j * n + i] = dot(apart[i], apart[j]);
     trace += gram[i * n + i];
   }
-  if (!(trace > 0)) return;  // all alike
+  if (trace < 1e-20 * double(n) * dot(mean, mean)) return;  // all alike but for rounding
   // The squared distance of a point to the span of the others is 1 over its element of the Gram matrix's
   // pseudo-inverse; a multiple of ones makes the matrix regular and adds 1 / n^2 of its inverse; equal windows need a
   // little more.

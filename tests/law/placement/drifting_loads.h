@@ -1,7 +1,9 @@
 // Loads of one workload in windows that drift, drawn from a seed: mixtures of a few kinds of request, each with experts
 // of its own, and what every expert strays by itself.
 #pragma once
+#include <algorithm>
 #include <cmath>
+#include <span>
 #include <vector>
 
 #include "core/random.h"

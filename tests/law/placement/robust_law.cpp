@@ -10,8 +10,11 @@
 namespace moesim::placement {
 namespace {
 constexpr int kLayers = 4, kExperts = 128, kWindows = 8;
-// Recordings of different kinds: much in common, little, and next to nothing but straying.
-constexpr Drift kDrifts[] = {{}, {.kinds = 8, .skew = 0.6, .apart = 0.8, .straying = 0.15}, {.apart = 0.3}};
+// Recordings of different kinds: much in common from window to window, little, straying alone, two kinds of request.
+constexpr Drift kDrifts[] = {{},
+                             {.kinds = 8, .skew = 0.6, .apart = 0.8, .straying = 0.15},
+                             {.apart = 0.3},
+                             {.kinds = 2, .skew = 0.7, .apart = 0.5, .straying = 0.05}};
 
 std::vector<exchange::ExpertMap> placed(const char* kind, std::span<const Loads> windows, const PlacementProblem& p) {
   const Loads mean = mean_of_windows(windows);
@@ -31,7 +34,7 @@ struct Figures {
 };
 Figures figures(std::size_t seen, const PlacementProblem& p) {
   Figures out;
-  constexpr int kSeeds = 4;
+  constexpr int kSeeds = 12;
   const double each = 1.0 / (kSeeds * double(std::size(kDrifts)));
   for (const Drift& drift : kDrifts)
     for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
@@ -46,6 +49,7 @@ Figures figures(std::size_t seen, const PlacementProblem& p) {
   return out;
 }
 const PlacementProblem kFew = checked({.gpus = 16, .nodes = 2, .slots = 144}, kExperts),
+                       kSome = checked({.gpus = 36, .nodes = 9, .slots = 144}, kExperts),
                        kMany = checked({.gpus = 72, .nodes = 9, .slots = 144}, kExperts);
 
 TEST(RobustLaw, SeveralWindowsGiveMoreOnUnseenOnesThanTheirMeanGivesEplb) {
@@ -53,18 +57,21 @@ TEST(RobustLaw, SeveralWindowsGiveMoreOnUnseenOnesThanTheirMeanGivesEplb) {
     for (const std::size_t seen : {std::size_t(2), std::size_t(3), std::size_t(4)}) {
       const Figures f = figures(seen, p);
       SCOPED_TRACE(fmt::format("{} GPUs, {} windows: {:.4f}, EPLB {:.4f}", p.gpus, seen, f.robust, f.eplb));
-      EXPECT_GT(f.robust, f.eplb + (p.gpus == kFew.gpus ? 0.01 : 0.003));
+      EXPECT_GT(f.robust, f.eplb + (p.gpus == kFew.gpus ? 0.015 : 0.002));
       EXPECT_GT(f.own_robust, f.own_eplb);
     }
 }
 
-TEST(RobustLaw, OneWindowGivesNoLessThanEplbSeenOrUnseen) {
-  for (const PlacementProblem& p : {kFew, kMany}) {
+TEST(RobustLaw, OneWindowGivesWhatEplbGivesSeenOrUnseenAndWastesNoCopy) {
+  double more = 0;  // on unseen windows, summed over the problems
+  for (const PlacementProblem& p : {kFew, kSome, kMany}) {
     const Figures f = figures(1, p);
-    SCOPED_TRACE(fmt::format("{} GPUs: {:.4f}, EPLB {:.4f}", p.gpus, f.robust, f.eplb));
-    EXPECT_GE(f.robust, f.eplb);
-    EXPECT_GE(f.own_robust, f.own_eplb - 0.01);
+    SCOPED_TRACE(fmt::format("{} GPUs: {:.5f}, EPLB {:.5f}", p.gpus, f.robust, f.eplb));
+    EXPECT_GE(f.robust, f.eplb - 0.0005);  // layers whose second copies on one GPU were put to use, for better or worse
+    EXPECT_GE(f.own_robust, f.own_eplb - 0.002);
+    more += f.robust - f.eplb;
   }
+  EXPECT_GT(more, 0);
 }
 
 TEST(RobustLaw, APlanDoesNotDependOnTheOrderOfItsWindowsNorOnTheirSizes) {
@@ -119,6 +126,17 @@ TEST(RobustLaw, WindowsGoWithTheirGroupsOntoNodesAndWithUnevenGpus) {
   p = {.gpus = 4, .nodes = 2, .gpu_slots = {16, 8, 8, 12}, .gpu_speed = {2, 1, 1, 1.5}};
   const std::vector<exchange::ExpertMap> maps = placed("robust", windows, p);  // plan() checks the slots
   EXPECT_GT(mean_balance(windows, maps, p), 0.9);
+}
+TEST(RobustLaw, OneExpertMayHaveNearlyAllTheLoad) {
+  for (const int gpus : {2, 64})
+    for (const std::size_t seen : {std::size_t(1), std::size_t(2), std::size_t(5)}) {
+      std::vector<Loads> windows = drifting_loads(5, 1, 64, {}, 1);
+      for (Loads& w : windows) w.counts[7] = 1e12;
+      const PlacementProblem p = checked({.gpus = gpus, .slots = 128}, 64);
+      const exchange::ExpertMap map = placed("robust", std::span(windows).first(seen), p)[0];
+      EXPECT_EQ(int(map.copies_of(7).size()), gpus) << seen << " windows";
+      EXPECT_GT(score_layer(windows[0].row(0), map, p).balance, 0.99);
+    }
 }
 }  // namespace
 }  // namespace moesim::placement

@@ -132,7 +132,7 @@ TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
   EXPECT_EQ(error("{kind: robust, drift: -1}", {.gpus = 4}), "s:1:23: drift: must lie between 0 and 10, got -1");
   EXPECT_EQ(error("{kind: robust, sweeps: -1}", {.gpus = 4}), "s:1:24: sweeps: must lie between 0 and 1000, got -1");
   EXPECT_EQ(error("{kind: robust, objective: best}", {.gpus = 4}),
-            "s:1:27: objective: no such value: best; there are: mean, worst");
+            "s:1:27: objective: \"best\" is not known here; there are: mean, worst");
   EXPECT_EQ(test::refusal_of([&] {
               loads_of_matrix("f", 2, 2, {1, 2, -1, 3});
             }),
