@@ -28,6 +28,11 @@ void store(const PlaceOptions&, const PlaceResult& result, results::Results& res
     if (r.migration.v > 0) results.metric("migration_bytes", double(r.migration.v), "B", scope);
     if (r.migration_time.v > 0) results.metric("migration_time", seconds(r.migration_time), "s", scope);
   };
+  for (const NotApplied& n : result.not_applied)
+    results.add(results::Table::assumption,
+                {fmt::format("placement:{}:{}", n.strategy, n.slots), "strategy", n.strategy + " left out", n.reason});
+  for (const std::string& note : result.notes)
+    results.add(results::Table::assumption, {"run", "note", note, "bears on the figures"});
   for (const PlaceRow& r : result.rows) {
     std::string scope = fmt::format("placement:{}:{}", r.strategy, r.slots);
     if (!r.planned_on.empty()) scope += fmt::format(":{}:{}", r.planned_on, r.scored_on);

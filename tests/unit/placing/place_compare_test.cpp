@@ -73,6 +73,11 @@ TEST(Place, GoesOnWithoutStrategiesThatDoNotApply) {
   EXPECT_NE(place_text(o, r, false).find("does not apply"), std::string::npos);
   const auto json = nlohmann::json::parse(place_json(o, r));
   EXPECT_EQ(json.at("not_applied").at(0).at("strategy"), "affinity");
+  results::Results results(":memory:", {"t", "place", "", "", "", 1});
+  store(o, r, results);
+  results::Statement s = results.database().prepare("SELECT count(*) FROM assumption WHERE value LIKE '%left out'");
+  ASSERT_TRUE(s.step());
+  EXPECT_EQ(s.integer(0), 3) << "a scenario's run says so too";
   o.strategies = {strategy_named("affinity")};
   EXPECT_THROW(place(o), ConfigError) << "nothing is left to compare";
 }
