@@ -30,6 +30,7 @@ HedgedSearch::HedgedSearch(int experts, const PlacementProblem& problem, const H
       most_copies_(usable_gpus(problem)) {
   double speed = 0;
   for (int g = 0; g < problem.gpus; ++g) speed += problem.speed_of(g);
+  for (Index g = 0; g < gpus_; ++g) end_.push_back(g * width_ + Index(problem.slots_on(int(g))));
   for (int g = 0; g < problem.gpus; ++g) of_mean_.push_back(float(speed / double(problem.gpus) / problem.speed_of(g)));
 }
 
@@ -104,25 +105,28 @@ void HedgedSearch::fill() {
   time_.assign(gpus_ * blocks_, {});
   std::vector<Index> used(gpus_, 0);
   const auto fourth = [](Lanes x) { return x *= x, (x * x).sum(); };  // steep, and never out of range
-  std::vector<float> steep(gpus_, 0);                                 // of each GPU as it is
+  std::vector<Lanes> item(blocks_);
+  std::vector<float> steep(gpus_, 0);  // of each GPU as it is
   for (const auto& [heat, expert] : items) {
     const auto e = Index(expert);
+    for (Index b = 0; b < blocks_; ++b) item[b] = weight(e, copies_[e], b);
     Index best = gpus_;
     float least = 0;
     bool held = true;  // by the best so far
+    float empty = -1;  // slowness of an empty GPU that was tried: others like it are no better
     for (Index g = 0; g < gpus_; ++g) {
-      if (first(g) + used[g] == end(g)) continue;
+      if (first(g) + used[g] == end(g) || (used[g] == 0 && slowness_[g] == empty)) continue;
+      if (used[g] == 0) empty = slowness_[g];
       const bool here = copies_[e] > 1 && holds(g, expert);
       if (best < gpus_ && here && !held) continue;
       float more = -steep[g];
-      for (Index b = 0; b < blocks_; ++b)
-        more += fourth((time_[g * blocks_ + b] + weight(e, copies_[e], b)) * slowness_[g]);
+      for (Index b = 0; b < blocks_; ++b) more += fourth((time_[g * blocks_ + b] + item[b]) * slowness_[g]);
       if (best < gpus_ && here == held && more >= least) continue;
       best = g, least = more, held = here;
     }
     map_.slot_to_expert[first(best) + used[best]++] = expert;
     steep[best] += least;
-    for (Index b = 0; b < blocks_; ++b) time_[best * blocks_ + b] += weight(e, copies_[e], b);
+    for (Index b = 0; b < blocks_; ++b) time_[best * blocks_ + b] += item[b];
   }
 }
 

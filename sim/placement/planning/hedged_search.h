@@ -50,7 +50,7 @@ class HedgedSearch {
     Index from = 0, to = 0;
     float then;  // the two GPUs' part after it
   };
-  template <int doublings>
+  template <int doublings, bool one_block>
   void find_swap(Index a, Index b, Swap& best) const;
   void swap(Index from, Index to);
   bool move_copy();
@@ -71,7 +71,7 @@ class HedgedSearch {
   void set_slopes();
   bool holds(Index gpu, int expert) const;
   Index first(Index gpu) const { return gpu * width_; }
-  Index end(Index gpu) const { return gpu * width_ + Index(problem_.slots_on(int(gpu))); }
+  Index end(Index gpu) const { return end_[gpu]; }
 
   const PlacementProblem& problem_;
   HedgeParams params_;
@@ -81,6 +81,7 @@ class HedgedSearch {
   float hedge_ = 0;              // b / 2
   std::vector<Lanes> shares_;    // (experts, blocks): of the mean GPU
   std::vector<float> spread_;    // (experts)
+  std::vector<Index> end_;       // (gpus): behind the last slot that may be used
   std::vector<float> of_mean_;   // (gpus): time of a row, in units of the mean GPU's
   std::vector<float> slowness_;  // (gpus): the same in units of the fullest, so that no power leaves a float
   std::vector<int> copies_;      // (experts)

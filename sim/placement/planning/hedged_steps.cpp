@@ -25,21 +25,22 @@ int HedgedSearch::sweep() {
   return steps;
 }
 
-template <int doublings>
+template <int doublings, bool one_block>
 void HedgedSearch::find_swap(Index a, Index b, Swap& best) const {
   const auto raised = [](Lanes x) {
     for (int i = 0; i < doublings; ++i) x *= x;
     return x;
   };
   const Lanes slow_a = Lanes::all(slowness_[a]), slow_b = Lanes::all(slowness_[b]);
+  const Index blocks = one_block ? 1 : blocks_;
+  const Lanes* const time_a = &time_[a * blocks];
+  const Lanes* const time_b = &time_[b * blocks];
   for (Index s = first(a); s < end(a); ++s)
     for (Index t = first(b); t < end(b); ++t) {
       float then = 0;
-      for (Index k = 0; k < blocks_; ++k) {
-        const Lanes change = slot_[s * blocks_ + k] - slot_[t * blocks_ + k];
-        then += (slope_[k] * (raised((time_[a * blocks_ + k] - change) * slow_a) +
-                              raised((time_[b * blocks_ + k] + change) * slow_b)))
-                    .sum();
+      for (Index k = 0; k < blocks; ++k) {
+        const Lanes change = slot_[s * blocks + k] - slot_[t * blocks + k];
+        then += (slope_[k] * (raised((time_a[k] - change) * slow_a) + raised((time_b[k] + change) * slow_b))).sum();
       }
       if (then >= best.then) continue;
       const int one = map_.slot_to_expert[s], other = map_.slot_to_expert[t];
@@ -58,18 +59,21 @@ bool HedgedSearch::swap_best(Index a, Index b, float least) {
   const float best = now - least;
   if (slowness_[a] == slowness_[b] && even > best) return false;
   Swap found{.then = best};
+  const auto find = [&]<int doublings>() {
+    blocks_ == 1 ? find_swap<doublings, true>(a, b, found) : find_swap<doublings, false>(a, b, found);
+  };
   switch (doublings_) {  // the hot loop, its exponent known
     case 3:
-      find_swap<3>(a, b, found);
+      find.template operator()<3>();
       break;
     case 4:
-      find_swap<4>(a, b, found);
+      find.template operator()<4>();
       break;
     case 5:
-      find_swap<5>(a, b, found);
+      find.template operator()<5>();
       break;
     default:
-      find_swap<6>(a, b, found);
+      find.template operator()<6>();
       break;
   }
   const auto [from, to, then] = found;
