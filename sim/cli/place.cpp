@@ -99,7 +99,7 @@ placing::PlaceOptions options_of(const Given& given) {
   for (auto* list : {&o.planned, &o.scored})
     for (placing::Workload& w : *list)
       if (o.model)
-        if (const std::string said = placing::fit_to_model(w, *o.model); !said.empty()) o.notes.push_back(said);
+        for (std::string& note : placing::fit_to_model(w, *o.model)) o.notes.push_back(std::move(note));
   placing::tell_apart(o.planned, o.scored);
   if (!given.cluster.empty()) o.cluster = spec::load_cluster(given.cluster);
   o.problem.gpus = given.gpus;

@@ -102,7 +102,7 @@ std::vector<Workload> read_files(const Config& list, const std::vector<DataFile>
     if (const int experts = out.back().loads.experts; experts != model.moe->experts)
       list.fail_below(here, fmt::format("{}: has {} experts, but {} has {}", out.back().name, experts, model.name,
                                         model.moe->experts));
-    if (std::string said = fit_to_model(out.back(), model); !said.empty()) notes.push_back(std::move(said));
+    for (std::string& note : fit_to_model(out.back(), model)) notes.push_back(std::move(note));
   }
   return out;
 }

@@ -94,19 +94,27 @@ void tell_apart(std::span<Workload> planned, std::span<Workload> scored) {
   }
 }
 
-std::string fit_to_model(Workload& w, const spec::Model& model) {
+std::vector<std::string> fit_to_model(Workload& w, const spec::Model& model) {
   if (!model.moe) throw ConfigError::placed(fmt::format("{}: has no experts to place", model.name));
   if (w.loads.experts != model.moe->experts)
     throw ConfigError::placed(
         fmt::format("{}: has {} experts, but {} has {}", w.name, w.loads.experts, model.name, model.moe->experts));
+  std::vector<std::string> notes;
+  if (w.trace) {
+    const routing::TraceHeader& h = w.trace->header();
+    if (h.top_k != model.moe->top_k)
+      throw ConfigError::placed(fmt::format("{}: its tokens choose {} experts, but those of {} {}", w.name, h.top_k,
+                                            model.name, model.moe->top_k));
+    if (!h.model.empty() && h.model != model.name)
+      notes.push_back(fmt::format("{}: recorded from {}, taken as {}", w.name, h.model, model.name));
+  }
   const std::vector<int> moe = model.moe_layers();
-  std::string said;
   if (!w.trace && w.loads.hidden_layers == int(moe.size()) && model.layers > w.loads.hidden_layers) {
     for (int& layer : w.loads.layers) layer = moe[std::size_t(layer)];
     for (int& layer : w.loads.skipped) layer = moe[std::size_t(layer)];
     w.loads.hidden_layers = model.layers;
-    said = fmt::format("{}: its {} rows are taken as the MoE layers {} to {} of {}", w.name, moe.size(), moe.front(),
-                       moe.back(), model.name);
+    notes.push_back(fmt::format("{}: its {} rows are taken as the MoE layers {} to {} of {}", w.name, moe.size(),
+                                moe.front(), moe.back(), model.name));
   }
   // A layer behind the last is what predicts further tokens; its counts are there in dumps of whole systems.
   std::vector<int> own = moe;
@@ -114,7 +122,10 @@ std::string fit_to_model(Workload& w, const spec::Model& model) {
   if (const std::string strange = lacking(w.loads.layers, own); !strange.empty())
     throw ConfigError::placed(fmt::format("{}: has load in {}, where {} has no experts (MoE layers {} to {})", w.name,
                                           strange, model.name, moe.front(), moe.back()));
-  return said;
+  if (const std::string missing = lacking(moe, w.loads.layers); !missing.empty())
+    notes.push_back(
+        fmt::format("{}: has no load in {} of {}, so that no expert is placed there", w.name, missing, model.name));
+  return notes;
 }
 
 std::vector<std::string> oddities(const Workload& w) {

@@ -28,9 +28,9 @@ Workload read_workload(const std::string& file, const std::string& window = "");
 void tell_apart(std::span<Workload> planned, std::span<Workload> scored);
 
 /// Holds a workload against the model it is said to be of.  Counts of the MoE layers alone, numbered from 0, get the
-/// model's numbers; returns a sentence that says so, else "".  Throws ConfigError for another number of experts, for
-/// load in a layer that has no experts, and for a trace of another model.
-std::string fit_to_model(Workload& workload, const spec::Model& model);
+/// model's numbers.  Returns sentences that say so, and what else fits badly: a trace of another name, layers without
+/// load.  Throws ConfigError for another number of experts or choices, and for load in a layer that has no experts.
+std::vector<std::string> fit_to_model(Workload& workload, const spec::Model& model);
 
 /// The same load: the same counts, or tokens of one trace.
 bool same_workload(const Workload& a, const Workload& b);

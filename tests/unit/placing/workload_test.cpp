@@ -4,6 +4,7 @@
 
 #include "spec/catalogue.h"
 #include "support/refusal.h"
+#include "support/temporary_folder.h"
 
 namespace moesim::placing {
 namespace {
@@ -20,9 +21,44 @@ Workload counted(const std::string& name, int layers, int experts, const std::st
 TEST(Workload, TakesRowsOfTheMoeLayersAloneAsThese) {
   const spec::Model v3 = spec::load_model("deepseek-v3");
   Workload w = counted("dump", 58, 256);
-  EXPECT_EQ(fit_to_model(w, v3), "dump: its 58 rows are taken as the MoE layers 3 to 60 of deepseek-v3");
+  EXPECT_EQ(fit_to_model(w, v3),
+            std::vector<std::string>{"dump: its 58 rows are taken as the MoE layers 3 to 60 of deepseek-v3"});
   EXPECT_EQ(w.loads.layers, v3.moe_layers());
-  EXPECT_EQ(fit_to_model(w, v3), "") << "once";
+  EXPECT_EQ(fit_to_model(w, v3), std::vector<std::string>{}) << "once";
+}
+
+TEST(Workload, SaysWhichLayersOfTheModelItLacks) {
+  const spec::Model qwen = spec::load_model("qwen3-235b-a22b");  // 94 layers, all with experts
+  Workload w = counted("half", 47, 128);
+  EXPECT_EQ(fit_to_model(w, qwen),
+            std::vector<std::string>{"half: has no load in layers 47, 48, 49, 50, 51, 52, 53, 54 and 39 more of "
+                                     "qwen3-235b-a22b, so that no expert is placed there"});
+}
+
+TEST(Workload, HoldsATraceAgainstTheModel) {
+  const TemporaryFolder folder;
+  const auto recorded = [&](const std::string& name, const std::string& model, int top_k) {
+    routing::TraceHeader header;
+    header.model = model;
+    header.hidden_layers = 32;
+    for (int l = 0; l < 32; ++l) header.layers.push_back(l);
+    header.experts = 8;
+    header.top_k = top_k;
+    routing::TraceWriter writer(folder.file(name), header);
+    std::vector<std::int16_t> experts;
+    for (int l = 0; l < 32; ++l)
+      for (int k = 0; k < top_k; ++k) experts.push_back(std::int16_t(k));
+    writer.add(std::vector<routing::TraceToken>(1), experts);
+    writer.finish();
+    return read_workload(folder.file(name));
+  };
+  const spec::Model mixtral = spec::load_model("mixtral-8x7b");
+  Workload same = recorded("same.db", mixtral.name, 2), other = recorded("other.db", "phi", 2),
+           three = recorded("three.db", mixtral.name, 3);
+  EXPECT_EQ(fit_to_model(same, mixtral), std::vector<std::string>{});
+  EXPECT_EQ(fit_to_model(other, mixtral), std::vector<std::string>{"other: recorded from phi, taken as mixtral-8x7b"});
+  EXPECT_EQ(test::refusal_of([&] { (void)fit_to_model(three, mixtral); }),
+            "three: its tokens choose 3 experts, but those of mixtral-8x7b 2");
 }
 
 TEST(Workload, RefusesCountsOfAnotherModel) {
