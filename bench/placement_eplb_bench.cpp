@@ -7,6 +7,8 @@
 #include "placement/placement.h"
 #include "placement/policies/eplb.h"
 
+#include "law/placement/drifting_loads.h"
+
 namespace {
 using namespace moesim;
 
@@ -40,6 +42,24 @@ void plan_by(benchmark::State& state, const char* kind) {
   const auto policy = placement::placements().make(Config::from_text(kind, "bench"));
   for (auto _ : state) benchmark::DoNotOptimize(placement::plan(*policy, {loads, problem}));
 }
+
+/// `robust` from range(0) windows on range(1) GPUs.
+void plan_windows(benchmark::State& state) {
+  const std::vector<placement::Loads> windows = placement::drifting_loads(int(state.range(0)), 58, 256, {}, 1);
+  const placement::Loads mean = placement::mean_of_windows(windows);
+  placement::PlacementProblem problem;
+  problem.gpus = int(state.range(1));
+  problem.nodes = problem.gpus / 8;
+  problem.slots = 288;
+  const auto policy = placement::placements().of_kind("robust");
+  for (auto _ : state)
+    benchmark::DoNotOptimize(placement::plan(*policy, {.loads = mean, .problem = problem, .windows = windows}));
+}
+BENCHMARK(plan_windows)
+    ->Name("robust_windows_gpus")
+    ->ArgsProduct({{1, 2, 4}, {32, 144}})
+    ->Unit(benchmark::kMillisecond);
+
 BENCHMARK_CAPTURE(plan_by, eplb, "eplb")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(plan_by, greedy, "greedy")->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(plan_by, local_search, "local_search")->Unit(benchmark::kMillisecond);

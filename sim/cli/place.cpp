@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "cli/command.h"
 #include "cli/numbers.h"
@@ -18,13 +19,14 @@
 namespace moesim::cli {
 namespace {
 struct Given {
-  std::vector<std::string> traces, loads, evals, strategies, sets;
-  std::string window, eval_window, model, cluster, sharing = "even", replica_choice, from, output, database, format;
+  std::vector<std::string> files, traces, loads, evals, strategies, sets;
+  std::vector<std::string> windows, eval_windows;
+  std::string model, cluster, sharing, replica_choice, from, output, database, format;
   std::vector<int> slots, gpu_slots;
   std::vector<double> gpu_speed;
   int gpus = 0, nodes = 1, groups = 0, top_k = 0;
   std::int64_t prefill_tokens = 4096, decode_tokens = 128, context = 4096, sample = 4096;
-  bool keep_groups = false, keep_places = false, by_layer = false, json = false;
+  bool together = false, keep_groups = false, keep_places = false, by_layer = false, json = false;
 };
 
 /// "greedy,local_search" with `local_search.start=eplb` as {kind: local_search, start: eplb}.
@@ -47,7 +49,7 @@ std::vector<placing::StrategyChoice> strategies(const Given& given) {
   return out;
 }
 
-/// The model named, else the trace's if the catalogue has it.
+/// The model named, else the first trace's if the catalogue has it.
 std::optional<spec::Model> model_of(const Given& given, const std::vector<placing::Workload>& planned) {
   if (!given.model.empty()) return spec::load_model(given.model);
   if (!planned[0].trace) return std::nullopt;
@@ -57,20 +59,48 @@ std::optional<spec::Model> model_of(const Given& given, const std::vector<placin
   return spec::load_model(name);
 }
 
+/// A file as it is, or once for each window of its tokens.
+void read_each(const std::string& file, const std::vector<std::string>& windows, std::vector<placing::Workload>& out) {
+  if (windows.empty()) out.push_back(placing::read_workload(file));
+  for (const std::string& window : windows) out.push_back(placing::read_workload(file, window));
+}
+
+/// Traces and counts, whichever way they were given; windows are of traces.
+void read_workloads(const Given& given, placing::PlaceOptions& o) {
+  std::vector<std::string> traces = given.traces;
+  for (const std::string& file : given.files)
+    if (placing::Workload w = placing::read_workload(file); w.trace && !given.windows.empty())
+      traces.push_back(file);
+    else
+      o.planned.push_back(std::move(w));
+  for (const std::string& file : traces) read_each(file, given.windows, o.planned);
+  for (const std::string& file : given.loads) o.planned.push_back(placing::read_workload(file));
+  if (o.planned.empty()) throw ConfigError("place: give --trace or --loads");
+  std::vector<std::string> traced;  // each once
+  for (const placing::Workload& w : o.planned)
+    if (w.trace && std::ranges::find(traced, w.file) == traced.end()) traced.push_back(w.file);
+  if (traced.empty() && !given.windows.empty())
+    throw ConfigError::placed("--window: says which tokens of a --trace, and there is none");
+  if (traced.empty() && given.evals.empty() && !given.eval_windows.empty())
+    throw ConfigError::placed("--eval-window: says which tokens of a trace, and there is none");
+  for (const std::string& file : given.evals) read_each(file, given.eval_windows, o.scored);
+  if (given.evals.empty() && !given.eval_windows.empty())
+    for (const std::string& file : traced) read_each(file, given.eval_windows, o.scored);
+  if (given.together && o.planned.size() < 2)
+    throw ConfigError::placed("--together: makes one plan of several workloads, and there is one");
+  o.together = given.together;
+}
+
 placing::PlaceOptions options_of(const Given& given) {
   placing::PlaceOptions o;
   o.strategies = strategies(given);
-  if (given.traces.empty() && given.loads.empty()) throw ConfigError("place: give --trace or --loads");
-  if (given.traces.empty() && !given.window.empty())
-    throw ConfigError::placed("--window: says which tokens of a --trace, and there is none");
-  if (given.traces.empty() && given.evals.empty() && !given.eval_window.empty())
-    throw ConfigError::placed("--eval-window: says which tokens of a trace, and there is none");
-  for (const std::string& file : given.traces) o.planned.push_back(placing::read_workload(file, given.window));
-  for (const std::string& file : given.loads) o.planned.push_back(placing::read_workload(file));
-  for (const std::string& file : given.evals) o.scored.push_back(placing::read_workload(file, given.eval_window));
-  if (given.evals.empty() && !given.eval_window.empty())
-    for (const std::string& file : given.traces) o.scored.push_back(placing::read_workload(file, given.eval_window));
+  read_workloads(given, o);
   o.model = model_of(given, o.planned);
+  for (auto* list : {&o.planned, &o.scored})
+    for (placing::Workload& w : *list)
+      if (o.model)
+        for (std::string& note : placing::fit_to_model(w, *o.model)) o.notes.push_back(std::move(note));
+  placing::tell_apart(o.planned, o.scored);
   if (!given.cluster.empty()) o.cluster = spec::load_cluster(given.cluster);
   o.problem.gpus = given.gpus;
   o.problem.nodes = given.nodes;
@@ -85,9 +115,12 @@ placing::PlaceOptions options_of(const Given& given) {
   o.problem.gpu_speed = given.gpu_speed;
   o.slots = given.slots;
   o.top_k = given.top_k;
-  Config::from_option("--sharing", given.sharing).parse(o.sharing);
   if (!given.replica_choice.empty())
     o.replica_choice = exchange::ReplicaSpec(Config::from_option("--replica-choice", given.replica_choice));
+  if (!given.sharing.empty())
+    Config::from_option("--sharing", given.sharing).parse(o.sharing);
+  else if (o.replica_choice.balanced())
+    o.sharing = placement::Sharing::balanced;
   o.prefill_tokens = given.prefill_tokens;
   o.decode_tokens = given.decode_tokens;
   o.context = given.context;
@@ -104,6 +137,9 @@ placing::PlaceOptions options_of(const Given& given) {
 placement::PlacementFormat format_of(const Given& given) {
   placement::PlacementFormat out = placement::PlacementFormat::json;
   const std::string& file = given.output;
+  if (given.format == "vllm")
+    throw ConfigError::placed(
+        "--format: vLLM itself reads no placement, it plans its own while it runs; vllm-ascend is its plugin's");
   if (!given.format.empty())
     Config::from_option("--format", given.format).parse(out);
   else if (file.ends_with(".csv"))
@@ -113,7 +149,22 @@ placement::PlacementFormat format_of(const Given& given) {
   return out;
 }
 
+/// Words after --strategy that are no strategy but a file are the files to plan from.
+void sort_words(Given& given) {
+  std::vector<std::string> kinds;
+  for (const auto& s : placement::placements().table()) kinds.emplace_back(s.kind);
+  std::vector<std::string> strategies;
+  for (const std::string& word : given.strategies) {
+    std::error_code unknown;  // what cannot be looked up is refused as a strategy
+    const bool file = std::ranges::find(kinds, word) == kinds.end() && std::filesystem::exists(word, unknown);
+    (file ? given.files : strategies).push_back(word);
+  }
+  given.strategies = std::move(strategies);
+}
+
 void place_verb(Given given, const std::string& command_line) {
+  sort_words(given);
+  if (given.strategies.empty()) given.strategies = {"contiguous", "eplb", "robust"};
   if (given.output.ends_with(".db") && given.format.empty()) std::swap(given.output, given.database);
   const placement::PlacementFormat format = format_of(given);
   check_different({{"the placement", given.output}, {"the results", given.database}});
@@ -145,17 +196,26 @@ template <class T>
 CLI::Option* add_list(CLI::App& verb, const char* name, T& value, const char* help) {
   return verb.add_option(name, value, help)->delimiter(',')->allow_extra_args(false);
 }
+/// One that takes all words up to the next option as well.
+template <class T>
+CLI::Option* add_words(CLI::App& verb, const char* name, T& value, const char* help) {
+  return add_list(verb, name, value, help)->allow_extra_args(true);
+}
 
 // GPUs, nodes or slots: far above what a cluster of today holds.
 constexpr std::int64_t kMostPlaces = 1'000'000;
 
 /// What is placed, by which strategies, on what.
 void add_problem(CLI::App& verb, Given& given) {
-  add_list(verb, "--trace", given.traces, "recorded routing to plan from (see moesim trace)");
-  add_list(
+  verb.add_option("files", given.files, "traces and counts to plan from, told apart by what they hold");
+  add_words(verb, "--trace", given.traces, "recorded routing to plan from (see moesim trace)");
+  add_words(
       verb, "--loads", given.loads,
       "counts to plan from: JSON {\"logical_count\": [[..]]} or a bare matrix, CSV, .npy; several give a cross table");
-  add_list(verb, "--strategy", given.strategies, "one or several of `moesim list placement`")->required();
+  verb.add_flag("--together", given.together,
+                "one plan from all of them: strategies that know windows take them as such, others their mean");
+  add_words(verb, "--strategy", given.strategies,
+            "one or several of `moesim list placement` (default: contiguous, eplb, robust)");
   add_list(verb, "--set", given.sets, "a strategy's parameter: local_search.start=eplb (repeat for more)");
   verb.add_option("--gpus", given.gpus, "GPUs of the expert-parallel group")
       ->check(whole_number(1, kMostPlaces))
@@ -163,8 +223,8 @@ void add_problem(CLI::App& verb, Given& given) {
   verb.add_option("--nodes", given.nodes, "nodes they are on")
       ->check(whole_number(1, kMostPlaces))
       ->capture_default_str();
-  add_list(verb, "--slots", given.slots,
-           "slots of a layer, copies included; several are compared (default: one an expert)")
+  add_words(verb, "--slots", given.slots,
+            "slots of a layer, copies included; several are compared (default: one an expert)")
       ->check(whole_number(1, kMostPlaces));
   verb.add_option("--groups", given.groups, "expert groups of the gate (default: the trace's or model's, else 1)")
       ->check(whole_number(1, 65'536));
@@ -177,11 +237,14 @@ void add_problem(CLI::App& verb, Given& given) {
 
 /// What placements are scored on, and for.
 void add_scoring(CLI::App& verb, Given& given) {
-  add_list(verb, "--eval", given.evals, "traces or counts to score on (default: what was planned from)");
-  verb.add_option("--window", given.window, "plan from these tokens of the trace only: FIRST:END");
-  verb.add_option("--eval-window", given.eval_window, "score on these tokens of the trace only: FIRST:END");
-  verb.add_option("--sharing", given.sharing, "how copies share rows when balance is scored: even, or balanced (by LP)")
-      ->capture_default_str();
+  add_words(verb, "--eval", given.evals, "traces or counts to score on (default: all that was planned from)");
+  add_words(verb, "--window", given.windows,
+            "plan from these tokens of the trace only: FIRST:END; several are planned from one by one, or --together");
+  add_words(verb, "--eval-window", given.eval_windows, "score on these tokens of the trace only: FIRST:END");
+  verb.add_option(
+      "--sharing", given.sharing,
+      "how copies share rows when balance is scored: even, planned (probabilities fixed with the plan) or balanced "
+      "(a linear programme a batch); default: even, or as --replica-choice balances");
   verb.add_option("--replica-choice", given.replica_choice,
                   "which copy of an expert computes a source's rows of a trace: one of `moesim list replica_choice` "
                   "(default: nearest)");

@@ -10,6 +10,7 @@
 #include "cli/options.h"
 #include "core/log.h"
 #include "core/new_file.h"
+#include "placement/files/recognise.h"
 #include "routing/exporters/exporters.h"
 #include "routing/importers/import.h"
 #include "routing/statistics.h"
@@ -122,6 +123,8 @@ void add_import(CLI::App* trace) {
       if (!file.has_filename()) file = file.parent_path();
       import.output = file.replace_extension(".db").string();
     }
+    if (import.format.empty())
+      for (const std::string& file : o->files) placement::refuse_placement(file, "recorded routing");
     const std::string_view format = routing::import_trace(o->files, import);
     print_text("imported {} as {}\n\n{}", o->files[0], format, routing::info_text(routing::Trace(import.output)));
   });

@@ -113,6 +113,7 @@ class Balanced final : public ReplicaChoice {
 }  // namespace
 
 ReplicaStrategy choose_balanced() {
-  return replica_choice<Balanced>("balanced", "least rows on the fullest GPU, by a linear programme an exchange");
+  return replica_choice<Balanced>(
+      "balanced", "least rows on the fullest GPU, by a linear programme an exchange; solving it takes no time here");
 }
 }  // namespace moesim::exchange

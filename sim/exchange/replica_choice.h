@@ -38,9 +38,12 @@ class ReplicaSpec {
   explicit ReplicaSpec(const Config& config);
 
   std::unique_ptr<ReplicaChoice> make(const ExpertMap& map, const spec::GroupShape& group) const;
-  /// For closed forms that know an expert's rows but not whose they are, and let its copies share them evenly: throws
-  /// ConfigError, saying that `who` does so, if another choice is named and `copies` (some expert has more than one).
-  void only_even(std::string_view who, bool copies) const;
+  /// For closed forms that know an expert's rows but not whose they are: whether its copies take what levels the GPUs
+  /// (`balanced`), instead of even shares (round_robin, or none named).  Throws ConfigError, saying that `who` is such
+  /// a one, if another choice is named and `copies` (some expert has more than one).
+  bool levels_sums(std::string_view who, bool copies) const;
+  /// The choice `balanced` is named: a linear programme an exchange.
+  bool balanced() const;
 
  private:
   std::optional<Config> config_;

@@ -18,13 +18,18 @@ std::unique_ptr<ReplicaChoice> ReplicaSpec::make(const ExpertMap& map, const spe
   return config_ ? replica_choices().make(*config_, map, group) : nearest_replica(map, group);
 }
 
-void ReplicaSpec::only_even(std::string_view who, bool copies) const {
-  if (!config_ || !copies) return;
+bool ReplicaSpec::balanced() const {
+  return config_ && (config_->is_scalar() ? config_->text() : config_->at("kind").text()) == "balanced";
+}
+
+bool ReplicaSpec::levels_sums(std::string_view who, bool copies) const {
+  if (!config_ || !copies) return false;
   const std::string kind = config_->is_scalar() ? config_->text() : config_->at("kind").text();
-  if (kind == "round_robin") return;
+  if (kind == "round_robin") return false;
+  if (kind == "balanced") return true;
   config_->fail(
       fmt::format("{} does not know which source an expert's rows come from, so its copies share them evenly "
-                  "(round_robin), got {}",
+                  "(round_robin) or as levels the GPUs (balanced), got {}",
                   who, kind));
 }
 }  // namespace moesim::exchange

@@ -13,6 +13,7 @@
 #include "passes/pass_report.h"
 #include "placement/routing_section.h"
 #include "placement/section.h"
+#include "placement/sharing_note.h"
 #include "spec/catalogue.h"
 
 namespace moesim::passes {
@@ -151,6 +152,7 @@ results::StudyEnd run_passes(results::StudyRun& run) {
     if (shape.of(kind).steps == 0) continue;
     GroupRun::Phase phase = make_phase(kind, shape, model, cluster.node.gpu);
     forward::write_assumptions(run.results, "phase:" + phase.name, setup_of(shape, kind, model, cluster.node.gpu));
+    placement::write_sharing(run.results, "phase:" + phase.name, replica_choice);
     const int slots = placement.empty() ? 0 : placement.front().slots_per_gpu;
     report.memory(phase.name, memory_use(config, model, phase, shape.of(kind), cluster, shape.expert_parallel, slots));
     const auto traffic = routing.traffic(

@@ -1,6 +1,7 @@
 // The placement family: which experts, and which copies of them, sit on which GPU, layer by layer.
 #pragma once
 #include <functional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct PlacementInput {
   LayerCost cost = nullptr;                  // what `traffic` and `local_search` minimise; none: their own closed form
   exchange::ReplicaSpec replica_choice{};    // who computes an expert's rows in that closed form
   std::string_view give_trace = kGiveTrace;  // how the user gives what `sample` is taken from
+  std::span<const Loads> windows{};  // that `loads` is the mean of, same layers; fewer than two: only that is known
 };
 
 /// Decides which GPUs hold each expert.

@@ -8,12 +8,12 @@ namespace moesim::placement {
 
 // One per policy file.
 Strategy<Placement> contiguous(), round_robin(), random_placement(), greedy(), eplb(), eplb_hierarchical(),
-    eplb_global(), affinity(), coactivation(), traffic_aware(), local_search();
+    eplb_global(), robust(), affinity(), coactivation(), traffic_aware(), local_search();
 
 const Family<Placement>& placements() {
   static const Family<Placement> family(
       "placement", {contiguous(), round_robin(), random_placement(), greedy(), eplb(), eplb_hierarchical(),
-                    eplb_global(), affinity(), coactivation(), traffic_aware(), local_search()});
+                    eplb_global(), robust(), affinity(), coactivation(), traffic_aware(), local_search()});
   return family;
 }
 
@@ -82,6 +82,7 @@ std::vector<std::vector<int>> groups_of_nodes(std::span<const double> load, cons
 /// One node of one layer as a problem of its own; experts numbered as they come.
 struct NodeProblem {
   Loads loads;
+  std::vector<Loads> windows;
   PlacementProblem problem;
   RoutingSample sample;
   std::vector<int> expert;  // of each number
@@ -95,10 +96,16 @@ NodeProblem node_problem(const PlacementInput& in, std::size_t row, int node, st
     for (int e = group * size; e < (group + 1) * size; ++e) {
       number[std::size_t(e)] = int(out.expert.size());
       out.expert.push_back(e);
-      out.loads.counts.push_back(in.loads.row(row)[std::size_t(e)]);
     }
-  out.loads.experts = int(out.expert.size());
-  out.loads.layers = {in.loads.layers[row]};
+  const auto part_of = [&](const Loads& whole) {
+    Loads part;
+    for (const int e : out.expert) part.counts.push_back(whole.row(row)[std::size_t(e)]);
+    part.experts = int(out.expert.size());
+    part.layers = {whole.layers[row]};
+    return part;
+  };
+  out.loads = part_of(in.loads);
+  for (const Loads& window : in.windows) out.windows.push_back(part_of(window));
   out.problem.gpus = per_node;
   for (int g = node * per_node; g < (node + 1) * per_node; ++g) {
     out.problem.gpu_slots.push_back(p.slots_on(g));
@@ -125,7 +132,8 @@ std::vector<exchange::ExpertMap> plan_by_node(const Placement& placement, const 
                                                     .problem = part.problem,
                                                     .sample = in.sample ? &part.sample : nullptr,
                                                     .replica_choice = in.replica_choice,
-                                                    .give_trace = in.give_trace})
+                                                    .give_trace = in.give_trace,
+                                                    .windows = part.windows})
                                             .at(0);
       for (int slot = 0; slot < inner.slots(); ++slot) {
         const int e = inner.slot_to_expert[std::size_t(slot)];
@@ -143,7 +151,11 @@ std::vector<exchange::ExpertMap> plan_by_node(const Placement& placement, const 
 
 std::vector<exchange::ExpertMap> plan(const Placement& placement, const PlacementInput& input) {
   const PlacementProblem problem = checked(input.problem, input.loads.experts);
-  const PlacementInput whole{input.loads, problem, input.sample, input.cost, input.replica_choice, input.give_trace};
+  PlacementInput whole{input.loads,          problem,          input.sample, input.cost,
+                       input.replica_choice, input.give_trace, input.windows};
+  for (const Loads& window : input.windows)
+    check(window.experts == input.loads.experts && window.layers == input.loads.layers,
+          "a window of other layers or experts than the loads");
   const bool by_node = problem.keep_groups && problem.nodes > 1;
   std::vector<exchange::ExpertMap> maps = by_node ? plan_by_node(placement, whole) : placement.place(whole);
   check(maps.size() == input.loads.rows(), "a placement of {} layers has {} maps", input.loads.rows(), maps.size());

@@ -22,9 +22,11 @@ Loads planning_loads(const spec::Model& model, const routing::TrafficSource& sou
   return out;
 }
 
+bool uneven(const PlacementSection& section) { return !section.gpu_slots.empty() || !section.gpu_speed.empty(); }
+
 ModelPlacement from_file(const Config& config, const PlacementSection& section, const spec::Model& model,
                          const spec::GroupShape& group) {
-  if (section.has_strategy || section.slots != 0 || section.groups != 0)
+  if (section.has_strategy || section.slots != 0 || section.groups != 0 || uneven(section))
     config.fail("a placement comes from a file or from a strategy, not from both");
   ModelPlacement out = load_placement(section.file.path, {group.gpus, model.moe->experts, model.moe_layers()});
   if (!out.maps.empty() && out.maps.front().gpus != group.gpus)
@@ -65,7 +67,7 @@ ModelPlacement read_placement(const Config& scenario, const spec::Model& model, 
   out.layers = model.moe_layers();
   out.hidden_layers = model.layers;
   out.nodes = group.nodes();
-  if (!section.has_strategy && section.slots == 0) {
+  if (!section.has_strategy && section.slots == 0 && !uneven(section)) {
     out.strategy = "contiguous";
     for ([[maybe_unused]] int layer : out.layers) out.maps.push_back(exchange::contiguous_map(experts, group.gpus));
     return out;
@@ -73,7 +75,9 @@ ModelPlacement read_placement(const Config& scenario, const spec::Model& model, 
   PlacementProblem problem;
   problem.gpus = group.gpus;
   problem.nodes = group.nodes();
-  problem.slots = section.slots > 0 ? section.slots : std::max(experts, group.gpus);
+  problem.gpu_slots = section.gpu_slots;
+  problem.gpu_speed = section.gpu_speed;
+  problem.slots = section.slots > 0 || !section.gpu_slots.empty() ? section.slots : std::max(experts, group.gpus);
   problem.groups = section.groups > 0 ? section.groups : model.moe->groups;
   problem = config.placed([&] { return checked(problem, experts); });
   const auto strategy = section.has_strategy ? placements().make(section.strategy)

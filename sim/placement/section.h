@@ -1,6 +1,7 @@
 // The `placement` section of a scenario: which expert sits where.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "core/config.h"
 #include "exchange/replica_choice.h"
@@ -12,11 +13,13 @@ namespace moesim::placement {
 
 /// `placement: WORD`, or a map of these.
 struct PlacementSection {
-  DataFile file;          // a placement that a system or `moesim place` wrote; then nothing else is given
-  Config strategy;        // a kind, or {kind: ..., its parameters}; empty: contiguous
-  int slots = 0;          // slots of a layer, copies included; 0: one an expert
-  int groups = 0;         // of consecutive experts, for hierarchical policies; 0: the gate's
-  Config replica_choice;  // a kind, or {kind: ..., its parameters}; empty: the study's own
+  DataFile file;                  // a placement that a system or `moesim place` wrote; then nothing else is given
+  Config strategy;                // a kind, or {kind: ..., its parameters}; empty: contiguous
+  int slots = 0;                  // slots of a layer, copies included; 0: one an expert
+  int groups = 0;                 // of consecutive experts, for hierarchical policies; 0: the gate's
+  Config replica_choice;          // a kind, or {kind: ..., its parameters}; empty: the study's own
+  std::vector<int> gpu_slots;     // of each GPU of the group, where they differ
+  std::vector<double> gpu_speed;  // of each GPU of the group, relative, where they differ
   bool has_strategy = false;
   static void fields(auto& f, auto& p) {
     f("file", p.file, "placement file to use as it is (JSON, CSV, SGLang, TensorRT-LLM, vLLM-Ascend)");
@@ -26,6 +29,8 @@ struct PlacementSection {
     f("replica_choice", p.replica_choice,
       "which copy of an expert computes a source's rows (moesim list replica_choice); default nearest");
     f("groups", p.groups, "groups of consecutive experts, for hierarchical policies; 0: the gate's");
+    f("gpu_slots", p.gpu_slots, "slots of each GPU of the group, where they differ");
+    f("gpu_speed", p.gpu_speed, "relative speed of each GPU of the group, which strategies weigh its rows by");
   }
 };
 

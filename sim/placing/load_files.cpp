@@ -10,6 +10,7 @@
 #include "formats/csv.h"
 #include "formats/json.h"
 #include "formats/npy.h"
+#include "placement/files/recognise.h"
 
 namespace moesim::placing {
 namespace {
@@ -62,6 +63,7 @@ class Reader {
   }
 
   void from_json() {
+    placement::refuse_placement(file_, "counts");
     const formats::JsonValue root = formats::read_json(file_);
     const formats::JsonValue& matrix = root.is_object() ? formats::JsonObject(root, file_).at("logical_count") : root;
     if (!matrix.is_array() || matrix.empty() || !matrix[0].is_array() || matrix[0].empty())
@@ -93,6 +95,7 @@ class Reader {
 
   /// One row a layer, after a heading if there is one; its first cell may say that rows begin with a layer number.
   void from_csv() {
+    placement::refuse_placement(file_, "counts");
     formats::CsvFile csv(file_);
     bool numbered = false;
     while (csv.next()) {

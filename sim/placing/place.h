@@ -1,7 +1,6 @@
 // moesim place: plans expert placements with several strategies, scores them on the same or other traffic, and hands
 // the best back in the form a serving system loads.
 #pragma once
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,14 +8,12 @@
 #include "core/units.h"
 #include "exchange/replica_choice.h"
 #include "placement/files/formats.h"
-#include "placement/from_trace.h"
 #include "placement/placement.h"
 #include "placement/scores/score.h"
+#include "placing/workload.h"
 #include "results/results.h"
-#include "routing/trace.h"
 #include "routing/traffic.h"
 #include "spec/hardware.h"
-#include "spec/model.h"
 
 namespace moesim::placing {
 
@@ -26,20 +23,10 @@ struct StrategyChoice {
   Config config;
 };
 
-/// A load with what else is known of it.
-struct Workload {
-  std::string name;
-  placement::Loads loads;
-  std::shared_ptr<routing::Trace> trace;  // none for counts
-  routing::TokenRange range;              // of the trace
-};
-/// A trace database or a load file, told apart by what it holds.  window: "FIRST:END" of its tokens, either side may be
-/// empty; only for traces.  Throws ConfigError.
-Workload read_workload(const std::string& file, const std::string& window = "");
-
 struct PlaceOptions {
-  std::vector<Workload> planned;  // to plan from
-  std::vector<Workload> scored;   // to score on; empty: each plan on what it was planned from
+  std::vector<Workload> planned;  // to plan from: each by itself, or all together
+  std::vector<Workload> scored;   // to score every plan on; empty: all of `planned`
+  bool together = false;          // one plan from all of `planned`
   std::vector<StrategyChoice> strategies;
   placement::PlacementProblem problem;  // slots: those of the entry tried
   std::vector<int> slots;               // to try; empty: one an expert
@@ -54,6 +41,7 @@ struct PlaceOptions {
   std::string_view give_trace = placement::kGiveTrace;      // how the user gives a trace, for refusals without one
   std::optional<placement::ModelPlacement> from;            // in force before
   bool keep_places = false;                                 // renumber GPUs so that less moves from there
+  std::vector<std::string> notes;                           // what to say of the workloads
 };
 
 /// What one layer's exchange carries, per token of the batch; "busiest" over all GPUs and both directions.
@@ -70,11 +58,19 @@ struct PhaseTime {
   Time step{};   // the whole forward pass, nothing overlapped
 };
 
+/// What one plan is made from.
+struct PlanSource {
+  std::string name;
+  placement::Loads loads;            // the mean of the members
+  std::vector<std::size_t> members;  // among PlaceOptions::planned
+};
+
 struct PlaceRow {
   std::string strategy, planned_on, scored_on;
   int slots = 0;
   placement::PlacementScore score;
   double plan_time = 0;  // s of this program; differs from run to run
+  int wasted_slots = 0;  // of all layers, that hold an expert their GPU holds already
   std::optional<TrafficShape> traffic;
   Bytes nic_bytes{}, nvlink_bytes{};  // busiest link of a prefill layer, dispatch and combine; needs the model
   Bytes memory{};                     // routed experts on a GPU; needs the model
@@ -82,14 +78,35 @@ struct PlaceRow {
   std::optional<int> moves;  // experts that GPUs lack, coming from the placement in force
   Bytes migration{};         // their weights; needs the model
   Time migration_time{};     // over the busiest port; needs the cluster
-  std::size_t planned = 0;   // workload it was planned from
+  bool own = false;          // scored on what it was planned from, or on part of that
+  std::size_t planned = 0;   // among PlaceResult::sources
   std::size_t maps = 0;      // among PlaceResult::maps
+};
+
+/// A strategy that could not do it, and why.
+struct NotApplied {
+  std::string strategy, planned_on;
+  int slots = 0;
+  std::string reason;
+};
+
+/// What further slots buy: the same strategy, from the same loads, with `slots` instead of the next fewer that was
+/// tried; balance as the mean over all that both are scored on.
+struct SlotGain {
+  std::string strategy, planned_on;
+  int from = 0, slots = 0;
+  double balance = 0, gained = 0;  // balancedness with `slots`, and what it is above that with `from`
+  Bytes memory{};                  // what they take more on a GPU, all layers; needs the model
 };
 
 struct PlaceResult {
   std::vector<PlaceRow> rows;
   std::vector<std::vector<exchange::ExpertMap>> maps;
-  std::size_t best = 0;  // row with the least gap to the bound (of those scored on what they were planned from)
+  std::vector<PlanSource> sources;
+  std::vector<NotApplied> not_applied;
+  std::vector<std::string> notes;  // what a reader must know to read the figures
+  std::size_t best = 0;            // of the plan with the least gap to the bound, mean over what it is scored on: its
+                                   // row on what it was planned from, else its first
 };
 
 /// Weights of one routed expert in one layer, as released.
@@ -97,14 +114,21 @@ Bytes expert_weight_bytes(const spec::Model& model);
 /// A token's row to one GPU and back, in the formats of the model's release where the cluster, if one is given, has
 /// them.
 Bytes exchange_row_bytes(const PlaceOptions& options);
+/// How many experts a token chooses, and among which; top_k 0: not known.
+routing::GateShape gate_of(const PlaceOptions& options, const Workload& workload);
 
-/// Throws ConfigError for workloads that do not fit together, strategies that cannot do it, or a replica choice that
-/// needs to know where rows come from where only counts are known.
+/// Throws ConfigError for workloads that do not fit together, for a replica choice that needs to know where rows come
+/// from where only counts are known, and if no strategy can do it.  One that cannot where another can is in
+/// `not_applied`.
 PlaceResult place(const PlaceOptions& options);
+/// Of every strategy and source that was tried with several numbers of slots.
+std::vector<SlotGain> slot_gains(const PlaceResult& result);
 
 /// The tables for people, and one JSON object for scripts.
 std::string place_text(const PlaceOptions& options, const PlaceResult& result, bool by_layer);
 std::string place_json(const PlaceOptions& options, const PlaceResult& result);
+/// Plans by what they were made from, in rows, and what they were scored on, in columns; "" if there is one of either.
+std::string cross_tables(const PlaceResult& result);
 /// The row's placement, ready for placement_text().
 placement::ModelPlacement placement_of(const PlaceOptions& options, const PlaceResult& result, std::size_t row);
 /// Metrics (scope run: the best; scope `placement:STRATEGY...`: each), rows of the best placement and its loads.

@@ -38,6 +38,8 @@ std::string main_table(const PlaceResult& result) {
   if (any.traffic) header.insert(header.end(), {"nodes/token", "crossings/token"});
   if (any.nic_bytes.v > 0 || any.nvlink_bytes.v > 0) header.insert(header.end(), {"adapter", "NVLink"});
   if (any.memory.v > 0) header.push_back("experts/GPU");
+  const bool wasted = std::ranges::any_of(rows, [](const PlaceRow& r) { return r.wasted_slots > 0; });
+  if (wasted) header.push_back("slots wasted");
   if (any.prefill) header.insert(header.end(), {"prefill layer", "prefill step"});
   if (any.decode) header.insert(header.end(), {"decode layer", "decode step"});
   if (any.moves) header.push_back("moves");
@@ -59,6 +61,7 @@ std::string main_table(const PlaceResult& result) {
       line.insert(line.end(),
                   {results::pretty(double(r.nic_bytes.v), "B"), results::pretty(double(r.nvlink_bytes.v), "B")});
     if (any.memory.v > 0) line.push_back(results::pretty(double(r.memory.v), "B"));
+    if (wasted) line.push_back(fmt::to_string(r.wasted_slots));
     for (const auto* phase : {&r.prefill, &r.decode})
       if (*phase)
         line.insert(line.end(),
@@ -71,26 +74,44 @@ std::string main_table(const PlaceResult& result) {
   return table.text();
 }
 
-/// mean/max of every strategy, planned on one workload and scored on another.
-std::string staleness(const PlaceResult& result) {
-  const std::vector<PlaceRow>& rows = result.rows;
-  if (!several(rows, &PlaceRow::planned_on) || !several(rows, &PlaceRow::scored_on)) return "";
-  std::vector<std::string> scored;
-  for (const PlaceRow& r : rows)
-    if (std::ranges::find(scored, r.scored_on) == scored.end()) scored.push_back(r.scored_on);
-  std::vector<std::string> header{"mean/max", "planned on"};
-  for (const std::string& name : scored) header.push_back("on " + name);
+/// What each GB (or slot) of further copies buys.
+std::string gains_table(const PlaceResult& result) {
+  const std::vector<SlotGain> gains = slot_gains(result);
+  if (gains.empty()) return "";
+  const bool planned =
+      std::ranges::any_of(gains, [&](const SlotGain& g) { return g.planned_on != gains[0].planned_on; });
+  std::vector<std::string> header{"strategy"};
+  if (planned) header.push_back("planned on");
+  for (const char* h : {"slots", "from", "mean/max", "gained"}) header.push_back(h);
+  if (gains[0].memory.v > 0)
+    header.insert(header.end(), {"more on a GPU", "gained a GB"});
+  else
+    header.push_back("gained a slot");
   results::TextTable table(header);
-  std::vector<std::vector<std::string>> lines;
-  for (const PlaceRow& r : rows) {
-    const std::string strategy = fmt::format("{}, {} slots", r.strategy, r.slots);
-    auto line = std::ranges::find_if(lines, [&](const auto& l) { return l[0] == strategy && l[1] == r.planned_on; });
-    if (line == lines.end()) line = lines.insert(lines.end(), {strategy, r.planned_on});
-    line->push_back(fmt::format("{:.3f}", r.score.balancedness));
+  for (const SlotGain& g : gains) {
+    std::vector<std::string> line{g.strategy};
+    if (planned) line.push_back(g.planned_on);
+    line.insert(line.end(), {fmt::to_string(g.slots), fmt::to_string(g.from), fmt::format("{:.4f}", g.balance),
+                             fmt::format("{:+.4f}", g.gained)});
+    if (g.memory.v > 0)
+      line.insert(line.end(), {results::pretty(double(g.memory.v), "B"),
+                               fmt::format("{:+.4f}", g.gained / (double(g.memory.v) / 1e9))});
+    else
+      line.push_back(fmt::format("{:+.5f}", g.gained / (g.slots - g.from)));
+    table.add(line);
   }
-  std::ranges::stable_sort(lines, {}, [](const auto& l) { return l[0]; });
-  for (auto& line : lines) table.add(line);
-  return "\nplanned on one workload, scored on another\n" + table.text();
+  return "\nwhat further copies buy\n" + table.text();
+}
+
+std::string not_applied_table(const PlaceResult& result) {
+  if (result.not_applied.empty()) return "";
+  results::TextTable table({"does not apply", "slots", "because"});
+  std::vector<std::vector<std::string>> lines;  // the same for every source, mostly
+  for (const NotApplied& n : result.not_applied)
+    if (std::vector<std::string> line{n.strategy, fmt::to_string(n.slots), n.reason};
+        std::ranges::find(lines, line) == lines.end())
+      table.add(lines.emplace_back(std::move(line)));
+  return "\n" + table.text();
 }
 
 std::string layers_table(const PlaceRow& r) {
@@ -111,6 +132,7 @@ formats::Json row_json(const PlaceRow& r) {
   out["imbalance"] = r.score.imbalance;
   out["gap_to_bound"] = r.score.gap;
   out["plan_time"] = r.plan_time;
+  out["wasted_slots"] = r.wasted_slots;
   if (r.traffic) {
     out["nodes_per_token"] = r.traffic->nodes_per_token;
     out["crossings_per_token"] = r.traffic->crossings;
@@ -142,8 +164,12 @@ std::string place_text(const PlaceOptions& o, const PlaceResult& result, bool by
         lines.push_back(line);
         out += line;
       }
-  out += fmt::format("{} on {}\n\n{}{}", counted(o.problem.gpus, "GPU"), counted(o.problem.nodes, "node"),
-                     main_table(result), staleness(result));
+  if (result.sources.size() == 1 && result.sources[0].members.size() > 1)
+    out += fmt::format("planned together from {}\n", counted(result.sources[0].members.size(), "workload"));
+  out += fmt::format("{} on {}\n\n{}{}{}{}", counted(o.problem.gpus, "GPU"), counted(o.problem.nodes, "node"),
+                     main_table(result), cross_tables(result), gains_table(result), not_applied_table(result));
+  if (!result.notes.empty()) out += "\n";
+  for (const std::string& note : result.notes) out += "note: " + note + "\n";
   if (by_layer)
     for (const PlaceRow& r : result.rows) out += layers_table(r);
   return out;
@@ -164,54 +190,25 @@ std::string place_json(const PlaceOptions& o, const PlaceResult& result) {
     out[key] = figures[key];
   if (figures.contains("nodes_per_token")) out["nodes_per_token"] = figures["nodes_per_token"];
   for (const PlaceRow& r : result.rows) out["strategies"].push_back(row_json(r));
+  if (o.together)
+    for (const Workload& w : o.planned) out["planned_together"].push_back(w.name);
+  for (const NotApplied& n : result.not_applied) {
+    formats::Json one{{"strategy", n.strategy}, {"slots", n.slots}, {"reason", n.reason}};
+    if (!n.planned_on.empty()) one["planned_on"] = n.planned_on;
+    out["not_applied"].push_back(one);
+  }
+  for (const SlotGain& g : slot_gains(result)) {
+    formats::Json one{{"strategy", g.strategy},
+                      {"slots", g.slots},
+                      {"from_slots", g.from},
+                      {"gained", g.gained},
+                      {"balancedness", g.balance}};
+    if (!g.planned_on.empty()) one["planned_on"] = g.planned_on;
+    if (g.memory.v > 0) one["more_memory"] = g.memory.v;
+    out["slot_gains"].push_back(one);
+  }
+  for (const std::string& note : result.notes) out["notes"].push_back(note);
   return formats::json_text(out, 1) + "\n";
 }
 
-void store(const PlaceOptions& o, const PlaceResult& result, results::Results& results) {
-  const auto metrics = [&](const PlaceRow& r, const std::string& scope) {
-    results.metric("balancedness", r.score.balancedness, "", scope);
-    results.metric("imbalance", r.score.imbalance, "", scope);
-    results.metric("gap_to_bound", r.score.gap, "", scope);
-    results.metric("slots", r.slots, "", scope);
-    if (r.traffic) {
-      results.metric("nodes_per_token", r.traffic->nodes_per_token, "", scope);
-      results.metric("crossings_per_token", r.traffic->crossings, "", scope);
-    }
-    if (r.nic_bytes.v > 0) results.metric("busiest_adapter_bytes", double(r.nic_bytes.v), "B", scope);
-    if (r.nvlink_bytes.v > 0) results.metric("busiest_nvlink_bytes", double(r.nvlink_bytes.v), "B", scope);
-    if (r.memory.v > 0) results.metric("expert_memory", double(r.memory.v), "B", scope);
-    for (const auto& [name, phase] : {std::pair("prefill", &r.prefill), std::pair("decode", &r.decode)})
-      if (*phase) {
-        results.metric(fmt::format("{}_layer_time", name), seconds((*phase)->layer), "s", scope);
-        results.metric(fmt::format("{}_step_time", name), seconds((*phase)->step), "s", scope);
-      }
-    if (r.moves) results.metric("moves", *r.moves, "", scope);
-    if (r.migration.v > 0) results.metric("migration_bytes", double(r.migration.v), "B", scope);
-    if (r.migration_time.v > 0) results.metric("migration_time", seconds(r.migration_time), "s", scope);
-  };
-  for (const PlaceRow& r : result.rows) {
-    std::string scope = fmt::format("placement:{}:{}", r.strategy, r.slots);
-    if (!r.planned_on.empty()) scope += fmt::format(":{}:{}", r.planned_on, r.scored_on);
-    metrics(r, scope);
-  }
-  const PlaceRow& best = result.rows[result.best];
-  metrics(best, "run");
-  const placement::Loads& loads = o.planned[best.planned].loads;
-  const placement::Skew s = placement::skew(loads);
-  results.metric("expert_load_max_over_mean", s.max_over_mean, "");
-  results.metric("expert_load_gini", s.gini, "");
-  for (const placement::LayerScore& l : best.score.layers) {
-    const std::string scope = fmt::format("layer:{}", l.layer);
-    results.metric("balancedness", l.balance, "", scope);
-    results.metric("imbalance", l.imbalance, "", scope);
-  }
-  const std::vector<exchange::ExpertMap>& maps = result.maps[best.maps];
-  for (std::size_t row = 0; row < maps.size(); ++row) {
-    for (int slot = 0; slot < maps[row].slots(); ++slot)
-      results.add(results::Table::placement,
-                  {loads.layers[row], slot, maps[row].gpu_of(slot), maps[row].slot_to_expert[std::size_t(slot)]});
-    for (int e = 0; e < loads.experts; ++e)
-      results.add(results::Table::expert_load, {loads.layers[row], "", e, loads.row(row)[std::size_t(e)]});
-  }
-}
 }  // namespace moesim::placing

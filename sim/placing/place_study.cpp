@@ -17,9 +17,9 @@ constexpr std::int64_t kMostGpus = 1'000'000, kMostSlots = 1'000'000;
 struct PlaceSection {
   std::vector<DataFile> loads, eval;
   std::vector<Config> strategies;
-  std::vector<int> slots, drift;
+  std::vector<int> slots, steps, drift;
   int gpus = 0, groups = 0;
-  bool keep_groups = false, keep_places = false;
+  bool together = false, keep_groups = false, keep_places = false;
   placement::Sharing sharing = placement::Sharing::even;
   Config replica_choice;
   bool times = true;
@@ -29,8 +29,11 @@ struct PlaceSection {
   std::vector<double> gpu_speed;
   static void fields(auto& f, auto& p) {
     f("loads", p.loads, "traces or counts to plan from; none: the scenario's routing");
-    f("eval", p.eval, "traces or counts to score on; none: what was planned from");
-    f("drift", p.drift, "score what was planned on the routing's step 0 on these steps");
+    f("eval", p.eval, "traces or counts to score on; none: all that was planned from");
+    f("steps", p.steps, "steps of the routing to plan from; none: step 0");
+    f("together", p.together,
+      "one plan from all loads or steps: strategies that know windows take them as such, others their mean");
+    f("drift", p.drift, "score what was planned on the routing on these of its steps");
     f.required("strategies", p.strategies, "kinds of placement, or maps with their parameters");
     f("gpus", p.gpus, "GPUs of the expert-parallel group; 0: the cluster's");
     f("slots", p.slots, "slots of a layer, copies included; several are compared; none: one an expert");
@@ -38,7 +41,10 @@ struct PlaceSection {
     f("keep_groups", p.keep_groups, "every strategy keeps a group on one node");
     f("gpu_slots", p.gpu_slots, "slots of each GPU, where they differ");
     f("gpu_speed", p.gpu_speed, "relative speed of each GPU, where they differ");
-    f("sharing", p.sharing, "how copies share their expert's rows: even, or balanced (a linear programme a batch)");
+    f("sharing", p.sharing,
+      "how copies share their expert's rows when balance is scored: even, planned (probabilities fixed with the plan) "
+      "or "
+      "balanced (a linear programme a batch); default even, or as replica_choice balances");
     f("replica_choice", p.replica_choice,
       "which copy of an expert computes a source's rows of a trace (moesim list replica_choice); default nearest");
     f("times", p.times, "simulate layers and steps");
@@ -50,6 +56,25 @@ struct PlaceSection {
     f("keep_places", p.keep_places, "renumber GPUs so that less moves from there");
   }
 };
+
+/// The kind; where one is tried with several parameters, these too.  Throws ConfigError for a strategy that is there.
+std::string strategy_name(const Config& strategy, const std::vector<Config>& all) {
+  const auto kind = [](const Config& c) { return c.is_scalar() ? c.text() : c.at("kind").text(); };
+  const auto full = [&](const Config& c) {
+    std::string parameters;
+    if (c.is_map())
+      for (const std::string& key : c.keys())
+        if (key != "kind" && c.at(key).is_scalar())
+          parameters += fmt::format("{}{}={}", parameters.empty() ? "" : ",", key, c.at(key).text());
+    return parameters.empty() ? kind(c) : fmt::format("{}({})", kind(c), parameters);
+  };
+  int alike = 0;
+  for (const Config& c : all) {
+    alike += kind(c) == kind(strategy);
+    if (&c != &strategy && full(c) == full(strategy)) strategy.fail(full(c) + " is listed twice");
+  }
+  return alike > 1 ? full(strategy) : kind(strategy);
+}
 
 /// What the routing expects at one step, as counts of a million rows a layer.
 Workload expected_workload(const routing::TrafficSource& source, const spec::Model& model, std::int64_t step) {
@@ -68,7 +93,8 @@ Workload expected_workload(const routing::TrafficSource& source, const spec::Mod
 }
 
 /// Those of a list of files, each of experts as many as the model has.
-std::vector<Workload> read_files(const Config& list, const std::vector<DataFile>& files, const spec::Model& model) {
+std::vector<Workload> read_files(const Config& list, const std::vector<DataFile>& files, const spec::Model& model,
+                                 std::vector<std::string>& notes) {
   std::vector<Workload> out;
   for (std::size_t i = 0; i < files.size(); ++i) {
     const std::string here = fmt::format("[{}]", i);
@@ -76,29 +102,35 @@ std::vector<Workload> read_files(const Config& list, const std::vector<DataFile>
     if (const int experts = out.back().loads.experts; experts != model.moe->experts)
       list.fail_below(here, fmt::format("{}: has {} experts, but {} has {}", out.back().name, experts, model.name,
                                         model.moe->experts));
+    for (std::string& note : fit_to_model(out.back(), model)) notes.push_back(std::move(note));
   }
   return out;
 }
 
 void read_workloads(const results::StudyRun& run, const PlaceSection& section, PlaceOptions& o) {
   const Config place = run.scenario.at("place");
-  o.planned = read_files(place.at_or_empty("loads"), section.loads, *o.model);
-  o.scored = read_files(place.at_or_empty("eval"), section.eval, *o.model);
+  o.planned = read_files(place.at_or_empty("loads"), section.loads, *o.model, o.notes);
+  o.scored = read_files(place.at_or_empty("eval"), section.eval, *o.model, o.notes);
   const Config routing = run.scenario.at_or_empty("routing");
-  if (section.loads.empty() && routing.is_map() && routing.has("trace")) {
+  const bool traced = routing.is_map() && routing.has("trace");
+  for (const char* key : {"steps", "drift"})
+    if (const auto& steps = *key == 's' ? section.steps : section.drift; !steps.empty()) {
+      if (!section.loads.empty() || traced)
+        place.at(key).fail("steps of the routing are taken only if its law, and no file, is planned from");
+      if (std::ranges::any_of(steps, [](int step) { return step < 0; })) place.at(key).fail("steps are counted from 0");
+    }
+  if (section.loads.empty() && traced) {
     o.planned.push_back(routing.placed([&] { return read_workload(routing::trace_file(routing)); }));
     return;
   }
-  if (!section.loads.empty() && section.drift.empty()) return;
-  if (!section.loads.empty()) place.at("drift").fail("steps of the routing are scored only if it was planned from");
+  if (!section.loads.empty()) return;
   const spec::MoeShape& moe = *o.model->moe;
   const auto source = routing::make_traffic(routing, {{moe.experts, moe.top_k, moe.groups, moe.groups_used},
                                                       {o.problem.gpus, o.problem.gpus_per_node()},
                                                       run.seed,
                                                       std::nullopt});
-  o.planned.push_back(expected_workload(*source, *o.model, 0));
-  if (std::ranges::any_of(section.drift, [](int step) { return step < 0; }))
-    place.at("drift").fail("steps are counted from 0");
+  for (const int step : section.steps.empty() ? std::vector{0} : section.steps)
+    o.planned.push_back(expected_workload(*source, *o.model, step));
   for (const int step : section.drift) o.scored.push_back(expected_workload(*source, *o.model, step));
 }
 }  // namespace
@@ -129,8 +161,9 @@ Estimate estimate_place(const Config& scenario, bool) {
   for (const int slots : section.slots) n.slots = std::max(n.slots, double(slots));
   for (const int slots : section.gpu_slots)
     n.slots = std::max(n.slots, double(slots) * double(section.gpu_slots.size()));
-  n.plans = double(std::max<std::size_t>(1, section.strategies.size()) *
-                   std::max<std::size_t>(1, section.slots.size()) * std::max<std::size_t>(1, section.loads.size()));
+  n.plans =
+      double(std::max<std::size_t>(1, section.strategies.size()) * std::max<std::size_t>(1, section.slots.size()) *
+             std::max<std::size_t>({1, section.loads.size(), section.steps.size()}));
   const Config routing = scenario.at_or_empty("routing");
   if (!section.loads.empty() || (routing.is_map() && routing.has("trace"))) n.sample = double(section.sample);
   return estimate(n);
@@ -165,7 +198,8 @@ results::StudyEnd run_place(results::StudyRun& run) {
   o.problem.gpu_speed = section.gpu_speed;
   o.slots = section.slots;
   o.sharing = section.sharing;
-  if (run.scenario.at("place").has("replica_choice")) o.replica_choice = exchange::ReplicaSpec(section.replica_choice);
+  if (place_section.has("replica_choice")) o.replica_choice = exchange::ReplicaSpec(section.replica_choice);
+  if (!place_section.has("sharing") && o.replica_choice.balanced()) o.sharing = placement::Sharing::balanced;
   for (const auto& [key, n] : {std::pair("prefill_tokens", section.prefill_tokens),
                                {"decode_tokens", section.decode_tokens},
                                {"context", section.context},
@@ -178,9 +212,12 @@ results::StudyEnd run_place(results::StudyRun& run) {
   o.sample = section.sample;
   if (!section.loads.empty()) o.give_trace = "place: {loads: [TRACE]}";
   if (section.strategies.empty()) run.scenario.at("place").at("strategies").fail("expected at least one strategy");
-  for (const Config& c : section.strategies)
-    o.strategies.push_back({c.is_scalar() ? c.text() : c.at("kind").text(), c});
+  for (const Config& c : section.strategies) o.strategies.push_back({strategy_name(c, section.strategies), c});
   read_workloads(run, section, o);
+  tell_apart(o.planned, o.scored);
+  o.together = section.together;
+  if (o.together && o.planned.size() < 2)
+    run.scenario.at("place").at("together").fail("makes one plan of several workloads, and there is one");
   o.keep_places = section.keep_places;
   if (!section.from.name.empty())
     o.from = placement::load_placement(section.from.path,

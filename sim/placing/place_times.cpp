@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "exchange/copy_shares.h"
 #include "exchange/exchanger.h"
 #include "forward/precision.h"
 #include "network/exchanges/exchange.h"
@@ -103,7 +104,10 @@ Time PlaceTimes::State::layer(std::size_t row, const exchange::ExpertMap& map) {
     expected.assign(workload.loads.row(row).begin(), workload.loads.row(row).end());
     const double total = std::accumulate(expected.begin(), expected.end(), 0.0);
     for (double& r : expected) r *= all * gate.top_k / total;
-    exchange::exchange_sums(expected, all, gate, map, exchange::copy_table(map), shape, sums);
+    if (replica_choice.balanced())
+      exchange::balanced_exchange_sums(expected, all, gate, map, shape, sums);
+    else
+      exchange::exchange_sums(expected, all, gate, map, exchange::copy_table(map), shape, sums);
     dispatch(sums, arrival);
   }
   const auto width = std::size_t(map.slots_per_gpu);

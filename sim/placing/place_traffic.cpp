@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "core/interrupt.h"
 #include "core/log.h"
+#include "exchange/copy_shares.h"
 #include "exchange/exchanger.h"
 #include "exchange/port_load.h"
 
@@ -81,7 +82,7 @@ std::vector<TrafficShape> from_trace(const Workload& w, const routing::GateShape
 
 std::vector<TrafficShape> from_counts(const Workload& w, const routing::GateShape& gate,
                                       std::span<const std::vector<exchange::ExpertMap>* const> placements,
-                                      const spec::GroupShape& group) {
+                                      const spec::GroupShape& group, bool level) {
   std::vector<TrafficShape> out(placements.size());
   exchange::ExchangeSums sums;
   for (std::size_t row = 0; row < w.loads.rows(); ++row) {
@@ -91,7 +92,10 @@ std::vector<TrafficShape> from_counts(const Workload& w, const routing::GateShap
     for (double& r : rows) r *= gate.top_k / total;  // of one token
     for (std::size_t p = 0; p < placements.size(); ++p) {
       const exchange::ExpertMap& map = (*placements[p])[row];
-      exchange::exchange_sums(rows, 1, gate, map, exchange::copy_table(map), group, sums);
+      if (level)
+        exchange::balanced_exchange_sums(rows, 1, gate, map, group, sums);
+      else
+        exchange::exchange_sums(rows, 1, gate, map, exchange::copy_table(map), group, sums);
       Moved moved(group.gpus);
       moved.add(sums, group);
       add_to(out[p], moved.shape(1), 1 / double(w.loads.rows()));
@@ -105,6 +109,6 @@ std::vector<TrafficShape> traffic_shapes(const Workload& workload, const routing
                                          std::span<const std::vector<exchange::ExpertMap>* const> placements,
                                          const spec::GroupShape& group, const exchange::ReplicaSpec& replica_choice) {
   return workload.trace ? from_trace(workload, gate, placements, group, replica_choice)
-                        : from_counts(workload, gate, placements, group);
+                        : from_counts(workload, gate, placements, group, replica_choice.balanced());
 }
 }  // namespace moesim::placing

@@ -113,6 +113,8 @@ constexpr MetricDefinition kPlacements[] = {
     {"gap_to_bound", "", "", less, "run placement",
      "load of the slowest GPU, summed over layers, over the sum of what no placement can be below, minus 1"},
     {"slots", "", "", neither, "run placement", "expert slots of a layer in the group"},
+    {"wasted_slots", "", "", less, "run placement",
+     "slots that hold an expert which a slot before them on the same GPU holds already, all layers"},
     {"crossings_per_token", "", "", less, "run placement",
      "times that a token is sent to a node other than its own in a layer; mean over tokens and layers"},
     {"busiest_adapter_bytes", "", "B", less, "run placement",

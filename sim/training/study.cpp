@@ -8,6 +8,8 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "network/network_report.h"
+#include "placement/section.h"
+#include "placement/sharing_note.h"
 #include "training/balance.h"
 #include "training/campaign.h"
 #include "training/step.h"
@@ -144,6 +146,7 @@ results::StudyEnd run_training(results::StudyRun& run) {
   const TrainingPlan& plan = setup.plan();
   write_plan(run.results, plan);
   forward::write_assumptions(run.results, "run", plan.setup);
+  if (plan.model.moe) placement::write_sharing(run.results, "run", placement::read_replica_choice(run.scenario));
   std::vector<schedule::StepOutcome> steps;
   results::StudyEnd end;
   StepBalance balance(setup.loads());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <set>
 
 #include "core/files.h"
 #include "formats/csv.h"
@@ -123,7 +124,9 @@ class Reader {
     std::map<int, std::vector<std::vector<int>>> held;
     std::size_t widest = 0, devices_in_all = 0, written = 0;
     for (const formats::JsonValue& element : root.list_at("layer_list")) {
-      const int id = integer({element, name_ + ": layer_list"}, "layer_id");
+      const formats::JsonObject entry(element, name_ + ": layer_list");
+      const int id =
+          entry.has("layer_id") ? integer(entry, "layer_id") : int(held.size());  // in order, as it reads them
       const formats::JsonObject layer(element, fmt::format("{}: layer {}", name_, id));
       if (held.contains(id)) layer.fail("appears twice");
       const formats::JsonValue& devices = layer.list_at("device_list");
@@ -131,11 +134,13 @@ class Reader {
       by_gpu.resize(devices.size());
       if (layer.has("device_count") && integer(layer, "device_count") != int(devices.size()))
         layer.fail(fmt::format("device_count {}, but {} devices", integer(layer, "device_count"), devices.size()));
+      std::set<int> seen;
       for (const formats::JsonValue& one : devices) {
         const formats::JsonObject device(one, layer.where());
-        const int gpu = integer(device, "device_id");
+        const int gpu = device.has("device_id") ? integer(device, "device_id") : int(&one - &devices[0]);
         if (gpu < 0 || gpu >= int(devices.size()))
           device.fail(fmt::format("device_id {} of {} devices", gpu, devices.size()));
+        if (!seen.insert(gpu).second) device.fail(fmt::format("device_id {} appears twice", gpu));
         by_gpu[std::size_t(gpu)] = integers(device, "device_expert", device.where() + ": device_expert");
         written += by_gpu[std::size_t(gpu)].size();
         widest = std::max(widest, by_gpu[std::size_t(gpu)].size());

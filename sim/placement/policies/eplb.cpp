@@ -132,7 +132,7 @@ class EplbPlacement final : public Placement {
     if (p.gpu_slots.empty() && p.slots % p.gpus != 0)
       throw ConfigError(fmt::format("slots must be a multiple of the {} GPUs, got {}", p.gpus, p.slots));
     if (!p.even())
-      throw ConfigError("gives every GPU the same slots and load; greedy and local_search know uneven GPUs");
+      throw ConfigError("gives every GPU the same slots and load; greedy, robust and local_search know uneven GPUs");
     bool by_node = p.groups % p.nodes == 0;
     if (policy == Policy::hierarchical && !by_node)
       throw ConfigError(fmt::format("groups must be a multiple of the {} nodes, got {}", p.nodes, p.groups));

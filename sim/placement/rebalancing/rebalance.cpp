@@ -94,6 +94,7 @@ void check_rebalance(const RebalanceParams& p) {
     throw ConfigError("layers_at_a_time", fmt::format("must not be negative, got {}", p.layers_at_a_time));
   if (!(p.least_gain >= 0 && p.least_gain <= 1))
     throw ConfigError("least_gain", fmt::format("must lie between 0 and 1, got {}", p.least_gain));
+  if (p.most_bytes.v < 0) throw ConfigError("most_bytes", "must not be negative");
 }
 
 Rebalancer::Rebalancer(RebalanceParams params, std::unique_ptr<RebalanceTrigger> trigger,
@@ -134,14 +135,54 @@ void Rebalancer::plan_anew() {
   ++plans_;
   steps_ = 0;
   targets_.clear();
-  std::vector<exchange::ExpertMap> planned = plan(*strategy_, {window_, problem_, sample_.get()});
+  const std::vector<Loads> parts = parts_of_window();
+  std::vector<exchange::ExpertMap> planned =
+      plan(*strategy_, {.loads = window_, .problem = problem_, .sample = sample_.get(), .windows = parts});
   const spec::GroupShape group{problem_.gpus, problem_.gpus_per_node()};
   for (std::size_t row = planned.size(); row-- > 0;) {
     const double before = balance_of(window_.row(row), maps_[row], problem_);
-    if (balance_of(window_.row(row), planned[row], problem_) <= before + params_.least_gain) continue;
+    const double gain = balance_of(window_.row(row), planned[row], problem_) - before;
+    if (gain <= params_.least_gain) continue;
     if (params_.keep_places && problem_.even()) planned[row] = aligned(maps_[row], planned[row], group);
-    targets_.push_back({row, std::move(planned[row])});
+    const std::size_t lacking = moves(window_.layers[row], maps_[row], planned[row], group).size();
+    targets_.push_back({row, std::move(planned[row]), gain, expert_bytes_ * std::int64_t(lacking)});
   }
+  if (params_.most_bytes.v > 0) keep_within(targets_);
+}
+
+/// The window in the order of time, in a few parts that strategies may hold against each other.
+std::vector<Loads> Rebalancer::parts_of_window() const {
+  constexpr std::size_t kParts = 4;  // assumed: enough to tell drift, few enough to count many rows each
+  std::vector<Loads> out;
+  if (history_.size() < 2 * kParts) return out;
+  for (std::size_t part = 0; part < kParts; ++part) {
+    out.push_back(window_);
+    std::ranges::fill(out.back().counts, 0);
+  }
+  for (std::size_t i = 0; i < history_.size(); ++i) {
+    const std::vector<double>& step = history_[(next_ + i) % history_.size()];
+    std::vector<double>& sum = out[i * kParts / history_.size()].counts;
+    for (std::size_t k = 0; k < step.size(); ++k) sum[k] += step[k];
+  }
+  return out;
+}
+
+/// Leaves out the layers that gain least a byte until the rest may be moved.
+void Rebalancer::keep_within(std::vector<Target>& targets) const {
+  std::vector<std::size_t> order(targets.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
+    return targets[a].gain * double(targets[b].bytes.v) > targets[b].gain * double(targets[a].bytes.v);
+  });
+  Bytes left = params_.most_bytes;
+  std::vector<bool> kept(targets.size(), false);
+  for (const std::size_t i : order)
+    if (targets[i].bytes <= left) {
+      kept[i] = true;
+      left = left - targets[i].bytes;
+    }
+  std::size_t i = 0;
+  std::erase_if(targets, [&](const Target&) { return !kept[i++]; });
 }
 
 std::vector<LayerChange> Rebalancer::advance() {

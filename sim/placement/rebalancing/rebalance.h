@@ -28,11 +28,14 @@ struct RebalanceParams {
   int layers_at_a_time = 0;   // layers that change after one step; 0: all at once
   double least_gain = 0;      // a layer stays as it is unless its balance grows by more than this
   bool keep_places = true;    // renumber GPUs so that fewer experts move
+  Bytes most_bytes{0};        // that one plan may move; 0: any
   static void fields(auto& f, auto& p) {
     f("window", p.window, "steps whose loads are summed");
     f("layers_at_a_time", p.layers_at_a_time, "layers that change after one step; 0: all at once");
     f("least_gain", p.least_gain, "a layer stays unless its balance (mean over max) grows by more than this");
     f("keep_places", p.keep_places, "renumber GPUs so that fewer experts move");
+    f("most_bytes", p.most_bytes,
+      "weights that one plan may move, the layers first that gain most balance a byte; 0 B: any");
   }
 };
 /// Throws ConfigError at the key of a value that makes no sense.
@@ -70,6 +73,7 @@ class Rebalancer {
 
  private:
   void plan_anew();
+  std::vector<Loads> parts_of_window() const;
 
   RebalanceParams params_;
   std::unique_ptr<RebalanceTrigger> trigger_;
@@ -86,7 +90,10 @@ class Rebalancer {
   struct Target {
     std::size_t row;
     exchange::ExpertMap map;
+    double gain = 0;  // of balance
+    Bytes bytes{};
   };
+  void keep_within(std::vector<Target>& targets) const;
   std::vector<Target> targets_;  // of the plan under way, next layer last
 };
 

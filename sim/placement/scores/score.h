@@ -7,11 +7,12 @@
 
 namespace moesim::placement {
 
-/// Which copy computes what: copies share evenly, or as a linear programme balances the batch.
-enum class Sharing { even, balanced };
+/// Which copy computes what: copies share evenly; by probabilities that level the GPUs on what was planned from, kept
+/// whatever comes; or as a linear programme balances each batch.
+enum class Sharing { even, planned, balanced };
 constexpr auto enum_names(Sharing) {
   return std::to_array<std::pair<std::string_view, Sharing>>(
-      {{"even", Sharing::even}, {"balanced", Sharing::balanced}});
+      {{"even", Sharing::even}, {"planned", Sharing::planned}, {"balanced", Sharing::balanced}});
 }
 
 struct LayerScore {
@@ -27,11 +28,18 @@ struct PlacementScore {
   double imbalance = 0;     // mean of `imbalance` over the layers
   double gap = 0;           // sum of `slowest` over sum of `bound`, minus 1: layers run one after the other
 };
+/// The share of its expert's rows that each slot takes, one list a map: planned_shares() with Sharing::planned, else
+/// empty.
+using SlotShares = std::vector<std::vector<double>>;
 /// maps: one a row of `loads`.  Throws std::logic_error if they do not fit.
 PlacementScore score(const Loads& loads, std::span<const exchange::ExpertMap> maps, const PlacementProblem& problem,
-                     Sharing sharing = Sharing::even);
+                     Sharing sharing = Sharing::even, const SlotShares& planned = {});
 LayerScore score_layer(std::span<const double> load, const exchange::ExpertMap& map, const PlacementProblem& problem,
-                       Sharing sharing = Sharing::even);
+                       Sharing sharing = Sharing::even, std::span<const double> planned = {});
+/// Shares that level the GPUs over all windows at once, least squares (exchange/copy_shares.h).  windows: with the
+/// maps' layers.
+SlotShares planned_shares(std::span<const Loads> windows, std::span<const exchange::ExpertMap> maps,
+                          const PlacementProblem& problem);
 
 /// How skewed the load itself is.
 struct Skew {

@@ -6,6 +6,7 @@
 
 #include "placement/from_trace.h"
 #include "placement/section.h"
+#include "placement/sharing_note.h"
 
 namespace moesim::serving {
 namespace {
@@ -15,7 +16,8 @@ const routing::TrafficSource& main_source(const BuiltPool& pool) {
 }
 
 /// Sources of routing, prefill and decode of each domain, and the experts' places, planned on the pool's own.
-void place_experts(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool, int gpus) {
+/// Returns whether copies take what levels the GPUs.
+bool place_experts(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool, int gpus) {
   const spec::GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
   const spec::MoeShape& moe = *d.model.moe;
   const routing::GateShape gate{moe.experts, moe.top_k, moe.groups, moe.groups_used};
@@ -29,9 +31,11 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
   pool.maps = placement::read_placement(placed, d.model, shape, &main_source(pool)).maps;
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
-  placement::read_replica_choice(placed).only_even("serving",
-                                                   rebalances || std::ranges::any_of(pool.maps, exchange::has_copies));
+  const exchange::ReplicaSpec choice = placement::read_replica_choice(placed);
+  const bool level = choice.levels_sums("serving", rebalances || std::ranges::any_of(pool.maps, exchange::has_copies));
+  if (level) placement::write_sharing(run.results, "pool:" + pool.section.name, choice);
   pool.slots_per_gpu = pool.maps.front().slots_per_gpu;
+  return level;
 }
 }  // namespace
 
@@ -39,8 +43,8 @@ ExpertBank::Setup set_up_experts(results::StudyRun& run, const Config& config, c
                                  const forward::StepSetup& setup) {
   const PoolSection& s = pool.section;
   const int gpus = s.parallel.experts_tensor ? 1 : s.parallel.stage_gpus();
-  place_experts(run, config, d, pool, gpus);
   ExpertBank::Setup out;
+  out.level_copies = place_experts(run, config, d, pool, gpus);
   out.model = &d.model;
   out.kernels = pool.kernels.get();
   out.options = setup.options;

@@ -58,6 +58,7 @@ class ExpertBank {
     network::ExchangeSpec dispatch, combine;
     std::vector<int> layers;                ///< model numbers of the MoE layers
     std::vector<exchange::ExpertMap> maps;  ///< one each
+    bool level_copies = false;              ///< copies take what levels the GPUs (exchange/copy_shares.h); else even
     /// Sources of routing: [0] prefill, [1] decode, or two for each domain.
     std::vector<const routing::TrafficSource*> sources;
     BankSettings settings;
@@ -124,6 +125,7 @@ class ExpertBank {
   Entry& entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix, std::span<const double> weights);
   void fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens, std::span<const double> weights,
             std::uint64_t stream);
+  void sum_rows(std::size_t ordinal, double tokens);  // sums_, of shares_ as rows
   void settle(std::vector<Entry>& layer, std::size_t ordinal);
   void settle();
   void shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights, std::vector<double>& out) const;

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "exchange/copy_shares.h"
 #include "serving/step/expert_bank.h"
 
 namespace moesim::serving {
@@ -72,12 +73,19 @@ void ExpertBank::exchange(const exchange::ExchangeSums& sums, Entry& out) {
   for (std::size_t g = 0; g < n; ++g) out.gpus[g].combine = float(seconds(times_[g]));
 }
 
+void ExpertBank::sum_rows(std::size_t ordinal, double tokens) {
+  if (s_.level_copies && exchange::has_copies(s_.maps[ordinal]))
+    exchange::balanced_exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], shape_, sums_);
+  else
+    exchange::exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], copies_[ordinal], shape_, sums_);
+}
+
 void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens,
                       std::span<const double> weights, std::uint64_t stream) {
   const std::size_t n = std::size_t(s_.gpus);
   const double rows = tokens * gate_.top_k;
   shares_.assign(uniform_.size(), rows / double(uniform_.size()));
-  exchange::exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], copies_[ordinal], shape_, sums_);
+  sum_rows(ordinal, tokens);
   exchange(sums_, out);
   out.uniform_dispatch = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::arrival)->arrival);
   out.uniform_combine = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::combine)->combine);
@@ -87,7 +95,7 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
     add_noise(random, rows, shares_);
   }
   for (double& share : shares_) share *= rows;
-  exchange::exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], copies_[ordinal], shape_, sums_);
+  sum_rows(ordinal, tokens);
   exchange(sums_, out);
   out.above = 0;
   for (std::size_t g = 0; g < n; ++g)

@@ -44,6 +44,7 @@ void Rebalancing::restart(bool lost) {
   if (lost) return void(rebalancer_.reset());
   placement::RebalanceParams params;
   params.window = std::min(kLooks, s_.spec.window);
+  params.most_bytes = s_.spec.most_bytes;
   params.layers_at_a_time = s_.spec.layerwise ? 1 : 0;
   rebalancer_.emplace(params, s_.trigger(), s_.policy(), s_.problem, bank_.setup().layers, bank_.maps(), expert_bytes_,
                       s_.sample);

@@ -17,11 +17,14 @@ struct RebalanceSpec {
   std::int64_t window = 1000;
   bool layerwise = false;
   double below = 1;
+  Bytes most_bytes{};
   static void fields(auto& f, auto& p) {
     f("interval", p.interval, "time between two plans, if the trigger agrees; 0 s: the placement stays as it is");
     f("window", p.window, "steps whose routing a plan is made from, looked at 16 times");
     f("layerwise", p.layerwise, "weights move layer by layer beside the work; false: the instance waits for all");
     f("below", p.below, "plans only if mean over max GPU load has fallen below this: short for a threshold trigger");
+    f("most_bytes", p.most_bytes,
+      "weights that one plan may move, the layers first that gain most balance a byte; 0 B: any");
   }
 };
 

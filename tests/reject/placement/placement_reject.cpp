@@ -44,6 +44,10 @@ TEST(PlacementReject, MapsThatDoNotFit) {
             "p: layer 3: slot 2 is on GPU 0, but every GPU has 2 consecutive slots");
   EXPECT_EQ(read_error("{\"layer_list\":[{\"layer_id\":0,\"device_list\":[{\"device_id\":2,\"device_expert\":[0]}]}]}"),
             "p: layer 0: device_id 2 of 1 devices");
+  EXPECT_EQ(
+      read_error(
+          "{\"layer_list\":[{\"device_list\":[{\"device_expert\":[0]},{\"device_id\":0,\"device_expert\":[1]}]}]}"),
+      "p: layer 0: device_id 0 appears twice");
 }
 
 TEST(PlacementReject, NumbersThatAreNoPlace) {
@@ -124,6 +128,11 @@ TEST(PlacementReject, PoliciesWithoutWhatTheyNeed) {
   EXPECT_EQ(error("{kind: local_search, start: local_search}", {.gpus = 4}), "s:1:29: start: cannot start from itself");
   EXPECT_EQ(error("{kind: local_search, start: gredy}", {.gpus = 4}),
             "s:1:29: start: no placement is called \"gredy\"; did you mean \"greedy\"?");
+  EXPECT_EQ(error("{kind: robust, common: 2}", {.gpus = 4}), "s:1:24: common: must lie between 0 and 1, got 2");
+  EXPECT_EQ(error("{kind: robust, drift: -1}", {.gpus = 4}), "s:1:23: drift: must lie between 0 and 10, got -1");
+  EXPECT_EQ(error("{kind: robust, sweeps: -1}", {.gpus = 4}), "s:1:24: sweeps: must lie between 0 and 1000, got -1");
+  EXPECT_EQ(error("{kind: robust, objective: best}", {.gpus = 4}),
+            "s:1:27: objective: \"best\" is not known here; there are: mean, worst");
   EXPECT_EQ(test::refusal_of([&] {
               loads_of_matrix("f", 2, 2, {1, 2, -1, 3});
             }),

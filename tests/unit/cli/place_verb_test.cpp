@@ -76,6 +76,23 @@ TEST_F(PlaceVerb, TakesParametersOfStrategies) {
   EXPECT_EQ(p.exit_code, 0) << p.err;
 }
 
+TEST_F(PlaceVerb, TakesWordsAsTheyAreTyped) {
+  std::ofstream(folder.file("other.json"))
+      << R"({"logical_count": [[0,0,0,0,0,0,0,0,0,0,0,0], [9,13,4,6,10,16,3,90,7,5,18,8],
+             [20,10,10,64,19,197,18,15,17,86,160,27]]})";
+  const auto plans = [&](const std::string& arguments) {
+    const Printed p = moesim_prints("place " + arguments + " --gpus 4 --json", folder);
+    EXPECT_EQ(p.exit_code, 0) << arguments << ": " << p.err;
+    return p.exit_code == 0 ? Json::parse(p.out).at("strategies").size() : 0;
+  };
+  EXPECT_EQ(plans("loads.json other.json --strategy eplb robust --slots 12 16"),
+            16u);  // 2 x 2 strategies, slots: 2 x 2
+  EXPECT_EQ(plans("--loads loads.json other.json --strategy eplb,robust --slots 12,16"), 16u);
+  EXPECT_EQ(plans("--strategy robust loads.json other.json --slots 16"), 4u);
+  EXPECT_EQ(plans("loads.json --slots 16"), 3u);  // contiguous, eplb, robust
+  EXPECT_EQ(plans("loads.json other.json --together --strategy robust --slots 16 --eval other.json"), 1u);
+}
+
 TEST_F(PlaceVerb, SaysInOneLineWhatIsWrong) {
   const auto error = [&](const std::string& arguments) {
     const Printed p = moesim_prints("place " + arguments, folder);
@@ -94,6 +111,18 @@ TEST_F(PlaceVerb, SaysInOneLineWhatIsWrong) {
             "--strategy: affinity: needs a trace (--trace): loads alone do not say which experts are used together\n");
   EXPECT_EQ(error(loads + "--strategy eplb_hierarchical --slots 16 --groups 3"),
             "--strategy: groups must be a multiple of the 2 nodes, got 3\n");
+  ASSERT_EQ(moesim_prints(kExample + "-o plan.json", folder).exit_code, 0);
+  const std::string instead =
+      "; give it to moesim place as --from plan.json, or to a scenario as placement: {file: plan.json}\n";
+  EXPECT_EQ(error("--loads plan.json --strategy eplb --gpus 8"), "plan.json: is a placement, not counts" + instead);
+  EXPECT_EQ(moesim_prints("trace import plan.json", folder).err,
+            "plan.json: is a placement, not recorded routing" + instead);
+  EXPECT_EQ(error(loads + "--strategy eplb --slots 16 --format vllm"),
+            "--format: vLLM itself reads no placement, it plans its own while it runs; vllm-ascend is its plugin's\n");
+  EXPECT_EQ(error(loads + "--strategy eplb --slots 16 --together"),
+            "--together: makes one plan of several workloads, and there is one\n");
+  EXPECT_EQ(error(loads + "--strategy eplb --slots 16 --model deepseek-v3"),
+            "loads: has 12 experts, but deepseek-v3 has 256\n");
   EXPECT_EQ(error(loads + "--strategy eplb --slots 16 --keep-places"),
             "--keep-places: needs the placement in force, --from\n");
 }

@@ -37,13 +37,15 @@ TEST(ReplicaSpec, UnnamedIsNearest) {
   EXPECT_EQ(split(ReplicaSpec{choice("round_robin")}), (std::vector<std::int32_t>{2, 2, 1, 1}));
 }
 
-TEST(ReplicaSpec, ClosedFormsTakeOnlyEvenSharesWhereThereIsAChoice) {
-  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{choice("least_loaded")}.only_even("serving", true); }),
+TEST(ReplicaSpec, ClosedFormsTakeEvenOrLevelSharesWhereThereIsAChoice) {
+  EXPECT_EQ(test::refusal_of([] { (void)ReplicaSpec{choice("least_loaded")}.levels_sums("serving", true); }),
             "s.yaml:2:19: placement.replica_choice: serving does not know which source an expert's rows come from, so "
-            "its copies share them evenly (round_robin), got least_loaded");
-  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{choice("least_loaded")}.only_even("serving", false); }), "accepted");
-  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{choice("round_robin")}.only_even("serving", true); }), "accepted");
-  EXPECT_EQ(test::refusal_of([] { ReplicaSpec{}.only_even("serving", true); }), "accepted");
+            "its copies share them evenly (round_robin) or as levels the GPUs (balanced), got least_loaded");
+  EXPECT_FALSE(ReplicaSpec{choice("least_loaded")}.levels_sums("serving", false));
+  EXPECT_FALSE(ReplicaSpec{choice("round_robin")}.levels_sums("serving", true));
+  EXPECT_TRUE(ReplicaSpec{choice("balanced")}.levels_sums("serving", true));
+  EXPECT_FALSE(ReplicaSpec{choice("balanced")}.levels_sums("serving", false)) << "no copies";
+  EXPECT_FALSE(ReplicaSpec{}.levels_sums("serving", true));
 }
 }  // namespace
 }  // namespace moesim::exchange

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "../../law/placement/loads_for_tests.h"
+#include "placement/files/recognise.h"
 
 namespace moesim::placement {
 namespace {
@@ -44,6 +45,27 @@ TEST(Formats, WriteWhatServingSystemsLoad) {
   EXPECT_EQ(placement_text(p, PlacementFormat::vllm_ascend),
             "{\"moe_layer_count\":1,\"layer_list\":[\n{\"layer_id\":0,\"device_count\":2,\"device_list\":["
             "{\"device_id\":0,\"device_expert\":[2,0]},{\"device_id\":1,\"device_expert\":[1,2]}]}]}\n");
+}
+
+TEST(Formats, CountDevicesAndLayersWithoutIdsInTheirOrder) {
+  const std::string text =
+      R"({"moe_layer_count":2,"layer_list":[
+          {"layer_id":0,"device_list":[{"device_id":0,"device_expert":[0,1]},{"device_id":1,"device_expert":[2,3]}]},
+          {"device_list":[{"device_expert":[0,2]},{"device_expert":[1,3]}]}]})";
+  const ModelPlacement got = placement_from_text(text, "file");
+  EXPECT_EQ(got.layers, (std::vector{0, 1}));
+  EXPECT_EQ(got.maps[0].slot_to_expert, (std::vector{0, 1, 2, 3}));
+  EXPECT_EQ(got.maps[1].slot_to_expert, (std::vector{0, 2, 1, 3}));
+}
+
+TEST(Formats, AreToldFromOtherFilesByTheirBeginning) {
+  for (const auto& [name, format] : enum_names(PlacementFormat{}))
+    EXPECT_TRUE(looks_like_placement(placement_text(example(), format))) << name;
+  EXPECT_FALSE(looks_like_placement(""));
+  EXPECT_FALSE(looks_like_placement("[[1,2],[3,4]]"));
+  EXPECT_FALSE(looks_like_placement("layer,e0,e1\n0,3,4\n"));
+  EXPECT_FALSE(looks_like_placement(R"({"logical_count":[[1]],"physical_to_logical_map":[[0]]})"))
+      << "counts under one";
 }
 
 TEST(Formats, KeepEmptySlotsWhereTheFormatCan) {

@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "../../law/placement/drifting_loads.h"
 #include "placement/scores/score.h"
 
 namespace moesim::placement {
@@ -76,6 +78,49 @@ TEST(MeasuredLoads, GoStaleAcrossWorkloads) {
       EXPECT_GE(balance, 0.5);
       EXPECT_LE(balance, both_prefill ? 0.87 : 0.775);
     }
+  }
+}
+/// Mean over all ways to plan on `seen` of the recordings: on those, and on the others.
+struct Kept {
+  double own = 0, unseen = 0;
+};
+Kept kept(const char* kind, const std::vector<Loads>& all, int seen, const PlacementProblem& p) {
+  Kept out;
+  int own = 0, unseen = 0;
+  for (unsigned set = 1; set < 1u << all.size(); ++set) {
+    if (std::popcount(set) != seen) continue;
+    std::vector<Loads> windows;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      if (set >> i & 1) windows.push_back(all[i]);
+    const Loads mean = mean_of_windows(windows);
+    const std::vector<exchange::ExpertMap> maps =
+        plan(*placements().make(Config::from_text(kind, "test")),
+             {.loads = seen > 1 ? mean : windows[0], .problem = p, .windows = windows});
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const double balance = score(all[i], maps, p).balancedness;
+      (set >> i & 1 ? out.own : out.unseen) += balance;
+      ++(set >> i & 1 ? own : unseen);
+    }
+  }
+  out.own /= std::max(own, 1);
+  out.unseen /= std::max(unseen, 1);
+  return out;
+}
+
+TEST(MeasuredLoads, KeepMoreOfABalanceThatWasPlannedOnSeveralRecordings) {
+  const std::vector<Loads> all = measured_loads();
+  if (all.size() != 4) GTEST_SKIP() << "the measured loads are not here";
+  struct Row {
+    int gpus, seen;
+    double above;  // that EPLB on the mean keeps on recordings it has not seen
+  };
+  for (const Row& r : {Row{32, 1, 0}, {32, 2, 0.03}, {32, 3, 0.055}, {144, 1, 0}, {144, 2, 0.02}, {144, 3, 0.04}}) {
+    const PlacementProblem p = checked({.gpus = r.gpus, .nodes = r.gpus / 8, .slots = 288}, 256);
+    const Kept eplb = kept("eplb_global", all, r.seen, p), robust = kept("robust", all, r.seen, p);
+    fmt::print("{} GPUs, {} seen: eplb {:.4f}, robust {:.4f} (on their own {:.4f}, {:.4f})\n", r.gpus, r.seen,
+               eplb.unseen, robust.unseen, eplb.own, robust.own);
+    EXPECT_GE(robust.unseen, eplb.unseen + r.above);
+    EXPECT_GE(robust.own, eplb.own - 0.01);
   }
 }
 }  // namespace

@@ -129,5 +129,49 @@ TEST(Rebalancer, GivesItsStrategyTheSample) {
   with.advance();
   EXPECT_EQ(with.plans(), 1);
 }
+TEST(Rebalancer, MovesNoMoreBytesThanOnePlanMay) {
+  const auto moved = [](Bytes most) {
+    Rebalancer r = rebalancer("always", {.layers_at_a_time = 0, .most_bytes = most});
+    r.observe(skewed_loads(kLayers, kExperts, 1, 2).counts);
+    std::pair<Bytes, double> out{};
+    for (const LayerChange& c : r.advance()) out.first += c.bytes;
+    out.second = r.balancedness();
+    return out;
+  };
+  const auto [all, best] = moved({0});
+  ASSERT_GT(all.v, 0);
+  double before = 0;
+  for (const std::int64_t share : {1, 2, 3}) {
+    const Bytes most{all.v * share / 3};
+    const auto [bytes, balance] = moved(most);
+    EXPECT_LE(bytes, most);
+    EXPECT_GE(balance, before) << "more to move never balances less";
+    before = balance;
+  }
+  EXPECT_DOUBLE_EQ(before, best) << "all of it is no limit";
+  EXPECT_EQ(moved({1}).first.v, 0) << "less than one expert";
+}
+
+TEST(Rebalancer, GivesStrategiesTheWindowInParts) {
+  // Even and odd experts take turns being hot; their mean is even, and only parts of the window tell.
+  const auto balance = [](const char* policy) {
+    Rebalancer r({.window = 16}, read_trigger(Config::from_text("trigger: always", "test")),
+                 placements().of_kind(policy), problem(), {3},
+                 plan(*placements().of_kind("contiguous"),
+                      {loads_of_matrix("even", 1, kExperts, std::vector<double>(kExperts, 1)), problem()}),
+                 {1000});
+    std::vector<double> hot[2];
+    for (int e = 0; e < kExperts; ++e) {
+      hot[0].push_back(e % 2 == 0 ? 900 + e : 100 - e);
+      hot[1].push_back(e % 2 == 0 ? 100 - e : 900 + e);
+    }
+    for (int i = 0; i < 16; ++i) r.observe(hot[i / 4 % 2]);
+    (void)r.advance();
+    double worst = 1;
+    for (const auto& one : hot) worst = std::min(worst, balancedness(r.maps(), problem(), one));
+    return worst;
+  };
+  EXPECT_GT(balance("robust"), balance("eplb_global") + 0.05);
+}
 }  // namespace
 }  // namespace moesim::placement

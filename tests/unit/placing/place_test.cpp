@@ -5,33 +5,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "../../law/placement/loads_for_tests.h"
 #include "placing/place_traffic.h"
+#include "small_place.h"
 #include "spec/catalogue.h"
 #include "support/temporary_folder.h"
 
 namespace moesim::placing {
 namespace {
-
-StrategyChoice strategy_named(const std::string& kind) { return {kind, Config::from_text(kind, "test")}; }
-
-Workload counts(const std::string& name, int layers, int experts, std::uint64_t seed) {
-  Workload out;
-  out.name = name;
-  out.loads = placement::skewed_loads(layers, experts, 1, seed);
-  return out;
-}
-
-PlaceOptions small() {
-  PlaceOptions o;
-  o.planned = {counts("a", 3, 16, 1)};
-  o.strategies = {strategy_named("contiguous"), strategy_named("eplb")};
-  o.problem.gpus = 4;
-  o.problem.nodes = 2;
-  o.problem.groups = 4;
-  o.slots = {16, 24};
-  return o;
-}
 
 TEST(Place, TriesEveryStrategyWithEveryNumberOfSlots) {
   const PlaceOptions o = small();
@@ -164,6 +144,8 @@ TEST(Place, RefusesAChoiceOfCopiesThatCountsCannotTell) {
   o.slots = {24};
   o.replica_choice = exchange::ReplicaSpec(Config::from_text("round_robin", "test"));
   EXPECT_NO_THROW(place(o));
+  o.replica_choice = exchange::ReplicaSpec(Config::from_text("balanced", "test"));
+  EXPECT_NO_THROW(place(o));
 }
 
 TEST(Place, PlansOnOneWindowAndScoresOnTheNext) {
@@ -174,6 +156,16 @@ TEST(Place, PlansOnOneWindowAndScoresOnTheNext) {
   EXPECT_EQ(read_workload(file, ":200").name, "trace[0:200]");
   EXPECT_THROW(read_workload(file, "300:500"), ConfigError);
   EXPECT_THROW(read_workload(file, "300"), ConfigError);
+  PlaceOptions o;
+  o.problem.gpus = 2;
+  o.strategies = {strategy_named("greedy")};
+  o.planned = {read_workload(file, ":200")};
+  o.scored = {read_workload(file, "200:")};
+  EXPECT_EQ(place(o).notes, std::vector<std::string>{}) << "one after the other";
+  o.scored = {read_workload(file, "150:300")};
+  EXPECT_EQ(place(o).notes,
+            std::vector<std::string>{
+                "trace[0:200] and trace[150:300] share 50 tokens: what is scored was seen while planning"});
 }
 
 TEST(Place, StoresMetricsAndThePlacement) {

@@ -31,7 +31,7 @@ std::string recording(const std::vector<std::string>& notes) {
   return file;
 }
 
-TEST(Serving, CopiesShareAnExpertsRowsEvenlyAndNoOtherChoiceIsTaken) {
+TEST(Serving, CopiesShareAnExpertsRowsEvenlyOrLevelAndNoOtherChoiceIsTaken) {
   const auto decode = [](const std::string& placement) {
     return unit("    - {role: prefill, parallel: {data: 8}}\n    - {role: decode, parallel: {data: 16}, placement: {" +
                 placement + "}}\n");
@@ -39,6 +39,12 @@ TEST(Serving, CopiesShareAnExpertsRowsEvenlyAndNoOtherChoiceIsTaken) {
   const Ran unnamed = run(decode("strategy: eplb, slots: 96")),
             even = run(decode("strategy: eplb, slots: 96, replica_choice: round_robin"));
   EXPECT_EQ(unnamed.end.fingerprint, even.end.fingerprint);
+  const Ran level = run(decode("strategy: eplb, slots: 96, replica_choice: balanced"));
+  EXPECT_GT(level.at("balancedness", "pool:decode"), even.at("balancedness", "pool:decode"));
+  results::Statement said =
+      level.results->database().prepare("SELECT count(*) FROM assumption WHERE name = 'replica choice'");
+  ASSERT_TRUE(said.step());
+  EXPECT_EQ(said.integer(0), 1) << "what levelling is taken to cost is said";
   const std::string refused = message(decode("strategy: eplb, slots: 96, replica_choice: nearest"));
   EXPECT_NE(refused.find("serving.pools[1].placement.replica_choice: serving does not know which source an expert's "
                          "rows come from"),

@@ -1,0 +1,86 @@
+#include <optional>
+
+#include "placement/planning/hedged_search.h"
+#include "placement/planning/outlook.h"
+#include "placement/planning/packing.h"
+#include "placement/policies/eplb.h"
+
+namespace moesim::placement {
+
+enum class RobustObjective { mean, worst };
+constexpr auto enum_names(RobustObjective) {
+  return std::to_array<std::pair<std::string_view, RobustObjective>>(
+      {{"mean", RobustObjective::mean}, {"worst", RobustObjective::worst}});
+}
+
+namespace {
+// One window does not say how far it is from the next, but that is more than the last percent of balance (assumed; 0.2
+// between recordings of DeepSeek-V3): the published balancer's plan is kept unless a step brings half of that.
+constexpr double kLeastGainOfOne = 0.005;
+
+/// Copies and places for windows to come: balanced on those seen, hedged against what they did not show.
+class Robust final : public Placement {
+ public:
+  struct Params {
+    RobustObjective objective = RobustObjective::mean;
+    OutlookParams outlook;
+    int sweeps = 2;
+    static void fields(auto& f, auto& p) {
+      f("objective", p.objective, "balance to be expected: mean over the windows, or that of the worst");
+      f("common", p.outlook.common,
+        "part of what shares stray that follows the differences between the windows; three windows or more tell "
+        "themselves");
+      f("drift", p.outlook.drift,
+        "standard deviation over mean of an expert's share from window to window, where one window is all there is");
+      f("sweeps", p.sweeps, "over pairs of GPUs, at most, between moves of copies");
+    }
+  };
+  explicit Robust(Params p) : p_(p) {
+    if (!(p.outlook.common >= 0 && p.outlook.common <= 1))
+      throw ConfigError("common", fmt::format("must lie between 0 and 1, got {}", p.outlook.common));
+    if (!(p.outlook.drift >= 0 && p.outlook.drift <= 10))
+      throw ConfigError("drift", fmt::format("must lie between 0 and 10, got {}", p.outlook.drift));
+    if (p.sweeps < 0 || p.sweeps > 1000)
+      throw ConfigError("sweeps", fmt::format("must lie between 0 and 1000, got {}", p.sweeps));
+  }
+
+  std::vector<exchange::ExpertMap> place(const PlacementInput& input) const override {
+    const std::span<const Loads> given = input.windows.size() > 1 ? input.windows : std::span(&input.loads, 1);
+    const std::vector<const Loads*> windows = in_order(given);
+    const double common = common_part(windows, p_.outlook);
+    HedgedSearch search(input.loads.experts, input.problem,
+                        {.worst = p_.objective == RobustObjective::worst,
+                         .sweeps = p_.sweeps,
+                         .least_gain = windows.size() > 1 || p_.outlook.drift > 0 ? 0 : kLeastGainOfOne});
+    std::vector<exchange::ExpertMap> out;
+    out.reserve(input.loads.rows());
+    for (std::size_t row = 0; row < input.loads.rows(); ++row) {
+      const LayerOutlook layer = outlook(windows, row, common, p_.outlook);
+      std::optional<exchange::ExpertMap> start;
+      if (windows.size() == 1 && p_.outlook.drift == 0) start = published(layer, input.problem);
+      out.push_back(start ? search.improved(std::move(*start), layer) : search(layer));
+    }
+    return out;
+  }
+
+ private:
+  /// The published balancer's placement, if it can make one whose copies have a GPU each.
+  static std::optional<exchange::ExpertMap> published(const LayerOutlook& layer, const PlacementProblem& p) {
+    if (!p.even() || p.slots % p.gpus != 0) return std::nullopt;
+    const std::vector<double>& shares = layer.windows[0];
+    exchange::ExpertMap map = empty_map(int(shares.size()), p);
+    Eplb(map.experts, p.slots, 1, 1, p.gpus).place(shares, map.slot_to_expert);
+    std::vector<int> copies(shares.size(), 0);
+    for (const int e : map.slot_to_expert)
+      if (++copies[std::size_t(e)] > p.gpus) return std::nullopt;
+    return map;
+  }
+  Params p_;
+};
+}  // namespace
+
+Strategy<Placement> robust() {
+  return strategy<Robust, Placement>("robust",
+                                     "balanced on several windows at once, and hedged against what they did not show");
+}
+}  // namespace moesim::placement

@@ -1,0 +1,12 @@
+// Says in a run's assumptions what a replica choice is taken to cost.
+#pragma once
+#include <string_view>
+
+#include "exchange/replica_choice.h"
+#include "results/results.h"
+
+namespace moesim::placement {
+
+/// A row of the table `assumption` if the choice is `balanced`; the others are arithmetic that systems do on the way.
+void write_sharing(results::Results& results, std::string_view scope, const exchange::ReplicaSpec& choice);
+}  // namespace moesim::placement

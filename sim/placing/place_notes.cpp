@@ -1,0 +1,101 @@
+#include "placing/place_notes.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "core/words.h"
+
+namespace moesim::placing {
+namespace {
+void note_once(std::vector<std::string>& notes, std::string note) {
+  if (std::ranges::find(notes, note) == notes.end()) notes.push_back(std::move(note));
+}
+
+/// Scores of windows that plans have seen flatter the plans.
+void note_overlaps(const PlaceOptions& o, const PlaceResult& result, std::vector<std::string>& notes) {
+  const std::vector<Workload>& scored = o.scored.empty() ? o.planned : o.scored;
+  for (const PlanSource& source : result.sources)
+    for (const Workload& s : scored)
+      for (const std::size_t m : source.members) {
+        const Workload& p = o.planned[m];
+        const std::int64_t tokens = shared_tokens(p, s);
+        if (tokens == 0) continue;
+        if (source.members.size() > 1)
+          note_once(notes, fmt::format("{} is scored on, and is among what the plans are made from", s.name));
+        else if (o.scored.empty() && same_workload(p, s))
+          continue;  // the table's diagonal
+        else if (same_workload(p, s))
+          note_once(notes, fmt::format("{} is planned from and scored on", s.name));
+        else
+          note_once(notes, fmt::format("{} and {} share {} tokens: what is scored was seen while planning", p.name,
+                                       s.name, tokens));
+      }
+}
+
+void note_choices(const PlaceOptions& o, std::vector<std::string>& notes) {
+  std::vector<std::string> silent, single;
+  for (const auto* list : {&o.planned, &o.scored})
+    for (const Workload& w : *list) {
+      const routing::GateShape gate = gate_of(o, w);
+      if (!w.trace && gate.top_k == 0) note_once(silent, w.name);
+      if (w.trace && gate.top_k == 1 && !o.model) note_once(single, w.name);
+    }
+  if (!silent.empty())
+    notes.push_back(
+        fmt::format("{}: counts do not say how many experts a token chooses (--model or --top-k): no "
+                    "traffic, no times",
+                    fmt::join(silent, ", ")));
+  if (!single.empty())
+    notes.push_back(
+        fmt::format("{}: one expert a token (top-1), as the trace says: counts imported without --model or "
+                    "--top-k become that",
+                    fmt::join(single, ", ")));
+}
+
+void note_wasted(const PlaceResult& result, std::vector<std::string>& notes) {
+  std::vector<std::string> plans;
+  for (const PlaceRow& r : result.rows) {
+    std::string plan = fmt::format("{} with {} slots", r.strategy, r.slots);
+    if (!r.planned_on.empty()) plan += " from " + r.planned_on;
+    if (r.wasted_slots > 0) note_once(plans, fmt::format("{}: {}", plan, r.wasted_slots));
+  }
+  if (!plans.empty())
+    notes.push_back(fmt::format("slots wasted: a second copy of an expert on one GPU balances nothing ({})",
+                                fmt::join(plans, "; ")));
+}
+
+void note_layers(const PlaceOptions& o, const PlaceResult& result, std::vector<std::string>& notes) {
+  for (const PlanSource& source : result.sources)
+    for (const Workload& s : o.scored.empty() ? o.planned : o.scored) {
+      std::vector<int> more;
+      std::ranges::set_difference(s.loads.layers, source.loads.layers, std::back_inserter(more));
+      if (more.empty()) continue;
+      note_once(notes, fmt::format("{}: {} that {} has no load in, from layer {} on, are not scored", s.name,
+                                   counted(more.size(), "layer"), source.name, more[0]));
+    }
+}
+}  // namespace
+
+int wasted_slots(const exchange::ExpertMap& map) {
+  int out = 0;
+  for (int gpu = 0; gpu < map.gpus; ++gpu) {
+    const auto first = map.slot_to_expert.begin() + gpu * map.slots_per_gpu, last = first + map.slots_per_gpu;
+    for (auto slot = first; slot != last; ++slot) out += *slot >= 0 && std::find(first, slot, *slot) != slot;
+  }
+  return out;
+}
+
+std::vector<std::string> notes_on(const PlaceOptions& o, const PlaceResult& result) {
+  std::vector<std::string> notes = o.notes;
+  for (const auto* list : {&o.planned, &o.scored})
+    for (const Workload& w : *list)
+      for (std::string& note : oddities(w)) note_once(notes, std::move(note));
+  note_layers(o, result, notes);
+  note_overlaps(o, result, notes);
+  note_choices(o, notes);
+  note_wasted(result, notes);
+  return notes;
+}
+}  // namespace moesim::placing
