@@ -13,7 +13,7 @@ std::unique_ptr<routing::TrafficSource> RoutingSection::traffic(const spec::Grou
 ModelPlacement RoutingSection::placement(const Config& scenario, const spec::Model& model,
                                          const spec::GroupShape& group) const {
   const std::unique_ptr<routing::TrafficSource> source = traffic(group, std::nullopt);
-  return read_placement(scenario, model, group, source.get());
+  return read_placement(scenario, model, group, {source.get(), config, {gate, group, seed, std::nullopt}});
 }
 
 RoutingSection read_routing(results::StudyRun& run, const spec::Model& model) {

@@ -36,8 +36,8 @@ struct ShareTables {
     std::uint32_t alias = 0;
   };
   std::vector<Alias> experts;
-  std::vector<Alias> groups;       // (groups): which groups a token selects; empty without a limit
-  std::vector<double> group_rows;  // (groups): rows of a token in the group if it selects it
+  std::vector<float> selected;  // (groups): how often a token selects each; sums to groups_used; empty without a limit
+  std::vector<float> group_rows;  // (groups): rows of a token in the group if it selects it
 };
 /// weights: (experts), none negative, not all zero.  A share above 1 / top_k is cut to it (an expert gets a token at
 /// most once) and the rest raised in proportion.

@@ -26,7 +26,12 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
       pool.sources.push_back(routing::make_traffic(routing, {gate, shape, run.seed, phase}));
     }
   const Config& placed = config.has("placement") ? config : run.scenario;
-  pool.maps = placement::read_placement(placed, d.model, shape, &main_source(pool)).maps;
+  const routing::TracePhase main =
+      pool.section.role == Role::prefill ? routing::TracePhase::prefill : routing::TracePhase::decode;
+  const Config routing = d.section.domains.empty() ? run.scenario.at_or_empty("routing") : d.section.domains[0];
+  pool.maps =
+      placement::read_placement(placed, d.model, shape, {&main_source(pool), routing, {gate, shape, run.seed, main}})
+          .maps;
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
   placement::read_replica_choice(placed).only_even("serving",
