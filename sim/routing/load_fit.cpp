@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "core/check.h"
@@ -38,7 +39,10 @@ Logs logs_of(std::span<const double> load, int groups) {
   Logs out;
   out.group.resize(std::size_t(groups));
   const std::size_t n = load.size() / out.group.size();
-  for (const double x : load) out.expert.push_back(std::log(std::max(x, 0.5)));
+  double least = std::numeric_limits<double>::infinity();
+  for (const double x : load)
+    if (x > 0) least = std::min(least, x);
+  for (const double x : load) out.expert.push_back(std::log(x > 0 ? x : least / 2));
   for (std::size_t g = 0; g < out.group.size(); ++g) {
     const std::span<double> own(&out.expert[g * n], n);
     out.group[g] = mean_of(own);

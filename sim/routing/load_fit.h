@@ -34,7 +34,8 @@ struct GroupedFit {
   double slope = 0, slope_varies = 0, neighbours = 0;
   double group_spread = 0, tilt = 0, taper = 0;
 };
-/// Experts without any load count as half a token.  Needs 2 layers, and 3 groups if it has any.
+/// Experts without any load count as half of the least loaded of their layer.  Needs some load in each layer, 2 layers,
+/// and 3 groups if it has any.
 GroupedFit fit_grouped(const GroupedLoads& loads);
 
 /// Correlation of the logarithms of the loads within groups, mean over layers: `phases_alike`, `texts_alike` or
