@@ -112,7 +112,7 @@ ShareTables share_tables(std::span<const double> weights, const GateShape& gate)
     more = false;
     for (double& s : out.shares) {
       const bool cut = s >= most;
-      s = cut ? most : s * (1 - fixed) / free;
+      s = cut ? most : free > 0 ? s * (1 - fixed) / free : 0;  // top-k experts alone may have it all
       more = more || (!cut && s > most * (1 + 1e-9));
     }
   }
