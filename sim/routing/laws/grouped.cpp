@@ -1,8 +1,7 @@
-#include <array>
 #include <cmath>
 #include <numbers>
 
-#include "routing/laws/grouped_slopes.h"
+#include "core/normal_ring.h"
 #include "routing/laws/law.h"
 
 namespace moesim::routing {
@@ -12,9 +11,9 @@ namespace {
 ///     log load = -slope(l) ln(g + 1) + group_spread R(l, g) + tilt / (g + 1) (1/2 - (i + 1/2) / n)
 ///                + spread (1 + spread_varies V(l)) f(g) Z(l, e),      f(g) ~ (g + 1)^-taper, of mean 1
 ///
-/// V, R and Z are standard normal; slope(l) is a normal sequence along the layers (grouped_slopes.h).  R, Z and part of
-/// the slopes are sums of what all text shares, what a phase, a kind of text and both together have of their own, and
-/// of what moves, such that any two phases, kinds and moments correlate as asked.  Groups fall with their number
+/// V, R and Z are standard normal; slope(l) is a normal sequence along the layers (core/normal_ring.h).  R, Z and part
+/// of the slopes are sums of what all text shares, what a phase, a kind of text and both together have of their own,
+/// and of what moves, such that any two phases, kinds and moments correlate as asked.  Groups fall with their number
 /// because the released experts are numbered so: where groups have no such order, slope and tilt are 0.
 ///
 /// Defaults are what `moesim trace fit` says of four recordings of DeepSeek-V3 under SGLang 0.4.6 (two of prompts, two
@@ -70,8 +69,8 @@ struct Grouped : LawBase {
   void add_part(const Part& part, int layer, std::span<double> groups, std::span<double> experts) const;
 
   bool ordered_ = true;  // groups, and with them slope, tilt and taper
-  SlopeField shared_slopes_;
-  std::vector<SlopeField> own_slopes_;
+  NormalRing shared_slopes_;
+  std::vector<NormalRing> own_slopes_;
   std::vector<double> own_slope_weights_;
 };
 
@@ -91,7 +90,7 @@ Grouped::Grouped(Params params, const TrafficContext& context) : LawBase(context
   within("neighbours", p.neighbours, 0, 0.99);
   within("group_spread", p.group_spread, 0, 3);
   within("tilt", p.tilt, -5, 5);
-  within("taper", p.taper, 0, 3);
+  within("taper", p.taper, -3, 3);
   within("texts_alike", p.texts_alike, 0, 1);
   within("phases_alike", p.phases_alike, 0, 1);
   within("steady", p.steady, 0, 1);
@@ -99,10 +98,13 @@ Grouped::Grouped(Params params, const TrafficContext& context) : LawBase(context
   if (p.drift < 0) refuse_law("drift", fmt::format("must not be negative, got {}", p.drift));
   ordered_ = c.gate.groups > 1;
   if (!ordered_) return;
-  shared_slopes_ = SlopeField(c.seed, "shared", p.neighbours);
+  const auto slopes = [&](const std::string& what) {
+    return NormalRing(Random(c.seed, fmt::format("traffic grouped slopes {}", what)), p.neighbours);
+  };
+  shared_slopes_ = slopes("shared");
   for (const Part& part : parts(0)) {  // slopes do not move: layers keep theirs between recordings of one text
     if (part.name.find("moment") != std::string::npos) continue;
-    own_slopes_.emplace_back(c.seed, part.name, p.neighbours);
+    own_slopes_.push_back(slopes(part.name));
     own_slope_weights_.push_back(part.weight / std::sqrt(p.steady > 0 ? p.steady : 1));
   }
 }
