@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "placement/placement.h"
 #include "serving/step/expert_bank.h"
 #include "serving/step/speculation.h"
 #include "spec/catalogue.h"
@@ -126,6 +127,56 @@ TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
     EXPECT_NEAR(of_many / fresh, 1, 0.02) << tokens;
     EXPECT_NEAR(of_few / fresh, 1, 0.02) << tokens << ", four draws kept";
   }
+}
+
+TEST(ExpertBank, ABatchIsAsEvenAsThoseInItAreLikeThoseOfThePlan) {
+  // Two kinds of text, DeepSeek-V3's experts on 32 GPUs with 32 copies, planned from the first kind at another time:
+  // the more of the second kind is in a batch, the less the plan is worth.
+  const spec::Model model = spec::load_model("deepseek-v3");
+  const spec::Cluster cluster = spec::load_cluster("h800-32");
+  const network::Topology topology(cluster);
+  const network::ExchangeGroup group(topology, GpuId{0}, 32);
+  const auto kernel_model = compute::kernel_models().make(Config::from_text("calibrated", "k"), cluster.node.gpu);
+  compute::KernelCosts kernels(*kernel_model);
+  std::vector<std::unique_ptr<routing::TrafficSource>> sources;
+  for (const int text : {0, 1})
+    for (const routing::TracePhase phase : {routing::TracePhase::prefill, routing::TracePhase::decode})
+      sources.push_back(routing::make_traffic(Config::from_text(fmt::format("{{kind: grouped, text: {}}}", text), "r"),
+                                              {{256, 8, 8, 4}, {32, 8}, 1, phase}));
+  ExpertBank::Setup setup;
+  setup.model = &model;
+  setup.kernels = &kernels;
+  setup.options.precision.linear = spec::Dtype::fp8;
+  setup.options.layout = compute::GroupLayout::masked;
+  setup.group = &group;
+  setup.gpus = 32;
+  setup.dispatch = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::dispatch,
+                    network::fp8_row(7168), 0, true};
+  setup.combine = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::combine,
+                   network::bf16_row(7168), 0, true};
+  for (int layer = 3; layer < 61; layer += 6) setup.layers.push_back(layer);
+  placement::Loads loads;
+  loads.experts = 256;
+  loads.layers = setup.layers;
+  loads.counts.resize(setup.layers.size() * 256);
+  for (std::size_t l = 0; l < setup.layers.size(); ++l)
+    sources[1]->shares(setup.layers[l], 100'000, std::span(loads.counts).subspan(l * 256, 256));
+  const placement::PlacementProblem problem = placement::checked({.gpus = 32, .nodes = 4, .slots = 288}, 256);
+  setup.maps = placement::plan(*placement::placements().of_kind("eplb_global"), {.loads = loads, .problem = problem});
+  for (const auto& source : sources) setup.sources.push_back(source.get());
+  ExpertBank bank(setup);
+  const auto balance = [&](const std::vector<double>& weights) {
+    double sum = 0;
+    for (std::size_t l = 0; l < setup.layers.size(); ++l)
+      for (int step = 0; step < 20; ++step) sum += bank.times(l, step, 0, 8192, 256, weights).balancedness;
+    return sum / 20 / double(setup.layers.size());
+  };
+  const double first = balance({0, 1, 0, 0}), mixed = balance({0, 0.5, 0, 0.5}), second = balance({0, 0, 0, 1}),
+               prompts = balance({1, 0, 0, 0});
+  EXPECT_GT(first, mixed + 0.05);
+  EXPECT_GT(mixed, second + 0.05);
+  EXPECT_GT(prompts, second);  // of the same kind of text, which is more alike than another kind's answers
+  EXPECT_LT(prompts, first);
 }
 }  // namespace
 }  // namespace moesim::serving
