@@ -18,12 +18,14 @@ class RoutingTrace final : public Workload {
     DataFile file;
     double rate = 0;
     std::int64_t limit = 0;
+    std::vector<std::string> domains;
     static void fields(auto& f, auto& p) {
       f.required("file", p.file,
                  "a routing trace with requests and positions (moesim trace info); for their routing "
                  "name it in `routing` too, or one kind of text after the other in `domains`");
       f.required("rate", p.rate, "requests a second (Poisson)");
       f("limit", p.limit, "stop after so many requests, from the start again after the last; 0: each once");
+      f("domains", p.domains, "the trace's kinds of text, in the order of serving.domains; one domain if empty");
     }
   };
   RoutingTrace(const Params& p, const WorkloadContext& c)
@@ -50,7 +52,7 @@ class RoutingTrace final : public Workload {
     if (out.outside) out.output = 1;
     return out;
   }
-  int domains() const override { return domains_; }
+  int domains() const override { return int(std::max<std::size_t>(1, p_.domains.size())); }
   std::int64_t expected() const override { return p_.limit > 0 ? p_.limit : std::int64_t(rows_.size()); }
 
  private:
@@ -60,6 +62,15 @@ class RoutingTrace final : public Workload {
     int prompt_end = 0;             // position after the last token of the prompt that was recorded; 0: none was
     int first_decoded = INT32_MAX;  // position of the first token that was decoded
   };
+  std::int32_t domain_of(const routing::Trace& trace, std::uint8_t kind) const {
+    if (p_.domains.empty()) return 0;
+    const std::string& name = trace.header().domains.at(kind);
+    const auto at = std::ranges::find(p_.domains, name);
+    if (at == p_.domains.end())
+      throw ConfigError("domains",
+                        fmt::format("{}: has text of the kind \"{}\", which is not among them", p_.file.name, name));
+    return std::int32_t(at - p_.domains.begin());
+  }
   void read(const routing::Trace& trace) {
     const std::string& file = p_.file.name;
     if (!trace.header().requests)
@@ -76,7 +87,7 @@ class RoutingTrace final : public Workload {
           throw ConfigError("file",
                             fmt::format("{}: token {} has no request or position", file, first + (&t - tokens.data())));
         const auto [at, fresh] = place.try_emplace(t.request, rows_.size());
-        if (fresh) rows_.push_back({.domain = t.domain});
+        if (fresh) rows_.push_back({.domain = domain_of(trace, t.domain)});
         Row& row = rows_[at->second];
         if (t.phase == routing::TracePhase::prefill) {
           row.prompt_end = std::max(row.prompt_end, t.position + 1);
@@ -84,7 +95,6 @@ class RoutingTrace final : public Workload {
           row.first_decoded = std::min(row.first_decoded, t.position);
           ++row.output;
         }
-        domains_ = std::max(domains_, t.domain + 1);
       }
     }
     for (Row& row : rows_) row.input = std::max(1, row.prompt_end > 0 ? row.prompt_end : row.first_decoded);
@@ -96,7 +106,6 @@ class RoutingTrace final : public Workload {
   Random times_;
   std::vector<Row> rows_;
   std::int64_t given_ = 0;
-  int domains_ = 1;
   double now_ = 0;
 };
 }  // namespace

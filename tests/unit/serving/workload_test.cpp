@@ -150,7 +150,8 @@ TEST(RoutingTrace, RequestsAreAsLongAsTheirTokensSay) {
                                                         {1, 9, 4, -1, decode, 0},
                                                         {2, 5, 4, -1, decode, 0}});
   auto source = workloads().make(
-      Config::from_text("{kind: routing_trace, rate: 10, limit: 4, file: " + file + "}", "t"), WorkloadContext{});
+      Config::from_text("{kind: routing_trace, rate: 10, limit: 4, domains: [prose, code], file: " + file + "}", "t"),
+      WorkloadContext{});
   EXPECT_EQ(source->domains(), 2);
   EXPECT_EQ(source->expected(), 4);
   std::vector<std::array<int, 3>> got;
@@ -161,6 +162,14 @@ TEST(RoutingTrace, RequestsAreAsLongAsTheirTokensSay) {
     got.push_back({request->input, request->output, request->domain});
   }
   EXPECT_EQ(got, (std::vector<std::array<int, 3>>{{3, 3, 0}, {7, 1, 1}, {4, 2, 0}, {3, 3, 0}}));
+  const auto make = [&](const std::string& domains) {
+    return workloads().make(
+        Config::from_text("{kind: routing_trace, rate: 10, " + domains + "file: " + file + "}", "t"),
+        WorkloadContext{});
+  };
+  EXPECT_EQ(make("")->domains(), 1);
+  EXPECT_EQ(test::refusal_of([&] { (void)make("domains: [prose], "); }),
+            "t:1:42: domains: " + file + ": has text of the kind \"code\", which is not among them");
 }
 
 TEST(RoutingTrace, WithoutRequestsThereIsNothingToServe) {
