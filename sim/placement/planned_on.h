@@ -20,7 +20,7 @@ struct PlannedOn {
   static void fields(auto& f, auto& p) {
     f("file", p.file, "trace or counts that were recorded; then nothing else is given");
     f("step", p.step, "moment of the routing, as a number of steps; what it serves begins at 0");
-    f("phase", p.phase, "tokens of this phase: prefill or decode; default: what it serves");
+    f("phase", p.phase, "tokens of this phase: prefill or decode; default: what it serves, or most of it");
     f("routing", p.routing, "another routing (as the section of that name), such as of another kind of text");
   }
 };

@@ -78,6 +78,25 @@ TEST(Serving, DecodingIsRoutedAsDecodingWasRecorded) {
   EXPECT_EQ(s.integer(2), 5);
 }
 
+TEST(Serving, APoolOfBothIsPlacedForThePhaseOfMostOfItsTokens) {
+  // Prompts load experts 0 to 5, decoding 58 to 63: a plan for the one phase has the copies elsewhere.
+  const auto fingerprint = [](const std::string& lengths, const std::string& planned_on) {
+    std::string yaml =
+        unit("    - {parallel: {data: 8}, placement: {strategy: eplb_global, slots: 72" + planned_on + "}}\n");
+    yaml.replace(yaml.find("{kind: log_normal, sigma: 0.7}"), 30, "{trace: " + recording({}) + "}");
+    const std::size_t at = yaml.find("input:");
+    yaml.replace(at, yaml.find('\n', at) - at, lengths + "}");
+    return run(yaml).end.fingerprint;
+  };
+  const std::string prompts = "input: {kind: fixed, mean: 500}, output: {kind: fixed, mean: 20}",
+                    answers = "input: {kind: fixed, mean: 20}, output: {kind: fixed, mean: 500}";
+  const std::string prefill = ", planned_on: {phase: prefill}", decode = ", planned_on: {phase: decode}";
+  EXPECT_EQ(fingerprint(prompts, ""), fingerprint(prompts, prefill));
+  EXPECT_NE(fingerprint(prompts, ""), fingerprint(prompts, decode));
+  EXPECT_EQ(fingerprint(answers, ""), fingerprint(answers, decode));
+  EXPECT_NE(fingerprint(answers, ""), fingerprint(answers, prefill));
+}
+
 TEST(Serving, DraftsAreAcceptedAsTheTraceMeasured) {
   const routing::Trace trace(
       recording({"layers 0 are dense", "drafts agree: speculation acceptance [0.8512, 0.5000]"}));
