@@ -131,6 +131,7 @@ results::StudyEnd run_passes(results::StudyRun& run) {
   compute::KernelCosts costs(*kernels);
   const placement::RoutingSection routing = placement::read_routing(run, model);
   const std::vector<exchange::ExpertMap> placement = routing.placement(run.scenario, model, group_shape).maps;
+  if (model.moe) placement::write_planned_on(run.results, "run", run.scenario);
   const exchange::ReplicaSpec replica_choice = placement::read_replica_choice(run.scenario);
 
   const std::vector<double> speeds =

@@ -80,4 +80,25 @@ PlanningLoads planning_loads(const Config& config, const PlannedOn& from, const 
   out.sample = sample_of_source(source, out.loads.layers, model.moe->top_k);
   return out;
 }
+
+void write_planned_on(results::Results& results, std::string_view scope, const Config& scenario) {
+  const Config config = scenario.at_or_empty("placement");
+  const bool word = config.is_scalar();
+  if (word ? config.text() == "contiguous" : config.has("file") || !(config.has("strategy") || config.has("slots")))
+    return;
+  if (word || !config.has("planned_on")) {
+    results.add(results::Table::assumption, {scope, "placement", "planned from the very loads that it serves",
+                                             "systems plan from earlier ones: planned_on"});
+    return;
+  }
+  PlannedOn from;
+  config.at("planned_on").parse(from);
+  std::string what = from.file.name;
+  if (what.empty()) {
+    what = config.at("planned_on").has("routing") ? "another routing" : "the routing";
+    if (from.phase) what += fmt::format(" of {}", name_of(*from.phase));
+    what += fmt::format(" at step {}", from.step);
+  }
+  results.add(results::Table::assumption, {scope, "placement", "planned from " + what, "as asked"});
+}
 }  // namespace moesim::placement

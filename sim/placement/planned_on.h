@@ -3,9 +3,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/config.h"
 #include "placement/loads.h"
+#include "results/results.h"
 #include "routing/traffic.h"
 #include "spec/model.h"
 
@@ -41,4 +43,8 @@ struct PlanningLoads {
 /// Throws ConfigError if a file does not fit the model.
 PlanningLoads planning_loads(const Config& config, const PlannedOn& from, const spec::Model& model,
                              const ServedRouting& served);
+
+/// A row of the table `assumption` that says what a strategy's plan was made from; none where no strategy plans.
+/// scenario: what has the section `placement`.
+void write_planned_on(results::Results& results, std::string_view scope, const Config& scenario);
 }  // namespace moesim::placement

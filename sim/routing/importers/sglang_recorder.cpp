@@ -99,6 +99,7 @@ void read_stat(const ImportContext& context, const formats::TorchFile& file) {
 
 void read_per_pass(const ImportContext& context, const SglangDumps& files) {
   std::map<std::int64_t, CountedPass> passes;
+  std::map<std::int64_t, std::size_t> ranks_of;  // how many files hold the pass
   CountedSource s;
   s.name = "SGLang expert distribution recorder, per_pass";
   s.file = context.files[0];
@@ -117,7 +118,9 @@ void read_per_pass(const ImportContext& context, const SglangDumps& files) {
         throw ConfigError(fmt::format("{}: expected [{}, {}] like the map, got {}", a.where, map.layers, map.physical,
                                       a.shape_text()));
       budget.add(*file, a);
-      CountedPass& pass = passes[dump_integer(*file, record, "forward_pass_id")];
+      const std::int64_t id = dump_integer(*file, record, "forward_pass_id");
+      ++ranks_of[id];
+      CountedPass& pass = passes[id];
       pass.counts.resize(std::size_t(s.axis_size) * std::size_t(s.experts));
       std::vector<double> physical;
       a.read_reals(0, map.layers, physical);
@@ -128,6 +131,10 @@ void read_per_pass(const ImportContext& context, const SglangDumps& files) {
   }
   for (auto& [id, pass] : passes) s.passes.push_back(std::move(pass));
   if (const std::string note = one_rank_note(files); !note.empty()) s.notes.push_back(note);
+  const auto partial = std::ranges::count_if(ranks_of, [&](const auto& p) { return p.second < files.size(); });
+  if (partial > 0)
+    s.notes.push_back(fmt::format("{} of {} passes are not in all {} files: the others' tokens are missing in them",
+                                  partial, ranks_of.size(), files.size()));
   s.notes.push_back(
       "physical experts were named by the last map; a rebalancing during the recording would misname earlier passes");
   import_counts(context, s);

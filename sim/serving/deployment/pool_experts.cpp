@@ -47,6 +47,7 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
       placement::read_placement(placed, d.model, shape,
                                 {&main_source(run, pool), routing, {gate, shape, run.seed, main_phase(run, pool)}})
           .maps;
+  placement::write_planned_on(run.results, "pool:" + pool.section.name, placed);
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
   placement::read_replica_choice(placed).only_even("serving",

@@ -83,6 +83,21 @@ TEST_F(PlannedOnTest, ATraceGivesLoadsAndTokens) {
   EXPECT_EQ(sum, 256 * 6);
 }
 
+TEST_F(PlannedOnTest, ARunSaysWhatItsPlanWasMadeFrom) {
+  const auto said = [](const std::string& placement) -> std::string {
+    results::Results results(":memory:", results::RunIdentity{});
+    write_planned_on(results, "run", Config::from_text(placement.empty() ? "{}" : "placement: " + placement, "t"));
+    results::Statement s = results.database().prepare("SELECT value FROM assumption");
+    return s.step() ? s.text(0) : "";
+  };
+  for (const char* no_plan : {"", "contiguous", "{replica_choice: nearest}"}) EXPECT_EQ(said(no_plan), "") << no_plan;
+  EXPECT_EQ(said("greedy"), "planned from the very loads that it serves");
+  EXPECT_EQ(said("{slots: 72}"), "planned from the very loads that it serves");
+  EXPECT_EQ(said("{strategy: eplb, planned_on: {step: 7}}"), "planned from the routing at step 7");
+  EXPECT_EQ(said("{strategy: eplb, planned_on: {phase: decode}}"), "planned from the routing of decode at step 0");
+  EXPECT_EQ(said("{strategy: eplb, planned_on: {routing: balanced}}"), "planned from another routing at step 0");
+}
+
 TEST_F(PlannedOnTest, WhatDoesNotFitIsRefused) {
   const auto refused = [&](const std::string& placement) {
     return test::refusal_of([&] { placed(kRouting + "placement: " + placement + "\n"); });

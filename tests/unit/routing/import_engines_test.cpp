@@ -112,6 +112,18 @@ TEST_F(Import, TensorRtCountsAndSelections) {
   EXPECT_EQ(choices(raw_trace, 1), (std::vector<int>{3, 0, 1, 2}));
 }
 
+TEST_F(Import, TensorRtRanksAndTablesThatAreMissingAreNamed) {
+  folder.write("meta_info.json", R"({"num_experts":4,"num_experts_per_token":1})");
+  const auto table = [](std::int64_t n) { return raw<std::int64_t>({n, 1, 0, 0}); };
+  folder.write("rank0.safetensors",
+               safetensors({{"100_3", "I64", "[4]", table(2)}, {"101_3", "I64", "[4]", table(1)}}));
+  folder.write("rank3.safetensors", safetensors({{"100_3", "I64", "[4]", table(5)}}));
+  const Trace t = run({folder.path().string()});
+  EXPECT_EQ(load(t, 0), (std::vector<std::int64_t>{8, 3, 0, 0}));
+  EXPECT_TRUE(notes_mention(t, "the files of ranks 1, 2 are missing"));
+  EXPECT_TRUE(notes_mention(t, "1 of 2 tables by iteration and layer are not in all 2 files"));
+}
+
 TEST_F(Import, MegatronRanksShareSteps) {
   const auto line = [](int step, int layer, const std::string& ids, int n) {
     return R"({"step":)" + std::to_string(step) + R"(,"stage":"pre_dispatch","block":"decoder","layer":)" +
@@ -213,6 +225,17 @@ TEST_F(Import, SglangFilesOfOneRankSayWhoseTheyAre) {
   options.top_k = 1;
   const Trace t = run({folder.write("a_3.pt", file)}, options);
   EXPECT_TRUE(notes_mention(t, "these are the tokens of rank 3 alone"));
+  // With a second file of another pass, each lacks a rank's tokens.
+  const std::string other = dictionary({{"forward_pass_id", integer(8)},
+                                        {"rank", integer(2)},
+                                        {"global_physical_count", tensor("IntStorage", "c", 2, {1, 2}, {2, 1})}});
+  const std::string second =
+      torch_file(dictionary({{"records", list({other})},
+                             {"last_physical_to_logical_map", tensor("LongStorage", "m", 2, {1, 2}, {2, 1})}}),
+                 {{"m", raw<std::int64_t>({0, 1})}, {"c", raw<std::int32_t>({2, 1})}});
+  const Trace both = run({folder.write("a_3.pt", file), folder.write("a_2.pt", second)}, options);
+  EXPECT_TRUE(notes_mention(both, "2 of 2 passes are not in all 2 files"));
+  EXPECT_FALSE(notes_mention(both, "alone"));
   EXPECT_EQ(load(t, 0), (std::vector<std::int64_t>{2, 1}));
 }
 }  // namespace
