@@ -238,15 +238,15 @@ void settle_lanes(const std::vector<std::string>& files, Survey& s) {
 }
 
 /// Tokens [first, first + n) of a pass, in all layers.
-TokenBlock block_of(const RoutedSource& s, const std::map<int, Record>& records, std::int32_t pass,
-                    const std::string& where, std::size_t first, std::size_t n) {
-  const std::size_t k = std::size_t(s.top_k), axis = s.layers.size();
+TokenBlock block_of(const std::vector<int>& layers, std::size_t k, const std::map<int, Record>& records,
+                    std::int32_t pass, const std::string& where, std::size_t first, std::size_t n) {
+  const std::size_t axis = layers.size();
   TokenBlock b;
   b.where = where;
   b.tokens.assign(n, {pass, -1, -1, -1, TracePhase::prefill, 0});
   b.ids.assign(n * axis * k, -1);
   for (const auto& [layer, r] : records) {
-    const auto a = std::size_t(std::lower_bound(s.layers.begin(), s.layers.end(), layer) - s.layers.begin());
+    const auto a = std::size_t(std::ranges::lower_bound(layers, layer) - layers.begin());
     for (std::size_t t = 0; t < n; ++t) std::copy_n(&r.ids[(first + t) * k], k, &b.ids[(t * axis + a) * k]);
   }
   return b;
@@ -260,10 +260,11 @@ void read(const ImportContext& context) {
   s.name = "Megatron-Core router trace";
   s.file = context.files[0];
   s.axis = LayerAxis::numbered;
-  s.layers.assign(found.layers.begin(), found.layers.end());
+  const std::vector<int> written(found.layers.begin(), found.layers.end());
+  s.notes = found.notes;
+  s.layers = model_layers(written, context.model, s.notes);
   s.axis_size = int(s.layers.size());
   s.top_k = found.top_k;
-  s.notes = found.notes;
   std::int64_t passes = 0, partial = 0;
   for_each_pass(context.files, found.lanes,
                 [&](std::int32_t, std::size_t, const std::map<int, Record>& records, const std::string&) {
@@ -275,13 +276,13 @@ void read(const ImportContext& context) {
                                   partial, passes, found.layers.size()));
   s.notes.push_back("requests, positions and phases are not in these files");
   s.blocks = [&](const auto& take) {
-    for_each_pass(
-        context.files, found.lanes,
-        [&](std::int32_t pass, std::size_t, const std::map<int, Record>& records, const std::string& where) {
-          const std::int64_t n = records.begin()->second.tokens, piece = block_tokens(s.axis_size, s.top_k);
-          for (std::int64_t first = 0; first < n; first += piece)
-            take(block_of(s, records, pass, where, std::size_t(first), std::size_t(std::min(piece, n - first))));
-        });
+    for_each_pass(context.files, found.lanes,
+                  [&](std::int32_t pass, std::size_t, const std::map<int, Record>& records, const std::string& where) {
+                    const std::int64_t n = records.begin()->second.tokens, piece = block_tokens(s.axis_size, s.top_k);
+                    for (std::int64_t first = 0; first < n; first += piece)
+                      take(block_of(written, std::size_t(s.top_k), records, pass, where, std::size_t(first),
+                                    std::size_t(std::min(piece, n - first))));
+                  });
   };
   import_routing(context, s);
 }

@@ -1,5 +1,7 @@
 #include "routing/importers/megatron_ranks.h"
 
+#include <algorithm>
+
 #include "core/splitmix.h"
 
 namespace moesim::routing {
@@ -24,6 +26,27 @@ std::vector<std::size_t> RepeatedRanks::first() const {
   for (std::size_t r = 0; r < candidates_.size(); ++r)
     out.push_back(seen_[r] && !candidates_[r].empty() ? *candidates_[r].begin() : r);
   return out;
+}
+
+std::vector<int> model_layers(const std::vector<int>& written, const std::optional<spec::Model>& model,
+                              std::vector<std::string>& notes) {
+  if (!model) return written;
+  const std::vector<int> moe = model->moe_layers();
+  const auto all_are = [&](int shift) {
+    return std::ranges::all_of(written, [&](int l) { return std::ranges::binary_search(moe, l + shift); });
+  };
+  if (all_are(0)) return written;
+  std::vector<int> out;
+  if (all_are(-1)) {
+    for (const int l : written) out.push_back(l - 1);
+    notes.push_back("layers are counted from 1 in these files");
+    return out;
+  }
+  if (written.size() == moe.size() && written.front() == 0 && written.back() == int(moe.size()) - 1) {
+    notes.push_back("MoE layers alone are counted in these files");
+    return moe;
+  }
+  return written;  // refused where layers are settled
 }
 
 std::uint64_t mixed(std::uint64_t before, std::uint64_t more) { return split_mix((before ^ more) + kSplitMixStep); }

@@ -1,9 +1,13 @@
-// Which of the ranks of a Megatron-Core router trace hold the same tokens, as tensor-parallel ones do.
+// What the numbers of a Megatron-Core router trace mean: which ranks hold the same tokens, which layers are which.
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
 #include <vector>
+
+#include "spec/model.h"
 
 namespace moesim::routing {
 
@@ -21,6 +25,12 @@ class RepeatedRanks {
   std::vector<std::set<std::size_t>> candidates_;  // (ranks): earlier ranks that it may repeat
   std::vector<bool> seen_;
 };
+
+/// The model's numbers of the layers that are written as these, ascending.  Megatron counts all layers from 0, or from
+/// 1 where it names modules by their layer_number, or the MoE layers alone from 0 where it hands over a buffer: the
+/// first of these that fits the model, and a note if it is not the first.  Without a model, as written.
+std::vector<int> model_layers(const std::vector<int>& written, const std::optional<spec::Model>& model,
+                              std::vector<std::string>& notes);
 
 /// Mixes one more number into one that stands for those before.
 std::uint64_t mixed(std::uint64_t before, std::uint64_t more);

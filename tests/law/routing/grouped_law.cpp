@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 
 #include "common/traffic_cases.h"
@@ -82,8 +83,8 @@ TEST(GroupedLaw, LoadsMoveAtTheStatedSpeed) {
   const auto likeness = [&](std::int64_t step) { return alike(v3(now), v3(loads_of(law, 7, step))); };
   // Along an arc: what moves correlates by the cosine, 1 at once and 0 after a drift.
   EXPECT_EQ(now, loads_of(law, 7, 9));  // a sixteenth of a drift is one moment
-  EXPECT_NEAR(likeness(40), 0.5 + 0.5 * std::cos(M_PI / 8), 0.02);
-  EXPECT_NEAR(likeness(80), 0.5 + 0.5 * std::cos(M_PI / 4), 0.02);
+  EXPECT_NEAR(likeness(40), 0.5 + 0.5 * std::cos(std::numbers::pi / 8), 0.02);
+  EXPECT_NEAR(likeness(80), 0.5 + 0.5 * std::cos(std::numbers::pi / 4), 0.02);
   EXPECT_NEAR(likeness(160), 0.5, 0.02);
   EXPECT_NEAR(likeness(100'000), 0.5, 0.02);
   // The variance stays on the way.

@@ -2,6 +2,7 @@
 // (reports/numerics.md), on three kinds of text of this repository, with fewer layers than the real model to save time.
 #include "numerics/synthetic/synthetic.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // moesim trace fit, as a user runs it.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -1,4 +1,6 @@
 // Importers of what serving and training systems write, on files built here.
+#include <fmt/format.h>
+
 #include "support/byte_builders.h"
 #include "unit/routing/import_fixture.h"
 
@@ -181,6 +183,29 @@ TEST_F(Import, MegatronPipelineStagesMakeUpOneToken) {
   EXPECT_EQ(one_missing.tokens(), 6);
   EXPECT_TRUE(notes_mention(one_missing, "is a file missing?"));
   EXPECT_TRUE(notes_mention(one_missing, "3 of 3 passes lack some of the 2 layers"));
+}
+
+TEST_F(Import, MegatronLayersAreTheModelsHoweverTheyAreCounted) {
+  // DeepSeek-V2-Lite: 27 layers, the first dense, top-6.
+  const auto file = [&](int first, int count) {
+    std::string text;
+    for (int l = first; l < first + count; ++l)
+      text +=
+          fmt::format(R"({{"step":0,"layer":{},"num_tokens":1,"topk":6,"top_indices":[[0,1,2,3,4,{}]]}})", l, 10 + l) +
+          "\n";
+    return folder.write("r0.jsonl", text);
+  };
+  ImportOptions options;
+  options.model = "deepseek-v2-lite";
+  for (const auto& [first, note] :
+       {std::pair(1, ""), {2, "layers are counted from 1"}, {0, "MoE layers alone are counted"}}) {
+    const Trace t = run({file(first, 26)}, options);
+    EXPECT_EQ(t.header().layers.front(), 1);
+    EXPECT_EQ(t.header().layers.back(), 26);
+    EXPECT_EQ(choices(t, 0).back(), 10 + first);
+    EXPECT_EQ(notes_mention(t, "are counted"), *note != 0);
+    EXPECT_TRUE(*note == 0 || notes_mention(t, note));
+  }
 }
 
 TEST_F(Import, MegatronPaddingOtherStagesAndACutEndAreLeftOutAndSaid) {
