@@ -34,6 +34,13 @@ TEST(TraceFit, PrintsParametersFiguresAndASectionThatTheLawTakes) {
   EXPECT_TRUE(has("routing: {kind: grouped, spread: ")) << printed.out;
 }
 
+TEST(List, ThePlacementFamilyComesWithTheKeysOfItsSection) {
+  const TemporaryFolder folder;
+  const std::string out = moesim_prints("list placement", folder).out;
+  for (const char* key : {"eplb_hierarchical: ", "keys of the section `placement`", "planned_on ", "phase "})
+    EXPECT_NE(out.find(key), std::string::npos) << key << " is not in " << out;
+}
+
 TEST(TraceFit, WhatCannotBeFittedIsRefused) {
   TemporaryFolder folder;
   folder.write("a.csv", counts(1));
