@@ -16,7 +16,7 @@ namespace {
 /// and of what moves, such that any two phases, kinds and moments correlate as asked.  Groups fall with their number
 /// because the released experts are numbered so: where groups have no such order, slope and tilt are 0.
 ///
-/// Defaults are what `moesim trace fit` says of four recordings of DeepSeek-V3 under SGLang 0.4.6 (two of prompts, two
+/// Defaults are what `moesim trace fit` says of four recordings of DeepSeek-V3 under SGLang (two of prompts, two
 /// of answers; attachment of sgl-project/sglang issue 6017), means over them; how well they hold: reports/routing.md.
 struct Grouped : LawBase {
   struct Params {
@@ -45,7 +45,8 @@ struct Grouped : LawBase {
       f("taper", p.taper, "the spread of a group falls with its number to this power");
       f("text", p.text, "which kind of text; each has hot experts of its own");
       f("texts_alike", p.texts_alike, "correlation of the logarithms of two kinds' loads");
-      f("phases_alike", p.phases_alike, "correlation of prompts and answers of the same kind");
+      f("phases_alike", p.phases_alike,
+        "correlation of prompts and answers of the same kind; prompts are meant where no phase is known");
       f("steady", p.steady, "correlation of the same text's loads at two moments far apart");
       f("drift", p.drift, "steps from one moment to the next that shares nothing with it but what stays; 0: none");
     }
@@ -65,7 +66,8 @@ struct Grouped : LawBase {
     double weight;  // their squares add up to 1
     std::int64_t epoch = 0;
   };
-  std::vector<Part> parts(std::int64_t epoch) const;
+  std::vector<Part> lasting_parts() const;            // of this phase and kind of text
+  std::vector<Part> parts(std::int64_t epoch) const;  // with what moves, so far
   void add_part(const Part& part, int layer, std::span<double> groups, std::span<double> experts) const;
 
   bool ordered_ = true;  // groups, and with them slope, tilt and taper
@@ -102,25 +104,30 @@ Grouped::Grouped(Params params, const TrafficContext& context) : LawBase(context
     return NormalRing(Random(c.seed, fmt::format("traffic grouped slopes {}", what)), p.neighbours);
   };
   shared_slopes_ = slopes("shared");
-  for (const Part& part : parts(0)) {  // slopes do not move: layers keep theirs between recordings of one text
-    if (part.name.find("moment") != std::string::npos) continue;
+  for (const Part& part : lasting_parts()) {  // layers keep their slopes between recordings of one text
     own_slopes_.push_back(slopes(part.name));
-    own_slope_weights_.push_back(part.weight / std::sqrt(p.steady > 0 ? p.steady : 1));
+    own_slope_weights_.push_back(part.weight);
   }
 }
 
-std::vector<Grouped::Part> Grouped::parts(std::int64_t epoch) const {
+std::vector<Grouped::Part> Grouped::lasting_parts() const {
   const std::string phase = fmt::format("phase {}", name_of(c.phase.value_or(TracePhase::prefill))),
-                    text = fmt::format("text {}", p.text), both = text + " " + phase;
-  const double t = p.texts_alike, f = p.phases_alike, moves = std::sqrt(1 - p.steady);
-  std::vector<Part> out = {{"all", std::sqrt(p.steady * t * f)},
-                           {phase, std::sqrt(p.steady * t * (1 - f))},
-                           {text, std::sqrt(p.steady * (1 - t) * f)},
-                           {both, std::sqrt(p.steady * (1 - t) * (1 - f))}};
+                    text = fmt::format("text {}", p.text);
+  const double t = p.texts_alike, f = p.phases_alike;
+  return {{"all", std::sqrt(t * f)},
+          {phase, std::sqrt(t * (1 - f))},
+          {text, std::sqrt((1 - t) * f)},
+          {text + " " + phase, std::sqrt((1 - t) * (1 - f))}};
+}
+
+std::vector<Grouped::Part> Grouped::parts(std::int64_t epoch) const {
+  std::vector<Part> out = lasting_parts();
+  const std::string moves = out.back().name + " moment";
+  for (Part& part : out) part.weight *= std::sqrt(p.steady);
   // From one moment to the next along an arc, so that the variance stays.
   const double angle = std::numbers::pi / 2 * double(epoch % kMoments) / double(kMoments);
-  out.push_back({both + " moment", moves * std::cos(angle), epoch / kMoments});
-  out.push_back({both + " moment", moves * std::sin(angle), epoch / kMoments + 1});
+  out.push_back({moves, std::sqrt(1 - p.steady) * std::cos(angle), epoch / kMoments});
+  out.push_back({moves, std::sqrt(1 - p.steady) * std::sin(angle), epoch / kMoments + 1});
   return out;
 }
 
