@@ -19,6 +19,7 @@
 #include "numerics/pass/gates.h"
 #include "placement/placement.h"
 #include "placement/rebalancing/rebalance.h"
+#include "placement/section.h"
 #include "results/metrics.h"
 #include "results/schema.h"
 #include "routing/traffic.h"
@@ -157,6 +158,13 @@ void list_all(bool json) {
   if (json) print_text("{}\n", formats::json_text(all, 2));
 }
 
+/// With parameters; and the other keys of its section, where a scenario's section is more than one of the family.
+void print_in_full(const FamilyHelp& family) {
+  print(family, true);
+  if (family.name == placement::placements().name())
+    print_text("\nkeys of the section `placement`\n{}", help_of<placement::PlacementSection>());
+}
+
 void list(const std::string& what, bool json) {
   if (what.empty()) return list_all(json);
   if (what == "schema") return print_text("{}", results::schema_markdown());
@@ -173,7 +181,7 @@ void list(const std::string& what, bool json) {
     if (plain(family.name).starts_with(plain(what)))
       return json
                  ? print_text("{}\n", formats::json_text(formats::Json{{std::string(family.name), json_of(family)}}, 2))
-                 : print(family, true);
+                 : print_in_full(family);
   std::vector<std::string_view> names = {"schema", "metrics"};
   for (const auto& [name, make] : kCatalogues) names.push_back(name);
   for (const runs::StudyEntry& study : runs::studies()) names.push_back(study.section);

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "cli/options.h"
+#include "cli/trace_fit.h"
 #include "core/log.h"
 #include "core/new_file.h"
 #include "placement/files/recognise.h"
@@ -136,6 +137,7 @@ void add_trace(CLI::App& app, int&) {
   trace->require_subcommand(1);
   add_info(trace);
   add_stats(trace);
+  add_trace_fit(trace);
   add_import(trace);
   add_export(trace);
 }

@@ -139,7 +139,11 @@ results::StudyEnd run_passes(results::StudyRun& run) {
   const auto kernels = compute::make_kernel_model(run.scenario, cluster.node.gpu);
   compute::KernelCosts costs(*kernels);
   const placement::RoutingSection routing = placement::read_routing(run, model);
-  const std::vector<exchange::ExpertMap> placement = routing.placement(run.scenario, model, group_shape).maps;
+  std::optional<routing::TracePhase> only;  // the phase that is computed, if it is one
+  if (shape.prefill.steps == 0) only = routing::TracePhase::decode;
+  if (shape.decode.steps == 0) only = routing::TracePhase::prefill;
+  const std::vector<exchange::ExpertMap> placement = routing.placement(run.scenario, model, group_shape, only).maps;
+  if (model.moe) placement::write_planned_on(run.results, "run", run.scenario);
   const exchange::ReplicaSpec replica_choice = placement::read_replica_choice(run.scenario);
 
   const std::vector<double> speeds =

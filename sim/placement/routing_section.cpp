@@ -11,9 +11,10 @@ std::unique_ptr<routing::TrafficSource> RoutingSection::traffic(const spec::Grou
 }
 
 ModelPlacement RoutingSection::placement(const Config& scenario, const spec::Model& model,
-                                         const spec::GroupShape& group) const {
-  const std::unique_ptr<routing::TrafficSource> source = traffic(group, std::nullopt);
-  return read_placement(scenario, model, group, source.get());
+                                         const spec::GroupShape& group,
+                                         std::optional<routing::TracePhase> phase) const {
+  const std::unique_ptr<routing::TrafficSource> source = traffic(group, phase);
+  return read_placement(scenario, model, group, {source.get(), config, {gate, group, seed, phase}});
 }
 
 RoutingSection read_routing(results::StudyRun& run, const spec::Model& model) {

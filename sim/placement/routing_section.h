@@ -20,8 +20,10 @@ struct RoutingSection {
   /// The source of one phase's traffic; a dense model has none (null).
   std::unique_ptr<routing::TrafficSource> traffic(const spec::GroupShape& group,
                                                   std::optional<routing::TracePhase> phase) const;
-  /// The scenario's placement, planned on this routing's expected load.
-  ModelPlacement placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group) const;
+  /// The scenario's placement, planned on this routing's expected load: of one phase, or of all tokens where it serves
+  /// both.
+  ModelPlacement placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group,
+                           std::optional<routing::TracePhase> phase) const;
 };
 
 /// `routing: {record: {...}}` runs the forward pass now and keeps the trace beside the results.

@@ -4,29 +4,16 @@
 
 #include "core/check.h"
 #include "core/paths.h"
-#include "placement/from_trace.h"
 #include "placement/placement.h"
+#include "placement/planned_on.h"
 
 namespace moesim::placement {
 namespace {
-Loads planning_loads(const spec::Model& model, const routing::TrafficSource& source) {
-  Loads out;
-  out.name = "routing";
-  out.experts = model.moe->experts;
-  out.hidden_layers = model.layers;
-  out.layers = model.moe_layers();
-  out.counts.resize(out.layers.size() * std::size_t(out.experts));
-  for (std::size_t i = 0; i < out.layers.size(); ++i)
-    source.shares(out.layers[i], 0,
-                  std::span(out.counts).subspan(i * std::size_t(out.experts), std::size_t(out.experts)));
-  return out;
-}
-
 bool uneven(const PlacementSection& section) { return !section.gpu_slots.empty() || !section.gpu_speed.empty(); }
 
 ModelPlacement from_file(const Config& config, const PlacementSection& section, const spec::Model& model,
                          const spec::GroupShape& group) {
-  if (section.has_strategy || section.slots != 0 || section.groups != 0 || uneven(section))
+  if (section.has_strategy || section.slots != 0 || section.groups != 0 || uneven(section) || config.has("planned_on"))
     config.fail("a placement comes from a file or from a strategy, not from both");
   ModelPlacement out = load_placement(section.file.path, {group.gpus, model.moe->experts, model.moe_layers()});
   if (!out.maps.empty() && out.maps.front().gpus != group.gpus)
@@ -43,7 +30,7 @@ exchange::ReplicaSpec read_replica_choice(const Config& scenario) {
 }
 
 ModelPlacement read_placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group,
-                              const routing::TrafficSource* source) {
+                              const ServedRouting& served) {
   ModelPlacement out;
   const Config config = scenario.at_or_empty("placement");
   PlacementSection section;
@@ -68,6 +55,8 @@ ModelPlacement read_placement(const Config& scenario, const spec::Model& model, 
   out.hidden_layers = model.layers;
   out.nodes = group.nodes();
   if (!section.has_strategy && section.slots == 0 && !uneven(section)) {
+    if (config.is_map() && config.has("planned_on"))
+      config.at("planned_on").fail("experts in order need no plan: give a strategy, or slots for copies");
     out.strategy = "contiguous";
     for ([[maybe_unused]] int layer : out.layers) out.maps.push_back(exchange::contiguous_map(experts, group.gpus));
     return out;
@@ -85,14 +74,12 @@ ModelPlacement read_placement(const Config& scenario, const spec::Model& model, 
   out.strategy = section.has_strategy
                      ? (section.strategy.is_scalar() ? section.strategy.text() : section.strategy.at("kind").text())
                      : "contiguous";
-  check(source != nullptr, "a strategy for {} plans from no routing", model.name);
-  const Loads plan_on = planning_loads(model, *source);
-  const std::optional<RoutingSample> sample = sample_of_source(*source, plan_on.layers, model.moe->top_k);
+  const PlanningLoads plan_on = planning_loads(config, section.planned_on, model, served);
   const Config& chosen = section.has_strategy ? section.strategy : config;
   out.maps = chosen.placed([&] {
-    return plan(*strategy, {.loads = plan_on,
+    return plan(*strategy, {.loads = plan_on.loads,
                             .problem = problem,
-                            .sample = sample ? &*sample : nullptr,
+                            .sample = plan_on.sample ? &*plan_on.sample : nullptr,
                             .replica_choice = read_replica_choice(scenario)});
   });
   return out;

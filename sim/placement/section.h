@@ -6,6 +6,7 @@
 #include "core/config.h"
 #include "exchange/replica_choice.h"
 #include "placement/files/formats.h"
+#include "placement/planned_on.h"
 #include "routing/traffic.h"
 #include "spec/model.h"
 
@@ -17,6 +18,7 @@ struct PlacementSection {
   Config strategy;                // a kind, or {kind: ..., its parameters}; empty: contiguous
   int slots = 0;                  // slots of a layer, copies included; 0: one an expert
   int groups = 0;                 // of consecutive experts, for hierarchical policies; 0: the gate's
+  PlannedOn planned_on;           // what the strategy plans from; empty: what it serves, at step 0
   Config replica_choice;          // a kind, or {kind: ..., its parameters}; empty: the study's own
   std::vector<int> gpu_slots;     // of each GPU of the group, where they differ
   std::vector<double> gpu_speed;  // of each GPU of the group, relative, where they differ
@@ -26,6 +28,9 @@ struct PlacementSection {
     f("strategy", p.strategy,
       "kind of placement (moesim list placement), or a map with its parameters; default contiguous");
     f("slots", p.slots, "slots of a layer, copies of experts included; 0: one an expert");
+    f("planned_on", p.planned_on,
+      "what the strategy plans from, where that is not what it serves: {step: N}, {phase: decode}, {routing: {...}} or "
+      "{file: COUNTS}");
     f("replica_choice", p.replica_choice,
       "which copy of an expert computes a source's rows (moesim list replica_choice); default nearest");
     f("groups", p.groups, "groups of consecutive experts, for hierarchical policies; 0: the gate's");
@@ -38,9 +43,9 @@ struct PlacementSection {
 /// Throws ConfigError if that is no choice.
 exchange::ReplicaSpec read_replica_choice(const Config& scenario);
 
-/// One map a MoE layer, in order.  Empty for a dense model.  Strategies plan on the loads that `source` expects, and on
-/// tokens of its trace if it replays one; null for a dense model only.
-/// Throws ConfigError if the section is wrong, or the placement does not fit the model or the group.
+/// One map a MoE layer, in order.  Empty for a dense model.  Strategies plan on the loads that the routing expects, and
+/// on tokens of its trace if it replays one, or on what `planned_on` names instead. Throws ConfigError if the section
+/// is wrong, or the placement does not fit the model or the group.
 ModelPlacement read_placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group,
-                              const routing::TrafficSource* source);
+                              const ServedRouting& served);
 }  // namespace moesim::placement

@@ -1,14 +1,7 @@
-// Reads expert loads that were counted elsewhere.
+// Loads counted elsewhere, by the name that this room's tables know their reader by.
 #pragma once
-#include <string>
-
-#include "placement/loads.h"
+#include "placement/files/load_files.h"
 
 namespace moesim::placing {
-
-/// JSON {"logical_count": M} or M alone, where M is [layers][experts] or [steps][layers][experts] (then summed); CSV
-/// with a line a layer (a header line may name the columns; if its first name is `layer`, that column numbers the
-/// layers); or .npy of those shapes, integers or floats.  Told apart by what the file holds.  Layers without load are
-/// skipped and named.  Throws ConfigError naming file and place for anything else.
-placement::Loads read_loads(const std::string& file);
+using placement::read_loads;
 }  // namespace moesim::placing

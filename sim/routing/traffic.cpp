@@ -27,7 +27,7 @@ const Family<TrafficSource, const TrafficContext&>& traffics() {
   static const Family<TrafficSource, const TrafficContext&> family(
       "traffic", {balanced_traffic(), hot_experts_traffic(), hot_rank_traffic(), spread_traffic(),
                   ragged_source_traffic(), zero_load_traffic(), rotating_hot_spot_traffic(), burst_traffic(),
-                  log_normal_traffic(), power_law_traffic(), trace_traffic()});
+                  log_normal_traffic(), power_law_traffic(), grouped_traffic(), token_hash_traffic(), trace_traffic()});
   return family;
 }
 

@@ -75,7 +75,7 @@ struct TrafficContext {
   std::optional<TracePhase> phase;  // of a trace use only these tokens; unset: all
 };
 /// The family `traffic`: balanced, hot_experts, hot_rank, spread, ragged_source, zero_load, rotating_hot_spot, burst,
-/// log_normal, power_law, trace.
+/// log_normal, power_law, grouped, token_hash, trace.
 const Family<TrafficSource, const TrafficContext&>& traffics();
 /// The source a scenario's `routing:` names: `trace: FILE` stands for {kind: trace, file: FILE}, `kind: ...` for the
 /// family, nothing for balanced.

@@ -10,6 +10,7 @@
 namespace moesim::routing {
 namespace {
 using Alias = ShareTables::Alias;
+constexpr std::size_t kMostGroups = 64;  // of a gate that limits a token to some of them
 
 /// One draw: the high half of the bits picks an entry, the low half decides between the item and its alias.
 std::size_t pick(std::span<const Alias> table, std::uint64_t bits) {
@@ -41,6 +42,55 @@ void add_table(std::span<const double> rate, std::vector<Alias>& out) {
   for (const std::size_t s : small)  // only rounding leaves any; what nobody chooses must stay so
     if (rate[s] <= 0) out[base + s].keep = 0;
 }
+
+/// How often a token selects each group, such that whichever it selects hold the same rows in all:
+///
+///     selected = min(1, c rows),  c such that they sum to `used`
+///
+/// A group with more rows than 1 / c is always selected; a token's rows are then in it as often as they should be.
+/// Where fewer groups than `used` have rows at all, the others are selected too.
+std::vector<double> selections(std::span<const double> rows, int used) {
+  std::vector<double> out(rows.size(), 0);
+  const auto with_rows = std::size_t(std::count_if(rows.begin(), rows.end(), [](double r) { return r > 0; }));
+  if (with_rows <= std::size_t(used)) {
+    const double rest =
+        rows.size() > with_rows ? double(std::size_t(used) - with_rows) / double(rows.size() - with_rows) : 0;
+    for (std::size_t g = 0; g < rows.size(); ++g) out[g] = rows[g] > 0 ? 1 : rest;
+    return out;
+  }
+  double certain = 0;  // groups selected always
+  for (bool more = true; more;) {
+    double sum = 0;
+    for (std::size_t g = 0; g < rows.size(); ++g) sum += out[g] < 1 ? rows[g] : 0;
+    more = false;
+    for (std::size_t g = 0; g < rows.size(); ++g) {
+      if (out[g] >= 1) continue;
+      out[g] = std::min(1.0, (double(used) - certain) * rows[g] / sum);
+      more = more || out[g] >= 1;
+    }
+    certain = double(std::count_if(out.begin(), out.end(), [](double s) { return s >= 1; }));
+  }
+  return out;
+}
+
+/// A token's groups, each as often as `selected` says: marks one apart on a line of the groups' shares, the groups in
+/// an order drawn anew for each token, so that no two of them are selected together or apart by their numbers.
+/// (Systematic sampling; Madow 1949.)
+std::size_t select_groups(std::span<const float> selected, std::size_t used, NoiseBits& bits,
+                          std::span<std::uint16_t> out) {
+  std::array<std::uint16_t, kMostGroups> order{};
+  const std::size_t groups = selected.size();
+  for (std::size_t g = 0; g < groups; ++g) order[g] = std::uint16_t(g);
+  std::size_t n = 0;
+  float at = 0, mark = float(bits.uniform());
+  for (std::size_t g = 0; g < groups && n < used; ++g) {
+    std::swap(order[g], order[g + bits.below(std::uint32_t(groups - g))]);
+    at += selected[order[g]];
+    // What rounding leaves of the line is the last groups'.
+    if (at > mark || groups - g == used - n) out[n++] = order[g], mark += 1;
+  }
+  return n;
+}
 }  // namespace
 
 NoiseBits::NoiseBits(std::uint64_t seed, std::uint64_t layer, std::uint64_t step, std::uint64_t stream) : state_(seed) {
@@ -62,7 +112,7 @@ ShareTables share_tables(std::span<const double> weights, const GateShape& gate)
     more = false;
     for (double& s : out.shares) {
       const bool cut = s >= most;
-      s = cut ? most : s * (1 - fixed) / free;
+      s = cut ? most : free > 0 ? s * (1 - fixed) / free : 0;  // top-k experts alone may have it all
       more = more || (!cut && s > most * (1 + 1e-9));
     }
   }
@@ -74,14 +124,17 @@ ShareTables share_tables(std::span<const double> weights, const GateShape& gate)
   }
   if (gate.groups_used < gate.groups) {
     const std::size_t groups = std::size_t(gate.groups), experts = rate.size();
-    std::vector<double> rows(groups), selected(groups);
+    std::vector<double> rows(groups);
     for (std::size_t e = 0; e < experts; ++e) rows[e * groups / experts] += rate[e];
+    const std::vector<double> selected = selections(rows, gate.groups_used);
     for (std::size_t g = 0; g < groups; ++g) {
-      selected[g] = std::clamp(rows[g] * gate.groups_used / gate.top_k, 1e-9, 1.0);
-      out.group_rows.push_back(rows[g] / selected[g]);
+      out.selected.push_back(float(selected[g]));
+      out.group_rows.push_back(float(selected[g] > 0 ? rows[g] / selected[g] : 0));
     }
-    for (std::size_t e = 0; e < experts; ++e) rate[e] /= selected[e * groups / experts];
-    add_table(selected, out.groups);
+    for (std::size_t e = 0; e < experts; ++e) {
+      const double chosen = selected[e * groups / experts];
+      rate[e] = chosen > 0 ? std::min(1.0, rate[e] / chosen) : 0;
+    }
     for (std::size_t g = 0; g < groups; ++g) {
       const std::size_t first = g * experts / groups;
       add_table(std::span(rate).subspan(first, (g + 1) * experts / groups - first), out.experts);
@@ -156,24 +209,19 @@ void draw_token(const ShareTables& tables, const GateShape& gate, int spread_blo
     const auto end = out.begin() + std::ptrdiff_t(n);
     return std::find(out.begin(), end, std::int16_t(e)) != end;
   };
-  if (tables.groups.empty()) {
+  if (tables.selected.empty()) {
     for (std::size_t j = 0; j < out.size();) {
       const std::size_t e = tries++ < kMostTries ? pick(tables.experts, bits()) : bits.below(std::uint32_t(experts));
       if (!taken(e, j)) out[j++] = std::int16_t(e);
     }
     return;
   }
-  std::array<std::uint16_t, 64> open{};  // the groups that this token selects
-  std::array<float, 64> upto{};          // their rows, cumulative
-  const std::size_t used = std::size_t(gate.groups_used);
-  check(used <= open.size(), "a token of at most {} groups was drawn, got {}", open.size(), used);
-  for (std::size_t n = 0; n < used;) {
-    const std::size_t g = tries++ < kMostTries ? pick(tables.groups, bits()) : bits.below(std::uint32_t(groups));
-    if (std::find(open.begin(), open.begin() + std::ptrdiff_t(n), g) == open.begin() + std::ptrdiff_t(n))
-      open[n++] = std::uint16_t(g);
-  }
+  std::array<std::uint16_t, kMostGroups> open{};  // the groups that this token selects
+  std::array<float, kMostGroups> upto{};          // their rows, cumulative
+  check(groups <= open.size(), "a gate of at most {} groups was drawn, got {}", open.size(), groups);
+  const std::size_t used = select_groups(tables.selected, std::size_t(gate.groups_used), bits, open);
   float rows = 0;
-  for (std::size_t n = 0; n < used; ++n) upto[n] = rows += float(tables.group_rows[open[n]]);
+  for (std::size_t n = 0; n < used; ++n) upto[n] = rows += tables.group_rows[open[n]];
   tries = 0;
   for (std::size_t j = 0; j < out.size();) {
     const float at = float(bits.uniform()) * rows;

@@ -36,8 +36,8 @@ struct ShareTables {
     std::uint32_t alias = 0;
   };
   std::vector<Alias> experts;
-  std::vector<Alias> groups;       // (groups): which groups a token selects; empty without a limit
-  std::vector<double> group_rows;  // (groups): rows of a token in the group if it selects it
+  std::vector<float> selected;  // (groups): how often a token selects each; sums to groups_used; empty without a limit
+  std::vector<float> group_rows;  // (groups): rows of a token in the group if it selects it
 };
 /// weights: (experts), none negative, not all zero.  A share above 1 / top_k is cut to it (an expert gets a token at
 /// most once) and the rest raised in proportion.
@@ -48,7 +48,8 @@ ShareTables share_tables(std::span<const double> weights, const GateShape& gate)
 void draw_rows(const ShareTables& tables, int top_k, std::int64_t tokens, NoiseBits& bits, std::span<float> scratch,
                std::span<std::int32_t> out);
 
-/// Experts of one token, best first, all different; a limited gate's within groups_used groups.
+/// Experts of one token, best first, all different; a limited gate's within groups_used groups.  Each comes as often as
+/// its rate says, but for a few per cent where a token would have to choose nearly all experts of a group.
 /// spread_blocks: see Traffic.
 void draw_token(const ShareTables& tables, const GateShape& gate, int spread_blocks, NoiseBits& bits,
                 std::span<std::int16_t> out);

@@ -10,7 +10,7 @@ namespace moesim::routing {
 using TrafficStrategy = Strategy<TrafficSource, const TrafficContext&>;
 TrafficStrategy balanced_traffic(), hot_experts_traffic(), hot_rank_traffic(), spread_traffic(),
     ragged_source_traffic(), zero_load_traffic(), rotating_hot_spot_traffic(), burst_traffic(), log_normal_traffic(),
-    power_law_traffic(), trace_traffic();
+    power_law_traffic(), grouped_traffic(), token_hash_traffic(), trace_traffic();
 
 /// How a trace's tokens reach the source GPUs.
 enum class TraceAssign {

@@ -22,9 +22,11 @@ TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const P
     const int per_node = std::min(plan_.members, std::max(1, plan_.cluster.node.gpus / plan_.stride));
     const routing::TrafficContext context{
         {moe.experts, moe.top_k, moe.groups, moe.groups_used}, {plan_.members, per_node}, seed, std::nullopt};
-    traffic_ = routing::make_traffic(scenario.at_or_empty("routing"), context);
+    const Config routing = scenario.at_or_empty("routing");
+    traffic_ = routing::make_traffic(routing, context);
     traffic_ = balanced_by_bias(scenario.at("training"), plan_, context, std::move(traffic_));
-    placement_ = placement::read_placement(scenario, plan_.model, context.group, traffic_.get()).maps;
+    placement_ =
+        placement::read_placement(scenario, plan_.model, context.group, {traffic_.get(), routing, context}).maps;
     loads_ = std::make_unique<TrainingLoads>(plan_, *traffic_, placement_, context.group,
                                              placement::read_replica_choice(scenario));
     if (plan_.section.rebalance.interval > 0)

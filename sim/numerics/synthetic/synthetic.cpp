@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/normal_ring.h"
 #include "core/random.h"
 #include "numerics/synthetic/synthetic_parts.h"
 
@@ -20,7 +21,16 @@ std::int64_t floats_of(const std::vector<PartShape>& parts) {
                          [](std::int64_t sum, const PartShape& p) { return sum + p.size(); });
 }
 
-/// Log-normal shares that sum to 1, none so large that every token would have to choose the expert.
+/// How steeply the shares of a layer's groups fall with their number: normal, neighbouring layers alike.
+double group_slope(const SyntheticOptions& options, int layer) {
+  // Of DeepSeek-V3 in serving, as `moesim trace fit` finds it (reports/routing.md).
+  constexpr double kVaries = 0.213 / 0.434, kNeighbours = 0.909;
+  const NormalRing slopes(Random(options.seed, "slopes of the expert groups"), kNeighbours);
+  return options.group_slope * (1 + kVaries * slopes.at(layer));
+}
+
+/// Log-normal shares that sum to 1, groups falling with their number, none so large that every token would have to
+/// choose the expert.
 std::vector<double> shares(const spec::MoeShape& moe, const SyntheticOptions& options, int layer) {
   Random random(options.seed, fmt::format("expert shares of layer {}", layer));
   // few large experts are balanced more evenly than many small ones: Mixtral's eight by far the most
@@ -28,6 +38,9 @@ std::vector<double> shares(const spec::MoeShape& moe, const SyntheticOptions& op
   std::vector<double> out(std::size_t(moe.experts));
   for (double& s : out) s = random.log_normal(0, sigma);
   for (std::size_t i = 0; i < out.size() / 64; ++i) out[i * 64 + random.below(64)] *= options.hot;
+  const std::size_t groups = std::size_t(moe.groups);
+  const double slope = group_slope(options, layer);
+  for (std::size_t e = 0; e < out.size(); ++e) out[e] *= std::pow(double(e * groups / out.size() + 1), -slope);
   const double sum = std::accumulate(out.begin(), out.end(), 0.0);
   for (double& s : out) s = std::min(s / sum, 0.7 / moe.top_k);
   const double clipped = std::accumulate(out.begin(), out.end(), 0.0);

@@ -15,19 +15,22 @@ namespace moesim::numerics {
 
 struct SyntheticOptions {
   std::uint64_t seed = 1;
-  double skew = 0.35;         // sigma of the log-normal shares that the balancing rule aims at
-  double hot = 4;             // factor on the share of one expert in 64
-  double text = 3;            // strength of the heads that see the whole context
-  double context = 0.6;       // strength of the heads that see the last few tokens
-  double feed_forward = 0.5;  // strength of experts and dense networks
-  double affinity = 0.7;      // correlation of an expert's router row with its predecessor's in the layer before
-  double spread = 1.2;        // standard deviation of the router's logits
-  int warm_up_tokens = 2048;  // text that the selection bias is set on; 0 leaves it at zero
+  double skew = 0.2;           // sigma of the log-normal shares that the balancing rule aims at
+  double hot = 4;              // factor on the share of one expert in 64
+  double group_slope = 0.434;  // power by which groups fall with their number: DeepSeek-V3's in serving
+  double text = 3;             // strength of the heads that see the whole context
+  double context = 0.6;        // strength of the heads that see the last few tokens
+  double feed_forward = 0.5;   // strength of experts and dense networks
+  double affinity = 0.7;       // correlation of an expert's router row with its predecessor's in the layer before
+  double spread = 1.2;         // standard deviation of the router's logits
+  int warm_up_tokens = 2048;   // text that the selection bias is set on; 0 leaves it at zero
 
   static void fields(auto& f, auto& p) {
     f("seed", p.seed, "names the weights");
     f("skew", p.skew, "sigma of the log-normal expert shares that the balancing rule aims at; 0 for equal shares");
     f("hot", p.hot, "factor on the share of one expert in 64; 1 for none");
+    f("group_slope", p.group_slope,
+      "a group's share falls with its number (from 1) to this power, mean over layers; 0 for equal groups");
     f("text", p.text, "how much the kind of text moves the routing");
     f("context", p.context, "how much the last few tokens move the routing");
     f("feed_forward", p.feed_forward, "how much experts and dense networks move the hidden state");

@@ -58,6 +58,18 @@ void DumpBudget::add(const formats::TorchFile& file, const formats::ArraySource&
         fmt::format("{}: the arrays of its records share their numbers; save copies of them", array.where));
 }
 
+std::string one_rank_note(const SglangDumps& files) {
+  if (files.size() != 1) return "";
+  const std::vector<formats::Pickled>& records = dump_records(*files[0]);
+  const formats::Pickled* rank = records.empty() ? nullptr : records[0].find("rank");
+  const std::string whose = rank != nullptr && rank->kind == formats::Pickled::Kind::integer
+                                ? fmt::format("rank {}", rank->integer)
+                                : "one rank";
+  return fmt::format(
+      "these are the tokens of {} alone; each rank writes a file (..._RANK.pt): give all of one recording together",
+      whose);
+}
+
 namespace {
 void read_stat(const ImportContext& context, const formats::TorchFile& file) {
   if (context.files.size() > 1)
@@ -87,6 +99,7 @@ void read_stat(const ImportContext& context, const formats::TorchFile& file) {
 
 void read_per_pass(const ImportContext& context, const SglangDumps& files) {
   std::map<std::int64_t, CountedPass> passes;
+  std::map<std::int64_t, std::size_t> ranks_of;  // how many files hold the pass
   CountedSource s;
   s.name = "SGLang expert distribution recorder, per_pass";
   s.file = context.files[0];
@@ -105,7 +118,9 @@ void read_per_pass(const ImportContext& context, const SglangDumps& files) {
         throw ConfigError(fmt::format("{}: expected [{}, {}] like the map, got {}", a.where, map.layers, map.physical,
                                       a.shape_text()));
       budget.add(*file, a);
-      CountedPass& pass = passes[dump_integer(*file, record, "forward_pass_id")];
+      const std::int64_t id = dump_integer(*file, record, "forward_pass_id");
+      ++ranks_of[id];
+      CountedPass& pass = passes[id];
       pass.counts.resize(std::size_t(s.axis_size) * std::size_t(s.experts));
       std::vector<double> physical;
       a.read_reals(0, map.layers, physical);
@@ -115,6 +130,11 @@ void read_per_pass(const ImportContext& context, const SglangDumps& files) {
     }
   }
   for (auto& [id, pass] : passes) s.passes.push_back(std::move(pass));
+  if (const std::string note = one_rank_note(files); !note.empty()) s.notes.push_back(note);
+  const auto partial = std::ranges::count_if(ranks_of, [&](const auto& p) { return p.second < files.size(); });
+  if (partial > 0)
+    s.notes.push_back(fmt::format("{} of {} passes are not in all {} files: the others' tokens are missing in them",
+                                  partial, ranks_of.size(), files.size()));
   s.notes.push_back(
       "physical experts were named by the last map; a rebalancing during the recording would misname earlier passes");
   import_counts(context, s);

@@ -9,6 +9,7 @@
 #include "formats/json.h"
 #include "routing/importers/reply_blocks.h"
 #include "routing/importers/reply_documents.h"
+#include "routing/importers/reply_tensor.h"
 
 namespace moesim::routing {
 namespace {
@@ -25,7 +26,8 @@ struct Replies {
   std::vector<Request> requests;
   std::vector<int> layers;  // the rows' model layer numbers, or empty: all hidden layers
   std::int64_t axis = 0, top_k = 0;
-  bool described = false;
+  bool described = false, shaped = false;  // their shape is said: by a schema, or beside the numbers
+  int without = 0;                         // replies that hold no routing
   std::vector<std::string> notes;
 };
 
@@ -41,7 +43,7 @@ std::vector<std::int32_t> int32s(const formats::JsonValue& text, const std::stri
 
 /// The innermost object that holds `key`, looked for in the whole reply; nullptr if none does.
 const formats::JsonValue* holder(const formats::JsonValue& json, const char* key) {
-  if (json.is_object() && json.contains(key)) return &json;
+  if (json.is_object() && json.contains(key) && !json[key].is_null()) return &json;
   if (json.is_structured())
     for (const formats::JsonValue& part : json)
       if (const formats::JsonValue* found = holder(part, key)) return found;
@@ -58,7 +60,7 @@ void read_described(const formats::JsonObject& object, Replies& out, Request& r)
   std::vector<std::int32_t> layers;
   if (schema.has("moe_layer_ids"))
     formats::append_integers(schema.at("moe_layer_ids"), 0, kMostLayers, where + ": moe_layer_ids", layers);
-  if (out.axis != 0 && (out.axis != axis || out.top_k != k))
+  if (out.axis != 0 && (!out.described || out.axis != axis || out.top_k != k))
     throw ConfigError(fmt::format("{}: has another shape than the replies before", where));
   out.axis = axis;
   out.top_k = k;
@@ -87,17 +89,35 @@ void read_described(const formats::JsonObject& object, Replies& out, Request& r)
   if (rows == 0) throw ConfigError(fmt::format("{}: holds no rows", where));
 }
 
+/// A tensor that says its shape.
+void read_shaped(const formats::JsonObject& meta, Replies& out, Request& r) {
+  ReplyTensor t = reply_tensor(meta.at("routed_experts"), meta.where() + ": routed_experts");
+  if (out.axis != 0 && (!out.shaped || out.axis != t.axis || out.top_k != t.top_k))
+    throw ConfigError(fmt::format("{}: has another shape than the replies before", meta.where()));
+  r.first = t.start;
+  const std::int64_t rows = std::int64_t(t.ids.size()) / (t.axis * t.top_k),
+                     tokens = r.prompt + meta.integer("completion_tokens", 0, kMost);
+  if (rows < 1 || r.first + rows > tokens)
+    throw ConfigError(
+        fmt::format("{}: {} rows from position {} are not those of {} tokens", meta.where(), rows, r.first, tokens));
+  out.axis = t.axis;
+  out.top_k = t.top_k;
+  out.shaped = true;
+  r.ids = std::move(t.ids);
+}
+
 /// The plain tensor: rows whose layers and top-k are not told apart.
 void read_plain(const formats::JsonObject& meta, Replies& out, Request& r) {
   const std::string& where = meta.where();
   r.prompt = meta.integer("prompt_tokens", 1, kMost);
   if (meta.has("routed_experts_start_len")) r.first = meta.integer("routed_experts_start_len", 0, r.prompt);
+  if (meta.at("routed_experts").is_object()) return read_shaped(meta, out, r);
   const std::int64_t rows = r.prompt + meta.integer("completion_tokens", 0, kMost) - 1 - r.first;
   r.ids = int32s(meta.at("routed_experts"), where + ": routed_experts");
   if (rows < 1 || r.ids.size() % std::size_t(rows) != 0)
     throw ConfigError(fmt::format("{}: {} ids do not make {} rows of equal length", where, r.ids.size(), rows));
   const std::int64_t row = std::int64_t(r.ids.size()) / rows;
-  if (out.axis != 0 && row != out.axis)
+  if (out.axis != 0 && (out.described || out.shaped || row != out.axis))
     throw ConfigError(fmt::format("{}: has rows of {} ids, the replies before {}", where, row, out.axis));
   if (row > std::int64_t{kMostLayers} * 64)
     throw ConfigError(fmt::format("{}: a row has {} ids, too many for the choices of a token", where, row));
@@ -121,14 +141,19 @@ Replies read_replies(const ImportContext& context) {
         read_described({*object, r.where}, out, r);
       else if (const formats::JsonValue* meta = holder(reply, "routed_experts"))
         read_plain({*meta, r.where}, out, r);
-      else
-        continue;  // a piece of a stream without routing
+      else {
+        if (reply.is_object() && reply.contains("meta_info")) ++out.without;
+        continue;
+      }
       read_token_ids(reply, "output_ids", r.where, r.output_ids);
       read_token_ids(reply, "input_ids", r.where, r.prompt_ids);
       out.requests.push_back(std::move(r));
     }
   }
   if (out.requests.empty()) throw ConfigError(fmt::format("{}: no reply holds routed experts", context.files[0]));
+  if (out.without > 0)
+    out.notes.push_back(fmt::format("{} of {} replies hold no routing and were left out", out.without,
+                                    out.without + int(out.requests.size())));
   return out;
 }
 
@@ -149,9 +174,10 @@ bool fits(const Replies& replies, std::int64_t k) {
   return true;
 }
 
-/// The plain tensor does not say its shape: the model does, or the one reading in which no token has an expert twice.
+/// The plain tensor does not say its shape: the model does, or --top-k; without them it is the reading in which no
+/// token has an expert twice, if there is but one.
 void settle_shape(const ImportContext& c, Replies& replies) {
-  if (replies.described) return;
+  if (replies.described || replies.shaped) return;
   const std::int64_t row = replies.axis;
   std::int64_t k = c.options.top_k > 0 ? c.options.top_k : c.model ? c.model->moe->top_k : 0;
   if (k > 0 && (row % k != 0 || (c.model && row / k != c.model->layers)))
@@ -159,14 +185,24 @@ void settle_shape(const ImportContext& c, Replies& replies) {
         "{}: a row has {} ids, which is not {} with top-{}", replies.requests[0].where, row,
         c.model ? fmt::format("the {} layers of {}", c.model->layers, c.model->name) : "a number of layers", k));
   if (k == 0) {
-    for (std::int64_t candidate = std::min<std::int64_t>(row, 64); candidate > 0 && k == 0; --candidate)
-      if (row % candidate == 0 && fits(replies, candidate)) k = candidate;
-    if (k < 2)
+    std::vector<std::int64_t> readings;
+    for (std::int64_t candidate = 2; candidate <= std::min<std::int64_t>(row, 64); ++candidate)
+      if (row % candidate == 0 && fits(replies, candidate)) readings.push_back(candidate);
+    if (readings.empty())
       throw ConfigError(fmt::format("{}: the layers and top-k cannot be told apart; give --model or --top-k",
                                     replies.requests[0].where));
-    replies.notes.push_back(
-        fmt::format("{} ids a row were read as {} layers with top-{}, the most in which no token has an expert twice",
-                    row, row / k, k));
+    if (readings.size() > 1) {
+      std::string all;
+      for (const std::int64_t reading : readings)
+        all += fmt::format("{}{} layer{} with top-{}", all.empty() ? "" : " or ", row / reading,
+                           row == reading ? "" : "s", reading);
+      throw ConfigError(
+          fmt::format("{}: a row of {} ids may be {}, which the reply does not say; give --model or --top-k",
+                      replies.requests[0].where, row, all));
+    }
+    k = readings[0];
+    replies.notes.push_back(fmt::format(
+        "{} ids a row were read as {} layers with top-{}, for no other has a token's experts differ", row, row / k, k));
   }
   replies.axis = row / k;
   replies.top_k = k;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "formats/json.h"
 #include "formats/safetensors.h"
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 
 struct Meta {
   int experts = 0, top_k = 0;
+  std::vector<std::string> missing{};  // notes
 };
 /// Values by iteration and layer.
 struct Cell {
@@ -53,6 +55,34 @@ std::vector<std::string> rank_files(const ImportContext& context, std::string& f
   std::sort(out.begin(), out.end());
   if (out.empty()) throw ConfigError(fmt::format("{}: holds no rank<r>.safetensors", folder));
   return out;
+}
+
+/// What of the ranks' files is missing, as far as it can be told: ranks below the highest, and tables that some files
+/// have and others lack.
+std::vector<std::string> missing(const std::vector<std::string>& files, const Iterations& iterations) {
+  std::vector<std::string> notes;
+  std::set<int> ranks;
+  for (const std::string& file : files) {
+    const std::string name = fs::path(file).filename().string();
+    int rank = -1;
+    std::from_chars(name.data() + std::min<std::size_t>(4, name.size()), name.data() + name.size(), rank);
+    if (rank >= 0) ranks.insert(rank);
+  }
+  std::string absent;
+  for (int r = 0; !ranks.empty() && r < *ranks.rbegin() && absent.size() < 60; ++r)
+    if (!ranks.contains(r)) absent += fmt::format("{}{}", absent.empty() ? "" : ", ", r);
+  if (!absent.empty())
+    notes.push_back(fmt::format("the files of ranks {} are missing (up to {} there are others): so are their tokens",
+                                absent, *ranks.rbegin()));
+  std::size_t tables = 0, partial = 0;
+  for (const auto& [iteration, layers] : iterations)
+    for (const auto& [layer, cells] : layers) ++tables, partial += cells.size() < files.size();
+  if (partial > 0)
+    notes.push_back(
+        fmt::format("{} of {} tables by iteration and layer are not in all {} files: the others' tokens are "
+                    "missing in them",
+                    partial, tables, files.size()));
+  return notes;
 }
 
 Meta read_meta(const std::string& folder) {
@@ -122,6 +152,7 @@ Source source_of(const char* name, const std::string& file, const Iterations& it
   s.axis_size = int(s.layers.size());
   s.experts = meta.experts;
   s.top_k = meta.top_k;
+  s.notes = meta.missing;
   return s;
 }
 
@@ -191,10 +222,11 @@ void read_raw(const ImportContext& context, const Iterations& iterations, const 
 void read(const ImportContext& context) {
   std::string folder;
   std::vector<std::unique_ptr<formats::SafetensorsFile>> files;
-  for (const std::string& f : rank_files(context, folder))
-    files.push_back(std::make_unique<formats::SafetensorsFile>(f));
-  const Meta meta = read_meta(folder);
+  const std::vector<std::string> names = rank_files(context, folder);
+  for (const std::string& f : names) files.push_back(std::make_unique<formats::SafetensorsFile>(f));
+  Meta meta = read_meta(folder);
   const Iterations iterations = iterations_of(files);
+  meta.missing = missing(names, iterations);
   const bool raw = iterations.begin()->second.begin()->second.front().tensor->shape.size() == 2;
   (raw ? read_raw : read_counts)(context, iterations, meta, files[0]->file());
 }

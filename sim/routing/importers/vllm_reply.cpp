@@ -8,6 +8,7 @@
 #include "formats/npy.h"
 #include "routing/importers/reply_blocks.h"
 #include "routing/importers/reply_documents.h"
+#include "routing/importers/reply_tensor.h"
 
 namespace moesim::routing {
 namespace {
@@ -18,6 +19,7 @@ struct Rows {
   std::int64_t axis = 0, top_k = 0;
   int bits = 32;
   std::vector<std::int32_t> ids;
+  std::int64_t start = 0;  // position of the first one, where the rows say it
   std::int64_t count() const { return axis * top_k > 0 ? std::int64_t(ids.size()) / (axis * top_k) : 0; }
 };
 
@@ -44,7 +46,12 @@ Rows from_lists(const formats::JsonValue& rows, const std::string& where) {
 
 Rows rows_of(const formats::JsonValue& value, const std::string& where) {
   if (value.is_array()) return from_lists(value, where);
-  if (!value.is_string()) throw ConfigError(fmt::format("{}: expected lists or base64 text", where));
+  if (value.is_object()) {
+    ReplyTensor t = reply_tensor(value, where);
+    return {t.axis, t.top_k, t.bits, std::move(t.ids), t.start};
+  }
+  if (!value.is_string())
+    throw ConfigError(fmt::format("{}: expected lists, base64 text or an object with data and shape", where));
   const std::string& text = value.get_ref<const std::string&>();
   if (text.starts_with("nrlre1:"))
     throw ConfigError(fmt::format("{}: the nrlre1 envelope is not read; ask the server for vLLM's own form", where));
@@ -55,7 +62,7 @@ Rows rows_of(const formats::JsonValue& value, const std::string& where) {
   if (a.shape[1] > kMostLayers || a.shape[2] > 64)
     throw ConfigError(
         fmt::format("{}: expected up to {} layers and top-64, got {}", where, kMostLayers, a.shape_text()));
-  Rows out{a.shape[1], a.shape[2], formats::element_bytes(a.type) * 8, {}};
+  Rows out{a.shape[1], a.shape[2], formats::element_bytes(a.type) * 8, {}, 0};
   a.read_integers(0, a.shape[0], out.ids);
   return out;
 }
@@ -72,6 +79,7 @@ struct Replies {
   std::vector<Request> requests;
   Rows shape;
   bool any_tokens = false, phases = true;
+  int without = 0;  // choices that hold no routing
 };
 
 std::vector<std::int32_t> tokens_at(const formats::JsonObject& object, const char* key) {
@@ -105,8 +113,14 @@ void read_choice(const formats::JsonObject& reply, const formats::JsonObject& ch
     add(rows, r, out);
   }
   if (choice.has("routed_experts_prompt_start")) r.first = choice.integer("routed_experts_prompt_start", 0, kMost);
-  if (choice.has("routed_experts")) add(rows_of(choice.at("routed_experts"), where + ": routed_experts"), r, out);
-  if (r.ids.empty()) return;
+  if (choice.has("routed_experts")) {
+    const Rows rows = rows_of(choice.at("routed_experts"), where + ": routed_experts");
+    if (rows.start > 0 && r.first > 0 && rows.start != r.first)
+      choice.fail("routed_experts_prompt_start", fmt::format("is {}, but the rows begin at {}", r.first, rows.start));
+    if (rows.start > 0) r.first = rows.start;
+    add(rows, r, out);
+  }
+  if (r.ids.empty()) return void(++out.without);
   const std::int64_t rows = std::int64_t(r.ids.size()) / (out.shape.axis * out.shape.top_k);
   if (r.prompt < 0 && !prompt.empty()) r.prompt = std::int64_t(prompt.size());
   if (r.prompt < 0 && !generated.empty()) r.prompt = r.first + rows + 1 - std::int64_t(generated.size());
@@ -156,6 +170,9 @@ void read(const ImportContext& context) {
   s.requests = s.zero_is_empty = true;
   s.phases = replies.phases;
   s.token_ids = replies.any_tokens;
+  if (replies.without > 0)
+    s.notes.push_back(fmt::format("{} of {} choices hold no routing and were left out", replies.without,
+                                  replies.without + int(replies.requests.size())));
   if (!replies.phases) s.notes.push_back("where the prompt ends is not known: all tokens count as prefill");
   set_reply_blocks(s, replies.requests, [](const Request& r, std::int64_t position) {
     const bool generated = position >= r.generated_from;
@@ -173,6 +190,8 @@ bool recognise(const std::string&, std::string_view head) {
 }  // namespace
 
 Importer vllm_reply_importer() {
-  return {"vllm-reply", "vLLM replies with routed_experts: nested lists, or base64 of a .npy", recognise, read};
+  return {"vllm-reply",
+          "vLLM replies with routed_experts: nested lists, base64 of a .npy, or an object with data and shape",
+          recognise, read};
 }
 }  // namespace moesim::routing

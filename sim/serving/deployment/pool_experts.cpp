@@ -7,12 +7,28 @@
 #include "placement/from_trace.h"
 #include "placement/section.h"
 #include "placement/sharing_note.h"
+#include "serving/traces/workloads.h"
 
 namespace moesim::serving {
 namespace {
-/// The routing that the pool's experts are placed for: of its own phase, of the first domain.
-const routing::TrafficSource& main_source(const BuiltPool& pool) {
-  return *pool.sources[pool.section.role == Role::prefill ? 0 : 1];
+/// The phase that the pool's experts are placed for: its own; where it does both, that of most of its tokens.
+routing::TracePhase main_phase(const results::StudyRun& run, const BuiltPool& pool) {
+  using enum routing::TracePhase;
+  if (pool.section.role != Role::both) return pool.section.role == Role::prefill ? prefill : decode;
+  constexpr int kLook = 1000;  // requests that stand for all
+  const auto workload = workloads().make(run.scenario.at("serving").at("workload"), {.seed = run.seed});
+  std::int64_t prompts = 0, decoded = 0;
+  for (int i = 0; i < kLook; ++i) {
+    const std::optional<Request> request = workload->next();
+    if (!request) break;
+    prompts += request->input;
+    decoded += request->output - 1;  // the prompt's pass makes the first token
+  }
+  return decoded > prompts ? decode : prefill;
+}
+/// The routing of that phase, of the first domain.
+const routing::TrafficSource& main_source(const results::StudyRun& run, const BuiltPool& pool) {
+  return *pool.sources[main_phase(run, pool) == routing::TracePhase::prefill ? 0 : 1];
 }
 
 /// Sources of routing, prefill and decode of each domain, and the experts' places, planned on the pool's own.
@@ -28,7 +44,12 @@ bool place_experts(results::StudyRun& run, const Config& config, const Deploymen
       pool.sources.push_back(routing::make_traffic(routing, {gate, shape, run.seed, phase}));
     }
   const Config& placed = config.has("placement") ? config : run.scenario;
-  pool.maps = placement::read_placement(placed, d.model, shape, &main_source(pool)).maps;
+  const Config routing = d.section.domains.empty() ? run.scenario.at_or_empty("routing") : d.section.domains[0];
+  pool.maps =
+      placement::read_placement(placed, d.model, shape,
+                                {&main_source(run, pool), routing, {gate, shape, run.seed, main_phase(run, pool)}})
+          .maps;
+  placement::write_planned_on(run.results, "pool:" + pool.section.name, placed);
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
   const exchange::ReplicaSpec choice = placement::read_replica_choice(placed);
@@ -102,7 +123,7 @@ void set_up_rebalancing(const results::StudyRun& run, const Deployment& d, const
   out.problem.slots = pool.maps.front().slots();
   out.problem.groups = moe.groups;
   const std::vector<int> layers = d.model.moe_layers();
-  if (auto sample = placement::sample_of_source(main_source(pool), layers, moe.top_k))
+  if (auto sample = placement::sample_of_source(main_source(run, pool), layers, moe.top_k))
     out.sample = std::make_shared<const placement::RoutingSample>(std::move(*sample));
   // What is wrong is found now.
   out.trigger();

@@ -46,7 +46,8 @@ void hold(const std::string& good, const char* name, bool text, int rounds) {
 }
 
 TEST(DamageLaw, TextRecordings) {
-  const std::string ids = base64(raw<std::int32_t>({1, 2, 3, 4, 2, 1, 4, 3}));
+  const std::string ids = base64(raw<std::int32_t>({1, 2, 2, 4, 2, 1, 1, 3})),  // of two layers: no other reading fits
+      shaped = base64(raw<std::int16_t>({1, 2, 2, 4, 2, 1, 1, 3}));
   hold(R"({"step":0,"layer":1,"num_tokens":2,"topk":2,"block":"decoder","top_indices":[[0,1],[2,1]]})"
        "\n"
        R"({"step":1,"layer":1,"num_tokens":1,"topk":2,"top_indices":[[3,1]]})",
@@ -67,6 +68,8 @@ TEST(DamageLaw, TextRecordings) {
   hold(
       R"({"choices":[{"routed_experts":[[[0,1]],[[1,2]]],"token_ids":[4]}],"prompt_token_ids":[1,2],"usage":{"prompt_tokens":2}})",
       "vllm-reply", true, 300);
+  hold(R"({"choices":[{"routed_experts":{"data":")" + shaped + R"(","shape":[2,2,2],"dtype":"int16","start":0}}]})",
+       "vllm-reply", true, 300);
   hold(R"({"logical_count":[[1,2,3],[4,0,6]]})", "loads", true, 300);
 }
 

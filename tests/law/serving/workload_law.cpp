@@ -5,7 +5,9 @@
 #include <fstream>
 #include <map>
 
+#include "common/small_trace.h"
 #include "serving/traces/workloads.h"
+#include "spec/catalogue.h"
 
 namespace moesim::serving {
 namespace {
@@ -45,6 +47,7 @@ const std::map<std::string_view, Example> kExamples = {
      {"file: f, rate: 1, hash_block: 1",
       "[{\"conversations\": [{\"from\": \"human\", \"value\": \"12345678\"}, {\"from\": \"gpt\", \"value\": \"1234\"}, "
       "{\"from\": \"human\", \"value\": \"1234\"}, {\"from\": \"gpt\", \"value\": \"12345678\"}]}]"}},
+    {"routing_trace", {"file: f, rate: 2", ""}},
     {"servegen", {"folder: .", "0,2.0,1.5,Gamma,0.44,1.1\n"}},
 };
 
@@ -56,6 +59,9 @@ class EveryWorkload : public testing::TestWithParam<std::string_view> {
     if (GetParam() == "servegen") {
       std::ofstream("chunk-0-trace.csv") << example.file_text;
       std::ofstream("chunk-0-dataset.json") << R"({"0": {"input_tokens": "{10: 1}", "output_tokens": "{5: 1}"}})";
+    } else if (GetParam() == "routing_trace") {
+      std::filesystem::remove("f");
+      write_small_trace("f", spec::load_model("deepseek-v2-lite"));
     } else if (!example.file_text.empty()) {
       std::ofstream("f", std::ios::binary) << example.file_text;
     }

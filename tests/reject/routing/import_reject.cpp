@@ -149,6 +149,48 @@ TEST_F(ImportReject, RepliesThatDoNotAddUp) {
             "a.json: reply 0: routed_experts: the nrlre1 envelope is not read; ask the server for vLLM's own form");
 }
 
+TEST_F(ImportReject, RepliesThatMayBeReadInTwoWays) {
+  // Rows of 6 different ids: two layers with top-3, three with top-2, or one with top-6.
+  const std::string ids = base64(raw<std::int32_t>({2, 4, 1, 3, 5, 0}));
+  const std::string reply =
+      R"([{"meta_info":{"prompt_tokens":2,"completion_tokens":0,"routed_experts":")" + ids + R"("}}])";
+  EXPECT_EQ(refused("a.json", reply),
+            "a.json: reply 0: a row of 6 ids may be 3 layers with top-2 or 2 layers with top-3 or 1 layer with top-6, "
+            "which the reply does not say; give --model or --top-k");
+}
+
+TEST_F(ImportReject, TensorsThatAreNotWhatTheySay) {
+  const auto of = [](const std::string& shape, const std::string& type, const std::string& data) {
+    return R"({"choices":[{"routed_experts":{"data":")" + base64(data) + R"(","shape":)" + shape + R"(,"dtype":")" +
+           type + R"("}}]})";
+  };
+  const std::string two = raw<std::int16_t>({1, 0});
+  EXPECT_EQ(refused("a.json", of("[1,2]", "int16", two)),
+            "a.json: reply 0: routed_experts: shape: expected [tokens, layers, top-k], got [1,2]");
+  EXPECT_EQ(refused("a.json", of("[1,1,3]", "int16", two)),
+            "a.json: reply 0: routed_experts: data: 3 ids of int16 need 6 bytes, got 4");
+  EXPECT_EQ(refused("a.json", of("[1,1,2]", "int61", two)),
+            "a.json: reply 0: routed_experts: dtype: no integers are called \"int61\"; did you mean \"int64\"?");
+  EXPECT_EQ(refused("a.json", of("[1,1,2]", "uint16", raw<std::uint16_t>({40000, 1}))),
+            "a.json: reply 0: routed_experts: data: an expert id of 40000 is none");
+  EXPECT_EQ(refused("a.json", R"({"choices":[{"routed_experts":7}]})"),
+            "a.json: reply 0: routed_experts: expected lists, base64 text or an object with data and shape");
+}
+
+TEST_F(ImportReject, MegatronStagesOfOtherTokens) {
+  const std::string first = R"({"step":0,"layer":1,"rank":0,"num_tokens":2,"topk":1,"top_indices":[[0],[1]]})",
+                    second = R"({"step":0,"layer":2,"rank":1,"num_tokens":1,"topk":1,"top_indices":[[0]]})";
+  const std::string a = folder.write("r0.jsonl", first + "\n"), b = folder.write("r1.jsonl", second + "\n");
+  ImportOptions options;
+  options.output = folder.file("out.db");
+  try {
+    import_trace({a, b}, options);
+    ADD_FAILURE() << "accepted";
+  } catch (const ConfigError& e) {
+    EXPECT_EQ(std::string(e.what()), b + ":1: has 1 tokens, but " + a + ":1 has 2 of the layers before");
+  }
+}
+
 TEST_F(ImportReject, CountsThatCannotBe) {
   EXPECT_EQ(refused("a.json", "[[1,2],[3,-4]]"), "a.json: layer 1, expert 1: a count of -4 cannot be");
   EXPECT_EQ(refused("a.json", "[[0,0],[0,0]]"), "a.json: every count is zero");

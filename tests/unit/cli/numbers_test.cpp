@@ -56,6 +56,8 @@ TEST(Options, RefuseWhatIsNoNumberOfTheirs) {
       {"explain", "serve-mixtral-8x7b", "--tensor"},
       {"trace", "stats", "x.db", "--gpus"},
       {"trace", "stats", "x.db", "--gpus-per-node"},
+      {"trace", "fit", "x", "--groups"},
+      {"trace", "fit", "x", "--seeds"},
       {"trace", "import", "x", "--experts"},
       {"trace", "import", "x", "--top-k"},
       {"trace", "import", "x", "--tokens"},

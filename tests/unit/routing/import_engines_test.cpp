@@ -1,4 +1,6 @@
 // Importers of what serving and training systems write, on files built here.
+#include <fmt/format.h>
+
 #include "support/byte_builders.h"
 #include "unit/routing/import_fixture.h"
 
@@ -112,6 +114,18 @@ TEST_F(Import, TensorRtCountsAndSelections) {
   EXPECT_EQ(choices(raw_trace, 1), (std::vector<int>{3, 0, 1, 2}));
 }
 
+TEST_F(Import, TensorRtRanksAndTablesThatAreMissingAreNamed) {
+  folder.write("meta_info.json", R"({"num_experts":4,"num_experts_per_token":1})");
+  const auto table = [](std::int64_t n) { return raw<std::int64_t>({n, 1, 0, 0}); };
+  folder.write("rank0.safetensors",
+               safetensors({{"100_3", "I64", "[4]", table(2)}, {"101_3", "I64", "[4]", table(1)}}));
+  folder.write("rank3.safetensors", safetensors({{"100_3", "I64", "[4]", table(5)}}));
+  const Trace t = run({folder.path().string()});
+  EXPECT_EQ(load(t, 0), (std::vector<std::int64_t>{8, 3, 0, 0}));
+  EXPECT_TRUE(notes_mention(t, "the files of ranks 1, 2 are missing"));
+  EXPECT_TRUE(notes_mention(t, "1 of 2 tables by iteration and layer are not in all 2 files"));
+}
+
 TEST_F(Import, MegatronRanksShareSteps) {
   const auto line = [](int step, int layer, const std::string& ids, int n) {
     return R"({"step":)" + std::to_string(step) + R"(,"stage":"pre_dispatch","block":"decoder","layer":)" +
@@ -129,6 +143,125 @@ TEST_F(Import, MegatronRanksShareSteps) {
   EXPECT_EQ(choices(t, 0), (std::vector<int>{0, 1, 2, 3}));
   EXPECT_EQ(choices(t, 1), (std::vector<int>{2, 3, 1, 0}));
   EXPECT_TRUE(notes_mention(t, "1 records of multi-token prediction layers"));
+}
+
+/// A record of Megatron's, of top-1.
+std::string megatron(int step, int layer, const std::vector<int>& ids, const std::string& more = "") {
+  std::string list;
+  for (const int id : ids) list += fmt::format("{}[{}]", list.empty() ? "" : ",", id);
+  return fmt::format(R"({{"step":{},"layer":{},"rank":0,"num_tokens":{},"topk":1{},"top_indices":[{}]}})", step, layer,
+                     ids.size(), more, list) +
+         "\n";
+}
+
+TEST_F(Import, MegatronRanksThatHoldTheSameTokensCountOnce) {
+  // Ranks 0 and 1 share tokens (tensor parallel), rank 2 has its own; rank 1 was stopped a step earlier.
+  const std::string a = megatron(0, 1, {0, 1}) + megatron(0, 2, {2, 3}),
+                    later = megatron(1, 1, {3}) + megatron(1, 2, {1}),
+                    other = megatron(0, 1, {0, 1}) + megatron(0, 2, {2, 2});
+  const Trace t =
+      run({folder.write("r0.jsonl", a + later), folder.write("r1.jsonl", a), folder.write("r2.jsonl", other)});
+  EXPECT_EQ(choices(t, 0), (std::vector<int>{0, 1, 0, 1, 3}));
+  EXPECT_EQ(choices(t, 1), (std::vector<int>{2, 3, 2, 2, 1}));
+  EXPECT_TRUE(notes_mention(t, "1 of 3 ranks hold the same tokens as another"));
+  // The other way round nothing is lost: the longer file is no repetition of the shorter one.
+  const Trace whole = run({folder.write("r0.jsonl", a), folder.write("r1.jsonl", a + later)});
+  EXPECT_EQ(whole.tokens(), 5);
+}
+
+TEST_F(Import, MegatronPipelineStagesMakeUpOneToken) {
+  const Trace t =
+      run({folder.write("r0.jsonl", megatron(0, 1, {0, 1})), folder.write("r1.jsonl", megatron(0, 1, {2, 3})),
+           folder.write("r2.jsonl", megatron(0, 2, {3, 2})), folder.write("r3.jsonl", megatron(0, 2, {1, 0}))});
+  EXPECT_EQ(t.tokens(), 4);
+  EXPECT_EQ(choices(t, 0), (std::vector<int>{0, 1, 2, 3}));
+  EXPECT_EQ(choices(t, 1), (std::vector<int>{3, 2, 1, 0}));
+  EXPECT_TRUE(notes_mention(t, "ranks of 2 pipeline stages"));
+  const Trace one_missing =
+      run({folder.write("r0.jsonl", megatron(0, 1, {0, 1})), folder.write("r1.jsonl", megatron(0, 1, {2, 3})),
+           folder.write("r2.jsonl", megatron(0, 2, {3, 2}))});
+  EXPECT_EQ(one_missing.tokens(), 6);
+  EXPECT_TRUE(notes_mention(one_missing, "is a file missing?"));
+  EXPECT_TRUE(notes_mention(one_missing, "3 of 3 passes lack some of the 2 layers"));
+}
+
+TEST_F(Import, MegatronLayersAreTheModelsHoweverTheyAreCounted) {
+  // DeepSeek-V2-Lite: 27 layers, the first dense, top-6.
+  const auto file = [&](int first, int count) {
+    std::string text;
+    for (int l = first; l < first + count; ++l)
+      text +=
+          fmt::format(R"({{"step":0,"layer":{},"num_tokens":1,"topk":6,"top_indices":[[0,1,2,3,4,{}]]}})", l, 10 + l) +
+          "\n";
+    return folder.write("r0.jsonl", text);
+  };
+  ImportOptions options;
+  options.model = "deepseek-v2-lite";
+  for (const auto& [first, note] :
+       {std::pair(1, ""), {2, "layers are counted from 1"}, {0, "MoE layers alone are counted"}}) {
+    const Trace t = run({file(first, 26)}, options);
+    EXPECT_EQ(t.header().layers.front(), 1);
+    EXPECT_EQ(t.header().layers.back(), 26);
+    EXPECT_EQ(choices(t, 0).back(), 10 + first);
+    EXPECT_EQ(notes_mention(t, "are counted"), *note != 0);
+    EXPECT_TRUE(*note == 0 || notes_mention(t, note));
+  }
+}
+
+TEST_F(Import, MegatronPaddingOtherStagesAndACutEndAreLeftOutAndSaid) {
+  const std::string text = megatron(0, 1, {0, 1, 2}, R"(,"semantic_token_ids":["0:prefix:0","0:prefix:1",null])") +
+                           megatron(0, 1, {3, 3}, R"(,"stage":"post_dispatch")") + R"({"step":1,"layer":1,"ra)";
+  const Trace t = run({folder.write("r0.jsonl", text)});
+  EXPECT_EQ(choices(t, 0), (std::vector<int>{0, 1}));
+  EXPECT_TRUE(notes_mention(t, "1 rows without a token (padding)"));
+  EXPECT_TRUE(notes_mention(t, "1 records of other stages than pre_dispatch"));
+  EXPECT_TRUE(notes_mention(t, "its last line is cut off"));
+}
+
+TEST_F(Import, RepliesWithTensorsThatSayTheirShape) {
+  // 2 rows of 2 layers and top-2, in 16 bits.
+  const std::string tensor_text = R"({"data":")" + base64(raw<std::int16_t>({1, 0, 2, 3, 3, 1, 0, 2})) +
+                                  R"(","shape":[2,2,2],"dtype":"int16","start":1})";
+  const std::string vllm = R"({"choices":[{"token_ids":[7,8],"prompt_token_ids":[4,5],"routed_experts":)" +
+                           tensor_text + R"(},{"routed_experts":null}]})",
+                    sglang = R"([{"meta_info":{"prompt_tokens":2,"completion_tokens":2,"routed_experts":)" +
+                             tensor_text + R"(}},{"meta_info":{"prompt_tokens":9,"routed_experts":null}}])";
+  for (const auto& [text, left_out] : {std::pair(vllm, "1 of 2 choices"), std::pair(sglang, "1 of 2 replies")}) {
+    const Trace t = run({folder.write("a.json", text)});
+    EXPECT_EQ(choices(t, 0), (std::vector<int>{1, 0, 3, 1}));
+    EXPECT_EQ(choices(t, 1), (std::vector<int>{2, 3, 0, 2}));
+    std::vector<TraceToken> tokens;
+    t.read_tokens(0, 2, tokens);
+    EXPECT_EQ(tokens[0].position, 1);
+    EXPECT_EQ(tokens[1].phase, TracePhase::decode);
+    EXPECT_TRUE(notes_mention(t, fmt::format("{} hold no routing", left_out)));
+  }
+}
+
+TEST_F(Import, SglangFilesOfOneRankSayWhoseTheyAre) {
+  const std::string record = dictionary({{"forward_pass_id", integer(7)},
+                                         {"rank", integer(3)},
+                                         {"global_physical_count", tensor("IntStorage", "c", 2, {1, 2}, {2, 1})}});
+  const std::string file =
+      torch_file(dictionary({{"records", list({record})},
+                             {"last_physical_to_logical_map", tensor("LongStorage", "m", 2, {1, 2}, {2, 1})}}),
+                 {{"m", raw<std::int64_t>({0, 1})}, {"c", raw<std::int32_t>({2, 1})}});
+  ImportOptions options;
+  options.top_k = 1;
+  const Trace t = run({folder.write("a_3.pt", file)}, options);
+  EXPECT_TRUE(notes_mention(t, "these are the tokens of rank 3 alone"));
+  // With a second file of another pass, each lacks a rank's tokens.
+  const std::string other = dictionary({{"forward_pass_id", integer(8)},
+                                        {"rank", integer(2)},
+                                        {"global_physical_count", tensor("IntStorage", "c", 2, {1, 2}, {2, 1})}});
+  const std::string second =
+      torch_file(dictionary({{"records", list({other})},
+                             {"last_physical_to_logical_map", tensor("LongStorage", "m", 2, {1, 2}, {2, 1})}}),
+                 {{"m", raw<std::int64_t>({0, 1})}, {"c", raw<std::int32_t>({2, 1})}});
+  const Trace both = run({folder.write("a_3.pt", file), folder.write("a_2.pt", second)}, options);
+  EXPECT_TRUE(notes_mention(both, "2 of 2 passes are not in all 2 files"));
+  EXPECT_FALSE(notes_mention(both, "alone"));
+  EXPECT_EQ(load(t, 0), (std::vector<std::int64_t>{2, 1}));
 }
 }  // namespace
 }  // namespace moesim::routing

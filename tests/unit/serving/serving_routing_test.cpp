@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "placement/placement.h"
 #include "serving/step/expert_bank.h"
 #include "serving/step/speculation.h"
 #include "spec/catalogue.h"
@@ -83,6 +84,25 @@ TEST(Serving, DecodingIsRoutedAsDecodingWasRecorded) {
   EXPECT_EQ(s.integer(2), 5);
 }
 
+TEST(Serving, APoolOfBothIsPlacedForThePhaseOfMostOfItsTokens) {
+  // Prompts load experts 0 to 5, decoding 58 to 63: a plan for the one phase has the copies elsewhere.
+  const auto fingerprint = [](const std::string& lengths, const std::string& planned_on) {
+    std::string yaml =
+        unit("    - {parallel: {data: 8}, placement: {strategy: eplb_global, slots: 72" + planned_on + "}}\n");
+    yaml.replace(yaml.find("{kind: log_normal, sigma: 0.7}"), 30, "{trace: " + recording({}) + "}");
+    const std::size_t at = yaml.find("input:");
+    yaml.replace(at, yaml.find('\n', at) - at, lengths + "}");
+    return run(yaml).end.fingerprint;
+  };
+  const std::string prompts = "input: {kind: fixed, mean: 500}, output: {kind: fixed, mean: 20}",
+                    answers = "input: {kind: fixed, mean: 20}, output: {kind: fixed, mean: 500}";
+  const std::string prefill = ", planned_on: {phase: prefill}", decode = ", planned_on: {phase: decode}";
+  EXPECT_EQ(fingerprint(prompts, ""), fingerprint(prompts, prefill));
+  EXPECT_NE(fingerprint(prompts, ""), fingerprint(prompts, decode));
+  EXPECT_EQ(fingerprint(answers, ""), fingerprint(answers, decode));
+  EXPECT_NE(fingerprint(answers, ""), fingerprint(answers, prefill));
+}
+
 TEST(Serving, DraftsAreAcceptedAsTheTraceMeasured) {
   const routing::Trace trace(
       recording({"layers 0 are dense", "drafts agree: speculation acceptance [0.8512, 0.5000]"}));
@@ -132,6 +152,78 @@ TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
     EXPECT_NEAR(of_many / fresh, 1, 0.02) << tokens;
     EXPECT_NEAR(of_few / fresh, 1, 0.02) << tokens << ", four draws kept";
   }
+}
+
+/// DeepSeek-V3's experts on 32 GPUs with 32 copies, planned by EPLB from the second law's source at one step.
+struct PlannedBank {
+  spec::Model model = spec::load_model("deepseek-v3");
+  spec::Cluster cluster = spec::load_cluster("h800-32");
+  network::Topology topology{cluster};
+  network::ExchangeGroup group{topology, GpuId{0}, 32};
+  std::unique_ptr<compute::KernelModel> kernel_model =
+      compute::kernel_models().make(Config::from_text("calibrated", "k"), cluster.node.gpu);
+  compute::KernelCosts kernels{*kernel_model};
+  std::vector<std::unique_ptr<routing::TrafficSource>> sources;  // prefill and decode of each law
+  std::unique_ptr<ExpertBank> bank;
+
+  PlannedBank(const std::vector<std::string>& laws, std::int64_t planned_at, std::int64_t redraw = 0) {
+    for (const std::string& law : laws)
+      for (const routing::TracePhase phase : {routing::TracePhase::prefill, routing::TracePhase::decode})
+        sources.push_back(routing::make_traffic(Config::from_text(law, "r"), {{256, 8, 8, 4}, {32, 8}, 1, phase}));
+    ExpertBank::Setup setup;
+    setup.model = &model;
+    setup.kernels = &kernels;
+    setup.options.precision.linear = spec::Dtype::fp8;
+    setup.options.layout = compute::GroupLayout::masked;
+    setup.group = &group;
+    setup.gpus = 32;
+    setup.dispatch = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::dispatch,
+                      network::fp8_row(7168), 0, true};
+    setup.combine = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::combine,
+                     network::bf16_row(7168), 0, true};
+    for (int layer = 3; layer < 61; layer += 6) setup.layers.push_back(layer);
+    placement::Loads loads;
+    loads.experts = 256;
+    loads.layers = setup.layers;
+    loads.counts.resize(setup.layers.size() * 256);
+    for (std::size_t l = 0; l < setup.layers.size(); ++l)
+      sources[1]->shares(setup.layers[l], planned_at, std::span(loads.counts).subspan(l * 256, 256));
+    const placement::PlacementProblem problem = placement::checked({.gpus = 32, .nodes = 4, .slots = 288}, 256);
+    setup.maps = placement::plan(*placement::placements().of_kind("eplb_global"), {.loads = loads, .problem = problem});
+    for (const auto& source : sources) setup.sources.push_back(source.get());
+    setup.settings.redraw = redraw;
+    bank = std::make_unique<ExpertBank>(setup);
+  }
+  /// Mean over layers and 20 steps from `step` on, of 8,192 tokens.
+  double balance(const std::vector<double>& weights, std::int64_t step = 0) {
+    constexpr int kSteps = 20;
+    double sum = 0;
+    for (std::size_t l = 0; l < bank->layers(); ++l)
+      for (int i = 0; i < kSteps; ++i) sum += bank->times(l, step + i, 0, 8192, 256, weights).balancedness;
+    return sum / kSteps / double(bank->layers());
+  }
+};
+
+TEST(ExpertBank, ABatchIsAsEvenAsThoseInItAreLikeThoseOfThePlan) {
+  // Two kinds of text, planned from answers of the first at another time: the more of the second kind is in a batch,
+  // the less the plan is worth.
+  PlannedBank b({"{kind: grouped, text: 0}", "{kind: grouped, text: 1}"}, 100'000);
+  const double first = b.balance({0, 1, 0, 0}), mixed = b.balance({0, 0.5, 0, 0.5}), second = b.balance({0, 0, 0, 1}),
+               prompts = b.balance({1, 0, 0, 0});
+  EXPECT_GT(first, mixed + 0.05);
+  EXPECT_GT(mixed, second + 0.05);
+  EXPECT_GT(prompts, second);  // of the same kind of text, which is more alike than another kind's answers
+  EXPECT_LT(prompts, first);
+}
+
+TEST(ExpertBank, APlanGoesStaleInLifeWhereDrawsAreMadeAnew) {
+  const std::vector<std::string> law{"{kind: grouped, steady: 0.8, drift: 1600}"};
+  PlannedBank moving(law, 0, 100), kept(law, 0);
+  const double fresh = moving.balance({0, 1}), later = moving.balance({0, 1}, 400),
+               stale = moving.balance({0, 1}, 3200);
+  EXPECT_GT(fresh, later + 0.01);
+  EXPECT_GT(later, stale + 0.01);
+  EXPECT_NEAR(kept.balance({0, 1}, 3200), fresh, 0.01);  // without, the loads are those of the first steps
 }
 }  // namespace
 }  // namespace moesim::serving

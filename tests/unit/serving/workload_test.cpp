@@ -1,4 +1,6 @@
+#include "routing/trace.h"
 #include "serving/traces/workloads.h"
+#include "support/refusal.h"
 
 #include <gtest/gtest.h>
 
@@ -119,6 +121,64 @@ TEST(ShareGpt, TurnsRepeatWhatCameBefore) {
   EXPECT_EQ(second->input, 4);
   ASSERT_EQ(first->hashes.size(), 3u);  // prompt and answer, since the next turn repeats both
   EXPECT_TRUE(std::equal(first->hashes.begin(), first->hashes.end(), second->hashes.begin()));
+}
+
+/// A trace of layer 1 with these tokens, each of expert 0.
+std::string routing_trace(const std::string& name, const std::vector<routing::TraceToken>& tokens,
+                          bool requests = true) {
+  const std::string file = testing::TempDir() + name;
+  routing::TraceHeader header;
+  header.source = "a test";
+  header.layers = {1};
+  header.experts = 4, header.top_k = 1, header.requests = requests;
+  header.domains = {"prose", "code"};
+  routing::TraceWriter writer(file, header);
+  writer.add(tokens, std::vector<std::int16_t>(tokens.size(), 0));
+  writer.finish();
+  return file;
+}
+
+TEST(RoutingTrace, RequestsAreAsLongAsTheirTokensSay) {
+  constexpr auto prefill = routing::TracePhase::prefill, decode = routing::TracePhase::decode;
+  // Request 5: a prompt of 3 and two decoded tokens.  Request 2, of the second kind: the prompt's first 6 tokens came
+  // out of a cache, none was decoded.  Request 9: only decoding from position 4 on was recorded.
+  const std::string file = routing_trace("lengths.db", {{0, 5, 0, -1, prefill, 0},
+                                                        {0, 5, 1, -1, prefill, 0},
+                                                        {0, 5, 2, -1, prefill, 0},
+                                                        {0, 2, 6, -1, prefill, 1},
+                                                        {1, 5, 3, -1, decode, 0},
+                                                        {1, 9, 4, -1, decode, 0},
+                                                        {2, 5, 4, -1, decode, 0}});
+  auto source = workloads().make(
+      Config::from_text("{kind: routing_trace, rate: 10, limit: 4, domains: [prose, code], file: " + file + "}", "t"),
+      WorkloadContext{});
+  EXPECT_EQ(source->domains(), 2);
+  EXPECT_EQ(source->expected(), 4);
+  std::vector<std::array<int, 3>> got;
+  Time last{};
+  while (const auto request = source->next()) {
+    EXPECT_GT(request->arrival, last);
+    last = request->arrival;
+    got.push_back({request->input, request->output, request->domain});
+  }
+  EXPECT_EQ(got, (std::vector<std::array<int, 3>>{{3, 3, 0}, {7, 1, 1}, {4, 2, 0}, {3, 3, 0}}));
+  const auto make = [&](const std::string& domains) {
+    return workloads().make(
+        Config::from_text("{kind: routing_trace, rate: 10, " + domains + "file: " + file + "}", "t"),
+        WorkloadContext{});
+  };
+  EXPECT_EQ(make("")->domains(), 1);
+  EXPECT_EQ(test::refusal_of([&] { (void)make("domains: [prose], "); }),
+            "t:1:42: domains: " + file + ": has text of the kind \"code\", which is not among them");
+}
+
+TEST(RoutingTrace, WithoutRequestsThereIsNothingToServe) {
+  const std::string file = routing_trace("none.db", {{0, -1, -1, -1, routing::TracePhase::prefill, 0}}, false);
+  const std::string said = test::refusal_of([&] {
+    (void)workloads().make(Config::from_text("{kind: routing_trace, rate: 1, file: " + file + "}", "t"),
+                           WorkloadContext{});
+  });
+  EXPECT_EQ(said, "t:1:38: file: " + file + ": the trace does not say which request a token belongs to");
 }
 
 TEST(ServeGen, RateWeightedMeans) {

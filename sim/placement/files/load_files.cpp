@@ -1,4 +1,4 @@
-#include "placing/load_files.h"
+#include "placement/files/load_files.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "formats/npy.h"
 #include "placement/files/recognise.h"
 
-namespace moesim::placing {
+namespace moesim::placement {
 namespace {
 constexpr int kMostExperts = 1 << 20;
 constexpr double kMostCounts = 1 << 24;  // that layers left out may stand for
@@ -21,7 +21,7 @@ class Reader {
  public:
   explicit Reader(const std::string& file) : file_(file) {}
 
-  placement::Loads read() {
+  Loads read() {
     const std::string head = formats::ByteFile(file_).head(4096);
     const std::size_t start = head.find_first_not_of(" \t\r\n");
     if (start == std::string::npos) fail("is empty");
@@ -33,7 +33,7 @@ class Reader {
       from_csv();
     if (counts_.empty()) fail("holds no layer");
     const int layers = int(counts_.size()) / experts_;
-    return placement::loads_of_matrix(file_, layers, experts_, std::move(counts_));
+    return loads_of_matrix(file_, layers, experts_, std::move(counts_));
   }
 
  private:
@@ -44,7 +44,7 @@ class Reader {
 
   /// Adds a step's count.
   void add(std::size_t at, double count) {
-    placement::check_count(file_, int(at) / experts_, int(at) % experts_, count);
+    check_count(file_, int(at) / experts_, int(at) % experts_, count);
     counts_[at] += count;
   }
 
@@ -127,9 +127,9 @@ class Reader {
 };
 }  // namespace
 
-placement::Loads read_loads(const std::string& file) {
-  placement::Loads out = Reader(file).read();
+Loads read_loads(const std::string& file) {
+  Loads out = Reader(file).read();
   out.name = std::filesystem::path(file).stem().string();
   return out;
 }
-}  // namespace moesim::placing
+}  // namespace moesim::placement

@@ -1,0 +1,104 @@
+#include "placement/planned_on.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "formats/byte_file.h"
+#include "placement/files/load_files.h"
+#include "placement/from_trace.h"
+
+namespace moesim::placement {
+namespace {
+Loads expected_loads(const spec::Model& model, const routing::TrafficSource& source, std::int64_t step) {
+  Loads out;
+  out.name = "routing";
+  out.experts = model.moe->experts;
+  out.hidden_layers = model.layers;
+  out.layers = model.moe_layers();
+  out.counts.resize(out.layers.size() * std::size_t(out.experts));
+  for (std::size_t i = 0; i < out.layers.size(); ++i)
+    source.shares(out.layers[i], step,
+                  std::span(out.counts).subspan(i * std::size_t(out.experts), std::size_t(out.experts)));
+  return out;
+}
+
+/// The rows of `loads` that the model's MoE layers have.
+Loads of_model(const Loads& loads, const std::string& file, const spec::Model& model) {
+  if (loads.experts != model.moe->experts)
+    throw ConfigError(
+        "file", fmt::format("{}: has {} experts, but {} has {}", file, loads.experts, model.name, model.moe->experts));
+  Loads out = loads;
+  out.layers = model.moe_layers();
+  out.hidden_layers = model.layers;
+  out.counts.clear();
+  out.skipped.clear();
+  for (const int layer : out.layers) {
+    const auto found = std::ranges::lower_bound(loads.layers, layer);
+    if (found == loads.layers.end() || *found != layer)
+      throw ConfigError("file", fmt::format("{}: has no load in layer {} of {}", file, layer, model.name));
+    const auto row = loads.row(std::size_t(found - loads.layers.begin()));
+    out.counts.insert(out.counts.end(), row.begin(), row.end());
+  }
+  return out;
+}
+
+PlanningLoads from_file(const std::string& file, const spec::Model& model) {
+  PlanningLoads out;
+  if (!formats::ByteFile(file).head(15).starts_with("SQLite format 3")) {
+    out.loads = of_model(read_loads(file), file, model);
+    return out;
+  }
+  const routing::Trace trace(file);
+  const routing::TokenRange all{0, trace.tokens()};
+  out.loads = of_model(loads_of_trace(trace, all), file, model);
+  out.sample = sample_of_trace(trace, all, out.loads, kSampleTokens);
+  return out;
+}
+}  // namespace
+
+PlanningLoads planning_loads(const Config& config, const PlannedOn& from, const spec::Model& model,
+                             const ServedRouting& served) {
+  check(served.source != nullptr, "a strategy for {} plans from no routing", model.name);
+  const bool planned_on = config.is_map() && config.has("planned_on");
+  const Config section = planned_on ? config.at("planned_on") : config;
+  if (planned_on && !from.file.name.empty()) {
+    for (const char* other : {"step", "phase", "routing"})
+      if (section.has(other)) section.at(other).fail("a file says all of it: give either");
+    return section.placed([&] { return from_file(from.file.path, model); });
+  }
+  if (from.step < 0) section.fail_below("step", fmt::format("steps are counted from 0, got {}", from.step));
+  std::unique_ptr<routing::TrafficSource> other;
+  if (planned_on && (from.phase || section.has("routing"))) {
+    routing::TrafficContext context = served.context;
+    if (from.phase) context.phase = from.phase;
+    other = routing::make_traffic(section.has("routing") ? from.routing : served.section, context);
+  }
+  const routing::TrafficSource& source = other ? *other : *served.source;
+  PlanningLoads out{expected_loads(model, source, from.step), std::nullopt};
+  out.sample = sample_of_source(source, out.loads.layers, model.moe->top_k);
+  return out;
+}
+
+void write_planned_on(results::Results& results, std::string_view scope, const Config& scenario) {
+  const Config config = scenario.at_or_empty("placement");
+  const bool word = config.is_scalar();
+  if (word ? config.text() == "contiguous" : config.has("file") || !(config.has("strategy") || config.has("slots")))
+    return;
+  if (word || !config.has("planned_on")) {
+    results.add(results::Table::assumption, {scope, "placement", "planned from the very loads that it serves",
+                                             "systems plan from earlier ones: planned_on"});
+    return;
+  }
+  PlannedOn from;
+  config.at("planned_on").parse(from);
+  std::string what = from.file.name;
+  if (what.empty()) {
+    what = config.at("planned_on").has("routing") ? "another routing" : "the routing";
+    if (from.phase) what += fmt::format(" of {}", name_of(*from.phase));
+    what += fmt::format(" at step {}", from.step);
+  }
+  results.add(results::Table::assumption, {scope, "placement", "planned from " + what, "as asked"});
+}
+}  // namespace moesim::placement
