@@ -2,20 +2,39 @@
 
 #include "core/log.h"
 #include "serving/deployment/deployment.h"
+#include "serving/report/assumed.h"
 #include "serving/report/report.h"
 
 namespace moesim::serving {
+namespace {
+/// A run that served nobody is no result.
+void check_served(const Config& config, const Service& service) {
+  const Outcome& o = service.outcome();
+  const std::int64_t all = o.arrived + o.outside_arrived;
+  if (all == 0) config.fail_below("workload", "no request arrives");
+  if (o.finished + o.outside_finished + service.end().running + service.end().waiting == 0) {
+    std::string reasons;
+    for (const auto& [reason, count] : o.reasons)
+      reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", count, reason);
+    config.fail_below("workload", fmt::format("nobody is served: all {} requests are rejected ({})", all, reasons));
+  }
+  if (o.measured == 0 && o.outside_arrived == 0)
+    config.fail_below("warmup", fmt::format("the last of {} requests arrives before it ends: none would count", all));
+}
+}  // namespace
 
 results::StudyEnd run_serving(results::StudyRun& run) {
   Engine engine;
   const std::unique_ptr<Deployment> deployment = build_deployment(run, engine);
   Deployment& d = *deployment;
+  write_assumed(run, d);
   ReportLog log(run.results, d);
   const Config config = run.scenario.at("serving");
   Service service(engine, *d.workload, d.shape, balancers().make_or(config, "balancer", "least_loaded"),
                   balancers().make_or(config, "decode_balancer", "kv_aware"), d.use.get(), log, run.seed);
   results::StudyEnd end;
   end.interrupted = !service.run();
+  if (!end.interrupted) check_served(config, service);
   report_service(run.results, d, service);
   if (d.use) d.use->report(run.results, service);
   end.fingerprint = engine.fingerprint();

@@ -6,6 +6,14 @@ void Sessions::open(std::int64_t session, Text text, std::vector<Turn> later) {
   if (!later.empty()) open_[session] = {text, std::move(later)};
 }
 
+std::int64_t Sessions::close(std::int64_t session) {
+  const auto found = open_.find(session);
+  if (found == open_.end()) return 0;
+  const std::int64_t out = std::int64_t(found->second.later.size());
+  open_.erase(found);
+  return out;
+}
+
 void Sessions::hash(Request& request, const Text& text, int covered) const {
   if (hash_block_ == 0) return;
   const int blocks = covered / hash_block_, shared = text.shared / hash_block_;
@@ -18,8 +26,8 @@ std::optional<Request> Sessions::follow(const Request& done, Time end, std::int6
   const auto found = open_.find(done.session);
   if (done.session < 0 || found == open_.end()) return std::nullopt;
   Open& open = found->second;
-  const Turn turn = open.later.front();
-  Request out{.row = ++row,
+  const Turn turn = std::move(open.later.front());
+  Request out{.row = turn.row > 0 ? turn.row : ++row,
               .session = done.session,
               .turn = done.turn + 1,
               .input = turn.input,
@@ -27,12 +35,12 @@ std::optional<Request> Sessions::follow(const Request& done, Time end, std::int6
               .domain = done.domain,
               .outside = done.outside,
               .arrival = end + turn.pause,
-              .hashes = {}};
+              .hashes = turn.hashes};
   open.later.erase(open.later.begin());
   const Text text = open.text;
   const bool last = open.later.empty();
   if (last) open_.erase(found);
-  hash(out, text, last ? out.input : out.input + out.output);
+  if (out.hashes.empty()) hash(out, text, last ? out.input : out.input + out.output);
   return out;
 }
 }  // namespace moesim::serving

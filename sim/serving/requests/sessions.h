@@ -10,7 +10,9 @@ namespace moesim::serving {
 struct Turn {
   int input = 0;  ///< tokens of the whole prompt, earlier turns included
   int output = 0;
-  Time pause{};  ///< from the end of the turn before
+  Time pause{};                         ///< from the end of the turn before
+  std::vector<std::uint64_t> hashes{};  ///< of its blocks, where they were recorded
+  std::int64_t row = 0;                 ///< of the file; 0: counted on
 };
 
 /// Holds the turns still to come of every open session.
@@ -25,6 +27,8 @@ class Sessions {
     int shared = 0;
   };
   void open(std::int64_t session, Text text, std::vector<Turn> later);
+  /// Turns still to come of that session; none from now on.
+  std::int64_t close(std::int64_t session);
   /// Gives `request` the ids of its full blocks; `covered` tokens have ids.
   void hash(Request& request, const Text& text, int covered) const;
   /// The next turn of done's session, numbered by ++row.

@@ -32,7 +32,8 @@ TEST(RejectTrace, NamesTheRow) {
   EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,12,3\n16.11.2023,12,3\n"),
             ":3: TIMESTAMP: expected a date and time such as 2023-11-16 18:17:03.9799600, got \"16.11.2023\"");
   EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,12,3\n2023-11-16 18:17:02.5,12,3\n"),
-            ":3: requests must be sorted by time, but this one comes 0.5 s before the one above it");
+            ":3: requests must be sorted by time, but this one comes 0.5 s before the one above it; "
+            "sort: true sorts them");
   EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,-12,3\n"),
             ":2: ContextTokens: must not be negative, got -12");
   EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,1.5,3\n"),

@@ -1,0 +1,140 @@
+#include "serving/report/judgement.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace moesim::serving {
+namespace {
+// assumed: a steady number of requests under way, n, is a sum of many independent ones and varies by its root; five
+// times that in half a window's difference is no chance.  Below a twentieth, growth is within what figures vary anyway.
+constexpr double kDeviations = 5, kLeastGrowth = 0.05;
+// assumed: what a reader may take for none
+constexpr double kIdle = 0.5, kFew = 0.2, kFewRequests = 100, kLongStep = 20;
+constexpr Time kNoticed = 1_s;
+
+class Warnings {
+ public:
+  Warnings(results::Results& results, const Deployment& d, const Service& service)
+      : results_(results), d_(d), service_(service), o_(service.outcome()), window_(service.window()) {}
+
+  void steady(const Steadiness& s) const {
+    if (s.saturated)
+      add("saturated",
+          fmt::format(
+              "requests come faster than they are served: {:.0f} under way in the third quarter of the window, "
+              "{:.0f} in the last, {:.0f} of them waiting; latencies grow with the length of the run, and rates "
+              "are the most it can do",
+              window_.open_before, window_.open_last, window_.waiting_last));
+    else if (!s.steady)
+      add("not steady", fmt::format("{:.0f} requests under way in the third quarter of the window, {:.0f} in the last: "
+                                    "the service still fills up; a longer warmup and duration give its steady figures",
+                                    window_.open_before, window_.open_last));
+  }
+
+  /// A pool that another one keeps from work.
+  void starved(const Steadiness& s, const std::vector<PoolFigures>& figures) const {
+    if (!s.saturated) return;
+    std::size_t fullest = 0;
+    const auto busy = [&](std::size_t p) { return ratio(figures[p].busy, figures[p].on); };
+    for (std::size_t p = 1; p < figures.size(); ++p)
+      if (busy(p) > busy(fullest)) fullest = p;
+    for (std::size_t p = 0; p < figures.size(); ++p)
+      if (p != fullest && busy(p) < kIdle)
+        add("starved",
+            fmt::format("it stepped {:.0f} % of the time: {} is where requests are held up", 100 * busy(p),
+                        service_.fleet().pools()[fullest].name),
+            scope_of(service_.fleet().pools()[p]));
+  }
+
+  void rejected() const {
+    for (const auto& [reason, count] : o_.reasons)
+      add("rejected",
+          fmt::format("{} of {} requests: each {}; latencies are of the others, so they do not compare with "
+                      "those of hardware that serves all; the longest prompt has {} tokens, the longest "
+                      "answer {}",
+                      count, o_.arrived + o_.outside_arrived, reason, o_.longest_input, o_.longest_output));
+  }
+
+  void open() const {
+    if (o_.open == 0) return;
+    const double share = ratio(double(o_.open), double(o_.measured));
+    if (share <= kFew) return;
+    add("survivors",
+        fmt::format("{:.0f} % of the {} measured requests had not ended when the run did; they count as long as they "
+                    "have lasted, and figures that this does not tell are left out",
+                    100 * share, o_.measured));
+  }
+
+  void ended_late() const {
+    const std::int64_t late = o_.flow.ended - service_.window_flow_end().ended;
+    if (window_.whole || ratio(double(late), double(o_.measured)) <= kFew) return;
+    add("short window",
+        fmt::format("{} of {} measured requests ended after arrivals had, while the load fell: a longer "
+                    "duration gives the latencies of a steady one",
+                    late, o_.measured));
+  }
+
+  void few() const {
+    const double n = double(o_.e2e.ended.size() + o_.e2e.open.size());
+    if (n >= kFewRequests) return;
+    add("few requests", fmt::format("latencies are of {:.0f} requests: a p99 is the longest of them", n));
+  }
+
+  void stalled() const {
+    for (std::size_t p = 0; p < service_.fleet().pools().size(); ++p) {
+      const PoolTotals& t = service_.pool(p);
+      std::vector<float> steps = t.step_times;
+      const double usual = quantiles(steps).p50, longest = seconds(t.longest_step.end - t.longest_step.start);
+      if (from_seconds(longest) < kNoticed || longest < kLongStep * usual) continue;
+      add("stalled",
+          fmt::format(
+              "the step of instance {} at {:.1f} s took {:.3g} s, {:.0f} times the median, with {} prompt tokens "
+              "in it: the {} requests of the step waited for it",
+              t.longest_step.instance, seconds(t.longest_step.start), longest, ratio(longest, usual),
+              t.longest_step.prefill, t.longest_step.requests),
+          scope_of(service_.fleet().pools()[p]));
+    }
+  }
+
+  void dropped() const {
+    for (const auto& [reason, count] : d_.workload->dropped())
+      add("dropped", fmt::format("{} requests of the workload: {}", count, reason));
+  }
+
+ private:
+  void add(std::string_view name, const std::string& text, const std::string& scope = "run") const {
+    results_.add(results::Table::warning, {scope, name, text});
+  }
+  results::Results& results_;
+  const Deployment& d_;
+  const Service& service_;
+  const Outcome& o_;
+  const Window& window_;
+};
+}  // namespace
+
+Steadiness steadiness(const Window& w) {
+  Steadiness out;
+  const double grown = w.open_last - w.open_before, quarter = w.length() / 4;
+  out.growth = ratio(grown, ratio(double(w.flow.arrived), w.length()) * quarter);
+  if (w.whole) return out;  // a batch is to be worked off, not to be kept up with
+  out.steady = grown <= kDeviations * (std::sqrt(w.open_before) + 1) || grown <= kLeastGrowth * w.open_before;
+  out.saturated = !out.steady && w.waiting_last - w.waiting_before > grown / 2;
+  return out;
+}
+
+void write_warnings(results::Results& results, const Deployment& d, const Service& service,
+                    const Steadiness& steadiness, const std::vector<PoolFigures>& figures) {
+  const Warnings warnings(results, d, service);
+  warnings.steady(steadiness);
+  warnings.starved(steadiness, figures);
+  warnings.rejected();
+  warnings.open();
+  warnings.ended_late();
+  warnings.few();
+  warnings.stalled();
+  warnings.dropped();
+}
+}  // namespace moesim::serving
