@@ -19,9 +19,10 @@ ORDER BY a.place;
 SELECT name, value, unit FROM metric WHERE scope = 'run' AND name IN ('window_start', 'window_end', 'request_rate', 'request_throughput', 'goodput', 'goodput_share', 'slo_share', 'concurrency', 'gpus', 'tokens_per_gpu_second', 'output_tokens_per_gpu_second', 'tokens_per_user_second', 'input_tokens_per_node_second', 'output_tokens_per_node_second', 'cost_per_hour', 'cost_per_million_tokens', 'cost_per_million_input_tokens', 'cost_per_million_output_tokens', 'energy_per_output_token', 'kv_hit_rate', 'balancedness')
 ORDER BY instr('window_start, window_end, request_rate, request_throughput, goodput, goodput_share, slo_share, concurrency, gpus, tokens_per_gpu_second, output_tokens_per_gpu_second, tokens_per_user_second, input_tokens_per_node_second, output_tokens_per_node_second, cost_per_hour, cost_per_million_tokens, cost_per_million_input_tokens, cost_per_million_output_tokens, energy_per_output_token, kv_hit_rate, balancedness', name);
 -- Pools, means over the window
-SELECT substr(n.scope, 6) AS pool, CAST(n.value AS INTEGER) AS instances, u.value AS utilisation, r.value AS running, w.value AS waiting, b.value AS batch, m.value AS "KV", k.value AS "KV peak", c.value AS "KV capacity [tokens]", s.value AS "step [s]", l.value AS balancedness
+SELECT substr(n.scope, 6) AS pool, CAST(n.value AS INTEGER) AS instances, u.value AS utilisation, g.value AS load, r.value AS running, w.value AS waiting, b.value AS batch, m.value AS "KV", k.value AS "KV peak", c.value AS "KV capacity [tokens]", s.value AS "step [s]", l.value AS balancedness
 FROM metric n
 JOIN metric u ON u.scope = n.scope AND u.name = 'utilisation'
+LEFT JOIN metric g ON g.scope = n.scope AND g.name = 'load'
 JOIN metric r ON r.scope = n.scope AND r.name = 'running_mean'
 JOIN metric w ON w.scope = n.scope AND w.name = 'waiting_mean'
 JOIN metric b ON b.scope = n.scope AND b.name = 'batch_mean'

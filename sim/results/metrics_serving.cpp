@@ -116,6 +116,10 @@ constexpr MetricDefinition kPools[] = {
     {"utilisation", "", "", more, "run pool pool/time",
      "share of the time that instances were on in which they stepped, of however few requests, in the window (run: of "
      "the pool with the highest; over time: since the last reading)"},
+    {"load", "", "", neither, "run pool",
+     "arrivals a second over what the instances that were on could serve at the mean lengths, with every place filled "
+     "and their steps as much longer than evenly dealt work as in the window: at 1 requests pile up (run: of the pool "
+     "with the highest; pools of a role share theirs)"},
     {"kv_occupancy", "", "", neither, "pool/time",
      "share of the KV capacity in use, mean over the simulated instances on and since the last reading"},
     {"kv_mean", "", "", neither, "pool", "the same as `kv_occupancy`, mean over the window"},

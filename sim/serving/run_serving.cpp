@@ -3,6 +3,7 @@
 #include "core/log.h"
 #include "serving/deployment/deployment.h"
 #include "serving/report/assumed.h"
+#include "serving/report/capacity.h"
 #include "serving/report/report.h"
 
 namespace moesim::serving {
@@ -37,6 +38,7 @@ results::StudyEnd run_serving(results::StudyRun& run) {
   if (!end.interrupted) check_served(config, service);
   report_service(run.results, d, service);
   if (d.use) d.use->report(run.results, service);
+  report_load(run.results, service);  // the last: it has steps priced that nobody took
   end.fingerprint = engine.fingerprint();
   end.events = engine.executed();
   end.simulated_time = service.end().at;

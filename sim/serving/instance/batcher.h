@@ -40,6 +40,11 @@ class Batcher {
   virtual void plan(StepBuilder& rank) const = 0;
   /// Most requests a rank holds at once.
   virtual int max_requests() const = 0;
+  /// Tokens of prompts that a rank computes at most in a step beside so many queries that decode, each prompt token
+  /// after `context` others on average.
+  virtual double prompt_tokens(int queries, double context) const = 0;
+  /// Whether prompts and decoding share steps.
+  virtual bool mixes() const { return false; }
 };
 
 /// The family `batcher`: continuous, chunked, static.

@@ -21,6 +21,7 @@ class Limited : public Batcher {
     if (limits.max_tokens < 1) throw ConfigError("max_tokens", "must be at least 1");
   }
   int max_requests() const final { return limits_.max_requests; }
+  double prompt_tokens(int /*queries*/, double /*context*/) const override { return limits_.max_tokens; }
 
  protected:
   /// Starts waiting requests with whole prompts while the budget lasts; a prompt longer than it goes alone.
@@ -61,6 +62,11 @@ class Chunked final : public Limited {
   };
   explicit Chunked(const Params& params) : Limited(params), max_pairs_(params.max_pairs) {
     if (max_pairs_ < 0) throw ConfigError("max_pairs", "must not be negative");
+  }
+  bool mixes() const override { return true; }
+  double prompt_tokens(int queries, double context) const override {
+    const double budget = std::max(0, limits_.max_tokens - queries);
+    return max_pairs_ > 0 ? std::min(budget, std::max(1.0, max_pairs_ / std::max(1.0, context))) : budget;
   }
   void plan(StepBuilder& rank) const override {
     int budget = limits_.max_tokens - rank.decoding() * rank.queries();

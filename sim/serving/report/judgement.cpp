@@ -28,9 +28,10 @@ class Warnings {
               "are the most it can do",
               window_.open_before, window_.open_last, window_.waiting_last));
     else if (!s.steady)
-      add("not steady", fmt::format("{:.0f} requests under way in the third quarter of the window, {:.0f} in the last: "
-                                    "the service still fills up; a longer warmup and duration give its steady figures",
-                                    window_.open_before, window_.open_last));
+      add("not steady",
+          fmt::format("requests under way grew from {:.0f} in the third quarter of the window to {:.0f} in the last: "
+                      "the service still fills up; a longer warmup and duration give its steady figures",
+                      window_.open_before, window_.open_last));
   }
 
   /// A pool that another one keeps from work.
@@ -48,13 +49,18 @@ class Warnings {
             scope_of(service_.fleet().pools()[p]));
   }
 
+  void idle() const {
+    for (std::size_t p = 0; p < service_.fleet().pools().size(); ++p)
+      if (service_.pool(p).sum.steps == 0)
+        add("idle", "it has served nobody: no request fits it, or none is sent to it",
+            scope_of(service_.fleet().pools()[p]));
+  }
+
   void rejected() const {
     for (const auto& [reason, count] : o_.reasons)
-      add("rejected",
-          fmt::format("{} of {} requests: each {}; latencies are of the others, so they do not compare with "
-                      "those of hardware that serves all; the longest prompt has {} tokens, the longest "
-                      "answer {}",
-                      count, o_.arrived + o_.outside_arrived, reason, o_.longest_input, o_.longest_output));
+      add("rejected", fmt::format("of {} requests, {}: each {}; latencies are of the others, and compare only with "
+                                  "hardware that rejects the same; the longest prompt has {} tokens, answer {}",
+                                  o_.arrived + o_.outside_arrived, count, reason, o_.longest_input, o_.longest_output));
   }
 
   void open() const {
@@ -62,18 +68,18 @@ class Warnings {
     const double share = ratio(double(o_.open), double(o_.measured));
     if (share <= kFew) return;
     add("survivors",
-        fmt::format("{:.0f} % of the {} measured requests had not ended when the run did; they count as long as they "
-                    "have lasted, and figures that this does not tell are left out",
-                    100 * share, o_.measured));
+        fmt::format("of the {} measured requests, {:.0f} % had not ended when the run did: they count as long "
+                    "as they have lasted, and figures that this does not tell are left out",
+                    o_.measured, 100 * share));
   }
 
   void ended_late() const {
     const std::int64_t late = o_.flow.ended - service_.window_flow_end().ended;
     if (window_.whole || ratio(double(late), double(o_.measured)) <= kFew) return;
     add("short window",
-        fmt::format("{} of {} measured requests ended after arrivals had, while the load fell: a longer "
+        fmt::format("of {} measured requests, {} ended after arrivals had, while the load fell: a longer "
                     "duration gives the latencies of a steady one",
-                    late, o_.measured));
+                    o_.measured, late));
   }
 
   void few() const {
@@ -100,7 +106,7 @@ class Warnings {
 
   void dropped() const {
     for (const auto& [reason, count] : d_.workload->dropped())
-      add("dropped", fmt::format("{} requests of the workload: {}", count, reason));
+      add("dropped", fmt::format("requests of the workload that are left out: {}, {}", count, reason));
   }
 
  private:
@@ -130,6 +136,7 @@ void write_warnings(results::Results& results, const Deployment& d, const Servic
   const Warnings warnings(results, d, service);
   warnings.steady(steadiness);
   warnings.starved(steadiness, figures);
+  warnings.idle();
   warnings.rejected();
   warnings.open();
   warnings.ended_late();

@@ -13,6 +13,17 @@ void Outcome::add_arrival(const Live& live, Time warmup) {
   longest_output = std::max<std::int64_t>(longest_output, live.request.output);
 }
 
+void Outcome::add_admitted(const Live& live) {
+  const Request& r = live.request;
+  if (r.outside) return;
+  const double later = double(r.output) - 1;
+  ++lengths.count;
+  lengths.input += r.input;
+  lengths.output += r.output;
+  lengths.later += later;
+  lengths.held += later * (double(r.input) + double(r.output) / 2);
+}
+
 void Outcome::add_rejected(const Live& live, Time warmup, std::string_view reason) {
   ++reasons[std::string(reason)];
   if (live.request.outside) return;

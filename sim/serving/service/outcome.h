@@ -37,6 +37,14 @@ struct Flow {
   Flow operator-(const Flow& o) const { return {arrived - o.arrived, ended - o.ended, good - o.good}; }
 };
 
+/// Lengths of requests that can be served, summed up.
+struct Lengths {
+  std::int64_t count = 0;
+  double input = 0, output = 0;
+  double later = 0;  ///< output tokens after the first
+  double held = 0;   ///< of each of these, the tokens before it
+};
+
 /// Of requests from outside (load of folded instances), nothing but their number.
 struct Outcome {
   std::int64_t arrived = 0, finished = 0, rejected = 0;
@@ -46,6 +54,7 @@ struct Outcome {
   std::int64_t preemptions = 0, retries = 0, cached_tokens = 0;
   std::int64_t longest_input = 0, longest_output = 0;
   std::map<std::string, std::int64_t> reasons;  ///< of rejections, with counts
+  Lengths lengths;                              ///< of those that arrived and were not rejected
   Flow flow;                                    ///< since the start; rejected ones arrive and do not end
 
   // Of requests that arrived after the warm-up:
@@ -60,6 +69,7 @@ struct Outcome {
   std::vector<Durations> pool_tpot;  ///< the same
 
   void add_arrival(const Live& live, Time warmup);
+  void add_admitted(const Live& live);
   void add_rejected(const Live& live, Time warmup, std::string_view reason);
   /// pool: where it ended; -1 for none.
   void add_finished(const Live& live, int pool, const Slo& slo, Time warmup);

@@ -99,6 +99,7 @@ void Service::arrive(std::int64_t id, Request request) {
     arrivals_.ended(live.request, false);
     return;
   }
+  outcome_.add_admitted(live);
   if (!fleet_.has_prompts()) come_prefilled(live);
   pace_.change(engine_.now(), 1, 1);
   const std::uint32_t slot = requests_.add(std::move(live));

@@ -121,5 +121,54 @@ TEST(Figures, NoTokenIsCountedTwiceOrLost) {
         << pools;  // the last second is not read
   }
 }
+/// Ten times what it can serve, told of by twenty ranks that are never without work.
+double flooded(const std::string& pools, const std::string& workload, double rate) {
+  const Served r =
+      run(fmt::format("serving:\n  duration: 120 s\n  warmup: 60 s\n  drain: false\n  workload: {{kind: constant, "
+                      "rate: {}, {}}}\n  pools: "
+                      "[{}]\n",
+                      rate, workload, pools));
+  EXPECT_GT(r.at("load"), 1);
+  return r.at("request_throughput") / (r.at("request_rate") / r.at("load"));
+}
+
+TEST(Load, IsWhatComesOverWhatAFloodedPoolServes) {
+  const std::string
+      lengths = "input: {kind: exponential, mean: 400, max: 4000}, output: {kind: exponential, mean: 100, max: 900}",
+      step = "fixed: {step: 10 ms, prefill_token: 20 us, decode_token: 100 us}";
+  const auto both = [&](const char* batcher, int capacity) {
+    return fmt::format("{{parallel: {{data: 4}}, kv: {{capacity: {}}}, batcher: {}, {}}}", capacity, batcher, step);
+  };
+  EXPECT_NEAR(flooded(both("{kind: chunked, max_requests: 64, max_tokens: 2048}", 1000000), lengths, 300), 1, 0.04);
+  EXPECT_NEAR(flooded(both("{kind: chunked, max_requests: 256, max_tokens: 128}", 1000000), lengths, 300), 1, 0.06);
+  EXPECT_NEAR(
+      flooded("{role: prefill, kv: {capacity: 100000}, batcher: {kind: chunked, max_tokens: 2048}, " + step + "}",
+              lengths, 400),
+      1, 0.04);
+  const std::string some =
+      "input: {kind: exponential, mean: 400, max: 4000}, output: {kind: uniform, min: 50, max: 150}";
+  EXPECT_NEAR(
+      flooded("{role: decode, kv: {capacity: 1000000}, batcher: {kind: chunked, max_requests: 100}, " + step + "}",
+              some, 400),
+      1, 0.02);
+  // Where prompts have steps of their own, uneven ranks are not known; where the cache is full, preemption is not.
+  const double apart = flooded(both("{kind: continuous, max_requests: 64, max_tokens: 2048}", 1000000), lengths, 300),
+               full = flooded(both("{kind: chunked, max_requests: 256, max_tokens: 2048}", 8000), lengths, 300);
+  EXPECT_GT(apart, 0.6);
+  EXPECT_LT(apart, 1.02);
+  EXPECT_GT(full, 0.6);
+  EXPECT_LT(full, 1.02);
+}
+
+// 5 requests that decode in 10 ms, each 10 tokens after the first: 50 a second; prompts cost nothing.
+TEST(Load, IsWorkedOutInTheHead) {
+  const Served r = run(
+      "serving:\n  duration: 100 s\n  workload: {kind: constant, rate: 20, input: {kind: fixed, mean: 100}, output: "
+      "{kind: "
+      "fixed, mean: 11}}\n  pools: [{kv: {capacity: 6400}, batcher: {kind: chunked, max_requests: 5}, fixed: {step: 10 "
+      "ms}}]\n");
+  EXPECT_NEAR(r.at("load"), 20 * 2001.0 / 2000 / 50, 1e-9);
+  EXPECT_NEAR(r.at("load", "pool:both"), r.at("load"), 1e-12);
+}
 }  // namespace
 }  // namespace moesim::serving

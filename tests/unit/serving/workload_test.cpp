@@ -1,27 +1,13 @@
 #include "serving/traces/workloads.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
 #include "serving/traces/moment.h"
+#include "unit/serving/all_requests.h"
 
 namespace moesim::serving {
 namespace {
-std::string write(const std::string& name, const std::string& text) {
-  const std::string file = testing::TempDir() + name;
-  std::ofstream(file, std::ios::binary) << text;
-  return file;
-}
-std::vector<Request> all(const std::string& yaml, WorkloadContext context = {.seed = 1}) {
-  auto source = workloads().make(Config::from_text(yaml, "test.yaml"), context);
-  std::vector<Request> out;
-  while (auto request = source->next()) out.push_back(std::move(*request));
-  return out;
-}
-
 TEST(Azure, ReadsDatesWithCarriageReturns) {
   const std::string file = write("azure.csv",
                                  "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 23:59:59.9799600,374,44\r\n"
