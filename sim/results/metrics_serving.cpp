@@ -53,7 +53,9 @@ constexpr MetricDefinition kRequests[] = {
      "run's first half or finds more than a fifth of the requests still there"},
     {"steady", "", "", more, "run",
      "1 where requests under way grew from the third quarter of the window to the last by no more than 5 (1 + root of "
-     "their number), or 5 %; always 1 where the window lasts to the run's end"},
+     "their number), or by no more than 5 % of them and of the arrivals in a quarter; always 1 where the window lasts "
+     "to "
+     "the run's end"},
     {"open_growth", "", "", less, "run",
      "growth of the requests under way from the third quarter of the window to the last, over the arrivals in a "
      "quarter"},

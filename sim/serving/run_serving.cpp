@@ -16,7 +16,7 @@ void check_served(const Config& config, const Service& service) {
   if (o.finished + o.outside_finished + service.end().running + service.end().waiting == 0) {
     std::string reasons;
     for (const auto& [reason, count] : o.reasons)
-      reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", count, reason);
+      reasons += fmt::format("{}{}: each {}", reasons.empty() ? "" : ", ", count, reason);
     config.fail_below("workload", fmt::format("nobody is served: all {} requests are rejected ({})", all, reasons));
   }
   if (o.measured == 0 && o.outside_arrived == 0)

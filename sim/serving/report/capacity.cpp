@@ -39,6 +39,7 @@ struct Filled {
   const PoolShape& shape;
   StepModel& model;
   const MeanRequest& mean;
+  std::int64_t step;  // routing may change with it
 
   double seconds_of(double decoding, double prompt_tokens) const {
     const InstanceShape& s = shape.instance;
@@ -46,6 +47,7 @@ struct Filled {
     add_decoding(batch, s.window, std::int64_t(std::round(decoding / s.stages)), std::int64_t(mean.context), queries());
     add_prompts(batch, s.window, prompt_tokens / s.stages, mean);
     StepWork work;
+    work.step = step;
     work.ranks.assign(std::size_t(s.ranks), batch);
     if (s.domains > 1) work.domains.assign(std::size_t(s.domains), double(batch.tokens) * s.ranks / double(s.domains));
     StepTimes times;
@@ -63,8 +65,8 @@ struct Filled {
 };
 }  // namespace
 
-double most_requests(const PoolShape& shape, StepModel& model, const MeanRequest& mean) {
-  const Filled filled{shape, model, mean};
+double most_requests(const PoolShape& shape, StepModel& model, const MeanRequest& mean, std::int64_t step) {
+  const Filled filled{shape, model, mean, step};
   const Batcher& batcher = *shape.batcher;
   const int ranks = shape.instance.ranks, stages = shape.instance.stages;
   const double middle = mean.cached + mean.input / 2;  // tokens before a prompt's token
@@ -89,12 +91,13 @@ double most_requests(const PoolShape& shape, StepModel& model, const MeanRequest
   return ranks * decoding * ends / filled.seconds_of(decoding, std::min(needed, std::max(1.0, room(decoding))));
 }
 
-double unevenness(const PoolShape& shape, StepModel& model, const MeanRequest& mean, const PoolSums& sums) {
+double unevenness(const PoolShape& shape, StepModel& model, const MeanRequest& mean, std::int64_t step,
+                  const PoolSums& sums) {
   const InstanceTotals& t = sums.instances;
   if (t.steps == 0 || (shape.role == Role::both && !shape.batcher->mixes())) return 1;
   const double each = double(t.steps) / shape.instance.stages * shape.instance.ranks;
   const double decoding = double(t.decode_tokens) / shape.instance.speculation.tokens_per_step() / each;
-  const Filled filled{shape, model, mean};
+  const Filled filled{shape, model, mean, step};
   return std::max(1.0, sums.length / double(t.steps) / filled.seconds_of(decoding, double(t.prefill_tokens) / each));
 }
 
@@ -113,9 +116,10 @@ void report_load(results::Results& results, Service& service) {
     const PoolShape& shape = service.fleet().pools()[p];
     const auto member = std::ranges::find_if(service.fleet(), [&](const Fleet::Member& m) { return m.pool == p; });
     StepModel& model = member->instance->step_model();
+    const std::int64_t step = member->instance->totals().steps;
     const PoolSums& sums = service.pool(p).in;
-    most[std::size_t(shape.role)] +=
-        most_requests(shape, model, mean) / unevenness(shape, model, mean, sums) * sums.on_time / w.length();
+    most[std::size_t(shape.role)] += most_requests(shape, model, mean, step) /
+                                     unevenness(shape, model, mean, step, sums) * sums.on_time / w.length();
   }
   double worst = 0;
   for (const PoolShape& shape : service.fleet().pools()) {

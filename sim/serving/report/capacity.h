@@ -18,12 +18,14 @@ struct MeanRequest {
 ///   prompt tokens that come with them   r input, within what the batcher takes beside b
 ///   requests a second   ranks r / time of the step (and of the prompts' own steps, where the batcher keeps them apart)
 ///
-/// Prefill instances: the prompts that fill a step.  Not to be called while the instance's steps are still counted.
-double most_requests(const PoolShape& shape, StepModel& model, const MeanRequest& mean);
+/// Prefill instances: the prompts that fill a step.  step: its number, since routing may change with it.  Not to be
+/// called while the instance's steps are still counted.
+double most_requests(const PoolShape& shape, StepModel& model, const MeanRequest& mean, std::int64_t step);
 
 /// How many times longer the pool's steps took than the same work dealt out evenly to all ranks and steps, at least 1.
 /// 1 where the batcher keeps prompts and decoding apart: of its steps, only the sum is known.
-double unevenness(const PoolShape& shape, StepModel& model, const MeanRequest& mean, const PoolSums& sums);
+double unevenness(const PoolShape& shape, StepModel& model, const MeanRequest& mean, std::int64_t step,
+                  const PoolSums& sums);
 
 /// Metric `load` of the run and of each pool: arrivals over what all instances of its role that were on could serve, as
 /// unevenly as they did.

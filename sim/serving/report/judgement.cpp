@@ -8,7 +8,8 @@
 namespace moesim::serving {
 namespace {
 // assumed: a steady number of requests under way, n, is a sum of many independent ones and varies by its root; five
-// times that in half a window's difference is no chance.  Below a twentieth, growth is within what figures vary anyway.
+// times that in half a window's difference is no chance.  Below a twentieth, of them and of the arrivals, growth is
+// within what figures vary anyway.
 constexpr double kDeviations = 5, kLeastGrowth = 0.05;
 // assumed: what a reader may take for none
 constexpr double kIdle = 0.5, kFew = 0.2, kFewRequests = 100, kLongStep = 20;
@@ -20,7 +21,12 @@ class Warnings {
       : results_(results), d_(d), service_(service), o_(service.outcome()), window_(service.window()) {}
 
   void steady(const Steadiness& s) const {
-    if (s.saturated)
+    if (s.saturated && !service_.faults().empty())
+      add("not steady",
+          fmt::format("requests piled up while parts were broken: {:.0f} under way in the third quarter of the "
+                      "window, {:.0f} in the last, {:.0f} of them waiting",
+                      window_.open_before, window_.open_last, window_.waiting_last));
+    else if (s.saturated)
       add("saturated",
           fmt::format(
               "requests come faster than they are served: {:.0f} under way in the third quarter of the window, "
@@ -126,7 +132,9 @@ Steadiness steadiness(const Window& w) {
   const double grown = w.open_last - w.open_before, quarter = w.length() / 4;
   out.growth = ratio(grown, ratio(double(w.flow.arrived), w.length()) * quarter);
   if (w.whole) return out;  // a batch is to be worked off, not to be kept up with
-  out.steady = grown <= kDeviations * (std::sqrt(w.open_before) + 1) || grown <= kLeastGrowth * w.open_before;
+  const bool chance = grown <= kDeviations * (std::sqrt(w.open_before) + 1),
+             little = grown <= kLeastGrowth * w.open_before && out.growth <= kLeastGrowth;
+  out.steady = chance || little;
   out.saturated = !out.steady && w.waiting_last - w.waiting_before > grown / 2;
   return out;
 }

@@ -174,7 +174,7 @@ TEST(Serving, ARunThatServesNobodyIsNoResult) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   };
   has(message(fixed("rate: 1, limit: 3, input: {kind: fixed, mean: 1000}")),
-      "serving.workload: nobody is served: all 3 requests are rejected (3 is longer than the KV cache can hold)");
+      "serving.workload: nobody is served: all 3 requests are rejected (3: each is longer than the KV cache can hold)");
   has(message(fixed("rate: 1, limit: 3, input: {kind: fixed, mean: 10}", "  warmup: 10 s\n")),
       "serving.warmup: the last of 3 requests arrives before it ends: none would count");
 }
