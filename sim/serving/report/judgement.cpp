@@ -40,6 +40,14 @@ class Warnings {
                       window_.open_before, window_.open_last));
   }
 
+  void held_back() const {
+    if (window_.held == 0) return;
+    add("held back",
+        fmt::format("at the window's end {} requests were with their senders, since {} were under way: they "
+                    "were sent at {:.3g} a second, not at the workload's rate, and count from then on",
+                    window_.held, d_.workload->concurrency(), ratio(double(window_.flow.arrived), window_.length())));
+  }
+
   /// A pool that another one keeps from work.
   void starved(const Steadiness& s, const std::vector<PoolFigures>& figures) const {
     if (!s.saturated) return;
@@ -97,8 +105,10 @@ class Warnings {
   void stalled() const {
     for (std::size_t p = 0; p < service_.fleet().pools().size(); ++p) {
       const PoolTotals& t = service_.pool(p);
-      std::vector<float> steps = t.step_times;
-      const double usual = quantiles(steps).p50, longest = seconds(t.longest_step.end - t.longest_step.start);
+      const std::string scope = scope_of(service_.fleet().pools()[p]);
+      if (!results_.has_metric("step_time_p50", scope)) continue;
+      const double usual = results_.metric_value("step_time_p50", scope),
+                   longest = seconds(t.longest_step.end - t.longest_step.start);
       if (from_seconds(longest) < kNoticed || longest < kLongStep * usual) continue;
       add("stalled",
           fmt::format(
@@ -106,7 +116,7 @@ class Warnings {
               "in it: the {} requests of the step waited for it",
               t.longest_step.instance, seconds(t.longest_step.start), longest, ratio(longest, usual),
               t.longest_step.prefill, t.longest_step.requests),
-          scope_of(service_.fleet().pools()[p]));
+          scope);
     }
   }
 
@@ -143,6 +153,7 @@ void write_warnings(results::Results& results, const Deployment& d, const Servic
                     const Steadiness& steadiness, const std::vector<PoolFigures>& figures) {
   const Warnings warnings(results, d, service);
   warnings.steady(steadiness);
+  warnings.held_back();
   warnings.starved(steadiness, figures);
   warnings.idle();
   warnings.rejected();

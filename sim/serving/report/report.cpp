@@ -128,8 +128,10 @@ void report_whole(results::Results& results, const Deployment& d, const Service&
   report_economy(results, figures);
   results.metric("input_tokens_per_node_second", ratio(prompt, prompt_nodes), "tokens/s");
   results.metric("output_tokens_per_node_second", ratio(output, decode_nodes), "tokens/s");
-  std::vector<float> steps = service.pool(main).step_times;
-  write_quantiles(results, "step_time", quantiles(steps), "s");
+  const std::string scope = scope_of(service.fleet().pools()[main]);
+  for (const char* figure : {"mean", "p50", "p90", "p95", "p99", "p999", "count"})
+    if (const std::string name = fmt::format("step_time_{}", figure); results.has_metric(name, scope))
+      results.metric(name, results.metric_value(name, scope), results.metric_unit(name, scope));
   const Outcome& o = service.outcome();
   results.metric("kv_hit_rate", ratio(double(o.begun_cached), double(o.begun_input)), "");
   results.metric("utilisation", worst, "");

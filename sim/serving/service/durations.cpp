@@ -25,14 +25,17 @@ Quantiles quantiles(std::vector<float>& values) {
   Quantiles out;
   out.count = std::int64_t(values.size());
   if (values.empty()) return out;
-  std::ranges::sort(values);
   double sum = 0;
   for (float v : values) sum += double(v);
   out.mean = sum / double(values.size());
   std::array<double, 5> at{};
+  auto rest = values.begin();  // no value before it is larger than those from it on
   for (std::size_t i = 0; i < kShares.size(); ++i) {
     const double rank = std::ceil(kShares[i] * double(values.size()));
-    at[i] = double(values[std::min(values.size() - 1, std::size_t(std::max(rank, 1.0)) - 1)]);
+    const auto place = values.begin() + std::ptrdiff_t(std::min(double(values.size()), std::max(rank, 1.0))) - 1;
+    std::nth_element(rest, place, values.end());
+    at[i] = double(*place);
+    rest = place;
   }
   set(out, at);
   return out;

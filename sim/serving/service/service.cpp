@@ -173,7 +173,7 @@ void Service::begin_window() {
 
 Service::Mark Service::mark(Time at) {
   pace_.advance(at);
-  return {at, outcome_.flow, pace_.open_now(), pace_.open_sum()};
+  return {at, outcome_.flow, pace_.open_now(), pace_.open_sum(), arrivals_.held()};
 }
 
 /// Later arrivals move the end where the stream has ended and turns follow: at steps of 1/256, since each looks at all
@@ -200,6 +200,7 @@ WindowEnd Service::choose_window() {
   window_.whole = out == WindowEnd::run && !workload_.cut_off();
   const Mark end = out == WindowEnd::run ? mark(end_.at) : *marks_[std::size_t(out)];
   window_.flow = end.flow - begin_.flow;
+  window_.held = end.held;
   window_.open = window_.length() > 0 ? (end.open_sum - begin_.open_sum) / window_.length() : 0;
   return out;
 }

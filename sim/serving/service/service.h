@@ -29,9 +29,10 @@ struct ServiceEnd {
 /// The time that figures are formed of: from the warm-up until arrivals end.
 struct Window {
   Time from{}, until{};
-  bool whole = false;  ///< lasts until the run's end, since most of it is work on what came before: a batch
-  Flow flow;           ///< in it
-  double open = 0;     ///< requests under way, mean over it
+  bool whole = false;     ///< lasts until the run's end, since most of it is work on what came before: a batch
+  Flow flow;              ///< in it
+  std::int64_t held = 0;  ///< with their senders when it ends, since as many as may be are under way
+  double open = 0;        ///< requests under way, mean over it
   double open_before = 0, open_last = 0;        ///< mean over its third and its last quarter
   double waiting_before = 0, waiting_last = 0;  ///< of these, without a place
   double length() const { return seconds(until - from); }
@@ -76,6 +77,7 @@ class Service final : public InstanceOwner {
     Flow flow;
     std::int64_t open = 0;
     double open_sum = 0;
+    std::int64_t held = 0;
   };
   void arrive(std::int64_t id, Request request);
   void start();

@@ -165,5 +165,33 @@ TEST(FiguresFormula, OneRequestThatStallsOthersIsSaid) {
           "max_tokens: 2000000}, fixed: {step: 10 ms, prefill_token: 10 us}}]\n");
   EXPECT_NE(r.warning("stalled").find("took 10 s, "), std::string::npos) << r.warning("stalled");
 }
+
+// A second for a prompt, ten of them a second, and one that decodes in no time beside it.
+TEST(FiguresFormula, APoolThatAnotherKeepsFromWorkIsSaid) {
+  const Served r = run(
+      "serving:\n  duration: 100 s\n  warmup: 20 s\n  drain: false\n  workload: {kind: constant, rate: 10, input: "
+      "{kind: "
+      "fixed, mean: 10}, output: {kind: fixed, mean: 2}}\n  pools: [{role: prefill, kv: {capacity: 6400}, batcher: "
+      "{kind: "
+      "chunked, max_tokens: 10}, fixed: {step: 1 s}}, {role: decode, kv: {capacity: 6400}, fixed: {step: 1 ms}}]\n");
+  EXPECT_EQ(r.at("steady"), 0);
+  EXPECT_NEAR(r.at("open_growth"), 0.9, 0.02);  // nine of ten wait for ever
+  EXPECT_NEAR(r.at("load", "pool:prefill"), 10, 0.01);
+  EXPECT_NEAR(r.at("request_throughput"), 1, 0.02);
+  EXPECT_NEAR(r.at("goodput"), r.at("request_throughput"), 1e-12);
+  EXPECT_NE(r.warning("saturated").find("come faster than they are served"), std::string::npos);
+  EXPECT_NE(r.warning("starved").find("prefill is where requests are held up"), std::string::npos);
+}
+
+// Three a second to a server of a second each, one at a time: two of three wait with their senders.
+TEST(FiguresFormula, WhoWaitsWithTheSenderIsSaid) {
+  const Served r =
+      run("serving:\n  duration: 100 s\n  drain: false\n  workload: {kind: constant, rate: 3, concurrency: 1, input: "
+          "{kind: "
+          "fixed, mean: 10}, output: {kind: fixed, mean: 1}}\n  pools: [{kv: {capacity: 640}, fixed: {step: 1 s}}]\n");
+  EXPECT_NEAR(r.at("ttft_p99"), 1, 1e-6);
+  EXPECT_NEAR(r.at("request_rate"), 1, 0.02);
+  EXPECT_NE(r.warning("held back").find("requests were with their senders"), std::string::npos);
+}
 }  // namespace
 }  // namespace moesim::serving
