@@ -46,6 +46,7 @@ void write_assumed(results::StudyRun& run, const Deployment& d) {
     const Config own = pools.items()[p];
     add(scope, "placement", assumed(own.has("placement") ? own : run.scenario, "placement", "contiguous"));
   }
+  if (!d.section.slo.any()) add("run", "targets", {"none", "no slo is given"});
   if (!d.has_prompts()) add("run", "prompts", {"come computed from elsewhere", "no pool computes them"});
   if (std::ranges::all_of(d.pools, [](const auto& p) { return p->section.role == Role::prefill; }))
     add("run", "decoding", {"happens elsewhere, requests end with their first token", "no pool decodes"});
