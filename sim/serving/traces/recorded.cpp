@@ -98,6 +98,7 @@ std::optional<Request> Recorded::next() {
       row->request.output = std::min(row->request.output, 1);
     else
       sessions_.open(row->request.session, {}, std::move(row->later));
+    if (row->fresh) sessions_.repeat(row->request, {}, 0);
     return std::move(row->request);
   }
   ended_ = true;

@@ -50,6 +50,7 @@ class Recorded : public Workload {
     Request request;  // all but the arrival
     Moment when;
     std::vector<Turn> later{};  // of its session, which is then named
+    bool fresh = false;         // all its blocks are its own, and to be named
   };
   /// The next row of the file, or nothing at its end.  Throws ConfigError naming the row.
   virtual std::optional<Row> read() = 0;
@@ -59,6 +60,8 @@ class Recorded : public Workload {
   static Row row_of(std::int64_t row, int input, int output, Moment when);
   /// The place of a kind of request among the names.  Fails if there are names, but not this one.
   int domain(const DomainNames& domains, std::string_view kind) const;
+  /// Blocks that are named by their turns have so many tokens.
+  void set_hash_block(int tokens) { sessions_.set_hash_block(tokens); }
   /// So many requests of the file are left out.
   void drop(const std::string& reason, std::int64_t count = 1) {
     if (count > 0) dropped_[reason] += count;

@@ -22,6 +22,7 @@ class LlmServingSim final : public JsonLines {
   LlmServingSim(const Params& p, const WorkloadContext& c) : JsonLines(p, c), block_(p.hash_block) {
     if (block_ < 1) throw ConfigError("hash_block", "must be above 0");
     hashed_ = mentions(p.file.path, {"\"input_tok_ids\"", "\"sub_requests\""});
+    set_hash_block(block_);
   }
   int hash_block() const override { return hashed_ ? block_ : 0; }
 
@@ -49,16 +50,24 @@ class LlmServingSim final : public JsonLines {
       if (sub.has("input_tok_ids"))
         turn.hashes = of_tokens(sub, turn.input, turn.output);
       else
-        turn.hashes = of_turn(sub, turns, turn);
+        turn.again = turns.empty() ? 0 : repeated(sub, turns.back(), turn);
       turns.push_back(std::move(turn));
       pause = sub.has("tool_duration_ns") ? pause_of(sub, "tool_duration_ns", 1e-9) : Time{};
     }
     Row out = row(turns[0].input, turns[0].output, when);
     out.request.hashes = std::move(turns[0].hashes);
+    out.fresh = turns[0].again == 0;
     turns.erase(turns.begin());
     if (!turns.empty()) out.request.session = line();
     out.later = std::move(turns);
     return out;
+  }
+
+  /// Tokens of the turn before that a turn repeats whose tokens are not known.
+  static int repeated(const formats::JsonObject& json, const Turn& before, const Turn& turn) {
+    const int said = before.input + before.output;
+    const int again = json.has("prefix_reuse_toks") ? json.count("prefix_reuse_toks") : turn.input >= said ? said : 0;
+    return std::min({again, said, turn.input});
   }
 
   /// Ids of the full blocks of prompt and, where the file has it, answer.
@@ -78,21 +87,6 @@ class LlmServingSim final : public JsonLines {
       all = split_mix(all * kSplitMixStep + tokens[i] + 1);
       if ((i + 1) % std::size_t(block_) == 0) out.push_back(all);
     }
-    return out;
-  }
-
-  /// The same of a turn whose tokens are not known.
-  std::vector<std::uint64_t> of_turn(const formats::JsonObject& json, const std::vector<Turn>& before,
-                                     const Turn& turn) const {
-    std::vector<std::uint64_t> out;
-    if (!before.empty()) {
-      const int said = before.back().input + before.back().output, all = turn.input >= said ? said : 0;
-      const int again = std::min(json.has("prefix_reuse_toks") ? json.count("prefix_reuse_toks") : all, turn.input);
-      out = before.back().hashes;
-      out.resize(std::min(out.size(), std::size_t(again / block_)));
-    }
-    const std::uint64_t key = (std::uint64_t(line()) << 20) + before.size();
-    while (out.size() < std::size_t((turn.input + turn.output) / block_)) out.push_back(block_hash(key, out.size()));
     return out;
   }
 

@@ -181,6 +181,12 @@ TEST(Generators, SessionsGoOnAfterTheAnswer) {
 TEST(Samples, PublishedTracesReadWhole) {
   const std::string folder = SOURCE_DIR "/../shared/data/";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the sample traces are not here";
+  EXPECT_NEAR(double(all("{kind: servegen, folder: " + folder + "cases/11-servegen-empty/folder}").size()), 30, 22);
+  const auto tokens = all("{kind: llmservingsim, file: " + folder + "cases/12-llmservingsim-tokens/trace.jsonl}");
+  ASSERT_EQ(tokens.size(), 3u);
+  EXPECT_EQ(tokens[2].hashes, tokens[0].hashes);
+  EXPECT_EQ(tokens[0].hashes.size(), 8u);
+  EXPECT_EQ(all("{kind: mooncake, file: " + folder + "cases/13-mooncake-sessions/trace.jsonl}").size(), 1u);
   EXPECT_EQ(all("{kind: azure, file: " + folder + "requests/AzureLLMInferenceTrace_conv.csv}").size(), 19366u);
   EXPECT_EQ(all("{kind: azure, file: " + folder + "requests/AzureLLMInferenceTrace_code.csv}").size(), 8819u);
   EXPECT_EQ(all("{kind: mooncake, file: " + folder + "requests/synthetic_trace.jsonl}").size(), 3993u);
