@@ -52,13 +52,14 @@ constexpr MetricDefinition kRequests[] = {
      "the "
      "run's first half or finds more than a fifth of the requests still there"},
     {"steady", "", "", more, "run",
-     "1 where requests under way grew from the third quarter of the window to the last by no more than 5 (1 + root of "
-     "their number), or by no more than 5 % of them and of the arrivals in a quarter; always 1 where the window lasts "
-     "to "
-     "the run's end"},
+     "1 where requests under way grew from the third quarter of the time in which they arrive to its last by no more "
+     "than "
+     "5 (1 + root of their number), or by no more than 5 % of them and of the arrivals in a quarter; 1 where all "
+     "arrive "
+     "at once"},
     {"open_growth", "", "", less, "run",
-     "growth of the requests under way from the third quarter of the window to the last, over the arrivals in a "
-     "quarter"},
+     "growth of the requests under way from the third quarter of the time in which they arrive to its last, over the "
+     "arrivals in a quarter"},
     {"concurrency", "", "", neither, "run", "requests under way, mean over the window"},
     {"max_concurrent_requests", "", "", neither, "run", "most requests under way at any moment of the run"},
     {"request_rate", "", "requests/s", neither, "run", "arrivals in the window over its length"},

@@ -55,10 +55,10 @@ struct Filled {
     return seconds(times.total());
   }
   int queries() const { return 1 + shape.instance.speculation.drafts(); }
-  /// Requests of a rank that have a place: as the batcher allows, and as the cache holds.
-  double places() const {
+  /// Requests of a rank that have a place: as the batcher allows, and as the cache holds so many tokens of each.
+  double places(double tokens) const {
     const KvShape& kv = shape.instance.kv;
-    const double held = std::ceil(double(kv.space(std::int64_t(mean.context))) / kv.block) * kv.block;
+    const double held = std::ceil(double(kv.space(std::int64_t(tokens))) / kv.block) * kv.block;
     const double room = (1 - shape.instance.watermark) * double(kv.capacity);
     return std::max(1.0, std::min(double(shape.batcher->max_requests()), std::floor(room / std::max(1.0, held))));
   }
@@ -72,12 +72,13 @@ double most_requests(const PoolShape& shape, StepModel& model, const MeanRequest
   const double middle = mean.cached + mean.input / 2;  // tokens before a prompt's token
   const bool prompts = shape.role != Role::decode, decodes = shape.role != Role::prefill && mean.output > 1;
   if (!decodes) {
-    const double tokens = batcher.prompt_tokens(0, middle) * stages;
+    const double tokens =
+        std::min(batcher.prompt_tokens(0, middle) * stages, filled.places(mean.cached + mean.input) * mean.input);
     return ranks * tokens / mean.input / filled.seconds_of(0, tokens);
   }
   // Tokens that a request gains in a step, and how many requests end in it for each that decodes.
   const double gain = shape.instance.speculation.tokens_per_step(), ends = gain / (mean.output - 1);
-  double decoding = filled.places();
+  double decoding = filled.places(mean.context);
   if (!prompts) return ranks * decoding * ends / filled.seconds_of(decoding, 0);
   if (!batcher.mixes()) {
     const double tokens = batcher.prompt_tokens(0, middle) * stages, needed = decoding * ends * mean.input;
@@ -104,7 +105,7 @@ double unevenness(const PoolShape& shape, StepModel& model, const MeanRequest& m
 void report_load(results::Results& results, Service& service) {
   const Outcome& o = service.outcome();
   const Window& w = service.window();
-  if (o.lengths.count == 0 || !(w.length() > 0)) return;
+  if (o.lengths.count == 0 || !(w.length() > 0 && w.arriving > 0)) return;  // a batch has no rate
   const double n = double(o.lengths.count), hit = ratio(double(o.begun_cached), double(o.begun_input));
   MeanRequest mean{.input = std::max(1.0, o.lengths.input / n * (1 - hit)),
                    .cached = o.lengths.input / n * hit,
@@ -125,7 +126,7 @@ void report_load(results::Results& results, Service& service) {
   for (const PoolShape& shape : service.fleet().pools()) {
     // Prompts of requests that others decode are computed too.
     const double all = shape.role == Role::decode ? 1 : 1 + ratio(double(o.outside_arrived), double(o.arrived));
-    const double load = ratio(double(w.flow.arrived) / w.length() * all, most[std::size_t(shape.role)]);
+    const double load = ratio(double(w.flow.arrived) / w.arriving * all, most[std::size_t(shape.role)]);
     results.metric("load", load, "", scope_of(shape));
     worst = std::max(worst, load);
   }

@@ -21,23 +21,17 @@ class Warnings {
       : results_(results), d_(d), service_(service), o_(service.outcome()), window_(service.window()) {}
 
   void steady(const Steadiness& s) const {
+    const std::string counts =
+        fmt::format("{:.0f} under way in the third quarter of the arrivals, {:.0f} in the last, {:.0f} of them waiting",
+                    window_.open_before, window_.open_last, window_.waiting_last);
     if (s.saturated && !service_.faults().empty())
-      add("not steady",
-          fmt::format("requests piled up while parts were broken: {:.0f} under way in the third quarter of the "
-                      "window, {:.0f} in the last, {:.0f} of them waiting",
-                      window_.open_before, window_.open_last, window_.waiting_last));
+      add("not steady", "requests piled up while parts were broken: " + counts);
     else if (s.saturated)
-      add("saturated",
-          fmt::format(
-              "requests come faster than they are served: {:.0f} under way in the third quarter of the window, "
-              "{:.0f} in the last, {:.0f} of them waiting; latencies grow with the length of the run, and rates "
-              "are the most it can do",
-              window_.open_before, window_.open_last, window_.waiting_last));
+      add("saturated", "requests come faster than they are served: " + counts +
+                           "; latencies grow with the length of the run, and rates are the most it can do");
     else if (!s.steady)
       add("not steady",
-          fmt::format("requests under way grew from {:.0f} in the third quarter of the window to {:.0f} in the last: "
-                      "the service still fills up; a longer warmup and duration give its steady figures",
-                      window_.open_before, window_.open_last));
+          "the service still fills up: " + counts + "; a longer warmup and duration give its steady figures");
   }
 
   void held_back() const {
@@ -139,9 +133,9 @@ class Warnings {
 
 Steadiness steadiness(const Window& w) {
   Steadiness out;
-  const double grown = w.open_last - w.open_before, quarter = w.length() / 4;
-  out.growth = ratio(grown, ratio(double(w.flow.arrived), w.length()) * quarter);
-  if (w.whole) return out;  // a batch is to be worked off, not to be kept up with
+  if (!(w.arriving > 0)) return out;  // all at once
+  const double grown = w.open_last - w.open_before;
+  out.growth = ratio(4 * grown, double(w.flow.arrived));
   const bool chance = grown <= kDeviations * (std::sqrt(w.open_before) + 1),
              little = grown <= kLeastGrowth * w.open_before && out.growth <= kLeastGrowth;
   out.steady = chance || little;

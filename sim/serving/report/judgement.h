@@ -8,7 +8,8 @@
 
 namespace moesim::serving {
 
-/// Whether requests piled up: means over the window's third and last quarter are compared.
+/// Whether requests piled up: means over the third and the last quarter of the time in which they arrive are
+/// compared.
 struct Steadiness {
   bool steady = true;
   bool saturated = false;  ///< not steady, and most of those that piled up wait

@@ -219,7 +219,13 @@ void Service::close() {
   });
   books_.close(end_.at, choose_window());
   pace_.advance(end_.at);
-  const Time from = window_.from, until = window_.until, quarter = (until - from) / 4, third = until - quarter * 2;
+  const auto& last = marks_[std::size_t(WindowEnd::last_arrival)];
+  const Time from = window_.from,
+             until = !window_.whole ? window_.until
+                     : last         ? std::max(from, last->at)
+                                    : from,
+             quarter = (until - from) / 4, third = until - quarter * 2;
+  window_.arriving = seconds(until - from);
   window_.open_before = pace_.open(third, third + quarter);
   window_.open_last = pace_.open(third + quarter, until);
   window_.waiting_before = pace_.waiting(third, third + quarter);

@@ -31,9 +31,11 @@ struct Window {
   Time from{}, until{};
   bool whole = false;     ///< lasts until the run's end, since most of it is work on what came before: a batch
   Flow flow;              ///< in it
+  double arriving = 0;    ///< s in which requests arrive: the window, or of a batch its part until the last comes
   std::int64_t held = 0;  ///< with their senders when it ends, since as many as may be are under way
   double open = 0;        ///< requests under way, mean over it
-  double open_before = 0, open_last = 0;        ///< mean over its third and its last quarter
+  // Of the time in which requests arrive, means over its third and its last quarter:
+  double open_before = 0, open_last = 0;
   double waiting_before = 0, waiting_last = 0;  ///< of these, without a place
   double length() const { return seconds(until - from); }
 };

@@ -193,5 +193,39 @@ TEST(FiguresFormula, WhoWaitsWithTheSenderIsSaid) {
   EXPECT_NEAR(r.at("request_rate"), 1, 0.02);
   EXPECT_NE(r.warning("held back").find("requests were with their senders"), std::string::npos);
 }
+
+// Ten a second for 50 s, served in 500 s: no batch, though most of the run is work on what has come.
+TEST(FiguresFormula, AFloodIsSaidHoweverLongItIsWorkedOff) {
+  const Served r = run(
+      "serving:\n  workload: {kind: constant, rate: 10, limit: 500, input: {kind: fixed, mean: 10}, output: {kind: "
+      "fixed, "
+      "mean: 1}}\n  pools: [{kv: {capacity: 640}, batcher: {kind: chunked, max_requests: 1}, fixed: {step: 1 s}}]\n");
+  EXPECT_NEAR(r.at("window_end"), 500, 1);
+  EXPECT_EQ(r.at("steady"), 0);
+  EXPECT_NEAR(r.at("open_growth"), 0.9, 0.02);
+  EXPECT_NEAR(r.at("request_throughput"), 1, 0.01);
+  EXPECT_NEAR(r.at("load"), 10, 0.1);  // of 500 arrivals in 49.9 s
+  EXPECT_NE(r.warning("saturated"), "");
+}
+
+// One of three instances is simulated, and gets every third request: the deployment's figures are three times its own.
+TEST(FiguresFormula, FoldedInstancesCountWhereTheWholeIsMeant) {
+  const std::string pools = fmt::format("{{instances: 3, {}}}", kStep);
+  const Served r = run("fold: data\n" + two_a_second(pools)),
+               all = run(two_a_second(pools, true, "  balancer: round_robin\n"));
+  for (const char* name : {"gpus", "cost_per_hour", "tokens_per_gpu_second", "cost_per_million_tokens",
+                           "output_throughput", "cost_per_million_output_tokens", "output_tokens_per_node_second"})
+    EXPECT_NEAR(r.at(name) / all.at(name), 1, 0.02) << name;  // 160 requests are not thrice a whole number
+  EXPECT_EQ(r.at("gpus"), 3);
+}
+
+// Every draft is accepted: ten tokens after the first in five steps.
+TEST(FiguresFormula, AUserHasAcceptedDraftsToo) {
+  const Served r =
+      run(two_a_second(fmt::format("{{{}}}", kStep), true, "  speculation: {kind: ngram, acceptance: [1]}\n"));
+  EXPECT_NEAR(r.at("tpot_p50"), 0.005, 1e-8);
+  EXPECT_NEAR(r.at("tokens_per_user_second"), 200, 1e-4);
+  EXPECT_NEAR(r.at("output_throughput"), 22, 1e-9);
+}
 }  // namespace
 }  // namespace moesim::serving
