@@ -74,8 +74,13 @@ TEST(RandomDeployments, KeepEveryLaw) {
       return s.integer(0);
     };
     EXPECT_EQ(count("request WHERE start < arrival OR first_token < start OR \"end\" < first_token"), 0);
-    EXPECT_EQ(count("metric WHERE name IN ('kv_occupancy', 'kv_peak', 'utilisation') AND (value < 0 OR value > 1)"), 0);
+    EXPECT_EQ(count("metric WHERE name IN ('kv_peak', 'kv_mean', 'utilisation', 'slo_share', 'open_share') AND (value "
+                    "< 0 OR value > 1)"),
+              0);
+    EXPECT_EQ(count("series WHERE name IN ('kv_occupancy', 'utilisation') AND (value < 0 OR value > 1)"), 0);
     EXPECT_EQ(count("step WHERE \"end\" < start"), 0);
+    EXPECT_GE(at("concurrency"), 0);
+    EXPECT_LE(at("concurrency"), at("max_concurrent_requests"));
     results::Statement s = results.database().prepare("SELECT sum(value) FROM metric WHERE name = 'preemptions'");
     s.step();
     preempted += s.real(0);
