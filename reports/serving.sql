@@ -1,30 +1,47 @@
+-- Warnings
+SELECT name AS warning, CASE scope WHEN 'run' THEN '' ELSE substr(scope, 6) || ': ' END || text AS "what it does to the figures" FROM warning ORDER BY rowid;
 -- Requests
 SELECT substr(name, 10) AS requests, CAST(value AS INTEGER) AS count FROM metric
-WHERE scope = 'run' AND name IN ('requests_arrived', 'requests_finished', 'requests_running', 'requests_waiting', 'requests_rejected', 'requests_retried')
+WHERE scope = 'run' AND name IN ('requests_arrived', 'requests_finished', 'requests_running', 'requests_waiting', 'requests_rejected', 'requests_retried', 'requests_measured')
 ORDER BY rowid;
 -- Latency
-SELECT a.what AS latency, mean.value AS "mean [s]", p50.value AS "p50 [s]", p90.value AS "p90 [s]", p95.value AS "p95 [s]", p99.value AS "p99 [s]", p999.value AS "p99.9 [s]"
+SELECT a.what AS latency, mean.value AS "mean [s]", p50.value AS "p50 [s]", p90.value AS "p90 [s]", p95.value AS "p95 [s]", p99.value AS "p99 [s]", p999.value AS "p99.9 [s]", n.value AS "of"
 FROM (SELECT 1 AS place, 'ttft' AS what UNION SELECT 2, 'tpot' UNION SELECT 3, 'itl' UNION SELECT 4, 'e2e' UNION SELECT 5, 'queue' UNION SELECT 6, 'step_time') a
-JOIN metric mean ON mean.scope = 'run' AND mean.name = a.what || '_mean'
-JOIN metric p50 ON p50.scope = 'run' AND p50.name = a.what || '_p50'
-JOIN metric p90 ON p90.scope = 'run' AND p90.name = a.what || '_p90'
-JOIN metric p95 ON p95.scope = 'run' AND p95.name = a.what || '_p95'
-JOIN metric p99 ON p99.scope = 'run' AND p99.name = a.what || '_p99'
-JOIN metric p999 ON p999.scope = 'run' AND p999.name = a.what || '_p999'
+JOIN metric n ON n.scope = 'run' AND n.name = a.what || '_count'
+LEFT JOIN metric mean ON mean.scope = 'run' AND mean.name = a.what || '_mean'
+LEFT JOIN metric p50 ON p50.scope = 'run' AND p50.name = a.what || '_p50'
+LEFT JOIN metric p90 ON p90.scope = 'run' AND p90.name = a.what || '_p90'
+LEFT JOIN metric p95 ON p95.scope = 'run' AND p95.name = a.what || '_p95'
+LEFT JOIN metric p99 ON p99.scope = 'run' AND p99.name = a.what || '_p99'
+LEFT JOIN metric p999 ON p999.scope = 'run' AND p999.name = a.what || '_p999'
 ORDER BY a.place;
 -- Throughput, cost and energy
-SELECT name, value, unit FROM metric WHERE scope = 'run' AND name IN ('goodput', 'goodput_share', 'input_tokens_per_node_second', 'output_tokens_per_node_second', 'output_tokens_per_gpu_second', 'kv_hit_rate', 'balancedness', 'cost_per_million_input_tokens', 'cost_per_million_output_tokens', 'energy_per_output_token')
-ORDER BY rowid;
--- Pools
-SELECT substr(n.scope, 6) AS pool, CAST(n.value AS INTEGER) AS instances, u.value AS utilisation, b.value AS batch, k.value AS "KV peak", c.value AS "KV capacity [tokens]", s.value AS "step [s]", l.value AS balancedness
+SELECT name, value, unit FROM metric WHERE scope = 'run' AND name IN ('window_start', 'window_end', 'request_rate', 'request_throughput', 'goodput', 'goodput_share', 'slo_share', 'open_share', 'concurrency', 'gpus', 'tokens_per_gpu_second', 'output_tokens_per_gpu_second', 'tokens_per_user_second', 'input_tokens_per_node_second', 'output_tokens_per_node_second', 'cost_per_hour', 'cost_per_million_tokens', 'cost_per_million_input_tokens', 'cost_per_million_output_tokens', 'energy_per_output_token', 'kv_hit_rate', 'balancedness')
+ORDER BY instr('window_start, window_end, request_rate, request_throughput, goodput, goodput_share, slo_share, open_share, concurrency, gpus, tokens_per_gpu_second, output_tokens_per_gpu_second, tokens_per_user_second, input_tokens_per_node_second, output_tokens_per_node_second, cost_per_hour, cost_per_million_tokens, cost_per_million_input_tokens, cost_per_million_output_tokens, energy_per_output_token, kv_hit_rate, balancedness', name);
+-- Pools, means over the window
+SELECT substr(n.scope, 6) AS pool, CAST(n.value AS INTEGER) AS instances, u.value AS utilisation, g.value AS load, r.value AS running, w.value AS waiting, b.value AS batch, m.value AS "KV", k.value AS "KV peak", c.value AS "KV capacity [tokens]", s.value AS "step [s]", l.value AS balancedness
 FROM metric n
 JOIN metric u ON u.scope = n.scope AND u.name = 'utilisation'
+LEFT JOIN metric g ON g.scope = n.scope AND g.name = 'load'
+JOIN metric r ON r.scope = n.scope AND r.name = 'running_mean'
+JOIN metric w ON w.scope = n.scope AND w.name = 'waiting_mean'
 JOIN metric b ON b.scope = n.scope AND b.name = 'batch_mean'
+JOIN metric m ON m.scope = n.scope AND m.name = 'kv_mean'
 JOIN metric k ON k.scope = n.scope AND k.name = 'kv_peak'
 JOIN metric c ON c.scope = n.scope AND c.name = 'kv_capacity'
-JOIN metric s ON s.scope = n.scope AND s.name = 'step_time_mean'
+LEFT JOIN metric s ON s.scope = n.scope AND s.name = 'step_time_mean'
 JOIN metric l ON l.scope = n.scope AND l.name = 'balancedness'
 WHERE n.name = 'instances' ORDER BY n.rowid;
+-- A GPU and a user of each pool
+SELECT substr(n.scope, 6) AS pool, n.value AS "GPUs", c.value AS "an hour [USD]", i.value AS "in a GPU [tokens/s]", o.value AS "out a GPU [tokens/s]", t.value AS "both a GPU [tokens/s]", u.value AS "a user [tokens/s]", m.value AS "10^6 tokens [USD]"
+FROM metric n
+JOIN metric c ON c.scope = n.scope AND c.name = 'cost_per_hour'
+JOIN metric i ON i.scope = n.scope AND i.name = 'input_tokens_per_gpu_second'
+JOIN metric o ON o.scope = n.scope AND o.name = 'output_tokens_per_gpu_second'
+JOIN metric t ON t.scope = n.scope AND t.name = 'tokens_per_gpu_second'
+LEFT JOIN metric u ON u.scope = n.scope AND u.name = 'tokens_per_user_second'
+LEFT JOIN metric m ON m.scope = n.scope AND m.name = 'cost_per_million_tokens'
+WHERE n.name = 'gpus' AND n.scope LIKE 'pool:%' ORDER BY n.rowid;
 -- What limits each pool: share of its time spent on, or waiting for
 SELECT substr(scope, 6) AS pool, substr(name, 7) AS limit_by, value AS share FROM
   (SELECT scope, name, value, rowid AS place, row_number() OVER (PARTITION BY scope ORDER BY value DESC) AS rank FROM metric WHERE name LIKE 'limit\_%' ESCAPE '\')
@@ -43,10 +60,11 @@ FROM metric m JOIN metric p ON p.scope = m.scope WHERE m.scope LIKE 'pool:%' AND
 -- Farthest outside the fitted range
 SELECT substr(scope, 6, instr(scope, ',') - 6) AS pool, substr(scope, instr(scope, ',') + 8) AS kernel, printf('%.3g x', value) AS "beyond the range"
 FROM metric WHERE name = 'largest_extrapolation' AND scope LIKE 'pool:%,kernel:%' ORDER BY rowid;
--- Over the run
-WITH moment AS (SELECT scope, time, row_number() OVER (PARTITION BY scope ORDER BY rowid) AS place, count(*) OVER (PARTITION BY scope) AS n FROM series WHERE name = 'instances_on')
-SELECT substr(scope, 6) AS pool, time AS "until [s]", max(CASE name WHEN 'instances_on' THEN CAST(value AS INTEGER) END) AS instances, CAST(max(CASE name WHEN 'running' THEN value END) AS INTEGER) AS running, CAST(max(CASE name WHEN 'waiting' THEN value END) AS INTEGER) AS waiting, max(CASE name WHEN 'utilisation' THEN value END) AS utilisation, max(CASE name WHEN 'kv_occupancy' THEN value END) AS "KV", max(CASE name WHEN 'kv_hit_rate' THEN value END) AS hits, max(CASE name WHEN 'output_tokens_per_second' THEN value END) AS "decoded [tokens/s]"
-FROM moment JOIN series USING (scope, time) WHERE place * 12 / n > (place - 1) * 12 / n GROUP BY scope, time ORDER BY pool, time;
+-- Over the run, means of each twelfth
+WITH moment AS (SELECT scope, time, row_number() OVER (PARTITION BY scope ORDER BY rowid) AS place, count(*) OVER (PARTITION BY scope) AS n FROM series WHERE name = 'instances_on'),
+  span AS (SELECT scope, time, (place - 1) * 12 / n AS twelfth FROM moment)
+SELECT substr(scope, 6) AS pool, max(time) AS "until [s]", avg(CASE name WHEN 'instances_on' THEN value END) AS instances, avg(CASE name WHEN 'running' THEN value END) AS running, avg(CASE name WHEN 'waiting' THEN value END) AS waiting, avg(CASE name WHEN 'utilisation' THEN value END) AS utilisation, avg(CASE name WHEN 'kv_occupancy' THEN value END) AS "KV", avg(CASE name WHEN 'kv_hit_rate' THEN value END) AS hits, avg(CASE name WHEN 'output_tokens_per_second' THEN value END) AS "generated [tokens/s]"
+FROM span JOIN series USING (scope, time) GROUP BY scope, twelfth ORDER BY pool, 2;
 -- Bytes on links, of all instances
 SELECT substr(scope, 7) AS kind, value AS "carried [B]" FROM metric WHERE name = 'link_bytes' ORDER BY rowid;
 -- Faults

@@ -8,8 +8,11 @@ constexpr MetricDefinition kSteps[] = {
     {"step_time", "", "s", less, "run phase",
      "training: one step, first event to last, mean over the simulated steps; passes: first GPU in to last GPU out of "
      "all the phase's passes, over their number"},
-    {"tokens_per_gpu_second", "", "tokens/s", more, "run phase",
-     "tokens computed over `step_time` and GPUs: of a training step over all GPUs, of a phase's pass over its group"},
+    {"tokens_per_gpu_second", "", "tokens/s", more, "run phase pool",
+     "tokens computed over `step_time` and GPUs: of a training step over all GPUs, of a phase's pass over its group; "
+     "in "
+     "serving, input and output tokens of the window over the GPU-seconds of all GPUs that were on, folded ones "
+     "included (pool: of its own)"},
     {"layer_time", "", "s", less, "phase", "`step_time` over the model's layers"},
     {"compute_time", "", "s", neither, "phase", "of a pass, the compute stream is busy; mean over GPUs"},
     {"exchange_time", "", "s", less, "phase",
@@ -26,18 +29,23 @@ constexpr MetricDefinition kSteps[] = {
     {"straggler_share", "", "", less, "phase",
      "share of a phase's time spent waiting for slower GPUs of the group to join an exchange; mean over GPUs"},
     {"step_time_*", "mean p50 p90 p95 p99 p999", "s", less, "run pool",
-     "length of a step: of the pool's instances after the warm-up; under run, of the last pool that decodes (of the "
+     "length of a step: of the pool's instances in the window; under run, of the last pool that decodes (of the "
      "first if none does); of passes, the decode phase's `step_time` as mean"},
-    {"input_tokens_per_gpu_second", "", "tokens/s", more, "run", "prompt tokens of a prefill pass over time and GPUs"},
+    {"input_tokens_per_gpu_second", "", "tokens/s", more, "run pool",
+     "prompt tokens over time and GPUs: of a prefill pass; in serving, of prompts admitted in the window (cached "
+     "tokens "
+     "included) over the GPU-seconds of all GPUs that were on (pool: of its own)"},
     {"input_tokens_per_node_second", "", "tokens/s", more, "run pool",
-     "prompt tokens over time and nodes: of a prefill pass; in serving, of admitted prompts (cached tokens included) "
-     "after the warm-up over the node-seconds that instances computing prompts were on"},
-    {"output_tokens_per_gpu_second", "", "tokens/s", more, "run",
-     "tokens that decoding gains over time and GPUs: of a decode pass; in serving, after the warm-up over the "
-     "GPU-seconds that decoding instances were on"},
+     "prompt tokens over time and nodes: of a prefill pass; in serving, of prompts admitted in the window (cached "
+     "tokens "
+     "included) over the node-seconds that instances computing prompts were on"},
+    {"output_tokens_per_gpu_second", "", "tokens/s", more, "run pool",
+     "tokens generated over time and GPUs: of a decode pass; in serving, in the window over the GPU-seconds of all "
+     "GPUs "
+     "that were on, those that compute prompts included (pool: of its own)"},
     {"output_tokens_per_node_second", "", "tokens/s", more, "run pool",
-     "tokens that decoding gains over time and nodes: of a decode pass; in serving, after the warm-up over the "
-     "node-seconds that decoding instances were on"},
+     "tokens generated over time and nodes: of a decode pass; in serving, in the window by the instances that decode, "
+     "over the node-seconds that they were on"},
     {"*_attention_time", "prefill decode", "s", less, "layer",
      "attention and gate of a layer (embedding in the first); mean over passes and GPUs"},
     {"*_shared_time", "prefill decode", "s", less, "layer",
@@ -61,7 +69,7 @@ constexpr MetricDefinition kRouting[] = {
     {"balancedness", "", "", more, "run phase layer placement pool pool/layer",
      "mean over max of the rows (tokens times experts) that a layer's GPUs compute, 1 if even; mean over MoE layers "
      "and "
-     "steps; in serving after the warm-up, steps weighted by their time (run: of the last pool that decodes); under "
+     "steps; in serving of the window, steps weighted by their time (run: of the last pool that decodes); under "
      "layer and placement, of the loads that are scored"},
     {"imbalance", "", "", less, "run phase layer placement",
      "max over mean, minus 1, of the rows that a layer's GPUs compute; mean over MoE layers and steps; in serving 1 "

@@ -25,7 +25,9 @@ constexpr MetricDefinition kTraining[] = {
     {"mfu_fp8_*", "causal noncausal", "", more, "run", "`tflops_...` over the GPU's FP8 peak; 0 where it has none"},
     {"gpu_hours_per_trillion_tokens", "", "h", less, "run",
      "hours times all GPUs for 10^12 tokens, at `tokens_per_day`"},
-    {"gpus", "", "", neither, "run", "GPUs of the training cluster in use"},
+    {"gpus", "", "", neither, "run pool",
+     "GPUs of the training cluster in use; of a serving deployment, switched on, mean over the window, folded ones "
+     "included"},
     {"simulated_gpus", "", "", neither, "run", "GPUs simulated one by one; the others do as these"},
     {"data_parallel", "", "", neither, "run", "replicas of the dense part of the model"},
     {"micro_batches", "", "", neither, "run", "micro-batches that a replica passes through the pipeline in a step"},

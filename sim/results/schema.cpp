@@ -29,6 +29,12 @@ constexpr Column kAssumption[] = {
     {"value", "TEXT", "", "what was taken"},
     {"reason", "TEXT", "", "why: as asked, as released, or what stood in the way of that"},
 };
+constexpr Column kWarning[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"scope", "TEXT", "", "run, or the part of it that this holds for: pool:prefill"},
+    {"name", "TEXT", "", "what is so: saturated, rejected, ..."},
+    {"text", "TEXT", "", "what it does to the figures, with its numbers"},
+};
 constexpr Column kMetric[] = {
     {"run", "INTEGER", "", "run.run"},
     {"name", "TEXT", "", "what was measured: metrics.md"},
@@ -230,6 +236,7 @@ constexpr Column kVariation[] = {
 constexpr TableDefinition kTables[] = {
     {Table::run, "run", "One row a simulation: what was asked, what was in force, how it ended.", kRun},
     {Table::assumption, "assumption", "What was taken where a scenario may leave it open.", kAssumption},
+    {Table::warning, "warning", "What to know before using the run's figures.", kWarning},
     {Table::metric, "metric", "Every figure of a run, one row each.", kMetric},
     {Table::series, "series", "Figures over time: metrics whose scope in metrics.md ends in /time.", kSeries},
     {Table::gpu, "gpu", "Where each GPU's time and memory went.", kGpu},

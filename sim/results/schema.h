@@ -7,11 +7,12 @@
 namespace moesim::results {
 
 /// Raised when a table or column changes its meaning; stored as PRAGMA user_version.
-constexpr int kSchemaVersion = 2;
+constexpr int kSchemaVersion = 3;
 
 enum class Table {
   run,
   assumption,
+  warning,
   metric,
   series,
   gpu,

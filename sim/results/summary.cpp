@@ -68,6 +68,34 @@ std::vector<std::string> TextTable::in_lines(std::vector<std::string> cells) {
   return cells;
 }
 
+namespace {
+constexpr std::size_t kLongText = 110;  // of a row's last cell: what is longer goes on in the next line
+
+/// Cut at spaces into pieces of at most kLongText, where there are spaces.
+std::vector<std::string> pieces_of(std::string_view text) {
+  std::vector<std::string> out;
+  while (text.size() > kLongText) {
+    const std::size_t space = text.rfind(' ', kLongText);
+    if (space == std::string_view::npos || space == 0) break;
+    out.emplace_back(text.substr(0, space));
+    text.remove_prefix(space + 1);
+  }
+  out.emplace_back(text);
+  return out;
+}
+}  // namespace
+
+void TextTable::add(std::vector<std::string> row) {
+  row = in_lines(std::move(row));
+  if (row.empty()) return rows_.push_back(std::move(row));
+  const std::vector<std::string> pieces = pieces_of(row.back());
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    row.back() = pieces[i];
+    rows_.push_back(row);
+    std::ranges::fill(row, "");
+  }
+}
+
 std::string TextTable::text(int indent) const {
   std::vector<std::size_t> width;
   std::vector<bool> number;

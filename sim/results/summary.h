@@ -16,8 +16,8 @@ std::string pretty(double value, std::string_view unit);
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header) : rows_{in_lines(std::move(header))} {}
-  /// A line break or the like in a cell is written out.
-  void add(std::vector<std::string> row) { rows_.push_back(in_lines(std::move(row))); }
+  /// A line break or the like in a cell is written out; a long text in the last goes on in further rows.
+  void add(std::vector<std::string> row);
   bool empty() const { return rows_.size() <= 1; }
   std::string text(int indent = 0) const;
 

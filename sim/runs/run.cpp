@@ -50,18 +50,35 @@ void print_json(results::Results& results, const results::RunIdentity& identity,
                                   {"name", assumed.text(1)},
                                   {"value", assumed.text(2)},
                                   {"reason", assumed.text(3)}});
+  results::Statement warned = results.database().prepare("SELECT scope, name, text FROM warning ORDER BY rowid");
+  while (warned.step())
+    out["warnings"].push_back({{"scope", warned.text(0)}, {"name", warned.text(1)}, {"text", warned.text(2)}});
   out["failed_expectations"] = failed;
   print_text("{}\n", formats::json_text(out, 2));
 }
 
-/// "precision  fp8 (as released)", a line each; with its part of the run where parts differ.
+/// Lines of at most 120 columns, as few as hold all.
+std::string in_few_lines(const std::vector<std::string>& items) {
+  constexpr std::size_t kWidth = 120;
+  std::string out, line;
+  for (const std::string& item : items) {
+    const bool fits = line.empty() || line.size() + 2 + item.size() <= kWidth;
+    if (!fits) out += line + ";\n", line.clear();
+    line += (line.empty() ? "" : "; ") + item;
+  }
+  return line.empty() ? out : out + line + "\n";
+}
+
+/// "precision  fp8 (as released)", a line each, or several on a line where there are more than three; with its part of
+/// the run where parts differ.
 std::string assumptions(results::Results& results) {
   struct Line {
     std::string name, text, scopes;
   };
   std::vector<Line> lines;
-  results::Statement s =
-      results.database().prepare("SELECT scope, name, value || ' (' || reason || ')' FROM assumption");
+  results::Statement s = results.database().prepare(
+      "SELECT scope, name, value || ' (' || reason || ')' FROM assumption "
+      "ORDER BY name NOT IN ('routing', 'placement'), rowid");
   while (s.step()) {
     const std::string scope = s.text(0), part = scope.substr(scope.find(':') + 1);
     const auto same =
@@ -71,12 +88,12 @@ std::string assumptions(results::Results& results) {
     else
       lines.push_back({s.text(1), s.text(2), part});
   }
-  std::string out;
+  std::vector<std::string> out;
   for (const Line& l : lines) {
     const bool differs = std::ranges::count(lines, l.name, &Line::name) > 1;
-    out += fmt::format("{}{}  {}\n", l.name, differs ? " of " + l.scopes : "", l.text);
+    out.push_back(fmt::format("{}{}  {}", l.name, differs ? " of " + l.scopes : "", l.text));
   }
-  return out;
+  return out.size() > 3 ? in_few_lines(out) : out.empty() ? "" : fmt::format("{}\n", fmt::join(out, "\n"));
 }
 
 /// The recorded trace stays beside the results: NAME.trace.db.

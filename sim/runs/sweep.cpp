@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/paths.h"
+#include "results/metrics.h"
 #include "results/summary.h"
 #include "runs/parallel.h"
 #include "runs/scenario.h"
@@ -65,9 +66,12 @@ void run_point(const SweepSection& section, const std::string& file, int number,
     for (std::string_view table : kSweptTables)
       point.rows[std::string(table)] = rows_of(results.database(), table, number + 1);
     for (const std::string& name : section.show) {
-      if (!results.has_metric(name))
+      const results::MetricDefinition* metric = results::find_metric(name);
+      if (metric == nullptr || !results::is_written_for(*metric, "run", false))
         throw ConfigError("show", fmt::format("the runs have no metric called \"{}\"", name));
-      point.shown.push_back(results::pretty(results.metric_value(name), results.metric_unit(name)));
+      point.shown.push_back(results.has_metric(name)
+                                ? results::pretty(results.metric_value(name), results.metric_unit(name))
+                                : "not known");
     }
   } catch (const ConfigError& e) {
     point.problem = e.what();

@@ -9,7 +9,7 @@ namespace moesim::runs {
 
 using Row = std::vector<results::Results::Value>;
 /// What a sweep keeps of each run.
-constexpr std::string_view kSweptTables[] = {"run", "assumption", "metric", "series", "stage"};
+constexpr std::string_view kSweptTables[] = {"run", "assumption", "warning", "metric", "series", "stage"};
 
 /// All rows of a table.  run > 0: with this number for the run, and without what differs each time (wall time, memory).
 std::vector<Row> rows_of(const results::Database& db, std::string_view table, int run);

@@ -2,15 +2,34 @@
 
 #include "core/log.h"
 #include "serving/deployment/deployment.h"
+#include "serving/report/assumed.h"
+#include "serving/report/capacity.h"
 #include "serving/report/report.h"
 #include "serving/report/timeline.h"
 
 namespace moesim::serving {
+namespace {
+/// A run that served nobody is no result.
+void check_served(const Config& config, const Service& service) {
+  const Outcome& o = service.outcome();
+  const std::int64_t all = o.arrived + o.outside_arrived;
+  if (all == 0) config.fail_below("workload", "no request arrives");
+  if (o.finished + o.outside_finished + service.end().running + service.end().waiting == 0) {
+    std::string reasons;
+    for (const auto& [reason, count] : o.reasons)
+      reasons += fmt::format("{}{}: each {}", reasons.empty() ? "" : ", ", count, reason);
+    config.fail_below("workload", fmt::format("nobody is served: all {} requests are rejected ({})", all, reasons));
+  }
+  if (o.measured == 0 && o.outside_arrived == 0)
+    config.fail_below("warmup", fmt::format("the last of {} requests arrives before it ends: none would count", all));
+}
+}  // namespace
 
 results::StudyEnd run_serving(results::StudyRun& run) {
   Engine engine;
   const std::unique_ptr<Deployment> deployment = build_deployment(run, engine);
   Deployment& d = *deployment;
+  write_assumed(run, d);
   ReportLog rows(run.results, d);
   TimelineLog log(rows, run.spans, d);
   const Config config = run.scenario.at("serving");
@@ -22,8 +41,10 @@ results::StudyEnd run_serving(results::StudyRun& run) {
   if (log.full_since() < service.end().at)
     say(fmt::format("the timeline holds the first {:.4g} s; ask for a part of the run with --timeline-window",
                     seconds(log.full_since())));
+  if (!end.interrupted) check_served(config, service);
   report_service(run.results, d, service);
   if (d.use) d.use->report(run.results, service);
+  report_load(run.results, service);  // the last: it has steps priced that nobody took
   end.fingerprint = engine.fingerprint();
   end.events = engine.executed();
   end.simulated_time = service.end().at;

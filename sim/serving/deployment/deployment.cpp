@@ -98,11 +98,26 @@ void build_pools(results::StudyRun& run, const Config& section, const std::vecto
   }
 }
 
+/// What has no effect on these pools is refused where it stands.
+void check_effects(const Config& config, const ServingSection& s) {
+  const auto any = [&](auto holds) { return std::ranges::any_of(s.pools, holds); };
+  const bool decoders = any([](const PoolSection& p) { return p.role == Role::decode; });
+  const bool decode = any([](const PoolSection& p) { return p.role != Role::prefill; });
+  const auto idle = [&](std::string_view key, std::string_view why) {
+    config.fail_below(key, fmt::format("has no effect: {}", why));
+  };
+  if (config.has("decode_balancer") && !decoders) idle("decode_balancer", "no pool only decodes");
+  if (s.speculation.kind != DraftKind::none && !decode) idle("speculation.kind", "no pool decodes");
+  if (s.slo.tpot.v > 0 && !decode) idle("slo.tpot", "no pool decodes");
+  if (!s.layerwise_transfer && !decoders) idle("layerwise_transfer", "no KV cache moves to a pool that only decodes");
+}
+
 void fill_service(const Config& config, const Deployment& d, ServiceShape& s) {
   s.context = d.section.context > 0 ? d.section.context : d.has_model ? d.model.max_positions : 0;
   if (d.section.duration.v > 0) s.duration = d.section.duration;
   s.drain = d.section.drain;
   if (!s.drain && d.section.duration.v == 0) config.fail_below("drain", "false needs a duration");
+  check_effects(config, d.section);
   s.warmup = d.section.warmup;
   if (d.section.duration.v > 0 && s.warmup >= d.section.duration)
     config.fail_below("warmup", fmt::format("must end before the duration of {}, got {}: no request would count",

@@ -25,7 +25,6 @@ std::string_view refusal(const Fleet& fleet, const Request& r, std::int64_t cont
   if (r.input < 1) return "has no input tokens";
   if (r.output < 1) return "asks for no output tokens";
   if (context > 0 && std::int64_t(r.input) + r.output > context) return "is longer than the context";
-  if (r.output > 1 && !fleet.can_decode()) return "asks for more than one token, and no instance decodes";
   bool fits = !fleet.has_prompts(), fits_decode = !fleet.has_decode_instances();
   for (const Fleet::Member& m : fleet) {
     const KvShape& kv = m.instance->shape().kv;

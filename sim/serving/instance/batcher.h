@@ -48,6 +48,11 @@ class Batcher {
   virtual int max_requests() const = 0;
   /// Most tokens of a rank in a step; `static` and `continuous` also start one longer prompt alone.
   virtual int max_tokens() const = 0;
+  /// Tokens of prompts that a rank computes at most in a step beside so many queries that decode, each prompt token
+  /// after `context` others on average.
+  virtual double prompt_tokens(int queries, double context) const = 0;
+  /// Whether prompts and decoding share steps.
+  virtual bool mixes() const { return false; }
 };
 
 /// The family `batcher`: continuous, chunked, static.

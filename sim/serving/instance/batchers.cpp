@@ -26,6 +26,7 @@ class Limited : public Batcher {
   }
   int max_requests() const final { return limits_.requests; }
   int max_tokens() const final { return limits_.tokens; }
+  double prompt_tokens(int /*queries*/, double /*context*/) const override { return limits_.tokens; }
 
  protected:
   /// Starts waiting requests with whole prompts while the budget lasts; a prompt longer than it goes alone.
@@ -69,6 +70,11 @@ class Chunked final : public Limited {
   };
   explicit Chunked(const Params& params) : Limited(params), max_pairs_(params.max_pairs) {
     if (max_pairs_ < 0) throw ConfigError("max_pairs", "must not be negative");
+  }
+  bool mixes() const override { return true; }
+  double prompt_tokens(int queries, double context) const override {
+    const double budget = std::max(0, limits_.tokens - queries);
+    return max_pairs_ > 0 ? std::min(budget, std::max(1.0, max_pairs_ / std::max(1.0, context))) : budget;
   }
   void plan(StepBuilder& rank) const override {
     int budget = limits_.tokens - rank.decoding() * rank.queries();

@@ -40,7 +40,30 @@ Instance::Instance(Engine& engine, Requests& requests, InstanceOwner& owner, con
 
 void Instance::enqueue(std::uint32_t slot, int rank) {
   ranks_[std::size_t(rank)].enqueue(slot);
+  report_change(ranks_[std::size_t(rank)]);
   kick();
+}
+
+/// Tells the owner how many more wait, have a place, and hold of the caches than at the last call.
+void Instance::report_change() {
+  InstanceOwner::Change change;
+  for (Rank& rank : ranks_) rank.report(change);
+  if (change.any()) context_.owner.changed(context_.shape.number, change);
+}
+
+void Instance::report_change(Rank& rank) {
+  InstanceOwner::Change change;
+  rank.report(change);
+  if (change.any()) context_.owner.changed(context_.shape.number, change);
+}
+
+void Instance::warm(std::span<const std::uint64_t> hashes) {
+  for (Rank& rank : ranks_) rank.warm(hashes);
+}
+
+void Instance::settle() {
+  for (PipelineBatch& batch : batches_)
+    for (RankBatch& rank : batch.ranks) rank.settle();
 }
 
 void Instance::received(std::uint32_t slot) {
@@ -51,6 +74,7 @@ void Instance::received(std::uint32_t slot) {
   if (!rank.up()) {  // lost on arrival
     rank.let_go(l.hold, l);
     rank.leave();
+    report_change(rank);
     start_over(l);
     return context_.owner.homeless(slot);
   }
@@ -61,7 +85,9 @@ void Instance::received(std::uint32_t slot) {
 
 void Instance::release_source(std::uint32_t slot) {
   Live& l = context_.live(slot);
-  ranks_[std::size_t(l.source.rank)].let_go(l.source, l);
+  Rank& rank = ranks_[std::size_t(l.source.rank)];
+  rank.let_go(l.source, l);
+  report_change(rank);
   kick();
 }
 
@@ -72,21 +98,6 @@ std::int64_t Instance::cached_tokens(int rank, const Request& request) const {
 
 bool Instance::empty() const {
   return std::ranges::all_of(ranks_, [](const Rank& r) { return r.queue().requests() == 0; });
-}
-
-int Instance::running() const {
-  int out = 0;
-  for (const Rank& rank : ranks_) out += rank.queue().placed();
-  return out;
-}
-
-double Instance::kv_share() const {
-  double used = 0, all = 0;
-  for (const Rank& rank : ranks_) {
-    used += double(rank.kv().in_use());
-    all += double(rank.kv().capacity());
-  }
-  return all > 0 ? used / all : 0;
 }
 
 void Instance::hold_until(Time moment) {
@@ -107,6 +118,7 @@ std::int64_t Instance::lose_rank(int number, bool stays_down) {
   ranks_down_ += int(stays_down) - int(!rank.up());
   const std::deque<std::uint32_t> queue = rank.lose(stays_down);
   homeless.insert(homeless.end(), queue.begin(), queue.end());
+  report_change(rank);
   std::ranges::sort(homeless, {}, [&](std::uint32_t slot) { return context_.live(slot).id; });
   for (std::uint32_t slot : homeless) {
     Live& l = context_.live(slot);

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "serving/instance/rank_batch.h"
@@ -33,8 +34,6 @@ class Instance {
   std::int64_t cached_tokens(int rank, const Request& request) const;
   const KvCache& cache(int rank) const { return ranks_[std::size_t(rank)].kv(); }
   bool empty() const;
-  int running() const;      ///< requests decoding or computing their prompt
-  double kv_share() const;  ///< of all ranks' capacity in use
   const InstanceTotals& totals() const { return context_.totals; }
 
   StepModel& step_model() { return *step_model_; }
@@ -45,6 +44,10 @@ class Instance {
   /// The rank's KV cache and everything on it is lost; its requests become homeless.  Returns tokens of lost work.
   std::int64_t lose_rank(int rank, bool stays_down);
   void restore_rank(int rank);
+  /// Every rank's prefix cache has these blocks before the first request comes.
+  void warm(std::span<const std::uint64_t> hashes);
+  /// The run ends while requests are under way: what they have so far is written to them.
+  void settle();
 
  private:
   /// One of the batches that are under way, as many as there are pipeline stages.
@@ -56,6 +59,8 @@ class Instance {
     StepTimes times;
     std::int64_t step = 0;
   };
+  void report_change();
+  void report_change(Rank& rank);
   void kick();
   void start_idle();
   void start(std::size_t batch);

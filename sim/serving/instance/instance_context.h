@@ -15,6 +15,7 @@ namespace moesim::serving {
 struct InstanceTotals {
   std::int64_t steps = 0, preemptions = 0, prefill_tokens = 0, decode_tokens = 0, verified_tokens = 0;
   std::int64_t prompt_tokens = 0, cached_tokens = 0;  ///< of admitted prompts; of these, found in the prefix cache
+  std::int64_t prompt_outputs = 0;                    ///< tokens that came out of prompts, not of decoding
   Time busy{};
   InstanceTotals& operator+=(const InstanceTotals& other) {
     steps += other.steps;
@@ -24,7 +25,20 @@ struct InstanceTotals {
     verified_tokens += other.verified_tokens;
     prompt_tokens += other.prompt_tokens;
     cached_tokens += other.cached_tokens;
+    prompt_outputs += other.prompt_outputs;
     busy += other.busy;
+    return *this;
+  }
+  InstanceTotals& operator-=(const InstanceTotals& other) {
+    steps -= other.steps;
+    preemptions -= other.preemptions;
+    prefill_tokens -= other.prefill_tokens;
+    decode_tokens -= other.decode_tokens;
+    verified_tokens -= other.verified_tokens;
+    prompt_tokens -= other.prompt_tokens;
+    cached_tokens -= other.cached_tokens;
+    prompt_outputs -= other.prompt_outputs;
+    busy -= other.busy;
     return *this;
   }
 };

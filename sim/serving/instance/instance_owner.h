@@ -29,6 +29,14 @@ class InstanceOwner {
     const StepTimes* times = nullptr;
   };
   virtual void stepped(const StepEnd& step) = 0;
+  /// Requests of an instance that wait and that have a place, and tokens of its KV caches in use: how many more (or,
+  /// negative, fewer) there are now.
+  struct Change {
+    int waiting = 0, placed = 0;
+    std::int64_t kv = 0;
+    bool any() const { return waiting != 0 || placed != 0 || kv != 0; }
+  };
+  virtual void changed(int /*instance*/, const Change&) {}
   /// `tokens` were generated a time `gap` after the token before them.
   virtual void token_gap(Time gap, std::int64_t tokens) = 0;
 };

@@ -117,6 +117,15 @@ void Rank::preempt(std::uint32_t slot) {
   queue_.displace(slot, kv_of(l), l.target);
 }
 
+void Rank::report(InstanceOwner::Change& change) {
+  const int placed = queue_.placed(), waiting = queue_.requests() - placed;
+  const std::int64_t kv = cache_.kv().in_use();
+  change.waiting += waiting - reported_.waiting;
+  change.placed += placed - reported_.placed;
+  change.kv += kv - reported_.kv;
+  reported_ = {waiting, placed, kv};
+}
+
 std::deque<std::uint32_t> Rank::lose(bool stays_down) {
   up_ = !stays_down;
   touch();

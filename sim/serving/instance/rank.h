@@ -43,8 +43,11 @@ class Rank {
   void preempt(std::uint32_t slot);
   /// The rank's GPUs are lost: the batches' requests are gone from it.  Returns those that waited.
   std::deque<std::uint32_t> lose(bool stays_down);
+  void warm(std::span<const std::uint64_t> hashes) { cache_.warm(hashes); }
   void clear_if_unused() { cache_.clear_if_unused(); }
   void restore() { up_ = true; }
+  /// Adds what has changed since the last call.
+  void report(InstanceOwner::Change& change);
 
  private:
   void touch() { context_.changed.touch(number_); }
@@ -55,5 +58,6 @@ class Rank {
   bool up_ = true;
   RankQueue queue_;
   RankCache cache_;
+  InstanceOwner::Change reported_;  // as of the last report
 };
 }  // namespace moesim::serving

@@ -22,6 +22,8 @@ class RankBatch {
   void end(InstanceOwner::StepEnd& report);
   /// Gives up all requests, whose slots go to the end of `homeless`; they still hold their KV cache.
   void abandon(std::vector<std::uint32_t>& homeless);
+  /// Writes back what the set of decoding requests knows of each: the run ends while they are under way.
+  void settle();
 
  private:
   struct Prompt {

@@ -81,6 +81,7 @@ void RankBatch::end_prompt(std::uint32_t slot) {
   Live& l = live(slot);
   rank_.publish(l);
   ++l.generated;
+  ++context_.totals.prompt_outputs;
   l.last = context_.engine.now();
   if (l.generated == 1) l.first = context_.engine.now();
   if (l.generated == l.request.output) {
@@ -95,6 +96,14 @@ void RankBatch::end_prompt(std::uint32_t slot) {
     context_.owner.prefilled(slot);
   } else {
     add_to_decode(slot);
+  }
+}
+
+void RankBatch::settle() {
+  for (std::size_t i = 0; i < decoding_.size(); ++i) {
+    leave_decode(i);
+    Live& l = live(decoding_.slot(i));
+    if (l.generated > 1) l.last = last_decode_;
   }
 }
 

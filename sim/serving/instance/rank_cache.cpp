@@ -1,7 +1,6 @@
 #include "serving/instance/rank_cache.h"
 
 #include <algorithm>
-#include <span>
 
 namespace moesim::serving {
 
@@ -31,6 +30,12 @@ bool RankCache::take_back(Live& live, std::int64_t tokens) {
   if (!kv_.take(need)) return false;
   live.hold.taken = need;
   return true;
+}
+
+void RankCache::warm(std::span<const std::uint64_t> hashes) {
+  if (kv_.hash_block() == 0 || !kv_.take(std::int64_t(hashes.size()) * kv_.hash_block())) return;
+  kv_.publish(hashes, 0, int(hashes.size()));
+  kv_.unpin(hashes, int(hashes.size()));
 }
 
 void RankCache::let_go(Hold& hold, const Live& live) {

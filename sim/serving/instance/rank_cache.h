@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "serving/instance/kv_cache.h"
 #include "serving/requests/live.h"
@@ -31,6 +32,8 @@ class RankCache {
   void let_go(Hold& hold, const Live& live);
   /// Full blocks that were computed become visible to other requests.
   void publish(Live& live);
+  /// Keeps a prefix that nobody has computed here, where it fits.
+  void warm(std::span<const std::uint64_t> hashes);
   /// The GPU was lost; nothing happens while requests on their way hold a part.
   void clear_if_unused() {
     if (kv_.in_use() == 0) kv_.clear();

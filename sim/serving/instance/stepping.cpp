@@ -45,7 +45,9 @@ void Instance::start(std::size_t number) {
     return;
   }
   PipelineBatch& batch = batches_[number];
-  if (form(batch) == 0) return;
+  const std::int64_t tokens = form(batch);
+  report_change();
+  if (tokens == 0) return;
   step_model_->cost(batch.work, batch.times);
   check(batch.times.stages.size() == clock_.stages(), "a step has {} stages on an instance of {}",
         batch.times.stages.size(), clock_.stages());
@@ -75,6 +77,7 @@ void Instance::end(std::size_t number) {
     ranks_[r].pull();
   }
   context_.gaps.tell(context_.owner);
+  report_change();
   InstanceTotals& totals = context_.totals;
   ++totals.steps;
   totals.busy += batch.times.total() / std::int64_t(clock_.stages());

@@ -5,17 +5,33 @@
 #include <algorithm>
 #include <numeric>
 
+#include "serving/report/assumed.h"
+#include "serving/report/judgement.h"
 #include "serving/report/pool_figures.h"
 
 namespace moesim::serving {
 namespace {
-void report_requests(results::Results& results, Service& service) {
+void report_latencies(results::Results& results, Service& service) {
   Outcome& o = service.outcome();
   if (service.fleet().has_prompts()) write_quantiles(results, "ttft", quantiles(o.ttft), "s");
-  write_quantiles(results, "tpot", quantiles(o.tpot), "s");
+  const Quantiles tpot = quantiles(o.tpot);
+  write_quantiles(results, "tpot", tpot, "s");
   write_quantiles(results, "itl", o.itl.quantiles(), "s");
   write_quantiles(results, "e2e", quantiles(o.e2e), "s");
   write_quantiles(results, "queue", quantiles(o.queue), "s");
+  if (tpot.p50 > 0) results.metric("tokens_per_user_second", 1 / tpot.p50, "tokens/s");
+  for (std::size_t p = 0; p < service.fleet().pools().size(); ++p) {
+    const PoolShape& pool = service.fleet().pools()[p];
+    if (pool.role == Role::prefill) continue;
+    const double own = o.pool_tpot.empty() ? tpot.p50 : quantiles(o.pool_tpot[p]).p50;
+    if (own > 0) results.metric("tokens_per_user_second", 1 / own, "tokens/s", scope_of(pool));
+    const Kept& kept = o.pool_kept.empty() ? o.kept : o.pool_kept[p];
+    if (kept.known > 0) results.metric("slo_share", ratio(double(kept.good), double(kept.known)), "", scope_of(pool));
+  }
+}
+
+void report_counts(results::Results& results, const Service& service, const Workload& workload) {
+  const Outcome& o = service.outcome();
   results.metric("requests_arrived", double(o.arrived), "");
   results.metric("requests_finished", double(o.finished), "");
   results.metric("requests_rejected", double(o.rejected), "");
@@ -26,16 +42,39 @@ void report_requests(results::Results& results, Service& service) {
   results.metric("tokens_unaccounted", double(o.asked_tokens - o.output_tokens), "tokens");
   results.metric("requests_outside", double(o.outside_arrived), "");
   results.metric("requests_retried", double(o.retries), "");
-  results.metric("goodput", ratio(double(o.good), service.measured()), "requests/s");
-  results.metric("goodput_share", ratio(double(o.good), double(o.e2e.size())), "");
+  results.metric("requests_measured", double(o.measured), "");
+  results.metric("requests_undecided", double(o.undecided), "");
+  results.metric("open_share", ratio(double(o.open), double(o.measured)), "");
+  std::int64_t dropped = 0;
+  for (const auto& [reason, count] : workload.dropped()) dropped += count;
+  results.metric("requests_dropped", double(dropped), "");
   results.metric("input_tokens", double(o.input_tokens), "tokens");
   results.metric("output_tokens", double(o.output_tokens), "tokens");
-  results.metric("request_rate", ratio(double(o.finished), seconds(service.end().at)), "requests/s");
+}
+
+/// Requests a second, and how many were under way.
+void report_rates(results::Results& results, const Service& service, const Steadiness& steady) {
+  const Outcome& o = service.outcome();
+  const Window& w = service.window();
+  const double arrivals = ratio(double(w.flow.arrived), w.length()),
+               share = ratio(double(o.kept.good), double(o.kept.known));
+  const double goodput = steady.saturated || w.whole ? ratio(double(w.flow.good), w.length()) : share * arrivals;
+  results.metric("window_start", seconds(w.from), "s");
+  results.metric("window_end", seconds(w.until), "s");
+  results.metric("steady", steady.steady, "");
+  results.metric("open_growth", steady.growth, "");
+  results.metric("request_rate", arrivals, "requests/s");
+  results.metric("request_throughput", ratio(double(w.flow.ended), w.length()), "requests/s");
+  results.metric("goodput", goodput, "requests/s");
+  results.metric("goodput_share", ratio(goodput, arrivals), "");
+  if (o.kept.known > 0) results.metric("slo_share", share, "");
+  results.metric("concurrency", w.open, "");
+  results.metric("max_concurrent_requests", double(service.most_open()), "");
 }
 
 /// What the pool with the least time to spare spends most of its time on, or "load" if it mostly waits for requests.
 void report_bottleneck(results::Results& results, const Service& service, std::size_t pool, double utilisation) {
-  const auto& parts = service.pool(pool).parts;
+  const auto& parts = service.pool(pool).in.parts;
   const std::size_t most = std::size_t(std::ranges::max_element(parts) - parts.begin());
   const double share = utilisation * ratio(parts[most], std::accumulate(parts.begin(), parts.end(), 0.0));
   const bool idle = 1 - utilisation > share;
@@ -53,6 +92,57 @@ void report_faults(results::Results& results, const Service& service) {
     results.metric("recovery_time", seconds(r.stalled), "s", scope);
     results.metric("masked_share", r.masked_share, "", scope);
   }
+}
+/// Money, tokens and energy of the whole deployment, folded instances included.
+void report_economy(results::Results& results, const std::vector<PoolFigures>& figures) {
+  Economy all;
+  double input_cost = 0, joules = 0;
+  for (const PoolFigures& f : figures) {
+    all.add(f);
+    input_cost += f.cost() * f.input_share;
+    joules += f.energy();
+  }
+  write_economy(results, all, "run");
+  results.metric("input_throughput", ratio(all.input, all.window), "tokens/s");
+  results.metric("output_throughput", ratio(all.output, all.window), "tokens/s");
+  results.metric("total_throughput", ratio(all.input + all.output, all.window), "tokens/s");
+  const double output_cost = all.cost - input_cost;
+  if (output_cost > 0 && all.output > 0)
+    results.metric("cost_per_million_output_tokens", output_cost / all.output * 1e6, "USD");
+  if (input_cost > 0 && all.input > 0)
+    results.metric("cost_per_million_input_tokens", input_cost / all.input * 1e6, "USD");
+  results.metric("energy_per_output_token", ratio(joules, all.output), "J");
+}
+
+void report_whole(results::Results& results, const Deployment& d, const Service& service,
+                  const std::vector<PoolFigures>& figures) {
+  double prompt = 0, output = 0, prompt_nodes = 0, decode_nodes = 0, worst = -1;
+  std::size_t main = 0, fullest = 0;
+  for (std::size_t p = 0; p < figures.size(); ++p) {
+    const PoolFigures& f = figures[p];
+    const Role role = service.fleet().pools()[p].role;
+    if (role != Role::decode) prompt += f.prompt, prompt_nodes += f.on * f.nodes;
+    if (role != Role::prefill) output += f.output, decode_nodes += f.on * f.nodes, main = p;
+    if (const double busy = ratio(f.busy, f.on); busy > worst) worst = busy, fullest = p;
+  }
+  report_economy(results, figures);
+  results.metric("input_tokens_per_node_second", ratio(prompt, prompt_nodes), "tokens/s");
+  results.metric("output_tokens_per_node_second", ratio(output, decode_nodes), "tokens/s");
+  const std::string scope = scope_of(service.fleet().pools()[main]);
+  for (const char* figure : {"mean", "p50", "p90", "p95", "p99", "p999", "count"})
+    if (const std::string name = fmt::format("step_time_{}", figure); results.has_metric(name, scope))
+      results.metric(name, results.metric_value(name, scope), results.metric_unit(name, scope));
+  const Outcome& o = service.outcome();
+  results.metric("kv_hit_rate", ratio(double(o.begun_cached), double(o.begun_input)), "");
+  results.metric("utilisation", worst, "");
+  const PoolSums& t = service.pool(main).in;
+  const double length = std::accumulate(t.parts.begin(), t.parts.end(), 0.0);
+  const double balanced = ratio(t.balancedness, length);
+  results.metric("balancedness", balanced, "");
+  results.metric("imbalance", balanced > 0 ? 1 / balanced - 1 : 0, "");
+  results.metric("fold", d.fold, "");
+  results.metric("simulated_share", d.shares.empty() ? 1 : d.shares.front().prompt, "");
+  report_bottleneck(results, service, fullest, worst);
 }
 }  // namespace
 
@@ -94,45 +184,19 @@ void ReportLog::reading(const Reading& s) {
 }
 
 void report_service(results::Results& results, const Deployment& d, Service& service) {
-  report_requests(results, service);
-  double prompt = 0, cached = 0, decode = 0, input_cost = 0, output_cost = 0, joules = 0;
-  double prompt_nodes = 0, decode_nodes = 0, decode_gpus = 0;
-  std::size_t main = 0, fullest = 0;
-  double worst = -1;
+  report_latencies(results, service);
+  report_counts(results, service, *d.workload);
+  const Steadiness steady = steadiness(service.window());
+  report_rates(results, service, steady);
+  std::vector<PoolFigures> figures;
   for (std::size_t p = 0; p < service.fleet().pools().size(); ++p) {
-    const PoolFigures f = pool_figures(d, service, p);
-    report_pool(results, d, service, p, f);
+    figures.push_back(pool_figures(d, service, p));
+    report_pool(results, d, service, p, figures.back());
     report_layers(results, d, service, p);
-    const Role role = service.fleet().pools()[p].role;
-    if (role != Role::decode) prompt += f.prompt, cached += f.cached, prompt_nodes += f.on * f.nodes;
-    if (role != Role::prefill) decode_nodes += f.on * f.nodes, decode_gpus += f.on * f.gpus;
-    decode += f.decode;
-    input_cost += f.cost() * f.input_share;
-    output_cost += f.cost() * (1 - f.input_share);
-    joules += f.energy();
-    if (role != Role::prefill) main = p;
-    if (const double busy = ratio(f.busy, f.on); busy > worst) worst = busy, fullest = p;
   }
-  const double output = double(service.outcome().output_tokens + service.end().output_tokens) * service.warm_share();
-  results.metric("input_tokens_per_node_second", ratio(prompt, prompt_nodes), "tokens/s");
-  results.metric("output_tokens_per_node_second", ratio(decode, decode_nodes), "tokens/s");
-  results.metric("output_tokens_per_gpu_second", ratio(decode, decode_gpus), "tokens/s");
-  std::vector<float> steps = service.pool(main).step_times;
-  write_quantiles(results, "step_time", quantiles(steps), "s");
-  results.metric("kv_hit_rate", ratio(cached, prompt), "");
-  results.metric("utilisation", worst, "");
-  if (output_cost > 0)
-    results.metric("cost_per_million_output_tokens", ratio(output_cost, std::max(output, decode)) * 1e6, "USD");
-  if (input_cost > 0) results.metric("cost_per_million_input_tokens", ratio(input_cost, prompt) * 1e6, "USD");
-  results.metric("energy_per_output_token", ratio(joules, std::max(output, decode)), "J");
-  const PoolTotals& t = service.pool(main);
-  const double length = std::accumulate(t.parts.begin(), t.parts.end(), 0.0);
-  const double balanced = ratio(t.balancedness, length);
-  results.metric("balancedness", balanced, "");
-  results.metric("imbalance", balanced > 0 ? 1 / balanced - 1 : 0, "");
-  results.metric("fold", d.fold, "");
-  results.metric("simulated_share", d.shares.empty() ? 1 : d.shares.front().prompt, "");
-  report_bottleneck(results, service, fullest, worst);
+  report_whole(results, d, service, figures);
   report_faults(results, service);
+  write_warnings(results, d, service, steady, figures);
+  write_borrowed(results, d);
 }
 }  // namespace moesim::serving

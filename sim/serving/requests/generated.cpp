@@ -19,6 +19,22 @@ void between(const char* key, double value, double low, double high) {
   if (!(value >= low && value <= high))
     throw ConfigError(key, fmt::format("must lie between {} and {}, got {}", low, high, value));
 }
+
+/// What has no effect where it stands is refused.
+void check_use(const Demand& d) {
+  const auto idle = [](const char* key, const char* without) {
+    throw ConfigError(key, fmt::format("has no effect without {}", without));
+  };
+  const PrefixSpec& p = d.prefixes;
+  const SessionSpec& s = d.sessions;
+  if (p.count == 0 && p.tokens > 0) idle("prefixes.tokens", "prefixes.count");
+  if (p.count == 0 && p.warm) idle("prefixes.warm", "prefixes.count");
+  if (p.count > 0 && p.tokens == 0) throw ConfigError("prefixes.tokens", "must be above 0 where there are prefixes");
+  if (s.tools.share == 0 && s.tools.time.v > 0) idle("sessions.tools.time", "sessions.tools.share");
+  between("sessions.tools.share", s.tools.share, 0, 1);
+  if (s.count == TurnCount::fixed && s.turns != std::floor(s.turns))
+    throw ConfigError("sessions.turns", fmt::format("must be whole where their number is fixed, got {}", s.turns));
+}
 }  // namespace
 
 double positive(double value, std::string_view key) {
@@ -34,6 +50,7 @@ Generated::Generated(const Demand& demand, const WorkloadContext& context)
       hashed_(demand.prefixes.count > 0 || demand.sessions.turns > 1),
       input_(demand.input, "input"),
       output_(demand.output, "output"),
+      later_input_(demand.sessions.input.value_or(demand.input), "sessions.input"),
       sessions_(hashed_ ? demand.hash_block : 0),
       times_(context.seed, "workload times"),
       lengths_(context.seed, "workload lengths"),
@@ -53,6 +70,7 @@ Generated::Generated(const Demand& demand, const WorkloadContext& context)
   between("prefixes.skew", demand.prefixes.skew, 0, kMostSkew);
   if (!(demand.prefixes.share >= 0 && demand.prefixes.share <= 1))
     throw ConfigError("prefixes.share", fmt::format("must lie between 0 and 1, got {}", demand.prefixes.share));
+  check_use(demand);
   for (double d : demand.domains)
     if (!(d >= 0)) throw ConfigError("domains", fmt::format("a share must not be negative, got {}", d));
   const double domains = std::accumulate(demand.domains.begin(), demand.domains.end(), 0.0);
@@ -69,7 +87,10 @@ std::optional<Request> Generated::next() {
     const double at = next_time();
     if (!(at < kClockEnds)) return std::nullopt;
     out.arrival = from_seconds(at);
-    if (out.arrival > context_.duration) return std::nullopt;
+    if (out.arrival > context_.duration) {
+      cut_off_ = true;
+      return std::nullopt;
+    }
     out.row = ++rows_;
     ++arrivals_;
   } while (!thinning_.take(out));
@@ -78,7 +99,11 @@ std::optional<Request> Generated::next() {
 }
 
 std::optional<Request> Generated::another(Time arrival) {
-  if (at_limit() || arrival > context_.duration) return std::nullopt;
+  if (at_limit()) return std::nullopt;
+  if (arrival > context_.duration) {
+    cut_off_ = true;
+    return std::nullopt;
+  }
   Request out;
   out.arrival = arrival;
   out.row = ++rows_;
@@ -95,6 +120,21 @@ void Generated::fill(Request& out) {
   if (hashed_) continue_session(out);
 }
 
+bool Generated::another_turn(int turns) {
+  if (demand_.sessions.count == TurnCount::fixed) return turns < int(demand_.sessions.turns);
+  return talks_.uniform() < 1 - 1 / demand_.sessions.turns;
+}
+
+/// After `total` tokens, which it repeats.
+Turn Generated::next_turn(int total) {
+  const SessionSpec& s = demand_.sessions;
+  const int input = total + later_input_(lengths_);  // before the output: one stream has both
+  Turn turn{.input = input, .output = output_(lengths_), .pause = {}};
+  const bool tool = s.tools.share > 0 && talks_.uniform() < s.tools.share;
+  turn.pause = from_seconds(talks_.exponential(1) * seconds(tool ? s.tools.time : s.pause));
+  return turn;
+}
+
 void Generated::continue_session(Request& request) {
   Sessions::Text text{.key = std::uint64_t(request.row) << 20, .shared_key = 0, .shared = 0};
   if (prefix_ && shares_.uniform() < demand_.prefixes.share) {
@@ -104,13 +144,10 @@ void Generated::continue_session(Request& request) {
   }
   std::vector<Turn> later;
   int total = request.input + request.output;
-  const double again = 1 - 1 / demand_.sessions.turns;
-  while (!request.outside && talks_.uniform() < again) {
+  while (!request.outside && another_turn(int(later.size()) + 1)) {
     if (total > kLongestSession) break;
-    Turn turn{.input = total + input_(lengths_), .output = output_(lengths_), .pause = {}};
-    turn.pause = from_seconds(talks_.exponential(1) * seconds(demand_.sessions.pause));
-    total = turn.input + turn.output;
-    later.push_back(turn);
+    later.push_back(next_turn(total));
+    total = later.back().input + later.back().output;
   }
   const bool repeated = !later.empty();
   if (repeated) request.session = request.row;
@@ -121,7 +158,26 @@ void Generated::continue_session(Request& request) {
 
 std::optional<Request> Generated::follow_up(const Request& done, Time end) {
   std::optional<Request> out = sessions_.follow(done, end, rows_);
-  if (out && out->arrival > context_.duration) out.reset();
+  if (out && out->arrival > context_.duration) {
+    turns_dropped_ += 1 + sessions_.close(out->session);
+    out.reset();
+  }
+  return out;
+}
+
+std::map<std::string, std::int64_t> Generated::dropped() const {
+  if (turns_dropped_ == 0) return {};
+  return {{"later turns that would come after the duration", turns_dropped_}};
+}
+
+std::vector<std::vector<std::uint64_t>> Generated::warm_prefixes() const {
+  std::vector<std::vector<std::uint64_t>> out;
+  const PrefixSpec& p = demand_.prefixes;
+  for (int i = p.warm ? p.count : 0; i-- > 0;) {  // the first are the most popular
+    std::vector<std::uint64_t>& blocks = out.emplace_back();
+    for (int k = 0; k < p.tokens / demand_.hash_block; ++k)
+      blocks.push_back(block_hash(std::uint64_t(i) + 1, std::uint64_t(k)));
+  }
   return out;
 }
 

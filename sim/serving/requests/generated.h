@@ -7,24 +7,48 @@ namespace moesim::serving {
 constexpr double kClockEnds = 9.2e6;  // s, where from_seconds() ends: nothing is generated later
 
 struct PrefixSpec {
-  int count = 0;     // different shared prefixes; 0 means none
-  int tokens = 0;    // length of each
-  double share = 1;  // of the requests that start with one
-  double skew = 0;   // Zipf exponent of their popularity; 0 is uniform
+  int count = 0;      // different shared prefixes; 0 means none
+  int tokens = 0;     // length of each
+  double share = 1;   // of the requests that start with one
+  double skew = 0;    // Zipf exponent of their popularity; 0 is uniform
+  bool warm = false;  // all lie in every prefix cache when the run starts
   static void fields(auto& f, auto& p) {
     f("count", p.count, "different prefixes that requests share; 0 means none");
     f("tokens", p.tokens, "length of each, inside the input length");
     f("share", p.share, "part of the requests that start with one");
     f("skew", p.skew, "Zipf exponent of their popularity; 0 is uniform");
+    f("warm", p.warm, "they lie in every prefix cache when the run starts, the most popular kept longest");
+  }
+};
+
+enum class TurnCount { geometric, fixed };
+constexpr auto enum_names(TurnCount) {
+  return std::to_array<std::pair<std::string_view, TurnCount>>(
+      {{"geometric", TurnCount::geometric}, {"fixed", TurnCount::fixed}});
+}
+
+/// Turns that answer a tool instead of a person.
+struct ToolSpec {
+  double share = 0;
+  Time time{};  // mean, exponential
+  static void fields(auto& f, auto& p) {
+    f("share", p.share, "part of the later turns that bring a tool's result instead of a person's question");
+    f("time", p.time, "mean time a tool takes from the answer that called it (exponential)");
   }
 };
 
 struct SessionSpec {
-  double turns = 1;  // mean; geometric, at least 1
-  Time pause{};      // mean, exponential
+  double turns = 1;  // mean, at least 1
+  TurnCount count = TurnCount::geometric;
+  Time pause{};  // mean, exponential
+  std::optional<LengthSpec> input;
+  ToolSpec tools;
   static void fields(auto& f, auto& p) {
-    f("turns", p.turns, "mean turns of a conversation (geometric); 1 means single requests");
+    f("turns", p.turns, "mean turns of a conversation; 1 means single requests");
+    f("count", p.count, "how turns vary: geometric, or fixed: every conversation has as many");
     f("pause", p.pause, "mean time from an answer to the next question (exponential)");
+    f("input", p.input, "new tokens of each later turn; default: the workload's input");
+    f("tools", p.tools, "calls of tools, as agents make them");
   }
 };
 
@@ -69,6 +93,9 @@ class Generated : public Workload {
   int concurrency() const final { return demand_.concurrency; }
   int hash_block() const final { return hashed_ ? demand_.hash_block : 0; }
   std::int64_t expected() const final { return demand_.limit; }
+  bool cut_off() const final { return cut_off_; }
+  std::map<std::string, std::int64_t> dropped() const final;
+  std::vector<std::vector<std::uint64_t>> warm_prefixes() const final;
   int domains() const final { return int(std::max<std::size_t>(1, demand_.domains.size())); }
 
  protected:
@@ -83,16 +110,19 @@ class Generated : public Workload {
   bool at_limit() const { return demand_.limit > 0 && arrivals_ == demand_.limit; }
   void fill(Request& request);
   void continue_session(Request& request);
+  bool another_turn(int turns);
+  Turn next_turn(int total);
 
   Demand demand_;
   WorkloadContext context_;
   Thinning thinning_;
   bool hashed_;
-  Length input_, output_;
+  Length input_, output_, later_input_;
   std::optional<Discrete> domain_, prefix_;
   Sessions sessions_;
   Random times_, lengths_, shares_, talks_;
-  std::int64_t rows_ = 0, arrivals_ = 0;
+  std::int64_t rows_ = 0, arrivals_ = 0, turns_dropped_ = 0;
+  bool cut_off_ = false;
 };
 
 /// Throws ConfigError unless value > 0.

@@ -16,6 +16,31 @@ constexpr double kMostSpread = 100, kLeastSpread = 1e-6;
 [[noreturn]] void wrong(std::string_view what, std::string_view key, const std::string& problem) {
   throw ConfigError(fmt::format("{}.{}", what, key), problem);
 }
+
+bool random_kind(LengthKind kind) { return kind == LengthKind::sglang_random || kind == LengthKind::vllm_random; }
+
+/// What has no effect on lengths of this kind is refused.
+void check_use(const LengthSpec& spec, std::string_view what) {
+  const auto idle = [&](std::string_view key) {
+    wrong(what, key, fmt::format("has no effect on lengths of kind {}", name_of(spec.kind)));
+  };
+  if (spec.cv != 1 && spec.kind != LengthKind::log_normal && spec.kind != LengthKind::gamma) idle("cv");
+  if (spec.ratio != 0 && !random_kind(spec.kind)) idle("ratio");
+  if (!spec.values.empty() && spec.kind != LengthKind::table) idle("values");
+  if (!spec.weights.empty() && spec.kind != LengthKind::table) idle("weights");
+  const bool below_one = spec.ratio >= 0 && (spec.kind == LengthKind::sglang_random ? spec.ratio <= 1 : spec.ratio < 1);
+  if (random_kind(spec.kind) && !below_one)
+    wrong(what, "ratio",
+          fmt::format("expected at least 0 and {} 1, got {}",
+                      spec.kind == LengthKind::sglang_random ? "at most" : "below", spec.ratio));
+  if (random_kind(spec.kind) && !(spec.mean >= 1 && spec.mean <= kMostTokens))
+    wrong(what, "mean", fmt::format("expected 1 to {}, got {}", kMostTokens, spec.mean));
+}
+
+/// A whole number from low to high, each as likely.
+double between(Random& random, double low, double high) {
+  return low + double(random.below(std::uint64_t(high - low) + 1));
+}
 }  // namespace
 
 Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
@@ -39,6 +64,7 @@ Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
   } else if (!(spec.mean > 0)) {
     wrong(what, "mean", fmt::format("must be above 0, got {}", spec.mean));
   }
+  check_use(spec, what);
   if (!(spec.cv >= 0)) wrong(what, "cv", fmt::format("must not be negative, got {}", spec.cv));
   if (spec.cv > kMostSpread) wrong(what, "cv", fmt::format("must be at most {}, got {}", kMostSpread, spec.cv));
   sigma_ = std::sqrt(std::log1p(spec.cv * spec.cv));  // of a log-normal with this mean and cv
@@ -51,7 +77,7 @@ int Length::operator()(Random& random) const {
       case LengthKind::fixed:
         return spec_.mean;
       case LengthKind::uniform:
-        return double(spec_.min) + double(random.below(std::uint64_t(spec_.max - spec_.min) + 1));
+        return between(random, spec_.min, spec_.max);
       case LengthKind::exponential:
         return random.exponential(spec_.mean);
       case LengthKind::log_normal:
@@ -61,6 +87,11 @@ int Length::operator()(Random& random) const {
         const double shape = 1 / (spec_.cv * spec_.cv);
         return random.gamma(shape) * spec_.mean / shape;
       }
+      case LengthKind::sglang_random:  // sglang.bench_serving, sample_random_requests; vllm's benchmark_serving of 2024
+        return between(random, std::max(1.0, std::floor(spec_.mean * spec_.ratio)), std::floor(spec_.mean));
+      case LengthKind::vllm_random:  // vllm bench serve, RandomDataset: floor and ceiling, without special tokens
+        return between(random, std::max(1.0, std::floor(spec_.mean * (1 - spec_.ratio))),
+                       std::ceil(spec_.mean * (1 + spec_.ratio)));
       case LengthKind::table:
         return spec_.values[(*pick_)(random)];
     }

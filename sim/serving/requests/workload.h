@@ -1,6 +1,7 @@
 // Where requests come from: generators and recorded traces, one stream in order of arrival.
 #pragma once
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,12 @@ class Workload {
   virtual std::optional<Request> follow_up(const Request& done, Time end);
   /// Most requests under way at once; what else arrives waits until one has ended.  0: any number.
   virtual int concurrency() const { return 0; }
+  /// Whether the stream ended only because more would have come after the duration.
+  virtual bool cut_off() const { return false; }
+  /// What of the described requests was left out, and why, with counts.
+  virtual std::map<std::string, std::int64_t> dropped() const { return {}; }
+  /// Blocks that lie in every prefix cache when the run starts, prefix by prefix, those to be kept longest last.
+  virtual std::vector<std::vector<std::uint64_t>> warm_prefixes() const { return {}; }
   /// Tokens a prefix block holds; 0 if no request carries hashes.
   virtual int hash_block() const { return 0; }
   /// Routing domains that its requests name; 1 if they name none.
@@ -48,26 +55,32 @@ Strategy<Workload, const WorkloadContext&> workload_kind(std::string_view kind, 
 }
 
 /// A length in tokens, drawn anew for every request.
-enum class LengthKind { fixed, uniform, exponential, log_normal, gamma, table };
+enum class LengthKind { fixed, uniform, exponential, log_normal, gamma, table, sglang_random, vllm_random };
 constexpr auto enum_names(LengthKind) {
   return std::to_array<std::pair<std::string_view, LengthKind>>({{"fixed", LengthKind::fixed},
                                                                  {"uniform", LengthKind::uniform},
                                                                  {"exponential", LengthKind::exponential},
                                                                  {"log_normal", LengthKind::log_normal},
                                                                  {"gamma", LengthKind::gamma},
-                                                                 {"table", LengthKind::table}});
+                                                                 {"table", LengthKind::table},
+                                                                 {"sglang_random", LengthKind::sglang_random},
+                                                                 {"vllm_random", LengthKind::vllm_random}});
 }
 struct LengthSpec {
   LengthKind kind = LengthKind::fixed;
   double mean = 1;
-  double cv = 1;  // standard deviation over mean, before clipping
+  double cv = 1;     // standard deviation over mean, before clipping
+  double ratio = 0;  // --random-range-ratio
   int min = 1, max = 1'000'000;
   std::vector<int> values;      // table
   std::vector<double> weights;  // table; all equal if empty
   static void fields(auto& f, auto& p) {
-    f("kind", p.kind, "fixed, uniform (min to max), exponential, log_normal, gamma, table");
-    f("mean", p.mean, "tokens, of all kinds but uniform and table");
+    f("kind", p.kind,
+      "fixed, uniform (min to max), exponential, log_normal, gamma, table; as benchmark tools draw them: sglang_random "
+      "(mean x ratio to mean), vllm_random (mean x (1 - ratio) to mean x (1 + ratio))");
+    f("mean", p.mean, "tokens, of all kinds but uniform and table; of the random kinds, the length the tool is given");
     f("cv", p.cv, "standard deviation over mean, of log_normal and gamma");
+    f("ratio", p.ratio, "the tools' --random-range-ratio, of sglang_random and vllm_random");
     f("min", p.min, "shorter draws are lengthened to this");
     f("max", p.max, "longer draws are cut to this");
     f("values", p.values, "lengths of a table");

@@ -24,7 +24,8 @@ class Arrivals {
   /// whoever waited for its place goes next.
   void ended(const Request& done, bool served);
 
-  std::int64_t count() const { return count_; }  ///< arrived so far
+  std::int64_t count() const { return count_; }                     ///< arrived so far
+  std::int64_t held() const { return std::int64_t(held_.size()); }  ///< wait with their senders
   bool streaming() const { return next_.has_value() || !held_.empty(); }
   bool awaiting_turns() const { return !turns_.empty(); }
 

@@ -1,6 +1,5 @@
 // What came of the requests: latencies, tokens and counts, kept small enough for millions.
 #pragma once
-#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -9,33 +8,14 @@
 
 #include "core/units.h"
 #include "serving/requests/live.h"
+#include "serving/service/durations.h"
 
 namespace moesim::serving {
-
-/// mean, p50, p90, p95, p99, p99.9 of a set of values; all 0 if it is empty.
-struct Quantiles {
-  double mean = 0, p50 = 0, p90 = 0, p95 = 0, p99 = 0, p999 = 0;
-  std::int64_t count = 0;
-};
-/// Nearest rank (the smallest value with at least that share at or below it).  Reorders `values`.
-Quantiles quantiles(std::vector<float>& values);
-
-/// Values with weights in logarithmic bins of 0.1 %: for what happens once a token.
-class WeightedBins {
- public:
-  void add(double value, std::int64_t weight);
-  Quantiles quantiles() const;
-
- private:
-  static constexpr double kLowest = 1e-9, kRatio = 1.001;
-  std::map<std::int32_t, std::int64_t> bins_;
-  double sum_ = 0;
-  std::int64_t count_ = 0;
-};
 
 /// Latency targets of a request; 0 s means none.
 struct Slo {
   Time ttft{}, tpot{}, e2e{};
+  bool any() const { return ttft.v > 0 || tpot.v > 0 || e2e.v > 0; }
   static void fields(auto& f, auto& p) {
     f("ttft", p.ttft, "time to the first token; 0 s means no target");
     f("tpot", p.tpot, "time per output token after the first");
@@ -43,21 +23,61 @@ struct Slo {
   }
 };
 
+/// How many of some requests kept every target, of those of which it is known.
+struct Kept {
+  std::int64_t good = 0, known = 0;
+  void add(bool is_good) { good += is_good, ++known; }
+};
+
+/// Requests that came and went, since the start or between two moments.
+struct Flow {
+  std::int64_t arrived = 0, ended = 0;
+  std::int64_t good = 0;  ///< ended within every target
+  Flow operator+(const Flow& o) const { return {arrived + o.arrived, ended + o.ended, good + o.good}; }
+  Flow operator-(const Flow& o) const { return {arrived - o.arrived, ended - o.ended, good - o.good}; }
+};
+
+/// Lengths of requests that can be served, summed up.
+struct Lengths {
+  std::int64_t count = 0;
+  double input = 0, output = 0;
+  double later = 0;  ///< output tokens after the first
+  double held = 0;   ///< of each of these, the tokens before it
+};
+
+/// Of requests from outside (load of folded instances), nothing but their number.
 struct Outcome {
   std::int64_t arrived = 0, finished = 0, rejected = 0;
-  std::int64_t outside_arrived = 0, outside_finished = 0;  ///< load of folded instances
-  std::int64_t input_tokens = 0, output_tokens = 0;        ///< of finished requests
-  std::int64_t asked_tokens = 0;                           ///< output tokens that finished requests asked for
-  std::int64_t good = 0;  ///< finished within every target, of those that arrived after the warm-up
+  std::int64_t outside_arrived = 0, outside_finished = 0;
+  std::int64_t input_tokens = 0, output_tokens = 0;  ///< of finished requests
+  std::int64_t asked_tokens = 0;                     ///< output tokens that finished requests asked for
   std::int64_t preemptions = 0, retries = 0, cached_tokens = 0;
-  /// Of finished requests that arrived after the warm-up, s.
-  std::vector<float> ttft, tpot, e2e, queue;
-  WeightedBins itl;
+  std::int64_t longest_input = 0, longest_output = 0;
   std::map<std::string, std::int64_t> reasons;  ///< of rejections, with counts
+  Lengths lengths;                              ///< of those that arrived and were not rejected
+  Flow flow;                                    ///< since the start; rejected ones arrive and do not end
 
-  void add_arrival(const Live& live) { (live.request.outside ? outside_arrived : arrived) += 1; }
-  void add_rejected(const Live& live, std::string_view reason);
-  /// Latencies count of requests that arrived after the warm-up; of requests from outside, nothing but their number.
-  void add_finished(const Live& live, const Slo& slo, Time warmup);
+  // Of requests that arrived after the warm-up:
+  std::int64_t measured = 0, measured_rejected = 0;
+  std::int64_t begun_input = 0, begun_cached = 0;  ///< tokens of the prompts of those that began
+  std::int64_t open = 0;                           ///< not ended when the run did
+  std::int64_t undecided = 0;                      ///< of these, may still keep every target or not
+  Kept kept;                                       ///< targets; rejected ones have not kept them
+  Durations ttft, tpot, e2e, queue;
+  WeightedBins itl;
+  std::vector<Kept> pool_kept;       ///< by the pool they ended in; empty where only one decodes
+  std::vector<Durations> pool_tpot;  ///< the same
+
+  void add_arrival(const Live& live, Time warmup);
+  void add_admitted(const Live& live);
+  void add_rejected(const Live& live, Time warmup, std::string_view reason);
+  /// pool: where it ended; -1 for none.
+  void add_finished(const Live& live, int pool, const Slo& slo, Time warmup);
+  /// The run ends now, and the request has not.
+  void add_open(const Live& live, int pool, Time now, const Slo& slo, Time warmup);
+
+ private:
+  void add_kept(int pool, bool good);
+  void add_tpot(int pool, double per_token);
 };
 }  // namespace moesim::serving

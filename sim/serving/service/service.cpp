@@ -28,18 +28,26 @@ Service::Service(Engine& engine, Workload& workload, const ServiceShape& shape, 
       power_(engine, fleet_, requests_, arrivals_, dispatcher_, shape.duration),
       transfers_(engine, fleet_, requests_, power_, mover, log, shape.layers, shape.gpus_per_node),
       faults_(engine, fleet_, dispatcher_, mover, shape.faults, shape.gpus_per_node),
-      books_(fleet_, power_) {}
+      books_(fleet_, power_),
+      workload_(workload) {
+  const auto decodes_too = [](const PoolShape& pool) { return pool.role != Role::prefill; };
+  if (std::ranges::count_if(shape.pools, decodes_too) < 2) return;  // all that decode do so in the same
+  outcome_.pool_kept.resize(shape.pools.size());
+  outcome_.pool_tpot.resize(shape.pools.size());
+}
 
 bool Service::run() {
   start();
-  const bool complete = run_events();
-  end_.at = shape_.drain || !complete ? engine_.now() : shape_.duration;
+  interrupted_ = !run_events();
+  end_.at = shape_.drain || interrupted_ ? engine_.now() : shape_.duration;
   close();
-  return complete;
+  return !interrupted_;
 }
 
 /// What happens at fixed times; at the same moment, in this order.
 void Service::start() {
+  for (const std::vector<std::uint64_t>& prefix : workload_.warm_prefixes())
+    for (Fleet::Member& m : fleet_) m.instance->warm(prefix);
   power_.start();
   faults_.start();
   if (shape_.sample.v > 0)
@@ -50,7 +58,7 @@ void Service::start() {
         shape_.rebalance, "rebalance", [this] { rebalance(); }, Phase::decide);
   if (shape_.warmup.v > 0)
     engine_.at(
-        shape_.warmup, "warm", [this] { books_.end_warmup(engine_.now()); }, Phase::observe);
+        shape_.warmup, "warm", [this] { begin_window(); }, Phase::observe);
   arrivals_.start();
 }
 
@@ -64,7 +72,9 @@ bool Service::run_events() {
   Time until = slice;
   while (true) {
     const std::uint64_t before = engine_.executed();
-    engine_.run(std::min(until, end));
+    const bool to_duration = timed && !marks_[std::size_t(WindowEnd::duration)] && until >= shape_.duration;
+    engine_.run(to_duration ? shape_.duration : std::min(until, end));
+    if (to_duration) end_window(shape_.duration, WindowEnd::duration);
     progress.at(std::uint64_t(engine_.now().v / 1'000'000'000'000));
     const bool done = !more_to_do() && !arrivals_.awaiting_turns() && dispatcher_.lobby_empty();
     if (done || until >= end || (engine_.executed() == before && until.v > INT64_MAX / 4)) return true;
@@ -79,15 +89,19 @@ void Service::arrive(std::int64_t id, Request request) {
   live.arrival = engine_.now();
   live.target = request.input;
   live.request = std::move(request);
-  outcome_.add_arrival(live);
+  if (!fleet_.can_decode()) live.request.output = std::min(live.request.output, 1);  // the rest comes from elsewhere
+  outcome_.add_arrival(live, shape_.warmup);
+  if (!arrivals_.streaming()) end_window(engine_.now(), WindowEnd::last_arrival);
   if (const std::string_view why = refusal(fleet_, live.request, shape_.context); !why.empty()) {
     live.state = RequestState::rejected;
-    outcome_.add_rejected(live, why);
+    outcome_.add_rejected(live, shape_.warmup, why);
     log_.request({live, "rejected", why});
     arrivals_.ended(live.request, false);
     return;
   }
+  outcome_.add_admitted(live);
   if (!fleet_.has_prompts()) come_prefilled(live);
+  pace_.change(engine_.now(), 1, 1);
   const std::uint32_t slot = requests_.add(std::move(live));
   if (requests_[slot].generated == requests_[slot].request.output) {  // the token that came with the prompt was all
     Live& done = requests_[slot];
@@ -104,8 +118,9 @@ void Service::finished(std::uint32_t slot) {
   check(live.generated == r.output, "request {} ended with {} of {} tokens", live.id, live.generated, r.output);
   check(live.arrival <= live.start && live.start <= live.first && live.first <= live.last,
         "request {} has times out of order", live.id);
-  outcome_.add_finished(live, shape_.slo, shape_.warmup);
   const bool placed = live.hold.instance >= 0;
+  outcome_.add_finished(live, placed ? int(fleet_.of(live.hold).pool) : -1, shape_.slo, shape_.warmup);
+  pace_.change(engine_.now(), -1, -1);
   if (!r.outside)
     log_.request({live, "finished", ""});
   else if (placed && fleet_.has_decode_instances())
@@ -113,6 +128,11 @@ void Service::finished(std::uint32_t slot) {
   arrivals_.ended(r, true);
   if (placed) power_.left(fleet_.of(live.hold).pool, live);
   requests_.remove(slot);
+}
+
+void Service::changed(int instance, const Change& change) {
+  books_.changed(instance, change, engine_.now());
+  if (change.placed != 0) pace_.change(engine_.now(), 0, -change.placed);  // who is under way without a place waits
 }
 
 void Service::homeless(std::uint32_t slot) {
@@ -145,15 +165,70 @@ void Service::rebalance() {
         shape_.rebalance, "rebalance", [this] { rebalance(); }, Phase::decide);
 }
 
+void Service::begin_window() {
+  books_.begin_window(engine_.now());
+  begin_ = mark(engine_.now());
+  outcome_.itl = {};
+}
+
+Service::Mark Service::mark(Time at) {
+  pace_.advance(at);
+  return {at, outcome_.flow, pace_.open_now(), pace_.open_sum(), arrivals_.held()};
+}
+
+/// Later arrivals move the end where the stream has ended and turns follow: at steps of 1/256, since each looks at all
+/// instances.
+void Service::end_window(Time at, WindowEnd end) {
+  std::optional<Mark>& last = marks_[std::size_t(end)];
+  if (at <= shape_.warmup || (last && at < last->at + last->at / 256)) return;
+  last = mark(at);
+  books_.end_window(at, end);
+}
+
+/// The duration, where more would have come; else the last arrival, unless it lies in the run's first half or finds
+/// more than a fifth of the requests still there: a batch is measured to its end.
+WindowEnd Service::choose_window() {
+  const auto& duration = marks_[std::size_t(WindowEnd::duration)];
+  const auto& arrival = marks_[std::size_t(WindowEnd::last_arrival)];
+  WindowEnd out = WindowEnd::run;
+  if (workload_.cut_off())
+    out = duration ? WindowEnd::duration : out;
+  else if (arrival && arrival->at * 2 >= end_.at && arrival->open * 5 <= outcome_.measured)
+    out = WindowEnd::last_arrival;
+  window_.from = std::min(shape_.warmup, end_.at);
+  window_.until = out == WindowEnd::run ? end_.at : marks_[std::size_t(out)]->at;
+  window_.whole = out == WindowEnd::run && !workload_.cut_off();
+  const Mark end = out == WindowEnd::run ? mark(end_.at) : *marks_[std::size_t(out)];
+  window_.flow = end.flow - begin_.flow;
+  window_.held = end.held;
+  window_.open = window_.length() > 0 ? (end.open_sum - begin_.open_sum) / window_.length() : 0;
+  return out;
+}
+
 /// Adds up what is still under way.
 void Service::close() {
+  for (Fleet::Member& m : fleet_) m.instance->settle();
   requests_.each([&](const Live& live) {
     const bool runs = live.started && live.state != RequestState::waiting;
     end_.output_tokens += live.generated;
     if (live.request.outside) return;
     (runs ? end_.running : end_.waiting) += 1;
+    const int pool = live.hold.instance >= 0 ? int(fleet_.of(live.hold).pool) : -1;
+    outcome_.add_open(live, pool, end_.at, shape_.slo, shape_.warmup);
     log_.request({live, runs ? "running" : "waiting", ""});
   });
-  books_.close(end_.at);
+  books_.close(end_.at, choose_window());
+  pace_.advance(end_.at);
+  const auto& last = marks_[std::size_t(WindowEnd::last_arrival)];
+  const Time from = window_.from,
+             until = !window_.whole ? window_.until
+                     : last         ? std::max(from, last->at)
+                                    : from,
+             quarter = (until - from) / 4, third = until - quarter * 2;
+  window_.arriving = seconds(until - from);
+  window_.open_before = pace_.open(third, third + quarter);
+  window_.open_last = pace_.open(third + quarter, until);
+  window_.waiting_before = pace_.waiting(third, third + quarter);
+  window_.waiting_last = pace_.waiting(third + quarter, until);
 }
 }  // namespace moesim::serving

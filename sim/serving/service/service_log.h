@@ -17,10 +17,11 @@ class ServiceLog {
   };
   virtual void request(const RequestEnd&) {}
   virtual void step(int /*pool*/, const InstanceOwner::StepEnd&) {}
+  /// Means and rates since the last one.
   struct Reading {
     Time at{};
-    int pool = 0, instances = 0, running = 0, waiting = 0;
-    double utilisation = 0, kv_share = 0, hit_rate = 0, output_rate = 0;
+    int pool = 0, instances = 0;
+    double running = 0, waiting = 0, utilisation = 0, kv_share = 0, hit_rate = 0, output_rate = 0;
   };
   virtual void reading(const Reading&) {}
   /// A KV cache begins to move to the instance that decodes, and is there.

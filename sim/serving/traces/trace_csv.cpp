@@ -64,9 +64,11 @@ class BurstGpt final : public Csv {
 
  protected:
   std::optional<Row> read() override {
-    do {
+    if (!csv_.next()) return std::nullopt;
+    while (!only_.empty() && csv_.text(model_) != only_) {
+      drop("of other models");
       if (!csv_.next()) return std::nullopt;
-    } while (!only_.empty() && csv_.text(model_) != only_);
+    }
     Row out = row(input_, output_, moment(csv_.seconds(time_)));
     if (type_) out.request.domain = domain(domains_, csv_.text(*type_));
     if (session_) out.request.session = session_of(csv_.text(*session_));

@@ -34,7 +34,7 @@ struct Client {
   double next = 0;
 };
 
-/// "{12: 0.5, 40: 0.5}", the text of a Python dict, as lengths and weights.
+/// "{12: 0.5, 40: 0.5}", the text of a Python dict, as lengths and weights; none of a window without requests, "{}".
 LengthTable parse_lengths(std::string_view text, const std::string& file) {
   LengthTable out;
   std::vector<double> weights;
@@ -58,6 +58,7 @@ LengthTable parse_lengths(std::string_view text, const std::string& file) {
     out.values.push_back(int(length));
     weights.push_back(weight);
   }
+  if (weights.empty()) return out;
   const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
   if (!(sum > 0)) throw ConfigError::placed(fmt::format("{}: has no lengths", file));
   if (!std::isfinite(sum)) throw ConfigError::placed(fmt::format("{}: the weights are too large", file));
@@ -139,6 +140,8 @@ class ServeGen final : public Workload {
     if (clients_.empty()) throw ConfigError("folder", fmt::format("{}: holds no chunk-0-trace.csv", folder));
   }
 
+  bool cut_off() const override { return cut_off_; }
+
   std::optional<Request> next() override {
     while (true) {
       if (p_.limit > 0 && rows_ == p_.limit) return std::nullopt;
@@ -147,7 +150,10 @@ class ServeGen final : public Workload {
       if (!(at < 9.2e6) || (p_.until.v != 0 && at >= seconds(p_.until))) return std::nullopt;
       Request out;
       out.arrival = from_seconds(at - seconds(p_.from));
-      if (out.arrival > context_.duration) return std::nullopt;
+      if (out.arrival > context_.duration) {
+        cut_off_ = true;
+        return std::nullopt;
+      }
       out.row = ++rows_;
       const bool taken = thinning_.take(out);
       if (taken) draw_lengths(*first, at, out);
@@ -157,6 +163,7 @@ class ServeGen final : public Workload {
   }
 
  private:
+  /// As in the last window that has lengths, or the first that has.
   void draw_lengths(const Client& client, double at, Request& out) {
     auto found = client.lengths.upper_bound(at);
     if (found != client.lengths.begin()) --found;
@@ -182,8 +189,14 @@ class ServeGen final : public Workload {
         const formats::JsonValue& cell = window.at(name);
         return parse_lengths(cell.is_string() ? cell.get_ref<const std::string&>() : cell.dump(), dataset);
       };
-      out.lengths.emplace(start, std::pair(lengths("input_tokens"), lengths("output_tokens")));
+      std::pair both(lengths("input_tokens"), lengths("output_tokens"));
+      if (both.first.pick.has_value() != both.second.pick.has_value())
+        window.fail("has lengths of inputs or of outputs alone");
+      if (both.first.pick) out.lengths.emplace(start, std::move(both));
     }
+    const bool idle = std::ranges::all_of(out.windows, [](const Window& w) { return w.rate == 0; });
+    if (out.lengths.empty() && !idle)
+      throw ConfigError::placed(fmt::format("{}: has no lengths, but {} has requests", dataset, trace));
     return out;
   }
 
@@ -223,6 +236,7 @@ class ServeGen final : public Workload {
   std::vector<Client> clients_;
   std::vector<Random> times_;
   std::int64_t rows_ = 0;
+  bool cut_off_ = false;
 };
 }  // namespace
 

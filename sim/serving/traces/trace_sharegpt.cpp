@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <map>
 
 #include "formats/json.h"
 #include "serving/traces/recorded.h"
@@ -48,7 +49,10 @@ class ShareGpt final : public Workload {
       turns = std::move(talks_list_[given_++]);
       now_ += times_.exponential(1 / p_.rate);
       out.arrival = from_seconds(now_);
-      if (out.arrival > context_.duration) return std::nullopt;
+      if (out.arrival > context_.duration) {
+        cut_off_ = true;
+        return std::nullopt;
+      }
     } while (!thinning_.take(out));
     out.row = rows_[given_ - 1];
     out.input = turns[0].input;
@@ -65,9 +69,14 @@ class ShareGpt final : public Workload {
   std::optional<Request> follow_up(const Request& done, Time end) override {
     std::int64_t row = done.row - 1;  // a conversation is one element of the list
     std::optional<Request> out = sessions_.follow(done, end, row);
-    if (out && out->arrival > context_.duration) out.reset();
+    if (out && out->arrival > context_.duration) {
+      dropped_["later turns that would come after the duration"] += 1 + sessions_.close(out->session);
+      out.reset();
+    }
     return out;
   }
+  bool cut_off() const override { return cut_off_; }
+  std::map<std::string, std::int64_t> dropped() const override { return dropped_; }
   std::int64_t expected() const override { return std::int64_t(talks_list_.size()); }
 
  private:
@@ -80,7 +89,10 @@ class ShareGpt final : public Workload {
     if (!all.is_array()) throw ConfigError::placed(fmt::format("{}: expected a JSON list", file));
     for (std::size_t i = 0; i < all.size(); ++i) {
       std::vector<Turn> turns = turns_of({all[i], fmt::format("{}: conversation {}", file, i + 1)});
-      if (turns.empty()) continue;
+      if (turns.empty()) {
+        ++dropped_["conversations without an answered question"];
+        continue;
+      }
       talks_list_.push_back(std::move(turns));
       rows_.push_back(std::int64_t(i) + 1);
     }
@@ -110,7 +122,9 @@ class ShareGpt final : public Workload {
   Sessions sessions_;
   std::vector<std::vector<Turn>> talks_list_;
   std::vector<std::int64_t> rows_;
+  std::map<std::string, std::int64_t> dropped_;
   std::size_t given_ = 0;
+  bool cut_off_ = false;
   double now_ = 0;
 };
 }  // namespace

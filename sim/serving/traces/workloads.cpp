@@ -6,12 +6,12 @@ using Entry = Strategy<Workload, const WorkloadContext&>;
 }  // namespace
 
 std::vector<Entry> generators(), csv_traces(), jsonl_traces();
-Entry sharegpt(), servegen(), routing_trace();
+Entry llmservingsim(), sharegpt(), servegen(), routing_trace();
 
 const Family<Workload, const WorkloadContext&>& workloads() {
   static const Family<Workload, const WorkloadContext&> family("workload", [] {
     std::vector<Entry> all = generators();
-    for (auto part : {csv_traces(), jsonl_traces(), {sharegpt(), servegen(), routing_trace()}})
+    for (auto part : {csv_traces(), jsonl_traces(), {llmservingsim(), sharegpt(), servegen(), routing_trace()}})
       all.insert(all.end(), part.begin(), part.end());
     return all;
   }());

@@ -5,13 +5,30 @@
 #include <cmath>
 
 #include "law/serving/watched_service.h"
+#include "serving/report/judgement.h"
 
 namespace moesim::serving {
 namespace {
+/// The values' mean is `theory` within three standard errors, which are less than `share` of it.
+void expect_mean(const std::vector<double>& values, double theory, double share) {
+  double mean = 0, variance = 0;
+  for (const double v : values) mean += v / double(values.size());
+  for (const double v : values) variance += (v - mean) * (v - mean) / double(values.size() - 1);
+  const double error = std::sqrt(variance / double(values.size()));
+  EXPECT_NEAR(mean, theory, 3 * error);
+  EXPECT_LT(error, share * theory) << "too few samples to say anything";
+}
+
+/// L = lambda W, over the window: exact but for those that cross its ends.
+void expect_littles_law(Ran& ran) {
+  const double rate = double(ran.window.flow.arrived) / ran.window.length(), lasts = quantiles(ran.outcome.e2e).mean;
+  EXPECT_NEAR(ran.window.open, rate * lasts, 0.01 * rate * lasts);
+}
+
 /// A server that takes one request at a time: the mean wait, from independent runs, within three standard errors of
 /// theory, and less than 3 % of it.
 void expect_wait(const std::string& input, double theory) {
-  std::vector<double> waits;
+  std::vector<double> waits, queues;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     Case s;
     s.seed = seed;
@@ -22,13 +39,12 @@ void expect_wait(const std::string& input, double theory) {
     Ran ran = run(s);
     expect_laws(ran);
     waits.push_back(quantiles(ran.outcome.queue).mean);
+    queues.push_back(ran.pools[0].in.waiting / ran.window.length());
+    expect_littles_law(ran);
+    EXPECT_FALSE(steadiness(ran.window).saturated) << seed;
   }
-  double mean = 0, variance = 0;
-  for (double w : waits) mean += w / double(waits.size());
-  for (double w : waits) variance += (w - mean) * (w - mean) / double(waits.size() - 1);
-  const double error = std::sqrt(variance / double(waits.size()));
-  EXPECT_NEAR(mean, theory, 3 * error);
-  EXPECT_LT(error, 0.03 * theory) << "too few samples to say anything";
+  expect_mean(waits, theory, 0.03);
+  expect_mean(queues, 0.7 * theory, 0.03);  // Little's law of those who wait
 }
 TEST(Queue, MD1WaitsAsPollaczekAndKhinchineSay) { expect_wait("{kind: fixed, mean: 1000000}", 0.7 / (2 * (1 - 0.7))); }
 TEST(Queue, MM1WaitsTwiceAsLong) { expect_wait("{kind: exponential, mean: 1000000, max: 90000000}", 0.7 / (1 - 0.7)); }
@@ -50,17 +66,15 @@ TEST(Queue, ClosedLoopsServeAsTheMachineRepairModelSays) {
           clients);
       s.step = {.step = {}, .prefill_token = 1_us, .decode_token = {}};
       s.shape.pools = {pool(Role::both, 1, 1, 100'000'000)};
-      const Ran ran = run(s);
+      Ran ran = run(s);
       expect_laws(ran);
       EXPECT_EQ(ran.outcome.finished, 5000);
-      rates.push_back(double(ran.outcome.finished) / ran.seconds);
+      rates.push_back(double(ran.window.flow.ended) / ran.window.length());
+      // Of every client, its request or its thought is under way: N = X (R + Z).
+      const double cycle = quantiles(ran.outcome.e2e).mean + 4;
+      EXPECT_NEAR(rates.back() * cycle, clients, 0.05 * clients) << seed;  // 4 s are the mean of 5,000 draws
     }
-    double mean = 0, variance = 0;
-    for (const double r : rates) mean += r / double(rates.size());
-    for (const double r : rates) variance += (r - mean) * (r - mean) / double(rates.size() - 1);
-    const double error = std::sqrt(variance / double(rates.size()));
-    EXPECT_NEAR(mean, 1 - 1 / sum, 3 * error) << clients;
-    EXPECT_LT(error, 0.01 * mean) << clients;
+    expect_mean(rates, 1 - 1 / sum, 0.01);
   }
 }
 

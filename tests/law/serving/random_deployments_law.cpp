@@ -31,14 +31,14 @@ std::string deployment(Random& random) {
       "{}serving:\n  duration: 20 s\n  drain: {}\n  context: 2400\n  workload: {{kind: {}, input: {{kind: "
       "log_normal, mean: 150, cv: 2, max: 4000}}, output: {{kind: exponential, mean: 120, max: 2000}}, prefixes: "
       "{{count: "
-      "5, tokens: 64, skew: 1}}, sessions: {{turns: {}, pause: 500 ms}}, hash_block: 32}}\n  balancer: {{kind: {}}}\n"
-      "  decode_balancer: {{kind: {}}}\n",
+      "5, tokens: 64, skew: 1}}, sessions: {{turns: {}, pause: 500 ms}}, hash_block: 32}}\n  balancer: {{kind: {}}}\n",
       random.below(4) == 0 ? "fold: data\n" : "", any_of(random, {"true", "false"}),
       any_of(random,
              {"poisson, rate: 25", "gamma, rate: 20, cv: 3", "bursts, rate_on: 60, rate_off: 3, on: 2 s, off: 4 s",
               "daily, peak_rate: 30, curve: [0.2, 1, 0.5], period: 30 s"}),
-      any_of(random, {1, 2}), any_of(random, {"least_loaded", "round_robin", "cache_aware", "kv_aware"}),
-      any_of(random, {"least_loaded", "round_robin", "kv_aware"}));
+      any_of(random, {1, 2}), any_of(random, {"least_loaded", "round_robin", "cache_aware", "kv_aware"}));
+  const char* decodes = any_of(random, {"least_loaded", "round_robin", "kv_aware"});
+  if (split) out += fmt::format("  decode_balancer: {{kind: {}}}\n", decodes);
   if (random.below(3) == 0) out += "  speculation: {kind: ngram, acceptance: [0.7, 0.4]}\n";
   if (random.below(2) == 0)
     out += fmt::format("  faults: [{{kind: gpu, at: 6 s, repair: 5 s, gpu: 0, detect: 1 s, answer: {}}}]\n",
@@ -74,8 +74,13 @@ TEST(RandomDeployments, KeepEveryLaw) {
       return s.integer(0);
     };
     EXPECT_EQ(count("request WHERE start < arrival OR first_token < start OR \"end\" < first_token"), 0);
-    EXPECT_EQ(count("metric WHERE name IN ('kv_occupancy', 'kv_peak', 'utilisation') AND (value < 0 OR value > 1)"), 0);
+    EXPECT_EQ(count("metric WHERE name IN ('kv_peak', 'kv_mean', 'utilisation', 'slo_share', 'open_share') AND (value "
+                    "< 0 OR value > 1)"),
+              0);
+    EXPECT_EQ(count("series WHERE name IN ('kv_occupancy', 'utilisation') AND (value < 0 OR value > 1)"), 0);
     EXPECT_EQ(count("step WHERE \"end\" < start"), 0);
+    EXPECT_GE(at("concurrency"), 0);
+    EXPECT_LE(at("concurrency"), at("max_concurrent_requests"));
     results::Statement s = results.database().prepare("SELECT sum(value) FROM metric WHERE name = 'preemptions'");
     s.step();
     preempted += s.real(0);

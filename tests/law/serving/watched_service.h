@@ -37,7 +37,9 @@ struct Ran {
   std::int64_t running = 0, waiting = 0;
   Watch watch;
   std::uint64_t fingerprint = 0;
-  double kv_peak = 0, seconds = 0;
+  double seconds = 0;
+  Window window;
+  std::vector<PoolTotals> pools;
   std::vector<FaultReport> faults;
   InstanceTotals totals;
 };
@@ -80,8 +82,11 @@ inline Ran run(Case setup) {
       EXPECT_LE(kv.in_use() + kv.cached(), kv.capacity());
       EXPECT_TRUE(!setup.shape.drain || kv.in_use() == 0) << "instance " << i << " rank " << r;
     }
-  for (std::size_t p = 0; p < service.fleet().pools().size(); ++p)
-    out.totals.preemptions += service.pool(p).sum.preemptions;
+  out.window = service.window();
+  for (std::size_t p = 0; p < service.fleet().pools().size(); ++p) {
+    out.pools.push_back(service.pool(p));
+    out.totals += service.pool(p).sum;
+  }
   return out;
 }
 

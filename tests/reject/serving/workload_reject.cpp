@@ -32,7 +32,8 @@ TEST(RejectTrace, NamesTheRow) {
   EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,12,3\n16.11.2023,12,3\n"),
             ":3: TIMESTAMP: expected a date and time such as 2023-11-16 18:17:03.9799600, got \"16.11.2023\"");
   EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,12,3\n2023-11-16 18:17:02.5,12,3\n"),
-            ":3: requests must be sorted by time, but this one comes 0.5 s before the one above it");
+            ":3: requests must be sorted by time, but this one comes 0.5 s before the one above it; "
+            "sort: true sorts them");
   EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,-12,3\n"),
             ":2: ContextTokens: must not be negative, got -12");
   EXPECT_EQ(message("azure", azure + "2023-11-16 18:17:03,1.5,3\n"),
@@ -117,6 +118,37 @@ TEST(RejectGenerator, NamesTheKey) {
             "test.yaml:1:72: input.weights: are too large to be added up");
   EXPECT_EQ(make("{kind: constant, rate: 0}"), "test.yaml:1:1: limit: is needed where the rate is 0");
 }
+TEST(RejectTrace, SessionsThatCannotBe) {
+  EXPECT_EQ(message("mooncake", R"({"session_id": "a", "delay": 5, "input_length": 5, "output_length": 2})"),
+            ":1: has a delay, but is the first of its session: it needs a timestamp");
+  EXPECT_EQ(message("mooncake", R"({"delay": 5, "input_length": 5, "output_length": 2})"),
+            ":1: has a delay after the turn before, but no session_id");
+  EXPECT_EQ(
+      message("llmservingsim", R"({"arrival_time_ns": 1, "input_toks": 3, "output_toks": 1, "input_tok_ids": [1]})"),
+      ":1: input_tok_ids: expected as many as input_toks, 3, got 1");
+}
+
+TEST(RejectGenerator, WhatHasNoEffect) {
+  const auto make = [](const std::string& text) {
+    return test::refusal_of(
+        [&] { (void)workloads().make(Config::from_text("{kind: poisson, rate: 1, " + text + "}", "w.yaml"), {}); });
+  };
+  EXPECT_EQ(make("input: {kind: fixed, mean: 5, cv: 2}"),
+            "w.yaml:1:60: input.cv: has no effect on lengths of kind fixed");
+  EXPECT_EQ(make("input: {kind: uniform, values: [5]}"),
+            "w.yaml:1:57: input.values: has no effect on lengths of kind uniform");
+  EXPECT_EQ(make("output: {ratio: 0.5}"), "w.yaml:1:42: output.ratio: has no effect on lengths of kind log_normal");
+  EXPECT_EQ(make("input: {kind: vllm_random, mean: 5, ratio: 1}"),
+            "w.yaml:1:69: input.ratio: expected at least 0 and below 1, got 1");
+  EXPECT_EQ(make("input: {kind: sglang_random, mean: 0.5}"),
+            "w.yaml:1:61: input.mean: expected 1 to 100000000, got 0.5");
+  EXPECT_EQ(make("prefixes: {tokens: 5}"), "w.yaml:1:45: prefixes.tokens: has no effect without prefixes.count");
+  EXPECT_EQ(make("sessions: {turns: 1.5, count: fixed}"),
+            "w.yaml:1:44: sessions.turns: must be whole where their number is fixed, got 1.5");
+  EXPECT_EQ(make("sessions: {turns: 2, tools: {time: 1 s}}"),
+            "w.yaml:1:61: sessions.tools.time: has no effect without sessions.tools.share");
+}
+
 TEST(RejectWorkload, ConcurrencyThatCannotBe) {
   const auto refused = [](const std::string& text, std::vector<LoadShare> shares = {}) {
     const WorkloadContext context{.seed = 1, .shares = std::move(shares)};

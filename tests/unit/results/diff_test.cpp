@@ -51,7 +51,7 @@ TEST_F(DiffTest, RefusesAnotherSchemaVersion) {
     FAIL();
   } catch (const ConfigError& e) {
     EXPECT_EQ(e.what(), folder_.file("old.db") +
-                            ": is a results database of schema version 1, this program reads version 2; run it again");
+                            ": is a results database of schema version 1, this program reads version 3; run it again");
   }
 }
 

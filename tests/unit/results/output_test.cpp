@@ -180,7 +180,7 @@ TEST_F(OutputTest, TablesThatComputeTheirRowsAreNotRead) {
   Database columns = Database::open_existing(file("columns.db"));
   columns.exec(
       "CREATE TABLE run (run, state AS (hex(zeroblob(400000000)))); CREATE TABLE metric (run);"
-      "PRAGMA user_version = 2; INSERT INTO run VALUES (1)");
+      "PRAGMA user_version = 3; INSERT INTO run VALUES (1)");
   EXPECT_EQ(test::refusal_of([&] { check_results(columns); }),
             file("columns.db") + ": its tables are not those of a results database (moesim list schema)");
   columns.exec("PRAGMA application_id = " + std::to_string(kUnfinished));

@@ -129,25 +129,72 @@ Live ended(Time first, Time last) {
 TEST(Outcome, ARequestIsGoodWithinEveryTargetAndNotJustBeyond) {
   const Slo slo{.ttft = 1_s, .tpot = 1_s, .e2e = 11_s};
   Outcome o;
-  o.add_finished(ended(11_s, 21_s), slo, {});
-  EXPECT_EQ(o.good, 1);
-  o.add_finished(ended(11_s + Time{1}, 21_s), slo, {});  // the first token
-  o.add_finished(ended(11_s, 21_s + Time{1}), slo, {});  // the whole
-  o.add_finished(ended(10_s, 21_s), slo, {});            // eleven seconds for ten tokens
-  EXPECT_EQ(o.good, 1);
+  o.add_finished(ended(11_s, 21_s), 0, slo, {});
+  EXPECT_EQ(o.kept.good, 1);
+  o.add_finished(ended(11_s + Time{1}, 21_s), 0, slo, {});  // the first token
+  o.add_finished(ended(11_s, 21_s + Time{1}), 0, slo, {});  // the whole
+  o.add_finished(ended(10_s, 21_s), 0, slo, {});            // eleven seconds for ten tokens
+  EXPECT_EQ(o.kept.good, 1);
+  EXPECT_EQ(o.kept.known, 4);
+  EXPECT_EQ(o.flow.good, 1);
   EXPECT_EQ(o.finished, 4);
-  EXPECT_EQ(o.ttft.size(), 4u);
+  EXPECT_EQ(o.ttft.ended.size(), 4u);
+}
+
+TEST(Outcome, AnOpenRequestIsLateAsSoonAsItsTargetHasPassedAndUndecidedBefore) {
+  const Slo slo{.ttft = 1_s, .tpot = 1_s, .e2e = {}};
+  Live waits;
+  waits.arrival = 10_s;
+  Outcome o;
+  o.add_open(waits, -1, 11_s, slo, {});
+  EXPECT_EQ(o.undecided, 1);
+  EXPECT_EQ(o.kept.known, 0);
+  o.add_open(waits, -1, 11_s + Time{1}, slo, {});
+  EXPECT_EQ(o.undecided, 1);
+  EXPECT_EQ(o.kept.known, 1);
+  EXPECT_EQ(o.kept.good, 0);
+  EXPECT_EQ(o.ttft.open, (std::vector<float>{1, 1}));
+  EXPECT_EQ(o.queue.open, (std::vector<float>{1, 1}));
+  // Ten tokens after the first in ten seconds, and more to come: on time so far; in one picosecond more, late.
+  Live decodes = ended(11_s, 21_s);
+  decodes.started = true;
+  decodes.request.output = 100;
+  o.add_open(decodes, -1, 22_s, slo, {});
+  EXPECT_EQ(o.kept.good, 1);
+  EXPECT_EQ(o.ttft.ended, (std::vector<float>{1}));
+  EXPECT_EQ(o.tpot.ended, (std::vector<float>{1}));
+  EXPECT_EQ(o.e2e.open, (std::vector<float>{1, 1, 12}));
+  decodes.last = 21_s + Time{1};
+  o.add_open(decodes, -1, 22_s, slo, {});
+  EXPECT_EQ(o.kept.good, 1);
+  EXPECT_EQ(o.kept.known, 3);
+  EXPECT_EQ(o.open, 4);
+}
+
+TEST(Outcome, ARejectedRequestHasKeptNoTarget) {
+  Outcome o;
+  Live live;
+  live.arrival = 10_s;
+  o.add_arrival(live, 10_s);
+  o.add_rejected(live, 10_s, "is too long");
+  EXPECT_EQ(o.measured, 1);
+  EXPECT_EQ(o.measured_rejected, 1);
+  EXPECT_EQ(o.kept.known, 1);
+  EXPECT_EQ(o.kept.good, 0);
+  o.add_rejected(live, 10_s + Time{1}, "is too long");  // before the warm-up's end
+  EXPECT_EQ(o.kept.known, 1);
+  EXPECT_EQ(o.rejected, 2);
 }
 
 TEST(Outcome, WarmUpHasNoLatenciesAndOutsideNothingButItsNumber) {
   Outcome o;
-  o.add_finished(ended(11_s, 21_s), {}, 10_s + Time{1});
+  o.add_finished(ended(11_s, 21_s), 0, {}, 10_s + Time{1});
   EXPECT_EQ(o.finished, 1);
   EXPECT_EQ(o.output_tokens, 11);
-  EXPECT_TRUE(o.e2e.empty());
+  EXPECT_TRUE(o.e2e.ended.empty());
   Live outside = ended(11_s, 21_s);
   outside.request.outside = true;
-  o.add_finished(outside, {}, {});
+  o.add_finished(outside, 0, {}, {});
   EXPECT_EQ(o.finished, 1);
   EXPECT_EQ(o.outside_finished, 1);
   EXPECT_EQ(o.output_tokens, 11);

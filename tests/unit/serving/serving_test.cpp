@@ -164,5 +164,46 @@ TEST(Serving, RejectsAndListsWhatIsTooLong) {
   ASSERT_TRUE(s.step());
   EXPECT_EQ(s.text(0), "row 4 asks for no output tokens");
 }
+
+TEST(Serving, ARunThatServesNobodyIsNoResult) {
+  const auto fixed = [](const std::string& workload, const std::string& more = "") {
+    return "serving:\n" + more + "  workload: {kind: constant, " + workload +
+           "}\n  pools: [{kv: {capacity: 640}, fixed: {step: 1 s}}]\n";
+  };
+  const auto has = [](const std::string& text, std::string_view part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  has(message(fixed("rate: 1, limit: 3, input: {kind: fixed, mean: 1000}")),
+      "serving.workload: nobody is served: all 3 requests are rejected (3: each is longer than the KV cache can hold)");
+  has(message(fixed("rate: 1, limit: 3, input: {kind: fixed, mean: 10}", "  warmup: 10 s\n")),
+      "serving.warmup: the last of 3 requests arrives before it ends: none would count");
+}
+
+TEST(Serving, WarmPrefixesAreFoundByTheFirstRequest) {
+  const auto first = [](const std::string& warm) {
+    const Ran r =
+        run("serving:\n  workload: {kind: constant, rate: 1, limit: 5, input: {kind: fixed, mean: 256}, output: {kind: "
+            "fixed, "
+            "mean: 2}, prefixes: {count: 3, tokens: 128, warm: " +
+            warm + "}}\n  pools: [{kv: {capacity: 6400}, fixed: {step: 10 ms}}]\n");
+    results::Statement s = r.results->database().prepare("SELECT cached_tokens FROM request WHERE request = 0");
+    EXPECT_TRUE(s.step());
+    return s.integer(0);
+  };
+  EXPECT_EQ(first("false"), 0);
+  EXPECT_EQ(first("true"), 128);
+}
+
+TEST(Serving, SaysWhichPoolServesNobody) {
+  const Ran r =
+      run("serving:\n  workload: {kind: constant, rate: 1, limit: 5, input: {kind: fixed, mean: 1000}, output: {kind: "
+          "fixed, "
+          "mean: 2}}\n  pools: [{name: large, kv: {capacity: 6400}, fixed: {step: 10 ms}}, {name: small, kv: "
+          "{capacity: 640}, "
+          "fixed: {step: 10 ms}}]\n");
+  results::Statement s = r.results->database().prepare("SELECT scope FROM warning WHERE name = 'idle'");
+  ASSERT_TRUE(s.step());
+  EXPECT_EQ(s.text(0), "pool:small");
+}
 }  // namespace
 }  // namespace moesim::serving

@@ -2,28 +2,14 @@
 #include "serving/traces/workloads.h"
 #include "support/refusal.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
 #include "serving/traces/moment.h"
+#include "unit/serving/all_requests.h"
 
 namespace moesim::serving {
 namespace {
-std::string write(const std::string& name, const std::string& text) {
-  const std::string file = testing::TempDir() + name;
-  std::ofstream(file, std::ios::binary) << text;
-  return file;
-}
-std::vector<Request> all(const std::string& yaml, WorkloadContext context = {.seed = 1}) {
-  auto source = workloads().make(Config::from_text(yaml, "test.yaml"), context);
-  std::vector<Request> out;
-  while (auto request = source->next()) out.push_back(std::move(*request));
-  return out;
-}
-
 TEST(Azure, ReadsDatesWithCarriageReturns) {
   const std::string file = write("azure.csv",
                                  "TIMESTAMP,ContextTokens,GeneratedTokens\r\n2023-11-16 23:59:59.9799600,374,44\r\n"
@@ -255,6 +241,12 @@ TEST(Generators, SessionsGoOnAfterTheAnswer) {
 TEST(Samples, PublishedTracesReadWhole) {
   const std::string folder = SOURCE_DIR "/../shared/data/";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the sample traces are not here";
+  EXPECT_NEAR(double(all("{kind: servegen, folder: " + folder + "cases/11-servegen-empty/folder}").size()), 30, 22);
+  const auto tokens = all("{kind: llmservingsim, file: " + folder + "cases/12-llmservingsim-tokens/trace.jsonl}");
+  ASSERT_EQ(tokens.size(), 3u);
+  EXPECT_EQ(tokens[2].hashes, tokens[0].hashes);
+  EXPECT_EQ(tokens[0].hashes.size(), 8u);
+  EXPECT_EQ(all("{kind: mooncake, file: " + folder + "cases/13-mooncake-sessions/trace.jsonl}").size(), 1u);
   EXPECT_EQ(all("{kind: azure, file: " + folder + "requests/AzureLLMInferenceTrace_conv.csv}").size(), 19366u);
   EXPECT_EQ(all("{kind: azure, file: " + folder + "requests/AzureLLMInferenceTrace_code.csv}").size(), 8819u);
   EXPECT_EQ(all("{kind: mooncake, file: " + folder + "requests/synthetic_trace.jsonl}").size(), 3993u);
