@@ -40,6 +40,9 @@ void expect_example(const placement::Loads& loads) {
 TEST_F(LoadFiles, ReadEveryForm) {
   expect_example(read_loads(write("a.json", R"({"logical_count": [[0, 0], [1, 2], [3.0, 4]]})")));
   expect_example(read_loads(write("b.json", "[[0,0],[1,2],[3,4]]")));
+  std::optional<std::int64_t> rank;
+  expect_example(read_loads(write("r.json", R"({"rank": 3, "logical_count": [[0, 0], [1, 2], [3.0, 4]]})"), &rank));
+  EXPECT_EQ(rank, 3);
   expect_example(read_loads(write("steps.json", R"({"logical_count": [[[0,0],[1,0],[1,2]], [[0,0],[0,2],[2,2]]]})")));
   expect_example(read_loads(write("c.csv", "0,0\r\n1,2\r\n3,4\r\n")));
   expect_example(read_loads(write("named.csv", "e0,e1\n0,0\n1,2\n3,4\n")));
