@@ -26,6 +26,7 @@ struct HedgeParams {
   bool worst = false;     // the worst window counts, not their mean
   int sweeps = 2;         // over pairs of GPUs, at most, between moves of copies
   double least_gain = 0;  // a step is taken if it lowers the norm by more than this part
+  int apart = 0;          // GPUs that swap among themselves alone, this many at a time; 0: any two
 };
 
 /// Keeps its buffers between layers.
@@ -69,6 +70,9 @@ class HedgedSearch {
   float hottest(Index expert, int copies) const;
   float burden(Index gpu) const;
   void set_slopes();
+  bool may_swap(Index a, Index b) const {
+    return params_.apart == 0 || a / Index(params_.apart) == b / Index(params_.apart);
+  }
   bool holds(Index gpu, int expert) const;
   Index first(Index gpu) const { return gpu * width_; }
   Index end(Index gpu) const { return end_[gpu]; }

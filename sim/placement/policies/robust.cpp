@@ -36,10 +36,7 @@ class Robust final : public Placement {
     }
   };
   explicit Robust(Params p) : p_(p) {
-    if (!(p.outlook.common >= 0 && p.outlook.common <= 1))
-      throw ConfigError("common", fmt::format("must lie between 0 and 1, got {}", p.outlook.common));
-    if (!(p.outlook.drift >= 0 && p.outlook.drift <= 10))
-      throw ConfigError("drift", fmt::format("must lie between 0 and 10, got {}", p.outlook.drift));
+    check_outlook(p.outlook);
     if (p.sweeps < 0 || p.sweeps > 1000)
       throw ConfigError("sweeps", fmt::format("must lie between 0 and 1000, got {}", p.sweeps));
   }
