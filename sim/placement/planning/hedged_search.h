@@ -24,7 +24,7 @@ namespace moesim::placement {
 
 struct HedgeParams {
   bool worst = false;     // the worst window counts, not their mean
-  int sweeps = 2;         // over pairs of GPUs, at most, between moves of copies
+  int sweeps = 2;         // a third of all pairs of GPUs each, at most, between moves of copies
   double least_gain = 0;  // a step is taken if it lowers the norm by more than this part
   int apart = 0;          // GPUs that swap among themselves alone, this many at a time; 0: any two
 };
@@ -45,7 +45,7 @@ class HedgedSearch {
   void add_up();    // loads and norms of the map as it is
   void separate();  // second copies on one GPU, each swapped where that burdens least
   void balance();   // swaps and moves of copies until none helps
-  int sweep();
+  int sweep(long& pairs);
   bool swap_best(Index a, Index b, float least);
   struct Swap {
     Index from = 0, to = 0;

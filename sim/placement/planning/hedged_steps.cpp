@@ -12,7 +12,7 @@ constexpr std::size_t kFullest = 2;  // GPUs whose experts may get copies
 
 /// The pairs with one of the GPUs that burden more than the mean, the fullest with the emptiest first.  What is
 /// minimised is concave in the sums of powers, so that a step which lowers it along the slopes lowers it.
-int HedgedSearch::sweep() {
+int HedgedSearch::sweep(long& pairs) {
   float total = 0;
   const std::vector<Index> order = by_burden(total);
   const auto exponent = float(1 << doublings_);
@@ -21,7 +21,7 @@ int HedgedSearch::sweep() {
   for (Index i = 0; i < gpus_; ++i) {
     if (burden(order[i]) * float(gpus_) < total) continue;
     for (Index j = gpus_; j-- > i + 1;)
-      if (may_swap(order[i], order[j])) steps += swap_best(order[i], order[j], least);
+      if (may_swap(order[i], order[j]) && pairs-- > 0) steps += swap_best(order[i], order[j], least);
   }
   return steps;
 }

@@ -32,7 +32,7 @@ class Robust final : public Placement {
         "themselves");
       f("drift", p.outlook.drift,
         "standard deviation over mean of an expert's share from window to window, where one window is all there is");
-      f("sweeps", p.sweeps, "over pairs of GPUs, at most, between moves of copies");
+      f("sweeps", p.sweeps, "a third of all pairs of GPUs each, at most, between moves of copies");
     }
   };
   explicit Robust(Params p) : p_(p) {
