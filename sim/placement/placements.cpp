@@ -8,12 +8,12 @@ namespace moesim::placement {
 
 // One per policy file.
 Strategy<Placement> contiguous(), round_robin(), random_placement(), greedy(), eplb(), eplb_hierarchical(),
-    eplb_global(), robust(), affinity(), coactivation(), traffic_aware(), local_search();
+    eplb_global(), robust(), affinity(), coactivation(), joint(), traffic_aware(), local_search();
 
 const Family<Placement>& placements() {
   static const Family<Placement> family(
       "placement", {contiguous(), round_robin(), random_placement(), greedy(), eplb(), eplb_hierarchical(),
-                    eplb_global(), robust(), affinity(), coactivation(), traffic_aware(), local_search()});
+                    eplb_global(), robust(), affinity(), coactivation(), joint(), traffic_aware(), local_search()});
   return family;
 }
 

@@ -72,8 +72,8 @@ void note_layers(const PlaceOptions& o, const PlaceResult& result, std::vector<s
       std::vector<int> more;
       std::ranges::set_difference(s.loads.layers, source.loads.layers, std::back_inserter(more));
       if (more.empty()) continue;
-      note_once(notes, fmt::format("{}: {} that {} has no load in, from layer {} on, are not scored", s.name,
-                                   counted(more.size(), "layer"), source.name, more[0]));
+      note_once(notes, fmt::format("{}: not scored in {}, first in layer {}: there was no load in {} to plan from",
+                                   s.name, counted(more.size(), "layer"), more[0], source.name));
     }
 }
 }  // namespace

@@ -127,7 +127,10 @@ formats::Json row_json(const PlaceRow& r) {
   out["strategy"] = r.strategy;
   out["slots"] = r.slots;
   if (!r.planned_on.empty()) out["planned_on"] = r.planned_on;
-  if (!r.scored_on.empty()) out["scored_on"] = r.scored_on;
+  if (!r.scored_on.empty()) {
+    out["scored_on"] = r.scored_on;
+    out["own"] = r.own;
+  }
   out["balancedness"] = r.score.balancedness;
   out["imbalance"] = r.score.imbalance;
   out["gap_to_bound"] = r.score.gap;

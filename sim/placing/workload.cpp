@@ -11,7 +11,7 @@
 #include "core/check.h"
 #include "core/words.h"
 #include "formats/byte_file.h"
-#include "placing/load_files.h"
+#include "placement/files/load_files.h"
 
 namespace moesim::placing {
 namespace {
@@ -58,7 +58,7 @@ Workload read_workload(const std::string& file, const std::string& window) {
     if (!window.empty()) out.name += fmt::format("[{}:{}]", out.range.first, out.range.end);
   } else {
     if (!window.empty()) throw ConfigError(fmt::format("{}: counts have no window of tokens", file));
-    out.loads = read_loads(file);
+    out.loads = placement::read_loads(file, &out.rank);
   }
   return out;
 }
@@ -144,17 +144,26 @@ std::vector<std::string> oddities(const Workload& w) {
     if (layers++ == 0)
       first = fmt::format("layer {}: expert{} {}", w.loads.layers[row], idle.size() > 1 ? "s" : "", some_of(idle));
   }
-  const auto begin = std::ranges::find(used, true), end = std::find(used.rbegin(), used.rend(), true).base();
-  const auto held = std::size_t(end - begin);
-  // One rank's experts stand side by side and divide the others evenly, the same ones in every layer.
-  if (held * 2 <= experts && experts % held == 0 && std::size_t(begin - used.begin()) % held == 0)
-    return {
-        fmt::format("{}: only experts {} to {} of {} have load, in every layer: looks like the counts of a single "
+  std::vector<std::string> notes;
+  if (w.rank)
+    notes.push_back(
+        fmt::format("{}: says that it is of rank {}: counts of a single rank, not of the group", w.name, *w.rank));
+  std::vector<int> held;
+  for (std::size_t e = 0; e < experts; ++e)
+    if (used[e]) held.push_back(int(e));
+  // A rank has the same experts in every layer, where experts are placed in order, and at most half of them.
+  if (held.size() * 2 <= experts) {
+    const bool run = held.back() - held.front() + 1 == int(held.size());
+    notes.push_back(
+        fmt::format("{}: only experts {} of {} have load, in every layer: looks like the counts of a single "
                     "rank, not of the group",
-                    w.name, begin - used.begin(), end - used.begin() - 1, experts)};
-  if (dead == 0) return {};
-  return {fmt::format("{}: nothing chose {} in {}; first in {}", w.name, counted(dead, "expert"),
-                      counted(layers, "layer"), first)};
+                    w.name, run ? fmt::format("{} to {}", held.front(), held.back()) : some_of(held), experts));
+    return notes;
+  }
+  if (dead > 0)
+    notes.push_back(fmt::format("{}: nothing chose {} in {}; first in {}", w.name, counted(dead, "expert"),
+                                counted(layers, "layer"), first));
+  return notes;
 }
 
 placement::Loads mean_loads(std::span<const Workload> workloads) {

@@ -1,6 +1,8 @@
 // A load to plan placements from or to score them on, with what else is known of it.
 #pragma once
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +20,7 @@ struct Workload {
   std::shared_ptr<routing::Trace> trace;  // none for counts
   routing::TokenRange range;              // of the trace
   std::string file;                       // as given; "" if it comes from none
+  std::optional<std::int64_t> rank;       // whose counts alone these are, if the file says so
 };
 /// A trace database or a load file, told apart by what it holds.  window: "FIRST:END" of its tokens, either side may be
 /// empty; only for traces.  Throws ConfigError.

@@ -35,6 +35,7 @@ class Reader {
     const int layers = int(counts_.size()) / experts_;
     return loads_of_matrix(file_, layers, experts_, std::move(counts_));
   }
+  std::optional<std::int64_t> rank() const { return rank_; }
 
  private:
   template <class... Args>
@@ -65,6 +66,9 @@ class Reader {
   void from_json() {
     placement::refuse_placement(file_, "counts");
     const formats::JsonValue root = formats::read_json(file_);
+    for (const char* key : {"rank", "ep_rank", "dp_rank"})
+      if (root.is_object() && root.contains(key) && root[key].is_number_integer())
+        rank_ = root[key].get<std::int64_t>();
     const formats::JsonValue& matrix = root.is_object() ? formats::JsonObject(root, file_).at("logical_count") : root;
     if (!matrix.is_array() || matrix.empty() || !matrix[0].is_array() || matrix[0].empty())
       fail("expected a matrix [layers][experts] or [steps][layers][experts]");
@@ -122,14 +126,22 @@ class Reader {
   }
 
   const std::string& file_;
+  std::optional<std::int64_t> rank_;
   int experts_ = 0;
   std::vector<double> counts_;  // (layers, experts)
 };
 }  // namespace
 
+<<<<<<< HEAD:sim/placement/files/load_files.cpp
 Loads read_loads(const std::string& file) {
   Loads out = Reader(file).read();
+=======
+placement::Loads read_loads(const std::string& file, std::optional<std::int64_t>* rank) {
+  Reader reader(file);
+  placement::Loads out = reader.read();
+>>>>>>> 0b502f931b861eb2adf444526acf617b622a9a91:sim/placing/load_files.cpp
   out.name = std::filesystem::path(file).stem().string();
+  if (rank) *rank = reader.rank();
   return out;
 }
 }  // namespace moesim::placement

@@ -24,8 +24,9 @@ namespace moesim::placement {
 
 struct HedgeParams {
   bool worst = false;     // the worst window counts, not their mean
-  int sweeps = 2;         // over pairs of GPUs, at most, between moves of copies
+  int sweeps = 2;         // a third of all pairs of GPUs each, at most, between moves of copies
   double least_gain = 0;  // a step is taken if it lowers the norm by more than this part
+  int apart = 0;          // GPUs that swap among themselves alone, this many at a time; 0: any two
 };
 
 /// Keeps its buffers between layers.
@@ -44,7 +45,7 @@ class HedgedSearch {
   void add_up();    // loads and norms of the map as it is
   void separate();  // second copies on one GPU, each swapped where that burdens least
   void balance();   // swaps and moves of copies until none helps
-  int sweep();
+  int sweep(long& pairs);
   bool swap_best(Index a, Index b, float least);
   struct Swap {
     Index from = 0, to = 0;
@@ -69,6 +70,9 @@ class HedgedSearch {
   float hottest(Index expert, int copies) const;
   float burden(Index gpu) const;
   void set_slopes();
+  bool may_swap(Index a, Index b) const {
+    return params_.apart == 0 || a / Index(params_.apart) == b / Index(params_.apart);
+  }
   bool holds(Index gpu, int expert) const;
   Index first(Index gpu) const { return gpu * width_; }
   Index end(Index gpu) const { return end_[gpu]; }

@@ -12,7 +12,7 @@ constexpr std::size_t kFullest = 2;  // GPUs whose experts may get copies
 
 /// The pairs with one of the GPUs that burden more than the mean, the fullest with the emptiest first.  What is
 /// minimised is concave in the sums of powers, so that a step which lowers it along the slopes lowers it.
-int HedgedSearch::sweep() {
+int HedgedSearch::sweep(long& pairs) {
   float total = 0;
   const std::vector<Index> order = by_burden(total);
   const auto exponent = float(1 << doublings_);
@@ -20,7 +20,8 @@ int HedgedSearch::sweep() {
   int steps = 0;
   for (Index i = 0; i < gpus_; ++i) {
     if (burden(order[i]) * float(gpus_) < total) continue;
-    for (Index j = gpus_; j-- > i + 1;) steps += swap_best(order[i], order[j], least);
+    for (Index j = gpus_; j-- > i + 1;)
+      if (may_swap(order[i], order[j]) && pairs-- > 0) steps += swap_best(order[i], order[j], least);
   }
   return steps;
 }
@@ -109,7 +110,7 @@ void HedgedSearch::separate() {
     Index best = s;
     float least = 0;
     for (Index b = 0; b < gpus_; ++b) {
-      if (holds(b, map_.slot_to_expert[s])) continue;
+      if (!may_swap(a, b) || holds(b, map_.slot_to_expert[s])) continue;
       const float now = burden(b);
       for (Index t = first(b); t < end(b); ++t) {
         if (map_.slot_to_expert[t] >= 0 && holds(a, map_.slot_to_expert[t])) continue;
@@ -131,7 +132,7 @@ void HedgedSearch::separate() {
 /// Turns an empty slot or a spare copy on a GPU that burdens less than the mean into one more copy of an expert on the
 /// fullest GPUs, if that helps; the best of all.
 bool HedgedSearch::move_copy() {
-  if (most_copies_ < 2) return false;
+  if (most_copies_ < 2 || params_.apart > 0) return false;
   float total = 0;
   const std::vector<Index> order = by_burden(total);
   float best = -std::max(kLeastGain, float(params_.least_gain) * float(1 << doublings_)) * total;

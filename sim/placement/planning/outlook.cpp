@@ -1,8 +1,12 @@
 #include "placement/planning/outlook.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+
+#include "core/config_error.h"
 
 namespace moesim::placement {
 namespace {
@@ -105,6 +109,13 @@ LayerOutlook from_one(std::vector<double> x, double rows, const OutlookParams& p
   return out;
 }
 }  // namespace
+
+void check_outlook(const OutlookParams& p) {
+  if (!(p.common >= 0 && p.common <= 1))
+    throw ConfigError("common", fmt::format("must lie between 0 and 1, got {}", p.common));
+  if (!(p.drift >= 0 && p.drift <= 10))
+    throw ConfigError("drift", fmt::format("must lie between 0 and 10, got {}", p.drift));
+}
 
 std::vector<const Loads*> in_order(std::span<const Loads> windows) {
   std::vector<const Loads*> out;

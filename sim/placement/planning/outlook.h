@@ -26,6 +26,9 @@ struct OutlookParams {
   double drift = 0;     // standard deviation over mean of a share, where one window cannot tell
 };
 
+/// Throws ConfigError at the key of a value that makes no sense.
+void check_outlook(const OutlookParams& params);
+
 /// Windows in an order of their own, so that plans do not depend on the one they are given in.
 /// windows: of the same layers and experts.
 std::vector<const Loads*> in_order(std::span<const Loads> windows);

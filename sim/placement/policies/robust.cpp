@@ -32,14 +32,11 @@ class Robust final : public Placement {
         "themselves");
       f("drift", p.outlook.drift,
         "standard deviation over mean of an expert's share from window to window, where one window is all there is");
-      f("sweeps", p.sweeps, "over pairs of GPUs, at most, between moves of copies");
+      f("sweeps", p.sweeps, "a third of all pairs of GPUs each, at most, between moves of copies");
     }
   };
   explicit Robust(Params p) : p_(p) {
-    if (!(p.outlook.common >= 0 && p.outlook.common <= 1))
-      throw ConfigError("common", fmt::format("must lie between 0 and 1, got {}", p.outlook.common));
-    if (!(p.outlook.drift >= 0 && p.outlook.drift <= 10))
-      throw ConfigError("drift", fmt::format("must lie between 0 and 10, got {}", p.outlook.drift));
+    check_outlook(p.outlook);
     if (p.sweeps < 0 || p.sweeps > 1000)
       throw ConfigError("sweeps", fmt::format("must lie between 0 and 1000, got {}", p.sweeps));
   }
@@ -48,25 +45,26 @@ class Robust final : public Placement {
     const std::span<const Loads> given = input.windows.size() > 1 ? input.windows : std::span(&input.loads, 1);
     const std::vector<const Loads*> windows = in_order(given);
     const double common = common_part(windows, p_.outlook);
+    const bool one = windows.size() == 1 && p_.outlook.drift == 0 && publishable(input.problem);
     HedgedSearch search(input.loads.experts, input.problem,
                         {.worst = p_.objective == RobustObjective::worst,
                          .sweeps = p_.sweeps,
-                         .least_gain = windows.size() > 1 || p_.outlook.drift > 0 ? 0 : kLeastGainOfOne});
+                         .least_gain = one ? kLeastGainOfOne : 0});
     std::vector<exchange::ExpertMap> out;
     out.reserve(input.loads.rows());
     for (std::size_t row = 0; row < input.loads.rows(); ++row) {
       const LayerOutlook layer = outlook(windows, row, common, p_.outlook);
       std::optional<exchange::ExpertMap> start;
-      if (windows.size() == 1 && p_.outlook.drift == 0) start = published(layer, input.problem);
+      if (one) start = published(layer, input.problem);
       out.push_back(start ? search.improved(std::move(*start), layer) : search(layer));
     }
     return out;
   }
 
  private:
-  /// The published balancer's placement, if it can make one whose copies have a GPU each.
+  static bool publishable(const PlacementProblem& p) { return p.even() && p.slots % p.gpus == 0; }
+  /// The published balancer's placement, if the copies of each expert have a GPU each.
   static std::optional<exchange::ExpertMap> published(const LayerOutlook& layer, const PlacementProblem& p) {
-    if (!p.even() || p.slots % p.gpus != 0) return std::nullopt;
     const std::vector<double>& shares = layer.windows[0];
     exchange::ExpertMap map = empty_map(int(shares.size()), p);
     Eplb(map.experts, p.slots, 1, 1, p.gpus).place(shares, map.slot_to_expert);

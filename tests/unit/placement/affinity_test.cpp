@@ -1,9 +1,12 @@
 // Strategies that look at which experts tokens use together, on routing whose structure is known.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "../../law/placement/loads_for_tests.h"
 #include "placement/planning/used_together.h"
 #include "placement/scores/exchange_cost.h"
+#include "placement/scores/score.h"
 
 namespace moesim::placement {
 namespace {
@@ -48,6 +51,26 @@ TEST(Affinity, KeepsTokensOnTheirNodeFromLayerToLayer) {
     for (int layer = 0; layer + 1 < layers; ++layer)
       for (int e = 0; e < experts; ++e) EXPECT_EQ(part(layer, e), part(layer + 1, 7 - e)) << gpus << " GPUs";
   }
+}
+TEST(Joint, KeepsTheNodesOfItsTokensAndBalancesTheGpusOfEach) {
+  const auto per_node = [](const exchange::ExpertMap& map) {
+    std::vector<std::multiset<int>> out(2);
+    for (int s = 0; s < map.slots(); ++s)
+      out[std::size_t(map.gpu_of(s) / 4)].insert(map.slot_to_expert[std::size_t(s)]);
+    return out;
+  };
+  double joint_balance = 0, plain_balance = 0;
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const Loads loads = skewed_loads(3, 64, 0.8, seed);
+    const RoutingSample sample = sample_tokens(loads, 500, 4, seed);
+    const PlacementProblem problem = checked({.gpus = 8, .nodes = 2, .slots = 72}, 64);
+    const auto joint = placed("joint", loads, sample, problem),
+               plain = placed("{kind: coactivation, tolerance: 0.05}", loads, sample, problem);
+    for (std::size_t row = 0; row < joint.size(); ++row) EXPECT_EQ(per_node(joint[row]), per_node(plain[row]));
+    joint_balance += score(loads, joint, problem).balancedness;
+    plain_balance += score(loads, plain, problem).balancedness;
+  }
+  EXPECT_GT(joint_balance, plain_balance);
 }
 }  // namespace
 }  // namespace moesim::placement

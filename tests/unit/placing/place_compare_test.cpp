@@ -107,6 +107,10 @@ TEST(Place, NotesWhatFlattersOrMisleads) {
   o.scored.clear();
   o.planned[0].loads.counts[5] = 0;
   EXPECT_EQ(notes(), "a: nothing chose 1 expert in 1 layer; first in layer 0: expert 5");
+  o.planned[0].loads.counts[5] = 1;
+  o.planned[0].rank = 2;
+  EXPECT_EQ(notes(), "a: says that it is of rank 2: counts of a single rank, not of the group");
+  o.planned[0].rank.reset();
   for (std::size_t i = 0; i < 48; ++i)
     if (i % 16 / 4 != 1) o.planned[0].loads.counts[i] = 0;
   EXPECT_EQ(

@@ -1,4 +1,4 @@
-#include "placing/load_files.h"
+#include "placement/files/load_files.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include "support/refusal.h"
 #include "support/temporary_folder.h"
 
-namespace moesim::placing {
+namespace moesim::placement {
 namespace {
 
 class LoadFiles : public testing::Test {
@@ -29,7 +29,7 @@ class LoadFiles : public testing::Test {
   TemporaryFolder folder_;
 };
 
-void expect_example(const placement::Loads& loads) {
+void expect_example(const Loads& loads) {
   EXPECT_EQ(loads.experts, 2);
   EXPECT_EQ(loads.hidden_layers, 3);
   EXPECT_EQ(loads.layers, (std::vector{1, 2}));
@@ -40,6 +40,9 @@ void expect_example(const placement::Loads& loads) {
 TEST_F(LoadFiles, ReadEveryForm) {
   expect_example(read_loads(write("a.json", R"({"logical_count": [[0, 0], [1, 2], [3.0, 4]]})")));
   expect_example(read_loads(write("b.json", "[[0,0],[1,2],[3,4]]")));
+  std::optional<std::int64_t> rank;
+  expect_example(read_loads(write("r.json", R"({"rank": 3, "logical_count": [[0, 0], [1, 2], [3.0, 4]]})"), &rank));
+  EXPECT_EQ(rank, 3);
   expect_example(read_loads(write("steps.json", R"({"logical_count": [[[0,0],[1,0],[1,2]], [[0,0],[0,2],[2,2]]]})")));
   expect_example(read_loads(write("c.csv", "0,0\r\n1,2\r\n3,4\r\n")));
   expect_example(read_loads(write("named.csv", "e0,e1\n0,0\n1,2\n3,4\n")));
@@ -91,4 +94,4 @@ TEST_F(LoadFiles, RefuseWhatDoesNotFit) {
             ": byte 0: expected little-endian integers or floats, got dtype \"<c8\"");
 }
 }  // namespace
-}  // namespace moesim::placing
+}  // namespace moesim::placement
