@@ -66,7 +66,8 @@ constexpr MetricDefinition kRequests[] = {
     {"request_throughput", "", "requests/s", more, "run", "requests that ended in the window over its length"},
     {"goodput", "", "requests/s", more, "run",
      "requests within every latency target: `slo_share` of the arrivals a second while the service keeps up with them; "
-     "where it is saturated, or worked off a batch, those that ended so in the window over its length"},
+     "where it is saturated, works off a batch, or requests come only as others end, those that ended so in the window "
+     "over its length"},
     {"goodput_share", "", "", more, "run", "`goodput` over `request_rate`"},
     {"slo_share", "", "", more, "run pool",
      "share within every latency target of the requests that arrived after the warm-up and of which it is known: "

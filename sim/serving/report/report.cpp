@@ -53,12 +53,15 @@ void report_counts(results::Results& results, const Service& service, const Work
 }
 
 /// Requests a second, and how many were under way.
-void report_rates(results::Results& results, const Service& service, const Steadiness& steady) {
+void report_rates(results::Results& results, const Service& service, const Workload& workload,
+                  const Steadiness& steady) {
   const Outcome& o = service.outcome();
   const Window& w = service.window();
   const double arrivals = ratio(double(w.flow.arrived), w.length()),
                share = ratio(double(o.kept.good), double(o.kept.known));
-  const double goodput = steady.saturated || w.whole ? ratio(double(w.flow.good), w.length()) : share * arrivals;
+  // Where requests come as others end, or wait to be sent, their rate is the service's own.
+  const bool ended = steady.saturated || w.whole || workload.closed() || w.held > 0;
+  const double goodput = ended ? ratio(double(w.flow.good), w.length()) : share * arrivals;
   results.metric("window_start", seconds(w.from), "s");
   results.metric("window_end", seconds(w.until), "s");
   results.metric("steady", steady.steady, "");
@@ -187,7 +190,7 @@ void report_service(results::Results& results, const Deployment& d, Service& ser
   report_latencies(results, service);
   report_counts(results, service, *d.workload);
   const Steadiness steady = steadiness(service.window());
-  report_rates(results, service, steady);
+  report_rates(results, service, *d.workload, steady);
   std::vector<PoolFigures> figures;
   for (std::size_t p = 0; p < service.fleet().pools().size(); ++p) {
     figures.push_back(pool_figures(d, service, p));

@@ -183,6 +183,7 @@ class Closed final : public Generated {
     if (p.demand.concurrency > 0) throw ConfigError("concurrency", "is that of the clients here; leave it out");
     if (p.demand.rate_scale != 1) throw ConfigError("rate_scale", "has no effect: there is no rate");
   }
+  bool closed() const override { return true; }
   /// A client's next request, after the turns of its conversation.
   std::optional<Request> follow_up(const Request& done, Time end) override {
     if (auto turn = Generated::follow_up(done, end)) return turn;

@@ -36,6 +36,8 @@ class Workload {
   virtual int concurrency() const { return 0; }
   /// Whether the stream ended only because more would have come after the duration.
   virtual bool cut_off() const { return false; }
+  /// Whether requests come only as others end: then they come no faster than they are served.
+  virtual bool closed() const { return false; }
   /// What of the described requests was left out, and why, with counts.
   virtual std::map<std::string, std::int64_t> dropped() const { return {}; }
   /// Blocks that lie in every prefix cache when the run starts, prefix by prefix, those to be kept longest last.

@@ -227,5 +227,21 @@ TEST(FiguresFormula, AUserHasAcceptedDraftsToo) {
   EXPECT_NEAR(r.at("tokens_per_user_second"), 200, 1e-4);
   EXPECT_NEAR(r.at("output_throughput"), 22, 1e-9);
 }
+
+// Four clients in step: eleven steps of 10 ms, and the next four come.
+TEST(FiguresFormula, OfAClosedLoop) {
+  for (const bool drain : {true, false}) {
+    const Served r =
+        run(fmt::format("serving:\n  duration: 100 s\n  warmup: 20 s\n  drain: {}\n  workload: {{kind: closed, "
+                        "clients: 4, input: {{kind: "
+                        "fixed, mean: 100}}, output: {{kind: fixed, mean: 11}}}}\n  pools: [{{{}}}]\n",
+                        drain, kStep));
+    EXPECT_NEAR(r.at("request_throughput"), 4 / 0.11, 0.06);  // a round more or less in 80 s
+    EXPECT_NEAR(r.at("goodput"), r.at("request_throughput"), 1e-12);
+    EXPECT_NEAR(r.at("concurrency"), 4, 1e-9);
+    EXPECT_NEAR(r.at("e2e_mean"), 0.11, 1e-6);
+    EXPECT_EQ(r.at("steady"), 1);
+  }
+}
 }  // namespace
 }  // namespace moesim::serving
