@@ -132,14 +132,9 @@ class Reader {
 };
 }  // namespace
 
-<<<<<<< HEAD:sim/placement/files/load_files.cpp
-Loads read_loads(const std::string& file) {
-  Loads out = Reader(file).read();
-=======
-placement::Loads read_loads(const std::string& file, std::optional<std::int64_t>* rank) {
+Loads read_loads(const std::string& file, std::optional<std::int64_t>* rank) {
   Reader reader(file);
-  placement::Loads out = reader.read();
->>>>>>> 0b502f931b861eb2adf444526acf617b622a9a91:sim/placing/load_files.cpp
+  Loads out = reader.read();
   out.name = std::filesystem::path(file).stem().string();
   if (rank) *rank = reader.rank();
   return out;
