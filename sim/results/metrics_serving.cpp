@@ -97,7 +97,8 @@ constexpr MetricDefinition kRequests[] = {
     {"fold", "", "", neither, "run", "instances that a simulated one stands for, as asked for; 1: none are folded"},
     {"simulated_share", "", "", neither, "run", "share of the described requests that are simulated, at the start"},
     {"bottleneck", "", "", less, "pool/limit",
-     "of the pool with the highest utilisation, share of its time in the window that goes to the named part of a "
+     "of the pool with the highest load (of a batch, utilisation), share of its time in the window that goes to the "
+     "named part of a "
      "step, or (load) to waiting for requests: the largest of them"},
     {"lost_tokens", "", "tokens", less, "fault", "KV cache lost with the fault's ranks, in tokens"},
     {"retried_requests", "", "", less, "fault", "requests that the fault sent elsewhere or back to the start"},

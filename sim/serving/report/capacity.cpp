@@ -1,8 +1,11 @@
 #include "serving/report/capacity.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "serving/report/pool_figures.h"
 
@@ -102,10 +105,25 @@ double unevenness(const PoolShape& shape, StepModel& model, const MeanRequest& m
   return std::max(1.0, sums.length / double(t.steps) / filled.seconds_of(decoding, double(t.prefill_tokens) / each));
 }
 
-void report_load(results::Results& results, Service& service) {
+namespace {
+/// What the pool spends most of its time on, or "load" if it mostly waits for requests.
+void report_bottleneck(results::Results& results, const Service& service, std::size_t pool) {
+  const std::string scope = scope_of(service.fleet().pools()[pool]);
+  const double utilisation = results.metric_value("utilisation", scope);
+  const auto& parts = service.pool(pool).in.parts;
+  const std::size_t most = std::size_t(std::ranges::max_element(parts) - parts.begin());
+  const double share = utilisation * ratio(parts[most], std::accumulate(parts.begin(), parts.end(), 0.0));
+  const bool idle = 1 - utilisation > share;
+  results.metric("bottleneck", idle ? 1 - utilisation : share, "",
+                 fmt::format("{},limit:{}", scope, idle ? "load" : name_of(StepPart(most))));
+}
+
+/// Of each pool; nothing of a batch, which has no rate.
+std::vector<double> loads(const Service& service) {
+  const Fleet& fleet = service.fleet();
   const Outcome& o = service.outcome();
   const Window& w = service.window();
-  if (o.lengths.count == 0 || !(w.length() > 0 && w.arriving > 0)) return;  // a batch has no rate
+  if (o.lengths.count == 0 || !(w.length() > 0 && w.arriving > 0)) return {};
   const double n = double(o.lengths.count), hit = ratio(double(o.begun_cached), double(o.begun_input));
   MeanRequest mean{.input = std::max(1.0, o.lengths.input / n * (1 - hit)),
                    .cached = o.lengths.input / n * hit,
@@ -113,23 +131,32 @@ void report_load(results::Results& results, Service& service) {
                    .context = o.lengths.input / n};
   if (o.lengths.later > 0) mean.context = o.lengths.held / o.lengths.later;
   std::array<double, 3> most{};  // by role
-  for (std::size_t p = 0; p < service.fleet().pools().size(); ++p) {
-    const PoolShape& shape = service.fleet().pools()[p];
-    const auto member = std::ranges::find_if(service.fleet(), [&](const Fleet::Member& m) { return m.pool == p; });
+  for (std::size_t p = 0; p < fleet.pools().size(); ++p) {
+    const PoolShape& shape = fleet.pools()[p];
+    const auto member = std::ranges::find_if(fleet, [&](const Fleet::Member& m) { return m.pool == p; });
     StepModel& model = member->instance->step_model();
     const std::int64_t step = member->instance->totals().steps;
     const PoolSums& sums = service.pool(p).in;
     most[std::size_t(shape.role)] += most_requests(shape, model, mean, step) /
                                      unevenness(shape, model, mean, step, sums) * sums.on_time / w.length();
   }
-  double worst = 0;
-  for (const PoolShape& shape : service.fleet().pools()) {
+  std::vector<double> out;
+  for (const PoolShape& shape : fleet.pools()) {
     // Prompts of requests that others decode are computed too.
     const double all = shape.role == Role::decode ? 1 : 1 + ratio(double(o.outside_arrived), double(o.arrived));
-    const double load = ratio(double(w.flow.arrived) / w.arriving * all, most[std::size_t(shape.role)]);
-    results.metric("load", load, "", scope_of(shape));
-    worst = std::max(worst, load);
+    out.push_back(ratio(double(w.flow.arrived) / w.arriving * all, most[std::size_t(shape.role)]));
   }
-  results.metric("load", worst, "");
+  return out;
+}
+}  // namespace
+
+void report_load(results::Results& results, Service& service) {
+  const Fleet& fleet = service.fleet();
+  std::vector<double> load = loads(service);
+  for (std::size_t p = 0; p < load.size(); ++p) results.metric("load", load[p], "", scope_of(fleet.pools()[p]));
+  if (!load.empty()) results.metric("load", std::ranges::max(load), "");
+  if (load.empty())  // then by the time in steps
+    for (const PoolShape& pool : fleet.pools()) load.push_back(results.metric_value("utilisation", scope_of(pool)));
+  report_bottleneck(results, service, std::size_t(std::ranges::max_element(load) - load.begin()));
 }
 }  // namespace moesim::serving

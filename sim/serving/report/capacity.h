@@ -28,6 +28,6 @@ double unevenness(const PoolShape& shape, StepModel& model, const MeanRequest& m
                   const PoolSums& sums);
 
 /// Metric `load` of the run and of each pool: arrivals over what all instances of its role that were on could serve, as
-/// unevenly as they did.
+/// unevenly as they did.  Metric `bottleneck` of the pool with the highest.
 void report_load(results::Results& results, Service& service);
 }  // namespace moesim::serving

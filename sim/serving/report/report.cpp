@@ -75,17 +75,6 @@ void report_rates(results::Results& results, const Service& service, const Workl
   results.metric("max_concurrent_requests", double(service.most_open()), "");
 }
 
-/// What the pool with the least time to spare spends most of its time on, or "load" if it mostly waits for requests.
-void report_bottleneck(results::Results& results, const Service& service, std::size_t pool, double utilisation) {
-  const auto& parts = service.pool(pool).in.parts;
-  const std::size_t most = std::size_t(std::ranges::max_element(parts) - parts.begin());
-  const double share = utilisation * ratio(parts[most], std::accumulate(parts.begin(), parts.end(), 0.0));
-  const bool idle = 1 - utilisation > share;
-  results.metric(
-      "bottleneck", idle ? 1 - utilisation : share, "",
-      fmt::format("{},limit:{}", scope_of(service.fleet().pools()[pool]), idle ? "load" : name_of(StepPart(most))));
-}
-
 void report_faults(results::Results& results, const Service& service) {
   for (std::size_t f = 0; f < service.faults().size(); ++f) {
     const FaultReport& r = service.faults()[f];
@@ -120,13 +109,13 @@ void report_economy(results::Results& results, const std::vector<PoolFigures>& f
 void report_whole(results::Results& results, const Deployment& d, const Service& service,
                   const std::vector<PoolFigures>& figures) {
   double prompt = 0, output = 0, prompt_nodes = 0, decode_nodes = 0, worst = -1;
-  std::size_t main = 0, fullest = 0;
+  std::size_t main = 0;
   for (std::size_t p = 0; p < figures.size(); ++p) {
     const PoolFigures& f = figures[p];
     const Role role = service.fleet().pools()[p].role;
     if (role != Role::decode) prompt += f.prompt, prompt_nodes += f.on * f.nodes;
     if (role != Role::prefill) output += f.output, decode_nodes += f.on * f.nodes, main = p;
-    if (const double busy = ratio(f.busy, f.on); busy > worst) worst = busy, fullest = p;
+    worst = std::max(worst, ratio(f.busy, f.on));
   }
   report_economy(results, figures);
   results.metric("input_tokens_per_node_second", ratio(prompt, prompt_nodes), "tokens/s");
@@ -145,7 +134,6 @@ void report_whole(results::Results& results, const Deployment& d, const Service&
   results.metric("imbalance", balanced > 0 ? 1 / balanced - 1 : 0, "");
   results.metric("fold", d.fold, "");
   results.metric("simulated_share", d.shares.empty() ? 1 : d.shares.front().prompt, "");
-  report_bottleneck(results, service, fullest, worst);
 }
 }  // namespace
 

@@ -165,9 +165,16 @@ std::optional<Request> Generated::follow_up(const Request& done, Time end) {
   return out;
 }
 
+std::optional<Request> Generated::refused(const Request& done, Time) {
+  turns_refused_ += sessions_.close(done.session);
+  return std::nullopt;
+}
+
 std::map<std::string, std::int64_t> Generated::dropped() const {
-  if (turns_dropped_ == 0) return {};
-  return {{"later turns that would come after the duration", turns_dropped_}};
+  std::map<std::string, std::int64_t> out;
+  if (turns_dropped_ > 0) out["later turns that would come after the duration"] = turns_dropped_;
+  if (turns_refused_ > 0) out["later turns of conversations of which one was rejected"] = turns_refused_;
+  return out;
 }
 
 std::vector<std::vector<std::uint64_t>> Generated::warm_prefixes() const {
@@ -182,4 +189,5 @@ std::vector<std::vector<std::uint64_t>> Generated::warm_prefixes() const {
 }
 
 std::optional<Request> Workload::follow_up(const Request&, Time) { return std::nullopt; }
+std::optional<Request> Workload::refused(const Request&, Time) { return std::nullopt; }
 }  // namespace moesim::serving

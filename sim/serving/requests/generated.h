@@ -90,6 +90,7 @@ class Generated : public Workload {
   Generated(const Demand& demand, const WorkloadContext& context);
   std::optional<Request> next() final;
   std::optional<Request> follow_up(const Request& done, Time end) override;
+  std::optional<Request> refused(const Request& done, Time end) override;
   int concurrency() const final { return demand_.concurrency; }
   int hash_block() const final { return hashed_ ? demand_.hash_block : 0; }
   std::int64_t expected() const final { return demand_.limit; }
@@ -121,7 +122,7 @@ class Generated : public Workload {
   std::optional<Discrete> domain_, prefix_;
   Sessions sessions_;
   Random times_, lengths_, shares_, talks_;
-  std::int64_t rows_ = 0, arrivals_ = 0, turns_dropped_ = 0;
+  std::int64_t rows_ = 0, arrivals_ = 0, turns_dropped_ = 0, turns_refused_ = 0;
   bool cut_off_ = false;
 };
 

@@ -187,8 +187,12 @@ class Closed final : public Generated {
   /// A client's next request, after the turns of its conversation.
   std::optional<Request> follow_up(const Request& done, Time end) override {
     if (auto turn = Generated::follow_up(done, end)) return turn;
-    const double pause = p_.think.v > 0 ? times().exponential(seconds(p_.think)) : 0;
-    return another(end + from_seconds(pause));
+    return another(end + pause());
+  }
+  /// A client that is refused goes on with its next request, after a while even if it does not think.
+  std::optional<Request> refused(const Request& done, Time end) override {
+    Generated::refused(done, end);
+    return another(end + std::max(pause(), kAfterRefusal));
   }
 
  protected:
@@ -197,6 +201,9 @@ class Closed final : public Generated {
   }
 
  private:
+  static constexpr Time kAfterRefusal = 100_ms;  // assumed: until an error is read and the next request made
+  Time pause() { return p_.think.v > 0 ? from_seconds(times().exponential(seconds(p_.think))) : Time{}; }
+
   Params p_;
   int begun_ = 0;
 };

@@ -32,6 +32,9 @@ class Workload {
   virtual std::optional<Request> next() = 0;
   /// The request that follows `done` in its session now that it has ended, if any; its arrival is >= end.
   virtual std::optional<Request> follow_up(const Request& done, Time end);
+  /// The request that whoever sent `done` sends instead, now that it was refused, if any; its arrival is > end.  The
+  /// later turns of its session do not come.
+  virtual std::optional<Request> refused(const Request& done, Time end);
   /// Most requests under way at once; what else arrives waits until one has ended.  0: any number.
   virtual int concurrency() const { return 0; }
   /// Whether the stream ended only because more would have come after the duration.

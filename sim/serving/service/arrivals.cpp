@@ -36,8 +36,8 @@ void Arrivals::ended(const Request& done, bool served) {
       ++open_;
       arrive_(count_++, std::move(now));
     });
-  if (!served) return;
-  std::optional<Request> next = workload_.follow_up(done, engine_.now());
+  std::optional<Request> next =
+      served ? workload_.follow_up(done, engine_.now()) : workload_.refused(done, engine_.now());
   if (!next) return;
   const std::int64_t key = announced_++;
   const Time at = next->arrival;

@@ -38,10 +38,10 @@ Service::Service(Engine& engine, Workload& workload, const ServiceShape& shape, 
 
 bool Service::run() {
   start();
-  interrupted_ = !run_events();
-  end_.at = shape_.drain || interrupted_ ? engine_.now() : shape_.duration;
+  stopped_ = !run_events();
+  end_.at = shape_.drain || stopped_ ? engine_.now() : shape_.duration;
   close();
-  return !interrupted_;
+  return !stopped_;
 }
 
 /// What happens at fixed times; at the same moment, in this order.
@@ -197,7 +197,7 @@ WindowEnd Service::choose_window() {
     out = WindowEnd::last_arrival;
   window_.from = std::min(shape_.warmup, end_.at);
   window_.until = out == WindowEnd::run ? end_.at : marks_[std::size_t(out)]->at;
-  window_.whole = out == WindowEnd::run && !workload_.cut_off();
+  window_.whole = out == WindowEnd::run && !workload_.cut_off() && !stopped_;
   const Mark end = out == WindowEnd::run ? mark(end_.at) : *marks_[std::size_t(out)];
   window_.flow = end.flow - begin_.flow;
   window_.held = end.held;

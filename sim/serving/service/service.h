@@ -60,7 +60,6 @@ class Service final : public InstanceOwner {
   /// As it was when the window ended.
   Flow window_flow_end() const { return window_.flow + begin_.flow; }
   std::int64_t most_open() const { return pace_.most_open(); }
-  bool interrupted() const { return interrupted_; }
 
   void finished(std::uint32_t slot) override;
   void prefilled(std::uint32_t slot) override { dispatcher_.send(slot); }
@@ -111,6 +110,6 @@ class Service final : public InstanceOwner {
   Mark begin_;                                // of the window
   Window window_;
   ServiceEnd end_;
-  bool interrupted_ = false;
+  bool stopped_ = false;  // by the user
 };
 }  // namespace moesim::serving

@@ -114,4 +114,9 @@ std::optional<Request> Recorded::follow_up(const Request& done, Time end) {
   }
   return out;
 }
+
+std::optional<Request> Recorded::refused(const Request& done, Time) {
+  drop("later turns of conversations of which one was rejected", sessions_.close(done.session));
+  return std::nullopt;
+}
 }  // namespace moesim::serving

@@ -42,6 +42,7 @@ class Recorded : public Workload {
   Recorded(const Recording& recording, const WorkloadContext& context);
   std::optional<Request> next() final;
   std::optional<Request> follow_up(const Request& done, Time end) final;
+  std::optional<Request> refused(const Request& done, Time end) final;
   bool cut_off() const final { return cut_off_; }
   std::map<std::string, std::int64_t> dropped() const final { return dropped_; }
 

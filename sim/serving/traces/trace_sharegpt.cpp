@@ -75,6 +75,11 @@ class ShareGpt final : public Workload {
     }
     return out;
   }
+  std::optional<Request> refused(const Request& done, Time) override {
+    if (const std::int64_t lost = sessions_.close(done.session); lost > 0)
+      dropped_["later turns of conversations of which one was rejected"] += lost;
+    return std::nullopt;
+  }
   bool cut_off() const override { return cut_off_; }
   std::map<std::string, std::int64_t> dropped() const override { return dropped_; }
   std::int64_t expected() const override { return std::int64_t(talks_list_.size()); }

@@ -112,5 +112,21 @@ TEST(Queue, WhatNothingCanServeGivesItsPlaceUp) {
   EXPECT_GT(ran.outcome.rejected, 0);
   EXPECT_GT(ran.outcome.finished, 0);
 }
+
+TEST(Queue, AClientWhoseRequestIsRefusedSendsItsNext) {
+  Case s;
+  s.workload =
+      "{kind: closed, clients: 3, input: {kind: table, values: [10, 2000]}, output: {kind: fixed, mean: 20}, sessions: "
+      "{turns: 2, pause: 10 ms}}";
+  s.shape.context = 1000;
+  s.shape.duration = 100_s;
+  s.shape.pools = {pool(Role::both, 1, 1, 100'000)};
+  const Ran ran = run(s);
+  expect_laws(ran);
+  EXPECT_GT(ran.outcome.rejected, 100);
+  // To the end: were clients lost, nobody would come after the first few refusals.
+  EXPECT_GT(ran.outcome.finished, 500);
+  EXPECT_NEAR(ran.window.open_last / ran.window.open_before, 1, 0.5);
+}
 }  // namespace
 }  // namespace moesim::serving

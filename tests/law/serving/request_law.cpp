@@ -44,8 +44,9 @@ TEST(Requests, AreNeverLostWhateverThePolicies) {
             expect_laws(ran);
             EXPECT_GT(ran.outcome.finished, 100);
             EXPECT_TRUE(!drain || ran.running + ran.waiting == 0);
-            if (drain)  // every token came out of a prompt or of decoding, whoever was preempted
+            if (drain) {  // every token came out of a prompt or of decoding, whoever was preempted
               EXPECT_EQ(ran.totals.decode_tokens + ran.totals.prompt_outputs, ran.outcome.output_tokens);
+            }
             preempted += int(ran.totals.preemptions);
           }
   EXPECT_GT(preempted, 0) << "the caches are too large to test anything";
