@@ -55,8 +55,7 @@ std::optional<spec::Model> model_of(const Given& given, const std::vector<placin
   if (!planned[0].trace) return std::nullopt;
   const std::string name = planned[0].trace->header().model;
   const std::vector<std::string> known = catalogue_names("models");
-  if (std::ranges::find(known, name) == known.end()) return std::nullopt;
-  return spec::load_model(name);
+  return std::ranges::find(known, name) == known.end() ? std::nullopt : std::optional(spec::load_model(name));
 }
 
 /// A file as it is, or once for each window of its tokens.
@@ -65,8 +64,17 @@ void read_each(const std::string& file, const std::vector<std::string>& windows,
   for (const std::string& window : windows) out.push_back(placing::read_workload(file, window));
 }
 
-/// Traces and counts, whichever way they were given; windows are of traces.
+/// Windows are of traces.
+void check_windows(const Given& given, bool traced) {
+  if (!traced && !given.windows.empty())
+    throw ConfigError::placed("--window: says which tokens of a --trace, and there is none");
+  if (!traced && given.evals.empty() && !given.eval_windows.empty())
+    throw ConfigError::placed("--eval-window: says which tokens of a trace, and there is none");
+}
+
+/// Traces and counts, whichever way they were given.
 void read_workloads(const Given& given, placing::PlaceOptions& o) {
+  check_windows(given, !given.traces.empty() || !given.files.empty());  // before any is read
   std::vector<std::string> traces = given.traces;
   for (const std::string& file : given.files)
     if (placing::Workload w = placing::read_workload(file); w.trace && !given.windows.empty())
@@ -79,10 +87,7 @@ void read_workloads(const Given& given, placing::PlaceOptions& o) {
   std::vector<std::string> traced;  // each once
   for (const placing::Workload& w : o.planned)
     if (w.trace && std::ranges::find(traced, w.file) == traced.end()) traced.push_back(w.file);
-  if (traced.empty() && !given.windows.empty())
-    throw ConfigError::placed("--window: says which tokens of a --trace, and there is none");
-  if (traced.empty() && given.evals.empty() && !given.eval_windows.empty())
-    throw ConfigError::placed("--eval-window: says which tokens of a trace, and there is none");
+  check_windows(given, !traced.empty());
   for (const std::string& file : given.evals) read_each(file, given.eval_windows, o.scored);
   if (given.evals.empty() && !given.eval_windows.empty())
     for (const std::string& file : traced) read_each(file, given.eval_windows, o.scored);
