@@ -10,9 +10,11 @@ namespace {
 ModelPlacement placed(const std::string& section) {
   const spec::Model model = spec::load_model("mixtral-8x7b");
   const spec::GroupShape group{2, 2};
-  const auto source = routing::make_traffic(Config::from_text("balanced", "routing"),
-                                            {{8, 2, 1, 1}, group, 1, routing::TracePhase::decode});
-  return read_placement(Config::from_text("placement: " + section, "s.yaml"), model, group, source.get());
+  const Config routing = Config::from_text("balanced", "routing");
+  const routing::TrafficContext context{{8, 2, 1, 1}, group, 1, routing::TracePhase::decode};
+  const auto source = routing::make_traffic(routing, context);
+  return read_placement(Config::from_text("placement: " + section, "s.yaml"), model, group,
+                        {source.get(), routing, context});
 }
 int held(const exchange::ExpertMap& map, int gpu) {
   int out = 0;
