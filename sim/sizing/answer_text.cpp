@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "results/summary.h"
 #include "sizing/answer.h"
@@ -77,16 +78,17 @@ std::string front_text(const Plan& plan, const Search& s) {
   return table.empty() ? "" : "\nFront: nobody is cheaper and faster a user\n" + table.text(2);
 }
 
-/// The cheapest of every other kind of node and layout.
+/// The cheapest of every kind of node and layout; where none was simulated, the one that would have been first.
 std::string rivals_text(const Plan& plan, const Search& s) {
   results::TextTable table = table_of_entries();
   for (const PricedNode& node : plan.nodes)
     for (const std::size_t pools : {1, 2}) {
       const Entry* best = nullptr;
       for (const Entry& e : s.entries) {
-        if (e.deployment.node != &node || e.deployment.pools.size() != pools || !e.figures) continue;
+        if (e.deployment.node != &node || e.deployment.pools.size() != pools) continue;
         const auto rank = [](const Entry& x) {
-          return std::pair(x.fate == Fate::misses || x.fate == Fate::illegal, x.deployment.cost_per_hour());
+          const bool missed = x.fate == Fate::misses || x.fate == Fate::illegal;
+          return std::tuple(missed ? 2 : x.figures ? 0 : 1, x.deployment.cost_per_hour());
         };
         if (best == nullptr || rank(e) < rank(*best)) best = &e;
       }
