@@ -15,7 +15,6 @@ std::string placement_text(const PoolDesign& d, const spec::Model& model) {
 }
 
 std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, bool bare) {
-  const Candidates& c = plan.section.candidates;
   std::string out =
       fmt::format("    - {{role: {}, instances: {}, parallel: {{tensor: {}, data: {}{}}}", name_of(d.role), instances,
                   d.tensor, d.data, d.experts_tensor ? ", experts_tensor: true" : "");

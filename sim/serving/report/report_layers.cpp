@@ -19,12 +19,14 @@ void report_rebalancing(results::Results& results, const std::string& pool, cons
     results.metric("rebalance_at", p.at, "s", scope);
     results.metric("rebalance_load_age", p.age, "s", scope);
     results.metric("rebalance_balancedness_before", p.before, "", scope);
-    results.metric("rebalance_balancedness_hoped", p.hoped, "", scope);
-    results.metric("rebalance_balancedness_after", p.after, "", scope);
+    if (p.after > 0) {  // else its weights were still on their way
+      results.metric("rebalance_balancedness_hoped", p.hoped, "", scope);
+      results.metric("rebalance_balancedness_after", p.after, "", scope);
+    }
     results.metric("rebalance_bytes", p.moved_bytes, "B", scope);
     sum.seconds += p.seconds, sum.moved_bytes += p.moved_bytes;
     experts += double(p.moved_experts);
-    if (p.after == 0) continue;  // its weights were still on their way
+    if (p.after == 0) continue;
     ++done;
     sum.age += p.age, sum.before += p.before, sum.hoped += p.hoped, sum.after += p.after;
   }
