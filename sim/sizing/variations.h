@@ -12,7 +12,7 @@ struct Variation {
   bool met = false;  // by some number of the winner's instances
   int gpus = 0;
   double cost_per_hour = 0;
-  std::string standing;  // of the tightest target then, or why none does
+  std::string standing{};  // of the tightest target then, or why none does
 };
 
 /// The winner's pools, resized: for more and less load, longer and shorter requests, each tight target relaxed, each
