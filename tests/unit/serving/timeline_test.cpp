@@ -39,7 +39,9 @@ TEST(ServingTimeline, SpansOfOneTrackNeverOverlap) {
     std::ranges::stable_sort(spans, {}, &results::SpanLog::Span::start);
     for (std::size_t i = 0; i < spans.size(); ++i) {
       EXPECT_LE(spans[i].start, spans[i].end);
-      if (i > 0) EXPECT_LE(spans[i - 1].end, spans[i].start) << d.spans.tracks()[track].stream;
+      if (i > 0) {
+        EXPECT_LE(spans[i - 1].end, spans[i].start) << d.spans.tracks()[track].stream;
+      }
     }
   }
 }
@@ -59,7 +61,7 @@ TEST(ServingTimeline, AddsUpToTheFiguresOfTheRun) {
 }
 
 TEST(ServingTimeline, KeepsTheWindowAskedFor) {
-  const Drawn d = draw({.from = 5_s, .to = 6_s});
+  const Drawn d = draw({.enabled = true, .from = 5_s, .to = 6_s, .gpus = {}});
   EXPECT_FALSE(d.spans.spans().empty());
   for (const auto& s : d.spans.spans()) EXPECT_TRUE(s.end >= 5_s && s.start <= 6_s);
   EXPECT_LT(results::perfetto_json(d.spans).size(), results::perfetto_json(draw({}).spans).size() / 5);
