@@ -17,16 +17,6 @@ double mean_over_gpus(const GroupRun& run, Time GpuTime::*part) {
 }
 }  // namespace
 
-std::string largest_items(const compute::MemoryUse& use) {
-  std::vector<compute::MemoryItem> items = use.items;
-  std::ranges::stable_sort(
-      items, [](const compute::MemoryItem& a, const compute::MemoryItem& b) { return a.bytes > b.bytes; });
-  std::string out;
-  for (std::size_t i = 0; i < std::min<std::size_t>(2, items.size()); ++i)
-    out += fmt::format("{}{} {:.1f} GB", i == 0 ? "" : ", ", items[i].name, double(items[i].bytes.v) * 1e-9);
-  return out;
-}
-
 void PassReport::placement(const std::vector<exchange::ExpertMap>& maps) {
   const std::vector<int> layers = model_.moe_layers();
   for (std::size_t i = 0; i < maps.size(); ++i)

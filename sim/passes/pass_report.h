@@ -10,9 +10,6 @@
 
 namespace moesim::passes {
 
-/// "weights 41.2 GB, kv_cache 30.1 GB": the two largest parts.
-std::string largest_items(const compute::MemoryUse& use);
-
 class PassReport {
  public:
   PassReport(results::Results& results, const spec::Model& model, const spec::Cluster& cluster,

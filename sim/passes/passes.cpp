@@ -92,7 +92,7 @@ compute::MemoryUse memory_use(const Config& config, const spec::Model& model, co
     config.fail(fmt::format(
         "{}: a GPU needs {:.1f} GB ({}), but {} has {:.1f} GB; use more GPUs (expert_parallel), fewer sequences or a "
         "shorter context",
-        phase.name, double(use.total().v) * 1e-9, largest_items(use), cluster.node.gpu.name,
+        phase.name, double(use.total().v) * 1e-9, compute::largest_items(use.items, 2), cluster.node.gpu.name,
         double(cluster.node.gpu.usable().v) * 1e-9));
   return use;
 }

@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/paths.h"
+#include "core/yaml_line.h"
 #include "results/metrics.h"
 #include "results/summary.h"
 #include "runs/parallel.h"
@@ -15,17 +16,8 @@
 
 namespace moesim::runs {
 namespace {
-/// A value as it is written in one line of YAML.
-std::string text_of(const Config& value) {
-  if (value.is_scalar()) return value.text();
-  std::string out;
-  if (value.is_list()) {
-    for (const Config& item : value.items()) out += (out.empty() ? "" : ", ") + text_of(item);
-    return "[" + out + "]";
-  }
-  for (const std::string& key : value.keys()) out += (out.empty() ? "" : ", ") + key + ": " + text_of(value.at(key));
-  return "{" + out + "}";
-}
+/// A value as it is shown, and set at its key: a word as it is.
+std::string text_of(const Config& value) { return value.is_scalar() ? value.text() : yaml_line(value); }
 
 Scenario scenario_of(const SweepSection& section, const std::string& file, const Point& point) {
   std::vector<Config::Override> overrides;

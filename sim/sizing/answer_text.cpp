@@ -28,8 +28,6 @@ std::string first_lines(const Plan& plan, const Search& s) {
   out += fmt::format("{} binds, {:.0f} % left", text_of(*tightest(all)), 100 * (1 - tightest(all)->used()));
   if (plan.section.targets.share > 0)
     out += fmt::format("; {:.2f} % of requests within targets", 100 * w.figures->share);
-  if (w.figures->kernel_error > 0)
-    out += fmt::format("; kernel times within {:.0f} % (median)", 100 * w.figures->kernel_error);
   return out + "\n";
 }
 
@@ -63,8 +61,10 @@ void add_row(results::TextTable& table, const Plan& plan, const Entry& e) {
   const bool simulated = e.figures.has_value();
   table.add({node_name(*e.deployment.node), e.deployment.engine, text_of(e.deployment), fmt::to_string(x.gpus),
              money(x.cost_per_hour), money(x.cost_per_million), fmt::format("{:.0f}", x.tokens_per_gpu),
-             fmt::format("{:.1f}", x.tokens_per_user), simulated ? pretty(e.figures->latency[2], "s") : "-",
-             simulated ? pretty(e.figures->latency[6], "s") : "-", std::string(name_of(e.fate)), e.reason});
+             fmt::format("{:.1f}", x.tokens_per_user),
+             simulated ? pretty(e.figures->latency[latency_index("ttft_p90")], "s") : "-",
+             simulated ? pretty(e.figures->latency[latency_index("tpot_p90")], "s") : "-", std::string(name_of(e.fate)),
+             e.reason});
 }
 results::TextTable table_of_entries() {
   return results::TextTable({"node", "engine", "deployment", "GPUs", "USD/h", "USD/M tokens", "tokens/s/GPU",

@@ -114,8 +114,7 @@ std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& tr
   out += fmt::format("cluster: {{node: {}, nodes: {}, fabric: {}}}\n", d.node->text, d.nodes(), d.node->choice.fabric);
   for (const auto& [key, line] : {std::pair("kernels", &plan.kernels_text), {"network", &plan.network_text}})
     if (!line->empty()) out += fmt::format("{}: {}\n", key, *line);
-  const std::string routing = trial.routing.empty() ? plan.routing_text : trial.routing;
-  if (!routing.empty()) out += fmt::format("routing: {}\n", routing);
+  if (!plan.routing_text.empty()) out += fmt::format("routing: {}\n", plan.routing_text);
   out += fmt::format("seed: {}\n", plan.seed);
   if (d.pools.size() > 0 && std::ranges::max(d.instances) > 1) out += "fold: data\n";
   out += fmt::format("serving:\n  engine: {}\n  duration: {}\n  warmup: {}\n", d.engine, to_text(trial.duration),

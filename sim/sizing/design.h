@@ -44,9 +44,8 @@ struct Trial {
   double load = 1;    // times the plan's
   double length = 1;  // of prompts and answers, times the plan's
   Time duration{}, warmup{};
-  bool bare = false;      // steps without the host's time
-  std::string faults{};   // a line of YAML; "": none
-  std::string routing{};  // instead of the plan's; "": the plan's
+  bool bare = false;     // steps without the host's time
+  std::string faults{};  // a line of YAML; "": none
 };
 /// The whole scenario, ready to run.  layers: of the model instead of all of them; 0: all.
 std::string scenario_text(const Plan& plan, const Deployment& deployment, const Trial& trial, int layers = 0);

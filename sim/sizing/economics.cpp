@@ -11,12 +11,12 @@ Economics economics_of(const Plan& plan, const Entry& entry) {
   const Deployment& d = entry.deployment;
   Economics out{d.gpus(), d.nodes(), d.cost_per_hour()};
   const bool simulated = entry.figures.has_value();
-  const double ttft = simulated ? entry.figures->latency[0] : entry.ttft;
-  const double tpot = simulated ? entry.figures->latency[4] : entry.tpot;
+  const double ttft = simulated ? entry.figures->latency[latency_index("ttft_mean")] : entry.ttft;
+  const double tpot = simulated ? entry.figures->latency[latency_index("tpot_mean")] : entry.tpot;
   const double rate = rate_of(plan, ttft, tpot), input = rate * plan.load.input, output = rate * plan.load.output;
   out.cost_per_million = per_million(out.cost_per_hour, input + output);
   out.tokens_per_gpu = (input + output) / out.gpus;
-  const double median = simulated ? entry.figures->latency[5] : entry.tpot;
+  const double median = simulated ? entry.figures->latency[latency_index("tpot_p50")] : entry.tpot;
   out.tokens_per_user = median > 0 ? 1 / median : 0;
   if (d.pools.size() < 2) return out;
   const auto hour = [&](std::size_t p) {

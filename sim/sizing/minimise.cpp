@@ -28,7 +28,7 @@ class Trials {
     if (!fresh) return at->second;
     Deployment d = entry_.deployment;
     d.instances = instances;
-    Trial trial = trial_for(plan_, (entry_.ttft + plan_.load.output * entry_.tpot) * length_);
+    Trial trial = trial_for(plan_, end_to_end(plan_, entry_) * length_);
     trial.load = load_;
     trial.length = length_;
     at->second.figures = simulate(plan_, d, trial);
@@ -54,7 +54,7 @@ std::size_t pool_at_fault(const Deployment& d, const Standing& missed, const Fig
   if (d.pools.size() == 1) return 0;
   if (missed.target.starts_with("ttft")) return 0;
   if (missed.target.starts_with("tpot") || missed.target.starts_with("itl")) return 1;
-  return f.pools[0].utilisation >= f.pools[1].utilisation ? 0 : 1;
+  return f.utilisation[0] >= f.utilisation[1] ? 0 : 1;
 }
 
 /// Adds instances until the targets are met.  False where that does not help or cannot be had.
@@ -92,7 +92,7 @@ void shrink(Entry& entry, Trials& trials, std::vector<int>& n) {
     while (high - low > 1 && !trials.spent()) {
       std::vector<int> fewer = n;
       // The pool's utilisation says where to look first.
-      const double used = trials(n).figures.pools[pool].utilisation;
+      const double used = trials(n).figures.utilisation[pool];
       const int guess = high == n[pool] ? std::max(int(std::ceil(high * used)), low + 1) : (low + high) / 2;
       fewer[pool] = std::clamp(guess, low + 1, high - 1);
       if (trials(fewer).met) {

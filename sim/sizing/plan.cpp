@@ -92,7 +92,6 @@ Load measure(const Config& at, const Plan& plan) {
     last = seconds(request->arrival);
     inputs += request->input;
     outputs += request->output;
-    out.longest = std::max(out.longest, double(request->input) + request->output);
   }
   if (drawn == 0) at.fail("has no requests: there is nothing to size for");
   out.input = inputs / drawn;

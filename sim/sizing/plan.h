@@ -21,6 +21,13 @@ constexpr std::array<std::string_view, 16> kLatencies = {
     "ttft_mean", "ttft_p50", "ttft_p90", "ttft_p99", "tpot_mean", "tpot_p50", "tpot_p90", "tpot_p99",
     "itl_mean",  "itl_p50",  "itl_p90",  "itl_p99",  "e2e_mean",  "e2e_p50",  "e2e_p90",  "e2e_p99"};
 
+/// Where a latency stands among them.
+consteval std::size_t latency_index(std::string_view name) {
+  for (std::size_t i = 0; i < kLatencies.size(); ++i)
+    if (kLatencies[i] == name) return i;
+  throw "no latency is called so";
+}
+
 struct Targets {
   std::array<std::optional<Time>, kLatencies.size()> latency{};
   double share = 0;  // of the requests within every per-request latency below; 0: no such target
@@ -135,7 +142,6 @@ struct Load {
   double rate = 0;               // requests/s; 0 in closed loops
   int clients = 0;               // of closed loops
   double input = 0, output = 0;  // mean tokens
-  double longest = 0;            // input and output of the longest request drawn
 };
 
 /// A map as a scenario writes it: keys and lines of YAML, in order.

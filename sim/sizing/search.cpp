@@ -144,7 +144,7 @@ void race(const Plan& plan, Search& s, int jobs) {
 
 /// Nobody is cheaper and faster at once.
 void mark_front(std::vector<Entry>& entries) {
-  const auto token = [](const Entry& e) { return e.figures->latency[5]; };  // tpot_p50
+  const auto token = [](const Entry& e) { return e.figures->latency[latency_index("tpot_p50")]; };
   for (Entry& e : entries) {
     if (e.fate != Fate::meets) continue;
     const bool beaten = std::ranges::any_of(entries, [&](const Entry& other) {
@@ -176,7 +176,7 @@ std::optional<std::size_t> cheapest(const std::vector<Entry>& entries) {
 /// The winner under other seeds, over a longer time and with a node lost.
 void confirm(Plan plan, Search& s) {
   const Entry& winner = s.entries[*s.winner];
-  const double end = winner.ttft + plan.load.output * winner.tpot;
+  const double end = end_to_end(plan, winner);
   const auto check = [&](std::string what, const Trial& trial) {
     const auto all = standings(plan.section.targets, simulate(plan, winner.deployment, trial));
     ++s.trials;

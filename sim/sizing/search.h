@@ -52,6 +52,9 @@ struct Search {
 /// The requests that the deployments must serve: the plan's rate, or what its clients ask of answers that fast.
 double rate_of(const Plan& plan, double ttft, double tpot);
 
+/// How long a request takes in closed form, s.
+inline double end_to_end(const Plan& plan, const Entry& entry) { return entry.ttft + plan.load.output * entry.tpot; }
+
 /// Same plan, same answer, for any number of jobs.  Throws Interrupted.
 Search search(const Plan& plan, int jobs);
 /// Fewest instances, from the entry's own on, that meet all targets under this load and length; false if there are none

@@ -14,8 +14,7 @@ namespace moesim::sizing {
 namespace {
 /// The winner as a scenario that `moesim run` repeats.
 std::string winner_text(const Plan& plan, const Entry& winner) {
-  const double end = winner.ttft + plan.load.output * winner.tpot;
-  return scenario_text(plan, winner.deployment, trial_for(plan, end));
+  return scenario_text(plan, winner.deployment, trial_for(plan, end_to_end(plan, winner)));
 }
 }  // namespace
 

@@ -29,8 +29,7 @@ Steady decode(const Plan& plan, UnitModel& model, const PoolDesign& d, const Uni
                                    memory.capacity, context)};
   out.step = model.step(batch, context, 0, 0, d.overlap);
   out.tpot = out.step / plan.tokens_per_step;
-  out.rate = out.most_rate = batch * d.data / (std::max(1.0, plan.load.output - 1) * out.tpot);
-  out.limit = batch < d.batch ? "memory" : "batch";
+  out.rate = batch * d.data / (std::max(1.0, plan.load.output - 1) * out.tpot);
   return out;
 }
 
@@ -38,10 +37,8 @@ Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d) {
   Steady out;
   const double input = plan.load.input;
   out.step = model.step(0, 0, d.tokens, std::min<double>(input, d.tokens), d.overlap);
-  out.most_rate = d.data * d.tokens / (input * out.step);
-  out.rate = kLoaded * out.most_rate;
+  out.rate = kLoaded * (d.data * d.tokens / (input * out.step));
   out.ttft = out.step * (std::ceil(input / d.tokens) + 0.5);
-  out.limit = "batch";
   return out;
 }
 
@@ -60,10 +57,8 @@ Steady both(const Plan& plan, UnitModel& model, const PoolDesign& d, const UnitM
   const int prompts = std::clamp(int(std::lround(batch * per_step * input / output)), 1, room);
   out.step = model.step(batch, context, prompts, input, d.overlap);
   out.tpot = out.step / per_step;
-  out.most_rate = d.data * std::min(batch * per_step / output, prompts / input) / out.step;
-  out.rate = 0.95 * out.most_rate;
+  out.rate = 0.95 * (d.data * std::min(batch * per_step / output, prompts / input) / out.step);
   out.ttft = out.step * (std::ceil(input / room) + 0.5);
-  out.limit = batch < d.batch ? "memory" : "batch";
   return out;
 }
 }  // namespace

@@ -10,10 +10,8 @@ namespace moesim::sizing {
 struct Steady {
   std::string refused{};      // why it cannot be used at all: memory, latency; "": it can
   double rate = 0;            // requests/s that it sustains
-  double most_rate = 0;       // that it could sustain if it never waited: no simulation reaches more
   double ttft = 0, tpot = 0;  // s; of what its role decides
   double step = 0;            // s
-  std::string limit{};        // memory, latency or batch: why not more
 };
 
 /// The shortest target of a kind; infinity if there is none.

@@ -14,21 +14,6 @@ namespace {
 double value_at(const results::Results& r, std::string_view name, std::string_view scope = "run") {
   return r.has_metric(name, scope) ? r.metric_value(name, scope) : 0;
 }
-
-PoolFigures pool_figures(results::Results& r, const PoolDesign& design) {
-  PoolFigures out;
-  out.name = std::string(name_of(design.role));
-  const std::string scope = "pool:" + out.name;
-  out.utilisation = value_at(r, "utilisation", scope);
-  out.kv_peak = value_at(r, "kv_peak", scope);
-  out.step = value_at(r, "step_time_mean", scope);
-  double most = 0;
-  for (const auto& [name, part] : enum_names(serving::StepPart{})) {
-    const double share = value_at(r, fmt::format("limit_{}", name), scope);
-    if (share > most) most = share, out.limit = name;
-  }
-  return out;
-}
 }  // namespace
 
 Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& trial) {
@@ -41,12 +26,10 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   Figures out;
   for (std::size_t i = 0; i < kLatencies.size(); ++i) out.latency[i] = value_at(r, kLatencies[i]);
   out.share = value_at(r, "goodput_share");
-  out.arrived = value_at(r, "requests_arrived");
   out.finished = value_at(r, "requests_finished");
   out.rejected = value_at(r, "requests_rejected");
-  out.rate = plan.load.rate * trial.load;
-  out.kernel_error = value_at(r, "kernel_error_median");
-  for (const PoolDesign& design : deployment.pools) out.pools.push_back(pool_figures(r, design));
+  for (const PoolDesign& design : deployment.pools)
+    out.utilisation.push_back(value_at(r, "utilisation", fmt::format("pool:{}", name_of(design.role))));
   return out;
 }
 

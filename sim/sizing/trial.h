@@ -9,19 +9,11 @@
 
 namespace moesim::sizing {
 
-struct PoolFigures {
-  std::string name;
-  double utilisation = 0, kv_peak = 0, step = 0;
-  std::string limit;  // what its steps spend most on
-};
-
 struct Figures {
-  std::array<double, kLatencies.size()> latency{};           // s
-  double share = 0;                                          // of requests within the per-request latencies
-  double arrived = 0, finished = 0, rejected = 0, late = 0;  // late: had not ended when arrivals did
-  double rate = 0;                                           // requests/s that were asked for, of the whole deployment
-  double kernel_error = 0, kernel_error_p90 = 0;             // of single kernels, as shares
-  std::vector<PoolFigures> pools;
+  std::array<double, kLatencies.size()> latency{};  // s
+  double share = 0;                                 // of requests within the per-request latencies
+  double finished = 0, rejected = 0;                // requests
+  std::vector<double> utilisation;                  // of each pool
 };
 
 /// A figure beside its target: above 1 the target is missed.

@@ -26,7 +26,7 @@ Variation resized(const Plan& plan, Entry entry, std::string what, double load, 
 
 /// The largest load, times the plan's, that this deployment carries: bisection on the same random numbers.
 double capacity(const Plan& plan, const Entry& entry, const Deployment& d) {
-  const double end = entry.ttft + plan.load.output * entry.tpot;
+  const double end = end_to_end(plan, entry);
   const auto meets = [&](double load) {
     Trial trial = trial_for(plan, end);
     trial.load = load;

@@ -1,5 +1,7 @@
 #include "compute/layers/memory.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "compute/layers/attention_inventory.h"
@@ -77,6 +79,14 @@ Bytes sum_of(std::span<const MemoryItem> items) {
   Bytes sum{};
   for (const MemoryItem& i : items) sum += i.bytes;
   return sum;
+}
+std::string largest_items(std::vector<MemoryItem> items, std::size_t count, int decimals) {
+  std::ranges::stable_sort(items, [](const MemoryItem& a, const MemoryItem& b) { return a.bytes > b.bytes; });
+  if (items.size() > count) items.resize(count);
+  std::string out;
+  for (const MemoryItem& item : items)
+    out += fmt::format("{}{} {:.{}f} GB", out.empty() ? "" : ", ", item.name, double(item.bytes.v) * 1e-9, decimals);
+  return out;
 }
 Bytes MemoryUse::total() const { return sum_of(items); }
 

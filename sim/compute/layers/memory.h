@@ -26,6 +26,8 @@ struct MemoryItem {
   std::string_view needed_by{};  // of activations: the operation of the backward pass that reads it
 };
 Bytes sum_of(std::span<const MemoryItem> items);
+/// The `count` largest in words, ties as they stand: "weights 39.5 GB, kv cache 4.6 GB".
+std::string largest_items(std::vector<MemoryItem> items, std::size_t count, int decimals = 1);
 /// Peak memory and what it is made of, in a fixed order.
 struct MemoryUse {
   std::vector<MemoryItem> items;

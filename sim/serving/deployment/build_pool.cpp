@@ -28,7 +28,6 @@ void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolS
       config.has("batcher") ? batchers().make(config.at("batcher")) : batchers().make_or(config, "batcher", "chunked");
   shape.batcher = pool.batcher.get();
   if (pool.engine_named) pool.batcher->usual({pool.engine.batch.requests, pool.engine.batch.tokens});
-  if (!s.graphs) s.graphs = s.role != Role::prefill;
 }
 
 /// An instance but for its memory.
@@ -81,7 +80,8 @@ void note_engine(results::StudyRun& run, const Config& config, const Deployment&
 /// How long a step takes, layer by layer.
 LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool) {
   const PoolSection& s = pool.section;
-  const forward::StepSetup setup = setup_of(config, s, d.model, pool.node.gpu, pool.engine);
+  forward::StepSetup setup = setup_of(config, s, d.model, pool.node.gpu, pool.engine);
+  setup.options.graph_tokens = pool.engine.batch.graphs;
   forward::write_assumptions(run.results, "pool:" + s.name, setup);
   const forward::HostTime host = s.overhead ? forward::HostTime{.gap = *s.overhead} : pool.engine.host;
   note_engine(run, config, d, pool, host);
@@ -99,13 +99,11 @@ LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, con
   cost.all_reduce = pool.engine.all_reduce;
   cost.parallel = s.parallel;
   cost.options = setup.options;
-  cost.options.graph_tokens = pool.engine.batch.graphs;
   cost.overlap = s.overlap;
   cost.host = host;
   if (s.role != Role::prefill) cost.speculation = d.section.speculation;
   if (d.model.moe) {
     cost.experts = set_up_experts(run, config, d, pool, setup);
-    cost.experts->options.graph_tokens = cost.options.graph_tokens;
     cost.share = cost.experts->share;
     set_up_rebalancing(run, d, pool, cost);
   }

@@ -5,31 +5,21 @@
 #include <algorithm>
 
 #include "network/exchanges/exchange_buffers.h"
+#include "placement/scores/score.h"
 
 namespace moesim::serving {
 namespace {
 /// Rows of the fullest GPU over those of the mean one, in the worst layer as placed.
-double fullest_gpu(const BuiltPool& pool, const LayeredCost::Setup& cost) {
+double fullest_gpu(const Deployment& d, const BuiltPool& pool, const LayeredCost::Setup& cost) {
   const routing::TrafficSource& source = *pool.sources[pool.section.role == Role::decode ? 1 : 0];
-  std::vector<double> shares;
-  double worst = 1;
+  std::vector<double> shares(std::size_t(d.model.moe->experts));
+  double worst = 0;
   for (std::size_t i = 0; i < pool.maps.size(); ++i) {
-    const exchange::ExpertMap& map = pool.maps[i];
-    std::vector<int> copies;
-    for (const int expert : map.slot_to_expert) {
-      if (std::size_t(expert) >= copies.size()) copies.resize(std::size_t(expert) + 1, 0);
-      ++copies[std::size_t(expert)];
-    }
-    shares.assign(copies.size(), 0);
     source.shares(cost.experts->layers[i], 0, shares);
-    std::vector<double> load(std::size_t(cost.experts->gpus), 0);
-    for (int slot = 0; slot < map.slots(); ++slot) {
-      const std::size_t expert = std::size_t(map.slot_to_expert[std::size_t(slot)]);
-      load[std::size_t(map.gpu_of(slot))] += shares[expert] / copies[expert];
-    }
-    worst = std::max(worst, *std::ranges::max_element(load) * double(load.size()));
+    const placement::PlacementProblem problem{.gpus = cost.experts->gpus, .slots = pool.maps[i].slots()};
+    worst = std::max(worst, placement::score_layer(shares, pool.maps[i], problem).imbalance);
   }
-  return worst;
+  return 1 + worst;
 }
 
 /// The largest step of a rank.
@@ -56,7 +46,7 @@ std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPo
   if (d.model.moe) {
     const std::int64_t fed = p.experts_tensor ? batch.tokens : (batch.tokens + p.tensor - 1) / p.tensor;
     const std::int64_t sent = fed * d.model.moe->top_k;
-    rows = std::int64_t(double(sent) * fullest_gpu(pool, cost));
+    rows = std::int64_t(double(sent) * fullest_gpu(d, pool, cost));
     const int gpus = cost.experts->gpus;
     exchanged = network::exchange_buffers(cost.experts->dispatch, cost.experts->combine,
                                           {.gpus = gpus,
@@ -71,19 +61,11 @@ std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPo
   std::erase_if(use.items, [](const compute::MemoryItem& item) { return item.name == "weights"; });
   const forward::EngineMemory& memory = pool.engine.memory;
   if (p.gpus() > 1) use.items.push_back({"collectives", memory.collectives});
-  if (*pool.section.graphs)
+  if (cost.options.graphs)
     use.items.push_back({"cuda graphs", memory.graph_request * std::int64_t{std::min(pool.batcher->max_requests(),
                                                                                      pool.engine.batch.graphs)}});
   return use.items;
 }
 
-std::string largest_buffers(const BuiltPool& pool) {
-  std::vector<compute::MemoryItem> items = pool.buffers;
-  std::ranges::stable_sort(
-      items, [](const compute::MemoryItem& a, const compute::MemoryItem& b) { return a.bytes > b.bytes; });
-  std::string out;
-  for (std::size_t i = 0; i < std::min<std::size_t>(3, items.size()); ++i)
-    out += fmt::format("{}{} {:.2f} GB", i == 0 ? "" : ", ", items[i].name, gigabytes(items[i].bytes));
-  return out;
-}
+std::string largest_buffers(const BuiltPool& pool) { return compute::largest_items(pool.buffers, 3, 2); }
 }  // namespace moesim::serving

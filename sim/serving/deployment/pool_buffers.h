@@ -11,7 +11,7 @@ namespace moesim::serving {
 /// way to experts, buffers of collectives, CUDA graphs.
 std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPool& pool,
                                               const LayeredCost::Setup& cost, const compute::HeldLayers& held);
-/// The two largest, in words.
+/// The three largest, in words.
 std::string largest_buffers(const BuiltPool& pool);
 double gigabytes(Bytes bytes);
 }  // namespace moesim::serving

@@ -49,7 +49,7 @@ TEST(Search, AnswersWithTheFewestInstancesThatMeetTheTargets) {
     const Search s = search(plan, 2);
     if (!s.winner) continue;
     const Entry& w = s.entries[*s.winner];
-    const Trial trial = trial_for(plan, w.ttft + plan.load.output * w.tpot);
+    const Trial trial = trial_for(plan, end_to_end(plan, w));
     const Figures again = simulate(plan, w.deployment, trial);
     EXPECT_EQ(again.latency, w.figures->latency);
     EXPECT_TRUE(all_met(standings(plan.section.targets, again)));

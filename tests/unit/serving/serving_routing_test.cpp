@@ -11,6 +11,23 @@
 
 namespace moesim::serving {
 namespace {
+/// DeepSeek-V3's experts decoding in FP8 on all GPUs of a group; layers, places and sources are still to be filled in.
+ExpertBank::Setup decode_bank(const spec::Model& model, compute::KernelCosts& kernels,
+                              const network::ExchangeGroup& group) {
+  ExpertBank::Setup setup;
+  setup.model = &model;
+  setup.kernels = &kernels;
+  setup.options.precision.linear = spec::Dtype::fp8;
+  setup.options.layout = compute::GroupLayout::masked;
+  setup.group = &group;
+  setup.gpus = group.gpus();
+  setup.dispatch = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::dispatch,
+                    network::fp8_row(7168), 0, true};
+  setup.combine = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::combine,
+                   network::bf16_row(7168), 0, true};
+  return setup;
+}
+
 /// A recording of V2-Lite's shape: prompts choose experts 0 to 5, decoding 58 to 63.
 std::string recording(const std::vector<std::string>& notes) {
   const std::string file = testing::TempDir() + "serving.trace.db";
@@ -122,17 +139,7 @@ TEST(ExpertBank, KeptDrawsAgreeWithFreshOnes) {
   const spec::GroupShape shape{144, 8};
   const auto source = routing::make_traffic(Config::from_text("{kind: log_normal, sigma: 0.7}", "r"),
                                             {{256, 8, 8, 4}, shape, 1, std::nullopt});
-  ExpertBank::Setup setup;
-  setup.model = &model;
-  setup.kernels = &kernels;
-  setup.options.precision.linear = spec::Dtype::fp8;
-  setup.options.layout = compute::GroupLayout::masked;
-  setup.group = &group;
-  setup.gpus = 144;
-  setup.dispatch = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::dispatch,
-                    network::fp8_row(7168), 0, true};
-  setup.combine = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::combine,
-                   network::bf16_row(7168), 0, true};
+  ExpertBank::Setup setup = decode_bank(model, kernels, group);
   setup.layers = {3, 20, 60};
   for (int i = 0; i < 3; ++i) setup.maps.push_back(exchange::contiguous_map(256, 144));
   setup.sources = {source.get(), source.get()};
@@ -170,17 +177,7 @@ struct PlannedBank {
     for (const std::string& law : laws)
       for (const routing::TracePhase phase : {routing::TracePhase::prefill, routing::TracePhase::decode})
         sources.push_back(routing::make_traffic(Config::from_text(law, "r"), {{256, 8, 8, 4}, {32, 8}, 1, phase}));
-    ExpertBank::Setup setup;
-    setup.model = &model;
-    setup.kernels = &kernels;
-    setup.options.precision.linear = spec::Dtype::fp8;
-    setup.options.layout = compute::GroupLayout::masked;
-    setup.group = &group;
-    setup.gpus = 32;
-    setup.dispatch = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::dispatch,
-                      network::fp8_row(7168), 0, true};
-    setup.combine = {network::ExchangeKernel::deepep_low_latency, network::ExchangeDirection::combine,
-                     network::bf16_row(7168), 0, true};
+    ExpertBank::Setup setup = decode_bank(model, kernels, group);
     for (int layer = 3; layer < 61; layer += 6) setup.layers.push_back(layer);
     placement::Loads loads;
     loads.experts = 256;
