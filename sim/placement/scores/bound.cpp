@@ -6,6 +6,7 @@
 #include <map>
 #include <numeric>
 
+#include "core/check.h"
 #include "exchange/linear_program.h"
 #include "placement/planning/packing.h"
 
@@ -89,6 +90,8 @@ double group_bound(std::span<const double> load, const PlacementProblem& p) {
 }
 
 double lower_bound(std::span<const double> load, const PlacementProblem& p) {
+  check(p.slots >= int(load.size()), "{} slots are to hold {} experts: the problem was not checked()", p.slots,
+        load.size());
   return std::max({relaxation_bound(load, p), copies_bound(load, p), pigeon_bound(load, p), group_bound(load, p)});
 }
 }  // namespace moesim::placement

@@ -123,7 +123,7 @@ TEST(RobustLaw, WindowsGoWithTheirGroupsOntoNodesAndWithUnevenGpus) {
             e >= 0 && f >= 0 && e / 8 == f / 8) {
           EXPECT_EQ(slot / 20, other / 20);
         }
-  p = {.gpus = 4, .nodes = 2, .gpu_slots = {16, 8, 8, 12}, .gpu_speed = {2, 1, 1, 1.5}};
+  p = checked({.gpus = 4, .nodes = 2, .gpu_slots = {16, 8, 8, 12}, .gpu_speed = {2, 1, 1, 1.5}}, 32);
   const std::vector<exchange::ExpertMap> maps = placed("robust", windows, p);  // plan() checks the slots
   EXPECT_GT(mean_balance(windows, maps, p), 0.9);
 }
