@@ -51,10 +51,16 @@ constexpr std::array kFamilies = {
                        .moe = MoeKeys::local_experts,
                        .windowed = WindowedLayers::even,
                        .missing = {.swiglu_limit = 7}},
-    ArchitectureTraits{.of = Architecture::glm4_moe,
+    ArchitectureTraits{
+        .of = Architecture::glm4_moe, .moe = MoeKeys::deepseek, .qk_norm_key = true, .missing = {.sigmoid_gate = true}},
+    ArchitectureTraits{.of = Architecture::deepseek_v32,
+                       .attention = AttentionKind::dsa,
                        .moe = MoeKeys::deepseek,
-                       .qk_norm_key = true,
-                       .missing = {.sigmoid_gate = true}}};
+                       .missing = {.sigmoid_gate = true}},
+    ArchitectureTraits{.of = Architecture::glm_moe_dsa,
+                       .attention = AttentionKind::dsa,
+                       .moe = MoeKeys::deepseek,
+                       .missing = {.sigmoid_gate = true, .interleaved_index_rope = true}}};
 
 constexpr bool in_enum_order() {
   for (std::size_t i = 0; i < kFamilies.size(); ++i)

@@ -22,7 +22,9 @@ enum class Architecture {
   llama4,
   gemma3,
   gpt_oss,
-  glm4_moe
+  glm4_moe,
+  deepseek_v32,
+  glm_moe_dsa
 };
 constexpr auto enum_names(Architecture) {
   return std::to_array<std::pair<std::string_view, Architecture>>({{"deepseek", Architecture::deepseek},
@@ -36,7 +38,9 @@ constexpr auto enum_names(Architecture) {
                                                                    {"llama4", Architecture::llama4},
                                                                    {"gemma3", Architecture::gemma3},
                                                                    {"gpt_oss", Architecture::gpt_oss},
-                                                                   {"glm4_moe", Architecture::glm4_moe}});
+                                                                   {"glm4_moe", Architecture::glm4_moe},
+                                                                   {"deepseek_v32", Architecture::deepseek_v32},
+                                                                   {"glm_moe_dsa", Architecture::glm_moe_dsa}});
 }
 
 /// What the gate product of a feed-forward network goes through.
@@ -70,6 +74,7 @@ struct ConfigDefaults {
   double query_scalar = 0;
   double rope_theta = 10000;
   double local_theta = 0;
+  bool interleaved_index_rope = false;
 };
 
 /// One family.  A field left out of its row is as in Llama.

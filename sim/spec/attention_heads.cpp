@@ -43,6 +43,7 @@ class HeadRules final : public AttentionRules {
   std::int64_t decode_width(const AttentionShape& a) const override { return a.head_dim + a.v_head_dim; }
 
   AttentionShape instead_of(AttentionShape own) const override {
+    own.indexer.reset();
     own.kind = grouped_ ? AttentionKind::gqa : AttentionKind::mha;
     own.head_dim = own.v_head_dim;  // MLA's queries and keys carry the rope part besides
     own.kv_heads = grouped_ ? kUsualGroups : own.heads;

@@ -9,9 +9,11 @@
 
 namespace moesim::spec {
 
-enum class AttentionKind { mha, gqa, mla };
+enum class AttentionKind { mha, gqa, mla, dsa };
 constexpr auto enum_names(AttentionKind) {
-  return std::to_array<std::pair<std::string_view, AttentionKind>>(
-      {{"MHA", AttentionKind::mha}, {"GQA", AttentionKind::gqa}, {"MLA", AttentionKind::mla}});
+  return std::to_array<std::pair<std::string_view, AttentionKind>>({{"MHA", AttentionKind::mha},
+                                                                    {"GQA", AttentionKind::gqa},
+                                                                    {"MLA", AttentionKind::mla},
+                                                                    {"DSA", AttentionKind::dsa}});
 }
 }  // namespace moesim::spec

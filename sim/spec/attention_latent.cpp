@@ -58,8 +58,10 @@ class LatentRules final : public AttentionRules {
   std::int64_t decode_width(const AttentionShape& a) const override { return latent_width(a) + a.kv_lora_rank; }
 
   AttentionShape instead_of(AttentionShape own) const override {
-    if (own.kind == AttentionKind::mla) return own;
+    const bool has_latent = own.kind == AttentionKind::mla || own.kind == AttentionKind::dsa;
     own.kind = AttentionKind::mla;
+    own.indexer.reset();
+    if (has_latent) return own;
     own.kv_lora_rank = kUsualLatent;
     own.qk_rope_head_dim = kUsualRope;
     return own;

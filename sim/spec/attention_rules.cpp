@@ -9,6 +9,8 @@ const AttentionRules& rules_of(AttentionKind kind) {
       return grouped_rules();
     case AttentionKind::mla:
       return latent_rules();
+    case AttentionKind::dsa:
+      return sparse_rules();
   }
   throw std::logic_error("a kind of attention without rules");
 }

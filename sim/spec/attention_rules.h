@@ -1,5 +1,5 @@
 // What each kind of attention makes of an AttentionShape: its checks, weights, cache and widths.  A file a kind:
-// attention_heads.cpp (MHA, GQA), attention_latent.cpp (MLA).
+// attention_heads.cpp (MHA, GQA), attention_latent.cpp (MLA), attention_sparse.cpp (DSA).
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -29,14 +29,22 @@ class AttentionRules {
   virtual void check(const AttentionShape& a, const FieldChecks& checks) const = 0;
   /// All weights of a layer but the output projection, its bias, and sinks.
   virtual std::vector<AttentionWeight> weights(const Model& m) const = 0;
+  /// Those of the indexer that some layers have besides (LayerAttention::index).
+  virtual std::vector<AttentionWeight> indexer_weights(const Model&) const { return {}; }
   virtual RotatedColumns rotated_columns(const Model& m) const = 0;
 
   /// Keys and values of one token in one layer.
   virtual Bytes token_bytes(const AttentionShape& a, CacheFormat format) const = 0;
+  /// What a layer with an indexer keeps of a token for it, in whatever format the cache is.
+  virtual Bytes index_key_bytes(const AttentionShape&) const { return {}; }
   /// Width of the latent that is cached instead of keys and values; 0 if those are.
   virtual int latent_width(const AttentionShape& a) const = 0;
   /// Columns multiplied for each query head and key in decoding: of the logits and of the sum of values.
   virtual std::int64_t decode_width(const AttentionShape& a) const = 0;
+  /// The same of a prompt of `length` tokens.
+  virtual std::int64_t prompt_width(const AttentionShape& a, std::int64_t) const { return a.head_dim + a.v_head_dim; }
+  /// The same where the model is trained.
+  virtual std::int64_t training_width(const AttentionShape& a) const { return a.head_dim + a.v_head_dim; }
   /// The attention of a model that cached by this kind instead of its own.
   virtual AttentionShape instead_of(AttentionShape own) const = 0;
 
@@ -51,4 +59,5 @@ const AttentionRules& rules_of(AttentionKind kind);
 const AttentionRules& multi_head_rules();
 const AttentionRules& grouped_rules();
 const AttentionRules& latent_rules();
+const AttentionRules& sparse_rules();
 }  // namespace moesim::spec

@@ -42,6 +42,7 @@ class Checker {
     if (a.heads % a.kv_heads != 0)
       checks_.fail("attention.kv_heads", "must divide the {} heads, got {}", a.heads, a.kv_heads);
     rules_of(a.kind).check(a, checks_);
+    indexer();
     if (!(a.temperature_scale >= 0))
       checks_.fail("attention.temperature_scale", "must be 0 or more, got {}", a.temperature_scale);
     if (a.temperature_scale > 0 && !(a.temperature_floor > 0))
@@ -52,6 +53,24 @@ class Checker {
       if (layer <= last || layer >= m_.layers)
         checks_.fail("attention.sliding_layers", "must be ascending layer numbers from 0 to {}, got {}", m_.layers - 1,
                      layer);
+      last = layer;
+    }
+  }
+
+  void indexer() const {
+    const AttentionShape& a = m_.attention;
+    if (!a.indexer) return;
+    if (a.kind != AttentionKind::dsa)
+      checks_.fail("attention.indexer", "goes with attention of kind DSA, got {}", name_of(a.kind));
+    checks_.at_most("attention.indexer.heads", a.indexer->heads, kMostWidth / a.indexer->head_dim);
+    if (m_.max_positions > 0 && a.indexer->top_k > m_.max_positions)
+      checks_.fail("attention.indexer.top_k", "picks more keys than the {} positions there are, got {}",
+                   m_.max_positions, a.indexer->top_k);
+    int last = 0;  // the first layer picks for those after it
+    for (const int layer : a.indexer->shared_layers) {
+      if (layer <= last || layer >= m_.layers)
+        checks_.fail("attention.indexer.shared_layers", "must be ascending layer numbers from 1 to {}, got {}",
+                     m_.layers - 1, layer);
       last = layer;
     }
   }

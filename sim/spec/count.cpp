@@ -25,6 +25,7 @@ double mean_attended(const KeysRead& reads, double length) {
   switch (reads.span) {
     case KeysRead::Span::all:
       return length / 2;
+    case KeysRead::Span::picked:
     case KeysRead::Span::sliding:  // the first tokens of the sequence see fewer
       return width - width * width / (2 * length);
     case KeysRead::Span::chunk:  // a short sequence of its own
@@ -55,7 +56,26 @@ double over_prompt(const Model& m, std::int64_t length, bool causal) {
 double forward(const Model& m, double tokens, double width) {
   return 2 * double(count_parameters(m).active_no_embedding) + 2 * double(m.attention.heads) * width * tokens;
 }
-double full_width(const Model& m) { return double(m.attention.head_dim + m.attention.v_head_dim); }
+/// Scores of the indexers: each key before a query against it, in every layer that has one.
+double scores(const Model& m, double keys) {
+  if (!m.attention.indexer) return 0;
+  return 2.0 * m.attention.indexer->heads * m.attention.indexer->head_dim * keys * layers_with_indexer(m);
+}
+/// What indexers add to a forward pass over a prompt: where all keys fit the picks they only make their own keys.
+double picking(const Model& m, std::int64_t length) {
+  if (!m.attention.indexer) return 0;
+  const IndexerShape& x = *m.attention.indexer;
+  if (length > x.top_k) return scores(m, double(length) / 2);
+  return -2.0 * x.heads * (double(x.head_dim) * m.attention.q_lora_rank + m.hidden) * layers_with_indexer(m);
+}
+/// Of indexers: no gradient goes on to what they read.
+double input_gradients(const Model& m) {
+  if (!m.attention.indexer) return 0;
+  const IndexerShape& x = *m.attention.indexer;
+  const double matrices =
+      double(x.heads) * x.head_dim * m.attention.q_lora_rank + double(x.head_dim + x.heads) * m.hidden;
+  return 2 * matrices * layers_with_indexer(m);
+}
 }  // namespace
 
 bool caches_latent(const Model& model) { return rules_of(model.attention.kind).latent_width(model.attention) > 0; }
@@ -64,12 +84,21 @@ Bytes cache_bytes_per_layer(const Model& model, CacheFormat format) {
   return rules_of(model.attention.kind).token_bytes(model.attention, format);
 }
 
+Bytes index_bytes_per_layer(const Model& model, int layer) {
+  if (layer_shape(model, layer).attention.index != IndexUse::own) return {};
+  return rules_of(model.attention.kind).index_key_bytes(model.attention);
+}
+
+Bytes index_bytes_per_token(const Model& model) {
+  return rules_of(model.attention.kind).index_key_bytes(model.attention) * layers_with_indexer(model);
+}
+
 Bytes cache_bytes_per_token(const Model& model, CacheFormat format) {
-  return cache_bytes_per_layer(model, format) * model.layers;
+  return cache_bytes_per_layer(model, format) * model.layers + index_bytes_per_token(model);
 }
 
 Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format) {
-  return cache_bytes_per_layer(model, format) * kept(model, context);
+  return cache_bytes_per_layer(model, format) * kept(model, context) + index_bytes_per_token(model) * context;
 }
 
 Bytes cache_bytes_as(const Model& model, AttentionKind kind, std::int64_t context, CacheFormat format) {
@@ -80,14 +109,19 @@ Bytes cache_bytes_as(const Model& model, AttentionKind kind, std::int64_t contex
 
 Flops decode_flops(const Model& model, std::int64_t context) {
   const double attends = over_layers(model, [&](const KeysRead& reads) { return double(attended(reads, context)); });
-  return {forward(model, attends, double(rules_of(model.attention.kind).decode_width(model.attention)))};
+  return {forward(model, attends, double(rules_of(model.attention.kind).decode_width(model.attention))) +
+          scores(model, double(context))};
 }
 
 Flops prefill_flops(const Model& model, std::int64_t length) {
-  return {forward(model, over_prompt(model, length, true), full_width(model))};
+  const auto width = double(rules_of(model.attention.kind).prompt_width(model.attention, length));
+  return {forward(model, over_prompt(model, length, true), width) + picking(model, length)};
 }
 
 Flops training_flops(const Model& model, std::int64_t length, bool causal) {
-  return {3 * forward(model, over_prompt(model, length, causal), full_width(model))};
+  const auto width = double(rules_of(model.attention.kind).training_width(model.attention));
+  const double attends = over_prompt(model, length, causal), seen = double(length) / (causal ? 2 : 1);
+  return {3 * forward(model, attends, width) + scores(model, seen) + 2 * scores(model, attends / model.layers) -
+          input_gradients(model)};
 }
 }  // namespace moesim::spec

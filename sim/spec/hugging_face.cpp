@@ -27,6 +27,9 @@ std::string_view key_of(std::string_view path) {
       {"attention.heads", "num_attention_heads"},
       {"attention.kv_heads", "num_key_value_heads"},
       {"attention.temperature_floor", "floor_scale"},
+      {"attention.indexer.heads", "index_n_heads"},
+      {"attention.indexer.head_dim", "index_head_dim"},
+      {"attention.indexer.top_k", "index_topk"},
       {"attention.temperature_scale", "attn_scale"},
       {"moe.experts", "number of experts"},
       {"moe.expert_width", "width of the experts"},
@@ -199,6 +202,7 @@ std::optional<Model> read_family(const formats::JsonValue& document, const std::
   read_rope(v, m);
   read_attention(v, m);
   read_ffn(v, m);
+  if (family.attention == AttentionKind::dsa) check_mixture_list(v, m);
   m.tied_embeddings = v.flag_or("tie_word_embeddings", missing.tied_embeddings);
   m.mtp_layers = v.whole_or("num_nextn_predict_layers", 0);
   m.max_positions = v.whole_or("max_position_embeddings", missing.max_positions);

@@ -100,6 +100,10 @@ void read_widths(const formats::JsonObject& v, Model& m) {
       return read_head_attention(v, m);
     case AttentionKind::mla:
       return read_latent_attention(v, m.attention);
+    case AttentionKind::dsa:
+      read_latent_attention(v, m.attention);
+      m.attention.kind = AttentionKind::dsa;
+      return read_indexer(v, m);
   }
 }
 

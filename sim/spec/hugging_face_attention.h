@@ -9,4 +9,8 @@ namespace moesim::spec {
 /// They throw ConfigError "FILE: key: problem".
 void read_rope(const formats::JsonObject& v, Model& m);
 void read_attention(const formats::JsonObject& v, Model& m);
+/// DSA's indexer; needs the number of layers.
+void read_indexer(const formats::JsonObject& v, Model& m);
+/// Holds mlp_layer_types, where it is there, against the mixture that other keys say.
+void check_mixture_list(const formats::JsonObject& v, const Model& m);
 }  // namespace moesim::spec

@@ -19,6 +19,16 @@ void add_latents(const AttentionShape& a, formats::Json& out) {
   out["v_head_dim"] = a.v_head_dim;
 }
 
+void add_indexer(const Model& m, formats::Json& out) {
+  const IndexerShape& x = *m.attention.indexer;
+  out["index_n_heads"] = x.heads;
+  out["index_head_dim"] = x.head_dim;
+  out["index_topk"] = x.top_k;
+  out["indexer_rope_interleave"] = x.interleaved_rope;
+  for (const LayerShape& layer : layer_shapes(m))
+    out["indexer_types"].push_back(layer.attention.index == IndexUse::own ? "full" : "shared");
+}
+
 /// Llama-4's chunks, its layers without positions and how they sharpen their queries.
 void add_chunks(const Model& m, const std::vector<LayerShape>& layers, formats::Json& out) {
   const AttentionShape& a = m.attention;
@@ -52,6 +62,9 @@ void add_attention(const Model& m, formats::Json& out) {
       return add_heads(m, out);
     case AttentionKind::mla:
       return add_latents(m.attention, out);
+    case AttentionKind::dsa:
+      add_latents(m.attention, out);
+      return add_indexer(m, out);
   }
 }
 

@@ -28,6 +28,12 @@ LayerRope rope_of(const Model& m, int layer) {
   return out;
 }
 
+IndexUse index_of(const Model& m, int layer) {
+  const std::optional<IndexerShape>& indexer = m.attention.indexer;
+  if (!indexer) return IndexUse::none;
+  return std::ranges::binary_search(indexer->shared_layers, layer) ? IndexUse::shared : IndexUse::own;
+}
+
 HeadNorm head_norm_of(const Model& m, bool rotates) {
   if (!m.attention.qk_norm) return HeadNorm::none;
   if (m.has_qk_norm_weights()) return HeadNorm::before_rope;
@@ -41,12 +47,17 @@ bool has_rope(const RopeShape& rope, int layer) {
 
 KeysRead windowed_read(const Model& model) {
   const AttentionShape& a = model.attention;
+  if (a.indexer) return {KeysRead::Span::picked, a.indexer->top_k};
   if (a.sliding_window == 0) return {};
   return {a.chunked ? KeysRead::Span::chunk : KeysRead::Span::sliding, a.sliding_window};
 }
 
 // A chunk's keys could go when the next one begins; like a window's, the last ones stay.
 KeysKept windowed_keep(const Model& model) { return {model.attention.sliding_window}; }
+
+int layers_with_indexer(const Model& model) {
+  return model.attention.indexer ? model.layers - int(model.attention.indexer->shared_layers.size()) : 0;
+}
 
 int windowed_layers(const Model& model) {
   return model.attention.sliding_window > 0 ? int(model.attention.sliding_layers.size()) : 0;
@@ -59,6 +70,8 @@ LayerShape layer_shape(const Model& model, int layer) {
     out.attention.reads = windowed_read(model);
     out.attention.keeps = windowed_keep(model);
   }
+  out.attention.index = index_of(model, layer);
+  if (out.attention.index != IndexUse::none) out.attention.reads = windowed_read(model);
   out.attention.rope = rope_of(model, layer);
   out.attention.head_norm = head_norm_of(model, out.attention.rope.active);
   if (layer < model.layers ? is_mixture(model, layer) : model.moe.has_value())

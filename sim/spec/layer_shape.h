@@ -13,7 +13,8 @@ struct KeysRead {
   enum class Span {
     all,      ///< every key of the sequence so far
     sliding,  ///< the last `width`, its own among them
-    chunk     ///< those of its own chunk of `width` positions
+    chunk,    ///< those of its own chunk of `width` positions
+    picked    ///< any `width` that an indexer picks, all while there are no more
   };
   Span span = Span::all;
   std::int64_t width = 0;
@@ -23,6 +24,7 @@ struct KeysRead {
   std::int64_t first_key(std::int64_t position) const {
     switch (span) {
       case Span::all:
+      case Span::picked:
         return 0;
       case Span::sliding:
         return position < width ? 0 : position - width + 1;
@@ -32,7 +34,10 @@ struct KeysRead {
     return 0;
   }
   /// Of `context` tokens before it, those that the next token looks back on.
-  std::int64_t seen(std::int64_t context) const { return context - first_key(context); }
+  std::int64_t seen(std::int64_t context) const {
+    if (span == Span::picked) return context < width ? context : width - 1;
+    return context - first_key(context);
+  }
   bool operator==(const KeysRead&) const = default;
 };
 
@@ -62,12 +67,20 @@ struct LayerRope {
   bool operator==(const LayerRope&) const = default;
 };
 
+/// Where a layer's picked keys come from.
+enum class IndexUse {
+  none,   ///< it picks none
+  own,    ///< an indexer of its own
+  shared  ///< the nearest indexer of a layer before
+};
+
 struct LayerAttention {
   AttentionKind kind = AttentionKind::mha;
   KeysRead reads;
   KeysKept keeps;
   LayerRope rope;
   HeadNorm head_norm = HeadNorm::none;
+  IndexUse index = IndexUse::none;
   bool operator==(const LayerAttention&) const = default;
 };
 
@@ -92,10 +105,12 @@ inline bool has_experts(const Model& model, int layer) { return layer_shape(mode
 /// All of them, MTP modules left out.
 std::vector<LayerShape> layer_shapes(const Model& model);
 
-/// What the layers read that do not read everything; everything if there is no window.
+/// What the layers read that do not read everything; everything if there is no window and no indexer.
 KeysRead windowed_read(const Model& model);
 /// What those layers keep.
 KeysKept windowed_keep(const Model& model);
+/// How many of the model's layers have an indexer of their own.
+int layers_with_indexer(const Model& model);
 /// How many of the model's layers read a window.
 int windowed_layers(const Model& model);
 

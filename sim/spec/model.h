@@ -9,6 +9,7 @@
 #include "spec/architecture.h"
 #include "spec/attention_kind.h"
 #include "spec/dtype.h"
+#include "spec/indexer_shape.h"
 
 namespace moesim::spec {
 
@@ -47,16 +48,17 @@ struct AttentionShape {
   bool qkv_bias = false;
   bool o_bias = false;
   bool qk_norm = false;
-  bool sinks = false;               // one learned logit a head (gpt-oss)
-  int sliding_window = 0;           // tokens; 0 means none
-  std::vector<int> sliding_layers;  // the layers that use it, ascending
-  bool chunked = false;             // the window is a fixed chunk instead of sliding (Llama-4)
-  double query_scalar = 0;          // the softmax scale is 1/sqrt of it (Gemma-3); 0 means of head_dim
-  double temperature_scale = 0;     // attn_scale (Llama-4), for layers without RoPE; 0 means no tuning
-  double temperature_floor = 0;     // floor_scale
+  bool sinks = false;                   // one learned logit a head (gpt-oss)
+  int sliding_window = 0;               // tokens; 0 means none
+  std::vector<int> sliding_layers;      // the layers that use it, ascending
+  bool chunked = false;                 // the window is a fixed chunk instead of sliding (Llama-4)
+  double query_scalar = 0;              // the softmax scale is 1/sqrt of it (Gemma-3); 0 means of head_dim
+  double temperature_scale = 0;         // attn_scale (Llama-4), for layers without RoPE; 0 means no tuning
+  double temperature_floor = 0;         // floor_scale
+  std::optional<IndexerShape> indexer;  // DSA alone
 
   static void fields(auto& f, auto& p) {
-    f("kind", p.kind, "MHA, GQA or MLA");
+    f("kind", p.kind, "MHA, GQA, MLA or DSA: MLA over keys that an indexer picks");
     f("heads", p.heads, "query heads");
     f("kv_heads", p.kv_heads, "key and value heads; equal to heads for MHA and MLA");
     f("head_dim", p.head_dim, "width of a query or key head; nope + rope for MLA");
@@ -76,6 +78,7 @@ struct AttentionShape {
     f("temperature_scale", p.temperature_scale,
       "how much queries of layers without RoPE grow with the position; 0: not");
     f("temperature_floor", p.temperature_floor, "positions a step of that growth");
+    f("indexer", p.indexer, "DSA: what picks the keys that are attended to");
   }
 };
 

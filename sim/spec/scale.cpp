@@ -52,6 +52,9 @@ Model scaled(const Model& model, const Scale& s) {
     m.moe->expert_width = smaller("expert_width", s.expert_width, m.moe->expert_width, s.factor, 1, 4);
   else
     not_for("expert_width", s.expert_width, "a dense model has no experts");
+  if (!m.attention.indexer)
+    for (const auto& [key, given] : {std::pair{"index_heads", s.index_heads}, {"index_head_dim", s.index_head_dim}})
+      not_for(key, given, "the model has no indexer");
   rules_of(m.attention.kind).scale(m.attention, s);
   check_model(
       m, [](std::string_view key, std::string_view problem) { fail_scale(key.substr(key.rfind('.') + 1), problem); });

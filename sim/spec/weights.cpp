@@ -8,6 +8,7 @@
 #include "core/named_enum.h"
 #include "spec/attention_rules.h"
 #include "spec/count.h"
+#include "spec/layer_shape.h"
 
 namespace moesim::spec {
 namespace {
@@ -33,6 +34,10 @@ struct Collector {
     add(ParameterPart::attention, m.hidden, std::int64_t{a.heads} * a.v_head_dim, true);
     if (a.o_bias) vector(ParameterPart::attention, m.hidden);
     if (a.sinks) vector(ParameterPart::attention, a.heads);
+  }
+  void indexer(const Model& m) {
+    for (const AttentionWeight& w : rules_of(m.attention.kind).indexer_weights(m))
+      add(ParameterPart::attention, w.rows, w.columns, w.matrix);
   }
   void ffn(ParameterPart part, std::int64_t hidden, std::int64_t width, bool bias, std::int64_t each = 1,
            std::int64_t active = 1) {
@@ -91,6 +96,7 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   Collector once{out, 1, false}, all{out, m.layers, false}, dense{out, m.layers - moe_layers, false};
   once.add(ParameterPart::embedding, m.vocabulary, m.hidden, false);
   all.attention(m);
+  Collector{out, layers_with_indexer(m), false}.indexer(m);
   dense.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
   if (m.moe) Collector{out, moe_layers, false}.mixture(m);
   all.norms(m);
@@ -104,6 +110,7 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   mtp.add(ParameterPart::norm, 1, m.hidden, false, 3, 3);
   mtp.add(ParameterPart::dense, m.hidden, 2 * std::int64_t{m.hidden}, false);
   mtp.attention(m);
+  mtp.indexer(m);
   if (m.moe)
     mtp.mixture(m);
   else
@@ -146,6 +153,14 @@ std::int64_t expert_parameters(const Model& model) {
 std::int64_t attention_parameters(const Model& model) {
   std::vector<WeightShape> out;
   Collector{out, 1, false}.attention(model);
+  std::int64_t sum = 0;
+  for (const WeightShape& w : out) sum += w.each();
+  return sum;
+}
+
+std::int64_t indexer_parameters(const Model& model) {
+  std::vector<WeightShape> out;
+  Collector{out, 1, false}.indexer(model);
   std::int64_t sum = 0;
   for (const WeightShape& w : out) sum += w.each();
   return sum;

@@ -28,6 +28,7 @@ Time core_time(std::span<const compute::Operation> operations, compute::KernelCo
   Time sum{};
   for (const compute::Operation& o : operations)
     if (std::holds_alternative<compute::AttentionPrefill>(o.kernel) ||
+        std::holds_alternative<compute::SparsePrefill>(o.kernel) ||
         std::holds_alternative<compute::AttentionBackward>(o.kernel))
       sum += kernels.time(o.kernel, share);
   return sum;

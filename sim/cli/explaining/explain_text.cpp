@@ -53,6 +53,8 @@ std::string looks_back(const spec::KeysRead& reads) {
       return "";
     case spec::KeysRead::Span::sliding:
       return fmt::format("; this layer looks back on {} tokens", reads.width);
+    case spec::KeysRead::Span::picked:
+      return fmt::format("; this layer attends to the {} that an indexer picks", reads.width);
     case spec::KeysRead::Span::chunk:
       return fmt::format("; this layer looks back on {} at most, its chunk", reads.width);
   }

@@ -36,9 +36,10 @@ std::string heads_text(const spec::AttentionShape& a) {
     case spec::AttentionKind::gqa:
       return fmt::format("{}, {} heads of {}, {} KV heads", name_of(a.kind), a.heads, a.head_dim, a.kv_heads);
     case spec::AttentionKind::mla:
+    case spec::AttentionKind::dsa:
       return fmt::format(
-          "MLA, {} heads of {} + {}, latent {} + {}{}", a.heads, a.qk_nope_head_dim, a.qk_rope_head_dim, a.kv_lora_rank,
-          a.qk_rope_head_dim,
+          "{}, {} heads of {} + {}, latent {} + {}{}", name_of(a.kind), a.heads, a.qk_nope_head_dim, a.qk_rope_head_dim,
+          a.kv_lora_rank, a.qk_rope_head_dim,
           a.q_lora_rank > 0 ? fmt::format(", query latent {}", a.q_lora_rank) : ", queries not compressed");
   }
   return "";
@@ -56,6 +57,9 @@ std::string long_count(std::int64_t n) { return results::pretty(double(n), ""); 
 std::string attention_text(const spec::Model& m) {
   const spec::AttentionShape& a = m.attention;
   std::string out = heads_text(a);
+  if (a.indexer)
+    out += fmt::format(", over {} tokens that an indexer of {} heads of {} picks on {} layers", a.indexer->top_k,
+                       a.indexer->heads, a.indexer->head_dim, spec::layers_with_indexer(m));
   if (const int layers = spec::windowed_layers(m); layers > 0) {
     const spec::KeysRead reads = spec::windowed_read(m);
     out += fmt::format(", {} of {} tokens on {} layers",

@@ -86,7 +86,10 @@ std::string costs_text(const spec::Model& m, const ShowOptions& o) {
     const Bytes bytes = spec::cache_bytes_per_token(m, format);
     table.add(
         {fmt::format("KV cache, {}", name), long_count(bytes.v) + " B",
-         fmt::format("{} B a layer; {} for {} tokens", long_count(spec::cache_bytes_per_layer(m, format).v),
+         fmt::format("{} B a layer{}; {} for {} tokens", long_count(spec::cache_bytes_per_layer(m, format).v),
+                     m.attention.indexer
+                         ? fmt::format(" and {} B of indexers", long_count(spec::index_bytes_per_token(m).v))
+                         : "",
                      results::pretty(double(spec::cache_bytes(m, o.context, format).v), "B"), long_count(o.context))});
   }
   const std::string at = fmt::format("{} tokens", long_count(o.context));
@@ -127,8 +130,13 @@ formats::Json shape_json(const spec::Model& m) {
                       {"q_lora_rank", a.q_lora_rank},
                       {"kv_lora_rank", a.kv_lora_rank},
                       {"qk_rope_head_dim", a.qk_rope_head_dim},
-                      {"sliding_window", spec::windowed_read(m).width},
+                      {"sliding_window", a.sliding_window},
                       {"sliding_layers", spec::windowed_layers(m)}};
+  if (a.indexer)
+    out["attention"]["indexer"] = {{"heads", a.indexer->heads},
+                                   {"head_dim", a.indexer->head_dim},
+                                   {"top_k", a.indexer->top_k},
+                                   {"layers", spec::layers_with_indexer(m)}};
   if (!m.moe) return out;
   const spec::MoeShape& s = *m.moe;
   out["gate"] = {{"experts", s.experts},

@@ -64,6 +64,18 @@ class Check {
                                                     {"optimizer", m.optimizer}};
     for (const auto& [key, rate] : rates) check_share(config_, section, key, rate);
   }
+  void operator()(std::string_view section, const SparseEquation& e, std::string_view) const {
+    check_share(config_, section, "scores_tensor", e.scores_tensor);
+    check_share(config_, section, "scores_hbm", e.scores_hbm);
+    check_share(config_, section, "top_hbm", e.top_hbm);
+    check_share(config_, section, "attend_tensor", e.attend_tensor);
+    check_share(config_, section, "fp8_tensor", e.fp8_tensor);
+    check_share(config_, section, "fp8_empty", e.fp8_empty);
+    check_share(config_, section, "attend_empty", e.attend_empty);
+    check_at_least(config_, section, "attend_heads", e.attend_heads, 1);
+    check_at_least(config_, section, "fp8_heads", e.fp8_heads, 1);
+    check_at_least(config_, section, "top_rate", e.top_rate, 0);
+  }
   void operator()(std::string_view section, const ServingMoves& m, std::string_view) const {
     check_share(config_, section, "stream", m.stream);
     check_share(config_, section, "cast", m.cast);

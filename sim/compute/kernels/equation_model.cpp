@@ -51,6 +51,14 @@ GroupedGemm in_small_blocks(GroupedGemm g) {
   g.counted = rows;
   return g;
 }
+
+// A kernel for picked keys may walk empty picks too.
+AttentionDecode walked(AttentionDecode a, const SparseEquation& e) {
+  if (a.picks == 0 || a.cache != spec::Dtype::fp8 || !e.fp8_whole) return a;
+  a.work.keys = std::max(a.work.keys, a.work.sequences * a.picks);
+  a.work.longest = std::max(a.work.longest, std::int64_t{a.picks});
+  return a;
+}
 }  // namespace
 
 Equations::Equations(const spec::Gpu& gpu, Calibration calibration, Heat heat, ProductLibrary library,
@@ -99,12 +107,15 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
     }
     double operator()(const AttentionDecode& a) const {
       const AttentionEquation& e = choose(c, a).equation;
-      return decode_seconds(a, e, on(a.dtype, e.sustained));
+      return decode_seconds(walked(a, c.sparse), e, on(a.dtype, e.sustained));
     }
     double operator()(const MemoryOp& m) const {
       return memory_seconds(m, c.memory, c.serving_moves, on(spec::Dtype::bf16, 0));
     }
     double operator()(const SmallChain& s) const { return chain_seconds(s, c.memory); }
+    double operator()(const IndexScores& x) const { return scores_seconds(x, c.sparse, on(spec::Dtype::fp8, 0)); }
+    double operator()(const IndexTopK& t) const { return top_k_seconds(t, c.sparse, on(spec::Dtype::bf16, 0)); }
+    double operator()(const SparsePrefill& a) const { return sparse_seconds(a, c.sparse, on(a.cache, 0)); }
   };
   const bool chain = std::holds_alternative<SmallChain>(kernel);  // its gaps are part of its kernels' times
   return std::visit(Visit{*this, c, share}, kernel) + (chain ? 0 : moesim::seconds(c.gap));
@@ -134,6 +145,13 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
       return reach_of(Chosen<MemoryEquation>{c.memory, has_published_rate(m.kind) ? Lender::none : Lender::other_moves},
                       double(m.bytes.v), 0, 0);
     }
+    // The largest piece that is asked for at once: tables hold whole requests.
+    Reach of_sparse(double queries, double longest) const {
+      return reach_of(Chosen<SparseEquation>{c.sparse}, queries, 0, longest);
+    }
+    Reach operator()(const IndexScores& x) const { return of_sparse(double(x.work.queries), double(x.work.longest)); }
+    Reach operator()(const IndexTopK& t) const { return of_sparse(double(t.rows), double(t.longest)); }
+    Reach operator()(const SparsePrefill& a) const { return of_sparse(double(a.work.queries), a.picks); }
     Reach operator()(const SmallChain&) const {
       return {c.memory.fitted.m_max > 0, 1, Lender::none, c.memory.borrowed};
     }

@@ -26,6 +26,9 @@ double backward_seconds(const AttentionBackward& a, const AttentionEquation& e, 
 double decode_seconds(const AttentionDecode& a, const AttentionEquation& e, const Machine& on);
 double memory_seconds(const MemoryOp& m, const MemoryEquation& e, const ServingMoves& serving, const Machine& on);
 double chain_seconds(const SmallChain& s, const MemoryEquation& e);
+double scores_seconds(const IndexScores& x, const SparseEquation& e, const Machine& on);
+double top_k_seconds(const IndexTopK& t, const SparseEquation& e, const Machine& on);
+double sparse_seconds(const SparsePrefill& a, const SparseEquation& e, const Machine& on);
 
 /// (a^p + b^p)^(1/p): how two limits of one kernel combine when neither hides the other completely.
 double joined(double a, double b, double p);

@@ -23,6 +23,9 @@ struct CountFlops {
   }
   Flops operator()(const MemoryOp&) const { return {}; }
   Flops operator()(const SmallChain&) const { return {}; }
+  Flops operator()(const IndexScores& x) const { return {2.0 * x.heads * x.dim * x.work.pairs}; }
+  Flops operator()(const IndexTopK&) const { return {}; }
+  Flops operator()(const SparsePrefill& a) const { return score_and_value(a.heads, a.work); }
 
   static Flops score_and_value(const AttentionHeads& h, const AttentionWork& w) {
     return {2.0 * h.heads * w.pairs * double(h.qk_dim + h.v_dim)};
@@ -63,6 +66,18 @@ struct CountBytes {
   }
   Bytes operator()(const MemoryOp& m) const { return m.bytes; }
   Bytes operator()(const SmallChain&) const { return {}; }
+  // Queries with a weight a head, keys with their scales; scores out.
+  Bytes operator()(const IndexScores& x) const {
+    return tensor_bytes(x.work.queries * x.heads * x.dim, spec::Dtype::fp8) + Bytes{4 * x.work.queries * x.heads} +
+           tensor_bytes(x.work.keys * x.dim, spec::Dtype::fp8) + Bytes{std::int64_t(4 * x.work.pairs)};
+  }
+  // Rows that are picked whole need no score; 32-bit positions out.
+  Bytes operator()(const IndexTopK& t) const { return {std::int64_t(4 * t.scores) + 4 * t.rows * t.picks}; }
+  // What several queries pick is read once at least.
+  Bytes operator()(const SparsePrefill& a) const {
+    return tensor_bytes(a.work.queries * a.heads.heads * (a.heads.qk_dim + a.heads.v_dim), spec::Dtype::bf16) +
+           a.work.keys * cached_token_bytes(a.heads, a.cache);
+  }
 };
 
 std::string heads_in_words(const AttentionHeads& h) {
@@ -87,6 +102,14 @@ struct Describe {
   std::string operator()(const SmallChain& s) const {
     return fmt::format("{} small kernels{}", s.count, s.graph ? " in a graph" : "");
   }
+  std::string operator()(const IndexScores& x) const {
+    return fmt::format("index scores {} heads of {}, {:.3g} pairs{}", x.heads, x.dim, x.work.pairs,
+                       x.paged ? " of a cache" : "");
+  }
+  std::string operator()(const IndexTopK& t) const {
+    return fmt::format("top {} of {:.3g} scores in {} rows", t.picks, t.scores, t.rows);
+  }
+  std::string operator()(const SparsePrefill& a) const { return attention("sparse prefill", a.heads, a.work, a.cache); }
 
   static std::string_view scaled(Scales scales) {
     switch (scales) {

@@ -121,7 +121,35 @@ struct AttentionDecode {
   AttentionWork work;
   spec::Dtype dtype = spec::Dtype::bf16;  // of the arithmetic
   spec::Dtype cache = spec::Dtype::bf16;  // of the stored keys and values
+  int picks = 0;                          // DSA: keys a query attends to at most, which lie anywhere; 0: all in turn
   bool operator==(const AttentionDecode&) const = default;
+};
+
+/// Scores of an indexer (DSA) in FP8: each new token's against every key before it, over heads that share the key; one
+/// FP32 number a pair is written.
+struct IndexScores {
+  int heads = 0, dim = 0;
+  AttentionWork work;
+  bool paged = false;  // of a few new tokens a sequence against its cache
+  bool operator==(const IndexScores&) const = default;
+};
+
+/// The `picks` best scores of each row.
+struct IndexTopK {
+  int picks = 0;
+  std::int64_t rows = 0, longest = 0;  // of the row with most scores
+  double ranked = 0, scores = 0;       // rows with more scores than picks, and all their scores
+  bool operator==(const IndexTopK&) const = default;
+};
+
+/// Forward attention of whole prompts in MLA's latent space over picked keys: each query has its own, which its heads
+/// share.
+struct SparsePrefill {
+  AttentionHeads heads;
+  AttentionWork work;                     // its pairs are picked ones
+  int picks = 0;                          // a query's at most
+  spec::Dtype cache = spec::Dtype::bf16;  // of the latent that is read
+  bool operator==(const SparsePrefill&) const = default;
 };
 
 enum class MemoryKind {
@@ -177,8 +205,8 @@ struct SmallChain {
   bool operator==(const SmallChain&) const = default;
 };
 
-using Kernel =
-    std::variant<Gemm, GroupedGemm, AttentionPrefill, AttentionBackward, AttentionDecode, MemoryOp, SmallChain>;
+using Kernel = std::variant<Gemm, GroupedGemm, AttentionPrefill, AttentionBackward, AttentionDecode, MemoryOp,
+                            SmallChain, IndexScores, IndexTopK, SparsePrefill>;
 
 /// Bytes of `elements` numbers with the scales that go with them: fp8 4 bytes per 128 (a 1x128 tile), fp4 1 byte per 32
 /// (MXFP4).

@@ -35,16 +35,19 @@ struct Fingerprint {
   }
   void add(const AttentionPrefill& x) { all(3, x.heads, x.work, x.dtype); }
   void add(const AttentionBackward& x) { all(4, x.heads, x.work, x.dtype); }
-  void add(const AttentionDecode& x) { all(5, x.heads, x.work, x.dtype, x.cache); }
+  void add(const AttentionDecode& x) { all(5, x.heads, x.work, x.dtype, x.cache, x.picks); }
   void add(const MemoryOp& m) { all(6, m.kind, m.bytes.v, m.serving); }
   void add(const SmallChain& s) { all(7, s.count, s.graph); }
+  void add(const IndexScores& x) { all(8, x.heads, x.dim, x.work, x.paged); }
+  void add(const IndexTopK& t) { all(9, t.picks, t.rows, t.longest, t.ranked, t.scores); }
+  void add(const SparsePrefill& x) { all(10, x.heads, x.work, x.picks, x.cache); }
   void all(const auto&... values) { (add(values), ...); }
 };
 }  // namespace
 
 namespace {
 /// Kinds of kernel that extrapolations are told apart by.
-constexpr std::size_t kKinds = 9 + std::size(enum_names(MemoryKind{}));
+constexpr std::size_t kKinds = 12 + std::size(enum_names(MemoryKind{}));
 std::uint8_t kind_of(const Kernel& kernel) {
   struct Visit {
     int operator()(const Gemm& g) const { return g.fp32_accumulate; }
@@ -53,7 +56,10 @@ std::uint8_t kind_of(const Kernel& kernel) {
     int operator()(const AttentionBackward&) const { return 6; }
     int operator()(const AttentionDecode&) const { return 7; }
     int operator()(const SmallChain&) const { return 8; }
-    int operator()(const MemoryOp& m) const { return 9 + int(m.kind); }
+    int operator()(const IndexScores&) const { return 9; }
+    int operator()(const IndexTopK&) const { return 10; }
+    int operator()(const SparsePrefill&) const { return 11; }
+    int operator()(const MemoryOp& m) const { return 12 + int(m.kind); }
   };
   return std::uint8_t(std::visit(Visit{}, kernel));
 }

@@ -22,6 +22,10 @@ bool valid(const GroupedGemm& g) { return g.n > 0 && g.k > 0 && !g.rows.empty() 
 bool valid(const AttentionPrefill& a) { return valid(a.heads, a.work); }
 bool valid(const AttentionBackward& a) { return valid(a.heads, a.work); }
 bool valid(const AttentionDecode& a) { return valid(a.heads, a.work); }
+bool valid(const AttentionWork& w) { return w.sequences > 0 && w.queries > 0 && w.keys > 0 && w.longest > 0; }
+bool valid(const IndexScores& x) { return x.heads > 0 && x.dim > 0 && valid(x.work) && x.work.pairs > 0; }
+bool valid(const IndexTopK& t) { return t.picks > 0 && t.rows > 0 && t.longest > 0; }
+bool valid(const SparsePrefill& a) { return a.picks > 0 && valid(a.heads, a.work); }
 bool valid(const MemoryOp& m) { return m.bytes.v > 0; }
 bool valid(const SmallChain& s) { return s.count > 0; }
 
@@ -35,6 +39,9 @@ struct WiderWeights {
 struct ArithmeticDtype {
   spec::Dtype operator()(const MemoryOp&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const SmallChain&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const IndexScores&) const { return spec::Dtype::fp8; }
+  spec::Dtype operator()(const IndexTopK&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const SparsePrefill& a) const { return a.cache; }
   spec::Dtype operator()(const auto& k) const { return k.dtype; }
 };
 }  // namespace

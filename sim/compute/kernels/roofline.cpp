@@ -32,6 +32,8 @@ class Roofline final : public KernelModel {
     c.sm_bandwidth = 1e9;
     for (GemmEquation* e : {&c.gemm, &c.contiguous, &c.masked}) e->tensor = p.tensor, e->hbm = p.hbm;
     for (AttentionEquation* e : {&c.prefill, &c.backward, &c.decode}) e->tensor = p.tensor, e->hbm = p.hbm;
+    for (double* share : {&c.sparse.scores_tensor, &c.sparse.attend_tensor, &c.sparse.fp8_tensor}) *share = p.tensor;
+    for (double* share : {&c.sparse.scores_hbm, &c.sparse.top_hbm}) *share = p.hbm;
     return c;
   }
   Params p_;

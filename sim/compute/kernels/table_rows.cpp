@@ -52,6 +52,9 @@ struct PointOf {
     return TablePoint{{std::string(name_of(m.kind)), spec::Dtype::bf16, sms, {}}, double(m.bytes.v)};
   }
   std::optional<TablePoint> operator()(const SmallChain&) const { return {}; }
+  std::optional<TablePoint> operator()(const IndexScores&) const { return {}; }
+  std::optional<TablePoint> operator()(const IndexTopK&) const { return {}; }
+  std::optional<TablePoint> operator()(const SparsePrefill&) const { return {}; }
 
   TablePlace place(const char* kind, const AttentionHeads& h, const AttentionWork& w, spec::Dtype dtype) const {
     return {kind, dtype, sms, {h.heads, h.kv_heads, h.qk_dim, h.v_dim, w.sequences}};

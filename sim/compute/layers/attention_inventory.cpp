@@ -2,11 +2,9 @@
 #include "compute/layers/attention_inventory.h"
 
 namespace moesim::compute {
-namespace {
 void store_cache(OperationList& list, const LayerCall& c, std::int64_t elements) {
   list.moved("store kv", MemoryKind::copy, elements, spec::Dtype::bf16, elements, c.options.precision.kv_cache);
 }
-}  // namespace
 
 const AttentionInventory& inventory_of(spec::AttentionKind kind) {
   switch (kind) {
@@ -15,6 +13,8 @@ const AttentionInventory& inventory_of(spec::AttentionKind kind) {
       return grouped_inventory();
     case spec::AttentionKind::mla:
       return latent_inventory();
+    case spec::AttentionKind::dsa:
+      return sparse_inventory();
   }
   throw std::logic_error("a kind of attention without an inventory");
 }
@@ -39,6 +39,12 @@ void rotate(OperationList& list, std::string_view name, std::int64_t tokens, std
 
 double sinks_of(const AttentionPart& s) { return s.a.sinks ? s.heads : 0; }
 
+void AttentionInventory::prompt_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const {
+  const double sinks = sinks_of(s);
+  list.add("attention", AttentionPrefill{prompt_heads(s), s.prefill, c.options.precision.attention}, sinks,
+           s.prefill.queries, {std::int64_t(2 * sinks)});
+}
+
 void attention_forward(OperationList& list, const LayerCall& c) {
   const AttentionPart s(c);
   const AttentionInventory& kind = inventory_of(s.layer.kind);
@@ -46,10 +52,7 @@ void attention_forward(OperationList& list, const LayerCall& c) {
   list.cast("cast", s.tokens * s.hidden);
   kind.projections(list, c, s);
   if (!c.options.training) store_cache(list, c, s.tokens * kind.cached_width(s));
-  const double sinks = sinks_of(s);
-  if (s.prefill.queries > 0)
-    list.add("attention", AttentionPrefill{kind.prompt_heads(s), s.prefill, c.options.precision.attention}, sinks,
-             s.prefill.queries, {std::int64_t(2 * sinks)});
+  if (s.prefill.queries > 0) kind.prompt_core(list, c, s);
   if (s.decode.queries > 0) kind.decode_core(list, c, s);
   // Kept for backward in 12 bits: 1.5 bytes an element beside the FP8 copy that o_proj reads (DeepSeek-V3, 3.2.3).
   if (c.options.training && list.fp8() && list.casts_in_blocks())
@@ -74,6 +77,7 @@ void attention_backward(OperationList& list, const LayerCall& c) {
   list.recomputing = true;
   kind.recompute(list, c, s);
   list.recomputing = false;
+  kind.values_backward(list, c, s);
   if (s.prefill.queries > 0)
     list.add_attention_backward("attention backward", {kind.prompt_heads(s), s.prefill, c.options.precision.attention},
                                 sinks_of(s));

@@ -1,5 +1,5 @@
 // The operations of a layer's attention: what all kinds share is in attention_inventory.cpp, a kind's own in a file
-// each: attention_inventory_gqa.cpp (MHA, GQA), attention_inventory_mla.cpp.
+// each: attention_inventory_gqa.cpp (MHA, GQA), attention_inventory_mla.cpp, attention_inventory_dsa.cpp.
 #pragma once
 #include <string_view>
 #include <vector>
@@ -53,12 +53,16 @@ class AttentionInventory {
   virtual std::int64_t cached_width(const AttentionPart& s) const = 0;
   /// As whole prompts are attended to, and as one kernel of the backward pass.
   virtual AttentionHeads prompt_heads(const AttentionPart& s) const = 0;
+  /// The core of whole prompts, with what surrounds it.
+  virtual void prompt_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const;
   /// The core of decoding, with what surrounds it.
   virtual void decode_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
 
   // The backward pass, in this order.
   /// What is recomputed before the core.
   virtual void recompute(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
+  /// From the gradient of the heads' output to that of the core's, where they differ.
+  virtual void values_backward(OperationList&, const LayerCall&, const AttentionPart&) const {}
   /// Columns of queries and keys here that RoPE turns; 0 in a layer without.
   virtual std::int64_t rotated_columns(const LayerCall& c, const AttentionPart& s) const = 0;
   /// From the gradients of queries, keys and values to those of what is projected from the normed input.
@@ -69,6 +73,8 @@ class AttentionInventory {
   virtual void weight_gradients(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
 
   // Memory
+  /// Weights that a prompt of one token does not read.
+  virtual Bytes weights_beside(const spec::Model&, int, const LayerOptions&) const { return {}; }
   /// The operation that needs the normed input.
   virtual std::string_view input_needed_by(const spec::AttentionShape& a) const = 0;
   /// What is kept between the projections and the core.
@@ -81,8 +87,10 @@ const AttentionInventory& inventory_of(spec::AttentionKind kind);
 // One a file; for inventory_of().
 const AttentionInventory& grouped_inventory();
 const AttentionInventory& latent_inventory();
+const AttentionInventory& sparse_inventory();
 
 // Steps that kinds share.
+void store_cache(OperationList& list, const LayerCall& c, std::int64_t elements);
 void rotate(OperationList& list, std::string_view name, std::int64_t tokens, std::int64_t columns);
 /// The weights of `sinks`: one a head here.
 double sinks_of(const AttentionPart& s);

@@ -1,30 +1,51 @@
 // MLA: queries, keys and values through latents; decoding attends to the cached latent itself.
-#include "compute/layers/attention_inventory.h"
+#include "compute/layers/latent_steps.h"
 
 namespace moesim::compute {
-namespace {
 std::int64_t kv_down(const AttentionPart& s) { return s.a.kv_lora_rank + s.a.qk_rope_head_dim; }
 std::int64_t kv_up(const AttentionPart& s) { return std::int64_t{s.heads} * (s.a.qk_nope_head_dim + s.a.v_head_dim); }
 bool compresses_queries(const AttentionPart& s) { return s.a.q_lora_rank > 0; }
-/// Width of what queries are projected to first.
 std::int64_t query_down(const AttentionPart& s) { return compresses_queries(s) ? s.a.q_lora_rank : s.q; }
+
+AttentionHeads absorbed(const spec::AttentionShape& a, int heads) {
+  return {spec::AttentionKind::mla, heads, 1, a.kv_lora_rank + a.qk_rope_head_dim, a.kv_lora_rank, true};
+}
 
 void latent_norms(OperationList& list, const AttentionPart& s) {
   if (compresses_queries(s)) list.norm("norm q latent", s.tokens, s.a.q_lora_rank);
   list.norm("norm kv latent", s.tokens, s.a.kv_lora_rank);
 }
 
-AttentionHeads absorbed(const spec::AttentionShape& a, int heads) {
-  return {a.kind, heads, 1, a.kv_lora_rank + a.qk_rope_head_dim, a.kv_lora_rank, true};
+void latents(OperationList& list, const AttentionPart& s) {
+  list.linear(compresses_queries(s) ? "q_a" : "q", s.tokens, query_down(s), s.hidden);
+  if (list.training()) list.cast("cast for kv_a", s.tokens * s.hidden);  // each product casts its own input
+  list.linear("kv_a", s.tokens, kv_down(s), s.hidden);
+  latent_norms(list, s);
 }
 
+void query_up(OperationList& list, const AttentionPart& s) {
+  if (!compresses_queries(s)) return;
+  list.cast("cast q latent", s.tokens * s.a.q_lora_rank);
+  list.linear("q_b", s.tokens, s.q, s.a.q_lora_rank);
+}
+
+void keys_up(OperationList& list, const AttentionPart& s, std::int64_t keys) {
+  list.cast("cast kv latent", keys * s.a.kv_lora_rank);
+  list.linear("kv_b", keys, kv_up(s), s.a.kv_lora_rank);
+}
+
+void absorb_queries(OperationList& list, const AttentionPart& s, std::int64_t queries) {
+  list.add("absorb q", Gemm{.m = queries, .n = s.a.kv_lora_rank, .k = s.a.qk_nope_head_dim, .batch = s.heads});
+}
+void values_up(OperationList& list, const AttentionPart& s, std::int64_t queries) {
+  list.add("v up", Gemm{.m = queries, .n = s.a.v_head_dim, .k = s.a.kv_lora_rank, .batch = s.heads});
+}
+
+namespace {
 class LatentInventory final : public AttentionInventory {
  public:
   void projections(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
-    list.linear(compresses_queries(s) ? "q_a" : "q", s.tokens, query_down(s), s.hidden);
-    if (list.training()) list.cast("cast for kv_a", s.tokens * s.hidden);  // each product casts its own input
-    list.linear("kv_a", s.tokens, kv_down(s), s.hidden);
-    latent_norms(list, s);
+    latents(list, s);
     up(list, c, s);
   }
 
@@ -34,10 +55,9 @@ class LatentInventory final : public AttentionInventory {
   }
   void decode_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     const Precisions& p = c.options.precision;
-    const std::int64_t queries = s.decode.queries, rank = s.a.kv_lora_rank;
-    list.add("absorb q", Gemm{.m = queries, .n = rank, .k = s.a.qk_nope_head_dim, .batch = s.heads});
+    absorb_queries(list, s, s.decode.queries);
     list.add("attention decode", AttentionDecode{absorbed(s.a, s.heads), s.decode, p.attention, p.kv_cache});
-    list.add("v up", Gemm{.m = queries, .n = s.a.v_head_dim, .k = rank, .batch = s.heads});
+    values_up(list, s, s.decode.queries);
   }
 
   void recompute(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
@@ -101,15 +121,9 @@ class LatentInventory final : public AttentionInventory {
  private:
   // q_b, kv_b, rotary embedding and the copies that assemble K and V: what `recompute.up_projections` does again.
   void up(OperationList& list, const LayerCall& c, const AttentionPart& s) const {
-    if (compresses_queries(s)) {
-      list.cast("cast q latent", s.tokens * s.a.q_lora_rank);
-      list.linear("q_b", s.tokens, s.q, s.a.q_lora_rank);
-    }
+    query_up(list, s);
     const std::int64_t keys = s.prefill.keys;
-    if (keys > 0) {
-      list.cast("cast kv latent", keys * s.a.kv_lora_rank);
-      list.linear("kv_b", keys, kv_up(s), s.a.kv_lora_rank);
-    }
+    if (keys > 0) keys_up(list, s, keys);
     rotate(list, "rope", s.tokens, rotated_columns(c, s));
     if (keys > 0)
       list.moved("assemble k, v", MemoryKind::copy, keys * (kv_up(s) + s.a.qk_rope_head_dim), spec::Dtype::bf16,

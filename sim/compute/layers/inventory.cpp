@@ -19,6 +19,7 @@ double window_pairs(double context, double tokens, const spec::KeysRead& window)
   switch (window.span) {
     case spec::KeysRead::Span::all:
       break;
+    case spec::KeysRead::Span::picked:
     case spec::KeysRead::Span::sliding: {
       const double growing = std::clamp(width - context, 0.0, tokens);
       return causal_pairs(context, growing) + (tokens - growing) * width;

@@ -8,6 +8,7 @@
 #include "compute/layers/operation_list.h"
 #include "core/ceil_div.h"
 #include "core/check.h"
+#include "spec/count.h"
 
 namespace moesim::compute {
 namespace {
@@ -23,7 +24,17 @@ Bytes weights_read(const spec::Model& model, int layer, LayerPart part, int expe
   append_operations(operations, model, layer, part, Pass::forward, batch, rows, options);
   Bytes sum{};
   for (const Operation& o : operations) sum += o.weights;
+  if (part == LayerPart::attention)
+    sum += inventory_of(spec::layer_shape(model, layer).attention.kind).weights_beside(model, layer, options);
   return sum;
+}
+
+// Serving systems score a prompt in pieces where all scores at once would be larger.
+// assumed: vLLM's default, VLLM_SPARSE_INDEXER_MAX_LOGITS_MB
+constexpr Bytes kMostScores{std::int64_t{512} << 20};
+Bytes held_at_once(const Operation& o) {
+  const bool scores = std::holds_alternative<IndexScores>(o.kernel) || std::holds_alternative<IndexTopK>(o.kernel);
+  return scores ? std::min(o.bytes, kMostScores) : o.bytes - o.weights;
 }
 
 struct HeldBytes {
@@ -59,7 +70,7 @@ Bytes workspace(const spec::Model& model, const HeldLayers& held, const Batch& b
     std::vector<Operation> operations;
     for (const LayerPart part : parts_of(model, layer))
       append_operations(operations, model, layer, part, Pass::forward, batch, each, options);
-    for (const Operation& o : operations) most = std::max(most, o.bytes - o.weights);
+    for (const Operation& o : operations) most = std::max(most, held_at_once(o));
     if (layer > held.layers.front() + 8) break;  // layers repeat: dense and MoE, window and not, are among the first
   }
   return most;
@@ -127,7 +138,8 @@ Bytes kv_bytes_per_token(const spec::Model& model, const HeldLayers& held, const
   for (const int layer : held.layers) {
     const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind;
     sum += cached_token_bytes(inventory_of(kind).cached_heads(model.attention, options.tensor),
-                              options.precision.kv_cache);
+                              options.precision.kv_cache) +
+           spec::index_bytes_per_layer(model, layer);
   }
   return sum;
 }

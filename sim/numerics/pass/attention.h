@@ -10,14 +10,26 @@
 namespace moesim::numerics {
 
 /// Keys and values of one sequence at one layer, a row a token.
-/// MLA keeps the normed latent followed by the rotated shared key part, and no values.
+/// MLA keeps the normed latent followed by the rotated shared key part, and no values; DSA the keys of its indexer too.
 struct KvLayer {
-  std::vector<float> keys, values;
+  std::vector<float> keys, values, index_keys;
   int tokens = 0;  // held; the next token's position
 };
+/// The keys that an indexer picks for each row of a segment: as many as it may, or all that the row may see.
+struct IndexPicks {
+  std::vector<int> positions;       // row after row, ascending within each
+  std::vector<std::size_t> begins;  // of each row among them, and their end
+  int rows() const { return begins.empty() ? 0 : int(begins.size()) - 1; }
+  std::span<const int> row(int r) const {
+    return std::span(positions).subspan(begins.at(std::size_t(r)),
+                                        begins.at(std::size_t(r) + 1) - begins.at(std::size_t(r)));
+  }
+};
+
 /// All layers of one sequence; the MTP modules' come after the model's.
 struct KvCache {
   std::vector<KvLayer> layers;
+  IndexPicks picks{};  // of the running pass's last layer that had an indexer
   int length() const { return layers.empty() ? 0 : layers.front().tokens; }
 };
 
@@ -42,7 +54,8 @@ struct AttentionCore {
   float scale = 1;
   const float* sinks = nullptr;  // (heads)
   spec::KeysRead reads;
-  float* out = nullptr;  // (rows, heads, v_dim), out_stride floats a row
+  const IndexPicks* picks = nullptr;  // nullptr: every key that `reads` leaves
+  float* out = nullptr;               // (rows, heads, v_dim), out_stride floats a row
   std::int64_t out_stride = 0;
 };
 void attend(Threads& threads, const AttentionCore& core);

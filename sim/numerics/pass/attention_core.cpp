@@ -8,6 +8,15 @@ namespace moesim::numerics {
 namespace {
 constexpr int kQueryBlock = 64;
 
+/// The softmax over the picked ones of a row's logits; zeros elsewhere.
+void softmax_of_picked(float* row, int keys, std::span<const int> picked, const float* sink, std::vector<float>& room) {
+  room.clear();
+  for (const int key : picked) room.push_back(row[key]);
+  softmax(room.data(), int(room.size()), sink);
+  std::fill(row, row + keys, 0.0F);
+  for (std::size_t i = 0; i < picked.size(); ++i) row[picked[i]] = room[i];
+}
+
 /// One head, `rows` queries from row `first`: logits against every key that any of them may see, one softmax a row.
 void attend_block(const AttentionCore& c, int head, int first, int rows, std::vector<float>& logits) {
   const int position = c.first_position + first;
@@ -20,8 +29,13 @@ void attend_block(const AttentionCore& c, int head, int first, int rows, std::ve
   const MatrixView v{c.v + from * c.v_stride + kv_head * c.v_head_stride, keys, c.v_dim, c.v_stride};
   multiply_transposed(q, k, logits.data(), keys, c.scale);
   const float* sink = c.sinks == nullptr ? nullptr : c.sinks + head;
+  std::vector<float> room;
   for (int r = 0; r < rows; ++r) {
     float* row = logits.data() + std::int64_t(r) * keys;
+    if (c.picks != nullptr) {
+      softmax_of_picked(row, keys, c.picks->row(first + r), sink, room);
+      continue;
+    }
     const int begin = int(c.reads.first_key(position + r)) - from, end = position + r + 1 - from;
     std::fill(row, row + begin, 0.0F);
     softmax(row + begin, end - begin, sink);

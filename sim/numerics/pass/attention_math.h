@@ -1,4 +1,5 @@
-// What each kind of attention computes.  A file a kind: attention_gqa.cpp (MHA, GQA), attention_mla.cpp.
+// What each kind of attention computes.  A file a kind: attention_gqa.cpp (MHA, GQA), attention_mla.cpp,
+// attention_dsa.cpp.
 #pragma once
 #include <span>
 
@@ -20,4 +21,5 @@ const AttentionMath& math_of(spec::AttentionKind kind);
 // One a file; for math_of().
 const AttentionMath& grouped_math();
 const AttentionMath& latent_math();
+const AttentionMath& sparse_math();
 }  // namespace moesim::numerics

@@ -2,21 +2,16 @@
 #include <cmath>
 
 #include "numerics/algebra/elementwise.h"
+#include "numerics/pass/attention_latent.h"
 #include "numerics/pass/attention_math.h"
 
 namespace moesim::numerics {
-namespace {
-struct Latents {
-  Matrix q;   // (rows, heads * (nope + rope)), rope part rotated
-  Matrix kv;  // (rows, kv_lora + rope), latent normed, rope part rotated
-};
-
-Latents project(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, const Rope& rope,
-                std::span<const Segment> segments, const Matrix& h) {
+Latents project_latents(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w,
+                        const Rope& rope, std::span<const Segment> segments, const Matrix& h) {
   const spec::AttentionShape& a = model.attention;
   Latents l;
   if (a.q_lora_rank > 0) {
-    Matrix down;
+    Matrix& down = l.query_latent;
     linear(machine, h.view(), w.query_down, LinearRole::attention, down);
     each_block(machine, h.rows, 64, [&](int first, int count) {
       rms_norm(down.row(first), down.columns, count, down.columns, w.query_down_norm, model.norm_epsilon, false,
@@ -38,7 +33,9 @@ Latents project(const Machine& machine, const spec::Model& model, int layer, con
   return l;
 }
 
-AttentionCore core_of(const spec::Model& model, int layer, const Segment& s, const LayerWeights& w) {
+namespace {
+AttentionCore core_of(const spec::Model& model, int layer, const Segment& s, const LayerWeights& w,
+                      const IndexPicks* picks) {
   const spec::AttentionShape& a = model.attention;
   AttentionCore core;
   core.rows = s.rows, core.first_position = s.cache->layers[std::size_t(layer)].tokens;
@@ -46,12 +43,13 @@ AttentionCore core_of(const spec::Model& model, int layer, const Segment& s, con
   core.scale = softmax_scale(model);
   core.sinks = w.sinks;
   core.reads = spec::layer_shape(model, layer).attention.reads;
+  core.picks = picks;
   return core;
 }
 
 /// Keys and values of all heads from the latents of the whole sequence.
 void expanded(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, const Segment& s,
-              const Matrix& q, Matrix& out) {
+              const Matrix& q, const IndexPicks* picks, Matrix& out) {
   const spec::AttentionShape& a = model.attention;
   const std::vector<float>& cache = s.cache->layers[std::size_t(layer)].keys;
   const int width = a.kv_lora_rank + a.qk_rope_head_dim, keys = s.cache->layers[std::size_t(layer)].tokens + s.rows;
@@ -68,7 +66,7 @@ void expanded(const Machine& machine, const spec::Model& model, int layer, const
         std::copy_n(cache.data() + std::int64_t(t) * width + a.kv_lora_rank, a.qk_rope_head_dim, to + nope);
       }
   });
-  AttentionCore core = core_of(model, layer, s, w);
+  AttentionCore core = core_of(model, layer, s, w, picks);
   core.q = q.row(s.first_row), core.q_stride = q.columns;
   core.k = k.values.data(), core.k_stride = k.columns, core.k_head_stride = a.head_dim;
   core.v = up.values.data() + nope, core.v_stride = up.columns, core.v_head_stride = head_kv;
@@ -79,7 +77,7 @@ void expanded(const Machine& machine, const spec::Model& model, int layer, const
 
 /// The queries are mapped to the latent space and attend to the cache itself, as one key head shared by all.
 void absorbed(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, const Segment& s,
-              const Matrix& q, Matrix& out) {
+              const Matrix& q, const IndexPicks* picks, Matrix& out) {
   const spec::AttentionShape& a = model.attention;
   const std::vector<float>& cache = s.cache->layers[std::size_t(layer)].keys;
   const int lora = a.kv_lora_rank, width = lora + a.qk_rope_head_dim;
@@ -94,7 +92,7 @@ void absorbed(const Machine& machine, const spec::Model& model, int layer, const
     for (int r = 0; r < s.rows; ++r)
       std::copy_n(from + std::int64_t(r) * q.columns + nope, a.qk_rope_head_dim, latent_q.row(r) + head * width + lora);
   });
-  AttentionCore core = core_of(model, layer, s, w);
+  AttentionCore core = core_of(model, layer, s, w, picks);
   core.q = latent_q.values.data(), core.q_stride = latent_q.columns;
   core.k = cache.data(), core.k_stride = width;
   core.v = cache.data(), core.v_stride = width;
@@ -107,33 +105,37 @@ void absorbed(const Machine& machine, const spec::Model& model, int layer, const
                         out.row(s.first_row) + head * a.v_head_dim, out.columns);
   });
 }
+
 class LatentMath final : public AttentionMath {
  public:
   void run(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, const Rope& rope,
            MlaForm form, std::span<const Segment> segments, const Matrix& h, Matrix& heads_out) const override {
-    const Latents l = project(machine, model, layer, w, rope, segments, h);
+    const Latents l = project_latents(machine, model, layer, w, rope, segments, h);
     resize(heads_out, h.rows, model.attention.heads * model.attention.v_head_dim);
-    for (const Segment& s : segments) {
-      KvLayer& cache = s.cache->layers[std::size_t(layer)];
-      cache.keys.insert(cache.keys.end(), l.kv.row(s.first_row),
-                        l.kv.row(s.first_row) + std::int64_t(s.rows) * l.kv.columns);
-      const bool absorb = form == MlaForm::absorbed || (form == MlaForm::automatic && s.rows == 1);
-      if (absorb)
-        absorbed(machine, model, layer, w, s, l.q, heads_out);
-      else
-        expanded(machine, model, layer, w, s, l.q, heads_out);
-      cache.tokens += s.rows;
-    }
+    for (const Segment& s : segments) attend_latents(machine, model, layer, w, form, s, l, nullptr, heads_out);
   }
-
-  /// DeepSeek's configs keep YaRN's temperature out of the rotation and square it into the softmax.
-  double softmax_factor(const spec::Model& model) const override {
-    const spec::RopeShape& r = model.rope;
-    if (r.scaling != "yarn" || !(r.mscale_all_dim > 0)) return 1;
-    return std::pow(yarn_mscale(r.factor, r.mscale_all_dim), 2);
-  }
+  double softmax_factor(const spec::Model& model) const override { return latent_softmax_factor(model); }
 };
 }  // namespace
+
+void attend_latents(const Machine& machine, const spec::Model& model, int layer, const LayerWeights& w, MlaForm form,
+                    const Segment& s, const Latents& l, const IndexPicks* picks, Matrix& heads_out) {
+  KvLayer& cache = s.cache->layers[std::size_t(layer)];
+  cache.keys.insert(cache.keys.end(), l.kv.row(s.first_row),
+                    l.kv.row(s.first_row) + std::int64_t(s.rows) * l.kv.columns);
+  const bool absorb = form == MlaForm::absorbed || (form == MlaForm::automatic && s.rows == 1);
+  if (absorb)
+    absorbed(machine, model, layer, w, s, l.q, picks, heads_out);
+  else
+    expanded(machine, model, layer, w, s, l.q, picks, heads_out);
+  cache.tokens += s.rows;
+}
+
+double latent_softmax_factor(const spec::Model& model) {
+  const spec::RopeShape& r = model.rope;
+  if (r.scaling != "yarn" || !(r.mscale_all_dim > 0)) return 1;
+  return std::pow(yarn_mscale(r.factor, r.mscale_all_dim), 2);
+}
 
 const AttentionMath& latent_math() {
   static const LatentMath math;

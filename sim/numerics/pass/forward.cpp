@@ -24,11 +24,16 @@ Forward::Forward(const spec::Model& model, Weights& weights, const ForwardOption
       arithmetic_(options.arithmetic == nullptr ? fp32_arithmetic() : *options.arithmetic),
       mla_(options.mla),
       gate_(options.gate),
+      observe_picks_(options.picks),
       scratch_(std::size_t(threads_->count())) {
   for (int layer = 0; layer < model.layers + model.mtp_layers; ++layer) ropes_.emplace_back(model, layer);
 }
 
-KvCache Forward::new_cache() const { return {std::vector<KvLayer>(std::size_t(model_.layers + model_.mtp_layers))}; }
+KvCache Forward::new_cache() const {
+  KvCache out;
+  out.layers.resize(std::size_t(model_.layers + model_.mtp_layers));
+  return out;
+}
 
 Matrix Forward::run(std::span<const int> tokens, std::span<const Segment> segments, const ObserveRouting& observe) {
   const PartShape embedding{Part::embedding, model_.vocabulary, model_.hidden};
@@ -94,6 +99,8 @@ void Forward::block(int layer, const LayerWeights& w, std::span<const Segment> s
   Matrix h, out;
   norm(x, w.attention_norm, h);
   attention(machine(), model_, layer, w, ropes_[std::size_t(layer)], mla_, segments, h, out);
+  if (observe_picks_ && spec::layer_shape(model_, layer).attention.index == spec::IndexUse::own)
+    observe_picks_(layer, segments);
   if (w.attention_out_norm != nullptr) norm(out, w.attention_out_norm, out);
   add(machine(), out, x);
   norm(x, w.ffn_norm, h);

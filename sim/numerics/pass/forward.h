@@ -11,11 +11,16 @@
 
 namespace moesim::numerics {
 
+/// Told of each layer that has an indexer, ascending within a pass; segments as in the pass, whose caches hold the
+/// picks.
+using ObservePicks = std::function<void(int layer, std::span<const Segment> segments)>;
+
 struct ForwardOptions {
   int threads = 0;                         // 0: one a core
   MlaForm mla = MlaForm::automatic;        // models with MLA
   const Arithmetic* arithmetic = nullptr;  // nullptr: FP32
   Gate* gate = nullptr;                    // nullptr: the published gate
+  ObservePicks picks{};                    // models with DSA
 };
 
 /// Told of each MoE layer's choices, layers ascending within a pass; rows as in the pass's tokens.
@@ -60,6 +65,7 @@ class Forward {
   const Arithmetic& arithmetic_;
   MlaForm mla_;
   Gate* gate_;
+  ObservePicks observe_picks_;
   std::vector<Rope> ropes_;             // a layer
   std::vector<WeightScratch> scratch_;  // a thread
   WeightScratch layer_scratch_;

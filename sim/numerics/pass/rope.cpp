@@ -43,6 +43,16 @@ void scale_llama3(const spec::RopeShape& r, std::vector<double>& frequencies) {
 }
 }  // namespace
 
+std::vector<double> rope_frequencies(const spec::RopeShape& r, int dims) {
+  std::vector<double> out(std::size_t(dims / 2));
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = std::pow(r.theta, -2.0 * double(i) / dims);
+  if (r.scaling == "linear")
+    for (double& f : out) f /= r.factor;
+  if (r.scaling == "yarn") scale_yarn(r, dims, out);
+  if (r.scaling == "llama3") scale_llama3(r, out);
+  return out;
+}
+
 double yarn_mscale(double factor, double m) { return factor <= 1 ? 1.0 : 0.1 * m * std::log(factor) + 1.0; }
 
 float softmax_scale(const spec::Model& model) {
@@ -55,20 +65,20 @@ Rope::Rope(const spec::Model& model, int layer) {
   const spec::RopeShape& r = model.rope;
   const spec::LayerRope shape = spec::layer_shape(model, layer).attention.rope;
   if (!shape.active) return;
-  const int dims = shape.dims;
-  std::vector<double> frequencies(std::size_t(dims / 2));
-  for (std::size_t i = 0; i < frequencies.size(); ++i) frequencies[i] = std::pow(shape.theta, -2.0 * double(i) / dims);
-  if (shape.stretched) {
-    if (r.scaling == "linear")
-      for (double& f : frequencies) f /= r.factor;
-    if (r.scaling == "yarn") {
-      scale_yarn(r, dims, frequencies);
-      magnitude_ = float(yarn_mscale(r.factor, r.mscale) / yarn_mscale(r.factor, r.mscale_all_dim));
-    }
-    if (r.scaling == "llama3") scale_llama3(r, frequencies);
-  }
+  spec::RopeShape own = r;
+  own.theta = shape.theta;
+  if (!shape.stretched) own.scaling = "none";
+  if (own.scaling == "yarn")
+    magnitude_ = float(yarn_mscale(r.factor, r.mscale) / yarn_mscale(r.factor, r.mscale_all_dim));
+  const std::vector<double> frequencies = rope_frequencies(own, shape.dims);
   frequencies_.assign(frequencies.begin(), frequencies.end());
   interleaved_ = shape.interleaved;
+}
+
+Rope Rope::with_pairs(bool interleaved) const {
+  Rope out = *this;
+  out.interleaved_ = interleaved;
+  return out;
 }
 
 void Rope::rotate(float* x, int rows, std::int64_t row_stride, int heads, std::int64_t head_stride, int first) const {

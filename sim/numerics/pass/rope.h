@@ -13,6 +13,9 @@ class Rope {
   /// 3; Llama-3.1's config (low_freq_factor, high_freq_factor).
   Rope(const spec::Model& model, int layer);
 
+  /// The same frequencies over pairs that lie as said: an indexer's heads may differ from the main ones.
+  Rope with_pairs(bool interleaved) const;
+
   bool active() const { return !frequencies_.empty(); }
   int dims() const { return 2 * int(frequencies_.size()); }
   const std::vector<float>& frequencies() const { return frequencies_; }
@@ -28,6 +31,8 @@ class Rope {
   bool interleaved_ = false;
 };
 
+/// What each of dims / 2 pairs turns by a position, scaled as the shape says.
+std::vector<double> rope_frequencies(const spec::RopeShape& rope, int dims);
 /// YaRN's attention factor: 1 if factor <= 1, else 0.1 m ln(factor) + 1.
 double yarn_mscale(double factor, double m);
 /// What q . k is multiplied by before the softmax: head_dim^-0.5, with MLA's YaRN factor squared, or the model's own.

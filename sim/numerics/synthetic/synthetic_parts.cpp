@@ -105,6 +105,7 @@ Filling filling_of(Part part) {
     case Part::key_norm:
     case Part::query_down_norm:
     case Part::kv_down_norm:
+    case Part::index_key_norm:
     case Part::mtp_embedding_norm:
     case Part::mtp_hidden_norm:
     case Part::mtp_head_norm:
@@ -133,6 +134,7 @@ Filling filling_of(Part part) {
     case Part::expert_gate_bias:
     case Part::expert_up_bias:
     case Part::expert_down_bias:
+    case Part::index_key_norm_bias:
       return Filling::zero;
     default:  // head, gates and up-projections
       return Filling::spread;

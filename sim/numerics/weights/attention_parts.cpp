@@ -3,13 +3,15 @@
 #include <stdexcept>
 
 namespace moesim::numerics {
-void add_attention_parts(spec::AttentionKind kind, const spec::Model& model, std::vector<PartShape>& out) {
-  switch (kind) {
+void add_attention_parts(const spec::LayerAttention& attention, const spec::Model& model, std::vector<PartShape>& out) {
+  switch (attention.kind) {
     case spec::AttentionKind::mha:
     case spec::AttentionKind::gqa:
       return add_grouped_parts(model, out);
     case spec::AttentionKind::mla:
       return add_latent_parts(model, out);
+    case spec::AttentionKind::dsa:
+      return add_sparse_parts(model, attention.index, out);
   }
   throw std::logic_error("a kind of attention whose tensors nobody knows");
 }

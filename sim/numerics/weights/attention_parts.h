@@ -1,4 +1,5 @@
-// Which tensors each kind of attention has in a layer.  A file a kind: parts_grouped.cpp (MHA, GQA), parts_latent.cpp.
+// Which tensors each kind of attention has in a layer.  A file a kind: parts_grouped.cpp (MHA, GQA), parts_latent.cpp,
+// parts_sparse.cpp.
 #pragma once
 #include <vector>
 
@@ -7,9 +8,10 @@
 namespace moesim::numerics {
 
 /// Appends the tensors of one layer's attention: all but the output projection and its bias.
-void add_attention_parts(spec::AttentionKind kind, const spec::Model& model, std::vector<PartShape>& out);
+void add_attention_parts(const spec::LayerAttention& attention, const spec::Model& model, std::vector<PartShape>& out);
 
 // One a file; for add_attention_parts().
 void add_grouped_parts(const spec::Model& model, std::vector<PartShape>& out);
 void add_latent_parts(const spec::Model& model, std::vector<PartShape>& out);
+void add_sparse_parts(const spec::Model& model, spec::IndexUse index, std::vector<PartShape>& out);
 }  // namespace moesim::numerics

@@ -63,6 +63,11 @@ void apply_block_scales(const formats::StoredTensor& scales, const PartShape& sh
       out[std::int64_t(r) * shape.columns + c] *= scale;
     }
 }
+
+/// Among the sources of one layer: its own parts, then those of each expert.
+int place_in_layer(Part part, int expert) {
+  return expert < 0 ? int(part) : kParts + expert * kExpertParts + int(part) - int(kFirstExpertPart);
+}
 }  // namespace
 
 Checkpoint::Checkpoint(const spec::Model& model, const std::string& folder, Bytes keep)
@@ -79,7 +84,7 @@ Checkpoint::Checkpoint(const spec::Model& model, const std::string& folder, Byte
 void Checkpoint::claim_all() {
   const auto claim_layer = [this](const std::vector<PartShape>& parts, int layer, bool experts) {
     layer_base_.push_back(int(sources_.size()));
-    sources_.resize(sources_.size() + std::size_t(kFirstExpertPart));
+    sources_.resize(sources_.size() + std::size_t(kParts));
     for (const PartShape& p : parts) claim(p, layer, -1);
     if (!experts) return;
     const auto all = std::size_t(model_.moe->experts) * kExpertParts;
@@ -96,9 +101,7 @@ void Checkpoint::claim(const PartShape& shape, int layer, int expert) {
   StoredPlace place = stored_place(model_, shape, layer, expert);
   const auto at = by_name_.find(place.name);
   auto made = std::make_unique<Source>();
-  const int slot = layer_base_.back() + (expert < 0 ? int(shape.part)
-                                                    : int(kFirstExpertPart) + expert * kExpertParts + int(shape.part) -
-                                                          int(kFirstExpertPart));
+  const int slot = layer_base_.back() + place_in_layer(shape.part, expert);
   if (at == by_name_.end() && claim_mxfp4(place, *made)) {
     made->place = std::move(place);
     sources_[std::size_t(slot)] = std::move(made);
@@ -183,9 +186,7 @@ void Checkpoint::check_no_extras() const {
 }
 
 Checkpoint::Source& Checkpoint::source(Part part, int layer, int expert) {
-  const int in_layer =
-      expert < 0 ? int(part) : int(kFirstExpertPart) + expert * kExpertParts + int(part) - int(kFirstExpertPart);
-  const auto& found = sources_.at(std::size_t(layer_base_.at(std::size_t(layer + 1)) + in_layer));
+  const auto& found = sources_.at(std::size_t(layer_base_.at(std::size_t(layer + 1)) + place_in_layer(part, expert)));
   check(found != nullptr, "part {} of layer {} is not in the checkpoint", int(part), layer);
   return *found;
 }

@@ -8,7 +8,7 @@ namespace moesim::numerics {
 namespace {
 void add_attention(const spec::Model& model, int layer, std::vector<PartShape>& out) {
   const spec::AttentionShape& a = model.attention;
-  add_attention_parts(spec::layer_shape(model, layer).attention.kind, model, out);
+  add_attention_parts(spec::layer_shape(model, layer).attention, model, out);
   out.push_back({Part::output, model.hidden, a.heads * a.v_head_dim});
   if (a.o_bias) out.push_back({Part::output_bias, 1, model.hidden});
 }

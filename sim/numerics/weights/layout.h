@@ -49,16 +49,23 @@ enum class Part : std::uint8_t {
   mtp_embedding,   // a copy of the main one in released checkpoints
   mtp_head_norm,
   mtp_head,     // likewise
-  expert_gate,  // from here on once an expert
+  expert_gate,  // from here to expert_down_bias once an expert
   expert_up,
   expert_down,
   expert_gate_bias,
   expert_up_bias,
-  expert_down_bias
+  expert_down_bias,
+  index_query,  // DSA's indexer, from the query latent; once a layer again
+  index_key,
+  index_key_norm,
+  index_key_norm_bias,
+  index_weights  // of its heads
 };
-inline constexpr int kParts = int(Part::expert_down_bias) + 1;
+inline constexpr int kParts = int(Part::index_weights) + 1;
 inline constexpr Part kFirstExpertPart = Part::expert_gate;
-inline constexpr int kExpertParts = kParts - int(kFirstExpertPart);
+inline constexpr int kExpertParts = int(Part::expert_down_bias) + 1 - int(kFirstExpertPart);
+/// Whether there is one for each routed expert.
+constexpr bool is_of_expert(Part part) { return part >= kFirstExpertPart && part <= Part::expert_down_bias; }
 
 struct PartShape {
   Part part;

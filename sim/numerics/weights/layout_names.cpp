@@ -58,7 +58,12 @@ constexpr PartName kCommonNames[] = {{Part::embedding, "embed_tokens.weight"},
                                      {Part::expert_down, "down_proj.weight"},
                                      {Part::expert_gate_bias, "gate_proj.bias"},
                                      {Part::expert_up_bias, "up_proj.bias"},
-                                     {Part::expert_down_bias, "down_proj.bias"}};
+                                     {Part::expert_down_bias, "down_proj.bias"},
+                                     {Part::index_query, "self_attn.indexer.wq_b.weight"},
+                                     {Part::index_key, "self_attn.indexer.wk.weight"},
+                                     {Part::index_key_norm, "self_attn.indexer.k_norm.weight"},
+                                     {Part::index_key_norm_bias, "self_attn.indexer.k_norm.bias"},
+                                     {Part::index_weights, "self_attn.indexer.weights_proj.weight"}};
 static_assert(
     [] {
       for (int i = 0; i < kParts; ++i)
@@ -147,12 +152,12 @@ StoredPlace stored_place(const spec::Model& model, const PartShape& shape, int l
   const bool outer = shape.part == Part::embedding || shape.part == Part::final_norm || shape.part == Part::head;
   const std::string prefix = outer ? "model." : fmt::format("model.layers.{}.", layer);
   const FamilyNames& family = names_of(model);
-  if (shape.part >= kFirstExpertPart && family.storage != ExpertStorage::apart)
+  if (is_of_expert(shape.part) && family.storage != ExpertStorage::apart)
     return fused_expert(model, shape, prefix, expert);
   StoredPlace place;
   if (shape.part == Part::head)
     place.name = "lm_head.weight";
-  else if (shape.part >= kFirstExpertPart)
+  else if (is_of_expert(shape.part))
     place.name = fmt::format("{}{}{}.{}", prefix, family.experts, expert, part_name(family, shape.part));
   else
     place.name = prefix + std::string(part_name(family, shape.part));

@@ -36,6 +36,11 @@ LayerWeights layer_weights(const spec::Model& model, Weights& weights, int layer
   w.kv_down = p.linear(Part::kv_down);
   w.kv_down_norm = p.vector(Part::kv_down_norm);
   w.kv_up = p.linear(Part::kv_up);
+  w.index_query = p.linear(Part::index_query);
+  w.index_key = p.linear(Part::index_key);
+  w.index_weights = p.linear(Part::index_weights);
+  w.index_key_norm = p.vector(Part::index_key_norm);
+  w.index_key_norm_bias = p.vector(Part::index_key_norm_bias);
   w.dense = {p.linear(Part::dense_gate), p.linear(Part::dense_up), p.linear(Part::dense_down)};
   w.router = p.linear(Part::router, Part::router_bias);
   w.selection_bias = p.vector(Part::selection_bias);

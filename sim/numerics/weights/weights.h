@@ -35,6 +35,8 @@ struct LayerWeights {
   const float *query_norm = nullptr, *key_norm = nullptr, *sinks = nullptr;
   LinearWeights query_down, query_up, kv_down, kv_up;
   const float *query_down_norm = nullptr, *kv_down_norm = nullptr;
+  LinearWeights index_query, index_key, index_weights;
+  const float *index_key_norm = nullptr, *index_key_norm_bias = nullptr;
   FfnWeights dense;  // or
   LinearWeights router;
   const float* selection_bias = nullptr;

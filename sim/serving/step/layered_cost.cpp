@@ -65,7 +65,8 @@ LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const compu
   LayerPieces out;
   Time most{-1};
   std::int64_t fullest = 0;
-  if (any_slow_) {
+  // An indexer's time grows with all keys, attention over its picks with those alone: no rank stands for another.
+  if (any_slow_ || parts_.picks(layer_class)) {
     slowest_.resize(ranks.size());
     std::iota(slowest_.begin(), slowest_.end(), std::size_t{0});
   } else {

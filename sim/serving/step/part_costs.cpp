@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "compute/layers/index_kernels.h"
 #include "core/check.h"
 
 namespace moesim::serving {
 namespace {
 bool is_core(const compute::Kernel& kernel) {
   return std::holds_alternative<compute::AttentionPrefill>(kernel) ||
-         std::holds_alternative<compute::AttentionDecode>(kernel);
+         std::holds_alternative<compute::SparsePrefill>(kernel) || compute::reads_cache(kernel);
 }
 constexpr std::size_t kMostEntries = 1 << 20;
 }  // namespace
@@ -72,18 +73,18 @@ Time PartCosts::head(std::int64_t tokens, std::int64_t outputs) {
 
 PartCosts::Attention PartCosts::attention(int layer_class, const compute::Batch& batch) {
   if (batch.tokens == 0) return {};
-  const compute::AttentionWork& decode = windowed(layer_class) ? batch.window_decode : batch.decode;
   const bool only_decodes = batch.prefill.queries == 0 && batch.decode.queries > 0;
   const std::uint64_t key = (std::uint64_t(layer_class) << 56) | std::uint64_t(batch.tokens);
   if (only_decodes) {
     const auto found = decode_.find(key);
     if (found != decode_.end()) {
-      const DecodeShape& shape = found->second;
-      compute::AttentionDecode core = shape.core;
-      core.work = decode;
-      const compute::Cost cost = this->cost(core);
-      return {shape.fixed.in, shape.fixed.core + cost.time,
-              shape.fixed.above + compute::above_waiting(cost, kernels_.model().gpu())};
+      Attention out = found->second.fixed;
+      for (const compute::Kernel& core : found->second.cores) {
+        const compute::Cost cost = this->cost(compute::for_batch(core, batch, windowed(layer_class)));
+        out.core += cost.time;
+        out.above += compute::above_waiting(cost, kernels_.model().gpu());
+      }
+      return out;
     }
   }
   list(layer_class, compute::LayerPart::attention, batch);
@@ -95,8 +96,8 @@ PartCosts::Attention PartCosts::attention(int layer_class, const compute::Batch&
     before = before && !is_core(o.kernel);
     (before ? out.in : out.core) += cost.time;
     out.above += compute::above_waiting(cost, kernels_.model().gpu());
-    if (const auto* core = std::get_if<compute::AttentionDecode>(&o.kernel)) {
-      shape.core = *core;
+    if (compute::reads_cache(o.kernel)) {
+      shape.cores.push_back(o.kernel);
       shape.fixed.core = shape.fixed.core - cost.time;
       shape.fixed.above -= compute::above_waiting(cost, kernels_.model().gpu());
     }

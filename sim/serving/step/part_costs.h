@@ -23,6 +23,9 @@ class PartCosts {
   int class_of(int layer) const { return class_of_[std::size_t(layer)]; }
 
   bool windowed(int layer_class) const { return shapes_[std::size_t(layer_class)].attention.reads.bounded(); }
+  bool picks(int layer_class) const {
+    return shapes_[std::size_t(layer_class)].attention.reads.span == spec::KeysRead::Span::picked;
+  }
   struct Attention {
     Time in{}, core{};  ///< up to the attention core, and from there
     double above = 0;   ///< as take_above()
@@ -52,8 +55,8 @@ class PartCosts {
   std::vector<spec::LayerShape> shapes_;  // a class
   std::vector<compute::Operation> operations_;
   struct DecodeShape {
-    Attention fixed;                // without the core
-    compute::AttentionDecode core;  // its work is filled in
+    Attention fixed;                     // without what reads the cache
+    std::vector<compute::Kernel> cores;  // that: their work is filled in
   };
   std::unordered_map<std::uint64_t, DecodeShape> decode_;  // looked up only
   struct Part {

@@ -31,6 +31,8 @@ const LatentPlan* latent_of(const LayerPlan& layer) {
   return layer.mixers.size() == 1 ? std::get_if<LatentPlan>(&layer.mixers.front()) : nullptr;
 }
 
+bool is_sparse(const LatentPlan& p) { return p.index_heads > 0 || p.reuses_index; }
+
 bool same_heads(const HeadPlan& a, const HeadPlan& b) {
   return a.heads == b.heads && a.kv_heads == b.kv_heads && a.head_dim == b.head_dim && a.v_head_dim == b.v_head_dim &&
          a.sinks == b.sinks;
@@ -72,6 +74,9 @@ void set_latent(const Described& d, Model& m) {
   a.qk_rope_head_dim = p.rope;
   a.head_dim = p.nope + p.rope;
   a.v_head_dim = p.v_dim;
+  if (!is_sparse(p)) return;
+  a.kind = AttentionKind::dsa;
+  read_indexer(d.text.object(), m);
 }
 
 /// How a token's experts are chosen, by the names that families have for it.
@@ -153,9 +158,10 @@ Model model_of_release(const Described& d) {
   m.mtp_layers = int(plan.mtp.size());
   m.max_positions = plan.max_positions;
   m.norms_per_layer = first.norms;
-  m.architecture = latent_of(first)                              ? Architecture::deepseek_v3
-                   : first.experts || plan.layers.back().experts ? Architecture::glm4_moe
-                                                                 : Architecture::llama;
+  m.architecture = latent_of(first) && is_sparse(*latent_of(first)) ? Architecture::deepseek_v32
+                   : latent_of(first)                               ? Architecture::deepseek_v3
+                   : first.experts || plan.layers.back().experts    ? Architecture::glm4_moe
+                                                                    : Architecture::llama;
   read_rope(d.text.object(), m);
   if (latent_of(first))
     set_latent(d, m);

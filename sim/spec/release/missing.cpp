@@ -18,9 +18,8 @@ std::string_view without_kernels(MixerKind kind) {
     case MixerKind::window:
     case MixerKind::chunk:
     case MixerKind::latent:
-      return "";
     case MixerKind::sparse_latent:
-      return "MLA over tokens that an indexer picks";
+      return "";
     case MixerKind::block_sparse:
       return "attention over blocks that an indexer picks";
     case MixerKind::compressed_sparse:

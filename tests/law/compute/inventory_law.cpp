@@ -50,7 +50,10 @@ class EveryModel : public testing::TestWithParam<std::string> {
  protected:
   spec::Model model = spec::load_model(GetParam());
   // Whole windows or none, so that a mean over tokens is exact.
-  std::int64_t length() const { return model.attention.sliding_window > 0 ? 2 * model.attention.sliding_window : 512; }
+  std::int64_t length() const {
+    const spec::KeysRead window = spec::windowed_read(model);
+    return window.bounded() ? 2 * window.width : 512;
+  }
 };
 
 TEST_P(EveryModel, PrefillFlopsAreTheCatalogues) {
@@ -99,7 +102,7 @@ TEST_P(EveryModel, WeightsReadAreTheCatalogues) {
 }
 
 TEST_P(EveryModel, TrainingFlopsWithoutAMaskAreTheCatalogues) {
-  if (model.attention.sliding_window > 0) GTEST_SKIP() << "a window is always a mask";
+  if (spec::windowed_read(model).bounded()) GTEST_SKIP() << "a window is always a mask";
   Batch batch = training_batch(model, length());
   batch.prefill.pairs *= 2;
   LayerOptions options;
@@ -269,12 +272,21 @@ TEST_P(EveryModel, DecodingReadsTheCataloguesCache) {
   Batch batch;
   add_decode(batch, model, context - 1);
   std::vector<Operation> operations;
-  std::int64_t read = 0;
+  std::int64_t read = 0, index = 0;
   for (int layer = 0; layer < model.layers; ++layer)
     append_operations(operations, model, layer, LayerPart::attention, Pass::forward, batch, {}, {});
-  for (const Operation& o : operations)
+  for (const Operation& o : operations) {
     if (const auto* a = std::get_if<AttentionDecode>(&o.kernel))
       read += bytes_of(*a).v - 2 * a->heads.heads * (a->heads.qk_dim + a->heads.v_dim);
+    if (const auto* x = std::get_if<IndexScores>(&o.kernel))
+      index += tensor_bytes(x->work.keys * x->dim, spec::Dtype::fp8).v;
+  }
+  EXPECT_EQ(Bytes{index}, context * spec::index_bytes_per_token(model));
+  if (model.attention.indexer) {  // of what is cached, the picks
+    EXPECT_EQ(Bytes{read}, model.attention.indexer->top_k *
+                               spec::cache_bytes_per_layer(model, spec::CacheFormat::bf16) * model.layers);
+    return;
+  }
   EXPECT_EQ(Bytes{read}, spec::cache_bytes(model, context, spec::CacheFormat::bf16));
 }
 

@@ -60,7 +60,8 @@ Kernel random_kernel(Random& random, Rows& rows) {
   const std::int64_t n = size(1, 64), tokens = size(1, 8192);
   const AttentionHeads heads{spec::AttentionKind::gqa, 32, 8, 128, 128, false};
   const AttentionWork prompt{n, n * tokens, n * tokens, tokens, double(n) * double(tokens * tokens) / 2};
-  switch (random.below(7)) {
+  const AttentionHeads absorbed{spec::AttentionKind::mla, int(size(8, 129)), 1, 576, 512, true};
+  switch (random.below(11)) {
     case 0:
       return Gemm{.m = size(1, 1e5), .n = size(8, 4e4), .k = size(8, 2e4), .dtype = dtype};
     case 1:
@@ -78,6 +79,14 @@ Kernel random_kernel(Random& random, Rows& rows) {
       return AttentionPrefill{heads, prompt};
     case 4:
       return AttentionBackward{heads, prompt};
+    case 6:
+      return IndexScores{64, 128, prompt};
+    case 7:
+      return IndexScores{32, 128, {n, n, n * tokens, tokens, double(n * tokens)}, true};
+    case 8:
+      return IndexTopK{2048, n * tokens, tokens + 2048, double(n * tokens), double(n * tokens) * double(tokens + 2048)};
+    case 9:
+      return SparsePrefill{absorbed, {n, n * tokens, n * tokens, tokens, double(n * tokens) * 2048}, 2048};
     case 5:
       return AttentionDecode{{spec::AttentionKind::mla, 128, 1, 576, 512, true},
                              {n, n, n * tokens, tokens, double(n * tokens)},
@@ -107,7 +116,8 @@ TEST_P(EveryKernelModel, NeverBeatsTheDataSheet) {
     const GpuShare share{int(1 + random.below(std::uint64_t(gpu.sms))), 0.1 + 0.9 * random.uniform()};
     const auto* g = std::get_if<Gemm>(&kernel);
     const auto* grouped = std::get_if<GroupedGemm>(&kernel);
-    const bool fp8 = (g && g->dtype == spec::Dtype::fp8) || (grouped && grouped->dtype == spec::Dtype::fp8);
+    const bool fp8 = (g && g->dtype == spec::Dtype::fp8) || (grouped && grouped->dtype == spec::Dtype::fp8) ||
+                     std::holds_alternative<IndexScores>(kernel);
     const double peak = (fp8 ? gpu.fp8.v : gpu.bf16.v) * share.sms / gpu.sms;
     const double t = time(kernel, share);
     EXPECT_GE(t * peak, flops_of(kernel).v * (1 - 1e-12)) << describe(kernel);

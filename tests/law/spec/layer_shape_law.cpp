@@ -27,7 +27,8 @@ TEST(LayerShapeLaw, TheLayersAddUpToTheModel) {
     const Parameters p = count_parameters(m);
     std::int64_t sum = p.embedding + p.head + m.hidden;  // the last norm
     for (const LayerShape& layer : layer_shapes(m))
-      sum += attention_parameters(m) + ffn_parameters(m, layer) + std::int64_t{m.norms_per_layer} * m.hidden;
+      sum += attention_parameters(m) + ffn_parameters(m, layer) + std::int64_t{m.norms_per_layer} * m.hidden +
+             (layer.attention.index == IndexUse::own ? indexer_parameters(m) : 0);
     EXPECT_EQ(sum, p.total());
   }
 }
@@ -41,6 +42,7 @@ TEST(LayerShapeLaw, TheCacheIsWhatTheLayersKeep) {
       const auto context = std::int64_t(1 + random.below(200'000));
       Bytes sum{};
       for (const LayerShape& layer : layer_shapes(m)) sum += token * layer.attention.keeps.of(context);
+      sum += index_bytes_per_token(m) * context;
       EXPECT_EQ(sum, cache_bytes(m, context, CacheFormat::bf16)) << context;
     }
   }
@@ -53,7 +55,9 @@ TEST(LayerShapeLaw, ALayerReadsOnlyWhatItKeeps) {
       const LayerAttention& a = layer.attention;
       for (int round = 0; round < 20; ++round) {
         const auto position = std::int64_t(random.below(200'000));
-        const std::int64_t first = a.reads.first_key(position), read = position + 1 - first;
+        const bool picks = a.reads.span == KeysRead::Span::picked;
+        const std::int64_t first = a.reads.first_key(position), before = position + 1 - first;
+        const std::int64_t read = picks ? std::min(before, a.reads.width) : before;
         ASSERT_GE(first, 0) << m.name;
         ASSERT_GE(read, 1) << m.name;  // itself
         ASSERT_LE(read, a.keeps.of(position + 1)) << m.name << " at " << position;

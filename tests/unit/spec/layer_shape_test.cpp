@@ -22,7 +22,7 @@ Layers layers_of(const Model& m) {
   for (const LayerShape& l : layer_shapes(m)) {
     ++out.all;
     out.experts += l.has_experts();
-    out.windowed += l.attention.reads.bounded();
+    out.windowed += l.attention.keeps.bounded();
     out.no_rope += !l.attention.rope.active;
   }
   return out;
@@ -49,6 +49,7 @@ TEST(LayerShape, EveryModelOfTheCatalogueHasItsPublishedLayers) {
                                                    {"deepseek-v3-0324", {61, 58}},
                                                    {"deepseek-v3.1", {61, 58}},
                                                    {"deepseek-v3.1-nvfp4", {61, 58}},
+                                                   {"deepseek-v3.2", {61, 58}},
                                                    {"deepseekmoe-145b", {62, 61}},
                                                    {"deepseekmoe-16b", {28, 27}},
                                                    {"deepseekmoe-2b", {9, 9}},
@@ -56,6 +57,8 @@ TEST(LayerShape, EveryModelOfTheCatalogueHasItsPublishedLayers) {
                                                    {"glm-4.5", {92, 89}},
                                                    {"glm-4.6", {92, 89}},
                                                    {"glm-4.7", {92, 89}},
+                                                   {"glm-5", {78, 75}},
+                                                   {"glm-5.2", {78, 75}},
                                                    {"gpt-oss-120b", {36, 36, 18}},
                                                    {"gpt-oss-20b", {24, 24, 12}},
                                                    {"hy3", {80, 79}},

@@ -65,12 +65,12 @@ TEST(ReleaseEntry, AModelThatRunsHasTheReleasesCountsAndFormats) {
 }
 
 TEST(ReleaseEntry, OneThatDoesNotSaysWhatIsMissing) {
-  const Model m = load_model("deepseek-v3.2");
+  const Model m = load_model("deepseek-v4-pro");
   EXPECT_EQ(
       m.obstacle(),
-      "model_type \"deepseek_v32\" can be counted and not run: layers of MLA over tokens that an indexer picks have "
-      "no kernels yet");
-  EXPECT_EQ(m.title, "DeepSeek-V3.2");
+      "model_type \"deepseek_v4\" can be counted and not run: layers of attention over compressed entries have no "
+      "kernels yet");
+  EXPECT_EQ(m.title, "DeepSeek-V4-Pro");
 }
 
 TEST(ReleaseEntry, VariantsChangeKeysOfWhatTheyExtend) {

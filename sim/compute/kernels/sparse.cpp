@@ -1,0 +1,62 @@
+// DSA: an indexer's scores, the best of them, and attention over what they pick.
+#include <algorithm>
+#include <cmath>
+
+#include "compute/kernels/equations.h"
+
+namespace moesim::compute {
+namespace {
+constexpr double kRows = 128;      // of a tile of scores: queries times index heads
+constexpr double kPagedRows = 64;  // the same where a few queries are scored against a cache
+constexpr double kUnitHeads = 64;  // of one query, in attention over picks
+constexpr double kOverlap = 3;     // assumed: the longer of tensor and HBM time, rounded where they are close
+
+// A few queries a sequence against its cache: sequences are split into pieces, which are dealt out evenly.
+double paged_seconds(const IndexScores& x, const SparseEquation& e, const Machine& on, double traffic) {
+  const double each = double(x.work.queries) / double(x.work.sequences) * x.heads;
+  const double padding = std::ceil(each / kPagedRows) * kPagedRows / each;
+  const double tensor = flops_of(x).v * padding / (on.sms * on.tensor_per_sm * e.scores_tensor);
+  return seconds(e.paged_launch) + joined(tensor, traffic, kOverlap);
+}
+}  // namespace
+
+// A tile's rows walk the keys before them; what of it no query may see is computed and masked.  Queries of several
+// short sequences share a tile, which then walks the keys of all of them.
+double scores_seconds(const IndexScores& x, const SparseEquation& e, const Machine& on) {
+  const AttentionWork& w = x.work;
+  const double traffic = double(bytes_of(x).v) / (on.hbm * e.scores_hbm);
+  if (x.paged) return paged_seconds(x, e, on, traffic);
+  const double queries = std::max(1.0, kRows / x.heads);  // of a tile
+  const double key = 2 * std::max(kRows, double(x.heads)) * x.dim / (on.tensor_per_sm * e.scores_tensor);
+  const double tiles = std::max(double(w.queries) / queries, 1.0);
+  const double walked = std::max(w.pairs / queries + double(w.queries) / 2, double(w.keys));
+  const double sharing = std::clamp(queries * double(w.sequences) / double(w.queries), 1.0, double(w.sequences));
+  const double tile = seconds(e.scores_tile), longest = tile + double(w.longest) * sharing * key;
+  const double tensor = std::max((tiles * tile + walked * key) / on.sms, longest);
+  return seconds(e.scores_launch) + joined(tensor, traffic, kOverlap);
+}
+
+// Rows are dealt out to the SMs; one row is never split.
+double top_k_seconds(const IndexTopK& t, const SparseEquation& e, const Machine& on) {
+  const double rate = e.top_rate > 0 ? 1 / (e.top_rate * 1e9 * on.clock) : 0;
+  const double short_rows = std::max(0.0, double(t.rows) - t.ranked);
+  const double each = t.ranked * seconds(e.top_row) + t.scores * rate + short_rows * seconds(e.top_short);
+  const double longest = t.ranked > 0 ? seconds(e.top_row) + double(t.longest) * rate : seconds(e.top_short);
+  return seconds(e.top_launch) + std::max({double(bytes_of(t).v) / (on.hbm * e.top_hbm), each / on.sms, longest});
+}
+
+// However few heads a GPU has, the kernel computes whole units, and walks as many keys as may be picked.  Keys that
+// several queries picked come from the L2 cache.
+double sparse_seconds(const SparsePrefill& a, const SparseEquation& e, const Machine& on) {
+  const bool fp8 = a.cache == spec::Dtype::fp8;
+  const double block = fp8 ? e.fp8_heads : e.attend_heads, share = fp8 ? e.fp8_tensor : e.attend_tensor,
+               empty = fp8 ? e.fp8_empty : e.attend_empty;
+  const double heads = std::ceil(a.heads.heads / block) * block;
+  const double queries = double(a.work.queries), waves = queries * std::max(1.0, heads / kUnitHeads) / on.sms;
+  const double filled = std::min(1.0, a.work.pairs / (queries * a.picks));
+  const double unit = 2 * std::min(heads, kUnitHeads) * a.picks * (a.heads.qk_dim + a.heads.v_dim) *
+                      (empty + (1 - empty) * filled) / (on.tensor_per_sm * share);
+  const double tensor = std::max(1.0, waves) * unit + std::ceil(waves) * seconds(e.attend_tile);
+  return seconds(e.attend_launch) + std::max(tensor, double(bytes_of(a).v) / on.hbm);
+}
+}  // namespace moesim::compute

@@ -1,0 +1,15 @@
+// An indexer's kernels from the summed work of a batch, and decoding kernels for another batch.
+#pragma once
+#include "compute/layers/inventory.h"
+
+namespace moesim::compute {
+
+/// The choice of `picks` keys a query.  all, picked: the same queries with every key before them, and with what is
+/// picked.  decode: each row is a sequence of its own; else they are consecutive queries of sequences of one length.
+IndexTopK index_top_k(int picks, const AttentionWork& all, const AttentionWork& picked, bool decode);
+
+/// Whether a decoding kernel's work is that of the cache, not of the step's tokens alone.
+bool reads_cache(const Kernel& kernel);
+/// The same kernel for another batch with as many new tokens.  bounded: its layer does not read everything.
+Kernel for_batch(const Kernel& kernel, const Batch& batch, bool bounded);
+}  // namespace moesim::compute

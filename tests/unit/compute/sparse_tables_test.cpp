@@ -1,0 +1,207 @@
+// DSA's kernels and whole attention modules against what was measured of them on H100 and B200 under SGLang
+// (../shared/data/kernels_new, its README says what a row timed).
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <memory>
+
+#include "compute/kernels/equation_model.h"
+#include "compute/layers/index_kernels.h"
+#include "formats/csv.h"
+#include "spec/catalogue.h"
+
+namespace moesim::compute {
+namespace {
+const std::string kTables = std::string(SOURCE_DIR) + "/../shared/data/kernels_new/";
+constexpr double kMicro = 1e-6;
+constexpr int kPicks = 2048;
+
+struct Errors {
+  std::vector<double> all;
+  void add(double predicted, double measured) { all.push_back(std::abs(predicted / measured - 1)); }
+  double at(double share) {
+    std::sort(all.begin(), all.end());
+    return all.at(std::size_t(double(all.size()) * share));
+  }
+};
+
+/// The rows' sequences, new and cached tokens each.
+struct Shape {
+  std::int64_t batch = 0, fresh = 0, cached = 0;
+  double rows() const { return double(batch * fresh); }
+  double keys() const { return double(cached + fresh); }
+};
+Shape shape_of(const formats::CsvTable& csv, std::size_t r) {
+  return {csv.integer(r, "batch"), csv.integer(r, "new_tokens"), csv.integer(r, "cached_tokens")};
+}
+Batch batch_of(const Shape& s, bool decode) {
+  Batch batch;
+  const spec::KeysRead picks{spec::KeysRead::Span::picked, kPicks};
+  spec::Model model;
+  model.attention.indexer = spec::IndexerShape{1, 1, kPicks, false, {}};
+  if (decode)
+    add_decode(batch, model, s.cached, s.fresh, s.batch);
+  else
+    add_prefill(batch, picks, s.fresh, s.cached, s.batch);
+  return batch;
+}
+
+class SparseTables : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(kTables)) GTEST_SKIP() << "the measurement tables are not here: " << kTables;
+    gpu = spec::load_gpu(GetParam());
+    model = make_calibrated("", true, gpu);
+  }
+  double microseconds(const Kernel& kernel) const { return seconds(model->cost(kernel).time) / kMicro; }
+  formats::CsvTable table(const std::string& name) const {
+    const std::vector<std::string_view> columns =
+        name == "sparse_kernels"
+            ? std::vector<std::string_view>{"gpu",           "library", "kernel", "batch",  "new_tokens",
+                                       "cached_tokens", "heads",   "scores", "time_us"}
+            : std::vector<std::string_view>{"gpu",        "library",       "path",  "model",   "part",     "batch",
+                                       "new_tokens", "cached_tokens", "heads", "weights", "kv_cache", "time_us"};
+    return {kTables + name + "_" + GetParam() + ".csv", columns};
+  }
+  spec::Gpu gpu;
+  std::unique_ptr<KernelModel> model;
+};
+
+TEST_P(SparseTables, SingleKernelsTakeWhatWasMeasured) {
+  std::map<std::string, Errors> errors;
+  const formats::CsvTable csv = table("sparse_kernels");
+  for (std::size_t r = 0; r < csv.rows(); ++r) {
+    const std::string kernel(csv.text(r, "kernel")), scores(csv.text(r, "scores"));
+    const Batch batch = batch_of(shape_of(csv, r), false);
+    const int heads = int(csv.integer(r, "heads"));
+    const double measured = csv.number(r, "time_us");
+    if (kernel == "dsa_indexer_scores")
+      errors[kernel].add(microseconds(IndexScores{heads, 128, batch.prefill}), measured);
+    if (kernel == "dsa_topk" && scores == "top_last")
+      errors[kernel].add(microseconds(index_top_k(kPicks, batch.prefill, batch.window_prefill, false)), measured);
+    if (kernel == "dsa_sparse_mla")
+      errors[kernel].add(microseconds(SparsePrefill{
+                             {spec::AttentionKind::mla, heads, 1, 576, 512, true}, batch.window_prefill, kPicks}),
+                         measured);
+  }
+  ASSERT_EQ(errors.size(), 3u);
+  for (auto& [kernel, e] : errors) {
+    EXPECT_GT(e.all.size(), 100u) << kernel;
+    EXPECT_LT(e.at(0.5), 0.10) << kernel;
+    EXPECT_LT(e.at(0.9), 0.35) << kernel;
+    std::printf("  %s %s: %zu rows, median %.1f %%, 90th percentile %.1f %%\n", GetParam(), kernel.c_str(),
+                e.all.size(), 100 * e.at(0.5), 100 * e.at(0.9));
+  }
+}
+
+/// What equal scores cost the choice of the best, over clear winners: modules ran on dummy weights.  The nearest row of
+/// the single kernels, by rows and keys; grown with the scores where these are many.
+class EqualScores {
+ public:
+  explicit EqualScores(const formats::CsvTable& csv) {
+    std::map<std::array<std::int64_t, 3>, std::array<double, 2>> both;
+    for (std::size_t r = 0; r < csv.rows(); ++r) {
+      if (csv.text(r, "kernel") != "dsa_topk") continue;
+      const Shape s = shape_of(csv, r);
+      both[{s.batch, s.fresh, s.cached}][csv.text(r, "scores") == "flat"] = csv.number(r, "time_us");
+    }
+    for (const auto& [s, times] : both)
+      if (times[0] > 0 && times[1] > 0) rows_.emplace_back(Shape{s[0], s[1], s[2]}, times[1] - times[0]);
+  }
+  double microseconds(const Shape& s) const {
+    if (s.keys() <= kPicks) return 0;
+    const auto distance = [&](const Shape& a) {
+      return std::abs(std::log(a.rows() / s.rows())) + std::abs(std::log(a.keys() / s.keys()));
+    };
+    const auto nearest = std::ranges::min_element(
+        rows_, [&](const auto& a, const auto& b) { return distance(a.first) < distance(b.first); });
+    const double scores = s.rows() * s.keys(), of_nearest = nearest->first.rows() * nearest->first.keys();
+    return std::max(0.0, nearest->second * (scores > 1e6 ? scores / of_nearest : 1));
+  }
+
+ private:
+  std::vector<std::pair<Shape, double>> rows_;
+};
+
+/// Prompts are launched one kernel after the other, and no row is shorter than its host needs: microseconds, read off
+/// the rows with few tokens.
+double host_needs(const std::string& path, bool fp8) {
+  if (path.starts_with("skip")) return fp8 ? 600 : 360;
+  if (path.starts_with("dense")) return fp8 ? 825 : 505;
+  return fp8 ? 1430 : 1062;
+}
+
+/// The layer's kernels that a row of SGLang timed: without the norm before, the down-projections and the residual sum.
+double module_microseconds(const KernelModel& kernels, const formats::CsvTable& csv, std::size_t r) {
+  const std::string name(csv.text(r, "model"));
+  const spec::Model model = spec::load_model(name == "DeepSeek-V3.2" ? "deepseek-v3.2"
+                                             : name == "GLM-5"       ? "glm-5"
+                                                                     : "glm-5.2");
+  LayerOptions o;
+  o.tensor = model.attention.heads / int(csv.integer(r, "heads"));
+  o.graphs = true;
+  o.precision.linear = csv.text(r, "weights") == "bfloat16" ? spec::Dtype::bf16 : spec::Dtype::fp8;
+  o.precision.kv_cache = csv.text(r, "kv_cache") == "fp8" ? spec::Dtype::fp8 : spec::Dtype::bf16;
+  const Shape s = shape_of(csv, r);
+  const int layer = csv.text(r, "part") == "dsa" ? 6 : 7;  // of GLM-5.2: with an indexer, and without
+  std::vector<Operation> operations;
+  append_operations(operations, model, layer, LayerPart::attention, Pass::forward, batch_of(s, s.fresh == 1), {}, o);
+  double sum = 0;
+  for (const Operation& op : operations)
+    if (op.name != "norm" && op.name != "cast" && op.name != "residual" && op.name != "q_a" && op.name != "kv_a")
+      sum += seconds(kernels.cost(op.kernel).time) / kMicro;
+  return sum;
+}
+
+TEST_P(SparseTables, ModulesTakeWhatWasMeasured) {
+  const EqualScores equal(table("sparse_kernels"));
+  for (const char* phase : {"dsa_decode", "dsa_prefill"}) {
+    Errors errors;
+    const formats::CsvTable csv = table(phase);
+    for (std::size_t r = 0; r < csv.rows(); ++r) {
+      const std::string path(csv.text(r, "path"));
+      const double predicted = module_microseconds(*model, csv, r), measured = csv.number(r, "time_us");
+      const double extra = path.starts_with("indexer") ? equal.microseconds(shape_of(csv, r)) : 0;
+      const double host =
+          phase == std::string("dsa_prefill") ? host_needs(path, csv.text(r, "weights") == "fp8_block") : 0;
+      if (predicted + extra < host)
+        errors.add(host, measured);
+      else
+        errors.add(predicted, std::max(1.0, measured - extra));
+    }
+    EXPECT_LT(errors.at(0.5), 0.10) << phase;
+    EXPECT_LT(errors.at(0.9), 0.35) << phase;
+    std::printf("  %s %s: %zu rows, median %.1f %%, 90th percentile %.1f %%\n", GetParam(), phase, errors.all.size(),
+                100 * errors.at(0.5), 100 * errors.at(0.9));
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Gpus, SparseTables, testing::Values("h100", "b200"),
+                         [](const auto& gpu) { return std::string(gpu.param); });
+
+// From 4 K to 128 K tokens a layer of V3.2 in decode grows by the scores of its indexer, V3's by its whole cache.
+TEST(SparseAttention, DecodingGrowsSlowerThanWithDenseLatents) {
+  const auto kernels = make_calibrated("", true, spec::load_gpu("h200"));
+  const auto layer = [&](const char* name, std::int64_t context) {
+    const spec::Model model = spec::load_model(name);
+    Batch batch;
+    add_decode(batch, model, context - 1, 1, 64);
+    LayerOptions o;
+    o.precision = {.linear = spec::Dtype::fp8, .kv_cache = spec::Dtype::fp8};
+    std::vector<Operation> operations;
+    append_operations(operations, model, 5, LayerPart::attention, Pass::forward, batch, {}, o);
+    double sum = 0;
+    for (const Operation& op : operations) sum += seconds(kernels->cost(op.kernel).time);
+    return sum;
+  };
+  const double sparse = layer("deepseek-v3.2", 131072) - layer("deepseek-v3.2", 4096),
+               dense = layer("deepseek-v3", 131072) - layer("deepseek-v3", 4096);
+  // Bytes alone: 132 of an index key against 656 of a latent.
+  EXPECT_GT(dense / sparse, 2);
+  EXPECT_LT(dense / sparse, 656.0 / 132 * 2);
+}
+}  // namespace
+}  // namespace moesim::compute
