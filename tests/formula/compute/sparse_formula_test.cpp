@@ -113,6 +113,31 @@ TEST(SparseAttention, ADecodingLayersWorkIsTheClosedForms) {
   EXPECT_EQ(std::get<IndexTopK>(by_name.at("index top-k").kernel).scores, 2 * 131072);
 }
 
+// What a serving step asks for again and again: the kernels of one batch, made those of another with as many tokens.
+TEST(SparseAttention, DecodingKernelsOfAnotherBatchAreThoseItWouldHave) {
+  for (const char* name : {"deepseek-v3.2", "glm-5.2", "deepseek-v3", "gemma-3-27b"}) {
+    const spec::Model m = spec::load_model(name);
+    Batch short_ones, long_ones;
+    add_decode(short_ones, m, 700, 1, 9);
+    add_decode(long_ones, m, 1500, 1, 4), add_decode(long_ones, m, 40000, 1, 5);
+    for (const int layer : {6, 7}) {
+      std::vector<Operation> a, b;
+      append_operations(a, m, layer, LayerPart::attention, Pass::forward, short_ones, {}, {});
+      append_operations(b, m, layer, LayerPart::attention, Pass::forward, long_ones, {}, {});
+      ASSERT_EQ(a.size(), b.size());
+      const bool bounded = spec::layer_shape(m, layer).attention.reads.bounded();
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        const bool same = reads_cache(a[i].kernel) == reads_cache(b[i].kernel);
+        ASSERT_TRUE(same) << a[i].name;
+        const Kernel made = reads_cache(a[i].kernel) ? for_batch(a[i].kernel, long_ones, bounded) : a[i].kernel;
+        EXPECT_EQ(describe(made), describe(b[i].kernel)) << name << ": " << a[i].name;
+        EXPECT_EQ(bytes_of(made), bytes_of(b[i].kernel)) << name << ": " << a[i].name;
+        EXPECT_EQ(flops_of(made), flops_of(b[i].kernel)) << name << ": " << a[i].name;
+      }
+    }
+  }
+}
+
 TEST(SparseAttention, LayersThatShareHaveNoIndexer) {
   const spec::Model m = spec::load_model("glm-5.2");
   Batch batch;

@@ -5,6 +5,7 @@
 #include "compute/kernels/kernel_model.h"
 #include "compute/layers/inventory.h"
 #include "core/random.h"
+#include "law/compute/sparse_kernels.h"
 #include "spec/catalogue.h"
 
 namespace moesim::compute {
@@ -60,8 +61,7 @@ Kernel random_kernel(Random& random, Rows& rows) {
   const std::int64_t n = size(1, 64), tokens = size(1, 8192);
   const AttentionHeads heads{spec::AttentionKind::gqa, 32, 8, 128, 128, false};
   const AttentionWork prompt{n, n * tokens, n * tokens, tokens, double(n) * double(tokens * tokens) / 2};
-  const AttentionHeads absorbed{spec::AttentionKind::mla, int(size(8, 129)), 1, 576, 512, true};
-  switch (random.below(11)) {
+  switch (random.below(8)) {
     case 0:
       return Gemm{.m = size(1, 1e5), .n = size(8, 4e4), .k = size(8, 2e4), .dtype = dtype};
     case 1:
@@ -79,19 +79,13 @@ Kernel random_kernel(Random& random, Rows& rows) {
       return AttentionPrefill{heads, prompt};
     case 4:
       return AttentionBackward{heads, prompt};
-    case 6:
-      return IndexScores{64, 128, prompt};
-    case 7:
-      return IndexScores{32, 128, {n, n, n * tokens, tokens, double(n * tokens)}, true};
-    case 8:
-      return IndexTopK{2048, n * tokens, tokens + 2048, double(n * tokens), double(n * tokens) * double(tokens + 2048)};
-    case 9:
-      return SparsePrefill{absorbed, {n, n * tokens, n * tokens, tokens, double(n * tokens) * 2048}, 2048};
     case 5:
       return AttentionDecode{{spec::AttentionKind::mla, 128, 1, 576, 512, true},
                              {n, n, n * tokens, tokens, double(n * tokens)},
                              spec::Dtype::bf16,
                              dtype};
+    case 6:
+      return test::random_sparse_kernel(random, n, tokens);
     default:
       return MemoryOp{MemoryKind(random.below(14)), {size(1, 1e10)}};
   }
@@ -114,11 +108,7 @@ TEST_P(EveryKernelModel, NeverBeatsTheDataSheet) {
   for (int i = 0; i < 2000; ++i) {
     const Kernel kernel = random_kernel(random, rows);
     const GpuShare share{int(1 + random.below(std::uint64_t(gpu.sms))), 0.1 + 0.9 * random.uniform()};
-    const auto* g = std::get_if<Gemm>(&kernel);
-    const auto* grouped = std::get_if<GroupedGemm>(&kernel);
-    const bool fp8 = (g && g->dtype == spec::Dtype::fp8) || (grouped && grouped->dtype == spec::Dtype::fp8) ||
-                     std::holds_alternative<IndexScores>(kernel);
-    const double peak = (fp8 ? gpu.fp8.v : gpu.bf16.v) * share.sms / gpu.sms;
+    const double peak = (test::in_fp8(kernel) ? gpu.fp8.v : gpu.bf16.v) * share.sms / gpu.sms;
     const double t = time(kernel, share);
     EXPECT_GE(t * peak, flops_of(kernel).v * (1 - 1e-12)) << describe(kernel);
     EXPECT_GE(t * gpu.memory_bandwidth.v * share.memory, double(bytes_of(kernel).v) * (1 - 1e-12)) << describe(kernel);
