@@ -168,4 +168,10 @@ void check_precision(const Config& section, const compute::Precisions& p, const 
     config.fail_below("dispatch",
                       fmt::format("fp8 rows need experts that compute in fp8, not {}", name_of(p.of_experts())));
 }
+
+void check_indexer(const Config& section, const spec::Model& model, const spec::Gpu& gpu) {
+  if (model.attention.indexer && !spec::computes_in(gpu, Dtype::fp8))
+    section.fail(
+        fmt::format("the indexers of {} score keys in fp8, for which {} has no arithmetic", model.name, gpu.name));
+}
 }  // namespace moesim::forward

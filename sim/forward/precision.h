@@ -26,6 +26,9 @@ ChosenPrecision choose_precision(const AskedPrecision& asked, const spec::Model&
 
 /// Throws ConfigError at the key of `section` whose format the GPU has no arithmetic for.
 void check_precision(const Config& section, const compute::Precisions& precision, const spec::Gpu& gpu);
+/// Throws ConfigError at `section` if layers of the model have kernels in one format alone, which the GPU lacks: an
+/// indexer (DSA) scores in FP8.
+void check_indexer(const Config& section, const spec::Model& model, const spec::Gpu& gpu);
 
 /// "fp8", "bf16, expert weights fp4, cache fp8": that of linear layers, and what differs from it.
 std::string formats_text(const compute::Precisions& precision);

@@ -33,6 +33,7 @@ void check_shape(const Config& config, const PassesShape& shape, const spec::Mod
   forward::check_precision(config,
                            setup_of(shape, compute::StepPhase::prefill, model, cluster.node.gpu).options.precision,
                            cluster.node.gpu);
+  forward::check_indexer(config, model, cluster.node.gpu);
   for (const auto& [name, phase] : {std::pair("prefill", shape.prefill), std::pair("decode", shape.decode)}) {
     const Config here = config.at_or_empty(name);
     if (phase.steps < 0 || phase.steps > 100'000)

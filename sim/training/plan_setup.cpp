@@ -54,6 +54,7 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
   if (s.expert_by_expert && !plan.model.moe)
     training.at("expert_by_expert").fail(fmt::format("{} is a dense model", plan.model.name));
   forward::check_precision(training, precision.formats, gpu);
+  forward::check_indexer(training, plan.model, gpu);
   return forward::set_up({.model = plan.model,
                           .gpu = gpu,
                           .phase = compute::StepPhase::training,

@@ -108,6 +108,7 @@ forward::StepSetup setup_of(const Config& config, const PoolSection& s, const sp
   const std::optional<compute::StepPhase> phase = phase_of(s.role);
   const forward::ChosenPrecision precision = forward::choose_precision(s.precision, model, gpu, phase);
   forward::check_precision(config, precision.formats, gpu);
+  forward::check_indexer(config, model, gpu);
   check_blocks(config, p, model, precision.formats.stored_experts());
   const bool exchanges = model.moe && !p.experts_tensor && p.stage_gpus() > 1;
   return forward::set_up({.model = model,

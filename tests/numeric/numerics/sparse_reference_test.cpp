@@ -4,6 +4,11 @@
 #include "numeric/numerics/naive_dsa.h"
 #include "numeric/numerics/test_models.h"
 #include "numerics/pass/forward.h"
+#include "numerics/weights/checkpoint.h"
+#include "numerics/weights/export.h"
+#include "spec/catalogue.h"
+#include "support/refusal.h"
+#include "support/temporary_folder.h"
 
 namespace moesim::numerics {
 namespace {
@@ -105,6 +110,30 @@ TEST(SparseAttention, SequencesOfOnePassDoNotSeeEachOther) {
   const Matrix apart = forward.logits(forward.run(std::span(tokens).subspan(10), {&one, 1}).view());
   for (int t = 0; t < 14; ++t)
     for (int v = 0; v < apart.columns; ++v) EXPECT_NEAR(together.row(10 + t)[v], apart.row(t)[v], 1e-5);
+}
+
+// What config.json says of the indexers must be what the tensors are.
+TEST(RejectSparseAttention, CheckpointsWhoseIndexersAreOthers) {
+  const spec::Model model = sparse_micro(false, {2});
+  DrawnWeights weights(1);
+  const TemporaryFolder folder;
+  const std::string path = folder.file("written");
+  export_checkpoint(model, weights, path);
+  const auto refusal = [&](const spec::Model& other) {
+    return test::refusal_of([&] { const Checkpoint checkpoint(other, path); });
+  };
+  EXPECT_EQ(refusal(model), "accepted");
+  EXPECT_EQ(refusal(sparse_micro(false, {})), path +
+                                                  ": tensor model.layers.2.self_attn.indexer.wq_b.weight is missing; "
+                                                  "v3_micro needs it with shape [18, 24]");
+  EXPECT_NE(refusal(sparse_micro(false, {1, 2})).find("tensor model.layers.1.self_attn.indexer."), std::string::npos);
+  spec::Model wide = model;
+  wide.attention.indexer->head_dim = 8;
+  EXPECT_NE(
+      refusal(wide).find("tensor model.layers.0.self_attn.indexer.wq_b.weight: has shape [18, 24], but the model's "
+                         "configuration says [24, 24]"),
+      std::string::npos);
+  EXPECT_EQ(spec::load_model(path).attention.indexer->shared_layers, std::vector<int>{2});
 }
 
 TEST(SparseAttention, SyntheticModelsHaveIndexers) {

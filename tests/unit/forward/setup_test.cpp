@@ -209,6 +209,17 @@ TEST(Precision, RowsTravelInFp8OnlyToExpertsThatComputeInIt) {
             "s.yaml:1:24: precision.dispatch: fp8 rows need experts that compute in fp8, not bf16");
 }
 
+TEST(Precision, IndexersNeedFp8) {
+  const Config config = Config::from_text("model: deepseek-v3.2", "s.yaml");
+  const auto refusal = [&](const char* model, const char* gpu) {
+    return test::refusal_of([&] { check_indexer(config, spec::load_model(model), spec::load_gpu(gpu)); });
+  };
+  EXPECT_EQ(refusal("deepseek-v3.2", "h200"), "accepted");
+  EXPECT_EQ(refusal("deepseek-v3", "a100"), "accepted");
+  EXPECT_EQ(refusal("deepseek-v3.2", "a100"),
+            "s.yaml:1:1: the indexers of deepseek-v3.2 score keys in fp8, for which a100 has no arithmetic");
+}
+
 TEST_F(Setup, WhatTheScenarioSaysGoesFirst) {
   StepQuestion q = question(compute::StepPhase::decode);
   q.graphs = false;
