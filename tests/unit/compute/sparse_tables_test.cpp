@@ -62,9 +62,9 @@ class SparseTables : public testing::TestWithParam<const char*> {
     const std::vector<std::string_view> columns =
         name == "sparse_kernels"
             ? std::vector<std::string_view>{"gpu",           "library", "kernel", "batch",  "new_tokens",
-                                       "cached_tokens", "heads",   "scores", "time_us"}
+                                            "cached_tokens", "heads",   "scores", "time_us"}
             : std::vector<std::string_view>{"gpu",        "library",       "path",  "model",   "part",     "batch",
-                                       "new_tokens", "cached_tokens", "heads", "weights", "kv_cache", "time_us"};
+                                            "new_tokens", "cached_tokens", "heads", "weights", "kv_cache", "time_us"};
     return {kTables + name + "_" + GetParam() + ".csv", columns};
   }
   spec::Gpu gpu;
