@@ -40,13 +40,11 @@ Shape shape_of(const formats::CsvTable& csv, std::size_t r) {
 }
 Batch batch_of(const Shape& s, bool decode) {
   Batch batch;
-  const spec::KeysRead picks{spec::KeysRead::Span::picked, kPicks};
-  spec::Model model;
-  model.attention.indexer = spec::IndexerShape{1, 1, kPicks, false, {}};
+  static const spec::Model model = spec::load_model("deepseek-v3.2");  // all of them pick as many keys
   if (decode)
     add_decode(batch, model, s.cached, s.fresh, s.batch);
   else
-    add_prefill(batch, picks, s.fresh, s.cached, s.batch);
+    add_prefill(batch, model, s.fresh, s.cached, s.batch);
   return batch;
 }
 
@@ -157,26 +155,43 @@ double module_microseconds(const KernelModel& kernels, const formats::CsvTable& 
   return sum;
 }
 
+/// Rows of one kind: all, those that the GPU bounds and not its host, and of these the ones whose caches are not so
+/// long that work between the kernels shows which nobody has explained (reports/kernels.md).
+struct ModuleErrors {
+  Errors all, device, usual;
+};
+void say(const char* gpu, const char* phase, const char* which, Errors& e) {
+  std::printf("  %s %s, %s: %zu rows, median %.1f %%, 90th percentile %.1f %%\n", gpu, phase, which, e.all.size(),
+              100 * e.at(0.5), 100 * e.at(0.9));
+}
+
 TEST_P(SparseTables, ModulesTakeWhatWasMeasured) {
+  constexpr std::int64_t kLongCaches = 2'000'000;  // cached tokens of all sequences
   const EqualScores equal(table("sparse_kernels"));
   for (const char* phase : {"dsa_decode", "dsa_prefill"}) {
-    Errors errors;
+    ModuleErrors errors;
     const formats::CsvTable csv = table(phase);
     for (std::size_t r = 0; r < csv.rows(); ++r) {
       const std::string path(csv.text(r, "path"));
+      const Shape s = shape_of(csv, r);
       const double predicted = module_microseconds(*model, csv, r), measured = csv.number(r, "time_us");
-      const double extra = path.starts_with("indexer") ? equal.microseconds(shape_of(csv, r)) : 0;
+      const double extra = path.starts_with("indexer") ? equal.microseconds(s) : 0;
       const double host =
           phase == std::string("dsa_prefill") ? host_needs(path, csv.text(r, "weights") == "fp8_block") : 0;
-      if (predicted + extra < host)
-        errors.add(host, measured);
-      else
-        errors.add(predicted, std::max(1.0, measured - extra));
+      if (predicted + extra < host) {
+        errors.all.add(host, measured);
+        continue;
+      }
+      const double alone = std::max(1.0, measured - extra);
+      errors.all.add(predicted, alone), errors.device.add(predicted, alone);
+      if (s.batch * s.cached < kLongCaches || host == 0) errors.usual.add(predicted, alone);
     }
-    EXPECT_LT(errors.at(0.5), 0.10) << phase;
-    EXPECT_LT(errors.at(0.9), 0.35) << phase;
-    std::printf("  %s %s: %zu rows, median %.1f %%, 90th percentile %.1f %%\n", GetParam(), phase, errors.all.size(),
-                100 * errors.at(0.5), 100 * errors.at(0.9));
+    say(GetParam(), phase, "all", errors.all);
+    say(GetParam(), phase, "bound by the GPU", errors.device);
+    say(GetParam(), phase, "of these without long caches", errors.usual);
+    for (Errors* const e : {&errors.all, &errors.device, &errors.usual}) EXPECT_LT(e->at(0.5), 0.10) << phase;
+    EXPECT_LT(errors.all.at(0.9), 0.35) << phase;
+    EXPECT_LT(errors.usual.at(0.9), 0.25) << phase;
   }
 }
 INSTANTIATE_TEST_SUITE_P(Gpus, SparseTables, testing::Values("h100", "b200"),
