@@ -4,7 +4,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "core/config_error.h"
-#include "runs/merge.h"
+#include "runs/sweeping/merge.h"
 
 namespace moesim::cli {
 

@@ -1,4 +1,4 @@
-#include "runs/merge.h"
+#include "runs/sweeping/merge.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,7 +13,7 @@
 #include "results/output.h"
 #include "results/schema.h"
 #include "runs/affordable.h"
-#include "runs/sweep_rows.h"
+#include "runs/sweeping/sweep_rows.h"
 
 namespace moesim::runs {
 namespace {
