@@ -104,7 +104,10 @@ void merge_sweeps(const MergeOptions& options) {
   results::Transaction transaction(db);
   for (std::string_view table : kSweptTables)
     for (const auto& [run, list] : all.rows[std::string(table)]) insert_rows(db, table, list);
-  insert_rows(db, "sweep", all.sweeps);
+  if (std::int64_t(all.points.size()) == all.total)  // what one process would have written
+    insert_rows(db, "sweep", {{all.text, all.total, 1, 1, "complete"}});
+  else
+    insert_rows(db, "sweep", all.sweeps);
   for (const auto& [number, point] : all.points) insert_rows(db, "sweep_point", point.second);
   db.exec(fmt::format("PRAGMA application_id = {}", results::kWhole));
   transaction.commit();

@@ -74,9 +74,7 @@ std::string sweep_text(const Sweep& sweep, const std::vector<Point>& points, con
     }
   }
   const std::string how =
-      sweep.seeds.empty()
-          ? ""
-          : fmt::format("\nmeans over {} seeds, with their 95 % confidence intervals\n", sweep.seeds.size());
+      sweep.seeds.size() < 2 ? "" : "\nmeans over the seeds, with their 95 % confidence intervals\n";
   return fmt::format("{}\n\n{}{}{}\n", section.title, table.text(), how, problems);
 }
 

@@ -35,7 +35,7 @@ class Sweep : public testing::Test {
   static std::string contents(const std::string& db) {
     std::string out;
     const results::Database database = results::Database::open(db);
-    for (const char* table : {"run", "metric", "series", "stage", "sweep_point"}) {
+    for (const char* table : {"run", "metric", "series", "stage", "sweep", "sweep_point"}) {
       results::Statement s = database.prepare(std::string("SELECT * FROM ") + table + " ORDER BY rowid");
       while (s.step())
         for (int c = 0; c < s.columns(); ++c) out += s.text(c) + "|";
