@@ -1,6 +1,8 @@
 // moesim size: the cheapest deployment that meets a plan.
 #include <CLI/CLI.hpp>
 
+#include <tuple>
+
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "cli/options.h"
@@ -14,6 +16,7 @@ void add_size(CLI::App& app, int& exit_code) {
     sizing::SizeOptions size;
     std::vector<std::string> sets;
     std::uint64_t seed = 0;
+    std::string shard;
   };
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("size", "find the cheapest deployment that meets a plan's targets");
@@ -27,6 +30,12 @@ void add_size(CLI::App& app, int& exit_code) {
   verb->add_option("--jobs", given->size.jobs, "simulations at the same time")
       ->check(whole_number(1, kMostJobs))
       ->capture_default_str();
+  verb->add_option(
+      "--shard", given->shard,
+      "I/N: of N processes, this is the I-th; it simulates its part, moesim merge puts the parts together, "
+      "and --resume on that answers");
+  verb->add_flag("--resume", given->size.resume,
+                 "go on with what the output holds, if it is there: simulations that were stored are not run again");
   verb->add_flag("--json", given->size.json, "print one JSON object instead of tables");
   verb->footer([] {
     return "Keys of a plan: title, model, routing, seed, kernels, network, and size:\n" + sizing::size_help();
@@ -34,6 +43,7 @@ void add_size(CLI::App& app, int& exit_code) {
   verb->callback([given, seed, &exit_code] {
     given->size.overrides = parse_overrides(given->sets);
     if (seed->count() > 0) given->size.seed = given->seed;
+    if (!given->shard.empty()) std::tie(given->size.shard.number, given->size.shard.of) = parse_shard(given->shard);
     exit_code = sizing::size(given->size);
   });
 }

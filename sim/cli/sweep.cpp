@@ -1,9 +1,7 @@
 // moesim sweep: one scenario at many points.
 #include <CLI/CLI.hpp>
 
-#include <fmt/format.h>
-
-#include <cstdio>
+#include <tuple>
 
 #include "cli/command.h"
 #include "cli/numbers.h"
@@ -29,9 +27,7 @@ void add_sweep(CLI::App& app, int& exit_code) {
   verb->add_flag("--json", options->json, "print one JSON object instead of a table");
   add_limits(*verb, *limits);
   verb->callback([options, shard, limits, &exit_code] {
-    char rest = 0;
-    if (!shard->empty() && std::sscanf(shard->c_str(), "%d/%d%c", &options->shard, &options->shards, &rest) != 2)
-      throw ConfigError::placed(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", *shard));
+    if (!shard->empty()) std::tie(options->shard, options->shards) = parse_shard(*shard);
     options->limits = limits_of(*limits);
     exit_code = runs::sweep(*options);
   });

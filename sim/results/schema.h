@@ -31,7 +31,8 @@ enum class Table {
   sweep_point,
   candidate,
   candidate_pool,
-  variation
+  variation,
+  trial
 };
 
 struct Column {

@@ -147,6 +147,8 @@ struct Load {
 /// A map as a scenario writes it: keys and lines of YAML, in order.
 using TextMap = std::vector<std::pair<std::string, std::string>>;
 
+class TrialBook;
+
 /// All that the search asks is here as text and numbers: configurations note what is read, and threads must not.
 struct Plan {
   std::string file, title;
@@ -161,6 +163,7 @@ struct Plan {
   SizeSection section;
   std::vector<PricedNode> nodes;
   Load load;
+  TrialBook* book = nullptr;  // simulations done before, and those to come; nullptr: nothing is kept
 };
 
 /// Reads a plan by name or file.  Throws ConfigError before anything is simulated: unknown keys, targets that no

@@ -8,6 +8,7 @@
 #include "results/span.h"
 #include "results/summary.h"
 #include "serving/run_serving.h"
+#include "sizing/trial_book.h"
 
 namespace moesim::sizing {
 namespace {
@@ -17,7 +18,10 @@ double value_at(const results::Results& r, std::string_view name, std::string_vi
 }  // namespace
 
 Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& trial) {
-  const Config scenario = Config::from_text(scenario_text(plan, deployment, trial), plan.file);
+  const std::string text = scenario_text(plan, deployment, trial);
+  if (plan.book != nullptr)
+    if (const std::optional<Figures> known = plan.book->find(text, plan.seed)) return *known;
+  const Config scenario = Config::from_text(text, plan.file);
   results::Results r(":memory:", {});
   results::SpanLog spans;
   results::StudyRun run{scenario, plan.seed, r, spans};
@@ -30,6 +34,7 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   out.rejected = value_at(r, "requests_rejected");
   for (const PoolDesign& design : deployment.pools)
     out.utilisation.push_back(value_at(r, "utilisation", fmt::format("pool:{}", name_of(design.role))));
+  if (plan.book != nullptr) plan.book->add(text, plan.seed, out);
   return out;
 }
 

@@ -14,6 +14,7 @@ struct Figures {
   double share = 0;                                 // of requests within the per-request latencies
   double finished = 0, rejected = 0;                // requests
   std::vector<double> utilisation;                  // of each pool
+  bool operator==(const Figures&) const = default;
 };
 
 /// A figure beside its target: above 1 the target is missed.
@@ -25,7 +26,7 @@ struct Standing {
   bool met() const { return used() <= 1 + 1e-12; }
 };
 
-/// Simulates the deployment.  Throws ConfigError as serving does.
+/// Simulates the deployment, or looks it up in the plan's book.  Throws ConfigError as serving does.
 Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& trial);
 /// Every target that figures of a simulation bear on, and budget, power and GPUs.
 std::vector<Standing> standings(const Targets& targets, const Figures& figures);
