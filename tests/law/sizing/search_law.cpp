@@ -1,6 +1,9 @@
 // What a search must never do: depend on the number of jobs, lose the cheapest, or answer what does not hold.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <numeric>
+
 #include "core/yaml_line.h"
 #include "law/sizing/small_plans.h"
 
@@ -12,10 +15,19 @@ TEST(Search, GivesTheSameAnswerForAnyNumberOfJobs) {
   EXPECT_EQ(answer_json(plan, search(plan, 1), {}), answer_json(plan, search(plan, 3), {}));
 }
 
+/// Seeds of a few plans; of as many as MOESIM_SMALL_PLANS says, where somebody has the time.
+std::vector<std::uint64_t> plan_seeds() {
+  const char* many = getenv("MOESIM_SMALL_PLANS");
+  if (many == nullptr) return {1, 2, 5, 8};
+  std::vector<std::uint64_t> out(std::size_t(std::atoi(many)));
+  std::iota(out.begin(), out.end(), std::uint64_t{1});
+  return out;
+}
+
 /// Every legal candidate simulated finds nothing cheaper; equal costs may be met by others.
 TEST(Search, LosesNothingByPruning) {
   const TemporaryFolder folder;
-  for (const std::uint64_t seed : {1, 2, 5, 8}) {
+  for (const std::uint64_t seed : plan_seeds()) {
     Plan plan = read_small(folder, seed);
     const Search pruned = search(plan, 2);
     plan.section.search.exhaustive = true;
