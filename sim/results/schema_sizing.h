@@ -87,5 +87,9 @@ inline constexpr Column kTrial[] = {
     {"rejected", "REAL", "", "requests_rejected"},
     {"utilisation", "REAL", "", "of the pool that computes prompts, or of the only one"},
     {"decode_utilisation", "REAL", "", "of the pool that decodes; null where one does both"},
+    {"kernel_error_median", "REAL", "", "as the metric of that name, of the worst pool; 0 where nothing is known"},
+    {"kernel_error_p90", "REAL", "", "likewise"},
+    {"kernel_error_borrowed_median", "REAL", "", "likewise"},
+    {"kernel_error_borrowed_p90", "REAL", "", "likewise"},
 };
 }  // namespace moesim::results

@@ -175,7 +175,16 @@ std::optional<std::size_t> cheapest(const std::vector<Entry>& entries) {
   return out;
 }
 
-/// The winner under other seeds, over a longer time and with a node lost.
+// assumed: gaps between arrivals that vary twice as much as those of independent ones; how bursty a service's traffic
+// is, its operator knows.
+constexpr double kBursts = 2;
+/// Loads as unequal as DeepSeek-V3's in serving (reports/routing.md).
+constexpr const char* kUneven = "{kind: log_normal, sigma: 0.75}";
+bool is_balanced(const Plan& plan) {
+  return plan.routing_text.empty() || plan.routing_text.find("balanced") != std::string::npos;
+}
+
+/// The winner under other seeds, over a longer time, with a node lost, and under loads that a plan may not think of.
 void confirm(Plan plan, Search& s) {
   const Entry& winner = s.entries[*s.winner];
   const double end = end_to_end(plan, winner);
@@ -194,6 +203,16 @@ void confirm(Plan plan, Search& s) {
   lost.faults = fmt::format("[{{kind: node, at: {}, pool: {}, instance: 0}}]", to_text(lost.warmup),
                             name_of(winner.deployment.pools.back().role));
   check("a node lost", lost);
+  if (has_gaps(plan)) {
+    Trial bursts = trial_for(plan, end, 2);
+    bursts.burstiness = kBursts;
+    check("arrivals in bursts", bursts);
+  }
+  if (plan.model.moe && is_balanced(plan)) {
+    Trial uneven = trial_for(plan, end, 2);
+    uneven.routing = kUneven;
+    check("experts unevenly loaded", uneven);
+  }
 }
 }  // namespace
 

@@ -9,11 +9,19 @@
 
 namespace moesim::sizing {
 
+/// How far single kernels that were measured are from their equations, and how far efficiencies of another GPU
+/// generation were off where they stood in; of the worst pool, 0 where nothing is known.
+struct KernelErrors {
+  double median = 0, p90 = 0, borrowed_median = 0, borrowed_p90 = 0;
+  bool operator==(const KernelErrors&) const = default;
+};
+
 struct Figures {
   std::array<double, kLatencies.size()> latency{};  // s
   double share = 0;                                 // of requests within the per-request latencies
   double finished = 0, rejected = 0;                // requests
   std::vector<double> utilisation;                  // of each pool
+  KernelErrors kernels;
   bool operator==(const Figures&) const = default;
 };
 

@@ -8,8 +8,10 @@
 namespace moesim::sizing {
 namespace {
 using Value = results::Results::Value;
-// Columns of the table `trial`: scenario, seed, latencies, share, finished, rejected, utilisation of two pools.
-constexpr int kLatencyAt = 3, kShareAt = kLatencyAt + int(kLatencies.size()), kMostPools = 2;
+// Columns of the table `trial`: scenario, seed, latencies, share, finished, rejected, utilisation of two pools, errors
+// of kernels.
+constexpr int kLatencyAt = 3, kShareAt = kLatencyAt + int(kLatencies.size()), kMostPools = 2,
+              kKernelsAt = kShareAt + 3 + kMostPools;
 
 std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
   std::vector<Value> out{key.first, std::int64_t(key.second)};
@@ -17,6 +19,8 @@ std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
   out.insert(out.end(), {Value(f.share), Value(f.finished), Value(f.rejected)});
   for (std::size_t p = 0; p < std::size_t(kMostPools); ++p)
     out.push_back(p < f.utilisation.size() ? Value(f.utilisation[p]) : results::Results::null());
+  for (const double e : {f.kernels.median, f.kernels.p90, f.kernels.borrowed_median, f.kernels.borrowed_p90})
+    out.emplace_back(e);
   return out;
 }
 
@@ -28,6 +32,7 @@ Figures figures_of(const results::Statement& row) {
   out.rejected = row.real(kShareAt + 2);
   for (int p = 0; p < kMostPools; ++p)
     if (!row.is_null(kShareAt + 3 + p)) out.utilisation.push_back(row.real(kShareAt + 3 + p));
+  out.kernels = {row.real(kKernelsAt), row.real(kKernelsAt + 1), row.real(kKernelsAt + 2), row.real(kKernelsAt + 3)};
   return out;
 }
 

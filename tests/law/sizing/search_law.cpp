@@ -74,6 +74,36 @@ TEST(Search, AnswersWithTheFewestInstancesThatMeetTheTargets) {
   }
 }
 
+TEST(Search, TriesItsAnswerInBurstsAndWithUnevenExpertsWhereThePlanHasNone) {
+  const TemporaryFolder folder;
+  for (const bool balanced : {false, true}) {
+    std::string text = small_plan(2);
+    if (balanced) text.replace(text.find("{kind: log_normal, sigma: 0.7}"), 30, "balanced");
+    put_file(folder.file("plan.yaml"), text);
+    const Search s = search(read_plan(folder.file("plan.yaml"), {}, {}), 2);
+    ASSERT_TRUE(s.winner);
+    std::vector<std::string> checks;
+    for (const Check& c : s.checks) checks.push_back(c.what);
+    std::vector<std::string> expected{"a node lost", "arrivals in bursts"};
+    if (balanced) expected.emplace_back("experts unevenly loaded");
+    EXPECT_EQ(checks, expected);
+  }
+}
+
+TEST(Search, ChangesOnlyArrivalsForBursts) {
+  const TemporaryFolder folder;
+  const Plan plan = read_small(folder, 2);
+  const Search s = search(plan, 2);
+  ASSERT_TRUE(s.winner);
+  Trial trial = trial_for(plan, 10);
+  std::string steady = scenario_text(plan, s.entries[*s.winner].deployment, trial);
+  trial.burstiness = 2;
+  const std::string bursts = scenario_text(plan, s.entries[*s.winner].deployment, trial);
+  ASSERT_NE(steady.find("kind: poisson"), std::string::npos);
+  steady.replace(steady.find("kind: poisson"), 13, "kind: gamma, cv: 2");
+  EXPECT_EQ(steady, bursts);
+}
+
 /// What closed forms draw out from few layers is what all of them take.
 TEST(UnitModel, OfFewLayersIsThatOfAll) {
   const TemporaryFolder folder;
