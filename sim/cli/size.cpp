@@ -7,6 +7,7 @@
 #include "cli/numbers.h"
 #include "cli/options.h"
 #include "sizing/plan.h"
+#include "sizing/pretraining/job.h"
 #include "sizing/size.h"
 
 namespace moesim::cli {
@@ -19,7 +20,8 @@ void add_size(CLI::App& app, int& exit_code) {
     std::string shard;
   };
   auto given = std::make_shared<Given>();
-  CLI::App* verb = app.add_subcommand("size", "find the cheapest deployment that meets a plan's targets");
+  CLI::App* verb =
+      app.add_subcommand("size", "find the cheapest deployment, or training layout, that meets a plan's targets");
   verb->add_option("plan", given->size.plan, "a YAML file, or a name from `moesim list scenarios`")->required();
   add_output(*verb, "-o,--output", given->size.output, "results database to create");
   add_output(*verb, "--scenario", given->size.scenario, "also write the answer as a scenario, ready to run");
@@ -38,7 +40,8 @@ void add_size(CLI::App& app, int& exit_code) {
                  "go on with what the output holds, if it is there: simulations that were stored are not run again");
   verb->add_flag("--json", given->size.json, "print one JSON object instead of tables");
   verb->footer([] {
-    return "Keys of a plan: title, model, routing, seed, kernels, network, and size:\n" + sizing::size_help();
+    return "Keys of a plan: title, model, routing, seed, kernels, network, and size, of a service:\n" +
+           sizing::size_help() + "and of a training run:\n" + sizing::job_help();
   });
   verb->callback([given, seed, &exit_code] {
     given->size.overrides = parse_overrides(given->sets);

@@ -32,7 +32,8 @@ enum class Table {
   candidate,
   candidate_pool,
   variation,
-  trial
+  trial,
+  mapping
 };
 
 struct Column {

@@ -137,6 +137,9 @@ struct PricedNode {
   double gpu_hour = 0;  // USD
 };
 
+/// A node of a plan, by name or as a NodeChoice.  Throws ConfigError if no price of it is known.
+PricedNode read_priced_node(const Config& item);
+
 /// The load as its workload draws it.
 struct Load {
   double rate = 0;               // requests/s; 0 in closed loops

@@ -12,6 +12,7 @@
 #include "results/output.h"
 #include "sizing/answer.h"
 #include "sizing/launch.h"
+#include "sizing/pretraining/job_answer.h"
 #include "sizing/trial_book.h"
 
 namespace moesim::sizing {
@@ -62,9 +63,32 @@ void print_answer(const SizeOptions& options, const Plan& plan, const Search& fo
 }
 }  // namespace
 
+namespace {
+int size_job(const SizeOptions& options) {
+  const auto started = std::chrono::steady_clock::now();
+  if (options.shard.of > 1 || options.resume)
+    throw ConfigError::placed(
+        fmt::format("--{}: a training plan is answered in one go", options.resume ? "resume" : "shard"));
+  const Job job = read_job(options.plan, options.overrides, options.seed);
+  results::Results results(options.output.empty() ? ":memory:" : options.output,
+                           {job.title, "size", options.plan, read_file(job.file), "", job.seed});
+  const Choice choice = choose(job, options.jobs);
+  store(results, job, choice);
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;
+  results.finish({"complete", 0, std::uint64_t(choice.simulations), {}, wall.count()}, job.config.resolved());
+  if (choice.winner && !options.scenario.empty())
+    write_file(options.scenario, scenario_text(job, choice.entries[*choice.winner].mapping, true));
+  print_text("{}", options.json ? answer_json(job, choice) : answer_text(job, choice));
+  if (!options.json && choice.winner && !options.scenario.empty()) print_text("\nscenario in {}\n", options.scenario);
+  if (!options.json && !options.output.empty()) print_text("\nresults in {}\n", options.output);
+  return choice.winner ? 0 : 1;
+}
+}  // namespace
+
 int size(const SizeOptions& options) {
   const auto started = std::chrono::steady_clock::now();
   check_options(options);
+  if (is_job(options.plan, options.overrides)) return size_job(options);
   Plan plan = read_plan(options.plan, options.overrides, options.seed);
   const results::RunIdentity identity{plan.title, "size", options.plan, read_file(plan.file), "", plan.seed};
   TrialBook book;
