@@ -55,6 +55,7 @@ void read_settings(const Config& training, Job& job) {
     if (settings.has(key)) settings.at(key).fail(fmt::format("is what candidates differ in: give {}", instead));
   const auto section = read<training::TrainingSection>(settings);
   job.batch = section.batch;
+  job.used_of_node = section.gpus_per_node;
   job.step_tokens = double(section.batch) * section.sequence;
   if (!(job.step_tokens > 0)) settings.fail("batch and sequence must be above 0");
   for (const std::string& key : settings.keys()) job.settings.emplace_back(key, yaml_line(settings.at(key)));

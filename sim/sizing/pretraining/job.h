@@ -84,10 +84,12 @@ struct Job {
   TextMap settings;                                                            // keys of the step that are settled
   std::vector<std::string> schedules;                                          // lines of YAML; empty: the usual
   int batch = 0;                                                               // sequences of a step
+  int used_of_node = 0;  // GPUs of each node, as settings.gpus_per_node says; 0: all
   double step_tokens = 0;
   JobSection section;
   std::vector<PricedNode> nodes;
 
+  int used_of(const PricedNode& node) const { return used_of_node > 0 ? used_of_node : node.node.gpus; }
   double steps() const { return section.training.tokens / step_tokens; }
 };
 

@@ -25,12 +25,12 @@ std::vector<int> or_powers(const std::vector<int>& asked, int most, const Keep& 
 std::vector<int> node_counts(const Job& job, const PricedNode& node) {
   const auto allowed = [&](int n) {
     const int most = job.section.targets.gpus;
-    return n >= 1 && n <= node.choice.most && (most == 0 || n * node.node.gpus <= most);
+    return n >= 1 && n <= node.choice.most && (most == 0 || n * job.used_of(node) <= most);
   };
   std::vector<int> out = job.section.candidates.counts;
   if (out.empty()) {
     int most = node.choice.most;
-    if (const int gpus = job.section.targets.gpus; gpus > 0) most = std::min(most, gpus / node.node.gpus);
+    if (const int gpus = job.section.targets.gpus; gpus > 0) most = std::min(most, gpus / job.used_of(node));
     for (const int part : {1, 2, 4, 8})
       if (most % part == 0) out.push_back(most / part);
   }
@@ -54,7 +54,7 @@ bool divides(const Job& job, const Mapping& m) {
 /// Degrees of the dense part and of the experts, on so many nodes.
 std::vector<Mapping> degrees(const Job& job, const PricedNode& node, int nodes) {
   const JobCandidates& c = job.section.candidates;
-  const int per_node = node.node.gpus, heads = job.model.attention.heads;
+  const int per_node = job.used_of(node), heads = job.model.attention.heads;
   const int experts = job.model.moe ? job.model.moe->experts : 1;
   const auto any = [](int) { return true; };
   std::vector<Mapping> out;
@@ -64,6 +64,7 @@ std::vector<Mapping> degrees(const Job& job, const PricedNode& node, int nodes) 
         for (const int expert : or_powers(c.expert, experts, [&](int e) { return experts % e == 0; }))
           for (const int expert_tensor : or_powers(c.expert_tensor, 1, any)) {
             Mapping m{.node = &node,
+                      .used_of_node = job.used_of(node),
                       .nodes = nodes,
                       .tensor = tensor,
                       .context = context,

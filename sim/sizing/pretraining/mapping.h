@@ -9,12 +9,13 @@ namespace moesim::sizing {
 
 struct Mapping {
   const PricedNode* node = nullptr;
+  int used_of_node = 1;  // GPUs of each node that compute
   int nodes = 1, tensor = 1, context = 1, pipeline = 1, expert = 1, expert_tensor = 1, zero = 1, micro_batch = 1;
   std::string schedule;  // a line of YAML
   training::RecomputeKind recompute = training::RecomputeKind::none;
 
-  int gpus() const { return nodes * node->node.gpus; }
-  double cost_per_hour() const { return gpus() * node->gpu_hour; }
+  int gpus() const { return nodes * used_of_node; }
+  double cost_per_hour() const { return nodes * node->node.gpus * node->gpu_hour; }
   /// Replicas of the dense part, where everything divides.
   int data() const { return gpus() / (tensor * context * pipeline); }
 };
