@@ -1,5 +1,5 @@
 -- Published beside simulated
-SELECT replace(p.name, '_', ' ') || CASE p.scope WHEN 'run' THEN '' ELSE ', ' || p.scope END AS figure,
+SELECT run, replace(p.name, '_', ' ') || CASE p.scope WHEN 'run' THEN '' ELSE ', ' || p.scope END AS figure,
   p.value AS published, m.value AS simulated, printf('%+.1f %%', 100 * (m.value / p.value - 1)) AS error, p.source
 FROM published p JOIN metric m USING (run, name, scope)
 ORDER BY p.rowid;

@@ -24,6 +24,7 @@
 #include "results/schema.h"
 #include "routing/traffic.h"
 #include "runs/studies.h"
+#include "runs/sweeping/design.h"
 #include "schedule/pipelines/pipeline.h"
 #include "serving/fleet/balancer.h"
 #include "serving/instance/batcher.h"
@@ -41,6 +42,7 @@ std::vector<FamilyHelp> families() {
       compute::kernel_models().help(), schedule::pipeline_schedules().help(),
       serving::workloads().help(),     serving::batchers().help(),
       serving::balancers().help(),     network::exchange_kinds().help(),
+      runs::designs().help(),
   };
   // clang-format on
 }

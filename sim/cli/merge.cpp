@@ -1,10 +1,11 @@
-// moesim merge: the shards of one sweep in one database.
+// moesim merge: the shards of one sweep, or of one search for a plan's answer, in one database.
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
 #include "cli/options.h"
 #include "core/config_error.h"
-#include "runs/merge.h"
+#include "runs/sweeping/merge.h"
+#include "sizing/trial_book.h"
 
 namespace moesim::cli {
 
@@ -15,10 +16,10 @@ void add_merge(CLI::App& app, int&) {
     std::vector<std::string> files;
   };
   auto given = std::make_shared<Given>();
-  CLI::App* verb = app.add_subcommand("merge", "put the shards of one sweep into one database");
+  CLI::App* verb = app.add_subcommand("merge", "put the shards of one sweep or plan into one database");
   verb->add_option("files", given->files,
                    "results database to create, unless -o names it, then the databases written by "
-                   "moesim sweep --shard")
+                   "moesim sweep --shard or moesim size --shard")
       ->required();
   add_output(*verb, "-o,--output", given->output, "results database to create");
   verb->add_flag("--partial", given->merge.partial, "points may be missing");
@@ -27,7 +28,9 @@ void add_merge(CLI::App& app, int&) {
     options.output = given->output.empty() ? given->files.front() : given->output;
     options.shards.assign(given->files.begin() + (given->output.empty() ? 1 : 0), given->files.end());
     if (options.shards.empty()) throw ConfigError::placed("merge: expected the databases of at least one shard");
-    runs::merge_sweeps(options);
+    if (!sizing::search_in(options.shards.front())) return runs::merge_sweeps(options);
+    if (options.partial) throw ConfigError::placed("--partial: is for sweeps; a plan's shards need not be whole");
+    sizing::merge_trials(options.output, options.shards);
   });
 }
 }  // namespace moesim::cli

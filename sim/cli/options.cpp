@@ -5,9 +5,18 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdio>
 #include <sstream>
 
 namespace moesim::cli {
+
+std::pair<int, int> parse_shard(const std::string& text) {
+  int number = 0, of = 0;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%d/%d%c", &number, &of, &rest) != 2)
+    throw ConfigError::placed(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", text));
+  return {number, of};
+}
 
 std::vector<Config::Override> parse_overrides(const std::vector<std::string>& texts) {
   std::vector<Config::Override> out;

@@ -20,6 +20,8 @@ class Option;
 
 namespace moesim::cli {
 
+/// "I/N" of --shard.  Throws ConfigError for anything else.
+std::pair<int, int> parse_shard(const std::string& text);
 /// "key.path=value" each.  Throws ConfigError.
 std::vector<Config::Override> parse_overrides(const std::vector<std::string>& texts);
 /// "1ms:5ms"; either side may be empty.  Throws ConfigError.

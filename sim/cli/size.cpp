@@ -1,10 +1,13 @@
 // moesim size: the cheapest deployment that meets a plan.
 #include <CLI/CLI.hpp>
 
+#include <tuple>
+
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "cli/options.h"
 #include "sizing/plan.h"
+#include "sizing/pretraining/job.h"
 #include "sizing/size.h"
 
 namespace moesim::cli {
@@ -14,9 +17,11 @@ void add_size(CLI::App& app, int& exit_code) {
     sizing::SizeOptions size;
     std::vector<std::string> sets;
     std::uint64_t seed = 0;
+    std::string shard;
   };
   auto given = std::make_shared<Given>();
-  CLI::App* verb = app.add_subcommand("size", "find the cheapest deployment that meets a plan's targets");
+  CLI::App* verb =
+      app.add_subcommand("size", "find the cheapest deployment, or training layout, that meets a plan's targets");
   verb->add_option("plan", given->size.plan, "a YAML file, or a name from `moesim list scenarios`")->required();
   add_output(*verb, "-o,--output", given->size.output, "results database to create");
   add_output(*verb, "--scenario", given->size.scenario, "also write the answer as a scenario, ready to run");
@@ -27,13 +32,21 @@ void add_size(CLI::App& app, int& exit_code) {
   verb->add_option("--jobs", given->size.jobs, "simulations at the same time")
       ->check(whole_number(1, kMostJobs))
       ->capture_default_str();
+  verb->add_option(
+      "--shard", given->shard,
+      "I/N: of N processes, this is the I-th; it simulates its part, moesim merge puts the parts together, "
+      "and --resume on that answers");
+  verb->add_flag("--resume", given->size.resume,
+                 "go on with what the output holds, if it is there: simulations that were stored are not run again");
   verb->add_flag("--json", given->size.json, "print one JSON object instead of tables");
   verb->footer([] {
-    return "Keys of a plan: title, model, routing, seed, kernels, network, and size:\n" + sizing::size_help();
+    return "Keys of a plan: title, model, routing, seed, kernels, network, and size, of a service:\n" +
+           sizing::size_help() + "and of a training run:\n" + sizing::job_help();
   });
   verb->callback([given, seed, &exit_code] {
     given->size.overrides = parse_overrides(given->sets);
     if (seed->count() > 0) given->size.seed = given->seed;
+    if (!given->shard.empty()) std::tie(given->size.shard.number, given->size.shard.of) = parse_shard(given->shard);
     exit_code = sizing::size(given->size);
   });
 }

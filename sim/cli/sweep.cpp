@@ -1,14 +1,12 @@
-// moesim sweep: one scenario over a grid of values.
+// moesim sweep: one scenario at many points.
 #include <CLI/CLI.hpp>
 
-#include <fmt/format.h>
-
-#include <cstdio>
+#include <tuple>
 
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "cli/options.h"
-#include "runs/sweep.h"
+#include "runs/sweeping/sweep.h"
 
 namespace moesim::cli {
 
@@ -16,18 +14,20 @@ void add_sweep(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<runs::SweepOptions>();
   auto shard = std::make_shared<std::string>();
   auto limits = std::make_shared<LimitOptions>();
-  CLI::App* verb = app.add_subcommand("sweep", "run a scenario at every point of a grid");
+  CLI::App* verb = app.add_subcommand(
+      "sweep", "run a scenario at every point of a grid, a list or a drawn sample, with one seed or several");
   verb->add_option("sweep", options->file, "a YAML file, or a name from `moesim list scenarios`")->required();
   add_output(*verb, "-o,--output", options->output, "results database to create")->required();
   verb->add_option("--jobs", options->jobs, "points run at the same time")
       ->check(whole_number(1, kMostJobs))
       ->capture_default_str();
   verb->add_option("--shard", *shard, "I/N: of N processes, this is the I-th");
+  verb->add_flag("--resume", options->resume,
+                 "go on with what the output holds, if it is there: points that were stored are not run again");
+  verb->add_flag("--json", options->json, "print one JSON object instead of a table");
   add_limits(*verb, *limits);
   verb->callback([options, shard, limits, &exit_code] {
-    char rest = 0;
-    if (!shard->empty() && std::sscanf(shard->c_str(), "%d/%d%c", &options->shard, &options->shards, &rest) != 2)
-      throw ConfigError::placed(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", *shard));
+    if (!shard->empty()) std::tie(options->shard, options->shards) = parse_shard(*shard);
     options->limits = limits_of(*limits);
     exit_code = runs::sweep(*options);
   });

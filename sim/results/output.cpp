@@ -121,7 +121,7 @@ Descriptor lock_output(const std::string& file) {
   throw ConfigError::placed(fmt::format("{}: is being written by {}", file, holder(out.number())));
 }
 
-void set_aside(const std::string& file) {
+std::string set_aside(const std::string& file, bool tell) {
   const std::string to = aside(file);
   std::error_code error;
   // The log may hold the last rows.  Every part has both names before the database loses its old one: whenever this is
@@ -132,7 +132,8 @@ void set_aside(const std::string& file) {
   for (const char* part : {"", "-wal", "-shm"})
     if (fs::exists(file + part, error)) linked ? take_name(file + part) : rename_new(file + part, to + part);
   sync_folder_of(file);
-  say(fmt::format("{} was left by a run that did not end; it is now {}", file, to));
+  if (tell) say(fmt::format("{} was left by a run that did not end; it is now {}", file, to));
+  return to;
 }
 
 void remove_output(const std::string& file) {
@@ -163,16 +164,15 @@ void set_stray_logs_aside(const std::string& file) {
   }
 }
 
-bool make_way(const std::string& file) {
-  bool moved = false;
+std::string make_way(const std::string& file, bool tell) {
+  std::string moved;
   std::error_code error;
   if (fs::is_regular_file(fs::symlink_status(file, error)) && may_be_unfinished(file) &&
       access(file.c_str(), W_OK) == 0) {
     const Descriptor lock = lock_output(file);
-    moved = is_unfinished(file);
-    if (moved) {
+    if (is_unfinished(file)) {
       close_unfinished(file);
-      set_aside(file);
+      moved = set_aside(file, tell);
     }
   }
   check_new_file(file);

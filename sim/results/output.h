@@ -12,12 +12,12 @@ constexpr int kWhole = 0x6d6f6573, kUnfinished = 0x6d6f6575;  // "moes", "moeu"
 /// Makes sure that a new database can stand at `file`: what a run that ended early left there is moved aside and said.
 /// Throws ConfigError if something else is there, or it is being written, naming the process; or if nothing can be
 /// written there.
-/// Returns whether something was moved.
-bool make_way(const std::string& file);
+/// Returns the name that it has now, or "" if nothing was moved.  tell: say it.
+std::string make_way(const std::string& file, bool tell = true);
 
 /// Gives `file`, left by a run that did not end, and what SQLite has beside it the name FILE.unfinished.db (or .db's
-/// next free one), and says so.
-void set_aside(const std::string& file);
+/// next free one), says so if it is to tell, and returns the name.
+std::string set_aside(const std::string& file, bool tell = true);
 
 /// Moves aside, and says so, the log of a database that was removed without it: SQLite would play it into a new one of
 /// that name.

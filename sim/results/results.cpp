@@ -162,7 +162,7 @@ void Results::finish(const Ending& e, const std::string& resolved) {
   if (file && !db_.settle()) db_.say_log_stays();
 }
 
-void check_results(const Database& db) {
+void check_results(const Database& db, bool say_unfinished) {
   if (!db.has_table("run") || !db.has_table("metric"))
     throw ConfigError(fmt::format("{}: is not a results database (it has no tables run and metric)", db.file()));
   const std::string found = db.value("PRAGMA user_version").value_or("0");
@@ -173,6 +173,7 @@ void check_results(const Database& db) {
   if (!db.has_tables_of(schema_sql()))
     throw ConfigError(
         fmt::format("{}: its tables are not those of a results database (moesim list schema)", db.file()));
+  if (!say_unfinished) return;
   if (const auto state = db.value("SELECT state FROM run WHERE state <> 'complete'"))
     say(fmt::format("{}: its run did not come to its end (state \"{}\"), so rows are missing", db.file(), *state));
 }

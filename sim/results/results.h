@@ -99,7 +99,7 @@ class Results {
 };
 
 /// Throws ConfigError unless `db` is a results database of this schema version; says so if its run did not end.
-void check_results(const Database& db);
+void check_results(const Database& db, bool say_unfinished = true);
 
 /// The most memory this process has held, in bytes.
 std::int64_t peak_rss();

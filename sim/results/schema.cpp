@@ -198,6 +198,8 @@ constexpr TableDefinition kTables[] = {
     {Table::candidate, "candidate", "Deployments that a plan was answered from, with what became of each.", kCandidate},
     {Table::candidate_pool, "candidate_pool", "Pools that could be built for a plan, in closed form.", kCandidatePool},
     {Table::variation, "variation", "A plan's answer tried again, and under other plans.", kVariation},
+    {Table::trial, "trial", "Simulations that a plan's answer rests on.", kTrial},
+    {Table::mapping, "mapping", "Ways to lay a training step out that a plan was answered from.", kMapping},
 };
 constexpr ViewDefinition kViews[] = {
     {"run_metric", "The metrics of whole runs beside the run's title.",

@@ -31,7 +31,9 @@ enum class Table {
   sweep_point,
   candidate,
   candidate_pool,
-  variation
+  variation,
+  trial,
+  mapping
 };
 
 struct Column {

@@ -122,6 +122,14 @@ Database Database::create(const std::string& file, const std::string& schema) {
   return db;
 }
 
+Database Database::resume(const std::string& file) {
+  Descriptor lock = lock_output(file);
+  Database db(file, SQLITE_OPEN_READWRITE);
+  db.lock_ = std::move(lock);
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+  return db;
+}
+
 Database Database::open_existing(const std::string& file) { return Database(file, SQLITE_OPEN_READWRITE); }
 
 Database Database::open(const std::string& file) {

@@ -59,6 +59,9 @@ class Database {
   /// A new database with the tables of `schema`, in write-ahead mode, which readers may open from the moment it is
   /// there and no other process of ours may write (output.h).  Throws ConfigError if the file exists or cannot be made.
   static Database create(const std::string& file, const std::string& schema = "");
+  /// One that create() made and nobody finished, as create() gives it.  Throws ConfigError if another process writes
+  /// it.
+  static Database resume(const std::string& file);
   /// An existing one, read-only.  Throws ConfigError if it is absent or not an SQLite database.
   static Database open(const std::string& file);
   /// An existing one, for writing; it may be empty.  Throws ConfigError if it cannot be opened.

@@ -138,15 +138,17 @@ std::vector<Heading> headings(const Statement& s) {
   return out;
 }
 
-std::string table_of(Statement& s) {
+/// many: of several runs, which the first column then tells apart.
+std::string table_of(Statement& s, bool many) {
   const std::vector<Heading> columns = headings(s);
+  const std::size_t from = !many && !columns.empty() && columns[0].text == "run" ? 1 : 0;
   std::vector<std::string> header;
-  for (std::size_t i = 0; i < columns.size(); ++i)
+  for (std::size_t i = from; i < columns.size(); ++i)
     if (i == 0 || !columns[i - 1].takes_unit) header.push_back(columns[i].text);
   TextTable table(header);
   while (s.step()) {
     std::vector<std::string> row;
-    for (int i = 0; i < int(columns.size()); ++i) {
+    for (int i = int(from); i < int(columns.size()); ++i) {
       const Heading& h = columns[std::size_t(i)];
       const std::string unit = h.takes_unit ? s.text(i + 1) : h.unit;
       row.push_back(s.is_null(i) ? "" : s.is_number(i) ? pretty(s.real(i), unit) : s.text(i));
@@ -160,6 +162,7 @@ std::string table_of(Statement& s) {
 
 std::string summarise(const Database& db, const std::string& name) {
   const std::string sql = read_file(catalogue_file("reports", name + ".sql", "report"));
+  const bool many = db.value("SELECT count(*) > 1 FROM run") == "1";
   std::string out;
   std::size_t from = 0;
   while (from < sql.size()) {
@@ -170,7 +173,7 @@ std::string summarise(const Database& db, const std::string& name) {
     const std::size_t title = query.find("-- ");
     if (title == std::string::npos) continue;
     Statement s = db.prepare(query);
-    const std::string table = table_of(s);
+    const std::string table = table_of(s, many);
     const std::size_t line_end = query.find('\n', title);
     if (!table.empty())
       out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", query.substr(title + 3, line_end - title - 3), table);

@@ -28,6 +28,7 @@ class TextTable {
 
 /// Runs every query of reports/NAME.sql on `db` and returns the results as titled tables.  Queries are separated by ";"
 /// and each starts with a comment line `-- Title`.  A column called `name [unit]` prints with pretty(); two columns
-/// called value and unit print as one.  A query without rows is left out.
+/// called value and unit print as one; one called `run` is left out where the database has a single run.  A query
+/// without rows is left out.
 std::string summarise(const Database& db, const std::string& name);
 }  // namespace moesim::results

@@ -10,32 +10,7 @@
 
 namespace moesim::runs {
 namespace {
-constexpr std::size_t kLooked = 64;  // points of a sweep that are estimated at most; more are probed along its axes
-
 std::string in_brackets(const std::string& key) { return key.empty() ? "" : " (" + key + ")"; }
-
-/// Point `number` of a grid whose last axis varies fastest.
-std::vector<std::size_t> place_of(std::size_t number, const std::vector<std::size_t>& axes) {
-  std::vector<std::size_t> out(axes.size());
-  for (std::size_t a = axes.size(); a-- > 0; number /= axes[a]) out[a] = number % axes[a];
-  return out;
-}
-
-/// Those that are looked at: all, or the first point and every single step from it along one axis.
-std::vector<std::vector<std::size_t>> probes(const std::vector<std::size_t>& axes, double points) {
-  std::vector<std::vector<std::size_t>> out;
-  if (points <= double(kLooked)) {
-    for (std::size_t i = 0; i < std::size_t(points); ++i) out.push_back(place_of(i, axes));
-    return out;
-  }
-  const std::size_t each = std::max<std::size_t>(2, kLooked / axes.size());
-  for (std::size_t a = 0; a < axes.size(); ++a)
-    for (std::size_t k = 0; k < std::min(each, axes[a]); ++k) {
-      out.emplace_back(axes.size());
-      out.back()[a] = axes[a] <= each ? k : k * (axes[a] - 1) / (each - 1);  // both ends, and evenly between
-    }
-  return out;
-}
 }  // namespace
 
 MemoryBound bound_of(const Limits& limits) {
@@ -104,21 +79,16 @@ bool affordable(const Estimate& estimate, const std::string& subject, const Limi
   return decided(e, "", Config::from_option(subject, "{}"), limits);
 }
 
-bool affordable_sweep(const Config& sweep, const std::vector<std::size_t>& axes, int jobs, const Limits& limits,
-                      const std::function<Scenario(const std::vector<std::size_t>&)>& point) {
-  double points = 1;
-  for (const std::size_t n : axes) points *= double(n);
-  if (points > kMostPoints)
-    sweep.fail_below("vary", fmt::format("a grid of {} points; at most {} can be run", rounded_count(points),
-                                         rounded_count(kMostPoints)));
+bool affordable_sweep(const Config& sweep, std::size_t points, const std::vector<std::size_t>& looked_at, int jobs,
+                      const Limits& limits, const std::function<Scenario(std::size_t)>& point) {
   Estimate most;
   std::optional<Scenario> largest;
   double seconds = 0;
   std::size_t looked = 0;
   std::exception_ptr problem;
-  for (const auto& place : probes(axes, points)) {
+  for (const std::size_t number : looked_at) {
     try {  // what cannot be run is told of its point, later
-      Scenario scenario = point(place);
+      Scenario scenario = point(number);
       Estimate e = estimate_of(scenario, false);
       seconds += e.seconds;
       ++looked;
@@ -131,13 +101,13 @@ bool affordable_sweep(const Config& sweep, const std::vector<std::size_t>& axes,
   }
   if (!largest && limits.dry_run && problem) std::rethrow_exception(problem);
   if (!largest) return true;
-  const double at_once = std::min(double(jobs), points);
+  const double at_once = std::min(double(jobs), double(points));
   for (Estimate::Part& part : most.parts) part.bytes *= at_once;
   // assumed: a point's values, places and the rows that wait to be written, and its results while it runs.
-  most.hold("vary", rounded_count(points) + " points", points * 2e3 + at_once * 4e6);
-  most.seconds = seconds / double(looked) * points / at_once;
-  const std::string heading =
-      fmt::format("{} points, {} at once; the largest as follows, time of all\n", rounded_count(points), at_once);
+  most.hold("vary", rounded_count(double(points)) + " points", double(points) * 2e3 + at_once * 4e6);
+  most.seconds = seconds / double(looked) * double(points) / at_once;
+  const std::string heading = fmt::format("{} points, {} at once; the largest as follows, time of all\n",
+                                          rounded_count(double(points)), at_once);
   return decided(most, heading, most.largest().key == "vary" ? sweep : largest->config, limits);
 }
 }  // namespace moesim::runs

@@ -16,7 +16,6 @@ struct Model;
 namespace moesim::runs {
 
 struct Scenario;
-struct SweepSection;
 
 /// What the user allows.
 struct Limits {
@@ -48,7 +47,8 @@ bool affordable(const std::string& scenario, const std::vector<Config::Override>
                 const Limits& limits);
 /// The same for what is not described by a scenario: messages begin with `subject`, an option.
 bool affordable(const Estimate& estimate, const std::string& subject, const Limits& limits);
-/// The same for a sweep.  point: the scenario with the axes' values of these numbers.  `jobs` of them run at once.
-bool affordable_sweep(const Config& sweep, const std::vector<std::size_t>& axes, int jobs, const Limits& limits,
-                      const std::function<Scenario(const std::vector<std::size_t>&)>& point);
+/// The same for a sweep of `points`, of which `looked_at` are estimated.  point: the scenario of one.  `jobs` of them
+/// run at once.
+bool affordable_sweep(const Config& sweep, std::size_t points, const std::vector<std::size_t>& looked_at, int jobs,
+                      const Limits& limits, const std::function<Scenario(std::size_t)>& point);
 }  // namespace moesim::runs

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -13,15 +14,16 @@
 
 namespace moesim::runs {
 
-/// Calls run(k) for k in [0, count) on `jobs` threads, with a progress bar that counts `what`.  The first exception
-/// ends it and is thrown on.  Returns false if the user interrupted it before all were run.
+/// Calls run(k) for k in [0, count) on `jobs` threads, with a progress bar that counts `what`, unless that is empty.
+/// The first exception ends it and is thrown on.  Returns false if the user interrupted it before all were run.
 template <class Run>
 bool run_all(std::string_view what, std::size_t count, int jobs, const Run& run) {
   std::atomic<std::size_t> next{0}, done{0};
   std::mutex mutex;
   std::exception_ptr error;
   {
-    Progress progress(std::string(what), count);
+    std::optional<Progress> progress;
+    if (!what.empty()) progress.emplace(what, count);
     const auto work = [&] {
       for (std::size_t k; (k = next++) < count && !interrupted();) {
         try {
@@ -33,7 +35,8 @@ bool run_all(std::string_view what, std::size_t count, int jobs, const Run& run)
           return;
         }
         const std::lock_guard lock(mutex);
-        progress.at(++done);
+        ++done;
+        if (progress) progress->at(done);
       }
     };
     std::vector<std::jthread> threads;

@@ -111,7 +111,7 @@ std::string output_file(const RunOptions& options, const std::string& scenario_f
 void check_outputs(const RunOptions& options, const std::string& output, bool records) {
   const std::string trace = records ? trace_file(output) : "";
   check_different({{"the results", output}, {"the recorded routing", trace}, {"the timeline", options.timeline}});
-  const bool left_behind = results::make_way(output);
+  const bool left_behind = !results::make_way(output).empty();
   if (records) routing::make_way_for_trace(trace, left_behind);
   if (!options.timeline.empty()) check_new_file(options.timeline);
 }

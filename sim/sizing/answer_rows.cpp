@@ -35,8 +35,12 @@ formats::Json entry_json(const Plan& plan, const Entry& e) {
                        {"fate", name_of(e.fate)},
                        {"reason", e.reason},
                        {"headroom", e.headroom}};
-  if (e.figures)
+  if (e.figures) {
+    const KernelErrors& k = e.figures->kernels;
+    out["kernel_error"] = {
+        {"median", k.median}, {"p90", k.p90}, {"borrowed_median", k.borrowed_median}, {"borrowed_p90", k.borrowed_p90}};
     for (std::size_t i = 0; i < kLatencies.size(); ++i) out[std::string(kLatencies[i])] = e.figures->latency[i];
+  }
   return out;
 }
 

@@ -13,6 +13,19 @@ using results::pretty;
 
 std::string money(double usd) { return fmt::format("{:.2f}", usd); }
 
+/// How far the kernel times behind an answer may be trusted.
+std::string kernels_text(const KernelErrors& k) {
+  std::string out;
+  const auto add = [&](double median, double p90, std::string_view what) {
+    if (p90 > 0)
+      out += fmt::format("{} {:.1f} % off in the median, {:.0f} % at the 90th percentile\n", what, 100 * median,
+                         100 * p90);
+  };
+  add(k.median, k.p90, "single kernels, where they were measured:");
+  add(k.borrowed_median, k.borrowed_p90, "efficiencies of another GPU generation, where they could be checked:");
+  return out.empty() ? "no kernel behind it was measured\n" : out;
+}
+
 /// The answer in one paragraph.
 std::string first_lines(const Plan& plan, const Search& s) {
   const Entry& w = s.entries[*s.winner];
@@ -28,7 +41,7 @@ std::string first_lines(const Plan& plan, const Search& s) {
   out += fmt::format("{} binds, {:.0f} % left", text_of(*tightest(all)), 100 * (1 - tightest(all)->used()));
   if (plan.section.targets.share > 0)
     out += fmt::format("; {:.2f} % of requests within targets", 100 * w.figures->share);
-  return out + "\n";
+  return out + "\n" + kernels_text(w.figures->kernels);
 }
 
 /// What came nearest, if nothing meets the targets.

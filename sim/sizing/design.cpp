@@ -46,6 +46,12 @@ std::string workload_text(const Plan& plan, const Trial& trial) {
   TextMap out;
   double scale = trial.load * plan.section.growth;
   for (auto [key, line] : plan.workload) {
+    if (trial.burstiness > 0 && key == "cv") continue;
+    if (trial.burstiness > 0 && key == "kind") {
+      out.emplace_back(key, "gamma");
+      out.emplace_back("cv", fmt::format("{}", trial.burstiness));
+      continue;
+    }
     if (key == "rate_scale") {
       scale *= std::stod(line);
       continue;
@@ -67,6 +73,12 @@ std::string slo_text(const Targets& t) {
   return "  slo: {" + out + "}\n";
 }
 }  // namespace
+
+bool has_gaps(const Plan& plan) {
+  return std::ranges::any_of(plan.workload, [](const auto& entry) {
+    return entry.first == "kind" && (entry.second == "poisson" || entry.second == "gamma");
+  });
+}
 
 std::string node_name(const PricedNode& node) {
   return node.choice.node.is_scalar() ? node.choice.node.text()
@@ -114,7 +126,8 @@ std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& tr
   out += fmt::format("cluster: {{node: {}, nodes: {}, fabric: {}}}\n", d.node->text, d.nodes(), d.node->choice.fabric);
   for (const auto& [key, line] : {std::pair("kernels", &plan.kernels_text), {"network", &plan.network_text}})
     if (!line->empty()) out += fmt::format("{}: {}\n", key, *line);
-  if (!plan.routing_text.empty()) out += fmt::format("routing: {}\n", plan.routing_text);
+  const std::string& routing = trial.routing.empty() ? plan.routing_text : trial.routing;
+  if (!routing.empty()) out += fmt::format("routing: {}\n", routing);
   out += fmt::format("seed: {}\n", plan.seed);
   if (d.pools.size() > 0 && std::ranges::max(d.instances) > 1) out += "fold: data\n";
   out += fmt::format("serving:\n  engine: {}\n  duration: {}\n  warmup: {}\n", d.engine, to_text(trial.duration),

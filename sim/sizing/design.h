@@ -44,9 +44,13 @@ struct Trial {
   double load = 1;    // times the plan's
   double length = 1;  // of prompts and answers, times the plan's
   Time duration{}, warmup{};
-  bool bare = false;     // steps without the host's time
-  std::string faults{};  // a line of YAML; "": none
+  bool bare = false;      // steps without the host's time
+  std::string faults{};   // a line of YAML; "": none
+  double burstiness = 0;  // standard deviation of the gaps between arrivals over their mean; 0: the plan's own
+  std::string routing{};  // a line of YAML; "": the plan's own
 };
+/// Whether the plan's arrivals are drawn from a rate, so that they may come in bursts.
+bool has_gaps(const Plan& plan);
 /// The whole scenario, ready to run.  layers: of the model instead of all of them; 0: all.
 std::string scenario_text(const Plan& plan, const Deployment& deployment, const Trial& trial, int layers = 0);
 }  // namespace moesim::sizing

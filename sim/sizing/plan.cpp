@@ -31,7 +31,9 @@ double gpu_hour(const Config& place, const PricedNode& n) {
                   n.node.gpu.name));
 }
 
-PricedNode read_node(const Config& item) {
+}  // namespace
+
+PricedNode read_priced_node(const Config& item) {
   PricedNode out;
   if (item.is_map())
     item.parse(out.choice);
@@ -43,6 +45,8 @@ PricedNode read_node(const Config& item) {
   out.gpu_hour = gpu_hour(item, out);
   return out;
 }
+
+namespace {
 
 void at_least_one(const Config& at, std::string_view key, const std::vector<int>& values, int least) {
   for (std::size_t i = 0; i < values.size(); ++i)
@@ -150,7 +154,7 @@ Plan read_plan(const std::string& name, const std::vector<Config::Override>& ove
   check_targets(size.at("targets"), plan.section.targets);
   const Config candidates = size.at("candidates");
   check_candidates(candidates, plan.section.candidates, plan.model);
-  for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_node(item));
+  for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_priced_node(item));
   read_texts(plan);
   plan.load = measure(size.at("workload"), plan);
   return plan;

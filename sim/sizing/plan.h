@@ -137,6 +137,9 @@ struct PricedNode {
   double gpu_hour = 0;  // USD
 };
 
+/// A node of a plan, by name or as a NodeChoice.  Throws ConfigError if no price of it is known.
+PricedNode read_priced_node(const Config& item);
+
 /// The load as its workload draws it.
 struct Load {
   double rate = 0;               // requests/s; 0 in closed loops
@@ -146,6 +149,8 @@ struct Load {
 
 /// A map as a scenario writes it: keys and lines of YAML, in order.
 using TextMap = std::vector<std::pair<std::string, std::string>>;
+
+class TrialBook;
 
 /// All that the search asks is here as text and numbers: configurations note what is read, and threads must not.
 struct Plan {
@@ -161,6 +166,7 @@ struct Plan {
   SizeSection section;
   std::vector<PricedNode> nodes;
   Load load;
+  TrialBook* book = nullptr;  // simulations done before, and those to come; nullptr: nothing is kept
 };
 
 /// Reads a plan by name or file.  Throws ConfigError before anything is simulated: unknown keys, targets that no

@@ -55,8 +55,13 @@ double rate_of(const Plan& plan, double ttft, double tpot);
 /// How long a request takes in closed form, s.
 inline double end_to_end(const Plan& plan, const Entry& entry) { return entry.ttft + plan.load.output * entry.tpot; }
 
+/// One of several processes that share a search out: it simulates every `of`-th candidate, beginning with the
+/// `number`-th, and does not answer.
+struct Shard {
+  int number = 1, of = 1;
+};
 /// Same plan, same answer, for any number of jobs.  Throws Interrupted.
-Search search(const Plan& plan, int jobs);
+Search search(const Plan& plan, int jobs, Shard shard = {});
 /// Fewest instances, from the entry's own on, that meet all targets under this load and length; false if there are none
 /// within what may be had, and then the reason is noted.
 /// cheapest: USD/h; an entry that costs more is given up.

@@ -8,6 +8,7 @@
 #include "results/span.h"
 #include "results/summary.h"
 #include "serving/run_serving.h"
+#include "sizing/trial_book.h"
 
 namespace moesim::sizing {
 namespace {
@@ -17,7 +18,10 @@ double value_at(const results::Results& r, std::string_view name, std::string_vi
 }  // namespace
 
 Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& trial) {
-  const Config scenario = Config::from_text(scenario_text(plan, deployment, trial), plan.file);
+  const std::string text = scenario_text(plan, deployment, trial);
+  if (plan.book != nullptr)
+    if (const std::optional<Figures> known = plan.book->find(text, plan.seed)) return *known;
+  const Config scenario = Config::from_text(text, plan.file);
   results::Results r(":memory:", {});
   results::SpanLog spans;
   results::StudyRun run{scenario, plan.seed, r, spans};
@@ -28,8 +32,16 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   out.share = value_at(r, "goodput_share");
   out.finished = value_at(r, "requests_finished");
   out.rejected = value_at(r, "requests_rejected");
-  for (const PoolDesign& design : deployment.pools)
-    out.utilisation.push_back(value_at(r, "utilisation", fmt::format("pool:{}", name_of(design.role))));
+  for (const PoolDesign& design : deployment.pools) {
+    const std::string scope = fmt::format("pool:{}", name_of(design.role));
+    out.utilisation.push_back(value_at(r, "utilisation", scope));
+    const auto worst = [&](double& most, std::string_view name) { most = std::max(most, value_at(r, name, scope)); };
+    worst(out.kernels.median, "kernel_error_median");
+    worst(out.kernels.p90, "kernel_error_p90");
+    worst(out.kernels.borrowed_median, "kernel_error_borrowed_median");
+    worst(out.kernels.borrowed_p90, "kernel_error_borrowed_p90");
+  }
+  if (plan.book != nullptr) plan.book->add(text, plan.seed, out);
   return out;
 }
 

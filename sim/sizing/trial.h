@@ -9,11 +9,20 @@
 
 namespace moesim::sizing {
 
+/// How far single kernels that were measured are from their equations, and how far efficiencies of another GPU
+/// generation were off where they stood in; of the worst pool, 0 where nothing is known.
+struct KernelErrors {
+  double median = 0, p90 = 0, borrowed_median = 0, borrowed_p90 = 0;
+  bool operator==(const KernelErrors&) const = default;
+};
+
 struct Figures {
   std::array<double, kLatencies.size()> latency{};  // s
   double share = 0;                                 // of requests within the per-request latencies
   double finished = 0, rejected = 0;                // requests
   std::vector<double> utilisation;                  // of each pool
+  KernelErrors kernels;
+  bool operator==(const Figures&) const = default;
 };
 
 /// A figure beside its target: above 1 the target is missed.
@@ -25,7 +34,7 @@ struct Standing {
   bool met() const { return used() <= 1 + 1e-12; }
 };
 
-/// Simulates the deployment.  Throws ConfigError as serving does.
+/// Simulates the deployment, or looks it up in the plan's book.  Throws ConfigError as serving does.
 Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& trial);
 /// Every target that figures of a simulation bear on, and budget, power and GPUs.
 std::vector<Standing> standings(const Targets& targets, const Figures& figures);

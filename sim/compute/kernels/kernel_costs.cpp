@@ -1,4 +1,5 @@
 // The look-up before the equations: an open-addressing table keyed by a 128-bit fingerprint of the question.
+#include <algorithm>
 #include <bit>
 #include <vector>
 
@@ -78,9 +79,9 @@ struct KernelCosts::Cache {
     std::string furthest;
   };
   std::vector<Slot> slots;
-  std::size_t used = 0;
-  std::array<double, 4> time{};  // seconds asked for, by Origin
-  std::array<double, 4> lent{};  // likewise, by Lender
+  std::size_t used = 0, most = 0;  // slots, at most
+  std::array<double, 4> time{};    // seconds asked for, by Origin
+  std::array<double, 4> lent{};    // likewise, by Lender
   std::array<Outside, kKinds> outside{};
   double borrowed = 0;
 
@@ -89,12 +90,27 @@ struct KernelCosts::Cache {
     for (std::size_t i = f.a & mask;; i = (i + 1) & mask)
       if ((slots[i].a == f.a && slots[i].b == f.b) || (slots[i].a == 0 && slots[i].b == 0)) return slots[i];
   }
+  /// Room for one more: twice the slots, or, at the most, a fresh start rather than a choice of what to forget.
+  void make_room() {
+    if (++used * 2 <= slots.size()) return;
+    std::vector<Slot> old(slots.size() < most ? slots.size() * 2 : slots.size());
+    old.swap(slots);
+    used = 1;
+    if (slots.size() == old.size()) return;
+    for (const Slot& slot : old) {
+      if (slot.a == 0 && slot.b == 0) continue;
+      find({slot.a, slot.b}) = slot;
+      ++used;
+    }
+  }
 };
 
 KernelCosts::KernelCosts(const KernelModel& model, std::size_t capacity)
     : model_(model), cache_(std::make_unique<Cache>()) {
   check(capacity > 0, "a kernel cache of no entries");
-  cache_->slots.resize(std::bit_ceil(capacity * 2));
+  constexpr std::size_t kFirst = 1 << 9;  // many models of a deployment ask few questions each
+  cache_->most = std::bit_ceil(capacity * 2);
+  cache_->slots.resize(std::min(kFirst, cache_->most));
 }
 KernelCosts::~KernelCosts() = default;
 
@@ -111,11 +127,8 @@ Cost KernelCosts::cost(const Kernel& asked, GpuShare share) {
   Cache::Slot* slot = &cache_->find(f);
   if (slot->a != f.a || slot->b != f.b) {
     const Cost cost = model_.cost(kernel, share);
-    if (++cache_->used * 2 > cache_->slots.size()) {  // full: start afresh rather than choose what to forget
-      cache_->slots.assign(cache_->slots.size(), {});
-      cache_->used = 1;
-      slot = &cache_->find(f);
-    }
+    cache_->make_room();
+    slot = &cache_->find(f);
     *slot = {f.a, f.b, cost, kind_of(kernel)};
     Cache::Outside& outside = cache_->outside[slot->kind];
     if (cost.from.origin == Origin::extrapolated && cost.from.beyond > outside.beyond) {

@@ -1,6 +1,9 @@
 // What a search must never do: depend on the number of jobs, lose the cheapest, or answer what does not hold.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <numeric>
+
 #include "core/yaml_line.h"
 #include "law/sizing/small_plans.h"
 
@@ -12,10 +15,19 @@ TEST(Search, GivesTheSameAnswerForAnyNumberOfJobs) {
   EXPECT_EQ(answer_json(plan, search(plan, 1), {}), answer_json(plan, search(plan, 3), {}));
 }
 
+/// Seeds of a few plans; of as many as MOESIM_SMALL_PLANS says, where somebody has the time.
+std::vector<std::uint64_t> plan_seeds() {
+  const char* many = getenv("MOESIM_SMALL_PLANS");
+  if (many == nullptr) return {1, 2, 5, 8};
+  std::vector<std::uint64_t> out(std::size_t(std::atoi(many)));
+  std::iota(out.begin(), out.end(), std::uint64_t{1});
+  return out;
+}
+
 /// Every legal candidate simulated finds nothing cheaper; equal costs may be met by others.
 TEST(Search, LosesNothingByPruning) {
   const TemporaryFolder folder;
-  for (const std::uint64_t seed : {1, 2, 5, 8}) {
+  for (const std::uint64_t seed : plan_seeds()) {
     Plan plan = read_small(folder, seed);
     const Search pruned = search(plan, 2);
     plan.section.search.exhaustive = true;
@@ -60,6 +72,36 @@ TEST(Search, AnswersWithTheFewestInstancesThatMeetTheTargets) {
       EXPECT_FALSE(all_met(standings(plan.section.targets, simulate(plan, fewer, trial)))) << text_of(fewer);
     }
   }
+}
+
+TEST(Search, TriesItsAnswerInBurstsAndWithUnevenExpertsWhereThePlanHasNone) {
+  const TemporaryFolder folder;
+  for (const bool balanced : {false, true}) {
+    std::string text = small_plan(2);
+    if (balanced) text.replace(text.find("{kind: log_normal, sigma: 0.7}"), 30, "balanced");
+    put_file(folder.file("plan.yaml"), text);
+    const Search s = search(read_plan(folder.file("plan.yaml"), {}, {}), 2);
+    ASSERT_TRUE(s.winner);
+    std::vector<std::string> checks;
+    for (const Check& c : s.checks) checks.push_back(c.what);
+    std::vector<std::string> expected{"a node lost", "arrivals in bursts"};
+    if (balanced) expected.emplace_back("experts unevenly loaded");
+    EXPECT_EQ(checks, expected);
+  }
+}
+
+TEST(Search, ChangesOnlyArrivalsForBursts) {
+  const TemporaryFolder folder;
+  const Plan plan = read_small(folder, 2);
+  const Search s = search(plan, 2);
+  ASSERT_TRUE(s.winner);
+  Trial trial = trial_for(plan, 10);
+  std::string steady = scenario_text(plan, s.entries[*s.winner].deployment, trial);
+  trial.burstiness = 2;
+  const std::string bursts = scenario_text(plan, s.entries[*s.winner].deployment, trial);
+  ASSERT_NE(steady.find("kind: poisson"), std::string::npos);
+  steady.replace(steady.find("kind: poisson"), 13, "kind: gamma, cv: 2");
+  EXPECT_EQ(steady, bursts);
 }
 
 /// What closed forms draw out from few layers is what all of them take.

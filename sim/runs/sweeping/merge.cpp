@@ -1,4 +1,4 @@
-#include "runs/merge.h"
+#include "runs/sweeping/merge.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -13,7 +13,7 @@
 #include "results/output.h"
 #include "results/schema.h"
 #include "runs/affordable.h"
-#include "runs/sweep_rows.h"
+#include "runs/sweeping/sweep_rows.h"
 
 namespace moesim::runs {
 namespace {
@@ -104,7 +104,10 @@ void merge_sweeps(const MergeOptions& options) {
   results::Transaction transaction(db);
   for (std::string_view table : kSweptTables)
     for (const auto& [run, list] : all.rows[std::string(table)]) insert_rows(db, table, list);
-  insert_rows(db, "sweep", all.sweeps);
+  if (std::int64_t(all.points.size()) == all.total)  // what one process would have written
+    insert_rows(db, "sweep", {{all.text, all.total, 1, 1, "complete"}});
+  else
+    insert_rows(db, "sweep", all.sweeps);
   for (const auto& [number, point] : all.points) insert_rows(db, "sweep_point", point.second);
   db.exec(fmt::format("PRAGMA application_id = {}", results::kWhole));
   transaction.commit();

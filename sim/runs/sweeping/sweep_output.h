@@ -1,32 +1,25 @@
-// The database of a sweep, written point by point.
+// The database of a sweep, written point by point, and gone on with.
 #pragma once
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "core/interrupt.h"
 #include "results/store.h"
-#include "runs/sweep_rows.h"
+#include "runs/sweeping/points.h"
 
 namespace moesim::runs {
 
-/// One point of the grid, run or refused.
-struct Point {
-  std::vector<std::string> values, places;       // one an axis: what it takes, and where that is written
-  std::string problem;                           // why it could not be run, or empty
-  std::map<std::string, std::vector<Row>> rows;  // by table
-  std::vector<std::string> shown;
-};
-
 /// What a sweep is, and which part of it this process runs.
 struct SweepPart {
-  std::string text;               // the sweep's file
+  std::string text, scenario;     // the sweep's file, and its scenario's
   std::vector<std::string> axes;  // keys that vary
-  std::int64_t points = 0;        // of the whole grid
+  std::int64_t points = 0;        // of the whole sweep
   int shard = 1, shards = 1;
 };
 
@@ -34,12 +27,19 @@ struct SweepPart {
 /// stays whatever happens to the program.
 class SweepOutput {
  public:
-  /// numbers: the points to come, ascending.  Throws ConfigError if `file` cannot be made.
-  SweepOutput(const std::string& file, SweepPart part, std::vector<int> numbers);
+  /// numbers: the points of this part, ascending.  resume: go on with what `file` holds, if it is there.
+  /// Throws ConfigError if `file` cannot be made; or, to be gone on with, is of another sweep, part, scenario or
+  /// version of the program, or is being written.
+  SweepOutput(const std::string& file, SweepPart part, std::vector<int> numbers, bool resume = false);
   /// Without finish(): stores what is done, in state "interrupted" or "failed".
   ~SweepOutput();
   SweepOutput(const SweepOutput&) = delete;
   SweepOutput& operator=(const SweepOutput&) = delete;
+
+  /// Points that the file held when it was opened.
+  const std::set<int>& held() const { return held_; }
+  /// Fills in what became of a held point, with the metrics of these names.
+  void read(int number, const std::vector<std::string>& metrics, Point& point) const;
 
   /// For any thread.  The point's rows are gone after it; it must stay where it is until then.
   void add(int number, Point& point);
@@ -48,15 +48,21 @@ class SweepOutput {
   std::string left();
 
  private:
+  void open_to_resume();
+  void refuse_other_sweep() const;
   void store(int number, Point& point);
   void store_all();
+  void put_in_order();
   std::string abandon();
   std::string said() const;
 
   std::string file_;
   SweepPart part_;
   std::vector<int> numbers_;
-  std::size_t next_ = 0, stored_ = 0;  // of numbers_
+  std::set<int> held_;
+  std::vector<int> to_come_;
+  std::size_t next_ = 0, stored_ = 0;  // of to_come_; of numbers_
+  bool whole_ = false;                 // was, when it was opened
   std::map<int, Point*> waiting_;      // for those before them
   std::optional<results::Database> db_;
   std::mutex mutex_;  // of all above, for single calls

@@ -1,4 +1,4 @@
-#include "runs/sweep_rows.h"
+#include "runs/sweeping/sweep_rows.h"
 
 #include <fmt/format.h>
 

@@ -1,0 +1,172 @@
+#include "runs/sweeping/sweep_output.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "core/check.h"
+#include "core/files.h"
+#include "results/output.h"
+#include "results/schema.h"
+
+namespace moesim::runs {
+
+SweepOutput::SweepOutput(const std::string& file, SweepPart part, std::vector<int> numbers, bool resume)
+    : file_(file), part_(std::move(part)), numbers_(std::move(numbers)) {
+  if (resume && std::filesystem::exists(file)) {
+    open_to_resume();
+  } else {
+    db_ = results::Database::create(file, results::schema_sql());
+    insert_rows(*db_, "sweep", {{part_.text, part_.points, part_.shard, part_.shards, "running"}});
+  }
+  for (const int number : numbers_)
+    if (!held_.contains(number)) to_come_.push_back(number);
+  if (whole_) return;
+  unfinished_ = std::make_unique<Unfinished>([this] {
+    mutex_.lock();  // for good: nothing may be written after this
+    return db_ ? abandon() : fmt::format("{} is complete", file_);
+  });
+}
+
+SweepOutput::~SweepOutput() {
+  unfinished_.reset();
+  if (db_ && !whole_) (void)abandon();
+}
+
+void SweepOutput::open_to_resume() {
+  {
+    const results::Database looked_at = results::Database::open(file_);
+    results::check_results(looked_at);
+    whole_ = looked_at.value("PRAGMA application_id") == fmt::to_string(results::kWhole);
+  }
+  db_ = whole_ ? results::Database::open(file_) : results::Database::resume(file_);
+  refuse_other_sweep();
+  results::Statement s = db_->prepare("SELECT DISTINCT point FROM sweep_point");
+  while (s.step()) held_.insert(int(s.integer(0)));
+  stored_ = held_.size();
+  if (whole_) {
+    check(stored_ == numbers_.size(), "{} is whole and holds {} of {} points", file_, stored_, numbers_.size());
+    return;
+  }
+  db_->exec("UPDATE sweep SET state = 'running'");
+}
+
+void SweepOutput::refuse_other_sweep() const {
+  const auto refuse = [&](const std::string& why) {
+    throw ConfigError::placed(file_ + ": cannot be gone on with: " + why);
+  };
+  if (!db_->has_table("sweep") || db_->value("SELECT count(*) FROM sweep") != "1")
+    refuse("it does not hold one sweep, or part of one");
+  results::Statement s = db_->prepare("SELECT sweep, points, shard, shards FROM sweep");
+  s.step();
+  if (s.text(0) != part_.text || s.integer(1) != part_.points)
+    refuse("it is of another sweep, or of another text of it");
+  if (s.integer(2) != part_.shard || s.integer(3) != part_.shards)
+    refuse(fmt::format("it is shard {}/{}, asked for is {}/{}", s.integer(2), s.integer(3), part_.shard, part_.shards));
+  s.reset();
+  const std::set<int> mine(numbers_.begin(), numbers_.end());
+  results::Statement points = db_->prepare("SELECT DISTINCT point FROM sweep_point");
+  while (points.step())
+    if (!mine.contains(int(points.integer(0))))
+      refuse(fmt::format("it holds point {} of another shard", points.integer(0)));
+  results::Statement runs = db_->prepare("SELECT DISTINCT scenario, version FROM run");
+  while (runs.step()) {
+    if (runs.text(0) != part_.scenario) refuse("its points were run with another text of the scenario");
+    if (runs.text(1) != version())
+      refuse(fmt::format("its points were run by version {}, this is {}", runs.text(1), version()));
+  }
+}
+
+void SweepOutput::read(int number, const std::vector<std::string>& metrics, Point& point) const {
+  results::Statement problem = db_->prepare("SELECT problem FROM sweep_point WHERE point = ?");
+  if (problem.bind(0, number).step()) point.problem = problem.text(0);
+  if (!point.problem.empty()) return;
+  results::Statement s = db_->prepare("SELECT value FROM metric WHERE run = ? AND name = ? AND scope = 'run'");
+  for (const std::string& name : metrics) {
+    const bool known = s.bind(0, number + 1).bind(1, std::string_view(name)).step() && !s.is_null(0);
+    point.shown.push_back(known ? std::optional(s.real(0)) : std::nullopt);
+    s.reset();
+  }
+}
+
+void SweepOutput::add(int number, Point& point) {
+  const std::lock_guard lock(mutex_);
+  waiting_.emplace(number, &point);
+  while (next_ < to_come_.size() && waiting_.contains(to_come_[next_])) {
+    const auto first = waiting_.begin();
+    store(first->first, *first->second);
+    waiting_.erase(first);
+    ++next_;
+  }
+}
+
+void SweepOutput::store(int number, Point& point) {
+  results::Transaction transaction(*db_);
+  for (std::string_view table : kSweptTables) insert_rows(*db_, table, point.rows[std::string(table)]);
+  const results::Results::Value run =
+      point.problem.empty() ? results::Results::Value(number + 1) : results::Results::null();
+  for (std::size_t axis = 0; axis < part_.axes.size(); ++axis)
+    insert_rows(*db_, "sweep_point", {{number, run, part_.axes[axis], point.values[axis], point.problem}});
+  transaction.commit();
+  point.rows.clear();
+  ++stored_;
+}
+
+void SweepOutput::store_all() {
+  for (const auto& [number, point] : waiting_) store(number, *point);
+  waiting_.clear();
+}
+
+/// Rows as a sweep that was never cut short would have written them.
+void SweepOutput::put_in_order() {
+  const auto sort = [&](std::string_view table, std::string_view by) {
+    db_->exec(
+        fmt::format("CREATE TEMP TABLE sorted AS SELECT * FROM main.{0} ORDER BY {1}, rowid; DELETE FROM main.{0}; "
+                    "INSERT INTO main.{0} SELECT * FROM sorted ORDER BY rowid; DROP TABLE sorted",
+                    table, by));
+  };
+  results::Transaction transaction(*db_);
+  for (const std::string_view table : kSweptTables) sort(table, "run");
+  sort("sweep_point", "point");
+  transaction.commit();
+}
+
+void SweepOutput::finish() {
+  if (whole_) return;
+  end_has_begun();
+  const std::lock_guard lock(mutex_);
+  check(stored_ == numbers_.size(), "{} of {} points were run", stored_, numbers_.size());
+  if (!held_.empty()) put_in_order();
+  db_->exec(
+      fmt::format("BEGIN; UPDATE sweep SET state = 'complete'; PRAGMA application_id = {}; COMMIT", results::kWhole));
+  db_->close();
+  db_.reset();
+}
+
+std::string SweepOutput::said() const {
+  return stored_ == 0
+             ? "nothing was written"
+             : fmt::format("{} holds {} of {} points; --resume goes on with it", file_, stored_, numbers_.size());
+}
+
+std::string SweepOutput::left() {
+  end_has_begun();
+  const std::lock_guard lock(mutex_);
+  store_all();
+  return said();
+}
+
+/// Ends the file as what it is; without a point it goes.  Does not throw.
+std::string SweepOutput::abandon() {
+  try {
+    store_all();
+    db_->exec(fmt::format("UPDATE sweep SET state = '{}'", interrupted() ? "interrupted" : "failed"));
+    db_->close();
+  } catch (const std::exception&) {  // of a full disk, say: the points stored before are there
+  }
+  db_.reset();
+  if (stored_ > 0) return said();
+  results::remove_output(file_);
+  return "";
+}
+}  // namespace moesim::runs

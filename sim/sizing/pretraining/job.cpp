@@ -1,0 +1,105 @@
+#include "sizing/pretraining/job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/paths.h"
+#include "core/yaml_line.h"
+#include "spec/catalogue.h"
+
+namespace moesim::sizing {
+namespace {
+/// What candidates vary, and where: it may not be settled as well.
+constexpr std::pair<std::string_view, std::string_view> kVaried[] = {{"parallel", "tensor, pipeline, expert, ..."},
+                                                                     {"schedule", "schedule"},
+                                                                     {"recompute", "recompute"},
+                                                                     {"micro_batch", "micro_batch"},
+                                                                     {"gpus", "counts"},
+                                                                     {"run", "training.run"}};
+
+void check_positive(const Config& at, std::string_view key, const std::vector<int>& values, int least = 1) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (values[i] < least)
+      at.fail_below(fmt::format("{}[{}]", key, i), fmt::format("must be at least {}, got {}", least, values[i]));
+}
+
+void check_candidates(const Config& at, const Job& job) {
+  const JobCandidates& c = job.section.candidates;
+  if (c.nodes.empty()) at.at("nodes").fail("expected at least one kind of node");
+  check_positive(at, "counts", c.counts);
+  check_positive(at, "tensor", c.tensor);
+  check_positive(at, "context", c.context);
+  check_positive(at, "pipeline", c.pipeline);
+  check_positive(at, "expert", c.expert);
+  check_positive(at, "expert_tensor", c.expert_tensor);
+  check_positive(at, "micro_batch", c.micro_batch);
+  check_positive(at, "zero", c.zero, 0);
+  for (const auto& [key, empty] :
+       {std::pair("zero", c.zero.empty()), {"micro_batch", c.micro_batch.empty()}, {"recompute", c.recompute.empty()}})
+    if (empty) at.at(key).fail("expected at least one");
+  for (std::size_t i = 0; i < c.counts.size(); ++i)
+    if (std::ranges::none_of(job.nodes, [&](const PricedNode& n) { return n.choice.most >= c.counts[i]; }))
+      at.fail_below(fmt::format("counts[{}]", i), fmt::format("of no kind of node are there {}", c.counts[i]));
+}
+
+void check_targets(const Config& at, const JobTargets& t) {
+  if (!(t.days >= 0)) at.fail_below("days", fmt::format("must not be negative, got {}", t.days));
+  if (!(t.cost >= 0)) at.fail_below("cost", fmt::format("must not be negative, got {}", t.cost));
+  if (t.gpus < 0) at.fail_below("gpus", fmt::format("must not be negative, got {}", t.gpus));
+}
+
+void read_settings(const Config& training, Job& job) {
+  const Config settings = training.at("settings");
+  for (const auto& [key, instead] : kVaried)
+    if (settings.has(key)) settings.at(key).fail(fmt::format("is what candidates differ in: give {}", instead));
+  const auto section = read<training::TrainingSection>(settings);
+  job.batch = section.batch;
+  job.used_of_node = section.gpus_per_node;
+  job.step_tokens = double(section.batch) * section.sequence;
+  if (!(job.step_tokens > 0)) settings.fail("batch and sequence must be above 0");
+  for (const std::string& key : settings.keys()) job.settings.emplace_back(key, yaml_line(settings.at(key)));
+  if (!(job.section.training.tokens > 0))
+    training.fail_below("tokens", fmt::format("must be above 0, got {}", job.section.training.tokens));
+  if (!training.has("run")) return;
+  const Config run = training.at("run");
+  if (run.has("tokens")) run.at("tokens").fail("is said already: training.tokens");
+  for (const std::string& key : run.keys()) job.run_text += fmt::format(", {}: {}", key, yaml_line(run.at(key)));
+}
+}  // namespace
+
+bool is_job(const std::string& name, const std::vector<Config::Override>& overrides) {
+  const Config config = Config::load(catalogue_file("scenarios", name, "plan"), overrides);
+  return config.is_map() && config.has("size") && config.at("size").is_map() && config.at("size").has("training");
+}
+
+Job read_job(const std::string& name, const std::vector<Config::Override>& overrides,
+             std::optional<std::uint64_t> seed) {
+  Job job;
+  job.file = catalogue_file("scenarios", name, "plan");
+  job.config = Config::load(job.file, overrides);
+  const Config& top = job.config;
+  top.only({"title", "model", "routing", "seed", "size", "kernels", "network"});
+  if (top.has("title")) top.at("title").parse(job.title);
+  if (top.has("seed")) top.at("seed").parse(job.seed);
+  if (seed) job.seed = *seed;
+  job.model = spec::read_model(top.at("model"));
+  if (!job.model.can_run())
+    top.at("model").fail(fmt::format("{} cannot be simulated: {}", job.model.name, job.model.obstacle()));
+  const Config size = top.at("size"), candidates = size.at("candidates");
+  size.parse(job.section);
+  const auto line = [&](std::string_view key) { return top.has(key) ? yaml_line(top.at(key)) : ""; };
+  job.model_text = line("model");
+  job.routing_text = line("routing");
+  job.kernels_text = line("kernels");
+  job.network_text = top.has("network") ? line("network") : "bottleneck";
+  for (const Config& item : job.section.candidates.nodes) job.nodes.push_back(read_priced_node(item));
+  for (const Config& item : job.section.candidates.schedule) job.schedules.push_back(yaml_line(item));
+  read_settings(size.at("training"), job);
+  check_targets(size.at_or_empty("targets"), job.section.targets);
+  check_candidates(candidates, job);
+  return job;
+}
+
+std::string job_help() { return help_of<JobSection>() + "  each of nodes:\n" + help_of<NodeChoice>(); }
+}  // namespace moesim::sizing

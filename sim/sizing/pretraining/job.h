@@ -1,0 +1,102 @@
+// What a trainer asks: a model, tokens, a step that is settled or left open, and what may be bought.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/config.h"
+#include "sizing/plan.h"
+#include "training/plan.h"
+
+namespace moesim::sizing {
+
+struct JobTargets {
+  double days = 0, cost = 0;
+  int gpus = 0;
+  static void fields(auto& f, auto& p) {
+    f("days", p.days, "that the run may take; 0: as few as can be");
+    f("cost", p.cost, "that the run may cost, USD; 0: any");
+    f("gpus", p.gpus, "most GPUs; 0: all that may be had");
+  }
+};
+
+struct JobCandidates {
+  std::vector<Config> nodes;
+  std::vector<int> counts, tensor, context, pipeline, expert, expert_tensor, zero{1}, micro_batch{1};
+  std::vector<Config> schedule;
+  std::vector<training::RecomputeKind> recompute{training::RecomputeKind::none, training::RecomputeKind::selective,
+                                                 training::RecomputeKind::full};
+  static void fields(auto& f, auto& p) {
+    f.required("nodes", p.nodes, "kinds of node: names, or maps with price and number");
+    f("counts", p.counts, "numbers of nodes; default: all that may be had, a half, a quarter and an eighth of them");
+    f("tensor", p.tensor, "GPUs that share attention; default: powers of two in a node that divide the heads");
+    f("context", p.context, "GPUs that share a sequence; default 1");
+    f("pipeline", p.pipeline, "stages; default: powers of two up to 32");
+    f("expert", p.expert, "GPUs that share the experts; default: powers of two that divide them");
+    f("expert_tensor", p.expert_tensor, "GPUs that share each expert's width; default 1");
+    f("zero", p.zero, "ZeRO stages");
+    f("micro_batch", p.micro_batch, "sequences that pass the pipeline together");
+    f("schedule", p.schedule, "of pipelines; default 1f1b, interleaved_1f1b with two chunks, dualpipe");
+    f("recompute", p.recompute, "the first that fits is taken: list the fastest first");
+  }
+};
+
+struct JobSearch {
+  int keep = 5;
+  static void fields(auto& f, auto& p) {
+    f("keep", p.keep, "of the fastest whose step was drawn out from fewer micro-batches, simulated in full");
+  }
+};
+
+struct JobTraining {
+  double tokens = 0;
+  Config settings, run;
+  static void fields(auto& f, auto& p) {
+    f.required("tokens", p.tokens, "to train");
+    f.required("settings", p.settings,
+               "what all candidates share, as a scenario's training section: batch, sequence, ...");
+    f("run", p.run, "checkpoints, failures, ramp, as training.run; default: none");
+  }
+};
+
+struct JobSection {
+  JobTraining training;
+  JobTargets targets;
+  JobCandidates candidates;
+  JobSearch search;
+  static void fields(auto& f, auto& p) {
+    f.required("training", p.training, "what is to be trained");
+    f("targets", p.targets, "what must hold");
+    f.required("candidates", p.candidates, "what may be bought, and how a step may be laid out");
+    f("search", p.search, "how far the search goes");
+  }
+};
+
+/// All that the search asks is here as text and numbers: configurations note what is read, and threads must not.
+struct Job {
+  std::string file, title;
+  Config config;
+  std::uint64_t seed = 1;
+  spec::Model model;
+  std::string model_text, routing_text, kernels_text, network_text, run_text;  // lines of YAML; "": nothing is said
+  TextMap settings;                                                            // keys of the step that are settled
+  std::vector<std::string> schedules;                                          // lines of YAML; empty: the usual
+  int batch = 0;                                                               // sequences of a step
+  int used_of_node = 0;  // GPUs of each node, as settings.gpus_per_node says; 0: all
+  double step_tokens = 0;
+  JobSection section;
+  std::vector<PricedNode> nodes;
+
+  int used_of(const PricedNode& node) const { return used_of_node > 0 ? used_of_node : node.node.gpus; }
+  double steps() const { return section.training.tokens / step_tokens; }
+};
+
+/// Whether the plan asks for a training run.
+bool is_job(const std::string& name, const std::vector<Config::Override>& overrides);
+/// Reads a plan by name or file.  Throws ConfigError before anything is simulated.
+Job read_job(const std::string& name, const std::vector<Config::Override>& overrides,
+             std::optional<std::uint64_t> seed);
+std::string job_help();
+}  // namespace moesim::sizing

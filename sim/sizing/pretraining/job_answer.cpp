@@ -1,0 +1,181 @@
+#include "sizing/pretraining/job_answer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "formats/json.h"
+#include "results/summary.h"
+#include "sizing/design.h"
+
+namespace moesim::sizing {
+namespace {
+std::string name_of_node(const MappingEntry& e) { return node_name(*e.mapping.node); }
+
+std::string first_lines(const Job& job, const Choice& c) {
+  const MappingEntry& w = c.entries[*c.winner];
+  const StepResult& r = *w.result;
+  const Mapping& m = w.mapping;
+  std::string out = fmt::format("{} GPUs, {} node{} of {}: {}\n", m.gpus(), m.nodes, m.nodes == 1 ? "" : "s",
+                                name_of_node(w), text_of(m));
+  out += fmt::format(
+      "{:.1f} days, {} USD ({:.2f} USD/h); step {:.3g} s, MFU {:.1f} %, {:.1f} of {:.1f} GB on the fullest "
+      "GPU\n",
+      w.days(job), results::pretty(w.cost(job), ""), m.cost_per_hour(), r.step, 100 * r.mfu_bf16,
+      double(r.peak_memory) * 1e-9, double(m.node->node.gpu.memory.v) * 1e-9);
+  out += fmt::format("of a step, {:.1f} % waits for the pipeline and {:.1f} % for exchanges and collectives\n",
+                     100 * r.bubble / r.step, 100 * r.exposed / r.step);
+  if (c.run)
+    out += fmt::format("the whole run{}: {:.1f} days, {} GPU-hours, {} USD, goodput {:.1f} %\n",
+                       job.run_text.empty() ? "" : ", with checkpoints and failures", c.run->days,
+                       results::pretty(c.run->gpu_hours, ""), results::pretty(c.run->cost, ""), 100 * c.run->goodput);
+  return out;
+}
+
+std::string nearest(const Job& job, const Choice& c) {
+  const MappingEntry* best = nullptr;
+  for (const MappingEntry& e : c.entries)
+    if (e.result && (best == nullptr || e.days(job) < best->days(job))) best = &e;
+  if (best != nullptr)
+    return fmt::format("Nothing meets the targets. Nearest: {} on {} GPUs: {}\n", text_of(best->mapping),
+                       best->mapping.gpus(), best->reason);
+  const MappingEntry* least = nullptr;
+  for (const MappingEntry& e : c.entries)
+    if (e.fate == MappingFate::misses && (least == nullptr || e.least < least->least)) least = &e;
+  if (least != nullptr)
+    return fmt::format("Nothing meets the targets. Nearest: {} on {} GPUs: {}\n", text_of(least->mapping),
+                       least->mapping.gpus(), least->reason);
+  return c.entries.empty() ? "No mapping divides these GPUs, this batch and this model.\n"
+                           : fmt::format("Nothing fits. For example {} on {} GPUs: {}\n", text_of(c.entries[0].mapping),
+                                         c.entries[0].mapping.gpus(), c.entries[0].reason);
+}
+
+results::TextTable table_of_mappings() {
+  return results::TextTable(
+      {"node", "GPUs", "mapping", "step", "days", "USD", "MFU", "memory", "fate", "what binds, or why it fell"});
+}
+void add_row(results::TextTable& table, const Job& job, const MappingEntry& e) {
+  table.add({name_of_node(e), fmt::to_string(e.mapping.gpus()), text_of(e.mapping),
+             results::pretty(e.result->step, "s"), fmt::format("{:.1f}", e.days(job)), results::pretty(e.cost(job), ""),
+             fmt::format("{:.1f} %", 100 * e.result->mfu_bf16), results::pretty(double(e.result->peak_memory), "B"),
+             std::string(name_of(e.fate)), e.reason});
+}
+
+std::string each_text(const Job& job, const Choice& c) {
+  results::TextTable table = table_of_mappings();
+  for (const std::size_t i : c.best_of_each()) add_row(table, job, c.entries[i]);
+  return table.empty() ? "" : "\nThe fastest of each kind and number of nodes\n" + table.text(2);
+}
+
+std::string rivals_text(const Job& job, const Choice& c) {
+  constexpr std::size_t kShown = 8;
+  if (!c.winner) return "";
+  const Mapping& m = c.entries[*c.winner].mapping;
+  std::vector<const MappingEntry*> all;
+  for (const MappingEntry& e : c.entries)
+    if (e.result && e.mapping.node == m.node && e.mapping.nodes == m.nodes) all.push_back(&e);
+  std::ranges::stable_sort(all, {}, [](const MappingEntry* e) { return e->result->step; });
+  if (all.size() > kShown) all.resize(kShown);
+  results::TextTable table = table_of_mappings();
+  for (const MappingEntry* e : all) add_row(table, job, *e);
+  return "\nThe fastest on the same nodes\n" + table.text(2);
+}
+
+std::string ledger_text(const Choice& c) {
+  std::map<std::string, std::pair<int, std::string>> fell;
+  for (const MappingEntry& e : c.entries) {
+    if (e.reason.empty()) continue;
+    auto& [count, text] = fell[e.reason.substr(0, e.reason.find(':'))];
+    if (count++ == 0) text = text_of(e.mapping) + ": " + e.reason;
+  }
+  results::TextTable table({"fell by", "mappings", "for example"});
+  for (const auto& [reason, what] : fell) table.add({reason, fmt::to_string(what.first), what.second});
+  return table.empty() ? "" : "\nWhy the others fell (all of them: table mapping)\n" + table.text(2);
+}
+
+formats::Json entry_json(const Job& job, const MappingEntry& e) {
+  const Mapping& m = e.mapping;
+  formats::Json out = {{"node", name_of_node(e)},
+                       {"nodes", m.nodes},
+                       {"gpus", m.gpus()},
+                       {"mapping", text_of(m)},
+                       {"tensor", m.tensor},
+                       {"context", m.context},
+                       {"pipeline", m.pipeline},
+                       {"expert", m.expert},
+                       {"expert_tensor", m.expert_tensor},
+                       {"data", m.data()},
+                       {"zero", m.zero},
+                       {"micro_batch", m.micro_batch},
+                       {"schedule", m.schedule},
+                       {"recompute", name_of(m.recompute)},
+                       {"fate", name_of(e.fate)},
+                       {"reason", e.reason},
+                       {"least_step", e.least}};
+  if (!e.result) return out;
+  out["step_time"] = e.result->step;
+  out["mfu_bf16_causal"] = e.result->mfu_bf16;
+  out["peak_memory"] = e.result->peak_memory;
+  out["days"] = e.days(job);
+  out["cost"] = e.cost(job);
+  return out;
+}
+}  // namespace
+
+std::string answer_text(const Job& job, const Choice& c) {
+  std::string out = job.title.empty() ? "" : job.title + "\n\n";
+  out += c.winner ? first_lines(job, c) : nearest(job, c);
+  out += fmt::format("{} mappings formed or refused, {} simulations of a step\n", c.entries.size(), c.simulations);
+  return out + each_text(job, c) + rivals_text(job, c) + ledger_text(c);
+}
+
+std::string answer_json(const Job& job, const Choice& c) {
+  formats::Json out = {{"title", job.title}, {"seed", job.seed}, {"met", c.winner.has_value()}};
+  if (c.winner) out["answer"] = entry_json(job, c.entries[*c.winner]);
+  if (c.run)
+    out["run"] = {{"run_days", c.run->days},
+                  {"run_gpu_hours", c.run->gpu_hours},
+                  {"run_cost", c.run->cost},
+                  {"run_goodput", c.run->goodput},
+                  {"run_energy", c.run->energy}};
+  out["candidates"] = formats::Json::array();
+  for (const MappingEntry& e : c.entries) out["candidates"].push_back(entry_json(job, e));
+  out["simulations"] = c.simulations;
+  return formats::json_text(out, 2) + "\n";
+}
+
+void store(results::Results& results, const Job& job, const Choice& c) {
+  using Value = results::Results::Value;
+  for (std::size_t i = 0; i < c.entries.size(); ++i) {
+    const MappingEntry& e = c.entries[i];
+    const Mapping& m = e.mapping;
+    const auto known = [&](auto&& f) { return e.result ? Value(f()) : results::Results::null(); };
+    results.add(results::Table::mapping, {i,
+                                          name_of_node(e),
+                                          m.nodes,
+                                          m.gpus(),
+                                          text_of(m),
+                                          m.tensor,
+                                          m.context,
+                                          m.pipeline,
+                                          m.expert,
+                                          m.expert_tensor,
+                                          m.data(),
+                                          m.zero,
+                                          m.micro_batch,
+                                          m.schedule,
+                                          std::string(name_of(m.recompute)),
+                                          std::string(name_of(e.fate)),
+                                          e.reason,
+                                          e.least,
+                                          known([&] { return e.result->step; }),
+                                          known([&] { return e.result->mfu_bf16; }),
+                                          known([&] { return e.result->bubble; }),
+                                          known([&] { return e.result->exposed; }),
+                                          known([&] { return e.result->peak_memory; }),
+                                          known([&] { return e.days(job); }),
+                                          known([&] { return e.cost(job); })});
+  }
+}
+}  // namespace moesim::sizing

@@ -1,0 +1,71 @@
+#include "sizing/pretraining/step_trial.h"
+
+#include <algorithm>
+
+#include "core/interrupt.h"
+#include "training/costs.h"
+#include "training/step.h"
+
+namespace moesim::sizing {
+namespace {
+constexpr int kFewMicroBatches = 5;  // times the pipeline's depth: two and three times are simulated anyhow
+
+StepResult result_of(const training::TrainingPlan& plan, const schedule::StepOutcome& step) {
+  const training::StepFigures f = training::figures_of(plan, {step});
+  const auto spent = [&](schedule::Spent s) { return f.spent[std::size_t(s)]; };
+  return {f.step_time,
+          f.mfu_bf16_causal,
+          spent(schedule::Spent::bubble),
+          spent(schedule::Spent::exposed_communication),
+          f.peak_memory,
+          false};
+}
+
+/// A step of so many sequences; 0: the job's own.
+StepResult simulated(const Config& scenario, const Job& job, int batch) {
+  training::TrainingSetup setup(scenario, job.seed, {.batch = batch});
+  const schedule::StepOutcome step = setup.run(0, nullptr);
+  stop_if_interrupted();
+  return result_of(setup.plan(), step);
+}
+
+/// The line through a shorter and a longer step, at the job's batch.
+StepResult drawn_out(const StepResult& shorter, const StepResult& longer, double from, double to, double at) {
+  const auto line = [&](double a, double b) { return a + (b - a) * (at - from) / (to - from); };
+  StepResult out = longer;
+  out.step = line(shorter.step, longer.step);
+  out.bubble = line(shorter.bubble, longer.bubble);
+  out.exposed = line(shorter.exposed, longer.exposed);
+  out.mfu_bf16 = longer.mfu_bf16 * (longer.step / to) / (out.step / at);
+  out.drawn_out = true;
+  return out;
+}
+
+Config config_of(const Job& job, const Mapping& m) { return Config::from_text(scenario_text(job, m, false), job.file); }
+}  // namespace
+
+double least_step(const Job& job, const Mapping& mapping) {
+  const Config scenario = config_of(job, mapping);
+  training::TrainingSetup setup(scenario, job.seed);
+  const training::TrainingPlan& plan = setup.plan();
+  double most = 0;
+  for (int rank = 0; rank < plan.schedule.ranks; ++rank) {
+    double busy = 0;
+    for (int chunk = 0; chunk < plan.schedule.chunks; ++chunk)
+      for (const training::PlanBlock& block : plan.stages[std::size_t(plan.schedule.stage_of(rank, chunk))])
+        busy += training::block_seconds(plan, block, setup.kernels());
+    most = std::max(most, busy);
+  }
+  return most * plan.micro_batches_of_chunk();
+}
+
+StepResult simulate_step(const Job& job, const Mapping& m, bool full) {
+  const Config scenario = config_of(job, m);
+  const int replica = m.data() * m.micro_batch;  // sequences of one micro-batch of all replicas
+  const int micro_batches = job.batch / replica;
+  if (full || micro_batches <= kFewMicroBatches * m.pipeline + 3) return simulated(scenario, job, 0);
+  const int few = std::max(2, 2 * m.pipeline), more = std::max(4, 3 * m.pipeline);
+  const StepResult shorter = simulated(scenario, job, few * replica), longer = simulated(scenario, job, more * replica);
+  return drawn_out(shorter, longer, few, more, micro_batches);
+}
+}  // namespace moesim::sizing

@@ -1,0 +1,109 @@
+#include "sizing/trial_book.h"
+
+#include <fmt/format.h>
+
+#include "core/files.h"
+#include "results/output.h"
+
+namespace moesim::sizing {
+namespace {
+using Value = results::Results::Value;
+// Columns of the table `trial`: scenario, seed, latencies, share, finished, rejected, utilisation of two pools, errors
+// of kernels.
+constexpr int kLatencyAt = 3, kShareAt = kLatencyAt + int(kLatencies.size()), kMostPools = 2,
+              kKernelsAt = kShareAt + 3 + kMostPools;
+
+std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
+  std::vector<Value> out{key.first, std::int64_t(key.second)};
+  for (const double latency : f.latency) out.emplace_back(latency);
+  out.insert(out.end(), {Value(f.share), Value(f.finished), Value(f.rejected)});
+  for (std::size_t p = 0; p < std::size_t(kMostPools); ++p)
+    out.push_back(p < f.utilisation.size() ? Value(f.utilisation[p]) : results::Results::null());
+  for (const double e : {f.kernels.median, f.kernels.p90, f.kernels.borrowed_median, f.kernels.borrowed_p90})
+    out.emplace_back(e);
+  return out;
+}
+
+Figures figures_of(const results::Statement& row) {
+  Figures out;
+  for (std::size_t i = 0; i < kLatencies.size(); ++i) out.latency[i] = row.real(kLatencyAt + int(i));
+  out.share = row.real(kShareAt);
+  out.finished = row.real(kShareAt + 1);
+  out.rejected = row.real(kShareAt + 2);
+  for (int p = 0; p < kMostPools; ++p)
+    if (!row.is_null(kShareAt + 3 + p)) out.utilisation.push_back(row.real(kShareAt + 3 + p));
+  out.kernels = {row.real(kKernelsAt), row.real(kKernelsAt + 1), row.real(kKernelsAt + 2), row.real(kKernelsAt + 3)};
+  return out;
+}
+
+[[noreturn]] void refuse(const std::string& file, const std::string& why) {
+  throw ConfigError::placed(fmt::format("{}: cannot be gone on with: {}", file, why));
+}
+}  // namespace
+
+std::optional<Figures> TrialBook::find(const std::string& scenario, std::uint64_t seed) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = figures_.find({scenario, seed});
+  return at == figures_.end() ? std::nullopt : std::optional(at->second);
+}
+
+void TrialBook::add(const std::string& scenario, std::uint64_t seed, const Figures& figures) {
+  const std::lock_guard lock(mutex_);
+  const auto [at, fresh] = figures_.try_emplace({scenario, seed}, figures);
+  if (fresh && results_ != nullptr) results_->add(results::Table::trial, row_of(at->first, figures));
+}
+
+void TrialBook::keep_in(results::Results& results) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, figures] : figures_) results.add(results::Table::trial, row_of(key, figures));
+  results_ = &results;
+}
+
+void TrialBook::put_in_order(results::Results& results) const {
+  results.database().exec(
+      "CREATE TEMP TABLE sorted AS SELECT * FROM main.trial ORDER BY scenario, seed; DELETE FROM main.trial; "
+      "INSERT INTO main.trial SELECT * FROM sorted ORDER BY rowid; DROP TABLE sorted");
+}
+
+std::optional<SearchIdentity> search_in(const std::string& file) {
+  const results::Database db = results::Database::open(file);
+  if (!db.has_table("run")) return std::nullopt;
+  results::Statement s = db.prepare("SELECT scenario, seed FROM run WHERE study = 'size'");
+  if (!s.step()) return std::nullopt;
+  return SearchIdentity{s.text(0), std::uint64_t(s.integer(1))};
+}
+
+void read_trials(const std::string& file, const SearchIdentity& identity, TrialBook& book) {
+  const results::Database db = results::Database::open(file);
+  results::check_results(db, false);
+  results::Statement run = db.prepare("SELECT scenario, seed, version FROM run WHERE study = 'size'");
+  if (!run.step()) refuse(file, "it holds no search for a plan's answer");
+  if (run.text(0) != identity.plan) refuse(file, "it is of another plan, or of another text of it");
+  if (std::uint64_t(run.integer(1)) != identity.seed)
+    refuse(file, fmt::format("it is of seed {}, asked for is {}", run.integer(1), identity.seed));
+  if (run.text(2) != version()) refuse(file, fmt::format("it is of version {}, this is {}", run.text(2), version()));
+  results::Statement trials = db.prepare("SELECT * FROM trial ORDER BY rowid");
+  while (trials.step()) {
+    const std::string scenario = trials.text(1);
+    const auto seed = std::uint64_t(trials.integer(2));
+    const Figures figures = figures_of(trials);
+    if (const auto known = book.find(scenario, seed); known && !(*known == figures))
+      refuse(file, "one of its simulations came out otherwise than the same one before");
+    book.add(scenario, seed, figures);
+  }
+}
+
+void merge_trials(const std::string& output, const std::vector<std::string>& shards) {
+  results::make_way(output);
+  TrialBook book;
+  const std::optional<SearchIdentity> identity = search_in(shards.front());
+  if (!identity) throw ConfigError::placed(fmt::format("{}: holds no search for a plan's answer", shards.front()));
+  for (const std::string& shard : shards) read_trials(shard, *identity, book);
+  const results::Database first = results::Database::open(shards.front());
+  results::Statement run = first.prepare("SELECT title, file FROM run");
+  run.step();
+  results::Results results(output, {run.text(0), "size", run.text(1), identity->plan, "", identity->seed});
+  book.keep_in(results);
+  results.finish({"interrupted", 0, std::uint64_t(book.size()), {}, 0}, "");
+}
+}  // namespace moesim::sizing

@@ -1,0 +1,53 @@
+// Simulations that were done, so that a search that was cut short or shared out does none of them twice.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "results/results.h"
+#include "sizing/trial.h"
+
+namespace moesim::sizing {
+
+/// A simulation is told by its scenario and seed; its figures follow from them.
+class TrialBook {
+ public:
+  using Key = std::pair<std::string, std::uint64_t>;
+
+  std::optional<Figures> find(const std::string& scenario, std::uint64_t seed) const;
+  /// From any thread.  Goes to `results` at once, if there are any.
+  void add(const std::string& scenario, std::uint64_t seed, const Figures& figures);
+  /// Writes what is there, and from then on what is added.  results must outlive the book's use.
+  void keep_in(results::Results& results);
+  /// Rows in an order that does not depend on which simulation ended first.
+  void put_in_order(results::Results& results) const;
+
+  std::size_t size() const { return figures_.size(); }
+  const std::map<Key, Figures>& all() const { return figures_; }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<Key, Figures> figures_;
+  results::Results* results_ = nullptr;
+};
+
+/// What identifies the search that a database holds simulations of: only the same one may use them.
+struct SearchIdentity {
+  std::string plan;  // text of the file
+  std::uint64_t seed = 1;
+};
+/// Adds the simulations of `file`, a database of `moesim size`.  Throws ConfigError if it is none, or of another plan,
+/// seed or version of the program; or has other figures for a simulation that is there already.
+void read_trials(const std::string& file, const SearchIdentity& identity, TrialBook& book);
+/// The search that `file` is of, or nothing if it is no database of `moesim size`.
+std::optional<SearchIdentity> search_in(const std::string& file);
+
+/// Puts the simulations of shards of one search into a new database, from which `moesim size --resume` answers.
+/// Throws ConfigError if they are not of one search.
+void merge_trials(const std::string& output, const std::vector<std::string>& shards);
+}  // namespace moesim::sizing

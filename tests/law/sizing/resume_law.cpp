@@ -1,0 +1,134 @@
+// A search that was cut short, or shared out over processes, answers as one that was not, and simulates nothing twice.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "core/files.h"
+#include "core/random.h"
+#include "law/sizing/small_plans.h"
+#include "results/output.h"
+#include "sizing/size.h"
+#include "sizing/trial_book.h"
+#include "support/refusal.h"
+#include "support/sql.h"
+
+namespace moesim::sizing {
+namespace {
+
+class Resume : public testing::Test {
+ protected:
+  void SetUp() override { put_file(file("plan.yaml"), small_plan(3)); }
+  std::string file(const std::string& name) const { return folder_.file(name); }
+  SizeOptions options(const std::string& output) const {
+    SizeOptions out;
+    out.plan = file("plan.yaml");
+    out.output = file(output);
+    out.jobs = 2;
+    return out;
+  }
+  /// What it prints, but for the name of its output.
+  std::string answer(SizeOptions options) const {
+    options.json = true;
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(size(options), 0);
+    return testing::internal::GetCapturedStdout();
+  }
+  static std::string contents(const std::string& db) {
+    std::string out;
+    const results::Database database = results::Database::open(db);
+    for (const char* table : {"candidate", "candidate_pool", "variation", "trial"}) {
+      results::Statement s = database.prepare(std::string("SELECT * FROM ") + table + " ORDER BY rowid");
+      while (s.step())
+        for (int c = 0; c < s.columns(); ++c) out += s.text(c) + "|";
+    }
+    return out;
+  }
+  static int trials(const std::string& db) {
+    return std::stoi(*results::Database::open(db).value("SELECT count(*) FROM trial"));
+  }
+  /// As the program leaves it that is killed, with the simulations that `keep` picks.
+  static void cut(const std::string& db, const std::string& keep) {
+    for (const char* table : {"candidate", "candidate_pool", "variation"})
+      test::change_database(db, fmt::format("DELETE FROM {}", table));
+    test::change_database(db, fmt::format("DELETE FROM trial WHERE NOT ({})", keep));
+    test::change_database(db, "UPDATE run SET state = 'running'");
+    test::change_database(db, fmt::format("PRAGMA application_id = {}", results::kUnfinished));
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(Resume, AnswersTheSameWhateverWasSimulatedBefore) {
+  const std::string whole = answer(options("one.db")), one = contents(file("one.db"));
+  ASSERT_GT(trials(file("one.db")), 5);
+  for (const char* keep : {"0", "rowid % 2 = 1"}) {
+    std::filesystem::copy_file(file("one.db"), file("cut.db"));
+    cut(file("cut.db"), keep);
+    SizeOptions resumed = options("cut.db");
+    resumed.resume = true;
+    EXPECT_EQ(answer(resumed), whole) << keep;
+    EXPECT_EQ(contents(file("cut.db")), one) << keep;
+    std::filesystem::remove(file("cut.db"));
+  }
+  for (const auto& left : std::filesystem::directory_iterator(folder_.file("")))
+    EXPECT_EQ(left.path().string().find("unfinished"), std::string::npos) << left.path();
+}
+
+TEST_F(Resume, OfAFinishedSearchAnswersFromItAndLeavesIt) {
+  const std::string whole = answer(options("one.db"));
+  const std::string bytes = read_file(file("one.db"));
+  SizeOptions again = options("one.db");
+  again.resume = true;
+  EXPECT_EQ(answer(again), whole);
+  EXPECT_EQ(read_file(file("one.db")), bytes);
+}
+
+TEST_F(Resume, OfMergedShardsAnswersAsOneProcess) {
+  const std::string whole = answer(options("one.db"));
+  std::vector<std::string> shards;
+  for (int k = 1; k <= 3; ++k) {
+    SizeOptions part = options(fmt::format("shard{}.db", k));
+    part.shard = {k, 3};
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(size(part), 0);
+    (void)testing::internal::GetCapturedStdout();
+    shards.push_back(part.output);
+  }
+  merge_trials(file("all.db"), shards);
+  SizeOptions resumed = options("all.db");
+  resumed.resume = true;
+  EXPECT_EQ(answer(resumed), whole);
+  EXPECT_GE(trials(file("all.db")), trials(file("one.db")));
+}
+
+TEST_F(Resume, TakesOnlyWhatIsOfTheSameSearch) {
+  (void)answer(options("one.db"));
+  cut(file("one.db"), "1");
+  const auto refused = [&](const auto& change) {
+    SizeOptions other = options("one.db");
+    other.resume = true;
+    change(other);
+    return test::refusal_of([&] { (void)size(other); });
+  };
+  const std::string start = file("one.db") + ": cannot be gone on with: ";
+  EXPECT_EQ(refused([](SizeOptions& o) { o.seed = 17; }), start + "it is of seed 3, asked for is 17");
+  put_file(file("plan.yaml"), small_plan(3) + "# changed\n");
+  EXPECT_EQ(refused([](SizeOptions&) {}), start + "it is of another plan, or of another text of it");
+  put_file(file("plan.yaml"), small_plan(3));
+  EXPECT_EQ(refused([](SizeOptions& o) { o.output.clear(); }),
+            "--resume: needs -o, the database that holds the simulations");
+  EXPECT_EQ(refused([](SizeOptions& o) { o.shard = {3, 2}; }), "--shard: expected I/N with 1 <= I <= N, got 3/2");
+  test::change_database(file("one.db"), "UPDATE run SET version = '0.0.9'");
+  EXPECT_EQ(refused([](SizeOptions&) {}), start + fmt::format("it is of version 0.0.9, this is {}", version()));
+  test::change_database(file("one.db"), fmt::format("UPDATE run SET version = '{}'", version()));
+  std::filesystem::copy_file(file("one.db"), file("other.db"));
+  test::change_database(file("other.db"), "UPDATE trial SET share = share / 2 WHERE rowid = 1");
+  EXPECT_EQ(test::refusal_of([&] {
+              merge_trials(file("all.db"), {file("one.db"), file("other.db")});
+            }),
+            file("other.db") +
+                ": cannot be gone on with: one of its simulations came out otherwise than the same one before");
+  EXPECT_FALSE(std::filesystem::exists(file("all.db")));
+}
+}  // namespace
+}  // namespace moesim::sizing

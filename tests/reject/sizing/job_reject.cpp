@@ -1,0 +1,39 @@
+// What is wrong with a training plan is said at its place, before anything is simulated.
+#include <gtest/gtest.h>
+
+#include "sizing/pretraining/job.h"
+#include "support/refusal.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::sizing {
+namespace {
+
+std::string said(const std::string& training, const std::string& candidates, const std::string& targets = "{}") {
+  const TemporaryFolder folder;
+  put_file(folder.file("job.yaml"), "model: mixtral-8x7b\nsize:\n  training: " + training + "\n  targets: " + targets +
+                                        "\n  candidates: " + candidates + "\n");
+  const std::string out = test::refusal_of([&] { (void)read_job(folder.file("job.yaml"), {}, {}); });
+  const std::string start = folder.file("job.yaml") + ":";
+  return out.starts_with(start) ? out.substr(start.size()) : out;
+}
+
+TEST(JobReject, NamesThePlaceAndWhatWouldDo) {
+  const std::string good = "{tokens: 1e12, settings: {batch: 128}}", nodes = "{nodes: [hgx-h100]}";
+  EXPECT_EQ(said("{tokens: 0, settings: {batch: 128}}", nodes), "3:22: size.training.tokens: must be above 0, got 0");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128, schedule: 1f1b}}", nodes),
+            "3:61: size.training.settings.schedule: is what candidates differ in: give schedule");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128, parallel: {tensor: 2}}}", nodes),
+            "3:61: size.training.settings.parallel: is what candidates differ in: give tensor, pipeline, expert, ...");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {}}", nodes), "3:38: size.training.settings: missing key \"batch\"");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128}, run: {tokens: 1}}", nodes),
+            "3:66: size.training.run.tokens: is said already: training.tokens");
+  EXPECT_EQ(said(good, "{nodes: []}"), "5:23: size.candidates.nodes: expected at least one kind of node");
+  EXPECT_EQ(said(good, "{nodes: [hgx-h100], tensor: [1, 0]}"),
+            "5:47: size.candidates.tensor[1]: must be at least 1, got 0");
+  EXPECT_EQ(said(good, "{nodes: [{node: hgx-h100, nodes: 8}], counts: [4, 16]}"),
+            "5:65: size.candidates.counts[1]: of no kind of node are there 16");
+  EXPECT_EQ(said(good, "{nodes: [hgx-h100], recompute: []}"), "5:46: size.candidates.recompute: expected at least one");
+  EXPECT_EQ(said(good, nodes, "{days: -1}"), "4:19: size.targets.days: must not be negative, got -1");
+}
+}  // namespace
+}  // namespace moesim::sizing
