@@ -1,6 +1,7 @@
 // Requests of a routing trace are served with their own experts: what a run's experts get is what the trace counted.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 
