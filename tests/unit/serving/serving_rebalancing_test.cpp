@@ -62,6 +62,9 @@ TEST(Serving, PlanningAndChangingLayersTakeTheTimeThatIsGiven) {
   EXPECT_GT(held["itl_p99"], beside["itl_p99"]);
   const std::string refused = message(unit(kDecode, "  rebalance: {interval: 4 s, planning: -1 s}\n", kBusy));
   EXPECT_NE(refused.find("serving.rebalance.planning: expected a time of 0 or more"), std::string::npos) << refused;
+  const std::string idle = message(unit(kDecode, "  rebalance: {layer: 2 ms}\n", kBusy));
+  EXPECT_NE(idle.find("serving.rebalance.layer: has no effect: rebalance.interval is not given"), std::string::npos)
+      << idle;
 }
 
 TEST(Serving, ATriggerDecidesWhetherAnIntervalEndsWithAPlan) {
