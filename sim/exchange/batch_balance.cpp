@@ -78,7 +78,7 @@ namespace {
 /// After the totals of the slots, sources fill their own GPU's and node's copies first.
 class Balanced final : public ReplicaChoice {
  public:
-  using Params = NoParams;
+  using Params = BalancedParams;
   Balanced(Params, const ExpertMap& map, const spec::GroupShape& group)
       : map_(map), group_(group), table_(copy_table(map_)) {}
 
@@ -114,6 +114,6 @@ class Balanced final : public ReplicaChoice {
 
 ReplicaStrategy choose_balanced() {
   return replica_choice<Balanced>(
-      "balanced", "least rows on the fullest GPU, by a linear programme an exchange; solving it takes no time here");
+      "balanced", "least rows on the fullest GPU, by a linear programme a layer and step, solved before its dispatch");
 }
 }  // namespace moesim::exchange

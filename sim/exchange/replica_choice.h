@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/family.h"
+#include "core/units.h"
 #include "exchange/expert_map.h"
 #include "routing/traffic.h"
 
@@ -44,6 +45,9 @@ class ReplicaSpec {
   bool levels_sums(std::string_view who, bool copies) const;
   /// The choice `balanced` is named: a linear programme an exchange.
   bool balanced() const;
+  /// What that takes from the moment when all GPUs have chosen their experts until rows can be dispatched; none if the
+  /// choice is another, which is arithmetic that systems do on the way, or if no expert has copies.
+  Time solve_time(bool copies) const;
 
  private:
   std::optional<Config> config_;

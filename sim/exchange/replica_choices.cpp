@@ -22,6 +22,13 @@ bool ReplicaSpec::balanced() const {
   return config_ && (config_->is_scalar() ? config_->text() : config_->at("kind").text()) == "balanced";
 }
 
+Time ReplicaSpec::solve_time(bool copies) const {
+  BalancedParams out;
+  if (!copies || !balanced()) return {};
+  if (config_->is_map() && config_->has("solve_time")) config_->at("solve_time").parse(out.solve_time);
+  return out.solve_time;
+}
+
 bool ReplicaSpec::levels_sums(std::string_view who, bool copies) const {
   if (!config_ || !copies) return false;
   const std::string kind = config_->is_scalar() ? config_->text() : config_->at("kind").text();

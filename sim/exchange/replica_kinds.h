@@ -11,6 +11,17 @@ struct NoParams {
   static void fields(auto&, auto&) {}
 };
 
+struct BalancedParams {
+  // "The solver takes ~100 us for intra-node optimization (longer for inter-node)": README of deepseek-ai/LPLB, 2025,
+  // an interior point method on one SM.  assumed: as long between nodes, of which no figure is published.
+  Time solve_time = 100_us;
+  static void fields(auto& f, auto& p) {
+    f("solve_time", p.solve_time,
+      "from when all GPUs have chosen their experts until rows leave; published: about 100 us within a node, longer "
+      "between nodes");
+  }
+};
+
 template <class Choice>
 ReplicaStrategy replica_choice(std::string_view kind, std::string_view summary) {
   return strategy<Choice, ReplicaChoice, const ExpertMap&, const spec::GroupShape&>(kind, summary);

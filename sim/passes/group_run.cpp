@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/interrupt.h"
+#include "network/groups/delayed.h"
 
 namespace moesim::passes {
 namespace {
@@ -220,6 +221,8 @@ void GroupRun::draw(LayerPass& pass, int step, int layer) {
   pass.left = s_.group.gpus();
   pass.dispatch = network::open_exchange(s_.network, s_.group, p_.setup.dispatch, pass.load,
                                          [this, step, layer](int gpu) { dispatch_arrived(gpu, step, layer); });
+  if (const Time t = s_.replica_choice.solve_time(exchange::has_copies(s_.placement[std::size_t(ordinal)])); t.v > 0)
+    pass.dispatch = network::delayed(s_.network.engine(), s_.group.gpus(), t, std::move(pass.dispatch));
   pass.combine = network::open_exchange(s_.network, s_.group, p_.setup.combine, pass.load,
                                         [this](int gpu) { combine_arrived(gpu); });
 

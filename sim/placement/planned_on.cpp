@@ -11,6 +11,10 @@
 
 namespace moesim::placement {
 namespace {
+// Rows of a layer that expected loads stand for: so many that no chance of counting is in them, as strategies that take
+// it into account must know; a power of two, so that shares keep their bits.
+constexpr double kExpectedRows = 1 << 20;
+
 Loads expected_loads(const spec::Model& model, const routing::TrafficSource& source, std::int64_t step) {
   Loads out;
   out.name = "routing";
@@ -21,6 +25,7 @@ Loads expected_loads(const spec::Model& model, const routing::TrafficSource& sou
   for (std::size_t i = 0; i < out.layers.size(); ++i)
     source.shares(out.layers[i], step,
                   std::span(out.counts).subspan(i * std::size_t(out.experts), std::size_t(out.experts)));
+  for (double& count : out.counts) count *= kExpectedRows;
   return out;
 }
 

@@ -1,10 +1,14 @@
 #include "placement/sharing_note.h"
 
+#include <fmt/format.h>
+
 namespace moesim::placement {
 
 void write_sharing(results::Results& results, std::string_view scope, const exchange::ReplicaSpec& choice) {
   if (choice.balanced())
     results.add(results::Table::assumption,
-                {scope, "replica choice", "balanced", "every exchange's rows are shared out for it, in no time"});
+                {scope, "replica choice", "balanced",
+                 fmt::format("every layer's rows are shared out for it before its dispatch, in {}",
+                             to_text(choice.solve_time(true)))});
 }
 }  // namespace moesim::placement

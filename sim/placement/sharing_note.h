@@ -7,6 +7,6 @@
 
 namespace moesim::placement {
 
-/// A row of the table `assumption` if the choice is `balanced`; the others are arithmetic that systems do on the way.
+/// A row of the table `assumption` if the choice is `balanced` (ReplicaSpec::solve_time).
 void write_sharing(results::Results& results, std::string_view scope, const exchange::ReplicaSpec& choice);
 }  // namespace moesim::placement

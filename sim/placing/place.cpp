@@ -45,6 +45,14 @@ void check_options(const PlaceOptions& o) {
                              std::accumulate(o.problem.gpu_slots.begin(), o.problem.gpu_slots.end(), 0));
   for (const auto* list : {&o.planned, &o.scored})
     for (const Workload& w : *list) (void)o.replica_choice.levels_sums(w.name, !w.trace && slots > experts);
+  if (o.window_minutes > 0 && (o.together || !o.scored.empty()))
+    throw ConfigError::placed(
+        "--window-minutes: plans are made from the windows in turn and scored on those after them: give neither "
+        "--together nor --eval");
+  if (o.window_minutes > 0 && std::size_t(o.windows_a_plan) >= o.planned.size())
+    throw ConfigError::placed(
+        fmt::format("--window-minutes: needs more windows than the {} that a plan is made from, got {}",
+                    o.windows_a_plan, o.planned.size()));
   if (o.cluster && !o.model) throw ConfigError::placed("--cluster: times need the model too, --model");
   if (!o.model) return;
   if (!o.model->moe) throw ConfigError(fmt::format("{}: has no experts to place", o.model->name));
@@ -73,7 +81,7 @@ void count_migration(const PlaceOptions& o, PlaceRow& row, std::span<const excha
 }
 
 /// Figures of every plan that is scored on `workload`, which has the layers of what they were planned from.
-void add_rows(const PlaceOptions& o, const Workload& workload, std::span<const Planned> plans,
+void add_rows(const PlaceOptions& o, const Workload& workload, std::size_t number, std::span<const Planned> plans,
               std::span<const std::size_t> chosen, bool own, PlaceResult& result) {
   const spec::GroupShape group{o.problem.gpus, o.problem.gpus_per_node()};
   const routing::GateShape gate = gate_of(o, workload);
@@ -95,6 +103,7 @@ void add_rows(const PlaceOptions& o, const Workload& workload, std::span<const P
     row.plan_time = p.plan_time;
     row.planned = p.source;
     row.own = own;
+    row.scored = number;
     row.maps = chosen[k];
     if (!traffic.empty()) row.traffic = traffic[k];
     for (const exchange::ExpertMap& map : p.maps) row.wasted_slots += wasted_slots(map);
@@ -165,12 +174,14 @@ PlaceResult place(const PlaceOptions& o) {
     for (std::size_t i = 0; i < plans.size(); ++i)
       if (plans[i].source == source) chosen.push_back(i);
     if (chosen.empty()) continue;
-    for (const Workload& scored : o.scored.empty() ? o.planned : o.scored) {
+    const std::vector<Workload>& all = o.scored.empty() ? o.planned : o.scored;
+    for (std::size_t number = 0; number < all.size(); ++number) {
+      const Workload& scored = all[number];
       Workload same = scored;
       same.loads = at_layers(scored.loads, from.loads.layers, scored.name, from.name);
       const bool own =
           std::ranges::any_of(from.members, [&](std::size_t m) { return same_workload(o.planned[m], scored); });
-      add_rows(o, same, plans, chosen, own, result);
+      add_rows(o, same, number, plans, chosen, own, result);
     }
   }
   result.best = best_row(result.rows);

@@ -27,6 +27,8 @@ struct PlaceOptions {
   std::vector<Workload> planned;  // to plan from: each by itself, or all together
   std::vector<Workload> scored;   // to score every plan on; empty: all of `planned`
   bool together = false;          // one plan from all of `planned`
+  double window_minutes = 0;      // `planned` are windows in order, so far apart; 0: nothing is known of that
+  int windows_a_plan = 1;         // then: consecutive ones that a plan is made from
   std::vector<StrategyChoice> strategies;
   placement::PlacementProblem problem;  // slots: those of the entry tried
   std::vector<int> slots;               // to try; empty: one an expert
@@ -81,6 +83,7 @@ struct PlaceRow {
   bool own = false;          // scored on what it was planned from, or on part of that
   std::size_t planned = 0;   // among PlaceResult::sources
   std::size_t maps = 0;      // among PlaceResult::maps
+  std::size_t scored = 0;    // among PlaceOptions::scored, or `planned` where these are empty
 };
 
 /// A strategy that could not do it, and why.
@@ -97,6 +100,15 @@ struct SlotGain {
   int from = 0, slots = 0;
   double balance = 0, gained = 0;  // balancedness with `slots`, and what it is above that with `from`
   Bytes memory{};                  // what they take more on a GPU, all layers; needs the model
+};
+
+/// A strategy's plans so long after the last window that they were made from.
+struct DriftPoint {
+  std::string strategy;
+  int slots = 0;
+  double minutes = 0;
+  double balance = 0, least = 1, regret = 0;  // balancedness, mean and least over plans; gap to the bound, mean
+  int plans = 0;
 };
 
 struct PlaceResult {
@@ -124,11 +136,16 @@ PlaceResult place(const PlaceOptions& options);
 /// Of every strategy and source that was tried with several numbers of slots.
 std::vector<SlotGain> slot_gains(const PlaceResult& result);
 
+/// Of windows in order: every strategy and number of slots, by age; those of one strategy together, as they come.
+std::vector<DriftPoint> drift_curves(const PlaceOptions& options, const PlaceResult& result);
+
 /// The tables for people, and one JSON object for scripts.
 std::string place_text(const PlaceOptions& options, const PlaceResult& result, bool by_layer);
 std::string place_json(const PlaceOptions& options, const PlaceResult& result);
 /// Plans by what they were made from, in rows, and what they were scored on, in columns; "" if there is one of either.
 std::string cross_tables(const PlaceResult& result);
+/// Balance by minutes since the plan; "" where nobody said how far windows are apart.
+std::string drift_table(const PlaceOptions& options, const PlaceResult& result);
 /// The row's placement, ready for placement_text().
 placement::ModelPlacement placement_of(const PlaceOptions& options, const PlaceResult& result, std::size_t row);
 /// Metrics (scope run: the best; scope `placement:STRATEGY...`: each), rows of the best placement and its loads.

@@ -22,7 +22,9 @@ void note_overlaps(const PlaceOptions& o, const PlaceResult& result, std::vector
         const Workload& p = o.planned[m];
         const std::int64_t tokens = shared_tokens(p, s);
         if (tokens == 0) continue;
-        if (source.members.size() > 1)
+        if (source.members.size() > 1 && o.window_minutes > 0)
+          continue;  // age 0 says so
+        else if (source.members.size() > 1)
           note_once(notes, fmt::format("{} is scored on, and is among what the plans are made from", s.name));
         else if (o.scored.empty() && same_workload(p, s))
           continue;  // the table's diagonal

@@ -104,6 +104,15 @@ std::vector<PlanSource> plan_sources(const PlaceOptions& o) {
     for (std::size_t w = 0; w < o.planned.size(); ++w) out[0].members.push_back(w);
     return out;
   }
+  const auto together = std::size_t(o.windows_a_plan);
+  if (together > 1) {
+    for (std::size_t first = 0; first + together <= o.planned.size(); ++first) {
+      const std::span<const Workload> windows = std::span(o.planned).subspan(first, together);
+      out.push_back({fmt::format("{} to {}", windows.front().name, windows.back().name), mean_loads(windows), {}});
+      for (std::size_t w = first; w < first + together; ++w) out.back().members.push_back(w);
+    }
+    return out;
+  }
   for (std::size_t w = 0; w < o.planned.size(); ++w) out.push_back({o.planned[w].name, o.planned[w].loads, {w}});
   return out;
 }

@@ -170,7 +170,8 @@ std::string place_text(const PlaceOptions& o, const PlaceResult& result, bool by
   if (result.sources.size() == 1 && result.sources[0].members.size() > 1)
     out += fmt::format("planned together from {}\n", counted(result.sources[0].members.size(), "workload"));
   out += fmt::format("{} on {}\n\n{}{}{}{}", counted(o.problem.gpus, "GPU"), counted(o.problem.nodes, "node"),
-                     main_table(result), cross_tables(result), gains_table(result), not_applied_table(result));
+                     main_table(result), cross_tables(result) + drift_table(o, result), gains_table(result),
+                     not_applied_table(result));
   if (!result.notes.empty()) out += "\n";
   for (const std::string& note : result.notes) out += "note: " + note + "\n";
   if (by_layer)
@@ -210,6 +211,14 @@ std::string place_json(const PlaceOptions& o, const PlaceResult& result) {
     if (g.memory.v > 0) one["more_memory"] = g.memory.v;
     out["slot_gains"].push_back(one);
   }
+  for (const DriftPoint& p : drift_curves(o, result))
+    out["drift"].push_back({{"strategy", p.strategy},
+                            {"slots", p.slots},
+                            {"minutes_since_plan", p.minutes},
+                            {"balancedness", p.balance},
+                            {"least_balancedness", p.least},
+                            {"gap_to_bound", p.regret},
+                            {"plans", p.plans}});
   for (const std::string& note : result.notes) out["notes"].push_back(note);
   return formats::json_text(out, 1) + "\n";
 }

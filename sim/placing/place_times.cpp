@@ -110,6 +110,7 @@ Time PlaceTimes::State::layer(std::size_t row, const exchange::ExpertMap& map) {
       exchange::exchange_sums(expected, all, gate, map, exchange::copy_table(map), shape, sums);
     dispatch(sums, arrival);
   }
+  for (Time& t : arrival) t += replica_choice.solve_time(exchange::has_copies(map));
   const auto width = std::size_t(map.slots_per_gpu);
   for (std::size_t g = 0; g < gpus; ++g) {
     rows.clear();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "network/groups/delayed.h"
+
 namespace moesim::training {
 
 TrainingCosts::TrainingCosts(const TrainingPlan& plan, compute::KernelCosts& kernels, network::Network& network,
@@ -139,9 +141,12 @@ Time TrainingCosts::join_lanes(const schedule::PieceRef& piece, std::int64_t row
 std::unique_ptr<network::Rendezvous> TrainingCosts::exchange(const schedule::PieceRef& piece,
                                                              std::function<void(int)> arrived) {
   const exchange::ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
-  return network::open_exchange(network_,
-                                *groups_[std::size_t(piece.seat.replica * plan_.schedule.ranks + piece.seat.rank)],
-                                specs_[std::size_t(piece.piece) * kSides + piece.beside], load, std::move(arrived));
+  auto out = network::open_exchange(network_,
+                                    *groups_[std::size_t(piece.seat.replica * plan_.schedule.ranks + piece.seat.rank)],
+                                    specs_[std::size_t(piece.piece) * kSides + piece.beside], load, std::move(arrived));
+  if (piece.piece != schedule::Piece::dispatch) return out;  // the way back is the way out
+  const Time solve = loads_->solve_time(piece.stage, piece.block);
+  return solve.v > 0 ? network::delayed(network_.engine(), plan_.members, solve, std::move(out)) : std::move(out);
 }
 
 void TrainingCosts::send(const schedule::GpuSeat& from, int to_rank, bool, Action delivered) {

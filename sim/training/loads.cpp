@@ -140,11 +140,20 @@ void TrainingLoads::release(int replica, int stage, int micro_batch) {
   number = -1;
 }
 
+std::size_t TrainingLoads::exchanger_of(int layer) const {
+  const int row = row_of_layer_[std::size_t(layer)];
+  return exchangers_.size() == 1 ? 0 : std::min(std::size_t(row), exchangers_.size() - 1);
+}
+
+Time TrainingLoads::solve_time(int stage, int block) const {
+  const std::size_t at = exchanger_of(plan_.stages[std::size_t(stage)][std::size_t(block)].layer);
+  return replica_choice_.solve_time(exchange::has_copies(exchangers_[at]->map()));
+}
+
 void TrainingLoads::draw(int replica, int stage, int block, int micro_batch, exchange::ExchangeLoad& out) {
   const int layer = plan_.stages[std::size_t(stage)][std::size_t(block)].layer;
   const int row = row_of_layer_[std::size_t(layer)];
-  exchange::Exchanger& exchanger =
-      *exchangers_[exchangers_.size() == 1 ? 0 : std::min(std::size_t(row), exchangers_.size() - 1)];
+  exchange::Exchanger& exchanger = *exchangers_[exchanger_of(layer)];
   // Replicas and lanes see other tokens: their micro-batches are other steps of the same source.
   const int lanes = plan_.section.parallel.expert_tensor;
   const std::int64_t all = std::int64_t{plan_.expert_data} * lanes * plan_.micro_batches;

@@ -36,6 +36,8 @@ class TrainingLoads {
   /// New places for the row-th MoE layer's experts, and the MTP module's after the last; between steps, when no
   /// micro-batch is in flight.  As many slots a GPU as before.
   void set_map(std::size_t row, const exchange::ExpertMap& map);
+  /// What the replica choice takes before this block's dispatch.
+  Time solve_time(int stage, int block) const;
   int slots_per_gpu() const { return exchangers_.front()->map().slots_per_gpu; }
 
   /// What was drawn so far, over layers, micro-batches and steps.
@@ -54,6 +56,7 @@ class TrainingLoads {
     std::vector<bool> drawn;
   };
   std::size_t key(int replica, int stage, int micro_batch) const;
+  std::size_t exchanger_of(int layer) const;
   void draw(int replica, int stage, int block, int micro_batch, exchange::ExchangeLoad& out);
   void note(int replica, int stage, int layer_row, const exchange::ExchangeLoad& load);
 

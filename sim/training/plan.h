@@ -86,12 +86,14 @@ struct RebalanceSection {
   int interval = 0;
   Config policy, trigger;
   placement::RebalanceParams params;
+  placement::RebalanceCost cost;
   static void fields(auto& f, auto& p) {
     f("interval", p.interval, "steps between looks at the loads, where a plan may be made; 0: the placement stays");
     f("policy", p.policy, "kind of placement (moesim list placement), or a map with its parameters; default eplb");
     f("trigger", p.trigger,
       "whether a look leads to a plan: a kind (moesim list rebalance), or a map with its parameters; default always");
     placement::RebalanceParams::fields(f, p.params);
+    placement::RebalanceCost::fields(f, p.cost);
   }
 };
 

@@ -60,7 +60,15 @@ Time Rebalancing::stepped(std::int64_t step, TrainingLoads& loads, const Trainin
   else if (changes.empty())
     return {};
   for (const placement::LayerChange& change : changes) loads.set_map(change.row, rebalancer_->maps()[change.row]);
-  const Time waited = move(changes, costs, network);
+  const placement::RebalanceCost& cost = plan_.section.rebalance.cost;
+  const Time stands =
+      (rebalancer_->plans() > before ? cost.planning : Time{}) + cost.layer * std::int64_t(changes.size());
+  if (stands.v > 0) {
+    network.engine().after(stands, "rebalance planned", [] {});
+    network.engine().run();
+    plans_.back().seconds += seconds(stands);
+  }
+  const Time waited = stands + move(changes, costs, network);
   if (rebalancer_->pending() == 0) {
     plans_.back().hoped = rebalancer_->balancedness();
     plans_.back().after = placement::balancedness(rebalancer_->maps(), problem_, loads.step_rows());

@@ -29,18 +29,39 @@ double group_slope(const SyntheticOptions& options, int layer) {
   return options.group_slope * (1 + kVaries * slopes.at(layer));
 }
 
-/// Log-normal shares that sum to 1, groups falling with their number, none so large that every token would have to
-/// choose the expert.
+/// Of each expert, what its group and its place in it make of its share: groups fall with their number, the first of
+/// them with theirs, as the law `grouped` has it (routing/laws/grouped.cpp).  1 where there is one group.
+std::vector<double> group_factors(const spec::MoeShape& moe, const SyntheticOptions& options, int layer) {
+  std::vector<double> out(std::size_t(moe.experts), 1);
+  if (moe.groups < 2) return out;
+  Random random(options.seed, fmt::format("expert groups of layer {}", layer));
+  const double slope = group_slope(options, layer);
+  const std::size_t size = out.size() / std::size_t(moe.groups);
+  for (std::size_t first = 0; first < out.size(); first += size) {
+    const double number = double(first / size + 1);
+    const double group = -slope * std::log(number) + options.group_spread * random.normal();
+    for (std::size_t i = 0; i < size; ++i) {
+      const double place = 0.5 - (double(i) + 0.5) / double(size);
+      out[first + i] = std::exp(group + options.tilt / number * place);
+    }
+  }
+  return out;
+}
+
+/// Log-normal shares that sum to 1, none so large that every token would have to choose the expert.
 std::vector<double> shares(const spec::MoeShape& moe, const SyntheticOptions& options, int layer) {
   Random random(options.seed, fmt::format("expert shares of layer {}", layer));
   // few large experts are balanced more evenly than many small ones: Mixtral's eight by far the most
   const double sigma = options.skew * std::min(1.0, std::log2(double(moe.experts)) / 8);
   std::vector<double> out(std::size_t(moe.experts));
-  for (double& s : out) s = random.log_normal(0, sigma);
-  for (std::size_t i = 0; i < out.size() / 64; ++i) out[i * 64 + random.below(64)] *= options.hot;
   const std::size_t groups = std::size_t(moe.groups);
-  const double slope = group_slope(options, layer);
-  for (std::size_t e = 0; e < out.size(); ++e) out[e] *= std::pow(double(e * groups / out.size() + 1), -slope);
+  double mean_taper = 0;
+  for (std::size_t g = 0; g < groups; ++g) mean_taper += std::pow(double(g + 1), -options.taper) / double(groups);
+  for (std::size_t e = 0; e < out.size(); ++e)
+    out[e] = random.log_normal(0, sigma * std::pow(double(e * groups / out.size() + 1), -options.taper) / mean_taper);
+  for (std::size_t i = 0; i < out.size() / 64; ++i) out[i * 64 + random.below(64)] *= options.hot;
+  const std::vector<double> factors = group_factors(moe, options, layer);
+  for (std::size_t e = 0; e < out.size(); ++e) out[e] *= factors[e];
   const double sum = std::accumulate(out.begin(), out.end(), 0.0);
   for (double& s : out) s = std::min(s / sum, 0.7 / moe.top_k);
   const double clipped = std::accumulate(out.begin(), out.end(), 0.0);

@@ -15,15 +15,18 @@ namespace moesim::numerics {
 
 struct SyntheticOptions {
   std::uint64_t seed = 1;
-  double skew = 0.2;           // sigma of the log-normal shares that the balancing rule aims at
-  double hot = 4;              // factor on the share of one expert in 64
-  double group_slope = 0.434;  // power by which groups fall with their number: DeepSeek-V3's in serving
-  double text = 3;             // strength of the heads that see the whole context
-  double context = 0.6;        // strength of the heads that see the last few tokens
-  double feed_forward = 0.5;   // strength of experts and dense networks
-  double affinity = 0.7;       // correlation of an expert's router row with its predecessor's in the layer before
-  double spread = 1.2;         // standard deviation of the router's logits
-  int warm_up_tokens = 2048;   // text that the selection bias is set on; 0 leaves it at zero
+  double skew = 0.34;           // sigma of the log-normal shares that the balancing rule aims at
+  double hot = 3;               // factor on the share of one expert in 64
+  double group_slope = 0.434;   // power by which groups fall with their number: DeepSeek-V3's in serving
+  double group_spread = 0.107;  // sigma of what else groups differ by: likewise
+  double tilt = 0.455;          // within the first group, its first expert over its last, as a logarithm: likewise
+  double taper = 0.4;         // power by which the spread falls with the group's number; texts leave 0.05 to 0.1 of it
+  double text = 3;            // strength of the heads that see the whole context
+  double context = 0.6;       // strength of the heads that see the last few tokens
+  double feed_forward = 0.5;  // strength of experts and dense networks
+  double affinity = 0.7;      // correlation of an expert's router row with its predecessor's in the layer before
+  double spread = 1.2;        // standard deviation of the router's logits
+  int warm_up_tokens = 2048;  // text that the selection bias is set on; 0 leaves it at zero
 
   static void fields(auto& f, auto& p) {
     f("seed", p.seed, "names the weights");
@@ -31,6 +34,11 @@ struct SyntheticOptions {
     f("hot", p.hot, "factor on the share of one expert in 64; 1 for none");
     f("group_slope", p.group_slope,
       "a group's share falls with its number (from 1) to this power, mean over layers; 0 for equal groups");
+    f("group_spread", p.group_spread, "sigma of the logarithm of what else groups' shares differ by");
+    f("tilt", p.tilt,
+      "logarithm of the share of the first group's first expert over its last; a half of it in the second group, and "
+      "so on");
+    f("taper", p.taper, "the spread of a group's shares falls with its number to this power");
     f("text", p.text, "how much the kind of text moves the routing");
     f("context", p.context, "how much the last few tokens move the routing");
     f("feed_forward", p.feed_forward, "how much experts and dense networks move the hidden state");

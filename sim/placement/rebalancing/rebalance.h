@@ -23,6 +23,21 @@ class RebalanceTrigger {
 /// The family `rebalance`: never, always, periodic, threshold.
 const Family<RebalanceTrigger>& rebalance_triggers();
 
+/// What a rebalance takes beside the bytes that it moves; by default nothing.  Published, of the published balancer:
+/// SGLang about 1 s of planning on the host (issue 7879, July 2025), vLLM 80 ms and later 10 ms of planning on 8 H100,
+/// and 260 ms in all (26 layers, their weights' way included; pull request 28369, November 2025), vLLM-Ascend 1 to 2 ms
+/// for each layer beside the work (vllm issue 22246, August 2025).
+struct RebalanceCost {
+  Time planning{};
+  Time layer{};
+  static void fields(auto& f, auto& p) {
+    f("planning", p.planning,
+      "from the loads to a plan, on the host; published: SGLang about 1 s, vLLM 10 to 80 ms (vllm pull 28369)");
+    f("layer", p.layer,
+      "that all stand still for each layer that changes, beside its weights' way; published: vLLM-Ascend 1 to 2 ms");
+  }
+};
+
 struct RebalanceParams {
   std::int64_t window = 100;  // steps whose loads are summed
   int layers_at_a_time = 0;   // layers that change after one step; 0: all at once

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "routing/request_routing.h"
 #include "serving/deployment/deployment.h"
 #include "serving/deployment/fold.h"
 #include "serving/deployment/pool_choices.h"
@@ -84,6 +85,13 @@ void count_arrivals(const Config& workload, ServingCounts& out) {
     out.arrivals = limit;
   }
   if (limit > 0) out.arrivals = std::min(out.arrivals, limit);
+  if (kind == "routing_trace") {
+    DataFile file;
+    bool own = !workload.has("domains");
+    workload.at("file").parse(file);
+    if (workload.has("own_routing")) workload.at("own_routing").parse(own);
+    if (own) out.recorded = routing::RequestRouting::bytes(routing::Trace(file.path));
+  }
   out.input = mean_at(workload, "input", 1000);
   out.output = mean_at(workload, "output", 200);
   if (workload.is_map() && workload.has("sessions")) out.turns = number_at(workload.at("sessions"), "turns", 1);
@@ -147,6 +155,7 @@ Estimate estimate(const ServingCounts& n) {
            rounded_count(simulated) + " requests, of which " + rounded_count(live) + " wait or run at once",
            simulated * kFinished + live * kLive);
   out.hold("serving.duration", rounded_count(steps) + " steps", steps * kStep);
+  if (n.recorded > 0) out.hold("serving.workload.file", "what the requests' tokens chose", n.recorded);
   if (bank > 0) out.hold("serving.pools", "draws of the routing that steps take theirs from", bank + drawn);
   if (prefixes > 0) out.hold("serving.pools", "prefix caches", prefixes);
   return out;

@@ -24,6 +24,7 @@ struct ServingCounts {
   double input = 1000, output = 200;    // tokens, mean
   double duration = 0;                  // s
   double readings = 100, switches = 0;  // of the time series; of everything else that happens at intervals
+  double recorded = 0;                  // bytes of the routing that requests bring
   double kept_requests = 20000, kept_steps = 5000, turns = 1;
   std::vector<PoolCounts> pools;
 };

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
+#include "formats/json.h"
 #include "placement/from_trace.h"
 #include "placement/section.h"
 #include "placement/sharing_note.h"
+#include "routing/request_routing.h"
 #include "serving/traces/workloads.h"
 
 namespace moesim::serving {
@@ -31,20 +34,40 @@ const routing::TrafficSource& main_source(const results::StudyRun& run, const Bu
   return *pool.sources[main_phase(run, pool) == routing::TracePhase::prefill ? 0 : 1];
 }
 
+/// The section that says how requests of a domain route; where their own routing is all that is given, their trace.
+Config routing_of(const Config& scenario, const Deployment& d, std::size_t domain) {
+  if (!d.section.domains.empty()) return d.section.domains[domain];
+  const auto own = d.workload->own_routing();
+  if (!own) return scenario.at_or_empty("routing");
+  if (!scenario.has("routing")) return Config::from_option("routing", "trace: " + formats::json_text(own->file(), -1));
+  const Config given = scenario.at("routing");
+  std::string file = routing::trace_file(given);
+  if (given.is_map() && given.has("kind") && given.at("kind").text() == "trace" && given.has("file"))
+    file = read<DataFile>(given.at("file")).path;
+  if (std::error_code unknown; !std::filesystem::equivalent(file, own->file(), unknown))
+    given.fail(
+        "the workload's requests have their own routing: name the same trace here or leave this out, or set "
+        "serving.workload.own_routing: false");
+  return given;
+}
+
 /// Sources of routing, prefill and decode of each domain, and the experts' places, planned on the pool's own.
-/// Returns whether copies take what levels the GPUs.
-bool place_experts(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool, int gpus) {
+/// How copies share rows goes into `setup`.
+void place_experts(results::StudyRun& run, const Config& config, const Deployment& d, BuiltPool& pool, int gpus,
+                   ExpertBank::Setup& setup) {
   const spec::GroupShape shape{gpus, std::min(gpus, pool.node.gpus)};
   const spec::MoeShape& moe = *d.model.moe;
   const routing::GateShape gate{moe.experts, moe.top_k, moe.groups, moe.groups_used};
   const std::size_t domains = std::max<std::size_t>(1, d.section.domains.size());
+  const auto own = d.workload->own_routing();
   for (std::size_t i = 0; i < domains; ++i)
     for (const routing::TracePhase phase : {routing::TracePhase::prefill, routing::TracePhase::decode}) {
-      const Config routing = d.section.domains.empty() ? run.scenario.at_or_empty("routing") : d.section.domains[i];
-      pool.sources.push_back(routing::make_traffic(routing, {gate, shape, run.seed, phase}));
+      const bool there = !own || own->has(phase);  // a phase that none of the requests has is never computed
+      pool.sources.push_back(routing::make_traffic(
+          routing_of(run.scenario, d, i), {gate, shape, run.seed, there ? std::optional(phase) : std::nullopt}));
     }
   const Config& placed = config.has("placement") ? config : run.scenario;
-  const Config routing = d.section.domains.empty() ? run.scenario.at_or_empty("routing") : d.section.domains[0];
+  const Config routing = routing_of(run.scenario, d, 0);
   pool.maps =
       placement::read_placement(placed, d.model, shape,
                                 {&main_source(run, pool), routing, {gate, shape, run.seed, main_phase(run, pool)}})
@@ -53,10 +76,11 @@ bool place_experts(results::StudyRun& run, const Config& config, const Deploymen
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
   const exchange::ReplicaSpec choice = placement::read_replica_choice(placed);
-  const bool level = choice.levels_sums("serving", rebalances || std::ranges::any_of(pool.maps, exchange::has_copies));
-  if (level) placement::write_sharing(run.results, "pool:" + pool.section.name, choice);
+  setup.level_copies =
+      choice.levels_sums("serving", rebalances || std::ranges::any_of(pool.maps, exchange::has_copies));
+  setup.solve_time = choice.solve_time(setup.level_copies);
+  if (setup.level_copies) placement::write_sharing(run.results, "pool:" + pool.section.name, choice);
   pool.slots_per_gpu = pool.maps.front().slots_per_gpu;
-  return level;
 }
 }  // namespace
 
@@ -65,7 +89,7 @@ ExpertBank::Setup set_up_experts(results::StudyRun& run, const Config& config, c
   const PoolSection& s = pool.section;
   const int gpus = s.parallel.experts_tensor ? 1 : s.parallel.stage_gpus();
   ExpertBank::Setup out;
-  out.level_copies = place_experts(run, config, d, pool, gpus);
+  place_experts(run, config, d, pool, gpus, out);
   out.model = &d.model;
   out.kernels = pool.kernels.get();
   out.options = setup.options;
@@ -79,6 +103,9 @@ ExpertBank::Setup set_up_experts(results::StudyRun& run, const Config& config, c
   out.layers = d.model.moe_layers();
   out.maps = pool.maps;
   for (const auto& source : pool.sources) out.sources.push_back(source.get());
+  out.own_routing = d.workload->own_routing();
+  if (out.own_routing && s.bank.every > 1)
+    config.at("bank").fail_below("every", "requests have their own routing in every layer: leave it at 1");
   out.settings = s.bank;
   out.seed = run.seed;
   if (gpus > 1) {

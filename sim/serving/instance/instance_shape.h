@@ -35,6 +35,7 @@ struct InstanceShape {
   double watermark = 0.01;  ///< share of the KV cache that admission leaves free
   spec::KeysRead window;    ///< of sliding-window layers
   int domains = 1;
+  bool own_routing = false;  ///< a step's cost depends on which requests' tokens are in it
   SpeculationSpec speculation;
   /// Of a request's first `tokens`.
   Bytes kv_bytes(std::int64_t tokens) const { return kv_token * kv.space(tokens); }

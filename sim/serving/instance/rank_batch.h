@@ -16,8 +16,9 @@ class RankBatch {
   void join(std::uint32_t slot) { arrived_.push_back(slot); }
   /// Requests that decode or are about to.
   std::size_t decoding() const { return decoding_.size() + arrived_.size(); }
-  /// Chooses what the rank computes in the next step and sums it up in `batch`, which is empty, and in `domains`.
-  void form(compute::Batch& batch, std::vector<double>& domains);
+  /// Chooses what the rank computes in the next step and sums it up in `batch`, which is empty, and whose tokens they
+  /// are in `work`.
+  void form(compute::Batch& batch, StepWork& work);
   /// That step has ended: tokens come out.
   void end(InstanceOwner::StepEnd& report);
   /// Gives up all requests, whose slots go to the end of `homeless`; they still hold their KV cache.
@@ -34,7 +35,7 @@ class RankBatch {
 
   void prepare();
   void make_room(int queries);
-  void add_decoding(compute::Batch& batch, std::vector<double>& domains);
+  void add_decoding(compute::Batch& batch, StepWork& work);
   bool grow(std::size_t at);
   void preempt(std::size_t at);
   void add_to_decode(std::uint32_t slot);

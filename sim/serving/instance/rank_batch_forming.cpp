@@ -11,8 +11,8 @@ constexpr std::int64_t kMostRoom = 1 << 29;  // tokens; in sliding-window layers
 /// Lets a batcher choose.
 class RankBatch::Builder final : public StepBuilder {
  public:
-  Builder(RankBatch& of, compute::Batch& batch, std::vector<double>& domains)
-      : of_(of), context_(of.context_), rank_(of.rank_), batch_(batch), domains_(domains) {}
+  Builder(RankBatch& of, compute::Batch& batch, StepWork& work)
+      : of_(of), context_(of.context_), rank_(of.rank_), batch_(batch), work_(work) {}
 
   int decoding() const override { return int(of_.decoding_.size()); }
   int queries() const override { return 1 + context_.shape.speculation.drafts(); }
@@ -59,21 +59,22 @@ class RankBatch::Builder final : public StepBuilder {
     prompt.chunk = tokens;
     compute::add_prefill(batch_, context_.shape.window, tokens, live.computed);
     batch_.outputs += live.computed + tokens == live.target;
-    if (!domains_.empty()) domains_[std::size_t(live.request.domain)] += double(tokens);
+    if (!work_.domains.empty()) work_.domains[std::size_t(live.request.domain)] += double(tokens);
+    if (context_.shape.own_routing) work_.recorded.push_back({live.request.recorded, live.computed, tokens});
   }
 
   RankBatch& of_;
   InstanceContext& context_;
   Rank& rank_;
   compute::Batch& batch_;
-  std::vector<double>& domains_;
+  StepWork& work_;
 };
 
-void RankBatch::form(compute::Batch& batch, std::vector<double>& domains) {
+void RankBatch::form(compute::Batch& batch, StepWork& work) {
   prepare();
-  Builder builder(*this, batch, domains);
+  Builder builder(*this, batch, work);
   context_.batcher.plan(builder);
-  if (decodes_) add_decoding(batch, domains);
+  if (decodes_) add_decoding(batch, work);
 }
 
 /// Requests that come back from host memory or from another instance join before the batcher looks.
@@ -133,19 +134,19 @@ void RankBatch::preempt(std::size_t at) {
 }
 
 /// Sums the attention of all decoding requests.
-void RankBatch::add_decoding(compute::Batch& batch, std::vector<double>& domains) {
+void RankBatch::add_decoding(compute::Batch& batch, StepWork& work) {
   const int q = 1 + context_.shape.speculation.drafts();
   const spec::KeysRead& window = context_.shape.window;
   make_room(q);
   const DecodeSet& all = decoding_;
   const std::int64_t n = std::int64_t(all.size()), contexts = all.contexts(), longest = all.longest();
   if (n == 0) return void(decodes_ = false);
-  const auto put = [&](compute::AttentionWork& work, std::int64_t context, std::int64_t most) {
-    work.sequences += n;
-    work.queries += n * q;
-    work.keys += context + n * q;
-    work.longest = std::max(work.longest, most + q);
-    work.pairs += double(q) * double(context) + double(n) * q * (q + 1) / 2;
+  const auto put = [&](compute::AttentionWork& sum, std::int64_t context, std::int64_t most) {
+    sum.sequences += n;
+    sum.queries += n * q;
+    sum.keys += context + n * q;
+    sum.longest = std::max(sum.longest, most + q);
+    sum.pairs += double(q) * double(context) + double(n) * q * (q + 1) / 2;
   };
   put(batch.decode, contexts, longest);
   if (window.bounded()) {
@@ -153,8 +154,11 @@ void RankBatch::add_decoding(compute::Batch& batch, std::vector<double>& domains
     for (std::size_t i = 0; i < all.size(); ++i) in_window += window.seen(all.context(i));
     put(batch.window_decode, in_window, std::min(longest, window.width - 1));
   }
-  if (!domains.empty())
-    for (std::size_t i = 0; i < all.size(); ++i) domains[std::size_t(live(all.slot(i)).request.domain)] += q;
+  if (!work.domains.empty())
+    for (std::size_t i = 0; i < all.size(); ++i) work.domains[std::size_t(live(all.slot(i)).request.domain)] += q;
+  if (context_.shape.own_routing)
+    for (std::size_t i = 0; i < all.size(); ++i)
+      work.recorded.push_back({live(all.slot(i)).request.recorded, all.context(i), q});
   batch.tokens += n * q;
   batch.outputs += n * q;
 }

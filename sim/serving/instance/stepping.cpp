@@ -26,12 +26,13 @@ std::int64_t Instance::form(PipelineBatch& batch) {
   batch.work.step = steps_;
   batch.work.after_idle = context_.engine.now() > last_end_ && std::ranges::none_of(batches_, &PipelineBatch::running);
   batch.work.domains.assign(domains > 1 ? std::size_t(domains) : 0, 0);
+  batch.work.recorded.clear();
   std::int64_t tokens = 0;
   for (std::size_t r = 0; r < ranks_.size(); ++r) {
     compute::Batch& work = batch.work.ranks[r];
     work = {};
     if (!ranks_[r].up()) continue;
-    batch.ranks[r].form(work, batch.work.domains);
+    batch.ranks[r].form(work, batch.work);
     tokens += work.tokens;
   }
   return tokens;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "routing/request_routing.h"
+
 namespace moesim::serving {
 namespace {
 /// The kind that a section names, and of a map its parameters: "log_normal, sigma 0.75".
@@ -39,7 +41,9 @@ void write_assumed(results::StudyRun& run, const Deployment& d) {
     const BuiltPool& pool = *d.pools[p];
     if (!d.has_model || !d.model.moe || pool.section.fixed) continue;
     const std::string scope = "pool:" + pool.section.name;
-    if (d.section.domains.empty())
+    if (const auto own = d.workload->own_routing())
+      add(scope, "routing", {"each request's own, as recorded", own->file()});
+    else if (d.section.domains.empty())
       add(scope, "routing", assumed(run.scenario, "routing", "balanced"));
     else
       add(scope, "routing", {fmt::format("of {} domains", d.section.domains.size()), "as asked"});

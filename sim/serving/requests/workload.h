@@ -11,6 +11,9 @@
 #include "serving/requests/request.h"
 #include "serving/requests/thinning.h"
 
+namespace moesim::routing {
+class RequestRouting;
+}
 namespace moesim::serving {
 
 /// What every workload is built from besides its parameters.
@@ -49,6 +52,8 @@ class Workload {
   virtual int hash_block() const { return 0; }
   /// Routing domains that its requests name; 1 if they name none.
   virtual int domains() const { return 1; }
+  /// What the tokens of its requests (Request::recorded) chose, if they are to choose that again; else null.
+  virtual std::shared_ptr<const routing::RequestRouting> own_routing() const { return nullptr; }
   /// Requests in the whole stream if known, for progress; 0 if not.
   virtual std::int64_t expected() const { return 0; }
 };

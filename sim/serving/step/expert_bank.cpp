@@ -34,6 +34,25 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   gpu_seconds_.assign(std::size_t(s_.gpus), 0);
   moved_.assign(s_.layers.size(), std::vector<double>(2 * std::size_t(s_.gpus) + std::size_t(shape_.nodes()) + 2));
   tokens_seen_.assign(s_.sources.size(), 0);
+  if (!s_.own_routing) return;
+  recorded_.emplace(s_.own_routing, s_.layers);
+  as_recorded_.resize(s_.layers.size());
+}
+
+void ExpertBank::begin(std::span<const RecordedTokens> tokens) {
+  if (!recorded_) return;
+  recorded_->begin(tokens);
+  for (AsRecorded& r : as_recorded_) r.tokens = -1;
+}
+
+void ExpertBank::look() {
+  if (recorded_) recorded_->look();
+}
+
+/// The draws on either side of so many tokens: this and the next.
+std::size_t ExpertBank::bucket_of(double tokens) const {
+  const auto above = std::ranges::upper_bound(bucket_tokens_, std::clamp(tokens, 1.0, kMostTokens));
+  return std::size_t(above - bucket_tokens_.begin()) - 1;
 }
 
 ExpertTimes ExpertBank::summary(const Entry& e) const {
@@ -120,6 +139,7 @@ int ExpertBank::sample_of(std::size_t ordinal, std::int64_t step, int micro) con
 ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro, double tokens, double most,
                               std::span<const double> weights, double repeats) {
   if (tokens <= 0) return {};
+  if (recorded_ && recorded_->tokens() > 0) return times_as_recorded(ordinal, tokens, most, repeats);
   if (s_.settings.redraw > 0 && step / s_.settings.redraw != epoch_) {
     epoch_ = step / s_.settings.redraw;
     settle();
@@ -128,8 +148,7 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   }
   for (std::size_t i = 0; i < weights.size(); ++i) tokens_seen_[i] += weights[i] * tokens;
   const Mix mix = rounded(weights);
-  const auto above = std::ranges::upper_bound(bucket_tokens_, std::clamp(tokens, 1.0, kMostTokens));
-  const int bucket = int(above - bucket_tokens_.begin()) - 1;
+  const int bucket = int(bucket_of(tokens));
   const double low = bucket_tokens_[std::size_t(bucket)], high = bucket_tokens_[std::size_t(bucket) + 1];
   const double upper = (std::min(tokens, kMostTokens) - low) / (high - low), lower = 1 - upper;
   const int sample = sample_of(ordinal, step, micro);
@@ -155,7 +174,12 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
     out.dispatch += slope * excess * tokens;
     out.combine += slope_back * excess * tokens;
   }
+  out.dispatch += solving(ordinal);
   return out;
+}
+
+double ExpertBank::solving(std::size_t ordinal) const {
+  return s_.level_copies && exchange::has_copies(s_.maps[ordinal]) ? seconds(s_.solve_time) : 0;
 }
 
 void ExpertBank::mask(std::size_t ordinal, std::vector<int> experts) {
@@ -166,18 +190,24 @@ void ExpertBank::mask(std::size_t ordinal, std::vector<int> experts) {
 void ExpertBank::set_map(std::size_t ordinal, exchange::ExpertMap map) {
   s_.maps[ordinal] = std::move(map);
   copies_[ordinal] = exchange::copy_table(s_.maps[ordinal]);
+  if (recorded_) as_recorded_[ordinal] = {};
   for (auto& mix : bank_) {
     settle(mix[ordinal], ordinal);
     mix[ordinal].clear();
   }
 }
 
-void ExpertBank::settle(std::vector<Entry>& layer, std::size_t ordinal) {
+/// The layer ran like this so many times.
+void ExpertBank::book(const Entry& e, std::size_t ordinal, double used) {
   std::vector<double>& moved = moved_[ordinal];
+  for (std::size_t g = 0; g < gpu_seconds_.size(); ++g) gpu_seconds_[g] += used * double(e.gpus[g].compute);
+  for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += used * double(e.moved[i]);
+}
+
+void ExpertBank::settle(std::vector<Entry>& layer, std::size_t ordinal) {
   for (Entry& e : layer) {
     if (e.used <= 0) continue;
-    for (std::size_t g = 0; g < gpu_seconds_.size(); ++g) gpu_seconds_[g] += e.used * double(e.gpus[g].compute);
-    for (std::size_t i = 0; i < moved.size(); ++i) moved[i] += e.used * double(e.moved[i]);
+    book(e, ordinal, e.used);
     e.used = 0;
   }
 }
@@ -224,6 +254,7 @@ void ExpertBank::slow_link(int gpu, double share) {
 }
 
 std::vector<double> ExpertBank::expert_rows() const {
+  if (recorded_) return recorded_->seen();
   std::vector<double> weights = tokens_seen_;
   const double all = std::accumulate(weights.begin(), weights.end(), 0.0);
   if (all <= 0) return std::vector<double>(s_.layers.size() * std::size_t(gate_.experts), 0);

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "network/exchanges/exchange.h"
 #include "routing/traffic.h"
 #include "serving/step/port_use.h"
+#include "serving/step/recorded_loads.h"
 #include "spec/model.h"
 
 namespace moesim::serving {
@@ -59,22 +61,31 @@ class ExpertBank {
     std::vector<int> layers;                ///< model numbers of the MoE layers
     std::vector<exchange::ExpertMap> maps;  ///< one each
     bool level_copies = false;              ///< copies take what levels the GPUs (exchange/copy_shares.h); else even
+    Time solve_time{};                      ///< then: before each dispatch, in layers with copies
     /// Sources of routing: [0] prefill, [1] decode, or two for each domain.
     std::vector<const routing::TrafficSource*> sources;
+    /// What the tokens of the workload's requests chose; not null: a step's loads are theirs, and of
+    /// `sources` only where a step is of no requests in particular.
+    std::shared_ptr<const routing::RequestRouting> own_routing;
     BankSettings settings;
     std::uint64_t seed = 0;
   };
   explicit ExpertBank(Setup setup);
 
+  /// Whose tokens the calls of times() from now on are for; without effect unless routing is the requests' own.
+  void begin(std::span<const RecordedTokens> tokens);
   /// tokens: of the whole group; most: of the fullest GPU.  weights: share of the tokens from each source (sums to 1);
-  /// rounded to quarters for the draws.  repeats: how often the layer runs like this.
+  /// rounded to quarters for the draws.  repeats: how often the layer runs like this.  Where routing is the requests'
+  /// own, exactly the step's loads are priced, of which micro-batches have parts in proportion to their tokens.
   ExpertTimes times(std::size_t ordinal, std::int64_t step, int micro, double tokens, double most,
                     std::span<const double> weights, double repeats = 1);
   /// The same without memory: a draw at exactly these tokens.
   ExpertTimes draw(std::size_t ordinal, std::int64_t step, double tokens, double most, std::span<const double> weights);
 
-  /// Mean load of each expert as the policies see it: (layers, experts), over `steps` draws from `step` on.
+  /// Mean load of each expert as the policies see it: (layers, experts), over `steps` draws from `step` on; of the
+  /// requests' own routing, that of the steps since the last look.
   std::vector<double> loads(std::int64_t step, int steps, std::span<const double> weights) const;
+  void look();
   const std::vector<exchange::ExpertMap>& maps() const { return s_.maps; }
   void set_map(std::size_t ordinal, exchange::ExpertMap map);
   /// Experts that no token is sent to any more; its other experts take their place.
@@ -82,6 +93,9 @@ class ExpertBank {
   std::size_t layers() const { return s_.layers.size(); }
   const Setup& setup() const { return s_; }
 
+  /// Seconds before a dispatch of this layer in which all share out its rows; part of ExpertTimes::dispatch, but no
+  /// port is used.
+  double solving(std::size_t ordinal) const;
   void slow_gpu(int gpu, double share);
   void slow_link(int gpu, double share);
   /// In the calls of times() from now on these ports keep only a share of their rate for the exchanges.  All of an
@@ -125,9 +139,15 @@ class ExpertBank {
   Entry& entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix, std::span<const double> weights);
   void fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens, std::span<const double> weights,
             std::uint64_t stream);
+  void fill_uniform(Entry& out, std::size_t ordinal, double tokens);
+  void price(Entry& out, std::size_t ordinal, double tokens);  // rows as in shares_
+  void drop_masked(std::size_t ordinal, std::vector<double>& load) const;
+  ExpertTimes times_as_recorded(std::size_t ordinal, double tokens, double most, double repeats);
+  std::size_t bucket_of(double tokens) const;
   void sum_rows(std::size_t ordinal, double tokens);  // sums_, of shares_ as rows
   void settle(std::vector<Entry>& layer, std::size_t ordinal);
   void settle();
+  void book(const Entry& e, std::size_t ordinal, double used);
   void shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights, std::vector<double>& out) const;
   void exchange(const exchange::ExchangeSums& sums, Entry& out);
   double compute_time(std::span<const double> slot_rows, int slots_per_gpu, int gpu, double& above);
@@ -154,6 +174,13 @@ class ExpertBank {
   std::vector<Sharing> sharing_;
   std::vector<double> gpu_seconds_, tokens_seen_;
   std::vector<std::vector<double>> moved_;  // by layer, as Entry::moved
+  struct AsRecorded {
+    Entry entry;
+    double tokens = -1;                            // that it was priced at, in this step; -1: not yet
+    std::vector<std::array<double, 2>> uniform{};  // by bucket: dispatch and combine of balanced routing; -1: not known
+  };
+  std::optional<RecordedLoads> recorded_;
+  std::vector<AsRecorded> as_recorded_;  // by layer
   // Scratch.
   exchange::ExchangeSums sums_;
   std::vector<double> shares_, uniform_;

@@ -28,10 +28,15 @@ void ExpertBank::shares(std::size_t ordinal, std::int64_t step, std::span<const 
     s_.sources[i]->shares(s_.layers[ordinal], step, one);
     for (std::size_t e = 0; e < out.size(); ++e) out[e] += weights[i] * one[e];
   }
+  drop_masked(ordinal, out);
+}
+
+/// What went to masked experts goes to the others, in proportion.  load: shares that sum to 1.
+void ExpertBank::drop_masked(std::size_t ordinal, std::vector<double>& load) const {
   if (masked_.empty() || masked_[ordinal].empty()) return;
-  for (int e : masked_[ordinal]) out[std::size_t(e)] = 0;
-  const double left = std::accumulate(out.begin(), out.end(), 0.0);
-  for (double& p : out) p = left > 0 ? p / left : 1.0 / double(out.size());
+  for (int e : masked_[ordinal]) load[std::size_t(e)] = 0;
+  const double left = std::accumulate(load.begin(), load.end(), 0.0);
+  for (double& p : load) p = left > 0 ? p / left : 1.0 / double(load.size());
 }
 
 /// Adds to `above` what PartCosts::take_above() would say.
@@ -80,21 +85,16 @@ void ExpertBank::sum_rows(std::size_t ordinal, double tokens) {
     exchange::exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], copies_[ordinal], shape_, sums_);
 }
 
-void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens,
-                      std::span<const double> weights, std::uint64_t stream) {
-  const std::size_t n = std::size_t(s_.gpus);
-  const double rows = tokens * gate_.top_k;
-  shares_.assign(uniform_.size(), rows / double(uniform_.size()));
+void ExpertBank::fill_uniform(Entry& out, std::size_t ordinal, double tokens) {
+  shares_.assign(uniform_.size(), tokens * gate_.top_k / double(uniform_.size()));
   sum_rows(ordinal, tokens);
   exchange(sums_, out);
   out.uniform_dispatch = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::arrival)->arrival);
   out.uniform_combine = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::combine)->combine);
-  shares(ordinal, step, weights, shares_);
-  if (s_.settings.noise) {
-    Random random(s_.seed, fmt::format("routing {} {}", s_.layers[ordinal], stream));
-    add_noise(random, rows, shares_);
-  }
-  for (double& share : shares_) share *= rows;
+}
+
+void ExpertBank::price(Entry& out, std::size_t ordinal, double tokens) {
+  const std::size_t n = std::size_t(s_.gpus);
   sum_rows(ordinal, tokens);
   exchange(sums_, out);
   out.above = 0;
@@ -117,11 +117,56 @@ void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double
   out.ready = true;
 }
 
+void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens,
+                      std::span<const double> weights, std::uint64_t stream) {
+  const double rows = tokens * gate_.top_k;
+  fill_uniform(out, ordinal, tokens);
+  shares(ordinal, step, weights, shares_);
+  if (s_.settings.noise) {
+    Random random(s_.seed, fmt::format("routing {} {}", s_.layers[ordinal], stream));
+    add_noise(random, rows, shares_);
+  }
+  for (double& share : shares_) share *= rows;
+  price(out, ordinal, tokens);
+}
+
+ExpertTimes ExpertBank::times_as_recorded(std::size_t ordinal, double tokens, double most, double repeats) {
+  AsRecorded& here = as_recorded_[ordinal];
+  if (here.tokens != tokens) {  // else as for the other micro-batch
+    const std::span<const double> rows = recorded_->rows(ordinal);
+    shares_.assign(rows.begin(), rows.end());
+    const double all = std::accumulate(rows.begin(), rows.end(), 0.0);  // tokens may have chosen fewer than top-k
+    for (double& share : shares_) share = all > 0 ? share / all : 1.0 / double(shares_.size());
+    drop_masked(ordinal, shares_);
+    for (double& share : shares_) share *= all * tokens / recorded_->tokens();
+    price(here.entry, ordinal, tokens);
+    here.tokens = tokens;
+  }
+  ExpertTimes out = times_of(here.entry);
+  out.dispatch += solving(ordinal);
+  book(here.entry, ordinal, repeats);
+  const double excess = most * s_.gpus / tokens - 1;
+  if (excess <= 1e-9) return out;
+  const std::size_t bucket = bucket_of(tokens);
+  here.uniform.resize(bucket_tokens_.size(), {-1, -1});
+  for (const std::size_t b : {bucket, bucket + 1})
+    if (here.uniform[b][0] < 0) {
+      Entry balanced;
+      fill_uniform(balanced, ordinal, bucket_tokens_[b]);
+      here.uniform[b] = {balanced.uniform_dispatch, balanced.uniform_combine};
+    }
+  const double factor = excess * tokens / (bucket_tokens_[bucket + 1] - bucket_tokens_[bucket]);
+  out.dispatch += std::max(0.0, here.uniform[bucket + 1][0] - here.uniform[bucket][0]) * factor;
+  out.combine += std::max(0.0, here.uniform[bucket + 1][1] - here.uniform[bucket][1]) * factor;
+  return out;
+}
+
 ExpertTimes ExpertBank::draw(std::size_t ordinal, std::int64_t step, double tokens, double most,
                              std::span<const double> weights) {
   Entry exact, more;
   fill(exact, ordinal, step, tokens, weights, std::uint64_t(step));
   ExpertTimes out = summary(exact);
+  out.dispatch += solving(ordinal);
   if (most * s_.gpus > tokens * (1 + 1e-9)) {
     fill(more, ordinal, step, most * s_.gpus, weights, std::uint64_t(step));
     out.dispatch += std::max(0.0, more.uniform_dispatch - exact.uniform_dispatch);
@@ -131,6 +176,7 @@ ExpertTimes ExpertBank::draw(std::size_t ordinal, std::int64_t step, double toke
 }
 
 std::vector<double> ExpertBank::loads(std::int64_t step, int steps, std::span<const double> weights) const {
+  if (recorded_) return recorded_->recent();
   std::vector<double> out(s_.layers.size() * std::size_t(gate_.experts));
   std::vector<double> one;
   for (std::size_t l = 0; l < s_.layers.size(); ++l)

@@ -131,7 +131,7 @@ void LayeredCost::add_layer(const StepWork& work, int layer, int micro, StepTime
     p[Piece::dispatch] = from_seconds(e.dispatch);
     p[Piece::experts] = from_seconds(e.experts);
     p[Piece::combine] = from_seconds(e.combine);
-    exchanging_ += e.dispatch + e.combine;
+    exchanging_ += e.dispatch - bank_->solving(std::size_t(ordinal)) + e.combine;
     p.above += e.above;
     out.waiting += e.experts - e.mean_experts;
     balance_sum_ += e.balancedness;
@@ -235,6 +235,7 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
   deal_out(work);
   if (bank_) {
     bank_->sharing(ports_.left());
+    bank_->begin(work.recorded);
     weigh_sources(work);
   }
   std::int64_t fullest = 0, outputs = 0, requests = 0;
@@ -262,6 +263,9 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
   const Time wait = s_.host.wait(requests, work.after_idle ? Time{} : out.total());
   out.stages.front() += wait;
   out.parts[std::size_t(StepPart::launch)] += seconds(wait);
+  const Time stall = rebalancing_ ? rebalancing_->take_stall() : Time{};
+  out.stages.front() += stall;
+  out.parts[std::size_t(StepPart::other)] += seconds(stall);
   const double length = seconds(out.total());
   // Layers and ends are on one stage each; the GPUs of the others wait.
   out.drawn = out.drawn / stages + s_.kernels->model().gpu().draw.launch * length;

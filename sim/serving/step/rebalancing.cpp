@@ -9,6 +9,9 @@ namespace moesim::serving {
 namespace {
 constexpr std::int64_t kLooks = 16;  // at the routing of a window, so that a step costs O(experts) a layer
 
+// Rows of a layer that a look at expected loads stands for (placement/planned_on.cpp); a power of two: no bit changes.
+constexpr double kExpectedRows = 1 << 20;
+
 /// Mean over layers of mean / max GPU load, where every expert's copies share its load evenly.  placement::balancedness
 /// is the same rule, and Rebalancer's; but it adds a GPU's load up by slot, this by expert, so where the slots of a GPU
 /// do not ascend by expert the last bits differ.  They are in stored metrics: hence two.
@@ -40,6 +43,8 @@ Rebalancing::Rebalancing(Setup setup, Bytes expert_bytes, ExpertBank& bank, Port
 void Rebalancing::restart(bool lost) {
   lost_ = lost;
   moving_.reset();
+  planning_ = 0;
+  stall_ = {};
   looks_.clear();
   if (lost) return void(rebalancer_.reset());
   placement::RebalanceParams params;
@@ -53,17 +58,25 @@ void Rebalancing::restart(bool lost) {
 void Rebalancing::stepped(std::int64_t step, std::span<const double> weights, double seconds) {
   now_ += seconds;
   if (lost_) return;
-  if (moving_) {
+  if (moving_ && planning_ > 0) {
+    planning_ -= seconds;
+    if (planning_ <= 0) send_next();
+  } else if (moving_) {
     to_send_ -= seconds * ports_.rate(0) / 2;  // a port gives the weights at most half
     if (to_send_ <= 0) {
       apply(*moving_);
       moving_.reset();
+      stall_ += s_.spec.cost.layer;
+      plans_.back().seconds += moesim::seconds(s_.spec.cost.layer);
       send_next();
       if (!moving_) finish(bank_.loads(bank_.drawn(step), 1, weights));
     }
   }
   if (step % std::max<std::int64_t>(1, s_.spec.window / kLooks) != 0) return;
-  rebalancer_->observe(bank_.loads(bank_.drawn(step), 1, weights), step - last_look_);
+  std::vector<double> rows = bank_.loads(bank_.drawn(step), 1, weights);
+  for (double& r : rows) r *= kExpectedRows;
+  rebalancer_->observe(rows, step - last_look_);
+  bank_.look();
   last_look_ = step;
   looks_.push_back(now_);
   if (std::int64_t(looks_.size()) > kLooks) looks_.erase(looks_.begin());
@@ -80,13 +93,14 @@ Time Rebalancing::plan(std::int64_t step, std::span<const double> weights) {
   plans_.push_back(made);
   if (s_.spec.layerwise) {
     if (!changes.empty()) moving_ = changes.front();
-    send_next();
+    planning_ = moving_ ? seconds(s_.spec.cost.planning) : 0;
+    if (planning_ <= 0) send_next();
     if (!moving_) finish(loads);
     return {};
   }
-  Time pause{};
+  Time pause = s_.spec.cost.planning;
   for (const placement::LayerChange& change : changes) {
-    pause += standstill(change);
+    pause += standstill(change) + s_.spec.cost.layer;
     apply(change);
   }
   plans_.back().seconds = seconds(pause);

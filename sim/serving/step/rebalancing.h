@@ -18,6 +18,7 @@ struct RebalanceSpec {
   bool layerwise = false;
   double below = 1;
   Bytes most_bytes{};
+  placement::RebalanceCost cost;
   static void fields(auto& f, auto& p) {
     f("interval", p.interval, "time between two plans, if the trigger agrees; 0 s: the placement stays as it is");
     f("window", p.window, "steps whose routing a plan is made from, looked at 16 times");
@@ -25,6 +26,7 @@ struct RebalanceSpec {
     f("below", p.below, "plans only if mean over max GPU load has fallen below this: short for a threshold trigger");
     f("most_bytes", p.most_bytes,
       "weights that one plan may move, the layers first that gain most balance a byte; 0 B: any");
+    placement::RebalanceCost::fields(f, p.cost);
   }
 };
 
@@ -55,6 +57,8 @@ class Rebalancing {
   /// Plans now if the trigger agrees.  Returns how long the instance stands still for it; 0 if the weights move beside
   /// the work.
   Time plan(std::int64_t step, std::span<const double> weights);
+  /// How long the next step is held up by layers that came into force beside the work.
+  Time take_stall() { return std::exchange(stall_, {}); }
   /// Begins anew from the placement in force; while `lost`, nothing is planned.
   void restart(bool lost);
 
@@ -76,6 +80,8 @@ class Rebalancing {
   std::int64_t last_look_ = -1;  // step
   std::optional<placement::Rebalancer> rebalancer_;
   std::optional<placement::LayerChange> moving_;
+  double planning_ = 0;  // s of planning left, before the weights of `moving_` leave
+  Time stall_{};
   double to_send_ = 0;         // bytes of `moving_` that the busiest port has still to carry
   double now_ = 0;             // s worked
   std::vector<double> looks_;  // s, when the loads of the window were seen

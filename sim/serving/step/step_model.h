@@ -11,12 +11,18 @@
 
 namespace moesim::serving {
 
+/// Tokens of one request whose own routing was recorded, by position.
+struct RecordedTokens {
+  std::int32_t request, first, count;
+};
+
 /// What every rank of an instance computes in one step.
 struct StepWork {
-  std::int64_t step = 0;              ///< number of the step of this instance
-  std::vector<compute::Batch> ranks;  ///< (data-parallel ranks); 0 tokens where a rank has nothing to do
-  bool after_idle = false;            ///< no step ended where this one starts: nothing hides what the host does
-  std::vector<double> domains;        ///< tokens of each routing domain; empty if there is one
+  std::int64_t step = 0;                 ///< number of the step of this instance
+  std::vector<compute::Batch> ranks;     ///< (data-parallel ranks); 0 tokens where a rank has nothing to do
+  bool after_idle = false;               ///< no step ended where this one starts: nothing hides what the host does
+  std::vector<double> domains;           ///< tokens of each routing domain; empty if there is one
+  std::vector<RecordedTokens> recorded;  ///< all tokens, where they choose as recorded; else empty
 };
 
 /// Where a step's time goes, each second once: what the step was waiting for at that moment.

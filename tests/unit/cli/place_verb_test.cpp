@@ -121,6 +121,10 @@ TEST_F(PlaceVerb, SaysInOneLineWhatIsWrong) {
             "--format: vLLM itself reads no placement, it plans its own while it runs; vllm-ascend is its plugin's\n");
   EXPECT_EQ(error(loads + "--strategy eplb --slots 16 --together"),
             "--together: makes one plan of several workloads, and there is one\n");
+  EXPECT_EQ(error(loads + "--strategy eplb --slots 16 --windows-a-plan 2"),
+            "--windows-a-plan: windows follow each other where --window-minutes says how far apart\n");
+  EXPECT_EQ(error(loads + "--strategy eplb --slots 16 --window-minutes 10"),
+            "--window-minutes: needs more windows than the 1 that a plan is made from, got 1\n");
   EXPECT_EQ(error(loads + "--strategy eplb --slots 16 --model deepseek-v3"),
             "loads: has 12 experts, but deepseek-v3 has 256\n");
   EXPECT_EQ(error(loads + "--strategy eplb --slots 16 --keep-places"),

@@ -39,5 +39,19 @@ TEST(ReplicaChoice, ChoicesByLoadBalanceGpusBetter) {
   EXPECT_GT(run(", replica_choice: least_loaded").results->metric_value("balancedness"), near);
   EXPECT_GT(run(", replica_choice: {kind: balanced}").results->metric_value("balancedness"), near);
 }
+TEST(ReplicaChoice, TheLinearProgrammesTimeComesBeforeEveryDispatch) {
+  const auto step = [](const std::string& choice, const std::string& phase) {
+    return run(choice).results->metric_value("step_time", "phase:" + phase);
+  };
+  constexpr double kLayers = 26;  // V2-Lite's MoE layers
+  for (const char* phase : {"prefill", "decode"}) {
+    const double free = step(", replica_choice: {kind: balanced, solve_time: 0 s}", phase),
+                 slow = step(", replica_choice: {kind: balanced, solve_time: 1 ms}", phase),
+                 slower = step(", replica_choice: {kind: balanced, solve_time: 2 ms}", phase);
+    EXPECT_NEAR(slow - free, kLayers * 1e-3, kLayers * 2e-6) << phase << ": and the wait for the last GPU's counts";
+    EXPECT_NEAR(slower - slow, kLayers * 1e-3, 1e-9) << phase;
+    EXPECT_GT(step(", replica_choice: balanced", phase), free) << "100 us if nothing is said";
+  }
+}
 }  // namespace
 }  // namespace moesim::passes

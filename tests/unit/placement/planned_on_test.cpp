@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "common/small_trace.h"
+#include "placement/rebalancing/rebalance.h"
 #include "placement/section.h"
 #include "spec/catalogue.h"
 #include "support/refusal.h"
@@ -40,6 +41,24 @@ const std::string kPlain = "placement: {strategy: eplb, slots: 72}\n";
 TEST_F(PlannedOnTest, WithoutItAPlanIsForWhatItServes) {
   EXPECT_EQ(slots(placed(kRouting + kPlain)), slots(placed(kRouting + "placement: {strategy: eplb, slots: 72, "
                                                                       "planned_on: {step: 0}}\n")));
+}
+
+TEST_F(PlannedOnTest, ExpectedLoadsAreNoCountsOfAFewRows) {
+  // `robust` draws counts of few rows towards the even share; what a law expects is known without counting.
+  const auto plan = [&](const std::string& strategy) {
+    return slots(placed(kRouting + "placement: {strategy: " + strategy + ", slots: 72}\n"));
+  };
+  EXPECT_NE(plan("robust"), slots(placed("routing: balanced\nplacement: {strategy: robust, slots: 72}\n")));
+  const auto balance = [&](const std::string& strategy) {
+    const auto source = routing::make_traffic(Config::from_text("{kind: grouped, steady: 0.5, phases_alike: 0.5}", "t"),
+                                              {{64, 6, 1, 1}, group, 1, std::nullopt});
+    const ModelPlacement p = placed(kRouting + "placement: {strategy: " + strategy + ", slots: 72}\n");
+    std::vector<double> loads(p.maps.size() * 64);
+    for (std::size_t i = 0; i < p.maps.size(); ++i)
+      source->shares(p.layers[i], 0, std::span(loads).subspan(i * 64, 64));
+    return balancedness(p.maps, {.gpus = 8, .slots = 72}, loads);
+  };
+  EXPECT_GT(balance("robust"), balance("eplb_global") - 0.005);
 }
 
 TEST_F(PlannedOnTest, AnotherMomentPhaseOrRoutingGivesAnotherPlan) {

@@ -42,6 +42,31 @@ Ran moving_hot_spot(const std::string& rebalance) {
   return run(yaml);
 }
 
+TEST(Serving, PlanningAndChangingLayersTakeTheTimeThatIsGiven) {
+  const char* pool = "pool:decode";
+  constexpr double kLayers = 26;  // of V2-Lite, all of which change
+  const Ran free = moving_hot_spot(""), slow = moving_hot_spot(", planning: 100 ms, layer: 2 ms");
+  const double each = slow.at("rebalance_time", pool) / slow.at("rebalances", pool) -
+                      free.at("rebalance_time", pool) / free.at("rebalances", pool);
+  EXPECT_GT(each, 0.1);
+  EXPECT_LE(each, 0.1 + kLayers * 2e-3 + 0.02) << "some more or fewer weights move";
+  // Beside the work planning holds up nothing, but the plan comes later; layers still do.
+  const Ran beside = moving_hot_spot(", layerwise: true"),
+            planned = moving_hot_spot(", layerwise: true, planning: 2 s"),
+            held = moving_hot_spot(", layerwise: true, layer: 2 ms");
+  EXPECT_EQ(beside.at("rebalance_time", pool), 0);
+  EXPECT_EQ(planned.at("rebalance_time", pool), 0);
+  EXPECT_LT(planned.at("rebalance_experts", pool), beside.at("rebalance_experts", pool));
+  EXPECT_NEAR(std::fmod(held.at("rebalance_time", pool) + 1e-9, 2e-3), 0, 1e-6);
+  EXPECT_GT(held.at("rebalance_time", pool), 0);
+  EXPECT_GT(held["itl_p99"], beside["itl_p99"]);
+  const std::string refused = message(unit(kDecode, "  rebalance: {interval: 4 s, planning: -1 s}\n", kBusy));
+  EXPECT_NE(refused.find("serving.rebalance.planning: expected a time of 0 or more"), std::string::npos) << refused;
+  const std::string idle = message(unit(kDecode, "  rebalance: {layer: 2 ms}\n", kBusy));
+  EXPECT_NE(idle.find("serving.rebalance.layer: has no effect: rebalance.interval is not given"), std::string::npos)
+      << idle;
+}
+
 TEST(Serving, ATriggerDecidesWhetherAnIntervalEndsWithAPlan) {
   const std::string pool = "pool:decode";
   const Ran unnamed = moving_hot_spot(""), always = moving_hot_spot(", trigger: always"),

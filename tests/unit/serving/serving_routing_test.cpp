@@ -71,6 +71,24 @@ TEST(Serving, CopiesShareAnExpertsRowsEvenlyOrLevelAndNoOtherChoiceIsTaken) {
   EXPECT_EQ(message(decode("strategy: greedy, replica_choice: nearest")), "accepted") << "no expert has copies";
 }
 
+TEST(Serving, TheLinearProgrammesTimeComesBeforeEveryDispatchOfLayersWithCopies) {
+  const auto dispatch = [](int slots, const std::string& choice) {
+    const Ran r =
+        run(unit("    - {role: prefill, parallel: {data: 8}}\n    - {role: decode, parallel: {data: 16}, "
+                 "placement: {strategy: eplb, slots: " +
+                 std::to_string(slots) + ", replica_choice: " + choice + "}}\n"));
+    return r.at("dispatch_time", "pool:decode,layer:9");
+  };
+  const double free = dispatch(96, "{kind: balanced, solve_time: 0 s}");
+  EXPECT_NEAR(dispatch(96, "balanced") - free, 100e-6, 5e-6) << "other steps meet other requests";
+  EXPECT_NEAR(dispatch(96, "{kind: balanced, solve_time: 300 us}") - free, 300e-6, 10e-6);
+  EXPECT_EQ(dispatch(64, "{kind: balanced, solve_time: 300 us}"), dispatch(64, "round_robin")) << "no copies";
+  EXPECT_NE(message(unit("    - {role: decode, parallel: {data: 16}, placement: {strategy: eplb, slots: 96, "
+                         "replica_choice: {kind: balanced, solve_time: -1 us}}}\n"))
+                .find("solve_time"),
+            std::string::npos);
+}
+
 TEST(Serving, SkewSlowsEveryStepAndCopiesHelp) {
   const auto step = [](const std::string& routing, const std::string& placement) {
     std::string yaml =
