@@ -56,9 +56,12 @@ Html section_html(const Section& s) {
 Html keys_html(const std::vector<KeyFigure>& keys) {
   Html out;
   for (const KeyFigure& k : keys) {
-    const Html from = k.value && !k.metric.empty() ? html(" data-metric=\"{}\" data-scope=\"{}\" data-value=\"{}\"",
-                                                          k.metric, k.scope, fmt::format("{:.12g}", *k.value))
-                                                   : html("");
+    Html from;
+    if (k.value) {
+      from = html(" data-value=\"{}\"", fmt::format("{:.12g}", *k.value));
+      from += k.sql.empty() ? html(" data-metric=\"{}\" data-scope=\"{}\"", k.metric, k.scope)
+                            : html(" data-sql=\"{}\"", k.sql);
+    }
     out += html("<div><dt>{}</dt><dd{}>{} <small>{}</small></dd></div>", k.label, from, k.shown, k.beside);
   }
   return out.empty() ? out : html("<dl class=\"keys\">{}</dl>", out);

@@ -15,6 +15,7 @@ struct KeyFigure {
   std::string label, shown, beside;
   std::string metric, scope;      // where it stands in the table `metric`; "" if it is worked out
   std::optional<double> value{};  // as there
+  std::string sql{};              // what gives it, where no metric does
 };
 /// A chart of a section, with its own heading where there are several.
 struct Panel {

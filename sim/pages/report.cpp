@@ -14,12 +14,20 @@ struct Study {
   std::string_view name;
   Page (*page)(const Facts&, const results::Database&);
 };
-constexpr std::array kStudies = {Study{"training", training_page}};
+constexpr std::array kStudies = {Study{"training", training_page}, Study{"serving", serving_page},
+                                 Study{"place", place_page}, Study{"passes", passes_page}, Study{"size", size_page}};
 }  // namespace
 
 std::string report_page(const std::string& database) {
   const results::Database db = results::Database::open(database);
+  if (db.has_table("trace_experts"))
+    throw ConfigError(
+        fmt::format("{}: is a routing trace, of which there is no page; see moesim trace stats", database));
   results::check_results(db);
+  if (db.has_table("sweep") && db.value("SELECT count(*) FROM sweep").value_or("0") != "0") {
+    const Facts first = read_identity(db);
+    return page_html(sweep_page(first, db), first);
+  }
   const Facts facts = read_facts(db);
   for (const Study& s : kStudies)
     if (s.name == facts.study) return page_html(s.page(facts, db), facts);

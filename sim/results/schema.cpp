@@ -51,6 +51,12 @@ constexpr Column kSeries[] = {
     {"value", "REAL", "", "in the unit beside it, SI"},
     {"unit", "TEXT", "", "as in `metric`"},
 };
+constexpr Column kLatency[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"name", "TEXT", "", "ttft, tpot, e2e or queue: metrics.md, `ttft_*`"},
+    {"share", "REAL", "", "of the measured requests, from 0.01 on"},
+    {"time", "REAL", "s", "by which so many have ended; shares that are not known are left out"},
+};
 constexpr Column kGpu[] = {
     {"run", "INTEGER", "", "run.run"},
     {"gpu", "INTEGER", "", "number of the GPU, from 0"},
@@ -198,6 +204,8 @@ constexpr TableDefinition kTables[] = {
     {Table::warning, "warning", "What to know before using the run's figures.", kWarning},
     {Table::metric, "metric", "Every figure of a run, one row each.", kMetric},
     {Table::series, "series", "Figures over time: metrics whose scope in metrics.md ends in /time.", kSeries},
+    {Table::latency, "latency",
+     "How long requests took, as shares of them: the whole curve that `ttft_p90` is a point of.", kLatency},
     {Table::gpu, "gpu", "Where each GPU's time and memory went.", kGpu},
     {Table::link, "link", "What each link that is simulated carried.", kLink},
     {Table::link_use, "link_use", "Links in use over time; only with `network: {sample_interval: ...}`.", kLinkUse},

@@ -15,6 +15,7 @@ enum class Table {
   warning,
   metric,
   series,
+  latency,
   gpu,
   link,
   link_use,

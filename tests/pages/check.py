@@ -25,12 +25,23 @@ PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G"
 TITLE = "<script>alert(1)</script> & \"quotes\" </title><b>'"
 
 SMALL = ["--set", "model=deepseek-v2-lite", "--set", "cluster=h800-32"]
+STEP = ["--set", "training.batch=64", "--set", "training.sequence=1024", "--set", "training.parallel={pipeline: 4, expert: 8, zero: 1}",
+        "--set", "expect=[]"]
 SCENARIOS = {
-    "training": ["run", "train-deepseek-v3", *SMALL, "--set", "training.batch=64", "--set", "training.sequence=1024",
-                 "--set", "training.parallel={pipeline: 4, expert: 8, zero: 1}", "--set", "expect=[]"],
-    "training-run": ["run", "train-deepseek-v3-run", *SMALL, "--set", "training.batch=64", "--set", "training.sequence=1024",
-                     "--set", "training.parallel={pipeline: 4, expert: 8, zero: 1}", "--set", "published=[]", "--set", "expect=[]",
-                     "--set", "training.run.tokens=1e9", "--set", "training.run.ramp={from: 32, tokens: 1e8}"],
+    "training": ["run", "train-deepseek-v3", *SMALL, *STEP],
+    "training-run": ["run", "train-deepseek-v3-run", *SMALL, *STEP, "--set", "published=[]", "--set", "training.run.tokens=1e9",
+                     "--set", "training.run.ramp={from: 32, tokens: 1e8}"],
+    "serving": ["run", "serve-mixtral-8x7b", "--set", "serving.duration=20 s", "--set", "serving.warmup=4 s", "--set", "expect=[]",
+                "--set", "serving.slo={ttft: 100 ms, tpot: 30 ms}"],
+    "serving-apart": ["run", "serve-deepseek-v2", *SMALL, "--set", "serving.duration=3 s", "--set", "serving.warmup=0.5 s", "--set", "expect=[]",
+                      "--set", "serving.pools=[{role: prefill, parallel: {data: 8}, overlap: two_batch}, "
+                      "{role: decode, parallel: {data: 8}, overlap: five_stage}]"],
+    "place": ["run", "place-deepseek-v3", "--set", "place.slots=[288]", "--set", "expect=[]"],
+    "passes": ["run", "quickstart", "--set", "routing.record.limit=20", "--set", "routing.record.decode=2",
+               "--set", "routing.record.synthetic.warm_up_tokens=16", "--set", "passes.prefill.new_tokens=64", "--set", "passes.decode.sequences=8",
+               "--set", "passes.decode.steps=1", "--set", "network.count_pairs=true", "--set", "expect=[]"],
+    "size": ["size", "size-mixtral-8x7b"],
+    "sweep": ["sweep", os.path.join(HERE, "..", "smoke", "schedules.yaml")],
 }
 
 
@@ -54,7 +65,8 @@ def written(text):
 def check_keys(keys, database):
     problems = []
     for key in keys:
-        row = database.execute("SELECT value FROM metric WHERE name = ? AND scope = ?", (key["metric"], key["scope"])).fetchone()
+        query = (key["sql"],) if key["sql"] else ("SELECT value FROM metric WHERE name = ? AND scope = ?", (key["metric"], key["scope"]))
+        row = database.execute(*query).fetchone()
         if row is None or not close(row[0], key["value"], 1e-10):
             problems.append(f"key figure {key['metric']} is {key['value']}, the database has {row}")
             continue

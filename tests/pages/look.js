@@ -1,6 +1,6 @@
 // What a page shows as it stands: run in it by check.py, gives one object.
 (() => {
-  const visible = e => { const s = getComputedStyle(e); return s.visibility !== 'hidden' && s.display !== 'none' && e.getClientRects().length > 0; };
+  const visible = e => e.checkVisibility({ contentVisibilityAuto: true, visibilityProperty: true }) && e.getClientRects().length > 0;
   const problems = [];
   const boxes = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -35,7 +35,7 @@
   const names = [...document.querySelectorAll('[role="img"], [role="group"], [role="region"]')].filter(e => !(e.getAttribute('aria-label') || '').trim()).length;
   return {
     problems, figures, texts: boxes.length, unnamed: names, width: document.documentElement.scrollWidth, height: document.documentElement.scrollHeight,
-    keys: [...document.querySelectorAll('dd[data-metric]')].map(d => ({ metric: d.dataset.metric, scope: d.dataset.scope, value: +d.dataset.value, text: d.firstChild.textContent.trim() })),
+    keys: [...document.querySelectorAll('dd[data-value]')].map(d => ({ metric: d.dataset.metric || '', scope: d.dataset.scope || '', sql: d.dataset.sql || '', value: +d.dataset.value, text: d.firstChild.textContent.trim() })),
     paper: getComputedStyle(document.body).backgroundColor, button: document.querySelector('#theme').textContent, screen: visible(document.querySelector('#theme')),
     empty: [...document.querySelectorAll('h1, h2')].filter(h => !h.textContent.trim() || /nan|inf\b|undefined/i.test(h.textContent)).length,
     ink: [...document.querySelectorAll('svg text')].slice(0, 1).map(t => getComputedStyle(t).fill)[0],

@@ -48,6 +48,19 @@ struct Stacks {
 };
 Figure stacks(const Stacks& s);
 
+/// Numbers in cells, the stronger the hue the higher: few columns, a row each, whose names may be long.
+struct Grid {
+  struct Row {
+    std::string label;
+    std::vector<double> values;  // as many as columns; NaN: none
+  };
+  std::string aria, label_name;
+  std::vector<std::string> columns;
+  std::vector<Row> rows;
+  double low = 0, high = 1;
+};
+Figure grid(const Grid& g);
+
 /// Values on one axis that need not start at 0.
 struct Dots {
   struct Dot {
@@ -123,6 +136,7 @@ struct Scatter {
   struct Dot {
     double x = 0, y = 0;
     std::string name, aside;  // of the table's first and last column
+    std::string label;        // beside the point, if it is of the front and there is room
     Look look = Look::other;
   };
   std::string aria, x_name, x_unit, y_name, y_unit;

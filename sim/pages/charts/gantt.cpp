@@ -2,13 +2,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pages/charts/axis.h"
 #include "pages/charts/charts.h"
 #include "results/summary.h"
 
 namespace moesim::pages {
 namespace {
 constexpr int kRow = 16, kPiece = 14;  // px
-constexpr double kWide = 10'000;       // of the drawing's own coordinates, which stretch
+constexpr double kStretch = 10'000;    // of the drawing's own coordinates, which stretch
 constexpr double kSeen = 30;           // of them: a piece this wide shows where it starts
 
 Html names_html(const std::vector<std::string>& names, int height, bool right) {
@@ -31,7 +32,7 @@ Figure gantt(const Gantt& g) {
     if (!std::isfinite(p.start) || !std::isfinite(p.end) || p.row >= g.rows.size() || p.kind >= g.kinds.size())
       continue;
     if (p.end < across.from || p.start > across.to || p.end < p.start) continue;
-    const double x = std::round(kWide * across.at(p.start)), width = std::round(kWide * across.at(p.end)) - x;
+    const double x = std::round(kStretch * across.at(p.start)), width = std::round(kStretch * across.at(p.end)) - x;
     paths[p.kind] += fmt::format("M{} {}h{}v{}h-{}z", x, int(p.row) * kRow, width, kPiece, width);
     if (width >= kSeen) starts += fmt::format("M{} {}v{}", x, int(p.row) * kRow, kPiece);
     out.table.rows.push_back(
@@ -49,18 +50,7 @@ Figure gantt(const Gantt& g) {
   key.push_back({"idle", "idle"});
   inner += html("<path d=\"{}\" class=\"hair\"/>", starts);
   const AxisUnit unit = axis_unit(across.to, "s");
-  Html axis;
-  for (const double t : across.ticks(5)) {
-    const double at = across.at(t);
-    axis += html(
-        "<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\" class=\"axis\"/><text x=\"{0}\" y=\"{3}\" class=\"t "
-        "{4}\">{5} {6}</text>",
-        percent(at), below + 2, below + 6, below + 22,
-        at < 0.06   ? ""
-        : at > 0.94 ? "e"
-                    : "m",
-        tick_text(t, unit), unit.name);
-  }
+  const Html axis = ticks_html(across, unit, below + 2, 6, true);
   out.chart = key_html(key);
   out.chart += html("<p class=\"note yn\">{}{}</p>", g.row_name,
                     g.shown.empty() ? html("") : html("<span class=\"right\">{}</span>", g.shown_name));

@@ -133,7 +133,7 @@ Figure heat(const Heat& given) {
   out.chart = html(
       "<div class=\"gut{}\">{}<svg class=\"map\" height=\"{}\" tabindex=\"0\" role=\"img\" "
       "aria-label=\"{}\">{}{}{}</svg></div>",
-      widest > 8 ? " wider" : "", row_names(h, height), height, h.aria, cells, h.numbers ? numbers_html(h) : html(""),
+      widest > 5 ? " wider" : "", row_names(h, height), height, h.aria, cells, h.numbers ? numbers_html(h) : html(""),
       column_names(h, below + 18));
   out.reads = "cells";
   return out;

@@ -3,12 +3,13 @@
 #include <array>
 #include <cmath>
 
+#include "pages/charts/axis.h"
 #include "pages/charts/charts.h"
 #include "results/summary.h"
 
 namespace moesim::pages {
 namespace {
-constexpr double kWide = 10'000;  // of the drawing's own coordinates, which stretch
+constexpr double kStretch = 10'000;  // of the drawing's own coordinates, which stretch
 constexpr std::array<std::string_view, 5> kLooks = {"la", "lr", "li", "lp", "lx"};
 
 /// The path through the points that are there; a new piece after each gap.
@@ -18,7 +19,7 @@ std::string path_of(const Lines& l, const std::vector<double>& y, const Scale& a
   for (std::size_t i = 0; i < l.x.size() && i < y.size(); ++i) {
     const bool here = std::isfinite(y[i]) && std::isfinite(l.x[i]);
     if (here)
-      d += fmt::format("{}{} {}", drawing ? "L" : "M", coordinate(std::round(kWide * across.at(l.x[i]))),
+      d += fmt::format("{}{} {}", drawing ? "L" : "M", coordinate(std::round(kStretch * across.at(l.x[i]))),
                        coordinate(std::round((1 - up.at(y[i])) * l.height * 10) / 10));
     drawing = here;
   }
@@ -62,18 +63,7 @@ Html grid_html(const Lines& l, const Scale& across, const Scale& up, const AxisU
     const std::string y = coordinate(bottom - up.at(t) * l.height);
     out += html("<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"{1}\"/>", y, t == up.from ? "axis" : "grid");
   }
-  for (const double t : across.ticks(5)) {
-    const double at = across.at(t);
-    out += html(
-        "<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\" class=\"axis\"/><text x=\"{0}\" y=\"{3}\" class=\"t "
-        "{4}\">{5}"
-        "</text>",
-        percent(at), bottom, bottom + 4, bottom + 18,
-        at < 0.06   ? ""
-        : at > 0.94 ? "e"
-                    : "m",
-        tick_text(t, ux));
-  }
+  out += ticks_html(across, ux, bottom, 6);
   const std::string name = l.x_name + (ux.name.empty() ? "" : ", " + ux.name);
   out += html("<text x=\"100%\" y=\"{}\" class=\"t e\">{}</text>", bottom + 36, name);
   return out;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pages/charts/axis.h"
 #include "pages/charts/charts.h"
 #include "results/summary.h"
 
@@ -107,6 +108,60 @@ Figure stacks(const Stacks& s) {
   for (const auto& [name, tone] : s.parts) key.push_back({name, fill(tone)});
   out.chart = key_html(key);
   out.chart += rows_of(s.aria, inner);
+  return out;
+}
+
+namespace {
+/// The columns' names over their cells; letters with a key where names are too long for a telephone.
+Html column_names(const Grid& g, Html& key) {
+  std::size_t widest = 0;
+  for (const std::string& c : g.columns) widest = std::max(widest, letters(c));
+  const bool named = double(widest) * kLetter + 8 < kNarrow / double(g.columns.size());
+  Html names;
+  std::string meaning;
+  for (std::size_t c = 0; c < g.columns.size(); ++c) {
+    const std::string letter = fmt::format("{}{}", char('A' + int(c % 26)), c < 26 ? "" : fmt::to_string(c / 26));
+    names += html("<text x=\"{}\" y=\"14\" class=\"t m\">{}</text>",
+                  percent((double(c) + 0.5) / double(g.columns.size())), named ? g.columns[c] : letter);
+    meaning += fmt::format("{}{}: {}", c == 0 ? "" : ", ", letter, g.columns[c]);
+  }
+  if (!named) key = html("<p class=\"note\">{}</p>", meaning);
+  return html("<span class=\"q\">{}</span><svg height=\"{}\" aria-hidden=\"true\">{}</svg><span></span>",
+              g.label_name, kRow, names);
+}
+}  // namespace
+
+Figure grid(const Grid& g) {
+  constexpr int kSteps = 7;
+  Figure out;
+  out.mark_is = MarkIs::cell;
+  out.table.columns = {g.label_name};
+  out.table.columns.insert(out.table.columns.end(), g.columns.begin(), g.columns.end());
+  if (g.columns.empty()) return out;
+  Html key, inner = column_names(g, key);
+  const double width = 1 / double(g.columns.size());
+  for (const Grid::Row& r : g.rows) {
+    Html cells;
+    std::vector<Cell> row = {cell(r.label)};
+    for (std::size_t c = 0; c < g.columns.size(); ++c) {
+      const double v = c < r.values.size() ? r.values[c] : NAN;
+      row.push_back(std::isfinite(v) ? Cell{fmt::format("{:.3f}", v), v} : Cell{});
+      if (!std::isfinite(v)) continue;
+      const int step = std::clamp(int((v - g.low) / (g.high - g.low) * kSteps), 0, kSteps - 1);
+      const std::string shown = fmt::format("{:.2f}", v);
+      cells += html(
+          "<rect x=\"{}\" width=\"{}\" height=\"{}\" class=\"mk gap q{}\" data-tip=\"{}, {}: {:.3f}\"/><text x=\"{}\" "
+          "y=\"17\" "
+          "class=\"m tip {}\">{}</text>",
+          percent(double(c) * width), percent(width), kRow, step, r.label, g.columns[c], v,
+          percent((double(c) + 0.5) * width), step >= 4 ? "inv" : "", shown);
+      ++out.marks;
+    }
+    inner += html("<span>{}</span><svg height=\"{}\" aria-hidden=\"true\">{}</svg><span></span>", r.label, kRow, cells);
+    out.table.rows.push_back(std::move(row));
+  }
+  out.chart = rows_of(g.aria, inner);
+  out.chart += key;
   return out;
 }
 }  // namespace moesim::pages

@@ -79,8 +79,8 @@ AxisUnit axis_unit(double largest, std::string_view unit) {
     if (size >= 600) return {60, "min"};
   }
   const results::UnitDefinition* known = results::find_unit(unit);
-  const bool scales = unit.empty() ? size >= 1e4 : known != nullptr && known->scales;
-  if (!scales || size == 0) return {1, std::string(unit)};
+  const bool scales = known != nullptr && known->scales;
+  if ((!scales && size < 1e4) || size == 0) return {1, std::string(unit)};
   struct Prefix {
     double factor;
     const char* name;
@@ -89,7 +89,7 @@ AxisUnit axis_unit(double largest, std::string_view unit) {
                                   {1, ""},     {1e-3, "m"}, {1e-6, "u"}, {1e-9, "n"}};
   for (const Prefix& p : kPrefixes)
     if (size >= p.factor && (unit != "s" || p.factor <= 1) && (unit != "B" || p.factor >= 1))
-      return {p.factor, std::string(p.name) + std::string(unit)};
+      return {p.factor, std::string(p.name) + (scales || unit.empty() || p.factor == 1 ? "" : " ") + std::string(unit)};
   return {1, std::string(unit)};
 }
 

@@ -2,14 +2,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pages/charts/axis.h"
 #include "pages/charts/charts.h"
 #include "results/summary.h"
 
 namespace moesim::pages {
 namespace {
-constexpr int kHeight = 256, kTop = 20;       // px
-constexpr double kNarrow = 280, kWide = 620;  // px of the drawing on a telephone, and on the least that is none
-constexpr double kTall = 16;                  // px of a line of text
+constexpr int kHeight = 256, kTop = 20;  // px
+constexpr double kTall = 16;             // px of a line of text
 
 struct Box {
   double left, right, top, bottom;
@@ -41,7 +41,7 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, double width, st
   for (std::size_t i = 0; i < at.size(); ++i) {
     const Scatter::Dot& d = s.dots[i];
     if (d.look != Scatter::Look::chosen && d.look != Scatter::Look::front) continue;
-    const double length = double(letters(d.name)) * kLetter, x = at[i].x * width, y = at[i].y;
+    const double length = double(letters(d.label)) * kLetter, x = at[i].x * width, y = at[i].y;
     for (const auto& [dx, dy, end] : {std::tuple(9.0, 5.0, false),
                                       {-9.0, 5.0, true},
                                       {6.0, -9.0, false},
@@ -53,7 +53,7 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, double width, st
       if (std::ranges::any_of(taken, [&](const Box& b) { return b.meets(box); })) continue;
       taken.push_back(box);
       out += html("<text x=\"{}\" y=\"{}\" dx=\"{}\" dy=\"{}\" class=\"halo {} {} {}\">{}</text>", percent(at[i].x),
-                  coordinate(y), dx, dy, end ? "e" : "", when, d.look == Scatter::Look::chosen ? "b a" : "", d.name);
+                  coordinate(y), dx, dy, end ? "e" : "", when, d.look == Scatter::Look::chosen ? "b a" : "", d.label);
       break;
     }
   }
@@ -69,14 +69,7 @@ Html axes_html(const Scatter& s, const Scale& across, const Scale& up, Html& gut
                 t == up.from ? "axis" : "grid");
     gutter += html("<text x=\"100%\" dx=\"-8\" y=\"{}\" class=\"t e\">{}</text>", coordinate(y + 4), tick_text(t, uy));
   }
-  for (const double t : across.ticks(5)) {
-    const double at = across.at(t);
-    out += html("<text x=\"{}\" y=\"{}\" class=\"t {}\">{}</text>", percent(at), kTop + kHeight + 18,
-                at < 0.06   ? ""
-                : at > 0.94 ? "e"
-                            : "m",
-                tick_text(t, ux));
-  }
+  out += ticks_html(across, ux, kTop + kHeight, 6);
   out += html("<text x=\"100%\" y=\"{}\" class=\"t e\">{}</text>", kTop + kHeight + 36,
               s.x_name + (ux.name.empty() ? "" : ", " + ux.name));
   return out;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pages/charts/axis.h"
 #include "pages/charts/charts.h"
 #include "results/summary.h"
 
@@ -9,19 +10,9 @@ namespace moesim::pages {
 namespace {
 constexpr int kLine = 16;  // px of a line of text
 
-std::string_view anchor_of(double at) { return at < 0.08 ? "" : at > 0.92 ? "e" : "m"; }
-
 Html axis_html(const Scale& scale, const AxisUnit& unit, int y, int most) {
   Html out = html("<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"axis\"/>", y);
-  for (const double t : scale.ticks(most)) {
-    const double at = scale.at(t);
-    out += html(
-        "<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\" class=\"axis\"/><text x=\"{0}\" y=\"{3}\" class=\"t "
-        "{4}\">{5}"
-        "</text>",
-        percent(at), y - 4, y + 4, y + 22, anchor_of(at), tick_text(t, unit));
-  }
-  return out;
+  return out += ticks_html(scale, unit, y, most);
 }
 }  // namespace
 

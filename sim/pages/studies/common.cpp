@@ -97,11 +97,12 @@ void add_origins(Page& page, const Facts& f, const std::vector<std::string>& sco
 }
 }  // namespace
 
-std::string words_of(std::string_view name) {
-  std::string out = without(without(std::string(name), "_time"), "_share");
+std::string spaced(std::string_view name) {
+  std::string out(name);
   std::ranges::replace(out, '_', ' ');
   return out;
 }
+std::string words_of(std::string_view name) { return spaced(without(without(std::string(name), "_time"), "_share")); }
 
 Page begun_page(const Facts& f, const Queries& q, const std::vector<std::string>& kernels) {
   Page page;
@@ -118,8 +119,10 @@ void add_key(Page& page, const Facts& f, std::string label, std::string_view met
              std::string_view scope) {
   if (!f.has(metric, scope)) return;
   const double v = f.value(metric, scope);
-  const bool share = metric.starts_with("mfu") || metric.ends_with("share") || metric.ends_with("goodput");
-  page.keys.push_back({std::move(label), share ? fmt::format("{:.1f} %", 100 * v) : f.shown(metric, scope),
+  const bool share =
+      metric.starts_with("mfu") || metric.ends_with("share") || metric.ends_with("goodput") || metric == "gap_to_bound";
+  page.keys.push_back({std::move(label),
+                       share ? fmt::format("{:.{}f} %", 100 * v, std::fabs(v) < 0.01 ? 2 : 1) : f.shown(metric, scope),
                        std::move(beside), std::string(metric), std::string(scope), v});
 }
 

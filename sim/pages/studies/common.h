@@ -38,6 +38,8 @@ std::optional<double> gpu_memory(const Facts& facts);
 std::string gpu_name(const Facts& facts);
 /// "exposed_communication_time" as words: "exposed communication"; a suffix that says the kind of figure is dropped.
 std::string words_of(std::string_view name);
+/// With spaces for underscores alone: "step time p99".
+std::string spaced(std::string_view name);
 /// The largest parts, those beyond `most` joined as "other": names in order of size with their places among the given.
 struct Parts {
   std::vector<std::string> names;
