@@ -45,9 +45,8 @@ std::vector<std::string> Facts::parts(std::string_view prefix) const {
 
 Facts read_identity(const results::Database& db) {
   results::Statement s = db.prepare(
-      "SELECT title, study, file, scenario, resolved, version, state, fingerprint, seed, events, printf('%.1f', "
-      "wall_time) "
-      "FROM run ORDER BY run");
+      "SELECT title, study, file, scenario, resolved, version, state, fingerprint, seed, events, "
+      "round(wall_time, 1) FROM run ORDER BY run");
   if (!s.step()) throw ConfigError(fmt::format("{}: holds no run", db.file()));
   Facts out;
   out.file = db.file();

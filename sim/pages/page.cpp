@@ -9,8 +9,10 @@
 
 namespace moesim::pages {
 namespace {
-constexpr std::size_t kMostText = 200'000;  // bytes of a text that a page quotes whole
-constexpr std::size_t kMostTable = 20'000;  // rows of a table on a page
+constexpr std::size_t kMostText = 200'000;    // bytes of a text that a page quotes whole
+constexpr std::size_t kMostTable = 20'000;    // rows of a chart's table
+constexpr std::size_t kMostFigures = 8'000;   // in the table of all
+constexpr std::size_t kMostPage = 5'000'000;  // bytes; a page that would be larger leaves the charts' tables out
 
 Html details(std::string_view summary, const Html& inner) {
   return html("<details class=\"screen\"><summary>{}</summary>{}</details>", summary, inner);
@@ -21,7 +23,7 @@ Html quotation(std::string_view text) {
               text.substr(0, kMostText), kMostText, text.size());
 }
 
-Html panel_html(const Panel& p, const std::string& id) {
+Html panel_html(const Panel& p, const std::string& id, bool tables) {
   core::check(p.figure.marks == data_of(p.figure), "chart {} draws {} marks of {} values", id, p.figure.marks,
               data_of(p.figure));
   Html out = html("<div{}>", p.wide ? html(" class=\"all\"") : html(""));
@@ -31,20 +33,20 @@ Html panel_html(const Panel& p, const std::string& id) {
               p.figure.mark_is == MarkIs::row ? "row" : "cell",
               p.figure.reads.empty() ? html("") : html(" data-reads=\"{}\"", p.figure.reads), p.figure.chart,
               p.figure.reads.empty() ? html("") : html("<output class=\"read screen\" aria-live=\"polite\"></output>"));
-  if (p.figure.table.rows.size() <= kMostTable)
+  if (tables && p.figure.table.rows.size() <= kMostTable)
     out += details("The same as a table", table_html(p.figure.table, id + "-t"));
   return out += html("</figure></div>");
 }
 
-Html panels_html(const std::vector<Panel>& panels, const std::string& id, int columns) {
+Html panels_html(const std::vector<Panel>& panels, const std::string& id, int columns, bool tables) {
   Html out;
-  for (std::size_t i = 0; i < panels.size(); ++i) out += panel_html(panels[i], fmt::format("{}-{}", id, i));
+  for (std::size_t i = 0; i < panels.size(); ++i) out += panel_html(panels[i], fmt::format("{}-{}", id, i), tables);
   return columns == 1 ? out : html("<div class=\"cols c{}\">{}</div>", columns, out);
 }
 
-Html section_html(const Section& s) {
+Html section_html(const Section& s, bool tables) {
   Html out = html("<section id=\"{}\"><p class=\"q\">{}</p><h2>{}</h2>{}", s.id, s.question, s.answer, s.above);
-  out += panels_html(s.panels, "f-" + s.id, s.columns);
+  out += panels_html(s.panels, "f-" + s.id, s.columns, tables);
   out += s.below;
   if (!s.note.empty()) out += html("<p class=\"note\">{}</p>", s.note);
   Html sql;
@@ -86,7 +88,7 @@ Html footer_html(const Facts& f) {
   out += details(fmt::format("All settings in force ({})", f.settings.size()), quotation(f.resolved));
   DataTable all{"", {"scope", "figure", "value", "unit"}, {}};
   for (const auto& [key, figure] : f.metrics) {
-    if (all.rows.size() >= kMostTable) break;
+    if (all.rows.size() >= kMostFigures) break;
     all.rows.push_back(
         {cell(key.first), cell(key.second), {fmt::format("{:.6g}", figure.value), figure.value}, cell(figure.unit)});
   }
@@ -100,8 +102,8 @@ Html footer_html(const Facts& f) {
 }
 }  // namespace
 
-std::string page_html(const Page& page, const Facts& facts) {
-  const std::string style = asset("page.css"), script = asset("page.js");
+namespace {
+Html body_html(const Page& page, const Facts& facts, bool tables) {
   Html body;
   if (!page.alarm.empty()) body += html("<div class=\"alarm\" role=\"alert\">{}</div>", page.alarm);
   body += html(
@@ -109,11 +111,18 @@ std::string page_html(const Page& page, const Facts& facts) {
       "page"
       "</button></div><h1>{}</h1><p class=\"dim\">{}</p>{}",
       page.kind, page.headline, page.title, keys_html(page.keys));
-  if (!page.strip.empty()) body += html("<div class=\"strip\">{}</div>", panels_html(page.strip, "f-strip", 2));
+  if (!page.strip.empty()) body += html("<div class=\"strip\">{}</div>", panels_html(page.strip, "f-strip", 2, tables));
   body += html("</header><main>");
   body += assumed_html(page);
-  for (const Section& s : page.sections) body += section_html(s);
-  body += html("</main>{}", footer_html(facts));
+  for (const Section& s : page.sections) body += section_html(s, tables);
+  return body += html("</main>{}", footer_html(facts));
+}
+}  // namespace
+
+std::string page_html(const Page& page, const Facts& facts) {
+  const std::string style = asset("page.css"), script = asset("page.js");
+  Html body = body_html(page, facts, true);
+  if (body.text().size() + style.size() + script.size() > kMostPage) body = body_html(page, facts, false);
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" "
@@ -128,6 +137,7 @@ Html strong(std::string_view text) { return html("<span class=\"sim\">{}</span>"
 Html bad(std::string_view text) { return html("<span class=\"bad\">{}</span>", text); }
 Html dim(std::string_view text) { return html("<span class=\"dim\">{}</span>", text); }
 std::string share_text(double share) {
+  if (!std::isfinite(share)) return "?";
   const double p = 100 * share, size = std::fabs(p);
   return size == 0 || size >= 9.95 ? fmt::format("{:.0f} %", p)
          : size >= 0.95            ? fmt::format("{:.1f} %", p)

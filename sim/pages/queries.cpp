@@ -13,6 +13,11 @@ double Rows::number(std::size_t row, std::size_t column) const {
   return rows.at(row).at(column).number.value_or(std::nan(""));
 }
 
+int Rows::whole(std::size_t row, std::size_t column) const {
+  const double value = number(row, column);
+  return value >= 0 && value < 1e9 ? int(value) : 0;
+}
+
 Queries::Queries(const results::Database& db, const std::string& text) : db_(&db) {
   std::size_t from = 0;
   while (from < text.size()) {

@@ -22,6 +22,8 @@ struct Rows {
   std::size_t size() const { return rows.size(); }
   /// NaN for none.
   double number(std::size_t row, std::size_t column) const;
+  /// A number of a stage, layer or GPU: 0 for what is none.
+  int whole(std::size_t row, std::size_t column) const;
   const std::string& text(std::size_t row, std::size_t column) const { return rows.at(row).at(column).text; }
 };
 

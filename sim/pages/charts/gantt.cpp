@@ -24,7 +24,7 @@ Html names_html(const std::vector<std::string>& names, int height, bool right) {
 
 Figure gantt(const Gantt& g) {
   Figure out;
-  const Scale across{g.from, g.to > g.from ? g.to : g.from + 1};
+  const Scale across{g.from, g.to > g.from && std::isfinite(g.to) ? g.to : g.from + 1};
   std::vector<std::string> paths(g.kinds.size());
   std::string starts;
   out.table.columns = {g.row_name, "what", "of", "start", "end"};
@@ -32,7 +32,8 @@ Figure gantt(const Gantt& g) {
     if (!std::isfinite(p.start) || !std::isfinite(p.end) || p.row >= g.rows.size() || p.kind >= g.kinds.size())
       continue;
     if (p.end < across.from || p.start > across.to || p.end < p.start) continue;
-    const double x = std::round(kStretch * across.at(p.start)), width = std::round(kStretch * across.at(p.end)) - x;
+    const double x = std::round(kStretch * across.at(p.start)) + 0.0,
+                 width = std::round(kStretch * across.at(p.end)) - x;
     paths[p.kind] += fmt::format("M{} {}h{}v{}h-{}z", x, int(p.row) * kRow, width, kPiece, width);
     if (width >= kSeen) starts += fmt::format("M{} {}v{}", x, int(p.row) * kRow, kPiece);
     out.table.rows.push_back(

@@ -9,7 +9,8 @@
 
 namespace moesim::pages {
 namespace {
-constexpr double kStretch = 10'000;  // of the drawing's own coordinates, which stretch
+constexpr double kStretch = 10'000;   // of the drawing's own coordinates, which stretch
+constexpr double kMostShown = 1e100;  // a guide beyond is none of an axis
 constexpr std::array<std::string_view, 5> kLooks = {"la", "lr", "li", "lp", "lx"};
 
 /// The path through the points that are there; a new piece after each gap.
@@ -116,7 +117,10 @@ void fill_table(const Lines& l, Figure& out) {
 }
 }  // namespace
 
-Figure lines(const Lines& l) {
+Figure lines(const Lines& given) {
+  Lines l = given;
+  for (std::vector<Guide>* guides : {&l.at_x, &l.at_y})
+    std::erase_if(*guides, [](const Guide& g) { return !std::isfinite(g.value) || std::fabs(g.value) > kMostShown; });
   Figure out;
   const Scale across = across_of(l), up = up_of(l);
   const AxisUnit ux = axis_unit(across.to, l.x_unit), uy = axis_unit(std::max(std::fabs(up.from), up.to), l.y_unit);

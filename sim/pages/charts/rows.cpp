@@ -126,8 +126,8 @@ Html column_names(const Grid& g, Html& key) {
     meaning += fmt::format("{}{}: {}", c == 0 ? "" : ", ", letter, g.columns[c]);
   }
   if (!named) key = html("<p class=\"note\">{}</p>", meaning);
-  return html("<span class=\"q\">{}</span><svg height=\"{}\" aria-hidden=\"true\">{}</svg><span></span>",
-              g.label_name, kRow, names);
+  return html("<span class=\"q\">{}</span><svg height=\"{}\" aria-hidden=\"true\">{}</svg><span></span>", g.label_name,
+              kRow, names);
 }
 }  // namespace
 

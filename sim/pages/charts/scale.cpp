@@ -101,6 +101,7 @@ std::string tick_text(double value, const AxisUnit& unit) {
 }
 
 std::string brief(double value) {
+  if (!std::isfinite(value)) return "?";
   const double size = std::fabs(value);
   for (const auto& [factor, name] : {std::pair(1e12, " T"), {1e9, " G"}, {1e6, " M"}})
     if (size >= factor * 0.9995) return fmt::format("{:.3g}{}", value / factor, name);

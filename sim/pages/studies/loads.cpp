@@ -2,38 +2,50 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <map>
 
 #include "results/summary.h"
 
 namespace moesim::pages {
 
-std::optional<LoadMap> load_map(const Rows& rows, std::string aria) {
-  std::set<int> layers, gpus;
+Matrix matrix_of(const Rows& rows) {
+  constexpr std::size_t kMost = 1'000'000;
+  std::map<int, std::size_t> down, across;
+  for (std::size_t i = 0; i < rows.size(); ++i) down[rows.whole(i, 0)], across[rows.whole(i, 1)];
+  if (down.empty() || across.size() > kMost / down.size()) return {};
+  Matrix out;
+  for (auto& [number, place] : down) place = out.rows.size(), out.rows.push_back(number);
+  for (auto& [number, place] : across) place = out.columns.size(), out.columns.push_back(number);
+  out.values.assign(down.size() * across.size(), NAN);
   for (std::size_t i = 0; i < rows.size(); ++i)
-    layers.insert(int(rows.number(i, 0))), gpus.insert(int(rows.number(i, 1)));
-  if (gpus.size() < 2) return std::nullopt;
+    out.values[down[rows.whole(i, 0)] * across.size() + across[rows.whole(i, 1)]] = rows.number(i, 2);
+  return out;
+}
+std::vector<std::string> names_of(const std::vector<int>& numbers) {
+  std::vector<std::string> out;
+  for (const int n : numbers) out.push_back(fmt::to_string(n));
+  return out;
+}
+
+std::optional<LoadMap> load_map(const Rows& rows, std::string aria) {
+  const Matrix m = matrix_of(rows);
+  if (m.columns.size() < 2) return std::nullopt;
+  LoadMap out;
+  out.layers.assign(m.rows.begin(), m.rows.end());
+  for (std::size_t r = 0; r < m.rows.size(); ++r) {
+    double fullest = 0;
+    for (std::size_t c = 0; c < m.columns.size(); ++c)
+      if (const double load = m.values[r * m.columns.size() + c]; load > fullest) fullest = load;
+    out.balance.push_back(fullest > 0 ? 1 / fullest : NAN);
+    out.most = std::max(out.most, fullest);
+  }
   Heat h;
   h.aria = std::move(aria);
   h.row_name = "layer", h.column_name = "GPU";
-  for (const int l : layers) h.rows.push_back(fmt::to_string(l));
-  for (const int g : gpus) h.columns.push_back(fmt::to_string(g));
-  h.values.assign(layers.size() * gpus.size(), NAN);
-  LoadMap out;
-  out.layers.assign(layers.begin(), layers.end());
-  std::vector<double> fullest(layers.size(), 0);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const std::size_t r = std::size_t(std::distance(layers.begin(), layers.find(int(rows.number(i, 0)))));
-    const std::size_t c = std::size_t(std::distance(gpus.begin(), gpus.find(int(rows.number(i, 1)))));
-    const double load = rows.number(i, 2);
-    h.values[r * gpus.size() + c] = load;
-    if (load > fullest[r]) fullest[r] = load;
-  }
-  for (const double f : fullest) {
-    out.balance.push_back(f > 0 ? 1 / f : NAN);
-    out.most = std::max(out.most, f);
-  }
+  h.rows = names_of(m.rows), h.columns = names_of(m.columns);
+  h.values = m.values;
   out.figure = heat(h);
+  if (out.figure.marks == 0) return std::nullopt;
   return out;
 }
 
@@ -81,16 +93,16 @@ void add_nodes(Page& page, const Queries& q) {
   s.id = "nodes";
   s.question = "Which nodes send to which?";
   s.sql = {q.sql("nodes")};
-  std::set<int> nodes;
+  Matrix m = matrix_of(rows);
   double most = 0, least = INFINITY;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    nodes.insert(int(rows.number(i, 0))), nodes.insert(int(rows.number(i, 1)));
-    if (rows.number(i, 0) == rows.number(i, 1)) continue;
+    if (rows.whole(i, 0) == rows.whole(i, 1) || !std::isfinite(rows.number(i, 2))) continue;
     most = std::max(most, rows.number(i, 2)), least = std::min(least, rows.number(i, 2));
   }
-  if (nodes.size() < 2) {
-    s.answer = html("Bytes between GPUs were not counted");
-    s.note = "network: {count_pairs: true} keeps them; this page then shows bytes from node to node.";
+  if (m.rows.size() < 2 || !(most > 0)) {
+    s.answer =
+        rows.empty() ? html("Bytes between GPUs were not counted") : html("No bytes go from one node to another");
+    if (rows.empty()) s.note = "network: {count_pairs: true} keeps them; this page then shows bytes from node to node.";
     page.sections.push_back(std::move(s));
     return;
   }
@@ -99,12 +111,10 @@ void add_nodes(Page& page, const Queries& q) {
   h.row_name = "from node", h.column_name = "to node";
   h.steps = Heat::Steps::share;
   h.high = most * 1e-9, h.low = 0;
-  h.cell_height = 24, h.numbers = nodes.size() <= 12;
-  for (const int n : nodes) h.rows.push_back(fmt::to_string(n)), h.columns.push_back(fmt::to_string(n));
-  h.values.assign(nodes.size() * nodes.size(), NAN);
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    h.values[std::size_t(std::distance(nodes.begin(), nodes.find(int(rows.number(i, 0))))) * nodes.size() +
-             std::size_t(std::distance(nodes.begin(), nodes.find(int(rows.number(i, 1)))))] = rows.number(i, 2) * 1e-9;
+  h.cell_height = 24, h.numbers = m.columns.size() <= 12;
+  h.rows = names_of(m.rows), h.columns = names_of(m.columns);
+  for (double& v : m.values) v *= 1e-9;
+  h.values = std::move(m.values);
   s.answer = html("From {} to {} go from one node to another", results::pretty(least, "B"),
                   strong(results::pretty(most, "B")));
   s.panels.push_back({"", "", heat(h)});

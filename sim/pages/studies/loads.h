@@ -11,6 +11,16 @@
 
 namespace moesim::pages {
 
+/// Rows (number, number, value) as a matrix of all numbers that occur.
+struct Matrix {
+  std::vector<int> rows, columns;  // ascending
+  std::vector<double> values;      // (rows, columns); NaN: none
+};
+/// An empty one if it would have more than a million values, as no run's tables do.
+Matrix matrix_of(const Rows& rows);
+/// Its numbers as names.
+std::vector<std::string> names_of(const std::vector<int>& numbers);
+
 struct LoadMap {
   Figure figure;
   double most = 0;                      // the largest load of a GPU over its layer's mean

@@ -11,7 +11,7 @@
 
 namespace moesim::pages {
 namespace {
-constexpr std::size_t kMostMaps = 3, kMostBars = 40;
+constexpr std::size_t kMostMaps = 3, kMostBars = 40, kMostPlans = 2000, kMostLoads = 26;
 
 /// placement:STRATEGY:SLOTS, and :PLANNED ON:SCORED ON where there are several loads.
 struct Plan {
@@ -53,6 +53,7 @@ std::vector<Plan> plans_of(const Queries& q) {
   std::vector<Plan> out;
   std::map<std::string, std::size_t> at;
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (out.size() == kMostPlans && !at.contains(rows.text(i, 0))) continue;
     const auto [place, added] = at.emplace(rows.text(i, 0), out.size());
     if (added) out.push_back(plan_of(rows.text(i, 0)));
     out[place->second].figures[rows.text(i, 1)] = rows.number(i, 2);
@@ -131,7 +132,7 @@ void add_cross(Page& page, const std::vector<Plan>& plans, const Queries& q) {
     if (std::ranges::find(list, word) == list.end()) list.push_back(word);
   };
   for (const Plan& p : plans) once(names, p.plan_name()), once(planned, p.planned), once(scored, p.scored);
-  if (scored.size() < 2 && planned.size() < 2) return;
+  if ((scored.size() < 2 && planned.size() < 2) || scored.size() > kMostLoads) return;
   Section s;
   s.id = "cross";
   s.question = "What is a plan worth when the load has changed?";

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
+#include <string_view>
 
 #include "pages/studies/common.h"
+#include "pages/studies/loads.h"
 #include "results/summary.h"
 
 namespace moesim::pages {
@@ -20,7 +21,9 @@ std::vector<std::string> first_column(const Rows& rows) {
 
 /// rows: (whose, name, value, unit) as a table with a row a figure and a column each whose.
 DataTable pivot(const Rows& rows) {
-  const std::vector<std::string> whose = first_column(rows);
+  constexpr std::size_t kMostColumns = 64;
+  std::vector<std::string> whose = first_column(rows);
+  if (whose.size() > kMostColumns) whose.resize(kMostColumns);
   DataTable out{"", {"figure"}, {}};
   out.columns.insert(out.columns.end(), whose.begin(), whose.end());
   std::vector<std::string> names;
@@ -122,20 +125,13 @@ void add_pool_memory(Page& page, const Facts& f, const Queries& q) {
 
 namespace {
 void add_experts(Section& s, const Queries& q) {
-  const Rows rows = q.rows("experts");
-  std::set<int> layers, experts;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    layers.insert(int(rows.number(i, 0))), experts.insert(int(rows.number(i, 1)));
-  if (layers.empty() || experts.size() < 2) return;
+  Matrix m = matrix_of(q.rows("experts"));
+  if (m.columns.size() < 2) return;
   Heat h;
   h.aria = "Load of each expert in each layer, over the layer's mean";
   h.row_name = "layer", h.column_name = "expert";
-  for (const int l : layers) h.rows.push_back(fmt::to_string(l));
-  for (const int e : experts) h.columns.push_back(fmt::to_string(e));
-  h.values.assign(layers.size() * experts.size(), NAN);
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    h.values[std::size_t(std::distance(layers.begin(), layers.find(int(rows.number(i, 0))))) * experts.size() +
-             std::size_t(std::distance(experts.begin(), experts.find(int(rows.number(i, 1)))))] = rows.number(i, 2);
+  h.rows = names_of(m.rows), h.columns = names_of(m.columns);
+  h.values = std::move(m.values);
   s.panels.push_back({"which experts are hot", "", heat(h)});
   s.below = about_one_key("Load of an expert over its layer's mean: blue idles, orange is hot.");
   s.sql.push_back(q.sql("experts"));
@@ -153,7 +149,7 @@ void add_layers(Page& page, const Queries& q) {
     all.back().layers.push_back(rows.number(i, 1));
     all.back().values.push_back(rows.number(i, 2));
     sum += rows.number(i, 2);
-    if (rows.number(i, 2) < least) least = rows.number(i, 2), worst = int(rows.number(i, 1));
+    if (rows.number(i, 2) < least) least = rows.number(i, 2), worst = rows.whole(i, 1);
   }
   Section s;
   s.id = "layers";

@@ -25,7 +25,8 @@ enum Column {
   kTtft,
   kTpot
 };
-constexpr std::size_t kMostNamed = 24;  // bars
+constexpr std::size_t kMostNamed = 24;   // bars
+constexpr std::size_t kMostDots = 2500;  // cheapest first
 
 std::string usd(double v) { return std::isfinite(v) ? fmt::format("{:.2f} USD/h", v) : ""; }
 
@@ -34,7 +35,7 @@ void add_front(Page& page, const Rows& all, const Queries& q) {
   s.aria = "Deployments: tokens a GPU and second against tokens a user and second";
   s.x_name = "a user", s.x_unit = "tokens/s", s.y_name = "a GPU, prompts and answers", s.y_unit = "tokens/s";
   std::size_t fit = 0, front = 0;
-  for (std::size_t i = 0; i < all.size(); ++i) {
+  for (std::size_t i = 0; i < all.size() && s.dots.size() < kMostDots; ++i) {
     const std::string& fate = all.text(i, kFate);
     const Scatter::Look look = fate == "chosen"  ? Scatter::Look::chosen
                                : fate == "front" ? Scatter::Look::front
@@ -63,6 +64,7 @@ void add_front(Page& page, const Rows& all, const Queries& q) {
       "Filled and ringed ones were simulated; most open ones fell in closed form, where their figures are estimates. "
       "All GPUs that are paid for count.";
   section.sql = {q.sql("candidates")};
+  if (all.size() > kMostDots) section.note += fmt::format(" The first {} of {}.", kMostDots, all.size());
   page.sections.push_back(std::move(section));
 }
 
@@ -161,7 +163,7 @@ Html filtered(const DataTable& t, std::string_view id) {
 }
 
 void add_ledger(Page& page, const Rows& all, const Queries& q) {
-  constexpr std::size_t kMostRows = 4000;
+  constexpr std::size_t kMostRows = 2500;
   DataTable t{"",
               {"deployment", "node", "engine", "GPUs", "USD/h", "USD a million tokens", "tokens/s a GPU",
                "tokens/s a user", "TTFT p90", "TPOT p90", "fate", "reason"},
@@ -189,6 +191,8 @@ void add_ledger(Page& page, const Rows& all, const Queries& q) {
   s.id = "ledger";
   s.question = "What else was tried?";
   s.answer = html("{} deployments of {} pools", all.size(), pools.size());
+  if (std::max(all.size(), pools.size()) > kMostRows)
+    s.note = fmt::format("Of each the first {}; the tables candidate and candidate_pool have all.", kMostRows);
   s.below = html("<h3>Deployments</h3>{}<details class=\"screen\"><summary>Pools, in closed form</summary>{}</details>",
                  filtered(t, "ledger-rows"), filtered(p, "pool-rows"));
   s.sql = {q.sql("candidates"), q.sql("pools")};

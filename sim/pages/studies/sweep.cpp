@@ -11,7 +11,7 @@
 
 namespace moesim::pages {
 namespace {
-constexpr std::size_t kMostBars = 48, kMostPanels = 9;
+constexpr std::size_t kMostBars = 48, kMostPanels = 9, kMostFigures = 40, kMostCellsHere = 20'000;
 
 struct Point {
   std::string run, label, problem;
@@ -57,7 +57,8 @@ std::vector<std::string> shown_figures(const std::string& sweep, const Rows& fig
     at->second = {std::min(at->second.first, v), std::max(at->second.second, v)};
   }
   for (const std::string& name : order)
-    if (const auto& [low, high] = ranges[name]; high - low > 1e-3 * std::fabs(high)) out.push_back(name);
+    if (const auto& [low, high] = ranges[name]; high - low > 1e-3 * std::fabs(high) && out.size() < kMostFigures)
+      out.push_back(name);
   return out;
 }
 
@@ -109,6 +110,7 @@ DataTable table_of(const std::vector<Point>& points, const std::vector<std::stri
   for (const std::string& n : names) out.columns.push_back(spaced(n));
   out.columns.push_back("problem");
   for (const Point& p : points) {
+    if (out.rows.size() * out.columns.size() > kMostCellsHere) break;
     std::vector<Cell> row = {cell(p.label)};
     for (const std::string& n : names) {
       const auto found = table.find({p.run, n});
@@ -118,6 +120,25 @@ DataTable table_of(const std::vector<Point>& points, const std::vector<std::stri
     out.rows.push_back(std::move(row));
   }
   return out;
+}
+
+/// Every point with its figures, and what was asked.
+Section points_section(const std::vector<Point>& points, const std::vector<std::string>& names, const Table& table,
+                       const std::string& sweep, const Queries& q) {
+  Section all;
+  all.id = "points";
+  all.question = "What does each point give?";
+  all.answer = html("{} points, {} figures", points.size(), names.size());
+  all.below = html(
+      "<p class=\"ctl\"><label>Only rows with <input type=\"search\" data-filter=\"point-rows\"></label> <output "
+      "id=\"point-rows-n\"></output></p>{}",
+      table_html(table_of(points, names, table), "point-rows"));
+  all.below += html(
+      "<details class=\"screen\"><summary>The sweep's text</summary><pre "
+      "tabindex=\"0\"><code>{}</code></pre></details>",
+      sweep.substr(0, 100'000));
+  all.sql = {q.sql("points"), q.sql("sweep")};
+  return all;
 }
 }  // namespace
 
@@ -168,20 +189,7 @@ Page sweep_page(const Facts& f, const results::Database& db) {
   page.keys.push_back({"Could not run", fmt::to_string(failed), "", "", "", double(failed),
                        "SELECT count(DISTINCT point) FROM sweep_point WHERE run IS NULL"});
   if (!s.panels.empty()) page.sections.push_back(std::move(s));
-  Section all;
-  all.id = "points";
-  all.question = "What does each point give?";
-  all.answer = html("{} points, {} figures", points.size(), names.size());
-  all.below = html(
-      "<p class=\"ctl\"><label>Only rows with <input type=\"search\" data-filter=\"point-rows\"></label> <output "
-      "id=\"point-rows-n\"></output></p>{}",
-      table_html(table_of(points, names, table), "point-rows"));
-  all.below += html(
-      "<details class=\"screen\"><summary>The sweep's text</summary><pre "
-      "tabindex=\"0\"><code>{}</code></pre></details>",
-      sweep.text(0, 0).substr(0, 100'000));
-  all.sql = {q.sql("points"), q.sql("sweep")};
-  page.sections.push_back(std::move(all));
+  page.sections.push_back(points_section(points, names, table, sweep.text(0, 0), q));
   return page;
 }
 }  // namespace moesim::pages

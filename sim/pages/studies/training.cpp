@@ -10,7 +10,8 @@
 
 namespace moesim::pages {
 namespace {
-constexpr std::size_t kManyPieces = 40;  // of a stage: from here on both ends of the step are drawn again, larger
+constexpr std::size_t kMostPieces = 10'000;  // of a picture, about; its table has a row each
+constexpr std::size_t kManyPieces = 40;      // of a stage: from here on both ends of the step are drawn again, larger
 
 void add_parts(Page& page, const Facts& f, const Queries& q) {
   const Rows rows = q.rows("parts");
@@ -90,7 +91,7 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   s.question = "What does a step look like?";
   const Rows rows = q.db().has_table("instruction") ? q.rows("instructions") : Rows{};
   const double step = f.value("step_time");
-  if (rows.empty()) {
+  if (rows.empty() || !(step > 0)) {
     s.answer = html("This database has no picture of it");
     s.note =
         "Steps of 20,000 instructions or more are not kept, nor were any before the table instruction was there. "
@@ -101,12 +102,14 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   std::map<int, double> idle;
   const Rows stages = q.rows("stages");
   for (std::size_t i = 0; i < stages.size(); ++i)
-    if (stages.text(i, 1) == "bubble") idle[int(stages.number(i, 0))] = stages.number(i, 2) / step;
+    if (stages.text(i, 1) == "bubble") idle[stages.whole(i, 0)] = stages.number(i, 2) / step;
   Gantt g;
   g.row_name = "stage", g.shown_name = "idle", g.kinds = kKinds, g.to = step;
   std::map<int, std::size_t> places;
+  const std::size_t every = 1 + rows.size() / kMostPieces;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const int stage = int(rows.number(i, 0));
+    const int stage = rows.whole(i, 0);
+    if (std::size_t(stage) % every != 0) continue;
     const auto [at, added] = places.emplace(stage, places.size());
     if (at->second >= kMostStages) continue;
     if (added) g.rows.push_back(fmt::to_string(stage)), g.shown.push_back(share_text(idle[stage]));
@@ -115,6 +118,7 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   }
   g.aria = fmt::format("Pipeline of one step: {} stages over {}", g.rows.size(), results::pretty(step, "s"));
   const double all = idle_between(g, 0, step), ends = idle_between(g, 0, step / 5) + idle_between(g, step * 0.8, step);
+  if (idle.empty()) idle[0] = 0;
   const auto [least, most] = std::ranges::minmax_element(idle, {}, [](const auto& x) { return x.second; });
   if (g.rows.size() > 1)
     s.answer =
@@ -127,7 +131,8 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   s.columns = 2;
   const bool many = g.pieces.size() > kManyPieces * g.rows.size();
   if (many) add_ends(s, g, step);
-  s.note =
+  if (every > 1) s.note = fmt::format("One stage of {} is drawn. ", every);
+  s.note +=
       "The first GPU of each stage in the first replica. What a piece waits for inside, such as exchanges, is in it.";
   s.sql = {q.sql("instructions"), q.sql("stages")};
   page.sections.push_back(std::move(s));

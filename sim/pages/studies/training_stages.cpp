@@ -9,14 +9,17 @@
 
 namespace moesim::pages {
 namespace {
+constexpr std::size_t kMostParts = 64;  // of memory; a run has ten
+
 /// rows: (stage, part, value), stages ascending.
 Stacks by_stage(const Rows& rows, std::size_t most) {
   std::vector<std::string> names;
   std::map<std::string, std::size_t> places;
   std::map<int, std::vector<double>> stages;
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (names.size() == kMostParts && !places.contains(rows.text(i, 1))) continue;
     if (places.emplace(rows.text(i, 1), names.size()).second) names.push_back(rows.text(i, 1));
-    std::vector<double>& values = stages[int(rows.number(i, 0))];
+    std::vector<double>& values = stages[rows.whole(i, 0)];
     values.resize(std::max(values.size(), names.size()), 0.0);
     values[places[rows.text(i, 1)]] += rows.number(i, 2);
   }
@@ -87,7 +90,7 @@ Stacks times_by_stage(const Rows& rows) {
   std::map<int, std::map<std::string, double>> stages;
   std::map<std::string, double> sums;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    stages[int(rows.number(i, 0))][rows.text(i, 1)] += rows.number(i, 2);
+    stages[rows.whole(i, 0)][rows.text(i, 1)] += rows.number(i, 2);
     sums[rows.text(i, 1)] += rows.number(i, 2);
   }
   Stacks out;
@@ -116,7 +119,7 @@ void add_stages(Page& page, const Facts& f, const Queries& q) {
   std::map<int, double> busy;
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (rows.text(i, 1) != "bubble" && rows.text(i, 1) != "exposed_communication")
-      busy[int(rows.number(i, 0))] += rows.number(i, 2);
+      busy[rows.whole(i, 0)] += rows.number(i, 2);
   for (Stack& stack : k.stacks) stack.shown = results::pretty(busy[std::stoi(stack.label)], "s");
   const auto [least, most] = std::ranges::minmax_element(busy, {}, [](const auto& x) { return x.second; });
   Section s;
