@@ -80,6 +80,9 @@ Html assumed_html(const Page& page) {
 }
 
 Html footer_html(const Facts& f) {
+  if (f.version.empty())  // no run, but what one reads
+    return html("<footer><h2>Where this comes from</h2><p>File <code>{}</code>. Page by moesim {}.</p></footer>",
+                f.file, core::version());
   Html out = html(
       "<footer><h2>Where this comes from</h2><p>Scenario <code>{}</code>, seed {}, moesim {}, run {}, fingerprint "
       "<code>{}</code>, {} events in {} s. Page by moesim {}.</p>",

@@ -30,9 +30,11 @@ void check_tables(const results::Database& db) {
 
 std::string report_page(const std::string& database) {
   const results::Database db = results::Database::open(database);
-  if (db.has_table("trace_experts"))
-    throw ConfigError(
-        fmt::format("{}: is a routing trace, of which there is no page; see moesim trace stats", database));
+  if (db.has_table("trace_experts")) {
+    Facts facts;
+    const Page page = trace_page(database, facts);
+    return page_html(page, facts);
+  }
   results::check_results(db);
   check_tables(db);
   if (db.value("SELECT count(*) FROM sweep").value_or("0") != "0") {

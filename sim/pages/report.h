@@ -4,7 +4,7 @@
 
 namespace moesim::pages {
 
-/// The page of what `database` holds.  Throws ConfigError if it is no results database of this version, holds no run,
-/// or what no page is made of.
+/// The page of what `database` holds.  Throws ConfigError if it is neither a routing trace nor a results database of
+/// this version, or holds no run.
 std::string report_page(const std::string& database);
 }  // namespace moesim::pages

@@ -146,7 +146,7 @@ Html about_one_key(std::string_view what) {
                   percent(1 / double(kAboutOne)), step);
   for (std::size_t i = 0; i < kRatios.size(); ++i)
     inner += html("<text x=\"{}\" y=\"28\" class=\"t m\">{}</text>", percent(double(i + 1) / kAboutOne),
-                  fmt::format("{:.2g}", kRatios[i]));
+                  fmt::format("{:.3g}", kRatios[i]));
   return html("<svg class=\"scale\" height=\"32\" aria-hidden=\"true\">{}</svg><p class=\"note\">{}</p>", inner, what);
 }
 }  // namespace moesim::pages

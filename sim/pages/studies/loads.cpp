@@ -49,7 +49,7 @@ std::optional<LoadMap> load_map(const Rows& rows, std::string aria) {
   return out;
 }
 
-void add_lorenz(Page& page, const Queries& q, const std::vector<std::pair<std::string, Rows>>& curves) {
+void add_lorenz(Page& page, const std::string& sql, const std::vector<std::pair<std::string, Rows>>& curves) {
   constexpr int kPoints = 20;
   Lines l;
   l.x_name = "% of the experts, idlest first", l.y_name = "% of the tokens";
@@ -62,7 +62,7 @@ void add_lorenz(Page& page, const Queries& q, const std::vector<std::pair<std::s
     for (std::size_t i = 0; i < rows.size(); ++i) sums.push_back(sums.back() + std::max(0.0, rows.number(i, 1)));
     if (!(sums.back() > 0)) continue;
     Lines::Series& s = l.series.emplace_back();
-    s.name = name;
+    s.name = name.empty() ? "as counted" : name;
     const auto at = [&](double share) {
       const double place = share * double(rows.size());
       const std::size_t below = std::min(std::size_t(place), rows.size() - 1);
@@ -83,7 +83,7 @@ void add_lorenz(Page& page, const Queries& q, const std::vector<std::pair<std::s
   s.note =
       "Experts of each layer in order of load, means over layers (a Lorenz curve). The further below \"all alike\", "
       "the more unequal.";
-  s.sql = {q.sql("experts")};
+  if (!sql.empty()) s.sql = {sql};
   page.sections.push_back(std::move(s));
 }
 

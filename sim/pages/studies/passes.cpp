@@ -120,7 +120,7 @@ void add_loads(Page& page, const Facts& f, const Queries& q) {
   page.sections.push_back(std::move(s));
   std::vector<std::pair<std::string, Rows>> curves;
   for (const std::string& phase : f.parts("phase:")) curves.emplace_back(phase, q.rows("experts", {phase}));
-  add_lorenz(page, q, curves);
+  add_lorenz(page, q.sql("experts"), curves);
 }
 
 void add_memory(Page& page, const Facts& f, const Queries& q) {

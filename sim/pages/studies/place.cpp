@@ -262,7 +262,7 @@ Page place_page(const Facts& f, const results::Database& db) {
   add_maps(page, q);
   add_cross(page, plans, q);
   if (!own.empty()) add_price(page, own, f, q);
-  add_lorenz(page, q, {{"", q.rows("experts")}});
+  add_lorenz(page, q.sql("experts"), {{"", q.rows("experts")}});
   add_all(page, plans, q);
   return page;
 }

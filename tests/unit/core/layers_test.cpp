@@ -46,7 +46,7 @@ const std::map<std::string, Names> kMayInclude = {
     {"recording", with({"routing", "numerics"}, kShapes)},
     {"runs", kRun},
     {"sizing", with({"runs"}, kRun)},
-    {"pages", with({"results"}, kFiles)},
+    {"pages", with({"routing", "numerics"}, kShapes)},
     {"cli", with({"pages", "sizing", "runs"}, kRun)},
 };
 
