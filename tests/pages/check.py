@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True  # nothing is left beside the sources
 import browser
 
 HERE = os.path.dirname(os.path.abspath(__file__))

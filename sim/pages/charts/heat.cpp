@@ -101,7 +101,7 @@ Html column_names(const Heat& h, int y) {
   std::size_t widest = 1;
   for (const std::string& c : h.columns) widest = std::max(widest, letters(c));
   const double width = (double(widest) * kLetter + 10) / 88;  // a map is at least 88 px wide: three side by side
-  const std::size_t most = h.numbers ? n : std::max<std::size_t>(2, std::size_t(2 / width));
+  const std::size_t most = h.numbers ? std::max<std::size_t>(1, n) : std::max<std::size_t>(2, std::size_t(2 / width));
   const std::size_t every = std::max<std::size_t>(1, (n + most - 1) / most);
   for (std::size_t c = 0; c < n; c += every) {
     const double at = (double(c) + 0.5) / double(n);

@@ -12,7 +12,7 @@ constexpr int kLine = 16;  // px of a line of text
 
 Html axis_html(const Scale& scale, const AxisUnit& unit, int y, int most) {
   Html out = html("<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"axis\"/>", y);
-  return out += ticks_html(scale, unit, y, most);
+  return out += ticks_html(scale, unit, y, most, unit.name != "%");
 }
 }  // namespace
 

@@ -1,6 +1,7 @@
 // Whatever the values, a chart draws as many marks as its table holds, and every coordinate is a number.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
