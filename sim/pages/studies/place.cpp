@@ -212,7 +212,10 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
   else
     s.answer =
         html("The best plan is {} even; step times were not asked for", strong(share_text(f.value("balancedness"))));
-  s.note = "Each plan on the load it was planned from; the best of each chart in blue.";
+  s.note =
+      "Each plan on the load it was planned from; the best of each chart in blue. Bytes from node to node are those of "
+      "a run: "
+      "passes with placement: {file: PLAN} and network: {count_pairs: true}.";
   s.sql = {q.sql("plans")};
   page.sections.push_back(std::move(s));
 }
