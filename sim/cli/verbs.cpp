@@ -14,6 +14,7 @@ void add_record(CLI::App& app, int& exit_code);
 void add_size(CLI::App& app, int& exit_code);
 void add_sweep(CLI::App& app, int& exit_code);
 void add_merge(CLI::App& app, int& exit_code);
+void add_report(CLI::App& app, int& exit_code);
 void add_loss(CLI::App& app, int& exit_code);
 void add_assemble(CLI::App& app, int& exit_code);
 void add_schedule(CLI::App& app, int& exit_code);
@@ -37,6 +38,7 @@ constexpr AddVerb kVerbs[] = {
     add_size,
     add_sweep,
     add_merge,
+    add_report,
     add_loss,
     add_assemble,
     add_schedule,

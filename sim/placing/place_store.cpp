@@ -4,6 +4,33 @@
 #include "placing/place.h"
 
 namespace moesim::placing {
+namespace {
+constexpr std::size_t kMostGpuLoads = 12'000;  // rows: 0.8 MB with their scopes
+
+std::string scope_of(const PlaceRow& r) {
+  std::string scope = fmt::format("placement:{}:{}", r.strategy, r.slots);
+  if (!r.planned_on.empty()) scope += fmt::format(":{}:{}", r.planned_on, r.scored_on);
+  return scope;
+}
+
+/// The first and the best always, so that before can be held against after; others in order while there is room.
+void store_gpu_loads(const PlaceResult& result, results::Results& results) {
+  std::size_t stored = 0;
+  std::vector<std::size_t> order = {result.best};
+  for (std::size_t i = 0; i < result.rows.size(); ++i)
+    if (i != result.best) order.push_back(i);
+  for (std::size_t place = 0; place < order.size(); ++place) {
+    const PlaceRow& r = result.rows[order[place]];
+    std::size_t rows = 0;
+    for (const placement::LayerScore& l : r.score.layers) rows += l.gpus.size();
+    if (place > 1 && stored + rows > kMostGpuLoads) continue;
+    stored += rows;
+    for (const placement::LayerScore& l : r.score.layers)
+      for (std::size_t gpu = 0; gpu < l.gpus.size(); ++gpu)
+        results.add(results::Table::gpu_load, {scope_of(r), l.layer, gpu, l.gpus[gpu]});
+  }
+}
+}  // namespace
 
 void store(const PlaceOptions&, const PlaceResult& result, results::Results& results) {
   const auto metrics = [&](const PlaceRow& r, const std::string& scope) {
@@ -33,11 +60,8 @@ void store(const PlaceOptions&, const PlaceResult& result, results::Results& res
                 {fmt::format("placement:{}:{}", n.strategy, n.slots), "strategy", n.strategy + " left out", n.reason});
   for (const std::string& note : result.notes)
     results.add(results::Table::assumption, {"run", "note", note, "bears on the figures"});
-  for (const PlaceRow& r : result.rows) {
-    std::string scope = fmt::format("placement:{}:{}", r.strategy, r.slots);
-    if (!r.planned_on.empty()) scope += fmt::format(":{}:{}", r.planned_on, r.scored_on);
-    metrics(r, scope);
-  }
+  for (const PlaceRow& r : result.rows) metrics(r, scope_of(r));
+  store_gpu_loads(result, results);
   const PlaceRow& best = result.rows[result.best];
   metrics(best, "run");
   const placement::Loads& loads = result.sources[best.planned].loads;

@@ -51,6 +51,12 @@ constexpr Column kSeries[] = {
     {"value", "REAL", "", "in the unit beside it, SI"},
     {"unit", "TEXT", "", "as in `metric`"},
 };
+constexpr Column kLatency[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"name", "TEXT", "", "ttft, tpot, e2e or queue: metrics.md, `ttft_*`"},
+    {"share", "REAL", "", "of the measured requests, from 0.01 on"},
+    {"time", "REAL", "s", "by which so many have ended; shares that are not known are left out"},
+};
 constexpr Column kGpu[] = {
     {"run", "INTEGER", "", "run.run"},
     {"gpu", "INTEGER", "", "number of the GPU, from 0"},
@@ -139,6 +145,13 @@ constexpr Column kPlacement[] = {
     {"gpu", "INTEGER", "", "GPU of the group that holds the slot"},
     {"expert", "INTEGER", "", "logical expert in it, -1 for an empty slot"},
 };
+constexpr Column kGpuLoad[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"scope", "TEXT", "", "whose plan: placement:eplb_global:288, as in `metric`"},
+    {"layer", "INTEGER", "", "layer number in the model"},
+    {"gpu", "INTEGER", "", "GPU of the group"},
+    {"load", "REAL", "", "its load (over its speed) over its layer's mean"},
+};
 constexpr Column kMemory[] = {
     {"run", "INTEGER", "", "run.run"},
     {"scope", "TEXT", "", "gpu:0, stage:3, ..."},
@@ -153,6 +166,16 @@ constexpr Column kSpan[] = {
     {"layer", "INTEGER", "", "layer number in the model, or null"},
     {"start", "REAL", "s", ""},
     {"end", "REAL", "s", ""},
+};
+constexpr Column kInstruction[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"stage", "INTEGER", "", "pipeline stage (rank of the pipeline), from 0: its first GPU in the first replica"},
+    {"name", "TEXT", "",
+     "forward, backward, backward_input, weight, overlapped (forward and backward woven) or optimizer"},
+    {"chunk", "INTEGER", "", "which of the stage's pieces of the model; of overlapped, the forward's"},
+    {"micro_batch", "INTEGER", "", "of overlapped, the forward's; null for optimizer"},
+    {"start", "REAL", "s", "from the step's start"},
+    {"end", "REAL", "s", "likewise; what it waits for inside, such as exchanges, is in it"},
 };
 constexpr Column kPublished[] = {
     {"run", "INTEGER", "", "run.run"},
@@ -181,6 +204,8 @@ constexpr TableDefinition kTables[] = {
     {Table::warning, "warning", "What to know before using the run's figures.", kWarning},
     {Table::metric, "metric", "Every figure of a run, one row each.", kMetric},
     {Table::series, "series", "Figures over time: metrics whose scope in metrics.md ends in /time.", kSeries},
+    {Table::latency, "latency",
+     "How long requests took, as shares of them: the whole curve that `ttft_p90` is a point of.", kLatency},
     {Table::gpu, "gpu", "Where each GPU's time and memory went.", kGpu},
     {Table::link, "link", "What each link that is simulated carried.", kLink},
     {Table::link_use, "link_use", "Links in use over time; only with `network: {sample_interval: ...}`.", kLinkUse},
@@ -190,8 +215,15 @@ constexpr TableDefinition kTables[] = {
     {Table::step, "step", "Each forward pass of an instance, or training step.", kStep},
     {Table::expert_load, "expert_load", "Tokens of each expert.", kExpertLoad},
     {Table::placement, "placement", "Which expert each slot holds.", kPlacement},
+    {Table::gpu_load, "gpu_load",
+     "What each GPU has to do in each layer, of placements compared: the first, the best, and others while they are "
+     "few.",
+     kGpuLoad},
     {Table::memory, "memory", "What memory is made of.", kMemory},
     {Table::span, "span", "Operations with their start and end; only with `spans: true`.", kSpan},
+    {Table::instruction, "instruction",
+     "What the first training step's pipeline did, one GPU a stage; none where that would be 20,000 rows or more.",
+     kInstruction},
     {Table::published, "published", "What others measured on the real system; no run computes with it.", kPublished},
     {Table::sweep, "sweep", "What a sweep is; a row a part of it.", kSweep},
     {Table::sweep_point, "sweep_point", "The values varied by a sweep.", kSweepPoint},

@@ -40,6 +40,19 @@ void write_stages(results::Results& results, const StepFigures& f) {
     }
 }
 
+/// What the pipeline of the first step did, for a picture of it.
+void write_instructions(results::Results& results, const schedule::StepOutcome& step) {
+  constexpr std::size_t kMost = 20'000;  // rows: about 1 MB
+  if (step.instructions.size() >= kMost) return;
+  for (const schedule::InstructionTime& t : step.instructions) {
+    const bool numbered = t.instruction.op != schedule::Op::optimizer;
+    results.add(results::Table::instruction,
+                {t.rank, name_of(t.instruction.op), int(t.instruction.chunk),
+                 numbered ? results::Results::Value(int(t.instruction.micro_batch)) : results::Results::null(), t.start,
+                 t.end});
+  }
+}
+
 /// One row a simulated GPU, of the last step.
 void write_gpus(results::Results& results, TrainingSetup& setup, const schedule::StepOutcome& step) {
   const TrainingPlan& plan = setup.plan();
@@ -165,6 +178,7 @@ results::StudyEnd run_training(results::StudyRun& run) {
   write_figures(run.results, figures);
   run.results.metric("tokens_per_gpu_second", figures.tokens_per_second / plan.gpus, "tokens/s");
   write_stages(run.results, figures);
+  write_instructions(run.results, steps.front());
   write_gpus(run.results, setup, steps.back());
   write_memory(run.results, setup, steps.back());
   network::write_network(run.results, setup.network(), setup.link_totals_of_all());

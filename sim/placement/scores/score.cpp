@@ -47,9 +47,9 @@ std::vector<double> planned_times(const exchange::ExpertMap& map, const Placemen
 
 LayerScore score_layer(std::span<const double> load, const exchange::ExpertMap& map, const PlacementProblem& problem,
                        Sharing sharing, std::span<const double> planned) {
-  const std::vector<double> times = sharing == Sharing::even      ? gpu_times(map, problem, load)
-                                    : sharing == Sharing::planned ? planned_times(map, problem, load, planned)
-                                                                  : balanced_times(map, problem, load);
+  std::vector<double> times = sharing == Sharing::even      ? gpu_times(map, problem, load)
+                              : sharing == Sharing::planned ? planned_times(map, problem, load, planned)
+                                                            : balanced_times(map, problem, load);
   double speed = 0;
   for (int g = 0; g < problem.gpus; ++g) speed += problem.speed_of(g);
   const double mean = std::accumulate(load.begin(), load.end(), 0.0) / speed;
@@ -59,6 +59,8 @@ LayerScore score_layer(std::span<const double> load, const exchange::ExpertMap& 
   if (mean > 0) {
     out.balance = mean / out.slowest;
     out.imbalance = out.slowest / mean - 1;
+    for (double& t : times) t /= mean;
+    out.gpus = std::move(times);
   }
   return out;
 }

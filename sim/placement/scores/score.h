@@ -17,10 +17,11 @@ constexpr auto enum_names(Sharing) {
 
 struct LayerScore {
   int layer = 0;
-  double balance = 1;    // mean over max of the GPUs' loads (over their speeds)
-  double imbalance = 0;  // max over mean, minus 1
-  double slowest = 0;    // the largest load over speed
-  double bound = 0;      // lower_bound(): no placement has a lower `slowest`
+  double balance = 1;        // mean over max of the GPUs' loads (over their speeds)
+  double imbalance = 0;      // max over mean, minus 1
+  double slowest = 0;        // the largest load over speed
+  double bound = 0;          // lower_bound(): no placement has a lower `slowest`
+  std::vector<double> gpus;  // each GPU's load over speed, over their mean; empty where nothing is loaded
 };
 struct PlacementScore {
   std::vector<LayerScore> layers;

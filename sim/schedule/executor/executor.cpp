@@ -77,6 +77,7 @@ StepOutcome Executor::run() {
     g.account(Spent::bubble) += end - g.idle_since;
     out.gpus.push_back({g.seat, g.spent, {g.peak}, g.peak_at, g.communicating});
   }
+  out.instructions = std::move(instructions_);
   return out;
 }
 
@@ -100,7 +101,7 @@ bool Executor::try_start(int gpu) {
   }
   if (!inputs_here(g, i)) return false;
   g.account(Spent::bubble) += now - g.idle_since;
-  g.idle_since = now;
+  g.idle_since = g.began = now;
   g.running = true;
   const bool pair = i.op == Op::overlapped;
   if (has_forward(i.op)) g.forward.is(schedule_.stage_of(g.seat.rank, i.chunk), i.chunk, i.micro_batch);
@@ -162,12 +163,18 @@ void Executor::advance(int gpu) {
   g.advancing = false;
 }
 
+void Executor::note_instruction(const Gpu& g, const Instruction& i) {
+  if (g.seat.replica == 0 && g.seat.member == 0)
+    instructions_.push_back({g.seat.rank, i, g.began - start_, engine_.now() - start_});
+}
+
 void Executor::finish_instruction(int gpu) {
   Gpu& g = gpus_[std::size_t(gpu)];
   const Instruction i = (*g.program)[g.next];
   g.account(Spent::exposed_communication) += engine_.now() - g.idle_since;
   g.idle_since = engine_.now();
   g.running = false;
+  note_instruction(g, i);
   ++g.next;
   if (has_forward(i.op)) finish_forward(gpu, g.forward.chunk, g.forward.micro_batch);
   if (has_backward(i.op))

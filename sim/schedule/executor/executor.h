@@ -108,9 +108,16 @@ struct GpuOutcome {
   Time peak_at{};
   Time communicating{};  // in an exchange, from joining it until everything has arrived
 };
+/// When a rank's first GPU in the first replica had an instruction, from the step's start.
+struct InstructionTime {
+  int rank = 0;
+  Instruction instruction;
+  Time start{}, end{};
+};
 struct StepOutcome {
   Time step{};
-  std::vector<GpuOutcome> gpus;  // by replica, rank, member
+  std::vector<GpuOutcome> gpus;               // by replica, rank, member
+  std::vector<InstructionTime> instructions;  // in the order they ended
 };
 
 class Executor {
@@ -135,6 +142,7 @@ class Executor {
   bool try_start(int gpu);
   bool inputs_here(const Gpu& g, const Instruction& i) const;
   void finish_instruction(int gpu);
+  void note_instruction(const Gpu& g, const Instruction& i);
   void finish_forward(int gpu, int chunk, int micro_batch);
   void finish_backward(int gpu, int chunk, int micro_batch, bool input, bool weight);
   const Alignment& alignment(int forward_stage, int backward_stage);
@@ -176,5 +184,6 @@ class Executor {
   std::vector<int> reductions_;           // (blocks, members): replicas that have joined
   std::vector<Time> first_gathers_;       // (blocks) of the step's first parameters, from its start
   int at_norm_ = 0;
+  std::vector<InstructionTime> instructions_;
 };
 }  // namespace moesim::schedule

@@ -42,6 +42,7 @@ void Executor::optimizer_phase(int gpu) {
       return;
     case kUpdating:
       spend(Spent::optimizer);
+      note_instruction(g, (*g.program)[g.next]);
       g.optimizer_state = kGathering;
       if (!costs_.gather_overlapped() && !costs_.gathers_always()) {
         Time sum{};
@@ -63,7 +64,7 @@ void Executor::norm_known() {
     Gpu& g = gpus_[std::size_t(gpu)];
     g.account(Spent::bubble) += engine_.now() - costs_.norm() - g.idle_since;
     g.account(Spent::exposed_communication) += costs_.norm();
-    g.idle_since = engine_.now();
+    g.idle_since = g.began = engine_.now();
     g.optimizer_state = kUpdating;
     engine_.after(costs_.optimizer(g.seat), "optimizer", [this, gpu] { advance(gpu); });
   }

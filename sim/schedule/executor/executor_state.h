@@ -32,6 +32,7 @@ struct Executor::Gpu {
   // The running instruction:
   Half forward, backward;
   const BlockTemplate* table = nullptr;
+  Time began{};
   bool weights_only = false;
   int slots = 0;
   struct Stream {

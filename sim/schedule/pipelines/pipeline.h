@@ -19,6 +19,14 @@ enum class Op : std::uint8_t {
   overlapped,      ///< F&B: one micro-batch's F and another's B, interleaved
   optimizer        ///< O: the last of each rank
 };
+constexpr auto enum_names(Op) {
+  return std::to_array<std::pair<std::string_view, Op>>({{"forward", Op::forward},
+                                                         {"backward", Op::backward},
+                                                         {"backward_input", Op::backward_input},
+                                                         {"weight", Op::weight},
+                                                         {"overlapped", Op::overlapped},
+                                                         {"optimizer", Op::optimizer}});
+}
 
 /// One step of a rank's program.  `chunk` numbers the rank's own pieces of the model.
 struct Instruction {

@@ -21,6 +21,15 @@ void write_quantiles(results::Results& results, std::string_view name, const Qua
   results.metric(fmt::format("{}_count", name), double(q.count), "", scope);
 }
 
+void write_latency(results::Results& results, std::string_view name, Durations& durations) {
+  std::vector<double> shares;
+  for (int percent = 1; percent < 100; ++percent) shares.push_back(percent / 100.0);
+  for (const double share : {0.995, 0.999}) shares.push_back(share);
+  const std::vector<double> times = times_at(durations, shares);
+  for (std::size_t i = 0; i < shares.size(); ++i)
+    if (!std::isnan(times[i])) results.add(results::Table::latency, {name, shares[i], times[i]});
+}
+
 double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
 PoolFigures pool_figures(const Deployment& d, const Service& service, std::size_t p) {

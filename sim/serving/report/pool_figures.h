@@ -40,6 +40,8 @@ void report_layers(results::Results& results, const Deployment& deployment, cons
 /// mean, p50, ... p999 and count as metrics of their own; none if there is no value, and none that is not known.
 void write_quantiles(results::Results& results, std::string_view name, const Quantiles& q, std::string_view unit,
                      std::string_view scope = "run");
+/// The whole curve as rows of `latency`; none if nothing has ended.
+void write_latency(results::Results& results, std::string_view name, Durations& durations);
 /// 0 where b is 0.
 double ratio(double a, double b);
 std::string scope_of(const PoolShape& pool);

@@ -19,6 +19,9 @@ void report_latencies(results::Results& results, Service& service) {
   write_quantiles(results, "itl", o.itl.quantiles(), "s");
   write_quantiles(results, "e2e", quantiles(o.e2e), "s");
   write_quantiles(results, "queue", quantiles(o.queue), "s");
+  if (service.fleet().has_prompts()) write_latency(results, "ttft", o.ttft);
+  for (const auto& [name, durations] : {std::pair("tpot", &o.tpot), {"e2e", &o.e2e}, {"queue", &o.queue}})
+    write_latency(results, name, *durations);
   if (tpot.p50 > 0) results.metric("tokens_per_user_second", 1 / tpot.p50, "tokens/s");
   for (std::size_t p = 0; p < service.fleet().pools().size(); ++p) {
     const PoolShape& pool = service.fleet().pools()[p];

@@ -41,14 +41,12 @@ Quantiles quantiles(std::vector<float>& values) {
   return out;
 }
 
-Quantiles quantiles(Durations& d) {
-  if (d.open.empty()) return quantiles(d.ended);
+namespace {
+/// The product-limit estimate: fills `at` for `shares`, as far as it gets.  Returns the mean of what it saw and the
+/// share that is left then.
+std::pair<double, double> estimate(Durations& d, std::span<const double> shares, std::span<double> at) {
   std::ranges::sort(d.ended);
   std::ranges::sort(d.open);
-  Quantiles out;
-  out.count = std::int64_t(d.ended.size() + d.open.size());
-  std::array<double, 5> at;
-  at.fill(kUnknown);
   double left = 1, mean = 0, before = 0;
   std::size_t next = 0, gone = 0;
   for (std::size_t i = 0; i < d.ended.size();) {
@@ -60,11 +58,28 @@ Quantiles quantiles(Durations& d) {
     mean += left * (double(t) - before);
     before = double(t);
     left *= 1 - double(i - first) / risk;
-    while (next < kShares.size() && left <= 1 - kShares[next] + 1e-12) at[next++] = double(t);
+    while (next < shares.size() && left <= 1 - shares[next] + 1e-12) at[next++] = double(t);
   }
+  return {mean, left};
+}
+}  // namespace
+
+Quantiles quantiles(Durations& d) {
+  if (d.open.empty()) return quantiles(d.ended);
+  Quantiles out;
+  out.count = std::int64_t(d.ended.size() + d.open.size());
+  std::array<double, 5> at;
+  at.fill(kUnknown);
+  const auto [mean, left] = estimate(d, kShares, at);
   out.mean = left <= kMostLeft ? mean : kUnknown;
   set(out, at);
   return out;
+}
+
+std::vector<double> times_at(Durations& d, std::span<const double> shares) {
+  std::vector<double> at(shares.size(), kUnknown);
+  (void)estimate(d, shares, at);
+  return at;
 }
 
 void WeightedBins::add(double value, std::int64_t weight) {

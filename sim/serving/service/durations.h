@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <span>
 #include <vector>
 
 namespace moesim::serving {
@@ -27,6 +28,9 @@ struct Durations {
 /// those that ended.  count: ended and open.  Reorders both. Source: Kaplan and Meier, "Nonparametric estimation from
 /// incomplete observations", 1958.
 Quantiles quantiles(Durations& durations);
+/// The times by which each of `shares`, ascending, have ended, estimated likewise; not a number where they are not
+/// known. Sorts both.
+std::vector<double> times_at(Durations& durations, std::span<const double> shares);
 
 /// Values with weights in logarithmic bins of 0.1 %: for what happens once a token.
 class WeightedBins {

@@ -36,6 +36,32 @@ TEST(Executor, AgreesWithTheClosedFormsForEverySchedule) {
       }
 }
 
+TEST(Executor, SaysWhenEachRankHadEachInstruction) {
+  for (const char* kind : {"gpipe", "1f1b", "zb_h1", "dualpipe"}) {
+    SCOPED_TRACE(kind);
+    Engine engine;
+    UnitCosts costs(engine);
+    for (Time& t : costs.times) t = 1_s;
+    const Schedule s = make(kind, 4, 8);
+    const StepOutcome out = run(s, costs, block_templates("none"));
+    for (const GpuOutcome& g : out.gpus) {
+      std::vector<Instruction> had;
+      Time last{}, busy{};
+      for (const InstructionTime& t : out.instructions) {
+        if (t.rank != g.seat.rank) continue;
+        EXPECT_GE(t.start, last);  // one after the other
+        EXPECT_GE(t.end, t.start);
+        last = t.end;
+        busy += t.end - t.start;
+        had.push_back(t.instruction);
+      }
+      EXPECT_EQ(had, s.programs[std::size_t(g.seat.rank)]);
+      EXPECT_LE(last, out.step);
+      EXPECT_EQ(busy, out.step - g.spent[std::size_t(Spent::bubble)]);
+    }
+  }
+}
+
 TEST(Executor, ExposesAnExchangeThatNothingHides) {
   Engine engine;
   UnitCosts costs(engine);

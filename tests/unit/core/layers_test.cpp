@@ -46,7 +46,8 @@ const std::map<std::string, Names> kMayInclude = {
     {"recording", with({"routing", "numerics"}, kShapes)},
     {"runs", kRun},
     {"sizing", with({"runs"}, kRun)},
-    {"cli", with({"sizing", "runs"}, kRun)},
+    {"pages", with({"routing", "numerics"}, kShapes)},
+    {"cli", with({"pages", "sizing", "runs"}, kRun)},
 };
 
 // Rooms inside a folder, from the lowest up, and what each may include of that folder besides itself; all of it stands
@@ -70,6 +71,7 @@ const std::map<std::string, Rooms> kRooms = {
       {"pass", {"algebra", "weights"}},
       {"synthetic", {"pass", "weights"}},
       {"compressed", {"algebra", "weights", "pass"}}}},
+    {"pages", {{"charts", {}}, {"studies", {"charts"}}}},
     {"placement",
      {{"planning", {}},
       {"scores", {"planning"}},

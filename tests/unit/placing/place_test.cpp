@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -29,6 +31,29 @@ TEST(Place, TriesEveryStrategyWithEveryNumberOfSlots) {
   const placement::ModelPlacement best = placement_of(o, r, r.best);
   EXPECT_EQ(best.maps, r.maps[r.rows[r.best].maps]);
   EXPECT_EQ(best.layers, (std::vector{0, 1, 2}));
+}
+
+TEST(Place, KeepsTheLoadOfEachGpuOfTheFirstPlanAndTheBest) {
+  const PlaceOptions o = small();
+  const PlaceResult r = place(o);
+  results::Results results(":memory:", {});
+  store(o, r, results);
+  const results::Database& db = results.database();
+  for (const std::size_t i : {std::size_t{0}, r.best}) {
+    const PlaceRow& row = r.rows[i];
+    const std::string scope = fmt::format("placement:{}:{}", row.strategy, row.slots);
+    results::Statement s = db.prepare(
+        "SELECT layer, count(*), max(load), avg(load) FROM gpu_load WHERE scope = ? GROUP BY layer ORDER BY layer");
+    s.bind(0, std::string_view(scope));
+    for (const placement::LayerScore& layer : row.score.layers) {
+      ASSERT_TRUE(s.step()) << scope;
+      EXPECT_EQ(s.integer(0), layer.layer);
+      EXPECT_EQ(s.integer(1), o.problem.gpus);
+      EXPECT_NEAR(s.real(2), 1 / layer.balance, 1e-12);
+      EXPECT_NEAR(s.real(3), 1, 1e-12);
+    }
+    EXPECT_FALSE(s.step());
+  }
 }
 
 TEST(Place, ScoresEachPlanOnEachWorkload) {

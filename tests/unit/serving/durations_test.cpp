@@ -32,6 +32,19 @@ TEST(Durations, WhoIsOpenCountsAmongThoseAtRiskForAsLongAsItHasLasted) {
   EXPECT_DOUBLE_EQ(quantiles(before).p50, 1);
 }
 
+TEST(Durations, HaveACurveThatTheirQuantilesLieOn) {
+  const std::vector<double> shares = {0.25, 0.5, 0.9, 0.99};
+  Durations all{.ended = {4, 1, 3, 2}, .open = {}};
+  EXPECT_EQ(times_at(all, shares), (std::vector<double>{1, 2, 4, 4}));
+  // Half of two have ended at 1 s; nothing says when the other, open since 3 s, will.
+  Durations open{.ended = {1}, .open = {3}};
+  const std::vector<double> at = times_at(open, shares);
+  EXPECT_EQ(at[0], 1);
+  EXPECT_EQ(at[1], 1);
+  EXPECT_TRUE(std::isnan(at[2]));
+  EXPECT_TRUE(std::isnan(at[3]));
+}
+
 TEST(Durations, OfFewSurvivorsSayNothing) {
   Durations d;
   d.ended.assign(22, 1);

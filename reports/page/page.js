@@ -1,0 +1,104 @@
+// Pages of moesim report: tool-tips, light and dark, tables that sort and filter, charts read from their tables.  Without
+// it everything is still there to see.
+'use strict';
+(() => {
+  const one = (what, within = document) => within.querySelector(what);
+  const each = (what, within, then) => within.querySelectorAll(what).forEach(then);
+
+  const root = document.documentElement, button = one('#theme'), system = matchMedia('(prefers-color-scheme: dark)');
+  const isDark = () => root.dataset.theme ? root.dataset.theme === 'dark' : system.matches;
+  const name = () => { button.textContent = isDark() ? 'Light page' : 'Dark page'; };
+  button.addEventListener('click', () => { root.dataset.theme = isDark() ? 'light' : 'dark'; name(); });
+  system.addEventListener('change', name);
+  name();
+
+  const tip = document.createElement('div');
+  tip.id = 'tip'; tip.setAttribute('aria-hidden', 'true'); document.body.append(tip);
+  const say = (text, x, y) => {
+    tip.textContent = text;
+    const left = Math.min(x + 16, innerWidth - tip.offsetWidth - 8), below = y + 20 + tip.offsetHeight < innerHeight;
+    tip.style.left = Math.max(8, left) + 'px'; tip.style.top = (below ? y + 16 : y - tip.offsetHeight - 12) + 'px';
+    tip.style.visibility = 'visible';
+  };
+  const hush = () => { tip.style.visibility = 'hidden'; };
+  document.addEventListener('pointermove', e => {
+    const mark = e.target.closest('[data-tip]');
+    if (mark) say(mark.dataset.tip, e.clientX, e.clientY); else if (!e.target.closest('.map')) hush();
+  });
+  document.addEventListener('focusin', e => {
+    hush();
+    if (!e.target.dataset.tip || !e.target.matches(':focus-visible')) return;
+    setTimeout(() => { const box = e.target.getBoundingClientRect(); say(e.target.dataset.tip, box.right, box.bottom); }, 80);
+  });
+  document.addEventListener('keydown', e => { if (e.key === 'Escape') hush(); });
+  addEventListener('scroll', hush, { passive: true });
+
+  const key = (row, i) => { const c = row.cells[i]; return c.dataset.v === undefined ? c.textContent : +c.dataset.v; };
+  each('table[data-sort]', document, table => each('thead button', table, head => head.addEventListener('click', () => {
+    const th = head.parentNode, i = th.cellIndex, down = th.getAttribute('aria-sort') === 'ascending';
+    each('thead th', table, x => x.removeAttribute('aria-sort'));
+    th.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+    const order = (a, b) => typeof a === typeof b ? (typeof a === 'number' ? a - b : a.localeCompare(b)) : typeof a === 'number' ? -1 : 1;
+    const body = table.tBodies[0], rows = [...body.rows].map(r => [key(r, i), r]);
+    rows.sort((a, b) => (down ? -1 : 1) * order(a[0], b[0]));
+    body.append(...rows.map(r => r[1]));
+  })));
+  each('input[data-filter]', document, input => {
+    const rows = [...one('#' + input.dataset.filter).tBodies[0].rows], count = one('#' + input.dataset.filter + '-n');
+    const apply = () => {
+      const words = input.value.toLowerCase().split(/\s+/);
+      let shown = 0;
+      for (const r of rows) { const text = r.textContent.toLowerCase(); r.hidden = !words.every(w => text.includes(w)); shown += !r.hidden; }
+      count.textContent = shown + ' of ' + rows.length;
+    };
+    input.addEventListener('input', apply); apply();
+  });
+
+  // Charts whose marks are joined into paths are read from the table below them: where the pointer is, or by arrow keys.
+  const readers = {
+    cells: (rows, heads) => ({
+      at: (x, y) => [Math.floor(y * rows.length), Math.floor(x * (heads.length - 1))],
+      text: ([r, c]) => rows[r] && rows[r].cells[c + 1] && heads[0] + ' ' + rows[r].cells[0].textContent + ', ' + heads[c + 1] + ': ' + (rows[r].cells[c + 1].textContent || 'none'),
+      box: ([r, c]) => [c, r, 1, 1],
+    }),
+    x: (rows, heads, map) => {
+      const from = +map.dataset.from, to = +map.dataset.to, log = map.dataset.log === '1', at = rows.map(r => +r.cells[0].dataset.v);
+      const place = v => log ? Math.log(v / from) / Math.log(to / from) : (v - from) / (to - from);
+      return {
+        at: x => { let best = 0; at.forEach((v, i) => { if (Math.abs(place(v) - x) < Math.abs(place(at[best]) - x)) best = i; }); return [0, best]; },
+        text: ([, i]) => rows[i] && heads.map((h, c) => h + ' ' + (rows[i].cells[c].textContent || 'none')).join(', '),
+      };
+    },
+    pieces: (rows, heads, map) => {
+      const from = +map.dataset.from, to = +map.dataset.to, names = [...new Set(rows.map(r => r.cells[0].textContent))];
+      const lanes = names.map(n => rows.filter(r => r.cells[0].textContent === n));
+      return {
+        at: (x, y) => { const r = Math.floor(y * lanes.length), t = from + x * (to - from); return [r, (lanes[r] || []).findIndex(p => +p.cells[3].dataset.v <= t && t < +p.cells[4].dataset.v)]; },
+        text: ([r, i]) => lanes[r] && (lanes[r][i] ? heads[0] + ' ' + [...lanes[r][i].cells].map(c => c.textContent).filter(t => t).join(', ') : heads[0] + ' ' + names[r] + ': idle'),
+      };
+    },
+  };
+  each('figure[data-reads]', document, figure => {
+    const table = one('table', figure), map = one('.map', figure), area = one('.area', figure), out = one('.read', figure);
+    if (!table || !map) return;
+    let reader = null, here = [0, 0];
+    const get = () => reader || (reader = readers[figure.dataset.reads]([...table.tBodies[0].rows], [...table.tHead.rows[0].cells].map(c => c.textContent), map));
+    const pick = place => {
+      const text = get().text(place);
+      if (!text) return '';
+      here = place; out.textContent = text;
+      const sel = one('.sel', area), box = get().box && get().box(place);
+      if (sel && box) { ['x', 'y', 'width', 'height'].forEach((a, i) => sel.setAttribute(a, box[i])); sel.setAttribute('visibility', 'visible'); }
+      return text;
+    };
+    const under = e => { const b = area.getBoundingClientRect(); return get().at((e.clientX - b.left) / b.width, (e.clientY - b.top) / b.height); };
+    map.addEventListener('pointermove', e => { const text = get().text(under(e)); if (text) say(text, e.clientX, e.clientY); else hush(); });
+    map.addEventListener('pointerleave', hush);
+    map.addEventListener('click', e => pick(under(e)));
+    map.addEventListener('keydown', e => {
+      const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[e.key];
+      if (!step) return;
+      e.preventDefault(); pick([here[0] + step[0], Math.max(0, here[1] + step[1])]);
+    });
+  });
+})();

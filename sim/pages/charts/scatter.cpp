@@ -1,0 +1,113 @@
+// Points: those worth considering named, the rest grey.
+#include <algorithm>
+#include <cmath>
+
+#include "pages/charts/axis.h"
+#include "pages/charts/charts.h"
+#include "results/summary.h"
+
+namespace moesim::pages {
+namespace {
+constexpr int kHeight = 256, kTop = 20;  // px
+constexpr double kTall = 16;             // px of a line of text
+
+struct Box {
+  double left, right, top, bottom;
+  bool meets(const Box& o) const { return left < o.right && o.left < right && top < o.bottom && o.top < bottom; }
+};
+struct Point {
+  double x, y;  // share, px
+};
+
+std::string_view look_of(Scatter::Look look) {
+  switch (look) {
+    case Scatter::Look::chosen:
+      return "fa";
+    case Scatter::Look::front:
+      return "ring";
+    case Scatter::Look::other:
+      return "fr";
+    case Scatter::Look::rejected:
+      return "rej";
+  }
+  return "";
+}
+
+/// Names beside their points where they meet neither point, name nor edge; others have them in their tool-tip.
+Html names_html(const Scatter& s, const std::vector<Point>& at, double width, std::string_view when) {
+  std::vector<Box> taken;
+  for (const Point& p : at) taken.push_back({p.x * width - 5, p.x * width + 5, p.y - 5, p.y + 5});
+  Html out;
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    const Scatter::Dot& d = s.dots[i];
+    if (d.look != Scatter::Look::chosen && d.look != Scatter::Look::front) continue;
+    const double length = double(letters(d.label)) * kLetter, x = at[i].x * width, y = at[i].y;
+    for (const auto& [dx, dy, end] : {std::tuple(9.0, 5.0, false),
+                                      {-9.0, 5.0, true},
+                                      {6.0, -9.0, false},
+                                      {-6.0, -9.0, true},
+                                      {6.0, 20.0, false},
+                                      {-6.0, 20.0, true}}) {
+      const Box box{end ? x + dx - length : x + dx, end ? x + dx : x + dx + length, y + dy - kTall + 4, y + dy + 4};
+      if (box.left < 0 || box.right > width || box.top < 0 || box.bottom > kTop + kHeight) continue;
+      if (std::ranges::any_of(taken, [&](const Box& b) { return b.meets(box); })) continue;
+      taken.push_back(box);
+      out += html("<text x=\"{}\" y=\"{}\" dx=\"{}\" dy=\"{}\" class=\"halo {} {} {}\">{}</text>", percent(at[i].x),
+                  coordinate(y), dx, dy, end ? "e" : "", when, d.look == Scatter::Look::chosen ? "b a" : "", d.label);
+      break;
+    }
+  }
+  return out;
+}
+
+Html axes_html(const Scatter& s, const Scale& across, const Scale& up, Html& gutter) {
+  Html out;
+  const AxisUnit ux = axis_unit(across.to, s.x_unit), uy = axis_unit(up.to, s.y_unit);
+  for (const double t : up.ticks(4)) {
+    const double y = kTop + (1 - up.at(t)) * kHeight;
+    out += html("<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"{1}\"/>", coordinate(y),
+                t == up.from ? "axis" : "grid");
+    gutter += html("<text x=\"100%\" dx=\"-8\" y=\"{}\" class=\"t e\">{}</text>", coordinate(y + 4), tick_text(t, uy));
+  }
+  out += ticks_html(across, ux, kTop + kHeight, 6);
+  out += html("<text x=\"100%\" y=\"{}\" class=\"t e\">{}</text>", kTop + kHeight + 36,
+              s.x_name + (ux.name.empty() ? "" : ", " + ux.name));
+  return out;
+}
+}  // namespace
+
+Figure scatter(const Scatter& given) {
+  Scatter s = given;
+  std::erase_if(s.dots, [](const Scatter::Dot& d) { return !std::isfinite(d.x) || !std::isfinite(d.y); });
+  Figure out;
+  out.table.columns = {"", s.x_name, s.y_name, ""};
+  double right = 0, top = 0;
+  for (const Scatter::Dot& d : s.dots) right = std::max(right, d.x), top = std::max(top, d.y);
+  const Scale across = round_scale(0, right * 1.02, 5, true), up = round_scale(0, top * 1.05, 4, true);
+  std::vector<Point> at;
+  for (const Scatter::Dot& d : s.dots) at.push_back({across.at(d.x), kTop + (1 - up.at(d.y)) * kHeight});
+  Html points, gutter;
+  for (const bool above : {false, true})  // the front stands over the others
+    for (std::size_t i = 0; i < s.dots.size(); ++i) {
+      const Scatter::Dot& d = s.dots[i];
+      if ((d.look == Scatter::Look::chosen || d.look == Scatter::Look::front) != above) continue;
+      const std::string tip = fmt::format("{}\n{} {}, {} {}\n{}", d.name, results::pretty(d.x, s.x_unit), s.x_name,
+                                          results::pretty(d.y, s.y_unit), s.y_name, d.aside);
+      points +=
+          html("<circle cx=\"{}\" cy=\"{}\" r=\"{}\" class=\"mk {}\"{} data-tip=\"{}\"/>", percent(at[i].x),
+               coordinate(at[i].y), above ? 6 : 4, look_of(d.look), above ? html(" tabindex=\"0\"") : html(""), tip);
+      out.table.rows.push_back({cell(d.name), cell(d.x, s.x_unit), cell(d.y, s.y_unit), cell(d.aside)});
+      ++out.marks;
+    }
+  const Html axes = axes_html(s, across, up, gutter);
+  const int height = kTop + kHeight + 42;
+  const AxisUnit uy = axis_unit(up.to, s.y_unit);
+  out.chart = html("<p class=\"note yn\">{}</p>", s.y_name + (uy.name.empty() ? "" : ", " + uy.name));
+  out.chart += html(
+      "<div class=\"gut\"><svg height=\"{0}\" aria-hidden=\"true\">{1}</svg><svg height=\"{0}\" role=\"group\" "
+      "aria-label=\"{2}\">{3}{4}{5}"
+      "{6}</svg></div>",
+      height, gutter, s.aria, axes, points, names_html(s, at, kWide, "wide"), names_html(s, at, kNarrow, "narrow"));
+  return out;
+}
+}  // namespace moesim::pages

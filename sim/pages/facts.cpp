@@ -1,0 +1,78 @@
+#include "pages/facts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "core/config.h"
+#include "results/summary.h"
+
+namespace moesim::pages {
+namespace {
+std::map<std::string, std::string, std::less<>> settings_of(const std::string& resolved) {
+  std::map<std::string, std::string, std::less<>> out;
+  std::istringstream lines(resolved);
+  for (std::string line; std::getline(lines, line);)
+    if (const std::size_t colon = line.find(": "); colon != std::string::npos)
+      out.emplace(line.substr(0, colon), line.substr(colon + 2));
+  return out;
+}
+}  // namespace
+
+double Facts::value(std::string_view name, std::string_view scope) const {
+  const auto found = metrics.find({std::string(scope), std::string(name)});
+  return found == metrics.end() ? std::nan("") : found->second.value;
+}
+bool Facts::has(std::string_view name, std::string_view scope) const {
+  return metrics.contains({std::string(scope), std::string(name)});
+}
+std::string Facts::shown(std::string_view name, std::string_view scope) const {
+  const auto found = metrics.find({std::string(scope), std::string(name)});
+  return found == metrics.end() ? "" : results::pretty(found->second.value, found->second.unit);
+}
+std::string Facts::setting(std::string_view key) const {
+  const auto found = settings.find(key);
+  return found == settings.end() ? "" : found->second;
+}
+std::vector<std::string> Facts::parts(std::string_view prefix) const {
+  std::vector<std::string> out;
+  for (const std::string& scope : scopes)
+    if (scope.starts_with(prefix) && scope.find(',') == std::string::npos) out.push_back(scope.substr(prefix.size()));
+  return out;
+}
+
+Facts read_identity(const results::Database& db) {
+  results::Statement s = db.prepare(
+      "SELECT title, study, file, scenario, resolved, version, state, fingerprint, seed, events, "
+      "round(wall_time, 1) FROM run ORDER BY run");
+  if (!s.step()) throw ConfigError(fmt::format("{}: holds no run", db.file()));
+  Facts out;
+  out.file = db.file();
+  int i = 0;
+  for (std::string* field : {&out.title, &out.study, &out.scenario_file, &out.scenario, &out.resolved, &out.version,
+                             &out.state, &out.fingerprint, &out.seed, &out.events, &out.wall_time})
+    *field = s.is_null(i) ? "" : s.text(i), ++i;
+  out.settings = settings_of(out.resolved);
+  return out;
+}
+
+Facts read_facts(const results::Database& db) {
+  Facts out = read_identity(db);
+  if (const std::string runs = db.value("SELECT count(*) FROM run").value_or("0"); runs != "1")
+    throw ConfigError(fmt::format("{}: holds {} runs that are no sweep; a page is of one", db.file(), runs));
+  results::Statement m = db.prepare("SELECT scope, name, value, unit FROM metric ORDER BY rowid");
+  std::map<std::string, int> seen;
+  while (m.step()) {
+    if (!m.is_number(2) || !std::isfinite(m.real(2))) continue;
+    if (seen.emplace(m.text(0), 0).second) out.scopes.push_back(m.text(0));
+    out.metrics[{m.text(0), m.text(1)}] = {m.real(2), m.text(3)};
+  }
+  results::Statement a = db.prepare("SELECT scope, name, value, reason FROM assumption ORDER BY rowid");
+  while (a.step()) out.assumptions.push_back({a.text(0), a.text(1), a.text(2), a.text(3)});
+  results::Statement w = db.prepare("SELECT scope, name, text FROM warning ORDER BY rowid");
+  while (w.step()) out.warnings.push_back({w.text(0), w.text(1), w.text(2)});
+  return out;
+}
+}  // namespace moesim::pages

@@ -1,0 +1,75 @@
+#include "pages/queries.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "core/check.h"
+#include "pages/assets.h"
+
+namespace moesim::pages {
+
+double Rows::number(std::size_t row, std::size_t column) const {
+  return rows.at(row).at(column).number.value_or(std::nan(""));
+}
+
+int Rows::whole(std::size_t row, std::size_t column) const {
+  const double value = number(row, column);
+  return value >= 0 && value < 1e9 ? int(value) : 0;
+}
+
+Queries::Queries(const results::Database& db, const std::string& text) : db_(&db) {
+  std::size_t from = 0;
+  while (from < text.size()) {
+    std::size_t end = text.find(";\n", from);
+    if (end == std::string::npos) end = text.size();
+    const std::string query = text.substr(from, end - from);
+    from = end + 2;
+    const std::size_t head = query.find("-- ");
+    if (head == std::string::npos) continue;
+    const std::size_t colon = query.find(':', head);
+    core::check(colon != std::string::npos, "a query has no name: {}", query);
+    sql_.emplace(query.substr(head + 3, colon - head - 3), query.substr(head) + ";");
+  }
+}
+
+Queries Queries::of(const results::Database& db, const std::string& name) { return {db, asset(name + ".sql")}; }
+
+const std::string& Queries::sql(std::string_view name) const {
+  const auto found = sql_.find(name);
+  core::check(found != sql_.end(), "no query is called {}", name);
+  return found->second;
+}
+
+namespace {
+results::Statement prepared(const results::Database& db, const std::string& sql,
+                            const std::vector<std::string>& parameters) {
+  results::Statement s = db.prepare(sql);
+  for (std::size_t i = 0; i < parameters.size(); ++i) s.bind(int(i), std::string_view(parameters[i]));
+  return s;
+}
+}  // namespace
+
+Rows Queries::rows(std::string_view name, const std::vector<std::string>& parameters) const {
+  results::Statement s = prepared(*db_, sql(name), parameters);
+  Rows out;
+  while (out.rows.size() < kMostRows && s.step()) {
+    std::vector<Field>& row = out.rows.emplace_back();
+    for (int c = 0; c < s.columns(); ++c) {
+      Field& f = row.emplace_back();
+      if (s.is_null(c)) continue;
+      if (s.is_number(c) && std::isfinite(s.real(c))) f.number = s.real(c);
+      f.text = s.text(c);
+    }
+  }
+  return out;
+}
+
+std::vector<double> Queries::numbers(std::string_view name, const std::vector<std::string>& parameters) const {
+  results::Statement s = prepared(*db_, sql(name), parameters);
+  std::vector<double> out;
+  while (s.step())
+    if (s.is_number(0) && std::isfinite(s.real(0))) out.push_back(s.real(0));
+  return out;
+}
+}  // namespace moesim::pages

@@ -1,0 +1,233 @@
+#include "pages/studies/common.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+#include <set>
+
+#include "results/summary.h"
+
+namespace moesim::pages {
+namespace {
+std::string without(std::string text, std::string_view end) {
+  if (text.ends_with(end)) text.resize(text.size() - end.size());
+  return text;
+}
+
+Html alarm_of(const Facts& f) {
+  if (f.state == "complete") return {};
+  return html(
+      "This run did not come to its end (state {}): rows are missing, and figures hold for what was done until then.",
+      f.state);
+}
+
+void add_assumed(Page& page, const Facts& f) {
+  for (const Facts::Warning& w : f.warnings)
+    page.assumed.push_back(
+        html("<b class=\"bad\">{}</b>{}: {}", w.name, w.scope == "run" ? "" : " (" + w.scope + ")", w.text));
+  for (const Facts::Assumption& a : f.assumptions)
+    page.assumed.push_back(html("<b>{}</b>{}: {} <span class=\"dim\">({})</span>", a.name,
+                                a.scope == "run" ? "" : " of " + words_of(a.scope.substr(a.scope.find(':') + 1)),
+                                a.value, a.reason));
+  if (const std::string kind = f.setting("routing.kind");
+      !kind.empty() && std::ranges::none_of(f.assumptions, [](const auto& a) { return a.name == "routing"; })) {
+    std::string how = kind;
+    for (const auto& [key, value] : f.settings)
+      if (key.starts_with("routing.") && key != "routing.kind" && key.find('.', 8) == std::string::npos &&
+          value.size() < 40)
+        how += ", " + key.substr(8) + " " + value;
+    page.assumed.push_back(html("<b>routing</b>: {} <span class=\"dim\">(as asked)</span>", how));
+  }
+}
+
+/// Single kernels' errors, and what was published.
+void add_band(Page& page, const Facts& f, const Queries& q, const std::vector<std::string>& scopes) {
+  Band b;
+  for (const std::string& s : scopes)
+    if (f.has("kernel_error_median", s)) {
+      b.median = std::max(b.median, f.value("kernel_error_median", s));
+      b.p90 = std::max(b.p90, f.value("kernel_error_p90", s));
+    }
+  const Rows published = q.rows("published");
+  for (std::size_t i = 0; i < published.size(); ++i) {
+    const double error = published.number(i, 3) / published.number(i, 2) - 1;
+    b.errors.push_back({words_of(published.text(i, 0)), fmt::format("{:+.1f} %", 100 * error), error});
+  }
+  if (b.p90 == 0 && b.errors.empty()) return;
+  b.aria = fmt::format("Errors: half of the single kernels within {:.1f} %, nine of ten within {:.1f} %",
+                       100 * b.median, 100 * b.p90);
+  for (const Dots::Dot& e : b.errors) b.aria += fmt::format("; {} {}", e.label, e.shown);
+  Panel p{"How far off it may be", "", band(b)};
+  p.under = b.p90 == 0
+                ? std::string()
+                : fmt::format(
+                      "Bands: half and nine of ten of the single kernels that were measured are within {} and {} "
+                      "of the equations.",
+                      share_text(b.median), share_text(b.p90));
+  if (!b.errors.empty()) p.under += " Dots: this run against what was published.";
+  page.strip.push_back(std::move(p));
+}
+
+/// The parts of kernel time by where they come from; those of another GPU lie across these.
+void add_origins(Page& page, const Facts& f, const std::vector<std::string>& scopes) {
+  Bars b;
+  b.label_name = "origin", b.value_name = "share of kernel time";
+  b.full = 1;
+  b.aria = "Where kernel times come from";
+  for (const std::string& scope : scopes) {
+    double from = 0;
+    const std::string of = scopes.size() > 1 ? scope.substr(scope.find(':') + 1) + ": " : "";
+    for (const auto& [name, tone] : {std::pair("measured", Tone::answer),
+                                     {"interpolated", Tone::part},
+                                     {"equation", Tone::rest},
+                                     {"extrapolated", Tone::alert},
+                                     {"borrowed", Tone::alert}}) {
+      const double share = f.value(fmt::format("kernel_time_{}_share", name), scope);
+      if (!(share > 0)) continue;
+      if (std::string_view(name) == "borrowed") from = 0;
+      b.bars.push_back({of + (std::string_view(name) == "borrowed" ? "of another GPU" : name), from,
+                        std::min(1.0, from + share), share_text(share), "", tone});
+      from += share;
+    }
+  }
+  if (b.bars.empty()) return;
+  page.strip.push_back({"Where kernel times come from", "", bars(b)});
+}
+}  // namespace
+
+std::string spaced(std::string_view name) {
+  std::string out(name);
+  std::ranges::replace(out, '_', ' ');
+  return out;
+}
+std::string words_of(std::string_view name) { return spaced(without(without(std::string(name), "_time"), "_share")); }
+
+Page begun_page(const Facts& f, const Queries& q, const std::vector<std::string>& kernels) {
+  Page page;
+  page.kind = f.study;
+  page.title = f.title;
+  page.alarm = alarm_of(f);
+  add_assumed(page, f);
+  add_band(page, f, q, kernels);
+  add_origins(page, f, kernels);
+  return page;
+}
+
+void add_key(Page& page, const Facts& f, std::string label, std::string_view metric, std::string beside,
+             std::string_view scope) {
+  if (!f.has(metric, scope)) return;
+  const double v = f.value(metric, scope);
+  const bool share =
+      metric.starts_with("mfu") || metric.ends_with("share") || metric.ends_with("goodput") || metric == "gap_to_bound";
+  page.keys.push_back({std::move(label),
+                       share ? fmt::format("{:.{}f} %", 100 * v, std::fabs(v) < 0.01 ? 2 : 1) : f.shown(metric, scope),
+                       std::move(beside), std::string(metric), std::string(scope), v});
+}
+
+void add_published(Page& page, const Queries& q) {
+  const Rows rows = q.rows("published");
+  if (rows.empty()) return;
+  Section s;
+  s.id = "published";
+  s.question = "Does it agree with what was published?";
+  s.columns = rows.size() > 1 ? 2 : 1;
+  std::vector<double> errors;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const double published = rows.number(i, 2), simulated = rows.number(i, 3);
+    const std::string& unit = rows.text(i, 4);
+    errors.push_back(simulated / published - 1);
+    const std::string a = results::pretty(simulated, unit), b = results::pretty(published, unit);
+    const std::string name = words_of(rows.text(i, 0)), scope = rows.text(i, 1) == "run" ? "" : ", " + rows.text(i, 1);
+    s.panels.push_back({name + scope, "",
+                        dots({fmt::format("{}: simulated {}, published {}", name, a, b),
+                              unit,
+                              {{"simulated", a, simulated, false}, {"published", b, published, true}}})});
+    s.note += fmt::format("{}{}: {}. ", name, scope, rows.text(i, 5));
+    if (rows.size() == 1)
+      s.answer =
+          html("{} simulated, {} {} the {} published: {}{}", strong(a),
+               fmt::format("{:.1f} %", 100 * std::fabs(errors[0])), errors[0] < 0 ? "below" : "above", b, name, scope);
+  }
+  if (rows.size() > 1) {
+    const auto [low, high] = std::ranges::minmax(errors);
+    s.answer = html("{} published figures: the run is off by {} to {}", rows.size(),
+                    fmt::format("{:+.1f} %", 100 * low), fmt::format("{:+.1f} %", 100 * high));
+  }
+  s.note += "The axes need not start at 0. Nothing was fitted to these figures.";
+  s.sql = {q.sql("published")};
+  page.sections.push_back(std::move(s));
+}
+
+Figure layer_lines(const std::vector<LayerLine>& all, std::string_view what, std::string_view aria) {
+  Lines l;
+  l.aria = std::string(aria);
+  l.x_name = "layer", l.y_name = std::string(what);
+  l.top = 1;
+  std::set<double> layers;
+  for (const LayerLine& line : all) layers.insert(line.layers.begin(), line.layers.end());
+  l.x.assign(layers.begin(), layers.end());
+  for (const LayerLine& line : all) {
+    Lines::Series& s = l.series.emplace_back();
+    s.name = line.name;
+    s.y.assign(l.x.size(), std::nan(""));
+    for (std::size_t i = 0; i < line.layers.size(); ++i)
+      s.y[std::size_t(std::distance(layers.begin(), layers.find(line.layers[i])))] = line.values[i];
+  }
+  return lines(l);
+}
+
+std::optional<double> bytes_of(std::string_view text) {
+  const std::string copy(text);
+  char* end = nullptr;
+  const double value = std::strtod(copy.c_str(), &end);
+  if (end == copy.c_str() || !std::isfinite(value)) return std::nullopt;
+  const std::string unit(std::string_view(end).substr(std::min<std::size_t>(1, std::string_view(end).size())));
+  for (const auto& [name, factor] : {std::pair("B", 1.0),
+                                     {"kB", 1e3},
+                                     {"MB", 1e6},
+                                     {"GB", 1e9},
+                                     {"TB", 1e12},
+                                     {"KiB", 1024.0},
+                                     {"MiB", 1048576.0},
+                                     {"GiB", 1073741824.0},
+                                     {"TiB", 1099511627776.0}})
+    if (unit == name) return value * factor;
+  return std::nullopt;
+}
+
+std::optional<double> gpu_memory(const Facts& f) {
+  const std::optional<double> all = bytes_of(f.setting("cluster.node.gpu.memory"));
+  if (!all) return std::nullopt;
+  return *all - bytes_of(f.setting("cluster.node.gpu.reserve")).value_or(0);
+}
+
+std::string gpu_name(const Facts& f) {
+  const std::string title = f.setting("cluster.node.gpu.title");
+  return title.empty() ? "GPUs" : title;
+}
+
+Parts largest_parts(const std::vector<std::string>& names, const std::vector<double>& sizes, std::size_t most) {
+  std::vector<std::size_t> order(names.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return sizes[a] > sizes[b]; });
+  Parts out;
+  for (std::size_t i = 0; i < order.size(); ++i)
+    if (i < most || order.size() == most + 1) {
+      out.names.push_back(names[order[i]]);
+      out.members.push_back({order[i]});
+    } else if (i == most) {
+      out.names.push_back("other");
+      out.members.push_back({order[i]});
+    } else {
+      out.members.back().push_back(order[i]);
+    }
+  return out;
+}
+
+Tone tone_of_part(std::size_t place) {
+  constexpr std::array kTones = {Tone::answer, Tone::light, Tone::rest, Tone::part, Tone::faint, Tone::ink};
+  return kTones[place % kTones.size()];
+}
+}  // namespace moesim::pages

@@ -1,0 +1,51 @@
+// What pages of several studies have in common.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pages/charts/charts.h"
+#include "pages/facts.h"
+#include "pages/page.h"
+#include "pages/queries.h"
+
+namespace moesim::pages {
+
+/// Title, what spoils the figures, assumptions, error band and origin of kernel times.  kernels: the scopes that say
+/// where kernel times come from, "run" or one a pool.
+Page begun_page(const Facts& facts, const Queries& queries, const std::vector<std::string>& kernels);
+
+/// A figure as stored, if it was: nothing is added where it was not.  label: as people say it.
+void add_key(Page& page, const Facts& facts, std::string label, std::string_view metric, std::string beside,
+             std::string_view scope = "run");
+
+/// What others measured beside this run; nothing where nothing was published of it.
+void add_published(Page& page, const Queries& queries);
+
+/// Layers' balance: mean over max load of their GPUs, or how the heading calls it.
+struct LayerLine {
+  std::string name;
+  std::vector<double> layers, values;
+};
+Figure layer_lines(const std::vector<LayerLine>& lines, std::string_view what, std::string_view aria);
+
+/// "85.5 GB" as bytes, and other texts of bytes in the settings; nothing if it is none.
+std::optional<double> bytes_of(std::string_view text);
+/// What a GPU's memory holds for the run, in bytes, without the reserve; nothing if the settings do not say.
+std::optional<double> gpu_memory(const Facts& facts);
+/// The GPU's name as the catalogue has it: "NVIDIA H800 SXM 80 GB"; "GPUs" if the settings do not say.
+std::string gpu_name(const Facts& facts);
+/// "exposed_communication_time" as words: "exposed communication"; a suffix that says the kind of figure is dropped.
+std::string words_of(std::string_view name);
+/// With spaces for underscores alone: "step time p99".
+std::string spaced(std::string_view name);
+/// The largest parts, those beyond `most` joined as "other": names in order of size with their places among the given.
+struct Parts {
+  std::vector<std::string> names;
+  std::vector<std::vector<std::size_t>> members;  // of each
+};
+Parts largest_parts(const std::vector<std::string>& names, const std::vector<double>& sizes, std::size_t most);
+/// Tones of a stack's parts, from the largest.
+Tone tone_of_part(std::size_t place);
+}  // namespace moesim::pages

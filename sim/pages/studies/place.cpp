@@ -1,0 +1,272 @@
+// Placements compared.
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "pages/studies/common.h"
+#include "pages/studies/loads.h"
+#include "pages/studies/studies.h"
+#include "results/summary.h"
+
+namespace moesim::pages {
+namespace {
+constexpr std::size_t kMostMaps = 3, kMostBars = 40, kMostPlans = 2000, kMostLoads = 26;
+
+/// placement:STRATEGY:SLOTS, and :PLANNED ON:SCORED ON where there are several loads.
+struct Plan {
+  std::string scope, strategy, slots, planned, scored;
+  std::map<std::string, double> figures;
+  std::map<std::string, std::string> units;
+
+  double value(const std::string& name) const {
+    const auto found = figures.find(name);
+    return found == figures.end() ? std::nan("") : found->second;
+  }
+  std::string plan_name() const { return fmt::format("{}, {} slots", strategy, slots); }
+  std::string name() const {
+    return planned.empty()     ? plan_name()
+           : planned == scored ? fmt::format("{}, {}", plan_name(), planned)
+                               : fmt::format("{}, {} on {}", plan_name(), planned, scored);
+  }
+};
+
+Plan plan_of(const std::string& scope) {
+  Plan out;
+  out.scope = scope;
+  std::vector<std::string> parts;
+  std::size_t from = scope.find(':') + 1;
+  while (parts.size() < 3) {
+    const std::size_t colon = scope.find(':', from);
+    if (colon == std::string::npos) break;
+    parts.push_back(scope.substr(from, colon - from));
+    from = colon + 1;
+  }
+  parts.push_back(scope.substr(from));
+  parts.resize(4);
+  out.strategy = parts[0], out.slots = parts[1], out.planned = parts[2], out.scored = parts[3];
+  return out;
+}
+
+std::vector<Plan> plans_of(const Queries& q) {
+  const Rows rows = q.rows("plans");
+  std::vector<Plan> out;
+  std::map<std::string, std::size_t> at;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (out.size() == kMostPlans && !at.contains(rows.text(i, 0))) continue;
+    const auto [place, added] = at.emplace(rows.text(i, 0), out.size());
+    if (added) out.push_back(plan_of(rows.text(i, 0)));
+    out[place->second].figures[rows.text(i, 1)] = rows.number(i, 2);
+    out[place->second].units[rows.text(i, 1)] = rows.text(i, 3);
+  }
+  return out;
+}
+
+/// Those scored on what they were planned from; all where there is one load.
+std::vector<const Plan*> own_of(const std::vector<Plan>& plans) {
+  std::vector<const Plan*> out;
+  for (const Plan& p : plans)
+    if (p.planned == p.scored) out.push_back(&p);
+  if (out.empty())
+    for (const Plan& p : plans) out.push_back(&p);
+  return out;
+}
+
+void add_maps(Page& page, const Queries& q) {
+  Section s;
+  s.id = "maps";
+  s.question = "Which GPUs make the others wait?";
+  const Rows scopes = q.db().has_table("gpu_load") ? q.rows("maps") : Rows{};
+  if (scopes.empty()) {
+    s.answer = html("This database holds no loads by GPU");
+    s.note = "It was written before they were kept: place again.";
+    page.sections.push_back(std::move(s));
+    return;
+  }
+  // The best is the first row; what was listed first, the second: shown before it.
+  std::vector<std::string> order;
+  if (scopes.size() > 1) order.push_back(scopes.text(1, 0));
+  for (std::size_t i = 2; i < scopes.size() && order.size() + 1 < kMostMaps; ++i) order.push_back(scopes.text(i, 0));
+  order.push_back(scopes.text(0, 0));
+  std::vector<LayerLine> all;
+  double first = 0, best = 0;
+  for (const std::string& scope : order) {
+    const std::string name = plan_of(scope).name();
+    std::optional<LoadMap> map =
+        load_map(q.rows("map", {scope}), name + ": load of each GPU in each layer, over the layer's mean");
+    if (!map) continue;
+    if (first == 0) first = map->most;
+    best = map->most;
+    all.insert(all.begin(), {name, map->layers, map->balance});
+    s.panels.push_back({name, fmt::format("fullest GPU {:.2f} x its layer's mean", map->most), std::move(map->figure)});
+  }
+  if (s.panels.empty()) return;
+  s.columns = s.panels.size() > 2 ? 3 : int(s.panels.size());
+  s.answer =
+      html("The fullest GPU has {} its layer's mean load with {}, and {} with {}", bad(fmt::format("{:.2f} x", first)),
+           plan_of(order.front()).name(), strong(fmt::format("{:.2f} x", best)), plan_of(order.back()).name());
+  s.below = about_one_key("Load of a GPU over its layer's mean: blue idles, orange makes the others wait.");
+  s.note = "Rows are the model's MoE layers, columns the GPUs of the group. All maps have one scale.";
+  s.sql = {q.sql("maps"), q.sql("map")};
+  page.sections.push_back(std::move(s));
+
+  Section b;
+  b.id = "balance";
+  b.question = "How even is each layer, and how even could it be?";
+  const LayerLine& last = all.front();
+  const std::size_t worst = std::size_t(std::ranges::min_element(last.values) - last.values.begin());
+  b.answer = html("With {} the worst layer is {}, at {} where 1 is even", last.name, last.layers[worst],
+                  strong(fmt::format("{:.3f}", last.values[worst])));
+  b.panels.push_back({"", "", layer_lines(all, "mean over max", "Balance by layer of the plans")});
+  b.note =
+      "Mean load over the fullest GPU's: 1 is even, and no placement is above it; 0.5 means that the layer takes twice "
+      "as long as it needs.";
+  b.sql = {q.sql("map")};
+  page.sections.push_back(std::move(b));
+}
+
+/// A map of planned on x scored on for each strategy and number of slots, where there are several loads.
+void add_cross(Page& page, const std::vector<Plan>& plans, const Queries& q) {
+  std::vector<std::string> names, planned, scored;
+  const auto once = [](std::vector<std::string>& list, const std::string& word) {
+    if (std::ranges::find(list, word) == list.end()) list.push_back(word);
+  };
+  for (const Plan& p : plans) once(names, p.plan_name()), once(planned, p.planned), once(scored, p.scored);
+  if ((scored.size() < 2 && planned.size() < 2) || scored.size() > kMostLoads) return;
+  Section s;
+  s.id = "cross";
+  s.question = "What is a plan worth when the load has changed?";
+  double own = 0, other = INFINITY;
+  for (const Plan& p : plans)
+    if (p.planned == p.scored) own = std::max(own, p.value("balancedness"));
+  std::string best;
+  for (const Plan& p : plans)
+    if (p.planned == p.scored && p.value("balancedness") == own) best = p.plan_name();
+  for (const Plan& p : plans)
+    if (p.plan_name() == best && p.planned != p.scored) other = std::min(other, p.value("balancedness"));
+  Grid g;
+  g.aria = "Balance of each plan, scored on each load";
+  g.label_name = planned.size() > 1 ? "plan, planned on" : "plan";
+  g.columns = scored;
+  g.low = 0.3;
+  for (const std::string& name : names)
+    for (const std::string& from : planned) {
+      Grid::Row row{planned.size() > 1 ? name + ", " + from : name, std::vector<double>(scored.size(), NAN)};
+      for (const Plan& p : plans)
+        if (p.plan_name() == name && p.planned == from)
+          row.values[std::size_t(std::ranges::find(scored, p.scored) - scored.begin())] = p.value("balancedness");
+      if (g.rows.size() < kMostBars) g.rows.push_back(std::move(row));
+    }
+  s.panels.push_back({"", "", grid(g)});
+  if (std::isfinite(other))
+    s.answer = html("{} is worth {} on the load it was planned from, and {} on another", best,
+                    strong(fmt::format("{:.2f}", own)), bad(fmt::format("{:.2f}", other)));
+  else
+    s.answer = html("No plan is scored on a load that it was not planned from");
+  s.note = "Balance: mean over max of the GPUs' loads. The stronger the blue, the more even.";
+  s.sql = {q.sql("plans")};
+  page.sections.push_back(std::move(s));
+}
+
+struct Measure {
+  std::string_view name, label, unit;
+  bool less;  // is better
+};
+constexpr Measure kMeasures[] = {{"balancedness", "balance, mean over max", "", false},
+                                 {"decode_step_time", "decode step", "s", true},
+                                 {"prefill_step_time", "prefill step", "s", true},
+                                 {"nodes_per_token", "nodes a token visits", "", true},
+                                 {"busiest_adapter_bytes", "busiest adapter, a prefill layer", "B", true},
+                                 {"expert_memory", "experts on a GPU", "B", true}};
+
+void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, const Queries& q) {
+  Section s;
+  s.id = "price";
+  s.question = "What does balance buy, and what does it cost?";
+  s.columns = 2;
+  for (const Measure& m : kMeasures) {
+    Bars b;
+    b.aria = std::string(m.label) + " of each plan";
+    b.label_name = "plan", b.value_name = std::string(m.label), b.unit = std::string(m.unit);
+    double best = NAN;
+    for (const Plan* p : own) {
+      const double v = p->value(std::string(m.name));
+      if (std::isfinite(v) && (!std::isfinite(best) || (m.less ? v < best : v > best))) best = v;
+    }
+    for (const Plan* p : own) {
+      const double v = p->value(std::string(m.name));
+      if (!std::isfinite(v) || b.bars.size() == kMostBars) continue;
+      b.bars.push_back({p->plan_name(), 0, v, m.unit.empty() ? fmt::format("{:.3f}", v) : results::pretty(v, m.unit),
+                        "", v == best ? Tone::answer : Tone::rest});
+    }
+    if (!b.bars.empty()) s.panels.push_back({std::string(m.label), "", bars(b)});
+  }
+  if (s.panels.empty()) return;
+  const double before = own.front()->value("decode_step_time");
+  double after = NAN;
+  for (const Plan* p : own)
+    if (p->value("balancedness") == f.value("balancedness")) after = p->value("decode_step_time");
+  if (std::isfinite(before) && std::isfinite(after))
+    s.answer = html("A decode step takes {} instead of {}: {} less", strong(results::pretty(after, "s")),
+                    results::pretty(before, "s"), share_text(1 - after / before));
+  else
+    s.answer =
+        html("The best plan is {} even; step times were not asked for", strong(share_text(f.value("balancedness"))));
+  s.note =
+      "Each plan on the load it was planned from; the best of each chart in blue. Bytes from node to node are those of "
+      "a run: "
+      "passes with placement: {file: PLAN} and network: {count_pairs: true}.";
+  s.sql = {q.sql("plans")};
+  page.sections.push_back(std::move(s));
+}
+
+void add_all(Page& page, const std::vector<Plan>& plans, const Queries& q) {
+  DataTable t{"", {"plan"}, {}};
+  std::vector<std::string> names;
+  for (const Plan& p : plans)
+    for (const auto& [name, value] : p.figures)
+      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  for (const std::string& n : names) t.columns.push_back(words_of(n));
+  for (const Plan& p : plans) {
+    std::vector<Cell> row = {cell(p.name())};
+    for (const std::string& n : names) row.push_back(p.figures.contains(n) ? cell(p.value(n), p.units.at(n)) : Cell{});
+    t.rows.push_back(std::move(row));
+  }
+  Section s;
+  s.id = "plans";
+  s.question = "What else was tried?";
+  s.answer = html("{} plans scored", plans.size());
+  s.below = html(
+      "<p class=\"ctl\"><label>Only rows with <input type=\"search\" data-filter=\"all-plans\"></label> <output "
+      "id=\"all-plans-n\"></output></p>{}",
+      table_html(t, "all-plans"));
+  s.sql = {q.sql("plans")};
+  page.sections.push_back(std::move(s));
+}
+}  // namespace
+
+Page place_page(const Facts& f, const results::Database& db) {
+  const Queries q = Queries::of(db, "place");
+  Page page = begun_page(f, q, {"run"});
+  const std::vector<Plan> plans = plans_of(q);
+  const std::vector<const Plan*> own = own_of(plans);
+  const double best = f.value("balancedness");
+  const auto chosen = std::ranges::find_if(own, [&](const Plan* p) { return p->value("balancedness") == best; });
+  page.headline = html(
+      "{} evens the load to {} of a perfect 1{}",
+      chosen == own.end() ? std::string("The best plan") : (*chosen)->plan_name(), strong(fmt::format("{:.3f}", best)),
+      own.size() > 1 ? fmt::format("; {} reaches {:.3f}", own.front()->plan_name(), own.front()->value("balancedness"))
+                     : "");
+  add_key(page, f, "Balance of the best plan", "balancedness", "mean/max");
+  add_key(page, f, "Gap to the bound", "gap_to_bound", "of the slowest GPU");
+  add_key(page, f, "Nodes a token visits", "nodes_per_token", "");
+  add_key(page, f, "Hottest expert", "expert_load_max_over_mean", "x its layer's mean");
+  add_published(page, q);
+  add_maps(page, q);
+  add_cross(page, plans, q);
+  if (!own.empty()) add_price(page, own, f, q);
+  add_lorenz(page, q.sql("experts"), {{"", q.rows("experts")}});
+  add_all(page, plans, q);
+  return page;
+}
+}  // namespace moesim::pages

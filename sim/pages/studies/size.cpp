@@ -1,0 +1,231 @@
+// The cheapest deployment that serves a plan, and what fell.
+#include <algorithm>
+#include <cmath>
+
+#include "pages/studies/common.h"
+#include "pages/studies/studies.h"
+#include "results/summary.h"
+
+namespace moesim::pages {
+namespace {
+// Columns of the query `candidates`.
+enum Column {
+  kNumber,
+  kDeployment,
+  kNode,
+  kEngine,
+  kGpus,
+  kNodes,
+  kCost,
+  kCostTokens,
+  kGpuRate,
+  kUserRate,
+  kFate,
+  kReason,
+  kTtft,
+  kTpot
+};
+constexpr std::size_t kMostNamed = 24;   // bars
+constexpr std::size_t kMostDots = 2500;  // cheapest first
+
+std::string usd(double v) { return std::isfinite(v) ? fmt::format("{:.2f} USD/h", v) : ""; }
+
+void add_front(Page& page, const Rows& all, const Queries& q) {
+  Scatter s;
+  s.aria = "Deployments: tokens a GPU and second against tokens a user and second";
+  s.x_name = "a user", s.x_unit = "tokens/s", s.y_name = "a GPU, prompts and answers", s.y_unit = "tokens/s";
+  std::size_t fit = 0, front = 0;
+  for (std::size_t i = 0; i < all.size() && s.dots.size() < kMostDots; ++i) {
+    const std::string& fate = all.text(i, kFate);
+    const Scatter::Look look = fate == "chosen"  ? Scatter::Look::chosen
+                               : fate == "front" ? Scatter::Look::front
+                               : fate == "meets" ? Scatter::Look::other
+                                                 : Scatter::Look::rejected;
+    fit += look != Scatter::Look::rejected;
+    front += look == Scatter::Look::chosen || look == Scatter::Look::front;
+    s.dots.push_back({all.number(i, kUserRate), all.number(i, kGpuRate),
+                      all.text(i, kDeployment) + ", " + all.text(i, kNode),
+                      fate + (all.text(i, kReason).empty() ? "" : ": " + all.text(i, kReason)),
+                      fmt::format("{} GPUs, {}", all.text(i, kGpus), usd(all.number(i, kCost))), look});
+  }
+  if (s.dots.empty()) return;
+  Section section;
+  section.id = "front";
+  section.question = "Which deployments are worth considering?";
+  section.answer =
+      html("{} of {} deployments meet the targets, and {} of these {} cheaper or faster a user than all others", fit,
+           all.size(), strong(fmt::to_string(front)), front == 1 ? "is" : "are");
+  section.above = key_html({{"the answer", "fa"},
+                            {"front: nothing is cheaper and faster a user", "ring"},
+                            {"meets the targets", "fr"},
+                            {"fell: reason in its tip and below", "rej"}});
+  section.panels.push_back({"", "", scatter(s)});
+  section.note =
+      "Filled and ringed ones were simulated; most open ones fell in closed form, where their figures are estimates. "
+      "All GPUs that are paid for count.";
+  section.sql = {q.sql("candidates")};
+  if (all.size() > kMostDots) section.note += fmt::format(" The first {} of {}.", kMostDots, all.size());
+  page.sections.push_back(std::move(section));
+}
+
+void add_cost(Page& page, const Rows& all, const Queries& q) {
+  Bars cost, binds;
+  cost.aria = "Cost an hour of the deployments that meet the targets";
+  cost.label_name = "deployment", cost.value_name = "USD an hour";
+  double least = INFINITY, most = 0;
+  DataTable limits{"What binds them", {"deployment", "node", "engine", "TTFT p90", "TPOT p90", "what binds it"}, {}};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string& fate = all.text(i, kFate);
+    if ((fate != "chosen" && fate != "front" && fate != "meets") || cost.bars.size() == kMostNamed) continue;
+    const double c = all.number(i, kCost);
+    cost.bars.push_back({all.text(i, kDeployment), 0, c, usd(c),
+                         fmt::format("{:.2f} a million tokens", all.number(i, kCostTokens)),
+                         fate == "chosen" ? Tone::answer : Tone::rest});
+    limits.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode)), cell(all.text(i, kEngine)),
+                           cell(all.number(i, kTtft), "s"), cell(all.number(i, kTpot), "s"),
+                           cell(all.text(i, kReason))});
+    least = std::min(least, c), most = std::max(most, c);
+  }
+  if (cost.bars.empty()) return;
+  Section s;
+  s.id = "cost";
+  s.question = "What does it cost, and what limits it?";
+  s.answer = html("From {} to {} an hour for what meets the targets", strong(fmt::format("{:.2f}", least)),
+                  fmt::format("{:.2f} USD", most));
+  s.panels.push_back({"", "", bars(cost)});
+  s.below = table_html(limits);
+  s.note =
+      "Memory of these deployments: moesim size PLAN --scenario FILE writes the answer as a scenario, whose page shows "
+      "what fills a GPU.";
+  s.sql = {q.sql("candidates")};
+  page.sections.push_back(std::move(s));
+}
+
+void add_fates(Page& page, const Queries& q) {
+  const Rows fates = q.rows("fates"), refused = q.rows("refused");
+  Section s;
+  s.id = "fates";
+  s.question = "Why did the others fall?";
+  s.columns = 2;
+  Bars a, b;
+  a.aria = "Deployments by what became of them", a.label_name = "fate", a.value_name = "deployments";
+  for (std::size_t i = 0; i < fates.size(); ++i)
+    a.bars.push_back({fates.text(i, 0), 0, fates.number(i, 1), fates.text(i, 1), "",
+                      fates.text(i, 0) == "chosen" ? Tone::answer : Tone::rest});
+  b.aria = "Pools that cannot be used, by why", b.label_name = "why", b.value_name = "pools";
+  for (std::size_t i = 0; i < refused.size() && i < kMostNamed; ++i)
+    b.bars.push_back({refused.text(i, 0), 0, refused.number(i, 1), refused.text(i, 1), "", Tone::rest});
+  if (!a.bars.empty()) s.panels.push_back({"deployments", "", bars(a)});
+  if (!b.bars.empty()) s.panels.push_back({"pools refused in closed form", "", bars(b)});
+  if (s.panels.empty()) return;
+  double pools = 0;
+  for (const Bar& bar : b.bars) pools += bar.to;
+  s.answer = refused.empty() ? html("No pool was refused")
+                             : html("{} pools cannot be used, most for {}", brief(pools), strong(refused.text(0, 0)));
+  s.sql = {q.sql("fates"), q.sql("refused")};
+  page.sections.push_back(std::move(s));
+}
+
+void add_variations(Page& page, const Queries& q) {
+  const Rows rows = q.rows("variations");
+  if (rows.empty()) return;
+  Bars b;
+  b.aria = "Cost an hour if the plan were another", b.label_name = "if", b.value_name = "USD an hour";
+  DataTable t{"", {"tried", "what", "targets", "GPUs", "USD an hour", "tightest"}, {}};
+  std::size_t checks = 0, held = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool met = rows.number(i, 2) > 0;
+    t.rows.push_back({cell(rows.text(i, 0)), cell(rows.text(i, 1)), cell(met ? "met" : "missed"),
+                      cell(rows.number(i, 3)), cell(rows.number(i, 4)), cell(rows.text(i, 5))});
+    if (rows.text(i, 0) == "check") {
+      ++checks, held += met;
+    } else if (std::isfinite(rows.number(i, 4))) {
+      b.bars.push_back({rows.text(i, 1), 0, rows.number(i, 4), usd(rows.number(i, 4)), rows.text(i, 5),
+                        met ? Tone::rest : Tone::alert});
+    }
+  }
+  Section s;
+  s.id = "variations";
+  s.question = "Does it hold, and what if the plan were another?";
+  s.answer = html("{} of {} checks of the answer meet the targets",
+                  held == checks ? strong(fmt::to_string(held)) : bad(fmt::to_string(held)), checks);
+  if (!b.bars.empty()) s.panels.push_back({"", "", bars(b)});
+  s.below = table_html(t);
+  s.sql = {q.sql("variations")};
+  page.sections.push_back(std::move(s));
+}
+
+Html filtered(const DataTable& t, std::string_view id) {
+  return html(
+      "<p class=\"ctl\"><label>Only rows with <input type=\"search\" data-filter=\"{0}\"></label> <output "
+      "id=\"{0}-n\"></output></p>{1}",
+      id, table_html(t, id));
+}
+
+void add_ledger(Page& page, const Rows& all, const Queries& q) {
+  constexpr std::size_t kMostRows = 2500;
+  DataTable t{"",
+              {"deployment", "node", "engine", "GPUs", "USD/h", "USD a million tokens", "tokens/s a GPU",
+               "tokens/s a user", "TTFT p90", "TPOT p90", "fate", "reason"},
+              {}};
+  for (std::size_t i = 0; i < all.size() && i < kMostRows; ++i)
+    t.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode)), cell(all.text(i, kEngine)),
+                      cell(all.number(i, kGpus)), cell(all.number(i, kCost)), cell(all.number(i, kCostTokens)),
+                      cell(all.number(i, kGpuRate)), cell(all.number(i, kUserRate)), cell(all.number(i, kTtft), "s"),
+                      cell(all.number(i, kTpot), "s"), cell(all.text(i, kFate)), cell(all.text(i, kReason))});
+  const Rows pools = q.rows("pools");
+  DataTable p{"",
+              {"pool", "node", "engine", "role", "TP", "attention ranks", "requests", "tokens", "overlap", "GPUs",
+               "requests/s", "step", "TPOT", "USD a request", "refused"},
+              {}};
+  for (std::size_t i = 0; i < pools.size() && i < kMostRows; ++i) {
+    const bool used = pools.text(i, 15).empty();
+    p.rows.push_back({cell(pools.text(i, 0)), cell(pools.text(i, 1)), cell(pools.text(i, 2)), cell(pools.text(i, 3)),
+                      cell(pools.number(i, 4)), cell(pools.number(i, 5)), cell(pools.number(i, 7)),
+                      cell(pools.number(i, 8)), cell(pools.text(i, 9)), cell(pools.number(i, 10)),
+                      used ? cell(pools.number(i, 11)) : Cell{}, used ? cell(pools.number(i, 12), "s") : Cell{},
+                      used ? cell(pools.number(i, 13), "s") : Cell{}, cell(pools.number(i, 14)),
+                      cell(pools.text(i, 15))});
+  }
+  Section s;
+  s.id = "ledger";
+  s.question = "What else was tried?";
+  s.answer = html("{} deployments of {} pools", all.size(), pools.size());
+  if (std::max(all.size(), pools.size()) > kMostRows)
+    s.note = fmt::format("Of each the first {}; the tables candidate and candidate_pool have all.", kMostRows);
+  s.below = html("<h3>Deployments</h3>{}<details class=\"screen\"><summary>Pools, in closed form</summary>{}</details>",
+                 filtered(t, "ledger-rows"), filtered(p, "pool-rows"));
+  s.sql = {q.sql("candidates"), q.sql("pools")};
+  page.sections.push_back(std::move(s));
+}
+}  // namespace
+
+Page size_page(const Facts& f, const results::Database& db) {
+  const Queries q = Queries::of(db, "size");
+  Page page = begun_page(f, q, {"run"});
+  const Rows chosen = q.rows("chosen"), all = q.rows("candidates");
+  if (chosen.empty()) {
+    page.headline = html("{} of the {} deployments tried meets the targets", bad("None"), all.size());
+  } else {
+    page.headline =
+        html("{} {} of {} serve it for {}: {}", brief(chosen.number(0, 3)), chosen.number(0, 3) == 1 ? "GPU" : "GPUs",
+             chosen.text(0, 1), strong(usd(chosen.number(0, 5))), chosen.text(0, 0));
+    const auto key = [&](std::string label, int column, std::string_view name, std::string shown, std::string beside) {
+      page.keys.push_back(
+          {std::move(label), std::move(shown), std::move(beside), "", "", chosen.number(0, std::size_t(column)),
+           fmt::format("SELECT {} FROM candidate WHERE fate = 'chosen' ORDER BY candidate LIMIT 1", name)});
+    };
+    key("Cost an hour", 5, "cost_per_hour", fmt::format("{:.2f} USD", chosen.number(0, 5)), "");
+    key("A million tokens", 6, "cost_per_million_tokens", fmt::format("{:.2f} USD", chosen.number(0, 6)),
+        "prompts and answers");
+    key("A user", 8, "tokens_per_user_second", results::pretty(chosen.number(0, 8), "tokens/s"), "");
+    key("Room left", 10, "headroom", fmt::format("{:.1f} %", 100 * chosen.number(0, 10)), chosen.text(0, 9));
+  }
+  add_front(page, all, q);
+  add_cost(page, all, q);
+  add_variations(page, q);
+  add_fates(page, q);
+  add_ledger(page, all, q);
+  return page;
+}
+}  // namespace moesim::pages

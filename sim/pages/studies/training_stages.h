@@ -1,0 +1,15 @@
+// Sections of a training page that show every pipeline stage.
+#pragma once
+#include "pages/facts.h"
+#include "pages/page.h"
+#include "pages/queries.h"
+
+namespace moesim::pages {
+
+constexpr std::size_t kMostStages = 64;  // that are drawn
+
+/// Where each stage's time goes.
+void add_stages(Page& page, const Facts& facts, const Queries& queries);
+/// What fills a GPU of each stage.
+void add_memory(Page& page, const Facts& facts, const Queries& queries);
+}  // namespace moesim::pages

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Opens the page of every study in a browser and looks at it: light, dark and printed, on a desk and on a telephone.
+
+    check.py MOESIM [DATABASE...] [--keep FOLDER]
+
+Without databases it runs one small scenario a study.  Checked are: nothing is loaded and nothing is said on the console,
+every chart draws as many marks as it says and its table holds as many, key figures are those of the database, no two texts
+lie over each other and none leaves the page, keyboard and buttons do what they say.  Exit code 77 without a browser.
+"""
+import argparse
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True  # nothing is left beside the sources
+import browser
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LOOK = open(os.path.join(HERE, "look.js"), encoding="utf-8").read()
+VIEWS = [(1280, "light", ""), (1280, "dark", ""), (390, "light", ""), (390, "dark", ""), (720, "light", ""), (688, "light", "print"),
+         (390, "light", "print")]
+PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
+TITLE = "<script>alert(1)</script> & \"quotes\" </title><b>'"
+
+SMALL = ["--set", "model=deepseek-v2-lite", "--set", "cluster=h800-32"]
+STEP = ["--set", "training.batch=64", "--set", "training.sequence=1024", "--set", "training.parallel={pipeline: 4, expert: 8, zero: 1}",
+        "--set", "expect=[]"]
+SCENARIOS = {
+    "training": ["run", "train-deepseek-v3", *SMALL, *STEP],
+    "training-run": ["run", "train-deepseek-v3-run", *SMALL, *STEP, "--set", "published=[]", "--set", "training.run.tokens=1e9",
+                     "--set", "training.run.ramp={from: 32, tokens: 1e8}"],
+    "serving": ["run", "serve-mixtral-8x7b", "--set", "serving.duration=20 s", "--set", "serving.warmup=4 s", "--set", "expect=[]",
+                "--set", "serving.slo={ttft: 100 ms, tpot: 30 ms}"],
+    "serving-apart": ["run", "serve-deepseek-v2", *SMALL, "--set", "serving.duration=3 s", "--set", "serving.warmup=0.5 s", "--set", "expect=[]",
+                      "--set", "serving.pools=[{role: prefill, parallel: {data: 8}, overlap: two_batch}, "
+                      "{role: decode, parallel: {data: 8}, overlap: five_stage}]"],
+    "place": ["run", "place-deepseek-v3", "--set", "place.slots=[288]", "--set", "expect=[]"],
+    "passes": ["run", "quickstart", "--set", "routing.record.limit=20", "--set", "routing.record.decode=2",
+               "--set", "routing.record.synthetic.warm_up_tokens=16", "--set", "passes.prefill.new_tokens=64", "--set", "passes.decode.sequences=8",
+               "--set", "passes.decode.steps=1", "--set", "network.count_pairs=true", "--set", "expect=[]"],
+    "size": ["size", "size-mixtral-8x7b"],
+    "sweep": ["sweep", os.path.join(HERE, "..", "smoke", "schedules.yaml")],
+}
+
+
+def close(a, b, off):
+    return abs(a - b) <= off * max(abs(a), abs(b), 1e-12)
+
+
+def written(text):
+    """The number a key figure shows, in SI units, and half of its last digit."""
+    match = re.match(r"(-?[\d,]+(?:\.(\d+))?(?:e[+-]?\d+)?) ?(.*)", text)
+    number, digits, unit = match.group(1).replace(",", ""), len(match.group(2) or ""), match.group(3)
+    value = float(number)
+    half = 0.5 * 10.0 ** -digits
+    known = {"%": 0.01, "min": 60.0, "h": 3600.0, "d": 86400.0}
+    factor = known.get(unit, PREFIXES.get(unit[:1], 1.0) if unit[1:] in ("s", "B", "J", "tokens/s", "B/s", "FLOP/s") else 1.0)
+    if unit in ("h", "days"):
+        factor = None  # a metric may be in hours itself
+    return value, half, factor
+
+
+def check_keys(keys, database):
+    problems = []
+    for key in keys:
+        query = (key["sql"],) if key["sql"] else ("SELECT value FROM metric WHERE name = ? AND scope = ?", (key["metric"], key["scope"]))
+        row = database.execute(*query).fetchone()
+        if row is None or not close(row[0], key["value"], 1e-10):
+            problems.append(f"key figure {key['metric']} is {key['value']}, the database has {row}")
+            continue
+        value, half, factor = written(key["text"])
+        factors = [factor] if factor else [1.0, 3600.0, 86400.0]
+        if not any(abs(value * f - row[0]) <= 1.01 * half * f + 1e-9 * abs(row[0]) or close(value * f, row[0], 6e-4) for f in factors):
+            problems.append(f"key figure {key['metric']} shows {key['text']}, the database has {row[0]}")
+    return problems
+
+
+def check_marks(figures):
+    problems = []
+    for f in figures:
+        if f["said"] == 0 or f["drawn"] != f["said"] or (f["hasTable"] and f["table"] != f["said"]):
+            problems.append(f"chart {f['id']} says {f['said']} marks, draws {f['drawn']}, its table has {f['table']}")
+        if f["height"] < 20 or f["width"] < 100:
+            problems.append(f"chart {f['id']} is {f['width']} x {f['height']}")
+    return problems
+
+
+def check_keyboard(page):
+    """The theme's button, a chart read by arrow keys, a table sorted by its head."""
+    problems = []
+    before = page.value("getComputedStyle(document.body).backgroundColor")
+    page.value("document.querySelector('#theme').click()")
+    if page.value("getComputedStyle(document.body).backgroundColor") == before:
+        problems.append("the button changes no colours")
+    page.value("document.querySelector('#theme').click()")
+    for i in range(page.value("document.querySelectorAll('.map').length")):
+        page.value(f"document.querySelectorAll('.map')[{i}].focus()")
+        for _ in range(2):
+            page.page("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight", code="ArrowRight", windowsVirtualKeyCode=39)
+        if not page.value(f"document.querySelectorAll('.map')[{i}].closest('figure').querySelector('.read').textContent"):
+            problems.append(f"map {i} says nothing to arrow keys")
+    sorted_table = page.value("""(() => { for (const t of document.querySelectorAll('figure table')) {
+        const i = [...t.tBodies[0].rows[0]?.cells ?? []].findIndex(c => c.dataset.v !== undefined);
+        if (i < 0 || t.tBodies[0].rows.length < 2) continue;
+        t.tHead.rows[0].cells[i].querySelector('button').click();
+        const v = [...t.tBodies[0].rows].map(r => r.cells[i].dataset.v).filter(x => x !== undefined).map(Number);
+        if (v.some((x, k) => k > 0 && x < v[k - 1])) return 'not sorted'; }
+        return 'ok'; })()""")
+    if sorted_table != "ok":
+        problems.append("a table does not sort")
+    return problems
+
+
+def check_file(path):
+    text = open(path, encoding="utf-8").read()
+    body = text[text.index("</head>"):text.rindex("<script>")]
+    problems = []
+    if re.search(r"\sstyle\s*=", body):
+        problems.append("has a style attribute")
+    if re.search(r"\son\w+\s*=", body) or "<script" in body:
+        problems.append("has a script of others")
+    if re.search(r"(src|href)\s*=", body):
+        problems.append("refers to another file")
+    if len(text) > 5_000_000:
+        problems.append(f"is {len(text)} bytes")
+    return problems
+
+
+def check_page(page, path, database, keep):
+    problems = check_file(path)
+    page.look(1280, "light")
+    page.open(path)
+    papers = set()
+    for width, scheme, media in VIEWS:
+        page.look(width, scheme, media)
+        seen = page.value(LOOK)
+        here = f"{width} px, {media or scheme}"
+        papers.add((scheme, media, seen["paper"]))
+        found = [f"{len(seen['problems'])} texts, first {seen['problems'][:4]}"] if seen["problems"] else []
+        found += check_marks(seen["figures"])
+        if seen["width"] > width:
+            found.append(f"is {seen['width']} px wide")
+        if seen["unnamed"] or seen["empty"]:
+            found.append(f"{seen['unnamed']} charts without a name, {seen['empty']} headings without an answer")
+        if not seen["figures"] or not seen["texts"]:
+            found.append("nothing is drawn")
+        if media == "print" and seen["screen"]:
+            found.append("the button is printed")
+        if (width, scheme, media) == VIEWS[0]:
+            found += check_keys(seen["keys"], database)
+            if not seen["keys"] and not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'trace_experts'").fetchone():
+                found.append("no key figures")
+        problems += [f"{here}: {f}" for f in found]
+        if keep:
+            page.shoot(os.path.join(keep, f"{os.path.basename(path)[:-5]}-{width}-{media or scheme}.png"), seen["height"])
+    if len({p for s, m, p in papers if not m}) != 2 or any(p != "rgb(255, 255, 255)" for s, m, p in papers if m):
+        problems.append(f"light, dark and print have papers {sorted(papers)}")
+    page.look(1280, "light")
+    problems += check_keyboard(page)
+    for e in page.events:
+        method, what = e.get("method"), e.get("params", {})
+        if method in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
+            problems.append(f"the console says {str(what)[:300]}")
+        if method == "Network.requestWillBeSent" and what["request"]["url"] != "file://" + path:
+            problems.append(f"asks for {what['request']['url']}")
+    return problems
+
+
+def make(moesim, name, arguments, folder):
+    out = os.path.join(folder, name + ".db")
+    title = ["--set", "title='" + TITLE.replace("'", "''") + "'"] if arguments[0] == "run" else []
+    subprocess.run([moesim, *arguments, *title, "-o", out], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("moesim")
+    parser.add_argument("databases", nargs="*")
+    parser.add_argument("--keep", help="a folder for the pages and their pictures")
+    given = parser.parse_args()
+    program = browser.find()
+    if program is None:
+        print("skipped: there is no " + ", ".join(browser.PROGRAMS))
+        return 77
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="pages.") as folder:
+        moesim = os.path.abspath(given.moesim)
+        databases = given.databases or [make(moesim, n, a, folder) for n, a in SCENARIOS.items()]
+        recorded = os.path.join(folder, "passes.trace.db")
+        databases += [recorded] if os.path.exists(recorded) else []
+        page = browser.Browser(program)
+        for database in databases:
+            name = os.path.splitext(os.path.basename(database))[0]
+            path = os.path.join(given.keep and os.path.abspath(given.keep) or folder, name + ".html")
+            if os.path.exists(path):
+                os.remove(path)
+            subprocess.run([moesim, "report", database, "-o", path], check=True, stdout=subprocess.DEVNULL)
+            problems = check_page(page, path, sqlite3.connect(database), given.keep)
+            print(f"{name}: {os.path.getsize(path) / 1e3:.0f} kB, " + (f"{len(problems)} problems" if problems else "good"))
+            for p in problems:
+                print("  " + p)
+            failed += bool(problems)
+        page.close()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

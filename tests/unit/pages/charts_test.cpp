@@ -1,0 +1,132 @@
+#include "pages/charts/charts.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace moesim::pages {
+namespace {
+bool holds(const Html& h, std::string_view part) { return h.text().find(part) != std::string::npos; }
+
+TEST(Bars, StandWhereTheOneAboveEnds) {
+  const Figure f = bars({"aria",
+                         "part",
+                         "time",
+                         {{"a", 0, 3, "3 s", "", Tone::answer}, {"b", 3, 4, "1 s", "", Tone::alert}},
+                         4,
+                         "s",
+                         {}});
+  EXPECT_TRUE(holds(f.chart, "x=\"0%\" width=\"75%\""));
+  EXPECT_TRUE(holds(f.chart, "x=\"75%\" width=\"25%\""));
+  EXPECT_EQ(f.table.rows[1][1].text, "1.00 s");
+  EXPECT_EQ(f.marks, 2u);
+}
+
+TEST(Bars, LeaveOutWhatIsNoLength) {
+  const Figure f = bars({"aria",
+                         "part",
+                         "time",
+                         {{"a", 0, std::nan(""), "", "", Tone::answer}, {"b", 0, -1, "", "", Tone::answer}},
+                         0,
+                         "",
+                         {}});
+  EXPECT_EQ(f.marks, 0u);
+  EXPECT_TRUE(f.table.rows.empty());
+}
+
+TEST(Stacks, PutPartsEndToEndAndALimitAtItsPlace) {
+  const Figure f = stacks({"aria",
+                           "stage",
+                           {{"weights", Tone::rest}, {"activations", Tone::answer}},
+                           {{"0", {20, 30}, "50 B"}},
+                           "B",
+                           {{100, "holds"}},
+                           0});
+  EXPECT_TRUE(holds(f.chart, "x=\"0%\" width=\"20%\""));
+  EXPECT_TRUE(holds(f.chart, "x=\"20%\" width=\"30%\""));
+  EXPECT_TRUE(holds(f.chart, "x1=\"100%\" x2=\"100%\""));
+  EXPECT_EQ(data_of(f), 2u);
+}
+
+TEST(Lines, BreakWhereAValueIsMissing) {
+  Lines l;
+  l.x = {0, 1, 2, 3};
+  l.series = {{"a", {1, std::nan(""), 2, 4}}};
+  l.height = 100;
+  const Figure f = lines(l);
+  EXPECT_TRUE(holds(f.chart, "d=\"M0 75M6667 50L10000 0\"")) << f.chart.text();
+  EXPECT_EQ(f.marks, 3u);
+}
+
+TEST(Heat, JoinsNeighboursOfOneStep) {
+  Heat h;
+  h.rows = {"3", "4"};
+  h.columns = {"0", "1", "2"};
+  h.values = {1, 1, 3, 0.1, std::nan(""), 1};
+  const Figure f = heat(h);
+  EXPECT_TRUE(holds(f.chart, "d=\"M0 0h2v1h-2zM2 1h1v1h-1z\" class=\"v4\"")) << f.chart.text();
+  EXPECT_TRUE(holds(f.chart, "d=\"M2 0h1v1h-1z\" class=\"v8\""));
+  EXPECT_TRUE(holds(f.chart, "d=\"M0 1h1v1h-1z\" class=\"v0\""));
+  EXPECT_EQ(f.marks, 5u);
+}
+
+TEST(Heat, BlocksKeepTheLargestWhereThereAreTooManyCells) {
+  Heat h;
+  h.rows = {"0"};
+  for (std::size_t c = 0; c < 2 * kMostCells; ++c)
+    h.columns.push_back(fmt::to_string(c)), h.values.push_back(c == 7 ? 9.0 : 1.0);
+  const Figure f = heat(h);
+  EXPECT_EQ(f.marks, kMostCells);
+  EXPECT_EQ(f.table.columns[4], "6 to 7");
+  EXPECT_EQ(f.table.rows[0][4].value, 9.0);
+}
+
+TEST(Gantt, DrawsPiecesAtTheirTimesAndNoneOutside) {
+  Gantt g;
+  g.rows = {"0", "1"};
+  g.kinds = {{"forward", Tone::light}};
+  g.to = 10;
+  g.pieces = {{0, 0, 0, 5, "micro-batch 0"},
+              {1, 0, 5, 10, "micro-batch 0"},
+              {1, 0, 11, 12, "later"},
+              {7, 0, 0, 1, "no such row"}};
+  const Figure f = gantt(g);
+  EXPECT_TRUE(holds(f.chart, "M0 0h5000v14h-5000zM5000 16h5000v14h-5000z")) << f.chart.text();
+  EXPECT_EQ(f.marks, 2u);
+  EXPECT_EQ(f.table.rows[1][3].value, 5.0);
+}
+
+TEST(Scatter, NamesTheFrontAloneAndOnlyWhereThereIsRoom) {
+  Scatter s;
+  s.dots = {{50, 100, "chosen one", "", "8 GPUs", Scatter::Look::chosen},
+            {50, 100, "same place", "", "16 GPUs", Scatter::Look::front},
+            {10, 20, "fell", "why", "4 GPUs", Scatter::Look::rejected}};
+  for (int i = 0; i < 40; ++i) s.dots.push_back({50, 100, "crowd", "", "crowd", Scatter::Look::front});
+  const Figure f = scatter(s);
+  EXPECT_EQ(f.marks, 43u);
+  EXPECT_TRUE(holds(f.chart, ">8 GPUs<"));
+  EXPECT_FALSE(holds(f.chart, ">4 GPUs<"));
+  std::size_t names = 0;
+  for (std::size_t at = 0; (at = f.chart.text().find(">crowd<", at)) != std::string::npos; ++at) ++names;
+  EXPECT_LT(names, 12u);
+}
+
+TEST(Grid, ShortensNamesOfColumnsThatATelephoneCannotHold) {
+  Grid g;
+  g.columns = {"decode, 2,000 in and 100 out", "prefill"};
+  g.rows = {{"a", {0.5, std::nan("")}}};
+  const Figure f = grid(g);
+  EXPECT_TRUE(holds(f.chart, ">A</text>"));
+  EXPECT_TRUE(holds(f.chart, "A: decode, 2,000 in and 100 out, B: prefill"));
+  EXPECT_EQ(f.marks, 1u);
+}
+
+TEST(Dots, HaveALineOfTextEach) {
+  const Figure f =
+      dots({"aria", "h", {{"simulated", "168,939 h", 168'939, false}, {"published", "168,940 h", 168'940, true}}});
+  EXPECT_TRUE(holds(f.chart, "y=\"12\""));
+  EXPECT_TRUE(holds(f.chart, "y=\"28\""));
+  EXPECT_EQ(f.marks, 2u);
+}
+}  // namespace
+}  // namespace moesim::pages
