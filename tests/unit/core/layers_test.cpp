@@ -78,6 +78,8 @@ const std::map<std::string, Rooms> kRooms = {
       {"files", {}},
       {"policies", {"planning", "scores"}},
       {"rebalancing", {"planning"}}}},
+    {"runs", {{"sweeping", {}}}},
+    {"sizing", {{"pretraining", {}}}},
     {"routing", {{"laws", {}}, {"importers", {}}, {"exporters", {}}}},
     {"schedule", {{"pipelines", {}}, {"executor", {"pipelines"}}}},
     {"spec", {{"release", {}}}},
