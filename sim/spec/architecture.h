@@ -22,7 +22,12 @@ enum class Architecture {
   llama4,
   gemma3,
   gpt_oss,
-  glm4_moe
+  glm4_moe,
+  olmoe,
+  qwen2_moe,
+  minimax_m2,
+  qwen3_next,
+  qwen3_5_moe
 };
 constexpr auto enum_names(Architecture) {
   return std::to_array<std::pair<std::string_view, Architecture>>({{"deepseek", Architecture::deepseek},
@@ -36,7 +41,12 @@ constexpr auto enum_names(Architecture) {
                                                                    {"llama4", Architecture::llama4},
                                                                    {"gemma3", Architecture::gemma3},
                                                                    {"gpt_oss", Architecture::gpt_oss},
-                                                                   {"glm4_moe", Architecture::glm4_moe}});
+                                                                   {"glm4_moe", Architecture::glm4_moe},
+                                                                   {"olmoe", Architecture::olmoe},
+                                                                   {"qwen2_moe", Architecture::qwen2_moe},
+                                                                   {"minimax_m2", Architecture::minimax_m2},
+                                                                   {"qwen3_next", Architecture::qwen3_next},
+                                                                   {"qwen3_5_moe", Architecture::qwen3_5_moe}});
 }
 
 /// What the gate product of a feed-forward network goes through.
@@ -48,6 +58,8 @@ enum class MoeKeys {
   deepseek,       ///< n_routed_experts, first_k_dense_replace, topk_method ...
   local_experts,  ///< num_local_experts; every layer is MoE
   qwen,           ///< num_experts, decoder_sparse_step, mlp_only_layers
+  olmoe,          ///< num_experts, as wide as intermediate_size; every layer is MoE
+  minimax,        ///< num_local_experts, scoring_func, use_routing_bias; every layer is MoE
   llama4          ///< num_local_experts, interleave_moe_layer_step; one shared expert
 };
 
@@ -70,6 +82,8 @@ struct ConfigDefaults {
   double query_scalar = 0;
   double rope_theta = 10000;
   double local_theta = 0;
+  double partial_rotary = 1;
+  double norm_epsilon = 1e-6;
 };
 
 /// One family.  A field left out of its row is as in Llama.
@@ -92,7 +106,11 @@ struct ArchitectureTraits {
   bool biased_experts = false;     // router and experts
   bool output_takes_bias = false;  // attention_bias is about the output projection too
 
+  bool joined_delta = false;     // gated DeltaNet's projections in two matrices, rows by key head; false: in four
+  bool mtp_shares_ends = false;  // its MTP modules store no copies of embedding and head
+
   // Keys of config.json
+  bool from_release = false;        // read as a release's (spec/release/)
   std::string_view also_read{};     // a second model_type that means this family; the first is its name
   std::string_view written_type{};  // "": its name
   MoeKeys moe = MoeKeys::none;

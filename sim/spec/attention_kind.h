@@ -9,9 +9,18 @@
 
 namespace moesim::spec {
 
-enum class AttentionKind { mha, gqa, mla };
+enum class AttentionKind {
+  mha,
+  gqa,
+  mla,
+  gated_delta  ///< a state in place of keys and values (spec/delta_shape.h)
+};
 constexpr auto enum_names(AttentionKind) {
-  return std::to_array<std::pair<std::string_view, AttentionKind>>(
-      {{"MHA", AttentionKind::mha}, {"GQA", AttentionKind::gqa}, {"MLA", AttentionKind::mla}});
+  return std::to_array<std::pair<std::string_view, AttentionKind>>({{"MHA", AttentionKind::mha},
+                                                                    {"GQA", AttentionKind::gqa},
+                                                                    {"MLA", AttentionKind::mla},
+                                                                    {"gated DeltaNet", AttentionKind::gated_delta}});
 }
+/// Whether a request's past is a state of fixed size instead of something for each token.
+constexpr bool keeps_state(AttentionKind kind) { return kind == AttentionKind::gated_delta; }
 }  // namespace moesim::spec

@@ -9,6 +9,8 @@ const AttentionRules& rules_of(AttentionKind kind) {
       return grouped_rules();
     case AttentionKind::mla:
       return latent_rules();
+    case AttentionKind::gated_delta:
+      return delta_rules();
   }
   throw std::logic_error("a kind of attention without rules");
 }

@@ -1,5 +1,5 @@
 // What each kind of attention makes of an AttentionShape: its checks, weights, cache and widths.  A file a kind:
-// attention_heads.cpp (MHA, GQA), attention_latent.cpp (MLA).
+// attention_heads.cpp (MHA, GQA), attention_latent.cpp (MLA), attention_delta.cpp (gated DeltaNet).
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -29,10 +29,17 @@ class AttentionRules {
   virtual void check(const AttentionShape& a, const FieldChecks& checks) const = 0;
   /// All weights of a layer but the output projection, its bias, and sinks.
   virtual std::vector<AttentionWeight> weights(const Model& m) const = 0;
+  /// Columns of the output projection.
+  virtual std::int64_t output_width(const Model& m) const {
+    return std::int64_t{m.attention.heads} * m.attention.v_head_dim;
+  }
   virtual RotatedColumns rotated_columns(const Model& m) const = 0;
 
   /// Keys and values of one token in one layer.
   virtual Bytes token_bytes(const AttentionShape& a, CacheFormat format) const = 0;
+  /// What one request keeps in one layer whatever its length, and the operations on it for one token.
+  virtual Bytes state_bytes(const Model&) const { return {}; }
+  virtual double state_flops(const Model&) const { return 0; }
   /// Width of the latent that is cached instead of keys and values; 0 if those are.
   virtual int latent_width(const AttentionShape& a) const = 0;
   /// Columns multiplied for each query head and key in decoding: of the logits and of the sum of values.
@@ -51,4 +58,10 @@ const AttentionRules& rules_of(AttentionKind kind);
 const AttentionRules& multi_head_rules();
 const AttentionRules& grouped_rules();
 const AttentionRules& latent_rules();
+const AttentionRules& delta_rules();
+
+/// The rules between the fields of `delta`, which the model has.
+void check_delta(const Model& m, const FieldChecks& checks);
+/// Applies the factor and the widths of `s` that are about it.
+void scale_delta(DeltaShape& d, const Scale& s);
 }  // namespace moesim::spec

@@ -44,8 +44,9 @@ struct Parameters {
 Parameters count_parameters(const Model& model);
 
 std::int64_t expert_parameters(const Model& model);     // one routed expert in one layer; 0 for a dense model
-std::int64_t attention_parameters(const Model& model);  // one layer, with its latent and head norms
-std::int64_t gate_parameters(const Model& model);       // one layer, without the selection bias
+std::int64_t attention_parameters(const Model& model);  // one layer that caches, with its latent and head norms
+std::int64_t attention_parameters(const Model& model, AttentionKind kind);  // one of its layers of that kind
+std::int64_t gate_parameters(const Model& model);                           // one layer, without the selection bias
 
 /// How weights are stored.  fp32, bf16, fp16: all of them so.  Else the projections of layers as spec/dtype.h says, a
 /// selection bias in FP32, the rest in BF16 (DeepSeek-V3).
@@ -78,11 +79,15 @@ constexpr auto enum_names(CacheFormat) {
 }
 /// Whether the cache holds a latent instead of keys and values, and decoding attends to that.
 bool caches_latent(const Model& model);
-/// Keys and values of one token in one layer.
+/// Keys and values of one token in one layer that keeps them.
 Bytes cache_bytes_per_layer(const Model& model, CacheFormat format);
-/// Keys and values of one token in all layers, windows not yet full.
+/// Keys and values of one token in all layers that keep them, windows not yet full.
 Bytes cache_bytes_per_token(const Model& model, CacheFormat format);
-/// Cache of one sequence of `context` tokens; a windowed layer keeps its window only.
+/// What the layers with a state keep of one sequence, whatever its length; 0 in most models.
+Bytes state_bytes(const Model& model);
+/// Operations of one token on those states, beside products with weights.
+double state_flops(const Model& model);
+/// Cache of one sequence of `context` tokens, states included; a windowed layer keeps its window only.
 Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format);
 
 /// The same if the model cached by another kind of attention: MHA a key and a value for each of its heads, GQA for 8 KV
@@ -90,7 +95,7 @@ Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format);
 Bytes cache_bytes_as(const Model& model, AttentionKind kind, std::int64_t context, CacheFormat format);
 
 /// Operations of one token; 2 for each parameter in use (input embedding left out) plus attention over its context:
-/// 2 x heads x (QK width + V width) for each token attended to.  MTP layers left out.
+/// 2 x heads x (QK width + V width) for each token attended to, and state_flops().  MTP layers left out.
 ///
 /// decode: a token that attends to `context` tokens (its own included); MLA computes in the latent space (absorbed),
 /// widths kv_lora + rope and kv_lora.

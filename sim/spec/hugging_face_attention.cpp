@@ -100,6 +100,8 @@ void read_widths(const formats::JsonObject& v, Model& m) {
       return read_head_attention(v, m);
     case AttentionKind::mla:
       return read_latent_attention(v, m.attention);
+    case AttentionKind::gated_delta:  // beside another kind: read with the release
+      break;
   }
 }
 
@@ -174,7 +176,7 @@ void read_rope(const formats::JsonObject& v, Model& m) {
   const ArchitectureTraits& family = traits_of(m.architecture);
   r.theta = v.number_or("rope_theta", family.missing.rope_theta);
   r.local_theta = v.number_or("rope_local_base_freq", family.missing.local_theta);
-  r.partial = v.number_or("partial_rotary_factor", 1);
+  r.partial = v.number_or("partial_rotary_factor", family.missing.partial_rotary);
   if (v.has("rope_parameters")) {
     formats::JsonObject p = v.part("rope_parameters");
     if (p.has("sliding_attention")) r.local_theta = p.part("sliding_attention").number_or("rope_theta", r.local_theta);

@@ -14,6 +14,11 @@ bool is_mixture(const Model& m, int layer) {
   return m.moe && layer >= m.moe->first_dense_layers && (layer + 1) % m.moe->layer_frequency == 0;
 }
 
+AttentionKind kind_of(const Model& m, int layer) {
+  const bool state = m.delta && std::ranges::binary_search(m.delta->layers, layer);
+  return state ? AttentionKind::gated_delta : m.attention.kind;
+}
+
 LayerRope rope_of(const Model& m, int layer) {
   const RotatedColumns columns = rules_of(m.attention.kind).rotated_columns(m);
   LayerRope out;
@@ -30,6 +35,7 @@ LayerRope rope_of(const Model& m, int layer) {
 
 HeadNorm head_norm_of(const Model& m, bool rotates) {
   if (!m.attention.qk_norm) return HeadNorm::none;
+  if (m.attention.qk_norm_whole) return HeadNorm::whole;
   if (m.has_qk_norm_weights()) return HeadNorm::before_rope;
   return rotates ? HeadNorm::after_rope : HeadNorm::none;
 }
@@ -52,15 +58,29 @@ int windowed_layers(const Model& model) {
   return model.attention.sliding_window > 0 ? int(model.attention.sliding_layers.size()) : 0;
 }
 
+int caching_layers(const Model& model) { return model.layers - (model.delta ? int(model.delta->layers.size()) : 0); }
+
+namespace {
+LayerAttention attention_of(const Model& m, int layer) {
+  LayerAttention out;
+  out.kind = kind_of(m, layer);
+  if (keeps_state(out.kind)) {
+    out.rope.active = false;
+    return out;
+  }
+  if (is_windowed(m.attention, layer)) {
+    out.reads = windowed_read(m);
+    out.keeps = windowed_keep(m);
+  }
+  out.rope = rope_of(m, layer);
+  out.head_norm = head_norm_of(m, out.rope.active);
+  return out;
+}
+}  // namespace
+
 LayerShape layer_shape(const Model& model, int layer) {
   LayerShape out;
-  out.attention.kind = model.attention.kind;
-  if (is_windowed(model.attention, layer)) {
-    out.attention.reads = windowed_read(model);
-    out.attention.keeps = windowed_keep(model);
-  }
-  out.attention.rope = rope_of(model, layer);
-  out.attention.head_norm = head_norm_of(model, out.attention.rope.active);
+  out.attention = attention_of(model, layer);
   if (layer < model.layers ? is_mixture(model, layer) : model.moe.has_value())
     out.ffn = {FfnKind::experts, model.moe->expert_width};
   else

@@ -49,6 +49,7 @@ struct KeysKept {
 enum class HeadNorm {
   none,
   before_rope,  ///< with a weight for each column of a head
+  whole,        ///< of all heads together, before RoPE, with a weight for each column of all
   after_rope    ///< without weights (Llama-4)
 };
 
@@ -96,6 +97,8 @@ std::vector<LayerShape> layer_shapes(const Model& model);
 KeysRead windowed_read(const Model& model);
 /// What those layers keep.
 KeysKept windowed_keep(const Model& model);
+/// How many of the model's layers keep something for each token, all or the last ones.
+int caching_layers(const Model& model);
 /// How many of the model's layers read a window.
 int windowed_layers(const Model& model);
 

@@ -13,6 +13,7 @@ struct Scale {
   std::optional<int> hidden, expert_width, dense_width;
   std::optional<int> heads, kv_heads, head_dim, v_head_dim;
   std::optional<int> qk_nope_head_dim, qk_rope_head_dim, q_lora_rank, kv_lora_rank;
+  std::optional<int> state_heads, state_dim;
   std::optional<int> vocabulary;
 
   static void fields(auto& f, auto& p) {
@@ -28,6 +29,8 @@ struct Scale {
     f("qk_rope_head_dim", p.qk_rope_head_dim, "MLA: part of a head that RoPE rotates; even");
     f("q_lora_rank", p.q_lora_rank, "MLA: width of the query latent");
     f("kv_lora_rank", p.kv_lora_rank, "MLA: width of the key-value latent");
+    f("state_heads", p.state_heads, "key heads of layers with a state; value heads keep their ratio");
+    f("state_dim", p.state_dim, "width of their heads");
     f("vocabulary", p.vocabulary, "rows of the embedding; factor leaves at least 256");
   }
 };

@@ -8,6 +8,7 @@
 #include "core/named_enum.h"
 #include "spec/attention_rules.h"
 #include "spec/count.h"
+#include "spec/layer_shape.h"
 
 namespace moesim::spec {
 namespace {
@@ -26,11 +27,12 @@ struct Collector {
   }
   void vector(ParameterPart part, std::int64_t width) { add(part, 1, width, false); }
 
-  void attention(const Model& m) {
+  void attention(const Model& m, AttentionKind kind) {
     const AttentionShape& a = m.attention;
-    for (const AttentionWeight& w : rules_of(a.kind).weights(m))
+    for (const AttentionWeight& w : rules_of(kind).weights(m))
       add(ParameterPart::attention, w.rows, w.columns, w.matrix);
-    add(ParameterPart::attention, m.hidden, std::int64_t{a.heads} * a.v_head_dim, true);
+    add(ParameterPart::attention, m.hidden, rules_of(kind).output_width(m), true);
+    if (keeps_state(kind)) return;
     if (a.o_bias) vector(ParameterPart::attention, m.hidden);
     if (a.sinks) vector(ParameterPart::attention, a.heads);
   }
@@ -45,7 +47,8 @@ struct Collector {
   void mixture(const Model& m) {
     const MoeShape& s = *m.moe;
     ffn(ParameterPart::routed, m.hidden, s.expert_width, s.expert_bias, s.experts, s.top_k);
-    ffn(ParameterPart::shared, m.hidden, std::int64_t{s.shared_experts} * s.expert_width, false);
+    ffn(ParameterPart::shared, m.hidden, s.shared_total(), false);
+    if (s.shared_gate) vector(ParameterPart::shared, m.hidden);
     add(ParameterPart::gate, s.experts, m.hidden, false);
     if (s.router_linear_bias) vector(ParameterPart::gate, s.experts);
     if (s.selection_bias && copies > 0)
@@ -90,7 +93,9 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   const auto moe_layers = std::int64_t(m.moe_layers().size());
   Collector once{out, 1, false}, all{out, m.layers, false}, dense{out, m.layers - moe_layers, false};
   once.add(ParameterPart::embedding, m.vocabulary, m.hidden, false);
-  all.attention(m);
+  const int states = m.layers - caching_layers(m);
+  if (states > 0) Collector{out, states, false}.attention(m, AttentionKind::gated_delta);
+  Collector{out, caching_layers(m), false}.attention(m, m.attention.kind);
   dense.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
   if (m.moe) Collector{out, moe_layers, false}.mixture(m);
   all.norms(m);
@@ -103,12 +108,13 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   Collector mtp{out, m.mtp_layers, true};
   mtp.add(ParameterPart::norm, 1, m.hidden, false, 3, 3);
   mtp.add(ParameterPart::dense, m.hidden, 2 * std::int64_t{m.hidden}, false);
-  mtp.attention(m);
+  mtp.attention(m, m.attention.kind);
   if (m.moe)
     mtp.mixture(m);
   else
     mtp.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
   mtp.norms(m);
+  if (traits_of(m.architecture).mtp_shares_ends) return out;
   for (const ParameterPart part : {ParameterPart::embedding, ParameterPart::head}) {
     mtp.add(part, m.vocabulary, m.hidden, false);
     out.back().duplicate = true;
@@ -143,13 +149,15 @@ std::int64_t expert_parameters(const Model& model) {
   return sum;
 }
 
-std::int64_t attention_parameters(const Model& model) {
+std::int64_t attention_parameters(const Model& model, AttentionKind kind) {
   std::vector<WeightShape> out;
-  Collector{out, 1, false}.attention(model);
+  Collector{out, 1, false}.attention(model, kind);
   std::int64_t sum = 0;
   for (const WeightShape& w : out) sum += w.each();
   return sum;
 }
+
+std::int64_t attention_parameters(const Model& model) { return attention_parameters(model, model.attention.kind); }
 
 std::int64_t gate_parameters(const Model& model) {
   if (!model.moe) return 0;

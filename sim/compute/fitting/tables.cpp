@@ -62,6 +62,8 @@ const std::pair<std::string_view, Reader>* reader_of(const std::string& file) {
 struct RowKernel {
   spec::Dtype operator()(const MemoryOp&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const SmallChain&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const ShortConvolution&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const StateScan&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const auto& k) const { return k.dtype; }
 };
 }  // namespace

@@ -1,27 +1,17 @@
-// The few physical parameters of the kernel equations, and the range of shapes they were fitted on.
+// The few physical parameters of the kernel equations.
 #pragma once
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "compute/kernels/expert_library.h"
+#include "compute/kernels/fitted_range.h"
 #include "compute/kernels/kernel_model.h"
+#include "compute/kernels/recurrent_equations.h"
 #include "core/config.h"
 #include "core/units.h"
 
 namespace moesim::compute {
-
-/// The largest and smallest value of each dimension among the fitted rows; 0 to 0 if nothing was fitted.
-struct FittedRange {
-  double m_min = 0, m_max = 0;  // rows (GEMM: m; grouped: rows an expert; attention: queries; memory: bytes)
-  double n_min = 0, n_max = 0;  // GEMM: n; attention: heads
-  double k_min = 0, k_max = 0;  // GEMM: k; attention: mean keys a sequence
-  static void fields(auto& f, auto& p) {
-    f("m_min", p.m_min, "fewest rows fitted"), f("m_max", p.m_max, "most rows fitted");
-    f("n_min", p.n_min, "smallest n (attention: heads)"), f("n_max", p.n_max, "largest n");
-    f("k_min", p.k_min, "smallest k (attention: keys a sequence)"), f("k_max", p.k_max, "largest k");
-  }
-};
 
 /// Products on tensor cores.  Tiles of rows x columns run in waves over the SMs; each tile walks K in steps of 128
 /// bytes a row, and a step is its tensor time and a fixed time for barriers and for promoting FP8 partial sums.
@@ -180,6 +170,9 @@ struct Calibration {
       decode_heads, decode_heads_fp8;
   MemoryEquation memory;
   ServingMoves serving_moves;
+  StateEquation convolution, convolution_update, recurrence;
+  ScanEquation scan;
+  std::optional<ScanEquation> scan_flashinfer;
   std::vector<ExpertEquation> experts;  // a library's first of a format is its usual one
   static void fields(auto& f, auto& p) {
     f.required("type", p.type, "kernel_calibration");
@@ -217,6 +210,11 @@ struct Calibration {
     f("decode_heads_fp8", p.decode_heads_fp8, "the same, FP8 cache");
     f("memory", p.memory, "memory-bound kernels");
     f("serving_moves", p.serving_moves, "memory-bound kernels of serving systems");
+    f("convolution", p.convolution, "short convolutions over prompts");
+    f("convolution_update", p.convolution_update, "the same for next tokens");
+    f("recurrence", p.recurrence, "next tokens of gated DeltaNet");
+    f("scan", p.scan, "prompts of gated DeltaNet, Triton's chain of kernels");
+    f("scan_flashinfer", p.scan_flashinfer, "the same in FlashInfer's kernel");
   }
 };
 

@@ -23,6 +23,8 @@ struct CountFlops {
   }
   Flops operator()(const MemoryOp&) const { return {}; }
   Flops operator()(const SmallChain&) const { return {}; }
+  Flops operator()(const ShortConvolution&) const { return {}; }  // its taps are counted as parameters
+  Flops operator()(const StateScan& s) const { return {compute::flops_of(s)}; }
 
   static Flops score_and_value(const AttentionHeads& h, const AttentionWork& w) {
     return {2.0 * h.heads * w.pairs * double(h.qk_dim + h.v_dim)};
@@ -63,6 +65,8 @@ struct CountBytes {
   }
   Bytes operator()(const MemoryOp& m) const { return m.bytes; }
   Bytes operator()(const SmallChain&) const { return {}; }
+  Bytes operator()(const ShortConvolution& c) const { return compute::bytes_of(c); }
+  Bytes operator()(const StateScan& s) const { return compute::bytes_of(s); }
 };
 
 std::string heads_in_words(const AttentionHeads& h) {
@@ -87,6 +91,9 @@ struct Describe {
   std::string operator()(const SmallChain& s) const {
     return fmt::format("{} small kernels{}", s.count, s.graph ? " in a graph" : "");
   }
+
+  std::string operator()(const ShortConvolution& c) const { return compute::describe(c); }
+  std::string operator()(const StateScan& s) const { return compute::describe(s); }
 
   static std::string_view scaled(Scales scales) {
     switch (scales) {

@@ -38,13 +38,18 @@ struct Fingerprint {
   void add(const AttentionDecode& x) { all(5, x.heads, x.work, x.dtype, x.cache); }
   void add(const MemoryOp& m) { all(6, m.kind, m.bytes.v, m.serving); }
   void add(const SmallChain& s) { all(7, s.count, s.graph); }
+  void add(const ShortConvolution& c) { all(8, c.channels, c.taps, c.sequences, c.tokens, c.decode); }
+  void add(const StateScan& s) {
+    all(9, s.key_heads, s.value_heads, s.key_dim, s.value_dim, s.sequences, s.tokens, s.longest, s.resumed, s.decode,
+        s.backward);
+  }
   void all(const auto&... values) { (add(values), ...); }
 };
 }  // namespace
 
 namespace {
 /// Kinds of kernel that extrapolations are told apart by.
-constexpr std::size_t kKinds = 9 + std::size(enum_names(MemoryKind{}));
+constexpr std::size_t kKinds = 13 + std::size(enum_names(MemoryKind{}));
 std::uint8_t kind_of(const Kernel& kernel) {
   struct Visit {
     int operator()(const Gemm& g) const { return g.fp32_accumulate; }
@@ -53,7 +58,9 @@ std::uint8_t kind_of(const Kernel& kernel) {
     int operator()(const AttentionBackward&) const { return 6; }
     int operator()(const AttentionDecode&) const { return 7; }
     int operator()(const SmallChain&) const { return 8; }
-    int operator()(const MemoryOp& m) const { return 9 + int(m.kind); }
+    int operator()(const ShortConvolution& c) const { return 9 + c.decode; }
+    int operator()(const StateScan& s) const { return 11 + s.decode; }
+    int operator()(const MemoryOp& m) const { return 13 + int(m.kind); }
   };
   return std::uint8_t(std::visit(Visit{}, kernel));
 }

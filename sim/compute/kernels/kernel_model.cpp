@@ -24,6 +24,11 @@ bool valid(const AttentionBackward& a) { return valid(a.heads, a.work); }
 bool valid(const AttentionDecode& a) { return valid(a.heads, a.work); }
 bool valid(const MemoryOp& m) { return m.bytes.v > 0; }
 bool valid(const SmallChain& s) { return s.count > 0; }
+bool valid(const ShortConvolution& c) { return c.channels > 0 && c.taps > 0 && c.sequences > 0 && c.tokens > 0; }
+bool valid(const StateScan& s) {
+  return s.key_heads > 0 && s.value_heads > 0 && s.key_dim > 0 && s.value_dim > 0 && s.sequences > 0 && s.tokens > 0 &&
+         s.longest > 0;
+}
 
 using spec::element_bits;
 struct WiderWeights {
@@ -35,6 +40,8 @@ struct WiderWeights {
 struct ArithmeticDtype {
   spec::Dtype operator()(const MemoryOp&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const SmallChain&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const ShortConvolution&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const StateScan&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const auto& k) const { return k.dtype; }
 };
 }  // namespace

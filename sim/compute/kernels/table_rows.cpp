@@ -52,6 +52,8 @@ struct PointOf {
     return TablePoint{{std::string(name_of(m.kind)), spec::Dtype::bf16, sms, {}}, double(m.bytes.v)};
   }
   std::optional<TablePoint> operator()(const SmallChain&) const { return {}; }
+  std::optional<TablePoint> operator()(const ShortConvolution&) const { return {}; }
+  std::optional<TablePoint> operator()(const StateScan&) const { return {}; }
 
   TablePlace place(const char* kind, const AttentionHeads& h, const AttentionWork& w, spec::Dtype dtype) const {
     return {kind, dtype, sms, {h.heads, h.kv_heads, h.qk_dim, h.v_dim, w.sequences}};

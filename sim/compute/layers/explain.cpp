@@ -104,7 +104,7 @@ CachedTokens cached_by(const ExplainRequest& r) {
   for (const SequenceGroup& g : groups_of(r)) {
     const CachedTokens these =
         cached_tokens(r.model, g.count, g.length + (r.phase == StepPhase::decode ? r.tokens : r.context));
-    out.all += these.all, out.windowed += these.windowed;
+    out.all += these.all, out.windowed += these.windowed, out.sequences += these.sequences;
   }
   return out;
 }

@@ -10,6 +10,8 @@ const AttentionMath& math_of(spec::AttentionKind kind) {
       return grouped_math();
     case spec::AttentionKind::mla:
       return latent_math();
+    case spec::AttentionKind::gated_delta:
+      return delta_math();
   }
   throw std::logic_error("a kind of attention that nobody computes");
 }

@@ -1,4 +1,5 @@
-// Attention of one layer over a batch of sequences, each with its own cache: MHA, GQA and MLA in both forms.
+// Attention of one layer over a batch of sequences, each with its own cache: MHA, GQA, MLA in both forms, and gated
+// DeltaNet.
 #pragma once
 #include <span>
 #include <vector>
@@ -13,6 +14,9 @@ namespace moesim::numerics {
 /// MLA keeps the normed latent followed by the rotated shared key part, and no values.
 struct KvLayer {
   std::vector<float> keys, values;
+  // Gated DeltaNet, in their place: the last inputs of its convolution (taps - 1, channels), oldest first, and the
+  // state (value heads, key_dim, value_dim); empty before the first token.
+  std::vector<float> inputs, state;
   int tokens = 0;  // held; the next token's position
 };
 /// All layers of one sequence; the MTP modules' come after the model's.

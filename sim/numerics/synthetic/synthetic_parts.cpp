@@ -67,7 +67,7 @@ void fill_attention(Filler& f, const spec::Model& model, const SyntheticOptions&
     case Part::query_up:
       f.fill_matrix(kContent);
       f.clear_column_zero();
-      return add_constants(f, model, rope, a.head_dim, rope.first, local);
+      return add_constants(f, model, rope, a.head_dim * (a.output_gate ? 2 : 1), rope.first, local);
     case Part::key:
       f.fill_matrix(kContent);
       f.clear_column_zero();
@@ -89,8 +89,28 @@ void fill_attention(Filler& f, const spec::Model& model, const SyntheticOptions&
       return f.clear_column_zero();
   }
 }
+/// A state that forgets over some 30 tokens: softplus of the bias is 1/30 where the input adds nothing.
+constexpr float kStepBias = -3.4F;
+
+void fill_delta(Filler& f, const spec::Model& model, const SyntheticOptions& o) {
+  switch (f.shape.part) {
+    case Part::delta_norm:  // stored as it is, whatever the family's other norms are
+      return f.values.assign(std::size_t(f.shape.size()), 1.0F);
+    case Part::delta_step_bias:
+      return f.values.assign(std::size_t(f.shape.size()), kStepBias);
+    case Part::delta_convolution:
+      return f.fill_matrix(1);
+    case Part::delta_output:
+      f.fill_matrix(o.context / std::sqrt(double(model.layers)));
+      return f.clear_row_zero();
+    default:  // projections
+      f.fill_matrix(1);
+      return f.clear_column_zero();
+  }
+}
+
 /// What a part's values are made like.
-enum class Filling { embedding, neutral, attention, down, projection, zero, spread };
+enum class Filling { embedding, neutral, attention, down, projection, zero, spread, delta };
 
 Filling filling_of(Part part) {
   switch (part) {
@@ -124,6 +144,19 @@ Filling filling_of(Part part) {
       return Filling::down;
     case Part::mtp_projection:
       return Filling::projection;
+    case Part::delta_qkvz:
+    case Part::delta_ba:
+    case Part::delta_qkv:
+    case Part::delta_z:
+    case Part::delta_b:
+    case Part::delta_a:
+    case Part::delta_convolution:
+    case Part::delta_step_bias:
+    case Part::delta_norm:
+    case Part::delta_output:
+      return Filling::delta;
+    case Part::delta_decay:         // rates of 1
+    case Part::shared_output_gate:  // half open
     case Part::query_bias:
     case Part::key_bias:
     case Part::value_bias:
@@ -168,6 +201,9 @@ std::vector<float> synthetic_part(const spec::Model& model, const SyntheticOptio
       break;
     case Filling::spread:
       f.fill_matrix(2);
+      break;
+    case Filling::delta:
+      fill_delta(f, model, o);
       break;
   }
   return f.values;

@@ -10,6 +10,8 @@ void add_attention_parts(spec::AttentionKind kind, const spec::Model& model, std
       return add_grouped_parts(model, out);
     case spec::AttentionKind::mla:
       return add_latent_parts(model, out);
+    case spec::AttentionKind::gated_delta:
+      return add_delta_parts(model, out);
   }
   throw std::logic_error("a kind of attention whose tensors nobody knows");
 }

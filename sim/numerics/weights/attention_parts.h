@@ -1,4 +1,5 @@
-// Which tensors each kind of attention has in a layer.  A file a kind: parts_grouped.cpp (MHA, GQA), parts_latent.cpp.
+// Which tensors each kind of attention has in a layer.  A file a kind: parts_grouped.cpp (MHA, GQA), parts_latent.cpp,
+// parts_delta.cpp (gated DeltaNet, its output projection too).
 #pragma once
 #include <vector>
 
@@ -12,4 +13,5 @@ void add_attention_parts(spec::AttentionKind kind, const spec::Model& model, std
 // One a file; for add_attention_parts().
 void add_grouped_parts(const spec::Model& model, std::vector<PartShape>& out);
 void add_latent_parts(const spec::Model& model, std::vector<PartShape>& out);
+void add_delta_parts(const spec::Model& model, std::vector<PartShape>& out);
 }  // namespace moesim::numerics

@@ -8,7 +8,9 @@ namespace moesim::numerics {
 namespace {
 void add_attention(const spec::Model& model, int layer, std::vector<PartShape>& out) {
   const spec::AttentionShape& a = model.attention;
-  add_attention_parts(spec::layer_shape(model, layer).attention.kind, model, out);
+  const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind;
+  add_attention_parts(kind, model, out);
+  if (spec::keeps_state(kind)) return;  // with an output projection of its own
   out.push_back({Part::output, model.hidden, a.heads * a.v_head_dim});
   if (a.o_bias) out.push_back({Part::output_bias, 1, model.hidden});
 }
@@ -41,7 +43,8 @@ std::vector<PartShape> layer_parts(const spec::Model& model, int layer) {
     out.push_back({Part::router, moe.experts, hidden});
     if (moe.router_linear_bias) out.push_back({Part::router_bias, 1, moe.experts});
     if (moe.selection_bias) out.push_back({Part::selection_bias, 1, moe.experts});
-    if (moe.shared_experts > 0) add_ffn(out, Part::shared_gate, moe.shared_experts * moe.expert_width, hidden);
+    if (moe.shared_experts > 0) add_ffn(out, Part::shared_gate, moe.shared_total(), hidden);
+    if (moe.shared_gate) out.push_back({Part::shared_output_gate, 1, hidden});
   } else {
     add_ffn(out, Part::dense_gate, model.dense_width, hidden);
   }

@@ -43,6 +43,18 @@ enum class Part : std::uint8_t {
   shared_gate,
   shared_up,
   shared_down,
+  shared_output_gate,  // one number a token (Qwen2-MoE)
+  delta_qkvz,          // gated DeltaNet: rows by key head, then query, key, its values, their gates; or
+  delta_ba,            // likewise: the gates b of what is written, then the a of what decays
+  delta_qkv,           // all queries, all keys, all values
+  delta_z,
+  delta_b,
+  delta_a,
+  delta_convolution,  // (channels, taps), the last tap for the token itself
+  delta_decay,        // logarithm of a rate, a value head
+  delta_step_bias,
+  delta_norm,  // one value head wide
+  delta_output,
   mtp_embedding_norm,
   mtp_hidden_norm,
   mtp_projection,  // of (embedding, hidden) side by side

@@ -27,17 +27,22 @@ struct Refusal {
 const HeadPlan* heads_of(const LayerPlan& layer) {
   return layer.mixers.size() == 1 ? std::get_if<HeadPlan>(&layer.mixers.front()) : nullptr;
 }
+const DeltaPlan* delta_of(const LayerPlan& layer) {
+  return layer.mixers.size() == 1 ? std::get_if<DeltaPlan>(&layer.mixers.front()) : nullptr;
+}
 const LatentPlan* latent_of(const LayerPlan& layer) {
   return layer.mixers.size() == 1 ? std::get_if<LatentPlan>(&layer.mixers.front()) : nullptr;
 }
 
 bool same_heads(const HeadPlan& a, const HeadPlan& b) {
   return a.heads == b.heads && a.kv_heads == b.kv_heads && a.head_dim == b.head_dim && a.v_head_dim == b.v_head_dim &&
-         a.sinks == b.sinks;
+         a.sinks == b.sinks && a.gate == b.gate;
 }
 
 void set_heads(const Described& d, Model& m, const Refusal& refuse) {
-  const HeadPlan& first = *heads_of(d.plan.layers.front());
+  const auto at = std::ranges::find_if(d.plan.layers, [](const LayerPlan& l) { return heads_of(l) != nullptr; });
+  if (at == d.plan.layers.end()) refuse("none of its layers has attention heads");
+  const HeadPlan& first = *heads_of(*at);
   AttentionShape& a = m.attention;
   a.kind = first.heads == first.kv_heads ? AttentionKind::mha : AttentionKind::gqa;
   a.heads = first.heads;
@@ -47,11 +52,14 @@ void set_heads(const Described& d, Model& m, const Refusal& refuse) {
   a.qkv_bias = first.q_bias;
   a.o_bias = first.o_bias;
   a.qk_norm = first.norm != HeadPlan::Norm::none;
+  a.qk_norm_whole = first.norm == HeadPlan::Norm::whole;
+  a.output_gate = first.gate == HeadPlan::Gate::wide_query;
   a.sinks = first.sinks;
   for (std::size_t i = 0; i < d.plan.layers.size(); ++i) {
+    if (delta_of(d.plan.layers[i])) continue;
     const HeadPlan* const own = heads_of(d.plan.layers[i]);
     if (!own || !same_heads(*own, first)) refuse("its layers have heads of different widths");
-    if (own->gate != HeadPlan::Gate::none) refuse("gates of attention have no kernels yet");
+    if (own->gate == HeadPlan::Gate::per_head) refuse("gates of attention by head have no kernels yet");
     if (own->borrows_keys || own->keys_are_values) refuse("keys that layers share have no kernels yet");
     if (own->window == 0) continue;
     if (a.sliding_window > 0 && a.sliding_window != own->window) refuse("its layers have windows of different lengths");
@@ -59,6 +67,23 @@ void set_heads(const Described& d, Model& m, const Refusal& refuse) {
     a.chunked = own->chunked;
     a.sliding_layers.push_back(int(i));
   }
+}
+
+/// Layers of gated DeltaNet, if it has any.
+void set_delta(const Described& d, Model& m, const Refusal& refuse) {
+  DeltaShape shape;
+  for (std::size_t i = 0; i < d.plan.layers.size(); ++i) {
+    const DeltaPlan* const p = delta_of(d.plan.layers[i]);
+    if (!p) continue;
+    if (p->apart == traits_of(m.architecture).joined_delta) refuse("its projections are not stored as its family's");
+    shape.key_heads = p->key_heads;
+    shape.value_heads = p->value_heads;
+    shape.key_dim = p->key_dim;
+    shape.value_dim = p->value_dim;
+    shape.convolution = p->convolution;
+    shape.layers.push_back(int(i));
+  }
+  if (!shape.layers.empty()) m.delta = shape;
 }
 
 void set_latent(const Described& d, Model& m) {
@@ -112,10 +137,10 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   s.experts = experts->experts;
   s.top_k = experts->top_k;
   s.expert_width = experts->width;
-  if (experts->shared_width % std::max(1, experts->width) != 0)
-    refuse(fmt::format("the shared network of width {} is no multiple of the experts' {}", experts->shared_width,
-                       experts->width));
-  s.shared_experts = experts->width > 0 ? experts->shared_width / experts->width : 0;
+  const bool multiple = experts->shared_width % std::max(1, experts->width) == 0;
+  s.shared_experts = multiple ? experts->shared_width / std::max(1, experts->width) : 1;
+  s.shared_width = multiple ? 0 : experts->shared_width;
+  s.shared_gate = experts->shared_gate;
   s.layer_frequency = count > 1 ? (last - first) / (count - 1) : 1;
   s.first_dense_layers = s.layer_frequency == 1 ? first : 0;
   set_gate(d.text, *experts, s, d.type);
@@ -125,18 +150,40 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
       refuse("its layers with experts follow no rule that runs");
 }
 
-/// Norms of whole projections, biases of norms and of the head, gates of shared experts: a Model has no place for them,
-/// nor have they a time to speak of.
+/// Biases of norms and of the head: a Model has no place for them, nor have they a time to speak of.
 std::int64_t left_out(const Described& d) {
   std::int64_t sum = std::int64_t{d.plan.final_norm_values - 1} * d.plan.hidden;
   if (d.plan.head_bias) sum += d.plan.vocabulary;
-  for (const LayerPlan& layer : d.plan.layers) {
+  for (const LayerPlan& layer : d.plan.layers)
     sum += std::int64_t{layer.norms} * (layer.norm_values - 1) * d.plan.hidden;
-    if (const HeadPlan* const p = heads_of(layer); p && p->norm == HeadPlan::Norm::whole)
-      sum += std::int64_t{p->heads + p->kv_heads - 2} * p->head_dim;
-    if (layer.experts && layer.experts->shared_gate) sum += d.plan.hidden;
-  }
   return sum;
+}
+
+/// The family whose forward pass it has; else one whose layers cost the same.
+Architecture family_of(const Described& d) {
+  for (const ArchitectureTraits& family : architectures())
+    if (family.from_release && (d.type == name_of(family.of) || d.type == family.also_read)) return family.of;
+  const LayerPlan& first = d.plan.layers.front();
+  if (latent_of(first)) return Architecture::deepseek_v3;
+  return first.experts || d.plan.layers.back().experts ? Architecture::glm4_moe : Architecture::llama;
+}
+
+/// What only a forward pass would show to be another model.
+void check_pass(const Described& d, const Model& m, const Refusal& refuse) {
+  if (!traits_of(m.architecture).from_release) return;
+  const std::string act = d.text.text_or("hidden_act", "silu");
+  if (act != "silu" && act != "swish") refuse(fmt::format("hidden_act: expected silu, got \"{}\"", act));
+  if (d.text.has("clip_qkv")) refuse("clip_qkv: queries, keys and values that are clipped have no forward pass");
+}
+
+/// Where a family says how many columns of a head turn, and not which share of them.
+void read_rotated(const Described& d, Model& m) {
+  if (!d.text.has("rotary_dim") || d.text.has("partial_rotary_factor")) return;
+  const int columns = d.text.size("rotary_dim");
+  if (columns > m.attention.head_dim || columns % 2 != 0)
+    d.text.fail("rotary_dim",
+                fmt::format("must be even and at most the head_dim {}, got {}", m.attention.head_dim, columns));
+  m.rope.partial = double(columns) / m.attention.head_dim;
 }
 }  // namespace
 
@@ -153,14 +200,16 @@ Model model_of_release(const Described& d) {
   m.mtp_layers = int(plan.mtp.size());
   m.max_positions = plan.max_positions;
   m.norms_per_layer = first.norms;
-  m.architecture = latent_of(first)                              ? Architecture::deepseek_v3
-                   : first.experts || plan.layers.back().experts ? Architecture::glm4_moe
-                                                                 : Architecture::llama;
+  m.architecture = family_of(d);
+  m.norm_epsilon = d.text.object().number_or("rms_norm_eps", traits_of(m.architecture).missing.norm_epsilon);
   read_rope(d.text.object(), m);
   if (latent_of(first))
     set_latent(d, m);
   else
     set_heads(d, m, refuse);
+  if (!latent_of(first)) read_rotated(d, m);
+  set_delta(d, m, refuse);
+  check_pass(d, m, refuse);
   set_ffn(d, m, refuse);
   set_formats(m, run_formats(d.release));
   m.name = m.title = d.release.name;

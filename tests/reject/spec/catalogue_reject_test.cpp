@@ -40,9 +40,11 @@ TEST(RejectModel, MisspeltAndMissingKeys) {
             "m.yaml:2:19: attention.kind: \"GQB\" is not known here; did you mean \"GQA\"?");
   EXPECT_EQ(model_error("extends: gemma-3-27b\narchitecture: gemma_3\n"),
             "m.yaml:2:15: architecture: \"gemma_3\" is not known here; did you mean \"gemma3\"?");
-  EXPECT_EQ(model_error("extends: gemma-3-27b\narchitecture: bert\n"),
-            "m.yaml:2:15: architecture: \"bert\" is not known here; there are: deepseek, deepseek_v2, deepseek_v3, "
-            "mixtral, mistral, qwen3_moe, qwen2, llama, llama4, gemma3, gpt_oss, glm4_moe");
+  EXPECT_EQ(
+      model_error("extends: gemma-3-27b\narchitecture: bert\n"),
+      "m.yaml:2:15: architecture: \"bert\" is not known here; there are: deepseek, deepseek_v2, deepseek_v3, "
+      "mixtral, mistral, qwen3_moe, qwen2, llama, llama4, gemma3, gpt_oss, glm4_moe, olmoe, qwen2_moe, minimax_m2, "
+      "qwen3_next, qwen3_5_moe");
 }
 
 TEST(RejectModel, ValuesThatContradictEachOther) {
