@@ -33,7 +33,7 @@ class HeadRules final : public AttentionRules {
 
   RotatedColumns rotated_columns(const Model& m) const override {
     const int columns = int(m.attention.head_dim * m.rope.partial);
-    return {0, columns / 2 * 2, traits_of(m.architecture).interleaved_rope};
+    return {0, std::max(2, columns / 2 * 2), traits_of(m.architecture).interleaved_rope};
   }
 
   Bytes token_bytes(const AttentionShape& a, CacheFormat format) const override {

@@ -43,6 +43,12 @@ enum class Part : std::uint8_t {
   shared_gate,
   shared_up,
   shared_down,
+  mtp_embedding_norm,
+  mtp_hidden_norm,
+  mtp_projection,  // of (embedding, hidden) side by side
+  mtp_embedding,   // a copy of the main one in released checkpoints
+  mtp_head_norm,
+  mtp_head,            // likewise
   shared_output_gate,  // one number a token (Qwen2-MoE)
   delta_qkvz,          // gated DeltaNet: rows by key head, then query, key, its values, their gates; or
   delta_ba,            // likewise: the gates b of what is written, then the a of what decays
@@ -55,12 +61,6 @@ enum class Part : std::uint8_t {
   delta_step_bias,
   delta_norm,  // one value head wide
   delta_output,
-  mtp_embedding_norm,
-  mtp_hidden_norm,
-  mtp_projection,  // of (embedding, hidden) side by side
-  mtp_embedding,   // a copy of the main one in released checkpoints
-  mtp_head_norm,
-  mtp_head,     // likewise
   expert_gate,  // from here on once an expert
   expert_up,
   expert_down,

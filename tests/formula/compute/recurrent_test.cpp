@@ -18,9 +18,9 @@ TEST(Recurrent, AConvolutionMovesItsTokensAndInDecodingItsState) {
   StateEquation e;
   e.launch = 2_s;
   // 3 channels of 5 tokens in and out, 2 bytes each: 60 B at 1 B/s.
-  EXPECT_EQ(convolution_seconds({3, 4, 2, 5, false}, e, kTwoSms), 62);
+  EXPECT_DOUBLE_EQ(convolution_seconds({3, 4, 2, 5, false}, e, kTwoSms), 62);
   // 2 tokens: 24 B; and 3 kept inputs of 2 sequences in and out: 72 B.
-  EXPECT_EQ(convolution_seconds({3, 4, 2, 2, true}, e, kTwoSms), 98);
+  EXPECT_DOUBLE_EQ(convolution_seconds({3, 4, 2, 2, true}, e, kTwoSms), 98);
 }
 
 TEST(Recurrent, DecodingReadsAndWritesStates) {
@@ -30,7 +30,7 @@ TEST(Recurrent, DecodingReadsAndWritesStates) {
   EXPECT_EQ(bytes_of(s), Bytes{3 * (16 + 16 + 24)});
   StateEquation e;
   e.launch = 2_s;
-  EXPECT_EQ(recurrence_seconds(s, e, kTwoSms), 2 + 168);
+  EXPECT_DOUBLE_EQ(recurrence_seconds(s, e, kTwoSms), 2 + 168);
   s.tokens = 6;  // a draft each: a state is written for every token
   EXPECT_EQ(bytes_of(s), Bytes{3 * 16 + 6 * (16 + 24)});
 }
@@ -54,9 +54,9 @@ TEST(Recurrent, BlocksOfHeadsComeInWaves) {
   // Three heads on two SMs: two waves, each 10 s and two chunks.
   StateScan s{.key_heads = 1, .value_heads = 1, .key_dim = 2, .value_dim = 2};
   s.sequences = 3, s.tokens = 3 * 65, s.longest = 65;
-  EXPECT_EQ(scan_seconds(s, e, kFastMemory), 2 + 2 * (10 + 2));
+  EXPECT_DOUBLE_EQ(scan_seconds(s, e, kFastMemory), 2 + 2 * (10 + 2));
   s.sequences = 2, s.tokens = 2 * 65;
-  EXPECT_EQ(scan_seconds(s, e, kFastMemory), 2 + 10 + 2);
+  EXPECT_DOUBLE_EQ(scan_seconds(s, e, kFastMemory), 2 + 10 + 2);
 }
 
 TEST(Recurrent, OneSequenceIsAsSlowOnEveryGpu) {
@@ -66,8 +66,8 @@ TEST(Recurrent, OneSequenceIsAsSlowOnEveryGpu) {
   s.sequences = 1, s.tokens = s.longest = 640;
   Machine large = kFastMemory;
   large.sms = 1000;
-  EXPECT_EQ(scan_seconds(s, e, kFastMemory), 10);
-  EXPECT_EQ(scan_seconds(s, e, large), 10);
+  EXPECT_DOUBLE_EQ(scan_seconds(s, e, kFastMemory), 10);
+  EXPECT_DOUBLE_EQ(scan_seconds(s, e, large), 10);
 }
 
 TEST(Recurrent, AChainComputesWithinAllChunksAtOnce) {
@@ -77,11 +77,11 @@ TEST(Recurrent, AChainComputesWithinAllChunksAtOnce) {
   StateScan s{.key_heads = 1, .value_heads = 1, .key_dim = 2, .value_dim = 2};
   s.sequences = 1, s.tokens = s.longest = 128;
   // Two chunks: 3 s from each to the next, and 8 s each on one of two SMs.
-  EXPECT_EQ(scan_seconds(s, e, kFastMemory), 2 + 6 + 2 * 3 + 2 * 8 / 2.0);
+  EXPECT_DOUBLE_EQ(scan_seconds(s, e, kFastMemory), 2 + 6 + 2 * 3 + 2 * 8 / 2.0);
   s.tokens = s.longest = 16;  // a quarter of a chunk fills a quarter of it
-  EXPECT_EQ(scan_seconds(s, e, kFastMemory), 2 + 1.5 + 3 + 4);
+  EXPECT_DOUBLE_EQ(scan_seconds(s, e, kFastMemory), 2 + 1.5 + 3 + 4);
   e.between = 5;  // bytes a token and head: 80 B, beside 16 x (16 + 8) and the state's 16
-  EXPECT_EQ(scan_seconds(s, e, kTwoSms), 2 + 1.5 + 3 + 4 + 80 + 384 + 16);
+  EXPECT_DOUBLE_EQ(scan_seconds(s, e, kTwoSms), 2 + 1.5 + 3 + 4 + 80 + 384 + 16);
 }
 
 // Qwen3-Next: 36 of 48 layers keep 32 matrices of 128 x 128 in FP32 and 3 inputs of 8192 channels in BF16.

@@ -88,7 +88,7 @@ TEST(LayerShapeLaw, ScalingKeepsWhatLayersReadAndKeep) {
       EXPECT_EQ(a.attention.keeps, b.attention.keeps);
       EXPECT_EQ(a.ffn.kind, b.ffn.kind);
       EXPECT_EQ(a.attention.rope.active, b.attention.rope.active);
-      EXPECT_GT(b.attention.rope.dims, 0);
+      EXPECT_EQ(b.attention.rope.dims > 0, !keeps_state(a.attention.kind));
     }
   }
 }

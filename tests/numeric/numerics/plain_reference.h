@@ -207,11 +207,9 @@ class PlainReference {
     Rows inputs, out;
     for (const Row& row : x) {
       const Asked p = project(row);
-      Row input = p.q;
-      input.insert(input.end(), p.k.begin(), p.k.end());
-      input.insert(input.end(), p.v.begin(), p.v.end());
-      inputs.push_back(input);
-      Row seen(input.size());
+      inputs.push_back(p.q);
+      for (const Row* rest : {&p.k, &p.v}) inputs.back().insert(inputs.back().end(), rest->begin(), rest->end());
+      Row seen(inputs.back().size());
       for (std::size_t c = 0; c < seen.size(); ++c) {
         for (int t = 0; t < d.convolution; ++t)
           if (const int from = int(inputs.size()) - d.convolution + t; from >= 0)

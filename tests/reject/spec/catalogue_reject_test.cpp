@@ -190,7 +190,8 @@ TEST(RejectScale, WhatCannotBe) {
   EXPECT_EQ(
       model_error("{name: deepseek-v3, scale: {layers: 4}}"),
       "m.yaml:1:29: scale: unknown key \"layers\"; known keys: factor, hidden, expert_width, dense_width, heads, "
-      "kv_heads, head_dim, v_head_dim, qk_nope_head_dim, qk_rope_head_dim, q_lora_rank, kv_lora_rank, vocabulary");
+      "kv_heads, head_dim, v_head_dim, qk_nope_head_dim, qk_rope_head_dim, q_lora_rank, kv_lora_rank, state_heads, "
+      "state_dim, vocabulary");
   EXPECT_EQ(model_error("{name: deepseek-v3, scale: {head_dim: 8}}"),
             "m.yaml:1:39: scale.head_dim: for MLA give qk_nope_head_dim and qk_rope_head_dim");
   EXPECT_EQ(model_error("{name: mixtral-8x7b, scale: {kv_lora_rank: 8}}"),

@@ -20,12 +20,12 @@ std::string error(const std::string& delta, const std::string& more = "") {
 const std::string kWidths = "key_heads: 2, value_heads: 4, key_dim: 16, value_dim: 16, convolution: 4";
 
 TEST(RejectDelta, LayersAndHeads) {
-  EXPECT_EQ(error(kWidths + ", layers: [0, 1, 2]"), "");
+  EXPECT_EQ(error(kWidths + ", layers: [0, 1, 2]"), "accepted");
   EXPECT_EQ(error(kWidths + ", layers: [0, 4]"),
-            "m.yaml:7:89: delta.layers: must be ascending layer numbers from 0 to 3, got 4");
+            "m.yaml:7:91: delta.layers: must be ascending layer numbers from 0 to 3, got 4");
   EXPECT_EQ(error(kWidths + ", layers: [2, 1]"),
-            "m.yaml:7:89: delta.layers: must be ascending layer numbers from 0 to 3, got 1");
-  EXPECT_EQ(error(kWidths + ", layers: []"), "m.yaml:7:89: delta.layers: names no layer; leave `delta` out");
+            "m.yaml:7:91: delta.layers: must be ascending layer numbers from 0 to 3, got 1");
+  EXPECT_EQ(error(kWidths + ", layers: []"), "m.yaml:7:91: delta.layers: names no layer; leave `delta` out");
   EXPECT_EQ(error("key_heads: 3, value_heads: 4, key_dim: 16, value_dim: 16, convolution: 4, layers: [0]"),
             "m.yaml:7:20: delta.key_heads: must divide the 4 value heads, got 3");
   EXPECT_EQ(error("key_heads: 2, value_heads: 4, key_dim: 0, value_dim: 16, convolution: 4, layers: [0]"),
