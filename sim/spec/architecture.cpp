@@ -81,7 +81,15 @@ constexpr std::array kFamilies = {
                        .also_read = "qwen3_5_moe_text",
                        .written_type = "qwen3_5_moe_text",
                        .moe = MoeKeys::qwen,
-                       .missing = {.partial_rotary = 0.25}}};
+                       .missing = {.partial_rotary = 0.25}},
+    ArchitectureTraits{.of = Architecture::nemotron_h,
+                       .gating = Gating::relu_squared,
+                       .norms_per_layer = 1,
+                       .output_takes_bias = true,
+                       .halved_layers = true,
+                       .from_release = true,
+                       .moe = MoeKeys::deepseek,
+                       .missing = {.norm_epsilon = 1e-5}}};
 
 constexpr bool in_enum_order() {
   for (std::size_t i = 0; i < kFamilies.size(); ++i)

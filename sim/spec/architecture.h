@@ -27,7 +27,8 @@ enum class Architecture {
   qwen2_moe,
   minimax_m2,
   qwen3_next,
-  qwen3_5_moe
+  qwen3_5_moe,
+  nemotron_h
 };
 constexpr auto enum_names(Architecture) {
   return std::to_array<std::pair<std::string_view, Architecture>>({{"deepseek", Architecture::deepseek},
@@ -46,11 +47,12 @@ constexpr auto enum_names(Architecture) {
                                                                    {"qwen2_moe", Architecture::qwen2_moe},
                                                                    {"minimax_m2", Architecture::minimax_m2},
                                                                    {"qwen3_next", Architecture::qwen3_next},
-                                                                   {"qwen3_5_moe", Architecture::qwen3_5_moe}});
+                                                                   {"qwen3_5_moe", Architecture::qwen3_5_moe},
+                                                                   {"nemotron_h", Architecture::nemotron_h}});
 }
 
-/// What the gate product of a feed-forward network goes through.
-enum class Gating { silu, gelu };
+/// What the gate product of a feed-forward network goes through; relu_squared: its only product, it has no gate.
+enum class Gating { silu, gelu, relu_squared };
 
 /// How a config.json describes the mixture.
 enum class MoeKeys {
@@ -107,6 +109,7 @@ struct ArchitectureTraits {
   bool output_takes_bias = false;  // attention_bias is about the output projection too
 
   bool joined_delta = false;     // gated DeltaNet's projections in two matrices, rows by key head; false: in four
+  bool halved_layers = false;    // each layer is attention without positions, a state, or a network
   bool mtp_shares_ends = false;  // its MTP modules store no copies of embedding and head
 
   // Keys of config.json

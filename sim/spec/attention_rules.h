@@ -59,9 +59,13 @@ const AttentionRules& multi_head_rules();
 const AttentionRules& grouped_rules();
 const AttentionRules& latent_rules();
 const AttentionRules& delta_rules();
+const AttentionRules& mamba_rules();
+const AttentionRules& no_rules();
 
 /// The rules between the fields of `delta`, which the model has.
 void check_delta(const Model& m, const FieldChecks& checks);
+/// Likewise of `mamba`.
+void check_mamba(const Model& m, const FieldChecks& checks);
 /// Applies the factor and the widths of `s` that are about it.
 void scale_delta(DeltaShape& d, const Scale& s);
 }  // namespace moesim::spec

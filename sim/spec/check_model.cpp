@@ -1,5 +1,7 @@
 #include "spec/check_model.h"
 
+#include <algorithm>
+
 #include "spec/attention_rules.h"
 
 namespace moesim::spec {
@@ -23,7 +25,7 @@ class Checker {
     checks_.not_negative("published.stored", m_.published.stored);
   }
   void dense() const {
-    if (int(m_.moe_layers().size()) < m_.layers) checks_.positive("dense_width", m_.dense_width);
+    if (!m_.halved() && int(m_.moe_layers().size()) < m_.layers) checks_.positive("dense_width", m_.dense_width);
   }
 
   void attention() const {
@@ -60,6 +62,15 @@ class Checker {
 
   void delta() const {
     if (m_.delta) check_delta(m_, checks_);
+    if (m_.mamba) check_mamba(m_, checks_);
+    int last = -1;
+    for (const int layer : m_.network_layers) {
+      if (layer <= last || layer >= m_.layers)
+        checks_.fail("network_layers", "must be ascending layer numbers from 0 to {}, got {}", m_.layers - 1, layer);
+      if (m_.mamba && std::ranges::binary_search(m_.mamba->layers, layer))
+        checks_.fail("network_layers", "layer {} is of Mamba-2", layer);
+      last = layer;
+    }
   }
 
   void rope() const {

@@ -13,7 +13,7 @@ namespace {
 std::int64_t kept(const Model& m, std::int64_t tokens) {
   std::int64_t sum = 0;
   for (const LayerShape& layer : layer_shapes(m))
-    if (!keeps_state(layer.attention.kind)) sum += layer.attention.keeps.of(tokens);
+    if (caches_tokens(layer.attention.kind)) sum += layer.attention.keeps.of(tokens);
   return sum;
 }
 /// Tokens attended to by a query, up to and with itself.  A chunk counts as full: what a long text has at most.
@@ -38,7 +38,7 @@ template <class Of>
 double over_layers(const Model& m, Of of) {
   std::vector<std::pair<KeysRead, int>> kinds;
   for (const LayerShape& layer : layer_shapes(m)) {
-    if (keeps_state(layer.attention.kind)) continue;
+    if (!caches_tokens(layer.attention.kind)) continue;
     const auto at = std::ranges::find(kinds, layer.attention.reads, &std::pair<KeysRead, int>::first);
     if (at == kinds.end())
       kinds.emplace_back(layer.attention.reads, 1);

@@ -101,6 +101,8 @@ void read_widths(const formats::JsonObject& v, Model& m) {
     case AttentionKind::mla:
       return read_latent_attention(v, m.attention);
     case AttentionKind::gated_delta:  // beside another kind: read with the release
+    case AttentionKind::mamba2:
+    case AttentionKind::none:
       break;
   }
 }

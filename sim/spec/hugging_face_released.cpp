@@ -1,6 +1,9 @@
 #include "spec/hugging_face_released.h"
 
 #include <algorithm>
+#include <string>
+
+#include "spec/layer_shape.h"
 
 namespace moesim::spec {
 namespace {
@@ -29,9 +32,31 @@ void add_delta(const Model& m, formats::Json& out) {
   for (int layer = 0; layer < m.layers; ++layer)
     out["layer_types"].push_back(std::ranges::binary_search(d.layers, layer) ? "linear_attention" : "full_attention");
 }
+
+void add_halves(const Model& m, formats::Json& out) {
+  std::string pattern;
+  for (int layer = 0; layer < m.layers; ++layer) {
+    const AttentionKind kind = layer_shape(m, layer).attention.kind;
+    pattern += kind == AttentionKind::mamba2 ? 'M' : kind == AttentionKind::none ? 'E' : '*';
+  }
+  out["hybrid_override_pattern"] = pattern;
+  out["moe_shared_expert_intermediate_size"] = m.moe->shared_total() / std::max(1, m.moe->shared_experts);
+  out["layer_norm_epsilon"] = m.norm_epsilon;
+  out.erase("first_k_dense_replace");
+  out.erase("moe_layer_freq");
+  if (!m.mamba) return;
+  const MambaShape& s = *m.mamba;
+  out["mamba_num_heads"] = s.heads;
+  out["mamba_head_dim"] = s.head_dim;
+  out["n_groups"] = s.groups;
+  out["ssm_state_size"] = s.state;
+  out["conv_kernel"] = s.convolution;
+  out["use_conv_bias"] = s.convolution_bias;
+}
 }  // namespace
 
 void add_released(const Model& m, formats::Json& out) {
+  if (traits_of(m.architecture).halved_layers) return add_halves(m, out);
   const MoeKeys keys = traits_of(m.architecture).moe;
   if (keys == MoeKeys::minimax) return add_minimax(m, out);
   if (keys == MoeKeys::qwen) out["shared_expert_intermediate_size"] = m.moe->shared_total();

@@ -54,6 +54,8 @@ void add_attention(const Model& m, formats::Json& out) {
     case AttentionKind::mla:
       return add_latents(m.attention, out);
     case AttentionKind::gated_delta:  // beside another kind: add_released()
+    case AttentionKind::mamba2:
+    case AttentionKind::none:
       break;
   }
 }

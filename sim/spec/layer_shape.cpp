@@ -11,12 +11,15 @@ bool is_windowed(const AttentionShape& a, int layer) {
 }
 
 bool is_mixture(const Model& m, int layer) {
+  if (m.halved()) return m.moe && std::ranges::binary_search(m.network_layers, layer);
   return m.moe && layer >= m.moe->first_dense_layers && (layer + 1) % m.moe->layer_frequency == 0;
 }
 
 AttentionKind kind_of(const Model& m, int layer) {
-  const bool state = m.delta && std::ranges::binary_search(m.delta->layers, layer);
-  return state ? AttentionKind::gated_delta : m.attention.kind;
+  const auto among = [layer](const std::vector<int>& layers) { return std::ranges::binary_search(layers, layer); };
+  if (m.delta && among(m.delta->layers)) return AttentionKind::gated_delta;
+  if (m.mamba && among(m.mamba->layers)) return AttentionKind::mamba2;
+  return among(m.network_layers) ? AttentionKind::none : m.attention.kind;
 }
 
 LayerRope rope_of(const Model& m, int layer) {
@@ -58,13 +61,17 @@ int windowed_layers(const Model& model) {
   return model.attention.sliding_window > 0 ? int(model.attention.sliding_layers.size()) : 0;
 }
 
-int caching_layers(const Model& model) { return model.layers - (model.delta ? int(model.delta->layers.size()) : 0); }
+int caching_layers(const Model& model) {
+  const int delta = model.delta ? int(model.delta->layers.size()) : 0;
+  const int mamba = model.mamba ? int(model.mamba->layers.size()) : 0;
+  return model.layers - delta - mamba - int(model.network_layers.size());
+}
 
 namespace {
 LayerAttention attention_of(const Model& m, int layer) {
   LayerAttention out;
   out.kind = kind_of(m, layer);
-  if (keeps_state(out.kind)) {
+  if (!caches_tokens(out.kind)) {
     out.rope.active = false;
     return out;
   }
@@ -83,6 +90,8 @@ LayerShape layer_shape(const Model& model, int layer) {
   out.attention = attention_of(model, layer);
   if (layer < model.layers ? is_mixture(model, layer) : model.moe.has_value())
     out.ffn = {FfnKind::experts, model.moe->expert_width};
+  else if (model.halved())
+    out.ffn = {FfnKind::none, 0};
   else
     out.ffn = {FfnKind::dense, model.dense_width};
   return out;

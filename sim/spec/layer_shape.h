@@ -72,7 +72,7 @@ struct LayerAttention {
   bool operator==(const LayerAttention&) const = default;
 };
 
-enum class FfnKind { dense, experts };
+enum class FfnKind { dense, experts, none };
 struct LayerFfn {
   FfnKind kind = FfnKind::dense;
   int width = 0;  // inner width of the dense network, or of one routed expert

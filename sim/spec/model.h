@@ -10,6 +10,7 @@
 #include "spec/attention_kind.h"
 #include "spec/delta_shape.h"
 #include "spec/dtype.h"
+#include "spec/mamba_shape.h"
 
 namespace moesim::spec {
 
@@ -181,12 +182,15 @@ struct Model {
   Architecture architecture = Architecture::llama;
   std::string hugging_face;  // repository, "" if not released
   std::string unpublished;   // why nothing below is known; "" for all others
+  std::string uncosted;      // why its layers have no times, where they can be computed; "" for others
   std::string unsupported;   // why a release that is counted cannot be run, and nothing below is set; "" for others
   int vocabulary = 0, hidden = 0, layers = 0;
   int dense_width = 0;  // intermediate_size of dense layers; 0 if it has none
   AttentionShape attention;
   std::optional<MoeShape> moe;      // none for a dense model
   std::optional<DeltaShape> delta;  // of layers that keep a state in place of keys and values
+  std::optional<MambaShape> mamba;  // likewise
+  std::vector<int> network_layers;  // where a layer is attention or a network: those that are a network, ascending
   RopeShape rope;
   bool tied_embeddings = false;
   int mtp_layers = 0;  // num_nextn_predict_layers
@@ -213,6 +217,9 @@ struct Model {
     f("attention", p.attention, "");
     f("moe", p.moe, "mixture of experts; none for a dense model");
     f("delta", p.delta, "layers of gated DeltaNet; none if all attend to keys and values");
+    f("mamba", p.mamba, "layers of Mamba-2; none in most models");
+    f("network_layers", p.network_layers,
+      "where each layer is either attention or a network: those that are a network; empty: each is both");
     f("rope", p.rope, "");
     f("tied_embeddings", p.tied_embeddings, "the LM head is the embedding");
     f("mtp_layers", p.mtp_layers, "multi-token prediction layers");
@@ -230,8 +237,12 @@ struct Model {
 
   // What differs from layer to layer is in spec/layer_shape.h, and so are these.
   bool is_moe_layer(int layer) const;
-  /// "" for a model whose shape is below.
-  const std::string& obstacle() const { return unpublished.empty() ? unsupported : unpublished; }
+  /// "" for a model whose shape is below and whose layers have times.
+  const std::string& obstacle() const {
+    return !unpublished.empty() ? unpublished : !unsupported.empty() ? unsupported : uncosted;
+  }
+  /// Whether its layers are halves of others': attention or a network.
+  bool halved() const { return !network_layers.empty(); }
   bool can_run() const { return obstacle().empty(); }
   bool has_qk_norm_weights() const;
   /// Model layer numbers of the MoE layers, ascending.

@@ -14,6 +14,8 @@ namespace moesim::spec {
 namespace {
 std::int64_t blocks(std::int64_t n, std::int64_t size) { return ceil_div(n, size); }
 
+bool is_gated(const Model& m) { return traits_of(m.architecture).gating != Gating::relu_squared; }
+
 /// Collects the weights that `copies` layers hold and `active` of them one token passes.
 struct Collector {
   std::vector<WeightShape>& out;
@@ -36,10 +38,13 @@ struct Collector {
     if (a.o_bias) vector(ParameterPart::attention, m.hidden);
     if (a.sinks) vector(ParameterPart::attention, a.heads);
   }
+  bool gated = true;  // networks of three matrices; false: of two
+
   void ffn(ParameterPart part, std::int64_t hidden, std::int64_t width, bool bias, std::int64_t each = 1,
            std::int64_t active = 1) {
-    add(part, width, hidden, true, 2 * each, 2 * active);  // gate and up
-    add(part, hidden, width, true, each, active);          // down
+    const int up = gated ? 2 : 1;
+    add(part, width, hidden, true, up * each, up * active);  // gate and up
+    add(part, hidden, width, true, each, active);            // down
     if (!bias) return;
     add(part, 1, 2 * width, false, each, active);
     add(part, 1, hidden, false, each, active);
@@ -91,13 +96,13 @@ std::int64_t& part_of(Parameters& p, ParameterPart part) {
 std::vector<WeightShape> weight_shapes(const Model& m) {
   std::vector<WeightShape> out;
   const auto moe_layers = std::int64_t(m.moe_layers().size());
-  Collector once{out, 1, false}, all{out, m.layers, false}, dense{out, m.layers - moe_layers, false};
+  Collector once{out, 1, false}, all{out, m.layers, false}, dense{out, m.halved() ? 0 : m.layers - moe_layers, false};
   once.add(ParameterPart::embedding, m.vocabulary, m.hidden, false);
-  const int states = m.layers - caching_layers(m);
-  if (states > 0) Collector{out, states, false}.attention(m, AttentionKind::gated_delta);
+  if (m.delta) Collector{out, std::int64_t(m.delta->layers.size()), false}.attention(m, AttentionKind::gated_delta);
+  if (m.mamba) Collector{out, std::int64_t(m.mamba->layers.size()), false}.attention(m, AttentionKind::mamba2);
   Collector{out, caching_layers(m), false}.attention(m, m.attention.kind);
   dense.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
-  if (m.moe) Collector{out, moe_layers, false}.mixture(m);
+  if (m.moe) Collector{out, moe_layers, false, is_gated(m)}.mixture(m);
   all.norms(m);
   once.vector(ParameterPart::norm, m.hidden);
   if (!m.tied_embeddings) once.add(ParameterPart::head, m.vocabulary, m.hidden, false);
@@ -143,7 +148,8 @@ Parameters count_parameters(const Model& model) {
 std::int64_t expert_parameters(const Model& model) {
   if (!model.moe) return 0;
   std::vector<WeightShape> out;
-  Collector{out, 1, false}.ffn(ParameterPart::routed, model.hidden, model.moe->expert_width, model.moe->expert_bias);
+  Collector{out, 1, false, is_gated(model)}.ffn(ParameterPart::routed, model.hidden, model.moe->expert_width,
+                                                model.moe->expert_bias);
   std::int64_t sum = 0;
   for (const WeightShape& w : out) sum += w.copies * w.each();
   return sum;

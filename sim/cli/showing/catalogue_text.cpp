@@ -41,6 +41,8 @@ std::string heads_text(const spec::AttentionShape& a) {
           a.qk_rope_head_dim,
           a.q_lora_rank > 0 ? fmt::format(", query latent {}", a.q_lora_rank) : ", queries not compressed");
     case spec::AttentionKind::gated_delta:  // beside another kind, in layers of its own
+    case spec::AttentionKind::mamba2:
+    case spec::AttentionKind::none:
       break;
   }
   return "";

@@ -17,6 +17,9 @@ const AttentionInventory& inventory_of(spec::AttentionKind kind) {
       return latent_inventory();
     case spec::AttentionKind::gated_delta:
       return delta_inventory();
+    case spec::AttentionKind::mamba2:
+    case spec::AttentionKind::none:
+      break;
   }
   throw std::logic_error("a kind of attention without an inventory");
 }

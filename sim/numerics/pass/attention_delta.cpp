@@ -6,6 +6,7 @@
 
 #include "numerics/algebra/elementwise.h"
 #include "numerics/pass/attention_math.h"
+#include "numerics/pass/short_convolution.h"
 
 namespace moesim::numerics {
 namespace {
@@ -56,32 +57,6 @@ Projected project(const Machine& machine, const spec::Model& model, const DeltaW
   return out;
 }
 
-/// The convolution of each channel with its last inputs, then SiLU; keeps the inputs that later tokens see.
-/// x: (rows, channels) of one segment, overwritten.
-void convolve(const Machine& machine, const spec::DeltaShape& d, const float* taps, const Segment& s, KvLayer& cache,
-              Matrix& x) {
-  const int channels = x.columns, before = d.convolution - 1;
-  const auto width = std::size_t(channels);
-  std::vector<float>& inputs = cache.inputs;
-  inputs.resize(std::size_t(before) * width);  // zeros before the first token
-  inputs.insert(inputs.end(), x.row(s.first_row), x.row(s.first_row) + std::int64_t(s.rows) * channels);
-  each_block(machine, s.rows, 64, [&](int first, int count) {
-    std::vector<float> sum(width), open(width);
-    for (int r = first; r < first + count; ++r) {
-      for (std::size_t c = 0; c < width; ++c) {
-        float total = 0;
-        for (int t = 0; t < d.convolution; ++t)
-          total += taps[c * std::size_t(d.convolution) + std::size_t(t)] * inputs[std::size_t(r + t) * width + c];
-        sum[c] = total;
-      }
-      sigmoid(sum.data(), channels, open.data());
-      float* to = x.row(s.first_row + r);
-      for (std::size_t c = 0; c < width; ++c) to[c] = sum[c] * open[c];
-    }
-  });
-  inputs.erase(inputs.begin(), inputs.end() - std::int64_t(before) * channels);
-}
-
 /// x / sqrt(sum of squares + 1e-6) * scale.  Source: transformers modeling_qwen3_next.py, l2norm.
 void unit_length(const float* x, int n, float scale, float* y) {
   double squares = 1e-6;
@@ -116,8 +91,6 @@ void unit_length(const float* x, int n, float scale, float* y) {
   }
 }
 
-double softplus(double x) { return x > 20 ? x : std::log1p(std::exp(x)); }
-
 /// All tokens of one segment at one value head; out: the head's columns of heads_out.
 void scan(const spec::Model& model, const DeltaWeights& w, const Projected& p, const Segment& s, int head, float* state,
           Matrix& heads_out) {
@@ -151,7 +124,7 @@ class DeltaMath final : public AttentionMath {
     resize(heads_out, h.rows, int(d.values()));
     for (const Segment& s : segments) {
       KvLayer& cache = s.cache->layers.at(std::size_t(layer));
-      convolve(machine, d, w.delta.convolution, s, cache, p.qkv);
+      convolve(machine, d.convolution, w.delta.convolution, nullptr, s, cache, p.qkv);
       cache.state.resize(std::size_t(d.state()));
       cache.tokens += s.rows;
     }

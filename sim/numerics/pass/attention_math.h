@@ -1,5 +1,5 @@
 // What each kind of attention computes.  A file a kind: attention_gqa.cpp (MHA, GQA), attention_mla.cpp,
-// attention_delta.cpp (gated DeltaNet).
+// attention_delta.cpp (gated DeltaNet), attention_mamba.cpp (Mamba-2).
 #pragma once
 #include <span>
 
@@ -23,4 +23,5 @@ const AttentionMath& math_of(spec::AttentionKind kind);
 const AttentionMath& grouped_math();
 const AttentionMath& latent_math();
 const AttentionMath& delta_math();
+const AttentionMath& mamba_math();
 }  // namespace moesim::numerics

@@ -105,10 +105,15 @@ Matrix Forward::embed(std::span<const int> tokens, const float* table) {
 void Forward::block(int layer, const LayerWeights& w, std::span<const Segment> segments, const ObserveRouting& observe,
                     Matrix& x) {
   Matrix h, out;
-  norm(x, w.attention_norm, h);
-  attention(machine(), model_, layer, w, ropes_[std::size_t(layer)], mla_, segments, h, out);
-  if (w.attention_out_norm != nullptr) norm(out, w.attention_out_norm, out);
-  add(machine(), out, x);
+  if (w.attention_norm != nullptr) {
+    norm(x, w.attention_norm, h);
+    attention(machine(), model_, layer, w, ropes_[std::size_t(layer)], mla_, segments, h, out);
+    if (w.attention_out_norm != nullptr) norm(out, w.attention_out_norm, out);
+    add(machine(), out, x);
+  } else {
+    for (const Segment& s : segments) s.cache->layers.at(std::size_t(layer)).tokens += s.rows;
+  }
+  if (w.ffn_norm == nullptr) return;
   norm(x, w.ffn_norm, h);
   feed_forward_part(layer, w, observe, h, out);
   if (w.ffn_out_norm != nullptr) norm(out, w.ffn_out_norm, out);

@@ -94,12 +94,21 @@ constexpr float kStepBias = -3.4F;
 
 void fill_delta(Filler& f, const spec::Model& model, const SyntheticOptions& o) {
   switch (f.shape.part) {
+    case Part::delta_decay:  // rates of 1
+    case Part::mamba_decay:
+    case Part::mamba_convolution_bias:
+      return f.values.assign(std::size_t(f.shape.size()), 0.0F);
+    case Part::mamba_skip:
+    case Part::mamba_norm:
     case Part::delta_norm:  // stored as it is, whatever the family's other norms are
       return f.values.assign(std::size_t(f.shape.size()), 1.0F);
+    case Part::mamba_step_bias:
     case Part::delta_step_bias:
       return f.values.assign(std::size_t(f.shape.size()), kStepBias);
+    case Part::mamba_convolution:
     case Part::delta_convolution:
       return f.fill_matrix(1);
+    case Part::mamba_output:
     case Part::delta_output:
       f.fill_matrix(o.context / std::sqrt(double(model.layers)));
       return f.clear_row_zero();
@@ -112,7 +121,11 @@ void fill_delta(Filler& f, const spec::Model& model, const SyntheticOptions& o) 
 /// What a part's values are made like.
 enum class Filling { embedding, neutral, attention, down, projection, zero, spread, delta };
 
+/// Tensors of gated DeltaNet and Mamba-2.
+bool is_of_state(Part part) { return part >= Part::delta_qkvz && part <= Part::mamba_output; }
+
 Filling filling_of(Part part) {
+  if (is_of_state(part)) return Filling::delta;
   switch (part) {
     case Part::embedding:
       return Filling::embedding;
@@ -144,18 +157,6 @@ Filling filling_of(Part part) {
       return Filling::down;
     case Part::mtp_projection:
       return Filling::projection;
-    case Part::delta_qkvz:
-    case Part::delta_ba:
-    case Part::delta_qkv:
-    case Part::delta_z:
-    case Part::delta_b:
-    case Part::delta_a:
-    case Part::delta_convolution:
-    case Part::delta_step_bias:
-    case Part::delta_norm:
-    case Part::delta_output:
-      return Filling::delta;
-    case Part::delta_decay:         // rates of 1
     case Part::shared_output_gate:  // half open
     case Part::query_bias:
     case Part::key_bias:

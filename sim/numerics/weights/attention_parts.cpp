@@ -12,6 +12,10 @@ void add_attention_parts(spec::AttentionKind kind, const spec::Model& model, std
       return add_latent_parts(model, out);
     case spec::AttentionKind::gated_delta:
       return add_delta_parts(model, out);
+    case spec::AttentionKind::mamba2:
+      return add_mamba_parts(model, out);
+    case spec::AttentionKind::none:
+      return;
   }
   throw std::logic_error("a kind of attention whose tensors nobody knows");
 }

@@ -61,6 +61,14 @@ enum class Part : std::uint8_t {
   delta_step_bias,
   delta_norm,  // one value head wide
   delta_output,
+  mamba_input,  // Mamba-2: gates of the output, channels of the convolution, a step a head
+  mamba_convolution,
+  mamba_convolution_bias,
+  mamba_decay,  // logarithm of a rate, a head
+  mamba_skip,
+  mamba_step_bias,
+  mamba_norm,
+  mamba_output,
   expert_gate,  // from here on once an expert
   expert_up,
   expert_down,

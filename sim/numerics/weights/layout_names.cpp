@@ -65,6 +65,14 @@ constexpr PartName kCommonNames[] = {{Part::embedding, "embed_tokens.weight"},
                                      {Part::delta_step_bias, "linear_attn.dt_bias"},
                                      {Part::delta_norm, "linear_attn.norm.weight"},
                                      {Part::delta_output, "linear_attn.out_proj.weight"},
+                                     {Part::mamba_input, "mixer.in_proj.weight"},
+                                     {Part::mamba_convolution, "mixer.conv1d.weight"},
+                                     {Part::mamba_convolution_bias, "mixer.conv1d.bias"},
+                                     {Part::mamba_decay, "mixer.A_log"},
+                                     {Part::mamba_skip, "mixer.D"},
+                                     {Part::mamba_step_bias, "mixer.dt_bias"},
+                                     {Part::mamba_norm, "mixer.norm.weight"},
+                                     {Part::mamba_output, "mixer.out_proj.weight"},
                                      {Part::expert_gate, "gate_proj.weight"},
                                      {Part::expert_up, "up_proj.weight"},
                                      {Part::expert_down, "down_proj.weight"},
@@ -92,7 +100,8 @@ struct FamilyNames {
   std::span<const PartName> names;
   std::string_view experts = "mlp.experts.";
   ExpertStorage storage = ExpertStorage::apart;
-  bool mtp_apart = false;  // MTP modules have names of their own, below "mtp."
+  std::string_view root = "model.";  // before the names of all but the head
+  bool mtp_apart = false;            // MTP modules have names of their own, below "mtp."
 };
 
 constexpr PartName kMixtral[] = {{Part::router, "block_sparse_moe.gate.weight"},
@@ -116,6 +125,18 @@ constexpr PartName kMinimaxM2[] = {{Part::router, "block_sparse_moe.gate.weight"
 constexpr PartName kQwen[] = {{Part::shared_gate, "mlp.shared_expert.gate_proj.weight"},
                               {Part::shared_up, "mlp.shared_expert.up_proj.weight"},
                               {Part::shared_down, "mlp.shared_expert.down_proj.weight"}};
+constexpr PartName kNemotronH[] = {{Part::embedding, "embeddings.weight"},
+                                   {Part::final_norm, "norm_f.weight"},
+                                   {Part::attention_norm, "norm.weight"},
+                                   {Part::ffn_norm, "norm.weight"},
+                                   {Part::query, "mixer.q_proj.weight"},
+                                   {Part::key, "mixer.k_proj.weight"},
+                                   {Part::value, "mixer.v_proj.weight"},
+                                   {Part::output, "mixer.o_proj.weight"},
+                                   {Part::router, "mixer.gate.weight"},
+                                   {Part::selection_bias, "mixer.gate.e_score_correction_bias"},
+                                   {Part::shared_up, "mixer.shared_experts.up_proj.weight"},
+                                   {Part::shared_down, "mixer.shared_experts.down_proj.weight"}};
 /// Whole names.  Source: vLLM's qwen3_next_mtp.py.
 constexpr PartName kQwenMtp[] = {{Part::mtp_embedding_norm, "mtp.pre_fc_norm_embedding.weight"},
                                  {Part::mtp_hidden_norm, "mtp.pre_fc_norm_hidden.weight"},
@@ -128,8 +149,9 @@ constexpr FamilyNames kFamilies[] = {
     {spec::Architecture::llama4, kLlama4, "feed_forward.experts.", ExpertStorage::side_by_side},
     {spec::Architecture::minimax_m2, kMinimaxM2, "block_sparse_moe.experts."},
     {spec::Architecture::qwen2_moe, kQwen},
-    {spec::Architecture::qwen3_next, kQwen, "mlp.experts.", ExpertStorage::apart, true},
-    {spec::Architecture::qwen3_5_moe, kQwen, "mlp.experts.", ExpertStorage::stacked, true}};
+    {spec::Architecture::qwen3_next, kQwen, "mlp.experts.", ExpertStorage::apart, "model.", true},
+    {spec::Architecture::qwen3_5_moe, kQwen, "mlp.experts.", ExpertStorage::stacked, "model.", true},
+    {spec::Architecture::nemotron_h, kNemotronH, "mixer.experts.", ExpertStorage::apart, "backbone."}};
 constexpr FamilyNames kCommon{spec::Architecture::llama, {}};
 
 const FamilyNames& names_of(const spec::Model& model) {
@@ -186,7 +208,7 @@ StoredPlace fused_expert(const spec::Model& model, const PartShape& shape, const
 /// What a layer's names begin with.
 std::string prefix_of(const spec::Model& model, int layer) {
   if (names_of(model).mtp_apart && layer >= model.layers) return fmt::format("mtp.layers.{}.", layer - model.layers);
-  return fmt::format("model.layers.{}.", layer);
+  return fmt::format("{}layers.{}.", names_of(model).root, layer);
 }
 
 /// The name of a part of an MTP module that is none of its layer's; "" for others.
@@ -204,7 +226,8 @@ std::string_view own_mtp_name(const spec::Model& model, Part part, int layer) {
 }
 
 std::vector<std::int64_t> stored_shape(const PartShape& shape) {
-  if (shape.part == Part::delta_convolution) return {shape.rows, 1, shape.columns};
+  if (shape.part == Part::delta_convolution || shape.part == Part::mamba_convolution)
+    return {shape.rows, 1, shape.columns};
   if (shape.rows == 1 && shape.part != Part::shared_output_gate) return {shape.columns};
   return {shape.rows, shape.columns};
 }
@@ -212,7 +235,7 @@ std::vector<std::int64_t> stored_shape(const PartShape& shape) {
 
 StoredPlace stored_place(const spec::Model& model, const PartShape& shape, int layer, int expert) {
   const bool outer = shape.part == Part::embedding || shape.part == Part::final_norm || shape.part == Part::head;
-  const std::string prefix = outer ? "model." : prefix_of(model, layer);
+  const std::string prefix = outer ? std::string(names_of(model).root) : prefix_of(model, layer);
   const FamilyNames& family = names_of(model);
   if (shape.part >= kFirstExpertPart && family.storage != ExpertStorage::apart)
     return fused_expert(model, shape, prefix, expert);

@@ -26,6 +26,7 @@ struct LinearWeights {
   MatrixView matrix;
   const float* bias = nullptr;
 };
+/// gate: without data in families that have none.
 struct FfnWeights {
   LinearWeights gate, up, down;
 };
@@ -34,6 +35,11 @@ struct DeltaWeights {
   LinearWeights qkvz, ba, qkv, z, b, a;
   const float *convolution = nullptr, *decay = nullptr, *step_bias = nullptr, *norm = nullptr;
 };
+struct MambaWeights {
+  LinearWeights input;
+  const float *convolution = nullptr, *convolution_bias = nullptr, *decay = nullptr, *skip = nullptr,
+              *step_bias = nullptr, *norm = nullptr;
+};
 struct LayerWeights {
   const float *attention_norm = nullptr, *attention_out_norm = nullptr, *ffn_norm = nullptr, *ffn_out_norm = nullptr;
   LinearWeights query, key, value, output;  // output: gated DeltaNet's too
@@ -41,6 +47,7 @@ struct LayerWeights {
   LinearWeights query_down, query_up, kv_down, kv_up;
   const float *query_down_norm = nullptr, *kv_down_norm = nullptr;
   DeltaWeights delta;
+  MambaWeights mamba;
   FfnWeights dense;  // or
   LinearWeights router;
   const float* selection_bias = nullptr;

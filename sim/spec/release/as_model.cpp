@@ -30,6 +30,9 @@ const HeadPlan* heads_of(const LayerPlan& layer) {
 const DeltaPlan* delta_of(const LayerPlan& layer) {
   return layer.mixers.size() == 1 ? std::get_if<DeltaPlan>(&layer.mixers.front()) : nullptr;
 }
+const MambaPlan* mamba_of(const LayerPlan& layer) {
+  return layer.mixers.size() == 1 ? std::get_if<MambaPlan>(&layer.mixers.front()) : nullptr;
+}
 const LatentPlan* latent_of(const LayerPlan& layer) {
   return layer.mixers.size() == 1 ? std::get_if<LatentPlan>(&layer.mixers.front()) : nullptr;
 }
@@ -56,7 +59,7 @@ void set_heads(const Described& d, Model& m, const Refusal& refuse) {
   a.output_gate = first.gate == HeadPlan::Gate::wide_query;
   a.sinks = first.sinks;
   for (std::size_t i = 0; i < d.plan.layers.size(); ++i) {
-    if (delta_of(d.plan.layers[i])) continue;
+    if (delta_of(d.plan.layers[i]) || mamba_of(d.plan.layers[i]) || d.plan.layers[i].mixers.empty()) continue;
     const HeadPlan* const own = heads_of(d.plan.layers[i]);
     if (!own || !same_heads(*own, first)) refuse("its layers have heads of different widths");
     if (own->gate == HeadPlan::Gate::per_head) refuse("gates of attention by head have no kernels yet");
@@ -84,6 +87,31 @@ void set_delta(const Described& d, Model& m, const Refusal& refuse) {
     shape.layers.push_back(int(i));
   }
   if (!shape.layers.empty()) m.delta = shape;
+}
+
+/// Layers of Mamba-2, and layers that are a network alone.
+void set_halves(const Described& d, Model& m, const Refusal& refuse) {
+  if (!d.plan.mtp.empty()) refuse("MTP modules beside layers that are halves have no forward pass");
+  MambaShape shape;
+  for (std::size_t i = 0; i < d.plan.layers.size(); ++i) {
+    const LayerPlan& layer = d.plan.layers[i];
+    if (layer.mixers.empty()) {
+      if (!layer.experts) refuse("dense networks of two matrices have no forward pass");
+      m.network_layers.push_back(int(i));
+    }
+    const MambaPlan* const p = mamba_of(layer);
+    if (!p) continue;
+    if (!p->second || p->bias) refuse("Mamba-1, and biases of Mamba-2's projections, have no forward pass");
+    shape.heads = p->heads;
+    shape.head_dim = p->head_dim;
+    shape.groups = p->groups;
+    shape.state = p->state;
+    shape.convolution = p->convolution;
+    shape.convolution_bias = p->convolution_bias;
+    shape.layers.push_back(int(i));
+  }
+  if (!shape.layers.empty()) m.mamba = shape;
+  m.rope.no_rope_every = 1;  // its attention has no positions, whatever config.json says of them
 }
 
 void set_latent(const Described& d, Model& m) {
@@ -122,7 +150,9 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   const ExpertPlan* experts = nullptr;
   int first = -1, last = -1, count = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (layers[i].dense_matrices != 3 || layers[i].dense_bias) refuse("dense networks of two matrices or with biases");
+    const bool halved = traits_of(m.architecture).halved_layers && layers[i].dense.empty();
+    if (!halved && (layers[i].dense_matrices != 3 || layers[i].dense_bias))
+      refuse("dense networks of two matrices or with biases");
     if (!layers[i].dense.empty()) m.dense_width = layers[i].dense.front();
     if (!layers[i].experts) continue;
     experts = &*layers[i].experts;
@@ -131,7 +161,8 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
     ++count;
   }
   if (!experts) return;
-  if (experts->latent > 0 || experts->matrices != 3 || experts->idle > 0)
+  const int matrices = traits_of(m.architecture).gating == Gating::relu_squared ? 2 : 3;
+  if (experts->latent > 0 || experts->matrices != matrices || experts->idle > 0)
     refuse("experts of two matrices, of another width or that compute nothing have no kernels yet");
   MoeShape s;
   s.experts = experts->experts;
@@ -141,8 +172,8 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   s.shared_experts = multiple ? experts->shared_width / std::max(1, experts->width) : 1;
   s.shared_width = multiple ? 0 : experts->shared_width;
   s.shared_gate = experts->shared_gate;
-  s.layer_frequency = count > 1 ? (last - first) / (count - 1) : 1;
-  s.first_dense_layers = s.layer_frequency == 1 ? first : 0;
+  s.layer_frequency = !m.halved() && count > 1 ? (last - first) / (count - 1) : 1;
+  s.first_dense_layers = !m.halved() && s.layer_frequency == 1 ? first : 0;
   set_gate(d.text, *experts, s, d.type);
   m.moe = s;
   for (std::size_t i = 0; i < layers.size(); ++i)
@@ -171,8 +202,12 @@ Architecture family_of(const Described& d) {
 /// What only a forward pass would show to be another model.
 void check_pass(const Described& d, const Model& m, const Refusal& refuse) {
   if (!traits_of(m.architecture).from_release) return;
-  const std::string act = d.text.text_or("hidden_act", "silu");
-  if (act != "silu" && act != "swish") refuse(fmt::format("hidden_act: expected silu, got \"{}\"", act));
+  const bool squared = traits_of(m.architecture).gating == Gating::relu_squared;
+  const std::string act = d.text.text_or(squared ? "mlp_hidden_act" : "hidden_act", squared ? "relu2" : "silu");
+  if (squared && act == "relu2") return;
+  if (act != "silu" && act != "swish")
+    refuse(fmt::format("{}: expected {}, got \"{}\"", squared ? "mlp_hidden_act" : "hidden_act",
+                       squared ? "relu2" : "silu", act));
   if (d.text.has("clip_qkv")) refuse("clip_qkv: queries, keys and values that are clipped have no forward pass");
 }
 
@@ -189,10 +224,13 @@ void read_rotated(const Described& d, Model& m) {
 
 Model model_of_release(const Described& d) {
   const Refusal refuse{d};
-  if (const std::string missing = missing_to_run(d.release); !missing.empty()) refuse(missing);
   const Plan& plan = d.plan;
   const LayerPlan& first = plan.layers.front();
   Model m;
+  m.architecture = family_of(d);
+  const bool halved = traits_of(m.architecture).halved_layers;
+  m.uncosted = missing_to_run(d.release);
+  if (!m.uncosted.empty() && !halved) refuse(m.uncosted);
   m.vocabulary = plan.vocabulary;
   m.hidden = plan.hidden;
   m.layers = int(plan.layers.size());
@@ -200,8 +238,8 @@ Model model_of_release(const Described& d) {
   m.mtp_layers = int(plan.mtp.size());
   m.max_positions = plan.max_positions;
   m.norms_per_layer = first.norms;
-  m.architecture = family_of(d);
-  m.norm_epsilon = d.text.object().number_or("rms_norm_eps", traits_of(m.architecture).missing.norm_epsilon);
+  m.norm_epsilon = d.text.object().number_or(d.text.named({"rms_norm_eps", "layer_norm_epsilon", "norm_eps"}),
+                                             traits_of(m.architecture).missing.norm_epsilon);
   read_rope(d.text.object(), m);
   if (latent_of(first))
     set_latent(d, m);
@@ -209,6 +247,7 @@ Model model_of_release(const Described& d) {
     set_heads(d, m, refuse);
   if (!latent_of(first)) read_rotated(d, m);
   set_delta(d, m, refuse);
+  if (halved) set_halves(d, m, refuse);
   check_pass(d, m, refuse);
   set_ffn(d, m, refuse);
   set_formats(m, run_formats(d.release));

@@ -104,5 +104,6 @@ TEST(Parity, Qwen2MoeGatesItsSharedExpert) { expect_parity("qwen2_moe_tiny"); }
 TEST(Parity, MiniMaxM2TurnsPartOfAHeadAndChoosesByBiasedSigmoids) { expect_parity("minimax_m2_tiny"); }
 TEST(Parity, Qwen3NextKeepsStates) { expect_parity("qwen3_next_tiny"); }
 TEST(Parity, Qwen35KeepsStates) { expect_parity("qwen3_5_moe_tiny"); }
+TEST(Parity, NemotronHIsMadeOfHalves) { expect_parity("nemotron_h_tiny"); }
 }  // namespace
 }  // namespace moesim::numerics

@@ -1,6 +1,7 @@
 // A forward pass written from the models' descriptions, in double precision, a token after the other and all of them
 // anew for each: loops over positions and heads, no caches, nothing shared with sim/numerics/pass but the weights.
-// Sources: the modeling files of transformers for olmoe, qwen2_moe, minimax_m2, qwen3_next and qwen3_5_moe; Gated Delta
+// Sources: the modeling files of transformers for olmoe, qwen2_moe, minimax_m2, qwen3_next and qwen3_5_moe, and
+// NVIDIA's modeling_nemotron_h.py; Gated Delta
 // Networks, arXiv 2412.06464.
 #pragma once
 #include <algorithm>
@@ -8,12 +9,10 @@
 #include <map>
 #include <vector>
 
+#include "numeric/numerics/plain_mamba.h"
 #include "numerics/weights/weights.h"
 
 namespace moesim::numerics {
-
-using Row = std::vector<double>;
-using Rows = std::vector<Row>;
 
 class PlainReference {
  public:
@@ -31,9 +30,8 @@ class PlainReference {
     Rows x;
     for (const int t : tokens) x.push_back(embedding[std::size_t(t)]);
     for (layer_ = 0; layer_ < m_.layers; ++layer_) {
-      const Rows mixed =
-          state_layer() ? delta(normed(x, Part::attention_norm)) : heads(normed(x, Part::attention_norm));
-      add(mixed, x);
+      if (!among(m_.network_layers)) add(mixed(normed(x, Part::attention_norm)), x);
+      if (m_.halved() && !among(m_.network_layers)) continue;
       const Rows h = normed(x, Part::ffn_norm);
       Rows out;
       for (const Row& row : h) out.push_back(mixture(row));
@@ -45,30 +43,28 @@ class PlainReference {
   }
 
  private:
-  static double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-  static double silu(double x) { return x * sigmoid(x); }
-  static double dot(const double* a, const double* b, int n) {
-    double sum = 0;
-    for (int i = 0; i < n; ++i) sum += a[i] * b[i];
-    return sum;
-  }
-  static Row times(const Rows& w, const Row& x) {
-    Row out;
-    for (const Row& row : w) out.push_back(dot(row.data(), x.data(), int(x.size())));
-    return out;
-  }
-  static void add(const Rows& from, Rows& to) {
-    for (std::size_t r = 0; r < to.size(); ++r)
-      for (std::size_t i = 0; i < to[r].size(); ++i) to[r][i] += from[r][i];
-  }
   Row rms(const Row& x, const Row& w, double one) const {
     const double scale = std::sqrt(dot(x.data(), x.data(), int(x.size())) / double(x.size()) + m_.norm_epsilon);
     Row out;
     for (std::size_t i = 0; i < x.size(); ++i) out.push_back(x[i] / scale * (one + w[i]));
     return out;
   }
-  double from_one() const { return m_.architecture >= spec::Architecture::qwen3_next ? 1 : 0; }
-  bool state_layer() const { return m_.delta && std::ranges::find(m_.delta->layers, layer_) != m_.delta->layers.end(); }
+  double from_one() const {
+    return m_.architecture == spec::Architecture::qwen3_next || m_.architecture == spec::Architecture::qwen3_5_moe;
+  }
+  bool among(const std::vector<int>& layers) const { return std::ranges::find(layers, layer_) != layers.end(); }
+  Rows mixed(const Rows& x) {
+    if (m_.delta && among(m_.delta->layers)) return delta(x);
+    if (!m_.mamba || !among(m_.mamba->layers)) return heads(x);
+    const spec::MambaShape& s = *m_.mamba;
+    return plain_mamba(
+        s, m_.norm_epsilon,
+        {own(Part::mamba_input, s.projected(), m_.hidden), own(Part::mamba_convolution, s.channels(), s.convolution),
+         own(Part::mamba_output, m_.hidden, s.inner()), own(Part::mamba_convolution_bias, s.channels()),
+         own(Part::mamba_decay, s.heads), own(Part::mamba_skip, s.heads), own(Part::mamba_step_bias, s.heads),
+         own(Part::mamba_norm, s.inner())},
+        x);
+  }
   Rows matrix(const PartShape& shape, int layer, int expert = -1) {
     WeightScratch scratch;
     const float* from = weights_.get(shape, layer, expert, scratch);
@@ -90,7 +86,7 @@ class PlainReference {
 
   /// The first columns of each head turn, in pairs half of them apart.
   void turn(Row& x, int count, int position) const {
-    const int dim = m_.attention.head_dim, turning = int(dim * m_.rope.partial);
+    const int dim = m_.attention.head_dim, turning = m_.halved() ? 0 : int(dim * m_.rope.partial);
     for (int head = 0; head < count; ++head)
       for (int i = 0; i < turning / 2; ++i) {
         const double angle = position * std::pow(m_.rope.theta, -2.0 * i / turning);
@@ -249,11 +245,16 @@ class PlainReference {
     return out;
   }
 
-  Row network(const Rows& gate, const Rows& up, const Rows& down, const Row& x) const {
-    const Row g = times(gate, x), u = times(up, x);
-    Row inner;
-    for (std::size_t i = 0; i < g.size(); ++i) inner.push_back(silu(g[i]) * u[i]);
-    return times(down, inner);
+  /// Gate, up and down; or up and down, and the square of what is above 0.
+  Row network(Part gate, int width, int expert, const Row& x) {
+    const Part up = Part(int(gate) + 1), down = Part(int(gate) + 2);
+    Row inner = times(matrix({up, width, m_.hidden}, layer_, expert), x);
+    if (m_.halved())
+      for (double& v : inner) v = v > 0 ? v * v : 0;
+    else
+      for (const Row g = times(matrix({gate, width, m_.hidden}, layer_, expert), x); double& v : inner)
+        v *= silu(g[std::size_t(&v - inner.data())]);
+    return times(matrix({down, m_.hidden, width}, layer_, expert), inner);
   }
   Row mixture(const Row& x) {
     const spec::MoeShape& s = *m_.moe;
@@ -278,16 +279,15 @@ class PlainReference {
     Row out(x.size());
     for (std::size_t k = 0; k < choice.experts.size(); ++k) {
       if (s.normalise) choice.weights[k] /= chosen;
-      const int e = choice.experts[k], w = s.expert_width, h = m_.hidden;
-      const Row y = network(matrix({Part::expert_gate, w, h}, layer_, e), matrix({Part::expert_up, w, h}, layer_, e),
-                            matrix({Part::expert_down, h, w}, layer_, e), x);
+      choice.weights[k] *= s.scale;
+      const Row y = network(Part::expert_gate, s.expert_width, choice.experts[k], x);
       for (std::size_t i = 0; i < out.size(); ++i) out[i] += choice.weights[k] * y[i];
     }
     choices[layer_].push_back(choice);
     if (s.shared_experts == 0) return out;
-    const int w = s.shared_width > 0 ? s.shared_width : s.shared_experts * s.expert_width, h = m_.hidden;
-    const Row y = network(own(Part::shared_gate, w, h), own(Part::shared_up, w, h), own(Part::shared_down, h, w), x);
-    const double open = s.shared_gate ? sigmoid(times(own(Part::shared_output_gate, 1, h), x).front()) : 1;
+    const int width = s.shared_width > 0 ? s.shared_width : s.shared_experts * s.expert_width;
+    const Row y = network(Part::shared_gate, width, -1, x);
+    const double open = s.shared_gate ? sigmoid(times(own(Part::shared_output_gate, 1, m_.hidden), x).front()) : 1;
     for (std::size_t i = 0; i < out.size(); ++i) out[i] += open * y[i];
     return out;
   }

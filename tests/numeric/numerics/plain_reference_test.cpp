@@ -39,10 +39,13 @@ class RandomWeights final : public Weights {
       case Part::query_norm:
       case Part::key_norm:
         return 0.2 * x + (from_one ? 0 : 1);
+      case Part::mamba_norm:
       case Part::delta_norm:
         return 0.2 * x + 1;
+      case Part::mamba_step_bias:
       case Part::delta_step_bias:
         return x - 2;
+      case Part::mamba_convolution:
       case Part::delta_convolution:
       case Part::embedding:
         return x;
@@ -77,6 +80,13 @@ constexpr std::string_view kQwen35 = R"({"model_type": "qwen3_5_moe_text", "voca
   "linear_num_value_heads": 3, "linear_key_head_dim": 8, "linear_value_head_dim": 4, "linear_conv_kernel_dim": 4,
   "num_experts": 8, "num_experts_per_tok": 3, "moe_intermediate_size": 10, "shared_expert_intermediate_size": 20,
   "max_position_embeddings": 64})";
+
+constexpr std::string_view kNemotron = R"({"model_type": "nemotron_h", "vocab_size": 40, "hidden_size": 24,
+  "hybrid_override_pattern": "MEM*EM", "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
+  "mamba_num_heads": 4, "mamba_head_dim": 6, "n_groups": 2, "ssm_state_size": 5, "conv_kernel": 3,
+  "n_routed_experts": 8, "num_experts_per_tok": 3, "moe_intermediate_size": 10, "n_shared_experts": 1,
+  "moe_shared_expert_intermediate_size": 20, "norm_topk_prob": true, "routed_scaling_factor": 2.5,
+  "layer_norm_epsilon": 1e-5, "max_position_embeddings": 64})";
 
 class ReleasedFamily : public testing::TestWithParam<std::pair<const char*, std::string_view>> {
  protected:
@@ -169,7 +179,7 @@ TEST_P(ReleasedFamily, AConfigurationThatIsNotTheTensorsIsRefused) {
 INSTANTIATE_TEST_SUITE_P(All, ReleasedFamily,
                          testing::Values(std::pair("olmoe", kOlmoe), std::pair("qwen2_moe", kQwen2),
                                          std::pair("minimax_m2", kMinimax), std::pair("qwen3_next", kNext),
-                                         std::pair("qwen3_5_moe", kQwen35)),
+                                         std::pair("qwen3_5_moe", kQwen35), std::pair("nemotron_h", kNemotron)),
                          [](const auto& family) { return std::string(family.param.first); });
 }  // namespace
 }  // namespace moesim::numerics
