@@ -1,5 +1,7 @@
 // Mamba-2, and layers that look back on nothing: what both are as kinds of attention.
 // Source: arXiv 2405.21060; NVIDIA's modeling_nemotron_h.py.
+#include <algorithm>
+
 #include "spec/attention_rules.h"
 #include "spec/check_model.h"
 #include "spec/scale_steps.h"
@@ -67,5 +69,14 @@ void check_mamba(const Model& m, const FieldChecks& checks) {
       checks.fail("mamba.layers", "must be ascending layer numbers from 0 to {}, got {}", m.layers - 1, layer);
     last = layer;
   }
+}
+
+void scale_mamba(MambaShape& m, const Scale& s) {
+  const int ratio = m.heads / m.groups, groups = m.groups;
+  m.groups = smaller("state_heads", s.state_heads, m.groups, s.factor);
+  m.heads = m.groups * ratio;
+  const double rest = std::max(1.0, s.factor * double(m.groups) / double(groups));
+  m.head_dim = smaller("state_dim", s.state_dim, m.head_dim, rest, 2, 4);
+  m.state = s.state_dim ? std::min(*s.state_dim, m.state) : smaller("state_dim", {}, m.state, rest, 2, 4);
 }
 }  // namespace moesim::spec

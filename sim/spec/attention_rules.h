@@ -68,4 +68,5 @@ void check_delta(const Model& m, const FieldChecks& checks);
 void check_mamba(const Model& m, const FieldChecks& checks);
 /// Applies the factor and the widths of `s` that are about it.
 void scale_delta(DeltaShape& d, const Scale& s);
+void scale_mamba(MambaShape& m, const Scale& s);
 }  // namespace moesim::spec

@@ -60,9 +60,9 @@ Model scaled(const Model& model, const Scale& s) {
   else
     not_for("expert_width", s.expert_width, "a dense model has no experts");
   rules_of(m.attention.kind).scale(m.attention, s);
-  if (m.delta) {
-    scale_delta(*m.delta, s);
-  } else {
+  if (m.delta) scale_delta(*m.delta, s);
+  if (m.mamba) scale_mamba(*m.mamba, s);
+  if (!m.delta && !m.mamba) {
     not_for("state_heads", s.state_heads, "the model has no layers with a state");
     not_for("state_dim", s.state_dim, "the model has no layers with a state");
   }
@@ -85,6 +85,10 @@ Scale laptop_scale(const Model& model) {
   if (model.delta) {
     s.state_heads = std::min(2, model.delta->key_heads);
     s.state_dim = std::min(32, model.delta->key_dim);
+  }
+  if (model.mamba) {
+    s.state_heads = std::min(2, model.mamba->groups);
+    s.state_dim = std::min(32, model.mamba->head_dim);
   }
   rules_of(a.kind).fit_laptop(a, s);
   return s;

@@ -29,7 +29,7 @@ struct Scale {
     f("qk_rope_head_dim", p.qk_rope_head_dim, "MLA: part of a head that RoPE rotates; even");
     f("q_lora_rank", p.q_lora_rank, "MLA: width of the query latent");
     f("kv_lora_rank", p.kv_lora_rank, "MLA: width of the key-value latent");
-    f("state_heads", p.state_heads, "key heads of layers with a state; value heads keep their ratio");
+    f("state_heads", p.state_heads, "key heads (Mamba-2: groups) of layers with a state; the others keep their ratio");
     f("state_dim", p.state_dim, "width of their heads");
     f("vocabulary", p.vocabulary, "rows of the embedding; factor leaves at least 256");
   }

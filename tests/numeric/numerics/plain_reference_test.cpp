@@ -2,6 +2,7 @@
 // within 1e-5, logits within 1e-4, whole, in pieces and a token at a time; and through a checkpoint on disk.
 #include "numeric/numerics/plain_reference.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <array>
