@@ -115,7 +115,7 @@ std::string show(const std::vector<std::string>& names, const ShowOptions& optio
       released = released || !config_of(name).empty();
       if (released) continue;
       models.push_back(spec::load_model(name));
-      released = !models.back().unsupported.empty();
+      released = models.back().unpublished.empty() && !models.back().can_run();
     } else {
       hardware.push_back(name);
     }

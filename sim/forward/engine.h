@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compute/kernels/expert_library.h"
+#include "compute/kernels/recurrent.h"
 #include "core/config.h"
 #include "network/exchanges/exchange.h"
 
@@ -89,8 +90,9 @@ struct EngineBatch {
 /// A catalogue entry hardware/engine-NAME.yaml, `type: engine`.
 struct Engine {
   std::string name, title;
-  std::vector<compute::ExpertLibrary> experts;  // of routed experts, the first that has the number format
-  std::string all_reduce;                       // whose kernels, as network calibrations name them; "": the library's
+  std::vector<compute::ExpertLibrary> experts;               // of routed experts, the first that has the number format
+  compute::ScanLibrary scans = compute::ScanLibrary::usual;  // of prompts in layers that keep a state
+  std::string all_reduce;  // whose kernels, as network calibrations name them; "": the library's
   std::optional<network::ExchangeKernel> prefill_exchange{}, decode_exchange{};  // none: the phase's
   HostTime host;
   EngineMemory memory;
@@ -99,6 +101,7 @@ struct Engine {
     f.skip("type");
     f("title", p.title, "full name, with the version that was measured");
     f("experts", p.experts, "libraries of routed experts' products, the first that has the number format");
+    f("scans", p.scans, "library that scans the prompts of layers that keep a state");
     f("all_reduce", p.all_reduce, "whose all-reduce kernels in a node (network calibration); empty: the library's");
     f("prefill_exchange", p.prefill_exchange, "of prompts; none: as without an engine");
     f("decode_exchange", p.decode_exchange, "of next tokens; none: as without an engine");

@@ -24,7 +24,13 @@ enum class Architecture {
   gpt_oss,
   glm4_moe,
   deepseek_v32,
-  glm_moe_dsa
+  glm_moe_dsa,
+  olmoe,
+  qwen2_moe,
+  minimax_m2,
+  qwen3_next,
+  qwen3_5_moe,
+  nemotron_h
 };
 constexpr auto enum_names(Architecture) {
   return std::to_array<std::pair<std::string_view, Architecture>>({{"deepseek", Architecture::deepseek},
@@ -40,11 +46,17 @@ constexpr auto enum_names(Architecture) {
                                                                    {"gpt_oss", Architecture::gpt_oss},
                                                                    {"glm4_moe", Architecture::glm4_moe},
                                                                    {"deepseek_v32", Architecture::deepseek_v32},
-                                                                   {"glm_moe_dsa", Architecture::glm_moe_dsa}});
+                                                                   {"glm_moe_dsa", Architecture::glm_moe_dsa},
+                                                                   {"olmoe", Architecture::olmoe},
+                                                                   {"qwen2_moe", Architecture::qwen2_moe},
+                                                                   {"minimax_m2", Architecture::minimax_m2},
+                                                                   {"qwen3_next", Architecture::qwen3_next},
+                                                                   {"qwen3_5_moe", Architecture::qwen3_5_moe},
+                                                                   {"nemotron_h", Architecture::nemotron_h}});
 }
 
-/// What the gate product of a feed-forward network goes through.
-enum class Gating { silu, gelu };
+/// What the gate product of a feed-forward network goes through; relu_squared: its only product, it has no gate.
+enum class Gating { silu, gelu, relu_squared };
 
 /// How a config.json describes the mixture.
 enum class MoeKeys {
@@ -52,6 +64,8 @@ enum class MoeKeys {
   deepseek,       ///< n_routed_experts, first_k_dense_replace, topk_method ...
   local_experts,  ///< num_local_experts; every layer is MoE
   qwen,           ///< num_experts, decoder_sparse_step, mlp_only_layers
+  olmoe,          ///< num_experts, as wide as intermediate_size; every layer is MoE
+  minimax,        ///< num_local_experts, scoring_func, use_routing_bias; every layer is MoE
   llama4          ///< num_local_experts, interleave_moe_layer_step; one shared expert
 };
 
@@ -75,6 +89,8 @@ struct ConfigDefaults {
   double rope_theta = 10000;
   double local_theta = 0;
   bool interleaved_index_rope = false;
+  double partial_rotary = 1;
+  double norm_epsilon = 1e-6;
 };
 
 /// One family.  A field left out of its row is as in Llama.
@@ -97,7 +113,12 @@ struct ArchitectureTraits {
   bool biased_experts = false;     // router and experts
   bool output_takes_bias = false;  // attention_bias is about the output projection too
 
+  bool joined_delta = false;     // gated DeltaNet's projections in two matrices, rows by key head; false: in four
+  bool halved_layers = false;    // each layer is attention without positions, a state, or a network
+  bool mtp_shares_ends = false;  // its MTP modules store no copies of embedding and head
+
   // Keys of config.json
+  bool from_release = false;        // read as a release's (spec/release/)
   std::string_view also_read{};     // a second model_type that means this family; the first is its name
   std::string_view written_type{};  // "": its name
   MoeKeys moe = MoeKeys::none;

@@ -23,16 +23,17 @@ class HeadRules final : public AttentionRules {
     std::vector<AttentionWeight> out;
     const std::int64_t q = std::int64_t{a.heads} * a.head_dim, k = std::int64_t{a.kv_heads} * a.head_dim,
                        v = std::int64_t{a.kv_heads} * a.v_head_dim;
-    for (const std::int64_t rows : {q, k, v}) {
+    for (const std::int64_t rows : {a.output_gate ? 2 * q : q, k, v}) {
       out.push_back({rows, m.hidden});
       if (a.qkv_bias) out.push_back({1, rows, false});
     }
-    if (m.has_qk_norm_weights()) out.push_back({1, 2 * std::int64_t{a.head_dim}, false});
+    if (m.has_qk_norm_weights()) out.push_back({1, a.qk_norm_whole ? q + k : 2 * std::int64_t{a.head_dim}, false});
     return out;
   }
 
   RotatedColumns rotated_columns(const Model& m) const override {
-    return {0, int(m.attention.head_dim * m.rope.partial), traits_of(m.architecture).interleaved_rope};
+    const int columns = int(m.attention.head_dim * m.rope.partial);
+    return {0, std::max(2, columns / 2 * 2), traits_of(m.architecture).interleaved_rope};
   }
 
   Bytes token_bytes(const AttentionShape& a, CacheFormat format) const override {

@@ -9,11 +9,28 @@
 
 namespace moesim::spec {
 
-enum class AttentionKind { mha, gqa, mla, dsa };
+enum class AttentionKind {
+  mha,
+  gqa,
+  mla,
+  dsa,          ///< MLA over keys that an indexer picks (spec/indexer_shape.h)
+  gated_delta,  ///< a state in place of keys and values (spec/delta_shape.h)
+  mamba2,       ///< likewise (spec/mamba_shape.h)
+  none          ///< a layer that is a network alone
+};
 constexpr auto enum_names(AttentionKind) {
   return std::to_array<std::pair<std::string_view, AttentionKind>>({{"MHA", AttentionKind::mha},
                                                                     {"GQA", AttentionKind::gqa},
                                                                     {"MLA", AttentionKind::mla},
-                                                                    {"DSA", AttentionKind::dsa}});
+                                                                    {"DSA", AttentionKind::dsa},
+                                                                    {"gated DeltaNet", AttentionKind::gated_delta},
+                                                                    {"Mamba-2", AttentionKind::mamba2},
+                                                                    {"none", AttentionKind::none}});
 }
+/// Whether a request's past is a state of fixed size instead of something for each token.
+constexpr bool keeps_state(AttentionKind kind) {
+  return kind == AttentionKind::gated_delta || kind == AttentionKind::mamba2;
+}
+/// Whether it keeps something for each token.
+constexpr bool caches_tokens(AttentionKind kind) { return !keeps_state(kind) && kind != AttentionKind::none; }
 }  // namespace moesim::spec

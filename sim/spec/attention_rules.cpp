@@ -11,6 +11,12 @@ const AttentionRules& rules_of(AttentionKind kind) {
       return latent_rules();
     case AttentionKind::dsa:
       return sparse_rules();
+    case AttentionKind::gated_delta:
+      return delta_rules();
+    case AttentionKind::mamba2:
+      return mamba_rules();
+    case AttentionKind::none:
+      return no_rules();
   }
   throw std::logic_error("a kind of attention without rules");
 }

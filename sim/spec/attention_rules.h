@@ -1,5 +1,6 @@
 // What each kind of attention makes of an AttentionShape: its checks, weights, cache and widths.  A file a kind:
-// attention_heads.cpp (MHA, GQA), attention_latent.cpp (MLA), attention_sparse.cpp (DSA).
+// attention_heads.cpp (MHA, GQA), attention_latent.cpp (MLA), attention_sparse.cpp (DSA), attention_delta.cpp (gated
+// DeltaNet), attention_mamba.cpp (Mamba-2).
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -31,12 +32,19 @@ class AttentionRules {
   virtual std::vector<AttentionWeight> weights(const Model& m) const = 0;
   /// Those of the indexer that some layers have besides (LayerAttention::index).
   virtual std::vector<AttentionWeight> indexer_weights(const Model&) const { return {}; }
+  /// Columns of the output projection.
+  virtual std::int64_t output_width(const Model& m) const {
+    return std::int64_t{m.attention.heads} * m.attention.v_head_dim;
+  }
   virtual RotatedColumns rotated_columns(const Model& m) const = 0;
 
   /// Keys and values of one token in one layer.
   virtual Bytes token_bytes(const AttentionShape& a, CacheFormat format) const = 0;
   /// What a layer with an indexer keeps of a token for it, in whatever format the cache is.
   virtual Bytes index_key_bytes(const AttentionShape&) const { return {}; }
+  /// What one request keeps in one layer whatever its length, and the operations on it for one token.
+  virtual Bytes state_bytes(const Model&) const { return {}; }
+  virtual double state_flops(const Model&) const { return 0; }
   /// Width of the latent that is cached instead of keys and values; 0 if those are.
   virtual int latent_width(const AttentionShape& a) const = 0;
   /// Columns multiplied for each query head and key in decoding: of the logits and of the sum of values.
@@ -60,4 +68,15 @@ const AttentionRules& multi_head_rules();
 const AttentionRules& grouped_rules();
 const AttentionRules& latent_rules();
 const AttentionRules& sparse_rules();
+const AttentionRules& delta_rules();
+const AttentionRules& mamba_rules();
+const AttentionRules& no_rules();
+
+/// The rules between the fields of `delta`, which the model has.
+void check_delta(const Model& m, const FieldChecks& checks);
+/// Likewise of `mamba`.
+void check_mamba(const Model& m, const FieldChecks& checks);
+/// Applies the factor and the widths of `s` that are about it.
+void scale_delta(DeltaShape& d, const Scale& s);
+void scale_mamba(MambaShape& m, const Scale& s);
 }  // namespace moesim::spec

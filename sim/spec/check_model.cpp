@@ -1,5 +1,7 @@
 #include "spec/check_model.h"
 
+#include <algorithm>
+
 #include "spec/attention_rules.h"
 
 namespace moesim::spec {
@@ -23,7 +25,7 @@ class Checker {
     checks_.not_negative("published.stored", m_.published.stored);
   }
   void dense() const {
-    if (int(m_.moe_layers().size()) < m_.layers) checks_.positive("dense_width", m_.dense_width);
+    if (!m_.halved() && int(m_.moe_layers().size()) < m_.layers) checks_.positive("dense_width", m_.dense_width);
   }
 
   void attention() const {
@@ -47,6 +49,8 @@ class Checker {
       checks_.fail("attention.temperature_scale", "must be 0 or more, got {}", a.temperature_scale);
     if (a.temperature_scale > 0 && !(a.temperature_floor > 0))
       checks_.fail("attention.temperature_floor", "must be more than 0, got {}", a.temperature_floor);
+    if (a.qk_norm_whole && !a.qk_norm)
+      checks_.fail("attention.qk_norm_whole", "says how queries and keys are normalised, and qk_norm is false");
     if (!a.sliding_layers.empty()) checks_.positive("attention.sliding_window", a.sliding_window);
     int last = -1;
     for (const int layer : a.sliding_layers) {
@@ -75,6 +79,19 @@ class Checker {
     }
   }
 
+  void delta() const {
+    if (m_.delta) check_delta(m_, checks_);
+    if (m_.mamba) check_mamba(m_, checks_);
+    int last = -1;
+    for (const int layer : m_.network_layers) {
+      if (layer <= last || layer >= m_.layers)
+        checks_.fail("network_layers", "must be ascending layer numbers from 0 to {}, got {}", m_.layers - 1, layer);
+      if (m_.mamba && std::ranges::binary_search(m_.mamba->layers, layer))
+        checks_.fail("network_layers", "layer {} is of Mamba-2", layer);
+      last = layer;
+    }
+  }
+
   void rope() const {
     checks_.above_zero("rope.theta", m_.rope.theta);
     checks_.not_negative("rope.local_theta", m_.rope.local_theta);
@@ -97,6 +114,10 @@ class Checker {
     checks_.positive("moe.layer_frequency", s.layer_frequency);
     checks_.not_negative("moe.shared_experts", s.shared_experts);
     checks_.at_most("moe.shared_experts", s.shared_experts, kMostExperts);
+    checks_.not_negative("moe.shared_width", s.shared_width);
+    checks_.at_most("moe.shared_width", s.shared_width, kMostWidth);
+    if ((s.shared_width > 0 || s.shared_gate) && s.shared_experts == 0)
+      checks_.fail("moe.shared_experts", "must be more than 0 where their width or their gate is given, got 0");
     checks_.above_zero("moe.scale", s.scale);
     checks_.not_negative("moe.balance_loss", s.balance_loss);
     if (s.top_k < 1 || s.top_k > s.experts)
@@ -126,7 +147,10 @@ class Checker {
     const double dense = 3.0 * hidden * m_.dense_width;
     const double experts =
         m_.moe ? 3.0 * hidden * m_.moe->expert_width * (m_.moe->experts + m_.moe->shared_experts) : 0;
-    const double all = (m_.layers + m_.mtp_layers) * (attention + dense + experts) +
+    const double state =
+        m_.delta ? (hidden + m_.delta->convolution) * (double(m_.delta->channels()) + 3.0 * double(m_.delta->values()))
+                 : 0;
+    const double all = (m_.layers + m_.mtp_layers) * (attention + state + dense + experts) +
                        2.0 * hidden * m_.vocabulary * (1 + m_.mtp_layers);
     if (all > kMostParameters)
       checks_.fail("hidden", "with it the model has about {:.1g} parameters, expected at most {:.0g}", all,
@@ -147,6 +171,7 @@ void check_model(const Model& model, const Refuse& refuse) {
   checker.dense();
   checker.attention();
   checker.rope();
+  checker.delta();
   checker.size();
 }
 }  // namespace moesim::spec

@@ -12,7 +12,8 @@ namespace {
 /// Tokens kept, summed over layers, of a sequence of `tokens`.
 std::int64_t kept(const Model& m, std::int64_t tokens) {
   std::int64_t sum = 0;
-  for (const LayerShape& layer : layer_shapes(m)) sum += layer.attention.keeps.of(tokens);
+  for (const LayerShape& layer : layer_shapes(m))
+    if (caches_tokens(layer.attention.kind)) sum += layer.attention.keeps.of(tokens);
   return sum;
 }
 /// Tokens attended to by a query, up to and with itself.  A chunk counts as full: what a long text has at most.
@@ -33,11 +34,12 @@ double mean_attended(const KeysRead& reads, double length) {
   }
   return length / 2;
 }
-/// `of(reads)` summed over the layers: once for each kind of reading, times the layers that read so.
+/// `of(reads)` summed over the layers that read keys: once for each kind of reading, times the layers that read so.
 template <class Of>
 double over_layers(const Model& m, Of of) {
   std::vector<std::pair<KeysRead, int>> kinds;
   for (const LayerShape& layer : layer_shapes(m)) {
+    if (!caches_tokens(layer.attention.kind)) continue;
     const auto at = std::ranges::find(kinds, layer.attention.reads, &std::pair<KeysRead, int>::first);
     if (at == kinds.end())
       kinds.emplace_back(layer.attention.reads, 1);
@@ -54,7 +56,8 @@ double over_prompt(const Model& m, std::int64_t length, bool causal) {
   });
 }
 double forward(const Model& m, double tokens, double width) {
-  return 2 * double(count_parameters(m).active_no_embedding) + 2 * double(m.attention.heads) * width * tokens;
+  return 2 * double(count_parameters(m).active_no_embedding) + 2 * double(m.attention.heads) * width * tokens +
+         state_flops(m);
 }
 /// Scores of the indexers: each key before a query against it, in every layer that has one.
 double scores(const Model& m, double keys) {
@@ -94,11 +97,24 @@ Bytes index_bytes_per_token(const Model& model) {
 }
 
 Bytes cache_bytes_per_token(const Model& model, CacheFormat format) {
-  return cache_bytes_per_layer(model, format) * model.layers + index_bytes_per_token(model);
+  return cache_bytes_per_layer(model, format) * caching_layers(model) + index_bytes_per_token(model);
+}
+
+Bytes state_bytes(const Model& model) {
+  Bytes sum{};
+  for (const LayerShape& layer : layer_shapes(model)) sum += rules_of(layer.attention.kind).state_bytes(model);
+  return sum;
+}
+
+double state_flops(const Model& model) {
+  double sum = 0;
+  for (const LayerShape& layer : layer_shapes(model)) sum += rules_of(layer.attention.kind).state_flops(model);
+  return sum;
 }
 
 Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format) {
-  return cache_bytes_per_layer(model, format) * kept(model, context) + index_bytes_per_token(model) * context;
+  return cache_bytes_per_layer(model, format) * kept(model, context) + index_bytes_per_token(model) * context +
+         state_bytes(model);
 }
 
 Bytes cache_bytes_as(const Model& model, AttentionKind kind, std::int64_t context, CacheFormat format) {

@@ -44,9 +44,11 @@ struct Parameters {
 Parameters count_parameters(const Model& model);
 
 std::int64_t expert_parameters(const Model& model);     // one routed expert in one layer; 0 for a dense model
-std::int64_t attention_parameters(const Model& model);  // one layer, with its latent and head norms, without an indexer
-std::int64_t indexer_parameters(const Model& model);    // one layer's (DSA); 0 without
-std::int64_t gate_parameters(const Model& model);       // one layer, without the selection bias
+std::int64_t attention_parameters(const Model& model);  // one layer that caches, with its latent and head norms,
+                                                        // without an indexer
+std::int64_t attention_parameters(const Model& model, AttentionKind kind);  // one of its layers of that kind
+std::int64_t indexer_parameters(const Model& model);                        // one layer's (DSA); 0 without
+std::int64_t gate_parameters(const Model& model);                           // one layer, without the selection bias
 
 /// How weights are stored.  fp32, bf16, fp16: all of them so.  Else the projections of layers as spec/dtype.h says, a
 /// selection bias in FP32, the rest in BF16 (DeepSeek-V3).
@@ -79,15 +81,19 @@ constexpr auto enum_names(CacheFormat) {
 }
 /// Whether the cache holds a latent instead of keys and values, and decoding attends to that.
 bool caches_latent(const Model& model);
-/// Keys and values of one token in one layer, an indexer's key apart.
+/// Keys and values of one token in one layer that keeps them, an indexer's key apart.
 Bytes cache_bytes_per_layer(const Model& model, CacheFormat format);
 /// The key of one layer's indexer; 0 where it has none of its own.  MTP modules' layers come after the model's.
 Bytes index_bytes_per_layer(const Model& model, int layer);
 /// The keys of all indexers for one token; 0 without.
 Bytes index_bytes_per_token(const Model& model);
-/// Keys and values of one token in all layers, windows not yet full, with indexers' keys.
+/// Keys and values of one token in all layers that keep them, windows not yet full, with indexers' keys.
 Bytes cache_bytes_per_token(const Model& model, CacheFormat format);
-/// Cache of one sequence of `context` tokens; a windowed layer keeps its window only.
+/// What the layers with a state keep of one sequence, whatever its length; 0 in most models.
+Bytes state_bytes(const Model& model);
+/// Operations of one token on those states, beside products with weights.
+double state_flops(const Model& model);
+/// Cache of one sequence of `context` tokens, states included; a windowed layer keeps its window only.
 Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format);
 
 /// The same if the model cached by another kind of attention: MHA a key and a value for each of its heads, GQA for 8 KV
@@ -95,8 +101,8 @@ Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format);
 Bytes cache_bytes_as(const Model& model, AttentionKind kind, std::int64_t context, CacheFormat format);
 
 /// Operations of one token; 2 for each parameter in use (input embedding left out) plus attention over its context:
-/// 2 x heads x (QK width + V width) for each token attended to, and 2 x index heads x their width for each that an
-/// indexer scores (DSA).  MTP layers left out.
+/// 2 x heads x (QK width + V width) for each token attended to, 2 x index heads x their width for each that an indexer
+/// scores (DSA), and state_flops().  MTP layers left out.
 ///
 /// decode: a token that attends to `context` tokens (its own included); MLA computes in the latent space (absorbed),
 /// widths kv_lora + rope and kv_lora.

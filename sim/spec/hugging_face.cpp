@@ -129,8 +129,10 @@ const char* experts_key(MoeKeys keys) {
     case MoeKeys::none:
     case MoeKeys::local_experts:
     case MoeKeys::llama4:
+    case MoeKeys::minimax:
       return "num_local_experts";
     case MoeKeys::qwen:
+    case MoeKeys::olmoe:
       return "num_experts";
     case MoeKeys::deepseek:
       return "n_routed_experts";
@@ -188,7 +190,7 @@ bool has_forward_pass(const std::string& file) {
 std::optional<Model> read_family(const formats::JsonValue& document, const std::string& where) {
   const formats::JsonObject root(document, where);
   const std::optional<Architecture> architecture = architecture_of(root);
-  if (!architecture) return std::nullopt;
+  if (!architecture || traits_of(*architecture).from_release) return std::nullopt;
   // DeepSeek's layers with attention heads: a release, and no member of the family.
   if (!text_part(root).flag_or("use_mla", true)) return std::nullopt;
   Model m;
@@ -207,7 +209,7 @@ std::optional<Model> read_family(const formats::JsonValue& document, const std::
   m.mtp_layers = v.whole_or("num_nextn_predict_layers", 0);
   m.max_positions = v.whole_or("max_position_embeddings", missing.max_positions);
   m.norms_per_layer = family.norms_per_layer;
-  m.norm_epsilon = v.number_or("rms_norm_eps", m.norm_epsilon);
+  m.norm_epsilon = v.number_or("rms_norm_eps", missing.norm_epsilon);
   m.swiglu_limit = v.number_or("swiglu_limit", missing.swiglu_limit);
   m.weights = plain_dtype(root, v);
   check_model(m, [&](std::string_view path, std::string_view problem) { v.fail(key_of(path), problem); });

@@ -104,6 +104,10 @@ void read_widths(const formats::JsonObject& v, Model& m) {
       read_latent_attention(v, m.attention);
       m.attention.kind = AttentionKind::dsa;
       return read_indexer(v, m);
+    case AttentionKind::gated_delta:  // beside another kind: read with the release
+    case AttentionKind::mamba2:
+    case AttentionKind::none:
+      break;
   }
 }
 
@@ -178,7 +182,7 @@ void read_rope(const formats::JsonObject& v, Model& m) {
   const ArchitectureTraits& family = traits_of(m.architecture);
   r.theta = v.number_or("rope_theta", family.missing.rope_theta);
   r.local_theta = v.number_or("rope_local_base_freq", family.missing.local_theta);
-  r.partial = v.number_or("partial_rotary_factor", 1);
+  r.partial = v.number_or("partial_rotary_factor", family.missing.partial_rotary);
   if (v.has("rope_parameters")) {
     formats::JsonObject p = v.part("rope_parameters");
     if (p.has("sliding_attention")) r.local_theta = p.part("sliding_attention").number_or("rope_theta", r.local_theta);

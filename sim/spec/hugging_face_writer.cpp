@@ -2,6 +2,7 @@
 
 #include "formats/json.h"
 #include "spec/hugging_face.h"
+#include "spec/hugging_face_released.h"
 #include "spec/layer_shape.h"
 
 namespace moesim::spec {
@@ -65,6 +66,10 @@ void add_attention(const Model& m, formats::Json& out) {
     case AttentionKind::dsa:
       add_latents(m.attention, out);
       return add_indexer(m, out);
+    case AttentionKind::gated_delta:  // beside another kind: add_released()
+    case AttentionKind::mamba2:
+    case AttentionKind::none:
+      break;
   }
 }
 
@@ -130,6 +135,11 @@ void add_moe(const Model& m, formats::Json& out) {
       return add_deepseek_moe(s, out);
     case MoeKeys::qwen:
       return add_qwen_moe(s, out);
+    case MoeKeys::olmoe:
+      add_qwen_moe(s, out);
+      out["intermediate_size"] = s.expert_width;
+      return;
+    case MoeKeys::minimax:
     case MoeKeys::none:
     case MoeKeys::local_experts:
       return add_local_moe(s, out);
@@ -151,6 +161,7 @@ std::string hugging_face_json(const Model& m, std::string_view dtype) {
   add_attention(m, out);
   if (m.moe) add_moe(m, out);
   add_rope(m.rope, out);
+  if (traits_of(m.architecture).from_release) add_released(m, out);
   if (m.swiglu_limit > 0) out["swiglu_limit"] = m.swiglu_limit;
   out["rms_norm_eps"] = m.norm_epsilon;
   out["max_position_embeddings"] = m.max_positions;

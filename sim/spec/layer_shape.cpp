@@ -11,7 +11,15 @@ bool is_windowed(const AttentionShape& a, int layer) {
 }
 
 bool is_mixture(const Model& m, int layer) {
+  if (m.halved()) return m.moe && std::ranges::binary_search(m.network_layers, layer);
   return m.moe && layer >= m.moe->first_dense_layers && (layer + 1) % m.moe->layer_frequency == 0;
+}
+
+AttentionKind kind_of(const Model& m, int layer) {
+  const auto among = [layer](const std::vector<int>& layers) { return std::ranges::binary_search(layers, layer); };
+  if (m.delta && among(m.delta->layers)) return AttentionKind::gated_delta;
+  if (m.mamba && among(m.mamba->layers)) return AttentionKind::mamba2;
+  return among(m.network_layers) ? AttentionKind::none : m.attention.kind;
 }
 
 LayerRope rope_of(const Model& m, int layer) {
@@ -36,6 +44,7 @@ IndexUse index_of(const Model& m, int layer) {
 
 HeadNorm head_norm_of(const Model& m, bool rotates) {
   if (!m.attention.qk_norm) return HeadNorm::none;
+  if (m.attention.qk_norm_whole) return HeadNorm::whole;
   if (m.has_qk_norm_weights()) return HeadNorm::before_rope;
   return rotates ? HeadNorm::after_rope : HeadNorm::none;
 }
@@ -63,19 +72,39 @@ int windowed_layers(const Model& model) {
   return model.attention.sliding_window > 0 ? int(model.attention.sliding_layers.size()) : 0;
 }
 
+int caching_layers(const Model& model) {
+  const int delta = model.delta ? int(model.delta->layers.size()) : 0;
+  const int mamba = model.mamba ? int(model.mamba->layers.size()) : 0;
+  return model.layers - delta - mamba - int(model.network_layers.size());
+}
+
+namespace {
+LayerAttention attention_of(const Model& m, int layer) {
+  LayerAttention out;
+  out.kind = kind_of(m, layer);
+  if (!caches_tokens(out.kind)) {
+    out.rope.active = false;
+    return out;
+  }
+  if (is_windowed(m.attention, layer)) {
+    out.reads = windowed_read(m);
+    out.keeps = windowed_keep(m);
+  }
+  out.index = index_of(m, layer);
+  if (out.index != IndexUse::none) out.reads = windowed_read(m);
+  out.rope = rope_of(m, layer);
+  out.head_norm = head_norm_of(m, out.rope.active);
+  return out;
+}
+}  // namespace
+
 LayerShape layer_shape(const Model& model, int layer) {
   LayerShape out;
-  out.attention.kind = model.attention.kind;
-  if (is_windowed(model.attention, layer)) {
-    out.attention.reads = windowed_read(model);
-    out.attention.keeps = windowed_keep(model);
-  }
-  out.attention.index = index_of(model, layer);
-  if (out.attention.index != IndexUse::none) out.attention.reads = windowed_read(model);
-  out.attention.rope = rope_of(model, layer);
-  out.attention.head_norm = head_norm_of(model, out.attention.rope.active);
+  out.attention = attention_of(model, layer);
   if (layer < model.layers ? is_mixture(model, layer) : model.moe.has_value())
     out.ffn = {FfnKind::experts, model.moe->expert_width};
+  else if (model.halved())
+    out.ffn = {FfnKind::none, 0};
   else
     out.ffn = {FfnKind::dense, model.dense_width};
   return out;

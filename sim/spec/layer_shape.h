@@ -54,6 +54,7 @@ struct KeysKept {
 enum class HeadNorm {
   none,
   before_rope,  ///< with a weight for each column of a head
+  whole,        ///< of all heads together, before RoPE, with a weight for each column of all
   after_rope    ///< without weights (Llama-4)
 };
 
@@ -84,7 +85,7 @@ struct LayerAttention {
   bool operator==(const LayerAttention&) const = default;
 };
 
-enum class FfnKind { dense, experts };
+enum class FfnKind { dense, experts, none };
 struct LayerFfn {
   FfnKind kind = FfnKind::dense;
   int width = 0;  // inner width of the dense network, or of one routed expert
@@ -111,6 +112,8 @@ KeysRead windowed_read(const Model& model);
 KeysKept windowed_keep(const Model& model);
 /// How many of the model's layers have an indexer of their own.
 int layers_with_indexer(const Model& model);
+/// How many of the model's layers keep something for each token, all or the last ones.
+int caching_layers(const Model& model);
 /// How many of the model's layers read a window.
 int windowed_layers(const Model& model);
 

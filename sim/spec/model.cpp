@@ -29,7 +29,7 @@ void apply_scale(const Config& config, Model& m) {
 }
 
 void finish_model(const Config& config, Model& m, bool extends) {
-  if (!m.can_run()) return;
+  if (!m.unpublished.empty() || !m.unsupported.empty()) return;
   if (!extends) (void)config.at("attention");
   check_model(m, [&](std::string_view key, std::string_view problem) { fail_at(config, key, problem); });
   if (config.has("scale")) apply_scale(config, m);

@@ -8,8 +8,10 @@
 #include "core/config.h"
 #include "spec/architecture.h"
 #include "spec/attention_kind.h"
+#include "spec/delta_shape.h"
 #include "spec/dtype.h"
 #include "spec/indexer_shape.h"
+#include "spec/mamba_shape.h"
 
 namespace moesim::spec {
 
@@ -48,6 +50,8 @@ struct AttentionShape {
   bool qkv_bias = false;
   bool o_bias = false;
   bool qk_norm = false;
+  bool qk_norm_whole = false;           // over all heads together (OLMoE, MiniMax-M2)
+  bool output_gate = false;             // by the sigmoid of a second half of each query head (Qwen3-Next)
   bool sinks = false;                   // one learned logit a head (gpt-oss)
   int sliding_window = 0;               // tokens; 0 means none
   std::vector<int> sliding_layers;      // the layers that use it, ascending
@@ -69,7 +73,10 @@ struct AttentionShape {
     f("qk_rope_head_dim", p.qk_rope_head_dim, "MLA: part of a head that RoPE rotates; its key is shared by all heads");
     f("qkv_bias", p.qkv_bias, "the query, key and value projections have biases");
     f("o_bias", p.o_bias, "the output projection has a bias");
-    f("qk_norm", p.qk_norm, "queries and keys are normalised per head");
+    f("qk_norm", p.qk_norm, "queries and keys are normalised, per head");
+    f("qk_norm_whole", p.qk_norm_whole, "qk_norm: over all heads together instead");
+    f("output_gate", p.output_gate,
+      "queries are projected twice as wide; the sigmoid of the other half gates the output");
     f("sinks", p.sinks, "one learned logit a head joins the softmax");
     f("sliding_window", p.sliding_window, "tokens a windowed layer looks back; 0 for none");
     f("sliding_layers", p.sliding_layers, "the windowed layers, ascending");
@@ -83,9 +90,11 @@ struct AttentionShape {
 };
 
 struct MoeShape {
-  int expert_width = 0;    // moe_intermediate_size
-  int experts = 0;         // routed
-  int shared_experts = 0;  // stored as one FFN of width shared_experts x expert_width
+  int expert_width = 0;      // moe_intermediate_size
+  int experts = 0;           // routed
+  int shared_experts = 0;    // stored as one FFN of width shared_experts x expert_width
+  int shared_width = 0;      // of that FFN where it is no multiple of expert_width; 0: it is
+  bool shared_gate = false;  // its output is multiplied by the sigmoid of one number a token (Qwen2-MoE)
   int top_k = 0;
   int first_dense_layers = 0;  // first_k_dense_replace
   int layer_frequency = 1;     // Llama-4: 2, the odd layers
@@ -100,10 +109,15 @@ struct MoeShape {
   bool expert_bias = false;
   double balance_loss = 0;  // coefficient of the auxiliary or sequence-wise loss
 
+  /// Inner width of the network that every token uses; 0 without one.
+  int shared_total() const { return shared_width > 0 ? shared_width : shared_experts * expert_width; }
+
   static void fields(auto& f, auto& p) {
     f("expert_width", p.expert_width, "inner width of one routed expert");
     f("experts", p.experts, "routed experts a layer");
     f("shared_experts", p.shared_experts, "experts every token uses, stored as one of that many times the width");
+    f("shared_width", p.shared_width, "inner width of all shared experts where it is no multiple of expert_width");
+    f("shared_gate", p.shared_gate, "the shared experts' output is gated by the sigmoid of one number a token");
     f("top_k", p.top_k, "routed experts a token uses");
     f("first_dense_layers", p.first_dense_layers, "layers before the first MoE layer");
     f("layer_frequency", p.layer_frequency, "2: every second layer is MoE, the odd ones");
@@ -171,11 +185,15 @@ struct Model {
   Architecture architecture = Architecture::llama;
   std::string hugging_face;  // repository, "" if not released
   std::string unpublished;   // why nothing below is known; "" for all others
+  std::string uncosted;      // why its layers have no times, where they can be computed; "" for others
   std::string unsupported;   // why a release that is counted cannot be run, and nothing below is set; "" for others
   int vocabulary = 0, hidden = 0, layers = 0;
   int dense_width = 0;  // intermediate_size of dense layers; 0 if it has none
   AttentionShape attention;
-  std::optional<MoeShape> moe;  // none for a dense model
+  std::optional<MoeShape> moe;      // none for a dense model
+  std::optional<DeltaShape> delta;  // of layers that keep a state in place of keys and values
+  std::optional<MambaShape> mamba;  // likewise
+  std::vector<int> network_layers;  // where a layer is attention or a network: those that are a network, ascending
   RopeShape rope;
   bool tied_embeddings = false;
   int mtp_layers = 0;  // num_nextn_predict_layers
@@ -201,6 +219,10 @@ struct Model {
     f("dense_width", p.dense_width, "inner width of the dense FFN; 0 if no layer has one");
     f("attention", p.attention, "");
     f("moe", p.moe, "mixture of experts; none for a dense model");
+    f("delta", p.delta, "layers of gated DeltaNet; none if all attend to keys and values");
+    f("mamba", p.mamba, "layers of Mamba-2; none in most models");
+    f("network_layers", p.network_layers,
+      "where each layer is either attention or a network: those that are a network; empty: each is both");
     f("rope", p.rope, "");
     f("tied_embeddings", p.tied_embeddings, "the LM head is the embedding");
     f("mtp_layers", p.mtp_layers, "multi-token prediction layers");
@@ -218,8 +240,12 @@ struct Model {
 
   // What differs from layer to layer is in spec/layer_shape.h, and so are these.
   bool is_moe_layer(int layer) const;
-  /// "" for a model whose shape is below.
-  const std::string& obstacle() const { return unpublished.empty() ? unsupported : unpublished; }
+  /// "" for a model whose shape is below and whose layers have times.
+  const std::string& obstacle() const {
+    return !unpublished.empty() ? unpublished : !unsupported.empty() ? unsupported : uncosted;
+  }
+  /// Whether its layers are halves of others': attention or a network.
+  bool halved() const { return !network_layers.empty(); }
   bool can_run() const { return obstacle().empty(); }
   bool has_qk_norm_weights() const;
   /// Model layer numbers of the MoE layers, ascending.

@@ -38,6 +38,13 @@ double left_of_factor(const AttentionShape& a, const Scale& s, int before) {
   return std::max(1.0, s.factor * double(a.heads) / double(before));
 }
 
+/// The shared network keeps its ratio to an expert.
+static void scale_experts(MoeShape& moe, const Scale& s) {
+  const double ratio = double(moe.shared_width) / moe.expert_width;
+  moe.expert_width = smaller("expert_width", s.expert_width, moe.expert_width, s.factor, 1, 4);
+  if (moe.shared_width > 0) moe.shared_width = std::max(1, int(ratio * moe.expert_width));
+}
+
 Model scaled(const Model& model, const Scale& s) {
   constexpr int kLeastVocabulary = 256;  // so that any text can be read byte by byte
   if (!model.unsupported.empty())
@@ -49,13 +56,19 @@ Model scaled(const Model& model, const Scale& s) {
   m.dense_width = smaller("dense_width", s.dense_width, m.dense_width, s.factor, 1, 4);
   m.vocabulary = smaller("vocabulary", s.vocabulary, m.vocabulary, s.factor, 1, kLeastVocabulary);
   if (m.moe)
-    m.moe->expert_width = smaller("expert_width", s.expert_width, m.moe->expert_width, s.factor, 1, 4);
+    scale_experts(*m.moe, s);
   else
     not_for("expert_width", s.expert_width, "a dense model has no experts");
   if (!m.attention.indexer)
     for (const auto& [key, given] : {std::pair{"index_heads", s.index_heads}, {"index_head_dim", s.index_head_dim}})
       not_for(key, given, "the model has no indexer");
   rules_of(m.attention.kind).scale(m.attention, s);
+  if (m.delta) scale_delta(*m.delta, s);
+  if (m.mamba) scale_mamba(*m.mamba, s);
+  if (!m.delta && !m.mamba) {
+    not_for("state_heads", s.state_heads, "the model has no layers with a state");
+    not_for("state_dim", s.state_dim, "the model has no layers with a state");
+  }
   check_model(
       m, [](std::string_view key, std::string_view problem) { fail_scale(key.substr(key.rfind('.') + 1), problem); });
   m.title += ", scaled down";
@@ -72,6 +85,14 @@ Scale laptop_scale(const Model& model) {
   if (model.moe) s.expert_width = std::min(32, model.moe->expert_width);
   s.heads = std::min(4, a.heads);
   s.vocabulary = std::min(256, model.vocabulary);
+  if (model.delta) {
+    s.state_heads = std::min(2, model.delta->key_heads);
+    s.state_dim = std::min(32, model.delta->key_dim);
+  }
+  if (model.mamba) {
+    s.state_heads = std::min(2, model.mamba->groups);
+    s.state_dim = std::min(32, model.mamba->head_dim);
+  }
   rules_of(a.kind).fit_laptop(a, s);
   return s;
 }

@@ -14,6 +14,7 @@ struct Scale {
   std::optional<int> heads, kv_heads, head_dim, v_head_dim;
   std::optional<int> qk_nope_head_dim, qk_rope_head_dim, q_lora_rank, kv_lora_rank;
   std::optional<int> index_heads, index_head_dim;
+  std::optional<int> state_heads, state_dim;
   std::optional<int> vocabulary;
 
   static void fields(auto& f, auto& p) {
@@ -31,6 +32,8 @@ struct Scale {
     f("kv_lora_rank", p.kv_lora_rank, "MLA: width of the key-value latent");
     f("index_heads", p.index_heads, "DSA: query heads of the indexer");
     f("index_head_dim", p.index_head_dim, "DSA: width of the indexer's heads and key");
+    f("state_heads", p.state_heads, "key heads (Mamba-2: groups) of layers with a state; the others keep their ratio");
+    f("state_dim", p.state_dim, "width of their heads");
     f("vocabulary", p.vocabulary, "rows of the embedding; factor leaves at least 256");
   }
 };

@@ -14,6 +14,8 @@ namespace moesim::spec {
 namespace {
 std::int64_t blocks(std::int64_t n, std::int64_t size) { return ceil_div(n, size); }
 
+bool is_gated(const Model& m) { return traits_of(m.architecture).gating != Gating::relu_squared; }
+
 /// Collects the weights that `copies` layers hold and `active` of them one token passes.
 struct Collector {
   std::vector<WeightShape>& out;
@@ -27,11 +29,12 @@ struct Collector {
   }
   void vector(ParameterPart part, std::int64_t width) { add(part, 1, width, false); }
 
-  void attention(const Model& m) {
+  void attention(const Model& m, AttentionKind kind) {
     const AttentionShape& a = m.attention;
-    for (const AttentionWeight& w : rules_of(a.kind).weights(m))
+    for (const AttentionWeight& w : rules_of(kind).weights(m))
       add(ParameterPart::attention, w.rows, w.columns, w.matrix);
-    add(ParameterPart::attention, m.hidden, std::int64_t{a.heads} * a.v_head_dim, true);
+    add(ParameterPart::attention, m.hidden, rules_of(kind).output_width(m), true);
+    if (keeps_state(kind)) return;
     if (a.o_bias) vector(ParameterPart::attention, m.hidden);
     if (a.sinks) vector(ParameterPart::attention, a.heads);
   }
@@ -39,10 +42,13 @@ struct Collector {
     for (const AttentionWeight& w : rules_of(m.attention.kind).indexer_weights(m))
       add(ParameterPart::attention, w.rows, w.columns, w.matrix);
   }
+  bool gated = true;  // networks of three matrices; false: of two
+
   void ffn(ParameterPart part, std::int64_t hidden, std::int64_t width, bool bias, std::int64_t each = 1,
            std::int64_t active = 1) {
-    add(part, width, hidden, true, 2 * each, 2 * active);  // gate and up
-    add(part, hidden, width, true, each, active);          // down
+    const int up = gated ? 2 : 1;
+    add(part, width, hidden, true, up * each, up * active);  // gate and up
+    add(part, hidden, width, true, each, active);            // down
     if (!bias) return;
     add(part, 1, 2 * width, false, each, active);
     add(part, 1, hidden, false, each, active);
@@ -50,7 +56,8 @@ struct Collector {
   void mixture(const Model& m) {
     const MoeShape& s = *m.moe;
     ffn(ParameterPart::routed, m.hidden, s.expert_width, s.expert_bias, s.experts, s.top_k);
-    ffn(ParameterPart::shared, m.hidden, std::int64_t{s.shared_experts} * s.expert_width, false);
+    ffn(ParameterPart::shared, m.hidden, s.shared_total(), false);
+    if (s.shared_gate) vector(ParameterPart::shared, m.hidden);
     add(ParameterPart::gate, s.experts, m.hidden, false);
     if (s.router_linear_bias) vector(ParameterPart::gate, s.experts);
     if (s.selection_bias && copies > 0)
@@ -93,12 +100,14 @@ std::int64_t& part_of(Parameters& p, ParameterPart part) {
 std::vector<WeightShape> weight_shapes(const Model& m) {
   std::vector<WeightShape> out;
   const auto moe_layers = std::int64_t(m.moe_layers().size());
-  Collector once{out, 1, false}, all{out, m.layers, false}, dense{out, m.layers - moe_layers, false};
+  Collector once{out, 1, false}, all{out, m.layers, false}, dense{out, m.halved() ? 0 : m.layers - moe_layers, false};
   once.add(ParameterPart::embedding, m.vocabulary, m.hidden, false);
-  all.attention(m);
+  if (m.delta) Collector{out, std::int64_t(m.delta->layers.size()), false}.attention(m, AttentionKind::gated_delta);
+  if (m.mamba) Collector{out, std::int64_t(m.mamba->layers.size()), false}.attention(m, AttentionKind::mamba2);
+  Collector{out, caching_layers(m), false}.attention(m, m.attention.kind);
   Collector{out, layers_with_indexer(m), false}.indexer(m);
   dense.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
-  if (m.moe) Collector{out, moe_layers, false}.mixture(m);
+  if (m.moe) Collector{out, moe_layers, false, is_gated(m)}.mixture(m);
   all.norms(m);
   once.vector(ParameterPart::norm, m.hidden);
   if (!m.tied_embeddings) once.add(ParameterPart::head, m.vocabulary, m.hidden, false);
@@ -109,13 +118,14 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   Collector mtp{out, m.mtp_layers, true};
   mtp.add(ParameterPart::norm, 1, m.hidden, false, 3, 3);
   mtp.add(ParameterPart::dense, m.hidden, 2 * std::int64_t{m.hidden}, false);
-  mtp.attention(m);
+  mtp.attention(m, m.attention.kind);
   mtp.indexer(m);
   if (m.moe)
     mtp.mixture(m);
   else
     mtp.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
   mtp.norms(m);
+  if (traits_of(m.architecture).mtp_shares_ends) return out;
   for (const ParameterPart part : {ParameterPart::embedding, ParameterPart::head}) {
     mtp.add(part, m.vocabulary, m.hidden, false);
     out.back().duplicate = true;
@@ -144,19 +154,22 @@ Parameters count_parameters(const Model& model) {
 std::int64_t expert_parameters(const Model& model) {
   if (!model.moe) return 0;
   std::vector<WeightShape> out;
-  Collector{out, 1, false}.ffn(ParameterPart::routed, model.hidden, model.moe->expert_width, model.moe->expert_bias);
+  Collector{out, 1, false, is_gated(model)}.ffn(ParameterPart::routed, model.hidden, model.moe->expert_width,
+                                                model.moe->expert_bias);
   std::int64_t sum = 0;
   for (const WeightShape& w : out) sum += w.copies * w.each();
   return sum;
 }
 
-std::int64_t attention_parameters(const Model& model) {
+std::int64_t attention_parameters(const Model& model, AttentionKind kind) {
   std::vector<WeightShape> out;
-  Collector{out, 1, false}.attention(model);
+  Collector{out, 1, false}.attention(model, kind);
   std::int64_t sum = 0;
   for (const WeightShape& w : out) sum += w.each();
   return sum;
 }
+
+std::int64_t attention_parameters(const Model& model) { return attention_parameters(model, model.attention.kind); }
 
 std::int64_t indexer_parameters(const Model& model) {
   std::vector<WeightShape> out;

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "spec/count.h"
+#include "spec/layer_shape.h"
 #include "training/costs.h"
 #include "training/rank_holds.h"
 
@@ -42,13 +43,14 @@ BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& bloc
     case PlanBlock::Kind::layer:
       break;
   }
-  out.dense = double(spec::attention_parameters(m)) / p.tensor + double(m.norms_per_layer) * m.hidden;
+  const spec::AttentionKind kind = spec::layer_shape(m, block.layer).attention.kind;
+  out.dense = double(spec::attention_parameters(m, kind)) / p.tensor + double(m.norms_per_layer) * m.hidden;
   if (!block.moe) {
     out.dense += 3.0 * m.hidden * m.dense_width / p.tensor;
     return out;
   }
   const spec::MoeShape& moe = *m.moe;
-  out.dense += double(spec::gate_parameters(m)) + 3.0 * m.hidden * moe.shared_experts * moe.expert_width / p.tensor;
+  out.dense += double(spec::gate_parameters(m)) + 3.0 * m.hidden * moe.shared_total() / p.tensor;
   out.experts = double(spec::expert_parameters(m)) * moe.experts / p.expert / p.expert_tensor;
   return out;
 }

@@ -71,5 +71,6 @@ void explain_serving(const ExplainOptions& o, const runs::Scenario& scenario, Ex
   if (p.pipeline > 1) s.memory = fmt::format("pipeline stage {}", stage);
   s.kernels = compute::make_kernel_model(scenario.config, s.gpu);
   s.kernels->prefer(engine.experts);
+  s.kernels->prefer_scans(engine.scans);
 }
 }  // namespace moesim::cli

@@ -41,6 +41,10 @@ std::string heads_text(const spec::AttentionShape& a) {
           "{}, {} heads of {} + {}, latent {} + {}{}", name_of(a.kind), a.heads, a.qk_nope_head_dim, a.qk_rope_head_dim,
           a.kv_lora_rank, a.qk_rope_head_dim,
           a.q_lora_rank > 0 ? fmt::format(", query latent {}", a.q_lora_rank) : ", queries not compressed");
+    case spec::AttentionKind::gated_delta:  // beside another kind, in layers of its own
+    case spec::AttentionKind::mamba2:
+    case spec::AttentionKind::none:
+      break;
   }
   return "";
 }
@@ -65,9 +69,16 @@ std::string attention_text(const spec::Model& m) {
     out += fmt::format(", {} of {} tokens on {} layers",
                        reads.span == spec::KeysRead::Span::chunk ? "chunks" : "window", reads.width, layers);
   }
-  for (const auto& [has, text] :
-       {std::pair{a.qkv_bias, "QKV bias"}, {a.o_bias, "output bias"}, {a.qk_norm, "QK norm"}, {a.sinks, "sinks"}})
+  for (const auto& [has, text] : {std::pair{a.qkv_bias, "QKV bias"},
+                                  {a.o_bias, "output bias"},
+                                  {a.qk_norm, a.qk_norm_whole ? "QK norm over all heads" : "QK norm"},
+                                  {a.sinks, "sinks"}})
     if (has) out += fmt::format(", {}", text);
+  if (a.output_gate) out += ", gated output";
+  if (m.delta)
+    out += fmt::format("; {} layers of {}, {} x {} heads of {} / {}", m.delta->layers.size(),
+                       name_of(spec::AttentionKind::gated_delta), m.delta->key_heads, m.delta->value_heads,
+                       m.delta->key_dim, m.delta->value_dim);
   return out;
 }
 

@@ -68,11 +68,10 @@ std::string shape_text(const spec::Model& m) {
   out += fmt::format("\nattention  {}\n", attention_text(m));
   if (m.moe) {
     out += fmt::format("gate       {}\n", gate_text(*m.moe));
-    out += fmt::format("experts    width {}, {} parameters each{}\n", long_count(m.moe->expert_width),
-                       long_count(spec::expert_parameters(m)),
-                       m.moe->shared_experts > 0
-                           ? fmt::format("; shared width {}", long_count(m.moe->shared_experts * m.moe->expert_width))
-                           : "");
+    out += fmt::format(
+        "experts    width {}, {} parameters each{}\n", long_count(m.moe->expert_width),
+        long_count(spec::expert_parameters(m)),
+        m.moe->shared_experts > 0 ? fmt::format("; shared width {}", long_count(m.moe->shared_total())) : "");
   }
   return out + fmt::format("vocabulary {}, positions {}\n", long_count(m.vocabulary), long_count(m.max_positions));
 }

@@ -65,6 +65,8 @@ struct RowKernel {
   spec::Dtype operator()(const IndexScores&) const { return spec::Dtype::fp8; }
   spec::Dtype operator()(const IndexTopK&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const SparsePrefill& a) const { return a.cache; }
+  spec::Dtype operator()(const ShortConvolution&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const StateScan&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const auto& k) const { return k.dtype; }
 };
 }  // namespace

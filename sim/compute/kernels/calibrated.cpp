@@ -12,12 +12,14 @@ class Calibrated final : public KernelModel {
     bool sustained = true, strict = false;
     ProductLibrary products = ProductLibrary::deep_gemm_2025;
     ExpertLibrary experts = ExpertLibrary::usual;
+    ScanLibrary scans = ScanLibrary::usual;
     static void fields(auto& f, auto& p) {
       f("calibration", p.calibration, "entry or file; default kernels-GENERATION of the GPU");
       f("sustained", p.sustained, "clock throttled by sustained tensor load; false: as in short measurements");
       f("strict", p.strict, "refuses kernels whose efficiencies are another GPU generation's");
       f("products", p.products, "library of FP8 products in scaled blocks");
       f("experts", p.experts, "library of routed experts' products");
+      f("scans", p.scans, "library that scans the prompts of layers that keep a state");
     }
   };
   Calibrated(Params p, const spec::Gpu& gpu)
@@ -26,6 +28,7 @@ class Calibrated final : public KernelModel {
                    ExpertChoice{p.experts, {}, {}}),
         experts_(p.experts),
         strict_(p.strict) {
+    equations_.set_scans(p.scans);
     const Calibration& c = equations_.calibration();
     if (has_library(c, p.experts)) return;
     std::string known;
@@ -53,6 +56,7 @@ class Calibrated final : public KernelModel {
   KernelError error() const override { return equations_.calibration().error; }
   KernelError borrowed_error() const override { return equations_.calibration().lent; }
   void prefer(const std::vector<ExpertLibrary>& experts) override { equations_.prefer(experts); }
+  void prefer_scans(ScanLibrary library) override { equations_.prefer_scans(library); }
 
  protected:
   Estimate estimate(const Kernel& kernel, GpuShare share) const override {

@@ -80,6 +80,15 @@ class Check {
     check_share(config_, section, "stream", m.stream);
     check_share(config_, section, "cast", m.cast);
   }
+  void operator()(std::string_view section, const StateEquation& e, std::string_view) const {
+    check_share(config_, section, "hbm", e.hbm);
+    check_at_least(config_, section, "overlap", e.overlap, 1);
+  }
+  void operator()(std::string_view section, const ScanEquation& e, std::string_view) const {
+    check_share(config_, section, "hbm", e.hbm);
+    check_at_least(config_, section, "overlap", e.overlap, 1);
+    check_at_least(config_, section, "between", e.between, 0);
+  }
   template <class E>
   void operator()(std::string_view section, const std::optional<E>& e, std::string_view help) const {
     if (e) (*this)(section, *e, help);

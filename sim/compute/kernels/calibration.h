@@ -1,4 +1,4 @@
-// The few physical parameters of the kernel equations, and the range of shapes they were fitted on.
+// The few physical parameters of the kernel equations.
 #pragma once
 #include <optional>
 #include <string>
@@ -7,6 +7,7 @@
 #include "compute/kernels/expert_library.h"
 #include "compute/kernels/fitted_range.h"
 #include "compute/kernels/kernel_model.h"
+#include "compute/kernels/recurrent_equations.h"
 #include "compute/kernels/sparse_equation.h"
 #include "core/config.h"
 #include "core/units.h"
@@ -171,6 +172,9 @@ struct Calibration {
   MemoryEquation memory;
   ServingMoves serving_moves;
   SparseEquation sparse;
+  StateEquation convolution, convolution_update, recurrence;
+  ScanEquation scan;
+  std::optional<ScanEquation> scan_flashinfer;
   std::vector<ExpertEquation> experts;  // a library's first of a format is its usual one
   static void fields(auto& f, auto& p) {
     f.required("type", p.type, "kernel_calibration");
@@ -209,6 +213,11 @@ struct Calibration {
     f("memory", p.memory, "memory-bound kernels");
     f("serving_moves", p.serving_moves, "memory-bound kernels of serving systems");
     f("sparse", p.sparse, "an indexer's scores and picks, attention over what it picks (DSA)");
+    f("convolution", p.convolution, "short convolutions over prompts");
+    f("convolution_update", p.convolution_update, "the same for next tokens");
+    f("recurrence", p.recurrence, "next tokens of gated DeltaNet");
+    f("scan", p.scan, "prompts of gated DeltaNet, Triton's chain of kernels");
+    f("scan_flashinfer", p.scan_flashinfer, "the same in FlashInfer's kernel");
   }
 };
 

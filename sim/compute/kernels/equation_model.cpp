@@ -65,6 +65,12 @@ Equations::Equations(const spec::Gpu& gpu, Calibration calibration, Heat heat, P
                      ExpertChoice experts)
     : gpu_(gpu), calibration_(std::move(calibration)), heat_(heat), library_(library), experts_(std::move(experts)) {}
 
+const ScanEquation& Equations::scan_equation() const {
+  const ScanLibrary asked = scans_ == ScanLibrary::usual ? preferred_scans_ : scans_;
+  if (asked == ScanLibrary::flashinfer && calibration_.scan_flashinfer) return *calibration_.scan_flashinfer;
+  return calibration_.scan;
+}
+
 Machine Equations::machine(spec::Dtype dtype, GpuShare share, double clock) const {
   const double sms = share.sms > 0 ? share.sms : gpu_.sms, fill = sms / gpu_.sms;
   const double hbm = gpu_.memory_bandwidth.v;
@@ -116,6 +122,13 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
     double operator()(const IndexScores& x) const { return scores_seconds(x, c.sparse, on(spec::Dtype::fp8, 0)); }
     double operator()(const IndexTopK& t) const { return top_k_seconds(t, c.sparse, on(spec::Dtype::bf16, 0)); }
     double operator()(const SparsePrefill& a) const { return sparse_seconds(a, c.sparse, on(a.cache, 0)); }
+    double operator()(const ShortConvolution& s) const {
+      return convolution_seconds(s, s.decode ? c.convolution_update : c.convolution, on(spec::Dtype::bf16, 0));
+    }
+    double operator()(const StateScan& s) const {
+      const Machine machine = on(spec::Dtype::bf16, 0);
+      return s.decode ? recurrence_seconds(s, c.recurrence, machine) : scan_seconds(s, self.scan_equation(), machine);
+    }
   };
   const bool chain = std::holds_alternative<SmallChain>(kernel);  // its gaps are part of its kernels' times
   return std::visit(Visit{*this, c, share}, kernel) + (chain ? 0 : moesim::seconds(c.gap));
@@ -152,6 +165,16 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
     Reach operator()(const IndexScores& x) const { return of_sparse(double(x.work.queries), double(x.work.longest)); }
     Reach operator()(const IndexTopK& t) const { return of_sparse(double(t.rows), double(t.longest)); }
     Reach operator()(const SparsePrefill& a) const { return of_sparse(double(a.work.queries), a.picks); }
+    Reach operator()(const ShortConvolution& s) const {
+      const StateEquation& e = s.decode ? c.convolution_update : c.convolution;
+      return reach_of(Chosen<StateEquation>{e}, double(s.tokens), double(s.channels), 0);
+    }
+    Reach operator()(const StateScan& s) const {
+      if (s.backward) return {};  // nobody measured it
+      const double each = double(s.tokens) / double(s.sequences);
+      if (s.decode) return reach_of(Chosen<StateEquation>{c.recurrence}, double(s.tokens), s.value_heads, 0);
+      return reach_of(Chosen<ScanEquation>{self.scan_equation()}, double(s.tokens), s.value_heads, each);
+    }
     Reach operator()(const SmallChain&) const {
       return {c.memory.fitted.m_max > 0, 1, Lender::none, c.memory.borrowed};
     }

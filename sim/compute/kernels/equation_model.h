@@ -17,6 +17,10 @@ class Equations {
             ProductLibrary library = ProductLibrary::deep_gemm_2025, ExpertChoice experts = {});
   /// See KernelModel::prefer().
   void prefer(std::vector<ExpertLibrary> experts) { experts_.preferred = std::move(experts); }
+  void prefer_scans(ScanLibrary library) {
+    if (scans_ == ScanLibrary::usual) preferred_scans_ = library;
+  }
+  void set_scans(ScanLibrary library) { scans_ = library; }
   double seconds(const Kernel& kernel, GpuShare share) const;
   /// How far outside the fitted shapes the kernel is; `fitted` is false if nothing was fitted to its kind, and the
   /// lender who its efficiencies come from instead, if anyone.
@@ -30,6 +34,7 @@ class Equations {
   const Calibration& calibration() const { return calibration_; }
 
  private:
+  const ScanEquation& scan_equation() const;
   /// clock: under sustained load of the kernel's kind; 0: the calibration's.
   Machine machine(spec::Dtype dtype, GpuShare share, double clock = 0) const;
   spec::Gpu gpu_;
@@ -37,6 +42,7 @@ class Equations {
   Heat heat_;
   ProductLibrary library_;
   ExpertChoice experts_;
+  ScanLibrary scans_ = ScanLibrary::usual, preferred_scans_ = ScanLibrary::usual;
 };
 
 /// The kernel model `calibrated`.  calibration: an entry or file; "" for that of the GPU's generation.

@@ -2,6 +2,7 @@
 #pragma once
 #include "compute/kernels/calibration.h"
 #include "compute/kernels/kernel.h"
+#include "compute/kernels/recurrent_equations.h"
 
 namespace moesim::compute {
 
@@ -25,6 +26,9 @@ double backward_seconds(const AttentionBackward& a, const AttentionEquation& e, 
                         const Machine& on);
 double decode_seconds(const AttentionDecode& a, const AttentionEquation& e, const Machine& on);
 double memory_seconds(const MemoryOp& m, const MemoryEquation& e, const ServingMoves& serving, const Machine& on);
+double convolution_seconds(const ShortConvolution& c, const StateEquation& e, const Machine& on);
+double recurrence_seconds(const StateScan& s, const StateEquation& e, const Machine& on);
+double scan_seconds(const StateScan& s, const ScanEquation& e, const Machine& on);
 double chain_seconds(const SmallChain& s, const MemoryEquation& e);
 double scores_seconds(const IndexScores& x, const SparseEquation& e, const Machine& on);
 double top_k_seconds(const IndexTopK& t, const SparseEquation& e, const Machine& on);

@@ -1,4 +1,4 @@
-// The shapes that an equation's parameters were fitted on.
+// The range of shapes that an equation's parameters were fitted on.
 #pragma once
 
 namespace moesim::compute {

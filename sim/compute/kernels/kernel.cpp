@@ -26,6 +26,8 @@ struct CountFlops {
   Flops operator()(const IndexScores& x) const { return {2.0 * x.heads * x.dim * x.work.pairs}; }
   Flops operator()(const IndexTopK&) const { return {}; }
   Flops operator()(const SparsePrefill& a) const { return score_and_value(a.heads, a.work); }
+  Flops operator()(const ShortConvolution&) const { return {}; }  // its taps are counted as parameters
+  Flops operator()(const StateScan& s) const { return {compute::flops_of(s)}; }
 
   static Flops score_and_value(const AttentionHeads& h, const AttentionWork& w) {
     return {2.0 * h.heads * w.pairs * double(h.qk_dim + h.v_dim)};
@@ -78,6 +80,8 @@ struct CountBytes {
     return tensor_bytes(a.work.queries * a.heads.heads * (a.heads.qk_dim + a.heads.v_dim), spec::Dtype::bf16) +
            a.work.keys * cached_token_bytes(a.heads, a.cache);
   }
+  Bytes operator()(const ShortConvolution& c) const { return compute::bytes_of(c); }
+  Bytes operator()(const StateScan& s) const { return compute::bytes_of(s); }
 };
 
 std::string heads_in_words(const AttentionHeads& h) {
@@ -110,6 +114,9 @@ struct Describe {
     return fmt::format("top {} of {:.3g} scores in {} rows", t.picks, t.scores, t.rows);
   }
   std::string operator()(const SparsePrefill& a) const { return attention("sparse prefill", a.heads, a.work, a.cache); }
+
+  std::string operator()(const ShortConvolution& c) const { return compute::describe(c); }
+  std::string operator()(const StateScan& s) const { return compute::describe(s); }
 
   static std::string_view scaled(Scales scales) {
     switch (scales) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "compute/kernels/recurrent.h"
 #include "core/units.h"
 #include "spec/model.h"
 
@@ -206,7 +207,7 @@ struct SmallChain {
 };
 
 using Kernel = std::variant<Gemm, GroupedGemm, AttentionPrefill, AttentionBackward, AttentionDecode, MemoryOp,
-                            SmallChain, IndexScores, IndexTopK, SparsePrefill>;
+                            SmallChain, IndexScores, IndexTopK, SparsePrefill, ShortConvolution, StateScan>;
 
 /// Bytes of `elements` numbers with the scales that go with them: fp8 4 bytes per 128 (a 1x128 tile), fp4 1 byte per 32
 /// (MXFP4).

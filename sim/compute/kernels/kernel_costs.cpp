@@ -42,13 +42,18 @@ struct Fingerprint {
   void add(const IndexScores& x) { all(8, x.heads, x.dim, x.work, x.paged); }
   void add(const IndexTopK& t) { all(9, t.picks, t.rows, t.longest, t.ranked, t.scores); }
   void add(const SparsePrefill& x) { all(10, x.heads, x.work, x.picks, x.cache); }
+  void add(const ShortConvolution& c) { all(11, c.channels, c.taps, c.sequences, c.tokens, c.decode); }
+  void add(const StateScan& s) {
+    all(12, s.key_heads, s.value_heads, s.key_dim, s.value_dim, s.sequences, s.tokens, s.longest, s.resumed, s.decode,
+        s.backward);
+  }
   void all(const auto&... values) { (add(values), ...); }
 };
 }  // namespace
 
 namespace {
 /// Kinds of kernel that extrapolations are told apart by.
-constexpr std::size_t kKinds = 12 + std::size(enum_names(MemoryKind{}));
+constexpr std::size_t kKinds = 16 + std::size(enum_names(MemoryKind{}));
 std::uint8_t kind_of(const Kernel& kernel) {
   struct Visit {
     int operator()(const Gemm& g) const { return g.fp32_accumulate; }
@@ -60,7 +65,9 @@ std::uint8_t kind_of(const Kernel& kernel) {
     int operator()(const IndexScores&) const { return 9; }
     int operator()(const IndexTopK&) const { return 10; }
     int operator()(const SparsePrefill&) const { return 11; }
-    int operator()(const MemoryOp& m) const { return 12 + int(m.kind); }
+    int operator()(const ShortConvolution& c) const { return 12 + c.decode; }
+    int operator()(const StateScan& s) const { return 14 + s.decode; }
+    int operator()(const MemoryOp& m) const { return 16 + int(m.kind); }
   };
   return std::uint8_t(std::visit(Visit{}, kernel));
 }

@@ -28,6 +28,11 @@ bool valid(const IndexTopK& t) { return t.picks > 0 && t.rows > 0 && t.longest >
 bool valid(const SparsePrefill& a) { return a.picks > 0 && valid(a.heads, a.work); }
 bool valid(const MemoryOp& m) { return m.bytes.v > 0; }
 bool valid(const SmallChain& s) { return s.count > 0; }
+bool valid(const ShortConvolution& c) { return c.channels > 0 && c.taps > 0 && c.sequences > 0 && c.tokens > 0; }
+bool valid(const StateScan& s) {
+  return s.key_heads > 0 && s.value_heads > 0 && s.key_dim > 0 && s.value_dim > 0 && s.sequences > 0 && s.tokens > 0 &&
+         s.longest > 0;
+}
 
 using spec::element_bits;
 struct WiderWeights {
@@ -42,6 +47,8 @@ struct ArithmeticDtype {
   spec::Dtype operator()(const IndexScores&) const { return spec::Dtype::fp8; }
   spec::Dtype operator()(const IndexTopK&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const SparsePrefill& a) const { return a.cache; }
+  spec::Dtype operator()(const ShortConvolution&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const StateScan&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const auto& k) const { return k.dtype; }
 };
 }  // namespace

@@ -87,6 +87,8 @@ class KernelModel {
   virtual KernelError borrowed_error() const { return {}; }
   /// Libraries of routed experts' products that an engine takes where the scenario names none; ideal models have none.
   virtual void prefer(const std::vector<ExpertLibrary>&) {}
+  /// Likewise, whose kernels scan the prompts of layers that keep a state.
+  virtual void prefer_scans(ScanLibrary) {}
   const spec::Gpu& gpu() const { return gpu_; }
   /// Power of a GPU that runs the kernel in this time, over its board limit: by what bounds the kernel.
   double draw(const Kernel& kernel, Time time) const;

@@ -55,6 +55,8 @@ struct PointOf {
   std::optional<TablePoint> operator()(const IndexScores&) const { return {}; }
   std::optional<TablePoint> operator()(const IndexTopK&) const { return {}; }
   std::optional<TablePoint> operator()(const SparsePrefill&) const { return {}; }
+  std::optional<TablePoint> operator()(const ShortConvolution&) const { return {}; }
+  std::optional<TablePoint> operator()(const StateScan&) const { return {}; }
 
   TablePlace place(const char* kind, const AttentionHeads& h, const AttentionWork& w, spec::Dtype dtype) const {
     return {kind, dtype, sms, {h.heads, h.kv_heads, h.qk_dim, h.v_dim, w.sequences}};

@@ -22,8 +22,8 @@ struct TablePoint {
   double size = 0;    // m, rows an expert, tokens, keys or bytes
   bool exact = true;  // false: the table's shape says less than the kernel's, as of experts with unequal rows
 };
-/// Nothing for what a table cannot hold: chains, weight gradients, per-head batches, windows, several queries a step,
-/// cached context before a prompt, weights narrower than the arithmetic.
+/// Nothing for what a table cannot hold: chains, layers that keep a state, weight gradients, per-head batches, windows,
+/// several queries a step, cached context before a prompt, weights narrower than the arithmetic.
 std::optional<TablePoint> point_of(const Kernel& kernel, int sms);
 /// The kernel as a table would have measured it: what its shape does not say is at its default.
 Kernel as_in_table(const Kernel& kernel);

@@ -15,15 +15,16 @@ void attention_kept(Kept& kept, const spec::Model& model, int layer, std::int64_
   kept.add("layer input", "norm backward", rows * model.hidden, spec::Dtype::bf16);
   if (!o.recompute.norms) kept.add("normed input", kind.input_needed_by(a), tokens * model.hidden, kept.linear);
   kind.keep(kept, {model, layer, tokens, heads, o});
-  const std::int64_t output = tokens * heads * a.v_head_dim;
+  const std::int64_t output = tokens * kind.output_width(model, o);
   const bool in_blocks = o.precision.recipe == Recipe::blocks;
   if (kept.linear == spec::Dtype::fp8 && in_blocks)
     kept.items.push_back({"attention output, 12 bits", {output * 3 / 2}, "o_proj wgrad"});
   else
-    kept.add("attention output", in_blocks ? "o_proj wgrad" : "attention backward", output, spec::Dtype::bf16);
+    kept.add("attention output", in_blocks ? "o_proj wgrad" : kind.core_needed_by(), output, spec::Dtype::bf16);
   if (spec::block_scaled(kept.linear) && !in_blocks)
     kept.add("attention output, cast", "o_proj wgrad", output, kept.linear);
-  kept.add("softmax sums", "attention backward", tokens * heads, spec::Dtype::fp32);
+  if (!spec::keeps_state(spec::layer_shape(model, layer).attention.kind))
+    kept.add("softmax sums", "attention backward", tokens * heads, spec::Dtype::fp32);
   if (model.norms_per_layer == 4)
     kept.add("o_proj output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
 }
@@ -50,7 +51,9 @@ void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t toke
   kept.add("gate scores", "gate backward", rows * m.experts, spec::Dtype::fp32);
   if (m.shared_experts > 0)
     middle_kept(kept, "shared", "down wgrad", tokens,
-                share_of(m.shared_experts * m.expert_width, o.tensor, "columns of the shared expert"), o);
+                share_of(m.shared_total(), o.tensor, "columns of the shared expert"), o);
+  if (m.shared_gate)
+    kept.add("shared output before its gate", "shared gate backward", tokens * model.hidden, spec::Dtype::bf16);
   kept.add("routed rows", "grouped gate-up wgrad", routed * model.hidden, kept.linear);
   middle_kept(kept, "routed", "grouped down wgrad", routed,
               share_of(m.expert_width, o.expert_tensor, "columns of an expert"), o);

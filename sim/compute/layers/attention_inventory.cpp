@@ -15,6 +15,11 @@ const AttentionInventory& inventory_of(spec::AttentionKind kind) {
       return latent_inventory();
     case spec::AttentionKind::dsa:
       return sparse_inventory();
+    case spec::AttentionKind::gated_delta:
+      return delta_inventory();
+    case spec::AttentionKind::mamba2:
+    case spec::AttentionKind::none:
+      break;
   }
   throw std::logic_error("a kind of attention without an inventory");
 }
@@ -29,7 +34,7 @@ AttentionPart::AttentionPart(const LayerCall& c)
       // Fewer KV heads than GPUs: each GPU keeps a copy of the one it needs.
       kv_heads(c.options.tensor > a.kv_heads ? 1 : share_of(a.kv_heads, c.options.tensor, "KV heads")),
       q(std::int64_t{heads} * a.head_dim),
-      o(std::int64_t{heads} * a.v_head_dim),
+      o(inventory_of(layer.kind).output_width(c.model, c.options)),
       prefill(layer.reads.bounded() ? c.batch.window_prefill : c.batch.prefill),
       decode(layer.reads.bounded() ? c.batch.window_decode : c.batch.decode) {}
 
@@ -37,7 +42,17 @@ void rotate(OperationList& list, std::string_view name, std::int64_t tokens, std
   list.moved(name, MemoryKind::rope, tokens * columns, spec::Dtype::bf16, tokens * columns, spec::Dtype::bf16);
 }
 
-double sinks_of(const AttentionPart& s) { return s.a.sinks ? s.heads : 0; }
+double sinks_of(const AttentionPart& s) { return s.a.sinks && !spec::keeps_state(s.layer.kind) ? s.heads : 0; }
+
+std::int64_t AttentionInventory::output_width(const spec::Model& model, const LayerOptions& options) const {
+  return std::int64_t{share_of(model.attention.heads, options.tensor, "attention heads")} * model.attention.v_head_dim;
+}
+
+void AttentionInventory::core_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const {
+  if (s.prefill.queries > 0)
+    list.add_attention_backward("attention backward", {prompt_heads(s), s.prefill, c.options.precision.attention},
+                                sinks_of(s));
+}
 
 void AttentionInventory::prompt_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const {
   const double sinks = sinks_of(s);
@@ -57,8 +72,9 @@ void attention_forward(OperationList& list, const LayerCall& c) {
   // Kept for backward in 12 bits: 1.5 bytes an element beside the FP8 copy that o_proj reads (DeepSeek-V3, 3.2.3).
   if (c.options.training && list.fp8() && list.casts_in_blocks())
     list.add("store output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
+  kind.gate_output(list, s);
   list.cast("cast output", s.tokens * s.o);
-  list.linear("o_proj", s.tokens, s.hidden, s.o, s.a.o_bias ? double(s.hidden) : 0);
+  list.linear("o_proj", s.tokens, s.hidden, s.o, s.o_bias() ? double(s.hidden) : 0);
   if (c.model.norms_per_layer == 4) list.norm("norm after", s.rows, s.hidden);
   list.add_rows("residual", s.rows * s.hidden);
 }
@@ -71,16 +87,14 @@ void attention_backward(OperationList& list, const LayerCall& c) {
     list.add("restore output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
   list.cast("cast gradient", s.tokens * s.hidden);
   list.transpose_scales("transpose scales", s.tokens * s.hidden);
-  list.linear("o_proj dgrad", s.tokens, s.o, s.hidden, s.a.o_bias ? 2.0 * double(s.hidden) : 0);
+  list.linear("o_proj dgrad", s.tokens, s.o, s.hidden, s.o_bias() ? 2.0 * double(s.hidden) : 0);
   list.cast_transpose("cast output for weights", s.tokens * s.o);
   list.cast_transpose("cast gradient for weights", s.tokens * s.hidden);
+  kind.gate_output_backward(list, s);
   list.recomputing = true;
   kind.recompute(list, c, s);
   list.recomputing = false;
-  kind.values_backward(list, c, s);
-  if (s.prefill.queries > 0)
-    list.add_attention_backward("attention backward", {kind.prompt_heads(s), s.prefill, c.options.precision.attention},
-                                sinks_of(s));
+  kind.core_backward(list, c, s);
   rotate(list, "rope backward", s.tokens, kind.rotated_columns(c, s));
   kind.heads_backward(list, c, s);
   list.recomputing = true;

@@ -1,5 +1,6 @@
 // The operations of a layer's attention: what all kinds share is in attention_inventory.cpp, a kind's own in a file
-// each: attention_inventory_gqa.cpp (MHA, GQA), attention_inventory_mla.cpp, attention_inventory_dsa.cpp.
+// each: attention_inventory_gqa.cpp (MHA, GQA), attention_inventory_mla.cpp, attention_inventory_dsa.cpp,
+// attention_inventory_delta.cpp (gated DeltaNet).
 #pragma once
 #include <string_view>
 #include <vector>
@@ -23,6 +24,7 @@ struct AttentionPart {
 
   explicit AttentionPart(const LayerCall& call);
   std::int64_t k() const { return std::int64_t{kv_heads} * a.head_dim; }
+  bool o_bias() const { return a.o_bias && !spec::keeps_state(layer.kind); }
   std::int64_t v() const { return std::int64_t{kv_heads} * a.v_head_dim; }
 };
 
@@ -53,16 +55,19 @@ class AttentionInventory {
   virtual std::int64_t cached_width(const AttentionPart& s) const = 0;
   /// As whole prompts are attended to, and as one kernel of the backward pass.
   virtual AttentionHeads prompt_heads(const AttentionPart& s) const = 0;
-  /// The core of whole prompts, with what surrounds it.
+  /// What looks back over whole prompts, with what surrounds it; there are some.
   virtual void prompt_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const;
   /// The core of decoding, with what surrounds it.
   virtual void decode_core(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
+  /// What is done to the core's result before the output projection.
+  virtual void gate_output(OperationList&, const AttentionPart&) const {}
 
   // The backward pass, in this order.
+  virtual void gate_output_backward(OperationList&, const AttentionPart&) const {}
   /// What is recomputed before the core.
   virtual void recompute(OperationList& list, const LayerCall& c, const AttentionPart& s) const = 0;
-  /// From the gradient of the heads' output to that of the core's, where they differ.
-  virtual void values_backward(OperationList&, const LayerCall&, const AttentionPart&) const {}
+  /// The gradients of prompt_core().
+  virtual void core_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const;
   /// Columns of queries and keys here that RoPE turns; 0 in a layer without.
   virtual std::int64_t rotated_columns(const LayerCall& c, const AttentionPart& s) const = 0;
   /// From the gradients of queries, keys and values to those of what is projected from the normed input.
@@ -77,6 +82,12 @@ class AttentionInventory {
   virtual Bytes weights_beside(const spec::Model&, int, const LayerOptions&) const { return {}; }
   /// The operation that needs the normed input.
   virtual std::string_view input_needed_by(const spec::AttentionShape& a) const = 0;
+  /// Width of what the output projection reads here.
+  virtual std::int64_t output_width(const spec::Model& model, const LayerOptions& options) const;
+  /// The operation that needs what the core gives, beside the output projection's gradient; "" if none does.
+  virtual std::string_view core_needed_by() const { return "attention backward"; }
+  /// What one GPU keeps of a request in one layer whatever its length.
+  virtual Bytes state_bytes(const spec::Model&, const LayerOptions&) const { return {}; }
   /// What is kept between the projections and the core.
   virtual void keep(Kept& kept, const KeptCall& c) const = 0;
   /// What one of `tensor` GPUs caches of a token.
@@ -88,6 +99,7 @@ const AttentionInventory& inventory_of(spec::AttentionKind kind);
 const AttentionInventory& grouped_inventory();
 const AttentionInventory& latent_inventory();
 const AttentionInventory& sparse_inventory();
+const AttentionInventory& delta_inventory();
 
 // Steps that kinds share.
 void store_cache(OperationList& list, const LayerCall& c, std::int64_t elements);

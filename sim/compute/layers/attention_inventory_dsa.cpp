@@ -95,8 +95,9 @@ class SparseInventory final : public AttentionInventory {
     rotate(list, "rope", s.tokens, rotated_columns(c, s));
     absorb_queries(list, s, s.tokens);
   }
-  void values_backward(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
+  void core_backward(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
     list.add("v up dgrad", Gemm{.m = s.tokens, .n = s.a.kv_lora_rank, .k = s.a.v_head_dim, .batch = s.heads});
+    AttentionInventory::core_backward(list, c, s);
   }
   std::int64_t rotated_columns(const LayerCall&, const AttentionPart& s) const override {
     return s.layer.rope.active ? std::int64_t{s.heads + 1} * s.a.qk_rope_head_dim : 0;

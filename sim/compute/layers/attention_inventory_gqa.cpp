@@ -9,7 +9,7 @@ class GroupedInventory final : public AttentionInventory {
  public:
   // Where a layer without RoPE grows its queries with the position (Llama-4), one more pass over them.
   void projections(OperationList& list, const LayerCall& c, const AttentionPart& s) const override {
-    const std::int64_t width = s.q + s.k() + s.v(), elements = s.tokens * (s.q + s.k());
+    const std::int64_t width = projected(s), elements = s.tokens * (s.q + s.k());
     list.linear("qkv", s.tokens, width, s.hidden, s.a.qkv_bias ? double(width) : 0);
     if (s.layer.head_norm != spec::HeadNorm::none)
       list.moved("norm q, k", MemoryKind::norm, elements, spec::Dtype::bf16, elements, spec::Dtype::bf16, head_norms(s),
@@ -30,6 +30,18 @@ class GroupedInventory final : public AttentionInventory {
              s.decode.queries, {std::int64_t(2 * sinks)});
   }
 
+  // The core's output and the gates in, their product out; back: both and the product's gradient in, two out.
+  void gate_output(OperationList& list, const AttentionPart& s) const override {
+    if (s.a.output_gate)
+      list.moved("gate output", MemoryKind::swiglu, 2 * s.tokens * s.o, spec::Dtype::bf16, s.tokens * s.o,
+                 spec::Dtype::bf16);
+  }
+  void gate_output_backward(OperationList& list, const AttentionPart& s) const override {
+    if (s.a.output_gate)
+      list.moved("gate output backward", MemoryKind::swiglu_backward, 3 * s.tokens * s.o, spec::Dtype::bf16,
+                 2 * s.tokens * s.o, spec::Dtype::bf16);
+  }
+
   void recompute(OperationList&, const LayerCall&, const AttentionPart&) const override {}
   std::int64_t rotated_columns(const LayerCall& c, const AttentionPart& s) const override {
     return s.layer.rope.active ? std::int64_t(double(s.q + s.k()) * c.model.rope.partial) : 0;
@@ -41,13 +53,13 @@ class GroupedInventory final : public AttentionInventory {
                spec::Dtype::bf16, 2 * head_norms(s), s.tokens);
   }
   void projections_backward(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
-    const std::int64_t width = s.q + s.k() + s.v();
+    const std::int64_t width = projected(s);
     list.cast("cast dqkv", s.tokens * width);
     list.linear("qkv dgrad", s.tokens, s.hidden, width, s.a.qkv_bias ? 2.0 * double(width) : 0);
     list.cast_transpose("cast dqkv for weights", s.tokens * width);
   }
   void weight_gradients(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
-    list.weight("qkv wgrad", s.tokens, s.q + s.k() + s.v(), s.hidden);
+    list.weight("qkv wgrad", s.tokens, projected(s), s.hidden);
   }
 
   std::string_view input_needed_by(const spec::AttentionShape&) const override { return "qkv wgrad"; }
@@ -56,6 +68,10 @@ class GroupedInventory final : public AttentionInventory {
     const std::int64_t kv_heads = std::max(1, a.kv_heads / c.options.tensor), k = kv_heads * a.head_dim;
     if (spec::layer_shape(c.model, c.layer).attention.head_norm != spec::HeadNorm::none)
       kept.add("q, k before norm", "norm q, k backward", c.tokens * (c.heads * a.head_dim + k), spec::Dtype::bf16);
+    if (a.output_gate) {
+      kept.add("output gates", "gate output backward", c.tokens * c.heads * a.v_head_dim, spec::Dtype::bf16);
+      kept.add("output before its gates", "gate output backward", c.tokens * c.heads * a.v_head_dim, spec::Dtype::bf16);
+    }
     kept.add("q, k, v", "attention backward", c.tokens * (c.heads * a.head_dim + k + kv_heads * a.v_head_dim),
              spec::Dtype::bf16);
   }
@@ -64,8 +80,11 @@ class GroupedInventory final : public AttentionInventory {
   }
 
  private:
+  /// Columns of queries, what gates the output with them, keys and values.
+  static std::int64_t projected(const AttentionPart& s) { return s.q * (s.a.output_gate ? 2 : 1) + s.k() + s.v(); }
   /// Parameters of the norms of heads.
   static double head_norms(const AttentionPart& s) {
+    if (s.layer.head_norm == spec::HeadNorm::whole) return double(s.q + s.k());
     return s.layer.head_norm == spec::HeadNorm::before_rope ? 2.0 * s.a.head_dim : 0;
   }
 };

@@ -55,7 +55,7 @@ void check_precisions(const ExplainRequest& r, const spec::Gpu& gpu) {
 void check_request(const ExplainRequest& r, const spec::Gpu& gpu) {
   const spec::Model& m = r.model;
   if (!m.unpublished.empty()) refuse(fmt::format("{} has no published shape: {}", m.name, m.unpublished));
-  if (!m.can_run()) refuse(fmt::format("{} cannot be run: {}", m.name, m.unsupported));
+  if (!m.can_run()) refuse(fmt::format("{} cannot be run: {}", m.name, m.obstacle()));
   if (r.layer && (*r.layer < 0 || *r.layer >= m.layers))
     refuse(fmt::format("layer: {} has layers 0 to {}, got {}", m.name, m.layers - 1, *r.layer));
   if (!r.batch) check_sequences(r);
@@ -104,7 +104,7 @@ CachedTokens cached_by(const ExplainRequest& r) {
   for (const SequenceGroup& g : groups_of(r)) {
     const CachedTokens these =
         cached_tokens(r.model, g.count, g.length + (r.phase == StepPhase::decode ? r.tokens : r.context));
-    out.all += these.all, out.windowed += these.windowed;
+    out.all += these.all, out.windowed += these.windowed, out.sequences += these.sequences;
   }
   return out;
 }

@@ -33,7 +33,7 @@ struct Ffn {
   bool moe;            // shared expert of a MoE layer; false: a dense layer's FFN
 
   explicit Ffn(const LayerCall& c) : width(0), bias(0), moe(spec::has_experts(c.model, c.layer)) {
-    const int whole = moe ? c.model.moe->shared_experts * c.model.moe->expert_width : c.model.dense_width;
+    const int whole = moe ? c.model.moe->shared_total() : c.model.dense_width;
     width = share_of(whole, c.options.tensor, "columns of a feed-forward layer");
   }
 };
@@ -120,6 +120,7 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
       list.linear("gate-up", tokens, 2 * w, hidden);
       swiglu(list, "swiglu", tokens, w);
       list.linear("down", tokens, hidden, w);
+      if (f.moe && c.model.moe->shared_gate) gate_shared(list, tokens, hidden);
       if (f.moe && list.training() && list.casts_in_blocks()) list.cast("cast kept for backward", tokens * hidden);
       if (f.moe) return;
       if (c.model.norms_per_layer == 4) list.norm("norm after", rows, hidden);
@@ -127,6 +128,7 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
       return;
     case Pass::backward_input:
       if (!f.moe && c.model.norms_per_layer == 4) list.norm_backward("norm after backward", rows, hidden);
+      if (f.moe && c.model.moe->shared_gate) gate_shared_backward(list, tokens, hidden);
       list.cast("cast gradient", tokens * hidden);
       if (list.fp8() && list.casts_in_blocks())
         list.moved("restore gate-up", MemoryKind::cast, tokens * 2 * w, list.linear_dtype(), tokens * 2 * w,

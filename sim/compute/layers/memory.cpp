@@ -144,8 +144,15 @@ Bytes kv_bytes_per_token(const spec::Model& model, const HeldLayers& held, const
   return sum;
 }
 
+Bytes state_bytes_per_request(const spec::Model& model, const HeldLayers& held, const LayerOptions& options) {
+  Bytes sum{};
+  for (const int layer : held.layers)
+    sum += inventory_of(spec::layer_shape(model, layer).attention.kind).state_bytes(model, options);
+  return sum;
+}
+
 CachedTokens cached_tokens(const spec::Model& model, std::int64_t sequences, std::int64_t length) {
-  return {sequences * length, sequences * spec::windowed_keep(model).of(length)};
+  return {sequences * length, sequences * spec::windowed_keep(model).of(length), sequences};
 }
 
 MemoryUse serving_memory(const spec::Model& model, const HeldLayers& held, CachedTokens cached, const Batch& batch,
@@ -159,6 +166,7 @@ MemoryUse serving_memory(const spec::Model& model, const HeldLayers& held, Cache
   add_item(use, "kv cache",
            kv_bytes_per_token(model, whole, options) * cached.all +
                kv_bytes_per_token(model, windowed, options) * cached.windowed);
+  add_item(use, "states", state_bytes_per_request(model, held, options) * cached.sequences);
   add_item(use, "hidden states", {4 * batch.tokens * model.hidden});  // BF16: the residual stream and a layer's result
   add_item(use, "logits", logits(model, held, batch, options));
   add_item(use, "workspace", workspace(model, held, batch, rows, options));

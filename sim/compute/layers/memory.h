@@ -61,9 +61,11 @@ MemoryUse training_memory(const spec::Model& model, const HeldLayers& held, cons
 /// Bytes a cached token takes over the held layers, on one of `options.tensor` GPUs.  MLA with an fp8 cache: 656 a
 /// layer.
 Bytes kv_bytes_per_token(const spec::Model& model, const HeldLayers& held, const LayerOptions& options);
-/// Tokens in the KV cache: in layers that keep everything, and in those that keep a window.
+/// What one request takes over the held layers whatever its length, on one of `options.tensor` GPUs: states.
+Bytes state_bytes_per_request(const spec::Model& model, const HeldLayers& held, const LayerOptions& options);
+/// Tokens in the KV cache: in layers that keep everything, and in those that keep a window; and the sequences.
 struct CachedTokens {
-  std::int64_t all = 0, windowed = 0;
+  std::int64_t all = 0, windowed = 0, sequences = 0;
 };
 /// Of `sequences` of `length` tokens.
 CachedTokens cached_tokens(const spec::Model& model, std::int64_t sequences, std::int64_t length);

@@ -49,6 +49,13 @@ void OperationList::add_attention_backward(std::string_view name, const Attentio
   push(name, k, flops_of(k).v + of_sinks, 2 * flops_of(AttentionPrefill{k.heads, k.work, k.dtype}).v + of_sinks, {});
 }
 
+void OperationList::add_scan(std::string_view name, const StateScan& s, double parameters) {
+  const double vectors = 2 * parameters * double(s.tokens);
+  const double counted = 7 * double(s.state()) * double(s.tokens) * (s.backward ? 2 : 1);
+  push(name, s, flops_of(s) + vectors, counted + vectors,
+       pass_ == Pass::forward ? Bytes{std::int64_t(2 * parameters)} : Bytes{});
+}
+
 std::optional<spec::Dtype> OperationList::stored_dtype() const {
   if (training()) return {};
   const Precisions& p = options_.precision;

@@ -41,6 +41,9 @@ class OperationList {
   /// Attention backward: the recomputed scores are executed, not useful.
   void add_attention_backward(std::string_view name, const AttentionBackward& kernel, double sinks);
 
+  /// A scan over states: what a model's FLOPs count is the recurrence, however the kernel gets there.
+  void add_scan(std::string_view name, const StateScan& scan, double parameters);
+
   /// (m, k) x (n, k)^T in the linear layers' precision.  parameters: of its bias.
   void linear(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k, double bias = 0);
   /// Gradient of a (n, k) weight from m rows.
@@ -84,6 +87,9 @@ void attention_weights(OperationList& list, const LayerCall& call);
 void gate_operations(OperationList& list, const LayerCall& call, Pass pass);
 void shared_operations(OperationList& list, const LayerCall& call, Pass pass);
 void expert_operations(OperationList& list, const LayerCall& call, Pass pass);
+/// Steps of shared_operations() where its result is gated.
+void gate_shared(OperationList& list, std::int64_t tokens, std::int64_t hidden);
+void gate_shared_backward(OperationList& list, std::int64_t tokens, std::int64_t hidden);
 void merge_operations(OperationList& list, const LayerCall& call, Pass pass);
 void embedding_operations(OperationList& list, const LayerCall& call, Pass pass);
 void mtp_operations(OperationList& list, const LayerCall& call, Pass pass);

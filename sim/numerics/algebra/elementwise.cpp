@@ -82,6 +82,8 @@ void softmax(float* x, int n, const float* sink) {
 
 Activation activation_of(const spec::Model& model) {
   switch (spec::traits_of(model.architecture).gating) {
+    case spec::Gating::relu_squared:
+      return {Activation::Kind::relu_squared, 0};
     case spec::Gating::gelu:
       return {Activation::Kind::geglu, 0};
     case spec::Gating::silu:
@@ -98,6 +100,9 @@ void activate(Activation activation, float* gate, const float* up, std::int64_t 
       return clamped_swiglu(gate, up, n, activation.limit);
     case Activation::Kind::geglu:
       return geglu(gate, up, n);
+    case Activation::Kind::relu_squared:
+      for (std::int64_t i = 0; i < n; ++i) gate[i] = gate[i] > 0 ? gate[i] * gate[i] : 0.0F;
+      return;
   }
 }
 

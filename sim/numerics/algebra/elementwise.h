@@ -16,13 +16,13 @@ void sigmoid(const float* x, int n, float* y);
 /// sink: a logit that takes part in the sum and gets no entry (gpt-oss); nullptr for none.
 void softmax(float* x, int n, const float* sink = nullptr);
 
-/// What joins the two up-projections of a feed-forward network.
+/// What joins the two up-projections of a feed-forward network, or follows its only one.
 struct Activation {
-  enum class Kind { swiglu, clamped_swiglu, geglu } kind = Kind::swiglu;
+  enum class Kind { swiglu, clamped_swiglu, geglu, relu_squared } kind = Kind::swiglu;
   float limit = 0;  // clamped_swiglu
 };
 Activation activation_of(const spec::Model& model);
-/// gate[i] = f(gate[i]) * up[i]:
+/// gate[i] = f(gate[i]) * up[i]; relu_squared: max(0, gate[i])^2 alone, `up` is not read:
 /// swiglu: silu; geglu: gelu in its tanh form (Gemma); clamped_swiglu: gate at most `limit`, up within +-limit,
 /// gate * sigmoid(1.702 gate) * (up + 1) (gpt-oss).
 void activate(Activation activation, float* gate, const float* up, std::int64_t n);

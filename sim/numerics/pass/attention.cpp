@@ -12,6 +12,12 @@ const AttentionMath& math_of(spec::AttentionKind kind) {
       return latent_math();
     case spec::AttentionKind::dsa:
       return sparse_math();
+    case spec::AttentionKind::gated_delta:
+      return delta_math();
+    case spec::AttentionKind::mamba2:
+      return mamba_math();
+    case spec::AttentionKind::none:
+      break;
   }
   throw std::logic_error("a kind of attention that nobody computes");
 }

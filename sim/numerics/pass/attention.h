@@ -1,4 +1,5 @@
-// Attention of one layer over a batch of sequences, each with its own cache: MHA, GQA and MLA in both forms.
+// Attention of one layer over a batch of sequences, each with its own cache: MHA, GQA, MLA in both forms, gated
+// DeltaNet and Mamba-2.
 #pragma once
 #include <span>
 #include <vector>
@@ -13,6 +14,10 @@ namespace moesim::numerics {
 /// MLA keeps the normed latent followed by the rotated shared key part, and no values; DSA the keys of its indexer too.
 struct KvLayer {
   std::vector<float> keys, values, index_keys;
+  // In their place where a layer keeps a state: the last inputs of its convolution (taps - 1, channels), oldest first,
+  // and the state; empty before the first token.  Gated DeltaNet: (value heads, key_dim, value_dim); Mamba-2: (heads,
+  // head_dim, state).
+  std::vector<float> inputs, state;
   int tokens = 0;  // held; the next token's position
 };
 /// The keys that an indexer picks for each row of a segment: as many as it may, or all that the row may see.

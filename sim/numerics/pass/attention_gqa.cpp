@@ -1,5 +1,8 @@
 // Attention over the keys and values of KV heads: MHA and GQA.
+#include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "numerics/algebra/elementwise.h"
 #include "numerics/pass/attention_math.h"
@@ -26,7 +29,34 @@ void append(std::vector<float>& cache, const Matrix& x, const Segment& s) {
 
 struct Heads {
   Matrix q, k, v;  // (rows, heads * head_dim), positions applied
+  Matrix gate;     // (rows, heads * head_dim), of the output before its sigmoid; empty without
 };
+
+/// Each head is projected to a query and then its gate.  Source: transformers modeling_qwen3_next.py,
+/// Qwen3NextAttention.
+void split_gates(const Machine& machine, const spec::AttentionShape& a, Heads& x) {
+  Matrix both = std::move(x.q);
+  resize(x.q, both.rows, both.columns / 2);
+  resize(x.gate, both.rows, both.columns / 2);
+  each_block(machine, both.rows, 64, [&](int first, int count) {
+    for (int r = first; r < first + count; ++r)
+      for (int head = 0; head < a.heads; ++head) {
+        const float* from = both.row(r) + std::int64_t(head) * 2 * a.head_dim;
+        std::copy_n(from, a.head_dim, x.q.row(r) + std::int64_t(head) * a.head_dim);
+        std::copy_n(from + a.head_dim, a.head_dim, x.gate.row(r) + std::int64_t(head) * a.head_dim);
+      }
+  });
+}
+
+void apply_gates(const Machine& machine, const Matrix& gate, Matrix& out) {
+  each_block(machine, out.rows, 64, [&](int first, int count) {
+    std::vector<float> open(std::size_t(out.columns));
+    for (int r = first; r < first + count; ++r) {
+      sigmoid(gate.row(r), out.columns, open.data());
+      for (int i = 0; i < out.columns; ++i) out.row(r)[i] *= open[std::size_t(i)];
+    }
+  });
+}
 
 void apply_positions(const Machine& machine, const spec::Model& model, int layer, const Rope& rope,
                      std::span<const Segment> segments, Heads& x) {
@@ -52,12 +82,14 @@ Heads project(const Machine& machine, const spec::Model& model, int layer, const
   linear(machine, h.view(), w.query, LinearRole::attention, x.q);
   linear(machine, h.view(), w.key, LinearRole::attention, x.k);
   linear(machine, h.view(), w.value, LinearRole::attention, x.v);
+  if (a.output_gate) split_gates(machine, a, x);
+  const bool whole = a.qk_norm_whole;  // all heads as one
   const auto norm = [&] {
-    norm_heads(machine, x.q, a.heads, a.head_dim, w.query_norm, model);
-    norm_heads(machine, x.k, a.kv_heads, a.head_dim, w.key_norm, model);
+    norm_heads(machine, x.q, whole ? 1 : a.heads, whole ? x.q.columns : a.head_dim, w.query_norm, model);
+    norm_heads(machine, x.k, whole ? 1 : a.kv_heads, whole ? x.k.columns : a.head_dim, w.key_norm, model);
   };
   const spec::HeadNorm when = spec::layer_shape(model, layer).attention.head_norm;
-  if (when == spec::HeadNorm::before_rope) norm();
+  if (when == spec::HeadNorm::before_rope || when == spec::HeadNorm::whole) norm();
   apply_positions(machine, model, layer, rope, segments, x);
   if (when == spec::HeadNorm::after_rope) norm();  // Source: transformers modeling_llama4.py, Llama4TextL2Norm
   return x;
@@ -87,6 +119,7 @@ class GroupedMath final : public AttentionMath {
       attend(machine.threads, core);
       cache.tokens += s.rows;
     }
+    if (a.output_gate) apply_gates(machine, x.gate, heads_out);
   }
 
   double softmax_factor(const spec::Model&) const override { return 1; }

@@ -41,14 +41,15 @@ struct Buffers {
 
 void run_task(const Machine& machine, const spec::Model& model, const FfnWeights& w, const Task& task,
               const Routing& routing, const Matrix& x, Buffers& b, Matrix& results) {
-  const int rows = int(task.choices.size()), hidden = x.columns, width = w.gate.matrix.rows;
+  const int rows = int(task.choices.size()), hidden = x.columns, width = w.up.matrix.rows;
   gather(model, routing, task.choices, x, b.x);
   resize(b.gate, rows, width);
   resize(b.up, rows, width);
   resize(b.down, rows, hidden);
   const Arithmetic& arithmetic = machine.arithmetic;
-  linear_here(arithmetic, b.x.view(), w.gate, LinearRole::expert, b.gate.row(0), width);
-  linear_here(arithmetic, b.x.view(), w.up, LinearRole::expert, b.up.row(0), width);
+  const bool gated = w.gate.matrix.data != nullptr;
+  linear_here(arithmetic, b.x.view(), gated ? w.gate : w.up, LinearRole::expert, b.gate.row(0), width);
+  if (gated) linear_here(arithmetic, b.x.view(), w.up, LinearRole::expert, b.up.row(0), width);
   activate(activation_of(model), b.gate.row(0), b.up.row(0), std::int64_t(rows) * width);
   linear_here(arithmetic, b.gate.view(), w.down, LinearRole::expert, b.down.row(0), hidden);
   for (int r = 0; r < rows; ++r) std::copy_n(b.down.row(r), hidden, results.row(task.choices[std::size_t(r)]));
@@ -89,10 +90,11 @@ void combine(const Machine& machine, const spec::Model& model, const Routing& ro
 void feed_forward(const Machine& machine, const FfnWeights& w, Activation activation, LinearRole role, const Matrix& x,
                   Matrix& out) {
   Matrix gate, up;
-  linear(machine, x.view(), w.gate, role, gate);
-  linear(machine, x.view(), w.up, role, up);
+  const bool gated = w.gate.matrix.data != nullptr;
+  linear(machine, x.view(), gated ? w.gate : w.up, role, gate);
+  if (gated) linear(machine, x.view(), w.up, role, up);
   each_block(machine, x.rows, 64, [&](int first, int count) {
-    activate(activation, gate.row(first), up.row(first), std::int64_t(count) * gate.columns);
+    activate(activation, gate.row(first), gated ? up.row(first) : nullptr, std::int64_t(count) * gate.columns);
   });
   linear(machine, gate.view(), w.down, role, out);
 }

@@ -8,6 +8,18 @@
 
 namespace moesim::numerics {
 namespace {
+/// out *= sigmoid(h . gate), a number a token.
+void gate_output(const Machine& machine, const LinearWeights& gate, const Matrix& h, Matrix& out) {
+  Matrix logits;
+  linear(machine, h.view(), gate, LinearRole::router, logits);
+  each_block(machine, out.rows, 64, [&](int first, int count) {
+    for (int r = first; r < first + count; ++r) {
+      const float open = sigmoid(logits.row(r)[0]);
+      for (int i = 0; i < out.columns; ++i) out.row(r)[i] *= open;
+    }
+  });
+}
+
 void add(const Machine& machine, const Matrix& from, Matrix& to) {
   each_block(machine, to.rows, 64, [&](int first, int count) {
     const float* x = from.row(first);
@@ -58,14 +70,15 @@ Matrix Forward::run_mtp(int depth, const MatrixView& hidden, std::span<const int
   check(depth >= 0 && depth < model_.mtp_layers, "MTP module {} of {}", depth, model_.mtp_layers);
   const int layer = model_.layers + depth, width = model_.hidden;
   const LayerWeights w = layer_weights(model_, weights_, layer, layer_scratch_);
+  const bool from_one = spec::traits_of(model_.architecture).norms_from_one;
   const Matrix embedded = embed(next_tokens, w.mtp_embedding);
   Matrix joined, x;
   resize(joined, hidden.rows, 2 * width);
   each_block(machine(), hidden.rows, 64, [&](int first, int count) {
-    rms_norm(embedded.row(first), width, count, width, w.mtp_embedding_norm, model_.norm_epsilon, false,
+    rms_norm(embedded.row(first), width, count, width, w.mtp_embedding_norm, model_.norm_epsilon, from_one,
              joined.row(first), 2 * width);
     rms_norm(hidden.data + first * hidden.stride, hidden.stride, count, width, w.mtp_hidden_norm, model_.norm_epsilon,
-             false, joined.row(first) + width, 2 * width);
+             from_one, joined.row(first) + width, 2 * width);
   });
   linear(machine(), joined.view(), w.mtp_projection, LinearRole::mtp, x);
   block(layer, w, segments, observe, x);
@@ -97,12 +110,17 @@ Matrix Forward::embed(std::span<const int> tokens, const float* table) {
 void Forward::block(int layer, const LayerWeights& w, std::span<const Segment> segments, const ObserveRouting& observe,
                     Matrix& x) {
   Matrix h, out;
-  norm(x, w.attention_norm, h);
-  attention(machine(), model_, layer, w, ropes_[std::size_t(layer)], mla_, segments, h, out);
-  if (observe_picks_ && spec::layer_shape(model_, layer).attention.index == spec::IndexUse::own)
-    observe_picks_(layer, segments);
-  if (w.attention_out_norm != nullptr) norm(out, w.attention_out_norm, out);
-  add(machine(), out, x);
+  if (w.attention_norm != nullptr) {
+    norm(x, w.attention_norm, h);
+    attention(machine(), model_, layer, w, ropes_[std::size_t(layer)], mla_, segments, h, out);
+    if (observe_picks_ && spec::layer_shape(model_, layer).attention.index == spec::IndexUse::own)
+      observe_picks_(layer, segments);
+    if (w.attention_out_norm != nullptr) norm(out, w.attention_out_norm, out);
+    add(machine(), out, x);
+  } else {
+    for (const Segment& s : segments) s.cache->layers.at(std::size_t(layer)).tokens += s.rows;
+  }
+  if (w.ffn_norm == nullptr) return;
   norm(x, w.ffn_norm, h);
   feed_forward_part(layer, w, observe, h, out);
   if (w.ffn_out_norm != nullptr) norm(out, w.ffn_out_norm, out);
@@ -126,6 +144,7 @@ void Forward::feed_forward_part(int layer, const LayerWeights& w, const ObserveR
   if (observe) observe(layer, routing);
   if (moe.shared_experts > 0) {
     feed_forward(m, w.shared, activation, LinearRole::shared, h, out);
+    if (moe.shared_gate) gate_output(m, w.shared_output_gate, h, out);
   } else {
     resize(out, h.rows, h.columns);
     std::fill(out.values.begin(), out.values.end(), 0.0F);

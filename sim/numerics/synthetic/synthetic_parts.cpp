@@ -67,7 +67,7 @@ void fill_attention(Filler& f, const spec::Model& model, const SyntheticOptions&
     case Part::query_up:
       f.fill_matrix(kContent);
       f.clear_column_zero();
-      return add_constants(f, model, rope, a.head_dim, rope.first, local);
+      return add_constants(f, model, rope, a.head_dim * (a.output_gate ? 2 : 1), rope.first, local);
     case Part::key:
       f.fill_matrix(kContent);
       f.clear_column_zero();
@@ -89,10 +89,43 @@ void fill_attention(Filler& f, const spec::Model& model, const SyntheticOptions&
       return f.clear_column_zero();
   }
 }
+/// A state that forgets over some 30 tokens: softplus of the bias is 1/30 where the input adds nothing.
+constexpr float kStepBias = -3.4F;
+
+void fill_delta(Filler& f, const spec::Model& model, const SyntheticOptions& o) {
+  switch (f.shape.part) {
+    case Part::delta_decay:  // rates of 1
+    case Part::mamba_decay:
+    case Part::mamba_convolution_bias:
+      return f.values.assign(std::size_t(f.shape.size()), 0.0F);
+    case Part::mamba_skip:
+    case Part::mamba_norm:
+    case Part::delta_norm:  // stored as it is, whatever the family's other norms are
+      return f.values.assign(std::size_t(f.shape.size()), 1.0F);
+    case Part::mamba_step_bias:
+    case Part::delta_step_bias:
+      return f.values.assign(std::size_t(f.shape.size()), kStepBias);
+    case Part::mamba_convolution:
+    case Part::delta_convolution:
+      return f.fill_matrix(1);
+    case Part::mamba_output:
+    case Part::delta_output:
+      f.fill_matrix(o.context / std::sqrt(double(model.layers)));
+      return f.clear_row_zero();
+    default:  // projections
+      f.fill_matrix(1);
+      return f.clear_column_zero();
+  }
+}
+
 /// What a part's values are made like.
-enum class Filling { embedding, neutral, attention, down, projection, zero, spread };
+enum class Filling { embedding, neutral, attention, down, projection, zero, spread, delta };
+
+/// Tensors of gated DeltaNet and Mamba-2.
+bool is_of_state(Part part) { return part >= Part::delta_qkvz && part <= Part::mamba_output; }
 
 Filling filling_of(Part part) {
+  if (is_of_state(part)) return Filling::delta;
   switch (part) {
     case Part::embedding:
       return Filling::embedding;
@@ -125,6 +158,7 @@ Filling filling_of(Part part) {
       return Filling::down;
     case Part::mtp_projection:
       return Filling::projection;
+    case Part::shared_output_gate:  // half open
     case Part::query_bias:
     case Part::key_bias:
     case Part::value_bias:
@@ -170,6 +204,9 @@ std::vector<float> synthetic_part(const spec::Model& model, const SyntheticOptio
       break;
     case Filling::spread:
       f.fill_matrix(2);
+      break;
+    case Filling::delta:
+      fill_delta(f, model, o);
       break;
   }
   return f.values;

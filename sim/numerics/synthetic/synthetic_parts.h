@@ -13,8 +13,8 @@ namespace moesim::numerics {
 class Noise {
  public:
   Noise(std::uint64_t seed, Part part, int layer, int expert)
-      : key_(split_mix(split_mix(seed + 1) ^ (std::uint64_t(part) << 56) ^
-                       (std::uint64_t(std::uint32_t(layer + 1)) << 32) ^ std::uint64_t(std::uint32_t(expert + 1)))) {}
+      : key_(split_mix(split_mix(seed + 1) ^ (number_of(part) << 56) ^ (std::uint64_t(std::uint32_t(layer + 1)) << 32) ^
+                       std::uint64_t(std::uint32_t(expert + 1)))) {}
   float at(std::int64_t i) const {
     const std::uint64_t bits = split_mix(key_ + std::uint64_t(i) * kSplitMixStep);
     const std::uint64_t sum = (bits & 0xFFFF) + ((bits >> 16) & 0xFFFF) + ((bits >> 32) & 0xFFFF) + (bits >> 48);
@@ -22,6 +22,13 @@ class Noise {
   }
 
  private:
+  // A model's weights hang on these numbers: experts' stay what they were before parts were added in front of them.
+  static constexpr std::uint64_t number_of(Part part) {
+    constexpr int kFirst = int(Part::mtp_head) + 1;
+    if (is_of_expert(part)) return std::uint64_t(kFirst + int(part) - int(kFirstExpertPart));
+    const bool in_front = int(part) >= kFirst && part < kFirstExpertPart;
+    return std::uint64_t(in_front ? int(part) + kExpertParts : int(part));
+  }
   std::uint64_t key_;
 };
 

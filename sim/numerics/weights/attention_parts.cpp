@@ -12,6 +12,12 @@ void add_attention_parts(const spec::LayerAttention& attention, const spec::Mode
       return add_latent_parts(model, out);
     case spec::AttentionKind::dsa:
       return add_sparse_parts(model, attention.index, out);
+    case spec::AttentionKind::gated_delta:
+      return add_delta_parts(model, out);
+    case spec::AttentionKind::mamba2:
+      return add_mamba_parts(model, out);
+    case spec::AttentionKind::none:
+      return;
   }
   throw std::logic_error("a kind of attention whose tensors nobody knows");
 }

@@ -1,5 +1,5 @@
 // Which tensors each kind of attention has in a layer.  A file a kind: parts_grouped.cpp (MHA, GQA), parts_latent.cpp,
-// parts_sparse.cpp.
+// parts_sparse.cpp, parts_delta.cpp and parts_mamba.cpp (gated DeltaNet and Mamba-2, their output projections too).
 #pragma once
 #include <vector>
 
@@ -14,4 +14,6 @@ void add_attention_parts(const spec::LayerAttention& attention, const spec::Mode
 void add_grouped_parts(const spec::Model& model, std::vector<PartShape>& out);
 void add_latent_parts(const spec::Model& model, std::vector<PartShape>& out);
 void add_sparse_parts(const spec::Model& model, spec::IndexUse index, std::vector<PartShape>& out);
+void add_delta_parts(const spec::Model& model, std::vector<PartShape>& out);
+void add_mamba_parts(const spec::Model& model, std::vector<PartShape>& out);
 }  // namespace moesim::numerics

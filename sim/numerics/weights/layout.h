@@ -48,7 +48,27 @@ enum class Part : std::uint8_t {
   mtp_projection,  // of (embedding, hidden) side by side
   mtp_embedding,   // a copy of the main one in released checkpoints
   mtp_head_norm,
-  mtp_head,     // likewise
+  mtp_head,            // likewise
+  shared_output_gate,  // one number a token (Qwen2-MoE)
+  delta_qkvz,          // gated DeltaNet: rows by key head, then query, key, its values, their gates; or
+  delta_ba,            // likewise: the gates b of what is written, then the a of what decays
+  delta_qkv,           // all queries, all keys, all values
+  delta_z,
+  delta_b,
+  delta_a,
+  delta_convolution,  // (channels, taps), the last tap for the token itself
+  delta_decay,        // logarithm of a rate, a value head
+  delta_step_bias,
+  delta_norm,  // one value head wide
+  delta_output,
+  mamba_input,  // Mamba-2: gates of the output, channels of the convolution, a step a head
+  mamba_convolution,
+  mamba_convolution_bias,
+  mamba_decay,  // logarithm of a rate, a head
+  mamba_skip,
+  mamba_step_bias,
+  mamba_norm,
+  mamba_output,
   expert_gate,  // from here to expert_down_bias once an expert
   expert_up,
   expert_down,

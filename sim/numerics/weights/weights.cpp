@@ -27,6 +27,8 @@ LayerWeights layer_weights(const spec::Model& model, Weights& weights, int layer
   w.key = p.linear(Part::key, Part::key_bias);
   w.value = p.linear(Part::value, Part::value_bias);
   w.output = p.linear(Part::output, Part::output_bias);
+  for (const Part own : {Part::delta_output, Part::mamba_output})
+    if (w.output.matrix.data == nullptr) w.output = p.linear(own);
   w.query_norm = p.vector(Part::query_norm);
   w.key_norm = p.vector(Part::key_norm);
   w.sinks = p.vector(Part::sinks);
@@ -41,10 +43,28 @@ LayerWeights layer_weights(const spec::Model& model, Weights& weights, int layer
   w.index_weights = p.linear(Part::index_weights);
   w.index_key_norm = p.vector(Part::index_key_norm);
   w.index_key_norm_bias = p.vector(Part::index_key_norm_bias);
+  w.delta.qkvz = p.linear(Part::delta_qkvz);
+  w.delta.ba = p.linear(Part::delta_ba);
+  w.delta.qkv = p.linear(Part::delta_qkv);
+  w.delta.z = p.linear(Part::delta_z);
+  w.delta.b = p.linear(Part::delta_b);
+  w.delta.a = p.linear(Part::delta_a);
+  w.delta.convolution = p.vector(Part::delta_convolution);
+  w.delta.decay = p.vector(Part::delta_decay);
+  w.delta.step_bias = p.vector(Part::delta_step_bias);
+  w.delta.norm = p.vector(Part::delta_norm);
+  w.mamba.input = p.linear(Part::mamba_input);
+  w.mamba.convolution = p.vector(Part::mamba_convolution);
+  w.mamba.convolution_bias = p.vector(Part::mamba_convolution_bias);
+  w.mamba.decay = p.vector(Part::mamba_decay);
+  w.mamba.skip = p.vector(Part::mamba_skip);
+  w.mamba.step_bias = p.vector(Part::mamba_step_bias);
+  w.mamba.norm = p.vector(Part::mamba_norm);
   w.dense = {p.linear(Part::dense_gate), p.linear(Part::dense_up), p.linear(Part::dense_down)};
   w.router = p.linear(Part::router, Part::router_bias);
   w.selection_bias = p.vector(Part::selection_bias);
   w.shared = {p.linear(Part::shared_gate), p.linear(Part::shared_up), p.linear(Part::shared_down)};
+  w.shared_output_gate = p.linear(Part::shared_output_gate);
   w.mtp_embedding_norm = p.vector(Part::mtp_embedding_norm);
   w.mtp_hidden_norm = p.vector(Part::mtp_hidden_norm);
   w.mtp_embedding = p.vector(Part::mtp_embedding);

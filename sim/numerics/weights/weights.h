@@ -26,21 +26,35 @@ struct LinearWeights {
   MatrixView matrix;
   const float* bias = nullptr;
 };
+/// gate: without data in families that have none.
 struct FfnWeights {
   LinearWeights gate, up, down;
 };
+/// Of gated DeltaNet: the first two of its projections, or the other four.
+struct DeltaWeights {
+  LinearWeights qkvz, ba, qkv, z, b, a;
+  const float *convolution = nullptr, *decay = nullptr, *step_bias = nullptr, *norm = nullptr;
+};
+struct MambaWeights {
+  LinearWeights input;
+  const float *convolution = nullptr, *convolution_bias = nullptr, *decay = nullptr, *skip = nullptr,
+              *step_bias = nullptr, *norm = nullptr;
+};
 struct LayerWeights {
   const float *attention_norm = nullptr, *attention_out_norm = nullptr, *ffn_norm = nullptr, *ffn_out_norm = nullptr;
-  LinearWeights query, key, value, output;
+  LinearWeights query, key, value, output;  // output: gated DeltaNet's too
   const float *query_norm = nullptr, *key_norm = nullptr, *sinks = nullptr;
   LinearWeights query_down, query_up, kv_down, kv_up;
   const float *query_down_norm = nullptr, *kv_down_norm = nullptr;
   LinearWeights index_query, index_key, index_weights;
   const float *index_key_norm = nullptr, *index_key_norm_bias = nullptr;
+  DeltaWeights delta;
+  MambaWeights mamba;
   FfnWeights dense;  // or
   LinearWeights router;
   const float* selection_bias = nullptr;
   FfnWeights shared;
+  LinearWeights shared_output_gate;
   const float *mtp_embedding_norm = nullptr, *mtp_hidden_norm = nullptr, *mtp_embedding = nullptr,
               *mtp_head_norm = nullptr;
   LinearWeights mtp_projection, mtp_head;

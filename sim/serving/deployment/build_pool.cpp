@@ -30,6 +30,11 @@ void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolS
   if (pool.engine_named) pool.batcher->usual({pool.engine.batch.requests, pool.engine.batch.tokens});
 }
 
+/// A prefix is of use only with the states at its end, which nobody keeps for blocks that others may go on from.
+bool keeps_prefixes(const Deployment& d, const PoolSection& s) {
+  return s.kv.prefix_cache && s.role != Role::decode && !(d.has_model && d.model.delta);
+}
+
 /// An instance but for its memory.
 void fill_instance(const Deployment& d, const PoolSection& s, InstanceShape& shape) {
   shape.ranks = s.parallel.data;
@@ -40,7 +45,7 @@ void fill_instance(const Deployment& d, const PoolSection& s, InstanceShape& sha
   if (s.role != Role::prefill) shape.speculation = d.section.speculation;
   shape.kv.block = s.kv.block;
   // Decode pools get their KV caches over the network: a prefix cache would never be asked.
-  const int hashes = s.kv.prefix_cache && s.role != Role::decode ? d.workload->hash_block() : 0;
+  const int hashes = keeps_prefixes(d, s) ? d.workload->hash_block() : 0;
   if (hashes > 0) {
     shape.kv.hash_block = hashes;
     shape.kv.block = std::gcd(hashes, s.kv.block);
@@ -90,6 +95,7 @@ LayeredCost::Setup set_up_cost(results::StudyRun& run, const Config& config, con
                     {"pool:" + s.name, "power", "shares of the board limit by kernel", "borrowed: measured on B200"});
   pool.kernel_model = compute::make_kernel_model(run.scenario, pool.node.gpu);
   pool.kernel_model->prefer(pool.engine.experts);
+  pool.kernel_model->prefer_scans(pool.engine.scans);
   pool.kernels = std::make_unique<compute::KernelCosts>(*pool.kernel_model);
   LayeredCost::Setup cost;
   cost.model = &d.model;
@@ -118,6 +124,7 @@ void fill_memory(const spec::Model& model, const BuiltPool& pool, const compute:
   shape.window = spec::windowed_read(model);
   shape.kv.window = spec::windowed_keep(model).last;
   shape.kv.beyond = pool.beyond_window;
+  shape.kv.state = pool.state_tokens;
   Bytes rank_token{};
   for (int stage = 0; stage < s.parallel.pipeline; ++stage)
     rank_token +=
@@ -132,6 +139,14 @@ void fill_memory(const spec::Model& model, const BuiltPool& pool, const compute:
 
 void note_memory(results::Results& results, const BuiltPool& pool) {
   const std::string scope = "pool:" + pool.section.name;
+  if (pool.state_tokens > 0) {
+    results.add(results::Table::assumption,
+                {scope, "states",
+                 fmt::format("{:.1f} MB a request and GPU", double((pool.kv_gpu_token * pool.state_tokens).v) * 1e-6),
+                 fmt::format("as much of the KV cache as {} tokens", pool.state_tokens)});
+    if (pool.section.kv.prefix_cache)
+      results.add(results::Table::assumption, {scope, "prefix cache", "off", "states are not kept where prefixes end"});
+  }
   if (pool.section.kv.capacity == 0)
     results.add(
         results::Table::assumption,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "serving/deployment/pool_buffers.h"
 #include "spec/layer_shape.h"
 
@@ -15,7 +16,9 @@ using forward::ShareOf;
 double beyond_window(const spec::Model& model, const compute::HeldLayers& held) {
   if (held.layers.empty()) return 1;
   const auto lets_go = [&](int layer) { return spec::layer_shape(model, layer).attention.keeps.bounded(); };
-  return 1 - double(std::ranges::count_if(held.layers, lets_go)) / double(held.layers.size());
+  const auto caches = [&](int layer) { return !spec::keeps_state(spec::layer_shape(model, layer).attention.kind); };
+  const auto caching = std::ranges::count_if(held.layers, caches);
+  return caching == 0 ? 1 : 1 - double(std::ranges::count_if(held.layers, lets_go)) / double(caching);
 }
 
 double shared_bytes(const CacheShare& cache, const spec::Gpu& gpu) {
@@ -143,6 +146,13 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
       return compute::held_weights(d.model, h, options.precision.linear, options);  // refuses what does not divide
     });
     const Bytes token = compute::kv_bytes_per_token(d.model, h, options);
+    const Bytes state = compute::state_bytes_per_request(d.model, h, options);
+    if (token.v == 0 && state.v > 0)
+      config.fail_below(
+          "parallel.pipeline",
+          fmt::format("stage {} of {} has no layer that caches tokens, by which a KV cache is counted; use "
+                      "fewer stages",
+                      stage, s.parallel.pipeline));
     const std::vector<compute::MemoryItem> buffers = step_buffers(d, pool, cost, h);
     pool.cache = tightest;
     pool.cache.buffers = buffers_of(s.kv, buffers);
@@ -154,6 +164,7 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
     pool.weights = weights;
     pool.kv_gpu_token = token;
     pool.beyond_window = beyond_window(d.model, h);
+    pool.state_tokens = state.v > 0 ? ceil_div(state.v, token.v) : 0;
     pool.buffers = buffers;
   }
   pool.cache = tightest;

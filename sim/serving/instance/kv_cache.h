@@ -19,13 +19,15 @@ struct KvShape {
   std::int64_t host = 0, disk = 0;
   std::int64_t window = 0;  ///< tokens of a request that sliding-window layers keep; 0: there are no such layers
   double beyond = 1;        ///< what a token takes that only the other layers keep
+  std::int64_t state = 0;   ///< what a request takes besides, whatever its length: states of layers that keep no tokens
 
   /// What `tokens` of one request take, and how many tokens fit into so much.
   std::int64_t space(std::int64_t tokens) const {
-    if (window == 0 || tokens <= window) return tokens;
-    return window + std::int64_t(std::ceil(double(tokens - window) * beyond));
+    if (window == 0 || tokens <= window) return state + tokens;
+    return state + window + std::int64_t(std::ceil(double(tokens - window) * beyond));
   }
   std::int64_t fits(std::int64_t space) const {
+    space = std::max<std::int64_t>(0, space - state);
     if (window == 0 || space <= window) return space;
     return beyond > 0 ? window + std::int64_t(double(space - window) / beyond) : INT64_MAX / 4;
   }

@@ -9,7 +9,8 @@ namespace moesim::serving {
 namespace {
 bool is_core(const compute::Kernel& kernel) {
   return std::holds_alternative<compute::AttentionPrefill>(kernel) ||
-         std::holds_alternative<compute::SparsePrefill>(kernel) || compute::reads_cache(kernel);
+         std::holds_alternative<compute::SparsePrefill>(kernel) ||
+         std::holds_alternative<compute::ShortConvolution>(kernel) || compute::reads_cache(kernel);
 }
 constexpr std::size_t kMostEntries = 1 << 20;
 }  // namespace
@@ -73,7 +74,9 @@ Time PartCosts::head(std::int64_t tokens, std::int64_t outputs) {
 
 PartCosts::Attention PartCosts::attention(int layer_class, const compute::Batch& batch) {
   if (batch.tokens == 0) return {};
-  const bool only_decodes = batch.prefill.queries == 0 && batch.decode.queries > 0;
+  const bool state =
+      spec::keeps_state(shapes_[std::size_t(layer_class)].attention.kind);  // its core is several kernels
+  const bool only_decodes = !state && batch.prefill.queries == 0 && batch.decode.queries > 0;
   const std::uint64_t key = (std::uint64_t(layer_class) << 56) | std::uint64_t(batch.tokens);
   if (only_decodes) {
     const auto found = decode_.find(key);

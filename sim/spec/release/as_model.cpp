@@ -27,6 +27,12 @@ struct Refusal {
 const HeadPlan* heads_of(const LayerPlan& layer) {
   return layer.mixers.size() == 1 ? std::get_if<HeadPlan>(&layer.mixers.front()) : nullptr;
 }
+const DeltaPlan* delta_of(const LayerPlan& layer) {
+  return layer.mixers.size() == 1 ? std::get_if<DeltaPlan>(&layer.mixers.front()) : nullptr;
+}
+const MambaPlan* mamba_of(const LayerPlan& layer) {
+  return layer.mixers.size() == 1 ? std::get_if<MambaPlan>(&layer.mixers.front()) : nullptr;
+}
 const LatentPlan* latent_of(const LayerPlan& layer) {
   return layer.mixers.size() == 1 ? std::get_if<LatentPlan>(&layer.mixers.front()) : nullptr;
 }
@@ -35,11 +41,13 @@ bool is_sparse(const LatentPlan& p) { return p.index_heads > 0 || p.reuses_index
 
 bool same_heads(const HeadPlan& a, const HeadPlan& b) {
   return a.heads == b.heads && a.kv_heads == b.kv_heads && a.head_dim == b.head_dim && a.v_head_dim == b.v_head_dim &&
-         a.sinks == b.sinks;
+         a.sinks == b.sinks && a.gate == b.gate;
 }
 
 void set_heads(const Described& d, Model& m, const Refusal& refuse) {
-  const HeadPlan& first = *heads_of(d.plan.layers.front());
+  const auto at = std::ranges::find_if(d.plan.layers, [](const LayerPlan& l) { return heads_of(l) != nullptr; });
+  if (at == d.plan.layers.end()) refuse("none of its layers has attention heads");
+  const HeadPlan& first = *heads_of(*at);
   AttentionShape& a = m.attention;
   a.kind = first.heads == first.kv_heads ? AttentionKind::mha : AttentionKind::gqa;
   a.heads = first.heads;
@@ -49,11 +57,14 @@ void set_heads(const Described& d, Model& m, const Refusal& refuse) {
   a.qkv_bias = first.q_bias;
   a.o_bias = first.o_bias;
   a.qk_norm = first.norm != HeadPlan::Norm::none;
+  a.qk_norm_whole = first.norm == HeadPlan::Norm::whole;
+  a.output_gate = first.gate == HeadPlan::Gate::wide_query;
   a.sinks = first.sinks;
   for (std::size_t i = 0; i < d.plan.layers.size(); ++i) {
+    if (delta_of(d.plan.layers[i]) || mamba_of(d.plan.layers[i]) || d.plan.layers[i].mixers.empty()) continue;
     const HeadPlan* const own = heads_of(d.plan.layers[i]);
     if (!own || !same_heads(*own, first)) refuse("its layers have heads of different widths");
-    if (own->gate != HeadPlan::Gate::none) refuse("gates of attention have no kernels yet");
+    if (own->gate == HeadPlan::Gate::per_head) refuse("gates of attention by head have no kernels yet");
     if (own->borrows_keys || own->keys_are_values) refuse("keys that layers share have no kernels yet");
     if (own->window == 0) continue;
     if (a.sliding_window > 0 && a.sliding_window != own->window) refuse("its layers have windows of different lengths");
@@ -61,6 +72,48 @@ void set_heads(const Described& d, Model& m, const Refusal& refuse) {
     a.chunked = own->chunked;
     a.sliding_layers.push_back(int(i));
   }
+}
+
+/// Layers of gated DeltaNet, if it has any.
+void set_delta(const Described& d, Model& m, const Refusal& refuse) {
+  DeltaShape shape;
+  for (std::size_t i = 0; i < d.plan.layers.size(); ++i) {
+    const DeltaPlan* const p = delta_of(d.plan.layers[i]);
+    if (!p) continue;
+    if (p->apart == traits_of(m.architecture).joined_delta) refuse("its projections are not stored as its family's");
+    shape.key_heads = p->key_heads;
+    shape.value_heads = p->value_heads;
+    shape.key_dim = p->key_dim;
+    shape.value_dim = p->value_dim;
+    shape.convolution = p->convolution;
+    shape.layers.push_back(int(i));
+  }
+  if (!shape.layers.empty()) m.delta = shape;
+}
+
+/// Layers of Mamba-2, and layers that are a network alone.
+void set_halves(const Described& d, Model& m, const Refusal& refuse) {
+  if (!d.plan.mtp.empty()) refuse("MTP modules beside layers that are halves have no forward pass");
+  MambaShape shape;
+  for (std::size_t i = 0; i < d.plan.layers.size(); ++i) {
+    const LayerPlan& layer = d.plan.layers[i];
+    if (layer.mixers.empty()) {
+      if (!layer.experts) refuse("dense networks of two matrices have no forward pass");
+      m.network_layers.push_back(int(i));
+    }
+    const MambaPlan* const p = mamba_of(layer);
+    if (!p) continue;
+    if (!p->second || p->bias) refuse("Mamba-1, and biases of Mamba-2's projections, have no forward pass");
+    shape.heads = p->heads;
+    shape.head_dim = p->head_dim;
+    shape.groups = p->groups;
+    shape.state = p->state;
+    shape.convolution = p->convolution;
+    shape.convolution_bias = p->convolution_bias;
+    shape.layers.push_back(int(i));
+  }
+  if (!shape.layers.empty()) m.mamba = shape;
+  m.rope.no_rope_every = 1;  // its attention has no positions, whatever config.json says of them
 }
 
 void set_latent(const Described& d, Model& m) {
@@ -102,7 +155,9 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   const ExpertPlan* experts = nullptr;
   int first = -1, last = -1, count = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (layers[i].dense_matrices != 3 || layers[i].dense_bias) refuse("dense networks of two matrices or with biases");
+    const bool halved = traits_of(m.architecture).halved_layers && layers[i].dense.empty();
+    if (!halved && (layers[i].dense_matrices != 3 || layers[i].dense_bias))
+      refuse("dense networks of two matrices or with biases");
     if (!layers[i].dense.empty()) m.dense_width = layers[i].dense.front();
     if (!layers[i].experts) continue;
     experts = &*layers[i].experts;
@@ -111,18 +166,19 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
     ++count;
   }
   if (!experts) return;
-  if (experts->latent > 0 || experts->matrices != 3 || experts->idle > 0)
+  const int matrices = traits_of(m.architecture).gating == Gating::relu_squared ? 2 : 3;
+  if (experts->latent > 0 || experts->matrices != matrices || experts->idle > 0)
     refuse("experts of two matrices, of another width or that compute nothing have no kernels yet");
   MoeShape s;
   s.experts = experts->experts;
   s.top_k = experts->top_k;
   s.expert_width = experts->width;
-  if (experts->shared_width % std::max(1, experts->width) != 0)
-    refuse(fmt::format("the shared network of width {} is no multiple of the experts' {}", experts->shared_width,
-                       experts->width));
-  s.shared_experts = experts->width > 0 ? experts->shared_width / experts->width : 0;
-  s.layer_frequency = count > 1 ? (last - first) / (count - 1) : 1;
-  s.first_dense_layers = s.layer_frequency == 1 ? first : 0;
+  const bool multiple = experts->shared_width % std::max(1, experts->width) == 0;
+  s.shared_experts = multiple ? experts->shared_width / std::max(1, experts->width) : 1;
+  s.shared_width = multiple ? 0 : experts->shared_width;
+  s.shared_gate = experts->shared_gate;
+  s.layer_frequency = !m.halved() && count > 1 ? (last - first) / (count - 1) : 1;
+  s.first_dense_layers = !m.halved() && s.layer_frequency == 1 ? first : 0;
   set_gate(d.text, *experts, s, d.type);
   m.moe = s;
   for (std::size_t i = 0; i < layers.size(); ++i)
@@ -130,27 +186,56 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
       refuse("its layers with experts follow no rule that runs");
 }
 
-/// Norms of whole projections, biases of norms and of the head, gates of shared experts: a Model has no place for them,
-/// nor have they a time to speak of.
+/// Biases of norms and of the head: a Model has no place for them, nor have they a time to speak of.
 std::int64_t left_out(const Described& d) {
   std::int64_t sum = std::int64_t{d.plan.final_norm_values - 1} * d.plan.hidden;
   if (d.plan.head_bias) sum += d.plan.vocabulary;
-  for (const LayerPlan& layer : d.plan.layers) {
+  for (const LayerPlan& layer : d.plan.layers)
     sum += std::int64_t{layer.norms} * (layer.norm_values - 1) * d.plan.hidden;
-    if (const HeadPlan* const p = heads_of(layer); p && p->norm == HeadPlan::Norm::whole)
-      sum += std::int64_t{p->heads + p->kv_heads - 2} * p->head_dim;
-    if (layer.experts && layer.experts->shared_gate) sum += d.plan.hidden;
-  }
   return sum;
+}
+
+/// The family whose forward pass it has; else one whose layers cost the same.
+Architecture family_of(const Described& d) {
+  for (const ArchitectureTraits& family : architectures())
+    if (family.from_release && (d.type == name_of(family.of) || d.type == family.also_read)) return family.of;
+  const LayerPlan& first = d.plan.layers.front();
+  if (latent_of(first)) return is_sparse(*latent_of(first)) ? Architecture::deepseek_v32 : Architecture::deepseek_v3;
+  return first.experts || d.plan.layers.back().experts ? Architecture::glm4_moe : Architecture::llama;
+}
+
+/// What only a forward pass would show to be another model.
+void check_pass(const Described& d, const Model& m, const Refusal& refuse) {
+  if (!traits_of(m.architecture).from_release) return;
+  const bool squared = traits_of(m.architecture).gating == Gating::relu_squared;
+  const std::string act = d.text.text_or(squared ? "mlp_hidden_act" : "hidden_act", squared ? "relu2" : "silu");
+  if (squared && act == "relu2") return;
+  if (act != "silu" && act != "swish")
+    refuse(fmt::format("{}: expected {}, got \"{}\"", squared ? "mlp_hidden_act" : "hidden_act",
+                       squared ? "relu2" : "silu", act));
+  if (d.text.has("clip_qkv")) refuse("clip_qkv: queries, keys and values that are clipped have no forward pass");
+}
+
+/// Where a family says how many columns of a head turn, and not which share of them.
+void read_rotated(const Described& d, Model& m) {
+  if (!d.text.has("rotary_dim") || d.text.has("partial_rotary_factor")) return;
+  const int columns = d.text.size("rotary_dim");
+  if (columns > m.attention.head_dim || columns % 2 != 0)
+    d.text.fail("rotary_dim",
+                fmt::format("must be even and at most the head_dim {}, got {}", m.attention.head_dim, columns));
+  m.rope.partial = double(columns) / m.attention.head_dim;
 }
 }  // namespace
 
 Model model_of_release(const Described& d) {
   const Refusal refuse{d};
-  if (const std::string missing = missing_to_run(d.release); !missing.empty()) refuse(missing);
   const Plan& plan = d.plan;
   const LayerPlan& first = plan.layers.front();
   Model m;
+  m.architecture = family_of(d);
+  const bool halved = traits_of(m.architecture).halved_layers;
+  m.uncosted = missing_to_run(d.release);
+  if (!m.uncosted.empty() && !halved) refuse(m.uncosted);
   m.vocabulary = plan.vocabulary;
   m.hidden = plan.hidden;
   m.layers = int(plan.layers.size());
@@ -158,15 +243,17 @@ Model model_of_release(const Described& d) {
   m.mtp_layers = int(plan.mtp.size());
   m.max_positions = plan.max_positions;
   m.norms_per_layer = first.norms;
-  m.architecture = latent_of(first) && is_sparse(*latent_of(first)) ? Architecture::deepseek_v32
-                   : latent_of(first)                               ? Architecture::deepseek_v3
-                   : first.experts || plan.layers.back().experts    ? Architecture::glm4_moe
-                                                                    : Architecture::llama;
+  m.norm_epsilon = d.text.object().number_or(d.text.named({"rms_norm_eps", "layer_norm_epsilon", "norm_eps"}),
+                                             traits_of(m.architecture).missing.norm_epsilon);
   read_rope(d.text.object(), m);
   if (latent_of(first))
     set_latent(d, m);
   else
     set_heads(d, m, refuse);
+  if (!latent_of(first)) read_rotated(d, m);
+  set_delta(d, m, refuse);
+  if (halved) set_halves(d, m, refuse);
+  check_pass(d, m, refuse);
   set_ffn(d, m, refuse);
   set_formats(m, run_formats(d.release));
   m.name = m.title = d.release.name;

@@ -18,6 +18,7 @@ std::string_view without_kernels(MixerKind kind) {
     case MixerKind::window:
     case MixerKind::chunk:
     case MixerKind::latent:
+    case MixerKind::gated_delta:
     case MixerKind::sparse_latent:
       return "";
     case MixerKind::block_sparse:
@@ -25,8 +26,6 @@ std::string_view without_kernels(MixerKind kind) {
     case MixerKind::compressed_sparse:
     case MixerKind::compressed:
       return "attention over compressed entries";
-    case MixerKind::gated_delta:
-      return "gated DeltaNet";
     case MixerKind::kimi_delta:
       return "Kimi Delta Attention";
     case MixerKind::mamba:

@@ -95,6 +95,9 @@ Plan read_qwen_moe(const Keys& k, std::string_view type) {
   if (k.flag_or("use_sliding_window", false)) heads.window = k.whole_or("sliding_window", 0);
   (void)k.has("sliding_window");
   all_layers(plan, with_heads(heads));
+  const int windowed_from = k.whole_or("max_window_layers", 28);  // Qwen2MoeConfig's and Qwen3MoeConfig's
+  for (int i = 0; heads.window > 0 && i < std::min(windowed_from, int(plan.layers.size())); ++i)
+    std::get<HeadPlan>(plan.layers[std::size_t(i)].mixers.front()).window = 0;
   const std::vector<bool> where = qwen_mixture_layers(k, plan);
   place_ffn(plan, where, x, dense_width(k, where));
   plan.names.shared = "shared_expert";

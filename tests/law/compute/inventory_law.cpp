@@ -227,41 +227,6 @@ TEST(Inventory, WeightsOfMixedFormatsReadAreTheCatalogues) {
   }
 }
 
-TEST_P(EveryModel, DecodingReadsTheCataloguesCache) {
-  const std::int64_t context = length();
-  Batch batch;
-  add_decode(batch, model, context - 1);
-  std::vector<Operation> operations;
-  std::int64_t read = 0, index = 0;
-  for (int layer = 0; layer < model.layers; ++layer)
-    append_operations(operations, model, layer, LayerPart::attention, Pass::forward, batch, {}, {});
-  for (const Operation& o : operations) {
-    if (const auto* a = std::get_if<AttentionDecode>(&o.kernel))
-      read += bytes_of(*a).v - 2 * a->heads.heads * (a->heads.qk_dim + a->heads.v_dim);
-    if (const auto* x = std::get_if<IndexScores>(&o.kernel))
-      index += tensor_bytes(x->work.keys * x->dim, spec::Dtype::fp8).v;
-  }
-  EXPECT_EQ(Bytes{index}, context * spec::index_bytes_per_token(model));
-  if (model.attention.indexer) {  // of what is cached, the picks
-    EXPECT_EQ(Bytes{read}, model.attention.indexer->top_k *
-                               spec::cache_bytes_per_layer(model, spec::CacheFormat::bf16) * model.layers);
-    return;
-  }
-  EXPECT_EQ(Bytes{read}, spec::cache_bytes(model, context, spec::CacheFormat::bf16));
-}
-
-TEST_P(EveryModel, MemoryHoldsTheCataloguesCache) {
-  HeldLayers held;
-  for (int layer = 0; layer < model.layers; ++layer) held.layers.push_back(layer);
-  held.experts = model.moe ? model.moe->experts : 0;
-  Batch batch;
-  add_decode(batch, model, length() - 1, 1, 3);
-  const MemoryUse use = serving_memory(model, held, cached_tokens(model, 3, length()), batch, 3, {}, {});
-  const auto cache = std::ranges::find(use.items, "kv cache", &MemoryItem::name);
-  ASSERT_NE(cache, use.items.end());
-  EXPECT_EQ(cache->bytes, 3 * spec::cache_bytes(model, length(), spec::CacheFormat::bf16));
-}
-
 INSTANTIATE_TEST_SUITE_P(Catalogue, EveryModel, testing::ValuesIn(known_models()), [](const auto& name) {
   std::string word = name.param;
   std::ranges::replace_if(

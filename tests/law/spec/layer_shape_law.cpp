@@ -18,7 +18,8 @@ std::int64_t ffn_parameters(const Model& m, const LayerShape& layer) {
   const std::int64_t dense = 3 * std::int64_t{m.hidden} * layer.ffn.width;
   if (!layer.has_experts()) return dense;
   const std::int64_t bias = m.moe->selection_bias ? m.moe->experts : 0;
-  return m.moe->experts * expert_parameters(m) + m.moe->shared_experts * dense + gate_parameters(m) + bias;
+  const std::int64_t shared = 3 * std::int64_t{m.hidden} * m.moe->shared_total() + (m.moe->shared_gate ? m.hidden : 0);
+  return m.moe->experts * expert_parameters(m) + shared + gate_parameters(m) + bias;
 }
 
 TEST(LayerShapeLaw, TheLayersAddUpToTheModel) {
@@ -27,7 +28,8 @@ TEST(LayerShapeLaw, TheLayersAddUpToTheModel) {
     const Parameters p = count_parameters(m);
     std::int64_t sum = p.embedding + p.head + m.hidden;  // the last norm
     for (const LayerShape& layer : layer_shapes(m))
-      sum += attention_parameters(m) + ffn_parameters(m, layer) + std::int64_t{m.norms_per_layer} * m.hidden +
+      sum += attention_parameters(m, layer.attention.kind) + ffn_parameters(m, layer) +
+             std::int64_t{m.norms_per_layer} * m.hidden +
              (layer.attention.index == IndexUse::own ? indexer_parameters(m) : 0);
     EXPECT_EQ(sum, p.total());
   }
@@ -40,9 +42,9 @@ TEST(LayerShapeLaw, TheCacheIsWhatTheLayersKeep) {
     const Bytes token = cache_bytes_per_layer(m, CacheFormat::bf16);
     for (int round = 0; round < 20; ++round) {
       const auto context = std::int64_t(1 + random.below(200'000));
-      Bytes sum{};
-      for (const LayerShape& layer : layer_shapes(m)) sum += token * layer.attention.keeps.of(context);
-      sum += index_bytes_per_token(m) * context;
+      Bytes sum = state_bytes(m) + index_bytes_per_token(m) * context;
+      for (const LayerShape& layer : layer_shapes(m))
+        if (!keeps_state(layer.attention.kind)) sum += token * layer.attention.keeps.of(context);
       EXPECT_EQ(sum, cache_bytes(m, context, CacheFormat::bf16)) << context;
     }
   }
@@ -89,7 +91,7 @@ TEST(LayerShapeLaw, ScalingKeepsWhatLayersReadAndKeep) {
       EXPECT_EQ(a.attention.keeps, b.attention.keeps);
       EXPECT_EQ(a.ffn.kind, b.ffn.kind);
       EXPECT_EQ(a.attention.rope.active, b.attention.rope.active);
-      EXPECT_GT(b.attention.rope.dims, 0);
+      EXPECT_EQ(b.attention.rope.dims > 0, !keeps_state(a.attention.kind));
     }
   }
 }

@@ -29,7 +29,10 @@ TEST(ModelLaw, PartsAreSumsOfTheirLayers) {
     SCOPED_TRACE(m.name);
     const Parameters p = count_parameters(m);
     const auto moe = std::int64_t(m.moe_layers().size());
-    EXPECT_EQ(p.attention, m.layers * attention_parameters(m) + layers_with_indexer(m) * indexer_parameters(m));
+    const int caching = caching_layers(m);
+    const std::int64_t states = m.delta ? attention_parameters(m, AttentionKind::gated_delta) : 0;
+    EXPECT_EQ(p.attention, caching * attention_parameters(m) + (m.layers - caching) * states +
+                               layers_with_indexer(m) * indexer_parameters(m));
     EXPECT_EQ(p.routed, m.moe ? moe * m.moe->experts * expert_parameters(m) : 0);
     const std::int64_t biases = m.moe && m.moe->selection_bias ? moe * m.moe->experts : 0;
     EXPECT_EQ(p.gate, moe * gate_parameters(m) + biases);
@@ -50,16 +53,17 @@ TEST(ModelLaw, FewerBitsNeverTakeMoreBytes) {
 TEST(ModelLaw, CacheGrowsWithTheContextUntilEveryWindowIsFull) {
   for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
-    const auto cache = [&](std::int64_t n) { return cache_bytes(m, n, CacheFormat::bf16); };
+    const Bytes state = state_bytes(m);
+    const auto cache = [&](std::int64_t n) { return cache_bytes(m, n, CacheFormat::bf16) - state; };
     EXPECT_EQ(cache(1), cache_bytes_per_token(m, CacheFormat::bf16));
     EXPECT_LE(cache(4096), cache_bytes_per_token(m, CacheFormat::bf16) * 4096);
-    const auto full = m.layers - std::int64_t(m.attention.sliding_layers.size());
+    const auto full = caching_layers(m) - std::int64_t(m.attention.sliding_layers.size());
     const Bytes index = index_bytes_per_token(m);  // in FP8 whatever the cache is
     EXPECT_EQ(cache(1'000'001) - cache(1'000'000), cache_bytes_per_layer(m, CacheFormat::bf16) * full + index);
     EXPECT_EQ(cache_bytes_per_token(m, CacheFormat::bf16) - index,
               (cache_bytes_per_token(m, CacheFormat::fp8) - index) * 2);
-    EXPECT_EQ(cache_bytes_as(m, AttentionKind::gqa, 100, CacheFormat::bf16).v * m.attention.heads,
-              cache_bytes_as(m, AttentionKind::mha, 100, CacheFormat::bf16).v * 8);
+    EXPECT_EQ((cache_bytes_as(m, AttentionKind::gqa, 100, CacheFormat::bf16) - state).v * m.attention.heads,
+              (cache_bytes_as(m, AttentionKind::mha, 100, CacheFormat::bf16) - state).v * 8);
   }
 }
 
@@ -76,7 +80,7 @@ double left_out_of_backward(const Model& m) {
 TEST(ModelLaw, OperationsAreTwiceTheParametersPlusAttention) {
   for (const Model& m : test::published_models()) {
     SCOPED_TRACE(m.name);
-    const auto linear = 2 * double(count_parameters(m).active_no_embedding);
+    const auto linear = 2 * double(count_parameters(m).active_no_embedding) + state_flops(m);
     EXPECT_GT(decode_flops(m, 1).v, linear);
     EXPECT_LT(decode_flops(m, 1).v, linear * 1.01);
     EXPECT_EQ(training_flops(m, 4096, true).v, 3 * prefill_flops(m, 4096).v - left_out_of_backward(m));

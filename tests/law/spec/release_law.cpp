@@ -30,7 +30,8 @@ TEST(ReleaseLaw, TheCatalogueCountsTheSameAsItsConfigJson) {
     EXPECT_EQ(t.active, p.active);
     EXPECT_EQ(t.mtp, p.mtp);
     EXPECT_EQ(of_kind(t, TensorKind::embedding), p.embedding);
-    EXPECT_EQ(of_kind(t, TensorKind::attention) + of_kind(t, TensorKind::indexer), p.attention);
+    EXPECT_EQ(of_kind(t, TensorKind::attention) + of_kind(t, TensorKind::indexer) + of_kind(t, TensorKind::state),
+              p.attention);
     EXPECT_EQ(of_kind(t, TensorKind::dense), p.dense);
     EXPECT_EQ(of_kind(t, TensorKind::routed), p.routed);
     EXPECT_EQ(of_kind(t, TensorKind::shared), p.shared);

@@ -20,8 +20,13 @@ spec::Model small(const char* name) {
   spec::Scale scale;
   scale.factor = 64;
   spec::Model model = spec::scaled(spec::load_model(name), scale);
-  model.layers = std::min(model.layers, 4), model.mtp_layers = std::min(model.mtp_layers, 1);
-  std::erase_if(model.attention.sliding_layers, [&](int layer) { return layer >= model.layers; });
+  model.layers = std::min(model.layers, model.halved() ? 8 : 4);  // of halves the sixth attends
+  model.mtp_layers = std::min(model.mtp_layers, 1);
+  const auto gone = [&](int layer) { return layer >= model.layers; };
+  std::erase_if(model.attention.sliding_layers, gone);
+  if (model.delta) std::erase_if(model.delta->layers, gone);
+  if (model.mamba) std::erase_if(model.mamba->layers, gone);
+  std::erase_if(model.network_layers, gone);
   return model;
 }
 
@@ -51,7 +56,9 @@ TEST_P(Export, ACheckpointOfSyntheticWeightsHoldsTheSameValues) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Export,
-                         testing::Values("deepseek-v3", "mixtral-8x7b", "gpt-oss-120b", "llama-4-maverick"),
+                         testing::Values("deepseek-v3", "mixtral-8x7b", "gpt-oss-120b", "llama-4-maverick",
+                                         "minimax-m2.5", "qwen3-next-80b-a3b", "qwen3.5-35b-a3b",
+                                         "nemotron-3-nano-30b-a3b"),
                          [](const auto& model) {
                            std::string name = model.param;
                            std::erase_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });

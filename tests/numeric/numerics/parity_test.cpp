@@ -9,6 +9,7 @@
 #include "numeric/numerics/test_models.h"
 #include "numerics/pass/forward.h"
 #include "numerics/weights/checkpoint.h"
+#include "spec/catalogue.h"
 
 namespace moesim::numerics {
 namespace {
@@ -91,5 +92,18 @@ const std::string kReference = std::string(SOURCE_DIR) + "/../shared/data/numeri
 
 TEST(Parity, DeepSeekV2LiteShape) { expect_parity(kReference + "v2lite_tiny", v2lite_tiny()); }
 TEST(Parity, DeepSeekV3Shape) { expect_parity(kReference + "v3_micro", v3_micro()); }
+
+/// The same of a folder whose model is what its config.json says.
+void expect_parity(const std::string& name) {
+  const std::string folder = kReference + name;
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
+  expect_parity(folder, spec::load_model(folder));
+}
+TEST(Parity, OlmoeNormsQueriesAndKeysOverAllHeads) { expect_parity("olmoe_tiny"); }
+TEST(Parity, Qwen2MoeGatesItsSharedExpert) { expect_parity("qwen2_moe_tiny"); }
+TEST(Parity, MiniMaxM2TurnsPartOfAHeadAndChoosesByBiasedSigmoids) { expect_parity("minimax_m2_tiny"); }
+TEST(Parity, Qwen3NextKeepsStates) { expect_parity("qwen3_next_tiny"); }
+TEST(Parity, Qwen35KeepsStates) { expect_parity("qwen3_5_moe_tiny"); }
+TEST(Parity, NemotronHIsMadeOfHalves) { expect_parity("nemotron_h_tiny"); }
 }  // namespace
 }  // namespace moesim::numerics

@@ -42,8 +42,8 @@ TEST(RejectModel, MisspeltAndMissingKeys) {
             "m.yaml:2:15: architecture: \"gemma_3\" is not known here; did you mean \"gemma3\"?");
   EXPECT_EQ(model_error("extends: gemma-3-27b\narchitecture: bert\n"),
             "m.yaml:2:15: architecture: \"bert\" is not known here; there are: deepseek, deepseek_v2, deepseek_v3, "
-            "mixtral, mistral, qwen3_moe, qwen2, llama, llama4, gemma3, gpt_oss, glm4_moe, "
-            "deepseek_v32, glm_moe_dsa");
+            "mixtral, mistral, qwen3_moe, qwen2, llama, llama4, gemma3, gpt_oss, glm4_moe, deepseek_v32, glm_moe_dsa, "
+            "olmoe, qwen2_moe, minimax_m2, qwen3_next, qwen3_5_moe, nemotron_h");
 }
 
 TEST(RejectModel, ValuesThatContradictEachOther) {
@@ -186,10 +186,11 @@ TEST(RejectHardware, MoreThanCanBeCounted) {
 TEST(RejectScale, WhatCannotBe) {
   EXPECT_EQ(model_error("{name: deepseek-v3, scale: {hidden: 9000}}"),
             "m.yaml:1:37: scale.hidden: must lie between 1 and the model's 7168, got 9000");
-  EXPECT_EQ(model_error("{name: deepseek-v3, scale: {layers: 4}}"),
-            "m.yaml:1:29: scale: unknown key \"layers\"; known keys: factor, hidden, expert_width, dense_width, heads, "
-            "kv_heads, head_dim, v_head_dim, qk_nope_head_dim, qk_rope_head_dim, q_lora_rank, kv_lora_rank, "
-            "index_heads, index_head_dim, vocabulary");
+  EXPECT_EQ(
+      model_error("{name: deepseek-v3, scale: {layers: 4}}"),
+      "m.yaml:1:29: scale: unknown key \"layers\"; known keys: factor, hidden, expert_width, dense_width, heads, "
+      "kv_heads, head_dim, v_head_dim, qk_nope_head_dim, qk_rope_head_dim, q_lora_rank, kv_lora_rank, index_heads, "
+      "index_head_dim, state_heads, state_dim, vocabulary");
   EXPECT_EQ(model_error("{name: deepseek-v3, scale: {head_dim: 8}}"),
             "m.yaml:1:39: scale.head_dim: for MLA give qk_nope_head_dim and qk_rope_head_dim");
   EXPECT_EQ(model_error("{name: mixtral-8x7b, scale: {kv_lora_rank: 8}}"),

@@ -21,6 +21,20 @@ TEST(KvCache, WholeBlocksFitAndOneMoreTokenDoesNot) {
   EXPECT_THROW(kv.give(1), std::logic_error);
 }
 
+TEST(KvCache, AStateTakesItsRoomWhateverTheLength) {
+  const KvShape shape{.capacity = 1000, .block = 10, .state = 95};
+  EXPECT_EQ(shape.space(1), 96);
+  EXPECT_EQ(shape.space(100), 195);
+  EXPECT_EQ(shape.fits(195), 100);
+  EXPECT_EQ(shape.fits(50), 0);
+  KvCache kv(shape);
+  for (int request = 0; request < 10; ++request) EXPECT_TRUE(kv.take(kv.space(5)));  // 100 tokens each
+  EXPECT_FALSE(kv.take(kv.space(1)));
+  const KvShape windowed{.capacity = 1000, .block = 10, .window = 20, .beyond = 0.5, .state = 30};
+  EXPECT_EQ(windowed.space(40), 30 + 20 + 10);
+  EXPECT_EQ(windowed.fits(60), 40);
+}
+
 TEST(KvCache, PrefixesAreSharedAndKeptUntilTheirSpaceIsNeeded) {
   KvCache kv({.capacity = 256, .block = 64, .hash_block = 64});
   const Hashes a{1, 2}, b{1, 3};

@@ -49,11 +49,13 @@ TEST(Architecture, TheCatalogueAgreesWithTheRows) {
 TEST(Architecture, WhatOnlyOneFamilyDoes) {
   for (const ArchitectureTraits& family : architectures()) {
     const bool gemma = family.of == Architecture::gemma3, llama4 = family.of == Architecture::llama4;
+    const bool hybrid = family.of == Architecture::qwen3_next || family.of == Architecture::qwen3_5_moe;
     EXPECT_EQ(family.gating == Gating::gelu, gemma);
-    EXPECT_EQ(family.norms_from_one, gemma);
+    EXPECT_EQ(family.norms_from_one, gemma || hybrid);
     EXPECT_EQ(family.scales_embedding, gemma);
     EXPECT_EQ(family.weightless_head_norm, llama4);
     EXPECT_EQ(family.interleaved_rope, llama4);
+    EXPECT_EQ(family.joined_delta, family.of == Architecture::qwen3_next);
   }
 }
 }  // namespace

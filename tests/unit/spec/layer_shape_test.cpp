@@ -14,7 +14,7 @@ using Span = KeysRead::Span;
 
 /// What the publishers say of a model's layers: how many there are, have experts, read a window, have no RoPE.
 struct Layers {
-  int all = 0, experts = 0, windowed = 0, no_rope = 0;
+  int all = 0, experts = 0, windowed = 0, no_rope = 0, states = 0;
   bool operator==(const Layers&) const = default;
 };
 Layers layers_of(const Model& m) {
@@ -23,13 +23,15 @@ Layers layers_of(const Model& m) {
     ++out.all;
     out.experts += l.has_experts();
     out.windowed += l.attention.keeps.bounded();
-    out.no_rope += !l.attention.rope.active;
+    const bool state = keeps_state(l.attention.kind);
+    out.no_rope += !l.attention.rope.active && !state;
+    out.states += state;
   }
   return out;
 }
 void PrintTo(const Layers& l, std::ostream* out) {
   *out << l.all << " layers, " << l.experts << " with experts, " << l.windowed << " windowed, " << l.no_rope
-       << " without RoPE";
+       << " without RoPE, " << l.states << " with a state";
 }
 
 TEST(LayerShape, EveryModelOfTheCatalogueHasItsPublishedLayers) {
@@ -77,7 +79,11 @@ TEST(LayerShape, EveryModelOfTheCatalogueHasItsPublishedLayers) {
                                                    {"qwen2.5-72b", {80}},
                                                    {"qwen2.5-7b", {28}},
                                                    {"qwen3-235b-a22b", {94, 94}},
-                                                   {"qwen3-30b-a3b", {48, 48}}};
+                                                   {"qwen3-30b-a3b", {48, 48}},
+                                                   {"qwen3-next-80b-a3b", {48, 48, 0, 0, 36}},
+                                                   {"qwen3.5-122b-a10b", {48, 48, 0, 0, 36}},
+                                                   {"qwen3.5-35b-a3b", {40, 40, 0, 0, 30}},
+                                                   {"qwen3.5-397b-a17b", {60, 60, 0, 0, 45}}};
   for (const std::string& name : catalogue_names("models")) {
     const Model m = load_model(name);
     if (!m.can_run()) continue;
@@ -132,6 +138,19 @@ TEST(LayerShape, AnMtpModuleIsAnMoeLayerThatReadsEverything) {
   EXPECT_FALSE(layer_shape(v3, 0).has_experts());
   EXPECT_TRUE(layer_shape(v3, v3.layers).has_experts());
   EXPECT_FALSE(layer_shape(v3, v3.layers).attention.reads.bounded());
+}
+
+TEST(LayerShape, Qwen3NextAttendsInEveryFourthLayerAndKeepsAStateInTheOthers) {
+  const Model m = load_model("qwen3-next-80b-a3b");
+  for (int layer = 0; layer < m.layers; ++layer) {
+    const LayerAttention a = layer_shape(m, layer).attention;
+    const bool full = layer % 4 == 3;
+    EXPECT_EQ(a.kind, full ? AttentionKind::gqa : AttentionKind::gated_delta) << layer;
+    EXPECT_EQ(a.rope.active, full) << layer;
+    EXPECT_EQ(a.rope.dims, full ? 64 : 0) << layer;  // a quarter of 256
+    EXPECT_EQ(a.head_norm, full ? HeadNorm::before_rope : HeadNorm::none) << layer;
+  }
+  EXPECT_EQ(caching_layers(m), 12);
 }
 
 TEST(LayerShape, FollowsWhatIsDoneToTheModel) {

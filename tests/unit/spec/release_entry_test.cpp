@@ -6,6 +6,7 @@
 #include "core/paths.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
+#include "spec/layer_shape.h"
 #include "spec/release/totals.h"
 #include "support/temporary_folder.h"
 
@@ -71,6 +72,22 @@ TEST(ReleaseEntry, OneThatDoesNotSaysWhatIsMissing) {
       "model_type \"deepseek_v4\" can be counted and not run: layers of attention over compressed entries have no "
       "kernels yet");
   EXPECT_EQ(m.title, "DeepSeek-V4-Pro");
+}
+
+TEST(ReleaseEntry, OneThatIsComputedAndHasNoTimesSaysSoAndHasItsShape) {
+  const Model m = load_model("nemotron-3-nano-30b-a3b");
+  EXPECT_FALSE(m.can_run());
+  EXPECT_EQ(m.obstacle(), "layers of Mamba-2, one half alone have no kernels yet");
+  EXPECT_EQ(m.architecture, Architecture::nemotron_h);
+  EXPECT_EQ(count_parameters(m).total(), 31'577'940'288);
+  EXPECT_EQ(count_parameters(m).active, 3'580'076'352);
+  EXPECT_EQ(m.layers, 52);
+  EXPECT_EQ(m.mamba->layers.size(), 23U);
+  EXPECT_EQ(m.network_layers.size(), 23U);
+  EXPECT_EQ(m.moe_layers(), m.network_layers);
+  EXPECT_EQ(caching_layers(m), 6);
+  // 23 layers of 64 heads of 64 x 128 in FP32, and 3 inputs of 6144 channels in BF16.
+  EXPECT_EQ(state_bytes(m), Bytes{23 * (64 * 64 * 128 * 4 + 3 * 6144 * 2)});
 }
 
 TEST(ReleaseEntry, VariantsChangeKeysOfWhatTheyExtend) {

@@ -1,0 +1,53 @@
+// Kernels of layers that keep a state: the short convolution before it, and the scan over tokens.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/units.h"
+
+namespace moesim::compute {
+
+/// Whose kernels scan whole prompts.
+enum class ScanLibrary {
+  usual,  ///< what the engine runs; triton where none says
+  triton,
+  flashinfer
+};
+constexpr auto enum_names(ScanLibrary) {
+  return std::to_array<std::pair<std::string_view, ScanLibrary>>(
+      {{"usual", ScanLibrary::usual}, {"triton", ScanLibrary::triton}, {"flashinfer", ScanLibrary::flashinfer}});
+}
+
+/// A causal convolution of each channel with its last tokens, and the SiLU of the result, in BF16.
+struct ShortConvolution {
+  std::int64_t channels = 0;
+  int taps = 0;
+  std::int64_t sequences = 0, tokens = 0;  // tokens: of all sequences
+  bool decode = false;  // the inputs of the last tokens are read from a sequence's state and moved on
+  bool operator==(const ShortConvolution&) const = default;
+};
+
+inline constexpr std::int64_t kScanChunk = 64;  // tokens that prompts are scanned by at a time
+
+/// Gated DeltaNet on the heads of one GPU, between the convolution and the norm of its output; states in FP32.
+struct StateScan {
+  int key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0;
+  std::int64_t sequences = 0, tokens = 0;
+  std::int64_t longest = 0;  // tokens of the longest sequence
+  bool resumed = false;      // prompts go on from a state
+  bool decode = false;       // token by token, from a state that is read and one written for each
+  bool backward = false;     // gradients of a prompt's scan, which is done again on the way
+  bool operator==(const StateScan&) const = default;
+  /// Numbers of one sequence's state.
+  std::int64_t state() const { return std::int64_t{value_heads} * key_dim * value_dim; }
+};
+
+double flops_of(const StateScan& s);
+Bytes bytes_of(const ShortConvolution& c);
+Bytes bytes_of(const StateScan& s);
+std::string describe(const ShortConvolution& c);
+std::string describe(const StateScan& s);
+}  // namespace moesim::compute

@@ -1,0 +1,49 @@
+// Parameters of the equations for layers that keep a state; sections of a calibration.
+#pragma once
+#include "compute/kernels/fitted_range.h"
+#include "core/units.h"
+
+namespace moesim::compute {
+
+/// Kernels that read, change and write what they keep of each sequence.
+struct StateEquation {
+  double hbm = 1;      // share of the data-sheet bandwidth reached
+  Time launch{};       // start of the kernel, and its latency
+  double overlap = 1;  // p of the norm that joins launch and memory time: 1 adds them
+  FittedRange fitted;  // m: tokens; n: channels or value heads
+  bool borrowed = false;
+  static void fields(auto& f, auto& p) {
+    f("hbm", p.hbm, "share of the HBM bandwidth reached");
+    f("launch", p.launch, "start of the kernel, and its latency");
+    f("overlap", p.overlap, "p of the norm that joins launch and HBM time (1 adds)");
+    f("fitted", p.fitted, "tokens as m, channels or value heads as n");
+  }
+};
+
+/// Scans of whole prompts.
+struct ScanEquation {
+  Time launch{};         // start of the kernels
+  Time fill{};           // besides, for the products within one whole chunk; shorter sequences take their share
+  Time start{};          // one block's: of a sequence and head, its state written at the end
+  Time step{};           // from one chunk to the next of a sequence and head
+  Time chunk{};          // chained: of one SM within one chunk of a head
+  bool chained = false;  // a chain of kernels; false: one block a sequence and head
+  double between = 0;    // bytes a token and value head that the chain stores and reads between its kernels
+  double hbm = 1;        // share of the data-sheet bandwidth reached
+  double overlap = 2;    // p of the norm that joins what goes chunk by chunk and the rest
+  FittedRange fitted;    // m: tokens; n: value heads; k: tokens a sequence
+  bool borrowed = false;
+  static void fields(auto& f, auto& p) {
+    f("launch", p.launch, "start of the kernels");
+    f("fill", p.fill, "products within one whole chunk, once");
+    f("start", p.start, "one block of a sequence and head, beside its chunks");
+    f("step", p.step, "from one chunk to the next");
+    f("chunk", p.chunk, "chained: of one SM within one chunk of a head");
+    f("chained", p.chained, "a chain of kernels; false: one block a sequence and head");
+    f("between", p.between, "bytes a token and value head stored and read between the chain's kernels");
+    f("hbm", p.hbm, "share of the HBM bandwidth reached");
+    f("overlap", p.overlap, "p of the norm that joins what goes chunk by chunk and the rest");
+    f("fitted", p.fitted, "tokens as m, value heads as n, tokens a sequence as k");
+  }
+};
+}  // namespace moesim::compute

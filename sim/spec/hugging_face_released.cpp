@@ -1,0 +1,65 @@
+#include "spec/hugging_face_released.h"
+
+#include <algorithm>
+#include <string>
+
+#include "spec/layer_shape.h"
+
+namespace moesim::spec {
+namespace {
+void add_minimax(const Model& m, formats::Json& out) {
+  const AttentionShape& a = m.attention;
+  const MoeShape& s = *m.moe;
+  out["qk_norm_type"] = a.qk_norm_whole ? "per_layer" : "per_head";
+  out["rotary_dim"] = int(a.head_dim * m.rope.partial) / 2 * 2;
+  out["scoring_func"] = name_of(s.score);
+  out["use_routing_bias"] = s.selection_bias;
+  out["norm_topk_prob"] = s.normalise;
+  out["routed_scaling_factor"] = s.scale;
+  out["shared_intermediate_size"] = s.shared_total();
+  out["use_mtp"] = m.mtp_layers > 0;
+  if (m.mtp_layers > 0) out["num_mtp_modules"] = m.mtp_layers;
+}
+
+void add_delta(const Model& m, formats::Json& out) {
+  const DeltaShape& d = *m.delta;
+  out["attn_output_gate"] = m.attention.output_gate;
+  out["linear_num_key_heads"] = d.key_heads;
+  out["linear_num_value_heads"] = d.value_heads;
+  out["linear_key_head_dim"] = d.key_dim;
+  out["linear_value_head_dim"] = d.value_dim;
+  out["linear_conv_kernel_dim"] = d.convolution;
+  for (int layer = 0; layer < m.layers; ++layer)
+    out["layer_types"].push_back(std::ranges::binary_search(d.layers, layer) ? "linear_attention" : "full_attention");
+}
+
+void add_halves(const Model& m, formats::Json& out) {
+  std::string pattern;
+  for (int layer = 0; layer < m.layers; ++layer) {
+    const AttentionKind kind = layer_shape(m, layer).attention.kind;
+    pattern += kind == AttentionKind::mamba2 ? 'M' : kind == AttentionKind::none ? 'E' : '*';
+  }
+  out["hybrid_override_pattern"] = pattern;
+  out["moe_shared_expert_intermediate_size"] = m.moe->shared_total() / std::max(1, m.moe->shared_experts);
+  out["layer_norm_epsilon"] = m.norm_epsilon;
+  out.erase("first_k_dense_replace");
+  out.erase("moe_layer_freq");
+  if (!m.mamba) return;
+  const MambaShape& s = *m.mamba;
+  out["mamba_num_heads"] = s.heads;
+  out["mamba_head_dim"] = s.head_dim;
+  out["n_groups"] = s.groups;
+  out["ssm_state_size"] = s.state;
+  out["conv_kernel"] = s.convolution;
+  out["use_conv_bias"] = s.convolution_bias;
+}
+}  // namespace
+
+void add_released(const Model& m, formats::Json& out) {
+  if (traits_of(m.architecture).halved_layers) return add_halves(m, out);
+  const MoeKeys keys = traits_of(m.architecture).moe;
+  if (keys == MoeKeys::minimax) return add_minimax(m, out);
+  if (keys == MoeKeys::qwen) out["shared_expert_intermediate_size"] = m.moe->shared_total();
+  if (m.delta) add_delta(m, out);
+}
+}  // namespace moesim::spec

@@ -1,0 +1,95 @@
+// Kernels of gated DeltaNet against what was measured of them: tables of single kernels where they are, and published
+// rates of large batches.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+
+#include "compute/kernels/kernel_model.h"
+#include "formats/csv.h"
+#include "spec/catalogue.h"
+
+namespace moesim::compute {
+namespace {
+std::unique_ptr<KernelModel> model_of(const std::string& gpu, const std::string& scans) {
+  return kernel_models().make(Config::from_text("{kind: calibrated, sustained: false, scans: " + scans + "}", "test"),
+                              spec::load_gpu(gpu));
+}
+
+StateScan scan_of(int key_heads, int value_heads, std::int64_t sequences, std::int64_t each) {
+  StateScan s{.key_heads = key_heads, .value_heads = value_heads, .key_dim = 128, .value_dim = 128};
+  s.sequences = sequences, s.tokens = sequences * each, s.longest = each;
+  return s;
+}
+
+// Nanoseconds a token, 16 key and 64 value heads, many sequences; and of 8 value heads, one sequence of 16 k tokens.
+// Source: public benchmarks of SGLang 0.5.14 (Triton) and vLLM 0.24.0 (FlashInfer), NVIDIA aiconfigurator 095f58a.
+TEST(RecurrentRates, LargeBatchesArePublishedRates) {
+  const auto rate = [](const char* gpu, const char* scans) {
+    return seconds(model_of(gpu, scans)->cost(scan_of(16, 64, 32, 4096)).time) / (32 * 4096) * 1e9;
+  };
+  EXPECT_NEAR(rate("h100", "triton"), 167, 25);
+  EXPECT_NEAR(rate("b200", "triton"), 104, 16);
+  EXPECT_NEAR(rate("h100", "flashinfer"), 28, 4);
+  EXPECT_NEAR(rate("b200", "flashinfer"), 24, 6);
+  for (const char* gpu : {"h100", "h200", "b200"}) {
+    const double one = seconds(model_of(gpu, "flashinfer")->cost(scan_of(2, 8, 1, 16384)).time) / 16 * 1e6;
+    EXPECT_GT(one, 36) << gpu;
+    EXPECT_LT(one, 52) << gpu;
+  }
+}
+
+// Share of the HBM bandwidth reached in decoding from 100 MB of states on: H100 86 to 90 %, B200 78 to 86 %.
+TEST(RecurrentRates, LargeStatesStreamAtPublishedShares) {
+  const auto share = [](const char* gpu) {
+    StateScan s = scan_of(16, 64, 64, 1);
+    s.decode = true;
+    const auto model = model_of(gpu, "usual");
+    return double(bytes_of(s).v) / seconds(model->cost(s).time) / model->gpu().memory_bandwidth.v;
+  };
+  EXPECT_NEAR(share("h100"), 0.88, 0.04);
+  EXPECT_NEAR(share("b200"), 0.8, 0.05);
+}
+
+/// One row's kernel.
+Kernel kernel_of(const formats::CsvTable& csv, std::size_t row) {
+  const auto whole = [&](const char* key) { return csv.integer(row, key); };
+  const bool decode = csv.text(row, "phase") == "decode";
+  const std::int64_t batch = whole("batch"), each = whole("seq"), tokens = batch * each;
+  const std::int64_t channels = 2 * whole("k_heads") * whole("k_dim") + whole("v_heads") * whole("v_dim");
+  if (csv.text(row, "kernel").starts_with("causal_conv1d")) return ShortConvolution{channels, 4, batch, tokens, decode};
+  StateScan s = scan_of(int(whole("k_heads")), int(whole("v_heads")), batch, each);
+  s.decode = decode;
+  return s;
+}
+
+TEST(RecurrentRates, SingleKernelsAreWithinATenthAtTheMedian) {
+  const std::string folder = std::string(SOURCE_DIR) + "/../shared/data/kernels_new/";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "the measurement tables are not here: " << folder;
+  int classes = 0;
+  for (const char* gpu : {"h100", "b200"}) {
+    const formats::CsvTable csv(folder + "gdn_" + gpu + ".csv", {"library", "kernel", "phase", "batch", "seq",
+                                                                 "k_heads", "v_heads", "k_dim", "v_dim", "time_us"});
+    std::map<std::string, std::vector<double>> errors;
+    const auto triton = model_of(gpu, "triton"), flashinfer = model_of(gpu, "flashinfer");
+    for (std::size_t row = 0; row < csv.rows(); ++row) {
+      const bool other = csv.text(row, "library").starts_with("vllm");
+      const double predicted = seconds((other ? flashinfer : triton)->cost(kernel_of(csv, row)).time) * 1e6;
+      errors[std::string(csv.text(row, "library")) + " " + std::string(csv.text(row, "kernel"))].push_back(
+          std::abs(predicted / csv.number(row, "time_us") - 1));
+    }
+    for (auto& [name, each] : errors) {
+      std::ranges::sort(each);
+      const double median = each[each.size() / 2], ninetieth = each[each.size() * 9 / 10];
+      EXPECT_LT(median, 0.1) << gpu << " " << name << ", " << each.size() << " rows";
+      EXPECT_LT(ninetieth, 0.35) << gpu << " " << name;
+      RecordProperty(std::string(gpu) + " " + name, fmt::format("{:.3f} {:.3f}", median, ninetieth));
+      ++classes;
+    }
+  }
+  EXPECT_EQ(classes, 16);
+}
+}  // namespace
+}  // namespace moesim::compute
