@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/options.h"
 #include "core/config_error.h"
+#include "results/output.h"
 #include "runs/sweeping/merge.h"
 #include "sizing/trial_book.h"
 
@@ -28,6 +29,7 @@ void add_merge(CLI::App& app, int&) {
     options.output = given->output.empty() ? given->files.front() : given->output;
     options.shards.assign(given->files.begin() + (given->output.empty() ? 1 : 0), given->files.end());
     if (options.shards.empty()) throw ConfigError::placed("merge: expected the databases of at least one shard");
+    results::make_way(options.output);
     if (!sizing::search_in(options.shards.front())) return runs::merge_sweeps(options);
     if (options.partial) throw ConfigError::placed("--partial: is for sweeps; a plan's shards need not be whole");
     sizing::merge_trials(options.output, options.shards);

@@ -42,6 +42,15 @@ std::string report_page(const std::string& database) {
     return page_html(sweep_page(first, db), first);
   }
   const Facts facts = read_facts(db);
+  if (facts.study == "size" && db.value("SELECT count(*) FROM candidate").value_or("0") == "0" &&
+      db.value("SELECT state FROM run") == "complete") {
+    const bool mappings = db.has_table("mapping") && db.value("SELECT count(*) FROM mapping").value_or("0") != "0";
+    throw ConfigError(fmt::format(
+        "{}: {}", database,
+        mappings
+            ? "is of a training plan, of which there is no page; its table mapping holds every mapping and why it fell"
+            : "its plan has no deployment that can be tried; table candidate_pool says why"));
+  }
   if (facts.metrics.empty() && db.value("SELECT count(*) FROM candidate").value_or("0") == "0")
     throw ConfigError(fmt::format("{}: holds no figures: its run ended before there were any", database));
   for (const Study& s : kStudies)

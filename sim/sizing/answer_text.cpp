@@ -39,6 +39,10 @@ std::string first_lines(const Plan& plan, const Search& s) {
   out += fmt::format("; {:.0f} tokens/s a GPU, {:.1f} a user\n", e.tokens_per_gpu, e.tokens_per_user);
   const auto all = standings(plan.section.targets, *w.figures);
   out += fmt::format("{} binds, {:.0f} % left", text_of(*tightest(all)), 100 * (1 - tightest(all)->used()));
+  double worst = tightest(all)->used();
+  for (const Check& c : s.checks)
+    if (c.what.starts_with("seed ")) worst = std::max(worst, c.used);
+  if (worst > tightest(all)->used()) out += fmt::format(" ({:.0f} % with the worst of the seeds)", 100 * (1 - worst));
   if (plan.section.targets.share > 0)
     out += fmt::format("; {:.2f} % of requests within targets", 100 * w.figures->share);
   return out + "\n" + kernels_text(w.figures->kernels);
@@ -59,7 +63,12 @@ std::string nearest(const Plan& plan, const Search& s) {
     std::map<std::string, int> reasons;
     for (const Proposal& p : s.proposals)
       if (!p.usable()) ++reasons[p.steady.refused.substr(0, p.steady.refused.find(':'))];
-    std::string out = "Nothing can be built that meets the targets:";
+    if (!s.entries.empty()) {  // of pools that could be used: then the deployments say more
+      reasons.clear();
+      for (const Entry& e : s.entries) ++reasons[e.reason];
+    }
+    std::string out =
+        s.entries.empty() ? "Nothing can be built that meets the targets:" : "No deployment can be tried:";
     for (const auto& [reason, count] : reasons) out += fmt::format(" {} fall by {},", count, reason);
     out.back() = '.';
     return out + "\n";

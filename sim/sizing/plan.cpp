@@ -6,6 +6,7 @@
 
 #include "core/paths.h"
 #include "core/yaml_line.h"
+#include "serving/deployment/section.h"
 #include "serving/step/speculation.h"
 #include "serving/traces/workloads.h"
 #include "spec/catalogue.h"
@@ -17,6 +18,15 @@ constexpr double kHoursAYear = 8760;
 /// USD of a GPU-hour: rented, or bought and powered.
 double gpu_hour(const Config& place, const PricedNode& n) {
   const NodeChoice& c = n.choice;
+  if (c.purchase < 0) place.fail_below("purchase", fmt::format("must not be negative, got {}", c.purchase));
+  for (const char* key : {"years", "power_price", "power_usage"})
+    if (place.is_map() && place.has(key) && !(c.purchase > 0))
+      place.at(key).fail("has no effect without purchase: it is of an own node");
+  if (!(c.power_price >= 0))
+    place.fail_below("power_price", fmt::format("must not be negative, got {}", c.power_price));
+  if (!(c.power_usage >= 1))
+    place.fail_below("power_usage",
+                     fmt::format("a building draws at least what its nodes draw: got {}", c.power_usage));
   if (c.price && c.purchase > 0) place.fail_below("purchase", "is another way to say `price`: give one of the two");
   if (c.price) return c.price->v;
   if (c.purchase > 0) {
@@ -33,6 +43,29 @@ double gpu_hour(const Config& place, const PricedNode& n) {
 
 }  // namespace
 
+namespace {
+/// The `gpu` of a node, by its name or written out, followed to where it is said.
+Config gpu_of(const Config& node) {
+  if (node.is_map() && node.has("gpu")) return node.at("gpu");
+  const std::string above = node.is_map() ? node.at("extends").text() : node.text();
+  return gpu_of(Config::load(catalogue_file("hardware", above, "node")));
+}
+
+/// The node as a scenario writes it, with what a GPU of it costs here.
+std::string priced_text(const Config& node, double gpu_hour) {
+  const auto but = [](const Config& map, std::string_view key) {
+    std::string out;
+    for (const std::string& k : map.keys())
+      if (k != key) out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", k, yaml_line(map.at(k)));
+    return out;
+  };
+  const Config gpu = gpu_of(node);
+  const std::string rest = node.is_map() ? but(node, "gpu") : "extends: " + yaml_line(node);
+  return fmt::format("{{{}, gpu: {{{}, price: {} USD/h}}}}", rest,
+                     gpu.is_map() ? but(gpu, "price") : "extends: " + yaml_line(gpu), gpu_hour);
+}
+}  // namespace
+
 PricedNode read_priced_node(const Config& item) {
   PricedNode out;
   if (item.is_map())
@@ -43,6 +76,7 @@ PricedNode read_priced_node(const Config& item) {
   out.text = yaml_line(out.choice.node);
   if (out.choice.most < 1) item.fail_below("nodes", fmt::format("must be at least 1, got {}", out.choice.most));
   out.gpu_hour = gpu_hour(item, out);
+  if (out.gpu_hour != out.node.gpu.price.v) out.text = priced_text(out.choice.node, out.gpu_hour);
   return out;
 }
 
@@ -67,6 +101,15 @@ void check_candidates(const Config& at, const Candidates& c, const spec::Model& 
     if (model.attention.heads % c.tensor[i] != 0)
       at.fail_below(fmt::format("tensor[{}]", i), fmt::format("must divide the {} attention heads of {}, got {}",
                                                               model.attention.heads, model.name, c.tensor[i]));
+}
+
+void check_search(const Config& at, const SearchSection& s) {
+  if (!(s.margin >= 0)) at.fail_below("margin", fmt::format("must not be negative, got {}", s.margin));
+  if (s.keep < 1) at.fail_below("keep", fmt::format("must be at least 1, got {}", s.keep));
+  if (s.seeds < 1) at.fail_below("seeds", fmt::format("must be at least 1, got {}", s.seeds));
+  if (s.most.v <= 0 || s.least > s.most)
+    at.fail_below("most",
+                  fmt::format("must be above 0 s and not below least ({}), got {}", to_text(s.least), to_text(s.most)));
 }
 
 void check_targets(const Config& at, const Targets& t) {
@@ -152,8 +195,11 @@ Plan read_plan(const std::string& name, const std::vector<Config::Override>& ove
   if (!(plan.section.growth > 0))
     size.fail_below("growth", fmt::format("must be above 0, got {}", plan.section.growth));
   check_targets(size.at("targets"), plan.section.targets);
+  check_search(size.at_or_empty("search"), plan.section.search);
   const Config candidates = size.at("candidates");
   check_candidates(candidates, plan.section.candidates, plan.model);
+  if (candidates.has("kv")) (void)read<serving::KvSection>(candidates.at("kv"));
+  if (candidates.has("precision")) (void)read<forward::AskedPrecision>(candidates.at("precision"));
   for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_priced_node(item));
   read_texts(plan);
   plan.load = measure(size.at("workload"), plan);

@@ -191,7 +191,7 @@ void confirm(Plan plan, Search& s) {
   const auto check = [&](std::string what, const Trial& trial) {
     const auto all = standings(plan.section.targets, simulate(plan, winner.deployment, trial));
     ++s.trials;
-    s.checks.push_back({std::move(what), all_met(all), text_of(*tightest(all))});
+    s.checks.push_back({std::move(what), all_met(all), text_of(*tightest(all)), tightest(all)->used()});
   };
   const std::uint64_t seed = plan.seed;
   for (int k = 1; k < plan.section.search.seeds; ++k) {

@@ -39,6 +39,7 @@ struct Check {
   std::string what;
   bool met = false;
   std::string standing;
+  double used = 0;  // share of the tightest target
 };
 
 struct Search {

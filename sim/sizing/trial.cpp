@@ -80,7 +80,11 @@ std::string text_of(const Standing& s) {
 Trial trial_for(const Plan& plan, double end_to_end, double stretch) {
   const SearchSection& search = plan.section.search;
   const double least = std::max(10.0, seconds(search.least));
-  const double whole = std::clamp((2.5 * end_to_end + 10) * stretch, least, std::max(least, seconds(search.most)));
+  // assumed: as many requests say something of a percentile, where they come one by one
+  constexpr double kRequests = 40;
+  const double few = plan.load.rate > 0 ? kRequests / plan.load.rate : 0;
+  const double whole =
+      std::clamp(std::max(2.5 * end_to_end + 10, few) * stretch, least, std::max(least, seconds(search.most)));
   Trial out;
   out.duration = from_seconds(whole);
   out.warmup = from_seconds(std::min(whole / 2, 1.25 * end_to_end + 1));

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <map>
+#include <optional>
 
+#include "core/config.h"
 #include "pages/studies/common.h"
 #include "pages/studies/studies.h"
 #include "results/metrics.h"
@@ -13,39 +15,62 @@ namespace moesim::pages {
 namespace {
 constexpr std::size_t kMostBars = 48, kMostPanels = 9, kMostFigures = 40, kMostCellsHere = 20'000;
 
+/// A place on the axes: one run, or one for each seed.
 struct Point {
-  std::string run, label, problem;
+  std::vector<std::string> runs;
+  std::string label, problem;
 };
 
 /// What was varied, each point's values in the order of the keys; the key itself only where there are several.
 std::vector<Point> points_of(const Rows& rows, std::vector<std::string>& keys) {
   for (std::size_t i = 0; i < rows.size(); ++i)
     if (std::ranges::find(keys, rows.text(i, 2)) == keys.end()) keys.push_back(rows.text(i, 2));
-  std::vector<Point> out;
+  const bool seeds = keys.size() > 1 && keys.back() == "seed";  // of a place; a mean is shown
+  if (seeds) keys.pop_back();
+  std::vector<Point> all;
   std::string last;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (out.empty() || rows.text(i, 0) != last) out.push_back({rows.text(i, 1), "", rows.text(i, 4)});
+    if (all.empty() || rows.text(i, 0) != last) {
+      all.push_back({{}, "", rows.text(i, 4)});
+      if (!rows.text(i, 1).empty()) all.back().runs.push_back(rows.text(i, 1));
+    }
     last = rows.text(i, 0);
+    if (seeds && rows.text(i, 2) == "seed") continue;
     const std::string short_key = rows.text(i, 2).substr(rows.text(i, 2).rfind('.') + 1);
-    out.back().label +=
-        (out.back().label.empty() ? "" : ", ") + (keys.size() > 1 ? short_key + " " : "") + rows.text(i, 3);
+    all.back().label +=
+        (all.back().label.empty() ? "" : ", ") + (keys.size() > 1 ? short_key + " " : "") + rows.text(i, 3);
+  }
+  if (!seeds) return all;
+  std::vector<Point> out;
+  for (Point& p : all) {
+    if (out.empty() || out.back().label != p.label) {
+      out.push_back(std::move(p));
+      continue;
+    }
+    out.back().runs.insert(out.back().runs.end(), p.runs.begin(), p.runs.end());
+    if (out.back().problem.empty()) out.back().problem = p.problem;
   }
   return out;
 }
 
-/// "show: [a, b]" of the sweep's text; else what differs between points.
+/// The sweep's file as it was; nothing where its text cannot be read.
+std::optional<Config> config_of(const std::string& sweep) {
+  try {
+    const Config config = Config::from_text(sweep, "sweep");
+    return config.is_map() ? std::optional(config) : std::nullopt;
+  } catch (const ConfigError&) {
+    return std::nullopt;
+  }
+}
+
+/// What the sweep shows; else what differs between points.
 std::vector<std::string> shown_figures(const std::string& sweep, const Rows& figures) {
   std::vector<std::string> out;
-  if (const std::size_t at = sweep.find("\nshow:"); at != std::string::npos) {
-    const std::size_t open = sweep.find('[', at), close = sweep.find(']', at);
-    for (std::size_t from = open; close != std::string::npos && from < close;) {
-      const std::size_t end = std::min(sweep.find(',', from + 1), close);
-      std::string name = sweep.substr(from + 1, end - from - 1);
-      std::erase(name, ' ');
-      if (!name.empty()) out.push_back(name);
-      from = end;
+  if (const std::optional<Config> config = config_of(sweep); config && config->has("show")) try {
+      config->at("show").parse(out);
+    } catch (const ConfigError&) {
+      out.clear();
     }
-  }
   if (!out.empty()) return out;
   std::map<std::string, std::pair<double, double>> ranges;
   std::vector<std::string> order;
@@ -62,12 +87,9 @@ std::vector<std::string> shown_figures(const std::string& sweep, const Rows& fig
   return out;
 }
 
-/// "title: ..." of the sweep's text; "" if it has none.
 std::string title_of(const std::string& sweep) {
-  const std::size_t at = sweep.starts_with("title: ") ? 0 : sweep.find("\ntitle: ");
-  if (at == std::string::npos) return "";
-  const std::size_t from = sweep.find(": ", at) + 2;
-  return sweep.substr(from, sweep.find('\n', from) - from);
+  const std::optional<Config> config = config_of(sweep);
+  return config && config->has("title") && config->at("title").is_scalar() ? config->at("title").text() : "";
 }
 
 struct Found {
@@ -80,29 +102,44 @@ bool is_share(std::string_view name) {
   return name.starts_with("mfu") || name.ends_with("share") || name.ends_with("goodput");
 }
 
-/// One figure of all points.  best: the point's place, if the figure has a better side.
+/// The mean over the point's runs that have the figure; nothing where none has it.
+std::optional<Found> mean_of(const Point& point, const std::string& name, const Table& table) {
+  Found sum{0, ""};
+  int count = 0;
+  for (const std::string& run : point.runs)
+    if (const auto found = table.find({run, name}); found != table.end() && std::isfinite(found->second.value))
+      sum.value += found->second.value, sum.unit = found->second.unit, ++count;
+  if (count == 0) return std::nullopt;
+  sum.value /= count;
+  return sum;
+}
+
+/// One figure of all points, of very many the best or the first.  best: the point's place, if the figure has a better
+/// side.
 Figure panel_of(const std::string& name, const std::vector<Point>& points, const Table& table, std::size_t& best) {
   const results::MetricDefinition* known = results::find_metric(name);
   const results::Better better = known == nullptr ? results::Better::neither : known->better;
+  std::vector<std::pair<std::size_t, Found>> all;
+  for (std::size_t i = 0; i < points.size(); ++i)
+    if (const auto found = mean_of(points[i], name, table); found && found->value >= 0) all.push_back({i, *found});
+  best = points.size();
+  if (all.empty()) return Figure{};
+  if (better != results::Better::neither) {
+    const auto first = [&](const auto& a, const auto& b) {
+      return better == results::Better::less ? a.second.value < b.second.value : a.second.value > b.second.value;
+    };
+    best = std::ranges::min_element(all, first)->first;
+    if (all.size() > kMostBars) std::ranges::stable_sort(all, first);
+  }
+  if (all.size() > kMostBars) all.resize(kMostBars);
   Bars b;
   b.aria = name + " of each point", b.label_name = "point", b.value_name = spaced(name);
-  double at_best = NAN;
-  std::size_t bar = 0, best_bar = 0;
-  best = points.size();
-  for (std::size_t i = 0; i < points.size() && b.bars.size() < kMostBars; ++i) {
-    const auto found = table.find({points[i].run, name});
-    if (points[i].run.empty() || found == table.end() || !(found->second.value >= 0)) continue;
-    const double v = found->second.value;
-    if (better != results::Better::neither &&
-        (!std::isfinite(at_best) || (better == results::Better::less ? v < at_best : v > at_best)))
-      at_best = v, best = i, best_bar = bar;
-    b.bars.push_back({points[i].label, 0, v,
-                      is_share(name) ? fmt::format("{:.1f} %", 100 * v) : results::pretty(v, found->second.unit), "",
-                      Tone::rest});
-    ++bar;
-  }
-  if (std::isfinite(at_best)) b.bars[best_bar].tone = Tone::answer;
-  return b.bars.empty() ? Figure{} : bars(b);
+  for (const auto& [i, found] : all)
+    b.bars.push_back(
+        {points[i].label, 0, found.value,
+         is_share(name) ? fmt::format("{:.1f} %", 100 * found.value) : results::pretty(found.value, found.unit), "",
+         i == best ? Tone::answer : Tone::rest});
+  return bars(b);
 }
 
 DataTable table_of(const std::vector<Point>& points, const std::vector<std::string>& names, const Table& table) {
@@ -113,8 +150,8 @@ DataTable table_of(const std::vector<Point>& points, const std::vector<std::stri
     if (out.rows.size() * out.columns.size() > kMostCellsHere) break;
     std::vector<Cell> row = {cell(p.label)};
     for (const std::string& n : names) {
-      const auto found = table.find({p.run, n});
-      row.push_back(found == table.end() ? Cell{} : cell(found->second.value, found->second.unit));
+      const auto found = mean_of(p, n, table);
+      row.push_back(found ? cell(found->value, found->unit) : Cell{});
     }
     row.push_back(cell(p.problem));
     out.rows.push_back(std::move(row));
@@ -149,15 +186,21 @@ Page sweep_page(const Facts& f, const results::Database& db) {
   page.kind = "sweep";
   if (const std::string title = title_of(sweep.text(0, 0)); !title.empty()) page.title = title;
   std::vector<std::string> keys;
-  const std::vector<Point> points = points_of(q.rows("points"), keys);
+  const Rows rows = q.rows("points");
+  const std::vector<Point> points = points_of(rows, keys);
+  std::size_t here = 0, failed = 0;  // points of the sweep, every seed one
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i > 0 && rows.text(i, 0) == rows.text(i - 1, 0)) continue;
+    ++here;
+    failed += rows.text(i, 1).empty();
+  }
   Table table;
   for (std::size_t i = 0; i < figures.size(); ++i)
     table[{figures.text(i, 0), figures.text(i, 1)}] = {figures.number(i, 2), figures.text(i, 3)};
   const std::vector<std::string> names = shown_figures(sweep.text(0, 0), figures);
-  const std::size_t failed = std::size_t(std::ranges::count_if(points, [](const Point& p) { return p.run.empty(); }));
-  if (sweep.text(0, 4) != "complete" || double(points.size()) < sweep.number(0, 1))
-    page.alarm = html("This sweep is not whole: {} of its {} points are here (state {}).", points.size(),
-                      sweep.text(0, 1), sweep.text(0, 4));
+  if (sweep.text(0, 4) != "complete" || double(here) < sweep.number(0, 1))
+    page.alarm = html("This sweep is not whole: {} of its {} points are here (state {}).", here, sweep.text(0, 1),
+                      sweep.text(0, 4));
   Section s;
   s.id = "figures";
   s.question = "Which point is best at what?";
@@ -178,13 +221,17 @@ Page sweep_page(const Facts& f, const results::Database& db) {
                                 : html("{} has the best {}", strong(first_best), first_name);
   s.note = fmt::format(
       "The best of each chart in blue, where a figure has a better side; every chart has its own scale, from 0. {} of "
-      "{} points could not run.",
-      failed, points.size());
+      "{} points could not run.{}{}",
+      failed, here,
+      points.size() > kMostBars
+          ? fmt::format(" Of more than {0} points each chart draws the best {0}; the table has all.", kMostBars)
+          : "",
+      here > points.size() ? " Where several seeds ran, the mean over them." : "");
   s.sql = {q.sql("points"), q.sql("figures")};
   page.headline = first_best.empty() ? html("{} points over {}", points.size(), what)
                                      : html("Over {} points of {}, {} has the best {}", points.size(), what,
                                             strong(first_best), first_name);
-  page.keys.push_back({"Points", fmt::to_string(points.size()), "of " + sweep.text(0, 1), "", "", double(points.size()),
+  page.keys.push_back({"Points", fmt::to_string(here), "of " + sweep.text(0, 1), "", "", double(here),
                        "SELECT count(DISTINCT point) FROM sweep_point"});
   page.keys.push_back({"Could not run", fmt::to_string(failed), "", "", "", double(failed),
                        "SELECT count(DISTINCT point) FROM sweep_point WHERE run IS NULL"});

@@ -24,7 +24,8 @@ struct Shards {
   std::map<std::int64_t, std::pair<std::string, std::vector<Row>>> points;  // shard and sweep_point rows
   std::map<std::string, std::map<std::int64_t, std::vector<Row>>> rows;     // table, run
   std::vector<Row> sweeps;
-  std::string text;  // of the sweep
+  std::string text;                                   // of the sweep
+  std::set<std::pair<std::string, std::string>> ran;  // text of the scenario and version of the program
   std::int64_t total = 0;
 };
 
@@ -57,6 +58,11 @@ void add_shard(const std::string& shard, Shards& all) {
   if (!all.text.empty() && text != all.text)
     throw ConfigError::placed(fmt::format("{}: is of another sweep than those before it", shard));
   all.text = text;
+  results::Statement runs = db.prepare("SELECT DISTINCT scenario, version FROM run");
+  while (runs.step()) all.ran.insert({runs.text(0), runs.text(1)});
+  if (all.ran.size() > 1)
+    throw ConfigError::placed(fmt::format(
+        "{}: was run with another text of the scenario, or by another version, than those before it", shard));
   for (const Row& row : rows_of(db, "sweep", 0)) {
     all.total = number(row, 1, shard, "sweep", kMost);
     all.sweeps.push_back(row);

@@ -55,6 +55,27 @@ std::vector<std::uint64_t> seeds_of(const std::optional<Config>& seeds) {
   return out;
 }
 
+/// Whether one of them sets the other, too.
+bool overlap(const std::string& a, const std::string& b) {
+  const auto holds = [](const std::string& outer, const std::string& inner) {
+    return inner == outer || inner.starts_with(outer + ".") || inner.starts_with(outer + "[");
+  };
+  return holds(a, b) || holds(b, a);
+}
+
+void check_keys(const Config& config, const SweepSection& section) {
+  const std::vector<Config> axes = config.at("vary").items();
+  for (std::size_t a = 0; a < axes.size(); ++a) {
+    const std::string& key = section.vary[a].key;
+    for (std::size_t b = 0; b < a; ++b)
+      if (overlap(key, section.vary[b].key))
+        axes[a].at("key").fail(fmt::format("sets what the axis {} sets", section.vary[b].key));
+    for (const std::string& set : section.set)
+      if (overlap(key, set.substr(0, set.find('='))))
+        axes[a].at("key").fail(fmt::format("is set for all points already: {}", set));
+  }
+}
+
 void check_seeds(const Sweep& sweep) {
   if (sweep.seeds.empty()) return;
   for (const SweepAxis& axis : sweep.section.vary)
@@ -97,6 +118,13 @@ std::vector<std::string> Sweep::axes() const {
   return out;
 }
 
+std::string sweep_help() {
+  std::string out = help_of<SweepSection>() + "  each of vary:\n" + help_of<SweepAxis>() + "  design:\n";
+  for (const auto& design : designs().table())
+    out += fmt::format("    {}: {}\n{}", design.kind, design.summary, design.parameters);
+  return out;
+}
+
 Sweep read_sweep(const std::string& name) {
   Sweep out;
   out.file = catalogue_file("scenarios", name, "sweep");
@@ -111,6 +139,7 @@ Sweep read_sweep(const std::string& name) {
   out.seeds = seeds_of(out.section.seeds);
   check_seeds(out);
   check_set(config, out.section);
+  check_keys(config, out.section);
   check_shown(config, out.section);
   out.scenario = catalogue_file("scenarios", out.section.scenario, "scenario", {out.file});
   return out;

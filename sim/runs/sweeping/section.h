@@ -68,6 +68,8 @@ struct Sweep {
   std::vector<std::string> axes() const;
 };
 
+/// The keys of a sweep, one line each.
+std::string sweep_help();
 /// By name or file.  Throws ConfigError, at its place, for axes without values, with both or half of a range, metrics
 /// that no run has, and what would have no effect.
 Sweep read_sweep(const std::string& name);

@@ -50,6 +50,22 @@ bool may_start(const Sweep& sweep, const std::vector<Point>& points, const Sweep
                           options.limits, [&](std::size_t i) { return scenario_of(sweep, points[i]); });
 }
 
+/// A model, a GPU or a trace that the scenario names may be another by now: one point that is stored is run again.
+void check_unchanged(const Sweep& sweep, const std::vector<Point>& points, bool nothing_is_missing,
+                     const SweepOutput& output) {
+  if (nothing_is_missing) return;
+  for (const int number : output.held()) {
+    Point again = points[std::size_t(number)];
+    run_point(sweep, number, again);
+    if (!output.agrees(number, again))
+      throw ConfigError::placed(
+          fmt::format("point {} comes out otherwise than it is stored: something that its scenario "
+                      "names has changed; {} stays as it is",
+                      number, output.file()));
+    return;
+  }
+}
+
 void run_missing(const Sweep& sweep, std::vector<Point>& points, const std::vector<int>& mine, int jobs,
                  SweepOutput& output) {
   std::vector<int> missing;
@@ -58,6 +74,7 @@ void run_missing(const Sweep& sweep, std::vector<Point>& points, const std::vect
       output.read(number, sweep.section.show, points[std::size_t(number)]);
     else
       missing.push_back(number);
+  check_unchanged(sweep, points, missing.empty(), output);
   const auto run_one = [&](std::size_t k) {
     Point& point = points[std::size_t(missing[k])];
     run_point(sweep, missing[k], point);

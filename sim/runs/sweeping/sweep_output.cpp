@@ -41,6 +41,7 @@ void SweepOutput::open_to_resume() {
   }
   db_ = whole_ ? results::Database::open(file_) : results::Database::resume(file_);
   refuse_other_sweep();
+  if (!whole_) db_->exec("DELETE FROM sweep_point WHERE problem <> ''");
   results::Statement s = db_->prepare("SELECT DISTINCT point FROM sweep_point");
   while (s.step()) held_.insert(int(s.integer(0)));
   stored_ = held_.size();
@@ -75,6 +76,20 @@ void SweepOutput::refuse_other_sweep() const {
     if (runs.text(1) != version())
       refuse(fmt::format("its points were run by version {}, this is {}", runs.text(1), version()));
   }
+}
+
+bool SweepOutput::agrees(int number, const Point& again) const {
+  results::Statement s = db_->prepare("SELECT value FROM metric WHERE run = ? ORDER BY rowid");
+  s.bind(0, number + 1);
+  const auto rows = again.rows.find("metric");
+  std::size_t i = 0;
+  for (; s.step(); ++i) {
+    constexpr std::size_t kValue = 2;  // of the table's columns
+    if (rows == again.rows.end() || i >= rows->second.size()) return false;
+    const auto* value = std::get_if<double>(&rows->second[i].at(kValue));
+    if (value == nullptr || *value != s.real(0)) return false;
+  }
+  return rows != again.rows.end() && i == rows->second.size();
 }
 
 void SweepOutput::read(int number, const std::vector<std::string>& metrics, Point& point) const {

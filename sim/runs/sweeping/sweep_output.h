@@ -36,8 +36,11 @@ class SweepOutput {
   SweepOutput(const SweepOutput&) = delete;
   SweepOutput& operator=(const SweepOutput&) = delete;
 
-  /// Points that the file held when it was opened.
+  /// Points that the file held when it was opened; those that failed are run again, unless it is whole.
   const std::set<int>& held() const { return held_; }
+  const std::string& file() const { return file_; }
+  /// Whether a held point that was run again has the figures that are stored.
+  bool agrees(int number, const Point& again) const;
   /// Fills in what became of a held point, with the metrics of these names.
   void read(int number, const std::vector<std::string>& metrics, Point& point) const;
 

@@ -6,6 +6,7 @@
 
 #include "core/paths.h"
 #include "core/yaml_line.h"
+#include "schedule/pipelines/pipeline.h"
 #include "spec/catalogue.h"
 
 namespace moesim::sizing {
@@ -35,6 +36,8 @@ void check_candidates(const Config& at, const Job& job) {
   check_positive(at, "expert_tensor", c.expert_tensor);
   check_positive(at, "micro_batch", c.micro_batch);
   check_positive(at, "zero", c.zero, 0);
+  for (std::size_t i = 0; i < c.zero.size(); ++i)
+    if (c.zero[i] > 3) at.fail_below(fmt::format("zero[{}]", i), fmt::format("must be 0 to 3, got {}", c.zero[i]));
   for (const auto& [key, empty] :
        {std::pair("zero", c.zero.empty()), {"micro_batch", c.micro_batch.empty()}, {"recompute", c.recompute.empty()}})
     if (empty) at.at(key).fail("expected at least one");
@@ -94,7 +97,10 @@ Job read_job(const std::string& name, const std::vector<Config::Override>& overr
   job.kernels_text = line("kernels");
   job.network_text = top.has("network") ? line("network") : "bottleneck";
   for (const Config& item : job.section.candidates.nodes) job.nodes.push_back(read_priced_node(item));
-  for (const Config& item : job.section.candidates.schedule) job.schedules.push_back(yaml_line(item));
+  for (const Config& item : job.section.candidates.schedule) {
+    (void)schedule::pipeline_schedules().make(item);  // a wrong name or parameter is found now
+    job.schedules.push_back(yaml_line(item));
+  }
   read_settings(size.at("training"), job);
   check_targets(size.at_or_empty("targets"), job.section.targets);
   check_candidates(candidates, job);

@@ -46,7 +46,10 @@ std::string nearest(const Job& job, const Choice& c) {
   if (least != nullptr)
     return fmt::format("Nothing meets the targets. Nearest: {} on {} GPUs: {}\n", text_of(least->mapping),
                        least->mapping.gpus(), least->reason);
-  return c.entries.empty() ? "No mapping divides these GPUs, this batch and this model.\n"
+  return c.entries.empty() ? fmt::format(
+                                 "No mapping can be formed: no number of GPUs that may be had, with the degrees "
+                                 "asked, divides into replicas of the batch of {} and {} layers.\n",
+                                 job.batch, job.model.layers)
                            : fmt::format("Nothing fits. For example {} on {} GPUs: {}\n", text_of(c.entries[0].mapping),
                                          c.entries[0].mapping.gpus(), c.entries[0].reason);
 }

@@ -88,6 +88,7 @@ TEST(ScenarioRejectCases, EveryFamilyHasOne) {
   };
   const std::map<std::string, std::string> elsewhere = {
       {"gate", "an option's, see CommandReject"},
+      {"sweep design", "a sweep's, see SweepReject"},
   };
   const TemporaryFolder folder;
   std::istringstream lines(moesim_prints("list", folder).out);
