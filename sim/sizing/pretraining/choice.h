@@ -22,7 +22,7 @@ struct MappingEntry {
   MappingFate fate = MappingFate::slower;
   std::string reason;  // what binds it, or why it fell
   double least = 0;    // s: no step of it is shorter
-  std::optional<StepResult> result;
+  std::optional<StepResult> result{};
 
   double hours(const Job& job, double step) const { return step * job.steps() / 3600; }
   double days(const Job& job) const { return hours(job, result->step) / 24; }

@@ -11,7 +11,7 @@ struct Mapping {
   const PricedNode* node = nullptr;
   int used_of_node = 1;  // GPUs of each node that compute
   int nodes = 1, tensor = 1, context = 1, pipeline = 1, expert = 1, expert_tensor = 1, zero = 1, micro_batch = 1;
-  std::string schedule;  // a line of YAML
+  std::string schedule{};  // a line of YAML
   training::RecomputeKind recompute = training::RecomputeKind::none;
 
   int gpus() const { return nodes * used_of_node; }
