@@ -256,6 +256,7 @@ class TraceTraffic final : public TrafficSource {
       }
     return out;
   }
+  bool dealt() const override { return stream_.trace().header().sampled; }
 
  private:
   std::int64_t start(std::int64_t step, std::int64_t tokens) const {
