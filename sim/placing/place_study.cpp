@@ -214,6 +214,9 @@ results::StudyEnd run_place(results::StudyRun& run) {
   if (section.strategies.empty()) run.scenario.at("place").at("strategies").fail("expected at least one strategy");
   for (const Config& c : section.strategies) o.strategies.push_back({strategy_name(c, section.strategies), c});
   read_workloads(run, section, o);
+  for (auto* list : {&o.planned, &o.scored})
+    if (!section.together || list == &o.scored)
+      for (std::string& note : drop_repeated(*list)) o.notes.push_back(std::move(note));
   tell_apart(o.planned, o.scored);
   o.together = section.together;
   if (o.together && o.planned.size() < 2)
