@@ -28,10 +28,10 @@ class ImportRanks : public Import {
     return folder.write(name, bytes);
   }
   std::string refused(const std::vector<std::string>& files) const {
-    std::string out = test::refusal_of([&] { run(files); });
-    for (std::size_t at; (at = out.find(folder.path().string() + "/")) != std::string::npos;)
-      out.erase(at, folder.path().string().size() + 1);
-    return out;
+    std::string said = test::refusal_of([&] { run(files); });
+    for (std::size_t at; (at = said.find(folder.path().string() + "/")) != std::string::npos;)
+      said.erase(at, folder.path().string().size() + 1);
+    return said;
   }
 };
 
