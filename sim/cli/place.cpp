@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/place_options.h"
+#include "cli/place_words.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/paths.h"
@@ -23,6 +23,8 @@ std::vector<placing::StrategyChoice> strategies(const PlaceGiven& given) {
   std::vector<placing::StrategyChoice> out;
   const std::vector<Config::Override> sets = parse_overrides(given.sets);
   for (const std::string& name : given.strategies) {
+    if (std::ranges::count(given.strategies, name) > 1)
+      throw ConfigError::placed(fmt::format("--strategy: {} is listed twice", name));
     std::vector<Config::Override> own;
     for (const Config::Override& s : sets)
       if (s.path.starts_with(name + ".")) own.push_back({s.path.substr(name.size() + 1), s.value});
@@ -80,6 +82,9 @@ void read_workloads(const PlaceGiven& given, placing::PlaceOptions& o) {
   for (const std::string& file : given.evals) read_each(file, given.eval_windows, o.scored);
   if (given.evals.empty() && !given.eval_windows.empty())
     for (const std::string& file : traced) read_each(file, given.eval_windows, o.scored);
+  for (auto* list : {&o.planned, &o.scored})
+    if (list == &o.scored || (!given.together && given.window_minutes <= 0))
+      for (std::string& note : placing::drop_repeated(*list)) o.notes.push_back(std::move(note));
   if (given.together && o.planned.size() < 2)
     throw ConfigError::placed("--together: makes one plan of several workloads, and there is one");
   o.together = given.together;
@@ -89,7 +94,7 @@ void read_workloads(const PlaceGiven& given, placing::PlaceOptions& o) {
     throw ConfigError::placed("--windows-a-plan: windows follow each other where --window-minutes says how far apart");
 }
 
-placing::PlaceOptions options_of(const PlaceGiven& given) {
+placing::PlaceOptions options_of(const PlaceGiven& given, std::optional<spec::Cluster> cluster) {
   placing::PlaceOptions o;
   o.strategies = strategies(given);
   read_workloads(given, o);
@@ -99,7 +104,7 @@ placing::PlaceOptions options_of(const PlaceGiven& given) {
       if (o.model)
         for (std::string& note : placing::fit_to_model(w, *o.model)) o.notes.push_back(std::move(note));
   placing::tell_apart(o.planned, o.scored);
-  if (!given.cluster.empty()) o.cluster = spec::load_cluster(given.cluster);
+  o.cluster = std::move(cluster);
   o.problem.gpus = given.gpus;
   o.problem.nodes = given.nodes;
   o.problem.groups = given.groups;
@@ -147,28 +152,35 @@ placement::PlacementFormat format_of(const PlaceGiven& given) {
   return out;
 }
 
-/// Words after --strategy that are no strategy but a file are the files to plan from.
-void sort_words(PlaceGiven& given) {
-  std::vector<std::string> kinds;
-  for (const auto& s : placement::placements().table()) kinds.emplace_back(s.kind);
-  std::vector<std::string> strategies;
-  for (const std::string& word : given.strategies) {
-    std::error_code unknown;  // what cannot be looked up is refused as a strategy
-    const bool file = std::ranges::find(kinds, word) == kinds.end() && std::filesystem::exists(word, unknown);
-    (file ? given.files : strategies).push_back(word);
-  }
-  given.strategies = std::move(strategies);
+/// GPUs and nodes that were not given are the cluster's.
+void take_cluster(PlaceGiven& given, const std::optional<spec::Cluster>& cluster) {
+  if (given.gpus == 0 && cluster) given.gpus = cluster->gpus();
+  if (given.gpus == 0)
+    throw ConfigError::placed("--gpus: is missing: give the GPUs of the expert-parallel group, or --cluster");
+  if (given.nodes == 0 && cluster) given.nodes = (given.gpus + cluster->node.gpus - 1) / cluster->node.gpus;
+  given.nodes = std::max(1, given.nodes);
 }
 
-void place_verb(PlaceGiven given, const std::string& command_line) {
+/// What was asked, as a results database keeps it.
+std::string command_line_of(const PlaceGiven& given) {
+  std::string out = "moesim place";
+  for (const std::string& s : given.strategies) out += " --strategy " + s;
+  return fmt::format("{} --gpus {} --nodes {}", out, given.gpus, given.nodes);
+}
+
+void place_verb(PlaceGiven given) {
   sort_words(given);
+  std::optional<spec::Cluster> cluster;
+  if (!given.cluster.empty()) cluster = spec::load_cluster(given.cluster);
+  take_cluster(given, cluster);
+  const std::string command_line = command_line_of(given);
   if (given.strategies.empty()) given.strategies = {"contiguous", "eplb", "robust"};
   if (given.output.ends_with(".db") && given.format.empty()) std::swap(given.output, given.database);
   const placement::PlacementFormat format = format_of(given);
   check_different({{"the placement", given.output}, {"the results", given.database}});
   if (!given.output.empty()) check_new_file(given.output);
   if (!given.database.empty()) results::make_way(given.database);
-  const placing::PlaceOptions options = options_of(given);
+  const placing::PlaceOptions options = options_of(given, std::move(cluster));
   const placing::PlaceResult result = as_options([&] { return placing::place(options); });
   const std::string best = placement::placement_text(placing::placement_of(options, result, result.best), format);
   if (!given.output.empty()) {
@@ -195,10 +207,6 @@ void add_place(CLI::App& app, int&) {
   auto given = std::make_shared<PlaceGiven>();
   CLI::App* verb = app.add_subcommand("place", "plan expert placements, compare strategies, export the best");
   add_place_options(*verb, *given);
-  verb->callback([given] {
-    std::string line = "moesim place";
-    for (const std::string& s : given->strategies) line += " --strategy " + s;
-    place_verb(*given, fmt::format("{} --gpus {} --nodes {}", line, given->gpus, given->nodes));
-  });
+  verb->callback([given] { place_verb(*given); });
 }
 }  // namespace moesim::cli

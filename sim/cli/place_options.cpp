@@ -2,6 +2,7 @@
 
 #include "cli/numbers.h"
 #include "cli/options.h"
+#include "cli/place_words.h"
 
 namespace moesim::cli {
 namespace {
@@ -16,9 +17,6 @@ CLI::Option* add_words(CLI::App& verb, const char* name, T& value, const char* h
   return add_list(verb, name, value, help)->allow_extra_args(true);
 }
 
-// GPUs, nodes or slots: far above what a cluster of today holds.
-constexpr std::int64_t kMostPlaces = 1'000'000;
-
 /// What is placed, by which strategies, on what.
 void add_problem(CLI::App& verb, PlaceGiven& given) {
   verb.add_option("files", given.files, "traces and counts to plan from, told apart by what they hold");
@@ -31,22 +29,19 @@ void add_problem(CLI::App& verb, PlaceGiven& given) {
   add_words(verb, "--strategy", given.strategies,
             "one or several of `moesim list placement` (default: contiguous, eplb, robust)");
   add_list(verb, "--set", given.sets, "a strategy's parameter: local_search.start=eplb (repeat for more)");
-  verb.add_option("--gpus", given.gpus, "GPUs of the expert-parallel group")
-      ->check(whole_number(1, kMostPlaces))
-      ->required();
-  verb.add_option("--nodes", given.nodes, "nodes they are on")
-      ->check(whole_number(1, kMostPlaces))
-      ->capture_default_str();
-  add_words(verb, "--slots", given.slots,
-            "slots of a layer, copies included; several are compared (default: one an expert)")
+  verb.add_option("--gpus", given.gpus, "GPUs of the expert-parallel group (default: the cluster's)")
       ->check(whole_number(1, kMostPlaces));
+  verb.add_option("--nodes", given.nodes, "nodes they are on (default: as the cluster's GPUs are, else 1)")
+      ->check(whole_number(1, kMostPlaces));
+  add_words(verb, "--slots", given.slot_words,
+            "slots of a layer, copies included; several are compared (default: one an expert)")
+      ->type_name("INT");
   verb.add_option("--groups", given.groups, "expert groups of the gate (default: the trace's or model's, else 1)")
       ->check(whole_number(1, 65'536));
   verb.add_flag("--keep-groups", given.keep_groups, "every strategy keeps a group on one node");
-  add_list(verb, "--gpu-slots", given.gpu_slots, "slots of each GPU, where they differ")
-      ->check(whole_number(0, kMostPlaces));
-  add_list(verb, "--gpu-speed", given.gpu_speed, "relative speed of each GPU, where they differ")
-      ->check(number_above_zero());
+  add_words(verb, "--gpu-slots", given.gpu_slot_words, "slots of each GPU, where they differ")->type_name("INT");
+  add_words(verb, "--gpu-speed", given.gpu_speed_words, "relative speed of each GPU, where they differ")
+      ->type_name("FLOAT");
 }
 
 /// What placements are scored on, and for.
@@ -70,7 +65,8 @@ void add_scoring(CLI::App& verb, PlaceGiven& given) {
                   "which copy of an expert computes a source's rows of a trace: one of `moesim list replica_choice` "
                   "(default: nearest)");
   verb.add_option("--model", given.model, "for bytes, memory and times (default: the trace's)");
-  verb.add_option("--cluster", given.cluster, "for times: an entry of `moesim list hardware`, or a YAML file");
+  verb.add_option("--cluster", given.cluster,
+                  "for times, and what GPUs there are: an entry of `moesim list hardware`, or a YAML file");
   verb.add_option("--top-k", given.top_k, "choices of a token, where neither trace nor model says so")
       ->check(whole_number(1, 65'536));
   verb.add_option("--prefill-tokens", given.prefill_tokens, "tokens a GPU in a prefill step")

@@ -37,6 +37,7 @@ RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange r
   const std::vector<routing::TokenRange> runs = routing::spread_runs(range, tokens);
   RoutingSample out;
   out.top_k = trace.header().top_k;
+  out.dealt = trace.header().sampled;
   for (const routing::TokenRange& run : runs) out.tokens += std::size_t(run.end - run.first);
   std::vector<std::int16_t> experts;
   for (const int layer : loads.layers) {
@@ -56,6 +57,7 @@ std::optional<RoutingSample> sample_of_source(const routing::TrafficSource& sour
   if (ids.empty()) return std::nullopt;
   check(ids.size() % (layers.size() * std::size_t(top_k)) == 0, "a sample of {} layers has {} ids", layers.size(),
         ids.size());
-  return RoutingSample{ids.size() / layers.size() / std::size_t(top_k), top_k, {ids.begin(), ids.end()}};
+  return RoutingSample{
+      ids.size() / layers.size() / std::size_t(top_k), top_k, {ids.begin(), ids.end()}, source.dealt()};
 }
 }  // namespace moesim::placement

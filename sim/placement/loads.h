@@ -28,6 +28,7 @@ struct RoutingSample {
   std::size_t tokens = 0;
   int top_k = 0;
   std::vector<std::int32_t> ids;  // (layers, tokens, top_k) row-major, in the order of Loads::layers; -1 absent
+  bool dealt = false;             // drawn from counts: which experts a token has together is chance, nothing recorded
 
   /// The experts of one token in the row-th layer.
   std::span<const std::int32_t> chosen(std::size_t row, std::size_t token) const {

@@ -113,7 +113,7 @@ NodeProblem node_problem(const PlacementInput& in, std::size_t row, int node, st
     out.problem.slots += p.slots_on(g);
   }
   if (in.sample) {
-    out.sample = {in.sample->tokens, in.sample->top_k, {}};
+    out.sample = {in.sample->tokens, in.sample->top_k, {}, in.sample->dealt};
     for (std::size_t t = 0; t < in.sample->tokens; ++t)
       for (const int e : in.sample->chosen(row, t)) out.sample.ids.push_back(e < 0 ? -1 : number[std::size_t(e)]);
   }

@@ -31,6 +31,13 @@ routing::GateShape gate_of(const PlaceOptions& o, const Workload& w) {
 }
 
 namespace {
+/// Who says how many experts a token of the workload chooses, and what; 0 if nobody but the user can.
+std::pair<std::string, int> told_top_k(const PlaceOptions& o, const Workload& w) {
+  if (w.trace) return {w.name, w.trace->header().top_k};
+  if (o.model && o.model->moe) return {o.model->name, o.model->moe->top_k};
+  return {};
+}
+
 void check_options(const PlaceOptions& o) {
   check(!o.planned.empty() && !o.strategies.empty(), "place needs a workload and a strategy");
   const int experts = o.planned[0].loads.experts;
@@ -41,6 +48,13 @@ void check_options(const PlaceOptions& o) {
             fmt::format("{}: has {} experts, but {} has {}", w.name, w.loads.experts, o.planned[0].name, experts));
   if (o.top_k > experts)
     throw ConfigError::placed(fmt::format("--top-k: a token chooses among {} experts, got {}", experts, o.top_k));
+  for (const auto* list : {&o.planned, &o.scored})
+    for (const Workload& w : *list)
+      if (const auto& [who, own] = told_top_k(o, w); o.top_k > 0 && own > 0 && own != o.top_k)
+        throw ConfigError::placed(
+            fmt::format("--top-k: {} says itself that a token chooses {} experts, got {}", who, own, o.top_k));
+  for (const int n : o.slots)
+    if (std::ranges::count(o.slots, n) > 1) throw ConfigError("slots", fmt::format("{} is listed twice", n));
   const int slots = std::max(o.slots.empty() ? o.problem.slots : std::ranges::max(o.slots),
                              std::accumulate(o.problem.gpu_slots.begin(), o.problem.gpu_slots.end(), 0));
   for (const auto* list : {&o.planned, &o.scored})

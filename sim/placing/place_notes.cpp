@@ -36,6 +36,39 @@ void note_overlaps(const PlaceOptions& o, const PlaceResult& result, std::vector
       }
 }
 
+/// Tokens drawn from counts have their experts by chance.
+void note_dealt(const PlaceOptions& o, std::vector<std::string>& notes) {
+  std::vector<std::string> dealt;
+  for (const auto* list : {&o.planned, &o.scored})
+    for (const Workload& w : *list)
+      if (w.trace && w.trace->header().sampled) note_once(dealt, w.name);
+  if (!dealt.empty())
+    notes.push_back(
+        fmt::format("{}: tokens were dealt from counts: the nodes and GPUs a token visits are those of experts chosen "
+                    "independently",
+                    fmt::join(dealt, ", ")));
+}
+
+/// A window that comes again is scored as if it were a later one; a load that does weighs more than it should.
+void note_repeated(const PlaceOptions& o, std::vector<std::string>& notes) {
+  if (o.together)
+    for (std::size_t w = 0; w < o.planned.size(); ++w)
+      for (std::size_t earlier = 0; earlier < w; ++earlier)
+        if (same_workload(o.planned[earlier], o.planned[w]))
+          note_once(notes, fmt::format("{} is put together more than once: it weighs as often", o.planned[w].name));
+  if (o.window_minutes <= 0) return;
+  for (std::size_t w = 0; w < o.planned.size(); ++w)
+    for (std::size_t earlier = 0; earlier < w; ++earlier) {
+      if (shared_tokens(o.planned[earlier], o.planned[w]) == 0) continue;
+      const std::string& name = o.planned[w].name;
+      note_once(notes,
+                fmt::format("window {} ({}) {} window {}: scored as {:.4g} minutes later, it is what plans were "
+                            "made from, and the means over plans have it so",
+                            w + 1, name, same_workload(o.planned[earlier], o.planned[w]) ? "repeats" : "overlaps",
+                            earlier + 1, double(w - earlier) * o.window_minutes));
+    }
+}
+
 void note_choices(const PlaceOptions& o, std::vector<std::string>& notes) {
   std::vector<std::string> silent, single;
   for (const auto* list : {&o.planned, &o.scored})
@@ -96,6 +129,8 @@ std::vector<std::string> notes_on(const PlaceOptions& o, const PlaceResult& resu
       for (std::string& note : oddities(w)) note_once(notes, std::move(note));
   note_layers(o, result, notes);
   note_overlaps(o, result, notes);
+  note_repeated(o, notes);
+  note_dealt(o, notes);
   note_choices(o, notes);
   note_wasted(result, notes);
   return notes;

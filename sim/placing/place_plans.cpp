@@ -27,7 +27,7 @@ void append(placement::RoutingSample& all, const placement::RoutingSample& more,
   if (more.top_k != all.top_k)
     throw ConfigError::placed(
         fmt::format("{}: has {} choices a token, but the traces before it have {}", who, more.top_k, all.top_k));
-  placement::RoutingSample out{all.tokens + more.tokens, all.top_k, {}};
+  placement::RoutingSample out{all.tokens + more.tokens, all.top_k, {}, all.dealt || more.dealt};
   for (std::size_t row = 0; row < rows; ++row)
     for (const placement::RoutingSample* part : {&std::as_const(all), &more})
       for (std::size_t t = 0; t < part->tokens; ++t)

@@ -111,6 +111,9 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
   const Config place = run.scenario.at("place");
   o.planned = read_files(place.at_or_empty("loads"), section.loads, *o.model, o.notes);
   o.scored = read_files(place.at_or_empty("eval"), section.eval, *o.model, o.notes);
+  for (auto* list : {&o.planned, &o.scored})
+    if (!section.together || list == &o.scored)
+      for (std::string& note : drop_repeated(*list)) o.notes.push_back(std::move(note));
   const Config routing = run.scenario.at_or_empty("routing");
   const bool traced = routing.is_map() && routing.has("trace");
   for (const char* key : {"steps", "drift"})

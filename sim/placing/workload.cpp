@@ -78,6 +78,21 @@ std::int64_t shared_tokens(const Workload& a, const Workload& b) {
   return std::int64_t(std::accumulate(row.begin(), row.end(), 0.0));
 }
 
+std::vector<std::string> drop_repeated(std::vector<Workload>& workloads) {
+  std::vector<std::string> notes;
+  std::vector<Workload> kept;
+  for (Workload& w : workloads) {
+    const auto same = std::ranges::find_if(kept, [&](const Workload& k) { return same_workload(k, w); });
+    if (w.file.empty() || same == kept.end())
+      kept.push_back(std::move(w));
+    else
+      notes.push_back(w.file == same->file ? fmt::format("{} is given twice: taken once", w.name)
+                                           : fmt::format("{} holds the same as {}: taken once", w.file, same->file));
+  }
+  workloads = std::move(kept);
+  return notes;
+}
+
 void tell_apart(std::span<Workload> planned, std::span<Workload> scored) {
   std::vector<Workload*> all;
   for (Workload& w : planned) all.push_back(&w);

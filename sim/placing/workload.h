@@ -30,6 +30,10 @@ Workload read_workload(const std::string& file, const std::string& window = "");
 /// same workload and keeps its name.
 void tell_apart(std::span<Workload> planned, std::span<Workload> scored);
 
+/// Leaves out those of files that hold the same as one before, whose rows would be the same.  Returns a sentence for
+/// each.
+std::vector<std::string> drop_repeated(std::vector<Workload>& workloads);
+
 /// Holds a workload against the model it is said to be of.  Counts of the MoE layers alone, numbered from 0, get the
 /// model's numbers.  Returns sentences that say so, and what else fits badly: a trace of another name, layers without
 /// load.  Throws ConfigError for another number of experts or choices, and for load in a layer that has no experts.

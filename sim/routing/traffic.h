@@ -65,6 +65,8 @@ class TrafficSource {
   virtual std::vector<std::int16_t> sample(std::span<const int> /*layers*/, std::int64_t /*tokens*/) const {
     return {};
   }
+  /// Whether the experts of such a token were drawn from counts, so that they are together by chance.
+  virtual bool dealt() const { return false; }
 };
 
 /// What every traffic source is built from besides its parameters.

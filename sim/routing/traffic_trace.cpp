@@ -242,7 +242,6 @@ class TraceTraffic final : public TrafficSource {
     out.sample.resize(std::size_t(kSample) * k);
     stream_.choices(m, first, kSample, total / kSample, out.sample.data());
   }
-
   std::vector<std::int16_t> sample(std::span<const int> layers, std::int64_t tokens) const override {
     const std::vector<TokenRange> runs = spread_runs({0, stream_.size()}, tokens);
     std::size_t each = 0;
@@ -256,6 +255,7 @@ class TraceTraffic final : public TrafficSource {
       }
     return out;
   }
+  bool dealt() const override { return stream_.trace().header().sampled; }
 
  private:
   std::int64_t start(std::int64_t step, std::int64_t tokens) const {

@@ -87,6 +87,7 @@ class Balanced final : public routing::TrafficSource {
   std::vector<std::int16_t> sample(std::span<const int> layers, std::int64_t tokens) const override {
     return source_->sample(layers, tokens);
   }
+  bool dealt() const override { return source_->dealt(); }
 
  private:
   const routing::ShareTables& table(int layer) const {

@@ -53,6 +53,7 @@ const RoutingSample& sample_of(const PlacementInput& input, std::string_view pol
   if (!input.sample)
     throw ConfigError(fmt::format("{}: needs a trace ({}): loads alone do not say which experts are used together",
                                   policy, input.give_trace));
+  if (input.sample->dealt) throw ConfigError(fmt::format("{}: {}", policy, kDealt));
   check(input.sample->ids.size() == input.loads.rows() * input.sample->tokens * std::size_t(input.sample->top_k),
         "a sample of {} tokens and {} layers has {} ids", input.sample->tokens, input.loads.rows(),
         input.sample->ids.size());

@@ -21,7 +21,10 @@ struct Copies {
 };
 Copies copies_of(std::span<const double> load, const PlacementProblem& problem);
 
-/// The sample, or ConfigError: `policy` needs a trace.
+/// Why a sample that was drawn from counts tells nothing.
+inline constexpr std::string_view kDealt =
+    "experts of a token were dealt, not recorded: nothing is known of what is used together";
+/// The sample, or ConfigError: `policy` needs a trace whose tokens were recorded.
 const RoutingSample& sample_of(const PlacementInput& input, std::string_view policy);
 
 /// Bins of whole nodes (per_part = GPUs a node) or single GPUs (1): how many slots and what speed each has.

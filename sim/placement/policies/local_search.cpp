@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "placement/planning/packing.h"
+#include "placement/planning/used_together.h"
 #include "placement/scores/exchange_cost.h"
 
 namespace moesim::placement {
@@ -189,6 +190,7 @@ class LocalSearch final : public Placement {
       throw ConfigError(
           "objective",
           fmt::format("needs a trace ({}): loads do not say which experts a token uses together", input.give_trace));
+    if (input.sample->dealt) throw ConfigError("objective", std::string(kDealt));
     if (p_.objective == Objective::nodes)
       return node_visits_cost(*input.sample, input.loads, input.problem, input.replica_choice);
     return exchange_cost(*input.sample, input.loads, input.problem, PortRates{}, input.replica_choice);

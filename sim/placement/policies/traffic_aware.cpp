@@ -24,7 +24,7 @@ class TrafficAware final : public Placement {
                                                       input.replica_choice);
     std::vector<std::vector<exchange::ExpertMap>> starts;
     for (const char* start : {"greedy", "coactivation"})
-      if (input.sample || std::string_view(start) != "coactivation")
+      if ((input.sample && !input.sample->dealt) || std::string_view(start) != "coactivation")
         starts.push_back(placements().of_kind(start)->place(input));
     Random random(p_.seed, "traffic placement");
     std::vector<exchange::ExpertMap> out;

@@ -38,7 +38,45 @@ std::vector<std::int64_t> whole_counts(std::span<const double> counts, std::int6
   return out;
 }
 
-/// One layer's choices of `tokens` tokens: (tokens, top_k).
+/// Rounds of trades between tokens.  Two experts that were dealt together stay so in half of all trades: what is left
+/// of the deal's order halves a round, so that pairs 500 times as frequent as by chance are within 1 % of it.
+constexpr int kTradingRounds = 16;
+
+/// Two tokens put what they do not share together, and each takes as many as it gave, at random.
+class Trades {
+ public:
+  Trades(std::size_t experts, Random& random) : holder_(experts, 0), shared_(experts, 0), random_(random) {}
+  void trade(std::span<std::int16_t> a, std::span<std::int16_t> b) {
+    ++trade_;
+    pool_.clear();
+    places_.clear();
+    for (const std::int16_t e : a)
+      if (e >= 0) holder_[std::size_t(e)] = trade_;
+    for (const std::int16_t e : b)
+      if (e >= 0 && holder_[std::size_t(e)] == trade_) shared_[std::size_t(e)] = trade_;
+    offer(a);
+    const std::size_t from_a = pool_.size();
+    offer(b);
+    if (from_a == 0 || from_a == pool_.size()) return;
+    for (std::size_t i = 0; i < from_a; ++i) std::swap(pool_[i], pool_[i + random_.below(pool_.size() - i)]);
+    for (std::size_t i = 0; i < pool_.size(); ++i) *places_[i] = pool_[i];
+  }
+
+ private:
+  void offer(std::span<std::int16_t> token) {
+    for (std::int16_t& e : token)
+      if (e >= 0 && shared_[std::size_t(e)] != trade_) pool_.push_back(e), places_.push_back(&e);
+  }
+  std::vector<std::uint64_t> holder_, shared_;  // (experts): last trade where the first token, or both, had it
+  std::uint64_t trade_ = 0;
+  std::vector<std::int16_t> pool_;
+  std::vector<std::int16_t*> places_;
+  Random& random_;
+};
+
+/// One layer's choices of `tokens` tokens: (tokens, top_k).  Every way to give the experts these counts, none of them
+/// twice to a token, is as likely as any other: a deal that keeps both, then trades (the "curveball" chain, Strona et
+/// al. 2014, whose stationary law is uniform: Carstens 2015).
 void deal(const std::vector<std::int64_t>& counts, std::int64_t tokens, std::size_t k, Random& random,
           std::int16_t* out) {
   std::vector<std::size_t> order(counts.size());
@@ -53,6 +91,14 @@ void deal(const std::vector<std::int64_t>& counts, std::int64_t tokens, std::siz
   random.shuffle<std::size_t>(place);
   for (std::size_t t = 0; t < place.size(); ++t)
     for (std::size_t j = 0; j < k; ++j) out[t * k + j] = row[j * std::size_t(tokens) + place[t]];
+  if (k == 1) return;
+  Trades trades(counts.size(), random);
+  for (int round = 0; round < kTradingRounds; ++round) {
+    stop_if_interrupted();
+    random.shuffle<std::size_t>(place);
+    for (std::size_t i = 0; i + 1 < place.size(); i += 2)
+      trades.trade({out + place[i] * k, k}, {out + place[i + 1] * k, k});
+  }
 }
 
 /// The tokens that a pass counted: of the layer with most, since a layer may have dropped some.

@@ -153,7 +153,7 @@ LeftOut for_each_pass(const std::vector<std::string>& files, const std::vector<L
 struct Survey {
   std::set<int> layers;
   std::vector<std::set<int>> rank_layers;  // (ranks)
-  std::vector<std::size_t> first;          // (ranks): the first rank that holds the same
+  std::vector<std::size_t> first;          // (ranks): the rank that holds all that it does
   int top_k = 0;
   std::vector<Lane> lanes;
   std::vector<std::string> notes;
@@ -165,12 +165,12 @@ Survey survey(const std::vector<std::string>& files) {
   for (std::size_t r = 0; r < files.size(); ++r) alone.push_back({r});
   out.rank_layers.resize(files.size());
   RepeatedRanks repeated(files.size());
-  std::map<std::size_t, std::uint64_t> held;
+  std::map<std::size_t, HeldPass> held;
   std::int32_t at = 0;
   const auto count = [&](std::int32_t moment, std::size_t rank, const std::map<int, Record>& records,
                          const std::string& where) {
     if (moment != at) repeated.add(held), held.clear(), at = moment;
-    std::uint64_t holds = std::uint64_t(records.begin()->second.step);
+    HeldPass& holds = held[rank];
     for (const auto& [layer, r] : records) {
       out.layers.insert(layer);
       out.rank_layers[rank].insert(layer);
@@ -178,14 +178,14 @@ Survey survey(const std::vector<std::string>& files) {
       if (r.top_k != out.top_k)
         throw ConfigError(
             fmt::format("{}: layer {} has top-{}, those before top-{}", where, layer, r.top_k, out.top_k));
-      holds = mixed(holds, std::uint64_t(layer));
-      for (const std::int32_t id : r.ids) holds = mixed(holds, std::uint64_t(std::int64_t{id}));
+      std::uint64_t& all = holds[layer] = std::uint64_t(r.step);
+      for (const std::int32_t id : r.ids) all = mixed(all, std::uint64_t(std::int64_t{id}));
     }
-    held[rank] = holds;
   };
   const LeftOut left_out = for_each_pass(files, alone, count);
   repeated.add(held);
   out.first = repeated.first();
+  if (const std::string said = repeated.note(); !said.empty()) out.notes.push_back(said);
   const auto note = [&](std::int64_t n, const char* what) {
     if (n > 0) out.notes.push_back(fmt::format("{} {} were left out", n, what));
   };
@@ -201,19 +201,12 @@ Survey survey(const std::vector<std::string>& files) {
 /// n-th of each stage with the same tokens (Megatron numbers stages slowest).
 void settle_lanes(const std::vector<std::string>& files, Survey& s) {
   std::map<int, std::vector<std::size_t>> stages;  // by first layer
-  std::size_t repeats = 0, layers = 0;
+  std::size_t layers = 0;
   for (std::size_t r = 0; r < files.size(); ++r) {
-    if (s.first[r] != r) {
-      ++repeats;
-    } else if (!s.rank_layers[r].empty()) {
-      s.lanes.push_back({r});
-      stages[*s.rank_layers[r].begin()].push_back(r);
-    }
+    if (s.first[r] != r || s.rank_layers[r].empty()) continue;
+    s.lanes.push_back({r});
+    stages[*s.rank_layers[r].begin()].push_back(r);
   }
-  if (repeats > 0)
-    s.notes.push_back(
-        fmt::format("{} of {} ranks hold the same tokens as another, as tensor-parallel ones do: counted once", repeats,
-                    files.size()));
   if (stages.size() < 2) return;
   bool pipeline = true;
   const std::size_t each = stages.begin()->second.size();

@@ -1,5 +1,7 @@
 #include "routing/importers/megatron_ranks.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/splitmix.h"
@@ -8,23 +10,53 @@ namespace moesim::routing {
 
 RepeatedRanks::RepeatedRanks(std::size_t ranks) : candidates_(ranks), seen_(ranks, false) {
   for (std::size_t r = 0; r < ranks; ++r)
-    for (std::size_t earlier = 0; earlier < r; ++earlier) candidates_[r].insert(candidates_[r].end(), earlier);
+    for (std::size_t other = 0; other < ranks; ++other)
+      if (other != r) candidates_[r].push_back({other});
 }
 
-void RepeatedRanks::add(const std::map<std::size_t, std::uint64_t>& passes) {
+void RepeatedRanks::add(const std::map<std::size_t, HeldPass>& passes) {
   for (const auto& [rank, holds] : passes) {
     seen_[rank] = true;
-    std::erase_if(candidates_[rank], [&, holds = holds](std::size_t earlier) {
-      const auto other = passes.find(earlier);
-      return other == passes.end() || other->second != holds;
+    std::erase_if(candidates_[rank], [&, &holds = holds](Candidate& c) {
+      const auto other = passes.find(c.rank);
+      if (c.ended || other == passes.end()) return true;
+      c.ended = holds.size() < other->second.size();
+      return !std::ranges::includes(other->second, holds);
     });
   }
 }
 
+const RepeatedRanks::Candidate* RepeatedRanks::find(std::size_t rank, std::size_t other) const {
+  const auto at = std::ranges::lower_bound(candidates_[rank], other, {}, &Candidate::rank);
+  return at != candidates_[rank].end() && at->rank == other ? &*at : nullptr;
+}
+
+bool RepeatedRanks::ends_earlier(std::size_t rank, std::size_t other) const { return find(other, rank) == nullptr; }
+
 std::vector<std::size_t> RepeatedRanks::first() const {
+  const auto repeats = [&](std::size_t r, std::size_t other) {
+    return seen_[r] && find(r, other) != nullptr && (other < r || ends_earlier(r, other));
+  };
   std::vector<std::size_t> out;
-  for (std::size_t r = 0; r < candidates_.size(); ++r)
-    out.push_back(seen_[r] && !candidates_[r].empty() ? *candidates_[r].begin() : r);
+  for (std::size_t r = 0; r < candidates_.size(); ++r) {
+    std::size_t at = r;
+    // Holding all that another does is transitive, so that among those repeated one repeats no further.
+    for (const Candidate& c : candidates_[r])
+      if (repeats(at, c.rank)) at = c.rank;
+    out.push_back(at);
+  }
+  return out;
+}
+
+std::string RepeatedRanks::note() const {
+  const std::vector<std::size_t> of = first();
+  std::size_t repeats = 0, shorter = 0;
+  for (std::size_t r = 0; r < of.size(); ++r)
+    if (of[r] != r) ++repeats, shorter += ends_earlier(r, of[r]);
+  if (repeats == 0) return "";
+  std::string out = fmt::format(
+      "{} of {} ranks hold the same tokens as another, as tensor-parallel ones do: counted once", repeats, of.size());
+  if (shorter > 0) out += fmt::format("; {} of them as far as they go: cut short, or stopped earlier", shorter);
   return out;
 }
 

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -11,18 +10,31 @@
 
 namespace moesim::routing {
 
-/// Sees every pass of every rank once.  A rank repeats an earlier one if it holds the same in every pass that both have
-/// and nothing that the earlier one lacks: then its tokens are the same tokens.
+/// What a rank holds of a pass: by layer a number that stands for all of it.
+using HeldPass = std::map<int, std::uint64_t>;
+
+/// Sees every pass of every rank once.  A rank repeats another if that one holds all that it does, of the same tokens:
+/// the same in every pass but its last, and there some of the layers at least, as where it was stopped in the middle.
 class RepeatedRanks {
  public:
   explicit RepeatedRanks(std::size_t ranks);
-  /// The passes of one moment: by rank a number that stands for all it holds, for those that have one.
-  void add(const std::map<std::size_t, std::uint64_t>& passes);
-  /// (ranks): the first rank that each repeats, or itself.
+  /// The passes of one moment, by rank, of those that have one.
+  void add(const std::map<std::size_t, HeldPass>& passes);
+  /// (ranks): itself, or the rank that it repeats: one that repeats no further one.  Of those that hold the same, the
+  /// first is repeated by the others.
   std::vector<std::size_t> first() const;
+  /// What to say of it; "" if none repeats another.
+  std::string note() const;
 
  private:
-  std::vector<std::set<std::size_t>> candidates_;  // (ranks): earlier ranks that it may repeat
+  struct Candidate {
+    std::size_t rank;
+    bool ended = false;  // the one that repeats it lacked layers of the last pass that both have
+  };
+  const Candidate* find(std::size_t rank, std::size_t other) const;
+  /// Whether `rank` lacks something that `other`, which it repeats, has.
+  bool ends_earlier(std::size_t rank, std::size_t other) const;
+  std::vector<std::vector<Candidate>> candidates_;  // (ranks): others that it may repeat, ascending
   std::vector<bool> seen_;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "core/named_enum.h"
 #include "formats/base64.h"
@@ -18,7 +19,8 @@ void append(const std::string& bytes, const std::string& where, std::vector<std:
   for (std::size_t at = 0; at < bytes.size(); at += sizeof(Integer)) {
     Integer value{};
     std::memcpy(&value, &bytes[at], sizeof(Integer));
-    if (value > Integer(INT16_MAX) && sizeof(Integer) > 1)
+    // Both ends before it is made narrower: half of what is far below 0 would become an expert.
+    if (!std::in_range<std::int16_t>(value))
       throw ConfigError(fmt::format("{}: data: an expert id of {} is none", where, value));
     out.push_back(std::int32_t(value));
   }

@@ -38,9 +38,10 @@ class DumpBudget {
   std::map<const formats::TorchFile*, std::uint64_t> bytes_;
 };
 
-/// What to say of a dump that came alone, where there is one a rank: whose tokens it holds, and what to give instead.
-/// "" for several.
-std::string one_rank_note(const SglangDumps& files);
+/// Whose tokens the dumps hold, where there is one a rank, and which are missing as far as names and contents tell:
+/// below the highest rank given, or beside a file given (NAME_RANK.pt).  "" if none is known to be. Throws ConfigError
+/// if two dumps hold the same pass of one rank.
+std::string ranks_note(const SglangDumps& files);
 
 /// Imports per_token dumps.
 void read_sglang_per_token(const ImportContext& context, const SglangDumps& files);

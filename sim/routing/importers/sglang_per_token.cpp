@@ -74,7 +74,7 @@ struct RankPass {
 
 class PerToken {
  public:
-  PerToken(const ImportContext& context, const SglangDumps& files) : context_(context), alone_(one_rank_note(files)) {
+  PerToken(const ImportContext& context, const SglangDumps& files) : context_(context), ranks_(ranks_note(files)) {
     for (std::size_t r = 0; r < files.size(); ++r) {
       maps_.push_back(physical_map(*files[r]));
       if (maps_[r].layers != maps_[0].layers || maps_[r].experts != maps_[0].experts)
@@ -103,7 +103,7 @@ class PerToken {
         "physical experts were named by the last map; a rebalancing during the recording would misname earlier passes");
     s.notes.push_back(requests_known_ ? "requests were told apart by the positions of their tokens"
                                       : "not every token's request can be told from the positions");
-    if (!alone_.empty()) s.notes.push_back(alone_);
+    if (!ranks_.empty()) s.notes.push_back(ranks_);
     s.blocks = [this](const auto& take) { blocks(take); };
     import_routing(context_, s);
   }
@@ -207,7 +207,7 @@ class PerToken {
   }
 
   const ImportContext& context_;
-  std::string alone_;
+  std::string ranks_;
   std::vector<PhysicalMap> maps_;
   std::map<std::int64_t, std::vector<RankPass>> passes_;
   int top_k_ = 0;

@@ -58,18 +58,6 @@ void DumpBudget::add(const formats::TorchFile& file, const formats::ArraySource&
         fmt::format("{}: the arrays of its records share their numbers; save copies of them", array.where));
 }
 
-std::string one_rank_note(const SglangDumps& files) {
-  if (files.size() != 1) return "";
-  const std::vector<formats::Pickled>& records = dump_records(*files[0]);
-  const formats::Pickled* rank = records.empty() ? nullptr : records[0].find("rank");
-  const std::string whose = rank != nullptr && rank->kind == formats::Pickled::Kind::integer
-                                ? fmt::format("rank {}", rank->integer)
-                                : "one rank";
-  return fmt::format(
-      "these are the tokens of {} alone; each rank writes a file (..._RANK.pt): give all of one recording together",
-      whose);
-}
-
 namespace {
 void read_stat(const ImportContext& context, const formats::TorchFile& file) {
   if (context.files.size() > 1)
@@ -130,7 +118,7 @@ void read_per_pass(const ImportContext& context, const SglangDumps& files) {
     }
   }
   for (auto& [id, pass] : passes) s.passes.push_back(std::move(pass));
-  if (const std::string note = one_rank_note(files); !note.empty()) s.notes.push_back(note);
+  if (const std::string note = ranks_note(files); !note.empty()) s.notes.push_back(note);
   const auto partial = std::ranges::count_if(ranks_of, [&](const auto& p) { return p.second < files.size(); });
   if (partial > 0)
     s.notes.push_back(fmt::format("{} of {} passes are not in all {} files: the others' tokens are missing in them",

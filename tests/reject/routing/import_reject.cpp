@@ -173,6 +173,9 @@ TEST_F(ImportReject, TensorsThatAreNotWhatTheySay) {
             "a.json: reply 0: routed_experts: dtype: no integers are called \"int61\"; did you mean \"int64\"?");
   EXPECT_EQ(refused("a.json", of("[1,1,2]", "uint16", raw<std::uint16_t>({40000, 1}))),
             "a.json: reply 0: routed_experts: data: an expert id of 40000 is none");
+  for (const std::int64_t id : {-(std::int64_t{1} << 40), std::int64_t{1} << 40, std::int64_t{INT16_MAX} + 1})
+    EXPECT_EQ(refused("a.json", of("[1,1,2]", "int64", raw<std::int64_t>({id, 1}))),
+              "a.json: reply 0: routed_experts: data: an expert id of " + std::to_string(id) + " is none");
   EXPECT_EQ(refused("a.json", R"({"choices":[{"routed_experts":7}]})"),
             "a.json: reply 0: routed_experts: expected lists, base64 text or an object with data and shape");
 }

@@ -164,9 +164,24 @@ TEST_F(Import, MegatronRanksThatHoldTheSameTokensCountOnce) {
   EXPECT_EQ(choices(t, 0), (std::vector<int>{0, 1, 0, 1, 3}));
   EXPECT_EQ(choices(t, 1), (std::vector<int>{2, 3, 2, 2, 1}));
   EXPECT_TRUE(notes_mention(t, "1 of 3 ranks hold the same tokens as another"));
-  // The other way round nothing is lost: the longer file is no repetition of the shorter one.
-  const Trace whole = run({folder.write("r0.jsonl", a), folder.write("r1.jsonl", a + later)});
-  EXPECT_EQ(whole.tokens(), 5);
+  EXPECT_TRUE(notes_mention(t, "counted once; 1 of them as far as they go"));
+  // Wherever it ends, in whatever order, the longer file is what counts: between passes, within one, within a line.
+  for (const std::string& cut :
+       {a, a + megatron(1, 1, {3}), a + megatron(1, 1, {3}) + R"({"step":1,"layer":2,"ra)", megatron(0, 1, {0, 1})})
+    for (const auto& [first, second] : {std::pair(a + later, cut), std::pair(cut, a + later)}) {
+      const Trace whole = run({folder.write("r0.jsonl", first), folder.write("r1.jsonl", second)});
+      EXPECT_EQ(choices(whole, 0), (std::vector<int>{0, 1, 3})) << cut;
+      EXPECT_EQ(choices(whole, 1), (std::vector<int>{2, 3, 1})) << cut;
+      EXPECT_TRUE(notes_mention(whole, "1 of 2 ranks hold the same tokens as another")) << cut;
+      EXPECT_TRUE(notes_mention(whole, "1 of them as far as they go")) << cut;
+    }
+  const Trace equal = run({folder.write("r0.jsonl", a), folder.write("r1.jsonl", a), folder.write("r2.jsonl", a)});
+  EXPECT_EQ(equal.tokens(), 2);
+  EXPECT_FALSE(notes_mention(equal, "as far as they go"));
+  // What lacks layers of a pass and goes on after it was not cut short there.
+  const Trace other_layers = run(
+      {folder.write("r0.jsonl", a + later), folder.write("r1.jsonl", megatron(0, 1, {0, 1}) + megatron(1, 1, {3}))});
+  EXPECT_EQ(other_layers.tokens(), 6);
 }
 
 TEST_F(Import, MegatronPipelineStagesMakeUpOneToken) {
@@ -260,7 +275,7 @@ TEST_F(Import, SglangFilesOfOneRankSayWhoseTheyAre) {
                  {{"m", raw<std::int64_t>({0, 1})}, {"c", raw<std::int32_t>({2, 1})}});
   const Trace both = run({folder.write("a_3.pt", file), folder.write("a_2.pt", second)}, options);
   EXPECT_TRUE(notes_mention(both, "2 of 2 passes are not in all 2 files"));
-  EXPECT_FALSE(notes_mention(both, "alone"));
+  EXPECT_TRUE(notes_mention(both, "these are the tokens of ranks 2, 3 alone: ranks 0, 1 are not given"));
   EXPECT_EQ(load(t, 0), (std::vector<std::int64_t>{2, 1}));
 }
 }  // namespace
