@@ -20,7 +20,7 @@ constexpr auto enum_names(MappingFate) {
 struct MappingEntry {
   Mapping mapping;
   MappingFate fate = MappingFate::slower;
-  std::string reason;  // what binds it, or why it fell
+  std::string reason{};  // what binds it, or why it fell
   double least = 0;    // s: no step of it is shorter
   std::optional<StepResult> result{};
 

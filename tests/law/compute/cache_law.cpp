@@ -40,11 +40,11 @@ TEST(CacheLaw, DecodingReadsTheCataloguesCache) {
         index += tensor_bytes(x->work.keys * x->dim, spec::Dtype::fp8).v;
     }
     EXPECT_EQ(Bytes{index}, length_of(model) * spec::index_bytes_per_token(model)) << model.name;
-    if (model.attention.indexer)  // of what is cached, the picks
-      EXPECT_EQ(Bytes{read}, model.attention.indexer->top_k *
-                                 spec::cache_bytes_per_layer(model, spec::CacheFormat::bf16) * model.layers);
-    else
-      EXPECT_EQ(Bytes{read}, spec::cache_bytes(model, length_of(model), spec::CacheFormat::bf16)) << model.name;
+    const Bytes picked = model.attention.indexer  // of what is cached, the picks
+                             ? model.attention.indexer->top_k *
+                                   spec::cache_bytes_per_layer(model, spec::CacheFormat::bf16) * model.layers
+                             : spec::cache_bytes(model, length_of(model), spec::CacheFormat::bf16);
+    EXPECT_EQ(Bytes{read}, picked) << model.name;
   }
 }
 

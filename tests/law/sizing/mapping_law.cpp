@@ -77,7 +77,9 @@ TEST(Mapping, WithADeadlineTheCheapestThatMeetsItIsChosen) {
   const MappingEntry& w = choice.entries[*choice.winner];
   EXPECT_LE(w.days(job), 4 * days);
   for (const MappingEntry& e : choice.entries)
-    if (e.fate == MappingFate::meets) EXPECT_GE(e.cost(job), w.cost(job)) << text_of(e.mapping);
+    if (e.fate == MappingFate::meets) {
+      EXPECT_GE(e.cost(job), w.cost(job)) << text_of(e.mapping);
+    }
   EXPECT_NEAR(w.cost(job), w.days(job) * 24 * w.mapping.gpus() * 2, 1e-6 * w.cost(job));
 
   const Choice none = choose(read_small_job(folder, small_job(128, fmt::format("{{days: {}}}", days / 4))), 2);
