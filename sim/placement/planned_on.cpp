@@ -91,13 +91,14 @@ void write_planned_on(results::Results& results, std::string_view scope, const C
   const bool word = config.is_scalar();
   if (word ? config.text() == "contiguous" : config.has("file") || !(config.has("strategy") || config.has("slots")))
     return;
-  if (word || !config.has("planned_on")) {
+  PlannedOn from;
+  const bool given = !word && config.has("planned_on");
+  if (given) config.at("planned_on").parse(from);
+  if (!given || (from.file.name.empty() && from.step == 0 && !from.phase && !config.at("planned_on").has("routing"))) {
     results.add(results::Table::assumption, {scope, "placement", "planned from the very loads that it serves",
                                              "systems plan from earlier ones: planned_on"});
     return;
   }
-  PlannedOn from;
-  config.at("planned_on").parse(from);
   std::string what = from.file.name;
   if (what.empty()) {
     what = config.at("planned_on").has("routing") ? "another routing" : "the routing";

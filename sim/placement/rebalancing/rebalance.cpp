@@ -145,9 +145,10 @@ void Rebalancer::plan_anew() {
     if (gain <= params_.least_gain) continue;
     if (params_.keep_places && problem_.even()) planned[row] = aligned(maps_[row], planned[row], group);
     const std::size_t lacking = moves(window_.layers[row], maps_[row], planned[row], group).size();
-    targets_.push_back({row, std::move(planned[row]), gain, expert_bytes_ * std::int64_t(lacking)});
+    targets_.push_back({row, std::move(planned[row]), gain, std::int64_t(lacking)});
   }
-  if (params_.most_bytes.v > 0) keep_within(targets_);
+  if (params_.most_bytes.v > 0 && expert_bytes_.v > 0)
+    keep_within(targets_, params_.most_bytes.v / expert_bytes_.v, params_.least_gain, window_, maps_, problem_);
 }
 
 /// The window in the order of time, in a few parts that strategies may hold against each other.
@@ -167,24 +168,6 @@ std::vector<Loads> Rebalancer::parts_of_window() const {
   return out;
 }
 
-/// Leaves out the layers that gain least a byte until the rest may be moved.
-void Rebalancer::keep_within(std::vector<Target>& targets) const {
-  std::vector<std::size_t> order(targets.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
-    return targets[a].gain * double(targets[b].bytes.v) > targets[b].gain * double(targets[a].bytes.v);
-  });
-  Bytes left = params_.most_bytes;
-  std::vector<bool> kept(targets.size(), false);
-  for (const std::size_t i : order)
-    if (targets[i].bytes <= left) {
-      kept[i] = true;
-      left = left - targets[i].bytes;
-    }
-  std::size_t i = 0;
-  std::erase_if(targets, [&](const Target&) { return !kept[i++]; });
-}
-
 std::vector<LayerChange> Rebalancer::advance() {
   if (!history_.empty() && targets_.empty() && trigger_->due(steps_, plans_, [this] { return balancedness(); }))
     plan_anew();
@@ -192,7 +175,7 @@ std::vector<LayerChange> Rebalancer::advance() {
   const std::size_t most = params_.layers_at_a_time == 0 ? targets_.size() : std::size_t(params_.layers_at_a_time);
   const spec::GroupShape group{problem_.gpus, problem_.gpus_per_node()};
   while (out.size() < most && !targets_.empty()) {
-    Target target = std::move(targets_.back());
+    PlannedLayer target = std::move(targets_.back());
     targets_.pop_back();
     LayerChange change{target.row, window_.layers[target.row], {}, {}};
     change.moves = moves(change.layer, maps_[target.row], target.map, group);

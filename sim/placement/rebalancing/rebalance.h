@@ -9,6 +9,7 @@
 #include "core/units.h"
 #include "placement/placement.h"
 #include "placement/rebalancing/migration.h"
+#include "placement/rebalancing/partial.h"
 
 namespace moesim::placement {
 
@@ -50,7 +51,7 @@ struct RebalanceParams {
     f("least_gain", p.least_gain, "a layer stays unless its balance (mean over max) grows by more than this");
     f("keep_places", p.keep_places, "renumber GPUs so that fewer experts move");
     f("most_bytes", p.most_bytes,
-      "weights that one plan may move, the layers first that gain most balance a byte; 0 B: any");
+      "weights that one plan may move, what gains most balance a byte first, expert by expert; 0 B: any");
   }
 };
 /// Throws ConfigError at the key of a value that makes no sense.
@@ -102,14 +103,7 @@ class Rebalancer {
   std::size_t next_ = 0;                      // place in the ring
   std::int64_t steps_ = 0;                    // since the last plan
   int plans_ = 0;
-  struct Target {
-    std::size_t row;
-    exchange::ExpertMap map;
-    double gain = 0;  // of balance
-    Bytes bytes{};
-  };
-  void keep_within(std::vector<Target>& targets) const;
-  std::vector<Target> targets_;  // of the plan under way, next layer last
+  std::vector<PlannedLayer> targets_;  // of the plan under way, next layer last
 };
 
 /// Mean over layers of mean over max GPU load, where copies share their expert's load evenly.

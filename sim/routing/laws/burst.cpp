@@ -23,6 +23,9 @@ struct Burst : LawBase {
   }
   /// 0 between bursts, else the burst's number and one.
   std::int64_t epoch(std::int64_t step) const { return step % p.period < p.length ? step / p.period + 1 : 0; }
+  std::int64_t lasts() const {
+    return p.length > 0 ? std::gcd(p.length, p.period) : 0;
+  }  // no turn begins or ends within
   void weights(int layer, std::int64_t epoch, std::span<double> out) const {
     if (epoch > 0) heat(some_experts(p.count, "burst", layer, epoch), p.factor, out);
   }

@@ -56,6 +56,8 @@ struct Grouped : LawBase {
   std::int64_t epoch(std::int64_t step) const {
     return p.drift > 0 ? step / p.drift * kMoments + step % p.drift * kMoments / p.drift : 0;
   }
+  /// A quarter of the drift: of what moves, cos(pi / 8) = 0.92 is still there.
+  std::int64_t lasts() const { return p.drift > 0 && p.steady < 1 ? std::max(1, p.drift / 4) : 0; }
   void weights(int layer, std::int64_t epoch, std::span<double> out) const;
 
  private:

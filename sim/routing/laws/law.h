@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/random.h"
+#include "routing/moving.h"
 #include "routing/traffic_draw.h"
 #include "routing/traffic_kinds.h"
 
@@ -22,6 +23,7 @@ struct LawBase {
   TrafficContext c;
   explicit LawBase(const TrafficContext& context) : c(context) {}
   std::int64_t epoch(std::int64_t) const { return 0; }
+  std::int64_t lasts() const { return 0; }
   int spread_blocks() const { return 0; }
   void assign(int, std::int64_t, std::span<const std::int32_t> tokens, std::span<std::int32_t> out) const {
     std::copy(tokens.begin(), tokens.end(), out.begin());
@@ -47,11 +49,12 @@ inline std::int64_t most_listed_rows(const TrafficContext& c) {
 /// A traffic source from a Law: expert weights that depend on the layer and an epoch of steps.  A Law has
 ///   Params, a constructor Law(Params, const TrafficContext&),
 ///   int64 epoch(step): steps with the same epoch have the same weights,
+///   int64 lasts(): as in MovingTraffic,
 ///   void weights(layer, epoch, span<double>): one weight an expert, in any scale,
 ///   int spread_blocks(): as in Traffic,
 ///   void assign(layer, step, tokens, out): tokens of each source.
 template <class Law>
-class Synthetic final : public TrafficSource {
+class Synthetic final : public TrafficSource, public MovingTraffic {
  public:
   using Params = typename Law::Params;
   Synthetic(Params p, const TrafficContext& context) : c_(context), law_(p, context) {
@@ -61,6 +64,8 @@ class Synthetic final : public TrafficSource {
     counts_.resize(std::size_t(c_.gate.experts));
     token_.resize(std::size_t(c_.gate.top_k));
   }
+
+  std::int64_t lasts() const override { return law_.lasts(); }
 
   void shares(int layer, std::int64_t step, std::span<double> out) const override {
     const std::vector<double>& shares = tables(layer, step).shares;

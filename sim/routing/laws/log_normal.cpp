@@ -16,6 +16,7 @@ struct LogNormal : LawBase {
     if (!(p.sigma >= 0 && p.sigma <= 5)) refuse_law("sigma", fmt::format("expected 0 to 5, got {}", p.sigma));
   }
   std::int64_t epoch(std::int64_t step) const { return p.every > 0 ? step / p.every : 0; }
+  std::int64_t lasts() const { return std::max(0, p.every); }
   void weights(int layer, std::int64_t epoch, std::span<double> out) const {
     Random chance = random("log_normal", layer, epoch);
     for (double& w : out) w = chance.log_normal(0, p.sigma);

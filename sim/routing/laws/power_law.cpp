@@ -19,6 +19,7 @@ struct PowerLaw : LawBase {
       refuse_law("exponent", fmt::format("expected 0 to 5, got {}", p.exponent));
   }
   std::int64_t epoch(std::int64_t step) const { return p.every > 0 ? step / p.every : 0; }
+  std::int64_t lasts() const { return std::max(0, p.every); }
   void weights(int layer, std::int64_t epoch, std::span<double> out) const {
     double rank = 1;
     for (const std::size_t e : some_experts(c.gate.experts, "power_law", layer, epoch))

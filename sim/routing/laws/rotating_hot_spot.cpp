@@ -21,6 +21,7 @@ struct RotatingHotSpot : LawBase {
     if (p.stride < 1) refuse_law("stride", fmt::format("expected at least 1 expert, got {}", p.stride));
   }
   std::int64_t epoch(std::int64_t step) const { return step / p.every; }
+  std::int64_t lasts() const { return p.every; }
   void weights(int, std::int64_t epoch, std::span<double> out) const {
     std::vector<std::size_t> hot;
     const std::size_t first = std::size_t(epoch) * std::size_t(p.stride);

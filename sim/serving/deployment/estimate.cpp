@@ -114,7 +114,7 @@ PoolCounts counts_of(const Deployment& d, const BuiltPool& pool, const Config& c
     out.gpus = s.parallel.experts_tensor ? 1 : double(s.parallel.tensor) * s.parallel.data;
     out.moe_layers = double(d.model.moe_layers().size());
     out.experts = d.model.moe->experts;
-    out.samples = s.bank.samples;
+    out.samples = s.bank.samples.value_or(BankSettings::kSamples);
     out.ratio = std::max(s.bank.ratio, 1 + 1e-12);
   }
   if (s.kv.prefix_cache && s.role != Role::decode && whole.turns > 1) out.hash_block = 64;

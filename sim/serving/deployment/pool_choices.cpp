@@ -77,11 +77,11 @@ void check_pool(const Config& config, const PoolSection& s, const spec::Model* m
     config.fail_below("kv.watermark", fmt::format("expected at least 0 and below 1, got {}", s.kv.watermark));
   at_most(config, "start_up", s.start_up, kLongest);
   at_most(config, "overhead", s.overhead.value_or(Time{}), kLongest);
-  if (s.bank.samples > 10'000)
-    config.fail_below("bank.samples", fmt::format("expected 1 to 10000, got {}", s.bank.samples));
+  if (s.bank.samples.value_or(1) > 10'000)
+    config.fail_below("bank.samples", fmt::format("expected 1 to 10000, got {}", *s.bank.samples));
   if (s.bank.ratio > 1 && !(s.bank.ratio >= 1.001 && s.bank.ratio <= 1000))
     config.fail_below("bank.ratio", fmt::format("expected 1.001 to 1000, got {}", s.bank.ratio));
-  within(config, "bank.redraw", s.bank.redraw, 0, std::int64_t{1} << 50);
+  within(config, "bank.redraw", s.bank.redraw.value_or(0), 0, std::int64_t{1} << 50);
   check_autoscale(config, s.autoscale);
   if (model == nullptr) return;
   if (model->attention.heads % p.tensor != 0)

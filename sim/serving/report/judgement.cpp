@@ -114,6 +114,41 @@ class Warnings {
     }
   }
 
+  /// Routing that moves faster than the draws of it are made anew.
+  void left_behind() const {
+    for (std::size_t p = 0; p < d_.pools.size(); ++p) {
+      const auto& costs = d_.pools[p]->costs;
+      if (costs.empty() || costs[0]->bank() == nullptr) continue;
+      const ExpertBank& bank = *costs[0]->bank();
+      const std::int64_t lasts = bank.law_lasts(), redraw = bank.redraw();
+      if (lasts == 0 || costs[0]->steps() <= lasts || (redraw > 0 && redraw <= std::max<std::int64_t>(lasts, 16)))
+        continue;
+      add("drift",
+          fmt::format("the routing stays alike for {} steps, but {}: what moves within its {} steps is not followed; "
+                      "leave out bank.redraw, and it is",
+                      lasts,
+                      redraw == 0 ? "is drawn once (bank.redraw: 0)" : fmt::format("is drawn anew after {}", redraw),
+                      costs[0]->steps()),
+          scope_of(service_.fleet().pools()[p]));
+    }
+  }
+
+  /// Plans that were made, but may move less than they need to move anything.
+  void unmoved() const {
+    for (std::size_t p = 0; p < d_.pools.size(); ++p) {
+      const auto& costs = d_.pools[p]->costs;
+      if (costs.empty() || costs[0]->rebalancing() == nullptr) continue;
+      const Rebalancing& r = *costs[0]->rebalancing();
+      const Bytes most = d_.section.rebalance.spec.most_bytes;
+      if (most.v == 0 || r.plans().empty() || most >= r.expert_bytes() * 2) continue;
+      add("rebalance",
+          fmt::format("rebalance.most_bytes is {}, where one expert has {} and two that swap twice that: {}",
+                      to_text(most), to_text(r.expert_bytes()),
+                      most < r.expert_bytes() ? "no plan moves anything" : "only copies can be put elsewhere"),
+          scope_of(service_.fleet().pools()[p]));
+    }
+  }
+
   void dropped() const {
     for (const auto& [reason, count] : d_.workload->dropped())
       add("dropped", fmt::format("requests of the workload that are left out: {}, {}", count, reason));
@@ -155,6 +190,8 @@ void write_warnings(results::Results& results, const Deployment& d, const Servic
   warnings.ended_late();
   warnings.few();
   warnings.stalled();
+  warnings.left_behind();
+  warnings.unmoved();
   warnings.dropped();
 }
 }  // namespace moesim::serving

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "routing/moving.h"
 
 namespace moesim::serving {
 namespace {
@@ -18,7 +19,14 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   shape_ = {s_.gpus, std::min(s_.gpus, s_.gpus_per_node)};
   check(s_.maps.size() == s_.layers.size(), "{} maps for {} layers", s_.maps.size(), s_.layers.size());
   check(!s_.sources.empty(), "experts need a source of routing");
-  if (s_.settings.samples < 1) throw ConfigError("bank.samples", "must be at least 1");
+  for (const routing::TrafficSource* source : s_.sources)
+    if (const std::int64_t lasts = s_.own_routing ? 0 : routing::shares_last(*source); lasts > 0)
+      law_lasts_ = law_lasts_ > 0 ? std::min(law_lasts_, lasts) : lasts;
+  const bool by_law = !s_.settings.redraw && law_lasts_ > 0;
+  samples_ = s_.settings.samples.value_or(by_law ? BankSettings::kMovingSamples : BankSettings::kSamples);
+  // Loads that change faster than draws are kept are drawn by chance from as many steps in a row.
+  redraw_ = by_law ? std::max<std::int64_t>(law_lasts_, samples_) : s_.settings.redraw.value_or(0);
+  if (samples_ < 1) throw ConfigError("bank.samples", "must be at least 1");
   if (s_.settings.every < 1) throw ConfigError("bank.every", "must be at least 1");
   if (!(s_.settings.ratio > 1)) throw ConfigError("bank.ratio", "must be above 1");
   for (const exchange::ExpertMap& map : s_.maps) copies_.push_back(exchange::copy_table(map));
@@ -34,6 +42,7 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   gpu_seconds_.assign(std::size_t(s_.gpus), 0);
   moved_.assign(s_.layers.size(), std::vector<double>(2 * std::size_t(s_.gpus) + std::size_t(shape_.nodes()) + 2));
   tokens_seen_.assign(s_.sources.size(), 0);
+  rows_seen_.assign(s_.layers.size() * std::size_t(moe.experts), 0);
   if (!s_.own_routing) return;
   recorded_.emplace(s_.own_routing, s_.layers);
   as_recorded_.resize(s_.layers.size());
@@ -104,11 +113,11 @@ ExpertBank::Entry& ExpertBank::entry(std::size_t ordinal, int sample, int bucket
     bank_.emplace_back(s_.layers.size());
   }
   std::vector<Entry>& layer = bank_[m][ordinal];
-  if (layer.empty()) layer.resize(std::size_t(s_.settings.samples * buckets_));
+  if (layer.empty()) layer.resize(std::size_t(samples_ * buckets_));
   Entry& e = layer[std::size_t(sample * buckets_ + bucket)];
   if (!e.ready) {
     const double tokens = bucket_tokens_[std::size_t(bucket)];
-    const std::int64_t step = epoch_ * s_.settings.redraw + sample;
+    const std::int64_t step = epoch_ * redraw_ + sample;
     fill(e, ordinal, step, tokens, weights, std::uint64_t(epoch_) << 32 | std::uint64_t(sample * buckets_ + bucket));
   }
   return e;
@@ -133,19 +142,14 @@ int ExpertBank::sample_of(std::size_t ordinal, std::int64_t step, int micro) con
   std::uint64_t h = std::uint64_t(step) * 0x9e3779b97f4a7c15 + ordinal * 0xbf58476d1ce4e5b9 +
                     std::uint64_t(micro) * 0x94d049bb133111eb;
   h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9;
-  return int((h >> 33) % std::uint64_t(s_.settings.samples));
+  return int((h >> 33) % std::uint64_t(samples_));
 }
 
 ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro, double tokens, double most,
                               std::span<const double> weights, double repeats) {
   if (tokens <= 0) return {};
   if (recorded_ && recorded_->tokens() > 0) return times_as_recorded(ordinal, tokens, most, repeats);
-  if (s_.settings.redraw > 0 && step / s_.settings.redraw != epoch_) {
-    epoch_ = step / s_.settings.redraw;
-    settle();
-    bank_.clear();
-    mixes_.clear();
-  }
+  follow(step);
   for (std::size_t i = 0; i < weights.size(); ++i) tokens_seen_[i] += weights[i] * tokens;
   const Mix mix = rounded(weights);
   const int bucket = int(bucket_of(tokens));
@@ -253,14 +257,30 @@ void ExpertBank::slow_link(int gpu, double share) {
   any_slow_ = true;
 }
 
-std::vector<double> ExpertBank::expert_rows() const {
-  if (recorded_) return recorded_->seen();
+/// Draws are made anew where the step is of another turn.
+void ExpertBank::follow(std::int64_t step) {
+  if (redraw_ <= 0 || step / redraw_ == epoch_) return;
+  settle();
+  sum_seen();
+  epoch_ = step / redraw_;
+  bank_.clear();
+  mixes_.clear();
+}
+
+/// The tokens since the last redraw, as rows.
+void ExpertBank::sum_seen() {
   std::vector<double> weights = tokens_seen_;
   const double all = std::accumulate(weights.begin(), weights.end(), 0.0);
-  if (all <= 0) return std::vector<double>(s_.layers.size() * std::size_t(gate_.experts), 0);
+  if (all <= 0) return;
   for (double& w : weights) w /= all;
-  std::vector<double> out = loads(0, s_.settings.samples, weights);
-  for (double& v : out) v *= all / double(s_.layers.size()) * gate_.top_k;
-  return out;
+  const std::vector<double> mean = loads(epoch_ * redraw_, samples_, weights);
+  for (std::size_t i = 0; i < mean.size(); ++i) rows_seen_[i] += mean[i] * all / double(s_.layers.size()) * gate_.top_k;
+  std::ranges::fill(tokens_seen_, 0.0);
+}
+
+std::vector<double> ExpertBank::expert_rows() {
+  if (recorded_) return recorded_->seen();
+  sum_seen();
+  return rows_seen_;
 }
 }  // namespace moesim::serving

@@ -22,16 +22,21 @@ namespace moesim::serving {
 /// How the layers are drawn.  A step's layer time is taken from one of `samples` draws of that layer, between draws for
 /// token counts `ratio` apart; draws are made when first needed.
 struct BankSettings {
-  int samples = 16;
+  std::optional<int> samples;  // kSamples; where draws are made anew because the law asks for it, kMovingSamples
   double ratio = 1.25;
-  bool noise = true;  // tokens choose by chance; false: exactly the shares
-  std::int64_t redraw = 0;
+  bool noise = true;                   // tokens choose by chance; false: exactly the shares
+  std::optional<std::int64_t> redraw;  // as long as the law's shares last
   int every = 1;
+  static constexpr int kSamples = 16, kMovingSamples = 4;  // new ones come before these repeat as often
   static void fields(auto& f, auto& p) {
-    f("samples", p.samples, "draws kept for each layer and token count; a step takes one of them");
+    f("samples", p.samples,
+      "draws kept for each layer and token count; a step takes one of them; default 16, or 4 where the law moves and "
+      "redraw is not given");
     f("ratio", p.ratio, "between the token counts of neighbouring draws; steps between are interpolated");
     f("noise", p.noise, "tokens choose their experts by chance; false: exactly in proportion to the loads");
-    f("redraw", p.redraw, "steps after which all draws are made anew, for routing that drifts; 0 means never");
+    f("redraw", p.redraw,
+      "steps after which all draws are made anew, for routing that drifts; 0 means never; default: as its law moves "
+      "(of grouped, a quarter of drift)");
     f("every", p.every, "draws of every n-th MoE layer stand for the next ones too; faster, and less alike");
   }
 };
@@ -103,9 +108,13 @@ class ExpertBank {
   void sharing(std::span<const PortUse::Left> ports);
   /// The step whose routing stands for that of `step`: draws are of `samples` steps until they are made anew.
   std::int64_t drawn(std::int64_t step) const {
-    const std::int64_t first = s_.settings.redraw > 0 ? step / s_.settings.redraw * s_.settings.redraw : 0;
-    return first + step % s_.settings.samples;
+    const std::int64_t first = redraw_ > 0 ? step / redraw_ * redraw_ : 0;
+    return first + step % samples_;
   }
+
+  /// Steps after which draws are made anew, 0 for never; and for which the routing's law stays alike, 0 for ever.
+  std::int64_t redraw() const { return redraw_; }
+  std::int64_t law_lasts() const { return law_lasts_; }
 
   /// Seconds each GPU computed experts, summed over all calls of times().
   const std::vector<double>& gpu_seconds();
@@ -113,7 +122,7 @@ class ExpertBank {
   /// and forgets it: tokens, rows and reach by GPU and node; slot rows stay empty.
   exchange::ExchangeSums take_exchanged(std::size_t first, std::size_t last);
   /// Rows of each expert, (layers, experts), expected over all calls.
-  std::vector<double> expert_rows() const;
+  std::vector<double> expert_rows();
 
  private:
   struct Entry {
@@ -147,6 +156,8 @@ class ExpertBank {
   void sum_rows(std::size_t ordinal, double tokens);  // sums_, of shares_ as rows
   void settle(std::vector<Entry>& layer, std::size_t ordinal);
   void settle();
+  void sum_seen();
+  void follow(std::int64_t step);
   void book(const Entry& e, std::size_t ordinal, double used);
   void shares(std::size_t ordinal, std::int64_t step, std::span<const double> weights, std::vector<double>& out) const;
   void exchange(const exchange::ExchangeSums& sums, Entry& out);
@@ -161,7 +172,8 @@ class ExpertBank {
   std::unique_ptr<network::ExchangeTimes> dispatch_, combine_;
   std::vector<std::vector<std::vector<Entry>>> bank_;  // [mix][ordinal][sample * buckets + bucket]
   std::vector<std::uint32_t> mixes_;
-  int buckets_ = 0;
+  int buckets_ = 0, samples_ = 0;
+  std::int64_t redraw_ = 0, law_lasts_ = 0;
   std::vector<double> bucket_tokens_;  // token counts that draws are made at
   std::int64_t epoch_ = 0;
   std::vector<std::vector<int>> masked_;  // by layer; empty: none
@@ -172,8 +184,9 @@ class ExpertBank {
     float link, compute;  // how many times longer its exchanges and products take
   };
   std::vector<Sharing> sharing_;
-  std::vector<double> gpu_seconds_, tokens_seen_;
-  std::vector<std::vector<double>> moved_;  // by layer, as Entry::moved
+  std::vector<double> gpu_seconds_;
+  std::vector<double> tokens_seen_, rows_seen_;  // of each source since the last redraw; (layers, experts) up to it
+  std::vector<std::vector<double>> moved_;       // by layer, as Entry::moved
   struct AsRecorded {
     Entry entry;
     double tokens = -1;                            // that it was priced at, in this step; -1: not yet

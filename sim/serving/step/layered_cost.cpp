@@ -238,9 +238,10 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
     bank_->begin(work.recorded);
     weigh_sources(work);
   }
-  std::int64_t fullest = 0, outputs = 0, requests = 0;
+  std::int64_t fullest = 0, outputs = 0, requests = 0, tokens = 0;
   for (const compute::Batch& b : work.ranks) {
     fullest = std::max(fullest, b.tokens);
+    tokens += b.tokens;
     requests = std::max(requests, b.prefill.sequences + b.decode.sequences);
     outputs = std::max(outputs, b.outputs);
   }
@@ -271,7 +272,7 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
   out.drawn = out.drawn / stages + s_.kernels->model().gpu().draw.launch * length;
   ports_.stepped(length);
   busy_ = length > 0 ? std::min(1.0, exchanging_ / length) : 0;
-  if (rebalancing_) rebalancing_->stepped(step_, weights_, length);
+  if (rebalancing_) rebalancing_->stepped(step_, weights_, double(tokens), length);
   out.balancedness = balance_count_ > 0 ? balance_sum_ / balance_count_ : 1;
 }
 
@@ -282,9 +283,7 @@ void LayeredCost::slow_gpu(int gpu, double share) {
   if (bank_ && !s_.parallel.experts_tensor) bank_->slow_gpu(local, share);
 }
 
-Time LayeredCost::rebalance() {
-  return rebalancing_ && !weights_.empty() ? rebalancing_->plan(step_, weights_) : Time{};
-}
+Time LayeredCost::rebalance() { return rebalancing_ && !weights_.empty() ? rebalancing_->plan(step_) : Time{}; }
 
 void LayeredCost::crosses(int gpu, bool nvlink, Bytes bytes, Time lasts) {
   if (nvlink == ports_.nvlink()) ports_.add(gpu % s_.parallel.stage_gpus(), double(bytes.v), seconds(lasts));

@@ -9,7 +9,8 @@ namespace moesim::serving {
 namespace {
 constexpr std::int64_t kLooks = 16;  // at the routing of a window, so that a step costs O(experts) a layer
 
-// Rows of a layer that a look at expected loads stands for (placement/planned_on.cpp); a power of two: no bit changes.
+// Rows of a layer that one token of expected loads stands for: no chance of counting is in them
+// (placement/planned_on.cpp); a power of two: no bit changes.
 constexpr double kExpectedRows = 1 << 20;
 
 /// Mean over layers of mean / max GPU load, where every expert's copies share its load evenly.  placement::balancedness
@@ -46,6 +47,8 @@ void Rebalancing::restart(bool lost) {
   planning_ = 0;
   stall_ = {};
   looks_.clear();
+  since_look_.clear();
+  before_.clear();
   if (lost) return void(rebalancer_.reset());
   placement::RebalanceParams params;
   params.window = std::min(kLooks, s_.spec.window);
@@ -55,9 +58,20 @@ void Rebalancing::restart(bool lost) {
                       s_.sample);
 }
 
-void Rebalancing::stepped(std::int64_t step, std::span<const double> weights, double seconds) {
+/// Expected shares of the experts at that step, of the tokens since the look before last.
+std::vector<double> Rebalancing::loads_now(std::int64_t step) const {
+  std::vector<double> tokens = since_look_;
+  for (std::size_t i = 0; i < before_.size(); ++i) tokens[i] += before_[i];
+  const double all = std::accumulate(tokens.begin(), tokens.end(), 0.0);
+  for (double& t : tokens) t /= all;
+  return bank_.loads(bank_.drawn(step), 1, tokens);
+}
+
+void Rebalancing::stepped(std::int64_t step, std::span<const double> weights, double tokens, double seconds) {
   now_ += seconds;
   if (lost_) return;
+  since_look_.resize(weights.size(), 0);
+  for (std::size_t i = 0; i < weights.size(); ++i) since_look_[i] += weights[i] * tokens;
   if (moving_ && planning_ > 0) {
     planning_ -= seconds;
     if (planning_ <= 0) send_next();
@@ -69,12 +83,17 @@ void Rebalancing::stepped(std::int64_t step, std::span<const double> weights, do
       stall_ += s_.spec.cost.layer;
       plans_.back().seconds += moesim::seconds(s_.spec.cost.layer);
       send_next();
-      if (!moving_) finish(bank_.loads(bank_.drawn(step), 1, weights));
+      if (!moving_) finish(loads_now(step));
     }
   }
   if (step % std::max<std::int64_t>(1, s_.spec.window / kLooks) != 0) return;
-  std::vector<double> rows = bank_.loads(bank_.drawn(step), 1, weights);
-  for (double& r : rows) r *= kExpectedRows;
+  const double all = std::accumulate(since_look_.begin(), since_look_.end(), 0.0);
+  if (all <= 0) return;
+  std::vector<double> mix = since_look_;
+  for (double& m : mix) m /= all;
+  std::vector<double> rows = bank_.loads(bank_.drawn(step), 1, mix);
+  for (double& r : rows) r *= kExpectedRows * all;
+  before_ = std::exchange(since_look_, std::vector<double>(mix.size(), 0));
   rebalancer_->observe(rows, step - last_look_);
   bank_.look();
   last_look_ = step;
@@ -82,10 +101,10 @@ void Rebalancing::stepped(std::int64_t step, std::span<const double> weights, do
   if (std::int64_t(looks_.size()) > kLooks) looks_.erase(looks_.begin());
 }
 
-Time Rebalancing::plan(std::int64_t step, std::span<const double> weights) {
+Time Rebalancing::plan(std::int64_t step) {
   if (lost_ || looks_.empty() || moving_) return {};
   const int before = rebalancer_->plans();
-  const std::vector<double> loads = bank_.loads(bank_.drawn(step), 1, weights);
+  const std::vector<double> loads = loads_now(step);
   RebalancePlan made{.at = now_, .before = balance_of(bank_.maps(), loads)};
   made.age = now_ - std::accumulate(looks_.begin(), looks_.end(), 0.0) / double(looks_.size());
   const std::vector<placement::LayerChange> changes = rebalancer_->advance();

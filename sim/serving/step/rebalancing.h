@@ -25,12 +25,13 @@ struct RebalanceSpec {
     f("layerwise", p.layerwise, "weights move layer by layer beside the work; false: the instance waits for all");
     f("below", p.below, "plans only if mean over max GPU load has fallen below this: short for a threshold trigger");
     f("most_bytes", p.most_bytes,
-      "weights that one plan may move, the layers first that gain most balance a byte; 0 B: any");
+      "weights that one plan may move, what gains most balance a byte first, expert by expert; 0 B: any");
     placement::RebalanceCost::fields(f, p.cost);
   }
 };
 
-/// One plan: mean over layers of mean over max GPU load, if rows were exactly in proportion to the loads.
+/// One plan: mean over layers of mean over max GPU load, if rows were exactly in proportion to the loads.  Steps count
+/// by their tokens; those since the look before last are the moment.
 struct RebalancePlan {
   double at = 0;                 ///< s the instance had worked
   double age = 0;                ///< s since the loads that it is made from, on average
@@ -52,21 +53,24 @@ class Rebalancing {
   };
   Rebalancing(Setup setup, Bytes expert_bytes, ExpertBank& bank, PortUse& ports);
 
-  /// A step is over: looks at its routing when a look is due, and lets a layer whose weights have come take effect.
-  void stepped(std::int64_t step, std::span<const double> weights, double seconds);
+  /// A step of so many tokens is over, which came from the sources of routing with these weights: looks at the routing
+  /// since the last look when one is due, and lets a layer whose weights have come take effect.
+  void stepped(std::int64_t step, std::span<const double> weights, double tokens, double seconds);
   /// Plans now if the trigger agrees.  Returns how long the instance stands still for it; 0 if the weights move beside
   /// the work.
-  Time plan(std::int64_t step, std::span<const double> weights);
+  Time plan(std::int64_t step);
   /// How long the next step is held up by layers that came into force beside the work.
   Time take_stall() { return std::exchange(stall_, {}); }
   /// Begins anew from the placement in force; while `lost`, nothing is planned.
   void restart(bool lost);
 
   const std::vector<RebalancePlan>& plans() const { return plans_; }
+  Bytes expert_bytes() const { return expert_bytes_; }  ///< of one layer
   /// Experts whose weights have moved since the last call, each with its row among the MoE layers.
   std::vector<std::pair<std::size_t, placement::ExpertMove>> take_moves() { return std::exchange(moves_, {}); }
 
  private:
+  std::vector<double> loads_now(std::int64_t step) const;
   void apply(const placement::LayerChange& change);
   void send_next();
   Time standstill(const placement::LayerChange& change) const;
@@ -77,7 +81,8 @@ class Rebalancing {
   ExpertBank& bank_;
   PortUse& ports_;
   bool lost_ = false;
-  std::int64_t last_look_ = -1;  // step
+  std::int64_t last_look_ = -1;              // step
+  std::vector<double> since_look_, before_;  // tokens of each source of routing, since the last look and up to it
   std::optional<placement::Rebalancer> rebalancer_;
   std::optional<placement::LayerChange> moving_;
   double planning_ = 0;  // s of planning left, before the weights of `moving_` leave

@@ -112,6 +112,9 @@ TEST_F(PlannedOnTest, ARunSaysWhatItsPlanWasMadeFrom) {
   for (const char* no_plan : {"", "contiguous", "{replica_choice: nearest}"}) EXPECT_EQ(said(no_plan), "") << no_plan;
   EXPECT_EQ(said("greedy"), "planned from the very loads that it serves");
   EXPECT_EQ(said("{slots: 72}"), "planned from the very loads that it serves");
+  for (const char* same : {"{}", "{step: 0}"})
+    EXPECT_EQ(said(fmt::format("{{strategy: eplb, planned_on: {}}}", same)),
+              "planned from the very loads that it serves");
   EXPECT_EQ(said("{strategy: eplb, planned_on: {step: 7}}"), "planned from the routing at step 7");
   EXPECT_EQ(said("{strategy: eplb, planned_on: {phase: decode}}"), "planned from the routing of decode at step 0");
   EXPECT_EQ(said("{strategy: eplb, planned_on: {routing: balanced}}"), "planned from another routing at step 0");
