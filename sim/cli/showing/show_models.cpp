@@ -39,6 +39,10 @@ std::string sizes(const std::vector<spec::Model>& models) {
   return table.text();
 }
 
+/// What any model's attention could be instead, with a cache of its own for each token.
+constexpr spec::AttentionKind kCompared[] = {spec::AttentionKind::mha, spec::AttentionKind::gqa,
+                                             spec::AttentionKind::mla};
+
 std::string caches(const std::vector<spec::Model>& models, const ShowOptions& o, const spec::Gpu& gpu) {
   results::TextTable table({"KV cache", "kind", "a token", "one user", "users", "with MHA", "users", "with GQA",
                             "users", "with MLA", "users"});
@@ -48,7 +52,7 @@ std::string caches(const std::vector<spec::Model>& models, const ShowOptions& o,
     std::vector<std::string> row = {m.name, std::string(name_of(m.attention.kind)),
                                     bytes_text(spec::cache_bytes_per_token(m, o.format)), bytes_text(own),
                                     long_count(users(gpu, own))};
-    for (const auto& [name, kind] : enum_names(spec::AttentionKind{})) {
+    for (const spec::AttentionKind kind : kCompared) {
       const Bytes other = spec::cache_bytes_as(m, kind, o.context, o.format);
       row.push_back(bytes_text(other));
       row.push_back(long_count(users(gpu, other)));
@@ -91,9 +95,9 @@ formats::Json json_of(const spec::Model& m, const ShowOptions& o, const spec::Gp
   formats::Json& user = out["one_user"];
   user = {
       {"context", o.context}, {"kv_dtype", name_of(o.format)}, {"kv_bytes", own.v}, {"users_per_gpu", users(gpu, own)}};
-  for (const auto& [name, kind] : enum_names(spec::AttentionKind{})) {
+  for (const spec::AttentionKind kind : kCompared) {
     const Bytes other = spec::cache_bytes_as(m, kind, o.context, o.format);
-    user["with"][std::string(name)] = {{"kv_bytes", other.v}, {"users_per_gpu", users(gpu, other)}};
+    user["with"][std::string(name_of(kind))] = {{"kv_bytes", other.v}, {"users_per_gpu", users(gpu, other)}};
   }
   for (const spec::Dtype dtype : kDtypes)
     out["gpus_for_weights"][std::string(name_of(dtype))] =
