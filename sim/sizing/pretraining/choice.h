@@ -21,7 +21,7 @@ struct MappingEntry {
   Mapping mapping;
   MappingFate fate = MappingFate::slower;
   std::string reason{};  // what binds it, or why it fell
-  double least = 0;    // s: no step of it is shorter
+  double least = 0;      // s: no step of it is shorter
   std::optional<StepResult> result{};
 
   double hours(const Job& job, double step) const { return step * job.steps() / 3600; }
