@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "pages/assets.h"
+#include "results/sql.h"
 
 namespace moesim::pages {
 
@@ -19,17 +20,10 @@ int Rows::whole(std::size_t row, std::size_t column) const {
 }
 
 Queries::Queries(const results::Database& db, const std::string& text) : db_(&db) {
-  std::size_t from = 0;
-  while (from < text.size()) {
-    std::size_t end = text.find(";\n", from);
-    if (end == std::string::npos) end = text.size();
-    const std::string query = text.substr(from, end - from);
-    from = end + 2;
-    const std::size_t head = query.find("-- ");
-    if (head == std::string::npos) continue;
-    const std::size_t colon = query.find(':', head);
+  for (const std::string& query : results::titled_queries(text)) {
+    const std::size_t colon = query.find(':');
     core::check(colon != std::string::npos, "a query has no name: {}", query);
-    sql_.emplace(query.substr(head + 3, colon - head - 3), query.substr(head) + ";");
+    sql_.emplace(query.substr(3, colon - 3), query + ";");
   }
 }
 

@@ -10,6 +10,7 @@
 #include "core/paths.h"
 #include "core/utf8.h"
 #include "results/metrics.h"
+#include "results/sql.h"
 
 namespace moesim::results {
 namespace {
@@ -164,19 +165,10 @@ std::string summarise(const Database& db, const std::string& name) {
   const std::string sql = read_file(catalogue_file("reports", name + ".sql", "report"));
   const bool many = db.value("SELECT count(*) > 1 FROM run") == "1";
   std::string out;
-  std::size_t from = 0;
-  while (from < sql.size()) {
-    std::size_t end = sql.find(";\n", from);
-    if (end == std::string::npos) end = sql.size();
-    const std::string query = sql.substr(from, end - from);
-    from = end + 2;
-    const std::size_t title = query.find("-- ");
-    if (title == std::string::npos) continue;
+  for (const std::string& query : titled_queries(sql)) {
     Statement s = db.prepare(query);
-    const std::string table = table_of(s, many);
-    const std::size_t line_end = query.find('\n', title);
-    if (!table.empty())
-      out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", query.substr(title + 3, line_end - title - 3), table);
+    if (const std::string table = table_of(s, many); !table.empty())
+      out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n", query.substr(3, query.find('\n') - 3), table);
   }
   return out;
 }

@@ -157,17 +157,14 @@ TextMap lines_of(const Config& map) {
   return out;
 }
 
+std::string line_of(const Config& map, std::string_view key) { return map.has(key) ? yaml_line(map.at(key)) : ""; }
+
 void read_texts(Plan& plan) {
   const Config &top = plan.config, size = top.at("size"), candidates = size.at("candidates");
-  const auto line = [](const Config& at, std::string_view key) { return at.has(key) ? yaml_line(at.at(key)) : ""; };
-  plan.model_text = line(top, "model");
   plan.model_named = top.at("model").is_scalar();
-  plan.routing_text = line(top, "routing");
-  plan.kernels_text = line(top, "kernels");
-  plan.network_text = line(top, "network");
-  plan.kv_text = line(candidates, "kv");
-  plan.precision_text = line(candidates, "precision");
-  plan.speculation_text = line(candidates, "speculation");
+  plan.kv_text = line_of(candidates, "kv");
+  plan.precision_text = line_of(candidates, "precision");
+  plan.speculation_text = line_of(candidates, "speculation");
   if (candidates.has("speculation"))
     plan.tokens_per_step = read<serving::SpeculationSpec>(candidates.at("speculation")).tokens_per_step();
   const Config workload = size.at("workload");
@@ -177,19 +174,40 @@ void read_texts(Plan& plan) {
 }
 }  // namespace
 
+PlanHead read_plan_head(const std::string& name, const std::vector<Config::Override>& overrides,
+                        std::optional<std::uint64_t> seed) {
+  PlanHead out;
+  out.file = catalogue_file("scenarios", name, "plan");
+  out.config = Config::load(out.file, overrides);
+  const Config& top = out.config;
+  top.only({"title", "model", "routing", "seed", "size", "kernels", "network"});
+  if (top.has("title")) top.at("title").parse(out.title);
+  if (top.has("seed")) top.at("seed").parse(out.seed);
+  if (seed) out.seed = *seed;
+  out.model = spec::read_model(top.at("model"));
+  if (!out.model.can_run())
+    top.at("model").fail(fmt::format("{} cannot be simulated: {}", out.model.name, out.model.obstacle()));
+  out.model_text = line_of(top, "model");
+  out.routing_text = line_of(top, "routing");
+  out.kernels_text = line_of(top, "kernels");
+  out.network_text = line_of(top, "network");
+  return out;
+}
+
+bool asks_for_training(const PlanHead& plan) {
+  const Config size = plan.config.at("size");
+  return size.is_map() && size.has("training");
+}
+
 Plan read_plan(const std::string& name, const std::vector<Config::Override>& overrides,
                std::optional<std::uint64_t> seed) {
+  return read_plan(read_plan_head(name, overrides, seed));
+}
+
+Plan read_plan(PlanHead head) {
   Plan plan;
-  plan.file = catalogue_file("scenarios", name, "plan");
-  plan.config = Config::load(plan.file, overrides);
+  static_cast<PlanHead&>(plan) = std::move(head);
   const Config& top = plan.config;
-  top.only({"title", "model", "routing", "seed", "size", "kernels", "network"});
-  if (top.has("title")) top.at("title").parse(plan.title);
-  if (top.has("seed")) top.at("seed").parse(plan.seed);
-  if (seed) plan.seed = *seed;
-  plan.model = spec::read_model(top.at("model"));
-  if (!plan.model.can_run())
-    top.at("model").fail(fmt::format("{} cannot be simulated: {}", plan.model.name, plan.model.obstacle()));
   const Config size = top.at("size");
   size.parse(plan.section);
   if (!(plan.section.growth > 0))

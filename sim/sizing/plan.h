@@ -153,16 +153,24 @@ using TextMap = std::vector<std::pair<std::string, std::string>>;
 class TrialBook;
 
 /// All that the search asks is here as text and numbers: configurations note what is read, and threads must not.
-struct Plan {
+struct PlanHead {
   std::string file, title;
   Config config;
   std::uint64_t seed = 1;
   spec::Model model;
-  std::string model_text, routing_text;  // lines of YAML, like those below; "" where nothing is said
-  std::string kernels_text, network_text, kv_text, precision_text, speculation_text;
-  bool model_named = true;          // the model is a name or file, not written out
-  TextMap workload, input, output;  // keys of the load and of its lengths
-  double tokens_per_step = 1;       // with the drafts that are accepted
+  std::string model_text, routing_text, kernels_text, network_text;  // lines of YAML; "" where nothing is said
+};
+/// What plans of services and of training runs begin with, by name or file.  Throws ConfigError.
+PlanHead read_plan_head(const std::string& name, const std::vector<Config::Override>& overrides,
+                        std::optional<std::uint64_t> seed);
+/// Whether the plan asks for a training run (pretraining/job.h).
+bool asks_for_training(const PlanHead& plan);
+
+struct Plan : PlanHead {
+  std::string kv_text, precision_text, speculation_text;  // lines of YAML, likewise
+  bool model_named = true;                                // the model is a name or file, not written out
+  TextMap workload, input, output;                        // keys of the load and of its lengths
+  double tokens_per_step = 1;                             // with the drafts that are accepted
   SizeSection section;
   std::vector<PricedNode> nodes;
   Load load;
@@ -171,6 +179,7 @@ struct Plan {
 
 /// Reads a plan by name or file.  Throws ConfigError before anything is simulated: unknown keys, targets that no
 /// request can have, empty candidate sets, degrees that do not divide, prices that are missing.
+Plan read_plan(PlanHead head);
 Plan read_plan(const std::string& name, const std::vector<Config::Override>& overrides,
                std::optional<std::uint64_t> seed);
 std::string size_help();

@@ -21,19 +21,17 @@ namespace {
 std::string winner_text(const Plan& plan, const Entry& winner) {
   return scenario_text(plan, winner.deployment, trial_for(plan, end_to_end(plan, winner)));
 }
-}  // namespace
 
-namespace {
 /// What `output` holds of this search, if it is there.  A finished one stays as it is: nothing is written then.
 struct Begun {
   bool whole = false;
   std::string aside;  // the name of what was there, until its simulations are in the new database
 };
-Begun take_up(const SizeOptions& options, const SearchIdentity& identity, TrialBook& book) {
+Begun take_up(const SizeOptions& options, const results::RunIdentity& search, TrialBook& book) {
   Begun out;
   std::error_code error;
   if (!options.resume || !std::filesystem::exists(options.output, error)) return out;
-  read_trials(options.output, identity, book);
+  read_trials(options.output, search, book);
   say(fmt::format("{} holds {} already", options.output, counted(book.size(), "simulation")));
   out.whole = results::Database::open(options.output).value("PRAGMA application_id") == fmt::to_string(results::kWhole);
   if (!out.whole) out.aside = results::make_way(options.output, false);
@@ -53,25 +51,31 @@ void check_options(const SizeOptions& options) {
   if (!options.scenario.empty()) check_new_file(options.scenario);
 }
 
+void print_files(const SizeOptions& options, bool answered) {
+  if (answered && !options.scenario.empty()) print_text("\nscenario in {}\n", options.scenario);
+  if (!options.output.empty()) print_text("\nresults in {}\n", options.output);
+}
+
+/// What a database of this plan is told by.
+results::RunIdentity identity_of(const SizeOptions& options, const PlanHead& plan) {
+  return {plan.title, "size", options.plan, read_file(plan.file), "", plan.seed};
+}
+
 void print_answer(const SizeOptions& options, const Plan& plan, const Search& found,
                   const std::vector<Variation>& variations) {
   if (options.json) return print_text("{}", answer_json(plan, found, variations));
   print_text("{}", answer_text(plan, found, variations));
   if (found.winner) print_text("\nTo start it\n{}", launch_text(plan, found.entries[*found.winner].deployment));
-  if (found.winner && !options.scenario.empty()) print_text("\nscenario in {}\n", options.scenario);
-  if (!options.output.empty()) print_text("\nresults in {}\n", options.output);
+  print_files(options, found.winner.has_value());
 }
-}  // namespace
 
-namespace {
-int size_job(const SizeOptions& options) {
+int size_job(const SizeOptions& options, PlanHead head) {
   const auto started = std::chrono::steady_clock::now();
   if (options.shard.of > 1 || options.resume)
     throw ConfigError::placed(
         fmt::format("--{}: a training plan is answered in one go", options.resume ? "resume" : "shard"));
-  const Job job = read_job(options.plan, options.overrides, options.seed);
-  results::Results results(options.output.empty() ? ":memory:" : options.output,
-                           {job.title, "size", options.plan, read_file(job.file), "", job.seed});
+  const Job job = read_job(std::move(head));
+  results::Results results(options.output.empty() ? ":memory:" : options.output, identity_of(options, job));
   const Choice choice = choose(job, options.jobs);
   store(results, job, choice);
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;
@@ -79,8 +83,7 @@ int size_job(const SizeOptions& options) {
   if (choice.winner && !options.scenario.empty())
     write_file(options.scenario, scenario_text(job, choice.entries[*choice.winner].mapping, true));
   print_text("{}", options.json ? answer_json(job, choice) : answer_text(job, choice));
-  if (!options.json && choice.winner && !options.scenario.empty()) print_text("\nscenario in {}\n", options.scenario);
-  if (!options.json && !options.output.empty()) print_text("\nresults in {}\n", options.output);
+  if (!options.json) print_files(options, choice.winner.has_value());
   return choice.winner ? 0 : 1;
 }
 }  // namespace
@@ -88,11 +91,12 @@ int size_job(const SizeOptions& options) {
 int size(const SizeOptions& options) {
   const auto started = std::chrono::steady_clock::now();
   check_options(options);
-  if (is_job(options.plan, options.overrides)) return size_job(options);
-  Plan plan = read_plan(options.plan, options.overrides, options.seed);
-  const results::RunIdentity identity{plan.title, "size", options.plan, read_file(plan.file), "", plan.seed};
+  PlanHead head = read_plan_head(options.plan, options.overrides, options.seed);
+  if (asks_for_training(head)) return size_job(options, std::move(head));
+  Plan plan = read_plan(std::move(head));
+  const results::RunIdentity identity = identity_of(options, plan);
   TrialBook book;
-  const Begun begun = take_up(options, {identity.scenario, plan.seed}, book);
+  const Begun begun = take_up(options, identity, book);
   results::Results results(options.output.empty() || begun.whole ? ":memory:" : options.output, identity);
   book.keep_in(results);
   (void)results.database();  // commits

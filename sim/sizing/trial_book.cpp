@@ -4,6 +4,7 @@
 
 #include "core/files.h"
 #include "results/output.h"
+#include "results/sql.h"
 
 namespace moesim::sizing {
 namespace {
@@ -60,27 +61,25 @@ void TrialBook::keep_in(results::Results& results) {
 }
 
 void TrialBook::put_in_order(results::Results& results) const {
-  results.database().exec(
-      "CREATE TEMP TABLE sorted AS SELECT * FROM main.trial ORDER BY scenario, seed; DELETE FROM main.trial; "
-      "INSERT INTO main.trial SELECT * FROM sorted ORDER BY rowid; DROP TABLE sorted");
+  results::sort_rows(results.database(), "trial", "scenario, seed");
 }
 
-std::optional<SearchIdentity> search_in(const std::string& file) {
+std::optional<results::RunIdentity> search_in(const std::string& file) {
   const results::Database db = results::Database::open(file);
   if (!db.has_table("run")) return std::nullopt;
-  results::Statement s = db.prepare("SELECT scenario, seed FROM run WHERE study = 'size'");
+  results::Statement s = db.prepare("SELECT title, file, scenario, seed FROM run WHERE study = 'size'");
   if (!s.step()) return std::nullopt;
-  return SearchIdentity{s.text(0), std::uint64_t(s.integer(1))};
+  return results::RunIdentity{s.text(0), "size", s.text(1), s.text(2), "", std::uint64_t(s.integer(3))};
 }
 
-void read_trials(const std::string& file, const SearchIdentity& identity, TrialBook& book) {
+void read_trials(const std::string& file, const results::RunIdentity& search, TrialBook& book) {
   const results::Database db = results::Database::open(file);
   results::check_results(db, false);
   results::Statement run = db.prepare("SELECT scenario, seed, version FROM run WHERE study = 'size'");
   if (!run.step()) refuse(file, "it holds no search for a plan's answer");
-  if (run.text(0) != identity.plan) refuse(file, "it is of another plan, or of another text of it");
-  if (std::uint64_t(run.integer(1)) != identity.seed)
-    refuse(file, fmt::format("it is of seed {}, asked for is {}", run.integer(1), identity.seed));
+  if (run.text(0) != search.scenario) refuse(file, "it is of another plan, or of another text of it");
+  if (std::uint64_t(run.integer(1)) != search.seed)
+    refuse(file, fmt::format("it is of seed {}, asked for is {}", run.integer(1), search.seed));
   if (run.text(2) != version()) refuse(file, fmt::format("it is of version {}, this is {}", run.text(2), version()));
   results::Statement trials = db.prepare("SELECT * FROM trial ORDER BY rowid");
   while (trials.step()) {
@@ -96,13 +95,10 @@ void read_trials(const std::string& file, const SearchIdentity& identity, TrialB
 void merge_trials(const std::string& output, const std::vector<std::string>& shards) {
   results::make_way(output);
   TrialBook book;
-  const std::optional<SearchIdentity> identity = search_in(shards.front());
-  if (!identity) throw ConfigError::placed(fmt::format("{}: holds no search for a plan's answer", shards.front()));
-  for (const std::string& shard : shards) read_trials(shard, *identity, book);
-  const results::Database first = results::Database::open(shards.front());
-  results::Statement run = first.prepare("SELECT title, file FROM run");
-  run.step();
-  results::Results results(output, {run.text(0), "size", run.text(1), identity->plan, "", identity->seed});
+  const std::optional<results::RunIdentity> search = search_in(shards.front());
+  if (!search) throw ConfigError::placed(fmt::format("{}: holds no search for a plan's answer", shards.front()));
+  for (const std::string& shard : shards) read_trials(shard, *search, book);
+  results::Results results(output, *search);
   book.keep_in(results);
   results.finish({"interrupted", 0, std::uint64_t(book.size()), {}, 0}, "");
 }

@@ -36,16 +36,11 @@ class TrialBook {
   results::Results* results_ = nullptr;
 };
 
-/// What identifies the search that a database holds simulations of: only the same one may use them.
-struct SearchIdentity {
-  std::string plan;  // text of the file
-  std::uint64_t seed = 1;
-};
 /// Adds the simulations of `file`, a database of `moesim size`.  Throws ConfigError if it is none, or of another plan,
 /// seed or version of the program; or has other figures for a simulation that is there already.
-void read_trials(const std::string& file, const SearchIdentity& identity, TrialBook& book);
+void read_trials(const std::string& file, const results::RunIdentity& search, TrialBook& book);
 /// The search that `file` is of, or nothing if it is no database of `moesim size`.
-std::optional<SearchIdentity> search_in(const std::string& file);
+std::optional<results::RunIdentity> search_in(const std::string& file);
 
 /// Puts the simulations of shards of one search into a new database, from which `moesim size --resume` answers.
 /// Throws ConfigError if they are not of one search.

@@ -61,12 +61,7 @@ void check_delta(const Model& m, const FieldChecks& checks) {
   if (d.value_heads % d.key_heads != 0)
     checks.fail("delta.key_heads", "must divide the {} value heads, got {}", d.value_heads, d.key_heads);
   if (d.layers.empty()) checks.fail("delta.layers", "names no layer; leave `delta` out");
-  int last = -1;
-  for (const int layer : d.layers) {
-    if (layer <= last || layer >= m.layers)
-      checks.fail("delta.layers", "must be ascending layer numbers from 0 to {}, got {}", m.layers - 1, layer);
-    last = layer;
-  }
+  checks.ascending("delta.layers", d.layers, m.layers);
 }
 
 void scale_delta(DeltaShape& d, const Scale& s) {

@@ -63,12 +63,7 @@ void check_mamba(const Model& m, const FieldChecks& checks) {
   checks.count("mamba.convolution", s.convolution, kMostConvolution);
   if (s.heads % s.groups != 0) checks.fail("mamba.groups", "must divide the {} heads, got {}", s.heads, s.groups);
   if (s.layers.empty()) checks.fail("mamba.layers", "names no layer; leave `mamba` out");
-  int last = -1;
-  for (const int layer : s.layers) {
-    if (layer <= last || layer >= m.layers)
-      checks.fail("mamba.layers", "must be ascending layer numbers from 0 to {}, got {}", m.layers - 1, layer);
-    last = layer;
-  }
+  checks.ascending("mamba.layers", s.layers, m.layers);
 }
 
 void scale_mamba(MambaShape& m, const Scale& s) {

@@ -52,13 +52,7 @@ class Checker {
     if (a.qk_norm_whole && !a.qk_norm)
       checks_.fail("attention.qk_norm_whole", "says how queries and keys are normalised, and qk_norm is false");
     if (!a.sliding_layers.empty()) checks_.positive("attention.sliding_window", a.sliding_window);
-    int last = -1;
-    for (const int layer : a.sliding_layers) {
-      if (layer <= last || layer >= m_.layers)
-        checks_.fail("attention.sliding_layers", "must be ascending layer numbers from 0 to {}, got {}", m_.layers - 1,
-                     layer);
-      last = layer;
-    }
+    checks_.ascending("attention.sliding_layers", a.sliding_layers, m_.layers);
   }
 
   void indexer() const {
@@ -70,26 +64,17 @@ class Checker {
     if (m_.max_positions > 0 && a.indexer->top_k > m_.max_positions)
       checks_.fail("attention.indexer.top_k", "picks more keys than the {} positions there are, got {}",
                    m_.max_positions, a.indexer->top_k);
-    int last = 0;  // the first layer picks for those after it
-    for (const int layer : a.indexer->shared_layers) {
-      if (layer <= last || layer >= m_.layers)
-        checks_.fail("attention.indexer.shared_layers", "must be ascending layer numbers from 1 to {}, got {}",
-                     m_.layers - 1, layer);
-      last = layer;
-    }
+    // The first layer picks for those after it.
+    checks_.ascending("attention.indexer.shared_layers", a.indexer->shared_layers, m_.layers, 1);
   }
 
   void delta() const {
     if (m_.delta) check_delta(m_, checks_);
     if (m_.mamba) check_mamba(m_, checks_);
-    int last = -1;
-    for (const int layer : m_.network_layers) {
-      if (layer <= last || layer >= m_.layers)
-        checks_.fail("network_layers", "must be ascending layer numbers from 0 to {}, got {}", m_.layers - 1, layer);
+    checks_.ascending("network_layers", m_.network_layers, m_.layers);
+    for (const int layer : m_.network_layers)
       if (m_.mamba && std::ranges::binary_search(m_.mamba->layers, layer))
         checks_.fail("network_layers", "layer {} is of Mamba-2", layer);
-      last = layer;
-    }
   }
 
   void rope() const {

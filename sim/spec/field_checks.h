@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <span>
 #include <stdexcept>
 #include <string_view>
 
@@ -37,6 +38,15 @@ class FieldChecks {
   void count(std::string_view key, int value, int most) const {
     positive(key, value);
     at_most(key, value, most);
+  }
+  /// Numbers of some of a model's `layers`, the first of which is no lower than `least`.
+  void ascending(std::string_view key, std::span<const int> numbers, int layers, int least = 0) const {
+    int last = least - 1;
+    for (const int layer : numbers) {
+      if (layer <= last || layer >= layers)
+        fail(key, "must be ascending layer numbers from {} to {}, got {}", least, layers - 1, layer);
+      last = layer;
+    }
   }
 
  private:

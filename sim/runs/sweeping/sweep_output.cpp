@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "results/output.h"
 #include "results/schema.h"
+#include "results/sql.h"
 
 namespace moesim::runs {
 
@@ -134,15 +135,9 @@ void SweepOutput::store_all() {
 
 /// Rows as a sweep that was never cut short would have written them.
 void SweepOutput::put_in_order() {
-  const auto sort = [&](std::string_view table, std::string_view by) {
-    db_->exec(
-        fmt::format("CREATE TEMP TABLE sorted AS SELECT * FROM main.{0} ORDER BY {1}, rowid; DELETE FROM main.{0}; "
-                    "INSERT INTO main.{0} SELECT * FROM sorted ORDER BY rowid; DROP TABLE sorted",
-                    table, by));
-  };
   results::Transaction transaction(*db_);
-  for (const std::string_view table : kSweptTables) sort(table, "run");
-  sort("sweep_point", "point");
+  for (const std::string_view table : kSweptTables) results::sort_rows(*db_, table, "run");
+  results::sort_rows(*db_, "sweep_point", "point");
   transaction.commit();
 }
 

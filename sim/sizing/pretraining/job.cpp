@@ -71,31 +71,13 @@ void read_settings(const Config& training, Job& job) {
 }
 }  // namespace
 
-bool is_job(const std::string& name, const std::vector<Config::Override>& overrides) {
-  const Config config = Config::load(catalogue_file("scenarios", name, "plan"), overrides);
-  return config.is_map() && config.has("size") && config.at("size").is_map() && config.at("size").has("training");
-}
-
-Job read_job(const std::string& name, const std::vector<Config::Override>& overrides,
-             std::optional<std::uint64_t> seed) {
+Job read_job(PlanHead head) {
   Job job;
-  job.file = catalogue_file("scenarios", name, "plan");
-  job.config = Config::load(job.file, overrides);
+  static_cast<PlanHead&>(job) = std::move(head);
   const Config& top = job.config;
-  top.only({"title", "model", "routing", "seed", "size", "kernels", "network"});
-  if (top.has("title")) top.at("title").parse(job.title);
-  if (top.has("seed")) top.at("seed").parse(job.seed);
-  if (seed) job.seed = *seed;
-  job.model = spec::read_model(top.at("model"));
-  if (!job.model.can_run())
-    top.at("model").fail(fmt::format("{} cannot be simulated: {}", job.model.name, job.model.obstacle()));
   const Config size = top.at("size"), candidates = size.at("candidates");
   size.parse(job.section);
-  const auto line = [&](std::string_view key) { return top.has(key) ? yaml_line(top.at(key)) : ""; };
-  job.model_text = line("model");
-  job.routing_text = line("routing");
-  job.kernels_text = line("kernels");
-  job.network_text = top.has("network") ? line("network") : "bottleneck";
+  if (job.network_text.empty()) job.network_text = "bottleneck";
   for (const Config& item : job.section.candidates.nodes) job.nodes.push_back(read_priced_node(item));
   for (const Config& item : job.section.candidates.schedule) {
     (void)schedule::pipeline_schedules().make(item);  // a wrong name or parameter is found now

@@ -74,17 +74,12 @@ struct JobSection {
   }
 };
 
-/// All that the search asks is here as text and numbers: configurations note what is read, and threads must not.
-struct Job {
-  std::string file, title;
-  Config config;
-  std::uint64_t seed = 1;
-  spec::Model model;
-  std::string model_text, routing_text, kernels_text, network_text, run_text;  // lines of YAML; "": nothing is said
-  TextMap settings;                                                            // keys of the step that are settled
-  std::vector<std::string> schedules;                                          // lines of YAML; empty: the usual
-  int batch = 0;                                                               // sequences of a step
-  int used_of_node = 0;  // GPUs of each node, as settings.gpus_per_node says; 0: all
+struct Job : PlanHead {
+  std::string run_text;                // lines of YAML after `tokens`, each behind a comma
+  TextMap settings;                    // keys of the step that are settled
+  std::vector<std::string> schedules;  // lines of YAML; empty: the usual
+  int batch = 0;                       // sequences of a step
+  int used_of_node = 0;                // GPUs of each node, as settings.gpus_per_node says; 0: all
   double step_tokens = 0;
   JobSection section;
   std::vector<PricedNode> nodes;
@@ -93,10 +88,7 @@ struct Job {
   double steps() const { return section.training.tokens / step_tokens; }
 };
 
-/// Whether the plan asks for a training run.
-bool is_job(const std::string& name, const std::vector<Config::Override>& overrides);
-/// Reads a plan by name or file.  Throws ConfigError before anything is simulated.
-Job read_job(const std::string& name, const std::vector<Config::Override>& overrides,
-             std::optional<std::uint64_t> seed);
+/// Throws ConfigError before anything is simulated.
+Job read_job(PlanHead head);
 std::string job_help();
 }  // namespace moesim::sizing

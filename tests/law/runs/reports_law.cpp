@@ -5,6 +5,7 @@
 #include "core/files.h"
 #include "core/paths.h"
 #include "results/schema.h"
+#include "results/sql.h"
 #include "runs/scenario.h"
 #include "support/sql.h"
 #include "support/temporary_folder.h"
@@ -14,14 +15,7 @@ namespace {
 using Rows = std::vector<std::vector<std::string>>;
 
 std::vector<std::string> queries(const std::string& report) {
-  std::vector<std::string> out;
-  const std::string sql = read_file(catalogue_file("reports", report + ".sql", "report"));
-  for (std::size_t from = 0, end; from < sql.size(); from = end + 2) {
-    end = std::min(sql.find(";\n", from), sql.size());
-    if (const std::string query = sql.substr(from, end - from); query.find("SELECT") != std::string::npos)
-      out.push_back(query);
-  }
-  return out;
+  return results::titled_queries(read_file(catalogue_file("reports", report + ".sql", "report")));
 }
 
 /// (rows, columns) of the run, without the first column.

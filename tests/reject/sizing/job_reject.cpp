@@ -12,7 +12,7 @@ std::string said(const std::string& training, const std::string& candidates, con
   const TemporaryFolder folder;
   put_file(folder.file("job.yaml"), "model: mixtral-8x7b\nsize:\n  training: " + training + "\n  targets: " + targets +
                                         "\n  candidates: " + candidates + "\n");
-  const std::string out = test::refusal_of([&] { (void)read_job(folder.file("job.yaml"), {}, {}); });
+  const std::string out = test::refusal_of([&] { (void)read_job(read_plan_head(folder.file("job.yaml"), {}, {})); });
   const std::string start = folder.file("job.yaml") + ":";
   return out.starts_with(start) ? out.substr(start.size()) : out;
 }
