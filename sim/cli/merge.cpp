@@ -1,5 +1,8 @@
 // moesim merge: the shards of one sweep, or of one search for a plan's answer, in one database.
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
+
+#include <algorithm>
 
 #include "cli/command.h"
 #include "cli/options.h"
@@ -30,7 +33,15 @@ void add_merge(CLI::App& app, int&) {
     options.shards.assign(given->files.begin() + (given->output.empty() ? 1 : 0), given->files.end());
     if (options.shards.empty()) throw ConfigError::placed("merge: expected the databases of at least one shard");
     results::make_way(options.output);
-    if (!sizing::search_in(options.shards.front())) return runs::merge_sweeps(options);
+    const auto of_plan = [](const std::string& shard) { return sizing::search_in(shard).has_value(); };
+    const auto other = std::ranges::find(options.shards, !of_plan(options.shards.front()), of_plan);
+    if (other != options.shards.end()) {
+      const bool first = of_plan(options.shards.front());
+      throw ConfigError::placed(
+          fmt::format("{} is of a plan and {} is not: shards of plans and of sweeps are merged apart",
+                      first ? options.shards.front() : *other, first ? *other : options.shards.front()));
+    }
+    if (!of_plan(options.shards.front())) return runs::merge_sweeps(options);
     if (options.partial) throw ConfigError::placed("--partial: is for sweeps; a plan's shards need not be whole");
     sizing::merge_trials(options.output, options.shards);
   });

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/in_catalogue.h"
 #include "core/names.h"
 #include "core/paths.h"
 #include "spec/extend.h"
@@ -24,11 +25,13 @@ std::vector<std::string> engine_names() {
 
 Engine load_engine(const std::string& name, const std::string& beside) {
   if (name.find('/') != std::string::npos || name.ends_with(".yaml")) return spec::load_entry(kEngine, name, beside);
-  const std::vector<std::string> names = engine_names();
-  if (std::ranges::find(names, name) == names.end())
+  const std::string entry = fmt::format("{}{}", kPrefix, name);
+  if (!in_catalogue("hardware", entry)) {
+    const std::vector<std::string> names = engine_names();
     throw ConfigError(
         fmt::format("no engine is called \"{}\"{}", name, suggestion(name, {names.begin(), names.end()}, "there are")));
-  Engine out = spec::load_entry(kEngine, fmt::format("{}{}", kPrefix, name), beside);
+  }
+  Engine out = spec::load_entry(kEngine, entry, beside);
   out.name = name;
   return out;
 }

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "core/paths.h"
+#include "core/in_catalogue.h"
 #include "spec/extend.h"
 
 namespace moesim::network {
@@ -80,9 +80,7 @@ NetworkCalibration load_network_calibration(const std::string& name, const std::
 
 NetworkCalibration network_calibration_for(const std::string& name, const spec::Gpu& gpu, const std::string& beside) {
   if (name != "auto") return load_network_calibration(name, beside);
-  const std::vector<std::string> names = catalogue_names("hardware");
-  const auto has = [&](const std::string& entry) { return std::ranges::find(names, entry) != names.end(); };
-  if (has("network-" + gpu.name)) return load_network_calibration("network-" + gpu.name, beside);
+  if (in_catalogue("hardware", "network-" + gpu.name)) return load_network_calibration("network-" + gpu.name, beside);
   const auto kin =
       std::ranges::find(kOfGeneration, gpu.generation, &std::pair<std::string_view, std::string_view>::first);
   NetworkCalibration out =

@@ -31,6 +31,11 @@ inline constexpr Column kCandidate[] = {
     {"share", "REAL", "", "of the requests within the per-request targets"},
     {"headroom", "REAL", "", "share of the tightest target that is left"},
     {"trials", "INTEGER", "", "simulations that it took"},
+    {"limiter", "TEXT", "", "the largest part of each pool's time: of a step, or idle; null if it was not simulated"},
+    {"kernel_error_median", "REAL", "", "as the metric of that name, of the worst pool; 0 where nothing is known"},
+    {"kernel_error_p90", "REAL", "", "likewise"},
+    {"kernel_error_borrowed_median", "REAL", "", "likewise"},
+    {"kernel_error_borrowed_p90", "REAL", "", "likewise"},
 };
 inline constexpr Column kCandidatePool[] = {
     {"run", "INTEGER", "", "run.run"},
@@ -55,7 +60,8 @@ inline constexpr Column kCandidatePool[] = {
 };
 inline constexpr Column kVariation[] = {
     {"run", "INTEGER", "", "run.run"},
-    {"kind", "TEXT", "", "check (the answer again) or variation (another plan, or another number of instances)"},
+    {"kind", "TEXT", "",
+     "rank (the best few over seeds), check (the answer again) or variation (another plan, or number of instances)"},
     {"what", "TEXT", "", "what was changed"},
     {"met", "INTEGER", "", "1: the targets hold then"},
     {"gpus", "INTEGER", "", "that it takes then"},
@@ -91,6 +97,7 @@ inline constexpr Column kTrial[] = {
     {"kernel_error_p90", "REAL", "", "likewise"},
     {"kernel_error_borrowed_median", "REAL", "", "likewise"},
     {"kernel_error_borrowed_p90", "REAL", "", "likewise"},
+    {"limiter", "TEXT", "", "the largest part of each pool's time: of a step, or idle"},
 };
 inline constexpr Column kMapping[] = {
     {"run", "INTEGER", "", "run.run"},

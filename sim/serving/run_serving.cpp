@@ -25,9 +25,11 @@ void check_served(const Config& config, const Service& service) {
 }
 }  // namespace
 
-results::StudyEnd run_serving(results::StudyRun& run) {
+results::StudyEnd run_serving(results::StudyRun& run) { return run_serving(run, {}); }
+
+results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared) {
   Engine engine;
-  const std::unique_ptr<Deployment> deployment = build_deployment(run, engine);
+  const std::unique_ptr<Deployment> deployment = build_deployment(run, engine, shared);
   Deployment& d = *deployment;
   write_assumed(run, d);
   ReportLog rows(run.results, d);

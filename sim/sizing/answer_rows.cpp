@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "formats/json.h"
 #include "sizing/answer.h"
 
@@ -37,6 +39,7 @@ formats::Json entry_json(const Plan& plan, const Entry& e) {
                        {"headroom", e.headroom}};
   if (e.figures) {
     const KernelErrors& k = e.figures->kernels;
+    out["limiter"] = e.figures->limiter;
     out["kernel_error"] = {
         {"median", k.median}, {"p90", k.p90}, {"borrowed_median", k.borrowed_median}, {"borrowed_p90", k.borrowed_p90}};
     for (std::size_t i = 0; i < kLatencies.size(); ++i) out[std::string(kLatencies[i])] = e.figures->latency[i];
@@ -48,6 +51,9 @@ void store_entry(results::Results& results, const Plan& plan, std::int64_t numbe
   const Economics x = economics_of(plan, e);
   const auto figure = [&](std::size_t i) {
     return e.figures ? Value(e.figures->latency[i]) : results::Results::null();
+  };
+  const auto kernels = [&](double KernelErrors::*error) {
+    return e.figures ? Value(e.figures->kernels.*error) : results::Results::null();
   };
   results.add(results::Table::candidate, {number,
                                           node_name(*e.deployment.node),
@@ -73,7 +79,12 @@ void store_entry(results::Results& results, const Plan& plan, std::int64_t numbe
                                           figure(7),
                                           e.figures ? Value(e.figures->share) : results::Results::null(),
                                           e.headroom,
-                                          e.trials});
+                                          e.trials,
+                                          e.figures ? Value(e.figures->limiter) : results::Results::null(),
+                                          kernels(&KernelErrors::median),
+                                          kernels(&KernelErrors::p90),
+                                          kernels(&KernelErrors::borrowed_median),
+                                          kernels(&KernelErrors::borrowed_p90)});
 }
 
 void store_proposal(results::Results& results, std::int64_t number, const Proposal& p) {
@@ -91,6 +102,13 @@ std::string answer_json(const Plan& plan, const Search& s, const std::vector<Var
   if (s.winner) out["answer"] = entry_json(plan, s.entries[*s.winner]);
   out["candidates"] = formats::Json::array();
   for (const Entry& e : s.entries) out["candidates"].push_back(entry_json(plan, e));
+  out["ranking"] = formats::Json::array();
+  for (const Ranked& r : s.ranking)
+    out["ranking"].push_back({{"candidate", r.entry},
+                              {"headrooms", r.headrooms},
+                              {"headroom", r.headroom.mean},
+                              {"half_width", r.headroom.half_width},
+                              {"tie", r.tie}});
   out["checks"] = formats::Json::array();
   for (const Check& c : s.checks) out["checks"].push_back({{"what", c.what}, {"met", c.met}, {"tightest", c.standing}});
   out["variations"] = formats::Json::array();
@@ -108,6 +126,13 @@ std::string answer_json(const Plan& plan, const Search& s, const std::vector<Var
 void store(results::Results& results, const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
   for (std::size_t i = 0; i < s.entries.size(); ++i) store_entry(results, plan, std::int64_t(i), s.entries[i]);
   for (std::size_t i = 0; i < s.proposals.size(); ++i) store_proposal(results, std::int64_t(i), s.proposals[i]);
+  for (const Ranked& r : s.ranking)
+    results.add(results::Table::variation,
+                {"rank", text_of(s.entries[r.entry].deployment),
+                 int(std::ranges::all_of(r.headrooms, [](double h) { return h >= 0; })), results::Results::null(),
+                 results::Results::null(),
+                 fmt::format("headroom {:.1f} % +- {:.1f}{}", 100 * r.headroom.mean, 100 * r.headroom.half_width,
+                             r.tie ? ", tie with the one above" : "")});
   for (const Check& c : s.checks)
     results.add(results::Table::variation,
                 {"check", c.what, int(c.met), results::Results::null(), results::Results::null(), c.standing});

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <tuple>
 
@@ -11,7 +12,14 @@ namespace moesim::sizing {
 namespace {
 using results::pretty;
 
-std::string money(double usd) { return fmt::format("{:.2f}", usd); }
+/// Cents, or what is less in three digits.
+std::string money(double usd) {
+  return usd != 0 && std::abs(usd) < 0.095 ? fmt::format("{:.3g}", usd) : fmt::format("{:.2f}", usd);
+}
+/// Whole tokens, or what is less in three digits.
+std::string tokens_text(double tokens) {
+  return tokens < 99.5 ? fmt::format("{:.3g}", tokens) : fmt::format("{:.0f}", tokens);
+}
 
 /// How far the kernel times behind an answer may be trusted.
 std::string kernels_text(const KernelErrors& k) {
@@ -36,7 +44,7 @@ std::string first_lines(const Plan& plan, const Search& s) {
   if (e.cost_per_million_output > 0)
     out += fmt::format(" ({} of prompts, {} of answers)", money(e.cost_per_million_input),
                        money(e.cost_per_million_output));
-  out += fmt::format("; {:.0f} tokens/s a GPU, {:.1f} a user\n", e.tokens_per_gpu, e.tokens_per_user);
+  out += fmt::format("; {} tokens/s a GPU, {:.1f} a user\n", tokens_text(e.tokens_per_gpu), e.tokens_per_user);
   const auto all = standings(plan.section.targets, *w.figures);
   out += fmt::format("{} binds, {:.0f} % left", text_of(*tightest(all)), 100 * (1 - tightest(all)->used()));
   double worst = tightest(all)->used();
@@ -45,7 +53,13 @@ std::string first_lines(const Plan& plan, const Search& s) {
   if (worst > tightest(all)->used()) out += fmt::format(" ({:.0f} % with the worst of the seeds)", 100 * (1 - worst));
   if (plan.section.targets.share > 0)
     out += fmt::format("; {:.2f} % of requests within targets", 100 * w.figures->share);
-  return out + "\n" + kernels_text(w.figures->kernels);
+  out += "\nof the time of " + w.figures->limiter + "\n";
+  if (s.ranking.size() > 1 && s.ranking[1].tie) {
+    const Deployment& other = s.entries[s.ranking[1].entry].deployment;
+    out += fmt::format("a tie over {} seeds with {} on {}, {} USD/h\n", s.ranking[1].headrooms.size(), text_of(other),
+                       node_name(*other.node), money(other.cost_per_hour()));
+  }
+  return out + kernels_text(w.figures->kernels);
 }
 
 /// What came nearest, if nothing meets the targets.
@@ -60,15 +74,15 @@ std::string nearest(const Plan& plan, const Search& s) {
     if (const double used = tightest(all)->used(); used < least) least = used, best = &e;
   }
   if (best == nullptr) {
+    if (!s.entries.empty()) {  // by cost
+      const Entry& e = s.entries.front();
+      return fmt::format("No deployment can be tried. The cheapest in closed form, {} on {}: {}.\n",
+                         text_of(e.deployment), node_name(*e.deployment.node), e.reason);
+    }
     std::map<std::string, int> reasons;
     for (const Proposal& p : s.proposals)
       if (!p.usable()) ++reasons[p.steady.refused.substr(0, p.steady.refused.find(':'))];
-    if (!s.entries.empty()) {  // of pools that could be used: then the deployments say more
-      reasons.clear();
-      for (const Entry& e : s.entries) ++reasons[e.reason];
-    }
-    std::string out =
-        s.entries.empty() ? "Nothing can be built that meets the targets:" : "No deployment can be tried:";
+    std::string out = "Nothing can be built that meets the targets:";
     for (const auto& [reason, count] : reasons) out += fmt::format(" {} fall by {},", count, reason);
     out.back() = '.';
     return out + "\n";
@@ -82,7 +96,7 @@ void add_row(results::TextTable& table, const Plan& plan, const Entry& e) {
   const Economics x = economics_of(plan, e);
   const bool simulated = e.figures.has_value();
   table.add({node_name(*e.deployment.node), e.deployment.engine, text_of(e.deployment), fmt::to_string(x.gpus),
-             money(x.cost_per_hour), money(x.cost_per_million), fmt::format("{:.0f}", x.tokens_per_gpu),
+             money(x.cost_per_hour), money(x.cost_per_million), tokens_text(x.tokens_per_gpu),
              fmt::format("{:.1f}", x.tokens_per_user),
              simulated ? pretty(e.figures->latency[latency_index("ttft_p90")], "s") : "-",
              simulated ? pretty(e.figures->latency[latency_index("tpot_p90")], "s") : "-", std::string(name_of(e.fate)),
@@ -119,11 +133,33 @@ std::string rivals_text(const Plan& plan, const Search& s) {
   return table.empty() ? "" : "\nBest of each kind of node, on the same GPUs or apart\n" + table.text(2);
 }
 
+/// The order of the best few, and how sure it is.
+std::string ranking_text(const Search& s) {
+  if (s.ranking.empty() || s.ranking.front().headrooms.size() < 2) return "";
+  results::TextTable table({"", "deployment", "GPUs", "USD/h", "headroom", "meets the targets", "order"});
+  for (std::size_t i = 0; i < s.ranking.size(); ++i) {
+    const Ranked& r = s.ranking[i];
+    const Deployment& d = s.entries[r.entry].deployment;
+    const auto held = std::ranges::count_if(r.headrooms, [](double h) { return h >= 0; });
+    table.add({fmt::to_string(i + 1), fmt::format("{} on {}", text_of(d), node_name(*d.node)), fmt::to_string(d.gpus()),
+               money(d.cost_per_hour()),
+               fmt::format("{:.1f} % +- {:.1f}", 100 * r.headroom.mean, 100 * r.headroom.half_width),
+               fmt::format("{} of {} seeds", held, r.headrooms.size()),
+               i == 0  ? "first"
+               : r.tie ? "tie with the one above"
+                       : "behind"});
+  }
+  return fmt::format("\nThe first {} over {} seeds, the same for all; 95 % confidence intervals\n", s.ranking.size(),
+                     s.ranking.front().headrooms.size()) +
+         table.text(2);
+}
+
 /// How many fell by what.
 std::string ledger_text(const Search& s) {
   std::map<std::string, std::pair<int, std::string>> fell;
   const auto note = [&](const std::string& reason, const std::string& example) {
-    auto& [count, text] = fell[reason.substr(0, reason.find(':'))];
+    const std::size_t colon = reason.find(':');
+    auto& [count, text] = fell[reason.substr(0, colon == std::string::npos ? reason.find(' ') : colon)];
     if (count++ == 0) text = example + ": " + reason;
   };
   for (const Proposal& p : s.proposals)
@@ -159,6 +195,6 @@ std::string answer_text(const Plan& plan, const Search& s, const std::vector<Var
   out +=
       fmt::format("{} pools priced, {} deployments, {} simulations\n", s.proposals.size(), s.entries.size(), s.trials);
   if (s.winner) out += front_text(plan, s);
-  return out + rivals_text(plan, s) + checks_text(s) + variations_text(variations) + ledger_text(s);
+  return out + ranking_text(s) + rivals_text(plan, s) + checks_text(s) + variations_text(variations) + ledger_text(s);
 }
 }  // namespace moesim::sizing

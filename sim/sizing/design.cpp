@@ -9,20 +9,23 @@
 
 namespace moesim::sizing {
 namespace {
-std::string placement_text(const PoolDesign& d, const spec::Model& model) {
-  if (!model.moe || d.experts_tensor || d.gpus() == 1) return "";
-  return fmt::format(", placement: {{strategy: eplb, slots: {}}}", d.slots);
+std::string placement_text(const PoolDesign& d, const spec::Model& model, const std::string& planned_on) {
+  if (!is_placed(d, model)) return "";
+  return fmt::format(", placement: {{strategy: eplb, slots: {}{}}}", d.slots,
+                     planned_on.empty() ? "" : ", planned_on: " + planned_on);
 }
 
-std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, bool bare) {
+std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, const Trial& trial) {
+  const bool bare = trial.bare;
   std::string out =
       fmt::format("    - {{role: {}, instances: {}, parallel: {{tensor: {}, data: {}{}}}", name_of(d.role), instances,
                   d.tensor, d.data, d.experts_tensor ? ", experts_tensor: true" : "");
-  out += placement_text(d, plan.model);
+  out += placement_text(d, plan.model, trial.planned_on);
   if (d.overlap != serving::OverlapKind::none) out += fmt::format(", overlap: {}", name_of(d.overlap));
   out += fmt::format(", batcher: {{kind: chunked, max_requests: {}, max_tokens: {}}}", d.batch, d.tokens);
   // assumed enough: means of 4 draws and of every fourth layer agree with all within 2 % (serving/step/README.md)
-  if (plan.model.moe) out += ", bank: {samples: 4, every: 4}";
+  // In closed form one draw is asked for, at token counts that are mostly powers of two.
+  if (plan.model.moe) out += fmt::format(", bank: {{samples: 4, every: 4{}}}", bare ? ", ratio: 2" : "");
   if (bare) out += ", overhead: 0 us";
   if (!plan.kv_text.empty()) out += ", kv: " + plan.kv_text;
   if (!plan.precision_text.empty()) out += ", precision: " + plan.precision_text;
@@ -73,6 +76,8 @@ std::string slo_text(const Targets& t) {
   return "  slo: {" + out + "}\n";
 }
 }  // namespace
+
+bool is_placed(const PoolDesign& d, const spec::Model& model) { return model.moe && !d.experts_tensor && d.gpus() > 1; }
 
 bool has_gaps(const Plan& plan) {
   return std::ranges::any_of(plan.workload, [](const auto& entry) {
@@ -137,7 +142,7 @@ std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& tr
   if (!plan.speculation_text.empty()) out += "  speculation: " + plan.speculation_text + "\n";
   if (!trial.faults.empty()) out += "  faults: " + trial.faults + "\n";
   out += "  pools:\n";
-  for (std::size_t p = 0; p < d.pools.size(); ++p) out += pool_text(plan, d.pools[p], d.instances[p], trial.bare);
+  for (std::size_t p = 0; p < d.pools.size(); ++p) out += pool_text(plan, d.pools[p], d.instances[p], trial);
   return out;
 }
 }  // namespace moesim::sizing

@@ -44,11 +44,14 @@ struct Trial {
   double load = 1;    // times the plan's
   double length = 1;  // of prompts and answers, times the plan's
   Time duration{}, warmup{};
-  bool bare = false;      // steps without the host's time
-  std::string faults{};   // a line of YAML; "": none
-  double burstiness = 0;  // standard deviation of the gaps between arrivals over their mean; 0: the plan's own
-  std::string routing{};  // a line of YAML; "": the plan's own
+  bool bare = false;         // steps without the host's time
+  std::string faults{};      // a line of YAML; "": none
+  double burstiness = 0;     // standard deviation of the gaps between arrivals over their mean; 0: the plan's own
+  std::string routing{};     // a line of YAML; "": the plan's own
+  std::string planned_on{};  // what experts are placed on, a line of YAML; "": the very loads that are served
 };
+/// Whether its experts are placed by a strategy: they are several GPUs' whole ones.
+bool is_placed(const PoolDesign& design, const spec::Model& model);
 /// Whether the plan's arrivals are drawn from a rate, so that they may come in bursts.
 bool has_gaps(const Plan& plan);
 /// The whole scenario, ready to run.  layers: of the model instead of all of them; 0: all.

@@ -128,14 +128,14 @@ std::string without_place(const std::string& problem) {
   return colon == std::string::npos ? problem : problem.substr(colon + 2);
 }
 
-void price(const Plan& plan, const Family& family, std::vector<Proposal>& all) {
+void price(const Plan& plan, const Family& family, SharedParts& shared, std::vector<Proposal>& all) {
   std::string refused = family.refused;
   std::unique_ptr<UnitModel> model;
   if (refused.empty()) try {
       PoolDesign smallest = family.base;
       smallest.batch = 1;  // what does not fit for want of buffers is found batch by batch
       smallest.tokens = all.front().design.tokens;
-      model = std::make_unique<UnitModel>(plan, *family.node, family.engine, smallest);
+      model = std::make_unique<UnitModel>(plan, *family.node, family.engine, smallest, shared);
     } catch (const ConfigError& e) {
       refused = "layout: " + without_place(e.problem());
     }
@@ -164,9 +164,10 @@ std::vector<Proposal> propose(const Plan& plan, int jobs) {
         for (const Role role : {Role::prefill, Role::decode}) add_families(plan, node, engine, role, families);
     }
   std::vector<std::vector<Proposal>> priced(families.size());
+  SharedParts shared;
   const bool all = runs::run_all("pricing layouts", families.size(), jobs, [&](std::size_t i) {
     priced[i] = members(plan, families[i]);
-    price(plan, families[i], priced[i]);
+    price(plan, families[i], shared, priced[i]);
   });
   if (!all) stop_if_interrupted();
   std::vector<Proposal> out;

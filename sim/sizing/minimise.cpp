@@ -39,6 +39,13 @@ class Trials {
     return at->second;
   }
   const std::vector<int>& last() const { return last_; }
+  /// Share used of the tightest target where it was missed by least.
+  double nearest_miss() const {
+    double out = 1e300;
+    for (const auto& [instances, seen] : seen_)
+      if (!seen.met) out = std::min(out, tightest(seen.standings)->used());
+    return out;
+  }
   bool spent() const { return int(seen_.size()) >= kMostTrials; }
 
  private:
@@ -128,6 +135,7 @@ bool minimise(const Plan& plan, Entry& entry, double cheapest, double load, doub
   entry.figures = trials(n).figures;
   entry.fate = Fate::meets;
   entry.headroom = 1 - tightest(trials(n).standings)->used();
+  entry.nearest_miss = trials.nearest_miss();
   if (entry.reason.empty()) entry.reason = text_of(*tightest(trials(n).standings));
   return true;
 }

@@ -8,7 +8,6 @@
 #include "core/yaml_line.h"
 #include "serving/deployment/section.h"
 #include "serving/step/speculation.h"
-#include "serving/traces/workloads.h"
 #include "spec/catalogue.h"
 
 namespace moesim::sizing {
@@ -107,9 +106,9 @@ void check_search(const Config& at, const SearchSection& s) {
   if (!(s.margin >= 0)) at.fail_below("margin", fmt::format("must not be negative, got {}", s.margin));
   if (s.keep < 1) at.fail_below("keep", fmt::format("must be at least 1, got {}", s.keep));
   if (s.seeds < 1) at.fail_below("seeds", fmt::format("must be at least 1, got {}", s.seeds));
-  if (s.most.v <= 0 || s.least > s.most)
-    at.fail_below("most",
-                  fmt::format("must be above 0 s and not below least ({}), got {}", to_text(s.least), to_text(s.most)));
+  if (s.longest().v <= 0 || s.least > s.longest())
+    at.fail_below("most", fmt::format("must be above 0 s and not below least ({}), got {}", to_text(s.least),
+                                      to_text(s.longest())));
 }
 
 void check_targets(const Config& at, const Targets& t) {
@@ -123,34 +122,6 @@ void check_targets(const Config& at, const Targets& t) {
     if (t.latency[i] && t.latency[i]->v <= 0) at.fail_below(kLatencies[i], "must be above 0 s");
 }
 
-/// What the workload draws in its first requests.
-Load measure(const Config& at, const Plan& plan) {
-  constexpr int kDrawn = 20'000;
-  const auto workload = at.placed([&] { return serving::workloads().make(at, {.seed = plan.seed}); });
-  Load out;
-  double last = 0, inputs = 0, outputs = 0;
-  int drawn = 0;
-  const auto kind = at.is_scalar() ? at.text() : at.at("kind").text();
-  if (kind == "closed") at.at("clients").parse(out.clients);
-  while (drawn < (out.clients > 0 ? std::min(out.clients, kDrawn) : kDrawn)) {
-    const auto request = workload->next();
-    if (!request) break;
-    ++drawn;
-    last = seconds(request->arrival);
-    inputs += request->input;
-    outputs += request->output;
-  }
-  if (drawn == 0) at.fail("has no requests: there is nothing to size for");
-  out.input = inputs / drawn;
-  out.output = outputs / drawn;
-  if (out.clients == 0) {
-    if (!(last > 0)) at.fail("all requests arrive at once: give a rate");
-    out.rate = drawn / last * plan.section.growth;
-  } else {
-    out.clients = std::max(1, int(double(out.clients) * plan.section.growth + 0.5));
-  }
-  return out;
-}
 TextMap lines_of(const Config& map) {
   TextMap out;
   for (const std::string& key : map.keys()) out.emplace_back(key, yaml_line(map.at(key)));
@@ -220,7 +191,7 @@ Plan read_plan(PlanHead head) {
   if (candidates.has("precision")) (void)read<forward::AskedPrecision>(candidates.at("precision"));
   for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_priced_node(item));
   read_texts(plan);
-  plan.load = measure(size.at("workload"), plan);
+  plan.load = read_load(size, plan);
   return plan;
 }
 

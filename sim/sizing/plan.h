@@ -100,7 +100,8 @@ struct Candidates {
 struct SearchSection {
   double margin = 0.25;
   int keep = 6, seeds = 3;
-  Time least{}, most = 600'000'000'000'000_ps;
+  Time least{};
+  std::optional<Time> most;
   bool exhaustive = false;
   static void fields(auto& f, auto& p) {
     f("margin", p.margin,
@@ -109,9 +110,10 @@ struct SearchSection {
     f("keep", p.keep, "layouts of a role and kind of node that are simulated");
     f("seeds", p.seeds, "that the winner and its rivals are confirmed with");
     f("least", p.least, "shortest simulated time; 0 s: by the length of the requests");
-    f("most", p.most, "longest simulated time");
+    f("most", p.most, "longest simulated time; default 600 s, or until 40 requests have come");
     f("exhaustive", p.exhaustive, "simulates every legal candidate");
   }
+  Time longest() const { return most.value_or(600_s); }
 };
 
 struct SizeSection {
@@ -140,17 +142,22 @@ struct PricedNode {
 /// A node of a plan, by name or as a NodeChoice.  Throws ConfigError if no price of it is known.
 PricedNode read_priced_node(const Config& item);
 
-/// The load as its workload draws it.
+/// The load as its workload draws it, later turns of conversations included.
 struct Load {
   double rate = 0;               // requests/s; 0 in closed loops
   int clients = 0;               // of closed loops
   double input = 0, output = 0;  // mean tokens
+  double fresh = 0;              // mean tokens of prompts that no earlier turn had
+  double turns = 1, pauses = 0;  // of a conversation, mean: its requests, and s between them in all
 };
+// assumed: as many requests say something of a percentile, where they come one by one
+constexpr int kJudged = 40;
 
 /// A map as a scenario writes it: keys and lines of YAML, in order.
 using TextMap = std::vector<std::pair<std::string, std::string>>;
 
 class TrialBook;
+class SharedTrials;
 
 /// All that the search asks is here as text and numbers: configurations note what is read, and threads must not.
 struct PlanHead {
@@ -174,9 +181,13 @@ struct Plan : PlanHead {
   SizeSection section;
   std::vector<PricedNode> nodes;
   Load load;
-  TrialBook* book = nullptr;  // simulations done before, and those to come; nullptr: nothing is kept
+  TrialBook* book = nullptr;       // simulations done before, and those to come; nullptr: nothing is kept
+  SharedTrials* shared = nullptr;  // what simulations need not find out twice; nullptr: each finds out for itself
 };
 
+/// What the plan's workload draws in its first requests.  size: the section.  Throws ConfigError for a load that cannot
+/// be simulated.
+Load read_load(const Config& size, const Plan& plan);
 /// Reads a plan by name or file.  Throws ConfigError before anything is simulated: unknown keys, targets that no
 /// request can have, empty candidate sets, degrees that do not divide, prices that are missing.
 Plan read_plan(PlanHead head);

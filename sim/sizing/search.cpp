@@ -7,6 +7,8 @@
 
 #include "core/log.h"
 #include "runs/parallel.h"
+#include "sizing/confirm.h"
+#include "sizing/ranking.h"
 
 namespace moesim::sizing {
 namespace {
@@ -81,6 +83,18 @@ std::vector<Entry> combine(const Plan& plan, const std::vector<Proposal>& propos
   return out;
 }
 
+/// Closed forms do not miss by this much: what cannot carry a third of the load is not simulated under all of it.
+constexpr double kBeyond = 3;
+
+/// What the closed form asks for beside what may be had, where that is far from enough; "": it is not.
+std::string far_beyond(const Entry& entry) {
+  const Deployment& d = entry.deployment;
+  double nodes = 0;
+  for (std::size_t p = 0; p < d.pools.size(); ++p) nodes += entry.need[p] * d.pools[p].gpus() / d.node->node.gpus;
+  if (nodes <= kBeyond * d.node->choice.most) return "";
+  return fmt::format("nodes: the load takes {:.3g} in closed form, {} may be had", nodes, d.node->choice.most);
+}
+
 /// Whether simulating it can pay: targets on size hold at its bound, and it is not beyond the cheapest.
 bool worth(const Plan& plan, Entry& entry, double cheapest, double trust) {
   Deployment least = entry.deployment;
@@ -89,6 +103,7 @@ bool worth(const Plan& plan, Entry& entry, double cheapest, double trust) {
     entry.reason = text_of(*tightest(sizes));
     return false;
   }
+  if (entry.reason = far_beyond(entry); !entry.reason.empty()) return false;
   entry.bound = std::max(least.cost_per_hour(), entry.estimate * trust);
   if (plan.section.search.exhaustive || entry.bound <= cheapest) return true;
   entry.reason = fmt::format("cost: not below {:.2f} USD/h, {:.2f} do", entry.bound, cheapest);
@@ -158,62 +173,6 @@ void mark_front(std::vector<Entry>& entries) {
   }
 }
 
-/// The cheapest; of equals the one with most headroom, then the first proposed.
-std::optional<std::size_t> cheapest(const std::vector<Entry>& entries) {
-  std::optional<std::size_t> out;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const Entry& e = entries[i];
-    if (e.fate != Fate::meets && e.fate != Fate::front) continue;
-    if (!out) {
-      out = i;
-      continue;
-    }
-    const Entry& best = entries[*out];
-    const double a = e.deployment.cost_per_hour(), b = best.deployment.cost_per_hour();
-    if (a < b * (1 - 1e-9) || (a <= b * (1 + 1e-9) && e.headroom > best.headroom)) out = i;
-  }
-  return out;
-}
-
-// assumed: gaps between arrivals that vary twice as much as those of independent ones; how bursty a service's traffic
-// is, its operator knows.
-constexpr double kBursts = 2;
-/// Loads as unequal as DeepSeek-V3's in serving (reports/routing.md).
-constexpr const char* kUneven = "{kind: log_normal, sigma: 0.75}";
-bool is_balanced(const Plan& plan) {
-  return plan.routing_text.empty() || plan.routing_text.find("balanced") != std::string::npos;
-}
-
-/// The winner under other seeds, over a longer time, with a node lost, and under loads that a plan may not think of.
-void confirm(Plan plan, Search& s) {
-  const Entry& winner = s.entries[*s.winner];
-  const double end = end_to_end(plan, winner);
-  const auto check = [&](std::string what, const Trial& trial) {
-    const auto all = standings(plan.section.targets, simulate(plan, winner.deployment, trial));
-    ++s.trials;
-    s.checks.push_back({std::move(what), all_met(all), text_of(*tightest(all)), tightest(all)->used()});
-  };
-  const std::uint64_t seed = plan.seed;
-  for (int k = 1; k < plan.section.search.seeds; ++k) {
-    plan.seed = seed + std::uint64_t(k);
-    check(fmt::format("seed {}", plan.seed), trial_for(plan, end, 2));
-  }
-  plan.seed = seed;
-  Trial lost = trial_for(plan, end, 2);
-  lost.faults = fmt::format("[{{kind: node, at: {}, pool: {}, instance: 0}}]", to_text(lost.warmup),
-                            name_of(winner.deployment.pools.back().role));
-  check("a node lost", lost);
-  if (has_gaps(plan)) {
-    Trial bursts = trial_for(plan, end, 2);
-    bursts.burstiness = kBursts;
-    check("arrivals in bursts", bursts);
-  }
-  if (plan.model.moe && is_balanced(plan)) {
-    Trial uneven = trial_for(plan, end, 2);
-    uneven.routing = kUneven;
-    check("experts unevenly loaded", uneven);
-  }
-}
 }  // namespace
 
 double rate_of(const Plan& plan, double ttft, double tpot) {
@@ -231,11 +190,11 @@ Search search(const Plan& plan, int jobs, Shard shard) {
   race(plan, std::move(mine), jobs);
   if (shard.of > 1) return s;
   mark_front(s.entries);
-  s.winner = cheapest(s.entries);
   for (const Entry& e : s.entries) s.trials += e.trials;
+  rank(plan, s, jobs);
   if (!s.winner) return s;
   s.entries[*s.winner].fate = Fate::chosen;
-  confirm(plan, s);
+  confirm(plan, s, jobs);
   return s;
 }
 }  // namespace moesim::sizing

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "runs/sweeping/confidence.h"
 #include "sizing/enumerate.h"
 #include "sizing/trial.h"
 
@@ -31,7 +32,16 @@ struct Entry {
   std::string reason;              // why it fell, or what binds it
   std::optional<Figures> figures;  // of the last simulation that counts
   int trials = 0;
-  double headroom = 0;  // 1 - the share used of the tightest target
+  double headroom = 0;          // 1 - the share used of the tightest target
+  double nearest_miss = 1e300;  // share used of the tightest target, in the nearest miss with other instances
+};
+
+/// One of the best few, under several seeds.
+struct Ranked {
+  std::size_t entry = 0;
+  std::vector<double> headrooms{};  // by seed, the plan's own first
+  runs::Mean headroom{};
+  bool tie = false;  // with the one before: their order is no more than chance
 };
 
 /// A check of a deployment that was found: another seed, a node lost, another load.
@@ -44,7 +54,8 @@ struct Check {
 
 struct Search {
   std::vector<Proposal> proposals;
-  std::vector<Entry> entries;  // by cost
+  std::vector<Entry> entries;   // by cost
+  std::vector<Ranked> ranking;  // the first three, by cost and headroom
   std::optional<std::size_t> winner;
   std::vector<Check> checks;
   int trials = 0;

@@ -13,6 +13,7 @@
 #include "sizing/answer.h"
 #include "sizing/launch.h"
 #include "sizing/pretraining/job_answer.h"
+#include "sizing/shared_trials.h"
 #include "sizing/trial_book.h"
 
 namespace moesim::sizing {
@@ -102,6 +103,8 @@ int size(const SizeOptions& options) {
   (void)results.database();  // commits
   if (!begun.aside.empty()) results::remove_output(begun.aside);
   plan.book = &book;
+  SharedTrials shared;
+  plan.shared = &shared;
   const auto finish = [&](const char* state, int trials) {
     book.put_in_order(results);
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;

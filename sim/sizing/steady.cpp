@@ -35,7 +35,7 @@ Steady decode(const Plan& plan, UnitModel& model, const PoolDesign& d, const Uni
 
 Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d) {
   Steady out;
-  const double input = plan.load.input;
+  const double input = plan.load.fresh;
   out.step = model.step(0, 0, d.tokens, std::min<double>(input, d.tokens), d.overlap);
   out.rate = kLoaded * (d.data * d.tokens / (input * out.step));
   out.ttft = out.step * (std::ceil(input / d.tokens) + 0.5);
@@ -45,8 +45,8 @@ Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d) {
 /// Every step decodes the batch and computes as much of new prompts as keeps it full.
 Steady both(const Plan& plan, UnitModel& model, const PoolDesign& d, const UnitModel::Memory& memory) {
   Steady out;
-  const double input = plan.load.input, output = std::max(1.0, plan.load.output);
-  const double context = input + output / 2;
+  const double input = plan.load.fresh, output = std::max(1.0, plan.load.output);
+  const double context = plan.load.input + output / 2;
   const int batch = int(std::min<double>(d.batch, double(memory.capacity) / context));
   if (batch < 1)
     return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold a request of {:.0f}",

@@ -8,12 +8,23 @@
 #include "results/span.h"
 #include "results/summary.h"
 #include "serving/run_serving.h"
+#include "serving/step/step_model.h"
+#include "sizing/shared_trials.h"
 #include "sizing/trial_book.h"
 
 namespace moesim::sizing {
 namespace {
 double value_at(const results::Results& r, std::string_view name, std::string_view scope = "run") {
   return r.has_metric(name, scope) ? r.metric_value(name, scope) : 0;
+}
+/// What takes the largest part of a pool's time: a part of its steps, or having none.
+std::string limiter_of(const results::Results& r, std::string_view pool) {
+  std::string_view most = "idle";
+  const std::string scope = fmt::format("pool:{}", pool);
+  double share = value_at(r, "limit_idle", scope);
+  for (const auto& [name, part] : enum_names(serving::StepPart{}))
+    if (const double v = value_at(r, fmt::format("limit_{}", name), scope); v > share) most = name, share = v;
+  return fmt::format("{}: {} {:.0f} %", pool, most, 100 * share);
 }
 }  // namespace
 
@@ -25,7 +36,9 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   results::Results r(":memory:", {});
   results::SpanLog spans;
   results::StudyRun run{scenario, plan.seed, r, spans};
-  scenario.at("serving").placed([&] { return serving::run_serving(run); });
+  const serving::SharedDraws shared =
+      plan.shared != nullptr ? plan.shared->of(plan, deployment) : serving::SharedDraws{};
+  scenario.at("serving").placed([&] { return serving::run_serving(run, shared); });
   stop_if_interrupted();
   Figures out;
   for (std::size_t i = 0; i < kLatencies.size(); ++i) out.latency[i] = value_at(r, kLatencies[i]);
@@ -35,6 +48,7 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   for (const PoolDesign& design : deployment.pools) {
     const std::string scope = fmt::format("pool:{}", name_of(design.role));
     out.utilisation.push_back(value_at(r, "utilisation", scope));
+    out.limiter += (out.limiter.empty() ? "" : ", ") + limiter_of(r, name_of(design.role));
     const auto worst = [&](double& most, std::string_view name) { most = std::max(most, value_at(r, name, scope)); };
     worst(out.kernels.median, "kernel_error_median");
     worst(out.kernels.p90, "kernel_error_p90");
@@ -80,14 +94,14 @@ std::string text_of(const Standing& s) {
 Trial trial_for(const Plan& plan, double end_to_end, double stretch) {
   const SearchSection& search = plan.section.search;
   const double least = std::max(10.0, seconds(search.least));
-  // assumed: as many requests say something of a percentile, where they come one by one
-  constexpr double kRequests = 40;
-  const double few = plan.load.rate > 0 ? kRequests / plan.load.rate : 0;
-  const double whole =
-      std::clamp(std::max(2.5 * end_to_end + 10, few) * stretch, least, std::max(least, seconds(search.most)));
+  const double few = plan.load.rate > 0 ? kJudged / plan.load.rate : 0;
+  // A conversation's later turns come as its first ones are answered: the load is there once it has run through.
+  const double end = end_to_end * plan.load.turns + plan.load.pauses;
+  const double most = std::max({least, seconds(search.longest()), search.most ? 0 : few * stretch});
+  const double whole = std::clamp(std::max(2.5 * end + 10, few) * stretch, least, most);
   Trial out;
   out.duration = from_seconds(whole);
-  out.warmup = from_seconds(std::min(whole / 2, 1.25 * end_to_end + 1));
+  out.warmup = from_seconds(std::min(whole / 2, 1.25 * end + 1));
   return out;
 }
 }  // namespace moesim::sizing

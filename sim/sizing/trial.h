@@ -22,6 +22,7 @@ struct Figures {
   double finished = 0, rejected = 0;                // requests
   std::vector<double> utilisation;                  // of each pool
   KernelErrors kernels;
+  std::string limiter{};  // "prefill: experts 41 %, decode: attention 38 %": the largest part of each pool's time
   bool operator==(const Figures&) const = default;
 };
 

@@ -10,9 +10,9 @@ namespace moesim::sizing {
 namespace {
 using Value = results::Results::Value;
 // Columns of the table `trial`: scenario, seed, latencies, share, finished, rejected, utilisation of two pools, errors
-// of kernels.
+// of kernels, limiter.
 constexpr int kLatencyAt = 3, kShareAt = kLatencyAt + int(kLatencies.size()), kMostPools = 2,
-              kKernelsAt = kShareAt + 3 + kMostPools;
+              kKernelsAt = kShareAt + 3 + kMostPools, kLimiterAt = kKernelsAt + 4;
 
 std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
   std::vector<Value> out{key.first, std::int64_t(key.second)};
@@ -22,6 +22,7 @@ std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
     out.push_back(p < f.utilisation.size() ? Value(f.utilisation[p]) : results::Results::null());
   for (const double e : {f.kernels.median, f.kernels.p90, f.kernels.borrowed_median, f.kernels.borrowed_p90})
     out.emplace_back(e);
+  out.emplace_back(f.limiter);
   return out;
 }
 
@@ -34,6 +35,7 @@ Figures figures_of(const results::Statement& row) {
   for (int p = 0; p < kMostPools; ++p)
     if (!row.is_null(kShareAt + 3 + p)) out.utilisation.push_back(row.real(kShareAt + 3 + p));
   out.kernels = {row.real(kKernelsAt), row.real(kKernelsAt + 1), row.real(kKernelsAt + 2), row.real(kKernelsAt + 3)};
+  out.limiter = row.text(kLimiterAt);
   return out;
 }
 
@@ -82,6 +84,7 @@ void read_trials(const std::string& file, const results::RunIdentity& search, Tr
     refuse(file, fmt::format("it is of seed {}, asked for is {}", run.integer(1), search.seed));
   if (run.text(2) != version()) refuse(file, fmt::format("it is of version {}, this is {}", run.text(2), version()));
   results::Statement trials = db.prepare("SELECT * FROM trial ORDER BY rowid");
+  if (trials.columns() != kLimiterAt + 1) refuse(file, "its table of simulations has other columns");
   while (trials.step()) {
     const std::string scenario = trials.text(1);
     const auto seed = std::uint64_t(trials.integer(2));

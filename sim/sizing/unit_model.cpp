@@ -28,56 +28,61 @@ std::pair<int, int> few_layers(const spec::Model& model) {
 
 struct UnitModel::Built {
   Config scenario;
-  results::Results results{":memory:", {}};
   results::SpanLog spans;
   Engine engine;
   std::unique_ptr<serving::Deployment> deployment;
-  std::unique_ptr<serving::StepModel> cost;
+  std::unique_ptr<serving::StepModel> owned;
+  serving::LayeredCost* cost = nullptr;
   serving::StepTimes times;
 };
 
 UnitModel::~UnitModel() = default;
 
-UnitModel::UnitModel(const Plan& plan, const PricedNode& node, const std::string& engine, const PoolDesign& design)
-    : plan_(plan), one_{&node, engine, {design}, {1}}, all_(plan.model.layers) {
+UnitModel::UnitModel(const Plan& plan, const PricedNode& node, const std::string& engine, const PoolDesign& design,
+                     SharedParts& shared)
+    : plan_(plan), one_{&node, engine, {design}, {1}}, shared_(shared), all_(plan.model.layers) {
   const auto [few, more] = few_layers(plan.model);
   const bool whole = more >= all_ || !plan.model_named;
   few_ = whole ? all_ : few;
   more_ = whole ? all_ : more;
-  const serving::BuiltPool& pool = *built(design.overlap, few_).deployment->pools.front();
+  const serving::Deployment& d = *built(design.overlap).deployment;
+  const serving::BuiltPool& pool = *d.pools.front();
   const compute::LayerOptions& options = pool.costs.front()->setup().options;
   const serving::Parallel parallel{design.tensor, design.data, 1, design.experts_tensor};
-  const compute::HeldLayers held = serving::held(plan.model, parallel, 0, pool.slots_per_gpu, false);
+  const bool drafts = d.section.speculation.kind == serving::DraftKind::mtp && design.role != serving::Role::prefill;
+  const compute::HeldLayers held = serving::held(plan.model, parallel, 0, pool.slots_per_gpu, drafts);
   weights_ = compute::held_weights(plan.model, held, options.precision.linear, options);
   token_ = compute::kv_bytes_per_token(plan.model, held, options);
 }
 
-std::unique_ptr<UnitModel::Built> UnitModel::build(const Plan& plan, const Deployment& one, int layers,
-                                                   serving::OverlapKind overlap) {
+std::unique_ptr<UnitModel::Built> UnitModel::build(serving::OverlapKind overlap) {
   auto out = std::make_unique<Built>();
-  Deployment d = one;
+  Deployment d = one_;
   d.pools[0].overlap = overlap;
   d.pools[0].batch = std::max(1, d.pools[0].batch);
-  const std::string text = scenario_text(plan, d, {.duration = 1_s, .bare = true}, layers == all_ ? 0 : layers);
-  out->scenario = Config::from_text(text, plan.file);
-  results::StudyRun run{out->scenario, plan.seed, out->results, out->spans};
-  out->deployment = out->scenario.at("serving").placed([&] { return serving::build_deployment(run, out->engine); });
-  out->cost = out->deployment->shape.pools.front().cost(0);
+  const std::string text = scenario_text(plan_, d, {.duration = 1_s, .bare = true}, more_ == all_ ? 0 : more_);
+  out->scenario = Config::from_text(text, plan_.file);
+  results::StudyRun run{out->scenario, plan_.seed, shared_.notes, out->spans};
+  out->deployment = out->scenario.at("serving").placed([&] {
+    return serving::build_deployment(run, out->engine, {&shared_.draws, {}});
+  });
+  out->owned = out->deployment->shape.pools.front().cost(0);
+  out->cost = out->deployment->pools.front()->costs.front();
   return out;
 }
 
-UnitModel::Built& UnitModel::built(serving::OverlapKind overlap, int layers) {
-  auto& at = built_[{overlap, layers}];
-  if (!at) at = build(plan_, one_, layers, overlap);
+UnitModel::Built& UnitModel::built(serving::OverlapKind overlap) {
+  auto& at = built_[overlap];
+  if (!at) at = build(overlap);
   return *at;
 }
 
 UnitModel::Memory UnitModel::memory(int batch, int tokens) {
-  Built& b = built(one_.pools[0].overlap, few_);
+  Built& b = built(one_.pools[0].overlap);
   serving::BuiltPool& pool = *b.deployment->pools.front();
   const serving::Parallel parallel{one_.pools[0].tensor, one_.pools[0].data, 1, one_.pools[0].experts_tensor};
-  pool.batcher = serving::batchers().make(
-      Config::from_text(fmt::format("{{kind: chunked, max_requests: {}, max_tokens: {}}}", batch, tokens), plan_.file));
+  pool.batcher = serving::batchers().of_kind("chunked");
+  pool.batcher->usual({batch, tokens});
   const compute::HeldLayers few = serving::held(b.deployment->model, parallel, 0, pool.slots_per_gpu, false);
   const auto counted = serving::step_buffers(*b.deployment, pool, pool.costs.front()->setup(), few);
   serving::CacheShare share = serving::cache_share(pool.section.kv, pool);
@@ -88,33 +93,38 @@ UnitModel::Memory UnitModel::memory(int batch, int tokens) {
   return out;
 }
 
-double UnitModel::priced(Built& b, int decoding, double context, int tokens, double prompt) {
+double UnitModel::priced(Built& b, int layers, const serving::StepWork& work) {
+  b.cost->cost_of_first(layers, work, b.times);
+  return seconds(b.times.total());
+}
+
+double UnitModel::step(int decoding, double context, int tokens, double prompt, serving::OverlapKind overlap) {
+  const Question question{overlap, decoding, context, tokens, prompt};
+  if (const auto known = known_.find(question); known != known_.end()) return known->second;
+  return known_[question] = computed(question);
+}
+
+double UnitModel::computed(const Question& question) {
+  const auto [overlap, decoding, context, tokens, prompt] = question;
+  Built& b = built(overlap);
   const spec::Model& model = b.deployment->model;
   const int queries = 1 + b.deployment->section.speculation.drafts();
-  serving::StepWork work;
   compute::Batch batch;
   if (decoding > 0) {
     compute::add_decode(batch, model, std::int64_t(context), queries, decoding);
     batch.outputs += decoding;
   }
+  int prompts = 0;
   if (tokens > 0) {
-    const int prompts = std::max(1, int(std::lround(tokens / std::max(1.0, prompt))));
+    prompts = std::max(1, int(std::lround(tokens / std::max(1.0, prompt))));
     compute::add_prefill(batch, model, std::max(1, tokens / prompts), 0, prompts);
     batch.outputs += prompts;
   }
+  serving::StepWork work;
   work.ranks.assign(std::size_t(one_.pools[0].data), batch);
   work.step = 1;
-  b.cost->cost(work, b.times);
-  return seconds(b.times.total());
-}
-
-double UnitModel::step(int decoding, double context, int tokens, double prompt, serving::OverlapKind overlap) {
-  double gpu = priced(built(overlap, few_), decoding, context, tokens, prompt);
-  if (few_ < all_) {
-    const double more = priced(built(overlap, more_), decoding, context, tokens, prompt);
-    gpu += (more - gpu) * double(all_ - few_) / double(more_ - few_);
-  }
-  const int requests = decoding + (tokens > 0 ? std::max(1, int(std::lround(tokens / std::max(1.0, prompt)))) : 0);
-  return gpu + seconds(built(overlap, few_).deployment->pools.front()->engine.host.wait(requests, from_seconds(gpu)));
+  double gpu = priced(b, few_, work);
+  if (few_ < all_) gpu += (priced(b, more_, work) - gpu) * double(all_ - few_) / double(more_ - few_);
+  return gpu + seconds(b.deployment->pools.front()->engine.host.wait(decoding + prompts, from_seconds(gpu)));
 }
 }  // namespace moesim::sizing

@@ -3,21 +3,30 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 
 #include "core/engine.h"
 #include "results/results.h"
 #include "results/span.h"
 #include "serving/deployment/deployment.h"
+#include "serving/step/layered_cost.h"
 #include "sizing/design.h"
 
 namespace moesim::sizing {
+
+/// What the models of all instances use together, from any thread.  No figure depends on who shares it.
+struct SharedParts {
+  results::Results notes{":memory:", {}};  // what building them writes, and nobody reads
+  serving::DrawStore draws;
+};
 
 /// Steps are priced by the same model as simulated ones, on a model of few layers of each kind and drawn out to all of
 /// them, with every rank alike; the hottest experts are those of one draw.
 class UnitModel {
  public:
   /// Throws ConfigError for a design that cannot be built, with the reason.
-  UnitModel(const Plan& plan, const PricedNode& node, const std::string& engine, const PoolDesign& design);
+  UnitModel(const Plan& plan, const PricedNode& node, const std::string& engine, const PoolDesign& design,
+            SharedParts& shared);
   ~UnitModel();
 
   struct Memory {
@@ -33,14 +42,18 @@ class UnitModel {
 
  private:
   struct Built;
-  std::unique_ptr<Built> build(const Plan& plan, const Deployment& one, int layers, serving::OverlapKind overlap);
-  double priced(Built& built, int decoding, double context, int tokens, double prompt);
-  Built& built(serving::OverlapKind overlap, int layers);
+  using Question = std::tuple<serving::OverlapKind, int, double, int, double>;
+  std::unique_ptr<Built> build(serving::OverlapKind overlap);
+  double priced(Built& built, int layers, const serving::StepWork& work);
+  double computed(const Question& question);
+  Built& built(serving::OverlapKind overlap);
 
   const Plan& plan_;
   Deployment one_;
+  SharedParts& shared_;
   int all_ = 0, few_ = 0, more_ = 0;  // layers
-  std::map<std::pair<serving::OverlapKind, int>, std::unique_ptr<Built>> built_;
-  Bytes weights_{}, token_{};  // of the whole model, on a GPU
+  std::map<serving::OverlapKind, std::unique_ptr<Built>> built_;
+  std::map<Question, double> known_;  // s
+  Bytes weights_{}, token_{};         // of the whole model, on a GPU
 };
 }  // namespace moesim::sizing

@@ -10,6 +10,7 @@
 #include "core/interrupt.h"
 #include "core/random.h"
 #include "core/range.h"
+#include "spec/catalogue.h"
 
 namespace moesim::training {
 namespace {
@@ -272,6 +273,8 @@ void run_campaign(results::StudyRun& run, TrainingSetup& setup, const StepFigure
   const CampaignOutcome out =
       config.placed([&] { return play_campaign(parts, section, plan.gpus, nodes * node.nics, nodes, slow, run.seed); });
   const double gpu_hours = out.seconds / kHour * plan.gpus;
+  // A node is paid for whole: plan.cluster has only those of its GPUs that compute (gpus_per_node).
+  const int paid = spec::read_cluster(run.scenario.at("cluster")).node.gpus;
   results::Results& r = run.results;
   r.metric("run_days", out.seconds / 86400, "days");
   r.metric("run_steps", double(out.steps), "");
@@ -288,7 +291,7 @@ void run_campaign(results::StudyRun& run, TrainingSetup& setup, const StepFigure
   r.metric("run_node_failures", double(out.node_failures), "");
   r.metric("run_stragglers", double(out.stragglers), "");
   r.metric("run_gpu_hours", gpu_hours, "h");
-  r.metric("run_cost", gpu_hours * node.gpu.price.v, "USD");
+  r.metric("run_cost", out.seconds / kHour * nodes * paid * node.gpu.price.v, "USD");
   r.metric("run_energy", out.seconds * plan.gpus * node.gpu.power.v * section.power_share, "J");
 }
 }  // namespace moesim::training

@@ -18,9 +18,21 @@ std::string text_of(const Config& value) { return value.is_scalar() ? value.text
 
 /// Of a range, `part` of the way from its lower to its upper end.
 std::string within(const SweepAxis& axis, double part) {
-  const double from = *axis.from, to = *axis.to;
+  const auto [from, unit] = range_end(*axis.from);
+  const double to = range_end(*axis.to).value;
   const double value = axis.scale == AxisScale::log ? from * std::pow(to / from, part) : from + part * (to - from);
-  return axis.whole ? fmt::format("{:.0f}", std::round(value)) : fmt::format("{:.6g}", value);
+  return fmt::format("{}{}{}", axis.whole ? fmt::format("{:.0f}", std::round(value)) : fmt::format("{:.6g}", value),
+                     unit.empty() ? "" : " ", unit);
+}
+
+std::string step_of(const SweepAxis& axis, std::size_t k) { return within(axis, double(k) / (axis.steps - 1)); }
+
+/// A range's steps are so many values.
+void check_steps(const SweepAxis& axis, const Config& written) {
+  for (int k = 1; k < axis.steps; ++k)
+    if (const std::string value = step_of(axis, std::size_t(k)); value == step_of(axis, std::size_t(k - 1)))
+      written.at("steps").fail(fmt::format("{} steps give {} more than once{}; take fewer", axis.steps, value,
+                                           axis.whole ? ", rounded to whole numbers" : ""));
 }
 
 void take(const SweepAxis& axis, const Config& written, double place, Point& point) {
@@ -30,7 +42,7 @@ void take(const SweepAxis& axis, const Config& written, double place, Point& poi
     point.values.push_back(text_of(axis.values[k]));
     point.places.push_back(axis.values[k].place());
   } else {
-    point.values.push_back(within(axis, axis.steps > 0 ? double(k) / (n - 1) : place));
+    point.values.push_back(axis.steps > 0 ? step_of(axis, k) : within(axis, place));
     point.places.push_back(written.at("from").place());
   }
 }
@@ -51,6 +63,8 @@ std::vector<Point> points_of(const Sweep& sweep) {
     vary.fail(fmt::format("a {} of {} points; at most {} can be run", sweep.design->is_grid() ? "grid" : "sweep",
                           rounded_count(count), rounded_count(kMostPoints)));
   const std::vector<Config> axes = vary.items();
+  for (std::size_t a = 0; a < axes.size(); ++a)
+    if (sweep.section.vary[a].is_range()) check_steps(sweep.section.vary[a], axes[a]);
   std::vector<Point> out;
   for (const std::vector<double>& place : sweep.design->places(sizes)) {
     Point point;

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
 
 #include "core/files.h"
 #include "core/paths.h"
@@ -12,10 +15,13 @@ namespace moesim::runs {
 namespace {
 void check_range(const Config& config, const SweepAxis& axis, const SweepDesign& design) {
   if (!axis.to) config.fail("a range has `from` and `to`; `to` is missing");
-  if (!(*axis.from < *axis.to))
-    config.at("to").fail(fmt::format("must be above from ({}), got {}", *axis.from, *axis.to));
-  if (axis.scale == AxisScale::log && !(*axis.from > 0))
-    config.at("from").fail(fmt::format("must be above 0 on a logarithmic scale, got {}", *axis.from));
+  const RangeEnd from = range_end(*axis.from), to = range_end(*axis.to);
+  if (from.unit != to.unit)
+    config.at("to").fail(fmt::format("must be in the unit of from ({}), got {}", axis.from->text(), axis.to->text()));
+  if (!(from.value < to.value))
+    config.at("to").fail(fmt::format("must be above from ({}), got {}", axis.from->text(), axis.to->text()));
+  if (axis.scale == AxisScale::log && !(from.value > 0))
+    config.at("from").fail(fmt::format("must be above 0 on a logarithmic scale, got {}", axis.from->text()));
   if (!config.has("steps")) {
     if (!design.takes_ranges())
       config.fail(
@@ -115,6 +121,21 @@ std::vector<std::string> Sweep::axes() const {
   std::vector<std::string> out;
   for (const SweepAxis& axis : section.vary) out.push_back(axis.key);
   if (!seeds.empty()) out.emplace_back("seed");
+  return out;
+}
+
+RangeEnd range_end(const Config& written) {
+  RangeEnd out;
+  const std::string text = written.is_scalar() ? written.text() : "";
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out.value);
+  if (error != std::errc() || end == text.data() + text.size()) {
+    written.parse(out.value);
+    return out;
+  }
+  out.unit = text.substr(std::size_t(end - text.data()));
+  out.unit.erase(0, out.unit.find_first_not_of(' '));
+  if (out.unit.empty() || !std::isfinite(out.value) || !std::isalpha(static_cast<unsigned char>(out.unit.front())))
+    written.fail(fmt::format("expected a number, or one with a unit (250 ms), got \"{}\"", text));
   return out;
 }
 

@@ -20,15 +20,15 @@ constexpr auto enum_names(AxisScale) {
 struct SweepAxis {
   std::string key;             // path in the scenario
   std::vector<Config> values;  // or a range:
-  std::optional<double> from, to;
+  std::optional<Config> from, to;
   int steps = 0;  // 0: anywhere within it
   AxisScale scale = AxisScale::linear;
   bool whole = false;
   static void fields(auto& f, auto& p) {
     f.required("key", p.key, "path of the value to vary, for example training.schedule");
     f("values", p.values, "what it takes in turn: numbers, words, or maps on one line");
-    f("from", p.from, "instead of values: the lower end of a range of numbers");
-    f("to", p.to, "its upper end");
+    f("from", p.from, "instead of values: the lower end of a range of numbers, or of times, sizes, ... with a unit");
+    f("to", p.to, "its upper end, in the same unit");
     f("steps", p.steps, "values from end to end; designs that draw their points take any in between");
     f("scale", p.scale, "of a range, between its ends");
     f("whole", p.whole, "a range's values are rounded to whole numbers");
@@ -37,6 +37,13 @@ struct SweepAxis {
   /// 0 for a range without steps.
   std::size_t count() const { return is_range() ? std::size_t(steps) : values.size(); }
 };
+
+/// An end of a range: a number and its unit, "" if it has none.  Throws ConfigError at its place.
+struct RangeEnd {
+  double value = 0;
+  std::string unit{};
+};
+RangeEnd range_end(const Config& written);
 
 struct SweepSection {
   std::string title, scenario;

@@ -167,6 +167,7 @@ void build_pool(results::StudyRun& run, const Config& config, Deployment& d, Bui
     run.scenario.fail("missing key \"model\": steps are computed layer by layer unless a pool is fixed");
   const LayeredCost::Setup cost = set_up_cost(run, config, d, pool);
   shape.instance.own_routing = cost.experts && cost.experts->own_routing;
+  pool.fullest = fullest_gpu(d, pool, cost);
   fit_memory(config, d, pool, cost);
   note_memory(run.results, pool);
   fill_memory(d.model, pool, cost.options, shape.instance);

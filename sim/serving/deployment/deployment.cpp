@@ -140,9 +140,10 @@ void fill_service(const Config& config, const Deployment& d, ServiceShape& s) {
 }
 }  // namespace
 
-std::unique_ptr<Deployment> build_deployment(results::StudyRun& run, Engine& engine) {
+std::unique_ptr<Deployment> build_deployment(results::StudyRun& run, Engine& engine, const SharedDraws& shared) {
   auto out = std::make_unique<Deployment>();
   Deployment& d = *out;
+  d.shared = shared;
   const Config config = run.scenario.at("serving");
   read_section(run, config, d.section);
   const std::vector<Config> pools = config.at("pools").items();

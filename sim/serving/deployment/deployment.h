@@ -37,6 +37,7 @@ struct BuiltPool {
   int described = 1;  // instances in the scenario; fewer are simulated under `fold`
   int simulated = 1;
   int slots_per_gpu = 0;
+  double fullest = 1;  // rows of the fullest GPU over those of the mean one, in the worst layer as placed
   CacheShare cache;
   std::vector<compute::MemoryItem> buffers;  // on a GPU, beside weights and cache
   Bytes weights{};                           // on a GPU
@@ -61,10 +62,11 @@ struct Deployment {
   bool has_prompts() const {
     return std::ranges::any_of(pools, [](const auto& p) { return p->section.role != Role::decode; });
   }
+  SharedDraws shared;             // with other deployments
   std::vector<LoadShare> shares;  // of the described load, under `fold`; empty: all of it
   int fold = 1;
 };
 
 /// Throws ConfigError for what cannot be built: GPUs that the cluster lacks, weights that do not fit, ...
-std::unique_ptr<Deployment> build_deployment(results::StudyRun& run, Engine& engine);
+std::unique_ptr<Deployment> build_deployment(results::StudyRun& run, Engine& engine, const SharedDraws& shared = {});
 }  // namespace moesim::serving

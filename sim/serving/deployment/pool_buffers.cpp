@@ -3,25 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "network/exchanges/exchange_buffers.h"
-#include "placement/scores/score.h"
+#include "placement/planning/packing.h"
 
 namespace moesim::serving {
 namespace {
-/// Rows of the fullest GPU over those of the mean one, in the worst layer as placed.
-double fullest_gpu(const Deployment& d, const BuiltPool& pool, const LayeredCost::Setup& cost) {
-  const routing::TrafficSource& source = *pool.sources[pool.section.role == Role::decode ? 1 : 0];
-  std::vector<double> shares(std::size_t(d.model.moe->experts));
-  double worst = 0;
-  for (std::size_t i = 0; i < pool.maps.size(); ++i) {
-    source.shares(cost.experts->layers[i], 0, shares);
-    const placement::PlacementProblem problem{.gpus = cost.experts->gpus, .slots = pool.maps[i].slots()};
-    worst = std::max(worst, placement::score_layer(shares, pool.maps[i], problem).imbalance);
-  }
-  return 1 + worst;
-}
-
 /// The largest step of a rank.
 compute::Batch largest_step(const Deployment& d, const BuiltPool& pool) {
   compute::Batch out;
@@ -35,6 +23,21 @@ compute::Batch largest_step(const Deployment& d, const BuiltPool& pool) {
 }
 }  // namespace
 
+double fullest_gpu(const Deployment& d, const BuiltPool& pool, const LayeredCost::Setup& cost) {
+  if (!d.model.moe) return 1;
+  const routing::TrafficSource& source = *pool.sources[pool.section.role == Role::decode ? 1 : 0];
+  std::vector<double> shares(std::size_t(d.model.moe->experts));
+  double worst = 0;
+  for (std::size_t i = 0; i < pool.maps.size(); ++i) {
+    source.shares(cost.experts->layers[i], 0, shares);
+    const placement::PlacementProblem problem{.gpus = cost.experts->gpus, .slots = pool.maps[i].slots()};
+    const double most = std::ranges::max(placement::gpu_times(pool.maps[i], problem, shares));
+    const double mean = std::accumulate(shares.begin(), shares.end(), 0.0) / problem.gpus;
+    if (mean > 0) worst = std::max(worst, most / mean - 1);
+  }
+  return 1 + worst;
+}
+
 double gigabytes(Bytes bytes) { return double(bytes.v) * 1e-9; }
 
 std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPool& pool,
@@ -46,7 +49,7 @@ std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPo
   if (d.model.moe) {
     const std::int64_t fed = p.experts_tensor ? batch.tokens : (batch.tokens + p.tensor - 1) / p.tensor;
     const std::int64_t sent = fed * d.model.moe->top_k;
-    rows = std::int64_t(double(sent) * fullest_gpu(d, pool, cost));
+    rows = std::int64_t(double(sent) * pool.fullest);
     const int gpus = cost.experts->gpus;
     exchanged = network::exchange_buffers(cost.experts->dispatch, cost.experts->combine,
                                           {.gpus = gpus,

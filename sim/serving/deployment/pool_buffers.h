@@ -7,6 +7,8 @@
 
 namespace moesim::serving {
 
+/// Rows of the fullest GPU over those of the mean one, in the worst layer as placed: BuiltPool::fullest.
+double fullest_gpu(const Deployment& d, const BuiltPool& pool, const LayeredCost::Setup& cost);
 /// Of the largest step that the batcher may form, on the GPUs of one pipeline stage: activations, logits, rows on their
 /// way to experts, buffers of collectives, CUDA graphs.
 std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPool& pool,

@@ -108,6 +108,8 @@ ExpertBank::Setup set_up_experts(results::StudyRun& run, const Config& config, c
     config.at("bank").fail_below("every", "requests have their own routing in every layer: leave it at 1");
   out.settings = s.bank;
   out.seed = run.seed;
+  out.draws = d.shared.draws;
+  if (const auto at = d.shared.products.find(s.name); at != d.shared.products.end()) out.products = at->second;
   if (gpus > 1) {
     const network::Topology& topology = pool.topology ? *pool.topology : d.network->topology();
     pool.group = std::make_unique<network::ExchangeGroup>(topology, GpuId{0}, gpus);

@@ -159,7 +159,10 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   const auto used = std::span(mix.weights).first(weights.size());
   const std::size_t drawn = ordinal - ordinal % std::size_t(s_.settings.every);
   Entry& a = entry(drawn, sample, bucket, mix.id, used);
-  Entry& b = entry(drawn, sample, bucket + 1, mix.id, used);
+  // The fullest GPU sends longer than the mean: by as much as balanced routing at its token count takes longer.
+  const double excess = tokens > 0 ? most * s_.gpus / tokens - 1 : 0;
+  const bool between = upper > 0 || excess > 1e-9;
+  Entry& b = between ? entry(drawn, sample, bucket + 1, mix.id, used) : a;
   const ExpertTimes x = times_of(a), y = times_of(b);
   ExpertTimes out;
   out.dispatch = lower * x.dispatch + upper * y.dispatch;
@@ -170,9 +173,9 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   out.balancedness = lower * x.balancedness + upper * y.balancedness;
   a.used += repeats * lower;
   b.used += repeats * upper;
-  // The fullest GPU sends longer than the mean: by as much as balanced routing at its token count takes longer.
-  const double excess = tokens > 0 ? most * s_.gpus / tokens - 1 : 0;
   if (excess > 1e-9) {
+    add_uniform(a, drawn, low);
+    add_uniform(b, drawn, high);
     const double slope = std::max(0.0, b.uniform_dispatch - a.uniform_dispatch) / (high - low);
     const double slope_back = std::max(0.0, b.uniform_combine - a.uniform_combine) / (high - low);
     out.dispatch += slope * excess * tokens;

@@ -13,6 +13,7 @@
 #include "exchange/fan_out.h"
 #include "network/exchanges/exchange.h"
 #include "routing/traffic.h"
+#include "serving/step/draw_store.h"
 #include "serving/step/port_use.h"
 #include "serving/step/recorded_loads.h"
 #include "spec/model.h"
@@ -74,6 +75,8 @@ class ExpertBank {
     std::shared_ptr<const routing::RequestRouting> own_routing;
     BankSettings settings;
     std::uint64_t seed = 0;
+    DrawStore* draws = nullptr;  ///< known ones are taken from there, new ones added; they outlive the bank
+    ProductStore* products = nullptr;
   };
   explicit ExpertBank(Setup setup);
 
@@ -129,8 +132,8 @@ class ExpertBank {
     bool ready = false;
     double used = 0;  // times it was looked up, by weight, since it was settled
     double balancedness = 1, mean = 0, above = 0;
-    ExpertTimes healthy;                               // its summary with no slow GPU or link
-    double uniform_dispatch = 0, uniform_combine = 0;  // balanced routing at this token count
+    ExpertTimes healthy;                                 // its summary with no slow GPU or link
+    double uniform_dispatch = -1, uniform_combine = -1;  // balanced routing at this token count; -1: not asked yet
     struct Gpu {
       float arrival, compute, combine;  // s
     };
@@ -148,8 +151,10 @@ class ExpertBank {
   Entry& entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix, std::span<const double> weights);
   void fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens, std::span<const double> weights,
             std::uint64_t stream);
-  void fill_uniform(Entry& out, std::size_t ordinal, double tokens);
+  void draw_shares(std::size_t ordinal, double rows, std::uint64_t stream);  // from expected ones, in shares_
+  void add_uniform(Entry& out, std::size_t ordinal, double tokens);
   void price(Entry& out, std::size_t ordinal, double tokens);  // rows as in shares_
+  void price_products(Entry& out, int slots_per_gpu);          // of the rows in sums_
   void drop_masked(std::size_t ordinal, std::vector<double>& load) const;
   ExpertTimes times_as_recorded(std::size_t ordinal, double tokens, double most, double repeats);
   std::size_t bucket_of(double tokens) const;

@@ -85,22 +85,43 @@ void ExpertBank::sum_rows(std::size_t ordinal, double tokens) {
     exchange::exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], copies_[ordinal], shape_, sums_);
 }
 
-void ExpertBank::fill_uniform(Entry& out, std::size_t ordinal, double tokens) {
+/// What balanced routing of so many tokens would take, unless it is known.
+void ExpertBank::add_uniform(Entry& out, std::size_t ordinal, double tokens) {
+  if (out.uniform_dispatch >= 0) return;
   shares_.assign(uniform_.size(), tokens * gate_.top_k / double(uniform_.size()));
   sum_rows(ordinal, tokens);
-  exchange(sums_, out);
-  out.uniform_dispatch = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::arrival)->arrival);
-  out.uniform_combine = double(std::ranges::max_element(out.gpus, {}, &Entry::Gpu::combine)->combine);
+  Entry balanced;
+  exchange(sums_, balanced);
+  out.uniform_dispatch = double(std::ranges::max_element(balanced.gpus, {}, &Entry::Gpu::arrival)->arrival);
+  out.uniform_combine = double(std::ranges::max_element(balanced.gpus, {}, &Entry::Gpu::combine)->combine);
+}
+
+void ExpertBank::price_products(Entry& out, int slots_per_gpu) {
+  const std::size_t n = std::size_t(s_.gpus);
+  NumbersKey key;
+  if (s_.products != nullptr) {
+    key = key_of(sums_.slot_rows);
+    if (const auto known = s_.products->find(key)) {
+      for (std::size_t g = 0; g < n; ++g) out.gpus[g].compute = known->seconds[g];
+      out.above = known->above;
+      return;
+    }
+  }
+  out.above = 0;
+  for (std::size_t g = 0; g < n; ++g)
+    out.gpus[g].compute = float(compute_time(sums_.slot_rows, slots_per_gpu, int(g), out.above));
+  out.above /= double(n);
+  if (s_.products == nullptr) return;
+  ProductStore::Products products{{}, out.above};
+  for (const Entry::Gpu& gpu : out.gpus) products.seconds.push_back(gpu.compute);
+  s_.products->add(key, std::move(products));
 }
 
 void ExpertBank::price(Entry& out, std::size_t ordinal, double tokens) {
   const std::size_t n = std::size_t(s_.gpus);
   sum_rows(ordinal, tokens);
   exchange(sums_, out);
-  out.above = 0;
-  for (std::size_t g = 0; g < n; ++g)
-    out.gpus[g].compute = float(compute_time(sums_.slot_rows, s_.maps[ordinal].slots_per_gpu, int(g), out.above));
-  out.above /= double(n);
+  price_products(out, s_.maps[ordinal].slots_per_gpu);
   out.moved.clear();
   for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_rows[g]));
   for (std::size_t g = 0; g < n; ++g) out.moved.push_back(float(sums_.gpu_tokens(int(g))));
@@ -117,15 +138,22 @@ void ExpertBank::price(Entry& out, std::size_t ordinal, double tokens) {
   out.ready = true;
 }
 
+void ExpertBank::draw_shares(std::size_t ordinal, double rows, std::uint64_t stream) {
+  DrawStore::Key key;
+  if (s_.draws != nullptr) {
+    key = {s_.seed, stream, s_.layers[ordinal], rows, key_of(shares_)};
+    if (s_.draws->find(key, shares_)) return;
+  }
+  Random random(s_.seed, fmt::format("routing {} {}", s_.layers[ordinal], stream));
+  add_noise(random, rows, shares_);
+  if (s_.draws != nullptr) s_.draws->add(key, shares_);
+}
+
 void ExpertBank::fill(Entry& out, std::size_t ordinal, std::int64_t step, double tokens,
                       std::span<const double> weights, std::uint64_t stream) {
   const double rows = tokens * gate_.top_k;
-  fill_uniform(out, ordinal, tokens);
   shares(ordinal, step, weights, shares_);
-  if (s_.settings.noise) {
-    Random random(s_.seed, fmt::format("routing {} {}", s_.layers[ordinal], stream));
-    add_noise(random, rows, shares_);
-  }
+  if (s_.settings.noise) draw_shares(ordinal, rows, stream);
   for (double& share : shares_) share *= rows;
   price(out, ordinal, tokens);
 }
@@ -152,7 +180,7 @@ ExpertTimes ExpertBank::times_as_recorded(std::size_t ordinal, double tokens, do
   for (const std::size_t b : {bucket, bucket + 1})
     if (here.uniform[b][0] < 0) {
       Entry balanced;
-      fill_uniform(balanced, ordinal, bucket_tokens_[b]);
+      add_uniform(balanced, ordinal, bucket_tokens_[b]);
       here.uniform[b] = {balanced.uniform_dispatch, balanced.uniform_combine};
     }
   const double factor = excess * tokens / (bucket_tokens_[bucket + 1] - bucket_tokens_[bucket]);
@@ -169,6 +197,8 @@ ExpertTimes ExpertBank::draw(std::size_t ordinal, std::int64_t step, double toke
   out.dispatch += solving(ordinal);
   if (most * s_.gpus > tokens * (1 + 1e-9)) {
     fill(more, ordinal, step, most * s_.gpus, weights, std::uint64_t(step));
+    add_uniform(exact, ordinal, tokens);
+    add_uniform(more, ordinal, most * s_.gpus);
     out.dispatch += std::max(0.0, more.uniform_dispatch - exact.uniform_dispatch);
     out.combine += std::max(0.0, more.uniform_combine - exact.uniform_combine);
   }

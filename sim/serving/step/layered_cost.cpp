@@ -160,8 +160,9 @@ void LayeredCost::run_stage(const StepWork& work, int first, int last, StepTimes
   out.stages.push_back(total);
 }
 
-/// The drafts of a step: for each, the extra module's projection, layer and head over one token a sequence.
-Time LayeredCost::draft_time(const StepWork& work, StepTimes& out) {
+/// The drafts of a step: for each, the extra module's projection, layer (like the model's `last`) and head over one
+/// token a sequence.
+Time LayeredCost::draft_time(const StepWork& work, int last, StepTimes& out) {
   if (s_.speculation.kind != DraftKind::mtp) return {};
   std::vector<compute::Batch> ranks;
   std::int64_t sequences = 0;
@@ -177,7 +178,7 @@ Time LayeredCost::draft_time(const StepWork& work, StepTimes& out) {
     ranks.push_back(one);
   }
   if (sequences == 0) return {};
-  const int last = s_.model->layers - 1, c = parts_.class_of(last);
+  const int c = parts_.class_of(last);
   const LayerPieces p = attention_pieces(c, ranks);
   parts_.take_above();
   Time one = p[Piece::attention_in] + p[Piece::attention_core] + parts_.shared(c, sequences) + p.tensor_core +
@@ -225,7 +226,7 @@ void LayeredCost::deal_out(const StepWork& work) {
     for (int m = 0; m < micros; ++m) micro_[std::size_t(m)].push_back(micro_batch(b, m, micros));
 }
 
-void LayeredCost::cost(const StepWork& work, StepTimes& out) {
+void LayeredCost::cost_of_first(int layers, const StepWork& work, StepTimes& out) {
   out.stages.clear();
   out.parts.fill(0);
   out.waiting = out.drawn = 0;
@@ -245,7 +246,7 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
     requests = std::max(requests, b.prefill.sequences + b.decode.sequences);
     outputs = std::max(outputs, b.outputs);
   }
-  const int stages = s_.parallel.pipeline, layers = s_.model->layers;
+  const int stages = s_.parallel.pipeline;
   for (int stage = 0; stage < stages; ++stage) {
     run_stage(work, layers * stage / stages, layers * (stage + 1) / stages, out);
     if (stage > 0) {
@@ -254,7 +255,7 @@ void LayeredCost::cost(const StepWork& work, StepTimes& out) {
       out.parts[std::size_t(StepPart::tensor)] += seconds(hop);
     }
   }
-  const Time drafts = draft_time(work, out);
+  const Time drafts = draft_time(work, layers - 1, out);
   parts_.take_above();
   const Time ends = parts_.embedding(fullest) + parts_.head(fullest, outputs) + drafts;
   out.drawn += parts_.take_above();

@@ -40,7 +40,9 @@ class LayeredCost final : public StepModel {
   };
   explicit LayeredCost(Setup setup);
 
-  void cost(const StepWork& work, StepTimes& out) override;
+  void cost(const StepWork& work, StepTimes& out) override { cost_of_first(s_.model->layers, work, out); }
+  /// As if the model had only its first layers.
+  void cost_of_first(int layers, const StepWork& work, StepTimes& out);
   void slow_gpu(int gpu, double share) override;
   void slow_link(int gpu, double share) override;
   double set_adapter(int gpu, bool works) override;
@@ -77,7 +79,7 @@ class LayeredCost final : public StepModel {
   LayerPieces attention_pieces(int layer_class, std::span<const compute::Batch> ranks);
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
-  Time draft_time(const StepWork& work, StepTimes& out);
+  Time draft_time(const StepWork& work, int last, StepTimes& out);
   void set_link(int gpu);
   void count_ranks(int stage, int all_reduces);
 

@@ -86,6 +86,9 @@ TEST(Search, TriesItsAnswerInBurstsAndWithUnevenExpertsWhereThePlanHasNone) {
     for (const Check& c : s.checks) checks.push_back(c.what);
     std::vector<std::string> expected{"a node lost", "arrivals in bursts"};
     if (balanced) expected.emplace_back("experts unevenly loaded");
+    const Deployment& winner = s.entries[*s.winner].deployment;
+    if (is_placed(winner.pools[0], read_small(folder, 2).model))
+      expected.emplace_back("experts placed on loads that have moved since");
     EXPECT_EQ(checks, expected);
   }
 }
@@ -104,6 +107,31 @@ TEST(Search, ChangesOnlyArrivalsForBursts) {
   EXPECT_EQ(steady, bursts);
 }
 
+TEST(Search, PlacesExpertsOnAnotherMomentWhereItSaysSo) {
+  const TemporaryFolder folder;
+  const Plan plan = read_small(folder, 2);
+  const PoolDesign design{.role = serving::Role::both, .data = 8, .slots = 64, .batch = 16, .tokens = 2048};
+  const Deployment d{&plan.nodes[0], "sglang", {design}, {1}};
+  Trial trial = trial_for(plan, 5);
+  const Figures planned = simulate(plan, d, trial);
+  trial.routing = "{kind: grouped, steady: 0}";
+  const Figures known = simulate(plan, d, trial);
+  trial.planned_on = "{step: 1000000}";
+  const Figures elsewhere = simulate(plan, d, trial);
+  const std::size_t token = latency_index("tpot_mean");
+  EXPECT_NE(planned.latency[token], known.latency[token]);
+  EXPECT_GT(elsewhere.latency[token], known.latency[token]);  // of loads that share nothing with what is served
+}
+
+TEST(Search, DoesNotSimulateWhatIsFarBeyondAnyCluster) {
+  const TemporaryFolder folder;
+  put_file(folder.file("plan.yaml"), small_plan(2) + "  growth: 1e6\n");
+  const Search s = search(read_plan(folder.file("plan.yaml"), {}, {}), 2);
+  EXPECT_FALSE(s.winner);
+  EXPECT_EQ(s.trials, 0);
+  for (const Entry& e : s.entries) EXPECT_EQ(e.reason.rfind("nodes: the load takes", 0), 0u) << e.reason;
+}
+
 /// What closed forms draw out from few layers is what all of them take.
 TEST(UnitModel, OfFewLayersIsThatOfAll) {
   const TemporaryFolder folder;
@@ -111,8 +139,9 @@ TEST(UnitModel, OfFewLayersIsThatOfAll) {
   Plan written_out = plan;
   written_out.model_named = false;
   const PoolDesign design{.role = serving::Role::decode, .data = 8, .slots = 64, .batch = 32};
-  UnitModel few(plan, plan.nodes[0], "sglang", design);
-  UnitModel all(written_out, plan.nodes[0], "sglang", design);
+  SharedParts shared;
+  UnitModel few(plan, plan.nodes[0], "sglang", design, shared);
+  UnitModel all(written_out, plan.nodes[0], "sglang", design, shared);
   for (const int batch : {1, 16, 64}) {
     const double a = few.step(batch, 1000, 0, 0, serving::OverlapKind::none);
     const double b = all.step(batch, 1000, 0, 0, serving::OverlapKind::none);

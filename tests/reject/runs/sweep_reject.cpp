@@ -27,6 +27,12 @@ TEST(SweepReject, SaysWhereAndWhatBeforeTheFirstRun) {
       {axis + "from: 0, to: 1, steps: 3, scale: log}]",
        "3:42: vary[0].from: must be above 0 on a logarithmic scale, got 0"},
       {axis + "from: 1, to: 4, steps: 1}]", "3:59: vary[0].steps: must be at least 2, both ends, got 1"},
+      {axis + "from: 1, to: 4, steps: 7, whole: true}]",
+       "3:59: vary[0].steps: 7 steps give 2 more than once, rounded to whole numbers; take fewer"},
+      {axis + "from: 1 ms, to: 4 s, steps: 3}]", "3:52: vary[0].to: must be in the unit of from (1 ms), got 4 s"},
+      {axis + "from: 4 ms, to: 1 ms, steps: 3}]", "3:52: vary[0].to: must be above from (4 ms), got 1 ms"},
+      {axis + "from: 1 %!, to: 4 %!, steps: 3}]",
+       "3:42: vary[0].from: expected a number, or one with a unit (250 ms), got \"1 %!\""},
       {axis + "from: 1, to: 4}]",
        "3:8: vary[0]: a grid or list needs `steps` between from and to; designs that draw their points need none "
        "(design: {kind: latin_hypercube, points: 40})"},

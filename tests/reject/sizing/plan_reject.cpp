@@ -45,6 +45,19 @@ TEST(PlanReject, EmptySetsAndContradictions) {
 TEST(PlanReject, LoadsThatAreNone) {
   EXPECT_EQ(plan("  workload: {kind: poisson, rate: 1}\n  growth: 0\n", kTargets, kNodes),
             "plan.yaml:4:11: size.growth: must be above 0, got 0");
+  EXPECT_EQ(plan("  workload: {kind: closed, clients: 4}\n  growth: 1e6\n", kTargets, kNodes),
+            "plan.yaml:4:11: size.growth: makes 4e+06 clients of 4; at most 1000000 are simulated");
+  EXPECT_EQ(plan("  workload: {kind: poisson, rate: 0.00001}\n", kTargets, kNodes),
+            "plan.yaml:3:3: size: 1e-05 requests/s are fewer than 40 in 12 days: too few to take percentiles of");
+}
+
+TEST(PlanReject, RunsTooShortForTheirLoad) {
+  EXPECT_EQ(
+      plan("  workload: {kind: poisson, rate: 0.01}\n", kTargets, kNodes + std::string("  search: {most: 60 s}\n")),
+      "");
+  EXPECT_EQ(plan("  workload: {kind: poisson, rate: 1, sessions: {turns: 3, count: fixed, pause: 200 s}}\n", kTargets,
+                 kNodes),
+            "");
 }
 }  // namespace
 }  // namespace moesim::sizing

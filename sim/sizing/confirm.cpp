@@ -1,0 +1,73 @@
+#include "sizing/confirm.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "runs/parallel.h"
+
+namespace moesim::sizing {
+namespace {
+// assumed: gaps between arrivals that vary twice as much as those of independent ones; how bursty a service's traffic
+// is, its operator knows.
+constexpr double kBursts = 2;
+/// Loads as unequal as DeepSeek-V3's in serving (reports/routing.md).
+constexpr const char* kUneven = "{kind: log_normal, sigma: 0.75}";
+/// Loads with the structure of DeepSeek-V3's, which move (reports/routing.md).
+constexpr const char* kMoving = "grouped";
+/// Steps far from what is served, which begins at 0: nothing of what moves is left.
+constexpr const char* kElsewhere = "{step: 1000000}";
+
+bool says(const Plan& plan, std::string_view kind) { return plan.routing_text.find(kind) != std::string::npos; }
+bool is_balanced(const Plan& plan) { return plan.routing_text.empty() || says(plan, "balanced"); }
+
+struct Question {
+  std::string what;
+  Plan plan;
+  Trial trial;
+};
+
+std::vector<Question> questions(const Plan& plan, const Entry& winner) {
+  std::vector<Question> out;
+  const Trial base = trial_for(plan, end_to_end(plan, winner), 2);
+  const auto ask = [&](std::string what, const auto& change) {
+    out.push_back({std::move(what), plan, base});
+    change(out.back().trial);
+  };
+  ask("a node lost", [&](Trial& t) {
+    t.faults = fmt::format("[{{kind: node, at: {}, pool: {}, instance: 0}}]", to_text(t.warmup),
+                           name_of(winner.deployment.pools.back().role));
+  });
+  if (has_gaps(plan)) ask("arrivals in bursts", [](Trial& t) { t.burstiness = kBursts; });
+  if (plan.model.moe && is_balanced(plan)) ask("experts unevenly loaded", [](Trial& t) { t.routing = kUneven; });
+  const bool placed =
+      std::ranges::any_of(winner.deployment.pools, [&](const PoolDesign& d) { return is_placed(d, plan.model); });
+  if (placed && !says(plan, "trace"))
+    ask("experts placed on loads that have moved since", [&](Trial& t) {
+      if (!says(plan, "grouped")) t.routing = kMoving;
+      t.planned_on = kElsewhere;
+    });
+  return out;
+}
+}  // namespace
+
+void confirm(const Plan& plan, Search& s, int jobs) {
+  const Entry& winner = s.entries[*s.winner];
+  if (!s.ranking.empty())
+    for (std::size_t k = 1; k < s.ranking.front().headrooms.size(); ++k) {
+      const double used = 1 - s.ranking.front().headrooms[k];
+      s.checks.push_back({fmt::format("seed {}", plan.seed + k), used <= 1,
+                          fmt::format("tightest target used to {:.0f} %", 100 * used), used});
+    }
+  const std::vector<Question> all = questions(plan, winner);
+  std::vector<Check> checks(all.size());
+  runs::run_all("confirming", all.size(), jobs, [&](std::size_t k) {
+    const Question& q = all[k];
+    const auto standing = standings(plan.section.targets, simulate(q.plan, winner.deployment, q.trial));
+    checks[k] = {q.what, all_met(standing), text_of(*tightest(standing)), tightest(standing)->used()};
+  });
+  stop_if_interrupted();
+  s.trials += int(all.size());
+  std::ranges::move(checks, std::back_inserter(s.checks));
+}
+}  // namespace moesim::sizing

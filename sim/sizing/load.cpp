@@ -1,0 +1,97 @@
+// The load of a plan, as its workload draws it.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "results/summary.h"
+#include "serving/deployment/section.h"
+#include "serving/traces/workloads.h"
+#include "sizing/plan.h"
+
+namespace moesim::sizing {
+namespace {
+constexpr int kDrawn = 20'000;  // requests that stand for all
+
+struct Drawn {
+  int requests = 0, first = 0;  // first: of a conversation, or alone
+  double last = 0;              // s, arrival of the last first one
+  double inputs = 0, outputs = 0, fresh = 0, pauses = 0;
+};
+
+/// With the later turns of conversations, each as if answers took no time.
+Drawn draw(serving::Workload& workload, int most, bool later, bool kept) {
+  Drawn out;
+  while (out.requests < most) {
+    auto request = workload.next();
+    if (!request) break;
+    ++out.first;
+    out.last = seconds(request->arrival);
+    for (int before = 0; request;) {
+      ++out.requests;
+      out.inputs += request->input;
+      out.outputs += request->output;
+      out.fresh += kept && before < request->input ? request->input - before : request->input;
+      if (!later || out.requests >= most) break;
+      before = request->input + request->output;
+      const Time end = request->arrival;
+      request = workload.follow_up(*request, end);
+      if (request) out.pauses += seconds(request->arrival - end);
+    }
+  }
+  return out;
+}
+
+/// A prompt that goes on from an earlier one is computed from where that ended.
+bool keeps_prefixes(const Plan& plan) {
+  const Config candidates = plan.config.at("size").at("candidates");
+  return !plan.model.delta && (!candidates.has("kv") || read<serving::KvSection>(candidates.at("kv")).prefix_cache);
+}
+
+void check_length(const Config& size, const Plan& plan, const Load& load) {
+  constexpr double kLongest = 1e6;  // s; times are whole picoseconds in 64 bits
+  const Config search = size.at_or_empty("search");
+  if (load.rate > 0 && kJudged / load.rate > kLongest)
+    size.fail(fmt::format("{:.3g} requests/s are fewer than {} in {:.0f} days: too few to take percentiles of",
+                          load.rate, kJudged, kLongest / 86400));
+  const Time most = plan.section.search.longest();
+  const auto too_short = [&](const std::string& why, double needed) {
+    search.fail_below("most", fmt::format("{}: give at least {:.0f} s, got {}", why, needed, to_text(most)));
+  };
+  if (search.has("most") && load.rate > 0 && kJudged / load.rate > seconds(most))
+    too_short(fmt::format("{:.3g} requests/s are too few to judge in less", load.rate), kJudged / load.rate + 1);
+  if (2 * load.pauses > seconds(most))
+    too_short(fmt::format("a conversation pauses for {}, and its later turns are part of the load",
+                          results::pretty(load.pauses, "s")),
+              2 * load.pauses + 1);
+}
+}  // namespace
+
+Load read_load(const Config& size, const Plan& plan) {
+  const Config at = size.at("workload");
+  const auto workload = at.placed([&] { return serving::workloads().make(at, {.seed = plan.seed}); });
+  Load out;
+  const auto kind = at.is_scalar() ? at.text() : at.at("kind").text();
+  if (kind == "closed") at.at("clients").parse(out.clients);
+  const bool open = out.clients == 0;
+  const Drawn drawn = draw(*workload, open ? kDrawn : std::min(out.clients, kDrawn), open, keeps_prefixes(plan));
+  if (drawn.requests == 0) at.fail("has no requests: there is nothing to size for");
+  out.input = drawn.inputs / drawn.requests;
+  out.output = drawn.outputs / drawn.requests;
+  out.fresh = drawn.fresh / drawn.requests;
+  out.turns = double(drawn.requests) / drawn.first;
+  out.pauses = drawn.pauses / drawn.first;
+  if (open) {
+    if (!(drawn.last > 0)) at.fail("all requests arrive at once: give a rate");
+    out.rate = drawn.requests / drawn.last * plan.section.growth;
+  } else {
+    constexpr double kMostClients = 1e6;  // that a simulation keeps
+    const double clients = double(out.clients) * plan.section.growth + 0.5;
+    if (clients > kMostClients)
+      size.fail_below("growth", fmt::format("makes {:.3g} clients of {}; at most {:.0f} are simulated", clients,
+                                            out.clients, kMostClients));
+    out.clients = std::max(1, int(clients));
+  }
+  check_length(size, plan, out);
+  return out;
+}
+}  // namespace moesim::sizing

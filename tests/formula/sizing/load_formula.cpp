@@ -1,0 +1,58 @@
+// Loads of plans whose means are worked out in the head.
+#include <gtest/gtest.h>
+
+#include "sizing/trial.h"
+#include "support/temporary_folder.h"
+
+namespace moesim::sizing {
+namespace {
+Plan plan_of(const std::string& size) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("plan.yaml");
+  put_file(file, "model: deepseek-v2-lite\nsize:\n  targets: {ttft_p90: 1 s}\n" + size);
+  return read_plan(file, {}, {});
+}
+const std::string kNodes = "  candidates: {nodes: [hgx-h100]}\n";
+
+TEST(Load, OfConversationsCountsTheirLaterTurns) {
+  const std::string workload =
+      "  workload: {kind: poisson, rate: 2, input: {kind: fixed, mean: 100}, output: {kind: fixed, mean: 10}, "
+      "sessions: {turns: 3, count: fixed, pause: 5 s}}\n";
+  const Load load = plan_of(workload + kNodes).load;
+  EXPECT_NEAR(load.rate, 6, 0.2);      // each of 2 a second comes back twice
+  EXPECT_NEAR(load.input, 210, 1e-6);  // 100, 210, 320
+  EXPECT_NEAR(load.fresh, 100, 1e-6);  // 100 of each are new
+  EXPECT_NEAR(load.output, 10, 1e-6);
+  EXPECT_NEAR(load.turns, 3, 1e-3);
+  EXPECT_NEAR(load.pauses, 10, 0.3);  // two pauses
+  const Load forgotten = plan_of(workload + "  candidates: {nodes: [hgx-h100], kv: {prefix_cache: false}}\n").load;
+  EXPECT_NEAR(forgotten.fresh, 210, 1e-6);
+}
+
+TEST(Load, OfSingleRequestsIsTheirRate) {
+  const Load load =
+      plan_of("  workload: {kind: poisson, rate: 2, input: {kind: fixed, mean: 100}}\n  growth: 3\n" + kNodes).load;
+  EXPECT_NEAR(load.rate, 6, 0.2);
+  EXPECT_EQ(load.fresh, load.input);
+  EXPECT_EQ(load.turns, 1);
+  EXPECT_EQ(load.pauses, 0);
+}
+
+TEST(Trial, LastsUntilPercentilesSaySomething) {
+  Plan plan;
+  plan.load = {.rate = 0.01, .input = 100, .output = 10};
+  EXPECT_EQ(trial_for(plan, 2).duration, 4000_s);  // 40 requests
+  plan.section.search.most = 600_s;
+  EXPECT_EQ(trial_for(plan, 2).duration, 600_s);
+  plan.load.rate = 10;
+  EXPECT_EQ(trial_for(plan, 20).duration, 60_s);  // 2.5 x 20 s and 10 s
+  EXPECT_EQ(trial_for(plan, 20).warmup, 26_s);    // 1.25 x 20 s and 1 s
+}
+
+TEST(Trial, RunsThroughWholeConversations) {
+  Plan plan;
+  plan.load = {.rate = 10, .input = 100, .output = 10, .turns = 3, .pauses = 34};
+  EXPECT_EQ(trial_for(plan, 2).duration, 110_s);  // 2.5 x (3 x 2 s + 34 s) and 10 s
+}
+}  // namespace
+}  // namespace moesim::sizing

@@ -1,0 +1,36 @@
+// When the order of two deployments is chance, worked out in the head.
+#include <gtest/gtest.h>
+
+#include "sizing/ranking.h"
+
+namespace moesim::sizing {
+namespace {
+Ranked of(std::vector<double> headrooms) {
+  Ranked out;
+  out.headrooms = std::move(headrooms);
+  out.headroom = runs::mean_of(out.headrooms);
+  return out;
+}
+constexpr double kFarMiss = 9;
+
+TEST(Ranking, OfEqualCostsFollowsTheDifferencesSeedBySeed) {
+  // One is ahead by 0.05 with every seed: sure, though both vary by more than that.
+  EXPECT_FALSE(is_tie(of({0.15, 0.35, 0.25}), of({0.10, 0.30, 0.20}), true, kFarMiss));
+  // Ahead by 0.1, behind by 0.1, level: chance.
+  EXPECT_TRUE(is_tie(of({0.3, 0.1, 0.2}), of({0.2, 0.2, 0.2}), true, kFarMiss));
+}
+
+TEST(Ranking, OfUnequalCostsIsChanceWhereTheCheaperMayNotBeEnough) {
+  EXPECT_FALSE(is_tie(of({0.20, 0.21, 0.22}), of({0.1, 0.1, 0.1}), false, kFarMiss));
+  EXPECT_TRUE(is_tie(of({0.00, 0.02, 0.04}), of({0.1, 0.1, 0.1}), false, kFarMiss));  // 0.02 +- 0.05
+}
+
+TEST(Ranking, OfUnequalCostsIsChanceWhereTheDearerMayDoWithFewer) {
+  const Ranked cheaper = of({0.20, 0.21, 0.22}), dearer = of({0.10, 0.12, 0.14});  // +- 0.05
+  EXPECT_TRUE(is_tie(cheaper, dearer, false, 1.04));
+  EXPECT_FALSE(is_tie(cheaper, dearer, false, 1.06));
+}
+
+TEST(Ranking, OfOneSeedSaysNothingOfChance) { EXPECT_FALSE(is_tie(of({0}), of({0}), true, 1)); }
+}  // namespace
+}  // namespace moesim::sizing
