@@ -55,7 +55,7 @@ void check_length(const Config& size, const Plan& plan, const Load& load) {
                           load.rate, kJudged, kLongest / 86400));
   const Time most = plan.section.search.longest();
   const auto too_short = [&](const std::string& why, double needed) {
-    search.fail_below("most", fmt::format("{}: give at least {:.0f} s, got {}", why, needed, to_text(most)));
+    size.fail_below("search.most", fmt::format("{}: give at least {:.0f} s, got {}", why, needed, to_text(most)));
   };
   if (search.has("most") && load.rate > 0 && kJudged / load.rate > seconds(most))
     too_short(fmt::format("{:.3g} requests/s are too few to judge in less", load.rate), kJudged / load.rate + 1);

@@ -110,13 +110,6 @@ bool worth(const Plan& plan, Entry& entry, double cheapest, double trust) {
   return false;
 }
 
-/// Within what may be had, before anything is simulated.
-void fit_to_limits(const Plan& plan, Entry& entry) {
-  std::vector<int>& n = entry.deployment.instances;
-  while (!all_met(standings_of_size(plan.section.targets, entry.deployment)) && std::ranges::max(n) > 1)
-    *std::ranges::max_element(n) -= 1;
-}
-
 /// The least that a simulated deployment cost of its closed form: none is expected to come out lower, but for a
 /// reserve.
 class Trust {
@@ -178,6 +171,12 @@ void mark_front(std::vector<Entry>& entries) {
 double rate_of(const Plan& plan, double ttft, double tpot) {
   if (plan.load.clients == 0) return plan.load.rate;
   return plan.load.clients / std::max(1e-6, ttft + plan.load.output * tpot);
+}
+
+void fit_to_limits(const Plan& plan, Entry& entry) {
+  std::vector<int>& n = entry.deployment.instances;
+  while (!all_met(standings_of_size(plan.section.targets, entry.deployment)) && std::ranges::max(n) > 1)
+    *std::ranges::max_element(n) -= 1;
 }
 
 Search search(const Plan& plan, int jobs, Shard shard) {

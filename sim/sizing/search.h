@@ -74,6 +74,8 @@ struct Shard {
 };
 /// Same plan, same answer, for any number of jobs.  Throws Interrupted.
 Search search(const Plan& plan, int jobs, Shard shard = {});
+/// Takes instances away until the entry is within what may be had, one of each pool at least.
+void fit_to_limits(const Plan& plan, Entry& entry);
 /// Fewest instances, from the entry's own on, that meet all targets under this load and length; false if there are none
 /// within what may be had, and then the reason is noted.
 /// cheapest: USD/h; an entry that costs more is given up.

@@ -78,6 +78,11 @@ UnitModel::Built& UnitModel::built(serving::OverlapKind overlap) {
 }
 
 UnitModel::Memory UnitModel::memory(int batch, int tokens) {
+  if (const auto known = memory_.find({batch, tokens}); known != memory_.end()) return known->second;
+  return memory_[{batch, tokens}] = counted(batch, tokens);
+}
+
+UnitModel::Memory UnitModel::counted(int batch, int tokens) {
   Built& b = built(one_.pools[0].overlap);
   serving::BuiltPool& pool = *b.deployment->pools.front();
   const serving::Parallel parallel{one_.pools[0].tensor, one_.pools[0].data, 1, one_.pools[0].experts_tensor};

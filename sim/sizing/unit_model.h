@@ -42,6 +42,7 @@ class UnitModel {
 
  private:
   struct Built;
+  Memory counted(int batch, int tokens);
   using Question = std::tuple<serving::OverlapKind, int, double, int, double>;
   std::unique_ptr<Built> build(serving::OverlapKind overlap);
   double priced(Built& built, int layers, const serving::StepWork& work);
@@ -53,6 +54,7 @@ class UnitModel {
   SharedParts& shared_;
   int all_ = 0, few_ = 0, more_ = 0;  // layers
   std::map<serving::OverlapKind, std::unique_ptr<Built>> built_;
+  std::map<std::pair<int, int>, Memory> memory_;
   std::map<Question, double> known_;  // s
   Bytes weights_{}, token_{};         // of the whole model, on a GPU
 };

@@ -20,13 +20,13 @@ TEST(Load, OfConversationsCountsTheirLaterTurns) {
       "sessions: {turns: 3, count: fixed, pause: 5 s}}\n";
   const Load load = plan_of(workload + kNodes).load;
   EXPECT_NEAR(load.rate, 6, 0.2);      // each of 2 a second comes back twice
-  EXPECT_NEAR(load.input, 210, 1e-6);  // 100, 210, 320
+  EXPECT_NEAR(load.input, 210, 0.02);  // 100, 210, 320
   EXPECT_NEAR(load.fresh, 100, 1e-6);  // 100 of each are new
   EXPECT_NEAR(load.output, 10, 1e-6);
   EXPECT_NEAR(load.turns, 3, 1e-3);
   EXPECT_NEAR(load.pauses, 10, 0.3);  // two pauses
   const Load forgotten = plan_of(workload + "  candidates: {nodes: [hgx-h100], kv: {prefix_cache: false}}\n").load;
-  EXPECT_NEAR(forgotten.fresh, 210, 1e-6);
+  EXPECT_NEAR(forgotten.fresh, 210, 0.02);  // the last conversation of those looked at is cut short
 }
 
 TEST(Load, OfSingleRequestsIsTheirRate) {

@@ -102,5 +102,20 @@ TEST(Mapping, TheAnswersScenarioHasTheAnswersStep) {
   EXPECT_EQ(std::int64_t(r.metric_value("peak_memory")), w.result->peak_memory);
   EXPECT_NEAR(r.metric_value("run_days"), w.days(job), 0.01 * w.days(job));
 }
+
+/// A node is paid for whole, whatever of it computes: in the search and in the run.
+TEST(Mapping, CostsWholeNodesAsItsRunDoes) {
+  const TemporaryFolder folder;
+  std::string text = small_job(64, "{}");
+  text.replace(text.find("batch: 64"), 9, "batch: 64, gpus_per_node: 4");
+  const Job job = read_small_job(folder, text);
+  const Choice choice = choose(job, 2);
+  ASSERT_TRUE(choice.winner && choice.run);
+  const MappingEntry& e = choice.entries[*choice.winner];
+  EXPECT_EQ(e.mapping.gpus(), 4 * e.mapping.nodes);
+  EXPECT_DOUBLE_EQ(e.mapping.cost_per_hour(), e.mapping.nodes * 8 * 2.0);
+  EXPECT_NEAR(choice.run->cost / choice.run->gpu_hours, 4, 1e-9);  // two GPUs at 2 USD for each that computes
+  EXPECT_NEAR(choice.run->cost / e.cost(job), 1, 0.01);
+}
 }  // namespace
 }  // namespace moesim::sizing

@@ -3,6 +3,8 @@
 
 #include "core/random.h"
 #include "law/sizing/small_plans.h"
+#include "sizing/shared_trials.h"
+#include "sizing/trial.h"
 #include "sizing/unit_model.h"
 
 namespace moesim::sizing {
@@ -61,6 +63,25 @@ TEST(SharedParts, ServeEveryProposalAsIfItWereAlone) {
     EXPECT_EQ(steady.step, p.steady.step);
   }
   EXPECT_GT(usable, 5);
+}
+/// Simulations one after the other, of other numbers of instances, loads and faults, as each by itself.
+TEST(SharedTrials, ChangeNoFigure) {
+  const TemporaryFolder folder;
+  const Plan alone = read_small(folder, 2);
+  Plan among = alone;
+  SharedTrials shared;
+  among.shared = &shared;
+  for (const std::size_t node : {0, 1, 0})
+    for (const auto& [instances, load] : {std::pair(1, 1.0), {2, 1.0}, {1, 0.5}}) {
+      const PoolDesign prefill{.role = serving::Role::prefill, .data = 4, .slots = 64, .tokens = 2048},
+          decode{.role = serving::Role::decode, .data = 4, .slots = 80, .batch = 64};
+      const Deployment d{&alone.nodes[node], "sglang", {prefill, decode}, {1, instances}};
+      Trial trial = trial_for(alone, 3);
+      trial.load = load;
+      EXPECT_EQ(simulate(among, d, trial), simulate(alone, d, trial)) << instances << " " << load;
+      trial.faults = fmt::format("[{{kind: node, at: {}, pool: prefill, instance: 0}}]", to_text(trial.warmup));
+      EXPECT_EQ(simulate(among, d, trial), simulate(alone, d, trial)) << instances << " " << load << " and a fault";
+    }
 }
 }  // namespace
 }  // namespace moesim::sizing

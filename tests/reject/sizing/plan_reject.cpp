@@ -48,16 +48,18 @@ TEST(PlanReject, LoadsThatAreNone) {
   EXPECT_EQ(plan("  workload: {kind: closed, clients: 4}\n  growth: 1e6\n", kTargets, kNodes),
             "plan.yaml:4:11: size.growth: makes 4e+06 clients of 4; at most 1000000 are simulated");
   EXPECT_EQ(plan("  workload: {kind: poisson, rate: 0.00001}\n", kTargets, kNodes),
-            "plan.yaml:3:3: size: 1e-05 requests/s are fewer than 40 in 12 days: too few to take percentiles of");
+            "plan.yaml:3:3: size: 1.06e-05 requests/s are fewer than 40 in 12 days: too few to take percentiles of");
 }
 
 TEST(PlanReject, RunsTooShortForTheirLoad) {
   EXPECT_EQ(
       plan("  workload: {kind: poisson, rate: 0.01}\n", kTargets, kNodes + std::string("  search: {most: 60 s}\n")),
-      "");
+      "plan.yaml:6:18: size.search.most: 0.01 requests/s are too few to judge in less: give at least 3993 s, got "
+      "60 s");
   EXPECT_EQ(plan("  workload: {kind: poisson, rate: 1, sessions: {turns: 3, count: fixed, pause: 200 s}}\n", kTargets,
                  kNodes),
-            "");
+            "plan.yaml:3:3: size.search.most: a conversation pauses for 6.65 min, and its later turns are part of the "
+            "load: give at least 799 s, got 600 s");
 }
 }  // namespace
 }  // namespace moesim::sizing
