@@ -33,20 +33,25 @@ Steady decode(const Plan& plan, UnitModel& model, const PoolDesign& d, const Uni
   return out;
 }
 
-Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d) {
+/// A step computes what its batch allows and its cache has room for.
+Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d, const UnitModel::Memory& memory) {
   Steady out;
-  const double input = plan.load.input;
-  out.step = model.step(0, 0, d.tokens, std::min<double>(input, d.tokens), d.overlap);
-  out.rate = kLoaded * (d.data * d.tokens / (input * out.step));
-  out.ttft = out.step * (std::ceil(input / d.tokens) + 0.5);
+  if (double(memory.capacity) < plan.load.input)
+    return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold a prompt of {:.0f}",
+                                   memory.capacity, plan.load.input)};
+  const double input = plan.load.fresh;
+  const int tokens = int(std::min<std::int64_t>(d.tokens, memory.capacity));
+  out.step = model.step(0, 0, tokens, std::min<double>(input, tokens), d.overlap);
+  out.rate = kLoaded * (d.data * tokens / (input * out.step));
+  out.ttft = out.step * (std::ceil(input / tokens) + 0.5);
   return out;
 }
 
 /// Every step decodes the batch and computes as much of new prompts as keeps it full.
 Steady both(const Plan& plan, UnitModel& model, const PoolDesign& d, const UnitModel::Memory& memory) {
   Steady out;
-  const double input = plan.load.input, output = std::max(1.0, plan.load.output);
-  const double context = input + output / 2;
+  const double input = plan.load.fresh, output = std::max(1.0, plan.load.output);
+  const double context = plan.load.input + output / 2;
   const int batch = int(std::min<double>(d.batch, double(memory.capacity) / context));
   if (batch < 1)
     return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold a request of {:.0f}",
@@ -72,7 +77,7 @@ Steady steady_of(const Plan& plan, UnitModel& model, const PoolDesign& d) {
     return {.refused = fmt::format("memory: {:.1f} GB of weights and {:.1f} GB of buffers a GPU", memory.weights * 1e-9,
                                    memory.buffers * 1e-9)};
   Steady out = d.role == serving::Role::decode    ? decode(plan, model, d, memory)
-               : d.role == serving::Role::prefill ? prefill(plan, model, d)
+               : d.role == serving::Role::prefill ? prefill(plan, model, d, memory)
                                                   : both(plan, model, d, memory);
   if (!out.refused.empty()) return out;
   const Targets& t = plan.section.targets;

@@ -99,7 +99,8 @@ double UnitModel::priced(Built& b, int decoding, double context, int tokens, dou
   }
   if (tokens > 0) {
     const int prompts = std::max(1, int(std::lround(tokens / std::max(1.0, prompt))));
-    compute::add_prefill(batch, model, std::max(1, tokens / prompts), 0, prompts);
+    compute::add_prefill(batch, model, std::max(1, tokens / prompts), std::int64_t(plan_.load.input - plan_.load.fresh),
+                         prompts);
     batch.outputs += prompts;
   }
   work.ranks.assign(std::size_t(one_.pools[0].data), batch);
