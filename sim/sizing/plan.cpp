@@ -144,7 +144,10 @@ void check_nodes(const Config& at, const std::vector<PricedNode>& nodes, const s
     try {
       (void)spec::read_cluster(Config::from_text(cluster, at.file()));
     } catch (const ConfigError& e) {
-      at.fail_below(fmt::format("nodes[{}].fabric", i), e.problem());
+      // its place is in a cluster that nobody wrote
+      const std::string& problem = e.problem();
+      const std::size_t from = problem.find("fabric: ");
+      at.fail_below(fmt::format("nodes[{}].fabric", i), from == std::string::npos ? problem : problem.substr(from + 8));
     }
   }
   for (std::size_t i = 0; i < tensor.size(); ++i)
