@@ -118,7 +118,7 @@ void write_figures(results::Results& results, const Plan& plan, const Entry& win
   for (std::size_t p = 0; p < d.pools.size(); ++p)
     results.metric("gpus", d.pools[p].gpus() * d.instances[p], "", fmt::format("pool:{}", name_of(d.pools[p].role)));
 }
-void write_figures(results::Results& results, const Job& job, const Choice& choice) {
+void write_figures(results::Results& results, const Choice& choice) {
   const MappingEntry& w = choice.entries[*choice.winner];
   results.metric("gpus", w.mapping.gpus(), "");
   results.metric("step_time", w.result->step, "s");
@@ -145,7 +145,7 @@ int size_job(const SizeOptions& options, PlanHead head) {
   const Choice choice = choose(job, options.jobs, options.shard);
   if (options.shard.of > 1) return kept.finish_shard(options, choice.simulations);
   store(kept.results(), job, choice);
-  if (choice.winner) write_figures(kept.results(), job, choice);
+  if (choice.winner) write_figures(kept.results(), choice);
   kept.finish("complete", choice.simulations);
   if (choice.winner && !options.scenario.empty())
     write_file(options.scenario, scenario_text(job, choice.entries[*choice.winner].mapping, true));
