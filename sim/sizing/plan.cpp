@@ -172,6 +172,8 @@ Load measure(const Config& at, const Plan& plan) {
     last = seconds(request->arrival);
     inputs += request->input;
     outputs += request->output;
+    out.longest_input = std::max<std::int64_t>(out.longest_input, request->input);
+    out.longest = std::max<std::int64_t>(out.longest, request->input + request->output);
     double known = 0;
     for (const std::uint64_t hash : request->hashes)
       known += double(!seen.insert(hash).second) * workload->hash_block();

@@ -147,10 +147,11 @@ PricedNode read_priced_node(const Config& item);
 
 /// The load as its workload draws it.
 struct Load {
-  double rate = 0;               // requests/s; 0 in closed loops
-  int clients = 0;               // of closed loops
-  double input = 0, output = 0;  // mean tokens
-  double fresh = 0;              // mean tokens of prompts that no earlier one began with
+  double rate = 0;                              // requests/s; 0 in closed loops
+  int clients = 0;                              // of closed loops
+  double input = 0, output = 0;                 // mean tokens
+  double fresh = 0;                             // mean tokens of prompts that no earlier one began with
+  std::int64_t longest_input = 0, longest = 0;  // tokens of the longest prompt, and of the longest with its answer
 };
 
 /// A map as a scenario writes it: keys and lines of YAML, in order.

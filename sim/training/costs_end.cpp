@@ -113,8 +113,8 @@ void TrainingCosts::price_chunk_end(int rank, int stage) {
   for (const MovedParameters& block : stage_parameters(plan_, stage)) {
     add(sum, block.trained);
     add(gathered, block.gathered);
-    const auto both = [&](network::Collective what, const BlockParameters& p, double bytes) {
-      return collective(what, dense, p.dense * bytes) + collective(what, experts, p.experts * bytes);
+    const auto both = [&](network::Collective what, const BlockParameters& moved, double bytes) {
+      return collective(what, dense, moved.dense * bytes) + collective(what, experts, moved.experts * bytes);
     };
     ends.push_back({both(reduce, block.trained, gradient),
                     sharded ? both(network::Collective::all_gather, block.gathered, weight) : Time{}});
