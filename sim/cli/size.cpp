@@ -40,7 +40,8 @@ void add_size(CLI::App& app, int& exit_code) {
                  "go on with what the output holds, if it is there: simulations that were stored are not run again");
   verb->add_flag("--json", given->size.json, "print one JSON object instead of tables");
   verb->footer([] {
-    return "Keys of a plan: title, model, routing, seed, kernels, network, and size, of a service:\n" +
+    return "Keys of a plan: title, model, routing, seed, kernels, network, expect (of the answer's figures: gpus, "
+           "cost_per_hour, run_days, ...), and size, of a service:\n" +
            sizing::size_help() + "and of a training run:\n" + sizing::job_help();
   });
   verb->callback([given, seed, &exit_code] {

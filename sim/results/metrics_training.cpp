@@ -32,6 +32,8 @@ constexpr MetricDefinition kTraining[] = {
     {"data_parallel", "", "", neither, "run", "replicas of the dense part of the model"},
     {"micro_batches", "", "", neither, "run", "micro-batches that a replica passes through the pipeline in a step"},
     {"batch_tokens", "", "tokens", neither, "run", "tokens of a step, all replicas"},
+    {"trained_parameters", "", "", neither, "run",
+     "of all low-rank adapters, where they are trained in place of the weights"},
     {"layers", "", "", neither, "stage", "layers that the pipeline rank holds, in all of its chunks"},
     {"expert_imbalance", "", "", less, "balance_step",
      "max over mean, minus 1, of the expected loads of a layer's experts after so many steps of bias balancing; mean "

@@ -232,6 +232,7 @@ constexpr TableDefinition kTables[] = {
     {Table::variation, "variation", "A plan's answer tried again, and under other plans.", kVariation},
     {Table::trial, "trial", "Simulations that a plan's answer rests on.", kTrial},
     {Table::mapping, "mapping", "Ways to lay a training step out that a plan was answered from.", kMapping},
+    {Table::step_trial, "step_trial", "Simulated training steps that a plan's answer rests on.", kStepTrial},
 };
 constexpr ViewDefinition kViews[] = {
     {"run_metric", "The metrics of whole runs beside the run's title.",

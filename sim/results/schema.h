@@ -36,7 +36,8 @@ enum class Table {
   candidate_pool,
   variation,
   trial,
-  mapping
+  mapping,
+  step_trial
 };
 
 struct Column {

@@ -99,6 +99,18 @@ inline constexpr Column kTrial[] = {
     {"kernel_error_borrowed_p90", "REAL", "", "likewise"},
     {"limiter", "TEXT", "", "the largest part of each pool's time: of a step, or idle"},
 };
+inline constexpr Column kStepTrial[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"scenario", "TEXT", "", "what was simulated, as `moesim run` reads it"},
+    {"seed", "INTEGER", "", "of its random streams"},
+    {"batch", "INTEGER", "", "sequences of the step in place of the scenario's; 0: the scenario's"},
+    {"step_time", "REAL", "s", "as the metric of that name, like those below"},
+    {"mfu_bf16_causal", "REAL", "", ""},
+    {"bubble_time", "REAL", "s", ""},
+    {"exposed_communication_time", "REAL", "s", ""},
+    {"peak_memory", "INTEGER", "B", "of the fullest GPU"},
+    {"memory", "TEXT", "", "what fills it, in words"},
+};
 inline constexpr Column kMapping[] = {
     {"run", "INTEGER", "", "run.run"},
     {"mapping", "INTEGER", "", "number, in the order tried"},

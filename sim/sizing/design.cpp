@@ -22,7 +22,9 @@ std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, cons
                   d.tensor, d.data, d.experts_tensor ? ", experts_tensor: true" : "");
   out += placement_text(d, plan.model, trial.planned_on);
   if (d.overlap != serving::OverlapKind::none) out += fmt::format(", overlap: {}", name_of(d.overlap));
-  out += fmt::format(", batcher: {{kind: chunked, max_requests: {}, max_tokens: {}}}", d.batch, d.tokens);
+  const double pairs = d.role == serving::Role::decode ? 0 : plan.section.candidates.pairs;
+  out += fmt::format(", batcher: {{kind: chunked, max_requests: {}, max_tokens: {}{}}}", d.batch, d.tokens,
+                     pairs > 0 ? fmt::format(", max_pairs: {}", pairs) : "");
   // assumed enough: means of 4 draws and of every fourth layer agree with all within 2 % (serving/step/README.md)
   // In closed form one draw is asked for, at token counts that are mostly powers of two.
   if (plan.model.moe) out += fmt::format(", bank: {{samples: 4, every: 4{}}}", bare ? ", ratio: 2" : "");

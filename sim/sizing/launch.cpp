@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <vector>
+#include <algorithm>
+#include <optional>
+
+#include "serving/deployment/section.h"
 
 namespace moesim::sizing {
 namespace {
@@ -13,64 +16,145 @@ struct Pool {
   const Plan& plan;
   const Deployment& deployment;
   const PoolDesign& design;
-  int nodes() const { return std::max(1, design.gpus() / deployment.node->node.gpus); }
+  int per_node() const { return deployment.node->node.gpus; }
+  int nodes() const { return std::max(1, design.gpus() / per_node()); }
   bool exchanges() const { return plan.model.moe && !design.experts_tensor && design.gpus() > 1; }
+  int copies() const { return exchanges() ? design.slots - plan.model.moe->experts : 0; }
+  bool apart() const { return design.role != Role::both; }
   std::string weights() const { return plan.model.hugging_face.empty() ? plan.model.name : plan.model.hugging_face; }
+  std::string placement() const { return fmt::format("{}.placement.json", name_of(design.role)); }
+  std::string overlap_note() const {
+    return design.overlap == OverlapKind::five_stage ? "# overlap: two micro-batches, as the engine cuts them\n" : "";
+  }
+  /// Of the memory, for weights and cache, where the plan says how much.
+  std::optional<double> share() const {
+    if (plan.kv_text.empty()) return {};
+    return read<serving::KvSection>(Config::from_text(plan.kv_text, plan.file)).memory_share;
+  }
 };
 
-/// Options: SGLang docs, server arguments.
+/// The placement that was simulated is of drawn loads: the engine's file is made of recorded ones.
+std::string placement_text(const Pool& p, std::string_view format) {
+  if (p.copies() == 0) return "";
+  return fmt::format(
+      "# which experts where: from loads recorded on your traffic (moesim trace import)\n"
+      "moesim place --trace RECORDED.db --strategy eplb --gpus {} --nodes {} --slots {} --format {} -o {}\n",
+      p.design.gpus(), p.nodes(), p.design.slots, format, p.placement());
+}
+
+/// Options: SGLang docs, server arguments, expert parallelism, PD disaggregation; issues 6017 and 7998 for large units.
 std::string sglang(const Pool& p) {
   const PoolDesign& d = p.design;
-  std::string out = fmt::format("python -m sglang.launch_server --model-path {} --tp-size {}", p.weights(), d.gpus());
+  std::string out = placement_text(p, "sglang") + p.overlap_note();
+  // The engine's buffers hold 128 tokens of a rank otherwise.
+  if (p.exchanges() && d.role != Role::prefill && d.batch > 128)
+    out += fmt::format("SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK={} ", d.batch);
+  out += fmt::format("python -m sglang.launch_server --model-path {} --tp-size {}", p.weights(), d.gpus());
   if (d.data > 1) out += fmt::format(" --enable-dp-attention --dp-size {}", d.data);
+  if (d.data > 1 && d.tensor == 1) out += " --moe-dense-tp-size 1 --enable-dp-lm-head";
   if (p.exchanges()) {
     out += fmt::format(" --ep-size {} --moe-a2a-backend deepep --deepep-mode {}", d.gpus(),
                        d.role == Role::decode    ? "low_latency"
                        : d.role == Role::prefill ? "normal"
                                                  : "auto");
-    if (const int more = d.slots - p.plan.model.moe->experts; more > 0)
-      out += fmt::format(" --ep-num-redundant-experts {} --enable-eplb", more);
+    if (p.copies() > 0)
+      out += fmt::format(" --ep-num-redundant-experts {} --init-expert-location {}", p.copies(), p.placement());
   }
   if (d.overlap != OverlapKind::none) out += " --enable-two-batch-overlap";
-  if (d.role != Role::both) out += fmt::format(" --disaggregation-mode {}", name_of(d.role));
+  if (p.apart()) out += fmt::format(" --disaggregation-mode {}", name_of(d.role));
   out += fmt::format(" --max-running-requests {}", d.batch * d.data);
   if (d.role != Role::decode) out += fmt::format(" --chunked-prefill-size {}", d.tokens * d.data);
+  if (d.role == Role::decode) out += fmt::format(" --cuda-graph-max-bs {}", d.batch);
+  if (const auto share = p.share()) out += fmt::format(" --mem-fraction-static {}", *share);
   if (p.nodes() > 1) out += fmt::format(" --nnodes {} --node-rank $RANK --dist-init-addr $HEAD:5000", p.nodes());
   return out;
 }
 
-/// Options: vLLM docs, engine arguments and expert parallel deployment.
+/// Options: vLLM docs, engine arguments, expert parallel deployment, data parallel deployment.
 std::string vllm(const Pool& p) {
   const PoolDesign& d = p.design;
-  std::string out = fmt::format("vllm serve {} --tensor-parallel-size {}", p.weights(), d.tensor);
+  std::string out = p.overlap_note();
+  if (p.copies() > 0) out += "# which experts where: the engine plans it as it serves, it takes no file\n";
+  out += fmt::format("vllm serve {} --tensor-parallel-size {}", p.weights(), d.tensor);
   if (d.data > 1) out += fmt::format(" --data-parallel-size {}", d.data);
   if (p.exchanges()) {
     out += " --enable-expert-parallel";
-    if (const int more = d.slots - p.plan.model.moe->experts; more > 0)
-      out += fmt::format(" --enable-eplb --eplb-config '{{\"num_redundant_experts\": {}}}'", more);
+    if (d.data > 1)
+      out += fmt::format(" --all2all-backend {}",
+                         d.role == Role::prefill ? "deepep_high_throughput" : "deepep_low_latency");
+    if (p.copies() > 0)
+      out += fmt::format(" --enable-eplb --eplb-config '{{\"num_redundant_experts\": {}}}'", p.copies());
   }
   if (d.overlap != OverlapKind::none) out += " --enable-dbo";
-  if (d.role != Role::both)
+  if (p.apart())
     out += fmt::format(" --kv-transfer-config '{{\"kv_connector\": \"NixlConnector\", \"kv_role\": \"kv_both\"}}'");
   out += fmt::format(" --max-num-seqs {} --max-num-batched-tokens {}", d.batch, d.tokens);
-  if (p.nodes() > 1)
-    out += fmt::format(" --data-parallel-size-local {} --data-parallel-address $HEAD", std::max(1, d.data / p.nodes()));
+  if (const auto share = p.share()) out += fmt::format(" --gpu-memory-utilization {}", *share);
+  if (p.nodes() == 1) return out;
+  const int local = p.per_node() / d.tensor;
+  out += fmt::format(
+      " --data-parallel-size-local {0} --data-parallel-address $HEAD --data-parallel-rpc-port 13345 $([ $RANK -gt 0 ] "
+      "&& echo --headless --data-parallel-start-rank $((RANK * {0})))",
+      local);
   return out;
 }
 
-/// Options: TensorRT-LLM docs, trtllm-serve and its configuration file.
+/// Options: TensorRT-LLM docs, trtllm-serve, wide expert parallelism, disaggregated serving.
 std::string trtllm(const Pool& p) {
   const PoolDesign& d = p.design;
-  std::string file = fmt::format("{}.yaml", name_of(d.role));
-  std::string out = fmt::format("cat > {} <<END\nenable_attention_dp: {}\n", file, d.data > 1);
+  const std::string file = fmt::format("{}.yaml", name_of(d.role));
+  std::string out = placement_text(p, "tensorrt-llm");
+  out += fmt::format("cat > {} <<END\nenable_attention_dp: {}\n", file, d.data > 1);
+  if (d.data > 1 && d.tensor > 1)
+    out += fmt::format("# {} GPUs that share each rank's attention: no option, attention is on each GPU\n", d.tensor);
   if (d.overlap != OverlapKind::none) out += "# no option for two micro-batches that hide each other's exchanges\n";
-  if (p.exchanges() && d.slots > p.plan.model.moe->experts)
-    out += fmt::format("moe_config: {{load_balancer: {{num_slots: {}}}}}\n", d.slots);
-  out += fmt::format("cuda_graph_config: {{max_batch_size: {}}}\nEND\n", d.batch);
+  if (p.copies() > 0) out += fmt::format("moe_config: {{backend: WIDEEP, load_balancer: {}}}\n", p.placement());
+  if (p.apart()) {
+    // assumed: a prompt four times as long as the mean one is among the longest
+    out += fmt::format("cache_transceiver_config: {{backend: DEFAULT, max_tokens_in_buffer: {}}}\n",
+                       int(4 * p.plan.load.input + 1023) / 1024 * 1024);
+    if (d.role == Role::prefill) out += "disable_overlap_scheduler: true\n";
+  }
+  if (const auto share = p.share()) out += fmt::format("kv_cache_config: {{free_gpu_memory_fraction: {}}}\n", *share);
+  if (d.role != Role::prefill)
+    out += fmt::format("cuda_graph_config: {{max_batch_size: {}, enable_padding: true}}\n", d.batch);
+  out += "END\n";
+  if (p.nodes() > 1) out += fmt::format("mpirun -n {} trtllm-llmapi-launch ", d.gpus());
   out += fmt::format("trtllm-serve {} --tp_size {}", p.weights(), d.gpus());
   if (p.exchanges()) out += fmt::format(" --ep_size {}", d.gpus());
-  return out +
-         fmt::format(" --max_batch_size {} --max_num_tokens {} --extra_llm_api_options {}", d.batch, d.tokens, file);
+  return out + fmt::format(" --max_batch_size {} --max_num_tokens {} --config {}", d.batch, d.tokens, file);
+}
+
+/// What stands before pools that do one job each; Dynamo's workers take their engine's options.
+std::string front_text(const Deployment& d) {
+  std::string out;
+  if (d.pools.size() > 1 && d.engine == "sglang")
+    out +=
+        "# in front, with an address for each instance:\n"
+        "python -m sglang_router.launch_router --pd-disaggregation --prefill http://PREFILL:30000 --decode "
+        "http://DECODE:30000\n";
+  if (d.pools.size() > 1 && d.engine == "vllm")
+    out += "# in front: a proxy that sends prompts to prefill, and what it answers to decode\n";
+  if (d.pools.size() > 1 && d.engine == "trtllm")
+    out += fmt::format(
+        "cat > disagg.yaml <<END\nhostname: 0.0.0.0\nport: 8000\nbackend: pytorch\n"
+        "context_servers: {{num_instances: {}, urls: [\"PREFILL:8000\"]}}\n"
+        "generation_servers: {{num_instances: {}, urls: [\"DECODE:8000\"]}}\nEND\n"
+        "trtllm-serve disaggregated -c disagg.yaml\n",
+        d.instances[0], d.instances[1]);
+  const char* instead = d.engine == "sglang" ? "python -m sglang.launch_server"
+                        : d.engine == "vllm" ? "vllm serve"
+                                             : "";
+  if (*instead != 0)
+    out += fmt::format(
+        "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.{} {}in place of "
+        "{}\n",
+        d.engine, d.engine == "vllm" ? "--model " : "", instead);
+  else if (d.engine == "trtllm")
+    out +=
+        "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.trtllm --model-path "
+        "MODEL --extra-engine-args FILE --disaggregation-mode prefill|decode\n";
+  return out;
 }
 }  // namespace
 
@@ -87,9 +171,11 @@ std::string launch_text(const Plan& plan, const Deployment& deployment) {
                                     : "# no commands are known of engine " + deployment.engine;
     out += command + "\n";
   }
-  if (deployment.pools.size() > 1)
-    out += "# and a router in front that sends prompts to prefill and answers to decode (SGLang's router, Dynamo)\n";
+  out += front_text(deployment);
+  if (plan.section.candidates.pairs > 0)
+    out += "# a bound on the query-key pairs of a step: no engine here has an option for it\n";
   if (!plan.speculation_text.empty()) out += "# drafts: add the engine's own options for them\n";
+  if (!plan.precision_text.empty()) out += fmt::format("# precision {}: of weights released so\n", plan.precision_text);
   return out;
 }
 }  // namespace moesim::sizing

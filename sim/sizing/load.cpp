@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "results/summary.h"
 #include "serving/deployment/section.h"
@@ -16,11 +17,13 @@ struct Drawn {
   int requests = 0, first = 0;  // first: of a conversation, or alone
   double last = 0;              // s, arrival of the last first one
   double inputs = 0, outputs = 0, fresh = 0, pauses = 0;
+  std::int64_t longest_input = 0, longest = 0;  // tokens
 };
 
 /// With the later turns of conversations, each as if answers took no time.
 Drawn draw(serving::Workload& workload, int most, bool later, bool kept) {
   Drawn out;
+  std::set<std::uint64_t> seen;  // prefixes
   while (out.requests < most) {
     auto request = workload.next();
     if (!request) break;
@@ -30,7 +33,13 @@ Drawn draw(serving::Workload& workload, int most, bool later, bool kept) {
       ++out.requests;
       out.inputs += request->input;
       out.outputs += request->output;
-      out.fresh += kept && before < request->input ? request->input - before : request->input;
+      out.longest_input = std::max<std::int64_t>(out.longest_input, request->input);
+      out.longest = std::max<std::int64_t>(out.longest, request->input + request->output);
+      std::int64_t known = before < request->input ? before : 0, begun = 0;
+      for (const std::uint64_t hash : request->hashes)
+        if (!seen.insert(hash).second) begun += workload.hash_block();
+      known = std::max(known, std::min<std::int64_t>(begun, request->input - 1));
+      out.fresh += double(request->input - (kept ? known : 0));
       if (!later || out.requests >= most) break;
       before = request->input + request->output;
       const Time end = request->arrival;
@@ -80,6 +89,8 @@ Load read_load(const Config& size, const Plan& plan) {
   out.fresh = drawn.fresh / drawn.requests;
   out.turns = double(drawn.requests) / drawn.first;
   out.pauses = drawn.pauses / drawn.first;
+  out.longest_input = drawn.longest_input;
+  out.longest = drawn.longest;
   if (open) {
     if (!(drawn.last > 0)) at.fail("all requests arrive at once: give a rate");
     out.rate = drawn.requests / drawn.last * plan.section.growth;

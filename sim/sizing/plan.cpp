@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/paths.h"
 #include "core/yaml_line.h"
+#include "forward/engine.h"
 #include "serving/deployment/section.h"
 #include "serving/step/speculation.h"
 #include "spec/catalogue.h"
@@ -90,12 +92,15 @@ void at_least_one(const Config& at, std::string_view key, const std::vector<int>
 void check_candidates(const Config& at, const Candidates& c, const spec::Model& model) {
   if (c.nodes.empty()) at.fail_below("nodes", "expected at least one kind of node");
   if (c.engines.empty()) at.fail_below("engines", "expected at least one engine");
+  if (at.has("engines"))
+    for (const Config& engine : at.at("engines").items()) (void)forward::read_engine(engine);
   if (c.layouts.empty()) at.fail_below("layouts", "expected aggregated, disaggregated or both");
   at_least_one(at, "tensor", c.tensor, 1);
   at_least_one(at, "data", c.data, 1);
   at_least_one(at, "batch", c.batch, 1);
   at_least_one(at, "tokens", c.tokens, 1);
   at_least_one(at, "redundant", c.redundant, 0);
+  if (!(c.pairs >= 0)) at.fail_below("pairs", fmt::format("must not be negative, got {}", c.pairs));
   for (std::size_t i = 0; i < c.tensor.size(); ++i)
     if (model.attention.heads % c.tensor[i] != 0)
       at.fail_below(fmt::format("tensor[{}]", i), fmt::format("must divide the {} attention heads of {}, got {}",
@@ -118,8 +123,35 @@ void check_targets(const Config& at, const Targets& t) {
   if (!(t.share >= 0 && t.share <= 1)) at.fail_below("share", fmt::format("expected 0 to 1, got {}", t.share));
   if (t.share > 0 && t.ttft.v == 0 && t.tpot.v == 0 && t.e2e.v == 0)
     at.fail_below("share", "needs a latency that requests must be within: ttft, tpot or e2e");
+  for (const auto& [key, time] : {std::pair("ttft", t.ttft), {"tpot", t.tpot}, {"e2e", t.e2e}})
+    if (t.share == 0 && time.v != 0)
+      at.fail_below(key, fmt::format("has no effect without share; {}_p90 would be a target of its own", key));
   for (std::size_t i = 0; i < kLatencies.size(); ++i)
     if (t.latency[i] && t.latency[i]->v <= 0) at.fail_below(kLatencies[i], "must be above 0 s");
+  if (t.budget && !(t.budget->v > 0)) at.fail_below("budget", "must be above 0 USD/h");
+  if (t.power && !(t.power->v > 0)) at.fail_below("power", "must be above 0 W");
+  if (t.gpus && *t.gpus < 1) at.fail_below("gpus", fmt::format("must be at least 1, got {}", *t.gpus));
+}
+
+/// What would make every pool of a kind of node illegal is said where it stands.
+void check_nodes(const Config& at, const std::vector<PricedNode>& nodes, const std::vector<int>& tensor) {
+  int most = 0;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    most = std::max(most, nodes[i].node.gpus);
+    const std::string cluster =
+        fmt::format("{{node: {}, nodes: 1, fabric: {}}}", nodes[i].text, nodes[i].choice.fabric);
+    try {
+      (void)spec::read_cluster(Config::from_text(cluster, at.file()));
+    } catch (const ConfigError& e) {
+      // its place is in a cluster that nobody wrote
+      const std::string& problem = e.problem();
+      const std::size_t from = problem.find("fabric: ");
+      at.fail_below(fmt::format("nodes[{}].fabric", i), from == std::string::npos ? problem : problem.substr(from + 8));
+    }
+  }
+  for (std::size_t i = 0; i < tensor.size(); ++i)
+    if (tensor[i] > most)
+      at.fail_below(fmt::format("tensor[{}]", i), fmt::format("no node has as many GPUs: {} at most", most));
 }
 
 TextMap lines_of(const Config& map) {
@@ -151,7 +183,7 @@ PlanHead read_plan_head(const std::string& name, const std::vector<Config::Overr
   out.file = catalogue_file("scenarios", name, "plan");
   out.config = Config::load(out.file, overrides);
   const Config& top = out.config;
-  top.only({"title", "model", "routing", "seed", "size", "kernels", "network"});
+  top.only({"title", "model", "routing", "seed", "size", "kernels", "network", "expect"});
   if (top.has("title")) top.at("title").parse(out.title);
   if (top.has("seed")) top.at("seed").parse(out.seed);
   if (seed) out.seed = *seed;
@@ -162,6 +194,7 @@ PlanHead read_plan_head(const std::string& name, const std::vector<Config::Overr
   out.routing_text = line_of(top, "routing");
   out.kernels_text = line_of(top, "kernels");
   out.network_text = line_of(top, "network");
+  out.expectations = runs::read_expectations(top);
   return out;
 }
 
@@ -190,6 +223,7 @@ Plan read_plan(PlanHead head) {
   if (candidates.has("kv")) (void)read<serving::KvSection>(candidates.at("kv"));
   if (candidates.has("precision")) (void)read<forward::AskedPrecision>(candidates.at("precision"));
   for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_priced_node(item));
+  check_nodes(candidates, plan.nodes, plan.section.candidates.tensor);
   read_texts(plan);
   plan.load = read_load(size, plan);
   return plan;

@@ -10,6 +10,7 @@
 
 #include "core/config.h"
 #include "core/units.h"
+#include "runs/expect.h"
 #include "serving/step/overlap.h"
 #include "spec/hardware.h"
 #include "spec/model.h"
@@ -80,6 +81,7 @@ struct Candidates {
   std::vector<Layout> layouts{Layout::aggregated, Layout::disaggregated};
   std::vector<int> tensor, data, batch, tokens, redundant;
   std::vector<serving::OverlapKind> overlap;
+  double pairs = 0;
   Config speculation, kv, precision;
   static void fields(auto& f, auto& p) {
     f.required("nodes", p.nodes, "kinds of node: names, or maps with price and number");
@@ -91,6 +93,9 @@ struct Candidates {
     f("tokens", p.tokens, "most tokens of a rank and step; default 2048 to 16384");
     f("redundant", p.redundant, "slots beyond one an expert; default 0 and an eighth of the experts");
     f("overlap", p.overlap, "of instances with exchanges; default: what their role can use, and none");
+    f("pairs", p.pairs,
+      "most query-key pairs of a rank and step that computes prompts, so that all GPUs attend to as much (a batcher's "
+      "max_pairs); 0: any number");
     f("speculation", p.speculation, "drafts, as serving.speculation; default none");
     f("kv", p.kv, "as a pool's kv");
     f("precision", p.precision, "as a pool's precision");
@@ -147,8 +152,9 @@ struct Load {
   double rate = 0;               // requests/s; 0 in closed loops
   int clients = 0;               // of closed loops
   double input = 0, output = 0;  // mean tokens
-  double fresh = 0;              // mean tokens of prompts that no earlier turn had
+  double fresh = 0;              // mean tokens of prompts that no earlier one began with
   double turns = 1, pauses = 0;  // of a conversation, mean: its requests, and s between them in all
+  std::int64_t longest_input = 0, longest = 0;  // tokens of the longest prompt, and of the longest with its answer
 };
 // assumed: as many requests say something of a percentile, where they come one by one
 constexpr int kJudged = 40;
@@ -166,6 +172,7 @@ struct PlanHead {
   std::uint64_t seed = 1;
   spec::Model model;
   std::string model_text, routing_text, kernels_text, network_text;  // lines of YAML; "" where nothing is said
+  std::vector<runs::Expectation> expectations;                       // of the answer's figures
 };
 /// What plans of services and of training runs begin with, by name or file.  Throws ConfigError.
 PlanHead read_plan_head(const std::string& name, const std::vector<Config::Override>& overrides,

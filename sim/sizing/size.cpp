@@ -11,6 +11,7 @@
 #include "core/words.h"
 #include "results/output.h"
 #include "sizing/answer.h"
+#include "sizing/economics.h"
 #include "sizing/launch.h"
 #include "sizing/pretraining/job_answer.h"
 #include "sizing/shared_trials.h"
@@ -70,60 +71,110 @@ void print_answer(const SizeOptions& options, const Plan& plan, const Search& fo
   print_files(options, found.winner.has_value());
 }
 
+/// The database of a search, which goes on with what `output` holds of it.
+class Kept {
+ public:
+  Kept(const SizeOptions& options, const PlanHead& plan)
+      : plan_(plan),
+        identity_(identity_of(options, plan)),
+        begun_(take_up(options, identity_, book_)),
+        results_(options.output.empty() || begun_.whole ? ":memory:" : options.output, identity_) {
+    book_.keep_in(results_);
+    (void)results_.database();  // commits
+    if (!begun_.aside.empty()) results::remove_output(begun_.aside);
+  }
+  TrialBook& book() { return book_; }
+  results::Results& results() { return results_; }
+  void finish(const char* state, int simulations) {
+    book_.put_in_order(results_);
+    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started_;
+    results_.finish({state, 0, std::uint64_t(simulations), {}, wall.count()}, plan_.config.resolved());
+  }
+  int finish_shard(const SizeOptions& options, int simulations) {
+    finish("interrupted", simulations);
+    print_text("shard {} of {}: {} in {}\nmoesim merge puts the shards together; moesim size --resume answers\n",
+               options.shard.number, options.shard.of, counted(book_.size(), "simulation"), options.output);
+    return 0;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  const PlanHead& plan_;
+  results::RunIdentity identity_;
+  TrialBook book_;
+  Begun begun_;
+  results::Results results_;
+};
+
+/// The answer's figures as metrics, for what the plan expects.
+void write_figures(results::Results& results, const Plan& plan, const Entry& winner) {
+  const Economics e = economics_of(plan, winner);
+  results.metric("gpus", e.gpus, "");
+  results.metric("cost_per_hour", e.cost_per_hour, "USD");
+  results.metric("cost_per_million_tokens", e.cost_per_million, "USD");
+  results.metric("tokens_per_gpu_second", e.tokens_per_gpu, "tokens/s");
+  results.metric("goodput_share", winner.figures->share, "");
+  for (std::size_t i = 0; i < kLatencies.size(); ++i) results.metric(kLatencies[i], winner.figures->latency[i], "s");
+  const Deployment& d = winner.deployment;
+  for (std::size_t p = 0; p < d.pools.size(); ++p)
+    results.metric("gpus", d.pools[p].gpus() * d.instances[p], "", fmt::format("pool:{}", name_of(d.pools[p].role)));
+}
+void write_figures(results::Results& results, const Choice& choice) {
+  const MappingEntry& w = choice.entries[*choice.winner];
+  results.metric("gpus", w.mapping.gpus(), "");
+  results.metric("step_time", w.result->step, "s");
+  results.metric("mfu_bf16_causal", w.result->mfu_bf16, "");
+  results.metric("peak_memory", double(w.result->peak_memory), "B");
+  results.metric("data_parallel", w.mapping.data(), "");
+  results.metric("run_days", choice.run->days, "days");
+  results.metric("run_cost", choice.run->cost, "USD");
+  results.metric("run_goodput", choice.run->goodput, "");
+}
+
+/// 0 if there is an answer, and it is as the plan expects; each expectation that does not hold is said.
+int judged(const PlanHead& plan, bool met, const results::Results& results) {
+  if (!met) return 1;
+  const std::vector<std::string> failed = runs::failures(plan.expectations, results);
+  for (const std::string& line : failed) say(line);
+  return failed.empty() ? 0 : 1;
+}
+
 int size_job(const SizeOptions& options, PlanHead head) {
-  const auto started = std::chrono::steady_clock::now();
-  if (options.shard.of > 1 || options.resume)
-    throw ConfigError::placed(
-        fmt::format("--{}: a training plan is answered in one go", options.resume ? "resume" : "shard"));
-  const Job job = read_job(std::move(head));
-  results::Results results(options.output.empty() ? ":memory:" : options.output, identity_of(options, job));
-  const Choice choice = choose(job, options.jobs);
-  store(results, job, choice);
-  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;
-  results.finish({"complete", 0, std::uint64_t(choice.simulations), {}, wall.count()}, job.config.resolved());
+  Job job = read_job(std::move(head));
+  Kept kept(options, job);
+  job.book = &kept.book();
+  const Choice choice = choose(job, options.jobs, options.shard);
+  if (options.shard.of > 1) return kept.finish_shard(options, choice.simulations);
+  store(kept.results(), job, choice);
+  if (choice.winner) write_figures(kept.results(), choice);
+  kept.finish("complete", choice.simulations);
   if (choice.winner && !options.scenario.empty())
     write_file(options.scenario, scenario_text(job, choice.entries[*choice.winner].mapping, true));
   print_text("{}", options.json ? answer_json(job, choice) : answer_text(job, choice));
   if (!options.json) print_files(options, choice.winner.has_value());
-  return choice.winner ? 0 : 1;
+  return judged(job, choice.winner.has_value(), kept.results());
 }
 }  // namespace
 
 int size(const SizeOptions& options) {
-  const auto started = std::chrono::steady_clock::now();
   check_options(options);
   PlanHead head = read_plan_head(options.plan, options.overrides, options.seed);
   if (asks_for_training(head)) return size_job(options, std::move(head));
   Plan plan = read_plan(std::move(head));
-  const results::RunIdentity identity = identity_of(options, plan);
-  TrialBook book;
-  const Begun begun = take_up(options, identity, book);
-  results::Results results(options.output.empty() || begun.whole ? ":memory:" : options.output, identity);
-  book.keep_in(results);
-  (void)results.database();  // commits
-  if (!begun.aside.empty()) results::remove_output(begun.aside);
-  plan.book = &book;
+  Kept kept(options, plan);
+  plan.book = &kept.book();
   SharedTrials shared;
   plan.shared = &shared;
-  const auto finish = [&](const char* state, int trials) {
-    book.put_in_order(results);
-    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;
-    results.finish({state, 0, std::uint64_t(trials), {}, wall.count()}, plan.config.resolved());
-  };
   const Search found = search(plan, options.jobs, options.shard);
-  if (options.shard.of > 1) {
-    finish("interrupted", found.trials);
-    print_text("shard {} of {}: {} in {}\nmoesim merge puts the shards together; moesim size --resume answers\n",
-               options.shard.number, options.shard.of, counted(book.size(), "simulation"), options.output);
-    return 0;
-  }
+  if (options.shard.of > 1) return kept.finish_shard(options, found.trials);
   std::vector<Variation> variations;
   if (found.winner) variations = vary(plan, found.entries[*found.winner], options.jobs);
-  store(results, plan, found, variations);
-  finish("complete", found.trials);
+  store(kept.results(), plan, found, variations);
+  if (found.winner) write_figures(kept.results(), plan, found.entries[*found.winner]);
+  kept.finish("complete", found.trials);
   if (found.winner && !options.scenario.empty())
     write_file(options.scenario, winner_text(plan, found.entries[*found.winner]));
   print_answer(options, plan, found, variations);
-  return found.winner ? 0 : 1;
+  return judged(plan, found.winner.has_value(), kept.results());
 }
 }  // namespace moesim::sizing

@@ -33,12 +33,14 @@ Steady decode(const Plan& plan, UnitModel& model, const PoolDesign& d, const Uni
   return out;
 }
 
-Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d) {
+/// A step computes what its batch allows and its cache has room for.
+Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d, const UnitModel::Memory& memory) {
   Steady out;
   const double input = plan.load.fresh;
-  out.step = model.step(0, 0, d.tokens, std::min<double>(input, d.tokens), d.overlap);
-  out.rate = kLoaded * (d.data * d.tokens / (input * out.step));
-  out.ttft = out.step * (std::ceil(input / d.tokens) + 0.5);
+  const int tokens = int(std::min<std::int64_t>(d.tokens, memory.capacity));
+  out.step = model.step(0, 0, tokens, std::min<double>(input, tokens), d.overlap);
+  out.rate = kLoaded * (d.data * tokens / (input * out.step));
+  out.ttft = out.step * (std::ceil(input / tokens) + 0.5);
   return out;
 }
 
@@ -71,8 +73,13 @@ Steady steady_of(const Plan& plan, UnitModel& model, const PoolDesign& d) {
   if (memory.capacity <= 0)
     return {.refused = fmt::format("memory: {:.1f} GB of weights and {:.1f} GB of buffers a GPU", memory.weights * 1e-9,
                                    memory.buffers * 1e-9)};
+  // What no rank can hold is refused by all of them, and so misses every target.
+  const bool prompts = d.role == serving::Role::prefill;
+  if (const std::int64_t longest = prompts ? plan.load.longest_input : plan.load.longest; memory.capacity < longest)
+    return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold the load's longest {} of {}",
+                                   memory.capacity, prompts ? "prompt" : "request", longest)};
   Steady out = d.role == serving::Role::decode    ? decode(plan, model, d, memory)
-               : d.role == serving::Role::prefill ? prefill(plan, model, d)
+               : d.role == serving::Role::prefill ? prefill(plan, model, d, memory)
                                                   : both(plan, model, d, memory);
   if (!out.refused.empty()) return out;
   const Targets& t = plan.section.targets;

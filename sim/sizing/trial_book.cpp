@@ -26,6 +26,11 @@ std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
   return out;
 }
 
+std::vector<Value> row_of(const TrialBook::StepKey& key, const StepResult& r) {
+  return {key.scenario, std::int64_t(key.seed), key.batch, r.step, r.mfu_bf16, r.bubble,
+          r.exposed,    r.peak_memory,          r.memory};
+}
+
 Figures figures_of(const results::Statement& row) {
   Figures out;
   for (std::size_t i = 0; i < kLatencies.size(); ++i) out.latency[i] = row.real(kLatencyAt + int(i));
@@ -39,6 +44,13 @@ Figures figures_of(const results::Statement& row) {
   return out;
 }
 
+/// Columns of the table `step_trial`.
+std::pair<TrialBook::StepKey, StepResult> step_of(const results::Statement& row) {
+  return {{row.text(1), std::uint64_t(row.integer(2)), int(row.integer(3))},
+          {row.real(4), row.real(5), row.real(6), row.real(7), row.integer(8), false, row.text(9)}};
+}
+
+constexpr const char* kOtherwise = "one of its simulations came out otherwise than the same one before";
 [[noreturn]] void refuse(const std::string& file, const std::string& why) {
   throw ConfigError::placed(fmt::format("{}: cannot be gone on with: {}", file, why));
 }
@@ -56,14 +68,28 @@ void TrialBook::add(const std::string& scenario, std::uint64_t seed, const Figur
   if (fresh && results_ != nullptr) results_->add(results::Table::trial, row_of(at->first, figures));
 }
 
+std::optional<StepResult> TrialBook::find(const StepKey& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = steps_.find(key);
+  return at == steps_.end() ? std::nullopt : std::optional(at->second);
+}
+
+void TrialBook::add(const StepKey& key, const StepResult& result) {
+  const std::lock_guard lock(mutex_);
+  const auto [at, fresh] = steps_.try_emplace(key, result);
+  if (fresh && results_ != nullptr) results_->add(results::Table::step_trial, row_of(at->first, result));
+}
+
 void TrialBook::keep_in(results::Results& results) {
   const std::lock_guard lock(mutex_);
+  for (const auto& [key, step] : steps_) results.add(results::Table::step_trial, row_of(key, step));
   for (const auto& [key, figures] : figures_) results.add(results::Table::trial, row_of(key, figures));
   results_ = &results;
 }
 
 void TrialBook::put_in_order(results::Results& results) const {
   results::sort_rows(results.database(), "trial", "scenario, seed");
+  results::sort_rows(results.database(), "step_trial", "scenario, seed, batch");
 }
 
 std::optional<results::RunIdentity> search_in(const std::string& file) {
@@ -89,9 +115,15 @@ void read_trials(const std::string& file, const results::RunIdentity& search, Tr
     const std::string scenario = trials.text(1);
     const auto seed = std::uint64_t(trials.integer(2));
     const Figures figures = figures_of(trials);
-    if (const auto known = book.find(scenario, seed); known && !(*known == figures))
-      refuse(file, "one of its simulations came out otherwise than the same one before");
+    if (const auto known = book.find(scenario, seed); known && !(*known == figures)) refuse(file, kOtherwise);
     book.add(scenario, seed, figures);
+  }
+  if (!db.has_table("step_trial")) return;
+  results::Statement steps = db.prepare("SELECT * FROM step_trial ORDER BY rowid");
+  while (steps.step()) {
+    const auto [key, result] = step_of(steps);
+    if (const auto known = book.find(key); known && !(*known == result)) refuse(file, kOtherwise);
+    book.add(key, result);
   }
 }
 

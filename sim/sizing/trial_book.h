@@ -10,29 +10,38 @@
 #include <vector>
 
 #include "results/results.h"
+#include "sizing/pretraining/step_trial.h"
 #include "sizing/trial.h"
 
 namespace moesim::sizing {
 
-/// A simulation is told by its scenario and seed; its figures follow from them.
+/// A simulation is told by its scenario and seed, of a step by its batch as well; its figures follow from them.
 class TrialBook {
  public:
   using Key = std::pair<std::string, std::uint64_t>;
+  struct StepKey {
+    std::string scenario;
+    std::uint64_t seed = 1;
+    int batch = 0;
+    auto operator<=>(const StepKey&) const = default;
+  };
 
   std::optional<Figures> find(const std::string& scenario, std::uint64_t seed) const;
   /// From any thread.  Goes to `results` at once, if there are any.
   void add(const std::string& scenario, std::uint64_t seed, const Figures& figures);
+  std::optional<StepResult> find(const StepKey& key) const;
+  void add(const StepKey& key, const StepResult& result);
   /// Writes what is there, and from then on what is added.  results must outlive the book's use.
   void keep_in(results::Results& results);
   /// Rows in an order that does not depend on which simulation ended first.
   void put_in_order(results::Results& results) const;
 
-  std::size_t size() const { return figures_.size(); }
-  const std::map<Key, Figures>& all() const { return figures_; }
+  std::size_t size() const { return figures_.size() + steps_.size(); }
 
  private:
   mutable std::mutex mutex_;
   std::map<Key, Figures> figures_;
+  std::map<StepKey, StepResult> steps_;
   results::Results* results_ = nullptr;
 };
 

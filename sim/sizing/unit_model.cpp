@@ -122,7 +122,8 @@ double UnitModel::computed(const Question& question) {
   int prompts = 0;
   if (tokens > 0) {
     prompts = std::max(1, int(std::lround(tokens / std::max(1.0, prompt))));
-    compute::add_prefill(batch, model, std::max(1, tokens / prompts), 0, prompts);
+    compute::add_prefill(batch, model, std::max(1, tokens / prompts), std::int64_t(plan_.load.input - plan_.load.fresh),
+                         prompts);
     batch.outputs += prompts;
   }
   serving::StepWork work;

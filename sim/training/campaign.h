@@ -73,6 +73,8 @@ struct CampaignSection {
 
 /// The section, each value of it in its range.  Throws ConfigError.
 CampaignSection read_campaign(const Config& config);
+/// The same of a section whose tokens stand elsewhere.
+CampaignSection read_run(const Config& run, double tokens);
 /// Throws ConfigError for a whole run that could not be played after the scenario's steps: numbers that make no sense,
 /// phases whose steps cannot be formed.  Nothing is simulated.
 void check_campaign(const Config& scenario);

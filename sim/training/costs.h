@@ -22,6 +22,12 @@ struct BlockParameters {
   double experts = 0;  // shared by the replicas of the experts
 };
 BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& block);
+/// Of them, or beside them, those that are trained: all, or the adapters.
+BlockParameters trained_parameters(const TrainingPlan& plan, const PlanBlock& block);
+/// Those that come from the other replicas: what was trained, and with ZeRO 3 whatever a pass reads.
+BlockParameters gathered_parameters(const TrainingPlan& plan, const PlanBlock& block);
+/// Of all adapters of the model.
+double adapter_parameters(const TrainingPlan& plan);
 
 /// Time of one block without its routed experts, and of the experts with the mean number of rows: forward and both
 /// backwards.  For cutting the model into stages.

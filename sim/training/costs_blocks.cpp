@@ -90,6 +90,50 @@ compute::Pass pass_of(schedule::Piece piece) {
 }
 }  // namespace
 
+namespace {
+double parameters_in(std::span<const compute::Operation> operations) {
+  double bytes = 0;
+  for (const compute::Operation& o : operations)
+    if (o.adapter) bytes += double(o.weights.v);
+  return bytes / (spec::element_bits(spec::Dtype::bf16) / 8.0);
+}
+
+/// Of one GPU that has so many experts.
+BlockParameters adapters_in(const TrainingPlan& plan, const PlanBlock& block, int experts) {
+  BlockParameters out;
+  for (const PieceParts& piece : layer_pieces())
+    if (schedule::is_forward(piece.piece)) out.dense += parameters_in(operations_of(plan, block, piece));
+  const std::vector<std::int64_t> rows(std::size_t(experts), 1);
+  if (block.moe && block.kind == PlanBlock::Kind::layer)
+    out.experts = parameters_in(expert_operations(plan, compute::Pass::forward, rows));
+  return out;
+}
+}  // namespace
+
+BlockParameters trained_parameters(const TrainingPlan& plan, const PlanBlock& block) {
+  if (plan.setup.options.adapters.rank == 0) return block_parameters(plan, block);
+  return adapters_in(plan, block, plan.model.moe ? plan.model.moe->experts / plan.section.parallel.expert : 0);
+}
+
+BlockParameters gathered_parameters(const TrainingPlan& plan, const PlanBlock& block) {
+  BlockParameters out = trained_parameters(plan, block);
+  if (plan.section.parallel.zero < 3 || plan.setup.options.adapters.rank == 0) return out;
+  const BlockParameters frozen = block_parameters(plan, block);
+  return {out.dense + frozen.dense, out.experts + frozen.experts};
+}
+
+double adapter_parameters(const TrainingPlan& plan) {
+  TrainingPlan whole = plan;
+  whole.setup.options.tensor = whole.setup.options.expert_tensor = 1;
+  double sum = 0;
+  for (const auto& stage : plan.stages)
+    for (const PlanBlock& block : stage) {
+      const BlockParameters p = adapters_in(whole, block, plan.model.moe ? plan.model.moe->experts : 0);
+      sum += p.dense + p.experts;
+    }
+  return sum;
+}
+
 double flops_of_row(const TrainingPlan& plan, schedule::Piece piece) {
   const std::vector<std::int64_t> rows{128};
   double sum = 0;

@@ -13,14 +13,24 @@ namespace moesim::training {
 namespace {
 double bytes_of(spec::Dtype dtype) { return spec::element_bits(dtype) / 8.0; }
 
+/// What a block's gradients are of, and what comes from other replicas.
+struct MovedParameters {
+  BlockParameters trained, gathered;
+};
 /// Of each block of a stage; the head counts once where the MTP module shares it.
-std::vector<BlockParameters> stage_parameters(const TrainingPlan& plan, int stage) {
-  std::vector<BlockParameters> out;
+std::vector<MovedParameters> stage_parameters(const TrainingPlan& plan, int stage) {
+  std::vector<MovedParameters> out;
   int heads = 0;
   for (const PlanBlock& block : plan.stages[std::size_t(stage)])
-    out.push_back(block.kind == PlanBlock::Kind::head && heads++ > 0 ? BlockParameters{}
-                                                                     : block_parameters(plan, block));
+    out.push_back(block.kind == PlanBlock::Kind::head && heads++ > 0
+                      ? MovedParameters{}
+                      : MovedParameters{trained_parameters(plan, block), gathered_parameters(plan, block)});
   return out;
+}
+
+void add(BlockParameters& sum, const BlockParameters& block) {
+  sum.dense += block.dense;
+  sum.experts += block.experts;
 }
 }  // namespace
 
@@ -59,8 +69,12 @@ Bytes moved_expert_bytes(const TrainingPlan& plan) {
   const ParallelSection& p = plan.section.parallel;
   const StateSection& state = plan.section.state;
   const double optimizer = bytes_of(state.master) + 2 * bytes_of(state.moments);
-  const double each = bytes_of(state.weights) + optimizer / (p.zero >= 1 ? plan.expert_copies() : 1);
-  return {std::int64_t(double(spec::expert_parameters(plan.model)) / p.expert_tensor * each)};
+  const double shared = optimizer / (p.zero >= 1 ? plan.expert_copies() : 1);
+  const double expert = double(spec::expert_parameters(plan.model)) / p.expert_tensor;
+  if (plan.setup.options.adapters.rank == 0) return {std::int64_t(expert * (bytes_of(state.weights) + shared))};
+  const PlanBlock block{PlanBlock::Kind::layer, plan.model.moe_layers().front(), true};
+  const double trained = trained_parameters(plan, block).experts / (plan.model.moe->experts / p.expert);
+  return {std::int64_t((expert + trained) * bytes_of(state.weights) + trained * shared)};
 }
 
 void TrainingCosts::price_end() {
@@ -94,15 +108,16 @@ void TrainingCosts::price_chunk_end(int rank, int stage) {
   const std::vector<GpuId> experts = holders_of(rank, part, plan_.expert_data);
   const network::Collective reduce = sharded ? network::Collective::reduce_scatter : network::Collective::all_reduce;
   const double gradient = bytes_of(state.gradients), weight = bytes_of(state.weights);
-  BlockParameters sum;
+  BlockParameters sum, gathered;
   std::vector<BlockEnd>& ends = ends_.emplace_back();
-  for (const BlockParameters& block : stage_parameters(plan_, stage)) {
-    sum.dense += block.dense;
-    sum.experts += block.experts;
-    const auto both = [&](network::Collective what, double bytes) {
-      return collective(what, dense, block.dense * bytes) + collective(what, experts, block.experts * bytes);
+  for (const MovedParameters& block : stage_parameters(plan_, stage)) {
+    add(sum, block.trained);
+    add(gathered, block.gathered);
+    const auto both = [&](network::Collective what, const BlockParameters& moved, double bytes) {
+      return collective(what, dense, moved.dense * bytes) + collective(what, experts, moved.experts * bytes);
     };
-    ends.push_back({both(reduce, gradient), sharded ? both(network::Collective::all_gather, weight) : Time{}});
+    ends.push_back({both(reduce, block.trained, gradient),
+                    sharded ? both(network::Collective::all_gather, block.gathered, weight) : Time{}});
   }
   add_update(rank, stage, sum);
   // The two ranks of a stage share its calls: the first lists them.
@@ -110,10 +125,10 @@ void TrainingCosts::price_chunk_end(int rank, int stage) {
   // From ZeRO 2 on gradients leave after every micro-batch; with 3 parameters come back before every pass.
   const int micro = plan_.micro_batches_of_chunk();
   const double reductions = p.zero >= 2 ? micro : 1, gathers = !sharded ? 0 : p.zero == 3 ? 2 * micro : 1;
-  for (const auto& [group, parameters, copies] :
-       {std::tuple{dense, sum.dense, p.tensor}, std::tuple{experts, sum.experts, part}}) {
-    calls_.push_back({reduce, group, parameters * gradient, reductions, copies, 1});
-    calls_.push_back({network::Collective::all_gather, group, parameters * weight, gathers, copies, 1});
+  for (const auto& [group, trained, read, copies] : {std::tuple{dense, sum.dense, gathered.dense, p.tensor},
+                                                     std::tuple{experts, sum.experts, gathered.experts, part}}) {
+    calls_.push_back({reduce, group, trained * gradient, reductions, copies, 1});
+    calls_.push_back({network::Collective::all_gather, group, read * weight, gathers, copies, 1});
   }
 }
 

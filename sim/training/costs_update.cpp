@@ -15,15 +15,20 @@ double bytes_of(spec::Dtype dtype) { return spec::element_bits(dtype) / 8.0; }
 constexpr int kNormTensors = 110, kClipTensors = 64, kAdamTensors = 36;
 int launches(double tensors, int of_a_launch) { return int(std::ceil(tensors / of_a_launch)); }
 
-/// Parameter tensors of a block on one GPU: what its forward operations read as weights, each expert's apart.
+/// Trained tensors of a block on one GPU: what its forward operations read as weights, or as adapters; each expert's
+/// apart.
 BlockParameters tensors_of(const TrainingPlan& plan, const PlanBlock& block) {
+  const compute::Adapters& adapters = plan.setup.options.adapters;
+  const bool lora = adapters.rank > 0;
   BlockParameters out;
-  if (block.kind == PlanBlock::Kind::embedding) out.dense = 1;
+  if (block.kind == PlanBlock::Kind::embedding) out.dense = lora ? 0 : 1;
   for (const PieceParts& piece : layer_pieces())
     if (schedule::is_forward(piece.piece))
-      for (const compute::Operation& o : operations_of(plan, block, piece)) out.dense += o.weights.v > 0;
-  constexpr double kExpertTensors = 2;  // gate and up as one matrix, down
-  if (block.moe) out.experts = kExpertTensors * plan.model.moe->experts / plan.section.parallel.expert;
+      for (const compute::Operation& o : operations_of(plan, block, piece))
+        out.dense += o.weights.v > 0 && (!lora || o.adapter);
+  constexpr double kExpertTensors = 2;  // gate and up as one matrix, down; an adapter is two
+  if (block.moe && (!lora || adapters.experts))
+    out.experts = (lora ? 2 : 1) * kExpertTensors * plan.model.moe->experts / plan.section.parallel.expert;
   return out;
 }
 }  // namespace

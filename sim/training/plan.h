@@ -66,6 +66,12 @@ constexpr auto enum_names(Graphs) {
       {{"none", Graphs::none}, {"attention", Graphs::attention}, {"whole", Graphs::whole}});
 }
 
+enum class LoraTarget { attention, dense, experts };
+constexpr auto enum_names(LoraTarget) {
+  return std::to_array<std::pair<std::string_view, LoraTarget>>(
+      {{"attention", LoraTarget::attention}, {"dense", LoraTarget::dense}, {"experts", LoraTarget::experts}});
+}
+
 enum class CapacityLevel { expert, device };
 constexpr auto enum_names(CapacityLevel) {
   return std::to_array<std::pair<std::string_view, CapacityLevel>>(
@@ -97,6 +103,18 @@ struct RebalanceSection {
   }
 };
 
+/// Low-rank adapters are trained in place of the weights (LoRA, arXiv:2106.09685).
+struct LoraSection {
+  int rank = 0;
+  std::vector<LoraTarget> targets{};
+  static void fields(auto& f, auto& p) {
+    f.required("rank", p.rank, "of the adapters: columns between their two products");
+    f("targets", p.targets,
+      "whose products have adapters: attention, dense (networks of dense layers, shared experts), experts (a pair for "
+      "each); default: all that the model has");
+  }
+};
+
 struct TrainingPrecision : forward::AskedPrecision {
   std::optional<compute::Recipe> recipe{};
   static void fields(auto& f, auto& p) {
@@ -120,6 +138,7 @@ struct TrainingSection {
   TrainingPrecision precision;
   RecomputeKind recompute = RecomputeKind::none;
   StateSection state;
+  Config lora;
   bool tensor_overlap = false;
   Graphs graphs = Graphs::none;
   std::optional<Time> operator_time{};
@@ -154,6 +173,7 @@ struct TrainingSection {
     f("precision", p.precision, "number formats");
     f("recompute", p.recompute, "none, selective (norms, MLA up-projections, SwiGLU) or full");
     f("state", p.state, "number formats of weights, gradients and optimiser");
+    f("lora", p.lora, "{rank, targets}: low-rank adapters are trained, the weights stay as they are; default: none");
     f("tensor_overlap", p.tensor_overlap,
       "gathers and scatters of tensor parallelism go in step with their products, part by part");
     f("graphs", p.graphs,
@@ -218,6 +238,10 @@ struct TrainingPlan {
                section.parallel.context);
   }
 };
+
+/// The adapters that training.lora asks for; none without it.  Throws ConfigError where it makes no sense.
+compute::Adapters adapters_of(const Config& training, const spec::Model& model);
+std::string lora_help();
 
 /// What a step is set up from: formats, recipe, kernels, exchange.
 forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan);

@@ -55,17 +55,25 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
     training.at("expert_by_expert").fail(fmt::format("{} is a dense model", plan.model.name));
   forward::check_precision(training, precision.formats, gpu);
   forward::check_indexer(training, plan.model, gpu);
-  return forward::set_up({.model = plan.model,
-                          .gpu = gpu,
-                          .phase = compute::StepPhase::training,
-                          .precision = precision,
-                          .recompute = recompute_of(s.recompute),
-                          .tensor = s.parallel.tensor,
-                          .expert_tensor = s.parallel.expert_tensor,
-                          .graphs = s.graphs != Graphs::none,
-                          .exchange = network::read_exchange(training, "communication_sms", gpu.sms),
-                          .exchange_sms = s.communication_sms,
-                          .exchanges = plan.members > 1,
-                          .overlapped = true});
+  const compute::Adapters adapters = adapters_of(training, plan.model);
+  for (const spec::Dtype one :
+       {precision.formats.linear, precision.formats.of_projections(), precision.formats.of_experts()})
+    if (adapters.rank > 0 && one != spec::Dtype::bf16)
+      training.at("lora").fail(fmt::format(
+          "adapters beside products in {} have no kernels yet; training.precision.linear bf16 would do", name_of(one)));
+  forward::StepSetup out = forward::set_up({.model = plan.model,
+                                            .gpu = gpu,
+                                            .phase = compute::StepPhase::training,
+                                            .precision = precision,
+                                            .recompute = recompute_of(s.recompute),
+                                            .tensor = s.parallel.tensor,
+                                            .expert_tensor = s.parallel.expert_tensor,
+                                            .graphs = s.graphs != Graphs::none,
+                                            .exchange = network::read_exchange(training, "communication_sms", gpu.sms),
+                                            .exchange_sms = s.communication_sms,
+                                            .exchanges = plan.members > 1,
+                                            .overlapped = true});
+  out.options.adapters = adapters;
+  return out;
 }
 }  // namespace moesim::training

@@ -40,14 +40,14 @@ Bytes whole_blocks(const TrainingPlan& plan, int rank) {
   const int zero = plan.section.parallel.zero;
   const StateSection& state = plan.section.state;
   if (zero < 2) return {};
-  double most = 0;
+  double most = 0;  // bits
   for (int c = 0; c < plan.schedule.chunks; ++c)
     for (const PlanBlock& block : plan.stages[std::size_t(plan.schedule.stage_of(rank, c))]) {
-      const BlockParameters p = block_parameters(plan, block);
-      most = std::max(most, p.dense + p.experts);
+      const BlockParameters trained = trained_parameters(plan, block), read = gathered_parameters(plan, block);
+      most = std::max(most, (trained.dense + trained.experts) * spec::element_bits(state.gradients) +
+                                (zero == 3 ? (read.dense + read.experts) * 2 * spec::element_bits(state.weights) : 0));
     }
-  const double bits = spec::element_bits(state.gradients) + (zero == 3 ? 2 * spec::element_bits(state.weights) : 0);
-  return {std::int64_t(most * bits / 8)};
+  return {std::int64_t(most / 8)};
 }
 
 /// Micro-batches that each chunk keeps when the rank keeps most: from the start of a forward to the end of the

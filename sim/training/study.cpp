@@ -110,6 +110,7 @@ void write_plan(results::Results& results, const TrainingPlan& plan) {
   results.metric("data_parallel", plan.data, "");
   results.metric("micro_batches", plan.micro_batches, "");
   results.metric("batch_tokens", double(plan.tokens_per_step()), "tokens");
+  if (plan.setup.options.adapters.rank > 0) results.metric("trained_parameters", adapter_parameters(plan), "");
   for (int rank = 0; rank < plan.schedule.ranks; ++rank) {
     int layers = 0;
     for (int chunk = 0; chunk < plan.schedule.chunks; ++chunk)
@@ -151,7 +152,7 @@ class StepBalance {
 };
 }  // namespace
 
-std::string training_help() { return help_of<TrainingSection>(); }
+std::string training_help() { return help_of<TrainingSection>() + "  lora:\n" + lora_help(); }
 
 results::StudyEnd run_training(results::StudyRun& run) {
   if (run.scenario.at("training").has("run")) check_campaign(run.scenario);

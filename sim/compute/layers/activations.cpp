@@ -58,6 +58,33 @@ void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t toke
   middle_kept(kept, "routed", "grouped down wgrad", routed,
               share_of(m.expert_width, o.expert_tensor, "columns of an expert"), o);
 }
+/// Whether only the gradient of a weight needs it that nobody takes, since the weight stays as it is and has no
+/// adapter. What attention gives is needed by its own backward, too.
+bool needed_by_frozen(const MemoryItem& item, const Adapters& adapters, bool shared_expert) {
+  if (!item.needed_by.ends_with("wgrad") || item.name.starts_with("attention output")) return false;
+  if (item.needed_by.starts_with("grouped")) return !adapters.experts;
+  if (item.needed_by.starts_with("router")) return !(adapters.dense && shared_expert);
+  if (item.needed_by.starts_with("gate-up") || item.needed_by.starts_with("down")) return !adapters.dense;
+  return !adapters.attention;
+}
+
+/// Between the two products of each adapter.
+std::int64_t adapter_elements(const spec::Model& model, int layer, const Batch& batch, std::int64_t rows,
+                              const LayerOptions& options) {
+  std::vector<Operation> operations;
+  const std::vector<std::int64_t> all{rows};
+  for (const LayerPart part : parts_of(model, layer))
+    if (options.adapters.on(part))
+      append_operations(operations, model, layer, part, Pass::forward, batch, all, options);
+  std::int64_t sum = 0;
+  for (const Operation& o : operations) {
+    if (!o.adapter) continue;
+    if (const auto* g = std::get_if<Gemm>(&o.kernel); g != nullptr && g->n == options.adapters.rank) sum += g->m * g->n;
+    if (const auto* g = std::get_if<GroupedGemm>(&o.kernel); g != nullptr && g->n == options.adapters.rank)
+      sum += rows * g->n;
+  }
+  return sum;
+}
 }  // namespace
 
 std::vector<MemoryItem> layer_activations(const spec::Model& model, int layer, const Batch& batch, std::int64_t rows,
@@ -72,6 +99,11 @@ std::vector<MemoryItem> layer_activations(const spec::Model& model, int layer, c
   attention_kept(kept, model, layer, batch.tokens, own, options);
   kept.linear = options.precision.linear;
   ffn_kept(kept, model, layer, batch.tokens, own, rows, options);
+  if (options.adapters.rank == 0) return kept.items;
+  const bool shared_expert = spec::has_experts(model, layer) && model.moe->shared_experts > 0;
+  std::erase_if(kept.items, [&](const MemoryItem& i) { return needed_by_frozen(i, options.adapters, shared_expert); });
+  kept.add("between adapters", "adapter up wgrad", adapter_elements(model, layer, batch, rows, options),
+           spec::Dtype::bf16);
   return kept.items;
 }
 

@@ -122,7 +122,7 @@ class SparseInventory final : public AttentionInventory {
   void weight_gradients(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
     list.weight("kv_b wgrad", s.tokens, kv_up(s), s.a.kv_lora_rank);
     list.weight("q_b wgrad", s.tokens, s.q, s.a.q_lora_rank);
-    list.weight(input_needed_by(s.a), s.tokens, query_down(s) + kv_down(s), s.hidden);
+    list.weight(input_needed_by(s.a), s.tokens, query_down(s) + kv_down(s), s.hidden, 2);
     if (!has_indexer(s)) return;
     const spec::IndexerShape& x = indexer_of(s);
     list.weight("index q wgrad", s.tokens, std::int64_t{x.heads} * x.head_dim, s.a.q_lora_rank);

@@ -97,7 +97,7 @@ class LatentInventory final : public AttentionInventory {
   void weight_gradients(OperationList& list, const LayerCall&, const AttentionPart& s) const override {
     list.weight("kv_b wgrad", s.tokens, kv_up(s), s.a.kv_lora_rank);
     if (compresses_queries(s)) list.weight("q_b wgrad", s.tokens, s.q, s.a.q_lora_rank);
-    list.weight(input_needed_by(s.a), s.tokens, query_down(s) + kv_down(s), s.hidden);
+    list.weight(input_needed_by(s.a), s.tokens, query_down(s) + kv_down(s), s.hidden, 2);
   }
 
   std::string_view input_needed_by(const spec::AttentionShape& a) const override {

@@ -173,7 +173,8 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
     GroupedGemm g = product;
     g.n = n, g.k = k, g.weight_gradient = gradient;
     g.weights = list.stored_dtype();
-    list.add(name, g, bias, rows, {std::int64_t(2 * bias) * group_rows(c.rows).used});
+    if (!(gradient && list.frozen())) list.add(name, g, bias, rows, {std::int64_t(2 * bias) * group_rows(c.rows).used});
+    list.adapt_groups(g);
   };
   const double bias = m.expert_bias ? 1 : 0;
   switch (pass) {

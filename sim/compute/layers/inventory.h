@@ -108,6 +108,19 @@ struct Recompute {
   }
 };
 
+/// Low-rank adapters beside weights that stay as they are (LoRA, arXiv:2106.09685): what is trained, in BF16, in place
+/// of the weights.  A product (m, k) x (n, k)^T gains (m, k) x (rank, k)^T and (m, rank) x (n, rank)^T.
+struct Adapters {
+  int rank = 0;                                            // 0: none, the weights are trained
+  bool attention = false, dense = false, experts = false;  // whose products have them
+  bool on(LayerPart part) const {
+    if (rank == 0) return false;
+    return part == LayerPart::attention ? attention
+           : part == LayerPart::shared  ? dense
+                                        : experts && part == LayerPart::experts;
+  }
+};
+
 /// How a layer is computed on one GPU.
 struct LayerOptions {
   Precisions precision;
@@ -122,6 +135,7 @@ struct LayerOptions {
   bool sends_rows =
       false;              // the exchange takes rows as they are sorted: by their source, and again by the experts' GPU
   bool training = false;  // keeps what backward needs: extra stores and casts in the forward pass
+  Adapters adapters{};    // of training
 };
 
 struct Operation {
@@ -130,10 +144,11 @@ struct Operation {
   Pass pass = Pass::forward;
   bool recomputed = false;  // a forward operation done again in the backward pass
   Kernel kernel;
-  Flops flops{};    // executed
-  Flops useful{};   // counted as model FLOPs: without recomputation, 2x forward for a whole backward pass
-  Bytes bytes{};    // least HBM traffic
-  Bytes weights{};  // of it, parameters read
+  Flops flops{};         // executed
+  Flops useful{};        // counted as model FLOPs: without recomputation, 2x forward for a whole backward pass
+  Bytes bytes{};         // least HBM traffic
+  Bytes weights{};       // of it, parameters read
+  bool adapter = false;  // of the low-rank adapter beside the product before it
 };
 
 /// Appends the operations of one part and pass of one layer, in the order they run, for one GPU.

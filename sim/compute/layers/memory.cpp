@@ -110,19 +110,31 @@ MemoryUse training_memory(const spec::Model& model, const HeldLayers& held, cons
                           const Batch& batch, std::int64_t rows, Bytes activations, const LayerOptions& options,
                           Bytes communication_buffers) {
   check(state.zero >= 0 && state.zero <= 3, "ZeRO stage {}", state.zero);
-  const HeldBytes weights = held_bytes(model, held, state.weights, options);
-  const HeldBytes two_bytes = held_bytes(model, held, spec::Dtype::bf16, options);
+  LayerOptions bare = options;
+  bare.adapters = {};
+  const HeldBytes weights = held_bytes(model, held, state.weights, bare);
+  const HeldBytes two_bytes = held_bytes(model, held, spec::Dtype::bf16, bare);
+  HeldBytes trained = two_bytes;
+  if (options.adapters.rank > 0) {
+    trained = held_bytes(model, held, spec::Dtype::bf16, options);
+    trained.dense -= two_bytes.dense, trained.experts -= two_bytes.experts;
+  }
   // Bytes of `size` a parameter, shared by the data-parallel GPUs if the ZeRO stage shards it.
-  const auto of_parameters = [&](std::int64_t size, bool sharded, int copies) {
-    const std::int64_t dense = two_bytes.dense.v / 2 * size, experts = two_bytes.experts.v / 2 * size;
+  const auto shared = [&](const HeldBytes& of, std::int64_t size, bool sharded, int copies) {
+    const std::int64_t dense = of.dense.v / 2 * size, experts = of.experts.v / 2 * size;
     const std::int64_t a = sharded ? state.data_parallel : 1, b = sharded ? state.expert_parallel_data : 1;
     return Bytes{copies * (ceil_div(dense, a) + ceil_div(experts, b))};
   };
+  const auto of_parameters = [&](std::int64_t size, bool sharded, int copies) {
+    return shared(trained, size, sharded, copies);
+  };
   MemoryUse use;
   if (state.zero >= 3)
-    add_item(use, "weights", of_parameters(element_bytes(state.weights), true, held.copies));
+    add_item(use, "weights", shared(two_bytes, element_bytes(state.weights), true, held.copies));
   else
     add_item(use, "weights", (weights.dense + weights.experts) * held.copies);
+  if (options.adapters.rank > 0)
+    add_item(use, "adapters", of_parameters(element_bytes(state.weights), state.zero >= 3, held.copies));
   add_item(use, "gradients", of_parameters(element_bytes(state.gradients), state.zero >= 2, held.copies));
   add_item(use, "master weights", of_parameters(element_bytes(state.master), state.zero >= 1, 1));
   add_item(use, "optimizer moments", of_parameters(2 * element_bytes(state.moments), state.zero >= 1, 1));

@@ -22,6 +22,7 @@ struct WeightsRead {
 }  // namespace
 
 void OperationList::push(std::string_view name, const Kernel& kernel, double flops, double useful, Bytes vectors) {
+  if (frozen() && pass_ == Pass::weight_gradient && !adapting_) return;
   out_.push_back({.name = name,
                   .part = part_,
                   .pass = pass_,
@@ -30,7 +31,8 @@ void OperationList::push(std::string_view name, const Kernel& kernel, double flo
                   .flops = {flops},
                   .useful = {recomputing ? 0 : useful},
                   .bytes = bytes_of(kernel) + vectors,
-                  .weights = std::visit(WeightsRead{}, kernel) + vectors});
+                  .weights = std::visit(WeightsRead{}, kernel) + vectors,
+                  .adapter = adapting_});
 }
 
 void OperationList::add(std::string_view name, const Kernel& kernel) {
@@ -68,9 +70,54 @@ void OperationList::linear(std::string_view name, std::int64_t m, std::int64_t n
   if (m == 0) return;
   add(name, Gemm{.m = m, .n = n, .k = k, .dtype = linear_dtype(), .weights = stored_dtype(), .scales = scales()}, bias,
       m, {std::int64_t(2 * bias)});
+  adapt(m, n, k);
 }
 
-void OperationList::weight(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k) {
+// Megatron-Bridge's LoRALinear: the two thin products, a pass that scales by alpha over rank, and the sum with what the
+// product gave; backward the same in reverse.  Where GPUs share the product's columns each has the whole first matrix,
+// where they share its rows the whole second one: the product's own collectives then add up what the adapters give.
+void OperationList::adapt(std::int64_t m, std::int64_t n, std::int64_t k) {
+  if (!options_.adapters.on(part_)) return;
+  const std::int64_t rank = options_.adapters.rank;
+  adapting_ = true;
+  add("adapter down", Gemm{.m = m, .n = rank, .k = k});
+  add("adapter up", Gemm{.m = m, .n = n, .k = rank});
+  add_adapted(m * (pass_ == Pass::forward || recomputing ? n : k), m * n);
+  adapting_ = false;
+}
+
+void OperationList::add_adapted(std::int64_t scaled, std::int64_t result) {
+  moved("scale adapter", MemoryKind::copy, scaled, spec::Dtype::bf16, scaled, spec::Dtype::bf16);
+  add_rows("add adapter", result);
+}
+
+void OperationList::adapt_groups(const GroupedGemm& product) {
+  if (!options_.adapters.on(part_)) return;
+  const std::int64_t rank = options_.adapters.rank, rows = group_rows(product).rows;
+  GroupedGemm down = product, up = product;
+  down.n = rank, up.k = rank;
+  down.weights = up.weights = {};
+  adapting_ = true;
+  if (product.weight_gradient) {
+    add("adapters down wgrad", down);
+    add("adapters up wgrad", up);
+  } else {
+    add("adapters down", down);
+    add("adapters up", up);
+    add_adapted(rows * (pass_ == Pass::forward || recomputing ? product.n : product.k), rows * product.n);
+  }
+  adapting_ = false;
+}
+
+void OperationList::weight(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k, int products) {
+  if (options_.adapters.on(part_)) {
+    const std::int64_t rank = options_.adapters.rank;
+    adapting_ = true;
+    add("adapter down wgrad", Gemm{.m = products * rank, .n = k, .k = m, .fp32_accumulate = true});
+    add("adapter up wgrad", Gemm{.m = n, .n = rank, .k = m, .fp32_accumulate = true});
+    adapting_ = false;
+    return;
+  }
   add(name, Gemm{.m = n, .n = k, .k = m, .dtype = linear_dtype(), .fp32_accumulate = true, .scales = scales()});
 }
 

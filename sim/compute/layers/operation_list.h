@@ -46,8 +46,13 @@ class OperationList {
 
   /// (m, k) x (n, k)^T in the linear layers' precision.  parameters: of its bias.
   void linear(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k, double bias = 0);
-  /// Gradient of a (n, k) weight from m rows.
-  void weight(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k);
+  /// Gradient of a (n, k) weight from m rows; of its adapter's where it has one.  products: forward ones that this is
+  /// of.
+  void weight(std::string_view name, std::int64_t m, std::int64_t n, std::int64_t k, int products = 1);
+  /// What the adapters of experts add to their product, or their gradients in place of the experts'.
+  void adapt_groups(const GroupedGemm& product);
+  /// Whether weights stay as they are: none of them has a gradient.
+  bool frozen() const { return options_.adapters.rank > 0; }
   /// Reads and writes, in elements a row: `read` and `write` of `dtype_in` and `dtype_out`.
   void moved(std::string_view name, MemoryKind kind, std::int64_t read, spec::Dtype in, std::int64_t write,
              spec::Dtype out, double parameters = 0, std::int64_t tokens = 0);
@@ -65,11 +70,14 @@ class OperationList {
 
  private:
   void push(std::string_view name, const Kernel& kernel, double flops, double useful, Bytes vectors);
+  void adapt(std::int64_t m, std::int64_t n, std::int64_t k);
+  void add_adapted(std::int64_t scaled, std::int64_t result);
   std::vector<Operation>& out_;
   LayerPart part_;
   Pass pass_;
   const LayerOptions& options_;
   bool replayed_;
+  bool adapting_ = false;
 };
 
 /// What the inventory files need to know of a call.

@@ -84,9 +84,7 @@ void judge(const Job& job, MappingEntry& e) {
 }
 
 /// Simulates a group in the order of the bounds, until none is below the shortest step found.
-void race(const Job& job, Group group, int jobs, Choice& out, Progress& progress, std::size_t& done) {
-  std::erase_if(group, [](const MappingEntry* e) { return e->fate == MappingFate::illegal; });
-  std::ranges::stable_sort(group, {}, &MappingEntry::least);
+void race(const Job& job, const Group& group, int jobs, Choice& out, Progress& progress, std::size_t& done) {
   double shortest = 1e300;
   for (std::size_t first = 0; first < group.size(); first += kRound) {
     Group round;
@@ -141,15 +139,62 @@ std::optional<std::size_t> best(const Job& job, const std::vector<MappingEntry>&
   return out;
 }
 
-RunFigures whole_run(const Job& job, const Mapping& mapping) {
-  const Config scenario = Config::from_text(scenario_text(job, mapping, true), job.file);
+/// The shard's part of a group, in the order of the bounds; those that cannot be formed left out.
+Group part_of(Group group, Shard shard) {
+  std::erase_if(group, [](const MappingEntry* e) { return e->fate == MappingFate::illegal; });
+  std::ranges::stable_sort(group, {}, &MappingEntry::least);
+  Group out;
+  for (std::size_t i = std::size_t(shard.number - 1); i < group.size(); i += std::size_t(shard.of))
+    out.push_back(group[i]);
+  return out;
+}
+
+constexpr const char* kSpares = "training.run.failures.spare_nodes";
+/// spares: in place of the plan's.
+RunFigures whole_run(const Job& job, const Mapping& mapping, std::optional<int> spares = {}) {
+  std::vector<Config::Override> overrides;
+  if (spares) overrides.push_back({kSpares, fmt::to_string(*spares)});
+  const Config scenario = Config::from_text(scenario_text(job, mapping, true), job.file, overrides);
   results::Results r(":memory:", {});
   results::SpanLog spans;
   results::StudyRun run{scenario, job.seed, r, spans};
   training::run_training(run);
   stop_if_interrupted();
   const auto value = [&](std::string_view name) { return r.has_metric(name) ? r.metric_value(name) : 0; };
-  return {value("run_days"), value("run_gpu_hours"), value("run_cost"), value("run_goodput"), value("run_energy")};
+  const auto days = [&](std::string_view name) { return value(name) / 86400; };
+  return {spares.value_or(job.spare_nodes),
+          value("run_days"),
+          value("run_gpu_hours"),
+          value("run_cost"),
+          value("run_goodput"),
+          value("run_energy"),
+          value("run_gpu_failures") + value("run_nic_failures") + value("run_node_failures"),
+          days("run_checkpoint_time"),
+          days("run_lost_time"),
+          days("run_restart_time"),
+          days("run_waiting_time"),
+          days("run_straggling_time")};
+}
+
+/// None, and as many as the plan has by powers of two up to twice that: how many are worth keeping.
+std::vector<int> other_spares(const Job& job) {
+  std::vector<int> out{0};
+  for (int n = 1; n <= std::max(2, 2 * job.spare_nodes); n *= 2) out.push_back(n);
+  std::erase(out, job.spare_nodes);
+  return out;
+}
+
+void plan_run(const Job& job, int jobs, Choice& out) {
+  const Mapping& mapping = out.entries[*out.winner].mapping;
+  out.run = whole_run(job, mapping);
+  if (!job.fails) return;
+  const std::vector<int> spares = other_spares(job);
+  out.with_spares.resize(spares.size());
+  runs::run_all("", spares.size(), jobs,
+                [&](std::size_t i) { out.with_spares[i] = whole_run(job, mapping, spares[i]); });
+  stop_if_interrupted();
+  out.with_spares.push_back(*out.run);
+  std::ranges::sort(out.with_spares, {}, &RunFigures::spares);
 }
 }  // namespace
 
@@ -168,22 +213,24 @@ std::vector<std::size_t> Choice::best_of_each() const {
   return out;
 }
 
-Choice choose(const Job& job, int jobs) {
+Choice choose(const Job& job, int jobs, Shard shard) {
   Choice out;
   for (Mapping& m : mappings(job)) out.entries.push_back({std::move(m)});
   bound_all(job, out.entries, jobs);
   {
     Progress progress("mapping", out.entries.size());
     std::size_t done = 0;
-    for (const Group& group : groups_of(out.entries)) {
+    for (const Group& all : groups_of(out.entries)) {
+      const Group group = part_of(all, shard);
       race(job, group, jobs, out, progress, done);
       confirm(job, group, jobs, out);
     }
   }
+  if (shard.of > 1) return out;
   out.winner = best(job, out.entries);
   if (!out.winner) return out;
   out.entries[*out.winner].fate = MappingFate::chosen;
-  out.run = whole_run(job, out.entries[*out.winner].mapping);
+  plan_run(job, jobs, out);
   return out;
 }
 }  // namespace moesim::sizing

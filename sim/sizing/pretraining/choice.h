@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sizing/pretraining/step_trial.h"
+#include "sizing/search.h"
 
 namespace moesim::sizing {
 
@@ -31,19 +32,24 @@ struct MappingEntry {
 
 /// The whole run of what was chosen, interruptions included.
 struct RunFigures {
-  double days = 0, gpu_hours = 0, cost = 0, goodput = 1, energy = 0;  // .., USD, share, J
+  int spares = 0;                                                            // nodes in waiting
+  double days = 0, gpu_hours = 0, cost = 0, goodput = 1, energy = 0;         // .., USD, share, J
+  double failures = 0;                                                       // of GPUs, adapters and nodes
+  double saving = 0, lost = 0, restarting = 0, waiting = 0, straggling = 0;  // days
 };
 
 struct Choice {
   std::vector<MappingEntry> entries;  // as mappings() gives them
   std::optional<std::size_t> winner;
   std::optional<RunFigures> run;
+  std::vector<RunFigures> with_spares;  // the same run with other numbers of spare nodes, where things may fail
   int simulations = 0;
 
   /// The fastest of each kind and number of nodes that was simulated, as numbers of entries.
   std::vector<std::size_t> best_of_each() const;
 };
 
-/// Same plan and seed, same choice, for any number of jobs.  Throws Interrupted.
-Choice choose(const Job& job, int jobs);
+/// Same plan and seed, same choice, for any number of jobs.  A shard simulates every `of`-th mapping of a kind and
+/// number of nodes, beginning with the `number`-th, and does not choose.  Throws Interrupted.
+Choice choose(const Job& job, int jobs, Shard shard = {});
 }  // namespace moesim::sizing

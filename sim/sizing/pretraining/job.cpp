@@ -8,6 +8,7 @@
 #include "core/yaml_line.h"
 #include "schedule/pipelines/pipeline.h"
 #include "spec/catalogue.h"
+#include "training/campaign.h"
 
 namespace moesim::sizing {
 namespace {
@@ -46,6 +47,27 @@ void check_candidates(const Config& at, const Job& job) {
       at.fail_below(fmt::format("counts[{}]", i), fmt::format("of no kind of node are there {}", c.counts[i]));
 }
 
+/// Degrees that no layout of this model can have.
+void check_degrees(const Config& at, const Job& job) {
+  const JobCandidates& c = job.section.candidates;
+  const spec::Model& m = job.model;
+  const auto refuse = [&](std::string_view key, std::size_t i, const std::string& why) {
+    at.fail_below(fmt::format("{}[{}]", key, i), why);
+  };
+  for (std::size_t i = 0; i < c.tensor.size(); ++i)
+    if (m.attention.heads % c.tensor[i] != 0)
+      refuse("tensor", i,
+             fmt::format("must divide the {} attention heads of {}, got {}", m.attention.heads, m.name, c.tensor[i]));
+  for (std::size_t i = 0; i < c.expert.size(); ++i)
+    if (!m.moe ? c.expert[i] > 1 : m.moe->experts % c.expert[i] != 0)
+      refuse("expert", i,
+             m.moe ? fmt::format("must divide the {} experts of {}, got {}", m.moe->experts, m.name, c.expert[i])
+                   : fmt::format("{} is a dense model: only 1 is possible, got {}", m.name, c.expert[i]));
+  for (std::size_t i = 0; i < c.pipeline.size(); ++i)
+    if (c.pipeline[i] > m.layers)
+      refuse("pipeline", i, fmt::format("{} has {} layers, got {} stages", m.name, m.layers, c.pipeline[i]));
+}
+
 void check_targets(const Config& at, const JobTargets& t) {
   if (!(t.days >= 0)) at.fail_below("days", fmt::format("must not be negative, got {}", t.days));
   if (!(t.cost >= 0)) at.fail_below("cost", fmt::format("must not be negative, got {}", t.cost));
@@ -57,6 +79,7 @@ void read_settings(const Config& training, Job& job) {
   for (const auto& [key, instead] : kVaried)
     if (settings.has(key)) settings.at(key).fail(fmt::format("is what candidates differ in: give {}", instead));
   const auto section = read<training::TrainingSection>(settings);
+  (void)training::adapters_of(settings, job.model);
   job.batch = section.batch;
   job.used_of_node = section.gpus_per_node;
   job.step_tokens = double(section.batch) * section.sequence;
@@ -67,6 +90,9 @@ void read_settings(const Config& training, Job& job) {
   if (!training.has("run")) return;
   const Config run = training.at("run");
   if (run.has("tokens")) run.at("tokens").fail("is said already: training.tokens");
+  const auto failures = training::read_run(run, job.section.training.tokens).failures;
+  job.spare_nodes = failures.spare_nodes;
+  job.fails = failures.gpu_mtbf_hours > 0 || failures.nic_mtbf_hours > 0 || failures.node_mtbf_hours > 0;
   for (const std::string& key : run.keys()) job.run_text += fmt::format(", {}: {}", key, yaml_line(run.at(key)));
 }
 }  // namespace
@@ -86,6 +112,7 @@ Job read_job(PlanHead head) {
   read_settings(size.at("training"), job);
   check_targets(size.at_or_empty("targets"), job.section.targets);
   check_candidates(candidates, job);
+  check_degrees(candidates, job);
   return job;
 }
 

@@ -81,8 +81,11 @@ struct Job : PlanHead {
   int batch = 0;                       // sequences of a step
   int used_of_node = 0;                // GPUs of each node, as settings.gpus_per_node says; 0: all
   double step_tokens = 0;
+  int spare_nodes = 0;  // of the run
+  bool fails = false;   // something may, in the run
   JobSection section;
   std::vector<PricedNode> nodes;
+  TrialBook* book = nullptr;  // steps simulated before, and those to come; nullptr: nothing is kept
 
   int used_of(const PricedNode& node) const { return used_of_node > 0 ? used_of_node : node.node.gpus; }
   double steps() const { return section.training.tokens / step_tokens; }

@@ -26,10 +26,37 @@ std::string first_lines(const Job& job, const Choice& c) {
       double(r.peak_memory) * 1e-9, double(m.node->node.gpu.memory.v) * 1e-9);
   out += fmt::format("of a step, {:.1f} % waits for the pipeline and {:.1f} % for exchanges and collectives\n",
                      100 * r.bubble / r.step, 100 * r.exposed / r.step);
+  if (!r.memory.empty()) out += fmt::format("that GPU holds {}\n", r.memory);
   if (c.run)
     out += fmt::format("the whole run{}: {:.1f} days, {} GPU-hours, {} USD, goodput {:.1f} %\n",
                        job.run_text.empty() ? "" : ", with checkpoints and failures", c.run->days,
                        results::pretty(c.run->gpu_hours, ""), results::pretty(c.run->cost, ""), 100 * c.run->goodput);
+  return out;
+}
+
+std::string run_text(const Choice& c) {
+  if (c.with_spares.empty()) return "";
+  results::TextTable table({"spare nodes", "days", "USD", "goodput", "failures", "saving", "lost", "restarts",
+                            "waiting for a spare", "slow GPUs"});
+  const auto days = [](double d) { return results::pretty(d * 86400, "s"); };
+  for (const RunFigures& r : c.with_spares)
+    table.add({fmt::format("{}{}", r.spares, r.spares == c.run->spares ? " (asked)" : ""),
+               fmt::format("{:.1f}", r.days), results::pretty(r.cost, ""), fmt::format("{:.1f} %", 100 * r.goodput),
+               fmt::format("{:.0f}", r.failures), days(r.saving), days(r.lost), days(r.restarting), days(r.waiting),
+               days(r.straggling)});
+  return "\nThe whole run, by the nodes kept in waiting (their price is not among the USD)\n" + table.text(1);
+}
+
+/// What would have to change for the nearest to do.
+std::string change_text(const Job& job, const MappingEntry& e) {
+  const JobTargets& t = job.section.targets;
+  const double days = e.hours(job, e.result ? e.result->step : e.least) / 24;
+  const double cost = days * 24 * e.mapping.cost_per_hour();
+  std::string out;
+  if (t.days > 0 && days > t.days)
+    out += fmt::format("It would do with {:.1f} days, or on about {} such nodes if it scaled.\n", days,
+                       int(e.mapping.nodes * days / t.days + 1));
+  if (t.cost > 0 && cost > t.cost) out += fmt::format("It would do with {} USD.\n", results::pretty(cost, ""));
   return out;
 }
 
@@ -39,13 +66,15 @@ std::string nearest(const Job& job, const Choice& c) {
     if (e.result && (best == nullptr || e.days(job) < best->days(job))) best = &e;
   if (best != nullptr)
     return fmt::format("Nothing meets the targets. Nearest: {} on {} GPUs: {}\n", text_of(best->mapping),
-                       best->mapping.gpus(), best->reason);
+                       best->mapping.gpus(), best->reason) +
+           change_text(job, *best);
   const MappingEntry* least = nullptr;
   for (const MappingEntry& e : c.entries)
     if (e.fate == MappingFate::misses && (least == nullptr || e.least < least->least)) least = &e;
   if (least != nullptr)
     return fmt::format("Nothing meets the targets. Nearest: {} on {} GPUs: {}\n", text_of(least->mapping),
-                       least->mapping.gpus(), least->reason);
+                       least->mapping.gpus(), least->reason) +
+           change_text(job, *least);
   return c.entries.empty() ? fmt::format(
                                  "No mapping can be formed: no number of GPUs that may be had, with the degrees "
                                  "asked, divides into replicas of the batch of {} and {} layers.\n",
@@ -120,6 +149,7 @@ formats::Json entry_json(const Job& job, const MappingEntry& e) {
   out["step_time"] = e.result->step;
   out["mfu_bf16_causal"] = e.result->mfu_bf16;
   out["peak_memory"] = e.result->peak_memory;
+  out["memory"] = e.result->memory;
   out["days"] = e.days(job);
   out["cost"] = e.cost(job);
   return out;
@@ -130,7 +160,7 @@ std::string answer_text(const Job& job, const Choice& c) {
   std::string out = job.title.empty() ? "" : job.title + "\n\n";
   out += c.winner ? first_lines(job, c) : nearest(job, c);
   out += fmt::format("{} mappings formed or refused, {} simulations of a step\n", c.entries.size(), c.simulations);
-  return out + each_text(job, c) + rivals_text(job, c) + ledger_text(c);
+  return out + run_text(c) + each_text(job, c) + rivals_text(job, c) + ledger_text(c);
 }
 
 std::string answer_json(const Job& job, const Choice& c) {
@@ -142,6 +172,13 @@ std::string answer_json(const Job& job, const Choice& c) {
                   {"run_cost", c.run->cost},
                   {"run_goodput", c.run->goodput},
                   {"run_energy", c.run->energy}};
+  for (const RunFigures& r : c.with_spares)
+    out["with_spares"].push_back({{"spare_nodes", r.spares},
+                                  {"run_days", r.days},
+                                  {"run_cost", r.cost},
+                                  {"run_goodput", r.goodput},
+                                  {"failures", r.failures},
+                                  {"waiting_days", r.waiting}});
   out["candidates"] = formats::Json::array();
   for (const MappingEntry& e : c.entries) out["candidates"].push_back(entry_json(job, e));
   out["simulations"] = c.simulations;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/interrupt.h"
+#include "sizing/trial_book.h"
 #include "training/costs.h"
 #include "training/step.h"
 
@@ -10,23 +11,38 @@ namespace moesim::sizing {
 namespace {
 constexpr int kFewMicroBatches = 5;  // times the pipeline's depth: two and three times are simulated anyhow
 
-StepResult result_of(const training::TrainingPlan& plan, const schedule::StepOutcome& step) {
-  const training::StepFigures f = training::figures_of(plan, {step});
+/// What fills the fullest GPU of a step.
+std::string memory_of(training::TrainingSetup& setup, const schedule::StepOutcome& step) {
+  const auto fullest = std::ranges::max_element(step.gpus, {}, &schedule::GpuOutcome::peak_memory);
+  const compute::MemoryUse& use = setup.costs().resident_use(fullest->seat.rank);
+  std::vector<compute::MemoryItem> items = use.items;
+  items.push_back({"activations", fullest->peak_memory - use.total()});
+  return compute::largest_items(items, items.size());
+}
+
+StepResult result_of(training::TrainingSetup& setup, const schedule::StepOutcome& step) {
+  const training::StepFigures f = training::figures_of(setup.plan(), {step});
   const auto spent = [&](schedule::Spent s) { return f.spent[std::size_t(s)]; };
   return {f.step_time,
           f.mfu_bf16_causal,
           spent(schedule::Spent::bubble),
           spent(schedule::Spent::exposed_communication),
           f.peak_memory,
-          false};
+          false,
+          memory_of(setup, step)};
 }
 
 /// A step of so many sequences; 0: the job's own.
-StepResult simulated(const Config& scenario, const Job& job, int batch) {
+StepResult simulated(const std::string& text, const Job& job, int batch) {
+  if (job.book != nullptr)
+    if (const std::optional<StepResult> known = job.book->find({text, job.seed, batch})) return *known;
+  const Config scenario = Config::from_text(text, job.file);
   training::TrainingSetup setup(scenario, job.seed, {.batch = batch});
   const schedule::StepOutcome step = setup.run(0, nullptr);
   stop_if_interrupted();
-  return result_of(setup.plan(), step);
+  const StepResult out = result_of(setup, step);
+  if (job.book != nullptr) job.book->add({text, job.seed, batch}, out);
+  return out;
 }
 
 /// The line through a shorter and a longer step, at the job's batch.
@@ -40,12 +56,10 @@ StepResult drawn_out(const StepResult& shorter, const StepResult& longer, double
   out.drawn_out = true;
   return out;
 }
-
-Config config_of(const Job& job, const Mapping& m) { return Config::from_text(scenario_text(job, m, false), job.file); }
 }  // namespace
 
 double least_step(const Job& job, const Mapping& mapping) {
-  const Config scenario = config_of(job, mapping);
+  const Config scenario = Config::from_text(scenario_text(job, mapping, false), job.file);
   training::TrainingSetup setup(scenario, job.seed);
   const training::TrainingPlan& plan = setup.plan();
   double most = 0;
@@ -60,7 +74,7 @@ double least_step(const Job& job, const Mapping& mapping) {
 }
 
 StepResult simulate_step(const Job& job, const Mapping& m, bool full) {
-  const Config scenario = config_of(job, m);
+  const std::string scenario = scenario_text(job, m, false);
   const int replica = m.data() * m.micro_batch;  // sequences of one micro-batch of all replicas
   const int micro_batches = job.batch / replica;
   if (full || micro_batches <= kFewMicroBatches * m.pipeline + 3) return simulated(scenario, job, 0);

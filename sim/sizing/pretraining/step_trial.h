@@ -15,9 +15,11 @@ struct StepResult {
   double step = 0, mfu_bf16 = 0, bubble = 0, exposed = 0;  // s; share of the peak, causal; s; s
   std::int64_t peak_memory = 0;                            // B
   bool drawn_out = false;                                  // from steps of fewer micro-batches
+  std::string memory{};                                    // what fills the fullest GPU, in words
+  bool operator==(const StepResult&) const = default;
 };
 /// Simulates the step.  Where it has many micro-batches and need not be in full, it is drawn out from two of twice and
 /// three times the pipeline's depth: from there on each micro-batch takes as long as the one before.
-/// Throws ConfigError for what does not fit.
+/// What the job's book knows is not simulated again.  Throws ConfigError for what does not fit.
 StepResult simulate_step(const Job& job, const Mapping& mapping, bool full);
 }  // namespace moesim::sizing

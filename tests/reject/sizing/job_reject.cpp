@@ -33,6 +33,20 @@ TEST(JobReject, NamesThePlaceAndWhatWouldDo) {
   EXPECT_EQ(said(good, "{nodes: [{node: hgx-h100, nodes: 8}], counts: [4, 16]}"),
             "5:65: size.candidates.counts[1]: of no kind of node are there 16");
   EXPECT_EQ(said(good, "{nodes: [hgx-h100], recompute: []}"), "5:46: size.candidates.recompute: expected at least one");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128}, run: {failures: {gpu_mtbf_hours: -1}}}", nodes),
+            "3:85: size.training.run.failures.gpu_mtbf_hours: expected a number of at least 0, got -1");
+  EXPECT_EQ(
+      said("{tokens: 1e12, settings: {batch: 128}, run: {spares: 1}}", nodes),
+      "3:58: size.training.run: unknown key \"spares\"; known keys: ramp, phases, checkpoint, failures, stragglers, "
+      "power_share");
+  EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128, lora: {rank: 0}}}", nodes),
+            "3:64: size.training.settings.lora.rank: expected at least 1, got 0");
+  EXPECT_EQ(said(good, "{nodes: [hgx-h100], tensor: [3]}"),
+            "5:44: size.candidates.tensor[0]: must divide the 32 attention heads of mixtral-8x7b, got 3");
+  EXPECT_EQ(said(good, "{nodes: [hgx-h100], expert: [2, 6]}"),
+            "5:47: size.candidates.expert[1]: must divide the 8 experts of mixtral-8x7b, got 6");
+  EXPECT_EQ(said(good, "{nodes: [hgx-h100], pipeline: [64]}"),
+            "5:46: size.candidates.pipeline[0]: mixtral-8x7b has 32 layers, got 64 stages");
   EXPECT_EQ(said(good, nodes, "{days: -1}"), "4:19: size.targets.days: must not be negative, got -1");
 }
 }  // namespace

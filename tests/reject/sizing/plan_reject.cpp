@@ -42,6 +42,25 @@ TEST(PlanReject, EmptySetsAndContradictions) {
             "plan.yaml:5:67: size.candidates.nodes[0].purchase: is another way to say `price`: give one of the two");
 }
 
+TEST(PlanReject, TargetsWithoutEffectAndLimitsThatNothingMeets) {
+  EXPECT_EQ(plan(kLoad, "  targets: {tpot_p90: 50 ms, ttft: 1 s}\n", kNodes),
+            "plan.yaml:4:36: size.targets.ttft: has no effect without share; ttft_p90 would be a target of its own");
+  EXPECT_EQ(plan(kLoad, "  targets: {ttft_p90: 1 s, gpus: 0}\n", kNodes),
+            "plan.yaml:4:34: size.targets.gpus: must be at least 1, got 0");
+  EXPECT_EQ(plan(kLoad, "  targets: {ttft_p90: 1 s, budget: 0 USD/h}\n", kNodes),
+            "plan.yaml:4:36: size.targets.budget: must be above 0 USD/h");
+}
+
+TEST(PlanReject, WhatNoNodeHas) {
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: [hgx-h100], engines: [sglnag]}\n"),
+            "plan.yaml:5:45: size.candidates.engines[0]: no engine is called \"sglnag\"; did you mean \"sglang\"?");
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: [hgx-h100], tensor: [16]}\n"),
+            "plan.yaml:5:44: size.candidates.tensor[0]: no node has as many GPUs: 8 at most");
+  EXPECT_EQ(
+      plan(kLoad, kTargets, "  candidates: {nodes: [{node: hgx-h100, fabric: ib-rial}]}\n"),
+      "plan.yaml:5:49: size.candidates.nodes[0].fabric: no fabric is called \"ib-rial\"; did you mean \"ib-rail\"?");
+}
+
 TEST(PlanReject, LoadsThatAreNone) {
   EXPECT_EQ(plan("  workload: {kind: poisson, rate: 1}\n  growth: 0\n", kTargets, kNodes),
             "plan.yaml:4:11: size.growth: must be above 0, got 0");

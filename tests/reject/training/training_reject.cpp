@@ -34,6 +34,26 @@ TEST(TrainingReject, RecipesThatScaleNothing) {
   EXPECT_EQ(refusal(start + "fp8, recipe: nvfp4}"), at + "nvfp4 scales nvfp4, but something is computed in fp8");
   EXPECT_EQ(refusal(start + "fp8, recipe: tensorwise}").substr(0, at.size()), at);
 }
+TEST(TrainingReject, AdaptersThatMakeNoSense) {
+  EXPECT_EQ(refusal("batch: 64, lora: {rank: 0}"), "training.lora.rank: expected at least 1, got 0");
+  EXPECT_EQ(
+      refusal("batch: 64, lora: {rank: 2000}"),
+      "training.lora.rank: expected 1 to 511, got 2000: the narrowest product with an adapter has 512 columns, and "
+      "one of as many is no smaller");
+  EXPECT_EQ(refusal("batch: 64, lora: {targets: [attention]}"), "training.lora: missing key \"rank\"");
+  EXPECT_EQ(refusal("batch: 64, lora: {rank: 8, targets: []}"), "training.lora.targets: expected at least one");
+  EXPECT_EQ(refusal("batch: 64, lora: {rank: 8, targets: [dense, dense]}"),
+            "training.lora.targets: \"dense\" stands twice");
+  EXPECT_EQ(refusal("batch: 64, lora: {rank: 8, targets: [experts]}", "llama-2-7b"),
+            "training.lora.targets: llama-2-7b has no products of \"experts\"");
+  EXPECT_EQ(refusal("batch: 64, lora: {rank: 8, targets: [dense]}", "mixtral-8x7b"),
+            "training.lora.targets: mixtral-8x7b has no products of \"dense\"");
+  EXPECT_EQ(refusal("batch: 64, lora: {rank: 8}, precision: {linear: fp8}"),
+            "training.lora: adapters beside products in fp8 have no kernels yet; training.precision.linear bf16 would "
+            "do");
+  EXPECT_EQ(refusal("batch: 64, lora: {rank: 8}, balance: {}"),
+            "training.balance: the gate stays as it is with training.lora: no bias of it is moved");
+}
 TEST(TrainingReject, GraphsOfRowsThatNobodyKnows) {
   EXPECT_EQ(refusal("batch: 64, graphs: whole"),
             "training.graphs: a graph has the same rows each time: whole layers need training.capacity.factor above 0; "

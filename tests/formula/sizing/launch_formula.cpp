@@ -1,0 +1,102 @@
+// The commands that start a deployment, word by word: one wrong option and nothing starts.
+#include <gtest/gtest.h>
+
+#include "sizing/launch.h"
+#include "spec/catalogue.h"
+
+namespace moesim::sizing {
+namespace {
+using serving::OverlapKind;
+using serving::Role;
+
+class Launch : public testing::Test {
+ protected:
+  Launch() {
+    node_.node.gpus = 8;
+    plan_.model = spec::load_model("deepseek-v3");
+    plan_.load.input = 2000;
+  }
+  std::string text(const std::string& engine, std::vector<PoolDesign> pools) const {
+    return launch_text(plan_, {&node_, engine, pools, std::vector<int>(pools.size(), 1)});
+  }
+  static PoolDesign unit(Role role, int data, OverlapKind overlap) {
+    return {.role = role, .tensor = 1, .data = data, .slots = 288, .batch = 256, .tokens = 16384, .overlap = overlap};
+  }
+  PricedNode node_;
+  Plan plan_;
+};
+
+TEST_F(Launch, StartsLargeUnitsOfSglangWithTheirPlacementAndARouter) {
+  plan_.kv_text = "{memory_share: 0.835}";
+  EXPECT_EQ(
+      text("sglang",
+           {unit(Role::prefill, 32, OverlapKind::two_batch), unit(Role::decode, 72, OverlapKind::five_stage)}),
+      "# 1 of these, on 32 GPUs each (4 nodes: once a node)\n"
+      "# which experts where: from loads recorded on your traffic (moesim trace import)\n"
+      "moesim place --trace RECORDED.db --strategy eplb --gpus 32 --nodes 4 --slots 288 --format sglang -o "
+      "prefill.placement.json\n"
+      "python -m sglang.launch_server --model-path deepseek-ai/DeepSeek-V3 --tp-size 32 --enable-dp-attention "
+      "--dp-size 32 "
+      "--moe-dense-tp-size 1 --enable-dp-lm-head --ep-size 32 --moe-a2a-backend deepep --deepep-mode normal "
+      "--ep-num-redundant-experts 32 --init-expert-location prefill.placement.json --enable-two-batch-overlap "
+      "--disaggregation-mode prefill --max-running-requests 8192 --chunked-prefill-size 524288 --mem-fraction-static "
+      "0.835 --nnodes 4 --node-rank $RANK --dist-init-addr $HEAD:5000\n"
+      "# 1 of these, on 72 GPUs each (9 nodes: once a node)\n"
+      "# which experts where: from loads recorded on your traffic (moesim trace import)\n"
+      "moesim place --trace RECORDED.db --strategy eplb --gpus 72 --nodes 9 --slots 288 --format sglang -o "
+      "decode.placement.json\n"
+      "# overlap: two micro-batches, as the engine cuts them\n"
+      "SGLANG_DEEPEP_NUM_MAX_DISPATCH_TOKENS_PER_RANK=256 python -m sglang.launch_server --model-path "
+      "deepseek-ai/DeepSeek-V3 --tp-size 72 --enable-dp-attention --dp-size 72 --moe-dense-tp-size 1 "
+      "--enable-dp-lm-head --ep-size 72 --moe-a2a-backend deepep --deepep-mode low_latency --ep-num-redundant-experts "
+      "32 "
+      "--init-expert-location decode.placement.json --enable-two-batch-overlap --disaggregation-mode decode "
+      "--max-running-requests 18432 --cuda-graph-max-bs 256 --mem-fraction-static 0.835 --nnodes 9 --node-rank $RANK "
+      "--dist-init-addr $HEAD:5000\n"
+      "# in front, with an address for each instance:\n"
+      "python -m sglang_router.launch_router --pd-disaggregation --prefill http://PREFILL:30000 --decode "
+      "http://DECODE:30000\n"
+      "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.sglang in place of "
+      "python -m sglang.launch_server\n");
+}
+
+TEST_F(Launch, StartsOtherNodesOfVllmWithoutAServerOfTheirOwn) {
+  PoolDesign d = unit(Role::both, 16, OverlapKind::none);
+  d.slots = 256, d.batch = 64, d.tokens = 8192;
+  EXPECT_EQ(
+      text("vllm", {d}),
+      "# 1 of these, on 16 GPUs each (2 nodes: once a node)\n"
+      "vllm serve deepseek-ai/DeepSeek-V3 --tensor-parallel-size 1 --data-parallel-size 16 --enable-expert-parallel "
+      "--all2all-backend deepep_low_latency --max-num-seqs 64 --max-num-batched-tokens 8192 "
+      "--data-parallel-size-local 8 --data-parallel-address $HEAD --data-parallel-rpc-port 13345 $([ $RANK -gt 0 ] "
+      "&& echo --headless --data-parallel-start-rank $((RANK * 8)))\n"
+      "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.vllm --model in "
+      "place of vllm serve\n");
+}
+
+TEST_F(Launch, SaysWhatAnEngineHasNoOptionFor) {
+  const std::string vllm = text("vllm", {unit(Role::decode, 16, OverlapKind::five_stage)});
+  EXPECT_NE(vllm.find("it takes no file"), std::string::npos) << vllm;
+  PoolDesign wide = unit(Role::both, 8, OverlapKind::two_batch);
+  wide.tensor = 2;
+  const std::string trtllm = text("trtllm", {wide});
+  EXPECT_NE(trtllm.find("# 2 GPUs that share each rank's attention: no option"), std::string::npos) << trtllm;
+  EXPECT_NE(trtllm.find("# no option for two micro-batches"), std::string::npos) << trtllm;
+  plan_.speculation_text = "{kind: mtp}";
+  EXPECT_NE(text("sglang", {wide}).find("# drafts: add the engine's own options"), std::string::npos);
+}
+
+TEST_F(Launch, WritesTheFilesOfTensorRtLlm) {
+  const std::string out =
+      text("trtllm", {unit(Role::prefill, 32, OverlapKind::none), unit(Role::decode, 32, OverlapKind::none)});
+  for (const char* line :
+       {"enable_attention_dp: true\n", "moe_config: {backend: WIDEEP, load_balancer: prefill.placement.json}\n",
+        "cache_transceiver_config: {backend: DEFAULT, max_tokens_in_buffer: 8192}\n",
+        "cuda_graph_config: {max_batch_size: 256, enable_padding: true}\n",
+        "mpirun -n 32 trtllm-llmapi-launch trtllm-serve deepseek-ai/DeepSeek-V3 --tp_size 32 --ep_size 32 "
+        "--max_batch_size 256 --max_num_tokens 16384 --config decode.yaml\n",
+        "trtllm-serve disaggregated -c disagg.yaml\n"})
+    EXPECT_NE(out.find(line), std::string::npos) << line << "\nin\n" << out;
+}
+}  // namespace
+}  // namespace moesim::sizing
