@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/elementary.h"
 #include "core/estimate.h"
 #include "core/yaml_line.h"
 #include "runs/affordable.h"
@@ -19,7 +20,7 @@ std::string text_of(const Config& value) { return value.is_scalar() ? value.text
 /// Of a range, `part` of the way from its lower to its upper end.
 std::string within(const SweepAxis& axis, double part) {
   const double from = *axis.from, to = *axis.to;
-  const double value = axis.scale == AxisScale::log ? from * std::pow(to / from, part) : from + part * (to - from);
+  const double value = axis.scale == AxisScale::log ? from * pow_of(to / from, part) : from + part * (to - from);
   return axis.whole ? fmt::format("{:.0f}", std::round(value)) : fmt::format("{:.6g}", value);
 }
 
