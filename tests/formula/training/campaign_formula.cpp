@@ -14,6 +14,7 @@ CampaignSection with_stragglers(double detect_hours) {
   s.checkpoint.interval_hours = 1e6;  // none but those that replacing a straggler makes
   s.checkpoint.pause = 0;
   s.failures.restart_hours = 0.5;
+  s.failures.spare_nodes = 1000;  // nobody waits for a repair
   s.stragglers.gpu_mtbf_hours = 10;
   s.stragglers.detect_hours = detect_hours;
   return s;
