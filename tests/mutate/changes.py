@@ -19,6 +19,7 @@ FUNCTIONS = {Kind.FUNCTION_DECL, Kind.CXX_METHOD, Kind.CONSTRUCTOR, Kind.FUNCTIO
 # Values that the compiler must know.
 FIXED = {Kind.STATIC_ASSERT, Kind.CASE_STMT, Kind.ENUM_CONSTANT_DECL, Kind.TEMPLATE_NON_TYPE_PARAMETER,
          Kind.ALIGNED_ATTR, Kind.TEMPLATE_REF, Kind.TYPE_ALIAS_DECL, Kind.TYPEDEF_DECL}
+OLD = "§"  # stands for what was there; no source has the sign
 MOST_LINES = 2  # of the text that is written twice
 
 
@@ -49,8 +50,8 @@ class Finder:
         if old.count("\n") >= MOST_LINES or "#" in old or "//" in old or "return" in old:
             return
         line = lambda s: re.sub(r"\s+", " ", s)
-        self.found.append(Change(begin, end, cursor.extent.start.line, new.replace("$", old),
-                                 f"{line(old)}  ->  {line((said or new).replace('$', old))}"))
+        self.found.append(Change(begin, end, cursor.extent.start.line, new.replace(OLD, old),
+                                 f"{line(old)}  ->  {line((said or new).replace(OLD, old))}"))
 
     def walk(self, cursor, inside, parents):
         for child in cursor.get_children():
@@ -82,30 +83,30 @@ class Finder:
         elif kind == Kind.UNARY_OPERATOR:
             old = self.text(c.extent.start.offset, c.extent.end.offset)
             if old.startswith("!") or old.startswith("-") and not old.startswith("--"):
-                self.add(c, f"(@ ? {old[1:]} : $)", old[1:])
+                self.add(c, f"(@ ? {old[1:]} : §)", old[1:])
             for step, back in (("++", "--"), ("--", "++")):
                 if old.startswith(step) and c.type.get_canonical().kind in NUMBERS:
-                    self.add(c, f"(@ ? {back}{old[2:]} : $)", back + old[2:])
+                    self.add(c, f"(@ ? {back}{old[2:]} : §)", back + old[2:])
         elif kind == Kind.INTEGER_LITERAL and c.type.get_canonical().kind in NUMBERS:
             if re.fullmatch(r"[0-9']+[uUlL]*", self.text(c.extent.start.offset, c.extent.end.offset)):
-                self.add(c, "(@ ? $ + 1 : $)", "$ + 1")
+                self.add(c, "(@ ? § + 1 : §)", "§ + 1")
         elif kind == Kind.FLOATING_LITERAL:
             if re.fullmatch(r"[0-9'.eE+-]+[fF]?", self.text(c.extent.start.offset, c.extent.end.offset)):
-                self.add(c, "(@ ? $ * 2 + 1 : $)", "$ * 2 + 1")
+                self.add(c, "(@ ? § * 2 + 1 : §)", "§ * 2 + 1")
         elif kind == Kind.CXX_BOOL_LITERAL_EXPR:
-            self.add(c, "(@ != $)", "!$")
+            self.add(c, "(@ != §)", "!§")
         elif kind == Kind.IF_STMT:
             first = next(c.get_children(), None)
             if first is not None and first.kind.is_expression():
-                self.add(first, "(@ != bool($))", "!($)")
+                self.add(first, "(@ != bool(§))", "!(§)")
         elif kind == Kind.CALL_EXPR and c.spelling in ("max", "min") and c.type.get_canonical().kind in NUMBERS:
             old = self.text(c.extent.start.offset, c.extent.end.offset)
             other = {"max": "min", "min": "max"}[c.spelling]
             if old.startswith(f"std::{c.spelling}("):
                 new = old.replace(f"std::{c.spelling}(", f"std::{other}(", 1)
-                self.add(c, f"(@ ? {new} : $)", new)
+                self.add(c, f"(@ ? {new} : §)", new)
         if parent is not None and parent.kind == Kind.COMPOUND_STMT and kind == Kind.CALL_EXPR:
-            self.add(c, "(@ ? void() : void($))", "nothing")
+            self.add(c, "(@ ? void() : void(§))", "nothing")
 
     def binary(self, c, parent, fits):
         children = list(c.get_children())
@@ -119,9 +120,9 @@ class Finder:
             if len(operator) == 2 and operator[1] == "=" and operator[0] in "+-*/":
                 if parent is None or parent.kind not in (Kind.COMPOUND_STMT, Kind.FOR_STMT, Kind.IF_STMT):
                     continue
-                self.add(c, f"(@ ? void({a} {new} {b}) : void($))", f"{a} {new} {b}")
+                self.add(c, f"(@ ? void({a} {new} {b}) : void(§))", f"{a} {new} {b}")
             else:
-                self.add(c, f"(@ ? ({a} {new} {b}) : ($))", f"{a} {new} {b}")
+                self.add(c, f"(@ ? ({a} {new} {b}) : (§))", f"{a} {new} {b}")
 
 
 ARGUMENTS = ["-std=c++20", "-DFMT_SHARED", "-DMOESIM_VERSION=\"\"", "-DMOESIM_SOURCE_DIR=\"\"",

@@ -106,7 +106,7 @@ def main():
     parser.add_argument("--mutants", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many; a later call goes on")
-    parser.add_argument("--first", type=int, default=10**9, help="only the first so many of the sample, for now")
+    parser.add_argument("--rooms", default="", help="only those of these rooms, for now: spec,numerics")
     parser.add_argument("--sample-only", action="store_true")
     parser.add_argument("--again", action="store_true", help="try the survivors again, against the tests of today")
     given = parser.parse_args()
@@ -115,7 +115,7 @@ def main():
     mutants = load("sample.json", lambda: tree.sample(ROOT, given.mutants, given.seed, say))
     if given.sample_only:
         return
-    asked = [m for m in mutants if m["number"] <= given.first]
+    asked = [m for m in mutants if not given.rooms or room_of(m) in given.rooms.split(",")]
     programs = sorted({p for m in asked for p in tree.programs_of(ROOT, room_of(m))})
     tree.write(ROOT, TREE, asked)
     tree.build(TREE, asked, programs, say)

@@ -52,7 +52,8 @@ def changed_text(root, name, mutants):
         new = m["text"].replace("@", f"moesim_is_on({m['number']})")
         text = text[:m["begin"]] + new.encode() + text[m["end"]:]
     head = ("extern int moesim_mutant; void moesim_reach(int); inline bool moesim_is_on(int n) "
-            "{ if (moesim_mutant < 0) moesim_reach(n); return moesim_mutant == n; }\n#line 1\n")  # so that the compiler's lines are the source's
+            "{ if (moesim_mutant < 0) moesim_reach(n); return moesim_mutant == n; }\n"
+            "#line 1\n")  # the compiler's lines are the source's
     return (head.encode() if inside else b"") + text
 
 
