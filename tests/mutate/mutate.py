@@ -121,6 +121,10 @@ def main():
     tree.build(TREE, asked, programs, say)
     with open(f"{FOLDER}/sample.json", "w") as out:
         json.dump(mutants, out, indent=1)
+    if given.again:
+        for p in programs:
+            if os.path.exists(f"{FOLDER}/reached.{p}.json"):
+                os.remove(f"{FOLDER}/reached.{p}.json")
     reached = {p: load(f"reached.{p}.json", lambda: reached_by(p)) for p in programs}
     rows = table()
     if given.again:
