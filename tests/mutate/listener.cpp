@@ -13,7 +13,9 @@ class Reached : public testing::EmptyTestEventListener {
   void OnTestStart(const testing::TestInfo&) override { moesim_forget_mutants(); }
   void OnTestEnd(const testing::TestInfo& test) override {
     const int file = open(std::getenv("MUTANT_REACHED"), O_WRONLY | O_APPEND | O_CREAT, 0644);
-    const std::string line = std::string(test.result()->Failed() ? "F " : test.result()->Skipped() ? "S " : "T ") +
+    const std::string line = std::string(test.result()->Failed()    ? "F "
+                                         : test.result()->Skipped() ? "S "
+                                                                    : "T ") +
                              std::to_string(test.result()->elapsed_time()) + " " + test.test_suite_name() + "." +
                              test.name() + "\n";
     if (write(file, line.data(), line.size()) != ssize_t(line.size())) std::abort();
