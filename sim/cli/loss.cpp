@@ -17,6 +17,7 @@ struct Given {
 };
 
 void loss(const Given& given) {
+  const numerics::UseProducts products(products_of(given.input));
   const recording::EvaluateOptions options = evaluate_options(given.judge, given.input);
   const std::vector<recording::RecordRequest> requests = requests_of(given.input);
   const spec::Model model = model_of(given.input);

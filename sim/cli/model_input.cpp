@@ -30,14 +30,19 @@ Bytes read_bytes(const std::string& text) {
   Config::from_option("--memory", in_quotes(text)).parse(out);
   return out;
 }
-numerics::Precision parse_precision(const std::string& word, std::string_view option) {
+/// kind: "precision", for the message.
+template <class Enum>
+Enum parse_word(const std::string& word, std::string_view option, std::string_view kind) {
   std::vector<std::string_view> names;
-  for (const auto& [name, value] : enum_names(numerics::Precision{})) {
+  for (const auto& [name, value] : enum_names(Enum{})) {
     if (name == word) return value;
     names.push_back(name);
   }
   throw ConfigError(
-      fmt::format("{}: no precision is called \"{}\"{}", option, word, suggestion(word, names, "there are")));
+      fmt::format("{}: no {} is called \"{}\"{}", option, kind, word, suggestion(word, names, "there are")));
+}
+numerics::Precision parse_precision(const std::string& word, std::string_view option) {
+  return parse_word<numerics::Precision>(word, option, "precision");
 }
 }  // namespace
 
@@ -72,6 +77,9 @@ void add_model_input(CLI::App& verb, ModelInput& in) {
   verb.add_option("--precision", in.precision,
                   "of the matrix products: fp32, bf16, fp8 (E4M3 in tiles, FP32 sums) or fp8_limited (sums as on "
                   "Hopper) (default: fp32)");
+  verb.add_option("--products", in.products,
+                  "who adds up matrix products: ordered, the same digits on every x86-64, or openblas, whose last "
+                  "digits depend on the processor (default: ordered)");
 }
 
 void check_model_input(const ModelInput& in, std::string_view verb) {
@@ -79,6 +87,10 @@ void check_model_input(const ModelInput& in, std::string_view verb) {
     throw ConfigError(fmt::format("{}: give --weights DIR or --synthetic", verb));
   if (in.texts.empty() && in.tokens.empty())
     throw ConfigError(fmt::format("{}: give --text PATH... or --tokens FILE", verb));
+}
+
+numerics::Products products_of(const ModelInput& in) {
+  return parse_word<numerics::Products>(in.products, "--products", "way of products");
 }
 
 std::vector<recording::RecordRequest> requests_of(const ModelInput& in) {

@@ -23,12 +23,14 @@ struct ModelInput {
   numerics::SyntheticOptions options;
   std::int64_t limit = 0;
   std::string memory = "8 GiB";
-  std::string precision = "fp32";
+  std::string precision = "fp32", products = "ordered";
 };
 void add_model_input(CLI::App& verb, ModelInput& input);
 /// Throws ConfigError if weights or text are not given; the verb's name begins the message.
 void check_model_input(const ModelInput& input, std::string_view verb);
 
+/// Throws ConfigError for a word that is none of them.
+numerics::Products products_of(const ModelInput& input);
 std::vector<recording::RecordRequest> requests_of(const ModelInput& input);
 /// The model in the size that is computed: as it is with a checkpoint, scaled down for synthetic weights.
 spec::Model model_of(const ModelInput& input);

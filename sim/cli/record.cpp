@@ -33,6 +33,7 @@ void print(const recording::RecordResult& r, const std::string& output) {
              counted(r.prefill_tokens + r.decode_tokens, "token"), counted(r.requests, "request"), r.prefill_tokens,
              r.decode_tokens, counted(r.moe_layers, "MoE layer"), counted(r.passes, "pass"),
              r.complete ? "" : "; interrupted");
+  print_text("{}\n", numerics::products_note());
 }
 
 void print_json(const recording::RecordResult& r, const std::string& output,
@@ -43,12 +44,14 @@ void print_json(const recording::RecordResult& r, const std::string& output,
                     {"decode_tokens", r.decode_tokens},
                     {"moe_layers", r.moe_layers},
                     {"passes", r.passes},
+                    {"products", numerics::products_note()},
                     {"complete", r.complete}};
   if (evaluation) out["evaluation"] = formats::Json::parse(recording::evaluation_json(*evaluation));
   print_text("{}\n", formats::json_text(out, 2));
 }
 
 void record(Given given) {
+  const numerics::UseProducts products(products_of(given.input));
   check_different({{"the trace", given.record.output}, {"the weights", given.folder}});
   if (!given.limits.dry_run) routing::make_way_for_trace(given.record.output);
   const recording::EvaluateOptions options = evaluate_options(given.judge, given.input);

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/elementary.h"
 #include "core/splitmix.h"
 
 namespace moesim::core {
@@ -32,32 +33,33 @@ double Random::normal() {
     has_spare_ = false;
     return spare_normal_;
   }
-  const double radius = std::sqrt(-2 * std::log1p(-uniform()));  // Box-Muller; 1 - u avoids log 0
+  const double radius = std::sqrt(-2 * log1p_of(-uniform()));  // Box-Muller; 1 - u avoids log 0
   const double angle = 2 * std::numbers::pi * uniform();
-  spare_normal_ = radius * std::sin(angle);
+  const auto [sine, cosine] = sine_cosine(angle);
+  spare_normal_ = radius * sine;
   has_spare_ = true;
-  return radius * std::cos(angle);
+  return radius * cosine;
 }
 
 double Random::exponential(double mean) {
   check(mean > 0, "an exponential distribution needs a mean above 0, got {}", mean);
-  return -mean * std::log1p(-uniform());
+  return -mean * log1p_of(-uniform());
 }
 
 // Marsaglia and Tsang, "A simple method for generating gamma variables", 2000.
 double Random::gamma(double shape) {
   check(shape > 0, "a gamma distribution needs a shape above 0, got {}", shape);
-  if (shape < 1) return gamma(shape + 1) * std::pow(1 - uniform(), 1 / shape);
+  if (shape < 1) return gamma(shape + 1) * pow_of(1 - uniform(), 1 / shape);
   const double d = shape - 1.0 / 3, c = 1 / std::sqrt(9 * d);
   for (;;) {
     const double x = normal(), v = 1 + c * x;
     if (v <= 0) continue;
     const double v3 = v * v * v;
-    if (std::log1p(-uniform()) < 0.5 * x * x + d - d * v3 + d * std::log(v3)) return d * v3;
+    if (log1p_of(-uniform()) < 0.5 * x * x + d - d * v3 + d * log_of(v3)) return d * v3;
   }
 }
 
-double Random::log_normal(double mu, double sigma) { return std::exp(mu + sigma * normal()); }
+double Random::log_normal(double mu, double sigma) { return exp_of(mu + sigma * normal()); }
 
 std::uint64_t Random::poisson(double mean) {
   check(mean >= 0 && mean < 1e15, "a Poisson distribution needs a mean from 0 to 1e15, got {}", mean);
@@ -74,7 +76,7 @@ std::uint64_t Random::poisson(double mean) {
     total += m;
     mean -= when;
   }
-  const double limit = std::exp(-mean);
+  const double limit = exp_of(-mean);
   for (double product = 1 - uniform(); product > limit; product *= 1 - uniform()) ++total;
   return total;
 }

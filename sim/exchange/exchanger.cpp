@@ -1,10 +1,10 @@
 #include "exchange/exchanger.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "core/check.h"
+#include "core/elementary.h"
 
 namespace moesim::exchange {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 /// and the curve bends as theirs does.
 float curve_scale(double rows, double reach, int picks) {
   if (rows <= 0 || reach <= 0) return float(1.0 / picks);
-  return float((1 - std::pow(std::max(0.0, 1 - reach), 1.0 / picks)) / rows);
+  return float((1 - pow_of(std::max(0.0, 1 - reach), 1.0 / picks)) / rows);
 }
 }  // namespace
 

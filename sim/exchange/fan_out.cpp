@@ -1,9 +1,9 @@
 #include "exchange/fan_out.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/check.h"
+#include "core/elementary.h"
 
 namespace moesim::exchange {
 namespace {
@@ -32,7 +32,7 @@ Rule rule_of(const routing::GateShape& r, int spread_blocks) {
 /// Share of the tokens with a row in the part, whose group a token selects with probability `selected`.
 double part_hit(const Part& part, double selected, int picks) {
   if (part.rows <= 0) return 0;
-  const double hit = 1 - power(std::max(0.0, 1 - part.rows / picks), picks) * part.miss * std::exp(part.rows);
+  const double hit = 1 - power(std::max(0.0, 1 - part.rows / picks), picks) * part.miss * exp_of(part.rows);
   return selected * std::min(hit, part.rows);  // never more tokens than rows
 }
 
@@ -45,7 +45,7 @@ double set_hit(std::span<const Part> parts, const Rule& rule, std::span<const do
     product *= 1 - hit;
   }
   if (rule.selected == rule.groups) return 1 - product;
-  return std::min(sum, 1 - power(std::max(0.0, 1 - sum / rule.selected), rule.selected) * product * std::exp(sum));
+  return std::min(sum, 1 - power(std::max(0.0, 1 - sum / rule.selected), rule.selected) * product * exp_of(sum));
 }
 }  // namespace
 

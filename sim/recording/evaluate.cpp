@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
+#include "core/elementary.h"
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "numerics/algebra/elementwise.h"
@@ -35,8 +35,8 @@ Prediction predict(const float* logits, int n, int target) {
   const int best = int(std::max_element(logits, logits + n) - logits);
   if (target < 0) return {0, best};
   double sum = 0;
-  for (int i = 0; i < n; ++i) sum += double(numerics::exp_of(logits[i] - logits[best]));
-  return {std::log(sum) + double(logits[best]) - double(logits[target]), best};
+  for (int i = 0; i < n; ++i) sum += double(numerics::exp_float(logits[i] - logits[best]));
+  return {log_of(sum) + double(logits[best]) - double(logits[target]), best};
 }
 
 /// One precision and gate on its way through the texts.

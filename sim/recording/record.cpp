@@ -66,6 +66,7 @@ class Recorder {
     h.groups_used = model_.moe->groups_used;
     h.weights = options_.gate_weights;
     h.notes = options_.notes;
+    h.notes.push_back(numerics::products_note());
     h.domains.clear();
     for (const RecordRequest& r : requests)
       if (std::ranges::find(h.domains, r.domain) == h.domains.end()) h.domains.push_back(r.domain);

@@ -21,7 +21,7 @@ bool asks_for_recording(const Config& scenario) {
   return scenario.has("routing") && scenario.at("routing").is_map() && scenario.at("routing").has("record");
 }
 
-bool record_for(const Config& scenario, const std::string& trace_file) {
+Recorded record_for(const Config& scenario, const std::string& trace_file) {
   const Config config = scenario.at("routing").at("record");
   const auto section = read<RecordSection>(config);
   if (section.text.empty()) config.at("text").fail("expected at least one file or folder");
@@ -35,6 +35,7 @@ bool record_for(const Config& scenario, const std::string& trace_file) {
   for (const DataFile& text : section.text) texts.push_back(plain(text));
   const std::vector<RecordRequest> requests = read_texts(texts, section.limit, tokenizer.get());
 
+  const numerics::UseProducts products(section.products);
   RecordOptions options;
   options.output = trace_file;
   options.decode = section.decode;
@@ -50,7 +51,7 @@ bool record_for(const Config& scenario, const std::string& trace_file) {
     options.source = fmt::format("scenario {}, weights of {}", stem, section.weights.name);
   }
   numerics::Forward forward(model, *weights);
-  return record_routing(forward, requests, options).complete;
+  return {record_routing(forward, requests, options).complete, numerics::products_made()};
 }
 
 Config::Override replay_of(const Config& scenario, const std::string& trace_file) {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/elementary.h"
 #include "routing/load_shape.h"
 
 namespace moesim::routing {
@@ -42,7 +43,7 @@ Logs logs_of(std::span<const double> load, int groups) {
   double least = std::numeric_limits<double>::infinity();
   for (const double x : load)
     if (x > 0) least = std::min(least, x);
-  for (const double x : load) out.expert.push_back(std::log(x > 0 ? x : least / 2));
+  for (const double x : load) out.expert.push_back(log_of(x > 0 ? x : least / 2));
   for (std::size_t g = 0; g < out.group.size(); ++g) {
     const std::span<double> own(&out.expert[g * n], n);
     out.group[g] = mean_of(own);
@@ -56,7 +57,7 @@ struct Ladder {
   std::vector<double> rung;
   double squares = 0;
   explicit Ladder(int groups) {
-    for (int g = 1; g <= groups; ++g) rung.push_back(-std::log(double(g)));
+    for (int g = 1; g <= groups; ++g) rung.push_back(-log_of(double(g)));
     const double mean = mean_of(rung);
     for (double& r : rung) {
       r -= mean;
@@ -105,7 +106,7 @@ void fit_spread(const std::vector<Logs>& layers, std::size_t groups, std::size_t
   std::vector<double> of_group(groups), of_layer;
   for (std::size_t i = 0; i < spreads.size(); ++i) of_group[i % groups] += spreads[i] / double(layers.size());
   std::vector<double> logs;
-  for (const double s : of_group) logs.push_back(std::log(std::max(s, 1e-9)));
+  for (const double s : of_group) logs.push_back(log_of(std::max(s, 1e-9)));
   out.taper = Ladder(int(groups)).slope(logs);
   for (std::size_t l = 0; l < layers.size(); ++l) {
     double sum = 0;

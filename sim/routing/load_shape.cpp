@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/elementary.h"
 
 namespace moesim::routing {
 namespace {
@@ -51,8 +52,8 @@ double effective_number(std::span<const double> load) {
   const double sum = sum_of(load);
   double entropy = 0;
   for (const double x : load)
-    if (x > 0) entropy -= x / sum * std::log(x / sum);
-  return sum > 0 ? std::exp(entropy) : 0;
+    if (x > 0) entropy -= x / sum * log_of(x / sum);
+  return sum > 0 ? exp_of(entropy) : 0;
 }
 
 double correlation(std::span<const double> a, std::span<const double> b) {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/elementary.h"
 
 namespace moesim::routing {
 namespace {
@@ -24,7 +25,7 @@ void add_table(std::span<const double> rate, std::vector<Alias>& out) {
   const std::size_t n = rate.size(), base = out.size();
   std::vector<double> weight(n);
   double sum = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += weight[i] = -std::log1p(-std::min(rate[i], 0.9999));
+  for (std::size_t i = 0; i < n; ++i) sum += weight[i] = -log1p_of(-std::min(rate[i], 0.9999));
   std::vector<std::size_t> small, large;
   for (std::size_t i = 0; i < n; ++i) {
     weight[i] = sum > 0 ? weight[i] / sum * double(n) : 1;

@@ -117,11 +117,13 @@ void check_outputs(const RunOptions& options, const std::string& output, bool re
 }
 
 /// Records the routing the scenario asks for; the scenario then replays it.
-void record(const RunOptions& options, const std::string& trace, Scenario& scenario) {
+void record(const RunOptions& options, const std::string& trace, Scenario& scenario, results::Results& results) {
   if (scenario.study->check != nullptr)
     scenario.config.at(scenario.study->section).placed([&] { scenario.study->check(scenario.config); });
-  if (!scenario.config.at("routing").at("record").placed([&] { return recording::record_for(scenario.config, trace); }))
-    throw Interrupted(fmt::format("{} holds what was recorded", trace));
+  const recording::Recorded recorded =
+      scenario.config.at("routing").at("record").placed([&] { return recording::record_for(scenario.config, trace); });
+  results.add(results::Table::assumption, {"run", "matrix products", recorded.products.how, recorded.products.meaning});
+  if (!recorded.complete) throw Interrupted(fmt::format("{} holds what was recorded", trace));
   std::vector<Config::Override> overrides = options.overrides;
   overrides.push_back(recording::replay_of(scenario.config, trace));
   scenario = load_scenario(options.scenario, overrides, options.seed);
@@ -137,7 +139,7 @@ int run(const RunOptions& options) {
   check_outputs(options, output, records);
   results::Results results(output, scenario.identity);  // before the recording: from here on the output is ours
   const std::string trace = records ? trace_file(output) : "";
-  if (records) record(options, trace, scenario);
+  if (records) record(options, trace, scenario, results);
   results::SpanFilter filter = options.spans;
   const bool store = value_or(scenario.config, "spans", false);
   filter.enabled = store || !options.timeline.empty();

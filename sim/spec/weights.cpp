@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cmath>
 
 #include "core/ceil_div.h"
+#include "core/elementary.h"
 #include "core/named_enum.h"
 #include "spec/attention_rules.h"
 #include "spec/count.h"
@@ -224,7 +224,7 @@ double weight_bytes_read(const Model& model, Storage storage, int batch) {
       continue;
     }
     const double share = double(w.active) / double(w.copies);
-    sum += double(w.copies) * (1 - std::pow(1 - share, batch)) * stored_bytes(w, storage);
+    sum += double(w.copies) * (1 - pow_of(1 - share, batch)) * stored_bytes(w, storage);
   }
   return sum;
 }

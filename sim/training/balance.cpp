@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
+#include "core/elementary.h"
 #include "routing/traffic_draw.h"
 
 namespace moesim::training {
@@ -22,7 +22,7 @@ LayerBiases::LayerBiases(std::vector<double> popularity, const BalanceSection& s
 void LayerBiases::update_shares() {
   double sum = 0;
   for (std::size_t e = 0; e < shares_.size(); ++e)
-    sum += shares_[e] = popularity_[e] * std::exp(std::min(kMostExponent, section_.sensitivity * bias_[e]));
+    sum += shares_[e] = popularity_[e] * exp_of(std::min(kMostExponent, section_.sensitivity * bias_[e]));
   for (double& s : shares_) s /= sum;
 }
 

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <span>
 
+#include "core/elementary.h"
+
 namespace moesim::compute {
 std::vector<std::int64_t> draw_power_law(const ExpertShape& s, double alpha, Random& random) {
   const bool many = s.tokens * s.top_k > s.experts;
@@ -15,7 +17,7 @@ std::vector<std::int64_t> draw_power_law(const ExpertShape& s, double alpha, Ran
   std::vector<double> weight(n);
   double sum = 0;
   for (double& w : weight) {
-    w = std::pow((std::pow(high, power) - std::pow(low, power)) * random.uniform() + std::pow(low, power), 1 / power);
+    w = pow_of((pow_of(high, power) - pow_of(low, power)) * random.uniform() + pow_of(low, power), 1 / power);
     sum += w;
   }
   std::vector<std::int64_t> rows(n);

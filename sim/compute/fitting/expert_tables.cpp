@@ -8,6 +8,7 @@
 
 #include "compute/fitting/expert_loads.h"
 #include "compute/fitting/measured_rows.h"
+#include "core/elementary.h"
 
 namespace moesim::compute {
 namespace {
@@ -184,7 +185,7 @@ std::vector<Measurement> read_wide_fp4_experts(const TableFile& table) {
                           here, l.shape.top_k, experts, l.shape.experts, l.shape.hidden, l.shape.width, l.shape.groups,
                           csv.text(r, "load"));
     s.expert_library = library_of(reader, csv, r, s.library);
-    const double chance = 1 - std::pow(1 - 1 / double(l.shape.groups), double(l.shape.top_k));
+    const double chance = 1 - pow_of(1 - 1 / double(l.shape.groups), double(l.shape.top_k));
     const double picks = double(l.shape.top_k) / double(l.shape.groups) / chance;  // of a token with any here
     ExpertShape mine = l.shape;
     mine.tokens = std::max<std::int64_t>(here, 1), mine.experts = l.shape.local(), mine.groups = 1;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/elementary.h"
+
 namespace moesim::compute {
 namespace {
 using Point = std::vector<double>;
@@ -64,7 +66,7 @@ std::vector<double> minimise(const std::function<double(const std::vector<double
 namespace {
 double sum_of(const Point& residuals, double power) {
   double sum = 0;
-  for (const double r : residuals) sum += std::pow(std::abs(r), power);
+  for (const double r : residuals) sum += pow_of(std::abs(r), power);
   return sum;
 }
 
@@ -100,7 +102,7 @@ Quadratic around(const std::function<Point(const Point&)>& f, const Point& x, co
   }
   Quadratic q{std::vector<Point>(n, Point(n)), Point(n)};
   for (std::size_t k = 0; k < r.size(); ++k) {
-    const double weight = std::pow(std::max(std::abs(r[k]), 1e-3), power - 2);
+    const double weight = pow_of(std::max(std::abs(r[k]), 1e-3), power - 2);
     for (std::size_t i = 0; i < n; ++i) {
       q.slope[i] += weight * jacobian[i][k] * r[k];
       for (std::size_t j = 0; j < n; ++j) q.matrix[i][j] += weight * jacobian[i][k] * jacobian[j][k];

@@ -6,6 +6,7 @@
 #include "compute/fitting/calibrate.h"
 #include "compute/fitting/fit.h"
 #include "compute/fitting/knobs.h"
+#include "core/elementary.h"
 
 namespace moesim::compute {
 namespace {
@@ -25,7 +26,7 @@ class Fit {
     // One kernel timed alone says more about it than a row that adds up several: both kinds weigh the same in all.
     const auto single = std::ranges::count_if(rows, [](const Measurement* s) { return s->harness == Harness::kernel; });
     const double alone = single > 0 ? std::max(1.0, double(std::ssize(rows) - single) / double(single)) : 1;
-    const double scale = std::pow(alone, 1 / power);
+    const double scale = pow_of(alone, 1 / power);
     const auto set = [&](const std::vector<double>& x) {
       for (std::size_t i = 0; i < knobs.size(); ++i) knobs[i].set(x[i]);
     };
@@ -34,12 +35,12 @@ class Fit {
       std::vector<double> out;
       for (const Measurement* s : rows)
         out.push_back((s->harness == Harness::kernel ? scale : 1) *
-                      std::clamp(std::log(predicted(*s) / s->seconds), -0.5, 0.5));
+                      std::clamp(log_of(predicted(*s) / s->seconds), -0.5, 0.5));
       return out;
     };
     const auto sum = [&](const std::vector<double>& x) {
       double total = 0;
-      for (const double e : errors(x)) total += std::pow(std::abs(e), power);
+      for (const double e : errors(x)) total += pow_of(std::abs(e), power);
       return total;
     };
     std::vector<double> x;

@@ -1,12 +1,12 @@
 // Fits the calibration of one GPU's generation to the rows of folders of tables, a kind and a number format at a time.
 #include <algorithm>
-#include <cmath>
 #include <functional>
 
 #include "compute/fitting/fit.h"
 #include "compute/fitting/knobs.h"
 #include "compute/fitting/tables.h"
 #include "core/check.h"
+#include "core/elementary.h"
 
 namespace moesim::compute {
 namespace {
@@ -198,7 +198,7 @@ class TableFit {
       const HarnessLimits limits = limits_of(benchmarks_.at(part.bench), gpu_);
       std::vector<double> out;
       for (const Measurement* s : rows)
-        out.push_back(std::clamp(std::log(predict(*s, gpu_, c_, limits) / s->seconds), -0.5, 0.5));
+        out.push_back(std::clamp(log_of(predict(*s, gpu_, c_, limits) / s->seconds), -0.5, 0.5));
       return out;
     };
     std::vector<double> x;

@@ -1,9 +1,9 @@
 // What a table's row should show: the kernels by equation, and what the harness around them adds.
 #include <algorithm>
-#include <cmath>
 
 #include "compute/fitting/measurements.h"
 #include "compute/kernels/equation_model.h"
+#include "core/elementary.h"
 
 namespace moesim::compute {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 double hit_share(double bytes, double cache) {
   if (bytes <= cache) return 1;
   double hits = 0;
-  for (int i = 0; i < 60; ++i) hits = std::exp((hits - 1) * bytes / cache);
+  for (int i = 0; i < 60; ++i) hits = exp_of((hits - 1) * bytes / cache);
   return hits;
 }
 

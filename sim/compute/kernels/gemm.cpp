@@ -5,6 +5,7 @@
 
 #include "compute/kernels/equations.h"
 #include "core/ceil_div.h"
+#include "core/elementary.h"
 
 namespace moesim::compute {
 namespace {
@@ -74,7 +75,7 @@ double traffic_seconds(Bytes all, Bytes written, const GemmEquation& e, const Ma
 double joined(double a, double b, double p) {
   const double longer = std::max(a, b), shorter = std::min(a, b);
   if (shorter <= 0 || p >= 64) return longer;
-  return longer * std::pow(1 + std::pow(shorter / longer, p), 1 / p);
+  return longer * pow_of(1 + pow_of(shorter / longer, p), 1 / p);
 }
 
 double gemm_seconds(const Gemm& g, const GemmEquation& e, const Machine& on) {

@@ -10,6 +10,7 @@
 
 #include "compute/kernels/equation_model.h"
 #include "compute/kernels/table_rows.h"
+#include "core/elementary.h"
 #include "core/paths.h"
 
 namespace moesim::compute {
@@ -59,8 +60,8 @@ class Table final : public KernelModel {
     double ratio = above->second.ratio;
     if (above->first != point->size) {
       const auto below = std::prev(above);
-      const double part = std::log(point->size / below->first) / std::log(above->first / below->first);
-      ratio = std::pow(below->second.ratio, 1 - part) * std::pow(ratio, part);
+      const double part = log_of(point->size / below->first) / log_of(above->first / below->first);
+      ratio = pow_of(below->second.ratio, 1 - part) * pow_of(ratio, part);
     }
     return {equation * ratio, {Origin::interpolated, 1, false}};
   }

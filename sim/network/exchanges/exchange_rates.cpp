@@ -1,9 +1,9 @@
 #include "network/exchanges/exchange_rates.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/check.h"
+#include "core/elementary.h"
 #include "exchange/relay.h"
 #include "network/collectives/collective_plan.h"
 
@@ -123,8 +123,8 @@ double ExchangeRates::reached(double line, double copied) const {
   if (kernel.sm_rate.v <= 0 || line <= 0) return line;
   const double send = row / line, copy = copied / (kernel.sm_rate.v * sms_);
   const double longest = std::max(send, copy);
-  return row / (longest * std::pow(std::pow(send / longest, kernel.overlap) + std::pow(copy / longest, kernel.overlap),
-                                   1 / kernel.overlap));
+  return row / (longest * pow_of(pow_of(send / longest, kernel.overlap) + pow_of(copy / longest, kernel.overlap),
+                                 1 / kernel.overlap));
 }
 
 void ExchangeRates::carry(const ExchangeMix& mix) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 
+#include "core/elementary.h"
 #include "core/random.h"
 #include "network/fitting/knobs.h"
 
@@ -16,10 +17,10 @@ double cost_of(const std::vector<double>& errors) {
   double sum = 0, high = 0;
   for (const double e : errors) {
     sum += std::abs(e);
-    high += std::pow(e * e, 6);
+    high += pow_of(e * e, 6);
   }
   const double n = double(errors.size());
-  return sum / n + kOfWorst * std::pow(high / n, 1.0 / 12);
+  return sum / n + kOfWorst * pow_of(high / n, 1.0 / 12);
 }
 
 /// Random steps of the logarithms along one or two axes, whose length adapts.
@@ -39,8 +40,8 @@ void search(const Knobs& knobs, NetworkCalibration& calibration,
     if (i % std::max(1, steps / 4) == 0) std::ranges::fill(step, 0.3);  // start over from the best so far
     const auto axis = std::size_t(random.below(best.size())), other = std::size_t(random.below(best.size()));
     std::vector<double> next = best;
-    next[axis] = std::min(knobs[axis].most, next[axis] * std::exp(random.normal() * step[axis]));
-    if (i % 2 == 1) next[other] = std::min(knobs[other].most, next[other] * std::exp(random.normal() * step[other]));
+    next[axis] = std::min(knobs[axis].most, next[axis] * exp_of(random.normal() * step[axis]));
+    if (i % 2 == 1) next[other] = std::min(knobs[other].most, next[other] * exp_of(random.normal() * step[other]));
     const double cost = cost_of(errors(with(next)));
     if (cost < least) {
       least = cost;
@@ -80,7 +81,7 @@ NetworkCalibration fit_network(const NetworkCalibration& start, const spec::Gpu&
         [&](const NetworkCalibration& c) {
           std::vector<double> errors;
           for (std::size_t i = 0; i < mine.size(); i += stride)
-            errors.push_back(std::log(model(*mine[i], c) / mine[i]->seconds));
+            errors.push_back(log_of(model(*mine[i], c) / mine[i]->seconds));
           return errors;
         },
         steps);

@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #include "core/check.h"
 #include "core/config_error.h"
 #include "core/memory.h"
+#include "numerics/algebra/ordered.h"
 
 namespace moesim::numerics {
 namespace {
@@ -28,6 +30,7 @@ struct Library {
   decltype(&cblas_sgemv) gemv = nullptr;
   decltype(&openblas_set_num_threads) set_threads = nullptr;
   decltype(&openblas_get_config) config = nullptr;
+  decltype(&openblas_get_corename) kernels = nullptr;
   void* (*allocate)(int) = nullptr;  // its own buffers; null in a version that hides them
   void (*release)(void*) = nullptr;
 };
@@ -50,10 +53,12 @@ Library open_library() {
   take(out.gemv, "cblas_sgemv");
   take(out.set_threads, "openblas_set_num_threads");
   take(out.config, "openblas_get_config");
+  take(out.kernels, "openblas_get_corename");
   take(out.allocate, "blas_memory_alloc");
   take(out.release, "blas_memory_free");
-  if (out.gemm == nullptr || out.gemv == nullptr || out.set_threads == nullptr || out.config == nullptr)
-    throw ConfigError("OpenBLAS cannot be used: it lacks cblas_sgemm or openblas_set_num_threads");
+  if (out.gemm == nullptr || out.gemv == nullptr || out.set_threads == nullptr || out.config == nullptr ||
+      out.kernels == nullptr)
+    throw ConfigError("OpenBLAS cannot be used: it lacks cblas_sgemm, openblas_get_corename or their kin");
   return out;
 }
 
@@ -62,12 +67,21 @@ const Library& library() {
   return opened;
 }
 
+thread_local Products in_use = Products::ordered;
+
+/// Threads that a stack and an arena each have room for beside what is needed anyway.
+int threads_in(std::int64_t left, int wanted, std::int64_t each) {
+  if (left == INT64_MAX) return wanted;
+  return int(std::clamp<std::int64_t>((left - kLeast) / each, 1, wanted));
+}
+
 void product(const MatrixView& a, const MatrixView& b, bool transposed, float* y, std::int64_t stride, float scale,
              bool add) {
   const int n = transposed ? b.rows : b.columns;
   const int inner = transposed ? b.columns : b.rows;
   check(a.columns == inner, "a product of inner sizes {} and {}", a.columns, inner);
   if (a.rows == 0 || n == 0) return;
+  if (in_use == Products::ordered) return (transposed ? ordered_transposed : ordered)(a, b, y, stride, scale, add, 16);
   const float beta = add ? 1.0F : 0.0F;
   const auto transpose = transposed ? CblasTrans : CblasNoTrans;
   if (a.rows == 1)  // a decode step: reading b once is all there is to do
@@ -79,11 +93,34 @@ void product(const MatrixView& a, const MatrixView& b, bool transposed, float* y
 }
 }  // namespace
 
+UseProducts::UseProducts(Products products) : before_(std::exchange(in_use, products)) {}
+UseProducts::~UseProducts() { in_use = before_; }
+Products products_in_use() { return in_use; }
+ProductsMade products_made() {
+  if (in_use == Products::ordered) return {"in one order", "the same on every x86-64"};
+  std::string version = library().config();  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
+  version = version.substr(0, version.find(' ', version.find(' ') + 1));
+  return {fmt::format("by {} with its kernels for {}", version, library().kernels()),
+          "other processors give other last digits"};
+}
+std::string products_note() {
+  const auto [how, meaning] = products_made();
+  return fmt::format("matrix products {}: {}", how, meaning);
+}
+
 int ready_threads(int wanted) {
+  wanted = std::max(1, wanted);
+  if (in_use == Products::ordered) {
+    const std::int64_t left = address_space_left();
+    if (left < kLeast)
+      throw ConfigError::placed(
+          fmt::format("matrix products need about {} MB of address space, and {} MB are left (ulimit -v)", kLeast >> 20,
+                      left >> 20));
+    return threads_in(left, wanted, kStack + kArena);
+  }
   const Library& blas = library();
   const std::int64_t left = address_space_left();
-  int count = std::max(1, wanted);
-  if (left != INT64_MAX) count = int(std::clamp<std::int64_t>((left - kLeast) / (kBuffer + kStack + kArena), 1, count));
+  const int count = threads_in(left, wanted, kBuffer + kStack + kArena);
   if (blas.allocate == nullptr || blas.release == nullptr || left == INT64_MAX) return count;
   // A buffer for each thread now: later it would ask again and again for space that something else has taken.
   std::vector<void*> buffers;
@@ -100,5 +137,4 @@ void multiply(const MatrixView& a, const MatrixView& b, float* y, std::int64_t s
   product(a, b, false, y, stride, scale, add);
 }
 void set_blas_threads(int threads) { library().set_threads(threads); }
-std::string blas_description() { return library().config(); }
 }  // namespace moesim::numerics

@@ -66,7 +66,7 @@ double sum(const float* x, std::int64_t n, F f) {
 }
 }  // namespace
 
-float exp_of(float x) { return x < -87.3F ? 0.0F : exp_between(x); }
+float exp_float(float x) { return x < -87.3F ? 0.0F : exp_between(x); }
 float sigmoid(float x) { return sigmoid_of(x); }
 void sigmoid(const float* x, int n, float* y) { sigmoids(x, n, y); }
 
@@ -75,7 +75,7 @@ void softmax(float* x, int n, const float* sink) {
   const float top = sink == nullptr ? largest(x, n) : std::max(largest(x, n), *sink);
   exp_less(x, n, top);
   double total = sum(x, n, [](double v) { return v; });
-  if (sink != nullptr) total += double(exp_of(*sink - top));
+  if (sink != nullptr) total += double(exp_float(*sink - top));
   const auto scale = float(1.0 / total);
   for (int i = 0; i < n; ++i) x[i] *= scale;
 }

@@ -7,7 +7,7 @@
 namespace moesim::numerics {
 
 /// exp(x), relative error below 2e-7; 0 below -87.  A fixed polynomial, so that every machine gives the same bits.
-float exp_of(float x);
+float exp_float(float x);
 float sigmoid(float x);
 /// y[i] = sigmoid(x[i])
 void sigmoid(const float* x, int n, float* y);

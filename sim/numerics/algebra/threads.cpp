@@ -11,8 +11,13 @@ namespace moesim::numerics {
 Threads::Threads(int count) {
   if (count <= 0) count = std::max(1, int(std::thread::hardware_concurrency()));
   count = ready_threads(count);
+  const Products products = products_in_use();
   try {
-    for (int worker = 1; worker < count; ++worker) workers_.emplace_back([this, worker] { serve(worker); });
+    for (int worker = 1; worker < count; ++worker)
+      workers_.emplace_back([this, worker, products] {
+        const UseProducts use(products);
+        serve(worker);
+      });
   } catch (const std::system_error&) {  // no room for more: those that are there do the work
   }
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "core/elementary.h"
 #include "numerics/algebra/elementwise.h"
 #include "numerics/compressed/streams.h"
 
@@ -67,7 +68,7 @@ Routing CompressedForward::choose(int layer, std::span<const int> tokens, const 
   Matrix scores;
   linear(machine_, h.view(), {tensors_.matrix(prefix + "weight"), nullptr}, LinearRole::router, scores);
   for (float& s : scores.values)
-    s = float(std::sqrt(std::max(double(s), 0.0) + std::log1p(std::exp(-std::abs(double(s))))));
+    s = float(std::sqrt(std::max(double(s), 0.0) + log1p_of(exp_of(-std::abs(double(s))))));
   const bool hashed = layer < shape_.hashed_layers;
   const float* const bias = hashed ? nullptr : tensors_.vector(prefix + "bias");
   spec::MoeShape by_score;

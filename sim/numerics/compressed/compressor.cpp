@@ -1,8 +1,8 @@
 #include "numerics/compressed/compressor.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "core/elementary.h"
 #include "numerics/algebra/elementwise.h"
 
 namespace moesim::numerics {
@@ -12,10 +12,10 @@ struct Mean {
   double most = -1e300, sum = 0, value = 0;
   void add(double key, double weight) {
     if (weight > most) {
-      const double shrink = std::exp(most - weight);
+      const double shrink = exp_of(most - weight);
       sum *= shrink, value *= shrink, most = weight;
     }
-    const double e = std::exp(weight - most);
+    const double e = exp_of(weight - most);
     sum += e, value += e * key;
   }
 };

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/elementary.h"
+
 namespace moesim::numerics {
 namespace {
-double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
+double sigmoid_of(double x) { return 1 / (1 + exp_of(-x)); }
 
 /// The maps of the flat streams, which are normed after the product: (tokens, outputs).
 Matrix project(const Machine& machine, const CompressedShape& shape, const MatrixView& map, const Matrix& x) {
@@ -40,7 +42,7 @@ void sinkhorn(std::vector<double>& m, int n, int rounds, double epsilon) {
   for (int i = 0; i < n; ++i) {
     const auto row = m.begin() + i * n;
     const double most = *std::max_element(row, row + n);
-    for (int j = 0; j < n; ++j) row[j] = std::exp(row[j] - most);
+    for (int j = 0; j < n; ++j) row[j] = exp_of(row[j] - most);
   }
   divide_rows(m, n, 0);
   for (double& v : m) v += epsilon;

@@ -1,7 +1,6 @@
 #include "numerics/compressed/turn.h"
 
-#include <cmath>
-
+#include "core/elementary.h"
 #include "numerics/pass/rope.h"
 
 namespace moesim::numerics {
@@ -17,7 +16,8 @@ Turn::Turn(const CompressedShape& shape, int layer) {
 void Turn::turn(float* x, int width, int position, float direction) const {
   float* v = x + width - 2 * std::int64_t(frequencies_.size());
   for (const float f : frequencies_) {
-    const float angle = float(position) * f, cosine = std::cos(angle), sine = direction * std::sin(angle);
+    const auto [sine_of_angle, cosine_of_angle] = sine_cosine(float(position) * f);
+    const float cosine = float(cosine_of_angle), sine = direction * float(sine_of_angle);
     const float a = v[0], b = v[1];
     v[0] = a * cosine - b * sine;
     v[1] = b * cosine + a * sine;

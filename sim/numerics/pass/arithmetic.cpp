@@ -41,7 +41,8 @@ void linear(const Machine& machine, const MatrixView& x, const LinearWeights& w,
   resize(y, x.rows, outputs);
   const std::int64_t work = std::int64_t(x.rows) * outputs * x.columns;
   // few rows: shares of the outputs; else both ways
-  const int tile_outputs = work < kWorthSharing ? outputs : std::min(kTileOutputs, (outputs / 2 + 127) / 128 * 128);
+  const int half = ceil_div(ceil_div(outputs, 2), 128) * 128;
+  const int tile_outputs = work < kWorthSharing ? outputs : std::min(kTileOutputs, half);
   const int tile_rows = work < kWorthSharing ? x.rows : std::min(kTileRows, std::max(64, (x.rows + 1) / 2));
   const int across = tile_outputs == 0 ? 0 : ceil_div(outputs, tile_outputs);
   const int down = tile_rows == 0 ? 0 : ceil_div(x.rows, tile_rows);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/elementary.h"
 #include "numerics/algebra/elementwise.h"
 #include "numerics/pass/attention_math.h"
 #include "numerics/pass/short_convolution.h"
@@ -97,13 +98,13 @@ void scan(const spec::Model& model, const DeltaWeights& w, const Projected& p, c
   const spec::DeltaShape& d = *model.delta;
   const int key_head = head / (d.value_heads / d.key_heads);
   const float query_scale = 1 / std::sqrt(float(d.key_dim));
-  const double rate = std::exp(double(w.decay[head])), bias = double(w.step_bias[head]);
+  const double rate = exp_of(double(w.decay[head])), bias = double(w.step_bias[head]);
   std::vector<float> q(std::size_t(d.key_dim)), k(q.size()), room(std::size_t(d.value_dim)), open(room.size());
   for (int r = s.first_row; r < s.first_row + s.rows; ++r) {
     const float* x = p.qkv.row(r);
     unit_length(x + std::int64_t(key_head) * d.key_dim, d.key_dim, query_scale, q.data());
     unit_length(x + d.keys() + std::int64_t(key_head) * d.key_dim, d.key_dim, 1, k.data());
-    const auto decay = float(std::exp(-rate * softplus(double(p.a.row(r)[head]) + bias)));
+    const auto decay = float(exp_of(-rate * softplus(double(p.a.row(r)[head]) + bias)));
     float* out = heads_out.row(r) + std::int64_t(head) * d.value_dim;
     step(d.key_dim, d.value_dim, decay, sigmoid(p.b.row(r)[head]), q.data(), k.data(),
          x + 2 * d.keys() + std::int64_t(head) * d.value_dim, state, room.data(), out);

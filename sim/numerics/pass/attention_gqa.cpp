@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/elementary.h"
 #include "numerics/algebra/elementwise.h"
 #include "numerics/pass/attention_math.h"
 
@@ -12,7 +13,7 @@ namespace {
 /// Llama-4 sharpens the queries of its layers without rotation as the text gets long.
 /// Source: transformers modeling_llama4.py, attn_temperature_tuning.
 void tune_temperature(const spec::AttentionShape& a, float* q, int n, int position) {
-  const auto scale = float(std::log1p(std::floor((position + 1.0) / a.temperature_floor)) * a.temperature_scale + 1);
+  const auto scale = float(log1p_of(std::floor((position + 1.0) / a.temperature_floor)) * a.temperature_scale + 1);
   for (int i = 0; i < n; ++i) q[i] *= scale;
 }
 

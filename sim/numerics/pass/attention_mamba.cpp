@@ -2,8 +2,8 @@
 // is asked; the output is gated, then normed by groups. Source: arXiv 2405.21060, section 7; NVIDIA's
 // modeling_nemotron_h.py.
 #include <algorithm>
-#include <cmath>
 
+#include "core/elementary.h"
 #include "numerics/algebra/elementwise.h"
 #include "numerics/pass/attention_math.h"
 #include "numerics/pass/short_convolution.h"
@@ -37,13 +37,13 @@ struct Scan {
 
   void run(const Segment& s, int head, float* state) const {
     const int group = head / (shape.heads / shape.groups), columns = shape.state;
-    const double rate = std::exp(double(w.decay[head])), bias = double(w.step_bias[head]);
+    const double rate = exp_of(double(w.decay[head])), bias = double(w.step_bias[head]);
     const std::int64_t steps = shape.projected() - shape.heads + head;
     for (int r = s.first_row; r < s.first_row + s.rows; ++r) {
       const float* row = x.row(r);
       const double dt = softplus(double(projected.row(r)[steps]) + bias);
       const float* written = row + shape.inner() + std::int64_t(group) * columns;
-      step(shape.head_dim, columns, float(std::exp(-dt * rate)), float(dt), row + std::int64_t(head) * shape.head_dim,
+      step(shape.head_dim, columns, float(exp_of(-dt * rate)), float(dt), row + std::int64_t(head) * shape.head_dim,
            written, written + std::int64_t(shape.groups) * columns, w.skip[head], state,
            out.row(r) + std::int64_t(head) * shape.head_dim);
     }

@@ -1,6 +1,6 @@
 // Multi-head latent attention.  Source: DeepSeek-V2 paper, section 2.1 and appendix B; DeepSeek's inference code.
-#include <cmath>
 
+#include "core/elementary.h"
 #include "numerics/algebra/elementwise.h"
 #include "numerics/pass/attention_latent.h"
 #include "numerics/pass/attention_math.h"
@@ -134,7 +134,7 @@ void attend_latents(const Machine& machine, const spec::Model& model, int layer,
 double latent_softmax_factor(const spec::Model& model) {
   const spec::RopeShape& r = model.rope;
   if (r.scaling != "yarn" || !(r.mscale_all_dim > 0)) return 1;
-  return std::pow(yarn_mscale(r.factor, r.mscale_all_dim), 2);
+  return pow_of(yarn_mscale(r.factor, r.mscale_all_dim), 2);
 }
 
 const AttentionMath& latent_math() {

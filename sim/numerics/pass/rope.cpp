@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/elementary.h"
 #include "numerics/pass/attention_math.h"
 #include "spec/layer_shape.h"
 
@@ -14,7 +15,7 @@ constexpr double kTwoPi = 2 * std::numbers::pi;
 /// Dims 0..low rotate as trained, from high on they are slowed by the factor, with a ramp between.
 void scale_yarn(const spec::RopeShape& r, int dims, std::vector<double>& frequencies) {
   const auto dimension_of = [&](double rotations) {
-    return dims * std::log(r.original_positions / (rotations * kTwoPi)) / (2 * std::log(r.theta));
+    return dims * log_of(r.original_positions / (rotations * kTwoPi)) / (2 * log_of(r.theta));
   };
   double low = dimension_of(r.beta_fast), high = dimension_of(r.beta_slow);
   if (r.truncate) low = std::floor(low), high = std::ceil(high);
@@ -45,7 +46,7 @@ void scale_llama3(const spec::RopeShape& r, std::vector<double>& frequencies) {
 
 std::vector<double> rope_frequencies(const spec::RopeShape& r, int dims) {
   std::vector<double> out(std::size_t(dims / 2));
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = std::pow(r.theta, -2.0 * double(i) / dims);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = pow_of(r.theta, -2.0 * double(i) / dims);
   if (r.scaling == "linear")
     for (double& f : out) f /= r.factor;
   if (r.scaling == "yarn") scale_yarn(r, dims, out);
@@ -53,7 +54,7 @@ std::vector<double> rope_frequencies(const spec::RopeShape& r, int dims) {
   return out;
 }
 
-double yarn_mscale(double factor, double m) { return factor <= 1 ? 1.0 : 0.1 * m * std::log(factor) + 1.0; }
+double yarn_mscale(double factor, double m) { return factor <= 1 ? 1.0 : 0.1 * m * log_of(factor) + 1.0; }
 
 float softmax_scale(const spec::Model& model) {
   const spec::AttentionShape& a = model.attention;
@@ -87,9 +88,9 @@ void Rope::rotate(float* x, int rows, std::int64_t row_stride, int heads, std::i
   const std::size_t partner = interleaved_ ? 1 : pairs, step = interleaved_ ? 2 : 1;
   for (int row = 0; row < rows; ++row) {
     for (std::size_t i = 0; i < pairs; ++i) {
-      const float angle = float(first + row) * frequencies_[i];
-      cosine[i] = std::cos(angle) * magnitude_;
-      sine[i] = std::sin(angle) * magnitude_;
+      const auto [s, c] = sine_cosine(float(first + row) * frequencies_[i]);
+      cosine[i] = float(c) * magnitude_;
+      sine[i] = float(s) * magnitude_;
     }
     for (int head = 0; head < heads; ++head) {
       float* v = x + row * row_stride + head * head_stride;

@@ -1,7 +1,6 @@
 #include "numerics/pass/short_convolution.h"
 
-#include <cmath>
-
+#include "core/elementary.h"
 #include "numerics/algebra/elementwise.h"
 
 namespace moesim::numerics {
@@ -29,5 +28,5 @@ void convolve(const Machine& machine, int taps, const float* weights, const floa
   inputs.erase(inputs.begin(), inputs.end() - std::int64_t(before) * channels);
 }
 
-double softplus(double x) { return x > 20 ? x : std::log1p(std::exp(x)); }
+double softplus(double x) { return x > 20 ? x : log1p_of(exp_of(x)); }
 }  // namespace moesim::numerics

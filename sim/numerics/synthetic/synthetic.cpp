@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/elementary.h"
 #include "core/normal_ring.h"
 #include "core/random.h"
 #include "numerics/synthetic/synthetic_parts.h"
@@ -39,10 +40,10 @@ std::vector<double> group_factors(const spec::MoeShape& moe, const SyntheticOpti
   const std::size_t size = out.size() / std::size_t(moe.groups);
   for (std::size_t first = 0; first < out.size(); first += size) {
     const double number = double(first / size + 1);
-    const double group = -slope * std::log(number) + options.group_spread * random.normal();
+    const double group = -slope * log_of(number) + options.group_spread * random.normal();
     for (std::size_t i = 0; i < size; ++i) {
       const double place = 0.5 - (double(i) + 0.5) / double(size);
-      out[first + i] = std::exp(group + options.tilt / number * place);
+      out[first + i] = exp_of(group + options.tilt / number * place);
     }
   }
   return out;
@@ -52,13 +53,13 @@ std::vector<double> group_factors(const spec::MoeShape& moe, const SyntheticOpti
 std::vector<double> shares(const spec::MoeShape& moe, const SyntheticOptions& options, int layer) {
   Random random(options.seed, fmt::format("expert shares of layer {}", layer));
   // few large experts are balanced more evenly than many small ones: Mixtral's eight by far the most
-  const double sigma = options.skew * std::min(1.0, std::log2(double(moe.experts)) / 8);
+  const double sigma = options.skew * std::min(1.0, log2_of(double(moe.experts)) / 8);
   std::vector<double> out(std::size_t(moe.experts));
   const std::size_t groups = std::size_t(moe.groups);
   double mean_taper = 0;
-  for (std::size_t g = 0; g < groups; ++g) mean_taper += std::pow(double(g + 1), -options.taper) / double(groups);
+  for (std::size_t g = 0; g < groups; ++g) mean_taper += pow_of(double(g + 1), -options.taper) / double(groups);
   for (std::size_t e = 0; e < out.size(); ++e)
-    out[e] = random.log_normal(0, sigma * std::pow(double(e * groups / out.size() + 1), -options.taper) / mean_taper);
+    out[e] = random.log_normal(0, sigma * pow_of(double(e * groups / out.size() + 1), -options.taper) / mean_taper);
   for (std::size_t i = 0; i < out.size() / 64; ++i) out[i * 64 + random.below(64)] *= options.hot;
   const std::vector<double> factors = group_factors(moe, options, layer);
   for (std::size_t e = 0; e < out.size(); ++e) out[e] *= factors[e];

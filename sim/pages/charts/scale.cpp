@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "core/elementary.h"
 #include "results/metrics.h"
 #include "results/summary.h"
 
@@ -15,7 +16,7 @@ constexpr double kTiny = 1e-300;
 
 /// 1, 2, 2.5 or 5 times a power of ten, the least that makes at most `most` steps of `length`.
 double round_step(double length, int most) {
-  const double least = std::max(length / std::max(most, 1), kTiny), power = std::pow(10, std::floor(std::log10(least)));
+  const double least = std::max(length / std::max(most, 1), kTiny), power = pow_of(10, std::floor(std::log10(least)));
   for (const double times : {1.0, 2.0, 2.5, 5.0})
     if (times * power >= least * (1 - 1e-9)) return times * power;
   return 10 * power;
@@ -24,9 +25,8 @@ double round_step(double length, int most) {
 
 double Scale::at(double value) const {
   if (!std::isfinite(value) || !(to > from)) return 0;
-  const double share = logarithmic
-                           ? (std::log(std::max(value, kTiny)) - std::log(from)) / (std::log(to) - std::log(from))
-                           : (value - from) / (to - from);
+  const double share = logarithmic ? (log_of(std::max(value, kTiny)) - log_of(from)) / (log_of(to) - log_of(from))
+                                   : (value - from) / (to - from);
   return std::clamp(share, 0.0, 1.0);
 }
 
@@ -41,7 +41,7 @@ std::vector<double> Scale::ticks(int most) const {
   }
   for (const int kept : {3, 1}) {  // 1, 2 and 5 of each power of ten, or the powers alone
     out.clear();
-    for (double power = std::pow(10, std::floor(std::log10(from))); power <= to; power *= 10)
+    for (double power = pow_of(10, std::floor(std::log10(from))); power <= to; power *= 10)
       for (int i = 0; i < kept; ++i)
         if (const double v = power * std::array{1, 2, 5}[std::size_t(i)];
             v >= from * (1 - 1e-9) && v <= to * (1 + 1e-9))

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/elementary.h"
 #include "placement/planning/packing.h"
 
 namespace moesim::placement {
@@ -69,9 +70,9 @@ void HedgedSearch::weigh(const LayerOutlook& layer) {
     spread_[e] = float(layer.spread[e] * unit * unit);
     variance += spread_[e] / unit;
   }
-  const double b = std::sqrt(2 * std::log(std::max(2.0, unit)) / std::max(variance, 1e-6));
-  doublings_ = std::clamp(int(std::lround(std::log2(b / 3))), kLeastExponent, kMostExponent);
-  hedge_ = float(std::min(b / 3, std::exp2(doublings_)) / 2);
+  const double b = std::sqrt(2 * log_of(std::max(2.0, unit)) / std::max(variance, 1e-6));
+  doublings_ = std::clamp(int(std::lround(log2_of(b / 3))), kLeastExponent, kMostExponent);
+  hedge_ = float(std::min(b / 3, std::ldexp(1.0, doublings_)) / 2);
   sum_.resize(blocks_);
   slope_.resize(blocks_);
 }
@@ -160,7 +161,7 @@ void HedgedSearch::set_slopes() {
     const float sum = std::max(sum_[w / kLanes][int(w % kLanes)], 1e-30f);
     float norm = sum;
     for (int i = 0; i < doublings_; ++i) norm = std::sqrt(norm);
-    const float slope = params_.worst ? std::pow(norm, kWorst) : 1 / norm;
+    const float slope = params_.worst ? float(pow_of(norm, kWorst)) : 1 / norm;
     slope_[w / kLanes].set(int(w % kLanes), slope / sum);
   }
   for (Index w = windows_; w < blocks_ * kLanes; ++w) slope_[w / kLanes].set(int(w % kLanes), 0);

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/elementary.h"
 #include "core/normal_ring.h"
 #include "routing/laws/law.h"
 
@@ -128,8 +129,8 @@ std::vector<Grouped::Part> Grouped::parts(std::int64_t epoch) const {
   for (Part& part : out) part.weight *= std::sqrt(p.steady);
   // From one moment to the next along an arc, so that the variance stays.
   const double angle = std::numbers::pi / 2 * double(epoch % kMoments) / double(kMoments);
-  out.push_back({moves, std::sqrt(1 - p.steady) * std::cos(angle), epoch / kMoments});
-  out.push_back({moves, std::sqrt(1 - p.steady) * std::sin(angle), epoch / kMoments + 1});
+  out.push_back({moves, std::sqrt(1 - p.steady) * cos_of(angle), epoch / kMoments});
+  out.push_back({moves, std::sqrt(1 - p.steady) * sin_of(angle), epoch / kMoments + 1});
   return out;
 }
 
@@ -152,7 +153,7 @@ void Grouped::weights(int layer, std::int64_t epoch, std::span<double> out) cons
                                         std::sqrt(kSlopesFollowText) * own);
   }
   for (std::size_t g = 0; g < group_count; ++g) {
-    spread[g] = ordered_ ? std::pow(double(g + 1), -p.taper) : 1;
+    spread[g] = ordered_ ? pow_of(double(g + 1), -p.taper) : 1;
     mean_spread += spread[g] / double(group_count);
   }
   constexpr double kLeastSpread = 0.2;  // of the mean: a normal factor could turn negative
@@ -161,11 +162,11 @@ void Grouped::weights(int layer, std::int64_t epoch, std::span<double> out) cons
   for (std::size_t g = 0; g < group_count; ++g) {
     const std::size_t first = g * n / group_count, end = (g + 1) * n / group_count;
     const double number = double(g + 1);
-    const double here = ordered_ ? -slope * std::log(number) + p.group_spread * group[g] : 0;
+    const double here = ordered_ ? -slope * log_of(number) + p.group_spread * group[g] : 0;
     for (std::size_t e = first; e < end; ++e) {
       const double place = 0.5 - (double(e - first) + 0.5) / double(end - first);
-      out[e] = std::exp(here + (ordered_ ? p.tilt / number * place : 0) +
-                        layer_spread * spread[g] / mean_spread * expert[e]);
+      out[e] =
+          exp_of(here + (ordered_ ? p.tilt / number * place : 0) + layer_spread * spread[g] / mean_spread * expert[e]);
     }
   }
 }

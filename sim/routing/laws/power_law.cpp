@@ -1,5 +1,5 @@
-#include <cmath>
 
+#include "core/elementary.h"
 #include "routing/laws/law.h"
 
 namespace moesim::routing {
@@ -23,7 +23,7 @@ struct PowerLaw : LawBase {
   void weights(int layer, std::int64_t epoch, std::span<double> out) const {
     double rank = 1;
     for (const std::size_t e : some_experts(c.gate.experts, "power_law", layer, epoch))
-      out[e] = std::pow(rank++, -p.exponent);
+      out[e] = pow_of(rank++, -p.exponent);
   }
 };
 }  // namespace

@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <numeric>
 #include <optional>
 
+#include "core/elementary.h"
 #include "formats/npy.h"
 #include "routing/laws/law.h"
 
@@ -84,7 +84,7 @@ TokenHash::TokenHash(Params p, const TrafficContext& context) : p_(std::move(p))
   constexpr double kMandelbrot = 2.7;
   if (p_.tokens.name.empty())
     for (int rank = 1; rank <= p_.vocabulary; ++rank)
-      frequency_.push_back(std::pow(double(rank) + kMandelbrot, -p_.exponent));
+      frequency_.push_back(pow_of(double(rank) + kMandelbrot, -p_.exponent));
   else
     frequency_ = file_frequencies(p_.tokens.path, p_.vocabulary);
   const double sum = std::accumulate(frequency_.begin(), frequency_.end(), 0.0);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/elementary.h"
 #include "core/estimate.h"
 #include "core/yaml_line.h"
 #include "runs/affordable.h"
@@ -20,7 +21,7 @@ std::string text_of(const Config& value) { return value.is_scalar() ? value.text
 std::string within(const SweepAxis& axis, double part) {
   const auto [from, unit] = range_end(*axis.from);
   const double to = range_end(*axis.to).value;
-  const double value = axis.scale == AxisScale::log ? from * std::pow(to / from, part) : from + part * (to - from);
+  const double value = axis.scale == AxisScale::log ? from * pow_of(to / from, part) : from + part * (to - from);
   return fmt::format("{}{}{}", axis.whole ? fmt::format("{:.0f}", std::round(value)) : fmt::format("{:.6g}", value),
                      unit.empty() ? "" : " ", unit);
 }

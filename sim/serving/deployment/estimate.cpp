@@ -1,9 +1,9 @@
 #include "serving/deployment/estimate.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 
+#include "core/elementary.h"
 #include "routing/request_routing.h"
 #include "serving/deployment/deployment.h"
 #include "serving/deployment/fold.h"
@@ -134,8 +134,8 @@ Estimate estimate(const ServingCounts& n) {
     places += p.instances * p.ranks * p.requests;
     if (p.decodes) rate += p.instances * p.ranks * p.requests / (p.step_seconds * std::max(1.0, n.output));
     if (p.moe_layers > 0) {
-      const double buckets = std::log(double(1 << 24)) / std::log(p.ratio) + 2;
-      const double used = std::min({kBuckets * std::log(1.25) / std::log(p.ratio), buckets, all / p.samples + 1});
+      const double buckets = log_of(double(1 << 24)) / log_of(p.ratio) + 2;
+      const double used = std::min({kBuckets * log_of(1.25) / log_of(p.ratio), buckets, all / p.samples + 1});
       bank += p.instances * p.mixes * p.moe_layers * p.samples * buckets * kEntry;
       drawn += p.instances * p.moe_layers * p.samples * used * p.gpus * kDrawnGpu;
       fills += p.instances * p.moe_layers * p.samples * used * (p.gpus * 1.0 + p.experts * 0.1);

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/elementary.h"
+
 namespace moesim::serving {
 namespace {
 constexpr int kMostPrefixes = 1'000'000, kMostPrefixTokens = 100'000'000;
@@ -11,7 +13,7 @@ constexpr int kLongestSession = 1'000'000'000;  // tokens; no turn comes after
 
 std::vector<double> zipf(int count, double skew) {
   std::vector<double> out;
-  for (int i = 1; i <= count; ++i) out.push_back(std::pow(double(i), -skew));
+  for (int i = 1; i <= count; ++i) out.push_back(pow_of(double(i), -skew));
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/elementary.h"
 #include "core/splitmix.h"
 #include "serving/requests/workload.h"
 
@@ -67,8 +68,8 @@ Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
   check_use(spec, what);
   if (!(spec.cv >= 0)) wrong(what, "cv", fmt::format("must not be negative, got {}", spec.cv));
   if (spec.cv > kMostSpread) wrong(what, "cv", fmt::format("must be at most {}, got {}", kMostSpread, spec.cv));
-  sigma_ = std::sqrt(std::log1p(spec.cv * spec.cv));  // of a log-normal with this mean and cv
-  mu_ = spec.mean > 0 ? std::log(spec.mean) - sigma_ * sigma_ / 2 : 0;
+  sigma_ = std::sqrt(log1p_of(spec.cv * spec.cv));  // of a log-normal with this mean and cv
+  mu_ = spec.mean > 0 ? log_of(spec.mean) - sigma_ * sigma_ / 2 : 0;
 }
 
 int Length::operator()(Random& random) const {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/elementary.h"
+
 namespace moesim::serving {
 namespace {
 constexpr std::array<double, 5> kShares = {0.5, 0.9, 0.95, 0.99, 0.999};
@@ -84,7 +86,7 @@ std::vector<double> times_at(Durations& d, std::span<const double> shares) {
 
 void WeightedBins::add(double value, std::int64_t weight) {
   if (weight == 0) return;
-  bins_[std::int32_t(std::floor(std::log(std::max(value, kLowest) / kLowest) / std::log(kRatio)))] += weight;
+  bins_[std::int32_t(std::floor(log_of(std::max(value, kLowest) / kLowest) / log_of(kRatio)))] += weight;
   sum_ += value * double(weight);
   count_ += weight;
 }
@@ -100,7 +102,7 @@ Quantiles WeightedBins::quantiles() const {
   for (const auto& [bin, weight] : bins_) {
     below += weight;
     while (next < kShares.size() && double(below) >= kShares[next] * double(count_))
-      at[next++] = kLowest * std::pow(kRatio, double(bin) + 0.5);
+      at[next++] = kLowest * pow_of(kRatio, double(bin) + 0.5);
   }
   set(out, at);
   return out;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "core/elementary.h"
 #include "routing/moving.h"
 
 namespace moesim::serving {
@@ -34,8 +35,8 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
     dispatch_ = std::make_unique<network::ExchangeTimes>(*s_.group, s_.calibration, s_.dispatch);
     combine_ = std::make_unique<network::ExchangeTimes>(*s_.group, s_.calibration, s_.combine);
   }
-  buckets_ = int(std::ceil(std::log(kMostTokens) / std::log(s_.settings.ratio))) + 2;
-  for (int b = 0; b < buckets_; ++b) bucket_tokens_.push_back(std::pow(s_.settings.ratio, b));
+  buckets_ = int(std::ceil(log_of(kMostTokens) / log_of(s_.settings.ratio))) + 2;
+  for (int b = 0; b < buckets_; ++b) bucket_tokens_.push_back(pow_of(s_.settings.ratio, b));
   uniform_.assign(std::size_t(moe.experts), 1.0 / moe.experts);
   slow_gpu_.assign(std::size_t(s_.gpus), 1);
   slow_link_ = slow_gpu_;

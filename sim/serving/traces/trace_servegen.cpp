@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 
+#include "core/elementary.h"
 #include "formats/csv.h"
 #include "formats/json.h"
 #include "serving/traces/recorded.h"
@@ -224,7 +225,7 @@ class ServeGen final : public Workload {
       case Window::Gaps::gamma:
         return random.gamma(w.shape) / w.shape;
       case Window::Gaps::weibull:
-        return std::pow(random.exponential(1), 1 / w.shape) / std::tgamma(1 + 1 / w.shape);
+        return pow_of(random.exponential(1), 1 / w.shape) / gamma_function(1 + 1 / w.shape);
     }
     return 1;
   }

@@ -70,6 +70,22 @@ TEST_F(V3Layer, ExpertsForward) {
   EXPECT_EQ(count(list, MemoryKind::add), 1);
 }
 
+// Width 2,048: gate and up come in with 4,096 columns in BF16, and the product leaves in FP8.
+TEST_F(V3Layer, SwigluReadsTwoWidthsAndWritesOne) {
+  const auto list = operations({LayerPart::shared, LayerPart::experts}, Pass::forward);
+  for (const std::int64_t many : {kTokens, kRows})
+    EXPECT_EQ(count(list, MemoryKind::swiglu,
+                    tensor_bytes(many * 4096, spec::Dtype::bf16) + tensor_bytes(many * 2048, spec::Dtype::fp8)),
+              1)
+        << many;
+}
+
+// The attention's output lies in 12 bits: 1.5 bytes in, 2 out.
+TEST_F(V3Layer, BackwardRestoresTheAttentionsOutput) {
+  const auto list = operations({LayerPart::attention}, Pass::backward_input);
+  EXPECT_EQ(count(list, MemoryKind::cast, Bytes{kTokens * 16384 * 7 / 2}), 1);
+}
+
 TEST_F(V3Layer, ExpertsBackward) {
   const auto list = operations({LayerPart::merge, LayerPart::shared, LayerPart::experts}, Pass::backward_input);
   EXPECT_EQ(count(list, MemoryKind::swiglu), 2);  // again

@@ -190,6 +190,19 @@ TEST(Layers, ResultsArePrintedInOneWay) {
   }
 }
 
+/// The C library picks these by processor, and differs in the last bit; core/elementary.h has them for every machine.
+TEST(Layers, NoFunctionWhoseBitsDependOnTheProcessorIsUsed) {
+  for (const fs::path& path : sources()) {
+    if (path.filename() == "elementary.cpp" || path.filename() == "elementary.h") continue;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);)
+      for (const char* name :
+           {"exp",   "exp2", "expm1", "log",  "log1p", "log2", "pow", "sin",    "cos",    "tan", "atan",
+            "atan2", "asin", "acos",  "sinh", "cosh",  "tanh", "erf", "tgamma", "lgamma", "fma"})
+        EXPECT_EQ(line.find("std::" + std::string(name) + "("), std::string::npos) << path << ": " << line;
+  }
+}
+
 /// The rooms of forward declarations, `namespace moesim::results {` followed by `class Results;`, are not their own.
 bool declares_only(std::ifstream& file) {
   std::string line;

@@ -24,6 +24,21 @@ TEST(Moves, NameWhatEachGpuLacks) {
   EXPECT_EQ(ports.most_between, 1);
 }
 
+// GPUs 0, 1 | 2, 3 on two nodes; expert 0 on GPUs 0, 1 and 3.
+TEST(Moves, TakeACopyOfTheirNodeElseOfTheLowestGpu) {
+  const exchange::ExpertMap before{4, 4, 1, {0, 0, 1, 0}}, after{4, 4, 1, {0, 0, 0, 0}};
+  const std::vector<ExpertMove> inside = moves(0, before, after, kGroup);
+  ASSERT_EQ(inside.size(), 1u);
+  EXPECT_EQ(std::tuple(inside[0].from, inside[0].to), std::tuple(3, 2));
+  const exchange::ExpertMap apart{4, 4, 1, {0, 0, 1, 2}};
+  for (const ExpertMove& m : moves(0, apart, after, kGroup)) EXPECT_EQ(m.from, 0) << "to GPU " << m.to;
+  // Of two copies in the same node, the first.
+  const exchange::ExpertMap twice{4, 6, 1, {1, 2, 3, 0, 0, 1}}, everywhere{4, 6, 1, {1, 2, 3, 0, 0, 0}};
+  const std::vector<ExpertMove> third = moves(0, twice, everywhere, {6, 3});
+  ASSERT_EQ(third.size(), 1u);
+  EXPECT_EQ(std::tuple(third[0].from, third[0].to), std::tuple(3, 5));
+}
+
 TEST(Moves, CountNoChangeOfSlot) {
   const exchange::ExpertMap before{4, 2, 2, {0, 1, 2, 3}}, after{4, 2, 2, {1, 0, 3, 2}};
   EXPECT_TRUE(moves(0, before, after, {2, 2}).empty());

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 namespace moesim::serving {
 namespace {
@@ -53,6 +55,46 @@ TEST(KvCache, PrefixesAreSharedAndKeptUntilTheirSpaceIsNeeded) {
   EXPECT_EQ(kv.match(a).blocks, 1);
   EXPECT_EQ(kv.match(b).blocks, 2);
   EXPECT_LE(kv.in_use() + kv.cached(), kv.capacity());
+}
+
+// A chain is of use from its first block on, so its last goes first, whether it was let go once or pinned again.
+TEST(KvCache, AChainIsEvictedFromItsEndAndTheFirstLetGoBeforeTheSecond) {
+  for (const bool again : {false, true}) {
+    KvCache kv({.capacity = 6, .block = 1, .hash_block = 1});
+    const Hashes first{1, 2, 3}, second{11, 12, 13};
+    for (const Hashes& chain : {first, second}) {
+      ASSERT_TRUE(kv.take(3));
+      kv.publish(chain, 0, 3);
+    }
+    kv.unpin(first, 3);
+    kv.unpin(second, 3);
+    if (again) {  // the first chain is the younger one now
+      ASSERT_TRUE(kv.pin(first, 3));
+      kv.unpin(first, 3);
+    }
+    const Hashes& older = again ? second : first;
+    const Hashes& younger = again ? first : second;
+    for (int gone = 1; gone <= 6; ++gone) {
+      ASSERT_TRUE(kv.take(1));
+      EXPECT_EQ(kv.match(older).blocks, std::max(0, 3 - gone)) << gone << (again ? " again" : "");
+      EXPECT_EQ(kv.match(younger).blocks, std::min(3, 6 - gone)) << gone << (again ? " again" : "");
+    }
+  }
+}
+
+// Pinned chains that lie in host memory come back whole; what they push down goes from the end of the other.
+TEST(KvCache, PinningAChainFromBelowPushesTheOtherDownFromItsEnd) {
+  KvCache kv({.capacity = 3, .block = 1, .hash_block = 1, .host = 3});
+  const Hashes first{1, 2, 3}, second{11, 12, 13};
+  for (const Hashes& chain : {first, second}) {
+    ASSERT_TRUE(kv.take(3));
+    kv.publish(chain, 0, 3);
+    kv.unpin(chain, 3);
+  }
+  EXPECT_EQ(kv.match(first).host, 3);
+  ASSERT_TRUE(kv.pin(first, 2));
+  EXPECT_EQ(kv.match(second).host, 2);
+  EXPECT_EQ(kv.match(Hashes{11}).host, 0);  // its first block is the last to go
 }
 
 TEST(KvCache, ComputedTwiceIsStoredOnce) {
