@@ -90,14 +90,6 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   return {};
 }
 
-/// Verbs and what is below them run nothing when they are parsed.
-void disarm(CLI::App& app) {
-  for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
-    verb->callback({});
-    disarm(*verb);
-  }
-}
-
 constexpr const char* kAbout =
     "moesim: what a Mixture-of-Experts deployment does with real routing, before you rent it";
 }  // namespace
@@ -114,7 +106,7 @@ void check_command(int argc, char** argv) {
   CLI::App app{kAbout, "moesim"};
   int exit_code = 0;
   set_up(app, exit_code);
-  disarm(app);
+  app.parse_complete_callback([] { throw CLI::Success(); });  // all is read, and no verb has begun
   (void)parse(app, argc, argv);
 }
 }  // namespace moesim::cli
