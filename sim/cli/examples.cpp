@@ -60,7 +60,7 @@ std::string examples_of(std::string_view verb) {
   std::string out;
   for (const Example& e : kExamples)
     if (e.command.substr(0, e.command.find(' ')) == verb)
-      out += fmt::format("{}  moesim {}\n      {}\n", out.empty() ? "Examples:\n" : "", e.command, e.what);
+      out += fmt::format("{}  moesim {}\n      {}", out.empty() ? "Examples:\n" : "\n", e.command, e.what);
   return out;
 }
 }  // namespace moesim::cli
