@@ -6,47 +6,20 @@
 #include <algorithm>
 
 #include "cli/command.h"
+#include "cli/listing/reference.h"
 #include "cli/showing/catalogue_text.h"
-#include "compute/kernels/kernel_model.h"
 #include "core/family.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "core/paths.h"
-#include "exchange/replica_choice.h"
 #include "formats/json.h"
-#include "network/exchanges/exchange_kinds.h"
-#include "network/network.h"
-#include "numerics/pass/gates.h"
 #include "placement/placement.h"
-#include "placement/rebalancing/rebalance.h"
 #include "placement/section.h"
 #include "results/metrics.h"
 #include "results/schema.h"
-#include "routing/traffic.h"
-#include "runs/studies.h"
-#include "runs/sweeping/design.h"
-#include "schedule/pipelines/pipeline.h"
-#include "serving/fleet/balancer.h"
-#include "serving/instance/batcher.h"
-#include "serving/traces/workloads.h"
 
 namespace moesim::cli {
 namespace {
-// One line a family; its folder's table says what is in it.
-std::vector<FamilyHelp> families() {
-  // clang-format off: one line a family, so that two additions never meet
-  return {
-      numerics::gates().help(),        routing::traffics().help(),
-      placement::placements().help(),  placement::rebalance_triggers().help(),
-      network::networks().help(),      exchange::replica_choices().help(),
-      compute::kernel_models().help(), schedule::pipeline_schedules().help(),
-      serving::workloads().help(),     serving::batchers().help(),
-      serving::balancers().help(),     network::exchange_kinds().help(),
-      runs::designs().help(),
-  };
-  // clang-format on
-}
-
 struct Group {
   std::string title;
   struct Line {
@@ -157,7 +130,10 @@ void list_all(bool json) {
       all["families"][std::string(family.name)] = json_of(family);
     else
       print(family, false), print_text("\n");
-  if (json) print_text("{}\n", formats::json_text(all, 2));
+  if (!json) return print_text("{}", sections_text());
+  for (const Section& section : sections())
+    all["sections"].push_back({{"name", section.name}, {"summary", section.summary}});
+  print_text("{}\n", formats::json_text(all, 2));
 }
 
 /// With parameters; and the other keys of its section, where a scenario's section is more than one of the family.
@@ -167,38 +143,59 @@ void print_in_full(const FamilyHelp& family) {
     print_text("\nkeys of the section `placement`\n{}", help_of<placement::PlacementSection>());
 }
 
+void print(const std::vector<Place>& places, bool json) {
+  if (json) return print_text("{}\n", formats::json_text(formats::Json{{"keys", reference_json(places)}}, 2));
+  print_text("{}", reference_text(places));
+}
+
+bool is_family(const std::string& what) {
+  return std::ranges::any_of(families(), [&](const FamilyHelp& f) { return plain(f.name) == plain(what); });
+}
+
+[[noreturn]] void refuse(const std::string& what) {
+  std::string problem = suggested_path(what);
+  if (problem.empty()) {
+    std::vector<std::string_view> names = {"schema", "metrics", "reference"};
+    for (const auto& [name, make] : kCatalogues) names.push_back(name);
+    const std::vector<FamilyHelp> all = families();
+    for (const FamilyHelp& family : all) names.push_back(family.name);
+    for (const Section& section : sections()) names.push_back(section.name);
+    for (const KeyHelp& key : section_called("scenario")->forms[0].keys) names.push_back(key.name);
+    problem = suggestion(what, names, "there are");
+  }
+  throw ConfigError(fmt::format("nothing called \"{}\" can be listed{}", what, problem));
+}
+
 void list(const std::string& what, bool json) {
   if (what.empty()) return list_all(json);
   if (what == "schema") return print_text("{}", results::schema_markdown());
+  if (what == "reference") return print_text("{}", reference_markdown());
   if (what == "metrics")
     return print_text("{}", json ? formats::json_text(metrics_json(), 2) + "\n" : results::metrics_markdown());
-  for (const runs::StudyEntry& study : runs::studies())
-    if (study.section == what) return print_text("{}: {}\n{}", study.section, study.summary, study.help());
   for (const auto& [name, make] : kCatalogues)
-    if (plain(name) == plain(what))
+    if (name == what || (plain(name) == plain(what) && look_up(what).empty()))
       return json ? print_text("{}\n", formats::json_text(formats::Json{{std::string(name), json_of(make())}}, 2))
                   : print(make());
-  const std::vector<FamilyHelp> all = families();
-  for (const FamilyHelp& family : all)
+  if (!is_family(what))
+    if (const std::vector<Place> places = look_up(what); !places.empty()) return print(places, json);
+  for (const FamilyHelp& family : families())
     if (plain(family.name).starts_with(plain(what)))
       return json
                  ? print_text("{}\n", formats::json_text(formats::Json{{std::string(family.name), json_of(family)}}, 2))
                  : print_in_full(family);
-  std::vector<std::string_view> names = {"schema", "metrics"};
-  for (const auto& [name, make] : kCatalogues) names.push_back(name);
-  for (const runs::StudyEntry& study : runs::studies()) names.push_back(study.section);
-  for (const FamilyHelp& family : all) names.push_back(family.name);
-  throw ConfigError(fmt::format("nothing called \"{}\" can be listed{}", what, suggestion(what, names, "there are")));
+  refuse(what);
 }
 }  // namespace
 
 void add_list(CLI::App& app, int&) {
-  CLI::App* verb = app.add_subcommand("list", "models, hardware, scenarios and strategies, with a line on each");
+  CLI::App* verb = app.add_subcommand("list", "models, hardware, scenarios, strategies and keys, with a line on each");
   auto what = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
-  verb->add_option("what", *what,
-                   "models, hardware, scenarios, a family of strategies, a section of scenarios (passes, ...), metrics "
-                   "(every figure with unit, better way and meaning), or schema (default: all but the last two)");
+  verb->add_option(
+      "what", *what,
+      "models, hardware, scenarios, a family of strategies; a section of a file or a key in it "
+      "(serving, serving.pools.kv.block); metrics (every figure with unit, better way and meaning), schema "
+      "(tables of results), reference (every key) (default: all but the last three and single keys)");
   verb->add_flag("--json", *json, "print one JSON object");
   verb->callback([what, json] { list(*what, *json); });
 }

@@ -39,11 +39,6 @@ void add_size(CLI::App& app, int& exit_code) {
   verb->add_flag("--resume", given->size.resume,
                  "go on with what the output holds, if it is there: simulations that were stored are not run again");
   verb->add_flag("--json", given->size.json, "print one JSON object instead of tables");
-  verb->footer([] {
-    return "Keys of a plan: title, model, routing, seed, kernels, network, expect (of the answer's figures: gpus, "
-           "cost_per_hour, run_days, ...), and size, of a service:\n" +
-           sizing::size_help() + "and of a training run:\n" + sizing::job_help();
-  });
   verb->callback([given, seed, &exit_code] {
     given->size.overrides = parse_overrides(given->sets);
     if (seed->count() > 0) given->size.seed = given->seed;

@@ -27,7 +27,6 @@ void add_sweep(CLI::App& app, int& exit_code) {
                  "go on with what the output holds, if it is there: points that were stored are not run again");
   verb->add_flag("--json", options->json, "print one JSON object instead of a table");
   add_limits(*verb, *limits);
-  verb->footer([] { return "Keys of a sweep:\n" + runs::sweep_help(); });
   verb->callback([options, shard, limits, &exit_code] {
     if (!shard->empty()) std::tie(options->shard, options->shards) = parse_shard(*shard);
     options->limits = limits_of(*limits);

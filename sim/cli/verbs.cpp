@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/examples.h"
 #include "core/config.h"
 #include "core/files.h"
 #include "core/memory.h"
@@ -20,6 +21,7 @@ void add_assemble(CLI::App& app, int& exit_code);
 void add_schedule(CLI::App& app, int& exit_code);
 void add_place(CLI::App& app, int& exit_code);
 void add_list(CLI::App& app, int& exit_code);
+void add_init(CLI::App& app, int& exit_code);
 void add_show(CLI::App& app, int& exit_code);
 void add_trace(CLI::App& app, int& exit_code);
 void add_calibrate(CLI::App& app, int& exit_code);
@@ -43,6 +45,7 @@ constexpr AddVerb kVerbs[] = {
     add_assemble,
     add_schedule,
     add_list,
+    add_init,
     add_show,
     add_trace,
     add_explain,
@@ -63,17 +66,19 @@ void refuse_unknown_verb(const CLI::App& app, int argc, char** argv) {
   throw ConfigError(fmt::format("no command is called \"{}\"{}", argv[1],
                                 suggestion(argv[1], {verbs.begin(), verbs.end()}, "there are")));
 }
-}  // namespace
 
-int command(int argc, char** argv) {
-  CLI::App app{"moesim: what a Mixture-of-Experts deployment does with real routing, before you rent it", "moesim"};
+void set_up(CLI::App& app, int& exit_code) {
   app.set_version_flag("--version", std::string(version()));
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& e) { return std::string(e.what()); });
-  int exit_code = 0;
   for (const AddVerb add : kVerbs) add(app, exit_code);
+  for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    verb->footer([verb] { return examples_of(verb->get_name()); });
+}
+
+/// Throws ConfigError for a command line that is wrong.  Returns an exit code where --help or --version was all.
+std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   refuse_unknown_verb(app, argc, argv);
-  limit_data(memory_bound().bytes);  // the program fails, not some other on this machine
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -82,6 +87,26 @@ int command(int argc, char** argv) {
         fmt::format("{} (see moesim {}--help)", e.what(),
                     app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " "));
   }
-  return exit_code;
+  return {};
+}
+
+constexpr const char* kAbout =
+    "moesim: what a Mixture-of-Experts deployment does with real routing, before you rent it";
+}  // namespace
+
+int command(int argc, char** argv) {
+  CLI::App app{kAbout, "moesim"};
+  int exit_code = 0;
+  set_up(app, exit_code);
+  limit_data(memory_bound().bytes);  // the program fails, not some other on this machine
+  return parse(app, argc, argv).value_or(exit_code);
+}
+
+void check_command(int argc, char** argv) {
+  CLI::App app{kAbout, "moesim"};
+  int exit_code = 0;
+  set_up(app, exit_code);
+  app.parse_complete_callback([] { throw CLI::Success(); });  // all is read, and no verb has begun
+  (void)parse(app, argc, argv);
 }
 }  // namespace moesim::cli

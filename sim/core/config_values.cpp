@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/config.h"
+#include "core/key_help.h"
 
 namespace moesim::core {
 namespace {
@@ -27,6 +28,12 @@ constexpr Unit kFlopRate[] = {{"FLOP/s", 1}, {"GFLOP/s", 1e9}, {"TFLOP/s", 1e12}
 constexpr Unit kPower[] = {{"W", 1}, {"kW", 1e3}, {"MW", 1e6}};
 constexpr Unit kPrice[] = {{"USD/h", 1}};
 
+std::string unit_list(std::span<const Unit> units) {
+  std::vector<std::string_view> names;
+  for (const Unit& u : units) names.push_back(u.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 double with_unit(const Config& c, std::string_view what, std::span<const Unit> units, double most) {
   const std::string s = c.text();
   double x = 0;
@@ -34,11 +41,8 @@ double with_unit(const Config& c, std::string_view what, std::span<const Unit> u
   std::string_view unit(end, std::size_t(s.data() + s.size() - end));
   unit.remove_prefix(std::min(unit.find_first_not_of(' '), unit.size()));
   const auto u = std::ranges::find(units, unit, &Unit::name);
-  if (error != std::errc{} || !std::isfinite(x) || u == units.end()) {
-    std::vector<std::string_view> names;
-    for (const Unit& k : units) names.push_back(k.name);
-    c.fail(fmt::format("expected {} with a unit ({}), got \"{}\"", what, fmt::join(names, ", "), s));
-  }
+  if (error != std::errc{} || !std::isfinite(x) || u == units.end())
+    c.fail(fmt::format("expected {} with a unit ({}), got \"{}\"", what, unit_list(units), s));
   if (x < 0) c.fail(fmt::format("expected {} of 0 or more, got \"{}\"", what, s));
   if (x * u->scale > most) c.fail(fmt::format("{} is too large: \"{}\"", what, s));
   return x * u->scale;
@@ -134,6 +138,13 @@ std::string to_text(Bandwidth v) { return with_largest_unit(v.v, std::span(kBand
 std::string to_text(FlopRate v) { return with_largest_unit(v.v, kFlopRate); }
 std::string to_text(Power v) { return with_largest_unit(v.v, std::span(kPower).first(1)); }
 std::string to_text(Price v) { return with_largest_unit(v.v, kPrice); }
+
+ValueType value_type(Time) { return {"time", "times", unit_list(kTime)}; }
+ValueType value_type(Bytes) { return {"size", "sizes", unit_list(kBytes)}; }
+ValueType value_type(Bandwidth) { return {"bandwidth", "bandwidths", unit_list(kBandwidth)}; }
+ValueType value_type(FlopRate) { return {"compute rate", "compute rates", unit_list(kFlopRate)}; }
+ValueType value_type(Power) { return {"power", "powers", unit_list(kPower)}; }
+ValueType value_type(Price) { return {"price", "prices", unit_list(kPrice)}; }
 
 void FieldPrinter::line(std::string_view key, std::string_view value, std::string_view help) {
   text_ += fmt::format("{:{}}{:<{}} {:<24} {}\n", "", indent_, key, std::max(1, 26 - indent_), value, help);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/key_help.h"
 #include "core/names.h"
 
 namespace moesim::core {
@@ -18,7 +19,8 @@ template <class Interface, class... Args>
 struct Strategy {
   std::string_view kind, summary;
   std::function<std::unique_ptr<Interface>(const Config&, Args...)> make;
-  std::string parameters;  // one line each: key, default, help
+  std::string parameters;                    // one line each: key, default, help
+  std::vector<KeyHelp> (*keys)() = nullptr;  // the same as a table
 };
 
 /// Finds the first key of a field list that must be given, nested ones with their path.
@@ -65,7 +67,7 @@ Strategy<Interface, Args...> strategy(std::string_view kind, std::string_view su
           [](const Config& c, Args... args) -> std::unique_ptr<Interface> {
             return std::make_unique<Impl>(c.is_scalar() ? defaults_of<Params>(c) : read<Params>(c), args...);
           },
-          help_of<Params>()};
+          help_of<Params>(), keys_of<Params>};
 }
 
 /// What `moesim list` needs of any family.
@@ -73,6 +75,7 @@ struct FamilyHelp {
   struct Entry {
     std::string_view kind, summary;
     std::string parameters;
+    std::vector<KeyHelp> (*keys)();
   };
   std::string_view name;
   std::vector<Entry> entries;
@@ -110,7 +113,7 @@ class Family {
   std::string_view name() const { return name_; }
   FamilyHelp help() const {
     FamilyHelp out{name_, {}};
-    for (const auto& s : table_) out.entries.push_back({s.kind, s.summary, s.parameters});
+    for (const auto& s : table_) out.entries.push_back({s.kind, s.summary, s.parameters, s.keys});
     return out;
   }
 

@@ -172,7 +172,7 @@ Estimate estimate_place(const Config& scenario, bool) {
   return estimate(n);
 }
 
-std::string place_help() { return help_of<PlaceSection>(); }
+std::vector<KeyHelp> place_keys() { return keys_of<PlaceSection>(); }
 
 results::StudyEnd run_place(results::StudyRun& run) {
   const PlaceSection section = read<PlaceSection>(run.scenario.at("place"));

@@ -1,8 +1,9 @@
 // The study `place`: placements planned and compared on a scenario's cluster.
 #pragma once
-#include <string>
+#include <vector>
 
 #include "core/estimate.h"
+#include "core/key_help.h"
 #include "results/study.h"
 
 namespace moesim::placing {
@@ -18,5 +19,5 @@ Estimate estimate(const PlaceCounts& counts);
 /// What run_place would take.
 Estimate estimate_place(const Config& scenario, bool spans);
 /// The section's keys.
-std::string place_help();
+std::vector<KeyHelp> place_keys();
 }  // namespace moesim::placing

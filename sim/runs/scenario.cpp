@@ -10,13 +10,36 @@
 
 namespace moesim::runs {
 namespace {
-// Sections that any study may read; each study refuses those it does not know inside its own section.
-const std::vector<std::string_view> kCommonKeys = {"title",     "about",   "model",    "cluster", "routing",
-                                                   "placement", "network", "kernels",  "seed",    "fold",
-                                                   "spans",     "expect",  "published"};
+/// What any study may read; each study refuses what it does not know inside its own section.
+struct CommonKeys {
+  std::string title, about, fold;
+  Config model, cluster, routing, placement, network, kernels;
+  std::uint64_t seed = 1;
+  bool spans = false;
+  std::vector<Expectation> expect;
+  std::vector<PublishedFigure> published;
+  static void fields(auto& f, auto& p) {
+    f("title", p.title, "what the scenario is, in a line; default: its file's name");
+    f("about", p.about, "what it shows, for who reads the file");
+    f.required("model", p.model, "a name (moesim list models), a config.json, or a model written out");
+    f.required("cluster", p.cluster, "a name (moesim list hardware), or {node: ..., nodes: N, fabric: ...}");
+    f("routing", p.routing, "which experts tokens choose: a kind (moesim list traffic) or a trace; default balanced");
+    f("placement", p.placement, "which experts sit where: a kind (moesim list placement) or a map; default contiguous");
+    f("network", p.network, "how links are shared (moesim list network); default bottleneck");
+    f("kernels", p.kernels, "how long kernels take (moesim list kernels); default calibrated");
+    f("seed", p.seed, "of all random streams");
+    f("fold", p.fold,
+      "how much of what is alike is simulated: data (in training replicas fold to one, the default there) or none; in "
+      "serving also how many instances one stands for");
+    f("spans", p.spans, "keeps what ran where and when as rows of the results");
+    f("expect", p.expect, "bounds on figures, which the run is held to");
+    f("published", p.published, "what others measured on the real system, shown beside the simulated");
+  }
+};
 
 const StudyEntry& study_of(const Config& scenario) {
-  std::vector<std::string_view> known = kCommonKeys;
+  const std::vector<KeyHelp> common = scenario_keys();
+  std::vector<std::string_view> known = names_of(common);
   for (const StudyEntry& s : studies()) known.push_back(s.section);
   scenario.only(known);
   const StudyEntry* found = nullptr;
@@ -33,6 +56,8 @@ const StudyEntry& study_of(const Config& scenario) {
   scenario.fail(fmt::format("expected one section that says what to run: {}", all));
 }
 }  // namespace
+
+std::vector<KeyHelp> scenario_keys() { return keys_of<CommonKeys>(); }
 
 Scenario load_scenario(const std::string& name, const std::vector<Config::Override>& overrides,
                        std::optional<std::uint64_t> seed, const std::string& beside) {

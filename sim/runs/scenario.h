@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/key_help.h"
 #include "runs/expect.h"
 #include "runs/published.h"
 #include "runs/studies.h"
@@ -21,6 +22,9 @@ struct Scenario {
   std::vector<Expectation> expectations;
   std::vector<PublishedFigure> published;
 };
+
+/// Top-level keys of a scenario, the studies' sections apart.
+std::vector<KeyHelp> scenario_keys();
 
 /// Reads a scenario by name or file.  seed: else the scenario's `seed`, else 1.
 /// Throws ConfigError if it has not exactly one study, or a section nobody reads.

@@ -13,14 +13,14 @@ namespace moesim::runs {
 
 std::span<const StudyEntry> studies() {
   static const std::vector<StudyEntry> table = {
-      {"place", "expert placements compared", placing::run_place, placing::place_help, placing::estimate_place,
+      {"place", "expert placements compared", placing::run_place, placing::place_keys, placing::estimate_place,
        nullptr},
       {"passes", "prefill passes and decode steps of one expert-parallel group", passes::run_passes,
-       help_of<passes::PassesShape>, passes::estimate_passes, passes::check_passes},
-      {"training", "steps of pretraining a model, and whole runs", training::run_training, training::training_help,
+       keys_of<passes::PassesShape>, passes::estimate_passes, passes::check_passes},
+      {"training", "steps of pretraining a model, and whole runs", training::run_training, training::training_keys,
        training::estimate_training, nullptr},
       {"serving", "requests served by prefill and decode instances: latencies, throughput, cost", serving::run_serving,
-       serving::serving_help, serving::estimate_serving, nullptr},
+       serving::serving_keys, serving::estimate_serving, nullptr},
   };
   return table;
 }

@@ -55,8 +55,5 @@ results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared)
   return end;
 }
 
-std::string serving_help() {
-  return help_of<ServingSection>() + "  each of pools:\n" + help_of<PoolSection>() + "  each of faults:\n" +
-         help_of<Fault>();
-}
+std::vector<KeyHelp> serving_keys() { return keys_of<ServingSection>(); }
 }  // namespace moesim::serving

@@ -1,7 +1,8 @@
 // The study behind a scenario's `serving` section.
 #pragma once
-#include <string>
+#include <vector>
 
+#include "core/key_help.h"
 #include "results/study.h"
 
 namespace moesim::serving {
@@ -11,6 +12,6 @@ struct SharedDraws;
 results::StudyEnd run_serving(results::StudyRun& run);
 /// The same, faster where other deployments have drawn and priced the same steps.
 results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared);
-/// The section's keys, defaults and meaning, and those of a pool.
-std::string serving_help();
+/// The section's keys.
+std::vector<KeyHelp> serving_keys();
 }  // namespace moesim::serving

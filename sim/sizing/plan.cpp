@@ -175,6 +175,22 @@ void read_texts(Plan& plan) {
   for (const auto& [key, lengths] : {std::pair("input", &plan.input), {"output", &plan.output}})
     if (workload.is_map() && workload.has(key) && workload.at(key).is_map()) *lengths = lines_of(workload.at(key));
 }
+/// What a plan's file says.
+struct PlanKeys {
+  std::string title;
+  Config model, routing, size, kernels, network, expect;
+  std::uint64_t seed = 1;
+  static void fields(auto& f, auto& p) {
+    f("title", p.title, "what is asked, in a line");
+    f.required("model", p.model, "a name (moesim list models), a config.json, or a model written out");
+    f("routing", p.routing, "which experts tokens choose: a kind (moesim list traffic); default balanced");
+    f("seed", p.seed, "of all random streams");
+    f.required("size", p.size, "what must hold, and what may be bought");
+    f("kernels", p.kernels, "how long kernels take (moesim list kernels); default calibrated");
+    f("network", p.network, "how links are shared (moesim list network); default bottleneck");
+    f("expect", p.expect, "bounds on figures of the answer: gpus, cost_per_hour, run_days, ...");
+  }
+};
 }  // namespace
 
 PlanHead read_plan_head(const std::string& name, const std::vector<Config::Override>& overrides,
@@ -183,7 +199,8 @@ PlanHead read_plan_head(const std::string& name, const std::vector<Config::Overr
   out.file = catalogue_file("scenarios", name, "plan");
   out.config = Config::load(out.file, overrides);
   const Config& top = out.config;
-  top.only({"title", "model", "routing", "seed", "size", "kernels", "network", "expect"});
+  const std::vector<KeyHelp> known = plan_keys();
+  top.only(names_of(known));
   if (top.has("title")) top.at("title").parse(out.title);
   if (top.has("seed")) top.at("seed").parse(out.seed);
   if (seed) out.seed = *seed;
@@ -229,8 +246,6 @@ Plan read_plan(PlanHead head) {
   return plan;
 }
 
-std::string size_help() {
-  return help_of<SizeSection>() + "  targets:\n" + help_of<Targets>() + "  candidates:\n" + help_of<Candidates>() +
-         "  each of nodes:\n" + help_of<NodeChoice>() + "  search:\n" + help_of<SearchSection>();
-}
+std::vector<KeyHelp> plan_keys() { return keys_of<PlanKeys>(); }
+std::vector<KeyHelp> size_keys() { return keys_of<SizeSection>(); }
 }  // namespace moesim::sizing

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/key_help.h"
 #include "core/units.h"
 #include "runs/expect.h"
 #include "serving/step/overlap.h"
@@ -200,5 +201,7 @@ Load read_load(const Config& size, const Plan& plan);
 Plan read_plan(PlanHead head);
 Plan read_plan(const std::string& name, const std::vector<Config::Override>& overrides,
                std::optional<std::uint64_t> seed);
-std::string size_help();
+/// Keys of a plan's file, and of its section `size` where a service is asked for.
+std::vector<KeyHelp> plan_keys();
+std::vector<KeyHelp> size_keys();
 }  // namespace moesim::sizing

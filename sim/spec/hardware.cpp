@@ -2,6 +2,7 @@
 
 #include "spec/catalogue.h"
 #include "spec/extend.h"
+#include "spec/keys.h"
 
 namespace moesim::spec {
 namespace {
@@ -94,6 +95,8 @@ Cluster named(ClusterFields read) {
   return out;
 }
 }  // namespace
+
+std::vector<KeyHelp> cluster_keys() { return keys_of<ClusterFields>(); }
 
 Gpu load_gpu(const std::string& name, const std::string& beside) { return load_entry(kGpu, name, beside); }
 Node load_node(const std::string& name, const std::string& beside) { return load_entry(kNode, name, beside); }

@@ -217,13 +217,13 @@ struct Model {
     f.required("hidden", p.hidden, "width of the residual stream");
     f.required("layers", p.layers, "transformer layers, MTP layers apart");
     f("dense_width", p.dense_width, "inner width of the dense FFN; 0 if no layer has one");
-    f("attention", p.attention, "");
+    f("attention", p.attention, "how a token attends to those before it");
     f("moe", p.moe, "mixture of experts; none for a dense model");
     f("delta", p.delta, "layers of gated DeltaNet; none if all attend to keys and values");
     f("mamba", p.mamba, "layers of Mamba-2; none in most models");
     f("network_layers", p.network_layers,
       "where each layer is either attention or a network: those that are a network; empty: each is both");
-    f("rope", p.rope, "");
+    f("rope", p.rope, "rotary position embedding");
     f("tied_embeddings", p.tied_embeddings, "the LM head is the embedding");
     f("mtp_layers", p.mtp_layers, "multi-token prediction layers");
     f("max_positions", p.max_positions, "longest context in the published configuration");
@@ -235,7 +235,7 @@ struct Model {
     f("expert_weights", p.expert_weights, "of the routed experts; none: as weights");
     f("license", p.license, "licence of the weights");
     f("source", p.source, "where the figures come from");
-    f("published", p.published, "");
+    f("published", p.published, "the publisher's own counts, held against ours");
   }
 
   // What differs from layer to layer is in spec/layer_shape.h, and so are these.

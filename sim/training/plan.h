@@ -241,7 +241,8 @@ struct TrainingPlan {
 
 /// The adapters that training.lora asks for; none without it.  Throws ConfigError where it makes no sense.
 compute::Adapters adapters_of(const Config& training, const spec::Model& model);
-std::string lora_help();
+/// Keys of training.lora.
+std::vector<KeyHelp> lora_keys();
 
 /// What a step is set up from: formats, recipe, kernels, exchange.
 forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan);

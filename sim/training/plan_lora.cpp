@@ -73,5 +73,5 @@ compute::Adapters adapters_of(const Config& training, const spec::Model& model) 
   return out;
 }
 
-std::string lora_help() { return help_of<LoraSection>(); }
+std::vector<KeyHelp> lora_keys() { return keys_of<LoraSection>(); }
 }  // namespace moesim::training

@@ -152,7 +152,7 @@ class StepBalance {
 };
 }  // namespace
 
-std::string training_help() { return help_of<TrainingSection>() + "  lora:\n" + lora_help(); }
+std::vector<KeyHelp> training_keys() { return keys_of<TrainingSection>(); }
 
 results::StudyEnd run_training(results::StudyRun& run) {
   if (run.scenario.at("training").has("run")) check_campaign(run.scenario);

@@ -139,12 +139,7 @@ RangeEnd range_end(const Config& written) {
   return out;
 }
 
-std::string sweep_help() {
-  std::string out = help_of<SweepSection>() + "  each of vary:\n" + help_of<SweepAxis>() + "  design:\n";
-  for (const auto& design : designs().table())
-    out += fmt::format("    {}: {}\n{}", design.kind, design.summary, design.parameters);
-  return out;
-}
+std::vector<KeyHelp> sweep_keys() { return keys_of<SweepSection>(); }
 
 Sweep read_sweep(const std::string& name) {
   Sweep out;

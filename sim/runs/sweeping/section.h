@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/key_help.h"
 #include "runs/sweeping/design.h"
 
 namespace moesim::runs {
@@ -75,8 +76,8 @@ struct Sweep {
   std::vector<std::string> axes() const;
 };
 
-/// The keys of a sweep, one line each.
-std::string sweep_help();
+/// Keys of a sweep's file.
+std::vector<KeyHelp> sweep_keys();
 /// By name or file.  Throws ConfigError, at its place, for axes without values, with both or half of a range, metrics
 /// that no run has, and what would have no effect.
 Sweep read_sweep(const std::string& name);

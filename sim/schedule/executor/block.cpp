@@ -74,6 +74,8 @@ std::vector<BlockStep> steps(const Config& where, const std::vector<Piece>& piec
 }
 }  // namespace
 
+std::vector<KeyHelp> overlap_keys() { return keys_of<Table>(); }
+
 const BlockTemplate& TemplateSet::of(Op op) const {
   switch (op) {
     case Op::forward:

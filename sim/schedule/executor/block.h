@@ -75,6 +75,8 @@ TemplateSet block_templates(const std::string& overlapped = "dualpipe");
 /// auto, and where nothing is said, what the schedule can use. Throws ConfigError for a table that lacks a piece,
 /// repeats one, or never ends, and for a pair that the schedule never runs.
 TemplateSet read_block_templates(const Config& parent, std::string_view key, const Schedule& schedule);
+/// Keys of such a table.
+std::vector<KeyHelp> overlap_keys();
 
 /// True if `piece` of the `slot`-th block (counted from 0) may start: done[p] blocks have finished piece p.
 bool piece_ready(Piece piece, int slot, const std::array<std::uint16_t, kPieces>& done, bool weights_only);

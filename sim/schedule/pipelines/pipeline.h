@@ -94,6 +94,8 @@ class PipelineSchedule {
 
 /// gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_v, dualpipe, dualpipev, file.
 const Family<PipelineSchedule>& pipeline_schedules();
+/// Keys of the file that {kind: file} names.
+std::vector<KeyHelp> schedule_file_keys();
 
 /// Builds the programs, each closed by an optimiser step.  Throws ConfigError with the refusal.
 Schedule build_schedule(const PipelineSchedule& policy, std::string_view kind, int ranks, int micro_batches);

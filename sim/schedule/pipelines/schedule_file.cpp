@@ -127,12 +127,14 @@ class FileSchedule final : public PipelineSchedule {
 };
 }  // namespace
 
+std::vector<KeyHelp> schedule_file_keys() { return keys_of<FileHead>(); }
+
 Strategy<PipelineSchedule> file_schedule() {
   return {"file", "a schedule of your own",
           [](const Config& c) -> std::unique_ptr<PipelineSchedule> {
             if (c.is_scalar()) c.fail("a schedule of your own needs {kind: file, file: FILE}");
             return std::make_unique<FileSchedule>(read<FileSchedule::Params>(c).file.path);
           },
-          help_of<FileSchedule::Params>()};
+          help_of<FileSchedule::Params>(), keys_of<FileSchedule::Params>};
 }
 }  // namespace moesim::schedule

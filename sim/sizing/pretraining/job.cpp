@@ -116,5 +116,5 @@ Job read_job(PlanHead head) {
   return job;
 }
 
-std::string job_help() { return help_of<JobSection>() + "  each of nodes:\n" + help_of<NodeChoice>(); }
+std::vector<KeyHelp> job_keys() { return keys_of<JobSection>(); }
 }  // namespace moesim::sizing

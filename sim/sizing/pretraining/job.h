@@ -93,5 +93,6 @@ struct Job : PlanHead {
 
 /// Throws ConfigError before anything is simulated.
 Job read_job(PlanHead head);
-std::string job_help();
+/// Keys of a plan's section `size` where a training run is asked for.
+std::vector<KeyHelp> job_keys();
 }  // namespace moesim::sizing

@@ -9,6 +9,7 @@
 #include "core/paths.h"
 #include "formats/json.h"
 #include "spec/hugging_face.h"
+#include "spec/keys.h"
 #include "spec/release/as_model.h"
 #include "spec/release/described.h"
 #include "spec/release/run_formats.h"
@@ -25,7 +26,7 @@ struct Words {
     f("hugging_face", p.hugging_face, "repository of the weights");
     f("license", p.license, "licence of the weights");
     f("source", p.source, "where the figures come from");
-    f("published", p.published, "");
+    f("published", p.published, "the publisher's own counts, held against ours");
   }
 };
 
@@ -114,6 +115,8 @@ void run_as_release(const Described& d, Model& out) {
   }
 }
 }  // namespace
+
+std::vector<KeyHelp> release_keys() { return keys_of<Words>(); }
 
 std::optional<Release> release_of_entry(const std::string& file) {
   const std::optional<Entry> entry = read_entry(Config::load(file));

@@ -55,7 +55,7 @@ const std::map<std::string, Names> kMayInclude = {
 // (`placement/placement.h`), or what puts them together.
 using Rooms = std::vector<std::pair<std::string, Names>>;
 const std::map<std::string, Rooms> kRooms = {
-    {"cli", {{"explaining", {}}, {"showing", {}}}},
+    {"cli", {{"explaining", {}}, {"listing", {}}, {"showing", {}}}},
     {"compute", {{"kernels", {}}, {"layers", {"kernels"}}, {"fitting", {"kernels", "layers"}}}},
     {"network",
      {{"topology", {}},

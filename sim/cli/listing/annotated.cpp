@@ -1,0 +1,120 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+#include <vector>
+
+#include "cli/listing/reference.h"
+#include "cli/listing/starts.h"
+#include "core/check.h"
+
+namespace moesim::cli {
+namespace {
+constexpr std::size_t kHelpColumn = 40;
+
+/// One `key: value`.
+struct Line {
+  std::size_t indent = 0;  // of the key, behind the dash of a list's element
+  std::string key, value;
+};
+Line line_of(const std::string& text) {
+  Line out;
+  out.indent = text.find_first_not_of(" -");
+  const std::size_t colon = text.find(':', out.indent);
+  check(colon != text.npos, "a start has the line \"{}\" without a key", text);
+  out.key = text.substr(out.indent, colon - out.indent);
+  out.value = colon + 2 < text.size() ? text.substr(colon + 2) : "";
+  return out;
+}
+
+class Annotator {
+ public:
+  explicit Annotator(std::string_view root) : root_(root) {}
+
+  std::string line(const std::string& text) {
+    const std::size_t indent = text.find_first_not_of(' ');
+    if (indent == text.npos || text[indent] == '#') return text + "\n";
+    if (text.substr(indent) == "...") return rest(indent);
+    const Line l = line_of(text);
+    leave(l.indent);
+    const std::string section = path();
+    path_.push_back({l.indent, l.key});
+    written_[section].insert(l.key);
+    if (l.key == "kind") kinds_[section] = l.value;
+    return with_help(text, help_of(path(), section));
+  }
+
+ private:
+  /// Back to the section that holds keys of this indent.
+  void leave(std::size_t indent) {
+    while (!path_.empty() && path_.back().first >= indent) path_.pop_back();
+  }
+  std::string path() const {
+    std::string out;
+    for (const auto& [indent, key] : path_) out += (out.empty() ? "" : ".") + key;
+    return out;
+  }
+  /// The top level's keys first: "model" is a section, too.
+  std::vector<Place> places(const std::string& path, const std::string& kind) const {
+    std::vector<Place> found = look_up(root_ + "." + path, kind);
+    return found.empty() ? look_up(path, kind) : found;
+  }
+  std::string kind_of(const std::string& section) const {
+    const auto found = kinds_.find(section);
+    return found == kinds_.end() ? "" : found->second;
+  }
+  std::string help_of(const std::string& path, const std::string& section) const {
+    std::vector<Place> found = places(path, kind_of(section));
+    if (found.empty()) found = places(path, "");  // `kind` picks from no family there
+    check(!found.empty(), "a start has the key {}, which no section has", path);
+    return found.front().key == nullptr ? found.front().section->summary : found.front().key->help;
+  }
+  static std::string with_help(const std::string& text, const std::string& help) {
+    return fmt::format("{:<{}}  # {}\n", text, kHelpColumn, help);
+  }
+  std::string rest(std::size_t indent) {
+    leave(indent);
+    const std::string section = path();
+    std::vector<Place> all;
+    if (section.empty())
+      all = below({root_, nullptr, nullptr, section_called(root_)});
+    else
+      for (const Place& place : places(section, ""))
+        for (Place& inner : below(place)) all.push_back(std::move(inner));
+    const std::string kind = kind_of(section);
+    const bool of_family =
+        std::ranges::any_of(all, [&](const Place& p) { return p.form->kind == kind; }) && !kind.empty();
+    std::string out;
+    for (const Place& place : all) {
+      const std::string& of = place.form->kind;
+      if (of_family && of != kind) continue;
+      if (place.key->type == "section" && place.key->keys.empty()) continue;  // of another study
+      if (place.key->name == "kind" || !written_[section].insert(place.key->name).second) continue;
+      out += with_help(fmt::format("{:{}}# {}: {}", "", indent, place.key->name, value_of(place)), place.key->help);
+    }
+    return out;
+  }
+  /// What a key has where it is not written, as YAML; `...` where that is another section's to say.
+  static std::string value_of(const Place& place) {
+    if (place.key->type == "any") return "...";
+    if (place.key->type == "section") return "{}";
+    return place.key->fallback.empty() ? "\"\"" : place.key->fallback;
+  }
+
+  std::string root_;
+  std::vector<std::pair<std::size_t, std::string>> path_;
+  std::map<std::string, std::string> kinds_;              // by section
+  std::map<std::string, std::set<std::string>> written_;  // keys, by section
+};
+}  // namespace
+
+std::string annotated(std::string_view text, std::string_view root) {
+  Annotator annotator(root);
+  std::istringstream lines{std::string(text)};
+  std::string out;
+  for (std::string line; std::getline(lines, line);) out += annotator.line(line);
+  return out;
+}
+}  // namespace moesim::cli
