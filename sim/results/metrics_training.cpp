@@ -32,6 +32,9 @@ constexpr MetricDefinition kTraining[] = {
     {"data_parallel", "", "", neither, "run", "replicas of the dense part of the model"},
     {"micro_batches", "", "", neither, "run", "micro-batches that a replica passes through the pipeline in a step"},
     {"batch_tokens", "", "tokens", neither, "run", "tokens of a step, all replicas"},
+    {"memory_in_use", "", "B", neither, "stage/time",
+     "most that the stage's first GPU in the first replica held during the instruction that ends then, in the first "
+     "step"},
     {"layers", "", "", neither, "stage", "layers that the pipeline rank holds, in all of its chunks"},
     {"expert_imbalance", "", "", less, "balance_step",
      "max over mean, minus 1, of the expected loads of a layer's experts after so many steps of bias balancing; mean "

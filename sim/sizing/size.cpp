@@ -4,16 +4,19 @@
 
 #include <chrono>
 #include <filesystem>
+#include <sstream>
 
 #include "core/files.h"
 #include "core/log.h"
 #include "core/new_file.h"
 #include "core/words.h"
 #include "results/output.h"
+#include "serving/run_serving.h"
 #include "sizing/answer.h"
 #include "sizing/launch.h"
 #include "sizing/pretraining/job_answer.h"
 #include "sizing/trial_book.h"
+#include "training/study.h"
 
 namespace moesim::sizing {
 namespace {
@@ -69,6 +72,24 @@ void print_answer(const SizeOptions& options, const Plan& plan, const Search& fo
   print_files(options, found.winner.has_value());
 }
 
+/// The answer simulated once more, into the database: what fills its GPUs, where its time goes, how far kernels may be
+/// off.  Returns its settings, each under "answer.".
+struct Kept {
+  std::string settings;
+  results::StudyEnd end;
+};
+Kept keep_answer(results::Results& results, const std::string& text, const PlanHead& plan, const char* section,
+                 results::Study study) {
+  const Config scenario = Config::from_text(text, plan.file);
+  results::SpanLog spans;
+  results::StudyRun run{scenario, plan.seed, results, spans};
+  Kept out;
+  out.end = scenario.at(section).placed([&] { return study(run); });
+  std::istringstream lines(scenario.resolved());
+  for (std::string line; std::getline(lines, line);) out.settings += "answer." + line + "\n";
+  return out;
+}
+
 int size_job(const SizeOptions& options, PlanHead head) {
   const auto started = std::chrono::steady_clock::now();
   if (options.shard.of > 1 || options.resume)
@@ -78,8 +99,14 @@ int size_job(const SizeOptions& options, PlanHead head) {
   results::Results results(options.output.empty() ? ":memory:" : options.output, identity_of(options, job));
   const Choice choice = choose(job, options.jobs);
   store(results, job, choice);
+  Kept kept;
+  if (choice.winner && !options.output.empty())
+    kept = keep_answer(results, scenario_text(job, choice.entries[*choice.winner].mapping, true), job, "training",
+                       training::run_training);
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;
-  results.finish({"complete", 0, std::uint64_t(choice.simulations), {}, wall.count()}, job.config.resolved());
+  results.finish({kept.end.interrupted ? "interrupted" : "complete", kept.end.fingerprint,
+                  std::uint64_t(choice.simulations), kept.end.simulated_time, wall.count()},
+                 job.config.resolved() + kept.settings);
   if (choice.winner && !options.scenario.empty())
     write_file(options.scenario, scenario_text(job, choice.entries[*choice.winner].mapping, true));
   print_text("{}", options.json ? answer_json(job, choice) : answer_text(job, choice));
@@ -102,10 +129,11 @@ int size(const SizeOptions& options) {
   (void)results.database();  // commits
   if (!begun.aside.empty()) results::remove_output(begun.aside);
   plan.book = &book;
-  const auto finish = [&](const char* state, int trials) {
+  const auto finish = [&](const char* state, int trials, const Kept& kept = {}) {
     book.put_in_order(results);
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;
-    results.finish({state, 0, std::uint64_t(trials), {}, wall.count()}, plan.config.resolved());
+    results.finish({state, kept.end.fingerprint, std::uint64_t(trials), kept.end.simulated_time, wall.count()},
+                   plan.config.resolved() + kept.settings);
   };
   const Search found = search(plan, options.jobs, options.shard);
   if (options.shard.of > 1) {
@@ -117,7 +145,10 @@ int size(const SizeOptions& options) {
   std::vector<Variation> variations;
   if (found.winner) variations = vary(plan, found.entries[*found.winner], options.jobs);
   store(results, plan, found, variations);
-  finish("complete", found.trials);
+  Kept kept;
+  if (found.winner && !options.output.empty() && !begun.whole)
+    kept = keep_answer(results, winner_text(plan, found.entries[*found.winner]), plan, "serving", serving::run_serving);
+  finish(kept.end.interrupted ? "interrupted" : "complete", found.trials, kept);
   if (found.winner && !options.scenario.empty())
     write_file(options.scenario, winner_text(plan, found.entries[*found.winner]));
   print_answer(options, plan, found, variations);

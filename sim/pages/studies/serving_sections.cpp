@@ -83,6 +83,52 @@ void add_limits(Page& page, const Facts& f, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
+void add_step_parts(Page& page, const Queries& q) {
+  const Rows rows = q.rows("step_parts");
+  if (rows.empty()) return;
+  Stacks k;
+  k.aria = "A step's time by kind of work", k.label_name = "pool", k.unit = "s";
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (std::ranges::find(parts, rows.text(i, 1)) == parts.end()) parts.push_back(rows.text(i, 1));
+  const auto tone = [](const std::string& part) {
+    return part == "dispatch_time"         ? Tone::alert
+           : part == "combine_time"        ? Tone::ink
+           : part == "experts_time"        ? Tone::answer
+           : part == "attention_core_time" ? Tone::part
+           : part == "attention_in_time"   ? Tone::light
+                                           : Tone::rest;
+  };
+  for (const std::string& part : parts) k.parts.emplace_back(words_of(part), tone(part));
+  double most = 0, share = 0;
+  std::string which, what;
+  for (const std::string& pool : first_column(rows)) {
+    Stack& stack = k.stacks.emplace_back();
+    stack.label = pool;
+    stack.parts.assign(parts.size(), 0);
+    double sum = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (rows.text(i, 0) == pool) {
+        stack.parts[std::size_t(std::ranges::find(parts, rows.text(i, 1)) - parts.begin())] = rows.number(i, 2);
+        sum += rows.number(i, 2);
+      }
+    stack.shown = results::pretty(sum, "s");
+    const auto top = std::ranges::max_element(stack.parts);
+    if (sum > most)
+      most = sum, which = pool, share = *top / sum, what = k.parts[std::size_t(top - stack.parts.begin())].first;
+  }
+  Section s;
+  s.id = "step";
+  s.question = "Where does a step's time go?";
+  s.answer = html("Of a step of pool {} {} is {}", which, strong(share_text(share)), what);
+  s.panels.push_back({"", "", stacks(k)});
+  s.note =
+      "All layers, mean over steps of the pool's first instance; each kind of work as long as it takes alone, so where "
+      "some of it overlaps, a step is shorter than the bar.";
+  s.sql = {q.sql("step_parts")};
+  page.sections.push_back(std::move(s));
+}
+
 void add_pool_memory(Page& page, const Facts& f, const Queries& q) {
   const Rows rows = q.rows("memory");
   if (rows.empty()) return;

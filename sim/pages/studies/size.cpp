@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "pages/studies/common.h"
+#include "pages/studies/serving_sections.h"
 #include "pages/studies/studies.h"
 #include "results/summary.h"
 
@@ -94,9 +95,6 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
                   fmt::format("{:.2f} USD", most));
   s.panels.push_back({"", "", bars(cost)});
   s.below = table_html(limits);
-  s.note =
-      "Memory of these deployments: moesim size PLAN --scenario FILE writes the answer as a scenario, whose page shows "
-      "what fills a GPU.";
   s.sql = {q.sql("candidates")};
   page.sections.push_back(std::move(s));
 }
@@ -202,7 +200,9 @@ void add_ledger(Page& page, const Rows& all, const Queries& q) {
 
 Page size_page(const Facts& f, const results::Database& db) {
   const Queries q = Queries::of(db, "size");
-  Page page = begun_page(f, q, {"run"});
+  std::vector<std::string> pools = f.parts("pool:");
+  for (std::string& p : pools) p = "pool:" + p;
+  Page page = begun_page(f, q, pools);
   const Rows chosen = q.rows("chosen"), all = q.rows("candidates");
   if (chosen.empty()) {
     page.headline = html("{} of the {} deployments tried meets the targets", bad("None"), all.size());
@@ -224,6 +224,12 @@ Page size_page(const Facts& f, const results::Database& db) {
   add_front(page, all, q);
   add_cost(page, all, q);
   add_variations(page, q);
+  if (!pools.empty()) {  // the answer, simulated once more
+    const Queries answer = Queries::of(db, "serving");
+    add_limits(page, f, answer);
+    add_pool_memory(page, f, answer);
+    add_latency(page, f, answer);
+  }
   add_fates(page, q);
   add_ledger(page, all, q);
   return page;

@@ -172,6 +172,16 @@ void add_whole_run(Page& page, const Facts& f, const Queries& q) {
 }
 }  // namespace
 
+void add_training(Page& page, const Facts& f, const Queries& q) {
+  add_parts(page, f, q);
+  add_gantt(page, f, q);
+  add_stages(page, f, q);
+  add_memory(page, f, q);
+  add_memory_over_time(page, f, q);
+  add_whole_run(page, f, q);
+  add_incidents(page, f, q);
+}
+
 Page training_page(const Facts& f, const results::Database& db) {
   const Queries q = Queries::of(db, "training");
   Page page = begun_page(f, q, {"run"});
@@ -187,11 +197,8 @@ Page training_page(const Facts& f, const results::Database& db) {
   else
     add_key(page, f, "A trillion tokens", "gpu_hours_per_trillion_tokens", "of GPUs");
   add_published(page, q);
-  add_parts(page, f, q);
-  add_gantt(page, f, q);
-  add_stages(page, f, q);
-  add_memory(page, f, q);
-  add_whole_run(page, f, q);
+  add_training(page, f, q);
+  add_timeline(page, f);
   return page;
 }
 }  // namespace moesim::pages
