@@ -181,7 +181,7 @@ std::string settings_of(const CLI::App& verb, const PlaceGiven& given, const std
     const std::string name = o->get_single_name();
     if (name == "help" || name == "gpus" || name == "nodes") continue;
     std::string value = o->count() > 0 ? fmt::format("{}", fmt::join(o->results(), " ")) : o->get_default_str();
-    if (value.empty()) value = o->get_expected_max() == 0 ? "false" : "default";
+    if (value.empty()) value = o->get_expected_max() == 0 ? "false" : "not given";
     out += fmt::format("{}: {}\n", name, value);
   }
   if (!cluster) return out;

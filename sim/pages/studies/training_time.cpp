@@ -100,7 +100,7 @@ void add_memory_over_time(Page& page, const Facts& f, const Queries& q) {
     if (h.rows.size() == kMostStages) break;
     h.rows.push_back(fmt::to_string(stage));
     const std::vector<double> slots = by_slot(use, step);
-    const auto [low, high] = std::ranges::minmax_element(slots);
+    const auto low = std::ranges::min_element(slots), high = std::ranges::max_element(slots);  // the first of each
     if (*high > most) most = *high, fullest = stage, early = double(high - slots.begin()) / double(kSlots);
     if (*high - *low > widest) widest = *high - *low, swings = stage;
     for (const double v : slots) h.values.push_back(v * 1e-9);

@@ -121,7 +121,7 @@ TEST_F(ReportTest, ShowsWhatInterruptsARun) {
       "(1, 7200, 'node', 2e10, 60, 7200, 900)");
   db.close();
   EXPECT_NE(report_page(database).find("<span class=\"sim\">2</span> interruptions; the worst costs <span "
-                                       "class=\"bad\">8,160 s"),
+                                       "class=\"bad\">2.27 h"),
             std::string::npos);
 }
 
