@@ -242,6 +242,7 @@ Page place_page(const Facts& f, const results::Database& db) {
   add_key(page, f, "Gap to the bound", "gap_to_bound", "of the slowest GPU");
   add_key(page, f, "Nodes a token visits", "nodes_per_token", "");
   add_key(page, f, "Hottest expert", "expert_load_max_over_mean", "x its layer's mean");
+  if (f.value("cost_per_hour") > 0) add_key(page, f, "Price of the GPUs", "cost_per_hour", "an hour");
   add_published(page, q);
   add_maps(page, q);
   add_cross(page, plans, q);

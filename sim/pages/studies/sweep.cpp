@@ -167,6 +167,35 @@ Section points_section(const std::vector<Point>& points, const std::vector<std::
   all.sql = {q.sql("points"), q.sql("sweep")};
   return all;
 }
+
+/// Small multiples: lines along a key of numbers, else a bar a point.  first_best: the point that leads in the first
+/// figure with a better side, first_name.
+Section figures_section(const std::vector<std::string>& keys, const std::vector<Point>& points,
+                        const std::vector<std::string>& names, const PointTable& table, std::string& first_best,
+                        std::string& first_name) {
+  Section s;
+  s.id = "figures";
+  s.question = "Which point is best at what?";
+  bool lines_drawn = false;
+  for (const std::string& name : names) {
+    if (s.panels.size() == kMostPanels) break;
+    std::size_t best = 0;
+    Figure figure = panel_of(name, points, table, best);
+    if (figure.marks == 0) continue;
+    if (first_best.empty() && best < points.size()) first_best = points[best].label, first_name = spaced(name);
+    std::optional<Figure> along = along_numbers(name, keys, points, table);
+    lines_drawn = lines_drawn || along.has_value();
+    s.panels.push_back({spaced(name), "", along ? std::move(*along) : std::move(figure)});
+  }
+  const bool short_labels = std::ranges::all_of(points, [](const Point& p) { return letters(p.label) <= 12; });
+  s.columns = short_labels || lines_drawn ? 3 : 2;
+  s.answer = first_best.empty() ? html("{} points", points.size())
+                                : html("{} has the best {}", strong(first_best), first_name);
+  s.note = lines_drawn ? "Lines are along the key with most numbers; every chart has its own scale, from 0. "
+                       : "The best of each chart in blue, where a figure has a better side; every chart has its own "
+                         "scale, from 0. ";
+  return s;
+}
 }  // namespace
 
 Page sweep_page(const Facts& f, const results::Database& db) {
@@ -191,32 +220,12 @@ Page sweep_page(const Facts& f, const results::Database& db) {
   if (sweep.text(0, 4) != "complete" || double(here) < sweep.number(0, 1))
     page.alarm = html("This sweep is not whole: {} of its {} points are here (state {}).", here, sweep.text(0, 1),
                       sweep.text(0, 4));
-  Section s;
-  s.id = "figures";
-  s.question = "Which point is best at what?";
-  const bool short_labels = std::ranges::all_of(points, [](const Point& p) { return letters(p.label) <= 12; });
-  s.columns = short_labels ? 3 : 2;
   std::string first_best, first_name;
-  bool lines_drawn = false;
-  for (const std::string& name : names) {
-    if (s.panels.size() == kMostPanels) break;
-    std::size_t best = 0;
-    Figure figure = panel_of(name, points, table, best);
-    if (figure.marks == 0) continue;
-    if (first_best.empty() && best < points.size()) first_best = points[best].label, first_name = spaced(name);
-    std::optional<Figure> along = along_numbers(name, keys, points, table);
-    lines_drawn = lines_drawn || along.has_value();
-    s.panels.push_back({spaced(name), "", along ? std::move(*along) : std::move(figure)});
-  }
+  Section s = figures_section(keys, points, names, table, first_best, first_name);
   std::string what;
   for (const std::string& k : keys) what += (what.empty() ? "" : " and ") + k;
-  s.answer = first_best.empty() ? html("{} points", points.size())
-                                : html("{} has the best {}", strong(first_best), first_name);
-  s.note = fmt::format(
-      "{}every chart has its own scale, from 0. {} of {} points could not run.{}{}",
-      lines_drawn ? "Lines are along the key with most numbers; "
-                  : "The best of each chart in blue, where a figure has a better side; ",
-      failed, here,
+  s.note += fmt::format(
+      "{} of {} points could not run.{}{}", failed, here,
       points.size() > kMostBars
           ? fmt::format(" Of more than {0} points each chart draws the best {0}; the table has all.", kMostBars)
           : "",
@@ -229,7 +238,6 @@ Page sweep_page(const Facts& f, const results::Database& db) {
                        "SELECT count(DISTINCT point) FROM sweep_point"});
   page.keys.push_back({"Could not run", fmt::to_string(failed), "", "", "", double(failed),
                        "SELECT count(DISTINCT point) FROM sweep_point WHERE run IS NULL"});
-  if (lines_drawn) s.columns = 3;
   if (!s.panels.empty()) page.sections.push_back(std::move(s));
   add_parallel(page, keys, points, names, table, q);
   page.sections.push_back(points_section(points, names, table, sweep.text(0, 0), q));

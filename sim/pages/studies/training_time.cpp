@@ -132,41 +132,16 @@ void add_memory_over_time(Page& page, const Facts& f, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
-void add_incidents(Page& page, const Facts& f, const Queries& q) {
-  if (!q.db().has_table("incident")) return;
-  const Rows rows = q.rows("incidents");
-  const double whole = f.value("run_days") * 86400, tokens = f.value("run_tokens");
-  if (rows.empty() || !(whole > 0)) return;
-  constexpr std::size_t kStretches = 16, kMostLines = 2000;
+namespace {
+/// Hours lost in each stretch of the run, by why.
+Figure lost_by_stretch(const Rows& rows, double whole) {
+  constexpr std::size_t kStretches = 16;
   Stacks k;
   k.aria = "Time lost by part of the run", k.label_name = "day", k.unit = "s";
   k.parts = {{"work done again", Tone::alert}, {"waiting for a repair", Tone::rest}, {"restarting", Tone::part}};
   std::vector<std::array<double, 3>> lost(kStretches);
-  Lines l;
-  l.aria = "Tokens trained over the run";
-  l.x_name = "days", l.y_name = "tokens trained", l.y_unit = "tokens";
-  l.series = {{"as it goes", {0}}, {"without interruptions", {0}}};
-  l.x = {0};
-  const double plain = tokens / (whole * f.value("run_goodput"));
-  double longest = 0;
-  DataTable t{"", {"time", "what", "trained by then", "work done again", "waiting", "restart"}, {}};
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const double at = rows.number(i, 0);
-    if (!std::isfinite(at)) continue;
-    std::array<double, 3>& here = lost[part_of(at, whole, kStretches)];
-    for (std::size_t p = 0; p < 3; ++p) here[p] += rows.number(i, 3 + p);
-    longest = std::max(longest, rows.number(i, 3) + rows.number(i, 4) + rows.number(i, 5));
-    if (l.x.size() < kMostLines) {
-      l.x.push_back(at / 86400);
-      l.series[0].y.push_back(rows.number(i, 2));
-      l.series[1].y.push_back(std::min(tokens, plain * at));
-    }
-    t.rows.push_back({cell(at, "s"), cell(rows.text(i, 1)), cell(rows.number(i, 2), "tokens"),
-                      cell(rows.number(i, 3), "s"), cell(rows.number(i, 4), "s"), cell(rows.number(i, 5), "s")});
-  }
-  l.x.push_back(whole / 86400);
-  l.series[0].y.push_back(tokens);
-  l.series[1].y.push_back(tokens);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    for (std::size_t p = 0; p < 3; ++p) lost[part_of(rows.number(i, 0), whole, kStretches)][p] += rows.number(i, 3 + p);
   for (std::size_t i = 0; i < kStretches; ++i) {
     Stack& stack = k.stacks.emplace_back();
     const double days = whole / 86400 / double(kStretches);
@@ -174,14 +149,51 @@ void add_incidents(Page& page, const Facts& f, const Queries& q) {
     stack.parts.assign(lost[i].begin(), lost[i].end());
     stack.shown = results::pretty(lost[i][0] + lost[i][1] + lost[i][2], "s");
   }
+  return stacks(k);
+}
+
+/// Tokens trained and kept, at each interruption; `rate`: a second while nothing interrupts.
+Figure tokens_over_days(const Rows& rows, double whole, double tokens, double rate) {
+  constexpr std::size_t kMostPoints = 2000;
+  Lines l;
+  l.aria = "Tokens trained over the run";
+  l.x_name = "days", l.y_name = "tokens trained", l.y_unit = "tokens";
+  l.series = {{"as it goes", {0}}, {"without interruptions", {0}}};
+  l.x = {0};
+  for (std::size_t i = 0; i < rows.size() && l.x.size() < kMostPoints; ++i) {
+    const double at = rows.number(i, 0);
+    if (!std::isfinite(at)) continue;
+    l.x.push_back(at / 86400);
+    l.series[0].y.push_back(rows.number(i, 2));
+    l.series[1].y.push_back(std::min(tokens, rate * at));
+  }
+  l.x.push_back(whole / 86400);
+  for (Lines::Series& s : l.series) s.y.push_back(tokens);
+  return lines(l);
+}
+}  // namespace
+
+void add_incidents(Page& page, const Facts& f, const Queries& q) {
+  if (!q.db().has_table("incident")) return;
+  const Rows rows = q.rows("incidents");
+  const double whole = f.value("run_days") * 86400, tokens = f.value("run_tokens");
+  if (rows.empty() || !(whole > 0)) return;
+  double longest = 0;
+  DataTable t{"", {"time", "what", "trained by then", "work done again", "waiting", "restart"}, {}};
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    longest = std::max(longest, rows.number(i, 3) + rows.number(i, 4) + rows.number(i, 5));
+    t.rows.push_back({cell(rows.number(i, 0), "s"), cell(rows.text(i, 1)), cell(rows.number(i, 2), "tokens"),
+                      cell(rows.number(i, 3), "s"), cell(rows.number(i, 4), "s"), cell(rows.number(i, 5), "s")});
+  }
   Section s;
   s.id = "incidents";
   s.question = "What interrupts the run?";
   s.columns = 2;
   s.answer = html("{} interruptions; the worst costs {}", strong(fmt::to_string(rows.size())),
                   bad(results::pretty(longest, "s")));
-  s.panels.push_back({"time lost, by days of the run", "", stacks(k)});
-  s.panels.push_back({"tokens trained", "", lines(l)});
+  s.panels.push_back({"time lost, by days of the run", "", lost_by_stretch(rows, whole)});
+  s.panels.push_back(
+      {"tokens trained", "", tokens_over_days(rows, whole, tokens, tokens / (whole * f.value("run_goodput")))});
   s.below = html(
       "<details class=\"screen\"><summary>Every interruption</summary><p class=\"ctl\"><label>Only rows with <input "
       "type=\"search\" data-filter=\"incident-rows\"></label> <output "
