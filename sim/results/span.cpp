@@ -50,7 +50,8 @@ void SpanLog::grow(std::size_t bytes) {
 std::set<std::uint32_t> SpanLog::gpus(bool kept) const {
   std::set<std::uint32_t> out;
   for (std::size_t i = 0; i < tracks_.size(); ++i)
-    if (tracks_[i].gpu && (kept_[i] || !kept)) out.insert(std::uint32_t(*tracks_[i].gpu));
+    if (tracks_[i].gpu && (kept_[i] || (!kept && dropped_gpus_.contains(std::uint32_t(*tracks_[i].gpu)))))
+      out.insert(std::uint32_t(*tracks_[i].gpu));
   return out;
 }
 std::size_t SpanLog::gpus_kept() const { return gpus(true).size(); }

@@ -161,7 +161,7 @@ void add_scaling(Page& page, const Facts& f, const Queries& q) {
     for (const double n : l.x) s.y.push_back(days.contains(n) ? days.at(n) : NAN);
   }
   if (const double limit = std::strtod(f.setting("size.targets.days").c_str(), nullptr); limit > 0)
-    l.at_y.push_back({limit, fmt::format("target {:.4g} days", limit)});
+    l.at_y.push_back({limit, fmt::format("target {:.4g} {}", limit, limit == 1 ? "day" : "days")});
   Section s;
   s.id = "scaling";
   s.question = "How many GPUs does it take?";
@@ -239,7 +239,8 @@ void add_keys(Page& page, const Facts& f, const Rows& chosen) {
     const double v = std::strtod(text.c_str(), nullptr);
     return v > 0 ? fmt::format("of {} {}", brief(v), unit) : std::string("without interruptions");
   };
-  key("Time", 4, "days", fmt::format("{:.1f} days", chosen.number(0, 4)), target(days, "days"));
+  key("Time", 4, "days", fmt::format("{:.{}f} days", chosen.number(0, 4), chosen.number(0, 4) < 2 ? 2 : 1),
+      target(days, "days"));
   key("Cost", 5, "cost", results::pretty(chosen.number(0, 5), "USD"), target(cost, "USD"));
   key("A step", 6, "step_time", results::pretty(chosen.number(0, 6), "s"),
       fmt::format("MFU {}", share_text(chosen.number(0, 7))));

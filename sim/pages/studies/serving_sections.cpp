@@ -69,7 +69,10 @@ void add_limits(Page& page, const Facts& f, const Queries& q) {
     if (!b.bars.empty()) s.panels.push_back({"pool " + pool, "", bars(b)});
   }
   const Rows neck = q.rows("bottleneck");
-  if (!neck.empty())
+  if (!neck.empty() && neck.text(0, 1) == "load")
+    s.answer =
+        html("Pool {} waits for requests {} of its time", neck.text(0, 0), strong(share_text(neck.number(0, 2))));
+  else if (!neck.empty())
     s.answer = html("Pool {} spends most of its time on {}: {}", neck.text(0, 0), strong(words_of(neck.text(0, 1))),
                     share_text(neck.number(0, 2)));
   else

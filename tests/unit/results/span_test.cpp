@@ -68,6 +68,7 @@ TEST(SpanLog, KeepsTheGpusThatWereAskedFor) {
   for (unsigned gpu = 0; gpu < 40; ++gpu) filter.gpus.insert(gpu);
   const SpanLog log = run_of(filter, 64, 200);
   EXPECT_EQ(log.gpus_kept(), 40u);
+  EXPECT_EQ(log.gpus_seen(), 40u) << "nobody misses the others";
   EXPECT_LT(log.full_since().v, 200 * 1000);
 }
 
