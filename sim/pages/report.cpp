@@ -41,6 +41,8 @@ std::string report_page(const std::string& database) {
   results::check_results(db);
   check_tables(db);
   if (db.value("SELECT count(*) FROM sweep").value_or("0") != "0") {
+    if (!db.value("SELECT 1 FROM run LIMIT 1"))
+      throw ConfigError(fmt::format("{}: none of its points could run; table sweep_point says why", database));
     const Facts first = read_identity(db);
     return page_html(sweep_page(first, db), first);
   }

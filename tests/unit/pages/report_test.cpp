@@ -196,10 +196,13 @@ TEST_F(ReportTest, RefusesWhatNoPageIsMadeOfInOneLine) {
                     empty = changed("empty.db", "DELETE FROM metric"),
                     study = changed("study.db", "UPDATE run SET study = 'x'"),
                     lacks = changed("lacks.db", "DROP TABLE assumption"),
-                    trace = changed("trace.db", "CREATE TABLE trace_experts(id)");
+                    trace = changed("trace.db", "CREATE TABLE trace_experts(id)"),
+                    sweep = changed("sweep.db", "DELETE FROM run; INSERT INTO sweep VALUES ('', 1, 1, 1, 'complete')");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(old); }),
             old + ": is a results database of schema version 2, this program reads version 3; run it again");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(none); }), none + ": holds no run");
+  EXPECT_EQ(test::refusal_of([&] { (void)report_page(sweep); }),
+            sweep + ": none of its points could run; table sweep_point says why");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(empty); }),
             empty + ": holds no figures: its run ended before there were any");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(study); }),
