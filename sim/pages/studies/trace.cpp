@@ -269,7 +269,7 @@ Page trace_page(const std::string& file, Facts& facts) {
   if (curves.empty()) curves.emplace_back("", ranked_shares(loads));
   add_lorenz(page, "", curves);
   add_layer_lines(page, loads);
-  add_affinity(page, statistics);
+  if (!header.sampled) add_affinity(page, statistics);  // tokens dealt from counts have their experts by chance
   add_fan_out(page, statistics);
   return page;
 }
