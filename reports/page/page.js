@@ -54,6 +54,29 @@
     input.addEventListener('input', apply); apply();
   });
 
+  // A timeline goes to ui.perfetto.dev on a click, never before: its page opens, says that it is there, is handed the file.
+  each('input[data-timeline]', document, input => {
+    const button = one('#timeline-go'), out = one('#timeline-n'), site = 'https://ui.perfetto.dev';
+    input.addEventListener('change', () => { out.textContent = ''; });
+    button.addEventListener('click', async () => {
+      const file = input.files[0];
+      if (!file) { out.textContent = 'Choose the timeline first.'; return; }
+      const there = open(site);
+      if (!there) { out.textContent = 'The browser did not let this page open ' + site + '.'; return; }
+      out.textContent = 'Waiting for ' + site + ' ...';
+      const buffer = await file.arrayBuffer(), since = Date.now();
+      const knock = setInterval(() => {
+        if (Date.now() - since > 60000) { clearInterval(knock); out.textContent = site + ' does not answer: is there a network?'; } else there.postMessage('PING', site);
+      }, 200);
+      addEventListener('message', function answer(e) {
+        if (e.origin !== site || e.data !== 'PONG') return;
+        clearInterval(knock); removeEventListener('message', answer);
+        there.postMessage({ perfetto: { buffer, title: file.name, fileName: file.name } }, site);
+        out.textContent = 'Handed over.';
+      });
+    });
+  });
+
   // Charts whose marks are joined into paths are read from the table below them: where the pointer is, or by arrow keys.
   const readers = {
     cells: (rows, heads) => ({

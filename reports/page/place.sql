@@ -14,3 +14,9 @@ SELECT place, avg(share) AS share FROM ranked GROUP BY place ORDER BY place;
 -- copies: how many slots hold each expert, of the best plan
 SELECT copies, count(*) AS experts FROM (SELECT layer, expert, count(*) AS copies FROM placement WHERE expert >= 0 GROUP BY layer, expert)
 GROUP BY copies ORDER BY copies;
+-- traffic: who sends to whom; of a plan, between GPUs or between nodes
+SELECT source, destination, copies, bytes FROM gpu_traffic WHERE scope = ?1 AND level = ?2 ORDER BY source, destination;
+-- traffic_of: the plans of which that is kept, the best first
+SELECT scope, level, count(*) AS pairs FROM gpu_traffic GROUP BY scope, level ORDER BY min(rowid);
+-- drift: balance by the age of a plan
+SELECT strategy, slots, minutes, balancedness, least, gap_to_bound, plans FROM drift ORDER BY rowid;

@@ -39,3 +39,5 @@ WHERE name LIKE 'rebalance%' AND scope NOT LIKE '%,plan:%' ORDER BY rowid;
 -- bottleneck: what the pool with the highest load spends most of its time on
 SELECT substr(scope, 6, instr(scope, ',limit:') - 6) AS pool, substr(scope, instr(scope, ',limit:') + 7) AS what, value
 FROM metric WHERE name = 'bottleneck';
+-- rebalanced: when new placements were made
+SELECT DISTINCT value FROM metric WHERE name = 'rebalance_at' ORDER BY value;

@@ -17,3 +17,7 @@ SELECT scope, name, value FROM metric WHERE name LIKE 'kernel\_time\_%\_share' E
 SELECT gpu, stage, compute_time, exposed_time, idle_time FROM gpu ORDER BY gpu;
 -- whole_run: a training run with its failures
 SELECT name, value, unit FROM metric WHERE scope = 'run' AND name LIKE 'run\_%' ESCAPE '\' ORDER BY rowid;
+-- memory_over_time: most in use while each instruction ran that ends then, first GPU of each stage
+SELECT CAST(substr(scope, 7) AS INTEGER) AS stage, time, value FROM series WHERE name = 'memory_in_use' ORDER BY stage, time;
+-- incidents: what interrupted the whole run
+SELECT time, kind, tokens, lost, waiting, restart FROM incident ORDER BY time;

@@ -2,8 +2,10 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "cli/command.h"
 #include "cli/options.h"
@@ -162,18 +164,51 @@ void take_cluster(PlaceGiven& given, const std::optional<spec::Cluster>& cluster
 }
 
 /// What was asked, as a results database keeps it.
-std::string command_line_of(const PlaceGiven& given) {
+std::string command_line_of(const CLI::App& verb) {
   std::string out = "moesim place";
-  for (const std::string& s : given.strategies) out += " --strategy " + s;
-  return fmt::format("{} --gpus {} --nodes {}", out, given.gpus, given.nodes);
+  for (const CLI::Option* o : verb.get_options()) {
+    if (o->count() == 0) continue;
+    if (!o->get_positional()) out += " " + o->get_name();
+    if (o->get_expected_max() > 0 || o->get_positional()) out += fmt::format(" {}", fmt::join(o->results(), " "));
+  }
+  return out;
 }
 
-void place_verb(PlaceGiven given) {
+/// Every option in force, defaults too, and what of the cluster bears on the figures.
+std::string settings_of(const CLI::App& verb, const PlaceGiven& given, const std::optional<spec::Cluster>& cluster) {
+  std::string out = fmt::format("gpus: {}\nnodes: {}\n", given.gpus, given.nodes);
+  for (const CLI::Option* o : verb.get_options()) {
+    const std::string name = o->get_single_name();
+    if (name == "help" || name == "gpus" || name == "nodes") continue;
+    std::string value = o->count() > 0 ? fmt::format("{}", fmt::join(o->results(), " ")) : o->get_default_str();
+    if (value.empty()) value = o->get_expected_max() == 0 ? "false" : "not given";
+    out += fmt::format("{}: {}\n", name, value);
+  }
+  if (!cluster) return out;
+  const spec::Gpu& gpu = cluster->node.gpu;
+  return out + fmt::format(
+                   "cluster.gpus: {}\ncluster.node.gpus: {}\ncluster.node.gpu.title: {}\n"
+                   "cluster.node.gpu.price: {} USD/h\n",
+                   cluster->gpus(), cluster->node.gpus, gpu.title, gpu.price.v);
+}
+
+std::string title_of(const placing::PlaceOptions& o) {
+  std::string names;
+  for (const placing::Workload& w : o.planned)
+    if (names.size() < 80)
+      names += (names.empty() ? "" : ", ") + w.name;
+    else if (!names.ends_with("..."))
+      names += " ...";
+  return fmt::format("{} placed on {} GPUs", names, o.problem.gpus);
+}
+
+void place_verb(const CLI::App& verb, PlaceGiven given) {
+  const auto started = std::chrono::steady_clock::now();
   sort_words(given);
   std::optional<spec::Cluster> cluster;
   if (!given.cluster.empty()) cluster = spec::load_cluster(given.cluster);
   take_cluster(given, cluster);
-  const std::string command_line = command_line_of(given);
+  const std::string command_line = command_line_of(verb), settings = settings_of(verb, given, cluster);
   if (given.strategies.empty()) given.strategies = {"contiguous", "eplb", "robust"};
   if (given.output.ends_with(".db") && given.format.empty()) std::swap(given.output, given.database);
   const placement::PlacementFormat format = format_of(given);
@@ -190,9 +225,13 @@ void place_verb(PlaceGiven given) {
                       result.rows[result.best].slots));
   }
   if (!given.database.empty()) {
-    results::Results results(given.database, {"place", "place", "", command_line, command_line, 1});
+    results::Results results(given.database, {title_of(options), "place", "", command_line, settings, 1});
     placing::store(options, result, results);
-    results.finish({}, command_line);
+    results::Results::Ending end;
+    end.fingerprint = placing::fingerprint_of(result);
+    end.events = result.rows.size();
+    end.wall_time = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    results.finish(end, settings);
   }
   if (given.json)
     print_text("{}", placing::place_json(options, result));
@@ -207,6 +246,6 @@ void add_place(CLI::App& app, int&) {
   auto given = std::make_shared<PlaceGiven>();
   CLI::App* verb = app.add_subcommand("place", "plan expert placements, compare strategies, export the best");
   add_place_options(*verb, *given);
-  verb->callback([given] { place_verb(*given); });
+  verb->callback([given, verb] { place_verb(*verb, *given); });
 }
 }  // namespace moesim::cli

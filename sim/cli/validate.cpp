@@ -5,8 +5,10 @@
 
 #include "cli/command.h"
 #include "cli/numbers.h"
+#include "cli/options.h"
 #include "core/log.h"
 #include "formats/json.h"
+#include "results/output.h"
 #include "results/summary.h"
 #include "runs/validate.h"
 
@@ -47,6 +49,16 @@ void print_json(const std::vector<runs::ValidationRow>& rows) {
   core::print_text(
       "{}\n", formats::json_text({{"validation", list}, {"summary", std::move(spread)}, {"fitted", kNotFitted}}, 2));
 }
+
+void store(const std::vector<runs::ValidationRow>& rows, const std::vector<std::string>& scenarios,
+           const std::string& file) {
+  std::string command_line = "moesim validate", list;
+  for (const std::string& s : scenarios) command_line += " " + s;
+  for (const runs::ValidationRow& r : rows)
+    if (list.empty() || !list.ends_with(r.scenario + "\n")) list += "scenario: " + r.scenario + "\n";
+  results::Results results(file, {"Published figures beside simulated ones", "validate", "", command_line, list, 1});
+  runs::store(rows, results, list);
+}
 }  // namespace
 
 void add_validate(CLI::App& app, int&) {
@@ -54,6 +66,7 @@ void add_validate(CLI::App& app, int&) {
     std::vector<std::string> scenarios;
     int jobs = 1;
     bool json = false;
+    std::string output;
   };
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("validate", "run the scenarios of published measurements and print both");
@@ -61,10 +74,14 @@ void add_validate(CLI::App& app, int&) {
   verb->add_option("--jobs", given->jobs, "scenarios run at the same time")
       ->check(whole_number(1, kMostJobs))
       ->capture_default_str();
+  add_output(*verb, "-o,--output", given->output, "results database to create, for moesim report");
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] {
+    if (!given->output.empty()) results::make_way(given->output);
     const std::vector<runs::ValidationRow> rows = runs::validate(given->scenarios, given->jobs);
+    if (!given->output.empty()) store(rows, given->scenarios, given->output);
     given->json ? print_json(rows) : print_text(rows);
+    if (!given->json && !given->output.empty()) core::print_text("results in {}\n", given->output);
   });
 }
 }  // namespace moesim::cli

@@ -84,9 +84,10 @@ Html footer_html(const Facts& f) {
     return html("<footer><h2>Where this comes from</h2><p>File <code>{}</code>. Page by moesim {}.</p></footer>",
                 f.file, core::version());
   Html out = html(
-      "<footer><h2>Where this comes from</h2><p>Scenario <code>{}</code>, seed {}, moesim {}, run {}, fingerprint "
+      "<footer><h2>Where this comes from</h2><p>{} <code>{}</code>, seed {}, moesim {}, run {}, fingerprint "
       "<code>{}</code>, {} events in {} s. Page by moesim {}.</p>",
-      f.scenario_file, f.seed, f.version, f.state, f.fingerprint, f.events, f.wall_time, core::version());
+      f.scenario_file.empty() ? "Command" : "Scenario", f.scenario_file.empty() ? f.scenario : f.scenario_file, f.seed,
+      f.version, f.state, f.fingerprint, f.events, f.wall_time, core::version());
   out += details("The scenario's text", quotation(f.scenario));
   out += details(fmt::format("All settings in force ({})", f.settings.size()), quotation(f.resolved));
   DataTable all{"", {"scope", "figure", "value", "unit"}, {}};

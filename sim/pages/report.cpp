@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "core/config.h"
@@ -16,14 +17,16 @@ struct Study {
   Page (*page)(const Facts&, const results::Database&);
 };
 constexpr std::array kStudies = {Study{"training", training_page}, Study{"serving", serving_page},
-                                 Study{"place", place_page}, Study{"passes", passes_page}, Study{"size", size_page}};
+                                 Study{"place", place_page},       Study{"passes", passes_page},
+                                 Study{"size", size_page},         Study{"validate", validate_page}};
 
 /// What every run of this schema has; others came later, and pages do without them.
 void check_tables(const results::Database& db) {
   using results::Table;
+  constexpr Table kLater[] = {Table::latency, Table::instruction, Table::gpu_load,  Table::gpu_traffic,
+                              Table::drift,   Table::incident,    Table::validation};
   for (const results::TableDefinition& t : results::tables())
-    if (t.table != Table::latency && t.table != Table::instruction && t.table != Table::gpu_load &&
-        !db.has_table(t.name))
+    if (std::ranges::find(kLater, t.table) == std::end(kLater) && !db.has_table(t.name))
       throw ConfigError(fmt::format("{}: has no table {} (moesim list schema)", db.file(), t.name));
 }
 }  // namespace
@@ -38,21 +41,22 @@ std::string report_page(const std::string& database) {
   results::check_results(db);
   check_tables(db);
   if (db.value("SELECT count(*) FROM sweep").value_or("0") != "0") {
+    if (!db.value("SELECT 1 FROM run LIMIT 1"))
+      throw ConfigError(fmt::format("{}: none of its points could run; table sweep_point says why", database));
     const Facts first = read_identity(db);
     return page_html(sweep_page(first, db), first);
   }
   const Facts facts = read_facts(db);
-  if (facts.study == "size" && db.value("SELECT count(*) FROM candidate").value_or("0") == "0" &&
-      db.value("SELECT state FROM run") == "complete") {
-    const bool mappings = db.has_table("mapping") && db.value("SELECT count(*) FROM mapping").value_or("0") != "0";
-    throw ConfigError(fmt::format(
-        "{}: {}", database,
-        mappings
-            ? "is of a training plan, of which there is no page; its table mapping holds every mapping and why it fell"
-            : "its plan has no deployment that can be tried; table candidate_pool says why"));
-  }
-  if (facts.metrics.empty() && db.value("SELECT count(*) FROM candidate").value_or("0") == "0")
-    throw ConfigError(fmt::format("{}: holds no figures: its run ended before there were any", database));
+  const auto rows_in = [&](const char* table) {
+    return db.has_table(table) && db.value(fmt::format("SELECT 1 FROM {} LIMIT 1", table)).has_value();
+  };
+  const bool mappings = rows_in("mapping"), candidates = rows_in("candidate");
+  if (facts.metrics.empty() && !mappings && !candidates && !rows_in("validation"))
+    throw ConfigError(fmt::format("{}: {}", database,
+                                  facts.study == "size" && facts.state == "complete"
+                                      ? "its plan has no deployment that can be tried; table candidate_pool says why"
+                                      : "holds no figures: its run ended before there were any"));
+  if (facts.study == "size" && mappings) return page_html(mapping_page(facts, db), facts);
   for (const Study& s : kStudies)
     if (s.name == facts.study) return page_html(s.page(facts, db), facts);
   throw ConfigError(fmt::format("{}: is of a study \"{}\", of which there is no page", database, facts.study));

@@ -150,6 +150,7 @@ results::StudyEnd run_passes(results::StudyRun& run) {
   const std::vector<double> speeds =
       spec::gpu_speeds(config.at_or_empty("slow_gpus"), shape.slow_gpus, shape.expert_parallel);
 
+  run.results.metric("cost_per_hour", shape.expert_parallel * cluster.node.gpu.price.v, "USD");
   PassReport report(run.results, model, cluster, group);
   report.placement(placement);
   results::StudyEnd end;

@@ -148,6 +148,9 @@ std::string cross_tables(const PlaceResult& result);
 std::string drift_table(const PlaceOptions& options, const PlaceResult& result);
 /// The row's placement, ready for placement_text().
 placement::ModelPlacement placement_of(const PlaceOptions& options, const PlaceResult& result, std::size_t row);
-/// Metrics (scope run: the best; scope `placement:STRATEGY...`: each), rows of the best placement and its loads.
+/// Of every plan and score: equal comparisons have equal ones.
+std::uint64_t fingerprint_of(const PlaceResult& result);
+/// Metrics (scope run: the best; scope `placement:STRATEGY...`: each), rows of the best placement and its loads,
+/// who sends to whom in the first and the best, drift.
 void store(const PlaceOptions& options, const PlaceResult& result, results::Results& results);
 }  // namespace moesim::placing

@@ -1,7 +1,11 @@
 // What a comparison of placements leaves in a results database.
 #include <fmt/format.h>
 
+#include <bit>
+#include <cmath>
+
 #include "placing/place.h"
+#include "placing/place_traffic.h"
 
 namespace moesim::placing {
 namespace {
@@ -30,9 +34,57 @@ void store_gpu_loads(const PlaceResult& result, results::Results& results) {
         results.add(results::Table::gpu_load, {scope_of(r), l.layer, gpu, l.gpus[gpu]});
   }
 }
+/// Who sends to whom, of the first and the best: before and after.
+void store_traffic(const PlaceOptions& o, const PlaceResult& result, results::Results& results) {
+  constexpr int kMostPairedGpus = 160;  // 25,600 rows a plan: 1.5 MB
+  const spec::GroupShape group{o.problem.gpus, o.problem.gpus_per_node()};
+  std::vector<std::size_t> shown = {result.best};
+  if (result.best != 0) shown.push_back(0);
+  for (const std::size_t number : shown) {
+    const PlaceRow& r = result.rows[number];
+    const PlanSource& from = result.sources[r.planned];
+    Workload w = (o.scored.empty() ? o.planned : o.scored)[r.scored];
+    const routing::GateShape gate = gate_of(o, w);
+    w.loads = at_layers(w.loads, from.loads.layers, w.name, from.name);
+    const std::vector<double> copies = pair_copies(w, gate, result.maps[r.maps], group, o.replica_choice);
+    if (copies.empty()) continue;
+    const double bytes =
+        o.model ? double(o.prefill_tokens) * group.gpus * double(exchange_row_bytes(o).v) : std::nan("");
+    const auto add = [&](const char* level, int source, int destination, double value) {
+      using Value = results::Results::Value;
+      results.add(results::Table::gpu_traffic, {scope_of(r), level, source, destination, value,
+                                                o.model ? Value(value * bytes) : results::Results::null()});
+    };
+    const int nodes = group.nodes();
+    std::vector<double> between(std::size_t(nodes) * std::size_t(nodes));
+    for (int s = 0; s < group.gpus; ++s)
+      for (int d = 0; d < group.gpus; ++d) {
+        const double value = copies[std::size_t(s) * std::size_t(group.gpus) + std::size_t(d)];
+        between[std::size_t(group.node_of(s)) * std::size_t(nodes) + std::size_t(group.node_of(d))] += value;
+        if (group.gpus <= kMostPairedGpus) add("gpu", s, d, value);
+      }
+    for (int s = 0; s < nodes; ++s)
+      for (int d = 0; d < nodes; ++d) add("node", s, d, between[std::size_t(s) * std::size_t(nodes) + std::size_t(d)]);
+  }
+}
+
+void store_drift(const PlaceOptions& o, const PlaceResult& result, results::Results& results) {
+  for (const DriftPoint& p : drift_curves(o, result))
+    results.add(results::Table::drift, {p.strategy, p.slots, p.minutes, p.balance, p.least, p.regret, p.plans});
+}
 }  // namespace
 
-void store(const PlaceOptions&, const PlaceResult& result, results::Results& results) {
+std::uint64_t fingerprint_of(const PlaceResult& result) {
+  std::uint64_t out = 0xcbf29ce484222325;  // FNV-1a
+  const auto take = [&](std::uint64_t v) { out = (out ^ v) * 0x100000001b3; };
+  for (const std::vector<exchange::ExpertMap>& plan : result.maps)
+    for (const exchange::ExpertMap& map : plan)
+      for (const auto expert : map.slot_to_expert) take(std::uint64_t(std::int64_t(expert)));
+  for (const PlaceRow& r : result.rows) take(std::bit_cast<std::uint64_t>(r.score.gap));
+  return out;
+}
+
+void store(const PlaceOptions& o, const PlaceResult& result, results::Results& results) {
   const auto metrics = [&](const PlaceRow& r, const std::string& scope) {
     results.metric("balancedness", r.score.balancedness, "", scope);
     results.metric("imbalance", r.score.imbalance, "", scope);
@@ -62,6 +114,10 @@ void store(const PlaceOptions&, const PlaceResult& result, results::Results& res
     results.add(results::Table::assumption, {"run", "note", note, "bears on the figures"});
   for (const PlaceRow& r : result.rows) metrics(r, scope_of(r));
   store_gpu_loads(result, results);
+  store_traffic(o, result, results);
+  store_drift(o, result, results);
+  results.metric("gpus", o.problem.gpus, "");
+  if (o.cluster) results.metric("cost_per_hour", o.problem.gpus * o.cluster->node.gpu.price.v, "USD");
   const PlaceRow& best = result.rows[result.best];
   metrics(best, "run");
   const placement::Loads& loads = result.sources[best.planned].loads;

@@ -80,22 +80,27 @@ std::vector<TrafficShape> from_trace(const Workload& w, const routing::GateShape
   return out;
 }
 
+/// Of one token, as counts expect it.
+void layer_sums(const Workload& w, std::size_t row, const routing::GateShape& gate, const exchange::ExpertMap& map,
+                const spec::GroupShape& group, bool level, exchange::ExchangeSums& sums) {
+  std::vector<double> rows(w.loads.row(row).begin(), w.loads.row(row).end());
+  double total = 0;
+  for (const double r : rows) total += r;
+  for (double& r : rows) r *= gate.top_k / total;
+  if (level)
+    exchange::balanced_exchange_sums(rows, 1, gate, map, group, sums);
+  else
+    exchange::exchange_sums(rows, 1, gate, map, exchange::copy_table(map), group, sums);
+}
+
 std::vector<TrafficShape> from_counts(const Workload& w, const routing::GateShape& gate,
                                       std::span<const std::vector<exchange::ExpertMap>* const> placements,
                                       const spec::GroupShape& group, bool level) {
   std::vector<TrafficShape> out(placements.size());
   exchange::ExchangeSums sums;
   for (std::size_t row = 0; row < w.loads.rows(); ++row) {
-    std::vector<double> rows(w.loads.row(row).begin(), w.loads.row(row).end());
-    double total = 0;
-    for (const double r : rows) total += r;
-    for (double& r : rows) r *= gate.top_k / total;  // of one token
     for (std::size_t p = 0; p < placements.size(); ++p) {
-      const exchange::ExpertMap& map = (*placements[p])[row];
-      if (level)
-        exchange::balanced_exchange_sums(rows, 1, gate, map, group, sums);
-      else
-        exchange::exchange_sums(rows, 1, gate, map, exchange::copy_table(map), group, sums);
+      layer_sums(w, row, gate, (*placements[p])[row], group, level, sums);
       Moved moved(group.gpus);
       moved.add(sums, group);
       add_to(out[p], moved.shape(1), 1 / double(w.loads.rows()));
@@ -110,5 +115,37 @@ std::vector<TrafficShape> traffic_shapes(const Workload& workload, const routing
                                          const spec::GroupShape& group, const exchange::ReplicaSpec& replica_choice) {
   return workload.trace ? from_trace(workload, gate, placements, group, replica_choice)
                         : from_counts(workload, gate, placements, group, replica_choice.balanced());
+}
+
+std::vector<double> pair_copies(const Workload& w, const routing::GateShape& gate,
+                                const std::vector<exchange::ExpertMap>& maps, const spec::GroupShape& group,
+                                const exchange::ReplicaSpec& replica_choice) {
+  if (gate.top_k == 0) return {};
+  const auto gpus = std::size_t(group.gpus);
+  std::vector<double> out(gpus * gpus);
+  const double layers = double(w.loads.rows());
+  routing::Traffic traffic;
+  exchange::ExchangeLoad load;
+  exchange::ExchangeSums sums;
+  for (std::size_t row = 0; row < w.loads.rows(); ++row) {
+    if (!w.trace) {
+      layer_sums(w, row, gate, maps[row], group, replica_choice.balanced(), sums);
+      for (std::size_t i = 0; i < out.size(); ++i)  // sources send alike
+        out[i] += sums.gpu_tokens(int(i % gpus)) / double(gpus) / layers;
+      continue;
+    }
+    const std::int64_t all = std::min(kPairTokens, w.range.end - w.range.first);
+    exchange::Exchanger exchanger(maps[row], group, replica_choice.make(maps[row], group));
+    for (std::int64_t done = 0; done < all; done += kBlock) {
+      stop_if_interrupted();
+      const std::int64_t count = std::min(kBlock, all - done);
+      fill(traffic, count, group.gpus);
+      w.trace->read_experts(w.trace->ordinal(w.loads.layers[row]), w.range.first + done, count, traffic.choices);
+      routing::count_rows(gate, traffic);
+      exchanger(traffic, load);
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] += load.tokens_to_gpu[i] / double(all) / layers;
+    }
+  }
+  return out;
 }
 }  // namespace moesim::placing

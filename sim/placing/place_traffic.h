@@ -14,4 +14,11 @@ std::vector<TrafficShape> traffic_shapes(const Workload& workload, const routing
                                          std::span<const std::vector<exchange::ExpertMap>* const> placements,
                                          const spec::GroupShape& group,
                                          const exchange::ReplicaSpec& replica_choice = {});
+
+/// Who sends to whom: copies of tokens from each GPU to each, for each token of the group, mean over layers; own GPU
+/// included.  (gpus, gpus) [source][destination].  With a trace: of its first kPairTokens.  gate.top_k 0: none.
+std::vector<double> pair_copies(const Workload& workload, const routing::GateShape& gate,
+                                const std::vector<exchange::ExpertMap>& maps, const spec::GroupShape& group,
+                                const exchange::ReplicaSpec& replica_choice = {});
+constexpr std::int64_t kPairTokens = 65'536;
 }  // namespace moesim::placing

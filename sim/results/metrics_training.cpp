@@ -34,6 +34,9 @@ constexpr MetricDefinition kTraining[] = {
     {"batch_tokens", "", "tokens", neither, "run", "tokens of a step, all replicas"},
     {"trained_parameters", "", "", neither, "run",
      "of all low-rank adapters, where they are trained in place of the weights"},
+    {"memory_in_use", "", "B", neither, "stage/time",
+     "most that the stage's first GPU in the first replica held during the instruction that ends then, in the first "
+     "step"},
     {"layers", "", "", neither, "stage", "layers that the pipeline rank holds, in all of its chunks"},
     {"expert_imbalance", "", "", less, "balance_step",
      "max over mean, minus 1, of the expected loads of a layer's experts after so many steps of bias balancing; mean "

@@ -21,10 +21,14 @@ struct SpanFilter {
   bool enabled = false;
   Time from{0}, to{INT64_MAX};
   std::set<std::uint32_t> gpus;  // empty: all
+  std::size_t most_bytes = 0;    // of the timeline as a file; beyond, the log thins itself (see SpanLog); 0: any
 };
 
+/// Keeps what the filter wants.  Where that would be more than `most_bytes` of a file, it keeps less: every other GPU,
+/// down to kFewGpus, unless the filter names GPUs; then no links; then nothing later than it has.
 class SpanLog {
  public:
+  static constexpr std::size_t kFewGpus = 16;  // a pipeline's stages, one each
   struct Track {
     std::optional<GpuId> gpu;  // none for a link
     std::string stream;        // "compute", "communication", or the link's name
@@ -54,12 +58,26 @@ class SpanLog {
   void add(TrackId track, NameId name, Time start, Time end, int layer = -1);
   void add_flow(TrackId from, Time leaves, TrackId to, Time arrives, NameId name);
 
+  /// GPUs that are kept, of all that had something to show.
+  std::size_t gpus_kept() const;
+  std::size_t gpus_seen() const;
+  bool links_left_out() const { return !links_; }
+  /// Nothing that begins later is kept; INT64_MAX if everything is.
+  Time full_since() const { return full_since_; }
+
   const std::vector<Track>& tracks() const { return tracks_; }
   const std::vector<Span>& spans() const { return spans_; }
   const std::vector<Flow>& flows() const { return flows_; }
   const std::string& text(NameId id) const { return names_.at(index(id)); }
 
  private:
+  std::set<std::uint32_t> gpus(bool kept) const;
+  std::size_t bytes_of(const Span& span) const;
+  std::size_t bytes_of(const Flow& flow) const;
+  void grow(std::size_t bytes);
+  void keep_less();
+  void count_again();
+
   SpanFilter filter_;
   std::vector<Track> tracks_;
   std::vector<bool> kept_;  // by track
@@ -68,5 +86,9 @@ class SpanLog {
   std::map<std::string, NameId, std::less<>> name_ids_;
   std::vector<Span> spans_;
   std::vector<Flow> flows_;
+  std::size_t bytes_ = 0;  // that the file will have at most
+  std::set<std::uint32_t> dropped_gpus_;
+  bool links_ = true;
+  Time full_since_{INT64_MAX};
 };
 }  // namespace moesim::results

@@ -128,6 +128,17 @@ void record(const RunOptions& options, const std::string& trace, Scenario& scena
   overrides.push_back(recording::replay_of(scenario.config, trace));
   scenario = load_scenario(options.scenario, overrides, options.seed);
 }
+constexpr std::size_t kMostTimeline = 49'000'000;  // bytes that a browser opens at once; 50 MB with its tracks
+
+/// What a timeline that was left to choose for itself does not hold.
+std::string left_out(const results::SpanLog& spans) {
+  std::string out;
+  if (spans.gpus_kept() < spans.gpus_seen())
+    out += fmt::format(", {} of {} GPUs", spans.gpus_kept(), spans.gpus_seen());
+  if (spans.links_left_out()) out += ", no links";
+  if (spans.full_since().v < INT64_MAX) out += fmt::format(", the first {:.4g} s", seconds(spans.full_since()));
+  return out.empty() ? out : out + " so that it opens: --timeline-gpus and --timeline-window choose";
+}
 }  // namespace
 
 int run(const RunOptions& options) {
@@ -143,6 +154,8 @@ int run(const RunOptions& options) {
   results::SpanFilter filter = options.spans;
   const bool store = value_or(scenario.config, "spans", false);
   filter.enabled = store || !options.timeline.empty();
+  const bool chosen = !filter.gpus.empty() && (filter.from.v > 0 || filter.to.v < INT64_MAX);
+  if (!store && !chosen) filter.most_bytes = kMostTimeline;
   results::SpanLog spans(filter);
   const results::StudyEnd end = simulate(scenario, results, spans, store, started);
   std::size_t timeline_bytes = 0;
@@ -167,8 +180,8 @@ int run(const RunOptions& options) {
     print_text("\nfingerprint {:016x}, {} events, seed {}\n", end.fingerprint, end.events, scenario.identity.seed);
     if (!trace.empty()) print_text("recorded routing in {} (see moesim trace stats)\n", trace);
     if (!options.timeline.empty())
-      print_text("timeline in {} ({:.1f} MB, {} spans; open it at https://ui.perfetto.dev)\n", options.timeline,
-                 double(timeline_bytes) * 1e-6, spans.spans().size());
+      print_text("timeline in {} ({:.1f} MB, {} spans{}; open it at https://ui.perfetto.dev)\n", options.timeline,
+                 double(timeline_bytes) * 1e-6, spans.spans().size(), left_out(spans));
     print_text("results in {}\n", output);
   }
   for (const std::string& f : failed) say(fmt::format("{}: {}", scenario.file, f));

@@ -20,18 +20,29 @@ std::vector<std::string> with_published_figures() {
   return out;
 }
 
+/// The largest over the run and its pools.
+std::optional<double> worst_of(results::Results& results, std::string_view name) {
+  results::Statement s =
+      results.database().prepare("SELECT max(value) FROM metric WHERE name = ?1 AND scope NOT LIKE '%,%'");
+  s.bind(0, name);
+  return s.step() && !s.is_null(0) ? std::optional(s.real(0)) : std::nullopt;
+}
+
 std::vector<ValidationRow> rows_of(const std::string& name) {
   const Scenario scenario = load_scenario(name, {});
   if (scenario.published.empty()) throw ConfigError(fmt::format("{}: has no published figures", scenario.file));
   results::Results results(":memory:", scenario.identity);
   results::SpanLog spans;
-  simulate(scenario, results, spans);
+  const results::StudyEnd end = simulate(scenario, results, spans);
   std::vector<ValidationRow> out;
   if (const auto missing = unmatched(scenario.published, results); !missing.empty())
     throw ConfigError(fmt::format("{}: {}", scenario.file, missing.front()));
+  const auto median = worst_of(results, "kernel_error_median"), p90 = worst_of(results, "kernel_error_p90"),
+             borrowed = worst_of(results, "kernel_time_borrowed_share");
   for (const PublishedFigure& f : scenario.published)
     out.push_back({name, f.metric, f.scope, results.metric_unit(f.metric, f.scope), f.source, f.value,
-                   results.metric_value(f.metric, f.scope)});
+                   results.metric_value(f.metric, f.scope), scenario.identity.title, median, p90, borrowed,
+                   end.fingerprint});
   return out;
 }
 
@@ -71,5 +82,21 @@ std::vector<ValidationRow> validate(std::vector<std::string> scenarios, int jobs
   std::vector<ValidationRow> out;
   for (const auto& part : parts) out.insert(out.end(), part.begin(), part.end());
   return out;
+}
+
+void store(const std::vector<ValidationRow>& rows, results::Results& results, const std::string& command_line) {
+  using Value = results::Results::Value;
+  const auto known = [](const std::optional<double>& v) { return v ? Value(*v) : results::Results::null(); };
+  results::Results::Ending end;
+  std::string last;
+  for (const ValidationRow& r : rows) {
+    results.add(results::Table::validation, {r.scenario, r.title, r.metric, r.scope, r.unit, r.published, r.simulated,
+                                             r.source, known(r.kernel_median), known(r.kernel_p90), known(r.borrowed)});
+    if (r.scenario == last) continue;
+    last = r.scenario;
+    ++end.events;
+    end.fingerprint = (end.fingerprint ^ r.fingerprint) * 0x9E3779B97F4A7C15;
+  }
+  results.finish(end, command_line);
 }
 }  // namespace moesim::runs

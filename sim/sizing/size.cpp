@@ -4,18 +4,21 @@
 
 #include <chrono>
 #include <filesystem>
+#include <sstream>
 
 #include "core/files.h"
 #include "core/log.h"
 #include "core/new_file.h"
 #include "core/words.h"
 #include "results/output.h"
+#include "serving/run_serving.h"
 #include "sizing/answer.h"
 #include "sizing/economics.h"
 #include "sizing/launch.h"
 #include "sizing/pretraining/job_answer.h"
 #include "sizing/shared_trials.h"
 #include "sizing/trial_book.h"
+#include "training/study.h"
 
 namespace moesim::sizing {
 namespace {
@@ -71,6 +74,24 @@ void print_answer(const SizeOptions& options, const Plan& plan, const Search& fo
   print_files(options, found.winner.has_value());
 }
 
+/// The answer simulated once more, into the database: what fills its GPUs, where its time goes, how far kernels may be
+/// off.  Returns its settings, each under "answer.".
+struct Answered {
+  std::string settings;
+  results::StudyEnd end;
+};
+Answered keep_answer(results::Results& results, const std::string& text, const PlanHead& plan, const char* section,
+                     results::Study study) {
+  const Config scenario = Config::from_text(text, plan.file);
+  results::SpanLog spans;
+  results::StudyRun run{scenario, plan.seed, results, spans};
+  Answered out;
+  out.end = scenario.at(section).placed([&] { return study(run); });
+  std::istringstream lines(scenario.resolved());
+  for (std::string line; std::getline(lines, line);) out.settings += "answer." + line + "\n";
+  return out;
+}
+
 /// The database of a search, which goes on with what `output` holds of it.
 class Kept {
  public:
@@ -78,17 +99,22 @@ class Kept {
       : plan_(plan),
         identity_(identity_of(options, plan)),
         begun_(take_up(options, identity_, book_)),
-        results_(options.output.empty() || begun_.whole ? ":memory:" : options.output, identity_) {
+        written_(!options.output.empty() && !begun_.whole),
+        results_(written_ ? options.output : ":memory:", identity_) {
     book_.keep_in(results_);
     (void)results_.database();  // commits
     if (!begun_.aside.empty()) results::remove_output(begun_.aside);
   }
   TrialBook& book() { return book_; }
   results::Results& results() { return results_; }
-  void finish(const char* state, int simulations) {
+  /// Whether it is a file that the answer can go into.
+  bool written() const { return written_; }
+  void finish(const char* state, int simulations, const Answered& answer = {}) {
     book_.put_in_order(results_);
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started_;
-    results_.finish({state, 0, std::uint64_t(simulations), {}, wall.count()}, plan_.config.resolved());
+    results_.finish(
+        {state, answer.end.fingerprint, std::uint64_t(simulations), answer.end.simulated_time, wall.count()},
+        plan_.config.resolved() + answer.settings);
   }
   int finish_shard(const SizeOptions& options, int simulations) {
     finish("interrupted", simulations);
@@ -103,32 +129,39 @@ class Kept {
   results::RunIdentity identity_;
   TrialBook book_;
   Begun begun_;
+  bool written_;
   results::Results results_;
 };
+
+/// Unless the answer's own run has written it.
+void figure(results::Results& results, std::string_view name, double value, std::string_view unit,
+            const std::string& scope = "run") {
+  if (!results.has_metric(name, scope)) results.metric(name, value, unit, scope);
+}
 
 /// The answer's figures as metrics, for what the plan expects.
 void write_figures(results::Results& results, const Plan& plan, const Entry& winner) {
   const Economics e = economics_of(plan, winner);
-  results.metric("gpus", e.gpus, "");
-  results.metric("cost_per_hour", e.cost_per_hour, "USD");
-  results.metric("cost_per_million_tokens", e.cost_per_million, "USD");
-  results.metric("tokens_per_gpu_second", e.tokens_per_gpu, "tokens/s");
-  results.metric("goodput_share", winner.figures->share, "");
-  for (std::size_t i = 0; i < kLatencies.size(); ++i) results.metric(kLatencies[i], winner.figures->latency[i], "s");
+  figure(results, "gpus", e.gpus, "");
+  figure(results, "cost_per_hour", e.cost_per_hour, "USD");
+  figure(results, "cost_per_million_tokens", e.cost_per_million, "USD");
+  figure(results, "tokens_per_gpu_second", e.tokens_per_gpu, "tokens/s");
+  figure(results, "goodput_share", winner.figures->share, "");
+  for (std::size_t i = 0; i < kLatencies.size(); ++i) figure(results, kLatencies[i], winner.figures->latency[i], "s");
   const Deployment& d = winner.deployment;
   for (std::size_t p = 0; p < d.pools.size(); ++p)
-    results.metric("gpus", d.pools[p].gpus() * d.instances[p], "", fmt::format("pool:{}", name_of(d.pools[p].role)));
+    figure(results, "gpus", d.pools[p].gpus() * d.instances[p], "", fmt::format("pool:{}", name_of(d.pools[p].role)));
 }
 void write_figures(results::Results& results, const Choice& choice) {
   const MappingEntry& w = choice.entries[*choice.winner];
-  results.metric("gpus", w.mapping.gpus(), "");
-  results.metric("step_time", w.result->step, "s");
-  results.metric("mfu_bf16_causal", w.result->mfu_bf16, "");
-  results.metric("peak_memory", double(w.result->peak_memory), "B");
-  results.metric("data_parallel", w.mapping.data(), "");
-  results.metric("run_days", choice.run->days, "days");
-  results.metric("run_cost", choice.run->cost, "USD");
-  results.metric("run_goodput", choice.run->goodput, "");
+  figure(results, "gpus", w.mapping.gpus(), "");
+  figure(results, "step_time", w.result->step, "s");
+  figure(results, "mfu_bf16_causal", w.result->mfu_bf16, "");
+  figure(results, "peak_memory", double(w.result->peak_memory), "B");
+  figure(results, "data_parallel", w.mapping.data(), "");
+  figure(results, "run_days", choice.run->days, "days");
+  figure(results, "run_cost", choice.run->cost, "USD");
+  figure(results, "run_goodput", choice.run->goodput, "");
 }
 
 /// 0 if there is an answer, and it is as the plan expects; each expectation that does not hold is said.
@@ -146,8 +179,12 @@ int size_job(const SizeOptions& options, PlanHead head) {
   const Choice choice = choose(job, options.jobs, options.shard);
   if (options.shard.of > 1) return kept.finish_shard(options, choice.simulations);
   store(kept.results(), job, choice);
+  Answered answer;
+  if (choice.winner && kept.written())
+    answer = keep_answer(kept.results(), scenario_text(job, choice.entries[*choice.winner].mapping, true), job,
+                         "training", training::run_training);
   if (choice.winner) write_figures(kept.results(), choice);
-  kept.finish("complete", choice.simulations);
+  kept.finish(answer.end.interrupted ? "interrupted" : "complete", choice.simulations, answer);
   if (choice.winner && !options.scenario.empty())
     write_file(options.scenario, scenario_text(job, choice.entries[*choice.winner].mapping, true));
   print_text("{}", options.json ? answer_json(job, choice) : answer_text(job, choice));
@@ -170,8 +207,12 @@ int size(const SizeOptions& options) {
   std::vector<Variation> variations;
   if (found.winner) variations = vary(plan, found.entries[*found.winner], options.jobs);
   store(kept.results(), plan, found, variations);
+  Answered answer;
+  if (found.winner && kept.written())
+    answer = keep_answer(kept.results(), winner_text(plan, found.entries[*found.winner]), plan, "serving",
+                         [](results::StudyRun& run) { return serving::run_serving(run); });
   if (found.winner) write_figures(kept.results(), plan, found.entries[*found.winner]);
-  kept.finish("complete", found.trials);
+  kept.finish(answer.end.interrupted ? "interrupted" : "complete", found.trials, answer);
   if (found.winner && !options.scenario.empty())
     write_file(options.scenario, winner_text(plan, found.entries[*found.winner]));
   print_answer(options, plan, found, variations);

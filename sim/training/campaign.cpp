@@ -113,7 +113,7 @@ class Player {
     if (slow && now_ >= slow_until_) {  // found: replaced from a checkpoint made for it
       slow_.draw(now_);
       checkpoint();
-      restart();
+      restart({now_, out_.tokens + done_, "straggler"});
     }
     if (unsaved_ >= s_.checkpoint.interval_hours * kHour) checkpoint();
   }
@@ -129,28 +129,31 @@ class Player {
                                                 kMostFailures, s_.checkpoint.interval_hours));
     const double part_of_step = std::max(0.0, when - now_);
     now_ = std::max(now_, when);
-    out_.lost += unsaved_ + part_of_step;
+    const double lost = unsaved_ + part_of_step;
+    out_.lost += lost;
     out_.productive -= std::min(out_.productive, unsaved_);
     done_ = saved_;
     unsaved_ = 0;
+    const auto kind = gpu_.next() <= now_ ? "gpu" : nic_.next() <= now_ ? "nic" : "node";
     if (gpu_.next() <= now_) ++out_.gpu_failures, gpu_.draw(now_);
     if (nic_.next() <= now_) ++out_.nic_failures, nic_.draw(now_);
     if (node_.next() <= now_) ++out_.node_failures, node_.draw(now_);
-    restart();
+    restart({now_, out_.tokens + done_, kind, lost});
   }
   /// Takes a spare node, waiting for a repair if there is none.
-  void restart() {
+  void restart(Incident incident) {
     for (; !repaired_.empty() && repaired_.top() <= now_; repaired_.pop()) ++spares_;
     repaired_.push(now_ + s_.failures.repair_hours * kHour);
     if (spares_ > 0) {
       --spares_;
     } else {
-      out_.waiting += repaired_.top() - now_;
+      out_.waiting += incident.waiting = repaired_.top() - now_;
       now_ = repaired_.top();
       repaired_.pop();
     }
     now_ += s_.failures.restart_hours * kHour;
-    out_.restarting += s_.failures.restart_hours * kHour;
+    out_.restarting += incident.restart = s_.failures.restart_hours * kHour;
+    if (out_.incidents.size() < CampaignOutcome::kMostIncidents) out_.incidents.push_back(incident);
     for (Arrivals* a : {&gpu_, &nic_, &node_})  // nothing breaks while nothing runs
       if (a->next() <= now_) a->draw(now_);
   }
@@ -231,6 +234,8 @@ void run_campaign(results::StudyRun& run, TrainingSetup& setup, const StepFigure
   // A node is paid for whole: plan.cluster has only those of its GPUs that compute (gpus_per_node).
   const int paid = spec::read_cluster(run.scenario.at("cluster")).node.gpus;
   results::Results& r = run.results;
+  for (const Incident& i : out.incidents)
+    r.add(results::Table::incident, {i.time, i.kind, i.tokens, i.lost, i.waiting, i.restart});
   r.metric("run_days", out.seconds / 86400, "days");
   r.metric("run_steps", double(out.steps), "");
   r.metric("run_tokens", out.tokens, "tokens");

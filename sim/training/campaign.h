@@ -93,10 +93,19 @@ struct CampaignPart {
   StepLine step;
 };
 
+/// What interrupted the run.
+struct Incident {
+  double time = 0, tokens = 0;                // s; trained and kept
+  std::string_view kind;                      // gpu, nic, node or straggler
+  double lost = 0, waiting = 0, restart = 0;  // s
+};
+
 struct CampaignOutcome {
   double seconds = 0, productive = 0, checkpoints = 0, lost = 0, restarting = 0, waiting = 0, straggling = 0;
   double tokens = 0;
   std::int64_t steps = 0, gpu_failures = 0, nic_failures = 0, node_failures = 0, stragglers = 0;
+  std::vector<Incident> incidents;  // the first kMostIncidents
+  static constexpr std::size_t kMostIncidents = 10'000;
 };
 
 /// Plays the run from one thing that happens to the next: a failure, a checkpoint, another batch.  slow_factor: how

@@ -50,6 +50,7 @@ void write_instructions(results::Results& results, const schedule::StepOutcome& 
                 {t.rank, name_of(t.instruction.op), int(t.instruction.chunk),
                  numbered ? results::Results::Value(int(t.instruction.micro_batch)) : results::Results::null(), t.start,
                  t.end});
+    results.reading("memory_in_use", t.end, double(t.held.v), "B", fmt::format("stage:{}", t.rank));
   }
 }
 
@@ -111,6 +112,7 @@ void write_plan(results::Results& results, const TrainingPlan& plan) {
   results.metric("micro_batches", plan.micro_batches, "");
   results.metric("batch_tokens", double(plan.tokens_per_step()), "tokens");
   if (plan.setup.options.adapters.rank > 0) results.metric("trained_parameters", adapter_parameters(plan), "");
+  results.metric("cost_per_hour", plan.gpus * plan.cluster.node.gpu.price.v, "USD");
   for (int rank = 0; rank < plan.schedule.ranks; ++rank) {
     int layers = 0;
     for (int chunk = 0; chunk < plan.schedule.chunks; ++chunk)

@@ -8,8 +8,10 @@ every chart draws as many marks as it says and its table holds as many, key figu
 lie over each other and none leaves the page, keyboard and buttons do what they say.  Exit code 77 without a browser.
 """
 import argparse
+import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -41,7 +43,11 @@ SCENARIOS = {
     "passes": ["run", "quickstart", "--set", "routing.record.limit=20", "--set", "routing.record.decode=2",
                "--set", "routing.record.synthetic.warm_up_tokens=16", "--set", "passes.prefill.new_tokens=64", "--set", "passes.decode.sequences=8",
                "--set", "passes.decode.steps=1", "--set", "network.count_pairs=true", "--set", "expect=[]"],
+    "place-windows": ["place", "--loads", "{loads}", "--window-minutes", "10", "--strategy", "contiguous,eplb_global", "--model", "deepseek-v2-lite",
+                      "--gpus", "16", "--nodes", "2", "--slots", "64,80", "--from", "{placement}"],
     "size": ["size", "size-mixtral-8x7b"],
+    "plan": ["size", os.path.join(HERE, "plan.yaml")],
+    "validate": ["validate", "serve-deepseek-v3-profile-decode", "train-mixtral-8x7b-interleaved"],
     "sweep": ["sweep", os.path.join(HERE, "..", "smoke", "schedules.yaml")],
 }
 
@@ -114,6 +120,31 @@ def check_keyboard(page):
     return problems
 
 
+def check_timeline(page, folder):
+    """Nothing is opened before the button is pressed with a file; then one site is, and is handed the file once it answers."""
+    if not page.value("document.querySelector('#timeline-go') !== null"):
+        return []
+    page.value("""window.opened = []; window.got = [];
+        window.open = site => { opened.push(site); return { postMessage(what, where) { got.push([what.perfetto ? what.perfetto.title : what, where]); } }; }""")
+    page.value("document.querySelector('#timeline-go').click()")
+    early = page.value("opened.length")
+    file = os.path.join(folder, "timeline.json")
+    with open(file, "w", encoding="utf-8") as out:
+        out.write("{}")
+    root = page.page("DOM.getDocument")["root"]["nodeId"]
+    node = page.page("DOM.querySelector", nodeId=root, selector="input[data-timeline]")["nodeId"]
+    page.page("DOM.setFileInputFiles", nodeId=node, files=[file])
+    page.value("document.querySelector('#timeline-go').click()")
+    page.page("Runtime.evaluate", expression="new Promise(done => setTimeout(done, 500))", awaitPromise=True)
+    page.value("""for (const origin of ['https://elsewhere.example', 'https://ui.perfetto.dev'])
+        dispatchEvent(new MessageEvent('message', { origin, data: 'PONG' }))""")
+    opened, got = page.value("opened"), page.value("got")
+    pings = [g for g in got if g[0] == "PING"]
+    if early or opened != ["https://ui.perfetto.dev"] or not pings or got[len(pings):] != [["timeline.json", "https://ui.perfetto.dev"]]:
+        return [f"the timeline's button opens {early} before, then {opened}, and sends {got[:4]}"]
+    return []
+
+
 def check_file(path):
     text = open(path, encoding="utf-8").read()
     body = text[text.index("</head>"):text.rindex("<script>")]
@@ -127,6 +158,10 @@ def check_file(path):
     if len(text) > 5_000_000:
         problems.append(f"is {len(text)} bytes")
     return problems
+
+
+def has_run(database):
+    return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'run'").fetchone() is not None
 
 
 def check_page(page, path, database, keep):
@@ -160,6 +195,10 @@ def check_page(page, path, database, keep):
         problems.append(f"light, dark and print have papers {sorted(papers)}")
     page.look(1280, "light")
     problems += check_keyboard(page)
+    problems += check_timeline(page, os.path.dirname(path))
+    state = (database.execute("SELECT state FROM run").fetchone() or ("complete",))[0] if has_run(database) else "complete"
+    if page.value("document.body.firstElementChild.className === 'alarm'") != (state != "complete") and "sweep" not in path:
+        problems.append(f"a run that is {state} " + ("does not say so at the top" if state != "complete" else "has an alarm"))
     for e in page.events:
         method, what = e.get("method"), e.get("params", {})
         if method in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
@@ -169,10 +208,38 @@ def check_page(page, path, database, keep):
     return problems
 
 
+def windows(folder):
+    """Loads of 26 layers and 64 experts in four windows that drift apart: (count files, a placement in force)."""
+    files = []
+    for window in range(4):
+        counts = [[0] * 64] + [[1000 // (1 + (expert * 7 + layer + 3 * window) % 64) + 10 for expert in range(64)] for layer in range(26)]
+        files.append(os.path.join(folder, f"window-{window}.json"))
+        with open(files[-1], "w", encoding="utf-8") as out:
+            json.dump({"logical_count": counts}, out)
+    before = os.path.join(folder, "before.json")
+    with open(before, "w", encoding="utf-8") as out:
+        json.dump({"layers": {str(layer): {"slots": list(range(64))} for layer in range(1, 27)}, "slots_per_gpu": 4}, out)
+    return files, before
+
+
 def make(moesim, name, arguments, folder):
     out = os.path.join(folder, name + ".db")
-    title = ["--set", "title='" + TITLE.replace("'", "''") + "'"] if arguments[0] == "run" else []
+    title = ["--set", "title='" + TITLE.replace("'", "''") + "'"] if arguments[0] in ("run", "size") else []
+    if "{loads}" in arguments:
+        files, before = windows(folder)
+        arguments = [w for a in arguments for w in (files if a == "{loads}" else [before] if a == "{placement}" else [a])]
     subprocess.run([moesim, *arguments, *title, "-o", out], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    return out
+
+
+def cut_short(database):
+    """A copy of a run as it looks when the program was killed."""
+    out = database[:-3] + "-cut.db"
+    shutil.copyfile(database, out)
+    db = sqlite3.connect(out)
+    db.execute("UPDATE run SET state = 'running'")
+    db.commit()
+    db.close()
     return out
 
 
@@ -192,6 +259,8 @@ def main():
         databases = given.databases or [make(moesim, n, a, folder) for n, a in SCENARIOS.items()]
         recorded = os.path.join(folder, "passes.trace.db")
         databases += [recorded] if os.path.exists(recorded) else []
+        if not given.databases:
+            databases.append(cut_short(databases[0]))
         page = browser.Browser(program)
         for database in databases:
             name = os.path.splitext(os.path.basename(database))[0]
@@ -200,7 +269,8 @@ def main():
                 os.remove(path)
             subprocess.run([moesim, "report", database, "-o", path], check=True, stdout=subprocess.DEVNULL)
             problems = check_page(page, path, sqlite3.connect(database), given.keep)
-            print(f"{name}: {os.path.getsize(path) / 1e3:.0f} kB, " + (f"{len(problems)} problems" if problems else "good"))
+            ready = page.value("performance.getEntriesByType('navigation')[0].domInteractive")
+            print(f"{name}: {os.path.getsize(path) / 1e3:.0f} kB, interactive in {ready:.0f} ms, " + (f"{len(problems)} problems" if problems else "good"))
             for p in problems:
                 print("  " + p)
             failed += bool(problems)

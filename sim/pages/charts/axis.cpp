@@ -18,8 +18,9 @@ std::pair<double, double> ends_of(double at, double width, std::string_view anch
 Html ticks_html(const Scale& scale, const AxisUnit& unit, int y, int most, bool unit_behind) {
   Html out;
   std::array<double, 2> taken = {-kApart, -kApart};  // where the last number ends, narrow and wide
-  for (const double t : scale.ticks(most)) {
-    const double at = scale.at(t);
+  const Scale in_unit{scale.from / unit.factor, scale.to / unit.factor, scale.logarithmic};  // round in minutes, too
+  for (const double round : in_unit.ticks(most)) {
+    const double t = round * unit.factor, at = scale.at(t);
     const std::string_view anchor = at < 0.08 ? "" : at > 0.92 ? "e" : "m";
     const std::string text = tick_text(t, unit) + (unit_behind && !unit.name.empty() ? " " + unit.name : "");
     std::array<bool, 2> fits{};

@@ -81,6 +81,36 @@ struct Band {
 };
 Figure band(const Band& b);
 
+/// Errors a row each, before the band of single kernels.
+struct Errors {
+  struct Row {
+    std::string label, published, simulated;
+    double error = 0;
+    double median = 0, p90 = 0;  // of single kernels; NaN: not known
+  };
+  std::string aria, label_name;
+  std::vector<Row> rows;
+};
+Figure errors(const Errors& e);
+
+/// Parallel coordinates: a line through all axes for each point.
+struct Parallel {
+  struct Axis {
+    std::string name, unit;
+    bool less = false;               // is better: the least stands at the top
+    std::vector<std::string> words;  // of an axis that is no number: values count them
+  };
+  struct Line {
+    std::string name;
+    std::vector<double> values;  // as many as axes; NaN: none
+    bool best = false;
+  };
+  std::string aria, line_name;
+  std::vector<Axis> axes;
+  std::vector<Line> lines;
+};
+Figure parallel(const Parallel& p);
+
 struct Lines {
   struct Series {
     std::string name;

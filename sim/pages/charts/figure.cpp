@@ -52,6 +52,8 @@ std::vector<bool> numeric_columns(const DataTable& t) {
 }
 }  // namespace
 
+constexpr std::size_t kMany = 100;  // rows: a table taller than its window, which the browser need not lay out at once
+
 Html table_html(const DataTable& t, std::string_view id) {
   const std::vector<bool> number = numeric_columns(t);
   Html head, body;
@@ -70,9 +72,9 @@ Html table_html(const DataTable& t, std::string_view id) {
     body += html("</tr>");
   }
   return html(
-      "<div class=\"tbl\" tabindex=\"0\" role=\"region\" aria-label=\"table\"><table data-sort{}>{}<thead><tr>{}</tr>"
+      "<div class=\"tbl{}\" tabindex=\"0\" role=\"region\" aria-label=\"table\"><table data-sort{}>{}<thead><tr>{}</tr>"
       "</thead><tbody>{}</tbody></table></div>",
-      id.empty() ? html("") : html(" id=\"{}\"", id),
+      t.rows.size() > kMany ? " many" : "", id.empty() ? html("") : html(" id=\"{}\"", id),
       t.caption.empty() ? html("") : html("<caption>{}</caption>", t.caption), head, body);
 }
 

@@ -160,6 +160,25 @@ void add_published(Page& page, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
+void add_timeline(Page& page, const Facts& f) {
+  Section s;
+  s.id = "timeline";
+  s.question = "What ran when, operation by operation?";
+  s.answer = html("A timeline of the run opens in ui.perfetto.dev");
+  s.below = html(
+      "<p>This writes it, with every <code>--set</code> that the run had: less than 50 MB, of the GPUs and the time it "
+      "chooses (<code>--timeline-gpus</code> and <code>--timeline-window</code> choose others).</p><pre "
+      "tabindex=\"0\"><code>moesim run {} --seed {} --timeline "
+      "timeline.json</code></pre><p class=\"ctl\"><label>The file <input type=\"file\" accept=\".json\" "
+      "data-timeline=\"1\"></label> <button type=\"button\" id=\"timeline-go\">Open in ui.perfetto.dev</button> "
+      "<output id=\"timeline-n\"></output></p>",
+      f.scenario_file.empty() ? std::string_view("SCENARIO") : std::string_view(f.scenario_file), f.seed);
+  s.note =
+      "The button needs the network: it opens that site and hands the file over within your browser. Nothing else on "
+      "this page leaves your machine, nor does the file before you press it.";
+  page.sections.push_back(std::move(s));
+}
+
 Figure layer_lines(const std::vector<LayerLine>& all, std::string_view what, std::string_view aria) {
   Lines l;
   l.aria = std::string(aria);
@@ -178,34 +197,48 @@ Figure layer_lines(const std::vector<LayerLine>& all, std::string_view what, std
   return lines(l);
 }
 
-std::optional<double> bytes_of(std::string_view text) {
+namespace {
+/// "85.5 GB" by the units given; nothing if it is none of them.
+std::optional<double> quantity(std::string_view text, std::initializer_list<std::pair<const char*, double>> units) {
   const std::string copy(text);
   char* end = nullptr;
   const double value = std::strtod(copy.c_str(), &end);
   if (end == copy.c_str() || !std::isfinite(value)) return std::nullopt;
   const std::string unit(std::string_view(end).substr(std::min<std::size_t>(1, std::string_view(end).size())));
-  for (const auto& [name, factor] : {std::pair("B", 1.0),
-                                     {"kB", 1e3},
-                                     {"MB", 1e6},
-                                     {"GB", 1e9},
-                                     {"TB", 1e12},
-                                     {"KiB", 1024.0},
-                                     {"MiB", 1048576.0},
-                                     {"GiB", 1073741824.0},
-                                     {"TiB", 1099511627776.0}})
+  for (const auto& [name, factor] : units)
     if (unit == name) return value * factor;
   return std::nullopt;
 }
+}  // namespace
+
+std::optional<double> bytes_of(std::string_view text) {
+  return quantity(text, {{"B", 1.0},
+                         {"kB", 1e3},
+                         {"MB", 1e6},
+                         {"GB", 1e9},
+                         {"TB", 1e12},
+                         {"KiB", 1024.0},
+                         {"MiB", 1048576.0},
+                         {"GiB", 1073741824.0},
+                         {"TiB", 1099511627776.0}});
+}
+
+std::optional<double> seconds_of(std::string_view text) {
+  return quantity(text,
+                  {{"ps", 1e-12}, {"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}, {"min", 60.0}, {"h", 3600.0}});
+}
 
 std::optional<double> gpu_memory(const Facts& f) {
-  const std::optional<double> all = bytes_of(f.setting("cluster.node.gpu.memory"));
-  if (!all) return std::nullopt;
-  return *all - bytes_of(f.setting("cluster.node.gpu.reserve")).value_or(0);
+  for (const std::string of : {"", "answer."})
+    if (const std::optional<double> all = bytes_of(f.setting(of + "cluster.node.gpu.memory")))
+      return *all - bytes_of(f.setting(of + "cluster.node.gpu.reserve")).value_or(0);
+  return std::nullopt;
 }
 
 std::string gpu_name(const Facts& f) {
-  const std::string title = f.setting("cluster.node.gpu.title");
-  return title.empty() ? "GPUs" : title;
+  for (const std::string of : {"", "answer."})
+    if (const std::string title = f.setting(of + "cluster.node.gpu.title"); !title.empty()) return title;
+  return "GPUs";
 }
 
 Parts largest_parts(const std::vector<std::string>& names, const std::vector<double>& sizes, std::size_t most) {

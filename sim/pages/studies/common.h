@@ -23,6 +23,9 @@ void add_key(Page& page, const Facts& facts, std::string label, std::string_view
 /// What others measured beside this run; nothing where nothing was published of it.
 void add_published(Page& page, const Queries& queries);
 
+/// How to get the run's timeline, and a button that hands it to ui.perfetto.dev.
+void add_timeline(Page& page, const Facts& facts);
+
 /// Layers' balance: mean over max load of their GPUs, or how the heading calls it.
 struct LayerLine {
   std::string name;
@@ -32,6 +35,8 @@ Figure layer_lines(const std::vector<LayerLine>& lines, std::string_view what, s
 
 /// "85.5 GB" as bytes, and other texts of bytes in the settings; nothing if it is none.
 std::optional<double> bytes_of(std::string_view text);
+/// "40 ms" as seconds, and other texts of times; nothing if it is none.
+std::optional<double> seconds_of(std::string_view text);
 /// What a GPU's memory holds for the run, in bytes, without the reserve; nothing if the settings do not say.
 std::optional<double> gpu_memory(const Facts& facts);
 /// The GPU's name as the catalogue has it: "NVIDIA H800 SXM 80 GB"; "GPUs" if the settings do not say.

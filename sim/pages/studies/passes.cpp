@@ -211,6 +211,7 @@ Page passes_page(const Facts& f, const results::Database& db) {
   add_loads(page, f, q);
   add_memory(page, f, q);
   add_links(page, q);
+  add_timeline(page, f);
   return page;
 }
 }  // namespace moesim::pages

@@ -6,30 +6,11 @@
 
 #include "pages/studies/common.h"
 #include "pages/studies/loads.h"
+#include "pages/studies/plan.h"
 #include "pages/studies/studies.h"
 #include "results/summary.h"
 
 namespace moesim::pages {
-namespace {
-constexpr std::size_t kMostMaps = 3, kMostBars = 40, kMostPlans = 2000, kMostLoads = 26;
-
-/// placement:STRATEGY:SLOTS, and :PLANNED ON:SCORED ON where there are several loads.
-struct Plan {
-  std::string scope, strategy, slots, planned, scored;
-  std::map<std::string, double> figures;
-  std::map<std::string, std::string> units;
-
-  double value(const std::string& name) const {
-    const auto found = figures.find(name);
-    return found == figures.end() ? std::nan("") : found->second;
-  }
-  std::string plan_name() const { return fmt::format("{}, {} slots", strategy, slots); }
-  std::string name() const {
-    return planned.empty()     ? plan_name()
-           : planned == scored ? fmt::format("{}, {}", plan_name(), planned)
-                               : fmt::format("{}, {} on {}", plan_name(), planned, scored);
-  }
-};
 
 Plan plan_of(const std::string& scope) {
   Plan out;
@@ -47,6 +28,9 @@ Plan plan_of(const std::string& scope) {
   out.strategy = parts[0], out.slots = parts[1], out.planned = parts[2], out.scored = parts[3];
   return out;
 }
+
+namespace {
+constexpr std::size_t kMostMaps = 3, kMostBars = 40, kMostPlans = 2000, kMostLoads = 26;
 
 std::vector<Plan> plans_of(const Queries& q) {
   const Rows rows = q.rows("plans");
@@ -212,10 +196,7 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
   else
     s.answer =
         html("The best plan is {} even; step times were not asked for", strong(share_text(f.value("balancedness"))));
-  s.note =
-      "Each plan on the load it was planned from; the best of each chart in blue. Bytes from node to node are those of "
-      "a run: "
-      "passes with placement: {file: PLAN} and network: {count_pairs: true}.";
+  s.note = "Each plan on the load it was planned from; the best of each chart in blue.";
   s.sql = {q.sql("plans")};
   page.sections.push_back(std::move(s));
 }
@@ -261,10 +242,14 @@ Page place_page(const Facts& f, const results::Database& db) {
   add_key(page, f, "Gap to the bound", "gap_to_bound", "of the slowest GPU");
   add_key(page, f, "Nodes a token visits", "nodes_per_token", "");
   add_key(page, f, "Hottest expert", "expert_load_max_over_mean", "x its layer's mean");
+  if (f.value("cost_per_hour") > 0) add_key(page, f, "Price of the GPUs", "cost_per_hour", "an hour");
   add_published(page, q);
   add_maps(page, q);
   add_cross(page, plans, q);
   if (!own.empty()) add_price(page, own, f, q);
+  add_traffic(page, q);
+  add_drift(page, plans, q);
+  add_migration(page, own, q);
   add_lorenz(page, q.sql("experts"), {{"", q.rows("experts")}});
   add_all(page, plans, q);
   return page;

@@ -13,14 +13,20 @@ namespace moesim::pages {
 namespace {
 /// The target in seconds, if the scenario has one: "40 ms".
 std::optional<double> target(const Facts& f, std::string_view what) {
-  const std::string text = f.setting("serving.slo." + std::string(what));
-  char unit[8] = "";
-  double value = 0;
-  if (std::sscanf(text.c_str(), "%lf %7s", &value, unit) != 2 || !(value > 0)) return std::nullopt;
-  for (const auto& [name, factor] :
-       {std::pair("ps", 1e-12), {"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}, {"min", 60.0}, {"h", 3600.0}})
-    if (std::string_view(unit) == name) return value * factor;
+  for (const std::string key : {"serving.slo.", "answer.serving.slo."})
+    if (const std::optional<double> value = seconds_of(f.setting(key + std::string(what))); value && *value > 0)
+      return value;
   return std::nullopt;
+}
+
+/// With its word: targets of a plan are of a percentile.
+std::vector<Guide> targets(const Facts& f, std::string_view what) {
+  std::vector<Guide> out;
+  if (const std::optional<double> t = target(f, what)) out.push_back({*t, "target " + results::pretty(*t, "s")});
+  for (const char* of : {"p50", "p90", "p99", "mean"})
+    if (const auto t = seconds_of(f.setting(fmt::format("size.targets.{}_{}", what, of))); t && *t > 0)
+      out.push_back({*t, fmt::format("target of {} {}", of, results::pretty(*t, "s"))});
+  return out;
 }
 
 constexpr std::pair<std::string_view, std::string_view> kLatencies[] = {{"ttft", "until the first token"},
@@ -46,6 +52,8 @@ Lines curve_of(const Facts& f, const Queries& q, const std::string& name) {
   return l;
 }
 
+}  // namespace
+
 void add_latency(Page& page, const Facts& f, const Queries& q) {
   Section s;
   s.id = "latency";
@@ -54,7 +62,7 @@ void add_latency(Page& page, const Facts& f, const Queries& q) {
   for (const auto& [name, label] : kLatencies) {
     Lines l = curve_of(f, q, std::string(name));
     if (l.x.size() < 2 || !(l.x.back() > 0)) continue;
-    if (const std::optional<double> t = target(f, name)) l.at_x.push_back({*t, "target " + results::pretty(*t, "s")});
+    l.at_x = targets(f, name);
     const std::string p50 = f.shown(fmt::format("{}_p50", name)), p99 = f.shown(fmt::format("{}_p99", name));
     l.aria = fmt::format("{}: half within {}, 99 % within {}", label, p50, p99);
     l.logarithmic_x = l.x.front() > 0 && l.x.back() > 30 * l.x.front();
@@ -77,6 +85,7 @@ void add_latency(Page& page, const Facts& f, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
+namespace {
 struct Series {
   std::string_view name, label, unit;
 };
@@ -122,17 +131,18 @@ std::optional<Figure> over_time(const Queries& q, const Series& series, const st
   return lines(l);
 }
 
-/// When what failed, as far as the settings say.
-std::vector<Guide> fault_marks(const Facts& f) {
+/// When what failed, as the settings say, and when new placements came.
+std::vector<Guide> events(const Facts& f, const Queries& q) {
+  constexpr std::size_t kMost = 6;
   std::vector<Guide> out;
-  for (int i = 0; i < 3; ++i) {
-    const std::string at = f.setting(fmt::format("serving.faults[{}].at", i)),
-                      kind = f.setting(fmt::format("serving.faults[{}].kind", i));
-    double value = 0;
-    char unit[8] = "";
-    if (std::sscanf(at.c_str(), "%lf %7s", &value, unit) == 2 && std::string_view(unit) == "s")
-      out.push_back({value, kind});
+  for (int i = 0; out.size() < kMost; ++i) {
+    const std::string at = f.setting(fmt::format("serving.faults[{}].at", i));
+    if (at.empty()) break;
+    if (const std::optional<double> when = seconds_of(at))
+      out.push_back({*when, f.setting(fmt::format("serving.faults[{}].kind", i))});
   }
+  const Rows plans = q.rows("rebalanced");
+  for (std::size_t i = 0; i < plans.size() && out.size() < kMost; ++i) out.push_back({plans.number(i, 0), "new plan"});
   return out;
 }
 
@@ -141,9 +151,9 @@ void add_over_time(Page& page, const Facts& f, const Queries& q) {
   s.id = "time";
   s.question = "What happens over time?";
   s.columns = 2;
+  const std::vector<Guide> marks = events(f, q);
   for (const Series& series : kSeries)
-    if (std::optional<Figure> figure = over_time(q, series, fault_marks(f)))
-      s.panels.push_back({"", "", std::move(*figure)});
+    if (std::optional<Figure> figure = over_time(q, series, marks)) s.panels.push_back({"", "", std::move(*figure)});
   if (s.panels.empty()) return;
   double kv = 0, waiting = 0;
   for (const std::string& pool : f.parts("pool:")) {
@@ -156,6 +166,7 @@ void add_over_time(Page& page, const Facts& f, const Queries& q) {
   s.note = fmt::format("Figures are of the window from {} to {}, {}.", f.shown("window_start"), f.shown("window_end"),
                        results::pretty(window, "s"));
   s.sql = {q.sql("over_time")};
+  if (!marks.empty()) s.sql.push_back(q.sql("rebalanced"));
   page.sections.push_back(std::move(s));
 }
 
@@ -187,10 +198,12 @@ Page serving_page(const Facts& f, const results::Database& db) {
   add_latency(page, f, q);
   add_over_time(page, f, q);
   add_limits(page, f, q);
+  add_step_parts(page, q);
   add_pool_memory(page, f, q);
   add_layers(page, q);
   add_pools(page, q);
   add_events(page, q);
+  add_timeline(page, f);
   return page;
 }
 }  // namespace moesim::pages

@@ -69,7 +69,10 @@ void add_limits(Page& page, const Facts& f, const Queries& q) {
     if (!b.bars.empty()) s.panels.push_back({"pool " + pool, "", bars(b)});
   }
   const Rows neck = q.rows("bottleneck");
-  if (!neck.empty())
+  if (!neck.empty() && neck.text(0, 1) == "load")
+    s.answer =
+        html("Pool {} waits for requests {} of its time", neck.text(0, 0), strong(share_text(neck.number(0, 2))));
+  else if (!neck.empty())
     s.answer = html("Pool {} spends most of its time on {}: {}", neck.text(0, 0), strong(words_of(neck.text(0, 1))),
                     share_text(neck.number(0, 2)));
   else
@@ -80,6 +83,52 @@ void add_limits(Page& page, const Facts& f, const Queries& q) {
   s.note +=
       "Share of a pool's time that it spends on a part of its steps or waits for it; parts under 0.2 % are left out.";
   s.sql = {q.sql("limits"), q.sql("bottleneck")};
+  page.sections.push_back(std::move(s));
+}
+
+void add_step_parts(Page& page, const Queries& q) {
+  const Rows rows = q.rows("step_parts");
+  if (rows.empty()) return;
+  Stacks k;
+  k.aria = "A step's time by kind of work", k.label_name = "pool", k.unit = "s";
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (std::ranges::find(parts, rows.text(i, 1)) == parts.end()) parts.push_back(rows.text(i, 1));
+  const auto tone = [](const std::string& part) {
+    return part == "dispatch_time"         ? Tone::alert
+           : part == "combine_time"        ? Tone::ink
+           : part == "experts_time"        ? Tone::answer
+           : part == "attention_core_time" ? Tone::part
+           : part == "attention_in_time"   ? Tone::light
+                                           : Tone::rest;
+  };
+  for (const std::string& part : parts) k.parts.emplace_back(words_of(part), tone(part));
+  double most = 0, share = 0;
+  std::string which, what;
+  for (const std::string& pool : first_column(rows)) {
+    Stack& stack = k.stacks.emplace_back();
+    stack.label = pool;
+    stack.parts.assign(parts.size(), 0);
+    double sum = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (rows.text(i, 0) == pool) {
+        stack.parts[std::size_t(std::ranges::find(parts, rows.text(i, 1)) - parts.begin())] = rows.number(i, 2);
+        sum += rows.number(i, 2);
+      }
+    stack.shown = results::pretty(sum, "s");
+    const auto top = std::ranges::max_element(stack.parts);
+    if (sum > most)
+      most = sum, which = pool, share = *top / sum, what = k.parts[std::size_t(top - stack.parts.begin())].first;
+  }
+  Section s;
+  s.id = "step";
+  s.question = "Where does a step's time go?";
+  s.answer = html("Of a step of pool {} {} is {}", which, strong(share_text(share)), what);
+  s.panels.push_back({"", "", stacks(k)});
+  s.note =
+      "All layers, mean over steps of the pool's first instance; each kind of work as long as it takes alone, so where "
+      "some of it overlaps, a step is shorter than the bar.";
+  s.sql = {q.sql("step_parts")};
   page.sections.push_back(std::move(s));
 }
 

@@ -6,7 +6,11 @@
 
 namespace moesim::pages {
 
-/// What each pool spends its time on, and a step's time by kind of work.
+/// How long users wait, against the targets.
+void add_latency(Page& page, const Facts& facts, const Queries& queries);
+/// A step's time by kind of work.
+void add_step_parts(Page& page, const Queries& queries);
+/// What each pool spends its time on.
 void add_limits(Page& page, const Facts& facts, const Queries& queries);
 /// What fills a GPU of each pool.
 void add_pool_memory(Page& page, const Facts& facts, const Queries& queries);

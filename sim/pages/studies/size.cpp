@@ -1,8 +1,10 @@
 // The cheapest deployment that serves a plan, and what fell.
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "pages/studies/common.h"
+#include "pages/studies/serving_sections.h"
 #include "pages/studies/studies.h"
 #include "results/summary.h"
 
@@ -68,12 +70,27 @@ void add_front(Page& page, const Rows& all, const Queries& q) {
   page.sections.push_back(std::move(section));
 }
 
+/// By number of the deployment: limiter and error band; none where the database does not keep them.
+std::map<std::string, std::pair<std::string, std::string>> limiters(const Queries& q) {
+  std::map<std::string, std::pair<std::string, std::string>> out;
+  if (!q.db().value("SELECT 1 FROM pragma_table_info('candidate') WHERE name = 'limiter'")) return out;
+  const Rows rows = q.rows("limiters");
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const double p90 = std::max(rows.number(i, 3), rows.number(i, 4));
+    out[rows.text(i, 0)] = {rows.text(i, 1), p90 > 0 ? share_text(p90) : ""};
+  }
+  return out;
+}
+
 void add_cost(Page& page, const Rows& all, const Queries& q) {
   Bars cost, binds;
   cost.aria = "Cost an hour of the deployments that meet the targets";
   cost.label_name = "deployment", cost.value_name = "USD an hour";
   double least = INFINITY, most = 0;
+  const auto known = limiters(q);
   DataTable limits{"What binds them", {"deployment", "node", "engine", "TTFT p90", "TPOT p90", "what binds it"}, {}};
+  if (!known.empty())
+    limits.columns.insert(limits.columns.end(), {"spends most of its time on", "nine of ten kernels within"});
   for (std::size_t i = 0; i < all.size(); ++i) {
     const std::string& fate = all.text(i, kFate);
     if ((fate != "chosen" && fate != "front" && fate != "meets") || cost.bars.size() == kMostNamed) continue;
@@ -84,6 +101,12 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
     limits.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode)), cell(all.text(i, kEngine)),
                            cell(all.number(i, kTtft), "s"), cell(all.number(i, kTpot), "s"),
                            cell(all.text(i, kReason))});
+    if (!known.empty()) {
+      const auto at = known.find(all.text(i, kNumber));
+      const auto& [limiter, band] = at == known.end() ? std::pair<std::string, std::string>() : at->second;
+      limits.rows.back().push_back(cell(limiter));
+      limits.rows.back().push_back(cell(band));
+    }
     least = std::min(least, c), most = std::max(most, c);
   }
   if (cost.bars.empty()) return;
@@ -94,10 +117,8 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
                   fmt::format("{:.2f} USD", most));
   s.panels.push_back({"", "", bars(cost)});
   s.below = table_html(limits);
-  s.note =
-      "Memory of these deployments: moesim size PLAN --scenario FILE writes the answer as a scenario, whose page shows "
-      "what fills a GPU.";
   s.sql = {q.sql("candidates")};
+  if (!known.empty()) s.sql.push_back(q.sql("limiters"));
   page.sections.push_back(std::move(s));
 }
 
@@ -139,7 +160,7 @@ void add_variations(Page& page, const Queries& q) {
                       cell(rows.number(i, 3)), cell(rows.number(i, 4)), cell(rows.text(i, 5))});
     if (rows.text(i, 0) == "check") {
       ++checks, held += met;
-    } else if (std::isfinite(rows.number(i, 4))) {
+    } else if (rows.text(i, 0) == "variation" && std::isfinite(rows.number(i, 4))) {
       b.bars.push_back({rows.text(i, 1), 0, rows.number(i, 4), usd(rows.number(i, 4)), rows.text(i, 5),
                         met ? Tone::rest : Tone::alert});
     }
@@ -202,7 +223,9 @@ void add_ledger(Page& page, const Rows& all, const Queries& q) {
 
 Page size_page(const Facts& f, const results::Database& db) {
   const Queries q = Queries::of(db, "size");
-  Page page = begun_page(f, q, {"run"});
+  std::vector<std::string> pools = f.parts("pool:");
+  for (std::string& p : pools) p = "pool:" + p;
+  Page page = begun_page(f, q, pools);
   const Rows chosen = q.rows("chosen"), all = q.rows("candidates");
   if (chosen.empty()) {
     page.headline = html("{} of the {} deployments tried meets the targets", bad("None"), all.size());
@@ -224,6 +247,12 @@ Page size_page(const Facts& f, const results::Database& db) {
   add_front(page, all, q);
   add_cost(page, all, q);
   add_variations(page, q);
+  if (!pools.empty()) {  // the answer, simulated once more
+    const Queries answer = Queries::of(db, "serving");
+    add_limits(page, f, answer);
+    add_pool_memory(page, f, answer);
+    add_latency(page, f, answer);
+  }
   add_fates(page, q);
   add_ledger(page, all, q);
   return page;

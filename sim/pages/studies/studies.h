@@ -13,6 +13,9 @@ Page serving_page(const Facts& facts, const results::Database& db);
 Page place_page(const Facts& facts, const results::Database& db);
 Page passes_page(const Facts& facts, const results::Database& db);
 Page size_page(const Facts& facts, const results::Database& db);
+/// Of a training plan: table mapping.
+Page mapping_page(const Facts& facts, const results::Database& db);
+Page validate_page(const Facts& facts, const results::Database& db);
 /// facts: of the first run that was made (read_identity).
 Page sweep_page(const Facts& facts, const results::Database& db);
 /// Of recorded routing, whose loads are no rows of SQL.  Throws ConfigError if it is damaged.

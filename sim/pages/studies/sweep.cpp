@@ -8,18 +8,29 @@
 #include "core/config.h"
 #include "pages/studies/common.h"
 #include "pages/studies/studies.h"
+#include "pages/studies/sweep_points.h"
 #include "results/metrics.h"
 #include "results/summary.h"
 
 namespace moesim::pages {
+
+bool is_share(std::string_view name) {
+  return name.starts_with("mfu") || name.ends_with("share") || name.ends_with("goodput");
+}
+
+std::optional<Found> mean_of(const Point& point, const std::string& name, const PointTable& table) {
+  Found sum{0, ""};
+  int count = 0;
+  for (const std::string& run : point.runs)
+    if (const auto found = table.find({run, name}); found != table.end() && std::isfinite(found->second.value))
+      sum.value += found->second.value, sum.unit = found->second.unit, ++count;
+  if (count == 0) return std::nullopt;
+  sum.value /= count;
+  return sum;
+}
+
 namespace {
 constexpr std::size_t kMostBars = 48, kMostPanels = 9, kMostFigures = 40, kMostCellsHere = 20'000;
-
-/// A place on the axes: one run, or one for each seed.
-struct Point {
-  std::vector<std::string> runs;
-  std::string label, problem;
-};
 
 /// What was varied, each point's values in the order of the keys; the key itself only where there are several.
 std::vector<Point> points_of(const Rows& rows, std::vector<std::string>& keys) {
@@ -31,11 +42,12 @@ std::vector<Point> points_of(const Rows& rows, std::vector<std::string>& keys) {
   std::string last;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (all.empty() || rows.text(i, 0) != last) {
-      all.push_back({{}, "", rows.text(i, 4)});
+      all.push_back({{}, "", rows.text(i, 4), {}});
       if (!rows.text(i, 1).empty()) all.back().runs.push_back(rows.text(i, 1));
     }
     last = rows.text(i, 0);
     if (seeds && rows.text(i, 2) == "seed") continue;
+    all.back().values.push_back(rows.text(i, 3));
     const std::string short_key = rows.text(i, 2).substr(rows.text(i, 2).rfind('.') + 1);
     all.back().label +=
         (all.back().label.empty() ? "" : ", ") + (keys.size() > 1 ? short_key + " " : "") + rows.text(i, 3);
@@ -92,31 +104,9 @@ std::string title_of(const std::string& sweep) {
   return config && config->has("title") && config->at("title").is_scalar() ? config->at("title").text() : "";
 }
 
-struct Found {
-  double value;
-  std::string unit;
-};
-using Table = std::map<std::pair<std::string, std::string>, Found>;  // (run, figure)
-
-bool is_share(std::string_view name) {
-  return name.starts_with("mfu") || name.ends_with("share") || name.ends_with("goodput");
-}
-
-/// The mean over the point's runs that have the figure; nothing where none has it.
-std::optional<Found> mean_of(const Point& point, const std::string& name, const Table& table) {
-  Found sum{0, ""};
-  int count = 0;
-  for (const std::string& run : point.runs)
-    if (const auto found = table.find({run, name}); found != table.end() && std::isfinite(found->second.value))
-      sum.value += found->second.value, sum.unit = found->second.unit, ++count;
-  if (count == 0) return std::nullopt;
-  sum.value /= count;
-  return sum;
-}
-
 /// One figure of all points, of very many the best or the first.  best: the point's place, if the figure has a better
 /// side.
-Figure panel_of(const std::string& name, const std::vector<Point>& points, const Table& table, std::size_t& best) {
+Figure panel_of(const std::string& name, const std::vector<Point>& points, const PointTable& table, std::size_t& best) {
   const results::MetricDefinition* known = results::find_metric(name);
   const results::Better better = known == nullptr ? results::Better::neither : known->better;
   std::vector<std::pair<std::size_t, Found>> all;
@@ -142,7 +132,7 @@ Figure panel_of(const std::string& name, const std::vector<Point>& points, const
   return bars(b);
 }
 
-DataTable table_of(const std::vector<Point>& points, const std::vector<std::string>& names, const Table& table) {
+DataTable table_of(const std::vector<Point>& points, const std::vector<std::string>& names, const PointTable& table) {
   DataTable out{"", {"point"}, {}};
   for (const std::string& n : names) out.columns.push_back(spaced(n));
   out.columns.push_back("problem");
@@ -160,7 +150,7 @@ DataTable table_of(const std::vector<Point>& points, const std::vector<std::stri
 }
 
 /// Every point with its figures, and what was asked.
-Section points_section(const std::vector<Point>& points, const std::vector<std::string>& names, const Table& table,
+Section points_section(const std::vector<Point>& points, const std::vector<std::string>& names, const PointTable& table,
                        const std::string& sweep, const Queries& q) {
   Section all;
   all.id = "points";
@@ -176,6 +166,35 @@ Section points_section(const std::vector<Point>& points, const std::vector<std::
       sweep.substr(0, 100'000));
   all.sql = {q.sql("points"), q.sql("sweep")};
   return all;
+}
+
+/// Small multiples: lines along a key of numbers, else a bar a point.  first_best: the point that leads in the first
+/// figure with a better side, first_name.
+Section figures_section(const std::vector<std::string>& keys, const std::vector<Point>& points,
+                        const std::vector<std::string>& names, const PointTable& table, std::string& first_best,
+                        std::string& first_name) {
+  Section s;
+  s.id = "figures";
+  s.question = "Which point is best at what?";
+  bool lines_drawn = false;
+  for (const std::string& name : names) {
+    if (s.panels.size() == kMostPanels) break;
+    std::size_t best = 0;
+    Figure figure = panel_of(name, points, table, best);
+    if (figure.marks == 0) continue;
+    if (first_best.empty() && best < points.size()) first_best = points[best].label, first_name = spaced(name);
+    std::optional<Figure> along = along_numbers(name, keys, points, table);
+    lines_drawn = lines_drawn || along.has_value();
+    s.panels.push_back({spaced(name), "", along ? std::move(*along) : std::move(figure)});
+  }
+  const bool short_labels = std::ranges::all_of(points, [](const Point& p) { return letters(p.label) <= 12; });
+  s.columns = short_labels || lines_drawn ? 3 : 2;
+  s.answer = first_best.empty() ? html("{} points", points.size())
+                                : html("{} has the best {}", strong(first_best), first_name);
+  s.note = lines_drawn ? "Lines are along the key with most numbers; every chart has its own scale, from 0. "
+                       : "The best of each chart in blue, where a figure has a better side; every chart has its own "
+                         "scale, from 0. ";
+  return s;
 }
 }  // namespace
 
@@ -194,35 +213,19 @@ Page sweep_page(const Facts& f, const results::Database& db) {
     ++here;
     failed += rows.text(i, 1).empty();
   }
-  Table table;
+  PointTable table;
   for (std::size_t i = 0; i < figures.size(); ++i)
     table[{figures.text(i, 0), figures.text(i, 1)}] = {figures.number(i, 2), figures.text(i, 3)};
   const std::vector<std::string> names = shown_figures(sweep.text(0, 0), figures);
   if (sweep.text(0, 4) != "complete" || double(here) < sweep.number(0, 1))
     page.alarm = html("This sweep is not whole: {} of its {} points are here (state {}).", here, sweep.text(0, 1),
                       sweep.text(0, 4));
-  Section s;
-  s.id = "figures";
-  s.question = "Which point is best at what?";
-  const bool short_labels = std::ranges::all_of(points, [](const Point& p) { return letters(p.label) <= 12; });
-  s.columns = short_labels ? 3 : 2;
   std::string first_best, first_name;
-  for (const std::string& name : names) {
-    if (s.panels.size() == kMostPanels) break;
-    std::size_t best = 0;
-    Figure figure = panel_of(name, points, table, best);
-    if (figure.marks == 0) continue;
-    if (first_best.empty() && best < points.size()) first_best = points[best].label, first_name = spaced(name);
-    s.panels.push_back({spaced(name), "", std::move(figure)});
-  }
+  Section s = figures_section(keys, points, names, table, first_best, first_name);
   std::string what;
   for (const std::string& k : keys) what += (what.empty() ? "" : " and ") + k;
-  s.answer = first_best.empty() ? html("{} points", points.size())
-                                : html("{} has the best {}", strong(first_best), first_name);
-  s.note = fmt::format(
-      "The best of each chart in blue, where a figure has a better side; every chart has its own scale, from 0. {} of "
-      "{} points could not run.{}{}",
-      failed, here,
+  s.note += fmt::format(
+      "{} of {} points could not run.{}{}", failed, here,
       points.size() > kMostBars
           ? fmt::format(" Of more than {0} points each chart draws the best {0}; the table has all.", kMostBars)
           : "",
@@ -236,6 +239,7 @@ Page sweep_page(const Facts& f, const results::Database& db) {
   page.keys.push_back({"Could not run", fmt::to_string(failed), "", "", "", double(failed),
                        "SELECT count(DISTINCT point) FROM sweep_point WHERE run IS NULL"});
   if (!s.panels.empty()) page.sections.push_back(std::move(s));
+  add_parallel(page, keys, points, names, table, q);
   page.sections.push_back(points_section(points, names, table, sweep.text(0, 0), q));
   return page;
 }

@@ -172,12 +172,24 @@ void add_whole_run(Page& page, const Facts& f, const Queries& q) {
 }
 }  // namespace
 
+void add_training(Page& page, const Facts& f, const Queries& q) {
+  add_parts(page, f, q);
+  add_gantt(page, f, q);
+  add_stages(page, f, q);
+  add_memory(page, f, q);
+  add_memory_over_time(page, f, q);
+  add_whole_run(page, f, q);
+  add_incidents(page, f, q);
+}
+
 Page training_page(const Facts& f, const results::Database& db) {
   const Queries q = Queries::of(db, "training");
   Page page = begun_page(f, q, {"run"});
-  page.headline = html("A step of {} tokens takes {} on {} x {}: {} tokens a day, {} GPU-hours per trillion tokens",
-                       brief(f.value("batch_tokens")), strong(f.shown("step_time")), brief(f.value("gpus")),
-                       gpu_name(f), brief(f.value("tokens_per_day")), brief(f.value("gpu_hours_per_trillion_tokens")));
+  page.headline =
+      html("A step of {} tokens takes {} on {} x {}{}: {} tokens a day, {} GPU-hours per trillion tokens",
+           brief(f.value("batch_tokens")), strong(f.shown("step_time")), brief(f.value("gpus")), gpu_name(f),
+           f.value("cost_per_hour") > 0 ? fmt::format(", {} USD an hour", brief(f.value("cost_per_hour"))) : "",
+           brief(f.value("tokens_per_day")), brief(f.value("gpu_hours_per_trillion_tokens")));
   add_key(page, f, "A GPU", "tokens_per_gpu_second", "");
   add_key(page, f, "MFU, BF16 peak, causal", "mfu_bf16_causal", "");
   const std::optional<double> holds = gpu_memory(f);
@@ -187,11 +199,8 @@ Page training_page(const Facts& f, const results::Database& db) {
   else
     add_key(page, f, "A trillion tokens", "gpu_hours_per_trillion_tokens", "of GPUs");
   add_published(page, q);
-  add_parts(page, f, q);
-  add_gantt(page, f, q);
-  add_stages(page, f, q);
-  add_memory(page, f, q);
-  add_whole_run(page, f, q);
+  add_training(page, f, q);
+  add_timeline(page, f);
   return page;
 }
 }  // namespace moesim::pages

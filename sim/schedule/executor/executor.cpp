@@ -165,7 +165,7 @@ void Executor::advance(int gpu) {
 
 void Executor::note_instruction(const Gpu& g, const Instruction& i) {
   if (g.seat.replica == 0 && g.seat.member == 0)
-    instructions_.push_back({g.seat.rank, i, g.began - start_, engine_.now() - start_});
+    instructions_.push_back({g.seat.rank, i, g.began - start_, engine_.now() - start_, {g.held}});
 }
 
 void Executor::finish_instruction(int gpu) {

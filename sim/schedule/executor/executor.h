@@ -113,6 +113,7 @@ struct InstructionTime {
   int rank = 0;
   Instruction instruction;
   Time start{}, end{};
+  Bytes held{};  // most of it
 };
 struct StepOutcome {
   Time step{};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "spec/count.h"
@@ -189,6 +190,30 @@ TEST(Campaign, ManyStepsAtOnceAreTheStepsOneByOne) {
     EXPECT_DOUBLE_EQ(out.tokens, tokens) << from;
     EXPECT_DOUBLE_EQ(out.seconds, seconds) << from;
   }
+}
+
+TEST(Campaign, IncidentsAddUpToWhatTheRunLost) {
+  CampaignSection s = quiet();
+  s.checkpoint.interval_hours = 0.01;
+  s.failures.gpu_mtbf_hours = 10, s.failures.node_mtbf_hours = 8, s.failures.restart_hours = 0.001;
+  s.failures.repair_hours = 0.05, s.failures.spare_nodes = 1;
+  s.stragglers.gpu_mtbf_hours = 20, s.stragglers.detect_hours = 0.02;
+  const CampaignOutcome out = play_campaign({{2e6, 10, 50, 0, 0, {2, 0}}}, s, 64, 64, 8, 1.2, 3);
+  ASSERT_GT(out.incidents.size(), 10u);
+  double lost = 0, waiting = 0, restart = 0, time = 0;
+  std::map<std::string_view, std::int64_t> kinds;
+  for (const Incident& i : out.incidents) {
+    EXPECT_GE(i.time, time);
+    EXPECT_LE(i.tokens, out.tokens);
+    time = i.time;
+    lost += i.lost, waiting += i.waiting, restart += i.restart;
+    ++kinds[i.kind];
+  }
+  EXPECT_NEAR(lost, out.lost, 1e-6 * out.lost);
+  EXPECT_NEAR(waiting, out.waiting, 1e-6 * out.seconds);
+  EXPECT_NEAR(restart, out.restarting, 1e-6 * out.restarting);
+  EXPECT_LE(kinds["gpu"], out.gpu_failures);
+  EXPECT_EQ(kinds["gpu"] + kinds["node"] + kinds["straggler"], std::int64_t(out.incidents.size()));
 }
 
 TEST(Campaign, TheLongestTakesNoLongerThanItsCheckpoints) {

@@ -115,6 +115,24 @@ TEST(ChartLaw, DotsBandsGridsAndPointsLikewise) {
   });
 }
 
+TEST(ChartLaw, ErrorsAndParallelLinesHaveAMarkForEachRow) {
+  for_seeds([](Values& v) {
+    Errors e{v.word(), v.word(), {}};
+    for (std::size_t i = v.below(12); i > 0; --i)
+      e.rows.push_back({v.word(), v.word(), v.word(), v.any(), v.any(), v.any()});
+    const Figure f = errors(e);
+    expect_marks(f, count(f.chart.text(), "class=\"mk"));
+    Parallel p{v.word(), v.word(), {}, {}};
+    for (std::size_t i = v.below(8); i > 0; --i) {
+      p.axes.push_back({v.word(), v.below(2) ? "s" : "", v.below(2) == 0, {}});
+      if (v.below(3) == 0) p.axes.back().words = {"a", "<b>", "c"};
+    }
+    for (std::size_t i = v.below(30); i > 0; --i) p.lines.push_back({v.word(), v.many(p.axes.size()), v.below(5) == 0});
+    const Figure g = parallel(p);
+    expect_marks(g, count(g.chart.text(), "class=\"mk"));
+  });
+}
+
 TEST(ChartLaw, MapsCoverACellForEachValueWhateverIsJoined) {
   for_seeds([](Values& v) {
     Heat h;

@@ -67,8 +67,11 @@ TEST_F(ReportTest, AllowsItsOwnStyleAndScriptByTheirHashesAlone) {
                                               page.rfind("</script>") - page.rfind("<script>") - 8)) +
                       ";"),
             std::string::npos);
-  for (const char* word : {" style=", "http:", "https:", "url(", "@import"})
+  for (const char* word : {" style=", "http:", "url(", "@import"})
     EXPECT_EQ(page.find(word), std::string::npos) << word;
+  const std::size_t site = page.find("https:");
+  EXPECT_EQ(page.substr(site, 24), "https://ui.perfetto.dev'");
+  EXPECT_EQ(page.find("https:", site + 1), std::string::npos) << "one site, opened on a click";
 }
 
 TEST_F(ReportTest, GivesTheSameBytesEachTime) {
@@ -94,7 +97,91 @@ TEST_F(ReportTest, SaysHowToGetWhatTheDatabaseLacks) {
   results::Database db = results::Database::open_existing(database);
   db.exec("DROP TABLE instruction");
   db.close();
-  EXPECT_NE(report_page(database).find("--timeline t.json"), std::string::npos);
+  EXPECT_NE(report_page(database).find("--timeline t"), std::string::npos);
+}
+
+TEST_F(ReportTest, ShowsMemoryOverTheStep) {
+  const std::string database = training("a.db");
+  results::Database db = results::Database::open_existing(database);
+  db.exec(
+      "INSERT INTO series VALUES (1, 'memory_in_use', 'stage:0', 1, 1e9, 'B'), (1, 'memory_in_use', 'stage:0', 3, "
+      "1.5e9, 'B'), (1, 'memory_in_use', 'stage:1', 4, 1.2e9, 'B')");
+  db.close();
+  EXPECT_NE(
+      report_page(database).find("Stage 0 is fullest, with <span class=\"sim\">1.50 GB</span> after 75 % of the step"),
+      std::string::npos);
+}
+
+TEST_F(ReportTest, ShowsWhatInterruptsARun) {
+  const std::string database = training("a.db");
+  results::Database db = results::Database::open_existing(database);
+  db.exec(
+      "INSERT INTO metric VALUES (1, 'run_days', 2, 'days', 'run'), (1, 'run_tokens', 1e12, 'tokens', 'run'), "
+      "(1, 'run_goodput', 0.9, '', 'run'); INSERT INTO incident VALUES (1, 3600, 'gpu', 1e10, 600, 0, 900), "
+      "(1, 7200, 'node', 2e10, 60, 7200, 900)");
+  db.close();
+  EXPECT_NE(report_page(database).find("<span class=\"sim\">2</span> interruptions; the worst costs <span "
+                                       "class=\"bad\">2.27 h"),
+            std::string::npos);
+}
+
+TEST_F(ReportTest, AnswersATrainingPlan) {
+  results::Results r(file("plan.db"), {kTitle, "size", "plan.yaml", "", "", 1});
+  using V = results::Results::Value;
+  const auto mapping = [&](int i, const char* words, int gpus, const char* fate, const char* reason, V step, V days,
+                           V cost) {
+    const bool run = !std::holds_alternative<std::monostate>(step);
+    r.add(results::Table::mapping, {i,
+                                    "hgx",
+                                    gpus / 8,
+                                    gpus,
+                                    words,
+                                    1,
+                                    1,
+                                    4,
+                                    8,
+                                    1,
+                                    2,
+                                    1,
+                                    1,
+                                    "1f1b",
+                                    "none",
+                                    fate,
+                                    reason,
+                                    1.0,
+                                    step,
+                                    run ? V(0.4) : results::Results::null(),
+                                    run ? V(0.5) : results::Results::null(),
+                                    run ? V(0.25) : results::Results::null(),
+                                    run ? V(std::int64_t{1} << 30) : results::Results::null(),
+                                    days,
+                                    cost});
+  };
+  mapping(0, "PP4 <b>", 64, "chosen", "days 10 of 20", 5.0, 10.0, 2e4);
+  mapping(1, "PP8", 128, "meets", "", 3.0, 6.0, 3e4);
+  mapping(2, "PP2", 64, "illegal", "memory: 3 GB too much", results::Results::null(), results::Results::null(),
+          results::Results::null());
+  r.finish({}, "size.targets.days: 20\n");
+  const std::string page = report_page(file("plan.db"));
+  EXPECT_NE(page.find("64 GPUs of hgx train it in <span class=\"sim\">10.0 days</span> for 20,000 USD: PP4 &lt;b&gt;"),
+            std::string::npos);
+  EXPECT_NE(page.find("2 of 2 simulated mappings meet the targets, and <span class=\"sim\">2</span> of these are"),
+            std::string::npos);
+  EXPECT_NE(page.find("Most fell for this: <span class=\"sim\">memory</span>, 1 mappings"), std::string::npos);
+  EXPECT_NE(page.find("target 20 days"), std::string::npos);
+}
+
+TEST_F(ReportTest, ShowsPublishedFiguresBesideSimulatedOnes) {
+  results::Results r(file("v.db"), {kTitle, "validate", "", "", "", 1});
+  for (const auto& [name, simulated] : {std::pair("a", 105.0), {"b", 80.0}, {"c", 101.0}})
+    r.add(results::Table::validation, {name, "t", "step_time", "run", "s", 100.0, simulated, "Somebody, page 3", 0.02,
+                                       0.06, results::Results::null()});
+  r.finish({}, "");
+  const std::string page = report_page(file("v.db"));
+  EXPECT_NE(page.find("Of 3 published figures half are met within <span class=\"sim\">5.0 %</span>"),
+            std::string::npos);
+  EXPECT_NE(page.find("2</span> of 3 figures are nearer than nine of ten single kernels"), std::string::npos);
+  EXPECT_NE(page.find("data-value=\"0.2\""), std::string::npos) << "the worst";
 }
 
 TEST_F(ReportTest, RefusesWhatNoPageIsMadeOfInOneLine) {
@@ -109,10 +196,13 @@ TEST_F(ReportTest, RefusesWhatNoPageIsMadeOfInOneLine) {
                     empty = changed("empty.db", "DELETE FROM metric"),
                     study = changed("study.db", "UPDATE run SET study = 'x'"),
                     lacks = changed("lacks.db", "DROP TABLE assumption"),
-                    trace = changed("trace.db", "CREATE TABLE trace_experts(id)");
+                    trace = changed("trace.db", "CREATE TABLE trace_experts(id)"),
+                    sweep = changed("sweep.db", "DELETE FROM run; INSERT INTO sweep VALUES ('', 1, 1, 1, 'complete')");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(old); }),
             old + ": is a results database of schema version 2, this program reads version 3; run it again");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(none); }), none + ": holds no run");
+  EXPECT_EQ(test::refusal_of([&] { (void)report_page(sweep); }),
+            sweep + ": none of its points could run; table sweep_point says why");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(empty); }),
             empty + ": holds no figures: its run ended before there were any");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(study); }),

@@ -205,6 +205,32 @@ TEST(Place, StoresMetricsAndThePlacement) {
   EXPECT_EQ(s.integer(0), 3 * r.rows[r.best].slots);
 }
 
+TEST(Place, StoresWhoSendsToWhomOfTheFirstAndTheBest) {
+  PlaceOptions o = small();
+  o.top_k = 2;
+  const PlaceResult r = place(o);
+  results::Results results(":memory:", {});
+  store(o, r, results);
+  const auto value = [&](const char* sql) { return std::stod(results.database().value(sql).value_or("nan")); };
+  const double plans = r.best == 0 ? 1 : 2, gpus = o.problem.gpus, nodes = o.problem.nodes;
+  EXPECT_EQ(value("SELECT count(*) FROM gpu_traffic WHERE level = 'gpu'"), plans * gpus * gpus);
+  EXPECT_EQ(value("SELECT count(*) FROM gpu_traffic WHERE level = 'node'"), plans * nodes * nodes);
+  EXPECT_NEAR(value("SELECT sum(copies) FROM gpu_traffic WHERE level = 'gpu'"),
+              value("SELECT sum(copies) FROM gpu_traffic WHERE level = 'node'"), 1e-9);
+  const double copies = value("SELECT sum(copies) FROM gpu_traffic WHERE level = 'gpu'") / plans;
+  EXPECT_GT(copies, 1) << "a token goes to one GPU at least";
+  EXPECT_LE(copies, 2 + 1e-9) << "and to no more than it has experts";
+  EXPECT_EQ(value("SELECT count(*) FROM gpu_traffic WHERE bytes IS NOT NULL"), 0) << "nobody named the model";
+}
+
+TEST(Place, EqualComparisonsHaveEqualFingerprints) {
+  PlaceOptions o = small();
+  const std::uint64_t one = fingerprint_of(place(o));
+  EXPECT_EQ(one, fingerprint_of(place(o)));
+  o.slots.pop_back();
+  EXPECT_NE(one, fingerprint_of(place(o)));
+}
+
 TEST(Place, WritesJsonForScripts) {
   const PlaceOptions o = small();
   const auto json = nlohmann::json::parse(place_json(o, place(o)));

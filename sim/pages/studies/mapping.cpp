@@ -1,0 +1,279 @@
+// The cheapest or fastest way to train a model that a plan asked for, and what fell.
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "pages/studies/common.h"
+#include "pages/studies/studies.h"
+#include "pages/studies/training_stages.h"
+#include "results/summary.h"
+
+namespace moesim::pages {
+namespace {
+// Columns of the query `mappings`.
+enum Column {
+  kNumber,
+  kWords,
+  kNode,
+  kNodes,
+  kGpus,
+  kFate,
+  kReason,
+  kLeast,
+  kStep,
+  kDays,
+  kCost,
+  kMfu,
+  kBubble,
+  kExposed,
+  kPeak,
+  kPipeline,
+  kExpert,
+  kTensor,
+  kData,
+  kSchedule,
+  kRecompute
+};
+constexpr std::size_t kMostNamed = 16, kMostDots = 2500, kMostRows = 2500;
+
+std::string usd(double v) { return std::isfinite(v) ? brief(v) + " USD" : ""; }
+std::string days_text(double v) { return v < 2 ? fmt::format("{:.1f} hours", 24 * v) : fmt::format("{:.1f} days", v); }
+
+bool simulated(const Rows& all, std::size_t i) { return std::isfinite(all.number(i, kStep)); }
+bool meets(const Rows& all, std::size_t i) { return all.text(i, kFate) == "chosen" || all.text(i, kFate) == "meets"; }
+std::string name_of(const Rows& all, std::size_t i) {
+  return fmt::format("{}, {} GPUs of {}", all.text(i, kWords), all.text(i, kGpus), all.text(i, kNode));
+}
+
+/// Whether nothing that meets the targets is both sooner and cheaper.
+bool on_front(const Rows& all, std::size_t i) {
+  for (std::size_t k = 0; k < all.size(); ++k)
+    if (k != i && meets(all, k) && simulated(all, k) && all.number(k, kDays) <= all.number(i, kDays) &&
+        all.number(k, kCost) <= all.number(i, kCost) &&
+        (all.number(k, kDays) < all.number(i, kDays) || all.number(k, kCost) < all.number(i, kCost)))
+      return false;
+  return true;
+}
+
+void add_front(Page& page, const Rows& all, const Queries& q) {
+  Scatter s;
+  s.aria = "Mappings: days against cost";
+  s.x_name = "days, without interruptions", s.y_name = "USD";
+  std::size_t met = 0, front = 0;
+  for (std::size_t i = 0; i < all.size() && s.dots.size() < kMostDots; ++i) {
+    if (!simulated(all, i)) continue;
+    const bool fits = meets(all, i), best = fits && on_front(all, i);
+    met += fits, front += best;
+    s.dots.push_back({all.number(i, kDays), all.number(i, kCost), name_of(all, i),
+                      all.text(i, kFate) + (all.text(i, kReason).empty() ? "" : ": " + all.text(i, kReason)),
+                      fmt::format("{} GPUs", all.text(i, kGpus)),
+                      all.text(i, kFate) == "chosen" ? Scatter::Look::chosen
+                      : best                         ? Scatter::Look::front
+                      : fits                         ? Scatter::Look::other
+                                                     : Scatter::Look::rejected});
+  }
+  if (s.dots.empty()) return;
+  Section section;
+  section.id = "front";
+  section.question = "Which ways are worth considering?";
+  section.answer = met == 0 ? html("None of {} simulated mappings {}", s.dots.size(), bad("meets the targets"))
+                            : html(
+                                  "{} of {} simulated mappings meet the targets, and {} of these {} sooner or cheaper "
+                                  "than all others",
+                                  met, s.dots.size(), strong(fmt::to_string(front)), front == 1 ? "is" : "are");
+  section.above = key_html({{"the answer", "fa"},
+                            {"front: nothing is sooner and cheaper", "ring"},
+                            {"meets the targets", "fr"},
+                            {"fell: reason in its tip and below", "rej"}});
+  section.panels.push_back({"", "", scatter(s)});
+  section.note = "Simulated steps times the steps that the tokens take; both axes start at 0.";
+  section.sql = {q.sql("mappings")};
+  page.sections.push_back(std::move(section));
+}
+
+/// A bar for the fastest ones: what they compute, wait and send.
+void add_limits(Page& page, const Facts& f, const Rows& all, const Queries& q) {
+  Stacks k;
+  k.aria = "Parts of a step of the fastest mappings";
+  k.label_name = "mapping", k.unit = "s";
+  k.parts = {{"computing", Tone::answer}, {"bubble", Tone::rest}, {"exposed communication", Tone::alert}};
+  Bars memory;
+  memory.aria = "Memory of the fullest GPU of the fastest mappings";
+  memory.label_name = "mapping", memory.value_name = "fullest GPU", memory.unit = "B";
+  std::size_t answer = all.size();
+  std::string kind;  // of node, where all have one
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (kind.empty() || kind == all.text(i, kNode))
+      kind = all.text(i, kNode);
+    else
+      kind = "?";
+  if (const std::optional<double> holds = gpu_memory(f); holds && kind != "?")
+    memory.limits.push_back({*holds, "what a GPU holds: " + results::pretty(*holds, "B")});
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool chosen = all.text(i, kFate) == "chosen";
+    if (chosen) answer = i;
+    if (!simulated(all, i) || (k.stacks.size() >= kMostNamed && !chosen)) continue;
+    const double step = all.number(i, kStep), bubble = all.number(i, kBubble), exposed = all.number(i, kExposed);
+    const std::string label = fmt::format("{} GPUs: {}", all.text(i, kGpus), all.text(i, kWords));
+    k.stacks.push_back({label, {step - bubble - exposed, bubble, exposed}, results::pretty(step, "s")});
+    const double peak = all.number(i, kPeak);
+    memory.bars.push_back({label, 0, peak, results::pretty(peak, "B"), chosen ? "the answer" : all.text(i, kFate),
+                           chosen ? Tone::answer : Tone::rest});
+  }
+  if (k.stacks.empty()) return;
+  Section s;
+  s.id = "limits";
+  s.question = "What limits each of them?";
+  if (answer < all.size())
+    s.answer = html("Of the answer's step {} computes; bubbles take {} and {} {}",
+                    strong(share_text(1 - (all.number(answer, kBubble) + all.number(answer, kExposed)) /
+                                              all.number(answer, kStep))),
+                    share_text(all.number(answer, kBubble) / all.number(answer, kStep)),
+                    bad("communication that nothing hides"),
+                    share_text(all.number(answer, kExposed) / all.number(answer, kStep)));
+  else
+    s.answer = html("The fastest {} that were simulated", k.stacks.size());
+  s.panels.push_back({"a step", "", stacks(k)});
+  s.panels.push_back({"memory of the fullest GPU", "", bars(memory)});
+  s.note = fmt::format("The {} fastest that were simulated, means over their GPUs.", k.stacks.size());
+  s.sql = {q.sql("mappings")};
+  page.sections.push_back(std::move(s));
+}
+
+void add_scaling(Page& page, const Facts& f, const Queries& q) {
+  const Rows rows = q.rows("scaling");
+  std::map<std::string, std::map<double, double>> kinds;
+  std::map<double, bool> numbers;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!std::isfinite(rows.number(i, 1)) || !std::isfinite(rows.number(i, 2))) continue;
+    kinds[rows.text(i, 0)][rows.number(i, 1)] = rows.number(i, 2);
+    numbers[rows.number(i, 1)] = true;
+  }
+  if (numbers.size() < 2) return;
+  Lines l;
+  l.aria = "Days by number of GPUs";
+  l.x_name = "GPUs", l.y_name = "days, the fastest mapping";
+  for (const auto& [n, there] : numbers) l.x.push_back(n);
+  for (const auto& [kind, days] : kinds) {
+    if (l.series.size() == 5) break;
+    Lines::Series& s = l.series.emplace_back();
+    s.name = kind;
+    for (const double n : l.x) s.y.push_back(days.contains(n) ? days.at(n) : NAN);
+  }
+  if (const double limit = std::strtod(f.setting("size.targets.days").c_str(), nullptr); limit > 0)
+    l.at_y.push_back({limit, fmt::format("target {:.4g} {}", limit, limit == 1 ? "day" : "days")});
+  Section s;
+  s.id = "scaling";
+  s.question = "How many GPUs does it take?";
+  const auto& [kind, days] = *kinds.begin();
+  const auto first = days.begin(), last = std::prev(days.end());
+  s.answer = html("{} GPUs of {} take {}, {} take {}", first->first, kind, days_text(first->second), last->first,
+                  strong(days_text(last->second)));
+  s.panels.push_back({"", "", lines(l)});
+  s.note = "The fastest mapping of each number of GPUs that was simulated, without interruptions.";
+  s.sql = {q.sql("scaling")};
+  page.sections.push_back(std::move(s));
+}
+
+void add_fates(Page& page, const Queries& q) {
+  const Rows fates = q.rows("fates"), reasons = q.rows("reasons");
+  Section s;
+  s.id = "fates";
+  s.question = "Why did the others fall?";
+  s.columns = 2;
+  Bars a, b;
+  a.aria = "Mappings by what became of them", a.label_name = "fate", a.value_name = "mappings";
+  for (std::size_t i = 0; i < fates.size(); ++i)
+    a.bars.push_back({fates.text(i, 0), 0, fates.number(i, 1), fates.text(i, 1), "",
+                      fates.text(i, 0) == "chosen" ? Tone::answer : Tone::rest});
+  b.aria = "Mappings by why they fell", b.label_name = "why", b.value_name = "mappings";
+  DataTable t{"One example of each", {"why", "mappings", "for example"}, {}};
+  for (std::size_t i = 0; i < reasons.size() && i < kMostNamed; ++i) {
+    b.bars.push_back({reasons.text(i, 0), 0, reasons.number(i, 1), reasons.text(i, 1), "", Tone::rest});
+    t.rows.push_back({cell(reasons.text(i, 0)), cell(reasons.number(i, 1)), cell(reasons.text(i, 2))});
+  }
+  if (!a.bars.empty()) s.panels.push_back({"mappings", "", bars(a)});
+  if (!b.bars.empty()) s.panels.push_back({"reasons", "", bars(b)});
+  if (s.panels.empty()) return;
+  s.answer = reasons.empty()
+                 ? html("None fell")
+                 : html("Most fell for this: {}, {} mappings", strong(reasons.text(0, 0)), reasons.text(0, 1));
+  if (!t.rows.empty()) s.below = table_html(t);
+  s.sql = {q.sql("fates"), q.sql("reasons")};
+  page.sections.push_back(std::move(s));
+}
+
+void add_ledger(Page& page, const Rows& all, const Queries& q) {
+  DataTable t{"",
+              {"mapping", "node", "GPUs", "step", "days", "USD", "MFU", "bubble", "exposed", "fullest GPU", "at least",
+               "fate", "reason"},
+              {}};
+  for (std::size_t i = 0; i < all.size() && i < kMostRows; ++i)
+    t.rows.push_back({cell(all.text(i, kWords)), cell(all.text(i, kNode)), cell(all.number(i, kGpus)),
+                      cell(all.number(i, kStep), "s"), cell(all.number(i, kDays)), cell(all.number(i, kCost)),
+                      cell(all.number(i, kMfu)), cell(all.number(i, kBubble), "s"), cell(all.number(i, kExposed), "s"),
+                      cell(all.number(i, kPeak), "B"), cell(all.number(i, kLeast), "s"), cell(all.text(i, kFate)),
+                      cell(all.text(i, kReason))});
+  Section s;
+  s.id = "ledger";
+  s.question = "What else was tried?";
+  s.answer = html("{} mappings", all.size());
+  s.below = html(
+      "<p class=\"ctl\"><label>Only rows with <input type=\"search\" data-filter=\"ledger-rows\"></label> <output "
+      "id=\"ledger-rows-n\"></output></p>{}",
+      table_html(t, "ledger-rows"));
+  s.note = "At least: the kernels of the busiest rank alone; no step of the mapping is shorter.";
+  if (all.size() > kMostRows) s.note += fmt::format(" The first {} of them; the table mapping has all.", kMostRows);
+  s.sql = {q.sql("mappings")};
+  page.sections.push_back(std::move(s));
+}
+
+void add_keys(Page& page, const Facts& f, const Rows& chosen) {
+  const auto key = [&](std::string label, int column, std::string_view name, std::string shown, std::string beside) {
+    page.keys.push_back({std::move(label), std::move(shown), std::move(beside), "", "",
+                         chosen.number(0, std::size_t(column)),
+                         fmt::format("SELECT {} FROM mapping WHERE fate = 'chosen' ORDER BY mapping LIMIT 1", name)});
+  };
+  const std::string days = f.setting("size.targets.days"), cost = f.setting("size.targets.cost");
+  const auto target = [](const std::string& text, const char* unit) {
+    const double v = std::strtod(text.c_str(), nullptr);
+    return v > 0 ? fmt::format("of {} {}", brief(v), unit) : std::string("without interruptions");
+  };
+  key("Time", 4, "days", fmt::format("{:.{}f} days", chosen.number(0, 4), chosen.number(0, 4) < 2 ? 2 : 1),
+      target(days, "days"));
+  key("Cost", 5, "cost", results::pretty(chosen.number(0, 5), "USD"), target(cost, "USD"));
+  key("A step", 6, "step_time", results::pretty(chosen.number(0, 6), "s"),
+      fmt::format("MFU {}", share_text(chosen.number(0, 7))));
+  const std::optional<double> holds = gpu_memory(f);
+  key("Fullest GPU", 8, "peak_memory", results::pretty(chosen.number(0, 8), "B"),
+      holds ? "of " + results::pretty(*holds, "B") : "");
+}
+}  // namespace
+
+Page mapping_page(const Facts& f, const results::Database& db) {
+  const Queries q = Queries::of(db, "mapping"), training = Queries::of(db, "training");
+  Page page = begun_page(f, q, {"run"});
+  page.kind = "size";
+  const Rows chosen = q.rows("chosen"), nearest = q.rows("nearest"), all = q.rows("mappings");
+  if (!chosen.empty()) {
+    page.headline = html("{} GPUs of {} train it in {} for {}: {}", brief(chosen.number(0, 3)), chosen.text(0, 1),
+                         strong(days_text(chosen.number(0, 4))), usd(chosen.number(0, 5)), chosen.text(0, 0));
+    add_keys(page, f, chosen);
+  } else if (!nearest.empty()) {
+    page.headline = html("{} of {} mappings meets the targets; nearest: {} GPUs, {} for {}", bad("None"), all.size(),
+                         brief(nearest.number(0, 3)), days_text(nearest.number(0, 4)), usd(nearest.number(0, 5)));
+  } else {
+    page.headline = html("{} of {} mappings can be formed, fits and might meet the targets", bad("None"), all.size());
+  }
+  if (page.keys.empty())
+    page.keys.push_back({"Mappings", results::pretty(double(all.size()), ""), "tried", "", "", double(all.size()),
+                         "SELECT count(*) FROM mapping"});
+  add_front(page, all, q);
+  add_scaling(page, f, q);
+  add_limits(page, f, all, q);
+  if (f.has("step_time")) add_training(page, f, training);
+  add_fates(page, q);
+  add_ledger(page, all, q);
+  return page;
+}
+}  // namespace moesim::pages
