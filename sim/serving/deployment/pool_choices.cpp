@@ -14,17 +14,30 @@ std::optional<compute::StepPhase> phase_of(Role role) {
 
 /// FP8 weights have a scale for 128 x 128 of them, and engines refuse to cut through such a block (vllm #17569,
 /// #25292).
-void check_blocks(const Config& config, const Parallel& p, const spec::Model& model, spec::Dtype experts) {
-  constexpr std::int64_t kBlock = 128;
-  if (!model.moe || !p.experts_tensor || experts != spec::Dtype::fp8) return;
-  const std::int64_t width = model.moe->expert_width;
-  const auto cuts = [&](int parts) { return width % (parts * kBlock) != 0; };
-  if (!cuts(p.tensor)) return;
+constexpr int kBlock = 128;
+
+/// Columns that slices of experts are filled up to a multiple of; 1 where blocks stay whole anyway.
+int block_of_slices(const Config& config, const Parallel& p, const spec::Model& model, spec::Dtype experts) {
+  const bool slices = model.moe && p.experts_tensor && experts == spec::Dtype::fp8;
+  const std::int64_t width = model.moe ? model.moe->expert_width : 0;
+  const auto cuts = [&](int parts) { return width % (std::int64_t{parts} * kBlock) != 0; };
+  if (!slices || !cuts(p.tensor)) {
+    if (p.pad)
+      config.fail_below("parallel.pad",
+                        !slices
+                            ? "has no effect here: only slices of FP8 experts (experts_tensor: true) can end within "
+                              "a block"
+                            : fmt::format("has no effect here: {} / {} columns of an expert are whole blocks of {}",
+                                          width, p.tensor, kBlock));
+    return 1;
+  }
+  if (p.pad) return kBlock;
   int fits = p.tensor;
   while (fits > 1 && (p.tensor % fits != 0 || cuts(fits))) --fits;
   config.fail_below("parallel.tensor",
                     fmt::format("{} / {} = {:.6g} columns of an expert are no multiple of the {} of a block of FP8 "
-                                "weights; use tensor {}, or whole experts on each GPU (experts_tensor: false)",
+                                "weights; use tensor {}, whole experts on each GPU (experts_tensor: false), or slices "
+                                "filled up to whole blocks (pad: true)",
                                 width, p.tensor, double(width) / p.tensor, kBlock, fits));
 }
 
@@ -109,7 +122,7 @@ forward::StepSetup setup_of(const Config& config, const PoolSection& s, const sp
   const forward::ChosenPrecision precision = forward::choose_precision(s.precision, model, gpu, phase);
   forward::check_precision(config, precision.formats, gpu);
   forward::check_indexer(config, model, gpu);
-  check_blocks(config, p, model, precision.formats.stored_experts());
+  const int block = block_of_slices(config, p, model, precision.formats.stored_experts());
   const bool exchanges = model.moe && !p.experts_tensor && p.stage_gpus() > 1;
   return forward::set_up({.model = model,
                           .gpu = gpu,
@@ -117,6 +130,7 @@ forward::StepSetup setup_of(const Config& config, const PoolSection& s, const sp
                           .precision = precision,
                           .tensor = p.tensor,
                           .expert_tensor = p.experts_tensor ? p.tensor : 1,
+                          .expert_block = block,
                           .whole_tokens = p.experts_tensor,
                           .graphs = s.graphs.value_or(s.role != Role::prefill),
                           .exchange = network::read_exchange(config, "exchange_sms", gpu.sms),
