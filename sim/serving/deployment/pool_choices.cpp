@@ -41,6 +41,21 @@ int block_of_slices(const Config& config, const Parallel& p, const spec::Model& 
                                 width, p.tensor, double(width) / p.tensor, kBlock, fits));
 }
 
+/// Orders of work that these layers cannot follow.
+void check_overlap(const Config& config, const PoolSection& s, const spec::Model& model, bool exchanges) {
+  const auto refuse = [&](const std::string& why) { config.fail_below("overlap", why); };
+  if (s.overlap == OverlapKind::none) return;
+  if (!exchanges)
+    refuse(fmt::format("{} has no effect: no rows are exchanged, {}", name_of(s.overlap),
+                       !model.moe                  ? model.name + " has no experts"
+                       : s.parallel.experts_tensor ? "every GPU holds a slice of all experts"
+                                                   : "one GPU holds them all"));
+  if (s.overlap == OverlapKind::five_stage && s.role == Role::prefill)
+    refuse("five_stage is an order of decoding; a pool of prompts takes two_batch");
+  if (s.overlap == OverlapKind::shared_expert && model.moe->shared_experts == 0)
+    refuse(fmt::format("shared_expert has no effect: {} has none", model.name));
+}
+
 void at_least_one(const Config& config, std::string_view key, int value) {
   if (value < 1) config.fail_below(key, fmt::format("must be at least 1, got {}", value));
 }
@@ -124,6 +139,7 @@ forward::StepSetup setup_of(const Config& config, const PoolSection& s, const sp
   forward::check_indexer(config, model, gpu);
   const int block = block_of_slices(config, p, model, precision.formats.stored_experts());
   const bool exchanges = model.moe && !p.experts_tensor && p.stage_gpus() > 1;
+  check_overlap(config, s, model, exchanges);
   return forward::set_up({.model = model,
                           .gpu = gpu,
                           .phase = phase,

@@ -77,7 +77,7 @@ struct PoolSection {
     f("placement", p.placement, "of this pool's experts, if it is not the scenario's");
     f("kv", p.kv, "KV cache");
     f("precision", p.precision, "number formats");
-    f("overlap", p.overlap, "none, shared_expert, two_batch (prefill), five_stage (decode)");
+    f("overlap", p.overlap, "none, shared_expert, single_batch, two_batch (prefill), five_stage (decode)");
     f("exchange", p.exchange,
       "kernels of dispatch and combine (moesim list exchange), or a map with their parameters; default auto");
     f("exchange_sms", p.exchange_sms, "SMs that deepep_normal or hybrid takes from compute where both overlap");
