@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/claims_text.h"
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "core/log.h"
@@ -53,7 +54,7 @@ void add_validate(CLI::App& app, int&) {
   struct Given {
     std::vector<std::string> scenarios;
     int jobs = 1;
-    bool json = false;
+    bool json = false, claims = false;
   };
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("validate", "run the scenarios of published measurements and print both");
@@ -62,7 +63,10 @@ void add_validate(CLI::App& app, int&) {
       ->check(whole_number(1, kMostJobs))
       ->capture_default_str();
   verb->add_flag("--json", given->json, "print one JSON object");
+  verb->add_flag("--claims", given->claims,
+                 "popular statements instead (scenarios/claims): the runs that answer each, and whether it holds");
   verb->callback([given] {
+    if (given->claims) return print_claims(runs::answer_claims(given->scenarios, given->jobs), given->json);
     const std::vector<runs::ValidationRow> rows = runs::validate(given->scenarios, given->jobs);
     given->json ? print_json(rows) : print_text(rows);
   });
