@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/claims_text.h"
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "cli/options.h"
@@ -65,7 +66,7 @@ void add_validate(CLI::App& app, int&) {
   struct Given {
     std::vector<std::string> scenarios;
     int jobs = 1;
-    bool json = false;
+    bool json = false, claims = false;
     std::string output;
   };
   auto given = std::make_shared<Given>();
@@ -76,7 +77,12 @@ void add_validate(CLI::App& app, int&) {
       ->capture_default_str();
   add_output(*verb, "-o,--output", given->output, "results database to create, for moesim report");
   verb->add_flag("--json", given->json, "print one JSON object");
+  verb->add_flag("--claims", given->claims,
+                 "popular statements instead (scenarios/claims): the runs that answer each, and whether it holds");
   verb->callback([given] {
+    if (given->claims && !given->output.empty())
+      throw ConfigError::placed("--output: claims are printed, not stored; leave out -o or --claims");
+    if (given->claims) return print_claims(runs::answer_claims(given->scenarios, given->jobs), given->json);
     if (!given->output.empty()) results::make_way(given->output);
     const std::vector<runs::ValidationRow> rows = runs::validate(given->scenarios, given->jobs);
     if (!given->output.empty()) store(rows, given->scenarios, given->output);

@@ -1,5 +1,8 @@
 #include "forward/setup.h"
 
+#include <fmt/format.h>
+
+#include "compute/layers/operation_list.h"
 #include "forward/precision.h"
 #include "results/results.h"
 
@@ -11,6 +14,7 @@ compute::LayerOptions options_of(const StepQuestion& q) {
   out.recompute = q.recompute;
   out.tensor = q.tensor;
   out.expert_tensor = q.expert_tensor;
+  out.expert_block = q.expert_block;
   out.sequence_parallel = q.tensor > 1 && !q.whole_tokens;
   out.graphs = q.graphs.value_or(q.phase == compute::StepPhase::decode);
   out.layout = q.phase == compute::StepPhase::decode ? compute::GroupLayout::masked : compute::GroupLayout::contiguous;
@@ -22,6 +26,8 @@ compute::LayerOptions options_of(const StepQuestion& q) {
 void write_assumptions(results::Results& results, std::string_view scope, const StepSetup& setup) {
   results.add(results::Table::assumption,
               {scope, "precision", formats_text(setup.options.precision), setup.precision_reason});
+  if (!setup.padding_reason.empty())
+    results.add(results::Table::assumption, {scope, "experts", "filled up", setup.padding_reason});
   if (!setup.exchange_reason.empty())
     results.add(results::Table::assumption, {scope, "exchange", name_of(setup.dispatch.kernel), setup.exchange_reason});
 }
@@ -42,6 +48,10 @@ StepSetup set_up(const StepQuestion& q) {
   out.options = options_of(q);
   out.precision_reason = q.precision.reason;
   out.any_layout = !q.phase;
+  if (q.expert_block > 1)
+    out.padding_reason = fmt::format(
+        "{} / {} columns of an expert on each GPU are stored and computed as {}: whole blocks of {}",
+        q.model.moe->expert_width, q.expert_tensor, compute::expert_columns(*q.model.moe, out.options), q.expert_block);
   using network::ExchangeKernel;
   const ExchangeKernel kernel = q.exchange.kernel.value_or(q.engines_exchange.value_or(default_exchange(q.phase)));
   const bool library = kernel == ExchangeKernel::all_to_all || kernel == ExchangeKernel::all_gather;

@@ -27,6 +27,7 @@ struct StepQuestion {
   compute::Recompute recompute{};
   int tensor = 1;                // GPUs that share attention heads, dense FFN and shared expert
   int expert_tensor = 1;         // GPUs that share each routed expert's width
+  int expert_block = 1;          // columns that each one's share is filled up to a multiple of
   bool whole_tokens = false;     // every GPU of the tensor group has all its tokens, instead of its part
   std::optional<bool> graphs{};  // small kernels replayed from CUDA graphs; none: in decode
   network::ExchangeChoice exchange{};
@@ -40,6 +41,7 @@ struct StepQuestion {
 struct StepSetup {
   compute::LayerOptions options;
   std::string precision_reason;
+  std::string padding_reason;   // how far slices of experts are filled up; "" where they are not
   std::string exchange_reason;  // why these exchanges; "" where the scenario leaves it open, or there are none
   bool any_layout = false;      // of the experts' products: each takes the faster of both for its rows
   network::ExchangeSpec dispatch, combine;

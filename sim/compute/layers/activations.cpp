@@ -55,8 +55,7 @@ void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t toke
   if (m.shared_gate)
     kept.add("shared output before its gate", "shared gate backward", tokens * model.hidden, spec::Dtype::bf16);
   kept.add("routed rows", "grouped gate-up wgrad", routed * model.hidden, kept.linear);
-  middle_kept(kept, "routed", "grouped down wgrad", routed,
-              share_of(m.expert_width, o.expert_tensor, "columns of an expert"), o);
+  middle_kept(kept, "routed", "grouped down wgrad", routed, expert_columns(m, o), o);
 }
 /// Whether only the gradient of a weight needs it that nobody takes, since the weight stays as it is and has no
 /// adapter. What attention gives is needed by its own backward, too.

@@ -161,7 +161,7 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
 void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const spec::MoeShape& m = *c.model.moe;
   const std::int64_t rows = group_rows(c.rows).rows, hidden = c.model.hidden;
-  const std::int64_t w = share_of(m.expert_width, c.options.expert_tensor, "columns of an expert");
+  const std::int64_t w = expert_columns(m, c.options);
   if (rows == 0) return;
   const spec::Dtype dtype = list.linear_dtype();
   const bool gathers = c.options.layout == GroupLayout::contiguous || c.options.local_rows || c.options.sends_rows;

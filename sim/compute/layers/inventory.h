@@ -127,6 +127,7 @@ struct LayerOptions {
   Recompute recompute;
   int tensor = 1;                         // GPUs that share attention heads, dense FFN and shared expert
   int expert_tensor = 1;                  // GPUs that share each routed expert's width
+  int expert_block = 1;                   // columns that each one's share is filled up to a multiple of
   bool sequence_parallel = false;         // norms and residuals on tokens / tensor instead of on all
   bool graphs = false;                    // small kernels are replayed from CUDA graphs
   std::int64_t graph_tokens = INT64_MAX;  // in steps of so many tokens at most

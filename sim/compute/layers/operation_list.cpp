@@ -189,6 +189,12 @@ int share_of(int total, int parts, std::string_view what) {
   return total / parts;
 }
 
+int expert_columns(const spec::MoeShape& moe, const LayerOptions& options) {
+  const int parts = options.expert_tensor, block = options.expert_block;
+  if (block <= 1) return share_of(moe.expert_width, parts, "columns of an expert");
+  return ceil_div(ceil_div(moe.expert_width, parts), block) * block;
+}
+
 std::int64_t replicated_rows(const LayerCall& call) {
   const std::int64_t parts = call.options.sequence_parallel ? call.options.tensor : 1;
   return ceil_div(call.batch.tokens, parts);

@@ -105,6 +105,9 @@ void head_operations(OperationList& list, const LayerCall& call, Pass pass);
 
 /// `total` over `parts`.  Throws ConfigError if it does not divide.
 int share_of(int total, int parts, std::string_view what);
+/// Columns of each routed expert on this GPU, filled up to whole blocks where asked.  Throws ConfigError as share_of()
+/// where not.
+int expert_columns(const spec::MoeShape& moe, const LayerOptions& options);
 /// Rows of norms and residuals on this GPU.
 std::int64_t replicated_rows(const LayerCall& call);
 }  // namespace moesim::compute

@@ -59,6 +59,7 @@ void fill_fixed(const Config& config, BuiltPool& pool, PoolShape& shape) {
   if (s.kv.capacity < 1) config.fail_below("kv.capacity", "is needed where steps have a fixed cost");
   if (s.parallel.pipeline > 1)
     config.fail_below("parallel.pipeline", fmt::format("a fixed step has one stage, got {}", s.parallel.pipeline));
+  if (s.kv.remote.v > 0) config.fail_below("kv.remote", "a fixed step knows no bytes of a token: use kv.capacity");
   kv.capacity = pool.capacity = s.kv.capacity / kv.block * kv.block;
   shape.cost = [fixed = *s.fixed](int) { return std::make_unique<FixedCost>(fixed); };
 }
@@ -135,6 +136,29 @@ void fill_memory(const spec::Model& model, const BuiltPool& pool, const compute:
   const std::int64_t per_gpu = std::max<std::int64_t>(1, rank_token.v / s.parallel.tensor);
   shape.kv.host = s.kv.host.v / per_gpu;
   shape.kv.disk = s.kv.disk.v / per_gpu;
+  const spec::Node& node = pool.node;
+  const Bandwidth adapter{node.nic.v * std::min(1.0, double(node.nics) / node.gpus)};
+  shape.remote = {s.kv.remote_bandwidth.value_or(adapter).v * s.parallel.tensor};
+}
+
+/// The store that the pool's ranks share.  Simulated instances that stand for more of them have their part of it.
+void share_store(const Config& config, const BuiltPool& pool, InstanceShape& shape) {
+  const Bytes space = pool.section.kv.remote;
+  if (space.v == 0) {
+    if (pool.section.kv.remote_bandwidth) config.fail_below("kv.remote_bandwidth", "has no effect without kv.remote");
+    return;
+  }
+  if (shape.kv.hash_block == 0)
+    config.fail_below("kv.remote",
+                      "has no effect: the pool keeps no prefixes, or the workload has none that requests "
+                      "share");
+  if (pool.section.kv.remote_bandwidth.value_or(1_GBps).v <= 0)
+    config.fail_below("kv.remote_bandwidth", "must be above 0");
+  const double blocks = double(space.v) / double(shape.kv_token.v) / shape.kv.hash_block;
+  const std::int64_t most = std::int64_t(blocks * pool.simulated / pool.described);
+  if (most < 1)
+    config.fail_below("kv.remote", fmt::format("{} hold no block of {} tokens", to_text(space), shape.kv.hash_block));
+  shape.kv.store = std::make_shared<PrefixStore>(most);
 }
 
 void note_memory(results::Results& results, const BuiltPool& pool) {
@@ -171,6 +195,7 @@ void build_pool(results::StudyRun& run, const Config& config, Deployment& d, Bui
   fit_memory(config, d, pool, cost);
   note_memory(run.results, pool);
   fill_memory(d.model, pool, cost.options, shape.instance);
+  share_store(config, pool, shape.instance);
   shape.cost = [cost, config, &pool](int) {
     auto out = config.placed([&] { return std::make_unique<LayeredCost>(cost); });
     pool.costs.push_back(out.get());

@@ -43,6 +43,8 @@ void take_model(const results::StudyRun& run, const Config& config, Deployment& 
     run.scenario.at("model").fail(fmt::format("{} cannot be simulated: {}", d.model.name, d.model.obstacle()));
   if (d.section.speculation.kind == DraftKind::mtp && d.model.mtp_layers == 0)
     config.fail_below("speculation.kind", fmt::format("{} has no multi-token prediction layer", d.model.name));
+  if (d.section.speculation.kind == DraftKind::eagle)
+    config.at("speculation").placed([&] { eagle_model(d.model, d.section.speculation.eagle); });
 }
 
 void make_workload(const results::StudyRun& run, const Config& config, Deployment& d) {

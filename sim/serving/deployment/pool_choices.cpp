@@ -14,18 +14,46 @@ std::optional<compute::StepPhase> phase_of(Role role) {
 
 /// FP8 weights have a scale for 128 x 128 of them, and engines refuse to cut through such a block (vllm #17569,
 /// #25292).
-void check_blocks(const Config& config, const Parallel& p, const spec::Model& model, spec::Dtype experts) {
-  constexpr std::int64_t kBlock = 128;
-  if (!model.moe || !p.experts_tensor || experts != spec::Dtype::fp8) return;
-  const std::int64_t width = model.moe->expert_width;
-  const auto cuts = [&](int parts) { return width % (parts * kBlock) != 0; };
-  if (!cuts(p.tensor)) return;
+constexpr int kBlock = 128;
+
+/// Columns that slices of experts are filled up to a multiple of; 1 where blocks stay whole anyway.
+int block_of_slices(const Config& config, const Parallel& p, const spec::Model& model, spec::Dtype experts) {
+  const bool slices = model.moe && p.experts_tensor && experts == spec::Dtype::fp8;
+  const std::int64_t width = model.moe ? model.moe->expert_width : 0;
+  const auto cuts = [&](int parts) { return width % (std::int64_t{parts} * kBlock) != 0; };
+  if (!slices || !cuts(p.tensor)) {
+    if (p.pad)
+      config.fail_below("parallel.pad",
+                        !slices
+                            ? "has no effect here: only slices of FP8 experts (experts_tensor: true) can end within "
+                              "a block"
+                            : fmt::format("has no effect here: {} / {} columns of an expert are whole blocks of {}",
+                                          width, p.tensor, kBlock));
+    return 1;
+  }
+  if (p.pad) return kBlock;
   int fits = p.tensor;
   while (fits > 1 && (p.tensor % fits != 0 || cuts(fits))) --fits;
   config.fail_below("parallel.tensor",
                     fmt::format("{} / {} = {:.6g} columns of an expert are no multiple of the {} of a block of FP8 "
-                                "weights; use tensor {}, or whole experts on each GPU (experts_tensor: false)",
+                                "weights; use tensor {}, whole experts on each GPU (experts_tensor: false), or slices "
+                                "filled up to whole blocks (pad: true)",
                                 width, p.tensor, double(width) / p.tensor, kBlock, fits));
+}
+
+/// Orders of work that these layers cannot follow.
+void check_overlap(const Config& config, const PoolSection& s, const spec::Model& model, bool exchanges) {
+  const auto refuse = [&](const std::string& why) { config.fail_below("overlap", why); };
+  if (s.overlap == OverlapKind::none) return;
+  if (!exchanges)
+    refuse(fmt::format("{} has no effect: no rows are exchanged, {}", name_of(s.overlap),
+                       !model.moe                  ? model.name + " has no experts"
+                       : s.parallel.experts_tensor ? "every GPU holds a slice of all experts"
+                                                   : "one GPU holds them all"));
+  if (s.overlap == OverlapKind::five_stage && s.role == Role::prefill)
+    refuse("five_stage is an order of decoding; a pool of prompts takes two_batch");
+  if (s.overlap == OverlapKind::shared_expert && model.moe->shared_experts == 0)
+    refuse(fmt::format("shared_expert has no effect: {} has none", model.name));
 }
 
 void at_least_one(const Config& config, std::string_view key, int value) {
@@ -109,14 +137,16 @@ forward::StepSetup setup_of(const Config& config, const PoolSection& s, const sp
   const forward::ChosenPrecision precision = forward::choose_precision(s.precision, model, gpu, phase);
   forward::check_precision(config, precision.formats, gpu);
   forward::check_indexer(config, model, gpu);
-  check_blocks(config, p, model, precision.formats.stored_experts());
+  const int block = block_of_slices(config, p, model, precision.formats.stored_experts());
   const bool exchanges = model.moe && !p.experts_tensor && p.stage_gpus() > 1;
+  check_overlap(config, s, model, exchanges);
   return forward::set_up({.model = model,
                           .gpu = gpu,
                           .phase = phase,
                           .precision = precision,
                           .tensor = p.tensor,
                           .expert_tensor = p.experts_tensor ? p.tensor : 1,
+                          .expert_block = block,
                           .whole_tokens = p.experts_tensor,
                           .graphs = s.graphs.value_or(s.role != Role::prefill),
                           .exchange = network::read_exchange(config, "exchange_sms", gpu.sms),

@@ -122,6 +122,19 @@ compute::HeldLayers held(const spec::Model& model, const Parallel& p, int stage,
 }
 
 namespace {
+/// What an EAGLE head adds to the last stage.
+struct HeadBytes {
+  Bytes weights{}, token{};
+};
+HeadBytes eagle_bytes(const Deployment& d, const PoolSection& s, const compute::LayerOptions& options) {
+  const SpeculationSpec& drafts = d.section.speculation;
+  if (drafts.kind != DraftKind::eagle || s.role == Role::prefill) return {};
+  const spec::Model head = eagle_model(d.model, drafts.eagle);
+  const compute::LayerOptions own = draft_options(options);
+  const compute::HeldLayers held{.layers = {0}, .head = drafts.eagle.vocabulary > 0, .mtp = true};
+  return {compute::held_weights(head, held, spec::Dtype::bf16, own), compute::kv_bytes_per_token(head, held, own)};
+}
+
 /// What is left for the cache on a GPU of this stage; throws ConfigError if nothing is.
 double stage_room(const Config& config, const Deployment& d, const BuiltPool& pool, Bytes weights) {
   const double room = cache_room(pool.cache, pool.node.gpu, weights);
@@ -142,10 +155,11 @@ void fit_memory(const Config& config, const Deployment& d, BuiltPool& pool, cons
   for (int stage = 0; stage < s.parallel.pipeline; ++stage) {
     const bool drafts = d.section.speculation.kind == DraftKind::mtp && s.role != Role::prefill;
     const compute::HeldLayers h = held(d.model, s.parallel, stage, pool.slots_per_gpu, drafts);
-    const Bytes weights = at_key("parallel.tensor", [&] {
+    Bytes weights = at_key("parallel.tensor", [&] {
       return compute::held_weights(d.model, h, options.precision.linear, options);  // refuses what does not divide
     });
-    const Bytes token = compute::kv_bytes_per_token(d.model, h, options);
+    Bytes token = compute::kv_bytes_per_token(d.model, h, options);
+    if (const HeadBytes head = eagle_bytes(d, s, options); h.head) weights += head.weights, token += head.token;
     const Bytes state = compute::state_bytes_per_request(d.model, h, options);
     if (token.v == 0 && state.v > 0)
       config.fail_below(

@@ -18,8 +18,9 @@ struct KvSection {
   std::int64_t capacity = 0;
   int block = 64;
   bool prefix_cache = true;
-  Bytes host{}, disk{};
+  Bytes host{}, disk{}, remote{};
   Bandwidth disk_bandwidth = 6_GBps;
+  std::optional<Bandwidth> remote_bandwidth{};
   Preemption preemption = Preemption::recompute;
   double watermark = 0.01;
   static void fields(auto& f, auto& p) {
@@ -37,6 +38,9 @@ struct KvSection {
     f("host", p.host, "host memory for each GPU's evicted prefixes");
     f("disk", p.disk, "disk space for each GPU's prefixes evicted from there");
     f("disk_bandwidth", p.disk_bandwidth, "from disk to a GPU");
+    f("remote", p.remote,
+      "space of a store over the network that all instances of the pool write prefixes to and read");
+    f("remote_bandwidth", p.remote_bandwidth, "from that store to a GPU; default: its adapter's rate");
     f("preemption", p.preemption, "of the youngest request when the cache is full: recompute or swap");
     f("watermark", p.watermark, "share of the cache that starting requests leave free");
   }
@@ -73,7 +77,7 @@ struct PoolSection {
     f("placement", p.placement, "of this pool's experts, if it is not the scenario's");
     f("kv", p.kv, "KV cache");
     f("precision", p.precision, "number formats");
-    f("overlap", p.overlap, "none, shared_expert, two_batch (prefill), five_stage (decode)");
+    f("overlap", p.overlap, "none, shared_expert, single_batch, two_batch (prefill), five_stage (decode)");
     f("exchange", p.exchange,
       "kernels of dispatch and combine (moesim list exchange), or a map with their parameters; default auto");
     f("exchange_sms", p.exchange_sms, "SMs that deepep_normal or hybrid takes from compute where both overlap");

@@ -30,7 +30,7 @@ struct InstanceShape {
   KvShape kv;
   std::vector<std::int64_t> kv_capacity;  ///< of single ranks, where it differs (placements leave uneven memory)
   Bytes kv_token{};                       ///< of the KV cache of one token on a rank, all its GPUs together
-  Bandwidth host{}, disk{};  ///< to the GPU, for swapped blocks and lower tiers of the prefix cache; 0: free
+  Bandwidth host{}, disk{}, remote{};  ///< to the GPU, for swapped blocks and lower tiers of the prefix cache; 0: free
   Preemption preemption = Preemption::recompute;
   double watermark = 0.01;  ///< share of the KV cache that admission leaves free
   spec::KeysRead window;    ///< of sliding-window layers

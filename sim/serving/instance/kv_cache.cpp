@@ -71,7 +71,12 @@ KvCache::Match KvCache::match(std::span<const std::uint64_t> hashes) const {
   if (shape_.hash_block == 0) return out;
   for (std::uint64_t hash : hashes) {
     const auto found = by_hash_.find(hash);
-    if (found == by_hash_.end()) break;
+    if (found == by_hash_.end()) {
+      if (shape_.store == nullptr || !shape_.store->has(hash)) break;
+      ++out.blocks;
+      ++out.remote;
+      continue;
+    }
     ++out.blocks;
     const Block& b = blocks_[found->second];
     out.host += b.tier == 1;
@@ -83,16 +88,23 @@ KvCache::Match KvCache::match(std::span<const std::uint64_t> hashes) const {
 bool KvCache::pin(std::span<const std::uint64_t> hashes, int blocks) {
   std::int64_t more = 0, below = 0;
   for (int i = 0; i < blocks; ++i) {
-    const Block& b = blocks_[by_hash_.at(hashes[std::size_t(i)])];
-    more += b.pins == 0;
-    below += b.tier != 0;
+    const auto found = by_hash_.find(hashes[std::size_t(i)]);
+    more += found == by_hash_.end() || blocks_[found->second].pins == 0;
+    below += found == by_hash_.end() || blocks_[found->second].tier != 0;
   }
   if (in_use() + more * shape_.hash_block > shape_.capacity) return false;
   for (int i = blocks - 1; i >= 0; --i) {  // the first block last, so that chains are evicted from their end
-    const std::uint32_t at = by_hash_.at(hashes[std::size_t(i)]);
-    if (blocks_[at].pins++ > 0) continue;
-    remove(at);
-    blocks_[at].tier = 0;
+    const auto [entry, fresh] = by_hash_.try_emplace(hashes[std::size_t(i)], 0);
+    if (shape_.store) shape_.store->put(entry->first);
+    if (fresh) {  // from the store
+      entry->second = new_block({.hash = entry->first, .pins = 1});
+      pinned_ += shape_.hash_block;
+      continue;
+    }
+    Block& b = blocks_[entry->second];
+    if (b.pins++ > 0) continue;
+    remove(entry->second);
+    b.tier = 0;
     pinned_ += shape_.hash_block;
   }
   return below == 0 || make_room(0);
@@ -103,6 +115,7 @@ void KvCache::publish(std::span<const std::uint64_t> hashes, int from, int to) {
     const auto [entry, fresh] = by_hash_.try_emplace(hashes[std::size_t(i)], 0);
     private_ -= shape_.hash_block;
     check(private_ >= 0, "a KV cache published more than was taken");
+    if (shape_.store) shape_.store->put(entry->first);
     if (fresh) {
       entry->second = new_block({.hash = entry->first, .pins = 1});
       pinned_ += shape_.hash_block;

@@ -1,13 +1,16 @@
 // The paged KV cache of one attention rank: private blocks of running requests, and prefix blocks that requests share,
-// with a host and a disk tier below the GPU's memory.
+// with a host and a disk tier below the GPU's memory, and a store that ranks share below these.
 #pragma once
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <unordered_map>
 #include <vector>
+
+#include "serving/instance/prefix_store.h"
 
 namespace moesim::serving {
 
@@ -19,7 +22,8 @@ struct KvShape {
   std::int64_t host = 0, disk = 0;
   std::int64_t window = 0;  ///< tokens of a request that sliding-window layers keep; 0: there are no such layers
   double beyond = 1;        ///< what a token takes that only the other layers keep
-  std::int64_t state = 0;   ///< what a request takes besides, whatever its length: states of layers that keep no tokens
+  std::shared_ptr<PrefixStore> store{};  ///< of all ranks with this shape: every shared block is written to it
+  std::int64_t state = 0;  ///< what a request takes besides, whatever its length: states of layers that keep no tokens
 
   /// What `tokens` of one request take, and how many tokens fit into so much.
   std::int64_t space(std::int64_t tokens) const {
@@ -48,8 +52,8 @@ class KvCache {
 
   /// Leading blocks of `hashes` that some tier holds.
   struct Match {
-    int blocks = 0;          ///< in any tier
-    int host = 0, disk = 0;  ///< of these, not on the GPU
+    int blocks = 0;                      ///< in any tier or the store
+    int host = 0, disk = 0, remote = 0;  ///< of these, not on the GPU; in the store alone
   };
   Match match(std::span<const std::uint64_t> hashes) const;
   /// Holds the first `blocks` of `hashes` (all present) on the GPU until unpin(); all or nothing.

@@ -52,7 +52,8 @@ class RankBatch::Builder final : public StepBuilder {
       return blocks > 0 && rate.v > 0 ? shape.kv_token * (std::int64_t(blocks) * rank_.kv().hash_block()) / rate
                                       : Time{};
     };
-    context_.stall += std::max(time(match.host + match.disk, shape.host), time(match.disk, shape.disk));
+    context_.stall += std::max(
+        {time(match.host + match.disk, shape.host), time(match.disk, shape.disk), time(match.remote, shape.remote)});
   }
   void add(Prompt& prompt, int tokens) {
     const Live& live = context_.live(prompt.slot);

@@ -35,6 +35,7 @@ LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, 
   tokens_.resize(micros);
   most_.resize(micros);
   by_class_.resize(std::size_t(parts_.classes()) * micros);
+  set_up_drafts();
 }
 
 /// One all-reduce of the rank's tokens, or the reduce-scatter and all-gather that stand for it.
@@ -158,44 +159,6 @@ void LayeredCost::run_stage(const StepWork& work, int first, int last, StepTimes
                                      std::span(exposed_).subspan(std::size_t(first), std::size_t(last - first)));
   count_ranks(int(out.stages.size()), all_reduces);
   out.stages.push_back(total);
-}
-
-/// The drafts of a step: for each, the extra module's projection, layer (like the model's `last`) and head over one
-/// token a sequence.
-Time LayeredCost::draft_time(const StepWork& work, int last, StepTimes& out) {
-  if (s_.speculation.kind != DraftKind::mtp) return {};
-  std::vector<compute::Batch> ranks;
-  std::int64_t sequences = 0;
-  double all = 0;
-  for (const compute::Batch& b : work.ranks) {
-    compute::Batch one;
-    one.decode = b.decode;
-    one.decode.queries = one.decode.sequences;
-    one.decode.pairs = double(one.decode.keys);
-    one.tokens = one.decode.sequences;
-    sequences = std::max(sequences, one.tokens);
-    all += double(one.tokens);
-    ranks.push_back(one);
-  }
-  if (sequences == 0) return {};
-  const int c = parts_.class_of(last);
-  const LayerPieces p = attention_pieces(c, ranks);
-  parts_.take_above();
-  Time one = p[Piece::attention_in] + p[Piece::attention_core] + parts_.shared(c, sequences) + p.tensor_core +
-             parts_.mtp(sequences) + parts_.head(sequences, sequences);
-  double above = p.above_attention;
-  if (ordinal_[std::size_t(last)] >= 0) {
-    const ExpertTimes e = bank_->times(std::size_t(ordinal_[std::size_t(last)]), work.step, 2, all,
-                                       double(sequences) / s_.parallel.tensor, weights_, s_.speculation.drafts());
-    one += parts_.gate(c, sequences) + from_seconds(e.dispatch + e.experts + e.combine);
-    above += e.above;
-  }
-  out.drawn += (above + parts_.take_above()) * s_.speculation.drafts();
-  for (std::size_t r = 0; r < ranks.size() && s_.parallel.tensor > 1; ++r)
-    if (ranks[r].tokens > 0)
-      sent_.all_reduces[{(s_.parallel.pipeline - 1) * s_.parallel.data + int(r), ranks[r].tokens}] +=
-          s_.speculation.drafts();
-  return one * s_.speculation.drafts();
 }
 
 /// Shares of the sources of routing, which come in the order prefill, decode of each domain.

@@ -79,12 +79,18 @@ class LayeredCost final : public StepModel {
   LayerPieces attention_pieces(int layer_class, std::span<const compute::Batch> ranks);
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
+  void set_up_drafts();
+  Time mtp_level(std::span<const compute::Batch> ranks, const StepWork& work, int last, double repeats,
+                 StepTimes& out);
+  Time eagle_level(std::span<const compute::Batch> ranks, std::int64_t outputs, double repeats, StepTimes& out);
   Time draft_time(const StepWork& work, int last, StepTimes& out);
   void set_link(int gpu);
   void count_ranks(int stage, int all_reduces);
 
   Setup s_;
   PartCosts parts_;
+  std::unique_ptr<spec::Model> draft_model_;  // of an EAGLE head
+  std::unique_ptr<PartCosts> draft_parts_;
   std::unique_ptr<ExpertBank> bank_;
   PortUse ports_;
   std::unique_ptr<Rebalancing> rebalancing_;
@@ -109,6 +115,8 @@ class LayeredCost final : public StepModel {
   double balance_sum_ = 0, balance_count_ = 0;
 };
 
+/// How an EAGLE head is computed: in BF16, as it is released.
+compute::LayerOptions draft_options(compute::LayerOptions options);
 /// One expert's weights in one layer, as stored.
 Bytes expert_bytes(const spec::Model& model, const compute::LayerOptions& options);
 }  // namespace moesim::serving

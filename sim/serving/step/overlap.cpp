@@ -20,12 +20,17 @@ constexpr OverlapStep kTwoBatch[] = {{attention_in, 0, 0}, {attention_core, 0, 0
 constexpr OverlapStep kFiveStage[] = {
     {attention_core, 0, 0}, {dispatch, 0, 0}, {shared, 0, 0}, {attention_in, 1, 0}, {experts, 0, 0}, {combine, 0, 0},
     {attention_core, 1, 0}, {dispatch, 1, 0}, {shared, 1, 0}, {attention_in, 0, 1}, {experts, 1, 0}, {combine, 1, 0}};
-constexpr OverlapPlan kPlans[] = {{1, 0, kNone}, {2, 0, kTwoBatch}, {2, -1, kFiveStage}, {1, 0, kSharedExpert}};
+// Single-batch overlap: the shared expert runs beside the dispatch, and combine sends an expert's rows when its down
+// product is done.  Source: SGLang pull request 9660 (2025).  Gate and up are two of an expert's three matrices, so the
+// first results are there after two thirds of its time.
+constexpr double kDownFrom = 2.0 / 3;
+constexpr OverlapPlan kPlans[] = {
+    {1, 0, kNone}, {2, 0, kTwoBatch}, {2, -1, kFiveStage}, {1, 0, kSharedExpert}, {1, 0, kSharedExpert, kDownFrom}};
 
 /// The state of the walk: when each stream is free, and when the pieces of each micro-batch were done.
 struct Walk {
   Time compute{}, network{};
-  std::array<Time, 2> dispatched{}, combined{};
+  std::array<Time, 2> dispatched{}, results{}, combined{};
 };
 }  // namespace
 
@@ -70,11 +75,13 @@ Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layer
           continue;
         case experts:
           wait(w.dispatched[m], StepPart::dispatch, layer);
+          w.results[m] =
+              plan.results_from < 1 ? w.compute + from_seconds(seconds(t) * plan.results_from) : w.compute + t;
           add(StepPart::experts, t);
           break;
         case combine:
-          w.combined[m] = w.compute;
-          if (t.v > 0) w.combined[m] = w.network = std::max(w.network, w.compute) + t;
+          w.combined[m] = w.compute;  // the last results leave when all are there
+          if (t.v > 0) w.combined[m] = w.network = std::max(w.compute, std::max(w.network, w.results[m]) + t);
           continue;
       }
       w.compute += t;

@@ -12,16 +12,18 @@
 namespace moesim::serving {
 
 enum class OverlapKind {
-  none,          ///< one batch, everything one after the other
-  two_batch,     ///< prefill: attention and shared experts of one micro-batch beside the exchanges of the other
-  five_stage,    ///< decode: a layer in five stages, two micro-batches half a layer apart
-  shared_expert  ///< one batch, the shared expert beside the dispatch
+  none,           ///< one batch, everything one after the other
+  two_batch,      ///< prefill: attention and shared experts of one micro-batch beside the exchanges of the other
+  five_stage,     ///< decode: a layer in five stages, two micro-batches half a layer apart
+  shared_expert,  ///< one batch, the shared expert beside the dispatch
+  single_batch    ///< the same, and each expert's results leave as soon as it is done
 };
 constexpr auto enum_names(OverlapKind) {
   return std::to_array<std::pair<std::string_view, OverlapKind>>({{"none", OverlapKind::none},
                                                                   {"two_batch", OverlapKind::two_batch},
                                                                   {"five_stage", OverlapKind::five_stage},
-                                                                  {"shared_expert", OverlapKind::shared_expert}});
+                                                                  {"shared_expert", OverlapKind::shared_expert},
+                                                                  {"single_batch", OverlapKind::single_batch}});
 }
 
 /// The pieces of a layer.  `attention_in` is what comes before the attention core, `attention_core` the rest with the
@@ -36,6 +38,7 @@ struct OverlapPlan {
   int micro_batches = 1;
   int first_round = 0;                 ///< relative to layer 0: -1 where a round begins work on the next layer
   std::span<const OverlapStep> round;  ///< in the order in which pieces are issued, repeated for every layer
+  double results_from = 1;             ///< part of the experts' time after which their first results leave
 };
 const OverlapPlan& overlap_plan(OverlapKind kind);
 

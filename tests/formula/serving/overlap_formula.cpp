@@ -42,6 +42,15 @@ TEST(Overlap, SharedExpertHidesTheDispatch) {
   EXPECT_EQ(run(OverlapKind::shared_expert, layer(1_s, 2_s, 4_s, 4_s, 5_s, 6_s), 1).total, 18_s);  // 1+2+max(4,4)+5+6
 }
 
+TEST(Overlap, SingleBatchSendsResultsDuringTheLastThirdOfTheExperts) {
+  // 1 + 2 + max(4, 4), experts 6 s; results leave after 4 of these, for 5 s: 3 of them are waited for.
+  const Result r = run(OverlapKind::single_batch, layer(1_s, 2_s, 4_s, 4_s, 6_s, 5_s), 1);
+  EXPECT_EQ(r.total, 16_s);
+  EXPECT_DOUBLE_EQ(r.of(StepPart::combine), 3);
+  // A short combine ends with the experts, not before.
+  EXPECT_EQ(run(OverlapKind::single_batch, layer(1_s, 2_s, 4_s, 4_s, 6_s, 1_s), 1).total, 13_s);
+}
+
 TEST(Overlap, TwoBatchesHideShortExchanges) {
   // Each micro-batch computes 1+1+1+1 s a layer and its exchanges take 1 s each: all hidden but the very last combine.
   const Result r = run(OverlapKind::two_batch, layer(1_s, 1_s, 1_s, 1_s, 1_s, 1_s), 10);

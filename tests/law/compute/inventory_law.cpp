@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "compute/layers/memory.h"
+#include "compute/layers/operation_list.h"
 #include "core/paths.h"
 #include "spec/catalogue.h"
 #include "spec/count.h"
@@ -233,5 +235,31 @@ INSTANTIATE_TEST_SUITE_P(Catalogue, EveryModel, testing::ValuesIn(known_models()
       word, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
   return word;
 });
+
+// Slices filled up to whole blocks cost and weigh what those of a model with experts of that width do.
+TEST(ExpertColumns, FilledUpSlicesAreThoseOfWiderExperts) {
+  spec::Model narrow = spec::load_model("qwen3-30b-a3b"), wide = narrow;
+  LayerOptions options;
+  options.precision.linear = spec::Dtype::fp8;
+  for (const auto& [parts, block, columns] : {std::tuple{4, 128, 256}, {8, 128, 128}, {4, 32, 192}, {5, 64, 192}}) {
+    options.expert_tensor = parts;
+    wide.moe->expert_width = parts * columns;
+    LayerOptions filled = options;
+    filled.expert_block = block;
+    EXPECT_EQ(expert_columns(*narrow.moe, filled), columns);
+    Batch batch;
+    add_prefill(batch, narrow, 64);
+    const auto rows = all_rows(narrow, batch.tokens);
+    std::vector<Operation> padded, whole;
+    append_operations(padded, narrow, 0, LayerPart::experts, Pass::forward, batch, rows, filled);
+    append_operations(whole, wide, 0, LayerPart::experts, Pass::forward, batch, rows, options);
+    ASSERT_EQ(padded.size(), whole.size());
+    for (std::size_t i = 0; i < padded.size(); ++i) {
+      EXPECT_EQ(padded[i].flops.v, whole[i].flops.v);
+      EXPECT_EQ(padded[i].bytes.v, whole[i].bytes.v);
+      EXPECT_EQ(padded[i].weights.v, whole[i].weights.v);
+    }
+  }
+}
 }  // namespace
 }  // namespace moesim::compute
