@@ -36,7 +36,9 @@ double gpus_per_rate(const Plan& plan, const Proposal& pool, const Proposal& oth
     return std::max(1, int(plan.load.rate * more / p.steady.rate + 0.999));
   };
   const bool first = pool.design.role == Role::prefill;
-  const int instances = count(pool, 1), others = count(other, 2);
+  const int instances = count(pool, 1);
+  const double whole = instances * pool.steady.rate / plan.load.rate;  // the load that these carry in closed form
+  const int others = count(other, 2 * whole);
   Deployment d{pool.node, pool.engine, {pool.design, other.design}, {instances, others}};
   if (!first) std::swap(d.pools[0], d.pools[1]), std::swap(d.instances[0], d.instances[1]);
   const double ttft = first ? pool.steady.ttft : other.steady.ttft, tpot = first ? other.steady.tpot : pool.steady.tpot;
@@ -45,7 +47,7 @@ double gpus_per_rate(const Plan& plan, const Proposal& pool, const Proposal& oth
     trial.load = load;
     return all_met(standings(plan.section.targets, simulate(plan, d, trial)));
   };
-  double low = 0.6, high = 1.6;
+  double low = 0.6 * whole, high = 1.6 * whole;
   if (!meets(low)) return 1e300;
   if (meets(high)) return pool.design.gpus() * instances / (plan.load.rate * high);
   for (int k = 0; k < 5; ++k) (meets((low + high) / 2) ? low : high) = (low + high) / 2;
