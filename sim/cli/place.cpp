@@ -12,6 +12,8 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/paths.h"
+#include "core/terminal.h"
+#include "core/utf8.h"
 #include "placing/place.h"
 #include "results/output.h"
 #include "spec/catalogue.h"
@@ -168,8 +170,19 @@ std::string command_line_of(const PlaceGiven& given) {
   return fmt::format("{} --gpus {} --nodes {}", out, given.gpus, given.nodes);
 }
 
+/// Scenarios compare placements too, but by another verb.
+void refuse_scenarios(const std::vector<std::string>& files) {
+  const std::vector<std::string> scenarios = catalogue_names("scenarios");
+  for (const std::string& file : files)
+    if (file.ends_with(".yaml") || std::ranges::find(scenarios, file) != scenarios.end())
+      throw ConfigError::placed(
+          fmt::format("{}: is a scenario, and traces or counts were expected; moesim run {} runs it", one_line(file),
+                      one_line(file)));
+}
+
 void place_verb(PlaceGiven given) {
   sort_words(given);
+  refuse_scenarios(given.files);
   std::optional<spec::Cluster> cluster;
   if (!given.cluster.empty()) cluster = spec::load_cluster(given.cluster);
   take_cluster(given, cluster);
@@ -199,7 +212,7 @@ void place_verb(PlaceGiven given) {
   else if (!given.format.empty() && given.output.empty())
     print_text("{}", best);
   else
-    print_text("{}", placing::place_text(options, result, given.by_layer));
+    print_folded(placing::place_text(options, result, given.by_layer));
 }
 }  // namespace
 

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "cli/about.h"
 #include "cli/command.h"
 #include "core/config.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "core/memory.h"
+#include "core/replacing.h"
+#include "core/terminal.h"
 
 namespace moesim::cli {
 
@@ -27,6 +31,7 @@ void add_explain(CLI::App& app, int& exit_code);
 void add_diff(CLI::App& app, int& exit_code);
 void add_validate(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
+void add_manual(CLI::App& app, int& exit_code);
 
 namespace {
 // In the order of --help: from what a newcomer runs first to what they come to later.
@@ -50,6 +55,7 @@ constexpr AddVerb kVerbs[] = {
     add_compare,
     add_diff,
     add_validate,
+    add_manual,
 };
 // clang-format on
 /// The parser would only say that a verb is missing.
@@ -67,17 +73,21 @@ void refuse_unknown_verb(const CLI::App& app, int argc, char** argv) {
 
 int command(int argc, char** argv) {
   CLI::App app{"moesim: what a Mixture-of-Experts deployment does with real routing, before you rent it", "moesim"};
-  app.set_version_flag("--version", std::string(version()));
+  app.set_version_flag("--version", about());
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& e) { return std::string(e.what()); });
   int exit_code = 0;
+  allow_replacing(false);
   for (const AddVerb add : kVerbs) add(app, exit_code);
   refuse_unknown_verb(app, argc, argv);
   limit_data(memory_bound().bytes);  // the program fails, not some other on this machine
   try {
     app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    print_folded(app.help());
+    return 0;
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    if (e.get_exit_code() == 0) return app.exit(e);  // --version
     throw ConfigError(
         fmt::format("{} (see moesim {}--help)", e.what(),
                     app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " "));

@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "core/paths.h"
 #include "results/perfetto.h"
+#include "runs/other_verb.h"
 
 namespace moesim::runs {
 namespace {
@@ -18,6 +19,7 @@ const std::vector<std::string_view> kCommonKeys = {"title",     "about",   "mode
 const StudyEntry& study_of(const Config& scenario) {
   std::vector<std::string_view> known = kCommonKeys;
   for (const StudyEntry& s : studies()) known.push_back(s.section);
+  refuse_other_verb(scenario, "run");
   scenario.only(known);
   const StudyEntry* found = nullptr;
   for (const StudyEntry& s : studies()) {

@@ -164,7 +164,7 @@ std::vector<Proposal> propose(const Plan& plan, int jobs) {
         for (const Role role : {Role::prefill, Role::decode}) add_families(plan, node, engine, role, families);
     }
   std::vector<std::vector<Proposal>> priced(families.size());
-  const bool all = runs::run_all("pricing layouts", families.size(), jobs, [&](std::size_t i) {
+  const bool all = runs::run_all("layouts", families.size(), jobs, [&](std::size_t i) {
     priced[i] = members(plan, families[i]);
     price(plan, families[i], priced[i]);
   });

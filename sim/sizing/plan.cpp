@@ -6,6 +6,7 @@
 
 #include "core/paths.h"
 #include "core/yaml_line.h"
+#include "runs/other_verb.h"
 #include "serving/deployment/section.h"
 #include "serving/step/speculation.h"
 #include "serving/traces/workloads.h"
@@ -180,6 +181,7 @@ PlanHead read_plan_head(const std::string& name, const std::vector<Config::Overr
   out.file = catalogue_file("scenarios", name, "plan");
   out.config = Config::load(out.file, overrides);
   const Config& top = out.config;
+  runs::refuse_other_verb(top, "size");
   top.only({"title", "model", "routing", "seed", "size", "kernels", "network"});
   if (top.has("title")) top.at("title").parse(out.title);
   if (top.has("seed")) top.at("seed").parse(out.seed);
