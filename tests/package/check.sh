@@ -16,7 +16,7 @@ cmake --install "$build" --prefix "$work/first" >"$work/install.log"
 mv "$work/first" "$work/moved"
 moved=$work/moved
 mkdir "$work/empty" && cd "$work/empty"
-"$moved/bin/moesim" list models | grep -q deepseek-v3 || die "no models"
+"$moved/bin/moesim" list models | grep deepseek-v3 >/dev/null || die "no models"
 strace_ok=yes
 if command -v strace >/dev/null; then
   strace -f -e trace=openat -o "$work/opened" "$moved/bin/moesim" run train-deepseek-v3 --dry-run >/dev/null
@@ -52,7 +52,7 @@ in_root DEBIAN_FRONTEND=noninteractive apt-get update -qq
 in_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends /tmp/moesim.deb >"$work/apt.log" 2>&1 ||
   { cat "$work/apt.log"; die "does not install"; }
 in_root moesim --version
-in_root moesim list scenarios | grep -q quickstart || die "no scenarios"
+in_root moesim list scenarios | grep quickstart >/dev/null || die "no scenarios"
 in_root moesim show deepseek-v3 >/dev/null
 in_root sh -c 'cd /tmp && moesim run quickstart >quickstart.txt && moesim report quickstart.db' || die "the quickstart does not run"
 in_root sh -c 'grep -q "fingerprint" /tmp/quickstart.txt'
