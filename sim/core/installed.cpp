@@ -1,6 +1,7 @@
 #include "core/installed.h"
 
 #include <dlfcn.h>
+#include <sys/auxv.h>
 
 #include <filesystem>
 
@@ -15,7 +16,9 @@ std::string own_file() {
   if (dladdr(reinterpret_cast<const void*>(&own_file), &info) != 0 && info.dli_fname != nullptr)
     if (const fs::path library = fs::canonical(info.dli_fname, error); !error && library.extension() == ".so")
       return library.string();
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (const fs::path program = fs::read_symlink("/proc/self/exe", error); !error) return program.string();
+  const auto* started = reinterpret_cast<const char*>(getauxval(AT_EXECFN));  // where there is no /proc
+  const fs::path program = started == nullptr ? fs::path() : fs::canonical(started, error);
   return error ? "" : program.string();
 }
 }  // namespace

@@ -52,7 +52,7 @@ in_root DEBIAN_FRONTEND=noninteractive apt-get update -qq
 in_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends /tmp/moesim.deb >"$work/apt.log" 2>&1 ||
   { cat "$work/apt.log"; die "does not install"; }
 in_root moesim --version
-in_root moesim list scenarios | grep quickstart >/dev/null || die "no scenarios"
+in_root moesim list scenarios | grep quickstart >/dev/null || { in_root moesim list scenarios | head -3; die "no scenarios"; }
 in_root moesim show deepseek-v3 >/dev/null
 in_root sh -c 'cd /tmp && moesim run quickstart >quickstart.txt && moesim report quickstart.db' || die "the quickstart does not run"
 in_root sh -c 'grep -q "fingerprint" /tmp/quickstart.txt'
