@@ -7,6 +7,7 @@
 #   sim/setup.sh debug    ... build the program without optimisation, and run one small scenario of each study
 #   sim/setup.sh odr      ... look for types and functions that are defined twice
 #   sim/setup.sh bench    ... build the benchmarks (build/bench/)
+#   sim/setup.sh package  ... make the Debian package (build/moesim_*.deb) and try it in a fresh Debian
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,9 +15,12 @@ cd "$(dirname "$0")/.."
 packages=(
   g++ cmake ninja-build pkg-config
   libboost-graph-dev libyaml-cpp-dev libsqlite3-dev libfmt-dev libopenblas-dev libcli11-dev
-  nlohmann-json3-dev libzstd-dev zlib1g-dev libglpk-dev libpcre2-dev libutf8proc-dev
+  nlohmann-json3-dev libzstd-dev zlib1g-dev libglpk-dev libpcre2-dev libutf8proc-dev pybind11-dev python3-dev
 )
-developer_packages=(libgtest-dev libbenchmark-dev clang-format ccache mold git sqlite3 python3)
+developer_packages=(
+  libgtest-dev libbenchmark-dev clang-format ccache mold git sqlite3 python3 python3-pandas man-db zsh bsdutils
+)
+package_packages=(mmdebstrap dpkg-dev file)
 
 install_missing() {
   local missing=()
@@ -84,8 +88,14 @@ case "${1:-install}" in
     install_missing "${packages[@]}" "${developer_packages[@]}"
     build release build --target benchmarks
     ;;
+  package)
+    install_missing "${packages[@]}" libgtest-dev libbenchmark-dev "${package_packages[@]}"
+    build release build --target moesim moesim_python moesim_manual
+    (cd build && quietly cpack.log cpack)
+    tests/package/check.sh build
+    ;;
   *)
-    echo "usage: sim/setup.sh [install | run | test | strict | debug | odr | bench]" >&2
+    echo "usage: sim/setup.sh [install | run | test | strict | debug | odr | bench | package]" >&2
     exit 2
     ;;
 esac

@@ -143,7 +143,7 @@ void add_calibrate(CLI::App& app, int&) {
   verb->add_option("--evaluations", o->input.evaluations, "of each stage of a fit")
       ->capture_default_str()
       ->check(whole_number(10, 100'000));
-  add_output(*verb, "-o,--output", o->out, "write the calibration here (YAML)");
+  add_output(*verb, "-o,--output", o->out, "calibration to create, YAML (default: none)");
   verb->add_flag("--rows", o->rows, "print every row instead of the summary; of a folder: with --no-fit");
   verb->add_flag("--json", o->json, "print JSON: of a folder a list of kinds, else one object");
   verb->callback([o] { run(*o); });

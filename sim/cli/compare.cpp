@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/two_runs.h"
-#include "core/log.h"
+#include "core/terminal.h"
 #include "results/diff.h"
 
 namespace moesim::cli {
@@ -16,7 +16,7 @@ void add_compare(CLI::App& app, int&) {
   verb->callback([runs] {
     results::RunDifference d = runs->difference();
     d.rows.clear();
-    print_text("{}", results::difference_text(d, runs->a, runs->b));
+    print_folded(results::difference_text(d, runs->a, runs->b));
   });
 }
 }  // namespace moesim::cli

@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/two_runs.h"
-#include "core/log.h"
+#include "core/terminal.h"
 #include "results/diff.h"
 
 namespace moesim::cli {
@@ -16,7 +16,7 @@ void add_diff(CLI::App& app, int& exit_code) {
   const auto runs = add_two_runs(verb);
   verb->callback([runs, &exit_code] {
     const results::RunDifference d = runs->difference();
-    print_text("{}", results::difference_text(d, runs->a, runs->b));
+    print_folded(results::difference_text(d, runs->a, runs->b));
     exit_code = d.equal() ? 0 : 1;
   });
 }

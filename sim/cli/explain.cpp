@@ -6,7 +6,9 @@
 #include "cli/command.h"
 #include "cli/explaining/explain_input.h"
 #include "cli/numbers.h"
+#include "cli/options.h"
 #include "core/log.h"
+#include "core/terminal.h"
 
 namespace moesim::cli {
 namespace {
@@ -16,9 +18,11 @@ void run(const CLI::App& verb, const ExplainOptions& o) {
   for (const CLI::Option* option : verb.get_options())
     if (!o.scenario.empty() && option->get_group() == kOwn && option->count() > 0 && option->get_name() != "--model")
       throw ConfigError(fmt::format("{}: the scenario says it; change that with --set", option->get_name()));
+  if (o.settings && o.json) throw ConfigError::placed("--settings: is for tables; JSON has no settings");
   const ExplainSubject s = explain_subject(o);
   const compute::Explanation e = compute::explain(s.request, *s.kernels);
-  print_text("{}", o.json ? explanation_json(s, e) : explanation_text(s, e));
+  if (o.json) return print_text("{}", explanation_json(s, e));
+  print_folded(explanation_text(s, e, o.settings));
 }
 
 void add_step(CLI::App& verb, ExplainOptions& o) {
@@ -34,9 +38,9 @@ void add_step(CLI::App& verb, ExplainOptions& o) {
   verb.add_option("--context", o.context, "cached ones of each sequence (default 0)")
       ->check(whole_number(0, kMostCount))
       ->group(group);
-  verb.add_option("--lengths", o.lengths,
-                  "ragged: 4x8192,64x512 are 4 sequences of 8192 tokens and 64 of 512, new ones "
-                  "or, in decode, cached ones")
+  add_list(verb, "--lengths", o.lengths,
+           "ragged: 4x8192,64x512 are 4 sequences of 8192 tokens and 64 of 512, new ones "
+           "or, in decode, cached ones")
       ->group(group);
   verb.add_option("--pool", o.pool, "of a serving scenario (default: the first)")->group(group);
   verb.add_option("--stage", o.stage, "of a scenario's pipeline, whose memory is shown (default: the fullest)")
@@ -88,9 +92,13 @@ void add_explain(CLI::App& app, int&) {
   verb->add_option("--beside", r.beside,
                    "with --sms: an operation of the list that runs on the other SMs meanwhile, so that both contend "
                    "for the memory bandwidth");
+  verb->add_flag("--settings", o->settings, "also print every value in force of the scenario, defaults included");
   verb->add_flag("--json", o->json, "print one JSON object");
   add_step(*verb, *o);
   add_own(*verb, *o);
-  verb->callback([verb, o] { run(*verb, *o); });
+  verb->callback([verb, o] {
+    if (o->scenario.empty()) o->scenario = take_stray(o->lengths, begins_as_number);
+    run(*verb, *o);
+  });
 }
 }  // namespace moesim::cli

@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "cli/command.h"
 #include "cli/listing/starts.h"
 #include "cli/options.h"
@@ -22,18 +20,10 @@ const Start& start_called(const std::string& name) {
   throw ConfigError(fmt::format("no start is called \"{}\"{}", name, suggestion(name, names, "there are")));
 }
 
-/// Takes away a file that stands there, and nothing else.
-void clear(const std::string& file) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  if (fs::symlink_status(file, error).type() == fs::file_type::regular) fs::remove(file, error);
-}
-
-void init(const std::string& what, const std::string& file, bool force) {
+void init(const std::string& what, const std::string& file) {
   const Start& start = start_called(what);
   const std::string text = start.text();
   if (file.empty()) return print_text("{}", text);
-  if (force) clear(file);
   write_file(file, text);
   std::string next(start.next);
   next.replace(next.find("FILE"), 4, file);
@@ -44,7 +34,6 @@ void init(const std::string& what, const std::string& file, bool force) {
 void add_init(CLI::App& app, int&) {
   struct Given {
     std::string what, file;
-    bool force = false;
   };
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("init", "write a commented scenario, plan, cluster or model to begin with");
@@ -52,7 +41,6 @@ void add_init(CLI::App& app, int&) {
   for (const Start& s : starts()) what += fmt::format("{}{} ({})", what.empty() ? "" : ", ", s.name, s.summary);
   verb->add_option("what", given->what, what)->required();
   add_output(*verb, "-o,--output", given->file, "file to write (default: print it)");
-  verb->add_flag("--force", given->force, "write over a file that is there");
-  verb->callback([given] { init(given->what, given->file, given->force); });
+  verb->callback([given] { init(given->what, given->file); });
 }
 }  // namespace moesim::cli

@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/paths.h"
+#include "core/terminal.h"
 #include "formats/json.h"
 #include "placement/placement.h"
 #include "placement/section.h"
@@ -57,7 +58,7 @@ void print(const Group& group) {
   for (const Group::Line& line : group.lines) width = std::max(width, line.name.size());
   for (std::size_t i = 0; i < group.lines.size(); ++i) {
     if (i > 0 && group.title == "hardware" && group.lines[i].kind != group.lines[i - 1].kind) print_text("\n");
-    print_text("  {:<{}}  {}\n", group.lines[i].name, width, group.lines[i].text);
+    print_folded(fmt::format("  {:<{}}  {}\n", group.lines[i].name, width, group.lines[i].text));
   }
 }
 void print(const FamilyHelp& family, bool parameters) {
@@ -66,10 +67,10 @@ void print(const FamilyHelp& family, bool parameters) {
   for (const auto& entry : family.entries) width = std::max(width, entry.kind.size());
   for (const auto& entry : family.entries) {
     if (!parameters) {
-      print_text("  {:<{}}  {}\n", entry.kind, width, entry.summary);
+      print_folded(fmt::format("  {:<{}}  {}\n", entry.kind, width, entry.summary));
       continue;
     }
-    print_text("  {}: {}\n{}", entry.kind, entry.summary, entry.parameters);
+    print_folded(fmt::format("  {}: {}\n{}", entry.kind, entry.summary, entry.parameters));
   }
 }
 
@@ -140,7 +141,7 @@ void list_all(bool json) {
 void print_in_full(const FamilyHelp& family) {
   print(family, true);
   if (family.name == placement::placements().name())
-    print_text("\nkeys of the section `placement`\n{}", help_of<placement::PlacementSection>());
+    print_folded("\nkeys of the section `placement`\n" + help_of<placement::PlacementSection>());
 }
 
 void print(const std::vector<Place>& places, bool json) {

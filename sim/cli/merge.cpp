@@ -25,7 +25,7 @@ void add_merge(CLI::App& app, int&) {
                    "results database to create, unless -o names it, then the databases written by "
                    "moesim sweep --shard or moesim size --shard")
       ->required();
-  add_output(*verb, "-o,--output", given->output, "results database to create");
+  add_output(*verb, "-o,--output", given->output, "results database to create (default: the first file named)");
   verb->add_flag("--partial", given->merge.partial, "points may be missing");
   verb->callback([given] {
     runs::MergeOptions options = given->merge;

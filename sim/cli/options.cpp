@@ -3,10 +3,12 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
 #include <cstdio>
-#include <sstream>
+
+#include "core/replacing.h"
 
 namespace moesim::cli {
 
@@ -49,10 +51,9 @@ std::pair<Time, Time> parse_window(const std::string& text) {
   return {side(text.substr(0, colon), {0}), side(text.substr(colon + 1), {INT64_MAX})};
 }
 
-std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view option) {
+std::set<std::uint32_t> parse_ranges(const std::vector<std::string>& words, std::string_view option) {
   std::set<std::uint32_t> out;
-  std::istringstream words(text);
-  for (std::string word; std::getline(words, word, ',');) {
+  for (const std::string& word : words) {
     std::uint32_t first = 0, last = 0;
     const char* end = word.data() + word.size();
     auto [at, error] = std::from_chars(word.data(), end, first);
@@ -60,13 +61,21 @@ std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view o
     if (error == std::errc{} && at != end && *at == '-')
       std::tie(at, error) = std::pair(std::from_chars(at + 1, end, last).ptr, std::errc{});
     if (error != std::errc{} || at != end || last < first || last - first > 100'000)
-      throw ConfigError(fmt::format("{}: expected numbers and ranges such as 0-7,16, got \"{}\"", option, text));
+      throw ConfigError(
+          fmt::format("{}: expected numbers and ranges such as 0-7,16, got \"{}\"", option, fmt::join(words, ",")));
     for (std::uint32_t i = first; i <= last; ++i) out.insert(i);
   }
   return out;
 }
 
+CLI::Option* add_list(CLI::App& verb, const char* names, std::vector<std::string>& value, const std::string& help) {
+  return verb.add_option(names, value, help)->delimiter(',')->allow_extra_args(true);
+}
+
 CLI::Option* add_output(CLI::App& verb, const char* names, std::string& value, const std::string& help) {
+  if (verb.get_option_no_throw("--force") == nullptr)
+    verb.add_flag_callback(
+        "--force", [] { allow_replacing(true); }, "overwrite what it creates where that exists already");
   return verb.add_option(names, value, help)->check([](const std::string& name) -> std::string {
     if (name.empty()) return "expected the name of what to create, got \"\"; leave the option out for none";
     if (name == "-") return "\"-\" is not standard output here; leave the option out, or name a file (./-)";

@@ -26,12 +26,28 @@ std::pair<int, int> parse_shard(const std::string& text);
 std::vector<Config::Override> parse_overrides(const std::vector<std::string>& texts);
 /// "1ms:5ms"; either side may be empty.  Throws ConfigError.
 std::pair<Time, Time> parse_window(const std::string& text);
-/// "0-7,16" as a set.  Throws ConfigError naming `option`.
-std::set<std::uint32_t> parse_ranges(const std::string& text, std::string_view option);
+/// "0-7" and "16" as a set.  Throws ConfigError naming `option`.
+std::set<std::uint32_t> parse_ranges(const std::vector<std::string>& words, std::string_view option);
+/// A list as people type it: "a,b,c", or "a b c" up to the next option.
+CLI::Option* add_list(CLI::App& verb, const char* names, std::vector<std::string>& value, const std::string& help);
+/// Of such a list, what cannot be an element (`own` says so) was meant for the verb's positional argument behind it:
+/// takes the first such word out, or returns "".
+template <class Own>
+std::string take_stray(std::vector<std::string>& words, const Own& own) {
+  const auto stray = std::find_if_not(words.begin(), words.end(), own);
+  if (stray == words.end()) return "";
+  std::string out = std::move(*stray);
+  words.erase(stray);
+  return out;
+}
+/// Whether `word` begins as a number does, or is nothing at all: of lists of numbers, ranges and lengths.
+inline bool begins_as_number(const std::string& word) {
+  return word.empty() || word[0] == '-' || (word[0] >= '0' && word[0] <= '9');
+}
 /// The value of an option as one word of YAML, whatever stands in it: quoted.
 std::string in_quotes(std::string_view text);
-/// An option that names a file or folder to create.  Refuses "", which a script gives for a variable that is not set,
-/// and "-", which is not standard output here.
+/// An option that names a file or folder to create; with the verb's first one comes --force.  Refuses "", which a
+/// script gives for a variable that is not set, and "-", which is not standard output here.
 CLI::Option* add_output(CLI::App& verb, const char* names, std::string& value, const std::string& help);
 /// --limit-memory and --dry-run, as they are written.
 struct LimitOptions {

@@ -14,6 +14,8 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/paths.h"
+#include "core/terminal.h"
+#include "core/utf8.h"
 #include "placing/place.h"
 #include "results/output.h"
 #include "spec/catalogue.h"
@@ -202,9 +204,20 @@ std::string title_of(const placing::PlaceOptions& o) {
   return fmt::format("{} placed on {} GPUs", names, o.problem.gpus);
 }
 
+/// Scenarios compare placements too, but by another verb.
+void refuse_scenarios(const std::vector<std::string>& files) {
+  const std::vector<std::string> scenarios = catalogue_names("scenarios");
+  for (const std::string& file : files)
+    if (file.ends_with(".yaml") || std::ranges::find(scenarios, file) != scenarios.end())
+      throw ConfigError::placed(
+          fmt::format("{}: is a scenario, and traces or counts were expected; moesim run {} runs it", one_line(file),
+                      one_line(file)));
+}
+
 void place_verb(const CLI::App& verb, PlaceGiven given) {
   const auto started = std::chrono::steady_clock::now();
   sort_words(given);
+  refuse_scenarios(given.files);
   std::optional<spec::Cluster> cluster;
   if (!given.cluster.empty()) cluster = spec::load_cluster(given.cluster);
   take_cluster(given, cluster);
@@ -238,7 +251,7 @@ void place_verb(const CLI::App& verb, PlaceGiven given) {
   else if (!given.format.empty() && given.output.empty())
     print_text("{}", best);
   else
-    print_text("{}", placing::place_text(options, result, given.by_layer));
+    print_folded(placing::place_text(options, result, given.by_layer));
 }
 }  // namespace
 

@@ -6,50 +6,41 @@
 
 namespace moesim::cli {
 namespace {
-/// A comma-separated list, one argument at a time.
-template <class T>
-CLI::Option* add_list(CLI::App& verb, const char* name, T& value, const char* help) {
-  return verb.add_option(name, value, help)->delimiter(',')->allow_extra_args(false);
-}
-/// One that takes all words up to the next option as well.
-template <class T>
-CLI::Option* add_words(CLI::App& verb, const char* name, T& value, const char* help) {
-  return add_list(verb, name, value, help)->allow_extra_args(true);
-}
-
 /// What is placed, by which strategies, on what.
 void add_problem(CLI::App& verb, PlaceGiven& given) {
   verb.add_option("files", given.files, "traces and counts to plan from, told apart by what they hold");
-  add_words(verb, "--trace", given.traces, "recorded routing to plan from (see moesim trace)");
-  add_words(
+  add_list(verb, "--trace", given.traces, "recorded routing to plan from (see moesim trace)");
+  add_list(
       verb, "--loads", given.loads,
       "counts to plan from: JSON {\"logical_count\": [[..]]} or a bare matrix, CSV, .npy; several give a cross table");
   verb.add_flag("--together", given.together,
                 "one plan from all of them: strategies that know windows take them as such, others their mean");
-  add_words(verb, "--strategy", given.strategies,
-            "one or several of `moesim list placement` (default: contiguous, eplb, robust)");
-  add_list(verb, "--set", given.sets, "a strategy's parameter: local_search.start=eplb (repeat for more)");
+  add_list(verb, "--strategy", given.strategies,
+           "one or several of `moesim list placement` (default: contiguous, eplb, robust)");
+  verb.add_option("--set", given.sets, "a strategy's parameter: local_search.start=eplb (repeat for more)")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   verb.add_option("--gpus", given.gpus, "GPUs of the expert-parallel group (default: the cluster's)")
       ->check(whole_number(1, kMostPlaces));
   verb.add_option("--nodes", given.nodes, "nodes they are on (default: as the cluster's GPUs are, else 1)")
       ->check(whole_number(1, kMostPlaces));
-  add_words(verb, "--slots", given.slot_words,
-            "slots of a layer, copies included; several are compared (default: one an expert)")
+  add_list(verb, "--slots", given.slot_words,
+           "slots of a layer, copies included; several are compared (default: one an expert)")
       ->type_name("INT");
   verb.add_option("--groups", given.groups, "expert groups of the gate (default: the trace's or model's, else 1)")
       ->check(whole_number(1, 65'536));
   verb.add_flag("--keep-groups", given.keep_groups, "every strategy keeps a group on one node");
-  add_words(verb, "--gpu-slots", given.gpu_slot_words, "slots of each GPU, where they differ")->type_name("INT");
-  add_words(verb, "--gpu-speed", given.gpu_speed_words, "relative speed of each GPU, where they differ")
+  add_list(verb, "--gpu-slots", given.gpu_slot_words, "slots of each GPU, where they differ")->type_name("INT");
+  add_list(verb, "--gpu-speed", given.gpu_speed_words, "relative speed of each GPU, where they differ")
       ->type_name("FLOAT");
 }
 
 /// What placements are scored on, and for.
 void add_scoring(CLI::App& verb, PlaceGiven& given) {
-  add_words(verb, "--eval", given.evals, "traces or counts to score on (default: all that was planned from)");
-  add_words(verb, "--window", given.windows,
-            "plan from these tokens of the trace only: FIRST:END; several are planned from one by one, or --together");
-  add_words(verb, "--eval-window", given.eval_windows, "score on these tokens of the trace only: FIRST:END");
+  add_list(verb, "--eval", given.evals, "traces or counts to score on (default: all that was planned from)");
+  add_list(verb, "--window", given.windows,
+           "plan from these tokens of the trace only: FIRST:END; several are planned from one by one, or --together");
+  add_list(verb, "--eval-window", given.eval_windows, "score on these tokens of the trace only: FIRST:END");
   verb.add_option("--window-minutes", given.window_minutes,
                   "what is given are windows in order, so many minutes apart: also print balance by minutes since the "
                   "plan")
@@ -88,8 +79,8 @@ void add_results(CLI::App& verb, PlaceGiven& given) {
   verb.add_flag("--keep-places", given.keep_places, "renumber GPUs so that less moves from there");
   verb.add_flag("--layers", given.by_layer, "also print every layer");
   add_output(verb, "-o,--output", given.output,
-             "write the best placement here (.db: a results database with everything instead)");
-  add_output(verb, "--db", given.database, "also write a results database");
+             "file of the best placement to create (default: none; .db: a results database with everything)");
+  add_output(verb, "--db", given.database, "also create a results database");
   verb.add_option("--format", given.format,
                   "json, csv, sglang, tensorrt-llm or vllm-ascend (default: by the output's name, else json); without "
                   "-o the placement is printed");

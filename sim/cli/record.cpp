@@ -97,7 +97,7 @@ void add_record(CLI::App& app, int&) {
   verb->add_flag("--no-gate-weights", given->no_weights, "store the choices without their weights");
   add_judgement(*verb, given->judge);
   verb->add_flag("--losses", given->losses, "report losses of the prompts, as moesim loss does");
-  add_output(*verb, "--export", given->folder, "also write the weights, in FP32, as a Hugging Face folder");
+  add_output(*verb, "--export", given->folder, "also create a Hugging Face folder of the weights, in FP32");
   add_limits(*verb, given->limits);
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] {

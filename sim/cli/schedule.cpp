@@ -82,7 +82,7 @@ void add_schedule(CLI::App& app, int&) {
   verb->add_option("--weight", o->weight, "duration of a chunk's backward for weights")->capture_default_str();
   verb->add_option("--overlapped", o->overlapped, "duration of a forward and backward together; default their sum");
   verb->add_option("--send", o->send, "duration of a transfer to another rank")->capture_default_str();
-  add_output(*verb, "--svg", o->svg, "also draw it here");
+  add_output(*verb, "-o,--output,--svg", o->svg, "picture to create, SVG (default: none)");
   add_limits(*verb, o->limits);
   verb->callback([o] { schedule(*o); });
 }

@@ -10,9 +10,13 @@
 #include <filesystem>
 
 #include "cli/command.h"
+#include "cli/numbers.h"
+#include "cli/options.h"
 #include "cli/showing/catalogue_text.h"
 #include "core/files.h"
 #include "core/paths.h"
+#include "core/terminal.h"
+#include "core/utf8.h"
 #include "formats/json.h"
 #include "network/topology/topology.h"
 #include "results/summary.h"
@@ -44,7 +48,10 @@ bool is_model(const std::string& name) {
   const std::string guess = nearest(name, all);
   throw ConfigError(
       fmt::format("no model or hardware is called \"{}\"{}", name,
-                  guess.empty() ? "; moesim list shows all" : fmt::format("; did you mean \"{}\"?", guess)));
+                  contains(catalogue_names("scenarios"), name)
+                      ? fmt::format("; it is a scenario or plan: moesim explain {}, moesim run --help", name)
+                  : guess.empty() ? "; moesim list shows all"
+                                  : fmt::format("; did you mean \"{}\"?", guess)));
 }
 
 /// The config.json that a name stands for, or "".
@@ -167,9 +174,22 @@ std::string show_claims(bool json) {
   return out;
 }
 
+namespace {
+std::vector<std::int64_t> contexts_of(const std::vector<std::string>& words) {
+  if (words.empty()) return ShowOptions{}.contexts;
+  std::vector<std::int64_t> out;
+  for (const std::string& word : words) {
+    if (!whole_number_problem(word, 1, 1'000'000'000).empty())
+      throw ConfigError::placed(fmt::format("--context: expected 1 to 1000000000 tokens, got {}", one_line(word)));
+    out.push_back(std::stoll(word));
+  }
+  return out;
+}
+}  // namespace
+
 void add_show(CLI::App& app, int&) {
   struct Given {
-    std::vector<std::string> names;
+    std::vector<std::string> names, contexts;
     ShowOptions options;
     std::string format = "bf16";
     bool claims = false;
@@ -177,12 +197,11 @@ void add_show(CLI::App& app, int&) {
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand(
       "show", "count a model's parameters, cache and operations, compare several, or print a piece of hardware");
-  verb->add_option("names", given->names,
-                   "models (catalogue name, YAML file, config.json or its folder), or GPUs, nodes, fabrics, clusters");
-  verb->add_option("--context", given->options.contexts,
-                   "tokens of one user's cache and of a training sequence; several, 4096,131072: a table of caches")
-      ->delimiter(',')
-      ->capture_default_str();
+  add_list(*verb, "names", given->names,
+           "models (catalogue name, YAML file, config.json or its folder), or GPUs, nodes, fabrics, clusters");
+  add_list(*verb, "--context", given->contexts,
+           "tokens of one user's cache and of a training sequence; several, 4096,131072: a table of caches (default: "
+           "4096)");
   verb->add_option("--kv-dtype", given->format, "format of the KV cache: bf16, fp8, or fp8_mla (656 B a layer for MLA)")
       ->capture_default_str();
   verb->add_option("--batch", given->options.batch, "tokens of one decode step, which share the weights it reads")
@@ -195,18 +214,19 @@ void add_show(CLI::App& app, int&) {
   verb->add_flag("--json", given->options.json, "print one JSON object");
   verb->callback([given] {
     ShowOptions options = given->options;
+    for (std::string name; !(name = take_stray(given->contexts, begins_as_number)).empty();)
+      given->names.push_back(name);
     if (given->claims == !given->names.empty())
       throw ConfigError(given->claims ? "--claims stands alone, without names"
                                       : "show needs a name (see moesim list) or --claims");
-    for (const std::int64_t tokens : options.contexts)
-      if (tokens < 1 || tokens > 1'000'000'000)
-        throw ConfigError::placed(fmt::format("--context: expected 1 to 1000000000 tokens, got {}", tokens));
+    options.contexts = contexts_of(given->contexts);
     options.context = options.contexts.front();
     if (options.batch < 1) throw ConfigError::placed(fmt::format("--batch: expected 1 or more, got {}", options.batch));
     if (options.collectives && !options.draw.empty())
       throw ConfigError("show --draw and --collectives do not go together");
     options.format = cache_format(given->format);
-    print_text("{}", given->claims ? show_claims(options.json) : show(given->names, options));
+    const std::string text = given->claims ? show_claims(options.json) : show(given->names, options);
+    options.json || !options.draw.empty() ? print_text(text) : print_folded(text);
   });
 }
 }  // namespace moesim::cli

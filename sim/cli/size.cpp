@@ -23,8 +23,8 @@ void add_size(CLI::App& app, int& exit_code) {
   CLI::App* verb =
       app.add_subcommand("size", "find the cheapest deployment, or training layout, that meets a plan's targets");
   verb->add_option("plan", given->size.plan, "a YAML file, or a name from `moesim list scenarios`")->required();
-  add_output(*verb, "-o,--output", given->size.output, "results database to create");
-  add_output(*verb, "--scenario", given->size.scenario, "also write the answer as a scenario, ready to run");
+  add_output(*verb, "-o,--output", given->size.output, "results database to create (default: none)");
+  add_output(*verb, "--scenario", given->size.scenario, "also create the answer as a scenario, ready to run");
   verb->add_option("--set", given->sets, "change one value: key.path=value (repeat for more)")->allow_extra_args(false);
   CLI::Option* seed =
       verb->add_option("--seed", given->seed, "seed of all random streams (default: the plan's, else 1)")
@@ -37,7 +37,8 @@ void add_size(CLI::App& app, int& exit_code) {
       "I/N: of N processes, this is the I-th; it simulates its part, moesim merge puts the parts together, "
       "and --resume on that answers");
   verb->add_flag("--resume", given->size.resume,
-                 "go on with what the output holds, if it is there: simulations that were stored are not run again");
+                 "go on with what the output holds, if it is there: simulations that were stored are not run again")
+      ->excludes("--force");
   verb->add_flag("--json", given->size.json, "print one JSON object instead of tables");
   verb->callback([given, seed, &exit_code] {
     given->size.overrides = parse_overrides(given->sets);

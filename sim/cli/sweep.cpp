@@ -24,7 +24,8 @@ void add_sweep(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   verb->add_option("--shard", *shard, "I/N: of N processes, this is the I-th");
   verb->add_flag("--resume", options->resume,
-                 "go on with what the output holds, if it is there: points that were stored are not run again");
+                 "go on with what the output holds, if it is there: points that were stored are not run again")
+      ->excludes("--force");
   verb->add_flag("--json", options->json, "print one JSON object instead of a table");
   add_limits(*verb, *limits);
   verb->callback([options, shard, limits, &exit_code] {

@@ -11,6 +11,7 @@
 #include "cli/trace_fit.h"
 #include "core/log.h"
 #include "core/new_file.h"
+#include "core/terminal.h"
 #include "placement/files/recognise.h"
 #include "routing/exporters/exporters.h"
 #include "routing/importers/import.h"
@@ -29,7 +30,7 @@ void add_info(CLI::App* trace) {
   verb->add_flag("--json", o->json, "print one JSON object");
   verb->callback([o] {
     const routing::Trace t(o->file);
-    print_text("{}", o->json ? routing::info_json(t) : routing::info_text(t));
+    o->json ? print_text(routing::info_json(t)) : print_folded(routing::info_text(t));
   });
 }
 
@@ -54,7 +55,7 @@ void add_stats(CLI::App* trace) {
     const routing::Trace t(o->file);
     const int gpus = o->gpus > 0 ? o->gpus : std::min(32, t.header().experts);
     const routing::TraceStatistics s = routing::trace_statistics(t, {gpus, o->gpus_per_node});
-    print_text("{}", o->json ? routing::statistics_json(t, s) : routing::statistics_text(t, s));
+    o->json ? print_text(routing::statistics_json(t, s)) : print_folded(routing::statistics_text(t, s));
   });
 }
 
@@ -79,7 +80,7 @@ void add_export(CLI::App* trace) {
   auto o = std::make_shared<Options>();
   verb->add_option("trace", o->file, "trace")->required();
   verb->add_option("--format", o->format, "one of:" + formats)->capture_default_str();
-  add_output(*verb, "-o,--output", o->out, "file to write; standard output if not given");
+  add_output(*verb, "-o,--output", o->out, "file to create (default: standard output)");
   verb->callback([o] {
     const routing::Exporter& format = routing::exporter(o->format);
     const routing::Trace t(o->file);
@@ -100,7 +101,7 @@ void add_import(CLI::App* trace) {
                    "files of one recording (one a rank where there are several) or their folder; a last one that ends "
                    "in .db is the trace")
       ->required();
-  add_output(*verb, "-o,--output", o->import.output, "trace to write; the first file's name with .db if not given");
+  add_output(*verb, "-o,--output", o->import.output, "trace to create (default: the first file's name with .db)");
   verb->add_option("--format", o->import.format, "recognised if not given; one of:" + formats);
   verb->add_option("--model", o->import.model, "model that was recorded: catalogue name, YAML or config.json");
   verb->add_option("--layers", o->import.layers,

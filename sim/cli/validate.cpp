@@ -8,6 +8,7 @@
 #include "cli/numbers.h"
 #include "cli/options.h"
 #include "core/log.h"
+#include "core/terminal.h"
 #include "formats/json.h"
 #include "results/output.h"
 #include "results/summary.h"
@@ -30,7 +31,7 @@ void print_text(const std::vector<runs::ValidationRow>& rows) {
   for (const runs::ValidationSpread& s : runs::spread_of(rows))
     spread.add({s.source, fmt::format("{}", s.rows), fmt::format("{:.1f} %", 100 * s.median),
                 fmt::format("{:.1f} %", 100 * s.worst)});
-  core::print_text("{}\n{}\n{}\n", table.text(), spread.text(), kNotFitted);
+  print_folded(fmt::format("{}\n{}\n{}\n", table.text(), spread.text(), kNotFitted));
 }
 
 void print_json(const std::vector<runs::ValidationRow>& rows) {
@@ -71,7 +72,7 @@ void add_validate(CLI::App& app, int&) {
   };
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("validate", "run the scenarios of published measurements and print both");
-  verb->add_option("scenarios", given->scenarios, "names or files (default: all that have published figures)");
+  add_list(*verb, "scenarios", given->scenarios, "names or files (default: all that have published figures)");
   verb->add_option("--jobs", given->jobs, "scenarios run at the same time")
       ->check(whole_number(1, kMostJobs))
       ->capture_default_str();

@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "cli/about.h"
 #include "cli/command.h"
 #include "cli/examples.h"
 #include "core/config.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "core/memory.h"
+#include "core/replacing.h"
+#include "core/terminal.h"
 
 namespace moesim::cli {
 
@@ -29,6 +33,7 @@ void add_explain(CLI::App& app, int& exit_code);
 void add_diff(CLI::App& app, int& exit_code);
 void add_validate(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
+void add_manual(CLI::App& app, int& exit_code);
 
 namespace {
 // In the order of --help: from what a newcomer runs first to what they come to later.
@@ -53,6 +58,7 @@ constexpr AddVerb kVerbs[] = {
     add_compare,
     add_diff,
     add_validate,
+    add_manual,
 };
 // clang-format on
 /// The parser would only say that a verb is missing.
@@ -68,7 +74,7 @@ void refuse_unknown_verb(const CLI::App& app, int argc, char** argv) {
 }
 
 void set_up(CLI::App& app, int& exit_code) {
-  app.set_version_flag("--version", std::string(version()));
+  app.set_version_flag("--version", about());
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& e) { return std::string(e.what()); });
   for (const AddVerb add : kVerbs) add(app, exit_code);
@@ -81,8 +87,11 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   refuse_unknown_verb(app, argc, argv);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    print_folded(app.help());
+    return 0;
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    if (e.get_exit_code() == 0) return app.exit(e);  // --version
     throw ConfigError(
         fmt::format("{} (see moesim {}--help)", e.what(),
                     app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " "));
@@ -97,6 +106,7 @@ constexpr const char* kAbout =
 int command(int argc, char** argv) {
   CLI::App app{kAbout, "moesim"};
   int exit_code = 0;
+  allow_replacing(false);
   set_up(app, exit_code);
   limit_data(memory_bound().bytes);  // the program fails, not some other on this machine
   return parse(app, argc, argv).value_or(exit_code);

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "core/files.h"
+#include "core/typed_list.h"
 #include "core/utf8.h"
 #include "core/yaml_text.h"
 
@@ -243,8 +244,13 @@ Config Config::at_or_empty(std::string_view key) const {
 }
 
 std::vector<Config> Config::items() const {
-  if (!node_->IsSequence()) fail("expected a list");
   std::vector<Config> out;
+  if (node_->IsScalar() && document_->overridden.contains(path_)) {  // --set key=a,b,c
+    for (const std::string& word : typed_list(node_->Scalar()))
+      out.push_back({YAML::Node(word), document_, fmt::format("{}[{}]", path_, out.size())});
+    return out;
+  }
+  if (!node_->IsSequence()) fail("expected a list");
   for (std::size_t i = 0; i < node_->size(); ++i)
     out.push_back({(*node_)[i], document_, fmt::format("{}[{}]", path_, i)});
   return out;

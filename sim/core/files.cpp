@@ -11,6 +11,7 @@
 
 #include "core/config_error.h"
 #include "core/new_file.h"
+#include "core/replacing.h"
 
 namespace fs = std::filesystem;
 
@@ -40,6 +41,7 @@ OpenFile open_file(const std::string& file) {
   struct stat status {};
   if (!out.descriptor || fstat(out.descriptor.number(), &status) != 0) cannot_read(file, errno);
   check_kind(file, status);
+  note_read(status);
   out.size = std::uint64_t(status.st_size);
   return out;
 }
@@ -48,6 +50,7 @@ void check_file(const std::string& file) {
   struct stat status {};
   if (stat(file.c_str(), &status) != 0) cannot_read(file, errno);
   check_kind(file, status);
+  note_read(status);
 }
 
 std::string read_file(const std::string& file, std::uint64_t most) {
@@ -76,8 +79,9 @@ void check_new_file(const std::string& file) {
   if (file.empty() || file == "-")
     throw ConfigError::placed(fmt::format("expected the name of a file to create, got \"{}\"", file));
   std::error_code error;
-  if (fs::exists(fs::symlink_status(file, error)))
-    throw ConfigError::placed(fmt::format("{}: already exists; remove it or choose another name with -o", file));
+  if (fs::exists(fs::symlink_status(file, error)) && !may_replace(file))
+    throw ConfigError::placed(
+        fmt::format("{}: already exists; choose another name with -o, or overwrite it with --force", file));
   const std::string folder = folder_of(file);
   if (!fs::is_directory(folder, error))
     throw ConfigError::placed(fmt::format("{}: the folder {} does not exist", file, folder));

@@ -30,7 +30,7 @@ std::string read_file(const std::string& file, std::uint64_t most = kMostFile);
 /// Writes a new file through NewFile.  Throws ConfigError if that fails or `file` exists.
 void write_file(const std::string& file, std::string_view bytes);
 /// Throws ConfigError unless a new file can be made there: the folder exists and is writable, and the file is not there
-/// yet.
+/// yet or may be replaced (replacing.h).
 void check_new_file(const std::string& file);
 
 /// Throws ConfigError if two of `outputs`, each with what it is to be ("the timeline"), are one file; "" is none.

@@ -13,6 +13,7 @@
 
 #include "core/config_error.h"
 #include "core/files.h"
+#include "core/replacing.h"
 
 namespace moesim::core {
 namespace {
@@ -69,7 +70,10 @@ void NewFile::keep() {
   if (fsync(descriptor_.number()) != 0 && errno != EINVAL)
     cannot_write(file_, errno);  // EINVAL: cannot be synced there
   if (descriptor_.close() != 0) cannot_write(file_, errno);
-  rename_new(path_, file_);
+  if (!may_replace(file_))
+    rename_new(path_, file_);
+  else if (std::rename(path_.c_str(), file_.c_str()) != 0)
+    cannot_write(file_, errno);
   kept_ = true;
   sync_folder_of(file_);
 }

@@ -1,4 +1,4 @@
-// The one way to write a file: nobody sees half of it, and nothing that was there is overwritten.
+// The one way to write a file: nobody sees half of it, and what was there is overwritten only with --force, as a whole.
 #pragma once
 #include <memory>
 #include <string>
@@ -23,7 +23,7 @@ class NewFile {
   /// Throws ConfigError "FILE: cannot be written: No space left on device".
   void write(std::string_view bytes);
   /// Puts the bytes on the disk and gives them their name.  Throws ConfigError if that fails or another file has come
-  /// to stand there.
+  /// to stand there, unless it may be replaced (replacing.h).
   void keep();
 
   /// Where it is until then, for libraries that open files by name.

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/config.h"
+#include "core/installed.h"
 
 namespace fs = std::filesystem;
 
@@ -79,6 +80,11 @@ std::vector<std::string> catalogue_folders(std::string_view catalogue, const std
   if (!beside.empty()) out.push_back(fmt::format("{}/{}", folder_of(beside), catalogue));
   if (const char* data = std::getenv("MOESIM_DATA"); data != nullptr && *data != '\0')
     out.push_back(fmt::format("{}/{}", data, catalogue));
+  // What is installed has its data beside it; the folder it was built in may be gone, or another's by now.
+  if (const std::string installed = installed_data(); !installed.empty()) {
+    out.push_back(fmt::format("{}/{}", installed, catalogue));
+    return out;
+  }
   out.push_back(fmt::format("{}/{}", MOESIM_INSTALLED_DATA, catalogue));
   out.push_back(fmt::format("{}/{}", MOESIM_SOURCE_DIR, catalogue));
   return out;

@@ -6,7 +6,7 @@
 //      the command line, so that their folder is the one where the command runs;
 //   3. where the command runs, and for a value of --set the folder of the file whose value it replaces;
 //   4. entries of a catalogue ("models") besides: its sub-folder in the folder of the file that names them, in
-//      $MOESIM_DATA, in the installed data, in the source tree.  A name may leave out ".yaml" there, and beside a file.
+//      $MOESIM_DATA, in the installed data, in the source tree (of a build).  ".yaml" may be left out there.
 #pragma once
 #include <string>
 #include <string_view>

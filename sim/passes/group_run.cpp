@@ -92,7 +92,9 @@ bool GroupRun::run() {
     gpus_[std::size_t(g)].layer = 0;
     start_layer(g);
   }
+  progress_.emplace(p_.name, std::uint64_t(p_.steps) * std::uint64_t(s_.model.layers), "layers");
   s_.network.engine().run();
+  progress_.reset();
   check(passes_.empty() || interrupted(), "{} layers never finished", passes_.size());
   const double n = double(gpus_.size());
   for (LayerTime& t : layer_times_)
@@ -193,6 +195,7 @@ void GroupRun::combine_arrived(int gpu) {
 }
 
 void GroupRun::layer_done(int gpu) {
+  if (++layers_done_ % gpus_.size() == 0) progress_->at(layers_done_ / gpus_.size());
   Gpu& g = gpus_[std::size_t(gpu)];
   if (const auto it = passes_.find({g.step, g.layer}); it != passes_.end() && --it->second.left == 0) {
     layer_times_[std::size_t(g.layer)].slowest_experts += it->second.slowest_experts;

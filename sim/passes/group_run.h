@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/engine.h"
+#include "core/log.h"
 #include "exchange/exchanger.h"
 #include "forward/setup.h"
 #include "network/exchanges/exchange.h"
@@ -124,5 +126,7 @@ class GroupRun {
   std::vector<Time> before_, shared_, merge_;   // by model layer: attention and gate, shared expert, merge
   std::vector<int> moe_ordinal_;                // by model layer, -1 for dense
   double node_copies_ = 0, tokens_ = 0;
+  std::optional<Progress> progress_;  // while it runs
+  std::uint64_t layers_done_ = 0;     // by all GPUs
 };
 }  // namespace moesim::passes

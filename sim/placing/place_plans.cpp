@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/interrupt.h"
+#include "core/log.h"
 #include "placement/from_trace.h"
 #include "placement/rebalancing/migration.h"
 #include "placing/place_times.h"
@@ -124,6 +125,7 @@ std::vector<Planned> plan_all(const PlaceOptions& o, const std::vector<PlanSourc
   const StrategyChoice* refusing = nullptr;
   std::vector<int> slots = o.slots;
   if (slots.empty()) slots.push_back(o.problem.slots);
+  Progress progress("planning", sources.size() * slots.size() * o.strategies.size(), "plans");
   for (std::size_t source = 0; source < sources.size(); ++source) {
     const Material from = material(o, sources[source]);
     for (const int n : slots) {
@@ -131,6 +133,7 @@ std::vector<Planned> plan_all(const PlaceOptions& o, const std::vector<PlanSourc
       problem.slots = n;
       problem = placement::checked(problem, from.loads.experts);
       for (std::size_t s = 0; s < o.strategies.size(); ++s, stop_if_interrupted()) {
+        progress.at(out.size() + not_applied.size(), o.strategies[s].name);
         try {
           out.push_back(plan_one(o, source, s, problem, from));
         } catch (const ConfigError& e) {

@@ -54,7 +54,7 @@ std::vector<TrafficShape> from_trace(const Workload& w, const routing::GateShape
                                      const spec::GroupShape& group, const exchange::ReplicaSpec& replica_choice) {
   std::vector<TrafficShape> out(placements.size());
   const std::int64_t all = w.range.end - w.range.first;
-  Progress progress("traffic", std::uint64_t(all) * w.loads.rows());
+  Progress progress("routing", std::uint64_t(all) * w.loads.rows(), "tokens of layers");
   routing::Traffic traffic;
   exchange::ExchangeLoad load;
   for (std::size_t row = 0; row < w.loads.rows(); ++row) {

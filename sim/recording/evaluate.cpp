@@ -229,7 +229,7 @@ Evaluation evaluate(const spec::Model& model, numerics::Weights& weights, const 
     difference.emplace();
   }
   Evaluation out{model.name, 0, 0, options.mtp_weight, {}, {}};
-  Progress progress("evaluating", total);
+  Progress progress("evaluating", total, "tokens");
   PassCutter passes(requests, options.batch_tokens);
   for (Pass pass; passes.next(pass);) {
     stop_if_interrupted("nothing was evaluated to the end");

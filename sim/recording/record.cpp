@@ -38,7 +38,7 @@ class Recorder {
   }
 
   RecordResult run() {
-    Progress progress("recording", total_);
+    Progress progress("recording", total_, "tokens");
     try {
       for (std::size_t first = 0; first < running_.size();) first = prefill(first, progress);
       for (int step = 0; step < options_.decode; ++step) decode(progress);

@@ -32,7 +32,7 @@ RecordRequest read_text(const std::string& file, const std::string& domain, std:
                     file, controls, bytes.size()));
   RecordRequest r{file, domain, {}};
   if (tokenizer != nullptr) {
-    Progress progress("tokenizing", bytes.size());
+    Progress progress("tokenizing", bytes.size(), "B");
     r.tokens = tokenizer->encode(bytes, file, [&](std::size_t done) { progress.at(done, file); });
   } else {
     for (const char c : bytes) r.tokens.push_back(int(static_cast<unsigned char>(c)));

@@ -20,6 +20,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/new_file.h"
+#include "core/replacing.h"
 #include "results/schema.h"
 #include "results/store.h"
 
@@ -48,16 +49,19 @@ std::string holder(int descriptor) {
   return "another process";
 }
 
-/// Whether it begins as a database of ours does that was not finished, or has its end in the log beside it.  Only then
-/// is SQLite asked, which may write into what it opens.
-bool may_be_unfinished(const std::string& file) {
+/// The application_id of a SQLite database, without asking SQLite, which may write into what it opens; -1 for any other
+/// file.
+std::int64_t application_id(const std::string& file) {
   constexpr std::size_t kIdAt = 68;  // https://www.sqlite.org/fileformat.html
   char head[kIdAt + 4] = {};
-  if (!std::ifstream(file, std::ios::binary).read(head, sizeof head)) return false;
+  if (!std::ifstream(file, std::ios::binary).read(head, sizeof head)) return -1;
   std::uint32_t id = 0;
   for (std::size_t i = 0; i < 4; ++i) id = id << 8 | std::uint8_t(head[kIdAt + i]);
-  return std::string_view(head, 15) == "SQLite format 3" && id == std::uint32_t{kUnfinished};
+  return std::string_view(head, 15) == "SQLite format 3" ? std::int64_t{id} : -1;
 }
+
+/// Whether it begins as a database of ours does that was not finished, or has its end in the log beside it.
+bool may_be_unfinished(const std::string& file) { return application_id(file) == kUnfinished; }
 
 bool is_unfinished(const std::string& file) {
   try {
@@ -164,7 +168,25 @@ void set_stray_logs_aside(const std::string& file) {
   }
 }
 
+Descriptor before_replacing(const std::string& file) {
+  if (!may_replace(file)) return {};
+  Descriptor lock = lock_output(file);
+  for (const char* part : kBeside) {
+    std::error_code ignored;
+    fs::remove(file + part, ignored);
+  }
+  return lock;
+}
+
 std::string make_way(const std::string& file, bool tell) {
+  if (may_replace(file)) {
+    if (const std::int64_t id = application_id(file); id != kWhole && id != kUnfinished)
+      throw ConfigError::placed(
+          fmt::format("{}: holds no results; --force overwrites results with results alone", file));
+    (void)lock_output(file);  // refuses what is being written
+    check_new_file(file);
+    return "";
+  }
   std::string moved;
   std::error_code error;
   if (fs::is_regular_file(fs::symlink_status(file, error)) && may_be_unfinished(file) &&

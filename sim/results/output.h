@@ -11,9 +11,13 @@ constexpr int kWhole = 0x6d6f6573, kUnfinished = 0x6d6f6575;  // "moes", "moeu"
 
 /// Makes sure that a new database can stand at `file`: what a run that ended early left there is moved aside and said.
 /// Throws ConfigError if something else is there, or it is being written, naming the process; or if nothing can be
-/// written there.
+/// written there.  What may be replaced (core/replacing.h) stays until it is, and has to be a database of ours.
 /// Returns the name that it has now, or "" if nothing was moved.  tell: say it.
 std::string make_way(const std::string& file, bool tell = true);
+
+/// What is to be done before a new database takes the place of `file`, if that may be replaced: keeps others out of it
+/// while the result is held, and removes what SQLite has beside it, which it would take for a part of the new one.
+Descriptor before_replacing(const std::string& file);
 
 /// Gives `file`, left by a run that did not end, and what SQLite has beside it the name FILE.unfinished.db (or .db's
 /// next free one), says so if it is to tell, and returns the name.

@@ -115,7 +115,10 @@ Database Database::create(const std::string& file, const std::string& schema) {
                         kUnfinished, schema));
   }
   Descriptor lock = lock_output(target.path());
-  target.keep();
+  {
+    const Descriptor replaced = before_replacing(file);
+    target.keep();
+  }
   Database db(file, SQLITE_OPEN_READWRITE);
   db.lock_ = std::move(lock);
   db.exec("PRAGMA synchronous = NORMAL");

@@ -8,7 +8,6 @@
 #include "core/check.h"
 #include "core/files.h"
 #include "core/paths.h"
-#include "core/utf8.h"
 #include "results/metrics.h"
 #include "results/sql.h"
 
@@ -62,61 +61,6 @@ std::string pretty(double value, std::string_view unit) {
     if (std::fabs(value) >= p.scale * 0.9995 && (unit != "s" || p.scale <= 1) && (unit != "B" || p.scale >= 1))
       best = &p;
   return fmt::format("{} {}{}", digits(value / best->scale), best->text, unit);
-}
-
-std::vector<std::string> TextTable::in_lines(std::vector<std::string> cells) {
-  for (std::string& cell : cells) cell = one_line(cell);
-  return cells;
-}
-
-namespace {
-constexpr std::size_t kLongText = 110;  // of a row's last cell: what is longer goes on in the next line
-
-/// Cut at spaces into pieces of at most kLongText, where there are spaces.
-std::vector<std::string> pieces_of(std::string_view text) {
-  std::vector<std::string> out;
-  while (text.size() > kLongText) {
-    const std::size_t space = text.rfind(' ', kLongText);
-    if (space == std::string_view::npos || space == 0) break;
-    out.emplace_back(text.substr(0, space));
-    text.remove_prefix(space + 1);
-  }
-  out.emplace_back(text);
-  return out;
-}
-}  // namespace
-
-void TextTable::add(std::vector<std::string> row) {
-  row = in_lines(std::move(row));
-  if (row.empty()) return rows_.push_back(std::move(row));
-  const std::vector<std::string> pieces = pieces_of(row.back());
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    row.back() = pieces[i];
-    rows_.push_back(row);
-    std::ranges::fill(row, "");
-  }
-}
-
-std::string TextTable::text(int indent) const {
-  std::vector<std::size_t> width;
-  std::vector<bool> number;
-  for (std::size_t r = 0; r < rows_.size(); ++r)
-    for (std::size_t c = 0; c < rows_[r].size(); ++c) {
-      if (c >= width.size()) width.push_back(0), number.push_back(true);
-      width[c] = std::max(width[c], rows_[r][c].size());
-      const char first = rows_[r][c].empty() ? '0' : rows_[r][c].front();
-      if (r > 0 && first != '-' && first != '+' && (first < '0' || first > '9')) number[c] = false;
-    }
-  std::string out;
-  for (const auto& row : rows_) {
-    std::string line(std::size_t(indent), ' ');
-    for (std::size_t c = 0; c < row.size(); ++c)
-      line +=
-          fmt::format(fmt::runtime(number[c] && c > 0 ? "{}{:>{}}" : "{}{:<{}}"), c == 0 ? "" : "  ", row[c], width[c]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + '\n';
-  }
-  return out;
 }
 
 namespace {

@@ -105,7 +105,7 @@ std::int64_t count(const Trace& trace, const spec::GroupShape& group, Counts& ou
   const TraceHeader& h = trace.header();
   const std::size_t k = std::size_t(h.top_k), layers = out.layers, e = out.experts;
   const int per_gpu = spec::contiguous_experts(h.experts, group.gpus);
-  Progress progress("statistics", std::uint64_t(trace.tokens()));
+  Progress progress("counting", std::uint64_t(trace.tokens()), "tokens");
   Previous previous;
   std::vector<TraceToken> tokens;
   std::vector<std::int16_t> ids, first;

@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/new_file.h"
+#include "core/replacing.h"
 #include "results/blob.h"
 #include "results/output.h"
 #include "results/store.h"
@@ -145,7 +146,24 @@ struct TraceWriter::State {
   }
 };
 
+namespace {
+/// Not through Trace, which would count as reading what is about to be replaced.
+bool is_trace(const std::string& file) {
+  try {
+    return results::Database::open_existing(file).has_table("trace_tokens");
+  } catch (const ConfigError&) {
+    return false;
+  }
+}
+}  // namespace
+
 void make_way_for_trace(const std::string& file, bool left_behind) {
+  if (may_replace(file)) {
+    if (!is_trace(file))
+      throw ConfigError::placed(
+          fmt::format("{}: holds no routing trace; --force overwrites traces with traces alone", file));
+    return check_new_file(file);
+  }
   const auto is_left = [&] {
     try {
       const Trace trace(file);

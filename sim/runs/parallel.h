@@ -14,7 +14,8 @@
 
 namespace moesim::runs {
 
-/// Calls run(k) for k in [0, count) on `jobs` threads, with a progress bar that counts `what`, unless that is empty.
+/// Calls run(k) for k in [0, count) on `jobs` threads, with a progress bar that counts `what` ("points"), unless that
+/// is empty.
 /// The first exception ends it and is thrown on.  Returns false if the user interrupted it before all were run.
 template <class Run>
 bool run_all(std::string_view what, std::size_t count, int jobs, const Run& run) {
@@ -23,7 +24,7 @@ bool run_all(std::string_view what, std::size_t count, int jobs, const Run& run)
   std::exception_ptr error;
   {
     std::optional<Progress> progress;
-    if (!what.empty()) progress.emplace(what, count);
+    if (!what.empty()) progress.emplace("running", count, what);
     const auto work = [&] {
       for (std::size_t k; (k = next++) < count && !interrupted();) {
         try {

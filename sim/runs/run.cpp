@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "core/interrupt.h"
 #include "core/log.h"
+#include "core/terminal.h"
 #include "formats/json.h"
 #include "recording/recorded_routing.h"
 #include "results/output.h"
@@ -57,12 +58,13 @@ void print_json(results::Results& results, const results::RunIdentity& identity,
   print_text("{}\n", formats::json_text(out, 2));
 }
 
-/// Lines of at most 120 columns, as few as hold all.
+/// Lines of at most 120 columns, or as many as the terminal has, as few as hold all.
 std::string in_few_lines(const std::vector<std::string>& items) {
   constexpr std::size_t kWidth = 120;
+  const std::size_t width = terminal_width() > 0 ? std::min(kWidth, terminal_width()) : kWidth;
   std::string out, line;
   for (const std::string& item : items) {
-    const bool fits = line.empty() || line.size() + 2 + item.size() <= kWidth;
+    const bool fits = line.empty() || line.size() + 2 + item.size() <= width;
     if (!fits) out += line + ";\n", line.clear();
     line += (line.empty() ? "" : "; ") + item;
   }
@@ -173,10 +175,10 @@ int run(const RunOptions& options) {
   if (options.json) {
     print_json(results, scenario.identity, end, failed);
   } else {
-    print_text("{}\n{}", scenario.identity.title, assumptions(results));
+    print_folded(fmt::format("{}\n{}", scenario.identity.title, assumptions(results)));
     for (const std::string& report : std::vector<std::string>{scenario.identity.study, "links", "kernels", "published"})
       if (const std::string tables = results::summarise(results.database(), report); !tables.empty())
-        print_text("\n{}", tables);
+        print_folded("\n" + tables);
     print_text("\nfingerprint {:016x}, {} events, seed {}\n", end.fingerprint, end.events, scenario.identity.seed);
     if (!trace.empty()) print_text("recorded routing in {} (see moesim trace stats)\n", trace);
     if (!options.timeline.empty())

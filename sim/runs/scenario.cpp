@@ -7,6 +7,7 @@
 #include "core/files.h"
 #include "core/paths.h"
 #include "results/perfetto.h"
+#include "runs/other_verb.h"
 
 namespace moesim::runs {
 namespace {
@@ -41,6 +42,7 @@ const StudyEntry& study_of(const Config& scenario) {
   const std::vector<KeyHelp> common = scenario_keys();
   std::vector<std::string_view> known = names_of(common);
   for (const StudyEntry& s : studies()) known.push_back(s.section);
+  refuse_other_verb(scenario, "run");
   scenario.only(known);
   const StudyEntry* found = nullptr;
   for (const StudyEntry& s : studies()) {

@@ -77,7 +77,7 @@ std::vector<ValidationRow> validate(std::vector<std::string> scenarios, int jobs
   if (jobs < 1) throw ConfigError::placed(fmt::format("--jobs: expected at least 1, got {}", jobs));
   if (scenarios.empty()) scenarios = with_published_figures();
   std::vector<std::vector<ValidationRow>> parts(scenarios.size());
-  if (!run_all("scenario", scenarios.size(), jobs, [&](std::size_t k) { parts[k] = rows_of(scenarios[k]); }))
+  if (!run_all("scenarios", scenarios.size(), jobs, [&](std::size_t k) { parts[k] = rows_of(scenarios[k]); }))
     throw ConfigError("interrupted: not all scenarios were run");
   std::vector<ValidationRow> out;
   for (const auto& part : parts) out.insert(out.end(), part.begin(), part.end());

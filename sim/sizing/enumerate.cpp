@@ -165,7 +165,7 @@ std::vector<Proposal> propose(const Plan& plan, int jobs) {
     }
   std::vector<std::vector<Proposal>> priced(families.size());
   SharedParts shared;
-  const bool all = runs::run_all("pricing layouts", families.size(), jobs, [&](std::size_t i) {
+  const bool all = runs::run_all("layouts", families.size(), jobs, [&](std::size_t i) {
     priced[i] = members(plan, families[i]);
     price(plan, families[i], shared, priced[i]);
   });

@@ -8,6 +8,7 @@
 #include "core/paths.h"
 #include "core/yaml_line.h"
 #include "forward/engine.h"
+#include "runs/other_verb.h"
 #include "serving/deployment/section.h"
 #include "serving/step/speculation.h"
 #include "spec/catalogue.h"
@@ -199,6 +200,7 @@ PlanHead read_plan_head(const std::string& name, const std::vector<Config::Overr
   out.file = catalogue_file("scenarios", name, "plan");
   out.config = Config::load(out.file, overrides);
   const Config& top = out.config;
+  runs::refuse_other_verb(top, "size");
   const std::vector<KeyHelp> known = plan_keys();
   top.only(names_of(known));
   if (top.has("title")) top.at("title").parse(out.title);

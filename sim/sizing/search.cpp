@@ -132,7 +132,7 @@ class Trust {
 void race(const Plan& plan, std::vector<Entry*> entries, int jobs) {
   double cheapest = 1e300;
   Trust trust(plan.section.search.margin);
-  Progress progress("candidate", entries.size());
+  Progress progress("simulating", entries.size(), "candidates");
   for (std::size_t first = 0; first < entries.size(); first += kRound) {
     progress.at(first, cheapest < 1e300 ? fmt::format("cheapest so far {:.2f} USD/h", cheapest) : "");
     std::vector<Entry*> round;

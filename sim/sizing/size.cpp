@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/new_file.h"
+#include "core/terminal.h"
 #include "core/words.h"
 #include "results/output.h"
 #include "serving/run_serving.h"
@@ -69,7 +70,7 @@ results::RunIdentity identity_of(const SizeOptions& options, const PlanHead& pla
 void print_answer(const SizeOptions& options, const Plan& plan, const Search& found,
                   const std::vector<Variation>& variations) {
   if (options.json) return print_text("{}", answer_json(plan, found, variations));
-  print_text("{}", answer_text(plan, found, variations));
+  print_folded(answer_text(plan, found, variations));
   if (found.winner) print_text("\nTo start it\n{}", launch_text(plan, found.entries[*found.winner].deployment));
   print_files(options, found.winner.has_value());
 }
@@ -187,7 +188,7 @@ int size_job(const SizeOptions& options, PlanHead head) {
   kept.finish(answer.end.interrupted ? "interrupted" : "complete", choice.simulations, answer);
   if (choice.winner && !options.scenario.empty())
     write_file(options.scenario, scenario_text(job, choice.entries[*choice.winner].mapping, true));
-  print_text("{}", options.json ? answer_json(job, choice) : answer_text(job, choice));
+  options.json ? print_text(answer_json(job, choice)) : print_folded(answer_text(job, choice));
   if (!options.json) print_files(options, choice.winner.has_value());
   return judged(job, choice.winner.has_value(), kept.results());
 }

@@ -81,7 +81,7 @@ std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs) {
       return out;
     });
   std::vector<Variation> out(tasks.size());
-  runs::run_all("varying the plan", tasks.size(), jobs, [&](std::size_t k) { out[k] = tasks[k](); });
+  runs::run_all("variations of the plan", tasks.size(), jobs, [&](std::size_t k) { out[k] = tasks[k](); });
   stop_if_interrupted();
   return out;
 }

@@ -167,7 +167,7 @@ results::StudyEnd run_training(results::StudyRun& run) {
   results::StudyEnd end;
   StepBalance balance(setup.loads());
   {
-    Progress progress("step", std::uint64_t(plan.section.steps));
+    Progress progress("training", std::uint64_t(plan.section.steps), "steps");
     for (int step = 0; step < plan.section.steps && !end.interrupted; ++step) {
       const Time start = setup.engine().now();
       steps.push_back(setup.run(step, &run.spans));

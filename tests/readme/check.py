@@ -4,6 +4,7 @@
 A block ```console holds `$ command` lines, each followed by the output expected on stdout and stderr together.
 A line `...` stands for any lines.  In a block ```console shape, numbers are compared as "a number": they depend on the
 processor's floating-point kernels or on the clock.  A block ```console skip is not run (it needs files a reader brings).
+A block ```python NAME.py becomes a file of that name.
 Commands run in one empty folder, in order, with the built program on the PATH; `sim/setup.sh` lines are not run.
 """
 import os
@@ -16,7 +17,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 def blocks(text):
-    for kind, body in re.findall(r"^```console ?(\w*)\n(.*?)^```", text, re.M | re.S):
+    for language, kind, body in re.findall(r"^```(console|python) ?([\w.]*)\n(.*?)^```", text, re.M | re.S):
+        if language == "python":
+            yield "file", kind, body
+            continue
         command, expected = None, []
         for line in body.splitlines() + ["$ "]:
             if line.startswith("$ "):
@@ -48,6 +52,10 @@ def main():
         text = file.read()
     with tempfile.TemporaryDirectory() as folder:
         for kind, command, expected in blocks(text):
+            if kind == "file":
+                with open(os.path.join(folder, command), "w") as file:
+                    file.write(expected)
+                continue
             if kind == "skip" or command.startswith(("sim/setup.sh", "git clone", "cd ")):
                 continue
             try:

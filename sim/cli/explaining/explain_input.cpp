@@ -2,9 +2,9 @@
 #include "cli/explaining/explain_input.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
-#include <sstream>
 
 #include "compute/layers/even_rows.h"
 #include "forward/precision.h"
@@ -36,15 +36,14 @@ void set_recompute(compute::Recompute& r, const ExplainOptions& o) {
     throw ConfigError::placed(fmt::format("--recompute: expected none, selective or full, got \"{}\"", o.recompute));
 }
 
-// "4x8192,64x512": sequences x tokens; a number alone is one sequence.
-std::vector<compute::SequenceGroup> parse_lengths(const std::string& text) {
+// "4x8192", "64x512": sequences x tokens; a number alone is one sequence.
+std::vector<compute::SequenceGroup> parse_lengths(const std::vector<std::string>& words) {
   const auto fail = [&] {
-    throw ConfigError::placed(
-        fmt::format("--lengths: expected tokens or sequences x tokens, as in 4x8192,64x512, got \"{}\"", text));
+    throw ConfigError::placed(fmt::format(
+        "--lengths: expected tokens or sequences x tokens, as in 4x8192,64x512, got \"{}\"", fmt::join(words, ",")));
   };
   std::vector<compute::SequenceGroup> out;
-  std::istringstream words(text);
-  for (std::string w; std::getline(words, w, ',');) {
+  for (const std::string& w : words) {
     compute::SequenceGroup group;
     const char* end = w.data() + w.size();
     auto [at, error] = std::from_chars(w.data(), end, group.length);
@@ -56,7 +55,7 @@ std::vector<compute::SequenceGroup> parse_lengths(const std::string& text) {
     if (error != std::errc{} || at != end) fail();
     out.push_back(group);
   }
-  if (out.empty() || text.ends_with(',')) fail();
+  if (out.empty()) fail();
   return out;
 }
 

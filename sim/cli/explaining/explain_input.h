@@ -11,13 +11,13 @@ namespace moesim::cli {
 
 struct ExplainOptions {
   std::string scenario, model, gpu, phase, linear, projections, attention, experts, expert_weights, kv_cache, kernels,
-      recompute, lengths, pool;
-  std::vector<std::string> sets;
+      recompute, pool;
+  std::vector<std::string> sets, lengths;
   std::optional<std::int64_t> sequences, tokens, context;
   int stage = -1;
   bool launched = false, whole = false;
-  compute::ExplainRequest request;  // layer, parallelism, SMs and what runs beside are written here
-  bool json = false;
+  compute::ExplainRequest request;      // layer, parallelism, SMs and what runs beside are written here
+  bool json = false, settings = false;  // settings: also every value in force of the scenario
 };
 
 /// The request, its GPU and kernel times, and where they came from.
@@ -38,6 +38,8 @@ void size_buffers(const forward::StepSetup& setup, int gpus_per_node, compute::E
 /// --sequences, --tokens, --context, --lengths over what `request` has.
 void set_sequences(const ExplainOptions& options, compute::ExplainRequest& request);
 
-std::string explanation_text(const ExplainSubject& subject, const compute::Explanation& explanation);
+/// What is assumed, then the tables.  settings: every value in force of the scenario comes at the end; else how many
+/// there are.
+std::string explanation_text(const ExplainSubject& subject, const compute::Explanation& explanation, bool settings);
 std::string explanation_json(const ExplainSubject& subject, const compute::Explanation& explanation);
 }  // namespace moesim::cli

@@ -111,15 +111,15 @@ std::string pass_text(const ExplainSubject& s, const compute::Explanation& e) {
 }
 
 std::string operations_text(const compute::Explanation& e) {
-  std::string out = fmt::format("{:<9} {:<9} {:<27} {:>10} {:>10} {:>9} {:>7} {:>8} {:>6}  {:<20} {}\n", "pass", "part",
-                                "operation", "GFLOP", "MB", "us", "share", "TFLOP/s", "TB/s", "from", "kernel");
+  results::TextTable table(
+      {"pass", "part", "operation", "GFLOP", "MB", "us", "share", "TFLOP/s", "TB/s", "from", "kernel"}, 3);
   const auto line = [&](std::string_view pass, std::string_view part, std::string_view name, const Sums& s,
                         const std::string& from, const std::string& kernel) {
-    const std::vector<std::string> c = cells(s, e.total);
-    out += fmt::format("{:<9} {:<9} {:<27} {:>10} {:>10} {:>9} {:>7} {:>8} {:>6}  {:<20} {}", pass, part, name, c[0],
-                       c[1], c[2], c[3], c[4], c[5], from, kernel);
-    out.erase(out.find_last_not_of(' ') + 1);
-    out += '\n';
+    std::vector<std::string> row{std::string(pass), std::string(part), std::string(name)};
+    for (std::string& cell : cells(s, e.total)) row.push_back(std::move(cell));
+    row.push_back(from);
+    row.push_back(kernel);
+    table.add(std::move(row));
   };
   Sums all;
   std::vector<std::pair<compute::LayerPart, Sums>> parts;
@@ -133,10 +133,10 @@ std::string operations_text(const compute::Explanation& e) {
     line(short_name(o.operation.pass), name_of(o.operation.part), o.operation.name, one, origin(o.cost.from),
          compute::describe(o.operation.kernel) + (o.operation.recomputed ? " (again)" : ""));
   }
-  out += '\n';
+  table.add({});
   for (const auto& [part, sum] : parts) line("sum", name_of(part), "", sum, "", "");
   line("sum", "all", "one after the other", all, "", "");
-  return out;
+  return table.text();
 }
 
 std::string memory_text(const ExplainSubject& s, const compute::Explanation& e) {
@@ -164,9 +164,12 @@ std::string memory_text(const ExplainSubject& s, const compute::Explanation& e) 
 }
 }  // namespace
 
-std::string explanation_text(const ExplainSubject& s, const compute::Explanation& e) {
-  return (s.resolved.empty() ? "" : s.resolved + "\n") + heading(s, e) + "\n" + operations_text(e) + pass_text(s, e) +
-         "\n" + memory_text(s, e);
+std::string explanation_text(const ExplainSubject& s, const compute::Explanation& e, bool settings) {
+  const std::string tables = heading(s, e) + "\n" + operations_text(e) + pass_text(s, e) + "\n" + memory_text(s, e);
+  if (s.resolved.empty()) return tables;
+  const auto count = std::int64_t(std::ranges::count(s.resolved, '\n'));
+  return tables + (settings ? "\nsettings in force\n" + s.resolved
+                            : fmt::format("\n{} in force: --settings prints them\n", counted(count, "setting")));
 }
 
 std::string explanation_json(const ExplainSubject& s, const compute::Explanation& e) {

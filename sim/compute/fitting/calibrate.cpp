@@ -8,6 +8,7 @@
 
 #include "compute/kernels/equation_model.h"
 #include "core/config.h"
+#include "core/log.h"
 
 namespace moesim::compute {
 namespace {
@@ -167,6 +168,8 @@ void drop_host_bound(CalibrationResult& result, const spec::Gpu& gpu) {
 
 void cross_validate(CalibrationResult& result, const Fitted& start, const CalibrationInput& in) {
   Errors fitted, held;
+  Progress progress("holding out", std::uint64_t(in.repeats) * kFolds, "fifths");
+  std::uint64_t done = 0;
   for (int round = 0; round < in.repeats; ++round) {
     hold_out(result.measurements, in.seed + std::uint64_t(round));
     for (int fold = 0; fold < kFolds; ++fold) {
@@ -174,6 +177,7 @@ void cross_validate(CalibrationResult& result, const Fitted& start, const Calibr
       fit_kernels(fit, result.measurements, in, fold);
       add_errors(fitted, result, fit, in.gpu, [&](const Measurement& s) { return s.fold != fold; });
       add_errors(held, result, fit, in.gpu, [&](const Measurement& s) { return s.fold == fold; });
+      progress.at(++done);
     }
   }
   result.fitted = residuals(std::move(fitted)), result.held_out = residuals(std::move(held));

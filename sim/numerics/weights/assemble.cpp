@@ -62,7 +62,7 @@ class Assembler {
   AssemblyResult write(const std::string& folder) {
     check_choice();
     formats::SafetensorsWriter writer(folder, plan(), options_.shard);
-    Progress progress("assembling", std::uint64_t(result_.bytes));
+    Progress progress("assembling", std::uint64_t(result_.bytes), "B");
     std::uint64_t done = 0;
     for (const auto& [name, found] : parents_.first().tensors()) {
       stop_if_interrupted();

@@ -35,7 +35,7 @@ class Exporter {
     formats::SafetensorsWriter writer(folder, plan_, shard);
     std::int64_t total = 0;
     for (const formats::PlannedTensor& t : plan_) total += t.bytes();
-    Progress progress("exporting", std::uint64_t(total));
+    Progress progress("exporting", std::uint64_t(total), "B");
     std::vector<float> values;
     std::uint64_t done = 0;
     for (std::size_t i = 0; i < plan_.size(); ++i) {

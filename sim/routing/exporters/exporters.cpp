@@ -37,7 +37,7 @@ void for_each_piece(const Trace& trace, const std::function<void(const TracePiec
   TracePiece p;
   p.experts.resize(std::size_t(trace.layers()));
   p.weights.resize(p.experts.size());
-  Progress progress("export", std::uint64_t(trace.tokens()));
+  Progress progress("exporting", std::uint64_t(trace.tokens()), "tokens");
   for (std::int64_t at = 0; at < trace.tokens(); at += piece) {
     stop_if_interrupted();
     const std::int64_t n = std::min(piece, trace.tokens() - at);

@@ -204,7 +204,7 @@ void import_counts(const ImportContext& context, const CountedSource& s) {
     h.notes.push_back(fmt::format("{:.0f} tokens stand for the {:.0f} that were counted", wanted, counted));
   }
   TraceWriter writer(context.options.output, h);
-  Progress progress("import", std::uint64_t(wanted));
+  Progress progress("drawing", std::uint64_t(wanted), "tokens");
   Random random(context.options.seed, "tokens from counts");
   double upto = 0;
   std::int64_t given = 0;

@@ -135,7 +135,7 @@ void import_routing(const ImportContext& context, const RoutedSource& s) {
   describe_model(context, s.file, h);
   Arrange arrange(s, plan, h);
   TraceWriter writer(context.options.output, h);
-  Progress progress("import", std::uint64_t(survey.tokens));
+  Progress progress("importing", std::uint64_t(survey.tokens), "tokens");
   s.blocks([&](const TokenBlock& b) {
     stop_if_interrupted();
     arrange(b);

@@ -118,6 +118,7 @@ void merge_sweeps(const MergeOptions& options) {
   db.exec(fmt::format("PRAGMA application_id = {}", results::kWhole));
   transaction.commit();
   db.close();
+  const Descriptor replaced = results::before_replacing(options.output);
   target.keep();
 }
 }  // namespace moesim::runs

@@ -10,6 +10,7 @@
 #include "core/files.h"
 #include "core/paths.h"
 #include "results/metrics.h"
+#include "runs/other_verb.h"
 
 namespace moesim::runs {
 namespace {
@@ -147,6 +148,7 @@ Sweep read_sweep(const std::string& name) {
   out.text = read_file(out.file);
   out.config = Config::load(out.file);
   const Config& config = out.config;
+  refuse_other_verb(config, "sweep");
   out.section = read<SweepSection>(config);
   out.design = designs().make_or(config, "design", "grid");
   if (out.section.vary.empty()) config.at("vary").fail("expected at least one axis");

@@ -7,6 +7,7 @@
 
 #include "core/files.h"
 #include "core/log.h"
+#include "core/terminal.h"
 #include "runs/parallel.h"
 #include "runs/sweeping/points.h"
 #include "runs/sweeping/sweep_answer.h"
@@ -81,7 +82,7 @@ void run_missing(const Sweep& sweep, std::vector<Point>& points, const std::vect
     output.add(missing[k], point);
   };
   try {
-    if (!run_all("point", missing.size(), jobs, run_one)) stop_if_interrupted();
+    if (!run_all("points", missing.size(), jobs, run_one)) stop_if_interrupted();
   } catch (const Interrupted&) {
     throw Interrupted(output.left());
   }
@@ -109,7 +110,7 @@ int sweep(const SweepOptions& options) {
   if (options.json)
     print_text("{}", sweep_json(sweep, points, mine));
   else
-    print_text("{}results in {}\n", sweep_text(sweep, points, mine), options.output);
+    print_folded(fmt::format("{}results in {}\n", sweep_text(sweep, points, mine), options.output));
   const auto mine_are = [&](auto&& test) {
     return std::ranges::any_of(mine, [&](int i) { return test(points[std::size_t(i)]); });
   };

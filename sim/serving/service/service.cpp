@@ -65,7 +65,7 @@ void Service::start() {
 /// In slices, to show progress and to hear the user; false if the user stopped it.
 bool Service::run_events() {
   const bool timed = shape_.duration.v != INT64_MAX;
-  Progress progress("serving", timed ? std::uint64_t(shape_.duration.v / 1'000'000'000'000) : 0);
+  Progress progress("serving", timed ? std::uint64_t(shape_.duration.v / 1'000'000'000'000) : 0, "s simulated");
   constexpr std::int64_t kSlices = 512;
   const Time end = shape_.drain ? Time{INT64_MAX} : shape_.duration;
   const Time slice = timed ? std::max(1_ps, shape_.duration / kSlices) : 10_s;

@@ -49,7 +49,7 @@ bool with_what_fits(const Job& job, MappingEntry& entry, const F& f) {
 
 /// The least time of each, or why it cannot be.
 void bound_all(const Job& job, std::vector<MappingEntry>& entries, int jobs) {
-  const bool all = runs::run_all("forming mappings", entries.size(), jobs, [&](std::size_t i) {
+  const bool all = runs::run_all("bounds of mappings", entries.size(), jobs, [&](std::size_t i) {
     MappingEntry& e = entries[i];
     if (with_what_fits(job, e, [&] { e.least = least_step(job, e.mapping); })) e.fate = MappingFate::slower;
   });
@@ -218,7 +218,7 @@ Choice choose(const Job& job, int jobs, Shard shard) {
   for (Mapping& m : mappings(job)) out.entries.push_back({std::move(m)});
   bound_all(job, out.entries, jobs);
   {
-    Progress progress("mapping", out.entries.size());
+    Progress progress("simulating", out.entries.size(), "mappings");
     std::size_t done = 0;
     for (const Group& all : groups_of(out.entries)) {
       const Group group = part_of(all, shard);

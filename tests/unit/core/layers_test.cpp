@@ -48,6 +48,7 @@ const std::map<std::string, Names> kMayInclude = {
     {"sizing", with({"runs"}, kRun)},
     {"pages", with({"routing", "numerics"}, kShapes)},
     {"cli", with({"pages", "sizing", "runs"}, kRun)},
+    {"python", {"results", "core"}},
 };
 
 // Rooms inside a folder, from the lowest up, and what each may include of that folder besides itself; all of it stands
@@ -55,7 +56,7 @@ const std::map<std::string, Names> kMayInclude = {
 // (`placement/placement.h`), or what puts them together.
 using Rooms = std::vector<std::pair<std::string, Names>>;
 const std::map<std::string, Rooms> kRooms = {
-    {"cli", {{"explaining", {}}, {"listing", {}}, {"showing", {}}}},
+    {"cli", {{"explaining", {}}, {"listing", {}}, {"manual", {}}, {"showing", {}}}},
     {"compute", {{"kernels", {}}, {"layers", {"kernels"}}, {"fitting", {"kernels", "layers"}}}},
     {"network",
      {{"topology", {}},
@@ -105,7 +106,7 @@ const std::map<std::string, std::set<std::string>> kThirdParty = {
     {"yaml-cpp/", {"core"}},      {"sqlite3.h", {"results"}}, {"zstd.h", {"results"}},
     {"cblas.h", {"numerics"}},    {"CLI/", {"cli"}},          {"boost/", {"network", "placement"}},
     {"glpk.h", {"exchange"}},     {"zlib.h", {"formats"}},    {"pcre2.h", {"numerics"}},
-    {"utf8proc.h", {"numerics"}}, {"nlohmann/", {"formats"}},
+    {"utf8proc.h", {"numerics"}}, {"nlohmann/", {"formats"}}, {"pybind11/", {"python"}},
 };
 
 std::string room_of(const fs::path& file) { return fs::relative(file, fs::path(SOURCE_DIR) / "sim").begin()->string(); }

@@ -58,7 +58,7 @@ TEST_F(NewFileTest, DoesNotFollowLinks) {
   EXPECT_EQ(read_file(file("victim")), "precious");
   EXPECT_FALSE(fs::is_symlink(file("a")));
   EXPECT_EQ(test::refusal_of([&] { write_file(file("b"), "ours"); }),
-            file("b") + ": already exists; remove it or choose another name with -o");
+            file("b") + ": already exists; choose another name with -o, or overwrite it with --force");
 }
 
 TEST_F(NewFileTest, SaysWhatIsInTheWay) {

@@ -165,7 +165,7 @@ TEST_F(OutputTest, AFormatOfAnotherTimeIsTheFilesFault) {
   bytes[71] = 'u';  // as if it had not been finished
   std::ofstream(file("a.db")) << bytes;
   EXPECT_EQ(test::refusal_of([&] { make_way(file("a.db")); }),
-            file("a.db") + ": already exists; remove it or choose another name with -o");
+            file("a.db") + ": already exists; choose another name with -o, or overwrite it with --force");
 }
 
 TEST_F(OutputTest, TablesThatComputeTheirRowsAreNotRead) {
@@ -185,7 +185,7 @@ TEST_F(OutputTest, TablesThatComputeTheirRowsAreNotRead) {
             file("columns.db") + ": its tables are not those of a results database (moesim list schema)");
   columns.exec("PRAGMA application_id = " + std::to_string(kUnfinished));
   EXPECT_EQ(test::refusal_of([&] { make_way(file("columns.db")); }),
-            file("columns.db") + ": already exists; remove it or choose another name with -o");
+            file("columns.db") + ": already exists; choose another name with -o, or overwrite it with --force");
 }
 
 TEST_F(OutputTest, WhatIsWholeOrNotOursStays) {
@@ -197,7 +197,7 @@ TEST_F(OutputTest, WhatIsWholeOrNotOursStays) {
   Database::open_existing(file("b.db")).exec("CREATE TABLE precious (x)");
   for (const char* name : {"a.db", "b.db"})
     EXPECT_EQ(test::refusal_of([&] { make_way(file(name)); }),
-              file(name) + ": already exists; remove it or choose another name with -o");
+              file(name) + ": already exists; choose another name with -o, or overwrite it with --force");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), {}), 2);
 }
 
@@ -205,7 +205,7 @@ TEST_F(OutputTest, ALinkIsNotFollowed) {
   std::ofstream(file("precious")) << "mine";
   fs::create_symlink(file("precious"), file("a.db"));
   EXPECT_EQ(test::refusal_of([&] { Results(file("a.db"), {}); }),
-            file("a.db") + ": already exists; remove it or choose another name with -o");
+            file("a.db") + ": already exists; choose another name with -o, or overwrite it with --force");
   EXPECT_EQ(fs::file_size(file("precious")), 4u);
 }
 

@@ -34,25 +34,6 @@ TEST(Pretty, ChoosesThePrefixBySizeAndKeepsThreeDigits) {
   EXPECT_EQ(pretty(2, "USD"), "2 USD");
 }
 
-TEST(TextTable, CutsALongLastCellAtSpaces) {
-  std::string words, first;
-  for (int i = 0; i < 30; ++i) words += i == 0 ? "word" : " word";  // 149 characters; 22 words are 109
-  for (int i = 0; i < 22; ++i) first += i == 0 ? "word" : " word";
-  TextTable table({"name", "text"});
-  table.add({"a", words});
-  EXPECT_EQ(table.text(), "name  text\na     " + first + "\n      " + words.substr(first.size() + 1) + "\n");
-  TextTable one({"text"});
-  one.add({std::string(200, 'x')});  // nowhere to cut
-  EXPECT_EQ(one.text(), "text\n" + std::string(200, 'x') + "\n");
-}
-
-TEST(TextTable, PutsNumbersToTheRight) {
-  TextTable table({"name", "time"});
-  table.add({"a", "1.5 ms"});
-  table.add({"long name", "12 ms"});
-  EXPECT_EQ(table.text(), "name         time\na          1.5 ms\nlong name   12 ms\n");
-}
-
 TEST(SpanLog, KeepsOnlyTheChosenGpusAndWindow) {
   SpanLog log({true, 10_us, 20_us, {1}});
   const TrackId seen = log.track(GpuId{1}, "compute"), unseen = log.track(GpuId{0}, "compute");

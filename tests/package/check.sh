@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# The Debian package in a system that has nothing but what it depends on: tests/package/check.sh [BUILD].
+#   - `cmake --install` to a prefix of no importance: program and module run from there, also after it was moved
+#   - the package in a fresh Debian (mmdebstrap; without it, or without being root, ends with 77), where it answers,
+#     finds its data, records routing with OpenBLAS, has its man pages, completion, module, and goes without a trace
+# Takes minutes and needs the network, so that it is not among the quick tests.
+set -euo pipefail
+build=$(realpath "${1:-build}")
+work=$(mktemp -d /tmp/moesim-package.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+say() { printf '== %s\n' "$*"; }
+die() { printf 'package: %s\n' "$*" >&2; exit 1; }
+
+say "Installed under a prefix, then moved"
+cmake --install "$build" --prefix "$work/first" >"$work/install.log"
+mv "$work/first" "$work/moved"
+moved=$work/moved
+mkdir "$work/empty" && cd "$work/empty"
+"$moved/bin/moesim" list models | grep deepseek-v3 >/dev/null || die "no models"
+strace_ok=yes
+if command -v strace >/dev/null; then
+  strace -f -e trace=openat -o "$work/opened" "$moved/bin/moesim" run train-deepseek-v3 --dry-run >/dev/null
+  grep -F "\"$moved/share/moesim/scenarios/train-deepseek-v3.yaml\"" "$work/opened" >/dev/null || strace_ok=no
+fi
+[ $strace_ok = yes ] || die "the scenario was not read from the prefix"
+"$moved/bin/moesim" run train-deepseek-v3 --set published=[] >/dev/null || die "a scenario does not run"
+if [ -d "$moved/lib/python3/dist-packages/moesim" ]; then
+  PYTHONPATH=$moved/lib/python3/dist-packages /usr/bin/python3 -c '
+import moesim
+assert moesim._program().startswith("'"$moved"'"), moesim._program()
+assert moesim._installed_data() == "'"$moved"'/share/moesim"
+assert "quickstart" in moesim.names("scenarios")' || die "the module does not run from the prefix"
+fi
+
+say "The package"
+(cd "$build" && cpack -G DEB -B "$work/packages" >"$work/cpack.log") || { cat "$work/cpack.log"; die "cpack failed"; }
+package=$(ls "$work"/packages/*.deb)
+dpkg-deb --field "$package" Package Version Architecture Depends
+dpkg-deb --contents "$package" | grep -E 'usr/bin/moesim$' >/dev/null || die "no program in it"
+
+if ! command -v mmdebstrap >/dev/null || [ "$(id -u)" -ne 0 ]; then
+  echo "no mmdebstrap here, or not root: the chroot is left out"
+  exit 77
+fi
+say "A fresh Debian 12 with it"
+root=$work/root
+mmdebstrap --quiet --mode=root --variant=apt --include=ca-certificates bookworm "$root" "${MIRROR:-http://deb.debian.org/debian}" \
+  2>"$work/mmdebstrap.log" || { cat "$work/mmdebstrap.log"; die "no Debian to install it in"; }
+cp "$package" "$root/tmp/moesim.deb"
+in_root() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin LC_ALL=C.UTF-8 "$@"; }
+in_root DEBIAN_FRONTEND=noninteractive apt-get update -qq
+in_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends /tmp/moesim.deb >"$work/apt.log" 2>&1 ||
+  { cat "$work/apt.log"; die "does not install"; }
+in_root moesim --version
+in_root moesim list scenarios | grep quickstart >/dev/null || { in_root moesim list scenarios | head -3; die "no scenarios"; }
+in_root moesim show deepseek-v3 >/dev/null
+in_root sh -c 'cd /tmp && moesim run quickstart >quickstart.txt && moesim report quickstart.db' || die "the quickstart does not run"
+in_root sh -c 'grep -q "fingerprint" /tmp/quickstart.txt'
+in_root sh -c 'cd /tmp && moesim run quickstart --force >/dev/null' || die "--force"
+in_root test -s /usr/share/bash-completion/completions/moesim
+in_root test -s /usr/share/zsh/vendor-completions/_moesim
+in_root test -e /usr/share/man/man1/moesim-run.1 -o -e /usr/share/man/man1/moesim-run.1.gz || die "no man page"
+in_root grep -q "No licence" /usr/share/doc/moesim/copyright
+
+say "The Python module there"
+if [ -d "$root/usr/lib/python3/dist-packages/moesim" ]; then
+  in_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-pandas >"$work/apt.log" 2>&1
+  in_root sh -c 'cd /tmp && python3 -c "
+import moesim
+r = moesim.run(\"train-deepseek-v3\", set={\"published\": []})
+print(round(r.metrics()[\"step_time\"], 2), \"s a step;\", len(r.frame(\"stage\")), \"stages\")"' || die "the module does not run"
+fi
+
+say "And without it again"
+in_root apt-get remove -y -qq moesim >/dev/null 2>&1
+[ -z "$(find "$root/usr" -iname '*moesim*' -not -path '*/doc/*' 2>/dev/null)" ] || die "leaves something behind"
+say "Done"

@@ -1,0 +1,92 @@
+// Man pages and completion, as man, bash and zsh read them.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <filesystem>
+#include <sstream>
+
+#include "core/files.h"
+#include "support/program.h"
+
+namespace moesim {
+namespace {
+namespace fs = std::filesystem;
+
+class Manual : public testing::Test {
+ protected:
+  Manual() {
+    fs::create_directory(folder_.file("m"));
+    made_ = moesim_prints("manual m", folder_);
+  }
+  std::string text(const std::string& name) const { return core::read_file(folder_.file("m/" + name)); }
+  /// What a shell command prints, stderr with it.
+  std::string shell(const std::string& command) const {
+    std::string out;
+    std::array<char, 4096> buffer{};
+    const std::string path = fs::path(MOESIM_PROGRAM).parent_path().string();
+    FILE* pipe = popen(
+        ("cd '" + folder_.path().string() + "' && PATH='" + path + "':$PATH && { " + command + "; } 2>&1").c_str(),
+        "r");
+    for (std::size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) out.append(buffer.data(), n);
+    pclose(pipe);
+    return out;
+  }
+  bool there(const std::string& program) const { return !shell("command -v " + program).empty(); }
+  /// What bash offers for a line whose last word is being typed.
+  std::string completed(const std::string& line) const {
+    return shell("bash -c '. m/moesim.bash; COMP_WORDS=(" + line +
+                 "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _moesim; printf \"%s\\n\" \"${COMPREPLY[@]}\"'");
+  }
+  TemporaryFolder folder_;
+  Printed made_;
+};
+
+TEST_F(Manual, HasAPageOfEveryVerbWithEveryOption) {
+  ASSERT_EQ(made_.exit_code, 0) << made_.err;
+  const std::string whole = text("moesim.1");
+  std::istringstream lines(moesim_prints("--help", folder_).out);
+  bool listed = false;
+  int verbs = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (listed && line.starts_with("  ") && line[2] != ' ') {
+      const std::string verb = line.substr(2, line.find(' ', 2) - 2);
+      EXPECT_NE(whole.find("moesim\\-" + verb + "\\fR(1)"), std::string::npos) << verb;
+      EXPECT_TRUE(fs::exists(folder_.file("m/moesim-" + verb + ".1"))) << verb;
+      ++verbs;
+    }
+    listed = listed || line.starts_with("Subcommands");
+  }
+  EXPECT_GE(verbs, 18);
+  for (const char* option : {"\\-\\-timeline", "\\-\\-seed", "\\-\\-force", "\\-\\-limit\\-memory"})
+    EXPECT_NE(text("moesim-run.1").find(option), std::string::npos) << option;
+  EXPECT_EQ(text("moesim.1").find("moesim\\-manual"), std::string::npos);  // it is for packages
+}
+
+TEST_F(Manual, ManReadsEveryPageWithoutAWarning) {
+  if (!there("man")) GTEST_SKIP() << "no man(1) here";
+  for (const auto& page : fs::directory_iterator(folder_.file("m")))
+    if (page.path().extension() == ".1") {
+      EXPECT_EQ(shell("MANROFFSEQ= MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z '" + page.path().string() +
+                      "' >/dev/null"),
+                "")
+          << page.path();
+    }
+}
+
+TEST_F(Manual, BashCompletesVerbsOptionsAndNames) {
+  if (!there("bash")) GTEST_SKIP() << "no bash here";
+  EXPECT_EQ(completed("moesim si"), "size\n");
+  EXPECT_EQ(completed("moesim run --timeline-w"), "--timeline-window\n");
+  EXPECT_EQ(completed("moesim run quickst"), "quickstart\n");
+  EXPECT_EQ(completed("moesim trace imp"), "import\n");
+  EXPECT_EQ(completed("moesim trace export --form"), "--format\n");
+  EXPECT_EQ(completed("moesim place --strategy eplb_g"), "eplb_global\n");
+}
+
+TEST_F(Manual, ZshTakesItsScript) {
+  if (!there("zsh")) GTEST_SKIP() << "no zsh here";
+  EXPECT_EQ(shell("zsh -n m/_moesim"), "");
+  EXPECT_NE(text("_moesim").find("'--seed[seed of all random streams"), std::string::npos);
+}
+}  // namespace
+}  // namespace moesim
