@@ -64,7 +64,8 @@ constexpr MetricDefinition kRuns[] = {
     {"run_node_failures", "", "", less, "run", "failures of the rest of a node in the run"},
     {"run_stragglers", "", "", less, "run", "GPUs that turned slow in the run"},
     {"run_gpu_hours", "", "h", less, "run", "length of the run times all GPUs"},
-    {"run_cost", "", "USD", less, "run", "length of the run times all GPUs of its nodes, idle ones too, at the GPU's price an hour"},
+    {"run_cost", "", "USD", less, "run",
+     "length of the run times all GPUs of its nodes, idle ones too, at the GPU's price an hour"},
     {"run_energy", "", "J", less, "run",
      "length of the run times all GPUs at their board limit times `power_share`, standstill included"},
 };
