@@ -77,6 +77,30 @@ TEST(GroupedLaw, PhasesTextsAndMomentsAreAsAlikeAsAsked) {
   }
 }
 
+TEST(GroupedLaw, AFitFindsHowLayersAndSingleExpertsMove) {
+  struct Case {
+    double steady, layers_steady, jump;
+  };
+  for (const Case& c : {Case{0.985, 0.96, 0.15}, Case{0.9, 0.8, 0.3}, Case{0.95, 0.95, 0}, Case{0.8, 1, 0.3}}) {
+    const std::string law = fmt::format(", steady: {}, layers_steady: {}, jump: {}", c.steady, c.layers_steady, c.jump);
+    SCOPED_TRACE(law);
+    constexpr int kSeeds = 8;
+    double likeness = 0, slopes = 0, jump = 0;
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      const std::vector<double> a = loads_of(law, seed), b = loads_of(law, seed, 1'000'000);
+      likeness += alike(v3(a), v3(b)) / kSeeds;
+      slopes += slopes_alike(v3(a), v3(b)) / kSeeds;
+      jump += jump_between(v3(a), v3(b)) / kSeeds;
+    }
+    EXPECT_NEAR(likeness, c.steady, 0.01);
+    // Of slopes 35 % follow the text, and with it the moment.
+    EXPECT_NEAR(slopes, c.layers_steady * (1 - 0.35 * (1 - c.steady)), 0.05);
+    // The fourth moment of some thousands of numbers with such tails falls short.
+    EXPECT_NEAR(jump, c.jump, 0.05 + 0.15 * c.jump);
+  }
+  EXPECT_EQ(loads_of(", steady: 1", 5), loads_of(", steady: 1", 5, 1'000'000));
+}
+
 TEST(GroupedLaw, LoadsMoveAtTheStatedSpeed) {
   const std::string law = ", steady: 0.5, drift: 160";
   const std::vector<double> now = loads_of(law, 7);

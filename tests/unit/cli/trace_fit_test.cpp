@@ -30,8 +30,51 @@ TEST(TraceFit, PrintsParametersFiguresAndASectionThatTheLawTakes) {
   EXPECT_TRUE(has("6 MoE layers of 32 experts in 4 groups; GPUs: 8, nodes: 2")) << printed.out;
   EXPECT_TRUE(has("slope: 0.500, slope_varies: 0.000")) << printed.out;
   EXPECT_TRUE(has("the law, seed 2")) << printed.out;
-  EXPECT_TRUE(has("1.000  1.000")) << printed.out;  // the two are alike
+  EXPECT_TRUE(has("a and b     1.000")) << printed.out;  // the two are alike
+  EXPECT_EQ(printed.out.find("-0.000"), std::string::npos) << printed.out;
   EXPECT_TRUE(has("routing: {kind: grouped, spread: ")) << printed.out;
+}
+
+TEST(TraceFit, GroupsAreThoseThatAreAskedFor) {
+  TemporaryFolder folder;
+  folder.write("a.csv", counts(1));
+  for (const char* groups : {"1", "4", "8"}) {
+    const auto printed =
+        moesim_prints(fmt::format("trace fit a.csv --groups {} --gpus 8 --nodes 2 --seeds 1", groups), folder);
+    EXPECT_NE(printed.out.find(fmt::format("in {} groups", groups)), std::string::npos) << printed.out << printed.err;
+  }
+}
+
+TEST(TraceFit, SaysHowLoadsMoveWhereItIsToldPhases) {
+  TemporaryFolder folder;
+  for (const char* name : {"p0", "p1", "d0"}) {  // p1 is p0 at another time, d0 of the other phase
+    std::string text;
+    for (int l = 0; l < 6; ++l)
+      for (int e = 0; e < 32; ++e) {
+        const double own = std::sin(7.0 * e + l), moves = std::cos(5.0 * e * e + 3 * l);
+        const double part = name[0] == 'd' ? 1 : name[1] == '1' ? 0.2 : 0;
+        text += fmt::format("{:.4f}{}", 1e4 * std::exp(own + part * moves), e == 31 ? "\n" : ",");
+      }
+    folder.write(std::string(name) + ".csv", text);
+  }
+  const std::string files = "trace fit p0.csv p1.csv d0.csv --groups 4 --gpus 8 --nodes 2 --seeds 1";
+  const std::string blind = moesim_prints(files, folder).out;
+  EXPECT_NE(blind.find("p0 and p1 taken as one text at two moments"), std::string::npos) << blind;
+  EXPECT_NE(blind.find(", steady: 0.9"), std::string::npos) << blind;
+  EXPECT_EQ(blind.find("phases_alike: 0"), std::string::npos) << blind;
+  const std::string told = moesim_prints(files + " --phase prefill,prefill,decode", folder).out;
+  EXPECT_NE(told.find(", phases_alike: 0."), std::string::npos) << told;
+  EXPECT_EQ(moesim_prints(files + " --phase prefill", folder).err, "--phase: 1 phase for 3 recordings\n");
+}
+
+TEST(TraceFit, PointsOutCountsOfASingleRank) {
+  TemporaryFolder folder;
+  std::string rows;
+  for (int l = 0; l < 3; ++l)
+    for (int e = 0; e < 32; ++e) rows += fmt::format("{}{}", e < 4 ? 100 * (e + 1) + l : 0, e == 31 ? "\n" : ",");
+  folder.write("rank.csv", rows);
+  const auto printed = moesim_prints("trace fit rank.csv --groups 1 --gpus 8 --nodes 2 --seeds 1", folder);
+  EXPECT_NE(printed.err.find("only experts 0 to 3 of 32 have load"), std::string::npos) << printed.err;
 }
 
 TEST(List, ThePlacementFamilyComesWithTheKeysOfItsSection) {
