@@ -22,6 +22,7 @@
 #include "placement/section.h"
 #include "results/metrics.h"
 #include "results/schema.h"
+#include "routing/default_law.h"
 #include "routing/traffic.h"
 #include "runs/studies.h"
 #include "runs/sweeping/design.h"
@@ -165,6 +166,10 @@ void print_in_full(const FamilyHelp& family) {
   print(family, true);
   if (family.name == placement::placements().name())
     print_text("\nkeys of the section `placement`\n{}", help_of<placement::PlacementSection>());
+  if (family.name != routing::traffics().name()) return;
+  print_text("\nserving without the section `routing`, by the model's gate\n");
+  for (const routing::DefaultLaw& law : routing::default_laws())
+    print_text("  {} ({})\n    {}   {}\n", law.gate, law.models, law.section, law.source);
 }
 
 void list(const std::string& what, bool json) {

@@ -56,9 +56,12 @@ std::vector<placing::Workload> read(Given& given) {
           fmt::format("{}: a fit needs 2 layers and groups of 2 experts, and 3 groups unless there are none; got {} "
                       "layers and {} groups of {}",
                       file, loads.layers.size(), given.groups, loads.experts / given.groups));
-    if (loads.layers != out[0].loads.layers || loads.experts != out[0].loads.experts)
-      throw ConfigError::placed(fmt::format("{}: has other layers or experts than {}", file, given.files[0]));
+    if (loads.experts != out[0].loads.experts)
+      throw ConfigError::placed(
+          fmt::format("{}: has {} experts, but {} has {}", file, loads.experts, given.files[0], out[0].loads.experts));
   }
+  for (const std::string& note : placing::keep_common_layers(out, {})) say(note);
+  if (out[0].loads.rows() < 2) throw ConfigError::placed("a fit needs 2 layers that all of the files have");
   return out;
 }
 

@@ -144,7 +144,12 @@ results::StudyEnd run_passes(results::StudyRun& run) {
   if (shape.prefill.steps == 0) only = routing::TracePhase::decode;
   if (shape.decode.steps == 0) only = routing::TracePhase::prefill;
   const std::vector<exchange::ExpertMap> placement = routing.placement(run.scenario, model, group_shape, only).maps;
-  if (model.moe) placement::write_planned_on(run.results, "run", run.scenario);
+  placement::write_default_routing(run.results, "run", run.scenario, model);
+  if (model.moe) {
+    const auto source = routing.traffic(group_shape, only);
+    placement::write_planned_on(run.results, "run", run.scenario,
+                                {source.get(), routing.config, {routing.gate, group_shape, run.seed, only}});
+  }
   const exchange::ReplicaSpec replica_choice = placement::read_replica_choice(run.scenario);
 
   const std::vector<double> speeds =

@@ -4,9 +4,11 @@
 #include <algorithm>
 
 #include "core/range.h"
+#include "placement/routing_section.h"
 #include "placing/place.h"
 #include "placing/place_study.h"
 #include "placing/place_times.h"
+#include "routing/default_law.h"
 #include "spec/catalogue.h"
 
 namespace moesim::placing {
@@ -114,7 +116,7 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
   for (auto* list : {&o.planned, &o.scored})
     if (!section.together || list == &o.scored)
       for (std::string& note : drop_repeated(*list)) o.notes.push_back(std::move(note));
-  const Config routing = run.scenario.at_or_empty("routing");
+  const Config routing = routing::routing_or_default(run.scenario, *o.model);
   const bool traced = routing.is_map() && routing.has("trace");
   for (const char* key : {"steps", "drift"})
     if (const auto& steps = *key == 's' ? section.steps : section.drift; !steps.empty()) {
@@ -218,6 +220,7 @@ results::StudyEnd run_place(results::StudyRun& run) {
   for (const Config& c : section.strategies) o.strategies.push_back({strategy_name(c, section.strategies), c});
   read_workloads(run, section, o);
   tell_apart(o.planned, o.scored);
+  for (std::string& note : keep_common_layers(o.planned, o.scored)) o.notes.push_back(std::move(note));
   o.together = section.together;
   if (o.together && o.planned.size() < 2)
     run.scenario.at("place").at("together").fail("makes one plan of several workloads, and there is one");
@@ -226,6 +229,7 @@ results::StudyEnd run_place(results::StudyRun& run) {
     o.from = placement::load_placement(section.from.path,
                                        {o.problem.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
   const PlaceResult result = place(o);
+  if (section.loads.empty()) placement::write_default_routing(run.results, "run", run.scenario, *o.model);
   if (o.cluster)
     forward::write_assumptions(run.results, "run",
                                place_setup(*o.model, o.cluster->node.gpu, compute::StepPhase::prefill));

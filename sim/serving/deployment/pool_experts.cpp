@@ -9,6 +9,7 @@
 #include "placement/from_trace.h"
 #include "placement/section.h"
 #include "placement/sharing_note.h"
+#include "routing/default_law.h"
 #include "routing/request_routing.h"
 #include "serving/traces/workloads.h"
 
@@ -38,7 +39,7 @@ const routing::TrafficSource& main_source(const results::StudyRun& run, const Bu
 Config routing_of(const Config& scenario, const Deployment& d, std::size_t domain) {
   if (!d.section.domains.empty()) return d.section.domains[domain];
   const auto own = d.workload->own_routing();
-  if (!own) return scenario.at_or_empty("routing");
+  if (!own) return routing::routing_or_default(scenario, d.model);
   if (!scenario.has("routing")) return Config::from_option("routing", "trace: " + formats::json_text(own->file(), -1));
   const Config given = scenario.at("routing");
   std::string file = routing::trace_file(given);
@@ -68,11 +69,10 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
     }
   const Config& placed = config.has("placement") ? config : run.scenario;
   const Config routing = routing_of(run.scenario, d, 0);
-  pool.maps =
-      placement::read_placement(placed, d.model, shape,
-                                {&main_source(run, pool), routing, {gate, shape, run.seed, main_phase(run, pool)}})
-          .maps;
-  placement::write_planned_on(run.results, "pool:" + pool.section.name, placed);
+  const placement::ServedRouting served{
+      &main_source(run, pool), routing, {gate, shape, run.seed, main_phase(run, pool)}};
+  pool.maps = placement::read_placement(placed, d.model, shape, served).maps;
+  placement::write_planned_on(run.results, "pool:" + pool.section.name, placed, served);
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
   const exchange::ReplicaSpec choice = placement::read_replica_choice(placed);

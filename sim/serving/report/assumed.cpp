@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "routing/default_law.h"
 #include "routing/request_routing.h"
 
 namespace moesim::serving {
@@ -30,6 +31,12 @@ Assumed assumed(const Config& parent, std::string_view key, std::string_view fal
   if (!parent.has(key)) return {std::string(fallback), "none is given"};
   return {named(parent.at(key)), "as asked"};
 }
+Assumed routing_taken(const Config& scenario, const spec::Model& model) {
+  if (scenario.has("routing")) return assumed(scenario, "routing", "");
+  const routing::DefaultLaw& law = routing::default_law(model);
+  return {named(routing::routing_or_default(scenario, model)),
+          fmt::format("none is given: the default of gates {}; {}", law.gate, law.source)};
+}
 }  // namespace
 
 void write_assumed(results::StudyRun& run, const Deployment& d) {
@@ -44,7 +51,7 @@ void write_assumed(results::StudyRun& run, const Deployment& d) {
     if (const auto own = d.workload->own_routing())
       add(scope, "routing", {"each request's own, as recorded", own->file()});
     else if (d.section.domains.empty())
-      add(scope, "routing", assumed(run.scenario, "routing", "balanced"));
+      add(scope, "routing", routing_taken(run.scenario, d.model));
     else
       add(scope, "routing", {fmt::format("of {} domains", d.section.domains.size()), "as asked"});
     const Config own = pools.items()[p];

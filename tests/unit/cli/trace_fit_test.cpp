@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "support/program.h"
 #include "support/temporary_folder.h"
@@ -67,6 +68,24 @@ TEST(TraceFit, SaysHowLoadsMoveWhereItIsToldPhases) {
   EXPECT_EQ(moesim_prints(files + " --phase prefill", folder).err, "--phase: 1 phase for 3 recordings\n");
 }
 
+TEST(TraceImport, PointsOutASingleRankAndExpertsThatNothingChose) {
+  TemporaryFolder folder;
+  const auto said = [&](int experts_with_load) {
+    std::string rows;
+    for (int l = 0; l < 3; ++l)
+      for (int e = 0; e < 32; ++e)
+        rows += fmt::format("{}{}", e < experts_with_load ? 400 + e + l : 0, e == 31 ? "\n" : ",");
+    folder.write("counts.csv", rows);
+    const auto printed = moesim_prints("trace import counts.csv --top-k 2 -o out.db", folder);
+    EXPECT_EQ(printed.exit_code, 0) << printed.err;
+    std::filesystem::remove(folder.file("out.db"));
+    return printed.err;
+  };
+  EXPECT_NE(said(4).find("only experts 0 to 3 of 32 have load"), std::string::npos);
+  EXPECT_NE(said(30).find("nothing chose 6 experts in 3 layers; first in layer 0: experts 30, 31"), std::string::npos);
+  EXPECT_EQ(said(32), "");
+}
+
 TEST(TraceFit, PointsOutCountsOfASingleRank) {
   TemporaryFolder folder;
   std::string rows;
@@ -84,6 +103,13 @@ TEST(List, ThePlacementFamilyComesWithTheKeysOfItsSection) {
     EXPECT_NE(out.find(key), std::string::npos) << key << " is not in " << out;
 }
 
+TEST(List, TheTrafficFamilyComesWithTheLawsThatGatesHaveByDefault) {
+  const TemporaryFolder folder;
+  const std::string out = moesim_prints("list traffic", folder).out;
+  EXPECT_NE(out.find("serving without the section `routing`, by the model's gate"), std::string::npos) << out;
+  EXPECT_NE(out.find("(Mixtral, gpt-oss, OLMoE, DeepSeekMoE, Llama 4)"), std::string::npos) << out;
+}
+
 TEST(TraceFit, WhatCannotBeFittedIsRefused) {
   TemporaryFolder folder;
   folder.write("a.csv", counts(1));
@@ -98,7 +124,7 @@ TEST(TraceFit, WhatCannotBeFittedIsRefused) {
       refused("a.csv --groups 2 --gpus 8 --nodes 2"),
       "a.csv: a fit needs 2 layers and groups of 2 experts, and 3 groups unless there are none; got 6 layers and 2 "
       "groups of 16\n");
-  EXPECT_EQ(refused("a.csv b.csv --groups 1 --gpus 1 --nodes 1"), "b.csv: has other layers or experts than a.csv\n");
+  EXPECT_EQ(refused("a.csv b.csv --groups 1 --gpus 1 --nodes 1"), "b.csv: has 3 experts, but a.csv has 32\n");
 }
 }  // namespace
 }  // namespace moesim::cli
