@@ -32,7 +32,7 @@ void store_gpu_loads(const PlaceResult& result, results::Results& results) {
 }
 }  // namespace
 
-void store(const PlaceOptions&, const PlaceResult& result, results::Results& results) {
+void store(const PlaceOptions& o, const PlaceResult& result, results::Results& results) {
   const auto metrics = [&](const PlaceRow& r, const std::string& scope) {
     results.metric("balancedness", r.score.balancedness, "", scope);
     results.metric("imbalance", r.score.imbalance, "", scope);
@@ -61,6 +61,11 @@ void store(const PlaceOptions&, const PlaceResult& result, results::Results& res
   for (const std::string& note : result.notes)
     results.add(results::Table::assumption, {"run", "note", note, "bears on the figures"});
   for (const PlaceRow& r : result.rows) metrics(r, scope_of(r));
+  for (const DriftPoint& p : drift_curves(o, result)) {  // means over plans of one age
+    const std::string scope = fmt::format("placement:{}:{}:age:{:.4g} min", p.strategy, p.slots, p.minutes);
+    results.metric("balancedness", p.balance, "", scope);
+    results.metric("gap_to_bound", p.regret, "", scope);
+  }
   store_gpu_loads(result, results);
   const PlaceRow& best = result.rows[result.best];
   metrics(best, "run");

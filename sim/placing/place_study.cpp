@@ -25,6 +25,8 @@ struct PlaceSection {
   placement::Sharing sharing = placement::Sharing::even;
   Config replica_choice;
   bool times = true;
+  double window_minutes = 0;
+  int windows_a_plan = 1;
   std::int64_t prefill_tokens = 4096, decode_tokens = 128, context = 4096, sample = 4096;
   DataFile from;
   std::vector<int> gpu_slots;
@@ -36,6 +38,9 @@ struct PlaceSection {
     f("together", p.together,
       "one plan from all loads or steps: strategies that know windows take them as such, others their mean");
     f("drift", p.drift, "score what was planned on the routing on these of its steps");
+    f("window_minutes", p.window_minutes,
+      "the loads are windows in order, so many minutes apart: balance by minutes since the plan; 0: they are not");
+    f("windows_a_plan", p.windows_a_plan, "with that: consecutive windows a plan is made from");
     f.required("strategies", p.strategies, "kinds of placement, or maps with their parameters");
     f("gpus", p.gpus, "GPUs of the expert-parallel group; 0: the cluster's");
     f("slots", p.slots, "slots of a layer, copies included; several are compared; none: one an expert");
@@ -114,7 +119,7 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
   o.planned = read_files(place.at_or_empty("loads"), section.loads, *o.model, o.notes);
   o.scored = read_files(place.at_or_empty("eval"), section.eval, *o.model, o.notes);
   for (auto* list : {&o.planned, &o.scored})
-    if (!section.together || list == &o.scored)
+    if (list == &o.scored || (!section.together && section.window_minutes <= 0))
       for (std::string& note : drop_repeated(*list)) o.notes.push_back(std::move(note));
   const Config routing = routing::routing_or_default(run.scenario, *o.model);
   const bool traced = routing.is_map() && routing.has("trace");
@@ -137,6 +142,27 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
   for (const int step : section.steps.empty() ? std::vector{0} : section.steps)
     o.planned.push_back(expected_workload(*source, *o.model, step));
   for (const int step : section.drift) o.scored.push_back(expected_workload(*source, *o.model, step));
+}
+
+void read_windows(const Config& place, const PlaceSection& section, PlaceOptions& o) {
+  within(place, "windows_a_plan", section.windows_a_plan, 1, 1 << 16);
+  if (!(section.window_minutes >= 0))
+    place.at("window_minutes").fail(fmt::format("must not be negative, got {}", section.window_minutes));
+  if (section.window_minutes == 0) {
+    if (section.windows_a_plan > 1) place.at("windows_a_plan").fail("is of windows in order: give window_minutes");
+    return;
+  }
+  if (section.together || !section.eval.empty() || section.loads.empty())
+    place.at("window_minutes")
+        .fail(
+            "plans are made from the windows in turn and scored on those after them: give loads, and neither "
+            "together nor eval");
+  if (std::size_t(section.windows_a_plan) >= o.planned.size())
+    place.at("window_minutes")
+        .fail(fmt::format("needs more windows than the {} that a plan is made from, got {}", section.windows_a_plan,
+                          o.planned.size()));
+  o.window_minutes = section.window_minutes;
+  o.windows_a_plan = section.windows_a_plan;
 }
 }  // namespace
 
@@ -221,6 +247,7 @@ results::StudyEnd run_place(results::StudyRun& run) {
   read_workloads(run, section, o);
   tell_apart(o.planned, o.scored);
   for (std::string& note : keep_common_layers(o.planned, o.scored)) o.notes.push_back(std::move(note));
+  read_windows(place_section, section, o);
   o.together = section.together;
   if (o.together && o.planned.size() < 2)
     run.scenario.at("place").at("together").fail("makes one plan of several workloads, and there is one");
