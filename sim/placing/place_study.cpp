@@ -144,6 +144,11 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
   for (const int step : section.drift) o.scored.push_back(expected_workload(*source, *o.model, step));
 }
 
+void make_comparable(PlaceOptions& o) {
+  tell_apart(o.planned, o.scored);
+  for (std::string& note : keep_common_layers(o.planned, o.scored)) o.notes.push_back(std::move(note));
+}
+
 void read_windows(const Config& place, const PlaceSection& section, PlaceOptions& o) {
   within(place, "windows_a_plan", section.windows_a_plan, 1, 1 << 16);
   if (!(section.window_minutes >= 0))
@@ -245,8 +250,7 @@ results::StudyEnd run_place(results::StudyRun& run) {
   if (section.strategies.empty()) run.scenario.at("place").at("strategies").fail("expected at least one strategy");
   for (const Config& c : section.strategies) o.strategies.push_back({strategy_name(c, section.strategies), c});
   read_workloads(run, section, o);
-  tell_apart(o.planned, o.scored);
-  for (std::string& note : keep_common_layers(o.planned, o.scored)) o.notes.push_back(std::move(note));
+  make_comparable(o);
   read_windows(place_section, section, o);
   o.together = section.together;
   if (o.together && o.planned.size() < 2)
