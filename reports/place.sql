@@ -19,3 +19,10 @@ FROM metric v
 LEFT JOIN metric b ON b.run = v.run AND b.scope = v.scope AND b.name = 'migration_bytes'
 LEFT JOIN metric t ON t.run = v.run AND t.scope = v.scope AND t.name = 'migration_time'
 WHERE v.name = 'moves' AND v.scope LIKE 'placement:%' ORDER BY v.rowid;
+
+-- Balance by age of the plan, mean over plans
+SELECT b.run, substr(b.scope, 11, instr(b.scope, ':age:') - 11) AS "strategy:slots",
+  substr(b.scope, instr(b.scope, ':age:') + 5) AS age, b.value AS "mean/max",
+  printf('%.2f %%', 100 * g.value) AS "gap to the bound"
+FROM metric b JOIN metric g ON g.run = b.run AND g.scope = b.scope AND g.name = 'gap_to_bound'
+WHERE b.name = 'balancedness' AND b.scope LIKE 'placement:%:age:%' ORDER BY b.rowid;

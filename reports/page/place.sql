@@ -2,7 +2,7 @@
 SELECT p.name, p.scope, p.value AS published, m.value AS simulated, m.unit, p.source
 FROM published p JOIN metric m USING (run, name, scope) ORDER BY p.rowid;
 -- plans: figures of every plan; scope is placement:STRATEGY:SLOTS, then planned on and scored on
-SELECT scope, name, value, unit FROM metric WHERE scope LIKE 'placement:%' ORDER BY rowid;
+SELECT scope, name, value, unit FROM metric WHERE scope LIKE 'placement:%' AND scope NOT LIKE '%:age:%' ORDER BY rowid;
 -- maps: whose loads by layer and GPU are kept, the best first
 SELECT scope FROM gpu_load GROUP BY scope ORDER BY min(rowid);
 -- map: load of each GPU over its layer's mean
