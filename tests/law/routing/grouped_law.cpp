@@ -32,17 +32,22 @@ std::vector<double> loads_of(const std::string& law, std::uint64_t seed, std::in
 GroupedLoads v3(const std::vector<double>& counts) { return {counts, 256, 8}; }
 
 TEST(GroupedLaw, HasTheFiguresOfTheRecordingsAllAtOnce) {
-  // The ranges of four recordings of DeepSeek-V3 (reports/routing.md), those of groups of twelve.
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
-    SCOPED_TRACE(fmt::format("seed {}", seed));
+  // The ranges of four recordings of DeepSeek-V3 (reports/routing.md), those of groups of twelve.  A thirteenth of its
+  // kind would lie outside of one of them in one case of seven and more.
+  constexpr int kSeeds = 40, kMostOutside = 4;
+  int outside = 0;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const LoadFigures f = load_figures(v3(loads_of("", seed)), 32, 4);
-    EXPECT_TRUE(f.max_over_mean >= 5.56 && f.max_over_mean <= 7.23) << f.max_over_mean;
-    EXPECT_TRUE(f.gini >= 0.348 && f.gini <= 0.411) << f.gini;
-    EXPECT_TRUE(f.gpu_imbalance >= 1.29 && f.gpu_imbalance <= 1.88) << f.gpu_imbalance;
-    EXPECT_TRUE(f.node_imbalance >= 0.44 && f.node_imbalance <= 0.634) << f.node_imbalance;
-    EXPECT_TRUE(f.group_variation >= 0.34 && f.group_variation <= 0.45) << f.group_variation;
-    EXPECT_TRUE(f.within_variation >= 0.49 && f.within_variation <= 0.70) << f.within_variation;
+    const auto within = [](double x, double low, double high) { return x >= low && x <= high; };
+    const bool all = within(f.max_over_mean, 5.56, 7.23) && within(f.gini, 0.348, 0.411) &&
+                     within(f.gpu_imbalance, 1.29, 1.88) && within(f.node_imbalance, 0.44, 0.634) &&
+                     within(f.group_variation, 0.34, 0.45) && within(f.within_variation, 0.49, 0.70);
+    outside += !all;
+    if (seed <= 12) {
+      EXPECT_TRUE(all) << "seed " << seed << ": " << f.max_over_mean << " " << f.gpu_imbalance;
+    }
   }
+  EXPECT_LE(outside, kMostOutside);
 }
 
 TEST(GroupedLaw, ShuffledExpertsLoseTheGroupsAndHalfTheImbalance) {
