@@ -32,8 +32,12 @@ void write_default_routing(results::Results& results, std::string_view scope, co
                            const spec::Model& model) {
   if (!model.moe || scenario.has("routing")) return;
   const routing::DefaultLaw& law = routing::default_law(model);
+  const Config section = routing::routing_or_default(scenario, model);
+  std::string said = section.at("kind").text();
+  for (const std::string& key : section.keys())
+    if (key != "kind") said += fmt::format(", {} {}", key, section.at(key).text());
   results.add(
       results::Table::assumption,
-      {scope, "routing", law.section, fmt::format("none is given: the default of gates {}; {}", law.gate, law.source)});
+      {scope, "routing", said, fmt::format("none is given: the default of gates {}; {}", law.gate, law.source)});
 }
 }  // namespace moesim::placement
