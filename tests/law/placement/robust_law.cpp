@@ -75,7 +75,8 @@ TEST(RobustLaw, OneWindowOfFewRowsIsDrawnTowardsTheEvenShare) {
   // Some rows an expert, drawn from loads that differ little: what they show is chance, and copies for it are wasted.
   double eplb = 0, robust = 0;
   for (std::uint64_t seed = 0; seed < 12; ++seed) {
-    const std::vector<Loads> truth = drifting_loads(1, kLayers, kExperts, {.skew = 0.1, .apart = 0.1, .straying = 0}, seed);
+    const std::vector<Loads> truth =
+        drifting_loads(1, kLayers, kExperts, {.skew = 0.1, .apart = 0.1, .straying = 0}, seed);
     Loads drawn = truth[0];
     Random chance(seed, "few rows");
     for (std::size_t row = 0; row < truth[0].rows(); ++row) {
