@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <climits>
+
 #include "routing/default_law.h"
 #include "routing/request_routing.h"
 
@@ -37,6 +39,10 @@ Assumed routing_taken(const Config& scenario, const spec::Model& model) {
   return {named(routing::routing_or_default(scenario, model)),
           fmt::format("none is given: the default of gates {}; {}", law.gate, law.source)};
 }
+std::string by_id(int layers) {
+  return layers == INT_MAX ? "experts of its token ids"
+                           : fmt::format("experts of its token ids in layers below {}, else as recorded", layers);
+}
 }  // namespace
 
 void write_assumed(results::StudyRun& run, const Deployment& d) {
@@ -49,7 +55,9 @@ void write_assumed(results::StudyRun& run, const Deployment& d) {
     if (!d.has_model || !d.model.moe || pool.section.fixed) continue;
     const std::string scope = "pool:" + pool.section.name;
     if (const auto own = d.workload->own_routing())
-      add(scope, "routing", {"each request's own, as recorded", own->file()});
+      add(scope, "routing",
+          {own->looked_up() == 0 ? "each request's own, as recorded" : "each request's own: " + by_id(own->looked_up()),
+           own->file()});
     else if (d.section.domains.empty())
       add(scope, "routing", routing_taken(run.scenario, d.model));
     else
