@@ -19,3 +19,8 @@ FROM metric v
 LEFT JOIN metric b ON b.run = v.run AND b.scope = v.scope AND b.name = 'migration_bytes'
 LEFT JOIN metric t ON t.run = v.run AND t.scope = v.scope AND t.name = 'migration_time'
 WHERE v.name = 'moves' AND v.scope LIKE 'placement:%' ORDER BY v.rowid;
+
+-- Balance by age of the plan, mean over plans
+SELECT run, strategy, slots, printf('%g min', minutes) AS age, balancedness AS "mean/max", least AS "at least",
+  printf('%.2f %%', 100 * gap_to_bound) AS "gap to the bound"
+FROM drift ORDER BY rowid;

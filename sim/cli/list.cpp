@@ -18,6 +18,8 @@
 #include "placement/section.h"
 #include "results/metrics.h"
 #include "results/schema.h"
+#include "routing/default_law.h"
+#include "routing/traffic_kinds.h"
 
 namespace moesim::cli {
 namespace {
@@ -142,6 +144,11 @@ void print_in_full(const FamilyHelp& family) {
   print(family, true);
   if (family.name == placement::placements().name())
     print_folded("\nkeys of the section `placement`\n" + help_of<placement::PlacementSection>());
+  if (family.name != routing::traffics().name()) return;
+  std::string laws = "\nserving without the section `routing`, by the model's gate\n";
+  for (const routing::DefaultLaw& law : routing::default_laws())
+    laws += fmt::format("  {} ({})\n    {}   {}\n", law.gate, law.models, law.section, law.source);
+  print_folded(laws);
 }
 
 void print(const std::vector<Place>& places, bool json) {

@@ -108,6 +108,7 @@ placing::PlaceOptions options_of(const PlaceGiven& given, std::optional<spec::Cl
       if (o.model)
         for (std::string& note : placing::fit_to_model(w, *o.model)) o.notes.push_back(std::move(note));
   placing::tell_apart(o.planned, o.scored);
+  for (std::string& note : placing::keep_common_layers(o.planned, o.scored)) o.notes.push_back(std::move(note));
   o.cluster = std::move(cluster);
   o.problem.gpus = given.gpus;
   o.problem.nodes = given.nodes;

@@ -13,12 +13,23 @@
 #include "core/new_file.h"
 #include "core/terminal.h"
 #include "placement/files/recognise.h"
+#include "placing/workload.h"
 #include "routing/exporters/exporters.h"
 #include "routing/importers/import.h"
 #include "routing/statistics.h"
 
 namespace moesim::cli {
 namespace {
+/// Says what is odd about the loads of a trace: experts that nothing chose, a dump of a single rank.
+void say_oddities(const std::string& file) {
+  const placing::Workload w = placing::read_workload(file);
+  // Of a mean of ten rows, nothing is as rare as 1 in 20,000: with fewer an idle expert says nothing.
+  constexpr std::int64_t kRowsAnExpert = 10;
+  const routing::TraceHeader& h = w.trace->header();
+  if (w.trace->tokens() * h.top_k < kRowsAnExpert * h.experts) return;
+  for (const std::string& note : placing::oddities(w)) say(note);
+}
+
 void add_info(CLI::App* trace) {
   struct Options {
     std::string file;
@@ -129,6 +140,7 @@ void add_import(CLI::App* trace) {
       for (const std::string& file : o->files) placement::refuse_placement(file, "recorded routing");
     const std::string_view format = routing::import_trace(o->files, import);
     print_text("imported {} as {}\n\n{}", o->files[0], format, routing::info_text(routing::Trace(import.output)));
+    say_oddities(import.output);
   });
 }
 }  // namespace

@@ -111,10 +111,16 @@ std::vector<double> level_shares(const ExpertMap& map, std::span<const std::vect
 
 void balanced_exchange_sums(std::span<const double> load, double tokens, const routing::GateShape& gate,
                             const ExpertMap& map, const spec::GroupShape& group, ExchangeSums& out) {
+  const std::vector<double> rows(load.begin(), load.end());
+  shared_exchange_sums(load, tokens, gate, map, level_shares(map, std::span(&rows, 1)), group, out);
+}
+
+void shared_exchange_sums(std::span<const double> load, double tokens, const routing::GateShape& gate,
+                          const ExpertMap& map, std::span<const double> shares, const spec::GroupShape& group,
+                          ExchangeSums& out) {
   check(load.size() == std::size_t(map.experts), "{} experts have {} loads", map.experts, load.size());
   check(map.gpus == group.gpus, "a placement on {} GPUs does not fit a group of {}", map.gpus, group.gpus);
-  const std::vector<double> rows(load.begin(), load.end());
-  const std::vector<double> shares = level_shares(map, std::span(&rows, 1));
+  check(shares.size() == std::size_t(map.slots()), "{} slots have {} shares", map.slots(), shares.size());
   out.tokens = tokens;
   out.slot_rows.assign(std::size_t(map.slots()), 0);
   out.gpu_rows.assign(std::size_t(map.gpus), 0);

@@ -5,10 +5,12 @@
 // expert is levelled over its GPUs until nothing moves: far cheaper than the linear programme of batch_balance.h, and
 // defined where several windows are to be served by one set of shares.
 #pragma once
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "exchange/fan_out.h"
+#include "exchange/replica_choice.h"
 
 namespace moesim::exchange {
 
@@ -21,4 +23,12 @@ std::vector<double> level_shares(const ExpertMap& map, std::span<const std::vect
 /// `balanced` comes to where only sums over sources are known.
 void balanced_exchange_sums(std::span<const double> load, double tokens, const routing::GateShape& gate,
                             const ExpertMap& map, const spec::GroupShape& group, ExchangeSums& out);
+/// The same where each slot takes a fixed share of its expert's rows.  shares: (slots), as level_shares() gives them.
+void shared_exchange_sums(std::span<const double> load, double tokens, const routing::GateShape& gate,
+                          const ExpertMap& map, std::span<const double> shares, const spec::GroupShape& group,
+                          ExchangeSums& out);
+
+/// A choice of fixed shares (static probabilities): of each expert's rows, source after source, every copy has at any
+/// time its share but for a row or so.  No chance is in it, and where a source is plays no part.
+std::unique_ptr<ReplicaChoice> fixed_share_choice(const ExpertMap& map, std::vector<double> shares);
 }  // namespace moesim::exchange

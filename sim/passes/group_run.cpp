@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/interrupt.h"
+#include "exchange/copy_shares.h"
 #include "network/groups/delayed.h"
 
 namespace moesim::passes {
@@ -34,7 +35,10 @@ GroupRun::GroupRun(const Setup& setup, const Phase& phase)
   for (int layer : model.moe_layers()) {
     moe_ordinal_[std::size_t(layer)] = int(exchangers_.size());
     const exchange::ExpertMap& map = s_.placement.at(exchangers_.size());
-    exchangers_.emplace_back(map, shape, s_.replica_choice.make(map, shape));
+    exchangers_.emplace_back(map, shape,
+                             s_.copy_shares.empty()
+                                 ? s_.replica_choice.make(map, shape)
+                                 : exchange::fixed_share_choice(map, s_.copy_shares.at(exchangers_.size())));
   }
   if (model.moe) expert_tokens_.resize(exchangers_.size() * std::size_t(model.moe->experts));
   for (int layer = 0; layer < model.layers; ++layer) {

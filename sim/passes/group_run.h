@@ -48,6 +48,7 @@ class GroupRun {
     const std::vector<exchange::ExpertMap>& placement;  // one a MoE layer, in order
     std::vector<double> speed;                          // of each GPU
     exchange::ReplicaSpec replica_choice{};
+    std::vector<std::vector<double>> copy_shares{};  // (MoE layers, slots): kept instead; empty: none
   };
   struct Phase {
     std::string name;  // prefill, decode

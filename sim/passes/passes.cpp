@@ -144,7 +144,15 @@ results::StudyEnd run_passes(results::StudyRun& run) {
   if (shape.prefill.steps == 0) only = routing::TracePhase::decode;
   if (shape.decode.steps == 0) only = routing::TracePhase::prefill;
   const std::vector<exchange::ExpertMap> placement = routing.placement(run.scenario, model, group_shape, only).maps;
-  if (model.moe) placement::write_planned_on(run.results, "run", run.scenario);
+  placement::PlannedShares shares;
+  placement::write_default_routing(run.results, "run", run.scenario, model);
+  if (model.moe) {
+    const auto source = routing.traffic(group_shape, only);
+    const placement::ServedRouting served{source.get(), routing.config, {routing.gate, group_shape, run.seed, only}};
+    placement::write_planned_on(run.results, "run", run.scenario, served);
+    shares = placement::read_planned_shares(run.scenario, model, group_shape, served, placement);
+    placement::write_sharing(run.results, "run", shares);
+  }
   const exchange::ReplicaSpec replica_choice = placement::read_replica_choice(run.scenario);
 
   const std::vector<double> speeds =
@@ -164,7 +172,8 @@ results::StudyEnd run_passes(results::StudyRun& run) {
     const auto traffic = routing.traffic(
         group_shape, kind == compute::StepPhase::decode ? routing::TracePhase::decode : routing::TracePhase::prefill);
     phase.traffic = traffic.get();
-    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds, replica_choice}, phase);
+    GroupRun group_run({model, group, costs, *network, run.spans, placement, speeds, replica_choice, shares.slots},
+                       phase);
     end.interrupted = !group_run.run();
     if (end.interrupted) break;
     report.phase(phase, group_run);

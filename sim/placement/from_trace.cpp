@@ -1,6 +1,7 @@
 #include "placement/from_trace.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 #include "core/check.h"
@@ -29,6 +30,21 @@ Loads loads_of_trace(const routing::Trace& trace, routing::TokenRange range) {
   }
   if (out.layers.empty())
     throw ConfigError::placed(fmt::format("{}: no token of the range has an expert", trace.file()));
+  return out;
+}
+
+routing::TokenRange window_of(const std::string& window, std::int64_t tokens) {
+  routing::TokenRange out{0, tokens};
+  if (window.empty()) return out;
+  const std::size_t colon = window.find(':');
+  const auto part = [&](std::string_view text, std::int64_t& value) {
+    if (text.empty()) return true;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size();
+  };
+  const std::string_view text = window;
+  if (colon == std::string::npos || !part(text.substr(0, colon), out.first) || !part(text.substr(colon + 1), out.end))
+    throw ConfigError(fmt::format("a window of tokens is written FIRST:END, got \"{}\"", window));
   return out;
 }
 

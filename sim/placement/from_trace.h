@@ -17,6 +17,9 @@ Loads loads_of_trace(const routing::Trace& trace, routing::TokenRange range);
 RoutingSample sample_of_trace(const routing::Trace& trace, routing::TokenRange range, const Loads& loads,
                               std::int64_t tokens);
 
+/// Tokens of a trace of so many, written FIRST:END; either side may be empty, all where it is "".  Throws ConfigError.
+routing::TokenRange window_of(const std::string& window, std::int64_t tokens);
+
 constexpr std::int64_t kSampleTokens = 4096;  // that a strategy looks at where nothing else is said
 
 /// kSampleTokens typical tokens of a scenario's routing, in these layers; none if it replays no trace.

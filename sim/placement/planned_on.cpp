@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <utility>
 
 #include "core/check.h"
 #include "formats/byte_file.h"
 #include "placement/files/load_files.h"
 #include "placement/from_trace.h"
+#include "routing/moving.h"
 
 namespace moesim::placement {
 namespace {
@@ -49,17 +52,54 @@ Loads of_model(const Loads& loads, const std::string& file, const spec::Model& m
   return out;
 }
 
-PlanningLoads from_file(const std::string& file, const spec::Model& model) {
+PlanningLoads from_file(const std::string& file, const std::string& window, const spec::Model& model) {
   PlanningLoads out;
   if (!formats::ByteFile(file).head(15).starts_with("SQLite format 3")) {
+    if (!window.empty()) throw ConfigError("window", fmt::format("{}: counts have no window of tokens", file));
     out.loads = of_model(read_loads(file), file, model);
     return out;
   }
   const routing::Trace trace(file);
-  const routing::TokenRange all{0, trace.tokens()};
-  out.loads = of_model(loads_of_trace(trace, all), file, model);
-  out.sample = sample_of_trace(trace, all, out.loads, kSampleTokens);
+  const routing::TokenRange range = window_of(window, trace.tokens());
+  out.loads = of_model(loads_of_trace(trace, range), file, model);
+  out.sample = sample_of_trace(trace, range, out.loads, kSampleTokens);
   return out;
+}
+
+/// The trace that a section replays; "" for a law.
+std::string replayed(const Config& routing) {
+  if (const std::string file = routing::trace_file(routing); !file.empty()) return file;
+  if (routing.is_map() && routing.has("kind") && routing.at("kind").text() == "trace" && routing.has("file"))
+    return read<DataFile>(routing.at("file")).path;
+  return "";
+}
+
+/// What is said of a plan from a file, and why it may mean little.
+std::pair<std::string, std::string> said_of_file(const PlannedOn& from, const ServedRouting& served) {
+  std::string what = from.file.name;
+  if (!from.window.empty()) what += fmt::format(", tokens {}", from.window);
+  const std::string file = replayed(served.section);
+  std::error_code unknown;
+  if (file.empty() || !std::filesystem::equivalent(file, from.file.path, unknown)) return {what, "as asked"};
+  return {what + (from.window.empty() ? ", the very file that it serves" : ", a part of the file that it serves"),
+          "as asked; systems plan from earlier loads"};
+}
+
+/// The same from a routing.
+std::pair<std::string, std::string> said_of_routing(const Config& section, const PlannedOn& from,
+                                                    const ServedRouting& served) {
+  const bool another = section.has("routing");
+  std::string what = another ? "another routing" : "the routing", reason = "as asked";
+  if (from.phase) what += fmt::format(" of {}", name_of(*from.phase));
+  if (from.phase && served.context.phase && from.phase != served.context.phase)
+    what += fmt::format(", for {},", name_of(*served.context.phase));
+  what += fmt::format(" at step {}", from.step);
+  if (from.step > 0 && served.source != nullptr) {
+    const auto source = another ? routing::make_traffic(from.routing, served.context) : nullptr;
+    if (routing::shares_last(source ? *source : *served.source) == 0)
+      reason += "; its loads do not move, so that every step has the same";
+  }
+  return {what, reason};
 }
 }  // namespace
 
@@ -71,8 +111,9 @@ PlanningLoads planning_loads(const Config& config, const PlannedOn& from, const 
   if (planned_on && !from.file.name.empty()) {
     for (const char* other : {"step", "phase", "routing"})
       if (section.has(other)) section.at(other).fail("a file says all of it: give either");
-    return section.placed([&] { return from_file(from.file.path, model); });
+    return section.placed([&] { return from_file(from.file.path, from.window, model); });
   }
+  if (!from.window.empty()) section.at("window").fail("is of a file's tokens: give the file");
   if (from.step < 0) section.fail_below("step", fmt::format("steps are counted from 0, got {}", from.step));
   std::unique_ptr<routing::TrafficSource> other;
   if (planned_on && (from.phase || section.has("routing"))) {
@@ -86,7 +127,8 @@ PlanningLoads planning_loads(const Config& config, const PlannedOn& from, const 
   return out;
 }
 
-void write_planned_on(results::Results& results, std::string_view scope, const Config& scenario) {
+void write_planned_on(results::Results& results, std::string_view scope, const Config& scenario,
+                      const ServedRouting& served) {
   const Config config = scenario.at_or_empty("placement");
   const bool word = config.is_scalar();
   if (word ? config.text() == "contiguous" : config.has("file") || !(config.has("strategy") || config.has("slots")))
@@ -99,12 +141,8 @@ void write_planned_on(results::Results& results, std::string_view scope, const C
                                              "systems plan from earlier ones: planned_on"});
     return;
   }
-  std::string what = from.file.name;
-  if (what.empty()) {
-    what = config.at("planned_on").has("routing") ? "another routing" : "the routing";
-    if (from.phase) what += fmt::format(" of {}", name_of(*from.phase));
-    what += fmt::format(" at step {}", from.step);
-  }
-  results.add(results::Table::assumption, {scope, "placement", "planned from " + what, "as asked"});
+  const auto [what, reason] =
+      from.file.name.empty() ? said_of_routing(config.at("planned_on"), from, served) : said_of_file(from, served);
+  results.add(results::Table::assumption, {scope, "placement", "planned from " + what, reason});
 }
 }  // namespace moesim::placement

@@ -16,11 +16,13 @@ namespace moesim::placement {
 /// `placement: {planned_on: ...}`.
 struct PlannedOn {
   DataFile file;
+  std::string window;
   std::int64_t step = 0;
   std::optional<routing::TracePhase> phase;
   Config routing;
   static void fields(auto& f, auto& p) {
-    f("file", p.file, "trace or counts that were recorded; then nothing else is given");
+    f("file", p.file, "trace or counts that were recorded; then nothing but a window is given");
+    f("window", p.window, "tokens FIRST:END of that trace alone, either side may be empty; counts have none");
     f("step", p.step, "moment of the routing, as a number of steps; what it serves begins at 0");
     f("phase", p.phase, "tokens of this phase: prefill or decode; default: what it serves, or most of it");
     f("routing", p.routing, "another routing (as the section of that name), such as of another kind of text");
@@ -44,7 +46,9 @@ struct PlanningLoads {
 PlanningLoads planning_loads(const Config& config, const PlannedOn& from, const spec::Model& model,
                              const ServedRouting& served);
 
-/// A row of the table `assumption` that says what a strategy's plan was made from; none where no strategy plans.
-/// scenario: what has the section `placement`.
-void write_planned_on(results::Results& results, std::string_view scope, const Config& scenario);
+/// A row of the table `assumption` that says what a strategy's plan was made from, and why that says less of life than
+/// it seems to: the very file that is served, a step of a law that does not move, another phase.  None where no
+/// strategy plans.  scenario: what has the section `placement`.
+void write_planned_on(results::Results& results, std::string_view scope, const Config& scenario,
+                      const ServedRouting& served);
 }  // namespace moesim::placement

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "routing/default_law.h"
+
 namespace moesim::placement {
 
 std::unique_ptr<routing::TrafficSource> RoutingSection::traffic(const spec::GroupShape& group,
@@ -20,9 +22,22 @@ ModelPlacement RoutingSection::placement(const Config& scenario, const spec::Mod
 RoutingSection read_routing(results::StudyRun& run, const spec::Model& model) {
   RoutingSection out;
   out.seed = run.seed;
-  out.config = run.scenario.at_or_empty("routing");
+  out.config = routing::routing_or_default(run.scenario, model);
   if (!model.moe) return out;
   out.gate = {model.moe->experts, model.moe->top_k, model.moe->groups, model.moe->groups_used};
   return out;
+}
+
+void write_default_routing(results::Results& results, std::string_view scope, const Config& scenario,
+                           const spec::Model& model) {
+  if (!model.moe || scenario.has("routing")) return;
+  const routing::DefaultLaw& law = routing::default_law(model);
+  const Config section = routing::routing_or_default(scenario, model);
+  std::string said = section.at("kind").text();
+  for (const std::string& key : section.keys())
+    if (key != "kind") said += fmt::format(", {} {}", key, section.at(key).text());
+  results.add(
+      results::Table::assumption,
+      {scope, "routing", said, fmt::format("none is given: the default of gates {}; {}", law.gate, law.source)});
 }
 }  // namespace moesim::placement

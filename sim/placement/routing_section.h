@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "placement/section.h"
 #include "results/study.h"
@@ -29,4 +30,8 @@ struct RoutingSection {
 /// `routing: {record: {...}}` runs the forward pass now and keeps the trace beside the results.
 /// Throws ConfigError if a trace is of another gate than the model's.
 RoutingSection read_routing(results::StudyRun& run, const spec::Model& model);
+
+/// A row of the table `assumption` that names the law, if the scenario says nothing of its routing.
+void write_default_routing(results::Results& results, std::string_view scope, const Config& scenario,
+                           const spec::Model& model);
 }  // namespace moesim::placement

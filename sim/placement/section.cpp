@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "core/paths.h"
 #include "placement/placement.h"
@@ -9,11 +11,17 @@
 
 namespace moesim::placement {
 namespace {
+std::optional<Sharing> sharing_of(const Config& placement) {
+  if (!placement.is_map() || !placement.has("sharing")) return std::nullopt;
+  return read<Sharing>(placement.at("sharing"));
+}
+
 bool uneven(const PlacementSection& section) { return !section.gpu_slots.empty() || !section.gpu_speed.empty(); }
 
 ModelPlacement from_file(const Config& config, const PlacementSection& section, const spec::Model& model,
                          const spec::GroupShape& group) {
-  if (section.has_strategy || section.slots != 0 || section.groups != 0 || uneven(section) || config.has("planned_on"))
+  const bool plans = config.has("planned_on") && section.sharing != Sharing::planned;  // else for the shares
+  if (section.has_strategy || section.slots != 0 || section.groups != 0 || uneven(section) || plans)
     config.fail("a placement comes from a file or from a strategy, not from both");
   ModelPlacement out = load_placement(section.file.path, {group.gpus, model.moe->experts, model.moe_layers()});
   if (!out.maps.empty() && out.maps.front().gpus != group.gpus)
@@ -25,8 +33,43 @@ ModelPlacement from_file(const Config& config, const PlacementSection& section, 
 
 exchange::ReplicaSpec read_replica_choice(const Config& scenario) {
   const Config config = scenario.at_or_empty("placement");
+  const std::optional<Sharing> sharing = sharing_of(config);
+  if (sharing && config.has("replica_choice"))
+    config.at("replica_choice").fail("sharing says already which copy computes what: give one of the two");
+  if (sharing == Sharing::even) return exchange::ReplicaSpec(Config::from_option("placement.sharing", "round_robin"));
+  if (sharing == Sharing::balanced) return exchange::ReplicaSpec(Config::from_option("placement.sharing", "balanced"));
   return config.is_map() && config.has("replica_choice") ? exchange::ReplicaSpec(config.at("replica_choice"))
                                                          : exchange::ReplicaSpec();
+}
+
+void refuse_planned_shares(const Config& scenario, std::string_view who) {
+  const Config config = scenario.at_or_empty("placement");
+  if (sharing_of(config) == Sharing::planned)
+    config.at("sharing").fail(
+        fmt::format("{} keeps no shares of a plan: even or balanced, or replica_choice instead", who));
+}
+
+PlannedShares read_planned_shares(const Config& scenario, const spec::Model& model, const spec::GroupShape& group,
+                                  const ServedRouting& served, std::span<const exchange::ExpertMap> maps,
+                                  bool copies_come) {
+  PlannedShares out;
+  const Config config = scenario.at_or_empty("placement");
+  if (sharing_of(config) != Sharing::planned) return out;
+  if (!copies_come && std::ranges::none_of(maps, exchange::has_copies))
+    config.at("sharing").fail(
+        fmt::format("no expert has copies to share its rows: give more slots than the {} experts", model.moe->experts));
+  PlacementSection section;
+  config.parse(section);
+  const PlanningLoads from = planning_loads(config, section.planned_on, model, served);
+  PlacementProblem problem;
+  problem.gpus = group.gpus;
+  problem.nodes = group.nodes();
+  problem.slots = maps.front().slots();
+  problem.gpu_speed = section.gpu_speed;
+  out.slots = planned_shares(std::span(&from.loads, 1), maps, problem);
+  out.planned = score(from.loads, maps, problem, Sharing::planned, out.slots).balancedness;
+  out.even = score(from.loads, maps, problem).balancedness;
+  return out;
 }
 
 ModelPlacement read_placement(const Config& scenario, const spec::Model& model, const spec::GroupShape& group,

@@ -11,4 +11,14 @@ void write_sharing(results::Results& results, std::string_view scope, const exch
                  fmt::format("every layer's rows are shared out for it before its dispatch, in {}",
                              to_text(choice.solve_time(true)))});
 }
+
+void write_sharing(results::Results& results, std::string_view scope, const PlannedShares& shares) {
+  if (!shares.slots.empty())
+    results.add(
+        results::Table::assumption,
+        {scope, "replica choice", "planned",
+         fmt::format("copies keep the shares that level the GPUs on what they are planned from: mean/max {:.3f} "
+                     "there, {:.3f} with even shares",
+                     shares.planned, shares.even)});
+}
 }  // namespace moesim::placement

@@ -3,10 +3,13 @@
 #include <string_view>
 
 #include "exchange/replica_choice.h"
+#include "placement/section.h"
 #include "results/results.h"
 
 namespace moesim::placement {
 
 /// A row of the table `assumption` if the choice is `balanced` (ReplicaSpec::solve_time).
 void write_sharing(results::Results& results, std::string_view scope, const exchange::ReplicaSpec& choice);
+/// One if shares are planned: how even they make the loads that they are planned from.
+void write_sharing(results::Results& results, std::string_view scope, const PlannedShares& shares);
 }  // namespace moesim::placement

@@ -4,9 +4,11 @@
 #include <algorithm>
 
 #include "core/range.h"
+#include "placement/routing_section.h"
 #include "placing/place.h"
 #include "placing/place_study.h"
 #include "placing/place_times.h"
+#include "routing/default_law.h"
 #include "spec/catalogue.h"
 
 namespace moesim::placing {
@@ -23,6 +25,8 @@ struct PlaceSection {
   placement::Sharing sharing = placement::Sharing::even;
   Config replica_choice;
   bool times = true;
+  double window_minutes = 0;
+  int windows_a_plan = 1;
   std::int64_t prefill_tokens = 4096, decode_tokens = 128, context = 4096, sample = 4096;
   DataFile from;
   std::vector<int> gpu_slots;
@@ -34,6 +38,9 @@ struct PlaceSection {
     f("together", p.together,
       "one plan from all loads or steps: strategies that know windows take them as such, others their mean");
     f("drift", p.drift, "score what was planned on the routing on these of its steps");
+    f("window_minutes", p.window_minutes,
+      "the loads are windows in order, so many minutes apart: balance by minutes since the plan; 0: they are not");
+    f("windows_a_plan", p.windows_a_plan, "with that: consecutive windows a plan is made from");
     f.required("strategies", p.strategies, "kinds of placement, or maps with their parameters");
     f("gpus", p.gpus, "GPUs of the expert-parallel group; 0: the cluster's");
     f("slots", p.slots, "slots of a layer, copies included; several are compared; none: one an expert");
@@ -112,9 +119,9 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
   o.planned = read_files(place.at_or_empty("loads"), section.loads, *o.model, o.notes);
   o.scored = read_files(place.at_or_empty("eval"), section.eval, *o.model, o.notes);
   for (auto* list : {&o.planned, &o.scored})
-    if (!section.together || list == &o.scored)
+    if (list == &o.scored || (!section.together && section.window_minutes <= 0))
       for (std::string& note : drop_repeated(*list)) o.notes.push_back(std::move(note));
-  const Config routing = run.scenario.at_or_empty("routing");
+  const Config routing = routing::routing_or_default(run.scenario, *o.model);
   const bool traced = routing.is_map() && routing.has("trace");
   for (const char* key : {"steps", "drift"})
     if (const auto& steps = *key == 's' ? section.steps : section.drift; !steps.empty()) {
@@ -135,6 +142,32 @@ void read_workloads(const results::StudyRun& run, const PlaceSection& section, P
   for (const int step : section.steps.empty() ? std::vector{0} : section.steps)
     o.planned.push_back(expected_workload(*source, *o.model, step));
   for (const int step : section.drift) o.scored.push_back(expected_workload(*source, *o.model, step));
+}
+
+void make_comparable(PlaceOptions& o) {
+  tell_apart(o.planned, o.scored);
+  for (std::string& note : keep_common_layers(o.planned, o.scored)) o.notes.push_back(std::move(note));
+}
+
+void read_windows(const Config& place, const PlaceSection& section, PlaceOptions& o) {
+  within(place, "windows_a_plan", section.windows_a_plan, 1, 1 << 16);
+  if (!(section.window_minutes >= 0))
+    place.at("window_minutes").fail(fmt::format("must not be negative, got {}", section.window_minutes));
+  if (section.window_minutes == 0) {
+    if (section.windows_a_plan > 1) place.at("windows_a_plan").fail("is of windows in order: give window_minutes");
+    return;
+  }
+  if (section.together || !section.eval.empty() || section.loads.empty())
+    place.at("window_minutes")
+        .fail(
+            "plans are made from the windows in turn and scored on those after them: give loads, and neither "
+            "together nor eval");
+  if (std::size_t(section.windows_a_plan) >= o.planned.size())
+    place.at("window_minutes")
+        .fail(fmt::format("needs more windows than the {} that a plan is made from, got {}", section.windows_a_plan,
+                          o.planned.size()));
+  o.window_minutes = section.window_minutes;
+  o.windows_a_plan = section.windows_a_plan;
 }
 }  // namespace
 
@@ -217,7 +250,8 @@ results::StudyEnd run_place(results::StudyRun& run) {
   if (section.strategies.empty()) run.scenario.at("place").at("strategies").fail("expected at least one strategy");
   for (const Config& c : section.strategies) o.strategies.push_back({strategy_name(c, section.strategies), c});
   read_workloads(run, section, o);
-  tell_apart(o.planned, o.scored);
+  make_comparable(o);
+  read_windows(place_section, section, o);
   o.together = section.together;
   if (o.together && o.planned.size() < 2)
     run.scenario.at("place").at("together").fail("makes one plan of several workloads, and there is one");
@@ -226,6 +260,7 @@ results::StudyEnd run_place(results::StudyRun& run) {
     o.from = placement::load_placement(section.from.path,
                                        {o.problem.gpus, o.planned[0].loads.experts, o.planned[0].loads.layers});
   const PlaceResult result = place(o);
+  if (section.loads.empty()) placement::write_default_routing(run.results, "run", run.scenario, *o.model);
   if (o.cluster)
     forward::write_assumptions(run.results, "run",
                                place_setup(*o.model, o.cluster->node.gpu, compute::StepPhase::prefill));

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <numeric>
 
@@ -16,21 +15,6 @@
 namespace moesim::placing {
 namespace {
 bool is_database(const std::string& file) { return formats::ByteFile(file).head(15) == "SQLite format 3"; }
-
-routing::TokenRange parse_range(const std::string& window, std::int64_t tokens) {
-  routing::TokenRange out{0, tokens};
-  if (window.empty()) return out;
-  const std::size_t colon = window.find(':');
-  const auto part = [&](std::string_view text, std::int64_t& value) {
-    if (text.empty()) return true;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size();
-  };
-  const std::string_view text = window;
-  if (colon == std::string::npos || !part(text.substr(0, colon), out.first) || !part(text.substr(colon + 1), out.end))
-    throw ConfigError(fmt::format("a window of tokens is written FIRST:END, got \"{}\"", window));
-  return out;
-}
 
 /// "3, 4 and 9 others": ids as text, the first few.
 std::string some_of(std::span<const int> ids) {
@@ -53,7 +37,7 @@ Workload read_workload(const std::string& file, const std::string& window) {
   out.name = std::filesystem::path(file).stem().string();
   if (is_database(file)) {
     out.trace = std::make_shared<routing::Trace>(file);
-    out.range = parse_range(window, out.trace->tokens());
+    out.range = placement::window_of(window, out.trace->tokens());
     out.loads = placement::loads_of_trace(*out.trace, out.range);
     if (!window.empty()) out.name += fmt::format("[{}:{}]", out.range.first, out.range.end);
   } else {
@@ -107,6 +91,32 @@ void tell_apart(std::span<Workload> planned, std::span<Workload> scored) {
     const std::size_t window = names[i].find('[');
     all[i]->name = all[i]->file + (all[i]->trace && window != std::string::npos ? names[i].substr(window) : "");
   }
+}
+
+std::vector<std::string> keep_common_layers(std::span<Workload> planned, std::span<Workload> scored) {
+  std::vector<Workload*> all;
+  for (Workload& w : planned) all.push_back(&w);
+  for (Workload& w : scored) all.push_back(&w);
+  std::vector<int> some, common;  // has any of them, have all
+  for (const Workload* w : all) {
+    std::vector<int> more, left;
+    std::ranges::set_union(some, w->loads.layers, std::back_inserter(more));
+    std::ranges::set_intersection(common, w->loads.layers, std::back_inserter(left));
+    common = w == all.front() ? w->loads.layers : left;
+    some = more;
+  }
+  std::vector<std::string> notes;
+  if (common == some) return notes;
+  for (const Workload* w : all)
+    if (const std::string missing = lacking(some, w->loads.layers); !missing.empty())
+      notes.push_back(fmt::format("{}: has no load in {}", w->name, missing));
+  if (common.empty())
+    throw ConfigError::placed(fmt::format("no layer has load in all of the files: {}", fmt::join(notes, "; ")));
+  for (std::string& note : notes)
+    note += fmt::format(": plans and figures are of the {} that all have, and a plan that is written has no others",
+                        counted(common.size(), "layer"));
+  for (Workload* w : all) w->loads = at_layers(w->loads, common, w->name, "the others");
+  return notes;
 }
 
 std::vector<std::string> fit_to_model(Workload& w, const spec::Model& model) {

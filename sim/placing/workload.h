@@ -34,6 +34,10 @@ void tell_apart(std::span<Workload> planned, std::span<Workload> scored);
 /// each.
 std::vector<std::string> drop_repeated(std::vector<Workload>& workloads);
 
+/// Leaves of every workload the layers that all of them have: plans and figures are of those alone, so that they
+/// compare.  Returns a sentence for each that lacks some.  Throws ConfigError if they have none in common.
+std::vector<std::string> keep_common_layers(std::span<Workload> planned, std::span<Workload> scored);
+
 /// Holds a workload against the model it is said to be of.  Counts of the MoE layers alone, numbered from 0, get the
 /// model's numbers.  Returns sentences that say so, and what else fits badly: a trace of another name, layers without
 /// load.  Throws ConfigError for another number of experts or choices, and for load in a layer that has no experts.

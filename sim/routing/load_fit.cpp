@@ -171,12 +171,72 @@ GroupedFit fit_grouped(const GroupedLoads& loads) {
   return out;
 }
 
-double alike(const GroupedLoads& a, const GroupedLoads& b) {
+namespace {
+void check_pair(const GroupedLoads& a, const GroupedLoads& b) {
   check(a.experts == b.experts && a.groups == b.groups && a.layers() == b.layers() && a.layers() > 0,
         "loads of {} and {} layers do not compare", a.layers(), b.layers());
+}
+
+/// Excess over 3 of the fourth moment of what `from` does not explain of `to`, each layer's of variance 1.
+double excess_of_rest(const GroupedLoads& from, const GroupedLoads& to) {
+  double fourth = 0, second = 0;
+  for (std::size_t l = 0; l < from.layers(); ++l) {
+    const Logs x = logs_of(from.layer(l), from.groups), y = logs_of(to.layer(l), to.groups);
+    double along = 0, squares = 0;
+    for (std::size_t e = 0; e < x.expert.size(); ++e) {
+      along += x.expert[e] * y.expert[e];
+      squares += x.expert[e] * x.expert[e];
+    }
+    const double slope = squares > 0 ? along / squares : 0;
+    std::vector<double> rest;
+    for (std::size_t e = 0; e < x.expert.size(); ++e) rest.push_back(y.expert[e] - slope * x.expert[e]);
+    const double variance = variance_of(rest);
+    if (variance <= 0) continue;
+    for (const double r : rest) {
+      fourth += r * r * r * r / (variance * variance);
+      second += 1;
+    }
+  }
+  return second > 0 ? fourth / second - 3 : 0;
+}
+}  // namespace
+
+double alike(const GroupedLoads& a, const GroupedLoads& b) {
+  check_pair(a, b);
   double sum = 0;
   for (std::size_t l = 0; l < a.layers(); ++l)
     sum += correlation(logs_of(a.layer(l), a.groups).expert, logs_of(b.layer(l), b.groups).expert);
   return sum / double(a.layers());
+}
+
+double slopes_alike(const GroupedLoads& a, const GroupedLoads& b) {
+  check_pair(a, b);
+  const double varies = (fit_grouped(a).slope_varies + fit_grouped(b).slope_varies) / 2;
+  if (a.groups < 3 || varies <= 0) return 1;
+  const Ladder ladder{a.groups};
+  double squares = 0;
+  for (std::size_t l = 0; l < a.layers(); ++l) {
+    const Logs x = logs_of(a.layer(l), a.groups), y = logs_of(b.layer(l), b.groups);
+    std::vector<double> moved;
+    for (std::size_t g = 0; g < x.group.size(); ++g) moved.push_back(y.group[g] - x.group[g]);
+    const double mean = mean_of(moved), slope = ladder.slope(moved);
+    double left = 0;  // by which a slope is off by chance
+    for (std::size_t g = 0; g < moved.size(); ++g) {
+      const double rest = moved[g] - mean - slope * ladder.rung[g];
+      left += rest * rest / double(moved.size() - 2);
+    }
+    squares += (slope * slope - left / ladder.squares) / double(a.layers());
+  }
+  return std::clamp(1 - squares / (2 * varies * varies), 0.0, 1.0);
+}
+
+double jump_between(const GroupedLoads& a, const GroupedLoads& b) {
+  const double r = alike(a, b);
+  if (r <= 0 || r >= 1) return 0;
+  // What moved on either side has the excess k and the variance 1 - r; of the rest of a regression of correlation r,
+  // one's has the weight 1, the other's r, and a normal part is left of what both share.
+  const double of_rest = (excess_of_rest(a, b) + excess_of_rest(b, a)) / 2,
+               k = of_rest * (1 + r) * (1 + r) / (1 + r * r * r * r);
+  return std::sqrt(std::max(0.0, k * (1 - r) / 3));
 }
 }  // namespace moesim::routing

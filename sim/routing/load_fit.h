@@ -41,4 +41,13 @@ GroupedFit fit_grouped(const GroupedLoads& loads);
 /// Correlation of the logarithms of the loads within groups, mean over layers: `phases_alike`, `texts_alike` or
 /// `steady`, by what the two recordings are of.
 double alike(const GroupedLoads& a, const GroupedLoads& b);
+
+/// How steep the layers of two recordings are, in slope: 1 - the mean square of what they differ by over twice the
+/// variance of the law's; unlike a correlation it falls where all layers are steeper.  What is left after `alike` said
+/// what follows the text is `layers_steady`.  1 without groups, or where slopes do not vary.
+double slopes_alike(const GroupedLoads& a, const GroupedLoads& b);
+
+/// `jump`: the size, over the spread, of the jumps in which single experts' loads become the others', from the excess
+/// of the fourth moment of what one recording does not explain of the other, mean of both ways; 0 if that is normal.
+double jump_between(const GroupedLoads& a, const GroupedLoads& b);
 }  // namespace moesim::routing

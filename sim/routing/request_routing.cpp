@@ -77,24 +77,67 @@ double RequestRouting::bytes(const Trace& trace) {
   return double(trace.tokens()) * (kIndex + double(trace.layers()) * layer);
 }
 
-const RequestRouting::Layer& RequestRouting::layer(int model_layer) const {
-  const TraceHeader& h = trace_.header();
-  const int ordinal = model_layer > h.layers.back() ? trace_.layers() - 1 : trace_.ordinal(model_layer);
-  if (ordinal < 0)
-    throw ConfigError(fmt::format("{}: the trace has no layer {}; it has {} layers from {} to {}", file(), model_layer,
-                                  trace_.layers(), h.layers.front(), h.layers.back()));
-  Layer& l = layers_[std::size_t(ordinal)];
-  if (!l.running.empty()) return l;
-  const auto k = std::size_t(h.top_k), experts = std::size_t(h.experts);
+void RequestRouting::look_up(int layers, int ids, std::function<std::vector<std::int16_t>(int)> table) const {
+  std::vector<std::int64_t> place(std::size_t(trace_.tokens()), -1);
+  for (std::size_t i = 0; i < order_.size(); ++i) place[std::size_t(order_[i])] = std::int64_t(i);
+  token_.assign(order_.size(), -1);
+  std::vector<TraceToken> tokens;
+  for (std::int64_t first = 0; first < trace_.tokens(); first += kPiece) {
+    trace_.read_tokens(first, std::min(kPiece, trace_.tokens() - first), tokens);
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      const std::int32_t id = trace_.header().token_ids ? tokens[i].token : -1;
+      if (id < 0)
+        throw ConfigError(fmt::format("{}: token {} has no id, by which its experts could be looked up", file(),
+                                      first + std::int64_t(i)));
+      if (id >= ids)
+        throw ConfigError(
+            fmt::format("{}: token {} has the id {}, but ids end at {}", file(), first + std::int64_t(i), id, ids - 1));
+      if (const std::int64_t to = place[std::size_t(first) + i]; to >= 0) token_[std::size_t(to)] = id;
+    }
+  }
+  looked_up_ = layers;
+  table_ = std::move(table);
+  looked_up_layers_.clear();
+}
+
+/// The experts of all recorded tokens in the order of order_, (tokens, top_k).
+std::vector<std::int16_t> RequestRouting::recorded_ids(int ordinal) const {
+  const auto k = std::size_t(trace_.header().top_k);
   std::vector<std::int64_t> place(std::size_t(trace_.tokens()), -1);  // of a token of the trace
   for (std::size_t i = 0; i < order_.size(); ++i) place[std::size_t(order_[i])] = std::int64_t(i);
-  l.ids.resize(order_.size() * k);
+  std::vector<std::int16_t> out(order_.size() * k);
   for (std::int64_t first = 0; first < trace_.tokens(); first += kPiece) {
     trace_.read_experts(ordinal, first, std::min(kPiece, trace_.tokens() - first), buffer_);
     for (std::size_t i = 0; i * k < buffer_.size(); ++i)
       if (const std::int64_t to = place[std::size_t(first) + i]; to >= 0)
-        std::copy_n(buffer_.begin() + std::ptrdiff_t(i * k), k, l.ids.begin() + to * std::ptrdiff_t(k));
+        std::copy_n(buffer_.begin() + std::ptrdiff_t(i * k), k, out.begin() + to * std::ptrdiff_t(k));
   }
+  return out;
+}
+
+std::vector<std::int16_t> RequestRouting::looked_up_ids(int model_layer) const {
+  const auto k = std::size_t(trace_.header().top_k);
+  const std::vector<std::int16_t> table = table_(model_layer);
+  std::vector<std::int16_t> out(order_.size() * k);
+  for (std::size_t i = 0; i < order_.size(); ++i)
+    std::copy_n(table.begin() + std::ptrdiff_t(std::size_t(token_[i]) * k), k, out.begin() + std::ptrdiff_t(i * k));
+  return out;
+}
+
+const RequestRouting::Layer& RequestRouting::layer(int model_layer) const {
+  const TraceHeader& h = trace_.header();
+  const bool by_id = model_layer < looked_up_;
+  const int ordinal = model_layer > h.layers.back() ? trace_.layers() - 1 : trace_.ordinal(model_layer);
+  if (!by_id && ordinal < 0)
+    throw ConfigError(fmt::format("{}: the trace has no layer {}; it has {} layers from {} to {}", file(), model_layer,
+                                  trace_.layers(), h.layers.front(), h.layers.back()));
+  std::vector<Layer>& layers = by_id ? looked_up_layers_ : layers_;
+  const auto at = std::size_t(by_id ? model_layer : ordinal);
+  if (layers.size() <= at) layers.resize(at + 1);
+  Layer& l = layers[at];
+  if (!l.running.empty()) return l;
+  const auto k = std::size_t(h.top_k), experts = std::size_t(h.experts);
+  l.ids = by_id ? looked_up_ids(model_layer) : recorded_ids(ordinal);
   std::vector<std::uint32_t> total(experts, 0);
   for (std::size_t i = 0; i <= order_.size(); ++i) {
     if (i % std::size_t(kIndexStep) == 0) l.running.insert(l.running.end(), total.begin(), total.end());

@@ -1,6 +1,7 @@
 // What each recorded request's own tokens chose, position by position, to serve the request again with its routing.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +28,11 @@ class RequestRouting {
   const std::vector<Request>& requests() const { return requests_; }
   /// Whether some token is of this phase.
   bool has(TracePhase phase) const { return tokens_of_[std::size_t(phase)] > 0; }
+  /// In the model's layers below `layers` tokens have the experts that their ids have in a table, whatever was recorded
+  /// there.  ids: of the vocabulary.  table: of a layer, (ids, top_k), read when first asked for.  Throws ConfigError
+  /// if the trace lacks the id of a token, or has one outside the vocabulary.
+  void look_up(int layers, int ids, std::function<std::vector<std::int16_t>(int layer)> table) const;
+  int looked_up() const { return looked_up_; }  ///< layers below this number
   /// Bytes that a trace's choices take in memory once all layers have been asked for.
   static double bytes(const Trace& trace);
 
@@ -49,6 +55,8 @@ class RequestRouting {
     Span prompt, answer;  // among the recorded tokens
   };
   const Layer& layer(int model_layer) const;
+  std::vector<std::int16_t> recorded_ids(int ordinal) const;
+  std::vector<std::int16_t> looked_up_ids(int model_layer) const;
   void add(const Layer& layer, const Span& tokens, double factor, std::span<double> out) const;
   void add_part(const Layer& layer, const Span& recorded, const Span& wanted, std::int64_t unrecorded,
                 std::span<double> out) const;
@@ -61,5 +69,9 @@ class RequestRouting {
   std::int64_t tokens_of_[2] = {};      // by phase
   mutable std::vector<Layer> layers_;   // by ordinal; read when first asked for
   mutable std::vector<std::int16_t> buffer_;
+  mutable int looked_up_ = 0;
+  mutable std::function<std::vector<std::int16_t>(int)> table_;
+  mutable std::vector<std::int32_t> token_;      // of each recorded token: its id, once that is asked for
+  mutable std::vector<Layer> looked_up_layers_;  // by the model's number; read when first asked for
 };
 }  // namespace moesim::routing

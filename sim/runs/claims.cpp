@@ -117,7 +117,7 @@ std::vector<ClaimAnswer> answer_claims(std::vector<std::string> names, int jobs)
     const ClaimFile& claim = claims[runs[k].first];
     figures[k] = run_case(claim, claim.cases[runs[k].second]);
   };
-  if (!run_all("run", runs.size(), jobs, one)) throw ConfigError("interrupted: not all claims were answered");
+  if (!run_all("runs", runs.size(), jobs, one)) throw ConfigError("interrupted: not all claims were answered");
   std::vector<ClaimAnswer> out;
   std::size_t k = 0;
   for (const ClaimFile& claim : claims) {

@@ -49,6 +49,9 @@ void check_numbers(const Config& training, const TrainingSection& s, const spec:
   if (s.rebalance.interval > 0 && !model.moe)
     training.at("rebalance").fail(fmt::format("{} is a dense model: it has no experts to place", model.name));
   // Also where nothing is rebalanced yet: a value without effect today is one of tomorrow's surprises.
+  if (training.has("rebalance") && !training.at("rebalance").has("interval"))
+    for (const std::string& key : training.at("rebalance").keys())
+      training.at("rebalance").at(key).fail("nothing is rebalanced without an interval: give it, or leave this out");
   if (training.has("rebalance"))
     training.at("rebalance").placed([&] { placement::check_rebalance(s.rebalance.params); });
   constexpr double kMostCapacity = 1e6;  // times the mean: no expert has as many experts' rows

@@ -23,6 +23,7 @@ TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const P
     const routing::TrafficContext context{
         {moe.experts, moe.top_k, moe.groups, moe.groups_used}, {plan_.members, per_node}, seed, std::nullopt};
     const Config routing = scenario.at_or_empty("routing");
+    placement::refuse_planned_shares(scenario, "training");
     traffic_ = routing::make_traffic(routing, context);
     traffic_ = balanced_by_bias(scenario.at("training"), plan_, context, std::move(traffic_));
     placement_ =

@@ -1,14 +1,36 @@
 #include <algorithm>
+#include <climits>
 #include <memory>
 #include <numeric>
 #include <optional>
 
 #include "core/elementary.h"
+#include "formats/byte_file.h"
 #include "formats/npy.h"
 #include "routing/laws/law.h"
+#include "routing/token_tables.h"
+#include "routing/trace.h"
 
 namespace moesim::routing {
 namespace {
+constexpr std::int64_t kPiece = 16'384;  // tokens of a trace read at once
+
+/// The experts of each id in a layer, (ids, top_k).
+std::vector<std::int16_t> dealt_table(const GateShape& gate, std::uint64_t seed, int layer, std::size_t ids) {
+  const std::size_t k = std::size_t(gate.top_k);
+  // assumed: the table is dealt by chance.  A trained one is of the checkpoint, which is not read here.
+  NoiseBits bits(seed, std::uint64_t(layer), 0, ~std::uint64_t{1});
+  std::vector<std::int16_t> out(ids * k);
+  for (std::size_t id = 0; id < ids; ++id) {
+    const std::span<std::int16_t> own(&out[id * k], k);
+    for (std::size_t j = 0; j < k;) {
+      const auto e = std::int16_t(bits.below(std::uint32_t(gate.experts)));
+      if (std::find(own.begin(), own.begin() + std::ptrdiff_t(j), e) == own.begin() + std::ptrdiff_t(j)) own[j++] = e;
+    }
+  }
+  return out;
+}
+
 /// Layers whose experts a table gives for each token id, as the first layers of DeepSeek-V4 have it: their loads follow
 /// from the text alone, a token has the same experts wherever it stands, and nothing of the context, the phase or the
 /// gate moves them.  Layers from `layers` on route as `others` says.
@@ -31,7 +53,8 @@ class TokenHash final : public TrafficSource {
       f("others", p.others, "how the other layers route: a kind, or a map with its parameters");
       f("vocabulary", p.vocabulary, "token ids; where a file of tokens is given, only the ids in it");
       f("exponent", p.exponent, "an id's frequency falls with its rank to this power; 0: all equally frequent");
-      f("tokens", p.tokens, "file of token ids (.npy) whose frequencies count instead");
+      f("tokens", p.tokens,
+        "file of token ids (.npy), or a routing trace that has them, whose frequencies count instead");
     }
   };
   TokenHash(Params p, const TrafficContext& context);
@@ -95,16 +118,30 @@ TokenHash::TokenHash(Params p, const TrafficContext& context) : p_(std::move(p))
 }
 
 std::vector<double> TokenHash::file_frequencies(const std::string& file, int vocabulary) {
-  const formats::ArraySource array = formats::npy_array(file);
-  if (array.shape.empty() || array.elements() < 1) refuse_law("tokens", fmt::format("{}: holds no token", file));
   std::vector<double> out(std::size_t(vocabulary), 0.0);
-  std::vector<std::int32_t> ids;
-  array.read_integers(0, array.shape[0], ids);
-  for (const std::int32_t id : ids) {
+  const auto count = [&](std::int32_t id) {
     if (id < 0 || id >= vocabulary)
       refuse_law("tokens", fmt::format("{}: a token has the id {}, but ids end at {}", file, id, vocabulary - 1));
     ++out[std::size_t(id)];
+  };
+  if (formats::ByteFile(file).head(15).starts_with("SQLite format 3")) {
+    const Trace trace(file);
+    if (!trace.header().token_ids) refuse_law("tokens", fmt::format("{}: the trace has no token ids", file));
+    std::vector<TraceToken> tokens;
+    for (std::int64_t first = 0; first < trace.tokens(); first += kPiece) {
+      trace.read_tokens(first, std::min(kPiece, trace.tokens() - first), tokens);
+      for (const TraceToken& t : tokens) {
+        if (t.token < 0) refuse_law("tokens", fmt::format("{}: the trace has tokens without ids", file));
+        count(t.token);
+      }
+    }
+    return out;
   }
+  const formats::ArraySource array = formats::npy_array(file);
+  if (array.shape.empty() || array.elements() < 1) refuse_law("tokens", fmt::format("{}: holds no token", file));
+  std::vector<std::int32_t> ids;
+  array.read_integers(0, array.shape[0], ids);
+  for (const std::int32_t id : ids) count(id);
   return out;
 }
 
@@ -115,18 +152,9 @@ const TokenHash::Layer& TokenHash::layer_at(int layer) const {
   if (out) return *out;
   out = std::make_unique<Layer>();
   const std::size_t k = std::size_t(c_.gate.top_k), ids = frequency_.size();
-  // assumed: the table is dealt by chance.  A trained one is of the checkpoint, which is not read here.
-  NoiseBits bits(c_.seed, std::uint64_t(layer), 0, ~std::uint64_t{1});
+  out->experts = dealt_table(c_.gate, c_.seed, layer, ids);
   std::vector<double> load(std::size_t(c_.gate.experts), 0.0);
-  out->experts.resize(ids * k);
-  for (std::size_t id = 0; id < ids; ++id) {
-    const std::span<std::int16_t> own(&out->experts[id * k], k);
-    for (std::size_t j = 0; j < k;) {
-      const auto e = std::int16_t(bits.below(std::uint32_t(c_.gate.experts)));
-      if (std::find(own.begin(), own.begin() + std::ptrdiff_t(j), e) == own.begin() + std::ptrdiff_t(j)) own[j++] = e;
-    }
-    for (const std::int16_t e : own) load[std::size_t(e)] += frequency_[id];
-  }
+  for (std::size_t i = 0; i < out->experts.size(); ++i) load[std::size_t(out->experts[i])] += frequency_[i / k];
   // Few ids may leave experts without any: there is no gate that would need more.
   out->tables = share_tables(load, {c_.gate.experts, c_.gate.top_k, 1, 1});
   return *out;
@@ -179,6 +207,25 @@ void TokenHash::draw(int layer, std::int64_t step, std::span<const std::int32_t>
   }
 }
 }  // namespace
+
+std::optional<TokenTables> token_tables(const Config& routing, const TrafficContext& context) {
+  const bool word = routing.is_scalar();
+  if (word ? routing.text() != "token_hash"
+           : !routing.is_map() || !routing.has("kind") || routing.at("kind").text() != "token_hash")
+    return std::nullopt;
+  TokenHash::Params p;
+  const auto take = [&](const char* key, auto& value) {
+    if (!word && routing.has(key)) value = read<std::decay_t<decltype(value)>>(routing.at(key));
+  };
+  take("layers", p.layers);
+  take("vocabulary", p.vocabulary);
+  take("tokens", p.tokens);
+  if (!word && routing.has("others")) p.others = routing.at("others");
+  return TokenTables{p.layers == 0 ? INT_MAX : p.layers, p.vocabulary, p.tokens.path, p.others,
+                     [gate = context.gate, seed = context.seed, ids = std::size_t(p.vocabulary)](int layer) {
+                       return dealt_table(gate, seed, layer, ids);
+                     }};
+}
 
 TrafficStrategy token_hash_traffic() {
   return strategy<TokenHash, TrafficSource, const TrafficContext&>(

@@ -9,7 +9,9 @@
 #include "placement/from_trace.h"
 #include "placement/section.h"
 #include "placement/sharing_note.h"
+#include "routing/default_law.h"
 #include "routing/request_routing.h"
+#include "routing/token_tables.h"
 #include "serving/traces/workloads.h"
 
 namespace moesim::serving {
@@ -34,20 +36,35 @@ const routing::TrafficSource& main_source(const results::StudyRun& run, const Bu
   return *pool.sources[main_phase(run, pool) == routing::TracePhase::prefill ? 0 : 1];
 }
 
+bool same_file(const std::string& file, const routing::RequestRouting& own) {
+  std::error_code unknown;
+  return !file.empty() && std::filesystem::equivalent(file, own.file(), unknown);
+}
+/// The section replays the requests' own trace.
+bool replays(const Config& routing, const routing::RequestRouting& own) {
+  std::string file = routing::trace_file(routing);
+  if (routing.is_map() && routing.has("kind") && routing.at("kind").text() == "trace" && routing.has("file"))
+    file = read<DataFile>(routing.at("file")).path;
+  return same_file(file, own);
+}
+
 /// The section that says how requests of a domain route; where their own routing is all that is given, their trace.
 Config routing_of(const Config& scenario, const Deployment& d, std::size_t domain) {
   if (!d.section.domains.empty()) return d.section.domains[domain];
   const auto own = d.workload->own_routing();
-  if (!own) return scenario.at_or_empty("routing");
+  if (!own) return routing::routing_or_default(scenario, d.model);
   if (!scenario.has("routing")) return Config::from_option("routing", "trace: " + formats::json_text(own->file(), -1));
   const Config given = scenario.at("routing");
-  std::string file = routing::trace_file(given);
-  if (given.is_map() && given.has("kind") && given.at("kind").text() == "trace" && given.has("file"))
-    file = read<DataFile>(given.at("file")).path;
-  if (std::error_code unknown; !std::filesystem::equivalent(file, own->file(), unknown))
+  if (const auto tables = routing::token_tables(given, {})) {
+    if (!same_file(tables->tokens, *own) || (tables->rest && !replays(*tables->rest, *own)))
+      given.fail(
+          "the workload's requests have their own token ids and routing: name their trace as tokens and in others: "
+          "{trace: FILE}, or set serving.workload.own_routing: false");
+  } else if (!replays(given, *own)) {
     given.fail(
         "the workload's requests have their own routing: name the same trace here or leave this out, or set "
         "serving.workload.own_routing: false");
+  }
   return given;
 }
 
@@ -66,13 +83,15 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
       pool.sources.push_back(routing::make_traffic(
           routing_of(run.scenario, d, i), {gate, shape, run.seed, there ? std::optional(phase) : std::nullopt}));
     }
+  if (own && d.section.domains.empty() && run.scenario.has("routing"))
+    if (const auto tables = routing::token_tables(run.scenario.at("routing"), {gate, shape, run.seed, std::nullopt}))
+      run.scenario.at("routing").placed([&] { own->look_up(tables->layers, tables->ids, tables->table); });
   const Config& placed = config.has("placement") ? config : run.scenario;
   const Config routing = routing_of(run.scenario, d, 0);
-  pool.maps =
-      placement::read_placement(placed, d.model, shape,
-                                {&main_source(run, pool), routing, {gate, shape, run.seed, main_phase(run, pool)}})
-          .maps;
-  placement::write_planned_on(run.results, "pool:" + pool.section.name, placed);
+  const placement::ServedRouting served{
+      &main_source(run, pool), routing, {gate, shape, run.seed, main_phase(run, pool)}};
+  pool.maps = placement::read_placement(placed, d.model, shape, served).maps;
+  placement::write_planned_on(run.results, "pool:" + pool.section.name, placed, served);
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
   const exchange::ReplicaSpec choice = placement::read_replica_choice(placed);
@@ -80,6 +99,10 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
       choice.levels_sums("serving", rebalances || std::ranges::any_of(pool.maps, exchange::has_copies));
   setup.solve_time = choice.solve_time(setup.level_copies);
   if (setup.level_copies) placement::write_sharing(run.results, "pool:" + pool.section.name, choice);
+  const placement::PlannedShares shares =
+      placement::read_planned_shares(placed, d.model, shape, served, pool.maps, rebalances);
+  placement::write_sharing(run.results, "pool:" + pool.section.name, shares);
+  setup.copy_shares = shares.slots;
   pool.slots_per_gpu = pool.maps.front().slots_per_gpu;
 }
 }  // namespace

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <climits>
+
+#include "routing/default_law.h"
 #include "routing/request_routing.h"
 
 namespace moesim::serving {
@@ -30,6 +33,16 @@ Assumed assumed(const Config& parent, std::string_view key, std::string_view fal
   if (!parent.has(key)) return {std::string(fallback), "none is given"};
   return {named(parent.at(key)), "as asked"};
 }
+Assumed routing_taken(const Config& scenario, const spec::Model& model) {
+  if (scenario.has("routing")) return assumed(scenario, "routing", "");
+  const routing::DefaultLaw& law = routing::default_law(model);
+  return {named(routing::routing_or_default(scenario, model)),
+          fmt::format("none is given: the default of gates {}; {}", law.gate, law.source)};
+}
+std::string by_id(int layers) {
+  return layers == INT_MAX ? "experts of its token ids"
+                           : fmt::format("experts of its token ids in layers below {}, else as recorded", layers);
+}
 }  // namespace
 
 void write_assumed(results::StudyRun& run, const Deployment& d) {
@@ -42,9 +55,11 @@ void write_assumed(results::StudyRun& run, const Deployment& d) {
     if (!d.has_model || !d.model.moe || pool.section.fixed) continue;
     const std::string scope = "pool:" + pool.section.name;
     if (const auto own = d.workload->own_routing())
-      add(scope, "routing", {"each request's own, as recorded", own->file()});
+      add(scope, "routing",
+          {own->looked_up() == 0 ? "each request's own, as recorded" : "each request's own: " + by_id(own->looked_up()),
+           own->file()});
     else if (d.section.domains.empty())
-      add(scope, "routing", assumed(run.scenario, "routing", "balanced"));
+      add(scope, "routing", routing_taken(run.scenario, d.model));
     else
       add(scope, "routing", {fmt::format("of {} domains", d.section.domains.size()), "as asked"});
     const Config own = pools.items()[p];

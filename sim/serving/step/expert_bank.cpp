@@ -19,6 +19,8 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
   gate_ = {moe.experts, moe.top_k, moe.groups, moe.groups_used};
   shape_ = {s_.gpus, std::min(s_.gpus, s_.gpus_per_node)};
   check(s_.maps.size() == s_.layers.size(), "{} maps for {} layers", s_.maps.size(), s_.layers.size());
+  check(s_.copy_shares.empty() || s_.copy_shares.size() == s_.maps.size(), "{} shares for {} maps",
+        s_.copy_shares.size(), s_.maps.size());
   check(!s_.sources.empty(), "experts need a source of routing");
   for (const routing::TrafficSource* source : s_.sources)
     if (const std::int64_t lasts = s_.own_routing ? 0 : routing::shares_last(*source); lasts > 0)
@@ -195,8 +197,9 @@ void ExpertBank::mask(std::size_t ordinal, std::vector<int> experts) {
   masked_[ordinal] = std::move(experts);
 }
 
-void ExpertBank::set_map(std::size_t ordinal, exchange::ExpertMap map) {
+void ExpertBank::set_map(std::size_t ordinal, exchange::ExpertMap map, std::vector<double> shares) {
   s_.maps[ordinal] = std::move(map);
+  if (!s_.copy_shares.empty()) s_.copy_shares[ordinal] = std::move(shares);
   copies_[ordinal] = exchange::copy_table(s_.maps[ordinal]);
   if (recorded_) as_recorded_[ordinal] = {};
   for (auto& mix : bank_) {

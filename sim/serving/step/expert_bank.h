@@ -68,6 +68,7 @@ class ExpertBank {
     std::vector<exchange::ExpertMap> maps;  ///< one each
     bool level_copies = false;              ///< copies take what levels the GPUs (exchange/copy_shares.h); else even
     Time solve_time{};                      ///< then: before each dispatch, in layers with copies
+    std::vector<std::vector<double>> copy_shares;  ///< (layers, slots): fixed, whatever comes; empty: as level_copies
     /// Sources of routing: [0] prefill, [1] decode, or two for each domain.
     std::vector<const routing::TrafficSource*> sources;
     /// What the tokens of the workload's requests chose; not null: a step's loads are theirs, and of
@@ -95,7 +96,8 @@ class ExpertBank {
   std::vector<double> loads(std::int64_t step, int steps, std::span<const double> weights) const;
   void look();
   const std::vector<exchange::ExpertMap>& maps() const { return s_.maps; }
-  void set_map(std::size_t ordinal, exchange::ExpertMap map);
+  /// shares: of its expert's rows that each slot takes, where shares are fixed; without, copies share evenly.
+  void set_map(std::size_t ordinal, exchange::ExpertMap map, std::vector<double> shares = {});
   /// Experts that no token is sent to any more; its other experts take their place.
   void mask(std::size_t ordinal, std::vector<int> experts);
   std::size_t layers() const { return s_.layers.size(); }

@@ -79,7 +79,9 @@ void ExpertBank::exchange(const exchange::ExchangeSums& sums, Entry& out) {
 }
 
 void ExpertBank::sum_rows(std::size_t ordinal, double tokens) {
-  if (s_.level_copies && exchange::has_copies(s_.maps[ordinal]))
+  if (!s_.copy_shares.empty() && !s_.copy_shares[ordinal].empty())
+    exchange::shared_exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], s_.copy_shares[ordinal], shape_, sums_);
+  else if (s_.level_copies && exchange::has_copies(s_.maps[ordinal]))
     exchange::balanced_exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], shape_, sums_);
   else
     exchange::exchange_sums(shares_, tokens, gate_, s_.maps[ordinal], copies_[ordinal], shape_, sums_);

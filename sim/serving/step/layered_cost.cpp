@@ -14,6 +14,7 @@ LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, 
   if (s_.experts) {
     bank_ = std::make_unique<ExpertBank>(*s_.experts);
     original_ = bank_->maps();
+    original_shares_ = bank_->setup().copy_shares;
     if (s_.experts->group != nullptr) ports_ = PortUse(*s_.experts->group, s_.calibration);
     if (s_.rebalancing)
       rebalancing_ =

@@ -95,7 +95,8 @@ class LayeredCost final : public StepModel {
   PortUse ports_;
   std::unique_ptr<Rebalancing> rebalancing_;
   std::vector<exchange::ExpertMap> original_;
-  std::vector<int> ordinal_;  // of each layer among the MoE layers; -1
+  std::vector<std::vector<double>> original_shares_;  // with them; ExpertBank::Setup::copy_shares
+  std::vector<int> ordinal_;                          // of each layer among the MoE layers; -1
   Sent sent_;
   std::vector<GpuId> tensor_group_;
   std::unordered_map<std::int64_t, Time> tensor_times_, hop_times_;  // looked up only

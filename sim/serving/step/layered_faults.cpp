@@ -1,5 +1,6 @@
 // What lost GPUs and adapters mean for an instance: where their experts and their traffic go.
 #include <algorithm>
+#include <span>
 
 #include "compute/layers/memory.h"
 #include "core/ceil_div.h"
@@ -36,6 +37,26 @@ exchange::ExpertMap without(const exchange::ExpertMap& map, int first, int last,
   }
   return out;
 }
+/// Shares for the map `next` that without() made of `map`: copies that are left share what they had among them.
+std::vector<double> shares_left(const exchange::ExpertMap& map, const exchange::ExpertMap& next,
+                                std::span<const double> shares) {
+  std::vector<double> out(std::size_t(next.slots()), 0), sum(std::size_t(map.experts), 0);
+  std::vector<int> places = std::vector<int>(sum.size(), 0);
+  for (int s = 0; s < next.slots(); ++s) {
+    const int e = next.slot_to_expert[std::size_t(s)], local = s % next.slots_per_gpu;
+    if (e < 0) continue;
+    if (local < map.slots_per_gpu)
+      out[std::size_t(s)] = shares[std::size_t(next.gpu_of(s) * map.slots_per_gpu + local)];
+    sum[std::size_t(e)] += out[std::size_t(s)];
+    ++places[std::size_t(e)];
+  }
+  for (int s = 0; s < next.slots(); ++s)
+    if (const int e = next.slot_to_expert[std::size_t(s)]; e >= 0) {
+      double& share = out[std::size_t(s)];
+      share = sum[std::size_t(e)] > 0 ? share / sum[std::size_t(e)] : 1.0 / places[std::size_t(e)];
+    }
+  return out;
+}
 }  // namespace
 
 Bytes expert_bytes(const spec::Model& model, const compute::LayerOptions& options) {
@@ -63,7 +84,8 @@ StepModel::Loss LayeredCost::lose_gpus(int first, int count, bool mask, bool res
     }
     const exchange::ExpertMap next = without(map, first, first + count, homeless);
     most = std::max(most, next.slots_per_gpu - map.slots_per_gpu);
-    bank_->set_map(l, next);
+    const auto& shares = bank_->setup().copy_shares;
+    bank_->set_map(l, next, shares.empty() ? std::vector<double>() : shares_left(map, next, shares[l]));
   }
   if (rebalancing_) rebalancing_->restart(true);
   out.masked_share = masked / double(bank_->layers());
@@ -80,7 +102,7 @@ void LayeredCost::restore() {
   if (!bank_) return;
   for (std::size_t l = 0; l < bank_->layers(); ++l) {
     bank_->mask(l, {});
-    bank_->set_map(l, original_[l]);
+    bank_->set_map(l, original_[l], original_shares_.empty() ? std::vector<double>() : original_shares_[l]);
   }
   if (rebalancing_) rebalancing_->restart(false);
 }

@@ -75,6 +75,8 @@ class Rebalancing {
   void send_next();
   Time standstill(const placement::LayerChange& change) const;
   void finish(std::span<const double> loads);
+  void share_anew();
+  std::vector<double> shares_of(std::size_t row, const exchange::ExpertMap& map) const;
 
   Setup s_;
   Bytes expert_bytes_;
@@ -87,9 +89,11 @@ class Rebalancing {
   std::optional<placement::LayerChange> moving_;
   double planning_ = 0;  // s of planning left, before the weights of `moving_` leave
   Time stall_{};
-  double to_send_ = 0;         // bytes of `moving_` that the busiest port has still to carry
-  double now_ = 0;             // s worked
-  std::vector<double> looks_;  // s, when the loads of the window were seen
+  double to_send_ = 0;                     // bytes of `moving_` that the busiest port has still to carry
+  double now_ = 0;                         // s worked
+  std::vector<double> looks_;              // s, when the loads of the window were seen
+  std::vector<std::vector<double>> seen_;  // where copies keep shares: rows at each of these looks
+  std::vector<double> planned_on_;         // (layers, experts): their sum when the last plan was made
   std::vector<RebalancePlan> plans_;
   std::vector<std::pair<std::size_t, placement::ExpertMove>> moves_;
 };

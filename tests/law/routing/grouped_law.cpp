@@ -32,17 +32,22 @@ std::vector<double> loads_of(const std::string& law, std::uint64_t seed, std::in
 GroupedLoads v3(const std::vector<double>& counts) { return {counts, 256, 8}; }
 
 TEST(GroupedLaw, HasTheFiguresOfTheRecordingsAllAtOnce) {
-  // The ranges of four recordings of DeepSeek-V3 (reports/routing.md), those of groups of twelve.
-  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
-    SCOPED_TRACE(fmt::format("seed {}", seed));
+  // The ranges of four recordings of DeepSeek-V3 (reports/routing.md), those of groups of twelve.  A thirteenth of its
+  // kind would lie outside of one of them in one case of seven and more.
+  constexpr int kSeeds = 40, kMostOutside = 4;
+  int outside = 0;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const LoadFigures f = load_figures(v3(loads_of("", seed)), 32, 4);
-    EXPECT_TRUE(f.max_over_mean >= 5.56 && f.max_over_mean <= 7.23) << f.max_over_mean;
-    EXPECT_TRUE(f.gini >= 0.348 && f.gini <= 0.411) << f.gini;
-    EXPECT_TRUE(f.gpu_imbalance >= 1.29 && f.gpu_imbalance <= 1.88) << f.gpu_imbalance;
-    EXPECT_TRUE(f.node_imbalance >= 0.44 && f.node_imbalance <= 0.634) << f.node_imbalance;
-    EXPECT_TRUE(f.group_variation >= 0.34 && f.group_variation <= 0.45) << f.group_variation;
-    EXPECT_TRUE(f.within_variation >= 0.49 && f.within_variation <= 0.70) << f.within_variation;
+    const auto within = [](double x, double low, double high) { return x >= low && x <= high; };
+    const bool all = within(f.max_over_mean, 5.56, 7.23) && within(f.gini, 0.348, 0.411) &&
+                     within(f.gpu_imbalance, 1.29, 1.88) && within(f.node_imbalance, 0.44, 0.634) &&
+                     within(f.group_variation, 0.34, 0.45) && within(f.within_variation, 0.49, 0.70);
+    outside += !all;
+    if (seed <= 12) {
+      EXPECT_TRUE(all) << "seed " << seed << ": " << f.max_over_mean << " " << f.gpu_imbalance;
+    }
   }
+  EXPECT_LE(outside, kMostOutside);
 }
 
 TEST(GroupedLaw, ShuffledExpertsLoseTheGroupsAndHalfTheImbalance) {
@@ -75,6 +80,30 @@ TEST(GroupedLaw, PhasesTextsAndMomentsAreAsAlikeAsAsked) {
     EXPECT_NEAR(likeness(loads_of(law, seed + 100, 0, prefill)), 0, 0.03);
     EXPECT_EQ(here, loads_of(law, seed, 0));  // prompts are meant where no phase is
   }
+}
+
+TEST(GroupedLaw, AFitFindsHowLayersAndSingleExpertsMove) {
+  struct Case {
+    double steady, layers_steady, jump;
+  };
+  for (const Case& c : {Case{0.985, 0.96, 0.15}, Case{0.9, 0.8, 0.3}, Case{0.95, 0.95, 0}, Case{0.8, 1, 0.3}}) {
+    const std::string law = fmt::format(", steady: {}, layers_steady: {}, jump: {}", c.steady, c.layers_steady, c.jump);
+    SCOPED_TRACE(law);
+    constexpr int kSeeds = 8;
+    double likeness = 0, slopes = 0, jump = 0;
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      const std::vector<double> a = loads_of(law, seed), b = loads_of(law, seed, 1'000'000);
+      likeness += alike(v3(a), v3(b)) / kSeeds;
+      slopes += slopes_alike(v3(a), v3(b)) / kSeeds;
+      jump += jump_between(v3(a), v3(b)) / kSeeds;
+    }
+    EXPECT_NEAR(likeness, c.steady, 0.01);
+    // Of slopes 35 % follow the text, and with it the moment.
+    EXPECT_NEAR(slopes, c.layers_steady * (1 - 0.35 * (1 - c.steady)), 0.05);
+    // The fourth moment of some thousands of numbers with such tails falls short.
+    EXPECT_NEAR(jump, c.jump, 0.05 + 0.15 * c.jump);
+  }
+  EXPECT_EQ(loads_of(", steady: 1", 5), loads_of(", steady: 1", 5, 1'000'000));
 }
 
 TEST(GroupedLaw, LoadsMoveAtTheStatedSpeed) {

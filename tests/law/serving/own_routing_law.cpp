@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/random.h"
+#include "routing/token_tables.h"
 #include "routing/trace.h"
 #include "serving/run_serving.h"
 #include "serving/step/recorded_loads.h"
@@ -13,12 +14,13 @@
 
 namespace moesim::serving {
 namespace {
-constexpr int kExperts = 64, kTopK = 6;
+constexpr int kExperts = 64, kTopK = 6, kIds = 50;
 
 /// V2-Lite's shape: requests of random lengths whose tokens are computed in passes with others'; answers choose other
 /// experts than prompts.  Counts of each request, by layer and expert, into `counts`.
 using Counts = std::map<std::pair<int, int>, double>;  // (layer, expert)
-std::string record(const std::string& name, int requests, std::uint64_t seed, std::vector<Counts>& counts) {
+std::string record(const std::string& name, int requests, std::uint64_t seed, std::vector<Counts>& counts,
+                   bool ids = true) {
   const std::string file = testing::TempDir() + name;
   std::filesystem::remove(file);
   routing::TraceHeader header;
@@ -29,7 +31,7 @@ std::string record(const std::string& name, int requests, std::uint64_t seed, st
   for (int r = 0; r < requests; ++r) {
     const int prompt = 20 + int(random.below(700)), answer = int(random.below(40));
     for (int p = 0; p < prompt + answer; ++p)
-      tokens.push_back({p < prompt ? 0 : 1 + p - prompt, r, p, -1,
+      tokens.push_back({p < prompt ? 0 : 1 + p - prompt, r, p, ids ? (r * 7 + p) % kIds : -1,
                         p < prompt ? routing::TracePhase::prefill : routing::TracePhase::decode, 0});
   }
   std::ranges::stable_sort(tokens, {}, &routing::TraceToken::pass);
@@ -164,6 +166,58 @@ TEST(OwnRouting, IsLeftToTheRoutingSectionWhereAskedAndSaysWhatItIs) {
   results::Statement s = said.results->database().prepare("SELECT value FROM assumption WHERE name = 'routing'");
   ASSERT_TRUE(s.step());
   EXPECT_EQ(s.text(0), "each request's own, as recorded");
+}
+
+TEST(OwnRouting, LayersThatLookUpByTokenIdTakeTheRequestsOwnIds) {
+  std::vector<Counts> counts;
+  const std::string file = record("ids.db", 4, 9, counts), pool = "[{parallel: {data: 8}}]";
+  const std::string law = "{kind: token_hash, layers: 3, tokens: " + file + ", others: {trace: " + file + "}";
+  const Served r = serve("rate: 10, file: " + file, pool, "routing: " + law + "}\n");
+  // What the table gives each id, counted token by token.
+  const Config section = Config::from_text(law + "}", "law");
+  const auto tables = routing::token_tables(section, {{kExperts, kTopK, 1, 1}, {8, 8}, 1, std::nullopt});
+  ASSERT_TRUE(tables);
+  EXPECT_EQ(tables->layers, 3);
+  Counts want;
+  for (const Counts& c : counts)
+    for (const auto& [key, n] : c)
+      if (key.first >= 3) want[key] += n;
+  const routing::Trace trace(file);
+  std::vector<routing::TraceToken> tokens;
+  trace.read_tokens(0, trace.tokens(), tokens);
+  for (const int layer : {1, 2}) {
+    const std::vector<std::int16_t> table = tables->table(layer);
+    for (const routing::TraceToken& t : tokens)
+      for (int k = 0; k < kTopK; ++k) ++want[{layer, table[std::size_t(t.token * kTopK + k)]}];
+  }
+  EXPECT_EQ(r.loads(), want);
+  results::Statement s = r.results->database().prepare("SELECT value FROM assumption WHERE name = 'routing'");
+  ASSERT_TRUE(s.step());
+  EXPECT_EQ(s.text(0), "each request's own: experts of its token ids in layers below 3, else as recorded");
+  // Shares that a placement is planned from are those of the same ids.
+  const auto source = routing::make_traffic(section, {{kExperts, kTopK, 1, 1}, {8, 8}, 1, std::nullopt});
+  std::vector<double> shares(kExperts);
+  source->shares(1, 0, shares);
+  for (int e = 0; e < kExperts; ++e)
+    EXPECT_NEAR(shares[std::size_t(e)] * double(tokens.size()) * kTopK, (want[{1, e}]), 1e-6) << "expert " << e;
+}
+
+TEST(OwnRouting, LooksUpNothingWithoutTheRequestsIds) {
+  std::vector<Counts> counts;
+  const std::string file = record("no_ids.db", 2, 9, counts), pool = "[{parallel: {data: 8}}]";
+  const auto refusal = [&](const std::string& law) {
+    return test::refusal_of(
+        [&] { serve("rate: 10, file: " + file, pool, "routing: {kind: token_hash" + law + "}\n"); });
+  };
+  EXPECT_EQ(refusal(", layers: 3, others: {trace: " + file + "}"),
+            "own.yaml:3:10: routing: the workload's requests have their own token ids and routing: name their trace as "
+            "tokens and in others: {trace: FILE}, or set serving.workload.own_routing: false");
+  const std::string bare = record("bare.db", 2, 9, counts, false);
+  EXPECT_EQ(test::refusal_of(
+                [&] { serve("rate: 10, file: " + bare, pool, "routing: {kind: token_hash, tokens: " + bare + "}\n"); }),
+            "own.yaml:3:37: routing.tokens: " + bare + ": the trace has tokens without ids");
+  EXPECT_EQ(refusal(", vocabulary: 20, tokens: " + file),
+            "own.yaml:3:53: routing.tokens: " + file + ": a token has the id 20, but ids end at 19");
 }
 
 TEST(OwnRouting, RebalancingPlansFromWhatWasServed) {

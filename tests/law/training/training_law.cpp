@@ -252,6 +252,9 @@ TEST(TrainingLaw, RebalancingIsRefusedWhereItIsWritten) {
   const auto names = [](const std::string& said, const std::string& what) {
     return said.starts_with("law.yaml:") && said.find(what) != std::string::npos;
   };
+  for (const char* idle : {"planning: 5 ms", "layer: 1 ms", "policy: greedy"})
+    EXPECT_PRED2(names, refused(idle), "nothing is rebalanced without an interval: give it, or leave this out");
+  EXPECT_EQ(refused("interval: 0, planning: 5 ms"), "accepted");  // as the first point of a sweep has it
   EXPECT_PRED2(names, refused("interval: -1"), "training.rebalance.interval: expected at least 0, got -1");
   EXPECT_PRED2(names, refused("interval: 1, window: 0"), "training.rebalance.window: must be at least 1, got 0");
   EXPECT_PRED2(names, refused("interval: 1, policy: gredy"), "training.rebalance.policy: no placement is called");

@@ -14,7 +14,7 @@ std::string pool(const std::string& kv) {
       "model: deepseek-v2-lite\ncluster: {node: hgx-h800, nodes: 2, fabric: ib-rail}\nserving:\n  workload: "
       "{kind: poisson, rate: 1, limit: 1, input: {kind: fixed, mean: 100}}\n  pools:\n    - {parallel: {data: "
       "16}, kv: " +
-          kv + "}\n",
+          kv + "}\nrouting: balanced\n",
       "test.yaml");
   results::Results results(":memory:", {});
   results::SpanLog spans;

@@ -35,6 +35,20 @@ TEST_F(PlaceVerb, PrintsThePlacementInEplbsOwnOrder) {
   EXPECT_FALSE(json.at("layers").contains("0"));
 }
 
+TEST_F(PlaceVerb, ComparesFilesInTheLayersThatAllHaveAndSaysWhichLackSome) {
+  std::ofstream(folder.file("less.json"))
+      << R"({"logical_count": [[0,0,0,0,0,0,0,0,0,0,0,0], [9,13,4,6,10,16,3,1,7,5,18,8],
+             [0,0,0,0,0,0,0,0,0,0,0,0]]})";
+  for (const char* how : {"loads.json less.json", "less.json --eval loads.json", "loads.json less.json --together"}) {
+    const Printed p = moesim_prints(
+        std::string("place ") + how + " --strategy eplb,robust --gpus 4 --nodes 1 --slots 16 --json", folder);
+    ASSERT_EQ(p.exit_code, 0) << p.err;
+    EXPECT_NE((p.out + p.err).find("less: has no load in layer 2: plans and figures are of the 1 layer that all have"),
+              std::string::npos)
+        << how << p.out << p.err;
+  }
+}
+
 TEST_F(PlaceVerb, PrintsOneTableAndNamesWhatItSkips) {
   const Printed p = moesim_prints(kExample, folder);
   ASSERT_EQ(p.exit_code, 0) << p.err;

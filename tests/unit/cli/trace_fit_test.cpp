@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "support/program.h"
 #include "support/temporary_folder.h"
@@ -30,8 +31,69 @@ TEST(TraceFit, PrintsParametersFiguresAndASectionThatTheLawTakes) {
   EXPECT_TRUE(has("6 MoE layers of 32 experts in 4 groups; GPUs: 8, nodes: 2")) << printed.out;
   EXPECT_TRUE(has("slope: 0.500, slope_varies: 0.000")) << printed.out;
   EXPECT_TRUE(has("the law, seed 2")) << printed.out;
-  EXPECT_TRUE(has("1.000  1.000")) << printed.out;  // the two are alike
+  EXPECT_TRUE(has("a and b     1.000")) << printed.out;  // the two are alike
+  EXPECT_EQ(printed.out.find("-0.000"), std::string::npos) << printed.out;
   EXPECT_TRUE(has("routing: {kind: grouped, spread: ")) << printed.out;
+}
+
+TEST(TraceFit, GroupsAreThoseThatAreAskedFor) {
+  TemporaryFolder folder;
+  folder.write("a.csv", counts(1));
+  for (const char* groups : {"1", "4", "8"}) {
+    const auto printed =
+        moesim_prints(fmt::format("trace fit a.csv --groups {} --gpus 8 --nodes 2 --seeds 1", groups), folder);
+    EXPECT_NE(printed.out.find(fmt::format("in {} groups", groups)), std::string::npos) << printed.out << printed.err;
+  }
+}
+
+TEST(TraceFit, SaysHowLoadsMoveWhereItIsToldPhases) {
+  TemporaryFolder folder;
+  for (const char* name : {"p0", "p1", "d0"}) {  // p1 is p0 at another time, d0 of the other phase
+    std::string text;
+    for (int l = 0; l < 6; ++l)
+      for (int e = 0; e < 32; ++e) {
+        const double own = std::sin(7.0 * e + l), moves = std::cos(5.0 * e * e + 3 * l);
+        const double part = name[0] == 'd' ? 1 : name[1] == '1' ? 0.2 : 0;
+        text += fmt::format("{:.4f}{}", 1e4 * std::exp(own + part * moves), e == 31 ? "\n" : ",");
+      }
+    folder.write(std::string(name) + ".csv", text);
+  }
+  const std::string files = "trace fit p0.csv p1.csv d0.csv --groups 4 --gpus 8 --nodes 2 --seeds 1";
+  const std::string blind = moesim_prints(files, folder).out;
+  EXPECT_NE(blind.find("p0 and p1 taken as one text at two moments"), std::string::npos) << blind;
+  EXPECT_NE(blind.find(", steady: 0.9"), std::string::npos) << blind;
+  EXPECT_EQ(blind.find("phases_alike: 0"), std::string::npos) << blind;
+  const std::string told = moesim_prints(files + " --phase prefill,prefill,decode", folder).out;
+  EXPECT_NE(told.find(", phases_alike: 0."), std::string::npos) << told;
+  EXPECT_EQ(moesim_prints(files + " --phase prefill", folder).err, "--phase: 1 phase for 3 recordings\n");
+}
+
+TEST(TraceImport, PointsOutASingleRankAndExpertsThatNothingChose) {
+  TemporaryFolder folder;
+  const auto said = [&](int experts_with_load) {
+    std::string rows;
+    for (int l = 0; l < 3; ++l)
+      for (int e = 0; e < 32; ++e)
+        rows += fmt::format("{}{}", e < experts_with_load ? 400 + e + l : 0, e == 31 ? "\n" : ",");
+    folder.write("counts.csv", rows);
+    const auto printed = moesim_prints("trace import counts.csv --top-k 2 -o out.db", folder);
+    EXPECT_EQ(printed.exit_code, 0) << printed.err;
+    std::filesystem::remove(folder.file("out.db"));
+    return printed.err;
+  };
+  EXPECT_NE(said(4).find("only experts 0 to 3 of 32 have load"), std::string::npos);
+  EXPECT_NE(said(30).find("nothing chose 6 experts in 3 layers; first in layer 0: experts 30, 31"), std::string::npos);
+  EXPECT_EQ(said(32), "");
+}
+
+TEST(TraceFit, PointsOutCountsOfASingleRank) {
+  TemporaryFolder folder;
+  std::string rows;
+  for (int l = 0; l < 3; ++l)
+    for (int e = 0; e < 32; ++e) rows += fmt::format("{}{}", e < 4 ? 100 * (e + 1) + l : 0, e == 31 ? "\n" : ",");
+  folder.write("rank.csv", rows);
+  const auto printed = moesim_prints("trace fit rank.csv --groups 1 --gpus 8 --nodes 2 --seeds 1", folder);
+  EXPECT_NE(printed.err.find("only experts 0 to 3 of 32 have load"), std::string::npos) << printed.err;
 }
 
 TEST(List, ThePlacementFamilyComesWithTheKeysOfItsSection) {
@@ -39,6 +101,13 @@ TEST(List, ThePlacementFamilyComesWithTheKeysOfItsSection) {
   const std::string out = moesim_prints("list placement", folder).out;
   for (const char* key : {"eplb_hierarchical: ", "keys of the section `placement`", "planned_on ", "phase "})
     EXPECT_NE(out.find(key), std::string::npos) << key << " is not in " << out;
+}
+
+TEST(List, TheTrafficFamilyComesWithTheLawsThatGatesHaveByDefault) {
+  const TemporaryFolder folder;
+  const std::string out = moesim_prints("list traffic", folder).out;
+  EXPECT_NE(out.find("serving without the section `routing`, by the model's gate"), std::string::npos) << out;
+  EXPECT_NE(out.find("(Mixtral, gpt-oss, OLMoE, DeepSeekMoE, Llama 4)"), std::string::npos) << out;
 }
 
 TEST(TraceFit, WhatCannotBeFittedIsRefused) {
@@ -55,7 +124,7 @@ TEST(TraceFit, WhatCannotBeFittedIsRefused) {
       refused("a.csv --groups 2 --gpus 8 --nodes 2"),
       "a.csv: a fit needs 2 layers and groups of 2 experts, and 3 groups unless there are none; got 6 layers and 2 "
       "groups of 16\n");
-  EXPECT_EQ(refused("a.csv b.csv --groups 1 --gpus 1 --nodes 1"), "b.csv: has other layers or experts than a.csv\n");
+  EXPECT_EQ(refused("a.csv b.csv --groups 1 --gpus 1 --nodes 1"), "b.csv: has 3 experts, but a.csv has 32\n");
 }
 }  // namespace
 }  // namespace moesim::cli

@@ -9,10 +9,11 @@
 namespace moesim::passes {
 namespace {
 /// "scope name: value (reason)", of two phases on 16 H800; `decode`: keys of the decode phase.
-std::vector<std::string> assumptions(const std::string& decode) {
+std::vector<std::string> assumptions(const std::string& decode, const std::string& routing = "routing: balanced\n") {
   const Config scenario = Config::from_text(
-      "model: deepseek-v2-lite\ncluster: {node: hgx-h800, nodes: 2, fabric: ib-rail}\nrouting: balanced\npasses:\n"
-      "  prefill: {steps: 1, sequences: 1, new_tokens: 64}\n  decode: {steps: 1, sequences: 16, context: 64" +
+      "model: deepseek-v2-lite\ncluster: {node: hgx-h800, nodes: 2, fabric: ib-rail}\n" + routing +
+          "passes:\n"
+          "  prefill: {steps: 1, sequences: 1, new_tokens: 64}\n  decode: {steps: 1, sequences: 16, context: 64" +
           decode + "}\n",
       "passes.yaml");
   results::Results results(":memory:", results::RunIdentity{});
@@ -32,6 +33,12 @@ TEST(PassAssumptions, EachPhaseSaysWhatExchangeWasAskedOfIt) {
   EXPECT_EQ(assumptions(", exchange: hybrid"),
             (std::vector<std::string>{prefill, decode,
                                       "phase:decode exchange: hybrid (as asked, reaching what it does on GB200)"}));
+}
+
+TEST(PassAssumptions, NameTheLawOfTheGateWhereNoRoutingIsGiven) {
+  EXPECT_EQ(assumptions("", "").front(),
+            "run routing: grouped, spread 0.3, texts_alike 0 (none is given: the default of gates balanced by a loss; "
+            "arXiv:2412.19437, figure 10)");
 }
 }  // namespace
 }  // namespace moesim::passes

@@ -39,6 +39,20 @@ TEST(ReplicaChoice, ChoicesByLoadBalanceGpusBetter) {
   EXPECT_GT(run(", replica_choice: least_loaded").results->metric_value("balancedness"), near);
   EXPECT_GT(run(", replica_choice: {kind: balanced}").results->metric_value("balancedness"), near);
 }
+
+TEST(ReplicaChoice, SharesFixedWithThePlanBalanceWhatItWasMadeForAndTakeNoTime) {
+  const Ran even = run(", sharing: even"), planned = run(", sharing: planned"), solved = run(", sharing: balanced");
+  EXPECT_EQ(even.end.fingerprint, run(", replica_choice: round_robin").end.fingerprint);
+  EXPECT_EQ(solved.end.fingerprint, run(", replica_choice: balanced").end.fingerprint);
+  const auto balance = [](const Ran& r) { return r.results->metric_value("balancedness", "phase:prefill"); };
+  EXPECT_GT(balance(planned), balance(even) + 0.005);
+  EXPECT_LT(balance(planned), balance(solved)) << "chance is in what comes";
+  results::Statement s =
+      planned.results->database().prepare("SELECT count(*) FROM assumption WHERE name = 'replica choice'");
+  ASSERT_TRUE(s.step());
+  EXPECT_EQ(s.integer(0), 1);
+}
+
 TEST(ReplicaChoice, TheLinearProgrammesTimeComesBeforeEveryDispatch) {
   const auto step = [](const std::string& choice, const std::string& phase) {
     return run(choice).results->metric_value("step_time", "phase:" + phase);

@@ -103,12 +103,18 @@ TEST_F(PlannedOnTest, ATraceGivesLoadsAndTokens) {
 }
 
 TEST_F(PlannedOnTest, ARunSaysWhatItsPlanWasMadeFrom) {
-  const auto said = [](const std::string& placement) -> std::string {
+  const auto row = [&](const std::string& placement, const std::string& routing,
+                       std::optional<routing::TracePhase> phase) -> std::pair<std::string, std::string> {
     results::Results results(":memory:", results::RunIdentity{});
-    write_planned_on(results, "run", Config::from_text(placement.empty() ? "{}" : "placement: " + placement, "t"));
-    results::Statement s = results.database().prepare("SELECT value FROM assumption");
-    return s.step() ? s.text(0) : "";
+    const Config section = Config::from_text(routing, "t");
+    const routing::TrafficContext context{{64, 6, 1, 1}, group, 1, phase};
+    const auto source = routing::make_traffic(section, context);
+    write_planned_on(results, "run", Config::from_text(placement.empty() ? "{}" : "placement: " + placement, "t"),
+                     {source.get(), section, context});
+    results::Statement s = results.database().prepare("SELECT value, reason FROM assumption");
+    return s.step() ? std::pair(s.text(0), s.text(1)) : std::pair<std::string, std::string>();
   };
+  const auto said = [&](const std::string& placement) { return row(placement, "{kind: grouped}", {}).first; };
   for (const char* no_plan : {"", "contiguous", "{replica_choice: nearest}"}) EXPECT_EQ(said(no_plan), "") << no_plan;
   EXPECT_EQ(said("greedy"), "planned from the very loads that it serves");
   EXPECT_EQ(said("{slots: 72}"), "planned from the very loads that it serves");
@@ -118,6 +124,57 @@ TEST_F(PlannedOnTest, ARunSaysWhatItsPlanWasMadeFrom) {
   EXPECT_EQ(said("{strategy: eplb, planned_on: {step: 7}}"), "planned from the routing at step 7");
   EXPECT_EQ(said("{strategy: eplb, planned_on: {phase: decode}}"), "planned from the routing of decode at step 0");
   EXPECT_EQ(said("{strategy: eplb, planned_on: {routing: balanced}}"), "planned from another routing at step 0");
+
+  // What says less of life than it seems to.
+  const std::string still = "; its loads do not move, so that every step has the same";
+  EXPECT_EQ(row("{strategy: eplb, planned_on: {step: 7}}", "{kind: grouped}", {}).second, "as asked");
+  EXPECT_EQ(row("{strategy: eplb, planned_on: {step: 7}}", "{kind: grouped, drift: 0}", {}).second, "as asked" + still);
+  EXPECT_EQ(row("{strategy: eplb, planned_on: {step: 7, routing: balanced}}", "{kind: grouped}", {}).second,
+            "as asked" + still);
+  EXPECT_EQ(row("{strategy: eplb, planned_on: {phase: decode}}", "{kind: grouped}", routing::TracePhase::prefill).first,
+            "planned from the routing of decode, for prefill, at step 0");
+  EXPECT_EQ(row("{strategy: eplb, planned_on: {phase: decode}}", "{kind: grouped}", routing::TracePhase::decode).first,
+            "planned from the routing of decode at step 0");
+  const std::string file = write_small_trace(folder.file("trace.db"), model);
+  const std::string planned = "{strategy: eplb, planned_on: {file: " + file;
+  for (const std::string& served : {"{trace: " + file + "}", "{kind: trace, file: " + file + "}"})
+    EXPECT_EQ(row(planned + "}}", served, {}), std::pair("planned from " + file + ", the very file that it serves",
+                                                         std::string("as asked; systems plan from earlier loads")));
+  EXPECT_EQ(row(planned + ", window: \"0:64\"}}", "{trace: " + file + "}", {}).first,
+            "planned from " + file + ", tokens 0:64, a part of the file that it serves");
+  EXPECT_EQ(row(planned + "}}", "{kind: grouped}", {}), std::pair("planned from " + file, std::string("as asked")));
+}
+
+TEST_F(PlannedOnTest, AWindowOfATraceIsItsTokensAlone) {
+  const std::string file = write_small_trace(folder.file("trace.db"), model);
+  const auto rows = [&](const std::string& window) {
+    const Config config = Config::from_text("{planned_on: {file: " + file + ", window: \"" + window + "\"}}", "t.yaml");
+    PlannedOn from;
+    config.at("planned_on").parse(from);
+    const auto source =
+        routing::make_traffic(Config::from_text("kind: balanced", "t.yaml"), {{64, 6, 1, 1}, group, 1, std::nullopt});
+    const PlanningLoads loads = planning_loads(config, from, model, {source.get(), {}, {}});
+    double sum = 0;
+    for (const double c : loads.loads.row(0)) sum += c;
+    return sum;
+  };
+  EXPECT_EQ(rows("0:64"), 64 * 6);
+  EXPECT_EQ(rows("192:"), 64 * 6);
+  EXPECT_EQ(rows(":"), 256 * 6);
+  const auto refused = [&](const std::string& placement) {
+    return test::refusal_of([&] { placed(kRouting + "placement: " + placement + "\n"); });
+  };
+  EXPECT_NE(refused("{slots: 72, strategy: eplb, planned_on: {window: \"0:4\"}}")
+                .find("placement.planned_on.window: is of a file's tokens: give the file"),
+            std::string::npos);
+  EXPECT_NE(refused("{slots: 72, strategy: eplb, planned_on: {file: " + file + ", window: \"9\"}}")
+                .find("a window of tokens is written FIRST:END, got \"9\""),
+            std::string::npos);
+  std::ofstream(folder.file("counts.csv")) << "1,2,3\n";
+  EXPECT_NE(
+      refused("{slots: 72, strategy: eplb, planned_on: {file: " + folder.file("counts.csv") + ", window: \"0:4\"}}")
+          .find("counts have no window of tokens"),
+      std::string::npos);
 }
 
 TEST_F(PlannedOnTest, WhatDoesNotFitIsRefused) {

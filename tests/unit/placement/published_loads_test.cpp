@@ -107,6 +107,24 @@ Kept kept(const char* kind, const std::vector<Loads>& all, int seen, const Place
   return out;
 }
 
+TEST(MeasuredLoads, AreKeptNoWorseFromAnySingleRecordingThanEplbKeepsThem) {
+  const std::vector<Loads> all = measured_loads();
+  if (all.size() != 4) GTEST_SKIP() << "the measured loads are not here";
+  for (const int gpus : {32, 144}) {
+    const PlacementProblem p = checked({.gpus = gpus, .nodes = gpus / 8, .slots = 288}, 256);
+    for (const Loads& planned : all) {
+      const auto unseen = [&](const char* kind) {
+        const std::vector<exchange::ExpertMap> maps = placed(kind, planned, p);
+        double sum = 0;
+        for (const Loads& w : all)
+          if (&w != &planned) sum += score(w, maps, p).balancedness / 3;
+        return sum;
+      };
+      EXPECT_GE(unseen("robust"), unseen("eplb_global")) << planned.name << " on " << gpus << " GPUs";
+    }
+  }
+}
+
 TEST(MeasuredLoads, KeepMoreOfABalanceThatWasPlannedOnSeveralRecordings) {
   const std::vector<Loads> all = measured_loads();
   if (all.size() != 4) GTEST_SKIP() << "the measured loads are not here";

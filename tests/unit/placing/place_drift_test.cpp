@@ -56,6 +56,12 @@ TEST(PlaceDrift, AnAgeIsTheMeanOfAllPlansOfThatAge) {
   ASSERT_EQ(json["drift"].size(), 8u);
   EXPECT_EQ(json["drift"][0]["minutes_since_plan"], 0);
   EXPECT_EQ(json["drift"][0]["plans"], 4);
+  results::Results stored(":memory:", results::RunIdentity{});
+  store(o, r, stored);
+  results::Statement at20 = stored.database().prepare(
+      "SELECT value FROM metric WHERE name = 'balancedness' AND scope = 'placement:eplb_global:24:age:20 min'");
+  ASSERT_TRUE(at20.step());
+  EXPECT_DOUBLE_EQ(at20.real(0), (balance(o, r, 0, 2) + balance(o, r, 1, 3)) / 2);
   PlaceOptions unordered = o;
   unordered.window_minutes = 0;
   EXPECT_TRUE(drift_curves(unordered, r).empty());

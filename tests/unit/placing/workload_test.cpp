@@ -85,6 +85,29 @@ TEST(Workload, NamesLayersThatOneSideLacks) {
   EXPECT_EQ(at_layers(five.loads, three.loads.layers, "five", "three").counts, three.loads.counts);
 }
 
+TEST(Workload, AreComparedInTheLayersThatAllHave) {
+  std::vector<Workload> planned{counted("three", 3, 8), counted("five", 5, 8)}, scored{counted("four", 4, 8)};
+  const std::vector<std::string> notes = keep_common_layers(planned, scored);
+  ASSERT_EQ(notes.size(), 2u);
+  EXPECT_EQ(notes[0],
+            "three: has no load in layers 3, 4: plans and figures are of the 3 layers that all have, and a plan that "
+            "is written has no others");
+  EXPECT_TRUE(notes[1].starts_with("four: has no load in layer 4: ")) << notes[1];
+  for (const auto* list : {&planned, &scored})
+    for (const Workload& w : *list) {
+      EXPECT_EQ(w.loads.layers, (std::vector{0, 1, 2}));
+      EXPECT_EQ(w.loads.counts.size(), 24u);
+    }
+  EXPECT_TRUE(keep_common_layers(planned, scored).empty());
+  Workload elsewhere = counted("elsewhere", 2, 8);
+  elsewhere.loads.layers = {7, 8};
+  std::vector<Workload> apart{planned[0], elsewhere};
+  EXPECT_EQ(
+      test::refusal_of([&] { (void)keep_common_layers(apart, {}); }),
+      "no layer has load in all of the files: three: has no load in layers 7, 8; elsewhere: has no load in layers "
+      "0, 1, 2");
+}
+
 TEST(Workload, TellsFilesOfOneNameApart) {
   std::vector<Workload> planned{counted("loads", 1, 8, "a/loads.json"), counted("loads", 2, 8, "b/loads.json")};
   std::vector<Workload> scored{planned[0]};
