@@ -37,6 +37,9 @@ Loads of_model(const Loads& loads, const std::string& file, const spec::Model& m
   if (loads.experts != model.moe->experts)
     throw ConfigError(
         "file", fmt::format("{}: has {} experts, but {} has {}", file, loads.experts, model.name, model.moe->experts));
+  if (const int behind = model.layers + model.mtp_layers; !loads.layers.empty() && loads.layers.back() >= behind)
+    throw ConfigError("file", fmt::format("{}: has load in layer {}, but {} ends with layer {}", file,
+                                          loads.layers.back(), model.name, behind - 1));
   Loads out = loads;
   out.layers = model.moe_layers();
   out.hidden_layers = model.layers;

@@ -141,9 +141,9 @@ std::vector<std::string> fit_to_model(Workload& w, const spec::Model& model) {
     notes.push_back(fmt::format("{}: its {} rows are taken as the MoE layers {} to {} of {}", w.name, moe.size(),
                                 moe.front(), moe.back(), model.name));
   }
-  // A layer behind the last is what predicts further tokens; its counts are there in dumps of whole systems.
+  // Layers behind the last predict further tokens; their counts are there in dumps of whole systems.
   std::vector<int> own = moe;
-  for (int layer = model.layers; layer < w.loads.hidden_layers; ++layer) own.push_back(layer);
+  for (int layer = model.layers; layer < model.layers + model.mtp_layers; ++layer) own.push_back(layer);
   if (const std::string strange = lacking(w.loads.layers, own); !strange.empty())
     throw ConfigError::placed(fmt::format("{}: has load in {}, where {} has no experts (MoE layers {} to {})", w.name,
                                           strange, model.name, moe.front(), moe.back()));

@@ -76,6 +76,20 @@ TEST(Workload, RefusesCountsOfAnotherModel) {
             "dump: has load in layers 0, 1, 2, where deepseek-v3 has no experts (MoE layers 3 to 60)");
 }
 
+TEST(Workload, LayersBehindTheLastAreThoseThatPredictFurtherTokens) {
+  const spec::Model v3 = spec::load_model("deepseek-v3");
+  const auto fits = [&](int layers) {
+    return test::refusal_of([&] {
+      Workload w = counted("dump", layers - 3, 256);
+      for (int& layer : w.loads.layers) layer += 3;
+      w.loads.hidden_layers = layers;
+      (void)fit_to_model(w, v3);
+    });
+  };
+  EXPECT_EQ(fits(62), "accepted");
+  EXPECT_EQ(fits(63), "dump: has load in layer 62, where deepseek-v3 has no experts (MoE layers 3 to 60)");
+}
+
 TEST(Workload, NamesLayersThatOneSideLacks) {
   const Workload three = counted("three", 3, 8), five = counted("five", 5, 8);
   const std::vector<Workload> both{three, five};
