@@ -115,11 +115,16 @@ std::string gains_table(const PlaceResult& result) {
 std::string not_applied_table(const PlaceResult& result) {
   if (result.not_applied.empty()) return "";
   results::TextTable table({"does not apply", "slots", "because"});
-  std::vector<std::vector<std::string>> lines;  // the same for every source, mostly
-  for (const NotApplied& n : result.not_applied)
-    if (std::vector<std::string> line{n.strategy, fmt::to_string(n.slots), n.reason};
-        std::ranges::find(lines, line) == lines.end())
-      table.add(lines.emplace_back(std::move(line)));
+  std::vector<std::vector<std::string>> lines;  // the same for every source, mostly; else whose it is
+  for (const NotApplied& n : result.not_applied) {
+    const auto alike = std::size_t(std::ranges::count_if(result.not_applied, [&](const NotApplied& other) {
+      return other.strategy == n.strategy && other.slots == n.slots && other.reason == n.reason;
+    }));
+    const bool of_some = alike < result.sources.size() && !n.planned_on.empty();
+    std::vector<std::string> line{n.strategy, fmt::to_string(n.slots),
+                                  of_some ? fmt::format("planned on {}: {}", n.planned_on, n.reason) : n.reason};
+    if (std::ranges::find(lines, line) == lines.end()) table.add(lines.emplace_back(std::move(line)));
+  }
   return "\n" + table.text();
 }
 

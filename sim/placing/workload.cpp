@@ -155,13 +155,11 @@ std::vector<std::string> fit_to_model(Workload& w, const spec::Model& model) {
 
 std::vector<std::string> oddities(const Workload& w) {
   const auto experts = std::size_t(w.loads.experts);
-  std::vector<bool> used(experts, false);
   std::size_t dead = 0, layers = 0;
   std::string first;
   for (std::size_t row = 0; row < w.loads.rows(); ++row) {
     std::vector<int> idle;
     for (std::size_t e = 0; e < experts; ++e) {
-      if (w.loads.row(row)[e] > 0) used[e] = true;
       if (w.loads.row(row)[e] == 0) idle.push_back(int(e));
     }
     if (idle.empty()) continue;
@@ -173,11 +171,8 @@ std::vector<std::string> oddities(const Workload& w) {
   if (w.rank)
     notes.push_back(
         fmt::format("{}: says that it is of rank {}: counts of a single rank, not of the group", w.name, *w.rank));
-  std::vector<int> held;
-  for (std::size_t e = 0; e < experts; ++e)
-    if (used[e]) held.push_back(int(e));
-  // A rank has the same experts in every layer, where experts are placed in order, and at most half of them.
-  if (held.size() * 2 <= experts) {
+  const std::vector<int> held = placement::loaded_experts(w.loads);
+  if (placement::of_one_rank(w.loads, held)) {
     const bool run = held.back() - held.front() + 1 == int(held.size());
     notes.push_back(
         fmt::format("{}: only experts {} of {} have load, in every layer: looks like the counts of a single "

@@ -132,6 +132,17 @@ class Reader {
 };
 }  // namespace
 
+std::vector<int> loaded_experts(const Loads& loads) {
+  std::vector<int> out;
+  for (int e = 0; e < loads.experts; ++e)
+    for (std::size_t row = 0; row < loads.rows(); ++row)
+      if (loads.row(row)[std::size_t(e)] > 0) {
+        out.push_back(e);
+        break;
+      }
+  return out;
+}
+
 Loads read_loads(const std::string& file, std::optional<std::int64_t>* rank) {
   Reader reader(file);
   Loads out = reader.read();
