@@ -104,11 +104,6 @@ placing::PlaceOptions options_of(const PlaceGiven& given, std::optional<spec::Cl
       if (o.model)
         for (std::string& note : placing::fit_to_model(w, *o.model)) o.notes.push_back(std::move(note));
   placing::tell_apart(o.planned, o.scored);
-  for (const auto* list : {&o.planned, &o.scored})
-    for (const placing::Workload& w : *list)
-      if (const placing::Workload& first = o.planned.front(); w.loads.experts != first.loads.experts)
-        throw ConfigError::placed(
-            fmt::format("{}: has {} experts, but {} has {}", w.name, w.loads.experts, first.name, first.loads.experts));
   for (std::string& note : placing::keep_common_layers(o.planned, o.scored)) o.notes.push_back(std::move(note));
   o.cluster = std::move(cluster);
   o.problem.gpus = given.gpus;

@@ -97,6 +97,10 @@ std::vector<std::string> keep_common_layers(std::span<Workload> planned, std::sp
   std::vector<Workload*> all;
   for (Workload& w : planned) all.push_back(&w);
   for (Workload& w : scored) all.push_back(&w);
+  for (const Workload* w : all)
+    if (w->loads.experts != all.front()->loads.experts)
+      throw ConfigError::placed(fmt::format("{}: has {} experts, but {} has {}", w->name, w->loads.experts,
+                                            all.front()->name, all.front()->loads.experts));
   std::vector<int> some, common;  // has any of them, have all
   for (const Workload* w : all) {
     std::vector<int> more, left;
@@ -168,6 +172,11 @@ std::vector<std::string> oddities(const Workload& w) {
       first = fmt::format("layer {}: expert{} {}", w.loads.layers[row], idle.size() > 1 ? "s" : "", some_of(idle));
   }
   std::vector<std::string> notes;
+  if (!w.trace && w.file.ends_with(".npy") && w.loads.hidden_layers > w.loads.experts)
+    notes.push_back(fmt::format(
+        "{}: taken as counts of {} layers by {} experts; ids that tokens chose, [tokens, layers], are for moesim trace "
+        "import",
+        w.name, w.loads.hidden_layers, w.loads.experts));
   if (w.rank)
     notes.push_back(
         fmt::format("{}: says that it is of rank {}: counts of a single rank, not of the group", w.name, *w.rank));
