@@ -59,6 +59,10 @@ std::vector<placing::Workload> read(Given& given) {
     if (loads.experts != out[0].loads.experts)
       throw ConfigError::placed(
           fmt::format("{}: has {} experts, but {} has {}", file, loads.experts, given.files[0], out[0].loads.experts));
+    for (std::size_t i = 0; i + 1 < out.size(); ++i)
+      if (placing::same_workload(out[i], out.back()))
+        throw ConfigError::placed(fmt::format("{}: holds the same as {}: one recording is no two moments, give it once",
+                                              file, given.files[i]));
   }
   for (const std::string& note : placing::keep_common_layers(out, {})) say(note);
   if (out[0].loads.rows() < 2) throw ConfigError::placed("a fit needs 2 layers that all of the files have");

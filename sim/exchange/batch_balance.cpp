@@ -26,8 +26,11 @@ std::vector<std::int32_t> whole_rows(std::span<const double> ideal, std::int64_t
 }
 }  // namespace
 
-std::vector<std::int32_t> balanced_slot_rows(const ExpertMap& map, std::span<const std::int64_t> rows) {
+std::vector<std::int32_t> balanced_slot_rows(const ExpertMap& map, std::span<const std::int64_t> rows,
+                                             std::span<const double> speed) {
   check(rows.size() == std::size_t(map.experts), "{} experts got rows of {}", map.experts, rows.size());
+  check(speed.empty() || speed.size() == std::size_t(map.gpus), "{} GPUs have {} speeds", map.gpus, speed.size());
+  const auto slow = [&](int gpu) { return speed.empty() ? 1 : 1 / speed[std::size_t(gpu)]; };
   const CopyTable table = copy_table(map);
   std::vector<std::int32_t> out(std::size_t(map.slots()), 0);
   std::vector<double> fixed(std::size_t(map.gpus), 0);  // rows that have no choice
@@ -52,11 +55,12 @@ std::vector<std::int32_t> balanced_slot_rows(const ExpertMap& map, std::span<con
       if (same != slots.begin() + std::ptrdiff_t(i)) continue;
       const int c = column[std::size_t(slots[i])] = lp.add_column(0);
       lp.terms.push_back({all, c, 1});
-      lp.terms.push_back({gpu_row[std::size_t(map.gpu_of(slots[i]))], c, 1});
+      const int gpu = map.gpu_of(slots[i]);
+      lp.terms.push_back({gpu_row[std::size_t(gpu)], c, slow(gpu)});
     }
   }
   for (std::size_t g = 0; g < fixed.size(); ++g) {
-    lp.upper[std::size_t(gpu_row[g])] = -fixed[g];
+    lp.upper[std::size_t(gpu_row[g])] = -fixed[g] * slow(int(g));
     lp.terms.push_back({gpu_row[g], most, -1});
   }
   const std::vector<double> x = solve(lp, "a batch's balance");

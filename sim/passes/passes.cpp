@@ -166,7 +166,8 @@ results::StudyEnd run_passes(results::StudyRun& run) {
     if (shape.of(kind).steps == 0) continue;
     GroupRun::Phase phase = make_phase(kind, shape, model, cluster.node.gpu);
     forward::write_assumptions(run.results, "phase:" + phase.name, setup_of(shape, kind, model, cluster.node.gpu));
-    placement::write_sharing(run.results, "phase:" + phase.name, replica_choice);
+    placement::write_sharing(run.results, "phase:" + phase.name, replica_choice,
+                             std::ranges::any_of(placement, exchange::has_copies));
     const int slots = placement.empty() ? 0 : placement.front().slots_per_gpu;
     report.memory(phase.name, memory_use(config, model, phase, shape.of(kind), cluster, shape.expert_parallel, slots));
     const auto traffic = routing.traffic(

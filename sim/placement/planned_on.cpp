@@ -37,6 +37,9 @@ Loads of_model(const Loads& loads, const std::string& file, const spec::Model& m
   if (loads.experts != model.moe->experts)
     throw ConfigError(
         "file", fmt::format("{}: has {} experts, but {} has {}", file, loads.experts, model.name, model.moe->experts));
+  if (const int behind = model.layers + model.mtp_layers; !loads.layers.empty() && loads.layers.back() >= behind)
+    throw ConfigError("file", fmt::format("{}: has load in layer {}, but {} ends with layer {}", file,
+                                          loads.layers.back(), model.name, behind - 1));
   Loads out = loads;
   out.layers = model.moe_layers();
   out.hidden_layers = model.layers;
@@ -74,13 +77,27 @@ std::string replayed(const Config& routing) {
   return "";
 }
 
+/// Why counts may be of a single rank, for what is said of a plan from them; "" if nothing shows it.
+std::string said_of_one_rank(const std::string& file) {
+  if (formats::ByteFile(file).head(15).starts_with("SQLite format 3")) return "";
+  std::optional<std::int64_t> rank;
+  const Loads loads = read_loads(file, &rank);
+  if (rank)
+    return fmt::format("; the file says that it is of rank {}: counts of a single rank, not of the group", *rank);
+  const std::vector<int> loaded = loaded_experts(loads);
+  if (!of_one_rank(loads, loaded)) return "";
+  return fmt::format("; only {} of its {} experts have load: looks like the counts of a single rank, not of the group",
+                     loaded.size(), loads.experts);
+}
+
 /// What is said of a plan from a file, and why it may mean little.
 std::pair<std::string, std::string> said_of_file(const PlannedOn& from, const ServedRouting& served) {
   std::string what = from.file.name;
   if (!from.window.empty()) what += fmt::format(", tokens {}", from.window);
   const std::string file = replayed(served.section);
   std::error_code unknown;
-  if (file.empty() || !std::filesystem::equivalent(file, from.file.path, unknown)) return {what, "as asked"};
+  if (file.empty() || !std::filesystem::equivalent(file, from.file.path, unknown))
+    return {what, "as asked" + said_of_one_rank(from.file.path)};
   return {what + (from.window.empty() ? ", the very file that it serves" : ", a part of the file that it serves"),
           "as asked; systems plan from earlier loads"};
 }

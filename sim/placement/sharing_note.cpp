@@ -4,12 +4,14 @@
 
 namespace moesim::placement {
 
-void write_sharing(results::Results& results, std::string_view scope, const exchange::ReplicaSpec& choice) {
+void write_sharing(results::Results& results, std::string_view scope, const exchange::ReplicaSpec& choice,
+                   bool copies) {
   if (choice.balanced())
     results.add(results::Table::assumption,
                 {scope, "replica choice", "balanced",
-                 fmt::format("every layer's rows are shared out for it before its dispatch, in {}",
-                             to_text(choice.solve_time(true)))});
+                 copies ? fmt::format("every layer's rows are shared out for it before its dispatch, in {}",
+                                      to_text(choice.solve_time(true)))
+                        : "as asked; without effect, for no expert has copies"});
 }
 
 void write_sharing(results::Results& results, std::string_view scope, const PlannedShares& shares) {

@@ -29,22 +29,30 @@ std::string workload_line(const Workload& w) {
 
 std::string main_table(const PlaceResult& result) {
   const std::vector<PlaceRow>& rows = result.rows;
-  const PlaceRow& any = rows[0];
+  const auto any = [&](auto has) { return std::ranges::any_of(rows, has); };
   const bool planned = several(rows, &PlaceRow::planned_on), scored = several(rows, &PlaceRow::scored_on);
   std::vector<std::string> header{"strategy", "slots"};
   if (planned) header.push_back("planned on");
   if (scored || planned) header.push_back("scored on");
   for (const char* h : {"mean/max", "max/mean-1", "worst layer", "gap to bound"}) header.push_back(h);
-  if (any.traffic) header.insert(header.end(), {"nodes/token", "crossings/token"});
-  if (any.nic_bytes.v > 0 || any.nvlink_bytes.v > 0) header.insert(header.end(), {"adapter", "NVLink"});
-  if (any.memory.v > 0) header.push_back("experts/GPU");
-  const bool wasted = std::ranges::any_of(rows, [](const PlaceRow& r) { return r.wasted_slots > 0; });
+  const bool traffic = any([](const PlaceRow&r) { return r.traffic.has_value(); }),
+             ports = any([](const PlaceRow&r) { return r.nic_bytes.v > 0 || r.nvlink_bytes.v > 0; }),
+             memory = any([](const PlaceRow&r) { return r.memory.v > 0; }),
+             wasted = any([](const PlaceRow&r) { return r.wasted_slots > 0; }),
+             prefill = any([](const PlaceRow&r) { return r.prefill.has_value(); }),
+             decode = any([](const PlaceRow&r) { return r.decode.has_value(); }),
+             moves = any([](const PlaceRow&r) { return r.moves.has_value(); }),
+             migration = any([](const PlaceRow&r) { return r.migration.v > 0; }),
+             migration_time = any([](const PlaceRow&r) { return r.migration_time.v > 0; });
+  if (traffic) header.insert(header.end(), {"nodes/token", "crossings/token"});
+  if (ports) header.insert(header.end(), {"adapter", "NVLink"});
+  if (memory) header.push_back("experts/GPU");
   if (wasted) header.push_back("slots wasted");
-  if (any.prefill) header.insert(header.end(), {"prefill layer", "prefill step"});
-  if (any.decode) header.insert(header.end(), {"decode layer", "decode step"});
-  if (any.moves) header.push_back("moves");
-  if (any.migration.v > 0) header.push_back("to move");
-  if (any.migration_time.v > 0) header.push_back("in");
+  if (prefill) header.insert(header.end(), {"prefill layer", "prefill step"});
+  if (decode) header.insert(header.end(), {"decode layer", "decode step"});
+  if (moves) header.push_back("moves");
+  if (migration) header.push_back("to move");
+  if (migration_time) header.push_back("in");
   results::TextTable table(header);
   for (const PlaceRow& r : rows) {
     std::vector<std::string> line{r.strategy, fmt::to_string(r.slots)};
@@ -54,21 +62,22 @@ std::string main_table(const PlaceResult& result) {
     for (const placement::LayerScore& l : r.score.layers) worst = std::min(worst, l.balance);
     line.insert(line.end(), {fmt::format("{:.4f}", r.score.balancedness), fmt::format("{:.4f}", r.score.imbalance),
                              fmt::format("{:.4f}", worst), percent(r.score.gap)});
-    if (any.traffic)
-      line.insert(line.end(),
-                  {fmt::format("{:.3f}", r.traffic->nodes_per_token), fmt::format("{:.3f}", r.traffic->crossings)});
-    if (any.nic_bytes.v > 0 || any.nvlink_bytes.v > 0)
-      line.insert(line.end(),
-                  {results::pretty(double(r.nic_bytes.v), "B"), results::pretty(double(r.nvlink_bytes.v), "B")});
-    if (any.memory.v > 0) line.push_back(results::pretty(double(r.memory.v), "B"));
+    // What a row lacks (counts have no tokens to send, say) is "-".
+    const auto bytes = [&](bool there, Bytes b) { return there ? results::pretty(double(b.v), "B") : "-"; };
+    if (traffic)
+      line.insert(line.end(), {r.traffic ? fmt::format("{:.3f}", r.traffic->nodes_per_token) : "-",
+                               r.traffic ? fmt::format("{:.3f}", r.traffic->crossings) : "-"});
+    const bool sends = r.nic_bytes.v > 0 || r.nvlink_bytes.v > 0;
+    if (ports) line.insert(line.end(), {bytes(sends, r.nic_bytes), bytes(sends, r.nvlink_bytes)});
+    if (memory) line.push_back(bytes(r.memory.v > 0, r.memory));
     if (wasted) line.push_back(fmt::to_string(r.wasted_slots));
-    for (const auto* phase : {&r.prefill, &r.decode})
-      if (*phase)
-        line.insert(line.end(),
-                    {results::pretty(seconds((*phase)->layer), "s"), results::pretty(seconds((*phase)->step), "s")});
-    if (any.moves) line.push_back(fmt::to_string(*r.moves));
-    if (any.migration.v > 0) line.push_back(results::pretty(double(r.migration.v), "B"));
-    if (any.migration_time.v > 0) line.push_back(results::pretty(seconds(r.migration_time), "s"));
+    for (const auto& [shown, phase] : {std::pair(prefill, &r.prefill), std::pair(decode, &r.decode)})
+      if (shown)
+        line.insert(line.end(), {*phase ? results::pretty(seconds((*phase)->layer), "s") : "-",
+                                 *phase ? results::pretty(seconds((*phase)->step), "s") : "-"});
+    if (moves) line.push_back(r.moves ? fmt::to_string(*r.moves) : "-");
+    if (migration) line.push_back(bytes(r.moves.has_value(), r.migration));
+    if (migration_time) line.push_back(r.moves ? results::pretty(seconds(r.migration_time), "s") : "-");
     table.add(line);
   }
   return table.text();
@@ -106,11 +115,16 @@ std::string gains_table(const PlaceResult& result) {
 std::string not_applied_table(const PlaceResult& result) {
   if (result.not_applied.empty()) return "";
   results::TextTable table({"does not apply", "slots", "because"});
-  std::vector<std::vector<std::string>> lines;  // the same for every source, mostly
-  for (const NotApplied& n : result.not_applied)
-    if (std::vector<std::string> line{n.strategy, fmt::to_string(n.slots), n.reason};
-        std::ranges::find(lines, line) == lines.end())
-      table.add(lines.emplace_back(std::move(line)));
+  std::vector<std::vector<std::string>> lines;  // the same for every source, mostly; else whose it is
+  for (const NotApplied& n : result.not_applied) {
+    const auto alike = std::size_t(std::ranges::count_if(result.not_applied, [&](const NotApplied& other) {
+      return other.strategy == n.strategy && other.slots == n.slots && other.reason == n.reason;
+    }));
+    const bool of_some = alike < result.sources.size() && !n.planned_on.empty();
+    std::vector<std::string> line{n.strategy, fmt::to_string(n.slots),
+                                  of_some ? fmt::format("planned on {}: {}", n.planned_on, n.reason) : n.reason};
+    if (std::ranges::find(lines, line) == lines.end()) table.add(lines.emplace_back(std::move(line)));
+  }
   return "\n" + table.text();
 }
 

@@ -97,6 +97,10 @@ std::vector<std::string> keep_common_layers(std::span<Workload> planned, std::sp
   std::vector<Workload*> all;
   for (Workload& w : planned) all.push_back(&w);
   for (Workload& w : scored) all.push_back(&w);
+  for (const Workload* w : all)
+    if (w->loads.experts != all.front()->loads.experts)
+      throw ConfigError::placed(fmt::format("{}: has {} experts, but {} has {}", w->name, w->loads.experts,
+                                            all.front()->name, all.front()->loads.experts));
   std::vector<int> some, common;  // has any of them, have all
   for (const Workload* w : all) {
     std::vector<int> more, left;
@@ -141,9 +145,9 @@ std::vector<std::string> fit_to_model(Workload& w, const spec::Model& model) {
     notes.push_back(fmt::format("{}: its {} rows are taken as the MoE layers {} to {} of {}", w.name, moe.size(),
                                 moe.front(), moe.back(), model.name));
   }
-  // A layer behind the last is what predicts further tokens; its counts are there in dumps of whole systems.
+  // Layers behind the last predict further tokens; their counts are there in dumps of whole systems.
   std::vector<int> own = moe;
-  for (int layer = model.layers; layer < w.loads.hidden_layers; ++layer) own.push_back(layer);
+  for (int layer = model.layers; layer < model.layers + model.mtp_layers; ++layer) own.push_back(layer);
   if (const std::string strange = lacking(w.loads.layers, own); !strange.empty())
     throw ConfigError::placed(fmt::format("{}: has load in {}, where {} has no experts (MoE layers {} to {})", w.name,
                                           strange, model.name, moe.front(), moe.back()));
@@ -155,13 +159,11 @@ std::vector<std::string> fit_to_model(Workload& w, const spec::Model& model) {
 
 std::vector<std::string> oddities(const Workload& w) {
   const auto experts = std::size_t(w.loads.experts);
-  std::vector<bool> used(experts, false);
   std::size_t dead = 0, layers = 0;
   std::string first;
   for (std::size_t row = 0; row < w.loads.rows(); ++row) {
     std::vector<int> idle;
     for (std::size_t e = 0; e < experts; ++e) {
-      if (w.loads.row(row)[e] > 0) used[e] = true;
       if (w.loads.row(row)[e] == 0) idle.push_back(int(e));
     }
     if (idle.empty()) continue;
@@ -170,14 +172,16 @@ std::vector<std::string> oddities(const Workload& w) {
       first = fmt::format("layer {}: expert{} {}", w.loads.layers[row], idle.size() > 1 ? "s" : "", some_of(idle));
   }
   std::vector<std::string> notes;
+  if (!w.trace && w.file.ends_with(".npy") && w.loads.hidden_layers > w.loads.experts)
+    notes.push_back(fmt::format(
+        "{}: taken as counts of {} layers by {} experts; ids that tokens chose, [tokens, layers], are for moesim trace "
+        "import",
+        w.name, w.loads.hidden_layers, w.loads.experts));
   if (w.rank)
     notes.push_back(
         fmt::format("{}: says that it is of rank {}: counts of a single rank, not of the group", w.name, *w.rank));
-  std::vector<int> held;
-  for (std::size_t e = 0; e < experts; ++e)
-    if (used[e]) held.push_back(int(e));
-  // A rank has the same experts in every layer, where experts are placed in order, and at most half of them.
-  if (held.size() * 2 <= experts) {
+  const std::vector<int> held = placement::loaded_experts(w.loads);
+  if (placement::of_one_rank(w.loads, held)) {
     const bool run = held.back() - held.front() + 1 == int(held.size());
     notes.push_back(
         fmt::format("{}: only experts {} of {} have load, in every layer: looks like the counts of a single "

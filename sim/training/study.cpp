@@ -162,7 +162,9 @@ results::StudyEnd run_training(results::StudyRun& run) {
   const TrainingPlan& plan = setup.plan();
   write_plan(run.results, plan);
   forward::write_assumptions(run.results, "run", plan.setup);
-  if (plan.model.moe) placement::write_sharing(run.results, "run", placement::read_replica_choice(run.scenario));
+  if (plan.model.moe)
+    placement::write_sharing(run.results, "run", placement::read_replica_choice(run.scenario),
+                             std::ranges::any_of(setup.placement(), exchange::has_copies));
   std::vector<schedule::StepOutcome> steps;
   results::StudyEnd end;
   StepBalance balance(setup.loads());

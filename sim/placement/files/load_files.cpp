@@ -97,17 +97,26 @@ class Reader {
       fail("a step has {} layers, but the first has {}", step.size(), counts_.size() / std::size_t(experts_));
   }
 
-  /// One row a layer, after a heading if there is one; its first cell may say that rows begin with a layer number.
+  /// One row a layer, after a heading if there is one; its first cell may say that rows begin with a layer number, or
+  /// be empty, where pandas wrote an index.
   void from_csv() {
     placement::refuse_placement(file_, "counts");
     formats::CsvFile csv(file_);
     bool numbered = false;
     while (csv.next()) {
-      if (csv.lines().number() == 1 && std::isalpha(static_cast<unsigned char>(csv.lines().line()[0])))
-        numbered = csv.text(0) == "layer";
-      else
+      if (csv.lines().number() == 1 && heading(csv)) {
+        numbered = csv.text(0) == "layer" || csv.text(0).empty();
+        for (std::size_t c = 0; c < csv.cells(); ++c)
+          if (csv.text(c) == "expert")
+            csv.fail("has a line for each count; expected one a layer, with all its experts");
+      } else {
         add_row(csv, numbered);
+      }
     }
+  }
+  static bool heading(const formats::CsvFile& csv) {
+    const std::string_view first = csv.text(0);
+    return first.empty() ? csv.cells() > 1 && !csv.is_number(1) : std::isalpha(static_cast<unsigned char>(first[0]));
   }
   void add_row(const formats::CsvFile& csv, bool numbered) {
     const int experts = int(csv.cells()) - numbered;
@@ -131,6 +140,17 @@ class Reader {
   std::vector<double> counts_;  // (layers, experts)
 };
 }  // namespace
+
+std::vector<int> loaded_experts(const Loads& loads) {
+  std::vector<int> out;
+  for (int e = 0; e < loads.experts; ++e)
+    for (std::size_t row = 0; row < loads.rows(); ++row)
+      if (loads.row(row)[std::size_t(e)] > 0) {
+        out.push_back(e);
+        break;
+      }
+  return out;
+}
 
 Loads read_loads(const std::string& file, std::optional<std::int64_t>* rank) {
   Reader reader(file);

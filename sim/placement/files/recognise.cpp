@@ -16,7 +16,10 @@ bool looks_like_placement(std::string_view head) {
   if (start == head.npos) return false;
   if (head[start] != '{') {
     const std::size_t end = std::min(head.find('\n', start), head.size());
-    return head.substr(start, end - start).starts_with("layer,gpu,slot,expert") || has("initial_global_assignments:");
+    const std::string_view heading = head.substr(start, end - start);
+    constexpr std::string_view kColumns = "layer,gpu,slot,expert";  // behind an index, where pandas wrote it
+    return heading.starts_with(kColumns) || heading.find(fmt::format(",{}", kColumns)) != head.npos ||
+           has("initial_global_assignments:");
   }
   if (has("\"logical_count\"")) return false;  // counts, recorded under a placement
   return has("\"physical_to_logical_map\"") || (has("\"layer_list\"") && has("\"device_list\"")) ||

@@ -23,15 +23,13 @@ std::vector<double> balanced_times(const exchange::ExpertMap& map, const Placeme
   const double unit = std::max(total / 1e6, 1e-300);
   std::vector<std::int64_t> rows;
   for (const double l : load) rows.push_back(std::llround(l / unit));
-  const std::vector<std::int32_t> slot_rows = exchange::balanced_slot_rows(map, rows);
+  const std::vector<std::int32_t> slot_rows = exchange::balanced_slot_rows(map, rows, problem.gpu_speed);
   std::vector<double> out(std::size_t(map.gpus), 0);
   for (std::size_t s = 0; s < slot_rows.size(); ++s) out[s / std::size_t(map.slots_per_gpu)] += slot_rows[s] * unit;
   for (std::size_t g = 0; g < out.size(); ++g) out[g] /= problem.speed_of(int(g));
   return out;
 }
-}  // namespace
 
-namespace {
 /// The same with shares that were fixed before.
 std::vector<double> planned_times(const exchange::ExpertMap& map, const PlacementProblem& problem,
                                   std::span<const double> load, std::span<const double> shares) {

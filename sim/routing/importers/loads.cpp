@@ -48,19 +48,35 @@ void add_json(const std::string& file, CountedSource& s) {
   for (std::size_t i = 0; i < matrix->size(); ++i) add_matrix((*matrix)[i], fmt::format("{}[{}]", where, i), s);
 }
 
-/// Rows of numbers, after a heading of words if there is one.
+/// Rows of numbers, after a heading of words if there is one; where its first name is `layer` or none (an index, as
+/// pandas writes it), that column numbers the layers, and those left out are dense.
 void add_csv(const std::string& file, CountedSource& s) {
   formats::CsvFile csv(file, ",;\t");
   CountedPass pass;
   int layers = 0;
+  bool numbered = false;
   while (csv.next()) {
     std::size_t numbers = 0;
     for (std::size_t c = 0; c < csv.cells(); ++c) numbers += csv.is_number(c);
-    if (numbers == 0 && layers == 0) continue;
-    if (s.experts == 0) s.experts = int(std::min<std::size_t>(csv.cells(), INT16_MAX + 1));
-    if (csv.cells() != std::size_t(s.experts))
-      csv.fail(fmt::format("has {} numbers, the rows before {}", csv.cells(), s.experts));
-    for (std::size_t c = 0; c < csv.cells(); ++c) pass.counts.push_back(csv.number(c));
+    if (numbers == 0 && layers == 0) {
+      numbered = csv.text(0).empty() || csv.text(0) == "layer";
+      for (std::size_t c = 0; c < csv.cells(); ++c)
+        if (csv.text(c) == "expert") csv.fail("has a line for each count; expected one a layer, with all its experts");
+      continue;
+    }
+    const std::size_t experts = csv.cells() - numbered;
+    if (s.experts == 0) s.experts = int(std::min<std::size_t>(experts, INT16_MAX + 1));
+    if (experts != std::size_t(s.experts))
+      csv.fail(fmt::format("has {} numbers, the rows before {}", experts, s.experts));
+    constexpr int kMostLayers = 10'000;
+    if (numbered) {
+      const std::int64_t layer = csv.integer(0);
+      if (layer < layers || layer > kMostLayers)
+        csv.fail(fmt::format("expected a layer number of at least {}, got {}", layers, layer));
+      layers = int(layer);
+      pass.counts.resize(std::size_t(layers) * experts, 0);
+    }
+    for (std::size_t c = numbered; c < csv.cells(); ++c) pass.counts.push_back(csv.number(c));
     ++layers;
   }
   if (layers == 0) throw ConfigError(fmt::format("{}: holds no numbers", file));

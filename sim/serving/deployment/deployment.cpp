@@ -109,9 +109,9 @@ void check_effects(const Config& config, const ServingSection& s) {
     config.fail_below(key, fmt::format("has no effect: {}", why));
   };
   if (config.has("decode_balancer") && !decoders) idle("decode_balancer", "no pool only decodes");
-  for (const char* key : {"planning", "layer"})
-    if (s.rebalance.spec.interval.v == 0 && config.at_or_empty("rebalance").has(key))
-      idle(std::string("rebalance.") + key, "rebalance.interval is not given");
+  if (const Config rebalance = config.at_or_empty("rebalance"); s.rebalance.spec.interval.v == 0 && rebalance.is_map())
+    for (const std::string& key : rebalance.keys())
+      if (key != "interval") idle("rebalance." + key, "rebalance.interval is not given");
   if (s.speculation.kind != DraftKind::none && !decode) idle("speculation.kind", "no pool decodes");
   if (s.slo.tpot.v > 0 && !decode) idle("slo.tpot", "no pool decodes");
   if (!s.layerwise_transfer && !decoders) idle("layerwise_transfer", "no KV cache moves to a pool that only decodes");

@@ -95,10 +95,10 @@ void place_experts(results::StudyRun& run, const Config& config, const Deploymen
   // Rebalancing may fill spare slots with copies.
   const bool rebalances = d.section.rebalance.spec.interval.v > 0 && pool.maps.front().slots() > moe.experts;
   const exchange::ReplicaSpec choice = placement::read_replica_choice(placed);
-  setup.level_copies =
-      choice.levels_sums("serving", rebalances || std::ranges::any_of(pool.maps, exchange::has_copies));
+  const bool copies = rebalances || std::ranges::any_of(pool.maps, exchange::has_copies);
+  setup.level_copies = choice.levels_sums("serving", copies);
   setup.solve_time = choice.solve_time(setup.level_copies);
-  if (setup.level_copies) placement::write_sharing(run.results, "pool:" + pool.section.name, choice);
+  placement::write_sharing(run.results, "pool:" + pool.section.name, choice, copies);
   const placement::PlannedShares shares =
       placement::read_planned_shares(placed, d.model, shape, served, pool.maps, rebalances);
   placement::write_sharing(run.results, "pool:" + pool.section.name, shares);

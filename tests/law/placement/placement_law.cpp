@@ -59,7 +59,10 @@ TEST_P(PlacementLaw, KeepsCopiesOfOneExpertOnDifferentGpus) {
       const Loads loads = skewed_loads(2, s.experts, 2, seed);
       const RoutingSample sample = sample_tokens(loads, 200, 4, seed);
       const PlacementProblem problem = problem_of(s);
-      for (const exchange::ExpertMap& map : policy->place({loads, problem, &sample}))
+      const std::vector<Loads> windows{loads,
+                                       loads};  // from a single one `robust` keeps the published algorithm's plan
+      for (const exchange::ExpertMap& map :
+           policy->place({.loads = loads, .problem = problem, .sample = &sample, .windows = windows}))
         for (int g = 0; g < map.gpus; ++g) {
           std::multiset<int> held(map.slot_to_expert.begin() + g * map.slots_per_gpu,
                                   map.slot_to_expert.begin() + (g + 1) * map.slots_per_gpu);

@@ -76,6 +76,28 @@ TEST(Sharing, EveryPlanMakesTheSharesAnew) {
   }
 }
 
+TEST(Sharing, CopiesThatAreLeftShareWhatALostGpusHad) {
+  // With a copy of every expert elsewhere a GPU is lost without a reload, and comes back; all tokens are computed.
+  const std::string fault = "  faults: [{kind: gpu, at: 5 s, gpu: 3, detect: 1 s}]\n",
+                    law = "{kind: log_normal, sigma: 0.7}";
+  const std::string twice = "strategy: eplb_global, slots: 128, sharing: ";
+  const auto planned = serve(scenario(twice + "planned", law, fault)),
+             even = serve(scenario(twice + "even", law, fault)), whole = serve(scenario(twice + "planned"));
+  for (const auto* r : {&planned, &even}) {
+    EXPECT_EQ((*r)->metric_value("requests_unaccounted"), 0);
+    EXPECT_EQ((*r)->metric_value("tokens_unaccounted"), 0);
+  }
+  EXPECT_LT(planned->metric_value("balancedness", "pool:decode"), whole->metric_value("balancedness", "pool:decode"));
+  EXPECT_GT(planned->metric_value("balancedness", "pool:decode"), 0.5);
+}
+
+TEST(Sharing, WithoutCopiesABalancedChoiceSaysThatItHasNoEffect) {
+  const auto r = serve(scenario("strategy: eplb, replica_choice: balanced"));
+  results::Statement s = r->database().prepare("SELECT reason FROM assumption WHERE name = 'replica choice'");
+  ASSERT_TRUE(s.step());
+  EXPECT_EQ(s.text(0), "as asked; without effect, for no expert has copies");
+}
+
 TEST(Sharing, RefusesWhatItCannotDo) {
   const auto refusal = [](const std::string& placement) {
     return test::refusal_of([&] { serve(scenario(placement)); });

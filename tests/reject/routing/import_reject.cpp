@@ -135,6 +135,9 @@ TEST_F(ImportReject, RaggedTokens) {
             "a.json: reply 0: routed_experts: row 1 has 2 layers, the rows before 1");
   EXPECT_EQ(refused("a.json", R"([[1,2],[3]])"), "a.json: layer 1 has 1 experts, those before 2");
   EXPECT_EQ(refused("a.csv", "1,2\n3,4,5\n"), "a.csv:2: has 3 numbers, the rows before 2");
+  EXPECT_EQ(refused("a.csv", "layer,expert,count\n0,0,5\n1,1,6\n"),
+            "a.csv:1: has a line for each count; expected one a layer, with all its experts");
+  EXPECT_EQ(refused("a.csv", ",e0,e1\n1,1,2\n1,3,4\n"), "a.csv:3: expected a layer number of at least 2, got 1");
   EXPECT_EQ(refused("a.csv", "1,2\n3,x\n"), "a.csv:2: expected a number, got \"x\"");
 }
 

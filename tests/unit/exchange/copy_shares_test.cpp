@@ -87,6 +87,29 @@ TEST(CopyShares, ReachTheLinearProgrammesOptimum) {
   }
 }
 
+TEST(CopyShares, AndTheProgrammeWaitForTheSlowestGpuWhereSpeedsDiffer) {
+  const std::vector<double> speed{1, 1, 1, 0.4};
+  const auto slowest = [&](std::vector<double> rows) {
+    for (std::size_t g = 0; g < rows.size(); ++g) rows[g] /= speed[g];
+    return std::ranges::max(rows);
+  };
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed, "copy shares with speeds");
+    const ExpertMap map = copied_map(random);
+    const std::vector<std::vector<double>> load{random_load(random)};
+    std::vector<double> even;
+    for (const int e : map.slot_to_expert) even.push_back(1 / double(map.copies_of(e).size()));
+    const std::vector<std::int32_t> solved =
+        balanced_slot_rows(map, std::vector<std::int64_t>(load[0].begin(), load[0].end()), speed);
+    std::vector<double> rows(4, 0);
+    for (std::size_t s = 0; s < solved.size(); ++s) rows[s / 6] += solved[s];
+    const double best = slowest(rows);
+    EXPECT_LE(best, slowest(gpu_rows(map, even, load[0])) + 6 / 0.4);
+    EXPECT_LE(best, slowest(gpu_rows(map, level_shares(map, load, speed), load[0])) + 6 / 0.4);
+  }
+}
+
 TEST(CopyShares, GiveExchangesTheRowsOfTheirSlots) {
   Random random(5, "copy shares");
   const ExpertMap map = copied_map(random);

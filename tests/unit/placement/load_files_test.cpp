@@ -46,6 +46,7 @@ TEST_F(LoadFiles, ReadEveryForm) {
   expect_example(read_loads(write("steps.json", R"({"logical_count": [[[0,0],[1,0],[1,2]], [[0,0],[0,2],[2,2]]]})")));
   expect_example(read_loads(write("c.csv", "0,0\r\n1,2\r\n3,4\r\n")));
   expect_example(read_loads(write("named.csv", "e0,e1\n0,0\n1,2\n3,4\n")));
+  expect_example(read_loads(write("pandas.csv", ",e0,e1\n0,0,0\n1,1,2\n2,3,4\n")));
   expect_example(read_loads(write("numbered.csv", "layer,e0,e1\n1,1,2\n2,3,4\n")));
   const std::int32_t integers[] = {0, 0, 1, 2, 3, 4};
   expect_example(read_loads(
@@ -67,6 +68,8 @@ TEST_F(LoadFiles, RefuseWhatDoesNotFit) {
   EXPECT_EQ(error("x", "[[[1,2]],[[1,2],[3,4]]]"), ": a step has 2 layers, but the first has 1");
   EXPECT_EQ(error("x", "1,2\n3\n"), ":2: 1 experts, but the first layer has 2");
   EXPECT_EQ(error("x", "1,2\n3,many\n"), ":2: expected a number, got \"many\"");
+  EXPECT_EQ(error("x", "layer,expert,count\n0,0,5\n"),
+            ":1: has a line for each count; expected one a layer, with all its experts");
   EXPECT_EQ(error("x", "1,nan\n"), ":1: expected a number, got \"nan\"");
   EXPECT_EQ(error("x", "[[1,1e23]]"), ": layer 0, expert 1: a count must be at most 2^53, got 1e+23");
   EXPECT_EQ(error("x", "[[1,1e400]]"), ": is not JSON: a number is too large");

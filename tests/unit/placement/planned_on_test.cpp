@@ -122,6 +122,21 @@ TEST_F(PlannedOnTest, ARunSaysWhatItsPlanWasMadeFrom) {
     EXPECT_EQ(said(fmt::format("{{strategy: eplb, planned_on: {}}}", same)),
               "planned from the very loads that it serves");
   EXPECT_EQ(said("{strategy: eplb, planned_on: {step: 7}}"), "planned from the routing at step 7");
+  const auto counts = [&](const std::string& name, int loaded, const std::string& more) {
+    std::string layer;
+    for (int e = 0; e < 64; ++e) layer += fmt::format("{}{}", e > 0 ? "," : "", e < loaded ? 1 + e : 0);
+    std::string text;
+    for (int l = 0; l < 27; ++l) text += fmt::format("{}[{}]", l > 0 ? "," : "", layer);
+    return folder.write(name, fmt::format("{{{}\"logical_count\":[{}]}}", more, text));
+  };
+  const auto why = [&](const std::string& file) {
+    return row(fmt::format("{{strategy: eplb, planned_on: {{file: {}}}}}", file), "{kind: grouped}", {}).second;
+  };
+  EXPECT_EQ(why(counts("all.json", 64, "")), "as asked");
+  EXPECT_EQ(why(counts("one.json", 8, "")),
+            "as asked; only 8 of its 64 experts have load: looks like the counts of a single rank, not of the group");
+  EXPECT_EQ(why(counts("named.json", 64, "\"rank\":3,")),
+            "as asked; the file says that it is of rank 3: counts of a single rank, not of the group");
   EXPECT_EQ(said("{strategy: eplb, planned_on: {phase: decode}}"), "planned from the routing of decode at step 0");
   EXPECT_EQ(said("{strategy: eplb, planned_on: {routing: balanced}}"), "planned from another routing at step 0");
 

@@ -33,6 +33,29 @@ TEST(Place, TriesEveryStrategyWithEveryNumberOfSlots) {
   EXPECT_EQ(best.layers, (std::vector{0, 1, 2}));
 }
 
+TEST(Place, PrintsADashWhereARowLacksWhatAnotherHas) {
+  const PlaceOptions o = small();
+  PlaceResult r = place(o);
+  const auto line_of = [&](std::size_t row) {  // of the table's rows, which come in order after a line of dashes or not
+    const std::string text = place_text(o, r, false);
+    std::size_t at = text.find("strategy");
+    at = text.find(r.rows[0].strategy, text.find('\n', at));
+    for (std::size_t i = 0; i < row; ++i) at = text.find('\n', at) + 1;
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  EXPECT_EQ(place_text(o, r, false).find("nodes/token"), std::string::npos);
+  r.rows[1].traffic = TrafficShape{.nodes_per_token = 1.25, .crossings = 0.5};
+  r.rows[2].moves = 7;
+  r.rows[2].migration = Bytes{2'000'000'000};
+  EXPECT_NE(place_text(o, r, false).find("nodes/token  crossings/token  slots wasted  moves  to move"),
+            std::string::npos)
+      << place_text(o, r, false);
+  EXPECT_EQ(line_of(0).find("1.250"), std::string::npos);
+  EXPECT_NE(line_of(0).find('-'), std::string::npos) << line_of(0);
+  EXPECT_NE(line_of(1).find("1.250"), std::string::npos) << line_of(1);
+  EXPECT_NE(line_of(2).find("2.00 GB"), std::string::npos) << line_of(2);
+}
+
 TEST(Place, KeepsTheLoadOfEachGpuOfTheFirstPlanAndTheBest) {
   const PlaceOptions o = small();
   const PlaceResult r = place(o);

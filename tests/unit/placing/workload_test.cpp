@@ -76,6 +76,35 @@ TEST(Workload, RefusesCountsOfAnotherModel) {
             "dump: has load in layers 0, 1, 2, where deepseek-v3 has no experts (MoE layers 3 to 60)");
 }
 
+TEST(Workload, LayersBehindTheLastAreThoseThatPredictFurtherTokens) {
+  const spec::Model v3 = spec::load_model("deepseek-v3");
+  const auto fits = [&](int layers) {
+    return test::refusal_of([&] {
+      Workload w = counted("dump", layers - 3, 256);
+      for (int& layer : w.loads.layers) layer += 3;
+      w.loads.hidden_layers = layers;
+      (void)fit_to_model(w, v3);
+    });
+  };
+  EXPECT_EQ(fits(62), "accepted");
+  EXPECT_EQ(fits(63), "dump: has load in layer 62, where deepseek-v3 has no experts (MoE layers 3 to 60)");
+}
+
+TEST(Workload, OfUnlikeModelsAreToldByTheirExperts) {
+  std::vector<Workload> planned{counted("eight", 3, 8), counted("nine", 3, 9)};
+  planned[1].loads.layers = {7, 8, 9};
+  EXPECT_EQ(test::refusal_of([&] { (void)keep_common_layers(planned, {}); }), "nine: has 9 experts, but eight has 8");
+}
+
+TEST(Workload, SaysThatManyRowsOfFewColumnsMayBeIds) {
+  Workload w = counted("ids", 60, 3);
+  EXPECT_TRUE(oddities(w).empty());
+  w.file = "ids.npy";
+  w.loads.hidden_layers = 60;
+  EXPECT_EQ(oddities(w), std::vector<std::string>{"ids: taken as counts of 60 layers by 3 experts; ids that tokens "
+                                                  "chose, [tokens, layers], are for moesim trace import"});
+}
+
 TEST(Workload, NamesLayersThatOneSideLacks) {
   const Workload three = counted("three", 3, 8), five = counted("five", 5, 8);
   const std::vector<Workload> both{three, five};

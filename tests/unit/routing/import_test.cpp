@@ -65,6 +65,8 @@ TEST_F(Import, LoadsBecomeTokensThatKeepThem) {
       folder.write("a.json", R"({"logical_count": [[30,10,5,5,0,10],[20,20,0,10,5,5]]})"),
       folder.write("b.json", "[[30,10,5,5,0,10],[20,20,0,10,5,5]]"),
       folder.write("c.csv", "e0,e1,e2,e3,e4,e5\n30,10,5,5,0,10\n20,20,0,10,5,5\n"),
+      folder.write("pandas.csv", ",e0,e1,e2,e3,e4,e5\n0,30,10,5,5,0,10\n1,20,20,0,10,5,5\n"),
+      folder.write("numbered.csv", "layer,e0,e1,e2,e3,e4,e5\n0,30,10,5,5,0,10\n1,20,20,0,10,5,5\n"),
       folder.write("d.npy", npy("<f4", "(2, 6)", raw<float>({30, 10, 5, 5, 0, 10, 20, 20, 0, 10, 5, 5}))),
       folder.write("e.json",
                    R"({"logical_count": [[[15,5,0,0,0,10],[10,10,0,5,5,0]],[[15,5,5,5,0,0],[10,10,0,5,0,5]]]})")};
