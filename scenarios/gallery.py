@@ -18,7 +18,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GALLERY = os.path.join(HERE, "README.md")
-LONG = {"serve-deepseek-v3-production", "size-deepseek-r1"}  # run only where named
+LONG = {"serve-deepseek-v3-production", "size-deepseek-r1", "size-deepseek-v3-production", "size-deepseek-v3-sglang",
+        "size-deepseek-v3-pretraining"}  # run only where named
 NOT_RUN = "takes minutes: run it"
 
 KINDS = [  # the start of a name, its heading, the verb that runs it

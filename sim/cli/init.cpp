@@ -40,7 +40,7 @@ void add_init(CLI::App& app, int&) {
   std::string what;
   for (const Start& s : starts()) what += fmt::format("{}{} ({})", what.empty() ? "" : ", ", s.name, s.summary);
   verb->add_option("what", given->what, what)->required();
-  add_output(*verb, "-o,--output", given->file, "file to write (default: print it)");
+  add_output(*verb, "-o,--output", given->file, "file to create (default: print it)");
   verb->callback([given] { init(given->what, given->file); });
 }
 }  // namespace moesim::cli

@@ -76,7 +76,7 @@ void add_validate(CLI::App& app, int&) {
   verb->add_option("--jobs", given->jobs, "scenarios run at the same time")
       ->check(whole_number(1, kMostJobs))
       ->capture_default_str();
-  add_output(*verb, "-o,--output", given->output, "results database to create, for moesim report");
+  add_output(*verb, "-o,--output", given->output, "results database to create, for moesim report (default: none)");
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->add_flag("--claims", given->claims,
                  "popular statements instead (scenarios/claims): the runs that answer each, and whether it holds");

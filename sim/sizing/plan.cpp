@@ -179,7 +179,8 @@ void read_texts(Plan& plan) {
 /// What a plan's file says.
 struct PlanKeys {
   std::string title;
-  Config model, routing, size, kernels, network, expect;
+  Config model, routing, size, kernels, network;
+  std::vector<runs::Expectation> expect;
   std::uint64_t seed = 1;
   static void fields(auto& f, auto& p) {
     f("title", p.title, "what is asked, in a line");

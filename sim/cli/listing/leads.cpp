@@ -62,6 +62,8 @@ constexpr Lead kLeads[] = {
     {"size.training.settings", "training", "section", ""},
     {"size.training.run", "training.run", "section", ""},
     {"size.nodes.node", "node", kNameOrMap, ""},
+    {"sweep.vary.from", "", "number, or one with a unit", ""},
+    {"sweep.vary.to", "", "number, or one with a unit", ""},
     {"sweep.vary.values", "", "list of numbers, words or maps", ""},
     {"sweep.seeds", "", "whole number, or list of them", ""},
     {"sweep.design", "design", kKindOrMap, "where on the axes the points are; default grid"},

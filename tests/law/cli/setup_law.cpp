@@ -74,9 +74,9 @@ TEST(SetupLaw, APoolOfOnePhaseIsAsPasses) {
       const std::string what = fmt::format("{} on {}, {}", pair.model, pair.cluster, name_of(phase));
       const spec::Model model = spec::load_model(pair.model);
       const spec::Gpu gpu = spec::load_cluster(pair.cluster).node.gpu;
-      // Passes overlap the exchange with the shared expert and replay decoding; a pool does so if told to.
+      // Passes overlap exchanges and replay decoding; a pool does so if told to.
       const Config pool =
-          Config::from_text(fmt::format("{{role: {}, parallel: {{data: 32}}, graphs: {}, overlap: shared_expert}}",
+          Config::from_text(fmt::format("{{role: {}, parallel: {{data: 32}}, graphs: {}, overlap: single_batch}}",
                                         name_of(phase), phase == StepPhase::decode),
                             "pool");
       const StepSetup served = serving::setup_of(pool, read<serving::PoolSection>(pool), model, gpu);

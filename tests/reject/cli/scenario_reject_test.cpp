@@ -95,8 +95,8 @@ TEST(ScenarioRejectCases, EveryFamilyHasOne) {
   int families = 0;
   bool listed = false;
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("strategies (")) {
-      listed = true;
+    if (line.starts_with("strategies (") || line.starts_with("sections (")) {
+      listed = line.starts_with("strategies (");
     } else if (listed && !line.empty() && line.front() != ' ') {
       ++families;
       const auto found = of_family.find(line);

@@ -59,7 +59,7 @@ TEST(PlaceDrift, AnAgeIsTheMeanOfAllPlansOfThatAge) {
   results::Results stored(":memory:", results::RunIdentity{});
   store(o, r, stored);
   results::Statement at20 = stored.database().prepare(
-      "SELECT value FROM metric WHERE name = 'balancedness' AND scope = 'placement:eplb_global:24:age:20 min'");
+      "SELECT balancedness FROM drift WHERE strategy = 'eplb_global' AND slots = 24 AND minutes = 20");
   ASSERT_TRUE(at20.step());
   EXPECT_DOUBLE_EQ(at20.real(0), (balance(o, r, 0, 2) + balance(o, r, 1, 3)) / 2);
   PlaceOptions unordered = o;

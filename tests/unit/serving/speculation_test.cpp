@@ -53,7 +53,7 @@ TEST(Speculation, AnEagleHeadIsOneDenseLayerOfTheModelsWidth) {
   EXPECT_EQ(test::refusal_of([&] { eagle_model(target, {}); }),
             "eagle.ffn_width: missing: gpt-oss-20b has no dense layer whose width the head could have");
   EXPECT_EQ(test::refusal_of([&] { eagle_model(spec::load_model("deepseek-v3"), {}); }),
-            "kind: EAGLE heads have grouped-query attention, deepseek-v3 has mla; its own drafts are mtp");
+            "kind: EAGLE heads have grouped-query attention, deepseek-v3 has MLA; its own drafts are mtp");
 }
 
 std::string drafted(const std::string& speculation) {
