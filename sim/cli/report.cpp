@@ -38,7 +38,8 @@ void add_report(CLI::App& app, int&) {
   };
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("report", "a page of charts and tables from a results database, in one file");
-  verb->add_option("database", given->database, "results database of a run, sweep, place, size or validate, or a routing trace")
+  verb->add_option("database", given->database,
+                   "results database of a run, sweep, place, size or validate, or a routing trace")
       ->required();
   add_output(*verb, "-o,--output", given->output, "page to create (default: the database's name, .html)");
   verb->add_flag("--open", given->open, "show it with xdg-open");

@@ -150,11 +150,11 @@ PricedNode read_priced_node(const Config& item);
 
 /// The load as its workload draws it, later turns of conversations included.
 struct Load {
-  double rate = 0;               // requests/s; 0 in closed loops
-  int clients = 0;               // of closed loops
-  double input = 0, output = 0;  // mean tokens
-  double fresh = 0;              // mean tokens of prompts that no earlier one began with
-  double turns = 1, pauses = 0;  // of a conversation, mean: its requests, and s between them in all
+  double rate = 0;                              // requests/s; 0 in closed loops
+  int clients = 0;                              // of closed loops
+  double input = 0, output = 0;                 // mean tokens
+  double fresh = 0;                             // mean tokens of prompts that no earlier one began with
+  double turns = 1, pauses = 0;                 // of a conversation, mean: its requests, and s between them in all
   std::int64_t longest_input = 0, longest = 0;  // tokens of the longest prompt, and of the longest with its answer
 };
 // assumed: as many requests say something of a percentile, where they come one by one

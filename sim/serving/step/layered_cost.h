@@ -80,8 +80,7 @@ class LayeredCost final : public StepModel {
   Time tensor_time(std::int64_t tokens);
   Time hop_time(std::int64_t tokens);
   void set_up_drafts();
-  Time mtp_level(std::span<const compute::Batch> ranks, const StepWork& work, int last, double repeats,
-                 StepTimes& out);
+  Time mtp_level(std::span<const compute::Batch> ranks, const StepWork& work, int last, double repeats, StepTimes& out);
   Time eagle_level(std::span<const compute::Batch> ranks, std::int64_t outputs, double repeats, StepTimes& out);
   Time draft_time(const StepWork& work, int last, StepTimes& out);
   void set_link(int gpu);
