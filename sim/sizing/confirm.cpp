@@ -57,7 +57,7 @@ void confirm(const Plan& plan, Search& s, int jobs) {
     for (std::size_t k = 1; k < s.ranking.front().headrooms.size(); ++k) {
       const double used = 1 - s.ranking.front().headrooms[k];
       s.checks.push_back({fmt::format("seed {}", plan.seed + k), used <= 1,
-                          fmt::format("tightest target used to {:.0f} %", 100 * used), used});
+                          fmt::format("{:.0f} % of the tightest target", 100 * used), used});
     }
   const std::vector<Question> all = questions(plan, winner);
   std::vector<Check> checks(all.size());
