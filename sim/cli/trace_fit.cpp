@@ -22,7 +22,7 @@ namespace {
 struct Given {
   std::vector<std::string> files, phases;
   int gpus = 32, nodes = 4, groups = 8, top_k = 8, seeds = 3;
-  bool groups_given = false;
+  bool groups_given = false, groups_said = false;  // as an option; by a trace
 };
 using routing::GroupedFit;
 using routing::GroupedLoads;
@@ -36,8 +36,12 @@ std::string three_digits(double x) { return fmt::format("{:.3f}", std::abs(x) < 
 void take_gate(Given& given, const placing::Workload& w) {
   if (!w.trace || given.groups_given) return;
   const routing::TraceHeader& h = w.trace->header();
-  if (h.groups_used < h.groups) given.groups = h.groups;
-  if (h.groups_used == h.groups && !h.model.empty()) given.groups = 1;
+  const int groups = h.groups_used < h.groups ? h.groups : h.model.empty() ? given.groups : 1;
+  if (given.groups_said && groups != given.groups)
+    throw ConfigError::placed(fmt::format("{}: its gate has {} groups, that of a file before {}; give --groups", w.name,
+                                          groups, given.groups));
+  given.groups_said = groups != given.groups || h.groups_used < h.groups || !h.model.empty();
+  given.groups = groups;
 }
 
 std::vector<placing::Workload> read(Given& given) {
@@ -115,8 +119,8 @@ struct MovingFit {
   std::string moments;  // which recordings were taken for two moments of one text
 };
 
-/// Mean of `likeness` over pairs, less what follows the text, extrapolated to pairs that are the same text: a line
-/// through the pairs' (1 - alike, 1 - slopes), at 0.  Of one pair, or pairs equally alike, their mean.
+/// How far slopes move between two moments of one text, 0 to 1: of the line through the pairs' (1 - alike, 1 - slopes)
+/// the height at 0, where nothing follows the text.  Of one pair, or pairs equally alike, their mean.
 double slopes_that_move(std::span<const Pair> pairs) {
   double x = 0, y = 0, along = 0, squares = 0;
   for (const Pair& p : pairs) {

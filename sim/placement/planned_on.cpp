@@ -32,6 +32,14 @@ Loads expected_loads(const spec::Model& model, const routing::TrafficSource& sou
   return out;
 }
 
+/// Counts of as many layers as have experts are of those.
+Loads numbered(Loads loads, const spec::Model& model) {
+  const std::vector<int> moe = model.moe_layers();
+  if (loads.hidden_layers == int(moe.size()) && model.layers > loads.hidden_layers)
+    for (int& layer : loads.layers) layer = moe[std::size_t(layer)];
+  return loads;
+}
+
 /// The rows of `loads` that the model's MoE layers have.
 Loads of_model(const Loads& loads, const std::string& file, const spec::Model& model) {
   if (loads.experts != model.moe->experts)
@@ -59,7 +67,7 @@ PlanningLoads from_file(const std::string& file, const std::string& window, cons
   PlanningLoads out;
   if (!formats::ByteFile(file).head(15).starts_with("SQLite format 3")) {
     if (!window.empty()) throw ConfigError("window", fmt::format("{}: counts have no window of tokens", file));
-    out.loads = of_model(read_loads(file), file, model);
+    out.loads = of_model(numbered(read_loads(file), model), file, model);
     return out;
   }
   const routing::Trace trace(file);

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/check.h"
+#include "routing/load_shape.h"
 
 namespace moesim::training {
 namespace {
@@ -39,13 +40,6 @@ std::int64_t cut_lists(routing::Traffic& t, int first, int end, std::int64_t lim
       e = -1, ++dropped;
   }
   return dropped;
-}
-double gini(std::vector<double> values) {
-  std::ranges::sort(values);
-  const double n = double(values.size()), sum = std::accumulate(values.begin(), values.end(), 0.0);
-  double weighted = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) weighted += double(i + 1) * values[i];
-  return sum > 0 ? 2 * weighted / (n * sum) - (n + 1) / n : 0;
 }
 }  // namespace
 
@@ -201,6 +195,6 @@ void TrainingLoads::note(int replica, int stage, int layer_row, const exchange::
   s.imbalance += mean > 0 ? double(most) / mean - 1 : 0;
   s.expert_max_over_mean += sum > 0 ? std::ranges::max(expert_rows_) * double(experts) / sum : 0;
   s.nodes_per_token += tokens > 0 ? double(exchange::node_visits(load)) / double(tokens) : 0;
-  if (s.draws <= 256) s.expert_gini += gini(expert_rows_);  // a sort a draw is too much for a step's thousands
+  if (s.draws <= 256) s.expert_gini += routing::gini(expert_rows_);  // a sort a draw is too much for a step's thousands
 }
 }  // namespace moesim::training

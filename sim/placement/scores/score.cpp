@@ -9,6 +9,7 @@
 #include "exchange/copy_shares.h"
 #include "placement/planning/packing.h"
 #include "placement/scores/bound.h"
+#include "routing/load_shape.h"
 
 namespace moesim::placement {
 namespace {
@@ -101,13 +102,9 @@ SlotShares planned_shares(std::span<const Loads> windows, std::span<const exchan
 Skew skew(const Loads& loads) {
   Skew out{0, 0};
   for (std::size_t row = 0; row < loads.rows(); ++row) {
-    std::vector<double> sorted(loads.row(row).begin(), loads.row(row).end());
-    std::ranges::sort(sorted);
-    const double mean = mean_of(sorted), n = double(sorted.size());
-    double ranked = 0;
-    for (std::size_t i = 0; i < sorted.size(); ++i) ranked += (2 * double(i + 1) - n - 1) * sorted[i];
-    out.max_over_mean += sorted.back() / mean;
-    out.gini += ranked / (n * n * mean);
+    const std::span<const double> load = loads.row(row);
+    out.max_over_mean += std::ranges::max(load) / mean_of(load);
+    out.gini += routing::gini(load);
   }
   out.max_over_mean /= double(loads.rows());
   out.gini /= double(loads.rows());
