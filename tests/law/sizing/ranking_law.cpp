@@ -26,7 +26,9 @@ TEST(Ranking, OrdersByCostThenByMeanHeadroomOverSeeds) {
       const Entry& before = s.entries[s.ranking[i - 1].entry];
       const double a = before.deployment.cost_per_hour(), b = e.deployment.cost_per_hour();
       EXPECT_LE(a, b);
-      if (a == b) EXPECT_GE(s.ranking[i - 1].headroom.mean, r.headroom.mean);
+      if (a == b) {
+        EXPECT_GE(s.ranking[i - 1].headroom.mean, r.headroom.mean);
+      }
     }
     for (const Entry& e : s.entries)
       if (e.fate == Fate::meets || e.fate == Fate::front) {
