@@ -22,7 +22,7 @@
     }
   }
   for (const cell of document.querySelectorAll('td, th')) {  // a word or figure in two lines reads as two
-    if (!visible(cell)) continue;
+    if (innerWidth < 600 || !visible(cell)) continue;  // narrower than paper nothing else fits
     const inside = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
     for (let node; (node = inside.nextNode());)
       for (const word of node.textContent.matchAll(/[\w.]+/g)) {
