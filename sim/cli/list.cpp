@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "cli/command.h"
 #include "cli/listing/reference.h"
@@ -160,8 +161,23 @@ bool is_family(const std::string& what) {
   return std::ranges::any_of(families(), [&](const FamilyHelp& f) { return plain(f.name) == plain(what); });
 }
 
+/// What does show it, where `what` is in a list rather than one; "" for nothing.
+std::string shown_by(const std::string& what) {
+  for (const auto& [name, make] : kCatalogues)
+    if (const std::vector<std::string> known = catalogue_names(name); std::ranges::find(known, what) != known.end())
+      return fmt::format("; moesim show {} shows it", what);
+  if (results::find_metric(what) != nullptr) return "; it is a metric: moesim list metrics says what each is";
+  for (const FamilyHelp& family : families())
+    if (std::ranges::any_of(family.entries, [&](const auto& entry) { return entry.kind == what; }))
+      return fmt::format("; moesim list {} shows it", family.name);
+  std::string small = what;
+  std::ranges::transform(small, small.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+  return small != what && !look_up(small).empty() ? fmt::format("; did you mean \"{}\"?", small) : "";
+}
+
 [[noreturn]] void refuse(const std::string& what) {
-  std::string problem = suggested_path(what);
+  std::string problem = shown_by(what);
+  if (problem.empty()) problem = suggested_path(what);
   if (problem.empty()) {
     std::vector<std::string_view> names = {"schema", "metrics", "reference"};
     for (const auto& [name, make] : kCatalogues) names.push_back(name);
@@ -169,7 +185,11 @@ bool is_family(const std::string& what) {
     for (const FamilyHelp& family : all) names.push_back(family.name);
     for (const Section& section : sections()) names.push_back(section.name);
     for (const KeyHelp& key : section_called("scenario")->forms[0].keys) names.push_back(key.name);
-    problem = suggestion(what, names, "there are");
+    std::vector<std::string_view> each;
+    for (const std::string_view name : names)
+      if (std::ranges::find(each, name) == each.end()) each.push_back(name);
+    const std::string near = nearest(what, each);
+    problem = near.empty() ? "; moesim list says what can be" : fmt::format("; did you mean \"{}\"?", near);
   }
   throw ConfigError(fmt::format("nothing called \"{}\" can be listed{}", what, problem));
 }
@@ -197,7 +217,7 @@ void list(const std::string& what, bool json) {
 
 void add_list(CLI::App& app, int&) {
   CLI::App* verb = app.add_subcommand("list", "models, hardware, scenarios, strategies and keys, with a line on each");
-  auto what = std::make_shared<std::string>();
+  auto what = std::make_shared<std::vector<std::string>>();
   auto json = std::make_shared<bool>(false);
   verb->add_option(
       "what", *what,
@@ -205,6 +225,10 @@ void add_list(CLI::App& app, int&) {
       "(serving, serving.pools.kv.block); metrics (every figure with unit, better way and meaning), schema "
       "(tables of results), reference (every key) (default: all but the last three and single keys)");
   verb->add_flag("--json", *json, "print one JSON object");
-  verb->callback([what, json] { list(*what, *json); });
+  verb->callback([what, json] {
+    if (what->size() > 1 && *json) throw ConfigError::placed("--json: prints one object; give one name");
+    if (what->empty()) list("", *json);
+    for (const std::string& one : *what) list(one, *json);
+  });
 }
 }  // namespace moesim::cli

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 
 #include "cli/command.h"
 #include "cli/options.h"
@@ -18,6 +19,7 @@
 #include "core/utf8.h"
 #include "placing/place.h"
 #include "results/output.h"
+#include "runs/other_verb.h"
 #include "spec/catalogue.h"
 
 namespace moesim::cli {
@@ -209,16 +211,26 @@ std::string title_of(const placing::PlaceOptions& o) {
 void refuse_scenarios(const std::vector<std::string>& files) {
   const std::vector<std::string> scenarios = catalogue_names("scenarios");
   for (const std::string& file : files)
-    if (file.ends_with(".yaml") || std::ranges::find(scenarios, file) != scenarios.end())
-      throw ConfigError::placed(
-          fmt::format("{}: is a scenario, and traces or counts were expected; moesim run {} runs it", one_line(file),
-                      one_line(file)));
+    if (file.ends_with(".yaml") || std::ranges::find(scenarios, file) != scenarios.end()) {
+      const Config given = Config::load(catalogue_file("scenarios", file, "scenario"));
+      runs::refuse_other_verb(given, "place");
+      given.fail("holds no traces or counts");
+    }
+}
+
+/// Before what else is missing.
+void check_there(const PlaceGiven& given) {
+  std::error_code error;
+  for (const auto* files : {&given.files, &given.traces, &given.loads, &given.evals})
+    for (const std::string& file : *files)
+      if (!std::filesystem::exists(file, error)) check_file(file);
 }
 
 void place_verb(const CLI::App& verb, PlaceGiven given) {
   const auto started = std::chrono::steady_clock::now();
   sort_words(given);
   refuse_scenarios(given.files);
+  check_there(given);
   std::optional<spec::Cluster> cluster;
   if (!given.cluster.empty()) cluster = spec::load_cluster(given.cluster);
   take_cluster(given, cluster);

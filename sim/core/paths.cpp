@@ -90,6 +90,22 @@ std::vector<std::string> catalogue_folders(std::string_view catalogue, const std
   return out;
 }
 
+namespace {
+/// The nearest name; else where there is one of that name, or what there is, as far as a line holds it.
+std::string instead_of(std::string_view catalogue, const std::string& name) {
+  constexpr std::size_t kMostListed = 12;
+  const std::vector<std::string> names = catalogue_names(catalogue);
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  for (const std::string_view other : {"models", "hardware", "scenarios"})
+    if (const std::vector<std::string> there = catalogue_names(other);
+        other != catalogue && std::ranges::find(there, name) != there.end())
+      return fmt::format("; it is one of the {}: moesim {} {}", other, other == "scenarios" ? "explain" : "show", name);
+  if (known.size() > kMostListed && nearest(name, known).empty())
+    return fmt::format("; moesim list {} names them", catalogue);
+  return suggestion(name, known, "there are");
+}
+}  // namespace
+
 std::string catalogue_file(std::string_view catalogue, const std::string& name, std::string_view what,
                            const NamedBy& by) {
   for (const std::string& file : entry_files(catalogue, name, by))
@@ -102,9 +118,7 @@ std::string catalogue_file(std::string_view catalogue, const std::string& name, 
     for (const std::string& folder : catalogue_folders(catalogue, by.file)) add_once(folders, folder);
     not_found(name, folders);
   }
-  const std::vector<std::string> names = catalogue_names(catalogue);
-  throw ConfigError(
-      fmt::format("no {} is called \"{}\"{}", what, name, suggestion(name, {names.begin(), names.end()}, "there are")));
+  throw ConfigError(fmt::format("no {} is called \"{}\"{}", what, name, instead_of(catalogue, name)));
 }
 
 std::vector<std::string> catalogue_names(std::string_view catalogue) {

@@ -79,17 +79,26 @@ Html assumed_html(const Page& page) {
       list);
 }
 
+/// The run that the page is of; of a sweep's points, what all of them have.
+Html run_html(const Facts& f) {
+  Html out = html("{} <code>{}</code>, ", f.scenario_file.empty() ? "Command" : "Scenario",
+                  f.scenario_file.empty() ? f.scenario : f.scenario_file);
+  if (f.study == "sweep") return out += html("moesim {}. ", f.version);
+  out += html("seed {}, moesim {}, run {}", f.seed, f.version, f.state);
+  if (!f.fingerprint.empty()) out += html(", fingerprint <code>{}</code>", f.fingerprint);
+  if (!f.events.empty()) out += html(", {} events", f.events);
+  if (!f.wall_time.empty()) out += html(" in {} s", f.wall_time);
+  return out += html(". ");
+}
+
 Html footer_html(const Facts& f) {
   if (f.version.empty())  // no run, but what one reads
     return html("<footer><h2>Where this comes from</h2><p>File <code>{}</code>. Page by moesim {}.</p></footer>",
                 f.file, core::version());
-  Html out = html(
-      "<footer><h2>Where this comes from</h2><p>{} <code>{}</code>, seed {}, moesim {}, run {}, fingerprint "
-      "<code>{}</code>, {} events in {} s. Page by moesim {}.</p>",
-      f.scenario_file.empty() ? "Command" : "Scenario", f.scenario_file.empty() ? f.scenario : f.scenario_file, f.seed,
-      f.version, f.state, f.fingerprint, f.events, f.wall_time, core::version());
+  Html out = html("<footer><h2>Where this comes from</h2><p>{}Page by moesim {}.</p>", run_html(f), core::version());
   out += details("The scenario's text", quotation(f.scenario));
-  out += details(fmt::format("All settings in force ({})", f.settings.size()), quotation(f.resolved));
+  if (!f.resolved.empty())
+    out += details(fmt::format("All settings in force ({})", f.settings.size()), quotation(f.resolved));
   DataTable all{"", {"scope", "figure", "value", "unit"}, {}};
   for (const auto& [key, figure] : f.metrics) {
     if (all.rows.size() >= kMostFigures) break;

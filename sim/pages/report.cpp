@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "core/config.h"
 #include "pages/studies/studies.h"
@@ -29,6 +30,15 @@ void check_tables(const results::Database& db) {
     if (std::ranges::find(kLater, t.table) == std::end(kLater) && !db.has_table(t.name))
       throw ConfigError(fmt::format("{}: has no table {} (moesim list schema)", db.file(), t.name));
 }
+/// What is of one point alone is left out.
+Facts sweep_facts(const results::Database& db) {
+  Facts out = read_identity(db);
+  out.study = "sweep";
+  out.scenario_file = std::filesystem::path(out.scenario_file).filename().string();
+  for (std::string* field : {&out.resolved, &out.fingerprint, &out.seed, &out.events, &out.wall_time}) field->clear();
+  out.settings.clear();
+  return out;
+}
 }  // namespace
 
 std::string report_page(const std::string& database) {
@@ -42,9 +52,13 @@ std::string report_page(const std::string& database) {
   check_tables(db);
   if (db.value("SELECT count(*) FROM sweep").value_or("0") != "0") {
     if (!db.value("SELECT 1 FROM run LIMIT 1"))
-      throw ConfigError(fmt::format("{}: none of its points could run; table sweep_point says why", database));
-    const Facts first = read_identity(db);
-    return page_html(sweep_page(first, db), first);
+      throw ConfigError(
+          fmt::format("{}: {}", database,
+                      db.value("SELECT 1 FROM sweep_point LIMIT 1")
+                          ? "none of its points could run; table sweep_point says why"
+                          : "was interrupted before any of its points was done; moesim sweep --resume goes on"));
+    const Facts sweep = sweep_facts(db);
+    return page_html(sweep_page(sweep, db), sweep);
   }
   const Facts facts = read_facts(db);
   const auto rows_in = [&](const char* table) {

@@ -96,7 +96,7 @@ void count_migration(const PlaceOptions& o, PlaceRow& row, std::span<const excha
 
 /// Figures of every plan that is scored on `workload`, which has the layers of what they were planned from.
 void add_rows(const PlaceOptions& o, const Workload& workload, std::size_t number, std::span<const Planned> plans,
-              std::span<const std::size_t> chosen, bool own, PlaceResult& result) {
+              std::span<const std::size_t> chosen, bool own, compute::KernelCosts* costs, PlaceResult& result) {
   const spec::GroupShape group{o.problem.gpus, o.problem.gpus_per_node()};
   const routing::GateShape gate = gate_of(o, workload);
   std::vector<const std::vector<exchange::ExpertMap>*> maps;
@@ -136,7 +136,7 @@ void add_rows(const PlaceOptions& o, const Workload& workload, std::size_t numbe
   }
   if (!o.cluster || !o.model || gate.top_k == 0) return;
   for (const compute::StepPhase phase : {compute::StepPhase::prefill, compute::StepPhase::decode}) {
-    PlaceTimes times(o, workload, gate, phase);
+    PlaceTimes times(o, workload, gate, phase, costs);
     for (std::size_t k = 0; k < chosen.size(); ++k) {
       PlaceRow& row = result.rows[result.rows.size() - chosen.size() + k];
       (phase == compute::StepPhase::prefill ? row.prefill : row.decode) = times(plans[chosen[k]].maps);
@@ -182,6 +182,9 @@ PlaceResult place(const PlaceOptions& o) {
   PlaceResult result;
   result.sources = plan_sources(o);
   std::vector<Planned> plans = plan_all(o, result.sources, result.not_applied);
+  const bool timed = o.cluster && o.model;
+  const auto kernels = timed ? place_kernels(o) : nullptr;
+  const auto costs = timed ? std::make_unique<compute::KernelCosts>(*kernels) : nullptr;
   for (std::size_t source = 0; source < result.sources.size(); ++source) {
     const PlanSource& from = result.sources[source];
     std::vector<std::size_t> chosen;
@@ -195,10 +198,12 @@ PlaceResult place(const PlaceOptions& o) {
       same.loads = at_layers(scored.loads, from.loads.layers, scored.name, from.name);
       const bool own =
           std::ranges::any_of(from.members, [&](std::size_t m) { return same_workload(o.planned[m], scored); });
-      add_rows(o, same, number, plans, chosen, own, result);
+      add_rows(o, same, number, plans, chosen, own, costs.get(), result);
     }
   }
   result.best = best_row(result.rows);
+  if (std::ranges::any_of(result.rows, [](const PlaceRow& r) { return r.decode.has_value(); }))
+    result.kernels = costs->summary();
   for (Planned& p : plans) result.maps.push_back(std::move(p.maps));
   result.notes = notes_on(o, result);
   return result;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compute/kernels/kernel_model.h"
 #include "core/units.h"
 #include "exchange/replica_choice.h"
 #include "placement/files/formats.h"
@@ -116,9 +117,10 @@ struct PlaceResult {
   std::vector<std::vector<exchange::ExpertMap>> maps;
   std::vector<PlanSource> sources;
   std::vector<NotApplied> not_applied;
-  std::vector<std::string> notes;  // what a reader must know to read the figures
-  std::size_t best = 0;            // of the plan with the least gap to the bound, mean over what it is scored on: its
-                                   // row on what it was planned from, else its first
+  std::vector<std::string> notes;                        // what a reader must know to read the figures
+  std::optional<compute::KernelCosts::Summary> kernels;  // where times of layers and steps come from
+  std::size_t best = 0;  // of the plan with the least gap to the bound, mean over what it is scored on: its
+                         // row on what it was planned from, else its first
 };
 
 /// Weights of one routed expert in one layer, as released.

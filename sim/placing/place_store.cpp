@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "compute/kernels/provenance.h"
 #include "placing/place.h"
 #include "placing/place_traffic.h"
 
@@ -113,6 +114,7 @@ void store(const PlaceOptions& o, const PlaceResult& result, results::Results& r
   for (const std::string& note : result.notes)
     results.add(results::Table::assumption, {"run", "note", note, "bears on the figures"});
   for (const PlaceRow& r : result.rows) metrics(r, scope_of(r));
+  if (result.kernels) compute::write_provenance(results, *result.kernels);
   store_gpu_loads(result, results);
   store_traffic(o, result, results);
   store_drift(o, result, results);

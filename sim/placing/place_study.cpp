@@ -114,7 +114,14 @@ std::vector<Workload> read_files(const Config& list, const std::vector<DataFile>
   return out;
 }
 
+/// Other studies take one; this one compares what it plans.
+void refuse_placement(const Config& scenario) {
+  if (scenario.has("placement"))
+    scenario.at("placement").fail("has no effect: this study plans its own; place.strategies says which");
+}
+
 void read_workloads(const results::StudyRun& run, const PlaceSection& section, PlaceOptions& o) {
+  refuse_placement(run.scenario);
   const Config place = run.scenario.at("place");
   o.planned = read_files(place.at_or_empty("loads"), section.loads, *o.model, o.notes);
   o.scored = read_files(place.at_or_empty("eval"), section.eval, *o.model, o.notes);
@@ -189,6 +196,7 @@ Estimate estimate(const PlaceCounts& n) {
 
 Estimate estimate_place(const Config& scenario, bool) {
   const PlaceSection section = read<PlaceSection>(scenario.at("place"));
+  refuse_placement(scenario);
   const spec::Model model = spec::read_model(scenario.at("model"));
   PlaceCounts n;
   n.gpus = section.gpus > 0 ? section.gpus : spec::read_cluster(scenario.at("cluster")).gpus();

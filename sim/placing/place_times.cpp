@@ -17,15 +17,17 @@ forward::StepSetup place_setup(const spec::Model& model, const spec::Gpu& gpu, c
 }
 
 struct PlaceTimes::State {
-  State(const PlaceOptions& o, const Workload& w, const routing::GateShape& r, compute::StepPhase p)
+  State(const PlaceOptions& o, const Workload& w, const routing::GateShape& r, compute::StepPhase p,
+        compute::KernelCosts* shared)
       : workload(w),
         gate(r),
         model(*o.model),
         replica_choice(o.replica_choice),
         tokens(p == compute::StepPhase::prefill ? o.prefill_tokens : o.decode_tokens),
         shape{o.problem.gpus, o.problem.gpus_per_node()},
-        kernels(compute::make_kernel_model(Config::from_text("{}", "place"), o.cluster->node.gpu)),
-        costs(*kernels),
+        kernels(shared ? nullptr : place_kernels(o)),
+        own(shared ? nullptr : std::make_unique<compute::KernelCosts>(*kernels)),
+        costs(shared ? *shared : *own),
         topology(*o.cluster),
         group(topology, GpuId(0), o.problem.gpus),
         calibration(network::network_calibration_for("auto", o.cluster->node.gpu)),
@@ -72,7 +74,8 @@ struct PlaceTimes::State {
   std::int64_t tokens;  // a GPU
   spec::GroupShape shape;
   std::unique_ptr<compute::KernelModel> kernels;
-  compute::KernelCosts costs;
+  std::unique_ptr<compute::KernelCosts> own;
+  compute::KernelCosts& costs;
   network::Topology topology;
   network::ExchangeGroup group;
   network::NetworkCalibration calibration;
@@ -128,14 +131,18 @@ Time PlaceTimes::State::layer(std::size_t row, const exchange::ExpertMap& map) {
   return std::ranges::max(ready) + std::ranges::max(arrival);
 }
 
+std::unique_ptr<compute::KernelModel> place_kernels(const PlaceOptions& o) {
+  return compute::make_kernel_model(Config::from_text("{}", "place"), o.cluster->node.gpu);
+}
+
 PlaceTimes::PlaceTimes(const PlaceOptions& o, const Workload& w, const routing::GateShape& gate,
-                       compute::StepPhase phase) {
+                       compute::StepPhase phase, compute::KernelCosts* costs) {
   if (o.cluster->node.gpus != o.problem.gpus_per_node() && o.problem.nodes > 1)
     throw ConfigError(fmt::format("the cluster's nodes have {} GPUs, but {} GPUs on {} nodes were asked for",
                                   o.cluster->node.gpus, o.problem.gpus, o.problem.nodes));
   if (o.cluster->gpus() < o.problem.gpus)
     throw ConfigError(fmt::format("the cluster has {} GPUs, fewer than {}", o.cluster->gpus(), o.problem.gpus));
-  s_ = std::make_unique<State>(o, w, gate, phase);
+  s_ = std::make_unique<State>(o, w, gate, phase, costs);
 }
 PlaceTimes::~PlaceTimes() = default;
 

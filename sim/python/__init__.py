@@ -35,7 +35,10 @@ class Results:
         self.path = os.fspath(path)
         self.expectations_met = met  # None where this did not run it
         self.said = said  # by the run, of expectations and the like
-        self.query("SELECT 1 FROM run LIMIT 1")
+        if "run" not in self.tables():
+            trace = "trace_experts" in self.tables()
+            raise ConfigError(f"{self.path}: " + ("is a routing trace, and results were expected; moesim trace stats "
+                                                  "shows it" if trace else "holds no results"))
 
     def query(self, sql):
         """The rows of an SQL query, a tuple each."""
@@ -61,10 +64,22 @@ class Results:
         columns, rows = self._columns_and_rows(name)
         return pandas.DataFrame.from_records(rows, columns=columns)
 
-    def metrics(self, scope="run"):
-        """Figures by name, in SI units, of the whole run or of a scope such as "pool:decode" or "stage:3"."""
+    def metrics(self, scope="run", run=None):
+        """Figures by name, in SI units, of the whole run or of a scope such as "pool:decode" or "stage:3".
+
+        run: which one, of a sweep; table("sweep_point") says which values each has.
+        """
+        runs = [n for (n,) in self.query("SELECT run FROM run ORDER BY run")]
+        if run is None and len(runs) > 1:
+            raise ValueError(f"{self.path} holds {len(runs)} runs, a point of a sweep each: say which, run=1")
+        if run is not None and run not in runs:
+            raise KeyError(f"no run is called {run!r}; there are: {', '.join(map(str, runs))}")
         columns, rows = self._columns_and_rows("metric")
         at = {column: i for i, column in enumerate(columns)}
+        rows = [row for row in rows if run is None or row[at["run"]] == run]
+        scopes = dict.fromkeys(row[at["scope"]] for row in rows)
+        if scope != "run" and scope not in scopes:
+            raise KeyError(f"no scope is called {scope!r}; there are: {', '.join(scopes)}")
         return {row[at["name"]]: row[at["value"]] for row in rows if row[at["scope"]] == scope}
 
     def __repr__(self):
@@ -90,7 +105,8 @@ def _program():
 
 
 def _as_yaml(value):
-    return value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+    """JSON is YAML. Texts are quoted, too: what "x # y" or "[1]" says stays what it says."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def _wait(process):
@@ -120,7 +136,8 @@ def _run_in(folder, scenario, output, overrides, seed, force):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     said = _wait(process).strip().replace(folder + "/", "")
     if process.returncode == 2:
-        raise ConfigError(said)
+        raise ConfigError(said.replace("choose another name with -o, or overwrite it with --force",
+                                       "choose another output, or overwrite it with force=True"))
     if process.returncode not in (0, 1):
         raise RuntimeError(said or f"moesim ended with {process.returncode}")
     return Results(path, process.returncode == 0, said)
@@ -130,7 +147,7 @@ def run(scenario, output=None, set=None, seed=None, force=False):
     """Runs a scenario in a process of its own and returns its Results.
 
     output: the results database to create; None: one that goes with the object.
-    set: values to replace, by key path: {"training.batch": 7680}.
+    set: values to replace, by key path: {"training.batch": 7680}; a text is one, lists and dicts are such.
     force: an output that exists is overwritten.
     Raises ConfigError for what is wrong with the scenario, RuntimeError if the program failed.
     """

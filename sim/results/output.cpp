@@ -169,6 +169,7 @@ void set_stray_logs_aside(const std::string& file) {
 }
 
 Descriptor before_replacing(const std::string& file) {
+  writes_database(file);
   if (!may_replace(file)) return {};
   Descriptor lock = lock_output(file);
   for (const char* part : kBeside) {
@@ -179,6 +180,7 @@ Descriptor before_replacing(const std::string& file) {
 }
 
 std::string make_way(const std::string& file, bool tell) {
+  writes_database(file);
   if (may_replace(file)) {
     if (const std::int64_t id = application_id(file); id != kWhole && id != kUnfinished)
       throw ConfigError::placed(

@@ -158,6 +158,7 @@ bool is_trace(const std::string& file) {
 }  // namespace
 
 void make_way_for_trace(const std::string& file, bool left_behind) {
+  writes_database(file);
   if (may_replace(file)) {
     if (!is_trace(file))
       throw ConfigError::placed(

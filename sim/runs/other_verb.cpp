@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <vector>
 
+#include "core/paths.h"
 #include "runs/studies.h"
 
 namespace moesim::runs {
@@ -23,15 +26,39 @@ const Kind* kind_of(const Config& file) {
 }
 
 std::string_view taken_by(std::string_view verb) {
-  return verb == kSweep.verb ? kSweep.name : verb == kPlan.verb ? kPlan.name : kScenario.name;
+  return verb == kSweep.verb  ? kSweep.name
+         : verb == kPlan.verb ? kPlan.name
+         : verb == "place"    ? "traces or counts"
+                              : kScenario.name;
+}
+
+/// As a shell takes it.
+std::string in_shell(const std::string& word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:@%=";
+  if (word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+/// What a command calls the file: its name if it is the catalogue's of that name, else its path.
+std::string called(const std::string& file) {
+  const std::string name = std::filesystem::path(file).stem().string();
+  std::error_code error;
+  if (const std::vector<std::string> known = catalogue_names("scenarios");
+      std::ranges::find(known, name) != known.end() &&
+      std::filesystem::equivalent(catalogue_file("scenarios", name, "scenario"), file, error))
+    return name;
+  return in_shell(file);
 }
 }  // namespace
 
 void refuse_other_verb(const Config& file, std::string_view verb) {
   const Kind* kind = kind_of(file);
   if (kind == nullptr || kind->verb == verb) return;
-  const std::string name = std::filesystem::path(file.file()).stem().string();
-  file.fail(fmt::format("is {}, and {} was expected; moesim {} {}{} runs it", kind->name, taken_by(verb), kind->verb,
-                        name, kind == &kSweep ? fmt::format(" -o {}.db", name) : ""));
+  const std::string output = std::filesystem::path(file.file()).stem().string() + ".db";
+  file.fail(fmt::format("is {}, and {} {} expected; moesim {} {}{} runs it", kind->name, taken_by(verb),
+                        verb == "place" ? "were" : "was", kind->verb, called(file.file()),
+                        kind == &kSweep ? " -o " + in_shell(output) : ""));
 }
 }  // namespace moesim::runs

@@ -7,6 +7,6 @@
 namespace moesim::runs {
 
 /// Throws ConfigError that names the right verb if `file`, the whole of one, is for another than `verb` ("run",
-/// "sweep" or "size").
+/// "sweep", "size", or "place", which takes none of these files).
 void refuse_other_verb(const Config& file, std::string_view verb);
 }  // namespace moesim::runs

@@ -11,6 +11,7 @@
 #include "runs/other_verb.h"
 #include "serving/deployment/section.h"
 #include "serving/step/speculation.h"
+#include "sizing/shared_sections.h"
 #include "spec/catalogue.h"
 
 namespace moesim::sizing {
@@ -244,6 +245,7 @@ Plan read_plan(PlanHead head) {
   if (candidates.has("precision")) (void)read<forward::AskedPrecision>(candidates.at("precision"));
   for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_priced_node(item));
   check_nodes(candidates, plan.nodes, plan.section.candidates.tensor);
+  check_shared_sections(plan, plan.nodes);
   read_texts(plan);
   plan.load = read_load(size, plan);
   return plan;

@@ -11,6 +11,7 @@
 #include "core/new_file.h"
 #include "core/terminal.h"
 #include "core/words.h"
+#include "core/yaml_line.h"
 #include "results/output.h"
 #include "serving/run_serving.h"
 #include "sizing/answer.h"
@@ -134,6 +135,13 @@ class Kept {
   results::Results results_;
 };
 
+/// The answer's own run has no slo where the plan asks for percentiles alone: not that there are no targets.
+void write_targets(results::Results& results, const Plan& plan) {
+  results.database().exec("DELETE FROM assumption WHERE name = 'targets'");
+  const std::string text = yaml_line(plan.config.at("size").at("targets"));
+  results.add(results::Table::assumption, {"run", "targets", text.substr(1, text.size() - 2), "as asked"});
+}
+
 /// Unless the answer's own run has written it.
 void figure(results::Results& results, std::string_view name, double value, std::string_view unit,
             const std::string& scope = "run") {
@@ -212,6 +220,7 @@ int size(const SizeOptions& options) {
   if (found.winner && kept.written())
     answer = keep_answer(kept.results(), winner_text(plan, found.entries[*found.winner]), plan, "serving",
                          [](results::StudyRun& run) { return serving::run_serving(run); });
+  if (found.winner && kept.written()) write_targets(kept.results(), plan);
   if (found.winner) write_figures(kept.results(), plan, found.entries[*found.winner]);
   kept.finish(answer.end.interrupted ? "interrupted" : "complete", found.trials, answer);
   if (found.winner && !options.scenario.empty())

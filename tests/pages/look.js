@@ -21,6 +21,17 @@
       if (b.l < a.r - 1.5 && a.l < b.r - 1.5) problems.push(`"${a.text}" lies over "${b.text}"`);
     }
   }
+  for (const cell of document.querySelectorAll('td, th')) {  // a word or figure in two lines reads as two
+    if (innerWidth < 600 || !visible(cell)) continue;  // narrower than paper nothing else fits
+    const inside = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let node; (node = inside.nextNode());)
+      for (const word of node.textContent.matchAll(/[\w.]+/g)) {
+        const range = document.createRange();
+        range.setStart(node, word.index);
+        range.setEnd(node, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map(r => Math.round(r.top))).size > 1) problems.push(`"${word[0]}" breaks in a table`);
+      }
+  }
   const figures = [...document.querySelectorAll('figure')].map(f => {
     const marks = f.querySelectorAll('.mk').length, paths = [...f.querySelectorAll('.area path:not(.hair)')].map(p => p.getAttribute('d'));
     const reads = f.dataset.reads || '';

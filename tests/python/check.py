@@ -66,7 +66,9 @@ class Module(unittest.TestCase):
             self.assertEqual(results.table("run")[0]["seed"], 3)
             self.assertEqual(results.query("SELECT count(*) FROM stage"), [(len(results.table("stage")),)])
             self.assertEqual(results.metrics(), moesim.open(path).metrics())
-            self.assertEqual(results.metrics("stage:9"), {})
+            self.assertGreater(results.metrics("stage:0")["peak_memory"], 0)
+            with self.assertRaisesRegex(KeyError, "no scope is called 'stage:9'; there are: run, .*stage:0"):
+                results.metrics("stage:9")
             with self.assertRaisesRegex(KeyError, "no table is called 'stages'; there are: .*stage"):
                 results.table("stages")
 
@@ -74,10 +76,40 @@ class Module(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "out.db")
             moesim.run(SMALL, output=path)
-            with self.assertRaisesRegex(moesim.ConfigError, "already exists"):
+            with self.assertRaisesRegex(moesim.ConfigError, "already exists; choose another output, or .* force=True$"):
                 moesim.run(SMALL, output=path)
             results = moesim.run(SMALL, output=path, set={"training.batch": 128}, force=True)
             self.assertIn("training.batch: 128", results.table("run")[0]["resolved"])
+
+    def test_a_text_stays_what_it_says(self):
+        for title in ("x # y", "a: b", "[1]", "", "~", "3", "it's \"so\" \\ é\t", "{a: 1}"):
+            self.assertEqual(moesim.run(SMALL, set={"title": title}).table("run")[0]["title"], title)
+        lists = moesim.run(SMALL, set={"training.parallel": {"pipeline": 2, "expert": 8}, "training.batch": "128"})
+        self.assertIn("training.parallel.pipeline: 2", lists.table("run")[0]["resolved"])
+        self.assertIn("training.batch: 128", lists.table("run")[0]["resolved"])
+
+    def test_one_of_several_runs_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "out.db")
+            one = moesim.run(SMALL, output=path).metrics()
+            db = sqlite3.connect(path)
+            columns = [name for (name,) in db.execute("SELECT name FROM pragma_table_info('run') WHERE name != 'run'")]
+            db.execute(f"INSERT INTO run (run, {', '.join(columns)}) SELECT 2, {', '.join(columns)} FROM run")
+            db.execute("INSERT INTO metric (run, name, value, unit, scope) VALUES (2, 'step_time', 7, 's', 'run')")
+            db.commit()
+            db.close()
+            both = moesim.open(path)
+            with self.assertRaisesRegex(ValueError, "holds 2 runs, a point of a sweep each: say which, run=1"):
+                both.metrics()
+            self.assertEqual(both.metrics(run=1), one)
+            self.assertEqual(both.metrics(run=2), {"step_time": 7})
+            with self.assertRaisesRegex(KeyError, "no run is called 3; there are: 1, 2"):
+                both.metrics(run=3)
+            db = sqlite3.connect(path)
+            db.execute("DROP TABLE run")
+            db.close()
+            with self.assertRaisesRegex(moesim.ConfigError, "holds no results"):
+                moesim.open(path)
 
     def test_what_is_wrong_is_said_with_its_place(self):
         wrong = dict(SMALL, training=dict(SMALL["training"], bach=3))

@@ -13,6 +13,8 @@
 namespace moesim::cli {
 namespace {
 constexpr std::size_t kHelpColumn = 40;
+/// Refused where another key is not given, which no start gives: their default may not be written alone.
+constexpr std::string_view kBesideOthers[] = {"years", "power_price", "power_usage"};
 
 /// One `key: value`.
 struct Line {
@@ -33,6 +35,15 @@ class Annotator {
  public:
   explicit Annotator(std::string_view root) : root_(root) {}
 
+  /// Notes the keys that the start has itself, wherever they stand: `...` leaves them out.
+  void note(const std::string& text) {
+    const std::size_t indent = text.find_first_not_of(' ');
+    if (indent == text.npos || text[indent] == '#' || text.substr(indent) == "...") return;
+    const Line l = line_of(text);
+    leave(l.indent);
+    written_[path()].insert(l.key);
+    path_.push_back({l.indent, l.key});
+  }
   std::string line(const std::string& text) {
     const std::size_t indent = text.find_first_not_of(' ');
     if (indent == text.npos || text[indent] == '#') return text + "\n";
@@ -41,7 +52,6 @@ class Annotator {
     leave(l.indent);
     const std::string section = path();
     path_.push_back({l.indent, l.key});
-    written_[section].insert(l.key);
     if (l.key == "kind") kinds_[section] = l.value;
     return with_help(text, help_of(path(), section));
   }
@@ -74,15 +84,37 @@ class Annotator {
   static std::string with_help(const std::string& text, const std::string& help) {
     return fmt::format("{:<{}}  # {}\n", text, kHelpColumn, help);
   }
+  /// Those that may stand in the section: where it has several forms, as plans of services and of training runs have,
+  /// in one that has every key of the start.
+  std::vector<Place> open_keys(const std::string& section) {
+    std::vector<std::vector<Place>> forms;
+    const auto add = [&](const Place& place) {
+      const Form* last = nullptr;
+      for (Place& inner : below(place)) {
+        if (forms.empty() || inner.form != last) forms.emplace_back();
+        last = inner.form;
+        forms.back().push_back(std::move(inner));
+      }
+    };
+    if (section.empty())
+      add({root_, nullptr, nullptr, section_called(root_)});
+    else
+      std::ranges::for_each(places(section, ""), add);
+    const auto has_all = [&](const std::vector<Place>& form) {
+      return std::ranges::all_of(written_[section], [&](const std::string& key) {
+        return key == "kind" || std::ranges::any_of(form, [&](const Place& p) { return p.key->name == key; });
+      });
+    };
+    const bool one_has = std::ranges::any_of(forms, has_all);
+    std::vector<Place> out;
+    for (std::vector<Place>& form : forms)
+      if (!one_has || has_all(form)) out.insert(out.end(), form.begin(), form.end());
+    return out;
+  }
   std::string rest(std::size_t indent) {
     leave(indent);
     const std::string section = path();
-    std::vector<Place> all;
-    if (section.empty())
-      all = below({root_, nullptr, nullptr, section_called(root_)});
-    else
-      for (const Place& place : places(section, ""))
-        for (Place& inner : below(place)) all.push_back(std::move(inner));
+    const std::vector<Place> all = open_keys(section);
     const std::string kind = kind_of(section);
     const bool of_family =
         std::ranges::any_of(all, [&](const Place& p) { return p.form->kind == kind; }) && !kind.empty();
@@ -91,30 +123,37 @@ class Annotator {
       const std::string& of = place.form->kind;
       if (of_family && of != kind) continue;
       if (place.key->type == "section" && place.key->keys.empty()) continue;  // of another study
+      if (section.empty() && place.key->name == "placement" && written_[section].contains("place"))
+        continue;  // which is what that study looks for
       if (place.key->name == "kind" || !written_[section].insert(place.key->name).second) continue;
-      out += with_help(fmt::format("{:{}}# {}: {}", "", indent, place.key->name, value_of(place)), place.key->help);
+      const std::string value = value_of(*place.key);
+      out += with_help(value.empty() ? fmt::format("{:{}}# {} <{}>", "", indent, place.key->name, what_of(*place.key))
+                                     : fmt::format("{:{}}# {}: {}", "", indent, place.key->name, value),
+                       place.key->help);
     }
     return out;
   }
-  /// What a key has where it is not written, as YAML; `...` where that is another section's to say.
-  static std::string value_of(const Place& place) {
-    if (place.key->type == "any") return "...";
-    if (place.key->type == "section") return "{}";
-    return place.key->fallback.empty() ? "\"\"" : place.key->fallback;
+  /// What a key has where it is not written, as YAML that may be written; "" where there is no such.
+  static std::string value_of(const KeyHelp& key) {
+    if (key.type == "any" || key.type == "section" || key.required) return "";  // `{}` may ask for it, too
+    if (std::ranges::find(kBesideOthers, key.name) != std::end(kBesideOthers)) return "";
+    const bool unset = key.fallback == "none" && std::ranges::find(key.words, "none") == key.words.end();
+    return unset ? "" : key.fallback;
   }
+  static std::string what_of(const KeyHelp& key) { return key.type == "any" ? "name or map" : key.type; }
 
   std::string root_;
   std::vector<std::pair<std::size_t, std::string>> path_;
   std::map<std::string, std::string> kinds_;              // by section
-  std::map<std::string, std::set<std::string>> written_;  // keys, by section
+  std::map<std::string, std::set<std::string>> written_;  // keys that stand in it or in `...`, by section
 };
 }  // namespace
 
 std::string annotated(std::string_view text, std::string_view root) {
   Annotator annotator(root);
-  std::istringstream lines{std::string(text)};
-  std::string out;
-  for (std::string line; std::getline(lines, line);) out += annotator.line(line);
+  std::string out, line;
+  for (std::istringstream lines{std::string(text)}; std::getline(lines, line);) annotator.note(line);
+  for (std::istringstream lines{std::string(text)}; std::getline(lines, line);) out += annotator.line(line);
   return out;
 }
 }  // namespace moesim::cli

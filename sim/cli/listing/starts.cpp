@@ -11,7 +11,10 @@
 namespace moesim::cli {
 namespace {
 constexpr std::string_view kHead =
-    "# Put your own figures in place of these.  What is commented out stands at its default.\n";
+    "# Put your own figures in place of these.  `# key: value` is a default, and may be written as it stands;\n"
+    "# `# key <what>` is a key that has none to write, or whose help says it (moesim list KEY).\n";
+
+constexpr std::string_view kWhole = "# Put your own figures in place of these.\n";
 
 // The figures of these are examples: small enough that the command ends within seconds.
 constexpr std::string_view kServe = R"(title: My service
@@ -202,7 +205,7 @@ std::string cluster() {
   const std::string text = fmt::format("type: cluster\ntitle: My cluster\nnodes: {}\nnode:\n{}  gpu:\n{}fabric:\n{}",
                                        c.nodes, lines_of(c.node, 2), lines_of(c.node.gpu, 4), lines_of(c.fabric, 2));
   return fmt::format("# The values of {} (moesim show {}), whose file says where they come from.\n{}{}", c.name, c.name,
-                     kHead, annotated(text, "cluster"));
+                     kWhole, annotated(text, "cluster"));
 }
 
 std::string model() {
@@ -211,7 +214,7 @@ std::string model() {
   m.title = "My model";
   m.published = {};
   m.hugging_face = m.license = m.source = "";
-  return fmt::format("# The values of {} (moesim show {}).\n{}{}", name, name, kHead,
+  return fmt::format("# The values of {} (moesim show {}).\n{}{}", name, name, kWhole,
                      annotated(lines_of(m, 0), "model"));
 }
 

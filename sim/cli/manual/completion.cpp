@@ -14,7 +14,7 @@ constexpr std::string_view kBash = R"bash(# bash completion of moesim, made by `
 _moesim_names() { moesim list "$1" 2>/dev/null | sed -n 's/^  \([A-Za-z0-9_.-]*[A-Za-z0-9]\)\(:\| \).*/\1/p'; }
 _moesim() {
   local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]} sub=${COMP_WORDS[2]}
-  local words="" names="" files=yes
+  local words="" names="" plain="" files=yes
   compopt -o filenames 2>/dev/null
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "@VERBS@ --help --version" -- "$current"))
@@ -28,6 +28,7 @@ _moesim() {
     return
   fi
   if [ -n "$names" ]; then COMPREPLY=($(compgen -W "$(for n in $names; do _moesim_names "$n"; done)" -- "$current")); fi
+  if [ -n "$plain" ]; then COMPREPLY+=($(compgen -W "$plain" -- "$current")); files=no; fi
   if [ $files = yes ]; then COMPREPLY+=($(compgen -f -- "$current")); fi
 }
 complete -F _moesim moesim
@@ -48,11 +49,12 @@ std::vector<std::string> all_names(const CLI::App& app) {
 std::string bash_lines(const CLI::App& app, std::string_view indent) {
   std::string out = fmt::format("{}words=\"{}\"\n", indent, fmt::join(all_names(app), " ")), cases;
   for (const CLI::Option* o : options_of(app)) {
-    const std::string names = catalogue_of(*o);
+    const auto [names, plain] = completions_of(app, *o);
     if (o->get_positional()) {
       if (!names.empty()) out += fmt::format("{}names=\"{}\"\n", indent, names);
-    } else if (o->get_type_size() > 0) {
-      cases += fmt::format("{}  {}) names=\"{}\" ;;\n", indent, fmt::join(names_of(*o), "|"), names);
+      if (!plain.empty()) out += fmt::format("{}plain=\"{}\"\n", indent, plain);
+    } else if (o->get_items_expected_max() > 0) {
+      cases += fmt::format("{}  {}) names=\"{}\" plain=\"\" ;;\n", indent, fmt::join(names_of(*o), "|"), names);
     }
   }
   return cases.empty() ? out : fmt::format("{}{}case $before in\n{}{}esac\n", out, indent, cases, indent);
@@ -73,8 +75,9 @@ std::string zsh_text(std::string_view text) {
   return out;
 }
 
-std::string zsh_value(const CLI::Option& o) {
-  const std::string names = catalogue_of(o);
+std::string zsh_value(const CLI::App& verb, const CLI::Option& o) {
+  const auto [names, plain] = completions_of(verb, o);
+  if (!plain.empty()) return fmt::format("({})", plain);
   return names.empty() ? "_files" : fmt::format("_moesim_names {}", names);
 }
 
@@ -85,13 +88,14 @@ std::string zsh_arguments(const CLI::App& app, std::string_view indent) {
   for (const CLI::Option* o : options_of(app)) {
     if (o->get_positional()) {
       out += fmt::format(" \\\n{}'{}:{}:{}'", indent, takes_several(*o) ? "*" : std::to_string(++position),
-                         zsh_text(o->get_name(true)), zsh_value(*o));
+                         zsh_text(o->get_name(true)), zsh_value(app, *o));
       continue;
     }
     for (const std::string& name : names_of(*o))
-      out += fmt::format(" \\\n{}'{}{}[{}]{}'", indent, o->get_items_expected_max() > 1 ? "*" : "", name,
-                         zsh_text(o->get_description()),
-                         o->get_type_size() > 0 ? fmt::format(":{}:{}", value_of(*o), zsh_value(*o)) : "");
+      out +=
+          fmt::format(" \\\n{}'{}{}[{}]{}'", indent, o->get_items_expected_max() > 1 ? "*" : "", name,
+                      zsh_text(o->get_description()),
+                      o->get_items_expected_max() > 0 ? fmt::format(":{}:{}", value_of(*o), zsh_value(app, *o)) : "");
   }
   return out + "\n";
 }
@@ -134,7 +138,8 @@ std::string bash_completion(const CLI::App& app) {
 std::string zsh_completion(const CLI::App& app) {
   std::string out = fmt::format(
       "#compdef moesim\n# zsh completion of moesim, made by `moesim manual`\n_moesim_names() {{\n  local -a "
-      "names\n  names=(${{(f)\"$(moesim list $1 2>/dev/null | sed -n 's/^  \\([A-Za-z0-9_.-]*[A-Za-z0-9]\\)[: "
+      "names\n  names=(${{(f)\"$(for n in $@; do moesim list $n 2>/dev/null; done | sed -n 's/^  "
+      "\\([A-Za-z0-9_.-]*[A-Za-z0-9]\\)[: "
       "].*/\\1/p')\"}})\n  compadd -a names\n  _files\n}}\n_moesim() {{\n  local -a verbs\n  verbs=(\n{}  )\n  if "
       "(( CURRENT == 2 )); then\n    _describe command verbs\n    return\n  fi\n  local verb=$words[2]\n  shift "
       "words\n  (( "

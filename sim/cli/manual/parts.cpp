@@ -1,6 +1,10 @@
 #include "cli/manual/parts.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/listing/sections.h"
+#include "cli/listing/starts.h"
 
 namespace moesim::cli {
 
@@ -20,7 +24,7 @@ std::vector<std::string> names_of(const CLI::Option& o) {
 }
 
 std::string value_of(const CLI::Option& o) {
-  if (o.get_type_size() == 0) return "";
+  if (o.get_items_expected_max() == 0) return "";
   const std::string type = o.get_type_name();
   const std::string value = type == "INT" || type == "UINT" || type == "FLOAT" ? "NUMBER" : "TEXT";
   return takes_several(o) ? value + "..." : value;
@@ -42,5 +46,23 @@ std::string catalogue_of(const CLI::Option& o) {
   if (at == std::string::npos) return "";
   const std::size_t from = at + kSays.size();
   return help.substr(from, std::min(help.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", from), help.size()) - from);
+}
+
+Completions completions_of(const CLI::App& verb, const CLI::Option& o) {
+  const std::string& name = verb.get_name();
+  if (!o.get_positional() || (name != "show" && name != "init" && name != "list")) return {catalogue_of(o), ""};
+  if (name == "show") return {"models hardware", ""};
+  std::vector<std::string_view> words;
+  if (name == "init") {
+    for (const Start& start : starts()) words.push_back(start.name);
+  } else {
+    words = {"models", "hardware", "scenarios", "metrics", "schema", "reference"};
+    const std::vector<FamilyHelp> all = families();  // whose names are of their tables
+    for (const FamilyHelp& family : all)
+      if (family.name.find(' ') == std::string_view::npos) words.push_back(family.name);
+    for (const Section& section : sections())
+      if (std::ranges::find(words, section.name) == words.end()) words.push_back(section.name);
+  }
+  return {"", fmt::format("{}", fmt::join(words, " "))};
 }
 }  // namespace moesim::cli

@@ -19,4 +19,11 @@ std::string help_of(const CLI::Option& option);
 bool takes_several(const CLI::Option& option);
 /// The word X where its help says "moesim list X": the names that it takes; "" where it takes a file or anything.
 std::string catalogue_of(const CLI::Option& option);
+
+/// What an option of a verb, or an argument, may be completed with.
+struct Completions {
+  std::string names;  // lists whose names it takes: "models hardware"
+  std::string words;  // or words that the program knows itself, which are all that it takes
+};
+Completions completions_of(const CLI::App& verb, const CLI::Option& option);
 }  // namespace moesim::cli

@@ -25,7 +25,8 @@ Figure dots(const Dots& d) {
   out.table.columns = {"", "value"};
   if (drawn.empty()) return out;
   const double low = drawn.front().value, high = drawn.back().value, around = std::max((high - low) * 0.6, 0.0);
-  const Scale scale = round_scale(low - around, high + around, 4, low < 0.25 * high && low >= 0);
+  const Scale scale = round_scale(low >= 0 ? std::max(0.0, low - around) : low - around, high + around, 4,
+                                  low < 0.25 * high && low >= 0);
   const AxisUnit unit = axis_unit(std::max(std::fabs(scale.from), std::fabs(scale.to)), d.unit);
   const int top = kLine * int(drawn.size()), axis = top + 16;
   Html inner = axis_html(scale, unit, axis, 4);

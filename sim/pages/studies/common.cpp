@@ -42,6 +42,18 @@ void add_assumed(Page& page, const Facts& f) {
   }
 }
 
+/// Where times rest on another GPU's kernels, these errors are larger.  Whether the band is theirs.
+bool widen_by_borrowed(Band& b, const Facts& f, const std::vector<std::string>& scopes) {
+  bool out = false;
+  for (const std::string& s : scopes)
+    if (f.has("kernel_error_borrowed_median", s) && f.value("kernel_error_borrowed_median", s) > b.median) {
+      b.median = f.value("kernel_error_borrowed_median", s);
+      b.p90 = f.value("kernel_error_borrowed_p90", s);
+      out = true;
+    }
+  return out;
+}
+
 /// Single kernels' errors, and what was published.
 void add_band(Page& page, const Facts& f, const Queries& q, const std::vector<std::string>& scopes) {
   Band b;
@@ -50,6 +62,7 @@ void add_band(Page& page, const Facts& f, const Queries& q, const std::vector<st
       b.median = std::max(b.median, f.value("kernel_error_median", s));
       b.p90 = std::max(b.p90, f.value("kernel_error_p90", s));
     }
+  const bool borrowed = widen_by_borrowed(b, f, scopes);
   const Rows published = q.rows("published");
   for (std::size_t i = 0; i < published.size(); ++i) {
     const double error = published.number(i, 3) / published.number(i, 2) - 1;
@@ -60,8 +73,12 @@ void add_band(Page& page, const Facts& f, const Queries& q, const std::vector<st
                        100 * b.median, 100 * b.p90);
   for (const Dots::Dot& e : b.errors) b.aria += fmt::format("; {} {}", e.label, e.shown);
   Panel p{"How far off it may be", "", band(b)};
-  p.under = b.p90 == 0
-                ? std::string()
+  p.under = b.p90 == 0 ? std::string()
+            : borrowed
+                ? fmt::format(
+                      "Bands: kernels that were measured on this GPU cannot be had; where one GPU's efficiencies stood "
+                      "in for another's, half and nine of ten of the single kernels were within {} and {}.",
+                      share_text(b.median), share_text(b.p90))
                 : fmt::format(
                       "Bands: half and nine of ten of the single kernels that were measured are within {} and {} "
                       "of the equations.",
@@ -70,12 +87,13 @@ void add_band(Page& page, const Facts& f, const Queries& q, const std::vector<st
   page.strip.push_back(std::move(p));
 }
 
-/// The parts of kernel time by where they come from; those of another GPU lie across these.
+/// The parts of kernel time by where they come from; what is of another GPU lies across these: a chart of its own.
 void add_origins(Page& page, const Facts& f, const std::vector<std::string>& scopes) {
-  Bars b;
-  b.label_name = "origin", b.value_name = "share of kernel time";
-  b.full = 1;
+  Bars b, other;
+  for (Bars* bars : {&b, &other})
+    bars->label_name = "origin", bars->value_name = "share of kernel time", bars->full = 1;
   b.aria = "Where kernel times come from";
+  other.aria = "Kernel time of efficiencies that were measured on another GPU";
   for (const std::string& scope : scopes) {
     double from = 0;
     const std::string of = scopes.size() > 1 ? scope.substr(scope.find(':') + 1) + ": " : "";
@@ -86,14 +104,17 @@ void add_origins(Page& page, const Facts& f, const std::vector<std::string>& sco
                                      {"borrowed", Tone::alert}}) {
       const double share = f.value(fmt::format("kernel_time_{}_share", name), scope);
       if (!(share > 0)) continue;
-      if (std::string_view(name) == "borrowed") from = 0;
-      b.bars.push_back({of + (std::string_view(name) == "borrowed" ? "of another GPU" : name), from,
-                        std::min(1.0, from + share), share_text(share), "", tone});
+      if (std::string_view(name) == "borrowed") {
+        other.bars.push_back({of + "of another GPU", 0, std::min(1.0, share), share_text(share), "", tone});
+        continue;
+      }
+      b.bars.push_back({of + name, from, std::min(1.0, from + share), share_text(share), "", tone});
       from += share;
     }
   }
   if (b.bars.empty()) return;
   page.strip.push_back({"Where kernel times come from", "", bars(b)});
+  if (!other.bars.empty()) page.strip.push_back({"How much of all that was measured on another GPU", "", bars(other)});
 }
 }  // namespace
 
@@ -166,10 +187,11 @@ void add_timeline(Page& page, const Facts& f) {
   s.question = "What ran when, operation by operation?";
   s.answer = html("A timeline of the run opens in ui.perfetto.dev");
   s.below = html(
-      "<p>This writes it, with every <code>--set</code> that the run had: less than 50 MB, of the GPUs and the time it "
-      "chooses (<code>--timeline-gpus</code> and <code>--timeline-window</code> choose others).</p><pre "
+      "<p>This runs it again and writes it: less than 50 MB, of the GPUs and the time it "
+      "chooses (<code>--timeline-gpus</code> and <code>--timeline-window</code> choose others). Add every "
+      "<code>--set</code> that the run had: its results do not keep them.</p><pre "
       "tabindex=\"0\"><code>moesim run {} --seed {} --timeline "
-      "timeline.json</code></pre><p class=\"ctl\"><label>The file <input type=\"file\" accept=\".json\" "
+      "timeline.json -o timeline.db</code></pre><p class=\"ctl\"><label>The file <input type=\"file\" accept=\".json\" "
       "data-timeline=\"1\"></label> <button type=\"button\" id=\"timeline-go\">Open in ui.perfetto.dev</button> "
       "<output id=\"timeline-n\"></output></p>",
       f.scenario_file.empty() ? std::string_view("SCENARIO") : std::string_view(f.scenario_file), f.seed);

@@ -184,15 +184,15 @@ void add_fates(Page& page, const Queries& q) {
   Bars a, b;
   a.aria = "Mappings by what became of them", a.label_name = "fate", a.value_name = "mappings";
   for (std::size_t i = 0; i < fates.size(); ++i)
-    a.bars.push_back({fates.text(i, 0), 0, fates.number(i, 1), fates.text(i, 1), "",
-                      fates.text(i, 0) == "chosen" ? Tone::answer : Tone::rest});
+    if (const std::string& fate = fates.text(i, 0); fate != "chosen" && fate != "front" && fate != "meets")
+      a.bars.push_back({fate, 0, fates.number(i, 1), fates.text(i, 1), "", Tone::rest});
   b.aria = "Mappings by why they fell", b.label_name = "why", b.value_name = "mappings";
   DataTable t{"One example of each", {"why", "mappings", "for example"}, {}};
   for (std::size_t i = 0; i < reasons.size() && i < kMostNamed; ++i) {
     b.bars.push_back({reasons.text(i, 0), 0, reasons.number(i, 1), reasons.text(i, 1), "", Tone::rest});
     t.rows.push_back({cell(reasons.text(i, 0)), cell(reasons.number(i, 1)), cell(reasons.text(i, 2))});
   }
-  if (!a.bars.empty()) s.panels.push_back({"mappings", "", bars(a)});
+  if (!a.bars.empty()) s.panels.push_back({"mappings that fell", "", bars(a)});
   if (!b.bars.empty()) s.panels.push_back({"reasons", "", bars(b)});
   if (s.panels.empty()) return;
   s.answer = reasons.empty()

@@ -66,9 +66,10 @@ void add_latency(Page& page, const Facts& f, const Queries& q) {
     const std::string p50 = f.shown(fmt::format("{}_p50", name)), p99 = f.shown(fmt::format("{}_p99", name));
     l.aria = fmt::format("{}: half within {}, 99 % within {}", label, p50, p99);
     l.logarithmic_x = l.x.front() > 0 && l.x.back() > 30 * l.x.front();
-    s.panels.push_back(
-        {std::string(label),
-         fmt::format("half {}, 99 % {}", p50.empty() ? "not known" : p50, p99.empty() ? "not known" : p99), lines(l)});
+    s.panels.push_back({std::string(label),
+                        fmt::format("half {}, 99 % {}{}", p50.empty() ? "not known" : p50,
+                                    p99.empty() ? "not known" : p99, l.logarithmic_x ? "; logarithmic axis" : ""),
+                        lines(l)});
   }
   if (s.panels.empty()) return;
   const std::string first = f.shown("ttft_p90"), further = f.shown("tpot_p90");

@@ -131,12 +131,12 @@ void add_fates(Page& page, const Queries& q) {
   Bars a, b;
   a.aria = "Deployments by what became of them", a.label_name = "fate", a.value_name = "deployments";
   for (std::size_t i = 0; i < fates.size(); ++i)
-    a.bars.push_back({fates.text(i, 0), 0, fates.number(i, 1), fates.text(i, 1), "",
-                      fates.text(i, 0) == "chosen" ? Tone::answer : Tone::rest});
+    if (const std::string& fate = fates.text(i, 0); fate != "chosen" && fate != "front" && fate != "meets")
+      a.bars.push_back({fate, 0, fates.number(i, 1), fates.text(i, 1), "", Tone::rest});
   b.aria = "Pools that cannot be used, by why", b.label_name = "why", b.value_name = "pools";
   for (std::size_t i = 0; i < refused.size() && i < kMostNamed; ++i)
     b.bars.push_back({refused.text(i, 0), 0, refused.number(i, 1), refused.text(i, 1), "", Tone::rest});
-  if (!a.bars.empty()) s.panels.push_back({"deployments", "", bars(a)});
+  if (!a.bars.empty()) s.panels.push_back({"deployments that fell", "", bars(a)});
   if (!b.bars.empty()) s.panels.push_back({"pools refused in closed form", "", bars(b)});
   if (s.panels.empty()) return;
   double pools = 0;
@@ -152,12 +152,14 @@ void add_variations(Page& page, const Queries& q) {
   if (rows.empty()) return;
   Bars b;
   b.aria = "Cost an hour if the plan were another", b.label_name = "if", b.value_name = "USD an hour";
-  DataTable t{"", {"tried", "what", "targets", "GPUs", "USD an hour", "tightest"}, {}};
+  const std::vector<std::string> columns = {"what", "targets", "GPUs", "USD an hour", "tightest"};
+  DataTable answer{"Checks of the answer", columns, {}}, others{"If the plan were another", columns, {}};
   std::size_t checks = 0, held = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const bool met = rows.number(i, 2) > 0;
-    t.rows.push_back({cell(rows.text(i, 0)), cell(rows.text(i, 1)), cell(met ? "met" : "missed"),
-                      cell(rows.number(i, 3)), cell(rows.number(i, 4)), cell(rows.text(i, 5))});
+    DataTable& t = rows.text(i, 0) == "check" ? answer : others;
+    t.rows.push_back({cell(rows.text(i, 1)), cell(met ? "met" : "missed"), cell(rows.number(i, 3)),
+                      cell(rows.number(i, 4)), cell(rows.text(i, 5))});
     if (rows.text(i, 0) == "check") {
       ++checks, held += met;
     } else if (rows.text(i, 0) == "variation" && std::isfinite(rows.number(i, 4))) {
@@ -170,8 +172,9 @@ void add_variations(Page& page, const Queries& q) {
   s.question = "Does it hold, and what if the plan were another?";
   s.answer = html("{} of {} checks of the answer meet the targets",
                   held == checks ? strong(fmt::to_string(held)) : bad(fmt::to_string(held)), checks);
-  if (!b.bars.empty()) s.panels.push_back({"", "", bars(b)});
-  s.below = table_html(t);
+  if (!answer.rows.empty()) s.above = table_html(answer);
+  if (!b.bars.empty()) s.panels.push_back({"USD an hour if the plan were another", "", bars(b)});
+  if (!others.rows.empty()) s.below = table_html(others);
   s.sql = {q.sql("variations")};
   page.sections.push_back(std::move(s));
 }

@@ -196,11 +196,22 @@ Section figures_section(const std::vector<std::string>& keys, const std::vector<
                          "scale, from 0. ";
   return s;
 }
+/// With where the kernel times of all points come from, and how far off the worst may be.
+Facts with_kernels(Facts f, const results::Database& db) {
+  results::Statement s = db.prepare(
+      "SELECT name, CASE WHEN name LIKE 'kernel_error%' THEN max(value) ELSE avg(value) END FROM metric WHERE (name "
+      "LIKE 'kernel_error%' OR name LIKE 'kernel_time_%_share') AND (scope = 'run' OR scope LIKE 'pool:%') AND scope "
+      "NOT LIKE '%,%' GROUP BY name");
+  while (s.step()) f.metrics[{"run", s.text(0)}] = {s.real(1), ""};
+  f.state = "complete";  // each point has its own
+  return f;
+}
 }  // namespace
 
 Page sweep_page(const Facts& f, const results::Database& db) {
   const Queries q = Queries::of(db, "sweep");
-  Page page = begun_page(f, q, {});
+  Page page = begun_page(with_kernels(f, db), q, {"run"});
+  for (Panel& p : page.strip) p.under += p.under.empty() ? "Mean over the points." : " Of the point furthest off.";
   const Rows sweep = q.rows("sweep"), figures = q.rows("figures");
   page.kind = "sweep";
   if (const std::string title = title_of(sweep.text(0, 0)); !title.empty()) page.title = title;
@@ -220,6 +231,12 @@ Page sweep_page(const Facts& f, const results::Database& db) {
   if (sweep.text(0, 4) != "complete" || double(here) < sweep.number(0, 1))
     page.alarm = html("This sweep is not whole: {} of its {} points are here (state {}).", here, sweep.text(0, 1),
                       sweep.text(0, 4));
+  else if (const std::string open = db.value("SELECT count(*) FROM run WHERE state <> 'complete'").value_or("0");
+           open != "0")
+    page.alarm = html(
+        "{} of its runs did not come to their end: their rows are missing, and their figures hold for "
+        "what was done until then.",
+        open);
   std::string first_best, first_name;
   Section s = figures_section(keys, points, names, table, first_best, first_name);
   std::string what;

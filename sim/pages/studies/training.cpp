@@ -55,7 +55,7 @@ void add_parts(Page& page, const Facts& f, const Queries& q) {
 
 const std::vector<std::pair<std::string, Tone>> kKinds = {{"forward", Tone::light},
                                                           {"backward", Tone::part},
-                                                          {"inputs' gradients", Tone::part},
+                                                          {"inputs' gradients", Tone::faint},
                                                           {"weights' gradients", Tone::rest},
                                                           {"forward and backward", Tone::answer},
                                                           {"optimizer", Tone::ink}};

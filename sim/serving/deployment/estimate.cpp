@@ -8,6 +8,8 @@
 #include "serving/deployment/deployment.h"
 #include "serving/deployment/fold.h"
 #include "serving/deployment/pool_choices.h"
+#include "serving/fleet/balancer.h"
+#include "serving/instance/batcher.h"
 #include "serving/requests/generated.h"
 #include "serving/traces/workloads.h"
 #include "spec/catalogue.h"
@@ -173,9 +175,13 @@ Estimate estimate_serving(const Config& scenario, bool) {
     BuiltPool& pool = *d.pools.back();
     pool.section = d.section.pools[i];
     check_pool(pools[i], pool.section, nullptr);  // what wraps or hangs is refused, also here
+    (void)engine_of(config, pools[i]);            // names that no run takes
+    if (pools[i].has("batcher")) (void)batchers().make(pools[i].at("batcher"));
     pool.described = std::max(1, pool.section.instances);
     pool.node = pools[i].has("node") ? spec::read_node(pools[i].at("node")) : d.cluster.node;
   }
+  for (const char* key : {"balancer", "decode_balancer"})
+    if (config.has(key)) (void)balancers().make_or(config, key, "least_loaded");
   ServingCounts out;
   out.duration = d.section.duration.v > 0 ? seconds(d.section.duration) : kClockEnds;
   const double interval = d.section.sample.v > 0     ? seconds(d.section.sample)

@@ -7,6 +7,7 @@
 #include "core/paths.h"
 #include "core/yaml_line.h"
 #include "schedule/pipelines/pipeline.h"
+#include "sizing/shared_sections.h"
 #include "spec/catalogue.h"
 #include "training/campaign.h"
 
@@ -105,6 +106,7 @@ Job read_job(PlanHead head) {
   size.parse(job.section);
   if (job.network_text.empty()) job.network_text = "bottleneck";
   for (const Config& item : job.section.candidates.nodes) job.nodes.push_back(read_priced_node(item));
+  check_shared_sections(job, job.nodes);
   for (const Config& item : job.section.candidates.schedule) {
     (void)schedule::pipeline_schedules().make(item);  // a wrong name or parameter is found now
     job.schedules.push_back(yaml_line(item));

@@ -49,5 +49,15 @@ TEST(JobReject, NamesThePlaceAndWhatWouldDo) {
             "5:46: size.candidates.pipeline[0]: mixtral-8x7b has 32 layers, got 64 stages");
   EXPECT_EQ(said(good, nodes, "{days: -1}"), "4:19: size.targets.days: must not be negative, got -1");
 }
+
+TEST(JobReject, SectionsThatAllCandidatesHave) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("job.yaml");
+  put_file(file,
+           "model: mixtral-8x7b\nrouting: balanecd\nsize:\n  training: {tokens: 1e12, settings: {batch: 128}}\n"
+           "  candidates: {nodes: [hgx-h100]}\n");
+  EXPECT_EQ(test::refusal_of([&] { (void)read_job(read_plan_head(file, {}, {})); }),
+            file + ":2:10: routing: no traffic is called \"balanecd\"; did you mean \"balanced\"?");
+}
 }  // namespace
 }  // namespace moesim::sizing

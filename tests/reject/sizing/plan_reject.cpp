@@ -80,5 +80,28 @@ TEST(PlanReject, RunsTooShortForTheirLoad) {
             "plan.yaml:3:3: size.search.most: a conversation pauses for 6.65 min, and its later turns are part of the "
             "load: give at least 799 s, got 600 s");
 }
+
+/// Of a plan with such a line above its size.
+std::string above(const std::string& line, const std::string& nodes = "[hgx-h100]") {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("plan.yaml");
+  put_file(file, "model: deepseek-v2-lite\n" + line + "\nsize:\n" + kLoad + kTargets +
+                     "  candidates: {nodes: " + nodes + "}\n");
+  const std::string text = test::refusal_of([&] { read_plan(file, {}, {}); });
+  return text.starts_with(file) ? text.substr(file.size() + 1) : text;
+}
+
+// Not a layout that falls, of every candidate.
+TEST(PlanReject, SectionsThatAllCandidatesHave) {
+  EXPECT_EQ(above("routing: {kind: log_normal, sigma: 0.3}"), "accepted");
+  EXPECT_EQ(above("network: fluid"), "accepted");
+  EXPECT_EQ(above("kernels: roofline"), "accepted");
+  EXPECT_EQ(above("routing: balanecd"), "2:10: routing: no traffic is called \"balanecd\"; did you mean \"balanced\"?");
+  EXPECT_EQ(above("routing: {kind: log_normal, sigam: 1}"),
+            "2:29: routing: unknown key \"sigam\"; known keys: sigma, every");
+  EXPECT_EQ(above("network: flluid"), "2:10: network: no network is called \"flluid\"; did you mean \"fluid\"?");
+  EXPECT_EQ(above("kernels: roofllne"), "2:10: kernels: no kernels is called \"roofllne\"; did you mean \"roofline\"?");
+  EXPECT_EQ(above("kernels: {calibration: nope.yaml}").substr(0, 26), "2:24: kernels.calibration:");
+}
 }  // namespace
 }  // namespace moesim::sizing

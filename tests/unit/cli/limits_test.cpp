@@ -67,6 +67,18 @@ TEST(Limits, ADryRunSaysItAllAndMakesNothing) {
   EXPECT_TRUE(folder.empty());
 }
 
+TEST(Limits, ADryRunRefusesNamesThatTheRunRefuses) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(moesim_prints("init serve -o s.yaml", folder).exit_code, 0);
+  for (const char* set : {"serving.engine=vlm", "serving.pools.0.engine=vlm", "serving.pools.0.batcher=chunkd",
+                          "serving.balancer=least_loadd"}) {
+    const std::string run = std::string("run s.yaml -o out.db --set ") + set;
+    const Printed real = moesim_prints(run, folder), dry = moesim_prints(run + " --dry-run", folder);
+    EXPECT_EQ(dry.exit_code, 2) << set;
+    EXPECT_EQ(dry.err, real.err) << set;
+  }
+}
+
 TEST(Limits, AnAmountOfMemoryIsOne) {
   const std::vector<std::vector<std::string>> verbs = {
       {"run", "train-mixtral-8x7b"},

@@ -156,6 +156,15 @@ TEST(List, FitsEightyColumns) {
 TEST(List, NamesTheNearestPath) {
   EXPECT_EQ(run_command({"list", "serving.pools.kv.blok"}),
             "nothing called \"serving.pools.kv.blok\" can be listed; did you mean \"serving.pools.kv.block\"?");
+  const std::pair<const char*, const char*> elsewhere[] = {
+      {"h100", "moesim show h100 shows it"},
+      {"deepseek-v3", "moesim show deepseek-v3 shows it"},
+      {"step_time", "it is a metric: moesim list metrics says what each is"},
+      {"eplb", "moesim list placement shows it"},
+      {"Serving.SLO", "did you mean \"serving.slo\"?"},
+      {"something-else", "moesim list says what can be"}};
+  for (const auto& [name, hint] : elsewhere)
+    EXPECT_EQ(run_command({"list", name}), std::string("nothing called \"") + name + "\" can be listed; " + hint);
   EXPECT_EQ(run_command({"list", "servng"}), "nothing called \"servng\" can be listed; did you mean \"serving\"?");
   EXPECT_EQ(run_command({"list", "watermark"}),
             "nothing called \"watermark\" can be listed; there is serving.pools.kv.watermark");

@@ -4,6 +4,8 @@
 #include <array>
 #include <filesystem>
 #include <sstream>
+#include <string>
+#include <vector>
 
 #include "core/files.h"
 #include "support/program.h"
@@ -78,7 +80,11 @@ TEST_F(Manual, BashCompletesVerbsOptionsAndNames) {
   EXPECT_EQ(completed("moesim si"), "size\n");
   EXPECT_EQ(completed("moesim run --timeline-w"), "--timeline-window\n");
   EXPECT_EQ(completed("moesim run quickst"), "quickstart\n");
+  EXPECT_EQ(completed("moesim run --force quickst"), "quickstart\n");  // a flag takes none
   EXPECT_EQ(completed("moesim trace imp"), "import\n");
+  EXPECT_EQ(completed("moesim init tr"), "train\n");
+  EXPECT_EQ(completed("moesim list hardw"), "hardware\n");
+  EXPECT_EQ(completed("moesim show mixtral-8x7"), "mixtral-8x7b\n");
   EXPECT_EQ(completed("moesim trace export --form"), "--format\n");
   EXPECT_EQ(completed("moesim place --strategy eplb_g"), "eplb_global\n");
 }
@@ -87,6 +93,44 @@ TEST_F(Manual, ZshTakesItsScript) {
   if (!there("zsh")) GTEST_SKIP() << "no zsh here";
   EXPECT_EQ(shell("zsh -n m/_moesim"), "");
   EXPECT_NE(text("_moesim").find("'--seed[seed of all random streams"), std::string::npos);
+}
+
+/// The verbs that --help lists.
+std::vector<std::string> verbs_in(const std::string& help) {
+  std::istringstream lines(help);
+  std::vector<std::string> out;
+  bool listed = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (listed && line.starts_with("  ") && line[2] != ' ') out.push_back(line.substr(2, line.find(' ', 2) - 2));
+    listed = listed || line.starts_with("Subcommands");
+  }
+  return out;
+}
+
+TEST_F(Manual, SaysWhichOptionsTakeAValueAsHelpDoes) {
+  int flags = 0, valued = 0;
+  for (const std::string& verb : verbs_in(moesim_prints("--help", folder_).out)) {
+    const std::string page = text("moesim-" + verb + ".1");
+    std::istringstream lines(moesim_prints(verb + " --help", folder_).out);
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t at = line.find_first_not_of(' '), dashes = line.find("--");
+      if (at > 6 || line[std::min(at, line.size())] != '-' || dashes > 8) continue;
+      const std::size_t end = std::min(line.find_first_of(" ,", dashes), line.size());
+      std::string name;  // as man has it
+      for (const char c : line.substr(dashes, end - dashes)) name += c == '-' ? std::string("\\-") : std::string(1, c);
+      const std::size_t type = std::min(line.find(' ', dashes), line.size());
+      const bool value = line.compare(type, 5, " TEXT") == 0 || line.compare(type, 5, " UINT") == 0 ||
+                         line.compare(type, 4, " INT") == 0 || line.compare(type, 6, " FLOAT") == 0;
+      const std::size_t there = page.find(name + "\\fR");
+      ASSERT_NE(there, std::string::npos) << verb << " " << name;
+      const std::string in_page = page.substr(there, page.find('\n', there) - there);
+      const bool says = in_page.find("TEXT") != std::string::npos || in_page.find("NUMBER") != std::string::npos;
+      EXPECT_EQ(says, value) << verb << ": " << line << "\n" << in_page;
+      ++(value ? valued : flags);
+    }
+  }
+  EXPECT_GE(flags, 18);
+  EXPECT_GE(valued, 30);
 }
 }  // namespace
 }  // namespace moesim

@@ -111,7 +111,10 @@ TEST(WrongVerb, NamesTheRightOne) {
       {"size sweep-schedules",
        "is a sweep, and a plan was expected; moesim sweep sweep-schedules -o sweep-schedules.db runs it\n"},
       {"place place-deepseek-v3 --gpus 32",
-       "place-deepseek-v3: is a scenario, and traces or counts were expected; moesim run place-deepseek-v3 runs it\n"},
+       "is a scenario, and traces or counts were expected; moesim run place-deepseek-v3 runs it\n"},
+      {"run deepseek-v3", "no scenario is called \"deepseek-v3\"; it is one of the models: moesim show deepseek-v3\n"},
+      {"run something", "no scenario is called \"something\"; moesim list scenarios names them\n"},
+      {"place nope", "nope: no such file\n"},
       {"run results.db", "results.db: is no scenario but results; moesim report results.db shows them\n"},
   };
   for (const auto& [arguments, expected] : cases) {
@@ -119,6 +122,34 @@ TEST(WrongVerb, NamesTheRightOne) {
     EXPECT_EQ(printed.exit_code, 2) << arguments;
     EXPECT_TRUE(printed.err.ends_with(expected)) << arguments << "\n" << printed.err;
     EXPECT_EQ(std::ranges::count(printed.err, '\n'), 1) << arguments << "\n" << printed.err;
+  }
+}
+
+TEST(WrongVerb, NamesACommandThatRunsAFileGivenByItsPath) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder.file("my own"));
+  EXPECT_EQ(moesim_prints("init serve -o 'my own/service.yaml'", folder).exit_code, 0);
+  EXPECT_EQ(moesim_prints("init size -o plan.yaml", folder).exit_code, 0);
+  folder.write("sweep.yaml", "scenario: train-mixtral-8x7b\nvary: [{key: training.batch, values: [256]}]\n");
+  const std::pair<std::string, std::string> cases[] = {
+      {"size 'my own/service.yaml'",
+       "is a scenario, and a plan was expected; moesim run 'my own/service.yaml' runs it\n"},
+      {"place 'my own/service.yaml' --gpus 8",
+       "is a scenario, and traces or counts were expected; moesim run 'my own/service.yaml' runs it\n"},
+      {"place sweep.yaml --gpus 8",
+       "is a sweep, and traces or counts were expected; moesim sweep sweep.yaml -o sweep.db runs it\n"},
+      {"run plan.yaml", "is a plan, and a scenario was expected; moesim size plan.yaml runs it\n"},
+  };
+  for (const auto& [arguments, expected] : cases) {
+    const Printed printed = moesim_prints(arguments, folder);
+    EXPECT_EQ(printed.exit_code, 2) << arguments;
+    EXPECT_TRUE(printed.err.ends_with(expected)) << arguments << "\n" << printed.err;
+    const std::size_t from = printed.err.find("; moesim ") + 9, to = printed.err.rfind(" runs it");
+    const std::string hint = printed.err.substr(from, to - from);
+    if (hint.starts_with("size")) continue;  // takes seconds
+    std::filesystem::remove(folder.file("service.db"));
+    const Printed ran = moesim_prints(hint, folder);
+    EXPECT_EQ(ran.exit_code, 0) << ran.err;
   }
 }
 

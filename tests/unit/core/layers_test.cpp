@@ -56,7 +56,7 @@ const std::map<std::string, Names> kMayInclude = {
 // (`placement/placement.h`), or what puts them together.
 using Rooms = std::vector<std::pair<std::string, Names>>;
 const std::map<std::string, Rooms> kRooms = {
-    {"cli", {{"explaining", {}}, {"listing", {}}, {"manual", {}}, {"showing", {}}}},
+    {"cli", {{"explaining", {}}, {"listing", {}}, {"manual", {"listing"}}, {"showing", {}}}},
     {"compute", {{"kernels", {}}, {"layers", {"kernels"}}, {"fitting", {"kernels", "layers"}}}},
     {"network",
      {{"topology", {}},

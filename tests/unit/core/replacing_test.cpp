@@ -61,5 +61,20 @@ TEST_F(Replacing, FilesAlone) {
             file("link") + ": is a link; --force overwrites files alone");
   EXPECT_EQ(read_file(file("a")), "precious");
 }
+
+TEST_F(Replacing, ADatabaseByAnotherAlone) {
+  const std::string rows = "SQLite format 3" + std::string(1, '\0') + "rows";
+  folder_.write("a.db", rows);
+  folder_.write("b.db", "SQLite format");  // is none
+  allow_replacing(true);
+  EXPECT_EQ(test::refusal_of([&] { write_file(file("a.db"), "<html>"); }),
+            file("a.db") + ": is a database; --force overwrites results and traces with their like alone");
+  EXPECT_EQ(read_file(file("a.db")), rows);
+  write_file(file("b.db"), "<html>");
+  allow_replacing(true);
+  writes_database(file("a.db"));
+  write_file(file("a.db"), "new rows");
+  EXPECT_EQ(read_file(file("a.db")), "new rows");
+}
 }  // namespace
 }  // namespace moesim::core

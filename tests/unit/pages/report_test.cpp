@@ -182,6 +182,58 @@ TEST_F(ReportTest, ShowsPublishedFiguresBesideSimulatedOnes) {
             std::string::npos);
   EXPECT_NE(page.find("2</span> of 3 figures are nearer than nine of ten single kernels"), std::string::npos);
   EXPECT_NE(page.find("data-value=\"0.2\""), std::string::npos) << "the worst";
+  EXPECT_NE(page.find("How far off it may be"), std::string::npos);
+}
+
+TEST_F(ReportTest, HasTheMeanOfTheMiddleTwoAsMedian) {
+  results::Results r(file("v.db"), {kTitle, "validate", "", "", "", 1});
+  for (const auto& [name, simulated] : {std::pair("a", 108.0), {"b", 96.0}})
+    r.add(results::Table::validation, {name, "t", "step_time", "run", "s", 100.0, simulated, "Somebody, page 3",
+                                       results::Results::null(), results::Results::null(), results::Results::null()});
+  r.finish({}, "");
+  const std::string page = report_page(file("v.db"));
+  EXPECT_NE(page.find("half are met within <span class=\"sim\">6.0 %</span>"), std::string::npos);
+  EXPECT_NE(page.find("Somebody</span>, by 6.0 % in the middle"), std::string::npos);
+}
+
+TEST_F(ReportTest, SaysHowFarOffBorrowedKernelsWere) {
+  const std::string database = training("a.db");
+  EXPECT_EQ(report_page(database).find("How far off it may be"), std::string::npos);
+  results::Database db = results::Database::open_existing(database);
+  db.exec(
+      "INSERT INTO metric VALUES (1, 'kernel_error_borrowed_median', 0.24, '', 'run'), (1, "
+      "'kernel_error_borrowed_p90', 0.509, '', 'run')");
+  db.close();
+  EXPECT_NE(report_page(database).find("half and nine of ten of the single kernels were within 24 % and 51 %"),
+            std::string::npos);
+}
+
+TEST_F(ReportTest, GivesACommandThatWritesTheTimelineBesideTheResults) {
+  const std::string page = report_page(training("a.db"));
+  EXPECT_NE(page.find("moesim run a.yaml --seed 7 --timeline timeline.json -o timeline.db"), std::string::npos);
+  EXPECT_NE(page.find("Add every <code>--set</code> that the run had"), std::string::npos);
+}
+
+TEST_F(ReportTest, ShowsOfASweepWhatItsPointsShare) {
+  const std::string database = training("a.db");
+  results::Database db = results::Database::open_existing(database);
+  db.exec(
+      "UPDATE run SET wall_time = NULL, file = '/home/someone/a.yaml'; INSERT INTO sweep VALUES ('vary: {x: [1]}', 1, "
+      "1, 1, 'complete'); INSERT INTO sweep_point (point, run, key, value, problem) VALUES (1, 1, 'x', '1', ''); "
+      "INSERT INTO metric VALUES (1, 'kernel_error_median', 0.084, '', 'run'), (1, 'kernel_error_p90', 0.222, '', "
+      "'run'), (1, 'kernel_time_interpolated_share', 1, '', 'run')");
+  db.close();
+  const std::string page = report_page(database);
+  for (const char* of_one : {"/home/someone", "fingerprint", "seed 7", " events in ", "All settings in force"})
+    EXPECT_EQ(page.find(of_one), std::string::npos) << of_one;
+  EXPECT_NE(page.find("Scenario <code>a.yaml</code>"), std::string::npos);
+  EXPECT_NE(page.find("within 8.4 % and 22 %"), std::string::npos);
+  EXPECT_NE(page.find("Where kernel times come from"), std::string::npos);
+  EXPECT_EQ(page.find("class=\"alarm\""), std::string::npos);
+  results::Database open = results::Database::open_existing(database);
+  open.exec("UPDATE run SET state = 'running'");
+  open.close();
+  EXPECT_NE(report_page(database).find("1 of its runs did not come to their end"), std::string::npos);
 }
 
 TEST_F(ReportTest, RefusesWhatNoPageIsMadeOfInOneLine) {
@@ -197,12 +249,18 @@ TEST_F(ReportTest, RefusesWhatNoPageIsMadeOfInOneLine) {
                     study = changed("study.db", "UPDATE run SET study = 'x'"),
                     lacks = changed("lacks.db", "DROP TABLE assumption"),
                     trace = changed("trace.db", "CREATE TABLE trace_experts(id)"),
-                    sweep = changed("sweep.db", "DELETE FROM run; INSERT INTO sweep VALUES ('', 1, 1, 1, 'complete')");
+                    sweep =
+                        changed("sweep.db", "DELETE FROM run; INSERT INTO sweep VALUES ('', 1, 1, 1, 'interrupted')"),
+                    failed = changed("failed.db",
+                                     "DELETE FROM run; INSERT INTO sweep VALUES ('', 1, 1, 1, 'complete'); INSERT INTO "
+                                     "sweep_point (point, key, value, problem) VALUES (1, 'x', '1', 'why')");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(old); }),
             old + ": is a results database of schema version 2, this program reads version 3; run it again");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(none); }), none + ": holds no run");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(sweep); }),
-            sweep + ": none of its points could run; table sweep_point says why");
+            sweep + ": was interrupted before any of its points was done; moesim sweep --resume goes on");
+  EXPECT_EQ(test::refusal_of([&] { (void)report_page(failed); }),
+            failed + ": none of its points could run; table sweep_point says why");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(empty); }),
             empty + ": holds no figures: its run ended before there were any");
   EXPECT_EQ(test::refusal_of([&] { (void)report_page(study); }),
