@@ -117,7 +117,9 @@ struct SearchSection {
     f("seeds", p.seeds, "that the winner and its rivals are confirmed with");
     f("least", p.least, "shortest simulated time; 0 s: by the length of the requests");
     f("most", p.most, "longest simulated time; default 600 s, or until 40 requests have come");
-    f("exhaustive", p.exhaustive, "simulates every legal candidate");
+    f("exhaustive", p.exhaustive,
+      "simulates every candidate that fits its memory and the limits on size, and meets the latencies when all but "
+      "idle");
   }
   Time longest() const { return most.value_or(600_s); }
 };
