@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "core/paths.h"
 #include "core/yaml_line.h"
@@ -30,6 +31,7 @@ double gpu_hour(const Config& place, const PricedNode& n) {
     place.fail_below("power_usage",
                      fmt::format("a building draws at least what its nodes draw: got {}", c.power_usage));
   if (c.price && c.purchase > 0) place.fail_below("purchase", "is another way to say `price`: give one of the two");
+  if (c.price && !(c.price->v > 0)) place.fail_below("price", "must be above 0 USD/h");
   if (c.price) return c.price->v;
   if (c.purchase > 0) {
     if (!(c.years > 0)) place.fail_below("years", fmt::format("must be above 0, got {}", c.years));
@@ -155,6 +157,28 @@ void check_nodes(const Config& at, const std::vector<PricedNode>& nodes, const s
       at.fail_below(fmt::format("tensor[{}]", i), fmt::format("no node has as many GPUs: {} at most", most));
 }
 
+/// The same offer twice would tie with itself.
+void check_different_nodes(const Config& at, const std::vector<PricedNode>& nodes) {
+  const auto offer = [](const PricedNode& n) { return std::tie(n.text, n.choice.fabric, n.gpu_hour); };
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    for (std::size_t k = 0; k < i; ++k)
+      if (offer(nodes[i]) == offer(nodes[k]))
+        at.fail_below(fmt::format("nodes[{}]", i), fmt::format("is the same as nodes[{}], at the same price", k));
+}
+
+/// A copy of every expert on every GPU is all that redundancy can be.
+void check_redundant(const Config& at, const Candidates& c, const spec::Model& model,
+                     const std::vector<PricedNode>& nodes) {
+  if (!model.moe) return;
+  double gpus = 1;
+  for (const PricedNode& n : nodes) gpus = std::max(gpus, double(n.node.gpus) * n.choice.most);
+  for (std::size_t i = 0; i < c.redundant.size(); ++i)
+    if (const double most = (gpus - 1) * model.moe->experts; c.redundant[i] > most)
+      at.fail_below(fmt::format("redundant[{}]", i),
+                    fmt::format("every one of {} experts on each of {} GPUs is {} beyond one an expert, got {}",
+                                model.moe->experts, gpus, most, c.redundant[i]));
+}
+
 TextMap lines_of(const Config& map) {
   TextMap out;
   for (const std::string& key : map.keys()) out.emplace_back(key, yaml_line(map.at(key)));
@@ -244,6 +268,8 @@ Plan read_plan(PlanHead head) {
   if (candidates.has("precision")) (void)read<forward::AskedPrecision>(candidates.at("precision"));
   for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_priced_node(item));
   check_nodes(candidates, plan.nodes, plan.section.candidates.tensor);
+  check_different_nodes(candidates, plan.nodes);
+  check_redundant(candidates, plan.section.candidates, plan.model, plan.nodes);
   read_texts(plan);
   plan.load = read_load(size, plan);
   return plan;
