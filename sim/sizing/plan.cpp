@@ -84,6 +84,14 @@ PricedNode read_priced_node(const Config& item) {
   return out;
 }
 
+void check_different_nodes(const Config& at, const std::vector<PricedNode>& nodes) {
+  const auto offer = [](const PricedNode& n) { return std::tie(n.text, n.choice.fabric, n.gpu_hour); };
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    for (std::size_t k = 0; k < i; ++k)
+      if (offer(nodes[i]) == offer(nodes[k]))
+        at.fail_below(fmt::format("nodes[{}]", i), fmt::format("is the same as nodes[{}], at the same price", k));
+}
+
 namespace {
 
 void at_least_one(const Config& at, std::string_view key, const std::vector<int>& values, int least) {
@@ -155,15 +163,6 @@ void check_nodes(const Config& at, const std::vector<PricedNode>& nodes, const s
   for (std::size_t i = 0; i < tensor.size(); ++i)
     if (tensor[i] > most)
       at.fail_below(fmt::format("tensor[{}]", i), fmt::format("no node has as many GPUs: {} at most", most));
-}
-
-/// The same offer twice would tie with itself.
-void check_different_nodes(const Config& at, const std::vector<PricedNode>& nodes) {
-  const auto offer = [](const PricedNode& n) { return std::tie(n.text, n.choice.fabric, n.gpu_hour); };
-  for (std::size_t i = 0; i < nodes.size(); ++i)
-    for (std::size_t k = 0; k < i; ++k)
-      if (offer(nodes[i]) == offer(nodes[k]))
-        at.fail_below(fmt::format("nodes[{}]", i), fmt::format("is the same as nodes[{}], at the same price", k));
 }
 
 /// A copy of every expert on every GPU is all that redundancy can be.

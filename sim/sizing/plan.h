@@ -149,6 +149,8 @@ struct PricedNode {
 
 /// A node of a plan, by name or as a NodeChoice.  Throws ConfigError if no price of it is known.
 PricedNode read_priced_node(const Config& item);
+/// Throws ConfigError for the same offer twice, which would tie with itself.  candidates: has `nodes`.
+void check_different_nodes(const Config& candidates, const std::vector<PricedNode>& nodes);
 
 /// The load as its workload draws it, later turns of conversations included.
 struct Load {
