@@ -26,7 +26,7 @@ void add_merge(CLI::App& app, int&) {
                    "moesim sweep --shard or moesim size --shard")
       ->required();
   add_output(*verb, "-o,--output", given->output, "results database to create (default: the first file named)");
-  verb->add_flag("--partial", given->merge.partial, "points may be missing");
+  verb->add_flag("--partial", given->merge.partial, "points of a sweep, or shards of a plan, may be missing");
   verb->callback([given] {
     runs::MergeOptions options = given->merge;
     options.output = given->output.empty() ? given->files.front() : given->output;
@@ -42,8 +42,7 @@ void add_merge(CLI::App& app, int&) {
                       first ? options.shards.front() : *other, first ? *other : options.shards.front()));
     }
     if (!of_plan(options.shards.front())) return runs::merge_sweeps(options);
-    if (options.partial) throw ConfigError::placed("--partial: is for sweeps; a plan's shards need not be whole");
-    sizing::merge_trials(options.output, options.shards);
+    sizing::merge_trials(options.output, options.shards, options.partial);
   });
 }
 }  // namespace moesim::cli

@@ -100,6 +100,7 @@ void store_proposal(results::Results& results, std::int64_t number, const Propos
 std::string answer_json(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
   formats::Json out = {{"title", plan.title}, {"seed", plan.seed}, {"met", s.winner.has_value()}};
   if (s.winner) out["answer"] = entry_json(plan, s.entries[*s.winner]);
+  if (s.winner) out["seeds_missed"] = seeds_missed(s);
   out["candidates"] = formats::Json::array();
   for (const Entry& e : s.entries) out["candidates"].push_back(entry_json(plan, e));
   out["ranking"] = formats::Json::array();

@@ -7,6 +7,7 @@
 
 #include "results/summary.h"
 #include "sizing/answer.h"
+#include "sizing/nearest.h"
 
 namespace moesim::sizing {
 namespace {
@@ -34,12 +35,20 @@ std::string kernels_text(const KernelErrors& k) {
   return out.empty() ? "no kernel behind it was measured\n" : out;
 }
 
+/// What the answer holds under its own seed alone.
+std::string missed_text(const Search& s) {
+  const int missed = seeds_missed(s);
+  return missed == 0
+             ? ""
+             : fmt::format("; it misses the targets on {} of {} seeds", missed, s.ranking.front().headrooms.size());
+}
+
 /// The answer in one paragraph.
 std::string first_lines(const Plan& plan, const Search& s) {
   const Entry& w = s.entries[*s.winner];
   const Economics e = economics_of(plan, w);
-  std::string out = fmt::format("{} GPUs, {} node{} of {}: {}\n", e.gpus, e.nodes, e.nodes == 1 ? "" : "s",
-                                node_name(*w.deployment.node), text_of(w.deployment));
+  std::string out = fmt::format("{} GPUs, {} node{} of {}: {}{}\n", e.gpus, e.nodes, e.nodes == 1 ? "" : "s",
+                                node_name(*w.deployment.node), text_of(w.deployment), missed_text(s));
   out += fmt::format("{} USD/h, {} USD a million tokens", money(e.cost_per_hour), money(e.cost_per_million));
   if (e.cost_per_million_output > 0)
     out += fmt::format(" ({} of prompts, {} of answers)", money(e.cost_per_million_input),
@@ -60,36 +69,6 @@ std::string first_lines(const Plan& plan, const Search& s) {
                        node_name(*other.node), money(other.cost_per_hour()));
   }
   return out + kernels_text(w.figures->kernels);
-}
-
-/// What came nearest, if nothing meets the targets.
-std::string nearest(const Plan& plan, const Search& s) {
-  const Entry* best = nullptr;
-  double least = 1e300;
-  for (const Entry& e : s.entries) {
-    if (!e.figures) continue;
-    auto all = standings(plan.section.targets, *e.figures);
-    const auto sizes = standings_of_size(plan.section.targets, e.deployment);
-    all.insert(all.end(), sizes.begin(), sizes.end());
-    if (const double used = tightest(all)->used(); used < least) least = used, best = &e;
-  }
-  if (best == nullptr) {
-    if (!s.entries.empty()) {  // by cost
-      const Entry& e = s.entries.front();
-      return fmt::format("No deployment can be tried. The cheapest in closed form, {} on {}: {}.\n",
-                         text_of(e.deployment), node_name(*e.deployment.node), e.reason);
-    }
-    std::map<std::string, int> reasons;
-    for (const Proposal& p : s.proposals)
-      if (!p.usable()) ++reasons[p.steady.refused.substr(0, p.steady.refused.find(':'))];
-    std::string out = "Nothing can be built that meets the targets:";
-    for (const auto& [reason, count] : reasons) out += fmt::format(" {} fall by {},", count, reason);
-    out.back() = '.';
-    return out + "\n";
-  }
-  return fmt::format("Nothing meets the targets. Nearest: {} on {} ({} GPUs): {}, {:.0f} % too much.\n",
-                     text_of(best->deployment), node_name(*best->deployment.node), best->deployment.gpus(),
-                     best->reason, 100 * (least - 1));
 }
 
 void add_row(results::TextTable& table, const Plan& plan, const Entry& e) {
@@ -191,7 +170,7 @@ std::string checks_text(const Search& s) {
 
 std::string answer_text(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
   std::string out = plan.title.empty() ? "" : plan.title + "\n\n";
-  out += s.winner ? first_lines(plan, s) : nearest(plan, s);
+  out += s.winner ? first_lines(plan, s) : nearest_text(plan, s);
   out +=
       fmt::format("{} pools priced, {} deployments, {} simulations\n", s.proposals.size(), s.entries.size(), s.trials);
   if (s.winner) out += front_text(plan, s);

@@ -87,6 +87,12 @@ bool has_gaps(const Plan& plan) {
   });
 }
 
+bool can_fold(const Plan& plan) {
+  return plan.load.clients == 0 && std::ranges::none_of(plan.workload, [](const auto& entry) {
+           return entry.first == "concurrency" && entry.second != "0";
+         });
+}
+
 std::string node_name(const PricedNode& node) {
   return node.choice.node.is_scalar() ? node.choice.node.text()
          : node.node.title.empty()    ? "own node"
@@ -136,7 +142,7 @@ std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& tr
   const std::string& routing = trial.routing.empty() ? plan.routing_text : trial.routing;
   if (!routing.empty()) out += fmt::format("routing: {}\n", routing);
   out += fmt::format("seed: {}\n", plan.seed);
-  if (d.pools.size() > 0 && std::ranges::max(d.instances) > 1) out += "fold: data\n";
+  if (std::ranges::max(d.instances) > 1 && can_fold(plan)) out += "fold: data\n";
   out += fmt::format("serving:\n  engine: {}\n  duration: {}\n  warmup: {}\n", d.engine, to_text(trial.duration),
                      to_text(trial.warmup));
   out += "  workload: " + workload_text(plan, trial) + "\n";

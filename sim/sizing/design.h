@@ -54,6 +54,9 @@ struct Trial {
 bool is_placed(const PoolDesign& design, const spec::Model& model);
 /// Whether the plan's arrivals are drawn from a rate, so that they may come in bursts.
 bool has_gaps(const Plan& plan);
+/// Whether equal instances may stand for each other: not where requests wait for others to end, since clients and
+/// places among those under way are shared by all instances.
+bool can_fold(const Plan& plan);
 /// The whole scenario, ready to run.  layers: of the model instead of all of them; 0: all.
 std::string scenario_text(const Plan& plan, const Deployment& deployment, const Trial& trial, int layers = 0);
 }  // namespace moesim::sizing

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "forward/engine.h"
 #include "serving/deployment/section.h"
 
 namespace moesim::sizing {
@@ -35,7 +36,7 @@ struct Pool {
 
 /// The placement that was simulated is of drawn loads: the engine's file is made of recorded ones.
 std::string placement_text(const Pool& p, std::string_view format) {
-  if (p.copies() == 0) return "";
+  if (!p.exchanges()) return "";
   return fmt::format(
       "# which experts where: from loads recorded on your traffic (moesim trace import)\n"
       "moesim place --trace RECORDED.db --strategy eplb --gpus {} --nodes {} --slots {} --format {} -o {}\n",
@@ -57,8 +58,8 @@ std::string sglang(const Pool& p) {
                        d.role == Role::decode    ? "low_latency"
                        : d.role == Role::prefill ? "normal"
                                                  : "auto");
-    if (p.copies() > 0)
-      out += fmt::format(" --ep-num-redundant-experts {} --init-expert-location {}", p.copies(), p.placement());
+    if (p.copies() > 0) out += fmt::format(" --ep-num-redundant-experts {}", p.copies());
+    out += fmt::format(" --init-expert-location {}", p.placement());
   }
   if (d.overlap != OverlapKind::none) out += " --enable-two-batch-overlap";
   if (p.apart()) out += fmt::format(" --disaggregation-mode {}", name_of(d.role));
@@ -70,22 +71,44 @@ std::string sglang(const Pool& p) {
   return out;
 }
 
-/// Options: vLLM docs, engine arguments, expert parallel deployment, data parallel deployment.
+/// The backend that exchanges as was simulated; "": the engine has none.
+std::string vllm_backend(const Pool& p) {
+  using network::ExchangeKernel;
+  const forward::Engine engine = forward::load_engine(p.deployment.engine);
+  const bool answers = p.design.role == Role::decode;
+  const ExchangeKernel usual = answers ? ExchangeKernel::deepep_low_latency : ExchangeKernel::deepep_normal;
+  switch ((answers ? engine.decode_exchange : engine.prefill_exchange).value_or(usual)) {
+    case ExchangeKernel::all_gather:
+      return "allgather_reducescatter";
+    case ExchangeKernel::deepep_normal:
+      return "deepep_high_throughput";
+    case ExchangeKernel::deepep_low_latency:
+      return "deepep_low_latency";
+    case ExchangeKernel::all_to_all:
+    case ExchangeKernel::hybrid:
+      return "";
+  }
+  return "";
+}
+
+/// Options: vLLM docs, engine arguments, expert parallel deployment, data parallel deployment, dual batch overlap
+/// (which is for data and expert parallelism, with DeepEP's exchanges).
 std::string vllm(const Pool& p) {
   const PoolDesign& d = p.design;
-  std::string out = p.overlap_note();
-  if (p.copies() > 0) out += "# which experts where: the engine plans it as it serves, it takes no file\n";
+  const std::string backend = p.exchanges() && d.data > 1 ? vllm_backend(p) : "";
+  const bool overlaps = d.overlap != OverlapKind::none && backend.starts_with("deepep");
+  std::string out = overlaps ? p.overlap_note() : "";
+  if (d.overlap != OverlapKind::none && !overlaps)
+    out += "# overlap: the engine has it for data parallelism with DeepEP's exchanges alone, which these are not\n";
+  if (p.exchanges()) out += "# which experts where: the engine plans it as it serves, it takes no file\n";
   out += fmt::format("vllm serve {} --tensor-parallel-size {}", p.weights(), d.tensor);
   if (d.data > 1) out += fmt::format(" --data-parallel-size {}", d.data);
   if (p.exchanges()) {
     out += " --enable-expert-parallel";
-    if (d.data > 1)
-      out += fmt::format(" --all2all-backend {}",
-                         d.role == Role::prefill ? "deepep_high_throughput" : "deepep_low_latency");
-    if (p.copies() > 0)
-      out += fmt::format(" --enable-eplb --eplb-config '{{\"num_redundant_experts\": {}}}'", p.copies());
+    if (!backend.empty()) out += fmt::format(" --all2all-backend {}", backend);
+    out += fmt::format(" --enable-eplb --eplb-config '{{\"num_redundant_experts\": {}}}'", p.copies());
   }
-  if (d.overlap != OverlapKind::none) out += " --enable-dbo";
+  if (overlaps) out += " --enable-dbo";
   if (p.apart())
     out += fmt::format(" --kv-transfer-config '{{\"kv_connector\": \"NixlConnector\", \"kv_role\": \"kv_both\"}}'");
   out += fmt::format(" --max-num-seqs {} --max-num-batched-tokens {}", d.batch, d.tokens);
@@ -108,7 +131,7 @@ std::string trtllm(const Pool& p) {
   if (d.data > 1 && d.tensor > 1)
     out += fmt::format("# {} GPUs that share each rank's attention: no option, attention is on each GPU\n", d.tensor);
   if (d.overlap != OverlapKind::none) out += "# no option for two micro-batches that hide each other's exchanges\n";
-  if (p.copies() > 0) out += fmt::format("moe_config: {{backend: WIDEEP, load_balancer: {}}}\n", p.placement());
+  if (p.exchanges()) out += fmt::format("moe_config: {{backend: WIDEEP, load_balancer: {}}}\n", p.placement());
   if (p.apart()) {
     // assumed: a prompt four times as long as the mean one is among the longest
     out += fmt::format("cache_transceiver_config: {{backend: DEFAULT, max_tokens_in_buffer: {}}}\n",

@@ -58,7 +58,6 @@ bool keeps_prefixes(const Plan& plan) {
 
 void check_length(const Config& size, const Plan& plan, const Load& load) {
   constexpr double kLongest = 1e6;  // s; times are whole picoseconds in 64 bits
-  const Config search = size.at_or_empty("search");
   if (load.rate > 0 && kJudged / load.rate > kLongest)
     size.fail(fmt::format("{:.3g} requests/s are fewer than {} in {:.0f} days: too few to take percentiles of",
                           load.rate, kJudged, kLongest / 86400));
@@ -66,7 +65,7 @@ void check_length(const Config& size, const Plan& plan, const Load& load) {
   const auto too_short = [&](const std::string& why, double needed) {
     size.fail_below("search.most", fmt::format("{}: give at least {:.0f} s, got {}", why, needed, to_text(most)));
   };
-  if (search.has("most") && load.rate > 0 && kJudged / load.rate > seconds(most))
+  if (plan.section.search.most && load.rate > 0 && kJudged / load.rate > seconds(most))
     too_short(fmt::format("{:.3g} requests/s are too few to judge in less", load.rate), kJudged / load.rate + 1);
   if (2 * load.pauses > seconds(most))
     too_short(fmt::format("a conversation pauses for {}, and its later turns are part of the load",

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "core/paths.h"
 #include "core/yaml_line.h"
@@ -31,6 +32,7 @@ double gpu_hour(const Config& place, const PricedNode& n) {
     place.fail_below("power_usage",
                      fmt::format("a building draws at least what its nodes draw: got {}", c.power_usage));
   if (c.price && c.purchase > 0) place.fail_below("purchase", "is another way to say `price`: give one of the two");
+  if (c.price && !(c.price->v > 0)) place.fail_below("price", "must be above 0 USD/h");
   if (c.price) return c.price->v;
   if (c.purchase > 0) {
     if (!(c.years > 0)) place.fail_below("years", fmt::format("must be above 0, got {}", c.years));
@@ -81,6 +83,14 @@ PricedNode read_priced_node(const Config& item) {
   out.gpu_hour = gpu_hour(item, out);
   if (out.gpu_hour != out.node.gpu.price.v) out.text = priced_text(out.choice.node, out.gpu_hour);
   return out;
+}
+
+void check_different_nodes(const Config& at, const std::vector<PricedNode>& nodes) {
+  const auto offer = [](const PricedNode& n) { return std::tie(n.text, n.choice.fabric, n.gpu_hour); };
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    for (std::size_t k = 0; k < i; ++k)
+      if (offer(nodes[i]) == offer(nodes[k]))
+        at.fail_below(fmt::format("nodes[{}]", i), fmt::format("is the same as nodes[{}], at the same price", k));
 }
 
 namespace {
@@ -154,6 +164,19 @@ void check_nodes(const Config& at, const std::vector<PricedNode>& nodes, const s
   for (std::size_t i = 0; i < tensor.size(); ++i)
     if (tensor[i] > most)
       at.fail_below(fmt::format("tensor[{}]", i), fmt::format("no node has as many GPUs: {} at most", most));
+}
+
+/// A copy of every expert on every GPU is all that redundancy can be.
+void check_redundant(const Config& at, const Candidates& c, const spec::Model& model,
+                     const std::vector<PricedNode>& nodes) {
+  if (!model.moe) return;
+  double gpus = 1;
+  for (const PricedNode& n : nodes) gpus = std::max(gpus, double(n.node.gpus) * n.choice.most);
+  for (std::size_t i = 0; i < c.redundant.size(); ++i)
+    if (const double most = (gpus - 1) * model.moe->experts; c.redundant[i] > most)
+      at.fail_below(fmt::format("redundant[{}]", i),
+                    fmt::format("every one of {} experts on each of {} GPUs is {} beyond one an expert, got {}",
+                                model.moe->experts, gpus, most, c.redundant[i]));
 }
 
 TextMap lines_of(const Config& map) {
@@ -246,6 +269,8 @@ Plan read_plan(PlanHead head) {
   for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_priced_node(item));
   check_nodes(candidates, plan.nodes, plan.section.candidates.tensor);
   check_shared_sections(plan, plan.nodes);
+  check_different_nodes(candidates, plan.nodes);
+  check_redundant(candidates, plan.section.candidates, plan.model, plan.nodes);
   read_texts(plan);
   plan.load = read_load(size, plan);
   return plan;

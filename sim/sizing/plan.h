@@ -117,7 +117,9 @@ struct SearchSection {
     f("seeds", p.seeds, "that the winner and its rivals are confirmed with");
     f("least", p.least, "shortest simulated time; 0 s: by the length of the requests");
     f("most", p.most, "longest simulated time; default 600 s, or until 40 requests have come");
-    f("exhaustive", p.exhaustive, "simulates every legal candidate");
+    f("exhaustive", p.exhaustive,
+      "simulates every candidate that fits its memory and the limits on size, and meets the latencies when all but "
+      "idle");
   }
   Time longest() const { return most.value_or(600_s); }
 };
@@ -147,6 +149,8 @@ struct PricedNode {
 
 /// A node of a plan, by name or as a NodeChoice.  Throws ConfigError if no price of it is known.
 PricedNode read_priced_node(const Config& item);
+/// Throws ConfigError for the same offer twice, which would tie with itself.  candidates: has `nodes`.
+void check_different_nodes(const Config& candidates, const std::vector<PricedNode>& nodes);
 
 /// The load as its workload draws it, later turns of conversations included.
 struct Load {

@@ -36,6 +36,13 @@ double headroom(Plan plan, const Entry& e, std::uint64_t seed) {
 }
 }  // namespace
 
+int seeds_missed(const Search& s) {
+  // as Standing::met() rounds
+  return s.ranking.empty()
+             ? 0
+             : int(std::ranges::count_if(s.ranking.front().headrooms, [](double h) { return h < -1e-12; }));
+}
+
 bool is_tie(const Ranked& better, const Ranked& worse, bool same_cost, double missed) {
   if (better.headrooms.size() < 2) return false;
   if (!same_cost) return better.headroom.mean < better.headroom.half_width || missed - 1 < worse.headroom.half_width;

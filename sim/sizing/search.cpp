@@ -32,7 +32,11 @@ bool same_layout(const PoolDesign& a, const PoolDesign& b) {
   return a.tensor == b.tensor && a.data == b.data && a.experts_tensor == b.experts_tensor;
 }
 
+/// Too slow with a full batch: whether it meets the targets hangs on how full it gets, which its limit does not bound.
+bool may_overrun(const Proposal& p) { return p.steady.rate < p.steady.most; }
+
 /// The cheapest usable pools of a role on a kind of node: the best of each layout, a few layouts; ties as proposed.
+/// Those that may overrun are chosen for themselves, so that they displace none that cannot.
 std::vector<const Proposal*> best_pools(const Plan& plan, const std::vector<Proposal>& all, const PricedNode& node,
                                         const std::string& engine, Role role) {
   std::vector<const Proposal*> sorted, out;
@@ -40,10 +44,15 @@ std::vector<const Proposal*> best_pools(const Plan& plan, const std::vector<Prop
     if (p.node == &node && p.engine == engine && p.design.role == role && p.usable()) sorted.push_back(&p);
   std::ranges::stable_sort(sorted, {}, [&](const Proposal* p) { return pool_cost(plan, *p); });
   if (plan.section.search.exhaustive) return sorted;
-  for (const Proposal* p : sorted) {
-    if (int(out.size()) >= plan.section.search.keep) break;
-    if (std::ranges::none_of(out, [&](const Proposal* o) { return same_layout(o->design, p->design); }))
-      out.push_back(p);
+  for (const bool overrun : {false, true}) {
+    std::vector<const Proposal*> kept;
+    for (const Proposal* p : sorted) {
+      if (may_overrun(*p) != overrun) continue;
+      if (int(kept.size()) >= plan.section.search.keep) break;
+      if (std::ranges::none_of(kept, [&](const Proposal* o) { return same_layout(o->design, p->design); }))
+        kept.push_back(p);
+    }
+    std::ranges::move(kept, std::back_inserter(out));
   }
   return out;
 }
@@ -60,7 +69,7 @@ Entry entry_of(const Plan& plan, const std::vector<const Proposal*>& pools) {
   for (const Proposal* p : pools) {
     out.deployment.pools.push_back(p->design);
     out.deployment.instances.push_back(needed(rate, p->steady.rate));
-    out.need.push_back(rate / p->steady.rate);
+    out.need.push_back(rate / p->steady.most);
   }
   out.estimate = out.deployment.cost_per_hour();
   return out;

@@ -25,7 +25,7 @@ constexpr auto enum_names(Fate) {
 struct Entry {
   Deployment deployment;      // as last simulated, or as its closed form sizes it
   double estimate = 0;        // USD/h in closed form
-  std::vector<double> need;   // instances of each pool in closed form, parts of them too
+  std::vector<double> need;   // full instances of each pool in closed form, parts of them too
   double bound = 0;           // USD/h below which it is not expected to come, by how closed forms missed so far
   double ttft = 0, tpot = 0;  // s, in closed form
   Fate fate = Fate::pruned;
@@ -60,6 +60,9 @@ struct Search {
   std::vector<Check> checks;
   int trials = 0;
 };
+
+/// Seeds under which the answer misses a target.
+int seeds_missed(const Search& search);
 
 /// The requests that the deployments must serve: the plan's rate, or what its clients ask of answers that fast.
 double rate_of(const Plan& plan, double ttft, double tpot);

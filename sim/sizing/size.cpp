@@ -65,7 +65,8 @@ void print_files(const SizeOptions& options, bool answered) {
 
 /// What a database of this plan is told by.
 results::RunIdentity identity_of(const SizeOptions& options, const PlanHead& plan) {
-  return {plan.title, "size", options.plan, read_file(plan.file), "", plan.seed};
+  return {plan.title, "size", options.plan, read_file(plan.file), asked_text(options.overrides, options.shard),
+          plan.seed};
 }
 
 void print_answer(const SizeOptions& options, const Plan& plan, const Search& found,
@@ -116,7 +117,7 @@ class Kept {
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started_;
     results_.finish(
         {state, answer.end.fingerprint, std::uint64_t(simulations), answer.end.simulated_time, wall.count()},
-        plan_.config.resolved() + answer.settings);
+        identity_.resolved + plan_.config.resolved() + answer.settings);
   }
   int finish_shard(const SizeOptions& options, int simulations) {
     finish("interrupted", simulations);

@@ -19,25 +19,27 @@ double shortest(const Targets& t, std::string_view begins, Time each) {
   return out;
 }
 
-Steady decode(const Plan& plan, UnitModel& model, const PoolDesign& d, const UnitModel::Memory& memory) {
+/// Requests of a rank that its batch allows and its cache has room for.
+int full_batch(const Plan& plan, const PoolDesign& d, const UnitModel::Memory& memory) {
+  const double context = plan.load.input + plan.load.output / 2;
+  return int(std::min<double>(d.batch, double(memory.capacity) / context));
+}
+int prompt_tokens(const PoolDesign& d, const UnitModel::Memory& memory) {
+  return int(std::min<std::int64_t>(d.tokens, memory.capacity));
+}
+
+Steady decode(const Plan& plan, UnitModel& model, const PoolDesign& d, int batch) {
   Steady out;
   const double context = plan.load.input + plan.load.output / 2;
-  const double fits = double(memory.capacity) / context;
-  const int batch = int(std::min<double>(d.batch, fits));
-  if (batch < 1)
-    return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold a request of {:.0f}",
-                                   memory.capacity, context)};
   out.step = model.step(batch, context, 0, 0, d.overlap);
   out.tpot = out.step / plan.tokens_per_step;
   out.rate = batch * d.data / (std::max(1.0, plan.load.output - 1) * out.tpot);
   return out;
 }
 
-/// A step computes what its batch allows and its cache has room for.
-Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d, const UnitModel::Memory& memory) {
+Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d, int tokens) {
   Steady out;
   const double input = plan.load.fresh;
-  const int tokens = int(std::min<std::int64_t>(d.tokens, memory.capacity));
   out.step = model.step(0, 0, tokens, std::min<double>(input, tokens), d.overlap);
   out.rate = kLoaded * (d.data * tokens / (input * out.step));
   out.ttft = out.step * (std::ceil(input / tokens) + 0.5);
@@ -45,14 +47,10 @@ Steady prefill(const Plan& plan, UnitModel& model, const PoolDesign& d, const Un
 }
 
 /// Every step decodes the batch and computes as much of new prompts as keeps it full.
-Steady both(const Plan& plan, UnitModel& model, const PoolDesign& d, const UnitModel::Memory& memory) {
+Steady both(const Plan& plan, UnitModel& model, const PoolDesign& d, int batch) {
   Steady out;
   const double input = plan.load.fresh, output = std::max(1.0, plan.load.output);
   const double context = plan.load.input + output / 2;
-  const int batch = int(std::min<double>(d.batch, double(memory.capacity) / context));
-  if (batch < 1)
-    return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold a request of {:.0f}",
-                                   memory.capacity, context)};
   const double per_step = plan.tokens_per_step;
   const int room = d.tokens - batch;
   if (room < 1) return {.refused = fmt::format("batch: {} tokens a step leave no room for prompts", d.tokens)};
@@ -61,6 +59,52 @@ Steady both(const Plan& plan, UnitModel& model, const PoolDesign& d, const UnitM
   out.tpot = out.step / per_step;
   out.rate = 0.95 * (d.data * std::min(batch * per_step / output, prompts / input) / out.step);
   out.ttft = out.step * (std::ceil(input / room) + 0.5);
+  return out;
+}
+/// What misses its latency's target, and by how much; "": nothing does.
+std::string too_slow(const Targets& t, const PoolDesign& d, const Steady& s) {
+  if (d.role != serving::Role::decode && s.ttft > ttft_limit(t))
+    return fmt::format("latency: a first token takes {:.2f} s of {:.2f} s", s.ttft, ttft_limit(t));
+  if (d.role != serving::Role::prefill && s.tpot > tpot_limit(t))
+    return fmt::format("latency: a token takes {:.1f} ms of {:.1f} ms", s.tpot * 1e3, tpot_limit(t) * 1e3);
+  return "";
+}
+
+/// A request that is alone waits for nobody, and no prompt lengthens the steps of its answer: nothing is faster.
+void take_alone(const Plan& plan, UnitModel& model, const PoolDesign& d, int tokens, Steady& out) {
+  const double input = plan.load.fresh, context = plan.load.input + plan.load.output / 2;
+  if (d.role != serving::Role::prefill)
+    out.tpot = std::min(out.tpot, model.step(1, context, 0, 0, d.overlap) / plan.tokens_per_step);
+  if (d.role == serving::Role::decode) return;
+  const int piece = std::clamp(int(input), 1, std::max(1, tokens));
+  out.ttft = std::min(out.ttft, model.step(0, 0, piece, std::min<double>(input, piece), d.overlap) *
+                                    std::ceil(input / std::max(1, tokens)));
+}
+
+/// What is too slow when full serves when it is not: with the most requests of a step (or tokens of prompts) that the
+/// targets allow, down to one request alone, which nothing undercuts.
+Steady within_targets(const Plan& plan, UnitModel& model, const PoolDesign& d, int full) {
+  const bool prompts = d.role == serving::Role::prefill;
+  const auto at = [&](int size) {
+    return prompts                           ? prefill(plan, model, d, size)
+           : d.role == serving::Role::decode ? decode(plan, model, d, size)
+                                             : both(plan, model, d, size);
+  };
+  const auto slow = [&](const Steady& s) { return !too_slow(plan.section.targets, d, s).empty(); };
+  Steady out = at(full);
+  out.most = out.rate;
+  if (!out.refused.empty() || !slow(out)) return out;
+  const double most = out.rate;
+  int low = prompts ? std::clamp(int(plan.load.fresh), 1, full) : 1, high = full;
+  out = at(low);
+  if (slow(out)) take_alone(plan, model, d, prompts ? full : d.tokens, out);
+  // To an eighth: simulation says more than a finer figure would.
+  while (!slow(out) && high - low > std::max(1, low / 8)) {
+    const Steady middle = at(low + (high - low) / 2);
+    (slow(middle) ? high : low) = low + (high - low) / 2;
+    if (!slow(middle)) out = middle;
+  }
+  out.most = std::max(most, out.rate);
   return out;
 }
 }  // namespace
@@ -78,16 +122,12 @@ Steady steady_of(const Plan& plan, UnitModel& model, const PoolDesign& d) {
   if (const std::int64_t longest = prompts ? plan.load.longest_input : plan.load.longest; memory.capacity < longest)
     return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold the load's longest {} of {}",
                                    memory.capacity, prompts ? "prompt" : "request", longest)};
-  Steady out = d.role == serving::Role::decode    ? decode(plan, model, d, memory)
-               : d.role == serving::Role::prefill ? prefill(plan, model, d, memory)
-                                                  : both(plan, model, d, memory);
-  if (!out.refused.empty()) return out;
-  const Targets& t = plan.section.targets;
-  // A batch that is too slow when full may serve when it is not: smaller ones are candidates of their own.
-  if (d.role != serving::Role::prefill && out.tpot > tpot_limit(t))
-    out.refused = fmt::format("latency: a token takes {:.1f} ms of {:.1f} ms", out.tpot * 1e3, tpot_limit(t) * 1e3);
-  if (d.role != serving::Role::decode && out.ttft > ttft_limit(t))
-    out.refused = fmt::format("latency: a first token takes {:.2f} s of {:.2f} s", out.ttft, ttft_limit(t));
+  const int full = prompts ? prompt_tokens(d, memory) : full_batch(plan, d, memory);
+  if (full < 1)
+    return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold a request of {:.0f}",
+                                   memory.capacity, plan.load.input + plan.load.output / 2)};
+  Steady out = within_targets(plan, model, d, full);
+  if (out.refused.empty()) out.refused = too_slow(plan.section.targets, d, out);
   return out;
 }
 }  // namespace moesim::sizing

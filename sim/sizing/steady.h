@@ -9,7 +9,8 @@ namespace moesim::sizing {
 /// One instance at its operating point.
 struct Steady {
   std::string refused{};      // why it cannot be used at all: memory, latency; "": it can
-  double rate = 0;            // requests/s that it sustains
+  double rate = 0;            // requests/s that it sustains within the targets on latency
+  double most = 0;            // requests/s that it sustains when full, however slow
   double ttft = 0, tpot = 0;  // s; of what its role decides
   double step = 0;            // s
 };

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <sstream>
+
 #include "core/files.h"
 #include "results/output.h"
 #include "results/sql.h"
@@ -51,8 +54,104 @@ std::pair<TrialBook::StepKey, StepResult> step_of(const results::Statement& row)
 }
 
 constexpr const char* kOtherwise = "one of its simulations came out otherwise than the same one before";
-[[noreturn]] void refuse(const std::string& file, const std::string& why) {
-  throw ConfigError::placed(fmt::format("{}: cannot be gone on with: {}", file, why));
+constexpr const char *kGoneOn = "gone on with", *kMerged = "merged";
+[[noreturn]] void refuse(const std::string& file, const char* use, const std::string& why) {
+  throw ConfigError::placed(fmt::format("{}: cannot be {}: {}", file, use, why));
+}
+
+constexpr std::string_view kSet = "set ", kShard = "shard: ";
+/// The lines of run.resolved that asked_text() wrote.
+struct Asked {
+  std::string sets;  // as the options that asked for them
+  Shard shard{};
+};
+Asked asked_of(const std::string& resolved) {
+  Asked out;
+  std::istringstream lines(resolved);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(kSet)) {
+      const std::size_t colon = std::min(line.find(": "), line.size());
+      out.sets +=
+          fmt::format("{}--set {}={}", out.sets.empty() ? "" : " ", line.substr(kSet.size(), colon - kSet.size()),
+                      line.substr(std::min(colon + 2, line.size())));
+    }
+    if (!line.starts_with(kShard)) continue;
+    std::istringstream shard(line.substr(kShard.size()));
+    char slash = 0;
+    shard >> out.shard.number >> slash >> out.shard.of;
+  }
+  return out;
+}
+std::string sets_text(const Asked& asked) { return asked.sets.empty() ? "no --set" : asked.sets; }
+
+/// Throws ConfigError unless the run is of the same plan, values set, seed and version.
+void check_same_search(const std::string& file, const char* use, const results::Statement& run,
+                       const results::RunIdentity& search) {
+  if (run.text(0) != search.scenario) refuse(file, use, "it is of another plan, or of another text of it");
+  const Asked held = asked_of(run.text(3)), asked = asked_of(search.resolved);
+  const bool merges = use == kMerged;
+  if (held.sets != asked.sets)
+    refuse(file, use,
+           fmt::format("it is of {}, {} {}", sets_text(held), merges ? "the first one" : "asked for is",
+                       sets_text(asked)));
+  if (std::uint64_t(run.integer(1)) != search.seed)
+    refuse(
+        file, use,
+        fmt::format("it is of seed {}, {} {}", run.integer(1), merges ? "the first one" : "asked for is", search.seed));
+  if (run.text(2) != version())
+    refuse(file, use, fmt::format("it is of version {}, this is {}", run.text(2), version()));
+  if (merges || asked.shard.of == 1) return;
+  if (held.shard.number != asked.shard.number || held.shard.of != asked.shard.of)
+    refuse(file, use,
+           fmt::format("it is {}, asked for is {}/{}",
+                       held.shard.of == 1 ? "no shard" : fmt::format("shard {}/{}", held.shard.number, held.shard.of),
+                       asked.shard.number, asked.shard.of));
+}
+
+/// Every shard of one search, each once.
+void check_shards(const std::vector<std::string>& files, bool partial) {
+  std::map<int, std::string> seen;
+  int of = 1;
+  for (const std::string& file : files) {
+    const std::optional<results::RunIdentity> search = search_in(file);
+    if (!search) throw ConfigError::placed(fmt::format("{}: holds no search for a plan's answer", file));
+    const Shard shard = asked_of(search->resolved).shard;
+    if (shard.of < 2) refuse(file, kMerged, "it is no shard: moesim size --shard writes them");
+    if (!seen.empty() && shard.of != of)
+      refuse(file, kMerged, fmt::format("it is shard {}/{}, the first one is of {}", shard.number, shard.of, of));
+    of = shard.of;
+    const auto [at, fresh] = seen.emplace(shard.number, file);
+    if (!fresh)
+      throw ConfigError::placed(fmt::format("{} and {} are both shard {}/{}", at->second, file, shard.number, of));
+  }
+  for (int k = 1; k <= of && !partial; ++k)
+    if (!seen.contains(k))
+      throw ConfigError::placed(
+          fmt::format("shard {}/{} is missing; name all shards, or merge what there is with --partial", k, of));
+}
+
+void read_trials(const std::string& file, const char* use, const results::RunIdentity& search, TrialBook& book) {
+  const results::Database db = results::Database::open(file);
+  results::check_results(db, false);
+  results::Statement run = db.prepare("SELECT scenario, seed, version, resolved FROM run WHERE study = 'size'");
+  if (!run.step()) refuse(file, use, "it holds no search for a plan's answer");
+  check_same_search(file, use, run, search);
+  results::Statement trials = db.prepare("SELECT * FROM trial ORDER BY rowid");
+  if (trials.columns() != kLimiterAt + 1) refuse(file, use, "its table of simulations has other columns");
+  while (trials.step()) {
+    const std::string scenario = trials.text(1);
+    const auto seed = std::uint64_t(trials.integer(2));
+    const Figures figures = figures_of(trials);
+    if (const auto known = book.find(scenario, seed); known && !(*known == figures)) refuse(file, use, kOtherwise);
+    book.add(scenario, seed, figures);
+  }
+  if (!db.has_table("step_trial")) return;
+  results::Statement steps = db.prepare("SELECT * FROM step_trial ORDER BY rowid");
+  while (steps.step()) {
+    const auto [key, result] = step_of(steps);
+    if (const auto known = book.find(key); known && !(*known == result)) refuse(file, use, kOtherwise);
+    book.add(key, result);
+  }
 }
 }  // namespace
 
@@ -92,49 +191,40 @@ void TrialBook::put_in_order(results::Results& results) const {
   results::sort_rows(results.database(), "step_trial", "scenario, seed, batch");
 }
 
+std::string asked_text(const std::vector<Config::Override>& overrides, Shard shard) {
+  std::map<std::string, std::string> last;  // of one key, the one that counts
+  for (const Config::Override& o : overrides) last[o.path] = o.value;
+  std::string out;
+  for (const auto& [path, value] : last) out += fmt::format("{}{}: {}\n", kSet, path, value);
+  if (shard.of > 1) out += fmt::format("{}{}/{}\n", kShard, shard.number, shard.of);
+  return out;
+}
+
 std::optional<results::RunIdentity> search_in(const std::string& file) {
   const results::Database db = results::Database::open(file);
   if (!db.has_table("run")) return std::nullopt;
-  results::Statement s = db.prepare("SELECT title, file, scenario, seed FROM run WHERE study = 'size'");
+  results::Statement s = db.prepare("SELECT title, file, scenario, seed, resolved FROM run WHERE study = 'size'");
   if (!s.step()) return std::nullopt;
-  return results::RunIdentity{s.text(0), "size", s.text(1), s.text(2), "", std::uint64_t(s.integer(3))};
+  return results::RunIdentity{s.text(0), "size", s.text(1), s.text(2), s.text(4), std::uint64_t(s.integer(3))};
 }
 
 void read_trials(const std::string& file, const results::RunIdentity& search, TrialBook& book) {
-  const results::Database db = results::Database::open(file);
-  results::check_results(db, false);
-  results::Statement run = db.prepare("SELECT scenario, seed, version FROM run WHERE study = 'size'");
-  if (!run.step()) refuse(file, "it holds no search for a plan's answer");
-  if (run.text(0) != search.scenario) refuse(file, "it is of another plan, or of another text of it");
-  if (std::uint64_t(run.integer(1)) != search.seed)
-    refuse(file, fmt::format("it is of seed {}, asked for is {}", run.integer(1), search.seed));
-  if (run.text(2) != version()) refuse(file, fmt::format("it is of version {}, this is {}", run.text(2), version()));
-  results::Statement trials = db.prepare("SELECT * FROM trial ORDER BY rowid");
-  if (trials.columns() != kLimiterAt + 1) refuse(file, "its table of simulations has other columns");
-  while (trials.step()) {
-    const std::string scenario = trials.text(1);
-    const auto seed = std::uint64_t(trials.integer(2));
-    const Figures figures = figures_of(trials);
-    if (const auto known = book.find(scenario, seed); known && !(*known == figures)) refuse(file, kOtherwise);
-    book.add(scenario, seed, figures);
-  }
-  if (!db.has_table("step_trial")) return;
-  results::Statement steps = db.prepare("SELECT * FROM step_trial ORDER BY rowid");
-  while (steps.step()) {
-    const auto [key, result] = step_of(steps);
-    if (const auto known = book.find(key); known && !(*known == result)) refuse(file, kOtherwise);
-    book.add(key, result);
-  }
+  read_trials(file, kGoneOn, search, book);
 }
 
-void merge_trials(const std::string& output, const std::vector<std::string>& shards) {
+void merge_trials(const std::string& output, const std::vector<std::string>& shards, bool partial) {
   results::make_way(output);
+  check_shards(shards, partial);
   TrialBook book;
-  const std::optional<results::RunIdentity> search = search_in(shards.front());
-  if (!search) throw ConfigError::placed(fmt::format("{}: holds no search for a plan's answer", shards.front()));
-  for (const std::string& shard : shards) read_trials(shard, *search, book);
-  results::Results results(output, *search);
+  results::RunIdentity search = *search_in(shards.front());
+  for (const std::string& shard : shards) read_trials(shard, kMerged, search, book);
+  std::string sets;  // of a shard that was finished, all settings follow
+  std::istringstream lines(search.resolved);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(kSet)) sets += line + "\n";
+  search.resolved = sets;
+  results::Results results(output, search);
   book.keep_in(results);
-  results.finish({"interrupted", 0, std::uint64_t(book.size()), {}, 0}, "");
+  results.finish({"interrupted", 0, std::uint64_t(book.size()), {}, 0}, sets);
 }
 }  // namespace moesim::sizing

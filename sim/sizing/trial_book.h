@@ -11,6 +11,7 @@
 
 #include "results/results.h"
 #include "sizing/pretraining/step_trial.h"
+#include "sizing/search.h"
 #include "sizing/trial.h"
 
 namespace moesim::sizing {
@@ -45,13 +46,16 @@ class TrialBook {
   results::Results* results_ = nullptr;
 };
 
+/// What is asked beside the plan's file, as lines of run.resolved: values that were set, and which shard this is.
+std::string asked_text(const std::vector<Config::Override>& overrides, Shard shard);
+
 /// Adds the simulations of `file`, a database of `moesim size`.  Throws ConfigError if it is none, or of another plan,
-/// seed or version of the program; or has other figures for a simulation that is there already.
+/// values set, seed, shard or version of the program; or has other figures for a simulation that is there already.
 void read_trials(const std::string& file, const results::RunIdentity& search, TrialBook& book);
 /// The search that `file` is of, or nothing if it is no database of `moesim size`.
 std::optional<results::RunIdentity> search_in(const std::string& file);
 
 /// Puts the simulations of shards of one search into a new database, from which `moesim size --resume` answers.
-/// Throws ConfigError if they are not of one search.
-void merge_trials(const std::string& output, const std::vector<std::string>& shards);
+/// Throws ConfigError if they are not of one search, if one is given twice, or is missing.  partial: some may be.
+void merge_trials(const std::string& output, const std::vector<std::string>& shards, bool partial = false);
 }  // namespace moesim::sizing

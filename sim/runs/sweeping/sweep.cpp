@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/terminal.h"
 #include "runs/parallel.h"
+#include "runs/sweeping/first_look.h"
 #include "runs/sweeping/points.h"
 #include "runs/sweeping/sweep_answer.h"
 #include "runs/sweeping/sweep_output.h"
@@ -97,6 +98,7 @@ int sweep(const SweepOptions& options) {
         fmt::format("--shard: expected I/N with 1 <= I <= N, got {}/{}", options.shard, options.shards));
   const Sweep sweep = read_sweep(options.file);
   std::vector<Point> points = points_of(sweep);
+  look_at_points(sweep, points);
   if (!may_start(sweep, points, options)) return 0;
   std::vector<int> mine;
   for (int i = options.shard - 1; i < int(points.size()); i += options.shards) mine.push_back(i);

@@ -107,6 +107,7 @@ Job read_job(PlanHead head) {
   if (job.network_text.empty()) job.network_text = "bottleneck";
   for (const Config& item : job.section.candidates.nodes) job.nodes.push_back(read_priced_node(item));
   check_shared_sections(job, job.nodes);
+  check_different_nodes(candidates, job.nodes);
   for (const Config& item : job.section.candidates.schedule) {
     (void)schedule::pipeline_schedules().make(item);  // a wrong name or parameter is found now
     job.schedules.push_back(yaml_line(item));

@@ -20,10 +20,10 @@ std::string first_lines(const Job& job, const Choice& c) {
   std::string out = fmt::format("{} GPUs, {} node{} of {}: {}\n", m.gpus(), m.nodes, m.nodes == 1 ? "" : "s",
                                 name_of_node(w), text_of(m));
   out += fmt::format(
-      "{:.1f} days, {} USD ({:.2f} USD/h); step {:.3g} s, MFU {:.1f} %, {:.1f} of {:.1f} GB on the fullest "
+      "{:.1f} days, {} USD ({:.2f} USD/h); step {:.3g} s, MFU {:.1f} %, {:.1f} of {:.1f} usable GB on the fullest "
       "GPU\n",
       w.days(job), results::pretty(w.cost(job), ""), m.cost_per_hour(), r.step, 100 * r.mfu_bf16,
-      double(r.peak_memory) * 1e-9, double(m.node->node.gpu.memory.v) * 1e-9);
+      double(r.peak_memory) * 1e-9, double(m.node->node.gpu.usable().v) * 1e-9);
   out += fmt::format("of a step, {:.1f} % waits for the pipeline and {:.1f} % for exchanges and collectives\n",
                      100 * r.bubble / r.step, 100 * r.exposed / r.step);
   if (!r.memory.empty()) out += fmt::format("that GPU holds {}\n", r.memory);

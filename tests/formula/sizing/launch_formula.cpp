@@ -66,8 +66,10 @@ TEST_F(Launch, StartsOtherNodesOfVllmWithoutAServerOfTheirOwn) {
   EXPECT_EQ(
       text("vllm", {d}),
       "# 1 of these, on 16 GPUs each (2 nodes: once a node)\n"
+      "# which experts where: the engine plans it as it serves, it takes no file\n"
       "vllm serve deepseek-ai/DeepSeek-V3 --tensor-parallel-size 1 --data-parallel-size 16 --enable-expert-parallel "
-      "--all2all-backend deepep_low_latency --max-num-seqs 64 --max-num-batched-tokens 8192 "
+      "--all2all-backend allgather_reducescatter --enable-eplb --eplb-config '{\"num_redundant_experts\": 0}' "
+      "--max-num-seqs 64 --max-num-batched-tokens 8192 "
       "--data-parallel-size-local 8 --data-parallel-address $HEAD --data-parallel-rpc-port 13345 $([ $RANK -gt 0 ] "
       "&& echo --headless --data-parallel-start-rank $((RANK * 8)))\n"
       "# under Dynamo: python -m dynamo.frontend --router-mode kv in front, and python -m dynamo.vllm --model in "
@@ -77,6 +79,11 @@ TEST_F(Launch, StartsOtherNodesOfVllmWithoutAServerOfTheirOwn) {
 TEST_F(Launch, SaysWhatAnEngineHasNoOptionFor) {
   const std::string vllm = text("vllm", {unit(Role::decode, 16, OverlapKind::five_stage)});
   EXPECT_NE(vllm.find("it takes no file"), std::string::npos) << vllm;
+  EXPECT_NE(vllm.find("# overlap: the engine has it for data parallelism with DeepEP's exchanges alone"),
+            std::string::npos)
+      << vllm;
+  EXPECT_EQ(vllm.find("--enable-dbo"), std::string::npos) << vllm;
+  EXPECT_EQ(vllm.find("deepep"), std::string::npos) << vllm;
   PoolDesign wide = unit(Role::both, 8, OverlapKind::two_batch);
   wide.tensor = 2;
   const std::string trtllm = text("trtllm", {wide});
@@ -84,6 +91,19 @@ TEST_F(Launch, SaysWhatAnEngineHasNoOptionFor) {
   EXPECT_NE(trtllm.find("# no option for two micro-batches"), std::string::npos) << trtllm;
   plan_.speculation_text = "{kind: mtp}";
   EXPECT_NE(text("sglang", {wide}).find("# drafts: add the engine's own options"), std::string::npos);
+}
+
+/// Experts are placed by a strategy wherever they are exchanged, copies or none.
+TEST_F(Launch, PlacesExpertsAsWasSimulatedWithoutCopiesToo) {
+  PoolDesign d = unit(Role::both, 8, OverlapKind::none);
+  d.slots = 256;
+  const std::string sglang = text("sglang", {d});
+  EXPECT_NE(sglang.find("--slots 256 --format sglang -o both.placement.json"), std::string::npos) << sglang;
+  EXPECT_NE(sglang.find("--init-expert-location both.placement.json"), std::string::npos) << sglang;
+  EXPECT_EQ(sglang.find("--ep-num-redundant-experts"), std::string::npos) << sglang;
+  EXPECT_NE(text("trtllm", {d}).find("load_balancer: both.placement.json"), std::string::npos);
+  d.data = 1, d.tensor = 8, d.experts_tensor = true;
+  EXPECT_EQ(text("vllm", {d}).find("eplb"), std::string::npos);
 }
 
 TEST_F(Launch, WritesTheFilesOfTensorRtLlm) {

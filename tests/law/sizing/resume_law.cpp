@@ -112,6 +112,11 @@ TEST_F(Resume, TakesOnlyWhatIsOfTheSameSearch) {
   };
   const std::string start = file("one.db") + ": cannot be gone on with: ";
   EXPECT_EQ(refused([](SizeOptions& o) { o.seed = 17; }), start + "it is of seed 3, asked for is 17");
+  EXPECT_EQ(refused([](SizeOptions& o) {
+              o.overrides = {{"size.growth", "2"}, {"seed", "3"}};
+            }),
+            start + "it is of no --set, asked for is --set seed=3 --set size.growth=2");
+  EXPECT_EQ(refused([](SizeOptions& o) { o.shard = {1, 2}; }), start + "it is no shard, asked for is 1/2");
   put_file(file("plan.yaml"), small_plan(3) + "# changed\n");
   EXPECT_EQ(refused([](SizeOptions&) {}), start + "it is of another plan, or of another text of it");
   put_file(file("plan.yaml"), small_plan(3));
@@ -121,13 +126,38 @@ TEST_F(Resume, TakesOnlyWhatIsOfTheSameSearch) {
   test::change_database(file("one.db"), "UPDATE run SET version = '0.0.9'");
   EXPECT_EQ(refused([](SizeOptions&) {}), start + fmt::format("it is of version 0.0.9, this is {}", version()));
   test::change_database(file("one.db"), fmt::format("UPDATE run SET version = '{}'", version()));
-  std::filesystem::copy_file(file("one.db"), file("other.db"));
-  test::change_database(file("other.db"), "UPDATE trial SET share = share / 2 WHERE rowid = 1");
-  EXPECT_EQ(test::refusal_of([&] {
-              merge_trials(file("all.db"), {file("one.db"), file("other.db")});
-            }),
-            file("other.db") +
-                ": cannot be gone on with: one of its simulations came out otherwise than the same one before");
+}
+
+/// Shards that hold nothing: what is held against each other is what they are of.
+TEST_F(Resume, MergesEveryShardOfOneSearchOnce) {
+  (void)answer(options("whole.db"));
+  cut(file("whole.db"), "rowid < 3");
+  const auto shard = [&](const std::string& name, const std::string& asked) {
+    std::filesystem::copy_file(file("whole.db"), file(name));
+    test::change_database(file(name), fmt::format("UPDATE run SET resolved = '{}'", asked));
+    return file(name);
+  };
+  const std::string one = shard("1.db", "shard: 1/2\n"), two = shard("2.db", "shard: 2/2\nsize.growth: 1\n"),
+                    other = shard("other.db", "set size.growth: 2\nshard: 2/2\n"),
+                    third = shard("3.db", "shard: 3/3\n");
+  const auto refused = [&](const std::vector<std::string>& shards) {
+    return test::refusal_of([&] { merge_trials(file("all.db"), shards); });
+  };
+  EXPECT_EQ(refused({one, other}), other + ": cannot be merged: it is of --set size.growth=2, the first one no --set");
+  EXPECT_EQ(refused({one, one}), one + " and " + one + " are both shard 1/2");
+  EXPECT_EQ(refused({two}), "shard 1/2 is missing; name all shards, or merge what there is with --partial");
+  EXPECT_EQ(refused({one, third}), third + ": cannot be merged: it is shard 3/3, the first one is of 2");
+  EXPECT_EQ(refused({file("whole.db")}),
+            file("whole.db") + ": cannot be merged: it is no shard: moesim size --shard writes them");
+  SizeOptions foreign = options("1.db");
+  foreign.resume = true, foreign.shard = {2, 2};
+  EXPECT_EQ(test::refusal_of([&] { (void)size(foreign); }),
+            one + ": cannot be gone on with: it is shard 1/2, asked for is 2/2");
+  merge_trials(file("part.db"), {two}, true);
+  EXPECT_EQ(trials(file("part.db")), 2);
+  test::change_database(two, "UPDATE trial SET share = share / 2 WHERE rowid = 1");
+  EXPECT_EQ(refused({one, two}),
+            two + ": cannot be merged: one of its simulations came out otherwise than the same one before");
   EXPECT_FALSE(std::filesystem::exists(file("all.db")));
 }
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include "core/yaml_line.h"
 #include "law/sizing/small_plans.h"
+#include "sizing/steady.h"
+#include "sizing/variations.h"
 
 namespace moesim::sizing {
 namespace {
@@ -93,6 +95,35 @@ TEST(Search, TriesItsAnswerInBurstsAndWithUnevenExpertsWhereThePlanHasNone) {
   }
 }
 
+std::string changed(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(text.find(from), from.size(), to);
+}
+
+/// Clients, and places among those under way, are shared by all instances: none of them stands for others.
+TEST(Search, SizesLoadsWhereRequestsWaitForOthersOnSeveralInstances) {
+  const TemporaryFolder folder;
+  const std::string closed = "workload: {kind: closed, clients: 600, ",
+                    bounded = "workload: {kind: poisson, concurrency: 600, rate: 200, ";
+  for (const std::string& load : {closed, bounded}) {
+    std::string text = small_plan(2);
+    const std::size_t from = text.find("workload: {"), to = text.find("input: {");
+    text.replace(from, to - from, load);
+    text = changed(text, "nodes: [{node: hgx-h100, nodes: 2}, {node: hgx-h200, nodes: 2}]", "nodes: [hgx-h100]");
+    text = changed(text, "tensor: [1, 2]\n    data: [1, 4, 8]", "tensor: [1]\n    data: [1]");
+    put_file(folder.file("plan.yaml"), text);
+    const Plan plan = read_plan(folder.file("plan.yaml"), {}, {});
+    EXPECT_FALSE(can_fold(plan));
+    const Search s = search(plan, 2);
+    for (const Entry& e : s.entries) EXPECT_NE(e.fate, Fate::illegal) << e.reason;
+    ASSERT_TRUE(s.winner) << text;
+    const Entry& winner = s.entries[*s.winner];
+    EXPECT_GT(winner.deployment.instances[0], 1);
+    for (const Variation& v : vary(plan, winner, 2))
+      EXPECT_EQ(v.standing.find("fold"), std::string::npos) << v.standing;
+  }
+  EXPECT_TRUE(can_fold(read_small(folder, 2)));
+}
+
 TEST(Search, ChangesOnlyArrivalsForBursts) {
   const TemporaryFolder folder;
   const Plan plan = read_small(folder, 2);
@@ -130,6 +161,38 @@ TEST(Search, DoesNotSimulateWhatIsFarBeyondAnyCluster) {
   EXPECT_FALSE(s.winner);
   EXPECT_EQ(s.trials, 0);
   for (const Entry& e : s.entries) EXPECT_EQ(e.reason.rfind("nodes: the load takes", 0), 0u) << e.reason;
+}
+
+/// A full batch that is too slow serves when it is not full; what is refused is too slow with one request at a time.
+TEST(Steady, RefusesForItsLatencyOnlyWhatIsTooSlowAllButIdle) {
+  const TemporaryFolder folder;
+  const std::string loose = changed(small_plan(2), "batch: [16, 64]", "batch: [64]");
+  put_file(folder.file("plan.yaml"), loose);
+  Plan plan = read_plan(folder.file("plan.yaml"), {}, {});
+  auto& limit = plan.section.targets.latency[latency_index("tpot_p90")];
+  limit = 10_s;
+  SharedParts shared;
+  const PoolDesign design{.role = serving::Role::both, .data = 8, .slots = 64, .batch = 64, .tokens = 2048};
+  UnitModel model(plan, plan.nodes[0], "sglang", design, shared);
+  const Steady full = steady_of(plan, model, design);
+  EXPECT_EQ(full.rate, full.most);
+  limit = from_seconds(0.8 * full.tpot);
+  const Steady fewer = steady_of(plan, model, design);
+  EXPECT_EQ(fewer.refused, "");
+  EXPECT_LE(fewer.tpot, 0.8 * full.tpot);
+  EXPECT_LT(fewer.rate, full.rate);
+  EXPECT_EQ(fewer.most, full.most);
+  limit = from_seconds(0.9 * model.step(1, plan.load.input + plan.load.output / 2, 0, 0, design.overlap));
+  int refused = 0;
+  for (const Proposal& p : propose(plan, 2)) {
+    if (p.steady.refused.rfind("latency", 0) != 0 || p.design.role != serving::Role::both) continue;
+    ++refused;
+    Trial idle = trial_for(plan, 5);
+    idle.load = 0.1;
+    const Figures figures = simulate(plan, {p.node, p.engine, {p.design}, {1}}, idle);
+    EXPECT_GT(figures.latency[latency_index("tpot_p90")], seconds(*limit)) << text_of(p.design, 1);
+  }
+  EXPECT_GT(refused, 0);
 }
 
 /// What closed forms draw out from few layers is what all of them take.

@@ -27,6 +27,8 @@ TEST(JobReject, NamesThePlaceAndWhatWouldDo) {
   EXPECT_EQ(said("{tokens: 1e12, settings: {}}", nodes), "3:38: size.training.settings: missing key \"batch\"");
   EXPECT_EQ(said("{tokens: 1e12, settings: {batch: 128}, run: {tokens: 1}}", nodes),
             "3:66: size.training.run.tokens: is said already: training.tokens");
+  EXPECT_EQ(said(good, "{nodes: [hgx-h100, hgx-h100]}"),
+            "5:34: size.candidates.nodes[1]: is the same as nodes[0], at the same price");
   EXPECT_EQ(said(good, "{nodes: []}"), "5:23: size.candidates.nodes: expected at least one kind of node");
   EXPECT_EQ(said(good, "{nodes: [hgx-h100], tensor: [1, 0]}"),
             "5:47: size.candidates.tensor[1]: must be at least 1, got 0");

@@ -61,6 +61,25 @@ TEST(PlanReject, WhatNoNodeHas) {
       "plan.yaml:5:49: size.candidates.nodes[0].fabric: no fabric is called \"ib-rial\"; did you mean \"ib-rail\"?");
 }
 
+TEST(PlanReject, OffersThatAreNoneAndCopiesThatHaveNoRoom) {
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: [{node: hgx-h100, price: 0 USD/h}]}\n"),
+            "plan.yaml:5:48: size.candidates.nodes[0].price: must be above 0 USD/h");
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: [hgx-h100, {node: hgx-h100, nodes: 2}]}\n"),
+            "plan.yaml:5:34: size.candidates.nodes[1]: is the same as nodes[0], at the same price");
+  EXPECT_EQ(plan(kLoad, kTargets, "  candidates: {nodes: [hgx-h100, {node: hgx-h100, price: 9 USD/h}]}\n"), "accepted");
+  const std::string one = "  candidates: {nodes: [{node: hgx-h100, nodes: 1}], redundant: [";
+  EXPECT_EQ(plan(kLoad, kTargets, one + "448]}\n"), "accepted");  // 7 x 64
+  EXPECT_EQ(plan(kLoad, kTargets, one + "449]}\n"),
+            "plan.yaml:5:65: size.candidates.redundant[0]: every one of 64 experts on each of 8 GPUs is 448 beyond one "
+            "an expert, got 449");
+}
+
+TEST(PlanReject, NothingForALongestTimeLeftToTheLoad) {
+  EXPECT_EQ(
+      plan("  workload: {kind: poisson, rate: 0.01}\n", kTargets, kNodes + std::string("  search: {most: none}\n")),
+      "accepted");
+}
+
 TEST(PlanReject, LoadsThatAreNone) {
   EXPECT_EQ(plan("  workload: {kind: poisson, rate: 1}\n  growth: 0\n", kTargets, kNodes),
             "plan.yaml:4:11: size.growth: must be above 0, got 0");
