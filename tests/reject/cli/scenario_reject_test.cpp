@@ -112,6 +112,7 @@ TEST(ScenarioRejectCases, EveryFamilyHasOne) {
 TEST(CommandReject, SaysWhatIsWrongWithTheCommand) {
   const TemporaryFolder folder;
   std::ofstream(folder.file("taken.db")) << "precious";
+  std::ofstream(folder.file("loads.csv")) << "1,2,3,4\n2,1,4,3\n";
   const std::pair<std::string, std::string> cases[] = {
       {"run no_such_scenario", "no scenario is called \"no_such_scenario\""},
       {"run missing.yaml", "missing.yaml: no such file; looked in the working folder, "},
@@ -129,7 +130,7 @@ TEST(CommandReject, SaysWhatIsWrongWithTheCommand) {
       {"diff taken.db taken.db", "taken.db: is not an SQLite database\n"},
       {"explain --model deepseek-v2-lite --kernels rooflin",
        "--kernels: kind: no kernels is called \"rooflin\"; did you mean \"roofline\"?\n"},
-      {"place --loads no.csv --strategy eplb_global --gpus 4 --window nan",
+      {"place --loads loads.csv --strategy eplb_global --gpus 4 --window nan",
        "--window: says which tokens of a --trace, and there is none\n"},
       {"schedule dualpip", "schedule: kind: no schedule is called \"dualpip\"; did you mean \"dualpipe\"?\n"},
       {"schedule dualpipe --stages 7", "schedule: dualpipe needs an even number of stages, got 7; 6 or 8 would do\n"},
