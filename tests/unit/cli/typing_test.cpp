@@ -91,11 +91,12 @@ TEST(Lists, CommasOrSpacesMeanTheSame) {
             out("show --context 4096 131072 deepseek-v3 kimi-k2"));
   const std::string explain = "explain --model mixtral-8x7b --phase decode --lengths ";
   EXPECT_EQ(out(explain + "4x8192,64x512"), out(explain + "4x8192 64x512"));
-  const std::string place = "run place-deepseek-v3 --dry-run --set place.drift=[0] --set place.slots=";
+  const std::string place =
+      "run place-deepseek-v3 --dry-run --limit-memory 4GiB --set place.drift=[0] --set place.slots=";
   EXPECT_EQ(out(place + "288,320"), out(place + "'288 320'"));
   EXPECT_EQ(out(place + "288,320"), out(place + "[288,320]"));
-  EXPECT_EQ(out("run --timeline-gpus 0-3 5 train-deepseek-v3 --dry-run"),
-            out("run train-deepseek-v3 --dry-run --timeline-gpus 0-3,5"));
+  EXPECT_EQ(out("run --timeline-gpus 0-3 5 train-deepseek-v3 --dry-run --limit-memory 4GiB"),
+            out("run train-deepseek-v3 --dry-run --limit-memory 4GiB --timeline-gpus 0-3,5"));
 }
 
 TEST(WrongVerb, NamesTheRightOne) {
