@@ -104,6 +104,7 @@ void add_parallel(Page& page, const std::vector<std::string>& keys, const std::v
     p.axes.push_back(std::move(axis));
     for (std::size_t i = 0; i < shown; ++i) p.lines[i].values.push_back(values[i]);
   }
+  const std::size_t of_keys = p.axes.size();
   std::size_t best = shown;
   std::string by;
   for (const std::string& name : figures) {
@@ -124,9 +125,9 @@ void add_parallel(Page& page, const std::vector<std::string>& keys, const std::v
     p.axes.push_back({spaced(name), unit, less, {}});
     for (std::size_t i = 0; i < shown; ++i) p.lines[i].values.push_back(values[i]);
   }
+  if (p.axes.size() == of_keys) return;
   std::erase_if(p.lines, [&](const Parallel::Line& l) {  // those that did not run
-    return std::ranges::none_of(std::span(l.values).last(std::max<std::size_t>(1, p.axes.size() - keys.size())),
-                                [](double v) { return std::isfinite(v); });
+    return std::ranges::none_of(std::span(l.values).subspan(of_keys), [](double v) { return std::isfinite(v); });
   });
   if (best < shown)
     for (Parallel::Line& l : p.lines) l.best = l.name == points[best].label;
