@@ -281,6 +281,15 @@ Parts largest_parts(const std::vector<std::string>& names, const std::vector<dou
   return out;
 }
 
+Bars fallen(const Rows& fates, std::string aria, std::string what) {
+  Bars out;
+  out.aria = std::move(aria), out.label_name = "fate", out.value_name = std::move(what);
+  for (std::size_t i = 0; i < fates.size(); ++i)
+    if (const std::string& fate = fates.text(i, 0); fate != "chosen" && fate != "front" && fate != "meets")
+      out.bars.push_back({fate, 0, fates.number(i, 1), fates.text(i, 1), "", Tone::rest});
+  return out;
+}
+
 Tone tone_of_part(std::size_t place) {
   constexpr std::array kTones = {Tone::answer, Tone::light, Tone::rest, Tone::part, Tone::faint, Tone::ink};
   return kTones[place % kTones.size()];

@@ -51,6 +51,8 @@ struct Parts {
   std::vector<std::vector<std::size_t>> members;  // of each
 };
 Parts largest_parts(const std::vector<std::string>& names, const std::vector<double>& sizes, std::size_t most);
+/// fates: (fate, how many) of a search's `what`.  Bars of those that fell.
+Bars fallen(const Rows& fates, std::string aria, std::string what);
 /// Tones of a stack's parts, from the largest.
 Tone tone_of_part(std::size_t place);
 }  // namespace moesim::pages

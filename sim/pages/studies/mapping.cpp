@@ -181,11 +181,7 @@ void add_fates(Page& page, const Queries& q) {
   s.id = "fates";
   s.question = "Why did the others fall?";
   s.columns = 2;
-  Bars a, b;
-  a.aria = "Mappings by what became of them", a.label_name = "fate", a.value_name = "mappings";
-  for (std::size_t i = 0; i < fates.size(); ++i)
-    if (const std::string& fate = fates.text(i, 0); fate != "chosen" && fate != "front" && fate != "meets")
-      a.bars.push_back({fate, 0, fates.number(i, 1), fates.text(i, 1), "", Tone::rest});
+  Bars a = fallen(fates, "Mappings by what became of them", "mappings"), b;
   b.aria = "Mappings by why they fell", b.label_name = "why", b.value_name = "mappings";
   DataTable t{"One example of each", {"why", "mappings", "for example"}, {}};
   for (std::size_t i = 0; i < reasons.size() && i < kMostNamed; ++i) {

@@ -11,11 +11,38 @@
 
 namespace moesim::pages {
 namespace {
-/// Names in the order they first come.
-std::vector<std::string> first_column(const Rows& rows) {
+/// Names of a column in the order they first come.
+std::vector<std::string> names_in(const Rows& rows, std::size_t column) {
   std::vector<std::string> out;
   for (std::size_t i = 0; i < rows.size(); ++i)
-    if (std::ranges::find(out, rows.text(i, 0)) == out.end()) out.push_back(rows.text(i, 0));
+    if (std::ranges::find(out, rows.text(i, column)) == out.end()) out.push_back(rows.text(i, column));
+  return out;
+}
+std::vector<std::string> first_column(const Rows& rows) { return names_in(rows, 0); }
+
+/// The highest of some bars: whose it is, and its largest part with that one's share.
+struct Highest {
+  std::string whose;
+  double sum = 0, share = 0;
+  std::size_t part = 0;
+};
+/// Adds a bar for each pool of rows (pool, part, value); parts: those of `k`, as rows name them.
+Highest stack_pools(const Rows& rows, const std::vector<std::string>& parts, Stacks& k) {
+  Highest out;
+  for (const std::string& pool : first_column(rows)) {
+    Stack& stack = k.stacks.emplace_back();
+    stack.label = pool;
+    stack.parts.assign(parts.size(), 0);
+    double sum = 0;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      if (rows.text(i, 0) == pool) {
+        stack.parts[std::size_t(std::ranges::find(parts, rows.text(i, 1)) - parts.begin())] = rows.number(i, 2);
+        sum += rows.number(i, 2);
+      }
+    stack.shown = results::pretty(sum, k.unit);
+    const auto top = std::ranges::max_element(stack.parts);
+    if (sum > out.sum) out = {pool, sum, *top / sum, std::size_t(top - stack.parts.begin())};
+  }
   return out;
 }
 
@@ -91,9 +118,7 @@ void add_step_parts(Page& page, const Queries& q) {
   if (rows.empty()) return;
   Stacks k;
   k.aria = "A step's time by kind of work", k.label_name = "pool", k.unit = "s";
-  std::vector<std::string> parts;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (std::ranges::find(parts, rows.text(i, 1)) == parts.end()) parts.push_back(rows.text(i, 1));
+  const std::vector<std::string> parts = names_in(rows, 1);
   const auto tone = [](const std::string& part) {
     return part == "dispatch_time"         ? Tone::alert
            : part == "combine_time"        ? Tone::ink
@@ -103,27 +128,12 @@ void add_step_parts(Page& page, const Queries& q) {
                                            : Tone::rest;
   };
   for (const std::string& part : parts) k.parts.emplace_back(words_of(part), tone(part));
-  double most = 0, share = 0;
-  std::string which, what;
-  for (const std::string& pool : first_column(rows)) {
-    Stack& stack = k.stacks.emplace_back();
-    stack.label = pool;
-    stack.parts.assign(parts.size(), 0);
-    double sum = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      if (rows.text(i, 0) == pool) {
-        stack.parts[std::size_t(std::ranges::find(parts, rows.text(i, 1)) - parts.begin())] = rows.number(i, 2);
-        sum += rows.number(i, 2);
-      }
-    stack.shown = results::pretty(sum, "s");
-    const auto top = std::ranges::max_element(stack.parts);
-    if (sum > most)
-      most = sum, which = pool, share = *top / sum, what = k.parts[std::size_t(top - stack.parts.begin())].first;
-  }
+  const Highest longest = stack_pools(rows, parts, k);
   Section s;
   s.id = "step";
   s.question = "Where does a step's time go?";
-  s.answer = html("Of a step of pool {} {} is {}", which, strong(share_text(share)), what);
+  s.answer = html("Of a step of pool {} {} is {}", longest.whose, strong(share_text(longest.share)),
+                  longest.sum > 0 ? k.parts[longest.part].first : "");
   s.panels.push_back({"", "", stacks(k)});
   s.note =
       "All layers, mean over steps of the pool's first instance; each kind of work as long as it takes alone, so where "
@@ -137,35 +147,19 @@ void add_pool_memory(Page& page, const Facts& f, const Queries& q) {
   if (rows.empty()) return;
   Stacks k;
   k.aria = "Memory of a GPU by pool", k.label_name = "pool", k.unit = "B";
-  std::vector<std::string> parts;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (std::ranges::find(parts, rows.text(i, 1)) == parts.end()) parts.push_back(rows.text(i, 1));
+  const std::vector<std::string> parts = names_in(rows, 1);
   for (std::size_t p = 0; p < parts.size(); ++p)
     k.parts.emplace_back(words_of(parts[p]), parts[p] == "kv_cache"  ? Tone::answer
                                              : parts[p] == "weights" ? Tone::rest
                                                                      : tone_of_part(p + 1));
-  std::string fullest;
-  double most = 0;
-  for (const std::string& pool : first_column(rows)) {
-    Stack& stack = k.stacks.emplace_back();
-    stack.label = pool;
-    stack.parts.assign(parts.size(), 0);
-    double sum = 0;
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      if (rows.text(i, 0) == pool) {
-        stack.parts[std::size_t(std::ranges::find(parts, rows.text(i, 1)) - parts.begin())] = rows.number(i, 2);
-        sum += rows.number(i, 2);
-      }
-    stack.shown = results::pretty(sum, "B");
-    if (sum > most) most = sum, fullest = pool;
-  }
+  const Highest fullest = stack_pools(rows, parts, k);
   const std::optional<double> holds = gpu_memory(f);
   if (holds) k.limits.push_back({*holds, "what a GPU holds: " + results::pretty(*holds, "B")});
-  const double peak = f.value("kv_peak", "pool:" + fullest);
+  const double peak = f.value("kv_peak", "pool:" + fullest.whose);
   Section s;
   s.id = "memory";
   s.question = "Does it fit, and what fills it?";
-  s.answer = html("A GPU of pool {} holds {}{}", fullest, strong(results::pretty(most, "B")),
+  s.answer = html("A GPU of pool {} holds {}{}", fullest.whose, strong(results::pretty(fullest.sum, "B")),
                   std::isfinite(peak) ? fmt::format("; of its KV cache at most {} were in use", share_text(peak)) : "");
   s.panels.push_back({"", "", stacks(k)});
   s.sql = {q.sql("memory")};

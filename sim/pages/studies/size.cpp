@@ -128,11 +128,7 @@ void add_fates(Page& page, const Queries& q) {
   s.id = "fates";
   s.question = "Why did the others fall?";
   s.columns = 2;
-  Bars a, b;
-  a.aria = "Deployments by what became of them", a.label_name = "fate", a.value_name = "deployments";
-  for (std::size_t i = 0; i < fates.size(); ++i)
-    if (const std::string& fate = fates.text(i, 0); fate != "chosen" && fate != "front" && fate != "meets")
-      a.bars.push_back({fate, 0, fates.number(i, 1), fates.text(i, 1), "", Tone::rest});
+  Bars a = fallen(fates, "Deployments by what became of them", "deployments"), b;
   b.aria = "Pools that cannot be used, by why", b.label_name = "why", b.value_name = "pools";
   for (std::size_t i = 0; i < refused.size() && i < kMostNamed; ++i)
     b.bars.push_back({refused.text(i, 0), 0, refused.number(i, 1), refused.text(i, 1), "", Tone::rest});

@@ -4,18 +4,15 @@
 
 #include <filesystem>
 
-#include "results/output.h"
-#include "sizing/size.h"
+#include "law/sizing/cut_short.h"
 #include "sizing/trial_book.h"
-#include "support/refusal.h"
-#include "support/sql.h"
-#include "support/temporary_folder.h"
 
 namespace moesim::sizing {
 namespace {
 
-class JobResume : public testing::Test {
+class JobResume : public CutShort {
  protected:
+  JobResume() : CutShort("job.yaml", {"mapping"}, "step_trial") {}
   void SetUp() override {
     put_file(file("job.yaml"),
              "model: deepseek-v2-lite\nrouting: {kind: log_normal, sigma: 0.4}\nseed: 3\nsize:\n"
@@ -24,34 +21,6 @@ class JobResume : public testing::Test {
              "  candidates:\n    nodes: [{node: hgx-h100, nodes: 2, price: 2 USD/h}]\n    counts: [1, 2]\n"
              "    pipeline: [1, 2]\n    expert: [8]\n    tensor: [1, 2]\n");
   }
-  std::string file(const std::string& name) const { return folder_.file(name); }
-  SizeOptions options(const std::string& output) const {
-    SizeOptions out;
-    out.plan = file("job.yaml");
-    out.output = file(output);
-    out.jobs = 2;
-    return out;
-  }
-  std::string answer(SizeOptions options) const {
-    options.json = true;
-    testing::internal::CaptureStdout();
-    EXPECT_EQ(size(options), 0);
-    return testing::internal::GetCapturedStdout();
-  }
-  static std::string contents(const std::string& db) {
-    std::string out;
-    const results::Database database = results::Database::open(db);
-    for (const char* table : {"mapping", "step_trial"}) {
-      results::Statement s = database.prepare(std::string("SELECT * FROM ") + table + " ORDER BY rowid");
-      while (s.step())
-        for (int c = 0; c < s.columns(); ++c) out += s.text(c) + "|";
-    }
-    return out;
-  }
-  static int trials(const std::string& db) {
-    return std::stoi(*results::Database::open(db).value("SELECT count(*) FROM step_trial"));
-  }
-  TemporaryFolder folder_;
 };
 
 TEST_F(JobResume, AnswersTheSameWhateverWasSimulatedBefore) {
@@ -59,10 +28,7 @@ TEST_F(JobResume, AnswersTheSameWhateverWasSimulatedBefore) {
   ASSERT_GT(trials(file("one.db")), 3);
   for (const char* keep : {"0", "rowid % 2 = 1"}) {
     std::filesystem::copy_file(file("one.db"), file("cut.db"));
-    test::change_database(file("cut.db"), "DELETE FROM mapping");
-    test::change_database(file("cut.db"), fmt::format("DELETE FROM step_trial WHERE NOT ({})", keep));
-    test::change_database(file("cut.db"), "UPDATE run SET state = 'running'");
-    test::change_database(file("cut.db"), fmt::format("PRAGMA application_id = {}", results::kUnfinished));
+    cut(file("cut.db"), keep);
     SizeOptions resumed = options("cut.db");
     resumed.resume = true;
     EXPECT_EQ(answer(resumed), whole) << keep;

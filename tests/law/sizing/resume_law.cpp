@@ -6,56 +6,18 @@
 
 #include "core/files.h"
 #include "core/random.h"
+#include "law/sizing/cut_short.h"
 #include "law/sizing/small_plans.h"
-#include "results/output.h"
-#include "sizing/size.h"
 #include "sizing/trial_book.h"
 #include "support/refusal.h"
-#include "support/sql.h"
 
 namespace moesim::sizing {
 namespace {
 
-class Resume : public testing::Test {
+class Resume : public CutShort {
  protected:
+  Resume() : CutShort("plan.yaml", {"candidate", "candidate_pool", "variation"}, "trial") {}
   void SetUp() override { put_file(file("plan.yaml"), small_plan(3)); }
-  std::string file(const std::string& name) const { return folder_.file(name); }
-  SizeOptions options(const std::string& output) const {
-    SizeOptions out;
-    out.plan = file("plan.yaml");
-    out.output = file(output);
-    out.jobs = 2;
-    return out;
-  }
-  /// What it prints, but for the name of its output.
-  std::string answer(SizeOptions options) const {
-    options.json = true;
-    testing::internal::CaptureStdout();
-    EXPECT_EQ(size(options), 0);
-    return testing::internal::GetCapturedStdout();
-  }
-  static std::string contents(const std::string& db) {
-    std::string out;
-    const results::Database database = results::Database::open(db);
-    for (const char* table : {"candidate", "candidate_pool", "variation", "trial"}) {
-      results::Statement s = database.prepare(std::string("SELECT * FROM ") + table + " ORDER BY rowid");
-      while (s.step())
-        for (int c = 0; c < s.columns(); ++c) out += s.text(c) + "|";
-    }
-    return out;
-  }
-  static int trials(const std::string& db) {
-    return std::stoi(*results::Database::open(db).value("SELECT count(*) FROM trial"));
-  }
-  /// As the program leaves it that is killed, with the simulations that `keep` picks.
-  static void cut(const std::string& db, const std::string& keep) {
-    for (const char* table : {"candidate", "candidate_pool", "variation"})
-      test::change_database(db, fmt::format("DELETE FROM {}", table));
-    test::change_database(db, fmt::format("DELETE FROM trial WHERE NOT ({})", keep));
-    test::change_database(db, "UPDATE run SET state = 'running'");
-    test::change_database(db, fmt::format("PRAGMA application_id = {}", results::kUnfinished));
-  }
-  TemporaryFolder folder_;
 };
 
 TEST_F(Resume, AnswersTheSameWhateverWasSimulatedBefore) {
