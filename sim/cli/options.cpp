@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "core/replacing.h"
+#include "runs/scenario.h"
 
 namespace moesim::cli {
 
@@ -22,12 +23,7 @@ std::pair<int, int> parse_shard(const std::string& text) {
 
 std::vector<Config::Override> parse_overrides(const std::vector<std::string>& texts) {
   std::vector<Config::Override> out;
-  for (const std::string& t : texts) {
-    const std::size_t equals = t.find('=');
-    if (equals == std::string::npos || equals == 0)
-      throw ConfigError::placed(fmt::format("--set {}: expected key.path=value", t));
-    out.push_back({t.substr(0, equals), t.substr(equals + 1)});
-  }
+  for (const std::string& t : texts) out.push_back(runs::parse_override(t, "--set"));
   return out;
 }
 

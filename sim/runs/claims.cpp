@@ -55,20 +55,14 @@ ClaimFile read_claim(const std::string& name) {
   return out;
 }
 
-Config::Override override_of(const std::string& text) {
-  const std::size_t equals = text.find('=');
-  if (equals == std::string::npos) throw ConfigError(fmt::format("set: expected KEY.PATH=VALUE, got \"{}\"", text));
-  return {text.substr(0, equals), text.substr(equals + 1)};
-}
-
 struct Figure {
   double value = 0;
   std::string unit;
 };
 Figure run_case(const ClaimFile& claim, const ClaimCase& one) {
   std::vector<Config::Override> overrides;
-  for (const std::string& s : claim.set) overrides.push_back(override_of(s));
-  for (const std::string& s : one.set) overrides.push_back(override_of(s));
+  for (const std::string& s : claim.set) overrides.push_back(parse_override(s, "set"));
+  for (const std::string& s : one.set) overrides.push_back(parse_override(s, "set"));
   const Scenario scenario = load_scenario(one.scenario.empty() ? claim.scenario : one.scenario, overrides);
   results::Results results(":memory:", scenario.identity);
   results::SpanLog spans;

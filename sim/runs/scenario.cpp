@@ -59,6 +59,13 @@ const StudyEntry& study_of(const Config& scenario) {
 }
 }  // namespace
 
+Config::Override parse_override(const std::string& text, std::string_view option) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw ConfigError::placed(fmt::format("{} {}: expected key.path=value", option, text));
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
 std::vector<KeyHelp> scenario_keys() { return keys_of<CommonKeys>(); }
 
 Scenario load_scenario(const std::string& name, const std::vector<Config::Override>& overrides,

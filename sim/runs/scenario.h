@@ -26,6 +26,9 @@ struct Scenario {
 /// Top-level keys of a scenario, the studies' sections apart.
 std::vector<KeyHelp> scenario_keys();
 
+/// "key.path=value" of `option` ("--set").  Throws ConfigError.
+Config::Override parse_override(const std::string& text, std::string_view option);
+
 /// Reads a scenario by name or file.  seed: else the scenario's `seed`, else 1.
 /// Throws ConfigError if it has not exactly one study, or a section nobody reads.
 Scenario load_scenario(const std::string& name, const std::vector<Config::Override>& overrides,
