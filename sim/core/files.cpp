@@ -17,11 +17,6 @@ namespace fs = std::filesystem;
 
 namespace moesim::core {
 namespace {
-std::string folder_of(const std::string& file) {
-  const std::string folder = fs::path(file).parent_path().string();
-  return folder.empty() ? "." : folder;
-}
-
 [[noreturn]] void cannot_read(const std::string& file, int error) {
   throw ConfigError::placed(error == ENOENT ? fmt::format("{}: no such file", file)
                                             : fmt::format("{}: cannot be read: {}", file, std::strerror(error)));
@@ -88,6 +83,11 @@ void check_new_file(const std::string& file) {
   if (access(folder.c_str(), W_OK) != 0)
     throw ConfigError::placed(
         fmt::format("{}: the folder {} cannot be written: {}", file, folder, std::strerror(errno)));
+}
+
+std::string folder_of(const std::string& file) {
+  const std::string folder = fs::path(file).parent_path().string();
+  return folder.empty() ? "." : folder;
 }
 
 void check_different(const std::vector<std::pair<std::string, std::string>>& outputs) {

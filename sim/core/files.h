@@ -36,6 +36,9 @@ void check_new_file(const std::string& file);
 /// Throws ConfigError if two of `outputs`, each with what it is to be ("the timeline"), are one file; "" is none.
 void check_different(const std::vector<std::pair<std::string, std::string>>& outputs);
 
+/// The folder that holds `file`: "." for a plain name.
+std::string folder_of(const std::string& file);
+
 /// The program's version.
 std::string_view version();
 }  // namespace moesim::core

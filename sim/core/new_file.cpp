@@ -97,8 +97,7 @@ std::string new_folder_beside(const std::string& file) {
 }
 
 void sync_folder_of(const std::string& file) {
-  const std::string parent = std::filesystem::path(file).parent_path().string();
-  const Descriptor folder(open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor folder(open(folder_of(file).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder) (void)fsync(folder.number());
 }
 }  // namespace moesim::core

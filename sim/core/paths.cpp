@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/config.h"
+#include "core/files.h"
 #include "core/installed.h"
 
 namespace fs = std::filesystem;
@@ -17,10 +18,6 @@ namespace moesim::core {
 namespace {
 constexpr std::string_view kHere = ".";
 
-std::string folder_of(const std::string& file) {
-  const std::string folder = fs::path(file).parent_path().string();
-  return folder.empty() ? std::string(kHere) : folder;
-}
 bool is_file(const std::string& path) {
   std::error_code error;
   return fs::is_regular_file(path, error);

@@ -10,8 +10,7 @@
 
 namespace moesim::routing {
 namespace {
-constexpr std::int64_t kPiece = 16'384;   // tokens read at once
-constexpr std::int64_t kIndexStep = 256;  // tokens between running counts
+constexpr std::int64_t kCountStep = 256;  // tokens between running counts
 }  // namespace
 
 RequestRouting::RequestRouting(const std::string& file) : trace_(file) {
@@ -27,8 +26,8 @@ RequestRouting::RequestRouting(const std::string& file) : trace_(file) {
   std::map<std::int32_t, std::int32_t> number;
   std::vector<int> prompt_end, first_decoded;
   std::vector<TraceToken> tokens;
-  for (std::int64_t first = 0; first < trace_.tokens(); first += kPiece) {
-    trace_.read_tokens(first, std::min(kPiece, trace_.tokens() - first), tokens);
+  for (std::int64_t first = 0; first < trace_.tokens(); first += kTokensAtOnce) {
+    trace_.read_tokens(first, std::min(kTokensAtOnce, trace_.tokens() - first), tokens);
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       const TraceToken& t = tokens[i];
       if (t.request < 0 || t.position < 0)
@@ -73,7 +72,7 @@ RequestRouting::RequestRouting(const std::string& file) : trace_(file) {
 double RequestRouting::bytes(const Trace& trace) {
   const TraceHeader& h = trace.header();
   constexpr double kIndex = sizeof(std::int64_t) + sizeof(std::int32_t);  // order_ and position_
-  const double layer = 2.0 * h.top_k + 4.0 * h.experts / double(kIndexStep);
+  const double layer = 2.0 * h.top_k + 4.0 * h.experts / double(kCountStep);
   return double(trace.tokens()) * (kIndex + double(trace.layers()) * layer);
 }
 
@@ -82,8 +81,8 @@ void RequestRouting::look_up(int layers, int ids, std::function<std::vector<std:
   for (std::size_t i = 0; i < order_.size(); ++i) place[std::size_t(order_[i])] = std::int64_t(i);
   token_.assign(order_.size(), -1);
   std::vector<TraceToken> tokens;
-  for (std::int64_t first = 0; first < trace_.tokens(); first += kPiece) {
-    trace_.read_tokens(first, std::min(kPiece, trace_.tokens() - first), tokens);
+  for (std::int64_t first = 0; first < trace_.tokens(); first += kTokensAtOnce) {
+    trace_.read_tokens(first, std::min(kTokensAtOnce, trace_.tokens() - first), tokens);
     for (std::size_t i = 0; i < tokens.size(); ++i) {
       const std::int32_t id = trace_.header().token_ids ? tokens[i].token : -1;
       if (id < 0)
@@ -106,8 +105,8 @@ std::vector<std::int16_t> RequestRouting::recorded_ids(int ordinal) const {
   std::vector<std::int64_t> place(std::size_t(trace_.tokens()), -1);  // of a token of the trace
   for (std::size_t i = 0; i < order_.size(); ++i) place[std::size_t(order_[i])] = std::int64_t(i);
   std::vector<std::int16_t> out(order_.size() * k);
-  for (std::int64_t first = 0; first < trace_.tokens(); first += kPiece) {
-    trace_.read_experts(ordinal, first, std::min(kPiece, trace_.tokens() - first), buffer_);
+  for (std::int64_t first = 0; first < trace_.tokens(); first += kTokensAtOnce) {
+    trace_.read_experts(ordinal, first, std::min(kTokensAtOnce, trace_.tokens() - first), buffer_);
     for (std::size_t i = 0; i * k < buffer_.size(); ++i)
       if (const std::int64_t to = place[std::size_t(first) + i]; to >= 0)
         std::copy_n(buffer_.begin() + std::ptrdiff_t(i * k), k, out.begin() + to * std::ptrdiff_t(k));
@@ -140,7 +139,7 @@ const RequestRouting::Layer& RequestRouting::layer(int model_layer) const {
   l.ids = by_id ? looked_up_ids(model_layer) : recorded_ids(ordinal);
   std::vector<std::uint32_t> total(experts, 0);
   for (std::size_t i = 0; i <= order_.size(); ++i) {
-    if (i % std::size_t(kIndexStep) == 0) l.running.insert(l.running.end(), total.begin(), total.end());
+    if (i % std::size_t(kCountStep) == 0) l.running.insert(l.running.end(), total.begin(), total.end());
     for (std::size_t j = 0; i < order_.size() && j < k; ++j)
       if (const std::int16_t e = l.ids[i * k + j]; e >= 0) ++total[std::size_t(e)];
   }
@@ -154,12 +153,12 @@ void RequestRouting::add(const Layer& l, const Span& tokens, double factor, std:
     for (std::int64_t i = from * k; i < to * k; ++i)
       if (const std::int16_t e = l.ids[std::size_t(i)]; e >= 0) out[std::size_t(e)] += each;
   };
-  if (tokens.size() <= kIndexStep) return choices(tokens.first, tokens.end, factor);
+  if (tokens.size() <= kCountStep) return choices(tokens.first, tokens.end, factor);
   const auto before = [&](std::int64_t end, double sign) {
-    const std::int64_t index = end / kIndexStep;
+    const std::int64_t index = end / kCountStep;
     const std::uint32_t* const running = &l.running[std::size_t(index) * out.size()];
     for (std::size_t e = 0; e < out.size(); ++e) out[e] += sign * double(running[e]);
-    choices(index * kIndexStep, end, sign);
+    choices(index * kCountStep, end, sign);
   };
   before(tokens.end, factor);
   before(tokens.first, -factor);

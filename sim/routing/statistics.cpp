@@ -13,7 +13,7 @@
 
 namespace moesim::routing {
 namespace {
-constexpr std::int64_t kPiece = 1 << 14;   // tokens looked at together, fewer if
+// Pieces are shorter where
 constexpr std::int64_t kAtOnce = 1 << 23;  // their choices in a layer, or their first ones in all, are more
 /// Loads by kind of text, layer and expert: 128 MiB, a hundred times 20 kinds of the largest models.
 constexpr std::size_t kMostDomainLoads = std::size_t{1} << 24;
@@ -111,7 +111,7 @@ std::int64_t count(const Trace& trace, const spec::GroupShape& group, Counts& ou
   std::vector<std::int16_t> ids, first;
   std::int64_t at = 0;
   const std::int64_t fit = std::max<std::int64_t>(1, kAtOnce / std::int64_t(std::max(layers, k))),
-                     piece = std::min(kPiece, fit);
+                     piece = std::min(kTokensAtOnce, fit);
   for (; at < trace.tokens(); at += piece) {
     stop_if_interrupted("nothing was counted to the end");
     trace.read_tokens(at, std::min(piece, trace.tokens() - at), tokens);

@@ -11,6 +11,8 @@
 
 namespace moesim::routing {
 
+inline constexpr std::int64_t kTokensAtOnce = 16'384;  // of a long trace, read piece by piece
+
 enum class TracePhase : std::uint8_t { prefill, decode };
 constexpr auto enum_names(TracePhase) {
   return std::to_array<std::pair<std::string_view, TracePhase>>(

@@ -24,6 +24,7 @@ constexpr auto enum_names(Dtype) {
 
 /// Of one element, without scales.
 int element_bits(Dtype dtype);
+inline double element_bytes(Dtype dtype) { return element_bits(dtype) / 8.0; }
 /// Whether products take operands of it with scales for blocks of them.
 constexpr bool block_scaled(Dtype d) { return d == Dtype::fp8 || d == Dtype::fp4 || d == Dtype::nvfp4; }
 /// Whether a layer's projections are stored in fewer than 16 bits.

@@ -95,7 +95,7 @@ double parameters_in(std::span<const compute::Operation> operations) {
   double bytes = 0;
   for (const compute::Operation& o : operations)
     if (o.adapter) bytes += double(o.weights.v);
-  return bytes / (spec::element_bits(spec::Dtype::bf16) / 8.0);
+  return bytes / spec::element_bytes(spec::Dtype::bf16);
 }
 
 /// Of one GPU that has so many experts.

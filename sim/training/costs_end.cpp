@@ -11,7 +11,6 @@
 
 namespace moesim::training {
 namespace {
-double bytes_of(spec::Dtype dtype) { return spec::element_bits(dtype) / 8.0; }
 
 /// What a block's gradients are of, and what comes from other replicas.
 struct MovedParameters {
@@ -68,13 +67,14 @@ BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& bloc
 Bytes moved_expert_bytes(const TrainingPlan& plan) {
   const ParallelSection& p = plan.section.parallel;
   const StateSection& state = plan.section.state;
-  const double optimizer = bytes_of(state.master) + 2 * bytes_of(state.moments);
+  const double optimizer = spec::element_bytes(state.master) + 2 * spec::element_bytes(state.moments);
   const double shared = optimizer / (p.zero >= 1 ? plan.expert_copies() : 1);
   const double expert = double(spec::expert_parameters(plan.model)) / p.expert_tensor;
-  if (plan.setup.options.adapters.rank == 0) return {std::int64_t(expert * (bytes_of(state.weights) + shared))};
+  if (plan.setup.options.adapters.rank == 0)
+    return {std::int64_t(expert * (spec::element_bytes(state.weights) + shared))};
   const PlanBlock block{PlanBlock::Kind::layer, plan.model.moe_layers().front(), true};
   const double trained = trained_parameters(plan, block).experts / (plan.model.moe->experts / p.expert);
-  return {std::int64_t((expert + trained) * bytes_of(state.weights) + trained * shared)};
+  return {std::int64_t((expert + trained) * spec::element_bytes(state.weights) + trained * shared)};
 }
 
 void TrainingCosts::price_end() {
@@ -107,7 +107,7 @@ void TrainingCosts::price_chunk_end(int rank, int stage) {
   const std::vector<GpuId> dense = holders_of(rank, p.tensor, plan_.gpus_per_stage / p.tensor);
   const std::vector<GpuId> experts = holders_of(rank, part, plan_.expert_data);
   const network::Collective reduce = sharded ? network::Collective::reduce_scatter : network::Collective::all_reduce;
-  const double gradient = bytes_of(state.gradients), weight = bytes_of(state.weights);
+  const double gradient = spec::element_bytes(state.gradients), weight = spec::element_bytes(state.weights);
   BlockParameters sum, gathered;
   std::vector<BlockEnd>& ends = ends_.emplace_back();
   for (const MovedParameters& block : stage_parameters(plan_, stage)) {

@@ -7,7 +7,6 @@
 
 namespace moesim::training {
 namespace {
-double bytes_of(spec::Dtype dtype) { return spec::element_bits(dtype) / 8.0; }
 
 // Tensors that one launch of a kernel over many tensors takes: lists of one (norm), two (clipping) and four tensors
 // each (AdamW: gradient, master weight, two moments).  Source: NVIDIA Apex, csrc/multi_tensor_apply.cuh,
@@ -39,14 +38,14 @@ void TrainingCosts::add_update(int rank, int stage, const BlockParameters& param
   const double dense_parts = zero >= 1 ? plan_.dense_copies() : 1, expert_parts = zero >= 1 ? plan_.expert_copies() : 1;
   const double own = parameters.dense / dense_parts + parameters.experts / expert_parts;
   const double all = parameters.dense + parameters.experts;
-  const double gradient = bytes_of(state.gradients), master = bytes_of(state.master);
+  const double gradient = spec::element_bytes(state.gradients), master = spec::element_bytes(state.master);
   Update& update = updates_[std::size_t(rank)];
   update.norm_bytes += gradient * own;
   // Clipping reads and writes the gradient; AdamW reads it, reads and writes master weight and moments; the kernels'
   // copy is made of the master weight; the gradients of the next step start at zero.
-  update.bytes +=
-      own * (2 * gradient + gradient + 2 * (master + 2 * bytes_of(state.moments)) + master + bytes_of(state.weights)) +
-      gradient * (zero >= 2 ? own : all);
+  update.bytes += own * (2 * gradient + gradient + 2 * (master + 2 * spec::element_bytes(state.moments)) + master +
+                         spec::element_bytes(state.weights)) +
+                  gradient * (zero >= 2 ? own : all);
   // Shards are cut from all tensors in a row: each has its part of them, and one begun by another.
   BlockParameters tensors;
   for (const PlanBlock& block : plan_.stages[std::size_t(stage)]) {

@@ -12,27 +12,25 @@
 
 namespace moesim::compute {
 namespace {
-constexpr std::int64_t kMostExperts = 100'000, kFewTokens = 64;
-constexpr int kDraws = 5;  // of a power-law row, as the benchmark took
 
-struct Format {
+struct ExpertPrecision {
   std::string_view name;
   spec::Dtype dtype;
   std::optional<spec::Dtype> weights;
   Scales scales = Scales::blocks;
 };
-constexpr Format kFormats[] = {{"bfloat16", spec::Dtype::bf16, {}},
-                               {"fp8_block", spec::Dtype::fp8, {}},
-                               {"fp8", spec::Dtype::fp8, {}, Scales::tokens},
-                               {"nvfp4", spec::Dtype::nvfp4, {}},
-                               {"w4a8_mxfp4_mxfp8", spec::Dtype::fp8, spec::Dtype::fp4},
-                               {"w4a16_mxfp4", spec::Dtype::bf16, spec::Dtype::fp4},
-                               {"int4_wo", spec::Dtype::bf16, spec::Dtype::int4}};
+constexpr ExpertPrecision kExpertPrecisions[] = {{"bfloat16", spec::Dtype::bf16, {}},
+                                                 {"fp8_block", spec::Dtype::fp8, {}},
+                                                 {"fp8", spec::Dtype::fp8, {}, Scales::tokens},
+                                                 {"nvfp4", spec::Dtype::nvfp4, {}},
+                                                 {"w4a8_mxfp4_mxfp8", spec::Dtype::fp8, spec::Dtype::fp4},
+                                                 {"w4a16_mxfp4", spec::Dtype::bf16, spec::Dtype::fp4},
+                                                 {"int4_wo", spec::Dtype::bf16, spec::Dtype::int4}};
 
-const Format& format_of(const formats::CsvTable& csv, std::size_t r) {
+const ExpertPrecision& precision_of(const formats::CsvTable& csv, std::size_t r) {
   const std::string_view name = csv.text(r, "precision");
   std::string known;
-  for (const Format& f : kFormats) {
+  for (const ExpertPrecision& f : kExpertPrecisions) {
     if (f.name == name) return f;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", f.name);
   }
@@ -80,7 +78,7 @@ std::vector<std::int64_t> even_rows(const ExpertShape& s) {
 std::vector<Kernel> layer_kernels(const Layer& l, std::span<const std::int64_t> rows) {
   const ExpertShape& s = l.shape;
   const double sum = double(group_rows(rows).rows), hidden = double(s.hidden), width = double(s.width);
-  const double moved_width = double(spec::element_bits(l.format.dtype)) / 8;
+  const double moved_width = spec::element_bytes(l.format.dtype);
   const bool scaled = spec::block_scaled(l.format.dtype);  // all of the group's tokens are quantised first
   const auto grouped = [&](std::int64_t n, std::int64_t k) {
     return GroupedGemm{.rows = rows,
@@ -153,7 +151,7 @@ std::vector<Measurement> read_expert_layers(const TableFile& table) {
                                            "top_k", "experts", "tp", "ep", "load", "time_us"});
   RowReader reader(csv);
   for (std::size_t r = 0; r < csv.rows(); ++r) {
-    Layer l{shape_of(csv, r, "experts"), format_of(csv, r)};
+    Layer l{shape_of(csv, r, "experts"), precision_of(csv, r)};
     const std::int64_t tp = csv.integer(r, "tp", 1, l.shape.width);
     if (l.shape.width % tp != 0) csv.fail(r, fmt::format("tp: must divide the width {}, got {}", l.shape.width, tp));
     Measurement s = reader.start(r, "expert layer", csv.text(r, "precision"));
@@ -177,7 +175,7 @@ std::vector<Measurement> read_wide_fp4_experts(const TableFile& table) {
                                            "experts", "slots", "ep", "load", "time_us"});
   RowReader reader(csv);
   for (std::size_t r = 0; r < csv.rows(); ++r) {
-    Layer l{shape_of(csv, r, "slots"), kFormats[3]};
+    Layer l{shape_of(csv, r, "slots"), kExpertPrecisions[3]};
     const std::int64_t here = csv.integer(r, "rank0_tokens", 0, l.shape.tokens),
                        experts = csv.integer(r, "experts", 1, l.shape.experts);
     Measurement s = reader.start(r, "wide expert layer", "nvfp4", csv.text(r, "op"), "time_us");

@@ -11,6 +11,9 @@
 namespace moesim::compute {
 
 inline constexpr std::int64_t kMostRows = 10'000'000;  // of sizes in a table: no product overflows
+inline constexpr std::int64_t kMostExperts = 100'000;
+inline constexpr std::int64_t kFewTokens = 64;  // errors of expert layers count apart up to these
+inline constexpr int kDraws = 5;                // of a power-law row's unknown loads, as many as the benchmarks took
 
 /// A file and what its name says.
 struct TableFile {

@@ -12,8 +12,7 @@
 
 namespace moesim::compute {
 namespace {
-constexpr std::int64_t kFewTokens = 64;
-constexpr std::int64_t kMost = 10'000'000, kMostExperts = 100'000;  // of sizes in a table: no product overflows
+constexpr std::int64_t kMost = 10'000'000;  // of sizes in a table: no product overflows
 
 MemoryOp move(MemoryKind kind, double bytes) { return {kind, Bytes{std::int64_t(bytes)}, is_tuned_for_serving(kind)}; }
 

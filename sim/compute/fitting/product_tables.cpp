@@ -8,21 +8,21 @@ namespace {
 constexpr double kFewRows = 64, kNarrow = 3072;  // products that leave most SMs idle
 constexpr int kMatrices = 6;                     // weights that the benchmark multiplies with in turn
 
-struct Format {
+struct ProductPrecision {
   std::string_view name;
   spec::Dtype dtype;
   Scales scales;
   double weight;  // bytes of one, with its scales
 };
 // FP8 scaled in 128 x 128 blocks or by token; FP4 in blocks of 16 with a scale of one byte.
-constexpr Format kFormats[] = {{"bfloat16", spec::Dtype::bf16, Scales::blocks, 2},
-                               {"fp8_block", spec::Dtype::fp8, Scales::blocks, 1},
-                               {"fp8", spec::Dtype::fp8, Scales::tokens, 1},
-                               {"nvfp4", spec::Dtype::nvfp4, Scales::blocks, 0.5625}};
+constexpr ProductPrecision kProductPrecisions[] = {{"bfloat16", spec::Dtype::bf16, Scales::blocks, 2},
+                                                   {"fp8_block", spec::Dtype::fp8, Scales::blocks, 1},
+                                                   {"fp8", spec::Dtype::fp8, Scales::tokens, 1},
+                                                   {"nvfp4", spec::Dtype::nvfp4, Scales::blocks, 0.5625}};
 
-const Format& format_of(const formats::CsvTable& csv, std::size_t r) {
+const ProductPrecision& product_precision(const formats::CsvTable& csv, std::size_t r) {
   const std::string_view name = csv.text(r, "precision");
-  for (const Format& f : kFormats)
+  for (const ProductPrecision& f : kProductPrecisions)
     if (f.name == name) return f;
   csv.fail(r, fmt::format("precision: expected bfloat16, fp8_block, fp8 or nvfp4, got \"{}\"", name));
 }
@@ -32,7 +32,7 @@ std::vector<Measurement> read_products(const TableFile& table) {
   const formats::CsvTable csv(table.file, {"gpu", "library", "kernel", "precision", "m", "n", "k", "time_us"});
   RowReader reader(csv);
   for (std::size_t r = 0; r < csv.rows(); ++r) {
-    const Format& format = format_of(csv, r);
+    const ProductPrecision& format = product_precision(csv, r);
     const Gemm g{.m = csv.integer(r, "m", 1, kMostRows),
                  .n = csv.integer(r, "n", 1, kMostRows),
                  .k = csv.integer(r, "k", 1, kMostRows),

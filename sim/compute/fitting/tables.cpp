@@ -15,7 +15,6 @@
 namespace moesim::compute {
 namespace {
 using Reader = std::vector<Measurement> (*)(const TableFile&);
-constexpr int kDraws = 5;  // of a power-law row's unknown loads, as many as the benchmarks took
 constexpr std::uint64_t kSeed = 1;
 
 // Expert and MLA layers of DeepSeek-V3 in wide expert parallelism: projections and moves around the core included.

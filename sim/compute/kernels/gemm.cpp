@@ -14,8 +14,7 @@ constexpr std::int64_t kTile = 128, kBlockRows = 64, kBlockColumns = 16;  // of 
 constexpr std::int64_t kBlocksPerTile = kTile / kBlockRows * (kTile / kBlockColumns);
 
 using spec::block_scaled;
-double element_bytes(spec::Dtype d) { return spec::element_bits(d) / 8.0; }
-double step_elements(spec::Dtype d) { return kStepBytes / element_bytes(d); }
+double step_elements(spec::Dtype d) { return kStepBytes / spec::element_bytes(d); }
 double steps_of(std::int64_t k, spec::Dtype d) { return std::ceil(double(k) / step_elements(d)); }
 // Of one block in one step.
 double block_flops(spec::Dtype d) { return 2.0 * kBlockRows * kBlockColumns * step_elements(d); }
@@ -106,7 +105,7 @@ double grouped_seconds(const GroupedGemm& g, const GemmEquation& e, const Machin
                         : tensor_seconds(t, e, on);
   const Bytes written = g.weight_gradient ? Bytes{4 * rows.used * g.n * g.k} : tensor_bytes(rows.rows * g.n, g.out);
   // What a tile's SM alone has to draw: the tile's weights, however few tiles there are.
-  const double of_tile = double(kTile * g.k) * element_bytes(g.weights.value_or(g.dtype));
+  const double of_tile = double(kTile * g.k) * spec::element_bytes(g.weights.value_or(g.dtype));
   const double drawn = e.draw > 0 ? of_tile / (on.hbm_per_sm * e.hbm * e.draw) : 0;
   const double traffic = std::max(traffic_seconds(bytes_of(g), written, e, on), drawn);
   return seconds(e.launch) + joined(tensor, traffic, e.overlap);

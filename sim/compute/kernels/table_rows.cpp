@@ -18,7 +18,7 @@
 
 namespace moesim::compute {
 namespace {
-constexpr std::int64_t kMostSize = 1'000'000'000'000, kMostExperts = 100'000, kMostHeads = 100'000;
+constexpr std::int64_t kMostSize = 1'000'000'000'000, kMostInTable = 100'000, kMostHeads = 100'000;
 constexpr double kMostWork = 1e16;          // multiply-adds: hours on a single SM
 constexpr double kMostMicroseconds = 1e12;  // two weeks
 
@@ -133,7 +133,7 @@ class Cells {
   }
   Kernel grouped(std::vector<std::int64_t>& rows) const {
     expect(4);
-    if (s_[0] > kMostExperts) fail(fmt::format("shape: expected at most {} experts, got {}", kMostExperts, s_[0]));
+    if (s_[0] > kMostInTable) fail(fmt::format("shape: expected at most {} experts, got {}", kMostInTable, s_[0]));
     rows.assign(std::size_t(s_[0]), s_[1]);
     return GroupedGemm{.rows = rows,
                        .n = s_[2],

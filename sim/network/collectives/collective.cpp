@@ -5,12 +5,11 @@
 
 #include "core/check.h"
 #include "network/collectives/collective_plan.h"
+#include "network/member_index.h"
 #include "network/network.h"
 
 namespace moesim::network {
 namespace {
-std::size_t at(int i) { return std::size_t(i); }
-
 void check_call(Collective what, std::span<const GpuId> members, Bytes bytes) {
   check(bytes.v >= 0, "a collective of {} bytes", bytes.v);
   check(what != Collective::point_to_point || members.size() == 2, "a point to point message of {} members",

@@ -6,12 +6,11 @@
 #include "core/check.h"
 #include "network/exchanges/exchange.h"
 #include "network/exchanges/opened.h"
+#include "network/member_index.h"
 #include "network/network.h"
 
 namespace moesim::network {
 namespace {
-std::size_t at(int i) { return std::size_t(i); }
-
 /// Flows in up to two stages.  Stage one ends at a relay (dispatch: what it takes in by adapter; combine: what it takes
 /// in by NVLink) and stage two at the member that needs it.
 class FlowExchange final : public Rendezvous, private Receiver {

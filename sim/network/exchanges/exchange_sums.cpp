@@ -4,12 +4,9 @@
 
 #include "core/check.h"
 #include "network/exchanges/exchange.h"
+#include "network/member_index.h"
 
 namespace moesim::network {
-namespace {
-std::size_t at(int i) { return std::size_t(i); }
-}  // namespace
-
 ExchangeMix mix_of(const exchange::ExchangeSums& sums, const ExchangeGroup& group) {
   const int n = group.gpus(), per_node = group.per_node();
   ExchangeMix mix;

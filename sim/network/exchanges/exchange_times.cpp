@@ -5,11 +5,11 @@
 
 #include "core/check.h"
 #include "network/exchanges/exchange.h"
+#include "network/member_index.h"
 
 namespace moesim::network {
 namespace {
 void serve(double& end, double release, double work) { end = std::max(end, release) + work; }
-std::size_t at(int i) { return std::size_t(i); }
 }  // namespace
 
 ExchangeTimes::ExchangeTimes(const ExchangeGroup& group, const NetworkCalibration& calibration,

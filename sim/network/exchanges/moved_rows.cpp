@@ -5,10 +5,10 @@
 
 #include "core/check.h"
 #include "network/collectives/collective.h"
+#include "network/member_index.h"
 
 namespace moesim::network {
 namespace {
-std::size_t at(int i) { return std::size_t(i); }
 void add_up(const std::vector<std::int32_t>& more, double times, std::vector<double>& sum) {
   sum.resize(more.size());
   for (std::size_t i = 0; i < more.size(); ++i) sum[i] += more[i] * times;

@@ -4,12 +4,11 @@
 #include "network/collectives/collective.h"
 #include "network/exchanges/exchange.h"
 #include "network/exchanges/opened.h"
+#include "network/member_index.h"
 #include "network/network.h"
 
 namespace moesim::network {
 namespace {
-std::size_t at(int i) { return std::size_t(i); }
-
 /// All times follow from the ready times once the last member has joined.
 class ClosedExchange final : public Rendezvous {
  public:

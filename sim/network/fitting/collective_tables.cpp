@@ -49,12 +49,12 @@ void name_call(NetworkRow& row, const CollectiveRow& call) {
   row.call = call;
 }
 
-struct Columns {
+struct CollectiveColumns {
   std::string_view gpu, collective, dtype, gpus, elements, time;
   double unit;  // seconds
 };
 /// A message's size is in elements.
-std::vector<NetworkRow> read_library(const formats::CsvTable& csv, const Columns& in,
+std::vector<NetworkRow> read_library(const formats::CsvTable& csv, const CollectiveColumns& in,
                                      std::string (*library)(const formats::CsvTable&, std::size_t)) {
   RowReader reader(csv, in.gpu);
   for (std::size_t r = 0; r < csv.rows(); ++r) {

@@ -14,7 +14,7 @@
 namespace moesim::numerics {
 namespace {
 constexpr double kKeyNormEpsilon = 1e-6;  // DeepSeek's inference code: LayerNorm of the indexer, also in GLM-5
-constexpr int kBlock = 64;                // queries scored together
+constexpr int kQueries = 64;              // queries scored together
 
 struct Index {
   Matrix q;        // (rows, heads * dim), positions applied
@@ -44,7 +44,7 @@ Index project_index(const Machine& machine, const spec::Model& model, int layer,
   const Rope turn = rope.with_pairs(x.interleaved_rope);
   for (const Segment& s : segments) {
     const int start = s.cache->layers.at(std::size_t(layer)).tokens;
-    each_block(machine, s.rows, kBlock, [&](int first, int count) {
+    each_block(machine, s.rows, kQueries, [&](int first, int count) {
       const int row = s.first_row + first;
       for (int r = row; r < row + count; ++r) {
         layer_norm(out.k.row(r), x.head_dim, w.index_key_norm, w.index_key_norm_bias);
@@ -93,9 +93,9 @@ IndexPicks picks_of(const Machine& machine, const spec::IndexerShape& x, const I
   for (int r = 0; r < s.rows; ++r)
     out.begins.push_back(out.begins.back() + std::size_t(std::min(x.top_k, cache.tokens + r + 1)));
   out.positions.resize(out.begins.back());
-  const int blocks = ceil_div(s.rows, kBlock);
+  const int blocks = ceil_div(s.rows, kQueries);
   machine.threads.each(blocks, [&](int block, int) {
-    const int first = block * kBlock, rows = std::min(kBlock, s.rows - first), keys = cache.tokens + first + rows;
+    const int first = block * kQueries, rows = std::min(kQueries, s.rows - first), keys = cache.tokens + first + rows;
     std::vector<float> products, scores;
     std::vector<int> order;
     score(x, index, s.first_row + first, rows, cache.index_keys, keys, products, scores);

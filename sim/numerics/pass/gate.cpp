@@ -13,15 +13,15 @@ namespace moesim::numerics {
 namespace {
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
-constexpr int kBlock = 16;  // values whose largest is kept, so that each pick looks at two short rows
+constexpr int kRun = 16;  // values whose largest is kept, so that each pick looks at two short rows
 
 /// The indices of the k largest, best first, equal ones by lower index.  Overwrites them with kNever, which is never
-/// taken.  maxima: room for n / kBlock + 1 values.
+/// taken.  maxima: room for n / kRun + 1 values.
 void take_largest(float* values, int n, int k, std::vector<float>& maxima, int* out) {
-  const int blocks = ceil_div(n, kBlock);
+  const int blocks = ceil_div(n, kRun);
   maxima.resize(std::size_t(blocks));
   const auto refresh = [&](int b) {
-    maxima[std::size_t(b)] = largest(values + b * kBlock, std::min(kBlock, n - b * kBlock));
+    maxima[std::size_t(b)] = largest(values + b * kRun, std::min(kRun, n - b * kRun));
   };
   for (int b = 0; b < blocks; ++b) refresh(b);
   for (int taken = 0; taken < k; ++taken) {
@@ -29,7 +29,7 @@ void take_largest(float* values, int n, int k, std::vector<float>& maxima, int* 
     check(best != kNever, "{} of {} experts can be chosen, {} are needed", taken, n, k);
     int b = 0;
     while (maxima[std::size_t(b)] != best) ++b;
-    int i = b * kBlock;
+    int i = b * kRun;
     while (values[i] != best) ++i;
     out[taken] = i;
     values[i] = kNever;

@@ -21,7 +21,6 @@ namespace moesim::numerics {
 namespace {
 namespace fs = std::filesystem;
 constexpr std::int64_t kPiece = 1 << 20;  // elements in memory at once, of each parent
-constexpr std::int64_t kBlock = 128;
 
 /// A POSIX extended regular expression.
 class Pattern {
@@ -142,7 +141,7 @@ class Assembler {
   void each_piece(const std::string& name, const Body& body) {
     const formats::StoredTensor& first = parents_.tensor(0, name);
     const bool scaled = parents_.scales(0, name) != nullptr;
-    const std::int64_t columns = scaled ? first.shape.at(1) : 1, step = scaled ? kBlock : kPiece;
+    const std::int64_t columns = scaled ? first.shape.at(1) : 1, step = scaled ? kScaleBlock : kPiece;
     std::vector<std::vector<double>> values(shares_.size());
     for (std::int64_t at = 0; at * columns < first.elements(); at += step) {
       const std::int64_t count = std::min(step, first.elements() / columns - at);

@@ -7,10 +7,10 @@
 #include "core/ceil_div.h"
 #include "core/files.h"
 #include "formats/json.h"
+#include "numerics/weights/tensor_values.h"
 
 namespace moesim::numerics {
 namespace {
-constexpr std::int64_t kBlock = 128;
 constexpr std::string_view kScale = "_scale_inv";
 
 /// Keys that say nothing about what the model computes.
@@ -81,7 +81,7 @@ void Parents::check_scales(const formats::SafetensorsFolder& folder) const {
     if (t.shape.size() != 2 || scales == nullptr)
       throw ConfigError(
           fmt::format("{}: tensor {}, {}, has no {}{}", found.file->file(), name, describe(t), name, kScale));
-    const std::vector<std::int64_t> expected{ceil_div(t.shape[0], kBlock), ceil_div(t.shape[1], kBlock)};
+    const std::vector<std::int64_t> expected{ceil_div(t.shape[0], kScaleBlock), ceil_div(t.shape[1], kScaleBlock)};
     if (scales->type != formats::StoredType::f32 || scales->shape != expected)
       throw ConfigError(fmt::format("{}: tensor {}{}: expected F32 {}, one scale a 128x128 block, got {}",
                                     found.file->file(), name, kScale, formats::shape_text(expected),

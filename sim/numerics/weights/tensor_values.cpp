@@ -10,7 +10,6 @@
 
 namespace moesim::numerics {
 namespace {
-constexpr std::int64_t kBlock = 128;
 
 template <class Bits, class Convert>
 void convert(const std::byte* from, std::span<double> out, Convert to_number) {
@@ -76,24 +75,25 @@ void write_values(formats::StoredType type, std::span<const double> values, std:
 
 void read_scaled(const formats::StoredTensor& matrix, const formats::StoredTensor& scales, std::int64_t first,
                  std::int64_t rows, std::vector<double>& out) {
-  const std::int64_t columns = matrix.shape.at(1), across = ceil_div(columns, kBlock);
+  const std::int64_t columns = matrix.shape.at(1), across = ceil_div(columns, kScaleBlock);
   out.resize(std::size_t(rows * columns));
   read_values(matrix, first * columns, out);
   std::vector<double> row_scales(static_cast<std::size_t>(across));
   for (std::int64_t r = 0; r < rows; ++r) {
-    if (r % kBlock == 0) read_values(scales, (first + r) / kBlock * across, row_scales);
-    for (std::int64_t c = 0; c < columns; ++c) out[std::size_t(r * columns + c)] *= row_scales[std::size_t(c / kBlock)];
+    if (r % kScaleBlock == 0) read_values(scales, (first + r) / kScaleBlock * across, row_scales);
+    for (std::int64_t c = 0; c < columns; ++c)
+      out[std::size_t(r * columns + c)] *= row_scales[std::size_t(c / kScaleBlock)];
   }
 }
 
 void write_scaled(std::span<const double> values, std::int64_t columns, std::vector<std::byte>& bytes,
                   std::vector<float>& scales) {
   const auto rows = std::int64_t(values.size()) / columns;
-  check(rows <= kBlock, "{} rows of FP8 with one row of scales", rows);
+  check(rows <= kScaleBlock, "{} rows of FP8 with one row of scales", rows);
   const std::size_t before = bytes.size();
   bytes.resize(before + values.size());
-  for (std::int64_t begin = 0; begin < columns; begin += kBlock) {
-    const std::int64_t end = std::min(columns, begin + kBlock);
+  for (std::int64_t begin = 0; begin < columns; begin += kScaleBlock) {
+    const std::int64_t end = std::min(columns, begin + kScaleBlock);
     double most = 0;
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t c = begin; c < end; ++c) most = std::max(most, std::fabs(values[std::size_t(r * columns + c)]));

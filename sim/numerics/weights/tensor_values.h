@@ -1,11 +1,15 @@
 // Stored tensors as double, piece by piece, and back.
 #pragma once
+#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "formats/safetensors.h"
 
 namespace moesim::numerics {
+
+/// Rows and columns of an FP8 matrix that share a scale.
+inline constexpr std::int64_t kScaleBlock = 128;
 
 /// Whether values of this type can be averaged.
 bool is_real(formats::StoredType type);

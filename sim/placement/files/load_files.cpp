@@ -17,9 +17,9 @@ namespace {
 constexpr int kMostExperts = 1 << 20;
 constexpr double kMostCounts = 1 << 24;  // that layers left out may stand for
 
-class Reader {
+class LoadReader {
  public:
-  explicit Reader(const std::string& file) : file_(file) {}
+  explicit LoadReader(const std::string& file) : file_(file) {}
 
   Loads read() {
     const std::string head = formats::ByteFile(file_).head(4096);
@@ -153,7 +153,7 @@ std::vector<int> loaded_experts(const Loads& loads) {
 }
 
 Loads read_loads(const std::string& file, std::optional<std::int64_t>* rank) {
-  Reader reader(file);
+  LoadReader reader(file);
   Loads out = reader.read();
   out.name = std::filesystem::path(file).stem().string();
   if (rank) *rank = reader.rank();

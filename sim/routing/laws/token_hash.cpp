@@ -13,7 +13,6 @@
 
 namespace moesim::routing {
 namespace {
-constexpr std::int64_t kPiece = 16'384;  // tokens of a trace read at once
 
 /// The experts of each id in a layer, (ids, top_k).
 std::vector<std::int16_t> dealt_table(const GateShape& gate, std::uint64_t seed, int layer, std::size_t ids) {
@@ -128,8 +127,8 @@ std::vector<double> TokenHash::file_frequencies(const std::string& file, int voc
     const Trace trace(file);
     if (!trace.header().token_ids) refuse_law("tokens", fmt::format("{}: the trace has no token ids", file));
     std::vector<TraceToken> tokens;
-    for (std::int64_t first = 0; first < trace.tokens(); first += kPiece) {
-      trace.read_tokens(first, std::min(kPiece, trace.tokens() - first), tokens);
+    for (std::int64_t first = 0; first < trace.tokens(); first += kTokensAtOnce) {
+      trace.read_tokens(first, std::min(kTokensAtOnce, trace.tokens() - first), tokens);
       for (const TraceToken& t : tokens) {
         if (t.token < 0) refuse_law("tokens", fmt::format("{}: the trace has tokens without ids", file));
         count(t.token);

@@ -10,7 +10,7 @@
 
 namespace moesim::serving {
 namespace {
-constexpr int kMostTokens = 100'000'000;  // of a request: a hundred times the longest context there is
+constexpr int kLongest = 100'000'000;  // of a request: a hundred times the longest context there is
 // Wider spreads are no lengths any more, and narrower ones of a gamma are none: its shape would be beyond doubles.
 constexpr double kMostSpread = 100, kLeastSpread = 1e-6;
 
@@ -34,8 +34,8 @@ void check_use(const LengthSpec& spec, std::string_view what) {
     wrong(what, "ratio",
           fmt::format("expected at least 0 and {} 1, got {}",
                       spec.kind == LengthKind::sglang_random ? "at most" : "below", spec.ratio));
-  if (random_kind(spec.kind) && !(spec.mean >= 1 && spec.mean <= kMostTokens))
-    wrong(what, "mean", fmt::format("expected 1 to {}, got {}", kMostTokens, spec.mean));
+  if (random_kind(spec.kind) && !(spec.mean >= 1 && spec.mean <= kLongest))
+    wrong(what, "mean", fmt::format("expected 1 to {}, got {}", kLongest, spec.mean));
 }
 
 /// A whole number from low to high, each as likely.
@@ -47,7 +47,7 @@ double between(Random& random, double low, double high) {
 Length::Length(const LengthSpec& spec, std::string_view what) : spec_(spec) {
   if (spec.min < 1) wrong(what, "min", fmt::format("must be at least 1, got {}", spec.min));
   if (spec.max < spec.min) wrong(what, "max", fmt::format("must be at least min = {}, got {}", spec.min, spec.max));
-  if (spec.max > kMostTokens) wrong(what, "max", fmt::format("must be at most {}, got {}", kMostTokens, spec.max));
+  if (spec.max > kLongest) wrong(what, "max", fmt::format("must be at most {}, got {}", kLongest, spec.max));
   if (spec.kind == LengthKind::table) {
     if (spec.values.empty()) wrong(what, "values", "a table needs them");
     for (std::size_t i = 0; i < spec.values.size(); ++i)

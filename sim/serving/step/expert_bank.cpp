@@ -10,7 +10,7 @@
 
 namespace moesim::serving {
 namespace {
-constexpr double kMostTokens = 1 << 24;
+constexpr double kMostRoutedTokens = 1 << 24;
 constexpr int kSteps = 4;  // mixes of sources are rounded to quarters
 }  // namespace
 
@@ -37,7 +37,7 @@ ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
     dispatch_ = std::make_unique<network::ExchangeTimes>(*s_.group, s_.calibration, s_.dispatch);
     combine_ = std::make_unique<network::ExchangeTimes>(*s_.group, s_.calibration, s_.combine);
   }
-  buckets_ = int(std::ceil(log_of(kMostTokens) / log_of(s_.settings.ratio))) + 2;
+  buckets_ = int(std::ceil(log_of(kMostRoutedTokens) / log_of(s_.settings.ratio))) + 2;
   for (int b = 0; b < buckets_; ++b) bucket_tokens_.push_back(pow_of(s_.settings.ratio, b));
   uniform_.assign(std::size_t(moe.experts), 1.0 / moe.experts);
   slow_gpu_.assign(std::size_t(s_.gpus), 1);
@@ -63,7 +63,7 @@ void ExpertBank::look() {
 
 /// The draws on either side of so many tokens: this and the next.
 std::size_t ExpertBank::bucket_of(double tokens) const {
-  const auto above = std::ranges::upper_bound(bucket_tokens_, std::clamp(tokens, 1.0, kMostTokens));
+  const auto above = std::ranges::upper_bound(bucket_tokens_, std::clamp(tokens, 1.0, kMostRoutedTokens));
   return std::size_t(above - bucket_tokens_.begin()) - 1;
 }
 
@@ -157,7 +157,7 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   const Mix mix = rounded(weights);
   const int bucket = int(bucket_of(tokens));
   const double low = bucket_tokens_[std::size_t(bucket)], high = bucket_tokens_[std::size_t(bucket) + 1];
-  const double upper = (std::min(tokens, kMostTokens) - low) / (high - low), lower = 1 - upper;
+  const double upper = (std::min(tokens, kMostRoutedTokens) - low) / (high - low), lower = 1 - upper;
   const int sample = sample_of(ordinal, step, micro);
   const auto used = std::span(mix.weights).first(weights.size());
   const std::size_t drawn = ordinal - ordinal % std::size_t(s_.settings.every);

@@ -15,7 +15,7 @@
 namespace moesim::sizing {
 namespace {
 /// Mappings simulated between two looks at the fastest so far; fixed, so that the number of jobs does not matter.
-constexpr std::size_t kRound = 4;
+constexpr std::size_t kRunsAtOnce = 4;
 
 bool is_of_memory(const ConfigError& e) {
   return e.problem().find("does not fit") != std::string::npos ||
@@ -86,9 +86,9 @@ void judge(const Job& job, MappingEntry& e) {
 /// Simulates a group in the order of the bounds, until none is below the shortest step found.
 void race(const Job& job, const Group& group, int jobs, Choice& out, Progress& progress, std::size_t& done) {
   double shortest = 1e300;
-  for (std::size_t first = 0; first < group.size(); first += kRound) {
+  for (std::size_t first = 0; first < group.size(); first += kRunsAtOnce) {
     Group round;
-    for (std::size_t i = first; i < std::min(first + kRound, group.size()); ++i) {
+    for (std::size_t i = first; i < std::min(first + kRunsAtOnce, group.size()); ++i) {
       MappingEntry& e = *group[i];
       if (e.reason = missed(job, e, e.least); !e.reason.empty())
         e.fate = MappingFate::misses, e.reason += " at the very least";
@@ -97,7 +97,7 @@ void race(const Job& job, const Group& group, int jobs, Choice& out, Progress& p
       else
         round.push_back(&e);
     }
-    progress.at(done += std::min(kRound, group.size() - first),
+    progress.at(done += std::min(kRunsAtOnce, group.size() - first),
                 shortest < 1e300 ? fmt::format("shortest step {:.3g} s", shortest) : "");
     runs::run_all("", round.size(), jobs, [&](std::size_t k) {
       MappingEntry& e = *round[k];
