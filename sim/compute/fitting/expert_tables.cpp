@@ -55,7 +55,7 @@ ExpertLibrary library_of(RowReader& reader, const formats::CsvTable& csv, std::s
 
 struct Layer {
   ExpertShape shape;
-  Format format;
+  ExpertPrecision format;
 };
 
 // Tokens choose each expert once: what a draw gives an expert beyond one row a token goes to those with least.
