@@ -117,6 +117,38 @@ TEST(StepFiguresFormula, ASlowGpuDelaysTheStepWhereverItIs) {
     }
 }
 
+// The optimiser's bytes of a parameter (update_formula.cpp): its norm 4, clipping 8, the gradient 4, master copy 8, two
+// moments 8, the copy in BF16 6, and 4 to set the gradient to zero.
+TEST(StepFiguresFormula, TheOptimizerReadsAndWritesEveryParametersState) {
+  const auto r = study("sequence: 128, batch: 1, parallel: {zero: 0}", {.memory = "1 TB/s"});
+  pin(*r, "optimizer_time", "run", (kLayer + 2 * kHead) * (4 + 8 + 4 + 8 + 8 + 6 + 4) / 1e12, 1e-3);
+}
+
+// From 0 1 | 2 3 | 4 5 | 6 7 to 0 4 | 1 5 | 2 6 | 3 7 on whichever GPU has one of the two, after the second of four
+// steps: every GPU sends an expert and takes one, each with 2 bytes of its weight, 4 of its master copy and 2 x 2 of
+// its moments a parameter.  Half of all rows were the first GPU's; afterwards two GPUs have a third each.
+TEST(StepFiguresFormula, RebalancingMovesExpertsWithTheirState) {
+  const auto r = study(
+      "sequence: 512, batch: 4, steps: 4, parallel: {expert: 4, zero: 0}, rebalance: {interval: 2, policy: "
+      "round_robin, "
+      "planning: 10 ms, layer: 1 ms}",
+      {.model = "{extends: mixtral-8x7b, layers: 1}",
+       .more = "routing: {kind: hot_rank, rank: 0, factor: 2}\n",
+       .gpus = 4,
+       .nvlink = "100 GB/s"});
+  const double expert = 3.0 * 4096 * 14336 * (2 + 4 + 4);
+  pin(*r, "rebalances", "run", 2);
+  pin(*r, "rebalance_experts", "run", 4);
+  pin(*r, "rebalance_bytes", "run", 4 * expert);
+  pin(*r, "rebalance_bytes", "plan:0", 4 * expert);
+  pin(*r, "rebalance_time", "run", expert / 1e11 + 2 * 0.010 + 0.001, 1e-3);
+  pin(*r, "rebalance_balancedness_before", "plan:0", 0.5, 0.05);
+  pin(*r, "rebalance_balancedness_hoped", "plan:0", 0.75, 0.05);
+  pin(*r, "rebalance_balancedness_after", "plan:0", 0.75, 0.05);
+  const double both = std::stod(*r->database().value("SELECT max(end) FROM step WHERE step < 2"));
+  pin(*r, "rebalance_at", "plan:0", both - expert / 1e11 - 0.011, 1e-3);
+}
+
 // Ten seconds for every operator: all that is left of the step is the host.
 TEST(StepFiguresFormula, TheHostIsWhatASlowHostLeaves) {
   const auto r = study("sequence: 128, batch: 1", {.operator_time = "10 s"});

@@ -18,6 +18,7 @@ struct UnitStudy {
   std::string more{};  // further sections
   int gpus = 1;        // of one node
   std::string nvlink = "1000000000 GB/s";
+  std::string memory = "1000000000 TB/s";
   std::string operator_time = "0 s";  // of the host
 };
 inline std::unique_ptr<results::Results> study(const std::string& training, const UnitStudy& on = {}) {
@@ -25,12 +26,12 @@ inline std::unique_ptr<results::Results> study(const std::string& training, cons
       fmt::format(
           "model: {}\ncluster:\n  nodes: 1\n  node: {{gpus: {}, nics: 1, nic: 400 Gbps, gpu: {{generation: hopper, "
           "sms: "
-          "2, memory: 1000 GiB, memory_bandwidth: 1000000000 TB/s, bf16: 1 TFLOP/s, fp8: 2 TFLOP/s, nvlink: {}, power: "
+          "2, memory: 1000 GiB, memory_bandwidth: {}, bf16: 1 TFLOP/s, fp8: 2 TFLOP/s, nvlink: {}, power: "
           "500 W, price: 2 USD/h}}}}\n  fabric: {{kind: rail_leaf_spine, same_leaf_latency: 0 s, cross_leaf_latency: 0 "
           "s, "
           "nvlink_latency: 0 s}}\nkernels: roofline\nnetwork: {{kind: bottleneck, calibration: none}}\n{}training: "
           "{{precision: {{linear: bf16}}, operator_time: {}, communication_sms: 1, {}}}\n",
-          on.model, on.gpus, on.nvlink, on.more, on.operator_time, training),
+          on.model, on.gpus, on.memory, on.nvlink, on.more, on.operator_time, training),
       "unit.yaml");
   auto out = std::make_unique<results::Results>(":memory:", results::RunIdentity{});
   results::SpanLog spans;
