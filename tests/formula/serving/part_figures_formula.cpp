@@ -10,14 +10,9 @@ using test::pin;
 /// data-sheet kernels.
 std::string deployment(const std::string& gpu, int gpus, const std::string& pool, const std::string& more,
                        const std::string& moe = "expert_width: 2048, experts: 64") {
-  return fmt::format(
-      "model: {{extends: mixtral-8x7b, layers: 4, moe: {{top_k: 1, shared_experts: 1, {}}}}}\n"
-      "cluster:\n  nodes: 1\n  node: {{gpus: {}, nics: 1, nic: 400 Gbps, gpu: {{generation: hopper, sms: 132, memory: "
-      "80 "
-      "GiB, power: 500 W, price: 2 USD/h, {}}}}}\n  fabric: {{kind: rail_leaf_spine, "
-      "same_leaf_latency: 0 s, cross_leaf_latency: 0 s, nvlink_latency: 0 s}}\nkernels: roofline\nnetwork: {{kind: "
-      "bottleneck, calibration: none}}\n{}  pools: [{{{}}}]\n",
-      moe, gpus, gpu, more, pool);
+  return on_unit_gpus(
+      fmt::format("{{extends: mixtral-8x7b, layers: 4, moe: {{top_k: 1, shared_experts: 1, {}}}}}", moe), gpu, gpus,
+      fmt::format("{}  pools: [{{{}}}]\n", more, pool));
 }
 
 // One request at a time decodes: every step reads the weights of each part once, and of one of 64 experts.

@@ -42,4 +42,17 @@ inline std::string two_a_second(const std::string& pools, bool drain = true, con
 inline constexpr const char* kStep = "fixed: {step: 10 ms}, kv: {capacity: 6400}";
 
 inline constexpr double kPrice = 2.5;  // USD, of a GPU and hour
+
+/// A node of GPUs with the further keys of `gpu`; data-sheet kernels, links at line rate without latency.
+inline std::string on_unit_gpus(const std::string& model, const std::string& gpu, int gpus, const std::string& more) {
+  return fmt::format(
+      "model: {}\ncluster:\n  nodes: 1\n  node: {{gpus: {}, nics: 1, nic: 400 Gbps, host_bandwidth: 10 GB/s, gpu: "
+      "{{generation: hopper, sms: 132, memory: 80 GiB, power: 500 W, price: 2 USD/h, {}}}}}\n  fabric: {{kind: "
+      "rail_leaf_spine, same_leaf_latency: 0 s, cross_leaf_latency: 0 s, nvlink_latency: 0 s}}\nkernels: "
+      "roofline\nnetwork: {{kind: bottleneck, calibration: none}}\n{}",
+      model, gpus, gpu, more);
+}
+/// Neither computing nor memory nor NVLink takes time worth mentioning.
+inline constexpr const char* kBoundless =
+    "bf16: 1000000000 TFLOP/s, memory_bandwidth: 1000000000 TB/s, nvlink: 1000000000 GB/s";
 }  // namespace moesim::serving
