@@ -179,6 +179,18 @@ void choose_simulated(const Config& scenario, TrainingPlan& plan) {
   plan.replicas = plan.folded ? 1 : plan.gpus_per_stage / plan.replica_gpus;
 }
 
+/// GPUs that are not simulated are slow in those that stand for them: whoever shares a replica's work waits for its
+/// slowest, and all replicas wait for the slowest of them before the update.
+void slow_those_simulated(TrainingPlan& plan) {
+  const std::vector<double> own = plan.speeds;
+  for (int gpu = 0; gpu < plan.gpus; ++gpu) {
+    const int of_stage = gpu % plan.gpus_per_stage, of_replica = of_stage % plan.replica_gpus;
+    const int replica = plan.folded ? 0 : of_stage - of_replica, member = of_replica / plan.stride % plan.members;
+    double& simulated = plan.speeds[std::size_t(gpu - of_stage + replica + member * plan.stride)];
+    simulated = std::min(simulated, own[std::size_t(gpu)]);
+  }
+}
+
 void check_stages(const Config& training, const TrainingPlan& plan) {
   const int layers = plan.model.layers, stages = plan.schedule.stages(), with_ends = layers + 2;
   if (plan.section.ends_as_layers) {
@@ -233,8 +245,8 @@ TrainingPlan read_shape(const Config& scenario, const PlanChange& change) {
   if (s.tensor_overlap && s.parallel.tensor == 1)
     training.at("tensor_overlap").fail("there is nothing to overlap: parallel.tensor is 1");
   if (s.communication_sms < 1 || s.communication_sms >= plan.cluster.node.gpu.sms)
-    training.at("communication_sms")
-        .fail(fmt::format("expected 1 to {}, got {}", plan.cluster.node.gpu.sms - 1, s.communication_sms));
+    training.fail_below("communication_sms",
+                        fmt::format("expected 1 to {}, got {}", plan.cluster.node.gpu.sms - 1, s.communication_sms));
   take_gpus_of_nodes(training, plan);
   form_groups(training, plan);
   count_micro_batches(training, plan);
@@ -247,6 +259,7 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
   const Config training = scenario.at("training");
   const TrainingSection& s = plan.section;
   plan.speeds = spec::gpu_speeds(training.at_or_empty("slow_gpus"), s.slow_gpus, plan.gpus);
+  slow_those_simulated(plan);
 
   const auto policy = schedule::pipeline_schedules().make_or(training, "schedule", "1f1b");
   const Config schedule = training.at_or_empty("schedule");

@@ -72,7 +72,7 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
                                             .exchange = network::read_exchange(training, "communication_sms", gpu.sms),
                                             .exchange_sms = s.communication_sms,
                                             .exchanges = plan.members > 1,
-                                            .overlapped = true});
+                                            .overlapped = plan.members > 1});
   out.options.adapters = adapters;
   return out;
 }

@@ -33,7 +33,13 @@ int Executor::block_at(const Gpu& g, const BlockStep& step, int slot) const {
 
 PieceRef Executor::ref(const Gpu& g, const BlockStep& step, int slot) const {
   const Half& half = is_forward(step.piece) ? g.forward : g.backward;
-  return {g.seat, half.stage, block_at(g, step, slot), half.micro_batch, step.piece, step.beside};
+  // Where neither half has an exchange, as in dense layers, there is nothing to lie beside.
+  const auto exchanges = [&](const Half& h) {
+    const int block = h.blocks == nullptr ? -1 : (*h.blocks)[std::size_t(slot)];
+    return block >= 0 && costs_.traits(h.stage, block).exchanges;
+  };
+  const bool beside = step.beside && (exchanges(g.forward) || exchanges(g.backward));
+  return {g.seat, half.stage, block_at(g, step, slot), half.micro_batch, step.piece, beside};
 }
 
 void Executor::run_communication(int gpu) {

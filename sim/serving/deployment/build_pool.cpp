@@ -59,7 +59,8 @@ void fill_fixed(const Config& config, BuiltPool& pool, PoolShape& shape) {
   if (s.kv.capacity < 1) config.fail_below("kv.capacity", "is needed where steps have a fixed cost");
   if (s.parallel.pipeline > 1)
     config.fail_below("parallel.pipeline", fmt::format("a fixed step has one stage, got {}", s.parallel.pipeline));
-  if (s.kv.remote.v > 0) config.fail_below("kv.remote", "a fixed step knows no bytes of a token: use kv.capacity");
+  for (const auto& [key, space] : {std::pair("kv.host", s.kv.host), {"kv.disk", s.kv.disk}, {"kv.remote", s.kv.remote}})
+    if (space.v > 0) config.fail_below(key, "a fixed step knows no bytes of a token: use kv.capacity");
   kv.capacity = pool.capacity = s.kv.capacity / kv.block * kv.block;
   shape.cost = [fixed = *s.fixed](int) { return std::make_unique<FixedCost>(fixed); };
 }

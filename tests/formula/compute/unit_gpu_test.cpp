@@ -152,6 +152,27 @@ TEST_F(Fitted, AMoveTakesAFloorAndItsBytesAtItsKindsRate) {
     EXPECT_EQ(time(MemoryOp{kind, 4_B}), kind == MemoryKind::norm ? 9_s : 5_s) << name;
 }
 
+// Under load the clock is the kernel's own where it was measured, else the calibration's, and the GPU's before both.
+TEST_F(Fitted, TheClockUnderLoadIsTheGpusThenTheKernelsThenAllKernels) {
+  const auto seconds_of = [&](const char* own, double gpu_clock) {
+    put_file(file,
+             fmt::format("type: kernel_calibration\ngeneration: hopper\nsustained_clock: 0.5\nprefill: {{{}}}\n", own));
+    spec::Gpu gpu = unit_gpu(2);
+    gpu.bf16 = FlopRate{1e6}, gpu.memory_bandwidth = Bandwidth{1e30};
+    gpu.sustained_clock = gpu_clock;
+    AttentionPrefill prompt{{.heads = 1, .kv_heads = 1, .qk_dim = 64, .v_dim = 64}, {}};
+    prompt.work = {.sequences = 1, .queries = 128, .keys = 128, .longest = 128, .pairs = 128 * 129 / 2};
+    return seconds(kernel_models()
+                       .make(Config::from_text("{kind: calibrated, calibration: " + file + "}", "test"), gpu)
+                       ->cost(prompt)
+                       .time);
+  };
+  const double half = seconds_of("", 0);
+  EXPECT_NEAR(seconds_of("sustained: 0.25", 0) / half, 2, 1e-9);
+  EXPECT_NEAR(seconds_of("sustained: 0.25", 0.5) / half, 1, 1e-9);
+  EXPECT_NEAR(seconds_of("", 0.25) / half, 2, 1e-9);
+}
+
 TEST_F(Fitted, SmallKernelsTakeTheirLaunchesOrTheirReplay) {
   EXPECT_EQ(time(SmallChain{3, false}), 15_s);
   EXPECT_EQ(time(SmallChain{3, true}), 6_s);

@@ -1,79 +1,13 @@
 // Two GPUs, one MoE layer of two experts, one byte a row, one byte a second, one second a row and product: every time
 // below can be worked out in the head.
+#include "passes/group_run.h"
+
 #include <gtest/gtest.h>
 
-#include <limits>
-
-#include "passes/group_run.h"
+#include "unit_group.h"
 
 namespace moesim::passes {
 namespace {
-
-/// Only the experts' products take time: one second a row each (gate-up and down).
-class SecondARow final : public compute::KernelModel {
- public:
-  explicit SecondARow(spec::Gpu gpu) : compute::KernelModel(std::move(gpu)) {}
-  std::string source() const override { return "one second a row"; }
-
- private:
-  Estimate estimate(const compute::Kernel& kernel, compute::GpuShare) const override {
-    double rows = 0;
-    if (const auto* experts = std::get_if<compute::GroupedGemm>(&kernel))
-      for (std::int64_t r : experts->rows) rows += double(r);
-    return {rows, {}};
-  }
-};
-
-/// GPU 0 sends one token to expert 0 (its own) and three to expert 1; GPU 1 keeps its four on expert 1.
-class FixedTraffic final : public routing::TrafficSource {
- public:
-  void shares(int, std::int64_t, std::span<double> out) const override {
-    out[0] = 1.0 / 8;
-    out[1] = 7.0 / 8;
-  }
-  void draw_load(int, std::int64_t, std::int64_t, std::span<double> out) const override {
-    out[0] = 1;
-    out[1] = 7;
-  }
-  void draw(int, std::int64_t, std::span<const std::int32_t> tokens, routing::Traffic& out) const override {
-    out.gate = {2, 1, 1, 1};
-    out.sources = 2;
-    out.tokens.assign(tokens.begin(), tokens.end());
-    out.choices = {0, 1, 1, 1, 1, 1, 1, 1};
-    routing::count_rows(out.gate, out);
-  }
-};
-
-spec::Model one_layer() {
-  spec::Model m;
-  m.name = "unit";
-  m.vocabulary = 2;
-  m.hidden = 128;
-  m.layers = 1;
-  m.attention.heads = m.attention.kv_heads = 1;
-  m.attention.head_dim = m.attention.v_head_dim = 64;
-  m.moe.emplace();
-  m.moe->expert_width = 128;
-  m.moe->experts = 2;
-  m.moe->top_k = 1;
-  m.max_positions = 16;
-  return m;
-}
-
-constexpr double kInfinite = std::numeric_limits<double>::infinity();
-
-spec::Cluster unit_cluster() {
-  spec::Cluster c;
-  c.node.gpus = 2;
-  c.node.nics = 2;
-  c.node.gpu.sms = 1;
-  c.node.gpu.nvlink = {1};
-  c.node.gpu.bf16 = {kInfinite};  // nothing but the experts takes time
-  c.node.gpu.memory_bandwidth = {kInfinite};
-  c.node.nic = {1};
-  c.node.pcie = {1e9};
-  return c;
-}
 
 struct Outcome {
   Time end{};
@@ -94,13 +28,8 @@ Outcome run_steps(const std::string& network_kind, std::vector<double> speed, in
   results::SpanLog spans;
   const std::vector<exchange::ExpertMap> placement{exchange::contiguous_map(2, 2)};
   const FixedTraffic traffic;
-  GroupRun::Phase phase;
-  phase.name = "decode";
-  phase.steps = steps;
+  GroupRun::Phase phase = unit_phase("decode", steps, traffic);
   compute::add_decode(phase.batch, model, 1, 1, 4);
-  phase.setup.dispatch = {network::ExchangeKernel::deepep_normal, network::ExchangeDirection::dispatch, 1_B, 1, true};
-  phase.setup.combine = {network::ExchangeKernel::deepep_normal, network::ExchangeDirection::combine, 1_B, 1, true};
-  phase.traffic = &traffic;
   GroupRun run({model, group, costs, *network, spans, placement, std::move(speed)}, phase);
   EXPECT_TRUE(run.run());
   return {engine.now(), run.gpus(), run.steps().front().balancedness, run.expert_tokens()};

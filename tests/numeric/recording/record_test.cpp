@@ -128,6 +128,13 @@ TEST_F(Record, RefusesWhatItCannotRecord) {
   EXPECT_EQ(error_of([&] { read_texts({path("compressed.bin")}, 0); }),
             path("compressed.bin") +
                 ": expected text, but 7 of its 13 bytes are control characters; token ids go in with --tokens");
+  // One control byte in fifty is text still.
+  write("escapes.txt", std::string(98, 'a') + "\x01\x02");
+  EXPECT_EQ(error_of([&] { read_texts({path("escapes.txt")}, 0); }), "no error");
+  write("escapes.bin", std::string(97, 'a') + "\x01\x02");
+  EXPECT_EQ(error_of([&] { read_texts({path("escapes.bin")}, 0); }),
+            path("escapes.bin") +
+                ": expected text, but 2 of its 99 bytes are control characters; token ids go in with --tokens");
   write("binary.bin", std::string("ab\0c", 4));
   EXPECT_EQ(error_of([&] { read_texts({path("empty.txt")}, 0); }), path("empty.txt") + ": is empty, expected text");
   EXPECT_EQ(error_of([&] { read_texts({path("binary.bin")}, 0); }),

@@ -33,6 +33,22 @@ TEST(MemoryReject, BuffersTooSmallForTheLargestStep) {
 TEST(MemoryReject, ACapacityBeyondTheMemory) {
   EXPECT_EQ(pool("{capacity: 10000000}"), fmt::format("test.yaml:6:45: serving.pools[0].kv.capacity: {}", kNeed));
 }
+TEST(MemoryReject, TiersOfACacheWhoseTokensHaveNoBytes) {
+  for (const std::string tier : {"host", "disk", "remote"}) {
+    const Config scenario = Config::from_text(
+        "serving:\n  workload: {kind: constant, rate: 1, limit: 1, input: {kind: fixed, mean: 10}}\n  pools: [{fixed: "
+        "{step: 1 ms}, kv: {capacity: 640, " +
+            tier + ": 1 GB}}]\n",
+        "test.yaml");
+    results::Results results(":memory:", {});
+    results::SpanLog spans;
+    results::StudyRun study{scenario, 1, results, spans};
+    EXPECT_EQ(
+        test::refusal_of([&] { scenario.at("serving").placed([&] { return run_serving(study); }); }),
+        fmt::format("test.yaml:3:{}: serving.pools[0].kv.{}: a fixed step knows no bytes of a token: use kv.capacity",
+                    54 + tier.size() + 1, tier));
+  }
+}
 TEST(MemoryReject, ButComputedBuffersFit) { EXPECT_EQ(pool("{memory_share: 0.99}"), "accepted"); }
 }  // namespace
 }  // namespace moesim::serving

@@ -177,6 +177,8 @@ TEST(RejectHardware, SharesAboveOne) {
 }
 
 TEST(RejectHardware, MoreThanCanBeCounted) {
+  EXPECT_EQ(test::refusal_of([] { (void)read_gpu(Config::from_text("{extends: h100, sms: 100001}", "g.yaml")); }),
+            "g.yaml:1:22: sms: must be at most 100000, got 100001");
   EXPECT_EQ(cluster_error("cluster: {node: hgx-h800, nodes: 2000000000, fabric: ib-rail}"),
             "s.yaml:1:34: cluster.nodes: must be at most 131072, got 2000000000");
   EXPECT_EQ(cluster_error("cluster: {node: {extends: hgx-h800, gpus: 2000000000}, nodes: 2, fabric: ib-rail}"),

@@ -122,6 +122,13 @@ TEST(Calibration, SaysHowFarOutsideTheFittedShapesAKernelIs) {
   EXPECT_EQ(costs.summary().beyond_share, 1);
 }
 
+// Launches were measured where moves were, and are an equation of nothing elsewhere.
+TEST(Calibration, SmallKernelsAreAsKnownAsTheMovesBesideThem) {
+  EXPECT_EQ(calibrated(spec::load_gpu("h800"))->cost(SmallChain{3}).from.origin, Origin::interpolated);
+  const auto ideal = kernel_models().make(Config::from_text("roofline", "test"), spec::load_gpu("h800"));
+  EXPECT_EQ(ideal->cost(SmallChain{3}).from.origin, Origin::equation);
+}
+
 // A product four times outside its range for all of the run, and once a copy a hundred times outside: the product
 // counts.
 TEST(Calibration, NamesTheExtrapolationThatTakesTime) {

@@ -142,7 +142,16 @@ TEST_F(Tables, QuantisingIsACastOfItsBytes) {
   const auto rows = read("quantize_fp8_x.csv", "gpu,library,rows,cols,static_us,dynamic_us\nh100,x,16,1024,2,\n");
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_EQ(rows[0].precision, "static");
+  EXPECT_EQ(rows[0].bench, "quantise");
   EXPECT_EQ(bytes_of(rows[0].sequences[0][0]), Bytes{16 * 1024 * 3});
+  // Classes by size: 3 bytes a number, of widths that models have.
+  const auto sizes =
+      read("quantize_fp8_y.csv",
+           "gpu,library,rows,cols,static_us,dynamic_us\nh100,x,16,1024,2,\nh100,x,100,2048,2,\nh100,x,200,"
+           "2048,2,\nh100,x,10000,2048,2,\nh100,x,10000,32768,2,\n");
+  std::vector<std::string> groups;
+  for (const Measurement& m : sizes) groups.push_back(m.groups.back());
+  EXPECT_EQ(groups, (std::vector<std::string>{"other widths", "smaller", "over 1 MB", "over 60 MB", "other widths"}));
 }
 
 // Rows that an equation made are found again from other starting values.

@@ -58,6 +58,14 @@ TEST(Precision, SaysWhatItIsAndWhy) {
     return formats_text(chosen.formats) + " (" + chosen.reason + ")";
   };
   EXPECT_EQ(said("deepseek-v3", "h800", {}, {}), "fp8 (as released)");
+  // Weights of projections are named where they are not as those of all products.
+  EXPECT_EQ(
+      formats_text(
+          {.linear = spec::Dtype::bf16, .linear_weights = spec::Dtype::fp8, .projection_weights = spec::Dtype::fp8}),
+      "bf16, weights fp8");
+  EXPECT_EQ(formats_text({.linear = spec::Dtype::bf16, .linear_weights = spec::Dtype::fp8}), "bf16, weights fp8");
+  EXPECT_EQ(formats_text({.linear = spec::Dtype::bf16, .projection_weights = spec::Dtype::fp8}),
+            "bf16, projection weights fp8");
   EXPECT_EQ(said("deepseek-v3", "a100", {}, {}), "bf16 (released in fp8, which a100 lacks)");
   EXPECT_EQ(said("deepseek-v3", "h800", {}, {.linear = spec::Dtype::bf16}), "bf16 (as asked)");
   EXPECT_EQ(said("deepseek-v3", "h800", {}, {.kv_cache = spec::Dtype::fp8}),

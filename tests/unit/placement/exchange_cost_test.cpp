@@ -38,6 +38,41 @@ TEST(ExchangeCost, SendsATokenToANodeOnceAndForwardsItInside) {
   EXPECT_DOUBLE_EQ(node_visits_cost(one, loads, problem)(0, {4, 4, 1, {2, 0, 3, 1}}), 2 + 1);
 }
 
+// One node of two GPUs: of four tokens two cross, with rows of 6 bytes at 3 bytes a second (between nodes 2); four
+// rows, one a second.
+TEST(ExchangeCost, RowsTakeTheirBytes) {
+  const RoutingSample all_to_one{4, 1, {0, 0, 0, 0}};
+  const Loads loads = loads_of_matrix("x", 1, 2, {4, 1});
+  const PlacementProblem inside = checked({.gpus = 2, .nodes = 1}, 2), between = checked({.gpus = 2, .nodes = 2}, 2);
+  const PortRates rates{{3}, {2}, {6}, 1};
+  EXPECT_DOUBLE_EQ(exchange_cost(all_to_one, loads, inside, rates)(0, {2, 2, 1, {0, 1}}), 2.0 * 6 / 3 + 4);
+  EXPECT_DOUBLE_EQ(exchange_cost(all_to_one, loads, between, rates)(0, {2, 2, 1, {0, 1}}), 2.0 * 6 / 2 + 4);
+}
+
+// What experts keep together saves, where that is known: pairs 0 2 and 1 3 belong together.  A sample dealt from counts
+// knows of no company.
+TEST(ExchangeCost, TrafficBeginsFromTheCheaperOfTwoPlans) {
+  const RoutingSample pairs{4, 2, {0, 2, 1, 3, 0, 2, 1, 3}};
+  RoutingSample dealt = pairs;
+  dealt.dealt = true;
+  const Loads loads = loads_of_matrix("x", 1, 4, {2.2, 2.1, 1.1, 1});
+  const PlacementProblem problem = checked({.gpus = 2, .nodes = 2}, 4);
+  const LayerCost seconds = exchange_cost(pairs, loads, problem, PortRates{});
+  const auto plan_of = [&](const std::string& config, const RoutingSample& sample) {
+    return plan(*placements().make(Config::from_text(config, "test")),
+                {.loads = loads, .problem = problem, .sample = &sample, .cost = seconds})[0];
+  };
+  const auto greedy = plan_of("greedy", pairs), together = plan_of("coactivation", pairs);
+  ASSERT_LT(seconds(0, together), seconds(0, greedy));
+  EXPECT_EQ(plan_of("{kind: traffic, swaps: 0}", pairs), together);
+  EXPECT_EQ(plan_of("{kind: traffic, swaps: 0}", dealt), greedy);
+  // Of two that cost the same, the first.
+  const LayerCost same = [](std::size_t, const exchange::ExpertMap&) { return 1.0; };
+  EXPECT_EQ(plan(*placements().make(Config::from_text("{kind: traffic, swaps: 0}", "test")),
+                 {.loads = loads, .problem = problem, .sample = &pairs, .cost = same})[0],
+            greedy);
+}
+
 TEST(ExchangeCost, FallsUnderStrategiesThatMinimiseIt) {
   for (std::uint64_t seed = 0; seed < 5; ++seed) {
     const Loads loads = skewed_loads(2, 32, 0.5, seed);

@@ -115,5 +115,30 @@ TEST(RequestRouting, AnyStretchOfManyTokensIsTheSumOfItsTokens) {
     ASSERT_EQ(rows_of(routing, 2, number, first, count), want) << first << " + " << count << " of " << request;
   }
 }
+
+// Running counts are kept at every so many tokens: a stretch that ends where they do, and begins where they begin.
+TEST(RequestRouting, AStretchMayEndWithTheLastOfAsManyTokensAsCountsAreKeptFor) {
+  std::vector<Row> rows;
+  for (int i = 0; i < 1024; ++i) rows.push_back({{i, 0, i, -1, prefill, 0}, {std::int16_t(i % 4)}});
+  const RequestRouting routing(trace_of("even.db", 4, rows));
+  EXPECT_EQ(rows_of(routing, 2, 0, 0, 1024), (Rows{256, 256, 256, 256}));
+  EXPECT_EQ(rows_of(routing, 2, 0, 1, 1023), (Rows{255, 256, 256, 256}));
+}
+
+// 12 bytes a token for its place, and in each of two layers 2 for each choice and a count of 4 for each expert now and
+// then.
+TEST(RequestRouting, ItsMemoryGrowsWithTokensLayersAndChoices) {
+  const auto bytes = [](int tokens, int experts) {
+    std::vector<Row> rows;
+    for (int i = 0; i < tokens; ++i) rows.push_back({{i, 0, i, -1, prefill, 0}, {0, 1, 2}});
+    return RequestRouting::bytes(Trace(trace_of("bytes.db", experts, rows)));
+  };
+  const double one = bytes(64, 4), more = bytes(64, 8);
+  EXPECT_DOUBLE_EQ(bytes(128, 4), 2 * one);
+  EXPECT_GT(one, 64 * (12 + 2 * 3 * 2));
+  const double counts = (more - one) / 4;  // of one expert
+  EXPECT_GT(counts, 0);
+  EXPECT_DOUBLE_EQ(one, 64 * (12 + 2 * 3 * 2) + 4 * counts);
+}
 }  // namespace
 }  // namespace moesim::routing

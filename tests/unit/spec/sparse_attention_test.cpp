@@ -83,6 +83,9 @@ TEST(SparseAttention, LayersShareByListOrByStep) {
   EXPECT_EQ(sharing(read("deepseek_v32", R"(, "index_topk": 4)")), std::vector<int>{});
   EXPECT_EQ(sharing(read("glm_moe_dsa", R"(, "index_topk": 4, "index_topk_freq": 3, "index_skip_topk_offset": 2)")),
             (std::vector<int>{2, 3, 5}));
+  // The first three own theirs, whatever the step.
+  EXPECT_EQ(sharing(read("glm_moe_dsa", R"(, "index_topk": 4, "index_topk_freq": 2, "index_skip_topk_offset": 3)")),
+            (std::vector<int>{3, 5}));
   const std::string list =
       R"(, "index_topk": 4, "index_topk_freq": 3, "indexer_types": ["full", "full", "shared", "full", "full", "shared"])";
   const Model m = read("glm_moe_dsa", list);
