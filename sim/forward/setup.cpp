@@ -66,9 +66,10 @@ StepSetup set_up(const StepQuestion& q) {
     if (elsewhere) out.exchange_reason += ", reaching what it does on GB200";
   }
   const int sms = network::sms_of(kernel, q.exchange.sms, q.exchange_sms);
-  out.dispatch = {kernel, network::ExchangeDirection::dispatch, dispatched_row(q.model.hidden, formats), sms,
+  out.dispatch = {kernel, network::ExchangeDirection::dispatch, dispatched_row(q.model.row_width(), formats), sms,
                   q.exchange.nvlink};
-  out.combine = {kernel, network::ExchangeDirection::combine, combined_row(q.model.hidden), sms, q.exchange.nvlink};
+  out.combine = {kernel, network::ExchangeDirection::combine, combined_row(q.model.row_width()), sms,
+                 q.exchange.nvlink};
   if (q.overlapped && sms > 0) out.beside.sms = q.gpu.sms - sms;
   return out;
 }

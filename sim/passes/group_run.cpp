@@ -42,24 +42,29 @@ GroupRun::GroupRun(const Setup& setup, const Phase& phase)
   }
   if (model.moe) expert_tokens_.resize(exchangers_.size() * std::size_t(model.moe->experts));
   for (int layer = 0; layer < model.layers; ++layer) {
-    const bool moe = model.is_moe_layer(layer);
-    Time before = moe ? part_time(layer, {compute::LayerPart::attention, compute::LayerPart::gate})
-                      : part_time(layer, {compute::LayerPart::attention});
-    if (layer == 0) before += part_time(layer, {compute::LayerPart::embedding});
+    Time before = part_time(layer, {compute::LayerPart::attention, compute::LayerPart::gate});
+    if (layer == 0) before += outer_time(layer, compute::LayerPart::embedding);
     before_.push_back(before);
-    const bool has_shared = !moe || model.moe->shared_experts > 0;
-    shared_.push_back(has_shared ? part_time(layer, {compute::LayerPart::shared}) : Time{});
-    Time merge = moe ? part_time(layer, {compute::LayerPart::merge}) : Time{};
-    if (layer + 1 == model.layers) merge += part_time(layer, {compute::LayerPart::head});
+    shared_.push_back(part_time(layer, {compute::LayerPart::shared}));
+    Time merge = part_time(layer, {compute::LayerPart::merge});
+    if (layer + 1 == model.layers) merge += outer_time(layer, compute::LayerPart::head);
     merge_.push_back(merge);
   }
 }
 
 Time GroupRun::part_time(int layer, std::initializer_list<compute::LayerPart> parts) {
   operations_.clear();
-  for (compute::LayerPart part : parts)
-    compute::append_operations(operations_, s_.model, layer, part, compute::Pass::forward, p_.batch, {},
-                               p_.setup.options);
+  for (const compute::LayerPart part : compute::parts_of(s_.model, layer))
+    if (std::ranges::find(parts, part) != parts.end())
+      compute::append_operations(operations_, s_.model, layer, part, compute::Pass::forward, p_.batch, {},
+                                 p_.setup.options);
+  return compute::total_time(operations_, s_.costs, p_.setup.beside);
+}
+
+Time GroupRun::outer_time(int layer, compute::LayerPart part) {
+  operations_.clear();
+  compute::append_operations(operations_, s_.model, layer, part, compute::Pass::forward, p_.batch, {},
+                             p_.setup.options);
   return compute::total_time(operations_, s_.costs, p_.setup.beside);
 }
 

@@ -106,7 +106,10 @@ class GroupRun {
   LayerPass& pass_of(int step, int layer);
   void draw(LayerPass& pass, int step, int layer);
   void end_wait(int gpu, Time last_joined);
+  /// Of those among `parts` that the layer has.
   Time part_time(int layer, std::initializer_list<compute::LayerPart> parts);
+  /// Of the embedding or the head.
+  Time outer_time(int layer, compute::LayerPart part);
   Time expert_time(const LayerPass& pass, int gpu, int layer);
   Time scaled(Time t, int gpu) const;
   void compute(int gpu, Time t, Label label, const char* name, Action then);

@@ -82,7 +82,7 @@ compute::MemoryUse memory_use(const Config& config, const spec::Model& model, co
   const Bytes buffers = network::exchange_buffers(phase.setup.dispatch, phase.setup.combine,
                                                   {.gpus = gpus,
                                                    .per_node = std::min(gpus, cluster.node.gpus),
-                                                   .hidden = model.hidden,
+                                                   .hidden = model.row_width(),
                                                    .experts = slots * gpus,
                                                    .tokens = phase.batch.tokens,
                                                    .sent = rows,

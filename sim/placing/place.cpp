@@ -174,7 +174,7 @@ Bytes exchange_row_bytes(const PlaceOptions& o) {
   const auto phase = compute::StepPhase::prefill;
   const compute::Precisions precision = o.cluster ? forward::released_precision(model, o.cluster->node.gpu, phase)
                                                   : forward::released_precision(model, phase);
-  return forward::dispatched_row(model.hidden, precision) + forward::combined_row(model.hidden);
+  return forward::dispatched_row(model.row_width(), precision) + forward::combined_row(model.row_width());
 }
 
 PlaceResult place(const PlaceOptions& o) {

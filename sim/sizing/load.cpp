@@ -8,6 +8,7 @@
 #include "serving/deployment/section.h"
 #include "serving/traces/workloads.h"
 #include "sizing/plan.h"
+#include "spec/count.h"
 
 namespace moesim::sizing {
 namespace {
@@ -53,7 +54,8 @@ Drawn draw(serving::Workload& workload, int most, bool later, bool kept) {
 /// A prompt that goes on from an earlier one is computed from where that ended.
 bool keeps_prefixes(const Plan& plan) {
   const Config candidates = plan.config.at("size").at("candidates");
-  return !plan.model.delta && (!candidates.has("kv") || read<serving::KvSection>(candidates.at("kv")).prefix_cache);
+  return spec::state_bytes(plan.model).v == 0 &&
+         (!candidates.has("kv") || read<serving::KvSection>(candidates.at("kv")).prefix_cache);
 }
 
 void check_length(const Config& size, const Plan& plan, const Load& load) {

@@ -101,6 +101,8 @@ class Checker {
     checks_.at_most("moe.shared_experts", s.shared_experts, kMostExperts);
     checks_.not_negative("moe.shared_width", s.shared_width);
     checks_.at_most("moe.shared_width", s.shared_width, kMostWidth);
+    checks_.not_negative("moe.latent_width", s.latent_width);
+    checks_.at_most("moe.latent_width", s.latent_width, kMostWidth);
     if ((s.shared_width > 0 || s.shared_gate) && s.shared_experts == 0)
       checks_.fail("moe.shared_experts", "must be more than 0 where their width or their gate is given, got 0");
     checks_.above_zero("moe.scale", s.scale);

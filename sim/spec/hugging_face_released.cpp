@@ -42,6 +42,7 @@ void add_halves(const Model& m, formats::Json& out) {
   out["hybrid_override_pattern"] = pattern;
   out["moe_shared_expert_intermediate_size"] = m.moe->shared_total() / std::max(1, m.moe->shared_experts);
   out["layer_norm_epsilon"] = m.norm_epsilon;
+  if (m.moe->latent_width > 0) out["moe_latent_size"] = m.moe->latent_width;
   out.erase("first_k_dense_replace");
   out.erase("moe_layer_freq");
   if (!m.mamba) return;

@@ -95,6 +95,7 @@ struct MoeShape {
   int shared_experts = 0;    // stored as one FFN of width shared_experts x expert_width
   int shared_width = 0;      // of that FFN where it is no multiple of expert_width; 0: it is
   bool shared_gate = false;  // its output is multiplied by the sigmoid of one number a token (Qwen2-MoE)
+  int latent_width = 0;      // routed experts' inputs and outputs, between two maps of every token; 0: the model's
   int top_k = 0;
   int first_dense_layers = 0;  // first_k_dense_replace
   int layer_frequency = 1;     // Llama-4: 2, the odd layers
@@ -118,6 +119,8 @@ struct MoeShape {
     f("shared_experts", p.shared_experts, "experts every token uses, stored as one of that many times the width");
     f("shared_width", p.shared_width, "inner width of all shared experts where it is no multiple of expert_width");
     f("shared_gate", p.shared_gate, "the shared experts' output is gated by the sigmoid of one number a token");
+    f("latent_width", p.latent_width,
+      "width that tokens are mapped to before routed experts, and back from after them; 0: the model's");
     f("top_k", p.top_k, "routed experts a token uses");
     f("first_dense_layers", p.first_dense_layers, "layers before the first MoE layer");
     f("layer_frequency", p.layer_frequency, "2: every second layer is MoE, the odd ones");
@@ -244,6 +247,10 @@ struct Model {
   const std::string& obstacle() const {
     return !unpublished.empty() ? unpublished : !unsupported.empty() ? unsupported : uncosted;
   }
+  /// Width of a token on its way to routed experts and back.
+  int row_width() const { return moe && moe->latent_width > 0 ? moe->latent_width : hidden; }
+  /// Matrices from the input of a routed or shared expert to its inner width: gate and up, or up alone.
+  int expert_inputs() const { return traits_of(architecture).gating == Gating::relu_squared ? 1 : 2; }
   /// Whether its layers are halves of others': attention or a network.
   bool halved() const { return !network_layers.empty(); }
   bool can_run() const { return obstacle().empty(); }

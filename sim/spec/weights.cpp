@@ -14,7 +14,7 @@ namespace moesim::spec {
 namespace {
 std::int64_t blocks(std::int64_t n, std::int64_t size) { return ceil_div(n, size); }
 
-bool is_gated(const Model& m) { return traits_of(m.architecture).gating != Gating::relu_squared; }
+bool is_gated(const Model& m) { return m.expert_inputs() == 2; }
 
 /// Collects the weights that `copies` layers hold and `active` of them one token passes.
 struct Collector {
@@ -55,7 +55,9 @@ struct Collector {
   }
   void mixture(const Model& m) {
     const MoeShape& s = *m.moe;
-    ffn(ParameterPart::routed, m.hidden, s.expert_width, s.expert_bias, s.experts, s.top_k);
+    ffn(ParameterPart::routed, m.row_width(), s.expert_width, s.expert_bias, s.experts, s.top_k);
+    add(ParameterPart::shared, s.latent_width, m.hidden, true);  // to the routed experts' width
+    add(ParameterPart::shared, m.hidden, s.latent_width, true);  // and back
     ffn(ParameterPart::shared, m.hidden, s.shared_total(), false);
     if (s.shared_gate) vector(ParameterPart::shared, m.hidden);
     add(ParameterPart::gate, s.experts, m.hidden, false);
@@ -154,7 +156,7 @@ Parameters count_parameters(const Model& model) {
 std::int64_t expert_parameters(const Model& model) {
   if (!model.moe) return 0;
   std::vector<WeightShape> out;
-  Collector{out, 1, false, is_gated(model)}.ffn(ParameterPart::routed, model.hidden, model.moe->expert_width,
+  Collector{out, 1, false, is_gated(model)}.ffn(ParameterPart::routed, model.row_width(), model.moe->expert_width,
                                                 model.moe->expert_bias);
   std::int64_t sum = 0;
   for (const WeightShape& w : out) sum += w.copies * w.each();

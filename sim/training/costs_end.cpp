@@ -53,13 +53,17 @@ BlockParameters block_parameters(const TrainingPlan& plan, const PlanBlock& bloc
       break;
   }
   const spec::AttentionKind kind = spec::layer_shape(m, block.layer).attention.kind;
-  out.dense = double(spec::attention_parameters(m, kind)) / p.tensor + double(m.norms_per_layer) * m.hidden;
+  if (kind != spec::AttentionKind::none) out.dense = double(spec::attention_parameters(m, kind)) / p.tensor;
+  out.dense += double(m.norms_per_layer) * m.hidden;
+  if (spec::layer_shape(m, block.layer).ffn.kind == spec::FfnKind::none) return out;
   if (!block.moe) {
     out.dense += 3.0 * m.hidden * m.dense_width / p.tensor;
     return out;
   }
   const spec::MoeShape& moe = *m.moe;
-  out.dense += double(spec::gate_parameters(m)) + 3.0 * m.hidden * moe.shared_total() / p.tensor;
+  const double matrices = m.expert_inputs() + 1;
+  out.dense += double(spec::gate_parameters(m)) + matrices * m.hidden * moe.shared_total() / p.tensor +
+               2.0 * m.hidden * moe.latent_width;
   out.experts = double(spec::expert_parameters(m)) * moe.experts / p.expert / p.expert_tensor;
   return out;
 }

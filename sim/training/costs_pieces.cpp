@@ -18,8 +18,12 @@ bool is_shared(Piece p) { return p == Piece::shared || p == Piece::shared_back; 
 struct TensorCalls {
   int gathers = 0, scatters = 0;
 };
-TensorCalls tensor_calls(const PlanBlock& block, const PieceParts& piece) {
+TensorCalls tensor_calls(const spec::Model& model, const PlanBlock& block, const PieceParts& piece) {
   if (piece.pass == compute::Pass::weight_gradient || !(is_attention(piece.piece) || is_shared(piece.piece))) return {};
+  // A gate alone computes its own part of the sequence.
+  if (block.kind == PlanBlock::Kind::layer && is_attention(piece.piece) &&
+      spec::layer_shape(model, block.layer).attention.kind == spec::AttentionKind::none)
+    return {};
   if (block.kind != PlanBlock::Kind::head) return {1, 1};
   return schedule::is_forward(piece.piece) ? TensorCalls{1, 0} : TensorCalls{0, 1};
 }
@@ -104,7 +108,7 @@ void TrainingCosts::price_piece(compute::KernelCosts& kernels, const PlanBlock& 
     flops_[flops_.size() - std::size_t(schedule::kPieces) + std::size_t(piece.piece)] += o.useful.v;
   if (operations.empty()) return;
   const bool back = piece.pass == compute::Pass::backward_input, layer = block.kind == PlanBlock::Kind::layer;
-  const TensorCalls tensor = tensor_calls(block, piece);
+  const TensorCalls tensor = tensor_calls(plan_.model, block, piece);
   // Keys and values: gathered forward; backward gathered again, and their gradients reduced.
   const int rings = piece.pass != compute::Pass::weight_gradient && is_attention(piece.piece) && layer ? 1 + back : 0;
   const bool again = back && layer && plan_.setup.options.recompute.layer && (tensor.gathers > 0 || rings > 0);

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "core/named_enum.h"
 #include "core/range.h"
 #include "spec/catalogue.h"
+#include "spec/layer_shape.h"
 
 namespace moesim::training {
 namespace {
@@ -61,6 +63,16 @@ void check_numbers(const Config& training, const TrainingSection& s, const spec:
         .fail(fmt::format("expected 0 to {:.0f}, got {}", kMostCapacity, s.capacity.factor));
 }
 
+/// A state passes from token to token: GPUs that share a sequence would have to hand it on, and no cost says how.
+void check_states(const Config& parallel, const ParallelSection& p, const spec::Model& model) {
+  for (int layer = 0; p.context > 1 && layer < model.layers; ++layer)
+    if (const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind; spec::keeps_state(kind))
+      parallel.at("context").fail(
+          fmt::format("layer {} of {} keeps a state ({}), and has no costs for sequences that {} "
+                      "GPUs share; 1 would do",
+                      layer, model.name, name_of(kind), p.context));
+}
+
 void check_parallel(const Config& parallel, const ParallelSection& p, const spec::Model& model) {
   at_least_one(parallel, "pipeline", p.pipeline);
   at_least_one(parallel, "tensor", p.tensor);
@@ -72,6 +84,7 @@ void check_parallel(const Config& parallel, const ParallelSection& p, const spec
     parallel.at("tensor").fail(fmt::format("must divide the {} attention heads of {}, got {}; {} would do",
                                            model.attention.heads, model.name, p.tensor,
                                            near_divisors(model.attention.heads, p.tensor)));
+  check_states(parallel, p, model);
   if (!model.moe && std::int64_t{p.expert} * p.expert_tensor > 1)
     parallel.at("expert").fail(fmt::format("{} is a dense model: only 1 is possible, got {}", model.name,
                                            std::int64_t{p.expert} * p.expert_tensor));

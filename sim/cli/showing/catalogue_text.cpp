@@ -79,6 +79,10 @@ std::string attention_text(const spec::Model& m) {
     out += fmt::format("; {} layers of {}, {} x {} heads of {} / {}", m.delta->layers.size(),
                        name_of(spec::AttentionKind::gated_delta), m.delta->key_heads, m.delta->value_heads,
                        m.delta->key_dim, m.delta->value_dim);
+  if (m.mamba)
+    out += fmt::format("; {} layers of {}, {} heads of {} x {} in {} groups", m.mamba->layers.size(),
+                       name_of(spec::AttentionKind::mamba2), m.mamba->heads, m.mamba->head_dim, m.mamba->state,
+                       m.mamba->groups);
   return out;
 }
 

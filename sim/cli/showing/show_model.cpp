@@ -59,7 +59,10 @@ std::string parameters_text(const spec::Model& m) {
 std::string shape_text(const spec::Model& m) {
   std::string out = fmt::format("layers     {} of width {}", m.layers, long_count(m.hidden));
   const std::size_t moe = m.moe_layers().size();
-  if (m.moe && int(moe) < m.layers)
+  if (m.halved())
+    out += fmt::format(", halves of others: {} experts alone, {} that attend, {} of {}", moe, spec::caching_layers(m),
+                       m.mamba ? m.mamba->layers.size() : 0, name_of(spec::AttentionKind::mamba2));
+  else if (m.moe && int(moe) < m.layers)
     out += fmt::format(": {} MoE, {} dense of FFN width {}", moe, m.layers - int(moe), long_count(m.dense_width));
   else if (m.moe)
     out += ", all MoE";
@@ -72,6 +75,9 @@ std::string shape_text(const spec::Model& m) {
         "experts    width {}, {} parameters each{}\n", long_count(m.moe->expert_width),
         long_count(spec::expert_parameters(m)),
         m.moe->shared_experts > 0 ? fmt::format("; shared width {}", long_count(m.moe->shared_total())) : "");
+    if (m.moe->latent_width > 0)
+      out += fmt::format("           of tokens mapped to {} of their {} columns\n", long_count(m.moe->latent_width),
+                         long_count(m.hidden));
   }
   return out + fmt::format("vocabulary {}, positions {}\n", long_count(m.vocabulary), long_count(m.max_positions));
 }

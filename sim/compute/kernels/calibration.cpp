@@ -90,6 +90,12 @@ class Check {
     check_at_least(config_, section, "between", e.between, 0);
   }
   template <class E>
+  requires std::same_as<E, MambaScan> || std::same_as<E, BlockConvolution>
+  void operator()(std::string_view section, const E& e, std::string_view) const {
+    check_share(config_, section, "hbm", e.hbm);
+    check_at_least(config_, section, "overlap", e.overlap, 1);
+  }
+  template <class E>
   void operator()(std::string_view section, const std::optional<E>& e, std::string_view help) const {
     if (e) (*this)(section, *e, help);
   }

@@ -175,6 +175,9 @@ struct Calibration {
   StateEquation convolution, convolution_update, recurrence;
   ScanEquation scan;
   std::optional<ScanEquation> scan_flashinfer;
+  MambaScan mamba_scan;
+  std::optional<BlockConvolution> convolution_trtllm;
+  std::optional<StateEquation> convolution_update_trtllm;
   std::vector<ExpertEquation> experts;  // a library's first of a format is its usual one
   static void fields(auto& f, auto& p) {
     f.required("type", p.type, "kernel_calibration");
@@ -218,6 +221,9 @@ struct Calibration {
     f("recurrence", p.recurrence, "next tokens of gated DeltaNet");
     f("scan", p.scan, "prompts of gated DeltaNet, Triton's chain of kernels");
     f("scan_flashinfer", p.scan_flashinfer, "the same in FlashInfer's kernel");
+    f("mamba_scan", p.mamba_scan, "prompts of Mamba-2");
+    f("convolution_trtllm", p.convolution_trtllm, "short convolutions over prompts, TensorRT-LLM's kernel");
+    f("convolution_update_trtllm", p.convolution_update_trtllm, "the same for next tokens");
   }
 };
 

@@ -65,10 +65,22 @@ Equations::Equations(const spec::Gpu& gpu, Calibration calibration, Heat heat, P
                      ExpertChoice experts)
     : gpu_(gpu), calibration_(std::move(calibration)), heat_(heat), library_(library), experts_(std::move(experts)) {}
 
+ScanLibrary Equations::scan_library() const { return scans_ == ScanLibrary::usual ? preferred_scans_ : scans_; }
+
 const ScanEquation& Equations::scan_equation() const {
-  const ScanLibrary asked = scans_ == ScanLibrary::usual ? preferred_scans_ : scans_;
-  if (asked == ScanLibrary::flashinfer && calibration_.scan_flashinfer) return *calibration_.scan_flashinfer;
+  if (scan_library() == ScanLibrary::flashinfer && calibration_.scan_flashinfer) return *calibration_.scan_flashinfer;
   return calibration_.scan;
+}
+
+bool Equations::block_convolution() const {
+  return scan_library() == ScanLibrary::trtllm && calibration_.convolution_trtllm;
+}
+
+const StateEquation& Equations::convolution_equation(bool decode) const {
+  if (!decode) return calibration_.convolution;
+  if (scan_library() == ScanLibrary::trtllm && calibration_.convolution_update_trtllm)
+    return *calibration_.convolution_update_trtllm;
+  return calibration_.convolution_update;
 }
 
 Machine Equations::machine(spec::Dtype dtype, GpuShare share, double clock) const {
@@ -123,11 +135,15 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
     double operator()(const IndexTopK& t) const { return top_k_seconds(t, c.sparse, on(spec::Dtype::bf16, 0)); }
     double operator()(const SparsePrefill& a) const { return sparse_seconds(a, c.sparse, on(a.cache, 0)); }
     double operator()(const ShortConvolution& s) const {
-      return convolution_seconds(s, s.decode ? c.convolution_update : c.convolution, on(spec::Dtype::bf16, 0));
+      const Machine machine = on(spec::Dtype::bf16, 0);
+      if (!s.decode && self.block_convolution()) return block_convolution_seconds(s, *c.convolution_trtllm, machine);
+      return convolution_seconds(s, self.convolution_equation(s.decode), machine);
     }
     double operator()(const StateScan& s) const {
       const Machine machine = on(spec::Dtype::bf16, 0);
-      return s.decode ? recurrence_seconds(s, c.recurrence, machine) : scan_seconds(s, self.scan_equation(), machine);
+      if (s.decode) return recurrence_seconds(s, c.recurrence, machine);
+      return s.kind == Recurrence::mamba2 ? mamba_scan_seconds(s, c.mamba_scan, machine)
+                                          : scan_seconds(s, self.scan_equation(), machine);
     }
   };
   const bool chain = std::holds_alternative<SmallChain>(kernel);  // its gaps are part of its kernels' times
@@ -166,13 +182,19 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
     Reach operator()(const IndexTopK& t) const { return of_sparse(double(t.rows), double(t.longest)); }
     Reach operator()(const SparsePrefill& a) const { return of_sparse(double(a.work.queries), a.picks); }
     Reach operator()(const ShortConvolution& s) const {
-      const StateEquation& e = s.decode ? c.convolution_update : c.convolution;
-      return reach_of(Chosen<StateEquation>{e}, double(s.tokens), double(s.channels), 0);
+      const auto tokens = double(s.tokens), channels = double(s.channels);
+      if (!s.decode && self.block_convolution())
+        return reach_of(Chosen<BlockConvolution>{*c.convolution_trtllm}, tokens, channels, 0);
+      return reach_of(Chosen<StateEquation>{self.convolution_equation(s.decode)}, tokens, channels, 0);
     }
     Reach operator()(const StateScan& s) const {
       if (s.backward) return {};  // nobody measured it
       const double each = double(s.tokens) / double(s.sequences);
-      if (s.decode) return reach_of(Chosen<StateEquation>{c.recurrence}, double(s.tokens), s.value_heads, 0);
+      const bool mamba = s.kind == Recurrence::mamba2;
+      if (s.decode)
+        return reach_of(Chosen<StateEquation>{c.recurrence, mamba ? Lender::gated_delta : Lender::none},
+                        double(s.tokens), s.value_heads, 0);
+      if (mamba) return reach_of(Chosen<MambaScan>{c.mamba_scan}, double(s.tokens), s.value_heads, each);
       return reach_of(Chosen<ScanEquation>{self.scan_equation()}, double(s.tokens), s.value_heads, each);
     }
     Reach operator()(const SmallChain&) const {

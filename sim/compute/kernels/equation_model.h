@@ -34,7 +34,12 @@ class Equations {
   const Calibration& calibration() const { return calibration_; }
 
  private:
+  ScanLibrary scan_library() const;
   const ScanEquation& scan_equation() const;
+  /// Whether convolutions of prompts are TensorRT-LLM's.
+  bool block_convolution() const;
+  /// Of the others, and of next tokens.
+  const StateEquation& convolution_equation(bool decode) const;
   /// clock: under sustained load of the kernel's kind; 0: the calibration's.
   Machine machine(spec::Dtype dtype, GpuShare share, double clock = 0) const;
   spec::Gpu gpu_;

@@ -29,6 +29,8 @@ double memory_seconds(const MemoryOp& m, const MemoryEquation& e, const ServingM
 double convolution_seconds(const ShortConvolution& c, const StateEquation& e, const Machine& on);
 double recurrence_seconds(const StateScan& s, const StateEquation& e, const Machine& on);
 double scan_seconds(const StateScan& s, const ScanEquation& e, const Machine& on);
+double mamba_scan_seconds(const StateScan& s, const MambaScan& e, const Machine& on);
+double block_convolution_seconds(const ShortConvolution& c, const BlockConvolution& e, const Machine& on);
 double chain_seconds(const SmallChain& s, const MemoryEquation& e);
 double scores_seconds(const IndexScores& x, const SparseEquation& e, const Machine& on);
 double top_k_seconds(const IndexTopK& t, const SparseEquation& e, const Machine& on);

@@ -44,8 +44,8 @@ struct Fingerprint {
   void add(const SparsePrefill& x) { all(10, x.heads, x.work, x.picks, x.cache); }
   void add(const ShortConvolution& c) { all(11, c.channels, c.taps, c.sequences, c.tokens, c.decode); }
   void add(const StateScan& s) {
-    all(12, s.key_heads, s.value_heads, s.key_dim, s.value_dim, s.sequences, s.tokens, s.longest, s.resumed, s.decode,
-        s.backward);
+    all(12, s.kind, s.key_heads, s.value_heads, s.key_dim, s.value_dim, s.sequences, s.tokens, s.longest, s.resumed,
+        s.decode, s.backward);
   }
   void all(const auto&... values) { (add(values), ...); }
 };
@@ -53,7 +53,7 @@ struct Fingerprint {
 
 namespace {
 /// Kinds of kernel that extrapolations are told apart by.
-constexpr std::size_t kKinds = 16 + std::size(enum_names(MemoryKind{}));
+constexpr std::size_t kKinds = 18 + std::size(enum_names(MemoryKind{}));
 std::uint8_t kind_of(const Kernel& kernel) {
   struct Visit {
     int operator()(const Gemm& g) const { return g.fp32_accumulate; }
@@ -66,8 +66,8 @@ std::uint8_t kind_of(const Kernel& kernel) {
     int operator()(const IndexTopK&) const { return 10; }
     int operator()(const SparsePrefill&) const { return 11; }
     int operator()(const ShortConvolution& c) const { return 12 + c.decode; }
-    int operator()(const StateScan& s) const { return 14 + s.decode; }
-    int operator()(const MemoryOp& m) const { return 16 + int(m.kind); }
+    int operator()(const StateScan& s) const { return 14 + s.decode + (s.kind == Recurrence::mamba2 ? 2 : 0); }
+    int operator()(const MemoryOp& m) const { return 18 + int(m.kind); }
   };
   return std::uint8_t(std::visit(Visit{}, kernel));
 }

@@ -31,13 +31,15 @@ enum class Lender {
   none,              ///< its own kind was measured, or nothing at all
   fp8_products,      ///< of products in other precisions
   latent_attention,  ///< MLA over a BF16 cache: of attention of other kinds and caches
-  other_moves        ///< memory-bound kernels of known rates: of those whose own rate is assumed
+  other_moves,       ///< memory-bound kernels of known rates: of those whose own rate is assumed
+  gated_delta        ///< next tokens of gated DeltaNet: of other states
 };
 constexpr auto enum_names(Lender) {
   return std::to_array<std::pair<std::string_view, Lender>>({{"none", Lender::none},
                                                              {"fp8 products", Lender::fp8_products},
                                                              {"latent attention", Lender::latent_attention},
-                                                             {"other moves", Lender::other_moves}});
+                                                             {"other moves", Lender::other_moves},
+                                                             {"gated delta", Lender::gated_delta}});
 }
 
 struct Provenance {

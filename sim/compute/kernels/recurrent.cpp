@@ -11,24 +11,24 @@
 
 #include "compute/kernels/equations.h"
 #include "core/ceil_div.h"
+#include "core/named_enum.h"
 
 namespace moesim::compute {
 namespace {
-/// Queries, keys, values and the output in BF16, two numbers a value head in FP32.
+/// Queries, keys, values and the output in BF16, two numbers a value head in FP32; of Mamba-2 one, the step.
 std::int64_t token_bytes(const StateScan& s) {
   return 4 * (std::int64_t{s.key_heads} * s.key_dim + std::int64_t{s.value_heads} * s.value_dim) +
-         8 * std::int64_t{s.value_heads};
+         (s.kind == Recurrence::mamba2 ? 4 : 8) * std::int64_t{s.value_heads};
 }
-/// What the gradients of a scan take of its own time: the scan again, and its transpose, which has twice the products.
-constexpr double kBackward = 3;
 }  // namespace
 
 // Token by token: decay, recall, correct, ask.  By chunks of C: products within a chunk of C wide and products with the
 // state, 6 k v + C (6 k + 4 v).
 double flops_of(const StateScan& s) {
+  if (s.kind == Recurrence::mamba2) return mamba_flops(s);
   const double k = s.key_dim, v = s.value_dim, chunk = kScanChunk;
   const double each = s.decode ? 7 * k * v : 6 * k * v + chunk * (6 * k + 4 * v);
-  return double(s.tokens) * s.value_heads * each * (s.backward ? kBackward : 1);
+  return double(s.tokens) * s.value_heads * each * (s.backward ? kBackwardScans : 1);
 }
 
 Bytes bytes_of(const ShortConvolution& c) {
@@ -47,7 +47,7 @@ std::string describe(const ShortConvolution& c) {
                      c.channels, c.taps, c.sequences, c.tokens);
 }
 std::string describe(const StateScan& s) {
-  return fmt::format("gated delta {} {} x {} heads {}/{}, {} sequences, {} tokens",
+  return fmt::format("{} {} {} x {} heads {}/{}, {} sequences, {} tokens", name_of(s.kind),
                      s.decode     ? "decode"
                      : s.backward ? "backward"
                                   : "scan",
@@ -73,7 +73,7 @@ double scan_seconds(const StateScan& s, const ScanEquation& e, const Machine& on
   const double chunks = (longest + double(s.sequences - 1) * std::ceil(shorter / double(kScanChunk))) * s.value_heads;
   const double between = e.between * double(s.tokens) * s.value_heads * (s.backward ? 2 : 1);
   const double memory = (double(bytes_of(s).v) + between) / (on.hbm * e.hbm);
-  const double again = s.backward ? kBackward : 1;
+  const double again = s.backward ? kBackwardScans : 1;
   const double chunk = seconds(e.chunk), step = seconds(e.step), start = seconds(e.start);
   const double launch = seconds(e.launch) + seconds(e.fill) * double(std::min(s.longest, kScanChunk)) / kScanChunk;
   if (!e.chained) {

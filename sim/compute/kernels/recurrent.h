@@ -14,11 +14,14 @@ namespace moesim::compute {
 enum class ScanLibrary {
   usual,  ///< what the engine runs; triton where none says
   triton,
-  flashinfer
+  flashinfer,
+  trtllm  ///< convolutions of its own; gated DeltaNet as triton
 };
 constexpr auto enum_names(ScanLibrary) {
-  return std::to_array<std::pair<std::string_view, ScanLibrary>>(
-      {{"usual", ScanLibrary::usual}, {"triton", ScanLibrary::triton}, {"flashinfer", ScanLibrary::flashinfer}});
+  return std::to_array<std::pair<std::string_view, ScanLibrary>>({{"usual", ScanLibrary::usual},
+                                                                  {"triton", ScanLibrary::triton},
+                                                                  {"flashinfer", ScanLibrary::flashinfer},
+                                                                  {"trtllm", ScanLibrary::trtllm}});
 }
 
 /// A causal convolution of each channel with its last tokens, and the SiLU of the result, in BF16.
@@ -30,10 +33,22 @@ struct ShortConvolution {
   bool operator==(const ShortConvolution&) const = default;
 };
 
-inline constexpr std::int64_t kScanChunk = 64;  // tokens that prompts are scanned by at a time
+inline constexpr std::int64_t kScanChunk = 64;    // tokens that prompts are scanned by at a time
+inline constexpr std::int64_t kMambaChunk = 128;  // of Mamba-2: chunk_size of Nemotron-3's config.json
 
-/// Gated DeltaNet on the heads of one GPU, between the convolution and the norm of its output; states in FP32.
+/// What is done to a state for each token.
+enum class Recurrence {
+  gated_delta,
+  mamba2  ///< value heads are its heads, a key head is a group of them, key_dim the columns of a head's state
+};
+constexpr auto enum_names(Recurrence) {
+  return std::to_array<std::pair<std::string_view, Recurrence>>(
+      {{"gated delta", Recurrence::gated_delta}, {"Mamba-2", Recurrence::mamba2}});
+}
+
+/// The heads of one GPU between the convolution and the norm of their output; states in FP32.
 struct StateScan {
+  Recurrence kind = Recurrence::gated_delta;
   int key_heads = 0, value_heads = 0, key_dim = 0, value_dim = 0;
   std::int64_t sequences = 0, tokens = 0;
   std::int64_t longest = 0;  // tokens of the longest sequence
@@ -45,7 +60,11 @@ struct StateScan {
   std::int64_t state() const { return std::int64_t{value_heads} * key_dim * value_dim; }
 };
 
+/// What the gradients of a scan take of its own time: the scan again, and its transpose, which has twice the products.
+inline constexpr double kBackwardScans = 3;
 double flops_of(const StateScan& s);
+/// Of Mamba-2 alone.
+double mamba_flops(const StateScan& s);
 Bytes bytes_of(const ShortConvolution& c);
 Bytes bytes_of(const StateScan& s);
 std::string describe(const ShortConvolution& c);

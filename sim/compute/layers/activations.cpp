@@ -11,7 +11,9 @@ void attention_kept(Kept& kept, const spec::Model& model, int layer, std::int64_
                     const LayerOptions& o) {
   const spec::AttentionShape& a = model.attention;
   const std::int64_t heads = share_of(a.heads, o.tensor, "attention heads");
-  const AttentionInventory& kind = inventory_of(spec::layer_shape(model, layer).attention.kind);
+  const spec::AttentionKind of = spec::layer_shape(model, layer).attention.kind;
+  if (of == spec::AttentionKind::none) return;
+  const AttentionInventory& kind = inventory_of(of);
   kept.add("layer input", "norm backward", rows * model.hidden, spec::Dtype::bf16);
   if (!o.recompute.norms) kept.add("normed input", kind.input_needed_by(a), tokens * model.hidden, kept.linear);
   kind.keep(kept, {model, layer, tokens, heads, o});
@@ -23,16 +25,15 @@ void attention_kept(Kept& kept, const spec::Model& model, int layer, std::int64_
     kept.add("attention output", in_blocks ? "o_proj wgrad" : kind.core_needed_by(), output, spec::Dtype::bf16);
   if (spec::block_scaled(kept.linear) && !in_blocks)
     kept.add("attention output, cast", "o_proj wgrad", output, kept.linear);
-  if (!spec::keeps_state(spec::layer_shape(model, layer).attention.kind))
-    kept.add("softmax sums", "attention backward", tokens * heads, spec::Dtype::fp32);
+  if (!spec::keeps_state(of)) kept.add("softmax sums", "attention backward", tokens * heads, spec::Dtype::fp32);
   if (model.norms_per_layer == 4)
     kept.add("o_proj output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
 }
 
 // Between the two products of an FFN.  down_gradient: the operation that gives the second one's weight gradient.
 void middle_kept(Kept& kept, const std::string& of, std::string_view down_gradient, std::int64_t rows,
-                 std::int64_t width, const LayerOptions& o) {
-  kept.add(of + " gate-up", "swiglu backward", rows * 2 * width,
+                 std::int64_t width, const LayerOptions& o, int inputs = 2) {
+  kept.add(of + " gate-up", "swiglu backward", rows * inputs * width,
            o.precision.recipe == Recipe::blocks ? kept.linear : spec::Dtype::bf16);
   if (!o.recompute.swiglu) kept.add(of + " activation", down_gradient, rows * width, kept.linear);
 }
@@ -40,6 +41,7 @@ void middle_kept(Kept& kept, const std::string& of, std::string_view down_gradie
 void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t tokens, std::int64_t rows,
               std::int64_t routed, const LayerOptions& o) {
   const bool moe = spec::has_experts(model, layer);
+  if (spec::layer_shape(model, layer).ffn.kind == spec::FfnKind::none) return;
   kept.add("attention residual", "norm backward", rows * model.hidden, spec::Dtype::bf16);
   if (!o.recompute.norms)
     kept.add("normed FFN input", moe ? "router wgrad" : "gate-up wgrad", tokens * model.hidden, kept.linear);
@@ -51,11 +53,12 @@ void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t toke
   kept.add("gate scores", "gate backward", rows * m.experts, spec::Dtype::fp32);
   if (m.shared_experts > 0)
     middle_kept(kept, "shared", "down wgrad", tokens,
-                share_of(m.shared_total(), o.tensor, "columns of the shared expert"), o);
+                share_of(m.shared_total(), o.tensor, "columns of the shared expert"), o, model.expert_inputs());
   if (m.shared_gate)
     kept.add("shared output before its gate", "shared gate backward", tokens * model.hidden, spec::Dtype::bf16);
-  kept.add("routed rows", "grouped gate-up wgrad", routed * model.hidden, kept.linear);
-  middle_kept(kept, "routed", "grouped down wgrad", routed, expert_columns(m, o), o);
+  kept.add("routed results", "latent up wgrad", rows * m.latent_width, spec::Dtype::bf16);
+  kept.add("routed rows", "grouped gate-up wgrad", routed * model.row_width(), kept.linear);
+  middle_kept(kept, "routed", "grouped down wgrad", routed, expert_columns(m, o), o, model.expert_inputs());
 }
 /// Whether only the gradient of a weight needs it that nobody takes, since the weight stays as it is and has no
 /// adapter. What attention gives is needed by its own backward, too.

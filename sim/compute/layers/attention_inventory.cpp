@@ -18,8 +18,9 @@ const AttentionInventory& inventory_of(spec::AttentionKind kind) {
     case spec::AttentionKind::gated_delta:
       return delta_inventory();
     case spec::AttentionKind::mamba2:
+      return mamba_inventory();
     case spec::AttentionKind::none:
-      break;
+      return no_inventory();
   }
   throw std::logic_error("a kind of attention without an inventory");
 }

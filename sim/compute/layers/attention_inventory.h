@@ -1,6 +1,7 @@
 // The operations of a layer's attention: what all kinds share is in attention_inventory.cpp, a kind's own in a file
 // each: attention_inventory_gqa.cpp (MHA, GQA), attention_inventory_mla.cpp, attention_inventory_dsa.cpp,
-// attention_inventory_delta.cpp (gated DeltaNet).
+// attention_inventory_delta.cpp (gated DeltaNet), attention_inventory_mamba.cpp (Mamba-2),
+// attention_inventory_none.cpp (layers that are a network alone).
 #pragma once
 #include <string_view>
 #include <vector>
@@ -100,10 +101,14 @@ const AttentionInventory& grouped_inventory();
 const AttentionInventory& latent_inventory();
 const AttentionInventory& sparse_inventory();
 const AttentionInventory& delta_inventory();
+const AttentionInventory& mamba_inventory();
+const AttentionInventory& no_inventory();
 
 // Steps that kinds share.
 void store_cache(OperationList& list, const LayerCall& c, std::int64_t elements);
 void rotate(OperationList& list, std::string_view name, std::int64_t tokens, std::int64_t columns);
+/// A scan over the states of one GPU's heads, from the work of a batch; whoever calls says which heads.
+StateScan scan_of(const AttentionWork& w);
 /// The weights of `sinks`: one a head here.
 double sinks_of(const AttentionPart& s);
 }  // namespace moesim::compute

@@ -25,13 +25,8 @@ struct DeltaPart {
   double taps() const { return double(channels()) * d.convolution; }
 
   StateScan scan(const AttentionWork& w) const {
-    StateScan s;
+    StateScan s = scan_of(w);
     s.key_heads = key_heads, s.value_heads = value_heads, s.key_dim = d.key_dim, s.value_dim = d.value_dim;
-    s.sequences = w.sequences, s.tokens = w.queries;
-    // Of the longest sequence its tokens in the cache are the mean: exact where all have as many.
-    const std::int64_t cached = (w.keys - w.queries) / w.sequences;
-    s.longest = std::clamp(w.longest - cached, ceil_div(w.queries, w.sequences), w.queries);
-    s.resumed = cached > 0;
     return s;
   }
   ShortConvolution convolution(const AttentionWork& w, bool decode) const {
@@ -127,6 +122,16 @@ class DeltaInventory final : public AttentionInventory {
   }
 };
 }  // namespace
+
+StateScan scan_of(const AttentionWork& w) {
+  StateScan s;
+  s.sequences = w.sequences, s.tokens = w.queries;
+  // Of the longest sequence its tokens in the cache are the mean: exact where all have as many.
+  const std::int64_t cached = (w.keys - w.queries) / w.sequences;
+  s.longest = std::clamp(w.longest - cached, ceil_div(w.queries, w.sequences), w.queries);
+  s.resumed = cached > 0;
+  return s;
+}
 
 const AttentionInventory& delta_inventory() {
   static const DeltaInventory inventory;

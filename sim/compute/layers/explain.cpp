@@ -153,8 +153,8 @@ void add_pass(Explanation& out, const ExplainRequest& r, const HeldLayers& held,
 void add_memory(Explanation& out, const ExplainRequest& r, const HeldLayers& held) {
   std::int64_t rows = 0;
   for (const std::int64_t x : out.rows) rows += x;
-  const Bytes row =
-      tensor_bytes(r.model.hidden, r.options.precision.dispatched()) + tensor_bytes(r.model.hidden, spec::Dtype::bf16);
+  const Bytes row = tensor_bytes(r.model.row_width(), r.options.precision.dispatched()) +
+                    tensor_bytes(r.model.row_width(), spec::Dtype::bf16);
   const Bytes buffers = r.buffers            ? *r.buffers
                         : r.exchange_buffers ? r.exchange_buffers(out.batch.tokens, rows)
                                              : row * rows;

@@ -38,13 +38,6 @@ struct Ffn {
   }
 };
 
-// SwiGLU, in blocks with the cast of its result: gate and up of `rows` x 2 width in, `rows` x width out.
-void swiglu(OperationList& list, std::string_view name, std::int64_t rows, std::int64_t width) {
-  const bool fused = list.casts_in_blocks();
-  list.moved(name, MemoryKind::swiglu, 2 * rows * width, spec::Dtype::bf16, rows * width,
-             fused ? list.linear_dtype() : spec::Dtype::bf16);
-  if (!fused) list.cast("cast activation", rows * width);
-}
 // Rows in the order of the GPUs that they go to, one for each of a token's choices.
 void send_permuted(OperationList& list, std::string_view name, std::int64_t elements, spec::Dtype dtype) {
   list.moved(name, MemoryKind::permute, elements, dtype, elements, dtype);
@@ -55,16 +48,11 @@ void gather_results(OperationList& list, std::string_view name, std::int64_t tok
   list.moved(name, MemoryKind::unpermute, tokens * top_k * hidden, spec::Dtype::bf16, tokens * hidden,
              spec::Dtype::bf16);
 }
-// In: gradient, gate and up; out: their gradients, and the activation again for down's weight gradient.
-void swiglu_backward(OperationList& list, std::string_view name, std::int64_t rows, std::int64_t width) {
-  list.moved(name, MemoryKind::swiglu_backward, 3 * rows * width, spec::Dtype::bf16, 2 * rows * width,
-             spec::Dtype::bf16);
-}
 }  // namespace
 
 void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const spec::MoeShape& m = *c.model.moe;
-  const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden;
+  const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden, sent = c.model.row_width();
   const double bias = (m.router_linear_bias ? m.experts : 0) + (m.selection_bias ? m.experts : 0);
   // Quantised releases keep the selection bias in FP32.
   const Bytes vectors{(m.router_linear_bias ? 2 : 0) * m.experts +
@@ -84,14 +72,16 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
                  spec::Dtype::fp32);
       // Elsewhere the experts cast what they receive: here a shared expert alone reads it.
       if (list.casts_in_blocks() || m.shared_experts > 0) list.cast("cast", rows * hidden);
+      latent_down(list, c);
       if (c.options.sends_rows) {
         list.small("sort choices", kSortingKernels);
-        send_permuted(list, "permute to send", rows * m.top_k * hidden, c.options.precision.dispatched());
+        send_permuted(list, "permute to send", rows * m.top_k * sent, c.options.precision.dispatched());
       }
       return;
     }
     case Pass::backward_input:
-      if (c.options.sends_rows) gather_results(list, "un-permute gradient", rows, m.top_k, hidden);
+      if (c.options.sends_rows) gather_results(list, "un-permute gradient", rows, m.top_k, sent);
+      latent_down(list, c);
       list.small("gate backward", grouped_gate(m) ? kGateBackwardKernels : kPlainGateBackwardKernels);
       list.add("router dgrad", Gemm{.m = rows, .n = hidden, .k = m.experts}, 2 * bias, rows, {});
       list.add_rows("add dgrads", rows * hidden, m.shared_experts > 0 ? 3 : 2);  // through gate and experts
@@ -103,6 +93,7 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
       return;
     case Pass::weight_gradient:
       list.add("router wgrad", Gemm{.m = m.experts, .n = hidden, .k = rows, .fp32_accumulate = true});
+      latent_weights(list, c);
       return;
   }
 }
@@ -110,6 +101,8 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
 void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const Ffn f(c);
   const std::int64_t tokens = c.batch.tokens, rows = replicated_rows(c), hidden = c.model.hidden, w = f.width;
+  const int inputs = f.moe ? c.model.expert_inputs() : 2;
+  const std::int64_t u = inputs * w;  // columns into the activation
   const Recompute& again = c.options.recompute;
   switch (pass) {
     case Pass::forward:
@@ -117,8 +110,8 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
         list.norm("norm", rows, hidden);
         list.cast("cast", tokens * hidden);
       }
-      list.linear("gate-up", tokens, 2 * w, hidden);
-      swiglu(list, "swiglu", tokens, w);
+      list.linear("gate-up", tokens, u, hidden);
+      activate(list, "swiglu", inputs, tokens, w);
       list.linear("down", tokens, hidden, w);
       if (f.moe && c.model.moe->shared_gate) gate_shared(list, tokens, hidden);
       if (f.moe && list.training() && list.casts_in_blocks()) list.cast("cast kept for backward", tokens * hidden);
@@ -131,28 +124,27 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
       if (f.moe && c.model.moe->shared_gate) gate_shared_backward(list, tokens, hidden);
       list.cast("cast gradient", tokens * hidden);
       if (list.fp8() && list.casts_in_blocks())
-        list.moved("restore gate-up", MemoryKind::cast, tokens * 2 * w, list.linear_dtype(), tokens * 2 * w,
-                   spec::Dtype::bf16);
+        list.moved("restore gate-up", MemoryKind::cast, tokens * u, list.linear_dtype(), tokens * u, spec::Dtype::bf16);
       list.transpose_scales("transpose scales", tokens * hidden);
       list.linear("down dgrad", tokens, w, hidden);
       list.recomputing = true;
-      if (again.swiglu) swiglu(list, "swiglu again", tokens, w);
+      if (again.swiglu) activate(list, "swiglu again", inputs, tokens, w);
       list.recomputing = false;
-      swiglu_backward(list, "swiglu backward", tokens, w);
+      activate_backward(list, inputs, tokens, w);
       list.cast_transpose("cast for weights, down", tokens * (w + hidden));
       list.recomputing = true;
       if (again.norms) list.norm("norm again", rows, hidden);
       if (again.norms && f.moe) list.cast("cast again", tokens * hidden);
       list.recomputing = false;
-      list.cast("cast gate-up gradient", tokens * 2 * w);
-      list.linear("gate-up dgrad", tokens, hidden, 2 * w);
-      list.cast_transpose("cast for weights, gate-up", tokens * (2 * w + hidden));
+      list.cast("cast gate-up gradient", tokens * u);
+      list.linear("gate-up dgrad", tokens, hidden, u);
+      list.cast_transpose("cast for weights, gate-up", tokens * (u + hidden));
       if (f.moe) return;
       list.norm_backward("norm backward", rows, hidden);
       list.add_rows("residual", rows * hidden);
       return;
     case Pass::weight_gradient:
-      list.weight("gate-up wgrad", tokens, 2 * w, hidden);
+      list.weight("gate-up wgrad", tokens, u, hidden);
       list.weight("down wgrad", tokens, hidden, w);
       return;
   }
@@ -160,8 +152,10 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
 
 void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const spec::MoeShape& m = *c.model.moe;
-  const std::int64_t rows = group_rows(c.rows).rows, hidden = c.model.hidden;
+  const std::int64_t rows = group_rows(c.rows).rows, hidden = c.model.row_width();
   const std::int64_t w = expert_columns(m, c.options);
+  const int inputs = c.model.expert_inputs();
+  const std::int64_t u = inputs * w;  // columns into the activation
   if (rows == 0) return;
   const spec::Dtype dtype = list.linear_dtype();
   const bool gathers = c.options.layout == GroupLayout::contiguous || c.options.local_rows || c.options.sends_rows;
@@ -187,8 +181,8 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
         list.moved("permute", MemoryKind::permute, rows * hidden, brought, rows * hidden, brought);
       }
       if (casts) list.cast("cast rows", rows * hidden);
-      grouped("grouped gate-up", 2 * w, hidden, false, bias * 2 * double(w));
-      swiglu(list, "swiglu", rows, w);
+      grouped("grouped gate-up", u, hidden, false, bias * double(u));
+      activate(list, "swiglu", inputs, rows, w);
       grouped("grouped down", hidden, w, false, bias * double(hidden));
       if (gathers)
         list.moved("un-permute", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden,
@@ -200,20 +194,20 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
       if (casts) list.cast("cast gradient of rows", rows * hidden);
       grouped("grouped down dgrad", w, hidden, false, bias * double(hidden));
       list.recomputing = true;
-      if (c.options.recompute.swiglu) swiglu(list, "swiglu again", rows, w);
+      if (c.options.recompute.swiglu) activate(list, "swiglu again", inputs, rows, w);
       list.recomputing = false;
-      swiglu_backward(list, "swiglu backward", rows, w);
+      activate_backward(list, inputs, rows, w);
       list.cast_transpose("cast activation for weights", rows * w);
-      list.cast("cast gate-up gradient", rows * 2 * w);
-      grouped("grouped gate-up dgrad", hidden, 2 * w, false, bias * 2 * double(w));
+      list.cast("cast gate-up gradient", rows * u);
+      grouped("grouped gate-up dgrad", hidden, u, false, bias * double(u));
       list.moved("un-permute gradient", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden,
                  spec::Dtype::bf16);
-      list.cast_transpose("cast gradient for weights", rows * 2 * w);
+      list.cast_transpose("cast gradient for weights", rows * u);
       return;
     case Pass::weight_gradient:
       list.cast_transpose("cast input for weights", rows * hidden);
       list.cast_transpose("cast output gradient for weights", rows * hidden);
-      grouped("grouped gate-up wgrad", 2 * w, hidden, true, bias * 2 * double(w));
+      grouped("grouped gate-up wgrad", u, hidden, true, bias * double(u));
       grouped("grouped down wgrad", hidden, w, true, bias * double(hidden));
       return;
   }
@@ -222,20 +216,22 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
 // The sum over a token's experts is part of the combine exchange, unless that only brings rows back; here shared
 // expert, routed sum and residual meet.
 void merge_operations(OperationList& list, const LayerCall& c, Pass pass) {
-  const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden;
+  const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden, sent = c.model.row_width();
   if (pass == Pass::weight_gradient) return;
   const bool four = c.model.norms_per_layer == 4;
   const int top_k = c.model.moe->top_k;
   if (pass == Pass::forward) {
-    if (c.options.sends_rows) gather_results(list, "un-permute results", rows, top_k, hidden);
+    if (c.options.sends_rows) gather_results(list, "un-permute results", rows, top_k, sent);
+    latent_up(list, c);
     if (four) list.norm("norm after", rows, hidden);
     list.add_rows("residual", rows * hidden, c.model.moe->shared_experts > 0 ? 3 : 2);
     return;
   }
   if (four) list.norm_backward("norm after backward", rows, hidden);
-  if (list.casts_in_blocks()) list.cast("cast gradient", rows * hidden);
+  latent_up(list, c);
+  if (list.casts_in_blocks()) list.cast("cast gradient", rows * sent);
   if (c.options.sends_rows)
-    send_permuted(list, "permute gradient to send", rows * top_k * hidden, c.options.precision.dispatched());
+    send_permuted(list, "permute gradient to send", rows * top_k * sent, c.options.precision.dispatched());
 }
 
 void embedding_operations(OperationList& list, const LayerCall& c, Pass pass) {

@@ -87,10 +87,14 @@ Batch training_batch(const spec::Model& model, std::int64_t sequence, std::int64
 }
 
 std::vector<LayerPart> parts_of(const spec::Model& model, int layer) {
-  if (!spec::has_experts(model, layer)) return {LayerPart::attention, LayerPart::shared};
-  if (model.moe->shared_experts == 0)
-    return {LayerPart::attention, LayerPart::gate, LayerPart::experts, LayerPart::merge};
-  return {LayerPart::attention, LayerPart::gate, LayerPart::shared, LayerPart::experts, LayerPart::merge};
+  const spec::LayerShape shape = spec::layer_shape(model, layer);
+  std::vector<LayerPart> out;
+  if (shape.attention.kind != spec::AttentionKind::none) out.push_back(LayerPart::attention);
+  if (shape.ffn.kind == spec::FfnKind::none) return out;
+  if (shape.has_experts()) out.push_back(LayerPart::gate);
+  if (!shape.has_experts() || model.moe->shared_experts > 0) out.push_back(LayerPart::shared);
+  if (shape.has_experts()) out.insert(out.end(), {LayerPart::experts, LayerPart::merge});
+  return out;
 }
 
 namespace {

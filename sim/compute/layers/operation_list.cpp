@@ -53,7 +53,8 @@ void OperationList::add_attention_backward(std::string_view name, const Attentio
 
 void OperationList::add_scan(std::string_view name, const StateScan& s, double parameters) {
   const double vectors = 2 * parameters * double(s.tokens);
-  const double counted = 7 * double(s.state()) * double(s.tokens) * (s.backward ? 2 : 1);
+  const double each = s.kind == Recurrence::mamba2 ? 5 : 7;  // spec::state_flops()
+  const double counted = each * double(s.state()) * double(s.tokens) * (s.backward ? 2 : 1);
   push(name, s, flops_of(s) + vectors, counted + vectors,
        pass_ == Pass::forward ? Bytes{std::int64_t(2 * parameters)} : Bytes{});
 }

@@ -18,6 +18,7 @@ class OperationList {
   /// Whether products take scaled 8- or 4-bit operands, with casts before them.
   bool fp8() const { return spec::block_scaled(linear_dtype()); }
   bool training() const { return options_.training; }
+  bool backward() const { return pass_ != Pass::forward; }
   /// Whether what is cast lies in memory as DeepSeek's framework leaves it: fused into other kernels, once for
   /// gradients of inputs and once, transposed, for those of weights.
   bool casts_in_blocks() const { return options_.precision.recipe == Recipe::blocks; }
@@ -98,6 +99,13 @@ void expert_operations(OperationList& list, const LayerCall& call, Pass pass);
 /// Steps of shared_operations() where its result is gated.
 void gate_shared(OperationList& list, std::int64_t tokens, std::int64_t hidden);
 void gate_shared_backward(OperationList& list, std::int64_t tokens, std::int64_t hidden);
+/// Between an FFN's products; inputs: matrices before it, gate and up or up alone.
+void activate(OperationList& list, std::string_view name, int inputs, std::int64_t rows, std::int64_t width);
+void activate_backward(OperationList& list, int inputs, std::int64_t rows, std::int64_t width);
+/// Where routed experts work at a width of their own: to it before the exchange, back after it, and both's gradients.
+void latent_down(OperationList& list, const LayerCall& call);
+void latent_up(OperationList& list, const LayerCall& call);
+void latent_weights(OperationList& list, const LayerCall& call);
 void merge_operations(OperationList& list, const LayerCall& call, Pass pass);
 void embedding_operations(OperationList& list, const LayerCall& call, Pass pass);
 void mtp_operations(OperationList& list, const LayerCall& call, Pass pass);

@@ -33,6 +33,8 @@ std::vector<PartShape> outer_parts(const spec::Model& model) {
 std::vector<PartShape> layer_parts(const spec::Model& model, int layer) {
   check(layer >= 0 && layer < model.layers + model.mtp_layers, "layer {} of {}", layer,
         model.layers + model.mtp_layers);
+  if (model.moe && model.moe->latent_width > 0)
+    throw ConfigError("moe.latent_width", "experts of another width than the model's have no forward pass");
   const int hidden = model.hidden;
   const spec::LayerShape shape = spec::layer_shape(model, layer);
   std::vector<PartShape> out;

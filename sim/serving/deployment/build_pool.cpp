@@ -10,6 +10,7 @@
 #include "serving/deployment/pool_choices.h"
 #include "serving/deployment/pool_experts.h"
 #include "serving/deployment/pool_memory.h"
+#include "spec/count.h"
 
 namespace moesim::serving {
 namespace {
@@ -32,7 +33,7 @@ void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolS
 
 /// A prefix is of use only with the states at its end, which nobody keeps for blocks that others may go on from.
 bool keeps_prefixes(const Deployment& d, const PoolSection& s) {
-  return s.kv.prefix_cache && s.role != Role::decode && !(d.has_model && d.model.delta);
+  return s.kv.prefix_cache && s.role != Role::decode && !(d.has_model && spec::state_bytes(d.model).v > 0);
 }
 
 /// An instance but for its memory.

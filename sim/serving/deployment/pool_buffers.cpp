@@ -54,7 +54,7 @@ std::vector<compute::MemoryItem> step_buffers(const Deployment& d, const BuiltPo
     exchanged = network::exchange_buffers(cost.experts->dispatch, cost.experts->combine,
                                           {.gpus = gpus,
                                            .per_node = std::min(gpus, pool.node.gpus),
-                                           .hidden = d.model.hidden,
+                                           .hidden = d.model.row_width(),
                                            .experts = pool.slots_per_gpu * gpus,
                                            .tokens = fed,
                                            .sent = sent,

@@ -16,7 +16,7 @@ using forward::ShareOf;
 double beyond_window(const spec::Model& model, const compute::HeldLayers& held) {
   if (held.layers.empty()) return 1;
   const auto lets_go = [&](int layer) { return spec::layer_shape(model, layer).attention.keeps.bounded(); };
-  const auto caches = [&](int layer) { return !spec::keeps_state(spec::layer_shape(model, layer).attention.kind); };
+  const auto caches = [&](int layer) { return spec::caches_tokens(spec::layer_shape(model, layer).attention.kind); };
   const auto caching = std::ranges::count_if(held.layers, caches);
   return caching == 0 ? 1 : 1 - double(std::ranges::count_if(held.layers, lets_go)) / double(caching);
 }

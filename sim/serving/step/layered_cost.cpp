@@ -65,6 +65,7 @@ Time LayeredCost::hop_time(std::int64_t tokens) {
 /// The attention of the slowest rank in a layer of this class.
 LayerPieces LayeredCost::attention_pieces(int layer_class, std::span<const compute::Batch> ranks) {
   LayerPieces out;
+  if (!parts_.attends(layer_class)) return out;
   Time most{-1};
   std::int64_t fullest = 0;
   // An indexer's time grows with all keys, attention over its picks with those alone: no rank stands for another.
@@ -122,7 +123,7 @@ void LayeredCost::add_layer(const StepWork& work, int layer, int micro, StepTime
   const int micros = int(micro_.size()), c = parts_.class_of(layer), ordinal = ordinal_[std::size_t(layer)];
   LayerPieces& p = layers_.emplace_back(by_class_[std::size_t(c * micros + micro)]);
   const std::int64_t fullest = std::int64_t(most_[m] * s_.parallel.tensor);
-  if (ordinal < 0 || s_.parallel.experts_tensor) {
+  if (parts_.has_network(c) && (ordinal < 0 || s_.parallel.experts_tensor)) {
     p.tensor_shared = tensor_time(fullest);
     p[Piece::shared] += p.tensor_shared;
   }
@@ -151,9 +152,11 @@ void LayeredCost::run_stage(const StepWork& work, int first, int last, StepTimes
   const OverlapPlan& plan = overlap_plan(s_.overlap);
   for (int m = 0; m < plan.micro_batches; ++m) price_micro_batch(m);
   layers_.clear();
-  int all_reduces = last - first;
+  int all_reduces = 0;
   for (int l = first; l < last; ++l) {
-    all_reduces += ordinal_[std::size_t(l)] < 0 || s_.parallel.experts_tensor;
+    const int c = parts_.class_of(l);
+    all_reduces += parts_.attends(c);
+    all_reduces += parts_.has_network(c) && (ordinal_[std::size_t(l)] < 0 || s_.parallel.experts_tensor);
     for (int m = 0; m < plan.micro_batches; ++m) add_layer(work, l, m, out);
   }
   const Time total = overlapped_time(plan, layers_, out.parts,

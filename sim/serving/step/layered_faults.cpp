@@ -60,7 +60,7 @@ std::vector<double> shares_left(const exchange::ExpertMap& map, const exchange::
 }  // namespace
 
 Bytes expert_bytes(const spec::Model& model, const compute::LayerOptions& options) {
-  return compute::weight_bytes(3 * std::int64_t{model.moe->expert_width}, model.hidden,
+  return compute::weight_bytes((model.expert_inputs() + 1) * std::int64_t{model.moe->expert_width}, model.row_width(),
                                options.precision.stored_experts());
 }
 

@@ -63,6 +63,7 @@ Time PartCosts::part(int layer_class, compute::LayerPart part, std::int64_t toke
 }
 
 Time PartCosts::shared(int layer_class, std::int64_t tokens) {
+  if (shapes_[std::size_t(layer_class)].ffn.kind == spec::FfnKind::none) return {};
   if (!shapes_[std::size_t(layer_class)].has_experts()) return part(layer_class, compute::LayerPart::shared, tokens);
   const Time merge = part(layer_class, compute::LayerPart::merge, tokens);
   return model_.moe->shared_experts > 0 ? part(layer_class, compute::LayerPart::shared, tokens) + merge : merge;
@@ -73,9 +74,9 @@ Time PartCosts::head(std::int64_t tokens, std::int64_t outputs) {
 }
 
 PartCosts::Attention PartCosts::attention(int layer_class, const compute::Batch& batch) {
-  if (batch.tokens == 0) return {};
-  const bool state =
-      spec::keeps_state(shapes_[std::size_t(layer_class)].attention.kind);  // its core is several kernels
+  const spec::AttentionKind kind = shapes_[std::size_t(layer_class)].attention.kind;
+  if (batch.tokens == 0 || kind == spec::AttentionKind::none) return {};
+  const bool state = spec::keeps_state(kind);  // its core is several kernels
   const bool only_decodes = !state && batch.prefill.queries == 0 && batch.decode.queries > 0;
   const std::uint64_t key = (std::uint64_t(layer_class) << 56) | std::uint64_t(batch.tokens);
   if (only_decodes) {

@@ -22,6 +22,11 @@ class PartCosts {
   int attention_class(int layer_class) const { return attention_class_[std::size_t(layer_class)]; }
   int class_of(int layer) const { return class_of_[std::size_t(layer)]; }
 
+  /// Whether it looks back at all, and whether it has a network: a layer that is one half lacks the other.
+  bool attends(int layer_class) const {
+    return shapes_[std::size_t(layer_class)].attention.kind != spec::AttentionKind::none;
+  }
+  bool has_network(int layer_class) const { return shapes_[std::size_t(layer_class)].ffn.kind != spec::FfnKind::none; }
   bool windowed(int layer_class) const { return shapes_[std::size_t(layer_class)].attention.reads.bounded(); }
   bool picks(int layer_class) const {
     return shapes_[std::size_t(layer_class)].attention.reads.span == spec::KeysRead::Span::picked;

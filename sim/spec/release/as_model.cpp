@@ -93,7 +93,6 @@ void set_delta(const Described& d, Model& m, const Refusal& refuse) {
 
 /// Layers of Mamba-2, and layers that are a network alone.
 void set_halves(const Described& d, Model& m, const Refusal& refuse) {
-  if (!d.plan.mtp.empty()) refuse("MTP modules beside layers that are halves have no forward pass");
   MambaShape shape;
   for (std::size_t i = 0; i < d.plan.layers.size(); ++i) {
     const LayerPlan& layer = d.plan.layers[i];
@@ -167,7 +166,8 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   }
   if (!experts) return;
   const int matrices = traits_of(m.architecture).gating == Gating::relu_squared ? 2 : 3;
-  if (experts->latent > 0 || experts->matrices != matrices || experts->idle > 0)
+  const bool narrow = experts->latent > 0 && (!m.halved() || experts->latent_norm);
+  if (narrow || experts->matrices != matrices || experts->idle > 0)
     refuse("experts of two matrices, of another width or that compute nothing have no kernels yet");
   MoeShape s;
   s.experts = experts->experts;
@@ -177,6 +177,7 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   s.shared_experts = multiple ? experts->shared_width / std::max(1, experts->width) : 1;
   s.shared_width = multiple ? 0 : experts->shared_width;
   s.shared_gate = experts->shared_gate;
+  s.latent_width = experts->latent;
   s.layer_frequency = !m.halved() && count > 1 ? (last - first) / (count - 1) : 1;
   s.first_dense_layers = !m.halved() && s.layer_frequency == 1 ? first : 0;
   set_gate(d.text, *experts, s, d.type);
@@ -235,12 +236,12 @@ Model model_of_release(const Described& d) {
   m.architecture = family_of(d);
   const bool halved = traits_of(m.architecture).halved_layers;
   m.uncosted = missing_to_run(d.release);
-  if (!m.uncosted.empty() && !halved) refuse(m.uncosted);
+  if (!m.uncosted.empty()) refuse(m.uncosted);
   m.vocabulary = plan.vocabulary;
   m.hidden = plan.hidden;
   m.layers = int(plan.layers.size());
   m.tied_embeddings = plan.tied;
-  m.mtp_layers = int(plan.mtp.size());
+  m.mtp_layers = halved ? 0 : int(plan.mtp.size());  // modules of halves are left out, and that is said
   m.max_positions = plan.max_positions;
   m.norms_per_layer = first.norms;
   m.norm_epsilon = d.text.object().number_or(d.text.named({"rms_norm_eps", "layer_norm_epsilon", "norm_eps"}),
@@ -256,6 +257,9 @@ Model model_of_release(const Described& d) {
   check_pass(d, m, refuse);
   set_ffn(d, m, refuse);
   set_formats(m, run_formats(d.release));
+  if (halved && !plan.mtp.empty())
+    m.weights_note +=
+        fmt::format("{}its MTP module, of layers that are halves, is left out", m.weights_note.empty() ? "" : "; ");
   m.name = m.title = d.release.name;
   m.source = d.release.file;
   check_model(m,

@@ -6,6 +6,6 @@
 
 namespace moesim::spec {
 
-/// One line: "layers of gated DeltaNet have no kernels yet"; "" if its kinds of layers all have.
+/// One line: "layers of Kimi Delta Attention have no kernels yet"; "" if its kinds of layers all have.
 std::string missing_to_run(const Release& release);
 }  // namespace moesim::spec

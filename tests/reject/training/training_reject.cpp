@@ -25,6 +25,16 @@ TEST(TrainingReject, StagesThatDoNotDivideTheGpus) {
   EXPECT_EQ(refusal("batch: 64, parallel: {pipeline: 3}"),
             "training.parallel.pipeline: 3 stages do not divide 32 GPUs; 2 or 4 would do");
 }
+TEST(TrainingReject, StatesThatSharersOfASequenceWouldHandOn) {
+  EXPECT_EQ(
+      refusal("batch: 64, parallel: {context: 2}", "qwen3-next-80b-a3b"),
+      "training.parallel.context: layer 0 of qwen3-next-80b-a3b keeps a state (gated DeltaNet), and has no costs for "
+      "sequences that 2 GPUs share; 1 would do");
+  EXPECT_EQ(
+      refusal("batch: 64, parallel: {context: 4}", "nemotron-3-nano-30b-a3b"),
+      "training.parallel.context: layer 0 of nemotron-3-nano-30b-a3b keeps a state (Mamba-2), and has no costs for "
+      "sequences that 4 GPUs share; 1 would do");
+}
 TEST(TrainingReject, SharesOfAPlan) {
   EXPECT_EQ(refusal("batch: 64", "deepseek-v2-lite", "placement: {strategy: eplb, slots: 96, sharing: planned}\n"),
             "training keeps no shares of a plan: even or balanced, or replica_choice instead");

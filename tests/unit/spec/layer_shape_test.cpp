@@ -24,7 +24,7 @@ Layers layers_of(const Model& m) {
     out.experts += l.has_experts();
     out.windowed += l.attention.keeps.bounded();
     const bool state = keeps_state(l.attention.kind);
-    out.no_rope += !l.attention.rope.active && !state;
+    out.no_rope += !l.attention.rope.active && caches_tokens(l.attention.kind);
     out.states += state;
   }
   return out;
@@ -65,6 +65,7 @@ TEST(LayerShape, EveryModelOfTheCatalogueHasItsPublishedLayers) {
                                                    {"gpt-oss-20b", {24, 24, 12}},
                                                    {"hy3", {80, 79}},
                                                    {"kimi-k2.5", {61, 60}},
+                                                   {"kimi-k2.5-nvfp4", {61, 60}},
                                                    {"llama-4-scout", {48, 48, 36, 12}},
                                                    {"minimax-m2.5", {62, 62}},
                                                    {"qwen3-coder-480b-a35b", {62, 62}},
@@ -76,6 +77,9 @@ TEST(LayerShape, EveryModelOfTheCatalogueHasItsPublishedLayers) {
                                                    {"mistral-7b", {32, 0, 32}},
                                                    {"mixtral-8x22b", {56, 56}},
                                                    {"mixtral-8x7b", {32, 32}},
+                                                   {"nemotron-3-nano-30b-a3b", {52, 23, 0, 6, 23}},
+                                                   {"nemotron-3-super-120b-a12b", {88, 40, 0, 8, 40}},
+                                                   {"nemotron-3-ultra-550b-a55b", {108, 48, 0, 12, 48}},
                                                    {"qwen2.5-72b", {80}},
                                                    {"qwen2.5-7b", {28}},
                                                    {"qwen3-235b-a22b", {94, 94}},
