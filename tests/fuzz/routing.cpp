@@ -2,6 +2,8 @@
 // try it, too.  What becomes a trace can be read and counted.
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "fuzz/support/input.h"
 #include "routing/importers/import.h"
 #include "routing/statistics.h"
@@ -34,6 +36,7 @@ void read_all(const std::string& file, const std::string& format) {
   options.format = format;
   options.output = folder() + "/out.db";
   options.tokens = format.empty() ? 0 : 100;
+  options.top_k = format.empty() ? 0 : 2;
   unlink(options.output.c_str());
   taken([&] {
     (void)routing::import_trace({file}, options);
@@ -47,6 +50,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace moesim;
   const std::string file = fuzz::input_file("x", fuzz::text_of(data, size));
   fuzz::read_all(file, "");
+  // Of this one a folder is read, with a file that says what the others hold.
+  if (size > 8 && data[8] == '{') {
+    static const std::string trt = fuzz::folder() + "/trt";
+    std::filesystem::create_directory(trt);
+    fuzz::input_file("trt/meta_info.json", R"({"num_experts":4,"num_experts_per_token":2})");
+    fuzz::input_file("trt/rank0.safetensors", fuzz::text_of(data, size));
+    fuzz::read_all(trt, "");
+  }
   fuzz::read_all(file, std::string(routing::importers()[size % routing::importers().size()].name));
   return 0;
 }

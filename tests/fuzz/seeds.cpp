@@ -17,7 +17,7 @@ void seed(const char* fuzzer, const char* name, std::string_view bytes) {
 
 std::string ids(int n) {
   std::vector<std::uint8_t> out;
-  for (int i = 0; i < n; ++i) out.push_back(std::uint8_t((i * 5 + i / 3) % 6));
+  for (int i = 0; i < n; ++i) out.push_back(std::uint8_t((i * 5 + i / 2) % 6));
   return raw(out);
 }
 
@@ -46,7 +46,9 @@ void routing() {
   seed("routing", "npy", choices);
   seed("routing", "wide", npy("<i4", "(2, 3, 2)", raw<std::int32_t>({0, 0, 5, 1, 2, 3, 0, 0, -1, -1, 4, 0})));
   seed("routing", "npz",
-       zip({{"layer_0.npy", npy("|u1", "(4, 2)", ids(8))}, {"layer_1.npy", npy("|u1", "(4, 2)", ids(8))}}));
+       zip({{"input_ids.npy", npy("<i8", "(1, 2)", raw<std::int64_t>({8, 9}))},
+            {"router_logits_0.npy", npy("<f4", "(1, 2, 4)", raw<float>({0, 3, 1, 2, 5, 0, 0, -1}))}},
+           true));
   seed("routing", "imatrix", imatrix({{1, {6, 2, 4, 4}}, {2, {4, 4, 4, 4}}}, 2, 4));
   seed("routing", "loads.json", R"({"logical_count": )" + loads + "}");
   seed("routing", "loads", loads);
@@ -67,28 +69,26 @@ void routing() {
        R"({"choices":[{"routed_experts":")" + base64(choices) + R"(","token_ids":[1,2,3,4]}],"prompt_token_ids":[1]})");
   seed("routing", "vllm_lists.json", R"({"choices":[{"routed_experts":[[[0,1],[2,3]],[[1,2],[0,3]]]}]})");
   seed("routing", "sglang.json",
-       R"({"meta_info":{"prompt_tokens":2,"completion_tokens":2,"routed_experts":")" +
+       R"({"meta_info":{"prompt_tokens":3,"completion_tokens":2,"routed_experts":")" +
            base64(raw<std::int32_t>({0, 1, 2, 3, 1, 0, 3, 2})) + R"("},"text":"x"})");
   const std::string counts = tensor("LongStorage", "0", 6, {1, 2, 3}, {6, 3, 1});
   seed("routing", "sglang.pt",
        torch_file(dictionary({{"logical_count", counts}, {"rank", integer(0)}}),
                   {{"0", raw<std::int64_t>({1, 2, 3, 4, 0, 2})}}));
-  const std::string record = dictionary({{"forward_pass_id", integer(1)},
+  const std::string record = dictionary({{"forward_pass_id", integer(0)},
                                          {"rank", integer(0)},
                                          {"input_ids", integers({5, 6})},
-                                         {"topk_ids_of_layer", tensor("IntStorage", "0", 8, {2, 2, 2}, {4, 2, 1})},
-                                         {"positions", integers({0, 1})},
-                                         {"extend_seq_lens", integers({2})}});
+                                         {"positions", integers({9, 9})},
+                                         {"extend_seq_lens", "N"},
+                                         {"forward_mode", integer(2)},
+                                         {"topk_ids_of_layer", tensor("IntStorage", "i", 6, {1, 2, 3}, {6, 3, 1})}});
   seed("routing", "tokens.pt",
-       torch_file(
-           dictionary({{"records", list({record})},
-                       {"last_physical_to_logical_map", tensor("LongStorage", "1", 8, {2, 4}, {4, 1})}}),
-           {{"0", raw<std::int32_t>({0, 1, 2, 3, 1, 0, 3, 2})}, {"1", raw<std::int64_t>({0, 1, 2, 3, 0, 1, 2, 3})}}));
+       torch_file(dictionary({{"records", list({record})},
+                              {"last_physical_to_logical_map", tensor("LongStorage", "m", 4, {1, 4}, {4, 1})}}),
+                  {{"i", raw<std::int32_t>({3, 1, -1, 0, 2, -1})}, {"m", raw<std::int64_t>({3, 2, 1, 0})}}));
   seed("routing", "tensorrt.safetensors",
        safetensors({{"100_3", "I64", "[4]", raw<std::int64_t>({2, 1, 1, 0})},
                     {"101_3", "I64", "[4]", raw<std::int64_t>({2, 1, 1, 0})}}));
-  seed("routing", "logits.pt",
-       torch_file(list({tensor("FloatStorage", "0", 6, {2, 3}, {3, 1})}), {{"0", raw<float>({1, 2, 3, 3, 2, 1})}}));
 }
 
 void requests() {
