@@ -7,6 +7,7 @@
 #   sim/setup.sh debug    ... build the program without optimisation, and run one small scenario of each study
 #   sim/setup.sh odr      ... look for types and functions that are defined twice
 #   sim/setup.sh bench    ... build the benchmarks (build/bench/)
+#   sim/setup.sh fuzz     ... build the fuzzers with clang (build-fuzz/), and run each for 10 s (tests/fuzz/)
 #   sim/setup.sh package  ... make the Debian package (build/moesim_*.deb) and try it in a fresh Debian
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +21,8 @@ packages=(
 developer_packages=(
   libgtest-dev libbenchmark-dev clang-format ccache mold git sqlite3 python3 python3-pandas man-db zsh bsdutils
 )
+# The clang that captures structured bindings in lambdas.
+fuzz_packages=(clang-16 libclang-rt-16-dev python3 mold ccache)
 package_packages=(mmdebstrap dpkg-dev file)
 
 install_missing() {
@@ -88,6 +91,11 @@ case "${1:-install}" in
     install_missing "${packages[@]}" "${developer_packages[@]}"
     build release build --target benchmarks
     ;;
+  fuzz)
+    install_missing "${packages[@]}" "${fuzz_packages[@]}"
+    build fuzz build-fuzz
+    tests/fuzz/run.py build-fuzz "${2:-10}" "${@:3}"
+    ;;
   package)
     install_missing "${packages[@]}" libgtest-dev libbenchmark-dev "${package_packages[@]}"
     build release build --target moesim moesim_python moesim_manual
@@ -95,7 +103,7 @@ case "${1:-install}" in
     tests/package/check.sh build
     ;;
   *)
-    echo "usage: sim/setup.sh [install | run | test | strict | debug | odr | bench | package]" >&2
+    echo "usage: sim/setup.sh [install | run | test | strict | debug | odr | bench | fuzz | package]" >&2
     exit 2
     ;;
 esac

@@ -54,8 +54,11 @@ std::set<std::uint32_t> parse_ranges(const std::vector<std::string>& words, std:
     const char* end = word.data() + word.size();
     auto [at, error] = std::from_chars(word.data(), end, first);
     last = first;
-    if (error == std::errc{} && at != end && *at == '-')
-      std::tie(at, error) = std::pair(std::from_chars(at + 1, end, last).ptr, std::errc{});
+    if (error == std::errc{} && at != end && *at == '-') {
+      const auto [behind, wrong] = std::from_chars(at + 1, end, last);
+      at = behind;
+      error = wrong;
+    }
     if (error != std::errc{} || at != end || last < first || last - first > 100'000)
       throw ConfigError(
           fmt::format("{}: expected numbers and ranges such as 0-7,16, got \"{}\"", option, fmt::join(words, ",")));
