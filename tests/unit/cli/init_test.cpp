@@ -88,7 +88,19 @@ TEST(Init, EveryKeyHasItsHelpBehindIt) {
     for (std::string line; std::getline(lines, line);)
       EXPECT_TRUE(line.empty() || line.starts_with("# ") || line.find("  # ") != line.npos) << line;
   }
-  EXPECT_TRUE(has(starts()[0].text(), "# requests arrive until then; 0 s: until the workload ends"));
+  EXPECT_TRUE(has(starts()[0].text(), "# requests arrive until then; 0 s: until the"));
+}
+
+TEST(Init, FitsEightyColumns) {
+  for (const Start& start : starts()) {
+    std::istringstream lines(start.text());
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << start.name << ": " << line;
+  }
+  // What is cut goes on below, and no word is lost.
+  const std::string serve(starts()[0].text());
+  EXPECT_TRUE(has(serve, "  warmup: 15 s                    # requests that arrive before, and throughput\n" +
+                             std::string(34, ' ') + "  # before, are left out of the figures\n"))
+      << serve;
 }
 
 TEST(Init, WritesOverNothingUnlessForced) {
