@@ -20,9 +20,9 @@ Html alarm_of(const Facts& f) {
 void add_assumed(Page& page, const Facts& f) {
   for (const Facts::Warning& w : f.warnings)
     page.assumed.push_back(
-        html("<b class=\"bad\">{}</b>{}: {}", w.name, w.scope == "run" ? "" : " (" + w.scope + ")", w.text));
+        html("<b class=\"bad\">{}</b>{}: {}", spaced(w.name), w.scope == "run" ? "" : " (" + w.scope + ")", w.text));
   for (const Facts::Assumption& a : f.assumptions)
-    page.assumed.push_back(html("<b>{}</b>{}: {} <span class=\"dim\">({})</span>", a.name,
+    page.assumed.push_back(html("<b>{}</b>{}: {} <span class=\"dim\">({})</span>", spaced(a.name),
                                 a.scope == "run" ? "" : " of " + a.scope.substr(a.scope.find(':') + 1), a.value,
                                 a.reason));
   if (const std::string kind = f.setting("routing.kind");
@@ -229,7 +229,7 @@ Bars fallen(const Rows& fates, std::string aria, std::string what) {
   out.aria = std::move(aria), out.label_name = "fate", out.value_name = std::move(what);
   for (std::size_t i = 0; i < fates.size(); ++i)
     if (const std::string& fate = fates.text(i, 0); fate != "chosen" && fate != "front" && fate != "meets")
-      out.bars.push_back({fate, 0, fates.number(i, 1), fates.text(i, 1), "", Tone::rest});
+      out.bars.push_back({fate, 0, fates.number(i, 1), results::pretty(fates.number(i, 1), ""), "", Tone::rest});
   return out;
 }
 

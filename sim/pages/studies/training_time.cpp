@@ -118,7 +118,7 @@ void add_memory_over_time(Page& page, const Facts& f, const Queries& q) {
                                     : fmt::format("stage {} goes up and down most,", swings),
                   results::pretty(widest, "B"));
   s.columns = 2;
-  s.panels.push_back({"", fmt::format("GB, from {:.3g} (light) to {:.3g}", low, high), heat(h), true});
+  s.panels.push_back({"", fmt::format("GB, from {:.3g} (faint) to {:.3g}", low, high), heat(h), true});
   s.panels.push_back(
       {fmt::format("stage {}", fullest), "", stage_lines(stages.at(fullest), memory, fullest, step, holds)});
   const int other = swings != fullest ? swings : stages.rbegin()->first;
