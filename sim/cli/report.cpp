@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/utf8.h"
 #include "pages/report.h"
 
 extern char** environ;
@@ -48,6 +49,8 @@ void add_report(CLI::App& app, int&) {
                                    ? std::filesystem::path(given->database).replace_extension(".html").string()
                                    : given->output;
     check_different({{"the database", given->database}, {"the page", output}});
+    if (output.ends_with(".db"))
+      throw ConfigError::placed(fmt::format("{}: a page is HTML, no database; name it .html", one_line(output)));
     check_new_file(output);
     const std::string page = pages::report_page(given->database);
     write_file(output, page);

@@ -1,6 +1,7 @@
 // moesim sweep: one scenario at many points.
 #include <CLI/CLI.hpp>
 
+#include <filesystem>
 #include <tuple>
 
 #include "cli/command.h"
@@ -18,7 +19,8 @@ void add_sweep(CLI::App& app, int& exit_code) {
   CLI::App* verb = app.add_subcommand(
       "sweep", "run a scenario at every point of a grid, a list or a drawn sample, with one seed or several");
   verb->add_option("sweep", options->file, "a YAML file, or a name from `moesim list scenarios`")->required();
-  add_output(*verb, "-o,--output", options->output, "results database to create")->required();
+  add_output(*verb, "-o,--output", options->output,
+             "results database to create (default: SWEEP.db here; a shard's must be named)");
   verb->add_option("--jobs", options->jobs, "points run at the same time")
       ->check(whole_number(1, kMostJobs))
       ->capture_default_str();
@@ -30,6 +32,13 @@ void add_sweep(CLI::App& app, int& exit_code) {
   add_limits(*verb, *limits);
   verb->callback([options, shard, limits, &exit_code] {
     if (!shard->empty()) std::tie(options->shard, options->shards) = parse_shard(*shard);
+    if (options->output.empty() && options->shards > 1)
+      throw ConfigError::placed("--output is required with --shard: each has a database of its own");
+    if (options->output.empty()) {
+      const std::filesystem::path name = std::filesystem::path(options->file).filename();
+      const bool file = name.extension() == ".yaml" || name.extension() == ".yml";  // a name may have dots, too
+      options->output = (file ? name.stem() : name).string() + ".db";
+    }
     options->limits = limits_of(*limits);
     exit_code = runs::sweep(*options);
   });

@@ -1,6 +1,9 @@
 #include <CLI/CLI.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "cli/about.h"
 #include "cli/command.h"
@@ -66,15 +69,43 @@ void refuse_unknown_verb(const CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return;
   std::vector<std::string> verbs;
   for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
-    verbs.push_back(verb->get_name());
+    if (!verb->get_group().empty() || verb->get_name() == argv[1]) verbs.push_back(verb->get_name());  // else hidden
   for (const std::string& verb : verbs)
     if (verb == argv[1]) return;
   throw ConfigError(fmt::format("no command is called \"{}\"{}", argv[1],
                                 suggestion(argv[1], {verbs.begin(), verbs.end()}, "there are")));
 }
 
+/// What the parser took for nothing: an option that is none, with the one that was meant, or words too many.
+std::string not_expected(const CLI::App& app) {
+  const CLI::App* verb = &app;
+  std::string called = app.get_name();
+  while (!verb->get_subcommands().empty()) {
+    verb = verb->get_subcommands().front();
+    called += " " + verb->get_name();
+  }
+  const std::vector<std::string> words = app.remaining(true);
+  const auto option = std::ranges::find_if(words, [](const std::string& w) { return w.size() > 1 && w[0] == '-'; });
+  if (option == words.end()) return fmt::format("\"{}\" was not expected by {}", fmt::join(words, " "), called);
+  const std::string name = option->substr(0, option->find('='));
+  std::vector<std::string> known;
+  for (const CLI::Option* o : verb->get_options())
+    for (const std::string& l : o->get_lnames()) known.push_back("--" + l);
+  // A letter left out first: "--sed" is as near to "--set" as to "--seed".
+  const auto lacks_one = [&](const std::string& whole) {
+    std::size_t at = 0;
+    for (const char c : whole)
+      if (at < name.size() && c == name[at]) ++at;
+    return at == name.size() && whole.size() == name.size() + 1;
+  };
+  const auto longer = std::ranges::find_if(known, lacks_one);
+  const std::string near = longer != known.end() ? *longer : nearest(name, {known.begin(), known.end()});
+  return fmt::format("{} has no option \"{}\"{}", called, name,
+                     near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
+}
+
 void set_up(CLI::App& app, int& exit_code) {
-  app.set_version_flag("--version", about());
+  app.set_version_flag("--version", app.get_name() + " " + about());
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& e) { return std::string(e.what()); });
   for (const AddVerb add : kVerbs) add(app, exit_code);
@@ -92,8 +123,9 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv) {
     return 0;
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --version
+    const bool extras = dynamic_cast<const CLI::ExtrasError*>(&e) != nullptr;
     throw ConfigError(
-        fmt::format("{} (see moesim {}--help)", e.what(),
+        fmt::format("{} (see moesim {}--help)", extras ? not_expected(app) : e.what(),
                     app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name() + " "));
   }
   return {};

@@ -15,6 +15,12 @@ struct Estimate {
     double bytes = 0;
   };
   std::vector<Part> parts;
+  /// What a timeline of all of it would hold.
+  struct Spans {
+    double count = 0, gpus = 0;  // gpus: those with tracks of their own
+    double until = 0;            // simulated seconds; 0: not known before
+  };
+  Spans spans;
   double events = 0, seconds = 0;
   std::string events_key;  // the value that makes most of the events
 

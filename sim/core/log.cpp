@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdio>
 
+#include "core/terminal.h"
 #include "core/utf8.h"
 
 namespace moesim::core {
@@ -85,7 +86,8 @@ void Progress::at(std::uint64_t done, std::string_view detail) {
 
 void say(std::string_view line) {
   // Not fmt::print: it throws where stderr is closed, and then there is nobody to tell.
-  const std::string text = fmt::format("{}{}\n", isatty(STDERR_FILENO) == 1 ? kEraseLine : "", one_line(line));
+  const std::string text = fmt::format("{}{}\n", isatty(STDERR_FILENO) == 1 ? kEraseLine : "",
+                                       folded(one_line(line), terminal_width(STDERR_FILENO)));
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 

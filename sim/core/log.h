@@ -36,8 +36,8 @@ class Progress {
 std::string progress_line(std::string_view what, std::uint64_t done, std::uint64_t total, std::string_view unit,
                           double passed, std::string_view detail, std::size_t width);
 
-/// Prints one line to stderr, over any progress bar.  What ends lines or steers a terminal, in names from files, is
-/// written out.
+/// Prints one line to stderr, over any progress bar; folded where that is a terminal.  What ends lines or steers a
+/// terminal, in names from files, is written out.
 void say(std::string_view line);
 
 /// Prints results to stdout: the one way for text and JSON that hold names from files.  What steers a terminal is

@@ -34,8 +34,8 @@ std::size_t hanging(std::string_view line, std::size_t width) {
 }
 }  // namespace
 
-std::size_t terminal_width() {
-  if (isatty(STDOUT_FILENO) != 1) return 0;
+std::size_t terminal_width(int stream) {
+  if (isatty(stream) != 1) return 0;
   std::size_t columns = 0;
   if (const char* given = std::getenv("COLUMNS"); given != nullptr) {
     const std::string_view text(given);
@@ -44,7 +44,7 @@ std::size_t terminal_width() {
       columns = 0;
   }
   struct winsize size {};
-  if (columns == 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) columns = size.ws_col;
+  if (columns == 0 && ioctl(stream, TIOCGWINSZ, &size) == 0) columns = size.ws_col;
   return columns == 0 ? 0 : std::max(columns, kLeastWidth);
 }
 

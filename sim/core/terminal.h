@@ -9,9 +9,9 @@
 
 namespace moesim::core {
 
-/// Columns of the terminal that stdout is, from $COLUMNS or the terminal itself, at least 40.  0 where stdout is none:
-/// what goes to a file or a program is not folded, so that it is the same everywhere.
-std::size_t terminal_width();
+/// Columns of the terminal that stdout (or another stream) is, from $COLUMNS or the terminal itself, at least 40.  0
+/// where it is none: what goes to a file or a program is not folded, so that it is the same everywhere.
+std::size_t terminal_width(int stream = 1);
 
 /// `text` cut at spaces into pieces of at most `width` bytes; a word that is longer is broken after one of "/_-,." or
 /// anywhere, but never within a character, unless `whole_words`.

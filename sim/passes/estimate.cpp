@@ -41,6 +41,7 @@ Estimate estimate(const PassCounts& n, bool spans) {
   out.hold("passes.expert_parallel", rounded_count(n.gpus) + " GPUs that exchange rows",
            n.moe_layers * n.gpus * n.experts * kSourceSlot + n.gpus * n.gpus * kPair);
   out.hold("passes.decode.steps", rounded_count(n.steps) + " steps", n.steps * 32);
+  out.spans = {out.events, n.gpus, 0};
   if (spans) out.hold("passes.decode.steps", rounded_count(out.events) + " spans of the timeline", out.events * kSpan);
   return out;
 }

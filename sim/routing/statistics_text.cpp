@@ -6,6 +6,7 @@
 #include "core/utf8.h"
 #include "core/words.h"
 #include "formats/json.h"
+#include "results/text_table.h"
 #include "routing/statistics.h"
 
 namespace moesim::routing {
@@ -176,31 +177,28 @@ std::string statistics_text(const Trace& trace, const TraceStatistics& s) {
   std::string out = fmt::format("{}: {}, {}; contiguous on {}, {} a node\n\n", trace.file(), router_text(h),
                                 counted(s.tokens, "token"), counted(s.group.gpus, "GPU"), s.group.gpus_per_node);
   if (!trace.complete()) out.insert(out.size() - 1, "the trace is incomplete: its recording was interrupted\n");
-  out += fmt::format("{:>5} {:>8} {:>5} {:>5} {:>7} {:>7} {:>6} {:>14} {:>7} {:>6} {:>6} {:>6} {:>8}\n", "layer",
-                     "max/mean", "CV", "Gini", "top 10%", "hottest", "repeat", "next (chance)", "domains", "groups",
-                     "nodes", "GPUs", "mean/max");
-  const auto row = [&](const std::string& name, const std::string& hottest, double max, double cv, double gini,
-                       double top, double repeat, double next, double chance, double domains, double groups,
-                       double nodes, double gpus, double balance) {
-    const bool ordered = !h.sampled && s.consecutive > 0;
-    out += fmt::format(
-        "{:>5} {:>8.2f} {:>5.2f} {:>5.2f} {:>7.3f} {:>7} {:>6} {:>14} {:>7} {:>6.2f} {:>6.2f} {:>6.2f} {:>8.3f}\n",
-        name, max, cv, gini, top, hottest, ordered ? fmt::format("{:.3f}", repeat) : "-",
-        next > 0 && !h.sampled ? fmt::format("{:.3f} ({:.3f})", next, chance) : "-",
-        s.domains > 1 ? fmt::format("{:.3f}", domains) : "-", groups, nodes, gpus, balance);
+  const bool ordered = !h.sampled && s.consecutive > 0;
+  results::TextTable layers({"layer", "max/mean", "CV", "Gini", "top 10%", "hottest", "repeat", "next", "by chance",
+                             "domains", "groups", "nodes", "GPUs", "mean/max"});
+  const auto row = [&](const std::string& name, const std::string& hottest, const auto& of) {
+    const auto figure = [&](double LayerStatistics::*member, int digits, bool known = true) {
+      return known ? fmt::format("{:.{}f}", of(member), digits) : "-";
+    };
+    using L = LayerStatistics;
+    const bool next = !h.sampled && of(&L::affinity) > 0;
+    layers.add({name, figure(&L::max_over_mean, 2), figure(&L::variation, 2), figure(&L::gini, 2),
+                figure(&L::top_share, 3), hottest, figure(&L::repetition, 3, ordered), figure(&L::affinity, 3, next),
+                figure(&L::affinity_by_chance, 3, next), figure(&L::domain_correlation, 3, s.domains > 1),
+                figure(&L::groups_per_token, 2), figure(&L::nodes_per_token, 2), figure(&L::gpus_per_token, 2),
+                figure(&L::balance, 3)});
   };
-  using L = LayerStatistics;
-  for (const L& l : s.layers)
-    row(fmt::to_string(l.layer), fmt::to_string(l.hottest), l.max_over_mean, l.variation, l.gini, l.top_share,
-        l.repetition, l.affinity, l.affinity_by_chance, l.domain_correlation, l.groups_per_token, l.nodes_per_token,
-        l.gpus_per_token, l.balance);
-  row("mean", "", s.mean(&L::max_over_mean), s.mean(&L::variation), s.mean(&L::gini), s.mean(&L::top_share),
-      s.mean(&L::repetition), s.mean(&L::affinity), s.mean(&L::affinity_by_chance), s.mean(&L::domain_correlation),
-      s.mean(&L::groups_per_token), s.mean(&L::nodes_per_token), s.mean(&L::gpus_per_token), s.mean(&L::balance));
-  out += fmt::format("\n{:<58} {:>6}  {:<16}  {}\n", "beside published figures", "here", "published", "of");
+  for (const LayerStatistics& l : s.layers)
+    row(fmt::to_string(l.layer), fmt::to_string(l.hottest), [&](double LayerStatistics::*m) { return l.*m; });
+  row("mean", "", [&](double LayerStatistics::*m) { return s.mean(m); });
+  results::TextTable beside({"beside published figures", "here", "published", "of"});
   for (const Published& p : published(trace, s))
-    out += fmt::format("{:<58} {:>6}  {:<16}  {}\n", p.figure, p.known ? fmt::format("{:.3f}", p.ours) : "-",
-                       p.published, p.source);
+    beside.add({p.figure, p.known ? fmt::format("{:.3f}", p.ours) : "-", p.published, p.source});
+  out += layers.text() + "\n" + beside.text();
   const std::vector<std::string> wrong = problems(s);
   if (!wrong.empty()) out += "\n";
   constexpr std::size_t most = 10;

@@ -43,6 +43,24 @@ void refuse_above(const Estimate& e, const MemoryBound& bound, const Config& con
                                   rounded_time(e.seconds), rounded_count(kMostEvents)));
 }
 
+std::string timeline_text(const Estimate::Spans& all, const results::SpanFilter& filter) {
+  constexpr double kSpan = 110;  // measured, bytes of JSON: 108 in training steps, 98 in serving
+  double count = all.count;
+  if (!filter.gpus.empty() && all.gpus > 0) count *= std::min(1.0, double(filter.gpus.size()) / all.gpus);
+  const double end = all.until > 0 ? all.until : 1e18;
+  const double window = std::min(seconds(filter.to), end) - std::min(seconds(filter.from), end);
+  if (all.until > 0) count *= std::max(0.0, window) / all.until;
+  const bool cut = all.until == 0 && (filter.from.v > 0 || filter.to.v < INT64_MAX);  // of a length not known before
+  const bool chosen = !filter.gpus.empty() && (filter.from.v > 0 || filter.to.v < INT64_MAX);
+  const std::string size =
+      fmt::format("{} {} ({} spans)", cut ? "at most" : "about", rounded_bytes(count * kSpan), rounded_count(count));
+  if (chosen || cut || count * kSpan <= kMostTimeline) return size;
+  return fmt::format(
+      "at most 50 MB of {}: with fewer GPUs, then without links, then without the end; --timeline-gpus "
+      "and --timeline-window choose",
+      size);
+}
+
 namespace {
 /// Whether what takes `e` is to start.  heading: what a dry run prints above it; config: where its keys are.
 bool decided(const Estimate& e, const std::string& heading, const Config& config, const Limits& limits) {
@@ -57,10 +75,10 @@ bool decided(const Estimate& e, const std::string& heading, const Config& config
 }
 }  // namespace
 
-bool affordable(const std::string& name, const std::vector<Config::Override>& overrides, bool spans,
-                const Limits& limits) {
+bool affordable(const std::string& name, const std::vector<Config::Override>& overrides,
+                const results::SpanFilter* timeline, const Limits& limits) {
   const Scenario scenario = load_scenario(name, overrides);
-  const bool kept = spans || (scenario.config.has("spans") && read<bool>(scenario.config.at("spans")));
+  const bool kept = timeline != nullptr || (scenario.config.has("spans") && read<bool>(scenario.config.at("spans")));
   Estimate e;
   try {
     e = estimate_of(scenario, kept);
@@ -69,7 +87,13 @@ bool affordable(const std::string& name, const std::vector<Config::Override>& ov
     limit_data(bound_of(limits).bytes);
     return true;
   }
-  return decided(e, scenario.identity.title + "\n", scenario.config, limits);
+  const std::string size = timeline != nullptr && e.spans.count > 0 ? timeline_text(e.spans, *timeline) : "";
+  if (!decided(e, scenario.identity.title + "\n", scenario.config, limits)) {
+    if (!size.empty()) print_text("timeline  {}\n", size);
+    return false;
+  }
+  if (!size.empty()) say("timeline: " + size);
+  return true;
 }
 
 bool affordable(const Estimate& estimate, const std::string& subject, const Limits& limits) {

@@ -130,7 +130,6 @@ void record(const RunOptions& options, const std::string& trace, Scenario& scena
   overrides.push_back(recording::replay_of(scenario.config, trace));
   scenario = load_scenario(options.scenario, overrides, options.seed);
 }
-constexpr std::size_t kMostTimeline = 49'000'000;  // bytes that a browser opens at once; 50 MB with its tracks
 
 /// What a timeline that was left to choose for itself does not hold.
 std::string left_out(const results::SpanLog& spans) {
@@ -145,7 +144,8 @@ std::string left_out(const results::SpanLog& spans) {
 
 int run(const RunOptions& options) {
   const auto started = std::chrono::steady_clock::now();
-  if (!affordable(options.scenario, options.overrides, !options.timeline.empty(), options.limits)) return 0;
+  const results::SpanFilter* timeline = options.timeline.empty() ? nullptr : &options.spans;
+  if (!affordable(options.scenario, options.overrides, timeline, options.limits)) return 0;
   Scenario scenario = load_scenario(options.scenario, options.overrides, options.seed);
   const std::string output = output_file(options, scenario.file);
   const bool records = recording::asks_for_recording(scenario.config);
@@ -157,7 +157,7 @@ int run(const RunOptions& options) {
   const bool store = value_or(scenario.config, "spans", false);
   filter.enabled = store || !options.timeline.empty();
   const bool chosen = !filter.gpus.empty() && (filter.from.v > 0 || filter.to.v < INT64_MAX);
-  if (!store && !chosen) filter.most_bytes = kMostTimeline;
+  if (!store && !chosen) filter.most_bytes = std::size_t(kMostTimeline);
   results::SpanLog spans(filter);
   const results::StudyEnd end = simulate(scenario, results, spans, store, started);
   std::size_t timeline_bytes = 0;

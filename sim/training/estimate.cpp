@@ -67,6 +67,7 @@ Estimate estimate(const TrainingCounts& n, bool spans) {
            n.replicas * flying * n.moe_layers * (8 * n.members * n.members + 4 * n.experts) +
                n.moe_layers * n.members * n.experts * 4);
   out.hold("training.steps", rounded_count(n.steps) + " steps", n.steps * n.ranks * columns * kOutcome);
+  out.spans = {events * n.steps, columns * n.ranks, 0};
   if (spans) out.hold("training.batch", rounded_count(out.events) + " spans of the timeline", out.events * kSpan);
   return out;
 }

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # The Debian package in a system that has nothing but what it depends on: tests/package/check.sh [BUILD].
 #   - `cmake --install` to a prefix of no importance: program and module run from there, also after it was moved
-#   - the package in a fresh Debian (mmdebstrap; without it, or without being root, ends with 77), where it answers,
-#     finds its data, records routing with OpenBLAS, has its man pages, completion, module, and goes without a trace
+#   - the package in a fresh Debian of this machine's release, from where this machine's apt has its packages
+#     (mmdebstrap and root or sudo; without them ends with 77), where it answers, finds its data, records routing with
+#     OpenBLAS, has its man pages, completion, module, and goes without a trace
 # Takes minutes and needs the network, so that it is not among the quick tests.
 set -euo pipefail
 build=$(realpath "${1:-build}")
 work=$(mktemp -d /tmp/moesim-package.XXXXXX)
-trap 'rm -rf "$work"' EXIT
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
+trap '"${as_root[@]}" rm -rf "$work"' EXIT
 say() { printf '== %s\n' "$*"; }
 die() { printf 'package: %s\n' "$*" >&2; exit 1; }
 
@@ -38,16 +41,20 @@ package=$(ls "$work"/packages/*.deb)
 dpkg-deb --field "$package" Package Version Architecture Depends
 dpkg-deb --contents "$package" | grep -E 'usr/bin/moesim$' >/dev/null || die "no program in it"
 
-if ! command -v mmdebstrap >/dev/null || [ "$(id -u)" -ne 0 ]; then
-  echo "no mmdebstrap here, or not root: the chroot is left out"
+if ! command -v mmdebstrap >/dev/null || { [ ${#as_root[@]} -gt 0 ] && ! command -v sudo >/dev/null; }; then
+  echo "no mmdebstrap here, or neither root nor sudo: the chroot is left out"
   exit 77
 fi
-say "A fresh Debian 12 with it"
+codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
+  sort -u >"$work/debian.list"
+[ -s "$work/debian.list" ] || die "apt knows no source of Debian here (apt-get update asks them)"
+say "A fresh Debian ($codename) with it"
 root=$work/root
-mmdebstrap --quiet --mode=root --variant=apt --include=ca-certificates bookworm "$root" "${MIRROR:-http://deb.debian.org/debian}" \
-  2>"$work/mmdebstrap.log" || { cat "$work/mmdebstrap.log"; die "no Debian to install it in"; }
-cp "$package" "$root/tmp/moesim.deb"
-in_root() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin LC_ALL=C.UTF-8 "$@"; }
+"${as_root[@]}" mmdebstrap --quiet --mode=root --variant=apt --include=ca-certificates "$codename" "$root" \
+  "$work/debian.list" 2>"$work/mmdebstrap.log" || { cat "$work/mmdebstrap.log"; die "no Debian to install it in"; }
+"${as_root[@]}" cp "$package" "$root/tmp/moesim.deb"
+in_root() { "${as_root[@]}" chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin LC_ALL=C.UTF-8 "$@"; }
 in_root DEBIAN_FRONTEND=noninteractive apt-get update -qq
 in_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends /tmp/moesim.deb >"$work/apt.log" 2>&1 ||
   { cat "$work/apt.log"; die "does not install"; }
@@ -73,5 +80,6 @@ fi
 
 say "And without it again"
 in_root apt-get remove -y -qq moesim >/dev/null 2>&1
-[ -z "$(find "$root/usr" -iname '*moesim*' -not -path '*/doc/*' 2>/dev/null)" ] || die "leaves something behind"
+left=$(find "$root/usr" -iname '*moesim*' -not -path '*/doc/*' 2>/dev/null)
+[ -z "$left" ] || die "leaves behind: $left"
 say "Done"

@@ -64,7 +64,7 @@ def written(text):
     half = 0.5 * 10.0 ** -digits
     known = {"%": 0.01, "min": 60.0, "h": 3600.0, "d": 86400.0}
     factor = known.get(unit, PREFIXES.get(unit[:1], 1.0) if unit[1:] in ("s", "B", "J", "tokens/s", "B/s", "FLOP/s") else 1.0)
-    if unit in ("h", "days"):
+    if unit in ("h", "hours", "days"):
         factor = None  # a metric may be in hours itself
     return value, half, factor
 
@@ -78,7 +78,7 @@ def check_keys(keys, database):
             problems.append(f"key figure {key['metric']} is {key['value']}, the database has {row}")
             continue
         value, half, factor = written(key["text"])
-        factors = [factor] if factor else [1.0, 3600.0, 86400.0]
+        factors = [factor] if factor else [1.0, 3600.0, 86400.0, 1 / 24]
         if not any(abs(value * f - row[0]) <= 1.01 * half * f + 1e-9 * abs(row[0]) or close(value * f, row[0], 6e-4) for f in factors):
             problems.append(f"key figure {key['metric']} shows {key['text']}, the database has {row[0]}")
     return problems

@@ -9,10 +9,11 @@
 #include "cli/listing/reference.h"
 #include "cli/listing/starts.h"
 #include "core/check.h"
+#include "core/terminal.h"
 
 namespace moesim::cli {
 namespace {
-constexpr std::size_t kHelpColumn = 40;
+constexpr std::size_t kHelpColumn = 34, kWidth = 80;
 /// Refused where another key is not given, which no start gives: their default may not be written alone.
 constexpr std::string_view kBesideOthers[] = {"years", "power_price", "power_usage"};
 
@@ -81,8 +82,23 @@ class Annotator {
     check(!found.empty(), "a start has the key {}, which no section has", path);
     return found.front().key == nullptr ? found.front().section->summary : found.front().key->help;
   }
+  /// The help goes on below itself, where it would be wider than a terminal of old.
   static std::string with_help(const std::string& text, const std::string& help) {
-    return fmt::format("{:<{}}  # {}\n", text, kHelpColumn, help);
+    constexpr std::string_view kBefore = "  # ";
+    const std::size_t column = std::max(text.size(), kHelpColumn), full = kWidth - kHelpColumn - kBefore.size();
+    std::string out = fmt::format("{:<{}}", text, kHelpColumn), rest = help;
+    if (column > kHelpColumn) {  // less room in the first line
+      const std::size_t room = kWidth - std::min(kWidth - 1, column + kBefore.size());
+      const std::string first = pieces_of(help, room, true).front();
+      out += fmt::format("{}{}\n", kBefore, first);
+      rest.erase(0, std::min(help.find_first_not_of(' ', first.size()), help.size()));
+      if (rest.empty()) return out;
+      out += std::string(kHelpColumn, ' ');
+    }
+    const std::vector<std::string> pieces = pieces_of(rest, full, true);
+    for (std::size_t i = 0; i < pieces.size(); ++i)
+      out += fmt::format("{}{}{}\n", i > 0 ? std::string(kHelpColumn, ' ') : "", kBefore, pieces[i]);
+    return out;
   }
   /// Those that may stand in the section: where it has several forms, as plans of services and of training runs have,
   /// in one that has every key of the start.

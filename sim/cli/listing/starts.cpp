@@ -11,8 +11,9 @@
 namespace moesim::cli {
 namespace {
 constexpr std::string_view kHead =
-    "# Put your own figures in place of these.  `# key: value` is a default, and may be written as it stands;\n"
-    "# `# key <what>` is a key that has none to write, or whose help says it (moesim list KEY).\n";
+    "# Put your own figures in place of these.  `# key: value` is a default, and may\n"
+    "# be written as it stands; `# key <what>` is a key that has none to write, or\n"
+    "# whose help says it (moesim list KEY).\n";
 
 constexpr std::string_view kWhole = "# Put your own figures in place of these.\n";
 

@@ -123,6 +123,8 @@ struct Lines {
   double top = 0;  // where y ends at least
   std::vector<Guide> at_x, at_y;
   int height = 176;
+  std::size_t rows_above = 0;  // room for the words of so many guides at least, and
+  bool keyed = false;          // a key even of one series: where another chart stands beside
 };
 Figure lines(const Lines& l);
 
@@ -139,6 +141,7 @@ struct Heat {
   double low = 0, high = 1;
   int cell_height = 6;
   bool numbers = false;  // written into the cells
+  double until = 0;      // columns are equal parts of [0, until] seconds; 0: they have names
 };
 Figure heat(const Heat& h);
 /// What the colours of about_one mean.

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 
+#include "pages/charts/axis.h"
 #include "pages/charts/charts.h"
 #include "results/summary.h"
 
@@ -80,7 +81,7 @@ Html numbers_html(const Heat& h) {
         out += html("<text x=\"{}\" y=\"{}\" class=\"m {}\">{}</text>", percent((double(c) + 0.5) / double(columns)),
                     coordinate((double(r) + 0.5) * h.cell_height + 5),
                     h.steps == Heat::Steps::share && step_of(h, v) >= 4 ? "inv" : "",
-                    std::fabs(v) < 10 ? fmt::format("{:.2f}", v) : brief(v));
+                    std::fabs(v) < 10 ? fmt::format("{:.2f}", v) : fmt::format("{:.3g}", v));
   return out;
 }
 
@@ -110,6 +111,13 @@ Html column_names(const Heat& h, int y) {
   out += html("<text x=\"100%\" y=\"{}\" class=\"t e\">{}</text>", y + 18, h.column_name);
   return out;
 }
+
+/// Along time, at round moments.
+Html moments(const Heat& h, int y) {
+  const AxisUnit unit = axis_unit(h.until, "s");
+  Html out = ticks_html({0, h.until, false}, unit, y - 18, 6);
+  return out += html("<text x=\"100%\" y=\"{}\" class=\"t e\">{}</text>", y + 18, h.column_name + ", " + unit.name);
+}
 }  // namespace
 
 Figure heat(const Heat& given) {
@@ -134,7 +142,7 @@ Figure heat(const Heat& given) {
       "<div class=\"gut{}\">{}<svg class=\"map\" height=\"{}\" tabindex=\"0\" role=\"img\" "
       "aria-label=\"{}\">{}{}{}</svg></div>",
       widest > 5 ? " wider" : "", row_names(h, height), height, h.aria, cells, h.numbers ? numbers_html(h) : html(""),
-      column_names(h, below + 18));
+      h.until > 0 ? moments(h, below + 18) : column_names(h, below + 18));
   out.reads = "cells";
   return out;
 }

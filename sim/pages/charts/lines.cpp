@@ -65,7 +65,8 @@ Html grid_html(const Lines& l, const Scale& across, const Scale& up, const AxisU
     out += html("<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"{1}\"/>", y, t == up.from ? "axis" : "grid");
   }
   out += ticks_html(across, ux, bottom, 6);
-  const std::string name = l.x_name + (ux.name.empty() ? "" : ", " + ux.name);
+  const std::string name =
+      l.x_name + (ux.name.empty() ? "" : ", " + ux.name) + (l.logarithmic_x ? " (logarithmic)" : "");
   out += html("<text x=\"100%\" y=\"{}\" class=\"t e\">{}</text>", bottom + 36, name);
   return out;
 }
@@ -124,13 +125,13 @@ Figure lines(const Lines& given) {
   Figure out;
   const Scale across = across_of(l), up = up_of(l);
   const AxisUnit ux = axis_unit(across.to, l.x_unit), uy = axis_unit(std::max(std::fabs(up.from), up.to), l.y_unit);
-  const int top = 12 + 16 * int(l.at_x.size() + l.at_y.size());
+  const int top = 12 + 16 * int(std::max(l.at_x.size() + l.at_y.size(), l.rows_above));
   Html paths;
   std::vector<KeyEntry> key;
   for (std::size_t s = l.series.size(); s-- > 0;)  // the first stands above the others
     paths += html("<path d=\"{}\" class=\"ln {}\"/>", path_of(l, l.series[s].y, across, up), kLooks[s % kLooks.size()]);
   for (std::size_t s = 0; s < l.series.size(); ++s)
-    if (!l.series[s].name.empty() && l.series.size() > 1)
+    if (!l.series[s].name.empty() && (l.series.size() > 1 || l.keyed))
       key.push_back({l.series[s].name, std::array<std::string_view, 5>{"fa", "fr", "fi", "fp", "fx"}[s % 5]});
   const std::string y_name = l.y_name + (uy.name.empty() ? "" : ", " + uy.name);
   if (!key.empty()) out.chart += key_html(key);

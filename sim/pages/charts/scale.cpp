@@ -103,7 +103,7 @@ std::string tick_text(double value, const AxisUnit& unit) {
 std::string brief(double value) {
   if (!std::isfinite(value)) return "?";
   const double size = std::fabs(value);
-  for (const auto& [factor, name] : {std::pair(1e12, " T"), {1e9, " G"}, {1e6, " M"}})
+  for (const auto& [factor, name] : {std::pair(1e12, " trillion"), {1e9, " billion"}, {1e6, " million"}})
     if (size >= factor * 0.9995) return fmt::format("{:.3g}{}", value / factor, name);
   return size >= 1000 ? results::pretty(std::round(value), "") : fmt::format("{:.3g}", value);
 }

@@ -32,6 +32,6 @@ struct AxisUnit {
 AxisUnit axis_unit(double largest, std::string_view unit);
 /// A tick without its unit: "0.25", "1,500".
 std::string tick_text(double value, const AxisUnit& unit);
-/// Three significant digits and k, M, G or T for headings: "62.9 M".
+/// Three significant digits and a word for headings: "62.9 million".
 std::string brief(double value);
 }  // namespace moesim::pages

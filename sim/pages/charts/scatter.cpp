@@ -60,6 +60,24 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, double width, st
   return out;
 }
 
+/// A line through the answer and the front, from left to right.
+Html front_html(const Scatter& s, const std::vector<Point>& at) {
+  std::vector<Point> front;
+  for (std::size_t i = 0; i < at.size(); ++i)
+    if (s.dots[i].look == Scatter::Look::chosen || s.dots[i].look == Scatter::Look::front) front.push_back(at[i]);
+  if (front.size() < 2) return {};
+  std::ranges::stable_sort(front,
+                           [](const Point& a, const Point& b) { return std::pair(a.x, a.y) < std::pair(b.x, b.y); });
+  std::string d;
+  for (const Point& p : front)
+    d += fmt::format("{}{} {}", d.empty() ? "M" : "L", coordinate(std::round(1e4 * p.x)), coordinate(p.y));
+  const int height = kTop + kHeight;
+  return html(
+      "<svg width=\"100%\" height=\"{0}\" viewBox=\"0 0 10000 {0}\" preserveAspectRatio=\"none\" "
+      "aria-hidden=\"true\"><path d=\"{1}\" class=\"ln lp\"/></svg>",
+      height, d);
+}
+
 Html axes_html(const Scatter& s, const Scale& across, const Scale& up, Html& gutter) {
   Html out;
   const AxisUnit ux = axis_unit(across.to, s.x_unit), uy = axis_unit(up.to, s.y_unit);
@@ -99,7 +117,8 @@ Figure scatter(const Scatter& given) {
       out.table.rows.push_back({cell(d.name), cell(d.x, s.x_unit), cell(d.y, s.y_unit), cell(d.aside)});
       ++out.marks;
     }
-  const Html axes = axes_html(s, across, up, gutter);
+  Html axes = axes_html(s, across, up, gutter);
+  axes += front_html(s, at);
   const int height = kTop + kHeight + 42;
   const AxisUnit uy = axis_unit(up.to, s.y_unit);
   out.chart = html("<p class=\"note yn\">{}</p>", s.y_name + (uy.name.empty() ? "" : ", " + uy.name));

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <numeric>
 #include <set>
 
@@ -11,11 +10,6 @@
 
 namespace moesim::pages {
 namespace {
-std::string without(std::string text, std::string_view end) {
-  if (text.ends_with(end)) text.resize(text.size() - end.size());
-  return text;
-}
-
 Html alarm_of(const Facts& f) {
   if (f.state == "complete") return {};
   return html(
@@ -26,11 +20,11 @@ Html alarm_of(const Facts& f) {
 void add_assumed(Page& page, const Facts& f) {
   for (const Facts::Warning& w : f.warnings)
     page.assumed.push_back(
-        html("<b class=\"bad\">{}</b>{}: {}", w.name, w.scope == "run" ? "" : " (" + w.scope + ")", w.text));
+        html("<b class=\"bad\">{}</b>{}: {}", spaced(w.name), w.scope == "run" ? "" : " (" + w.scope + ")", w.text));
   for (const Facts::Assumption& a : f.assumptions)
-    page.assumed.push_back(html("<b>{}</b>{}: {} <span class=\"dim\">({})</span>", a.name,
-                                a.scope == "run" ? "" : " of " + words_of(a.scope.substr(a.scope.find(':') + 1)),
-                                a.value, a.reason));
+    page.assumed.push_back(html("<b>{}</b>{}: {} <span class=\"dim\">({})</span>", spaced(a.name),
+                                a.scope == "run" ? "" : " of " + a.scope.substr(a.scope.find(':') + 1), a.value,
+                                a.reason));
   if (const std::string kind = f.setting("routing.kind");
       !kind.empty() && std::ranges::none_of(f.assumptions, [](const auto& a) { return a.name == "routing"; })) {
     std::string how = kind;
@@ -117,13 +111,6 @@ void add_origins(Page& page, const Facts& f, const std::vector<std::string>& sco
   if (!other.bars.empty()) page.strip.push_back({"How much of all that was measured on another GPU", "", bars(other)});
 }
 }  // namespace
-
-std::string spaced(std::string_view name) {
-  std::string out(name);
-  std::ranges::replace(out, '_', ' ');
-  return out;
-}
-std::string words_of(std::string_view name) { return spaced(without(without(std::string(name), "_time"), "_share")); }
 
 Page begun_page(const Facts& f, const Queries& q, const std::vector<std::string>& kernels) {
   Page page;
@@ -219,50 +206,6 @@ Figure layer_lines(const std::vector<LayerLine>& all, std::string_view what, std
   return lines(l);
 }
 
-namespace {
-/// "85.5 GB" by the units given; nothing if it is none of them.
-std::optional<double> quantity(std::string_view text, std::initializer_list<std::pair<const char*, double>> units) {
-  const std::string copy(text);
-  char* end = nullptr;
-  const double value = std::strtod(copy.c_str(), &end);
-  if (end == copy.c_str() || !std::isfinite(value)) return std::nullopt;
-  const std::string unit(std::string_view(end).substr(std::min<std::size_t>(1, std::string_view(end).size())));
-  for (const auto& [name, factor] : units)
-    if (unit == name) return value * factor;
-  return std::nullopt;
-}
-}  // namespace
-
-std::optional<double> bytes_of(std::string_view text) {
-  return quantity(text, {{"B", 1.0},
-                         {"kB", 1e3},
-                         {"MB", 1e6},
-                         {"GB", 1e9},
-                         {"TB", 1e12},
-                         {"KiB", 1024.0},
-                         {"MiB", 1048576.0},
-                         {"GiB", 1073741824.0},
-                         {"TiB", 1099511627776.0}});
-}
-
-std::optional<double> seconds_of(std::string_view text) {
-  return quantity(text,
-                  {{"ps", 1e-12}, {"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}, {"min", 60.0}, {"h", 3600.0}});
-}
-
-std::optional<double> gpu_memory(const Facts& f) {
-  for (const std::string of : {"", "answer."})
-    if (const std::optional<double> all = bytes_of(f.setting(of + "cluster.node.gpu.memory")))
-      return *all - bytes_of(f.setting(of + "cluster.node.gpu.reserve")).value_or(0);
-  return std::nullopt;
-}
-
-std::string gpu_name(const Facts& f) {
-  for (const std::string of : {"", "answer."})
-    if (const std::string title = f.setting(of + "cluster.node.gpu.title"); !title.empty()) return title;
-  return "GPUs";
-}
-
 Parts largest_parts(const std::vector<std::string>& names, const std::vector<double>& sizes, std::size_t most) {
   std::vector<std::size_t> order(names.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -286,7 +229,7 @@ Bars fallen(const Rows& fates, std::string aria, std::string what) {
   out.aria = std::move(aria), out.label_name = "fate", out.value_name = std::move(what);
   for (std::size_t i = 0; i < fates.size(); ++i)
     if (const std::string& fate = fates.text(i, 0); fate != "chosen" && fate != "front" && fate != "meets")
-      out.bars.push_back({fate, 0, fates.number(i, 1), fates.text(i, 1), "", Tone::rest});
+      out.bars.push_back({fate, 0, fates.number(i, 1), results::pretty(fates.number(i, 1), ""), "", Tone::rest});
   return out;
 }
 

@@ -33,6 +33,15 @@ struct LayerLine {
 };
 Figure layer_lines(const std::vector<LayerLine>& lines, std::string_view what, std::string_view aria);
 
+/// The unit of a page's long durations: hours where the whole run and the plan's target are within two days.
+struct LongUnit {
+  double a_day = 1;  // of them
+  std::string name = "days";
+  std::string text(double days) const;  // "4.5 hours"
+};
+/// days: of what the page is about, where no figure of the run says it.
+LongUnit long_unit(const Facts& facts, double days);
+
 /// "85.5 GB" as bytes, and other texts of bytes in the settings; nothing if it is none.
 std::optional<double> bytes_of(std::string_view text);
 /// "40 ms" as seconds, and other texts of times; nothing if it is none.
@@ -43,7 +52,7 @@ std::optional<double> gpu_memory(const Facts& facts);
 std::string gpu_name(const Facts& facts);
 /// "exposed_communication_time" as words: "exposed communication"; a suffix that says the kind of figure is dropped.
 std::string words_of(std::string_view name);
-/// With spaces for underscores alone: "step time p99".
+/// With spaces for underscores alone, and abbreviations as the field writes them: "TTFT p99", "GPU-hours".
 std::string spaced(std::string_view name);
 /// The largest parts, those beyond `most` joined as "other": names in order of size with their places among the given.
 struct Parts {

@@ -37,7 +37,6 @@ enum Column {
 constexpr std::size_t kMostNamed = 16, kMostDots = 2500, kMostRows = 2500;
 
 std::string usd(double v) { return std::isfinite(v) ? brief(v) + " USD" : ""; }
-std::string days_text(double v) { return v < 2 ? fmt::format("{:.1f} hours", 24 * v) : fmt::format("{:.1f} days", v); }
 
 bool simulated(const Rows& all, std::size_t i) { return std::isfinite(all.number(i, kStep)); }
 bool meets(const Rows& all, std::size_t i) { return all.text(i, kFate) == "chosen" || all.text(i, kFate) == "meets"; }
@@ -55,16 +54,16 @@ bool on_front(const Rows& all, std::size_t i) {
   return true;
 }
 
-void add_front(Page& page, const Rows& all, const Queries& q) {
+void add_front(Page& page, const LongUnit& unit, const Rows& all, const Queries& q) {
   Scatter s;
-  s.aria = "Mappings: days against cost";
-  s.x_name = "days, without interruptions", s.y_name = "USD";
+  s.aria = "Mappings: time against cost";
+  s.x_name = unit.name + ", without interruptions", s.y_name = "USD";
   std::size_t met = 0, front = 0;
   for (std::size_t i = 0; i < all.size() && s.dots.size() < kMostDots; ++i) {
     if (!simulated(all, i)) continue;
     const bool fits = meets(all, i), best = fits && on_front(all, i);
     met += fits, front += best;
-    s.dots.push_back({all.number(i, kDays), all.number(i, kCost), name_of(all, i),
+    s.dots.push_back({unit.a_day * all.number(i, kDays), all.number(i, kCost), name_of(all, i),
                       all.text(i, kFate) + (all.text(i, kReason).empty() ? "" : ": " + all.text(i, kReason)),
                       fmt::format("{} GPUs", all.text(i, kGpus)),
                       all.text(i, kFate) == "chosen" ? Scatter::Look::chosen
@@ -140,7 +139,7 @@ void add_limits(Page& page, const Facts& f, const Rows& all, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
-void add_scaling(Page& page, const Facts& f, const Queries& q) {
+void add_scaling(Page& page, const LongUnit& unit, const Facts& f, const Queries& q) {
   const Rows rows = q.rows("scaling");
   std::map<std::string, std::map<double, double>> kinds;
   std::map<double, bool> numbers;
@@ -151,24 +150,24 @@ void add_scaling(Page& page, const Facts& f, const Queries& q) {
   }
   if (numbers.size() < 2) return;
   Lines l;
-  l.aria = "Days by number of GPUs";
-  l.x_name = "GPUs", l.y_name = "days, the fastest mapping";
+  l.aria = "Time by number of GPUs";
+  l.x_name = "GPUs", l.y_name = unit.name + ", the fastest mapping";
   for (const auto& [n, there] : numbers) l.x.push_back(n);
   for (const auto& [kind, days] : kinds) {
     if (l.series.size() == 5) break;
     Lines::Series& s = l.series.emplace_back();
     s.name = kind;
-    for (const double n : l.x) s.y.push_back(days.contains(n) ? days.at(n) : NAN);
+    for (const double n : l.x) s.y.push_back(days.contains(n) ? unit.a_day * days.at(n) : NAN);
   }
   if (const double limit = std::strtod(f.setting("size.targets.days").c_str(), nullptr); limit > 0)
-    l.at_y.push_back({limit, fmt::format("target {:.4g} {}", limit, limit == 1 ? "day" : "days")});
+    l.at_y.push_back({unit.a_day * limit, "target " + unit.text(limit)});
   Section s;
   s.id = "scaling";
   s.question = "How many GPUs does it take?";
   const auto& [kind, days] = *kinds.begin();
   const auto first = days.begin(), last = std::prev(days.end());
-  s.answer = html("{} GPUs of {} take {}, {} take {}", first->first, kind, days_text(first->second), last->first,
-                  strong(days_text(last->second)));
+  s.answer = html("{} GPUs of {} take {}, {} take {}", first->first, kind, unit.text(first->second), last->first,
+                  strong(unit.text(last->second)));
   s.panels.push_back({"", "", lines(l)});
   s.note = "The fastest mapping of each number of GPUs that was simulated, without interruptions.";
   s.sql = {q.sql("scaling")};
@@ -199,17 +198,17 @@ void add_fates(Page& page, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
-void add_ledger(Page& page, const Rows& all, const Queries& q) {
+void add_ledger(Page& page, const LongUnit& unit, const Rows& all, const Queries& q) {
   DataTable t{"",
-              {"mapping", "node", "GPUs", "step", "days", "USD", "MFU", "bubble", "exposed", "fullest GPU", "at least",
-               "fate", "reason"},
+              {"mapping", "node", "GPUs", "step", unit.name, "USD", "MFU", "bubble", "exposed", "fullest GPU",
+               "at least", "fate", "reason"},
               {}};
   for (std::size_t i = 0; i < all.size() && i < kMostRows; ++i)
     t.rows.push_back({cell(all.text(i, kWords)), cell(all.text(i, kNode)), cell(all.number(i, kGpus)),
-                      cell(all.number(i, kStep), "s"), cell(all.number(i, kDays)), cell(all.number(i, kCost)),
-                      cell(all.number(i, kMfu)), cell(all.number(i, kBubble), "s"), cell(all.number(i, kExposed), "s"),
-                      cell(all.number(i, kPeak), "B"), cell(all.number(i, kLeast), "s"), cell(all.text(i, kFate)),
-                      cell(all.text(i, kReason))});
+                      cell(all.number(i, kStep), "s"), cell(unit.a_day * all.number(i, kDays)),
+                      cell(all.number(i, kCost)), cell(all.number(i, kMfu)), cell(all.number(i, kBubble), "s"),
+                      cell(all.number(i, kExposed), "s"), cell(all.number(i, kPeak), "B"),
+                      cell(all.number(i, kLeast), "s"), cell(all.text(i, kFate)), cell(all.text(i, kReason))});
   Section s;
   s.id = "ledger";
   s.question = "What else was tried?";
@@ -224,20 +223,17 @@ void add_ledger(Page& page, const Rows& all, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
-void add_keys(Page& page, const Facts& f, const Rows& chosen) {
+void add_keys(Page& page, const LongUnit& unit, const Facts& f, const Rows& chosen) {
   const auto key = [&](std::string label, int column, std::string_view name, std::string shown, std::string beside) {
     page.keys.push_back({std::move(label), std::move(shown), std::move(beside), "", "",
                          chosen.number(0, std::size_t(column)),
                          fmt::format("SELECT {} FROM mapping WHERE fate = 'chosen' ORDER BY mapping LIMIT 1", name)});
   };
-  const std::string days = f.setting("size.targets.days"), cost = f.setting("size.targets.cost");
-  const auto target = [](const std::string& text, const char* unit) {
-    const double v = std::strtod(text.c_str(), nullptr);
-    return v > 0 ? fmt::format("of {} {}", brief(v), unit) : std::string("without interruptions");
-  };
-  key("Time", 4, "days", fmt::format("{:.{}f} days", chosen.number(0, 4), chosen.number(0, 4) < 2 ? 2 : 1),
-      target(days, "days"));
-  key("Cost", 5, "cost", results::pretty(chosen.number(0, 5), "USD"), target(cost, "USD"));
+  const double days = std::strtod(f.setting("size.targets.days").c_str(), nullptr),
+               cost = std::strtod(f.setting("size.targets.cost").c_str(), nullptr);
+  key("Time, without interruptions", 4, "days", unit.text(chosen.number(0, 4)),
+      days > 0 ? "of " + unit.text(days) : "");
+  key("Cost", 5, "cost", results::pretty(chosen.number(0, 5), "USD"), cost > 0 ? "of " + usd(cost) : "");
   key("A step", 6, "step_time", results::pretty(chosen.number(0, 6), "s"),
       fmt::format("MFU {}", share_text(chosen.number(0, 7))));
   const std::optional<double> holds = gpu_memory(f);
@@ -251,25 +247,28 @@ Page mapping_page(const Facts& f, const results::Database& db) {
   Page page = begun_page(f, q, {"run"});
   page.kind = "size";
   const Rows chosen = q.rows("chosen"), nearest = q.rows("nearest"), all = q.rows("mappings");
+  const LongUnit unit = long_unit(f, !chosen.empty()    ? chosen.number(0, 4)
+                                     : !nearest.empty() ? nearest.number(0, 4)
+                                                        : NAN);
   if (!chosen.empty()) {
     page.headline = html("{} GPUs of {} train it in {} for {}: {}", brief(chosen.number(0, 3)), chosen.text(0, 1),
-                         strong(days_text(chosen.number(0, 4))), usd(chosen.number(0, 5)), chosen.text(0, 0));
-    add_keys(page, f, chosen);
+                         strong(unit.text(chosen.number(0, 4))), usd(chosen.number(0, 5)), chosen.text(0, 0));
+    add_keys(page, unit, f, chosen);
   } else if (!nearest.empty()) {
     page.headline = html("{} of {} mappings meets the targets; nearest: {} GPUs, {} for {}", bad("None"), all.size(),
-                         brief(nearest.number(0, 3)), days_text(nearest.number(0, 4)), usd(nearest.number(0, 5)));
+                         brief(nearest.number(0, 3)), unit.text(nearest.number(0, 4)), usd(nearest.number(0, 5)));
   } else {
     page.headline = html("{} of {} mappings can be formed, fits and might meet the targets", bad("None"), all.size());
   }
   if (page.keys.empty())
     page.keys.push_back({"Mappings", results::pretty(double(all.size()), ""), "tried", "", "", double(all.size()),
                          "SELECT count(*) FROM mapping"});
-  add_front(page, all, q);
-  add_scaling(page, f, q);
+  add_front(page, unit, all, q);
+  add_scaling(page, unit, f, q);
   add_limits(page, f, all, q);
   if (f.has("step_time")) add_training(page, f, training);
   add_fates(page, q);
-  add_ledger(page, all, q);
+  add_ledger(page, unit, all, q);
   return page;
 }
 }  // namespace moesim::pages

@@ -59,17 +59,18 @@ void add_latency(Page& page, const Facts& f, const Queries& q) {
   s.id = "latency";
   s.question = "How long do users wait?";
   s.columns = 2;
+  std::size_t most = 0;  // so that charts beside each other begin at one height
+  for (const auto& [name, label] : kLatencies) most = std::max(most, targets(f, name).size());
   for (const auto& [name, label] : kLatencies) {
     Lines l = curve_of(f, q, std::string(name));
     if (l.x.size() < 2 || !(l.x.back() > 0)) continue;
-    l.at_x = targets(f, name);
+    l.at_x = targets(f, name), l.rows_above = most;
     const std::string p50 = f.shown(fmt::format("{}_p50", name)), p99 = f.shown(fmt::format("{}_p99", name));
     l.aria = fmt::format("{}: half within {}, 99 % within {}", label, p50, p99);
     l.logarithmic_x = l.x.front() > 0 && l.x.back() > 30 * l.x.front();
-    s.panels.push_back({std::string(label),
-                        fmt::format("half {}, 99 % {}{}", p50.empty() ? "not known" : p50,
-                                    p99.empty() ? "not known" : p99, l.logarithmic_x ? "; logarithmic axis" : ""),
-                        lines(l)});
+    s.panels.push_back(
+        {std::string(label),
+         fmt::format("half {}, 99 % {}", p50.empty() ? "not known" : p50, p99.empty() ? "not known" : p99), lines(l)});
   }
   if (s.panels.empty()) return;
   const std::string first = f.shown("ttft_p90"), further = f.shown("tpot_p90");

@@ -142,6 +142,23 @@ void add_step_parts(Page& page, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
+namespace {
+/// The KV cache as two parts: what was in use at most, and what never was; where every pool says so.
+void split_cache(const Facts& f, const std::vector<std::string>& parts, Stacks& k) {
+  const auto cache = std::ranges::find(parts, "kv_cache");
+  const auto peak = [&](const Stack& s) { return f.value("kv_peak", "pool:" + s.label); };
+  if (cache == parts.end() || !std::ranges::all_of(k.stacks, [&](const Stack& s) { return peak(s) <= 1; })) return;
+  const auto at = cache - parts.begin();
+  k.parts[std::size_t(at)].first = "KV cache, in use at most";
+  k.parts.insert(k.parts.begin() + at + 1, {"KV cache, never in use", Tone::light});
+  for (Stack& s : k.stacks) {
+    const double all = s.parts[std::size_t(at)];
+    s.parts[std::size_t(at)] = all * peak(s);
+    s.parts.insert(s.parts.begin() + at + 1, all * (1 - peak(s)));
+  }
+}
+}  // namespace
+
 void add_pool_memory(Page& page, const Facts& f, const Queries& q) {
   const Rows rows = q.rows("memory");
   if (rows.empty()) return;
@@ -153,6 +170,7 @@ void add_pool_memory(Page& page, const Facts& f, const Queries& q) {
                                              : parts[p] == "weights" ? Tone::rest
                                                                      : tone_of_part(p + 1));
   const Highest fullest = stack_pools(rows, parts, k);
+  split_cache(f, parts, k);
   const std::optional<double> holds = gpu_memory(f);
   if (holds) k.limits.push_back({*holds, "what a GPU holds: " + results::pretty(*holds, "B")});
   const double peak = f.value("kv_peak", "pool:" + fullest.whose);

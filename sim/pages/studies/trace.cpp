@@ -108,6 +108,9 @@ void add_map(Page& page, const Loads& l) {
                   bad(fmt::format("{:.1f} x", l.most[hottest])));
   s.panels.push_back({"", "", heat(h)});
   s.below = about_one_key("Load of an expert over its layer's mean: blue idles, orange is hot.");
+  s.note =
+      "A trace keeps choices in compressed blocks, which no SQL reads: all here was counted from them, as moesim trace "
+      "stats --json counts.";
   page.sections.push_back(std::move(s));
 }
 
@@ -142,7 +145,7 @@ Figure layer_line(const routing::TraceStatistics& s, std::string name, std::stri
                   std::vector<std::pair<std::string, double routing::LayerStatistics::*>> members, bool to_next) {
   Lines l;
   l.aria = std::move(aria);
-  l.x_name = "layer", l.y_name = std::move(name);
+  l.x_name = "layer", l.y_name = std::move(name), l.keyed = true;
   const std::size_t n = s.layers.size() - (to_next ? 1 : 0);
   for (std::size_t i = 0; i < n; ++i) l.x.push_back(s.layers[i].layer);
   for (const auto& [label, member] : members) {
@@ -167,9 +170,10 @@ void add_affinity(Page& page, const routing::TraceStatistics& s) {
       {"from layer to layer", "",
        layer_line(s, "share of the tokens", "Affinity to the next layer, by layer",
                   {{"likeliest expert is right", &L::affinity}, {"by chance", &L::affinity_by_chance}}, true)});
-  section.panels.push_back({"from token to token", "",
-                            layer_line(s, "share with the same first choice",
-                                       "Repetition from token to token, by layer", {{"", &L::repetition}}, false)});
+  section.panels.push_back(
+      {"from token to token", "",
+       layer_line(s, "share with the same first choice", "Repetition from token to token, by layer",
+                  {{"as the token before", &L::repetition}}, false)});
   section.note =
       "Of first choices. What is above chance can be used: experts that follow each other on one GPU, experts fetched "
       "ahead.";
@@ -188,8 +192,9 @@ void add_fan_out(Page& page, const routing::TraceStatistics& s) {
   section.panels.push_back({"", "",
                             layer_line(s, "distinct, a token", "GPUs and nodes a token visits, by layer",
                                        {{"GPUs", &L::gpus_per_token}, {"nodes", &L::nodes_per_token}}, false)});
-  section.panels.push_back(
-      {"", "", layer_line(s, "mean over max GPU load", "Balance of the GPUs by layer", {{"", &L::balance}}, false)});
+  section.panels.push_back({"", "",
+                            layer_line(s, "mean over max GPU load", "Balance of the GPUs by layer",
+                                       {{"experts in order", &L::balance}}, false)});
   section.note = fmt::format(
       "Experts in order on {} GPUs, {} a node. moesim trace stats --gpus N counts other groups, moesim place plans "
       "what "

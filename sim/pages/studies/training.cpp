@@ -142,7 +142,7 @@ void add_whole_run(Page& page, const Facts& f, const Queries& q) {
   if (!f.has("run_days")) return;
   const double days = f.value("run_days");
   Bars b;
-  b.aria = "What a run loses, in hours";
+  b.aria = "What a run loses";
   b.label_name = "lost to", b.value_name = "time", b.unit = "s";
   double lost = 0;
   for (const auto& [name, label] : {std::pair("run_checkpoint_time", "checkpoints"),
@@ -155,15 +155,18 @@ void add_whole_run(Page& page, const Facts& f, const Queries& q) {
     lost += time;
     b.bars.push_back({label, 0, time, results::pretty(time, "s"), share_text(time / (days * 86400)), Tone::alert});
   }
+  const LongUnit unit = long_unit(f, days);
   DataTable all{"The whole run", {"figure", "value"}, {}};
   const Rows rows = q.rows("whole_run");
   for (std::size_t i = 0; i < rows.size(); ++i)
-    all.rows.push_back({cell(words_of(rows.text(i, 0).substr(4))), cell(rows.number(i, 1), rows.text(i, 2))});
+    all.rows.push_back({cell(words_of(rows.text(i, 0).substr(4))), rows.text(i, 0) == "run_days"
+                                                                       ? Cell{unit.text(days), days}
+                                                                       : cell(rows.number(i, 1), rows.text(i, 2))});
   Section s;
   s.id = "run";
   s.question = "What does the whole run take?";
   s.answer = html("{} and {} GPU-hours for {} tokens; failures, checkpoints and slow GPUs cost {} of it",
-                  strong(f.shown("run_days")), brief(f.value("run_gpu_hours")), brief(f.value("run_tokens")),
+                  strong(unit.text(days)), brief(f.value("run_gpu_hours")), brief(f.value("run_tokens")),
                   bad(share_text(lost / (days * 86400))));
   s.panels.push_back({"", "", bars(b)});
   s.below = table_html(all);

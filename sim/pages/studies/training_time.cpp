@@ -91,7 +91,7 @@ void add_memory_over_time(Page& page, const Facts& f, const Queries& q) {
   const std::optional<double> holds = gpu_memory(f);
   Heat h;
   h.aria = "Memory in use by stage over a step";
-  h.row_name = "stage", h.column_name = "time in the step, s";
+  h.row_name = "stage", h.column_name = "time in the step", h.until = step;
   h.steps = Heat::Steps::share;
   h.cell_height = stages.size() > 24 ? 8 : 16;
   int fullest = stages.begin()->first, swings = fullest;
@@ -112,40 +112,39 @@ void add_memory_over_time(Page& page, const Facts& f, const Queries& q) {
   Section s;
   s.id = "memory-time";
   s.question = "When is memory full?";
-  s.answer = html("Stage {} is fullest, with {} after {} of the step; {} by {}", fullest,
-                  strong(results::pretty(most, "B")), share_text(early),
+  s.answer = html("Of the stages' first GPUs that of stage {} is fullest, with {} after {} of the step; {} by {}",
+                  fullest, strong(results::pretty(most, "B")), share_text(early),
                   swings == fullest ? std::string("within the step it goes up and down")
                                     : fmt::format("stage {} goes up and down most,", swings),
                   results::pretty(widest, "B"));
   s.columns = 2;
-  s.panels.push_back({"", fmt::format("GB, from {:.3g} (light) to {:.3g}", low, high), heat(h), true});
+  s.panels.push_back({"", fmt::format("GB, from {:.3g} (faint) to {:.3g}", low, high), heat(h), true});
   s.panels.push_back(
       {fmt::format("stage {}", fullest), "", stage_lines(stages.at(fullest), memory, fullest, step, holds)});
   const int other = swings != fullest ? swings : stages.rbegin()->first;
   if (other != fullest)
     s.panels.push_back({fmt::format("stage {}", other), "", stage_lines(stages.at(other), memory, other, step, holds)});
   s.note =
-      "The first GPU of each stage in the first replica, in the first step; a cell has the most of its hundredth of "
-      "the "
-      "step. Lines stand on each other, the largest bucket below.";
+      "The first GPU of each stage in the first replica, in the first step; the fullest GPU of all, above, may be "
+      "another. A cell has the most of its hundredth of the step. Lines stand on each other, the largest bucket below.";
   s.sql = {q.sql("memory_over_time"), q.sql("memory")};
   page.sections.push_back(std::move(s));
 }
 
 namespace {
 /// Hours lost in each stretch of the run, by why.
-Figure lost_by_stretch(const Rows& rows, double whole) {
+Figure lost_by_stretch(const Rows& rows, double whole, const LongUnit& unit) {
   constexpr std::size_t kStretches = 16;
   Stacks k;
-  k.aria = "Time lost by part of the run", k.label_name = "day", k.unit = "s";
+  k.aria = "Time lost by part of the run", k.label_name = unit.name, k.unit = "s";
   k.parts = {{"work done again", Tone::alert}, {"waiting for a repair", Tone::rest}, {"restarting", Tone::part}};
   std::vector<std::array<double, 3>> lost(kStretches);
   for (std::size_t i = 0; i < rows.size(); ++i)
     for (std::size_t p = 0; p < 3; ++p) lost[part_of(rows.number(i, 0), whole, kStretches)][p] += rows.number(i, 3 + p);
   for (std::size_t i = 0; i < kStretches; ++i) {
     Stack& stack = k.stacks.emplace_back();
-    const double days = whole / 86400 / double(kStretches);
-    stack.label = fmt::format("{:.3g} to {:.3g}", double(i) * days, double(i + 1) * days);
+    const double length = whole / 86400 * unit.a_day / double(kStretches);
+    stack.label = fmt::format("{:.3g} to {:.3g}", double(i) * length, double(i + 1) * length);
     stack.parts.assign(lost[i].begin(), lost[i].end());
     stack.shown = results::pretty(lost[i][0] + lost[i][1] + lost[i][2], "s");
   }
@@ -153,21 +152,21 @@ Figure lost_by_stretch(const Rows& rows, double whole) {
 }
 
 /// Tokens trained and kept, at each interruption; `rate`: a second while nothing interrupts.
-Figure tokens_over_days(const Rows& rows, double whole, double tokens, double rate) {
+Figure tokens_over_time(const Rows& rows, double whole, double tokens, double rate, const LongUnit& unit) {
   constexpr std::size_t kMostPoints = 2000;
   Lines l;
   l.aria = "Tokens trained over the run";
-  l.x_name = "days", l.y_name = "tokens trained", l.y_unit = "tokens";
+  l.x_name = unit.name, l.y_name = "tokens trained", l.y_unit = "tokens";
   l.series = {{"as it goes", {0}}, {"without interruptions", {0}}};
   l.x = {0};
   for (std::size_t i = 0; i < rows.size() && l.x.size() < kMostPoints; ++i) {
     const double at = rows.number(i, 0);
     if (!std::isfinite(at)) continue;
-    l.x.push_back(at / 86400);
+    l.x.push_back(at / 86400 * unit.a_day);
     l.series[0].y.push_back(rows.number(i, 2));
     l.series[1].y.push_back(std::min(tokens, rate * at));
   }
-  l.x.push_back(whole / 86400);
+  l.x.push_back(whole / 86400 * unit.a_day);
   for (Lines::Series& s : l.series) s.y.push_back(tokens);
   return lines(l);
 }
@@ -191,9 +190,10 @@ void add_incidents(Page& page, const Facts& f, const Queries& q) {
   s.columns = 2;
   s.answer = html("{} interruptions; the worst costs {}", strong(fmt::to_string(rows.size())),
                   bad(results::pretty(longest, "s")));
-  s.panels.push_back({"time lost, by days of the run", "", lost_by_stretch(rows, whole)});
+  const LongUnit unit = long_unit(f, NAN);
+  s.panels.push_back({"time lost, by " + unit.name + " of the run", "", lost_by_stretch(rows, whole, unit)});
   s.panels.push_back(
-      {"tokens trained", "", tokens_over_days(rows, whole, tokens, tokens / (whole * f.value("run_goodput")))});
+      {"tokens trained", "", tokens_over_time(rows, whole, tokens, tokens / (whole * f.value("run_goodput")), unit)});
   s.below = html(
       "<details class=\"screen\"><summary>Every interruption</summary><p class=\"ctl\"><label>Only rows with <input "
       "type=\"search\" data-filter=\"incident-rows\"></label> <output "

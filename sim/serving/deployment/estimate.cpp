@@ -10,6 +10,7 @@
 #include "serving/deployment/pool_choices.h"
 #include "serving/fleet/balancer.h"
 #include "serving/instance/batcher.h"
+#include "serving/report/timeline.h"
 #include "serving/requests/generated.h"
 #include "serving/traces/workloads.h"
 #include "spec/catalogue.h"
@@ -29,6 +30,7 @@ constexpr double kEventSeconds = 7e-6, kStart = 0.2;
 constexpr double kFillGpu = 1e-6;       // a draw, a GPU
 constexpr double kLayerSeconds = 1e-6;  // a step, a MoE layer
 constexpr double kBuckets = 30;         // measured, 26 to 33: token counts, 1.25 apart, that steps of a run fall into
+constexpr double kStepSpans = 8;        // measured, serve-mixtral-8x7b: the step and its parts that take time
 constexpr double kTraceRow = 30;        // assumed: bytes of a recorded request, at least
 
 double number_at(const Config& config, std::string_view key, double otherwise) {
@@ -148,6 +150,8 @@ Estimate estimate(const ServingCounts& n) {
   const double waiting = std::max(0.0, simulated - rate * n.duration);
   const double live = std::min(simulated, places + waiting);
   out.events = 2 * simulated + (n.arrivals - n.arrivals * n.share) * 0.1 + 2 * steps + n.readings + n.switches;
+  // A step with its parts, and of a request: queued, prompt, answer (report/timeline.cpp).
+  out.spans = {std::min(double(TimelineLog::kMostSpans), steps * kStepSpans + 3 * simulated), n.all_gpus, n.duration};
   out.events_key = n.switches + n.readings > out.events / 2 ? "serving.sample"
                    : 2 * simulated > out.events / 2         ? "serving.workload"
                                                             : "serving.duration";
@@ -202,6 +206,8 @@ Estimate estimate_serving(const Config& scenario, bool) {
     if (!p.section.autoscale.curve.empty())
       out.switches += out.duration / std::max(1e-12, seconds(p.section.autoscale.check));
     out.pools.push_back(counts_of(d, p, pools[i], out));
+    const auto& parallel = p.section.parallel;
+    out.all_gpus += out.pools.back().instances * double(parallel.tensor) * parallel.data;
   }
   return estimate(out);
 }

@@ -26,6 +26,7 @@ struct ServingCounts {
   double readings = 100, switches = 0;  // of the time series; of everything else that happens at intervals
   double recorded = 0;                  // bytes of the routing that requests bring
   double kept_requests = 20000, kept_steps = 5000, turns = 1;
+  double all_gpus = 0;  // of the simulated instances
   std::vector<PoolCounts> pools;
 };
 Estimate estimate(const ServingCounts& counts);

@@ -77,9 +77,9 @@ TEST(Init, WhatIsCommentedOutMayBeWrittenAndChangesNothing) {
 TEST(Init, SaysNoKeyTwiceAndNoneOfAnotherStudy) {
   for (const Start& start : starts()) EXPECT_FALSE(has(start.text(), ": ...  ")) << start.name;
   const std::string size(std::ranges::find(starts(), std::string_view("size"), &Start::name)->text());
-  EXPECT_FALSE(has(size, "# size"));
+  EXPECT_FALSE(has(size, "\n# size"));
   const std::string place(std::ranges::find(starts(), std::string_view("place"), &Start::name)->text());
-  EXPECT_FALSE(has(place, "# placement"));
+  EXPECT_FALSE(has(place, "\n# placement"));
 }
 
 TEST(Init, EveryKeyHasItsHelpBehindIt) {
@@ -88,7 +88,20 @@ TEST(Init, EveryKeyHasItsHelpBehindIt) {
     for (std::string line; std::getline(lines, line);)
       EXPECT_TRUE(line.empty() || line.starts_with("# ") || line.find("  # ") != line.npos) << line;
   }
-  EXPECT_TRUE(has(starts()[0].text(), "# requests arrive until then; 0 s: until the workload ends"));
+  EXPECT_TRUE(has(starts()[0].text(), "# requests arrive until then; 0 s: until the"));
+}
+
+TEST(Init, FitsEightyColumns) {
+  for (const Start& start : starts()) {
+    std::istringstream lines(start.text());
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << start.name << ": " << line;
+  }
+  // What is cut goes on below, and no word is lost.
+  const std::string serve(starts()[0].text());
+  const std::string column(34, ' ');
+  EXPECT_TRUE(has(serve, "  warmup: 15 s" + column.substr(14) + "  # requests that arrive before, and\n" + column +
+                             "  # throughput before, are left out of the\n" + column + "  # figures\n"))
+      << serve;
 }
 
 TEST(Init, WritesOverNothingUnlessForced) {

@@ -1,4 +1,4 @@
-// What people type, and what they are told: --force, -o, lists, the wrong verb, a narrow terminal.
+// What people type, and what they are told: lists, words too many, the wrong verb, a narrow terminal.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,71 +12,26 @@
 
 namespace moesim {
 namespace {
-namespace fs = std::filesystem;
 using core::read_file;
 
-constexpr const char* kSmall =
-    " --set model=deepseek-v2-lite --set cluster=h800-32 --set training.batch=64 --set training.sequence=1024 --set "
-    "'training.parallel={pipeline: 4, expert: 8, zero: 1}' --set published=[] --set expect=[]";
-
-std::vector<std::string> verbs() {
+TEST(Typed, WhatIsTooMuchIsNamedInOrderAndOptionsByTheNearest) {
   const TemporaryFolder folder;
-  std::istringstream lines(moesim_prints("--help", folder).out);
-  std::vector<std::string> out;
-  bool listed = false;
-  for (std::string line; std::getline(lines, line);) {
-    if (listed && line.starts_with("  ") && line[2] != ' ') out.push_back(line.substr(2, line.find(' ', 2) - 2));
-    listed = listed || line.starts_with("Subcommands");
+  const std::pair<const char*, const char*> cases[] = {
+      {"run quickstart --sed 3",
+       "moesim run has no option \"--sed\"; did you mean \"--seed\"? (see moesim run --help)\n"},
+      {"run quickstart --seeed=3",
+       "moesim run has no option \"--seeed\"; did you mean \"--seed\"? (see moesim run --help)\n"},
+      {"run quickstart --whatever", "moesim run has no option \"--whatever\" (see moesim run --help)\n"},
+      {"trace stats a.db --gpu 4",
+       "moesim trace stats has no option \"--gpu\"; did you mean \"--gpus\"? (see moesim trace --help)\n"},
+      {"diff a.db b.db c.db d.db", "\"c.db d.db\" was not expected by moesim diff (see moesim diff --help)\n"},
+  };
+  for (const auto& [arguments, says] : cases) {
+    const Printed p = moesim_prints(arguments, folder);
+    EXPECT_EQ(p.exit_code, 2) << arguments;
+    EXPECT_EQ(p.err, says) << arguments;
   }
-  return out;
-}
-
-TEST(Force, OverwritesARunButNothingElse) {
-  const TemporaryFolder folder;
-  const std::string run = std::string("run train-deepseek-v3") + kSmall + " -o a.db";
-  ASSERT_EQ(moesim_prints(run, folder).exit_code, 0);
-  EXPECT_EQ(moesim_prints(run, folder).exit_code, 2);
-  EXPECT_EQ(moesim_prints(run + " --seed 7", folder).err,
-            "a.db: already exists; choose another name with -o, or overwrite it with --force\n");
-  const Printed forced = moesim_prints(run + " --seed 7 --force", folder);
-  EXPECT_EQ(forced.exit_code, 0) << forced.err;
-  EXPECT_NE(forced.out.find("seed 7"), std::string::npos);
-  EXPECT_FALSE(fs::exists(folder.file("a.db-wal")));
-  folder.write("thesis.db", "precious");
-  const Printed other = moesim_prints(std::string("run train-deepseek-v3") + kSmall + " -o thesis.db --force", folder);
-  EXPECT_EQ(other.err, "thesis.db: holds no results; --force overwrites results with results alone\n");
-  EXPECT_EQ(read_file(folder.file("thesis.db")), "precious");
-}
-
-TEST(Force, NeverTheInput) {
-  const TemporaryFolder folder;
-  ASSERT_EQ(moesim_prints(std::string("run train-deepseek-v3") + kSmall + " -o a.db", folder).exit_code, 0);
-  const std::string before = read_file(folder.file("a.db"));
-  EXPECT_EQ(moesim_prints("report a.db -o a.db --force", folder).exit_code, 2);
-  EXPECT_EQ(moesim_prints("merge -o a.db --force a.db", folder).exit_code, 2);
-  EXPECT_EQ(read_file(folder.file("a.db")), before);
-}
-
-TEST(Output, EveryVerbThatCreatesSaysItTheSameWay) {
-  const TemporaryFolder folder;
-  int creating = 0;
-  for (const std::string& verb : verbs()) {
-    for (const std::string& part :
-         verb == "trace" ? std::vector<std::string>{"trace import", "trace export"} : std::vector<std::string>{verb}) {
-      const std::string help = moesim_prints(part + " --help", folder).out;
-      const bool has = help.find("--output") != std::string::npos;
-      creating += has;
-      EXPECT_EQ(has, help.find("--force") != std::string::npos) << part;
-      if (!has) continue;
-      const std::size_t at = help.find("  -o,--output");
-      ASSERT_NE(at, std::string::npos) << part;
-      const std::string line = help.substr(at, help.find("\n  -", at + 3) - at);
-      EXPECT_NE(line.find("to create"), std::string::npos) << part << ": " << line;
-      EXPECT_TRUE(line.find("(default: ") != std::string::npos || line.find("REQUIRED") != std::string::npos)
-          << part << ": " << line;
-    }
-  }
-  EXPECT_GE(creating, 11);
+  EXPECT_EQ(moesim_prints("ls", folder).err.find("manual"), std::string::npos);  // which --help hides
 }
 
 TEST(Lists, CommasOrSpacesMeanTheSame) {
@@ -167,17 +122,17 @@ TEST(Explain, LeadsWithWhatIsAssumedAndTheTable) {
 TEST(Version, NamesTheCommitAndTheCompiler) {
   const TemporaryFolder folder;
   const std::string text = moesim_prints("--version", folder).out;
-  EXPECT_TRUE(text.starts_with(std::string(core::version()) + " (commit ")) << text;
+  EXPECT_TRUE(text.starts_with("moesim " + std::string(core::version()) + " (commit ")) << text;
   EXPECT_NE(text.find("GNU "), std::string::npos) << text;
 }
 
 /// What a terminal of `columns` shows: of the program util-linux has for that.
-std::string in_terminal(int columns, const std::string& arguments, const TemporaryFolder& folder) {
+std::string in_terminal(int columns, const std::string& arguments, const TemporaryFolder& folder, int ends = 0) {
   const std::string file = folder.file("typescript");
   const std::string command = "cd '" + folder.path().string() + "' && COLUMNS=" + std::to_string(columns) +
                               " script -qec \"'" MOESIM_PROGRAM "' " + arguments + "\" '" + file +
                               "' </dev/null >/dev/null 2>&1";
-  if (std::system(command.c_str()) != 0) return "";
+  if (const int status = std::system(command.c_str()); !WIFEXITED(status) || WEXITSTATUS(status) != ends) return "";
   std::string text = read_file(file);
   std::erase(text, '\r');
   const std::size_t first = text.find('\n') + 1;  // script's own first and last line
@@ -197,6 +152,20 @@ TEST(NarrowTerminal, NoLineIsWiderAndPipesAreAsEver) {
         EXPECT_LE(int(line.size()), columns) << arguments << "\n" << line;
       EXPECT_GT(count, 5) << arguments;
     }
+  for (const std::string arguments : {"init serve", "init size"})
+    for (std::istringstream lines(in_terminal(80, arguments, folder)); lines;) {
+      std::string line;
+      std::getline(lines, line);
+      EXPECT_LE(line.size(), 80u) << arguments << "\n" << line;
+    }
+  // What is wrong, too.
+  std::istringstream wrong(in_terminal(80,
+                                       "place --trace " + std::string(70, 'a') + " " + std::string(30, 'b') + "/" +
+                                           std::string(30, 'c') + " --gpus four --nodes 2",
+                                       folder, 2));
+  int count = 0;
+  for (std::string line; std::getline(wrong, line); ++count) EXPECT_LE(line.size(), 80u + 4u) << line;
+  EXPECT_GE(count, 1);
   const std::string piped = moesim_prints("explain train-deepseek-v3", folder).out;
   std::istringstream lines(piped);
   std::size_t widest = 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace moesim::pages {
@@ -58,6 +59,38 @@ TEST(Lines, BreakWhereAValueIsMissing) {
   EXPECT_EQ(f.marks, 3u);
 }
 
+TEST(Lines, SayThatAnAxisIsLogarithmic) {
+  Lines l;
+  l.x = {0.1, 1, 100}, l.x_name = "took at most", l.x_unit = "s";
+  l.series.push_back({"", {1, 2, 3}});
+  EXPECT_FALSE(holds(lines(l).chart, "logarithmic"));
+  l.logarithmic_x = true;
+  EXPECT_TRUE(holds(lines(l).chart, ">took at most, s (logarithmic)</text>"));
+}
+
+TEST(Lines, BeginAtOneHeightBesideOthersWithMoreAboveThem) {
+  Lines plain, guided;
+  plain.x = guided.x = {0, 1};
+  plain.series = guided.series = {{"one", {1, 2}}};
+  guided.at_x = {{0.5, "target"}};
+  plain.rows_above = 1;
+  const std::string_view begins = "<svg class=\"area\" y=\"28\"";
+  EXPECT_TRUE(holds(lines(plain).chart, begins));
+  EXPECT_TRUE(holds(lines(guided).chart, begins));
+  EXPECT_FALSE(holds(lines(plain).chart, "class=\"note key\""));
+  plain.keyed = true;
+  EXPECT_TRUE(holds(lines(plain).chart, "class=\"note key\""));
+}
+
+TEST(Heat, HasRoundMomentsAlongTime) {
+  Heat h;
+  h.rows = {"0"}, h.column_name = "time in the step", h.until = 0.0183;
+  for (int c = 0; c < 100; ++c) h.columns.push_back(""), h.values.push_back(1);
+  const Figure f = heat(h);
+  EXPECT_TRUE(holds(f.chart, ">5</text>") && holds(f.chart, ">15</text>")) << f.chart.text();
+  EXPECT_TRUE(holds(f.chart, ">time in the step, ms</text>"));
+}
+
 TEST(Heat, JoinsNeighboursOfOneStep) {
   Heat h;
   h.rows = {"3", "4"};
@@ -94,6 +127,20 @@ TEST(Gantt, DrawsPiecesAtTheirTimesAndNoneOutside) {
   EXPECT_TRUE(holds(f.chart, "M0 0h5000v14h-5000zM5000 16h5000v14h-5000z")) << f.chart.text();
   EXPECT_EQ(f.marks, 2u);
   EXPECT_EQ(f.table.rows[1][3].value, 5.0);
+}
+
+TEST(Scatter, JoinsTheFrontFromLeftToRight) {
+  using Look = Scatter::Look;
+  Scatter s;
+  s.dots = {{8, 1, "b", "", "", Look::front}, {2, 4, "a", "", "", Look::chosen}, {1, 1, "c", "", "", Look::rejected}};
+  const std::string drawn = scatter(s).chart.text();
+  const std::size_t at = drawn.find("<path d=\"M");
+  ASSERT_NE(at, std::string::npos);
+  const std::string d = drawn.substr(at + 9, drawn.find('"', at + 9) - at - 9);
+  EXPECT_EQ(std::count(d.begin(), d.end(), 'L'), 1);  // of the rejected one nothing
+  EXPECT_LT(std::stod(d.substr(1)), std::stod(d.substr(d.find('L') + 1)));
+  s.dots.erase(s.dots.begin());
+  EXPECT_EQ(scatter(s).chart.text().find("<path"), std::string::npos);  // of one there is no line
 }
 
 TEST(Scatter, NamesTheFrontAloneAndOnlyWhereThereIsRoom) {

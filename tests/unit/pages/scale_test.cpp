@@ -52,8 +52,8 @@ TEST(Scale, UnitsAreChosenByTheLargestValue) {
 }
 
 TEST(Scale, HeadingsHaveThreeDigits) {
-  EXPECT_EQ(brief(62'914'560), "62.9 M");
-  EXPECT_EQ(brief(290'945'355'837.667), "291 G");
+  EXPECT_EQ(brief(62'914'560), "62.9 million");
+  EXPECT_EQ(brief(290'945'355'837.667), "291 billion");
   EXPECT_EQ(brief(168'938.94), "168,939");
   EXPECT_EQ(brief(0.0838), "0.0838");
   EXPECT_EQ(brief(std::nan("")), "?");
