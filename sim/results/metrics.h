@@ -26,10 +26,12 @@ struct MetricDefinition {
   std::string_view
       scopes;  // separated by spaces: run, or what stands before the `:`; `/` and what is told apart within
                // it (pool/layer is "pool:decode,layer:3"); pool/time is a series in the table `series`
-  std::string_view meaning;  // one sentence: what is counted, over which GPUs and time
+  std::string_view meaning;    // one sentence: what is counted, over which GPUs and time
+  std::string_view studies{};  // separated by spaces: that write it for a whole run; "": those of its section
 };
 struct MetricSection {
   std::string_view title;
+  std::string_view studies;  // by the section of their scenarios
   std::span<const MetricDefinition> metrics;
 };
 
@@ -50,6 +52,13 @@ const MetricDefinition* find_metric(std::string_view name);
 /// Whether `scope` ("pool:decode,layer:3") is one that the metric is written for.  Only the part before the first `:`
 /// is looked at: what follows holds names that users choose.
 bool is_written_for(const MetricDefinition& metric, std::string_view scope, bool series);
+/// The studies, separated by spaces, that write it for a whole run; "" if it is never written for one.
+std::string_view studies_of(const MetricDefinition& metric);
+bool is_written_by(const MetricDefinition& metric, std::string_view study);
+/// Throws std::logic_error, naming it, unless the table says that this study writes the metric for a whole run.
+void check_written_by(std::string_view name, std::string_view study);
+/// Full names of all metrics of whole runs; of one study's, if it is named.
+std::vector<std::string> run_metrics(std::string_view study = "");
 /// The names a definition stands for: its own, or one a variant.
 std::vector<std::string> full_names(const MetricDefinition& metric);
 

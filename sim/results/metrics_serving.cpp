@@ -83,7 +83,8 @@ constexpr MetricDefinition kRequests[] = {
      "1 over `tpot_p50`, accepted drafts included (pool: of the requests that ended in it)"},
     {"nodes", "", "", neither, "run pool", "GPUs that were on in the window (`gpus`), over the GPUs of a node"},
     {"cost_per_hour", "", "USD", less, "run pool",
-     "price of the GPUs that were on, mean over the window; of other studies, of all GPUs in use"},
+     "price of the GPUs that were on, mean over the window; of other studies, of all GPUs in use",
+     "place passes training serving"},
     {"cost_per_million_tokens", "", "USD", less, "run pool",
      "price of all GPUs that were on in the window, for 10^6 of its input and output tokens together (pool: of its "
      "own)"},

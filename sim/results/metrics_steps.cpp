@@ -12,7 +12,8 @@ constexpr MetricDefinition kSteps[] = {
      "tokens computed over `step_time` and GPUs: of a training step over all GPUs, of a phase's pass over its group; "
      "in "
      "serving, input and output tokens of the window over the GPU-seconds of all GPUs that were on, folded ones "
-     "included (pool: of its own)"},
+     "included (pool: of its own)",
+     "training serving"},
     {"layer_time", "", "s", less, "phase", "`step_time` over the model's layers"},
     {"compute_time", "", "s", neither, "phase", "of a pass, the compute stream is busy; mean over GPUs"},
     {"exchange_time", "", "s", less, "phase",
@@ -21,31 +22,39 @@ constexpr MetricDefinition kSteps[] = {
      "nothing to compute because bytes are under way: of a training step, mean over GPUs, waiting for slower GPUs of "
      "the exchange included; of a pass, mean over GPUs, without that; of a layer of a serving step, mean over the "
      "steps "
-     "of the pool's first instance"},
+     "of the pool's first instance",
+     "training"},
     {"exposed_communication_share", "", "", less, "phase",
      "share of a phase's time with bytes under way and nothing to compute; mean over GPUs"},
     {"straggler_time", "", "s", less, "phase",
      "of a pass, waiting for slower GPUs of the group to join an exchange; mean over GPUs"},
     {"straggler_share", "", "", less, "phase",
      "share of a phase's time spent waiting for slower GPUs of the group to join an exchange; mean over GPUs"},
-    {"step_time_*", "mean p50 p90 p95 p99 p999", "s", less, "run pool",
+    {"step_time_mean", "", "s", less, "run pool",
+     "as `step_time_p90`, the mean; of passes, the decode phase's `step_time`", "passes serving"},
+    {"step_time_*", "p50 p90 p95 p99 p999", "s", less, "run pool",
      "length of a step: of the pool's instances in the window; under run, of the last pool that decodes (of the "
-     "first if none does); of passes, the decode phase's `step_time` as mean"},
+     "first if none does)",
+     "serving"},
     {"input_tokens_per_gpu_second", "", "tokens/s", more, "run pool",
      "prompt tokens over time and GPUs: of a prefill pass; in serving, of prompts admitted in the window (cached "
      "tokens "
-     "included) over the GPU-seconds of all GPUs that were on (pool: of its own)"},
+     "included) over the GPU-seconds of all GPUs that were on (pool: of its own)",
+     "passes serving"},
     {"input_tokens_per_node_second", "", "tokens/s", more, "run pool",
      "prompt tokens over time and nodes: of a prefill pass; in serving, of prompts admitted in the window (cached "
      "tokens "
-     "included) over the node-seconds that instances computing prompts were on"},
+     "included) over the node-seconds that instances computing prompts were on",
+     "passes serving"},
     {"output_tokens_per_gpu_second", "", "tokens/s", more, "run pool",
      "tokens generated over time and GPUs: of a decode pass; in serving, in the window over the GPU-seconds of all "
      "GPUs "
-     "that were on, those that compute prompts included (pool: of its own)"},
+     "that were on, those that compute prompts included (pool: of its own)",
+     "passes serving"},
     {"output_tokens_per_node_second", "", "tokens/s", more, "run pool",
      "tokens generated over time and nodes: of a decode pass; in serving, in the window by the instances that decode, "
-     "over the node-seconds that they were on"},
+     "over the node-seconds that they were on",
+     "passes serving"},
     {"*_attention_time", "prefill decode", "s", less, "layer",
      "attention and gate of a layer (embedding in the first); mean over passes and GPUs"},
     {"*_shared_time", "prefill decode", "s", less, "layer",
@@ -70,11 +79,13 @@ constexpr MetricDefinition kRouting[] = {
      "mean over max of the rows (tokens times experts) that a layer's GPUs compute, 1 if even; mean over MoE layers "
      "and "
      "steps; in serving of the window, steps weighted by their time (run: of the last pool that decodes); under "
-     "layer and placement, of the loads that are scored"},
+     "layer and placement, of the loads that are scored",
+     "place passes training serving"},
     {"imbalance", "", "", less, "run phase layer placement",
      "max over mean, minus 1, of the rows that a layer's GPUs compute; mean over MoE layers and steps; in serving 1 "
      "over "
-     "`balancedness`, minus 1"},
+     "`balancedness`, minus 1",
+     "place passes training serving"},
     {"expert_load_max_over_mean", "", "", less, "run phase",
      "tokens of a layer's most loaded expert over the mean of its experts; mean over MoE layers (training: over layers "
      "and micro-batches)"},
@@ -85,7 +96,8 @@ constexpr MetricDefinition kRouting[] = {
     {"nodes_per_token", "", "", less, "run phase placement",
      "distinct nodes that a token's experts in a layer are computed on, its own included; mean over tokens and MoE "
      "layers"},
-    {"tokens_dropped", "", "", less, "run", "share of a token's choices of experts that a capacity limit drops"},
+    {"tokens_dropped", "", "", less, "run", "share of a token's choices of experts that a capacity limit drops",
+     "training"},
 };
 
 constexpr MetricDefinition kKernels[] = {

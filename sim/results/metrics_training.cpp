@@ -27,7 +27,8 @@ constexpr MetricDefinition kTraining[] = {
      "hours times all GPUs for 10^12 tokens, at `tokens_per_day`"},
     {"gpus", "", "", neither, "run pool",
      "GPUs of the training cluster in use; of a serving deployment, switched on, mean over the window, folded ones "
-     "included"},
+     "included",
+     "place training serving"},
     {"simulated_gpus", "", "", neither, "run", "GPUs simulated one by one; the others do as these"},
     {"data_parallel", "", "", neither, "run", "replicas of the dense part of the model"},
     {"micro_batches", "", "", neither, "run", "micro-batches that a replica passes through the pipeline in a step"},

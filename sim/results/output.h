@@ -1,6 +1,7 @@
 // Who may write a results database: one process at a time, and never over results that are whole.
 #pragma once
 #include <string>
+#include <string_view>
 
 #include "core/descriptor.h"
 
@@ -8,6 +9,8 @@ namespace moesim::results {
 
 /// What a database of ours carries as PRAGMA application_id, and while it is being written.
 constexpr int kWhole = 0x6d6f6573, kUnfinished = 0x6d6f6575;  // "moes", "moeu"
+/// State of a run that did all simulations asked of it, for an answer that another is to give: whole, too.
+constexpr std::string_view kUnanswered = "unanswered";
 
 /// Makes sure that a new database can stand at `file`: what a run that ended early left there is moved aside and said.
 /// Throws ConfigError if something else is there, or it is being written, naming the process; or if nothing can be

@@ -155,7 +155,7 @@ void Results::finish(const Ending& e, const std::string& resolved) {
       "resolved = ?");
   s.bind(0, e.state).bind(1, fmt::format("{:016x}", e.fingerprint)).bind(2, std::int64_t(e.events));
   s.bind(3, seconds(e.simulated_time)).bind(4, e.wall_time).bind(5, peak_rss()).bind(6, resolved).run();
-  if (e.state == "complete") db_.exec(fmt::format("PRAGMA application_id = {}", kWhole));
+  if (e.state == "complete" || e.state == kUnanswered) db_.exec(fmt::format("PRAGMA application_id = {}", kWhole));
   db_.exec("COMMIT");
   inserts_.clear();
   finished_ = true;
@@ -174,7 +174,13 @@ void check_results(const Database& db, bool say_unfinished) {
     throw ConfigError(
         fmt::format("{}: its tables are not those of a results database (moesim list schema)", db.file()));
   if (!say_unfinished) return;
-  if (const auto state = db.value("SELECT state FROM run WHERE state <> 'complete'"))
+  const auto state = db.value("SELECT state FROM run WHERE state <> 'complete'");
+  if (state == kUnanswered)
+    say(
+        fmt::format("{}: holds simulations of a plan and not yet its answer: moesim merge puts shards together, moesim "
+                    "size --resume answers",
+                    db.file()));
+  else if (state)
     say(fmt::format("{}: its run did not come to its end (state \"{}\"), so rows are missing", db.file(), *state));
 }
 

@@ -17,7 +17,10 @@ constexpr Column kRun[] = {
     {"resolved", "TEXT", "", "every value in force, defaults included, as key.path: value lines"},
     {"seed", "INTEGER", "", "the seed of all random streams"},
     {"version", "TEXT", "", "the program's version"},
-    {"state", "TEXT", "", "complete, interrupted, failed, or running (it still is, or the program was killed)"},
+    {"state", "TEXT", "",
+     "complete, unanswered (simulations of a plan, without its answer), interrupted, failed, or running (it still is, "
+     "or "
+     "the program was killed)"},
     {"fingerprint", "TEXT", "", "hash of every event executed; equal runs have equal fingerprints"},
     {"events", "INTEGER", "", "events executed"},
     {"simulated_time", "REAL", "s", "clock of the simulation at the end"},

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "core/in_shell.h"
 #include "core/paths.h"
 #include "runs/studies.h"
 
@@ -30,15 +31,6 @@ std::string_view taken_by(std::string_view verb) {
          : verb == kPlan.verb ? kPlan.name
          : verb == "place"    ? "traces or counts"
                               : kScenario.name;
-}
-
-/// As a shell takes it.
-std::string in_shell(const std::string& word) {
-  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:@%=";
-  if (word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string out = "'";
-  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
 }
 
 /// What a command calls the file: its name if it is the catalogue's of that name, else its path.

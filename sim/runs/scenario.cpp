@@ -6,6 +6,7 @@
 
 #include "core/files.h"
 #include "core/paths.h"
+#include "results/metrics.h"
 #include "results/perfetto.h"
 #include "runs/other_verb.h"
 
@@ -57,6 +58,12 @@ const StudyEntry& study_of(const Config& scenario) {
   for (const StudyEntry& s : studies()) all += fmt::format("{}{} ({})", all.empty() ? "" : ", ", s.section, s.summary);
   scenario.fail(fmt::format("expected one section that says what to run: {}", all));
 }
+
+/// Which study writes what is promised by the table of metrics, to sweeps before they run.
+void check_metrics(results::Results& results, const std::string& study) {
+  results::Statement run = results.database().prepare("SELECT name FROM metric WHERE scope = 'run'");
+  while (run.step()) results::check_written_by(run.text(0), study);
+}
 }  // namespace
 
 Config::Override parse_override(const std::string& text, std::string_view option) {
@@ -91,6 +98,7 @@ results::StudyEnd simulate(const Scenario& scenario, results::Results& results, 
   const results::StudyEnd end =
       scenario.config.at(scenario.study->section).placed([&] { return scenario.study->run(run); });
   if (!end.interrupted) store_published(scenario.published, results);
+  check_metrics(results, scenario.identity.study);
   if (keep_spans) results::store_spans(spans, results);
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;
   results.finish(

@@ -20,7 +20,7 @@ std::span<const StudyEntry> studies() {
       {"training", "steps of pretraining a model, and whole runs", training::run_training, training::training_keys,
        training::estimate_training, nullptr},
       {"serving", "requests served by prefill and decode instances: latencies, throughput, cost", serving::run_serving,
-       serving::serving_keys, serving::estimate_serving, nullptr},
+       serving::serving_keys, serving::estimate_serving, serving::check_serving},
   };
   return table;
 }

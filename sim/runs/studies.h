@@ -16,7 +16,7 @@ struct StudyEntry {
   results::Study run;
   std::vector<KeyHelp> (*keys)();                            // of the section
   Estimate (*estimate)(const Config& scenario, bool spans);  // what a run takes; spans: kept for a timeline
-  void (*check)(const Config& scenario) = nullptr;           // refuses wrong input before routing is recorded for it
+  void (*check)(const Config& scenario) = nullptr;           // refuses wrong input, and runs nothing
 };
 
 /// One line a study; a scenario has exactly one of these sections.

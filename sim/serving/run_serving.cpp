@@ -55,5 +55,16 @@ results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared)
   return end;
 }
 
+void check_serving(const Config& scenario) {
+  if (scenario.has("routing") && scenario.at("routing").is_map() && scenario.at("routing").has("record")) return;
+  results::Results notes(":memory:", {});
+  results::SpanLog spans;
+  results::StudyRun run{scenario, 1, notes, spans};
+  Engine engine;
+  (void)build_deployment(run, engine);
+  for (const auto& [key, usual] : {std::pair("balancer", "least_loaded"), {"decode_balancer", "kv_aware"}})
+    (void)balancers().make_or(scenario.at("serving"), key, usual);
+}
+
 std::vector<KeyHelp> serving_keys() { return keys_of<ServingSection>(); }
 }  // namespace moesim::serving

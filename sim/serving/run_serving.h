@@ -12,6 +12,9 @@ struct SharedDraws;
 results::StudyEnd run_serving(results::StudyRun& run);
 /// The same, faster where other deployments have drawn and priced the same steps.
 results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared);
+/// Builds what it describes and serves nobody.  Throws ConfigError as run_serving does before the first request; says
+/// nothing of a scenario whose routing is to be recorded first.
+void check_serving(const Config& scenario);
 /// The section's keys.
 std::vector<KeyHelp> serving_keys();
 }  // namespace moesim::serving

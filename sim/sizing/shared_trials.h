@@ -12,12 +12,12 @@ namespace moesim::sizing {
 /// From any thread; no figure depends on it.
 class SharedTrials {
  public:
-  /// The stores of a deployment's pools: those of equal instances are the same, however many there are.
-  serving::SharedDraws of(const Plan& plan, const Deployment& deployment);
+  /// The stores of a deployment's pools: the same for all with this kind of node and engine.
+  serving::SharedDraws of(const Deployment& deployment);
 
  private:
   std::mutex mutex_;
   serving::DrawStore draws_;
-  std::map<std::string, serving::ProductStore> products_;  // by the scenario of one instance
+  std::map<std::pair<std::string, std::string>, serving::ProductStore> products_;  // by kind of node and engine
 };
 }  // namespace moesim::sizing

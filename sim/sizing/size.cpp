@@ -34,14 +34,27 @@ struct Begun {
   bool whole = false;
   std::string aside;  // the name of what was there, until its simulations are in the new database
 };
+/// Whether it came to its end, and with an answer.
+std::pair<bool, bool> ending_of(const std::string& file) {
+  const results::Database db = results::Database::open(file);
+  return {db.value("PRAGMA application_id") == fmt::to_string(results::kWhole),
+          db.value("SELECT state FROM run WHERE study = 'size'") != results::kUnanswered};
+}
 Begun take_up(const SizeOptions& options, const results::RunIdentity& search, TrialBook& book) {
   Begun out;
   std::error_code error;
   if (!options.resume || !std::filesystem::exists(options.output, error)) return out;
   read_trials(options.output, search, book);
   say(fmt::format("{} holds {} already", options.output, counted(book.size(), "simulation")));
-  out.whole = results::Database::open(options.output).value("PRAGMA application_id") == fmt::to_string(results::kWhole);
-  if (!out.whole) out.aside = results::make_way(options.output, false);
+  const auto [whole, answered] = ending_of(options.output);
+  out.whole = whole && (answered || options.shard.of > 1);
+  if (out.whole) return out;
+  if (!whole) {
+    out.aside = results::make_way(options.output, false);
+    return out;
+  }
+  const Descriptor lock = results::lock_output(options.output);
+  out.aside = results::set_aside(options.output, false);
   return out;
 }
 
@@ -77,22 +90,26 @@ void print_answer(const SizeOptions& options, const Plan& plan, const Search& fo
   print_files(options, found.winner.has_value());
 }
 
-/// The answer simulated once more, into the database: what fills its GPUs, where its time goes, how far kernels may be
-/// off.  Returns its settings, each under "answer.".
+/// How the answer's own run ended, and its settings, each under "answer.".
 struct Answered {
-  std::string settings;
+  Answered() = default;
+  Answered(const results::StudyEnd& ended, const std::string& resolved) : end(ended) {
+    std::istringstream lines(resolved);
+    for (std::string line; std::getline(lines, line);) settings += "answer." + line + "\n";
+  }
   results::StudyEnd end;
+  std::string settings{};
 };
+/// The answer simulated with all its rows, into the database: what fills its GPUs, where its time goes, how far kernels
+/// may be off.  Trials keep few figures, and take products of experts from each other, so that they cannot say the
+/// last.
 Answered keep_answer(results::Results& results, const std::string& text, const PlanHead& plan, const char* section,
                      results::Study study) {
   const Config scenario = Config::from_text(text, plan.file);
   results::SpanLog spans;
   results::StudyRun run{scenario, plan.seed, results, spans};
-  Answered out;
-  out.end = scenario.at(section).placed([&] { return study(run); });
-  std::istringstream lines(scenario.resolved());
-  for (std::string line; std::getline(lines, line);) out.settings += "answer." + line + "\n";
-  return out;
+  const results::StudyEnd end = scenario.at(section).placed([&] { return study(run); });
+  return {end, scenario.resolved()};
 }
 
 /// The database of a search, which goes on with what `output` holds of it.
@@ -112,7 +129,7 @@ class Kept {
   results::Results& results() { return results_; }
   /// Whether it is a file that the answer can go into.
   bool written() const { return written_; }
-  void finish(const char* state, int simulations, const Answered& answer = {}) {
+  void finish(const std::string& state, int simulations, const Answered& answer = {}) {
     book_.put_in_order(results_);
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started_;
     results_.finish(
@@ -120,7 +137,7 @@ class Kept {
         identity_.resolved + plan_.config.resolved() + answer.settings);
   }
   int finish_shard(const SizeOptions& options, int simulations) {
-    finish("interrupted", simulations);
+    finish(std::string(results::kUnanswered), simulations);
     print_text("shard {} of {}: {} in {}\nmoesim merge puts the shards together; moesim size --resume answers\n",
                options.shard.number, options.shard.of, counted(book_.size(), "simulation"), options.output);
     return 0;
@@ -215,12 +232,14 @@ int size(const SizeOptions& options) {
   const Search found = search(plan, options.jobs, options.shard);
   if (options.shard.of > 1) return kept.finish_shard(options, found.trials);
   std::vector<Variation> variations;
-  if (found.winner) variations = vary(plan, found.entries[*found.winner], options.jobs);
-  store(kept.results(), plan, found, variations);
   Answered answer;
-  if (found.winner && kept.written())
+  const std::function<void()> keep = [&] {
     answer = keep_answer(kept.results(), winner_text(plan, found.entries[*found.winner]), plan, "serving",
                          [](results::StudyRun& run) { return serving::run_serving(run); });
+  };
+  if (found.winner)
+    variations = vary(plan, found.entries[*found.winner], options.jobs, kept.written() ? keep : nullptr);
+  store(kept.results(), plan, found, variations);
   if (found.winner && kept.written()) write_targets(kept.results(), plan);
   if (found.winner) write_figures(kept.results(), plan, found.entries[*found.winner]);
   kept.finish(answer.end.interrupted ? "interrupted" : "complete", found.trials, answer);

@@ -36,8 +36,7 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   results::Results r(":memory:", {});
   results::SpanLog spans;
   results::StudyRun run{scenario, plan.seed, r, spans};
-  const serving::SharedDraws shared =
-      plan.shared != nullptr ? plan.shared->of(plan, deployment) : serving::SharedDraws{};
+  const serving::SharedDraws shared = plan.shared != nullptr ? plan.shared->of(deployment) : serving::SharedDraws{};
   scenario.at("serving").placed([&] { return serving::run_serving(run, shared); });
   stop_if_interrupted();
   Figures out;

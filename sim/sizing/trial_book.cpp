@@ -6,6 +6,9 @@
 #include <sstream>
 
 #include "core/files.h"
+#include "core/in_shell.h"
+#include "core/log.h"
+#include "core/words.h"
 #include "results/output.h"
 #include "results/sql.h"
 
@@ -218,13 +221,19 @@ void merge_trials(const std::string& output, const std::vector<std::string>& sha
   TrialBook book;
   results::RunIdentity search = *search_in(shards.front());
   for (const std::string& shard : shards) read_trials(shard, kMerged, search, book);
-  std::string sets;  // of a shard that was finished, all settings follow
+  std::string sets, options;  // of a shard that was finished, all settings follow
   std::istringstream lines(search.resolved);
-  for (std::string line; std::getline(lines, line);)
-    if (line.starts_with(kSet)) sets += line + "\n";
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(kSet)) continue;
+    sets += line + "\n";
+    options += " --set " + in_shell(line.substr(kSet.size()).replace(line.find(": ") - kSet.size(), 2, "="));
+  }
   search.resolved = sets;
   results::Results results(output, search);
   book.keep_in(results);
-  results.finish({"interrupted", 0, std::uint64_t(book.size()), {}, 0}, sets);
+  book.put_in_order(results);
+  results.finish({std::string(results::kUnanswered), 0, std::uint64_t(book.size()), {}, 0}, sets);
+  say(fmt::format("{} holds {}; the answer: moesim size {}{} --seed {} --resume -o {}", output,
+                  counted(book.size(), "simulation"), in_shell(search.file), options, search.seed, in_shell(output)));
 }
 }  // namespace moesim::sizing

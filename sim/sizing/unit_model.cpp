@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "serving/deployment/pool_buffers.h"
+#include "serving/deployment/pool_choices.h"
 #include "serving/deployment/pool_memory.h"
 #include "spec/layer_shape.h"
 
@@ -32,9 +33,14 @@ struct UnitModel::Built {
   Engine engine;
   std::unique_ptr<serving::Deployment> deployment;
   std::unique_ptr<serving::StepModel> owned;
-  serving::LayeredCost* cost = nullptr;
+  std::map<serving::OverlapKind, std::unique_ptr<serving::LayeredCost>> costs;  // made as they are asked for
   serving::StepTimes times;
 };
+
+serving::ProductStore& SharedParts::products(const PricedNode& node, const std::string& engine) {
+  const std::lock_guard lock(mutex_);
+  return products_[{&node, engine}];
+}
 
 UnitModel::~UnitModel() = default;
 
@@ -45,7 +51,8 @@ UnitModel::UnitModel(const Plan& plan, const PricedNode& node, const std::string
   const bool whole = more >= all_ || !plan.model_named;
   few_ = whole ? all_ : few;
   more_ = whole ? all_ : more;
-  const serving::Deployment& d = *built(design.overlap).deployment;
+  built_ = build();
+  const serving::Deployment& d = *built_->deployment;
   const serving::BuiltPool& pool = *d.pools.front();
   const compute::LayerOptions& options = pool.costs.front()->setup().options;
   const serving::Parallel parallel{design.tensor, design.data, 1, design.experts_tensor};
@@ -55,26 +62,34 @@ UnitModel::UnitModel(const Plan& plan, const PricedNode& node, const std::string
   token_ = compute::kv_bytes_per_token(plan.model, held, options);
 }
 
-std::unique_ptr<UnitModel::Built> UnitModel::build(serving::OverlapKind overlap) {
+std::unique_ptr<UnitModel::Built> UnitModel::build() {
   auto out = std::make_unique<Built>();
   Deployment d = one_;
-  d.pools[0].overlap = overlap;
   d.pools[0].batch = std::max(1, d.pools[0].batch);
   const std::string text = scenario_text(plan_, d, {.duration = 1_s, .bare = true}, more_ == all_ ? 0 : more_);
   out->scenario = Config::from_text(text, plan_.file);
   results::StudyRun run{out->scenario, plan_.seed, shared_.notes, out->spans};
   out->deployment = out->scenario.at("serving").placed([&] {
-    return serving::build_deployment(run, out->engine, {&shared_.draws, {}});
+    return serving::build_deployment(
+        run, out->engine,
+        {&shared_.draws, {{std::string(name_of(d.pools[0].role)), &shared_.products(*d.node, d.engine)}}});
   });
   out->owned = out->deployment->shape.pools.front().cost(0);
-  out->cost = out->deployment->pools.front()->costs.front();
   return out;
 }
 
-UnitModel::Built& UnitModel::built(serving::OverlapKind overlap) {
-  auto& at = built_[overlap];
-  if (!at) at = build(overlap);
-  return *at;
+/// All else is as it was built: an overlap decides on the SMs that exchanges leave, and on the order of a step's
+/// pieces.
+std::unique_ptr<serving::LayeredCost> UnitModel::cost_under(serving::OverlapKind overlap) const {
+  const serving::BuiltPool& pool = *built_->deployment->pools.front();
+  serving::LayeredCost::Setup setup = pool.costs.front()->setup();
+  serving::PoolSection section = pool.section;
+  section.overlap = setup.overlap = overlap;
+  const Config config = built_->scenario.at("serving").at("pools").items().front();
+  const forward::StepSetup step =
+      serving::setup_of(config, section, built_->deployment->model, pool.node.gpu, pool.engine);
+  if (setup.experts) setup.share = setup.experts->share = step.beside;
+  return std::make_unique<serving::LayeredCost>(std::move(setup));
 }
 
 UnitModel::Memory UnitModel::memory(int batch, int tokens) {
@@ -83,7 +98,7 @@ UnitModel::Memory UnitModel::memory(int batch, int tokens) {
 }
 
 UnitModel::Memory UnitModel::counted(int batch, int tokens) {
-  Built& b = built(one_.pools[0].overlap);
+  Built& b = *built_;
   serving::BuiltPool& pool = *b.deployment->pools.front();
   const serving::Parallel parallel{one_.pools[0].tensor, one_.pools[0].data, 1, one_.pools[0].experts_tensor};
   pool.batcher = serving::batchers().of_kind("chunked");
@@ -98,9 +113,9 @@ UnitModel::Memory UnitModel::counted(int batch, int tokens) {
   return out;
 }
 
-double UnitModel::priced(Built& b, int layers, const serving::StepWork& work) {
-  b.cost->cost_of_first(layers, work, b.times);
-  return seconds(b.times.total());
+double UnitModel::priced(serving::LayeredCost& cost, int layers, const serving::StepWork& work) {
+  cost.cost_of_first(layers, work, built_->times);
+  return seconds(built_->times.total());
 }
 
 double UnitModel::step(int decoding, double context, int tokens, double prompt, serving::OverlapKind overlap) {
@@ -111,7 +126,9 @@ double UnitModel::step(int decoding, double context, int tokens, double prompt, 
 
 double UnitModel::computed(const Question& question) {
   const auto [overlap, decoding, context, tokens, prompt] = question;
-  Built& b = built(overlap);
+  Built& b = *built_;
+  std::unique_ptr<serving::LayeredCost>& cost = b.costs[overlap];
+  if (!cost) cost = cost_under(overlap);
   const spec::Model& model = b.deployment->model;
   const int queries = 1 + b.deployment->section.speculation.drafts();
   compute::Batch batch;
@@ -129,8 +146,8 @@ double UnitModel::computed(const Question& question) {
   serving::StepWork work;
   work.ranks.assign(std::size_t(one_.pools[0].data), batch);
   work.step = 1;
-  double gpu = priced(b, few_, work);
-  if (few_ < all_) gpu += (priced(b, more_, work) - gpu) * double(all_ - few_) / double(more_ - few_);
+  double gpu = priced(*cost, few_, work);
+  if (few_ < all_) gpu += (priced(*cost, more_, work) - gpu) * double(all_ - few_) / double(more_ - few_);
   return gpu + seconds(b.deployment->pools.front()->engine.host.wait(decoding + prompts, from_seconds(gpu)));
 }
 }  // namespace moesim::sizing

@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <tuple>
 
@@ -18,6 +19,12 @@ namespace moesim::sizing {
 struct SharedParts {
   results::Results notes{":memory:", {}};  // what building them writes, and nobody reads
   serving::DrawStore draws;
+  /// Of instances on this kind of node with this engine.
+  serving::ProductStore& products(const PricedNode& node, const std::string& engine);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::pair<const PricedNode*, std::string>, serving::ProductStore> products_;
 };
 
 /// Steps are priced by the same model as simulated ones, on a model of few layers of each kind and drawn out to all of
@@ -44,16 +51,16 @@ class UnitModel {
   struct Built;
   Memory counted(int batch, int tokens);
   using Question = std::tuple<serving::OverlapKind, int, double, int, double>;
-  std::unique_ptr<Built> build(serving::OverlapKind overlap);
-  double priced(Built& built, int layers, const serving::StepWork& work);
+  std::unique_ptr<Built> build();
+  std::unique_ptr<serving::LayeredCost> cost_under(serving::OverlapKind overlap) const;
+  double priced(serving::LayeredCost& cost, int layers, const serving::StepWork& work);
   double computed(const Question& question);
-  Built& built(serving::OverlapKind overlap);
 
   const Plan& plan_;
   Deployment one_;
   SharedParts& shared_;
   int all_ = 0, few_ = 0, more_ = 0;  // layers
-  std::map<serving::OverlapKind, std::unique_ptr<Built>> built_;
+  std::unique_ptr<Built> built_;
   std::map<std::pair<int, int>, Memory> memory_;
   std::map<Question, double> known_;  // s
   Bytes weights_{}, token_{};         // of the whole model, on a GPU

@@ -49,7 +49,7 @@ double capacity(const Plan& plan, const Entry& entry, const Deployment& d) {
 }
 }  // namespace
 
-std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs) {
+std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, const std::function<void()>& also) {
   std::vector<std::function<Variation()>> tasks;
   for (const double change : {1 - kStep, 1 + kStep, 2.0})
     tasks.push_back([&plan, &winner, change] {
@@ -81,7 +81,13 @@ std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs) {
       return out;
     });
   std::vector<Variation> out(tasks.size());
-  runs::run_all("variations of the plan", tasks.size(), jobs, [&](std::size_t k) { out[k] = tasks[k](); });
+  // Those that take longest begin first: how much load is carried, many simulations one after the other.
+  const std::size_t more = also ? 1 : 0;
+  runs::run_all("variations of the plan", tasks.size() + more, jobs, [&](std::size_t k) {
+    if (k < more) return also();
+    const std::size_t last = tasks.size() - 1 - (k - more);
+    out[last] = tasks[last]();
+  });
   stop_if_interrupted();
   return out;
 }

@@ -1,5 +1,6 @@
 // What becomes of the answer when the question changes a little.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,5 +18,6 @@ struct Variation {
 
 /// The winner's pools, resized: for more and less load, longer and shorter requests, each tight target relaxed, each
 /// pool an instance larger (then `what` says how much more load that carries).
-std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs);
+/// also: something else to be done meanwhile, on one of the threads.
+std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, const std::function<void()>& also = {});
 }  // namespace moesim::sizing

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A sweep as a Slurm array on this machine: a controller and two daemons on loopback, one task killed and requeued, and
-# the merged shards held against the sweep in one process.
+# A sweep, and the search for a plan's answer, as Slurm arrays on this machine: a controller and two daemons on loopback,
+# one task killed and requeued, one lost and submitted alone, and the merged shards held against one process.
 # Usage: slurm.sh PROGRAM   (as root; needs slurm-wlm and munge of Debian; not one of the quick tests)
 set -euo pipefail
 program=$(realpath "$1")
@@ -18,7 +18,7 @@ end() {
   [ -n "${MOESIM_KEEP_TMP:-}" ] || rm -rf "$folder"
 }
 trap end EXIT
-mkdir -p "$folder"/{state,spool1,spool2,munge,results}
+mkdir -p "$folder"/{state,spool1,spool2,munge}
 chmod 755 "$folder"
 
 dd if=/dev/urandom of="$folder/munge/key" bs=1 count=1024 status=none
@@ -85,16 +85,50 @@ vary: [{key: training.batch, from: 3840, to: 15360, steps: 4, whole: true}]
 set: ["expect=[]", training.schedule=1f1b, training.overlap=auto]
 seeds: 4
 END
+cat >"$folder/plan.yaml" <<'END'
+model: deepseek-v2-lite
+routing: {kind: log_normal, sigma: 0.7}
+size:
+  workload: {kind: poisson, rate: 60, input: {kind: fixed, mean: 800}, output: {kind: fixed, mean: 60}}
+  targets: {ttft_p90: 500 ms, tpot_p90: 40 ms}
+  candidates:
+    nodes: [{node: hgx-h100, nodes: 2}, {node: hgx-h200, nodes: 2}]
+    batch: [16, 32, 64]
+    tokens: [2048]
+  search: {exhaustive: true, seeds: 1, least: 20 s, most: 30 s}
+END
 cd "$folder"
-"$program" sweep sweep.yaml -o one.db >/dev/null
-job=$(sbatch --parsable --array=1-4 --cpus-per-task=1 --output="$folder/task-%a.log" \
-  "$root/scenarios/cluster/sweep-slurm.sh" "$folder/sweep.yaml" "$folder/results")
-some_stored() { [ -f results/shard-1.db ] && [ "$(sqlite3 results/shard-1.db 'SELECT count(*) FROM run')" -ge 1 ]; }
-wait_for 60 "point of the first shard" some_stored
-scontrol requeue "${job}_1" # Slurm ends the task with SIGTERM, then SIGKILL, and starts it again
+
 all_done() { [ -z "$(squeue -h -j "$job")" ]; }
-wait_for 180 "end of the array" all_done
-"$program" merge -o merged.db results/shard-*.db
-"$program" diff one.db merged.db
-grep -h 'holds .* already' task-1.log
-echo "the array's shards, one killed and gone on with, are the sweep in one process"
+submit() {  # submit TASKS VERB FILE RESULTS [TABLE]: once a row of TABLE is stored, task 1 is requeued
+  job=$(sbatch --parsable --array="$1" --cpus-per-task=1 --output="$4-task-%a.log" \
+    "$root/scenarios/cluster/slurm.sh" "$2" "$folder/$3" "$folder/$4" 4)
+  if [ -n "${5:-}" ]; then
+    table=$5 shard="$4/shard-1.db"
+    some_stored() { [ -f "$shard" ] && [ "$(sqlite3 "$shard" "SELECT count(*) FROM $table")" -ge 1 ]; }
+    wait_for 120 "row of the first shard" some_stored
+    scontrol requeue "${job}_1" # Slurm ends the task with SIGTERM, then SIGKILL, and starts it again
+  fi
+  wait_for 900 "end of the array" all_done
+}
+shards() {  # shards VERB FILE RESULTS TABLE
+  submit 1-4 "$1" "$2" "$3" "$4"
+  grep -h 'holds .* already' "$3-task-1.log"
+  rm "$3/shard-3.db"
+  submit 3 "$1" "$2" "$3"
+  "$program" merge -o "$3.db" "$3"/shard-*.db
+}
+
+"$program" sweep sweep.yaml -o one-sweep.db >/dev/null
+shards sweep sweep.yaml points run
+"$program" diff one-sweep.db points.db
+echo "the sweep's shards, one killed and gone on with, one lost and computed alone, are the sweep in one process"
+
+"$program" size plan.yaml --json -o one-plan.db >one-plan.json
+shards size plan.yaml trials trial
+"$program" size plan.yaml --json --resume -o trials.db >plan.json
+cmp one-plan.json plan.json
+for table in candidate candidate_pool variation metric; do
+  cmp <(sqlite3 one-plan.db "SELECT * FROM $table") <(sqlite3 trials.db "SELECT * FROM $table")
+done
+echo "the plan's shards, one killed and gone on with, one lost and computed alone, give the answer of one process"

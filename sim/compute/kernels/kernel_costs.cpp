@@ -92,6 +92,20 @@ struct KernelCosts::Cache {
   std::array<Outside, kKinds> outside{};
   double borrowed = 0;
 
+  /// Of a question that was not asked before.
+  void see(const Cost& cost, const Kernel& kernel, std::uint8_t kind) {
+    if (cost.from.origin != Origin::extrapolated || cost.from.beyond <= outside[kind].beyond) return;
+    outside[kind].beyond = cost.from.beyond;
+    outside[kind].furthest = describe(kernel);
+  }
+  /// Of every question.
+  void count(const Cost& cost, std::uint8_t kind) {
+    const double asked = seconds(cost.time);
+    time[std::size_t(cost.from.origin)] += asked;
+    lent[std::size_t(cost.from.lender)] += asked;
+    if (cost.from.origin == Origin::extrapolated) outside[kind].time += asked;
+    if (cost.from.borrowed) borrowed += asked;
+  }
   Slot& find(const Fingerprint& f) {
     const std::size_t mask = slots.size() - 1;
     for (std::size_t i = f.a & mask;; i = (i + 1) & mask)
@@ -122,6 +136,13 @@ KernelCosts::KernelCosts(const KernelModel& model, std::size_t capacity)
 KernelCosts::~KernelCosts() = default;
 
 Cost KernelCosts::cost(const Kernel& asked, GpuShare share) {
+  if (std::holds_alternative<AttentionDecode>(asked)) {  // contexts grow with every step: hardly any comes twice
+    const Cost cost = model_.cost(asked, share);
+    const std::uint8_t kind = kind_of(asked);
+    cache_->see(cost, asked, kind);
+    cache_->count(cost, kind);
+    return cost;
+  }
   Kernel counted;
   if (const auto* g = std::get_if<GroupedGemm>(&asked); g && !g->counted) {
     counted = *g;
@@ -137,18 +158,9 @@ Cost KernelCosts::cost(const Kernel& asked, GpuShare share) {
     cache_->make_room();
     slot = &cache_->find(f);
     *slot = {f.a, f.b, cost, kind_of(kernel)};
-    Cache::Outside& outside = cache_->outside[slot->kind];
-    if (cost.from.origin == Origin::extrapolated && cost.from.beyond > outside.beyond) {
-      outside.beyond = cost.from.beyond;
-      outside.furthest = describe(kernel);
-    }
+    cache_->see(cost, kernel, slot->kind);
   }
-  const double time = seconds(slot->cost.time);
-  const Provenance& from = slot->cost.from;
-  cache_->time[std::size_t(from.origin)] += time;
-  cache_->lent[std::size_t(from.lender)] += time;
-  if (from.origin == Origin::extrapolated) cache_->outside[slot->kind].time += time;
-  if (from.borrowed) cache_->borrowed += time;
+  cache_->count(slot->cost, slot->kind);
   return slot->cost;
 }
 

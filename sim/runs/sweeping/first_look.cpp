@@ -3,75 +3,88 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <optional>
 
 #include "results/metrics.h"
 #include "runs/affordable.h"
+#include "runs/studies.h"
 
 namespace moesim::runs {
 namespace {
-bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
-  return std::ranges::find(names, name) != names.end();
+/// Throws ConfigError for a metric that runs of this study do not have, by the table of metrics.
+void check_shown(const Sweep& sweep, std::string_view study) {
+  if (!sweep.config.has("show")) return;
+  const std::vector<std::string> known = results::run_metrics(study);
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  for (std::size_t i = 0; i < sweep.section.show.size(); ++i) {
+    const std::string& name = sweep.section.show[i];
+    const results::MetricDefinition& metric = *results::find_metric(name);  // there: read_sweep() has looked
+    if (results::is_written_by(metric, study)) continue;
+    const auto longer = std::ranges::find_if(names, [&](std::string_view n) { return n.starts_with(name + "_"); });
+    sweep.config.at("show").items()[i].fail(fmt::format(
+        "{} is a figure of {}; these runs are of {}{}", name, results::studies_of(metric), study,
+        longer != names.end() ? fmt::format("; did you mean \"{}\"?", *longer) : suggestion(name, names, "they have")));
+  }
 }
 
-/// Sections of metrics that one study alone writes, but for those that others write as well.
-/// metric: of that name; `name` says which of its variants.
-bool is_of_another_study(std::string_view name, const results::MetricDefinition* metric, std::string_view study) {
-  static constexpr std::array<std::string_view, 5> kShared{"gpus", "nodes", "cost_per_hour", "fold", "step_time"};
-  static constexpr std::array<std::string_view, 5> kNotServing{"step_time", "peak_memory", "nodes_per_token",
-                                                               "expert_load_gini", "expert_load_max_over_mean"};
-  if (study == "serving" && is_one_of(name, kNotServing)) return true;
-  if (study == "training" && (name.starts_with("prefill_") || name.starts_with("decode_"))) return true;
-  if (is_one_of(name, kShared) || name.ends_with("_step_time") || name.ends_with("_layer_time")) return false;
-  const auto in = [&](std::span<const results::MetricDefinition> section) {
-    return metric >= section.data() && metric < section.data() + section.size();
-  };
-  if (in(results::training_metrics()) || in(results::training_run_metrics())) return study != "training";
-  if (in(results::serving_metrics()) || in(results::pool_metrics())) return study != "serving";
-  if (in(results::placement_metrics())) return study == "training" || study == "serving";
+/// Whether a part of the path is called so: "pools" of serving.pools[0].instances.
+bool has_part(std::string_view path, std::string_view name) {
+  while (!path.empty()) {
+    const std::size_t end = std::min(path.find('.'), path.size());
+    const std::string_view part = path.substr(0, end);
+    if (part.substr(0, part.find('[')) == name) return true;
+    path.remove_prefix(std::min(end + 1, path.size()));
+  }
   return false;
 }
 
-void check_shown(const Sweep& sweep, std::string_view study) {
-  if (!sweep.config.has("show")) return;
-  for (std::size_t i = 0; i < sweep.section.show.size(); ++i)
-    if (const std::string& name = sweep.section.show[i]; is_of_another_study(name, results::find_metric(name), study))
-      sweep.config.at("show").items()[i].fail(
-          fmt::format("{} is a figure of other studies: these runs are of `{}` (moesim list metrics)", name, study));
-}
+/// What a sweep sets that its scenario does not have.
+struct Fault {
+  Config where;  // in the sweep's file
+  std::string problem;
+};
 
-/// The axis whose key `problem` says is unknown; nothing if it is of something else.
-std::optional<std::size_t> axis_at_fault(const Sweep& sweep, const std::string& problem) {
-  for (std::size_t a = 0; a < sweep.section.vary.size(); ++a) {
-    const std::string& key = sweep.section.vary[a].key;
-    const std::size_t dot = key.rfind('.');
-    const std::string last = dot == std::string::npos ? key : key.substr(dot + 1);
-    if (problem.find(fmt::format("unknown key \"{}\"", last)) != std::string::npos) return a;
-  }
+/// The axis or the value set whose key `said` calls unknown; nothing if it is of something else.
+std::optional<Fault> fault_of(const Sweep& sweep, const std::string& said) {
+  constexpr std::string_view kUnknown = "unknown key \"";
+  const std::size_t at = said.find(kUnknown);
+  if (at == std::string::npos) return {};
+  const std::size_t from = at + kUnknown.size();
+  const std::string name = said.substr(from, said.find('"', from) - from);
+  for (std::size_t a = 0; a < sweep.section.vary.size(); ++a)
+    if (has_part(sweep.section.vary[a].key, name))
+      return Fault{sweep.config.at("vary").items()[a].at("key"), said.substr(at)};
+  for (std::size_t i = 0; i < sweep.section.set.size(); ++i)
+    if (const std::string& set = sweep.section.set[i]; has_part(set.substr(0, set.find('=')), name))
+      return Fault{sweep.config.at("set").items()[i], said.substr(at)};
   return {};
 }
-}  // namespace
 
-void look_at_points(const Sweep& sweep, const std::vector<Point>& points) {
-  std::optional<std::size_t> at_fault;
-  std::string problem;
+/// Throws ConfigError for what every point that is looked at sets and does not have; and for what is shown.
+/// build: by the study's check, else by its estimate.
+void refuse_faults(const Sweep& sweep, const std::vector<Point>& points, bool build) {
+  std::optional<Fault> fault;
   for (const std::size_t number : points_to_look_at(sweep, points.size())) {
     std::string study;
     try {
       const Scenario scenario = scenario_of(sweep, points[number]);
       study = scenario.study->section;
-      (void)estimate_of(scenario, false);
+      if (!build)
+        (void)estimate_of(scenario, false);
+      else if (scenario.study->check != nullptr)
+        scenario.config.at(study).placed([&] { scenario.study->check(scenario.config); });
     } catch (const ConfigError& e) {
-      const std::string said = e.what();
-      const std::optional<std::size_t> axis = axis_at_fault(sweep, said);
-      if (axis) at_fault = axis, problem = said.substr(said.find("unknown key \""));
+      const std::optional<Fault> found = fault_of(sweep, e.what());
+      if (found) fault = found;
       // What is wrong with one point, or with the scenario, is told when it is run.
-      if (axis || study.empty()) continue;
+      if (found || study.empty()) continue;
     }
-    return check_shown(sweep, study);
+    return build ? void() : check_shown(sweep, study);
   }
-  if (at_fault)
-    sweep.config.at("vary").items()[*at_fault].at("key").fail(
-        fmt::format("sets a value that the scenario does not have: {}", problem));
+  if (fault) fault->where.fail("sets a value that the scenario does not have: " + fault->problem);
 }
+}  // namespace
+
+void look_at_points(const Sweep& sweep, const std::vector<Point>& points) { refuse_faults(sweep, points, false); }
+void try_points(const Sweep& sweep, const std::vector<Point>& points) { refuse_faults(sweep, points, true); }
 }  // namespace moesim::runs

@@ -7,7 +7,10 @@
 
 namespace moesim::runs {
 
-/// Throws ConfigError for an axis whose key is unknown in every point that can be looked at, and for metrics to show
-/// that their study does not write.
+/// Throws ConfigError for an axis or a value set whose key is unknown in every point that can be looked at, and for
+/// metrics to show that their study does not write.
 void look_at_points(const Sweep& sweep, const std::vector<Point>& points);
+/// The same for keys that only the study itself reads: builds what a point describes, which may take what was
+/// estimated.
+void try_points(const Sweep& sweep, const std::vector<Point>& points);
 }  // namespace moesim::runs

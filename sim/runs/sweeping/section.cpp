@@ -91,16 +91,6 @@ void check_seeds(const Sweep& sweep) {
     if (set.starts_with("seed=")) sweep.config.at("seeds").fail("the seed is set already: " + set);
 }
 
-/// Every metric of a whole run.
-std::vector<std::string> run_metrics() {
-  std::vector<std::string> out;
-  for (const results::MetricSection& section : results::metric_sections())
-    for (const results::MetricDefinition& metric : section.metrics)
-      if (results::is_written_for(metric, "run", false))
-        for (std::string& name : results::full_names(metric)) out.push_back(std::move(name));
-  return out;
-}
-
 void check_set(const Config& config, const SweepSection& section) {
   for (std::size_t i = 0; i < section.set.size(); ++i)
     if (section.set[i].find('=') == std::string::npos)
@@ -109,7 +99,7 @@ void check_set(const Config& config, const SweepSection& section) {
 
 void check_shown(const Config& config, const SweepSection& section) {
   if (!config.has("show")) return;
-  const std::vector<std::string> known = run_metrics();
+  const std::vector<std::string> known = results::run_metrics();
   const std::vector<std::string_view> names(known.begin(), known.end());
   for (std::size_t i = 0; i < section.show.size(); ++i)
     if (std::ranges::find(known, section.show[i]) == known.end())

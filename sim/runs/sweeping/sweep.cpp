@@ -100,6 +100,7 @@ int sweep(const SweepOptions& options) {
   std::vector<Point> points = points_of(sweep);
   look_at_points(sweep, points);
   if (!may_start(sweep, points, options)) return 0;
+  try_points(sweep, points);
   std::vector<int> mine;
   for (int i = options.shard - 1; i < int(points.size()); i += options.shards) mine.push_back(i);
   SweepOutput output(

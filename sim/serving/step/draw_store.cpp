@@ -6,8 +6,8 @@
 
 namespace moesim::serving {
 
-NumbersKey key_of(std::span<const double> numbers) {
-  NumbersKey out{numbers.size(), kSplitMixStep};
+NumbersKey key_of(std::span<const double> numbers, NumbersKey begun) {
+  NumbersKey out{begun.a ^ numbers.size(), begun.b + kSplitMixStep};
   for (const double number : numbers) {
     const auto bits = std::bit_cast<std::uint64_t>(number);
     out.a = split_mix(out.a ^ bits);
@@ -29,14 +29,14 @@ void DrawStore::add(const Key& key, const std::vector<double>& drawn) {
   draws_.try_emplace(key, drawn);
 }
 
-std::optional<ProductStore::Products> ProductStore::find(const NumbersKey& slot_rows) const {
+std::optional<ProductStore::Products> ProductStore::find(const NumbersKey& asked) const {
   const std::lock_guard lock(mutex_);
-  const auto known = products_.find(slot_rows);
+  const auto known = products_.find(asked);
   return known == products_.end() ? std::nullopt : std::optional(known->second);
 }
 
-void ProductStore::add(const NumbersKey& slot_rows, Products products) {
+void ProductStore::add(const NumbersKey& asked, Products products) {
   const std::lock_guard lock(mutex_);
-  products_.try_emplace(slot_rows, std::move(products));
+  products_.try_emplace(asked, std::move(products));
 }
 }  // namespace moesim::serving

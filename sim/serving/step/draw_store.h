@@ -17,7 +17,8 @@ struct NumbersKey {
   std::uint64_t a = 0, b = 0;
   auto operator<=>(const NumbersKey&) const = default;
 };
-NumbersKey key_of(std::span<const double> numbers);
+/// begun: of numbers before these.
+NumbersKey key_of(std::span<const double> numbers, NumbersKey begun = {});
 
 /// Draws of routing, from any thread: told by their random stream and by the shares they were drawn from, whoever has
 /// the experts.
@@ -39,16 +40,17 @@ class DrawStore {
   std::map<Key, std::vector<double>> draws_;
 };
 
-/// Times of the experts' products on the GPUs of a group, from any thread: told by the rows of each slot.  For groups
-/// with the same kernels only: of one model on one kind of GPU, set up alike.
+/// Times of the experts' products on the GPUs of a group, from any thread: told by the rows of each slot and by how the
+/// group computes them (ExpertBank).  For groups with the same kernels only: of one model and engine on one kind of
+/// GPU.
 class ProductStore {
  public:
   struct Products {
     std::vector<float> seconds;  // of each GPU
     double above = 0;            // ExpertTimes::above
   };
-  std::optional<Products> find(const NumbersKey& slot_rows) const;
-  void add(const NumbersKey& slot_rows, Products products);
+  std::optional<Products> find(const NumbersKey& asked) const;
+  void add(const NumbersKey& asked, Products products);
 
  private:
   mutable std::mutex mutex_;

@@ -14,7 +14,7 @@ constexpr double kMostRoutedTokens = 1 << 24;
 constexpr int kSteps = 4;  // mixes of sources are rounded to quarters
 }  // namespace
 
-ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)) {
+ExpertBank::ExpertBank(Setup setup) : s_(std::move(setup)), products_like_(products_like(s_)) {
   const spec::MoeShape& moe = *s_.model->moe;
   gate_ = {moe.experts, moe.top_k, moe.groups, moe.groups_used};
   shape_ = {s_.gpus, std::min(s_.gpus, s_.gpus_per_node)};
@@ -140,6 +140,12 @@ ExpertBank::Mix ExpertBank::rounded(std::span<const double> weights) {
   return out;
 }
 
+const ExpertBank::Mix& ExpertBank::mix_of(std::span<const double> weights) {
+  if (std::ranges::equal(weights, mixed_)) return mix_;
+  mixed_.assign(weights.begin(), weights.end());
+  return mix_ = rounded(weights);
+}
+
 // Mixed by hand and not by core/splitmix.h: which kept draw a step takes is part of every serving fingerprint.
 int ExpertBank::sample_of(std::size_t ordinal, std::int64_t step, int micro) const {
   std::uint64_t h = std::uint64_t(step) * 0x9e3779b97f4a7c15 + ordinal * 0xbf58476d1ce4e5b9 +
@@ -154,7 +160,7 @@ ExpertTimes ExpertBank::times(std::size_t ordinal, std::int64_t step, int micro,
   if (recorded_ && recorded_->tokens() > 0) return times_as_recorded(ordinal, tokens, most, repeats);
   follow(step);
   for (std::size_t i = 0; i < weights.size(); ++i) tokens_seen_[i] += weights[i] * tokens;
-  const Mix mix = rounded(weights);
+  const Mix& mix = mix_of(weights);
   const int bucket = int(bucket_of(tokens));
   const double low = bucket_tokens_[std::size_t(bucket)], high = bucket_tokens_[std::size_t(bucket) + 1];
   const double upper = (std::min(tokens, kMostRoutedTokens) - low) / (high - low), lower = 1 - upper;

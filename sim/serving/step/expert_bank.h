@@ -148,6 +148,7 @@ class ExpertBank {
   };
   /// The mix of sources that stands for these weights.
   static Mix rounded(std::span<const double> weights);
+  const Mix& mix_of(std::span<const double> weights);  // the same; of one step, weights come layer after layer
   /// Which draw a layer takes this step: a hash, so that steps are independent and runs repeat.
   int sample_of(std::size_t ordinal, std::int64_t step, int micro) const;
   Entry& entry(std::size_t ordinal, int sample, int bucket, std::uint32_t mix, std::span<const double> weights);
@@ -156,7 +157,8 @@ class ExpertBank {
   void draw_shares(std::size_t ordinal, double rows, std::uint64_t stream);  // from expected ones, in shares_
   void add_uniform(Entry& out, std::size_t ordinal, double tokens);
   void price(Entry& out, std::size_t ordinal, double tokens);  // rows as in shares_
-  void price_products(Entry& out, int slots_per_gpu);          // of the rows in sums_
+  static NumbersKey products_like(const Setup& setup);
+  void price_products(Entry& out, int slots_per_gpu);  // of the rows in sums_
   void drop_masked(std::size_t ordinal, std::vector<double>& load) const;
   ExpertTimes times_as_recorded(std::size_t ordinal, double tokens, double most, double repeats);
   std::size_t bucket_of(double tokens) const;
@@ -173,6 +175,7 @@ class ExpertBank {
   ExpertTimes times_of(const Entry& e) const;
 
   Setup s_;
+  NumbersKey products_like_;  // how products are computed, of what differs between pools on one kind of GPU
   routing::GateShape gate_;
   spec::GroupShape shape_;
   std::vector<exchange::CopyTable> copies_;
@@ -202,6 +205,8 @@ class ExpertBank {
   std::optional<RecordedLoads> recorded_;
   std::vector<AsRecorded> as_recorded_;  // by layer
   // Scratch.
+  std::vector<double> mixed_;  // weights that mix_ is of
+  Mix mix_;
   exchange::ExchangeSums sums_;
   std::vector<double> shares_, uniform_;
   std::vector<Time> times_;

@@ -98,11 +98,37 @@ void ExpertBank::add_uniform(Entry& out, std::size_t ordinal, double tokens) {
   out.uniform_combine = double(std::ranges::max_element(balanced.gpus, {}, &Entry::Gpu::combine)->combine);
 }
 
+/// All that the times of products rest on beside their rows, the model, its kernels and the GPU.
+NumbersKey ExpertBank::products_like(const Setup& s) {
+  const auto dtype = [](const std::optional<spec::Dtype>& d) { return d ? double(*d) : -1.0; };
+  const compute::LayerOptions& o = s.options;
+  const compute::Precisions& p = o.precision;
+  const double numbers[] = {double(s.maps.empty() ? 0 : s.maps.front().slots_per_gpu),
+                            double(s.any_layout),
+                            double(s.share.sms),
+                            s.share.memory,
+                            double(p.linear),
+                            dtype(p.experts),
+                            dtype(p.linear_weights),
+                            dtype(p.expert_weights),
+                            dtype(p.dispatch),
+                            double(p.recipe),
+                            double(o.expert_tensor),
+                            double(o.expert_block),
+                            double(o.graphs),
+                            double(o.graph_tokens),
+                            double(o.layout),
+                            double(o.local_rows),
+                            double(o.sends_rows),
+                            double(o.training)};
+  return key_of(numbers);
+}
+
 void ExpertBank::price_products(Entry& out, int slots_per_gpu) {
   const std::size_t n = std::size_t(s_.gpus);
   NumbersKey key;
   if (s_.products != nullptr) {
-    key = key_of(sums_.slot_rows);
+    key = key_of(sums_.slot_rows, products_like_);
     if (const auto known = s_.products->find(key)) {
       for (std::size_t g = 0; g < n; ++g) out.gpus[g].compute = known->seconds[g];
       out.above = known->above;

@@ -97,6 +97,11 @@ class LayeredCost final : public StepModel {
   std::vector<std::vector<double>> original_shares_;  // with them; ExpertBank::Setup::copy_shares
   std::vector<int> ordinal_;                          // of each layer among the MoE layers; -1
   Sent sent_;
+  struct Counted {
+    std::int64_t tokens = -1;
+    double* times = nullptr;  // in sent_.all_reduces
+  };
+  std::vector<Counted> counted_;  // (micro-batches, ranks of all stages), as of the step before
   std::vector<GpuId> tensor_group_;
   std::unordered_map<std::int64_t, Time> tensor_times_, hop_times_;  // looked up only
   std::vector<std::array<double, 6>> layer_seconds_;

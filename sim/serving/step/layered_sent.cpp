@@ -6,18 +6,25 @@ namespace moesim::serving {
 /// Every rank sums up its own tokens so often, and hands them on to the next stage.
 void LayeredCost::count_ranks(int stage, int all_reduces) {
   if (s_.parallel.tensor == 1 && s_.parallel.pipeline == 1) return;
-  for (const std::vector<compute::Batch>& ranks : micro_)
-    for (std::size_t r = 0; r < ranks.size(); ++r) {
+  const std::size_t places = sent_.hop_tokens.size();
+  counted_.resize(micro_.size() * places);
+  for (std::size_t m = 0; m < micro_.size(); ++m)
+    for (std::size_t r = 0; r < micro_[m].size(); ++r) {
       const std::size_t place = std::size_t(stage * s_.parallel.data) + r;
-      if (ranks[r].tokens == 0) continue;
-      if (s_.parallel.tensor > 1) sent_.all_reduces[{int(place), ranks[r].tokens}] += all_reduces;
-      if (stage > 0) sent_.hop_tokens[place] += double(ranks[r].tokens);
+      const std::int64_t tokens = micro_[m][r].tokens;
+      if (tokens == 0) continue;
+      if (Counted& c = counted_[m * places + place]; s_.parallel.tensor > 1) {
+        if (c.tokens != tokens) c = {tokens, &sent_.all_reduces[{int(place), tokens}]};
+        *c.times += all_reduces;
+      }
+      if (stage > 0) sent_.hop_tokens[place] += double(tokens);
     }
 }
 
 LayeredCost::Sent LayeredCost::take_sent() {
   Sent out;
   std::swap(out.all_reduces, sent_.all_reduces);
+  counted_.clear();
   out.hop_tokens = std::exchange(sent_.hop_tokens, std::vector<double>(sent_.hop_tokens.size()));
   const int stages = s_.parallel.pipeline, layers = s_.model->layers;
   const auto first_of = [&](int stage) {  // MoE layers before this stage

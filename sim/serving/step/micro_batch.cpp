@@ -4,13 +4,17 @@
 
 namespace moesim::serving {
 namespace {
-std::int64_t part_of(std::int64_t n, int micro, int of) { return (n + of - 1 - micro) / of; }
+/// n: not below 0.
+std::int64_t part_of(std::int64_t n, int micro, int of) {
+  return of == 2 ? (n + 1 - micro) >> 1 : (n + of - 1 - micro) / of;  // two are what there mostly is
+}
 
 compute::AttentionWork micro_work(const compute::AttentionWork& w, int micro, int of) {
   if (w.queries == 0) return {};
   compute::AttentionWork out;
-  out.queries =
-      w.sequences > 1 ? part_of(w.sequences, micro, of) * w.queries / w.sequences : part_of(w.queries, micro, of);
+  out.queries = w.sequences <= 1 || w.queries == w.sequences
+                    ? part_of(w.queries, micro, of)
+                    : part_of(w.sequences, micro, of) * w.queries / w.sequences;
   if (out.queries == 0) return {};
   const double share = double(out.queries) / double(w.queries);
   out.sequences = w.sequences > 1 ? part_of(w.sequences, micro, of) : 1;

@@ -34,15 +34,16 @@ class CutShort : public testing::Test {
     return testing::internal::GetCapturedStdout();
   }
   std::string contents(const std::string& db) const {
+    std::string out = rows_of(db, trials_);
+    for (const std::string& table : answers_) out += rows_of(db, table);
+    return out;
+  }
+  static std::string rows_of(const std::string& db, const std::string& table) {
     std::string out;
     const results::Database database = results::Database::open(db);
-    std::vector<std::string> tables = answers_;
-    tables.push_back(trials_);
-    for (const std::string& table : tables) {
-      results::Statement s = database.prepare("SELECT * FROM " + table + " ORDER BY rowid");
-      while (s.step())
-        for (int c = 0; c < s.columns(); ++c) out += s.text(c) + "|";
-    }
+    results::Statement s = database.prepare("SELECT * FROM " + table + " ORDER BY rowid");
+    while (s.step())
+      for (int c = 0; c < s.columns(); ++c) out += s.text(c) + "|";
     return out;
   }
   int trials(const std::string& db) const {

@@ -8,6 +8,7 @@
 #include "core/random.h"
 #include "law/sizing/cut_short.h"
 #include "law/sizing/small_plans.h"
+#include "results/schema.h"
 #include "sizing/trial_book.h"
 #include "support/refusal.h"
 
@@ -18,6 +19,13 @@ class Resume : public CutShort {
  protected:
   Resume() : CutShort("plan.yaml", {"candidate", "candidate_pool", "variation"}, "trial") {}
   void SetUp() override { put_file(file("plan.yaml"), small_plan(3)); }
+  static std::string state(const std::string& db) {
+    return *results::Database::open(db).value("SELECT state FROM run");
+  }
+  void expect_nothing_set_aside() const {
+    for (const auto& left : std::filesystem::directory_iterator(folder_.file("")))
+      EXPECT_EQ(left.path().string().find("unfinished"), std::string::npos) << left.path();
+  }
 };
 
 TEST_F(Resume, AnswersTheSameWhateverWasSimulatedBefore) {
@@ -32,8 +40,7 @@ TEST_F(Resume, AnswersTheSameWhateverWasSimulatedBefore) {
     EXPECT_EQ(contents(file("cut.db")), one) << keep;
     std::filesystem::remove(file("cut.db"));
   }
-  for (const auto& left : std::filesystem::directory_iterator(folder_.file("")))
-    EXPECT_EQ(left.path().string().find("unfinished"), std::string::npos) << left.path();
+  expect_nothing_set_aside();
 }
 
 TEST_F(Resume, OfAFinishedSearchAnswersFromItAndLeavesIt) {
@@ -57,10 +64,53 @@ TEST_F(Resume, OfMergedShardsAnswersAsOneProcess) {
     shards.push_back(part.output);
   }
   merge_trials(file("all.db"), shards);
+  EXPECT_EQ(state(file("all.db")), "unanswered");
+  EXPECT_EQ(test::refusal_of([&] { (void)results::make_way(file("all.db")); }),
+            file("all.db") + ": already exists; choose another name with -o, or overwrite it with --force");
   SizeOptions resumed = options("all.db");
   resumed.resume = true;
   EXPECT_EQ(answer(resumed), whole);
+  EXPECT_EQ(state(file("all.db")), "complete");
   EXPECT_GE(trials(file("all.db")), trials(file("one.db")));
+  expect_nothing_set_aside();
+}
+
+TEST_F(Resume, OfAShardThatIsDoneLeavesIt) {
+  SizeOptions part = options("shard.db");
+  part.shard = {2, 3};
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(size(part), 0);
+  EXPECT_EQ(state(part.output), "unanswered");
+  const std::string bytes = read_file(part.output);
+  part.resume = true;
+  EXPECT_EQ(size(part), 0);
+  (void)testing::internal::GetCapturedStdout();
+  EXPECT_EQ(read_file(part.output), bytes);
+  expect_nothing_set_aside();
+}
+
+/// What a search's own simulation of its answer wrote is what the answer simulated again writes.
+TEST_F(Resume, KeepsTheAnswersRunWhetherItSimulatedItOrNot) {
+  const std::string whole = answer(options("one.db"));
+  std::filesystem::copy_file(file("one.db"), file("cut.db"));
+  cut(file("cut.db"), "1");
+  SizeOptions resumed = options("cut.db");
+  resumed.resume = true;
+  EXPECT_EQ(answer(resumed), whole);
+  std::size_t filled = 0;
+  for (const results::TableDefinition& table : results::tables()) {
+    if (table.name == "run") continue;
+    const std::string rows = rows_of(file("one.db"), std::string(table.name));
+    EXPECT_EQ(rows_of(file("cut.db"), std::string(table.name)), rows) << table.name;
+    filled += rows.empty() ? 0 : 1;
+  }
+  EXPECT_GE(filled, 8u);
+  EXPECT_NE(rows_of(file("one.db"), "request"), "");
+  const auto ending = [&](const std::string& db) {
+    const results::Database database = results::Database::open(db);
+    return *database.value("SELECT fingerprint || simulated_time || resolved FROM run");
+  };
+  EXPECT_EQ(ending(file("cut.db")), ending(file("one.db")));
 }
 
 TEST_F(Resume, TakesOnlyWhatIsOfTheSameSearch) {

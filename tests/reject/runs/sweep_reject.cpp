@@ -54,10 +54,18 @@ TEST(SweepReject, SaysWhereAndWhatBeforeTheFirstRun) {
       {axis + "values: [1, 2]}]\nset: [training.batch]",
        "4:7: set[0]: expected key.path=value, got \"training.batch\""},
       {axis + "values: [1, 2]}]\nshow: [step_time, ttft_mean]",
-       "4:19: show[1]: ttft_mean is a figure of other studies: these runs are of `training` (moesim list metrics)"},
+       "4:19: show[1]: ttft_mean is a figure of serving; these runs are of training; did you mean \"host_time\"?"},
       {"vary: [{key: training.micro_batc, values: [1, 2]}, {key: seed, values: [1, 2]}]",
        "3:14: vary[0].key: sets a value that the scenario does not have: unknown key \"micro_batc\"; did you mean "
        "\"micro_batch\"?"},
+      {"vary: [{key: trainin.micro_batch, values: [1, 2]}]",
+       "3:14: vary[0].key: sets a value that the scenario does not have: unknown key \"trainin\"; did you mean "
+       "\"training\"?"},
+      {"vary: [{key: training.paralel.tensor, values: [1, 2]}]",
+       "3:14: vary[0].key: sets a value that the scenario does not have: unknown key \"paralel\"; did you mean "
+       "\"parallel\"?"},
+      {axis + "values: [1, 2]}]\nset: [fold=none, training.bach=8]",
+       "4:18: set[1]: sets a value that the scenario does not have: unknown key \"bach\"; did you mean \"batch\"?"},
       {axis + "values: [1, 2]}]\nshow: [step_time, step_tim]",
        "4:19: show[1]: the runs have no metric called \"step_tim\"; did you mean \"step_time\"?"},
   };
@@ -69,6 +77,25 @@ TEST(SweepReject, SaysWhereAndWhatBeforeTheFirstRun) {
     EXPECT_EQ(said, folder.file("s.yaml") + ":" + c.said) << c.text;
     EXPECT_FALSE(std::filesystem::exists(folder.file("o.db"))) << c.text;
   }
+}
+
+TEST(SweepReject, OfAServiceForKeysAndFiguresThatItDoesNotHave) {
+  TemporaryFolder folder;
+  const auto said = [&](const std::string& text) {
+    put_file(folder.file("s.yaml"), "title: t\nscenario: serve-mixtral-8x7b\n" + text);
+    return test::refusal_of([&] { (void)sweep({.file = folder.file("s.yaml"), .output = folder.file("o.db")}); });
+  };
+  const std::string start = folder.file("s.yaml") + ":";
+  EXPECT_EQ(said("vary: [{key: serving.workload.rat, values: [1, 2]}]\n"),
+            start +
+                "3:14: vary[0].key: sets a value that the scenario does not have: unknown key \"rat\"; did you mean "
+                "\"rate\"?");
+  const std::string rate = "vary: [{key: serving.workload.rate, values: [1, 2]}]\n";
+  EXPECT_EQ(said(rate + "show: [ttft_p90, step_time]\n"),
+            start +
+                "4:18: show[1]: step_time is a figure of passes training; these runs are of serving; did you mean "
+                "\"step_time_mean\"?");
+  EXPECT_EQ(said(rate + "show: [bubble_time]\n").find(start + "4:8: show[0]: bubble_time is a figure of training"), 0u);
 }
 
 TEST(SweepReject, AMetricThatNothingIsLikeIsAnsweredWithTheList) {

@@ -44,6 +44,21 @@ TEST(Metrics, AFamilyIsFoundByItsFullNamesOnly) {
   EXPECT_EQ(find_metric("ttft_p42"), nullptr);
 }
 
+TEST(Metrics, StudiesThatWriteThemAreTold) {
+  for (const MetricSection& section : metric_sections())
+    for (const MetricDefinition& m : section.metrics) {
+      EXPECT_EQ(studies_of(m).empty(), !is_written_for(m, "run", false)) << m.name;
+      EXPECT_TRUE(m.studies.empty() || is_written_for(m, "run", false)) << m.name << " is of no whole run";
+    }
+  EXPECT_TRUE(is_written_by(*find_metric("step_time"), "training"));
+  EXPECT_FALSE(is_written_by(*find_metric("step_time"), "serving"));
+  EXPECT_TRUE(is_written_by(*find_metric("step_time_p90"), "serving"));
+  EXPECT_FALSE(is_written_by(*find_metric("rebalances"), "serving"));  // of its pools alone
+  EXPECT_FALSE(is_written_by(*find_metric("layer_time"), "passes"));   // of a phase alone
+  check_written_by("cost_per_hour", "serving");
+  EXPECT_THROW(check_written_by("cost_per_million_tokens", "training"), std::logic_error);
+}
+
 std::string refusal(std::string_view name, std::string_view unit, std::string_view scope, bool series = false) {
   Results results(":memory:", {});
   try {
@@ -75,18 +90,21 @@ TEST(Metrics, DocumentationIsTheOneThatIsGenerated) {
       << "run: moesim list metrics > reports/metrics.md";
 }
 
-/// A name in the source: whole, with {} for what is filled in, or the end of a name that a lambda puts a prefix to.
-bool defined(const std::string& literal) {
+/// Whether a name in the source is of this metric: whole, with {} for what is filled in, or the end of a name that a
+/// lambda puts a prefix to.
+bool is_of(const std::string& literal, const MetricDefinition& m) {
   const std::size_t hole = literal.find("{}");
   const std::string before = literal.substr(0, hole),
                     after = hole == literal.npos ? "" : literal.substr(literal.rfind("{}") + 2);
-  for (const MetricSection& section : metric_sections())
-    for (const MetricDefinition& m : section.metrics)
-      for (const std::string& name : full_names(m)) {
-        if (name == literal || name.ends_with("_" + literal)) return true;
-        if (hole != literal.npos && name.starts_with(before) && name.ends_with(after)) return true;
-      }
-  return false;
+  return std::ranges::any_of(full_names(m), [&](const std::string& name) {
+    return name == literal || name.ends_with("_" + literal) ||
+           (hole != literal.npos && name.starts_with(before) && name.ends_with(after));
+  });
+}
+bool defined(const std::string& literal) {
+  return std::ranges::any_of(metric_sections(), [&](const MetricSection& section) {
+    return std::ranges::any_of(section.metrics, [&](const MetricDefinition& m) { return is_of(literal, m); });
+  });
 }
 
 /// The text in quotes that follows `call` (and a format function, and blanks) wherever it stands in `text`.
@@ -101,18 +119,49 @@ std::vector<std::string> literals_after(const std::string& text, const std::stri
   return out;
 }
 
+/// Names of metrics that the source at `path`, a folder or a file, writes.
+std::vector<std::string> written_in(const fs::path& path) {
+  std::vector<std::string> out;
+  const auto take = [&](const fs::path& file) {
+    if (file.extension() != ".cpp") return;
+    const std::string text = read(file);
+    for (const char* call : {"metric(", " gauge("})
+      for (std::string& name : literals_after(text, call)) out.push_back(std::move(name));
+    for (const std::string& name : literals_after(text, "write_quantiles(results,"))
+      for (const char* end : {"_mean", "_p99"}) out.push_back(name + end);
+  };
+  if (!fs::is_directory(path)) take(path);
+  if (fs::is_directory(path))
+    for (const auto& entry : fs::recursive_directory_iterator(path)) take(entry.path());
+  return out;
+}
+
 TEST(Metrics, EveryNameInTheSourceIsDefined) {
-  std::size_t seen = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SOURCE_DIR) / "sim")) {
-    if (entry.path().extension() != ".cpp") continue;
-    const std::string text = read(entry.path());
-    std::vector<std::string> names = literals_after(text, "metric(");
-    for (const std::string& name : literals_after(text, " gauge(")) names.push_back(name);
-    for (const std::string& name : literals_after(text, "write_quantiles(results,")) names.push_back(name + "_p99");
-    for (const std::string& name : names) EXPECT_TRUE(defined(name)) << entry.path() << ": " << name;
-    seen += names.size();
+  const std::vector<std::string> names = written_in(fs::path(SOURCE_DIR) / "sim");
+  for (const std::string& name : names) EXPECT_TRUE(defined(name)) << name;
+  EXPECT_GT(names.size(), 150u);
+}
+
+/// What a run writes is held against the table as it ends; here, that nothing is promised which no source writes.
+TEST(Metrics, WhatIsPromisedOfAStudyStandsInItsRoom) {
+  const fs::path sim = fs::path(SOURCE_DIR) / "sim";
+  for (const auto& [study, room] :
+       {std::pair("place", "placing"), {"passes", "passes"}, {"training", "training"}, {"serving", "serving"}}) {
+    std::vector<std::string> written = written_in(sim / room);
+    for (std::string& name : written_in(sim / "compute/kernels/provenance.cpp")) written.push_back(std::move(name));
+    std::size_t promised = 0;
+    for (const MetricSection& section : metric_sections())
+      for (const MetricDefinition& m : section.metrics) {
+        if (!is_written_by(m, study)) continue;
+        ++promised;
+        EXPECT_TRUE(std::ranges::any_of(written, [&](const std::string& literal) { return is_of(literal, m); }))
+            << m.name << " of " << study;
+      }
+    EXPECT_GT(promised, 10u) << study;
+    EXPECT_EQ(run_metrics(study).size(), std::ranges::count_if(run_metrics(), [&](const std::string& name) {
+                return is_written_by(*find_metric(name), study);
+              }));
   }
-  EXPECT_GT(seen, 150u);
 }
 
 /// What stands in quotes after `before`, one after another where commas part them.
