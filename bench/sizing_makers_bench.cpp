@@ -43,9 +43,7 @@ double gpus_per_rate(const Plan& plan, const Proposal& pool, const Proposal& oth
   if (!first) std::swap(d.pools[0], d.pools[1]), std::swap(d.instances[0], d.instances[1]);
   const double ttft = first ? pool.steady.ttft : other.steady.ttft, tpot = first ? other.steady.tpot : pool.steady.tpot;
   const auto meets = [&](double load) {
-    Trial trial = trial_for(plan, ttft + plan.load.output * tpot);
-    trial.load = load;
-    return all_met(standings(plan.section.targets, simulate(plan, d, trial)));
+    return judge(plan, d, {.end_to_end = ttft + plan.load.output * tpot, .load = load}).met;
   };
   double low = 0.6 * whole, high = 1.6 * whole;
   if (!meets(low)) return 1e300;

@@ -13,8 +13,9 @@ inline constexpr Column kCandidate[] = {
     {"gpus", "INTEGER", "", "that are paid for"},
     {"nodes", "INTEGER", "", "likewise"},
     {"cost_per_hour", "REAL", "USD/h", "of these GPUs"},
-    {"cost_per_million_tokens", "REAL", "USD", "of prompts and answers together"},
-    {"tokens_per_gpu_second", "REAL", "tokens/s", "of prompts and answers, over all GPUs"},
+    {"cost_per_million_tokens", "REAL", "USD",
+     "of prompts and answers: of its simulation, or of the planned load where there was none"},
+    {"tokens_per_gpu_second", "REAL", "tokens/s", "likewise, over all GPUs"},
     {"tokens_per_user_second", "REAL", "tokens/s", "1 / median time of an output token"},
     {"fate", "TEXT", "", "chosen, front, meets, misses (in simulation), pruned (not simulated) or illegal"},
     {"reason", "TEXT", "", "what binds it, or why it fell"},
@@ -56,7 +57,7 @@ inline constexpr Column kCandidatePool[] = {
     {"ttft", "REAL", "s", "without queues; 0 for answers"},
     {"tpot", "REAL", "s", "0 for prompts"},
     {"request_cost", "REAL", "USD", "of a request at that point; null if it cannot be used"},
-    {"refused", "TEXT", "", "why it cannot be used, or empty"},
+    {"refused", "TEXT", "", "why it cannot be used or was not tried; empty: it is part of a candidate"},
 };
 inline constexpr Column kVariation[] = {
     {"run", "INTEGER", "", "run.run"},
@@ -98,6 +99,13 @@ inline constexpr Column kTrial[] = {
     {"kernel_error_borrowed_median", "REAL", "", "likewise"},
     {"kernel_error_borrowed_p90", "REAL", "", "likewise"},
     {"limiter", "TEXT", "", "the largest part of each pool's time: of a step, or idle"},
+    {"piled_up", "REAL", "", "open_growth of a load whose requests piled up; 0: they did not"},
+    {"gpus", "REAL", "", "as the metric of that name, like those below"},
+    {"tokens_per_gpu_second", "REAL", "tokens/s", ""},
+    {"cost_per_million_tokens", "REAL", "USD", ""},
+    {"cost_per_million_input_tokens", "REAL", "USD", ""},
+    {"cost_per_million_output_tokens", "REAL", "USD", ""},
+    {"warnings", "TEXT", "", "of table warning, a line each"},
 };
 inline constexpr Column kStepTrial[] = {
     {"run", "INTEGER", "", "run.run"},

@@ -89,11 +89,12 @@ void store_entry(results::Results& results, const Plan& plan, std::int64_t numbe
 
 void store_proposal(results::Results& results, std::int64_t number, const Proposal& p) {
   const PoolDesign& d = p.design;
-  results.add(results::Table::candidate_pool,
-              {number, node_name(*p.node), p.engine, std::string(name_of(d.role)), d.tensor, d.data,
-               int(d.experts_tensor), d.slots, d.batch, d.tokens, std::string(name_of(d.overlap)), d.gpus(),
-               p.steady.rate, p.steady.step, p.steady.ttft, p.steady.tpot,
-               p.usable() ? Value(p.request_cost()) : results::Results::null(), p.steady.refused});
+  results.add(
+      results::Table::candidate_pool,
+      {number, node_name(*p.node), p.engine, std::string(name_of(d.role)), d.tensor, d.data, int(d.experts_tensor),
+       d.slots, d.batch, d.tokens, std::string(name_of(d.overlap)), d.gpus(), p.steady.rate, p.steady.step,
+       p.steady.ttft, p.steady.tpot, p.usable() ? Value(p.request_cost()) : results::Results::null(),
+       p.usable() ? p.dropped : p.steady.refused});
 }
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <sstream>
 #include <tuple>
 
 #include "results/summary.h"
@@ -43,6 +44,15 @@ std::string missed_text(const Search& s) {
              : fmt::format("; it misses the targets on {} of {} seeds", missed, s.ranking.front().headrooms.size());
 }
 
+/// What its own run says of its figures.
+std::string warnings_text(const Entry& winner) {
+  std::istringstream lines(winner.figures->warnings);
+  std::string out = fmt::format("simulated for {}, figures of what came after {}\n", to_text(winner.trial.duration),
+                                to_text(winner.trial.warmup));
+  for (std::string line; std::getline(lines, line);) out += "warning: " + line + "\n";
+  return out;
+}
+
 /// The answer in one paragraph.
 std::string first_lines(const Plan& plan, const Search& s) {
   const Entry& w = s.entries[*s.winner];
@@ -53,7 +63,9 @@ std::string first_lines(const Plan& plan, const Search& s) {
   if (e.cost_per_million_output > 0)
     out += fmt::format(" ({} of prompts, {} of answers)", money(e.cost_per_million_input),
                        money(e.cost_per_million_output));
-  out += fmt::format("; {} tokens/s a GPU, {:.1f} a user\n", tokens_text(e.tokens_per_gpu), e.tokens_per_user);
+  out += fmt::format("; {} tokens/s a GPU, {:.1f} a user", tokens_text(e.tokens_per_gpu), e.tokens_per_user);
+  if (e.used_gpus < e.gpus - 1e-6) out += fmt::format(", on the {:.0f} GPUs that serve", e.used_gpus);
+  out += "\n";
   const auto all = standings(plan.section.targets, *w.figures);
   out += fmt::format("{} binds, {:.0f} % left", text_of(*tightest(all)), 100 * (1 - tightest(all)->used()));
   double worst = tightest(all)->used();
@@ -68,7 +80,7 @@ std::string first_lines(const Plan& plan, const Search& s) {
     out += fmt::format("a tie over {} seeds with {} on {}, {} USD/h\n", s.ranking[1].headrooms.size(), text_of(other),
                        node_name(*other.node), money(other.cost_per_hour()));
   }
-  return out + kernels_text(w.figures->kernels);
+  return out + kernels_text(w.figures->kernels) + warnings_text(w);
 }
 
 void add_row(results::TextTable& table, const Plan& plan, const Entry& e) {
@@ -90,10 +102,11 @@ std::string front_text(const Plan& plan, const Search& s) {
   results::TextTable table = table_of_entries();
   for (const Entry& e : s.entries)
     if (e.fate == Fate::chosen || e.fate == Fate::front) add_row(table, plan, e);
-  return table.empty() ? "" : "\nFront: nobody is cheaper and faster a user\n" + table.text(2);
+  return table.empty() ? "" : "\nFront: of those simulated, nobody is cheaper and faster a user\n" + table.text(2);
 }
 
-/// The cheapest of every kind of node and layout; where none was simulated, the one that would have been first.
+/// The answer, or else the cheapest, of every kind of node and layout; where none was simulated, the one that would
+/// have been first.
 std::string rivals_text(const Plan& plan, const Search& s) {
   results::TextTable table = table_of_entries();
   for (const PricedNode& node : plan.nodes)
@@ -103,7 +116,10 @@ std::string rivals_text(const Plan& plan, const Search& s) {
         if (e.deployment.node != &node || e.deployment.pools.size() != pools) continue;
         const auto rank = [](const Entry& x) {
           const bool missed = x.fate == Fate::misses || x.fate == Fate::illegal;
-          return std::tuple(missed ? 2 : x.figures ? 0 : 1, x.deployment.cost_per_hour());
+          return std::tuple(missed      ? 2
+                            : x.figures ? 0
+                                        : 1,
+                            x.deployment.cost_per_hour(), x.fate != Fate::chosen, -x.headroom);
         };
         if (best == nullptr || rank(e) < rank(*best)) best = &e;
       }
@@ -142,7 +158,8 @@ std::string ledger_text(const Search& s) {
     if (count++ == 0) text = example + ": " + reason;
   };
   for (const Proposal& p : s.proposals)
-    if (!p.usable()) note(p.steady.refused, text_of(p.design, 1));
+    if (const std::string& why = p.usable() ? p.dropped : p.steady.refused; !why.empty())
+      note(why, text_of(p.design, 1));
   for (const Entry& e : s.entries)
     if (e.fate == Fate::pruned)
       note(e.reason, text_of(e.deployment));

@@ -29,7 +29,7 @@ struct Question {
 
 std::vector<Question> questions(const Plan& plan, const Entry& winner) {
   std::vector<Question> out;
-  const Trial base = trial_for(plan, end_to_end(plan, winner), 2);
+  const Trial base = winner.trial;
   const auto ask = [&](std::string what, const auto& change) {
     out.push_back({std::move(what), plan, base});
     change(out.back().trial);

@@ -5,7 +5,7 @@
 namespace moesim::sizing {
 
 /// The winner with the seeds it was ranked by, with a node lost, with arrivals in bursts, with loads of experts as
-/// uneven as those of a service, and with loads that have moved since its experts were placed; all but the seeds over
-/// twice the time.  What the plan has already, or cannot have, is left out.
+/// uneven as those of a service, and with loads that have moved since its experts were placed; on the window that its
+/// verdict stands on.  What the plan has already, or cannot have, is left out.
 void confirm(const Plan& plan, Search& s, int jobs);
 }  // namespace moesim::sizing

@@ -10,14 +10,22 @@ double per_million(double usd_an_hour, double tokens_a_second) {
 Economics economics_of(const Plan& plan, const Entry& entry) {
   const Deployment& d = entry.deployment;
   Economics out{d.gpus(), d.nodes(), d.cost_per_hour()};
-  const bool simulated = entry.figures.has_value();
-  const double ttft = simulated ? entry.figures->latency[latency_index("ttft_mean")] : entry.ttft;
-  const double tpot = simulated ? entry.figures->latency[latency_index("tpot_mean")] : entry.tpot;
-  const double rate = rate_of(plan, ttft, tpot), input = rate * plan.load.input, output = rate * plan.load.output;
+  const double median = entry.figures ? entry.figures->latency[latency_index("tpot_p50")] : entry.tpot;
+  out.tokens_per_user = median > 0 ? 1 / median : 0;
+  if (entry.figures) {
+    const Figures& f = *entry.figures;
+    out.used_gpus = f.gpus;
+    out.cost_per_million = f.cost_per_million;
+    out.cost_per_million_input = f.cost_per_million_input;
+    out.cost_per_million_output = f.cost_per_million_output;
+    out.tokens_per_gpu = f.tokens_per_gpu;
+    return out;
+  }
+  const double rate = rate_of(plan, entry.ttft, entry.tpot), input = rate * plan.load.input,
+               output = rate * plan.load.output;
+  out.used_gpus = out.gpus;
   out.cost_per_million = per_million(out.cost_per_hour, input + output);
   out.tokens_per_gpu = (input + output) / out.gpus;
-  const double median = simulated ? entry.figures->latency[latency_index("tpot_p50")] : entry.tpot;
-  out.tokens_per_user = median > 0 ? 1 / median : 0;
   if (d.pools.size() < 2) return out;
   const auto hour = [&](std::size_t p) {
     return Deployment{d.node, d.engine, {d.pools[p]}, {d.instances[p]}}.cost_per_hour();

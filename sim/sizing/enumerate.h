@@ -12,6 +12,7 @@ struct Proposal {
   std::string engine;
   PoolDesign design;
   Steady steady;
+  std::string dropped{};  // why it is part of no deployment, though it could be used; "": it is
   /// USD of a request at the operating point.
   double request_cost() const { return design.gpus() * node->gpu_hour / 3600 / steady.rate; }
   bool usable() const { return steady.refused.empty(); }

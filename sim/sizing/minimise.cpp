@@ -10,31 +10,23 @@
 namespace moesim::sizing {
 namespace {
 constexpr int kMostTrials = 10;
+constexpr int kFinest = 32;        // of many instances, to this part of them: windows tell no finer
 constexpr double kHopeless = 0.7;  // of the instances that the closed form asks for
 
 /// Simulates numbers of instances once each.
 class Trials {
  public:
-  Trials(const Plan& plan, Entry& entry, double load, double length)
-      : plan_(plan), entry_(entry), load_(load), length_(length) {}
+  Trials(const Plan& plan, Entry& entry, const Terms& terms) : plan_(plan), entry_(entry), terms_(terms) {
+    terms_.end_to_end = end_to_end(plan, entry);
+  }
 
-  struct Seen {
-    Figures figures;
-    std::vector<Standing> standings;
-    bool met = false;
-  };
-  const Seen& operator()(const std::vector<int>& instances) {
+  const Verdict& operator()(const std::vector<int>& instances) {
     const auto [at, fresh] = seen_.try_emplace(instances);
     if (!fresh) return at->second;
     Deployment d = entry_.deployment;
     d.instances = instances;
-    Trial trial = trial_for(plan_, end_to_end(plan_, entry_) * length_);
-    trial.load = load_;
-    trial.length = length_;
-    at->second.figures = simulate(plan_, d, trial);
-    at->second.standings = standings(plan_.section.targets, at->second.figures);
-    at->second.met = all_met(at->second.standings);
-    ++entry_.trials;
+    at->second = judge(plan_, d, terms_);
+    entry_.trials += at->second.trials;
     last_ = instances;
     return at->second;
   }
@@ -43,7 +35,7 @@ class Trials {
   double nearest_miss() const {
     double out = 1e300;
     for (const auto& [instances, seen] : seen_)
-      if (!seen.met) out = std::min(out, tightest(seen.standings)->used());
+      if (!seen.met) out = std::min(out, seen.used());
     return out;
   }
   bool spent() const { return int(seen_.size()) >= kMostTrials; }
@@ -51,8 +43,8 @@ class Trials {
  private:
   const Plan& plan_;
   Entry& entry_;
-  double load_, length_;
-  std::map<std::vector<int>, Seen> seen_;
+  Terms terms_;
+  std::map<std::vector<int>, Verdict> seen_;
   std::vector<int> last_;
 };
 
@@ -96,7 +88,7 @@ void shrink(Entry& entry, Trials& trials, std::vector<int>& n) {
   for (std::size_t pool = 0; pool < n.size(); ++pool) {
     // low fails (none serve nobody; closed forms do not miss by so much), high meets
     int low = std::min(n[pool] - 1, int(entry.need[pool] * kHopeless)), high = n[pool];
-    while (high - low > 1 && !trials.spent()) {
+    while (high - low > std::max(1, high / kFinest) && !trials.spent()) {
       std::vector<int> fewer = n;
       // The pool's utilisation says where to look first.
       const double used = trials(n).figures.utilisation[pool];
@@ -114,14 +106,21 @@ void shrink(Entry& entry, Trials& trials, std::vector<int>& n) {
 }
 }  // namespace
 
-bool minimise(const Plan& plan, Entry& entry, double cheapest, double load, double length) {
-  Trials trials(plan, entry, load, length);
+void take(Entry& entry, const Verdict& v) {
+  entry.figures = v.figures;
+  entry.trial = v.trial;
+  entry.stretch = v.stretch;
+  entry.fate = v.met ? Fate::meets : Fate::misses;
+  entry.headroom = 1 - v.used();
+}
+
+bool minimise(const Plan& plan, Entry& entry, double cheapest, const Terms& terms) {
+  Trials trials(plan, entry, terms);
   std::vector<int> n = entry.deployment.instances;
   try {
     if (!grow(plan, entry, trials, n, cheapest)) {
       entry.deployment.instances = trials.last();
-      entry.figures = trials(trials.last()).figures;
-      entry.fate = Fate::misses;
+      take(entry, trials(trials.last()));
       return false;
     }
     entry.reason.clear();
@@ -132,9 +131,7 @@ bool minimise(const Plan& plan, Entry& entry, double cheapest, double load, doub
     return false;
   }
   entry.deployment.instances = n;
-  entry.figures = trials(n).figures;
-  entry.fate = Fate::meets;
-  entry.headroom = 1 - tightest(trials(n).standings)->used();
+  take(entry, trials(n));
   entry.nearest_miss = trials.nearest_miss();
   if (entry.reason.empty()) entry.reason = text_of(*tightest(trials(n).standings));
   return true;

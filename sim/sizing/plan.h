@@ -115,8 +115,12 @@ struct SearchSection {
       "how far closed forms miss");
     f("keep", p.keep, "layouts of a role and kind of node that are simulated");
     f("seeds", p.seeds, "that the winner and its rivals are confirmed with");
-    f("least", p.least, "shortest simulated time; 0 s: by the length of the requests");
-    f("most", p.most, "longest simulated time; default 600 s, or until 40 requests have come");
+    f("least", p.least,
+      "shortest simulated time; 0 s: by the length of the requests, and by how many percentiles need");
+    f("most", p.most,
+      "longest simulated time; default 600 s, or until as many requests have come as the targets' percentiles need, "
+      "and "
+      "up to four times that where a verdict is close");
     f("exhaustive", p.exhaustive,
       "simulates every candidate that fits its memory and the limits on size, and meets the latencies when all but "
       "idle");
@@ -161,7 +165,7 @@ struct Load {
   double turns = 1, pauses = 0;                 // of a conversation, mean: its requests, and s between them in all
   std::int64_t longest_input = 0, longest = 0;  // tokens of the longest prompt, and of the longest with its answer
 };
-// assumed: as many requests say something of a percentile, where they come one by one
+// assumed: fewer requests say nothing of a percentile
 constexpr int kJudged = 40;
 
 /// A map as a scenario writes it: keys and lines of YAML, in order.

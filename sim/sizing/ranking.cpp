@@ -9,7 +9,7 @@
 namespace moesim::sizing {
 namespace {
 constexpr std::size_t kRanked = 3;     // shown
-constexpr std::size_t kMostEqual = 6;  // of those that cost as much as the cheapest
+constexpr std::size_t kMostEqual = 4;  // of those that cost as much as the cheapest
 
 double cost(const Search& s, std::size_t entry) { return s.entries[entry].deployment.cost_per_hour(); }
 bool same_cost(const Search& s, std::size_t a, std::size_t b) {
@@ -20,7 +20,7 @@ bool same_cost(const Search& s, std::size_t a, std::size_t b) {
 std::vector<std::size_t> contenders(const Search& s) {
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < s.entries.size(); ++i)
-    if (s.entries[i].fate == Fate::meets || s.entries[i].fate == Fate::front) all.push_back(i);
+    if (holds(s.entries[i])) all.push_back(i);
   std::ranges::stable_sort(all, {}, [&](std::size_t i) { return std::pair(cost(s, i), -s.entries[i].headroom); });
   std::size_t equal = 0;
   while (equal < all.size() && same_cost(s, all[equal], all.front())) ++equal;
@@ -31,10 +31,44 @@ std::vector<std::size_t> contenders(const Search& s) {
 /// Share of the tightest target that is left; with another seed.
 double headroom(Plan plan, const Entry& e, std::uint64_t seed) {
   plan.seed = seed;
-  const auto all = standings(plan.section.targets, simulate(plan, e.deployment, trial_for(plan, end_to_end(plan, e))));
+  const auto all = standings(plan.section.targets, simulate(plan, e.deployment, e.trial));
   return 1 - tightest(all)->used();
 }
+
+/// On a window twice as long as the shortest, unless its verdict is of one; where it misses them there, with more
+/// instances.
+void settle(const Plan& plan, Entry& e) {
+  e.settled = true;
+  if (e.stretch > 1) return;
+  const Terms terms{.end_to_end = end_to_end(plan, e), .stretch = 2 * e.stretch};
+  const Verdict v = judge(plan, e.deployment, terms);
+  e.trials += v.trials;
+  if (!v.met) {
+    minimise(plan, e, 1e300, terms);
+  } else {
+    const std::string reason = e.reason.starts_with("with fewer") ? e.reason : text_of(*tightest(v.standings));
+    take(e, v);
+    e.reason = reason;
+  }
+}
 }  // namespace
+
+bool settle(const Plan& plan, Search& s, int jobs) {
+  const auto least = [&] {
+    const std::vector<std::size_t> all = contenders(s);
+    return all.empty() ? 1e300 : cost(s, all.front());
+  };
+  const double before = least();
+  for (;;) {
+    std::vector<Entry*> open;
+    for (const std::size_t i : contenders(s))
+      if (!s.entries[i].settled) open.push_back(&s.entries[i]);
+    if (open.empty()) break;
+    runs::run_all("longer windows", open.size(), jobs, [&](std::size_t k) { settle(plan, *open[k]); });
+    stop_if_interrupted();
+  }
+  return least() > before;
+}
 
 int seeds_missed(const Search& s) {
   // as Standing::met() rounds

@@ -4,6 +4,9 @@
 
 namespace moesim::sizing {
 
+/// The best few, judged on windows twice as long, until none of them falls.  True if the cheapest is dearer then.
+bool settle(const Plan& plan, Search& search, int jobs);
+
 /// Chooses among the cheapest and its nearest rivals: by cost, of equals by headroom, the mean over the plan's seeds.
 /// Fills `s.ranking` and `s.winner`; nothing if no candidate meets the targets.  Entries keep their figures, which are
 /// of the plan's own seed.

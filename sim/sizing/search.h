@@ -7,7 +7,7 @@
 
 #include "runs/sweeping/confidence.h"
 #include "sizing/enumerate.h"
-#include "sizing/trial.h"
+#include "sizing/verdict.h"
 
 namespace moesim::sizing {
 
@@ -27,10 +27,14 @@ struct Entry {
   double estimate = 0;        // USD/h in closed form
   std::vector<double> need;   // full instances of each pool in closed form, parts of them too
   double bound = 0;           // USD/h below which it is not expected to come, by how closed forms missed so far
-  double ttft = 0, tpot = 0;  // s, in closed form
+  double ttft = 0, tpot = 0;  // s, in closed form, of full instances
+  Loaded loaded{};            // in closed form, under the plan's load
   Fate fate = Fate::pruned;
   std::string reason;              // why it fell, or what binds it
   std::optional<Figures> figures;  // of the last simulation that counts
+  Trial trial{};                   // that simulation's
+  double stretch = 1;              // of its window over the shortest
+  bool settled = false;            // its verdict stands on a window twice as long
   int trials = 0;
   double headroom = 0;          // 1 - the share used of the tightest target
   double nearest_miss = 1e300;  // share used of the tightest target, in the nearest miss with other instances
@@ -79,8 +83,17 @@ struct Shard {
 Search search(const Plan& plan, int jobs, Shard shard = {});
 /// Takes instances away until the entry is within what may be had, one of each pool at least.
 void fit_to_limits(const Plan& plan, Entry& entry);
+/// Whether it was simulated and meets the targets.
+inline bool holds(const Entry& e) { return e.fate == Fate::meets || e.fate == Fate::front || e.fate == Fate::chosen; }
+/// Takes over what was found of these very instances, and what binds them.
+void take(Entry& entry, const Verdict& verdict);
+/// Simulates, cheapest first, what was not and can be worth it.
+void race(const Plan& plan, const std::vector<Entry*>& entries, int jobs);
+/// Dearer deployments that are faster in closed form, and the best of each kind of node: some are simulated as well.
+void race_front(const Plan& plan, Search& search, int jobs);
 /// Fewest instances, from the entry's own on, that meet all targets under this load and length; false if there are none
 /// within what may be had, and then the reason is noted.
 /// cheapest: USD/h; an entry that costs more is given up.
-bool minimise(const Plan& plan, Entry& entry, double cheapest = 1e300, double load = 1, double length = 1);
+/// terms: what they are judged under, but for the end to end time, which is the entry's.
+bool minimise(const Plan& plan, Entry& entry, double cheapest = 1e300, const Terms& terms = {});
 }  // namespace moesim::sizing

@@ -26,7 +26,7 @@ namespace moesim::sizing {
 namespace {
 /// The winner as a scenario that `moesim run` repeats.
 std::string winner_text(const Plan& plan, const Entry& winner) {
-  return scenario_text(plan, winner.deployment, trial_for(plan, end_to_end(plan, winner)));
+  return scenario_text(plan, winner.deployment, winner.trial);
 }
 
 /// What `output` holds of this search, if it is there.  A finished one stays as it is: nothing is written then.

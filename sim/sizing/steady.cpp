@@ -109,6 +109,25 @@ Steady within_targets(const Plan& plan, UnitModel& model, const PoolDesign& d, i
 }
 }  // namespace
 
+Loaded loaded(const Plan& plan, const PoolDesign& d, const Steady& s, double rate, int instances) {
+  const double each = std::min(rate / instances, s.rate);
+  Loaded out;
+  if (d.role != serving::Role::prefill) {
+    // Steps grow with the requests in them, n = rate x length x tpot (Little), about linearly from one to s.rate's.
+    const double held = std::max(1.0, plan.load.output) / d.data, full = std::max(1.0, s.rate * held * s.tpot);
+    const double slope = full > 1 ? std::max(0.0, s.tpot - s.alone) / (full - 1) : 0;
+    const double rest = 1 - slope * each * held;
+    out.tpot = rest > 0 ? std::clamp((s.alone - slope) / rest, std::min(s.alone, s.tpot), s.tpot) : s.tpot;
+    out.used = out.tpot / tpot_limit(plan.section.targets);
+  }
+  if (d.role != serving::Role::decode) {
+    // Whoever comes waits for steps of others as in a queue with equal services (M/D/1).
+    const double busy = kLoaded * each / s.rate;
+    out.used = std::max(out.used, (s.ttft + s.step * busy / (2 * (1 - busy))) / ttft_limit(plan.section.targets));
+  }
+  return out;
+}
+
 double ttft_limit(const Targets& t) { return shortest(t, "ttft", t.ttft); }
 double tpot_limit(const Targets& t) { return std::min(shortest(t, "tpot", t.tpot), shortest(t, "itl", {})); }
 
@@ -127,6 +146,8 @@ Steady steady_of(const Plan& plan, UnitModel& model, const PoolDesign& d) {
     return {.refused = fmt::format("memory: a rank's {} tokens of KV cache do not hold a request of {:.0f}",
                                    memory.capacity, plan.load.input + plan.load.output / 2)};
   Steady out = within_targets(plan, model, d, full);
+  if (!prompts && out.refused.empty())
+    out.alone = model.step(1, plan.load.input + plan.load.output / 2, 0, 0, d.overlap) / plan.tokens_per_step;
   if (out.refused.empty()) out.refused = too_slow(plan.section.targets, d, out);
   return out;
 }

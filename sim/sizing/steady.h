@@ -13,11 +13,19 @@ struct Steady {
   double most = 0;            // requests/s that it sustains when full, however slow
   double ttft = 0, tpot = 0;  // s; of what its role decides
   double step = 0;            // s
+  double alone = 0;           // s of a token, where nobody else is served
 };
 
 /// The shortest target of a kind; infinity if there is none.
 double ttft_limit(const Targets& targets);
 double tpot_limit(const Targets& targets);
+
+/// Of the shortest targets on latency, the larger share that a closed form uses where each of `instances` serves its
+/// part of the rate, requests/s; and s of a token then.
+struct Loaded {
+  double used = 0, tpot = 0;
+};
+Loaded loaded(const Plan& plan, const PoolDesign& design, const Steady& steady, double rate, int instances);
 
 Steady steady_of(const Plan& plan, UnitModel& model, const PoolDesign& design);
 }  // namespace moesim::sizing

@@ -6,6 +6,7 @@
 
 #include "results/results.h"
 #include "results/span.h"
+#include "results/sql.h"
 #include "results/summary.h"
 #include "serving/run_serving.h"
 #include "serving/step/step_model.h"
@@ -25,6 +26,26 @@ std::string limiter_of(const results::Results& r, std::string_view pool) {
   for (const auto& [name, part] : enum_names(serving::StepPart{}))
     if (const double v = value_at(r, fmt::format("limit_{}", name), scope); v > share) most = name, share = v;
   return fmt::format("{}: {} {:.0f} %", pool, most, 100 * share);
+}
+/// Requests that come by chance at one rate pile up only where they are not served as fast; others may come faster at
+/// the end, and wait while a node is lost.
+bool may_pile_up(const Plan& plan, const Trial& trial) { return has_gaps(plan) && trial.faults.empty(); }
+
+std::string warnings_of(results::Results& r) {
+  std::string out;
+  results::Statement rows = r.database().prepare("SELECT scope, name, text FROM warning ORDER BY rowid");
+  while (rows.step())
+    out += fmt::format("{}{}{}: {}", out.empty() ? "" : "\n", rows.text(0) == "run" ? "" : rows.text(0) + ", ",
+                       rows.text(1), rows.text(2));
+  return out;
+}
+
+void take_economy(const results::Results& r, Figures& out) {
+  out.gpus = value_at(r, "gpus");
+  out.tokens_per_gpu = value_at(r, "tokens_per_gpu_second");
+  out.cost_per_million = value_at(r, "cost_per_million_tokens");
+  out.cost_per_million_input = value_at(r, "cost_per_million_input_tokens");
+  out.cost_per_million_output = value_at(r, "cost_per_million_output_tokens");
 }
 }  // namespace
 
@@ -54,6 +75,9 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
     worst(out.kernels.borrowed_median, "kernel_error_borrowed_median");
     worst(out.kernels.borrowed_p90, "kernel_error_borrowed_p90");
   }
+  if (may_pile_up(plan, trial) && value_at(r, "steady") == 0) out.piled_up = value_at(r, "open_growth");
+  take_economy(r, out);
+  out.warnings = warnings_of(r);
   if (plan.book != nullptr) plan.book->add(text, plan.seed, out);
   return out;
 }
@@ -65,6 +89,8 @@ std::vector<Standing> standings(const Targets& t, const Figures& f) {
   if (t.share > 0) out.push_back({"share", f.share, t.share, true});
   // What was refused has no latency, and so misses all of them.
   if (f.rejected > 0) out.push_back({"requests_rejected", f.rejected, 0.5});
+  // What piles up is not served, however fast the others were.
+  if (f.piled_up > 0) out.push_back({"served", 1 - f.piled_up, 1, true});
   if (f.finished == 0) out.push_back({"requests_finished", 0, 1, true});
   return out;
 }
@@ -90,17 +116,38 @@ std::string text_of(const Standing& s) {
   return fmt::format("{} {} of {}", s.target, results::pretty(s.value, unit), results::pretty(s.limit, unit));
 }
 
+double requests_for(const Targets& t) {
+  // Of n requests, a share 1 - p is beyond the percentile; it varies by its root(p / (1 - p) / n).
+  constexpr double kPrecision = 0.15, kMost = 3600;
+  double out = kJudged;
+  const auto need = [&](double p) {
+    if (p < 1) out = std::max(out, p / (1 - p) / kPrecision / kPrecision);
+  };
+  for (std::size_t i = 0; i < kLatencies.size(); ++i) {
+    if (!t.latency[i]) continue;
+    const std::string_view name = kLatencies[i].substr(kLatencies[i].find('_') + 1);
+    // assumed: means of lengths that vary as much as their mean hang on as few as a p90 does
+    need(name == "p50" ? 0.5 : name == "p99" ? 0.99 : 0.9);
+  }
+  if (t.share > 0) need(t.share);
+  return std::min(out, kMost);
+}
+
 Trial trial_for(const Plan& plan, double end_to_end, double stretch) {
   const SearchSection& search = plan.section.search;
-  const double least = std::max(10.0, seconds(search.least));
-  const double few = plan.load.rate > 0 ? kJudged / plan.load.rate : 0;
+  constexpr double kLongest = 1e6;  // s; times are whole picoseconds in 64 bits
   // A conversation's later turns come as its first ones are answered: the load is there once it has run through.
-  const double end = end_to_end * plan.load.turns + plan.load.pauses;
-  const double most = std::max({least, seconds(search.longest()), search.most ? 0 : few * stretch});
-  const double whole = std::clamp(std::max(2.5 * end + 10, few) * stretch, least, most);
+  const double end = end_to_end * plan.load.turns + plan.load.pauses, filled = 1.25 * end + 1;
+  const double rate = plan.load.clients > 0 ? plan.load.clients / std::max(end, 1e-6) : plan.load.rate;
+  const double enough = filled + (rate > 0 ? requests_for(plan.section.targets) / rate : 0);
+  const double least = std::max(10.0, seconds(search.least));
+  const double most =
+      std::max(least, search.most ? seconds(*search.most)
+                                  : std::min(kLongest, stretch * std::max(seconds(search.longest()), enough)));
+  const double whole = std::clamp(std::max(2 * filled + 8, enough) * stretch, least, most);
   Trial out;
   out.duration = from_seconds(whole);
-  out.warmup = from_seconds(std::min(whole / 2, 1.25 * end + 1));
+  out.warmup = from_seconds(std::min(whole / 2, filled * stretch));
   return out;
 }
 }  // namespace moesim::sizing

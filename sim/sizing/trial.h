@@ -23,6 +23,10 @@ struct Figures {
   std::vector<double> utilisation;                  // of each pool
   KernelErrors kernels;
   std::string limiter{};  // "prefill: experts 41 %, decode: attention 38 %": the largest part of each pool's time
+  double piled_up = 0;    // share of the arrivals that piled up, where requests come by chance and did; 0: they did not
+  double gpus = 0, tokens_per_gpu = 0;  // tokens/s of prompts and answers
+  double cost_per_million = 0, cost_per_million_input = 0, cost_per_million_output = 0;  // USD
+  std::string warnings{};  // what the run says of its own figures, a line each
   bool operator==(const Figures&) const = default;
 };
 
@@ -45,6 +49,10 @@ const Standing* tightest(const std::vector<Standing>& all);
 bool all_met(const std::vector<Standing>& all);
 /// "ttft_p90 1.2 s of 2 s"
 std::string text_of(const Standing& standing);
-/// Long enough for the requests that start in it to end several times over, within the plan's bounds.
+/// Requests that say enough of the percentiles that have a target: the share of requests beyond one is then known to
+/// 15 % (one standard deviation); of rarer ones than p98, to as much as 3,600 requests tell.
+double requests_for(const Targets& targets);
+/// Long enough for the requests that start in it to end several times over and to be as many as percentiles need,
+/// within the plan's bounds; then so many times longer.
 Trial trial_for(const Plan& plan, double end_to_end, double stretch = 1);
 }  // namespace moesim::sizing

@@ -16,9 +16,10 @@ namespace moesim::sizing {
 namespace {
 using Value = results::Results::Value;
 // Columns of the table `trial`: scenario, seed, latencies, share, finished, rejected, utilisation of two pools, errors
-// of kernels, limiter.
+// of kernels, limiter, piled_up, gpus, tokens a GPU, three costs, warnings.
 constexpr int kLatencyAt = 3, kShareAt = kLatencyAt + int(kLatencies.size()), kMostPools = 2,
-              kKernelsAt = kShareAt + 3 + kMostPools, kLimiterAt = kKernelsAt + 4;
+              kKernelsAt = kShareAt + 3 + kMostPools, kLimiterAt = kKernelsAt + 4, kEconomyAt = kLimiterAt + 2,
+              kWarningsAt = kEconomyAt + 5;
 
 std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
   std::vector<Value> out{key.first, std::int64_t(key.second)};
@@ -29,6 +30,10 @@ std::vector<Value> row_of(const TrialBook::Key& key, const Figures& f) {
   for (const double e : {f.kernels.median, f.kernels.p90, f.kernels.borrowed_median, f.kernels.borrowed_p90})
     out.emplace_back(e);
   out.emplace_back(f.limiter);
+  for (const double figure :
+       {f.piled_up, f.gpus, f.tokens_per_gpu, f.cost_per_million, f.cost_per_million_input, f.cost_per_million_output})
+    out.emplace_back(figure);
+  out.emplace_back(f.warnings);
   return out;
 }
 
@@ -47,6 +52,13 @@ Figures figures_of(const results::Statement& row) {
     if (!row.is_null(kShareAt + 3 + p)) out.utilisation.push_back(row.real(kShareAt + 3 + p));
   out.kernels = {row.real(kKernelsAt), row.real(kKernelsAt + 1), row.real(kKernelsAt + 2), row.real(kKernelsAt + 3)};
   out.limiter = row.text(kLimiterAt);
+  out.piled_up = row.real(kLimiterAt + 1);
+  out.gpus = row.real(kEconomyAt);
+  out.tokens_per_gpu = row.real(kEconomyAt + 1);
+  out.cost_per_million = row.real(kEconomyAt + 2);
+  out.cost_per_million_input = row.real(kEconomyAt + 3);
+  out.cost_per_million_output = row.real(kEconomyAt + 4);
+  out.warnings = row.text(kWarningsAt);
   return out;
 }
 
@@ -140,7 +152,7 @@ void read_trials(const std::string& file, const char* use, const results::RunIde
   if (!run.step()) refuse(file, use, "it holds no search for a plan's answer");
   check_same_search(file, use, run, search);
   results::Statement trials = db.prepare("SELECT * FROM trial ORDER BY rowid");
-  if (trials.columns() != kLimiterAt + 1) refuse(file, use, "its table of simulations has other columns");
+  if (trials.columns() != kWarningsAt + 1) refuse(file, use, "its table of simulations has other columns");
   while (trials.step()) {
     const std::string scenario = trials.text(1);
     const auto seed = std::uint64_t(trials.integer(2));

@@ -53,6 +53,29 @@ TEST(Economics, SplitsCostsByPools) {
   EXPECT_DOUBLE_EQ(x.tokens_per_user, 20);
 }
 
+/// What was simulated says itself what it cost.
+TEST(Economics, OfASimulationAreItsRunsOwn) {
+  const PricedNode n = node();
+  Plan plan;
+  plan.load = {.rate = 10, .input = 900, .output = 100};
+  Entry e;
+  e.deployment = {&n, "sglang", {pool(serving::Role::both, 2, 1)}, {3}};
+  Figures& f = e.figures.emplace();
+  f.gpus = 6;
+  f.tokens_per_gpu = 7;
+  f.cost_per_million = 1;
+  f.cost_per_million_input = 2;
+  f.cost_per_million_output = 3;
+  const Economics x = economics_of(plan, e);
+  EXPECT_EQ(x.gpus, 8);
+  EXPECT_EQ(x.used_gpus, 6);
+  EXPECT_EQ(x.cost_per_hour, 16);
+  EXPECT_EQ(x.tokens_per_gpu, 7);
+  EXPECT_EQ(x.cost_per_million, 1);
+  EXPECT_EQ(x.cost_per_million_input, 2);
+  EXPECT_EQ(x.cost_per_million_output, 3);
+}
+
 TEST(Economics, OfClosedLoopsFollowsTheAnswers) {
   Plan plan;
   plan.load = {.clients = 100, .input = 900, .output = 100};

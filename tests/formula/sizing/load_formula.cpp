@@ -41,12 +41,32 @@ TEST(Load, OfSingleRequestsIsTheirRate) {
 TEST(Trial, LastsUntilPercentilesSaySomething) {
   Plan plan;
   plan.load = {.rate = 0.01, .input = 100, .output = 10};
-  EXPECT_EQ(trial_for(plan, 2).duration, 4000_s);  // 40 requests
+  EXPECT_EQ(trial_for(plan, 2).duration, from_seconds(4003.5));  // 40 requests, after 1.25 x 2 s and 1 s
   plan.section.search.most = 600_s;
   EXPECT_EQ(trial_for(plan, 2).duration, 600_s);
   plan.load.rate = 10;
   EXPECT_EQ(trial_for(plan, 20).duration, 60_s);  // 2.5 x 20 s and 10 s
   EXPECT_EQ(trial_for(plan, 20).warmup, 26_s);    // 1.25 x 20 s and 1 s
+}
+
+/// A share 0.1 beyond a p90 is that of 400 requests with a deviation of 0.1 x 0.15: 0.9 x 0.1 / 400 = 0.015^2.
+TEST(Trial, HasAsManyRequestsAsPercentilesNeed) {
+  Targets t;
+  EXPECT_EQ(requests_for(t), 40);
+  t.latency[latency_index("tpot_p50")] = 1_s;
+  EXPECT_NEAR(requests_for(t), 44.4, 0.1);
+  t.latency[latency_index("ttft_p90")] = 1_s;
+  EXPECT_NEAR(requests_for(t), 400, 1e-9);
+  t.latency[latency_index("ttft_p99")] = 1_s;
+  EXPECT_EQ(requests_for(t), 3600);  // of 4,400
+  Plan plan;
+  plan.load = {.rate = 4, .input = 100, .output = 10};
+  plan.section.targets.latency[latency_index("ttft_p90")] = 1_s;
+  EXPECT_EQ(trial_for(plan, 4).duration, 106_s);  // 6 s to fill, 400 requests
+  EXPECT_EQ(trial_for(plan, 4, 2).duration, 212_s);
+  EXPECT_EQ(trial_for(plan, 4, 2).warmup, 12_s);
+  plan.load = {.clients = 8, .input = 100, .output = 10};
+  EXPECT_EQ(trial_for(plan, 4).duration, 206_s);  // 8 clients ask twice a second
 }
 
 TEST(Trial, RunsThroughWholeConversations) {

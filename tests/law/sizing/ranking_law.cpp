@@ -46,7 +46,7 @@ TEST(Ranking, OfOtherSeedsIsWhatTheySimulate) {
   ASSERT_TRUE(s.winner);
   const Entry& w = s.entries[*s.winner];
   plan.seed += 1;
-  const auto all = standings(plan.section.targets, simulate(plan, w.deployment, trial_for(plan, end_to_end(plan, w))));
+  const auto all = standings(plan.section.targets, simulate(plan, w.deployment, w.trial));
   EXPECT_EQ(1 - tightest(all)->used(), s.ranking.front().headrooms.at(1));
 }
 }  // namespace

@@ -1,6 +1,7 @@
 // What a search must never do: depend on the number of jobs, lose the cheapest, or answer what does not hold.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <numeric>
 
@@ -48,10 +49,51 @@ TEST(Search, NamesAReasonForEveryCandidate) {
   const Plan plan = read_small(folder, 2);
   const Search s = search(plan, 2);
   EXPECT_GT(s.proposals.size(), 20u);
-  for (const Proposal& p : s.proposals) EXPECT_EQ(p.usable(), p.steady.rate > 0 && p.steady.refused.empty());
+  for (const Proposal& p : s.proposals) {
+    EXPECT_EQ(p.usable(), p.steady.rate > 0 && p.steady.refused.empty());
+    const bool part = std::ranges::any_of(s.entries, [&](const Entry& e) {
+      return e.deployment.node == p.node && std::ranges::find(e.deployment.pools, p.design) != e.deployment.pools.end();
+    });
+    EXPECT_EQ(part, p.usable() && p.dropped.empty()) << text_of(p.design, 1) << ": " << p.dropped;
+  }
   for (const Entry& e : s.entries) {
     EXPECT_FALSE(e.reason.empty()) << text_of(e.deployment);
     EXPECT_EQ(e.figures.has_value(), e.fate != Fate::pruned && e.fate != Fate::illegal) << text_of(e.deployment);
+  }
+}
+
+/// Of those that cost the same, the one whose tightest target is used least; to what a seed's chance makes of it.
+TEST(Search, TriesTheBestOfEquallyCheapOnes) {
+  const TemporaryFolder folder;
+  for (const std::uint64_t seed : {2, 5}) {
+    Plan plan = read_small(folder, seed);
+    const Search kept = search(plan, 2);
+    plan.section.search.exhaustive = true;
+    const Search all = search(plan, 2);
+    ASSERT_TRUE(kept.winner && all.winner);
+    const Entry &found = kept.entries[*kept.winner], &best = all.entries[*all.winner];
+    ASSERT_DOUBLE_EQ(found.deployment.cost_per_hour(), best.deployment.cost_per_hour());
+    EXPECT_GT(found.headroom, best.headroom - 0.05)
+        << text_of(found.deployment) << ", not " << text_of(best.deployment);
+  }
+}
+
+/// Whoever is on the front is beaten by nobody that was simulated, and nobody else is that is not.
+TEST(Search, NamesAFrontThatIsOne) {
+  const TemporaryFolder folder;
+  for (const std::uint64_t seed : {2, 6}) {
+    const Plan plan = read_small(folder, seed);
+    const Search s = search(plan, 2);
+    const auto token = [](const Entry& e) { return e.figures->latency[latency_index("tpot_p50")]; };
+    for (const Entry& e : s.entries) {
+      if (!holds(e) || e.fate == Fate::chosen) continue;
+      const bool beaten = std::ranges::any_of(s.entries, [&](const Entry& o) {
+        if (!holds(o)) return false;
+        const double a = o.deployment.cost_per_hour(), b = e.deployment.cost_per_hour();
+        return a <= b && token(o) <= token(e) && (a < b || token(o) < token(e));
+      });
+      EXPECT_EQ(e.fate == Fate::front, !beaten) << text_of(e.deployment);
+    }
   }
 }
 
@@ -63,7 +105,7 @@ TEST(Search, AnswersWithTheFewestInstancesThatMeetTheTargets) {
     const Search s = search(plan, 2);
     if (!s.winner) continue;
     const Entry& w = s.entries[*s.winner];
-    const Trial trial = trial_for(plan, end_to_end(plan, w));
+    const Trial trial = w.trial;
     const Figures again = simulate(plan, w.deployment, trial);
     EXPECT_EQ(again.latency, w.figures->latency);
     EXPECT_TRUE(all_met(standings(plan.section.targets, again)));

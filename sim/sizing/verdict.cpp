@@ -1,0 +1,46 @@
+#include "sizing/verdict.h"
+
+#include <algorithm>
+
+namespace moesim::sizing {
+namespace {
+// assumed: figures of the shortest window are within this factor of those of ever longer ones; percentiles of lengths
+// that vary as much as their mean move by a third where the share beyond them moves by two of its deviations
+constexpr double kFar = 1.4;
+constexpr double kMostStretch = 4;
+
+/// Whether a longer window could say otherwise.  Of requests that pile up, latencies only grow.
+bool is_decided(const Verdict& v) {
+  const double used = v.used();
+  return used > kFar || used < 1 / kFar || (v.figures.piled_up > 0 && tightest(v.standings)->target != "served");
+}
+}  // namespace
+
+Verdict judge_once(const Plan& plan, const Deployment& d, const Terms& q) {
+  Verdict out;
+  out.stretch = q.stretch;
+  out.trial = trial_for(plan, q.end_to_end * q.length, q.stretch);
+  out.trial.load = q.load;
+  out.trial.length = q.length;
+  out.figures = simulate(plan, d, out.trial);
+  out.standings = standings(plan.section.targets, out.figures);
+  out.met = all_met(out.standings);
+  out.trials = 1;
+  return out;
+}
+
+Verdict judge(const Plan& plan, const Deployment& d, const Terms& asked) {
+  Terms q = asked;
+  Verdict out = judge_once(plan, d, q);
+  while (!is_decided(out) && q.stretch < kMostStretch) {
+    q.stretch *= 2;
+    if (trial_for(plan, q.end_to_end * q.length, q.stretch).duration == out.trial.duration) break;  // the plan's limit
+    Verdict longer = judge_once(plan, d, q);
+    longer.trials += out.trials;
+    const bool same = longer.met == out.met;
+    out = std::move(longer);
+    if (same) break;
+  }
+  return out;
+}
+}  // namespace moesim::sizing
