@@ -47,7 +47,7 @@ SCENARIOS = {
                       "--gpus", "16", "--nodes", "2", "--slots", "64,80", "--from", "{placement}"],
     "size": ["size", "size-mixtral-8x7b"],
     "plan": ["size", os.path.join(HERE, "plan.yaml")],
-    "validate": ["validate", "serve-deepseek-v3-profile-decode", "train-mixtral-8x7b-interleaved"],
+    "validate": ["validate", "serve-deepseek-v3-profile-decode", "train-mixtral-8x7b-interleaved", "place-deepseek-r1-gb200"],
     "sweep": ["sweep", os.path.join(HERE, "..", "smoke", "schedules.yaml")],
 }
 

@@ -205,8 +205,8 @@ std::string cluster() {
   const spec::Cluster c = spec::load_cluster("h800-32");
   const std::string text = fmt::format("type: cluster\ntitle: My cluster\nnodes: {}\nnode:\n{}  gpu:\n{}fabric:\n{}",
                                        c.nodes, lines_of(c.node, 2), lines_of(c.node.gpu, 4), lines_of(c.fabric, 2));
-  return fmt::format("# The values of {} (moesim show {}), whose file says where they come from.\n{}{}", c.name, c.name,
-                     kWhole, annotated(text, "cluster"));
+  return fmt::format("# The values of {} (moesim show {}); its file says where they\n# come from.\n{}{}", c.name,
+                     c.name, kWhole, annotated(text, "cluster"));
 }
 
 std::string model() {

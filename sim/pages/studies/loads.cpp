@@ -94,10 +94,14 @@ void add_nodes(Page& page, const Queries& q) {
   s.question = "Which nodes send to which?";
   s.sql = {q.sql("nodes")};
   Matrix m = matrix_of(rows);
-  double most = 0, least = INFINITY;
+  double most = 0, least = INFINITY, most_within = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows.whole(i, 0) == rows.whole(i, 1) || !std::isfinite(rows.number(i, 2))) continue;
-    most = std::max(most, rows.number(i, 2)), least = std::min(least, rows.number(i, 2));
+    const double bytes = rows.number(i, 2);
+    if (!std::isfinite(bytes)) continue;
+    if (rows.whole(i, 0) == rows.whole(i, 1))
+      most_within = std::max(most_within, bytes);
+    else
+      most = std::max(most, bytes), least = std::min(least, bytes);
   }
   if (m.rows.size() < 2 || !(most > 0)) {
     s.answer =
@@ -113,12 +117,16 @@ void add_nodes(Page& page, const Queries& q) {
   h.high = most * 1e-9, h.low = 0;
   h.cell_height = 24, h.numbers = m.columns.size() <= 12;
   h.rows = names_of(m.rows), h.columns = names_of(m.columns);
-  for (double& v : m.values) v *= 1e-9;
+  // Bytes within a node are of another network and of another size: beside them all others would look alike.
+  for (std::size_t r = 0; r < m.rows.size(); ++r)
+    for (std::size_t c = 0; c < m.columns.size(); ++c)
+      m.values[r * m.columns.size() + c] = m.rows[r] == m.columns[c] ? NAN : 1e-9 * m.values[r * m.columns.size() + c];
   h.values = std::move(m.values);
   s.answer = html("From {} to {} go from one node to another", results::pretty(least, "B"),
                   strong(results::pretty(most, "B")));
   s.panels.push_back({"", "", heat(h)});
-  s.note = "GB; within a node, the bytes over NVLink.";
+  s.note = fmt::format("GB, the stronger the more. Within a node at most {} go over NVLink.",
+                       results::pretty(most_within, "B"));
   page.sections.push_back(std::move(s));
 }
 }  // namespace moesim::pages

@@ -4,6 +4,7 @@
 
 #include "core/config.h"
 #include "pages/studies/common.h"
+#include "pages/studies/plan.h"
 #include "pages/studies/studies.h"
 #include "results/summary.h"
 
@@ -26,7 +27,9 @@ enum Column {
 };
 
 std::string figure_name(const Rows& all, std::size_t i) {
-  return spaced(all.text(i, kName)) + (all.text(i, kScope) == "run" ? "" : " of " + all.text(i, kScope));
+  const std::string& scope = all.text(i, kScope);
+  return spaced(all.text(i, kName)) +
+         (scope == "run" ? "" : " of " + (scope.starts_with("placement:") ? plan_of(scope).name() : scope));
 }
 
 /// What `share` of the sorted absolute errors stay within.
