@@ -39,6 +39,7 @@ WORDS = {  # of a metric: how its value is written, and by what it is multiplied
     "mfu_bf16_causal": ("MFU {:.1f} %", 100),
     "tflops_noncausal": ("{:.0f} TFLOP/s a GPU", 1),
     "step_time": ("{:.1f} s a step", 1),
+    "step_time_mean": ("{:.1f} ms a step", 1e3),
     "run_gpu_hours": ("{:,.0f} GPU-hours", 1),
     "run_days": ("{:.1f} days", 1),
     "imbalance": ("slowest GPU {:.1f} % over the mean", 100),

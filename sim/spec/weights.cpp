@@ -34,7 +34,7 @@ struct Collector {
     for (const AttentionWeight& w : rules_of(kind).weights(m))
       add(ParameterPart::attention, w.rows, w.columns, w.matrix);
     add(ParameterPart::attention, m.hidden, rules_of(kind).output_width(m), true);
-    if (keeps_state(kind)) return;
+    if (!caches_tokens(kind)) return;
     if (a.o_bias) vector(ParameterPart::attention, m.hidden);
     if (a.sinks) vector(ParameterPart::attention, a.heads);
   }

@@ -151,11 +151,9 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
 }
 
 void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
-  const spec::MoeShape& m = *c.model.moe;
   const std::int64_t rows = group_rows(c.rows).rows, hidden = c.model.row_width();
-  const std::int64_t w = expert_columns(m, c.options);
   const int inputs = c.model.expert_inputs();
-  const std::int64_t u = inputs * w;  // columns into the activation
+  const std::int64_t w = expert_columns(*c.model.moe, c.options), u = inputs * w;  // u: into the activation
   if (rows == 0) return;
   const spec::Dtype dtype = list.linear_dtype();
   const bool gathers = c.options.layout == GroupLayout::contiguous || c.options.local_rows || c.options.sends_rows;
@@ -170,7 +168,7 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
     if (!(gradient && list.frozen())) list.add(name, g, bias, rows, {std::int64_t(2 * bias) * group_rows(c.rows).used});
     list.adapt_groups(g);
   };
-  const double bias = m.expert_bias ? 1 : 0;
+  const double bias = c.model.moe->expert_bias ? 1 : 0;
   switch (pass) {
     case Pass::forward:
       if (gathers) {

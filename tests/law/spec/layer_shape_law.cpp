@@ -18,7 +18,9 @@ std::int64_t ffn_parameters(const Model& m, const LayerShape& layer) {
   const std::int64_t dense = 3 * std::int64_t{m.hidden} * layer.ffn.width;
   if (!layer.has_experts()) return dense;
   const std::int64_t bias = m.moe->selection_bias ? m.moe->experts : 0;
-  const std::int64_t shared = 3 * std::int64_t{m.hidden} * m.moe->shared_total() + (m.moe->shared_gate ? m.hidden : 0);
+  const std::int64_t matrices = m.expert_inputs() + 1;
+  const std::int64_t shared = matrices * m.hidden * m.moe->shared_total() + (m.moe->shared_gate ? m.hidden : 0) +
+                              2 * std::int64_t{m.hidden} * m.moe->latent_width;
   return m.moe->experts * expert_parameters(m) + shared + gate_parameters(m) + bias;
 }
 
@@ -44,7 +46,7 @@ TEST(LayerShapeLaw, TheCacheIsWhatTheLayersKeep) {
       const auto context = std::int64_t(1 + random.below(200'000));
       Bytes sum = state_bytes(m) + index_bytes_per_token(m) * context;
       for (const LayerShape& layer : layer_shapes(m))
-        if (!keeps_state(layer.attention.kind)) sum += token * layer.attention.keeps.of(context);
+        if (caches_tokens(layer.attention.kind)) sum += token * layer.attention.keeps.of(context);
       EXPECT_EQ(sum, cache_bytes(m, context, CacheFormat::bf16)) << context;
     }
   }
@@ -91,7 +93,7 @@ TEST(LayerShapeLaw, ScalingKeepsWhatLayersReadAndKeep) {
       EXPECT_EQ(a.attention.keeps, b.attention.keeps);
       EXPECT_EQ(a.ffn.kind, b.ffn.kind);
       EXPECT_EQ(a.attention.rope.active, b.attention.rope.active);
-      EXPECT_EQ(b.attention.rope.dims > 0, !keeps_state(a.attention.kind));
+      EXPECT_EQ(b.attention.rope.dims > 0, caches_tokens(a.attention.kind));
     }
   }
 }

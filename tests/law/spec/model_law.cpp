@@ -30,9 +30,12 @@ TEST(ModelLaw, PartsAreSumsOfTheirLayers) {
     const Parameters p = count_parameters(m);
     const auto moe = std::int64_t(m.moe_layers().size());
     const int caching = caching_layers(m);
-    const std::int64_t states = m.delta ? attention_parameters(m, AttentionKind::gated_delta) : 0;
-    EXPECT_EQ(p.attention, caching * attention_parameters(m) + (m.layers - caching) * states +
-                               layers_with_indexer(m) * indexer_parameters(m));
+    const std::int64_t delta =
+        m.delta ? std::int64_t(m.delta->layers.size()) * attention_parameters(m, AttentionKind::gated_delta) : 0;
+    const std::int64_t mamba =
+        m.mamba ? std::int64_t(m.mamba->layers.size()) * attention_parameters(m, AttentionKind::mamba2) : 0;
+    EXPECT_EQ(p.attention,
+              caching * attention_parameters(m) + delta + mamba + layers_with_indexer(m) * indexer_parameters(m));
     EXPECT_EQ(p.routed, m.moe ? moe * m.moe->experts * expert_parameters(m) : 0);
     const std::int64_t biases = m.moe && m.moe->selection_bias ? moe * m.moe->experts : 0;
     EXPECT_EQ(p.gate, moe * gate_parameters(m) + biases);
