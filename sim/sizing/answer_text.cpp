@@ -47,8 +47,8 @@ std::string missed_text(const Search& s) {
 /// What its own run says of its figures.
 std::string warnings_text(const Entry& winner) {
   std::istringstream lines(winner.figures->warnings);
-  std::string out = fmt::format("simulated for {}, figures of what came after {}\n", to_text(winner.trial.duration),
-                                to_text(winner.trial.warmup));
+  std::string out = fmt::format("simulated for {}, figures of what came after {}\n",
+                                pretty(seconds(winner.trial.duration), "s"), pretty(seconds(winner.trial.warmup), "s"));
   for (std::string line; std::getline(lines, line);) out += "warning: " + line + "\n";
   return out;
 }

@@ -64,10 +64,12 @@ bool grow(const Plan& plan, Entry& entry, Trials& trials, std::vector<int>& n, d
     const Standing missed = *tightest(trials(n).standings);
     entry.reason = text_of(missed);
     if (missed.target.starts_with("requests") || trials.spent()) return false;
-    // Queues that outgrow any target say little of how many are missing: a fifth at a time.
-    const std::size_t pool = pool_at_fault(entry.deployment, missed, trials(n).figures);
-    if (missed.used() >= before * 0.999 && ++idle == 2) return false;  // more of the same does not help
+    // More of the same does not help: prompts may wait for what holds their answers up, and then the other pool does.
+    if (missed.used() >= before * 0.999 && ++idle == int(n.size()) + 1) return false;
     before = missed.used();
+    std::size_t pool = pool_at_fault(entry.deployment, missed, trials(n).figures);
+    if (n.size() == 2 && idle % 2 == 1) pool = 1 - pool;
+    // Queues that outgrow any target say little of how many are missing: a fifth at a time.
     n[pool] += std::max(1, n[pool] / 5);
     Deployment more = entry.deployment;
     more.instances = n;

@@ -52,13 +52,25 @@ double excess(const Plan& plan, const Proposal& p) {
 }
 
 std::string nearest_pool(const Plan& plan, const Search& s) {
-  std::map<std::string, int> reasons;
-  for (const Proposal& p : s.proposals)
-    if (!p.usable()) ++reasons[p.steady.refused.substr(0, p.steady.refused.find(':'))];
+  struct Fallen {
+    int count = 0;
+    const Proposal* first = nullptr;
+  };
+  std::map<std::string, Fallen> reasons;
+  for (const Proposal& p : s.proposals) {
+    if (p.usable()) continue;
+    Fallen& f = reasons[p.steady.refused.substr(0, p.steady.refused.find(':'))];
+    if (f.count++ == 0) f.first = &p;
+  }
   std::string out = "Nothing can be built that meets the targets:";
-  for (const auto& [reason, count] : reasons) out += fmt::format(" {} fall by {},", count, reason);
+  for (const auto& [reason, f] : reasons) out += fmt::format(" {} fall by {},", f.count, reason);
   out.back() = '.';
   out += "\n";
+  // Where none falls by its latency, no target is near.
+  for (const auto& [reason, f] : reasons)
+    if (!reasons.contains("latency"))
+      out += fmt::format("For example {} on {}: {}.\n", text_of(f.first->design, 1), node_name(*f.first->node),
+                         f.first->steady.refused);
   // Of each role by itself: pools of prompts and of answers need both.
   for (const serving::Role role : {serving::Role::both, serving::Role::prefill, serving::Role::decode}) {
     const Proposal* best = nullptr;

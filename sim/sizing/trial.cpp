@@ -141,10 +141,9 @@ Trial trial_for(const Plan& plan, double end_to_end, double stretch) {
   const double rate = plan.load.clients > 0 ? plan.load.clients / std::max(end, 1e-6) : plan.load.rate;
   const double enough = filled + (rate > 0 ? requests_for(plan.section.targets) / rate : 0);
   const double least = std::max(10.0, seconds(search.least));
-  const double most =
-      std::max(least, search.most ? seconds(*search.most)
-                                  : std::min(kLongest, stretch * std::max(seconds(search.longest()), enough)));
-  const double whole = std::clamp(std::max(2 * filled + 8, enough) * stretch, least, most);
+  const double usual = std::max({seconds(search.longest()), enough, least}) * stretch;
+  const double most = std::max(least, search.most ? seconds(*search.most) : std::min(kLongest, usual));
+  const double whole = std::min(std::max({2 * filled + 8, enough, least}) * stretch, most);
   Trial out;
   out.duration = from_seconds(whole);
   out.warmup = from_seconds(std::min(whole / 2, filled * stretch));

@@ -45,6 +45,15 @@ TEST_F(Nearest, OfPoolsThatAreAllTooSlowIsTheFastest) {
       "as the target it can be tried.\n");
 }
 
+TEST_F(Nearest, SaysForExampleWhatCannotBeBuiltWhereNoTargetIsAtFault) {
+  PoolDesign design;
+  design.data = 9;
+  search_.proposals = {{&node_, "vllm", design, {.refused = "layout: 9 GPUs"}}};
+  EXPECT_EQ(nearest_text(plan_, search_),
+            "Nothing can be built that meets the targets: 1 fall by layout.\n"
+            "For example both 1 x DP9, batch 256, 8192 tokens on box: layout: 9 GPUs.\n");
+}
+
 TEST_F(Nearest, OfWhatWasSimulatedNamesEveryTargetThatWouldHaveToChange) {
   search_.entries = {entry(1, 0.03, 2), entry(2, 0.012, 1.5), entry(3, 0.02, 0.5)};
   EXPECT_EQ(nearest_text(plan_, search_),
