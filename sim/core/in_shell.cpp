@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-namespace moesim {
+namespace moesim::core {
 
 std::string in_shell(const std::string& word) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:@%=";
@@ -11,4 +11,4 @@ std::string in_shell(const std::string& word) {
   for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
 }
-}  // namespace moesim
+}  // namespace moesim::core

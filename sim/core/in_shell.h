@@ -2,8 +2,10 @@
 #pragma once
 #include <string>
 
-namespace moesim {
+#include "core/names.h"
+
+namespace moesim::core {
 
 /// The word as a shell takes it: in quotes where it holds more than letters, digits and what no shell reads.
 std::string in_shell(const std::string& word);
-}  // namespace moesim
+}  // namespace moesim::core

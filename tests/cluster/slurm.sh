@@ -93,9 +93,11 @@ size:
   targets: {ttft_p90: 500 ms, tpot_p90: 40 ms}
   candidates:
     nodes: [{node: hgx-h100, nodes: 2}, {node: hgx-h200, nodes: 2}]
+    layouts: [aggregated]
+    tensor: [1, 2]
     batch: [16, 32, 64]
     tokens: [2048]
-  search: {exhaustive: true, seeds: 1, least: 20 s, most: 30 s}
+  search: {exhaustive: true, seeds: 1, least: 60 s, most: 60 s}
 END
 cd "$folder"
 

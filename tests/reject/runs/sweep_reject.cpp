@@ -53,8 +53,6 @@ TEST(SweepReject, SaysWhereAndWhatBeforeTheFirstRun) {
       {axis + "values: [1, 2]}]\nset: [seed=4]\nseeds: 2", "5:8: seeds: the seed is set already: seed=4"},
       {axis + "values: [1, 2]}]\nset: [training.batch]",
        "4:7: set[0]: expected key.path=value, got \"training.batch\""},
-      {axis + "values: [1, 2]}]\nshow: [step_time, ttft_mean]",
-       "4:19: show[1]: ttft_mean is a figure of serving; these runs are of training; did you mean \"host_time\"?"},
       {"vary: [{key: training.micro_batc, values: [1, 2]}, {key: seed, values: [1, 2]}]",
        "3:14: vary[0].key: sets a value that the scenario does not have: unknown key \"micro_batc\"; did you mean "
        "\"micro_batch\"?"},
