@@ -81,7 +81,7 @@ class LoadReader {
     std::size_t at = 0;
     for (std::size_t layer = 0; layer < step.size(); ++layer) {
       const formats::JsonValue& row = step[layer];
-      if (!row.is_array()) fail("layer {}: expected a list of counts", layer);
+      if (!row.is_array() || row.empty()) fail("layer {}: expected a list of counts", layer);
       if (first && layer == 0) experts_ = int(row.size());
       if (row.size() != std::size_t(experts_))
         fail("layer {} has {} experts, but layer 0 has {}", layer, row.size(), experts_);

@@ -44,10 +44,12 @@ void read(const ImportContext& context) {
   s.axis = LayerAxis::numbered;
   s.axis_size = int(counts.size());
   s.passes.resize(1);
-  check_sizes(name, s.axis_size, std::min<std::int64_t>(counts.begin()->second->elements(), INT16_MAX + 1));
+  const formats::ArraySource& first = *counts.begin()->second;
+  s.experts = int(std::min<std::int64_t>(first.elements(), INT16_MAX + 1));
+  if (s.experts == 0) throw ConfigError(fmt::format("{}: counts no experts", first.where));
+  check_sizes(name, s.axis_size, s.experts);
   for (const auto& [layer, array] : counts) {
     s.layers.push_back(layer);
-    if (s.experts == 0) s.experts = int(std::min<std::int64_t>(array->elements(), INT16_MAX + 1));
     if (array->elements() != s.experts || array->shape.empty())
       throw ConfigError(
           fmt::format("{}: expected counts of {} experts, got {}", array->where, s.experts, array->shape_text()));

@@ -65,6 +65,7 @@ void add_csv(const std::string& file, CountedSource& s) {
       continue;
     }
     const std::size_t experts = csv.cells() - numbered;
+    if (experts == 0) csv.fail("no counts");
     if (s.experts == 0) s.experts = int(std::min<std::size_t>(experts, INT16_MAX + 1));
     if (experts != std::size_t(s.experts))
       csv.fail(fmt::format("has {} numbers, the rows before {}", experts, s.experts));

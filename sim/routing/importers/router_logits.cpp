@@ -44,7 +44,7 @@ Logits read_logits(const std::string& file) {
     formats::ArraySource a = entry(zip, fmt::format("router_logits_{}.npy", i));
     const std::size_t rank = a.shape.size();
     const std::int64_t tokens = rank == 2 ? a.shape[0] : rank == 3 ? a.shape[0] * a.shape[1] : -1;
-    if (tokens != out.count || formats::is_integer(a.type))
+    if (tokens != out.count || a.shape.back() < 1 || formats::is_integer(a.type))
       throw ConfigError(fmt::format("{}: expected floats [{} tokens, experts], got {} {}", a.where, out.count,
                                     name_of(a.type), a.shape_text()));
     if (out.experts == 0) out.experts = int(std::min<std::int64_t>(a.shape.back(), INT16_MAX + 1));

@@ -45,6 +45,25 @@ TEST_F(ImportReject, OneIdDoesNotMakeTablesOfGigabytes) {
             "--tokens: expected at most 55924 for 300 layers with top-64, got 1000000");
 }
 
+// One layer without experts, and others with some: their numbers were once read for both.
+TEST_F(ImportReject, ALayerOfNoExpertsIsNotLikeTheNext) {
+  EXPECT_EQ(refused("a.gguf", imatrix({{1, {}}, {2, {6, 2, 4, 4}}}, 2, 4)),
+            "a.gguf: blk.1.ffn_gate_exps.weight.counts: counts no experts");
+  EXPECT_EQ(refused("a.gguf", imatrix({{1, {6, 2, 4, 4}}, {2, {}}}, 2, 4)),
+            "a.gguf: blk.2.ffn_gate_exps.weight.counts: expected counts of 4 experts, got [0, 1]");
+  ImportOptions options;
+  options.top_k = 2;
+  const auto logits = [](const std::string& shape) { return npy("<f4", shape, ""); };
+  EXPECT_EQ(refused("a.npz",
+                    zip({{"input_ids.npy", npy("<i8", "(1, 2)", raw<std::int64_t>({8, 9}))},
+                         {"router_logits_0.npy", logits("(1, 2, 0)")},
+                         {"router_logits_1.npy", npy("<f4", "(1, 2, 2)", raw<float>({0, 3, 5, 0}))}}),
+                    options),
+            "a.npz: router_logits_0.npy: expected floats [2 tokens, experts], got float32 [1, 2, 0]");
+  EXPECT_EQ(refused("a.csv", "layer\n0\n1,5,6\n"), "a.csv:2: no counts");
+  EXPECT_EQ(refused("a.json", "[[[]],[[1,2]]]"), "a.json[0]: layer 0 has 0 experts, those before 0");
+}
+
 TEST_F(ImportReject, GateWeightsAreNumbers) {
   const auto line = [](const std::string& weights) {
     return R"({"sequence":0,"position":0,"layers":{"3":{"experts":[0,1],"weights":)" + weights + "}}}\n";

@@ -63,6 +63,7 @@ TEST_F(LoadFiles, RefuseWhatDoesNotFit) {
   EXPECT_EQ(error("x", "[[1,\"2\"]]"), ": layer 0, expert 1: expected a number, got \"2\"");
   EXPECT_EQ(error("x", "[[1,-2]]"), ": layer 0, expert 1: a count must be a number of at least 0, got -2");
   EXPECT_EQ(error("x", "[1,2]"), ": expected a matrix [layers][experts] or [steps][layers][experts]");
+  EXPECT_EQ(error("x", "[[[]],[[1,2]]]"), ": layer 0: expected a list of counts");
   EXPECT_EQ(error("x", "{\"counts\":[[1]]}"), ": missing key \"logical_count\"");
   EXPECT_EQ(error("x", "[[1,2"), ": is not JSON: byte 6");
   EXPECT_EQ(error("x", "[[[1,2]],[[1,2],[3,4]]]"), ": a step has 2 layers, but the first has 1");
