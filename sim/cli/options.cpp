@@ -6,7 +6,6 @@
 #include <fmt/ranges.h>
 
 #include <charconv>
-#include <cstdio>
 
 #include "core/replacing.h"
 #include "runs/scenario.h"
@@ -15,10 +14,13 @@ namespace moesim::cli {
 
 std::pair<int, int> parse_shard(const std::string& text) {
   int number = 0, of = 0;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%d/%d%c", &number, &of, &rest) != 2)
-    throw ConfigError::placed(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", text));
-  return {number, of};
+  const char* const end = text.data() + text.size();
+  auto [at, wrong] = std::from_chars(text.data(), end, number);
+  if (wrong == std::errc{} && at != end && *at == '/') {
+    const auto behind = std::from_chars(at + 1, end, of);
+    if (behind.ec == std::errc{} && behind.ptr == end) return {number, of};
+  }
+  throw ConfigError::placed(fmt::format("--shard: expected I/N, for example 1/4, got \"{}\"", text));
 }
 
 std::vector<Config::Override> parse_overrides(const std::vector<std::string>& texts) {
@@ -44,7 +46,10 @@ std::pair<Time, Time> parse_window(const std::string& text) {
     Config::from_option("--timeline-window", in_quotes(word)).parse(t);
     return t;
   };
-  return {side(text.substr(0, colon), {0}), side(text.substr(colon + 1), {INT64_MAX})};
+  const std::pair<Time, Time> out{side(text.substr(0, colon), {0}), side(text.substr(colon + 1), {INT64_MAX})};
+  if (out.second <= out.first)
+    throw ConfigError::placed(fmt::format("--timeline-window: must end after it begins, got \"{}\"", text));
+  return out;
 }
 
 std::set<std::uint32_t> parse_ranges(const std::vector<std::string>& words, std::string_view option) {

@@ -38,7 +38,7 @@ std::string made(const std::string& study) {
     if (table.name.starts_with("sweep") && study != "sweep") continue;
     for (int row = 0; row < 3; ++row) {
       std::vector<Results::Value> values;
-      for (const results::Column& column : table.columns.subspan(1))
+      for (const results::Column& column : table.columns.subspan(table.columns[0].name == "run" ? 1 : 0))
         values.push_back(column.type == "INTEGER" ? Results::Value(row)
                          : column.type == "REAL"  ? Results::Value(row + 0.5)
                                                   : Results::Value(row == 0 ? "pool:decode" : "forward"));

