@@ -114,6 +114,21 @@ std::int64_t bytes_of(const std::string& how) {
                       true);
 }
 
+// The first three layers own their index whatever the step, then every second one does.
+TEST(ReleaseFormula, LayersThatOwnAnIndexByStepAreThoseOfTheList) {
+  const auto with = [](const std::string& rule) {
+    return total_of(R"({"vocab_size": 384, "hidden_size": 64, "tie_word_embeddings": false, "kv_lora_rank": 32,
+        "q_lora_rank": 48, "num_attention_heads": 4, "n_shared_experts": 1, "first_k_dense_replace": 1,
+        "intermediate_size": 160, "moe_intermediate_size": 32, "index_head_dim": 16, "index_n_heads": 8,
+        "index_topk": 8, "model_type": "glm_moe_dsa", "num_hidden_layers": 6, "n_routed_experts": 12,
+        "num_experts_per_tok": 3, "qk_nope_head_dim": 24, "qk_rope_head_dim": 8, "v_head_dim": 32, )" +
+                    rule + "}");
+  };
+  const auto listed = with(R"("indexer_types": ["full", "full", "full", "shared", "full", "shared"])");
+  EXPECT_EQ(with(R"("index_topk_freq": 2, "index_skip_topk_offset": 3)"), listed);
+  EXPECT_GT(with(R"("index_topk_freq": 1)"), listed);
+}
+
 TEST(ReleaseFormula, BytesOfEveryQuantisation) {
   constexpr std::int64_t kRest = 8'384;
   EXPECT_EQ(bytes_of("null"), 2 * 10'240 + kRest);

@@ -51,6 +51,7 @@ void expect_like_naive(const CompressedShape& shape, std::uint64_t seed) {
           }
         },
         [&](int layer, const std::vector<std::vector<int>>& picks) {
+          EXPECT_FALSE(picks.empty()) << "layer " << layer << " has no indexer";
           for (std::size_t t = 0; t < picks.size(); ++t)
             EXPECT_EQ(picks[t], naive.picks.at(layer).at(std::size_t(row) + t)) << "seed " << seed << " token " << row;
         }};

@@ -176,6 +176,14 @@ TEST(RejectHardware, SharesAboveOne) {
   EXPECT_EQ(gpu_error("sustained_clock: 2"), "g.yaml:1:34: sustained_clock: expected a share from 0 to 1, got 2");
 }
 
+TEST(RejectHardware, AGpuWithoutMemory) {
+  const auto gpu_error = [](const std::string& keys) {
+    return test::refusal_of([&] { (void)read_gpu(Config::from_text("{extends: h100, " + keys + "}", "g.yaml")); });
+  };
+  EXPECT_NE(gpu_error("memory: 0 B, reserve: 0 B"), "accepted");
+  EXPECT_EQ(gpu_error("memory: 1 B, reserve: 0 B"), "accepted");
+}
+
 TEST(RejectHardware, MoreThanCanBeCounted) {
   EXPECT_EQ(test::refusal_of([] { (void)read_gpu(Config::from_text("{extends: h100, sms: 100001}", "g.yaml")); }),
             "g.yaml:1:22: sms: must be at most 100000, got 100001");

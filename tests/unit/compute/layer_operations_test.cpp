@@ -83,8 +83,9 @@ TEST(LayerOperations, OnlyTheActivationIsDoneAgainBeforeItsGradient) {
   LayerOptions o;
   o.training = true;
   o.recompute.swiglu = true;
-  for (const Operation& op : operations(m, LayerPart::experts, Pass::backward_input, training_batch(m, 256), o, rows))
-    EXPECT_EQ(op.recomputed, op.name == "swiglu again" || op.name == "cast activation") << op.name;
+  for (const LayerPart part : {LayerPart::experts, LayerPart::shared})
+    for (const Operation& op : operations(m, part, Pass::backward_input, training_batch(m, 256), o, rows))
+      EXPECT_EQ(op.recomputed, op.name == "swiglu again" || op.name == "cast activation") << op.name;
 }
 
 // What attention gave was kept in 12 bits: 1.5 bytes in, 2 out, for each of 128 heads' 128 numbers.

@@ -65,7 +65,8 @@ TEST(Formats, AreToldFromOtherFilesByTheirBeginning) {
   EXPECT_FALSE(looks_like_placement("[[1,2],[3,4]]"));
   EXPECT_FALSE(looks_like_placement("layer,e0,e1\n0,3,4\n"));
   EXPECT_TRUE(looks_like_placement("\n\n,layer,gpu,slot,expert\n0,0,0,0,1\n"));
-  EXPECT_FALSE(looks_like_placement("\n\n0,3,4\n,layer,gpu,slot,expert\n")) << "no heading, but the line after it";
+  EXPECT_FALSE(looks_like_placement(std::string(99, '\n') + "0,3,4\n,layer,gpu,slot,expert\n"))
+      << "no heading, but the line after it";
   EXPECT_FALSE(looks_like_placement(R"({"logical_count":[[1]],"physical_to_logical_map":[[0]]})"))
       << "counts under one";
 }
