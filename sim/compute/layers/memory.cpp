@@ -12,7 +12,7 @@
 
 namespace moesim::compute {
 namespace {
-std::int64_t element_bytes(spec::Dtype dtype) { return tensor_bytes(16, dtype).v / 16; }
+std::int64_t parameter_bytes(spec::Dtype dtype) { return tensor_bytes(16, dtype).v / 16; }
 
 // The weights an operation list reads are the weights a GPU holds, when every expert has a row.
 Bytes weights_read(const spec::Model& model, int layer, LayerPart part, int experts, const LayerOptions& options) {
@@ -130,14 +130,14 @@ MemoryUse training_memory(const spec::Model& model, const HeldLayers& held, cons
   };
   MemoryUse use;
   if (state.zero >= 3)
-    add_item(use, "weights", shared(two_bytes, element_bytes(state.weights), true, held.copies));
+    add_item(use, "weights", shared(two_bytes, parameter_bytes(state.weights), true, held.copies));
   else
     add_item(use, "weights", (weights.dense + weights.experts) * held.copies);
   if (options.adapters.rank > 0)
-    add_item(use, "adapters", of_parameters(element_bytes(state.weights), state.zero >= 3, held.copies));
-  add_item(use, "gradients", of_parameters(element_bytes(state.gradients), state.zero >= 2, held.copies));
-  add_item(use, "master weights", of_parameters(element_bytes(state.master), state.zero >= 1, 1));
-  add_item(use, "optimizer moments", of_parameters(2 * element_bytes(state.moments), state.zero >= 1, 1));
+    add_item(use, "adapters", of_parameters(parameter_bytes(state.weights), state.zero >= 3, held.copies));
+  add_item(use, "gradients", of_parameters(parameter_bytes(state.gradients), state.zero >= 2, held.copies));
+  add_item(use, "master weights", of_parameters(parameter_bytes(state.master), state.zero >= 1, 1));
+  add_item(use, "optimizer moments", of_parameters(2 * parameter_bytes(state.moments), state.zero >= 1, 1));
   add_item(use, "activations", activations);
   add_item(use, "logits", logits(model, held, batch, options));
   add_item(use, "workspace", workspace(model, held, batch, rows, options));
