@@ -37,6 +37,7 @@ constexpr Example kExamples[] = {
     {"assemble --parent a/ --parent b/ --tensors experts=1 -o merged/", "experts of the second, all else of the first"},
     {"schedule dualpipe --stages 4 --micro-batches 8", "a pipeline schedule, drawn", kQuick},
     {"schedule zb_h1 --stages 8 --svg zb.svg", "as a picture", kQuick},
+    {"schedule zb_v --from train-deepseek-v2", "at the times of a scenario's stages"},
     {"list", "all names: models, hardware, scenarios, strategies, sections", kQuick},
     {"list serving", "keys of a section", kQuick},
     {"list serving.pools.kv.block", "all about one key", kQuick},

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/numbers.h"
 #include "cli/options.h"
+#include "cli/schedule_from.h"
 #include "core/files.h"
 #include "core/log.h"
 #include "schedule/pipelines/grid.h"
@@ -14,7 +15,8 @@
 namespace moesim::cli {
 namespace {
 struct Options {
-  std::string kind, svg;
+  std::string kind, svg, from;
+  std::vector<std::string> sets;
   int stages = 0, micro_batches = 0, chunks = 0;
   LimitOptions limits;
   std::string forward = "1 s", input = "1 s", weight = "1 s", overlapped, send = "0 s";
@@ -37,7 +39,17 @@ schedule::ScheduleCosts costs_of(const Options& o) {
   return out;
 }
 
-void schedule(const Options& o) {
+/// With a scenario: what it says itself cannot be said again.
+void of_scenario(const CLI::App& verb, const Options& o) {
+  for (const char* own : {"--stages", "--micro-batches", "--forward", "--input", "--weight", "--overlapped", "--send"})
+    if (verb.get_option(own)->count() > 0)
+      throw ConfigError(fmt::format("{}: the scenario of --from says it; change that with --set", own));
+  schedule_from({o.kind, o.from, o.svg, o.chunks, o.sets, o.limits});
+}
+
+void schedule(const CLI::App& verb, const Options& o) {
+  if (!o.from.empty()) return of_scenario(verb, o);
+  if (!o.sets.empty()) throw ConfigError("--set: changes the scenario of --from, and there is none");
   const Config config = schedule_of(o);
   const auto policy = schedule::pipeline_schedules().make(config);
   const auto own = policy->only_shape();
@@ -71,6 +83,9 @@ void add_schedule(CLI::App& app, int&) {
   auto o = std::make_shared<Options>();
   verb->add_option("kind", o->kind, "gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_v, dualpipe, dualpipev, or a YAML file")
       ->required();
+  verb->add_option("--from", o->from, "a training scenario: its layers, micro-batches and times of each stage");
+  verb->add_option("--set", o->sets, "change one value of that scenario: key.path=value (repeat for more)")
+      ->allow_extra_args(false);
   verb->add_option("--stages", o->stages, "pipeline ranks; default 8, or the file's")
       ->check(whole_number(1, schedule::kMostRanks));
   verb->add_option("--micro-batches", o->micro_batches, "micro-batches a step; default twice the stages, or the file's")
@@ -84,6 +99,6 @@ void add_schedule(CLI::App& app, int&) {
   verb->add_option("--send", o->send, "duration of a transfer to another rank")->capture_default_str();
   add_output(*verb, "-o,--output,--svg", o->svg, "picture to create, SVG (default: none)");
   add_limits(*verb, o->limits);
-  verb->callback([o] { schedule(*o); });
+  verb->callback([verb, o] { schedule(*verb, *o); });
 }
 }  // namespace moesim::cli

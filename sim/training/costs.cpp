@@ -52,8 +52,9 @@ GpuId TrainingCosts::gpu(const schedule::GpuSeat& seat) const {
       std::uint32_t(seat.rank * plan_.gpus_per_stage + seat.replica * plan_.replica_gpus + seat.member * plan_.stride));
 }
 
-schedule::PieceCost& TrainingCosts::fixed(int stage, int block, schedule::Piece piece, bool beside) {
-  return fixed_[number_of(stage, block, piece) * kSides + beside];
+schedule::PieceCost& TrainingCosts::fixed(const schedule::PieceRef& piece, bool data) {
+  return fixed_[number_of(piece.stage, piece.block, piece.piece) * kShares +
+                std::size_t(share_number(piece.beside, data))];
 }
 std::size_t TrainingCosts::number_of(int stage, int block, schedule::Piece piece) const {
   return (first_block_[std::size_t(stage)] + std::size_t(block)) * schedule::kPieces + std::size_t(piece);
@@ -80,11 +81,15 @@ int TrainingCosts::layer(int stage, int block) const {
   return b.kind == PlanBlock::Kind::layer ? b.layer : -1;
 }
 
+bool TrainingCosts::has_experts(const schedule::PieceRef& piece) const {
+  return (piece.piece == schedule::Piece::experts || piece.piece == schedule::Piece::experts_back ||
+          piece.piece == schedule::Piece::experts_weight) &&
+         traits(piece.stage, piece.block).exchanges;
+}
+
 schedule::PieceCost TrainingCosts::compute(const schedule::PieceRef& piece) {
-  schedule::PieceCost cost = fixed(piece.stage, piece.block, piece.piece, piece.beside);
-  if ((piece.piece == schedule::Piece::experts || piece.piece == schedule::Piece::experts_back ||
-       piece.piece == schedule::Piece::experts_weight) &&
-      traits(piece.stage, piece.block).exchanges) {
+  schedule::PieceCost cost = fixed(piece, false);
+  if (has_experts(piece)) {
     const schedule::PieceCost more = expert_piece(piece);
     cost.busy += more.busy;
     cost.exposed += more.exposed;
@@ -95,21 +100,33 @@ schedule::PieceCost TrainingCosts::compute(const schedule::PieceRef& piece) {
   return cost;
 }
 
-schedule::PieceCost TrainingCosts::expert_piece(const schedule::PieceRef& piece) {
+Time TrainingCosts::squeezed(const schedule::PieceRef& piece) {
+  Time busy = fixed(piece, true).busy;
+  if (has_experts(piece))
+    if (const ExpertRows here = rows_of(piece); here.used > 0)
+      busy += expert_cost(piece, true, here.used, here.tiles).busy;
+  return from_seconds(seconds(busy) / std::min(1.0, speed(piece.seat)));
+}
+
+TrainingCosts::ExpertRows TrainingCosts::rows_of(const schedule::PieceRef& piece) const {
   const exchange::ExchangeLoad& load = loads_->of(piece.seat.replica, piece.stage, piece.block, piece.micro_batch);
   const std::size_t slots = std::size_t(load.slots / load.gpus);
-  int used = 0, tiles = 0;
-  std::int64_t rows = 0;
+  ExpertRows out;
   for (std::size_t k = 0; k < slots; ++k) {
     const std::int32_t here = load.slot_rows[std::size_t(piece.seat.member) * slots + k];
-    used += here > 0;
-    tiles += (here + 127) / 128;
-    rows += here;
+    out.used += here > 0;
+    out.tiles += (here + 127) / 128;
+    out.rows += here;
   }
+  return out;
+}
+
+schedule::PieceCost TrainingCosts::expert_piece(const schedule::PieceRef& piece) {
+  const auto [used, tiles, rows] = rows_of(piece);
   if (used == 0) return {};
   work_.rows += piece.piece == schedule::Piece::experts ? rows : 0;
   work_.flops += row_flops_[std::size_t(piece.piece)] * double(rows);
-  schedule::PieceCost out = expert_cost(piece.piece, piece.beside, used, tiles);
+  schedule::PieceCost out = expert_cost(piece, false, used, tiles);
   if (plan_.section.parallel.expert_tensor > 1 && !schedule::is_weight(piece.piece))
     out.exposed = join_lanes(piece, rows);
   return out;

@@ -59,6 +59,7 @@ class TrainingCosts final : public schedule::StepCosts {
   schedule::BlockTraits traits(int stage, int block) const override;
   int layer(int stage, int block) const override;
   schedule::PieceCost compute(const schedule::PieceRef& piece) override;
+  Time squeezed(const schedule::PieceRef& piece) override;
   /// Rows that are not padded to a capacity: experts' kernels need their number.
   bool host_reads(const schedule::PieceRef& exchange) const override {
     return exchange.piece == schedule::Piece::dispatch && !plan_.padded();
@@ -69,6 +70,7 @@ class TrainingCosts final : public schedule::StepCosts {
   Bytes kept(const schedule::PieceRef& piece) override;
   Bytes resident(int rank) const override { return resident_[std::size_t(rank)].total(); }
   Bytes memory() const override { return plan_.cluster.node.gpu.usable(); }
+  std::string would_fit() const override;
   void finished(int replica, int stage, int micro_batch) override;
   Time reduction(int rank, int chunk, int block) const override { return end(rank, chunk, block).reduction; }
   bool reduction_overlapped() const override { return plan_.section.gradient_reduction == Hiding::overlapped; }
@@ -88,7 +90,9 @@ class TrainingCosts final : public schedule::StepCosts {
   const compute::MemoryUse& resident_use(int rank) const { return resident_[std::size_t(rank)]; }
 
  private:
-  static constexpr int kSides = 2;  // alone, beside the other stream
+  static constexpr int kSides = 2;   // alone, beside the other stream
+  static constexpr int kShares = 4;  // both, and both beside a collective of data parallelism
+  static int share_number(bool beside, bool data) { return int(beside) + kSides * int(data); }
   /// What data parallelism moves for a block.
   struct BlockEnd {
     Time reduction{}, gather{};
@@ -111,6 +115,9 @@ class TrainingCosts final : public schedule::StepCosts {
   };
   void price_piece(compute::KernelCosts& kernels, const PlanBlock& block, const PieceParts& piece, StageCalls& calls);
   Time exposed_beside(Time moved, Time product) const;
+  void lay_beside(schedule::PieceCost& cost, Time moved, const compute::Operation* product,
+                  compute::KernelCosts& kernels, compute::GpuShare share) const;
+  bool scatters_late(const PlanBlock& block, schedule::Piece of) const;
   Bytes kept_bytes(const PlanBlock& block, std::int64_t rows) const;
   void open_exchanges();
   /// What the optimiser moves on one GPU of a rank.
@@ -124,7 +131,13 @@ class TrainingCosts final : public schedule::StepCosts {
   Time kernels_over(double bytes, int small, const schedule::GpuSeat& seat) const;
   std::vector<GpuId> holders_of(int rank, int stride, int count) const;
   void find_resident();
-  schedule::PieceCost& fixed(int stage, int block, schedule::Piece piece, bool beside);
+  schedule::PieceCost& fixed(const schedule::PieceRef& piece, bool data);
+  bool has_experts(const schedule::PieceRef& piece) const;
+  struct ExpertRows {
+    int used = 0, tiles = 0;
+    std::int64_t rows = 0;
+  };
+  ExpertRows rows_of(const schedule::PieceRef& piece) const;
   schedule::PieceCost expert_piece(const schedule::PieceRef& piece);
   Time join_lanes(const schedule::PieceRef& piece, std::int64_t rows);
   std::size_t number_of(int stage, int block, schedule::Piece piece) const;
@@ -133,7 +146,7 @@ class TrainingCosts final : public schedule::StepCosts {
     Time host{-1};
     std::vector<Time> kernels;
   };
-  schedule::PieceCost expert_cost(schedule::Piece piece, bool beside, int used, int tiles);
+  schedule::PieceCost expert_cost(const schedule::PieceRef& piece, bool data, int used, int tiles);
   Time collective(network::Collective what, const std::vector<GpuId>& members, double bytes) const;
   double speed(const schedule::GpuSeat& seat) const { return plan_.speeds[index(gpu(seat))]; }
 
@@ -142,13 +155,13 @@ class TrainingCosts final : public schedule::StepCosts {
   network::Network& network_;
   TrainingLoads* loads_;
   std::vector<std::size_t> first_block_;               // (stages): number of the stage's block 0 among all
-  std::vector<schedule::PieceCost> fixed_;             // (blocks, pieces, beside)
+  std::vector<schedule::PieceCost> fixed_;             // (blocks, pieces, shares)
   std::vector<double> flops_;                          // (blocks, pieces) of the model's, experts left out
   std::array<double, schedule::kPieces> row_flops_{};  // of one routed row
   StepWork work_;
   std::vector<Bytes> kept_;                                      // (blocks), routed rows not counted
   Bytes kept_row_{};                                             // of one routed row
-  std::map<std::pair<int, int>, ExpertTimes> expert_times_;      // (piece and beside, used)
+  std::map<std::pair<int, int>, ExpertTimes> expert_times_;      // (piece and share, used)
   std::vector<std::unique_ptr<network::ExchangeGroup>> groups_;  // (replicas, ranks)
   std::vector<network::ExchangeSpec> specs_;                     // (pieces, beside), exchanges only
   std::vector<Time> send_times_;                                 // (ranks, ranks)
@@ -159,8 +172,9 @@ class TrainingCosts final : public schedule::StepCosts {
   std::vector<compute::MemoryUse> resident_;  // (ranks)
   std::vector<Call> calls_;
   std::vector<StageCalls> stage_calls_;  // (stages)
+  bool splits_weights_ = false;          // weights' gradients have passes of their own
   double activations_ = 0, keys_ = 0;    // bytes of a gather or scatter, of a ring
   Time gather_time_{}, scatter_time_{}, ring_time_{};
-  std::array<Time, kSides> core_times_{};  // of attention's core forward, in the block being priced
+  std::array<Time, kShares> core_times_{};  // of attention's core forward, in the block being priced
 };
 }  // namespace moesim::training

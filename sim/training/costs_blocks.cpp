@@ -58,8 +58,15 @@ std::vector<compute::Operation> operations_of(const TrainingPlan& plan, const Pl
   return out;
 }
 
-compute::GpuShare share_of(const TrainingPlan& plan, bool beside) {
-  return beside ? plan.setup.beside : compute::GpuShare{};
+compute::GpuShare share_of(const TrainingPlan& plan, bool beside, bool data) {
+  const compute::GpuShare share = beside ? plan.setup.beside : compute::GpuShare{};
+  return data ? beside_collective(plan, share, plan.gpus_per_stage > plan.cluster.node.gpus) : share;
+}
+
+compute::GpuShare beside_collective(const TrainingPlan& plan, compute::GpuShare share, bool across_nodes) {
+  const int sms = share.sms > 0 ? share.sms : plan.cluster.node.gpu.sms;
+  share.sms = std::max(1, sms - network::sms_of_collective(across_nodes));
+  return share;
 }
 
 namespace {
@@ -79,9 +86,9 @@ std::vector<compute::Operation> expert_operations(const TrainingPlan& plan, comp
                              plan.setup.options);
   return operations;
 }
-Time expert_seconds(const TrainingPlan& plan, compute::KernelCosts& kernels, compute::Pass pass, bool beside,
-                    std::span<const std::int64_t> rows) {
-  return compute::total_time(expert_operations(plan, pass, rows), kernels, share_of(plan, beside));
+Time expert_seconds(const TrainingPlan& plan, compute::KernelCosts& kernels, compute::Pass pass,
+                    compute::GpuShare share, std::span<const std::int64_t> rows) {
+  return compute::total_time(expert_operations(plan, pass, rows), kernels, share);
 }
 
 compute::Pass pass_of(schedule::Piece piece) {
@@ -152,20 +159,23 @@ double block_seconds(const TrainingPlan& plan, const PlanBlock& block, compute::
     const std::vector<std::int64_t> rows(std::size_t(experts), mean);
     for (schedule::Piece piece :
          {schedule::Piece::experts, schedule::Piece::experts_back, schedule::Piece::experts_weight})
-      sum += expert_seconds(plan, kernels, pass_of(piece), false, rows);
+      sum += expert_seconds(plan, kernels, pass_of(piece), {}, rows);
   }
   return seconds(sum);
 }
 
-schedule::PieceCost TrainingCosts::expert_cost(schedule::Piece piece, bool beside, int used, int tiles) {
-  ExpertTimes& times = expert_times_[{int(piece) * kSides + beside, used}];
+schedule::PieceCost TrainingCosts::expert_cost(const schedule::PieceRef& ref, bool data, int used, int tiles) {
+  const schedule::Piece piece = ref.piece;
+  ExpertTimes& times = expert_times_[{int(piece) * kShares + share_number(ref.beside, data), used}];
   if (times.host.v < 0) {
     const std::vector<std::int64_t> rows = rows_of_tiles(used, used);
     times.host = host_time(plan_, piece, expert_operations(plan_, pass_of(piece), rows));
   }
   if (times.kernels.size() <= std::size_t(tiles)) times.kernels.resize(std::size_t(tiles) + 1, Time{-1});
   Time& time = times.kernels[std::size_t(tiles)];
-  if (time.v < 0) time = expert_seconds(plan_, kernels_, pass_of(piece), beside, rows_of_tiles(used, tiles));
+  if (time.v < 0)
+    time =
+        expert_seconds(plan_, kernels_, pass_of(piece), share_of(plan_, ref.beside, data), rows_of_tiles(used, tiles));
   return {time, {}, times.host};
 }
 }  // namespace moesim::training

@@ -7,6 +7,7 @@
 #include "spec/count.h"
 #include "spec/layer_shape.h"
 #include "training/costs.h"
+#include "training/memory_advice.h"
 #include "training/rank_holds.h"
 
 namespace moesim::training {
@@ -167,6 +168,10 @@ void TrainingCosts::count_collectives(Time start, Time end) {
   }
 }
 
+std::string TrainingCosts::would_fit() const {
+  return what_would_fit(plan_, loads_ != nullptr ? loads_->slots_per_gpu() : 0);
+}
+
 void TrainingCosts::find_resident() {
   for (int rank = 0; rank < plan_.schedule.ranks; ++rank) {
     const RankHolds holds = rank_holds(plan_, rank, loads_ != nullptr ? loads_->slots_per_gpu() : 0);
@@ -176,10 +181,9 @@ void TrainingCosts::find_resident() {
     if (total > memory())
       throw ConfigError(
           fmt::format("GPU {} (stage {}) does not fit before any micro-batch: it holds {:.1f} GB, {:.1f} "
-                      "GB more than its {:.1f} GB; more stages, more experts' GPUs or a higher ZeRO "
-                      "stage would help",
+                      "GB more than its {:.1f} GB; {}",
                       gpu({0, rank, 0}), rank, double(total.v) * 1e-9, double((total - memory()).v) * 1e-9,
-                      double(memory().v) * 1e-9));
+                      double(memory().v) * 1e-9, would_fit()));
   }
 }
 }  // namespace moesim::training

@@ -14,9 +14,11 @@ bool is_shared(Piece p) { return p == Piece::shared || p == Piece::shared_back; 
 
 /// Gathers and scatters of tensor parallelism in one piece.  Sequence parallelism: a layer part's input is gathered and
 /// its output scattered, and the same going backward.  The head has no output to scatter, so its input's gradient alone
-/// is; the embedding's output is scattered, and with it the gathering of its gradient is counted.
+/// is; the embedding's output is scattered, and with it the gathering of its gradient is counted.  Of its input a part
+/// keeps a shard alone: going backward it is gathered once more, for the gradient of the weights (Korthikanti et al.,
+/// Reducing Activation Recomputation in Large Transformer Models, 2022, section 4.2.2).
 struct TensorCalls {
-  int gathers = 0, scatters = 0;
+  int gathers = 0, scatters = 0, inputs = 0;
 };
 TensorCalls tensor_calls(const spec::Model& model, const PlanBlock& block, const PieceParts& piece) {
   if (piece.pass == compute::Pass::weight_gradient || !(is_attention(piece.piece) || is_shared(piece.piece))) return {};
@@ -24,8 +26,9 @@ TensorCalls tensor_calls(const spec::Model& model, const PlanBlock& block, const
   if (block.kind == PlanBlock::Kind::layer && is_attention(piece.piece) &&
       spec::layer_shape(model, block.layer).attention.kind == spec::AttentionKind::none)
     return {};
-  if (block.kind != PlanBlock::Kind::head) return {1, 1};
-  return schedule::is_forward(piece.piece) ? TensorCalls{1, 0} : TensorCalls{0, 1};
+  const bool forward = schedule::is_forward(piece.piece);
+  if (block.kind == PlanBlock::Kind::head) return forward ? TensorCalls{1, 0, 0} : TensorCalls{0, 1, 1};
+  return {1, 1, !forward && block.kind != PlanBlock::Kind::embedding};
 }
 
 Time core_time(std::span<const compute::Operation> operations, compute::KernelCosts& kernels, compute::GpuShare share) {
@@ -40,19 +43,38 @@ Time core_time(std::span<const compute::Operation> operations, compute::KernelCo
 
 /// The first and the last product of a piece: what a gather can run into and a scatter out of.
 struct Products {
-  Time first{}, last{};
+  const compute::Operation *first = nullptr, *last = nullptr;
 };
-Products products_of(std::span<const compute::Operation> operations, compute::KernelCosts& kernels,
-                     compute::GpuShare share) {
+Products products_of(std::span<const compute::Operation> operations) {
   Products out;
   for (const compute::Operation& o : operations) {
     if (o.recomputed || o.part == compute::LayerPart::gate || !std::holds_alternative<compute::Gemm>(o.kernel))
       continue;
-    const Time takes = kernels.time(o.kernel, share);
-    if (out.first.v == 0) out.first = takes;
-    out.last = takes;
+    if (out.first == nullptr) out.first = &o;
+    out.last = &o;
   }
   return out;
+}
+
+const PieceParts& parts_of(Piece piece) { return *std::ranges::find(layer_pieces(), piece, &PieceParts::piece); }
+
+/// Among gradients of weights, the product of those that read the part's input; null: none.
+const compute::Operation* input_weights(const TrainingPlan& plan, const PlanBlock& block, Piece piece,
+                                        std::span<const compute::Operation> operations) {
+  const std::vector<compute::Operation> forward =
+      operations_of(plan, block, parts_of(piece == Piece::attention_weight ? Piece::attention : Piece::shared));
+  const compute::Operation* reads = products_of(forward).first;
+  if (reads == nullptr) return nullptr;
+  for (const compute::Operation& o : operations)
+    if (o.name.starts_with(reads->name) && std::holds_alternative<compute::Gemm>(o.kernel)) return &o;
+  return nullptr;
+}
+
+/// Whether gradients of weights are a pass of their own, some time after those of inputs.
+bool splits_weights(const schedule::Schedule& schedule) {
+  return std::ranges::any_of(schedule.programs, [](const std::vector<schedule::Instruction>& program) {
+    return std::ranges::find(program, schedule::Op::weight, &schedule::Instruction::op) != program.end();
+  });
 }
 }  // namespace
 
@@ -65,6 +87,31 @@ Time TrainingCosts::exposed_beside(Time moved, Time product) const {
   return exposed_in_parts(moved, product, plan_.section.parallel.tensor);
 }
 
+/// A collective that is started ahead of a product and ends before it is needed: it holds SMs meanwhile, and what
+/// outlasts the product is exposed.  Source: Megatron-LM, megatron/core/tensor_parallel/layers.py,
+/// LinearWithGradAccumulationAndAsyncCommunication (Transformer Engine does the same).
+void TrainingCosts::lay_beside(schedule::PieceCost& cost, Time moved, const compute::Operation* product,
+                               compute::KernelCosts& kernels, compute::GpuShare share) const {
+  if (product == nullptr) {
+    cost.exposed += moved;
+    return;
+  }
+  const Time alone = kernels.time(product->kernel, share),
+             squeezed = kernels.time(product->kernel, beside_collective(plan_, share, false));
+  cost.busy += schedule::squeezed_for(moved, alone, squeezed) - alone;
+  cost.exposed += std::max(Time{0}, moved - squeezed);
+}
+
+/// Whether the gradient of a part's input is scattered beside the weights' (Megatron-LM, as above).
+bool TrainingCosts::scatters_late(const PlanBlock& block, Piece of) const {
+  if (splits_weights_ || schedule::is_forward(of)) return false;
+  const bool attention = of == Piece::attention_back || of == Piece::attention_weight;
+  if (!attention && of != Piece::shared_back && of != Piece::shared_weight) return false;
+  const PieceParts& input = parts_of(attention ? Piece::attention_back : Piece::shared_back);
+  return tensor_calls(plan_.model, block, input).scatters > 0 && !operations_of(plan_, block, input).empty() &&
+         !operations_of(plan_, block, parts_of(attention ? Piece::attention_weight : Piece::shared_weight)).empty();
+}
+
 /// What one micro-batch keeps of a layer for its backward pass, with so many routed rows.
 Bytes TrainingCosts::kept_bytes(const PlanBlock& block, std::int64_t rows) const {
   return compute::sum_of(compute::layer_activations(plan_.model, block.layer, plan_.batch, rows, plan_.setup.options));
@@ -74,6 +121,7 @@ void TrainingCosts::price_blocks(compute::KernelCosts& kernels) {
   const ParallelSection& p = plan_.section.parallel;
   const spec::Model& model = plan_.model;
   const std::vector<GpuId> tensor_group = group_of(0, 1, p.tensor);
+  splits_weights_ = splits_weights(plan_.schedule);
   activations_ = double(plan_.batch.tokens) * model.hidden * 2;
   gather_time_ = collective(network::Collective::all_gather, tensor_group, activations_);
   scatter_time_ = collective(network::Collective::reduce_scatter, tensor_group, activations_);
@@ -83,10 +131,10 @@ void TrainingCosts::price_blocks(compute::KernelCosts& kernels) {
   ring_time_ = collective(network::Collective::all_gather, group_of(0, p.tensor, p.context), keys_);
 
   for (const auto& stage : plan_.stages) {
-    first_block_.push_back(fixed_.size() / schedule::kPieces / kSides);
+    first_block_.push_back(fixed_.size() / schedule::kPieces / kShares);
     StageCalls& calls = stage_calls_.emplace_back();
     for (const PlanBlock& block : stage) {
-      fixed_.resize(fixed_.size() + std::size_t(schedule::kPieces) * kSides);
+      fixed_.resize(fixed_.size() + std::size_t(schedule::kPieces) * kShares);
       flops_.resize(flops_.size() + std::size_t(schedule::kPieces));
       for (const PieceParts& piece : layer_pieces()) price_piece(kernels, block, piece, calls);
       if (block.kind != PlanBlock::Kind::layer) {
@@ -102,37 +150,46 @@ void TrainingCosts::price_blocks(compute::KernelCosts& kernels) {
 /// Into the last block of fixed_.
 void TrainingCosts::price_piece(compute::KernelCosts& kernels, const PlanBlock& block, const PieceParts& piece,
                                 StageCalls& calls) {
-  schedule::PieceCost* costs = &fixed_[fixed_.size() - std::size_t(schedule::kPieces) * kSides];
+  schedule::PieceCost* costs = &fixed_[fixed_.size() - std::size_t(schedule::kPieces) * kShares];
   const std::vector<compute::Operation> operations = operations_of(plan_, block, piece);
   for (const compute::Operation& o : operations)
     flops_[flops_.size() - std::size_t(schedule::kPieces) + std::size_t(piece.piece)] += o.useful.v;
   if (operations.empty()) return;
   const bool back = piece.pass == compute::Pass::backward_input, layer = block.kind == PlanBlock::Kind::layer;
   const TensorCalls tensor = tensor_calls(plan_.model, block, piece);
+  const bool late = scatters_late(block, piece.piece);
   // Keys and values: gathered forward; backward gathered again, and their gradients reduced.
   const int rings = piece.pass != compute::Pass::weight_gradient && is_attention(piece.piece) && layer ? 1 + back : 0;
   const bool again = back && layer && plan_.setup.options.recompute.layer && (tensor.gathers > 0 || rings > 0);
   const Piece forward = is_attention(piece.piece) ? Piece::attention : Piece::shared;
-  for (int side = 0; side < kSides; ++side) {
-    const compute::GpuShare share = share_of(plan_, side == 1);
+  const Products products = products_of(operations);
+  for (int side = 0; side < kShares; ++side) {
+    const compute::GpuShare share = share_of(plan_, side % kSides == 1, side >= kSides);
     const auto cost = [&](Piece of) -> schedule::PieceCost& {
-      return costs[std::size_t(of) * kSides + std::size_t(side)];
+      return costs[std::size_t(of) * kShares + std::size_t(side)];
     };
     cost(piece.piece).busy = compute::total_time(operations, kernels, share);
     cost(piece.piece).host = host_time(plan_, piece.piece, operations);
     Time& exposed = cost(piece.piece).exposed;
-    const Products products = products_of(operations, kernels, share);
-    if (tensor.gathers > 0) exposed += exposed_beside(gather_time_, products.first);
-    if (tensor.scatters > 0) exposed += exposed_beside(scatter_time_, products.last);
+    const auto takes = [&](const compute::Operation* o) {
+      return o == nullptr ? Time{} : kernels.time(o->kernel, share);
+    };
+    if (tensor.gathers > 0) exposed += exposed_beside(gather_time_, takes(products.first));
+    if (tensor.inputs > 0) lay_beside(cost(piece.piece), gather_time_, products.last, kernels, share);
+    if (late && schedule::is_weight(piece.piece))
+      lay_beside(cost(piece.piece), scatter_time_, input_weights(plan_, block, piece.piece, operations), kernels,
+                 share);
+    else if (tensor.scatters > 0 && !late)
+      exposed += exposed_beside(scatter_time_, takes(products.last));
     // Core attention that is computed again hides what is gathered again for it, not this.
     if (rings > 0) {
       const Time core = core_time(operations, kernels, share) - (again ? core_times_[std::size_t(side)] : Time{});
-      exposed += std::max(Time{0}, rings * ring_time_ - core);
+      exposed += std::max(Time{0}, rings * ring_time_ - (plan_.section.context_overlap ? core : Time{}));
       if (!back) core_times_[std::size_t(side)] = core;
     }
     if (again) exposed += cost(forward).exposed;
   }
-  calls.gathers += tensor.gathers * (1 + again);
+  calls.gathers += tensor.gathers * (1 + again) + tensor.inputs;
   calls.scatters += tensor.scatters * (1 + again);
   calls.rings += rings + (again ? rings > 0 : 0);
 }

@@ -26,6 +26,8 @@ Time exposed_in_parts(Time moved, Time product, int parts);
 Time operator_time(const TrainingPlan& plan);
 /// What launching a piece's operations takes of the host: an operator each, one for a graph of them all.
 Time host_time(const TrainingPlan& plan, schedule::Piece piece, std::span<const compute::Operation> operations);
-/// The SMs that compute, alone or beside the other stream.
-compute::GpuShare share_of(const TrainingPlan& plan, bool beside);
+/// The SMs that compute, alone or beside the other stream.  data: and beside a collective of data parallelism.
+compute::GpuShare share_of(const TrainingPlan& plan, bool beside, bool data = false);
+/// What a collective leaves of them.
+compute::GpuShare beside_collective(const TrainingPlan& plan, compute::GpuShare share, bool across_nodes);
 }  // namespace moesim::training

@@ -139,7 +139,7 @@ struct TrainingSection {
   RecomputeKind recompute = RecomputeKind::none;
   StateSection state;
   Config lora;
-  bool tensor_overlap = false;
+  bool tensor_overlap = false, context_overlap = true;
   Graphs graphs = Graphs::none;
   std::optional<Time> operator_time{};
   bool expert_by_expert = false;
@@ -176,6 +176,8 @@ struct TrainingSection {
     f("lora", p.lora, "{rank, targets}: low-rank adapters are trained, the weights stay as they are; default: none");
     f("tensor_overlap", p.tensor_overlap,
       "gathers and scatters of tensor parallelism go in step with their products, part by part");
+    f("context_overlap", p.context_overlap,
+      "keys and values of context parallelism come part by part beside the attention core; false: gathered before it");
     f("graphs", p.graphs,
       "replayed from CUDA graphs: none, attention (with the gate), or whole layers (rows of experts padded to a "
       "capacity)");
@@ -244,6 +246,8 @@ compute::Adapters adapters_of(const Config& training, const spec::Model& model);
 /// Keys of training.lora.
 std::vector<KeyHelp> lora_keys();
 
+/// What is computed again, module by module.
+compute::Recompute recompute_of(RecomputeKind kind);
 /// What a step is set up from: formats, recipe, kernels, exchange.
 forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan);
 

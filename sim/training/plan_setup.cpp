@@ -6,7 +6,6 @@
 #include "training/plan.h"
 
 namespace moesim::training {
-namespace {
 compute::Recompute recompute_of(RecomputeKind kind) {
   compute::Recompute out;
   if (kind == RecomputeKind::selective) out.norms = out.up_projections = out.swiglu = true;
@@ -14,6 +13,7 @@ compute::Recompute recompute_of(RecomputeKind kind) {
   return out;
 }
 
+namespace {
 /// Takes the asked recipe.  Throws ConfigError if nothing is computed in its format, or the GPU cannot.
 void take_recipe(const Config& training, const TrainingPlan& plan, compute::Precisions& formats) {
   if (!plan.section.precision.recipe) return;

@@ -139,6 +139,50 @@ std::string operations_text(const compute::Explanation& e) {
   return table.text();
 }
 
+/// The six parts of training's memory, as Megatron-LM's report has them, and the items that each is the sum of.
+struct Bucket {
+  std::string_view name;
+  std::vector<std::string_view> items;
+};
+const std::vector<Bucket>& buckets() {
+  static const std::vector<Bucket> table = {{"parameters", {"weights"}},
+                                            {"gradients", {"gradients"}},
+                                            {"optimizer", {"master weights", "optimizer moments"}},
+                                            {"activations", {"activations"}},
+                                            {"communication", {"communication buffers"}},
+                                            {"workspace", {"workspace"}}};
+  return table;
+}
+Bytes in_bucket(const compute::MemoryUse& use, const Bucket& bucket) {
+  Bytes sum{};
+  for (const compute::MemoryItem& i : use.items)
+    if (std::ranges::find(bucket.items, i.name) != bucket.items.end()) sum += i.bytes;
+  return sum;
+}
+
+/// Neighbours that hold the same are one line.
+std::string stages_text(const ExplainSubject& s) {
+  if (s.stages.empty()) return "";
+  std::vector<std::string> head{"memory by stage"};
+  for (const Bucket& bucket : buckets()) head.emplace_back(bucket.name);
+  head.emplace_back("sum");
+  results::TextTable table(head);
+  const auto cells = [&](std::size_t stage) {
+    std::vector<std::string> out;
+    for (const Bucket& bucket : buckets())
+      out.push_back(results::pretty(double(in_bucket(s.stages[stage], bucket).v), "B"));
+    out.push_back(results::pretty(double(s.stages[stage].total().v), "B"));
+    return out;
+  };
+  for (std::size_t first = 0, last = 0; first < s.stages.size(); first = last + 1) {
+    for (last = first; last + 1 < s.stages.size() && cells(last + 1) == cells(first);) ++last;
+    std::vector<std::string> line = cells(first);
+    line.insert(line.begin(), first == last ? fmt::format("{}", first) : fmt::format("{} to {}", first, last));
+    table.add(std::move(line));
+  }
+  return "\n" + table.text();
+}
+
 std::string memory_text(const ExplainSubject& s, const compute::Explanation& e) {
   results::TextTable table(
       {s.memory.empty() ? "memory of the GPU" : fmt::format("memory of a GPU, {}", s.memory), "size"});
@@ -165,7 +209,8 @@ std::string memory_text(const ExplainSubject& s, const compute::Explanation& e) 
 }  // namespace
 
 std::string explanation_text(const ExplainSubject& s, const compute::Explanation& e, bool settings) {
-  const std::string tables = heading(s, e) + "\n" + operations_text(e) + pass_text(s, e) + "\n" + memory_text(s, e);
+  const std::string tables =
+      heading(s, e) + "\n" + operations_text(e) + pass_text(s, e) + "\n" + memory_text(s, e) + stages_text(s);
   if (s.resolved.empty()) return tables;
   const auto count = std::int64_t(std::ranges::count(s.resolved, '\n'));
   return tables + (settings ? "\nsettings in force\n" + s.resolved
@@ -199,6 +244,11 @@ std::string explanation_json(const ExplainSubject& s, const compute::Explanation
                  {"useful_flops", e.pass.useful.v}, {"bytes", e.pass.bytes.v},  {"time", seconds(e.pass.time)}};
   for (const compute::MemoryItem& i : e.memory.items) out["memory"][i.name] = i.bytes.v;
   out["memory_total"] = e.memory.total().v;
+  for (const compute::MemoryUse& use : s.stages) {
+    formats::Json stage;
+    for (const Bucket& bucket : buckets()) stage[bucket.name] = in_bucket(use, bucket).v;
+    out["stages"].push_back(stage);
+  }
   for (const compute::MemoryItem& i : e.activations) out["activations"][i.name] = i.bytes.v;
   for (const compute::MemoryItem& i : e.layer_activations)
     out["layer_activations"].push_back({{"name", i.name}, {"bytes", i.bytes.v}, {"needed_by", i.needed_by}});

@@ -27,14 +27,15 @@ void explain_training(const ExplainOptions& o, const runs::Scenario& scenario, E
   if (o.stage >= plan.schedule.ranks)
     throw ConfigError::placed(fmt::format("--stage: expected 0 to {}, got {}", plan.schedule.ranks - 1, o.stage));
   Bytes most{-1};
-  for (int rank = std::max(0, o.stage); rank < (o.stage < 0 ? plan.schedule.ranks : o.stage + 1); ++rank) {
+  for (int rank = 0; rank < plan.schedule.ranks; ++rank) {
     const training::RankHolds holds = training::rank_holds(plan, rank, r.slots);
     std::vector<compute::MemoryItem> activations =
         compute::held_activations(r.model, holds.layers, plan.batch, holds.rows, holds.in_flight, r.options);
     const compute::MemoryUse use =
         compute::training_memory(r.model, holds.layers, holds.state, plan.batch, holds.rows,
                                  compute::sum_of(activations) + holds.other.bytes, r.options, holds.buffers);
-    if (use.total() <= most) continue;
+    if (plan.schedule.ranks > 1) s.stages.push_back(use);
+    if (o.stage < 0 ? use.total() <= most : rank != o.stage) continue;
     most = use.total();
     if (plan.schedule.ranks > 1) s.memory = fmt::format("pipeline stage {} at its fullest", rank);
     r.held = holds.layers, r.state = holds.state, r.in_flight = holds.in_flight, r.buffers = holds.buffers;

@@ -25,6 +25,13 @@ Time collective_time(const Topology& topology, const NetworkCalibration& calibra
   return from_seconds(plan_collective(group, calibration, what, algorithm, double(bytes.v)).time);
 }
 
+int sms_of_collective(bool across_nodes) {
+  // A channel's threads share their SM with no kernel that computes: NCCL issues 689 and 1656.  Channels: NCCL 2.29.2
+  // on Hopper in a node; across nodes twice the 8 that its search finds for 8 adapters (NCCL issue 1041).  assumed:
+  // elsewhere as many.
+  return across_nodes ? 16 : 24;
+}
+
 namespace {
 void add(std::vector<Transfer>& transfers, const ExchangeGroup& group, const NetworkCalibration::Protocol& protocol,
          int from, int to, double bytes) {

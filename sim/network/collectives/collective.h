@@ -49,6 +49,9 @@ constexpr auto enum_names(CollectiveAlgorithm) {
 Time collective_time(const Topology& topology, const NetworkCalibration& calibration, Collective what,
                      CollectiveAlgorithm algorithm, std::span<const GpuId> members, Bytes bytes);
 
+/// SMs that a library's collective holds while it runs: one for each channel, shared with no kernel that computes.
+int sms_of_collective(bool across_nodes);
+
 /// What its members send each other in all, one transfer a pair and stage: for Network::count().
 std::vector<Transfer> collective_transfers(const Topology& topology, const NetworkCalibration& calibration,
                                            Collective what, CollectiveAlgorithm algorithm,

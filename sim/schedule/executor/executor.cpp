@@ -227,8 +227,8 @@ void Executor::hold(int gpu, const PieceRef& piece) {
   if (g.peak > costs_.memory().v)
     throw ConfigError(
         fmt::format("GPU {} (stage {}) runs out of memory after {:.3g} s: it holds {:.4g} GB, {:.3g} GB more "
-                    "than its {:.4g} GB; recomputation, more stages or smaller micro-batches would help",
+                    "than its {:.4g} GB; {}",
                     gpu_id_(g.seat), g.seat.rank, seconds(g.peak_at), double(g.peak) * 1e-9,
-                    double(g.peak - costs_.memory().v) * 1e-9, double(costs_.memory().v) * 1e-9));
+                    double(g.peak - costs_.memory().v) * 1e-9, double(costs_.memory().v) * 1e-9, costs_.would_fit()));
 }
 }  // namespace moesim::schedule

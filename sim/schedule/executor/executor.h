@@ -37,6 +37,10 @@ struct PieceCost {
   Time busy{}, exposed{}, host{};
 };
 
+/// What kernels take that take `alone` by themselves and `squeezed` on the SMs that a collective leaves, if one runs
+/// beside them for their first `beside`.
+Time squeezed_for(Time beside, Time alone, Time squeezed);
+
 /// What the executor asks about the work.
 class StepCosts {
  public:
@@ -46,6 +50,8 @@ class StepCosts {
   /// The model's layer number, for spans; -1 for none.
   virtual int layer(int /*stage*/, int /*block*/) const { return -1; }
   virtual PieceCost compute(const PieceRef& piece) = 0;
+  /// What the piece's kernels take on the SMs that a collective of data parallelism leaves; 0: it takes none.
+  virtual Time squeezed(const PieceRef& /*piece*/) { return {}; }
   /// Opens an exchange of the group; `arrived(member)` for each member once.
   virtual std::unique_ptr<network::Rendezvous> exchange(const PieceRef& piece, std::function<void(int)> arrived) = 0;
   /// Whether the host waits for the GPU to come to this exchange, since it has to know how many rows come.
@@ -57,6 +63,8 @@ class StepCosts {
   /// A GPU's memory besides what is kept, and its limit.
   virtual Bytes resident(int /*rank*/) const { return {}; }
   virtual Bytes memory() const { return {INT64_MAX}; }
+  /// What to say to whom runs out of it.
+  virtual std::string would_fit() const { return "fewer micro-batches in flight would help"; }
   /// The whole group has done with this micro-batch in this stage.
   virtual void finished(int /*replica*/, int /*stage*/, int /*micro_batch*/) {}
 
@@ -149,6 +157,7 @@ class Executor {
   const Alignment& alignment(int forward_stage, int backward_stage);
   void run_communication(int gpu);
   void run_compute(int gpu);
+  void squeeze(Gpu& g, const PieceRef& piece);
   int block_at(const Gpu& g, const BlockStep& step, int slot) const;
   PieceRef ref(const Gpu& g, const BlockStep& step, int slot) const;
   void compute_done(int gpu);

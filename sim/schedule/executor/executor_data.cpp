@@ -98,6 +98,19 @@ void Executor::fetch_ahead(Gpu& g) {
   }
 }
 
+Time squeezed_for(Time beside, Time alone, Time squeezed) {
+  if (squeezed <= alone || beside.v <= 0) return alone;
+  if (beside >= squeezed) return squeezed;
+  return alone + Time{std::int64_t(double(beside.v) * double((squeezed - alone).v) / double(squeezed.v))};
+}
+
+/// A collective that is under way when a piece begins holds SMs until it ends.
+void Executor::squeeze(Gpu& g, const PieceRef& piece) {
+  const Time now = engine_.now();
+  if (g.data_free <= now || g.now_running.busy.v == 0) return;
+  g.now_running.busy = squeezed_for(g.data_free - now, g.now_running.busy, costs_.squeezed(piece));
+}
+
 /// Whether a piece has its block's parameters, and whether an exposed reduction is over; else the GPU is woken then.
 bool Executor::parameters_here(int gpu, const BlockStep& step, int slot) {
   Gpu& g = gpus_[std::size_t(gpu)];

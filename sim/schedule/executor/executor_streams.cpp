@@ -122,6 +122,7 @@ void Executor::run_compute(int gpu) {
     const PieceRef piece = ref(g, step, g.compute.slot);
     if (step.piece == Piece::attention || step.piece == Piece::experts) hold(gpu, piece);
     g.now_running = costs_.compute(piece);
+    squeeze(g, piece);
     const Time takes = g.now_running.busy + g.now_running.exposed;
     if (takes.v == 0) {
       piece_done(gpu, step, g.compute.slot);

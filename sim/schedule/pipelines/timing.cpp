@@ -26,6 +26,24 @@ Time ScheduleCosts::of(Op op) const {
   throw std::logic_error("an instruction has no operation");
 }
 
+Time StageCosts::of(Op op) const {
+  switch (op) {
+    case Op::forward:
+      return forward;
+    case Op::backward:
+      return backward;
+    case Op::backward_input:
+      return backward_input;
+    case Op::weight:
+      return weight;
+    case Op::overlapped:
+      return overlapped;
+    case Op::optimizer:
+      break;
+  }
+  throw std::logic_error("a stage has no such operation");
+}
+
 namespace {
 constexpr Time kNever{-1};
 
@@ -119,13 +137,17 @@ class Walk {
     return i != nullptr && ready(rank, *i) != kNever;
   }
 
+  Time takes_of(const Instruction& i, int rank) const {
+    if (costs_.stages.empty() || i.op == Op::optimizer) return costs_.of(i.op);
+    return costs_.stages[std::size_t(s_.stage_of(rank, i.chunk))].of(i.op);
+  }
   bool advance(int rank) {
     const Instruction* i = current(rank);
     if (i == nullptr) return false;
     const Time at = ready(rank, *i);
     if (at == kNever) return false;
     const std::size_t r = std::size_t(rank);
-    const Time start = std::max(at, free_[r]), takes = costs_.of(i->op);
+    const Time start = std::max(at, free_[r]), takes = takes_of(*i, rank);
     if (takes.v > INT64_MAX - start.v) beyond_the_clock();
     const Time end = start + takes;
     out_.ranks[r].push_back({*i, start, end});
@@ -184,6 +206,8 @@ class Walk {
 }  // namespace
 
 ScheduleTiming time_schedule(const Schedule& schedule, const ScheduleCosts& costs) {
+  check(costs.stages.empty() || int(costs.stages.size()) == schedule.stages(), "costs of {} stages for {}",
+        costs.stages.size(), schedule.stages());
   // Three of them are added to one instruction's.
   for (const Time t :
        {costs.forward, costs.backward_input, costs.weight, costs.overlapped, costs.send, costs.optimizer})

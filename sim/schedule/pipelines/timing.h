@@ -8,12 +8,19 @@
 
 namespace moesim::schedule {
 
+/// Durations of the work of one stage's chunk; overlapped: its F with the B that a rank runs beside it.
+struct StageCosts {
+  Time forward{}, backward{}, backward_input{}, weight{}, overlapped{};
+  Time of(Op op) const;
+};
+
 /// Durations of one chunk's work.
 struct ScheduleCosts {
   Time forward = 1_s, backward_input = 1_s, weight = 1_s;
   Time overlapped{};  // F&B together; 0 means F + I + W, no gain
   Time send{};        // an activation or gradient to another rank
   Time optimizer{};
+  std::vector<StageCosts> stages{};  // (stages) where they differ; empty: the durations above hold for all
   Time of(Op op) const;
 };
 

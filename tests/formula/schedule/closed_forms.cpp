@@ -126,5 +126,15 @@ TEST(ClosedForm, ASendDelaysEachHopOfTheFirstAndLastMicroBatch) {
   // One micro-batch over three ranks: F 1, hop 1, F 1, hop 1, F 1, B 2, hop 1, B 2, hop 1, B 2.
   EXPECT_EQ(time_schedule(make("gpipe", 3, 1), c).end, 13_s);
 }
+
+TEST(ClosedForm, EachStageTakesItsOwnTime) {
+  ScheduleCosts c;
+  c.send = 1_s;
+  c.stages = {{.forward = 1_s, .backward = 2_s}, {.forward = 3_s, .backward = 5_s}};
+  // F 1, hop 1, F 3, B 5, hop 1, B 2.
+  EXPECT_EQ(time_schedule(make("1f1b", 2, 1), c).end, 13_s);
+  // Two micro-batches: the second stage is the slower and waits for the first activation and the last gradient alone.
+  EXPECT_EQ(time_schedule(make("1f1b", 2, 2), c).end, 1_s * (1 + 1 + 2 * (3 + 5) + 1 + 2));
+}
 }  // namespace
 }  // namespace moesim::schedule

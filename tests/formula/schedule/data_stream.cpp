@@ -16,6 +16,7 @@ struct Blocks {
   Time reduction{}, gather{};
   bool always_reduces = false, always_gathers = false;
   Time forward = 1_s, back = 1_s;
+  int squeeze = 1;
   GpuOutcome run(bool overlapped, const char* kind = "gpipe") const {
     Engine engine;
     UnitCosts costs(engine);
@@ -27,6 +28,7 @@ struct Blocks {
     costs.always_reduces = always_reduces;
     costs.always_gathers = always_gathers;
     costs.overlapped = overlapped;
+    costs.squeeze = squeeze;
     return schedule::run(make(kind, 1, micro_batches), costs).gpus[0];
   }
   Time step(bool overlapped) const { return sum(run(overlapped)); }
@@ -62,6 +64,32 @@ TEST(DataStream, ShardedParametersComeABlockAhead) {
   const Blocks slow{.blocks = 2, .gather = 3_s, .always_gathers = true};
   EXPECT_EQ(slow.step(true), 13_s);
   EXPECT_EQ(slow.step(false), 16_s);
+}
+
+TEST(DataStream, CollectivesTakeSmsFromWhatTheyLieBeside) {
+  // Parameters of 2 s a block: block 0 computes from 2 on, for 2 s of it beside block 1's, at half the pace: half of
+  // its work of 2 s is done by 4, when the stream is free, and the rest by 5.  Block 1: 5 to 7; two backwards of 1 s.
+  const Blocks blocks{.blocks = 2, .gather = 2_s, .forward = 2_s, .squeeze = 2};
+  EXPECT_EQ(blocks.step(true), 9_s);
+  // With nothing beside it nothing is slower: 4 s of gathers, then 4 and 2.
+  EXPECT_EQ(blocks.step(false), 10_s);
+  // All of it beside a collective: four times as long, however long that takes.
+  EXPECT_EQ(squeezed_for(10_s, 1_s, 4_s), 4_s);
+  EXPECT_EQ(squeezed_for(4_s, 1_s, 4_s), 4_s);
+  EXPECT_EQ(squeezed_for(2_s, 2_s, 4_s), 3_s);
+  EXPECT_EQ(squeezed_for(0_s, 2_s, 4_s), 2_s);
+}
+
+TEST(DataStream, LyingBesideNeverCostsMoreThanWaiting) {
+  Random random(17, "squeezed");
+  for (int i = 0; i < 1000; ++i) {
+    const Time beside = 1_ns * std::int64_t(random.below(1000)), alone = 1_ns * std::int64_t(1 + random.below(1000)),
+               squeezed = alone + 1_ns * std::int64_t(random.below(1000));
+    const Time takes = squeezed_for(beside, alone, squeezed);
+    EXPECT_GE(takes, alone);
+    EXPECT_LE(takes, squeezed);
+    EXPECT_LE(std::max(takes, beside), alone + beside);
+  }
 }
 
 TEST(DataStream, UpdatedParametersComeInTheOrderOfTheFirstForwards) {

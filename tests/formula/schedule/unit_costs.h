@@ -33,6 +33,7 @@ struct UnitCosts final : StepCosts {
   bool overlapped = true, always_reduces = false, always_gathers = false;
   std::array<Time, kPieces> times{}, hosts{};
   bool reads = false;
+  int squeeze = 1;  // how many times as long a piece takes beside a collective of data parallelism
   std::function<Time(const PieceRef&, Time)> skew;
   Bytes kept_bytes{}, limit{INT64_MAX};
 
@@ -42,6 +43,7 @@ struct UnitCosts final : StepCosts {
     const Time t = times[std::size_t(p.piece)];
     return {skew ? skew(p, t) : t, {}, hosts[std::size_t(p.piece)]};
   }
+  Time squeezed(const PieceRef& p) override { return squeeze * times[std::size_t(p.piece)]; }
   bool host_reads(const PieceRef& p) const override { return reads && p.piece == Piece::dispatch; }
   std::unique_ptr<network::Rendezvous> exchange(const PieceRef&, std::function<void(int)> arrived) override {
     return std::make_unique<Barrier>(engine, members, exchange_time, std::move(arrived));

@@ -32,10 +32,10 @@ double gathered(double n, double bytes) { return (n - 1) * bytes; }
 
 double tensor_bytes(const Mapping& m) {
   const double bytes = kSequence / m.context * kHidden * kActivation;
-  // Attention and feed-forward of each layer gather and scatter, forward (again) and backward; embedding and head both
-  // together once more each.
-  const double pairs = kLayers * 2 * (m.again ? 3 : 2) + 2;
-  return pairs * 2 * gathered(m.tensor, bytes) * m.stage() / m.tensor * m.micro_batches();
+  // Attention and feed-forward of each layer gather and scatter, forward (again) and backward, where they gather their
+  // input once more; embedding and head gather and scatter together, the head its input once more.
+  const double calls = kLayers * 2 * (m.again ? 7 : 5) + 4 + 1;
+  return calls * gathered(m.tensor, bytes) * m.stage() / m.tensor * m.micro_batches();
 }
 double context_bytes(const Mapping& m) {
   const double keys = kSequence * kHeads / m.tensor * 2 * kHeadDim * kActivation;

@@ -41,10 +41,14 @@ TEST(HidingLaw, GradientsAndParametersBesideComputeAreNeverSlower) {
     SCOPED_TRACE(mapping);
     const StepFigures hidden = run(mapping),
                       exposed = run(mapping + ", gradient_reduction: exposed, parameter_gathering: exposed");
-    EXPECT_LT(hidden.step_time, exposed.step_time);
-    // The same kernels run; what is hidden lies beside some of them.
-    EXPECT_NEAR(computing(hidden) / computing(exposed), 1, 1e-9);
+    // Apart from the SMs that it takes, once on each rank, hiding is faster.
+    const double slower = pipeline * std::max(0.0, computing(hidden) - computing(exposed));
+    EXPECT_LT(hidden.step_time, exposed.step_time + slower);
+    // The same kernels run; what is hidden lies beside some of them and takes 24 of their SMs at most.
+    EXPECT_GE(computing(hidden) / computing(exposed), 1 - 1e-9);
+    EXPECT_LE(computing(hidden) / computing(exposed), 132.0 / (112 - 24));
     if (pipeline == 1) {
+      EXPECT_LT(hidden.step_time, exposed.step_time);
       EXPECT_LE(exposed.step_time - hidden.step_time,
                 hidden.step_time - hidden.spent[std::size_t(schedule::Spent::optimizer)]);
     }
@@ -67,6 +71,15 @@ TEST(HidingLaw, TensorParallelismInStepWithItsProductsHidesSomeOfIt) {
     const StepFigures bare = run(mapping), hidden = run(mapping + ", tensor_overlap: true");
     EXPECT_LT(hidden.step_time, bare.step_time) << tensor;
     EXPECT_NEAR(computing(hidden) / computing(bare), 1, 1e-9) << tensor;
+  }
+}
+
+TEST(HidingLaw, KeysAndValuesBesideTheCoreAreNeverSlower) {
+  for (const int context : {2, 4, 8}) {
+    const std::string mapping = fmt::format("parallel: {{context: {}, expert: 4}}", context);
+    const StepFigures hidden = run(mapping), bare = run(mapping + ", context_overlap: false");
+    EXPECT_LT(hidden.step_time, bare.step_time) << context;
+    EXPECT_NEAR(computing(hidden) / computing(bare), 1, 1e-9) << context;
   }
 }
 }  // namespace

@@ -16,7 +16,7 @@ std::string refusal(const std::string& training, const std::string& model = "dee
   } catch (const ConfigError& e) {
     const std::string text = e.what();
     const std::size_t key = text.find("training");
-    return key == std::string::npos ? text : text.substr(key);
+    return key == std::string::npos || text.starts_with("GPU") ? text : text.substr(key);
   }
   return "no error";
 }
@@ -180,11 +180,35 @@ TEST(TrainingReject, OverlapsThatWouldHaveNoEffect) {
     EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, overlap: " + overlap), "no error");
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, tensor_overlap: true"),
             "training.tensor_overlap: there is nothing to overlap: parallel.tensor is 1");
+  EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, context_overlap: false"),
+            "training.context_overlap: there is nothing to overlap: parallel.context is 1");
 }
 TEST(TrainingReject, WhatDoesNotFitNamesGpuStageAndExcess) {
   const std::string problem = refusal("batch: 64, parallel: {expert: 8, zero: 0}", "deepseek-v2");
   EXPECT_TRUE(problem.starts_with("GPU 0 (stage 0) does not fit before any micro-batch: it holds ")) << problem;
   EXPECT_NE(problem.find(" GB more than its 84.4 GB"), std::string::npos) << problem;
+}
+TEST(TrainingReject, WhatDoesNotFitSaysWhatWould) {
+  const auto step = [](const std::string& training) -> std::string {
+    try {
+      const Config scenario = Config::from_text(
+          "model: mixtral-8x7b\ncluster: h800-32\ntraining: {batch: 64, parallel: {expert: 8" + training + "}\n",
+          "plan.yaml");
+      TrainingSetup setup(scenario, 1);
+      setup.run(0, nullptr);
+    } catch (const ConfigError& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  // Before any micro-batch recomputation is no help, and sharding the optimiser's state alone not enough.
+  const std::string whole = step(", zero: 0}"), sharded = step(", zero: 1}");
+  EXPECT_TRUE(whole.ends_with("GB; training.parallel.zero 2 (66.1 GB) would fit")) << whole;
+  EXPECT_TRUE(
+      sharded.ends_with("GB; training.recompute selective (78.7 GB), or training.parallel.zero 2 (66.1 GB) would fit"))
+      << sharded;
+  EXPECT_EQ(step(", zero: 1}, recompute: selective"), "no error");
+  EXPECT_EQ(step(", zero: 2}"), "no error");
 }
 }  // namespace
 }  // namespace moesim::training
