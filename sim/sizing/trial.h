@@ -30,12 +30,17 @@ struct Figures {
   bool operator==(const Figures&) const = default;
 };
 
-/// A figure beside its target: above 1 the target is missed.
+/// A figure beside its target: above 1 the target is missed.  Of a share that must be reached, what may be missing from
+/// the whole is used up: of 95 %, 99 % uses a fifth.
 struct Standing {
   std::string target;
   double value = 0, limit = 0;
   bool at_least = false;  // the value must not be below
-  double used() const { return at_least ? (value > 0 ? limit / value : 1e9) : value / limit; }
+  double used() const {
+    if (!at_least) return value / limit;
+    if (limit < 1) return (1 - value) / (1 - limit);
+    return value > 0 ? limit / value : 1e9;
+  }
   bool met() const { return used() <= 1 + 1e-12; }
 };
 

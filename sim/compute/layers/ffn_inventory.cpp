@@ -168,6 +168,9 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
     if (!(gradient && list.frozen())) list.add(name, g, bias, rows, {std::int64_t(2 * bias) * group_rows(c.rows).used});
     list.adapt_groups(g);
   };
+  const auto restore_order = [&](std::string_view name) {
+    list.moved(name, MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden, spec::Dtype::bf16);
+  };
   const double bias = c.model.moe->expert_bias ? 1 : 0;
   switch (pass) {
     case Pass::forward:
@@ -182,9 +185,7 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
       grouped("grouped gate-up", u, hidden, false, bias * double(u));
       activate(list, "swiglu", inputs, rows, w);
       grouped("grouped down", hidden, w, false, bias * double(hidden));
-      if (gathers)
-        list.moved("un-permute", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden,
-                   spec::Dtype::bf16);
+      if (gathers) restore_order("un-permute");
       if (list.training() && list.casts_in_blocks()) list.cast("cast kept for backward", rows * hidden);
       return;
     case Pass::backward_input:
@@ -198,8 +199,7 @@ void expert_operations(OperationList& list, const LayerCall& c, Pass pass) {
       list.cast_transpose("cast activation for weights", rows * w);
       list.cast("cast gate-up gradient", rows * u);
       grouped("grouped gate-up dgrad", hidden, u, false, bias * double(u));
-      list.moved("un-permute gradient", MemoryKind::unpermute, rows * hidden, spec::Dtype::bf16, rows * hidden,
-                 spec::Dtype::bf16);
+      restore_order("un-permute gradient");
       list.cast_transpose("cast gradient for weights", rows * u);
       return;
     case Pass::weight_gradient:

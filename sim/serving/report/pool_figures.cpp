@@ -64,9 +64,14 @@ void Economy::add(const PoolFigures& f) {
   output += f.output_tokens();
 }
 
+namespace {
+/// A sum of many spans over their whole misses it by its rounding: what is always on counts as a whole number.
+double whole_if_nearly(double v) { return std::fabs(v - std::round(v)) < 1e-9 * v ? std::round(v) : v; }
+}  // namespace
+
 void write_economy(results::Results& results, const Economy& e, const std::string& scope) {
-  results.metric("gpus", ratio(e.gpu_seconds, e.window), "", scope);
-  results.metric("nodes", ratio(e.node_seconds, e.window), "", scope);
+  results.metric("gpus", whole_if_nearly(ratio(e.gpu_seconds, e.window)), "", scope);
+  results.metric("nodes", whole_if_nearly(ratio(e.node_seconds, e.window)), "", scope);
   results.metric("cost_per_hour", ratio(e.cost, e.window) * 3600, "USD", scope);
   if (e.cost > 0 && e.input + e.output > 0)
     results.metric("cost_per_million_tokens", e.cost / (e.input + e.output) * 1e6, "USD", scope);
