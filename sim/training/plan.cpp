@@ -257,8 +257,8 @@ TrainingPlan read_shape(const Config& scenario, const PlanChange& change) {
   check_parallel(training.at_or_empty("parallel"), s.parallel, plan.model);
   if (s.tensor_overlap && s.parallel.tensor == 1)
     training.at("tensor_overlap").fail("there is nothing to overlap: parallel.tensor is 1");
-  if (training.has("context_overlap") && s.parallel.context == 1)
-    training.at("context_overlap").fail("there is nothing to overlap: parallel.context is 1");
+  if (!s.context_overlap && s.parallel.context == 1)
+    training.at("context_overlap").fail("there is nothing that could be hidden: parallel.context is 1");
   if (s.communication_sms < 1 || s.communication_sms >= plan.cluster.node.gpu.sms)
     training.fail_below("communication_sms",
                         fmt::format("expected 1 to {}, got {}", plan.cluster.node.gpu.sms - 1, s.communication_sms));

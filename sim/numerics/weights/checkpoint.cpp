@@ -8,10 +8,10 @@
 #include "core/ceil_div.h"
 #include "core/check.h"
 #include "formats/number_formats.h"
+#include "numerics/weights/tensor_values.h"
 
 namespace moesim::numerics {
 namespace {
-constexpr int kScaleBlock = 128;
 
 /// Other spellings of the text model's names, as multimodal checkpoints have them.
 std::string canonical(const std::string& name) {
@@ -52,7 +52,7 @@ void read_mxfp4(const formats::StoredTensor& blocks, const formats::StoredTensor
 }
 
 void apply_block_scales(const formats::StoredTensor& scales, const PartShape& shape, float* out) {
-  const int across = ceil_div(shape.columns, kScaleBlock);
+  const std::int64_t across = ceil_div(shape.columns, kScaleBlock);
   for (int r = 0; r < shape.rows; ++r)
     for (int c = 0; c < shape.columns; ++c) {
       float scale = 0;

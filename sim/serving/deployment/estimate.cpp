@@ -1,4 +1,5 @@
 #include "serving/deployment/estimate.h"
+#include "serving/deployment/span_limit.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -10,7 +11,6 @@
 #include "serving/deployment/pool_choices.h"
 #include "serving/fleet/balancer.h"
 #include "serving/instance/batcher.h"
-#include "serving/report/timeline.h"
 #include "serving/requests/generated.h"
 #include "serving/traces/workloads.h"
 #include "spec/catalogue.h"
@@ -151,7 +151,7 @@ Estimate estimate(const ServingCounts& n) {
   const double live = std::min(simulated, places + waiting);
   out.events = 2 * simulated + (n.arrivals - n.arrivals * n.share) * 0.1 + 2 * steps + n.readings + n.switches;
   // A step with its parts, and of a request: queued, prompt, answer (report/timeline.cpp).
-  out.spans = {std::min(double(TimelineLog::kMostSpans), steps * kStepSpans + 3 * simulated), n.all_gpus, n.duration};
+  out.spans = {std::min(double(kMostSpans), steps * kStepSpans + 3 * simulated), n.all_gpus, n.duration};
   out.events_key = n.switches + n.readings > out.events / 2 ? "serving.sample"
                    : 2 * simulated > out.events / 2         ? "serving.workload"
                                                             : "serving.duration";

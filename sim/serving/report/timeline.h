@@ -6,6 +6,7 @@
 
 #include "results/span.h"
 #include "serving/deployment/deployment.h"
+#include "serving/deployment/span_limit.h"
 
 namespace moesim::serving {
 
@@ -13,8 +14,6 @@ namespace moesim::serving {
 /// kMostSpans of them.
 class TimelineLog final : public ServiceLog {
  public:
-  static constexpr std::size_t kMostSpans = 250'000;  // about 35 MB of JSON
-
   TimelineLog(ServiceLog& next, results::SpanLog& spans, const Deployment& deployment);
   void request(const RequestEnd& end) override;
   void step(int pool, const InstanceOwner::StepEnd& step) override;

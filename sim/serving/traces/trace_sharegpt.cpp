@@ -9,6 +9,8 @@
 
 namespace moesim::serving {
 namespace {
+constexpr double kMostOfConversation = 1e9;  // tokens
+
 class ShareGpt final : public Workload {
  public:
   struct Params {
@@ -103,14 +105,13 @@ class ShareGpt final : public Workload {
     }
   }
   std::vector<Turn> turns_of(const formats::JsonObject& conversation) const {
-    constexpr double kMostTokens = 1e9;  // of a conversation
     double total = 0;
     bool asked = false;
     std::vector<Turn> out;
     for (const formats::JsonValue& element : conversation.list_at("conversations")) {
       const formats::JsonObject message(element, conversation.where());
       const double length = tokens(message.text("value"));
-      if (total + length > kMostTokens) conversation.fail("has more than 10^9 tokens");
+      if (total + length > kMostOfConversation) conversation.fail("has more than 10^9 tokens");
       const std::string from = message.text("from");
       const bool answer = from == "gpt" || from == "assistant";
       if (answer && asked) out.push_back({.input = int(total), .output = int(length), .pause = {}});

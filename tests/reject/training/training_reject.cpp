@@ -181,7 +181,7 @@ TEST(TrainingReject, OverlapsThatWouldHaveNoEffect) {
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, tensor_overlap: true"),
             "training.tensor_overlap: there is nothing to overlap: parallel.tensor is 1");
   EXPECT_EQ(refusal("batch: 64, parallel: {expert: 8}, context_overlap: false"),
-            "training.context_overlap: there is nothing to overlap: parallel.context is 1");
+            "training.context_overlap: there is nothing that could be hidden: parallel.context is 1");
 }
 TEST(TrainingReject, WhatDoesNotFitNamesGpuStageAndExcess) {
   const std::string problem = refusal("batch: 64, parallel: {expert: 8, zero: 0}", "deepseek-v2");
