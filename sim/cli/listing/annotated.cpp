@@ -13,7 +13,7 @@
 
 namespace moesim::cli {
 namespace {
-constexpr std::size_t kHelpColumn = 34, kWidth = 80;
+constexpr std::size_t kHelpColumn = 34, kStartWidth = 80;
 /// Refused where another key is not given, which no start gives: their default may not be written alone.
 constexpr std::string_view kBesideOthers[] = {"years", "power_price", "power_usage"};
 
@@ -85,10 +85,10 @@ class Annotator {
   /// The help goes on below itself, where it would be wider than a terminal of old.
   static std::string with_help(const std::string& text, const std::string& help) {
     constexpr std::string_view kBefore = "  # ";
-    const std::size_t column = std::max(text.size(), kHelpColumn), full = kWidth - kHelpColumn - kBefore.size();
+    const std::size_t column = std::max(text.size(), kHelpColumn), full = kStartWidth - kHelpColumn - kBefore.size();
     std::string out = fmt::format("{:<{}}", text, kHelpColumn), rest = help;
     if (column > kHelpColumn) {  // less room in the first line
-      const std::size_t room = kWidth - std::min(kWidth - 1, column + kBefore.size());
+      const std::size_t room = kStartWidth - std::min(kStartWidth - 1, column + kBefore.size());
       const std::string first = pieces_of(help, room, true).front();
       out += fmt::format("{}{}\n", kBefore, first);
       rest.erase(0, std::min(help.find_first_not_of(' ', first.size()), help.size()));
