@@ -129,16 +129,17 @@ void add_fates(Page& page, const Queries& q) {
   s.question = "Why did the others fall?";
   s.columns = 2;
   Bars a = fallen(fates, "Deployments by what became of them", "deployments"), b;
-  b.aria = "Pools that cannot be used, by why", b.label_name = "why", b.value_name = "pools";
+  b.aria = "Pools in no deployment that was tried, by why", b.label_name = "why", b.value_name = "pools";
   for (std::size_t i = 0; i < refused.size() && i < kMostNamed; ++i)
     b.bars.push_back({refused.text(i, 0), 0, refused.number(i, 1), refused.text(i, 1), "", Tone::rest});
   if (!a.bars.empty()) s.panels.push_back({"deployments that fell", "", bars(a)});
-  if (!b.bars.empty()) s.panels.push_back({"pools refused in closed form", "", bars(b)});
+  if (!b.bars.empty()) s.panels.push_back({"pools in no deployment that was tried", "", bars(b)});
   if (s.panels.empty()) return;
   double pools = 0;
   for (const Bar& bar : b.bars) pools += bar.to;
-  s.answer = refused.empty() ? html("No pool was refused")
-                             : html("{} pools cannot be used, most for {}", brief(pools), strong(refused.text(0, 0)));
+  s.answer = refused.empty() ? html("Every pool is in a deployment that was tried")
+                             : html("Of {} pools in no deployment that was tried, {} fell for this reason: {}",
+                                    brief(pools), brief(refused.number(0, 1)), strong(refused.text(0, 0)));
   s.sql = {q.sql("fates"), q.sql("refused")};
   page.sections.push_back(std::move(s));
 }
