@@ -25,10 +25,10 @@ struct ExplainSubject {
   compute::ExplainRequest request;
   spec::Gpu gpu;
   std::unique_ptr<compute::KernelModel> kernels;
-  std::string resolved;                    // of a scenario; "" for a model on a GPU
-  std::string memory;                      // whose memory: "stage 3"; "" for the GPU's
+  std::string resolved;                      // of a scenario; "" for a model on a GPU
+  std::string memory;                        // whose memory: "stage 3"; "" for the GPU's
   std::vector<compute::MemoryUse> stages{};  // of a pipeline, each at its fullest; empty: there is none
-  int exchange_sms = 0;                    // that the scenario's exchanges take from what they run beside; 0: none
+  int exchange_sms = 0;                      // that the scenario's exchanges take from what they run beside; 0: none
 };
 
 /// Throws ConfigError for words that are not known, and for an option that the scenario answers itself.
