@@ -76,23 +76,7 @@ std::vector<BlockStep> steps(const Config& where, const std::vector<Piece>& piec
 
 std::vector<KeyHelp> overlap_keys() { return keys_of<Table>(); }
 
-const BlockTemplate& TemplateSet::of(Op op) const {
-  switch (op) {
-    case Op::forward:
-      return forward;
-    case Op::backward:
-      return backward;
-    case Op::backward_input:
-      return backward_input;
-    case Op::weight:
-      return weight;
-    case Op::overlapped:
-      return overlapped;
-    case Op::optimizer:
-      break;
-  }
-  throw std::logic_error("the optimiser has no block template");
-}
+const BlockTemplate& TemplateSet::of(Op op) const { return member_for(*this, op); }
 
 TemplateSet block_templates(const std::string& overlapped) {
   TemplateSet out;

@@ -2,6 +2,7 @@
 // walks.
 #pragma once
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,26 @@ constexpr auto enum_names(Op) {
                                                          {"weight", Op::weight},
                                                          {"overlapped", Op::overlapped},
                                                          {"optimizer", Op::optimizer}});
+}
+
+/// Of something that has a member for each operation but the optimiser, the one for `op`.
+template <class Of>
+const auto& member_for(const Of& of, Op op) {
+  switch (op) {
+    case Op::forward:
+      return of.forward;
+    case Op::backward:
+      return of.backward;
+    case Op::backward_input:
+      return of.backward_input;
+    case Op::weight:
+      return of.weight;
+    case Op::overlapped:
+      return of.overlapped;
+    case Op::optimizer:
+      break;
+  }
+  throw std::logic_error("the optimiser has no member of its own");
 }
 
 /// One step of a rank's program.  `chunk` numbers the rank's own pieces of the model.

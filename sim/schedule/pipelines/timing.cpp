@@ -26,23 +26,7 @@ Time ScheduleCosts::of(Op op) const {
   throw std::logic_error("an instruction has no operation");
 }
 
-Time StageCosts::of(Op op) const {
-  switch (op) {
-    case Op::forward:
-      return forward;
-    case Op::backward:
-      return backward;
-    case Op::backward_input:
-      return backward_input;
-    case Op::weight:
-      return weight;
-    case Op::overlapped:
-      return overlapped;
-    case Op::optimizer:
-      break;
-  }
-  throw std::logic_error("a stage has no such operation");
-}
+Time StageCosts::of(Op op) const { return member_for(*this, op); }
 
 namespace {
 constexpr Time kNever{-1};
