@@ -28,9 +28,8 @@ constexpr Example kExamples[] = {
     {"place mine.db --strategy robust --gpus 32 --nodes 4 --slots 288 -o plan.json --format sglang",
      "the plan, as SGLang loads it"},
     {"size size-mixtral-8x7b", "the cheapest deployment that meets a plan's targets"},
-    {"size size-mixtral-8x7b -o answer.db --scenario answer.yaml --jobs 2",
-     "with every candidate, and the answer to run again"},
-    {"sweep sweep-schedules -o schedules.db --jobs 2", "a scenario at every point of a grid"},
+    {"size size-mixtral-8x7b -o answer.db --scenario answer.yaml", "with every candidate, and the answer to run again"},
+    {"sweep sweep-schedules -o schedules.db", "a scenario at every point of a grid"},
     {"sweep sweep-schedules -o part1.db --shard 1/2", "the first half of it, on one of two machines"},
     {"merge part1.db part2.db -o schedules.db", "both halves in one database"},
     {"loss --model deepseek-v2-lite --synthetic --text notes/", "losses of a text"},
@@ -51,7 +50,7 @@ constexpr Example kExamples[] = {
     {"calibrate tables --no-fit", "hold the calibration against tables of your own"},
     {"calibrate tables --gpu h200 -o mine.yaml", "fit one to them"},
     {"validate serve-deepseek-v3-profile-decode", "one published figure beside the simulated"},
-    {"validate --jobs 2", "all of them"},
+    {"validate", "all of them"},
 };
 }  // namespace
 

@@ -6,7 +6,9 @@
 #include <fmt/ranges.h>
 
 #include <charconv>
+#include <thread>
 
+#include "cli/numbers.h"
 #include "core/replacing.h"
 #include "runs/scenario.h"
 
@@ -74,6 +76,13 @@ std::set<std::uint32_t> parse_ranges(const std::vector<std::string>& words, std:
 
 CLI::Option* add_list(CLI::App& verb, const char* names, std::vector<std::string>& value, const std::string& help) {
   return verb.add_option(names, value, help)->delimiter(',')->allow_extra_args(true);
+}
+
+CLI::Option* add_jobs(CLI::App& verb, int& jobs, std::string_view things) {
+  jobs = std::clamp(int(std::thread::hardware_concurrency()), 1, int(kMostJobs));
+  return verb.add_option("--jobs", jobs, fmt::format("{} run at the same time, each in memory of its own", things))
+      ->check(whole_number(1, kMostJobs))
+      ->default_str("one a core");
 }
 
 CLI::Option* add_output(CLI::App& verb, const char* names, std::string& value, const std::string& help) {

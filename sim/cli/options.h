@@ -49,6 +49,9 @@ std::string in_quotes(std::string_view text);
 /// An option that names a file or folder to create; with the verb's first one comes --force.  Refuses "", which a
 /// script gives for a variable that is not set, and "-", which is not standard output here.
 CLI::Option* add_output(CLI::App& verb, const char* names, std::string& value, const std::string& help);
+/// --jobs: how many `things` run at the same time; where it is not given, one a core of the machine.  No answer depends
+/// on it.
+CLI::Option* add_jobs(CLI::App& verb, int& jobs, std::string_view things);
 /// --limit-memory and --dry-run, as they are written.
 struct LimitOptions {
   std::optional<std::string> memory;

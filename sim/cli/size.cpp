@@ -29,9 +29,7 @@ void add_size(CLI::App& app, int& exit_code) {
   CLI::Option* seed =
       verb->add_option("--seed", given->seed, "seed of all random streams (default: the plan's, else 1)")
           ->check(any_seed());
-  verb->add_option("--jobs", given->size.jobs, "simulations at the same time")
-      ->check(whole_number(1, kMostJobs))
-      ->capture_default_str();
+  add_jobs(*verb, given->size.jobs, "simulations");
   verb->add_option(
       "--shard", given->shard,
       "I/N: of N processes, this is the I-th; it simulates its part, moesim merge puts the parts together, "

@@ -5,7 +5,6 @@
 #include <tuple>
 
 #include "cli/command.h"
-#include "cli/numbers.h"
 #include "cli/options.h"
 #include "runs/sweeping/section.h"
 #include "runs/sweeping/sweep.h"
@@ -21,9 +20,7 @@ void add_sweep(CLI::App& app, int& exit_code) {
   verb->add_option("sweep", options->file, "a YAML file, or a name from `moesim list scenarios`")->required();
   add_output(*verb, "-o,--output", options->output,
              "results database to create (default: SWEEP.db here; a shard's must be named)");
-  verb->add_option("--jobs", options->jobs, "points run at the same time")
-      ->check(whole_number(1, kMostJobs))
-      ->capture_default_str();
+  add_jobs(*verb, options->jobs, "points");
   verb->add_option("--shard", *shard, "I/N: of N processes, this is the I-th");
   verb->add_flag("--resume", options->resume,
                  "go on with what the output holds, if it is there: points that were stored are not run again")

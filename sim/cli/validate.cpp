@@ -5,7 +5,6 @@
 
 #include "cli/claims_text.h"
 #include "cli/command.h"
-#include "cli/numbers.h"
 #include "cli/options.h"
 #include "core/log.h"
 #include "core/terminal.h"
@@ -73,9 +72,7 @@ void add_validate(CLI::App& app, int&) {
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("validate", "run the scenarios of published measurements and print both");
   add_list(*verb, "scenarios", given->scenarios, "names or files (default: all that have published figures)");
-  verb->add_option("--jobs", given->jobs, "scenarios run at the same time")
-      ->check(whole_number(1, kMostJobs))
-      ->capture_default_str();
+  add_jobs(*verb, given->jobs, "scenarios");
   add_output(*verb, "-o,--output", given->output, "results database to create, for moesim report (default: none)");
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->add_flag("--claims", given->claims,
