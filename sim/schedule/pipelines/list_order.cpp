@@ -149,7 +149,7 @@ class ListScheduler {
 /// What moves most first: when micro-batches start, and how many activations are left for the way back.
 std::vector<ListChoice> coarse_choices(const ListWork& work) {
   std::vector<int> reserves{0};
-  for (int r : {1, 2, 3, work.limit / 6, work.limit / 4, work.limit / 3, work.limit / 2})
+  for (int r : {1, 2, 3, work.limit / 6, work.limit / 4, work.limit / 3, work.limit / 2, work.limit * 2 / 3})
     if (work.chunks == 2 && r < work.limit && std::ranges::find(reserves, r) == reserves.end()) reserves.push_back(r);
   std::vector<ListChoice> out;
   for (const bool deep : {true, false})
@@ -182,7 +182,7 @@ Ranking ranked(const ListWork& work, const std::vector<ListChoice>& choices, std
 ListOrder searched(const ListWork& work) {
   // After as many micro-batches the middle of a schedule repeats itself.
   constexpr int kRounds = 6;
-  constexpr std::size_t kCoarse = 5, kFinalists = 6;
+  constexpr std::size_t kCoarse = 12, kFinalists = 6;
   ListWork part = work;
   part.micro_batches = std::min(work.micro_batches, kRounds * work.ranks);
   std::vector<ListChoice> fine;
