@@ -60,9 +60,9 @@ void schedule(const CLI::App& verb, const Options& o) {
   if (!runs::affordable(schedule::schedule_estimate(o.kind, stages, std::max(policy->chunks(), 1), micro_batches),
                         "moesim schedule", limits_of(o.limits)))
     return;
-  const schedule::Schedule s =
-      config.placed([&] { return schedule::build_schedule(*policy, config.at("kind").text(), stages, micro_batches); });
   const schedule::ScheduleCosts costs = costs_of(o);
+  const schedule::Schedule s = config.placed(
+      [&] { return schedule::build_schedule(*policy, config.at("kind").text(), stages, micro_batches, &costs); });
   std::vector<int> bounds;
   for (int rank = 0; rank < s.ranks; ++rank) bounds.push_back(policy->in_flight_bound(s.ranks, micro_batches, rank));
   if (const auto problems = schedule::schedule_problems(s, bounds); !problems.empty())
@@ -81,7 +81,8 @@ void schedule(const CLI::App& verb, const Options& o) {
 void add_schedule(CLI::App& app, int&) {
   CLI::App* verb = app.add_subcommand("schedule", "write, check and draw a pipeline schedule");
   auto o = std::make_shared<Options>();
-  verb->add_option("kind", o->kind, "gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_v, dualpipe, dualpipev, or a YAML file")
+  verb->add_option("kind", o->kind,
+                   "gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_v, v_half, v_min, dualpipe, dualpipev, or a YAML file")
       ->required();
   verb->add_option("--from", o->from, "a training scenario: its layers, micro-batches and times of each stage");
   verb->add_option("--set", o->sets, "change one value of that scenario: key.path=value (repeat for more)")

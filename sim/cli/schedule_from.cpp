@@ -31,27 +31,11 @@ Timed simulated(const std::string& file, std::uint64_t seed, const Overrides& ov
   return out;
 }
 
-std::string schedule_text(const ScheduleFrom& from, const std::string& more = "") {
+std::string schedule_text(const ScheduleFrom& from) {
   const bool file = from.kind.find('.') != std::string::npos || from.kind.find('/') != std::string::npos;
   std::string text = "{kind: " + (file ? "file, file: \"" + from.kind + "\"" : from.kind);
   if (from.chunks > 0) text += fmt::format(", chunks: {}", from.chunks);
-  return text + more + "}";
-}
-
-Time middle(const Timed& timed, Time schedule::StageCosts::*what) {
-  std::vector<Time> times;
-  for (const schedule::StageCosts& stage : timed.costs.stages) times.push_back(stage.*what);
-  std::ranges::sort(times);
-  return times[times.size() / 2];
-}
-
-/// What zb_v is to be written for: the stages' own times, in microseconds.
-std::string own_costs(const Timed& timed) {
-  const auto of = [&](Time schedule::StageCosts::*what) {
-    return std::max<std::int64_t>(1, std::int64_t(seconds(middle(timed, what)) * 1e6));
-  };
-  return fmt::format(", forward: {}, backward_input: {}, weight: {}", of(&schedule::StageCosts::forward),
-                     of(&schedule::StageCosts::backward_input), of(&schedule::StageCosts::weight));
+  return text + "}";
 }
 
 std::string brief(Time t) { return t.v == 0 ? "-" : results::pretty(seconds(t), "s"); }
@@ -104,13 +88,7 @@ void schedule_from(const ScheduleFrom& from) {
   const bool dropped = drops_layers(config, *policy);
   if (dropped) overrides.push_back({"training.layers", "[]", "the schedule"});
   if (!runs::affordable(scenario.file, overrides, nullptr, limits_of(from.limits))) return;
-  Timed timed = simulated(scenario.file, scenario.identity.seed, overrides);
-  std::string setting = schedule_text(from);
-  if (from.kind == "zb_v") {
-    setting = schedule_text(from, own_costs(timed));
-    overrides.push_back({"training.schedule", setting, "the schedule"});
-    timed = simulated(scenario.file, scenario.identity.seed, overrides);
-  }
+  const Timed timed = simulated(scenario.file, scenario.identity.seed, overrides);
   const schedule::ScheduleTiming timing = schedule::time_schedule(timed.schedule, timed.costs);
   if (!from.svg.empty()) {
     check_new_file(from.svg);
@@ -123,6 +101,6 @@ void schedule_from(const ScheduleFrom& from) {
       timed.schedule.kind, from.scenario, timed.schedule.stages(), timed.schedule.ranks, timed.schedule.micro_batches,
       brief(timed.step), brief(timed.pipeline), brief(timing.end), brief(timed.costs.send),
       dropped ? "layers of each stage: balanced by their time, since the scenario's are for another number\n" : "",
-      setting, stages_text(timed), schedule::schedule_table(timed.schedule, timing));
+      schedule_text(from), stages_text(timed), schedule::schedule_table(timed.schedule, timing));
 }
 }  // namespace moesim::cli

@@ -281,8 +281,9 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
   const std::string kind = !training.has("schedule") ? "1f1b"
                            : schedule.is_scalar()    ? schedule.text()
                                                      : schedule.at("kind").text();
-  plan.schedule =
-      schedule.placed([&] { return schedule::build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches); });
+  plan.schedule = schedule.placed([&] {
+    return schedule::build_schedule(*policy, kind, s.parallel.pipeline, plan.micro_batches, change.times.get());
+  });
   plan.templates = schedule::read_block_templates(training, "overlap", plan.schedule);
   check_stages(training, plan);
 

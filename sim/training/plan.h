@@ -1,6 +1,7 @@
 // What the `training:` section of a scenario says, checked, and the numbers that follow from it.
 #pragma once
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,7 +12,7 @@
 #include "forward/setup.h"
 #include "placement/rebalancing/rebalance.h"
 #include "schedule/executor/block.h"
-#include "schedule/pipelines/pipeline.h"
+#include "schedule/pipelines/timing.h"
 #include "spec/hardware.h"
 #include "spec/model.h"
 #include "spec/slow_gpu.h"
@@ -255,6 +256,7 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan);
 struct PlanChange {
   int batch = 0, sequence = 0;
   std::vector<spec::SlowGpu> slow_gpus{};
+  std::shared_ptr<const schedule::ScheduleCosts> times{};  // of the stages, for a schedule that follows them
 };
 
 /// Reads model, cluster and training section and works the plan out; `layers` stay empty until split_layers().

@@ -8,11 +8,29 @@
 #include "spec/arithmetic.h"
 #include "spec/count.h"
 #include "training/balance.h"
+#include "training/stage_times.h"
 
 namespace moesim::training {
+namespace {
+/// For a schedule that follows the times of its stages: what they take in a step of fewer micro-batches, in an order
+/// for equal times.
+PlanChange with_times(const Config& scenario, std::uint64_t seed, PlanChange change) {
+  if (change.times) return change;
+  const TrainingPlan shape = read_shape(scenario, change);
+  const int ranks = shape.section.parallel.pipeline;
+  const auto policy = schedule::pipeline_schedules().make_or(scenario.at("training"), "schedule", "1f1b");
+  if (ranks < 2 || !policy->follows_times()) return change;
+  PlanChange few = change;
+  few.batch = shape.data * shape.section.micro_batch * std::min(shape.micro_batches, 2 * ranks);
+  few.times = std::make_shared<schedule::ScheduleCosts>();
+  TrainingSetup setup(scenario, seed, few);
+  change.times = std::make_shared<schedule::ScheduleCosts>(stage_times(setup, setup.run(0, nullptr)));
+  return change;
+}
+}  // namespace
 
 TrainingSetup::TrainingSetup(const Config& scenario, std::uint64_t seed, const PlanChange& change)
-    : plan_(read_plan(scenario, change)) {
+    : plan_(read_plan(scenario, with_times(scenario, seed, change))) {
   network_ = network::make_network(scenario, engine_, plan_.cluster);
   kernel_model_ = compute::make_kernel_model(scenario, plan_.cluster.node.gpu);
   kernels_ = std::make_unique<compute::KernelCosts>(*kernel_model_);

@@ -1,10 +1,47 @@
 // Kernel model `calibrated`: the equations with parameters fitted to single-kernel measurements of a GPU generation.
 #include <fmt/format.h>
 
+#include <array>
+#include <string_view>
+#include <utility>
+
 #include "compute/kernels/equation_model.h"
 
 namespace moesim::compute {
 namespace {
+/// Kernels of whole sequences: those that were fitted, or those before them.
+enum class AttentionLibrary { usual, flash_attention_2 };
+constexpr auto enum_names(AttentionLibrary) {
+  return std::to_array<std::pair<std::string_view, AttentionLibrary>>(
+      {{"usual", AttentionLibrary::usual}, {"flash_attention_2", AttentionLibrary::flash_attention_2}});
+}
+
+// FlashAttention-2 on H100 SXM, heads of 128, 4096 to 16,384 tokens, no mask, over the 989.4 TFLOP/s of the data sheet.
+// Source: Shah et al., FlashAttention-3, 2024, figures 5 (forward: 368 to 370 TFLOP/s) and 6 (backward: 310 to 322).
+// Steps along the diagonal stay as fitted: both kernels have tiles of 128 queries.
+constexpr double kEarlierForward = 370e12 / 989.4e12, kEarlierBackward = 322e12 / 989.4e12;
+constexpr FittedRange kEarlierRange{
+    .m_min = 4096, .m_max = 16384, .n_min = 16, .n_max = 64, .k_min = 4096, .k_max = 16384};
+
+void set_earlier(AttentionEquation& equation, double tensor) {
+  equation.tensor = tensor;
+  equation.exponents = 0;  // the rate that was measured has them
+  equation.sustained = 1;  // at a third of the arithmetic nothing throttles
+  equation.fitted = kEarlierRange;
+}
+
+Calibration with_attention(Calibration c, AttentionLibrary library) {
+  if (library == AttentionLibrary::usual) return c;
+  if (c.generation != "hopper")
+    at_key("attention", [&]() -> Calibration {
+      throw ConfigError(fmt::format("flash_attention_2 is known on hopper GPUs, not on {}", c.generation));
+    });
+  set_earlier(c.prefill, kEarlierForward);
+  if (c.prefill_heads) set_earlier(*c.prefill_heads, kEarlierForward);
+  set_earlier(c.backward, kEarlierBackward);
+  return c;
+}
+
 class Calibrated final : public KernelModel {
  public:
   struct Params {
@@ -13,6 +50,7 @@ class Calibrated final : public KernelModel {
     ProductLibrary products = ProductLibrary::deep_gemm_2025;
     ExpertLibrary experts = ExpertLibrary::usual;
     ScanLibrary scans = ScanLibrary::usual;
+    AttentionLibrary attention = AttentionLibrary::usual;
     static void fields(auto& f, auto& p) {
       f("calibration", p.calibration, "entry or file; default kernels-GENERATION of the GPU");
       f("sustained", p.sustained, "clock throttled by sustained tensor load; false: as in short measurements");
@@ -20,12 +58,14 @@ class Calibrated final : public KernelModel {
       f("products", p.products, "library of FP8 products in scaled blocks");
       f("experts", p.experts, "library of routed experts' products");
       f("scans", p.scans, "library that scans the prompts of layers that keep a state");
+      f("attention", p.attention,
+        "kernels of whole sequences' attention in BF16: usual, or flash_attention_2 (Hopper; before mid-2024)");
     }
   };
   Calibrated(Params p, const spec::Gpu& gpu)
       : KernelModel(gpu),
-        equations_(gpu, load(p, gpu), p.sustained ? Heat::sustained : Heat::brief, p.products,
-                   ExpertChoice{p.experts, {}, {}}),
+        equations_(gpu, with_attention(load(p, gpu), p.attention), p.sustained ? Heat::sustained : Heat::brief,
+                   p.products, ExpertChoice{p.experts, {}, {}}),
         experts_(p.experts),
         strict_(p.strict) {
     equations_.set_scans(p.scans);

@@ -59,15 +59,21 @@ Seat Schedule::seat(int micro_batch, int stage) const {
   throw std::logic_error("a schedule has no layout");
 }
 
-Schedule build_schedule(const PipelineSchedule& policy, std::string_view kind, int ranks, int micro_batches) {
+Schedule build_schedule(const PipelineSchedule& policy, std::string_view kind, int ranks, int micro_batches,
+                        const ScheduleCosts* times) {
   if (ranks < 1) throw ConfigError(fmt::format("a pipeline needs at least 1 stage, got {}", ranks));
   if (micro_batches < 1) throw ConfigError(fmt::format("a step needs at least 1 micro-batch, got {}", micro_batches));
   if (ranks > kMostRanks) throw ConfigError(fmt::format("at most {} pipeline stages, got {}", kMostRanks, ranks));
   if (micro_batches > kMostMicroBatches)
     throw ConfigError(fmt::format("at most {} micro-batches a step, got {}", kMostMicroBatches, micro_batches));
   if (const std::string why = policy.refusal(ranks, micro_batches); !why.empty()) throw ConfigError(why);
-  Schedule out{std::string(kind), policy.layout(), ranks,
-               policy.chunks(),   micro_batches,   policy.programs(ranks, micro_batches)};
+  Schedule out{std::string(kind),
+               policy.layout(),
+               ranks,
+               policy.chunks(),
+               micro_batches,
+               times != nullptr && policy.follows_times() ? policy.programs_at(ranks, micro_batches, *times)
+                                                          : policy.programs(ranks, micro_batches)};
   check(int(out.programs.size()) == ranks, "schedule {} wrote {} programs for {} ranks", kind, out.programs.size(),
         ranks);
   for (auto& program : out.programs) program.push_back({Op::optimizer});

@@ -94,6 +94,8 @@ struct Schedule {
   int copies() const { return layout == Layout::two_way ? 2 : 1; }
 };
 
+struct ScheduleCosts;  // timing.h
+
 /// Writes the programs for a number of ranks and micro-batches.
 class PipelineSchedule {
  public:
@@ -109,15 +111,23 @@ class PipelineSchedule {
   virtual std::string refusal(int ranks, int micro_batches) const = 0;
   /// Called only for shapes that are not refused.  Without the closing optimiser step.
   virtual std::vector<std::vector<Instruction>> programs(int ranks, int micro_batches) const = 0;
+  /// Whether the order follows from what the stages take, and nothing in the section says for which times to write it.
+  virtual bool follows_times() const { return false; }
+  /// The same, written for these times.
+  virtual std::vector<std::vector<Instruction>> programs_at(int ranks, int micro_batches, const ScheduleCosts&) const {
+    return programs(ranks, micro_batches);
+  }
   /// The most chunk activations a rank may hold, from the start of an F to the end of its B or W.
   virtual int in_flight_bound(int ranks, int micro_batches, int rank) const = 0;
 };
 
-/// gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_v, dualpipe, dualpipev, file.
+/// gpipe, 1f1b, interleaved_1f1b, zb_h1, zb_v, v_half, v_min, dualpipe, dualpipev, file.
 const Family<PipelineSchedule>& pipeline_schedules();
 /// Keys of the file that {kind: file} names.
 std::vector<KeyHelp> schedule_file_keys();
 
-/// Builds the programs, each closed by an optimiser step.  Throws ConfigError with the refusal.
-Schedule build_schedule(const PipelineSchedule& policy, std::string_view kind, int ranks, int micro_batches);
+/// Builds the programs, each closed by an optimiser step.  times: of the stages, for schedules that follow them; null:
+/// each F, I and W takes as long.  Throws ConfigError with the refusal.
+Schedule build_schedule(const PipelineSchedule& policy, std::string_view kind, int ranks, int micro_batches,
+                        const ScheduleCosts* times = nullptr);
 }  // namespace moesim::schedule

@@ -120,6 +120,17 @@ TEST(ClosedForm, ZbVOnlyWaitsForTheFirstAndLastActivation) {
   }
 }
 
+// Bubbles of the busiest time with F = I = W: p / 2m and 2p / 3m.  Source: Qi et al., Pipeline Parallelism with
+// Controllable Memory, 2024, with its schedulers' table.
+TEST(ClosedForm, VHalfAndVMinWaitNoLongerThanPublished) {
+  for (const Shape& shape : {Shape{4, 16}, Shape{8, 24}, Shape{8, 32}, Shape{12, 48}, Shape{16, 64}}) {
+    SCOPED_TRACE(fmt::format("{} {}", shape.ranks, shape.micro_batches));
+    const Time busy = 6_s * shape.micro_batches;
+    EXPECT_LE(time_schedule(make("v_half", shape.ranks, shape.micro_batches), {}).end, busy + 3_s * shape.ranks);
+    EXPECT_LE(time_schedule(make("v_min", shape.ranks, shape.micro_batches), {}).end, busy + 4_s * shape.ranks);
+  }
+}
+
 TEST(ClosedForm, ASendDelaysEachHopOfTheFirstAndLastMicroBatch) {
   ScheduleCosts c;
   c.send = 1_s;

@@ -39,6 +39,16 @@ TEST(ScheduleReject, InterleavedNeedsGroupsOfAsManyMicroBatchesAsStages) {
             "plan.yaml:1:11: schedule: interleaved_1f1b needs at least 2 chunks a rank, got 1; with 1 it is 1f1b");
 }
 
+TEST(ScheduleReject, AVIsWrittenForAllThreeTimesOrNone) {
+  EXPECT_EQ(
+      refusal("{kind: v_half, forward: 2, weight: 1}", 4, 8),
+      "plan.yaml:1:11: schedule: v_half needs relative costs of at least 1, or none of the three, got 2, 0 and 1");
+  EXPECT_EQ(refusal("{kind: zb_v, forward: 2, backward_input: -1, weight: 1}", 4, 8),
+            "plan.yaml:1:11: schedule: zb_v needs relative costs of at least 1, or none of the three, got 2, -1 and 1");
+  EXPECT_EQ(refusal("{kind: v_min, forward: 2, backward_input: 2, weight: 1}", 4, 8), "accepted");
+  EXPECT_EQ(refusal("v_min", 4, 8), "accepted");
+}
+
 TEST(ScheduleReject, UnknownKindsNameTheNearest) {
   EXPECT_EQ(refusal("dualpip", 4, 8),
             "plan.yaml:1:11: schedule: no schedule is called \"dualpip\"; did you mean \"dualpipe\"?");
