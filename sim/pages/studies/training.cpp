@@ -120,11 +120,14 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   const double all = idle_between(g, 0, step), ends = idle_between(g, 0, step / 5) + idle_between(g, step * 0.8, step);
   if (idle.empty()) idle[0] = 0;
   const auto [least, most] = std::ranges::minmax_element(idle, {}, [](const auto& x) { return x.second; });
+  const std::string low = share_text(least->second), high = share_text(most->second),
+                    at_ends = share_text(all > 0 ? ends / all : 0);
   if (g.rows.size() > 1)
     s.answer =
-        html("Stage {} waits {} of the step, stage {} {}; {} of what is idle lies in the first and the last fifth",
-             least->first, share_text(least->second), most->first, share_text(most->second),
-             share_text(all > 0 ? ends / all : 0));
+        html("{}; {} of what is idle lies in the first and the last fifth",
+             apart(low, high, html("Stage {} waits {} of the step, stage {} {}", least->first, low, most->first, high),
+                   html("Every stage waits {} of the step", low)),
+             at_ends);
   else
     s.answer = html("One stage: no pipeline, and {} of the step idle", share_text(least->second));
   s.panels.push_back({"", "", gantt(g), true});
