@@ -83,13 +83,30 @@ Facts read_facts(const results::Database& db) {
   return out;
 }
 
+namespace {
+/// Whether a shell takes `text` as one command of plain and quoted words: a database of others may hold anything.
+bool is_one_command(std::string_view text) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:@%= ";
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\'')
+      quoted = !quoted;
+    else if (!quoted && text.substr(i, 2) == "\\'")
+      ++i;
+    else if (!quoted && kPlain.find(text[i]) == std::string_view::npos)
+      return false;
+  }
+  return !quoted;
+}
+}  // namespace
+
 std::string command_of(const Facts& f, std::string_view rest) {
   if (f.study == "sweep") return "";
   if (f.scenario_file.empty())  // the text is the command
-    return f.scenario.starts_with("moesim ") ? f.scenario : "";
+    return f.scenario.starts_with("moesim ") && is_one_command(f.scenario) ? f.scenario : "";
   std::string out = fmt::format("moesim {} {}", f.study == "size" ? "size" : "run", in_shell(f.scenario_file));
   for (const auto& [name, value] : f.options)
-    if (name != "--seed") out += fmt::format(" {} {}", name, in_shell(value));
-  return out + fmt::format(" --seed {} {}", f.seed, rest);
+    if (name != "--seed") out += fmt::format(" {} {}", in_shell(name), in_shell(value));
+  return out + fmt::format(" --seed {} {}", in_shell(f.seed), rest);
 }
 }  // namespace moesim::pages

@@ -47,7 +47,8 @@ struct Facts {
 Facts read_facts(const results::Database& db);
 /// Of a sweep: what all its points share, and which settings differ, with their values.
 Facts read_shared(const results::Database& db);
-/// The command that does the same again, as a shell takes it; rest: further options.  "" for a sweep.
+/// The command that does the same again, as a shell takes it, whatever the database holds; rest: further options.  ""
+/// for a sweep, and where it would be more than one command.
 std::string command_of(const Facts& facts, std::string_view rest);
 /// Without figures, of a database of any number of runs: who the first is.
 Facts read_identity(const results::Database& db);

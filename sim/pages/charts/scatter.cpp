@@ -38,9 +38,12 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, int top, double 
   std::vector<Box> taken;
   for (const Point& p : at) taken.push_back({p.x * width - 5, p.x * width + 5, p.y - 5, p.y + 5});
   Html out;
-  for (std::size_t i = 0; i < at.size(); ++i) {
+  std::vector<std::size_t> order;  // the answer has its name before others take the room
+  for (const Scatter::Look look : {Scatter::Look::chosen, Scatter::Look::front})
+    for (std::size_t i = 0; i < at.size(); ++i)
+      if (s.dots[i].look == look) order.push_back(i);
+  for (const std::size_t i : order) {
     const Scatter::Dot& d = s.dots[i];
-    if (d.look != Scatter::Look::chosen && d.look != Scatter::Look::front) continue;
     const double length = double(letters(d.label)) * kLetter, x = at[i].x * width, y = at[i].y;
     for (const auto& [dx, dy, end] : {std::tuple(9.0, 5.0, false),
                                       {-9.0, 5.0, true},

@@ -37,10 +37,13 @@ void add_own_assumptions(Page& page, const Facts& f) {
     if (at == std::string::npos) continue;
     std::string said = line.substr(first, line.find_last_not_of(' ', hash) - first + 1);
     const std::string key = said.substr(0, said.find(':'));
-    if (std::ranges::any_of(f.options, [&](const auto& o) {
-          const std::string path = o.second.substr(0, o.second.find('='));
-          return path == key || path.ends_with("." + key);
-        }))
+    if (std::ranges::any_of(f.options,
+                            [&](const auto& o) {
+                              const std::string path = o.second.substr(0, o.second.find('='));
+                              return path == key || path.ends_with("." + key);
+                            }) ||
+        std::ranges::any_of(f.differing,
+                            [&](const auto& d) { return (d.first + ".").find("." + key + ".") != d.first.npos; }))
       continue;
     if (++found > kMost) break;
     std::string why = line.substr(at + kWord.size());
@@ -51,10 +54,11 @@ void add_own_assumptions(Page& page, const Facts& f) {
 }
 
 void add_changed(Page& page, const Facts& f) {
-  if (f.options.empty()) return;
   Html all;
-  for (const auto& [name, value] : f.options) all += html(" <code>{} {}</code>", name, value);
-  page.assumed.push_back(html("<b>not as the scenario is written</b>:{}", all));
+  for (const auto& [name, value] : f.options)
+    if (name == "--set" && !value.starts_with("title=") && !value.starts_with("about=") && !value.starts_with("expect"))
+      all += html("{} <code>{}</code>", all.empty() ? "" : ",", value);
+  if (!all.empty()) page.assumed.push_back(html("<b>not as the scenario is written</b>:{}", all));
 }
 
 void add_assumed(Page& page, const Facts& f) {
@@ -62,9 +66,12 @@ void add_assumed(Page& page, const Facts& f) {
   for (const Facts::Warning& w : f.warnings)
     page.assumed.push_back(
         html("<b class=\"bad\">{}</b>{}: {}", spaced(w.name), w.scope == "run" ? "" : " (" + w.scope + ")", w.text));
+  const auto words = [](const Facts::Assumption& a) {  // of lists of keys; others are names, which stay as they are
+    return a.name == "targets" || a.name == "routing" ? spaced(a.value) : a.value;
+  };
   for (const Facts::Assumption& a : f.assumptions)
     page.assumed.push_back(html("<b>{}</b>{}: {} <span class=\"dim\">({})</span>", spaced(a.name),
-                                a.scope == "run" ? "" : " of " + a.scope.substr(a.scope.find(':') + 1), a.value,
+                                a.scope == "run" ? "" : " of " + a.scope.substr(a.scope.find(':') + 1), words(a),
                                 a.reason));
   if (const std::string kind = f.setting("routing.kind");
       !kind.empty() && std::ranges::none_of(f.assumptions, [](const auto& a) { return a.name == "routing"; })) {

@@ -96,18 +96,21 @@ void add_variations(Page& page, const Queries& q) {
   if (rows.empty()) return;
   Bars b;
   b.aria = "Cost an hour if the plan were another", b.label_name = "if", b.value_name = "USD an hour";
-  const std::vector<std::string> columns = {"what", "targets", "GPUs", "USD an hour", "tightest"};
-  DataTable answer{"Checks of the answer", columns, {}}, others{"If the plan were another", columns, {}};
+  DataTable answer{"Checks of the answer", {"what", "targets", "tightest"}, {}},
+      others{"If the plan were another", {"what", "targets", "GPUs", "USD an hour", "tightest"}, {}};
   std::size_t checks = 0, held = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const bool met = rows.number(i, 2) > 0;
-    DataTable& t = rows.text(i, 0) == "check" ? answer : others;
-    t.rows.push_back({cell(rows.text(i, 1)), cell(met ? "met" : "missed"), cell(rows.number(i, 3)),
-                      cell(rows.number(i, 4)), cell(rows.text(i, 5))});
+    const std::string tightest = spaced(rows.text(i, 5));
     if (rows.text(i, 0) == "check") {
       ++checks, held += met;
-    } else if (rows.text(i, 0) == "variation" && std::isfinite(rows.number(i, 4))) {
-      b.bars.push_back({rows.text(i, 1), 0, rows.number(i, 4), usd_an_hour(rows.number(i, 4)), rows.text(i, 5),
+      answer.rows.push_back({cell(rows.text(i, 1)), cell(met ? "met" : "missed"), cell(tightest)});
+      continue;
+    }
+    others.rows.push_back({cell(rows.text(i, 1)), cell(met ? "met" : "missed"), cell(rows.number(i, 3)),
+                           cell(rows.number(i, 4)), cell(tightest)});
+    if (rows.text(i, 0) == "variation" && std::isfinite(rows.number(i, 4))) {
+      b.bars.push_back({rows.text(i, 1), 0, rows.number(i, 4), usd_an_hour(rows.number(i, 4)), tightest,
                         met ? Tone::rest : Tone::alert});
     }
   }

@@ -90,9 +90,8 @@ void add_front(Page& page, const Facts& f, const Rows& all, const Queries& q) {
                             {"front: nothing is cheaper and faster a user", "ring"},
                             {"meets the targets", "fr"},
                             {"fell: reason in its tip and below", "rej"}});
-  section.panels.push_back({"", "", scatter(s)});
-  section.note = why_chosen(all, q);
-  section.note +=
+  section.panels.push_back({"", why_chosen(all, q), scatter(s)});
+  section.note =
       "Filled and ringed ones were simulated; most open ones fell in closed form, where their figures are estimates. "
       "All GPUs that are paid for count.";
   if (!s.at_x.empty())
