@@ -101,14 +101,16 @@ Html again_html(const Facts& f) {
   Html out;
   if (!f.options.empty()) {
     out += html("<p>Changed on the command line:");
-    for (const auto& [name, value] : f.options) out += html(" <code>{} {}</code>", name, value);
+    for (const auto& [name, value] : f.options)
+      out += html(" <code>{}{}</code>{}", name == "--set" ? "" : name + " ", value,
+                  &value == &f.options.back().second ? "" : ",");
     out += html("</p>");
   } else if (!f.options_kept) {
     out += html("<p>What the command line changed was not kept by the moesim that ran this.</p>");
   }
   if (const std::string command = command_of(f, "-o again.db"); !command.empty())
     out += html(
-        "<p>The same again, in the folder where it was run:</p><pre tabindex=\"0\" "
+        "<p>The same again, in the folder where it was run:</p><pre tabindex=\"0\" class=\"cmd\" "
         "id=\"again\"><code>{}</code></pre>",
         command);
   if (f.differing.empty()) return out;

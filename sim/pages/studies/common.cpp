@@ -225,8 +225,10 @@ void add_timeline(Page& page, const Facts& f) {
   s.answer = html("A timeline of the run opens in ui.perfetto.dev");
   s.below = html(
       "<p>This runs it again and writes it: less than 50 MB, of the GPUs and the time it "
-      "chooses (<code>--timeline-gpus</code> and <code>--timeline-window</code> choose others).{}</p><pre "
-      "tabindex=\"0\" id=\"timeline-command\"><code>{}</code></pre><p class=\"ctl\"><label>The file <input "
+      "chooses (<code class=\"nw\">--timeline-gpus</code> and <code class=\"nw\">--timeline-window</code> choose "
+      "others).{}</p><pre "
+      "tabindex=\"0\" class=\"cmd\" id=\"timeline-command\"><code>{}</code></pre><p class=\"ctl\"><label>The file "
+      "<input "
       "type=\"file\" accept=\".json\" "
       "data-timeline=\"1\"></label> <button type=\"button\" id=\"timeline-go\">Open in ui.perfetto.dev</button> "
       "<output id=\"timeline-n\"></output></p>",

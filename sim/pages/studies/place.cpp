@@ -184,8 +184,8 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
     for (const Plan* p : own) {
       const double v = p->value(std::string(m.name));
       if (!std::isfinite(v) || b.bars.size() == kMostBars) continue;
-      b.bars.push_back({p->plan_name(), 0, v, m.unit.empty() ? fmt::format("{:.3f}", v) : results::pretty(v, m.unit),
-                        "", v == best ? Tone::answer : Tone::rest});
+      b.bars.push_back({p->name(), 0, v, m.unit.empty() ? fmt::format("{:.3f}", v) : results::pretty(v, m.unit), "",
+                        v == best ? Tone::answer : Tone::rest});
     }
     if (!b.bars.empty()) s.panels.push_back({std::string(m.label), "", bars(b)});
   }
@@ -202,7 +202,8 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
         html("A decode step takes {}, as before", strong(results::pretty(after, "s"))));
   else
     s.answer =
-        html("The best plan is {} even; step times were not asked for", strong(share_text(f.value("balancedness"))));
+        html("The plan that comes nearest to its bound{} is {} even; step times were not asked for",
+             own.front()->planned.empty() ? "" : ", over all loads,", strong(share_text(f.value("balancedness"))));
   s.note = "Each plan on the load it was planned from; the best of each chart in blue.";
   s.sql = {q.sql("plans")};
   page.sections.push_back(std::move(s));
@@ -243,8 +244,11 @@ Page place_page(const Facts& f, const results::Database& db) {
   const auto even = [](double v) { return fmt::format("{:.3f}", v); };
   const Plan* first = own.empty() ? nullptr : own.front();
   page.headline =
-      html("{} evens the load to {} of a perfect 1{}",
-           chosen == own.end() ? std::string("The best plan") : (*chosen)->plan_name(), strong(even(best)),
+      html("{} {} {} of a perfect 1{}", chosen == own.end() ? std::string("The best plan") : (*chosen)->plan_name(),
+           own.size() < 2 || own.front()->planned.empty()
+               ? "evens the load to"
+               : "comes nearest to its bound over all loads, and evens its own to",
+           strong(even(best)),
            own.size() < 2
                ? html("")
                : apart(even(best), even(first->value("balancedness")),

@@ -1,5 +1,6 @@
 // The cheapest deployment that serves a plan, and what fell.
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
 
@@ -31,7 +32,7 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
   cost.label_name = "deployment", cost.value_name = "USD an hour";
   double least = INFINITY, most = 0;
   const auto known = limiters(q);
-  DataTable limits{"What binds them", {"deployment", "node", "engine", "TTFT p90", "TPOT p90"}, {}};
+  DataTable limits{"What binds them", {"deployment", "on", "TTFT p90", "TPOT p90"}, {}};
   if (!known.empty())
     limits.columns.insert(limits.columns.end(), {"spends most of its time on", "nine of ten kernels within"});
   limits.columns.push_back("what binds it");  // the longest text stands last
@@ -41,7 +42,7 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
     cost.bars.push_back({all.text(i, kDeployment), 0, c, usd_an_hour(c),
                          fmt::format("{:.2f} a million tokens", all.number(i, kCostTokens)),
                          all.text(i, kFate) == "chosen" ? Tone::answer : Tone::rest});
-    limits.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode)), cell(all.text(i, kEngine)),
+    limits.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode) + ", " + all.text(i, kEngine)),
                            cell(all.number(i, kTtft), "s"), cell(all.number(i, kTpot), "s")});
     if (!known.empty()) {
       const auto at = known.find(all.text(i, kNumber));
@@ -66,6 +67,28 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
+/// What the words of the bars mean, of those that are there.
+std::string meanings(const Rows& fates, const Rows& refused) {
+  constexpr std::pair<std::string_view, std::string_view> kFates[] = {
+      {"pruned", "not simulated, since by its bound it cannot be better than what was"},
+      {"misses", "simulated, and misses a target"},
+      {"illegal", "cannot be run"}};
+  constexpr std::pair<std::string_view, std::string_view> kPools[] = {
+      {"dominated", "usable, but another pool is no dearer and no slower"},
+      {"dearer", "usable, but cheaper ones come before it"},
+      {"memory", "does not fit"}};
+  std::string out;
+  const auto say = [&](const Rows& rows, const auto& words) {
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      for (const auto& [word, meaning] : words)
+        if (rows.text(i, 0) == word) out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", word, meaning);
+  };
+  say(fates, kFates), say(refused, kPools);
+  if (out.empty()) return out;
+  out[0] = char(std::toupper(static_cast<unsigned char>(out[0])));
+  return out + ".";
+}
+
 void add_fates(Page& page, const Queries& q) {
   const Rows fates = q.rows("fates"), refused = q.rows("refused");
   Section s;
@@ -87,6 +110,7 @@ void add_fates(Page& page, const Queries& q) {
                   refused.empty() ? html("every pool is in one that was tried")
                                   : html("{} pools are in none that was tried, most as {}", brief(pools),
                                          strong(refused.text(0, 0))));
+  s.note = meanings(fates, refused);
   s.sql = {q.sql("fates"), q.sql("refused")};
   page.sections.push_back(std::move(s));
 }
@@ -136,11 +160,11 @@ Html filtered(const DataTable& t, std::string_view id) {
 void add_ledger(Page& page, const Rows& all, const Queries& q) {
   constexpr std::size_t kMostRows = 2500;
   DataTable t{"",
-              {"deployment", "node", "engine", "GPUs", "USD/h", "USD a million tokens", "tokens/s a GPU",
-               "tokens/s a user", "TTFT p90", "TPOT p90", "fate", "reason"},
+              {"deployment", "on", "GPUs", "USD/h", "USD a million tokens", "tokens/s a GPU", "tokens/s a user",
+               "TTFT p90", "TPOT p90", "fate", "reason"},
               {}};
   for (std::size_t i = 0; i < all.size() && i < kMostRows; ++i)
-    t.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode)), cell(all.text(i, kEngine)),
+    t.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode) + ", " + all.text(i, kEngine)),
                       cell(all.number(i, kGpus)), cell(all.number(i, kCost)), cell(all.number(i, kCostTokens)),
                       cell(all.number(i, kGpuRate)), cell(all.number(i, kUserRate)), cell(all.number(i, kTtft), "s"),
                       cell(all.number(i, kTpot), "s"), cell(all.text(i, kFate)), cell(binds(all.text(i, kReason)))});

@@ -162,9 +162,9 @@ void add_whole_run(Page& page, const Facts& f, const Queries& q) {
   DataTable all{"The whole run", {"figure", "value"}, {}};
   const Rows rows = q.rows("whole_run");
   for (std::size_t i = 0; i < rows.size(); ++i)
-    all.rows.push_back({cell(words_of(rows.text(i, 0).substr(4))), rows.text(i, 0) == "run_days"
-                                                                       ? Cell{unit.text(days), days}
-                                                                       : cell(rows.number(i, 1), rows.text(i, 2))});
+    all.rows.push_back(
+        {cell(rows.text(i, 0) == "run_days" ? "time" : words_of(rows.text(i, 0).substr(4))),
+         rows.text(i, 0) == "run_days" ? Cell{unit.text(days), days} : cell(rows.number(i, 1), rows.text(i, 2))});
   Section s;
   s.id = "run";
   s.question = "What does the whole run take?";

@@ -67,8 +67,10 @@ TEST_F(Repeated, APageListsWhatWasChangedAndWhatTheScenarioAssumes) {
             "--set passes.decode.steps=1|--set routing=balanced");
   ASSERT_EQ(run("report s.db").exit_code, 0);
   const std::string page = core::read_file(folder_.file("s.html"));
-  EXPECT_NE(page.find("<b>not as the scenario is written</b>: <code>--set passes.decode.steps=1</code>"),
-            std::string::npos);
+  EXPECT_NE(
+      page.find(
+          "<b>not as the scenario is written</b>: <code>passes.decode.steps=1</code>, <code>routing=balanced</code>"),
+      std::string::npos);
   EXPECT_NE(page.find("(assumed in the scenario: a small batch)"), std::string::npos);
   EXPECT_EQ(page.find("(assumed in the scenario: nobody measured it)"), std::string::npos) << "routing was given";
 }
