@@ -39,15 +39,28 @@
     each('thead th', table, x => x.removeAttribute('aria-sort'));
     th.setAttribute('aria-sort', down ? 'descending' : 'ascending');
     const order = (a, b) => typeof a === typeof b ? (typeof a === 'number' ? a - b : a.localeCompare(b)) : typeof a === 'number' ? -1 : 1;
-    const body = table.tBodies[0], rows = [...body.rows].map(r => [key(r, i), r]);
+    const bodies = [...table.tBodies], sizes = bodies.map(b => b.rows.length);
+    const rows = bodies.flatMap(b => [...b.rows]).map(r => [key(r, i), r]);
     rows.sort((a, b) => (down ? -1 : 1) * order(a[0], b[0]));
-    body.append(...rows.map(r => r[1]));
+    let from = 0;
+    bodies.forEach((b, n) => { b.append(...rows.slice(from, from + sizes[n]).map(r => r[1])); from += sizes[n]; });
   })));
+  // Long tables come in parts; those after the first are laid out when the reader nears the end of what is.
+  each('.many', document, box => {
+    const bodies = [...box.querySelectorAll('tbody')];
+    box.addEventListener('scroll', () => {
+      if (box.scrollTop + 2 * box.clientHeight < box.scrollHeight) return;
+      const next = bodies.find(b => b.hidden);
+      if (next) next.hidden = false;
+    }, { passive: true });
+  });
   each('input[data-filter]', document, input => {
-    const rows = [...one('#' + input.dataset.filter).tBodies[0].rows], count = one('#' + input.dataset.filter + '-n');
+    const table = one('#' + input.dataset.filter), rows = [...table.querySelectorAll('tbody tr')], count = one('#' + input.dataset.filter + '-n');
     const apply = () => {
-      const words = input.value.toLowerCase().split(/\s+/);
+      const words = input.value.toLowerCase().split(/\s+/).filter(w => w);
       let shown = 0;
+      [...table.tBodies].forEach((b, n) => { b.hidden = n > 0 && !words.length; });
+      if (!words.length) { rows.forEach(r => { r.hidden = false; }); count.textContent = rows.length + ' of ' + rows.length; return; }
       for (const r of rows) { const text = r.textContent.toLowerCase(); r.hidden = !words.every(w => text.includes(w)); shown += !r.hidden; }
       count.textContent = shown + ' of ' + rows.length;
     };
@@ -105,7 +118,7 @@
     const table = one('table', figure), map = one('.map', figure), area = one('.area', figure), out = one('.read', figure);
     if (!table || !map) return;
     let reader = null, here = [0, 0];
-    const get = () => reader || (reader = readers[figure.dataset.reads]([...table.tBodies[0].rows], [...table.tHead.rows[0].cells].map(c => c.textContent), map));
+    const get = () => reader || (reader = readers[figure.dataset.reads]([...table.querySelectorAll('tbody tr')], [...table.tHead.rows[0].cells].map(c => c.textContent), map));
     const pick = place => {
       const text = get().text(place);
       if (!text) return '';

@@ -14,6 +14,8 @@ SELECT CASE WHEN instr(refused, ':') > 0 THEN substr(refused, 1, instr(refused, 
 -- pools: every pool in closed form
 SELECT pool, node, engine, role, tensor, data, experts_tensor, max_requests, max_tokens, overlap, gpus, rate, step, tpot,
   request_cost, refused FROM candidate_pool ORDER BY refused <> '', request_cost, pool;
+-- ranked: the cheapest ones over several seeds, the first is the answer
+SELECT what, standing FROM variation WHERE kind = 'rank' ORDER BY rowid;
 -- variations: the answer again, and under other plans
 SELECT kind, what, met, gpus, cost_per_hour, standing FROM variation ORDER BY rowid;
 -- limiters: what each simulated deployment spends most of its time on, and how far kernels may be off

@@ -57,7 +57,9 @@ void add_assemble(CLI::App& app, int&) {
                    "merge only tensors that differ by more, in Frobenius norm over the first parent's (default: 0)")
       ->check(number_from_zero());
   verb->add_option("--shard", given->shard, "size of the files written (default: 5 GB)");
-  add_output(*verb, "-o,--output", given->options.output, "folder to create")->required();
+  add_output(*verb, "-o,--output", given->options.output,
+             "folder to create; it has no default: no scenario gives it a name")
+      ->required();
   verb->add_flag("--json", given->json, "print one JSON object");
   verb->callback([given] { run(*given); });
 }

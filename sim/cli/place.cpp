@@ -13,6 +13,7 @@
 #include "cli/place_options.h"
 #include "cli/place_words.h"
 #include "core/files.h"
+#include "core/in_shell.h"
 #include "core/log.h"
 #include "core/paths.h"
 #include "core/terminal.h"
@@ -168,13 +169,14 @@ void take_cluster(PlaceGiven& given, const std::optional<spec::Cluster>& cluster
   given.nodes = std::max(1, given.nodes);
 }
 
-/// What was asked, as a results database keeps it.
+/// What was asked, as a results database keeps it and a shell takes it.
 std::string command_line_of(const CLI::App& verb) {
   std::string out = "moesim place";
   for (const CLI::Option* o : verb.get_options()) {
     if (o->count() == 0) continue;
     if (!o->get_positional()) out += " " + o->get_name();
-    if (o->get_expected_max() > 0 || o->get_positional()) out += fmt::format(" {}", fmt::join(o->results(), " "));
+    if (o->get_expected_max() > 0 || o->get_positional())
+      for (const std::string& word : o->results()) out += " " + in_shell(word);
   }
   return out;
 }

@@ -92,7 +92,9 @@ void add_record(CLI::App& app, int&) {
   add_model_input(*verb, given->input);
   verb->add_option("--decode", given->record.decode, "continue each request greedily by so many tokens")
       ->check(whole_number(0, kMostCount));
-  add_output(*verb, "-o,--output", given->record.output, "trace to create")->required();
+  add_output(*verb, "-o,--output", given->record.output,
+             "trace to create; it has no default: no scenario gives it a name")
+      ->required();
   verb->add_flag("--mtp", given->record.mtp, "run and record the multi-token-prediction modules too");
   verb->add_flag("--no-gate-weights", given->no_weights, "store the choices without their weights");
   add_judgement(*verb, given->judge);

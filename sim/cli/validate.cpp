@@ -6,6 +6,7 @@
 #include "cli/claims_text.h"
 #include "cli/command.h"
 #include "cli/options.h"
+#include "core/in_shell.h"
 #include "core/log.h"
 #include "core/terminal.h"
 #include "formats/json.h"
@@ -54,7 +55,7 @@ void print_json(const std::vector<runs::ValidationRow>& rows) {
 void store(const std::vector<runs::ValidationRow>& rows, const std::vector<std::string>& scenarios,
            const std::string& file) {
   std::string command_line = "moesim validate", list;
-  for (const std::string& s : scenarios) command_line += " " + s;
+  for (const std::string& s : scenarios) command_line += " " + in_shell(s);
   for (const runs::ValidationRow& r : rows)
     if (list.empty() || !list.ends_with(r.scenario + "\n")) list += "scenario: " + r.scenario + "\n";
   results::Results results(file, {"Published figures beside simulated ones", "validate", "", command_line, list, 1});

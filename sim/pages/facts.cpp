@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "core/config.h"
+#include "core/in_shell.h"
 #include "results/summary.h"
 
 namespace moesim::pages {
@@ -46,7 +47,7 @@ std::vector<std::string> Facts::parts(std::string_view prefix) const {
 Facts read_identity(const results::Database& db) {
   results::Statement s = db.prepare(
       "SELECT title, study, file, scenario, resolved, version, state, fingerprint, seed, events, "
-      "round(wall_time, 1) FROM run ORDER BY run");
+      "wall_time FROM run ORDER BY run");
   if (!s.step()) throw ConfigError(fmt::format("{}: holds no run", db.file()));
   Facts out;
   out.file = db.file();
@@ -54,6 +55,12 @@ Facts read_identity(const results::Database& db) {
   for (std::string* field : {&out.title, &out.study, &out.scenario_file, &out.scenario, &out.resolved, &out.version,
                              &out.state, &out.fingerprint, &out.seed, &out.events, &out.wall_time})
     *field = s.is_null(i) ? "" : s.text(i), ++i;
+  out.wall_time = s.is_null(10) ? "" : results::pretty(s.real(10), "s");
+  out.options_kept = db.has_table("option");
+  if (out.options_kept) {
+    results::Statement o = db.prepare("SELECT name, value FROM option WHERE run = 1 ORDER BY rowid");
+    while (o.step()) out.options.emplace_back(o.text(0), o.text(1));
+  }
   out.settings = settings_of(out.resolved);
   return out;
 }
@@ -74,5 +81,32 @@ Facts read_facts(const results::Database& db) {
   results::Statement w = db.prepare("SELECT scope, name, text FROM warning ORDER BY rowid");
   while (w.step()) out.warnings.push_back({w.text(0), w.text(1), w.text(2)});
   return out;
+}
+
+namespace {
+/// Whether a shell takes `text` as one command of plain and quoted words: a database of others may hold anything.
+bool is_one_command(std::string_view text) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:@%= ";
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\'')
+      quoted = !quoted;
+    else if (!quoted && text.substr(i, 2) == "\\'")
+      ++i;
+    else if (!quoted && kPlain.find(text[i]) == std::string_view::npos)
+      return false;
+  }
+  return !quoted;
+}
+}  // namespace
+
+std::string command_of(const Facts& f, std::string_view rest) {
+  if (f.study == "sweep") return "";
+  if (f.scenario_file.empty())  // the text is the command
+    return f.scenario.starts_with("moesim ") && is_one_command(f.scenario) ? f.scenario : "";
+  std::string out = fmt::format("moesim {} {}", f.study == "size" ? "size" : "run", in_shell(f.scenario_file));
+  for (const auto& [name, value] : f.options)
+    if (name != "--seed") out += fmt::format(" {} {}", in_shell(name), in_shell(value));
+  return out + fmt::format(" --seed {} {}", in_shell(f.seed), rest);
 }
 }  // namespace moesim::pages

@@ -29,6 +29,9 @@ struct Facts {
     std::string scope, name, text;
   };
   std::vector<Warning> warnings;
+  std::vector<std::pair<std::string, std::string>> options;  // of the command line, those that changed the run
+  bool options_kept = true;                                  // older databases do not have them
+  std::map<std::string, std::string> differing;              // of a sweep: settings its points have not in common
 
   /// NaN if there is none.
   double value(std::string_view name, std::string_view scope = "run") const;
@@ -42,6 +45,11 @@ struct Facts {
 };
 /// Of the database's one run.  Throws ConfigError if there is none, or several.
 Facts read_facts(const results::Database& db);
+/// Of a sweep: what all its points share, and which settings differ, with their values.
+Facts read_shared(const results::Database& db);
+/// The command that does the same again, as a shell takes it, whatever the database holds; rest: further options.  ""
+/// for a sweep, and where it would be more than one command.
+std::string command_of(const Facts& facts, std::string_view rest);
 /// Without figures, of a database of any number of runs: who the first is.
 Facts read_identity(const results::Database& db);
 }  // namespace moesim::pages

@@ -1,10 +1,13 @@
 #include "pages/page.h"
 
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 
 #include "core/check.h"
 #include "core/files.h"
 #include "pages/assets.h"
+#include "pages/charts/scale.h"
 #include "pages/sha256.h"
 
 namespace moesim::pages {
@@ -82,13 +85,38 @@ Html assumed_html(const Page& page) {
 /// The run that the page is of; of a sweep's points, what all of them have.
 Html run_html(const Facts& f) {
   Html out = html("{} <code>{}</code>, ", f.scenario_file.empty() ? "Command" : "Scenario",
-                  f.scenario_file.empty() ? f.scenario : f.scenario_file);
-  if (f.study == "sweep") return out += html("moesim {}. ", f.version);
+                  f.scenario_file.empty() ? f.scenario : std::filesystem::path(f.scenario_file).filename().string());
+  const bool several = f.seed.find(',') != std::string::npos;
+  if (f.study == "sweep") return out += html("{} {}, moesim {}. ", several ? "seeds" : "seed", f.seed, f.version);
   out += html("seed {}, moesim {}, run {}", f.seed, f.version, f.state);
   if (!f.fingerprint.empty()) out += html(", fingerprint <code>{}</code>", f.fingerprint);
-  if (!f.events.empty()) out += html(", {} events", f.events);
-  if (!f.wall_time.empty()) out += html(" in {} s", f.wall_time);
+  const bool simulated = f.study != "validate" && f.study != "place";  // these count what they compare
+  if (simulated && !f.events.empty()) out += html(", {} events", brief(std::strtod(f.events.c_str(), nullptr)));
+  if (!f.wall_time.empty()) out += html(" in {}", f.wall_time);
   return out += html(". ");
+}
+
+/// What the command line changed, and the command that does it again; of a sweep, where its points differ.
+Html again_html(const Facts& f) {
+  Html out;
+  if (!f.options.empty()) {
+    out += html("<p>Changed on the command line:");
+    for (const auto& [name, value] : f.options)
+      out += html(" <code>{}{}</code>{}", name == "--set" ? "" : name + " ", value,
+                  &value == &f.options.back().second ? "" : ",");
+    out += html("</p>");
+  } else if (!f.options_kept) {
+    out += html("<p>What the command line changed was not kept by the moesim that ran this.</p>");
+  }
+  if (const std::string command = command_of(f, "-o again.db"); !command.empty())
+    out += html(
+        "<p>The same again, in the folder where it was run:</p><pre tabindex=\"0\" class=\"cmd\" "
+        "id=\"again\"><code>{}</code></pre>",
+        command);
+  if (f.differing.empty()) return out;
+  DataTable t{"In brackets, how many points have the value", {"setting", "values"}, {}};
+  for (const auto& [key, values] : f.differing) t.rows.push_back({cell(key), cell(values)});
+  return out += details(fmt::format("Settings in which points differ ({})", f.differing.size()), table_html(t));
 }
 
 Html footer_html(const Facts& f) {
@@ -96,9 +124,12 @@ Html footer_html(const Facts& f) {
     return html("<footer><h2>Where this comes from</h2><p>File <code>{}</code>. Page by moesim {}.</p></footer>",
                 f.file, core::version());
   Html out = html("<footer><h2>Where this comes from</h2><p>{}Page by moesim {}.</p>", run_html(f), core::version());
-  out += details("The scenario's text", quotation(f.scenario));
-  if (!f.resolved.empty())
-    out += details(fmt::format("All settings in force ({})", f.settings.size()), quotation(f.resolved));
+  out += again_html(f);
+  if (!f.scenario_file.empty()) out += details("The scenario's text", quotation(f.scenario));
+  if (!f.resolved.empty()) {
+    const char* which = f.study == "sweep" ? "Settings that all points share" : "All settings in force";
+    out += details(fmt::format("{} ({})", which, f.settings.size()), quotation(f.resolved));
+  }
   DataTable all{"", {"scope", "figure", "value", "unit"}, {}};
   for (const auto& [key, figure] : f.metrics) {
     if (all.rows.size() >= kMostFigures) break;

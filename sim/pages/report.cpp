@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
 #include "core/config.h"
 #include "pages/studies/studies.h"
@@ -24,19 +23,24 @@ constexpr std::array kStudies = {Study{"training", training_page}, Study{"servin
 /// What every run of this schema has; others came later, and pages do without them.
 void check_tables(const results::Database& db) {
   using results::Table;
-  constexpr Table kLater[] = {Table::latency, Table::instruction, Table::gpu_load,  Table::gpu_traffic,
-                              Table::drift,   Table::incident,    Table::validation};
+  constexpr Table kLater[] = {Table::option,      Table::latency, Table::instruction, Table::gpu_load,
+                              Table::gpu_traffic, Table::drift,   Table::incident,    Table::validation};
   for (const results::TableDefinition& t : results::tables())
     if (std::ranges::find(kLater, t.table) == std::end(kLater) && !db.has_table(t.name))
       throw ConfigError(fmt::format("{}: has no table {} (moesim list schema)", db.file(), t.name));
 }
-/// What is of one point alone is left out.
+/// What the points share; what is of one alone is left out.
 Facts sweep_facts(const results::Database& db) {
-  Facts out = read_identity(db);
+  Facts out = read_shared(db);
   out.study = "sweep";
-  out.scenario_file = std::filesystem::path(out.scenario_file).filename().string();
-  for (std::string* field : {&out.resolved, &out.fingerprint, &out.seed, &out.events, &out.wall_time}) field->clear();
-  out.settings.clear();
+  for (std::string* field : {&out.fingerprint, &out.seed, &out.events, &out.wall_time}) field->clear();
+  out.options.clear();  // table sweep_point has what each was given
+  results::Statement seeds = db.prepare("SELECT DISTINCT seed FROM run ORDER BY seed");
+  for (int n = 0; seeds.step(); ++n)
+    if (n < 20)
+      out.seed += (n == 0 ? "" : ", ") + seeds.text(0);
+    else if (n == 20)
+      out.seed += ", ...";
   return out;
 }
 }  // namespace

@@ -99,7 +99,8 @@ RunDifference difference(const Database& a, const Database& b) {
   out.settings = changed_settings(a, b);
   out.metrics = changed_metrics(a, b);
   for (const TableDefinition& t : tables())
-    if (t.table != Table::run && t.table != Table::metric && a.has_table(t.name) && b.has_table(t.name))
+    if (t.table != Table::run && t.table != Table::option && t.table != Table::metric && a.has_table(t.name) &&
+        b.has_table(t.name))
       if (const auto row = first_difference(a, b, t.name)) out.rows.push_back(*row);
   out.same_fingerprint = a.value("SELECT fingerprint FROM run") == b.value("SELECT fingerprint FROM run");
   return out;

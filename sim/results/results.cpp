@@ -33,6 +33,8 @@ Results::Results(const std::string& file, const RunIdentity& id)
       "(1,?,?,?,?,?,?,?,'running')");
   s.bind(0, id.title).bind(1, id.study).bind(2, id.file).bind(3, id.scenario).bind(4, id.resolved);
   s.bind(5, std::int64_t(id.seed)).bind(6, version()).run();
+  for (const RunIdentity::Option& o : id.options)
+    db_.prepare("INSERT INTO option VALUES (1,?,?)").bind(0, o.name).bind(1, o.value).run();
   db_.exec("BEGIN");
   if (file_ == ":memory:") return;
   unfinished_ = std::make_unique<Unfinished>([this] {

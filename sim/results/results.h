@@ -22,6 +22,10 @@ namespace moesim::results {
 struct RunIdentity {
   std::string title, study, file, scenario, resolved;
   std::uint64_t seed = 1;
+  struct Option {
+    std::string name, value;  // "--set", "model=deepseek-v3"
+  };
+  std::vector<Option> options{};  // of the command line, those that change the run
 };
 
 class Results {

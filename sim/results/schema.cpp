@@ -34,6 +34,11 @@ constexpr Column kAssumption[] = {
     {"value", "TEXT", "", "what was taken"},
     {"reason", "TEXT", "", "why: as asked, as released, or what stood in the way of that"},
 };
+constexpr Column kOption[] = {
+    {"run", "INTEGER", "", "run.run"},
+    {"name", "TEXT", "", "the option: --set, --seed, ..."},
+    {"value", "TEXT", "", "as it was given: key.path=value"},
+};
 constexpr Column kWarning[] = {
     {"run", "INTEGER", "", "run.run"},
     {"scope", "TEXT", "", "run, or the part of it that this holds for: pool:prefill"},
@@ -187,6 +192,9 @@ constexpr Column kSweepPoint[] = {
 };
 constexpr TableDefinition kTables[] = {
     {Table::run, "run", "One row a simulation: what was asked, what was in force, how it ended.", kRun},
+    {Table::option, "option",
+     "What the command line changed of what was asked, in its order; the points of a sweep have sweep_point instead.",
+     kOption},
     {Table::assumption, "assumption", "What was taken where a scenario may leave it open.", kAssumption},
     {Table::warning, "warning", "What to know before using the run's figures.", kWarning},
     {Table::metric, "metric", "Every figure of a run, one row each.", kMetric},

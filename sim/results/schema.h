@@ -11,6 +11,7 @@ constexpr int kSchemaVersion = 3;
 
 enum class Table {
   run,
+  option,
   assumption,
   warning,
   metric,

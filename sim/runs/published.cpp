@@ -2,9 +2,41 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "runs/expect.h"
 
 namespace moesim::runs {
+namespace {
+/// Whether `path` leads to this very text already; lists are not looked into.
+bool stands_there(Config at, std::string_view path, const std::string& value) {
+  while (!path.empty()) {
+    const std::size_t dot = std::min(path.find('.'), path.size());
+    const std::string_view key = path.substr(0, dot);
+    if (!at.is_map() || !at.has(key)) return false;
+    at = at.at(key);
+    path.remove_prefix(std::min(dot + 1, path.size()));
+  }
+  return at.is_scalar() && at.text() == value;
+}
+}  // namespace
+
+std::vector<std::string> keys_of_setup(const Config& written, const std::string& section,
+                                       const std::vector<Config::Override>& overrides) {
+  constexpr std::array<std::string_view, 2> kLengths = {"serving.duration", "serving.warmup"};
+  std::vector<std::string> out;
+  for (const Config::Override& o : overrides) {
+    const std::string top = o.path.substr(0, o.path.find_first_of(".["));
+    if (top == "published") return {};
+    const bool setup = top == "model" || top == "cluster" || top == "placement" || top == section;
+    if (setup && std::ranges::find(kLengths, o.path) == kLengths.end() && std::ranges::find(out, o.path) == out.end() &&
+        !stands_there(written, o.path, o.value))
+      out.push_back(o.path);
+  }
+  return out;
+}
 
 std::vector<PublishedFigure> read_published(const Config& scenario) {
   std::vector<PublishedFigure> out;

@@ -21,6 +21,11 @@ struct PublishedFigure {
 
 /// The scenario's `published` list.
 std::vector<PublishedFigure> read_published(const Config& scenario);
+/// The keys of `overrides` that make another set-up of it than the one that was measured: model, cluster, placement and
+/// the study's `section`.  How it is simulated (routing, network, kernels, seed) and for how long changes none, nor
+/// does a value that stands there already; whoever gives `published` too has said what it is of.
+std::vector<std::string> keys_of_setup(const Config& written, const std::string& section,
+                                       const std::vector<Config::Override>& overrides);
 /// Writes the figures into the results.
 void store_published(const std::vector<PublishedFigure>& figures, results::Results& results);
 /// One line for each figure that the run has no metric for.

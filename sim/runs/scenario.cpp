@@ -1,6 +1,7 @@
 #include "runs/scenario.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 
@@ -64,6 +65,15 @@ void check_metrics(results::Results& results, const std::string& study) {
   results::Statement run = results.database().prepare("SELECT name FROM metric WHERE scope = 'run'");
   while (run.step()) results::check_written_by(run.text(0), study);
 }
+/// What was published is of the scenario as it is written.
+void leave_out_published(Scenario& scenario, const std::vector<Config::Override>& overrides) {
+  if (scenario.published.empty()) return;
+  const std::vector<std::string> keys = keys_of_setup(Config::load(scenario.file), scenario.identity.study, overrides);
+  if (keys.empty()) return;
+  scenario.published.clear();
+  scenario.not_compared = fmt::format("not compared: it is of the scenario as written, and {} {} another value here",
+                                      fmt::join(keys, ", "), keys.size() == 1 ? "has" : "have");
+}
 }  // namespace
 
 Config::Override parse_override(const std::string& text, std::string_view option) {
@@ -78,7 +88,7 @@ std::vector<KeyHelp> scenario_keys() { return keys_of<CommonKeys>(); }
 Scenario load_scenario(const std::string& name, const std::vector<Config::Override>& overrides,
                        std::optional<std::uint64_t> seed, const std::string& beside) {
   const std::string file = catalogue_file("scenarios", name, "scenario", {beside});
-  Scenario out{file, Config::load(file, overrides), nullptr, {}, {}, {}};
+  Scenario out{file, Config::load(file, overrides), nullptr, {}, {}, {}, {}};
   out.study = &study_of(out.config);
   out.expectations = read_expectations(out.config);
   out.published = read_published(out.config);
@@ -89,6 +99,9 @@ Scenario load_scenario(const std::string& name, const std::vector<Config::Overri
                   "",
                   seed ? *seed : value_or<std::uint64_t>(out.config, "seed", 1)};
   out.config.resolve("seed", fmt::to_string(out.identity.seed));
+  for (const Config::Override& o : overrides) out.identity.options.push_back({"--set", o.path + "=" + o.value});
+  if (seed) out.identity.options.push_back({"--seed", fmt::to_string(*seed)});
+  leave_out_published(out, overrides);
   return out;
 }
 
@@ -98,6 +111,7 @@ results::StudyEnd simulate(const Scenario& scenario, results::Results& results, 
   const results::StudyEnd end =
       scenario.config.at(scenario.study->section).placed([&] { return scenario.study->run(run); });
   if (!end.interrupted) store_published(scenario.published, results);
+  if (!scenario.not_compared.empty()) results.add(results::Table::warning, {"run", "published", scenario.not_compared});
   check_metrics(results, scenario.identity.study);
   if (keep_spans) results::store_spans(spans, results);
   const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - started;

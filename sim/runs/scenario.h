@@ -21,6 +21,7 @@ struct Scenario {
   results::RunIdentity identity;
   std::vector<Expectation> expectations;
   std::vector<PublishedFigure> published;
+  std::string not_compared;  // why `published` is left out of a scenario that has it, or ""
 };
 
 /// Top-level keys of a scenario, the studies' sections apart.

@@ -78,8 +78,11 @@ void print_files(const SizeOptions& options, bool answered) {
 
 /// What a database of this plan is told by.
 results::RunIdentity identity_of(const SizeOptions& options, const PlanHead& plan) {
-  return {plan.title, "size", options.plan, read_file(plan.file), asked_text(options.overrides, options.shard),
-          plan.seed};
+  results::RunIdentity out{
+      plan.title, "size", options.plan, read_file(plan.file), asked_text(options.overrides, options.shard), plan.seed};
+  for (const Config::Override& o : options.overrides) out.options.push_back({"--set", o.path + "=" + o.value});
+  if (options.seed) out.options.push_back({"--seed", fmt::to_string(*options.seed)});
+  return out;
 }
 
 void print_answer(const SizeOptions& options, const Plan& plan, const Search& found,

@@ -52,7 +52,7 @@ std::vector<bool> numeric_columns(const DataTable& t) {
 }
 }  // namespace
 
-constexpr std::size_t kMany = 100;  // rows: a table taller than its window, which the browser need not lay out at once
+constexpr std::size_t kMany = 100;  // rows of a part: of more, the browser lays out the first part alone at once
 
 Html table_html(const DataTable& t, std::string_view id) {
   const std::vector<bool> number = numeric_columns(t);
@@ -60,7 +60,9 @@ Html table_html(const DataTable& t, std::string_view id) {
   for (std::size_t c = 0; c < t.columns.size(); ++c)
     head += html("<th scope=\"col\"{}><button type=\"button\">{}</button></th>",
                  number[c] ? html("") : html(" class=\"l\""), t.columns[c]);
-  for (const std::vector<Cell>& row : t.rows) {
+  for (std::size_t r = 0; r < t.rows.size(); ++r) {
+    const std::vector<Cell>& row = t.rows[r];
+    if (r > 0 && r % kMany == 0) body += html("</tbody><tbody hidden>");
     body += html("<tr>");
     for (std::size_t c = 0; c < row.size(); ++c) {
       const Html value = row[c].value ? html(" data-v=\"{}\"", fmt::format("{:.9g}", *row[c].value)) : html("");

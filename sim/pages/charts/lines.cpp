@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "pages/charts/axis.h"
 #include "pages/charts/charts.h"
@@ -103,6 +104,42 @@ Html guides_html(const Lines& l, const Scale& across, const Scale& up, int top) 
   return out;
 }
 
+/// Names at the ends of their lines, where each has room beside its own and no other; nothing where one has not.
+std::optional<Html> names_html(const Lines& l, const Scale& across, const Scale& up, int top) {
+  constexpr std::size_t kLongest = 24;  // letters
+  constexpr double kTall = 15;          // px of a name
+  struct End {
+    double y;
+    std::size_t series;
+  };
+  std::vector<End> ends;
+  for (std::size_t s = 0; s < l.series.size(); ++s) {
+    const std::vector<double>& y = l.series[s].y;
+    std::size_t last = std::min(y.size(), l.x.size());
+    while (last > 0 && !std::isfinite(y[last - 1])) --last;
+    const std::size_t length = letters(l.series[s].name);
+    if (last == 0 || across.at(l.x[last - 1]) < 0.9 || length == 0 || length > kLongest) return std::nullopt;
+    ends.push_back({top + (1 - up.at(y[last - 1])) * l.height, s});
+  }
+  std::ranges::stable_sort(ends, {}, &End::y);
+  const double highest = l.at_x.size() + l.at_y.size() > 0 ? top + 10.0 : 12.0;  // below the words of guides
+  double taken = -kTall;
+  Html out;
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const double above = ends[i].y - 5, below = ends[i].y + kTall;
+    const bool room = i + 1 == ends.size() || ends[i + 1].y - ends[i].y > kTall + 8;
+    double y = above;
+    if (above < highest || above - taken < kTall) {
+      if (!room || below - taken < kTall || below > top + l.height - 2) return std::nullopt;
+      y = below;
+    }
+    taken = y;
+    out += html("<text x=\"100%\" dx=\"-4\" y=\"{}\" class=\"halo e{}\">{}</text>", coordinate(y),
+                ends[i].series == 0 ? " b a" : "", l.series[ends[i].series].name);
+  }
+  return out;
+}
+
 void fill_table(const Lines& l, Figure& out) {
   out.mark_is = MarkIs::cell;
   out.table.columns = {l.x_name};
@@ -128,10 +165,12 @@ Figure lines(const Lines& given) {
   const int top = 12 + 16 * int(std::max(l.at_x.size() + l.at_y.size(), l.rows_above));
   Html paths;
   std::vector<KeyEntry> key;
+  const std::optional<Html> names =
+      l.series.size() > 1 && !l.keyed ? names_html(l, across, up, top) : std::optional<Html>();
   for (std::size_t s = l.series.size(); s-- > 0;)  // the first stands above the others
     paths += html("<path d=\"{}\" class=\"ln {}\"/>", path_of(l, l.series[s].y, across, up), kLooks[s % kLooks.size()]);
   for (std::size_t s = 0; s < l.series.size(); ++s)
-    if (!l.series[s].name.empty() && (l.series.size() > 1 || l.keyed))
+    if (!names && !l.series[s].name.empty() && (l.series.size() > 1 || l.keyed))
       key.push_back({l.series[s].name, std::array<std::string_view, 5>{"fa", "fr", "fi", "fp", "fx"}[s % 5]});
   const std::string y_name = l.y_name + (uy.name.empty() ? "" : ", " + uy.name);
   if (!key.empty()) out.chart += key_html(key);
@@ -139,10 +178,10 @@ Figure lines(const Lines& given) {
   out.chart += html(
       "<div class=\"gut\">{}<svg class=\"map\" height=\"{}\" tabindex=\"0\" role=\"img\" aria-label=\"{}\" "
       "data-from=\"{}\" data-to=\"{}\" data-log=\"{}\">{}<svg class=\"area\" y=\"{}\" width=\"100%\" height=\"{}\" "
-      "viewBox=\"0 0 10000 {}\" preserveAspectRatio=\"none\">{}</svg>{}</svg></div>",
+      "viewBox=\"0 0 10000 {}\" preserveAspectRatio=\"none\">{}</svg>{}{}</svg></div>",
       gutter_html(l, up, uy, top), top + l.height + 42, l.aria, fmt::format("{:.9g}", across.from),
       fmt::format("{:.9g}", across.to), across.logarithmic ? 1 : 0, grid_html(l, across, up, ux, top), top, l.height,
-      l.height, paths, guides_html(l, across, up, top));
+      l.height, paths, guides_html(l, across, up, top), names.value_or(Html()));
   fill_table(l, out);
   out.reads = "x";
   return out;

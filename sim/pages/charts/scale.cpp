@@ -81,6 +81,10 @@ AxisUnit axis_unit(double largest, std::string_view unit) {
   const results::UnitDefinition* known = results::find_unit(unit);
   const bool scales = known != nullptr && known->scales;
   if ((!scales && size < 1e4) || size == 0) return {1, std::string(unit)};
+  if (!scales && !unit.empty())  // "2 million tokens": a prefix would be one of a unit
+    for (const auto& [factor, word] :
+         {std::pair(1e12, "trillion "), {1e9, "billion "}, {1e6, "million "}, {1e3, "thousand "}})
+      if (size >= factor) return {factor, word + std::string(unit)};
   struct Prefix {
     double factor;
     const char* name;

@@ -8,8 +8,8 @@
 
 namespace moesim::pages {
 namespace {
-constexpr int kHeight = 256, kTop = 20;  // px
-constexpr double kTall = 16;             // px of a line of text
+constexpr int kHeight = 256, kLeast = 20;  // px; above the drawing at least
+constexpr double kTall = 16;               // px of a line of text
 
 struct Box {
   double left, right, top, bottom;
@@ -34,13 +34,16 @@ std::string_view look_of(Scatter::Look look) {
 }
 
 /// Names beside their points where they meet neither point, name nor edge; others have them in their tool-tip.
-Html names_html(const Scatter& s, const std::vector<Point>& at, double width, std::string_view when) {
+Html names_html(const Scatter& s, const std::vector<Point>& at, int top, double width, std::string_view when) {
   std::vector<Box> taken;
   for (const Point& p : at) taken.push_back({p.x * width - 5, p.x * width + 5, p.y - 5, p.y + 5});
   Html out;
-  for (std::size_t i = 0; i < at.size(); ++i) {
+  std::vector<std::size_t> order;  // the answer has its name before others take the room
+  for (const Scatter::Look look : {Scatter::Look::chosen, Scatter::Look::front})
+    for (std::size_t i = 0; i < at.size(); ++i)
+      if (s.dots[i].look == look) order.push_back(i);
+  for (const std::size_t i : order) {
     const Scatter::Dot& d = s.dots[i];
-    if (d.look != Scatter::Look::chosen && d.look != Scatter::Look::front) continue;
     const double length = double(letters(d.label)) * kLetter, x = at[i].x * width, y = at[i].y;
     for (const auto& [dx, dy, end] : {std::tuple(9.0, 5.0, false),
                                       {-9.0, 5.0, true},
@@ -49,7 +52,7 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, double width, st
                                       {6.0, 20.0, false},
                                       {-6.0, 20.0, true}}) {
       const Box box{end ? x + dx - length : x + dx, end ? x + dx : x + dx + length, y + dy - kTall + 4, y + dy + 4};
-      if (box.left < 0 || box.right > width || box.top < 0 || box.bottom > kTop + kHeight) continue;
+      if (box.left < 0 || box.right > width || box.top < top - kLeast || box.bottom > top + kHeight) continue;
       if (std::ranges::any_of(taken, [&](const Box& b) { return b.meets(box); })) continue;
       taken.push_back(box);
       out += html("<text x=\"{}\" y=\"{}\" dx=\"{}\" dy=\"{}\" class=\"halo {} {} {}\">{}</text>", percent(at[i].x),
@@ -61,7 +64,7 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, double width, st
 }
 
 /// A line through the answer and the front, from left to right.
-Html front_html(const Scatter& s, const std::vector<Point>& at) {
+Html front_html(const Scatter& s, const std::vector<Point>& at, int top) {
   std::vector<Point> front;
   for (std::size_t i = 0; i < at.size(); ++i)
     if (s.dots[i].look == Scatter::Look::chosen || s.dots[i].look == Scatter::Look::front) front.push_back(at[i]);
@@ -71,24 +74,46 @@ Html front_html(const Scatter& s, const std::vector<Point>& at) {
   std::string d;
   for (const Point& p : front)
     d += fmt::format("{}{} {}", d.empty() ? "M" : "L", coordinate(std::round(1e4 * p.x)), coordinate(p.y));
-  const int height = kTop + kHeight;
+  const int height = top + kHeight;
   return html(
       "<svg width=\"100%\" height=\"{0}\" viewBox=\"0 0 10000 {0}\" preserveAspectRatio=\"none\" "
       "aria-hidden=\"true\"><path d=\"{1}\" class=\"ln lp\"/></svg>",
       height, d);
 }
 
-Html axes_html(const Scatter& s, const Scale& across, const Scale& up, Html& gutter) {
+/// Targets, with their words above the drawing, a line each.
+Html guides_html(const Scatter& s, const Scale& across, const Scale& up, int top) {
+  Html out;
+  int line = 12;
+  for (const Guide& g : s.at_x) {
+    const double at = across.at(g.value);
+    out += html(
+        "<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\" class=\"limit\"/><text x=\"{0}\" y=\"{3}\" "
+        "class=\"lim {4}\">{5}</text>",
+        percent(at), line + 2, top + kHeight, line, at > 0.5 ? "e" : "", g.label);
+    line += 16;
+  }
+  for (const Guide& g : s.at_y) {
+    out += html(
+        "<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"limit\"/><text x=\"100%\" y=\"{1}\" "
+        "class=\"lim e\">{2}</text>",
+        coordinate(top + (1 - up.at(g.value)) * kHeight), line, g.label);
+    line += 16;
+  }
+  return out;
+}
+
+Html axes_html(const Scatter& s, const Scale& across, const Scale& up, int top, Html& gutter) {
   Html out;
   const AxisUnit ux = axis_unit(across.to, s.x_unit), uy = axis_unit(up.to, s.y_unit);
   for (const double t : up.ticks(4)) {
-    const double y = kTop + (1 - up.at(t)) * kHeight;
+    const double y = top + (1 - up.at(t)) * kHeight;
     out += html("<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"{1}\"/>", coordinate(y),
                 t == up.from ? "axis" : "grid");
     gutter += html("<text x=\"100%\" dx=\"-8\" y=\"{}\" class=\"t e\">{}</text>", coordinate(y + 4), tick_text(t, uy));
   }
-  out += ticks_html(across, ux, kTop + kHeight, 6);
-  out += html("<text x=\"100%\" y=\"{}\" class=\"t e\">{}</text>", kTop + kHeight + 36,
+  out += ticks_html(across, ux, top + kHeight, 6);
+  out += html("<text x=\"100%\" y=\"{}\" class=\"t e\">{}</text>", top + kHeight + 36,
               s.x_name + (ux.name.empty() ? "" : ", " + ux.name));
   return out;
 }
@@ -99,11 +124,16 @@ Figure scatter(const Scatter& given) {
   std::erase_if(s.dots, [](const Scatter::Dot& d) { return !std::isfinite(d.x) || !std::isfinite(d.y); });
   Figure out;
   out.table.columns = {"", s.x_name, s.y_name, ""};
-  double right = 0, top = 0;
-  for (const Scatter::Dot& d : s.dots) right = std::max(right, d.x), top = std::max(top, d.y);
-  const Scale across = round_scale(0, right * 1.02, 5, true), up = round_scale(0, top * 1.05, 4, true);
+  for (std::vector<Guide>* guides : {&s.at_x, &s.at_y})
+    std::erase_if(*guides, [](const Guide& g) { return !std::isfinite(g.value) || std::fabs(g.value) > 1e100; });
+  double right = 0, most = 0;
+  for (const Scatter::Dot& d : s.dots) right = std::max(right, d.x), most = std::max(most, d.y);
+  for (const Guide& g : s.at_x) right = std::max(right, g.value);
+  for (const Guide& g : s.at_y) most = std::max(most, g.value);
+  const Scale across = round_scale(0, right * 1.02, 5, true), up = round_scale(0, most * 1.05, 4, true);
+  const int top = kLeast + 16 * int(s.at_x.size() + s.at_y.size());
   std::vector<Point> at;
-  for (const Scatter::Dot& d : s.dots) at.push_back({across.at(d.x), kTop + (1 - up.at(d.y)) * kHeight});
+  for (const Scatter::Dot& d : s.dots) at.push_back({across.at(d.x), top + (1 - up.at(d.y)) * kHeight});
   Html points, gutter;
   for (const bool above : {false, true})  // the front stands over the others
     for (std::size_t i = 0; i < s.dots.size(); ++i) {
@@ -117,16 +147,18 @@ Figure scatter(const Scatter& given) {
       out.table.rows.push_back({cell(d.name), cell(d.x, s.x_unit), cell(d.y, s.y_unit), cell(d.aside)});
       ++out.marks;
     }
-  Html axes = axes_html(s, across, up, gutter);
-  axes += front_html(s, at);
-  const int height = kTop + kHeight + 42;
+  Html axes = axes_html(s, across, up, top, gutter);
+  axes += guides_html(s, across, up, top);
+  axes += front_html(s, at, top);
+  const int height = top + kHeight + 42;
   const AxisUnit uy = axis_unit(up.to, s.y_unit);
   out.chart = html("<p class=\"note yn\">{}</p>", s.y_name + (uy.name.empty() ? "" : ", " + uy.name));
   out.chart += html(
       "<div class=\"gut\"><svg height=\"{0}\" aria-hidden=\"true\">{1}</svg><svg height=\"{0}\" role=\"group\" "
       "aria-label=\"{2}\">{3}{4}{5}"
       "{6}</svg></div>",
-      height, gutter, s.aria, axes, points, names_html(s, at, kWide, "wide"), names_html(s, at, kNarrow, "narrow"));
+      height, gutter, s.aria, axes, points, names_html(s, at, top, kWide, "wide"),
+      names_html(s, at, top, kNarrow, "narrow"));
   return out;
 }
 }  // namespace moesim::pages

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 #include <set>
+#include <sstream>
 
 #include "results/summary.h"
 
@@ -17,23 +18,71 @@ Html alarm_of(const Facts& f) {
       f.state);
 }
 
+/// A value of a setting that says that something is off.
+bool is_off(std::string_view value) {
+  return value.empty() || value == "0" || value == "false" || value == "none" || value == "not given";
+}
+
+/// What the scenario's own text calls assumed: "key: value   # assumed: why"; lines whose key the command line gave are
+/// left out.
+void add_own_assumptions(Page& page, const Facts& f) {
+  constexpr std::size_t kMost = 40;
+  constexpr std::string_view kWord = "assumed";
+  std::istringstream lines(f.scenario_file.empty() ? "" : f.scenario);
+  std::size_t found = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t hash = line.find(" # "), first = line.find_first_not_of(" -");
+    if (hash == std::string::npos || first >= hash) continue;
+    const std::size_t at = line.find(kWord, hash);
+    if (at == std::string::npos) continue;
+    std::string said = line.substr(first, line.find_last_not_of(' ', hash) - first + 1);
+    const std::string key = said.substr(0, said.find(':'));
+    if (std::ranges::any_of(f.options,
+                            [&](const auto& o) {
+                              const std::string path = o.second.substr(0, o.second.find('='));
+                              return path == key || path.ends_with("." + key);
+                            }) ||
+        std::ranges::any_of(f.differing,
+                            [&](const auto& d) { return (d.first + ".").find("." + key + ".") != d.first.npos; }))
+      continue;
+    if (++found > kMost) break;
+    std::string why = line.substr(at + kWord.size());
+    why.erase(0, std::min(why.find_first_not_of(": "), why.size()));
+    page.assumed.push_back(html("<code>{}</code> <span class=\"dim\">(assumed in the scenario{})</span>", said,
+                                why.empty() ? "" : ": " + why));
+  }
+}
+
+void add_changed(Page& page, const Facts& f) {
+  Html all;
+  for (const auto& [name, value] : f.options)
+    if (name == "--set" && !value.starts_with("title=") && !value.starts_with("about=") && !value.starts_with("expect"))
+      all += html("{} <code>{}</code>", all.empty() ? "" : ",", value);
+  if (!all.empty()) page.assumed.push_back(html("<b>not as the scenario is written</b>:{}", all));
+}
+
 void add_assumed(Page& page, const Facts& f) {
+  add_changed(page, f);
   for (const Facts::Warning& w : f.warnings)
     page.assumed.push_back(
         html("<b class=\"bad\">{}</b>{}: {}", spaced(w.name), w.scope == "run" ? "" : " (" + w.scope + ")", w.text));
+  const auto words = [](const Facts::Assumption& a) {  // of lists of keys; others are names, which stay as they are
+    return a.name == "targets" || a.name == "routing" ? spaced(a.value) : a.value;
+  };
   for (const Facts::Assumption& a : f.assumptions)
     page.assumed.push_back(html("<b>{}</b>{}: {} <span class=\"dim\">({})</span>", spaced(a.name),
-                                a.scope == "run" ? "" : " of " + a.scope.substr(a.scope.find(':') + 1), a.value,
+                                a.scope == "run" ? "" : " of " + a.scope.substr(a.scope.find(':') + 1), words(a),
                                 a.reason));
   if (const std::string kind = f.setting("routing.kind");
       !kind.empty() && std::ranges::none_of(f.assumptions, [](const auto& a) { return a.name == "routing"; })) {
-    std::string how = kind;
+    std::string how = spaced(kind);
     for (const auto& [key, value] : f.settings)
       if (key.starts_with("routing.") && key != "routing.kind" && key.find('.', 8) == std::string::npos &&
-          value.size() < 40)
-        how += ", " + key.substr(8) + " " + value;
+          value.size() < 40 && !is_off(value))
+        how += ", " + spaced(key.substr(8)) + " " + value;
     page.assumed.push_back(html("<b>routing</b>: {} <span class=\"dim\">(as asked)</span>", how));
   }
+  add_own_assumptions(page, f);
 }
 
 /// Where times rest on another GPU's kernels, these errors are larger.  Whether the band is theirs.
@@ -160,8 +209,9 @@ void add_published(Page& page, const Queries& q) {
   }
   if (rows.size() > 1) {
     const auto [low, high] = std::ranges::minmax(errors);
-    s.answer = html("{} published figures: the run is off by {} to {}", rows.size(),
-                    fmt::format("{:+.1f} %", 100 * low), fmt::format("{:+.1f} %", 100 * high));
+    const std::string from = fmt::format("{:+.1f} %", 100 * low), to = fmt::format("{:+.1f} %", 100 * high);
+    s.answer = apart(from, to, html("{} published figures: the run is off by {} to {}", rows.size(), from, to),
+                     html("{} published figures: the run is off by {}", rows.size(), from));
   }
   s.note += "The axes need not start at 0. Nothing was fitted to these figures.";
   s.sql = {q.sql("published")};
@@ -175,13 +225,16 @@ void add_timeline(Page& page, const Facts& f) {
   s.answer = html("A timeline of the run opens in ui.perfetto.dev");
   s.below = html(
       "<p>This runs it again and writes it: less than 50 MB, of the GPUs and the time it "
-      "chooses (<code>--timeline-gpus</code> and <code>--timeline-window</code> choose others). Add every "
-      "<code>--set</code> that the run had: its results do not keep them.</p><pre "
-      "tabindex=\"0\"><code>moesim run {} --seed {} --timeline "
-      "timeline.json -o timeline.db</code></pre><p class=\"ctl\"><label>The file <input type=\"file\" accept=\".json\" "
+      "chooses (<code class=\"nw\">--timeline-gpus</code> and <code class=\"nw\">--timeline-window</code> choose "
+      "others).{}</p><pre "
+      "tabindex=\"0\" class=\"cmd\" id=\"timeline-command\"><code>{}</code></pre><p class=\"ctl\"><label>The file "
+      "<input "
+      "type=\"file\" accept=\".json\" "
       "data-timeline=\"1\"></label> <button type=\"button\" id=\"timeline-go\">Open in ui.perfetto.dev</button> "
       "<output id=\"timeline-n\"></output></p>",
-      f.scenario_file.empty() ? std::string_view("SCENARIO") : std::string_view(f.scenario_file), f.seed);
+      f.options_kept ? html("")
+                     : html(" Add every <code>--set</code> that the run had: this database does not keep them."),
+      command_of(f, "--timeline timeline.json -o timeline.db"));
   s.note =
       "The button needs the network: it opens that site and hands the file over within your browser. Nothing else on "
       "this page leaves your machine, nor does the file before you press it.";

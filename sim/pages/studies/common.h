@@ -42,6 +42,9 @@ struct LongUnit {
 /// days: of what the page is about, where no figure of the run says it.
 LongUnit long_unit(const Facts& facts, double days);
 
+/// Of a sentence on two figures: `differ`, or `alike` where they are the same as written, so that nobody is told that
+/// 118 ms is longer than 118 ms.
+Html apart(std::string_view a, std::string_view b, Html differ, Html alike);
 /// "85.5 GB" as bytes, and other texts of bytes in the settings; nothing if it is none.
 std::optional<double> bytes_of(std::string_view text);
 /// "40 ms" as seconds, and other texts of times; nothing if it is none.

@@ -54,10 +54,14 @@ bool on_front(const Rows& all, std::size_t i) {
   return true;
 }
 
-void add_front(Page& page, const LongUnit& unit, const Rows& all, const Queries& q) {
+void add_front(Page& page, const LongUnit& unit, const Facts& f, const Rows& all, const Queries& q) {
   Scatter s;
   s.aria = "Mappings: time against cost";
   s.x_name = unit.name + ", without interruptions", s.y_name = "USD";
+  if (const double days = std::strtod(f.setting("size.targets.days").c_str(), nullptr); days > 0)
+    s.at_x.push_back({unit.a_day * days, "target " + unit.text(days)});
+  if (const double cost = std::strtod(f.setting("size.targets.cost").c_str(), nullptr); cost > 0)
+    s.at_y.push_back({cost, "target " + usd(cost)});
   std::size_t met = 0, front = 0;
   for (std::size_t i = 0; i < all.size() && s.dots.size() < kMostDots; ++i) {
     if (!simulated(all, i)) continue;
@@ -166,8 +170,11 @@ void add_scaling(Page& page, const LongUnit& unit, const Facts& f, const Queries
   s.question = "How many GPUs does it take?";
   const auto& [kind, days] = *kinds.begin();
   const auto first = days.begin(), last = std::prev(days.end());
-  s.answer = html("{} GPUs of {} take {}, {} take {}", first->first, kind, unit.text(first->second), last->first,
-                  strong(unit.text(last->second)));
+  const std::string few = unit.text(first->second), many = unit.text(last->second);
+  s.answer = apart(
+      few, many, html("{} GPUs of {} take {}, {} take {}", first->first, kind, few, last->first, strong(many)),
+      first == last ? html("{} GPUs of {} take {}", first->first, kind, strong(few))
+                    : html("{} GPUs of {} take {}, and {} take as long", first->first, kind, strong(few), last->first));
   s.panels.push_back({"", "", lines(l)});
   s.note = "The fastest mapping of each number of GPUs that was simulated, without interruptions.";
   s.sql = {q.sql("scaling")};
@@ -263,7 +270,7 @@ Page mapping_page(const Facts& f, const results::Database& db) {
   if (page.keys.empty())
     page.keys.push_back({"Mappings", results::pretty(double(all.size()), ""), "tried", "", "", double(all.size()),
                          "SELECT count(*) FROM mapping"});
-  add_front(page, unit, all, q);
+  add_front(page, unit, f, all, q);
   add_scaling(page, unit, f, q);
   add_limits(page, f, all, q);
   if (f.has("step_time")) add_training(page, f, training);

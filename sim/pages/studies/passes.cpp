@@ -66,9 +66,12 @@ void add_gpus(Page& page, const Queries& q) {
   Section s;
   s.id = "gpus";
   s.question = "Which GPUs make the others wait?";
-  s.answer = html("GPU {} computes {}, GPU {} {}", rows.text(busiest, 0),
-                  strong(results::pretty(rows.number(busiest, 1), "s")), rows.text(idlest, 0),
-                  results::pretty(rows.number(idlest, 1), "s"));
+  const std::string most = results::pretty(rows.number(busiest, 1), "s"),
+                    least = results::pretty(rows.number(idlest, 1), "s");
+  s.answer =
+      apart(most, least,
+            html("GPU {} computes {}, GPU {} {}", rows.text(busiest, 0), strong(most), rows.text(idlest, 0), least),
+            html("No GPU makes others wait: all {} compute {}", rows.size(), strong(most)));
   s.panels.push_back({"", "", stacks(k)});
   s.note = "All passes and steps of the run; at the right, how long each computes.";
   s.sql = {q.sql("gpus")};
@@ -91,8 +94,11 @@ void add_balance(Page& page, const Facts& f, const Queries& q) {
   Section s;
   s.id = "balance";
   s.question = "How even is each layer over the GPUs?";
-  s.answer = html("The mean GPU has {} of the fullest one's load; {} is the worst with {}",
-                  strong(share_text(f.value("balancedness"))), worst, bad(share_text(least)));
+  const std::string mean = share_text(f.value("balancedness")), lowest = share_text(least);
+  s.answer = apart(
+      mean, lowest,
+      html("The mean GPU has {} of the fullest one's load; {} is the worst with {}", strong(mean), worst, bad(lowest)),
+      html("The mean GPU has {} of the fullest one's load in every layer", strong(mean)));
   s.panels.push_back(
       {"", "", layer_lines(all, "mean over max", fmt::format("Balance by layer, the least {:.3f}", least))});
   s.note = "Mean load over the fullest GPU's: 1 is even, 0.5 means that the layer takes twice as long as it needs.";

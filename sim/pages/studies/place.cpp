@@ -86,9 +86,11 @@ void add_maps(Page& page, const Queries& q) {
   }
   if (s.panels.empty()) return;
   s.columns = s.panels.size() > 2 ? 3 : int(s.panels.size());
-  s.answer =
-      html("The fullest GPU has {} its layer's mean load with {}, and {} with {}", bad(fmt::format("{:.2f} x", first)),
-           plan_of(order.front()).name(), strong(fmt::format("{:.2f} x", best)), plan_of(order.back()).name());
+  const std::string before = fmt::format("{:.2f} x", first), after = fmt::format("{:.2f} x", best);
+  s.answer = apart(before, after,
+                   html("The fullest GPU has {} its layer's mean load with {}, and {} with {}", bad(before),
+                        plan_of(order.front()).name(), strong(after), plan_of(order.back()).name()),
+                   html("The fullest GPU has {} its layer's mean load with every plan drawn", strong(after)));
   s.below = about_one_key("Load of a GPU over its layer's mean: blue idles, orange makes the others wait.");
   s.note = "Rows are the model's MoE layers, columns the GPUs of the group. All maps have one scale.";
   s.sql = {q.sql("maps"), q.sql("map")};
@@ -143,8 +145,10 @@ void add_cross(Page& page, const std::vector<Plan>& plans, const Queries& q) {
     }
   s.panels.push_back({"", "", grid(g)});
   if (std::isfinite(other))
-    s.answer = html("{} is worth {} on the load it was planned from, and {} on another", best,
-                    strong(fmt::format("{:.2f}", own)), bad(fmt::format("{:.2f}", other)));
+    s.answer = apart(fmt::format("{:.2f}", own), fmt::format("{:.2f}", other),
+                     html("{} is worth {} on the load it was planned from, and {} on another", best,
+                          strong(fmt::format("{:.2f}", own)), bad(fmt::format("{:.2f}", other))),
+                     html("{} is worth {} on every load", best, strong(fmt::format("{:.2f}", own))));
   else
     s.answer = html("No plan is scored on a load that it was not planned from");
   s.note = "Balance: mean over max of the GPUs' loads. The stronger the blue, the more even.";
@@ -180,8 +184,8 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
     for (const Plan* p : own) {
       const double v = p->value(std::string(m.name));
       if (!std::isfinite(v) || b.bars.size() == kMostBars) continue;
-      b.bars.push_back({p->plan_name(), 0, v, m.unit.empty() ? fmt::format("{:.3f}", v) : results::pretty(v, m.unit),
-                        "", v == best ? Tone::answer : Tone::rest});
+      b.bars.push_back({p->name(), 0, v, m.unit.empty() ? fmt::format("{:.3f}", v) : results::pretty(v, m.unit), "",
+                        v == best ? Tone::answer : Tone::rest});
     }
     if (!b.bars.empty()) s.panels.push_back({std::string(m.label), "", bars(b)});
   }
@@ -191,11 +195,15 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
   for (const Plan* p : own)
     if (p->value("balancedness") == f.value("balancedness")) after = p->value("decode_step_time");
   if (std::isfinite(before) && std::isfinite(after))
-    s.answer = html("A decode step takes {} instead of {}: {} less", strong(results::pretty(after, "s")),
-                    results::pretty(before, "s"), share_text(1 - after / before));
+    s.answer = apart(
+        results::pretty(before, "s"), results::pretty(after, "s"),
+        html("A decode step takes {} instead of {}: {} {}", strong(results::pretty(after, "s")),
+             results::pretty(before, "s"), share_text(std::fabs(1 - after / before)), after > before ? "more" : "less"),
+        html("A decode step takes {}, as before", strong(results::pretty(after, "s"))));
   else
     s.answer =
-        html("The best plan is {} even; step times were not asked for", strong(share_text(f.value("balancedness"))));
+        html("The plan that comes nearest to its bound{} is {} even; step times were not asked for",
+             own.front()->planned.empty() ? "" : ", over all loads,", strong(share_text(f.value("balancedness"))));
   s.note = "Each plan on the load it was planned from; the best of each chart in blue.";
   s.sql = {q.sql("plans")};
   page.sections.push_back(std::move(s));
@@ -233,11 +241,18 @@ Page place_page(const Facts& f, const results::Database& db) {
   const std::vector<const Plan*> own = own_of(plans);
   const double best = f.value("balancedness");
   const auto chosen = std::ranges::find_if(own, [&](const Plan* p) { return p->value("balancedness") == best; });
-  page.headline = html(
-      "{} evens the load to {} of a perfect 1{}",
-      chosen == own.end() ? std::string("The best plan") : (*chosen)->plan_name(), strong(fmt::format("{:.3f}", best)),
-      own.size() > 1 ? fmt::format("; {} reaches {:.3f}", own.front()->plan_name(), own.front()->value("balancedness"))
-                     : "");
+  const auto even = [](double v) { return fmt::format("{:.3f}", v); };
+  const Plan* first = own.empty() ? nullptr : own.front();
+  page.headline =
+      html("{} {} {} of a perfect 1{}", chosen == own.end() ? std::string("The best plan") : (*chosen)->plan_name(),
+           own.size() < 2 || own.front()->planned.empty()
+               ? "evens the load to"
+               : "comes nearest to its bound over all loads, and evens its own to",
+           strong(even(best)),
+           own.size() < 2
+               ? html("")
+               : apart(even(best), even(first->value("balancedness")),
+                       html("; {} reaches {}", first->plan_name(), even(first->value("balancedness"))), html("")));
   add_key(page, f, "Balance of the best plan", "balancedness", "mean/max");
   add_key(page, f, "Gap to the bound", "gap_to_bound", "of the slowest GPU");
   add_key(page, f, "Nodes a token visits", "nodes_per_token", "");

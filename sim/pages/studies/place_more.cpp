@@ -95,10 +95,12 @@ void add_traffic(Page& page, const Queries& q) {
   const Sent &before = nodes.front().second, &after = nodes.back().second;
   const char* between = &nodes == &levels["gpu"] ? "GPUs" : "nodes";
   const std::string unit = bytes ? "" : " copies a token";
+  const std::string most_before = shown(before.most, bytes), most_after = shown(after.most, bytes);
   if (nodes.size() > 1)
-    s.answer =
-        html("The busiest pair of {} carries {}{} with {}, and {} with {}", between, bad(shown(before.most, bytes)),
-             unit, nodes.front().first, strong(shown(after.most, bytes)), nodes.back().first);
+    s.answer = apart(most_before, most_after,
+                     html("The busiest pair of {} carries {}{} with {}, and {} with {}", between, bad(most_before),
+                          unit, nodes.front().first, strong(most_after), nodes.back().first),
+                     html("The busiest pair of {} carries {}{} with either plan", between, strong(most_after), unit));
   else
     s.answer = html("The busiest pair of {} carries {}{}; {} of all goes between {}", between,
                     strong(shown(after.most, bytes)), unit, share_text(after.crossing / after.all), between);
@@ -208,9 +210,12 @@ void add_migration(Page& page, const std::vector<const Plan*>& own, const Querie
   const auto text = [&](const Plan* p) {
     return bytes ? results::pretty(p->value(moved), "B") : fmt::format("{:.0f} experts", p->value(moved));
   };
-  section.answer = html("{} moves {} for a balance of {}; {} moves least, {}, for {}", best->plan_name(),
-                        strong(text(best)), fmt::format("{:.3f}", best->value("balancedness")), cheapest->plan_name(),
-                        text(cheapest), fmt::format("{:.3f}", cheapest->value("balancedness")));
+  const std::string balance = fmt::format("{:.3f}", best->value("balancedness"));
+  section.answer = apart(
+      text(best), text(cheapest),
+      html("{} moves {} for a balance of {}; {} moves least, {}, for {}", best->plan_name(), strong(text(best)),
+           balance, cheapest->plan_name(), text(cheapest), fmt::format("{:.3f}", cheapest->value("balancedness"))),
+      html("{} moves {} for a balance of {}, and none moves less", best->plan_name(), strong(text(best)), balance));
   section.above =
       key_html({{"the most even", "fa"}, {"nothing is as even and moves less", "ring"}, {"other plans", "fr"}});
   section.panels.push_back({"", "", scatter(s)});

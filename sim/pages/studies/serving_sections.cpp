@@ -219,8 +219,10 @@ void add_layers(Page& page, const Queries& q) {
   if (least >= 0.9995)
     s.answer = html("All GPUs have the same to do in every layer");
   else
-    s.answer = html("The mean GPU has {} of the fullest one's load; layer {} is the worst with {}",
-                    strong(share_text(mean)), worst, bad(share_text(least)));
+    s.answer = apart(share_text(mean), share_text(least),
+                     html("The mean GPU has {} of the fullest one's load; layer {} is the worst with {}",
+                          strong(share_text(mean)), worst, bad(share_text(least))),
+                     html("The mean GPU has {} of the fullest one's load in every layer", strong(share_text(mean))));
   s.panels.push_back(
       {"how even the GPUs are", "",
        layer_lines(all, "mean over max", fmt::format("Balance by layer, from {:.3f}, mean {:.3f}", least, mean))});

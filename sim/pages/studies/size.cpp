@@ -1,74 +1,18 @@
 // The cheapest deployment that serves a plan, and what fell.
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <map>
 
 #include "pages/studies/common.h"
 #include "pages/studies/serving_sections.h"
+#include "pages/studies/size_rows.h"
 #include "pages/studies/studies.h"
 #include "results/summary.h"
 
 namespace moesim::pages {
 namespace {
-// Columns of the query `candidates`.
-enum Column {
-  kNumber,
-  kDeployment,
-  kNode,
-  kEngine,
-  kGpus,
-  kNodes,
-  kCost,
-  kCostTokens,
-  kGpuRate,
-  kUserRate,
-  kFate,
-  kReason,
-  kTtft,
-  kTpot
-};
-constexpr std::size_t kMostNamed = 24;   // bars
-constexpr std::size_t kMostDots = 2500;  // cheapest first
-
-std::string usd(double v) { return std::isfinite(v) ? fmt::format("{:.2f} USD/h", v) : ""; }
-
-void add_front(Page& page, const Rows& all, const Queries& q) {
-  Scatter s;
-  s.aria = "Deployments: tokens a GPU and second against tokens a user and second";
-  s.x_name = "a user", s.x_unit = "tokens/s", s.y_name = "a GPU, prompts and answers", s.y_unit = "tokens/s";
-  std::size_t fit = 0, front = 0;
-  for (std::size_t i = 0; i < all.size() && s.dots.size() < kMostDots; ++i) {
-    const std::string& fate = all.text(i, kFate);
-    const Scatter::Look look = fate == "chosen"  ? Scatter::Look::chosen
-                               : fate == "front" ? Scatter::Look::front
-                               : fate == "meets" ? Scatter::Look::other
-                                                 : Scatter::Look::rejected;
-    fit += look != Scatter::Look::rejected;
-    front += look == Scatter::Look::chosen || look == Scatter::Look::front;
-    s.dots.push_back({all.number(i, kUserRate), all.number(i, kGpuRate),
-                      all.text(i, kDeployment) + ", " + all.text(i, kNode),
-                      fate + (all.text(i, kReason).empty() ? "" : ": " + all.text(i, kReason)),
-                      fmt::format("{} GPUs, {}", all.text(i, kGpus), usd(all.number(i, kCost))), look});
-  }
-  if (s.dots.empty()) return;
-  Section section;
-  section.id = "front";
-  section.question = "Which deployments are worth considering?";
-  section.answer =
-      html("{} of {} deployments meet the targets, and {} of these {} cheaper or faster a user than all others", fit,
-           brief(double(all.size())), strong(fmt::to_string(front)), front == 1 ? "is" : "are");
-  section.above = key_html({{"the answer", "fa"},
-                            {"front: nothing is cheaper and faster a user", "ring"},
-                            {"meets the targets", "fr"},
-                            {"fell: reason in its tip and below", "rej"}});
-  section.panels.push_back({"", "", scatter(s)});
-  section.note =
-      "Filled and ringed ones were simulated; most open ones fell in closed form, where their figures are estimates. "
-      "All GPUs that are paid for count.";
-  section.sql = {q.sql("candidates")};
-  if (all.size() > kMostDots) section.note += fmt::format(" The first {} of {}.", kMostDots, all.size());
-  page.sections.push_back(std::move(section));
-}
+constexpr std::size_t kMostNamed = 24;  // bars
 
 /// By number of the deployment: limiter and error band; none where the database does not keep them.
 std::map<std::string, std::pair<std::string, std::string>> limiters(const Queries& q) {
@@ -83,43 +27,66 @@ std::map<std::string, std::pair<std::string, std::string>> limiters(const Querie
 }
 
 void add_cost(Page& page, const Rows& all, const Queries& q) {
-  Bars cost, binds;
+  Bars cost;
   cost.aria = "Cost an hour of the deployments that meet the targets";
   cost.label_name = "deployment", cost.value_name = "USD an hour";
   double least = INFINITY, most = 0;
   const auto known = limiters(q);
-  DataTable limits{"What binds them", {"deployment", "node", "engine", "TTFT p90", "TPOT p90", "what binds it"}, {}};
+  DataTable limits{"What binds them", {"deployment", "on", "TTFT p90", "TPOT p90"}, {}};
   if (!known.empty())
     limits.columns.insert(limits.columns.end(), {"spends most of its time on", "nine of ten kernels within"});
+  limits.columns.push_back("what binds it");  // the longest text stands last
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const std::string& fate = all.text(i, kFate);
-    if ((fate != "chosen" && fate != "front" && fate != "meets") || cost.bars.size() == kMostNamed) continue;
+    if (!meets_targets(all, i) || cost.bars.size() == kMostNamed) continue;
     const double c = all.number(i, kCost);
-    cost.bars.push_back({all.text(i, kDeployment), 0, c, usd(c),
+    cost.bars.push_back({all.text(i, kDeployment), 0, c, usd_an_hour(c),
                          fmt::format("{:.2f} a million tokens", all.number(i, kCostTokens)),
-                         fate == "chosen" ? Tone::answer : Tone::rest});
-    limits.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode)), cell(all.text(i, kEngine)),
-                           cell(all.number(i, kTtft), "s"), cell(all.number(i, kTpot), "s"),
-                           cell(all.text(i, kReason))});
+                         all.text(i, kFate) == "chosen" ? Tone::answer : Tone::rest});
+    limits.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode) + ", " + all.text(i, kEngine)),
+                           cell(all.number(i, kTtft), "s"), cell(all.number(i, kTpot), "s")});
     if (!known.empty()) {
       const auto at = known.find(all.text(i, kNumber));
       const auto& [limiter, band] = at == known.end() ? std::pair<std::string, std::string>() : at->second;
       limits.rows.back().push_back(cell(limiter));
       limits.rows.back().push_back(cell(band));
     }
+    limits.rows.back().push_back(cell(binds(all.text(i, kReason))));
     least = std::min(least, c), most = std::max(most, c);
   }
   if (cost.bars.empty()) return;
   Section s;
   s.id = "cost";
   s.question = "What does it cost, and what limits it?";
-  s.answer = html("From {} to {} an hour for what meets the targets", strong(fmt::format("{:.2f}", least)),
-                  fmt::format("{:.2f} USD", most));
+  const std::string from = fmt::format("{:.2f}", least), to = fmt::format("{:.2f}", most);
+  s.answer = apart(from, to, html("From {} to {} USD an hour for what meets the targets", strong(from), to),
+                   html("All that meets the targets costs {} USD an hour", strong(from)));
   s.panels.push_back({"", "", bars(cost)});
   s.below = table_html(limits);
   s.sql = {q.sql("candidates")};
   if (!known.empty()) s.sql.push_back(q.sql("limiters"));
   page.sections.push_back(std::move(s));
+}
+
+/// What the words of the bars mean, of those that are there.
+std::string meanings(const Rows& fates, const Rows& refused) {
+  constexpr std::pair<std::string_view, std::string_view> kFates[] = {
+      {"pruned", "not simulated, since by its bound it cannot be better than what was"},
+      {"misses", "simulated, and misses a target"},
+      {"illegal", "cannot be run"}};
+  constexpr std::pair<std::string_view, std::string_view> kPools[] = {
+      {"dominated", "usable, but another pool is no dearer and no slower"},
+      {"dearer", "usable, but cheaper ones come before it"},
+      {"memory", "does not fit"}};
+  std::string out;
+  const auto say = [&](const Rows& rows, const auto& words) {
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      for (const auto& [word, meaning] : words)
+        if (rows.text(i, 0) == word) out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", word, meaning);
+  };
+  say(fates, kFates), say(refused, kPools);
+  if (out.empty()) return out;
+  out[0] = char(std::toupper(static_cast<unsigned char>(out[0])));
+  return out + ".";
 }
 
 void add_fates(Page& page, const Queries& q) {
@@ -135,11 +102,15 @@ void add_fates(Page& page, const Queries& q) {
   if (!a.bars.empty()) s.panels.push_back({"deployments that fell", "", bars(a)});
   if (!b.bars.empty()) s.panels.push_back({"pools in no deployment that was tried", "", bars(b)});
   if (s.panels.empty()) return;
-  double pools = 0;
+  double pools = 0, fell = 0;
   for (const Bar& bar : b.bars) pools += bar.to;
-  s.answer = refused.empty() ? html("Every pool is in a deployment that was tried")
-                             : html("Of {} pools in no deployment that was tried, {} fell for this reason: {}",
-                                    brief(pools), brief(refused.number(0, 1)), strong(refused.text(0, 0)));
+  for (const Bar& bar : a.bars) fell += bar.to;
+  s.answer = html("{} deployments fell{}; {}", brief(fell),
+                  a.bars.empty() ? html("") : html(", most as {}", strong(a.bars.front().label)),
+                  refused.empty() ? html("every pool is in one that was tried")
+                                  : html("{} pools are in none that was tried, most as {}", brief(pools),
+                                         strong(refused.text(0, 0))));
+  s.note = meanings(fates, refused);
   s.sql = {q.sql("fates"), q.sql("refused")};
   page.sections.push_back(std::move(s));
 }
@@ -149,18 +120,21 @@ void add_variations(Page& page, const Queries& q) {
   if (rows.empty()) return;
   Bars b;
   b.aria = "Cost an hour if the plan were another", b.label_name = "if", b.value_name = "USD an hour";
-  const std::vector<std::string> columns = {"what", "targets", "GPUs", "USD an hour", "tightest"};
-  DataTable answer{"Checks of the answer", columns, {}}, others{"If the plan were another", columns, {}};
+  DataTable answer{"Checks of the answer", {"what", "targets", "tightest"}, {}},
+      others{"If the plan were another", {"what", "targets", "GPUs", "USD an hour", "tightest"}, {}};
   std::size_t checks = 0, held = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const bool met = rows.number(i, 2) > 0;
-    DataTable& t = rows.text(i, 0) == "check" ? answer : others;
-    t.rows.push_back({cell(rows.text(i, 1)), cell(met ? "met" : "missed"), cell(rows.number(i, 3)),
-                      cell(rows.number(i, 4)), cell(rows.text(i, 5))});
+    const std::string tightest = spaced(rows.text(i, 5));
     if (rows.text(i, 0) == "check") {
       ++checks, held += met;
-    } else if (rows.text(i, 0) == "variation" && std::isfinite(rows.number(i, 4))) {
-      b.bars.push_back({rows.text(i, 1), 0, rows.number(i, 4), usd(rows.number(i, 4)), rows.text(i, 5),
+      answer.rows.push_back({cell(rows.text(i, 1)), cell(met ? "met" : "missed"), cell(tightest)});
+      continue;
+    }
+    others.rows.push_back({cell(rows.text(i, 1)), cell(met ? "met" : "missed"), cell(rows.number(i, 3)),
+                           cell(rows.number(i, 4)), cell(tightest)});
+    if (rows.text(i, 0) == "variation" && std::isfinite(rows.number(i, 4))) {
+      b.bars.push_back({rows.text(i, 1), 0, rows.number(i, 4), usd_an_hour(rows.number(i, 4)), tightest,
                         met ? Tone::rest : Tone::alert});
     }
   }
@@ -186,14 +160,14 @@ Html filtered(const DataTable& t, std::string_view id) {
 void add_ledger(Page& page, const Rows& all, const Queries& q) {
   constexpr std::size_t kMostRows = 2500;
   DataTable t{"",
-              {"deployment", "node", "engine", "GPUs", "USD/h", "USD a million tokens", "tokens/s a GPU",
-               "tokens/s a user", "TTFT p90", "TPOT p90", "fate", "reason"},
+              {"deployment", "on", "GPUs", "USD/h", "USD a million tokens", "tokens/s a GPU", "tokens/s a user",
+               "TTFT p90", "TPOT p90", "fate", "reason"},
               {}};
   for (std::size_t i = 0; i < all.size() && i < kMostRows; ++i)
-    t.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode)), cell(all.text(i, kEngine)),
+    t.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode) + ", " + all.text(i, kEngine)),
                       cell(all.number(i, kGpus)), cell(all.number(i, kCost)), cell(all.number(i, kCostTokens)),
                       cell(all.number(i, kGpuRate)), cell(all.number(i, kUserRate)), cell(all.number(i, kTtft), "s"),
-                      cell(all.number(i, kTpot), "s"), cell(all.text(i, kFate)), cell(all.text(i, kReason))});
+                      cell(all.number(i, kTpot), "s"), cell(all.text(i, kFate)), cell(binds(all.text(i, kReason)))});
   const Rows pools = q.rows("pools");
   DataTable p{"",
               {"pool", "node", "engine", "role", "TP", "attention ranks", "requests", "tokens", "overlap", "GPUs",
@@ -244,7 +218,7 @@ Page size_page(const Facts& f, const results::Database& db) {
   } else {
     page.headline =
         html("{} {} of {} serve it for {}: {}", brief(chosen.number(0, 3)), chosen.number(0, 3) == 1 ? "GPU" : "GPUs",
-             chosen.text(0, 1), strong(usd(chosen.number(0, 5))), chosen.text(0, 0));
+             chosen.text(0, 1), strong(usd_an_hour(chosen.number(0, 5))), chosen.text(0, 0));
     const auto key = [&](std::string label, int column, std::string_view name, std::string shown, std::string beside) {
       page.keys.push_back(
           {std::move(label), std::move(shown), std::move(beside), "", "", chosen.number(0, std::size_t(column)),
@@ -255,9 +229,9 @@ Page size_page(const Facts& f, const results::Database& db) {
         "prompts and answers");
     key("A user", 8, "tokens_per_user_second", results::pretty(chosen.number(0, 8), "tokens/s"), "");
     key("Headroom", 10, "headroom", fmt::format("{:.1f} %", 100 * chosen.number(0, 10)),
-        chosen.text(0, 9) + headroom_over_seeds(q));
+        binds(chosen.text(0, 9)) + headroom_over_seeds(q));
   }
-  add_front(page, all, q);
+  add_front(page, f, all, q);
   add_cost(page, all, q);
   add_variations(page, q);
   if (!pools.empty()) {  // the answer, simulated once more

@@ -242,7 +242,9 @@ Page sweep_page(const Facts& f, const results::Database& db) {
   std::string what;
   for (const std::string& k : keys) what += (what.empty() ? "" : " and ") + k;
   s.note += fmt::format(
-      "{} of {} points could not run.{}{}", failed, here,
+      "{}{}{}",
+      failed == 0 ? fmt::format("All {} points ran.", here)
+                  : fmt::format("{} of {} points could not run.", failed, here),
       points.size() > kMostBars
           ? fmt::format(" Of more than {0} points each chart draws the best {0}; the table has all.", kMostBars)
           : "",
@@ -253,8 +255,8 @@ Page sweep_page(const Facts& f, const results::Database& db) {
                                             strong(first_best), first_name);
   page.keys.push_back({"Points", fmt::to_string(here), "of " + sweep.text(0, 1), "", "", double(here),
                        "SELECT count(DISTINCT point) FROM sweep_point"});
-  page.keys.push_back({"Could not run", fmt::to_string(failed), "", "", "", double(failed),
-                       "SELECT count(DISTINCT point) FROM sweep_point WHERE run IS NULL"});
+  page.keys.push_back({"Could not run", fmt::to_string(failed), failed == 0 ? "all did" : "reasons in the table below",
+                       "", "", double(failed), "SELECT count(DISTINCT point) FROM sweep_point WHERE run IS NULL"});
   if (!s.panels.empty()) page.sections.push_back(std::move(s));
   add_parallel(page, keys, points, names, table, q);
   page.sections.push_back(points_section(points, names, table, sweep.text(0, 0), q));

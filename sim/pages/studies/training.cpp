@@ -120,11 +120,14 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   const double all = idle_between(g, 0, step), ends = idle_between(g, 0, step / 5) + idle_between(g, step * 0.8, step);
   if (idle.empty()) idle[0] = 0;
   const auto [least, most] = std::ranges::minmax_element(idle, {}, [](const auto& x) { return x.second; });
+  const std::string low = share_text(least->second), high = share_text(most->second),
+                    at_ends = share_text(all > 0 ? ends / all : 0);
   if (g.rows.size() > 1)
     s.answer =
-        html("Stage {} waits {} of the step, stage {} {}; {} of what is idle lies in the first and the last fifth",
-             least->first, share_text(least->second), most->first, share_text(most->second),
-             share_text(all > 0 ? ends / all : 0));
+        html("{}; {} of what is idle lies in the first and the last fifth",
+             apart(low, high, html("Stage {} waits {} of the step, stage {} {}", least->first, low, most->first, high),
+                   html("Every stage waits {} of the step", low)),
+             at_ends);
   else
     s.answer = html("One stage: no pipeline, and {} of the step idle", share_text(least->second));
   s.panels.push_back({"", "", gantt(g), true});
@@ -159,9 +162,9 @@ void add_whole_run(Page& page, const Facts& f, const Queries& q) {
   DataTable all{"The whole run", {"figure", "value"}, {}};
   const Rows rows = q.rows("whole_run");
   for (std::size_t i = 0; i < rows.size(); ++i)
-    all.rows.push_back({cell(words_of(rows.text(i, 0).substr(4))), rows.text(i, 0) == "run_days"
-                                                                       ? Cell{unit.text(days), days}
-                                                                       : cell(rows.number(i, 1), rows.text(i, 2))});
+    all.rows.push_back(
+        {cell(rows.text(i, 0) == "run_days" ? "time" : words_of(rows.text(i, 0).substr(4))),
+         rows.text(i, 0) == "run_days" ? Cell{unit.text(days), days} : cell(rows.number(i, 1), rows.text(i, 2))});
   Section s;
   s.id = "run";
   s.question = "What does the whole run take?";

@@ -125,8 +125,11 @@ void add_stages(Page& page, const Facts& f, const Queries& q) {
   Section s;
   s.id = "stages";
   s.question = "Is the work even over the stages?";
-  s.answer = html("Stage {} computes longest, {}; stage {} least, {}", most->first,
-                  strong(results::pretty(most->second, "s")), least->first, results::pretty(least->second, "s"));
+  const std::string longest = results::pretty(most->second, "s"), shortest = results::pretty(least->second, "s");
+  s.answer = apart(
+      longest, shortest,
+      html("Stage {} computes longest, {}; stage {} least, {}", most->first, strong(longest), least->first, shortest),
+      html("All {} stages compute {}", busy.size(), strong(longest)));
   s.panels.push_back({"", "", stacks(k)});
   s.note = "Means over each stage's GPUs; at the right, how long they compute.";
   s.sql = {q.sql("stages")};

@@ -54,7 +54,7 @@ void add_errors(Page& page, const Rows& all, const Queries& q) {
   Errors e;
   e.aria = "Error of each published figure";
   e.label_name = "figure";
-  double low = 0, high = 0;
+  double low = INFINITY, high = -INFINITY;
   std::size_t inside = 0, known = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const double error = all.number(i, kError), p90 = all.number(i, kP90);
@@ -68,9 +68,13 @@ void add_errors(Page& page, const Rows& all, const Queries& q) {
   Section s;
   s.id = "errors";
   s.question = "How far off is each figure?";
-  s.answer = html("Errors go from {} to {}; {} of {} figures are nearer than nine of ten single kernels are",
-                  bad(fmt::format("{:+.1f} %", 100 * low)), bad(fmt::format("{:+.1f} %", 100 * high)),
-                  strong(fmt::to_string(inside)), known);
+  const std::string from = fmt::format("{:+.1f} %", 100 * low), to = fmt::format("{:+.1f} %", 100 * high);
+  s.answer = apart(from, to, html("Errors go from {} to {}", bad(from), bad(to)), html("The error is {}", bad(from)));
+  if (known > 0)
+    s.answer += html("; {} of {} are nearer than nine of ten of their single kernels{}", strong(fmt::to_string(inside)),
+                     known == all.size() ? fmt::format("all {} figures", known)
+                                         : fmt::format("the {} figures whose kernels were measured", known),
+                     known == all.size() ? "" : fmt::format("; the other {} have no such band", all.size() - known));
   s.panels.push_back({"", "", errors(e)});
   s.note =
       "Grey bands: half (dark) and nine of ten (light) of the single kernels that were measured are so near to the "

@@ -31,6 +31,10 @@ std::string spaced(std::string_view name) {
 }
 std::string words_of(std::string_view name) { return spaced(without(without(std::string(name), "_time"), "_share")); }
 
+Html apart(std::string_view a, std::string_view b, Html differ, Html alike) {
+  return a == b ? std::move(alike) : std::move(differ);
+}
+
 namespace {
 /// "85.5 GB" by the units given; nothing if it is none of them.
 std::optional<double> quantity(std::string_view text, std::initializer_list<std::pair<const char*, double>> units) {

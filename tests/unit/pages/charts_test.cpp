@@ -49,6 +49,44 @@ TEST(Stacks, PutPartsEndToEndAndALimitAtItsPlace) {
   EXPECT_EQ(data_of(f), 2u);
 }
 
+TEST(Lines, HaveTheirNamesAtTheirEndsWhereThereIsRoomElseAKey) {
+  Lines l;
+  l.x = {0, 1};
+  l.series = {{"upper", {0, 100}}, {"lower", {0, 20}}};
+  l.height = 100;
+  const Figure apart = lines(l);  // ends at y 12 and 92: the first is too high for a name above it
+  EXPECT_TRUE(holds(apart.chart, "y=\"27\" class=\"halo e b a\">upper</text>")) << apart.chart.text();
+  EXPECT_TRUE(holds(apart.chart, "y=\"87\" class=\"halo e\">lower</text>"));
+  EXPECT_FALSE(holds(apart.chart, "class=\"note key\""));
+  l.series[1].y[1] = 96;
+  const Figure close = lines(l);
+  EXPECT_FALSE(holds(close.chart, "upper</text>"));
+  EXPECT_TRUE(holds(close.chart, "class=\"note key\""));
+}
+
+TEST(Scatter, DrawsTargetsAndReachesThem) {
+  Scatter s;
+  s.x_name = "x", s.y_name = "y";
+  s.dots = {{50, 10, "a", "", "a", Scatter::Look::chosen}};
+  s.at_x = {{100, "target 100"}};
+  const Figure f = scatter(s);
+  EXPECT_TRUE(holds(f.chart, "class=\"limit\""));
+  EXPECT_TRUE(holds(f.chart, "target 100</text>"));
+  EXPECT_FALSE(holds(f.chart, "x1=\"200%\"")) << "the axis ends beyond it";
+  EXPECT_EQ(f.marks, 1u);
+}
+
+TEST(Tables, OfManyRowsComeInPartsOfWhichTheFirstIsLaidOut) {
+  DataTable t{"", {"a"}, {}};
+  for (int i = 0; i < 250; ++i) t.rows.push_back({cell(double(i))});
+  const std::string text = table_html(t).text();
+  std::size_t parts = 0;
+  for (std::size_t at = 0; (at = text.find("<tbody hidden>", at)) != std::string::npos; ++at) ++parts;
+  EXPECT_EQ(parts, 2u);
+  t.rows.resize(100);
+  EXPECT_EQ(table_html(t).text().find("<tbody hidden>"), std::string::npos);
+}
+
 TEST(Lines, BreakWhereAValueIsMissing) {
   Lines l;
   l.x = {0, 1, 2, 3};

@@ -45,7 +45,12 @@ TEST(Scale, UnitsAreChosenByTheLargestValue) {
   EXPECT_EQ(axis_unit(19.4, "s").name, "s");
   EXPECT_EQ(axis_unit(7200, "s").name, "h");
   EXPECT_EQ(axis_unit(8.4e10, "B").name, "GB");
-  EXPECT_EQ(axis_unit(300'000, "tokens/s").name, "k tokens/s");
+  EXPECT_EQ(axis_unit(300'000, "tokens/s").name, "thousand tokens/s");
+  EXPECT_EQ(axis_unit(3'000'000, "tokens/s").name, "million tokens/s");
+  EXPECT_EQ(axis_unit(180'000, "h").name, "thousand h") << "a prefix would be of another unit";
+  EXPECT_EQ(tick_text(100'000, axis_unit(180'000, "h")), "100");
+  EXPECT_EQ(axis_unit(2e12, "tokens").name, "trillion tokens");
+  EXPECT_EQ(tick_text(1e12, axis_unit(2e12, "tokens")), "1");
   EXPECT_EQ(axis_unit(0.5, "").name, "");
   EXPECT_EQ(tick_text(0.05, axis_unit(0.06, "s")), "50");
   EXPECT_EQ(tick_text(1500, {1, ""}), "1,500");

@@ -17,6 +17,11 @@ TEST(Words, AreTheFields) {
   EXPECT_EQ(spaced(""), "");
 }
 
+TEST(Words, OfFiguresAlikeAsWrittenNobodyIsToldThatOneIsLarger) {
+  EXPECT_EQ(apart("118 ms", "118 ms", html("differ"), html("alike")).text(), "alike");
+  EXPECT_EQ(apart("118 ms", "117 ms", html("differ"), html("alike")).text(), "differ");
+}
+
 TEST(LongUnit, IsHoursWhereAllOfThePageIsWithinTwoDays) {
   Facts f;
   EXPECT_EQ(long_unit(f, 0.1875).text(0.1875), "4.5 hours");

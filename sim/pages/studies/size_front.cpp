@@ -1,0 +1,105 @@
+// The front of a plan's deployments: what each gives a GPU and a user.
+#include <cmath>
+
+#include "pages/studies/common.h"
+#include "pages/studies/size_rows.h"
+#include "results/summary.h"
+
+namespace moesim::pages {
+
+std::string usd_an_hour(double v) { return std::isfinite(v) ? fmt::format("{:.2f} USD/h", v) : ""; }
+
+std::string binds(const std::string& reason) {
+  constexpr std::string_view kFewer = "with fewer, ";
+  return reason.starts_with(kFewer) ? "with fewer GPUs it would miss: " + spaced(reason.substr(kFewer.size()))
+                                    : spaced(reason);
+}
+bool meets_targets(const Rows& all, std::size_t i) {
+  const std::string& fate = all.text(i, kFate);
+  return fate == "chosen" || fate == "front" || fate == "meets";
+}
+
+namespace {
+constexpr std::size_t kMostDots = 2500;  // cheapest first
+
+/// Why the answer is the answer: nothing is cheaper, and of what costs as much it keeps the most to its targets.
+std::string why_chosen(const Rows& all, const Queries& q) {
+  std::size_t answer = all.size(), next = all.size(), equal = 0;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all.text(i, kFate) == "chosen") answer = i;
+  if (answer == all.size()) return "";
+  const double cost = all.number(answer, kCost);
+  const auto same = [&](std::size_t i) { return std::fabs(all.number(i, kCost) - cost) <= 1e-9 * cost; };
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (i == answer || !meets_targets(all, i)) continue;
+    equal += same(i);
+    if (!same(i) && (next == all.size() || all.number(i, kCost) < all.number(next, kCost))) next = i;
+  }
+  if (equal == 0)
+    return next == all.size()
+               ? "Nothing else that was tried meets the targets. "
+               : fmt::format("The answer is the cheapest that meets the targets; the next is {}, for {}. ",
+                             all.text(next, kDeployment), usd_an_hour(all.number(next, kCost)));
+  std::string out = fmt::format(
+      "Of the {} that meet the targets for {} the answer is the one that keeps most of its tightest target free",
+      equal + 1, usd_an_hour(cost));
+  const Rows ranked = q.rows("ranked");
+  for (std::size_t i = 0; i < ranked.size() && i < 3; ++i)
+    out += fmt::format("{}{}: {}", i == 0 ? ", over several seeds: " : "; ", ranked.text(i, 0), ranked.text(i, 1));
+  return out + ". ";
+}
+
+/// Where the targets lie: what a user gets while TPOT is what it may be.
+std::vector<Guide> user_targets(const Facts& f) {
+  std::vector<Guide> out;
+  for (const char* of : {"mean", "p50", "p90", "p99"})
+    if (const auto t = seconds_of(f.setting(fmt::format("size.targets.tpot_{}", of))); t && *t > 0)
+      out.push_back({1 / *t, fmt::format("target: TPOT {} {}", of, results::pretty(*t, "s"))});
+  return out;
+}
+
+}  // namespace
+
+void add_front(Page& page, const Facts& f, const Rows& all, const Queries& q) {
+  Scatter s;
+  s.aria = "Deployments: tokens a GPU and second against tokens a user and second";
+  s.x_name = "a user", s.x_unit = "tokens/s", s.y_name = "a GPU, prompts and answers", s.y_unit = "tokens/s";
+  s.at_x = user_targets(f);
+  std::size_t fit = 0, front = 0;
+  for (std::size_t i = 0; i < all.size() && s.dots.size() < kMostDots; ++i) {
+    const std::string& fate = all.text(i, kFate);
+    const Scatter::Look look = fate == "chosen"  ? Scatter::Look::chosen
+                               : fate == "front" ? Scatter::Look::front
+                               : fate == "meets" ? Scatter::Look::other
+                                                 : Scatter::Look::rejected;
+    fit += look != Scatter::Look::rejected;
+    front += look == Scatter::Look::chosen || look == Scatter::Look::front;
+    s.dots.push_back({all.number(i, kUserRate), all.number(i, kGpuRate),
+                      all.text(i, kDeployment) + ", " + all.text(i, kNode),
+                      fate + (all.text(i, kReason).empty() ? "" : ": " + all.text(i, kReason)),
+                      fmt::format("{} GPUs, {}", all.text(i, kGpus), usd_an_hour(all.number(i, kCost))), look});
+  }
+  if (s.dots.empty()) return;
+  Section section;
+  section.id = "front";
+  section.question = "Which deployments are worth considering?";
+  section.answer =
+      html("{} of {} deployments meet the targets, and {} of these {} cheaper or faster a user than all others", fit,
+           brief(double(all.size())), strong(fmt::to_string(front)), front == 1 ? "is" : "are");
+  section.above = key_html({{"the answer", "fa"},
+                            {"front: nothing is cheaper and faster a user", "ring"},
+                            {"meets the targets", "fr"},
+                            {"fell: reason in its tip and below", "rej"}});
+  section.panels.push_back({"", why_chosen(all, q), scatter(s)});
+  section.note =
+      "Filled and ringed ones were simulated; most open ones fell in closed form, where their figures are estimates. "
+      "All GPUs that are paid for count.";
+  if (!s.at_x.empty())
+    section.note +=
+        " Dashed: what a user gets while TPOT is at its target; points are means, so that some to the right of it miss "
+        "their percentile.";
+  section.sql = {q.sql("candidates"), q.sql("ranked")};
+  if (all.size() > kMostDots) section.note += fmt::format(" The first {} of {}.", kMostDots, all.size());
+  page.sections.push_back(std::move(section));
+}
+}  // namespace moesim::pages
