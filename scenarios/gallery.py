@@ -34,6 +34,8 @@ KINDS = [  # the start of a name, its heading, the verb that runs it
 WORDS = {  # of a metric: how its value is written, and by what it is multiplied
     "output_tokens_per_node_second": ("{:,.0f} output tokens/s a node", 1),
     "input_tokens_per_node_second": ("{:,.0f} input tokens/s a node", 1),
+    "output_throughput": ("{:,.0f} output tokens/s", 1),
+    "tokens_per_gpu_second": ("{:,.0f} tokens/s a GPU", 1),
     "gpu_hours_per_trillion_tokens": ("{:,.0f} GPU-hours a trillion tokens", 1),
     "tokens_per_day": ("{:,.1f} billion tokens a day", 1e-9),
     "mfu_bf16_causal": ("MFU {:.1f} %", 100),
