@@ -31,9 +31,16 @@ void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolS
   if (pool.engine_named) pool.batcher->usual({pool.engine.batch.requests, pool.engine.batch.tokens});
 }
 
+bool has_states(const spec::Model& model) {
+  const std::vector<spec::LayerShape> layers = spec::layer_shapes(model);
+  return std::ranges::any_of(layers, [](const auto& l) { return spec::keeps_state(l.attention.kind); });
+}
+
 /// A prefix is of use only with the states at its end, which nobody keeps for blocks that others may go on from.
+/// DeepSeek-V4's prefixes are of entries; assumed: the window and the unfinished entries at a block's end, which its
+/// next tokens need, are kept with it, and their 128 tokens a layer are not counted.
 bool keeps_prefixes(const Deployment& d, const PoolSection& s) {
-  return s.kv.prefix_cache && s.role != Role::decode && !(d.has_model && spec::state_bytes(d.model).v > 0);
+  return s.kv.prefix_cache && s.role != Role::decode && !(d.has_model && has_states(d.model));
 }
 
 /// An instance but for its memory.
