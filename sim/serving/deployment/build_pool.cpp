@@ -170,15 +170,18 @@ void share_store(const Config& config, const BuiltPool& pool, InstanceShape& sha
   shape.kv.store = std::make_shared<PrefixStore>(most);
 }
 
-void note_memory(results::Results& results, const BuiltPool& pool) {
+void note_memory(results::Results& results, const spec::Model& model, const BuiltPool& pool) {
   const std::string scope = "pool:" + pool.section.name;
   if (pool.state_tokens > 0) {
     results.add(results::Table::assumption,
                 {scope, "states",
                  fmt::format("{:.1f} MB a request and GPU", double((pool.kv_gpu_token * pool.state_tokens).v) * 1e-6),
                  fmt::format("as much of the KV cache as {} tokens", pool.state_tokens)});
-    if (pool.section.kv.prefix_cache)
+    if (pool.section.kv.prefix_cache && has_states(model))
       results.add(results::Table::assumption, {scope, "prefix cache", "off", "states are not kept where prefixes end"});
+    else if (pool.section.kv.prefix_cache)
+      results.add(results::Table::assumption, {scope, "prefix cache", "of entries",
+                                               "assumed: windows where prefixes end are kept, and not counted"});
   }
   if (pool.section.kv.capacity == 0)
     results.add(
@@ -202,7 +205,7 @@ void build_pool(results::StudyRun& run, const Config& config, Deployment& d, Bui
   shape.instance.own_routing = cost.experts && cost.experts->own_routing;
   pool.fullest = fullest_gpu(d, pool, cost);
   fit_memory(config, d, pool, cost);
-  note_memory(run.results, pool);
+  note_memory(run.results, d.model, pool);
   fill_memory(d.model, pool, cost.options, shape.instance);
   share_store(config, pool, shape.instance);
   shape.cost = [cost, config, &pool](int) {
