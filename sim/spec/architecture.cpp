@@ -97,7 +97,13 @@ constexpr std::array kFamilies = {
                        .halved_layers = true,
                        .from_release = true,
                        .moe = MoeKeys::deepseek,
-                       .missing = {.norm_epsilon = 1e-5}}};
+                       .missing = {.norm_epsilon = 1e-5}},
+    ArchitectureTraits{.of = Architecture::deepseek_v4,
+                       .attention = AttentionKind::compressed,
+                       .sinks = true,
+                       .mtp_shares_ends = true,
+                       .from_release = true,
+                       .moe = MoeKeys::deepseek}};
 
 constexpr bool in_enum_order() {
   for (std::size_t i = 0; i < kFamilies.size(); ++i)

@@ -30,7 +30,8 @@ enum class Architecture {
   minimax_m2,
   qwen3_next,
   qwen3_5_moe,
-  nemotron_h
+  nemotron_h,
+  deepseek_v4
 };
 constexpr auto enum_names(Architecture) {
   return std::to_array<std::pair<std::string_view, Architecture>>({{"deepseek", Architecture::deepseek},
@@ -52,7 +53,8 @@ constexpr auto enum_names(Architecture) {
                                                                    {"minimax_m2", Architecture::minimax_m2},
                                                                    {"qwen3_next", Architecture::qwen3_next},
                                                                    {"qwen3_5_moe", Architecture::qwen3_5_moe},
-                                                                   {"nemotron_h", Architecture::nemotron_h}});
+                                                                   {"nemotron_h", Architecture::nemotron_h},
+                                                                   {"deepseek_v4", Architecture::deepseek_v4}});
 }
 
 /// What the gate product of a feed-forward network goes through; relu_squared: its only product, it has no gate.

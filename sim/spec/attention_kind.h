@@ -16,6 +16,7 @@ enum class AttentionKind {
   dsa,          ///< MLA over keys that an indexer picks (spec/indexer_shape.h)
   gated_delta,  ///< a state in place of keys and values (spec/delta_shape.h)
   mamba2,       ///< likewise (spec/mamba_shape.h)
+  compressed,   ///< a window and entries of several tokens, keys and values in one (spec/compressed_shape.h)
   none          ///< a layer that is a network alone
 };
 constexpr auto enum_names(AttentionKind) {
@@ -25,6 +26,7 @@ constexpr auto enum_names(AttentionKind) {
                                                                     {"DSA", AttentionKind::dsa},
                                                                     {"gated DeltaNet", AttentionKind::gated_delta},
                                                                     {"Mamba-2", AttentionKind::mamba2},
+                                                                    {"compressed", AttentionKind::compressed},
                                                                     {"none", AttentionKind::none}});
 }
 /// Whether a request's past is a state of fixed size instead of something for each token.
@@ -33,4 +35,6 @@ constexpr bool keeps_state(AttentionKind kind) {
 }
 /// Whether it keeps something for each token.
 constexpr bool caches_tokens(AttentionKind kind) { return !keeps_state(kind) && kind != AttentionKind::none; }
+/// Whether what a token leaves passes through the tokens after it, so that GPUs that share a sequence hand it on.
+constexpr bool passes_on(AttentionKind kind) { return keeps_state(kind) || kind == AttentionKind::compressed; }
 }  // namespace moesim::spec

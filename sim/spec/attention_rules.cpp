@@ -15,6 +15,8 @@ const AttentionRules& rules_of(AttentionKind kind) {
       return delta_rules();
     case AttentionKind::mamba2:
       return mamba_rules();
+    case AttentionKind::compressed:
+      return compressed_rules();
     case AttentionKind::none:
       return no_rules();
   }

@@ -1,6 +1,6 @@
 // What each kind of attention makes of an AttentionShape: its checks, weights, cache and widths.  A file a kind:
 // attention_heads.cpp (MHA, GQA), attention_latent.cpp (MLA), attention_sparse.cpp (DSA), attention_delta.cpp (gated
-// DeltaNet), attention_mamba.cpp (Mamba-2).
+// DeltaNet), attention_mamba.cpp (Mamba-2), attention_compressed.cpp (DeepSeek-V4).
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -32,6 +32,8 @@ class AttentionRules {
   virtual std::vector<AttentionWeight> weights(const Model& m) const = 0;
   /// Those of the indexer that some layers have besides (LayerAttention::index).
   virtual std::vector<AttentionWeight> indexer_weights(const Model&) const { return {}; }
+  /// Those that make entries of `entry` tokens (LayerAttention::entry).
+  virtual std::vector<AttentionWeight> entry_weights(const Model&, int) const { return {}; }
   /// Columns of the output projection.
   virtual std::int64_t output_width(const Model& m) const {
     return std::int64_t{m.attention.heads} * m.attention.v_head_dim;
@@ -45,6 +47,8 @@ class AttentionRules {
   /// What one request keeps in one layer whatever its length, and the operations on it for one token.
   virtual Bytes state_bytes(const Model&) const { return {}; }
   virtual double state_flops(const Model&) const { return 0; }
+  /// What it keeps besides in a layer of entries of `entry` tokens: those of an entry that is not full.
+  virtual Bytes unfinished_bytes(const Model&, int) const { return {}; }
   /// Width of the latent that is cached instead of keys and values; 0 if those are.
   virtual int latent_width(const AttentionShape& a) const = 0;
   /// Columns multiplied for each query head and key in decoding: of the logits and of the sum of values.
@@ -70,12 +74,15 @@ const AttentionRules& latent_rules();
 const AttentionRules& sparse_rules();
 const AttentionRules& delta_rules();
 const AttentionRules& mamba_rules();
+const AttentionRules& compressed_rules();
 const AttentionRules& no_rules();
 
 /// The rules between the fields of `delta`, which the model has.
 void check_delta(const Model& m, const FieldChecks& checks);
 /// Likewise of `mamba`.
 void check_mamba(const Model& m, const FieldChecks& checks);
+/// Likewise of `attention.compressed`.
+void check_compressed(const Model& m, const FieldChecks& checks);
 /// Applies the factor and the widths of `s` that are about it.
 void scale_delta(DeltaShape& d, const Scale& s);
 void scale_mamba(MambaShape& m, const Scale& s);

@@ -58,8 +58,8 @@ class Checker {
   void indexer() const {
     const AttentionShape& a = m_.attention;
     if (!a.indexer) return;
-    if (a.kind != AttentionKind::dsa)
-      checks_.fail("attention.indexer", "goes with attention of kind DSA, got {}", name_of(a.kind));
+    if (a.kind != AttentionKind::dsa && a.kind != AttentionKind::compressed)
+      checks_.fail("attention.indexer", "goes with attention of kind DSA or compressed, got {}", name_of(a.kind));
     checks_.at_most("attention.indexer.heads", a.indexer->heads, kMostWidth / a.indexer->head_dim);
     if (m_.max_positions > 0 && a.indexer->top_k > m_.max_positions)
       checks_.fail("attention.indexer.top_k", "picks more keys than the {} positions there are, got {}",
@@ -71,6 +71,8 @@ class Checker {
   void delta() const {
     if (m_.delta) check_delta(m_, checks_);
     if (m_.mamba) check_mamba(m_, checks_);
+    if (m_.attention.compressed) check_compressed(m_, checks_);
+    checks_.count("residual_streams", m_.residual_streams, kMostStreams);
     checks_.ascending("network_layers", m_.network_layers, m_.layers);
     for (const int layer : m_.network_layers)
       if (m_.mamba && std::ranges::binary_search(m_.mamba->layers, layer))
@@ -97,6 +99,8 @@ class Checker {
     checks_.count("moe.expert_width", s.expert_width, kMostWidth);
     checks_.positive("moe.groups", s.groups);
     checks_.positive("moe.layer_frequency", s.layer_frequency);
+    checks_.not_negative("moe.hash_layers", s.hash_layers);
+    checks_.at_most("moe.hash_layers", s.hash_layers, m_.layers);
     checks_.not_negative("moe.shared_experts", s.shared_experts);
     checks_.at_most("moe.shared_experts", s.shared_experts, kMostExperts);
     checks_.not_negative("moe.shared_width", s.shared_width);
@@ -145,7 +149,7 @@ class Checker {
   }
 
  private:
-  static constexpr int kMostNorms = 100;
+  static constexpr int kMostNorms = 100, kMostStreams = 100;
   const Model& m_;
   const FieldChecks checks_;
 };

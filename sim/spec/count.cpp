@@ -2,6 +2,7 @@
 #include "spec/count.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "spec/attention_rules.h"
@@ -13,7 +14,7 @@ namespace {
 std::int64_t kept(const Model& m, std::int64_t tokens) {
   std::int64_t sum = 0;
   for (const LayerShape& layer : layer_shapes(m))
-    if (caches_tokens(layer.attention.kind)) sum += layer.attention.keeps.of(tokens);
+    if (caches_tokens(layer.attention.kind)) sum += layer.attention.kept(tokens);
   return sum;
 }
 /// Tokens attended to by a query, up to and with itself.  A chunk counts as full: what a long text has at most.
@@ -34,49 +35,69 @@ double mean_attended(const KeysRead& reads, double length) {
   }
   return length / 2;
 }
-/// `of(reads)` summed over the layers that read keys: once for each kind of reading, times the layers that read so.
+/// What a layer's queries read: keys; or a window of them, and entries that stand for `entry` of those it would read.
+struct Reading {
+  KeysRead reads;
+  int entry = 0;
+  std::int64_t window = 0;
+  bool operator==(const Reading&) const = default;
+  KeysRead beside() const { return {KeysRead::Span::sliding, window}; }
+};
+Reading reading_of(const LayerAttention& a) { return {a.reads, a.entry, a.window}; }
+/// An entry that is not full counts as the part of it that there is.
+double attended(const Reading& r, std::int64_t context) {
+  const auto keys = double(attended(r.reads, context));
+  return r.entry > 0 ? double(attended(r.beside(), context)) + keys / r.entry : keys;
+}
+double mean_attended(const Reading& r, double length) {
+  const double keys = mean_attended(r.reads, length);
+  return r.entry > 0 ? mean_attended(r.beside(), length) + keys / r.entry : keys;
+}
+/// `of(reading)` summed over the layers that read keys: once for each way to read, times the layers that read so.
 template <class Of>
 double over_layers(const Model& m, Of of) {
-  std::vector<std::pair<KeysRead, int>> kinds;
+  std::vector<std::pair<Reading, int>> kinds;
   for (const LayerShape& layer : layer_shapes(m)) {
     if (!caches_tokens(layer.attention.kind)) continue;
-    const auto at = std::ranges::find(kinds, layer.attention.reads, &std::pair<KeysRead, int>::first);
+    const Reading reading = reading_of(layer.attention);
+    const auto at = std::ranges::find(kinds, reading, &std::pair<Reading, int>::first);
     if (at == kinds.end())
-      kinds.emplace_back(layer.attention.reads, 1);
+      kinds.emplace_back(reading, 1);
     else
       ++at->second;
   }
   double sum = 0;
-  for (const auto& [reads, layers] : kinds) sum += layers * of(reads);
+  for (const auto& [reading, layers] : kinds) sum += layers * of(reading);
   return sum;
 }
 double over_prompt(const Model& m, std::int64_t length, bool causal) {
-  return over_layers(m, [&](const KeysRead& reads) {
-    return causal ? mean_attended(reads, double(length)) : double(attended(reads, length));
+  return over_layers(m, [&](const Reading& reading) {
+    return causal ? mean_attended(reading, double(length)) : attended(reading, length);
   });
 }
 double forward(const Model& m, double tokens, double width) {
   return 2 * double(count_parameters(m).active_no_embedding) + 2 * double(m.attention.heads) * width * tokens +
          state_flops(m);
 }
-/// Scores of the indexers: each key before a query against it, in every layer that has one.
+/// Scores of the indexers: each key, or entry, of `keys` before a query against it, in every layer that has one.
 double scores(const Model& m, double keys) {
   if (!m.attention.indexer) return 0;
-  return 2.0 * m.attention.indexer->heads * m.attention.indexer->head_dim * keys * layers_with_indexer(m);
+  const double scored = m.attention.compressed ? keys / m.attention.compressed->indexed : keys;
+  return 2.0 * m.attention.indexer->heads * m.attention.indexer->head_dim * scored * layers_with_indexer(m);
 }
 /// What indexers add to a forward pass over a prompt: where all keys fit the picks they only make their own keys.
 double picking(const Model& m, std::int64_t length) {
   if (!m.attention.indexer) return 0;
   const IndexerShape& x = *m.attention.indexer;
-  if (length > x.top_k) return scores(m, double(length) / 2);
+  if (m.attention.compressed || length > x.top_k) return scores(m, double(length) / 2);
   return -2.0 * x.heads * (double(x.head_dim) * m.attention.q_lora_rank + m.hidden) * layers_with_indexer(m);
 }
 /// Of indexers: no gradient goes on to what they read.
 double input_gradients(const Model& m) {
   if (!m.attention.indexer) return 0;
-  const IndexerShape& x = *m.attention.indexer;
-  const double matrices =
-      double(x.heads) * x.head_dim * m.attention.q_lora_rank + double(x.head_dim + x.heads) * m.hidden;
+  double matrices = 0;
+  for (const AttentionWeight& w : rules_of(m.attention.kind).indexer_weights(m))
+    if (w.rows > 1) matrices += double(w.rows) * double(w.columns);
   return 2 * matrices * layers_with_indexer(m);
 }
 }  // namespace
@@ -97,12 +118,20 @@ Bytes index_bytes_per_token(const Model& model) {
 }
 
 Bytes cache_bytes_per_token(const Model& model, CacheFormat format) {
-  return cache_bytes_per_layer(model, format) * caching_layers(model) + index_bytes_per_token(model);
+  const Bytes one = cache_bytes_per_layer(model, format);
+  if (!model.attention.compressed) return one * caching_layers(model) + index_bytes_per_token(model);
+  double sum = 0;
+  for (const EntryLayers& of : entry_layers(model, false))
+    if (of.entry > 0) sum += double(one.v) * of.layers / of.entry;
+  return Bytes{std::int64_t(std::ceil(sum))} + index_bytes_per_token(model);
 }
 
 Bytes state_bytes(const Model& model) {
   Bytes sum{};
-  for (const LayerShape& layer : layer_shapes(model)) sum += rules_of(layer.attention.kind).state_bytes(model);
+  for (const LayerShape& layer : layer_shapes(model)) {
+    const AttentionRules& rules = rules_of(layer.attention.kind);
+    sum += rules.state_bytes(model) + rules.unfinished_bytes(model, layer.attention.entry);
+  }
   return sum;
 }
 
@@ -113,7 +142,9 @@ double state_flops(const Model& model) {
 }
 
 Bytes cache_bytes(const Model& model, std::int64_t context, CacheFormat format) {
-  return cache_bytes_per_layer(model, format) * kept(model, context) + index_bytes_per_token(model) * context +
+  const std::optional<CompressedShape>& entries = model.attention.compressed;
+  const std::int64_t indexed = entries ? context - context % entries->indexed : context;  // of full entries alone
+  return cache_bytes_per_layer(model, format) * kept(model, context) + index_bytes_per_token(model) * indexed +
          state_bytes(model);
 }
 
@@ -124,7 +155,7 @@ Bytes cache_bytes_as(const Model& model, AttentionKind kind, std::int64_t contex
 }
 
 Flops decode_flops(const Model& model, std::int64_t context) {
-  const double attends = over_layers(model, [&](const KeysRead& reads) { return double(attended(reads, context)); });
+  const double attends = over_layers(model, [&](const Reading& reading) { return attended(reading, context); });
   return {forward(model, attends, double(rules_of(model.attention.kind).decode_width(model.attention))) +
           scores(model, double(context))};
 }
@@ -137,7 +168,9 @@ Flops prefill_flops(const Model& model, std::int64_t length) {
 Flops training_flops(const Model& model, std::int64_t length, bool causal) {
   const auto width = double(rules_of(model.attention.kind).training_width(model.attention));
   const double attends = over_prompt(model, length, causal), seen = double(length) / (causal ? 2 : 1);
-  return {3 * forward(model, attends, width) + scores(model, seen) + 2 * scores(model, attends / model.layers) -
+  const KeysRead picks = windowed_read(model);
+  const double picked = causal ? mean_attended(picks, double(length)) : double(attended(picks, length));
+  return {3 * forward(model, attends, width) + scores(model, seen) + 2 * scores(model, picked) -
           input_gradients(model)};
 }
 }  // namespace moesim::spec

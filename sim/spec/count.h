@@ -87,7 +87,8 @@ Bytes cache_bytes_per_layer(const Model& model, CacheFormat format);
 Bytes index_bytes_per_layer(const Model& model, int layer);
 /// The keys of all indexers for one token; 0 without.
 Bytes index_bytes_per_token(const Model& model);
-/// Keys and values of one token in all layers that keep them, windows not yet full, with indexers' keys.
+/// Keys and values of one token in all layers that keep them, windows not yet full, with indexers' keys.  Of entries
+/// that stand for several tokens (DeepSeek-V4) its part of each; their windows, which every request has, are left out.
 Bytes cache_bytes_per_token(const Model& model, CacheFormat format);
 /// What the layers with a state keep of one sequence, whatever its length; 0 in most models.
 Bytes state_bytes(const Model& model);

@@ -106,6 +106,7 @@ void read_widths(const formats::JsonObject& v, Model& m) {
       return read_indexer(v, m);
     case AttentionKind::gated_delta:  // beside another kind: read with the release
     case AttentionKind::mamba2:
+    case AttentionKind::compressed:
     case AttentionKind::none:
       break;
   }

@@ -54,10 +54,29 @@ void add_halves(const Model& m, formats::Json& out) {
   out["conv_kernel"] = s.convolution;
   out["use_conv_bias"] = s.convolution_bias;
 }
+void add_compressed(const Model& m, formats::Json& out) {
+  const AttentionShape& a = m.attention;
+  const CompressedShape& s = *a.compressed;
+  out["head_dim"] = a.head_dim;
+  out["qk_rope_head_dim"] = a.qk_rope_head_dim;
+  out["q_lora_rank"] = a.q_lora_rank;
+  out["o_groups"] = s.output_groups;
+  out["o_lora_rank"] = s.output_rank;
+  out["sliding_window"] = s.window;
+  out["compress_ratios"] = s.entries;
+  out["index_n_heads"] = a.indexer->heads;
+  out["index_head_dim"] = a.indexer->head_dim;
+  out["index_topk"] = a.indexer->top_k;
+  out["num_hash_layers"] = m.moe->hash_layers;
+  out["hc_mult"] = m.residual_streams;
+  out.erase("first_k_dense_replace");
+  out.erase("moe_layer_freq");
+}
 }  // namespace
 
 void add_released(const Model& m, formats::Json& out) {
   if (traits_of(m.architecture).halved_layers) return add_halves(m, out);
+  if (m.attention.compressed) return add_compressed(m, out);
   const MoeKeys keys = traits_of(m.architecture).moe;
   if (keys == MoeKeys::minimax) return add_minimax(m, out);
   if (keys == MoeKeys::qwen) out["shared_expert_intermediate_size"] = m.moe->shared_total();

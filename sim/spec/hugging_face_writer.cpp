@@ -68,6 +68,7 @@ void add_attention(const Model& m, formats::Json& out) {
       return add_indexer(m, out);
     case AttentionKind::gated_delta:  // beside another kind: add_released()
     case AttentionKind::mamba2:
+    case AttentionKind::compressed:
     case AttentionKind::none:
       break;
   }

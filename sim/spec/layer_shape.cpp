@@ -36,9 +36,16 @@ LayerRope rope_of(const Model& m, int layer) {
   return out;
 }
 
+/// 0 where the model has none.
+int entry_of(const Model& m, int layer) {
+  return m.attention.compressed ? m.attention.compressed->entries.at(std::size_t(layer)) : 0;
+}
+
 IndexUse index_of(const Model& m, int layer) {
   const std::optional<IndexerShape>& indexer = m.attention.indexer;
   if (!indexer) return IndexUse::none;
+  if (m.attention.compressed)
+    return entry_of(m, layer) == m.attention.compressed->indexed ? IndexUse::own : IndexUse::none;
   return std::ranges::binary_search(indexer->shared_layers, layer) ? IndexUse::shared : IndexUse::own;
 }
 
@@ -56,7 +63,8 @@ bool has_rope(const RopeShape& rope, int layer) {
 
 KeysRead windowed_read(const Model& model) {
   const AttentionShape& a = model.attention;
-  if (a.indexer) return {KeysRead::Span::picked, a.indexer->top_k};
+  if (a.indexer)
+    return {KeysRead::Span::picked, std::int64_t{a.indexer->top_k} * (a.compressed ? a.compressed->indexed : 1)};
   if (a.sliding_window == 0) return {};
   return {a.chunked ? KeysRead::Span::chunk : KeysRead::Span::sliding, a.sliding_window};
 }
@@ -65,7 +73,25 @@ KeysRead windowed_read(const Model& model) {
 KeysKept windowed_keep(const Model& model) { return {model.attention.sliding_window}; }
 
 int layers_with_indexer(const Model& model) {
-  return model.attention.indexer ? model.layers - int(model.attention.indexer->shared_layers.size()) : 0;
+  if (!model.attention.indexer) return 0;
+  if (!model.attention.compressed) return model.layers - int(model.attention.indexer->shared_layers.size());
+  int out = 0;
+  for (int layer = 0; layer < model.layers; ++layer) out += index_of(model, layer) == IndexUse::own;
+  return out;
+}
+
+std::vector<EntryLayers> entry_layers(const Model& model, bool mtp) {
+  std::vector<EntryLayers> out;
+  if (!model.attention.compressed) return out;
+  for (int layer = mtp ? model.layers : 0; layer < (mtp ? model.layers + model.mtp_layers : model.layers); ++layer) {
+    const int entry = entry_of(model, layer);
+    const auto at = std::ranges::find(out, entry, &EntryLayers::entry);
+    if (at == out.end())
+      out.push_back({entry, 1});
+    else
+      ++at->layers;
+  }
+  return out;
 }
 
 int windowed_layers(const Model& model) {
@@ -92,6 +118,11 @@ LayerAttention attention_of(const Model& m, int layer) {
   }
   out.index = index_of(m, layer);
   if (out.index != IndexUse::none) out.reads = windowed_read(m);
+  if (out.kind == AttentionKind::compressed) {
+    out.window = m.attention.compressed->window;
+    out.entry = entry_of(m, layer);
+    if (out.entry == 0) out.reads = {KeysRead::Span::sliding, out.window};
+  }
   out.rope = rope_of(m, layer);
   out.head_norm = head_norm_of(m, out.rope.active);
   return out;

@@ -82,6 +82,13 @@ struct LayerAttention {
   LayerRope rope;
   HeadNorm head_norm = HeadNorm::none;
   IndexUse index = IndexUse::none;
+  int entry = 0;            // tokens that one entry stands for (spec/compressed_shape.h); 0: it has none
+  std::int64_t window = 0;  // tokens it reads and keeps as they are, beside entries or alone; 0: not of this kind
+  /// Of a sequence of `tokens`, the keys that it keeps.
+  std::int64_t kept(std::int64_t tokens) const {
+    if (window == 0) return keeps.of(tokens);
+    return (tokens < window ? tokens : window) + (entry > 0 ? tokens / entry : 0);
+  }
   bool operator==(const LayerAttention&) const = default;
 };
 
@@ -114,6 +121,11 @@ KeysKept windowed_keep(const Model& model);
 int layers_with_indexer(const Model& model);
 /// How many of the model's layers keep something for each token, all or the last ones.
 int caching_layers(const Model& model);
+/// Layers, MTP modules among them where `mtp`, whose entries are of so many tokens, for each such number.
+struct EntryLayers {
+  int entry = 0, layers = 0;
+};
+std::vector<EntryLayers> entry_layers(const Model& model, bool mtp);
 /// How many of the model's layers read a window.
 int windowed_layers(const Model& model);
 

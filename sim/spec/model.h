@@ -8,6 +8,7 @@
 #include "core/config.h"
 #include "spec/architecture.h"
 #include "spec/attention_kind.h"
+#include "spec/compressed_shape.h"
 #include "spec/delta_shape.h"
 #include "spec/dtype.h"
 #include "spec/indexer_shape.h"
@@ -15,7 +16,7 @@
 
 namespace moesim::spec {
 
-enum class Score { softmax, sigmoid };
+enum class Score { softmax, sigmoid, sqrt_softplus };
 /// How a token's experts are selected from their scores.
 enum class Selection {
   greedy,                ///< the top-k scores
@@ -26,7 +27,8 @@ enum class Selection {
 };
 
 constexpr auto enum_names(Score) {
-  return std::to_array<std::pair<std::string_view, Score>>({{"softmax", Score::softmax}, {"sigmoid", Score::sigmoid}});
+  return std::to_array<std::pair<std::string_view, Score>>(
+      {{"softmax", Score::softmax}, {"sigmoid", Score::sigmoid}, {"sqrtsoftplus", Score::sqrt_softplus}});
 }
 constexpr auto enum_names(Selection) {
   return std::to_array<std::pair<std::string_view, Selection>>(
@@ -50,19 +52,20 @@ struct AttentionShape {
   bool qkv_bias = false;
   bool o_bias = false;
   bool qk_norm = false;
-  bool qk_norm_whole = false;           // over all heads together (OLMoE, MiniMax-M2)
-  bool output_gate = false;             // by the sigmoid of a second half of each query head (Qwen3-Next)
-  bool sinks = false;                   // one learned logit a head (gpt-oss)
-  int sliding_window = 0;               // tokens; 0 means none
-  std::vector<int> sliding_layers;      // the layers that use it, ascending
-  bool chunked = false;                 // the window is a fixed chunk instead of sliding (Llama-4)
-  double query_scalar = 0;              // the softmax scale is 1/sqrt of it (Gemma-3); 0 means of head_dim
-  double temperature_scale = 0;         // attn_scale (Llama-4), for layers without RoPE; 0 means no tuning
-  double temperature_floor = 0;         // floor_scale
-  std::optional<IndexerShape> indexer;  // DSA alone
+  bool qk_norm_whole = false;                 // over all heads together (OLMoE, MiniMax-M2)
+  bool output_gate = false;                   // by the sigmoid of a second half of each query head (Qwen3-Next)
+  bool sinks = false;                         // one learned logit a head (gpt-oss)
+  int sliding_window = 0;                     // tokens; 0 means none
+  std::vector<int> sliding_layers;            // the layers that use it, ascending
+  bool chunked = false;                       // the window is a fixed chunk instead of sliding (Llama-4)
+  double query_scalar = 0;                    // the softmax scale is 1/sqrt of it (Gemma-3); 0 means of head_dim
+  double temperature_scale = 0;               // attn_scale (Llama-4), for layers without RoPE; 0 means no tuning
+  double temperature_floor = 0;               // floor_scale
+  std::optional<IndexerShape> indexer;        // DSA; of compressed attention, among entries
+  std::optional<CompressedShape> compressed;  // DeepSeek-V4 alone
 
   static void fields(auto& f, auto& p) {
-    f("kind", p.kind, "MHA, GQA, MLA or DSA: MLA over keys that an indexer picks");
+    f("kind", p.kind, "MHA, GQA, MLA, DSA (MLA over keys that an indexer picks) or compressed (DeepSeek-V4)");
     f("heads", p.heads, "query heads");
     f("kv_heads", p.kv_heads, "key and value heads; equal to heads for MHA and MLA");
     f("head_dim", p.head_dim, "width of a query or key head; nope + rope for MLA");
@@ -85,7 +88,8 @@ struct AttentionShape {
     f("temperature_scale", p.temperature_scale,
       "how much queries of layers without RoPE grow with the position; 0: not");
     f("temperature_floor", p.temperature_floor, "positions a step of that growth");
-    f("indexer", p.indexer, "DSA: what picks the keys that are attended to");
+    f("indexer", p.indexer, "DSA: what picks the keys that are attended to; compressed: the entries");
+    f("compressed", p.compressed, "DeepSeek-V4: windows, entries of several tokens, the output by groups of heads");
   }
 };
 
@@ -99,6 +103,7 @@ struct MoeShape {
   int top_k = 0;
   int first_dense_layers = 0;  // first_k_dense_replace
   int layer_frequency = 1;     // Llama-4: 2, the odd layers
+  int hash_layers = 0;         // num_hash_layers: the first ones, whose experts a table says by token id
   Score score = Score::softmax;
   Selection selection = Selection::greedy;
   int groups = 1;          // n_group
@@ -124,7 +129,8 @@ struct MoeShape {
     f("top_k", p.top_k, "routed experts a token uses");
     f("first_dense_layers", p.first_dense_layers, "layers before the first MoE layer");
     f("layer_frequency", p.layer_frequency, "2: every second layer is MoE, the odd ones");
-    f("score", p.score, "softmax or sigmoid of the logits");
+    f("hash_layers", p.hash_layers, "the first layers, whose experts a table says by token id");
+    f("score", p.score, "softmax, sigmoid or sqrtsoftplus of the logits");
     f("selection", p.selection, "how the top-k experts are chosen from the scores");
     f("groups", p.groups, "groups of consecutive experts that selection is limited to");
     f("groups_used", p.groups_used, "groups a token may use");
@@ -199,7 +205,8 @@ struct Model {
   std::vector<int> network_layers;  // where a layer is attention or a network: those that are a network, ascending
   RopeShape rope;
   bool tied_embeddings = false;
-  int mtp_layers = 0;  // num_nextn_predict_layers
+  int mtp_layers = 0;        // num_nextn_predict_layers
+  int residual_streams = 1;  // hc_mult: copies of the residual stream that hyper-connections mix
   int max_positions = 0;
   int norms_per_layer = 2;  // 4 in Gemma-3
   double norm_epsilon = 1e-6;
@@ -229,6 +236,7 @@ struct Model {
     f("rope", p.rope, "rotary position embedding");
     f("tied_embeddings", p.tied_embeddings, "the LM head is the embedding");
     f("mtp_layers", p.mtp_layers, "multi-token prediction layers");
+    f("residual_streams", p.residual_streams, "copies of the residual stream that hyper-connections mix; 1: none do");
     f("max_positions", p.max_positions, "longest context in the published configuration");
     f("norms_per_layer", p.norms_per_layer, "RMSNorms of the residual stream a layer");
     f("norm_epsilon", p.norm_epsilon, "epsilon of the RMSNorms");
@@ -247,6 +255,8 @@ struct Model {
   const std::string& obstacle() const {
     return !unpublished.empty() ? unpublished : !unsupported.empty() ? unsupported : uncosted;
   }
+  /// Numbers of a token from layer to layer.
+  int stream_width() const { return hidden * residual_streams; }
   /// Width of a token on its way to routed experts and back.
   int row_width() const { return moe && moe->latent_width > 0 ? moe->latent_width : hidden; }
   /// Matrices from the input of a routed or shared expert to its inner width: gate and up, or up alone.

@@ -53,7 +53,8 @@ struct Collector {
     add(part, 1, 2 * width, false, each, active);
     add(part, 1, hidden, false, each, active);
   }
-  void mixture(const Model& m) {
+  /// hashed: layers of them whose experts a table says, without a selection bias.
+  void mixture(const Model& m, int hashed = 0) {
     const MoeShape& s = *m.moe;
     ffn(ParameterPart::routed, m.row_width(), s.expert_width, s.expert_bias, s.experts, s.top_k);
     add(ParameterPart::shared, s.latent_width, m.hidden, true);  // to the routed experts' width
@@ -62,8 +63,29 @@ struct Collector {
     if (s.shared_gate) vector(ParameterPart::shared, m.hidden);
     add(ParameterPart::gate, s.experts, m.hidden, false);
     if (s.router_linear_bias) vector(ParameterPart::gate, s.experts);
-    if (s.selection_bias && copies > 0)
-      out.push_back({ParameterPart::gate, 1, s.experts, copies, copies, false, mtp, false, true});
+    if (s.selection_bias && copies > hashed)
+      out.push_back({ParameterPart::gate, 1, s.experts, copies - hashed, copies - hashed, false, mtp, false, true});
+  }
+  /// What makes entries of `entry` tokens.
+  void entries(const Model& m, int entry) {
+    for (const AttentionWeight& w : rules_of(m.attention.kind).entry_weights(m, entry))
+      add(ParameterPart::attention, w.rows, w.columns, w.matrix);
+  }
+  /// Before each half of a layer: from all streams to the weights that read, mix and write them; a base each, and three
+  /// scales.  Counted with attention; released in FP32, here as the rest: a ten-thousandth of the bytes.
+  void streams(const Model& m) {
+    const std::int64_t n = m.residual_streams, numbers = (2 + n) * n;
+    if (n == 1) return;
+    add(ParameterPart::attention, numbers, n * m.hidden, false, 2, 2);
+    add(ParameterPart::attention, 1, numbers, false, 2, 2);
+    add(ParameterPart::attention, 1, 3, false, 2, 2);
+  }
+  /// After the last layer: from all streams to a weight of each.
+  void last_streams(const Model& m) {
+    const std::int64_t n = m.residual_streams;
+    if (n == 1) return;
+    add(ParameterPart::attention, n, n * m.hidden, false);
+    vector(ParameterPart::attention, n + 1);
   }
   void norms(const Model& m) { add(ParameterPart::norm, 1, m.hidden, false, m.norms_per_layer, m.norms_per_layer); }
 };
@@ -107,10 +129,13 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   if (m.delta) Collector{out, std::int64_t(m.delta->layers.size()), false}.attention(m, AttentionKind::gated_delta);
   if (m.mamba) Collector{out, std::int64_t(m.mamba->layers.size()), false}.attention(m, AttentionKind::mamba2);
   Collector{out, caching_layers(m), false}.attention(m, m.attention.kind);
+  for (const EntryLayers& of : entry_layers(m, false)) Collector{out, of.layers, false}.entries(m, of.entry);
   Collector{out, layers_with_indexer(m), false}.indexer(m);
   dense.ffn(ParameterPart::dense, m.hidden, m.dense_width, false);
-  if (m.moe) Collector{out, moe_layers, false, is_gated(m)}.mixture(m);
+  if (m.moe) Collector{out, moe_layers, false, is_gated(m)}.mixture(m, m.moe->hash_layers);
   all.norms(m);
+  all.streams(m);
+  once.last_streams(m);
   once.vector(ParameterPart::norm, m.hidden);
   if (!m.tied_embeddings) once.add(ParameterPart::head, m.vocabulary, m.hidden, false);
 
@@ -121,7 +146,12 @@ std::vector<WeightShape> weight_shapes(const Model& m) {
   mtp.add(ParameterPart::norm, 1, m.hidden, false, 3, 3);
   mtp.add(ParameterPart::dense, m.hidden, 2 * std::int64_t{m.hidden}, false);
   mtp.attention(m, m.attention.kind);
-  mtp.indexer(m);
+  for (const EntryLayers& of : entry_layers(m, true)) {
+    Collector{out, of.layers, true}.entries(m, of.entry);
+    if (of.entry == m.attention.compressed->indexed) Collector{out, of.layers, true}.indexer(m);
+  }
+  if (!m.attention.compressed) mtp.indexer(m);
+  mtp.streams(m);
   if (m.moe)
     mtp.mixture(m);
   else

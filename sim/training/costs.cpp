@@ -16,7 +16,7 @@ TrainingCosts::TrainingCosts(const TrainingPlan& plan, compute::KernelCosts& ker
   for (schedule::Piece piece :
        {schedule::Piece::experts, schedule::Piece::experts_back, schedule::Piece::experts_weight})
     row_flops_[std::size_t(piece)] = plan_.model.moe ? flops_of_row(plan_, piece) : 0;
-  message_ = network::bf16_row(plan_.model.hidden) * plan_.tokens_per_member();
+  message_ = network::bf16_row(plan_.model.stream_width()) * plan_.tokens_per_member();
   price_blocks(kernels);
   price_end();
   find_resident();

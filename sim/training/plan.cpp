@@ -66,11 +66,12 @@ void check_numbers(const Config& training, const TrainingSection& s, const spec:
 /// A state passes from token to token: GPUs that share a sequence would have to hand it on, and no cost says how.
 void check_states(const Config& parallel, const ParallelSection& p, const spec::Model& model) {
   for (int layer = 0; p.context > 1 && layer < model.layers; ++layer)
-    if (const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind; spec::keeps_state(kind))
+    if (const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind; spec::passes_on(kind))
       parallel.at("context").fail(
-          fmt::format("layer {} of {} keeps a state ({}), and has no costs for sequences that {} "
+          fmt::format("layer {} of {} {} ({}), and has no costs for sequences that {} "
                       "GPUs share; 1 would do",
-                      layer, model.name, name_of(kind), p.context));
+                      layer, model.name, spec::keeps_state(kind) ? "keeps a state" : "makes entries of several tokens",
+                      name_of(kind), p.context));
 }
 
 void check_parallel(const Config& parallel, const ParallelSection& p, const spec::Model& model) {

@@ -27,7 +27,7 @@ schedule::ScheduleCosts stage_times(TrainingSetup& setup, const schedule::StepOu
   }
   if (s.ranks > 1) {
     const std::vector<GpuId> pair{setup.costs().gpu({0, 0, 0}), setup.costs().gpu({0, 1, 0})};
-    const Bytes message = network::bf16_row(setup.plan().model.hidden) * setup.plan().tokens_per_member();
+    const Bytes message = network::bf16_row(setup.plan().model.stream_width()) * setup.plan().tokens_per_member();
     out.send = network::collective_time(setup.network().topology(), setup.network().calibration(),
                                         network::Collective::point_to_point, network::CollectiveAlgorithm::best, pair,
                                         message);

@@ -47,6 +47,15 @@ std::string sequences(const compute::ExplainRequest& r) {
   return out;
 }
 
+/// Of a layer with entries of several tokens beside a window.
+std::string entries_text(const spec::LayerAttention& a, const spec::Model& model) {
+  const std::string entries = fmt::format("one entry for {} tokens", a.entry);
+  return fmt::format("; this layer attends to a window of {} and {}", a.window,
+                     a.index == spec::IndexUse::own
+                         ? fmt::format("{} that an indexer picks, {}", model.attention.indexer->top_k, entries)
+                         : entries);
+}
+
 std::string looks_back(const spec::KeysRead& reads) {
   switch (reads.span) {
     case spec::KeysRead::Span::all:
@@ -65,8 +74,9 @@ std::string heading(const ExplainSubject& s, const compute::Explanation& e) {
   const compute::ExplainRequest& r = s.request;
   std::string out = fmt::format("{}, layer {} of {}, {} on {}\n", r.model.title, e.layer, r.model.layers,
                                 name_of(r.phase), s.gpu.title);
-  out +=
-      fmt::format("  tokens: {}{}{}\n", sequences(r), r.causal ? "" : ", each attending to all", looks_back(e.reads));
+  const spec::LayerAttention attention = spec::layer_shape(r.model, e.layer).attention;
+  out += fmt::format("  tokens: {}{}{}\n", sequences(r), r.causal ? "" : ", each attending to all",
+                     attention.entry > 0 ? entries_text(attention, r.model) : looks_back(e.reads));
   if (!e.rows.empty())
     out +=
         fmt::format("  experts: {} here, {} rows spread evenly: {} tokens x top-{}{}\n", e.rows.size(),

@@ -41,6 +41,9 @@ std::string heads_text(const spec::AttentionShape& a) {
           "{}, {} heads of {} + {}, latent {} + {}{}", name_of(a.kind), a.heads, a.qk_nope_head_dim, a.qk_rope_head_dim,
           a.kv_lora_rank, a.qk_rope_head_dim,
           a.q_lora_rank > 0 ? fmt::format(", query latent {}", a.q_lora_rank) : ", queries not compressed");
+    case spec::AttentionKind::compressed:
+      return fmt::format("{}, {} heads of {} on one key, query latent {}, window {}", name_of(a.kind), a.heads,
+                         a.head_dim, a.q_lora_rank, a.compressed->window);
     case spec::AttentionKind::gated_delta:  // beside another kind, in layers of its own
     case spec::AttentionKind::mamba2:
     case spec::AttentionKind::none:

@@ -66,6 +66,7 @@ struct RowKernel {
   spec::Dtype operator()(const SparsePrefill& a) const { return a.cache; }
   spec::Dtype operator()(const ShortConvolution&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const StateScan&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const StreamMix&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const auto& k) const { return k.dtype; }
 };
 }  // namespace

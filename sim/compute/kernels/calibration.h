@@ -178,6 +178,10 @@ struct Calibration {
   MambaScan mamba_scan;
   std::optional<BlockConvolution> convolution_trtllm;
   std::optional<StateEquation> convolution_update_trtllm;
+  std::optional<SparseEquation> entries;
+  std::optional<AttentionEquation> decode_entries;
+  StateEquation streams_in, streams_out;
+  std::optional<StateEquation> streams_in_trtllm, streams_out_trtllm;
   std::vector<ExpertEquation> experts;  // a library's first of a format is its usual one
   static void fields(auto& f, auto& p) {
     f.required("type", p.type, "kernel_calibration");
@@ -224,6 +228,12 @@ struct Calibration {
     f("mamba_scan", p.mamba_scan, "prompts of Mamba-2");
     f("convolution_trtllm", p.convolution_trtllm, "short convolutions over prompts, TensorRT-LLM's kernel");
     f("convolution_update_trtllm", p.convolution_update_trtllm, "the same for next tokens");
+    f("entries", p.entries, "the kernels of `sparse` where keys stand for several tokens (DeepSeek-V4)");
+    f("decode_entries", p.decode_entries, "attention over a window and such keys against a cache");
+    f("streams_in", p.streams_in, "hyper-connections: streams to one input");
+    f("streams_out", p.streams_out, "hyper-connections: a result back to all streams");
+    f("streams_in_trtllm", p.streams_in_trtllm, "streams to one input, TensorRT-LLM's kernel");
+    f("streams_out_trtllm", p.streams_out_trtllm, "a result back to all streams, TensorRT-LLM's kernel");
   }
 };
 

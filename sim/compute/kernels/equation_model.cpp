@@ -72,6 +72,19 @@ const ScanEquation& Equations::scan_equation() const {
   return calibration_.scan;
 }
 
+const SparseEquation& Equations::sparse_equation(int entry) const {
+  return entry > 1 && calibration_.entries ? *calibration_.entries : calibration_.sparse;
+}
+const SparseEquation& Equations::sparse_equation(const AttentionHeads& heads) const {
+  return sparse_equation(heads.kind == spec::AttentionKind::compressed ? 2 : 1);
+}
+
+const StateEquation& Equations::streams_equation(bool out) const {
+  const auto& trtllm = out ? calibration_.streams_out_trtllm : calibration_.streams_in_trtllm;
+  if (scan_library() == ScanLibrary::trtllm && trtllm) return *trtllm;
+  return out ? calibration_.streams_out : calibration_.streams_in;
+}
+
 bool Equations::block_convolution() const {
   return scan_library() == ScanLibrary::trtllm && calibration_.convolution_trtllm;
 }
@@ -97,7 +110,8 @@ Machine Equations::machine(spec::Dtype dtype, GpuShare share, double clock) cons
           .fill = fill,
           .clock = now,
           .boost = (heat_ == Heat::brief ? 1 : throttled) / calibration_.sustained_clock,
-          .gap = moesim::seconds(calibration_.gap)};
+          .gap = moesim::seconds(calibration_.gap),
+          .l2 = double(gpu_.l2.v)};
 }
 
 double Equations::seconds(const Kernel& kernel, GpuShare share) const {
@@ -125,15 +139,24 @@ double Equations::seconds(const Kernel& kernel, GpuShare share) const {
     }
     double operator()(const AttentionDecode& a) const {
       const AttentionEquation& e = choose(c, a).equation;
-      return decode_seconds(walked(a, c.sparse), e, on(a.dtype, e.sustained));
+      return decode_seconds(walked(a, self.sparse_equation(a.heads)), e, on(a.dtype, e.sustained));
     }
     double operator()(const MemoryOp& m) const {
       return memory_seconds(m, c.memory, c.serving_moves, on(spec::Dtype::bf16, 0));
     }
     double operator()(const SmallChain& s) const { return chain_seconds(s, c.memory); }
-    double operator()(const IndexScores& x) const { return scores_seconds(x, c.sparse, on(spec::Dtype::fp8, 0)); }
-    double operator()(const IndexTopK& t) const { return top_k_seconds(t, c.sparse, on(spec::Dtype::bf16, 0)); }
-    double operator()(const SparsePrefill& a) const { return sparse_seconds(a, c.sparse, on(a.cache, 0)); }
+    double operator()(const IndexScores& x) const {
+      return scores_seconds(x, self.sparse_equation(x.entry), on(spec::Dtype::fp8, 0));
+    }
+    double operator()(const IndexTopK& t) const {
+      return top_k_seconds(t, self.sparse_equation(t.entry), on(spec::Dtype::bf16, 0));
+    }
+    double operator()(const SparsePrefill& a) const {
+      return sparse_seconds(a, self.sparse_equation(a.heads), on(a.cache, 0));
+    }
+    double operator()(const StreamMix& m) const {
+      return streams_seconds(m, self.streams_equation(m.out), on(spec::Dtype::bf16, 0));
+    }
     double operator()(const ShortConvolution& s) const {
       const Machine machine = on(spec::Dtype::bf16, 0);
       if (!s.decode && self.block_convolution()) return block_convolution_seconds(s, *c.convolution_trtllm, machine);
@@ -175,12 +198,22 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
                       double(m.bytes.v), 0, 0);
     }
     // The largest piece that is asked for at once: tables hold whole requests.
-    Reach of_sparse(double queries, double longest) const {
-      return reach_of(Chosen<SparseEquation>{c.sparse}, queries, 0, longest);
+    Reach of_sparse(const SparseEquation& e, double queries, double longest) const {
+      return reach_of(Chosen<SparseEquation>{e}, queries, 0, longest);
     }
-    Reach operator()(const IndexScores& x) const { return of_sparse(double(x.work.queries), double(x.work.longest)); }
-    Reach operator()(const IndexTopK& t) const { return of_sparse(double(t.rows), double(t.longest)); }
-    Reach operator()(const SparsePrefill& a) const { return of_sparse(double(a.work.queries), a.picks); }
+    Reach operator()(const IndexScores& x) const {
+      return of_sparse(self.sparse_equation(x.entry), double(x.work.queries), double(x.work.longest));
+    }
+    Reach operator()(const IndexTopK& t) const {
+      return of_sparse(self.sparse_equation(t.entry), double(t.rows), double(t.longest));
+    }
+    Reach operator()(const SparsePrefill& a) const {
+      return of_sparse(self.sparse_equation(a.heads), double(a.work.queries), a.picks);
+    }
+    Reach operator()(const StreamMix& m) const {
+      if (m.backward) return {};  // nobody measured it
+      return reach_of(Chosen<StateEquation>{self.streams_equation(m.out)}, double(m.rows), double(m.hidden), 0);
+    }
     Reach operator()(const ShortConvolution& s) const {
       const auto tokens = double(s.tokens), channels = double(s.channels);
       if (!s.decode && self.block_convolution())

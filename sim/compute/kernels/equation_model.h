@@ -40,6 +40,10 @@ class Equations {
   bool block_convolution() const;
   /// Of the others, and of next tokens.
   const StateEquation& convolution_equation(bool decode) const;
+  /// Of keys that stand for `entry` tokens.
+  const SparseEquation& sparse_equation(int entry) const;
+  const SparseEquation& sparse_equation(const AttentionHeads& heads) const;
+  const StateEquation& streams_equation(bool out) const;
   /// clock: under sustained load of the kernel's kind; 0: the calibration's.
   Machine machine(spec::Dtype dtype, GpuShare share, double clock = 0) const;
   spec::Gpu gpu_;

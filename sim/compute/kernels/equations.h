@@ -17,6 +17,7 @@ struct Machine {
   double clock = 1;          // its clock over the data sheet's
   double boost = 1;          // its clock over the clock under sustained load, at which memory-bound rates were measured
   double gap = 0;            // seconds between two kernels of a stream
+  double l2 = 0;             // bytes
 };
 
 double gemm_seconds(const Gemm& g, const GemmEquation& e, const Machine& on);
@@ -28,6 +29,7 @@ double decode_seconds(const AttentionDecode& a, const AttentionEquation& e, cons
 double memory_seconds(const MemoryOp& m, const MemoryEquation& e, const ServingMoves& serving, const Machine& on);
 double convolution_seconds(const ShortConvolution& c, const StateEquation& e, const Machine& on);
 double recurrence_seconds(const StateScan& s, const StateEquation& e, const Machine& on);
+double streams_seconds(const StreamMix& m, const StateEquation& e, const Machine& on);
 double scan_seconds(const StateScan& s, const ScanEquation& e, const Machine& on);
 double mamba_scan_seconds(const StateScan& s, const MambaScan& e, const Machine& on);
 double block_convolution_seconds(const ShortConvolution& c, const BlockConvolution& e, const Machine& on);

@@ -28,6 +28,7 @@ struct CountFlops {
   Flops operator()(const SparsePrefill& a) const { return score_and_value(a.heads, a.work); }
   Flops operator()(const ShortConvolution&) const { return {}; }  // its taps are counted as parameters
   Flops operator()(const StateScan& s) const { return {compute::flops_of(s)}; }
+  Flops operator()(const StreamMix&) const { return {}; }  // counted as parameters
 
   static Flops score_and_value(const AttentionHeads& h, const AttentionWork& w) {
     return {2.0 * h.heads * w.pairs * double(h.qk_dim + h.v_dim)};
@@ -82,10 +83,17 @@ struct CountBytes {
   }
   Bytes operator()(const ShortConvolution& c) const { return compute::bytes_of(c); }
   Bytes operator()(const StateScan& s) const { return compute::bytes_of(s); }
+  // In: all streams, one input out; out: streams and a result in, streams out.  Backward: gradients of what was written
+  // and what was read again, gradients of that out.
+  Bytes operator()(const StreamMix& m) const {
+    const std::int64_t n = m.streams, moved = m.out ? 2 * n + 1 : n + 1, again = m.out ? n + 1 : n;
+    return {2 * m.rows * m.hidden * (m.backward ? moved + again : moved)};
+  }
 };
 
 std::string heads_in_words(const AttentionHeads& h) {
-  return fmt::format("{} {} heads {}/{}", h.heads, h.absorbed ? "absorbed MLA" : name_of(h.kind), h.qk_dim, h.v_dim);
+  const bool latent = h.absorbed && h.kind != spec::AttentionKind::compressed;
+  return fmt::format("{} {} heads {}/{}", h.heads, latent ? "absorbed MLA" : name_of(h.kind), h.qk_dim, h.v_dim);
 }
 
 struct Describe {
@@ -117,6 +125,10 @@ struct Describe {
 
   std::string operator()(const ShortConvolution& c) const { return compute::describe(c); }
   std::string operator()(const StateScan& s) const { return compute::describe(s); }
+  std::string operator()(const StreamMix& m) const {
+    return fmt::format("{} streams of {} {}{}, {} rows", m.streams, m.hidden, m.out ? "out" : "in",
+                       m.backward ? " backward" : "", m.rows);
+  }
 
   static std::string_view scaled(Scales scales) {
     switch (scales) {
@@ -181,9 +193,11 @@ Bytes operand_bytes(std::int64_t elements, spec::Dtype dtype, Scales scales) {
 Bytes weight_bytes(std::int64_t n, std::int64_t k, spec::Dtype dtype) { return {spec::matrix_bytes(n, k, dtype)}; }
 
 // MLA's latent cache: 512 compressed values and 64 rotary ones a token.  In fp8 the first get four FP32 scales and the
-// second stay BF16: 512 + 16 + 128 = 656 bytes (FlashMLA).
+// second stay BF16: 512 + 16 + 128 = 656 bytes (FlashMLA).  DeepSeek-V4's
+// head of 512 has 64 rotary columns among them, and 8 bytes of exponents: 584.
 Bytes cached_token_bytes(const AttentionHeads& h, spec::Dtype cache) {
   if (!h.absorbed) return {plain_bytes(std::int64_t(h.kv_heads) * (h.qk_dim + h.v_dim), cache)};
+  if (cache == spec::Dtype::fp8 && h.rotated > 0) return {std::int64_t{h.v_dim} + h.rotated + 8};
   if (cache == spec::Dtype::fp8) return tensor_bytes(h.v_dim, cache) + Bytes{2 * (h.qk_dim - h.v_dim)};
   return {plain_bytes(h.qk_dim, cache)};
 }

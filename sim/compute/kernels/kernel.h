@@ -82,6 +82,7 @@ struct AttentionHeads {
   int kv_heads = 0;           // 1 for absorbed MLA, `heads` for expanded MLA
   int qk_dim = 0, v_dim = 0;  // as computed: 192/128 for V3 expanded, 576/512 absorbed
   bool absorbed = false;      // MLA on the cached latent: K and V are the same memory
+  int rotated = 0;            // columns of a compressed head that an FP8 cache keeps in BF16
   bool operator==(const AttentionHeads&) const = default;
 };
 
@@ -98,6 +99,15 @@ struct AttentionWork {
   double tiled_pairs = 0;    // pairs if those tiles were full; 0 with `tiles`
   int edges = 1;             // where a tile's keys are masked in part: the diagonal, and the far end of a window
   bool operator==(const AttentionWork&) const = default;
+};
+
+/// What a layer of DeepSeek-V4 reads: the last `window` tokens, and entries that stand for `entry` tokens each, `picks`
+/// of them at most.
+struct EntryReach {
+  std::int64_t window = 0;
+  int entry = 0;  // 0: the window alone
+  int picks = 0;  // 0: every entry
+  bool operator==(const EntryReach&) const = default;
 };
 
 /// Forward attention of whole prompts or chunks of them: queries against expanded keys and values.
@@ -123,6 +133,7 @@ struct AttentionDecode {
   spec::Dtype dtype = spec::Dtype::bf16;  // of the arithmetic
   spec::Dtype cache = spec::Dtype::bf16;  // of the stored keys and values
   int picks = 0;                          // DSA: keys a query attends to at most, which lie anywhere; 0: all in turn
+  EntryReach reach{};                     // DeepSeek-V4: what `work` was worked out for
   bool operator==(const AttentionDecode&) const = default;
 };
 
@@ -132,6 +143,7 @@ struct IndexScores {
   int heads = 0, dim = 0;
   AttentionWork work;
   bool paged = false;  // of a few new tokens a sequence against its cache
+  int entry = 1;       // tokens that a key stands for; `work` counts keys
   bool operator==(const IndexScores&) const = default;
 };
 
@@ -140,6 +152,7 @@ struct IndexTopK {
   int picks = 0;
   std::int64_t rows = 0, longest = 0;  // of the row with most scores
   double ranked = 0, scores = 0;       // rows with more scores than picks, and all their scores
+  int entry = 1;                       // as of IndexScores
   bool operator==(const IndexTopK&) const = default;
 };
 
@@ -151,6 +164,16 @@ struct SparsePrefill {
   int picks = 0;                          // a query's at most
   spec::Dtype cache = spec::Dtype::bf16;  // of the latent that is read
   bool operator==(const SparsePrefill&) const = default;
+};
+
+/// Hyper-connections (DeepSeek-V4): the streams of `rows` tokens to one input of `hidden` numbers, by weights that they
+/// give themselves; or a result back to all of them, which are mixed on the way.
+struct StreamMix {
+  std::int64_t rows = 0, hidden = 0;
+  int streams = 0;
+  bool out = false;
+  bool backward = false;
+  bool operator==(const StreamMix&) const = default;
 };
 
 enum class MemoryKind {
@@ -207,7 +230,7 @@ struct SmallChain {
 };
 
 using Kernel = std::variant<Gemm, GroupedGemm, AttentionPrefill, AttentionBackward, AttentionDecode, MemoryOp,
-                            SmallChain, IndexScores, IndexTopK, SparsePrefill, ShortConvolution, StateScan>;
+                            SmallChain, IndexScores, IndexTopK, SparsePrefill, ShortConvolution, StateScan, StreamMix>;
 
 /// Bytes of `elements` numbers with the scales that go with them: fp8 4 bytes per 128 (a 1x128 tile), fp4 1 byte per 32
 /// (MXFP4).

@@ -22,7 +22,7 @@ struct Fingerprint {
   template <class E>
   requires std::is_enum_v<E>
   void add(E v) { add(std::uint64_t(v)); }
-  void add(const AttentionHeads& h) { all(h.kind, h.heads, h.kv_heads, h.qk_dim, h.v_dim, h.absorbed); }
+  void add(const AttentionHeads& h) { all(h.kind, h.heads, h.kv_heads, h.qk_dim, h.v_dim, h.absorbed, h.rotated); }
   void add(const AttentionWork& w) {
     all(w.sequences, w.queries, w.keys, w.longest, w.pairs, w.tiles, w.tiled_pairs, w.edges);
   }
@@ -39,21 +39,22 @@ struct Fingerprint {
   void add(const AttentionDecode& x) { all(5, x.heads, x.work, x.dtype, x.cache, x.picks); }
   void add(const MemoryOp& m) { all(6, m.kind, m.bytes.v, m.serving); }
   void add(const SmallChain& s) { all(7, s.count, s.graph); }
-  void add(const IndexScores& x) { all(8, x.heads, x.dim, x.work, x.paged); }
-  void add(const IndexTopK& t) { all(9, t.picks, t.rows, t.longest, t.ranked, t.scores); }
+  void add(const IndexScores& x) { all(8, x.heads, x.dim, x.work, x.paged, x.entry); }
+  void add(const IndexTopK& t) { all(9, t.picks, t.rows, t.longest, t.ranked, t.scores, t.entry); }
   void add(const SparsePrefill& x) { all(10, x.heads, x.work, x.picks, x.cache); }
   void add(const ShortConvolution& c) { all(11, c.channels, c.taps, c.sequences, c.tokens, c.decode); }
   void add(const StateScan& s) {
     all(12, s.kind, s.key_heads, s.value_heads, s.key_dim, s.value_dim, s.sequences, s.tokens, s.longest, s.resumed,
         s.decode, s.backward);
   }
+  void add(const StreamMix& m) { all(13, m.rows, m.hidden, m.streams, m.out, m.backward); }
   void all(const auto&... values) { (add(values), ...); }
 };
 }  // namespace
 
 namespace {
 /// Kinds of kernel that extrapolations are told apart by.
-constexpr std::size_t kKinds = 18 + std::size(enum_names(MemoryKind{}));
+constexpr std::size_t kKinds = 20 + std::size(enum_names(MemoryKind{}));
 std::uint8_t kind_of(const Kernel& kernel) {
   struct Visit {
     int operator()(const Gemm& g) const { return g.fp32_accumulate; }
@@ -67,7 +68,8 @@ std::uint8_t kind_of(const Kernel& kernel) {
     int operator()(const SparsePrefill&) const { return 11; }
     int operator()(const ShortConvolution& c) const { return 12 + c.decode; }
     int operator()(const StateScan& s) const { return 14 + s.decode + (s.kind == Recurrence::mamba2 ? 2 : 0); }
-    int operator()(const MemoryOp& m) const { return 18 + int(m.kind); }
+    int operator()(const StreamMix& m) const { return 18 + m.out; }
+    int operator()(const MemoryOp& m) const { return 20 + int(m.kind); }
   };
   return std::uint8_t(std::visit(Visit{}, kernel));
 }

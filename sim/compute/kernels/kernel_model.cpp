@@ -29,6 +29,7 @@ bool valid(const SparsePrefill& a) { return a.picks > 0 && valid(a.heads, a.work
 bool valid(const MemoryOp& m) { return m.bytes.v > 0; }
 bool valid(const SmallChain& s) { return s.count > 0; }
 bool valid(const ShortConvolution& c) { return c.channels > 0 && c.taps > 0 && c.sequences > 0 && c.tokens > 0; }
+bool valid(const StreamMix& m) { return m.rows > 0 && m.hidden > 0 && m.streams > 1; }
 bool valid(const StateScan& s) {
   return s.key_heads > 0 && s.value_heads > 0 && s.key_dim > 0 && s.value_dim > 0 && s.sequences > 0 && s.tokens > 0 &&
          s.longest > 0;
@@ -49,6 +50,7 @@ struct ArithmeticDtype {
   spec::Dtype operator()(const SparsePrefill& a) const { return a.cache; }
   spec::Dtype operator()(const ShortConvolution&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const StateScan&) const { return spec::Dtype::bf16; }
+  spec::Dtype operator()(const StreamMix&) const { return spec::Dtype::bf16; }
   spec::Dtype operator()(const auto& k) const { return k.dtype; }
 };
 }  // namespace

@@ -62,6 +62,10 @@ double recurrence_seconds(const StateScan& s, const StateEquation& e, const Mach
   return joined(seconds(e.launch), double(bytes_of(s).v) / (on.hbm * e.hbm), e.overlap);
 }
 
+double streams_seconds(const StreamMix& m, const StateEquation& e, const Machine& on) {
+  return joined(seconds(e.launch), double(bytes_of(Kernel{m}).v) / (on.hbm * e.hbm), e.overlap);
+}
+
 // Either one block of threads takes a sequence and head through all its chunks, so that sequences and heads come in
 // waves over the SMs; or a chain of kernels computes within all chunks at once, storing what stands between them, and
 // one of the chain alone goes from chunk to chunk.

@@ -24,7 +24,11 @@ double paged_seconds(const IndexScores& x, const SparseEquation& e, const Machin
 // short sequences share a tile, which then walks the keys of all of them.
 double scores_seconds(const IndexScores& x, const SparseEquation& e, const Machine& on) {
   const AttentionWork& w = x.work;
-  const double traffic = double(bytes_of(x).v) / (on.hbm * e.scores_hbm);
+  double bytes = double(bytes_of(x).v);
+  // A cache's pages are read for each query anew, where the keys of all sequences do not stay in the L2 cache.
+  const double keys = double(tensor_bytes(w.keys * x.dim, spec::Dtype::fp8).v);
+  if (x.paged && x.entry > 1 && keys > on.l2) bytes += keys * std::max(0.0, w.pairs / double(w.keys) - 1);
+  const double traffic = bytes / (on.hbm * e.scores_hbm);
   if (x.paged) return paged_seconds(x, e, on, traffic);
   const double queries = std::max(1.0, kRows / x.heads);  // of a tile
   const double key = 2 * std::max(kRows, double(x.heads)) * x.dim / (on.tensor_per_sm * e.scores_tensor);
@@ -36,12 +40,14 @@ double scores_seconds(const IndexScores& x, const SparseEquation& e, const Machi
   return seconds(e.scores_launch) + joined(tensor, traffic, kOverlap);
 }
 
-// Rows are dealt out to the SMs; one row is never split.
+// Rows are dealt out to the SMs; one row is never split, but that of entries where SMs are left over: a cluster of up
+// to eight walks it (SGLang's topk_v2).
 double top_k_seconds(const IndexTopK& t, const SparseEquation& e, const Machine& on) {
   const double rate = e.top_rate > 0 ? 1 / (e.top_rate * 1e9 * on.clock) : 0;
   const double short_rows = std::max(0.0, double(t.rows) - t.ranked);
   const double each = t.ranked * seconds(e.top_row) + t.scores * rate + short_rows * seconds(e.top_short);
-  const double longest = t.ranked > 0 ? seconds(e.top_row) + double(t.longest) * rate : seconds(e.top_short);
+  const double split = t.entry > 1 ? std::clamp(std::floor(on.sms / double(t.rows)), 1.0, 8.0) : 1;
+  const double longest = t.ranked > 0 ? seconds(e.top_row) + double(t.longest) * rate / split : seconds(e.top_short);
   return seconds(e.top_launch) + std::max({double(bytes_of(t).v) / (on.hbm * e.top_hbm), each / on.sms, longest});
 }
 

@@ -57,6 +57,7 @@ struct PointOf {
   std::optional<TablePoint> operator()(const SparsePrefill&) const { return {}; }
   std::optional<TablePoint> operator()(const ShortConvolution&) const { return {}; }
   std::optional<TablePoint> operator()(const StateScan&) const { return {}; }
+  std::optional<TablePoint> operator()(const StreamMix&) const { return {}; }
 
   TablePlace place(const char* kind, const AttentionHeads& h, const AttentionWork& w, spec::Dtype dtype) const {
     return {kind, dtype, sms, {h.heads, h.kv_heads, h.qk_dim, h.v_dim, w.sequences}};

@@ -14,7 +14,7 @@ void attention_kept(Kept& kept, const spec::Model& model, int layer, std::int64_
   const spec::AttentionKind of = spec::layer_shape(model, layer).attention.kind;
   if (of == spec::AttentionKind::none) return;
   const AttentionInventory& kind = inventory_of(of);
-  kept.add("layer input", "norm backward", rows * model.hidden, spec::Dtype::bf16);
+  kept.add("layer input", "norm backward", rows * model.stream_width(), spec::Dtype::bf16);
   if (!o.recompute.norms) kept.add("normed input", kind.input_needed_by(a), tokens * model.hidden, kept.linear);
   kind.keep(kept, {model, layer, tokens, heads, o});
   const std::int64_t output = tokens * kind.output_width(model, o);
@@ -42,7 +42,7 @@ void ffn_kept(Kept& kept, const spec::Model& model, int layer, std::int64_t toke
               std::int64_t routed, const LayerOptions& o) {
   const bool moe = spec::has_experts(model, layer);
   if (spec::layer_shape(model, layer).ffn.kind == spec::FfnKind::none) return;
-  kept.add("attention residual", "norm backward", rows * model.hidden, spec::Dtype::bf16);
+  kept.add("attention residual", "norm backward", rows * model.stream_width(), spec::Dtype::bf16);
   if (!o.recompute.norms)
     kept.add("normed FFN input", moe ? "router wgrad" : "gate-up wgrad", tokens * model.hidden, kept.linear);
   if (model.norms_per_layer == 4) kept.add("FFN output", "norm after backward", rows * model.hidden, spec::Dtype::bf16);
@@ -95,7 +95,7 @@ std::vector<MemoryItem> layer_activations(const spec::Model& model, int layer, c
   const std::int64_t own = ceil_div(batch.tokens, parts);
   Kept kept{{}, options.precision.of_projections()};
   if (options.recompute.layer) {
-    kept.add("layer input", "norm", own * model.hidden, spec::Dtype::bf16);
+    kept.add("layer input", "norm", own * model.stream_width(), spec::Dtype::bf16);
     return kept.items;
   }
   attention_kept(kept, model, layer, batch.tokens, own, options);

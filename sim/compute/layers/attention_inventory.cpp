@@ -19,6 +19,8 @@ const AttentionInventory& inventory_of(spec::AttentionKind kind) {
       return delta_inventory();
     case spec::AttentionKind::mamba2:
       return mamba_inventory();
+    case spec::AttentionKind::compressed:
+      return compressed_inventory();
     case spec::AttentionKind::none:
       return no_inventory();
   }
@@ -64,6 +66,7 @@ void AttentionInventory::prompt_core(OperationList& list, const LayerCall& c, co
 void attention_forward(OperationList& list, const LayerCall& c) {
   const AttentionPart s(c);
   const AttentionInventory& kind = inventory_of(s.layer.kind);
+  enter_half(list, c);
   list.norm("norm", s.rows, s.hidden);
   list.cast("cast", s.tokens * s.hidden);
   kind.projections(list, c, s);
@@ -77,12 +80,13 @@ void attention_forward(OperationList& list, const LayerCall& c) {
   list.cast("cast output", s.tokens * s.o);
   list.linear("o_proj", s.tokens, s.hidden, s.o, s.o_bias() ? double(s.hidden) : 0);
   if (c.model.norms_per_layer == 4) list.norm("norm after", s.rows, s.hidden);
-  list.add_rows("residual", s.rows * s.hidden);
+  leave_half(list, c);
 }
 
 void attention_backward(OperationList& list, const LayerCall& c) {
   const AttentionPart s(c);
   const AttentionInventory& kind = inventory_of(s.layer.kind);
+  leave_half_backward(list, c);
   if (c.model.norms_per_layer == 4) list.norm_backward("norm after backward", s.rows, s.hidden);
   if (list.fp8() && list.casts_in_blocks())
     list.add("restore output", MemoryOp{MemoryKind::cast, {s.tokens * s.o * 7 / 2}});
@@ -104,12 +108,13 @@ void attention_backward(OperationList& list, const LayerCall& c) {
   kind.projections_backward(list, c, s);
   list.cast_transpose("cast input for weights", s.tokens * s.hidden);
   list.norm_backward("norm backward", s.rows, s.hidden);
-  list.add_rows("residual", s.rows * s.hidden);
+  enter_half_backward(list, c);
 }
 
 void attention_weights(OperationList& list, const LayerCall& c) {
   const AttentionPart s(c);
   list.weight("o_proj wgrad", s.tokens, s.hidden, s.o);
   inventory_of(s.layer.kind).weight_gradients(list, c, s);
+  stream_weights(list, c);
 }
 }  // namespace moesim::compute

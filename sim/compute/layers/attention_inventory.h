@@ -1,7 +1,7 @@
 // The operations of a layer's attention: what all kinds share is in attention_inventory.cpp, a kind's own in a file
 // each: attention_inventory_gqa.cpp (MHA, GQA), attention_inventory_mla.cpp, attention_inventory_dsa.cpp,
 // attention_inventory_delta.cpp (gated DeltaNet), attention_inventory_mamba.cpp (Mamba-2),
-// attention_inventory_none.cpp (layers that are a network alone).
+// attention_inventory_compressed.cpp (DeepSeek-V4), attention_inventory_none.cpp (layers that are a network alone).
 #pragma once
 #include <string_view>
 #include <vector>
@@ -88,7 +88,7 @@ class AttentionInventory {
   /// The operation that needs what the core gives, beside the output projection's gradient; "" if none does.
   virtual std::string_view core_needed_by() const { return "attention backward"; }
   /// What one GPU keeps of a request in one layer whatever its length.
-  virtual Bytes state_bytes(const spec::Model&, const LayerOptions&) const { return {}; }
+  virtual Bytes state_bytes(const spec::Model&, int, const LayerOptions&) const { return {}; }
   /// What is kept between the projections and the core.
   virtual void keep(Kept& kept, const KeptCall& c) const = 0;
   /// What one of `tensor` GPUs caches of a token.
@@ -102,11 +102,23 @@ const AttentionInventory& latent_inventory();
 const AttentionInventory& sparse_inventory();
 const AttentionInventory& delta_inventory();
 const AttentionInventory& mamba_inventory();
+const AttentionInventory& compressed_inventory();
 const AttentionInventory& no_inventory();
 
 // Steps that kinds share.
 void store_cache(OperationList& list, const LayerCall& c, std::int64_t elements);
 void rotate(OperationList& list, std::string_view name, std::int64_t tokens, std::int64_t columns);
+/// Hyper-connections (hyper_connections.cpp).  Before a half of a layer: streams to its input; after it: its result to
+/// the streams, or in models without the sum of `inputs` with the residual.  After the last layer: streams to one. Then
+/// the same backward, in the order of the backward pass, and the gradients of their weights.
+void enter_half(OperationList& list, const LayerCall& c);
+void leave_half(OperationList& list, const LayerCall& c, int inputs = 2);
+void join_streams(OperationList& list, const LayerCall& c, std::int64_t rows);
+void leave_half_backward(OperationList& list, const LayerCall& c);
+void enter_half_backward(OperationList& list, const LayerCall& c);
+void join_streams_backward(OperationList& list, const LayerCall& c, std::int64_t rows);
+void stream_weights(OperationList& list, const LayerCall& c);
+void join_stream_weights(OperationList& list, const LayerCall& c, std::int64_t rows);
 /// A scan over the states of one GPU's heads, from the work of a batch; whoever calls says which heads.
 StateScan scan_of(const AttentionWork& w);
 /// The weights of `sinks`: one a head here.

@@ -101,7 +101,7 @@ class DeltaInventory final : public AttentionInventory {
     return DeltaPart(m, o.tensor).values();
   }
   std::string_view core_needed_by() const override { return "gated norm backward"; }
-  Bytes state_bytes(const spec::Model& m, const LayerOptions& o) const override {
+  Bytes state_bytes(const spec::Model& m, int, const LayerOptions& o) const override {
     (void)DeltaPart(m, o.tensor);  // refuses what does not divide
     return {spec::rules_of(spec::AttentionKind::gated_delta).state_bytes(m).v / o.tensor};
   }

@@ -93,7 +93,7 @@ class MambaInventory final : public AttentionInventory {
     return MambaPart(m, o.tensor).inner();
   }
   std::string_view core_needed_by() const override { return "gated norm backward"; }
-  Bytes state_bytes(const spec::Model& m, const LayerOptions& o) const override {
+  Bytes state_bytes(const spec::Model& m, int, const LayerOptions& o) const override {
     const MambaPart p(m, o.tensor);
     return {4 * p.inner() * p.m.state + 2 * p.channels() * (p.m.convolution - 1)};
   }

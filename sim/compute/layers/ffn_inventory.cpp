@@ -1,5 +1,5 @@
-// Operations of a layer's second half: gate, shared expert or dense FFN, routed experts, merging; and the layers'
-// neighbours: embedding, MTP projection, head.
+// Operations of a layer's second half: gate, shared expert or dense FFN, routed experts, merging.
+#include "compute/layers/attention_inventory.h"
 #include "compute/layers/operation_list.h"
 #include "core/ceil_div.h"
 
@@ -53,12 +53,14 @@ void gather_results(OperationList& list, std::string_view name, std::int64_t tok
 void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
   const spec::MoeShape& m = *c.model.moe;
   const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden, sent = c.model.row_width();
-  const double bias = (m.router_linear_bias ? m.experts : 0) + (m.selection_bias ? m.experts : 0);
+  const bool biased =
+      m.selection_bias && c.layer >= m.hash_layers;  // where a table says the experts, none chooses them
+  const double bias = (m.router_linear_bias ? m.experts : 0) + (biased ? m.experts : 0);
   // Quantised releases keep the selection bias in FP32.
-  const Bytes vectors{(m.router_linear_bias ? 2 : 0) * m.experts +
-                      (m.selection_bias ? (list.fp8() ? 4 : 2) : 0) * m.experts};
+  const Bytes vectors{(m.router_linear_bias ? 2 : 0) * m.experts + (biased ? (list.fp8() ? 4 : 2) : 0) * m.experts};
   switch (pass) {
     case Pass::forward: {
+      enter_half(list, c);
       list.norm("norm", rows, hidden);
       const std::int64_t parts = list.training() ? 1 : router_parts(rows, m.experts, hidden);
       list.add("router", Gemm{.m = rows, .n = m.experts, .k = hidden / parts, .out = spec::Dtype::fp32, .batch = parts},
@@ -89,9 +91,10 @@ void gate_operations(OperationList& list, const LayerCall& c, Pass pass) {
       if (m.shared_experts == 0 && c.options.recompute.norms) list.norm("norm again", rows, hidden);
       list.recomputing = false;
       list.norm_backward("norm backward", rows, hidden);
-      list.add_rows("residual", rows * hidden);
+      enter_half_backward(list, c);
       return;
     case Pass::weight_gradient:
+      stream_weights(list, c);
       list.add("router wgrad", Gemm{.m = m.experts, .n = hidden, .k = rows, .fp32_accumulate = true});
       latent_weights(list, c);
       return;
@@ -107,6 +110,7 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
   switch (pass) {
     case Pass::forward:
       if (!f.moe) {
+        enter_half(list, c);
         list.norm("norm", rows, hidden);
         list.cast("cast", tokens * hidden);
       }
@@ -117,9 +121,10 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
       if (f.moe && list.training() && list.casts_in_blocks()) list.cast("cast kept for backward", tokens * hidden);
       if (f.moe) return;
       if (c.model.norms_per_layer == 4) list.norm("norm after", rows, hidden);
-      list.add_rows("residual", rows * hidden);
+      leave_half(list, c);
       return;
     case Pass::backward_input:
+      if (!f.moe) leave_half_backward(list, c);
       if (!f.moe && c.model.norms_per_layer == 4) list.norm_backward("norm after backward", rows, hidden);
       if (f.moe && c.model.moe->shared_gate) gate_shared_backward(list, tokens, hidden);
       list.cast("cast gradient", tokens * hidden);
@@ -141,9 +146,10 @@ void shared_operations(OperationList& list, const LayerCall& c, Pass pass) {
       list.cast_transpose("cast for weights, gate-up", tokens * (u + hidden));
       if (f.moe) return;
       list.norm_backward("norm backward", rows, hidden);
-      list.add_rows("residual", rows * hidden);
+      enter_half_backward(list, c);
       return;
     case Pass::weight_gradient:
+      if (!f.moe) stream_weights(list, c);
       list.weight("gate-up wgrad", tokens, u, hidden);
       list.weight("down wgrad", tokens, hidden, w);
       return;
@@ -222,9 +228,10 @@ void merge_operations(OperationList& list, const LayerCall& c, Pass pass) {
     if (c.options.sends_rows) gather_results(list, "un-permute results", rows, top_k, sent);
     latent_up(list, c);
     if (four) list.norm("norm after", rows, hidden);
-    list.add_rows("residual", rows * hidden, c.model.moe->shared_experts > 0 ? 3 : 2);
+    leave_half(list, c, c.model.moe->shared_experts > 0 ? 3 : 2);
     return;
   }
+  leave_half_backward(list, c);
   if (four) list.norm_backward("norm after backward", rows, hidden);
   latent_up(list, c);
   if (list.casts_in_blocks()) list.cast("cast gradient", rows * sent);
@@ -232,62 +239,4 @@ void merge_operations(OperationList& list, const LayerCall& c, Pass pass) {
     send_permuted(list, "permute gradient to send", rows * top_k * sent, c.options.precision.dispatched());
 }
 
-void embedding_operations(OperationList& list, const LayerCall& c, Pass pass) {
-  const std::int64_t elements = replicated_rows(c) * c.model.hidden;
-  if (pass == Pass::forward)
-    list.moved("embedding", MemoryKind::copy, elements, spec::Dtype::bf16, elements, spec::Dtype::bf16);
-  else if (pass == Pass::weight_gradient)
-    list.moved("embedding wgrad", MemoryKind::copy, elements, spec::Dtype::bf16, 2 * elements, spec::Dtype::fp32);
-}
-
-void mtp_operations(OperationList& list, const LayerCall& c, Pass pass) {
-  const std::int64_t rows = replicated_rows(c), hidden = c.model.hidden;
-  switch (pass) {
-    case Pass::forward:
-      list.norm("norm hidden", rows, hidden);
-      list.norm("norm embedding", rows, hidden);
-      list.cast("cast", rows * 2 * hidden);
-      list.linear("mtp projection", rows, hidden, 2 * hidden);
-      return;
-    case Pass::backward_input:
-      list.cast("cast gradient", rows * hidden);
-      list.linear("mtp projection dgrad", rows, 2 * hidden, hidden);
-      list.norm_backward("norm hidden backward", rows, hidden);
-      list.norm_backward("norm embedding backward", rows, hidden);
-      return;
-    case Pass::weight_gradient:
-      list.weight("mtp projection wgrad", rows, hidden, 2 * hidden);
-      return;
-  }
-}
-
-void head_operations(OperationList& list, const LayerCall& c, Pass pass) {
-  const std::int64_t rows = c.batch.outputs, hidden = c.model.hidden;
-  const std::int64_t vocabulary = ceil_div(c.model.vocabulary, c.options.tensor);
-  // In training the last norm, too, is done on each GPU's part of the sequence; a prompt's last tokens are on every
-  // GPU.
-  const std::int64_t normed = list.training() && c.options.sequence_parallel ? ceil_div(rows, c.options.tensor) : rows;
-  if (rows == 0) return;
-  switch (pass) {
-    case Pass::forward:
-      list.norm("norm", normed, hidden);
-      list.add(
-          "head",
-          Gemm{
-              .m = rows, .n = vocabulary, .k = hidden, .out = list.training() ? spec::Dtype::bf16 : spec::Dtype::fp32});
-      if (list.training())  // the largest logit and the sum of exponentials, then the logit's gradient in place
-        list.moved("softmax, loss", MemoryKind::copy, 2 * rows * vocabulary, spec::Dtype::bf16, rows * vocabulary,
-                   spec::Dtype::bf16);
-      else
-        list.moved("sample", MemoryKind::copy, rows * vocabulary, spec::Dtype::fp32, rows, spec::Dtype::fp32);
-      return;
-    case Pass::backward_input:
-      list.add("head dgrad", Gemm{.m = rows, .n = hidden, .k = vocabulary});
-      list.norm_backward("norm backward", normed, hidden);
-      return;
-    case Pass::weight_gradient:
-      list.add("head wgrad", Gemm{.m = vocabulary, .n = hidden, .k = rows, .fp32_accumulate = true});
-      return;
-  }
-}
 }  // namespace moesim::compute

@@ -26,6 +26,38 @@ IndexTopK index_top_k(int picks, const AttentionWork& all, const AttentionWork& 
   return out;
 }
 
+AttentionWork in_entries(AttentionWork w, int entry) {
+  w.keys = std::max(w.sequences, w.keys / entry);
+  w.longest = std::max<std::int64_t>(1, w.longest / entry);
+  w.pairs /= entry;
+  return w;
+}
+
+AttentionWork entry_work(const Batch& batch, bool decode, const EntryReach& reach) {
+  const AttentionWork& all = decode ? batch.decode : batch.prefill;
+  if (all.queries == 0) return {};
+  const double sequences = double(all.sequences), fresh = double(all.queries) / sequences,
+               context = double(all.keys - all.queries) / sequences;
+  const auto window = double(reach.window);
+  AttentionWork out{all.sequences, all.queries};
+  // New tokens are all read, and of those before them a window.
+  out.keys = all.queries + std::int64_t(std::min(context, std::max(0.0, window - (decode ? fresh : 0))) * sequences);
+  out.longest = std::min(all.longest, decode ? reach.window : reach.window + all.longest - std::int64_t(context));
+  const spec::KeysRead of_window{spec::KeysRead::Span::sliding, reach.window};
+  out.pairs = decode ? double(all.queries) * std::min(context + fresh, window)
+                     : pairs_read(context, fresh, of_window) * sequences;
+  if (reach.entry == 0) return out;
+  const AttentionWork& read = reach.picks > 0 ? (decode ? batch.window_decode : batch.window_prefill) : all;
+  // Picks of several queries lie anywhere: each may have its own, of all entries there are.
+  const double most =
+      double(reach.picks > 0 ? std::min(double(all.keys), double(read.keys) * fresh) : double(all.keys));
+  out.keys += std::int64_t(most / reach.entry);
+  out.longest +=
+      reach.picks > 0 ? std::min<std::int64_t>(reach.picks, all.longest / reach.entry) : all.longest / reach.entry;
+  out.pairs += read.pairs / reach.entry;
+  return out;
+}
+
 bool reads_cache(const Kernel& kernel) {
   return std::holds_alternative<AttentionDecode>(kernel) || std::holds_alternative<IndexScores>(kernel) ||
          std::holds_alternative<IndexTopK>(kernel);
@@ -34,10 +66,15 @@ bool reads_cache(const Kernel& kernel) {
 Kernel for_batch(const Kernel& kernel, const Batch& batch, bool bounded) {
   Kernel out = kernel;
   if (auto* const decode = std::get_if<AttentionDecode>(&out))
-    decode->work = bounded ? batch.window_decode : batch.decode;
-  if (auto* const scores = std::get_if<IndexScores>(&out)) scores->work = batch.decode;
-  if (auto* const best = std::get_if<IndexTopK>(&out))
-    *best = index_top_k(best->picks, batch.decode, batch.window_decode, true);
+    decode->work = decode->reach.window > 0 ? entry_work(batch, true, decode->reach)
+                   : bounded                ? batch.window_decode
+                                            : batch.decode;
+  if (auto* const scores = std::get_if<IndexScores>(&out)) scores->work = in_entries(batch.decode, scores->entry);
+  if (auto* const best = std::get_if<IndexTopK>(&out)) {
+    const int entry = best->entry;
+    *best = index_top_k(best->picks, in_entries(batch.decode, entry), in_entries(batch.window_decode, entry), true);
+    best->entry = entry;
+  }
   return out;
 }
 }  // namespace moesim::compute

@@ -8,6 +8,11 @@ namespace moesim::compute {
 /// picked.  decode: each row is a sequence of its own; else they are consecutive queries of sequences of one length.
 IndexTopK index_top_k(int picks, const AttentionWork& all, const AttentionWork& picked, bool decode);
 
+/// The same work where `entry` of its keys are one.
+AttentionWork in_entries(AttentionWork tokens, int entry);
+/// What a batch's queries read of DeepSeek-V4's cache.  Windows are those of sequences of the mean length.
+AttentionWork entry_work(const Batch& batch, bool decode, const EntryReach& reach);
+
 /// Whether a decoding kernel's work is that of the cache, not of the step's tokens alone.
 bool reads_cache(const Kernel& kernel);
 /// The same kernel for another batch with as many new tokens.  bounded: its layer does not read everything.

@@ -13,8 +13,10 @@ namespace {
 // Pairs of `tokens` queries after `context` keys, causal: a square counts half (the model FLOPs of publications).
 double causal_pairs(double context, double tokens) { return context * tokens + tokens * tokens / 2; }
 
+}  // namespace
+
 // Pairs that a window leaves: at most its width of keys a query, or only keys of the query's own chunk.
-double window_pairs(double context, double tokens, const spec::KeysRead& window) {
+double pairs_read(double context, double tokens, const spec::KeysRead& window) {
   const auto width = double(window.width);
   switch (window.span) {
     case spec::KeysRead::Span::all:
@@ -35,6 +37,7 @@ double window_pairs(double context, double tokens, const spec::KeysRead& window)
   return causal_pairs(context, tokens);
 }
 
+namespace {
 void add_to(AttentionWork& work, std::int64_t queries, std::int64_t keys, double pairs, std::int64_t count) {
   work.sequences += count;
   work.queries += queries * count;
@@ -58,7 +61,7 @@ void add_prefill(Batch& batch, spec::KeysRead window, std::int64_t tokens, std::
   add_to(batch.prefill, tokens, context + tokens, causal_pairs(double(context), double(tokens)), count);
   if (!window.bounded()) return;
   add_to(batch.window_prefill, tokens, window.seen(context) + tokens,
-         window_pairs(double(context), double(tokens), window), count);
+         pairs_read(double(context), double(tokens), window), count);
   if (window.span != spec::KeysRead::Span::sliding) return;
   batch.window_prefill.edges = 2;
   batch.window_prefill.longest = std::min(batch.window_prefill.longest, window.width + kQueryTile);
@@ -75,7 +78,7 @@ void add_decode(Batch& batch, const spec::Model& model, std::int64_t context, st
   const std::int64_t kept = window.seen(context);
   // A few drafts do not outgrow a chunk; a window that fills drops a key for each.
   const bool grows = window.span == spec::KeysRead::Span::chunk || context + queries <= window.width;
-  const double pairs = grows ? triangle(kept, queries) : window_pairs(double(context), double(queries), window);
+  const double pairs = grows ? triangle(kept, queries) : pairs_read(double(context), double(queries), window);
   add_to(batch.window_decode, queries, kept + queries, pairs, count);
 }
 

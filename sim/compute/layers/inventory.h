@@ -44,6 +44,8 @@ struct Batch {
   AttentionWork prefill, decode;                // layers that attend to everything
   AttentionWork window_prefill, window_decode;  // layers with a sliding or chunked window
 };
+/// Pairs of `tokens` queries after `context` keys, causal, of which `window` is read.
+double pairs_read(double context, double tokens, const spec::KeysRead& window);
 /// Adds `count` sequences of `tokens` new tokens after `context` kept ones, attended causally, as prefill.
 /// window: what the layers read that do not read everything.
 void add_prefill(Batch& batch, spec::KeysRead window, std::int64_t tokens, std::int64_t context = 0,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "compute/layers/attention_inventory.h"
 #include "compute/layers/operation_list.h"
@@ -147,19 +148,22 @@ MemoryUse training_memory(const spec::Model& model, const HeldLayers& held, cons
 
 Bytes kv_bytes_per_token(const spec::Model& model, const HeldLayers& held, const LayerOptions& options) {
   Bytes sum{};
+  double entries = 0;
   for (const int layer : held.layers) {
-    const spec::AttentionKind kind = spec::layer_shape(model, layer).attention.kind;
-    sum += cached_token_bytes(inventory_of(kind).cached_heads(model.attention, options.tensor),
-                              options.precision.kv_cache) +
-           spec::index_bytes_per_layer(model, layer);
+    const spec::LayerAttention attention = spec::layer_shape(model, layer).attention;
+    sum += spec::index_bytes_per_layer(model, layer);
+    const Bytes one = cached_token_bytes(inventory_of(attention.kind).cached_heads(model.attention, options.tensor),
+                                         options.precision.kv_cache);
+    if (attention.window == 0) sum += one;
+    if (attention.entry > 0) entries += double(one.v) / attention.entry;  // windows are states: every request has one
   }
-  return sum;
+  return sum + Bytes{std::int64_t(std::ceil(entries))};
 }
 
 Bytes state_bytes_per_request(const spec::Model& model, const HeldLayers& held, const LayerOptions& options) {
   Bytes sum{};
   for (const int layer : held.layers)
-    sum += inventory_of(spec::layer_shape(model, layer).attention.kind).state_bytes(model, options);
+    sum += inventory_of(spec::layer_shape(model, layer).attention.kind).state_bytes(model, layer, options);
   return sum;
 }
 
@@ -179,7 +183,8 @@ MemoryUse serving_memory(const spec::Model& model, const HeldLayers& held, Cache
            kv_bytes_per_token(model, whole, options) * cached.all +
                kv_bytes_per_token(model, windowed, options) * cached.windowed);
   add_item(use, "states", state_bytes_per_request(model, held, options) * cached.sequences);
-  add_item(use, "hidden states", {4 * batch.tokens * model.hidden});  // BF16: the residual stream and a layer's result
+  // BF16: the residual stream, or streams, and a layer's result.
+  add_item(use, "hidden states", {2 * batch.tokens * (model.stream_width() + model.hidden)});
   add_item(use, "logits", logits(model, held, batch, options));
   add_item(use, "workspace", workspace(model, held, batch, rows, options));
   add_item(use, "communication buffers", communication_buffers);

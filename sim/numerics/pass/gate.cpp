@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "numerics/algebra/elementwise.h"
 #include "numerics/algebra/lanes.h"
+#include "numerics/pass/short_convolution.h"
 
 namespace moesim::numerics {
 namespace {
@@ -93,6 +94,10 @@ void select_experts(const spec::MoeShape& moe, float* values, int* experts) {
 
 void gate_scores(const spec::MoeShape& moe, const float* logits, float* scores) {
   if (moe.score == spec::Score::sigmoid) return sigmoid(logits, moe.experts, scores);
+  if (moe.score == spec::Score::sqrt_softplus) {
+    std::transform(logits, logits + moe.experts, scores, [](float x) { return float(std::sqrt(softplus(double(x)))); });
+    return;
+  }
   std::copy_n(logits, moe.experts, scores);
   softmax(scores, moe.experts);
 }

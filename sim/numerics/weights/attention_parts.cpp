@@ -1,5 +1,7 @@
 #include "numerics/weights/attention_parts.h"
 
+#include <fmt/format.h>
+
 #include <stdexcept>
 
 namespace moesim::numerics {
@@ -16,6 +18,9 @@ void add_attention_parts(const spec::LayerAttention& attention, const spec::Mode
       return add_delta_parts(model, out);
     case spec::AttentionKind::mamba2:
       return add_mamba_parts(model, out);
+    case spec::AttentionKind::compressed:
+      throw ConfigError(fmt::format(
+          "{}: attention over entries is computed by a pass of its own, with tensors of its own", model.name));
     case spec::AttentionKind::none:
       return;
   }

@@ -31,9 +31,16 @@ void fill_pool(const Config& config, const Deployment& d, BuiltPool& pool, PoolS
   if (pool.engine_named) pool.batcher->usual({pool.engine.batch.requests, pool.engine.batch.tokens});
 }
 
+bool has_states(const spec::Model& model) {
+  const std::vector<spec::LayerShape> layers = spec::layer_shapes(model);
+  return std::ranges::any_of(layers, [](const auto& l) { return spec::keeps_state(l.attention.kind); });
+}
+
 /// A prefix is of use only with the states at its end, which nobody keeps for blocks that others may go on from.
+/// DeepSeek-V4's prefixes are of entries; assumed: the window and the unfinished entries at a block's end, which its
+/// next tokens need, are kept with it, and their 128 tokens a layer are not counted.
 bool keeps_prefixes(const Deployment& d, const PoolSection& s) {
-  return s.kv.prefix_cache && s.role != Role::decode && !(d.has_model && spec::state_bytes(d.model).v > 0);
+  return s.kv.prefix_cache && s.role != Role::decode && !(d.has_model && has_states(d.model));
 }
 
 /// An instance but for its memory.
@@ -163,15 +170,18 @@ void share_store(const Config& config, const BuiltPool& pool, InstanceShape& sha
   shape.kv.store = std::make_shared<PrefixStore>(most);
 }
 
-void note_memory(results::Results& results, const BuiltPool& pool) {
+void note_memory(results::Results& results, const spec::Model& model, const BuiltPool& pool) {
   const std::string scope = "pool:" + pool.section.name;
   if (pool.state_tokens > 0) {
     results.add(results::Table::assumption,
                 {scope, "states",
                  fmt::format("{:.1f} MB a request and GPU", double((pool.kv_gpu_token * pool.state_tokens).v) * 1e-6),
                  fmt::format("as much of the KV cache as {} tokens", pool.state_tokens)});
-    if (pool.section.kv.prefix_cache)
+    if (pool.section.kv.prefix_cache && has_states(model))
       results.add(results::Table::assumption, {scope, "prefix cache", "off", "states are not kept where prefixes end"});
+    else if (pool.section.kv.prefix_cache)
+      results.add(results::Table::assumption, {scope, "prefix cache", "of entries",
+                                               "assumed: windows where prefixes end are kept, and not counted"});
   }
   if (pool.section.kv.capacity == 0)
     results.add(
@@ -195,7 +205,7 @@ void build_pool(results::StudyRun& run, const Config& config, Deployment& d, Bui
   shape.instance.own_routing = cost.experts && cost.experts->own_routing;
   pool.fullest = fullest_gpu(d, pool, cost);
   fit_memory(config, d, pool, cost);
-  note_memory(run.results, pool);
+  note_memory(run.results, d.model, pool);
   fill_memory(d.model, pool, cost.options, shape.instance);
   share_store(config, pool, shape.instance);
   shape.cost = [cost, config, &pool](int) {

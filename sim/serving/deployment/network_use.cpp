@@ -62,7 +62,7 @@ void NetworkUse::count_instance(std::size_t p, int instance, LayeredCost& cost, 
   for (std::size_t place = std::size_t(data); place < sent.hop_tokens.size(); ++place)
     for (int i = 0; i < tensor && sent.hop_tokens[place] > 0; ++i)
       add(transfers, first + (int(place) - data) * tensor + i, first + int(place) * tensor + i,
-          sent.hop_tokens[place] * s.model->hidden * 2 / tensor);
+          sent.hop_tokens[place] * s.model->stream_width() * 2 / tensor);
   const double expert = double(expert_bytes(*s.model, s.options).v);
   for (const auto& [stage, move] : sent.experts) {
     const int gpu = first + stage * s.parallel.stage_gpus();

@@ -57,7 +57,7 @@ Time LayeredCost::hop_time(std::int64_t tokens) {
     const GpuId pair[] = {GpuId(0), GpuId(std::uint32_t(s_.parallel.stage_gpus()))};
     entry->second = network::collective_time(*s_.topology, s_.calibration, network::Collective::point_to_point,
                                              network::CollectiveAlgorithm::best, pair,
-                                             Bytes{tokens * s_.model->hidden * 2 / s_.parallel.tensor});
+                                             Bytes{tokens * s_.model->stream_width() * 2 / s_.parallel.tensor});
   }
   return entry->second;
 }

@@ -44,6 +44,14 @@ bool same_heads(const HeadPlan& a, const HeadPlan& b) {
          a.sinks == b.sinks && a.gate == b.gate;
 }
 
+/// Whether its layers attend over entries of several tokens.
+bool has_entries(const Described& d) {
+  return std::ranges::any_of(d.release.layers, [](const ReleaseLayer& l) {
+    return std::ranges::any_of(
+        l.mixers, [](MixerKind k) { return k == MixerKind::compressed || k == MixerKind::compressed_sparse; });
+  });
+}
+
 void set_heads(const Described& d, Model& m, const Refusal& refuse) {
   const auto at = std::ranges::find_if(d.plan.layers, [](const LayerPlan& l) { return heads_of(l) != nullptr; });
   if (at == d.plan.layers.end()) refuse("none of its layers has attention heads");
@@ -136,7 +144,7 @@ void set_gate(const Keys& k, const ExpertPlan& x, MoeShape& s, std::string_view 
   const std::string score = k.text_or(k.named({"scoring_func", "score_function", "moe_router_activation_func"}),
                                       x.selection_bias ? "sigmoid" : "softmax");
   const bool sigmoid = k.flag_or("moe_router_use_sigmoid", score == "sigmoid");
-  s.score = sigmoid ? Score::sigmoid : Score::softmax;
+  s.score = score == name_of(Score::sqrt_softplus) ? Score::sqrt_softplus : sigmoid ? Score::sigmoid : Score::softmax;
   s.selection = x.selection_bias ? Selection::noaux_tc : Selection::greedy;
   s.selection_bias = x.selection_bias;
   s.router_linear_bias = x.gate_bias;
@@ -152,7 +160,7 @@ void set_gate(const Keys& k, const ExpertPlan& x, MoeShape& s, std::string_view 
 void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   const std::vector<LayerPlan>& layers = d.plan.layers;
   const ExpertPlan* experts = nullptr;
-  int first = -1, last = -1, count = 0;
+  int first = -1, last = -1, count = 0, hashed = 0;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const bool halved = traits_of(m.architecture).halved_layers && layers[i].dense.empty();
     if (!halved && (layers[i].dense_matrices != 3 || layers[i].dense_bias))
@@ -160,6 +168,7 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
     if (!layers[i].dense.empty()) m.dense_width = layers[i].dense.front();
     if (!layers[i].experts) continue;
     experts = &*layers[i].experts;
+    hashed += has_entries(d) && !experts->selection_bias;
     if (first < 0) first = int(i);
     last = int(i);
     ++count;
@@ -178,6 +187,7 @@ void set_ffn(const Described& d, Model& m, const Refusal& refuse) {
   s.shared_width = multiple ? 0 : experts->shared_width;
   s.shared_gate = experts->shared_gate;
   s.latent_width = experts->latent;
+  s.hash_layers = hashed;
   s.layer_frequency = !m.halved() && count > 1 ? (last - first) / (count - 1) : 1;
   s.first_dense_layers = !m.halved() && s.layer_frequency == 1 ? first : 0;
   set_gate(d.text, *experts, s, d.type);
@@ -249,9 +259,11 @@ Model model_of_release(const Described& d) {
   read_rope(d.text.object(), m);
   if (latent_of(first))
     set_latent(d, m);
+  else if (has_entries(d))
+    set_compressed(d, m, refuse);
   else
     set_heads(d, m, refuse);
-  if (!latent_of(first)) read_rotated(d, m);
+  if (!latent_of(first) && !has_entries(d)) read_rotated(d, m);
   set_delta(d, m, refuse);
   if (halved) set_halves(d, m, refuse);
   check_pass(d, m, refuse);

@@ -1,5 +1,8 @@
 // A model to run from the config.json of a family that has no row in spec/architecture.cpp.
 #pragma once
+#include <functional>
+#include <string_view>
+
 #include "spec/model.h"
 #include "spec/release/described.h"
 
@@ -8,4 +11,6 @@ namespace moesim::spec {
 /// The model whose layers take the time and the memory of this release's.  Throws ConfigError that says what is missing
 /// where its layers or its number formats cannot be run.
 Model model_of_release(const Described& described);
+/// The attention, the streams and the clamp of DeepSeek-V4.  refuse: told why it cannot be run; throws.
+void set_compressed(const Described& d, Model& m, const std::function<void(std::string_view)>& refuse);
 }  // namespace moesim::spec

@@ -21,12 +21,11 @@ std::string_view without_kernels(MixerKind kind, bool halved) {
     case MixerKind::latent:
     case MixerKind::gated_delta:
     case MixerKind::sparse_latent:
+    case MixerKind::compressed_sparse:
+    case MixerKind::compressed:
       return "";
     case MixerKind::block_sparse:
       return "attention over blocks that an indexer picks";
-    case MixerKind::compressed_sparse:
-    case MixerKind::compressed:
-      return "attention over compressed entries";
     case MixerKind::kimi_delta:
       return "Kimi Delta Attention";
     case MixerKind::mamba:

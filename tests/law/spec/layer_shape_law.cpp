@@ -26,6 +26,7 @@ std::int64_t ffn_parameters(const Model& m, const LayerShape& layer) {
 
 TEST(LayerShapeLaw, TheLayersAddUpToTheModel) {
   for (const Model& m : test::published_models()) {
+    if (m.attention.compressed) continue;  // compressed_law.cpp
     SCOPED_TRACE(m.name);
     const Parameters p = count_parameters(m);
     std::int64_t sum = p.embedding + p.head + m.hidden;  // the last norm
@@ -40,6 +41,7 @@ TEST(LayerShapeLaw, TheLayersAddUpToTheModel) {
 TEST(LayerShapeLaw, TheCacheIsWhatTheLayersKeep) {
   Random random(3, "contexts");
   for (const Model& m : test::published_models()) {
+    if (m.attention.compressed) continue;  // compressed_law.cpp
     SCOPED_TRACE(m.name);
     const Bytes token = cache_bytes_per_layer(m, CacheFormat::bf16);
     for (int round = 0; round < 20; ++round) {
@@ -72,6 +74,7 @@ TEST(LayerShapeLaw, ALayerReadsOnlyWhatItKeeps) {
 
 TEST(LayerShapeLaw, DecodingAttendsToWhatTheLayersRead) {
   for (const Model& m : test::published_models()) {
+    if (m.attention.compressed) continue;  // compressed_law.cpp
     SCOPED_TRACE(m.name);
     // One more token of context costs each layer that still grows the same, and the others nothing.
     const auto grows = std::ranges::count_if(layer_shapes(m), [](const LayerShape& l) {

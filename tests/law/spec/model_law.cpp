@@ -26,6 +26,7 @@ TEST(ModelLaw, ATokenUsesAtMostAllParametersAndADenseModelExactlyAll) {
 
 TEST(ModelLaw, PartsAreSumsOfTheirLayers) {
   for (const Model& m : test::published_models()) {
+    if (m.attention.compressed) continue;  // compressed_law.cpp
     SCOPED_TRACE(m.name);
     const Parameters p = count_parameters(m);
     const auto moe = std::int64_t(m.moe_layers().size());
@@ -55,6 +56,7 @@ TEST(ModelLaw, FewerBitsNeverTakeMoreBytes) {
 
 TEST(ModelLaw, CacheGrowsWithTheContextUntilEveryWindowIsFull) {
   for (const Model& m : test::published_models()) {
+    if (m.attention.compressed) continue;  // compressed_law.cpp
     SCOPED_TRACE(m.name);
     const Bytes state = state_bytes(m);
     const auto cache = [&](std::int64_t n) { return cache_bytes(m, n, CacheFormat::bf16) - state; };
@@ -71,13 +73,16 @@ TEST(ModelLaw, CacheGrowsWithTheContextUntilEveryWindowIsFull) {
 }
 
 /// What an indexer's backward pass leaves out at 4096 tokens: gradients of what it reads, and of keys that it did not
-/// pick: of 2048 before a token on average it picks 2048 - 2048 / 4.
+/// pick: of 2048 before a token on average it picks p - p^2 / 8192.
 double left_out_of_backward(const Model& m) {
   if (!m.attention.indexer) return 0;
   const IndexerShape& x = *m.attention.indexer;
   const double width = double(x.heads) * x.head_dim;
-  const double matrices = width * m.attention.q_lora_rank + double(x.head_dim + x.heads) * m.hidden;
-  return layers_with_indexer(m) * (2 * matrices + 2 * 2 * width * 2048 / 4);
+  double matrices = width * m.attention.q_lora_rank + double(x.head_dim + x.heads) * m.hidden;
+  // DeepSeek-V4's entries are of 4 tokens; keys and gates of two halves of each make them.
+  const double entry = m.attention.compressed ? m.attention.compressed->indexed : 1, picks = x.top_k * entry;
+  if (entry > 1) matrices += 3.0 * x.head_dim * m.hidden;
+  return layers_with_indexer(m) * (2 * matrices + 2 * 2 * width * (2048 - picks + picks * picks / 8192) / entry);
 }
 
 TEST(ModelLaw, OperationsAreTwiceTheParametersPlusAttention) {

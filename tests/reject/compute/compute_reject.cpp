@@ -226,6 +226,9 @@ TEST(Explain, BeyondTheModel) {
             "expert parallelism: must divide the 8 experts of mixtral-8x7b, got 3");
   EXPECT_EQ(error([](auto& x) { x.options.tensor = 5; }),
             "32 attention heads cannot be shared by 5 tensor-parallel GPUs");
+  r.model = spec::load_model("deepseek-v4-flash");
+  EXPECT_EQ(error([](auto& x) { x.options.tensor = 16; }),
+            "8 output groups of heads cannot be shared by 16 tensor-parallel GPUs");
 }
 }  // namespace
 }  // namespace moesim::compute

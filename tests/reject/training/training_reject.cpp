@@ -35,6 +35,11 @@ TEST(TrainingReject, StatesThatSharersOfASequenceWouldHandOn) {
       "training.parallel.context: layer 0 of nemotron-3-nano-30b-a3b keeps a state (Mamba-2), and has no costs for "
       "sequences that 4 GPUs share; 1 would do");
 }
+TEST(TrainingReject, EntriesThatSharersOfASequenceWouldMakeTogether) {
+  EXPECT_EQ(refusal("batch: 64, parallel: {context: 2}", "deepseek-v4-flash"),
+            "training.parallel.context: layer 0 of deepseek-v4-flash makes entries of several tokens (compressed), and "
+            "has no costs for sequences that 2 GPUs share; 1 would do");
+}
 TEST(TrainingReject, SharesOfAPlan) {
   EXPECT_EQ(refusal("batch: 64", "deepseek-v2-lite", "placement: {strategy: eplb, slots: 96, sharing: planned}\n"),
             "training keeps no shares of a plan: even or balanced, or replica_choice instead");

@@ -66,12 +66,32 @@ TEST(ReleaseEntry, AModelThatRunsHasTheReleasesCountsAndFormats) {
 }
 
 TEST(ReleaseEntry, OneThatDoesNotSaysWhatIsMissing) {
-  const Model m = load_model("deepseek-v4-pro");
+  const Model m = load_model("kimi-k3");
   EXPECT_EQ(
       m.obstacle(),
-      "model_type \"deepseek_v4\" can be counted and not run: layers of attention over compressed entries have no "
-      "kernels yet");
-  EXPECT_EQ(m.title, "DeepSeek-V4-Pro");
+      "model_type \"kimi_linear\" can be counted and not run: layers of Kimi Delta Attention have no kernels yet");
+  EXPECT_EQ(m.title, "Kimi-K3");
+}
+
+TEST(ReleaseEntry, EntriesOfSeveralTokensRun) {
+  const Model m = load_model("deepseek-v4-flash");
+  EXPECT_TRUE(m.can_run()) << m.obstacle();
+  EXPECT_EQ(m.architecture, Architecture::deepseek_v4);
+  EXPECT_EQ(count_parameters(m).total(), 284'332'240'471);
+  EXPECT_EQ(count_parameters(m).active, 13'799'632'471);
+  EXPECT_EQ(m.residual_streams, 4);
+  EXPECT_EQ(m.moe->hash_layers, 3);
+  EXPECT_EQ(m.moe->score, Score::sqrt_softplus);
+  EXPECT_EQ(released_storage(m).of(ParameterPart::routed), Dtype::fp4);
+  EXPECT_EQ(released_storage(m).of(ParameterPart::attention), Dtype::fp8);
+  EXPECT_EQ(layers_with_indexer(m), 21);
+  // 21 x (584 / 4 + 68 / 4) + 20 x 584 / 128 is 3,514.25 B a token.
+  EXPECT_EQ(cache_bytes_per_token(m, CacheFormat::fp8), Bytes{3515});
+  // 20 x 128 tokens of keys and gates 512 wide, 21 x 4 of two halves 512 + 128 wide, in FP32.
+  EXPECT_EQ(state_bytes(m), Bytes{20 * 128 * 2 * 512 * 4 + 21 * 4 * 2 * 2 * 640 * 4});
+  // At 100,000 tokens: a window in 43 layers; entries.
+  EXPECT_EQ(cache_bytes(m, 100'000, CacheFormat::fp8) - state_bytes(m),
+            Bytes{584 * (43 * 128 + 21 * 25'000 + 20 * 781) + 21 * 68 * 25'000});
 }
 
 TEST(ReleaseEntry, LayersThatAreHalvesRun) {
