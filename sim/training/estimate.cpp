@@ -89,6 +89,17 @@ Estimate estimate_training(const Config& scenario, bool spans) {
     n.campaign_steps = std::min(n.campaign_steps, 3 * n.campaign_steps * kStepHours / run.checkpoint.interval_hours);
     n.steps *= 2 + double(run.phases.size());  // the steps that the run's line needs besides
   }
-  return estimate(n, spans);
+  Estimate out = estimate(n, spans);
+  if (n.ranks > 1 && policy->follows_times()) {
+    // A step of fewer micro-batches says what the stages take (step.cpp), and the order is written for it.
+    TrainingCounts few = n;
+    few.micro_batches = std::min(n.micro_batches, 2 * n.ranks);
+    few.steps = 1, few.campaign_steps = 0;
+    const Config schedule = training.at("schedule");
+    const std::string kind = schedule.is_scalar() ? schedule.text() : schedule.at("kind").text();
+    out.seconds += estimate(few, false).seconds - kStart +
+                   schedule::schedule_estimate(kind, n.ranks, n.chunks, n.micro_batches).seconds;
+  }
+  return out;
 }
 }  // namespace moesim::training

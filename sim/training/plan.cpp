@@ -8,6 +8,7 @@
 #include "core/range.h"
 #include "spec/catalogue.h"
 #include "spec/layer_shape.h"
+#include "training/layout_string.h"
 
 namespace moesim::training {
 namespace {
@@ -33,10 +34,14 @@ void at_least_one(const Config& parallel, std::string_view key, int value) {
 
 void check_numbers(const Config& training, const TrainingSection& s, const spec::Model& model) {
   if (s.sequence < 1) training.at("sequence").fail(fmt::format("expected at least 1, got {}", s.sequence));
-  if (s.sequence > model.max_positions)
+  if (s.sequence > model.max_positions && !s.extend_context)
     training.at("sequence")
-        .fail(fmt::format("{} has {} positions, so sequences of {} to {} tokens can be trained, got {}", model.name,
-                          model.max_positions, 1, model.max_positions, s.sequence));
+        .fail(fmt::format("{} has {} positions, so sequences of {} to {} tokens can be trained, got {}; "
+                          "training.extend_context true takes longer ones",
+                          model.name, model.max_positions, 1, model.max_positions, s.sequence));
+  if (s.sequence <= model.max_positions && s.extend_context && !training.has("run"))
+    training.at("extend_context")
+        .fail(fmt::format("there is nothing to extend: {} has {} positions", model.name, model.max_positions));
   if (s.batch < 1) training.at("batch").fail(fmt::format("expected at least 1 sequence, got {}", s.batch));
   if (s.micro_batch < 1) training.at("micro_batch").fail(fmt::format("expected at least 1, got {}", s.micro_batch));
   within(training, "batch", s.batch, 1, kMostBatch);
@@ -207,6 +212,7 @@ void slow_those_simulated(TrainingPlan& plan) {
 
 void check_stages(const Config& training, const TrainingPlan& plan) {
   const int layers = plan.model.layers, stages = plan.schedule.stages(), with_ends = layers + 2;
+  if (takes_layout(training, plan)) return;
   if (plan.section.ends_as_layers) {
     for (const char* other : {"layers", "heads"})
       if (training.has(other))

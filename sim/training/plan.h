@@ -24,6 +24,14 @@ constexpr auto enum_names(RecomputeKind) {
   return std::to_array<std::pair<std::string_view, RecomputeKind>>(
       {{"none", RecomputeKind::none}, {"selective", RecomputeKind::selective}, {"full", RecomputeKind::full}});
 }
+/// What may be computed again by itself.
+enum class RecomputeModule { norms, activations, up_projections };
+constexpr auto enum_names(RecomputeModule) {
+  return std::to_array<std::pair<std::string_view, RecomputeModule>>(
+      {{"norms", RecomputeModule::norms},
+       {"activations", RecomputeModule::activations},
+       {"up_projections", RecomputeModule::up_projections}});
+}
 enum class Hiding { overlapped, exposed };
 constexpr auto enum_names(Hiding) {
   return std::to_array<std::pair<std::string_view, Hiding>>(
@@ -134,10 +142,12 @@ struct TrainingSection {
   Config overlap;
   Config exchange;
   std::vector<int> layers;
-  bool ends_as_layers = false;
+  std::string pipeline_layout;
+  bool ends_as_layers = false, extend_context = false;
   Heads heads = Heads::together;
   TrainingPrecision precision;
   RecomputeKind recompute = RecomputeKind::none;
+  std::vector<RecomputeModule> recompute_modules;
   StateSection state;
   Config lora;
   bool tensor_overlap = false, context_overlap = true;
@@ -153,6 +163,7 @@ struct TrainingSection {
   RebalanceSection rebalance;
   static void fields(auto& f, auto& p) {
     f("sequence", p.sequence, "tokens of a sequence");
+    f("extend_context", p.extend_context, "sequences may be longer than the positions of the model's config");
     f.required("batch", p.batch, "sequences of a step, all GPUs together");
     f("micro_batch", p.micro_batch, "sequences that pass the pipeline together, per data-parallel replica");
     f("gpus", p.gpus, "GPUs used; 0: the whole cluster");
@@ -167,12 +178,16 @@ struct TrainingSection {
       "kernels of dispatch and combine (moesim list exchange), or a map with their parameters; default auto");
     f("layers", p.layers,
       "transformer layers of each stage, none where embedding or head stand alone; default: balanced by their time");
+    f("pipeline_layout", p.pipeline_layout,
+      "stages as Megatron-LM's --pipeline-model-parallel-layout has them: Et*3|(tt|)*29,m|L");
     f("ends_as_layers", p.ends_as_layers,
       "embedding and loss count as a layer each, and every stage has equally many (as Megatron-LM can)");
     f("heads", p.heads,
       "head and MTP modules: together on the last stage, or apart, on stages of their own if need be");
     f("precision", p.precision, "number formats");
     f("recompute", p.recompute, "none, selective (norms, MLA up-projections, SwiGLU) or full");
+    f("recompute_modules", p.recompute_modules,
+      "instead: some of norms, activations (SwiGLU) and up_projections (MLA)");
     f("state", p.state, "number formats of weights, gradients and optimiser");
     f("lora", p.lora, "{rank, targets}: low-rank adapters are trained, the weights stay as they are; default: none");
     f("tensor_overlap", p.tensor_overlap,
@@ -249,6 +264,7 @@ std::vector<KeyHelp> lora_keys();
 
 /// What is computed again, module by module.
 compute::Recompute recompute_of(RecomputeKind kind);
+compute::Recompute recompute_of(const TrainingSection& section);
 /// What a step is set up from: formats, recipe, kernels, exchange.
 forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan);
 

@@ -1,6 +1,9 @@
 // Sets a training step up: number formats and their scales, kernels, exchange.
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "core/named_enum.h"
 #include "forward/precision.h"
 #include "spec/arithmetic.h"
 #include "training/plan.h"
@@ -13,7 +16,37 @@ compute::Recompute recompute_of(RecomputeKind kind) {
   return out;
 }
 
+compute::Recompute recompute_of(const TrainingSection& section) {
+  compute::Recompute out = recompute_of(section.recompute);
+  for (const RecomputeModule module : section.recompute_modules) switch (module) {
+      case RecomputeModule::norms:
+        out.norms = true;
+        break;
+      case RecomputeModule::activations:
+        out.swiglu = true;
+        break;
+      case RecomputeModule::up_projections:
+        out.up_projections = true;
+        break;
+    }
+  return out;
+}
+
 namespace {
+/// Each once, none beside another way to say it, none that the model has not.
+void check_modules(const Config& training, const TrainingSection& s, const spec::Model& model) {
+  if (s.recompute_modules.empty()) return;
+  const Config at = training.at("recompute_modules");
+  if (s.recompute != RecomputeKind::none)
+    at.fail(fmt::format("training.recompute {} says it already; leave one of them out", name_of(s.recompute)));
+  for (auto one = s.recompute_modules.begin(); one != s.recompute_modules.end(); ++one)
+    if (std::find(s.recompute_modules.begin(), one, *one) != one)
+      at.fail(fmt::format("\"{}\" stands twice", name_of(*one)));
+  const bool up = std::ranges::find(s.recompute_modules, RecomputeModule::up_projections) != s.recompute_modules.end();
+  if (up && model.attention.kv_lora_rank == 0)
+    at.fail(fmt::format("{} has no up_projections: they are MLA's", model.name));
+}
+
 /// Takes the asked recipe.  Throws ConfigError if nothing is computed in its format, or the GPU cannot.
 void take_recipe(const Config& training, const TrainingPlan& plan, compute::Precisions& formats) {
   if (!plan.section.precision.recipe) return;
@@ -48,6 +81,7 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
   forward::ChosenPrecision precision =
       forward::choose_precision(s.precision, plan.model, gpu, compute::StepPhase::training);
   take_recipe(training, plan, precision.formats);
+  check_modules(training, s, plan.model);
   if (s.graphs == Graphs::whole && plan.model.moe && !plan.padded())
     training.at("graphs").fail(
         "a graph has the same rows each time: whole layers need training.capacity.factor above 0; attention would do");
@@ -65,7 +99,7 @@ forward::StepSetup setup_of(const Config& training, const TrainingPlan& plan) {
                                             .gpu = gpu,
                                             .phase = compute::StepPhase::training,
                                             .precision = precision,
-                                            .recompute = recompute_of(s.recompute),
+                                            .recompute = recompute_of(s),
                                             .tensor = s.parallel.tensor,
                                             .expert_tensor = s.parallel.expert_tensor,
                                             .graphs = s.graphs != Graphs::none,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "training/layout_string.h"
 #include "training/plan.h"
 
 namespace moesim::training {
@@ -62,6 +63,26 @@ std::vector<Unit> stages_of(const spec::Model& model, const std::vector<int>& la
   return out;
 }
 
+/// A stage for each string of E, t, m and L.  MTP modules' heads are where the loss is, with the model's.
+std::vector<Unit> stages_of(const spec::Model& model, const std::vector<std::string>& layout) {
+  std::vector<Unit> out;
+  int next = 0;
+  for (const std::string& letters : layout) {
+    Unit& stage = out.emplace_back();
+    for (const char letter : letters) {
+      if (letter == 'E') stage.push_back(kEmbedding);
+      if (letter == 't') stage.push_back(layer_block(model, next++));
+      if (letter == 'm') {
+        stage.push_back({PlanBlock::Kind::mtp, 0, false});
+        stage.push_back({PlanBlock::Kind::layer, model.layers, model.moe.has_value()});
+      }
+      if (letter == 'L')
+        stage.insert(stage.end(), std::size_t(1 + model.mtp_layers), {PlanBlock::Kind::head, 0, false});
+    }
+  }
+  return out;
+}
+
 /// Cuts `cost` into `parts` runs so that the largest sum is least and, among such cuts, the sums are most even (least
 /// sum of squares): the largest stage sets the pace, the others decide what a rank of two stages has to do.
 std::vector<int> even_cut(const std::vector<double>& cost, int parts) {
@@ -99,6 +120,10 @@ std::vector<int> even_cut(const std::vector<double>& cost, int parts) {
 
 void split_layers(TrainingPlan& plan, const Config& scenario, const std::function<double(const PlanBlock&)>& cost) {
   const int stages = plan.schedule.stages();
+  if (!plan.section.pipeline_layout.empty()) {
+    plan.stages = stages_of(plan.model, stages_of_layout(plan.section.pipeline_layout));
+    return;
+  }
   const std::vector<int>& given = plan.section.layers;
   if (!given.empty()) {
     const int total = std::accumulate(given.begin(), given.end(), 0);

@@ -9,11 +9,18 @@ namespace moesim::schedule {
 namespace {
 /// 1F1B over several chunks a rank: groups of `ranks` micro-batches pass chunk after chunk.
 /// Source: Narayanan et al., Efficient Large-Scale Language Model Training on GPU Clusters Using Megatron-LM, 2021.
+/// overlapped: a forward and a backward of the steady part are one pair, for which every rank runs one forward more
+/// ahead.  Source: Megatron Core, --overlap-moe-expert-parallel-comm.
 class Interleaved final : public PipelineSchedule {
  public:
   struct Params {
     int chunks = 2;
-    static void fields(auto& f, auto& p) { f("chunks", p.chunks, "pieces of the model a rank holds"); }
+    bool overlapped = false;
+    static void fields(auto& f, auto& p) {
+      f("chunks", p.chunks, "pieces of the model a rank holds");
+      f("overlapped", p.overlapped,
+        "a forward and a backward in turn run together, exchanges of one beside compute of the other");
+    }
   };
   explicit Interleaved(Params p) : p_(p) {}
   int chunks() const override { return p_.chunks; }
@@ -37,8 +44,14 @@ class Interleaved final : public PipelineSchedule {
       auto& program = out[std::size_t(rank)];
       const int warm_up = std::min(warm_up_of(ranks, rank), total);
       for (int k = 0; k < total + warm_up; ++k) {
-        if (k < total) program.push_back(piece(Op::forward, ranks, k));
-        if (k >= warm_up) program.push_back(piece(Op::backward, ranks, k - warm_up));
+        const bool forward = k < total, backward = k >= warm_up;
+        if (forward) program.push_back(piece(Op::forward, ranks, k));
+        if (!backward) continue;
+        const Instruction b = piece(Op::backward, ranks, k - warm_up);
+        if (forward && p_.overlapped)
+          program.back() = {Op::overlapped, program.back().chunk, b.chunk, program.back().micro_batch, b.micro_batch};
+        else
+          program.push_back(b);
       }
     }
     return out;
@@ -48,7 +61,7 @@ class Interleaved final : public PipelineSchedule {
   }
 
  private:
-  int warm_up_of(int ranks, int rank) const { return 2 * (ranks - 1 - rank) + (p_.chunks - 1) * ranks; }
+  int warm_up_of(int ranks, int rank) const { return 2 * (ranks - 1 - rank) + (p_.chunks - 1) * ranks + p_.overlapped; }
   /// The k-th forward, or backward, of every rank.
   Instruction piece(Op op, int ranks, int k) const {
     const int round = k / (ranks * p_.chunks), within = k % (ranks * p_.chunks);

@@ -83,10 +83,14 @@ class ListScheduler {
     for (int chunk = w_.chunks - 1; chunk >= 0; --chunk)
       if (input_ready(r, chunk) <= now) return start(r, Op::backward_input, chunk, now);
     if (!forward_first && try_forward(r, now)) return;
-    std::int64_t next = kUnknown;
-    for (int chunk = 0; chunk < w_.chunks; ++chunk)
-      next = std::min({next, forward_ready(r, chunk), input_ready(r, chunk)});
-    if (!rank(r).late.empty() && fills(r, now, next)) return start(r, Op::weight, rank(r).late.front().first, now);
+    std::int64_t forward = kUnknown, input = kUnknown;
+    for (int chunk = 0; chunk < w_.chunks; ++chunk) {
+      forward = std::min(forward, forward_ready(r, chunk));
+      input = std::min(input, input_ready(r, chunk));
+    }
+    const std::int64_t next = std::min(forward, input);
+    if (!rank(r).late.empty() && fills(r, now, next, forward < input))
+      return start(r, Op::weight, rank(r).late.front().first, now);
     if (next != kUnknown) wake_.push({next, r});
   }
   bool try_forward(int r, std::int64_t now) {
@@ -98,11 +102,12 @@ class ListScheduler {
     }
     return false;
   }
-  bool fills(int r, std::int64_t now, std::int64_t next) {
+  bool fills(int r, std::int64_t now, std::int64_t next, bool for_forward) {
     if (choice_.fill == ListChoice::Fill::always || next == kUnknown) return true;
     if (next - now >= takes(Op::weight, w_.stage(r, rank(r).late.front().first))) return true;
-    return choice_.fill == ListChoice::Fill::worst &&
-           waited_[std::size_t(r)] + next - now > *std::ranges::max_element(waited_);
+    const bool worst = choice_.fill == ListChoice::Fill::worst ||
+                       choice_.fill == (for_forward ? ListChoice::Fill::worst_forward : ListChoice::Fill::worst_input);
+    return worst && waited_[std::size_t(r)] + next - now > *std::ranges::max_element(waited_);
   }
 
   void start(int r, Op op, int chunk, std::int64_t now) {
@@ -163,7 +168,8 @@ std::vector<ListChoice> coarse_choices(const ListWork& work) {
 std::vector<ListChoice> fine_choices(const ListChoice& coarse) {
   std::vector<ListChoice> out;
   for (const auto turn : {ListChoice::Turn::input, ListChoice::Turn::alternate, ListChoice::Turn::forward})
-    for (const auto fill : {ListChoice::Fill::always, ListChoice::Fill::fits, ListChoice::Fill::worst})
+    for (const auto fill : {ListChoice::Fill::always, ListChoice::Fill::fits, ListChoice::Fill::worst,
+                            ListChoice::Fill::worst_forward, ListChoice::Fill::worst_input})
       out.push_back({turn, fill, coarse.deep_first, coarse.reserve, coarse.pace});
   return out;
 }
@@ -182,10 +188,14 @@ Ranking ranked(const ListWork& work, const std::vector<ListChoice>& choices, std
 ListOrder searched(const ListWork& work) {
   // After as many micro-batches the middle of a schedule repeats itself.
   constexpr int kRounds = 6;
-  constexpr std::size_t kCoarse = 12, kFinalists = 6;
+  constexpr std::size_t kCoarse = 12, kFinalists = 24;
   ListWork part = work;
   part.micro_batches = std::min(work.micro_batches, kRounds * work.ranks);
+  // The published scheduler's own, whatever comes of it with W in any wait.
   std::vector<ListChoice> fine;
+  for (const int reserve : {0, 1})
+    if (reserve < work.chunks && reserve < work.limit)
+      for (const ListChoice& one : fine_choices({.reserve = reserve})) fine.push_back(one);
   for (const auto& [end, choice] : ranked(part, coarse_choices(work), kCoarse))
     for (const ListChoice& one : fine_choices(choice)) fine.push_back(one);
   ListOrder best;

@@ -24,12 +24,9 @@ ListWork list_work(int ranks, int chunks, int micro_batches, int limit, const Sc
 /// How a rank chooses among what it could start.
 struct ListChoice {
   enum class Turn { input, forward, alternate } turn = Turn::input;  // I first, F first, or the one that was not last
-  enum class Fill {
-    always,
-    fits,
-    worst
-  } fill = Fill::always;   // W in any wait, in one that it fits into, or also
-                           // where this rank has waited longest of all
+  /// W in any wait, in one that it fits into, or also where this rank has waited longest of all, be it for anything,
+  /// for an F or for an I.
+  enum class Fill { always, fits, worst, worst_forward, worst_input } fill = Fill::always;
   bool deep_first = true;  // the chunk of the way back before that of the way out
   int reserve = 0;         // activations left free for the way back when the way out starts another micro-batch
   int pace = 0;  // thousandths: a micro-batch starts no sooner than this part of what the busiest rank takes for one

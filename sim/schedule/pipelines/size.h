@@ -21,8 +21,8 @@ inline double program_bytes(double ranks, double chunks, double micro_batches) {
 /// What writing, timing and drawing a schedule takes.
 inline Estimate schedule_estimate(std::string_view kind, double ranks, double chunks, double micro_batches) {
   // Measured, x86-64: a timed instruction (timing.h) with its cells of the picture; one that is written and walked;
-  // every rank is looked at whenever another moves.  A V is written for many choices (list_order.cpp): some 300 times
-  // for at most six micro-batches a rank, and a dozen times for all of them.
+  // every rank is looked at whenever another moves.  A V is written for many choices (list_order.cpp): some 400 times
+  // for at most six micro-batches a rank, and two dozen times for all of them.
   constexpr double kProgram = 16e6, kTimed = 3 * (40 + 24), kSeconds = 40e-9, kLook = 4e-9, kListed = 150e-9;
   const double cells = ranks * chunks * micro_batches;
   const bool listed = kind == "zb_v" || kind == "v_half" || kind == "v_min";
@@ -31,7 +31,7 @@ inline Estimate schedule_estimate(std::string_view kind, double ranks, double ch
   out.hold("", rounded_count(micro_batches) + " micro-batches on " + rounded_count(ranks) + " ranks",
            program_bytes(ranks, chunks, micro_batches) * (listed ? 2 : 1) + cells * kTimed);
   const double part = std::min(1.0, 6 * ranks / micro_batches);
-  out.seconds = cells * 3 * ((listed ? (300 * part + 12) * kListed : kSeconds) + ranks * kLook);
+  out.seconds = cells * 3 * ((listed ? (400 * part + 24) * kListed : kSeconds) + ranks * kLook);
   return out;
 }
 }  // namespace moesim::schedule

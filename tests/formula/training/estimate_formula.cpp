@@ -37,5 +37,20 @@ TEST(TrainingEstimate, MicroBatchesTakeTheirCells) {
   EXPECT_DOUBLE_EQ(e.largest().bytes, 16 * 1e8 * (96 + 8 * 5 + 6));
   EXPECT_EQ(e.largest().key, "training.batch");
 }
+
+TEST(TrainingEstimate, OrdersThatFollowTheStagesTakeAShortStepMore) {
+  const auto seconds = [](const std::string& schedule) {
+    const Config c = Config::from_text(
+        "model: llama-2-7b\ncluster: h800-32\ntraining: {batch: 512, parallel: {pipeline: 4}, schedule: " + schedule +
+            "}\n",
+        "test.yaml");
+    return estimate_training(c, false).seconds;
+  };
+  // 64 micro-batches, and 8 for the times of the stages: an eighth of the events of one schedule and the other.
+  const double plain = seconds("1f1b"), follows = seconds("zb_h1");
+  EXPECT_GT(follows - plain, (plain - 0.1) / 8 * 0.9);
+  EXPECT_LT(follows - plain, (plain - 0.1) / 8 * 1.5);
+  EXPECT_GT(seconds("zb_v"), seconds("{kind: zb_v, forward: 1, backward_input: 1, weight: 1}"));
+}
 }  // namespace
 }  // namespace moesim::training

@@ -44,5 +44,13 @@ TEST(StageTimes, AreOfTheWorkThatTheScheduleHas) {
     EXPECT_EQ(s.backward, Time{});
   }
 }
+
+// Gradients of inputs take longer than forwards here: attention computes its scores again.
+TEST(StageTimes, AreWhatZeroBubbleOrdersAreWrittenFor) {
+  for (const std::string kind : {"zb_v", "v_half", "v_min"})
+    EXPECT_LE(stepped(kind).pipeline,
+              stepped("{kind: " + kind + ", forward: 1, backward_input: 1, weight: 1}").pipeline)
+        << kind;
+}
 }  // namespace
 }  // namespace moesim::training

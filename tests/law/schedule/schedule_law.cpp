@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -76,6 +77,40 @@ std::vector<std::string> kinds() {
 }
 INSTANTIATE_TEST_SUITE_P(Family, EverySchedule, testing::ValuesIn(kinds()),
                          [](const auto& kind) { return "kind_" + kind.param; });
+
+// Every rank pairs all but its warm-up's forwards, holds one activation more than without pairs, and where a pair takes
+// less than its halves the step is the shorter for it.
+TEST(ScheduleLaw, PairsOfInterleaved1F1BAreSoundAndWorthTheirGain) {
+  for (int ranks = 2; ranks <= 8; ++ranks)
+    for (int chunks = 2; chunks <= 4; ++chunks)
+      for (int rounds = 2; rounds <= 5; ++rounds) {
+        const int micro_batches = ranks * rounds, total = micro_batches * chunks;
+        SCOPED_TRACE(fmt::format("{} ranks, {} chunks, {} micro-batches", ranks, chunks, micro_batches));
+        const auto made = [&](bool overlapped) {
+          const auto policy = policy_of(fmt::format("{{kind: interleaved_1f1b, chunks: {}, overlapped: {}}}", chunks,
+                                                    overlapped ? "true" : "false"));
+          const Schedule s = build_schedule(*policy, "interleaved_1f1b", ranks, micro_batches);
+          std::vector<int> bounds;
+          for (int r = 0; r < ranks; ++r) bounds.push_back(policy->in_flight_bound(ranks, micro_batches, r));
+          const auto problems = schedule_problems(s, bounds);
+          EXPECT_TRUE(problems.empty()) << problems[0];
+          return s;
+        };
+        const Schedule plain = made(false), pairs = made(true);
+        for (int r = 0; r < ranks; ++r) {
+          const auto& program = pairs.programs[std::size_t(r)];
+          const int warm_up = std::min(2 * (ranks - 1 - r) + (chunks - 1) * ranks + 1, total);
+          EXPECT_EQ(std::ranges::count(program, Op::overlapped, &Instruction::op), total - warm_up);
+          EXPECT_EQ(int(program.size()), total + warm_up + 1);
+        }
+        ScheduleCosts c;
+        c.overlapped = c.of(Op::forward) + c.of(Op::backward);
+        const Time alone = time_schedule(plain, c).end, even = time_schedule(pairs, c).end;
+        EXPECT_GE(even, alone);
+        c.overlapped = 2_s;  // of 3
+        EXPECT_LT(time_schedule(pairs, c).end, even);
+      }
+}
 
 TEST(ScheduleLaw, MoreMicroBatchesShrinkTheShareOfTheBubble) {
   for (const char* kind : {"gpipe", "1f1b", "zb_h1", "dualpipe", "dualpipev"}) {

@@ -44,6 +44,35 @@ TEST(TrainingReject, SharesOfAPlan) {
   EXPECT_EQ(refusal("batch: 64", "deepseek-v2-lite", "placement: {strategy: eplb, slots: 96, sharing: planned}\n"),
             "training keeps no shares of a plan: even or balanced, or replica_choice instead");
 }
+TEST(TrainingReject, LayoutsThatAreNotTheModels) {
+  const auto layout = [](const std::string& text, const std::string& more = "") {
+    return refusal("batch: 64, parallel: {pipeline: 2}, pipeline_layout: \"" + text + "\"" + more, "llama-2-7b");
+  };
+  const std::string at = "training.pipeline_layout: ";
+  EXPECT_EQ(layout("Et*16|t*15,L"), at + "expected E, 32 t, 0 m and L in this order, got 1 E, 31 t, 0 m and 1 L");
+  EXPECT_EQ(layout("Et*16|L,t*16"), at + "expected E, 32 t, 0 m and L in this order, got 1 E, 32 t, 0 m and 1 L");
+  EXPECT_EQ(layout("Et*16|t*16|L"), at + "has 3 stages, the schedule 2");
+  EXPECT_EQ(layout("Et*32L|"), at + "stage 1 is empty, which no cost is known for");
+  EXPECT_EQ(layout("Ex*16|L"), at + "\"Ex*16|L\", character 2: expected E, t, m, L, | or (, got \"x\"");
+  EXPECT_EQ(layout("E(t*16|L"), at + "\"E(t*16|L\", character 9: a \"(\" is not closed");
+  EXPECT_EQ(layout("Et)|L"), at + "\"Et)|L\", character 3: \")\" closes nothing");
+  EXPECT_EQ(layout("Et*0|L"), at + "\"Et*0|L\", character 5: expected a number from 1 after \"*\"");
+  EXPECT_EQ(layout("((t*900)*900)*900"), at + "\"((t*900)*900)*900\", character 13: more than 100000 letters");
+  EXPECT_EQ(layout("Et*16|t*16,L", ", layers: [16, 16]"),
+            "training.layers: training.pipeline_layout says where the layers, embedding and loss are");
+}
+TEST(TrainingReject, ModulesThatAreNotThereOrSaidTwice) {
+  const std::string at = "training.recompute_modules: ";
+  EXPECT_EQ(refusal("batch: 64, recompute_modules: [norms, norms]"), at + "\"norms\" stands twice");
+  EXPECT_EQ(refusal("batch: 64, recompute: full, recompute_modules: [norms]"),
+            at + "training.recompute full says it already; leave one of them out");
+  EXPECT_EQ(refusal("batch: 64, recompute_modules: [up_projections]", "llama-2-7b"),
+            at + "llama-2-7b has no up_projections: they are MLA's");
+}
+TEST(TrainingReject, ContextThatIsLongEnough) {
+  EXPECT_EQ(refusal("batch: 64, extend_context: true", "llama-2-7b"),
+            "training.extend_context: there is nothing to extend: llama-2-7b has 4096 positions");
+}
 TEST(TrainingReject, RecipesThatScaleNothing) {
   const std::string at = "training.precision.recipe: ", start = "batch: 64, precision: {linear: ";
   EXPECT_EQ(refusal(start + "bf16, recipe: current}"),
@@ -127,7 +156,7 @@ TEST(TrainingReject, GroupsThatWouldLieAcrossTheEndsOfNodes) {
 TEST(TrainingReject, SequencesLongerThanTheModelsPositions) {
   EXPECT_EQ(refusal("batch: 64, sequence: 8192", "llama-2-7b"),
             "training.sequence: llama-2-7b has 4096 positions, so sequences of 1 to 4096 tokens can be trained, got "
-            "8192");
+            "8192; training.extend_context true takes longer ones");
 }
 TEST(TrainingReject, MicroBatchesThatTheScheduleCannotTake) {
   EXPECT_EQ(refusal("batch: 72, parallel: {pipeline: 4, expert: 8}, schedule: dualpipe"),
