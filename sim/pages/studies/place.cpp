@@ -172,6 +172,9 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
   s.id = "price";
   s.question = "What does balance buy, and what does it cost?";
   s.columns = 2;
+  std::set<std::string> names;
+  for (const Plan* p : own) names.insert(p->plan_name());
+  const bool one_load = names.size() == own.size();  // then its name says nothing
   for (const Measure& m : kMeasures) {
     Bars b;
     b.aria = std::string(m.label) + " of each plan";
@@ -184,9 +187,12 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
     for (const Plan* p : own) {
       const double v = p->value(std::string(m.name));
       if (!std::isfinite(v) || b.bars.size() == kMostBars) continue;
-      b.bars.push_back({p->name(), 0, v, m.unit.empty() ? fmt::format("{:.3f}", v) : results::pretty(v, m.unit), "",
+      b.bars.push_back({one_load ? p->plan_name() : p->name(), 0, v,
+                        m.unit.empty() ? fmt::format("{:.3f}", v) : results::pretty(v, m.unit), "",
                         v == best ? Tone::answer : Tone::rest});
     }
+    if (std::ranges::all_of(b.bars, [&](const Bar& bar) { return bar.shown == b.bars.front().shown; }))
+      for (Bar& bar : b.bars) bar.tone = Tone::rest;  // none is better
     if (!b.bars.empty()) s.panels.push_back({std::string(m.label), "", bars(b)});
   }
   if (s.panels.empty()) return;
