@@ -240,9 +240,27 @@ void add_all(Page& page, const std::vector<Plan>& plans, const Queries& q) {
 }
 }  // namespace
 
+namespace {
+/// Of a command without a scenario: what its options leave as they are.
+void add_defaults(Page& page, const Facts& f) {
+  if (!page.assumed.empty() || !f.scenario_file.empty()) return;
+  const auto open = [&](std::string_view key) { return f.setting(key).empty() || f.setting(key) == "not given"; };
+  page.assumed.push_back(html("<b>loads</b>: as the files count them <span class=\"dim\">(of the command)</span>"));
+  page.assumed.push_back(html("<b>rows of an expert in several slots</b>: {} <span class=\"dim\">(--sharing)</span>",
+                              open("sharing") ? "shared evenly" : f.setting("sharing")));
+  if (!f.setting("prefill-tokens").empty())
+    page.assumed.push_back(
+        html("<b>steps</b>: {} tokens a GPU in prefill, {} in decode with a context of {} <span "
+             "class=\"dim\">(--prefill-tokens, "
+             "--decode-tokens, --context)</span>",
+             f.setting("prefill-tokens"), f.setting("decode-tokens"), f.setting("context")));
+}
+}  // namespace
+
 Page place_page(const Facts& f, const results::Database& db) {
   const Queries q = Queries::of(db, "place");
   Page page = begun_page(f, q, {"run"});
+  add_defaults(page, f);
   const std::vector<Plan> plans = plans_of(q);
   const std::vector<const Plan*> own = own_of(plans);
   const double best = f.value("balancedness");
