@@ -5,4 +5,4 @@ FROM published p JOIN metric m USING (run, name, scope)
 ORDER BY p.rowid;
 
 -- Published figures
-SELECT run, text AS "why they are not beside these" FROM warning WHERE name = 'published' ORDER BY rowid;
+SELECT run, text AS "why they are not beside these" FROM warning WHERE text LIKE 'not compared: %' ORDER BY rowid;

@@ -1,5 +1,5 @@
 -- Warnings
-SELECT run, name AS warning, CASE scope WHEN 'run' THEN '' ELSE substr(scope, 6) || ': ' END || text AS "what it does to the figures" FROM warning WHERE name <> 'published' ORDER BY rowid;
+SELECT run, name AS warning, CASE scope WHEN 'run' THEN '' ELSE substr(scope, 6) || ': ' END || text AS "what it does to the figures" FROM warning WHERE text NOT LIKE 'not compared: %' ORDER BY rowid;
 -- Requests
 SELECT run, substr(name, 10) AS requests, CAST(value AS INTEGER) AS count FROM metric
 WHERE scope = 'run' AND name IN ('requests_arrived', 'requests_finished', 'requests_running', 'requests_waiting', 'requests_rejected', 'requests_retried', 'requests_measured')

@@ -122,7 +122,7 @@ Html again_html(const Facts& f) {
 Html footer_html(const Facts& f) {
   if (f.version.empty())  // no run, but what one reads
     return html("<footer><h2>Where this comes from</h2><p>File <code>{}</code>. Page by moesim {}.</p></footer>",
-                f.file, core::version());
+                std::filesystem::path(f.file).filename().string(), core::version());
   Html out = html("<footer><h2>Where this comes from</h2><p>{}Page by moesim {}.</p>", run_html(f), core::version());
   out += again_html(f);
   if (!f.scenario_file.empty()) out += details("The scenario's text", quotation(f.scenario));

@@ -117,6 +117,14 @@ def check_keyboard(page):
         return 'ok'; })()""")
     if sorted_table != "ok":
         problems.append("a table does not sort")
+    answer = page.page("Runtime.evaluate", awaitPromise=True, returnByValue=True, expression="""new Promise(done => {
+        const box = [...document.querySelectorAll('.many')].find(b => b.clientHeight > 0);
+        if (!box) return done('ok');
+        const hidden = () => box.querySelectorAll('tbody[hidden]').length, before = hidden();
+        box.scrollTop = box.scrollHeight;
+        setTimeout(() => done(hidden() < before ? 'ok' : 'not shown'), 300); })""")
+    if answer["result"].get("value") != "ok":
+        problems.append("a long table stays short when one scrolls")
     return problems
 
 
@@ -191,6 +199,8 @@ def check_page(page, path, database, keep):
         problems += [f"{here}: {f}" for f in found]
         if keep:
             page.shoot(os.path.join(keep, f"{os.path.basename(path)[:-5]}-{width}-{media or scheme}.png"), seen["height"])
+    if not page.value("document.querySelector('#assumed li') !== null"):
+        problems.append("says nothing of what is assumed")
     if len({p for s, m, p in papers if not m}) != 2 or any(p != "rgb(255, 255, 255)" for s, m, p in papers if m):
         problems.append(f"light, dark and print have papers {sorted(papers)}")
     page.look(1280, "light")

@@ -20,6 +20,7 @@ SPOILED = {
     "text over text": ("<h2>", '<h2><svg height="0"><text x="0" y="10">over the other</text></svg>'),
     "a page too wide": ("<main>", "<main><table><tr>" + "<td>wider and wider</td>" * 30 + "</tr></table>"),
     "an empty heading": ("<h2>", "<h2></h2><h2>"),
+    "nothing assumed": ('id="assumed"', 'id="other"'),
     "a chart without a name": ('role="img" aria-label="', 'role="img" data-label="'),
 }
 

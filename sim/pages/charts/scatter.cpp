@@ -33,10 +33,39 @@ std::string_view look_of(Scatter::Look look) {
   return "";
 }
 
+/// The answer and the front, from left to right.
+std::vector<Point> front_of(const Scatter& s, const std::vector<Point>& at) {
+  std::vector<Point> out;
+  for (std::size_t i = 0; i < at.size(); ++i)
+    if (s.dots[i].look == Scatter::Look::chosen || s.dots[i].look == Scatter::Look::front) out.push_back(at[i]);
+  std::ranges::stable_sort(out,
+                           [](const Point& a, const Point& b) { return std::pair(a.x, a.y) < std::pair(b.x, b.y); });
+  return out;
+}
+/// The line through them as small boxes.
+std::vector<Box> line_boxes(const std::vector<Point>& front, double width) {
+  constexpr int kSteps = 64;  // between two points
+  std::vector<Box> out;
+  for (std::size_t i = 1; i < front.size(); ++i)
+    for (int k = 0; k <= kSteps; ++k) {
+      const double part = double(k) / kSteps, x = width * (front[i - 1].x + part * (front[i].x - front[i - 1].x)),
+                   y = front[i - 1].y + part * (front[i].y - front[i - 1].y);
+      out.push_back({x - 2, x + 2, y - 2, y + 2});
+    }
+  return out;
+}
+
 /// Names beside their points where they meet neither point, name nor edge; others have them in their tool-tip.
 Html names_html(const Scatter& s, const std::vector<Point>& at, int top, double width, std::string_view when) {
   std::vector<Box> taken;
   for (const Point& p : at) taken.push_back({p.x * width - 5, p.x * width + 5, p.y - 5, p.y + 5});
+  const std::vector<Box> line = line_boxes(front_of(s, at), width);
+  struct Place {
+    double dx, dy;
+    bool end;
+  };
+  constexpr Place kPlaces[] = {{9, 5, false},  {-9, 5, true},  {6, -9, false},
+                               {-6, -9, true}, {6, 20, false}, {-6, 20, true}};
   Html out;
   std::vector<std::size_t> order;  // the answer has its name before others take the room
   for (const Scatter::Look look : {Scatter::Look::chosen, Scatter::Look::front})
@@ -45,32 +74,26 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, int top, double 
   for (const std::size_t i : order) {
     const Scatter::Dot& d = s.dots[i];
     const double length = double(letters(d.label)) * kLetter, x = at[i].x * width, y = at[i].y;
-    for (const auto& [dx, dy, end] : {std::tuple(9.0, 5.0, false),
-                                      {-9.0, 5.0, true},
-                                      {6.0, -9.0, false},
-                                      {-6.0, -9.0, true},
-                                      {6.0, 20.0, false},
-                                      {-6.0, 20.0, true}}) {
+    const auto placed = [&](double dx, double dy, bool end, bool on_line) {
       const Box box{end ? x + dx - length : x + dx, end ? x + dx : x + dx + length, y + dy - kTall + 4, y + dy + 4};
-      if (box.left < 0 || box.right > width || box.top < top - kLeast || box.bottom > top + kHeight) continue;
-      if (std::ranges::any_of(taken, [&](const Box& b) { return b.meets(box); })) continue;
+      const auto meets = [&](const Box& b) { return b.meets(box); };
+      if (box.left < 0 || box.right > width || box.top < top - kLeast || box.bottom > top + kHeight) return false;
+      if (std::ranges::any_of(taken, meets) || (!on_line && std::ranges::any_of(line, meets))) return false;
       taken.push_back(box);
       out += html("<text x=\"{}\" y=\"{}\" dx=\"{}\" dy=\"{}\" class=\"halo {} {} {}\">{}</text>", percent(at[i].x),
                   coordinate(y), dx, dy, end ? "e" : "", when, d.look == Scatter::Look::chosen ? "b a" : "", d.label);
-      break;
-    }
+      return true;
+    };
+    for (const bool on_line : {false, true})  // rather on no line
+      if (std::ranges::any_of(kPlaces, [&](const Place& p) { return placed(p.dx, p.dy, p.end, on_line); })) break;
   }
   return out;
 }
 
 /// A line through the answer and the front, from left to right.
 Html front_html(const Scatter& s, const std::vector<Point>& at, int top) {
-  std::vector<Point> front;
-  for (std::size_t i = 0; i < at.size(); ++i)
-    if (s.dots[i].look == Scatter::Look::chosen || s.dots[i].look == Scatter::Look::front) front.push_back(at[i]);
+  const std::vector<Point> front = front_of(s, at);
   if (front.size() < 2) return {};
-  std::ranges::stable_sort(front,
-                           [](const Point& a, const Point& b) { return std::pair(a.x, a.y) < std::pair(b.x, b.y); });
   std::string d;
   for (const Point& p : front)
     d += fmt::format("{}{} {}", d.empty() ? "M" : "L", coordinate(std::round(1e4 * p.x)), coordinate(p.y));

@@ -172,6 +172,9 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
   s.id = "price";
   s.question = "What does balance buy, and what does it cost?";
   s.columns = 2;
+  std::set<std::string> names;
+  for (const Plan* p : own) names.insert(p->plan_name());
+  const bool one_load = names.size() == own.size();  // then its name says nothing
   for (const Measure& m : kMeasures) {
     Bars b;
     b.aria = std::string(m.label) + " of each plan";
@@ -184,9 +187,12 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
     for (const Plan* p : own) {
       const double v = p->value(std::string(m.name));
       if (!std::isfinite(v) || b.bars.size() == kMostBars) continue;
-      b.bars.push_back({p->name(), 0, v, m.unit.empty() ? fmt::format("{:.3f}", v) : results::pretty(v, m.unit), "",
+      b.bars.push_back({one_load ? p->plan_name() : p->name(), 0, v,
+                        m.unit.empty() ? fmt::format("{:.3f}", v) : results::pretty(v, m.unit), "",
                         v == best ? Tone::answer : Tone::rest});
     }
+    if (std::ranges::all_of(b.bars, [&](const Bar& bar) { return bar.shown == b.bars.front().shown; }))
+      for (Bar& bar : b.bars) bar.tone = Tone::rest;  // none is better
     if (!b.bars.empty()) s.panels.push_back({std::string(m.label), "", bars(b)});
   }
   if (s.panels.empty()) return;
@@ -234,9 +240,27 @@ void add_all(Page& page, const std::vector<Plan>& plans, const Queries& q) {
 }
 }  // namespace
 
+namespace {
+/// Of a command without a scenario: what its options leave as they are.
+void add_defaults(Page& page, const Facts& f) {
+  if (!page.assumed.empty() || !f.scenario_file.empty()) return;
+  const auto open = [&](std::string_view key) { return f.setting(key).empty() || f.setting(key) == "not given"; };
+  page.assumed.push_back(html("<b>loads</b>: as the files count them <span class=\"dim\">(of the command)</span>"));
+  page.assumed.push_back(html("<b>rows of an expert in several slots</b>: {} <span class=\"dim\">(--sharing)</span>",
+                              open("sharing") ? "shared evenly" : f.setting("sharing")));
+  if (!f.setting("prefill-tokens").empty())
+    page.assumed.push_back(
+        html("<b>steps</b>: {} tokens a GPU in prefill, {} in decode with a context of {} <span "
+             "class=\"dim\">(--prefill-tokens, "
+             "--decode-tokens, --context)</span>",
+             f.setting("prefill-tokens"), f.setting("decode-tokens"), f.setting("context")));
+}
+}  // namespace
+
 Page place_page(const Facts& f, const results::Database& db) {
   const Queries q = Queries::of(db, "place");
   Page page = begun_page(f, q, {"run"});
+  add_defaults(page, f);
   const std::vector<Plan> plans = plans_of(q);
   const std::vector<const Plan*> own = own_of(plans);
   const double best = f.value("balancedness");

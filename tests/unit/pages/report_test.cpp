@@ -10,7 +10,6 @@
 
 #include "core/config.h"
 #include "pages/assets.h"
-#include "pages/facts.h"
 #include "pages/queries.h"
 #include "pages/sha256.h"
 #include "results/results.h"
@@ -181,7 +180,8 @@ TEST_F(ReportTest, ShowsPublishedFiguresBesideSimulatedOnes) {
   const std::string page = report_page(file("v.db"));
   EXPECT_NE(page.find("Of 3 published figures half are met within <span class=\"sim\">5.0 %</span>"),
             std::string::npos);
-  EXPECT_NE(page.find("2</span> of all 3 figures are nearer than nine of ten of their single kernels"), std::string::npos);
+  EXPECT_NE(page.find("2</span> of all 3 figures are nearer than nine of ten of their single kernels"),
+            std::string::npos);
   EXPECT_NE(page.find("data-value=\"0.2\""), std::string::npos) << "the worst";
   EXPECT_NE(page.find("How far off it may be"), std::string::npos);
 }
@@ -207,85 +207,6 @@ TEST_F(ReportTest, SaysHowFarOffBorrowedKernelsWere) {
   db.close();
   EXPECT_NE(report_page(database).find("half and nine of ten of the single kernels were within 24 % and 51 %"),
             std::string::npos);
-}
-
-TEST_F(ReportTest, GivesACommandThatWritesTheTimelineBesideTheResults) {
-  const std::string page = report_page(training("a.db"));
-  EXPECT_NE(page.find("moesim run a.yaml --seed 7 --timeline timeline.json -o timeline.db"), std::string::npos);
-  EXPECT_EQ(page.find("Add every <code>--set</code> that the run had"), std::string::npos);
-  results::Database old = results::Database::open_existing(file("a.db"));
-  old.exec("DROP TABLE option");
-  old.close();
-  EXPECT_NE(report_page(file("a.db")).find("Add every <code>--set</code> that the run had"), std::string::npos);
-}
-
-TEST_F(ReportTest, GivesNoCommandThatIsMoreThanOneWhateverADatabaseHolds) {
-  const std::string database = training("a.db");
-  results::Database db = results::Database::open_existing(database);
-  db.exec(
-      "UPDATE run SET seed = '1; rm x', file = 'a$(rm x).yaml'; INSERT INTO option VALUES (1, '--set; rm x', "
-      "'k=`rm x`')");
-  db.close();
-  const std::string page = report_page(database);
-  EXPECT_NE(page.find("<code>moesim run &#39;a$(rm x).yaml&#39; &#39;--set; rm x&#39; &#39;k=`rm x`&#39; --seed "
-                      "&#39;1; rm x&#39; -o again.db</code>"),
-            std::string::npos);
-  Facts of_place;
-  of_place.study = "place";
-  for (const char* harmful :
-       {"moesim place a; rm x", "moesim place $(rm x)", "moesim place 'a", "rm x", "moesim a\nrm x"}) {
-    of_place.scenario = harmful;
-    EXPECT_EQ(command_of(of_place, ""), "") << harmful;
-  }
-  of_place.scenario = "moesim place 'a; b' 'c'\\''d'";
-  EXPECT_EQ(command_of(of_place, ""), of_place.scenario);
-}
-
-TEST_F(ReportTest, ShowsOfASweepWhatItsPointsShare) {
-  const std::string database = training("a.db");
-  results::Database db = results::Database::open_existing(database);
-  db.exec(
-      "UPDATE run SET wall_time = NULL, file = '/home/someone/a.yaml'; INSERT INTO sweep VALUES ('vary: {x: [1]}', 1, "
-      "1, 1, 'complete'); INSERT INTO sweep_point (point, run, key, value, problem) VALUES (1, 1, 'x', '1', ''); "
-      "INSERT INTO metric VALUES (1, 'kernel_error_median', 0.084, '', 'run'), (1, 'kernel_error_p90', 0.222, '', "
-      "'run'), (1, 'kernel_time_interpolated_share', 1, '', 'run')");
-  db.close();
-  const std::string page = report_page(database);
-  for (const char* of_one : {"/home/someone", "fingerprint", " events in ", "All settings in force", "id=\"again\""})
-    EXPECT_EQ(page.find(of_one), std::string::npos) << of_one;
-  EXPECT_NE(page.find("Scenario <code>a.yaml</code>, seed 7, moesim"), std::string::npos);
-  EXPECT_NE(page.find("What is assumed?"), std::string::npos);
-  EXPECT_NE(page.find("Settings that all points share (2)"), std::string::npos);
-  EXPECT_NE(page.find("within 8.4 % and 22 %"), std::string::npos);
-  EXPECT_NE(page.find("Where kernel times come from"), std::string::npos);
-  EXPECT_EQ(page.find("class=\"alarm\""), std::string::npos);
-  results::Database open = results::Database::open_existing(database);
-  open.exec("UPDATE run SET state = 'running'");
-  open.close();
-  EXPECT_NE(report_page(database).find("1 of its runs did not come to their end"), std::string::npos);
-}
-
-TEST_F(ReportTest, SaysInWhatThePointsOfASweepDiffer) {
-  const std::string database = training("a.db");
-  results::Database db = results::Database::open_existing(database);
-  db.exec(
-      "INSERT INTO run SELECT 2, title, study, file, scenario, replace(resolved, '2 GiB', '3 GiB') || 'x: 1' || "
-      "char(10), "
-      "8, version, state, fingerprint, events, simulated_time, wall_time, peak_rss FROM run; INSERT INTO assumption "
-      "VALUES (2, 'run', 'precision', 'bf16', 'as asked'), (1, 'run', 'routing', 'balanced', 'default'), (2, 'run', "
-      "'routing', 'balanced', 'default'); INSERT INTO sweep VALUES ('', 2, 1, 1, 'complete'); INSERT INTO sweep_point "
-      "(point, run, key, value, problem) VALUES (1, 1, 'x', '0', ''), (2, 2, 'x', '1', '')");
-  const Facts f = read_shared(db);
-  EXPECT_EQ(f.resolved, "cluster.node.gpu.title: <s>GPU\n");
-  EXPECT_EQ(f.differing,
-            (std::map<std::string, std::string>{{"cluster.node.gpu.memory", "2 GiB (1); 3 GiB (1)"}, {"x", "1 (1)"}}));
-  ASSERT_EQ(f.assumptions.size(), 2u);
-  EXPECT_EQ(f.assumptions[0].value, "<u>fp8</u> (1); bf16 (1)");
-  EXPECT_EQ(f.assumptions[1].value, "balanced");
-  db.close();
-  const std::string page = report_page(database);
-  EXPECT_NE(page.find("seeds 7, 8"), std::string::npos);
-  EXPECT_NE(page.find("Settings in which points differ (2)"), std::string::npos);
 }
 
 TEST_F(ReportTest, RefusesWhatNoPageIsMadeOfInOneLine) {
