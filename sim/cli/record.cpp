@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/words.h"
 #include "formats/json.h"
+#include "numerics/compressed/tensors.h"
 #include "numerics/pass/gates.h"
 #include "numerics/weights/export.h"
 #include "recording/evaluate.h"
@@ -23,6 +24,7 @@ struct Given {
   ModelInput input;
   Judgement judge;
   std::string folder;
+  std::string picks;  // file of what indexers pick; "" for none
   bool no_weights = false, losses = false, json = false;
   recording::RecordOptions record;
   LimitOptions limits;
@@ -50,6 +52,31 @@ void print_json(const recording::RecordResult& r, const std::string& output,
   print_text("{}\n", formats::json_text(out, 2));
 }
 
+/// DeepSeek-V4's pass is one of its own: its tensors, its caches, its gate.
+recording::RecordResult record_compressed(const Given& given, const spec::Model& model,
+                                          const std::vector<recording::RecordRequest>& requests) {
+  for (const auto& [key, asked] : {std::pair{"--mtp", given.record.mtp},
+                                   {"--losses", given.losses},
+                                   {"--export", !given.folder.empty()},
+                                   {"--compare", !given.judge.compare.empty()},
+                                   {"--compare-gate", !given.judge.compare_gate.empty()},
+                                   {"--gate", given.judge.gate != "published"},
+                                   {"--precision", given.input.precision != "fp32"}})
+    if (asked)
+      throw ConfigError(key, fmt::format("{} attends over entries of several tokens; its pass has none", model.name));
+  const std::string& folder = given.input.weights;
+  const numerics::CompressedShape shape =
+      given.input.synthetic ? numerics::compressed_shape(model) : numerics::read_compressed(folder + "/config.json");
+  const std::unique_ptr<numerics::CompressedTensors> tensors =
+      given.input.synthetic ? std::make_unique<numerics::CompressedTensors>(shape, given.input.options.seed)
+                            : std::make_unique<numerics::CompressedTensors>(shape, folder);
+  recording::RecordOptions options = given.record;
+  options.source = "moesim record, " + source_of(given.input);
+  options.gate_weights = !given.no_weights;
+  if (given.input.synthetic) options.notes.push_back("weights are drawn: no load of experts is aimed at");
+  return recording::record_compressed(model, shape, *tensors, requests, options, given.picks);
+}
+
 void record(Given given) {
   const numerics::UseProducts products(products_of(given.input));
   check_different({{"the trace", given.record.output}, {"the weights", given.folder}});
@@ -64,6 +91,13 @@ void record(Given given) {
           "moesim record", limits_of(given.limits)))
     return;
   recording::check_requests(model, requests, given.record.decode);
+  if (model.attention.compressed) {
+    const recording::RecordResult r = record_compressed(given, model, requests);
+    return given.json ? print_json(r, given.record.output, {}) : print(r, given.record.output);
+  }
+  if (!given.picks.empty())
+    throw ConfigError("--picks",
+                      fmt::format("writes what DeepSeek-V4's indexers pick; {} has other layers", model.name));
   const std::unique_ptr<numerics::Weights> weights = weights_of(given.input, model);
   if (!given.folder.empty()) numerics::export_checkpoint(model, *weights, given.folder);
   std::optional<recording::Evaluation> evaluation;
@@ -96,6 +130,7 @@ void add_record(CLI::App& app, int&) {
              "trace to create; it has no default: no scenario gives it a name")
       ->required();
   verb->add_flag("--mtp", given->record.mtp, "run and record the multi-token-prediction modules too");
+  add_output(*verb, "--picks", given->picks, "also write the entries that each token's indexers pick, as JSON lines");
   verb->add_flag("--no-gate-weights", given->no_weights, "store the choices without their weights");
   add_judgement(*verb, given->judge);
   verb->add_flag("--losses", given->losses, "report losses of the prompts, as moesim loss does");

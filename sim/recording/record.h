@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "numerics/compressed/tensors.h"
 #include "numerics/pass/forward.h"
 #include "numerics/synthetic/synthetic.h"
 #include "numerics/tokens/tokenizer.h"
@@ -54,6 +55,12 @@ struct RecordResult {
 /// both), or a request is longer than the model's positions.
 RecordResult record_routing(numerics::Forward& forward, const std::vector<RecordRequest>& requests,
                             const RecordOptions& options);
+
+/// The same by DeepSeek-V4's pass, one request after the other, what an indexer picks into `picks` where that names a
+/// file: a line of JSON a token, {"request", "position", "layers": {"2": entries}}.
+RecordResult record_compressed(const spec::Model& model, const numerics::CompressedShape& shape,
+                               const numerics::CompressedTensors& tensors, const std::vector<RecordRequest>& requests,
+                               const RecordOptions& options, const std::string& picks = "");
 
 /// Throws ConfigError for a token id outside the vocabulary or a text that, with `decode` more tokens, is longer than
 /// the model's positions.

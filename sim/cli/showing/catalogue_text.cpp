@@ -65,8 +65,9 @@ std::string attention_text(const spec::Model& m) {
   const spec::AttentionShape& a = m.attention;
   std::string out = heads_text(a);
   if (a.indexer)
-    out += fmt::format(", over {} tokens that an indexer of {} heads of {} picks on {} layers", a.indexer->top_k,
-                       a.indexer->heads, a.indexer->head_dim, spec::layers_with_indexer(m));
+    out += fmt::format(", over {} {} that an indexer of {} heads of {} picks on {} layers", a.indexer->top_k,
+                       a.compressed ? "entries" : "tokens", a.indexer->heads, a.indexer->head_dim,
+                       spec::layers_with_indexer(m));
   if (const int layers = spec::windowed_layers(m); layers > 0) {
     const spec::KeysRead reads = spec::windowed_read(m);
     out += fmt::format(", {} of {} tokens on {} layers",

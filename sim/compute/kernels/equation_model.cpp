@@ -30,6 +30,11 @@ Equations::Reach reach_of(const Chosen<E>& chosen, double m, double n, double k)
 Equations::Reach reach_of(const Chosen<AttentionEquation>& chosen, const AttentionHeads& h, const AttentionWork& w) {
   return reach_of(chosen, double(w.queries), h.heads, double(w.keys) / double(w.sequences));
 }
+// Backward nobody measured it.
+Equations::Reach reach_of(const StreamMix& m, const StateEquation& e) {
+  if (m.backward) return {};
+  return reach_of(Chosen<StateEquation>{e}, double(m.rows), double(m.hidden), 0);
+}
 // The other kinds' rates are assumed to be like those of kinds with one.
 bool has_published_rate(MemoryKind kind) {
   switch (kind) {
@@ -210,10 +215,7 @@ Equations::Reach Equations::reach(const Kernel& kernel) const {
     Reach operator()(const SparsePrefill& a) const {
       return of_sparse(self.sparse_equation(a.heads), double(a.work.queries), a.picks);
     }
-    Reach operator()(const StreamMix& m) const {
-      if (m.backward) return {};  // nobody measured it
-      return reach_of(Chosen<StateEquation>{self.streams_equation(m.out)}, double(m.rows), double(m.hidden), 0);
-    }
+    Reach operator()(const StreamMix& m) const { return reach_of(m, self.streams_equation(m.out)); }
     Reach operator()(const ShortConvolution& s) const {
       const auto tokens = double(s.tokens), channels = double(s.channels);
       if (!s.decode && self.block_convolution())

@@ -85,4 +85,25 @@ CompressedShape read_compressed(const std::string& file) {
   s.compressed_theta = v.number_or("compress_rope_theta", s.rope.theta);
   return s;
 }
+
+CompressedShape compressed_shape(const spec::Model& m) {
+  const spec::AttentionShape& a = m.attention;
+  const spec::MoeShape& moe = *m.moe;
+  CompressedShape s;
+  s.name = m.name;
+  s.vocabulary = m.vocabulary, s.hidden = m.hidden, s.layers = m.layers, s.streams = m.residual_streams;
+  s.positions = m.max_positions;
+  s.heads = a.heads, s.head_dim = a.head_dim, s.rope_dims = a.qk_rope_head_dim, s.query_rank = a.q_lora_rank;
+  s.groups = a.compressed->output_groups, s.group_rank = a.compressed->output_rank, s.window = a.compressed->window;
+  s.index_heads = a.indexer->heads, s.index_dim = a.indexer->head_dim, s.index_picks = a.indexer->top_k;
+  s.ratios.assign(a.compressed->entries.begin(), a.compressed->entries.begin() + m.layers);
+  s.hashed_layers = moe.hash_layers;
+  s.experts = moe.experts, s.top_k = moe.top_k, s.expert_width = moe.expert_width, s.shared_width = moe.shared_total();
+  s.gate_scale = moe.scale, s.swiglu_limit = m.swiglu_limit, s.norm_epsilon = m.norm_epsilon;
+  s.stream_epsilon = 1e-6,
+  s.sinkhorn_rounds = 20;  // config.json of DeepSeek-V4-Flash and Pro: hc_eps, hc_sinkhorn_iters
+  s.rope = m.rope;
+  s.compressed_theta = 160000;  // the same: compress_rope_theta
+  return s;
+}
 }  // namespace moesim::numerics

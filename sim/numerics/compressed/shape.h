@@ -29,4 +29,6 @@ struct CompressedShape {
 /// Throws ConfigError "FILE: key: problem" for another model_type, missing keys, widths that do not divide, and gates
 /// or MTP modules that are not computed here.
 CompressedShape read_compressed(const std::string& file);
+/// The same of a model of the catalogue, or of one that is scaled down.
+CompressedShape compressed_shape(const spec::Model& model);
 }  // namespace moesim::numerics

@@ -11,6 +11,23 @@
 namespace moesim::numerics {
 CompressedTensors::CompressedTensors(const CompressedShape& shape, const std::string& folder)
     : shape_(shape), folder_(folder) {
+  add_all();
+  if (claimed_ == folder_->tensors().size()) return;
+  for (const auto& [name, found] : folder_->tensors())
+    if (!tensors_.contains(name) && !name.ends_with("tid2eid"))
+      throw ConfigError(fmt::format("{}: tensor {} {} has no place in the model ({} layers, {} experts)",
+                                    found.file->file(), name, formats::shape_text(found.tensor->shape), shape.layers,
+                                    shape.experts));
+  throw ConfigError(fmt::format("{}: a table of experts by token id belongs to none of the first {} layers", folder,
+                                shape.hashed_layers));
+}
+
+CompressedTensors::CompressedTensors(const CompressedShape& shape, std::uint64_t seed) : shape_(shape), seed_(seed) {
+  add_all();
+}
+
+void CompressedTensors::add_all() {
+  const CompressedShape& shape = shape_;
   add("embed.weight", shape.vocabulary, shape.hidden);
   add("norm.weight", 0, shape.hidden);
   add("head.weight", shape.vocabulary, shape.hidden);
@@ -19,14 +36,6 @@ CompressedTensors::CompressedTensors(const CompressedShape& shape, const std::st
   add("hc_head_base", 0, streams);
   add("hc_head_scale", 0, 1);
   for (int layer = 0; layer < shape.layers; ++layer) add_layer(layer);
-  if (claimed_ == folder_.tensors().size()) return;
-  for (const auto& [name, found] : folder_.tensors())
-    if (!tensors_.contains(name) && !name.ends_with("tid2eid"))
-      throw ConfigError(fmt::format("{}: tensor {} {} has no place in the model ({} layers, {} experts)",
-                                    found.file->file(), name, formats::shape_text(found.tensor->shape), shape.layers,
-                                    shape.experts));
-  throw ConfigError(fmt::format("{}: a table of experts by token id belongs to none of the first {} layers", folder,
-                                shape.hashed_layers));
 }
 
 void CompressedTensors::add_layer(int layer) {
@@ -85,9 +94,9 @@ void CompressedTensors::add_experts(const std::string& prefix, int layer) {
 }
 
 const formats::StoredTensor& CompressedTensors::claim(const std::string& name, const std::vector<std::int64_t>& shape) {
-  const formats::SafetensorsFolder::Found found = folder_.find(name);
+  const formats::SafetensorsFolder::Found found = folder_->find(name);
   if (found.tensor == nullptr)
-    throw ConfigError(fmt::format("{}: tensor {} is missing; {} needs it with shape {}", folder_.folder(), name,
+    throw ConfigError(fmt::format("{}: tensor {} is missing; {} needs it with shape {}", folder_->folder(), name,
                                   shape_.name, formats::shape_text(shape)));
   if (found.tensor->shape != shape)
     throw ConfigError(fmt::format("{}: tensor {}: has shape {}, but the model's configuration says {}",
@@ -100,9 +109,10 @@ const formats::StoredTensor& CompressedTensors::claim(const std::string& name, c
 
 /// rows: 0 for a vector.
 void CompressedTensors::add(const std::string& name, std::int64_t rows, std::int64_t columns) {
+  if (!folder_) return draw(name, rows, columns);
   const formats::StoredTensor& t =
       claim(name, rows > 0 ? std::vector<std::int64_t>{rows, columns} : std::vector<std::int64_t>{columns});
-  const std::string file = folder_.find(name).file->file();
+  const std::string file = folder_->find(name).file->file();
   switch (t.type) {
     case formats::StoredType::f32:
     case formats::StoredType::f16:
@@ -123,8 +133,9 @@ void CompressedTensors::add(const std::string& name, std::int64_t rows, std::int
 }
 
 void CompressedTensors::add_table(int layer, const std::string& name) {
+  if (!folder_) return draw_table(layer, name);
   const formats::StoredTensor& t = claim(name, {shape_.vocabulary, shape_.top_k});
-  const std::string file = folder_.find(name).file->file();
+  const std::string file = folder_->find(name).file->file();
   if (t.type != formats::StoredType::i64)
     throw ConfigError(fmt::format("{}: tensor {}: is stored as {}; expected I64", file, name, name_of(t.type)));
   std::vector<std::int64_t>& table = tables_[layer];

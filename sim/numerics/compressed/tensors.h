@@ -1,6 +1,8 @@
 // A DeepSeek-V4 checkpoint's tensors, as FP32, under their released names.
 #pragma once
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,10 @@ class CompressedTensors {
   /// not.
   CompressedTensors(const CompressedShape& shape, const std::string& folder);
 
+  /// Draws everything from a seed: matrices that keep the size of what passes through them, norms of 1, tables that
+  /// give each token id `top_k` experts; biases that choose experts stay 0, so that no load is aimed at.
+  CompressedTensors(const CompressedShape& shape, std::uint64_t seed);
+
   /// (outputs, inputs)
   MatrixView matrix(const std::string& name) const;
   const float* vector(const std::string& name) const { return matrix(name).data; }
@@ -24,6 +30,9 @@ class CompressedTensors {
   const std::int64_t* experts_of(int layer, int token) const;
 
  private:
+  void add_all();
+  void draw(const std::string& name, std::int64_t rows, std::int64_t columns);
+  void draw_table(int layer, const std::string& name);
   void add(const std::string& name, std::int64_t rows, std::int64_t columns);
   void add_layer(int layer);
   void add_compressor(const std::string& prefix, int ratio, int width);
@@ -37,7 +46,8 @@ class CompressedTensors {
     std::vector<float> values;
   };
   const CompressedShape& shape_;
-  formats::SafetensorsFolder folder_;
+  std::optional<formats::SafetensorsFolder> folder_;  // none: drawn from the seed
+  std::uint64_t seed_ = 0;
   std::map<std::string, Values> tensors_;
   std::map<int, std::vector<std::int64_t>> tables_;
   std::size_t claimed_ = 0;
