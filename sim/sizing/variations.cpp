@@ -72,7 +72,7 @@ class Capacity {
   /// What is known of this load on a window at least so long; null: nothing.
   const Seen* known(int step, double stretch) const {
     // Where the plan bounds it, a longer window is the same.
-    const auto at = seen_.lower_bound({step, trial_for(plan_, end_, stretch).duration});
+    const auto at = seen_.lower_bound({step, trial_for(plan_, end_, stretch, load_of(step)).duration});
     return at != seen_.end() && at->first.first == step ? &at->second : nullptr;
   }
   bool meets(int step, double stretch) {
