@@ -1,6 +1,7 @@
 // Where the units that their makers chose lie beside the front: GPUs for a request a second, within the targets, of the
 // unit and of the best of all pools of its role that could be built.
-//   sizing_makers_bench --benchmark_out=...   (a minute or two a line)
+// One instance each, six simulations a line at most: what they carry is known to a tenth.
+//   sizing_makers_bench --benchmark_out=...   (a minute a line)
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -29,27 +30,26 @@ bool of_maker(const Proposal& p, const Maker& m) {
   return p.design.data == m.data && p.design.tensor == 1 && p.design.slots == m.slots;
 }
 
-/// GPUs of the pool for a request a second: the largest load, by bisection on the same random numbers, that so many
-/// instances carry, beside more than enough of the other role.
+/// Under a load of so many requests a second.
+Verdict under(const Plan& plan, const Deployment& d, double end_to_end, double rate) {
+  return judge_once(plan, d, {.end_to_end = end_to_end, .load = rate / plan.load.rate});
+}
+
+/// GPUs of the pool for a request a second within the targets, of one instance beside more than enough of the other
+/// role; three simulations at most.  What piles up of a load that is too large says what is served of it; the targets
+/// are met under a little less.
 double gpus_per_rate(const Plan& plan, const Proposal& pool, const Proposal& other) {
-  const auto count = [&](const Proposal& p, double more) {
-    return std::max(1, int(plan.load.rate * more / p.steady.rate + 0.999));
-  };
+  constexpr double kOver = 1.3, kSpare = 2;
   const bool first = pool.design.role == Role::prefill;
-  const int instances = count(pool, 1);
-  const double whole = instances * pool.steady.rate / plan.load.rate;  // the load that these carry in closed form
-  const int others = count(other, 2 * whole);
-  Deployment d{pool.node, pool.engine, {pool.design, other.design}, {instances, others}};
+  const int others = std::max(1, int(kSpare * pool.steady.rate / other.steady.rate + 0.999));
+  Deployment d{pool.node, pool.engine, {pool.design, other.design}, {1, others}};
   if (!first) std::swap(d.pools[0], d.pools[1]), std::swap(d.instances[0], d.instances[1]);
   const double ttft = first ? pool.steady.ttft : other.steady.ttft, tpot = first ? other.steady.tpot : pool.steady.tpot;
-  const auto meets = [&](double load) {
-    return judge(plan, d, {.end_to_end = ttft + plan.load.output * tpot, .load = load}).met;
-  };
-  double low = 0.6 * whole, high = 1.6 * whole;
-  if (!meets(low)) return 1e300;
-  if (meets(high)) return pool.design.gpus() * instances / (plan.load.rate * high);
-  for (int k = 0; k < 5; ++k) (meets((low + high) / 2) ? low : high) = (low + high) / 2;
-  return pool.design.gpus() * instances / (plan.load.rate * low);
+  const double end_to_end = ttft + plan.load.output * tpot, over = kOver * pool.steady.rate;
+  const double served = over * (1 - under(plan, d, end_to_end, over).figures.piled_up);
+  for (const double share : {0.95, 0.85})
+    if (under(plan, d, end_to_end, share * served).met) return pool.design.gpus() / (share * served);
+  return 1e300;
 }
 
 /// The best of each layout and number of slots, cheapest first.
@@ -76,12 +76,12 @@ void MakersUnit(benchmark::State& state) {
     const Proposal* other = best_of_each(all, maker.role == Role::prefill ? Role::decode : Role::prefill).front();
     const auto own = std::ranges::find_if(pools, [&](const Proposal* p) { return of_maker(*p, maker); });
     if (own == pools.end()) return state.SkipWithError("the maker's unit cannot be used");
-    // What is no better in closed form, but for this, is not simulated.
-    constexpr double kTrust = 1.02;
+    // The unit and its cheapest rival in closed form.
+    const Proposal* rival = pools.front() != *own ? pools.front() : pools.size() > 1 ? pools[1] : nullptr;
     double best = 1e300, unit = 0;
     std::string text;
-    for (const Proposal* p : pools) {
-      if (p->request_cost() > kTrust * (*own)->request_cost()) break;
+    for (const Proposal* p : {*own, rival}) {
+      if (p == nullptr) continue;
       const double gpus = gpus_per_rate(plan, *p, *other);
       text += fmt::format("{}{} of {} slots {:.4f} ({:.4f})", text.empty() ? "" : "; ", text_of(p->design, 1),
                           p->design.slots, gpus, p->design.gpus() / p->steady.rate);

@@ -62,7 +62,8 @@ inline constexpr Column kCandidatePool[] = {
 inline constexpr Column kVariation[] = {
     {"run", "INTEGER", "", "run.run"},
     {"kind", "TEXT", "",
-     "rank (the best few over seeds), check (the answer again) or variation (another plan, or number of instances)"},
+     "rank (the best few over seeds), choice (why the first of those that cost the same), check (the answer again) or "
+     "variation (another plan, or number of instances)"},
     {"what", "TEXT", "", "what was changed"},
     {"met", "INTEGER", "", "1: the targets hold then"},
     {"gpus", "INTEGER", "", "that it takes then"},

@@ -102,6 +102,7 @@ std::string answer_json(const Plan& plan, const Search& s, const std::vector<Var
   formats::Json out = {{"title", plan.title}, {"seed", plan.seed}, {"met", s.winner.has_value()}};
   if (s.winner) out["answer"] = entry_json(plan, s.entries[*s.winner]);
   if (s.winner) out["seeds_missed"] = seeds_missed(s);
+  if (!s.why.empty()) out["why"] = s.why;
   out["candidates"] = formats::Json::array();
   for (const Entry& e : s.entries) out["candidates"].push_back(entry_json(plan, e));
   out["ranking"] = formats::Json::array();
@@ -135,6 +136,9 @@ void store(results::Results& results, const Plan& plan, const Search& s, const s
                  results::Results::null(),
                  fmt::format("headroom {:.1f} % +- {:.1f}{}", 100 * r.headroom.mean, 100 * r.headroom.half_width,
                              r.tie ? ", tie with the one above" : "")});
+  if (!s.why.empty())
+    results.add(results::Table::variation, {"choice", text_of(s.entries[*s.winner].deployment), 1,
+                                            results::Results::null(), results::Results::null(), s.why});
   for (const Check& c : s.checks)
     results.add(results::Table::variation,
                 {"check", c.what, int(c.met), results::Results::null(), results::Results::null(), c.standing});

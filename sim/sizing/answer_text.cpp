@@ -75,7 +75,9 @@ std::string first_lines(const Plan& plan, const Search& s) {
   if (plan.section.targets.share > 0)
     out += fmt::format("; {:.2f} % of requests within targets", 100 * w.figures->share);
   out += "\nof the time of " + w.figures->limiter + "\n";
-  if (s.ranking.size() > 1 && s.ranking[1].tie) {
+  if (!s.why.empty()) {
+    out += "chosen, since " + s.why + "\n";
+  } else if (s.ranking.size() > 1 && s.ranking[1].tie) {
     const Deployment& other = s.entries[s.ranking[1].entry].deployment;
     out += fmt::format("a tie over {} seeds with {} on {}, {} USD/h\n", s.ranking[1].headrooms.size(), text_of(other),
                        node_name(*other.node), money(other.cost_per_hour()));
@@ -162,6 +164,8 @@ std::string ledger_text(const Search& s) {
       note(why, text_of(p.design, 1));
   for (const Entry& e : s.entries)
     if (e.fate == Fate::pruned)
+      note(e.reason, text_of(e.deployment));
+    else if (e.fell == Fell::seeds)
       note(e.reason, text_of(e.deployment));
     else if (e.fate == Fate::misses)
       note("targets missed in simulation: " + e.reason, text_of(e.deployment));

@@ -61,7 +61,9 @@ void confirm(const Plan& plan, Search& s, int jobs) {
     }
   const std::vector<Question> all = questions(plan, winner);
   std::vector<Check> checks(all.size());
-  runs::run_all("confirming", all.size(), jobs, [&](std::size_t k) {
+  // The last begins first: loads that move take longest to draw.
+  runs::run_all("confirming", all.size(), jobs, [&](std::size_t from_last) {
+    const std::size_t k = all.size() - 1 - from_last;
     const Question& q = all[k];
     const auto standing = standings(plan.section.targets, simulate(q.plan, winner.deployment, q.trial));
     checks[k] = {q.what, all_met(standing), text_of(*tightest(standing)), tightest(standing)->used()};

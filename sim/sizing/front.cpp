@@ -17,7 +17,8 @@ constexpr std::size_t kMostFaster = 2;  // simulated for it
 void mark_front(std::vector<Entry>& entries) {
   const auto token = [](const Entry& e) { return e.figures->latency[latency_index("tpot_p50")]; };
   for (Entry& e : entries) {
-    if (e.fate != Fate::meets) continue;
+    if (!holds(e)) continue;
+    e.fate = Fate::meets;
     const bool beaten = std::ranges::any_of(entries, [&](const Entry& other) {
       if (!holds(other)) return false;
       const double a = other.deployment.cost_per_hour(), b = e.deployment.cost_per_hour();
@@ -28,7 +29,7 @@ void mark_front(std::vector<Entry>& entries) {
 }
 
 /// Not simulated since something cheaper does: what else fell by its closed form cannot be built.
-bool was_spared(const Entry& e) { return e.fate == Fate::pruned && e.reason.starts_with("cost"); }
+bool was_spared(const Entry& e) { return e.fate == Fate::pruned && e.fell == Fell::cost; }
 
 /// Each faster in closed form than all cheaper ones, cheapest first.
 std::vector<Entry*> faster(std::vector<Entry>& entries, double cheapest) {
@@ -72,6 +73,7 @@ void race_front(const Plan& plan, Search& s, int jobs) {
       if (std::ranges::find(more, e) == more.end()) more.push_back(e);
     runs::run_all("dearer ones", more.size(), jobs, [&](std::size_t k) {
       Entry& e = *more[k];
+      e.fell = Fell::no;
       fit_to_limits(plan, e);
       // As the closed form sizes it: fewer instances would be slower.
       const Verdict v = judge(plan, e.deployment, {.end_to_end = end_to_end(plan, e)});

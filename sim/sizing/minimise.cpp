@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
+#include "core/words.h"
 #include "sizing/search.h"
 
 namespace moesim::sizing {
@@ -27,18 +29,39 @@ class Trials {
     d.instances = instances;
     at->second = judge(plan_, d, terms_);
     entry_.trials += at->second.trials;
+    if (const Verdict& v = at->second; !v.met) {
+      const Standing& tightest = *sizing::tightest(v.standings);
+      const std::string text = text_of(tightest);
+      // "ttft_p90: 5.84 s of 3.00 s"
+      entry_.missed.push_back({instances, tightest.target + ":" + text.substr(tightest.target.size()), v.used()});
+    }
     last_ = instances;
     return at->second;
   }
   const std::vector<int>& last() const { return last_; }
-  /// Share used of the tightest target where it was missed by least.
-  double nearest_miss() const {
-    double out = 1e300;
-    for (const auto& [instances, seen] : seen_)
-      if (!seen.met) out = std::min(out, seen.used());
+  bool spent() const { return int(seen_.size()) >= kMostTrials; }
+
+  /// The most instances of a pool that are known not to be enough, where the others have no more than these.
+  int least(const std::vector<int>& n, std::size_t pool) const {
+    int out = 0;
+    for (const Missed& m : entry_.missed) {
+      std::vector<int> at = m.instances;
+      std::swap(at[pool], at.back());
+      std::vector<int> others = n;
+      std::swap(others[pool], others.back());
+      const auto enough = [](int tried, int now) { return tried >= now; };
+      if (std::equal(at.begin(), at.end() - 1, others.begin(), enough)) out = std::max(out, at.back());
+    }
     return out;
   }
-  bool spent() const { return int(seen_.size()) >= kMostTrials; }
+  /// The most that are not enough and of no pool more than these; null if none is known.
+  const Missed* nearest(const std::vector<int>& n) const {
+    const Missed* out = nullptr;
+    const auto all = [](const Missed& m) { return std::reduce(m.instances.begin(), m.instances.end()); };
+    for (const Missed& m : entry_.missed)
+      if (std::ranges::equal(m.instances, n, std::less_equal<>{}) && (out == nullptr || all(m) >= all(*out))) out = &m;
+    return out;
+  }
 
  private:
   const Plan& plan_;
@@ -48,18 +71,29 @@ class Trials {
   std::vector<int> last_;
 };
 
-/// The pool that a missed target calls for: of prompts, of answers, or the busier one.
-std::size_t pool_at_fault(const Deployment& d, const Standing& missed, const Figures& f) {
-  if (d.pools.size() == 1) return 0;
-  if (missed.target.starts_with("ttft")) return 0;
-  if (missed.target.starts_with("tpot") || missed.target.starts_with("itl")) return 1;
-  return f.utilisation[0] >= f.utilisation[1] ? 0 : 1;
+/// The pool that has less of what its closed form asks for: where requests pile up, those that wait for a first token
+/// may do so for what holds the answers of others up.
+std::size_t scarcer(const Entry& entry, const std::vector<int>& n) {
+  return n[0] * entry.need[1] <= n[1] * entry.need[0] ? 0 : 1;
+}
+
+/// How many instances of a pool to add.  again: how often some were added to it in vain.
+int more_of(int n, const Verdict& v, const Standing& missed, int again) {
+  constexpr double kMost = 1.5;  // times what there is
+  // What piles up is not served: to serve all takes as many times more.
+  double more = v.figures.piled_up > 0 ? 1 / std::max(0.1, 1 - v.figures.piled_up) - 1 : 0;
+  // A step's length follows from how many requests are in it, and these are shared out.
+  if (missed.target.starts_with("tpot")) more = std::max(more, missed.used() - 1);
+  // Queues that outgrow any target say little of how many are missing: a fifth, then twice as many each time.
+  if (missed.target.starts_with("ttft")) more = std::max(more, 0.2 * double(1 << std::min(again, 8)));
+  return std::max(1, int(n * std::min(more, kMost) + 0.5));
 }
 
 /// Adds instances until the targets are met.  False where that does not help or cannot be had.
 bool grow(const Plan& plan, Entry& entry, Trials& trials, std::vector<int>& n, double cheapest) {
   double before = 1e300;
   int idle = 0;
+  std::vector<int> again(n.size());
   while (!trials(n).met) {
     const Standing missed = *tightest(trials(n).standings);
     entry.reason = text_of(missed);
@@ -68,16 +102,26 @@ bool grow(const Plan& plan, Entry& entry, Trials& trials, std::vector<int>& n, d
     if (missed.used() >= before * 0.999 && ++idle == int(n.size()) + 1) return false;
     before = missed.used();
     std::size_t pool = pool_at_fault(entry.deployment, missed, trials(n).figures);
+    if (n.size() == 2 && trials(n).figures.piled_up > 0) pool = scarcer(entry, n);
     if (n.size() == 2 && idle % 2 == 1) pool = 1 - pool;
-    // Queues that outgrow any target say little of how many are missing: a fifth at a time.
-    n[pool] += std::max(1, n[pool] / 5);
     Deployment more = entry.deployment;
     more.instances = n;
+    // No more than may be had or paid, if that is more than there are.
+    int by = more_of(n[pool], trials(n), missed, again[pool]++);
+    const auto too_much = [&] {
+      more.instances[pool] = n[pool] + by;
+      return !all_met(standings_of_size(plan.section.targets, more)) || more.cost_per_hour() > cheapest;
+    };
+    while (too_much() && by > 1) --by;
+    n = more.instances;
     if (const auto sizes = standings_of_size(plan.section.targets, more); !all_met(sizes)) {
+      entry.fell = Fell::size;
       entry.reason += ", and more would take " + text_of(*tightest(sizes));
       return false;
     }
     if (more.cost_per_hour() > cheapest) {
+      entry.fell = Fell::cost;
+      entry.bound = more.cost_per_hour();
       entry.reason += fmt::format(", and more would cost {:.2f} USD/h", more.cost_per_hour());
       return false;
     }
@@ -89,24 +133,43 @@ bool grow(const Plan& plan, Entry& entry, Trials& trials, std::vector<int>& n, d
 void shrink(Entry& entry, Trials& trials, std::vector<int>& n) {
   for (std::size_t pool = 0; pool < n.size(); ++pool) {
     // low fails (none serve nobody; closed forms do not miss by so much), high meets
-    int low = std::min(n[pool] - 1, int(entry.need[pool] * kHopeless)), high = n[pool];
+    int low = std::min(n[pool] - 1, std::max(int(entry.need[pool] * kHopeless), trials.least(n, pool))), high = n[pool];
     while (high - low > std::max(1, high / kFinest) && !trials.spent()) {
       std::vector<int> fewer = n;
       // The pool's utilisation says where to look first.
       const double used = trials(n).figures.utilisation[pool];
       const int guess = high == n[pool] ? std::max(int(std::ceil(high * used)), low + 1) : (low + high) / 2;
       fewer[pool] = std::clamp(guess, low + 1, high - 1);
-      if (trials(fewer).met) {
-        high = fewer[pool];
-      } else {
-        low = fewer[pool];
-        entry.reason = "with fewer, " + text_of(*tightest(trials(fewer).standings));
-      }
+      (trials(fewer).met ? high : low) = fewer[pool];
     }
     n[pool] = high;
   }
 }
+
+/// "1 node fewer would miss ttft_p90: 5.84 s of 3.00 s"
+std::string fewer_text(const Deployment& d, const Missed& missed) {
+  Deployment fewer = d;
+  fewer.instances = missed.instances;
+  const int gpus = d.gpus() - fewer.gpus(), node = d.node->node.gpus;
+  const std::string what = gpus == 0          ? "instances"
+                           : gpus % node == 0 ? counted(std::size_t(gpus / node), "node")
+                                              : counted(std::size_t(gpus), "GPU");
+  return fmt::format("{} fewer would miss {}", gpus == 0 ? "an instance" : what, missed.what);
+}
 }  // namespace
+
+std::size_t pool_at_fault(const Deployment& d, const Standing& missed, const Figures& f) {
+  if (d.pools.size() == 1) return 0;
+  if (missed.target.starts_with("ttft")) return 0;
+  if (missed.target.starts_with("tpot") || missed.target.starts_with("itl")) return 1;
+  return f.utilisation[0] >= f.utilisation[1] ? 0 : 1;
+}
+
+double Entry::nearest_miss() const {
+  double out = 1e300;
+  for (const Missed& m : missed) out = std::min(out, m.used);
+  return out;
+}
 
 void take(Entry& entry, const Verdict& v) {
   entry.figures = v.figures;
@@ -119,13 +182,13 @@ void take(Entry& entry, const Verdict& v) {
 bool minimise(const Plan& plan, Entry& entry, double cheapest, const Terms& terms) {
   Trials trials(plan, entry, terms);
   std::vector<int> n = entry.deployment.instances;
+  entry.fell = Fell::no;
   try {
     if (!grow(plan, entry, trials, n, cheapest)) {
       entry.deployment.instances = trials.last();
       take(entry, trials(trials.last()));
       return false;
     }
-    entry.reason.clear();
     shrink(entry, trials, n);
   } catch (const ConfigError& e) {
     entry.fate = Fate::illegal;
@@ -134,8 +197,8 @@ bool minimise(const Plan& plan, Entry& entry, double cheapest, const Terms& term
   }
   entry.deployment.instances = n;
   take(entry, trials(n));
-  entry.nearest_miss = trials.nearest_miss();
-  if (entry.reason.empty()) entry.reason = text_of(*tightest(trials(n).standings));
+  const Missed* fewer = trials.nearest(n);
+  entry.reason = fewer != nullptr ? fewer_text(entry.deployment, *fewer) : text_of(*tightest(trials(n).standings));
   return true;
 }
 }  // namespace moesim::sizing

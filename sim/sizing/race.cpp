@@ -31,12 +31,22 @@ bool worth(const Plan& plan, Entry& entry, double cheapest, double trust) {
   Deployment least = entry.deployment;
   for (int& n : least.instances) n = 1;
   if (const auto sizes = standings_of_size(plan.section.targets, least); !all_met(sizes)) {
+    entry.fell = Fell::size;
     entry.reason = text_of(*tightest(sizes));
     return false;
   }
-  if (entry.reason = far_beyond(entry); !entry.reason.empty()) return false;
-  entry.bound = std::max(least.cost_per_hour(), entry.estimate * trust);
-  if (plan.section.search.exhaustive || entry.bound <= cheapest) return true;
+  if (entry.reason = far_beyond(entry); !entry.reason.empty()) {
+    entry.fell = Fell::far;
+    return false;
+  }
+  const bool tried = entry.fate == Fate::misses;  // and more of it was too dear: its bound is what more would cost
+  if (!tried) entry.bound = std::max(least.cost_per_hour(), entry.estimate * trust);
+  if (plan.section.search.exhaustive || entry.bound <= cheapest) {
+    entry.fell = Fell::no;
+    return true;
+  }
+  if (tried) return false;
+  entry.fell = Fell::cost;
   entry.reason = fmt::format("cost: not below {:.2f} USD/h, {:.2f} do", entry.bound, cheapest);
   return false;
 }
@@ -62,12 +72,24 @@ class Trust {
 
 }  // namespace
 
-void race(const Plan& plan, const std::vector<Entry*>& all, int jobs) {
+namespace {
+/// The most that a deployment may cost, USD/h: what is so much dearer than the cheapest is given up.  Before one is
+/// known that meets the targets, closed forms say what that may be.
+double cap_of(const Plan& plan, const std::vector<Entry*>& entries, double cheapest, bool any) {
+  if (plan.section.search.exhaustive || any) return 1e300;
+  if (cheapest < 1e300) return cheapest * (1 + plan.section.search.margin);
+  double least = 1e300;
+  for (const Entry* e : entries) least = std::min(least, e->estimate);
+  return kBeyond * least;
+}
+
+/// any: whatever they cost, as long as none is known that meets the targets.
+void race(const Plan& plan, const std::vector<Entry*>& all, int jobs, bool any) {
   double cheapest = 1e300;
   Trust trust(plan.section.search.margin);
   std::vector<Entry*> entries;
   for (Entry* e : all) {
-    if (e->fate == Fate::pruned) entries.push_back(e);
+    if (e->fate == Fate::pruned || (e->fate == Fate::misses && e->fell == Fell::cost)) entries.push_back(e);
     if (!holds(*e)) continue;
     cheapest = std::min(cheapest, e->deployment.cost_per_hour());
     trust.seen(*e);
@@ -79,9 +101,10 @@ void race(const Plan& plan, const std::vector<Entry*>& all, int jobs) {
     for (std::size_t i = first; i < std::min(first + kRound, entries.size()); ++i)
       if (worth(plan, *entries[i], cheapest, trust())) round.push_back(entries[i]);
     if (round.empty()) continue;
+    const double cap = cap_of(plan, all, cheapest, any && cheapest == 1e300);
     runs::run_all("", round.size(), jobs, [&](std::size_t k) {
       fit_to_limits(plan, *round[k]);
-      minimise(plan, *round[k], plan.section.search.exhaustive ? 1e300 : cheapest * (1 + plan.section.search.margin));
+      minimise(plan, *round[k], cap);
     });
     stop_if_interrupted();
     for (const Entry* e : round) {
@@ -90,5 +113,12 @@ void race(const Plan& plan, const std::vector<Entry*>& all, int jobs) {
       trust.seen(*e);
     }
   }
+  // What was given up for what nobody does: something as dear may be the cheapest.
+  const bool again = std::ranges::any_of(
+      all, [&](const Entry* e) { return e->fate == Fate::misses && e->fell == Fell::cost && e->bound <= cheapest; });
+  if (again) race(plan, all, jobs, true);
 }
+}  // namespace
+
+void race(const Plan& plan, const std::vector<Entry*>& all, int jobs) { race(plan, all, jobs, false); }
 }  // namespace moesim::sizing

@@ -1,5 +1,7 @@
 #include "sizing/ranking.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <tuple>
@@ -8,32 +10,38 @@
 
 namespace moesim::sizing {
 namespace {
-constexpr std::size_t kRanked = 3;     // shown
-constexpr std::size_t kMostEqual = 4;  // of those that cost as much as the cheapest
+constexpr std::size_t kRanked = 3;  // shown
 
 double cost(const Search& s, std::size_t entry) { return s.entries[entry].deployment.cost_per_hour(); }
 bool same_cost(const Search& s, std::size_t a, std::size_t b) {
   return std::abs(cost(s, a) - cost(s, b)) <= 1e-9 * cost(s, a);
 }
 
-/// The cheapest, all of its cost, and as many more as are shown; the plan's own seed says which of equals come first.
+/// The cheapest, as many as are shown; the plan's own seed says which of equals come first.
 std::vector<std::size_t> contenders(const Search& s) {
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < s.entries.size(); ++i)
     if (holds(s.entries[i])) all.push_back(i);
   std::ranges::stable_sort(all, {}, [&](std::size_t i) { return std::pair(cost(s, i), -s.entries[i].headroom); });
-  std::size_t equal = 0;
-  while (equal < all.size() && same_cost(s, all[equal], all.front())) ++equal;
-  all.resize(std::min(all.size(), std::max(kRanked, std::min(equal, kMostEqual))));
+  all.resize(std::min(all.size(), kRanked));
   return all;
 }
 
-/// Share of the tightest target that is left; with another seed.
-double headroom(Plan plan, const Entry& e, std::uint64_t seed) {
-  plan.seed = seed;
-  const auto all = standings(plan.section.targets, simulate(plan, e.deployment, e.trial));
-  return 1 - tightest(all)->used();
+/// Under one seed.
+struct Tried {
+  Figures figures;
+  Standing tightest;
+};
+/// further: seeds after the plan's own, of which its figures are.
+Tried with_seed(Plan plan, const Entry& e, std::size_t further) {
+  plan.seed += further;
+  const Figures figures = further == 0 ? *e.figures : simulate(plan, e.deployment, e.trial);
+  return {figures, *tightest(standings(plan.section.targets, figures))};
 }
+
+// as Standing::met() rounds
+bool misses(double headroom) { return headroom < -1e-12; }
+int missed_by(const Ranked& r) { return int(std::ranges::count_if(r.headrooms, misses)); }
 
 /// On a window twice as long as the shortest, unless its verdict is of one; where it misses them there, with more
 /// instances.
@@ -46,9 +54,8 @@ void settle(const Plan& plan, Entry& e) {
   if (!v.met) {
     minimise(plan, e, 1e300, terms);
   } else {
-    const std::string reason = e.reason.starts_with("with fewer") ? e.reason : text_of(*tightest(v.standings));
     take(e, v);
-    e.reason = reason;
+    if (e.missed.empty()) e.reason = text_of(*tightest(v.standings));
   }
 }
 }  // namespace
@@ -70,12 +77,7 @@ bool settle(const Plan& plan, Search& s, int jobs) {
   return least() > before;
 }
 
-int seeds_missed(const Search& s) {
-  // as Standing::met() rounds
-  return s.ranking.empty()
-             ? 0
-             : int(std::ranges::count_if(s.ranking.front().headrooms, [](double h) { return h < -1e-12; }));
-}
+int seeds_missed(const Search& s) { return s.ranking.empty() ? 0 : missed_by(s.ranking.front()); }
 
 bool is_tie(const Ranked& better, const Ranked& worse, bool same_cost, double missed) {
   if (better.headrooms.size() < 2) return false;
@@ -87,31 +89,100 @@ bool is_tie(const Ranked& better, const Ranked& worse, bool same_cost, double mi
   return std::abs(d.mean) <= d.half_width;
 }
 
-void rank(const Plan& plan, Search& s, int jobs) {
+namespace {
+constexpr std::size_t kMostFallen = 12;  // in turn, after which the best of them stays
+
+/// How many seeds it misses the targets on, of how many.
+std::string seeds_text(const Ranked& r) {
+  return fmt::format("the targets on {} of {} seeds", missed_by(r), r.headrooms.size());
+}
+
+/// What it was stays as an entry that fell; it has an instance more, if that may be had.
+void fall(const Plan& plan, Search& s, const Ranked& first, const Tried& worst) {
+  s.fallen.push_back(first);
+  Entry& e = s.entries[first.entry];
+  e.fate = Fate::misses;
+  e.fell = Fell::seeds;
+  e.missed.push_back({e.deployment.instances, seeds_text(first), 1 - std::min(0.0, first.headroom.mean)});
+  e.reason = "seeds: it misses " + seeds_text(first);
+  Entry more = e;
+  ++more.deployment.instances[pool_at_fault(e.deployment, worst.tightest, worst.figures)];
+  if (!all_met(standings_of_size(plan.section.targets, more.deployment))) return;
+  Entry fell = e;
+  fell.trials = 0;  // counted once
+  s.fallen.back().entry = s.entries.size();
+  minimise(plan, more, 1e300, {.stretch = 2});
+  more.settled = true;
+  s.entries[first.entry] = std::move(more);
+  s.entries.push_back(std::move(fell));
+}
+
+/// Where all fell: the one that misses on fewest seeds, the first of them.
+void choose_fallen(Search& s) {
+  const auto best = std::ranges::min_element(s.fallen, {}, missed_by);
+  s.entries[best->entry].fate = Fate::meets;
+  s.entries[best->entry].fell = Fell::no;
+  s.entries[best->entry].reason = "it misses " + seeds_text(*best);
+  s.winner = best->entry;
+  s.ranking = {*best};
+}
+
+/// Why the first is first, of those that cost the same.
+std::string why_first(const Search& s, const std::vector<Ranked>& ranked) {
+  std::size_t equal = 0;
+  for (std::size_t i = 0; i < s.entries.size(); ++i)
+    equal += holds(s.entries[i]) && same_cost(s, ranked.front().entry, i);
+  if (equal < 2 || ranked.size() < 2) return "";
+  const Ranked &first = ranked[0], &second = ranked[1];
+  const std::string left =
+      fmt::format("it leaves {:.1f} % of its tightest target, {} {:.1f} %", 100 * first.headroom.mean,
+                  text_of(s.entries[second.entry].deployment), 100 * second.headroom.mean);
+  if (first.headrooms.size() < 2) return fmt::format("of {} that cost the same, {}", equal, left);
+  if (const int a = missed_by(first), b = missed_by(second); a < b)
+    return fmt::format("of {} that cost the same, it misses {} and the next {}", equal, seeds_text(first),
+                       seeds_text(second));
+  return fmt::format("of {} that cost the same, {}, over {} seeds{}", equal, left, first.headrooms.size(),
+                     second.tie ? ": no more than chance" : "");
+}
+}  // namespace
+
+bool rank(const Plan& plan, Search& s, int jobs) {
   const std::vector<std::size_t> all = contenders(s);
-  if (all.empty()) return;
-  const std::size_t seeds = std::size_t(plan.section.search.seeds);
-  std::vector<Ranked> ranked(all.size());
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    ranked[i].entry = all[i];
-    ranked[i].headrooms.assign(seeds, s.entries[all[i]].headroom);
+  if (all.empty()) {
+    if (!s.fallen.empty()) choose_fallen(s);
+    return true;
   }
+  const std::size_t seeds = std::size_t(plan.section.search.seeds);
+  std::vector<std::vector<Tried>> tried(all.size(), std::vector<Tried>(seeds));
   const std::size_t more = seeds - 1;
+  for (std::size_t i = 0; i < all.size(); ++i) tried[i][0] = with_seed(plan, s.entries[all[i]], 0);
   runs::run_all("other seeds", all.size() * more, jobs, [&](std::size_t k) {
-    const std::size_t seed = 1 + k % more;
-    ranked[k / more].headrooms[seed] = headroom(plan, s.entries[all[k / more]], plan.seed + seed);
+    const std::size_t i = k / more, seed = 1 + k % more;
+    tried[i][seed] = with_seed(plan, s.entries[all[i]], seed);
   });
   stop_if_interrupted();
   s.trials += int(all.size() * more);
-  for (Ranked& r : ranked) r.headroom = runs::mean_of(r.headrooms);
+  std::vector<Ranked> ranked(all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    ranked[i].entry = all[i];
+    for (const Tried& t : tried[i]) ranked[i].headrooms.push_back(1 - t.tightest.used());
+    ranked[i].headroom = runs::mean_of(ranked[i].headrooms);
+  }
   std::ranges::stable_sort(ranked, [&](const Ranked& a, const Ranked& b) {
     return same_cost(s, a.entry, b.entry) ? a.headroom.mean > b.headroom.mean : cost(s, a.entry) < cost(s, b.entry);
   });
-  if (ranked.size() > kRanked) ranked.resize(kRanked);
+  const Ranked& first = ranked.front();
+  if (2 * missed_by(first) > int(seeds) && s.fallen.size() < kMostFallen) {
+    const auto& of = tried[std::size_t(std::ranges::find(all, first.entry) - all.begin())];
+    fall(plan, s, first, *std::ranges::max_element(of, {}, [](const Tried& t) { return t.tightest.used(); }));
+    return false;
+  }
   for (std::size_t i = 1; i < ranked.size(); ++i)
     ranked[i].tie = is_tie(ranked[i - 1], ranked[i], same_cost(s, ranked[i - 1].entry, ranked[i].entry),
-                           s.entries[ranked[i].entry].nearest_miss);
+                           s.entries[ranked[i].entry].nearest_miss());
+  s.why = why_first(s, ranked);
   s.winner = ranked.front().entry;
   s.ranking = std::move(ranked);
+  return true;
 }
 }  // namespace moesim::sizing

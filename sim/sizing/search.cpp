@@ -155,20 +155,29 @@ void fit_to_limits(const Plan& plan, Entry& entry) {
     *std::ranges::max_element(n) -= 1;
 }
 
+namespace {
+std::vector<Entry*> part_of(std::vector<Entry>& entries, Shard shard) {
+  std::vector<Entry*> out;
+  for (std::size_t i = std::size_t(shard.number - 1); i < entries.size(); i += std::size_t(shard.of))
+    out.push_back(&entries[i]);
+  return out;
+}
+}  // namespace
+
 Search search(const Plan& plan, int jobs, Shard shard) {
   Search s;
   s.proposals = propose(plan, jobs);
   s.entries = combine(plan, s.proposals);
-  std::vector<Entry*> mine;
-  for (std::size_t i = std::size_t(shard.number - 1); i < s.entries.size(); i += std::size_t(shard.of))
-    mine.push_back(&s.entries[i]);
-  race(plan, mine, jobs);
+  race(plan, part_of(s.entries, shard), jobs);
   if (shard.of > 1) return s;
-  // What falls on a longer window makes room for what cost too much beside it.
-  while (settle(plan, s, jobs)) race(plan, mine, jobs);
-  race_front(plan, s, jobs);
+  // What falls on a longer window or on other seeds makes room for what cost too much beside it.
+  for (bool ranked = false; !ranked;) {
+    while (settle(plan, s, jobs)) race(plan, part_of(s.entries, shard), jobs);
+    race_front(plan, s, jobs);
+    ranked = rank(plan, s, jobs);
+    if (!ranked) race(plan, part_of(s.entries, shard), jobs);
+  }
   for (const Entry& e : s.entries) s.trials += e.trials;
-  rank(plan, s, jobs);
   if (!s.winner) return s;
   s.entries[*s.winner].fate = Fate::chosen;
   confirm(plan, s, jobs);

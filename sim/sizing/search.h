@@ -21,6 +21,22 @@ constexpr auto enum_names(Fate) {
                                                            {"illegal", Fate::illegal}});
 }
 
+/// Why a deployment fell, beside the words of its reason.
+enum class Fell {
+  no,
+  size,   // the least of it is more than may be had or paid
+  far,    // what may be had is far from enough
+  cost,   // something cheaper does
+  seeds,  // it misses the targets on most seeds
+};
+
+/// Instances of each pool that are not enough.
+struct Missed {
+  std::vector<int> instances;
+  std::string what;  // they miss
+  double used = 0;   // share of the tightest target
+};
+
 /// A deployment on its way through the search.
 struct Entry {
   Deployment deployment;      // as last simulated, or as its closed form sizes it
@@ -30,14 +46,17 @@ struct Entry {
   double ttft = 0, tpot = 0;  // s, in closed form, of full instances
   Loaded loaded{};            // in closed form, under the plan's load
   Fate fate = Fate::pruned;
+  Fell fell = Fell::no;
   std::string reason;              // why it fell, or what binds it
+  std::vector<Missed> missed;      // what was tried; fewer of them, or more load, are not enough either
   std::optional<Figures> figures;  // of the last simulation that counts
   Trial trial{};                   // that simulation's
   double stretch = 1;              // of its window over the shortest
   bool settled = false;            // its verdict stands on a window twice as long
   int trials = 0;
-  double headroom = 0;          // 1 - the share used of the tightest target
-  double nearest_miss = 1e300;  // share used of the tightest target, in the nearest miss with other instances
+  double headroom = 0;  // 1 - the share used of the tightest target
+  /// Share used of the tightest target, in the nearest miss with other instances; huge if there was none.
+  double nearest_miss() const;
 };
 
 /// One of the best few, under several seeds.
@@ -60,7 +79,9 @@ struct Search {
   std::vector<Proposal> proposals;
   std::vector<Entry> entries;   // by cost
   std::vector<Ranked> ranking;  // the first three, by cost and headroom
+  std::vector<Ranked> fallen;   // that miss the targets on most seeds
   std::optional<std::size_t> winner;
+  std::string why;  // it won, where others cost as much
   std::vector<Check> checks;
   int trials = 0;
 };
@@ -85,6 +106,8 @@ Search search(const Plan& plan, int jobs, Shard shard = {});
 void fit_to_limits(const Plan& plan, Entry& entry);
 /// Whether it was simulated and meets the targets.
 inline bool holds(const Entry& e) { return e.fate == Fate::meets || e.fate == Fate::front || e.fate == Fate::chosen; }
+/// The pool that a missed target calls for: of prompts, of answers, or the busier one.
+std::size_t pool_at_fault(const Deployment& deployment, const Standing& missed, const Figures& figures);
 /// Takes over what was found of these very instances, and what binds them.
 void take(Entry& entry, const Verdict& verdict);
 /// Simulates, cheapest first, what was not and can be worth it.

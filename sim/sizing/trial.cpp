@@ -133,18 +133,19 @@ double requests_for(const Targets& t) {
   return std::min(out, kMost);
 }
 
-Trial trial_for(const Plan& plan, double end_to_end, double stretch) {
+Trial trial_for(const Plan& plan, double end_to_end, double stretch, double load) {
   const SearchSection& search = plan.section.search;
   constexpr double kLongest = 1e6;  // s; times are whole picoseconds in 64 bits
   // A conversation's later turns come as its first ones are answered: the load is there once it has run through.
   const double end = end_to_end * plan.load.turns + plan.load.pauses, filled = 1.25 * end + 1;
-  const double rate = plan.load.clients > 0 ? plan.load.clients / std::max(end, 1e-6) : plan.load.rate;
+  const double rate = load * (plan.load.clients > 0 ? plan.load.clients / std::max(end, 1e-6) : plan.load.rate);
   const double enough = filled + (rate > 0 ? requests_for(plan.section.targets) / rate : 0);
   const double least = std::max(10.0, seconds(search.least));
   const double usual = std::max({seconds(search.longest()), enough, least}) * stretch;
   const double most = std::max(least, search.most ? seconds(*search.most) : std::min(kLongest, usual));
   const double whole = std::min(std::max({2 * filled + 8, enough, least}) * stretch, most);
   Trial out;
+  out.load = load;
   out.duration = from_seconds(whole);
   out.warmup = from_seconds(std::min(whole / 2, filled * stretch));
   return out;

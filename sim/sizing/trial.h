@@ -59,5 +59,6 @@ std::string text_of(const Standing& standing);
 double requests_for(const Targets& targets);
 /// Long enough for the requests that start in it to end several times over and to be as many as percentiles need,
 /// within the plan's bounds; then so many times longer.
-Trial trial_for(const Plan& plan, double end_to_end, double stretch = 1);
+/// load: times the plan's.
+Trial trial_for(const Plan& plan, double end_to_end, double stretch = 1, double load = 1);
 }  // namespace moesim::sizing

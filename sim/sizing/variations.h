@@ -20,8 +20,8 @@ struct Variation {
 /// pool an instance larger (then `what` says how much more load that carries).
 /// also: something else to be done meanwhile, on one of the threads.
 std::vector<Variation> vary(const Plan& plan, const Entry& winner, int jobs, const std::function<void()>& also = {});
-/// The largest load, times the plan's, under which the deployment meets all targets, in steps of a 32nd (of more from
-/// twice the load on), judged on windows twice as long until the load below and the one above say the same; 0: none.
-/// entry: whose closed form says how long requests take.  from: a load that it may carry.
-double capacity(const Plan& plan, const Entry& entry, const Deployment& deployment, double from = 1);
+/// The largest load, times the plan's, under which the deployment meets all targets, to a 32nd of the plan's (of
+/// itself from there on), judged on the longest windows; 0: none.
+/// entry: whose closed form says how long requests take.
+double capacity(const Plan& plan, const Entry& entry, const Deployment& deployment);
 }  // namespace moesim::sizing

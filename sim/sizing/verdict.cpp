@@ -19,8 +19,7 @@ bool is_decided(const Verdict& v) {
 Verdict judge_once(const Plan& plan, const Deployment& d, const Terms& q) {
   Verdict out;
   out.stretch = q.stretch;
-  out.trial = trial_for(plan, q.end_to_end * q.length, q.stretch);
-  out.trial.load = q.load;
+  out.trial = trial_for(plan, q.end_to_end * q.length, q.stretch, q.load);
   out.trial.length = q.length;
   out.figures = simulate(plan, d, out.trial);
   out.standings = standings(plan.section.targets, out.figures);
@@ -34,7 +33,8 @@ Verdict judge(const Plan& plan, const Deployment& d, const Terms& asked) {
   Verdict out = judge_once(plan, d, q);
   while (!is_decided(out) && q.stretch < kMostStretch) {
     q.stretch *= 2;
-    if (trial_for(plan, q.end_to_end * q.length, q.stretch).duration == out.trial.duration) break;  // the plan's limit
+    if (trial_for(plan, q.end_to_end * q.length, q.stretch, q.load).duration == out.trial.duration)
+      break;  // the plan's limit
     Verdict longer = judge_once(plan, d, q);
     longer.trials += out.trials;
     const bool same = longer.met == out.met;

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "law/sizing/small_plans.h"
-#include "sizing/search.h"
+#include "sizing/ranking.h"
 
 namespace moesim::sizing {
 namespace {
@@ -21,7 +21,7 @@ TEST(Ranking, OrdersByCostThenByMeanHeadroomOverSeeds) {
       const Entry& e = s.entries[r.entry];
       ASSERT_EQ(r.headrooms.size(), 3u);
       EXPECT_EQ(r.headrooms.front(), e.headroom);
-      EXPECT_GE(e.nearest_miss, 1);
+      EXPECT_GE(e.nearest_miss(), 1);
       if (i == 0) continue;
       const Entry& before = s.entries[s.ranking[i - 1].entry];
       const double a = before.deployment.cost_per_hour(), b = e.deployment.cost_per_hour();
@@ -30,6 +30,9 @@ TEST(Ranking, OrdersByCostThenByMeanHeadroomOverSeeds) {
         EXPECT_GE(s.ranking[i - 1].headroom.mean, r.headroom.mean);
       }
     }
+    const bool equal = s.ranking.size() > 1 && s.entries[s.ranking[1].entry].deployment.cost_per_hour() ==
+                                                   s.entries[*s.winner].deployment.cost_per_hour();
+    EXPECT_EQ(s.why.empty(), !equal) << s.why;
     for (const Entry& e : s.entries)
       if (e.fate == Fate::meets || e.fate == Fate::front) {
         EXPECT_GE(e.deployment.cost_per_hour(), s.entries[*s.winner].deployment.cost_per_hour());
@@ -48,6 +51,78 @@ TEST(Ranking, OfOtherSeedsIsWhatTheySimulate) {
   plan.seed += 1;
   const auto all = standings(plan.section.targets, simulate(plan, w.deployment, w.trial));
   EXPECT_EQ(1 - tightest(all)->used(), s.ranking.front().headrooms.at(1));
+}
+
+/// A service that meets its target on its own seed alone, of three.
+struct Lucky {
+  Plan plan;
+  Entry entry;
+};
+Lucky lucky(const TemporaryFolder& folder) {
+  Lucky out{read_small(folder, 2), {}};
+  Plan& plan = out.plan;
+  plan.section.search.seeds = 3;
+  const PoolDesign design{.role = serving::Role::both, .data = 8, .slots = 64, .batch = 64, .tokens = 2048};
+  out.entry.deployment = {&plan.nodes[0], "sglang", {design}, {1}};
+  out.entry.need = {1};
+  out.entry.trial = trial_for(plan, 2);
+  out.entry.settled = true;
+  std::vector<double> tokens;
+  const std::size_t token = latency_index("tpot_p90");
+  plan.section.targets.latency = {};
+  for (plan.seed = 1;; ++plan.seed) {
+    tokens.push_back(simulate(plan, out.entry.deployment, out.entry.trial).latency[token]);
+    const std::size_t n = tokens.size();
+    if (n < 3) continue;
+    const double next = std::min(tokens[n - 2], tokens[n - 1]);
+    if (tokens[n - 3] >= next) continue;
+    plan.section.targets.latency[token] = from_seconds((tokens[n - 3] + next) / 2);
+    break;
+  }
+  plan.seed -= 2;
+  out.entry.figures = simulate(plan, out.entry.deployment, out.entry.trial);
+  out.entry.headroom = 1 - tightest(standings(plan.section.targets, *out.entry.figures))->used();
+  out.entry.fate = Fate::meets;
+  return out;
+}
+
+/// What meets the targets by chance is not the answer, and stays in the ledger; an instance more is looked at.
+TEST(Ranking, PassesOverWhatMissesOnMostSeeds) {
+  const TemporaryFolder folder;
+  auto [plan, entry] = lucky(folder);
+  entry.deployment.node = &plan.nodes[0];
+  Search s;
+  s.entries = {entry};
+  EXPECT_FALSE(rank(plan, s, 2));
+  EXPECT_FALSE(s.winner);
+  ASSERT_EQ(s.entries.size(), 2u);
+  EXPECT_EQ(s.entries[1].fell, Fell::seeds);
+  EXPECT_EQ(s.entries[1].fate, Fate::misses);
+  EXPECT_EQ(s.entries[1].reason, "seeds: it misses the targets on 2 of 3 seeds");
+  EXPECT_EQ(s.entries[1].deployment.instances, std::vector<int>{1});
+  EXPECT_EQ(s.entries[0].deployment.instances, std::vector<int>{2});
+  ASSERT_TRUE(holds(s.entries[0])) << s.entries[0].reason;
+  EXPECT_EQ(s.entries[0].reason, "1 node fewer would miss the targets on 2 of 3 seeds");
+  EXPECT_TRUE(rank(plan, s, 2));
+  ASSERT_TRUE(s.winner);
+  EXPECT_EQ(*s.winner, 0u);
+  EXPECT_EQ(seeds_missed(s), 0);
+}
+
+/// Where nothing else may be had, it is the answer, with what it misses.
+TEST(Ranking, ChoosesWhatMissesOnFewestSeedsWhereAllDo) {
+  const TemporaryFolder folder;
+  auto [plan, entry] = lucky(folder);
+  plan.nodes[0].choice.most = 1;
+  entry.deployment.node = &plan.nodes[0];
+  Search s;
+  s.entries = {entry};
+  EXPECT_FALSE(rank(plan, s, 2));
+  EXPECT_TRUE(rank(plan, s, 2));
+  ASSERT_TRUE(s.winner);
+  EXPECT_EQ(s.entries.size(), 1u);
+  EXPECT_EQ(s.entries[*s.winner].deployment.instances, std::vector<int>{1});
+  EXPECT_EQ(seeds_missed(s), 2);
 }
 }  // namespace
 }  // namespace moesim::sizing

@@ -114,6 +114,7 @@ TEST(Search, AnswersWithTheFewestInstancesThatMeetTheTargets) {
       Deployment fewer = w.deployment;
       if (--fewer.instances[p] < 1) continue;
       EXPECT_FALSE(all_met(standings(plan.section.targets, simulate(plan, fewer, trial)))) << text_of(fewer);
+      EXPECT_NE(w.reason.find(" fewer would miss "), std::string::npos) << w.reason;
     }
   }
 }
