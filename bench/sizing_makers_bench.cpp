@@ -1,6 +1,7 @@
 // Where the units that their makers chose lie beside the front: GPUs for a request a second, within the targets, of the
 // unit and of the best of all pools of its role that could be built.
 // One instance each, six simulations a line at most: what they carry is known to a tenth.
+// DeepSeek's prefill unit lies on the front: 0.491 GPUs for a request/s, its rival (256 slots) 0.499.
 //   sizing_makers_bench --benchmark_out=...   (a minute a line)
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>

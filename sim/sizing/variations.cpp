@@ -33,7 +33,8 @@ Variation resized(const Plan& plan, Entry entry, std::string what, double load, 
   return out;
 }
 
-constexpr int kSteps = 32;  // of the plan's load
+constexpr int kSteps = 32;                               // of the plan's load
+constexpr int kLeast = 1 - kSteps, kMost = 63 * kSteps;  // looked at
 
 /// The largest load that a deployment carries, all on the same random numbers.  The shortest window brackets it, since
 /// an overloaded service takes longest to simulate; a window four times as long decides, as verdicts do (verdict.cpp).
@@ -62,7 +63,6 @@ class Capacity {
   static double load_of(int step) { return step < kLeast ? 0 : 1 + double(step) / kSteps; }
 
  private:
-  static constexpr int kLeast = 1 - kSteps, kMost = 63 * kSteps;
   static constexpr double kShort = 1, kLong = 4, kFar = 1.4;                    // as verdicts are decided (verdict.cpp)
   static int width(int step) { return std::max(1, (kSteps + step) / kSteps); }  // in which it is looked for
 
@@ -125,7 +125,7 @@ Variation carries(const Plan& plan, const Deployment& d, std::string what, std::
   return out;
 }
 std::string carries_text(int step) {
-  return fmt::format("carries {:.0f} % of the load", 100 * Capacity::load_of(step));
+  return fmt::format("carries {:.0f} % of the load{}", 100 * Capacity::load_of(step), step >= kMost ? " or more" : "");
 }
 
 /// With one more of a pool: more of them than may be had say so.
@@ -136,7 +136,7 @@ Variation with_more(const Plan& plan, const Entry& winner, std::size_t pool, int
   Capacity capacity(plan, winner, d);
   const int from = std::max(step, 0), found = capacity.find_beyond(from);
   return carries(plan, d, fmt::format("one more of {}", name_of(d.pools[pool].role)),
-                 found > from ? carries_text(found) : "carries no more than as it is");
+                 found > from || from >= kMost ? carries_text(found) : "carries no more than as it is");
 }
 }  // namespace
 
