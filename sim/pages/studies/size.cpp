@@ -50,7 +50,7 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
       limits.rows.back().push_back(cell(limiter));
       limits.rows.back().push_back(cell(band));
     }
-    limits.rows.back().push_back(cell(binds(all.text(i, kReason))));
+    limits.rows.back().push_back(cell(spaced(all.text(i, kReason))));
     least = std::min(least, c), most = std::max(most, c);
   }
   if (cost.bars.empty()) return;
@@ -173,7 +173,7 @@ void add_ledger(Page& page, const Rows& all, const Queries& q) {
     t.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode) + ", " + all.text(i, kEngine)),
                       cell(all.number(i, kGpus)), cell(all.number(i, kCost)), cell(all.number(i, kCostTokens)),
                       cell(all.number(i, kGpuRate)), cell(all.number(i, kUserRate)), cell(all.number(i, kTtft), "s"),
-                      cell(all.number(i, kTpot), "s"), cell(all.text(i, kFate)), cell(binds(all.text(i, kReason)))});
+                      cell(all.number(i, kTpot), "s"), cell(all.text(i, kFate)), cell(spaced(all.text(i, kReason)))});
   const Rows pools = q.rows("pools");
   DataTable p{"",
               {"pool", "node", "engine", "role", "TP", "attention ranks", "requests", "tokens", "overlap", "GPUs",
@@ -235,7 +235,7 @@ Page size_page(const Facts& f, const results::Database& db) {
         "prompts and answers");
     key("A user", 8, "tokens_per_user_second", results::pretty(chosen.number(0, 8), "tokens/s"), "");
     key("Headroom", 10, "headroom", fmt::format("{:.1f} %", 100 * chosen.number(0, 10)),
-        binds(chosen.text(0, 9)) + headroom_over_seeds(q));
+        spaced(chosen.text(0, 9)) + headroom_over_seeds(q));
   }
   add_front(page, f, all, q);
   add_cost(page, all, q);

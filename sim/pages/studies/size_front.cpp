@@ -9,11 +9,6 @@ namespace moesim::pages {
 
 std::string usd_an_hour(double v) { return std::isfinite(v) ? fmt::format("{:.2f} USD/h", v) : ""; }
 
-std::string binds(const std::string& reason) {
-  constexpr std::string_view kFewer = "with fewer, ";
-  return reason.starts_with(kFewer) ? "with fewer GPUs it would miss: " + spaced(reason.substr(kFewer.size()))
-                                    : spaced(reason);
-}
 bool meets_targets(const Rows& all, std::size_t i) {
   const std::string& fate = all.text(i, kFate);
   return fate == "chosen" || fate == "front" || fate == "meets";

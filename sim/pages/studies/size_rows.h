@@ -27,8 +27,6 @@ enum Column {
 
 /// "3.40 USD/h"; "" for what is no number.
 std::string usd_an_hour(double dollars);
-/// What binds a deployment, as its reason says it: also why it is not smaller.
-std::string binds(const std::string& reason);
 /// Whether it meets the targets.
 bool meets_targets(const Rows& all, std::size_t i);
 /// Which deployments are worth considering, and why the answer is the answer.
