@@ -32,6 +32,18 @@ bool is_plain(const OverlapPlan& plan, const LayerPieces& l) {
   return plan.micro_batches == 1 && l[dispatch].v == 0 && l[experts].v == 0 && l[combine].v == 0;
 }
 
+/// Its time, added to the books in the order of its pieces.
+Time plain_layer(const LayerPieces& l, std::array<double, kStepParts>& parts) {
+  const auto add = [&](StepPart part, Time t) { parts[std::size_t(part)] += seconds(t); };
+  add(StepPart::attention, l[attention_in]);
+  add(StepPart::attention, l[attention_core] - l.gate - l.tensor_core);
+  add(StepPart::gate, l.gate);
+  add(StepPart::tensor, l.tensor_core);
+  add(StepPart::shared, l[shared] - l.tensor_shared);
+  add(StepPart::tensor, l.tensor_shared);
+  return l[attention_in] + l[attention_core] + l[shared];
+}
+
 /// The state of the walk: when each stream is free, and when the pieces of each micro-batch were done.
 struct Walk {
   Time compute{}, network{};
@@ -55,16 +67,8 @@ Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layer
   };
   for (int round = plan.first_round; round <= count; ++round) {
     if (round >= 0 && round < count && is_plain(plan, layers[std::size_t(round)])) {
-      const LayerPieces& l = layers[std::size_t(round)];
       wait(w.combined[0], StepPart::combine, std::max(0, round - 1));
-      add(StepPart::attention, l[attention_in]);
-      add(StepPart::attention, l[attention_core] - l.gate - l.tensor_core);
-      add(StepPart::gate, l.gate);
-      add(StepPart::tensor, l.tensor_core);
-      add(StepPart::shared, l[shared] - l.tensor_shared);
-      add(StepPart::tensor, l.tensor_shared);
-      w.compute += l[attention_in] + l[attention_core] + l[shared];
-      w.combined[0] = w.compute;
+      w.combined[0] = w.compute += plain_layer(layers[std::size_t(round)], parts);
       continue;
     }
     for (const OverlapStep& step : plan.round) {
