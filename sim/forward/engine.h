@@ -33,6 +33,17 @@ struct HostTime {
   }
 };
 
+/// What the host does for a request outside of steps.  Requests do not wait for each other there.
+struct FrontEnd {
+  Time request{}, input_token{}, output{};
+  static void fields(auto& f, auto& p) {
+    f("request", p.request, "HTTP, template and the way to the scheduler, before a request can be in a step");
+    f("input_token", p.input_token, "of it, for each token of the prompt: tokenising");
+    f("output", p.output, "from the end of a step until its tokens are with who asked: detokenising and HTTP");
+  }
+  Time before(std::int64_t input) const { return request + input_token * input; }
+};
+
 /// What a share of the memory is of.  Engines' settings mean different things; each is converted to bytes of cache.
 enum class ShareOf {
   all,                ///< of all memory, for weights, buffers and cache (vLLM's gpu_memory_utilization)
@@ -95,6 +106,7 @@ struct Engine {
   std::string all_reduce;  // whose kernels, as network calibrations name them; "": the library's
   std::optional<network::ExchangeKernel> prefill_exchange{}, decode_exchange{};  // none: the phase's
   HostTime host;
+  FrontEnd front_end;
   EngineMemory memory;
   EngineBatch batch;
   static void fields(auto& f, auto& p) {
@@ -106,6 +118,7 @@ struct Engine {
     f("prefill_exchange", p.prefill_exchange, "of prompts; none: as without an engine");
     f("decode_exchange", p.decode_exchange, "of next tokens; none: as without an engine");
     f("host", p.host, "what the host does for a step");
+    f("front_end", p.front_end, "what it does for a request outside of steps");
     f("memory", p.memory, "how it divides a GPU's memory");
     f("batch", p.batch, "limits it sets where a scenario does not");
   }

@@ -117,6 +117,28 @@ void check_effects(const Config& config, const ServingSection& s) {
   if (!s.layerwise_transfer && !decoders) idle("layerwise_transfer", "no KV cache moves to a pool that only decodes");
 }
 
+/// What requests go through before and after the pools: that of the first pool that computes prompts.
+forward::FrontEnd front_end_of(results::StudyRun& run, const Config& config, const Deployment& d) {
+  const auto prompts = std::ranges::find_if(d.pools, [](const auto& p) { return p->section.role != Role::decode; });
+  const std::optional<forward::FrontEnd>& asked = d.section.front_end;
+  if (prompts == d.pools.end()) {
+    if (asked) config.fail_below("front_end", "has no effect: no pool computes prompts");
+    return {};
+  }
+  const PoolSection& pool = (*prompts)->section;
+  forward::FrontEnd out =
+      asked.value_or(pool.fixed || pool.overhead ? forward::FrontEnd{} : (*prompts)->engine.front_end);
+  const bool none = out.before(1).v == 0 && out.output.v == 0;
+  if (none && !asked) return out;
+  run.results.add(results::Table::assumption,
+                  {"run", "host time of a request",
+                   none ? "none"
+                        : fmt::format("{} and {} a prompt token before, {} after a step", to_text(out.request),
+                                      to_text(out.input_token), to_text(out.output)),
+                   asked ? "as asked" : "the engine's"});
+  return out;
+}
+
 void fill_service(const Config& config, const Deployment& d, ServiceShape& s) {
   s.context = d.section.context > 0 ? d.section.context : d.has_model ? d.model.max_positions : 0;
   if (d.section.duration.v > 0) s.duration = d.section.duration;
@@ -163,6 +185,7 @@ std::unique_ptr<Deployment> build_deployment(results::StudyRun& run, Engine& eng
   take_cluster(run, config, engine, d);
   build_pools(run, config, pools, d);
   fill_service(config, d, d.shape);
+  d.shape.front_end = front_end_of(run, config, d);
   return out;
 }
 }  // namespace moesim::serving

@@ -135,6 +135,7 @@ struct ServingSection {
   Slo slo;
   EnergySection energy;
   TableLimits record;
+  std::optional<forward::FrontEnd> front_end{};
   static void fields(auto& f, auto& p) {
     f.required("workload", p.workload, "where requests come from (moesim list workload)");
     f("engine", p.engine, "of pools that name none: sglang, vllm, trtllm or a file");
@@ -154,6 +155,9 @@ struct ServingSection {
     f("slo", p.slo, "latency targets for goodput");
     f("energy", p.energy, "power over the board limit");
     f("record", p.record, "rows kept");
+    f("front_end", p.front_end,
+      "what the host does for a request outside of steps; default: as the engine of the first pool that computes "
+      "prompts, nothing if that pool states its overhead; {}: nothing");
   }
 };
 }  // namespace moesim::serving

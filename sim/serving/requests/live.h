@@ -60,7 +60,7 @@ class Requests {
   std::size_t size() const { return slots_.size() - free_.size(); }
   /// Those in use, by slot, ascending.
   template <class F>
-  void each(F f) const {
+  void each(F f) {
     for (std::uint32_t s = 0; s < slots_.size(); ++s)
       if (used_[s]) f(slots_[s]);
   }

@@ -26,23 +26,22 @@ void Arrivals::expect_next() {
     });
 }
 
-void Arrivals::ended(const Request& done, bool served) {
+void Arrivals::ended(const Request& done, bool served, Time at) {
   --open_;
   if (!held_.empty())  // as an event: an end may be the end of an arrival that nothing can serve
-    engine_.after(Time{}, "arrival", [this] {
+    engine_.at(at, "arrival", [this] {
       if (held_.empty() || open_ >= workload_.concurrency()) return;
       Request now = std::move(held_.front());
       held_.pop_front();
       ++open_;
       arrive_(count_++, std::move(now));
     });
-  std::optional<Request> next =
-      served ? workload_.follow_up(done, engine_.now()) : workload_.refused(done, engine_.now());
+  std::optional<Request> next = served ? workload_.follow_up(done, at) : workload_.refused(done, at);
   if (!next) return;
   const std::int64_t key = announced_++;
-  const Time at = next->arrival;
+  const Time then = next->arrival;
   turns_.emplace(key, std::move(*next));
-  engine_.at(at, "next turn", [this, key] {
+  engine_.at(then, "next turn", [this, key] {
     Request now = std::move(turns_.at(key));
     turns_.erase(key);
     arrive(std::move(now));

@@ -20,9 +20,9 @@ class Arrivals {
 
   /// Puts the first request on its way; each one that arrives brings the next.
   void start();
-  /// A request has ended now: the next turn of its conversation, if there is one, comes when the workload says, and
-  /// whoever waited for its place goes next.
-  void ended(const Request& done, bool served);
+  /// A request has ended, and at `at` its sender knows: the next turn of its conversation, if there is one, comes when
+  /// the workload says, and whoever waited for its place goes next.
+  void ended(const Request& done, bool served, Time at);
 
   std::int64_t count() const { return count_; }                     ///< arrived so far
   std::int64_t held() const { return std::int64_t(held_.size()); }  ///< wait with their senders

@@ -96,7 +96,7 @@ void Service::arrive(std::int64_t id, Request request) {
     live.state = RequestState::rejected;
     outcome_.add_rejected(live, shape_.warmup, why);
     log_.request({live, "rejected", why});
-    arrivals_.ended(live.request, false);
+    arrivals_.ended(live.request, false, engine_.now());
     return;
   }
   outcome_.add_admitted(live);
@@ -108,7 +108,21 @@ void Service::arrive(std::int64_t id, Request request) {
     done.start = done.first = done.last = engine_.now();
     return finished(slot);
   }
-  dispatcher_.send(slot);
+  admit(slot);
+}
+
+/// To the balancer, once HTTP and tokenizer are done with it.
+void Service::admit(std::uint32_t slot) {
+  const Time before = shape_.front_end.before(requests_[slot].request.input);
+  if (before.v == 0) return dispatcher_.send(slot);
+  engine_.after(before, "tokenised", [this, slot] { dispatcher_.send(slot); });
+}
+
+/// Tokens are with their sender later than their step ends.
+void Service::reach_sender(Live& live) const {
+  if (live.generated == 0) return;
+  live.first += shape_.front_end.output;
+  live.last += shape_.front_end.output;
 }
 
 void Service::finished(std::uint32_t slot) {
@@ -118,6 +132,7 @@ void Service::finished(std::uint32_t slot) {
   check(live.generated == r.output, "request {} ended with {} of {} tokens", live.id, live.generated, r.output);
   check(live.arrival <= live.start && live.start <= live.first && live.first <= live.last,
         "request {} has times out of order", live.id);
+  reach_sender(live);
   const bool placed = live.hold.instance >= 0;
   outcome_.add_finished(live, placed ? int(fleet_.of(live.hold).pool) : -1, shape_.slo, shape_.warmup);
   pace_.change(engine_.now(), -1, -1);
@@ -125,7 +140,7 @@ void Service::finished(std::uint32_t slot) {
     log_.request({live, "finished", ""});
   else if (placed && fleet_.has_decode_instances())
     transfers_.count_departed(live);
-  arrivals_.ended(r, true);
+  arrivals_.ended(r, true, engine_.now() + shape_.front_end.output);
   if (placed) power_.left(fleet_.of(live.hold).pool, live);
   requests_.remove(slot);
 }
@@ -208,7 +223,8 @@ WindowEnd Service::choose_window() {
 /// Adds up what is still under way.
 void Service::close() {
   for (Fleet::Member& m : fleet_) m.instance->settle();
-  requests_.each([&](const Live& live) {
+  requests_.each([&](Live& live) {
+    reach_sender(live);
     const bool runs = live.started && live.state != RequestState::waiting;
     end_.output_tokens += live.generated;
     if (live.request.outside) return;

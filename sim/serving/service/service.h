@@ -81,6 +81,8 @@ class Service final : public InstanceOwner {
     std::int64_t held = 0;
   };
   void arrive(std::int64_t id, Request request);
+  void admit(std::uint32_t slot);
+  void reach_sender(Live& live) const;
   void start();
   bool run_events();
   void read();

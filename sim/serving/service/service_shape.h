@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "forward/engine.h"
 #include "serving/fleet/pool_shape.h"
 #include "serving/service/fault.h"
 #include "serving/service/outcome.h"
@@ -14,6 +15,8 @@ struct ServiceShape {
   Time duration{INT64_MAX};  ///< no arrivals later; without `drain` the run ends here
   bool drain = true;
   Time warmup{};
+  forward::FrontEnd
+      front_end;  ///< what requests go through before the balancer sees them, and tokens on their way back
   Slo slo;
   std::vector<Fault> faults;
   int gpus_per_node = 8;

@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "exchange/copy_shares.h"
 #include "serving/step/expert_bank.h"
+#include "serving/step/few_tokens.h"
 
 namespace moesim::serving {
 namespace {
@@ -173,7 +174,8 @@ void ExpertBank::draw_shares(std::size_t ordinal, double rows, std::uint64_t str
     if (s_.draws->find(key, shares_)) return;
   }
   Random random(s_.seed, fmt::format("routing {} {}", s_.layers[ordinal], stream));
-  add_noise(random, rows, shares_);
+  const double tokens = rows / gate_.top_k;
+  if (tokens > kFewTokens || !draw_few(random, tokens, gate_.top_k, shares_)) add_noise(random, rows, shares_);
   if (s_.draws != nullptr) s_.draws->add(key, shares_);
 }
 

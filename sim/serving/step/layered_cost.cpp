@@ -24,7 +24,14 @@ LayeredCost::LayeredCost(Setup setup) : s_(std::move(setup)), parts_(*s_.model, 
   adapter_ = slow_link_;
   adapter_lost_.assign(slow_link_.size(), false);
   int next = 0;
-  for (int l = 0; l < layers; ++l) ordinal_.push_back(s_.model->is_moe_layer(l) && bank_ ? next++ : -1);
+  routed_.resize(std::size_t(parts_.classes()));
+  for (int l = 0; l < layers; ++l) {
+    const int c = parts_.class_of(l);
+    ordinal_.push_back(s_.model->is_moe_layer(l) && bank_ ? next++ : -1);
+    routed_[std::size_t(c)] = ordinal_.back() >= 0;
+    reduces_.push_back(parts_.attends(c) +
+                       (parts_.has_network(c) && (ordinal_.back() < 0 || s_.parallel.experts_tensor)));
+  }
   for (int g = 0; g < s_.parallel.tensor; ++g) tensor_group_.push_back(GpuId(g));
   layer_seconds_.resize(std::size_t(layers));
   exposed_.resize(std::size_t(layers));
@@ -115,6 +122,19 @@ void LayeredCost::price_micro_batch(int micro) {
     p[Piece::shared] = parts_.shared(c, fullest);
     p.above = p.above_attention + parts_.take_above();
   }
+  finish_dense(micro);
+}
+
+/// Layers without routed experts differ only by their class: what they cost is worked out once a step.
+void LayeredCost::finish_dense(int micro) {
+  const int micros = int(micro_.size());
+  const std::int64_t fullest = std::int64_t(most_[std::size_t(micro)] * s_.parallel.tensor);
+  for (int c = 0; c < parts_.classes(); ++c) {
+    if (routed_[std::size_t(c)]) continue;
+    LayerPieces& p = by_class_[std::size_t(c * micros + micro)];
+    if (parts_.has_network(c)) p[Piece::shared] += p.tensor_shared = tensor_time(fullest);
+    p[Piece::attention_core] += p.tensor_core;
+  }
 }
 
 /// Appends the pieces of one layer for one micro-batch, and adds them to the books.
@@ -122,12 +142,19 @@ void LayeredCost::add_layer(const StepWork& work, int layer, int micro, StepTime
   const std::size_t m = std::size_t(micro);
   const int micros = int(micro_.size()), c = parts_.class_of(layer), ordinal = ordinal_[std::size_t(layer)];
   LayerPieces& p = layers_.emplace_back(by_class_[std::size_t(c * micros + micro)]);
+  std::array<double, 6>& books = layer_seconds_[std::size_t(layer)];
+  if (ordinal < 0) {
+    out.drawn += p.above;
+    for (const Piece piece : {Piece::attention_in, Piece::attention_core, Piece::shared})
+      books[std::size_t(piece)] += seconds(p[piece]);
+    return;
+  }
   const std::int64_t fullest = std::int64_t(most_[m] * s_.parallel.tensor);
-  if (parts_.has_network(c) && (ordinal < 0 || s_.parallel.experts_tensor)) {
+  if (parts_.has_network(c) && s_.parallel.experts_tensor) {
     p.tensor_shared = tensor_time(fullest);
     p[Piece::shared] += p.tensor_shared;
   }
-  if (ordinal >= 0 && tokens_[m] > 0) {
+  if (tokens_[m] > 0) {
     p.gate = parts_.gate(c, fullest);
     p.above += parts_.take_above();
     const ExpertTimes e = bank_->times(std::size_t(ordinal), work.step, micro, tokens_[m], most_[m], weights_);
@@ -143,7 +170,6 @@ void LayeredCost::add_layer(const StepWork& work, int layer, int micro, StepTime
   }
   p[Piece::attention_core] += p.gate + p.tensor_core;
   out.drawn += p.above;
-  std::array<double, 6>& books = layer_seconds_[std::size_t(layer)];
   for (std::size_t i = 0; i < books.size(); ++i) books[i] += seconds(p.time[i]);
 }
 
@@ -154,9 +180,7 @@ void LayeredCost::run_stage(const StepWork& work, int first, int last, StepTimes
   layers_.clear();
   int all_reduces = 0;
   for (int l = first; l < last; ++l) {
-    const int c = parts_.class_of(l);
-    all_reduces += parts_.attends(c);
-    all_reduces += parts_.has_network(c) && (ordinal_[std::size_t(l)] < 0 || s_.parallel.experts_tensor);
+    all_reduces += reduces_[std::size_t(l)];
     for (int m = 0; m < plan.micro_batches; ++m) add_layer(work, l, m, out);
   }
   const Time total = overlapped_time(plan, layers_, out.parts,

@@ -75,6 +75,7 @@ class LayeredCost final : public StepModel {
   void weigh_sources(const StepWork& work);
   void run_stage(const StepWork& work, int first, int last, StepTimes& out);
   void price_micro_batch(int micro);
+  void finish_dense(int micro);
   void add_layer(const StepWork& work, int layer, int micro, StepTimes& out);
   LayerPieces attention_pieces(int layer_class, std::span<const compute::Batch> ranks);
   Time tensor_time(std::int64_t tokens);
@@ -96,6 +97,8 @@ class LayeredCost final : public StepModel {
   std::vector<exchange::ExpertMap> original_;
   std::vector<std::vector<double>> original_shares_;  // with them; ExpertBank::Setup::copy_shares
   std::vector<int> ordinal_;                          // of each layer among the MoE layers; -1
+  std::vector<int> reduces_;                          // all-reduces of each layer, were heads and networks split
+  std::vector<bool> routed_;                          // of each layer class: with routed experts
   Sent sent_;
   struct Counted {
     std::int64_t tokens = -1;
@@ -114,7 +117,7 @@ class LayeredCost final : public StepModel {
   // Scratch.
   std::vector<std::vector<compute::Batch>> micro_;  // (micro-batches, ranks)
   std::vector<double> tokens_, most_;               // (micro-batches): of the whole group; of the fullest GPU
-  std::vector<LayerPieces> by_class_;               // (layer classes x micro-batches), without the routed experts
+  std::vector<LayerPieces> by_class_;               // (layer classes x micro-batches), without what routing makes
   std::vector<LayerPieces> layers_;
   std::vector<std::size_t> slowest_;  // ranks that may be so in attention
   double balance_sum_ = 0, balance_count_ = 0;

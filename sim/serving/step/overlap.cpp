@@ -27,6 +27,23 @@ constexpr double kDownFrom = 2.0 / 3;
 constexpr OverlapPlan kPlans[] = {
     {1, 0, kNone}, {2, 0, kTwoBatch}, {2, -1, kFiveStage}, {1, 0, kSharedExpert}, {1, 0, kSharedExpert, kDownFrom}};
 
+/// A layer of one batch that nothing is exchanged in: its pieces follow each other.
+bool is_plain(const OverlapPlan& plan, const LayerPieces& l) {
+  return plan.micro_batches == 1 && l[dispatch].v == 0 && l[experts].v == 0 && l[combine].v == 0;
+}
+
+/// Its time, added to the books in the order of its pieces.
+Time plain_layer(const LayerPieces& l, std::array<double, kStepParts>& parts) {
+  const auto add = [&](StepPart part, Time t) { parts[std::size_t(part)] += seconds(t); };
+  add(StepPart::attention, l[attention_in]);
+  add(StepPart::attention, l[attention_core] - l.gate - l.tensor_core);
+  add(StepPart::gate, l.gate);
+  add(StepPart::tensor, l.tensor_core);
+  add(StepPart::shared, l[shared] - l.tensor_shared);
+  add(StepPart::tensor, l.tensor_shared);
+  return l[attention_in] + l[attention_core] + l[shared];
+}
+
 /// The state of the walk: when each stream is free, and when the pieces of each micro-batch were done.
 struct Walk {
   Time compute{}, network{};
@@ -48,7 +65,12 @@ Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layer
     if (!exposed.empty()) exposed[std::size_t(layer)] += seconds(until - w.compute);
     w.compute = until;
   };
-  for (int round = plan.first_round; round <= count; ++round)
+  for (int round = plan.first_round; round <= count; ++round) {
+    if (round >= 0 && round < count && is_plain(plan, layers[std::size_t(round)])) {
+      wait(w.combined[0], StepPart::combine, std::max(0, round - 1));
+      w.combined[0] = w.compute += plain_layer(layers[std::size_t(round)], parts);
+      continue;
+    }
     for (const OverlapStep& step : plan.round) {
       const int layer = round + step.layer;
       if (layer < 0 || layer >= count) continue;
@@ -86,6 +108,7 @@ Time overlapped_time(const OverlapPlan& plan, std::span<const LayerPieces> layer
       }
       w.compute += t;
     }
+  }
   for (const Time t : w.combined) wait(t, StepPart::combine, count - 1);
   return w.compute;
 }

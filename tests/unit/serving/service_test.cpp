@@ -30,7 +30,7 @@ TEST(Arrivals, NumbersRequestsAndTurnsInTheOrderInWhichTheyCome) {
   Arrivals* self = nullptr;
   Arrivals arrivals(engine, workload, [&](std::int64_t id, Request request) {
     seen.emplace_back(id, request.row);
-    self->ended(request, true);
+    self->ended(request, true, engine.now());
   });
   self = &arrivals;
   arrivals.start();
