@@ -16,8 +16,10 @@ SELECT pool, node, engine, role, tensor, data, experts_tensor, max_requests, max
   request_cost, refused FROM candidate_pool ORDER BY refused <> '', request_cost, pool;
 -- ranked: the cheapest ones over several seeds, the first is the answer
 SELECT what, standing FROM variation WHERE kind = 'rank' ORDER BY rowid;
+-- choice: why the answer, of those that cost as much
+SELECT standing FROM variation WHERE kind = 'choice';
 -- variations: the answer again, and under other plans
-SELECT kind, what, met, gpus, cost_per_hour, standing FROM variation ORDER BY rowid;
+SELECT kind, what, met, gpus, cost_per_hour, standing FROM variation WHERE kind <> 'choice' ORDER BY rowid;
 -- limiters: what each simulated deployment spends most of its time on, and how far kernels may be off
 SELECT candidate, limiter, kernel_error_median, kernel_error_p90, kernel_error_borrowed_p90 FROM candidate
 WHERE limiter <> '' ORDER BY candidate;

@@ -17,7 +17,7 @@ bool meets_targets(const Rows& all, std::size_t i) {
 namespace {
 constexpr std::size_t kMostDots = 2500;  // cheapest first
 
-/// Why the answer is the answer: nothing is cheaper, and of what costs as much it keeps the most to its targets.
+/// Why the answer is the answer: nothing is cheaper, and of what costs as much it was chosen.
 std::string why_chosen(const Rows& all, const Queries& q) {
   std::size_t answer = all.size(), next = all.size(), equal = 0;
   for (std::size_t i = 0; i < all.size(); ++i)
@@ -35,12 +35,13 @@ std::string why_chosen(const Rows& all, const Queries& q) {
                ? "Nothing else that was tried meets the targets. "
                : fmt::format("The answer is the cheapest that meets the targets; the next is {}, for {}. ",
                              all.text(next, kDeployment), usd_an_hour(all.number(next, kCost)));
-  std::string out = fmt::format(
-      "Of the {} that meet the targets for {} the answer is the one that keeps most of its tightest target free",
-      equal + 1, usd_an_hour(cost));
+  const Rows choice = q.rows("choice");
+  std::string out =
+      fmt::format("{} that were tried meet the targets for {}{}{}", equal + 1, usd_an_hour(cost),
+                  choice.empty() ? "" : "; the answer is chosen since ", choice.empty() ? "" : choice.text(0, 0));
   const Rows ranked = q.rows("ranked");
   for (std::size_t i = 0; i < ranked.size() && i < 3; ++i)
-    out += fmt::format("{}{}: {}", i == 0 ? ", over several seeds: " : "; ", ranked.text(i, 0), ranked.text(i, 1));
+    out += fmt::format("{}{}: {}", i == 0 ? ". Over several seeds: " : "; ", ranked.text(i, 0), ranked.text(i, 1));
   return out + ". ";
 }
 
@@ -93,7 +94,7 @@ void add_front(Page& page, const Facts& f, const Rows& all, const Queries& q) {
     section.note +=
         " Dashed: what a user gets while TPOT is at its target; points are means, so that some to the right of it miss "
         "their percentile.";
-  section.sql = {q.sql("candidates"), q.sql("ranked")};
+  section.sql = {q.sql("candidates"), q.sql("choice"), q.sql("ranked")};
   if (all.size() > kMostDots) section.note += fmt::format(" The first {} of {}.", kMostDots, all.size());
   page.sections.push_back(std::move(section));
 }
