@@ -40,7 +40,7 @@ Verdict under(const Plan& plan, const Deployment& d, double end_to_end, double r
 /// role; three simulations at most.  What piles up of a load that is too large says what is served of it; the targets
 /// are met under a little less.
 double gpus_per_rate(const Plan& plan, const Proposal& pool, const Proposal& other) {
-  constexpr double kOver = 1.3, kSpare = 2;
+  constexpr double kOver = 1.3, kSpare = 1.6;  // twice as many would be more nodes than fabrics join
   const bool first = pool.design.role == Role::prefill;
   const int others = std::max(1, int(kSpare * pool.steady.rate / other.steady.rate + 0.999));
   Deployment d{pool.node, pool.engine, {pool.design, other.design}, {1, others}};
