@@ -86,7 +86,8 @@ std::vector<double> times_at(Durations& d, std::span<const double> shares) {
 
 void WeightedBins::add(double value, std::int64_t weight) {
   if (weight == 0) return;
-  bins_[std::int32_t(std::floor(log_of(std::max(value, kLowest) / kLowest) / log_of(kRatio)))] += weight;
+  static const double log_ratio = log_of(kRatio);
+  bins_[std::int32_t(std::floor(log_of(std::max(value, kLowest) / kLowest) / log_ratio))] += weight;
   sum_ += value * double(weight);
   count_ += weight;
 }
