@@ -36,9 +36,9 @@ void check_numbers(const Config& training, const TrainingSection& s, const spec:
   if (s.sequence < 1) training.at("sequence").fail(fmt::format("expected at least 1, got {}", s.sequence));
   if (s.sequence > model.max_positions && !s.extend_context)
     training.at("sequence")
-        .fail(fmt::format("{} has {} positions, so sequences of {} to {} tokens can be trained, got {}; "
+        .fail(fmt::format("{} has {} positions, so sequences of 1 to {} tokens can be trained, got {}; "
                           "training.extend_context true takes longer ones",
-                          model.name, model.max_positions, 1, model.max_positions, s.sequence));
+                          model.name, model.max_positions, model.max_positions, s.sequence));
   if (s.sequence <= model.max_positions && s.extend_context && !training.has("run"))
     training.at("extend_context")
         .fail(fmt::format("there is nothing to extend: {} has {} positions", model.name, model.max_positions));
@@ -293,7 +293,6 @@ TrainingPlan read_plan(const Config& scenario, const PlanChange& change) {
   });
   plan.templates = schedule::read_block_templates(training, "overlap", plan.schedule);
   check_stages(training, plan);
-
   plan.setup = setup_of(training, plan);
   plan.batch = micro_batch_of(plan);
   return plan;
