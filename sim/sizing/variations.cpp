@@ -33,7 +33,7 @@ Variation resized(const Plan& plan, Entry entry, std::string what, double load, 
   return out;
 }
 
-constexpr int kSteps = 32;                               // of the plan's load
+constexpr int kSteps = 16;                               // of the plan's load: finer than chance is on such windows
 constexpr int kLeast = 1 - kSteps, kMost = 63 * kSteps;  // looked at
 
 /// The largest load that a deployment carries, all on the same random numbers.  The shortest window brackets it, since
@@ -50,15 +50,15 @@ class Capacity {
     bisect(low, high, kShort, kSteps / 8);
     return decide(low, high);
   }
-  /// Of what carries this much, but for chance, and with an instance more should carry more: `from` itself if less than
-  /// a 16th shows.
+  /// Of what carries `from` and with an instance more should carry more: `from` itself if no eighth more shows.  Short
+  /// windows say little here: what has more room takes longer to fill.
   int find_beyond(int from) {
     const int least = from + 2 * width(from);
     if (least > kMost || !meets(least, kLong)) return from;
-    int low = least, high = std::min(low + width(low), kMost);
-    bracket(low, high, kShort, width(low));
-    bisect(low, high, kShort, width(low));
-    return decide(std::max(low, least), high);
+    int low = least, high = std::min(low + 2 * width(low), kMost);
+    bracket(low, high, kLong, 2 * width(low));
+    bisect(low, high, kLong, width(low));
+    return low;
   }
   static double load_of(int step) { return step < kLeast ? 0 : 1 + double(step) / kSteps; }
 
