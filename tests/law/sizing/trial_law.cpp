@@ -46,6 +46,21 @@ TEST(Trial, NamesTheLargestPartOfAPoolsTime) {
   EXPECT_GT(parts.size(), 1u) << "loads this far apart are bound by different parts";
 }
 
+TEST(Trial, HasEveryLatencyAndCountOfTheRun) {
+  const TemporaryFolder folder;
+  const Plan plan = read_small(folder, 2);
+  Ran ran;
+  run_both(plan, 1, ran);
+  for (std::size_t i = 0; i < kLatencies.size(); ++i) {
+    EXPECT_EQ(ran.figures.latency[i], ran.results.metric_value(kLatencies[i], "run")) << kLatencies[i];
+    EXPECT_GT(ran.figures.latency[i], 0) << kLatencies[i];
+  }
+  EXPECT_EQ(ran.figures.finished, ran.results.metric_value("requests_finished", "run"));
+  EXPECT_EQ(ran.figures.rejected, 0);
+  EXPECT_EQ(ran.figures.utilisation, std::vector{ran.results.metric_value("utilisation", "pool:both")});
+  EXPECT_EQ(ran.figures.piled_up, 0) << "the load is carried";
+}
+
 TEST(Trial, HasTheWarningsOfTheRunEachWithItsScope) {
   const TemporaryFolder folder;
   const Plan plan = read_small(folder, 2);
