@@ -22,6 +22,9 @@ struct Config::Segment {
 
 namespace {
 using Segment = Config::Segment;
+/// How values that are read later are noted until then: not written, or written and no single value.
+constexpr std::string_view kKept = "-", kGiven = "given";
+bool is_kept(std::string_view value) { return value == kKept || value == kGiven; }
 constexpr std::size_t kMostSteps = 50;  // of a key path; functions that walk a document recurse
 
 /// "a.b[1].c" as its steps.  Throws ConfigError on an empty step.
@@ -219,7 +222,6 @@ std::vector<std::string> Config::keys() const {
   for (const auto& entry : *node_) out.push_back(entry.first.Scalar());
   return out;
 }
-
 bool Config::has(std::string_view key) const {
   if (node_->IsNull()) return false;
   if (!node_->IsMap()) fail("expected a map of keys to values");
@@ -270,12 +272,23 @@ void Config::only(const std::vector<std::string_view>& known) const {
 
 void Config::resolve(std::string_view key, std::string_view value) const {
   const std::string path = child_path(key);
-  if (document_->values.emplace(path, value).second) document_->order.push_back(path);
+  std::string shown(value);
+  if (value == kKept && node_->IsMap() && has(key)) shown = at(key).is_scalar() ? at(key).text() : kGiven;
+  const auto [known, fresh] = document_->values.emplace(path, shown);
+  // What a family or a section reads later says what was only kept until then.
+  if (fresh) document_->order.push_back(path);
+  if (is_kept(known->second)) known->second = shown;
 }
 
 std::string Config::resolved() const {
   std::string out;
-  for (const std::string& path : document_->order) out += fmt::format("{}: {}\n", path, document_->values.at(path));
+  for (const std::string& path : document_->order) {
+    const std::string& value = document_->values.at(path);
+    // What was read of a value kept for later stands under longer paths.
+    const auto below = document_->values.upper_bound(path + ".");
+    if (is_kept(value) && below != document_->values.end() && below->first.starts_with(path + ".")) continue;
+    out += fmt::format("{}: {}\n", path, value == kKept ? "not given" : value);
+  }
   return out;
 }
 

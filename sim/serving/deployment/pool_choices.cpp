@@ -127,6 +127,7 @@ void check_pool(const Config& config, const PoolSection& s, const spec::Model* m
 ChosenEngine engine_of(const Config& section, const Config& pool) {
   for (const Config& where : {pool, section})
     if (where.has("engine")) return {forward::read_engine(where.at("engine")), true};
+  section.resolve("engine", forward::kUsualEngine);
   return {forward::load_engine(std::string(forward::kUsualEngine)), false};
 }
 

@@ -37,6 +37,27 @@ TEST(Config, ResolvedHoldsGivenAndDefaultValues) {
   EXPECT_EQ(c.resolved(), "count: 4\nmemory: 80 GiB\npart.delay: 1.5 us\nlimit: none\n");
 }
 
+/// As a section with members that a family or another room reads later.
+struct Later {
+  Config word{}, map{}, list{}, absent{}, usual{};
+  static void fields(auto& f, auto& p) {
+    f("word", p.word, "one word");
+    f("map", p.map, "a map");
+    f("list", p.list, "a list");
+    f("absent", p.absent, "not written");
+    f("usual", p.usual, "not written, and there is a usual value");
+  }
+};
+
+TEST(Config, ResolvedNamesWhatIsReadLater) {
+  const Config c = Config::from_text("word: dualpipe\nmap: {kind: eplb, slots: 288}\nlist: [1, 2]\n", "a.yaml");
+  (void)read<Later>(c);
+  EXPECT_EQ(c.resolved(), "word: dualpipe\nmap: given\nlist: given\nabsent: not given\nusual: not given\n");
+  c.at("map").resolve("kind", "eplb");
+  c.resolve("usual", "sglang");
+  EXPECT_EQ(c.resolved(), "word: dualpipe\nlist: given\nabsent: not given\nusual: sglang\nmap.kind: eplb\n");
+}
+
 TEST(Config, OverridesReplaceAndAdd) {
   const Config c = Config::from_text("count: 1\n", "a.yaml", {{"count", "7"}, {"part.delay", "3 us"}});
   const auto w = read<Whole>(c);
