@@ -101,6 +101,7 @@ ModelPlacement read_placement(const Config& scenario, const spec::Model& model, 
     if (config.is_map() && config.has("planned_on"))
       config.at("planned_on").fail("experts in order need no plan: give a strategy, or slots for copies");
     out.strategy = "contiguous";
+    config.resolve("strategy", out.strategy);
     for ([[maybe_unused]] int layer : out.layers) out.maps.push_back(exchange::contiguous_map(experts, group.gpus));
     return out;
   }
