@@ -43,7 +43,7 @@ TEST(RejectModel, MisspeltAndMissingKeys) {
   EXPECT_EQ(model_error("extends: gemma-3-27b\narchitecture: bert\n"),
             "m.yaml:2:15: architecture: \"bert\" is not known here; there are: deepseek, deepseek_v2, deepseek_v3, "
             "mixtral, mistral, qwen3_moe, qwen2, llama, llama4, gemma3, gpt_oss, glm4_moe, deepseek_v32, glm_moe_dsa, "
-            "olmoe, qwen2_moe, minimax_m2, qwen3_next, qwen3_5_moe, nemotron_h");
+            "olmoe, qwen2_moe, minimax_m2, qwen3_next, qwen3_5_moe, nemotron_h, deepseek_v4");
 }
 
 TEST(RejectModel, ValuesThatContradictEachOther) {

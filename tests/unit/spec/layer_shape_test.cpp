@@ -52,6 +52,8 @@ TEST(LayerShape, EveryModelOfTheCatalogueHasItsPublishedLayers) {
                                                    {"deepseek-v3.1", {61, 58}},
                                                    {"deepseek-v3.1-nvfp4", {61, 58}},
                                                    {"deepseek-v3.2", {61, 58}},
+                                                   {"deepseek-v4-flash", {43, 43}},
+                                                   {"deepseek-v4-pro", {61, 61}},
                                                    {"deepseekmoe-145b", {62, 61}},
                                                    {"deepseekmoe-16b", {28, 27}},
                                                    {"deepseekmoe-2b", {9, 9}},
