@@ -10,6 +10,9 @@ namespace moesim::sizing {
 namespace {
 // assumed: of its own rate an instance is loaded to at most this before queues grow long; simulation decides
 constexpr double kLoaded = 0.85;
+// Draws of experts in closed form and in simulation agree within 2 % (serving/step/README.md): what is slower by less
+// is not refused unseen.
+constexpr double kDrawn = 1.02;
 
 /// Shortest of the targets whose names begin so, and of `each`.
 double shortest(const Targets& t, std::string_view begins, Time each) {
@@ -61,11 +64,11 @@ Steady both(const Plan& plan, UnitModel& model, const PoolDesign& d, int batch) 
   out.ttft = out.step * (std::ceil(input / room) + 0.5);
   return out;
 }
-/// What misses its latency's target, and by how much; "": nothing does.
-std::string too_slow(const Targets& t, const PoolDesign& d, const Steady& s) {
-  if (d.role != serving::Role::decode && s.ttft > ttft_limit(t))
+/// What misses its latency's target by more than `slack` times, and by how much; "": nothing does.
+std::string too_slow(const Targets& t, const PoolDesign& d, const Steady& s, double slack = 1) {
+  if (d.role != serving::Role::decode && s.ttft > slack * ttft_limit(t))
     return fmt::format("latency: a first token takes {:.2f} s of {:.2f} s", s.ttft, ttft_limit(t));
-  if (d.role != serving::Role::prefill && s.tpot > tpot_limit(t))
+  if (d.role != serving::Role::prefill && s.tpot > slack * tpot_limit(t))
     return fmt::format("latency: a token takes {:.1f} ms of {:.1f} ms", s.tpot * 1e3, tpot_limit(t) * 1e3);
   return "";
 }
@@ -148,7 +151,7 @@ Steady steady_of(const Plan& plan, UnitModel& model, const PoolDesign& d) {
   Steady out = within_targets(plan, model, d, full);
   if (!prompts && out.refused.empty())
     out.alone = model.step(1, plan.load.input + plan.load.output / 2, 0, 0, d.overlap) / plan.tokens_per_step;
-  if (out.refused.empty()) out.refused = too_slow(plan.section.targets, d, out);
+  if (out.refused.empty()) out.refused = too_slow(plan.section.targets, d, out, kDrawn);
   return out;
 }
 }  // namespace moesim::sizing

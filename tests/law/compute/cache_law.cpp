@@ -65,8 +65,9 @@ TEST(CacheLaw, MemoryHoldsTheCataloguesCache) {
       if (item.name == "kv cache") cache = item.bytes;
       if (item.name == "states") states = item.bytes;
     }
-    if (!model.attention.compressed)  // whose windows are states, too
+    if (!model.attention.compressed) {  // whose windows are states, too
       EXPECT_EQ(states, 3 * spec::state_bytes(model)) << model.name;
+    }
     EXPECT_EQ(cache + states, 3 * spec::cache_bytes(model, length_of(model), spec::CacheFormat::bf16)) << model.name;
   }
 }

@@ -134,7 +134,7 @@ TEST(RejectSparseAttention, AnIndexerOfAnotherKindOfAttention) {
   const Config yaml = Config::from_text(
       "m:\n  extends: deepseek-v3\n  attention: {indexer: {heads: 2, head_dim: 128, top_k: 4}}\n", "s.yaml");
   EXPECT_EQ(test::refusal_of([&] { (void)read_model(yaml.at("m")); }),
-            "s.yaml:3:24: m.attention.indexer: goes with attention of kind DSA, got MLA");
+            "s.yaml:3:24: m.attention.indexer: goes with attention of kind DSA or compressed, got MLA");
   const Config narrow = Config::from_text(
       "m:\n  extends: deepseek-v3\n  attention: {kind: DSA, indexer: {heads: 2, head_dim: 32, top_k: 4}}\n", "s.yaml");
   EXPECT_EQ(test::refusal_of([&] { (void)read_model(narrow.at("m")); }),
