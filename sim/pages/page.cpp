@@ -100,7 +100,7 @@ Html run_html(const Facts& f) {
 Html again_html(const Facts& f) {
   Html out;
   if (!f.options.empty()) {
-    out += html("<p>Changed on the command line:");
+    out += html("<p>{}:", f.study == "sweep" ? "Set for all points" : "Changed on the command line");
     for (const auto& [name, value] : f.options)
       out += html(" <code>{}{}</code>{}", name == "--set" ? "" : name + " ", value,
                   &value == &f.options.back().second ? "" : ",");
@@ -110,9 +110,9 @@ Html again_html(const Facts& f) {
   }
   if (const std::string command = command_of(f, "-o again.db"); !command.empty())
     out += html(
-        "<p>The same again, in the folder where it was run:</p><pre tabindex=\"0\" class=\"cmd\" "
+        "<p>The same again, in the folder {}:</p><pre tabindex=\"0\" class=\"cmd\" "
         "id=\"again\"><code>{}</code></pre>",
-        command);
+        f.study == "sweep" ? "where the sweep's text, above, stands as sweep.yaml" : "where it was run", command);
   if (f.differing.empty()) return out;
   DataTable t{"In brackets, how many points have the value", {"setting", "values"}, {}};
   for (const auto& [key, values] : f.differing) t.rows.push_back({cell(key), cell(values)});

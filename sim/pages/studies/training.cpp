@@ -204,7 +204,7 @@ Page training_page(const Facts& f, const results::Database& db) {
     add_key(page, f, "Load of the experts' GPUs", "balancedness", "mean/max");
   else
     add_key(page, f, "A trillion tokens", "gpu_hours_per_trillion_tokens", "of GPUs");
-  add_published(page, q);
+  add_published(page, f, q);
   add_training(page, f, q);
   add_timeline(page, f);
   return page;
