@@ -221,7 +221,7 @@ Bars fallen(const Rows& fates, std::string aria, std::string what) {
 }
 
 Tone tone_of_part(std::size_t place) {
-  constexpr std::array kTones = {Tone::answer, Tone::light, Tone::rest, Tone::part, Tone::faint, Tone::ink};
+  constexpr std::array kTones = {Tone::answer, Tone::kind1, Tone::kind4, Tone::kind2, Tone::kind3, Tone::ink};
   return kTones[place % kTones.size()];
 }
 }  // namespace moesim::pages

@@ -46,17 +46,17 @@ void add_parts(Page& page, const Facts& f, const Queries& q) {
   s.note = fmt::format(
       "Mean over the {} GPUs that were simulated. Every bar starts where the one above it ends; together they are the "
       "{} of "
-      "a step.",
+      "a step. Waiting for slower GPUs is in exposed communication.",
       results::pretty(f.value("simulated_gpus"), ""), f.shown("step_time"));
   s.panels.push_back({"", "", bars(b)});
   s.sql = {q.sql("parts")};
   page.sections.push_back(std::move(s));
 }
 
-const std::vector<std::pair<std::string, Tone>> kKinds = {{"forward", Tone::light},
-                                                          {"backward", Tone::part},
-                                                          {"inputs' gradients", Tone::faint},
-                                                          {"weights' gradients", Tone::rest},
+const std::vector<std::pair<std::string, Tone>> kKinds = {{"forward", Tone::kind1},
+                                                          {"backward", Tone::kind2},
+                                                          {"inputs' gradients", Tone::kind3},
+                                                          {"weights' gradients", Tone::kind4},
                                                           {"forward and backward", Tone::answer},
                                                           {"optimizer", Tone::ink}};
 std::size_t kind_of(std::string_view name) {
@@ -123,11 +123,12 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   const std::string low = share_text(least->second), high = share_text(most->second),
                     at_ends = share_text(all > 0 ? ends / all : 0);
   if (g.rows.size() > 1)
-    s.answer =
-        html("{}; {} of what is idle lies in the first and the last fifth",
-             apart(low, high, html("Stage {} waits {} of the step, stage {} {}", least->first, low, most->first, high),
-                   html("Every stage waits {} of the step", low)),
-             at_ends);
+    s.answer = html("{}; {} of what is idle lies in the first and the last fifth",
+                    apart(low, high,
+                          html("Stage {} waits {} of the step, and {} is what stage {} waits", least->first, low, high,
+                               most->first),
+                          html("Every stage waits {} of the step", low)),
+                    at_ends);
   else
     s.answer = html("One stage: no pipeline, and {} of the step idle", share_text(least->second));
   s.panels.push_back({"", "", gantt(g), true});
