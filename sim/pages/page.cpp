@@ -1,5 +1,6 @@
 #include "pages/page.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -92,7 +93,8 @@ Html run_html(const Facts& f) {
   if (!f.fingerprint.empty()) out += html(", fingerprint <code>{}</code>", f.fingerprint);
   const bool simulated = f.study != "validate" && f.study != "place";  // these count what they compare
   if (simulated && !f.events.empty()) out += html(", {} events", brief(std::strtod(f.events.c_str(), nullptr)));
-  if (!f.wall_time.empty()) out += html(" in {}", f.wall_time);
+  if (!f.wall_time.empty() && f.study != "validate")  // its runs are timed in no database
+    out += html(" in {}", f.wall_time);
   return out += html(". ");
 }
 
@@ -128,7 +130,9 @@ Html footer_html(const Facts& f) {
   if (!f.scenario_file.empty()) out += details("The scenario's text", quotation(f.scenario));
   if (!f.resolved.empty()) {
     const char* which = f.study == "sweep" ? "Settings that all points share" : "All settings in force";
-    out += details(fmt::format("{} ({})", which, f.settings.size()), quotation(f.resolved));
+    if (f.study == "validate") which = "Scenarios that were run";
+    const auto lines = std::ranges::count(f.resolved, '\n');  // keys of lists may come again
+    out += details(fmt::format("{} ({})", which, lines), quotation(f.resolved));
   }
   DataTable all{"", {"scope", "figure", "value", "unit"}, {}};
   for (const auto& [key, figure] : f.metrics) {

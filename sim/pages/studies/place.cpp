@@ -88,7 +88,14 @@ void add_maps(Page& page, const std::string& best_scope, const Queries& q) {
   Section b;
   b.id = "balance";
   b.question = "How even is each layer, and how even could it be?";
-  const LayerLine& last = all.front();
+  const LayerLine last = all.front();
+  const Rows bounds = kept[best_place] == kept.front() ? q.rows("bounds") : Rows{};  // of the placement stored
+  if (!bounds.empty()) {
+    LayerLine line{"bound", {}, {}};
+    for (std::size_t i = 0; i < bounds.size(); ++i)
+      line.layers.push_back(bounds.number(i, 0)), line.values.push_back(bounds.number(i, 1));
+    all.insert(all.begin() + 1, std::move(line));
+  }
   const std::size_t worst = std::size_t(std::ranges::min_element(last.values) - last.values.begin());
   b.answer = html("With {} the worst layer is {}, at {} where 1 is even", last.name, last.layers[worst],
                   strong(fmt::format("{:.3f}", last.values[worst])));
@@ -96,7 +103,9 @@ void add_maps(Page& page, const std::string& best_scope, const Queries& q) {
   b.note =
       "Mean load over the fullest GPU's: 1 is even, and no placement is above it; 0.5 means that the layer takes twice "
       "as long as it needs.";
-  b.sql = {q.sql("map")};
+  if (!bounds.empty())
+    b.note += fmt::format(" Bound: with the slots of {}, no placement of these loads is above it.", last.name);
+  b.sql = {q.sql("map"), q.sql("bounds")};
   page.sections.push_back(std::move(b));
 }
 

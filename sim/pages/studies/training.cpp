@@ -123,12 +123,12 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   const std::string low = share_text(least->second), high = share_text(most->second),
                     at_ends = share_text(all > 0 ? ends / all : 0);
   if (g.rows.size() > 1)
-    s.answer = html("{}; {} of what is idle lies in the first and the last fifth",
-                    apart(low, high,
-                          html("Stage {} waits {} of the step, and {} is what stage {} waits", least->first, low, high,
-                               most->first),
-                          html("Every stage waits {} of the step", low)),
-                    at_ends);
+    s.answer =
+        html("{}; {} of what is idle lies in the first and the last fifth",
+             apart(low, high,
+                   html("Stage {} waits {} of the step, and stage {} waits {}", least->first, low, most->first, high),
+                   html("Every stage waits {} of the step", low)),
+             at_ends);
   else
     s.answer = html("One stage: no pipeline, and {} of the step idle", share_text(least->second));
   s.panels.push_back({"", "", gantt(g), true});
