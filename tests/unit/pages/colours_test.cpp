@@ -1,6 +1,7 @@
 // What the colours of a page must hold, read from its style.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <regex>
