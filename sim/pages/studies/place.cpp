@@ -39,6 +39,32 @@ std::vector<const Plan*> own_of(const std::vector<Plan>& plans) {
   return out;
 }
 
+/// all: the best first; stored: it is the placement of the tables, whose bound is known.
+void add_balance(Page& page, std::vector<LayerLine> all, bool stored, const Queries& q) {
+  Section b;
+  b.id = "balance";
+  b.question = "How even is each layer, and how even could it be?";
+  const LayerLine last = all.front();
+  const Rows bounds = stored ? q.rows("bounds") : Rows{};
+  if (!bounds.empty()) {
+    LayerLine line{"bound", {}, {}};
+    for (std::size_t i = 0; i < bounds.size(); ++i)
+      line.layers.push_back(bounds.number(i, 0)), line.values.push_back(bounds.number(i, 1));
+    all.insert(all.begin() + 1, std::move(line));
+  }
+  const std::size_t worst = std::size_t(std::ranges::min_element(last.values) - last.values.begin());
+  b.answer = html("With {} the worst layer is {}, at {} where 1 is even", last.name, last.layers[worst],
+                  strong(fmt::format("{:.3f}", last.values[worst])));
+  b.panels.push_back({"", "", layer_lines(all, "mean over max", "Balance by layer of the plans")});
+  b.note =
+      "Mean load over the fullest GPU's: 1 is even, and no placement is above it; 0.5 means that the layer takes twice "
+      "as long as it needs.";
+  if (!bounds.empty())
+    b.note += fmt::format(" Bound: with the slots of {}, no placement of these loads is above it.", last.name);
+  b.sql = {q.sql("map"), q.sql("bounds")};
+  page.sections.push_back(std::move(b));
+}
+
 void add_maps(Page& page, const std::string& best_scope, const Queries& q) {
   Section s;
   s.id = "maps";
@@ -84,29 +110,7 @@ void add_maps(Page& page, const std::string& best_scope, const Queries& q) {
   s.note = "Rows are the model's MoE layers, columns the GPUs of the group. All maps have one scale.";
   s.sql = {q.sql("maps"), q.sql("map")};
   page.sections.push_back(std::move(s));
-
-  Section b;
-  b.id = "balance";
-  b.question = "How even is each layer, and how even could it be?";
-  const LayerLine last = all.front();
-  const Rows bounds = kept[best_place] == kept.front() ? q.rows("bounds") : Rows{};  // of the placement stored
-  if (!bounds.empty()) {
-    LayerLine line{"bound", {}, {}};
-    for (std::size_t i = 0; i < bounds.size(); ++i)
-      line.layers.push_back(bounds.number(i, 0)), line.values.push_back(bounds.number(i, 1));
-    all.insert(all.begin() + 1, std::move(line));
-  }
-  const std::size_t worst = std::size_t(std::ranges::min_element(last.values) - last.values.begin());
-  b.answer = html("With {} the worst layer is {}, at {} where 1 is even", last.name, last.layers[worst],
-                  strong(fmt::format("{:.3f}", last.values[worst])));
-  b.panels.push_back({"", "", layer_lines(all, "mean over max", "Balance by layer of the plans")});
-  b.note =
-      "Mean load over the fullest GPU's: 1 is even, and no placement is above it; 0.5 means that the layer takes twice "
-      "as long as it needs.";
-  if (!bounds.empty())
-    b.note += fmt::format(" Bound: with the slots of {}, no placement of these loads is above it.", last.name);
-  b.sql = {q.sql("map"), q.sql("bounds")};
-  page.sections.push_back(std::move(b));
+  add_balance(page, std::move(all), kept[best_place] == kept.front(), q);
 }
 
 /// A map of planned on x scored on for each strategy and number of slots, where there are several loads.
