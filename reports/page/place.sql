@@ -7,6 +7,9 @@ SELECT scope, name, value, unit FROM metric WHERE scope LIKE 'placement:%' ORDER
 SELECT scope FROM gpu_load GROUP BY scope ORDER BY min(rowid);
 -- map: load of each GPU over its layer's mean
 SELECT layer, gpu, load FROM gpu_load WHERE scope = ?1 ORDER BY layer, gpu;
+-- bounds: of each layer the balance that no placement is above, of the placement that the tables hold
+SELECT CAST(substr(scope, 7) AS INTEGER) AS layer, value FROM metric
+WHERE name = 'balancedness_bound' AND scope LIKE 'layer:%' ORDER BY layer;
 -- experts: share of the tokens that the busiest experts take, mean over layers
 WITH ranked AS (SELECT layer, tokens / sum(tokens) OVER (PARTITION BY layer) AS share,
     row_number() OVER (PARTITION BY layer ORDER BY tokens) AS place FROM expert_load)

@@ -98,15 +98,39 @@ bool is_one_command(std::string_view text) {
   }
   return !quoted;
 }
+
+/// The words of such a command without the name of the results it wrote.
+std::string without_output(std::string_view command) {
+  std::vector<std::string> words = {""};
+  bool quoted = false;
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    if (command[i] == '\'') quoted = !quoted;
+    if (!quoted && command[i] == ' ')
+      words.emplace_back();
+    else
+      words.back() += command[i];
+    if (!quoted && command[i] == '\\' && i + 1 < command.size()) words.back() += command[++i];
+  }
+  std::string out;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--output" || words[i] == "-o" || words[i] == "--db") {
+      ++i;
+      continue;
+    }
+    out += (out.empty() ? "" : " ") + words[i];
+  }
+  return out;
+}
 }  // namespace
 
 std::string command_of(const Facts& f, std::string_view rest) {
-  if (f.study == "sweep") return "";
+  const std::string behind = rest.empty() ? "" : " " + std::string(rest);
+  if (f.study == "sweep") return "moesim sweep sweep.yaml" + behind;
   if (f.scenario_file.empty())  // the text is the command
-    return f.scenario.starts_with("moesim ") && is_one_command(f.scenario) ? f.scenario : "";
+    return f.scenario.starts_with("moesim ") && is_one_command(f.scenario) ? without_output(f.scenario) + behind : "";
   std::string out = fmt::format("moesim {} {}", f.study == "size" ? "size" : "run", in_shell(f.scenario_file));
   for (const auto& [name, value] : f.options)
     if (name != "--seed") out += fmt::format(" {} {}", in_shell(name), in_shell(value));
-  return out + fmt::format(" --seed {} {}", in_shell(f.seed), rest);
+  return out + fmt::format(" --seed {}", in_shell(f.seed)) + behind;
 }
 }  // namespace moesim::pages

@@ -32,6 +32,7 @@ struct Facts {
   std::vector<std::pair<std::string, std::string>> options;  // of the command line, those that changed the run
   bool options_kept = true;                                  // older databases do not have them
   std::map<std::string, std::string> differing;              // of a sweep: settings its points have not in common
+  std::vector<std::string> varied;                           // of a sweep: keys that its points were given
 
   /// NaN if there is none.
   double value(std::string_view name, std::string_view scope = "run") const;
@@ -47,8 +48,8 @@ struct Facts {
 Facts read_facts(const results::Database& db);
 /// Of a sweep: what all its points share, and which settings differ, with their values.
 Facts read_shared(const results::Database& db);
-/// The command that does the same again, as a shell takes it, whatever the database holds; rest: further options.  ""
-/// for a sweep, and where it would be more than one command.
+/// The command that does the same again, as a shell takes it, whatever the database holds, without the name of its
+/// results; rest: further options.  "" where it would be more than one command.
 std::string command_of(const Facts& facts, std::string_view rest);
 /// Without figures, of a database of any number of runs: who the first is.
 Facts read_identity(const results::Database& db);

@@ -1,5 +1,6 @@
 #include "pages/page.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -92,7 +93,8 @@ Html run_html(const Facts& f) {
   if (!f.fingerprint.empty()) out += html(", fingerprint <code>{}</code>", f.fingerprint);
   const bool simulated = f.study != "validate" && f.study != "place";  // these count what they compare
   if (simulated && !f.events.empty()) out += html(", {} events", brief(std::strtod(f.events.c_str(), nullptr)));
-  if (!f.wall_time.empty()) out += html(" in {}", f.wall_time);
+  if (!f.wall_time.empty() && f.study != "validate")  // its runs are timed in no database
+    out += html(" in {}", f.wall_time);
   return out += html(". ");
 }
 
@@ -100,7 +102,7 @@ Html run_html(const Facts& f) {
 Html again_html(const Facts& f) {
   Html out;
   if (!f.options.empty()) {
-    out += html("<p>Changed on the command line:");
+    out += html("<p>{}:", f.study == "sweep" ? "Set for all points" : "Changed on the command line");
     for (const auto& [name, value] : f.options)
       out += html(" <code>{}{}</code>{}", name == "--set" ? "" : name + " ", value,
                   &value == &f.options.back().second ? "" : ",");
@@ -110,9 +112,9 @@ Html again_html(const Facts& f) {
   }
   if (const std::string command = command_of(f, "-o again.db"); !command.empty())
     out += html(
-        "<p>The same again, in the folder where it was run:</p><pre tabindex=\"0\" class=\"cmd\" "
+        "<p>The same again, in the folder {}:</p><pre tabindex=\"0\" class=\"cmd\" "
         "id=\"again\"><code>{}</code></pre>",
-        command);
+        f.study == "sweep" ? "where the sweep's text, above, stands as sweep.yaml" : "where it was run", command);
   if (f.differing.empty()) return out;
   DataTable t{"In brackets, how many points have the value", {"setting", "values"}, {}};
   for (const auto& [key, values] : f.differing) t.rows.push_back({cell(key), cell(values)});
@@ -128,7 +130,9 @@ Html footer_html(const Facts& f) {
   if (!f.scenario_file.empty()) out += details("The scenario's text", quotation(f.scenario));
   if (!f.resolved.empty()) {
     const char* which = f.study == "sweep" ? "Settings that all points share" : "All settings in force";
-    out += details(fmt::format("{} ({})", which, f.settings.size()), quotation(f.resolved));
+    if (f.study == "validate") which = "Scenarios that were run";
+    const auto lines = std::ranges::count(f.resolved, '\n');  // keys of lists may come again
+    out += details(fmt::format("{} ({})", which, lines), quotation(f.resolved));
   }
   DataTable all{"", {"scope", "figure", "value", "unit"}, {}};
   for (const auto& [key, figure] : f.metrics) {

@@ -29,12 +29,28 @@ void check_tables(const results::Database& db) {
     if (std::ranges::find(kLater, t.table) == std::end(kLater) && !db.has_table(t.name))
       throw ConfigError(fmt::format("{}: has no table {} (moesim list schema)", db.file(), t.name));
 }
+/// What the sweep sets and varies stands for what its points were given on the command line.
+void take_sweep(const results::Database& db, Facts& out) {
+  out.options.clear();  // of the first point
+  out.options_kept = true;
+  results::Statement keys = db.prepare("SELECT key FROM sweep_point GROUP BY key ORDER BY min(rowid)");
+  while (keys.step())
+    if (keys.text(0) != "seed") out.varied.push_back(keys.text(0));
+  std::vector<std::string> set;
+  try {
+    const Config sweep = Config::from_text(db.value("SELECT sweep FROM sweep ORDER BY shard").value_or(""), "sweep");
+    if (sweep.is_map() && sweep.has("set")) sweep.at("set").parse(set);
+  } catch (const ConfigError&) {
+    return;  // of another version: what it set is in its text alone
+  }
+  for (const std::string& value : set) out.options.emplace_back("--set", value);
+}
 /// What the points share; what is of one alone is left out.
 Facts sweep_facts(const results::Database& db) {
   Facts out = read_shared(db);
   out.study = "sweep";
   for (std::string* field : {&out.fingerprint, &out.seed, &out.events, &out.wall_time}) field->clear();
-  out.options.clear();  // table sweep_point has what each was given
+  take_sweep(db, out);
   results::Statement seeds = db.prepare("SELECT DISTINCT seed FROM run ORDER BY seed");
   for (int n = 0; seeds.step(); ++n)
     if (n < 20)

@@ -130,6 +130,7 @@ void store(const PlaceOptions& o, const PlaceResult& result, results::Results& r
     const std::string scope = fmt::format("layer:{}", l.layer);
     results.metric("balancedness", l.balance, "", scope);
     results.metric("imbalance", l.imbalance, "", scope);
+    if (l.bound > 0) results.metric("balancedness_bound", l.balance * l.slowest / l.bound, "", scope);
   }
   const std::vector<exchange::ExpertMap>& maps = result.maps[best.maps];
   for (std::size_t row = 0; row < maps.size(); ++row) {

@@ -23,6 +23,14 @@ std::string_view fill(Tone tone) {
       return "fx";
     case Tone::ink:
       return "fi";
+    case Tone::kind1:
+      return "f1";
+    case Tone::kind2:
+      return "f2";
+    case Tone::kind3:
+      return "f3";
+    case Tone::kind4:
+      return "f4";
   }
   return "";
 }
@@ -52,7 +60,8 @@ std::vector<bool> numeric_columns(const DataTable& t) {
 }
 }  // namespace
 
-constexpr std::size_t kMany = 100;  // rows of a part: of more, the browser lays out the first part alone at once
+constexpr std::size_t kManyColumns = 9;  // more stand closer together
+constexpr std::size_t kMany = 100;       // rows of a part: of more, the browser lays out the first part alone at once
 
 Html table_html(const DataTable& t, std::string_view id) {
   const std::vector<bool> number = numeric_columns(t);
@@ -74,9 +83,11 @@ Html table_html(const DataTable& t, std::string_view id) {
     body += html("</tr>");
   }
   return html(
-      "<div class=\"tbl{}\" tabindex=\"0\" role=\"region\" aria-label=\"table\"><table data-sort{}>{}<thead><tr>{}</tr>"
+      "<div class=\"tbl{}{}\" tabindex=\"0\" role=\"region\" aria-label=\"table\"><table "
+      "data-sort{}>{}<thead><tr>{}</tr>"
       "</thead><tbody>{}</tbody></table></div>",
-      t.rows.size() > kMany ? " many" : "", id.empty() ? html("") : html(" id=\"{}\"", id),
+      t.rows.size() > kMany ? " many" : "", t.columns.size() > kManyColumns ? " dense" : "",
+      id.empty() ? html("") : html(" id=\"{}\"", id),
       t.caption.empty() ? html("") : html("<caption>{}</caption>", t.caption), head, body);
 }
 

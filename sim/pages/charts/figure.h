@@ -10,8 +10,9 @@
 
 namespace moesim::pages {
 
-/// What a colour says; reports/page/page.css gives the colour.
-enum class Tone { answer, part, light, rest, faint, alert, ink };
+/// What a colour says; reports/page/page.css gives the colour.  kind1 to kind4: kinds of work beside each other, none
+/// of which looks like idle; faint: no work.
+enum class Tone { answer, part, light, rest, faint, alert, ink, kind1, kind2, kind3, kind4 };
 /// The class of a filled mark.
 std::string_view fill(Tone tone);
 

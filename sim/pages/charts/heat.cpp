@@ -139,10 +139,10 @@ Figure heat(const Heat& given) {
   std::size_t widest = 1;
   for (const std::string& r : h.rows) widest = std::max(widest, letters(r));
   out.chart = html(
-      "<div class=\"gut{}\">{}<svg class=\"map\" height=\"{}\" tabindex=\"0\" role=\"img\" "
+      "<p class=\"note yn\">{}</p><div class=\"gut{}\">{}<svg class=\"map\" height=\"{}\" tabindex=\"0\" role=\"img\" "
       "aria-label=\"{}\">{}{}{}</svg></div>",
-      widest > 5 ? " wider" : "", row_names(h, height), height, h.aria, cells, h.numbers ? numbers_html(h) : html(""),
-      h.until > 0 ? moments(h, below + 18) : column_names(h, below + 18));
+      h.row_name, widest > 5 ? " wider" : "", row_names(h, height), height, h.aria, cells,
+      h.numbers ? numbers_html(h) : html(""), h.until > 0 ? moments(h, below + 18) : column_names(h, below + 18));
   out.reads = "cells";
   return out;
 }

@@ -104,6 +104,23 @@ Html guides_html(const Lines& l, const Scale& across, const Scale& up, int top) 
   return out;
 }
 
+/// Whether a line runs through a text of `width` px that ends at the right edge, with its foot at `y`.
+bool is_crossed(const Lines& l, const Scale& across, const Scale& up, int top, double width, double y) {
+  constexpr int kSteps = 8;  // between two points of a line
+  constexpr double kAbove = 10, kBelow = 2;
+  const double from = 1 - width / kWide;
+  for (const Lines::Series& s : l.series)
+    for (std::size_t i = 1; i < s.y.size() && i < l.x.size(); ++i) {
+      if (!std::isfinite(s.y[i - 1]) || !std::isfinite(s.y[i]) || across.at(l.x[i]) < from) continue;
+      const double x0 = across.at(l.x[i - 1]), x1 = across.at(l.x[i]), y0 = up.at(s.y[i - 1]), y1 = up.at(s.y[i]);
+      for (int k = 0; k <= kSteps; ++k) {
+        const double part = double(k) / kSteps, at = top + (1 - y0 - part * (y1 - y0)) * l.height;
+        if (x0 + part * (x1 - x0) >= from && at > y - kAbove && at < y + kBelow) return true;
+      }
+    }
+  return false;
+}
+
 /// Names at the ends of their lines, where each has room beside its own and no other; nothing where one has not.
 std::optional<Html> names_html(const Lines& l, const Scale& across, const Scale& up, int top) {
   constexpr std::size_t kLongest = 24;  // letters
@@ -128,9 +145,11 @@ std::optional<Html> names_html(const Lines& l, const Scale& across, const Scale&
   for (std::size_t i = 0; i < ends.size(); ++i) {
     const double above = ends[i].y - 5, below = ends[i].y + kTall;
     const bool room = i + 1 == ends.size() || ends[i + 1].y - ends[i].y > kTall + 8;
+    const double width = double(letters(l.series[ends[i].series].name)) * kLetter + 4;
+    const auto crossed = [&](double at) { return is_crossed(l, across, up, top, width, at); };
     double y = above;
-    if (above < highest || above - taken < kTall) {
-      if (!room || below - taken < kTall || below > top + l.height - 2) return std::nullopt;
+    if (above < highest || above - taken < kTall || crossed(above)) {
+      if (!room || below - taken < kTall || below > top + l.height - 2 || crossed(below)) return std::nullopt;
       y = below;
     }
     taken = y;

@@ -64,8 +64,9 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, int top, double 
     double dx, dy;
     bool end;
   };
-  constexpr Place kPlaces[] = {{9, 5, false},  {-9, 5, true},  {6, -9, false},
-                               {-6, -9, true}, {6, 20, false}, {-6, 20, true}};
+  constexpr Place kPlaces[] = {{9, 5, false},   {-9, 5, true},   {6, -9, false},   {-6, -9, true},
+                               {6, 20, false},  {-6, 20, true},  {14, -18, false}, {-14, -18, true},
+                               {14, 30, false}, {-14, 30, true}, {24, -8, false},  {-24, -8, true}};
   Html out;
   std::vector<std::size_t> order;  // the answer has its name before others take the room
   for (const Scatter::Look look : {Scatter::Look::chosen, Scatter::Look::front})

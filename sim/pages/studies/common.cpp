@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numeric>
 #include <set>
-#include <sstream>
 
 #include "results/summary.h"
 
@@ -16,73 +15,6 @@ Html alarm_of(const Facts& f) {
   return html(
       "This run did not come to its end (state {}): rows are missing, and figures hold for what was done until then.",
       f.state);
-}
-
-/// A value of a setting that says that something is off.
-bool is_off(std::string_view value) {
-  return value.empty() || value == "0" || value == "false" || value == "none" || value == "not given";
-}
-
-/// What the scenario's own text calls assumed: "key: value   # assumed: why"; lines whose key the command line gave are
-/// left out.
-void add_own_assumptions(Page& page, const Facts& f) {
-  constexpr std::size_t kMost = 40;
-  constexpr std::string_view kWord = "assumed";
-  std::istringstream lines(f.scenario_file.empty() ? "" : f.scenario);
-  std::size_t found = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t hash = line.find(" # "), first = line.find_first_not_of(" -");
-    if (hash == std::string::npos || first >= hash) continue;
-    const std::size_t at = line.find(kWord, hash);
-    if (at == std::string::npos) continue;
-    std::string said = line.substr(first, line.find_last_not_of(' ', hash) - first + 1);
-    const std::string key = said.substr(0, said.find(':'));
-    if (std::ranges::any_of(f.options,
-                            [&](const auto& o) {
-                              const std::string path = o.second.substr(0, o.second.find('='));
-                              return path == key || path.ends_with("." + key);
-                            }) ||
-        std::ranges::any_of(f.differing,
-                            [&](const auto& d) { return (d.first + ".").find("." + key + ".") != d.first.npos; }))
-      continue;
-    if (++found > kMost) break;
-    std::string why = line.substr(at + kWord.size());
-    why.erase(0, std::min(why.find_first_not_of(": "), why.size()));
-    page.assumed.push_back(html("<code>{}</code> <span class=\"dim\">(assumed in the scenario{})</span>", said,
-                                why.empty() ? "" : ": " + why));
-  }
-}
-
-void add_changed(Page& page, const Facts& f) {
-  Html all;
-  for (const auto& [name, value] : f.options)
-    if (name == "--set" && !value.starts_with("title=") && !value.starts_with("about=") && !value.starts_with("expect"))
-      all += html("{} <code>{}</code>", all.empty() ? "" : ",", value);
-  if (!all.empty()) page.assumed.push_back(html("<b>not as the scenario is written</b>:{}", all));
-}
-
-void add_assumed(Page& page, const Facts& f) {
-  add_changed(page, f);
-  for (const Facts::Warning& w : f.warnings)
-    page.assumed.push_back(
-        html("<b class=\"bad\">{}</b>{}: {}", spaced(w.name), w.scope == "run" ? "" : " (" + w.scope + ")", w.text));
-  const auto words = [](const Facts::Assumption& a) {  // of lists of keys; others are names, which stay as they are
-    return a.name == "targets" || a.name == "routing" ? spaced(a.value) : a.value;
-  };
-  for (const Facts::Assumption& a : f.assumptions)
-    page.assumed.push_back(html("<b>{}</b>{}: {} <span class=\"dim\">({})</span>", spaced(a.name),
-                                a.scope == "run" ? "" : " of " + a.scope.substr(a.scope.find(':') + 1), words(a),
-                                a.reason));
-  if (const std::string kind = f.setting("routing.kind");
-      !kind.empty() && std::ranges::none_of(f.assumptions, [](const auto& a) { return a.name == "routing"; })) {
-    std::string how = spaced(kind);
-    for (const auto& [key, value] : f.settings)
-      if (key.starts_with("routing.") && key != "routing.kind" && key.find('.', 8) == std::string::npos &&
-          value.size() < 40 && !is_off(value))
-        how += ", " + spaced(key.substr(8)) + " " + value;
-    page.assumed.push_back(html("<b>routing</b>: {} <span class=\"dim\">(as asked)</span>", how));
-  }
-  add_own_assumptions(page, f);
 }
 
 /// Where times rest on another GPU's kernels, these errors are larger.  Whether the band is theirs.
@@ -116,16 +48,17 @@ void add_band(Page& page, const Facts& f, const Queries& q, const std::vector<st
                        100 * b.median, 100 * b.p90);
   for (const Dots::Dot& e : b.errors) b.aria += fmt::format("; {} {}", e.label, e.shown);
   Panel p{"How far off it may be", "", band(b)};
-  p.under = b.p90 == 0 ? std::string()
-            : borrowed
-                ? fmt::format(
-                      "Bands: kernels that were measured on this GPU cannot be had; where one GPU's efficiencies stood "
-                      "in for another's, half and nine of ten of the single kernels were within {} and {}.",
-                      share_text(b.median), share_text(b.p90))
-                : fmt::format(
-                      "Bands: half and nine of ten of the single kernels that were measured are within {} and {} "
-                      "of the equations.",
-                      share_text(b.median), share_text(b.p90));
+  p.under =
+      b.p90 == 0 ? std::string()
+      : borrowed
+          ? fmt::format(
+                "Bands: no kernels were measured on this GPU; where one GPU's efficiencies stood in for another's, "
+                " half and nine of ten of the single kernels were within {} and {}.",
+                share_text(b.median), share_text(b.p90))
+          : fmt::format(
+                "Bands: half and nine of ten of the single kernels that were measured are within {} and {} "
+                "of the equations.",
+                share_text(b.median), share_text(b.p90));
   if (!b.errors.empty()) p.under += " Dots: this run against what was published.";
   page.strip.push_back(std::move(p));
 }
@@ -183,7 +116,7 @@ void add_key(Page& page, const Facts& f, std::string label, std::string_view met
                        std::move(beside), std::string(metric), std::string(scope), v});
 }
 
-void add_published(Page& page, const Queries& q) {
+void add_published(Page& page, const Facts& f, const Queries& q) {
   const Rows rows = q.rows("published");
   if (rows.empty()) return;
   Section s;
@@ -214,6 +147,7 @@ void add_published(Page& page, const Queries& q) {
                      html("{} published figures: the run is off by {}", rows.size(), from));
   }
   s.note += "The axes need not start at 0. Nothing was fitted to these figures.";
+  if (!changes_of(f).empty()) s.note += " The run is not as the scenario is written: see what is assumed.";
   s.sql = {q.sql("published")};
   page.sections.push_back(std::move(s));
 }
@@ -287,7 +221,7 @@ Bars fallen(const Rows& fates, std::string aria, std::string what) {
 }
 
 Tone tone_of_part(std::size_t place) {
-  constexpr std::array kTones = {Tone::answer, Tone::light, Tone::rest, Tone::part, Tone::faint, Tone::ink};
+  constexpr std::array kTones = {Tone::answer, Tone::kind1, Tone::kind4, Tone::kind2, Tone::kind3, Tone::ink};
   return kTones[place % kTones.size()];
 }
 }  // namespace moesim::pages

@@ -16,12 +16,17 @@ namespace moesim::pages {
 /// where kernel times come from, "run" or one a pool.
 Page begun_page(const Facts& facts, const Queries& queries, const std::vector<std::string>& kernels);
 
+/// What spoils the figures, assumptions, what the command line or a sweep changed.
+void add_assumed(Page& page, const Facts& facts);
+/// key=value of what was changed and bears on the figures.
+std::vector<std::string> changes_of(const Facts& facts);
+
 /// A figure as stored, if it was: nothing is added where it was not.  label: as people say it.
 void add_key(Page& page, const Facts& facts, std::string label, std::string_view metric, std::string beside,
              std::string_view scope = "run");
 
 /// What others measured beside this run; nothing where nothing was published of it.
-void add_published(Page& page, const Queries& queries);
+void add_published(Page& page, const Facts& facts, const Queries& queries);
 
 /// How to get the run's timeline, and a button that hands it to ui.perfetto.dev.
 void add_timeline(Page& page, const Facts& facts);

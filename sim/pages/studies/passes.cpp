@@ -210,7 +210,7 @@ Page passes_page(const Facts& f, const results::Database& db) {
   const std::optional<double> holds = gpu_memory(f);
   add_key(page, f, "Fullest GPU", "peak_memory", holds ? "of " + results::pretty(*holds, "B") : "");
   add_key(page, f, "Load of the experts' GPUs", "balancedness", "mean/max");
-  add_published(page, q);
+  add_published(page, f, q);
   add_parts(page, f, q);
   add_gpus(page, q);
   add_balance(page, f, q);

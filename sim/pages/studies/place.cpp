@@ -12,23 +12,6 @@
 
 namespace moesim::pages {
 
-Plan plan_of(const std::string& scope) {
-  Plan out;
-  out.scope = scope;
-  std::vector<std::string> parts;
-  std::size_t from = scope.find(':') + 1;
-  while (parts.size() < 3) {
-    const std::size_t colon = scope.find(':', from);
-    if (colon == std::string::npos) break;
-    parts.push_back(scope.substr(from, colon - from));
-    from = colon + 1;
-  }
-  parts.push_back(scope.substr(from));
-  parts.resize(4);
-  out.strategy = parts[0], out.slots = parts[1], out.planned = parts[2], out.scored = parts[3];
-  return out;
-}
-
 namespace {
 constexpr std::size_t kMostMaps = 3, kMostBars = 40, kMostPlans = 2000, kMostLoads = 26;
 
@@ -56,7 +39,33 @@ std::vector<const Plan*> own_of(const std::vector<Plan>& plans) {
   return out;
 }
 
-void add_maps(Page& page, const Queries& q) {
+/// all: the best first; stored: it is the placement of the tables, whose bound is known.
+void add_balance(Page& page, std::vector<LayerLine> all, bool stored, const Queries& q) {
+  Section b;
+  b.id = "balance";
+  b.question = "How even is each layer, and how even could it be?";
+  const LayerLine last = all.front();
+  const Rows bounds = stored ? q.rows("bounds") : Rows{};
+  if (!bounds.empty()) {
+    LayerLine line{"bound", {}, {}};
+    for (std::size_t i = 0; i < bounds.size(); ++i)
+      line.layers.push_back(bounds.number(i, 0)), line.values.push_back(bounds.number(i, 1));
+    all.insert(all.begin() + 1, std::move(line));
+  }
+  const std::size_t worst = std::size_t(std::ranges::min_element(last.values) - last.values.begin());
+  b.answer = html("With {} the worst layer is {}, at {} where 1 is even", last.name, last.layers[worst],
+                  strong(fmt::format("{:.3f}", last.values[worst])));
+  b.panels.push_back({"", "", layer_lines(all, "mean over max", "Balance by layer of the plans")});
+  b.note =
+      "Mean load over the fullest GPU's: 1 is even, and no placement is above it; 0.5 means that the layer takes twice "
+      "as long as it needs.";
+  if (!bounds.empty())
+    b.note += fmt::format(" Bound: with the slots of {}, no placement of these loads is above it.", last.name);
+  b.sql = {q.sql("map"), q.sql("bounds")};
+  page.sections.push_back(std::move(b));
+}
+
+void add_maps(Page& page, const std::string& best_scope, const Queries& q) {
   Section s;
   s.id = "maps";
   s.question = "Which GPUs make the others wait?";
@@ -67,11 +76,17 @@ void add_maps(Page& page, const Queries& q) {
     page.sections.push_back(std::move(s));
     return;
   }
-  // The best is the first row; what was listed first, the second: shown before it.
-  std::vector<std::string> order;
-  if (scopes.size() > 1) order.push_back(scopes.text(1, 0));
-  for (std::size_t i = 2; i < scopes.size() && order.size() + 1 < kMostMaps; ++i) order.push_back(scopes.text(i, 0));
-  order.push_back(scopes.text(0, 0));
+  // What was listed first is shown before the others, and the best behind them.
+  std::vector<std::string> order, kept;
+  for (std::size_t i = 0; i < scopes.size(); ++i) kept.push_back(scopes.text(i, 0));
+  const std::size_t best_place =
+      std::size_t(std::ranges::find(kept, best_scope) - kept.begin()) % kept.size();  // else the first row
+  for (const std::size_t i : {std::size_t{1}, std::size_t{0}})
+    if (i < kept.size() && i != best_place) order.push_back(kept[i]);
+  for (std::size_t i = 2; i < kept.size(); ++i)
+    if (i != best_place) order.push_back(kept[i]);
+  if (order.size() + 1 > kMostMaps) order.resize(kMostMaps - 1);
+  order.push_back(kept[best_place]);
   std::vector<LayerLine> all;
   double first = 0, best = 0;
   for (const std::string& scope : order) {
@@ -95,20 +110,7 @@ void add_maps(Page& page, const Queries& q) {
   s.note = "Rows are the model's MoE layers, columns the GPUs of the group. All maps have one scale.";
   s.sql = {q.sql("maps"), q.sql("map")};
   page.sections.push_back(std::move(s));
-
-  Section b;
-  b.id = "balance";
-  b.question = "How even is each layer, and how even could it be?";
-  const LayerLine& last = all.front();
-  const std::size_t worst = std::size_t(std::ranges::min_element(last.values) - last.values.begin());
-  b.answer = html("With {} the worst layer is {}, at {} where 1 is even", last.name, last.layers[worst],
-                  strong(fmt::format("{:.3f}", last.values[worst])));
-  b.panels.push_back({"", "", layer_lines(all, "mean over max", "Balance by layer of the plans")});
-  b.note =
-      "Mean load over the fullest GPU's: 1 is even, and no placement is above it; 0.5 means that the layer takes twice "
-      "as long as it needs.";
-  b.sql = {q.sql("map")};
-  page.sections.push_back(std::move(b));
+  add_balance(page, std::move(all), kept[best_place] == kept.front(), q);
 }
 
 /// A map of planned on x scored on for each strategy and number of slots, where there are several loads.
@@ -167,7 +169,7 @@ constexpr Measure kMeasures[] = {{"balancedness", "balance, mean over max", "", 
                                  {"busiest_adapter_bytes", "busiest adapter, a prefill layer", "B", true},
                                  {"expert_memory", "experts on a GPU", "B", true}};
 
-void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, const Queries& q) {
+void add_price(Page& page, const std::vector<const Plan*>& own, const std::optional<Best>& best, const Queries& q) {
   Section s;
   s.id = "price";
   s.question = "What does balance buy, and what does it cost?";
@@ -179,17 +181,17 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
     Bars b;
     b.aria = std::string(m.label) + " of each plan";
     b.label_name = "plan", b.value_name = std::string(m.label), b.unit = std::string(m.unit);
-    double best = NAN;
+    double lead = NAN;
     for (const Plan* p : own) {
       const double v = p->value(std::string(m.name));
-      if (std::isfinite(v) && (!std::isfinite(best) || (m.less ? v < best : v > best))) best = v;
+      if (std::isfinite(v) && (!std::isfinite(lead) || (m.less ? v < lead : v > lead))) lead = v;
     }
     for (const Plan* p : own) {
       const double v = p->value(std::string(m.name));
       if (!std::isfinite(v) || b.bars.size() == kMostBars) continue;
       b.bars.push_back({one_load ? p->plan_name() : p->name(), 0, v,
                         m.unit.empty() ? fmt::format("{:.3f}", v) : results::pretty(v, m.unit), "",
-                        v == best ? Tone::answer : Tone::rest});
+                        v == lead ? Tone::answer : Tone::rest});
     }
     if (std::ranges::all_of(b.bars, [&](const Bar& bar) { return bar.shown == b.bars.front().shown; }))
       for (Bar& bar : b.bars) bar.tone = Tone::rest;  // none is better
@@ -197,9 +199,7 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
   }
   if (s.panels.empty()) return;
   const double before = own.front()->value("decode_step_time");
-  double after = NAN;
-  for (const Plan* p : own)
-    if (p->value("balancedness") == f.value("balancedness")) after = p->value("decode_step_time");
+  const double after = best ? best->plan->value("decode_step_time") : NAN;
   if (std::isfinite(before) && std::isfinite(after))
     s.answer = apart(
         results::pretty(before, "s"), results::pretty(after, "s"),
@@ -207,15 +207,14 @@ void add_price(Page& page, const std::vector<const Plan*>& own, const Facts& f, 
              results::pretty(before, "s"), share_text(std::fabs(1 - after / before)), after > before ? "more" : "less"),
         html("A decode step takes {}, as before", strong(results::pretty(after, "s"))));
   else
-    s.answer =
-        html("The plan that comes nearest to its bound{} is {} even; step times were not asked for",
-             own.front()->planned.empty() ? "" : ", over all loads,", strong(share_text(f.value("balancedness"))));
+    s.answer = html("The most even plan{} is {} even; step times were not asked for",
+                    best && best->loads > 1 ? " over all loads" : "", strong(share_text(best ? best->balance : NAN)));
   s.note = "Each plan on the load it was planned from; the best of each chart in blue.";
   s.sql = {q.sql("plans")};
   page.sections.push_back(std::move(s));
 }
 
-void add_all(Page& page, const std::vector<Plan>& plans, const Queries& q) {
+void add_all(Page& page, const std::vector<Plan>& plans, const Facts& f, const Queries& q) {
   DataTable t{"", {"plan"}, {}};
   std::vector<std::string> names;
   for (const Plan& p : plans)
@@ -231,6 +230,12 @@ void add_all(Page& page, const std::vector<Plan>& plans, const Queries& q) {
   s.id = "plans";
   s.question = "What else was tried?";
   s.answer = html("{} plans scored", plans.size());
+  for (const Plan& p : plans)
+    if (p.value("balancedness") == f.value("balancedness") && p.value("gap_to_bound") == f.value("gap_to_bound")) {
+      s.note =
+          fmt::format("The tables placement and expert_load hold {}: nearest to the bound of its slots.", p.name());
+      break;
+    }
   s.below = html(
       "<p class=\"ctl\"><label>Only rows with <input type=\"search\" data-filter=\"all-plans\"></label> <output "
       "id=\"all-plans-n\"></output></p>{}",
@@ -263,34 +268,18 @@ Page place_page(const Facts& f, const results::Database& db) {
   add_defaults(page, f);
   const std::vector<Plan> plans = plans_of(q);
   const std::vector<const Plan*> own = own_of(plans);
-  const double best = f.value("balancedness");
-  const auto chosen = std::ranges::find_if(own, [&](const Plan* p) { return p->value("balancedness") == best; });
-  const auto even = [](double v) { return fmt::format("{:.3f}", v); };
-  const Plan* first = own.empty() ? nullptr : own.front();
-  page.headline =
-      html("{} {} {} of a perfect 1{}", chosen == own.end() ? std::string("The best plan") : (*chosen)->plan_name(),
-           own.size() < 2 || own.front()->planned.empty()
-               ? "evens the load to"
-               : "comes nearest to its bound over all loads, and evens its own to",
-           strong(even(best)),
-           own.size() < 2
-               ? html("")
-               : apart(even(best), even(first->value("balancedness")),
-                       html("; {} reaches {}", first->plan_name(), even(first->value("balancedness"))), html("")));
-  add_key(page, f, "Balance of the best plan", "balancedness", "mean/max");
-  add_key(page, f, "Gap to the bound", "gap_to_bound", "of the slowest GPU");
-  add_key(page, f, "Nodes a token visits", "nodes_per_token", "");
-  add_key(page, f, "Hottest expert", "expert_load_max_over_mean", "x its layer's mean");
+  const std::optional<Best> best = best_of(plans);
+  add_best(page, f, best, own, plans);
   if (f.value("cost_per_hour") > 0) add_key(page, f, "Price of the GPUs", "cost_per_hour", "an hour");
-  add_published(page, q);
-  add_maps(page, q);
+  add_published(page, f, q);
+  add_maps(page, best ? best->plan->scope : "", q);
   add_cross(page, plans, q);
-  if (!own.empty()) add_price(page, own, f, q);
+  if (!own.empty()) add_price(page, own, best, q);
   add_traffic(page, q);
   add_drift(page, plans, q);
   add_migration(page, own, q);
   add_lorenz(page, q.sql("experts"), {{"", q.rows("experts")}});
-  add_all(page, plans, q);
+  add_all(page, plans, f, q);
   return page;
 }
 }  // namespace moesim::pages

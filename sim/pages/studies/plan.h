@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,20 @@ struct Plan {
   }
 };
 Plan plan_of(const std::string& scope);
+
+/// The most even plan.
+struct Best {
+  const Plan* plan = nullptr;  // on its own load, else on the first it was scored on
+  std::string of;              // what the scopes of its figures begin with
+  double balance = 0;          // mean over the loads
+  std::size_t loads = 0;
+};
+/// Over all loads it was scored on.  Gaps to bounds do not compare plans with different numbers of slots: the bound of
+/// few slots is low, and so is nearer.
+std::optional<Best> best_of(const std::vector<Plan>& plans);
+/// The headline and the key figures of it.  own: the plans on their own loads.
+void add_best(Page& page, const Facts& facts, const std::optional<Best>& best, const std::vector<const Plan*>& own,
+              const std::vector<Plan>& plans);
 
 /// Who sends to whom, before and after, between GPUs and between nodes.
 void add_traffic(Page& page, const Queries& queries);

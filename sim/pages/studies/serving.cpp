@@ -196,7 +196,7 @@ Page serving_page(const Facts& f, const results::Database& db) {
            strong(rate), brief(f.value("output_tokens_per_gpu_second")), brief(f.value("tokens_per_user_second")),
            f.has("cost_per_hour") ? fmt::format(", for {} USD an hour", brief(f.value("cost_per_hour"))) : "");
   add_keys(page, f);
-  add_published(page, q);
+  add_published(page, f, q);
   add_latency(page, f, q);
   add_over_time(page, f, q);
   add_limits(page, f, q);

@@ -124,7 +124,7 @@ void add_step_parts(Page& page, const Queries& q) {
            : part == "combine_time"        ? Tone::ink
            : part == "experts_time"        ? Tone::answer
            : part == "attention_core_time" ? Tone::part
-           : part == "attention_in_time"   ? Tone::light
+           : part == "attention_in_time"   ? Tone::kind1
                                            : Tone::rest;
   };
   for (const std::string& part : parts) k.parts.emplace_back(words_of(part), tone(part));

@@ -251,8 +251,8 @@ Page sweep_page(const Facts& f, const results::Database& db) {
       here > points.size() ? " Where several seeds ran, the mean over them." : "");
   s.sql = {q.sql("points"), q.sql("figures")};
   page.headline = first_best.empty() ? html("{} points over {}", points.size(), what)
-                                     : html("Over {} points of {}, {} has the best {}", points.size(), what,
-                                            strong(first_best), first_name);
+                                     : html("Over {} point{} of {}, {} has the best {}", points.size(),
+                                            points.size() == 1 ? "" : "s", what, strong(first_best), first_name);
   page.keys.push_back({"Points", fmt::to_string(here), "of " + sweep.text(0, 1), "", "", double(here),
                        "SELECT count(DISTINCT point) FROM sweep_point"});
   page.keys.push_back({"Could not run", fmt::to_string(failed), failed == 0 ? "all did" : "reasons in the table below",

@@ -46,17 +46,17 @@ void add_parts(Page& page, const Facts& f, const Queries& q) {
   s.note = fmt::format(
       "Mean over the {} GPUs that were simulated. Every bar starts where the one above it ends; together they are the "
       "{} of "
-      "a step.",
+      "a step. Waiting for slower GPUs is in exposed communication.",
       results::pretty(f.value("simulated_gpus"), ""), f.shown("step_time"));
   s.panels.push_back({"", "", bars(b)});
   s.sql = {q.sql("parts")};
   page.sections.push_back(std::move(s));
 }
 
-const std::vector<std::pair<std::string, Tone>> kKinds = {{"forward", Tone::light},
-                                                          {"backward", Tone::part},
-                                                          {"inputs' gradients", Tone::faint},
-                                                          {"weights' gradients", Tone::rest},
+const std::vector<std::pair<std::string, Tone>> kKinds = {{"forward", Tone::kind1},
+                                                          {"backward", Tone::kind2},
+                                                          {"inputs' gradients", Tone::kind3},
+                                                          {"weights' gradients", Tone::kind4},
                                                           {"forward and backward", Tone::answer},
                                                           {"optimizer", Tone::ink}};
 std::size_t kind_of(std::string_view name) {
@@ -125,7 +125,8 @@ void add_gantt(Page& page, const Facts& f, const Queries& q) {
   if (g.rows.size() > 1)
     s.answer =
         html("{}; {} of what is idle lies in the first and the last fifth",
-             apart(low, high, html("Stage {} waits {} of the step, stage {} {}", least->first, low, most->first, high),
+             apart(low, high,
+                   html("Stage {} waits {} of the step, and stage {} waits {}", least->first, low, most->first, high),
                    html("Every stage waits {} of the step", low)),
              at_ends);
   else
@@ -204,7 +205,7 @@ Page training_page(const Facts& f, const results::Database& db) {
     add_key(page, f, "Load of the experts' GPUs", "balancedness", "mean/max");
   else
     add_key(page, f, "A trillion tokens", "gpu_hours_per_trillion_tokens", "of GPUs");
-  add_published(page, q);
+  add_published(page, f, q);
   add_training(page, f, q);
   add_timeline(page, f);
   return page;

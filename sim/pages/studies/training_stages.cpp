@@ -83,10 +83,10 @@ namespace {
 /// rows: (stage, kind of time, seconds), stages ascending; in the order in which a step is thought of.
 Stacks times_by_stage(const Rows& rows) {
   constexpr std::pair<std::string_view, Tone> kTimes[] = {
-      {"forward", Tone::light}, {"overlapped", Tone::answer},
-      {"backward", Tone::part}, {"weight", Tone::faint},
-      {"optimizer", Tone::ink}, {"host", Tone::ink},
-      {"bubble", Tone::rest},   {"exposed_communication", Tone::alert}};
+      {"forward", Tone::kind1},  {"overlapped", Tone::answer},
+      {"backward", Tone::kind2}, {"weight", Tone::kind4},
+      {"optimizer", Tone::ink},  {"host", Tone::rest},
+      {"bubble", Tone::faint},   {"exposed_communication", Tone::alert}};
   std::map<int, std::map<std::string, double>> stages;
   std::map<std::string, double> sums;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -126,10 +126,14 @@ void add_stages(Page& page, const Facts& f, const Queries& q) {
   s.id = "stages";
   s.question = "Is the work even over the stages?";
   const std::string longest = results::pretty(most->second, "s"), shortest = results::pretty(least->second, "s");
-  s.answer = apart(
-      longest, shortest,
-      html("Stage {} computes longest, {}; stage {} least, {}", most->first, strong(longest), least->first, shortest),
-      html("All {} stages compute {}", busy.size(), strong(longest)));
+  const auto alike =
+      std::ranges::count_if(busy, [&](const auto& b) { return results::pretty(b.second, "s") == longest; });
+  s.answer = apart(longest, shortest,
+                   html("{} longest, {}; stage {} least, {}",
+                        alike > 1 ? fmt::format("{} stages, {} among them, compute", alike, most->first)
+                                  : fmt::format("Stage {} computes", most->first),
+                        strong(longest), least->first, shortest),
+                   html("All {} stages compute {}", busy.size(), strong(longest)));
   s.panels.push_back({"", "", stacks(k)});
   s.note = "Means over each stage's GPUs; at the right, how long they compute.";
   s.sql = {q.sql("stages")};

@@ -160,6 +160,21 @@ TEST_F(PlaceFiguresFormula, TheGapIsTheSlowestGpuOverWhatItMustHave) {
   pin(results_, "balancedness", "run", 4.0 / 6);
   pin(results_, "expert_load_max_over_mean", "run", 1.5);
   pin(results_, "expert_load_gini", "run", 0.25);  // 16 of distances, over 2 x 4 x 8
+  pin(results_, "balancedness_bound", "layer:0", 1);
+}
+
+// An expert of 6 of 8 tokens lies on one of two GPUs: at best the mean of 4 over 6.
+TEST_F(PlaceFiguresFormula, TheBoundOfBalanceIsTheMeanOverWhatOneGpuMustHave) {
+  PlaceOptions o = options(2, "contiguous");
+  o.cluster.reset();
+  o.model.reset();
+  Workload w;
+  w.name = "counts";
+  w.loads = placement::loads_of_matrix("counts", 1, 4, {6, 1, 1, 0});
+  o.planned = {w};
+  store_figures(o, results_);
+  pin(results_, "balancedness", "layer:0", 4.0 / 7);
+  pin(results_, "balancedness_bound", "layer:0", 4.0 / 6);
 }
 
 // One GPU with eight slots for four experts: in each of two layers four hold what is there already.

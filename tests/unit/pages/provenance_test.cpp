@@ -69,6 +69,39 @@ TEST_F(ProvenanceTest, GivesNoCommandThatIsMoreThanOneWhateverADatabaseHolds) {
   EXPECT_EQ(command_of(of_place, ""), of_place.scenario);
 }
 
+TEST_F(ProvenanceTest, GivesACommandWithResultsOfItsOwn) {
+  Facts f;
+  f.study = "place";
+  f.scenario = "moesim place a.csv --output 'of mine.db' --gpus 8";
+  EXPECT_EQ(command_of(f, "-o again.db"), "moesim place a.csv --gpus 8 -o again.db");
+  f.study = "validate", f.scenario = "moesim validate one two";
+  EXPECT_EQ(command_of(f, "-o again.db"), "moesim validate one two -o again.db");
+  f.study = "sweep";
+  EXPECT_EQ(command_of(f, "-o again.db"), "moesim sweep sweep.yaml -o again.db");
+}
+
+TEST_F(ProvenanceTest, LeavesOutAssumptionsOfTheScenarioThatWereReplaced) {
+  const std::string database = training("a.db");
+  results::Database db = results::Database::open_existing(database);
+  db.exec(
+      "UPDATE run SET scenario = 'routing: {sigma: 0.1}  # assumed: one' || char(10) || '  batch: 7  # assumed' || "
+      "char(10) || 'faults:  # assumed: two'; INSERT INTO option VALUES (1, '--set', 'routing.sigma=0.5')");
+  const std::string once = report_page(database);
+  EXPECT_EQ(once.find("assumed in the scenario: one"), std::string::npos);
+  EXPECT_NE(once.find("<code>batch: 7</code>"), std::string::npos);
+  EXPECT_NE(once.find("<code>faults</code> <span class=\"dim\">(assumed in the scenario: two)"), std::string::npos);
+  db.exec(
+      "DELETE FROM option; INSERT INTO sweep VALUES ('set: [training.batch=3]', 1, 1, 1, 'complete'); INSERT INTO "
+      "sweep_point (point, run, key, value, problem) VALUES (1, 1, 'routing.kind', 'balanced', '')");
+  db.close();
+  const std::string swept = report_page(database);
+  for (const char* replaced : {"assumed in the scenario: one", "<code>batch: 7</code>"})
+    EXPECT_EQ(swept.find(replaced), std::string::npos) << replaced;
+  EXPECT_NE(swept.find("<b>not as the scenario is written</b>: <code>training.batch=3</code>, varied "
+                       "<code>routing.kind</code>"),
+            std::string::npos);
+}
+
 TEST_F(ProvenanceTest, ShowsOfASweepWhatItsPointsShare) {
   const std::string database = training("a.db");
   results::Database db = results::Database::open_existing(database);
@@ -79,7 +112,7 @@ TEST_F(ProvenanceTest, ShowsOfASweepWhatItsPointsShare) {
       "'run'), (1, 'kernel_time_interpolated_share', 1, '', 'run')");
   db.close();
   const std::string page = report_page(database);
-  for (const char* of_one : {"/home/someone", "fingerprint", " events in ", "All settings in force", "id=\"again\""})
+  for (const char* of_one : {"/home/someone", "fingerprint", " events in ", "All settings in force"})
     EXPECT_EQ(page.find(of_one), std::string::npos) << of_one;
   EXPECT_NE(page.find("Scenario <code>a.yaml</code>, seed 7, moesim"), std::string::npos);
   EXPECT_NE(page.find("What is assumed?"), std::string::npos);
