@@ -107,7 +107,8 @@ TEST(ChartLaw, DotsBandsGridsAndPointsLikewise) {
     for (std::size_t i = v.below(5); i > 0; --i) grid_of.rows.push_back({v.word(), v.many(grid_of.columns.size())});
     const Figure h = grid(grid_of);
     expect_marks(h, count(h.chart.text(), "class=\"mk"));
-    Scatter s{v.word(), v.word(), "s", v.word(), "", {}};
+    Scatter s;
+    s.aria = v.word(), s.x_name = v.word(), s.x_unit = "s", s.y_name = v.word();
     for (std::size_t i = v.below(30); i > 0; --i)
       s.dots.push_back({v.any(), v.any(), v.word(), v.word(), v.word(), Scatter::Look(v.below(4))});
     const Figure k = scatter(s);

@@ -48,8 +48,9 @@ TEST(ReleaseLaw, TheCatalogueCachesTheSameAsItsConfigJson) {
     SCOPED_TRACE(name);
     const Release r = read_release_text(hugging_face_json(m, "bfloat16"), name);
     for (const std::int64_t tokens : {1, 1000, 4096, 100'000}) {
-      if (!m.attention.compressed)  // whose indexer's keys a run keeps in FP4 always
+      if (!m.attention.compressed) {  // whose indexer's keys a run keeps in FP4 always
         EXPECT_EQ(cache_of(r, tokens, EntryFormat::bf16).total(), cache_bytes(m, tokens, CacheFormat::bf16).v);
+      }
       EXPECT_EQ(cache_of(r, tokens, EntryFormat::packed).total(), cache_bytes(m, tokens, CacheFormat::fp8_mla).v);
     }
   }
