@@ -64,7 +64,7 @@ std::string first_lines(const Plan& plan, const Search& s) {
     out += fmt::format(" ({} of prompts, {} of answers)", money(e.cost_per_million_input),
                        money(e.cost_per_million_output));
   out += fmt::format("; {} tokens/s a GPU, {:.1f} a user", tokens_text(e.tokens_per_gpu), e.tokens_per_user);
-  if (e.used_gpus < e.gpus - 1e-6) out += fmt::format(", on the {:.0f} GPUs that serve", e.used_gpus);
+  if (e.used_gpus < e.gpus - 1e-6) out += fmt::format("; {:.0f} of the {} GPUs serve", e.used_gpus, e.gpus);
   out += "\n";
   const auto all = standings(plan.section.targets, *w.figures);
   out += fmt::format("{} binds, {:.0f} % left", text_of(*tightest(all)), 100 * (1 - tightest(all)->used()));

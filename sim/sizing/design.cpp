@@ -130,12 +130,13 @@ std::string text_of(const Deployment& deployment) {
   return out;
 }
 
+std::string shortened_model(const Plan& plan, int layers) {
+  return fmt::format("{{extends: {}, layers: {}}}", plan.model_text, layers);
+}
+
 std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& trial, int layers) {
   std::string out = fmt::format("title: {}\n", yaml_scalar(plan.title.empty() ? plan.model.name : plan.title));
-  if (layers > 0 && plan.model_named)
-    out += fmt::format("model: {{extends: {}, layers: {}}}\n", plan.model_text, layers);
-  else
-    out += fmt::format("model: {}\n", plan.model_text);
+  out += fmt::format("model: {}\n", layers > 0 && plan.model_named ? shortened_model(plan, layers) : plan.model_text);
   out += fmt::format("cluster: {{node: {}, nodes: {}, fabric: {}}}\n", d.node->text, d.nodes(), d.node->choice.fabric);
   for (const auto& [key, line] : {std::pair("kernels", &plan.kernels_text), {"network", &plan.network_text}})
     if (!line->empty()) out += fmt::format("{}: {}\n", key, *line);
@@ -146,7 +147,8 @@ std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& tr
   out += fmt::format("serving:\n  engine: {}\n  duration: {}\n  warmup: {}\n", d.engine, to_text(trial.duration),
                      to_text(trial.warmup));
   out += "  workload: " + workload_text(plan, trial) + "\n";
-  out += slo_text(plan.section.targets);
+  // A service of one role has no time to a first token, or between tokens, that an objective could bound.
+  if (!trial.bare) out += slo_text(plan.section.targets);
   if (!plan.speculation_text.empty()) out += "  speculation: " + plan.speculation_text + "\n";
   if (!trial.faults.empty()) out += "  faults: " + trial.faults + "\n";
   out += "  pools:\n";

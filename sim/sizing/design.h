@@ -44,7 +44,7 @@ struct Trial {
   double load = 1;    // times the plan's
   double length = 1;  // of prompts and answers, times the plan's
   Time duration{}, warmup{};
-  bool bare = false;         // steps without the host's time
+  bool bare = false;         // one pool to be priced: steps without the host's time, requests without an objective
   std::string faults{};      // a line of YAML; "": none
   double burstiness = 0;     // standard deviation of the gaps between arrivals over their mean; 0: the plan's own
   std::string routing{};     // a line of YAML; "": the plan's own
@@ -57,6 +57,8 @@ bool has_gaps(const Plan& plan);
 /// Whether equal instances may stand for each other: not where requests wait for others to end, since clients and
 /// places among those under way are shared by all instances.
 bool can_fold(const Plan& plan);
+/// The plan's model of so many layers, a line of YAML; the plan names its model.
+std::string shortened_model(const Plan& plan, int layers);
 /// The whole scenario, ready to run.  layers: of the model instead of all of them; 0: all.
 std::string scenario_text(const Plan& plan, const Deployment& deployment, const Trial& trial, int layers = 0);
 }  // namespace moesim::sizing

@@ -8,12 +8,13 @@ struct Economics {
   int gpus = 0, nodes = 0;
   double cost_per_hour = 0;            // USD
   double used_gpus = 0;                // of these; instances of less than a node may leave some of its GPUs idle
-  double cost_per_million = 0;         // tokens, prompts and answers together, on the GPUs that are used
+  double cost_per_million = 0;         // tokens, prompts and answers together
   double cost_per_million_input = 0;   // of the time spent on prompts, to prompts; 0 where it is not known
   double cost_per_million_output = 0;  // of the other to answers; 0 likewise
-  double tokens_per_gpu = 0;           // a second, prompts and answers over the GPUs that are used
+  double tokens_per_gpu = 0;           // a second, prompts and answers
   double tokens_per_user = 0;          // a second, by the median time of a token
 };
-/// Of what was simulated, its run's own metrics; else of the planned load in closed form.
+/// Over all GPUs that are paid for, whole nodes.  Of what was simulated, by its run's own metrics, which are over the
+/// GPUs that serve; else of the planned load in closed form.
 Economics economics_of(const Plan& plan, const Entry& entry);
 }  // namespace moesim::sizing

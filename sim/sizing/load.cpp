@@ -7,7 +7,7 @@
 #include "results/summary.h"
 #include "serving/deployment/section.h"
 #include "serving/traces/workloads.h"
-#include "sizing/plan.h"
+#include "sizing/design.h"
 #include "spec/count.h"
 
 namespace moesim::sizing {
@@ -16,6 +16,7 @@ constexpr int kDrawn = 20'000;  // requests that stand for all
 
 struct Drawn {
   int requests = 0, first = 0;  // first: of a conversation, or alone
+  bool whole = false;           // no other comes
   double last = 0;              // s, arrival of the last first one
   double inputs = 0, outputs = 0, fresh = 0, pauses = 0;
   std::int64_t longest_input = 0, longest = 0;  // tokens
@@ -27,7 +28,10 @@ Drawn draw(serving::Workload& workload, int most, bool later, bool kept) {
   std::set<std::uint64_t> seen;  // prefixes
   while (out.requests < most) {
     auto request = workload.next();
-    if (!request) break;
+    if (!request) {
+      out.whole = true;
+      break;
+    }
     ++out.first;
     out.last = seconds(request->arrival);
     for (int before = 0; request;) {
@@ -49,6 +53,18 @@ Drawn draw(serving::Workload& workload, int most, bool later, bool kept) {
     }
   }
   return out;
+}
+
+/// s, when the last one comes; 0: there is no last, or it is so late that no window that is simulated ends after it.
+double end_of(serving::Workload& workload, const Drawn& drawn) {
+  constexpr int kMost = 5'000'000;
+  double last = drawn.last;
+  for (int k = 0; !drawn.whole; ++k) {
+    const auto request = k < kMost ? workload.next() : std::nullopt;
+    if (!request) return k < kMost ? last : 0;
+    last = seconds(request->arrival);
+  }
+  return last;
 }
 
 /// A prompt that goes on from an earlier one is computed from where that ended.
@@ -95,6 +111,7 @@ Load read_load(const Config& size, const Plan& plan) {
   if (open) {
     if (!(drawn.last > 0)) at.fail("all requests arrive at once: give a rate");
     out.rate = drawn.requests / drawn.last * plan.section.growth;
+    if (!has_gaps(plan)) out.span = end_of(*workload, drawn) / plan.section.growth;
   } else {
     constexpr double kMostClients = 1e6;  // that a simulation keeps
     const double clients = double(out.clients) * plan.section.growth + 0.5;

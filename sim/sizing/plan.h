@@ -162,6 +162,7 @@ struct Load {
   int clients = 0;                              // of closed loops
   double input = 0, output = 0;                 // mean tokens
   double fresh = 0;                             // mean tokens of prompts that no earlier one began with
+  double span = 0;                              // s from the first arrival to the last, if there is a last; 0: endless
   double turns = 1, pauses = 0;                 // of a conversation, mean: its requests, and s between them in all
   std::int64_t longest_input = 0, longest = 0;  // tokens of the longest prompt, and of the longest with its answer
 };

@@ -40,6 +40,12 @@ std::string warnings_of(results::Results& r) {
   return out;
 }
 
+/// Clients whose first requests all end after the warm-up send none that would count: they are served too slowly for
+/// the window that the plan allows, which is a verdict on the deployment and no fault of the plan.
+bool is_too_slow_to_count(const Plan& plan, const ConfigError& e) {
+  return plan.load.clients > 0 && e.problem().find("none would count") != std::string::npos;
+}
+
 void take_economy(const results::Results& r, Figures& out) {
   out.gpus = value_at(r, "gpus");
   out.tokens_per_gpu = value_at(r, "tokens_per_gpu_second");
@@ -58,9 +64,16 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   results::SpanLog spans;
   results::StudyRun run{scenario, plan.seed, r, spans};
   const serving::SharedDraws shared = plan.shared != nullptr ? plan.shared->of(deployment) : serving::SharedDraws{};
-  scenario.at("serving").placed([&] { return serving::run_serving(run, shared); });
-  stop_if_interrupted();
   Figures out;
+  try {
+    scenario.at("serving").placed([&] { return serving::run_serving(run, shared); });
+  } catch (const ConfigError& e) {
+    if (!is_too_slow_to_count(plan, e)) throw;
+    out.utilisation.assign(deployment.pools.size(), 1);
+    if (plan.book != nullptr) plan.book->add(text, plan.seed, out);
+    return out;
+  }
+  stop_if_interrupted();
   for (std::size_t i = 0; i < kLatencies.size(); ++i) out.latency[i] = value_at(r, kLatencies[i]);
   out.share = value_at(r, "goodput_share");
   out.finished = value_at(r, "requests_finished");
@@ -147,7 +160,10 @@ Trial trial_for(const Plan& plan, double end_to_end, double stretch, double load
   Trial out;
   out.load = load;
   out.duration = from_seconds(whole);
-  out.warmup = from_seconds(std::min(whole / 2, filled * stretch));
+  double warmup = std::min(whole / 2, filled * stretch);
+  // A recorded load that is played faster is over sooner: the later half of it counts in any case.
+  if (plan.load.span > 0) warmup = std::min(warmup, plan.load.span / load / 2);
+  out.warmup = from_seconds(warmup);
   return out;
 }
 }  // namespace moesim::sizing

@@ -8,6 +8,7 @@
 #include "serving/deployment/pool_buffers.h"
 #include "serving/deployment/pool_choices.h"
 #include "serving/deployment/pool_memory.h"
+#include "spec/catalogue.h"
 #include "spec/layer_shape.h"
 
 namespace moesim::sizing {
@@ -24,6 +25,17 @@ std::pair<int, int> few_layers(const spec::Model& model) {
   }
   const int least = std::max(2, period);
   return {first + least, first + 2 * least};
+}
+
+/// Whether the plan's model may have so few layers: what is said layer by layer may name one that is not among them.
+bool can_shorten(const Plan& plan, int layers) {
+  if (layers >= plan.model.layers || !plan.model_named) return false;
+  try {
+    (void)spec::read_model(Config::from_text("model: " + shortened_model(plan, layers), plan.file).at("model"));
+  } catch (const ConfigError&) {
+    return false;
+  }
+  return true;
 }
 }  // namespace
 
@@ -48,9 +60,9 @@ UnitModel::UnitModel(const Plan& plan, const PricedNode& node, const std::string
                      SharedParts& shared)
     : plan_(plan), one_{&node, engine, {design}, {1}}, shared_(shared), all_(plan.model.layers) {
   const auto [few, more] = few_layers(plan.model);
-  const bool whole = more >= all_ || !plan.model_named;
-  few_ = whole ? all_ : few;
-  more_ = whole ? all_ : more;
+  const bool shorter = can_shorten(plan, few) && can_shorten(plan, more);
+  few_ = shorter ? few : all_;
+  more_ = shorter ? more : all_;
   built_ = build();
   const serving::Deployment& d = *built_->deployment;
   const serving::BuiltPool& pool = *d.pools.front();

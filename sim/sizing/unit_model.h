@@ -28,7 +28,7 @@ struct SharedParts {
 };
 
 /// Steps are priced by the same model as simulated ones, on a model of few layers of each kind and drawn out to all of
-/// them, with every rank alike; the hottest experts are those of one draw.
+/// them, or of all layers where fewer cannot be written; with every rank alike, and the hottest experts of one draw.
 class UnitModel {
  public:
   /// Throws ConfigError for a design that cannot be built, with the reason.

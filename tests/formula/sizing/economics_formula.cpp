@@ -53,8 +53,8 @@ TEST(Economics, SplitsCostsByPools) {
   EXPECT_DOUBLE_EQ(x.tokens_per_user, 20);
 }
 
-/// What was simulated says itself what it cost.
-TEST(Economics, OfASimulationAreItsRunsOwn) {
+/// What was simulated says itself what its GPUs cost; those that are paid for beside them cost as much.
+TEST(Economics, OfASimulationAreOverAllGpusThatArePaidFor) {
   const PricedNode n = node();
   Plan plan;
   plan.load = {.rate = 10, .input = 900, .output = 100};
@@ -70,10 +70,29 @@ TEST(Economics, OfASimulationAreItsRunsOwn) {
   EXPECT_EQ(x.gpus, 8);
   EXPECT_EQ(x.used_gpus, 6);
   EXPECT_EQ(x.cost_per_hour, 16);
-  EXPECT_EQ(x.tokens_per_gpu, 7);
-  EXPECT_EQ(x.cost_per_million, 1);
-  EXPECT_EQ(x.cost_per_million_input, 2);
-  EXPECT_EQ(x.cost_per_million_output, 3);
+  EXPECT_DOUBLE_EQ(x.tokens_per_gpu, 7 * 6 / 8.0);
+  EXPECT_DOUBLE_EQ(x.cost_per_million, 8 / 6.0);
+  EXPECT_DOUBLE_EQ(x.cost_per_million_input, 2 * 8 / 6.0);
+  EXPECT_DOUBLE_EQ(x.cost_per_million_output, 3 * 8 / 6.0);
+}
+
+/// A pool's idle GPUs are paid for by what it does; the bill is that of prompts and that of answers.
+TEST(Economics, OfSimulatedPoolsAddUpToTheBill) {
+  const PricedNode n = node();
+  Plan plan;
+  Entry e;
+  e.deployment = {&n, "sglang", {pool(serving::Role::prefill, 2, 1), pool(serving::Role::decode, 8, 1)}, {2, 1}};
+  Figures& f = e.figures.emplace();  // 9,000 tokens/s of prompts on 4 GPUs, 1,000 of answers on 8
+  f.gpus = 12;
+  f.tokens_per_gpu = 10000 / 12.0;
+  f.cost_per_million = 24 / 36.0;
+  f.cost_per_million_input = 8 / 32.4;
+  f.cost_per_million_output = 16 / 3.6;
+  const Economics x = economics_of(plan, e);
+  EXPECT_EQ(x.cost_per_hour, 32);
+  EXPECT_DOUBLE_EQ(x.cost_per_million * 36, 32);
+  EXPECT_DOUBLE_EQ(x.cost_per_million_input * 32.4 + x.cost_per_million_output * 3.6, 32);
+  EXPECT_DOUBLE_EQ(x.tokens_per_gpu * 16, 10000);
 }
 
 TEST(Economics, OfClosedLoopsFollowsTheAnswers) {

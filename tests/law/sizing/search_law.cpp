@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <numeric>
+#include <set>
 
 #include "core/yaml_line.h"
 #include "law/sizing/small_plans.h"
@@ -241,6 +242,26 @@ TEST(Steady, RefusesForItsLatencyOnlyWhatIsTooSlowAllButIdle) {
     EXPECT_GT(figures.latency[latency_index("tpot_p90")], seconds(*limit)) << text_of(p.design, 1);
   }
   EXPECT_GT(refused, 0);
+}
+
+/// A share of requests within latencies bounds the same pools as percentiles at these latencies do.
+TEST(Search, HasTheSamePoolsUnderAShareAsUnderPercentiles) {
+  const TemporaryFolder folder;
+  Plan plan = read_small(folder, 1);
+  plan.section.candidates.layouts = {Layout::aggregated, Layout::disaggregated};
+  plan.section.targets.latency = {};
+  plan.section.targets.latency[latency_index("ttft_p90")] = 2_s;
+  plan.section.targets.latency[latency_index("tpot_p90")] = 40_ms;
+  Plan share = plan;
+  share.section.targets = {.share = 0.9, .ttft = 2_s, .tpot = 40_ms};
+  const std::vector<Proposal> a = propose(plan, 2), b = propose(share, 2);
+  ASSERT_EQ(a.size(), b.size());
+  std::set<serving::Role> usable;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].usable(), b[i].usable()) << text_of(a[i].design, 1) << ": " << b[i].steady.refused;
+    if (b[i].usable()) usable.insert(b[i].design.role);
+  }
+  EXPECT_EQ(usable.size(), 3u) << "aggregated, prefill and decode";
 }
 
 /// What closed forms draw out from few layers is what all of them take.

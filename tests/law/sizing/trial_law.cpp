@@ -1,6 +1,7 @@
 // What a simulated deployment's figures say is what a run of its scenario stores.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <set>
 
 #include "law/sizing/small_plans.h"
@@ -8,6 +9,7 @@
 #include "results/span.h"
 #include "results/sql.h"
 #include "serving/run_serving.h"
+#include "sizing/variations.h"
 
 namespace moesim::sizing {
 namespace {
@@ -75,6 +77,49 @@ TEST(Trial, HasTheWarningsOfTheRunEachWithItsScope) {
   }
   EXPECT_FALSE(expected.empty()) << "an overload is warned of";
   EXPECT_EQ(ran.figures.warnings, expected);
+}
+
+/// A plan of a recorded load of 40 s, or of clients who wait, on one small kind of node.
+Plan read_with(const TemporaryFolder& folder, const std::string& workload, const std::string& most) {
+  std::ofstream trace(folder.file("trace.csv"));
+  trace << "TIMESTAMP,ContextTokens,GeneratedTokens\n";
+  for (int k = 0; k < 200; ++k) trace << fmt::format("2024-05-10 00:00:{:02}.{:03}000,500,40\n", k / 5, k % 5 * 200);
+  trace.close();
+  const std::string file = folder.file("plan.yaml");
+  std::ofstream(file) << "model: deepseek-v2-lite\nsize:\n  workload: " + workload +
+                             "\n  targets: {ttft_p90: 1 s, tpot_p90: 60 ms}\n"
+                             "  candidates: {nodes: [{node: hgx-h100, nodes: 2}]}\n  search: {seeds: 1" +
+                             most + "}\n";
+  return read_plan(file, {}, {});
+}
+Deployment one_gpu(const Plan& plan) {
+  return {&plan.nodes[0], "sglang", {{.role = serving::Role::both, .slots = 64, .batch = 64, .tokens = 2048}}, {1}};
+}
+
+/// However fast a recorded load is played, requests of it come after the warm-up.
+TEST(Trial, CountsRequestsOfARecordedLoadAtEverySpeed) {
+  const TemporaryFolder folder;
+  const Plan plan = read_with(folder, "{kind: azure, file: trace.csv}", "");
+  EXPECT_NEAR(plan.load.span, 39.8, 1e-6);
+  for (const double load : {0.5, 1.0, 8.0, 20.0, 64.0}) {
+    const Verdict v = judge_once(plan, one_gpu(plan), {.end_to_end = 2, .load = load});
+    EXPECT_LE(seconds(v.trial.warmup), plan.load.span / load / 2 + 1e-9);
+    EXPECT_GE(v.figures.finished, 90) << load;
+  }
+  Entry entry;
+  entry.ttft = 0.1, entry.tpot = 0.01;
+  EXPECT_GT(capacity(plan, entry, one_gpu(plan)), 1) << "it is looked for, and found";
+}
+
+/// More clients than are served once in the window miss the targets; they are no mistake of the plan.
+TEST(Trial, OfClientsThatAreServedTooSlowlyIsAMiss) {
+  const TemporaryFolder folder;
+  const Plan plan = read_with(
+      folder, "{kind: closed, clients: 50, input: {kind: fixed, mean: 4000}, output: {kind: fixed, mean: 4000}}",
+      ", most: 15 s");
+  const Verdict v = judge_once(plan, one_gpu(plan), {.end_to_end = 2, .load = 64});
+  EXPECT_FALSE(v.met);
+  EXPECT_EQ(v.figures.finished, 0);
 }
 }  // namespace
 }  // namespace moesim::sizing
