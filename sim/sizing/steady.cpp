@@ -77,10 +77,10 @@ std::string too_slow(const Targets& t, const PoolDesign& d, const Steady& s, dou
 void take_alone(const Plan& plan, UnitModel& model, const PoolDesign& d, int tokens, Steady& out) {
   const double input = plan.load.fresh, context = plan.load.input + plan.load.output / 2;
   if (d.role != serving::Role::prefill)
-    out.tpot = std::min(out.tpot, model.step(1, context, 0, 0, d.overlap) / plan.tokens_per_step);
+    out.tpot = std::min(out.tpot, model.lone_step(1, context, 0, 0, d.overlap) / plan.tokens_per_step);
   if (d.role == serving::Role::decode) return;
   const int piece = std::clamp(int(input), 1, std::max(1, tokens));
-  out.ttft = std::min(out.ttft, model.step(0, 0, piece, std::min<double>(input, piece), d.overlap) *
+  out.ttft = std::min(out.ttft, model.lone_step(0, 0, piece, std::min<double>(input, piece), d.overlap) *
                                     std::ceil(input / std::max(1, tokens)));
 }
 

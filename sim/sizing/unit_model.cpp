@@ -131,13 +131,19 @@ double UnitModel::priced(serving::LayeredCost& cost, int layers, const serving::
 }
 
 double UnitModel::step(int decoding, double context, int tokens, double prompt, serving::OverlapKind overlap) {
-  const Question question{overlap, decoding, context, tokens, prompt};
+  return answered({overlap, decoding, context, tokens, prompt, false});
+}
+double UnitModel::lone_step(int decoding, double context, int tokens, double prompt, serving::OverlapKind overlap) {
+  return answered({overlap, decoding, context, tokens, prompt, true});
+}
+
+double UnitModel::answered(const Question& question) {
   if (const auto known = known_.find(question); known != known_.end()) return known->second;
   return known_[question] = computed(question);
 }
 
 double UnitModel::computed(const Question& question) {
-  const auto [overlap, decoding, context, tokens, prompt] = question;
+  const auto [overlap, decoding, context, tokens, prompt, lone] = question;
   Built& b = *built_;
   std::unique_ptr<serving::LayeredCost>& cost = b.costs[overlap];
   if (!cost) cost = cost_under(overlap);
@@ -156,7 +162,8 @@ double UnitModel::computed(const Question& question) {
     batch.outputs += prompts;
   }
   serving::StepWork work;
-  work.ranks.assign(std::size_t(one_.pools[0].data), batch);
+  work.ranks.assign(std::size_t(one_.pools[0].data), lone ? compute::Batch{} : batch);
+  work.ranks.front() = batch;
   work.step = 1;
   double gpu = priced(*cost, few_, work);
   if (few_ < all_) gpu += (priced(*cost, more_, work) - gpu) * double(all_ - few_) / double(more_ - few_);

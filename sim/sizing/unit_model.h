@@ -46,14 +46,17 @@ class UnitModel {
   /// A step of each rank with so many sequences decoding after `context` tokens, and prompts of `prompt` tokens of
   /// which `tokens` are computed.  s.
   double step(int decoding, double context, int tokens, double prompt, serving::OverlapKind overlap);
+  /// The same where one rank has it and the others are idle.  s.
+  double lone_step(int decoding, double context, int tokens, double prompt, serving::OverlapKind overlap);
 
  private:
   struct Built;
   Memory counted(int batch, int tokens);
-  using Question = std::tuple<serving::OverlapKind, int, double, int, double>;
+  using Question = std::tuple<serving::OverlapKind, int, double, int, double, bool>;
   std::unique_ptr<Built> build();
   std::unique_ptr<serving::LayeredCost> cost_under(serving::OverlapKind overlap) const;
   double priced(serving::LayeredCost& cost, int layers, const serving::StepWork& work);
+  double answered(const Question& question);
   double computed(const Question& question);
 
   const Plan& plan_;
