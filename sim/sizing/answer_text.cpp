@@ -76,7 +76,7 @@ std::string first_lines(const Plan& plan, const Search& s) {
     out += fmt::format("; {:.2f} % of requests within targets", 100 * w.figures->share);
   out += "\nof the time of " + w.figures->limiter + "\n";
   if (!s.why.empty()) {
-    out += "chosen, since " + s.why + "\n";
+    out += "chosen: " + s.why + "\n";
   } else if (s.ranking.size() > 1 && s.ranking[1].tie) {
     const Deployment& other = s.entries[s.ranking[1].entry].deployment;
     out += fmt::format("a tie over {} seeds with {} on {}, {} USD/h\n", s.ranking[1].headrooms.size(), text_of(other),

@@ -134,15 +134,15 @@ std::string why_first(const Search& s, const std::vector<Ranked>& ranked) {
     equal += holds(s.entries[i]) && same_cost(s, ranked.front().entry, i);
   if (equal < 2 || ranked.size() < 2) return "";
   const Ranked &first = ranked[0], &second = ranked[1];
-  const std::string left =
-      fmt::format("it leaves {:.1f} % of its tightest target, {} {:.1f} %", 100 * first.headroom.mean,
-                  text_of(s.entries[second.entry].deployment), 100 * second.headroom.mean);
-  if (first.headrooms.size() < 2) return fmt::format("of {} that cost the same, {}", equal, left);
-  if (const int a = missed_by(first), b = missed_by(second); a < b)
-    return fmt::format("of {} that cost the same, it misses {} and the next {}", equal, seeds_text(first),
-                       seeds_text(second));
-  return fmt::format("of {} that cost the same, {}, over {} seeds{}", equal, left, first.headrooms.size(),
-                     second.tie ? ": no more than chance" : "");
+  const std::string next =
+      fmt::format("next of {} that cost the same is {}", equal, text_of(s.entries[second.entry].deployment));
+  if (first.headrooms.size() > 1 && missed_by(first) < missed_by(second))
+    return fmt::format("it misses {}; {}: {}", seeds_text(first), next, seeds_text(second));
+  std::string out = fmt::format("it leaves most of its tightest target, {:.1f} %; {}: {:.1f} %",
+                                100 * first.headroom.mean, next, 100 * second.headroom.mean);
+  if (first.headrooms.size() > 1)
+    out += fmt::format(", over {} seeds{}", first.headrooms.size(), second.tie ? ", which may be chance" : "");
+  return out;
 }
 }  // namespace
 

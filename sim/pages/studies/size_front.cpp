@@ -37,16 +37,7 @@ std::string why_chosen(const Rows& all, const Queries& q) {
                              all.text(next, kDeployment), usd_an_hour(all.number(next, kCost)));
   const Rows choice = q.rows("choice");
   std::string out = fmt::format("{} deployments that were tried meet the targets for {}", equal + 1, usd_an_hour(cost));
-  if (!choice.empty()) {  // the sentence of the command, which counts them again: "of 9 that cost the same, it leaves"
-    constexpr std::string_view kFirst = ", it ";
-    const std::string& why = choice.text(0, 0);
-    const std::size_t at = why.find(kFirst);
-    return out +
-           (why.starts_with("of ") && at != std::string::npos
-                ? "; of these the answer " + why.substr(at + kFirst.size())
-                : "; why the answer: " + why) +
-           ". ";
-  }
+  if (!choice.empty()) return fmt::format("{}; of these the answer is chosen: {}. ", out, choice.text(0, 0));
   const Rows ranked = q.rows("ranked");
   for (std::size_t i = 0; i < ranked.size() && i < 3; ++i)
     out += fmt::format("{}{}: {}", i == 0 ? ". Over several seeds: " : "; ", ranked.text(i, 0), ranked.text(i, 1));
