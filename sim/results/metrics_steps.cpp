@@ -131,8 +131,7 @@ constexpr MetricDefinition kKernels[] = {
 
 constexpr MetricDefinition kPlacements[] = {
     {"balancedness_bound", "", "", neither, "layer",
-     "`balancedness` of a placement that is as even as the bound allows for these loads and slots; none is above it",
-     "place"},
+     "`balancedness` of a placement that is as even as the bound allows for these loads and slots; none is above it"},
     {"gap_to_bound", "", "", less, "run placement",
      "load of the slowest GPU, summed over layers, over the sum of what no placement can be below, minus 1"},
     {"slots", "", "", neither, "run placement", "expert slots of a layer in the group"},
