@@ -163,9 +163,7 @@ std::string ledger_text(const Search& s) {
     if (const std::string& why = p.usable() ? p.dropped : p.steady.refused; !why.empty())
       note(why, text_of(p.design, 1));
   for (const Entry& e : s.entries)
-    if (e.fate == Fate::pruned)
-      note(e.reason, text_of(e.deployment));
-    else if (e.fell == Fell::seeds)
+    if (e.fate == Fate::pruned || e.fell == Fell::seeds)
       note(e.reason, text_of(e.deployment));
     else if (e.fate == Fate::misses)
       note("targets missed in simulation: " + e.reason, text_of(e.deployment));

@@ -13,66 +13,29 @@
 #include "compute/layers/index_kernels.h"
 #include "formats/csv.h"
 #include "spec/catalogue.h"
+#include "unit/compute/sparse_rows.h"
 
 namespace moesim::compute {
 namespace {
 const std::string kTables = std::string(SOURCE_DIR) + "/../shared/data/kernels_new/";
 constexpr double kMicro = 1e-6;
+using test::EqualScores, test::Errors, test::Shape, test::shape_of;
 
-struct Errors {
-  std::vector<double> all;
-  void add(double predicted, double measured) { all.push_back(std::abs(predicted / measured - 1)); }
-  double at(double share) {
-    std::sort(all.begin(), all.end());
-    return all.at(std::size_t(double(all.size()) * share));
-  }
-};
 void say(const char* gpu, const std::string& what, Errors& e) {
   std::printf("  %s %s: %zu rows, median %.1f %%, 90th percentile %.1f %%\n", gpu, what.c_str(), e.all.size(),
               100 * e.at(0.5), 100 * e.at(0.9));
 }
 
-/// The rows' sequences, new and cached tokens each.
-struct Shape {
-  std::int64_t batch = 0, fresh = 0, cached = 0;
-  double rows() const { return double(batch * fresh); }
-  double keys() const { return double(cached + fresh); }
-};
-Shape shape_of(const formats::CsvTable& csv, std::size_t r) {
-  return {csv.integer(r, "batch"), csv.integer(r, "new_tokens"), csv.integer(r, "cached_tokens")};
+/// Of CSA's choice of so many entries of 4 tokens, by this version of its kernel.
+EqualScores equal_scores(const formats::CsvTable& csv, int picks, const std::string& version) {
+  const auto is_flat = [&](std::size_t r) -> std::optional<bool> {
+    const std::string scores(csv.text(r, "scores"));
+    if (csv.text(r, "kernel") != "csa_topk" || csv.integer(r, "heads") != picks || !scores.starts_with(version))
+      return std::nullopt;
+    return scores.ends_with("flat");
+  };
+  return {csv, is_flat, 4.0 * picks};
 }
-
-/// What equal scores cost the choice of the best, over clear winners: modules ran on dummy weights.  The nearest row of
-/// the single kernels, by rows and keys; grown with the scores where these are many.
-class EqualScores {
- public:
-  EqualScores(const formats::CsvTable& csv, int picks, const std::string& version) : picks_(picks) {
-    std::map<std::array<std::int64_t, 3>, std::array<double, 2>> both;
-    for (std::size_t r = 0; r < csv.rows(); ++r) {
-      const std::string scores(csv.text(r, "scores"));
-      if (csv.text(r, "kernel") != "csa_topk" || csv.integer(r, "heads") != picks || !scores.starts_with(version))
-        continue;
-      const Shape s = shape_of(csv, r);
-      both[{s.batch, s.fresh, s.cached}][scores.ends_with("flat")] = csv.number(r, "time_us");
-    }
-    for (const auto& [s, times] : both)
-      if (times[0] > 0 && times[1] > 0) rows_.emplace_back(Shape{s[0], s[1], s[2]}, times[1] - times[0]);
-  }
-  double microseconds(const Shape& s) const {
-    if (s.keys() <= 4.0 * picks_) return 0;
-    const auto distance = [&](const Shape& a) {
-      return std::abs(std::log(a.rows() / s.rows())) + std::abs(std::log(a.keys() / s.keys()));
-    };
-    const auto nearest = std::ranges::min_element(
-        rows_, [&](const auto& a, const auto& b) { return distance(a.first) < distance(b.first); });
-    const double scores = s.rows() * s.keys(), of_nearest = nearest->first.rows() * nearest->first.keys();
-    return std::max(0.0, nearest->second * (scores > 1e6 ? scores / of_nearest : 1));
-  }
-
- private:
-  int picks_;
-  std::vector<std::pair<Shape, double>> rows_;
-};
 
 class CompressedTables : public testing::TestWithParam<const char*> {
  protected:
@@ -117,9 +80,8 @@ TEST_P(CompressedTables, HyperConnectionsTakeWhatWasMeasured) {
     if (trtllm && !out) continue;  // three kernels by size: SGLang's stands in
     model->prefer_scans(trtllm ? ScanLibrary::trtllm : ScanLibrary::usual);
     const StreamMix mix{csv.integer(r, "tokens"), csv.integer(r, "hidden"), int(csv.integer(r, "streams")), out};
-    const double gap = 0;
     errors[std::string(csv.text(r, "library")) + (out ? " out" : " in")].add(
-        double(csv.integer(r, "sites")) * microseconds(mix) + gap, csv.number(r, "time_us"));
+        double(csv.integer(r, "sites")) * microseconds(mix), csv.number(r, "time_us"));
   }
   ASSERT_EQ(errors.size(), 5u);
   for (auto& [what, e] : errors) {
@@ -137,7 +99,7 @@ TEST_P(CompressedTables, ModulesTakeWhatWasMeasured) {
     std::map<std::string, Errors> errors;
     for (const char* name : {"deepseek-v4-flash", "deepseek-v4-pro"}) {
       const spec::Model m = spec::load_model(name);
-      const EqualScores equal(single, m.attention.indexer->top_k, decode ? "v2" : "v1");
+      const EqualScores equal = equal_scores(single, m.attention.indexer->top_k, decode ? "v2" : "v1");
       const formats::CsvTable csv(
           kTables + "v4_" + phase + "_" + GetParam() + ".csv",
           {"model", "part", "batch", "new_tokens", "cached_tokens", "heads", "weights", "time_us"});

@@ -13,31 +13,15 @@
 #include "compute/layers/index_kernels.h"
 #include "formats/csv.h"
 #include "spec/catalogue.h"
+#include "unit/compute/sparse_rows.h"
 
 namespace moesim::compute {
 namespace {
 const std::string kTables = std::string(SOURCE_DIR) + "/../shared/data/kernels_new/";
 constexpr double kMicro = 1e-6;
 constexpr int kPicks = 2048;
+using test::EqualScores, test::Errors, test::Shape, test::shape_of;
 
-struct Errors {
-  std::vector<double> all;
-  void add(double predicted, double measured) { all.push_back(std::abs(predicted / measured - 1)); }
-  double at(double share) {
-    std::sort(all.begin(), all.end());
-    return all.at(std::size_t(double(all.size()) * share));
-  }
-};
-
-/// The rows' sequences, new and cached tokens each.
-struct Shape {
-  std::int64_t batch = 0, fresh = 0, cached = 0;
-  double rows() const { return double(batch * fresh); }
-  double keys() const { return double(cached + fresh); }
-};
-Shape shape_of(const formats::CsvTable& csv, std::size_t r) {
-  return {csv.integer(r, "batch"), csv.integer(r, "new_tokens"), csv.integer(r, "cached_tokens")};
-}
 Batch batch_of(const Shape& s, bool decode) {
   Batch batch;
   static const spec::Model model = spec::load_model("deepseek-v3.2");  // all of them pick as many keys
@@ -96,35 +80,6 @@ TEST_P(SparseTables, SingleKernelsTakeWhatWasMeasured) {
   }
 }
 
-/// What equal scores cost the choice of the best, over clear winners: modules ran on dummy weights.  The nearest row of
-/// the single kernels, by rows and keys; grown with the scores where these are many.
-class EqualScores {
- public:
-  explicit EqualScores(const formats::CsvTable& csv) {
-    std::map<std::array<std::int64_t, 3>, std::array<double, 2>> both;
-    for (std::size_t r = 0; r < csv.rows(); ++r) {
-      if (csv.text(r, "kernel") != "dsa_topk") continue;
-      const Shape s = shape_of(csv, r);
-      both[{s.batch, s.fresh, s.cached}][csv.text(r, "scores") == "flat"] = csv.number(r, "time_us");
-    }
-    for (const auto& [s, times] : both)
-      if (times[0] > 0 && times[1] > 0) rows_.emplace_back(Shape{s[0], s[1], s[2]}, times[1] - times[0]);
-  }
-  double microseconds(const Shape& s) const {
-    if (s.keys() <= kPicks) return 0;
-    const auto distance = [&](const Shape& a) {
-      return std::abs(std::log(a.rows() / s.rows())) + std::abs(std::log(a.keys() / s.keys()));
-    };
-    const auto nearest = std::ranges::min_element(
-        rows_, [&](const auto& a, const auto& b) { return distance(a.first) < distance(b.first); });
-    const double scores = s.rows() * s.keys(), of_nearest = nearest->first.rows() * nearest->first.keys();
-    return std::max(0.0, nearest->second * (scores > 1e6 ? scores / of_nearest : 1));
-  }
-
- private:
-  std::vector<std::pair<Shape, double>> rows_;
-};
-
 /// Prompts are launched one kernel after the other, and no row is shorter than its host needs: microseconds, read off
 /// the rows with few tokens.
 double host_needs(const std::string& path, bool fp8) {
@@ -167,7 +122,14 @@ void say(const char* gpu, const char* phase, const char* which, Errors& e) {
 
 TEST_P(SparseTables, ModulesTakeWhatWasMeasured) {
   constexpr std::int64_t kLongCaches = 2'000'000;  // cached tokens of all sequences
-  const EqualScores equal(table("sparse_kernels"));
+  const formats::CsvTable single = table("sparse_kernels");
+  const EqualScores equal(
+      single,
+      [&](std::size_t r) -> std::optional<bool> {
+        if (single.text(r, "kernel") != "dsa_topk") return std::nullopt;
+        return single.text(r, "scores") == "flat";
+      },
+      kPicks);
   for (const char* phase : {"dsa_decode", "dsa_prefill"}) {
     ModuleErrors errors;
     const formats::CsvTable csv = table(phase);

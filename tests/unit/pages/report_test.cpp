@@ -14,36 +14,11 @@
 #include "pages/sha256.h"
 #include "results/results.h"
 #include "support/refusal.h"
-#include "support/temporary_folder.h"
+#include "unit/pages/training_results.h"
 
 namespace moesim::pages {
 namespace {
-const std::string kTitle = "</title><script>alert(1)</script> & \"x\"";
-
-class ReportTest : public testing::Test {
- protected:
-  std::string file(const char* name) const { return folder_.file(name); }
-  /// A step of 2 stages, as small as a page can be of.
-  std::string training(const char* name, const std::string& state = "complete") const {
-    results::Results r(file(name), {kTitle, "training", "a.yaml", "model: <b>", "", 7});
-    for (const auto& [figure, value] : {std::pair("step_time", 4.0),
-                                        {"bubble_time", 1.0},
-                                        {"exposed_communication_time", 0.5},
-                                        {"forward_time", 2.5}})
-      r.metric(figure, value, "s");
-    r.metric("peak_memory", 1e9, "B");
-    for (const int stage : {0, 1}) {
-      r.add(results::Table::stage, {stage, "forward", 2.5});
-      r.add(results::Table::stage, {stage, "bubble", 1.0 + stage});
-      r.add(results::Table::instruction, {stage, "forward", 0, 5, 1.0 * stage, 1.0 * stage + 2.5});
-      r.add(results::Table::memory, {fmt::format("stage:{}", stage), "weights <i>", std::int64_t{1} << 30});
-    }
-    r.add(results::Table::assumption, {"run", "precision", "<u>fp8</u>", "as asked"});
-    r.finish({state, 1, 2, 4_s, 0.1}, "cluster.node.gpu.title: <s>GPU\ncluster.node.gpu.memory: 2 GiB\n");
-    return file(name);
-  }
-  TemporaryFolder folder_;
-};
+class ReportTest : public test::TrainingResults {};
 
 TEST_F(ReportTest, EscapesWhatFilesSay) {
   const std::string page = report_page(training("a.db"));
@@ -126,7 +101,7 @@ TEST_F(ReportTest, ShowsWhatInterruptsARun) {
 }
 
 TEST_F(ReportTest, AnswersATrainingPlan) {
-  results::Results r(file("plan.db"), {kTitle, "size", "plan.yaml", "", "", 1});
+  results::Results r(file("plan.db"), {test::kHostileTitle, "size", "plan.yaml", "", "", 1});
   using V = results::Results::Value;
   const auto mapping = [&](int i, const char* words, int gpus, const char* fate, const char* reason, V step, V days,
                            V cost) {
@@ -172,7 +147,7 @@ TEST_F(ReportTest, AnswersATrainingPlan) {
 }
 
 TEST_F(ReportTest, ShowsPublishedFiguresBesideSimulatedOnes) {
-  results::Results r(file("v.db"), {kTitle, "validate", "", "", "", 1});
+  results::Results r(file("v.db"), {test::kHostileTitle, "validate", "", "", "", 1});
   for (const auto& [name, simulated] : {std::pair("a", 105.0), {"b", 80.0}, {"c", 101.0}})
     r.add(results::Table::validation, {name, "t", "step_time", "run", "s", 100.0, simulated, "Somebody, page 3", 0.02,
                                        0.06, results::Results::null()});
@@ -187,7 +162,7 @@ TEST_F(ReportTest, ShowsPublishedFiguresBesideSimulatedOnes) {
 }
 
 TEST_F(ReportTest, HasTheMeanOfTheMiddleTwoAsMedian) {
-  results::Results r(file("v.db"), {kTitle, "validate", "", "", "", 1});
+  results::Results r(file("v.db"), {test::kHostileTitle, "validate", "", "", "", 1});
   for (const auto& [name, simulated] : {std::pair("a", 108.0), {"b", 96.0}})
     r.add(results::Table::validation, {name, "t", "step_time", "run", "s", 100.0, simulated, "Somebody, page 3",
                                        results::Results::null(), results::Results::null(), results::Results::null()});
