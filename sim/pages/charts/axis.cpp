@@ -37,4 +37,26 @@ Html ticks_html(const Scale& scale, const AxisUnit& unit, int y, int most, bool 
   }
   return out;
 }
+
+Html guides_html(std::span<const Guide> at_x, std::span<const Guide> at_y, const Scale& across, const Scale& up,
+                 int top, int height) {
+  Html out;
+  int line = 12;
+  for (const Guide& g : at_x) {
+    const double at = across.at(g.value);
+    out += html(
+        "<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\" class=\"limit\"/><text x=\"{0}\" y=\"{3}\" "
+        "class=\"lim {4}\">{5}</text>",
+        percent(at), line + 2, top + height, line, at > 0.5 ? "e" : "", g.label);
+    line += 16;
+  }
+  for (const Guide& g : at_y) {
+    out += html(
+        "<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"limit\"/><text x=\"100%\" y=\"{1}\" "
+        "class=\"lim e\">{2}</text>",
+        coordinate(top + (1 - up.at(g.value)) * height), line, g.label);
+    line += 16;
+  }
+  return out;
+}
 }  // namespace moesim::pages

@@ -81,29 +81,6 @@ Html gutter_html(const Lines& l, const Scale& up, const AxisUnit& uy, int top) {
   return html("<svg height=\"{}\" aria-hidden=\"true\">{}</svg>", top + l.height + 42, out);
 }
 
-Html guides_html(const Lines& l, const Scale& across, const Scale& up, int top) {
-  Html out;
-  int line = 12;
-  for (const Guide& g : l.at_x) {
-    const double at = across.at(g.value);
-    out += html(
-        "<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\" class=\"limit\"/><text x=\"{0}\" y=\"{3}\" class=\"lim "
-        "{4}\">{5}"
-        "</text>",
-        percent(at), line + 2, top + l.height, line, at > 0.5 ? "e" : "", g.label);
-    line += 16;
-  }
-  for (const Guide& g : l.at_y) {
-    const std::string y = coordinate(top + (1 - up.at(g.value)) * l.height);
-    out += html(
-        "<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"limit\"/><text x=\"100%\" y=\"{1}\" class=\"lim "
-        "e\">{2}</text>",
-        y, line, g.label);
-    line += 16;
-  }
-  return out;
-}
-
 /// Whether a line runs through a text of `width` px that ends at the right edge, with its foot at `y`.
 bool is_crossed(const Lines& l, const Scale& across, const Scale& up, int top, double width, double y) {
   constexpr int kSteps = 8;  // between two points of a line
@@ -200,7 +177,7 @@ Figure lines(const Lines& given) {
       "viewBox=\"0 0 10000 {}\" preserveAspectRatio=\"none\">{}</svg>{}{}</svg></div>",
       gutter_html(l, up, uy, top), top + l.height + 42, l.aria, fmt::format("{:.9g}", across.from),
       fmt::format("{:.9g}", across.to), across.logarithmic ? 1 : 0, grid_html(l, across, up, ux, top), top, l.height,
-      l.height, paths, guides_html(l, across, up, top), names.value_or(Html()));
+      l.height, paths, guides_html(l.at_x, l.at_y, across, up, top, l.height), names.value_or(Html()));
   fill_table(l, out);
   out.reads = "x";
   return out;

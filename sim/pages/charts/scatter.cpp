@@ -105,28 +105,6 @@ Html front_html(const Scatter& s, const std::vector<Point>& at, int top) {
       height, d);
 }
 
-/// Targets, with their words above the drawing, a line each.
-Html guides_html(const Scatter& s, const Scale& across, const Scale& up, int top) {
-  Html out;
-  int line = 12;
-  for (const Guide& g : s.at_x) {
-    const double at = across.at(g.value);
-    out += html(
-        "<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\" class=\"limit\"/><text x=\"{0}\" y=\"{3}\" "
-        "class=\"lim {4}\">{5}</text>",
-        percent(at), line + 2, top + kHeight, line, at > 0.5 ? "e" : "", g.label);
-    line += 16;
-  }
-  for (const Guide& g : s.at_y) {
-    out += html(
-        "<line x1=\"0\" x2=\"100%\" y1=\"{0}\" y2=\"{0}\" class=\"limit\"/><text x=\"100%\" y=\"{1}\" "
-        "class=\"lim e\">{2}</text>",
-        coordinate(top + (1 - up.at(g.value)) * kHeight), line, g.label);
-    line += 16;
-  }
-  return out;
-}
-
 Html axes_html(const Scatter& s, const Scale& across, const Scale& up, int top, Html& gutter) {
   Html out;
   const AxisUnit ux = axis_unit(across.to, s.x_unit), uy = axis_unit(up.to, s.y_unit);
@@ -172,7 +150,7 @@ Figure scatter(const Scatter& given) {
       ++out.marks;
     }
   Html axes = axes_html(s, across, up, top, gutter);
-  axes += guides_html(s, across, up, top);
+  axes += guides_html(s.at_x, s.at_y, across, up, top, kHeight);
   axes += front_html(s, at, top);
   const int height = top + kHeight + 42;
   const AxisUnit uy = axis_unit(up.to, s.y_unit);
