@@ -96,6 +96,17 @@ class PlaceFiguresFormula : public testing::Test {
     o.context = 8;
     return o;
   }
+  /// Four experts in order on two GPUs, of which nothing but so many tokens each is known.
+  PlaceOptions on_counts(const std::vector<double>& tokens) {
+    PlaceOptions o = options(2, "contiguous");
+    o.cluster.reset();
+    o.model.reset();
+    Workload w;
+    w.name = "counts";
+    w.loads = placement::loads_of_matrix("counts", 1, 4, tokens);
+    o.planned = {w};
+    return o;
+  }
   static void store_figures(const PlaceOptions& o, results::Results& results) { store(o, place(o), results); }
 
   TemporaryFolder folder_;
@@ -147,14 +158,7 @@ TEST_F(PlaceFiguresFormula, WhatMovesIsWhatAGpuLacks) {
 
 // Six of eight tokens on the first GPU, where four could be.
 TEST_F(PlaceFiguresFormula, TheGapIsTheSlowestGpuOverWhatItMustHave) {
-  PlaceOptions o = options(2, "contiguous");
-  o.cluster.reset();
-  o.model.reset();
-  Workload w;
-  w.name = "counts";
-  w.loads = placement::loads_of_matrix("counts", 1, 4, {3, 3, 1, 1});
-  o.planned = {w};
-  store_figures(o, results_);
+  store_figures(on_counts({3, 3, 1, 1}), results_);
   pin(results_, "gap_to_bound", "run", 0.5);
   pin(results_, "imbalance", "run", 0.5);
   pin(results_, "balancedness", "run", 4.0 / 6);
@@ -165,14 +169,7 @@ TEST_F(PlaceFiguresFormula, TheGapIsTheSlowestGpuOverWhatItMustHave) {
 
 // An expert of 6 of 8 tokens lies on one of two GPUs: at best the mean of 4 over 6.
 TEST_F(PlaceFiguresFormula, TheBoundOfBalanceIsTheMeanOverWhatOneGpuMustHave) {
-  PlaceOptions o = options(2, "contiguous");
-  o.cluster.reset();
-  o.model.reset();
-  Workload w;
-  w.name = "counts";
-  w.loads = placement::loads_of_matrix("counts", 1, 4, {6, 1, 1, 0});
-  o.planned = {w};
-  store_figures(o, results_);
+  store_figures(on_counts({6, 1, 1, 0}), results_);
   pin(results_, "balancedness", "layer:0", 4.0 / 7);
   pin(results_, "balancedness_bound", "layer:0", 4.0 / 6);
 }
