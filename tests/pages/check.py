@@ -45,7 +45,7 @@ SCENARIOS = {
                "--set", "passes.decode.steps=1", "--set", "network.count_pairs=true", "--set", "expect=[]"],
     "place-windows": ["place", "--loads", "{loads}", "--window-minutes", "10", "--strategy", "contiguous,eplb_global", "--model", "deepseek-v2-lite",
                       "--gpus", "16", "--nodes", "2", "--slots", "64,80", "--from", "{placement}"],
-    "size": ["size", "size-mixtral-8x7b"],
+    "size": ["size", "size-mixtral-8x7b", "--set", "size.search.seeds=2", "--set", "size.search.most=60 s"],
     "plan": ["size", os.path.join(HERE, "plan.yaml")],
     "validate": ["validate", "serve-deepseek-v3-profile-decode", "train-mixtral-8x7b-interleaved", "place-deepseek-r1-gb200"],
     "sweep": ["sweep", os.path.join(HERE, "..", "smoke", "schedules.yaml")],
