@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "cli/about.h"
 #include "cli/command.h"
 #include "cli/examples.h"
 #include "core/config.h"
@@ -14,6 +13,7 @@
 #include "core/memory.h"
 #include "core/replacing.h"
 #include "core/terminal.h"
+#include "results/program.h"
 
 namespace moesim::cli {
 
@@ -105,7 +105,7 @@ std::string not_expected(const CLI::App& app) {
 }
 
 void set_up(CLI::App& app, int& exit_code) {
-  app.set_version_flag("--version", app.get_name() + " " + about());
+  app.set_version_flag("--version", [&app] { return app.get_name() + " " + results::program(); });
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& e) { return std::string(e.what()); });
   for (const AddVerb add : kVerbs) add(app, exit_code);
