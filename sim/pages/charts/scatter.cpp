@@ -91,6 +91,14 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, int top, double 
   return out;
 }
 
+/// The names for each range of widths: reports/page/page.css shows those of the figure's.
+Html all_names_html(const Scatter& s, const std::vector<Point>& at, int top) {
+  constexpr std::pair<double, std::string_view> kRanges[] = {{kNarrow, "w1"}, {300, "w2"}, {kWide, "w3"}, {860, "w4"}};
+  Html out;
+  for (const auto& [least, when] : kRanges) out += names_html(s, at, top, least, when);
+  return out;
+}
+
 /// A line through the answer and the front, from left to right.
 Html front_html(const Scatter& s, const std::vector<Point>& at, int top) {
   const std::vector<Point> front = front_of(s, at);
@@ -133,7 +141,7 @@ Figure scatter(const Scatter& given) {
   for (const Guide& g : s.at_x) right = std::max(right, g.value);
   for (const Guide& g : s.at_y) most = std::max(most, g.value);
   const Scale across = round_scale(0, right * 1.02, 5, true), up = round_scale(0, most * 1.05, 4, true);
-  const int top = kLeast + 16 * int(s.at_x.size() + s.at_y.size());
+  const int top = kLeast + 16 * (guide_rows(s.at_x, across) + int(s.at_y.size()));
   std::vector<Point> at;
   for (const Scatter::Dot& d : s.dots) at.push_back({across.at(d.x), top + (1 - up.at(d.y)) * kHeight});
   Html points, gutter;
@@ -157,10 +165,8 @@ Figure scatter(const Scatter& given) {
   out.chart = html("<p class=\"note yn\">{}</p>", s.y_name + (uy.name.empty() ? "" : ", " + uy.name));
   out.chart += html(
       "<div class=\"gut\"><svg height=\"{0}\" aria-hidden=\"true\">{1}</svg><svg height=\"{0}\" role=\"group\" "
-      "aria-label=\"{2}\">{3}{4}{5}"
-      "{6}</svg></div>",
-      height, gutter, s.aria, axes, points, names_html(s, at, top, kWide, "wide"),
-      names_html(s, at, top, kNarrow, "narrow"));
+      "aria-label=\"{2}\">{3}{4}{5}</svg></div>",
+      height, gutter, s.aria, axes, points, all_names_html(s, at, top));
   return out;
 }
 }  // namespace moesim::pages
