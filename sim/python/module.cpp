@@ -10,7 +10,6 @@
 #include "core/files.h"
 #include "core/installed.h"
 #include "core/paths.h"
-#include "results/program.h"
 #include "results/store.h"
 
 namespace py = pybind11;
@@ -52,7 +51,7 @@ std::vector<std::string> names(const std::string& catalogue) { return catalogue_
 
 void define(py::module_& m) {
   py::register_exception<ConfigError>(m, "ConfigError", PyExc_ValueError);
-  m.attr("version") = results::program();
+  m.attr("version") = std::string(version());
   m.def("rows", &rows, py::arg("file"), py::arg("query"));
   m.def("names", &names, py::arg("catalogue"));
   m.def("installed_data", [] { return installed_data(); });

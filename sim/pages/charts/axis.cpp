@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <tuple>
 #include <vector>
 
@@ -41,22 +42,27 @@ Html ticks_html(const Scale& scale, const AxisUnit& unit, int y, int most, bool 
     else if ((1 - at) * kNarrow < half)
       tick.anchor = "e", tick.shift = std::floor((1 - at) * kNarrow);
   }
-  constexpr std::array kWidths = {kNarrow, kWide};
-  std::array<double, 2> taken = {-kApart, -kApart};  // where the last number ends, narrow and wide
-  for (std::size_t k = 0; k < ticks.size(); ++k) {
-    const Tick& tick = ticks[k];
-    std::array<bool, 2> fits{};
-    for (std::size_t i = 0; i < 2; ++i) {
-      const auto [left, right] = tick.ends(kWidths[i]);
-      const bool inner = k > 0 && k + 1 < ticks.size();
-      fits[i] = left >= taken[i] + kApart && (!inner || right + kApart <= ticks.back().ends(kWidths[i]).first);
-      if (fits[i]) taken[i] = right;
+  struct Width {
+    double width;
+    std::string_view from_here;                               // the class of what is shown from this width on
+    double taken = -std::numeric_limits<double>::infinity();  // where the last number ends
+  };
+  std::array widths = {Width{kNarrow, ""}, Width{kMiddle, " mid"}, Width{kWide, " wide"}};
+  for (std::size_t n = 0; n < ticks.size(); ++n) {
+    const Tick& tick = ticks[n];
+    const Width* least = nullptr;  // where there is room for it, and for it in all that are wider
+    for (Width& w : widths) {
+      const auto [left, right] = tick.ends(w.width);
+      const bool inner = n > 0 && n + 1 < ticks.size();
+      const bool fits = left >= w.taken + kApart && (!inner || right + kApart <= ticks.back().ends(w.width).first);
+      if (fits) w.taken = right;
+      least = !fits ? nullptr : least == nullptr ? &w : least;
     }
     out += html("<line x1=\"{0}\" x2=\"{0}\" y1=\"{1}\" y2=\"{2}\" class=\"axis\"/>", percent(tick.at), y, y + 4);
-    if (fits[1])
+    if (least != nullptr)
       out += html("<text x=\"{}\"{} y=\"{}\" class=\"t {}{}\">{}</text>", percent(tick.at),
                   tick.shift == 0 ? html("") : html(" dx=\"{}\"", coordinate(tick.shift)), y + 18, tick.anchor,
-                  fits[0] ? "" : " wide", tick.text);
+                  least->from_here, tick.text);
   }
   return out;
 }

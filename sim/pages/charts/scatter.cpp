@@ -59,7 +59,7 @@ std::vector<Box> line_boxes(const std::vector<Point>& front, double width) {
 Html names_html(const Scatter& s, const std::vector<Point>& at, int top, double width, std::string_view when) {
   std::vector<Box> taken;
   for (const Point& p : at) taken.push_back({p.x * width - 5, p.x * width + 5, p.y - 5, p.y + 5});
-  const std::vector<Box> line = line_boxes(front_of(s, at), width);
+  const std::vector<Box> line = s.joined ? line_boxes(front_of(s, at), width) : std::vector<Box>{};
   struct Place {
     double dx, dy;
     bool end;
@@ -159,7 +159,7 @@ Figure scatter(const Scatter& given) {
     }
   Html axes = axes_html(s, across, up, top, gutter);
   axes += guides_html(s.at_x, s.at_y, across, up, top, kHeight);
-  axes += front_html(s, at, top);
+  if (s.joined) axes += front_html(s, at, top);
   const int height = top + kHeight + 42;
   const AxisUnit uy = axis_unit(up.to, s.y_unit);
   out.chart = html("<p class=\"note yn\">{}</p>", s.y_name + (uy.name.empty() ? "" : ", " + uy.name));

@@ -40,7 +40,7 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
     if (!meets_targets(all, i) || cost.bars.size() == kMostNamed) continue;
     const double c = all.number(i, kCost);
     cost.bars.push_back({all.text(i, kDeployment), 0, c, usd_an_hour(c),
-                         fmt::format("{:.2f} a million tokens", all.number(i, kCostTokens)),
+                         fmt::format("{:.3g} a million tokens", all.number(i, kCostTokens)),
                          all.text(i, kFate) == "chosen" ? Tone::answer : Tone::rest});
     limits.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode) + ", " + all.text(i, kEngine)),
                            cell(all.number(i, kTtft), "s"), cell(all.number(i, kTpot), "s")});

@@ -203,6 +203,20 @@ TEST(Scatter, JoinsTheFrontFromLeftToRight) {
   EXPECT_EQ(scatter(s).chart.text().find("<path"), std::string::npos);  // of one there is no line
 }
 
+TEST(Scatter, JoinsNoFrontOfOtherAxes) {
+  using Look = Scatter::Look;
+  Scatter s;
+  s.dots = {{1, 10, "a", "", "a", Look::chosen}, {9, 10, "b", "", "b", Look::front}};
+  s.joined = false;
+  EXPECT_EQ(scatter(s).chart.text().find("<path"), std::string::npos);
+}
+
+TEST(Tables, PartNoFigureFromItsUnit) {
+  const std::string table =
+      table_html({"", {"a", "b"}, {{cell("x 1 s"), cell("TPOT p90 64.7 ms of 80.0 ms, 5 of 6")}}}).text();
+  EXPECT_NE(table.find("TPOT p90 64.7\u00a0ms of 80.0\u00a0ms, 5 of 6"), std::string::npos) << table;
+}
+
 TEST(Scatter, NamesTheFrontAloneAndOnlyWhereThereIsRoom) {
   Scatter s;
   s.dots = {{50, 100, "chosen one", "", "8 GPUs", Scatter::Look::chosen},

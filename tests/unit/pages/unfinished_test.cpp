@@ -1,6 +1,8 @@
 // Pages of plans without an answer: what was simulated until then.
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <optional>
 
 #include "pages/report.h"
