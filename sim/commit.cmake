@@ -3,7 +3,7 @@
 execute_process(COMMAND git -C ${SOURCE} describe --always --dirty --abbrev=12 --exclude=*
                 OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
 if(failed OR NOT commit)
-  set(commit "unknown")  # built from an archive
+  set(commit "not known, built without git")  # of an archive, say
 endif()
 string(REPLACE "-dirty" ", changed" commit "${commit}")
 file(CONFIGURE OUTPUT ${FILE} CONTENT "inline constexpr char kCommit[] = \"${commit}\";\n")

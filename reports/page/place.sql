@@ -3,7 +3,7 @@ SELECT p.name, p.scope, p.value AS published, m.value AS simulated, m.unit, p.so
 FROM published p JOIN metric m USING (run, name, scope) ORDER BY p.rowid;
 -- plans: figures of every plan; scope is placement:STRATEGY:SLOTS, then planned on and scored on
 SELECT scope, name, value, unit FROM metric WHERE scope LIKE 'placement:%' ORDER BY rowid;
--- maps: whose loads by layer and GPU are kept, the best first
+-- maps: whose loads by layer and GPU are kept, the one nearest to its bound first
 SELECT scope FROM gpu_load GROUP BY scope ORDER BY min(rowid);
 -- map: load of each GPU over its layer's mean
 SELECT layer, gpu, load FROM gpu_load WHERE scope = ?1 ORDER BY layer, gpu;
@@ -19,7 +19,7 @@ SELECT copies, count(*) AS experts FROM (SELECT layer, expert, count(*) AS copie
 GROUP BY copies ORDER BY copies;
 -- traffic: who sends to whom; of a plan, between GPUs or between nodes
 SELECT source, destination, copies, bytes FROM gpu_traffic WHERE scope = ?1 AND level = ?2 ORDER BY source, destination;
--- traffic_of: the plans of which that is kept, the best first
+-- traffic_of: the plans of which that is kept, the most even first
 SELECT scope, level, count(*) AS pairs FROM gpu_traffic GROUP BY scope, level ORDER BY min(rowid);
 -- drift: balance by the age of a plan
 SELECT strategy, slots, minutes, balancedness, least, gap_to_bound, plans FROM drift ORDER BY rowid;

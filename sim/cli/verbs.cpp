@@ -5,15 +5,16 @@
 
 #include <algorithm>
 
-#include "cli/about.h"
 #include "cli/command.h"
 #include "cli/examples.h"
 #include "core/config.h"
 #include "core/files.h"
+#include "core/installed.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/replacing.h"
 #include "core/terminal.h"
+#include "results/program.h"
 
 namespace moesim::cli {
 
@@ -105,7 +106,14 @@ std::string not_expected(const CLI::App& app) {
 }
 
 void set_up(CLI::App& app, int& exit_code) {
-  app.set_version_flag("--version", app.get_name() + " " + about());
+  app.set_version_flag("--version", [&app] { return app.get_name() + " " + results::program(); });
+  app.add_flag_callback(
+      "--python",
+      [] {
+        if (const std::string folder = core::python_folder(); !folder.empty()) throw CLI::CallForVersion(folder, 0);
+        throw ConfigError::placed("there is no Python module beside this program: it was built without pybind11");
+      },
+      "Print the folder of the Python module, for PYTHONPATH, and exit");
   app.require_subcommand(1);
   app.failure_message([](const CLI::App*, const CLI::Error& e) { return std::string(e.what()); });
   for (const AddVerb add : kVerbs) add(app, exit_code);

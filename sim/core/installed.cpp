@@ -44,4 +44,12 @@ const std::string& installed_data() {
   static const std::string data = data_beside(own_file());
   return data;
 }
+
+std::string python_folder() {
+  const fs::path folder = fs::path(own_file()).parent_path(), module(MOESIM_PYTHON_FOLDER);
+  std::error_code error;
+  for (const fs::path& found : {folder.parent_path() / module.parent_path(), folder / "python"})
+    if (fs::exists(found / module.filename() / "__init__.py", error)) return found.string();
+  return "";
+}
 }  // namespace moesim::core

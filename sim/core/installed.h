@@ -13,4 +13,8 @@ std::string data_beside(const std::string& file);
 
 /// That of what runs: this program, or the library that this code was loaded with.  "" where it is not installed.
 const std::string& installed_data();
+
+/// The folder in which Python finds the module that belongs to this program, installed or in its build; "" where there
+/// is none.
+std::string python_folder();
 }  // namespace moesim::core

@@ -125,7 +125,8 @@ std::string without_output(std::string_view command) {
 
 std::string command_of(const Facts& f, std::string_view rest) {
   const std::string behind = rest.empty() ? "" : " " + std::string(rest);
-  if (f.study == "sweep") return "moesim sweep sweep.yaml" + behind;
+  if (f.study == "sweep")
+    return "moesim sweep " + (f.sweep_file.empty() ? "sweep.yaml" : in_shell(f.sweep_file)) + behind;
   if (f.scenario_file.empty())  // the text is the command
     return f.scenario.starts_with("moesim ") && is_one_command(f.scenario) ? without_output(f.scenario) + behind : "";
   std::string out = fmt::format("moesim {} {}", f.study == "size" ? "size" : "run", in_shell(f.scenario_file));

@@ -18,6 +18,7 @@ struct Value {
 struct Facts {
   std::string file, title, study, scenario_file, scenario, resolved, version, state, fingerprint;
   std::string seed, events, wall_time;
+  std::string sweep_file;  // that a sweep was run from, as its command named it; "" where that is not kept
   std::map<std::pair<std::string, std::string>, Value> metrics;  // (scope, name)
   std::vector<std::string> scopes;                               // in the order they were written, each once
   std::map<std::string, std::string, std::less<>> settings;

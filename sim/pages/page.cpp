@@ -6,10 +6,10 @@
 #include <filesystem>
 
 #include "core/check.h"
-#include "core/files.h"
 #include "pages/assets.h"
 #include "pages/charts/scale.h"
 #include "pages/sha256.h"
+#include "results/program.h"
 
 namespace moesim::pages {
 namespace {
@@ -83,6 +83,17 @@ Html assumed_html(const Page& page) {
       list);
 }
 
+/// The calibration that kernel times come from; "" where the settings do not say.
+std::string kernel_tables(const Facts& f) {
+  for (const std::string of : {"", "answer."}) {
+    const std::string kind = f.setting(of + "kernels.kind"), named = f.setting(of + "kernels.calibration");
+    const std::string generation = f.setting(of + "cluster.node.gpu.generation");
+    if (kind.empty() || kind == "roofline") continue;
+    return !named.empty() && named != "-" ? named : generation.empty() ? "" : "kernels-" + generation;
+  }
+  return "";
+}
+
 /// The run that the page is of; of a sweep's points, what all of them have.
 Html run_html(const Facts& f) {
   Html out = html("{} <code>{}</code>, ", f.scenario_file.empty() ? "Command" : "Scenario",
@@ -90,12 +101,19 @@ Html run_html(const Facts& f) {
   const bool several = f.seed.find(',') != std::string::npos;
   if (f.study == "sweep") return out += html("{} {}, moesim {}. ", several ? "seeds" : "seed", f.seed, f.version);
   out += html("seed {}, moesim {}, run {}", f.seed, f.version, f.state);
+  if (const std::string tables = kernel_tables(f); !tables.empty())
+    out += html(", kernel tables <code>{}</code>", tables);
   if (!f.fingerprint.empty()) out += html(", fingerprint <code>{}</code>", f.fingerprint);
   const bool simulated = f.study != "validate" && f.study != "place";  // these count what they compare
   if (simulated && !f.events.empty()) out += html(", {} events", brief(std::strtod(f.events.c_str(), nullptr)));
   if (!f.wall_time.empty() && f.study != "validate")  // its runs are timed in no database
     out += html(" in {}", f.wall_time);
   return out += html(". ");
+}
+
+Html page_by(const Facts& f) {
+  return f.version == results::program() ? html("Page by the same moesim.")
+                                         : html("Page by moesim {}.", results::program());
 }
 
 /// What the command line changed, and the command that does it again; of a sweep, where its points differ.
@@ -114,18 +132,31 @@ Html again_html(const Facts& f) {
     out += html(
         "<p>The same again, in the folder {}:</p><pre tabindex=\"0\" class=\"cmd\" "
         "id=\"again\"><code>{}</code></pre>",
-        f.study == "sweep" ? "where the sweep's text, above, stands as sweep.yaml" : "where it was run", command);
+        f.study == "sweep" && f.sweep_file.empty() ? "where the sweep's text, above, stands as sweep.yaml"
+                                                   : "where it was run",
+        command);
   if (f.differing.empty()) return out;
   DataTable t{"In brackets, how many points have the value", {"setting", "values"}, {}};
   for (const auto& [key, values] : f.differing) t.rows.push_back({cell(key), cell(values)});
   return out += details(fmt::format("Settings in which points differ ({})", f.differing.size()), table_html(t));
 }
 
+/// Of what no run is in, but runs read.
+Html trace_footer(const Facts& f) {
+  return html(
+      "<footer><h2>Where this comes from</h2><p>File <code>{}</code>, {}. {}</p><p>A trace holds choices, and of "
+      "their recording what stands on this page: no scenario, settings or seed. A run that recorded has them in its "
+      "own "
+      "results.</p></footer>",
+      std::filesystem::path(f.file).filename().string(),
+      f.version.empty() ? html("written by a moesim that left no version in traces")
+                        : html("written by moesim {}", f.version),
+      page_by(f));
+}
+
 Html footer_html(const Facts& f) {
-  if (f.version.empty())  // no run, but what one reads
-    return html("<footer><h2>Where this comes from</h2><p>File <code>{}</code>. Page by moesim {}.</p></footer>",
-                std::filesystem::path(f.file).filename().string(), core::version());
-  Html out = html("<footer><h2>Where this comes from</h2><p>{}Page by moesim {}.</p>", run_html(f), core::version());
+  if (f.study == "trace") return trace_footer(f);
+  Html out = html("<footer><h2>Where this comes from</h2><p>{}{}</p>", run_html(f), page_by(f));
   out += again_html(f);
   if (!f.scenario_file.empty()) out += details("The scenario's text", quotation(f.scenario));
   if (!f.resolved.empty()) {

@@ -23,15 +23,18 @@ constexpr std::array kStudies = {Study{"training", training_page}, Study{"servin
 /// What every run of this schema has; others came later, and pages do without them.
 void check_tables(const results::Database& db) {
   using results::Table;
-  constexpr Table kLater[] = {Table::option,      Table::latency, Table::instruction, Table::gpu_load,
-                              Table::gpu_traffic, Table::drift,   Table::incident,    Table::validation};
+  constexpr Table kLater[] = {Table::option, Table::latency,  Table::instruction, Table::gpu_load,  Table::gpu_traffic,
+                              Table::drift,  Table::incident, Table::validation,  Table::step_trial};
   for (const results::TableDefinition& t : results::tables())
     if (std::ranges::find(kLater, t.table) == std::end(kLater) && !db.has_table(t.name))
       throw ConfigError(fmt::format("{}: has no table {} (moesim list schema)", db.file(), t.name));
 }
 /// What the sweep sets and varies stands for what its points were given on the command line.
 void take_sweep(const results::Database& db, Facts& out) {
-  out.options.clear();  // of the first point
+  out.sweep_file.clear();
+  for (const auto& [name, value] : out.options)
+    if (name == "sweep") out.sweep_file = value;
+  out.options.clear();
   out.options_kept = true;
   results::Statement keys = db.prepare("SELECT key FROM sweep_point GROUP BY key ORDER BY min(rowid)");
   while (keys.step())
@@ -85,6 +88,9 @@ std::string report_page(const std::string& database) {
     return db.has_table(table) && db.value(fmt::format("SELECT 1 FROM {} LIMIT 1", table)).has_value();
   };
   const bool mappings = rows_in("mapping"), candidates = rows_in("candidate");
+  if (facts.study == "size" && !mappings && !candidates && facts.state != "complete" &&
+      (rows_in("trial") || rows_in("step_trial")))
+    return page_html(unfinished_page(facts, db), facts);
   if (facts.metrics.empty() && !mappings && !candidates && !rows_in("validation"))
     throw ConfigError(fmt::format("{}: {}", database,
                                   facts.study == "size" && facts.state == "complete"

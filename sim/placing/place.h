@@ -153,6 +153,6 @@ placement::ModelPlacement placement_of(const PlaceOptions& options, const PlaceR
 /// Of every plan and score: equal comparisons have equal ones.
 std::uint64_t fingerprint_of(const PlaceResult& result);
 /// Metrics (scope run: the best; scope `placement:STRATEGY...`: each), rows of the best placement and its loads,
-/// who sends to whom in the first and the best, drift.
+/// who sends to whom in the first and the most even, drift.
 void store(const PlaceOptions& options, const PlaceResult& result, results::Results& results);
 }  // namespace moesim::placing

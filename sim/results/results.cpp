@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "results/metrics.h"
 #include "results/output.h"
+#include "results/program.h"
 
 namespace moesim::results {
 namespace {
@@ -32,7 +33,7 @@ Results::Results(const std::string& file, const RunIdentity& id)
       "INSERT INTO run (run, title, study, file, scenario, resolved, seed, version, state) VALUES "
       "(1,?,?,?,?,?,?,?,'running')");
   s.bind(0, id.title).bind(1, id.study).bind(2, id.file).bind(3, id.scenario).bind(4, id.resolved);
-  s.bind(5, std::int64_t(id.seed)).bind(6, version()).run();
+  s.bind(5, std::int64_t(id.seed)).bind(6, std::string_view(program())).run();
   for (const RunIdentity::Option& o : id.options)
     db_.prepare("INSERT INTO option VALUES (1,?,?)").bind(0, o.name).bind(1, o.value).run();
   db_.exec("BEGIN");

@@ -16,7 +16,7 @@ constexpr Column kRun[] = {
     {"scenario", "TEXT", "", "the scenario's text"},
     {"resolved", "TEXT", "", "every value in force, defaults included, as key.path: value lines"},
     {"seed", "INTEGER", "", "the seed of all random streams"},
-    {"version", "TEXT", "", "the program's version"},
+    {"version", "TEXT", "", "the program that wrote it: version, commit, schema, hash of the calibrations, compiler"},
     {"state", "TEXT", "",
      "complete, unanswered (simulations of a plan, without its answer), interrupted, failed, or running (it still is, "
      "or "
@@ -36,7 +36,7 @@ constexpr Column kAssumption[] = {
 };
 constexpr Column kOption[] = {
     {"run", "INTEGER", "", "run.run"},
-    {"name", "TEXT", "", "the option: --set, --seed, ..."},
+    {"name", "TEXT", "", "the option: --set, --seed, ...; sweep: the file that a sweep was run from"},
     {"value", "TEXT", "", "as it was given: key.path=value"},
 };
 constexpr Column kWarning[] = {
@@ -215,7 +215,8 @@ constexpr TableDefinition kTables[] = {
      "few.",
      kGpuLoad},
     {Table::gpu_traffic, "gpu_traffic",
-     "Who sends to whom, of placements compared: the first and the best; between GPUs where these are 160 at most.",
+     "Who sends to whom, of placements compared: the first and the most even; between GPUs where these are 160 at "
+     "most.",
      kGpuTraffic},
     {Table::drift, "drift", "How balance falls while a plan ages; only of windows so many minutes apart.", kDrift},
     {Table::memory, "memory", "What memory is made of.", kMemory},

@@ -16,7 +16,8 @@ inline constexpr int kVersion = 1;
 /// Tokens of a block.  A window's load reads the running counts at its two ends and at most one block at each.
 inline constexpr std::int64_t kBlock = 1024;
 
-/// trace(key, value): the header's fields, `version`, `tokens`, `passes`, `state` (complete or incomplete).
+/// trace(key, value): the header's fields, `version`, `program` (that wrote the file; read by people alone), `tokens`,
+/// `passes`, `state` (complete or incomplete).
 /// trace_tokens: one row a block; six columns pass, request, position, token (int32), phase, domain (uint8), one after
 /// the other.  trace_experts: row id = block * layers + ordinal; ids (tokens, top_k) of `width` bytes, absent = all
 /// ones (a block with absent choices is 2 wide if 255 is an expert); weights float32 or NULL.

@@ -10,6 +10,7 @@
 #include "core/replacing.h"
 #include "results/blob.h"
 #include "results/output.h"
+#include "results/program.h"
 #include "results/store.h"
 #include "routing/trace.h"
 #include "routing/trace_layout.h"
@@ -112,6 +113,7 @@ struct TraceWriter::State {
     put("passes", fmt::to_string(passes));
     put("model", header.model);
     put("source", header.source);
+    put("program", results::program());
     const std::pair<const char*, int> numbers[] = {{"hidden_layers", header.hidden_layers},
                                                    {"experts", header.experts},
                                                    {"top_k", header.top_k},

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/words.h"
 #include "results/output.h"
+#include "results/program.h"
 #include "results/sql.h"
 
 namespace moesim::sizing {
@@ -113,8 +114,8 @@ void check_same_search(const std::string& file, const char* use, const results::
     refuse(
         file, use,
         fmt::format("it is of seed {}, {} {}", run.integer(1), merges ? "the first one" : "asked for is", search.seed));
-  if (run.text(2) != version())
-    refuse(file, use, fmt::format("it is of version {}, this is {}", run.text(2), version()));
+  if (results::figures_by(run.text(2)) != results::figures_by(results::program()))
+    refuse(file, use, fmt::format("it is of version {}, this is {}", run.text(2), results::program()));
   if (merges || asked.shard.of == 1) return;
   if (held.shard.number != asked.shard.number || held.shard.of != asked.shard.of)
     refuse(file, use,

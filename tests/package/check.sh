@@ -33,6 +33,7 @@ import moesim
 assert moesim._program().startswith("'"$moved"'"), moesim._program()
 assert moesim._installed_data() == "'"$moved"'/share/moesim"
 assert "quickstart" in moesim.names("scenarios")' || die "the module does not run from the prefix"
+  [ "$("$moved/bin/moesim" --python)" = "$moved/lib/python3/dist-packages" ] || die "--python names another folder"
 fi
 
 say "The package"
@@ -66,16 +67,27 @@ in_root sh -c 'grep -q "fingerprint" /tmp/quickstart.txt'
 in_root sh -c 'cd /tmp && moesim run quickstart --force >/dev/null' || die "--force"
 in_root test -s /usr/share/bash-completion/completions/moesim
 in_root test -s /usr/share/zsh/vendor-completions/_moesim
+in_root bash -c '. /usr/share/bash-completion/completions/moesim
+  COMP_WORDS=(moesim re) COMP_CWORD=1 COMP_LINE="moesim re" COMP_POINT=9
+  "$(complete -p moesim | sed "s/.*-F \([^ ]*\).*/\1/")" moesim re moesim && printf "%s\n" "${COMPREPLY[@]}" | grep -x report' >/dev/null ||
+  die "bash does not complete"
 in_root test -e /usr/share/man/man1/moesim-run.1 -o -e /usr/share/man/man1/moesim-run.1.gz || die "no man page"
 in_root grep -q "No licence" /usr/share/doc/moesim/copyright
 
 say "The Python module there"
 if [ -d "$root/usr/lib/python3/dist-packages/moesim" ]; then
   in_root DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-pandas >"$work/apt.log" 2>&1
-  in_root sh -c 'cd /tmp && python3 -c "
-import moesim
-r = moesim.run(\"train-deepseek-v3\", set={\"published\": []})
-print(round(r.metrics()[\"step_time\"], 2), \"s a step;\", len(r.frame(\"stage\")), \"stages\")"' || die "the module does not run"
+  "${as_root[@]}" tee "$root/tmp/module.py" >/dev/null <<'END'
+import moesim, pandas
+scenario = {"model": "deepseek-v2-lite", "cluster": "h800-32", "routing": {"kind": "log_normal", "sigma": 0.15},
+            "training": {"sequence": 4096, "batch": 256, "parallel": {"pipeline": 4, "expert": 8, "zero": 1}}}
+r = moesim.run(scenario, set={"training.batch": 512})
+stages, frame = r.table("stage"), r.frame("stage")
+assert isinstance(stages, list) and isinstance(stages[0], dict) and stages[0]["stage"] == 0, stages[:1]
+assert isinstance(frame, pandas.DataFrame) and len(frame) == len(stages) and list(frame.columns) == list(stages[0])
+print(round(r.metrics()["step_time"], 2), "s a step;", len(frame), "rows of stages")
+END
+  in_root sh -c 'cd /tmp && python3 module.py && PYTHONPATH=$(moesim --python) python3 module.py' || die "the module does not run"
 fi
 
 say "And without it again"

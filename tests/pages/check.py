@@ -8,10 +8,8 @@ every chart draws as many marks as it says and its table holds as many, key figu
 lie over each other and none leaves the page, keyboard and buttons do what they say.  Exit code 77 without a browser.
 """
 import argparse
-import json
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,37 +17,13 @@ import tempfile
 
 sys.dont_write_bytecode = True  # nothing is left beside the sources
 import browser
+from scenarios import SCENARIOS, cut_short, make, without_answer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOOK = open(os.path.join(HERE, "look.js"), encoding="utf-8").read()
 VIEWS = [(1280, "light", ""), (1280, "dark", ""), (390, "light", ""), (390, "dark", ""), (720, "light", ""), (688, "light", "print"),
          (390, "light", "print")]
 PREFIXES = {"p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
-TITLE = "<script>alert(1)</script> & \"quotes\" </title><b>'"
-
-SMALL = ["--set", "model=deepseek-v2-lite", "--set", "cluster=h800-32"]
-STEP = ["--set", "training.batch=64", "--set", "training.sequence=1024", "--set", "training.parallel={pipeline: 4, expert: 8, zero: 1}",
-        "--set", "expect=[]"]
-SCENARIOS = {
-    "training": ["run", "train-deepseek-v3", *SMALL, *STEP],
-    "training-run": ["run", "train-deepseek-v3-run", *SMALL, *STEP, "--set", "published=[]", "--set", "training.run.tokens=1e9",
-                     "--set", "training.run.ramp={from: 32, tokens: 1e8}"],
-    "serving": ["run", "serve-mixtral-8x7b", "--set", "serving.duration=20 s", "--set", "serving.warmup=4 s", "--set", "expect=[]",
-                "--set", "serving.slo={ttft: 100 ms, tpot: 30 ms}"],
-    "serving-apart": ["run", "serve-deepseek-v2", *SMALL, "--set", "serving.duration=3 s", "--set", "serving.warmup=0.5 s", "--set", "expect=[]",
-                      "--set", "serving.pools=[{role: prefill, parallel: {data: 8}, overlap: two_batch}, "
-                      "{role: decode, parallel: {data: 8}, overlap: five_stage}]"],
-    "place": ["run", "place-deepseek-v3", "--set", "place.slots=[288]", "--set", "expect=[]"],
-    "passes": ["run", "quickstart", "--set", "routing.record.limit=20", "--set", "routing.record.decode=2",
-               "--set", "routing.record.synthetic.warm_up_tokens=16", "--set", "passes.prefill.new_tokens=64", "--set", "passes.decode.sequences=8",
-               "--set", "passes.decode.steps=1", "--set", "network.count_pairs=true", "--set", "expect=[]"],
-    "place-windows": ["place", "--loads", "{loads}", "--window-minutes", "10", "--strategy", "contiguous,eplb_global", "--model", "deepseek-v2-lite",
-                      "--gpus", "16", "--nodes", "2", "--slots", "64,80", "--from", "{placement}"],
-    "size": ["size", "size-mixtral-8x7b", "--set", "size.search.seeds=2", "--set", "size.search.most=60 s"],
-    "plan": ["size", os.path.join(HERE, "plan.yaml")],
-    "validate": ["validate", "serve-deepseek-v3-profile-decode", "train-mixtral-8x7b-interleaved", "place-deepseek-r1-gb200"],
-    "sweep": ["sweep", os.path.join(HERE, "..", "smoke", "schedules.yaml")],
-}
 
 
 def close(a, b, off):
@@ -153,6 +127,15 @@ def check_timeline(page, folder):
     return []
 
 
+def check_faults(page, database):
+    """Every chart over time marks every fault of the scenario and every new plan."""
+    settings = (database.execute("SELECT resolved FROM run WHERE study = 'serving'").fetchone() or ("",))[0] or ""
+    faults = len(set(re.findall(r"^serving\.faults\[(\d+)\]\.at: ", settings, re.M)))
+    plans = database.execute("SELECT count(DISTINCT value) FROM metric WHERE name = 'rebalance_at'").fetchone()[0]
+    drawn = page.value("[...document.querySelectorAll('#time figure svg.map')].map(m => m.querySelectorAll('.limit').length)")
+    return [] if all(n == faults + min(plans, 200) for n in drawn) else [f"{faults} faults and {plans} new plans are marked {drawn} times"]
+
+
 def check_file(path):
     text = open(path, encoding="utf-8").read()
     body = text[text.index("</head>"):text.rindex("<script>")]
@@ -206,6 +189,8 @@ def check_page(page, path, database, keep):
     page.look(1280, "light")
     problems += check_keyboard(page)
     problems += check_timeline(page, os.path.dirname(path))
+    if has_run(database) and "sweep" not in path:
+        problems += check_faults(page, database)
     state = (database.execute("SELECT state FROM run").fetchone() or ("complete",))[0] if has_run(database) else "complete"
     if page.value("document.body.firstElementChild.className === 'alarm'") != (state != "complete") and "sweep" not in path:
         problems.append(f"a run that is {state} " + ("does not say so at the top" if state != "complete" else "has an alarm"))
@@ -216,41 +201,6 @@ def check_page(page, path, database, keep):
         if method == "Network.requestWillBeSent" and what["request"]["url"] != "file://" + path:
             problems.append(f"asks for {what['request']['url']}")
     return problems
-
-
-def windows(folder):
-    """Loads of 26 layers and 64 experts in four windows that drift apart: (count files, a placement in force)."""
-    files = []
-    for window in range(4):
-        counts = [[0] * 64] + [[1000 // (1 + (expert * 7 + layer + 3 * window) % 64) + 10 for expert in range(64)] for layer in range(26)]
-        files.append(os.path.join(folder, f"window-{window}.json"))
-        with open(files[-1], "w", encoding="utf-8") as out:
-            json.dump({"logical_count": counts}, out)
-    before = os.path.join(folder, "before.json")
-    with open(before, "w", encoding="utf-8") as out:
-        json.dump({"layers": {str(layer): {"slots": list(range(64))} for layer in range(1, 27)}, "slots_per_gpu": 4}, out)
-    return files, before
-
-
-def make(moesim, name, arguments, folder):
-    out = os.path.join(folder, name + ".db")
-    title = ["--set", "title='" + TITLE.replace("'", "''") + "'"] if arguments[0] in ("run", "size") else []
-    if "{loads}" in arguments:
-        files, before = windows(folder)
-        arguments = [w for a in arguments for w in (files if a == "{loads}" else [before] if a == "{placement}" else [a])]
-    subprocess.run([moesim, *arguments, *title, "-o", out], check=True, cwd=folder, stdout=subprocess.DEVNULL)
-    return out
-
-
-def cut_short(database):
-    """A copy of a run as it looks when the program was killed."""
-    out = database[:-3] + "-cut.db"
-    shutil.copyfile(database, out)
-    db = sqlite3.connect(out)
-    db.execute("UPDATE run SET state = 'running'")
-    db.commit()
-    db.close()
-    return out
 
 
 def main():
@@ -270,7 +220,7 @@ def main():
         recorded = os.path.join(folder, "passes.trace.db")
         databases += [recorded] if os.path.exists(recorded) else []
         if not given.databases:
-            databases.append(cut_short(databases[0]))
+            databases += [cut_short(databases[0]), without_answer(os.path.join(folder, "plan.db"))]
         page = browser.Browser(program)
         for database in databases:
             name = os.path.splitext(os.path.basename(database))[0]

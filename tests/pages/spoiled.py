@@ -9,6 +9,7 @@ import tempfile
 sys.dont_write_bytecode = True  # nothing is left beside the sources
 import browser
 import check
+import scenarios
 
 SPOILED = {
     "an image": ("<main>", '<main><img src="http://127.0.0.1:9/x.png" alt="x">'),
@@ -33,7 +34,7 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory(prefix="pages.") as folder:
         moesim = os.path.abspath(sys.argv[1])
-        out = check.make(moesim, "training", check.SCENARIOS["training"], folder)
+        out = scenarios.make(moesim, "training", scenarios.SCENARIOS["training"], folder)
         subprocess.run([moesim, "report", out], check=True, stdout=subprocess.DEVNULL, cwd=folder)
         good = open(os.path.join(folder, "training.html"), encoding="utf-8").read()
         page = browser.Browser(program)

@@ -17,7 +17,7 @@ _moesim() {
   local words="" names="" plain="" files=yes
   compopt -o filenames 2>/dev/null
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "@VERBS@ --help --version" -- "$current"))
+    COMPREPLY=($(compgen -W "@VERBS@ --help --version --python" -- "$current"))
     return
   fi
   case $verb in

@@ -175,6 +175,7 @@ struct Scatter {
   std::string aria, x_name, x_unit, y_name, y_unit;
   std::vector<Dot> dots;
   std::vector<Guide> at_x, at_y;  // targets; the axes reach them
+  bool joined = true;             // a line through the front: where it is one of these two axes
 };
 Figure scatter(const Scatter& s);
 }  // namespace moesim::pages

@@ -50,6 +50,18 @@ std::size_t data_of(const Figure& f) {
 }
 
 namespace {
+/// Text in which no figure is parted from its unit.
+std::string kept_together(std::string_view text) {
+  constexpr std::string_view kUnits[] = {"%", "ms", "us", "s", "min", "h", "GB", "MB", "kB", "TB"};
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::string_view rest = text.substr(i + 1);
+    const std::string_view word = rest.substr(0, rest.find_first_of(" ,;:)"));
+    const bool behind_figure = i > 0 && text[i] == ' ' && text[i - 1] >= '0' && text[i - 1] <= '9';
+    out += behind_figure && std::ranges::find(kUnits, word) != std::end(kUnits) ? "\u00a0" : std::string(1, text[i]);
+  }
+  return out;
+}
 /// Of a column that holds numbers alone.
 std::vector<bool> numeric_columns(const DataTable& t) {
   std::vector<bool> out(t.columns.size(), true);
@@ -78,7 +90,7 @@ Html table_html(const DataTable& t, std::string_view id) {
       if (c == 0)
         body += html("<th scope=\"row\"{}>{}</th>", value, row[c].text);
       else
-        body += html("<td{}{}>{}</td>", number[c] ? html("") : html(" class=\"l\""), value, row[c].text);
+        body += html("<td{}{}>{}</td>", number[c] ? html("") : html(" class=\"l\""), value, kept_together(row[c].text));
     }
     body += html("</tr>");
   }

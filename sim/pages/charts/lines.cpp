@@ -158,7 +158,7 @@ Figure lines(const Lines& given) {
   Figure out;
   const Scale across = across_of(l), up = up_of(l);
   const AxisUnit ux = axis_unit(across.to, l.x_unit), uy = axis_unit(std::max(std::fabs(up.from), up.to), l.y_unit);
-  const int top = 12 + 16 * int(std::max(l.at_x.size() + l.at_y.size(), l.rows_above));
+  const int top = 12 + 16 * std::max(guide_rows(l.at_x, across) + int(l.at_y.size()), int(l.rows_above));
   Html paths;
   std::vector<KeyEntry> key;
   const std::optional<Html> names =

@@ -1,5 +1,6 @@
 #include "pages/charts/markup.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/utf8.h"
@@ -27,6 +28,17 @@ std::string escaped(std::string_view text) {
       default:
         out += c;
     }
+  return out;
+}
+
+Html breakable(std::string_view name) {
+  Html out;
+  while (!name.empty()) {
+    const std::size_t end = std::min(name.find('_'), name.size() - 1) + 1;
+    out += html("{}", name.substr(0, end));
+    name.remove_prefix(end);
+    if (!name.empty()) out += html("<wbr>");
+  }
   return out;
 }
 

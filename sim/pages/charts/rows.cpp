@@ -55,7 +55,7 @@ Figure bars(const Bars& b) {
         "<span>{}</span><svg height=\"{}\" aria-hidden=\"true\"><rect width=\"100%\" y=\"6\" height=\"{}\" "
         "class=\"idle\"/><rect x=\"{}\" width=\"{}\" y=\"6\" height=\"{}\" class=\"mk {}\" data-tip=\"{}\"/>{}</svg>"
         "<span>{}{}</span>",
-        bar.label, kRow, kBar, percent(from), percent(std::max(to - from, 0.0)), kBar, fill(bar.tone), tip,
+        breakable(bar.label), kRow, kBar, percent(from), percent(std::max(to - from, 0.0)), kBar, fill(bar.tone), tip,
         limit_lines(b.limits, scale), bar.shown,
         bar.aside.empty() ? html("") : html(" <span class=\"dim\">{}</span>", bar.aside));
     std::vector<Cell> row = {
@@ -100,8 +100,8 @@ Figure stacks(const Stacks& s) {
       from = to;
       ++out.marks;
     }
-    inner += html("<span>{}</span><svg height=\"{}\" aria-hidden=\"true\">{}{}</svg><span>{}</span>", stack.label, kRow,
-                  bar, limit_lines(s.limits, scale), stack.shown);
+    inner += html("<span>{}</span><svg height=\"{}\" aria-hidden=\"true\">{}{}</svg><span>{}</span>",
+                  breakable(stack.label), kRow, bar, limit_lines(s.limits, scale), stack.shown);
     out.table.rows.push_back(std::move(row));
   }
   std::vector<KeyEntry> key;

@@ -59,7 +59,7 @@ std::vector<Box> line_boxes(const std::vector<Point>& front, double width) {
 Html names_html(const Scatter& s, const std::vector<Point>& at, int top, double width, std::string_view when) {
   std::vector<Box> taken;
   for (const Point& p : at) taken.push_back({p.x * width - 5, p.x * width + 5, p.y - 5, p.y + 5});
-  const std::vector<Box> line = line_boxes(front_of(s, at), width);
+  const std::vector<Box> line = s.joined ? line_boxes(front_of(s, at), width) : std::vector<Box>{};
   struct Place {
     double dx, dy;
     bool end;
@@ -88,6 +88,14 @@ Html names_html(const Scatter& s, const std::vector<Point>& at, int top, double 
     for (const bool on_line : {false, true})  // rather on no line
       if (std::ranges::any_of(kPlaces, [&](const Place& p) { return placed(p.dx, p.dy, p.end, on_line); })) break;
   }
+  return out;
+}
+
+/// The names for each range of widths: reports/page/page.css shows those of the figure's.
+Html all_names_html(const Scatter& s, const std::vector<Point>& at, int top) {
+  constexpr std::pair<double, std::string_view> kRanges[] = {{kNarrow, "w1"}, {300, "w2"}, {kWide, "w3"}, {860, "w4"}};
+  Html out;
+  for (const auto& [least, when] : kRanges) out += names_html(s, at, top, least, when);
   return out;
 }
 
@@ -133,7 +141,7 @@ Figure scatter(const Scatter& given) {
   for (const Guide& g : s.at_x) right = std::max(right, g.value);
   for (const Guide& g : s.at_y) most = std::max(most, g.value);
   const Scale across = round_scale(0, right * 1.02, 5, true), up = round_scale(0, most * 1.05, 4, true);
-  const int top = kLeast + 16 * int(s.at_x.size() + s.at_y.size());
+  const int top = kLeast + 16 * (guide_rows(s.at_x, across) + int(s.at_y.size()));
   std::vector<Point> at;
   for (const Scatter::Dot& d : s.dots) at.push_back({across.at(d.x), top + (1 - up.at(d.y)) * kHeight});
   Html points, gutter;
@@ -151,16 +159,14 @@ Figure scatter(const Scatter& given) {
     }
   Html axes = axes_html(s, across, up, top, gutter);
   axes += guides_html(s.at_x, s.at_y, across, up, top, kHeight);
-  axes += front_html(s, at, top);
+  if (s.joined) axes += front_html(s, at, top);
   const int height = top + kHeight + 42;
   const AxisUnit uy = axis_unit(up.to, s.y_unit);
   out.chart = html("<p class=\"note yn\">{}</p>", s.y_name + (uy.name.empty() ? "" : ", " + uy.name));
   out.chart += html(
       "<div class=\"gut\"><svg height=\"{0}\" aria-hidden=\"true\">{1}</svg><svg height=\"{0}\" role=\"group\" "
-      "aria-label=\"{2}\">{3}{4}{5}"
-      "{6}</svg></div>",
-      height, gutter, s.aria, axes, points, names_html(s, at, top, kWide, "wide"),
-      names_html(s, at, top, kNarrow, "narrow"));
+      "aria-label=\"{2}\">{3}{4}{5}</svg></div>",
+      height, gutter, s.aria, axes, points, all_names_html(s, at, top));
   return out;
 }
 }  // namespace moesim::pages

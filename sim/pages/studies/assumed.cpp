@@ -66,15 +66,14 @@ std::vector<std::string> changes_of(const Facts& f) {
 void add_assumed(Page& page, const Facts& f) {
   add_changed(page, f);
   for (const Facts::Warning& w : f.warnings)
-    page.assumed.push_back(
-        html("<b class=\"bad\">{}</b>{}: {}", spaced(w.name), w.scope == "run" ? "" : " (" + w.scope + ")", w.text));
+    page.assumed.push_back(html("<b class=\"bad\">{}</b>{}: {}", spaced(w.name),
+                                w.scope == "run" ? "" : " (" + scope_words(w.scope) + ")", w.text));
   const auto words = [](const Facts::Assumption& a) {  // of lists of keys; others are names, which stay as they are
     return a.name == "targets" || a.name == "routing" ? spaced(a.value) : a.value;
   };
   for (const Facts::Assumption& a : f.assumptions)
     page.assumed.push_back(html("<b>{}</b>{}: {} <span class=\"dim\">({})</span>", spaced(a.name),
-                                a.scope == "run" ? "" : " of " + a.scope.substr(a.scope.find(':') + 1), words(a),
-                                a.reason));
+                                a.scope == "run" ? "" : " of " + scope_words(a.scope), words(a), a.reason));
   if (const std::string kind = f.setting("routing.kind");
       !kind.empty() && std::ranges::none_of(f.assumptions, [](const auto& a) { return a.name == "routing"; })) {
     std::string how = spaced(kind);

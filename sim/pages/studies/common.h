@@ -62,6 +62,8 @@ std::string gpu_name(const Facts& facts);
 std::string words_of(std::string_view name);
 /// With spaces for underscores alone, and abbreviations as the field writes them: "TTFT p99", "GPU-hours".
 std::string spaced(std::string_view name);
+/// A scope as people say it: "pool both" of "pool:both", "layer 3" of "layer:3", "decode" of "phase:decode".
+std::string scope_words(const std::string& scope);
 /// The largest parts, those beyond `most` joined as "other": names in order of size with their places among the given.
 struct Parts {
   std::vector<std::string> names;

@@ -94,6 +94,10 @@ void add_front(Page& page, const LongUnit& unit, const Facts& f, const Rows& all
   page.sections.push_back(std::move(section));
 }
 
+double computing_share(const Rows& all, std::size_t i) {
+  return 1 - (all.number(i, kBubble) + all.number(i, kExposed)) / all.number(i, kStep);
+}
+
 /// A bar for the fastest ones: what they compute, wait and send.
 void add_limits(Page& page, const Facts& f, const Rows& all, const Queries& q) {
   Stacks k;
@@ -104,7 +108,8 @@ void add_limits(Page& page, const Facts& f, const Rows& all, const Queries& q) {
   memory.aria = "Memory of the fullest GPU of the fastest mappings";
   memory.label_name = "mapping", memory.value_name = "fullest GPU", memory.unit = "B";
   std::size_t answer = all.size();
-  std::string kind;  // of node, where all have one
+  std::vector<double> computing;  // shares
+  std::string kind;               // of node, where all have one
   for (std::size_t i = 0; i < all.size(); ++i)
     if (kind.empty() || kind == all.text(i, kNode))
       kind = all.text(i, kNode);
@@ -118,6 +123,7 @@ void add_limits(Page& page, const Facts& f, const Rows& all, const Queries& q) {
     if (!simulated(all, i) || (k.stacks.size() >= kMostNamed && !chosen)) continue;
     const double step = all.number(i, kStep), bubble = all.number(i, kBubble), exposed = all.number(i, kExposed);
     const std::string label = fmt::format("{} GPUs: {}", all.text(i, kGpus), all.text(i, kWords));
+    computing.push_back(computing_share(all, i));
     k.stacks.push_back({label, {step - bubble - exposed, bubble, exposed}, results::pretty(step, "s")});
     const double peak = all.number(i, kPeak);
     memory.bars.push_back({label, 0, peak, results::pretty(peak, "B"), chosen ? "the answer" : all.text(i, kFate),
@@ -127,13 +133,14 @@ void add_limits(Page& page, const Facts& f, const Rows& all, const Queries& q) {
   Section s;
   s.id = "limits";
   s.question = "What limits each of them?";
+  const auto [low, high] = std::ranges::minmax(computing);
+  const std::string least = share_text(low), most = share_text(high);
+  const std::string of = fmt::format("Of the steps of the {} fastest mappings", k.stacks.size());
   if (answer < all.size())
-    s.answer = html("Of the answer's step {} computes; bubbles take {} and {} {}",
-                    strong(share_text(1 - (all.number(answer, kBubble) + all.number(answer, kExposed)) /
-                                              all.number(answer, kStep))),
-                    share_text(all.number(answer, kBubble) / all.number(answer, kStep)),
-                    bad("communication that nothing hides"),
-                    share_text(all.number(answer, kExposed) / all.number(answer, kStep)));
+    s.answer = apart(least, most,
+                     html("{} {} to {} compute, of the answer's {}", of, least, most,
+                          strong(share_text(computing_share(all, answer)))),
+                     html("{} {} compute", of, strong(least)));
   else
     s.answer = html("The fastest {} that were simulated", k.stacks.size());
   s.panels.push_back({"a step", "", stacks(k)});

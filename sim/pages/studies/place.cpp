@@ -65,7 +65,7 @@ void add_balance(Page& page, std::vector<LayerLine> all, bool stored, const Quer
   page.sections.push_back(std::move(b));
 }
 
-void add_maps(Page& page, const std::string& best_scope, const Queries& q) {
+void add_maps(Page& page, const std::vector<Plan>& plans, const std::string& best_scope, const Queries& q) {
   Section s;
   s.id = "maps";
   s.question = "Which GPUs make the others wait?";
@@ -81,10 +81,10 @@ void add_maps(Page& page, const std::string& best_scope, const Queries& q) {
   for (std::size_t i = 0; i < scopes.size(); ++i) kept.push_back(scopes.text(i, 0));
   const std::size_t best_place =
       std::size_t(std::ranges::find(kept, best_scope) - kept.begin()) % kept.size();  // else the first row
-  for (const std::size_t i : {std::size_t{1}, std::size_t{0}})
-    if (i < kept.size() && i != best_place) order.push_back(kept[i]);
-  for (std::size_t i = 2; i < kept.size(); ++i)
+  const std::string listed = plans.empty() ? "" : plans.front().scope;
+  for (std::size_t i = 0; i < kept.size(); ++i)
     if (i != best_place) order.push_back(kept[i]);
+  if (const auto at = std::ranges::find(order, listed); at != order.end()) std::rotate(order.begin(), at, at + 1);
   if (order.size() + 1 > kMostMaps) order.resize(kMostMaps - 1);
   order.push_back(kept[best_place]);
   std::vector<LayerLine> all;
@@ -272,7 +272,7 @@ Page place_page(const Facts& f, const results::Database& db) {
   add_best(page, f, best, own, plans);
   if (f.value("cost_per_hour") > 0) add_key(page, f, "Price of the GPUs", "cost_per_hour", "an hour");
   add_published(page, f, q);
-  add_maps(page, best ? best->plan->scope : "", q);
+  add_maps(page, plans, best ? best->plan->scope : "", q);
   add_cross(page, plans, q);
   if (!own.empty()) add_price(page, own, best, q);
   add_traffic(page, q);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "pages/studies/common.h"
+#include "pages/studies/faults.h"
 #include "pages/studies/serving_sections.h"
 #include "pages/studies/studies.h"
 #include "results/summary.h"
@@ -133,29 +134,15 @@ std::optional<Figure> over_time(const Queries& q, const Series& series, const st
   return lines(l);
 }
 
-/// When what failed, as the settings say, and when new placements came.
-std::vector<Guide> events(const Facts& f, const Queries& q) {
-  constexpr std::size_t kMost = 6;
-  std::vector<Guide> out;
-  for (int i = 0; out.size() < kMost; ++i) {
-    const std::string at = f.setting(fmt::format("serving.faults[{}].at", i));
-    if (at.empty()) break;
-    if (const std::optional<double> when = seconds_of(at))
-      out.push_back({*when, f.setting(fmt::format("serving.faults[{}].kind", i))});
-  }
-  const Rows plans = q.rows("rebalanced");
-  for (std::size_t i = 0; i < plans.size() && out.size() < kMost; ++i) out.push_back({plans.number(i, 0), "new plan"});
-  return out;
-}
-
 void add_over_time(Page& page, const Facts& f, const Queries& q) {
   Section s;
   s.id = "time";
   s.question = "What happens over time?";
   s.columns = 2;
-  const std::vector<Guide> marks = events(f, q);
+  const Marks marks = marks_of(f, q.numbers("rebalanced"));
   for (const Series& series : kSeries)
-    if (std::optional<Figure> figure = over_time(q, series, marks)) s.panels.push_back({"", "", std::move(*figure)});
+    if (std::optional<Figure> figure = over_time(q, series, marks.guides))
+      s.panels.push_back({"", "", std::move(*figure)});
   if (s.panels.empty()) return;
   double kv = 0, waiting = 0;
   for (const std::string& pool : f.parts("pool:")) {
@@ -163,12 +150,20 @@ void add_over_time(Page& page, const Facts& f, const Queries& q) {
     if (const double w = f.value("waiting_mean", "pool:" + pool); std::isfinite(w)) waiting += w;
   }
   const double window = f.value("window_end") - f.value("window_start");
-  s.answer = html("KV caches fill to {} at most; {} requests wait on average, and {} are under way",
-                  strong(share_text(kv)), brief(waiting), brief(f.value("concurrency")));
+  const bool broken = !f.parts("fault:").empty() || !f.setting("serving.faults[0].at").empty();
+  s.answer = broken ? html("KV caches fill to {} at most; {} requests are under way on average", strong(share_text(kv)),
+                           brief(f.value("concurrency")))
+                    : html("KV caches fill to {} at most; {} requests wait on average, and {} are under way",
+                           strong(share_text(kv)), brief(waiting), brief(f.value("concurrency")));
   s.note = fmt::format("Figures are of the window from {} to {}, {}.", f.shown("window_start"), f.shown("window_end"),
                        results::pretty(window, "s"));
+  if (broken)
+    s.note +=
+        " Requests that wait are those in the queue of an instance that runs; who waits for one to come back is under "
+        "way, and in no queue.";
+  if (!marks.note.empty()) s.note += " " + marks.note;
   s.sql = {q.sql("over_time")};
-  if (!marks.empty()) s.sql.push_back(q.sql("rebalanced"));
+  if (!marks.guides.empty()) s.sql.push_back(q.sql("rebalanced"));
   page.sections.push_back(std::move(s));
 }
 
@@ -181,7 +176,9 @@ void add_keys(Page& page, const Facts& f) {
   add_key(page, f, "Further token, p90", "tpot_p90", beside("tpot"));
   add_key(page, f, "A GPU, in and out", "tokens_per_gpu_second", "");
   add_key(page, f, "A million generated tokens", "cost_per_million_output_tokens", "");
-  if (page.keys.size() < 4) add_key(page, f, "Within the targets", "goodput_share", "of requests");
+  const bool aimed = std::ranges::any_of(kLatencies, [&](const auto& l) { return !targets(f, l.first).empty(); });
+  if (page.keys.size() < 4 && aimed) add_key(page, f, "Within the targets", "goodput_share", "of requests");
+  if (page.keys.size() < 4) add_key(page, f, "Requests under way", "concurrency", "on average");
 }
 }  // namespace
 
@@ -204,7 +201,7 @@ Page serving_page(const Facts& f, const results::Database& db) {
   add_pool_memory(page, f, q);
   add_layers(page, q);
   add_pools(page, q);
-  add_events(page, q);
+  add_events(page, f, q);
   add_timeline(page, f);
   return page;
 }

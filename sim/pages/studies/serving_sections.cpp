@@ -5,7 +5,9 @@
 #include <map>
 #include <string_view>
 
+#include "core/words.h"
 #include "pages/studies/common.h"
+#include "pages/studies/faults.h"
 #include "pages/studies/loads.h"
 #include "results/summary.h"
 
@@ -132,12 +134,22 @@ void add_step_parts(Page& page, const Queries& q) {
   Section s;
   s.id = "step";
   s.question = "Where does a step's time go?";
-  s.answer = html("Of a step of pool {} {} is {}", longest.whose, strong(share_text(longest.share)),
-                  longest.sum > 0 ? k.parts[longest.part].first : "");
+  double attention = 0;  // of which its core is one part
+  for (const Stack& stack : k.stacks)
+    for (std::size_t p = 0; p < parts.size(); ++p)
+      if (stack.label == longest.whose && parts[p].starts_with("attention_")) attention += stack.parts[p] / longest.sum;
+  const std::string most = longest.sum > 0 ? k.parts[longest.part].first : "";
+  s.answer = html("If nothing overlapped, {} of a step of pool {} were {}{}", strong(share_text(longest.share)),
+                  longest.whose, most,
+                  most.starts_with("attention") && attention > longest.share
+                      ? fmt::format(", and {} attention as a whole", share_text(attention))
+                      : "");
   s.panels.push_back({"", "", stacks(k)});
   s.note =
       "All layers, mean over steps of the pool's first instance; each kind of work as long as it takes alone, so where "
-      "some of it overlaps, a step is shorter than the bar.";
+      "some of it overlaps, a step is shorter than the bar. Above, what limits a pool is told by the work that its "
+      "steps "
+      "wait for.";
   s.sql = {q.sql("step_parts")};
   page.sections.push_back(std::move(s));
 }
@@ -244,22 +256,24 @@ void add_pools(Page& page, const Queries& q) {
   page.sections.push_back(std::move(s));
 }
 
-void add_events(Page& page, const Queries& q) {
+void add_events(Page& page, const Facts& f, const Queries& q) {
   for (const auto& [name, question, whose] : {std::tuple("faults", "What do failures cost?", "fault"),
                                               {"rebalancing", "What do new placements cost and bring?", "pool"}}) {
-    const Rows rows = q.rows(name);
+    Rows rows = q.rows(name);
     if (rows.empty()) continue;
     Section s;
     s.id = name;
     s.question = question;
     const std::size_t n = first_column(rows).size();
     if (std::string_view(name) == "faults") {
+      for (std::vector<Field>& row : rows.rows) row[0].text = fault_title(f, row[0].text);
       double worst = 0;
       std::string which;
       for (std::size_t i = 0; i < rows.size(); ++i)
         if (rows.text(i, 1) == "recovery_time" && rows.number(i, 2) > worst)
           worst = rows.number(i, 2), which = rows.text(i, 0);
-      s.answer = html("{} failures; the longest recovery takes {} ({})", n, bad(results::pretty(worst, "s")), which);
+      s.answer = html("{}; the longest recovery takes {} ({})", core::counted(n, "failure"),
+                      bad(results::pretty(worst, "s")), which);
     } else {
       s.answer = html("New plans in {} {}", n, n == 1 ? "pool" : "pools");
     }

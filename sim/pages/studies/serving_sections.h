@@ -19,5 +19,5 @@ void add_layers(Page& page, const Queries& queries);
 /// All of each pool in one table.
 void add_pools(Page& page, const Queries& queries);
 /// Faults and new placements.
-void add_events(Page& page, const Queries& queries);
+void add_events(Page& page, const Facts& facts, const Queries& queries);
 }  // namespace moesim::pages

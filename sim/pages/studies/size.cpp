@@ -40,7 +40,7 @@ void add_cost(Page& page, const Rows& all, const Queries& q) {
     if (!meets_targets(all, i) || cost.bars.size() == kMostNamed) continue;
     const double c = all.number(i, kCost);
     cost.bars.push_back({all.text(i, kDeployment), 0, c, usd_an_hour(c),
-                         fmt::format("{:.2f} a million tokens", all.number(i, kCostTokens)),
+                         fmt::format("{:.3g} a million tokens", all.number(i, kCostTokens)),
                          all.text(i, kFate) == "chosen" ? Tone::answer : Tone::rest});
     limits.rows.push_back({cell(all.text(i, kDeployment)), cell(all.text(i, kNode) + ", " + all.text(i, kEngine)),
                            cell(all.number(i, kTtft), "s"), cell(all.number(i, kTpot), "s")});
@@ -122,7 +122,8 @@ void add_variations(Page& page, const Queries& q) {
   b.aria = "Cost an hour if the plan were another", b.label_name = "if", b.value_name = "USD an hour";
   DataTable answer{"Checks of the answer", {"what", "targets", "tightest"}, {}},
       ranked{"The cheapest over several seeds", {"deployment", "seeds that meet the targets", ""}, {}},
-      others{"If the plan were another", {"what", "targets", "GPUs", "USD an hour", "tightest"}, {}};
+      others{"", {"what", "targets", "GPUs", "USD an hour", "tightest"}, {}},
+      priceless{"If the plan were another, without a price", others.columns, {}};
   std::size_t checks = 0, held = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const bool met = rows.number(i, 2) > 0;
@@ -136,9 +137,11 @@ void add_variations(Page& page, const Queries& q) {
       ranked.rows.push_back({cell(rows.text(i, 1)), cell(met ? "all" : "not all"), cell(tightest)});
       continue;
     }
-    others.rows.push_back({cell(spaced(rows.text(i, 1))), cell(met ? "met" : "missed"), cell(rows.number(i, 3)),
-                           cell(rows.number(i, 4)), cell(tightest)});
-    if (rows.text(i, 0) == "variation" && std::isfinite(rows.number(i, 4))) {
+    const bool drawn = rows.text(i, 0) == "variation" && std::isfinite(rows.number(i, 4));
+    (drawn ? others : priceless)
+        .rows.push_back({cell(spaced(rows.text(i, 1))), cell(met ? "met" : "missed"), cell(rows.number(i, 3)),
+                         cell(rows.number(i, 4)), cell(tightest)});
+    if (drawn) {
       b.bars.push_back({spaced(rows.text(i, 1)), 0, rows.number(i, 4), usd_an_hour(rows.number(i, 4)), tightest,
                         met ? Tone::rest : Tone::alert});
     }
@@ -150,8 +153,11 @@ void add_variations(Page& page, const Queries& q) {
                   held == checks ? strong(fmt::to_string(held)) : bad(fmt::to_string(held)), checks);
   if (!answer.rows.empty()) s.above = table_html(answer);
   if (!ranked.rows.empty()) s.above += table_html(ranked);
-  if (!b.bars.empty()) s.panels.push_back({"USD an hour if the plan were another", "", bars(b)});
-  if (!others.rows.empty()) s.below += table_html(others);
+  if (!b.bars.empty()) {
+    s.panels.push_back({"USD an hour if the plan were another", "", bars(b)});
+    s.panels.back().figure.table = others;  // the same rows, with GPUs and targets
+  }
+  if (!priceless.rows.empty()) s.below += table_html(priceless);
   s.sql = {q.sql("variations")};
   page.sections.push_back(std::move(s));
 }

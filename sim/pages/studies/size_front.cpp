@@ -60,6 +60,7 @@ void add_front(Page& page, const Facts& f, const Rows& all, const Queries& q) {
   s.aria = "Deployments: tokens a GPU and second against tokens a user and second";
   s.x_name = "a user", s.x_unit = "tokens/s", s.y_name = "a GPU, prompts and answers", s.y_unit = "tokens/s";
   s.at_x = user_targets(f);
+  s.joined = false;  // the front is of prices
   std::size_t fit = 0, front = 0;
   for (std::size_t i = 0; i < all.size() && s.dots.size() < kMostDots; ++i) {
     const std::string& fate = all.text(i, kFate);

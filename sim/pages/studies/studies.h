@@ -15,6 +15,8 @@ Page passes_page(const Facts& facts, const results::Database& db);
 Page size_page(const Facts& facts, const results::Database& db);
 /// Of a training plan: table mapping.
 Page mapping_page(const Facts& facts, const results::Database& db);
+/// Of a plan without an answer: tables step_trial and trial.
+Page unfinished_page(const Facts& facts, const results::Database& db);
 Page validate_page(const Facts& facts, const results::Database& db);
 /// facts: of the first run that was made (read_identity).
 Page sweep_page(const Facts& facts, const results::Database& db);

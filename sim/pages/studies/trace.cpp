@@ -253,6 +253,7 @@ Page trace_page(const std::string& file, Facts& facts) {
   const std::vector<Kind> kinds = kinds_of(trace);
   const routing::TraceStatistics statistics = routing::trace_statistics(trace, {std::min(32, header.experts), 8});
   facts.file = file, facts.study = "trace";
+  facts.version = results::Database::open(file).value("SELECT value FROM trace WHERE key = 'program'").value_or("");
   Page page;
   page.kind = "trace";
   page.title = fmt::format("{}, recorded by {}", header.model.empty() ? "a model that is not named" : header.model,

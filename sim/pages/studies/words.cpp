@@ -29,6 +29,12 @@ std::string spaced(std::string_view name) {
   }
   return out;
 }
+std::string scope_words(const std::string& scope) {
+  const std::size_t colon = scope.find(':');
+  if (colon == std::string::npos) return spaced(scope);
+  const std::string kind = scope.substr(0, colon), which = scope.substr(colon + 1);
+  return kind == "phase" ? spaced(which) : spaced(kind) + " " + which;
+}
 std::string words_of(std::string_view name) { return spaced(without(without(std::string(name), "_time"), "_share")); }
 
 Html apart(std::string_view a, std::string_view b, Html differ, Html alike) {

@@ -11,6 +11,7 @@
 #include "core/new_file.h"
 #include "core/words.h"
 #include "results/output.h"
+#include "results/program.h"
 #include "results/schema.h"
 #include "runs/affordable.h"
 #include "runs/sweeping/sweep_rows.h"
@@ -24,7 +25,7 @@ struct Shards {
   std::map<std::int64_t, std::pair<std::string, std::vector<Row>>> points;  // shard and sweep_point rows
   std::map<std::string, std::map<std::int64_t, std::vector<Row>>> rows;     // table, run
   std::vector<Row> sweeps;
-  std::string text;                                   // of the sweep
+  std::string text, file;                             // of the sweep; its name, as the first shard has it
   std::set<std::pair<std::string, std::string>> ran;  // text of the scenario and version of the program
   std::int64_t total = 0;
 };
@@ -58,8 +59,10 @@ void add_shard(const std::string& shard, Shards& all) {
   if (!all.text.empty() && text != all.text)
     throw ConfigError::placed(fmt::format("{}: is of another sweep than those before it", shard));
   all.text = text;
+  if (all.file.empty() && db.has_table("option"))
+    all.file = db.value("SELECT value FROM option WHERE name = 'sweep'").value_or("");
   results::Statement runs = db.prepare("SELECT DISTINCT scenario, version FROM run");
-  while (runs.step()) all.ran.insert({runs.text(0), runs.text(1)});
+  while (runs.step()) all.ran.emplace(runs.text(0), results::figures_by(runs.text(1)));
   if (all.ran.size() > 1)
     throw ConfigError::placed(fmt::format(
         "{}: was run with another text of the scenario, or by another version, than those before it", shard));
@@ -114,6 +117,7 @@ void merge_sweeps(const MergeOptions& options) {
     insert_rows(db, "sweep", {{all.text, all.total, 1, 1, "complete"}});
   else
     insert_rows(db, "sweep", all.sweeps);
+  if (!all.file.empty()) insert_rows(db, "option", {{1, "sweep", all.file}});
   for (const auto& [number, point] : all.points) insert_rows(db, "sweep_point", point.second);
   db.exec(fmt::format("PRAGMA application_id = {}", results::kWhole));
   transaction.commit();

@@ -103,10 +103,10 @@ int sweep(const SweepOptions& options) {
   try_points(sweep, points);
   std::vector<int> mine;
   for (int i = options.shard - 1; i < int(points.size()); i += options.shards) mine.push_back(i);
-  SweepOutput output(
-      options.output,
-      {sweep.text, read_file(sweep.scenario), sweep.axes(), std::int64_t(points.size()), options.shard, options.shards},
-      mine, options.resume);
+  SweepOutput output(options.output,
+                     {sweep.text, read_file(sweep.scenario), sweep.axes(), std::int64_t(points.size()), options.shard,
+                      options.shards, options.file},
+                     mine, options.resume);
   if (!output.held().empty())
     say(fmt::format("{} holds {} of {} points already", options.output, output.held().size(), mine.size()));
   run_missing(sweep, points, mine, options.jobs, output);

@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "core/check.h"
-#include "core/files.h"
 #include "results/output.h"
+#include "results/program.h"
 #include "results/schema.h"
 #include "results/sql.h"
 
@@ -19,6 +19,7 @@ SweepOutput::SweepOutput(const std::string& file, SweepPart part, std::vector<in
   } else {
     db_ = results::Database::create(file, results::schema_sql());
     insert_rows(*db_, "sweep", {{part_.text, part_.points, part_.shard, part_.shards, "running"}});
+    insert_rows(*db_, "option", {{1, "sweep", part_.file}});
   }
   for (const int number : numbers_)
     if (!held_.contains(number)) to_come_.push_back(number);
@@ -74,8 +75,8 @@ void SweepOutput::refuse_other_sweep() const {
   results::Statement runs = db_->prepare("SELECT DISTINCT scenario, version FROM run");
   while (runs.step()) {
     if (runs.text(0) != part_.scenario) refuse("its points were run with another text of the scenario");
-    if (runs.text(1) != version())
-      refuse(fmt::format("its points were run by version {}, this is {}", runs.text(1), version()));
+    if (results::figures_by(runs.text(1)) != results::figures_by(results::program()))
+      refuse(fmt::format("its points were run by version {}, this is {}", runs.text(1), results::program()));
   }
 }
 

@@ -21,6 +21,7 @@ struct SweepPart {
   std::vector<std::string> axes;  // keys that vary
   std::int64_t points = 0;        // of the whole sweep
   int shard = 1, shards = 1;
+  std::string file;  // as the command named it
 };
 
 /// Stores points as they are done, in the order of their numbers, each in a transaction of its own: what is stored

@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/random.h"
 #include "results/output.h"
+#include "results/program.h"
 #include "results/store.h"
 #include "runs/sweeping/confidence.h"
 #include "runs/sweeping/merge.h"
@@ -121,8 +122,8 @@ TEST_F(Sweep, IsOnlyResumedAsWhatItWas) {
     EXPECT_NE(refused(1, 1).find(file("one.db") + ": is being written by "), std::string::npos);
   }
   test::change_database(file("one.db"), "UPDATE run SET version = '0.0.9' WHERE run = 1");
-  EXPECT_EQ(refused(1, 1), start + "its points were run by version 0.0.9, this is " + std::string(version()));
-  test::change_database(file("one.db"), fmt::format("UPDATE run SET version = '{}'", version()));
+  EXPECT_EQ(refused(1, 1), start + "its points were run by version 0.0.9, this is " + results::program());
+  test::change_database(file("one.db"), fmt::format("UPDATE run SET version = '{}'", results::program()));
   EXPECT_EQ(contents(file("one.db")), before);
   const std::string base = read_file(file("base.yaml")), text = read_file(file("sweep.yaml"));
   put_file(file("base.yaml"), base + "seed: 2\n");

@@ -8,6 +8,7 @@
 #include "core/random.h"
 #include "law/sizing/cut_short.h"
 #include "law/sizing/small_plans.h"
+#include "results/program.h"
 #include "results/schema.h"
 #include "sizing/trial_book.h"
 #include "support/refusal.h"
@@ -136,8 +137,9 @@ TEST_F(Resume, TakesOnlyWhatIsOfTheSameSearch) {
             "--resume: needs -o, the database that holds the simulations");
   EXPECT_EQ(refused([](SizeOptions& o) { o.shard = {3, 2}; }), "--shard: expected I/N with 1 <= I <= N, got 3/2");
   test::change_database(file("one.db"), "UPDATE run SET version = '0.0.9'");
-  EXPECT_EQ(refused([](SizeOptions&) {}), start + fmt::format("it is of version 0.0.9, this is {}", version()));
-  test::change_database(file("one.db"), fmt::format("UPDATE run SET version = '{}'", version()));
+  EXPECT_EQ(refused([](SizeOptions&) {}),
+            start + fmt::format("it is of version 0.0.9, this is {}", results::program()));
+  test::change_database(file("one.db"), fmt::format("UPDATE run SET version = '{}'", results::program()));
 }
 
 /// Shards that hold nothing: what is held against each other is what they are of.

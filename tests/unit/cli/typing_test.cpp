@@ -126,6 +126,16 @@ TEST(Version, NamesTheCommitAndTheCompiler) {
   EXPECT_NE(text.find("GNU "), std::string::npos) << text;
 }
 
+TEST(Python, IsFoundWhereTheProgramSays) {
+  const TemporaryFolder folder;
+  const Printed p = moesim_prints("--python", folder);
+  if (p.exit_code != 0) {
+    EXPECT_EQ(p.err, "there is no Python module beside this program: it was built without pybind11\n");
+    GTEST_SKIP() << "built without the module";
+  }
+  EXPECT_TRUE(std::filesystem::exists(p.out.substr(0, p.out.size() - 1) + "/moesim/__init__.py")) << p.out;
+}
+
 /// What a terminal of `columns` shows: of the program util-linux has for that.
 std::string in_terminal(int columns, const std::string& arguments, const TemporaryFolder& folder, int ends = 0) {
   const std::string file = folder.file("typescript");

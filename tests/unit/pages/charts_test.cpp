@@ -120,6 +120,28 @@ TEST(Lines, BeginAtOneHeightBesideOthersWithMoreAboveThem) {
   EXPECT_TRUE(holds(lines(plain).chart, "class=\"note key\""));
 }
 
+TEST(Lines, NumberTheLastTickOfTheirAxis) {
+  for (const double last : {30.0, 120.0, 545.0, 1000.0, 58.0}) {
+    Lines l;
+    l.x = {0, last}, l.series = {{"", {1, 2}}};
+    const std::string chart = lines(l).chart.text();
+    const std::size_t axis = chart.find("class=\"axis\"/>", chart.rfind("class=\"grid\""));
+    const std::size_t tick = chart.rfind("class=\"axis\"/>", chart.find("class=\"area\""));
+    ASSERT_NE(axis, std::string::npos);
+    EXPECT_EQ(chart.substr(tick + 14, 5), "<text") << last;
+    EXPECT_EQ(chart.substr(tick, chart.find('>', tick + 16) - tick).find("wide"), std::string::npos) << last;
+  }
+}
+
+TEST(Lines, PutWordsOfMarksThatDoNotTouchIntoOneLine) {
+  Lines l;
+  l.x = {0, 100}, l.series = {{"", {1, 2}}};
+  l.at_x = {{10, "1"}, {30, "2"}, {90, "3"}};
+  EXPECT_TRUE(holds(lines(l).chart, "<svg class=\"area\" y=\"28\""));
+  l.at_x = {{10, "a long word of it"}, {11, "another long word"}};
+  EXPECT_TRUE(holds(lines(l).chart, "<svg class=\"area\" y=\"44\""));
+}
+
 TEST(Heat, HasRoundMomentsAlongTime) {
   Heat h;
   h.rows = {"0"}, h.column_name = "time in the step", h.until = 0.0183;
@@ -179,6 +201,20 @@ TEST(Scatter, JoinsTheFrontFromLeftToRight) {
   EXPECT_LT(std::stod(d.substr(1)), std::stod(d.substr(d.find('L') + 1)));
   s.dots.erase(s.dots.begin());
   EXPECT_EQ(scatter(s).chart.text().find("<path"), std::string::npos);  // of one there is no line
+}
+
+TEST(Scatter, JoinsNoFrontOfOtherAxes) {
+  using Look = Scatter::Look;
+  Scatter s;
+  s.dots = {{1, 10, "a", "", "a", Look::chosen}, {9, 10, "b", "", "b", Look::front}};
+  s.joined = false;
+  EXPECT_EQ(scatter(s).chart.text().find("<path"), std::string::npos);
+}
+
+TEST(Tables, PartNoFigureFromItsUnit) {
+  const std::string table =
+      table_html({"", {"a", "b"}, {{cell("x 1 s"), cell("TPOT p90 64.7 ms of 80.0 ms, 5 of 6")}}}).text();
+  EXPECT_NE(table.find("TPOT p90 64.7\u00a0ms of 80.0\u00a0ms, 5 of 6"), std::string::npos) << table;
 }
 
 TEST(Scatter, NamesTheFrontAloneAndOnlyWhereThereIsRoom) {

@@ -15,6 +15,12 @@ TEST(Markup, TextIsEscapedWhereItEntersAndMarkupIsNot) {
             "<p title=\"&quot; onload=&quot;x\">" + inner.text() + "</p>");
 }
 
+TEST(Markup, NamesBreakBehindUnderscoresAlone) {
+  EXPECT_EQ(breakable("eplb_hierarchical, <8>").text(), "eplb_<wbr>hierarchical, &lt;8&gt;");
+  EXPECT_EQ(breakable("a_").text(), "a_");
+  EXPECT_EQ(breakable("").text(), "");
+}
+
 TEST(Markup, NumbersStandAsTheyAre) {
   EXPECT_EQ(html("<a b=\"{}\">{:.2f}</a>", 3, 0.125).text(), "<a b=\"3\">0.12</a>");
 }

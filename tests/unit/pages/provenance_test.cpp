@@ -5,6 +5,7 @@
 
 #include "pages/facts.h"
 #include "pages/report.h"
+#include "results/program.h"
 #include "results/results.h"
 #include "unit/pages/training_results.h"
 
@@ -20,6 +21,22 @@ TEST_F(ProvenanceTest, GivesACommandThatWritesTheTimelineBesideTheResults) {
   old.exec("DROP TABLE option");
   old.close();
   EXPECT_NE(report_page(file("a.db")).find("Add every <code>--set</code> that the run had"), std::string::npos);
+}
+
+TEST_F(ProvenanceTest, NamesTheProgramThatRanAndTheOneThatMadeThePage) {
+  const std::string database = training("a.db");
+  const std::string same = report_page(database);
+  EXPECT_NE(same.find("moesim " + results::program() + ", run complete"), std::string::npos);
+  EXPECT_NE(same.find("Page by the same moesim."), std::string::npos);
+  results::Database db = results::Database::open_existing(database);
+  db.exec(
+      "UPDATE run SET version = '0.0.9 (commit abc)', resolved = resolved || 'kernels.kind: calibrated' || char(10) || "
+      "'cluster.node.gpu.generation: hopper' || char(10)");
+  db.close();
+  const std::string other = report_page(database);
+  EXPECT_NE(other.find("moesim 0.0.9 (commit abc), run complete, kernel tables <code>kernels-hopper</code>"),
+            std::string::npos);
+  EXPECT_NE(other.find("Page by moesim " + results::program() + "."), std::string::npos);
 }
 
 TEST_F(ProvenanceTest, GivesNoCommandThatIsMoreThanOneWhateverADatabaseHolds) {
@@ -53,6 +70,8 @@ TEST_F(ProvenanceTest, GivesACommandWithResultsOfItsOwn) {
   EXPECT_EQ(command_of(f, "-o again.db"), "moesim validate one two -o again.db");
   f.study = "sweep";
   EXPECT_EQ(command_of(f, "-o again.db"), "moesim sweep sweep.yaml -o again.db");
+  f.sweep_file = "my sweep.yaml";
+  EXPECT_EQ(command_of(f, "-o again.db"), "moesim sweep 'my sweep.yaml' -o again.db");
 }
 
 TEST_F(ProvenanceTest, LeavesOutAssumptionsOfTheScenarioThatWereReplaced) {

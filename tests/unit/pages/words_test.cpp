@@ -15,6 +15,9 @@ TEST(Words, AreTheFields) {
   EXPECT_EQ(spaced("gpu failures"), "GPU failures");
   EXPECT_EQ(spaced("hours"), "hours");
   EXPECT_EQ(spaced(""), "");
+  EXPECT_EQ(scope_words("pool:both"), "pool both");
+  EXPECT_EQ(scope_words("phase:decode"), "decode");
+  EXPECT_EQ(scope_words("run"), "run");
 }
 
 TEST(Words, OfFiguresAlikeAsWrittenNobodyIsToldThatOneIsLarger) {
