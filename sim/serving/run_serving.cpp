@@ -25,9 +25,9 @@ void check_served(const Config& config, const Service& service) {
 }
 }  // namespace
 
-results::StudyEnd run_serving(results::StudyRun& run) { return run_serving(run, {}); }
-
-results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared) {
+namespace {
+/// rejected: takes a line of every reason that requests were rejected for.
+results::StudyEnd serve(results::StudyRun& run, const SharedDraws& shared, std::vector<std::string>& rejected) {
   Engine engine;
   const std::unique_ptr<Deployment> deployment = build_deployment(run, engine, shared);
   Deployment& d = *deployment;
@@ -51,8 +51,22 @@ results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared)
   end.events = engine.executed();
   end.simulated_time = service.end().at;
   for (const auto& [reason, count] : service.outcome().reasons)
-    say(fmt::format("{} request{} rejected: {} (see the request table)", count, count == 1 ? "" : "s", reason));
+    rejected.push_back(
+        fmt::format("{} request{} rejected: {} (see the request table)", count, count == 1 ? "" : "s", reason));
   return end;
+}
+}  // namespace
+
+results::StudyEnd run_serving(results::StudyRun& run) {
+  std::vector<std::string> rejected;
+  const results::StudyEnd end = serve(run, {}, rejected);
+  for (const std::string& line : rejected) say(line);
+  return end;
+}
+
+results::StudyEnd run_serving(results::StudyRun& run, const SharedDraws& shared) {
+  std::vector<std::string> rejected;  // one of many simulations, which are told together
+  return serve(run, shared, rejected);
 }
 
 void check_serving(const Config& scenario) {

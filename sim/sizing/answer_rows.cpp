@@ -103,6 +103,7 @@ std::string answer_json(const Plan& plan, const Search& s, const std::vector<Var
   if (s.winner) out["answer"] = entry_json(plan, s.entries[*s.winner]);
   if (s.winner) out["seeds_missed"] = seeds_missed(s);
   if (!s.why.empty()) out["why"] = s.why;
+  if (plan.load.beyond > 0) out["share_beyond_context"] = plan.load.beyond;
   out["candidates"] = formats::Json::array();
   for (const Entry& e : s.entries) out["candidates"].push_back(entry_json(plan, e));
   out["ranking"] = formats::Json::array();

@@ -190,6 +190,7 @@ std::string checks_text(const Search& s) {
 std::string answer_text(const Plan& plan, const Search& s, const std::vector<Variation>& variations) {
   std::string out = plan.title.empty() ? "" : plan.title + "\n\n";
   out += s.winner ? first_lines(plan, s) : nearest_text(plan, s);
+  if (const std::string beyond = beyond_text(plan); !beyond.empty()) out += beyond + "\n";
   out +=
       fmt::format("{} pools priced, {} deployments, {} simulations\n", s.proposals.size(), s.entries.size(), s.trials);
   if (s.winner) out += front_text(plan, s);

@@ -165,6 +165,7 @@ struct Load {
   double span = 0;                              // s from the first arrival to the last, if there is a last; 0: endless
   double turns = 1, pauses = 0;                 // of a conversation, mean: its requests, and s between them in all
   std::int64_t longest_input = 0, longest = 0;  // tokens of the longest prompt, and of the longest with its answer
+  double beyond = 0;  // share of the requests that are longer than the model's context; all else here is of the others
 };
 // assumed: fewer requests say nothing of a percentile
 constexpr int kJudged = 40;
@@ -205,6 +206,8 @@ struct Plan : PlanHead {
 /// What the plan's workload draws in its first requests.  size: the section.  Throws ConfigError for a load that cannot
 /// be simulated.
 Load read_load(const Config& size, const Plan& plan);
+/// What the plan's answer says of requests that no engine takes, in a sentence; "" if there are none.
+std::string beyond_text(const Plan& plan);
 /// Reads a plan by name or file.  Throws ConfigError before anything is simulated: unknown keys, targets that no
 /// request can have, empty candidate sets, degrees that do not divide, prices that are missing.
 Plan read_plan(PlanHead head);

@@ -228,6 +228,7 @@ int size(const SizeOptions& options) {
   PlanHead head = read_plan_head(options.plan, options.overrides, options.seed);
   if (asks_for_training(head)) return size_job(options, std::move(head));
   Plan plan = read_plan(std::move(head));
+  if (const std::string beyond = beyond_text(plan); !beyond.empty()) say(beyond);
   Kept kept(options, plan);
   plan.book = &kept.book();
   SharedTrials shared;

@@ -1,4 +1,5 @@
 // Plans that cannot be answered are refused before anything is simulated, with their place.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "sizing/plan.h"
@@ -98,6 +99,22 @@ TEST(PlanReject, RunsTooShortForTheirLoad) {
                  kNodes),
             "plan.yaml:3:3: size.search.most: a conversation pauses for 6.65 min, and its later turns are part of the "
             "load: give at least 799 s, got 600 s");
+}
+
+// The model's context is 163,840 tokens.
+TEST(PlanReject, RequestsThatNoEngineTakes) {
+  const auto load = [](const char* mean) {
+    return fmt::format("  workload: {{kind: poisson, rate: 1, input: {{kind: fixed, mean: {}}}}}\n", mean);
+  };
+  EXPECT_EQ(plan(load("100000"), kTargets, kNodes), "accepted");
+  EXPECT_EQ(plan(load("200000"), kTargets, kNodes),
+            "plan.yaml:3:13: size.workload: all requests are longer than deepseek-v2-lite's context of 163840 tokens: "
+            "engines refuse them");
+  const std::string some = "  workload: {kind: poisson, rate: 1, input: {kind: log_normal, mean: 50000, cv: 1}}\n";
+  EXPECT_EQ(plan(some, "  targets: {share: 0.9, ttft: 1 s}\n", kNodes), "accepted");
+  EXPECT_EQ(plan(some, "  targets: {share: 0.999, ttft: 1 s}\n", kNodes),
+            "plan.yaml:4:20: size.targets.share: cannot be met: 3.34 % of the requests are longer than "
+            "deepseek-v2-lite's context of 163840 tokens, engines refuse them and they count as missed; got 0.999");
 }
 
 /// Of a plan with such a line above its size.
