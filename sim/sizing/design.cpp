@@ -29,6 +29,7 @@ std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, cons
   // In closed form one draw is asked for, at token counts that are mostly powers of two.
   if (plan.model.moe) out += fmt::format(", bank: {{samples: 4, every: 4{}}}", bare ? ", ratio: 2" : "");
   if (bare) out += ", overhead: 0 us";
+  if (trial.start_up.v > 0) out += fmt::format(", start_up: {}", to_text(trial.start_up));
   if (!plan.kv_text.empty()) out += ", kv: " + plan.kv_text;
   if (!plan.precision_text.empty()) out += ", precision: " + plan.precision_text;
   return out + "}\n";
@@ -99,15 +100,28 @@ std::string node_name(const PricedNode& node) {
                                       : node.node.title;
 }
 
-int Deployment::gpus() const {
-  int sum = 0;
+namespace {
+/// GPUs that an instance keeps others off.
+int taken(const PoolDesign& pool, int per_node) {
+  return pool.gpus() < per_node ? pool.gpus() : ceil_div(pool.gpus(), per_node) * per_node;
+}
+}  // namespace
+
+std::vector<int> Deployment::first_gpus() const {
+  std::vector<int> out;
+  const int per_node = node->node.gpus;
+  int next = 0;
   for (std::size_t p = 0; p < pools.size(); ++p) {
-    const int each = pools[p].gpus(), node_gpus = node->node.gpus;
-    const int taken = each >= node_gpus ? ceil_div(each, node_gpus) * node_gpus * instances[p]
-                                        : ceil_div(instances[p], std::max(1, node_gpus / each)) * node_gpus;
-    sum += taken;
+    const int each = taken(pools[p], per_node), step = std::min(each, per_node);
+    out.push_back(ceil_div(next, step) * step);
+    next = out.back() + each * instances[p];
   }
-  return sum;
+  return out;
+}
+
+int Deployment::gpus() const {
+  const int per_node = node->node.gpus;
+  return ceil_div(first_gpus().back() + taken(pools.back(), per_node) * instances.back(), per_node) * per_node;
 }
 
 std::string text_of(const PoolDesign& d, int instances) {
@@ -143,7 +157,7 @@ std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& tr
   const std::string& routing = trial.routing.empty() ? plan.routing_text : trial.routing;
   if (!routing.empty()) out += fmt::format("routing: {}\n", routing);
   out += fmt::format("seed: {}\n", plan.seed);
-  if (std::ranges::max(d.instances) > 1 && can_fold(plan)) out += "fold: data\n";
+  if (std::ranges::max(d.instances) > 1 && can_fold(plan) && !trial.unfolded) out += "fold: data\n";
   out += fmt::format("serving:\n  engine: {}\n  duration: {}\n  warmup: {}\n", d.engine, to_text(trial.duration),
                      to_text(trial.warmup));
   out += "  workload: " + workload_text(plan, trial) + "\n";

@@ -15,11 +15,14 @@ using serving::Role;
 
 int needed(double rate, double each) { return std::max(1, int(std::ceil(rate / each - 1e-9))); }
 
-/// What whole instances of a pool cost that carry the load, USD/h; then what parts of them would.
+/// What whole instances of a pool cost that carry the load, USD/h; then what parts of them would.  Whoever serves alone
+/// pays for whole nodes; pools of prompts and of answers share them.
 std::pair<double, double> pool_cost(const Plan& plan, const Proposal& p) {
   const double rate = rate_of(plan, p.steady.ttft, p.steady.tpot);
   const Deployment alone{p.node, p.engine, {p.design}, {needed(rate, p.steady.rate)}};
-  return {alone.cost_per_hour(), rate * p.request_cost()};
+  const bool shares = p.design.role != Role::both && p.design.gpus() < p.node->node.gpus;
+  const double gpus = shares ? double(p.design.gpus()) * alone.instances[0] : double(alone.gpus());
+  return {gpus * p.node->gpu_hour, rate * p.request_cost()};
 }
 
 bool same_layout(const PoolDesign& a, const PoolDesign& b) {
