@@ -20,8 +20,11 @@ void check_served(const Config& config, const Service& service) {
       reasons += fmt::format("{}{}: each {}", reasons.empty() ? "" : ", ", count, reason);
     config.fail_below("workload", fmt::format("nobody is served: all {} requests are rejected ({})", all, reasons));
   }
-  if (o.measured == 0 && o.outside_arrived == 0)
-    config.fail_below("warmup", fmt::format("the last of {} requests arrives before it ends: none would count", all));
+  if (o.measured == 0 && o.outside_arrived == 0) try {
+      config.fail_below("warmup", fmt::format("the last of {} requests arrives before it ends: none would count", all));
+    } catch (const ConfigError& e) {
+      throw NothingCounts(e);
+    }
 }
 }  // namespace
 

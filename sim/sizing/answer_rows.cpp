@@ -18,6 +18,8 @@ formats::Json entry_json(const Plan& plan, const Entry& e) {
                      {"instances", e.deployment.instances[p]},
                      {"tensor", d.tensor},
                      {"data", d.data},
+                     {"pipeline", d.pipeline},
+                     {"variant", d.variant.label},
                      {"experts_tensor", d.experts_tensor},
                      {"slots", d.slots},
                      {"max_requests", d.batch},
@@ -89,12 +91,26 @@ void store_entry(results::Results& results, const Plan& plan, std::int64_t numbe
 
 void store_proposal(results::Results& results, std::int64_t number, const Proposal& p) {
   const PoolDesign& d = p.design;
-  results.add(
-      results::Table::candidate_pool,
-      {number, node_name(*p.node), p.engine, std::string(name_of(d.role)), d.tensor, d.data, int(d.experts_tensor),
-       d.slots, d.batch, d.tokens, std::string(name_of(d.overlap)), d.gpus(), p.steady.rate, p.steady.step,
-       p.steady.ttft, p.steady.tpot, p.usable() ? Value(p.request_cost()) : results::Results::null(),
-       p.usable() ? p.dropped : p.steady.refused});
+  results.add(results::Table::candidate_pool, {number,
+                                               node_name(*p.node),
+                                               p.engine,
+                                               std::string(name_of(d.role)),
+                                               d.tensor,
+                                               d.data,
+                                               d.pipeline,
+                                               d.variant.label,
+                                               int(d.experts_tensor),
+                                               d.slots,
+                                               d.batch,
+                                               d.tokens,
+                                               std::string(name_of(d.overlap)),
+                                               d.gpus(),
+                                               p.steady.rate,
+                                               p.steady.step,
+                                               p.steady.ttft,
+                                               p.steady.tpot,
+                                               p.usable() ? Value(p.request_cost()) : results::Results::null(),
+                                               p.usable() ? p.dropped : p.steady.refused});
 }
 }  // namespace
 

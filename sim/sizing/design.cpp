@@ -18,8 +18,9 @@ std::string placement_text(const PoolDesign& d, const spec::Model& model, const 
 std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, const Trial& trial) {
   const bool bare = trial.bare;
   std::string out =
-      fmt::format("    - {{role: {}, instances: {}, parallel: {{tensor: {}, data: {}{}}}", name_of(d.role), instances,
-                  d.tensor, d.data, d.experts_tensor ? ", experts_tensor: true" : "");
+      fmt::format("    - {{role: {}, instances: {}, parallel: {{tensor: {}, data: {}{}{}}}", name_of(d.role), instances,
+                  d.tensor, d.data, d.pipeline > 1 ? fmt::format(", pipeline: {}", d.pipeline) : "",
+                  d.experts_tensor ? ", experts_tensor: true" : "");
   out += placement_text(d, plan.model, trial.planned_on);
   if (d.overlap != serving::OverlapKind::none) out += fmt::format(", overlap: {}", name_of(d.overlap));
   const double pairs = d.role == serving::Role::decode ? 0 : plan.section.candidates.pairs;
@@ -31,7 +32,7 @@ std::string pool_text(const Plan& plan, const PoolDesign& d, int instances, cons
   if (bare) out += ", overhead: 0 us";
   if (trial.start_up.v > 0) out += fmt::format(", start_up: {}", to_text(trial.start_up));
   if (!plan.kv_text.empty()) out += ", kv: " + plan.kv_text;
-  if (!plan.precision_text.empty()) out += ", precision: " + plan.precision_text;
+  if (!d.variant.precision.empty()) out += ", precision: " + d.variant.precision;
   return out + "}\n";
 }
 
@@ -41,9 +42,16 @@ std::string joined(const TextMap& map) {
   return "{" + out + "}";
 }
 
-std::string scaled(TextMap lengths, double scale) {
+/// A line of the plan as the reader of its file takes it.
+double number_of(const Plan& plan, const std::string& line) {
+  double out = 0;
+  Config::from_text("value: " + line, plan.file).at("value").parse(out);
+  return out;
+}
+
+std::string scaled(const Plan& plan, TextMap lengths, double scale) {
   for (auto& [key, line] : lengths)
-    if (key == "mean") line = fmt::format("{}", std::stod(line) * scale);
+    if (key == "mean") line = fmt::format("{}", number_of(plan, line) * scale);
   return joined(lengths);
 }
 
@@ -59,12 +67,12 @@ std::string workload_text(const Plan& plan, const Trial& trial) {
       continue;
     }
     if (key == "rate_scale") {
-      scale *= std::stod(line);
+      scale *= number_of(plan, line);
       continue;
     }
     if (key == "clients") line = fmt::format("{}", std::max(1, int(plan.load.clients * trial.load + 0.5)));
-    if (key == "input" && trial.length != 1 && !plan.input.empty()) line = scaled(plan.input, trial.length);
-    if (key == "output" && trial.length != 1 && !plan.output.empty()) line = scaled(plan.output, trial.length);
+    if (key == "input" && trial.length != 1 && !plan.input.empty()) line = scaled(plan, plan.input, trial.length);
+    if (key == "output" && trial.length != 1 && !plan.output.empty()) line = scaled(plan, plan.output, trial.length);
     out.emplace_back(key, line);
   }
   if (plan.load.clients == 0 && scale != 1) out.emplace_back("rate_scale", fmt::format("{}", scale));
@@ -80,7 +88,9 @@ std::string slo_text(const Targets& t) {
 }
 }  // namespace
 
-bool is_placed(const PoolDesign& d, const spec::Model& model) { return model.moe && !d.experts_tensor && d.gpus() > 1; }
+bool is_placed(const PoolDesign& d, const spec::Model& model) {
+  return model.moe && !d.experts_tensor && d.stage_gpus() > 1;
+}
 
 bool has_gaps(const Plan& plan) {
   return std::ranges::any_of(plan.workload, [](const auto& entry) {
@@ -128,12 +138,14 @@ std::string text_of(const PoolDesign& d, int instances) {
   std::string way;
   if (d.tensor > 1) way += fmt::format("TP{} ", d.tensor);
   if (d.data > 1) way += fmt::format("DP{} ", d.data);
-  if (d.slots > 0 && !d.experts_tensor && d.gpus() > 1) way += fmt::format("EP{} ", d.gpus());
+  if (d.pipeline > 1) way += fmt::format("PP{} ", d.pipeline);
+  if (d.slots > 0 && !d.experts_tensor && d.stage_gpus() > 1) way += fmt::format("EP{} ", d.stage_gpus());
   if (way.empty()) way = "1 GPU ";
   std::string out = fmt::format("{} {} x {}", name_of(d.role), instances, way.substr(0, way.size() - 1));
   if (d.role != serving::Role::prefill) out += fmt::format(", batch {}", d.batch);
   if (d.role != serving::Role::decode) out += fmt::format(", {} tokens", d.tokens);
   if (d.overlap != serving::OverlapKind::none) out += fmt::format(", {}", name_of(d.overlap));
+  if (!d.variant.label.empty()) out += ", " + d.variant.label;
   return out;
 }
 
@@ -163,7 +175,9 @@ std::string scenario_text(const Plan& plan, const Deployment& d, const Trial& tr
   out += "  workload: " + workload_text(plan, trial) + "\n";
   // A service of one role has no time to a first token, or between tokens, that an objective could bound.
   if (!trial.bare) out += slo_text(plan.section.targets);
-  if (!plan.speculation_text.empty()) out += "  speculation: " + plan.speculation_text + "\n";
+  if (const std::string& drafts = d.pools.back().variant.drafts;
+      !drafts.empty() && d.pools.back().role != serving::Role::prefill)
+    out += "  speculation: " + drafts + "\n";
   if (!trial.faults.empty()) out += "  faults: " + trial.faults + "\n";
   out += "  pools:\n";
   for (std::size_t p = 0; p < d.pools.size(); ++p) out += pool_text(plan, d.pools[p], d.instances[p], trial);

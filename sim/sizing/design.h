@@ -11,12 +11,14 @@ namespace moesim::sizing {
 /// Equal instances, but for their number.
 struct PoolDesign {
   serving::Role role = serving::Role::both;
-  int tensor = 1, data = 1;
+  int tensor = 1, data = 1, pipeline = 1;
   bool experts_tensor = false;
   int slots = 0;  // of routed experts; 0: dense
   int batch = 256, tokens = 8192;
   serving::OverlapKind overlap = serving::OverlapKind::none;
-  int gpus() const { return tensor * data; }
+  Variant variant{};
+  int gpus() const { return tensor * data * pipeline; }
+  int stage_gpus() const { return tensor * data; }
   bool operator==(const PoolDesign&) const = default;
 };
 

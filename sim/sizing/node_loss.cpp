@@ -27,7 +27,8 @@ Struck struck(const Plan& plan, const Deployment& d, std::size_t p, int node) {
   out.touched = first / per_node <= node && node <= last / per_node;
   if (!out.touched) return out;
   // A broken tensor group cannot go on, nor what has nothing beside the node (serving/step/layered_faults.cpp).
-  out.whole = each <= per_node || d.pools[p].tensor > 1 || !is_placed(d.pools[p], plan.model);
+  out.whole =
+      each <= per_node || d.pools[p].tensor > 1 || d.pools[p].pipeline > 1 || !is_placed(d.pools[p], plan.model);
   out.gone = out.whole && (each >= per_node ? d.instances[p] == 1 : first / per_node == last / per_node);
   return out;
 }

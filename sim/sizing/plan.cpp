@@ -9,15 +9,18 @@
 #include "core/paths.h"
 #include "core/yaml_line.h"
 #include "forward/engine.h"
+#include "routing/trace.h"
 #include "runs/other_verb.h"
 #include "serving/deployment/section.h"
 #include "serving/step/speculation.h"
+#include "sizing/instance_shapes.h"
 #include "sizing/shared_sections.h"
 #include "spec/catalogue.h"
 
 namespace moesim::sizing {
 namespace {
 constexpr double kHoursAYear = 8760;
+constexpr int kMostGpus = 1 << 20;  // of a cluster (spec/hardware.cpp)
 
 /// USD of a GPU-hour: rented, or bought and powered.
 double gpu_hour(const Config& place, const PricedNode& n) {
@@ -80,6 +83,9 @@ PricedNode read_priced_node(const Config& item) {
   out.node = spec::read_node(out.choice.node);
   out.text = yaml_line(out.choice.node);
   if (out.choice.most < 1) item.fail_below("nodes", fmt::format("must be at least 1, got {}", out.choice.most));
+  if (const int most = kMostGpus / out.node.gpus; out.choice.most > most)
+    item.fail_below("nodes",
+                    fmt::format("expected at most {}, {} GPUs, got {}", most, most * out.node.gpus, out.choice.most));
   out.gpu_hour = gpu_hour(item, out);
   if (out.gpu_hour != out.node.gpu.price.v) out.text = priced_text(out.choice.node, out.gpu_hour);
   return out;
@@ -101,6 +107,16 @@ void at_least_one(const Config& at, std::string_view key, const std::vector<int>
       at.fail_below(fmt::format("{}[{}]", key, i), fmt::format("must be at least {}, got {}", least, values[i]));
 }
 
+void check_ratios(const Config& at, const Candidates& c) {
+  if (c.ratios.empty()) return;
+  if (std::ranges::find(c.layouts, Layout::disaggregated) == c.layouts.end())
+    at.at("ratios").fail("has no effect: layouts leave disaggregated out");
+  for (std::size_t i = 0; i < c.ratios.size(); ++i)
+    for (const auto& [key, gpus] : {std::pair("prefill", c.ratios[i].prefill), {"decode", c.ratios[i].decode}})
+      if (gpus < 1 || gpus > 10'000)
+        at.fail_below(fmt::format("ratios[{}].{}", i, key), fmt::format("expected 1 to 10000, got {}", gpus));
+}
+
 void check_candidates(const Config& at, const Candidates& c, const spec::Model& model) {
   if (c.nodes.empty()) at.fail_below("nodes", "expected at least one kind of node");
   if (c.engines.empty()) at.fail_below("engines", "expected at least one engine");
@@ -109,9 +125,12 @@ void check_candidates(const Config& at, const Candidates& c, const spec::Model& 
   if (c.layouts.empty()) at.fail_below("layouts", "expected aggregated, disaggregated or both");
   at_least_one(at, "tensor", c.tensor, 1);
   at_least_one(at, "data", c.data, 1);
+  at_least_one(at, "pipeline", c.pipeline, 1);
+  at_least_one(at, "expert", c.expert, 1);
   at_least_one(at, "batch", c.batch, 1);
   at_least_one(at, "tokens", c.tokens, 1);
   at_least_one(at, "redundant", c.redundant, 0);
+  check_ratios(at, c);
   if (!(c.pairs >= 0)) at.fail_below("pairs", fmt::format("must not be negative, got {}", c.pairs));
   for (std::size_t i = 0; i < c.tensor.size(); ++i)
     if (model.attention.heads % c.tensor[i] != 0)
@@ -142,6 +161,8 @@ void check_targets(const Config& at, const Targets& t) {
     if (t.latency[i] && t.latency[i]->v <= 0) at.fail_below(kLatencies[i], "must be above 0 s");
   if (t.budget && !(t.budget->v > 0)) at.fail_below("budget", "must be above 0 USD/h");
   if (t.power && !(t.power->v > 0)) at.fail_below("power", "must be above 0 W");
+  if (!(t.tokens_per_day >= 0))
+    at.fail_below("tokens_per_day", fmt::format("must not be negative, got {}", t.tokens_per_day));
   if (t.gpus && *t.gpus < 1) at.fail_below("gpus", fmt::format("must be at least 1, got {}", *t.gpus));
 }
 
@@ -179,6 +200,50 @@ void check_redundant(const Config& at, const Candidates& c, const spec::Model& m
                                 model.moe->experts, gpus, most, c.redundant[i]));
 }
 
+/// Degrees that no instance of this model on any of these nodes can have, whatever the others.
+void check_degrees(const Config& at, const Plan& plan) {
+  const Candidates& c = plan.section.candidates;
+  for (std::size_t i = 0; i < c.pipeline.size(); ++i)
+    if (c.pipeline[i] > plan.model.layers)
+      at.fail_below(fmt::format("pipeline[{}]", i),
+                    fmt::format("{} has {} layers, got {} stages", plan.model.name, plan.model.layers, c.pipeline[i]));
+  // "": some instance has them
+  const auto obstacle = [&](std::optional<int> data, std::optional<int> expert) {
+    std::string out = "no instance of the other degrees asked has it";
+    for (const PricedNode& node : plan.nodes)
+      for (const InstanceShape& s : instance_shapes(plan, node)) {
+        if ((data && s.data != *data) || (expert && s.expert != *expert)) continue;
+        if (s.obstacle.empty()) return std::string();
+        out = s.obstacle;
+      }
+    return out;
+  };
+  for (std::size_t i = 0; i < c.data.size(); ++i)
+    if (const std::string why = obstacle(c.data[i], {}); !why.empty())
+      at.fail_below(fmt::format("data[{}]", i), fmt::format("{}: {}", c.data[i], why));
+  for (std::size_t i = 0; i < c.expert.size(); ++i)
+    if (const std::string why = obstacle({}, c.expert[i]); !why.empty())
+      at.fail_below(fmt::format("expert[{}]", i), fmt::format("{}: {}", c.expert[i], why));
+}
+
+/// A load of fewer tokens a day than must be served grows to as many.  Clients ask as fast as they are answered: of
+/// them it is a figure of the simulation.
+void raise_load(const Config& size, Plan& plan) {
+  double& target = plan.section.targets.tokens_per_day;
+  Load& load = plan.load;
+  if (target == 0 || load.clients > 0) return;
+  const double has = load.rate * (load.input + load.output) * 86400;
+  load.raised = std::max(1.0, target / has);
+  if (load.raised > 1e6)
+    size.fail_below("targets.tokens_per_day", fmt::format("is {:.3g} times the {:.3g} of the workload: give it a rate "
+                                                          "of that order",
+                                                          load.raised, has));
+  target = 0;  // the load has them
+  plan.section.growth *= load.raised;
+  load.rate *= load.raised;
+  load.span /= load.raised;
+}
+
 TextMap lines_of(const Config& map) {
   TextMap out;
   for (const std::string& key : map.keys()) out.emplace_back(key, yaml_line(map.at(key)));
@@ -187,14 +252,60 @@ TextMap lines_of(const Config& map) {
 
 std::string line_of(const Config& map, std::string_view key) { return map.has(key) ? yaml_line(map.at(key)) : ""; }
 
+/// The entries of a list, or the one that stands there; none where the key is left out.
+std::vector<Config> one_or_more(const Config& at, std::string_view key) {
+  if (!at.has(key)) return {};
+  const Config value = at.at(key);
+  if (!value.is_list()) return {value};
+  if (value.items().empty()) value.fail("expected at least one");
+  return value.items();
+}
+
+/// Drafts as every candidate has them: what is wrong with them is no candidate's layout.
+serving::SpeculationSpec read_drafts(const Config& at, const Plan& plan) {
+  if (at.is_scalar() && at.text() == "none") return {};
+  auto out = read<serving::SpeculationSpec>(at);
+  const Config routing = plan.config.at_or_empty("routing");
+  if (out.kind == serving::DraftKind::mtp && out.acceptance.empty())
+    if (const std::string file = routing::trace_file(routing); !file.empty())
+      out.acceptance = serving::measured_acceptance(routing::Trace(file).header());
+  at.placed([&] { serving::check_speculation(out); });
+  if (out.kind == serving::DraftKind::mtp && plan.model.mtp_layers == 0)
+    at.fail_below("kind", fmt::format("{} has no multi-token prediction layer", plan.model.name));
+  if (out.kind == serving::DraftKind::eagle) at.placed([&] { serving::eagle_model(plan.model, out.eagle); });
+  return out;
+}
+
+/// Every precision with every kind of drafts.
+std::vector<Variant> read_variants(const Plan& plan) {
+  const Config candidates = plan.config.at("size").at("candidates");
+  std::vector<Variant> precisions, out;
+  const std::vector<Config> asked = one_or_more(candidates, "precision"),
+                            drafts = one_or_more(candidates, "speculation");
+  for (const Config& item : asked) {
+    (void)read<forward::AskedPrecision>(item);
+    const std::string line = yaml_line(item);
+    precisions.push_back({line, "", 1, asked.size() > 1 ? "precision " + line : ""});
+  }
+  if (precisions.empty()) precisions.emplace_back();
+  for (const Variant& p : precisions) {
+    if (drafts.empty()) out.push_back(p);
+    for (const Config& item : drafts) {
+      const serving::SpeculationSpec spec = read_drafts(item, plan);
+      Variant& v = out.emplace_back(p);
+      if (spec.kind != serving::DraftKind::none) v.drafts = yaml_line(item), v.tokens_per_step = spec.tokens_per_step();
+      if (drafts.size() > 1)
+        v.label += (v.label.empty() ? "" : ", ") + (v.drafts.empty() ? std::string("no drafts") : "drafts " + v.drafts);
+    }
+  }
+  return out;
+}
+
 void read_texts(Plan& plan) {
   const Config &top = plan.config, size = top.at("size"), candidates = size.at("candidates");
   plan.model_named = top.at("model").is_scalar();
   plan.kv_text = line_of(candidates, "kv");
-  plan.precision_text = line_of(candidates, "precision");
-  plan.speculation_text = line_of(candidates, "speculation");
-  if (candidates.has("speculation"))
-    plan.tokens_per_step = read<serving::SpeculationSpec>(candidates.at("speculation")).tokens_per_step();
+  plan.variants = read_variants(plan);
   const Config workload = size.at("workload");
   plan.workload = workload.is_map() ? lines_of(workload) : TextMap{{"kind", yaml_line(workload)}};
   for (const auto& [key, lengths] : {std::pair("input", &plan.input), {"output", &plan.output}})
@@ -265,14 +376,15 @@ Plan read_plan(PlanHead head) {
   const Config candidates = size.at("candidates");
   check_candidates(candidates, plan.section.candidates, plan.model);
   if (candidates.has("kv")) (void)read<serving::KvSection>(candidates.at("kv"));
-  if (candidates.has("precision")) (void)read<forward::AskedPrecision>(candidates.at("precision"));
   for (const Config& item : plan.section.candidates.nodes) plan.nodes.push_back(read_priced_node(item));
   check_nodes(candidates, plan.nodes, plan.section.candidates.tensor);
   check_shared_sections(plan, plan.nodes);
   check_different_nodes(candidates, plan.nodes);
   check_redundant(candidates, plan.section.candidates, plan.model, plan.nodes);
+  check_degrees(candidates, plan);
   read_texts(plan);
   plan.load = read_load(size, plan);
+  raise_load(size, plan);
   return plan;
 }
 

@@ -54,12 +54,6 @@ double rejected_of_load(results::Results& r, const Plan& plan, const Trial& tria
   return double(rows.integer(0));
 }
 
-/// Clients whose first requests all end after the warm-up send none that would count: they are served too slowly for
-/// the window that the plan allows, which is a verdict on the deployment and no fault of the plan.
-bool is_too_slow_to_count(const Plan& plan, const ConfigError& e) {
-  return plan.load.clients > 0 && e.problem().find("none would count") != std::string::npos;
-}
-
 void take_economy(const results::Results& r, Figures& out) {
   out.gpus = value_at(r, "gpus");
   out.tokens_per_gpu = value_at(r, "tokens_per_gpu_second");
@@ -81,8 +75,10 @@ Figures simulate(const Plan& plan, const Deployment& deployment, const Trial& tr
   Figures out;
   try {
     scenario.at("serving").placed([&] { return serving::run_serving(run, shared); });
-  } catch (const ConfigError& e) {
-    if (!is_too_slow_to_count(plan, e)) throw;
+  } catch (const serving::NothingCounts&) {
+    // Clients whose first requests all end after the warm-up send none that would count: they are served too slowly for
+    // the window that the plan allows, which is a verdict on the deployment and no fault of the plan.
+    if (plan.load.clients == 0) throw;
     out.utilisation.assign(deployment.pools.size(), 1);
     if (plan.book != nullptr) plan.book->add(text, plan.seed, out);
     return out;
@@ -114,6 +110,9 @@ std::vector<Standing> standings(const Targets& t, const Figures& f) {
   for (std::size_t i = 0; i < kLatencies.size(); ++i)
     if (t.latency[i]) out.push_back({std::string(kLatencies[i]), f.latency[i], seconds(*t.latency[i])});
   if (t.share > 0) out.push_back({"share", f.share, t.share, true});
+  // Of clients: what others ask for is part of the load.
+  if (t.tokens_per_day > 0)
+    out.push_back({"tokens_per_day", f.tokens_per_gpu * f.gpus * 86400, t.tokens_per_day, true});
   // What was refused, and need not be, has no latency, and so misses all of them.
   if (f.rejected > 0) out.push_back({"requests_rejected", f.rejected, 0.5});
   // What piles up is not served, however fast the others were.
@@ -138,7 +137,10 @@ const Standing* tightest(const std::vector<Standing>& all) {
 bool all_met(const std::vector<Standing>& all) { return std::ranges::all_of(all, &Standing::met); }
 
 std::string text_of(const Standing& s) {
-  const bool time = s.target.find('_') != std::string::npos && s.target.rfind("requests", 0) != 0;
+  const bool time =
+      s.target.find('_') != std::string::npos && !s.target.starts_with("requests") && s.target != "tokens_per_day";
+  // three digits would say that all are
+  if (s.at_least && s.limit <= 1) return fmt::format("{} {:.4g} % of {:.4g} %", s.target, 100 * s.value, 100 * s.limit);
   const std::string unit = time ? "s" : s.target == "budget" ? "USD/h" : s.target == "power" ? "W" : "";
   return fmt::format("{} {} of {}", s.target, results::pretty(s.value, unit), results::pretty(s.limit, unit));
 }
