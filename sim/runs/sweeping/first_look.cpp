@@ -101,7 +101,7 @@ void refuse_faults(const Sweep& sweep, const std::vector<Point>& points, bool bu
       const std::optional<Fault> found = fault_of(sweep, e.what());
       if (found) fault = found;
       // What is wrong with one point is told when it is run.
-      if (found || study.empty()) continue;
+      if (build || found || study.empty()) continue;
     }
     return build ? void() : check_shown(sweep, study);
   }

@@ -112,7 +112,7 @@ TEST(SweepReject, AScenarioThatIsWrongForEveryPoint) {
   EXPECT_TRUE(missing.starts_with(folder.file("base.yaml") + ":2:")) << missing;
   EXPECT_TRUE(missing.ends_with("(the same for all 3 points)")) << missing;
   EXPECT_FALSE(std::filesystem::exists(folder.file("o.db")));
-  EXPECT_EQ(said(", fabric: ib-rail", "serving.pools[0].parallel.data, values: [8, 3000]"), "accepted")
+  EXPECT_EQ(said(", fabric: ib-rail", "'serving.pools[0].parallel.data', values: [8, 3000]"), "accepted")
       << "a point that cannot be is a row";
 }
 
