@@ -72,7 +72,7 @@ void confirm(const Plan& plan, Search& s, int jobs) {
     }
     const auto standing = standings(plan.section.targets, simulate(q.plan, winner.deployment, q.trial));
     checks[k] = {q.what, all_met(standing), text_of(*tightest(standing)), tightest(standing)->used()};
-    if (!q.beside.empty()) checks[k].standing += "; " + q.beside;
+    if (!q.beside.empty()) checks[k].standing += ", " + q.beside;
   });
   stop_if_interrupted();
   s.trials += int(std::ranges::count_if(all, &Question::simulated));

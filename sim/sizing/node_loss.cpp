@@ -38,8 +38,13 @@ double weights_on_node(const Plan& plan, const Deployment& d, std::size_t p, Sha
   return model.memory(d.pools[p].batch, d.pools[p].tokens).weights * std::min(d.node->node.gpus, d.pools[p].gpus());
 }
 
-std::string outage_text(double out) {
-  return fmt::format("nothing is served for {}, {:.2g} % of a month", results::pretty(out, "s"), 100 * out / kMonth);
+/// What the figures are of, and what is served meanwhile.
+std::string outage_text(const Trial& trial, double away, bool gone) {
+  std::string out = fmt::format("in the {} from then on", results::pretty(seconds(trial.duration - trial.warmup), "s"));
+  if (gone)
+    out +=
+        fmt::format("; nothing is served for {}, {:.2g} % of a month", results::pretty(away, "s"), 100 * away / kMonth);
+  return out;
 }
 }  // namespace
 
@@ -83,7 +88,7 @@ std::vector<NodeLoss> node_losses(const Plan& plan, const Entry& answer) {
       fmt::format("a node lost, after {} a spare serves that is not in the price", results::pretty(seconds(away), "s"));
   out[1].trial.start_up = start_up;
   out[1].trial.duration += away;  // so that what comes after it is seen as well
-  if (!gone.empty()) out[1].outage = outage_text(seconds(away));
+  out[1].outage = outage_text(out[1].trial, seconds(away), !gone.empty());
   return out;
 }
 }  // namespace moesim::sizing
