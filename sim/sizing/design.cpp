@@ -134,7 +134,9 @@ int Deployment::gpus() const {
   return ceil_div(first_gpus().back() + taken(pools.back(), per_node) * instances.back(), per_node) * per_node;
 }
 
-std::string text_of(const PoolDesign& d, int instances) {
+namespace {
+/// But for what the pools of a deployment have alike.
+std::string pool_words(const PoolDesign& d, int instances) {
   std::string way;
   if (d.tensor > 1) way += fmt::format("TP{} ", d.tensor);
   if (d.data > 1) way += fmt::format("DP{} ", d.data);
@@ -145,15 +147,21 @@ std::string text_of(const PoolDesign& d, int instances) {
   if (d.role != serving::Role::prefill) out += fmt::format(", batch {}", d.batch);
   if (d.role != serving::Role::decode) out += fmt::format(", {} tokens", d.tokens);
   if (d.overlap != serving::OverlapKind::none) out += fmt::format(", {}", name_of(d.overlap));
-  if (!d.variant.label.empty()) out += ", " + d.variant.label;
   return out;
 }
+
+std::string with_label(std::string words, const Variant& v) {
+  return v.label.empty() ? words : fmt::format("{}, {}", words, v.label);
+}
+}  // namespace
+
+std::string text_of(const PoolDesign& d, int instances) { return with_label(pool_words(d, instances), d.variant); }
 
 std::string text_of(const Deployment& deployment) {
   std::string out;
   for (std::size_t p = 0; p < deployment.pools.size(); ++p)
-    out += (p > 0 ? " + " : "") + text_of(deployment.pools[p], deployment.instances[p]);
-  return out;
+    out += (p > 0 ? " + " : "") + pool_words(deployment.pools[p], deployment.instances[p]);
+  return with_label(out, deployment.pools.back().variant);
 }
 
 std::string shortened_model(const Plan& plan, int layers) {

@@ -19,6 +19,10 @@ std::vector<Config> one_or_more(const Config& at, std::string_view key) {
   return value.items();
 }
 
+std::string without_braces(const std::string& line) {
+  return line.starts_with("{") && line.ends_with("}") ? line.substr(1, line.size() - 2) : line;
+}
+
 /// Drafts as every candidate has them: what is wrong with them is no candidate's layout.
 serving::SpeculationSpec read_drafts(const Config& at, const Plan& plan) {
   if (at.is_scalar() && at.text() == "none") return {};
@@ -43,7 +47,10 @@ std::vector<Variant> read_variants(const Plan& plan) {
   for (const Config& item : asked) {
     (void)read<forward::AskedPrecision>(item);
     const std::string line = yaml_line(item);
-    precisions.push_back({line, "", 1, asked.size() > 1 ? "precision " + line : ""});
+    precisions.push_back({line, "", 1,
+                          asked.size() < 2 ? ""
+                          : line == "{}"   ? "precision of the release"
+                                           : "precision " + without_braces(line)});
   }
   if (precisions.empty()) precisions.emplace_back();
   for (const Variant& p : precisions) {
@@ -53,7 +60,8 @@ std::vector<Variant> read_variants(const Plan& plan) {
       Variant& v = out.emplace_back(p);
       if (spec.kind != serving::DraftKind::none) v.drafts = yaml_line(item), v.tokens_per_step = spec.tokens_per_step();
       if (drafts.size() > 1)
-        v.label += (v.label.empty() ? "" : ", ") + (v.drafts.empty() ? std::string("no drafts") : "drafts " + v.drafts);
+        v.label += std::string(v.label.empty() ? "" : ", ") +
+                   (v.drafts.empty() ? "no drafts" : "drafts " + without_braces(v.drafts));
     }
   }
   return out;

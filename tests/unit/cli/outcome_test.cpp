@@ -103,7 +103,9 @@ TEST_F(Outcome, SignalsAreObeyedInHalfASecondAndSaid) {
 
 /// What a search has simulated is gone on with.
 TEST_F(Outcome, ASearchThatIsCutShortSaysWhatItHolds) {
-  const Printed p = shell("timeout -k 20 -s INT --preserve-status 4 $m size size-deepseek-r1 -o a.db --jobs 1");
+  const Printed p = shell(
+      "timeout -k 20 -s INT --preserve-status 8 $m size size-mixtral-8x7b --set size.search.exhaustive=true -o a.db "
+      "--jobs 1 >/dev/null");
   EXPECT_EQ(p.exit_code, 130);
   EXPECT_TRUE(p.err.starts_with("interrupted: ")) << p.err;
   EXPECT_NE(p.err.find("a.db holds "), std::string::npos) << p.err;
